@@ -1,0 +1,50 @@
+import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
+
+/** A source of randomness. It is always passed in, never taken from the air. */
+export interface Random {
+  /** The next number, uniform in [0, 1). */
+  next(): number;
+}
+
+const TWO_POW_24 = 2 ** 24;
+const TWO_POW_53 = 2 ** 53;
+
+/**
+ * A seeded source: xoroshiro128+. The same seed gives the same numbers on every platform.
+ *
+ * @param seed Any integer; only its low 32 bits count.
+ */
+export function createRandom(seed: number): Random {
+  const generator = xoroshiro128plus(seed | 0);
+  return {
+    next() {
+      const high = generator.next() >>> 3; // 29 bits
+      const low = generator.next() >>> 8; // 24 bits
+      return (high * TWO_POW_24 + low) / TWO_POW_53;
+    },
+  };
+}
+
+/**
+ * The seed of a child stream, named by its path: `childSeed(7, "arrivals", 3)`. Every purpose and
+ * entity has its own, so a draw that is added in one place moves no other stream.
+ */
+export function childSeed(seed: number, ...path: (string | number)[]): number {
+  let hash = mix(seed | 0);
+  for (const step of path) {
+    const text = `${typeof step === "number" ? "#" : "$"}${step}`;
+    for (let i = 0; i < text.length; i++) {
+      hash = mix(hash ^ text.charCodeAt(i));
+    }
+    hash = mix(hash + 0x9e3779b9);
+  }
+  return hash;
+}
+
+/** A 32-bit finaliser in which every input bit moves every output bit (MurmurHash3's). */
+function mix(value: number): number {
+  let h = value | 0;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) | 0;
+}
