@@ -8,6 +8,7 @@ export interface Random {
 
 const TWO_POW_24 = 2 ** 24;
 const TWO_POW_53 = 2 ** 53;
+const WARM_UP = 20;
 
 /**
  * A seeded source: xoroshiro128+. The same seed gives the same numbers on every platform.
@@ -15,7 +16,9 @@ const TWO_POW_53 = 2 ** 53;
  * @param seed Any integer; only its low 32 bits count.
  */
 export function createRandom(seed: number): Random {
-  const generator = xoroshiro128plus(seed | 0);
+  const generator = xoroshiro128plus(mix(seed | 0));
+  // The state starts out mostly zeros and ones; these steps spread the seed over all of it.
+  for (let i = 0; i < WARM_UP; i++) generator.next();
   return {
     next() {
       const high = generator.next() >>> 3; // 29 bits

@@ -1,0 +1,67 @@
+/**
+ * Draws an index in proportion to its weight: a Fenwick tree of weights. Setting a weight and drawing
+ * are O(log n), and neither allocates.
+ *
+ * Weights are multiples of 2⁻¹⁶, so their sums are exact and a weight that is taken out leaves no crumb.
+ *
+ * Source: P. M. Fenwick, "A new data structure for cumulative frequency tables", 1994.
+ */
+export class WeightTree {
+  #weights = new Float64Array(0);
+  /** `#sums[i]` holds the weights of the indices (i − lowbit(i), i], counted from 1. */
+  #sums = new Float64Array(1);
+  #total = 0;
+
+  /** Sum of all weights. */
+  get total(): number {
+    return this.#total;
+  }
+
+  /** The weight of an index; 0 if it was never set. */
+  get(index: number): number {
+    return this.#weights[index] ?? 0;
+  }
+
+  /** Sets the weight of an index, rounded to a multiple of 2⁻¹⁶. */
+  set(index: number, weight: number): void {
+    if (index >= this.#weights.length) this.#grow(index + 1);
+    const exact = Math.round(weight * 65536) / 65536;
+    const change = exact - this.#weights[index]!;
+    if (change === 0) return;
+    this.#weights[index] = exact;
+    this.#total += change;
+    const sums = this.#sums;
+    for (let node = index + 1; node < sums.length; node += node & -node) {
+      sums[node] = sums[node]! + change;
+    }
+  }
+
+  /**
+   * The index at which the running sum of weights passes `point`.
+   *
+   * @param point In [0, `total`). An index of weight 0 is never found.
+   */
+  find(point: number): number {
+    const sums = this.#sums;
+    let node = 0;
+    let rest = point;
+    for (let step = this.#weights.length >> 1; step > 0; step >>= 1) {
+      const sum = sums[node + step]!;
+      if (sum <= rest) {
+        node += step;
+        rest -= sum;
+      }
+    }
+    return node;
+  }
+
+  /** Room for a power of two of indices, so that `find` can halve its way down. */
+  #grow(size: number): void {
+    const capacity = 2 ** Math.ceil(Math.log2(Math.max(size, 8)));
+    const weights = this.#weights;
+    this.#weights = new Float64Array(capacity);
+    this.#sums = new Float64Array(capacity + 1);
+    this.#total = 0;
+    weights.forEach((weight, index) => this.set(index, weight));
+  }
+}

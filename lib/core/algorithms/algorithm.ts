@@ -1,0 +1,43 @@
+import type { Nanoseconds } from "../time.ts";
+
+/** What an algorithm may know of a backend. */
+export interface Candidate {
+  readonly id: string;
+  /** Place in the configuration, from 0: the order meant by a rule that says "first". */
+  readonly index: number;
+  /** Share of the load it should get, relative to the others; above 0. */
+  readonly weight: number;
+  /** Connections being opened to it and open on it. */
+  readonly inFlight: number;
+  /** Healthy, enabled, not full and not yet tried for this connection. */
+  readonly available: boolean;
+}
+
+/** Takes down how a pick came about. Absent on the hot path. */
+export interface PickTrace {
+  /** A candidate that was looked at, and the number it was judged by. */
+  considered(candidate: Candidate, score: number): void;
+  /** The rule that decided, in words, and how a tie was broken if there was one. */
+  decided(rule: string): void;
+}
+
+/**
+ * Chooses among the available backends. It is told of every change as it happens, so that it can keep
+ * what makes the pick cheap; it never looks at the clock and takes randomness from its constructor.
+ */
+export interface Algorithm {
+  /** A candidate joins. */
+  add(candidate: Candidate): void;
+  /** A candidate leaves; its index may be given to another one later. */
+  remove(candidate: Candidate): void;
+  /** The candidate's availability or weight changed. */
+  update(candidate: Candidate): void;
+  /** The candidate's number in flight changed. Left out by an algorithm that does not look at it. */
+  loadChanged?(candidate: Candidate): void;
+  /**
+   * The backend for a new connection, or undefined if none is available.
+   *
+   * @param client The client's address, or the prefix that stands for it.
+   */
+  pick(client: string, now: Nanoseconds, trace?: PickTrace): Candidate | undefined;
+}

@@ -1,0 +1,36 @@
+import { SmoothGroups } from "./_smooth_groups.ts";
+import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
+
+/**
+ * `least-connections`: the backend that would be least loaded *with* the new connection.
+ *
+ * Rule: minimise `(in_flight_i + 1) / weight_i`. Those that are level take turns by smooth weighted
+ * round-robin among themselves, so the first connection after a quiet spell does not always go to the
+ * same backend. The `+ 1` sends the first connection to the heaviest backend, not to any idle one.
+ *
+ * Source: nginx, `ngx_stream_upstream_least_conn_module.c`; IPVS, shortest expected delay.
+ */
+export class LeastConnections implements Algorithm {
+  readonly #turns = new SmoothGroups((inFlight, weight) => (inFlight + 1) / weight);
+
+  add(candidate: Candidate): void {
+    this.update(candidate);
+  }
+
+  remove(candidate: Candidate): void {
+    this.#turns.delete(candidate);
+  }
+
+  update(candidate: Candidate): void {
+    if (candidate.available) this.#turns.place(candidate, candidate.inFlight);
+    else this.#turns.take(candidate);
+  }
+
+  loadChanged(candidate: Candidate): void {
+    this.update(candidate);
+  }
+
+  pick(_client: string, _now: number, trace?: PickTrace): Candidate | undefined {
+    return this.#turns.pick(trace);
+  }
+}

@@ -1,0 +1,31 @@
+import { SmoothGroups } from "./_smooth_groups.ts";
+import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
+
+/**
+ * `round-robin`: everybody in turn, as often as the weights say, smoothly interleaved.
+ *
+ * Rule: at each pick `current_i += weight_i` for every available backend; the largest `current` wins
+ * (the first of equals) and loses `Σ weight`. Weights 5, 1, 1 give `a a b a c a a`.
+ *
+ * Source: nginx, `ngx_stream_upstream_round_robin.c`.
+ */
+export class RoundRobin implements Algorithm {
+  readonly #turns = new SmoothGroups(() => 0);
+
+  add(candidate: Candidate): void {
+    this.update(candidate);
+  }
+
+  remove(candidate: Candidate): void {
+    this.#turns.delete(candidate);
+  }
+
+  update(candidate: Candidate): void {
+    if (candidate.available) this.#turns.place(candidate, 0);
+    else this.#turns.take(candidate);
+  }
+
+  pick(_client: string, _now: number, trace?: PickTrace): Candidate | undefined {
+    return this.#turns.pick(trace);
+  }
+}

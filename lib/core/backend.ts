@@ -1,0 +1,64 @@
+import type { Candidate } from "./algorithms/algorithm.ts";
+import { Health, type HealthRules } from "./health.ts";
+import type { Nanoseconds } from "./time.ts";
+
+/** What the operator says of a backend. */
+export interface BackendOptions {
+  readonly id: string;
+  /** Share of the load it should get, relative to the others; above 0. */
+  readonly weight: number;
+  /** At this many connections in flight it is full; no limit if left out. */
+  readonly maxConnections?: number | undefined;
+  /** Used only while no other backend is available. */
+  readonly backup: boolean;
+}
+
+/**
+ * What the operator wants of a backend. `ready`: use it. `drain`: nothing new, what is there may
+ * finish. `maintenance`: nothing new and no probes.
+ */
+export type BackendMode = "ready" | "drain" | "maintenance";
+
+/** A backend as the scheduler sees it. Others read it; only the scheduler writes. */
+export class Backend implements Candidate {
+  readonly id: string;
+  readonly index: number;
+  readonly backup: boolean;
+  readonly maxConnections: number;
+  weight: number;
+  /** What its probes say. */
+  readonly health: Health;
+  /** What the operator wants. Apart from health: neither changes the other. */
+  mode: BackendMode = "ready";
+  /** Connections being opened to it and open on it. Never reset by a probe. */
+  inFlight = 0;
+  /** Connections that reached it, since the start. */
+  connections = 0;
+  /** Connects to it that failed, since the start. */
+  connectFailures = 0;
+  /** When a probe last succeeded: since then it is known to work. */
+  provenAt: Nanoseconds = -Infinity;
+  /** Set while a connection that has tried it in vain looks for another. */
+  excluded = false;
+  /** Kept by the scheduler: the one question that algorithms ask. */
+  available = false;
+
+  constructor(options: BackendOptions, index: number, rules: HealthRules) {
+    this.id = options.id;
+    this.index = index;
+    this.backup = options.backup;
+    this.maxConnections = options.maxConnections ?? Infinity;
+    this.weight = options.weight;
+    this.health = new Health(rules);
+  }
+
+  /** At its limit of connections. */
+  get full(): boolean {
+    return this.inFlight >= this.maxConnections;
+  }
+
+  /** Healthy and enabled; it may still be full. */
+  get active(): boolean {
+    return this.health.state === "up" && this.mode === "ready";
+  }
+}

@@ -1,0 +1,241 @@
+/**
+ * What happens, as typed events. The live balancer and the simulator emit the same ones; the log, the
+ * metrics and a recording are all readers of this stream. An event is written as JSON as it stands, so
+ * its names are snake_case and carry their units. `at_ms` counts from the start of the run.
+ */
+import { type Nanoseconds, NS_PER_MS } from "./time.ts";
+
+/** Why a client was turned away. */
+export type RefusalReason =
+  /** No backend is both healthy and enabled. */
+  | "no_backend_available"
+  /** There are healthy backends, and each is at its `max_connections`. */
+  | "all_backends_full"
+  /** The balancer is at `limits.connections`. */
+  | "connection_limit"
+  /** Every connect failed, and `retries` are used up or nobody untried is left. */
+  | "connects_failed"
+  /** The balancer is stopping. */
+  | "stopping";
+
+/** Why a connect to a backend failed. */
+export type ConnectFailure = "refused" | "timeout" | "unreachable" | "other";
+
+/** How a relayed connection ended. */
+export type ConnectionEnd =
+  /** Both sides finished. The only end that is not somebody's failure or decision. */
+  | "closed"
+  | "client_aborted"
+  | "backend_aborted"
+  | "idle_timeout"
+  /** The drain timeout passed, or the balancer was told to let go of it. */
+  | "closed_by_balancer";
+
+interface At {
+  readonly at_ms: number;
+}
+
+/** A client's connection reached a backend. */
+export interface ConnectionOpened extends At {
+  readonly type: "connection_opened";
+  readonly connection: number;
+  readonly client: string;
+  readonly backend: string;
+  /** 1 for the first backend tried. */
+  readonly attempt: number;
+  readonly connect_ms: number;
+  /** In flight on that backend, this one included. */
+  readonly in_flight: number;
+}
+
+/** A connect to a backend failed. What follows is another attempt or a refusal. */
+export interface ConnectFailed extends At {
+  readonly type: "connect_failed";
+  readonly connection: number;
+  readonly client: string;
+  readonly backend: string;
+  readonly attempt: number;
+  readonly reason: ConnectFailure;
+}
+
+/** A client was turned away. */
+export interface ConnectionRefused extends At {
+  readonly type: "connection_refused";
+  readonly connection: number;
+  readonly client: string;
+  readonly reason: RefusalReason;
+  /** How many backends were tried. */
+  readonly attempts: number;
+}
+
+/** A connection that had been opened ended. */
+export interface ConnectionClosed extends At {
+  readonly type: "connection_closed";
+  readonly connection: number;
+  readonly client: string;
+  readonly backend: string;
+  readonly end: ConnectionEnd;
+  readonly duration_ms: number;
+  readonly bytes_to_backend: number;
+  readonly bytes_to_client: number;
+  /** In flight on that backend, this one no longer counted. */
+  readonly in_flight: number;
+}
+
+/** A health probe ended. */
+export interface ProbeDone extends At {
+  readonly type: "probe";
+  readonly backend: string;
+  readonly ok: boolean;
+  readonly probe_ms: number;
+  /** What went wrong, in a few words; absent when it went well. */
+  readonly reason?: string;
+  /** Results in a row that contradict the present state, this one included. */
+  readonly streak: number;
+}
+
+/** A backend became healthy. */
+export interface BackendUp extends At {
+  readonly type: "backend_up";
+  readonly backend: string;
+  /** Probes in a row that said so. */
+  readonly probes: number;
+  readonly active_servers: readonly string[];
+}
+
+/** A backend became unhealthy. Its live connections stay counted until they close. */
+export interface BackendDown extends At {
+  readonly type: "backend_down";
+  readonly backend: string;
+  /** Probes in a row that said so. */
+  readonly probes: number;
+  readonly reason: string;
+  readonly in_flight: number;
+  readonly active_servers: readonly string[];
+}
+
+/** The operator enabled, drained or disabled a backend. */
+export interface BackendModeChanged extends At {
+  readonly type: "backend_mode_changed";
+  readonly backend: string;
+  readonly mode: "ready" | "drain" | "maintenance";
+  readonly in_flight: number;
+}
+
+/** A client that had no session got one. */
+export interface SessionPinned extends At {
+  readonly type: "session_pinned";
+  /** The client's address or prefix. */
+  readonly client: string;
+  readonly backend: string;
+}
+
+/** A session changed its backend. */
+export interface SessionMoved extends At {
+  readonly type: "session_moved";
+  readonly client: string;
+  readonly from: string;
+  readonly to: string;
+  /** Away from a backend that is gone, or back to it. */
+  readonly why: "failover" | "failback";
+}
+
+/** A session was dropped to make room for another. */
+export interface SessionEvicted extends At {
+  readonly type: "session_evicted";
+  readonly client: string;
+  readonly backend: string;
+}
+
+/** The balancer stopped accepting for want of file descriptors. */
+export interface AcceptPaused extends At {
+  readonly type: "accept_paused";
+  readonly reason: string;
+  readonly connections: number;
+}
+
+/** The balancer accepts again. */
+export interface AcceptResumed extends At {
+  readonly type: "accept_resumed";
+  readonly paused_ms: number;
+  readonly connections: number;
+}
+
+/** Anything that can happen. */
+export type LbEvent =
+  | ConnectionOpened
+  | ConnectFailed
+  | ConnectionRefused
+  | ConnectionClosed
+  | ProbeDone
+  | BackendUp
+  | BackendDown
+  | BackendModeChanged
+  | SessionPinned
+  | SessionMoved
+  | SessionEvicted
+  | AcceptPaused
+  | AcceptResumed;
+
+/** The name of a kind of event. */
+export type EventType = LbEvent["type"];
+
+/** Every kind of event. */
+export const EVENT_TYPES = [
+  "connection_opened",
+  "connect_failed",
+  "connection_refused",
+  "connection_closed",
+  "probe",
+  "backend_up",
+  "backend_down",
+  "backend_mode_changed",
+  "session_pinned",
+  "session_moved",
+  "session_evicted",
+  "accept_paused",
+  "accept_resumed",
+] as const satisfies readonly EventType[];
+
+/** An event of one kind. */
+export type EventOf<Type extends EventType> = Extract<LbEvent, { type: Type }>;
+
+type Reader = (event: LbEvent) => void;
+
+/** Milliseconds, as events carry them. */
+export function toMs(duration: Nanoseconds): number {
+  return duration / NS_PER_MS;
+}
+
+/** Hands each event to whoever reads its kind, in the order in which they subscribed. */
+export class EventStream {
+  readonly #readers = Object.fromEntries(
+    EVENT_TYPES.map((type) => [type, [] as Reader[]]),
+  ) as Record<EventType, Reader[]>;
+
+  /**
+   * Whether anybody reads this kind. Ask before making an event that is frequent: one that nobody reads
+   * should cost nothing.
+   */
+  wants(type: EventType): boolean {
+    return this.#readers[type].length > 0;
+  }
+
+  /** Calls `reader` for every event of the kinds named, until the function returned is called. */
+  subscribe<Type extends EventType>(
+    types: readonly Type[],
+    reader: (event: EventOf<Type>) => void,
+  ): () => void {
+    const any = reader as Reader;
+    for (const type of types) this.#readers[type].push(any);
+    return () => {
+      for (const type of types) {
+        this.#readers[type] = this.#readers[type].filter((other) => other !== any);
+      }
+    };
+  }
+
+  emit(event: LbEvent): void {
+    for (const reader of this.#readers[event.type]) reader(event);
+  }
+}

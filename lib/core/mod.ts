@@ -1,0 +1,20 @@
+/**
+ * The scheduler: what the live balancer and the simulator share. It decides and never does: no I/O, no
+ * timers, no clock, no randomness of its own.
+ */
+export * from "./algorithms/mod.ts";
+export { assert } from "./assert.ts";
+export { Backend, type BackendMode, type BackendOptions } from "./backend.ts";
+export { clientKey } from "./client_key.ts";
+export * from "./events.ts";
+export { Health, type HealthRules, ProbeSchedule } from "./health.ts";
+export { childSeed, createRandom, type Random } from "./random.ts";
+export {
+  Lease,
+  type Refusal,
+  Scheduler,
+  type SchedulerOptions,
+  type Traffic,
+} from "./scheduler.ts";
+export { type Session, SessionMap, type StickyRules } from "./sessions.ts";
+export { type Nanoseconds, NS_PER_MS, NS_PER_S, NS_PER_US } from "./time.ts";

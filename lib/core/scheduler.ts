@@ -1,0 +1,542 @@
+import {
+  type Algorithm,
+  type AlgorithmOptions,
+  createAlgorithm,
+  type PickTrace,
+} from "./algorithms/mod.ts";
+import { assert } from "./assert.ts";
+import { Backend, type BackendMode, type BackendOptions } from "./backend.ts";
+import { clientKey } from "./client_key.ts";
+import {
+  type ConnectFailure,
+  type ConnectionEnd,
+  type EventStream,
+  type RefusalReason,
+  toMs,
+} from "./events.ts";
+import type { HealthRules } from "./health.ts";
+import type { Random } from "./random.ts";
+import { type Session, SessionMap, type StickyRules } from "./sessions.ts";
+import type { Nanoseconds } from "./time.ts";
+
+/** Everything that the operator decides. */
+export interface SchedulerOptions {
+  readonly algorithm: AlgorithmOptions;
+  readonly backends: readonly BackendOptions[];
+  /** `type: none` probes nothing: every backend counts as up. */
+  readonly healthCheck: HealthRules & { readonly type: string };
+  /** Left out: clients do not stick. */
+  readonly sticky?: StickyRules | undefined;
+  /** How many further backends a connection may try when a connect fails. */
+  readonly retries: number;
+  readonly limits: {
+    /** Connections at once, over all backends. */
+    readonly connections: number;
+  };
+}
+
+/** A client that was turned away, and why. An ordinary value: it happens. */
+export interface Refusal {
+  readonly granted: false;
+  readonly reason: RefusalReason;
+}
+
+/** How much was relayed, for the record. */
+export interface Traffic {
+  readonly bytesToBackend: number;
+  readonly bytesToClient: number;
+}
+
+const NO_TRAFFIC: Traffic = { bytesToBackend: 0, bytesToClient: 0 };
+
+/**
+ * A connection's hold on a backend. It counts as in flight from the moment it is granted, before the
+ * connect begins, so that a burst cannot pile onto one backend. It ends exactly once: by
+ * `connectFailed` or by `release`.
+ */
+export class Lease {
+  readonly granted = true;
+  /** Number of the client's connection, from 1; it stays the same over failed attempts. */
+  readonly connection: number;
+  /** The client's address, as it came. */
+  readonly client: string;
+  readonly backend: Backend;
+  /** 1 for the first backend tried. */
+  readonly attempt: number;
+  /** When this backend was picked. */
+  readonly acquiredAt: Nanoseconds;
+  /** @internal */
+  readonly session: Session<Backend> | undefined;
+  /** Backends that failed before this one, latest first. @internal */
+  readonly tried: Lease | undefined;
+  #state: "opening" | "open" | "ended" = "opening";
+  readonly #scheduler: Scheduler;
+
+  /** @internal Leases come from `Scheduler.acquire`. */
+  constructor(
+    scheduler: Scheduler,
+    connection: number,
+    client: string,
+    backend: Backend,
+    now: Nanoseconds,
+    session: Session<Backend> | undefined,
+    tried: Lease | undefined,
+  ) {
+    this.#scheduler = scheduler;
+    this.connection = connection;
+    this.client = client;
+    this.backend = backend;
+    this.acquiredAt = now;
+    this.session = session;
+    this.tried = tried;
+    this.attempt = tried === undefined ? 1 : tried.attempt + 1;
+  }
+
+  /** The connect succeeded. */
+  connected(now: Nanoseconds): void {
+    assert(this.#state === "opening", "a lease connects at most once");
+    this.#state = "open";
+    this.#scheduler._connected(this, now);
+  }
+
+  /** The connect failed: ends this lease, and looks for a backend that was not yet tried. */
+  connectFailed(reason: ConnectFailure, now: Nanoseconds): Lease | Refusal {
+    assert(this.#state === "opening", "only a lease that is being opened can fail to connect");
+    this.#state = "ended";
+    return this.#scheduler._connectFailed(this, reason, now);
+  }
+
+  /** The connection ended, or its client left before there was one. */
+  release(end: ConnectionEnd, now: Nanoseconds, traffic: Traffic = NO_TRAFFIC): void {
+    assert(this.#state !== "ended", "a lease is released exactly once");
+    const opened = this.#state === "open";
+    this.#state = "ended";
+    this.#scheduler._released(this, opened, end, traffic, now);
+  }
+}
+
+/**
+ * Decides which backend a connection goes to, and keeps the three tables: `activeServers`,
+ * `connectionCount`, `sessionMap`. Pure: it does no I/O, owns no clock and no timer, and takes its
+ * randomness from the outside. The live balancer and the simulator drive this same class.
+ *
+ * A driver calls `acquire` for each client, ends the lease it gets exactly once, and reports each
+ * probe by `probed`.
+ */
+export class Scheduler {
+  readonly #options: SchedulerOptions;
+  readonly #events: EventStream;
+  readonly #backends: Backend[] = [];
+  readonly #byId = new Map<string, Backend>();
+  /** Primaries first. A tier is used only while the one before it has nobody available. */
+  readonly #tiers: readonly [Algorithm, Algorithm];
+  readonly #sessions: SessionMap<Backend> | undefined;
+  #connections = 0;
+  #lastConnection = 0;
+  #stopping = false;
+
+  /**
+   * @param random Drives the algorithms that draw lots.
+   * @throws {RangeError} if two backends have one id, or an algorithm's parameter is out of range.
+   */
+  constructor(options: SchedulerOptions, events: EventStream, random: Random) {
+    this.#options = options;
+    this.#events = events;
+    this.#tiers = [
+      createAlgorithm(options.algorithm, random),
+      createAlgorithm(options.algorithm, random),
+    ];
+    this.#sessions = options.sticky && new SessionMap(options.sticky);
+    for (const backend of options.backends) this.addBackend(backend);
+  }
+
+  /** The backends, in the order of the configuration. */
+  get backends(): readonly Backend[] {
+    return this.#backends;
+  }
+
+  /** The backends that are healthy and enabled. */
+  get activeServers(): readonly string[] {
+    return this.#backends.filter((backend) => backend.active).map((backend) => backend.id);
+  }
+
+  /** Connections in flight on each backend, those being opened included. */
+  get connectionCount(): ReadonlyMap<string, number> {
+    return new Map(this.#backends.map((backend) => [backend.id, backend.inFlight]));
+  }
+
+  /** The sessions, by client; empty if clients do not stick. */
+  get sessionMap(): ReadonlyMap<string, string> {
+    const sessions = [...this.#sessions?.values() ?? []];
+    return new Map(sessions.map((session) => [session.key, session.backend.id]));
+  }
+
+  /** Number of sessions, without making a map of them. */
+  get sessionCount(): number {
+    return this.#sessions?.size ?? 0;
+  }
+
+  /** Connections in flight, over all backends. */
+  get connections(): number {
+    return this.#connections;
+  }
+
+  /** The backend with this id. */
+  backend(id: string): Backend | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** Takes a backend on. It is used once a probe has found it up. */
+  addBackend(options: BackendOptions): Backend {
+    if (this.#byId.has(options.id)) {
+      throw new RangeError(`Cannot add backend: id must be new: current value is "${options.id}"`);
+    }
+    let index = 0;
+    const taken = new Set(this.#backends.map((backend) => backend.index));
+    while (taken.has(index)) index++;
+    const { healthCheck } = this.#options;
+    const backend = new Backend(options, index, healthCheck);
+    if (healthCheck.type === "none") {
+      backend.health.record(true);
+      backend.provenAt = Infinity;
+    }
+    backend.available = available(backend);
+    this.#backends.push(backend);
+    this.#byId.set(backend.id, backend);
+    this.#tierOf(backend).add(backend);
+    return backend;
+  }
+
+  /**
+   * Lets go of a backend: nothing new goes there, and its sessions are forgotten. Live connections keep
+   * their leases and end as they will.
+   */
+  removeBackend(id: string): void {
+    const backend = this.#byId.get(id);
+    if (backend === undefined) return;
+    backend.mode = "maintenance";
+    this.#refresh(backend);
+    this.#tierOf(backend).remove(backend);
+    this.#byId.delete(id);
+    this.#backends.splice(this.#backends.indexOf(backend), 1);
+    this.#sessions?.forget(backend);
+  }
+
+  /** The operator's wish for a backend. */
+  setMode(id: string, mode: BackendMode, now: Nanoseconds): void {
+    const backend = this.#known(id);
+    if (backend.mode === mode) return;
+    backend.mode = mode;
+    this.#refresh(backend);
+    this.#events.emit({
+      type: "backend_mode_changed",
+      at_ms: toMs(now),
+      backend: id,
+      mode,
+      in_flight: backend.inFlight,
+    });
+  }
+
+  /** From now on every client is refused; what is open may finish. */
+  stop(): void {
+    this.#stopping = true;
+  }
+
+  /**
+   * Picks a backend for a client and counts the connection, in one step.
+   *
+   * @param client The client's address.
+   */
+  acquire(client: string, now: Nanoseconds, trace?: PickTrace): Lease | Refusal {
+    const connection = ++this.#lastConnection;
+    if (this.#stopping) return this.#refuse("stopping", connection, client, 0, now);
+    if (this.#connections >= this.#options.limits.connections) {
+      return this.#refuse("connection_limit", connection, client, 0, now);
+    }
+    return this.#grant(connection, client, undefined, now, trace);
+  }
+
+  /**
+   * A probe of a backend ended.
+   *
+   * @param tookNs How long it took.
+   * @param reason What went wrong, in a few words.
+   */
+  probed(id: string, ok: boolean, now: Nanoseconds, tookNs: Nanoseconds, reason = "failed"): void {
+    const backend = this.#byId.get(id);
+    // It may have been removed while the probe was under way.
+    if (backend === undefined) return;
+    if (ok) backend.provenAt = now;
+    const { flipped, streak } = backend.health.record(ok);
+    if (this.#events.wants("probe")) {
+      this.#events.emit({
+        type: "probe",
+        at_ms: toMs(now),
+        backend: id,
+        ok,
+        probe_ms: toMs(tookNs),
+        ...(ok ? {} : { reason }),
+        streak,
+      });
+    }
+    if (!flipped) return;
+    this.#refresh(backend);
+    const common = {
+      at_ms: toMs(now),
+      backend: id,
+      probes: streak,
+      active_servers: this.activeServers,
+    };
+    this.#events.emit(
+      ok
+        ? { type: "backend_up", ...common }
+        : { type: "backend_down", ...common, reason, in_flight: backend.inFlight },
+    );
+  }
+
+  /** @internal */
+  _connected(lease: Lease, now: Nanoseconds): void {
+    const { backend } = lease;
+    backend.connections++;
+    if (this.#events.wants("connection_opened")) {
+      this.#events.emit({
+        type: "connection_opened",
+        at_ms: toMs(now),
+        connection: lease.connection,
+        client: lease.client,
+        backend: backend.id,
+        attempt: lease.attempt,
+        connect_ms: toMs(now - lease.acquiredAt),
+        in_flight: backend.inFlight,
+      });
+    }
+  }
+
+  /** @internal */
+  _connectFailed(lease: Lease, reason: ConnectFailure, now: Nanoseconds): Lease | Refusal {
+    const { backend, connection, client, attempt } = lease;
+    backend.connectFailures++;
+    this.#letGo(lease, now);
+    this.#events.emit({
+      type: "connect_failed",
+      at_ms: toMs(now),
+      connection,
+      client,
+      backend: backend.id,
+      attempt,
+      reason,
+    });
+    if (this.#stopping) return this.#refuse("stopping", connection, client, attempt, now);
+    if (attempt > this.#options.retries) {
+      return this.#refuse("connects_failed", connection, client, attempt, now);
+    }
+    for (let tried: Lease | undefined = lease; tried; tried = tried.tried) {
+      this.#exclude(tried.backend, true);
+    }
+    const next = this.#grant(connection, client, lease, now);
+    for (let tried: Lease | undefined = lease; tried; tried = tried.tried) {
+      this.#exclude(tried.backend, false);
+    }
+    return next;
+  }
+
+  /** @internal */
+  _released(
+    lease: Lease,
+    opened: boolean,
+    end: ConnectionEnd,
+    traffic: Traffic,
+    now: Nanoseconds,
+  ): void {
+    this.#letGo(lease, now);
+    if (opened && this.#events.wants("connection_closed")) {
+      this.#events.emit({
+        type: "connection_closed",
+        at_ms: toMs(now),
+        connection: lease.connection,
+        client: lease.client,
+        backend: lease.backend.id,
+        end,
+        duration_ms: toMs(now - lease.acquiredAt),
+        bytes_to_backend: traffic.bytesToBackend,
+        bytes_to_client: traffic.bytesToClient,
+        in_flight: lease.backend.inFlight,
+      });
+    }
+  }
+
+  #grant(
+    connection: number,
+    client: string,
+    failed: Lease | undefined,
+    now: Nanoseconds,
+    trace?: PickTrace,
+  ): Lease | Refusal {
+    const { sticky } = this.#options;
+    let backend: Backend | undefined;
+    let session: Session<Backend> | undefined;
+    if (sticky === undefined || this.#sessions === undefined) {
+      backend = this.#pick(client, now, trace);
+    } else {
+      const key = clientKey(client, sticky.ipv4Prefix, sticky.ipv6Prefix);
+      session = this.#sessions.use(key, now);
+      backend = session && this.#pinned(session, now, trace);
+      if (backend === undefined) {
+        backend = this.#pick(key, now, trace);
+        if (backend !== undefined) session = this.#pin(key, session, backend, now);
+      }
+    }
+    if (backend === undefined) {
+      const attempts = failed?.attempt ?? 0;
+      return this.#refuse(this.#whyNobody(attempts), connection, client, attempts, now);
+    }
+    this.#connections++;
+    if (session !== undefined) session.open++;
+    this.#count(backend, 1);
+    return new Lease(this, connection, client, backend, now, session, failed);
+  }
+
+  #pick(client: string, now: Nanoseconds, trace?: PickTrace): Backend | undefined {
+    const [primaries, backups] = this.#tiers;
+    const picked = primaries.pick(client, now, trace) ?? backups.pick(client, now, trace);
+    return picked as Backend | undefined;
+  }
+
+  /** Where a session's next connection goes; undefined if it needs a pick. */
+  #pinned(session: Session<Backend>, now: Nanoseconds, trace?: PickTrace): Backend | undefined {
+    const { home } = session;
+    // A backend that let a connection down goes on looking healthy until its probes notice. So it must
+    // have answered a probe since: then going home is going back to something that works.
+    if (session.backend !== home && home.available && home.provenAt > session.movedAt) {
+      this.#move(session, home, "failback", now);
+    }
+    if (!session.backend.available) return undefined;
+    trace?.decided(`the client's session is pinned to ${session.backend.id}`);
+    return session.backend;
+  }
+
+  /** The session after a pick: a new one, or the old one moved. */
+  #pin(
+    key: string,
+    session: Session<Backend> | undefined,
+    backend: Backend,
+    now: Nanoseconds,
+  ): Session<Backend> | undefined {
+    assert(this.#sessions !== undefined, "only sticky clients are pinned");
+    if (session !== undefined) {
+      // A full backend lends this one connection out; its pin is as good as before.
+      const lent = session.backend.active && !session.backend.excluded;
+      if (!lent) this.#move(session, backend, "failover", now);
+      return session;
+    }
+    const { session: pinned, evicted } = this.#sessions.pin(key, backend, now);
+    if (evicted !== undefined && this.#events.wants("session_evicted")) {
+      this.#events.emit({
+        type: "session_evicted",
+        at_ms: toMs(now),
+        client: evicted.key,
+        backend: evicted.backend.id,
+      });
+    }
+    if (this.#events.wants("session_pinned")) {
+      this.#events.emit({
+        type: "session_pinned",
+        at_ms: toMs(now),
+        client: key,
+        backend: backend.id,
+      });
+    }
+    return pinned;
+  }
+
+  #move(
+    session: Session<Backend>,
+    to: Backend,
+    why: "failover" | "failback",
+    now: Nanoseconds,
+  ): void {
+    const from = session.backend;
+    session.backend = to;
+    session.movedAt = now;
+    if (this.#options.sticky?.onFailback === "stay") session.home = to;
+    if (this.#events.wants("session_moved")) {
+      this.#events.emit({
+        type: "session_moved",
+        at_ms: toMs(now),
+        client: session.key,
+        from: from.id,
+        to: to.id,
+        why,
+      });
+    }
+  }
+
+  #refuse(
+    reason: RefusalReason,
+    connection: number,
+    client: string,
+    attempts: number,
+    now: Nanoseconds,
+  ): Refusal {
+    if (this.#events.wants("connection_refused")) {
+      this.#events.emit({
+        type: "connection_refused",
+        at_ms: toMs(now),
+        connection,
+        client,
+        reason,
+        attempts,
+      });
+    }
+    return { granted: false, reason };
+  }
+
+  #whyNobody(attempts: number): RefusalReason {
+    if (attempts > 0) return "connects_failed";
+    return this.#backends.some((backend) => backend.active)
+      ? "all_backends_full"
+      : "no_backend_available";
+  }
+
+  #letGo(lease: Lease, now: Nanoseconds): void {
+    this.#connections--;
+    if (lease.session !== undefined) this.#sessions?.closed(lease.session, now);
+    this.#count(lease.backend, -1);
+  }
+
+  #count(backend: Backend, change: 1 | -1): void {
+    backend.inFlight += change;
+    assert(backend.inFlight >= 0, "as many leases end as were granted");
+    // One that was removed is counted to the end, but no algorithm knows it any more.
+    if (this.#byId.get(backend.id) !== backend) return;
+    this.#refresh(backend);
+    this.#tierOf(backend).loadChanged?.(backend);
+  }
+
+  #exclude(backend: Backend, excluded: boolean): void {
+    backend.excluded = excluded;
+    if (this.#byId.get(backend.id) === backend) this.#refresh(backend);
+  }
+
+  /** Answers the algorithms' question anew, and tells them if the answer changed. */
+  #refresh(backend: Backend): void {
+    const now = available(backend);
+    if (now === backend.available) return;
+    backend.available = now;
+    this.#tierOf(backend).update(backend);
+  }
+
+  #tierOf(backend: Backend): Algorithm {
+    return this.#tiers[backend.backup ? 1 : 0];
+  }
+
+  #known(id: string): Backend {
+    const backend = this.#byId.get(id);
+    if (backend === undefined) throw new RangeError(`There is no backend "${id}"`);
+    return backend;
+  }
+}
+
+function available(backend: Backend): boolean {
+  return backend.active && !backend.full && !backend.excluded;
+}
