@@ -14,4 +14,6 @@ export interface Io {
   setExitCode(code: 0 | 1 | 2): void;
   /** Aborted by the first Ctrl-C or SIGTERM: finish what you do and return. */
   readonly signal: AbortSignal;
+  /** Aborted by the second: do not wait for anybody. A third ends the process. */
+  readonly hurry: AbortSignal;
 }

@@ -15,6 +15,8 @@ export type RefusalReason =
   | "connection_limit"
   /** Every connect failed, and `retries` are used up or nobody untried is left. */
   | "connects_failed"
+  /** This machine has no file descriptor left to reach a backend with. */
+  | "out_of_descriptors"
   /** The balancer is stopping. */
   | "stopping";
 

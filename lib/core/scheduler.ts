@@ -52,7 +52,7 @@ const NO_TRAFFIC: Traffic = { bytesToBackend: 0, bytesToClient: 0 };
 /**
  * A connection's hold on a backend. It counts as in flight from the moment it is granted, before the
  * connect begins, so that a burst cannot pile onto one backend. It ends exactly once: by
- * `connectFailed` or by `release`.
+ * `connectFailed`, `refuse` or `release`.
  */
 export class Lease {
   readonly granted = true;
@@ -104,6 +104,13 @@ export class Lease {
     assert(this.#state === "opening", "only a lease that is being opened can fail to connect");
     this.#state = "ended";
     return this.#scheduler._connectFailed(this, reason, now);
+  }
+
+  /** The driver cannot even try this backend, or is to stop trying: turns the client away. */
+  refuse(reason: RefusalReason, now: Nanoseconds): Refusal {
+    assert(this.#state === "opening", "only a client that is not yet served can be turned away");
+    this.#state = "ended";
+    return this.#scheduler._refused(this, reason, now);
   }
 
   /** The connection ended, or its client left before there was one. */
@@ -338,6 +345,12 @@ export class Scheduler {
       this.#exclude(tried.backend, false);
     }
     return next;
+  }
+
+  /** @internal */
+  _refused(lease: Lease, reason: RefusalReason, now: Nanoseconds): Refusal {
+    this.#letGo(lease, now);
+    return this.#refuse(reason, lease.connection, lease.client, lease.attempt - 1, now);
   }
 
   /** @internal */

@@ -1,0 +1,233 @@
+import type { Address } from "../lib/address.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Config } from "../lib/config/mod.ts";
+import {
+  type Backend,
+  childSeed,
+  createRandom,
+  type EventStream,
+  type Lease,
+  Scheduler,
+  toMs,
+} from "../lib/core/mod.ts";
+import { listen } from "../lib/listen.ts";
+import { Deadline } from "./deadline.ts";
+import { dial, type DialFailure, isOutOfDescriptors } from "./dial.ts";
+import { Prober } from "./prober.ts";
+import { Pulse } from "./pulse.ts";
+import { Relays } from "./relay.ts";
+
+/** What a balancer is handed besides its configuration. */
+export interface BalancerOptions {
+  /** Where it tells what happens. */
+  readonly events: EventStream;
+  readonly now: Clock;
+  /** Seeds everything that is drawn by lot. */
+  readonly seed: number;
+}
+
+/** How a stop went. */
+export interface StopSummary {
+  /** Connections that ended by themselves while it drained. */
+  readonly finished: number;
+  /** Connections that were still open when the drain timeout passed, and were closed. */
+  readonly closed: number;
+}
+
+/** How long to wait for a descriptor before looking again, if no connection ends before that. */
+const DESCRIPTOR_POLL_MS = 100;
+
+/** While accepting is paused, it counts as resumed when this share of the connections is left. */
+const RESUME_SHARE = 0.9;
+
+/**
+ * The live balancer: accepts clients, asks the scheduler where each is to go, connects, and relays. All
+ * that is decided is decided by `Scheduler`; here are the sockets.
+ */
+export class Balancer {
+  /** Where it listens; the port is the real one where the configuration says 0. */
+  readonly address: Address;
+  readonly scheduler: Scheduler;
+  readonly #config: Config;
+  readonly #events: EventStream;
+  readonly #now: Clock;
+  readonly #listener: Deno.TcpListener;
+  readonly #prober: Prober;
+  readonly #relays: Relays;
+  readonly #addresses: ReadonlyMap<string, Address>;
+  /** Aborted when what is still open is to be closed. */
+  readonly #closing = new AbortController();
+  readonly #accepting: Promise<void>;
+  #stopping = false;
+  #paused: { readonly at: number; readonly connections: number } | undefined;
+  readonly #connectionEnded = new Pulse();
+
+  /**
+   * Probes every backend once, then listens.
+   *
+   * @throws {UserError} if it cannot listen.
+   */
+  static async start(config: Config, options: BalancerOptions): Promise<Balancer> {
+    const { events, now, seed } = options;
+    const random = createRandom(childSeed(seed, "algorithm"));
+    const scheduler = new Scheduler(config, events, random);
+    const prober = new Prober(config, scheduler, { now, seed });
+    await prober.start();
+    try {
+      return new Balancer(config, options, scheduler, prober, listen(config.listen));
+    } catch (error) {
+      await prober.stop();
+      throw error;
+    }
+  }
+
+  private constructor(
+    config: Config,
+    options: BalancerOptions,
+    scheduler: Scheduler,
+    prober: Prober,
+    listener: Deno.TcpListener,
+  ) {
+    this.#config = config;
+    this.#events = options.events;
+    this.#now = options.now;
+    this.scheduler = scheduler;
+    this.#prober = prober;
+    this.#listener = listener;
+    this.#relays = new Relays({ idleTimeout: config.timeouts.idle, now: options.now });
+    this.#addresses = new Map(config.backends.map(({ id, address }) => [id, address]));
+    this.address = { host: listener.addr.hostname, port: listener.addr.port };
+    this.#accepting = this.#accept();
+  }
+
+  /**
+   * Stops accepting, lets what is open finish for as long as the drain timeout allows, and closes the
+   * rest.
+   *
+   * @param hurry Ends the drain at once.
+   */
+  async stop(hurry?: AbortSignal): Promise<StopSummary> {
+    this.#stopping = true;
+    this.scheduler.stop();
+    this.#listener.close();
+    await Promise.all([this.#accepting, this.#prober.stop()]);
+    const open = this.scheduler.connections;
+    {
+      using drain = new Deadline(this.#config.timeouts.drain, hurry);
+      const over = aborted(drain.signal);
+      while (this.scheduler.connections > 0 && !drain.signal.aborted) {
+        await Promise.race([this.#connectionEnded.next, over]);
+      }
+    }
+    const closed = this.scheduler.connections;
+    this.#closing.abort();
+    this.#relays.closeAll();
+    while (this.scheduler.connections > 0) await this.#connectionEnded.next;
+    this.#relays.stop();
+    return { finished: open - closed, closed };
+  }
+
+  async #accept(): Promise<void> {
+    while (!this.#stopping) {
+      try {
+        const client = await this.#listener.accept();
+        this.#resumed();
+        void this.#serve(client);
+      } catch (error) {
+        if (this.#stopping) return;
+        // A client that is gone again before it was accepted is no reason to wait.
+        if (isGone(error)) continue;
+        this.#pause(error);
+        await this.#descriptorMayBeFree();
+      }
+    }
+  }
+
+  /** Owns the client from here on. Never rejects. */
+  async #serve(client: Deno.TcpConn): Promise<void> {
+    let held = this.scheduler.acquire(client.remoteAddr.hostname, this.#now());
+    while (held.granted) {
+      const connection = await this.#dial(held.backend);
+      const now = this.#now();
+      if (!("reason" in connection)) {
+        held.connected(now);
+        await this.#relay(client, connection, held);
+        return;
+      }
+      if (this.#closing.signal.aborted) held = held.refuse("stopping", now);
+      else if (connection.outOfDescriptors) held = held.refuse("out_of_descriptors", now);
+      else held = held.connectFailed(connection.reason, now);
+    }
+    client.close();
+    this.#ended();
+  }
+
+  /** Both connections are the relay's until it is over. */
+  async #relay(client: Deno.TcpConn, backend: Deno.TcpConn, lease: Lease): Promise<void> {
+    const result = await this.#relays.run(client, backend);
+    lease.release(result.end, this.#now(), result);
+    this.#ended();
+  }
+
+  /** Connects to a backend, waiting for a descriptor if there is none. */
+  async #dial(backend: Backend): Promise<Deno.TcpConn | DialFailure> {
+    const address = this.#addresses.get(backend.id)!;
+    using deadline = new Deadline(this.#config.timeouts.connect, this.#closing.signal);
+    while (true) {
+      const result = await dial(address, deadline.signal);
+      if (!("reason" in result) || !result.outOfDescriptors) return result;
+      this.#pause("out of file descriptors");
+      await this.#descriptorMayBeFree();
+      if (deadline.signal.aborted) return result;
+    }
+  }
+
+  #ended(): void {
+    this.#connectionEnded.beat();
+    this.#resumed();
+  }
+
+  async #descriptorMayBeFree(): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const wait = new Promise<void>((resolve) => timer = setTimeout(resolve, DESCRIPTOR_POLL_MS));
+    await Promise.race([this.#connectionEnded.next, wait]);
+    clearTimeout(timer);
+  }
+
+  /** Says once that there is nothing to accept with, however often it is found out. */
+  #pause(error: unknown): void {
+    if (this.#paused !== undefined) return;
+    const reason = isOutOfDescriptors(error) || !(error instanceof Error)
+      ? "out of file descriptors"
+      : error.message;
+    const { connections } = this.scheduler;
+    this.#paused = { at: this.#now(), connections };
+    this.#events.emit({ type: "accept_paused", at_ms: toMs(this.#paused.at), reason, connections });
+  }
+
+  #resumed(): void {
+    if (this.#paused === undefined) return;
+    const { connections } = this.scheduler;
+    if (connections > this.#paused.connections * RESUME_SHARE) return;
+    const now = this.#now();
+    this.#events.emit({
+      type: "accept_resumed",
+      at_ms: toMs(now),
+      paused_ms: toMs(now - this.#paused.at),
+      connections,
+    });
+    this.#paused = undefined;
+  }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof Deno.errors.ConnectionReset ||
+    error instanceof Deno.errors.ConnectionAborted;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,24 @@
+import { Command, Option } from "@commander-js/extra-typings";
+import type { Io } from "../lib/cli/io.ts";
+import { loadListeningConfig } from "../lib/config/mod.ts";
+import { ALGORITHM_NAMES } from "../lib/core/mod.ts";
+import { startLogging } from "../lib/log.ts";
+import { serveBalancer } from "./serve.ts";
+
+/** `lbsim lb`: the live balancer. */
+export function lbCommand(io: Io) {
+  return new Command("lb")
+    .description("Run the TCP load balancer.")
+    .option("-c, --config <file>", "configuration", "config.yaml")
+    .option("-l, --listen <host:port>", "listen here instead")
+    .addOption(
+      new Option("-a, --algorithm <name>", "use this algorithm instead").choices(ALGORITHM_NAMES),
+    )
+    .option("--log-level <level>", "debug, info, warning or error")
+    .option("--log-format <format>", "auto, pretty or json")
+    .action(async ({ config: file, ...overrides }) => {
+      const config = await loadListeningConfig(file, overrides);
+      startLogging(config.log, io);
+      await serveBalancer(config, io);
+    });
+}

@@ -1,0 +1,152 @@
+import type { Logger } from "@logtape/logtape";
+import {
+  type EventOf,
+  type EventStream,
+  type EventType,
+  type LbEvent,
+  type RefusalReason,
+} from "../lib/core/mod.ts";
+import { logSentence } from "../lib/log.ts";
+
+/** Kinds that come once per connection: left unread, they are never made. */
+const CONNECTION_EVENTS = [
+  "connection_opened",
+  "connection_closed",
+  "session_pinned",
+] as const satisfies readonly EventType[];
+
+const OTHER_EVENTS = [
+  "connect_failed",
+  "connection_refused",
+  "backend_up",
+  "backend_down",
+  "backend_mode_changed",
+  "session_moved",
+  "session_evicted",
+  "accept_paused",
+  "accept_resumed",
+] as const satisfies readonly EventType[];
+
+/** What the log is made of. */
+export interface EventLogOptions {
+  /** Whether each connection is logged. */
+  readonly connections: boolean;
+}
+
+/**
+ * Writes events to the log, one line each: a sentence for people, with the event itself as the record's
+ * properties. Returns what ends it.
+ */
+export function logEvents(
+  events: EventStream,
+  log: Logger,
+  options: EventLogOptions,
+): () => void {
+  const write = (event: LbEvent) => {
+    const { type, ...rest } = event;
+    logSentence(log, levelOf(event), say(event), { event: type, ...rest });
+  };
+  const unsubscribe = [events.subscribe(OTHER_EVENTS, write)];
+  if (options.connections) unsubscribe.push(events.subscribe(CONNECTION_EVENTS, write));
+  // Every probe of every backend is for those who ask for it.
+  if (log.isEnabledFor("debug")) unsubscribe.push(events.subscribe(["probe"], write));
+  return () => unsubscribe.forEach((end) => end());
+}
+
+function levelOf(event: LbEvent): "debug" | "info" | "warning" | "error" {
+  switch (event.type) {
+    case "probe":
+    case "session_evicted":
+      return "debug";
+    case "connect_failed":
+    case "connection_refused":
+    case "backend_down":
+    case "accept_paused":
+      return "warning";
+    default:
+      return "info";
+  }
+}
+
+const REFUSALS: Readonly<Record<RefusalReason, string>> = {
+  no_backend_available: "no backend is healthy and enabled",
+  all_backends_full: "every backend is full",
+  connection_limit: "the balancer is at limits.connections",
+  connects_failed: "no backend could be reached",
+  out_of_descriptors: "this machine has no file descriptor left",
+  stopping: "the balancer is stopping",
+};
+
+const ENDS: Readonly<Record<EventOf<"connection_closed">["end"], string>> = {
+  closed: "closed",
+  client_aborted: "aborted by the client",
+  backend_aborted: "aborted by the backend",
+  idle_timeout: "closed: idle for too long",
+  closed_by_balancer: "closed by the balancer",
+};
+
+function say(event: LbEvent): string {
+  switch (event.type) {
+    case "connection_opened":
+      return `#${event.connection} ${event.client} → ${event.backend}` +
+        ` (${event.in_flight} in flight, connect ${ms(event.connect_ms)})`;
+    case "connection_closed":
+      return `#${event.connection} ${event.client} → ${event.backend} ${ENDS[event.end]} after ` +
+        `${ms(event.duration_ms)} (${bytes(event.bytes_to_backend)} in, ` +
+        `${bytes(event.bytes_to_client)} out)`;
+    case "connect_failed":
+      return `#${event.connection} ${event.client} → ${event.backend} connect failed: ` +
+        `${event.reason} (attempt ${event.attempt})`;
+    case "connection_refused":
+      return `#${event.connection} ${event.client} refused: ${REFUSALS[event.reason]}`;
+    case "probe":
+      return event.ok
+        ? `probe of ${event.backend} ok in ${ms(event.probe_ms)}`
+        : `probe of ${event.backend} failed: ${event.reason}`;
+    case "backend_up":
+      return `${event.backend} is up after ${count(event.probes, "good probe")}; ` +
+        active(event.active_servers);
+    case "backend_down":
+      return `${event.backend} is down after ${count(event.probes, "bad probe")}: ${event.reason}; ` +
+        `${count(event.in_flight, "connection")} still on it; ${active(event.active_servers)}`;
+    case "backend_mode_changed":
+      return `${event.backend} is set to ${event.mode}; ` +
+        `${count(event.in_flight, "connection")} on it`;
+    case "session_pinned":
+      return `session of ${event.client} pinned to ${event.backend}`;
+    case "session_moved":
+      return `session of ${event.client} moved from ${event.from} to ${event.to} (${event.why})`;
+    case "session_evicted":
+      return `session of ${event.client} on ${event.backend} dropped to make room`;
+    case "accept_paused":
+      return `accepting is paused: ${event.reason}; ${count(event.connections, "connection")} open. ` +
+        "Raise the limit with `ulimit -n`, or lower limits.connections";
+    case "accept_resumed":
+      return `accepting again after ${ms(event.paused_ms)}`;
+  }
+}
+
+function active(servers: readonly string[]): string {
+  return `active: ${servers.length === 0 ? "none" : servers.join(" ")}`;
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+function ms(value: number): string {
+  if (value >= 10_000) return `${(value / 1000).toFixed(1)} s`;
+  return `${value >= 100 ? value.toFixed(0) : value.toFixed(1)} ms`;
+}
+
+function bytes(value: number): string {
+  if (value < 1024) return `${value} B`;
+  const units = ["KB", "MB", "GB", "TB"];
+  let scaled = value / 1024;
+  let unit = 0;
+  while (scaled >= 1024 && unit < units.length - 1) {
+    scaled /= 1024;
+    unit++;
+  }
+  return `${scaled.toFixed(1)} ${units[unit]}`;
+}

@@ -1,0 +1,124 @@
+import { type Address, formatAddress } from "../lib/address.ts";
+import type { Config } from "../lib/config/mod.ts";
+import { Deadline } from "./deadline.ts";
+import { dial } from "./dial.ts";
+
+/** What a probe found. */
+export type ProbeResult =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly reason: string };
+
+/** The rules by which a backend is probed. */
+export type ProbeRules = Config["healthCheck"];
+
+/** As much of an answer as a probe reads before it says no. */
+const ANSWER_BYTES_MAX = 64 * 1024;
+
+/**
+ * Probes a backend once; what the result means is for `lib/core/health.ts` to say. It never throws,
+ * and is over within the timeout.
+ *
+ * `tcp`: the connect succeeds. `expect`: after sending `send`, the answer contains `expect`. `http`: a
+ * GET is answered with a status in one of the ranges.
+ *
+ * @param signal Gives the probe up.
+ */
+export async function probe(
+  address: Address,
+  rules: ProbeRules,
+  signal?: AbortSignal,
+): Promise<ProbeResult> {
+  using deadline = new Deadline(rules.timeout, signal);
+  const target = { host: address.host, port: rules.port ?? address.port };
+  const connection = await dial(target, deadline.signal);
+  if ("reason" in connection) {
+    return failed(
+      connection.outOfDescriptors ? "out of file descriptors" : `connect: ${connection.reason}`,
+    );
+  }
+  // Closing is what wakes a read that would wait for ever.
+  let open = true;
+  const close = () => {
+    if (open) connection.close();
+    open = false;
+  };
+  deadline.signal.addEventListener("abort", close);
+  try {
+    return await converse(connection, target, rules);
+  } catch (error) {
+    return failed(deadline.signal.aborted ? "no answer in time" : (error as Error).message);
+  } finally {
+    close();
+  }
+}
+
+function converse(
+  connection: Deno.TcpConn,
+  address: Address,
+  rules: ProbeRules,
+): Promise<ProbeResult> | ProbeResult {
+  switch (rules.type) {
+    case "tcp":
+    case "none":
+      return { ok: true };
+    case "expect":
+      return converseExpect(connection, rules);
+    case "http":
+      return converseHttp(connection, address, rules);
+  }
+}
+
+async function converseExpect(connection: Deno.TcpConn, rules: ProbeRules): Promise<ProbeResult> {
+  const expected = rules.expect ?? "";
+  if (rules.send !== undefined) await send(connection, rules.send);
+  const answer = await readUntil(connection, (text) => text.includes(expected));
+  return answer.includes(expected)
+    ? { ok: true }
+    : failed(`expected ${JSON.stringify(expected)}, got ${excerpt(answer)}`);
+}
+
+async function converseHttp(
+  connection: Deno.TcpConn,
+  address: Address,
+  rules: ProbeRules,
+): Promise<ProbeResult> {
+  const host = rules.host ?? formatAddress(address);
+  await send(
+    connection,
+    `GET ${rules.path} HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: lbsim\r\nConnection: close\r\n\r\n`,
+  );
+  const answer = await readUntil(connection, (text) => text.includes("\n"));
+  const status = /^HTTP\/\d\.\d (\d{3})\b/.exec(answer)?.[1];
+  if (status === undefined) return failed(`not HTTP: got ${excerpt(answer)}`);
+  const wanted = rules.status.some(({ min, max }) => Number(status) >= min && Number(status) <= max);
+  return wanted ? { ok: true } : failed(`HTTP status ${status}`);
+}
+
+async function send(connection: Deno.TcpConn, text: string): Promise<void> {
+  let rest = new TextEncoder().encode(text);
+  while (rest.length > 0) rest = rest.subarray(await connection.write(rest));
+}
+
+/** What was read until it was enough, the other side finished, or it became too much. */
+async function readUntil(
+  connection: Deno.TcpConn,
+  enough: (text: string) => boolean,
+): Promise<string> {
+  const decoder = new TextDecoder();
+  const buffer = new Uint8Array(4096);
+  let text = "";
+  while (!enough(text) && text.length < ANSWER_BYTES_MAX) {
+    const count = await connection.read(buffer);
+    if (count === null) break;
+    text += decoder.decode(buffer.subarray(0, count), { stream: true });
+  }
+  return text;
+}
+
+function failed(reason: string): ProbeResult {
+  return { ok: false, reason };
+}
+
+function excerpt(answer: string): string {
+  return answer === "" ? "nothing" : JSON.stringify(answer.slice(0, 40));
+}

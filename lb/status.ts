@@ -1,0 +1,97 @@
+import type { Logger } from "@logtape/logtape";
+import { type Clock, timerDelay } from "../lib/clock.ts";
+import type { Backend, EventOf, EventStream, Nanoseconds, Scheduler } from "../lib/core/mod.ts";
+import { NS_PER_MS } from "../lib/core/mod.ts";
+import { logSentence } from "../lib/log.ts";
+
+/** A backend at a glance. */
+export interface BackendStatus {
+  readonly backend: string;
+  readonly state: "up" | "down" | "unknown" | "drain" | "maintenance";
+  readonly in_flight: number;
+  /** Connections that reached it since the start. */
+  readonly connections: number;
+  /** Its part of all connections since the start; 0 to 1. */
+  readonly share: number;
+  /** The last probe, if there was one. */
+  readonly last_probe_ok?: boolean;
+  readonly last_probe_ms?: number;
+  readonly last_probe_ago_ms?: number;
+  readonly last_probe_reason?: string;
+}
+
+/** Keeps what the status lines tell, and tells it every so often. */
+export class StatusReporter {
+  readonly #scheduler: Scheduler;
+  readonly #now: Clock;
+  readonly #lastProbe = new Map<string, EventOf<"probe">>();
+  readonly #unsubscribe: () => void;
+  #timer: ReturnType<typeof setInterval> | undefined;
+
+  constructor(scheduler: Scheduler, events: EventStream, now: Clock) {
+    this.#scheduler = scheduler;
+    this.#now = now;
+    this.#unsubscribe = events.subscribe(
+      ["probe"],
+      (event) => this.#lastProbe.set(event.backend, event),
+    );
+  }
+
+  /** The state of every backend. */
+  status(): BackendStatus[] {
+    const { backends } = this.#scheduler;
+    const total = backends.reduce((sum, backend) => sum + backend.connections, 0);
+    return backends.map((backend) => {
+      const probe = this.#lastProbe.get(backend.id);
+      return {
+        backend: backend.id,
+        state: stateOf(backend),
+        in_flight: backend.inFlight,
+        connections: backend.connections,
+        share: total === 0 ? 0 : backend.connections / total,
+        ...probe && {
+          last_probe_ok: probe.ok,
+          last_probe_ms: probe.probe_ms,
+          last_probe_ago_ms: this.#now() / NS_PER_MS - probe.at_ms,
+          ...probe.reason !== undefined && { last_probe_reason: probe.reason },
+        },
+      };
+    });
+  }
+
+  /** Logs a line per backend at every interval, until `stop`. */
+  logEvery(interval: Nanoseconds, log: Logger): void {
+    this.#timer = setInterval(() => {
+      for (const status of this.status()) {
+        logSentence(log, "info", statusLine(status), { event: "status", ...status });
+      }
+    }, timerDelay(interval));
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#unsubscribe();
+  }
+}
+
+function stateOf({ mode, health }: Backend): BackendStatus["state"] {
+  return mode === "ready" ? health.state : mode;
+}
+
+function statusLine(status: BackendStatus): string {
+  return [
+    status.backend.padEnd(4),
+    status.state.padEnd(5),
+    `${String(status.in_flight).padStart(5)} in flight`,
+    `${String(status.connections).padStart(8)} total`,
+    `${(status.share * 100).toFixed(1).padStart(5)} %`,
+    probeText(status),
+  ].join("  ");
+}
+
+function probeText(status: BackendStatus): string {
+  const { last_probe_ok, last_probe_ms = 0, last_probe_ago_ms = 0, last_probe_reason } = status;
+  if (last_probe_ok === undefined) return "not probed";
+  const result = last_probe_ok ? `ok in ${last_probe_ms.toFixed(1)} ms` : last_probe_reason;
+  return `probe ${result}, ${(last_probe_ago_ms / 1000).toFixed(1)} s ago`;
+}

@@ -1,0 +1,63 @@
+import { isIP, isIPv6 } from "node:net";
+
+/** An endpoint. */
+export interface Address {
+  /** An IP address or a host name; IPv6 without brackets. */
+  readonly host: string;
+  /** 0 to 65535; 0 lets the system choose when listening. */
+  readonly port: number;
+}
+
+/**
+ * Reads `192.168.1.10:8000`, `lab.local:8000` or `[::1]:8000`.
+ *
+ * @throws {SyntaxError} whose message says what would be right.
+ */
+export function parseAddress(text: string): Address {
+  const match = /^(?:\[([^\]]+)\]|([^:\s[\]]+)):(\d+)$/.exec(text);
+  if (match === null) throw new SyntaxError(whatIsWrong(text));
+  const [, bracketed, plain, digits] = match;
+  const port = Number(digits);
+  if (port > 65535) {
+    throw new SyntaxError(`port ${digits} is out of range: a port is 1 to 65535`);
+  }
+  const host = bracketed ?? plain!;
+  if (bracketed !== undefined && !isIPv6(bracketed)) {
+    throw new SyntaxError(`"${bracketed}" is not an IPv6 address`);
+  }
+  if (/^[\d.]+$/.test(host) && isIP(host) === 0) {
+    throw new SyntaxError(`"${host}" is not an IPv4 address: it has four numbers from 0 to 255`);
+  }
+  return { host, port };
+}
+
+function whatIsWrong(text: string): string {
+  if (isIPv6(text)) return `an IPv6 address goes in brackets, with a port: [${text}]:8000`;
+  if (/^[^:\s]+$/.test(text)) return `the port is missing: write ${text}:8000`;
+  return `"${text}" is not an address: write HOST:PORT, like 192.168.1.10:8000 or [::1]:8000`;
+}
+
+/** Writes an address so that `parseAddress` reads it. */
+export function formatAddress({ host, port }: Address): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** Whether listening there means listening on every address of the machine. */
+export function isWildcard(host: string): boolean {
+  return host === "0.0.0.0" || host === "::";
+}
+
+/** Whether an address can only be reached from the machine itself. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127\./.test(host);
+}
+
+/** The IP addresses of this machine. */
+export function localAddresses(): string[] {
+  return Deno.networkInterfaces().map(({ address }) => address);
+}
+
+/** Whether a host is this machine, whose addresses are given. All of 127.0.0.0/8 is every machine. */
+export function isLocal(host: string, local: readonly string[]): boolean {
+  return isLoopback(host) || local.includes(host);
+}

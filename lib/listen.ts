@@ -1,0 +1,35 @@
+import { type Address, formatAddress, isLocal, isWildcard, localAddresses } from "./address.ts";
+import { UserError } from "./user_error.ts";
+
+/**
+ * Listens for TCP connections.
+ *
+ * @throws {UserError} that says in one line why it cannot, and what to do about it.
+ */
+export function listen(address: Address): Deno.TcpListener {
+  try {
+    return Deno.listen({ hostname: address.host, port: address.port });
+  } catch (error) {
+    throw new UserError(`cannot listen on ${formatAddress(address)}: ${reason(error, address)}`, {
+      cause: error,
+    });
+  }
+}
+
+function reason(error: unknown, { host, port }: Address): string {
+  if (error instanceof Deno.errors.AddrInUse) {
+    return `port ${port} is in use; stop what uses it (\`ss -ltnp 'sport = :${port}'\` shows what) ` +
+      "or choose another port";
+  }
+  if (error instanceof Deno.errors.AddrNotAvailable) {
+    return `this machine has no address ${host}; it has ${localAddresses().join(", ")}`;
+  }
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return port < 1024
+      ? `port ${port} is privileged; choose a port from 1024, or run as root`
+      : "the system does not permit it";
+  }
+  const text = error instanceof Error ? error.message : String(error);
+  const known = isWildcard(host) || isLocal(host, localAddresses());
+  return known ? text : `${text}; is ${host} an address of this machine?`;
+}

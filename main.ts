@@ -1,0 +1,101 @@
+/** lbsim: argv → a subcommand. The only place that exits. */
+import { Command, CommanderError } from "@commander-js/extra-typings";
+import tab from "@bomb.sh/tab/commander";
+import deno from "./deno.json" with { type: "json" };
+import { backendCommand } from "./backend/command.ts";
+import { clientCommand } from "./client/command.ts";
+import { checkCommand } from "./lb/check_command.ts";
+import { lbCommand } from "./lb/command.ts";
+import type { Io } from "./lib/cli/io.ts";
+import { UserError } from "./lib/user_error.ts";
+import { demoCommand } from "./live/demo_command.ts";
+import { upCommand } from "./live/up_command.ts";
+
+const stopping = new AbortController();
+const hurrying = new AbortController();
+let exitCode: 0 | 1 | 2 = 0;
+
+const io: Io = {
+  out: (line) => console.log(line),
+  err: (line) => console.error(line),
+  stdoutIsTerminal: Deno.stdout.isTerminal(),
+  stdinIsTerminal: Deno.stdin.isTerminal(),
+  color: Deno.stdout.isTerminal() && !Deno.noColor,
+  columns: columns(),
+  setExitCode(code) {
+    exitCode = code;
+  },
+  signal: stopping.signal,
+  hurry: hurrying.signal,
+};
+
+function columns(): number {
+  try {
+    return Deno.consoleSize().columns;
+  } catch {
+    return 80; // Not a terminal.
+  }
+}
+
+/** The first Ctrl-C or SIGTERM asks, the second urges, the third insists. */
+function onSignal(): void {
+  if (hurrying.signal.aborted) Deno.exit(130);
+  if (stopping.signal.aborted) hurrying.abort();
+  stopping.abort();
+}
+
+function program(): Command {
+  const root = new Command("lbsim")
+    .description(
+      "A load-balancing lab in one binary: a TCP load balancer, backends and a client for a real LAN.",
+    )
+    .version(deno.version, "--version", "print the version")
+    .option("--debug", "show stack traces")
+    .configureHelp({ showGlobalOptions: true })
+    .helpOption("-h, --help", "show this help")
+    .showSuggestionAfterError()
+    .showHelpAfterError("(--help shows what there is)")
+    .exitOverride();
+  const commands = [lbCommand, backendCommand, clientCommand, upCommand, checkCommand, demoCommand];
+  for (const command of commands) {
+    root.addCommand(inherit(command(io) as unknown as Command, root) as never);
+  }
+  tab(root);
+  return root as unknown as Command;
+}
+
+/** Commander hands settings down only to commands that it made itself. */
+function inherit(command: Command, parent: { exitOverride(): unknown }): Command {
+  return command.copyInheritedSettings(parent as never);
+}
+
+/** Says what went wrong, in words unless --debug asks for more. Returns the exit code. */
+function report(error: unknown): 0 | 1 | 2 {
+  // Commander has said it already; help and version end this way too.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  const debug = Deno.args.includes("--debug");
+  if (error instanceof UserError) {
+    io.err(`lbsim: ${error.message}`);
+    if (error.hint !== undefined) io.err(`  ${error.hint}`);
+    if (debug) io.err(error.stack ?? "");
+    return error.exitCode;
+  }
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  io.err(`lbsim: this is a defect of lbsim: ${text}`);
+  io.err(debug && error instanceof Error ? error.stack ?? "" : "  --debug shows where it happened");
+  return 1;
+}
+
+globalThis.addEventListener("unhandledrejection", (event) => {
+  event.preventDefault();
+  Deno.exit(report(event.reason));
+});
+Deno.addSignalListener("SIGINT", onSignal);
+if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", onSignal);
+
+try {
+  await program().parseAsync(Deno.args, { from: "user" });
+} catch (error) {
+  exitCode = report(error);
+}
+Deno.exit(exitCode);
