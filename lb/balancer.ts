@@ -94,7 +94,7 @@ export class Balancer {
     this.scheduler = scheduler;
     this.#prober = prober;
     this.#listener = listener;
-    this.#relays = new Relays({ idleTimeout: config.timeouts.idle, now: options.now });
+    this.#relays = new Relays({ idleTimeout: config.timeouts.idle });
     this.#addresses = new Map(config.backends.map(({ id, address }) => [id, address]));
     this.address = { host: listener.addr.hostname, port: listener.addr.port };
     this.#accepting = this.#accept();
@@ -123,7 +123,6 @@ export class Balancer {
     this.#closing.abort();
     this.#relays.closeAll();
     while (this.scheduler.connections > 0) await this.#connectionEnded.next;
-    this.#relays.stop();
     return { finished: open - closed, closed };
   }
 

@@ -107,7 +107,9 @@ function say(event: LbEvent): string {
       return `${event.backend} is up after ${count(event.probes, "good probe")}; ` +
         active(event.active_servers);
     case "backend_down":
-      return `${event.backend} is down after ${count(event.probes, "bad probe")}: ${event.reason}; ` +
+      return `${event.backend} is down after ${
+        count(event.probes, "bad probe")
+      }: ${event.reason}; ` +
         `${count(event.in_flight, "connection")} still on it; ${active(event.active_servers)}`;
     case "backend_mode_changed":
       return `${event.backend} is set to ${event.mode}; ` +
@@ -119,7 +121,9 @@ function say(event: LbEvent): string {
     case "session_evicted":
       return `session of ${event.client} on ${event.backend} dropped to make room`;
     case "accept_paused":
-      return `accepting is paused: ${event.reason}; ${count(event.connections, "connection")} open. ` +
+      return `accepting is paused: ${event.reason}; ${
+        count(event.connections, "connection")
+      } open. ` +
         "Raise the limit with `ulimit -n`, or lower limits.connections";
     case "accept_resumed":
       return `accepting again after ${ms(event.paused_ms)}`;

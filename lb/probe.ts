@@ -90,7 +90,9 @@ async function converseHttp(
   const answer = await readUntil(connection, (text) => text.includes("\n"));
   const status = /^HTTP\/\d\.\d (\d{3})\b/.exec(answer)?.[1];
   if (status === undefined) return failed(`not HTTP: got ${excerpt(answer)}`);
-  const wanted = rules.status.some(({ min, max }) => Number(status) >= min && Number(status) <= max);
+  const wanted = rules.status.some(({ min, max }) =>
+    Number(status) >= min && Number(status) <= max
+  );
   return wanted ? { ok: true } : failed(`HTTP status ${status}`);
 }
 

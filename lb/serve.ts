@@ -15,7 +15,10 @@ import { StatusReporter } from "./status.ts";
  *
  * @throws {UserError} if it cannot listen.
  */
-export async function serveBalancer(config: Config, io: Pick<Io, "signal" | "hurry">): Promise<void> {
+export async function serveBalancer(
+  config: Config,
+  io: Pick<Io, "signal" | "hurry">,
+): Promise<void> {
   const log = logger("lb");
   const events = new EventStream();
   const stopLogging = logEvents(events, log, config.log);

@@ -1,0 +1,106 @@
+import { styleText } from "node:util";
+import { UserError } from "../user_error.ts";
+
+/** Something wrong in a file: what, where, and what would be right. */
+export interface Diagnostic {
+  readonly message: string;
+  /** What would be right; absent when the message says it all. */
+  readonly hint?: string | undefined;
+  /** Where; absent when it is about the file as a whole. */
+  readonly at?: Span | undefined;
+}
+
+/** A place in a text: offsets in UTF-16 code units, `end` not included. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A file with mistakes in it. Its message shows all of them. */
+export class DiagnosticsError extends UserError {
+  override readonly name = "DiagnosticsError";
+  readonly diagnostics: readonly Diagnostic[];
+
+  constructor(diagnostics: readonly Diagnostic[], source: Source) {
+    const sorted = diagnostics.toSorted((a, b) => (a.at?.start ?? -1) - (b.at?.start ?? -1));
+    super(sorted.map((diagnostic) => render(diagnostic, source)).join("\n\n"), { exitCode: 2 });
+    this.diagnostics = sorted;
+  }
+}
+
+/** The text that diagnostics point into. */
+export interface Source {
+  /** The file's name, as the user gave it. */
+  readonly file: string;
+  readonly text: string;
+}
+
+/** Line and column of an offset, both from 1; a column is a character as people count them. */
+export function position(text: string, offset: number): { line: number; column: number } {
+  const before = text.slice(0, offset);
+  const lineStart = before.lastIndexOf("\n") + 1;
+  return {
+    line: before.split("\n").length,
+    column: [...before.slice(lineStart)].length + 1,
+  };
+}
+
+/**
+ * A diagnostic as it is shown:
+ *
+ * ```text
+ * config.yaml:3:12: unknown algorithm "round-robbin"
+ *   3 | algorithm: round-robbin
+ *     |            ^^^^^^^^^^^^
+ *   did you mean "round-robin"?
+ * ```
+ */
+export function render(diagnostic: Diagnostic, source: Source, color = false): string {
+  const { message, hint, at } = diagnostic;
+  const bold = (text: string) => color ? styleText("bold", text, { validateStream: false }) : text;
+  const red = (text: string) => color ? styleText("red", text, { validateStream: false }) : text;
+  if (at === undefined) {
+    return bold(`${source.file}: ${message}`) + (hint === undefined ? "" : `\n  ${hint}`);
+  }
+  const { line, column } = position(source.text, at.start);
+  const lineStart = source.text.lastIndexOf("\n", at.start - 1) + 1;
+  const newline = source.text.indexOf("\n", at.start);
+  const lineEnd = newline === -1 ? source.text.length : newline;
+  const full = source.text.slice(lineStart, lineEnd).replace(/\r$/, "");
+  const { shown, indent } = excerpt(full, at.start - lineStart);
+  const marked = full.slice(at.start - lineStart, Math.min(at.end, lineEnd) - lineStart);
+  const carets = "^".repeat(Math.min(Math.max(width(marked), 1), 60));
+  const gutter = String(line);
+  return [
+    bold(`${source.file}:${line}:${column}: ${message}`),
+    `  ${gutter} | ${shown}`,
+    `  ${" ".repeat(gutter.length)} | ${" ".repeat(indent)}${red(carets)}`,
+    ...hint === undefined ? [] : [`  ${hint}`],
+  ].join("\n");
+}
+
+/** As much of a long line as fits, and how far into it the offset is, in terminal columns. */
+function excerpt(line: string, offset: number): { shown: string; indent: number } {
+  const printable = (text: string) =>
+    // deno-lint-ignore no-control-regex -- a control character would move the caret, or worse
+    text.replaceAll("\t", "  ").replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, "·");
+  const from = offset > 80 ? offset - 40 : 0;
+  const head = printable(line.slice(from, offset));
+  const lead = from > 0 ? "…" : "";
+  const rest = printable(line.slice(offset, offset + 80));
+  const tail = line.length > offset + 80 ? "…" : "";
+  return { shown: lead + head + rest + tail, indent: width(lead + head) };
+}
+
+/** Columns that a text takes on a terminal: East Asian wide characters and emoji take two. */
+function width(text: string): number {
+  let columns = 0;
+  for (const character of text.replaceAll("\t", "  ")) {
+    if (/\p{Mark}|\u200d/u.test(character)) continue;
+    columns += /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60]/u
+        .test(character) || /\p{Emoji_Presentation}/u.test(character)
+      ? 2
+      : 1;
+  }
+  return columns;
+}

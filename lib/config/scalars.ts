@@ -1,0 +1,111 @@
+/** What a single value in a YAML file of lbsim can be, each with the words for what is wrong with it. */
+import * as z from "zod";
+import { type Address, parseAddress } from "../address.ts";
+import type { Nanoseconds } from "../core/mod.ts";
+import { parseDuration } from "../duration.ts";
+
+/** A schema for text that is read by a parser which throws a SyntaxError with a helpful message. */
+export function text<T>(options: {
+  /** What it is, for "must be …". */
+  readonly what: string;
+  readonly examples: readonly string[];
+  /** A pattern for editors; the parser has the last word. */
+  readonly pattern: string;
+  readonly parse: (text: string) => T;
+}) {
+  const { what, examples, pattern, parse } = options;
+  const attempt = (input: string): T | SyntaxError => {
+    try {
+      return parse(input);
+    } catch (error) {
+      if (error instanceof SyntaxError) return error;
+      throw error;
+    }
+  };
+  return z.string({
+    error: ({ input }) => {
+      if (typeof input !== "number") return `must be ${what}`;
+      const result = attempt(String(input));
+      return result instanceof SyntaxError ? result.message : `must be ${what}`;
+    },
+  }).meta({ pattern, examples: [...examples] }).transform((input, context) => {
+    const result = attempt(input);
+    if (!(result instanceof SyntaxError)) return result;
+    context.addIssue({ code: "custom", message: result.message });
+    return z.NEVER;
+  });
+}
+
+/** `200ms`, `2s`, `1m30s`. */
+export function duration(options: { readonly positive?: boolean } = {}) {
+  return text<Nanoseconds>({
+    what: "a duration, like 200ms, 2s or 5m",
+    examples: ["200ms", "2s", "5m"],
+    pattern: "^(\\d+(\\.\\d+)?(ns|us|ms|s|m|h))+$",
+    parse(input) {
+      const value = parseDuration(input);
+      if (options.positive && value === 0) throw new SyntaxError("must be longer than nothing");
+      return value;
+    },
+  });
+}
+
+/** `192.168.1.10:8000`, `[::1]:8000`. */
+export function address(options: { readonly anyPort?: boolean } = {}) {
+  return text<Address>({
+    what: "an address with its port, like 192.168.1.10:8000",
+    examples: ["192.168.1.10:8000", "[::1]:8000"],
+    pattern: "^(\\[[0-9a-fA-F:.]+\\]|[^:\\s]+):\\d{1,5}$",
+    parse(input) {
+      const value = parseAddress(input);
+      if (value.port === 0 && !options.anyPort) {
+        throw new SyntaxError("port 0 is out of range: a port is 1 to 65535");
+      }
+      return value;
+    },
+  });
+}
+
+/** `10%`, as a fraction. */
+export function percentage(max: number) {
+  return text<number>({
+    what: "a percentage, like 10%",
+    examples: ["10%"],
+    pattern: "^\\d+(\\.\\d+)?%$",
+    parse(input) {
+      const match = /^(\d+(?:\.\d+)?)%$/.exec(input);
+      if (match === null) {
+        const number = Number(input);
+        throw new SyntaxError(
+          Number.isFinite(number)
+            ? `${input} has no percent sign: write ${number < 1 ? number * 100 : number}%`
+            : `"${input}" is not a percentage: write it like 10%`,
+        );
+      }
+      const value = Number(match[1]);
+      if (value > max) throw new SyntaxError(`${input} is too much: at most ${max}%`);
+      return value / 100;
+    },
+  });
+}
+
+/** A whole number within bounds. */
+export function integer(min: number, max: number) {
+  const what = max === Number.MAX_SAFE_INTEGER
+    ? `a whole number of at least ${min}`
+    : `a whole number from ${min} to ${max}`;
+  const error = () => `must be ${what}`;
+  return z.int({ error }).min(min, { error }).max(max, { error });
+}
+
+/** `true` or `false`. */
+export function flag() {
+  return z.boolean({ error: () => "must be true or false" });
+}
+
+/** Text that is taken as it is. */
+export function words(what: string) {
+  return z.string({ error: () => `must be ${what}` }).min(1, {
+    error: () => `must be ${what}: it is empty`,
+  });
+}

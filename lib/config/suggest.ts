@@ -1,0 +1,31 @@
+/** The name that was probably meant, if one is close enough: `did you mean "round-robin"?` */
+export function didYouMean(given: string, names: readonly string[]): string | undefined {
+  const distances = names.map((name) => ({ name, distance: editDistance(given, name) }));
+  const best = distances.toSorted((a, b) => a.distance - b.distance)[0];
+  if (best === undefined || best.distance > Math.max(1, Math.floor(given.length / 3))) return;
+  return `did you mean "${best.name}"?`;
+}
+
+/** Insertions, deletions, substitutions and swaps of neighbours between two words. */
+function editDistance(a: string, b: string): number {
+  const left = a.toLowerCase().replaceAll("-", "_").slice(0, 40);
+  const right = b.toLowerCase().replaceAll("-", "_").slice(0, 40);
+  const rows: number[][] = [Array.from({ length: right.length + 1 }, (_, j) => j)];
+  for (let i = 1; i <= left.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= right.length; j++) {
+      const same = left[i - 1] === right[j - 1];
+      let distance = Math.min(
+        rows[i - 1]![j]! + 1,
+        row[j - 1]! + 1,
+        rows[i - 1]![j - 1]! + (same ? 0 : 1),
+      );
+      const swapped = i > 1 && j > 1 && left[i - 1] === right[j - 2] &&
+        left[i - 2] === right[j - 1];
+      if (swapped) distance = Math.min(distance, rows[i - 2]![j - 2]! + 1);
+      row.push(distance);
+    }
+    rows.push(row);
+  }
+  return rows[left.length]![right.length]!;
+}

@@ -1,0 +1,320 @@
+/** A YAML text and a schema → a value, or everything that is wrong with the text. */
+import { type Document, isMap, isNode, isScalar, type Pair, parseDocument } from "yaml";
+import * as z from "zod";
+import { UserError } from "../user_error.ts";
+import { type Diagnostic, DiagnosticsError, type Source, type Span } from "./diagnostic.ts";
+import { didYouMean } from "./suggest.ts";
+
+/** Where a value is: keys and indices from the root. */
+export type Path = readonly (string | number)[];
+
+/** Something wrong with the value at a path. */
+export interface Finding {
+  readonly path: Path;
+  readonly message: string;
+  readonly hint?: string | undefined;
+  /** Whether it is the key that is wrong, rather than its value. */
+  readonly key?: boolean;
+}
+
+/** Larger files are refused: no configuration is, and a mistaken path may lead anywhere. */
+const FILE_BYTES_MAX = 1024 * 1024;
+/** How often aliases may be expanded: enough for real use, too little for a bomb. */
+const ALIASES_MAX = 1000;
+
+/**
+ * Reads a text file.
+ *
+ * @throws {UserError} if it is missing, unreadable, huge, or not UTF-8.
+ */
+export async function readText(file: string): Promise<Source> {
+  const fail = (message: string, hint?: string): never => {
+    throw new UserError(`${file}: ${message}`, { exitCode: 2, ...hint !== undefined && { hint } });
+  };
+  let bytes: Uint8Array;
+  try {
+    const info = await Deno.stat(file);
+    if (info.isDirectory) fail("is a directory", `name the file in it, like ${file}/config.yaml`);
+    if (info.size > FILE_BYTES_MAX) fail("is larger than 1 MB: this cannot be the right file");
+    bytes = await Deno.readFile(file);
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    if (error instanceof Deno.errors.NotFound) {
+      return fail("there is no such file", "name another one with --config");
+    }
+    if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) {
+      return fail("this user may not read it");
+    }
+    return fail((error as Error).message);
+  }
+  try {
+    return { file, text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
+  } catch {
+    return fail("is not UTF-8 text", "save it as UTF-8");
+  }
+}
+
+/** A text that was read as YAML, able to say where things are in it. */
+export class YamlFile {
+  readonly source: Source;
+  /** Its value as plain data; undefined where there is none. */
+  readonly data: unknown;
+  readonly #document: Document.Parsed;
+  readonly #syntax: readonly Diagnostic[];
+
+  constructor(source: Source) {
+    this.source = source;
+    this.#document = parseDocument(source.text, { prettyErrors: false, logLevel: "silent" });
+    const syntax = this.#document.errors.map(({ code, message, pos: [start, end] }) =>
+      syntaxDiagnostic(code, message, { start, end: Math.max(end, start + 1) }, source.text)
+    );
+    try {
+      this.data = this.#document.toJS({ maxAliasCount: ALIASES_MAX });
+    } catch (error) {
+      this.data = undefined;
+      if (syntax.length === 0) syntax.push({ message: (error as Error).message });
+    }
+    this.#syntax = syntax;
+  }
+
+  /**
+   * The value, by the schema.
+   *
+   * @param check Finds what a schema cannot say. It is handed the data as it was written, which may be
+   * wrong in any way.
+   * @throws {DiagnosticsError} with everything that is wrong.
+   */
+  parse<S extends z.ZodType>(schema: S, check: (data: unknown) => readonly Finding[]): z.output<S> {
+    const broken = this.#syntax.some(({ message }) => message.startsWith("not valid YAML"));
+    if (broken) throw new DiagnosticsError(this.#syntax, this.source);
+    if (this.data === null || this.data === undefined) {
+      const empty = { message: "there is nothing in it", hint: "it needs at least `backends`" };
+      throw new DiagnosticsError(this.#syntax.length > 0 ? this.#syntax : [empty], this.source);
+    }
+    const result = schema.safeParse(this.data);
+    const findings = [...result.success ? [] : findingsOf(result.error, schema, this.data)];
+    findings.push(...check(this.data));
+    if (findings.length > 0 || this.#syntax.length > 0 || !result.success) {
+      throw new DiagnosticsError(
+        [...this.#syntax, ...findings.map((finding) => this.locate(finding))],
+        this.source,
+      );
+    }
+    return result.data;
+  }
+
+  /** A finding with its place in the text. */
+  locate({ path, message, hint, key = false }: Finding): Diagnostic {
+    return { message, hint, at: this.#span(path, key) };
+  }
+
+  /** The place of a value or key; of the closest one around it, if it is not there itself. */
+  #span(path: Path, key: boolean): Span | undefined {
+    const last = path.at(-1);
+    if (last !== undefined) {
+      const parent = this.#document.getIn(path.slice(0, -1), true);
+      if (isMap(parent)) {
+        const pair = (parent.items as Pair[]).find((item) =>
+          isScalar(item.key) ? String(item.key.value) === String(last) : item.key === last
+        );
+        const node = key || !isNode(pair?.value) ? pair?.key : pair.value;
+        if (isNode(node) && node.range) return this.#firstLine(node.range);
+      } else {
+        const node = this.#document.getIn(path, true);
+        if (isNode(node) && node.range) return this.#firstLine(node.range);
+      }
+      return this.#span(path.slice(0, -1), key);
+    }
+    const root = this.#document.contents;
+    return isNode(root) && root.range ? this.#firstLine(root.range) : undefined;
+  }
+
+  /** A block that goes over many lines is marked by its first. */
+  #firstLine([start, end]: readonly [number, number, number]): Span {
+    const newline = this.source.text.indexOf("\n", start);
+    const lineEnd = newline === -1 ? end : Math.min(newline, end);
+    return { start, end: Math.max(lineEnd, start + 1) };
+  }
+}
+
+function syntaxDiagnostic(code: string, message: string, at: Span, text: string): Diagnostic {
+  if (code === "DUPLICATE_KEY") {
+    const key = /^[\w-]+/.exec(text.slice(at.start))?.[0] ?? "";
+    return {
+      message: `"${key}" is there twice`,
+      hint: "keep one of them",
+      at: { start: at.start, end: at.start + Math.max(key.length, 1) },
+    };
+  }
+  if (code === "MULTIPLE_DOCS") {
+    return { message: "not valid YAML: a second document begins here", hint: "remove the ---", at };
+  }
+  if (code === "TAB_AS_INDENT") {
+    return { message: "not valid YAML: a tab is used to indent", hint: "use spaces", at };
+  }
+  const first = message.split("\n")[0]!;
+  return { message: `not valid YAML: ${first.charAt(0).toLowerCase()}${first.slice(1)}`, at };
+}
+
+type Issue = z.core.$ZodIssue;
+
+function findingsOf(error: z.ZodError, schema: z.ZodType, data: unknown): Finding[] {
+  const shape = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) as JsonSchema;
+  return error.issues.flatMap((issue) => findingsOfIssue(issue, [], shape, data));
+}
+
+function findingsOfIssue(issue: Issue, base: Path, shape: JsonSchema, data: unknown): Finding[] {
+  const path = [...base, ...issue.path as (string | number)[]];
+  const name = nameOf(path);
+  const given = valueAt(data, path);
+  switch (issue.code) {
+    case "unrecognized_keys":
+      return issue.keys.map((key) => {
+        const known = keysAt(shape, path);
+        return {
+          path: [...path, key],
+          key: true,
+          message: `unknown key "${key}"${path.length === 0 ? "" : ` in ${name}`}`,
+          hint: didYouMean(key, known) ?? `there is: ${known.join(", ")}`,
+        };
+      });
+    case "invalid_union": {
+      // The alternative that was meant is the one whose kind of value this is.
+      const meant = issue.errors.find((errors) =>
+        !errors.some((inner) => inner.code === "invalid_type" && inner.path.length === 0)
+      );
+      if (meant !== undefined) {
+        return meant.flatMap((inner) => findingsOfIssue(inner as Issue, path, shape, data));
+      }
+      // A discriminated union whose discriminator names nothing.
+      const discriminator = (issue as { discriminator?: string }).discriminator;
+      if (discriminator !== undefined) {
+        const names = namesAt(shape, [...path, discriminator]);
+        return [notOneOf([...path, discriminator], given, discriminator, names)];
+      }
+      return [{ path, message: `${name} must be ${kindsAt(shape, path)}` }];
+    }
+    case "invalid_value":
+      return [notOneOf(path, given, undefined, issue.values.map(String))];
+    case "invalid_type":
+      if (given === undefined) {
+        return [{
+          path: path.slice(0, -1),
+          key: path.length > 1,
+          message: `${name} is missing`,
+          hint: exampleAt(shape, path),
+        }];
+      }
+      return [{ path, message: `${name} ${wordsOf(issue, given)}` }];
+    default:
+      return [{ path, message: `${name} ${issue.message}`.replace(/^(\S+) (\1|") /, "$2 ") }];
+  }
+}
+
+function notOneOf(
+  path: Path,
+  given: unknown,
+  inner: string | undefined,
+  names: readonly string[],
+): Finding {
+  const value = inner === undefined ? given : (given as Record<string, unknown>)?.[inner];
+  const shown = typeof value === "string" ? `"${value}"` : JSON.stringify(value);
+  if (value === undefined) {
+    return { path, message: `${nameOf(path)} is missing`, hint: `one of: ${names.join(", ")}` };
+  }
+  const suggestion = typeof value === "string" ? didYouMean(value, names) : undefined;
+  return {
+    path,
+    message: `unknown ${nameOf(path)} ${shown}`,
+    hint: suggestion ?? `one of: ${names.join(", ")}`,
+  };
+}
+
+function wordsOf(issue: Issue, given: unknown): string {
+  if (issue.message.startsWith("must be ") || !issue.message.startsWith("Invalid")) {
+    return issue.message;
+  }
+  const expected = (issue as { expected?: string }).expected;
+  const noun = { object: "a group of keys", array: "a list (lines that begin with -)" }[
+    expected ?? ""
+  ];
+  return `must be ${noun ?? expected ?? "something else"}, not ${kindOf(given)}`;
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return "nothing";
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object") return "a group of keys";
+  return typeof value === "string" ? `"${value}"` : String(value);
+}
+
+/** `health_check.interval`, `backends[1].address`. */
+export function nameOf(path: Path): string {
+  if (path.length === 0) return "the file";
+  return path.map((step, i) =>
+    typeof step === "number" ? `[${step + 1}]` : i === 0 ? step : `.${step}`
+  ).join("");
+}
+
+/** The value at a path, if the data goes that far. */
+export function valueAt(data: unknown, path: Path): unknown {
+  let value = data;
+  for (const step of path) {
+    if (typeof value !== "object" || value === null) return undefined;
+    value = (value as Record<string | number, unknown>)[step];
+  }
+  return value;
+}
+
+/** As much of JSON Schema as is looked at here. */
+interface JsonSchema {
+  readonly type?: string;
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly items?: JsonSchema;
+  readonly anyOf?: readonly JsonSchema[];
+  readonly oneOf?: readonly JsonSchema[];
+  readonly enum?: readonly string[];
+  readonly const?: string;
+  readonly examples?: readonly unknown[];
+}
+
+function alternatives(schema: JsonSchema): JsonSchema[] {
+  const inner = [...schema.anyOf ?? [], ...schema.oneOf ?? []];
+  return inner.length === 0 ? [schema] : inner.flatMap(alternatives);
+}
+
+function schemasAt(schema: JsonSchema, path: Path): JsonSchema[] {
+  const [step, ...rest] = path;
+  const here = alternatives(schema);
+  if (step === undefined) return here;
+  return here.flatMap((one) => {
+    const next = typeof step === "number" ? one.items : one.properties?.[step];
+    return next === undefined ? [] : schemasAt(next, rest);
+  });
+}
+
+function keysAt(schema: JsonSchema, path: Path): string[] {
+  return [...new Set(schemasAt(schema, path).flatMap((one) => Object.keys(one.properties ?? {})))];
+}
+
+function namesAt(schema: JsonSchema, path: Path): string[] {
+  return schemasAt(schema, path).flatMap((one) => one.enum ?? (one.const ? [one.const] : []));
+}
+
+function kindsAt(schema: JsonSchema, path: Path): string {
+  const kinds: Readonly<Record<string, string>> = {
+    string: "text",
+    object: "a group of keys",
+    array: "a list",
+    integer: "a whole number",
+    number: "a number",
+    boolean: "true or false",
+  };
+  const all = schemasAt(schema, path).map(({ type }) => kinds[type ?? ""] ?? "something else");
+  return [...new Set(all)].join(" or ");
+}
+
+function exampleAt(schema: JsonSchema, path: Path): string | undefined {
+  const [example] = schemasAt(schema, path).flatMap((one) => one.examples ?? []);
+  return example === undefined ? undefined : `add it, like \`${path.at(-1)}: ${example}\``;
+}
