@@ -186,7 +186,7 @@ function findingsOfIssue(issue: Issue, base: Path, shape: JsonSchema, data: unkn
       if (meant !== undefined) {
         return meant.flatMap((inner) => findingsOfIssue(inner as Issue, path, shape, data));
       }
-      // A discriminated union whose discriminator names nothing.
+      // What chooses among the alternatives is there or not, and names none of them.
       const discriminator = (issue as { discriminator?: string }).discriminator;
       if (discriminator !== undefined) {
         const names = namesAt(shape, [...path, discriminator]);
@@ -205,10 +205,15 @@ function findingsOfIssue(issue: Issue, base: Path, shape: JsonSchema, data: unkn
           hint: exampleAt(shape, path),
         }];
       }
-      return [{ path, message: `${name} ${wordsOf(issue, given)}` }];
+      return [{ path, message: sentence(name, wordsOf(issue, given)) }];
     default:
-      return [{ path, message: `${name} ${issue.message}`.replace(/^(\S+) (\1|") /, "$2 ") }];
+      return [{ path, message: sentence(name, issue.message) }];
   }
+}
+
+/** "retries must be …", but "listen: the port is missing". */
+function sentence(name: string, words: string): string {
+  return words.startsWith("must ") ? `${name} ${words}` : `${name}: ${words}`;
 }
 
 function notOneOf(

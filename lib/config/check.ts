@@ -1,0 +1,128 @@
+import { type Address, formatAddress, isLocal, isWildcard, parseAddress } from "../address.ts";
+import { parseDuration } from "../duration.ts";
+import { type Finding, type Path, valueAt } from "./yaml_file.ts";
+
+/**
+ * What a schema cannot say: values that do not go together. It reads the data as it was written, so that
+ * these mistakes are told along with all others; whatever it cannot read is not for it to judge.
+ */
+export function checkConfig(data: unknown): Finding[] {
+  return [
+    ...repeatedIds(data),
+    ...repeatedAddresses(data),
+    ...timing(data),
+    ...expectation(data),
+    ...tooManyChoices(data),
+  ];
+}
+
+/** Whether the balancer can listen where it is told to, on a machine with these addresses. */
+export function checkListen(listen: Address, local: readonly string[]): Finding[] {
+  const { host } = listen;
+  if (/[a-z]/i.test(host) && !host.includes(":")) return []; // A name: the system resolves it.
+  if (isWildcard(host) || isLocal(host, local)) return [];
+  return [{
+    path: ["listen"],
+    message: `this machine does not have the address ${host}`,
+    hint: `it has: ${local.join(", ")}`,
+  }];
+}
+
+function repeatedIds(data: unknown): Finding[] {
+  const first = new Map<string, number>();
+  return backends(data).flatMap(({ id }, index) => {
+    if (typeof id !== "string") return [];
+    const earlier = first.get(id);
+    if (earlier === undefined) {
+      first.set(id, index);
+      return [];
+    }
+    return [{
+      path: ["backends", index, "id"],
+      message: `backend ${index + 1} has the id of backend ${earlier + 1}: "${id}"`,
+      hint: "give it an id of its own",
+    }];
+  });
+}
+
+function repeatedAddresses(data: unknown): Finding[] {
+  const listen = read(valueAt(data, ["listen"]), parseAddress);
+  const first = new Map<string, number>();
+  return backends(data).flatMap((backend, index): Finding[] => {
+    const address = read(backend.address, parseAddress);
+    if (address === undefined) return [];
+    const path: Path = ["backends", index, "address"];
+    const text = formatAddress(address);
+    if (listen !== undefined && text === formatAddress(listen)) {
+      return [{
+        path,
+        message: `backend ${index + 1} has the address on which the balancer listens: ${text}`,
+        hint: "the balancer would connect to itself without end",
+      }];
+    }
+    const earlier = first.get(text);
+    if (earlier === undefined) {
+      first.set(text, index);
+      return [];
+    }
+    return [{
+      path,
+      message: `backend ${index + 1} has the address of backend ${earlier + 1}: ${text}`,
+      hint: "to give a backend a larger share, set its weight",
+    }];
+  });
+}
+
+function timing(data: unknown): Finding[] {
+  const interval = valueAt(data, ["health_check", "interval"]);
+  const timeout = valueAt(data, ["health_check", "timeout"]);
+  const intervalNs = read(interval ?? "2s", parseDuration);
+  const timeoutNs = read(timeout ?? "1s", parseDuration);
+  if (intervalNs === undefined || timeoutNs === undefined || intervalNs >= timeoutNs) return [];
+  const given = interval === undefined ? "timeout" : "interval";
+  return [{
+    path: ["health_check", given],
+    message: `health_check.interval (${interval ?? "2s"}) is shorter than its timeout ` +
+      `(${timeout ?? "1s"})`,
+    hint: "a probe must be able to end before the next begins: " +
+      `make interval at least ${timeout ?? "1s"}, or timeout at most ${interval ?? "2s"}`,
+  }];
+}
+
+function expectation(data: unknown): Finding[] {
+  const type = valueAt(data, ["health_check", "type"]);
+  if (type !== "expect" || valueAt(data, ["health_check", "expect"]) !== undefined) return [];
+  return [{
+    path: ["health_check", "type"],
+    message: "health_check.expect is missing: what must the answer contain?",
+    hint: 'add it, like `send: "ping\\n"` and `expect: Hello`',
+  }];
+}
+
+function tooManyChoices(data: unknown): Finding[] {
+  const choices = valueAt(data, ["algorithm", "choices"]);
+  const count = backends(data).length;
+  if (typeof choices !== "number" || choices <= count || count === 0) return [];
+  return [{
+    path: ["algorithm", "choices"],
+    message: `algorithm.choices is ${choices}, but there are ${count} backends to choose from`,
+    hint: `at most ${count}`,
+  }];
+}
+
+function backends(data: unknown): Record<string, unknown>[] {
+  const list = valueAt(data, ["backends"]);
+  if (!Array.isArray(list)) return [];
+  return list.map((item) => typeof item === "object" && item !== null ? item : {});
+}
+
+/** What the parser makes of a value; undefined if it is not for it. */
+function read<T>(value: unknown, parse: (text: string) => T): T | undefined {
+  if (typeof value !== "string") return undefined;
+  try {
+    return parse(value);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}

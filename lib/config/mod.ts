@@ -1,0 +1,93 @@
+/** config.yaml: from a file to a `Config`, or to diagnostics that say what is wrong with it. */
+import type * as z from "zod";
+import { localAddresses } from "../address.ts";
+import { UserError } from "../user_error.ts";
+import { type CamelKeys, camelKeys } from "./camel.ts";
+import { checkConfig, checkListen } from "./check.ts";
+import { DiagnosticsError, type Source } from "./diagnostic.ts";
+import { configSchema } from "./schema.ts";
+import { readText, YamlFile } from "./yaml_file.ts";
+
+export { type Diagnostic, DiagnosticsError } from "./diagnostic.ts";
+
+/** A configuration: complete, valid, durations in nanoseconds. */
+export type Config = CamelKeys<z.output<typeof configSchema>>;
+
+/** Settings from the command line, which win over the file's. */
+export interface Overrides {
+  readonly listen?: string | undefined;
+  readonly algorithm?: string | undefined;
+  readonly logLevel?: string | undefined;
+  readonly logFormat?: string | undefined;
+}
+
+/**
+ * Reads a configuration.
+ *
+ * @throws {DiagnosticsError} with everything that is wrong in the text.
+ */
+export function parseConfig(source: Source): Config {
+  return camelKeys(new YamlFile(source).parse(configSchema, checkConfig));
+}
+
+/**
+ * Reads a configuration file.
+ *
+ * @throws {UserError} if it cannot be read; {DiagnosticsError} if there are mistakes in it.
+ */
+export async function loadConfig(file: string): Promise<Config> {
+  return parseConfig(await readText(file));
+}
+
+/**
+ * Reads a configuration file for a balancer on this machine, with what the command line says instead.
+ *
+ * @throws {UserError} as `loadConfig`, and if a flag is wrong, or this machine does not have the address
+ * to listen on.
+ */
+export async function loadListeningConfig(
+  file: string,
+  overrides: Overrides = {},
+): Promise<Config> {
+  const source = await readText(file);
+  const config = applyOverrides(parseConfig(source), overrides);
+  const findings = checkListen(config.listen, localAddresses());
+  if (findings.length === 0) return config;
+  if (overrides.listen !== undefined) {
+    const { message, hint } = findings[0]!;
+    throw new UserError(`--listen: ${message}`, { ...hint !== undefined && { hint } });
+  }
+  const yaml = new YamlFile(source);
+  throw new UserError(
+    new DiagnosticsError(findings.map((finding) => yaml.locate(finding)), source).message,
+    { hint: "`lbsim up` starts what belongs to this machine; --listen listens elsewhere" },
+  );
+}
+
+/**
+ * The configuration with the command line's settings.
+ *
+ * @throws {UserError} that names the flag which is wrong.
+ */
+export function applyOverrides(config: Config, overrides: Overrides): Config {
+  const { listen, algorithm, logLevel, logFormat } = overrides;
+  const { shape } = configSchema;
+  const log = shape.log.unwrap().shape;
+  return {
+    ...config,
+    ...listen !== undefined && { listen: flagValue("--listen", shape.listen, listen) },
+    ...algorithm !== undefined &&
+      { algorithm: flagValue("--algorithm", shape.algorithm, algorithm) },
+    log: {
+      ...config.log,
+      ...logLevel !== undefined && { level: flagValue("--log-level", log.level, logLevel) },
+      ...logFormat !== undefined && { format: flagValue("--log-format", log.format, logFormat) },
+    },
+  };
+}
+
+function flagValue<S extends z.ZodType>(flag: string, schema: S, value: string): z.output<S> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw new UserError(`${flag}: ${result.error.issues[0]!.message}`, { exitCode: 2 });
+}

@@ -1,0 +1,141 @@
+/**
+ * What config.yaml may say. Validation, the JSON Schema for editors and the reference in the README are
+ * all made from this.
+ */
+import * as z from "zod";
+import { ALGORITHM_NAMES } from "../core/mod.ts";
+import { address, duration, flag, integer, percentage, text, words } from "./scalars.ts";
+
+const MAX = Number.MAX_SAFE_INTEGER;
+
+/** One of a few names. */
+function oneOf<const Names extends readonly [string, ...string[]]>(names: Names) {
+  return z.enum(names);
+}
+
+const bare = ALGORITHM_NAMES.filter((name) => name !== "power-of-two") as unknown as readonly [
+  "round-robin",
+  "least-connections",
+  "random",
+];
+
+const algorithm = z.union([
+  z.enum(ALGORITHM_NAMES).transform((name) => ({ name })),
+  z.discriminatedUnion("name", [
+    z.strictObject({ name: z.enum(bare) }),
+    z.strictObject({
+      name: z.literal("power-of-two"),
+      choices: integer(1, 1000).default(2).describe("how many distinct backends a pick looks at"),
+    }),
+  ]),
+]);
+
+const backend = z.strictObject({
+  id: words("a name, like B1").regex(/^[A-Za-z0-9._-]{1,64}$/, {
+    error: () => "must be letters, digits, dots, dashes and underscores, at most 64",
+  }).meta({ examples: ["B1"] }).describe("its name in logs and answers"),
+  address: address().describe("where it listens"),
+  weight: integer(1, 256).default(1).describe("share of the load, relative to the others"),
+  max_connections: integer(1, MAX).optional()
+    .describe("at this many connections in flight it is full; no limit if left out"),
+  backup: flag().default(false).describe("used only while no other backend is available"),
+});
+
+/** `200`, `200-399`. */
+const statusRange = text<{ min: number; max: number }>({
+  what: "a status like 200, or a range like 200-399",
+  examples: ["200-399"],
+  pattern: "^[1-5]\\d\\d(-[1-5]\\d\\d)?$",
+  parse(input) {
+    const match = /^([1-5]\d\d)(?:-([1-5]\d\d))?$/.exec(input);
+    const min = Number(match?.[1]);
+    const max = Number(match?.[2] ?? match?.[1]);
+    if (match === null || max < min) {
+      throw new SyntaxError(`"${input}" is not a status like "200", nor a range like "200-399"`);
+    }
+    return { min, max };
+  },
+});
+
+const healthCheck = z.strictObject({
+  type: oneOf(["tcp", "expect", "http", "none"]).default("tcp").describe(
+    "tcp: connects. expect: sends `send` and looks for `expect` in the answer. http: GETs `path`. " +
+      "none: every backend counts as up",
+  ),
+  interval: duration({ positive: true }).prefault("2s").describe("from one probe to the next"),
+  timeout: duration({ positive: true }).prefault("1s").describe("a probe that takes longer failed"),
+  rise: integer(1, 1000).default(2).describe("good probes in a row that bring a backend up"),
+  fall: integer(1, 1000).default(3).describe("bad probes in a row that take it down"),
+  jitter: percentage(50).prefault("10%").describe(
+    "by how much each interval is drawn shorter or longer",
+  ),
+  port: integer(1, 65535).optional().describe("probe this port; the backend's own if left out"),
+  send: words("text").optional().describe("expect: what to send first; nothing if left out"),
+  expect: words("text").optional().describe("expect: what the answer must contain"),
+  path: words("a path, like /").regex(/^\/[!-~]*$/, {
+    error: () => "must begin with / and have no spaces",
+  }).default("/").describe("http: what to GET"),
+  host: words("a host name").regex(/^[!-~]+$/, {
+    error: () => "must have no spaces",
+  }).optional().describe("http: the Host header; the backend's address if left out"),
+  status: z.array(statusRange, { error: () => "must be a list, like [200-399]" }).min(1, {
+    error: () => "must name at least one status",
+  }).prefault(["200-399"]).describe("http: the statuses that are good"),
+});
+
+const sticky = z.strictObject({
+  by: oneOf(["client-address"]).default("client-address").describe("what a client is"),
+  ipv4_prefix: integer(0, 32).default(32)
+    .describe("clients that share this many leading bits count as one; 32 is the whole address"),
+  ipv6_prefix: integer(0, 128).default(128).describe("the same for IPv6; 128 is the whole address"),
+  ttl: duration({ positive: true }).prefault("10m")
+    .describe("a session ends when its client has had no connection for this long"),
+  max_entries: integer(1, 10_000_000).default(100_000)
+    .describe("at this many sessions the least recently used goes"),
+  on_failback: oneOf(["return", "stay"]).default("return")
+    .describe("whether a moved client goes back when its backend has recovered"),
+});
+
+const timeouts = z.strictObject({
+  connect: duration({ positive: true }).prefault("2s").describe("for a connect to a backend"),
+  idle: duration({ positive: true }).prefault("5m")
+    .describe("a connection that carries nothing for this long is closed"),
+  drain: duration().prefault("30s")
+    .describe("on stopping, how long open connections may take to finish"),
+});
+
+const limits = z.strictObject({
+  connections: integer(1, 10_000_000).default(10_000)
+    .describe("at once, over all backends; more are refused"),
+});
+
+const log = z.strictObject({
+  level: oneOf(["debug", "info", "warning", "error"]).default("info")
+    .describe("what is less important is left out; debug shows every probe"),
+  format: oneOf(["auto", "pretty", "json"]).default("auto")
+    .describe("auto: pretty on a terminal, JSON lines otherwise"),
+  connections: flag().default(true).describe("log each connection"),
+  status_interval: duration({ positive: true }).prefault("30s")
+    .describe("how often to log a line per backend"),
+});
+
+/** The whole of config.yaml. */
+export const configSchema = z.strictObject({
+  listen: address({ anyPort: true }).prefault("127.0.0.1:8000")
+    .describe("where the balancer listens"),
+  algorithm: algorithm.prefault("round-robin").describe(
+    `${ALGORITHM_NAMES.join(", ")}; or {name: power-of-two, choices: 3}`,
+  ),
+  backends: z.array(backend, {
+    error: () => "must be a list of backends, each like {id: B1, address: 192.168.1.11:9000}",
+  }).min(1, { error: () => "must name at least one backend" }).meta({
+    examples: ["[{id: B1, address: 192.168.1.11:9000}]"],
+  }).describe("who does the work"),
+  health_check: healthCheck.prefault({}),
+  sticky: sticky.optional().describe("a client returns to the backend it had; off if left out"),
+  retries: integer(0, 100).default(3)
+    .describe("how many further backends a connection may try when a connect fails"),
+  timeouts: timeouts.prefault({}),
+  limits: limits.prefault({}),
+  log: log.prefault({}),
+});
