@@ -1,0 +1,241 @@
+/**
+ * What it costs to relay: lbsim against other balancers on this machine, CPU seconds and resident bytes
+ * of the proxy's process per unit of work. Everybody is measured in turns, so that what else happens on
+ * the machine hits all alike. Installs nothing; whoever is missing is named. Linux.
+ *
+ * `--quick` less of everything (under a minute), `--only lbsim,haproxy`, `--workloads short,idle`,
+ * `--rounds 5`, `--seconds 3`, `--json FILE`.
+ */
+import { parseArgs } from "node:util";
+import { startBackends } from "./backends.ts";
+import { type Peer, PEERS } from "./peers.ts";
+import { descriptorLimit, isInstalled, listening, Process } from "./process.ts";
+import { type Size, type Workload, WORKLOADS } from "./workloads.ts";
+
+const BACKEND_PORTS = [18101, 18102, 18103];
+const FIRST_PROXY_PORT = 18201;
+const BASELINE = "haproxy";
+const IDLE_CONNECTIONS = 10_000;
+/** Descriptors that a proxy needs for itself. */
+const SPARE_DESCRIPTORS = 200;
+const WARM_UP_SECONDS = 1;
+
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: "boolean", default: false },
+    only: { type: "string" },
+    workloads: { type: "string" },
+    rounds: { type: "string" },
+    seconds: { type: "string" },
+    json: { type: "string" },
+  },
+});
+
+/** A cost of a peer under a workload: one number for each round, in CPU seconds or bytes. */
+interface Result {
+  readonly peer: string;
+  readonly workload: Workload;
+  readonly costs: number[];
+  /** Why there are no more of them. */
+  problem?: string;
+}
+
+/** A peer that takes part, with a port of its own. */
+interface Contestant {
+  readonly peer: Peer;
+  readonly port: number;
+  readonly command: readonly string[];
+  process: Process;
+}
+
+if (!await isInstalled("wrk")) {
+  console.error("bench:peers needs wrk for the load (Debian: apt-get install wrk)");
+  Deno.exit(1);
+}
+
+const rounds = Number(options.rounds ?? (options.quick ? 1 : 5));
+const size: Size = {
+  seconds: Number(options.seconds ?? (options.quick ? 1 : 3)),
+  idleConnections: await affordableConnections(),
+};
+const workloads = chosen(WORKLOADS, options.workloads);
+const directory = await Deno.makeTempDir({ prefix: "lbsim-peers-" });
+// Workers of a server that root starts are somebody else.
+await Deno.chmod(directory, 0o755);
+const running = new Set<Process>();
+try {
+  const results = await contest(await present(chosen(PEERS, options.only)));
+  console.log(`\n${table(results)}`);
+  if (options.json !== undefined) await Deno.writeTextFile(options.json, json(results));
+} finally {
+  await Promise.all([...running].map((process) => process.stop()));
+  await Deno.remove(directory, { recursive: true });
+}
+
+async function contest(peers: readonly Peer[]): Promise<Result[]> {
+  const backends = await startBackends(BACKEND_PORTS, await subdirectory("backends"));
+  running.add(backends);
+  const contestants: Contestant[] = [];
+  for (const [i, peer] of peers.entries()) {
+    const port = FIRST_PROXY_PORT + i;
+    const command = await peer.command(port, BACKEND_PORTS, await subdirectory(peer.name));
+    contestants.push({ peer, port, command, process: await start(command, port) });
+  }
+  const results: Result[] = [];
+  for (const workload of workloads) {
+    const rows = contestants.map(({ peer }) => ({ peer: peer.name, workload, costs: [] }));
+    results.push(...rows);
+    await inTurns(workload, contestants, rows);
+  }
+  return results;
+}
+
+/** Measures everybody once, then everybody again, for as many rounds as there are. */
+async function inTurns(
+  workload: Workload,
+  contestants: readonly Contestant[],
+  rows: readonly Result[],
+): Promise<void> {
+  if (!workload.fresh) {
+    for (const { process, port } of contestants) {
+      // Whatever goes wrong here goes wrong again when it counts.
+      await workload.measure(process, port, { ...size, seconds: WARM_UP_SECONDS }).catch(() => {});
+    }
+  }
+  for (let round = 1; round <= rounds; round++) {
+    for (const [i, contestant] of contestants.entries()) {
+      const row = rows[i]!;
+      if (row.problem !== undefined) continue;
+      Deno.stderr.writeSync(
+        new TextEncoder().encode(`\r\x1b[K${workload.name} ${round}/${rounds} ${row.peer}`),
+      );
+      if (workload.fresh) await restart(contestant);
+      try {
+        row.costs.push(await workload.measure(contestant.process, contestant.port, size));
+      } catch (error) {
+        row.problem = (error as Error).message;
+      }
+    }
+  }
+  Deno.stderr.writeSync(new TextEncoder().encode("\r\x1b[K"));
+}
+
+async function start(command: readonly string[], port: number): Promise<Process> {
+  const process = new Process(command);
+  running.add(process);
+  await listening(port);
+  return process;
+}
+
+async function restart(contestant: Contestant): Promise<void> {
+  await contestant.process.stop();
+  running.delete(contestant.process);
+  contestant.process = await start(contestant.command, contestant.port);
+}
+
+async function subdirectory(name: string): Promise<string> {
+  const path = `${directory}/${name}`;
+  await Deno.mkdir(path);
+  return path;
+}
+
+/** Those that can take part; says who cannot, and why. */
+async function present(peers: readonly Peer[]): Promise<Peer[]> {
+  const found: Peer[] = [];
+  for (const peer of peers) {
+    const reason = await peer.missing();
+    if (reason === undefined) found.push(peer);
+    else console.log(`skipped ${peer.name}: ${reason}`);
+  }
+  console.log(`found ${found.map(({ name }) => name).join(", ")}`);
+  return found;
+}
+
+/** A connection takes two descriptors of the proxy. */
+async function affordableConnections(): Promise<number> {
+  const affordable = Math.floor((await descriptorLimit() - SPARE_DESCRIPTORS) / 2);
+  if (affordable >= IDLE_CONNECTIONS) return IDLE_CONNECTIONS;
+  console.log(`only ${affordable} idle connections: ulimit -H -n allows no more`);
+  return affordable;
+}
+
+function chosen<T extends { readonly name: string }>(
+  all: readonly T[],
+  names: string | undefined,
+): readonly T[] {
+  if (names === undefined) return all;
+  return names.split(",").map((name) => {
+    const found = all.find((candidate) => candidate.name === name);
+    if (found !== undefined) return found;
+    console.error(`there is no ${name}: choose from ${all.map((one) => one.name).join(", ")}`);
+    Deno.exit(2);
+  });
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/**
+ * The median over the rounds of the ratio to HAProxy's cost in the same round, or undefined if either
+ * was not measured.
+ */
+function ratio(result: Result, results: readonly Result[]): number | undefined {
+  const baseline = results.find(({ peer, workload }) =>
+    peer === BASELINE && workload === result.workload
+  );
+  const ratios = result.costs.flatMap((cost, round) => {
+    const base = baseline?.costs[round];
+    return base === undefined ? [] : [cost / base];
+  });
+  return ratios.length === 0 ? undefined : median(ratios);
+}
+
+function table(results: readonly Result[]): string {
+  const rows = results.map((result) => {
+    const { peer, workload, costs, problem } = result;
+    const measured = costs.length === 0
+      ? `failed: ${problem}`
+      : `${(median(costs) * workload.cost.scale).toPrecision(3)} ${workload.cost.unit}`;
+    const wanted = "ratio" in workload.wanted
+      ? `≤ ${workload.wanted.ratio} × ${BASELINE}`
+      : `≤ ${workload.wanted.cost * workload.cost.scale} ${workload.cost.unit}`;
+    const times = ratio(result, results);
+    return [
+      workload.name,
+      peer,
+      measured,
+      times === undefined ? "" : times.toFixed(2),
+      peer === "lbsim" ? wanted : "",
+    ];
+  });
+  return aligned([["workload", "peer", "cost (median)", `× ${BASELINE}`, "wanted"], ...rows]);
+}
+
+function aligned(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows
+    .map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd())
+    .join("\n");
+}
+
+function json(results: readonly Result[]): string {
+  const rows = results.map((result) => ({
+    workload: result.workload.name,
+    peer: result.peer,
+    unit: result.workload.cost.unit,
+    costs: result.costs.map((cost) => cost * result.workload.cost.scale),
+    median: result.costs.length === 0 ? null : median(result.costs) * result.workload.cost.scale,
+    ratio_to_haproxy: ratio(result, results) ?? null,
+    problem: result.problem ?? null,
+  }));
+  return `${
+    JSON.stringify(
+      { rounds, seconds: size.seconds, idle_connections: size.idleConnections, rows },
+      null,
+      2,
+    )
+  }\n`;
+}

@@ -1,0 +1,25 @@
+/**
+ * The relay with nothing around it: accept, connect, relay. What `lbsim lb` costs beyond this is the
+ * price of deciding. `deno run --allow-net relay_alone.ts PORT BACKEND_PORT…`
+ */
+import { Relays } from "../../../lb/relay.ts";
+import { NS_PER_S } from "../../../lib/core/mod.ts";
+
+const [port, ...backends] = Deno.args.map(Number);
+const relays = new Relays({ idleTimeout: 300 * NS_PER_S });
+let next = 0;
+
+async function serve(client: Deno.TcpConn): Promise<void> {
+  try {
+    const backend = await Deno.connect({
+      hostname: "127.0.0.1",
+      port: backends[next++ % backends.length]!,
+    });
+    await relays.run(client, backend);
+  } catch {
+    client.close();
+  }
+}
+
+const listener = Deno.listen({ hostname: "127.0.0.1", port: port!, tcpBacklog: 4096 });
+while (true) void serve(await listener.accept());

@@ -1,0 +1,132 @@
+import { PATHS } from "./backends.ts";
+import { type Process, run } from "./process.ts";
+
+/** A kind of traffic, and the unit of work in which its cost is told. */
+export interface Workload {
+  readonly name: string;
+  /** What a proxy uses up for a unit of work, and the factor from seconds or bytes to what is shown. */
+  readonly cost: { readonly unit: string; readonly scale: number };
+  /** The greatest ratio to HAProxy that is wanted, or for memory the greatest cost itself. */
+  readonly wanted: { readonly ratio: number } | { readonly cost: number };
+  /** Whether each run needs a process that has done nothing yet. */
+  readonly fresh: boolean;
+  /** Drives it through a proxy and returns its cost a unit of work: CPU seconds, or bytes of memory. */
+  measure(proxy: Process, port: number, size: Size): Promise<number>;
+}
+
+/** How much of it. */
+export interface Size {
+  readonly seconds: number;
+  readonly idleConnections: number;
+}
+
+const CONNECTIONS = 32;
+const BULK_CONNECTIONS = 4;
+const MICRO = 1e6;
+const KIB = 1024;
+const GIB = 1024 ** 3;
+
+/** For memory to come to rest after the last connection was opened. */
+const SETTLE_MS = 2000;
+
+export const WORKLOADS: readonly Workload[] = [
+  {
+    name: "kept-alive",
+    cost: { unit: "µs CPU/request", scale: MICRO },
+    wanted: { ratio: 1.15 },
+    fresh: false,
+    measure: (proxy, port, { seconds }) =>
+      cpuPer("requests", proxy, [`-c${CONNECTIONS}`, `-d${seconds}s`, url(port, PATHS.small)]),
+  },
+  {
+    name: "short",
+    cost: { unit: "µs CPU/connection", scale: MICRO },
+    wanted: { ratio: 1.4 },
+    fresh: false,
+    measure: (proxy, port, { seconds }) =>
+      cpuPer("requests", proxy, [
+        `-c${CONNECTIONS}`,
+        `-d${seconds}s`,
+        "-HConnection: close",
+        url(port, PATHS.small),
+      ]),
+  },
+  {
+    name: "bulk",
+    cost: { unit: "s CPU/GiB", scale: GIB },
+    wanted: { ratio: 0.85 },
+    fresh: false,
+    measure: (proxy, port, { seconds }) =>
+      cpuPer("bytes", proxy, [`-c${BULK_CONNECTIONS}`, `-d${seconds}s`, url(port, PATHS.bulk)]),
+  },
+  {
+    name: "idle",
+    cost: { unit: "KiB/connection", scale: 1 / KIB },
+    wanted: { cost: 8 * KIB },
+    fresh: true,
+    measure: (proxy, port, { idleConnections }) => memoryPer(proxy, port, idleConnections),
+  },
+];
+
+/** What wrk says in the end, as `wrk_report.lua` writes it. */
+interface WrkReport {
+  readonly requests: number;
+  readonly bytes: number;
+  readonly errors: number;
+}
+
+async function cpuPer(
+  unit: "requests" | "bytes",
+  proxy: Process,
+  args: readonly string[],
+): Promise<number> {
+  const before = await proxy.cpuSeconds();
+  const { ok, stdout, stderr } = await run(["wrk", "-t1", "-s", beside("wrk_report.lua"), ...args]);
+  const used = await proxy.cpuSeconds() - before;
+  if (!ok) throw new Error(`wrk failed: ${stderr || stdout}`);
+  const report = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as WrkReport;
+  if (report.requests === 0) throw new Error("no request was answered");
+  // wrk's very last requests may be cut off; more than that is a proxy that does not do its work.
+  if (report.errors > report.requests / 1000) throw new Error(`wrk saw ${report.errors} errors`);
+  return used / report[unit];
+}
+
+async function memoryPer(proxy: Process, port: number, connections: number): Promise<number> {
+  const before = await proxy.residentBytes();
+  const clients = new Deno.Command("sh", {
+    args: [
+      "-c",
+      'ulimit -n "$(ulimit -H -n)"; exec "$@"',
+      "sh",
+      Deno.execPath(),
+      "run",
+      "--allow-net=127.0.0.1",
+      beside("idle_clients.ts"),
+      `${port}`,
+      `${connections}`,
+    ],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  const reader = clients.stdout.getReader();
+  try {
+    const { value } = await reader.read();
+    const { answered } = JSON.parse(new TextDecoder().decode(value)) as { answered: number };
+    if (answered < connections) throw new Error(`only ${answered} of ${connections} were answered`);
+    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+    return (await proxy.residentBytes() - before) / connections;
+  } finally {
+    await clients.stdin.close();
+    await reader.cancel();
+    await clients.status;
+  }
+}
+
+function url(port: number, path: string): string {
+  return `http://127.0.0.1:${port}${path}`;
+}
+
+function beside(name: string): string {
+  return new URL(name, import.meta.url).pathname;
+}
