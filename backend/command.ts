@@ -1,0 +1,72 @@
+import { Command } from "@commander-js/extra-typings";
+import { type Address, formatAddress } from "../lib/address.ts";
+import type { Io } from "../lib/cli/io.ts";
+import { addressOption, durationOrDistribution, integerOption, shareOption } from "../lib/cli/options.ts";
+import { loadConfig } from "../lib/config/mod.ts";
+import { childSeed, createRandom } from "../lib/core/mod.ts";
+import { UserError } from "../lib/user_error.ts";
+import { untilAborted } from "../lib/until_aborted.ts";
+import { BackendServer } from "./server.ts";
+
+/** `lbsim backend`: the echo server. */
+export function backendCommand(io: Io) {
+  return new Command("backend")
+    .description("Run a backend: it answers `Hello from B1: <line>` to a line, and to HTTP.")
+    .argument("[host:port]", "where to listen; with --config, the address of the backend --id")
+    .option("-i, --id <id>", "its name", "B1")
+    .option("-c, --config <file>", "take the address from this file")
+    .option(
+      "--latency <duration>",
+      "how long a request takes: 20ms, exponential(20ms), uniform(5ms,20ms), lognormal(20ms,1)",
+      durationOrDistribution,
+    )
+    .option("--slots <n>", "how many requests it serves at a time; the rest queue", integerOption(1))
+    .option(
+      "--fail-rate <share>",
+      "share of requests that fail, like 10%: a line gets no answer but a close, HTTP gets 500",
+      shareOption,
+    )
+    .option("--seed <n>", "makes the random choices repeatable", integerOption(0))
+    .addHelpText("after", EXAMPLES)
+    .action(async (where, { id, config, latency, slots, failRate, seed }) => {
+      const address = await addressOf(where, id, config);
+      const root = seed ?? crypto.getRandomValues(new Uint32Array(1))[0]!;
+      const server = new BackendServer(id, {
+        latency: latency?.sampler(createRandom(childSeed(root, "latency"))),
+        slots,
+        failRate,
+      }, createRandom(childSeed(root, "failures")));
+      const listening = server.start(address);
+      io.out(`${id} listening on ${formatAddress(listening)}`);
+      await untilAborted(io.signal);
+      await server.stop();
+    });
+}
+
+const EXAMPLES = `
+Examples:
+  lbsim backend 127.0.0.1:9001 --id B1
+  lbsim backend --config config.yaml --id B2 --latency "exponential(20ms)" --slots 4`;
+
+async function addressOf(
+  where: string | undefined,
+  id: string,
+  file: string | undefined,
+): Promise<Address> {
+  if (where !== undefined) return addressOption("HOST:PORT", where);
+  if (file === undefined) {
+    throw new UserError("where is it to listen?", {
+      exitCode: 2,
+      hint: "lbsim backend 127.0.0.1:9001 --id B1, or lbsim backend --config config.yaml --id B1",
+    });
+  }
+  const { backends } = await loadConfig(file);
+  const backend = backends.find((one) => one.id === id);
+  if (backend === undefined) {
+    throw new UserError(`${file} has no backend "${id}"`, {
+      exitCode: 2,
+      hint: `there is: ${backends.map((one) => one.id).join(", ")}`,
+    });
+  }
+  return backend.address;
+}

@@ -1,0 +1,259 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Address } from "../lib/address.ts";
+import { timerDelay } from "../lib/clock.ts";
+import type { Nanoseconds, Random } from "../lib/core/mod.ts";
+import { LineReader, LineTooLong, writeAll } from "../lib/lines.ts";
+import { listen } from "../lib/listen.ts";
+import { HttpConversation, isRequestLine } from "./http.ts";
+import { Slots } from "./slots.ts";
+
+/** How a backend behaves, for lab work. Everything left out is as good as it gets. */
+export interface Behaviour {
+  /** How long serving one request takes. */
+  readonly latency?: (() => Nanoseconds) | undefined;
+  /** How many requests are served at a time; the rest wait, first come, first served. */
+  readonly slots?: number | undefined;
+  /** The share of requests that fail, 0 to 1: HTTP gets status 500, a line gets no answer but a close. */
+  readonly failRate?: number | undefined;
+}
+
+/** Longest line, and longest HTTP header section. */
+const LINE_BYTES_MAX = 64 * 1024;
+
+const encoder = new TextEncoder();
+
+/**
+ * The echo backend. To each line it answers `Hello from B1: <line>`; to an HTTP request on the same port,
+ * `Hello from B1`. Answers of one connection come in the order of its requests.
+ */
+export class BackendServer {
+  readonly id: string;
+  readonly #behaviour: Behaviour;
+  readonly #random: Random;
+  readonly #slots: Slots | undefined;
+  readonly #connections = new Set<ServedConnection>();
+  #listener: Deno.TcpListener | undefined;
+  #accepting: Promise<void> = Promise.resolve();
+  /** Aborted when whatever is being served is to be given up. */
+  #giveUp = new AbortController();
+
+  /** @param random Decides which requests fail. */
+  constructor(id: string, behaviour: Behaviour, random: Random) {
+    this.id = id;
+    this.#behaviour = behaviour;
+    this.#random = random;
+    this.#slots = behaviour.slots === undefined ? undefined : new Slots(behaviour.slots);
+  }
+
+  /** Connections that are open. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /**
+   * Begins to listen. May be called again after `stop` or `kill`.
+   *
+   * @returns Where it listens; the port is the real one if it was asked for port 0.
+   * @throws {UserError} if it cannot.
+   */
+  start(address: Address): Address {
+    const listener = listen(address);
+    this.#listener = listener;
+    this.#giveUp = new AbortController();
+    this.#accepting = this.#accept(listener);
+    return { host: listener.addr.hostname, port: listener.addr.port };
+  }
+
+  /** Stops listening, finishes what is being served, and closes every connection. */
+  async stop(): Promise<void> {
+    this.#listener?.close();
+    this.#listener = undefined;
+    for (const connection of this.#connections) connection.finish();
+    await this.#over();
+  }
+
+  /** As if the process were killed: everything is closed at once, whatever it is doing. */
+  async kill(): Promise<void> {
+    this.#listener?.close();
+    this.#listener = undefined;
+    this.#giveUp.abort();
+    for (const connection of this.#connections) connection.close();
+    await this.#over();
+  }
+
+  async #over(): Promise<void> {
+    await this.#accepting;
+    await Promise.all([...this.#connections].map((connection) => connection.over));
+  }
+
+  async #accept(listener: Deno.TcpListener): Promise<void> {
+    while (this.#listener === listener) {
+      try {
+        const socket = await listener.accept();
+        const connection = new ServedConnection(socket, this.id, (http) => this.#serve(http));
+        this.#connections.add(connection);
+        connection.over.then(() => this.#connections.delete(connection));
+      } catch (error) {
+        if (this.#listener !== listener) return;
+        // Out of descriptors, or a client that is gone already: try again, but do not spin.
+        if (!(error instanceof Deno.errors.ConnectionReset)) await delay(50);
+      }
+    }
+  }
+
+  /** Serves one request: undefined if there is nothing to wait for. Resolves to whether it went well. */
+  #serve(_http: boolean): Promise<boolean> | boolean {
+    const { latency, failRate } = this.#behaviour;
+    const fails = failRate !== undefined && this.#random.next() < failRate;
+    if (latency === undefined && this.#slots === undefined) return !fails;
+    return this.#work(latency?.() ?? 0).then(() => !fails);
+  }
+
+  async #work(duration: Nanoseconds): Promise<void> {
+    const { signal } = this.#giveUp;
+    await this.#slots?.take();
+    try {
+      if (duration > 0) await delay(timerDelay(duration), undefined, { signal });
+    } finally {
+      this.#slots?.release();
+    }
+  }
+}
+
+/** A client's connection. It owns the socket. */
+class ServedConnection {
+  /** Resolves when the connection is closed. */
+  readonly over: Promise<void>;
+  readonly #socket: Deno.TcpConn;
+  readonly #reader: LineReader;
+  readonly #greeting: Uint8Array;
+  readonly #id: string;
+  readonly #serve: (http: boolean) => Promise<boolean> | boolean;
+  #open = true;
+  #busy = false;
+  #finishing = false;
+
+  constructor(
+    socket: Deno.TcpConn,
+    id: string,
+    serve: (http: boolean) => Promise<boolean> | boolean,
+  ) {
+    this.#socket = socket;
+    this.#reader = new LineReader(socket, LINE_BYTES_MAX);
+    this.#greeting = encoder.encode(`Hello from ${id}: `);
+    this.#id = id;
+    this.#serve = serve;
+    this.over = this.#run();
+  }
+
+  /** Closes once the request that is being served, if any, has been answered. */
+  finish(): void {
+    this.#finishing = true;
+    if (!this.#busy) this.close();
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#socket.close();
+  }
+
+  async #run(): Promise<void> {
+    try {
+      this.#socket.setNoDelay();
+      const first = await this.#reader.next();
+      if (first !== null && isRequestLine(first)) await this.#http(first);
+      else if (first !== null) await this.#lines(first);
+    } catch (error) {
+      // The client went away, or this side closed: there is nobody to tell. Anything else is told.
+      if (error instanceof LineTooLong && this.#open) await this.#complain(error);
+    }
+    this.close();
+  }
+
+  async #lines(first: Uint8Array): Promise<void> {
+    const answers = new Answers(this.#socket);
+    let line: Uint8Array | null = first;
+    while (line !== null && !this.#finishing) {
+      answers.add(this.#greeting, line);
+      this.#busy = true;
+      const served = this.#serve(false);
+      const well = typeof served === "boolean" ? served : await served;
+      if (!well) {
+        answers.dropLast();
+        await answers.flush();
+        return;
+      }
+      const more = typeof served === "boolean" ? this.#reader.arrived() : undefined;
+      if (more === undefined || answers.full) await answers.flush();
+      this.#busy = false;
+      line = more ?? (this.#finishing ? null : await this.#reader.next());
+    }
+    await answers.flush();
+  }
+
+  async #http(first: Uint8Array): Promise<void> {
+    const conversation = new HttpConversation(this.#reader, this.#socket, this.#id);
+    let line: Uint8Array | null = first;
+    while (line !== null && !this.#finishing) {
+      this.#busy = true;
+      const request = await conversation.readRequest(line);
+      if (request === undefined) return;
+      const goesOn = await conversation.answer(request, await this.#serve(true));
+      this.#busy = false;
+      if (!goesOn) return;
+      line = this.#reader.arrived() ?? await this.#reader.next();
+    }
+  }
+
+  /** Says why it will close, as far as the client still listens. */
+  async #complain(error: LineTooLong): Promise<void> {
+    try {
+      await writeAll(this.#socket, encoder.encode(`${this.#id}: ${error.message}; closing\n`));
+      await this.#socket.closeWrite();
+    } catch {
+      // It does not.
+    }
+  }
+}
+
+/** Collects answers so that a batch of requests is answered by one write. */
+class Answers {
+  readonly #socket: Deno.TcpConn;
+  #buffer = new Uint8Array(1024);
+  #length = 0;
+  #lastStart = 0;
+
+  constructor(socket: Deno.TcpConn) {
+    this.#socket = socket;
+  }
+
+  get full(): boolean {
+    return this.#length >= LINE_BYTES_MAX;
+  }
+
+  add(greeting: Uint8Array, line: Uint8Array): void {
+    const end = this.#length + greeting.length + line.length + 1;
+    if (end > this.#buffer.length) {
+      const larger = new Uint8Array(Math.max(end, 2 * this.#buffer.length));
+      larger.set(this.#buffer.subarray(0, this.#length));
+      this.#buffer = larger;
+    }
+    this.#lastStart = this.#length;
+    this.#buffer.set(greeting, this.#length);
+    this.#buffer.set(line, this.#length + greeting.length);
+    this.#buffer[end - 1] = 10;
+    this.#length = end;
+  }
+
+  dropLast(): void {
+    this.#length = this.#lastStart;
+  }
+
+  async flush(): Promise<void> {
+    if (this.#length === 0) return;
+    const bytes = this.#buffer.subarray(0, this.#length);
+    this.#length = 0;
+    await writeAll(this.#socket, bytes);
+  }
+}

@@ -1,0 +1,26 @@
+/** Lets so many in at a time; the others wait their turn, first come, first served. */
+export class Slots {
+  readonly #limit: number;
+  readonly #waiting: (() => void)[] = [];
+  #taken = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Takes a slot, now or when it is this one's turn. Whoever has it must `release` it. */
+  async take(): Promise<void> {
+    if (this.#taken < this.#limit) {
+      this.#taken++;
+      return;
+    }
+    await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Gives the slot to the next in line. */
+  release(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#taken--;
+    else next();
+  }
+}

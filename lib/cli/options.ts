@@ -1,0 +1,67 @@
+/** What flags and arguments can be; each says in words what is wrong with it. */
+import { InvalidArgumentError } from "commander";
+import { type Address, parseAddress } from "../address.ts";
+import type { Nanoseconds } from "../core/mod.ts";
+import { type Distribution, parseDistribution } from "../distribution.ts";
+import { parseDuration } from "../duration.ts";
+import { UserError } from "../user_error.ts";
+
+/** `--interval 200ms`. */
+export function durationOption(text: string): Nanoseconds {
+  return parsed(() => parseDuration(text));
+}
+
+/** `--latency exponential(20ms)`. */
+export function durationOrDistribution(text: string): Distribution {
+  return parsed(() => parseDistribution(text));
+}
+
+/** `--count 10`. */
+export function integerOption(min: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text.replaceAll("_", ""));
+    if (text.trim() === "" || !Number.isSafeInteger(value) || value < min) {
+      throw new InvalidArgumentError(`It must be a whole number of at least ${min}.`);
+    }
+    return value;
+  };
+}
+
+/** `--fail-rate 10%`, or 0.1; as a fraction. */
+export function shareOption(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(%?)$/.exec(text);
+  const value = match === null ? NaN : Number(match[1]) / (match[2] === "%" ? 100 : 1);
+  if (!(value >= 0 && value <= 1)) {
+    throw new InvalidArgumentError("It must be a share from 0% to 100%, like 10%.");
+  }
+  return value;
+}
+
+/** `--rate 200/s`; as a number per second. */
+export function rateOption(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(?:\/(s|m))?$/.exec(text);
+  const value = match === null ? NaN : Number(match[1]) / (match[2] === "m" ? 60 : 1);
+  if (!(value > 0)) throw new InvalidArgumentError("It must be a rate, like 200/s.");
+  return value;
+}
+
+/** An address given as an argument. */
+export function addressOption(name: string, text: string): Address {
+  try {
+    return parseAddress(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) {
+      throw new UserError(`${name}: ${error.message}`, { exitCode: 2 });
+    }
+    throw error;
+  }
+}
+
+function parsed<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new InvalidArgumentError(`${error.message}.`);
+    throw error;
+  }
+}
