@@ -1,7 +1,12 @@
 import { Command } from "@commander-js/extra-typings";
 import { type Address, formatAddress } from "../lib/address.ts";
 import type { Io } from "../lib/cli/io.ts";
-import { addressOption, durationOrDistribution, integerOption, shareOption } from "../lib/cli/options.ts";
+import {
+  addressOption,
+  durationOrDistribution,
+  integerOption,
+  shareOption,
+} from "../lib/cli/options.ts";
 import { loadConfig } from "../lib/config/mod.ts";
 import { childSeed, createRandom } from "../lib/core/mod.ts";
 import { UserError } from "../lib/user_error.ts";
@@ -20,7 +25,11 @@ export function backendCommand(io: Io) {
       "how long a request takes: 20ms, exponential(20ms), uniform(5ms,20ms), lognormal(20ms,1)",
       durationOrDistribution,
     )
-    .option("--slots <n>", "how many requests it serves at a time; the rest queue", integerOption(1))
+    .option(
+      "--slots <n>",
+      "how many requests it serves at a time; the rest queue",
+      integerOption(1),
+    )
     .option(
       "--fail-rate <share>",
       "share of requests that fail, like 10%: a line gets no answer but a close, HTTP gets 500",

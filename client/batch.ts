@@ -1,0 +1,73 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Io } from "../lib/cli/io.ts";
+import { timerDelay } from "../lib/clock.ts";
+import type { Nanoseconds } from "../lib/core/mod.ts";
+import { LineReader } from "../lib/lines.ts";
+import type { ClientSession, Exchange } from "./session.ts";
+
+/** How a batch is sent. */
+export interface BatchOptions {
+  /** Between the lines. */
+  readonly interval: Nanoseconds;
+  readonly json: boolean;
+}
+
+/** Longest line that is read from standard input. */
+const LINE_BYTES_MAX = 1024 * 1024;
+
+/** Sends lines one after the other and prints the answers. Sets exit code 1 if a line got none. */
+export async function sendBatch(
+  session: ClientSession,
+  lines: AsyncIterable<string> | Iterable<string>,
+  options: BatchOptions,
+  io: Io,
+): Promise<void> {
+  let first = true;
+  for await (const line of lines) {
+    if (io.signal.aborted) break;
+    if (!first && options.interval > 0) await pause(options.interval, io.signal);
+    if (io.signal.aborted) break;
+    first = false;
+    print(await session.send(line), options, io);
+  }
+  session.close();
+  hint(session, options, io);
+}
+
+/** `count` rounds of the lines. */
+export function* repeated(lines: readonly string[], count: number): Generator<string> {
+  for (let round = 0; round < count; round++) yield* lines;
+}
+
+/** The lines of standard input. */
+export async function* standardInput(): AsyncGenerator<string> {
+  const reader = new LineReader(Deno.stdin, LINE_BYTES_MAX);
+  const decoder = new TextDecoder();
+  let line: Uint8Array | null;
+  while ((line = await reader.next()) !== null) yield decoder.decode(line);
+}
+
+function print(exchange: Exchange, { json }: BatchOptions, io: Io): void {
+  if (exchange.error !== undefined) io.setExitCode(1);
+  if (json) io.out(JSON.stringify(exchange));
+  else if (exchange.answer !== undefined) io.out(exchange.answer);
+  else io.err(`lbsim: no answer to ${JSON.stringify(exchange.line)}: ${exchange.message}`);
+}
+
+/** What surprises everybody once: a balancer balances connections, not lines. */
+function hint(session: ClientSession, { json }: BatchOptions, io: Io): void {
+  const oneOfMany = session.answers > 1 && session.connections === 1;
+  if (json || !oneOfMany || !io.stdoutIsTerminal) return;
+  io.err(
+    `(${session.answers} answers over one connection, so from one backend; ` +
+      "--new-connection opens one for each line)",
+  );
+}
+
+async function pause(duration: Nanoseconds, signal: AbortSignal): Promise<void> {
+  try {
+    await delay(timerDelay(duration), undefined, { signal });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}

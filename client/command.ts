@@ -1,0 +1,122 @@
+import { Command } from "@commander-js/extra-typings";
+import type { Address } from "../lib/address.ts";
+import type { Io } from "../lib/cli/io.ts";
+import { addressOption, durationOption, integerOption, rateOption } from "../lib/cli/options.ts";
+import { monotonicNow, timerDelay } from "../lib/clock.ts";
+import { loadConfig } from "../lib/config/mod.ts";
+import { type Nanoseconds, NS_PER_S } from "../lib/core/mod.ts";
+import { UserError } from "../lib/user_error.ts";
+import { repeated, sendBatch, standardInput } from "./batch.ts";
+import { converse } from "./interactive.ts";
+import { LoadGenerator, type LoadOptions } from "./load.ts";
+import { loadLines, LoadTally } from "./load_report.ts";
+import { ClientSession } from "./session.ts";
+
+/** `lbsim client`: talks to a balancer or a backend, or puts a load on it. */
+export function clientCommand(io: Io) {
+  return new Command("client")
+    .description("Talk to a balancer: interactively, line by line from a pipe, or as a load.")
+    .argument("[host:port]", "whom to talk to; with --config, where the balancer listens")
+    .argument("[lines...]", "lines to send; without any, standard input or the keyboard")
+    .option("-c, --config <file>", "take the address from this file's `listen`")
+    .option("-n, --count <n>", "send the lines this many times", integerOption(1))
+    .option("--interval <duration>", "wait this long between lines", durationOption, 0)
+    .option(
+      "--timeout <duration>",
+      "for a connect, and for an answer",
+      durationOption,
+      5 * NS_PER_S,
+    )
+    .option(
+      "--new-connection",
+      "a connection for each line, as balancers balance connections",
+      false,
+    )
+    .option("--rate <rate>", "load: so many requests a second, like 200/s", rateOption)
+    .option("--clients <n>", "load: so many clients, each waiting for its answer", integerOption(1))
+    .option("--duration <duration>", "load: for how long (10s)", durationOption)
+    .option("--json", "one JSON object per line, or one for a load", false)
+    .addHelpText("after", EXAMPLES)
+    .action(async (where, lines, options) => {
+      const { config, count, interval, timeout, newConnection, json, rate, clients } = options;
+      const address = await addressOf(where, config);
+      if (rate !== undefined || clients !== undefined) {
+        if (rate !== undefined && clients !== undefined) {
+          throw new UserError("--rate and --clients are two kinds of load: give one", {
+            exitCode: 2,
+          });
+        }
+        if (lines.length > 0 || count !== undefined) {
+          throw new UserError("a load makes its own lines: leave out the lines and --count", {
+            exitCode: 2,
+          });
+        }
+        const arrivals = rate !== undefined ? { rate } : { clients: clients! };
+        const load = { address, arrivals, keepConnections: !newConnection, timeout };
+        return await runLoad(load, options.duration ?? 10 * NS_PER_S, json, io);
+      }
+      if (options.duration !== undefined) {
+        throw new UserError("--duration goes with --rate or --clients", { exitCode: 2 });
+      }
+      const session = new ClientSession({ address, timeout, newConnection, now: monotonicNow });
+      const typed = lines.length > 0 || (count !== undefined && io.stdinIsTerminal);
+      if (typed) {
+        const all = lines.length > 0 ? lines : ["hello"];
+        await sendBatch(session, repeated(all, count ?? 1), { interval, json }, io);
+      } else if (!io.stdinIsTerminal) {
+        const input = count === undefined ? standardInput() : repeatedInput(count);
+        await sendBatch(session, input, { interval, json }, io);
+      } else {
+        await converse(session, address, io);
+      }
+    });
+}
+
+const EXAMPLES = `
+Examples:
+  lbsim client 192.168.1.10:8000                          talk to it
+  echo hi | lbsim client 192.168.1.10:8000                one line, one answer
+  lbsim client 192.168.1.10:8000 hi -n 6 --new-connection see who answers in turn
+  lbsim client 192.168.1.10:8000 --rate 200/s --duration 30s`;
+
+async function addressOf(where: string | undefined, file: string | undefined): Promise<Address> {
+  if (where !== undefined) return addressOption("HOST:PORT", where);
+  if (file !== undefined) return (await loadConfig(file)).listen;
+  throw new UserError("whom is it to talk to?", {
+    exitCode: 2,
+    hint: "lbsim client 127.0.0.1:8000, or lbsim client --config config.yaml",
+  });
+}
+
+async function* repeatedInput(count: number): AsyncGenerator<string> {
+  const lines: string[] = [];
+  for await (const line of standardInput()) lines.push(line);
+  yield* repeated(lines, count);
+}
+
+async function runLoad(
+  load: Omit<LoadOptions, "now" | "onResult">,
+  duration: Nanoseconds,
+  json: boolean,
+  io: Io,
+): Promise<void> {
+  const tally = new LoadTally();
+  const begun = monotonicNow();
+  const generator = new LoadGenerator({
+    ...load,
+    now: monotonicNow,
+    onResult: (result) => tally.record(result),
+  });
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, timerDelay(duration));
+    io.signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+  await generator.stop();
+  const summary = tally.summary(monotonicNow() - begun);
+  if (json) io.out(JSON.stringify(summary));
+  else loadLines(summary).forEach((line) => io.out(line));
+  if (summary.errors > 0 || summary.answers === 0) io.setExitCode(1);
+}
