@@ -60,7 +60,7 @@ function program(): Command {
   for (const command of commands) {
     root.addCommand(inherit(command(io) as unknown as Command, root) as never);
   }
-  tab(root);
+  tab(root as never);
   return root as unknown as Command;
 }
 

@@ -19,13 +19,18 @@ const bare = ALGORITHM_NAMES.filter((name) => name !== "power-of-two") as unknow
   "random",
 ];
 
+/** Mitzenmacher's two. */
+const CHOICES = 2;
+
 const algorithm = z.union([
-  z.enum(ALGORITHM_NAMES).transform((name) => ({ name })),
+  z.enum(ALGORITHM_NAMES).transform((name) =>
+    name === "power-of-two" ? { name, choices: CHOICES } : { name }
+  ),
   z.discriminatedUnion("name", [
     z.strictObject({ name: z.enum(bare) }),
     z.strictObject({
       name: z.literal("power-of-two"),
-      choices: integer(1, 1000).default(2).describe("how many distinct backends a pick looks at"),
+      choices: integer(1, 1000).default(CHOICES).describe("how many distinct backends a pick looks at"),
     }),
   ]),
 ]);

@@ -1,0 +1,138 @@
+import { Command } from "@commander-js/extra-typings";
+import { formatAddress, isLoopback, isWildcard } from "../lib/address.ts";
+import type { Io } from "../lib/cli/io.ts";
+import { type Config, loadConfig } from "../lib/config/mod.ts";
+import { NS_PER_MS } from "../lib/core/mod.ts";
+import { formatDuration } from "../lib/duration.ts";
+
+/** `lbsim check`: is this file right, and what would it do? */
+export function checkCommand(io: Io) {
+  return new Command("check")
+    .description("Validate a configuration and say in words what the balancer will do.")
+    .argument("[file]", "the configuration", "config.yaml")
+    .option("--json", "print the outcome as JSON", false)
+    .action(async (file, { json }) => {
+      const config = await loadConfig(file);
+      if (json) io.out(JSON.stringify({ file, valid: true, ...expectations(config) }));
+      else describe(file, config).forEach((line) => io.out(line));
+    });
+}
+
+/** What follows from a configuration, with units. */
+function expectations({ backends, healthCheck }: Config) {
+  const { interval, timeout, rise, fall, jitter, type } = healthCheck;
+  const probed = type !== "none";
+  const ms = (probes: number, stretch: number) => probes * interval * stretch / NS_PER_MS;
+  const primaries = backends.filter(({ backup }) => !backup);
+  const weights = primaries.reduce((sum, { weight }) => sum + weight, 0);
+  return {
+    shares: primaries.map(({ id, weight }) => ({ id, share: weight / weights })),
+    ...probed && {
+      detection_refusing_ms: { min: ms(fall - 1, 1 - jitter), max: ms(fall, 1 + jitter) },
+      detection_silent_ms: {
+        min: ms(fall - 1, 1 - jitter) + timeout / NS_PER_MS,
+        max: ms(fall, 1 + jitter) + timeout / NS_PER_MS,
+      },
+      recovery_ms: { min: ms(rise - 1, 1 - jitter), max: ms(rise, 1 + jitter) },
+    },
+  };
+}
+
+/** The configuration in plain words. */
+export function describe(file: string, config: Config): string[] {
+  return [
+    `${file} is valid. With it, the balancer`,
+    "",
+    ...[
+      ["listens", listens(config)],
+      ["balances", balances(config)],
+      ["over", ...backendLines(config)],
+      ["probes", ...probes(config)],
+      ["sticks", sticks(config)],
+      ["retries", retries(config)],
+      ["closes", closes(config)],
+      ["limits", `itself to ${config.limits.connections} connections at once`],
+    ].flatMap(([topic, ...lines]) =>
+      lines.map((line, i) => `  ${(i === 0 ? topic! : "").padEnd(10)}${line}`)
+    ),
+  ];
+}
+
+function listens({ listen }: Config): string {
+  const who = isLoopback(listen.host)
+    ? "only this machine can connect"
+    : isWildcard(listen.host)
+    ? "every network of its machine can connect"
+    : "the network of that address can connect";
+  return `on ${formatAddress(listen)}: ${who}`;
+}
+
+function balances({ algorithm }: Config): string {
+  switch (algorithm.name) {
+    case "round-robin":
+      return "by round-robin: in turn, as often as the weights say";
+    case "least-connections":
+      return "by least-connections: to whoever has the fewest in flight for its weight";
+    case "random":
+      return "by random: by lot, in proportion to weight";
+    case "power-of-two":
+      return `by power-of-two: draws ${algorithm.choices} backends, takes the one with fewer in flight`;
+  }
+}
+
+function backendLines(config: Config): string[] {
+  const { shares } = expectations(config);
+  const idWidth = Math.max(...config.backends.map(({ id }) => id.length));
+  const addressWidth = Math.max(
+    ...config.backends.map(({ address }) => formatAddress(address).length),
+  );
+  return config.backends.map(({ id, address, weight, maxConnections, backup }) => {
+    const share = shares.find((one) => one.id === id)?.share;
+    return [
+      id.padEnd(idWidth),
+      formatAddress(address).padEnd(addressWidth),
+      `weight ${weight}`,
+      backup ? "backup: only while no other is available" : `${(share! * 100).toFixed(1)} %`,
+      ...maxConnections === undefined ? [] : [`at most ${maxConnections} connections`],
+    ].join("  ");
+  });
+}
+
+function probes(config: Config): string[] {
+  const { type, interval, timeout, rise, fall, jitter, path } = config.healthCheck;
+  if (type === "none") return ["nobody: every backend counts as up"];
+  const how = { tcp: "by connecting", expect: "by what it answers", http: `by GET ${path}` }[type];
+  const { detection_refusing_ms, detection_silent_ms, recovery_ms } = expectations(config);
+  const range = (span?: { min: number; max: number }) =>
+    `${(span!.min / 1000).toFixed(1)} to ${(span!.max / 1000).toFixed(1)} s`;
+  return [
+    `every backend every ${formatDuration(interval)} (±${Math.round(jitter * 100)} %) ${how}, ` +
+    `for at most ${formatDuration(timeout)}`,
+    `down after ${fall} bad in a row: ${range(detection_refusing_ms)} after one that refuses, ` +
+    `${range(detection_silent_ms)} after one that is silent`,
+    `up again after ${rise} good in a row: ${range(recovery_ms)} after its return`,
+  ];
+}
+
+function sticks({ sticky }: Config): string {
+  if (sticky === undefined) return "no client to a backend";
+  const back = sticky.onFailback === "return"
+    ? "returns when its backend has recovered"
+    : "stays where it was moved to";
+  return `each client address (/${sticky.ipv4Prefix}, /${sticky.ipv6Prefix}) to its backend for ` +
+    `${
+      formatDuration(sticky.ttl)
+    } after its last connection; at most ${sticky.maxEntries}; ${back}`;
+}
+
+function retries({ retries }: Config): string {
+  return retries === 0
+    ? "nothing: a client whose connect fails is refused"
+    : `up to ${retries} other backends when a connect fails`;
+}
+
+function closes({ timeouts }: Config): string {
+  return `a connect after ${formatDuration(timeouts.connect)}, an idle connection after ` +
+    `${formatDuration(timeouts.idle)}, all that is open ${formatDuration(timeouts.drain)} after ` +
+    "it is told to stop";
+}

@@ -1,0 +1,340 @@
+import { BackendServer } from "../backend/server.ts";
+import { LoadGenerator, type LoadResult } from "../client/load.ts";
+import { Balancer } from "../lb/balancer.ts";
+import { type Address, formatAddress } from "../lib/address.ts";
+import { type Clock, timerDelay } from "../lib/clock.ts";
+import type { Config } from "../lib/config/mod.ts";
+import {
+  type AlgorithmOptions,
+  childSeed,
+  createRandom,
+  EventStream,
+  type Nanoseconds,
+  NS_PER_MS,
+} from "../lib/core/mod.ts";
+import { Histogram } from "../lib/stats/histogram.ts";
+
+/** What a demo is told. */
+export interface DemoOptions {
+  readonly algorithm: AlgorithmOptions;
+  readonly duration: Nanoseconds;
+  readonly now: Clock;
+  readonly seed: number;
+  /** Ends it early. */
+  readonly signal: AbortSignal;
+}
+
+/** What happens, as the demo tells it. Times count from its start. */
+export type DemoEvent =
+  & { readonly at_ms: number }
+  & (
+    | { readonly type: "started"; readonly address: string }
+    | { readonly type: "first_answer"; readonly backend: string }
+    | { readonly type: "taken_away"; readonly in_flight: number }
+    | { readonly type: "failed_over"; readonly from: string; readonly to: string }
+    | {
+      readonly type: "detected";
+      readonly detection_ms: number;
+      readonly failed_over: number;
+      readonly noticed: number;
+    }
+    | { readonly type: "returned" }
+    | { readonly type: "failed_back"; readonly failback_ms: number }
+    | { readonly type: "serves_again" }
+  );
+
+/** A moment of it, for the live line. */
+export interface DemoState {
+  readonly at_ms: number;
+  readonly backends: readonly {
+    readonly id: string;
+    readonly up: boolean;
+    readonly in_flight: number;
+    readonly connections: number;
+  }[];
+  readonly errors: number;
+}
+
+/** How it went. `--json` prints it as it is. */
+export interface DemoSummary {
+  readonly algorithm: string;
+  readonly duration_ms: number;
+  /** Whether it was ended before its time. */
+  readonly interrupted: boolean;
+  /** Connections to backends. */
+  readonly connections: number;
+  readonly backends: readonly {
+    readonly id: string;
+    readonly connections: number;
+    readonly share: number;
+  }[];
+  /** Requests of clients that got their answer. */
+  readonly answers: number;
+  /** Requests of clients that got none. */
+  readonly client_errors: number;
+  /** Those among them that B2 was working on when it was taken away: nobody can save these. */
+  readonly client_errors_unavoidable: number;
+  /** Connects that failed and were made good on another backend, unnoticed. */
+  readonly failed_over: number;
+  /** From taking B2 away to marking it down; null if it did not come to that. */
+  readonly detection_ms: number | null;
+  /** The longest that this can take by the configuration. */
+  readonly detection_bound_ms: number;
+  /** From its return to marking it up; null if it did not come to that. */
+  readonly failback_ms: number | null;
+  readonly failback_bound_ms: number;
+  readonly latency_ms: { readonly p50: number; readonly p99: number; readonly max: number };
+  /** No client lost anything that it should not have. */
+  readonly ok: boolean;
+}
+
+const VICTIM = "B2";
+/** When it is taken away, and when it returns, as shares of the duration. */
+const TAKEN_AT = 0.3;
+const RETURNS_AT = 0.6;
+const CLIENTS = 12;
+const MEAN_LATENCY: Nanoseconds = 20 * NS_PER_MS;
+const SHOW_EVERY_MS = 100;
+
+/** Of a probe at its due time, what timers and a busy machine may add before it is counted as late. */
+const SLACK: Nanoseconds = 250 * NS_PER_MS;
+
+/**
+ * Three backends, a balancer and a steady load on loopback; B2 is taken away and comes back. What is told
+ * is what the balancer and the clients saw, not what the script intends.
+ */
+export class Demo {
+  readonly #options: DemoOptions;
+  readonly #tell: (event: DemoEvent) => void;
+  readonly #show: (state: DemoState) => void;
+  readonly #servers: ReadonlyMap<string, BackendServer>;
+  readonly #addresses: ReadonlyMap<string, Address>;
+  readonly #events = new EventStream();
+  readonly #config: Config;
+  readonly #latency = new Histogram();
+  readonly #begun: Nanoseconds;
+  #answers = 0;
+  #errors = 0;
+  #unavoidable = 0;
+  #failedOver = 0;
+  #takenAt: Nanoseconds | undefined;
+  #detectedAt: Nanoseconds | undefined;
+  #returnedAt: Nanoseconds | undefined;
+  #failedBackAt: Nanoseconds | undefined;
+
+  /**
+   * @param tell Is handed what happens, as it does.
+   * @param show Is handed the state, ten times a second.
+   */
+  constructor(
+    options: DemoOptions,
+    tell: (event: DemoEvent) => void,
+    show: (state: DemoState) => void,
+  ) {
+    this.#options = options;
+    this.#tell = tell;
+    this.#show = show;
+    this.#begun = options.now();
+    const random = createRandom(childSeed(options.seed, "backends"));
+    const latency = () => Math.round(MEAN_LATENCY * (0.5 + random.next()));
+    this.#servers = new Map(
+      ["B1", VICTIM, "B3"].map((id) => [id, new BackendServer(id, { latency }, random)]),
+    );
+    this.#addresses = new Map(
+      [...this.#servers].map(([id, server]) => [id, server.start({ host: "127.0.0.1", port: 0 })]),
+    );
+    this.#config = demoConfig(options, this.#addresses);
+  }
+
+  /** Runs it to its end, or to the signal; everything that it opened is then closed. */
+  async run(): Promise<DemoSummary> {
+    const { now, seed, signal, duration } = this.#options;
+    this.#listen();
+    const balancer = await Balancer.start(this.#config, { events: this.#events, now, seed });
+    this.#tell({
+      type: "started",
+      at_ms: this.#elapsed(),
+      address: formatAddress(balancer.address),
+    });
+    const load = new LoadGenerator({
+      address: balancer.address,
+      arrivals: { clients: CLIENTS },
+      keepConnections: false,
+      timeout: this.#config.timeouts.connect,
+      now,
+      onResult: (result) => this.#record(result),
+    });
+    const shown = setInterval(() => this.#show(this.#state(balancer)), SHOW_EVERY_MS);
+    const start = now();
+    await this.#until(start + TAKEN_AT * duration);
+    if (!signal.aborted) await this.#takeAway(balancer);
+    await this.#until(start + RETURNS_AT * duration);
+    if (!signal.aborted) this.#giveBack();
+    await this.#until(start + duration);
+    clearInterval(shown);
+    await load.stop();
+    const summary = this.#summary(balancer);
+    await balancer.stop();
+    await Promise.all([...this.#servers.values()].map((server) => server.kill()));
+    return summary;
+  }
+
+  #listen(): void {
+    this.#events.subscribe(["backend_down"], ({ backend }) => {
+      if (backend !== VICTIM || this.#takenAt === undefined) return;
+      this.#detectedAt = this.#options.now();
+      this.#tell({
+        type: "detected",
+        at_ms: this.#elapsed(),
+        detection_ms: (this.#detectedAt - this.#takenAt) / NS_PER_MS,
+        failed_over: this.#failedOver,
+        noticed: this.#errors,
+      });
+    });
+    this.#events.subscribe(["backend_up"], ({ backend }) => {
+      if (backend !== VICTIM || this.#returnedAt === undefined) return;
+      this.#failedBackAt = this.#options.now();
+      this.#tell({
+        type: "failed_back",
+        at_ms: this.#elapsed(),
+        failback_ms: (this.#failedBackAt - this.#returnedAt) / NS_PER_MS,
+      });
+    });
+    const stop = this.#events.subscribe(["connection_opened"], ({ backend, attempt }) => {
+      if (attempt > 1) {
+        this.#failedOver++;
+        if (this.#failedOver === 1) {
+          this.#tell({ type: "failed_over", at_ms: this.#elapsed(), from: VICTIM, to: backend });
+        }
+      }
+      if (backend === VICTIM && this.#failedBackAt !== undefined) {
+        this.#tell({ type: "serves_again", at_ms: this.#elapsed() });
+        stop();
+      }
+    });
+  }
+
+  async #takeAway(balancer: Balancer): Promise<void> {
+    const inFlight = balancer.scheduler.backend(VICTIM)!.inFlight;
+    this.#unavoidable = inFlight;
+    this.#takenAt = this.#options.now();
+    this.#tell({ type: "taken_away", at_ms: this.#elapsed(), in_flight: inFlight });
+    await this.#servers.get(VICTIM)!.kill();
+  }
+
+  #giveBack(): void {
+    this.#servers.get(VICTIM)!.start(this.#addresses.get(VICTIM)!);
+    this.#returnedAt = this.#options.now();
+    this.#tell({ type: "returned", at_ms: this.#elapsed() });
+  }
+
+  #record({ latency, backend, error }: LoadResult): void {
+    if (error !== undefined) {
+      this.#errors++;
+      return;
+    }
+    this.#answers++;
+    this.#latency.record(latency);
+    if (this.#answers === 1) {
+      this.#tell({ type: "first_answer", at_ms: this.#elapsed(), backend: backend ?? "?" });
+    }
+  }
+
+  #state({ scheduler }: Balancer): DemoState {
+    return {
+      at_ms: this.#elapsed(),
+      backends: scheduler.backends.map(({ id, active, inFlight, connections }) => ({
+        id,
+        up: active,
+        in_flight: inFlight,
+        connections,
+      })),
+      errors: this.#errors,
+    };
+  }
+
+  #summary({ scheduler }: Balancer): DemoSummary {
+    const { healthCheck: { interval, timeout, rise, fall, jitter } } = this.#config;
+    const { now, signal, algorithm } = this.#options;
+    const connections = scheduler.backends.reduce((sum, backend) => sum + backend.connections, 0);
+    const between = (from: Nanoseconds | undefined, to: Nanoseconds | undefined) =>
+      from === undefined || to === undefined ? null : (to - from) / NS_PER_MS;
+    const bound = (probes: number) =>
+      (probes * interval * (1 + jitter) + timeout + SLACK) / NS_PER_MS;
+    const seen = this.#detectedAt !== undefined && this.#failedBackAt !== undefined;
+    const unavoidable = Math.min(this.#errors, this.#unavoidable);
+    return {
+      algorithm: algorithm.name,
+      duration_ms: (now() - this.#begun) / NS_PER_MS,
+      interrupted: signal.aborted,
+      connections,
+      backends: scheduler.backends.map((backend) => ({
+        id: backend.id,
+        connections: backend.connections,
+        share: connections === 0 ? 0 : backend.connections / connections,
+      })),
+      answers: this.#answers,
+      client_errors: this.#errors,
+      client_errors_unavoidable: unavoidable,
+      failed_over: this.#failedOver,
+      detection_ms: between(this.#takenAt, this.#detectedAt),
+      detection_bound_ms: bound(fall),
+      failback_ms: between(this.#returnedAt, this.#failedBackAt),
+      failback_bound_ms: bound(rise),
+      latency_ms: {
+        p50: this.#latency.quantile(0.5) / NS_PER_MS,
+        p99: this.#latency.quantile(0.99) / NS_PER_MS,
+        max: this.#latency.max / NS_PER_MS,
+      },
+      ok: this.#errors === unavoidable && this.#answers > 0 && (seen || signal.aborted),
+    };
+  }
+
+  #elapsed(): number {
+    return (this.#options.now() - this.#begun) / NS_PER_MS;
+  }
+
+  /** Waits for a moment, or the signal. */
+  async #until(moment: Nanoseconds): Promise<void> {
+    const { now, signal } = this.#options;
+    await new Promise<void>((resolve) => {
+      if (signal.aborted) return resolve();
+      const wake = () => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, timerDelay(moment - now()));
+      signal.addEventListener("abort", wake);
+    });
+  }
+}
+
+/** Probes often enough that there is something to see, however short the demo. */
+function demoConfig(
+  { algorithm, duration }: DemoOptions,
+  addresses: ReadonlyMap<string, Address>,
+): Config {
+  const interval = Math.round(Math.min(duration / 40, 500 * NS_PER_MS));
+  return {
+    listen: { host: "127.0.0.1", port: 0 },
+    algorithm: algorithm.name === "power-of-two"
+      ? { name: algorithm.name, choices: algorithm.choices ?? 2 }
+      : algorithm,
+    backends: [...addresses].map(([id, address]) => ({ id, address, weight: 1, backup: false })),
+    healthCheck: {
+      type: "tcp",
+      interval,
+      timeout: Math.round(interval / 2),
+      rise: 2,
+      fall: 3,
+      jitter: 0.1,
+      path: "/",
+      status: [{ min: 200, max: 399 }],
+    },
+    retries: 3,
+    timeouts: { connect: 2000 * NS_PER_MS, idle: 60_000 * NS_PER_MS, drain: 1000 * NS_PER_MS },
+    limits: { connections: 10_000 },
+    log: { level: "info", format: "auto", connections: false, statusInterval: duration },
+  };
+}

@@ -1,0 +1,175 @@
+import { Command, Option } from "@commander-js/extra-typings";
+import { styleText } from "node:util";
+import type { Io } from "../lib/cli/io.ts";
+import { durationOption } from "../lib/cli/options.ts";
+import { monotonicNow } from "../lib/clock.ts";
+import { ALGORITHM_NAMES, type Nanoseconds, NS_PER_S } from "../lib/core/mod.ts";
+import { formatDuration } from "../lib/duration.ts";
+import { UserError } from "../lib/user_error.ts";
+import { Demo, type DemoEvent, type DemoState, type DemoSummary } from "./demo.ts";
+
+/** Shorter, and B2 could not be found out and come back before the end. */
+const DURATION_MIN: Nanoseconds = 4 * NS_PER_S;
+
+/** `lbsim demo`: failover and failback in twenty seconds. */
+export function demoCommand(io: Io) {
+  return new Command("demo")
+    .description("Watch a balancer lose a backend and get it back, on this machine.")
+    .addOption(
+      new Option("-a, --algorithm <name>", "who gets the next connection")
+        .choices(ALGORITHM_NAMES).default("round-robin" as const),
+    )
+    .option("--duration <duration>", "how long it takes (20s)", durationOption)
+    .option("--json", "print one JSON object at the end instead of the story", false)
+    .action(async ({ algorithm, duration = 20 * NS_PER_S, json }) => {
+      if (duration < DURATION_MIN) {
+        throw new UserError(
+          `--duration ${formatDuration(duration)} is too short for the story: at least ${
+            formatDuration(DURATION_MIN)
+          }`,
+          { exitCode: 2 },
+        );
+      }
+      const teller = new Teller(io, json);
+      const seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
+      if (!json) teller.title(algorithm, duration);
+      const demo = new Demo(
+        { algorithm: { name: algorithm }, duration, now: monotonicNow, seed, signal: io.signal },
+        (event) => teller.tell(event),
+        (state) => teller.show(state),
+      );
+      const summary = await demo.run();
+      if (json) io.out(JSON.stringify(summary));
+      else teller.summarise(summary);
+      if (!summary.ok) io.setExitCode(1);
+    });
+}
+
+/** Puts the demo on the terminal: a line for each thing that happens, and below it one that lives. */
+class Teller {
+  readonly #io: Io;
+  readonly #quiet: boolean;
+  #live = false;
+
+  constructor(io: Io, quiet: boolean) {
+    this.#io = io;
+    this.#quiet = quiet;
+  }
+
+  title(algorithm: string, duration: Nanoseconds): void {
+    this.#io.out(
+      `${this.#paint("bold", "lbsim demo")}: three backends, ${algorithm}, ` +
+        `${formatDuration(duration)}, all on this machine`,
+    );
+    this.#io.out("");
+  }
+
+  tell(event: DemoEvent): void {
+    if (this.#quiet) return;
+    this.#clearLive();
+    const [style, text] = story(event);
+    const time = `${(event.at_ms / 1000).toFixed(1).padStart(5)} s`;
+    this.#io.out(`${this.#paint("dim", time)}  ${this.#paint(style, text)}`);
+  }
+
+  show(state: DemoState): void {
+    if (this.#quiet || !this.#io.stdoutIsTerminal) return;
+    const line = liveLine(state, this.#io.columns - 1);
+    this.#write(`\r\x1b[2K${this.#paint("cyan", line)}`);
+    this.#live = true;
+  }
+
+  summarise(summary: DemoSummary): void {
+    this.#clearLive();
+    this.#io.out("");
+    summaryLines(summary).forEach((line) => this.#io.out(line));
+    const verdict = summary.interrupted
+      ? "ended early"
+      : summary.ok
+      ? "no client lost anything that could be saved"
+      : "a client lost something that it should not have";
+    this.#io.out("");
+    this.#io.out(this.#paint(summary.ok ? "green" : "red", verdict));
+  }
+
+  #clearLive(): void {
+    if (this.#live) this.#write("\r\x1b[2K");
+    this.#live = false;
+  }
+
+  #write(text: string): void {
+    Deno.stdout.writeSync(new TextEncoder().encode(text));
+  }
+
+  #paint(style: Style, text: string): string {
+    return this.#io.color && style !== "plain"
+      ? styleText(style, text, { validateStream: false })
+      : text;
+  }
+}
+
+type Style = "plain" | "bold" | "dim" | "green" | "yellow" | "red" | "cyan";
+
+function story(event: DemoEvent): [Style, string] {
+  switch (event.type) {
+    case "started":
+      return ["plain", `B1, B2 and B3 are up; the balancer listens on ${event.address}`];
+    case "first_answer":
+      return ["plain", `12 clients begin to ask; the first answer: "Hello from ${event.backend}"`];
+    case "taken_away":
+      return [
+        "red",
+        `B2 is taken away, with ${event.in_flight} connections on it: those are lost with it`,
+      ];
+    case "failed_over":
+      return [
+        "yellow",
+        `a connect to ${event.from} fails; ${event.to} takes the connection: failover, unnoticed`,
+      ];
+    case "detected":
+      return [
+        "yellow",
+        `B2 is marked down, ${seconds(event.detection_ms)} after it went; until then ` +
+        `${event.failed_over} connections failed over, ${event.noticed} clients noticed`,
+      ];
+    case "returned":
+      return ["green", "B2 is back, but the balancer does not trust it yet"];
+    case "failed_back":
+      return ["green", `B2 is marked up, ${seconds(event.failback_ms)} after its return: failback`];
+    case "serves_again":
+      return ["green", "B2 serves again"];
+  }
+}
+
+function liveLine({ at_ms, backends, errors }: DemoState, columns: number): string {
+  const time = `${(at_ms / 1000).toFixed(1).padStart(5)} s`;
+  const each = backends.map(({ id, up, in_flight, connections }) =>
+    `${id} ${up ? "█".repeat(Math.min(in_flight, 8)).padEnd(8, "·") : "  down  "} ${
+      String(connections).padStart(5)
+    }`
+  );
+  return `${time}  ${each.join("  ")}  ${errors} errors`.slice(0, columns);
+}
+
+function summaryLines(summary: DemoSummary): string[] {
+  const { latency_ms, client_errors, client_errors_unavoidable, detection_ms, failback_ms } =
+    summary;
+  const measured = (value: number | null, bound: number) =>
+    value === null ? "not seen" : `${seconds(value)} (at most ${seconds(bound)})`;
+  return [
+    `connections   ${summary.connections}, latency p50 ${latency_ms.p50.toFixed(1)} ms, ` +
+    `p99 ${latency_ms.p99.toFixed(1)} ms`,
+    ...summary.backends.map(({ id, connections, share }) =>
+      `  ${id}  ${String(connections).padStart(9)}  ${(share * 100).toFixed(1).padStart(5)} %  ` +
+      "▇".repeat(Math.round(share * 30))
+    ),
+    `failed over   ${summary.failed_over}`,
+    `client errors ${client_errors}, of which ${client_errors_unavoidable} were on B2 when it went`,
+    `detection     ${measured(detection_ms, summary.detection_bound_ms)}`,
+    `failback      ${measured(failback_ms, summary.failback_bound_ms)}`,
+  ];
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(2)} s`;
+}

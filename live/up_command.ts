@@ -1,0 +1,85 @@
+import { Command } from "@commander-js/extra-typings";
+import { BackendServer } from "../backend/server.ts";
+import { serveBalancer } from "../lb/serve.ts";
+import {
+  type Address,
+  formatAddress,
+  isLocal,
+  isWildcard,
+  localAddresses,
+} from "../lib/address.ts";
+import type { Io } from "../lib/cli/io.ts";
+import { type Config, loadConfig } from "../lib/config/mod.ts";
+import { createRandom } from "../lib/core/mod.ts";
+import { logger, logSentence, startLogging } from "../lib/log.ts";
+import { untilAborted } from "../lib/until_aborted.ts";
+import { UserError } from "../lib/user_error.ts";
+
+/** Which parts of a lab belong to one machine. */
+export interface Roles {
+  readonly balancer: boolean;
+  readonly backends: Config["backends"];
+}
+
+/** `lbsim up`: the same command and the same file on every machine. */
+export function upCommand(io: Io) {
+  return new Command("up")
+    .description("Start what belongs to this machine: the balancer, backends, or both.")
+    .option("-c, --config <file>", "the same file on every machine", "config.yaml")
+    .action(async ({ config: file }) => {
+      const config = await loadConfig(file);
+      const local = localAddresses();
+      const roles = rolesOf(config, local);
+      if (!roles.balancer && roles.backends.length === 0) {
+        throw new UserError(`no address in ${file} belongs to this machine`, {
+          exitCode: 1,
+          hint: `this machine has ${local.join(", ")}; the file names ${
+            addressesIn(config).map(formatAddress).join(", ")
+          }`,
+        });
+      }
+      startLogging(config.log, io);
+      await runRoles(config, roles, io);
+    });
+}
+
+/**
+ * The roles whose addresses a machine has. A wildcard address names no machine, so it is nobody's; a
+ * loopback address is everybody's.
+ */
+export function rolesOf(config: Config, local: readonly string[]): Roles {
+  const mine = ({ host }: Address) => !isWildcard(host) && isLocal(host, local);
+  return {
+    balancer: mine(config.listen),
+    backends: config.backends.filter(({ address }) => mine(address)),
+  };
+}
+
+function addressesIn(config: Config): Address[] {
+  return [config.listen, ...config.backends.map(({ address }) => address)];
+}
+
+async function runRoles(config: Config, { balancer, backends }: Roles, io: Io): Promise<void> {
+  const names = [...balancer ? ["balancer"] : [], ...backends.map(({ id }) => id)];
+  logSentence(logger("up"), "info", `this machine is: ${names.join(", ")}`, {
+    event: "roles",
+    roles: names,
+  });
+  const seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
+  const servers = backends.map(({ id, address }) => {
+    const server = new BackendServer(id, {}, createRandom(seed));
+    const where = formatAddress(server.start(address));
+    logSentence(logger("backend"), "info", `${id} listening on ${where}`, {
+      event: "backend_listening",
+      backend: id,
+      address: where,
+    });
+    return server;
+  });
+  try {
+    if (balancer) await serveBalancer(config, io);
+    else await untilAborted(io.signal);
+  } finally {
+    await Promise.all(servers.map((server) => server.stop()));
+  }
+}
