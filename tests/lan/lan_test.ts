@@ -1,0 +1,213 @@
+/**
+ * The lab as it is meant to be used: one machine per role, the shipped config.yaml unchanged, `lbsim up`
+ * everywhere. The machines are network namespaces.
+ */
+import assert from "node:assert/strict";
+import { loadConfig } from "../../lib/config/mod.ts";
+import { NS_PER_MS } from "../../lib/core/mod.ts";
+import type { Exchange } from "../../client/session.ts";
+import { lbsim, RunningLbsim } from "../support/process.ts";
+import { Lan, whyNoLan } from "./network.ts";
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+const CONFIG = `${ROOT}config.yaml`;
+const BALANCER = "192.168.1.10:8000";
+
+const HOSTS = [
+  { name: "lb", address: "192.168.1.10" },
+  { name: "B1", address: "192.168.1.11" },
+  { name: "B2", address: "192.168.1.12" },
+  { name: "B3", address: "192.168.1.13" },
+  { name: "client", address: "192.168.1.50" },
+  { name: "client2", address: "192.168.1.51" },
+];
+
+const reason = await whyNoLan();
+if (reason !== undefined) console.log(`skipped: the LAN test: ${reason}`);
+
+/** What a busy machine may add to a bound: process start, timers, the log's way here. */
+const SLACK_MS = 1500;
+
+/** The log records that came after so many. */
+function recordsSince(process: RunningLbsim, since: number): Record<string, unknown>[] {
+  return process.records.slice(since);
+}
+
+async function record(
+  process: RunningLbsim,
+  since: number,
+  event: string,
+  backend: string,
+): Promise<Record<string, unknown>> {
+  const fits = (one: Record<string, unknown>) => one.event === event && one.backend === backend;
+  await process.line(
+    (line) =>
+      line.startsWith("{") && fits(JSON.parse(line)) &&
+      recordsSince(process, since).some(fits),
+    30_000,
+  );
+  return recordsSince(process, since).find(fits)!;
+}
+
+Deno.test({
+  name: "a LAN of one machine per role serves, fails over and fails back, all by `lbsim up`",
+  ignore: reason !== undefined,
+  async fn(t) {
+    const config = await loadConfig(CONFIG);
+    const { interval, timeout, fall, rise, jitter } = config.healthCheck;
+    const bound = (probes: number, extra = 0) =>
+      (probes * interval * (1 + jitter) + extra) / NS_PER_MS + SLACK_MS;
+    await using lan = await Lan.create(HOSTS);
+    const up = (host: string) =>
+      new RunningLbsim(["up", "--config", CONFIG], { prefix: lan.on(host) });
+    const ask = async (args: string[], host = "client") => {
+      const outcome = await lbsim(["client", BALANCER, ...args, "--json"], {
+        prefix: lan.on(host),
+      });
+      const exchanges = outcome.stdout.trim().split("\n").filter((line) => line.startsWith("{"))
+        .map((line) => JSON.parse(line) as Exchange);
+      return { ...outcome, exchanges };
+    };
+    const answers = (exchanges: readonly Exchange[]) => exchanges.map(({ backend }) => backend);
+
+    await using b1 = up("B1");
+    let b2 = up("B2");
+    await using b3 = up("B3");
+    await Promise.all([b1, b2, b3].map((b) => b.line((line) => line.includes("listening on"))));
+    let lb = up("lb");
+    try {
+      await lb.line((line) => line.includes('"listening"'));
+
+      await t.step("every host says which part of the lab it is", () => {
+        assert.deepEqual(lb.records[0]!.roles, ["balancer"]);
+        assert.deepEqual(b2.records[0]!.roles, ["B2"]);
+      });
+
+      await t.step("a host without a role says which addresses it looked at", async () => {
+        const { code, stderr } = await lbsim(["up", "--config", CONFIG], {
+          prefix: lan.on("client"),
+        });
+        assert.equal(code, 1);
+        assert.match(stderr, /192\.168\.1\.50/);
+        assert.match(stderr, /192\.168\.1\.10:8000/);
+      });
+
+      await t.step("answers come in turn", async () => {
+        const { exchanges, code } = await ask(["hi", "--count", "6", "--new-connection"]);
+        assert.equal(code, 0);
+        assert.deepEqual(answers(exchanges), ["B1", "B2", "B3", "B1", "B2", "B3"]);
+        assert.equal(exchanges[0]!.answer, "Hello from B1: hi");
+      });
+
+      await t.step("a killed backend is found out in time, and no client notices", async () => {
+        const since = lb.records.length;
+        const load = ask(["hi", "--count", "80", "--interval", "100ms", "--new-connection"]);
+        const killedAt = Date.now();
+        b2.kill("SIGKILL");
+        await b2.ended();
+        const down = await record(lb, since, "backend_down", "B2");
+        const detection = Date.parse(String(down.time)) - killedAt;
+        assert.ok(detection <= bound(fall), `detected after ${detection} ms`);
+        assert.match(String(down.reason), /refused/);
+        assert.deepEqual(down.active_servers, ["B1", "B3"]);
+        const { exchanges, code } = await load;
+        assert.equal(code, 0, "a refused connect is retried elsewhere, so nobody notices");
+        assert.equal(exchanges.length, 80);
+        const after = await ask(["hi", "--count", "4", "--new-connection"]);
+        assert.ok(!answers(after.exchanges).includes("B2"));
+      });
+
+      await t.step("it is used again after it has come back", async () => {
+        const since = lb.records.length;
+        const returnedAt = Date.now();
+        b2 = up("B2");
+        const back = await record(lb, since, "backend_up", "B2");
+        const failback = Date.parse(String(back.time)) - returnedAt;
+        assert.ok(failback <= bound(rise) + 3000, `back after ${failback} ms, its start included`);
+        const { exchanges } = await ask(["hi", "--count", "3", "--new-connection"]);
+        assert.ok(answers(exchanges).includes("B2"));
+      });
+
+      await t.step("a pulled cable is found out in time, and no client gets an error", async () => {
+        const since = lb.records.length;
+        const load = ask([
+          ...["hi", "--count", "40", "--interval", "200ms"],
+          ...["--new-connection", "--timeout", "15s"],
+        ]);
+        const pulledAt = Date.now();
+        await lan.cable("B3", false);
+        const down = await record(lb, since, "backend_down", "B3");
+        const detection = Date.parse(String(down.time)) - pulledAt;
+        assert.ok(detection <= bound(fall, timeout), `detected after ${detection} ms`);
+        const { code, exchanges } = await load;
+        assert.equal(code, 0, "a connect into silence times out and is retried elsewhere");
+        assert.equal(exchanges.length, 40);
+        const inSilence = exchanges.filter(({ ms }) => ms > 1000).length;
+        assert.ok(inSilence > 0, "somebody must have met the silence and been saved from it");
+      });
+
+      await t.step("and it is back when the cable is", async () => {
+        const since = lb.records.length;
+        await lan.cable("B3", true);
+        const pluggedAt = Date.now();
+        const back = await record(lb, since, "backend_up", "B3");
+        const failback = Date.parse(String(back.time)) - pluggedAt;
+        // The neighbour's address may first have to be found again: ARP retries once a second.
+        assert.ok(failback <= bound(rise) + 4000, `back after ${failback} ms`);
+        const { exchanges, code } = await ask(["hi", "--count", "6", "--new-connection"]);
+        assert.equal(code, 0);
+        assert.deepEqual(new Set(answers(exchanges)), new Set(["B1", "B2", "B3"]));
+      });
+
+      await t.step("a balancer that restarts drains, and then serves again", async () => {
+        lb.kill("SIGTERM");
+        assert.equal(await lb.ended(), 0);
+        assert.ok(lb.records.some(({ event }) => event === "stopped"));
+        const { code, stderr } = await ask(["hi"]);
+        assert.equal(code, 1);
+        assert.match(stderr + "", /^$|no answer/);
+        lb = up("lb");
+        await lb.line((line) => line.includes('"listening"'));
+        const again = await ask(["hi", "--count", "3", "--new-connection"]);
+        assert.equal(again.code, 0);
+        assert.deepEqual(answers(again.exchanges), ["B1", "B2", "B3"]);
+      });
+
+      await t.step(
+        "with stickiness, each client keeps its backend, and returns to it",
+        async () => {
+          lb.kill("SIGTERM");
+          await lb.ended();
+          const sticky = await Deno.makeTempFile({ suffix: ".yaml" });
+          try {
+            const text = await Deno.readTextFile(CONFIG);
+            await Deno.writeTextFile(sticky, `${text}\nsticky: {on_failback: return}\n`);
+            lb = new RunningLbsim(["up", "--config", sticky], { prefix: lan.on("lb") });
+            await lb.line((line) => line.includes('"listening"'));
+            const first = await ask(["hi", "--count", "4", "--new-connection"]);
+            const second = await ask(["hi", "--count", "4", "--new-connection"], "client2");
+            assert.deepEqual(answers(first.exchanges), ["B1", "B1", "B1", "B1"]);
+            assert.deepEqual(answers(second.exchanges), ["B2", "B2", "B2", "B2"]);
+
+            const since = lb.records.length;
+            b2.kill("SIGKILL");
+            await b2.ended();
+            const moved = await ask(["hi", "--count", "3", "--new-connection"], "client2");
+            assert.equal(moved.code, 0);
+            assert.ok(!answers(moved.exchanges).includes("B2"));
+            assert.equal(new Set(answers(moved.exchanges)).size, 1, "moved once, then stays");
+            await record(lb, since, "backend_down", "B2");
+            b2 = up("B2");
+            await record(lb, since, "backend_up", "B2");
+            const home = await ask(["hi", "--count", "3", "--new-connection"], "client2");
+            assert.deepEqual(answers(home.exchanges), ["B2", "B2", "B2"]);
+          } finally {
+            await Deno.remove(sticky);
+          }
+        },
+      );
+    } finally {
+      for (const process of [lb, b2]) await process[Symbol.asyncDispose]();
+    }
+  },
+});
