@@ -1,0 +1,115 @@
+/** Real sockets on loopback for tests. */
+import { once } from "node:events";
+import net from "node:net";
+import type { Address } from "../../lib/address.ts";
+
+/** Two connected sockets, as they come from `Deno.connect` and `accept`. */
+export async function socketPair(): Promise<readonly [Deno.TcpConn, Deno.TcpConn]> {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const [near, far] = await Promise.all([
+    Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port }),
+    listener.accept(),
+  ]);
+  return [near, far];
+}
+
+/** All that comes until the other side has finished. */
+export async function readAll(connection: Deno.TcpConn): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  const buffer = new Uint8Array(64 * 1024);
+  while (true) {
+    const count = await connection.read(buffer);
+    if (count === null) break;
+    chunks.push(buffer.slice(0, count));
+  }
+  return new Uint8Array(await new Blob(chunks as BlobPart[]).arrayBuffer());
+}
+
+/** A server that hands each connection to a function and closes it when that is over. */
+export class TestServer implements AsyncDisposable {
+  readonly address: Address;
+  readonly #listener: Deno.TcpListener;
+  readonly #connections = new Map<Deno.TcpConn, Promise<void>>();
+  readonly #accepting: Promise<void>;
+  accepted = 0;
+
+  constructor(handle: (connection: Deno.TcpConn) => Promise<void>, port = 0) {
+    this.#listener = Deno.listen({ hostname: "127.0.0.1", port });
+    this.address = { host: "127.0.0.1", port: this.#listener.addr.port };
+    this.#accepting = this.#accept(handle);
+  }
+
+  async #accept(handle: (connection: Deno.TcpConn) => Promise<void>): Promise<void> {
+    try {
+      for await (const connection of this.#listener) {
+        this.accepted++;
+        const over = handle(connection).catch(() => {}).finally(() => {
+          if (this.#connections.delete(connection)) connection.close();
+        });
+        this.#connections.set(connection, over);
+      }
+    } catch (error) {
+      if (!(error instanceof Deno.errors.BadResource)) throw error;
+    }
+  }
+
+  /** Stops listening and cuts every connection. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listener.close();
+    const open = [...this.#connections];
+    this.#connections.clear();
+    for (const [connection] of open) connection.close();
+    await Promise.all(open.map(([, over]) => over));
+    await this.#accepting;
+  }
+}
+
+/** Answers each chunk with itself. */
+export async function echo(connection: Deno.TcpConn): Promise<void> {
+  const buffer = new Uint8Array(16 * 1024);
+  while (true) {
+    const count = await connection.read(buffer);
+    if (count === null) break;
+    for (let sent = 0; sent < count;) sent += await connection.write(buffer.subarray(sent, count));
+  }
+  await connection.closeWrite();
+}
+
+/** Says a name and finishes. */
+export function say(text: string): (connection: Deno.TcpConn) => Promise<void> {
+  return async (connection) => {
+    await connection.write(new TextEncoder().encode(text));
+    await connection.closeWrite();
+    await readAll(connection);
+  };
+}
+
+/** A connection that can be aborted with a reset, which Deno's own sockets cannot. */
+export async function abortable({ host, port }: Address): Promise<net.Socket> {
+  const socket = net.connect(port, host);
+  await once(socket, "connect");
+  return socket;
+}
+
+/** An address on loopback where nothing listens. */
+export function deadAddress(): Address {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return { host: "127.0.0.1", port: listener.addr.port };
+}
+
+/** What a client gets from an address: everything until the end. */
+export async function ask({ host, port }: Address, text = ""): Promise<string> {
+  using connection = await Deno.connect({ hostname: host, port });
+  if (text !== "") await connection.write(new TextEncoder().encode(text));
+  await connection.closeWrite();
+  return new TextDecoder().decode(await readAll(connection));
+}
+
+/** Waits until something is so, by letting the event loop turn. */
+export async function eventually(so: () => boolean, what: string): Promise<void> {
+  for (let i = 0; i < 2000; i++) {
+    if (so()) return;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  throw new Error(`it never came true that ${what}`);
+}
