@@ -1,0 +1,207 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import type { Config } from "../../lib/config/mod.ts";
+import { EVENT_TYPES, EventStream, type LbEvent, NS_PER_MS, NS_PER_S } from "../../lib/core/mod.ts";
+import { monotonicNow } from "../../lib/clock.ts";
+import type { Address } from "../../lib/address.ts";
+import { Balancer } from "../../lb/balancer.ts";
+import { dial } from "../../lb/dial.ts";
+import { configOf } from "../support/config.ts";
+import {
+  abortable,
+  ask,
+  deadAddress,
+  echo,
+  eventually,
+  readAll,
+  say,
+  TestServer,
+} from "../support/sockets.ts";
+
+const TIMEOUTS = { connect: 2 * NS_PER_S, idle: 60 * NS_PER_S, drain: 5 * NS_PER_S };
+
+/** A balancer over these backends, and all that it says. */
+async function balance(addresses: readonly Address[], overrides: Partial<Config> = {}) {
+  const events = new EventStream();
+  const emitted: LbEvent[] = [];
+  events.subscribe(EVENT_TYPES, (event) => emitted.push(event));
+  const config = configOf(addresses, { timeouts: TIMEOUTS, ...overrides });
+  const balancer = await Balancer.start(config, { events, now: monotonicNow, seed: 1 });
+  const of = <Type extends LbEvent["type"]>(type: Type) =>
+    emitted.filter((event) => event.type === type) as Extract<LbEvent, { type: Type }>[];
+  return { balancer, emitted, of, [Symbol.asyncDispose]: async () => void await balancer.stop() };
+}
+
+/** Nobody is probed: every backend counts as up, whatever it is. */
+const UNPROBED = { healthCheck: { ...configOf([]).healthCheck, type: "none" as const } };
+
+Deno.test("Balancer sends connections to its backends in turn", async () => {
+  await using one = new TestServer(say("B1"));
+  await using two = new TestServer(say("B2"));
+  await using lab = await balance([one.address, two.address]);
+  const answers = [];
+  for (let i = 0; i < 4; i++) answers.push(await ask(lab.balancer.address));
+  assert.deepEqual(answers, ["B1", "B2", "B1", "B2"]);
+});
+
+Deno.test("Balancer probes every backend once before it listens", async () => {
+  await using one = new TestServer(say("B1"));
+  await using lab = await balance([deadAddress(), one.address]);
+  assert.deepEqual(lab.balancer.scheduler.activeServers, ["B2"]);
+  assert.deepEqual(lab.of("probe").map(({ backend, ok }) => [backend, ok]).toSorted(), [
+    ["B1", false],
+    ["B2", true],
+  ]);
+});
+
+Deno.test("Balancer retries a refused connect on a backend that was not tried", async () => {
+  await using one = new TestServer(say("B3"));
+  await using lab = await balance([deadAddress(), deadAddress(), one.address], UNPROBED);
+  for (let i = 0; i < 6; i++) assert.equal(await ask(lab.balancer.address), "B3");
+  assert.deepEqual(
+    new Set(lab.of("connect_failed").map(({ reason }) => reason)),
+    new Set(["refused"]),
+  );
+  assert.ok(lab.of("connection_opened").some(({ attempt }) => attempt === 3));
+});
+
+Deno.test("Balancer refuses when every connect fails, and says so", async () => {
+  await using lab = await balance([deadAddress(), deadAddress()], UNPROBED);
+  assert.equal(await ask(lab.balancer.address).catch(() => ""), "");
+  const [refusal] = lab.of("connection_refused");
+  assert.equal(refusal?.reason, "connects_failed");
+  assert.equal(refusal?.attempts, 2);
+  assert.equal(lab.balancer.scheduler.connections, 0);
+});
+
+Deno.test("Balancer gives up a connect into silence when its timeout has passed", async () => {
+  // A listener whose queue is full leaves further connects unanswered.
+  using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const address = { host: "127.0.0.1", port: silent.addr.port };
+  const fillers: Deno.TcpConn[] = [];
+  for (let full = false; !full && fillers.length < 5000;) {
+    const dialed = await dial(address, AbortSignal.timeout(300));
+    if ("reason" in dialed) full = true;
+    else fillers.push(dialed);
+  }
+  await using one = new TestServer(say("B2"));
+  const timeouts = { ...TIMEOUTS, connect: 200 * NS_PER_MS };
+  await using lab = await balance([address, one.address], { ...UNPROBED, timeouts });
+  assert.equal(await ask(lab.balancer.address), "B2");
+  assert.deepEqual(lab.of("connect_failed").map(({ backend, reason }) => [backend, reason]), [
+    ["B1", "timeout"],
+  ]);
+  for (const filler of fillers) filler.close();
+});
+
+Deno.test("Balancer serves thousands of short connections and loses none", async () => {
+  await using one = new TestServer(echo);
+  await using two = new TestServer(echo);
+  await using lab = await balance([one.address, two.address]);
+  const total = 3000;
+  let left = total;
+  let right = 0;
+  await Promise.all(Array.from({ length: 32 }, async () => {
+    while (left-- > 0) {
+      const line = `line ${left}`;
+      if (await ask(lab.balancer.address, line) === line) right++;
+    }
+  }));
+  assert.equal(right, total);
+  await eventually(() => lab.balancer.scheduler.connections === 0, "all connections have ended");
+  assert.equal(lab.of("connection_opened").length, total);
+  assert.equal(lab.of("connection_closed").filter(({ end }) => end === "closed").length, total);
+});
+
+Deno.test("Balancer ends the client's connection when its backend is killed in mid-stream", async () => {
+  const one = new TestServer(echo);
+  await using lab = await balance([one.address]);
+  const { host, port } = lab.balancer.address;
+  using client = await Deno.connect({ hostname: host, port });
+  await client.write(new Uint8Array([1]));
+  await client.read(new Uint8Array(1));
+  await one[Symbol.asyncDispose]();
+  await client.write(new Uint8Array([2])).catch(() => {});
+  await client.closeWrite().catch(() => {});
+  await readAll(client).catch(() => {});
+  await eventually(() => lab.of("connection_closed").length === 1, "the connection is closed");
+});
+
+Deno.test("Balancer tells a client's abort from a normal end", async () => {
+  await using one = new TestServer(echo);
+  await using lab = await balance([one.address]);
+  const socket = await abortable(lab.balancer.address);
+  socket.write("x");
+  await once(socket, "data");
+  socket.resetAndDestroy();
+  await eventually(() => lab.of("connection_closed").length === 1, "the connection is closed");
+  assert.equal(lab.of("connection_closed")[0]!.end, "client_aborted");
+});
+
+Deno.test("Balancer counts a connection while it is being opened", async () => {
+  await using one = new TestServer(echo);
+  await using lab = await balance([one.address], { limits: { connections: 1 } });
+  const { host, port } = lab.balancer.address;
+  using held = await Deno.connect({ hostname: host, port });
+  await held.write(new Uint8Array([1]));
+  await held.read(new Uint8Array(1));
+  assert.equal(await ask(lab.balancer.address).catch(() => ""), "");
+  assert.equal(lab.of("connection_refused")[0]!.reason, "connection_limit");
+});
+
+Deno.test("Balancer.stop() lets what is open finish", async () => {
+  await using one = new TestServer(echo);
+  const lab = await balance([one.address]);
+  const { host, port } = lab.balancer.address;
+  using client = await Deno.connect({ hostname: host, port });
+  await client.write(new Uint8Array([1]));
+  await client.read(new Uint8Array(1));
+  const stopping = lab.balancer.stop();
+  await client.write(new Uint8Array([2]));
+  const buffer = new Uint8Array(1);
+  assert.equal(await client.read(buffer), 1);
+  assert.equal(buffer[0], 2);
+  await client.closeWrite();
+  await readAll(client);
+  assert.deepEqual(await stopping, { finished: 1, closed: 0 });
+  await assert.rejects(Deno.connect({ hostname: host, port }), Deno.errors.ConnectionRefused);
+});
+
+Deno.test("Balancer.stop() closes what is left when the drain timeout has passed", async () => {
+  await using one = new TestServer(echo);
+  const lab = await balance([one.address], { timeouts: { ...TIMEOUTS, drain: 50 * NS_PER_MS } });
+  const { host, port } = lab.balancer.address;
+  using client = await Deno.connect({ hostname: host, port });
+  await client.write(new Uint8Array([1]));
+  await client.read(new Uint8Array(1));
+  assert.deepEqual(await lab.balancer.stop(), { finished: 0, closed: 1 });
+  assert.equal((await readAll(client)).length, 0);
+  assert.equal(lab.of("connection_closed")[0]!.end, "closed_by_balancer");
+});
+
+Deno.test("Balancer.stop() does not wait when it is told to hurry", async () => {
+  await using one = new TestServer(echo);
+  const lab = await balance([one.address], { timeouts: { ...TIMEOUTS, drain: 3600 * NS_PER_S } });
+  const { host, port } = lab.balancer.address;
+  using client = await Deno.connect({ hostname: host, port });
+  await client.write(new Uint8Array([1]));
+  await client.read(new Uint8Array(1));
+  assert.deepEqual(await lab.balancer.stop(AbortSignal.abort()), { finished: 0, closed: 1 });
+});
+
+Deno.test("Balancer keeps a client on its backend when it is told to", async () => {
+  await using one = new TestServer(say("B1"));
+  await using two = new TestServer(say("B2"));
+  await using lab = await balance([one.address, two.address], {
+    sticky: {
+      by: "client-address",
+      ipv4Prefix: 32,
+      ipv6Prefix: 128,
+      ttl: 600 * NS_PER_S,
+      maxEntries: 10,
+      onFailback: "return",
+    },
+  });
+  for (let i = 0; i < 4; i++) assert.equal(await ask(lab.balancer.address), "B1");
+  assert.deepEqual([...lab.balancer.scheduler.sessionMap], [["127.0.0.1", "B1"]]);
+});
