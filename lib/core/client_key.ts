@@ -13,25 +13,30 @@ export function clientKey(address: string, ipv4Prefix: number, ipv6Prefix: numbe
 }
 
 function ipv4Key(address: string, prefix: number): string {
+  if (!/^\d{1,3}(\.\d{1,3}){3}$/.test(address)) return address;
   const octets = address.split(".").map(Number);
-  if (octets.length !== 4 || octets.some((octet) => !(octet >= 0 && octet <= 255))) return address;
+  if (octets.some((octet) => octet > 255)) return address;
   return `${masked(octets, 8, prefix).join(".")}/${prefix}`;
 }
 
 function ipv6Key(address: string, prefix: number): string {
-  const [head = "", tail] = (address.split("%")[0] ?? "").split("::");
+  const [head = "", tail, ...more] = (address.split("%")[0] ?? "").split("::");
   const front = groups(head);
   const back = tail === undefined ? [] : groups(tail);
+  if (front === undefined || back === undefined || more.length > 0) return address;
   const missing = 8 - front.length - back.length;
   if (tail === undefined ? missing !== 0 : missing < 0) return address;
   const all = [...front, ...Array<number>(missing).fill(0), ...back];
-  if (all.some((group) => !(group >= 0 && group <= 0xffff))) return address;
   const text = masked(all, 16, prefix).map((group) => group.toString(16)).join(":");
   return `${text.replace(/(^|:)0(:0)+$/, "::")}/${prefix}`;
 }
 
-function groups(text: string): number[] {
-  return text === "" ? [] : text.split(":").map((group) => parseInt(group, 16));
+/** The 16-bit groups of a part of an IPv6 address; undefined if it is none. */
+function groups(text: string): number[] | undefined {
+  if (text === "") return [];
+  const parts = text.split(":");
+  if (!parts.every((part) => /^[0-9a-f]{1,4}$/i.test(part))) return undefined;
+  return parts.map((part) => parseInt(part, 16));
 }
 
 /** Clears all but the leading `prefix` bits of a number given in parts of `width` bits. */

@@ -228,11 +228,12 @@ export class EventStream {
     types: readonly Type[],
     reader: (event: EventOf<Type>) => void,
   ): () => void {
-    const any = reader as Reader;
-    for (const type of types) this.#readers[type].push(any);
+    // A function of its own for each subscription: to undo one leaves another with the same reader.
+    const own: Reader = (event) => reader(event as EventOf<Type>);
+    for (const type of types) this.#readers[type].push(own);
     return () => {
       for (const type of types) {
-        this.#readers[type] = this.#readers[type].filter((other) => other !== any);
+        this.#readers[type] = this.#readers[type].filter((other) => other !== own);
       }
     };
   }
