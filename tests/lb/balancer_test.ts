@@ -74,7 +74,14 @@ Deno.test("Balancer refuses when every connect fails, and says so", async () => 
   assert.equal(lab.balancer.scheduler.connections, 0);
 });
 
-Deno.test("Balancer gives up a connect into silence when its timeout has passed", async () => {
+Deno.test({
+  name: "Balancer gives up a connect into silence when its timeout has passed",
+  // Only Linux leaves connects unanswered when a listener's queue is full.
+  ignore: Deno.build.os !== "linux",
+  fn: giveUpSilence,
+});
+
+async function giveUpSilence() {
   // A listener whose queue is full leaves further connects unanswered.
   using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const address = { host: "127.0.0.1", port: silent.addr.port };
@@ -92,7 +99,7 @@ Deno.test("Balancer gives up a connect into silence when its timeout has passed"
     ["B1", "timeout"],
   ]);
   for (const filler of fillers) filler.close();
-});
+}
 
 Deno.test("Balancer serves thousands of short connections and loses none", async () => {
   await using one = new TestServer(echo);

@@ -1,0 +1,240 @@
+import assert from "node:assert/strict";
+import { createRandom, EventStream, type LbEvent, Scheduler } from "../../../lib/core/mod.ts";
+import { bringUp, granted, open, schedulerOf, takeDown } from "../../support/scheduling.ts";
+
+Deno.test("Scheduler.acquire() counts before the connect is over", () => {
+  const { scheduler } = schedulerOf({ algorithm: "least-connections" });
+  const leases = Array.from({ length: 9 }, () => granted(scheduler.acquire("c", 0)));
+  assert.deepEqual([...scheduler.connectionCount], [["B1", 3], ["B2", 3], ["B3", 3]]);
+  for (const lease of leases) lease.release("client_aborted", 1);
+  assert.deepEqual([...scheduler.connectionCount.values()], [0, 0, 0]);
+});
+
+Deno.test("Lease.release() asserts that it is called once", () => {
+  const { scheduler } = schedulerOf();
+  const lease = open(scheduler);
+  lease.release("closed", 1);
+  assert.throws(() => lease.release("closed", 2), /released exactly once/);
+  assert.throws(() => lease.connectFailed("refused", 2), /Assertion failed/);
+  assert.throws(() => lease.connected(2), /Assertion failed/);
+  assert.equal(scheduler.connections, 0);
+});
+
+Deno.test("Lease.connectFailed() ends the lease", () => {
+  const { scheduler } = schedulerOf();
+  const lease = granted(scheduler.acquire("c", 0));
+  granted(lease.connectFailed("refused", 1)).release("closed", 2);
+  assert.throws(() => lease.release("closed", 2), /released exactly once/);
+});
+
+Deno.test("Lease.connectFailed() tries every backend once, whatever the algorithm", () => {
+  for (const algorithm of ["round-robin", "least-connections", "random", "power-of-two"] as const) {
+    const ids = ["B1", "B2", "B3", "B4"];
+    const { scheduler } = schedulerOf({ algorithm, backends: ids, retries: 9 });
+    const tried: string[] = [];
+    let held = scheduler.acquire("c", 0);
+    while (held.granted) {
+      tried.push(held.backend.id);
+      held = held.connectFailed("refused", 0);
+    }
+    assert.deepEqual(tried.toSorted(), ids, algorithm);
+    assert.deepEqual(held, { granted: false, reason: "connects_failed" });
+    // What one connection has tried in vain is open to the next.
+    assert.equal(scheduler.backends.every(({ available }) => available), true);
+    assert.equal(scheduler.connections, 0);
+  }
+});
+
+Deno.test("Lease.connectFailed() gives up after `retries` others", () => {
+  const { scheduler } = schedulerOf({ retries: 1 });
+  const second = granted(granted(scheduler.acquire("c", 0)).connectFailed("timeout", 1));
+  assert.equal(second.attempt, 2);
+  assert.deepEqual(second.connectFailed("timeout", 2), {
+    granted: false,
+    reason: "connects_failed",
+  });
+});
+
+Deno.test("a connection fails with the chance that all it may try are dead", () => {
+  // P(fail) = C(k, r + 1) / C(n, r + 1): k = 6 of n = 8 dead, r = 2 retries: 20 / 56.
+  const { scheduler } = schedulerOf({
+    algorithm: "random",
+    backends: Array.from({ length: 8 }, (_, i) => `B${i}`),
+    retries: 2,
+  });
+  const runs = 20_000;
+  let failed = 0;
+  for (let i = 0; i < runs; i++) {
+    let held = scheduler.acquire("c", i);
+    while (held.granted && held.backend.index < 6) held = held.connectFailed("refused", i);
+    if (held.granted) held.release("closed", i);
+    else failed++;
+  }
+  const expected = 20 / 56;
+  const deviation = Math.sqrt(runs * expected * (1 - expected));
+  assert.ok(Math.abs(failed - runs * expected) < 4 * deviation, `${failed / runs}`);
+});
+
+Deno.test("Scheduler.acquire() says why there is nobody", () => {
+  const { scheduler } = schedulerOf({ backends: [{ id: "B1", maxConnections: 1 }, "B2"] });
+  takeDown(scheduler, "B2");
+  open(scheduler);
+  assert.deepEqual(scheduler.acquire("c", 0), { granted: false, reason: "all_backends_full" });
+  takeDown(scheduler, "B1");
+  assert.deepEqual(scheduler.acquire("c", 0), { granted: false, reason: "no_backend_available" });
+  scheduler.stop();
+  assert.deepEqual(scheduler.acquire("c", 0), { granted: false, reason: "stopping" });
+});
+
+Deno.test("Scheduler.acquire() keeps to the limit of connections", () => {
+  const { scheduler } = schedulerOf({ limits: { connections: 2 } });
+  const first = open(scheduler);
+  open(scheduler);
+  assert.deepEqual(scheduler.acquire("c", 0), { granted: false, reason: "connection_limit" });
+  first.release("closed", 1);
+  open(scheduler);
+});
+
+Deno.test("Scheduler.probed() keeps counting connections that live on a backend marked down", () => {
+  const { scheduler } = schedulerOf({ backends: ["B1"] });
+  const lease = open(scheduler);
+  takeDown(scheduler, "B1");
+  assert.deepEqual(scheduler.activeServers, []);
+  assert.equal(scheduler.connectionCount.get("B1"), 1);
+  bringUp(scheduler, "B1");
+  assert.equal(scheduler.connectionCount.get("B1"), 1);
+  lease.release("closed", 1);
+  assert.equal(scheduler.connectionCount.get("B1"), 0);
+});
+
+Deno.test("Lease.release() of a normal close by the backend is no failure", () => {
+  const { scheduler } = schedulerOf({ backends: ["B1"] });
+  for (let i = 0; i < 10; i++) open(scheduler).release("backend_aborted", i);
+  open(scheduler).release("closed", 20);
+  assert.deepEqual(scheduler.activeServers, ["B1"]);
+  assert.equal(scheduler.backend("B1")!.connectFailures, 0);
+});
+
+Deno.test("Scheduler uses backups only while no primary is available", () => {
+  const { scheduler } = schedulerOf({ backends: ["B1", "B2", { id: "B3", backup: true }] });
+  const ids = (n: number) => Array.from({ length: n }, () => open(scheduler).backend.id);
+  assert.deepEqual(ids(4), ["B1", "B2", "B1", "B2"]);
+  takeDown(scheduler, "B1");
+  assert.deepEqual(ids(2), ["B2", "B2"]);
+  takeDown(scheduler, "B2");
+  assert.deepEqual(ids(2), ["B3", "B3"]);
+  bringUp(scheduler, "B1");
+  assert.deepEqual(ids(2), ["B1", "B1"]);
+});
+
+Deno.test("Scheduler.setMode() takes a backend out and leaves what is on it", () => {
+  const { scheduler, emitted } = schedulerOf({ backends: ["B1", "B2"] });
+  const lease = open(scheduler);
+  scheduler.setMode("B1", "drain", 5e6);
+  assert.deepEqual(scheduler.activeServers, ["B2"]);
+  for (let i = 0; i < 3; i++) assert.equal(open(scheduler).backend.id, "B2");
+  assert.equal(lease.backend.inFlight, 1);
+  assert.deepEqual(emitted.at(-4), {
+    type: "backend_mode_changed",
+    at_ms: 5,
+    backend: "B1",
+    mode: "drain",
+    in_flight: 1,
+  });
+  assert.throws(() => scheduler.setMode("B9", "drain", 0), RangeError);
+});
+
+Deno.test("Scheduler.removeBackend() lets live connections end as they will", () => {
+  const { scheduler } = schedulerOf({ backends: ["B1", "B2"], algorithm: "least-connections" });
+  const lease = open(scheduler);
+  scheduler.removeBackend("B1");
+  scheduler.addBackend({ id: "B1", weight: 1, backup: false });
+  scheduler.probed("B1", true, 0, 0);
+  assert.equal(scheduler.connectionCount.get("B1"), 0);
+  assert.equal(scheduler.connections, 1);
+  lease.release("closed", 1);
+  assert.equal(scheduler.connectionCount.get("B1"), 0, "the old one's end is not the new one's");
+  assert.equal(scheduler.connections, 0);
+  assert.throws(() => scheduler.addBackend({ id: "B1", weight: 1, backup: false }), RangeError);
+});
+
+Deno.test("Scheduler tells the story of a failover in events", () => {
+  const { scheduler, emitted } = schedulerOf({ backends: ["B1", "B2"] });
+  const failed = granted(scheduler.acquire("10.0.0.9", 1e6));
+  const lease = granted(failed.connectFailed("refused", 2e6));
+  lease.connected(3e6);
+  takeDown(scheduler, "B1", 4e6);
+  lease.release("closed", 9e6, { bytesToBackend: 10, bytesToClient: 20 });
+  const story = emitted.filter(({ type }) => type !== "probe");
+  const expected: LbEvent[] = [
+    {
+      type: "connect_failed",
+      at_ms: 2,
+      connection: 1,
+      client: "10.0.0.9",
+      backend: "B1",
+      attempt: 1,
+      reason: "refused",
+    },
+    {
+      type: "connection_opened",
+      at_ms: 3,
+      connection: 1,
+      client: "10.0.0.9",
+      backend: "B2",
+      attempt: 2,
+      connect_ms: 1,
+      in_flight: 1,
+    },
+    {
+      type: "backend_down",
+      at_ms: 4,
+      backend: "B1",
+      probes: 3,
+      active_servers: ["B2"],
+      reason: "connect: refused",
+      in_flight: 0,
+    },
+    {
+      type: "connection_closed",
+      at_ms: 9,
+      connection: 1,
+      client: "10.0.0.9",
+      backend: "B2",
+      end: "closed",
+      duration_ms: 7,
+      bytes_to_backend: 10,
+      bytes_to_client: 20,
+      in_flight: 0,
+    },
+  ];
+  assert.deepEqual(story, expected);
+});
+
+Deno.test("EventStream.wants() knows who reads, and an end is an end", () => {
+  const events = new EventStream();
+  assert.equal(events.wants("probe"), false);
+  const seen: string[] = [];
+  const stop = events.subscribe(["probe", "backend_up"], ({ type }) => seen.push(type));
+  assert.equal(events.wants("probe"), true);
+  events.emit({ type: "backend_up", at_ms: 0, backend: "B1", probes: 1, active_servers: [] });
+  stop();
+  events.emit({ type: "backend_up", at_ms: 0, backend: "B1", probes: 1, active_servers: [] });
+  assert.deepEqual(seen, ["backend_up"]);
+  assert.equal(events.wants("probe"), false);
+});
+
+Deno.test("Scheduler without health checks counts every backend as up", () => {
+  const scheduler = new Scheduler(
+    {
+      algorithm: { name: "round-robin" },
+      backends: [{ id: "B1", weight: 1, backup: false }],
+      healthCheck: { type: "none", interval: 1, jitter: 0, rise: 1, fall: 1 },
+      retries: 0,
+      limits: { connections: 10 },
+    },
+    new EventStream(),
+    createRandom(1),
+  );
+  assert.deepEqual(scheduler.activeServers, ["B1"]);
+});
