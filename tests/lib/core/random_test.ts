@@ -1,48 +1,134 @@
 import assert from "node:assert/strict";
 import { childSeed, createRandom } from "../../../lib/core/mod.ts";
+import { assertMean, assertProportional } from "../../support/statistics.ts";
 
-Deno.test("createRandom() gives the same numbers for the same seed, on every platform", () => {
-  const random = createRandom(42);
-  const first = [random.next(), random.next(), random.next()];
-  const again = createRandom(42);
-  assert.deepEqual([again.next(), again.next(), again.next()], first);
-  assert.notEqual(createRandom(43).next(), first[0]);
-  assert.deepEqual(first, GOLDEN);
+const DRAWS = 100_000;
+
+function draws(seed: number, count: number): number[] {
+  const random = createRandom(seed);
+  return Array.from({ length: count }, () => random.next());
+}
+
+Deno.test("createRandom() gives these numbers, on every platform and in every version", () => {
+  assert.deepEqual(draws(0, 3), [0.17549665838792183, 0.7970928798778789, 0.026641725103719094]);
+  assert.deepEqual(draws(1, 3), [0.033409848716160484, 0.4506550666935092, 0.03454188981496953]);
+  assert.deepEqual(draws(-1, 3), [0.3139175781612925, 0.07538561314980052, 0.7292978396647569]);
 });
 
-const GOLDEN: readonly number[] = [0.13045260959037308, 0.612598174530411, 0.8428174313650425];
+Deno.test("childSeed() gives these seeds, on every platform and in every version", () => {
+  assert.deepEqual(
+    [childSeed(0), childSeed(7, "arrivals"), childSeed(7, "arrivals", 3), childSeed(-1, 0)],
+    [0, 1668829059, 491780511, 808457852],
+  );
+});
 
-Deno.test("Random.next() is uniform in [0, 1)", () => {
-  const cells = 100;
-  const draws = 1_000_000;
-  for (const seed of [0, 1, 2, -1, 12345]) {
-    const random = createRandom(seed);
-    const counts = new Array<number>(cells).fill(0);
-    for (let i = 0; i < draws; i++) {
-      const value = random.next();
-      assert.ok(value >= 0 && value < 1);
-      counts[Math.floor(value * cells)]!++;
+for (const seed of [0, 1, -1, 2 ** 31, 123456789]) {
+  Deno.test(`createRandom(${seed}) is uniform in [0, 1)`, () => {
+    const sample = draws(seed, DRAWS);
+    assert.ok(sample.every((value) => value >= 0 && value < 1));
+    const counts = Array<number>(100).fill(0);
+    for (const value of sample) counts[Math.floor(value * 100)]!++;
+    assertProportional(counts, counts.map(() => 1));
+    assertMean(sample, 1 / 2);
+    assertMean(sample.map((value) => value * value), 1 / 3);
+  });
+
+  Deno.test(`createRandom(${seed}) draws each number whatever the one before it was`, () => {
+    const sample = draws(seed, DRAWS);
+    for (const lag of [1, 2, 5]) {
+      const counts = Array<number>(100).fill(0);
+      for (let i = lag; i < sample.length; i++) {
+        counts[10 * Math.floor(sample[i - lag]! * 10) + Math.floor(sample[i]! * 10)]!++;
+      }
+      assertProportional(counts, counts.map(() => 1));
     }
-    // χ² with 99 degrees of freedom exceeds 170 once in a hundred thousand.
-    const expected = draws / cells;
-    const chi = counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
-    assert.ok(chi < 170, `χ² ${chi} with seed ${seed}`);
+  });
+
+  Deno.test(`createRandom(${seed}) uses every one of its 53 bits`, () => {
+    const ones = Array<number>(53).fill(0);
+    for (const value of draws(seed, 10_000)) {
+      let rest = value;
+      for (let bit = 0; bit < 53; bit++) {
+        rest *= 2;
+        if (rest >= 1) {
+          ones[bit]!++;
+          rest -= 1;
+        }
+      }
+      assert.equal(rest, 0, "no more than 53 bits");
+    }
+    for (const count of ones) assertProportional([count, 10_000 - count], [1, 1]);
+  });
+}
+
+Deno.test("createRandom() gives the same numbers for the same seed, and others for another", () => {
+  assert.deepEqual(draws(42, 100), draws(42, 100));
+  assert.notDeepEqual(draws(42, 100), draws(43, 100));
+});
+
+Deno.test("createRandom() starts differently for seeds that are neighbours", () => {
+  for (const nth of [0, 1, 2]) {
+    const counts = Array<number>(100).fill(0);
+    for (let seed = 0; seed < DRAWS; seed++) {
+      const random = createRandom(seed);
+      for (let i = 0; i < nth; i++) random.next();
+      counts[Math.floor(random.next() * 100)]!++;
+    }
+    assertProportional(counts, counts.map(() => 1));
   }
 });
 
-Deno.test("childSeed() gives each path a stream of its own", () => {
-  const paths = [[], ["a"], ["b"], ["a", 1], ["a", "1"], ["a", 2], [1], ["1"], ["ab"], ["a", "b"]];
+Deno.test("childSeed() tells paths apart", () => {
+  const paths: (string | number)[][] = [
+    [],
+    [""],
+    ["", ""],
+    [0],
+    ["0"],
+    [1, 2],
+    [12],
+    ["1", 2],
+    ["12"],
+    ["a", "b"],
+    ["ab"],
+    ["b", "a"],
+    ["a", "b", ""],
+    ["a$b"],
+  ];
   const seeds = paths.map((path) => childSeed(7, ...path));
   assert.equal(new Set(seeds).size, paths.length);
-  assert.equal(childSeed(7, "a", 1), seeds[3]);
 });
 
-Deno.test("streams of neighbouring children are not correlated", () => {
-  const draws = 100_000;
-  const a = createRandom(childSeed(1, "backend", 1));
-  const b = createRandom(childSeed(1, "backend", 2));
-  let sum = 0;
-  for (let i = 0; i < draws; i++) sum += (a.next() - 0.5) * (b.next() - 0.5);
-  // Of independent uniforms the mean product has a standard deviation of 1/12/√n.
-  assert.ok(Math.abs(sum / draws) < 5 / 12 / Math.sqrt(draws), `${sum / draws}`);
+Deno.test("childSeed() spreads the children of a seed evenly", () => {
+  const counts = Array<number>(256).fill(0);
+  const low = Array<number>(256).fill(0);
+  const seen = new Set<number>();
+  for (let i = 0; i < DRAWS; i++) {
+    const seed = childSeed(7, "clients", i);
+    assert.equal(seed, seed | 0, "a 32-bit integer");
+    counts[seed >>> 24]!++;
+    low[seed & 255]!++;
+    seen.add(seed);
+  }
+  assertProportional(counts, counts.map(() => 1));
+  assertProportional(low, low.map(() => 1));
+  // Drawn at random from 2³², n seeds have n²/2³³ pairs in common: 1.16. Poisson: above 8 in a million.
+  assert.ok(seen.size >= DRAWS - 8, `${DRAWS - seen.size} in common`);
+});
+
+Deno.test("childSeed() makes streams that have nothing to do with each other or their parent", () => {
+  const pairs: [number, number][] = [];
+  for (let i = 0; i < 1000; i++) {
+    pairs.push([childSeed(7, i), childSeed(7, i + 1)], [childSeed(i, "x"), childSeed(i + 1, "x")]);
+    pairs.push([i, childSeed(i, "x")]);
+  }
+  const counts = Array<number>(100).fill(0);
+  for (const [a, b] of pairs) {
+    const ours = draws(a, 20);
+    const theirs = draws(b, 20);
+    ours.forEach((value, i) => {
+      counts[10 * Math.floor(value * 10) + Math.floor(theirs[i]! * 10)]!++;
+    });
+  }
+  assertProportional(counts, counts.map(() => 1));
 });
