@@ -1,3 +1,4 @@
+import { assert } from "./assert.ts";
 import type { Random } from "./random.ts";
 import type { Nanoseconds } from "./time.ts";
 
@@ -85,6 +86,7 @@ export class ProbeSchedule {
 
   /** A probe begins. */
   begin(now: Nanoseconds): void {
+    assert(!this.#underWay, "a backend is probed once at a time");
     const { interval, jitter } = this.#rules;
     const draw = this.#random.next();
     const wait = this.#begun === 0 ? draw * interval : interval * (1 + jitter * (2 * draw - 1));
@@ -98,6 +100,7 @@ export class ProbeSchedule {
 
   /** The probe ended. */
   end(now: Nanoseconds): void {
+    assert(this.#underWay, "only a probe that began can end");
     this.#underWay = false;
     this.#dueAt = Math.max(this.#dueAt, now);
   }
