@@ -392,7 +392,7 @@ export class Scheduler {
       backend = this.#pick(client, now, trace);
     } else {
       const key = clientKey(client, sticky.ipv4Prefix, sticky.ipv6Prefix);
-      session = this.#sessions.use(key, now);
+      session = this.#sessions.find(key, now);
       backend = session && this.#pinned(session, now, trace);
       if (backend === undefined) {
         backend = this.#pick(key, now, trace);
@@ -404,7 +404,7 @@ export class Scheduler {
       return this.#refuse(this.#whyNobody(attempts), connection, client, attempts, now);
     }
     this.#connections++;
-    if (session !== undefined) session.open++;
+    if (session !== undefined) this.#sessions?.opened(session, now);
     this.#count(backend, 1);
     return new Lease(this, connection, client, backend, now, session, failed);
   }

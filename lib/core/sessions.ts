@@ -1,3 +1,4 @@
+import { type Aged, AgeList } from "./_age_list.ts";
 import type { Nanoseconds } from "./time.ts";
 
 /** How clients stick to backends. */
@@ -25,21 +26,30 @@ export interface Session<B> {
   home: B;
   /** When it last changed its backend. */
   movedAt: Nanoseconds;
-  /** When it was last in use. */
-  usedAt: Nanoseconds;
   /** Its open connections. While there are any, it is in use. */
+  readonly open: number;
+  /** When one was last opened or closed. */
+  readonly usedAt: Nanoseconds;
+}
+
+interface Entry<B> extends Session<B>, Aged<Entry<B>> {
   open: number;
+  usedAt: Nanoseconds;
 }
 
 /**
  * The `sessionMap`: who is pinned where. Bounded, least recently used first out, with an idle
- * time-to-live. Expired sessions are dropped in passing, so nothing here needs a timer.
+ * time-to-live. Expired sessions are dropped in passing, so nothing here needs a timer, and every
+ * operation but `forget` takes O(1), averaged over the sessions that it drops.
  */
 export class SessionMap<B> {
   readonly #ttl: Nanoseconds;
   readonly #maxEntries: number;
-  /** In order of last use: a Map iterates in order of insertion, and each use inserts anew. */
-  readonly #sessions = new Map<string, Session<B>>();
+  readonly #byKey = new Map<string, Entry<B>>();
+  /** Those without a connection, in the order in which they lost their last one. */
+  readonly #idle = new AgeList<Entry<B>>();
+  /** Those with connections, in the order in which they last gained or lost one. */
+  readonly #inUse = new AgeList<Entry<B>>();
 
   constructor(rules: Pick<StickyRules, "ttl" | "maxEntries">) {
     this.#ttl = rules.ttl;
@@ -48,24 +58,21 @@ export class SessionMap<B> {
 
   /** How many sessions there are, expired ones included until they are passed. */
   get size(): number {
-    return this.#sessions.size;
+    return this.#byKey.size;
   }
 
   /** The sessions, least recently used first. */
-  values(): IterableIterator<Session<B>> {
-    return this.#sessions.values();
+  *values(): IterableIterator<Session<B>> {
+    yield* this.#idle;
+    yield* this.#inUse;
   }
 
-  /** The client's session, now in use; undefined if it has none or it has expired. */
-  use(key: string, now: Nanoseconds): Session<B> | undefined {
-    const session = this.#sessions.get(key);
-    if (session === undefined) return undefined;
-    if (this.#expired(session, now)) {
-      this.#sessions.delete(key);
-      return undefined;
-    }
-    this.#touch(session, now);
-    return session;
+  /** The client's session; undefined if it has none or it has expired. */
+  find(key: string, now: Nanoseconds): Session<B> | undefined {
+    const session = this.#byKey.get(key);
+    if (session === undefined || !this.#expired(session, now)) return session;
+    this.#drop(session);
+    return undefined;
   }
 
   /** Pins a client that has no session. Returns it, and the one that had to make room, if any. */
@@ -75,45 +82,73 @@ export class SessionMap<B> {
   } {
     this.#dropExpired(now);
     let evicted: Session<B> | undefined;
-    if (this.#sessions.size >= this.#maxEntries) {
-      evicted = this.#sessions.values().next().value;
-      if (evicted !== undefined) this.#sessions.delete(evicted.key);
-    }
-    const session = { key, backend, home: backend, movedAt: now, usedAt: now, open: 0 };
-    this.#sessions.set(key, session);
+    if (this.#byKey.size >= this.#maxEntries) evicted = this.#evict();
+    const session: Entry<B> = {
+      key,
+      backend,
+      home: backend,
+      movedAt: now,
+      open: 0,
+      usedAt: now,
+      older: undefined,
+      younger: undefined,
+    };
+    this.#byKey.set(key, session);
+    this.#idle.add(session);
     return { session, evicted };
+  }
+
+  /** The session has one more connection. */
+  opened(session: Session<B>, now: Nanoseconds): void {
+    this.#count(session as Entry<B>, 1, now);
   }
 
   /** One of the session's connections ended: it was in use until now. */
   closed(session: Session<B>, now: Nanoseconds): void {
-    session.open--;
-    if (this.#sessions.get(session.key) === session) this.#touch(session, now);
+    this.#count(session as Entry<B>, -1, now);
   }
 
   /** A backend is no more: its sessions end, and nobody waits to return to it. */
   forget(backend: B): void {
-    for (const session of this.#sessions.values()) {
-      if (session.backend === backend) this.#sessions.delete(session.key);
+    for (const session of this.#byKey.values()) {
+      if (session.backend === backend) this.#drop(session);
       else if (session.home === backend) session.home = session.backend;
     }
   }
 
-  #touch(session: Session<B>, now: Nanoseconds): void {
+  #count(session: Entry<B>, change: 1 | -1, now: Nanoseconds): void {
+    // One that was evicted or forgotten lives on in its connections, and nowhere else.
+    const here = this.#byKey.get(session.key) === session;
+    if (here) this.#listOf(session).delete(session);
+    session.open += change;
     session.usedAt = now;
-    this.#sessions.delete(session.key);
-    this.#sessions.set(session.key, session);
+    if (here) this.#listOf(session).add(session);
   }
 
-  #expired(session: Session<B>, now: Nanoseconds): boolean {
+  #listOf(session: Entry<B>): AgeList<Entry<B>> {
+    return session.open > 0 ? this.#inUse : this.#idle;
+  }
+
+  #drop(session: Entry<B>): void {
+    this.#listOf(session).delete(session);
+    this.#byKey.delete(session.key);
+  }
+
+  #evict(): Session<B> | undefined {
+    const oldest = this.#idle.oldest ?? this.#inUse.oldest;
+    if (oldest !== undefined) this.#drop(oldest);
+    return oldest;
+  }
+
+  #expired(session: Entry<B>, now: Nanoseconds): boolean {
     return session.open === 0 && now - session.usedAt > this.#ttl;
   }
 
   #dropExpired(now: Nanoseconds): void {
-    for (const session of this.#sessions.values()) {
-      if (now - session.usedAt <= this.#ttl) return;
-      // One with open connections is in use: it moves to the young end and cannot block the sweep.
-      if (session.open > 0) this.#touch(session, now);
-      else this.#sessions.delete(session.key);
+    let oldest = this.#idle.oldest;
+    while (oldest !== undefined && this.#expired(oldest, now)) {
+      this.#drop(oldest);
+      oldest = this.#idle.oldest;
     }
   }
 }

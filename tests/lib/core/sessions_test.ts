@@ -1,149 +1,208 @@
 import assert from "node:assert/strict";
-import { NS_PER_S, SessionMap, type StickyRules } from "../../../lib/core/mod.ts";
-import { bringUp, granted, open, schedulerOf, takeDown } from "../../support/scheduling.ts";
+import fc from "fast-check";
+import { NS_PER_S, type Session, SessionMap } from "../../../lib/core/mod.ts";
 
-const STICKY: StickyRules = {
-  by: "client-address",
-  ipv4Prefix: 32,
-  ipv6Prefix: 128,
-  ttl: 600 * NS_PER_S,
-  maxEntries: 100,
-  onFailback: "return",
-};
+const TTL = 600 * NS_PER_S;
 
-/** Opens a connection of a client and closes it at once; who served it. */
-function visit(lab: ReturnType<typeof schedulerOf>, client = "10.0.0.1", now = 0): string {
-  const lease = open(lab.scheduler, client, now);
-  lease.release("closed", now);
-  return lease.backend.id;
+function sessions(maxEntries = 100): SessionMap<string> {
+  return new SessionMap<string>({ ttl: TTL, maxEntries });
 }
 
-Deno.test("sessionMap keeps a client on its backend, and clients apart", () => {
-  const lab = schedulerOf({ sticky: STICKY });
-  assert.equal(visit(lab, "10.0.0.1"), "B1");
-  assert.equal(visit(lab, "10.0.0.2"), "B2");
-  for (let i = 0; i < 5; i++) {
-    assert.equal(visit(lab, "10.0.0.1"), "B1");
-    assert.equal(visit(lab, "10.0.0.2"), "B2");
+function keys(map: SessionMap<string>): string[] {
+  return [...map.values()].map(({ key }) => key);
+}
+
+/** A connection of this client from `now` on, whose backend is `B1` if the client is new. */
+function connect(map: SessionMap<string>, key: string, now: number): Session<string> {
+  const session = map.find(key, now) ?? map.pin(key, "B1", now).session;
+  map.opened(session, now);
+  return session;
+}
+
+Deno.test("SessionMap.find() gives a client's session, and only that client's", () => {
+  const map = sessions();
+  assert.equal(map.find("a", 0), undefined);
+  const { session, evicted } = map.pin("a", "B1", 0);
+  assert.equal(evicted, undefined);
+  assert.equal(map.find("a", 0), session);
+  assert.equal(map.find("b", 0), undefined);
+  assert.deepEqual([session.backend, session.home, session.open], ["B1", "B1", 0]);
+});
+
+Deno.test("SessionMap.find() drops a session that was idle for longer than the time-to-live", () => {
+  const map = sessions();
+  const session = connect(map, "a", 0);
+  map.closed(session, 100);
+  assert.equal(map.find("a", 100 + TTL), session);
+  assert.equal(map.find("a", 100 + TTL + 1), undefined);
+  assert.equal(map.size, 0);
+});
+
+Deno.test("SessionMap.find() does not prolong a session: connections do", () => {
+  const map = sessions();
+  const session = connect(map, "a", 0);
+  map.closed(session, 0);
+  // A client that asks and is turned away has had no connection.
+  assert.equal(map.find("a", TTL / 2), session);
+  assert.equal(map.find("a", TTL + 1), undefined);
+});
+
+Deno.test("SessionMap keeps a session in use for as long as a connection is open", () => {
+  const map = sessions();
+  const session = connect(map, "a", 0);
+  connect(map, "a", 1);
+  map.closed(session, 2);
+  assert.equal(session.open, 1);
+  connect(map, "b", 10 * TTL); // Sweeps what has expired.
+  assert.equal(map.find("a", 10 * TTL), session);
+  map.closed(session, 11 * TTL);
+  assert.equal(map.find("a", 12 * TTL), session);
+  assert.equal(map.find("a", 12 * TTL + 1), undefined);
+});
+
+Deno.test("SessionMap.pin() drops whatever has expired", () => {
+  const map = sessions();
+  for (let i = 0; i < 10; i++) map.closed(connect(map, `old${i}`, i), i);
+  connect(map, "open", 10);
+  map.closed(connect(map, "young", TTL), TTL);
+  connect(map, "new", TTL + 11);
+  assert.deepEqual(keys(map).toSorted(), ["new", "open", "young"]);
+});
+
+Deno.test("SessionMap.pin() makes room by the least recently used", () => {
+  const map = sessions(3);
+  for (const [now, key] of ["a", "b", "c"].entries()) map.closed(connect(map, key, now), now);
+  map.closed(connect(map, "a", 3), 3);
+  const { evicted } = map.pin("d", "B1", 4);
+  assert.equal(evicted?.key, "b");
+  assert.deepEqual(keys(map), ["c", "a", "d"]);
+  assert.equal(map.find("b", 4), undefined);
+});
+
+Deno.test("SessionMap.pin() rather evicts an idle client than one with an open connection", () => {
+  const map = sessions(2);
+  connect(map, "talking", 0);
+  map.closed(connect(map, "idle", 1), 2);
+  assert.equal(map.pin("new", "B1", 3).evicted?.key, "idle");
+});
+
+Deno.test("SessionMap.pin() evicts a client with open connections when all have some", () => {
+  const map = sessions(2);
+  const eldest = connect(map, "a", 0);
+  connect(map, "b", 1);
+  assert.equal(map.pin("c", "B1", 2).evicted, eldest);
+  // Its connections still end, which neither brings it back nor disturbs its client's next session.
+  const next = connect(map, "a", 3);
+  map.closed(eldest, 4);
+  assert.equal(eldest.open, 0);
+  assert.equal(map.find("a", 4), next);
+  assert.equal(next.open, 1);
+  assert.equal(map.size, 2);
+});
+
+Deno.test("SessionMap.pin() never keeps more than max_entries", () => {
+  for (const max of [1, 2, 7]) {
+    const map = sessions(max);
+    for (let i = 0; i < 50; i++) {
+      connect(map, `c${i}`, i);
+      assert.equal(map.size, Math.min(i + 1, max));
+    }
   }
-  assert.deepEqual([...lab.scheduler.sessionMap], [["10.0.0.1", "B1"], ["10.0.0.2", "B2"]]);
 });
 
-Deno.test("sessionMap counts clients that share a prefix as one", () => {
-  const lab = schedulerOf({ sticky: { ...STICKY, ipv4Prefix: 24 } });
-  assert.equal(visit(lab, "10.0.0.1"), "B1");
-  assert.equal(visit(lab, "10.0.0.200"), "B1");
-  assert.equal(visit(lab, "10.0.1.1"), "B2");
-  assert.deepEqual([...lab.scheduler.sessionMap.keys()], ["10.0.0.0/24", "10.0.1.0/24"]);
+Deno.test("SessionMap.forget() ends a backend's sessions, and nobody waits to return to it", () => {
+  const map = sessions();
+  map.pin("here", "B1", 0);
+  const moved = map.pin("moved", "B1", 0).session;
+  moved.backend = "B2";
+  const other = map.pin("other", "B2", 0).session;
+  other.home = "B3";
+  const talking = connect(map, "talking", 0);
+  map.forget("B1");
+  assert.deepEqual(keys(map), ["moved", "other"]);
+  assert.deepEqual([moved.backend, moved.home], ["B2", "B2"]);
+  assert.deepEqual([other.backend, other.home], ["B2", "B3"]);
+  map.closed(talking, 1);
+  assert.equal(map.find("talking", 1), undefined);
 });
 
-Deno.test("a session expires when its client has been away for longer than the ttl", () => {
-  const lab = schedulerOf({ sticky: { ...STICKY, ttl: 10 } });
-  assert.equal(visit(lab, "c", 0), "B1");
-  assert.equal(visit(lab, "c", 10), "B1");
-  assert.equal(visit(lab, "c", 20), "B1", "each use starts the ttl anew");
-  assert.equal(visit(lab, "c", 31), "B2");
-});
+/** What a `SessionMap` is to do, by a list and scans over it. */
+class Model {
+  readonly clients: { key: string; open: number; usedAt: number; order: number }[] = [];
+  #order = 0;
 
-Deno.test("a session does not expire while its client has a connection open", () => {
-  const lab = schedulerOf({ sticky: { ...STICKY, ttl: 10 } });
-  const long = open(lab.scheduler, "c", 0);
-  visit(lab, "other", 500); // Sweeps what has expired.
-  assert.equal(visit(lab, "c", 1000), long.backend.id);
-  long.release("closed", 2000);
-  assert.equal(visit(lab, "c", 2010), long.backend.id, "the ttl begins when the connection ends");
-});
+  find(key: string) {
+    return this.clients.find((client) => client.key === key);
+  }
 
-Deno.test("sessionMap drops the least recently used when it is full, and says so", () => {
-  const lab = schedulerOf({ sticky: { ...STICKY, maxEntries: 2 } });
-  visit(lab, "a", 1);
-  visit(lab, "b", 2);
-  visit(lab, "a", 3);
-  visit(lab, "c", 4);
-  assert.deepEqual([...lab.scheduler.sessionMap.keys()], ["a", "c"]);
-  assert.deepEqual(lab.emitted.filter(({ type }) => type === "session_evicted"), [
-    { type: "session_evicted", at_ms: 4e-6, client: "b", backend: "B2" },
-  ]);
-});
+  expire(now: number): void {
+    for (const client of [...this.clients]) {
+      if (client.open === 0 && now - client.usedAt > TTL) this.drop(client.key);
+    }
+  }
 
-Deno.test("SessionMap.use() frees what has expired when others are pinned", () => {
-  const map = new SessionMap<string>({ ttl: 10, maxEntries: 1000 });
-  for (let i = 0; i < 500; i++) map.pin(`c${i}`, "B1", 0);
-  map.pin("late", "B1", 100);
-  assert.equal(map.size, 1);
-});
+  drop(key: string): void {
+    this.clients.splice(this.clients.findIndex((client) => client.key === key), 1);
+  }
 
-Deno.test("a client whose backend is down is pinned to another, once", () => {
-  const lab = schedulerOf({ sticky: STICKY });
-  assert.equal(visit(lab), "B1");
-  takeDown(lab.scheduler, "B1", 5);
-  const moved = visit(lab, "10.0.0.1", 6);
-  assert.notEqual(moved, "B1");
-  for (let i = 0; i < 4; i++) assert.equal(visit(lab, "10.0.0.1", 7), moved);
-  const moves = lab.emitted.filter(({ type }) => type === "session_moved");
-  assert.deepEqual(moves, [{
-    type: "session_moved",
-    at_ms: 6e-6,
-    client: "10.0.0.1",
-    from: "B1",
-    to: moved,
-    why: "failover",
-  }]);
-});
+  oldest(): string | undefined {
+    const idle = this.clients.filter(({ open }) => open === 0);
+    const [oldest] = (idle.length > 0 ? idle : this.clients).toSorted((a, b) => a.order - b.order);
+    return oldest?.key;
+  }
 
-Deno.test("a moved client returns when its backend has recovered, with on_failback: return", () => {
-  const lab = schedulerOf({ sticky: STICKY });
-  visit(lab);
-  takeDown(lab.scheduler, "B1", 5);
-  assert.notEqual(visit(lab, "10.0.0.1", 6), "B1");
-  bringUp(lab.scheduler, "B1", 10);
-  assert.equal(visit(lab, "10.0.0.1", 11), "B1");
-});
+  use(key: string, change: number, now: number): void {
+    let client = this.find(key);
+    if (client === undefined) this.clients.push(client = { key, open: 0, usedAt: 0, order: 0 });
+    client.open += change;
+    client.usedAt = now;
+    client.order = ++this.#order;
+  }
+}
 
-Deno.test("a moved client stays where it is, with on_failback: stay", () => {
-  const lab = schedulerOf({ sticky: { ...STICKY, onFailback: "stay" } });
-  visit(lab);
-  takeDown(lab.scheduler, "B1", 5);
-  const moved = visit(lab, "10.0.0.1", 6);
-  bringUp(lab.scheduler, "B1", 10);
-  assert.equal(visit(lab, "10.0.0.1", 11), moved);
-});
-
-Deno.test("a client returns to a backend that failed it only after a probe has succeeded", () => {
-  const lab = schedulerOf({ sticky: STICKY });
-  visit(lab);
-  const failed = granted(lab.scheduler.acquire("10.0.0.1", 5));
-  assert.equal(failed.backend.id, "B1");
-  const next = granted(failed.connectFailed("refused", 6));
-  next.connected(6);
-  next.release("closed", 6);
-  assert.notEqual(next.backend.id, "B1");
-  // B1 is still marked up: without the rule every connection would first run into it again.
-  assert.equal(visit(lab, "10.0.0.1", 7), next.backend.id);
-  lab.scheduler.probed("B1", true, 8, 0);
-  assert.equal(visit(lab, "10.0.0.1", 9), "B1");
-});
-
-Deno.test("a full backend lends a connection out and keeps the pin", () => {
-  const lab = schedulerOf({
-    sticky: STICKY,
-    backends: [{ id: "B1", maxConnections: 1 }, { id: "B2" }],
+Deno.test("SessionMap does what scans over a list do", () => {
+  const step = fc.record({
+    what: fc.constantFrom("open", "open", "close"),
+    client: fc.nat({ max: 7 }),
+    after: fc.constantFrom(0, 1, TTL / 3, TTL, TTL + 1),
   });
-  const held = open(lab.scheduler);
-  assert.equal(visit(lab), "B2");
-  assert.equal(lab.scheduler.sessionMap.get("10.0.0.1"), "B1");
-  held.release("closed", 0);
-  assert.equal(visit(lab), "B1");
-});
-
-Deno.test("removeBackend() ends its sessions, and nobody waits to return to it", () => {
-  const lab = schedulerOf({ sticky: STICKY });
-  visit(lab, "a");
-  visit(lab, "b");
-  takeDown(lab.scheduler, "B2", 1);
-  const moved = visit(lab, "b", 2);
-  lab.scheduler.removeBackend("B2");
-  assert.equal(visit(lab, "b", 3), moved);
-  lab.scheduler.removeBackend("B1");
-  assert.equal(lab.scheduler.sessionMap.has("a"), moved !== "B1" && false);
+  const steps = fc.array(step, { maxLength: 200, size: "max" });
+  fc.assert(fc.property(fc.integer({ min: 1, max: 6 }), steps, (maxEntries, steps) => {
+    const map = sessions(maxEntries);
+    const model = new Model();
+    const open: Session<string>[] = [];
+    let now = 0;
+    for (const { what, client, after } of steps) {
+      now += after;
+      const key = `c${client}`;
+      if (what === "close") {
+        const [session] = open.splice(client, 1);
+        if (session === undefined) continue;
+        const live = map.find(session.key, now) === session;
+        map.closed(session, now);
+        if (live) model.use(session.key, -1, now);
+        continue;
+      }
+      let session = map.find(key, now);
+      if (session === undefined) {
+        model.expire(now);
+        assert.equal(model.find(key), undefined);
+        const expected = model.clients.length >= maxEntries ? model.oldest() : undefined;
+        const pinned = map.pin(key, "B1", now);
+        session = pinned.session;
+        assert.equal(pinned.evicted?.key, expected);
+        if (expected !== undefined) model.drop(expected);
+      }
+      map.opened(session, now);
+      model.use(key, 1, now);
+      open.push(session);
+      assert.ok(map.size <= maxEntries);
+      model.expire(now);
+      const present = [...map.values()].filter((s) => s.open > 0 || now - s.usedAt <= TTL);
+      assert.deepEqual(
+        present.map(({ key, open }) => `${key} ${open}`).toSorted(),
+        model.clients.map(({ key, open }) => `${key} ${open}`).toSorted(),
+      );
+    }
+  }));
 });

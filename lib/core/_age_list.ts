@@ -1,0 +1,51 @@
+/** What a member of an `AgeList` carries: its neighbours. It is in at most one list at a time. */
+export interface Aged<T> {
+  older: T | undefined;
+  younger: T | undefined;
+}
+
+/**
+ * Members in the order in which they came, each of which can leave in O(1).
+ *
+ * A `Map` keeps that order too, but it finds its oldest member by walking over the gaps of all those
+ * that left before: with 100,000 sessions that took up to 100 µs.
+ */
+export class AgeList<T extends Aged<T>> {
+  #oldest: T | undefined;
+  #youngest: T | undefined;
+
+  /** The member that came first. */
+  get oldest(): T | undefined {
+    return this.#oldest;
+  }
+
+  /** From the oldest to the youngest. The member at hand may leave meanwhile. */
+  *[Symbol.iterator](): IterableIterator<T> {
+    let member = this.#oldest;
+    while (member !== undefined) {
+      const next = member.younger;
+      yield member;
+      member = next;
+    }
+  }
+
+  /** Joins as the youngest. */
+  add(member: T): void {
+    member.older = this.#youngest;
+    member.younger = undefined;
+    if (this.#youngest === undefined) this.#oldest = member;
+    else this.#youngest.younger = member;
+    this.#youngest = member;
+  }
+
+  /** Leaves. It must be a member. */
+  delete(member: T): void {
+    const { older, younger } = member;
+    if (older === undefined) this.#oldest = younger;
+    else older.younger = younger;
+    if (younger === undefined) this.#youngest = older;
+    else younger.older = older;
+    member.older = undefined;
+    member.younger = undefined;
+  }
+}

@@ -1,0 +1,144 @@
+import assert from "node:assert/strict";
+import { NS_PER_S, type StickyRules } from "../../../lib/core/mod.ts";
+import { bringUp, granted, open, schedulerOf, takeDown } from "../../support/scheduling.ts";
+
+const STICKY: StickyRules = {
+  by: "client-address",
+  ipv4Prefix: 32,
+  ipv6Prefix: 128,
+  ttl: 600 * NS_PER_S,
+  maxEntries: 100,
+  onFailback: "return",
+};
+
+/** Opens a connection of a client and closes it at once; who served it. */
+function visit(lab: ReturnType<typeof schedulerOf>, client = "10.0.0.1", now = 0): string {
+  const lease = open(lab.scheduler, client, now);
+  lease.release("closed", now);
+  return lease.backend.id;
+}
+
+Deno.test("sessionMap keeps a client on its backend, and clients apart", () => {
+  const lab = schedulerOf({ sticky: STICKY });
+  assert.equal(visit(lab, "10.0.0.1"), "B1");
+  assert.equal(visit(lab, "10.0.0.2"), "B2");
+  for (let i = 0; i < 5; i++) {
+    assert.equal(visit(lab, "10.0.0.1"), "B1");
+    assert.equal(visit(lab, "10.0.0.2"), "B2");
+  }
+  assert.deepEqual([...lab.scheduler.sessionMap], [["10.0.0.1", "B1"], ["10.0.0.2", "B2"]]);
+});
+
+Deno.test("sessionMap counts clients that share a prefix as one", () => {
+  const lab = schedulerOf({ sticky: { ...STICKY, ipv4Prefix: 24 } });
+  assert.equal(visit(lab, "10.0.0.1"), "B1");
+  assert.equal(visit(lab, "10.0.0.200"), "B1");
+  assert.equal(visit(lab, "10.0.1.1"), "B2");
+  assert.deepEqual([...lab.scheduler.sessionMap.keys()], ["10.0.0.0/24", "10.0.1.0/24"]);
+});
+
+Deno.test("a session expires when its client has been away for longer than the ttl", () => {
+  const lab = schedulerOf({ sticky: { ...STICKY, ttl: 10 } });
+  assert.equal(visit(lab, "c", 0), "B1");
+  assert.equal(visit(lab, "c", 10), "B1");
+  assert.equal(visit(lab, "c", 20), "B1", "each use starts the ttl anew");
+  assert.equal(visit(lab, "c", 31), "B2");
+});
+
+Deno.test("a session does not expire while its client has a connection open", () => {
+  const lab = schedulerOf({ sticky: { ...STICKY, ttl: 10 } });
+  const long = open(lab.scheduler, "c", 0);
+  visit(lab, "other", 500); // Sweeps what has expired.
+  assert.equal(visit(lab, "c", 1000), long.backend.id);
+  long.release("closed", 2000);
+  assert.equal(visit(lab, "c", 2010), long.backend.id, "the ttl begins when the connection ends");
+});
+
+Deno.test("sessionMap drops the least recently used when it is full, and says so", () => {
+  const lab = schedulerOf({ sticky: { ...STICKY, maxEntries: 2 } });
+  visit(lab, "a", 1);
+  visit(lab, "b", 2);
+  visit(lab, "a", 3);
+  visit(lab, "c", 4);
+  assert.deepEqual([...lab.scheduler.sessionMap.keys()], ["a", "c"]);
+  assert.deepEqual(lab.emitted.filter(({ type }) => type === "session_evicted"), [
+    { type: "session_evicted", at_ms: 4e-6, client: "b", backend: "B2" },
+  ]);
+});
+
+Deno.test("a client whose backend is down is pinned to another, once", () => {
+  const lab = schedulerOf({ sticky: STICKY });
+  assert.equal(visit(lab), "B1");
+  takeDown(lab.scheduler, "B1", 5);
+  const moved = visit(lab, "10.0.0.1", 6);
+  assert.notEqual(moved, "B1");
+  for (let i = 0; i < 4; i++) assert.equal(visit(lab, "10.0.0.1", 7), moved);
+  const moves = lab.emitted.filter(({ type }) => type === "session_moved");
+  assert.deepEqual(moves, [{
+    type: "session_moved",
+    at_ms: 6e-6,
+    client: "10.0.0.1",
+    from: "B1",
+    to: moved,
+    why: "failover",
+  }]);
+});
+
+Deno.test("a moved client returns when its backend has recovered, with on_failback: return", () => {
+  const lab = schedulerOf({ sticky: STICKY });
+  visit(lab);
+  takeDown(lab.scheduler, "B1", 5);
+  assert.notEqual(visit(lab, "10.0.0.1", 6), "B1");
+  bringUp(lab.scheduler, "B1", 10);
+  assert.equal(visit(lab, "10.0.0.1", 11), "B1");
+});
+
+Deno.test("a moved client stays where it is, with on_failback: stay", () => {
+  const lab = schedulerOf({ sticky: { ...STICKY, onFailback: "stay" } });
+  visit(lab);
+  takeDown(lab.scheduler, "B1", 5);
+  const moved = visit(lab, "10.0.0.1", 6);
+  bringUp(lab.scheduler, "B1", 10);
+  assert.equal(visit(lab, "10.0.0.1", 11), moved);
+});
+
+Deno.test("a client returns to a backend that failed it only after a probe has succeeded", () => {
+  const lab = schedulerOf({ sticky: STICKY });
+  visit(lab);
+  const failed = granted(lab.scheduler.acquire("10.0.0.1", 5));
+  assert.equal(failed.backend.id, "B1");
+  const next = granted(failed.connectFailed("refused", 6));
+  next.connected(6);
+  next.release("closed", 6);
+  assert.notEqual(next.backend.id, "B1");
+  // B1 is still marked up: without the rule every connection would first run into it again.
+  assert.equal(visit(lab, "10.0.0.1", 7), next.backend.id);
+  lab.scheduler.probed("B1", true, 8, 0);
+  assert.equal(visit(lab, "10.0.0.1", 9), "B1");
+});
+
+Deno.test("a full backend lends a connection out and keeps the pin", () => {
+  const lab = schedulerOf({
+    sticky: STICKY,
+    backends: [{ id: "B1", maxConnections: 1 }, { id: "B2" }],
+  });
+  const held = open(lab.scheduler);
+  assert.equal(visit(lab), "B2");
+  assert.equal(lab.scheduler.sessionMap.get("10.0.0.1"), "B1");
+  held.release("closed", 0);
+  assert.equal(visit(lab), "B1");
+});
+
+Deno.test("removeBackend() ends its sessions, and nobody waits to return to it", () => {
+  const lab = schedulerOf({ sticky: STICKY });
+  visit(lab, "a");
+  visit(lab, "b");
+  takeDown(lab.scheduler, "B2", 1);
+  const moved = visit(lab, "b", 2);
+  lab.scheduler.removeBackend("B2");
+  lab.scheduler.addBackend({ id: "B2", weight: 1, backup: false });
+  lab.scheduler.probed("B2", true, 3, 0);
+  assert.equal(visit(lab, "b", 4), moved, "the new B2 is not the one that it waited for");
+  lab.scheduler.removeBackend(moved);
+  assert.equal(lab.scheduler.sessionMap.has("b"), false);
+});
