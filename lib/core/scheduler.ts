@@ -417,15 +417,21 @@ export class Scheduler {
 
   /** Where a session's next connection goes; undefined if it needs a pick. */
   #pinned(session: Session<Backend>, now: Nanoseconds, trace?: PickTrace): Backend | undefined {
-    const { home } = session;
-    // A backend that let a connection down goes on looking healthy until its probes notice. So it must
-    // have answered a probe since: then going home is going back to something that works.
-    if (session.backend !== home && home.available && home.provenAt > session.movedAt) {
-      this.#move(session, home, "failback", now);
-    }
+    const better = this.#wayBack(session, now);
+    if (better !== undefined) this.#move(session, better, "failback", now);
     if (!session.backend.available) return undefined;
     trace?.decided(`the client's session is pinned to ${session.backend.id}`);
     return session.backend;
+  }
+
+  /** Where a session that had to move can go back to: its home, or from a backup to any primary. */
+  #wayBack(session: Session<Backend>, now: Nanoseconds): Backend | undefined {
+    if (this.#options.sticky?.onFailback === "stay") return undefined;
+    const { key, backend, home, movedAt } = session;
+    if (backend !== home && worksSince(home, movedAt)) return home;
+    if (!backend.backup) return undefined;
+    const primary = this.#tiers[0].pick(key, now) as Backend | undefined;
+    return primary !== undefined && worksSince(primary, movedAt) ? primary : undefined;
   }
 
   /** The session after a pick: a new one, or the old one moved. */
@@ -471,7 +477,8 @@ export class Scheduler {
     const from = session.backend;
     session.backend = to;
     session.movedAt = now;
-    if (this.#options.sticky?.onFailback === "stay") session.home = to;
+    // A backup is nobody's home: it is where a client waits for a primary.
+    if (this.#options.sticky?.onFailback === "stay" || session.home.backup) session.home = to;
     if (this.#events.wants("session_moved")) {
       this.#events.emit({
         type: "session_moved",
@@ -552,4 +559,12 @@ export class Scheduler {
 
 function available(backend: Backend): boolean {
   return backend.active && !backend.full && !backend.excluded;
+}
+
+/**
+ * A backend that let a connection down goes on looking healthy until its probes notice. So it must have
+ * answered a probe since: then going back is going to something that works.
+ */
+function worksSince(backend: Backend, time: Nanoseconds): boolean {
+  return backend.available && backend.provenAt > time;
 }

@@ -47,7 +47,9 @@ export function schedulerOf(overrides: SchedulerOverrides = {}) {
     events,
     createRandom(seed),
   );
-  for (const { id } of scheduler.backends) scheduler.probed(id, true, 0, 0);
+  if (rest.healthCheck?.type !== "none") {
+    for (const { id } of scheduler.backends) scheduler.probed(id, true, 0, 0);
+  }
   emitted.length = 0;
   return { scheduler, events, emitted };
 }

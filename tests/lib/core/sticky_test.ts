@@ -142,3 +142,112 @@ Deno.test("removeBackend() ends its sessions, and nobody waits to return to it",
   lab.scheduler.removeBackend(moved);
   assert.equal(lab.scheduler.sessionMap.has("b"), false);
 });
+
+const PAIR_AND_BACKUP = ["B1", "B2", { id: "B3", backup: true }];
+
+Deno.test("a client that came while only a backup was there leaves it when a primary works", () => {
+  const lab = schedulerOf({ sticky: STICKY, backends: PAIR_AND_BACKUP });
+  takeDown(lab.scheduler, "B1", 1);
+  takeDown(lab.scheduler, "B2", 1);
+  assert.equal(visit(lab, "c", 2), "B3");
+  bringUp(lab.scheduler, "B2", 3);
+  assert.equal(visit(lab, "c", 4), "B2");
+  assert.deepEqual(lab.emitted.findLast(({ type }) => type === "session_moved"), {
+    type: "session_moved",
+    at_ms: 4e-6,
+    client: "c",
+    from: "B3",
+    to: "B2",
+    why: "failback",
+  });
+  bringUp(lab.scheduler, "B1", 5);
+  assert.equal(visit(lab, "c", 6), "B2", "a primary is as good as another");
+});
+
+Deno.test("a client leaves a backup although its own primary never comes back", () => {
+  const lab = schedulerOf({ sticky: STICKY, backends: PAIR_AND_BACKUP });
+  assert.equal(visit(lab, "c", 0), "B1");
+  takeDown(lab.scheduler, "B1", 1);
+  takeDown(lab.scheduler, "B2", 1);
+  assert.equal(visit(lab, "c", 2), "B3");
+  bringUp(lab.scheduler, "B2", 3);
+  assert.equal(visit(lab, "c", 4), "B2");
+  bringUp(lab.scheduler, "B1", 5);
+  assert.equal(visit(lab, "c", 6), "B1", "it still has a home to return to");
+});
+
+Deno.test("a client does not leave a backup for a primary that has only just let it down", () => {
+  const lab = schedulerOf({ sticky: STICKY, backends: ["B1", { id: "B3", backup: true }] });
+  const failed = granted(lab.scheduler.acquire("c", 1));
+  granted(failed.connectFailed("refused", 2)).release("closed", 2);
+  assert.equal(visit(lab, "c", 3), "B3");
+  lab.scheduler.probed("B1", true, 4, 0);
+  assert.equal(visit(lab, "c", 5), "B1");
+});
+
+Deno.test("a client that a backup let down is not sent back to it while a primary is there", () => {
+  const lab = schedulerOf({ sticky: STICKY, backends: ["B1", { id: "B3", backup: true }] });
+  takeDown(lab.scheduler, "B1", 1);
+  assert.equal(visit(lab, "c", 2), "B3");
+  takeDown(lab.scheduler, "B3", 3);
+  bringUp(lab.scheduler, "B1", 3);
+  assert.equal(visit(lab, "c", 4), "B1");
+  bringUp(lab.scheduler, "B3", 5);
+  assert.equal(visit(lab, "c", 6), "B1");
+});
+
+Deno.test("a client stays on a backup, with on_failback: stay", () => {
+  const sticky = { ...STICKY, onFailback: "stay" } as const;
+  const lab = schedulerOf({ sticky, backends: PAIR_AND_BACKUP });
+  takeDown(lab.scheduler, "B1", 1);
+  takeDown(lab.scheduler, "B2", 1);
+  assert.equal(visit(lab, "c", 2), "B3");
+  bringUp(lab.scheduler, "B2", 3);
+  assert.equal(visit(lab, "c", 4), "B3");
+});
+
+Deno.test("a drained backend gets its clients back when it is ready again and answers probes", () => {
+  const lab = schedulerOf({ sticky: STICKY });
+  assert.equal(visit(lab, "c", 0), "B1");
+  lab.scheduler.setMode("B1", "drain", 1);
+  const moved = visit(lab, "c", 2);
+  assert.notEqual(moved, "B1");
+  lab.scheduler.setMode("B1", "ready", 3);
+  assert.equal(visit(lab, "c", 4), moved);
+  lab.scheduler.probed("B1", true, 5, 0);
+  assert.equal(visit(lab, "c", 6), "B1");
+});
+
+Deno.test("a session keeps its home over several failovers", () => {
+  const lab = schedulerOf({ sticky: STICKY });
+  assert.equal(visit(lab, "c", 0), "B1");
+  takeDown(lab.scheduler, "B1", 1);
+  const second = visit(lab, "c", 2);
+  takeDown(lab.scheduler, second, 3);
+  const third = visit(lab, "c", 4);
+  assert.deepEqual(["B1", second, third].toSorted(), ["B1", "B2", "B3"]);
+  bringUp(lab.scheduler, second, 5);
+  assert.equal(visit(lab, "c", 6), third, "the second was never its home");
+  bringUp(lab.scheduler, "B1", 7);
+  assert.equal(visit(lab, "c", 8), "B1");
+});
+
+Deno.test("without health checks a client tries its own backend anew each time", () => {
+  const lab = schedulerOf({
+    sticky: STICKY,
+    healthCheck: { type: "none", interval: 1, jitter: 0, rise: 1, fall: 1 },
+  });
+  const failed = granted(lab.scheduler.acquire("c", 1));
+  const next = granted(failed.connectFailed("refused", 2));
+  next.release("closed", 3);
+  assert.notEqual(next.backend, failed.backend);
+  assert.equal(visit(lab, "c", 4), failed.backend.id);
+});
+
+Deno.test("IPv4 clients of a dual-stack listener share a session with themselves", () => {
+  const lab = schedulerOf({ sticky: { ...STICKY, ipv4Prefix: 24, ipv6Prefix: 64 } });
+  assert.equal(visit(lab, "10.0.0.1"), "B1");
+  assert.equal(visit(lab, "::ffff:10.0.0.2"), "B1");
+  assert.equal(visit(lab, "2001:db8::1"), "B2");
+  assert.equal(visit(lab, "2001:db8::2"), "B2");
+});
