@@ -324,27 +324,27 @@ export class Scheduler {
     const { backend, connection, client, attempt } = lease;
     backend.connectFailures++;
     this.#letGo(lease, now);
-    this.#events.emit({
-      type: "connect_failed",
-      at_ms: toMs(now),
-      connection,
-      client,
-      backend: backend.id,
-      attempt,
-      reason,
-    });
+    if (this.#events.wants("connect_failed")) {
+      this.#events.emit({
+        type: "connect_failed",
+        at_ms: toMs(now),
+        connection,
+        client,
+        backend: backend.id,
+        attempt,
+        reason,
+      });
+    }
     if (this.#stopping) return this.#refuse("stopping", connection, client, attempt, now);
     if (attempt > this.#options.retries) {
       return this.#refuse("connects_failed", connection, client, attempt, now);
     }
-    for (let tried: Lease | undefined = lease; tried; tried = tried.tried) {
-      this.#exclude(tried.backend, true);
+    this.#exclude(lease, true);
+    try {
+      return this.#grant(connection, client, lease, now);
+    } finally {
+      this.#exclude(lease, false);
     }
-    const next = this.#grant(connection, client, lease, now);
-    for (let tried: Lease | undefined = lease; tried; tried = tried.tried) {
-      this.#exclude(tried.backend, false);
-    }
-    return next;
   }
 
   /** @internal */
@@ -533,9 +533,13 @@ export class Scheduler {
     this.#tierOf(backend).loadChanged?.(backend);
   }
 
-  #exclude(backend: Backend, excluded: boolean): void {
-    backend.excluded = excluded;
-    if (this.#byId.get(backend.id) === backend) this.#refresh(backend);
+  /** Makes every backend that this connection has tried unavailable, or available again. */
+  #exclude(lease: Lease, excluded: boolean): void {
+    for (let tried: Lease | undefined = lease; tried; tried = tried.tried) {
+      const { backend } = tried;
+      backend.excluded = excluded;
+      if (this.#byId.get(backend.id) === backend) this.#refresh(backend);
+    }
   }
 
   /** Answers the algorithms' question anew, and tells them if the answer changed. */

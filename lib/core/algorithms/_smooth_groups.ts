@@ -102,8 +102,8 @@ export class SmoothGroups {
         winnerGroup = group;
       }
     }
-    if (trace !== undefined) this.#explain(trace, lowest);
     if (winner === undefined) return undefined;
+    if (trace !== undefined) this.#explain(trace, lowest);
     assert(winnerGroup !== undefined, "the winner comes from a group");
     this.#current[winner.index] = this.#current[winner.index]! - total;
     this.#siftDown(winnerGroup.heap, 0);

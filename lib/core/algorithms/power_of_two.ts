@@ -66,7 +66,11 @@ export class PowerOfTwo implements Algorithm {
     }
     for (const candidate of drawn) weights.set(candidate.index, candidate.weight);
     drawn.length = 0;
-    trace?.decided("least in flight for its weight among those drawn; of equals, the first drawn");
+    if (best !== undefined) {
+      trace?.decided(
+        "least in flight for its weight among those drawn; of equals, the first drawn",
+      );
+    }
     return best;
   }
 }

@@ -34,10 +34,11 @@ export class RandomChoice implements Algorithm {
     if (total === 0) return undefined;
     const picked = this.#candidates[this.#weights.find(this.#random.next() * total)]!;
     if (trace !== undefined) {
-      for (const candidate of this.#candidates) {
-        const weight = this.#weights.get(candidate.index);
+      // `forEach` passes over the places of those that are in the other tier.
+      this.#candidates.forEach((candidate, index) => {
+        const weight = this.#weights.get(index);
         if (weight > 0) trace.considered(candidate, weight / total);
-      }
+      });
       trace.decided("drawn at random, in proportion to weight");
     }
     return picked;

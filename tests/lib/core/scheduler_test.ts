@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { createRandom, EventStream, type LbEvent, Scheduler } from "../../../lib/core/mod.ts";
+import {
+  ALGORITHM_NAMES,
+  createRandom,
+  EVENT_TYPES,
+  EventStream,
+  type LbEvent,
+  Scheduler,
+} from "../../../lib/core/mod.ts";
 import { bringUp, granted, open, schedulerOf, takeDown } from "../../support/scheduling.ts";
 
 Deno.test("Scheduler.acquire() counts before the connect is over", () => {
@@ -211,19 +218,6 @@ Deno.test("Scheduler tells the story of a failover in events", () => {
   assert.deepEqual(story, expected);
 });
 
-Deno.test("EventStream.wants() knows who reads, and an end is an end", () => {
-  const events = new EventStream();
-  assert.equal(events.wants("probe"), false);
-  const seen: string[] = [];
-  const stop = events.subscribe(["probe", "backend_up"], ({ type }) => seen.push(type));
-  assert.equal(events.wants("probe"), true);
-  events.emit({ type: "backend_up", at_ms: 0, backend: "B1", probes: 1, active_servers: [] });
-  stop();
-  events.emit({ type: "backend_up", at_ms: 0, backend: "B1", probes: 1, active_servers: [] });
-  assert.deepEqual(seen, ["backend_up"]);
-  assert.equal(events.wants("probe"), false);
-});
-
 Deno.test("Scheduler without health checks counts every backend as up", () => {
   const scheduler = new Scheduler(
     {
@@ -237,4 +231,89 @@ Deno.test("Scheduler without health checks counts every backend as up", () => {
     createRandom(1),
   );
   assert.deepEqual(scheduler.activeServers, ["B1"]);
+});
+
+Deno.test("Scheduler.acquire() explains a pick among backups, whatever the algorithm", () => {
+  for (const name of ALGORITHM_NAMES) {
+    const { scheduler } = schedulerOf({
+      algorithm: name,
+      backends: ["B1", "B2", { id: "B3", backup: true }, { id: "B4", backup: true }],
+    });
+    for (const id of ["B1", "B2", "B3"]) takeDown(scheduler, id);
+    const considered: string[] = [];
+    const rules: string[] = [];
+    const lease = granted(scheduler.acquire("c", 0, {
+      considered: ({ id }) => considered.push(id),
+      decided: (rule) => rules.push(rule),
+    }));
+    assert.equal(lease.backend.id, "B4", name);
+    assert.deepEqual(considered, ["B4"], name);
+    assert.equal(rules.length, 1, `${name}: ${rules}`);
+  }
+});
+
+Deno.test("Scheduler.acquire() explains nothing when there is nothing to pick", () => {
+  for (const name of ALGORITHM_NAMES) {
+    const { scheduler } = schedulerOf({ algorithm: name });
+    for (const { id } of scheduler.backends) takeDown(scheduler, id);
+    const held = scheduler.acquire("c", 0, {
+      considered: ({ id }) => assert.fail(`${name} considered ${id}`),
+      decided: (rule) => assert.fail(`${name} decided: ${rule}`),
+    });
+    assert.equal(held.granted, false);
+  }
+});
+
+Deno.test("Lease.connectFailed() leaves nobody excluded when a reader of events throws", () => {
+  const { scheduler, events } = schedulerOf({ backends: ["B1"] });
+  const stop = events.subscribe(["connection_refused"], () => {
+    throw new TypeError("a reader's defect");
+  });
+  const lease = granted(scheduler.acquire("c", 0));
+  assert.throws(() => lease.connectFailed("refused", 1), TypeError);
+  stop();
+  assert.equal(open(scheduler).backend.id, "B1");
+});
+
+Deno.test("Scheduler makes no event of a connection that nobody reads", () => {
+  class Listening extends EventStream {
+    readonly made: string[] = [];
+    override emit(event: LbEvent): void {
+      this.made.push(event.type);
+      super.emit(event);
+    }
+  }
+  const events = new Listening();
+  const scheduler = new Scheduler(
+    {
+      algorithm: { name: "round-robin" },
+      backends: [{ id: "B1", weight: 1, backup: false }, { id: "B2", weight: 1, backup: false }],
+      healthCheck: { type: "none", interval: 1, jitter: 0, rise: 1, fall: 1 },
+      sticky: {
+        by: "client-address",
+        ipv4Prefix: 32,
+        ipv6Prefix: 128,
+        ttl: 1,
+        maxEntries: 1,
+        onFailback: "return",
+      },
+      retries: 1,
+      limits: { connections: 1 },
+    },
+    events,
+    createRandom(1),
+  );
+  const story = () => {
+    const lease = granted(granted(scheduler.acquire("a", 0)).connectFailed("refused", 0));
+    lease.connected(1);
+    scheduler.acquire("b", 1);
+    lease.release("closed", 2);
+    scheduler.probed("B1", true, 3, 1);
+    granted(scheduler.acquire("b", 3)).release("client_aborted", 4);
+  };
+  story();
+  assert.equal(events.made.join(), "");
+  events.subscribe(EVENT_TYPES, () => {});
+  story();
+  assert.ok(events.made.includes("connect_failed"));
 });
