@@ -35,6 +35,7 @@ export function clientCommand(io: Io) {
     .option("--rate <rate>", "load: so many requests a second, like 200/s", rateOption)
     .option("--clients <n>", "load: so many clients, each waiting for its answer", integerOption(1))
     .option("--duration <duration>", "load: for how long (10s)", durationOption)
+    .option("--keep-connections", "load: many requests over each connection, not one", false)
     .option("--json", "one JSON object per line, or one for a load", false)
     .addHelpText("after", EXAMPLES)
     .action(async (where, lines, options) => {
@@ -52,7 +53,7 @@ export function clientCommand(io: Io) {
           });
         }
         const arrivals = rate !== undefined ? { rate } : { clients: clients! };
-        const load = { address, arrivals, keepConnections: !newConnection, timeout };
+        const load = { address, arrivals, keepConnections: options.keepConnections, timeout };
         return await runLoad(load, options.duration ?? 10 * NS_PER_S, json, io);
       }
       if (options.duration !== undefined) {

@@ -91,7 +91,7 @@ export class LoadGenerator {
   async #request(due: Nanoseconds): Promise<void> {
     const { address, timeout, keepConnections, now, onResult } = this.#options;
     const line = `request ${++this.#sent}`;
-    let connection = keepConnections ? this.#idle.pop() : undefined;
+    let connection = keepConnections ? this.#idle.shift() : undefined;
     try {
       connection ??= await EchoConnection.open(address, timeout);
       const answer = await connection.ask(line, timeout);
