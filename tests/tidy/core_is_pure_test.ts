@@ -1,0 +1,93 @@
+/**
+ * What reaches for the outside does not type-check in lib/core, nor does the lint let it pass. Tried on a
+ * copy, by the commands that `deno task ok` runs.
+ */
+import assert from "node:assert/strict";
+import { cp } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { join } from "node:path";
+import { ROOT } from "./source.ts";
+
+const COPIED = ["deno.json", "deno.lock", "lib/core", "tests/tidy/lint_plugin.ts"];
+
+/** One file each, so that one error cannot hide another. */
+const IMPURE: Readonly<Record<string, string>> = {
+  Deno: "export const cwd = Deno.cwd();",
+  setTimeout: "setTimeout(() => {}, 1);",
+  setInterval: "setInterval(() => {}, 1);",
+  fetch: 'export const page = fetch("http://127.0.0.1/");',
+  performance: "export const now = performance.now();",
+  crypto: "export const id = crypto.randomUUID();",
+  console: 'console.log("hello");',
+  process: "export const { pid } = process;",
+};
+
+/** What only the lint can see: these names are part of the language itself. */
+const AMBIENT: Readonly<Record<string, string>> = {
+  "Date.now": "export const now = Date.now();",
+  "Math.random": "export const draw = Math.random();",
+  "new Date()": "export const date = new Date();",
+};
+
+async function inCopy(
+  files: Readonly<Record<string, string>>,
+  use: (folder: string) => Promise<void>,
+): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "lbsim-core-" });
+  try {
+    for (const path of COPIED) {
+      await cp(fileURLToPath(new URL(path, ROOT)), join(folder, path), { recursive: true });
+    }
+    for (const [index, source] of Object.values(files).entries()) {
+      await Deno.writeTextFile(join(folder, "lib", "core", `impure_${index}.ts`), `${source}\n`);
+    }
+    await use(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function deno(folder: string, ...args: string[]): Promise<{ ok: boolean; text: string }> {
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args,
+    cwd: folder,
+    env: { NO_COLOR: "1" },
+  }).output();
+  const decoder = new TextDecoder();
+  return { ok: success, text: decoder.decode(stdout) + decoder.decode(stderr) };
+}
+
+/** The line of the report that tells where: `lib/core/impure_3.ts:1:20`. */
+function mentions(text: string, index: number): boolean {
+  return text.includes(`impure_${index}.ts:1:`);
+}
+
+Deno.test("lib/core type-checks by itself, and is clean", async () => {
+  await inCopy({}, async (folder) => {
+    const check = await deno(folder, "check");
+    assert.ok(check.ok, check.text);
+    const lint = await deno(folder, "lint");
+    assert.ok(lint.ok, lint.text);
+  });
+});
+
+Deno.test("lib/core does not type-check with anything of the outside in it", async () => {
+  await inCopy(IMPURE, async (folder) => {
+    const { ok, text } = await deno(folder, "check");
+    assert.equal(ok, false);
+    Object.keys(IMPURE).forEach((name, index) => {
+      assert.ok(mentions(text, index), `${name} type-checks in lib/core:\n${text}`);
+    });
+  });
+});
+
+Deno.test("lib/core does not pass the lint with a clock or dice in it", async () => {
+  await inCopy(AMBIENT, async (folder) => {
+    const { ok, text } = await deno(folder, "lint");
+    assert.equal(ok, false);
+    Object.keys(AMBIENT).forEach((name, index) => {
+      assert.ok(text.includes(`${name} is ambient`), `${name} passes the lint:\n${text}`);
+      assert.ok(mentions(text, index), text);
+    });
+  });
+});

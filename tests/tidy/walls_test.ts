@@ -1,0 +1,100 @@
+/** Who may import whom, and who may end the process. */
+import assert from "node:assert/strict";
+import { posix } from "node:path";
+import { exits, importsOf, readText, sourceFiles } from "./source.ts";
+
+const ROLES = ["lb", "backend", "client", "sim"];
+
+/** What each part may import besides itself. A role is named only where roles are put together. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  "lib/core": [],
+  "lib": ["lib/core"],
+  "lb": ["lib", "lib/core"],
+  "backend": ["lib", "lib/core"],
+  "client": ["lib", "lib/core"],
+  "sim": ["lib", "lib/core"],
+  "web": ["lib", "lib/core", "sim"],
+  "live": ["lib", "lib/core", ...ROLES],
+  "main.ts": ["lib", "lib/core", "live", "web", ...ROLES],
+};
+
+/** The only package that the core is built on. */
+const CORE_PACKAGE = /^pure-rand\//;
+
+function partOf(path: string): string {
+  if (path.startsWith("lib/core/")) return "lib/core";
+  return path.split("/")[0]!;
+}
+
+/** What is wrong with an import, or undefined. */
+function wrong(file: string, specifier: string): string | undefined {
+  const part = partOf(file);
+  if (!specifier.startsWith(".")) {
+    if (part !== "lib/core" || CORE_PACKAGE.test(specifier)) return undefined;
+    return `${file} imports "${specifier}": lib/core imports only itself and pure-rand`;
+  }
+  const target = posix.join(posix.dirname(file), specifier);
+  if (target.endsWith(".json") && part !== "lib/core") return undefined;
+  const allowed = MAY_IMPORT[part];
+  if (allowed === undefined) return `${file}: say in MAY_IMPORT what "${part}" may import`;
+  const other = partOf(target);
+  if (other === part || allowed.includes(other)) return undefined;
+  return `${file} imports "${target}": ${part} may import only ${[part, ...allowed].join(", ")}`;
+}
+
+const files = sourceFiles().filter((file) => !file.startsWith("tests/"));
+
+Deno.test("the walls have something to hold", () => {
+  for (const part of ["lib/core", "lib", "lb", "backend", "client", "live", "main.ts"]) {
+    assert.ok(files.some((file) => partOf(file) === part), `no file in ${part}`);
+  }
+  const imports = files.flatMap((file) => importsOf(file, readText(file)!));
+  assert.ok(imports.length > files.length, `${imports.length} imports`);
+});
+
+Deno.test("a role imports lib, never another role; lib imports no role; lib/core only itself", () => {
+  const found = files.flatMap((file) =>
+    importsOf(file, readText(file)!).map((specifier) => wrong(file, specifier))
+  ).filter((message) => message !== undefined);
+  assert.deepEqual(found, []);
+});
+
+Deno.test("only main.ts ends the process", () => {
+  assert.deepEqual(files.filter((file) => exits(file, readText(file)!)), ["main.ts"]);
+});
+
+const IMPORTS: readonly [file: string, source: string, ok: boolean][] = [
+  ["lb/x.ts", 'import { a } from "../lib/a.ts";', true],
+  ["lb/x.ts", 'import { a } from "./deep/a.ts";', true],
+  ["lb/x.ts", 'import { a } from "../lib/core/mod.ts";', true],
+  ["lb/x.ts", 'import { a } from "yaml";', true],
+  ["lb/x.ts", 'import { a } from "../client/a.ts";', false],
+  ["lb/x.ts", 'import type { A } from "../client/a.ts";', false],
+  ["lb/deep/x.ts", 'export { a } from "../../client/a.ts";', false],
+  ["lb/x.ts", 'export * from "../live/a.ts";', false],
+  ["lb/x.ts", 'await import("../sim/a.ts");', false],
+  ["lb/x.ts", 'import { a } from "../main.ts";', false],
+  ["lb/x.ts", 'import { a } from "../tests/support/a.ts";', false],
+  ["lb/x.ts", '// import { a } from "../client/a.ts";', true],
+  ["lib/x.ts", 'import { a } from "../lb/a.ts";', false],
+  ["lib/x.ts", 'import a from "../deno.json" with { type: "json" };', true],
+  ["lib/core/x.ts", 'import { a } from "./algorithms/a.ts";', true],
+  ["lib/core/algorithms/x.ts", 'import { a } from "../a.ts";', true],
+  ["lib/core/x.ts", 'import { a } from "../duration.ts";', false],
+  ["lib/core/x.ts", 'import { a } from "pure-rand/generator/xoroshiro128plus";', true],
+  ["lib/core/x.ts", 'import { a } from "node:fs";', false],
+  ["lib/core/x.ts", 'import { a } from "npm:pure-rand";', false],
+  ["lib/core/x.ts", 'import "yaml";', false],
+  ["live/x.ts", 'import { a } from "../sim/a.ts";', true],
+  ["live/x.ts", 'import { a } from "../main.ts";', false],
+  ["main.ts", 'import { a } from "./live/a.ts";', true],
+  ["newcomer/x.ts", 'import { a } from "../lib/a.ts";', false],
+];
+
+for (const [file, source, ok] of IMPORTS) {
+  Deno.test(`the wall ${ok ? "lets" : "does not let"} ${file} say \`${source}\``, () => {
+    const found = importsOf(file, source).map((specifier) => wrong(file, specifier))
+      .filter((message) => message !== undefined);
+    assert.equal(found.length, ok ? 0 : 1, `${found}`);
+  });
+}
