@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { checksums, compileArgs, explain, TARGETS } from "../../packaging/compile.ts";
+import { permissionFlags } from "../../packaging/permissions.ts";
+import deno from "../../deno.json" with { type: "json" };
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+
+Deno.test("permissionFlags() is least privilege: the same as the permission set, and no more", () => {
+  const { net, read, env, sys } = deno.permissions.default;
+  assert.deepEqual([net, read], [true, true]);
+  assert.deepEqual(
+    permissionFlags().toSorted(),
+    [
+      "--allow-net",
+      "--allow-read",
+      `--allow-env=${env.join(",")}`,
+      `--allow-sys=${sys.join(",")}`,
+    ].toSorted(),
+  );
+});
+
+Deno.test("what `deno compile` embeds is the bundled program and nothing else", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    // Deno itself stands in for its compile runtime: the result would not run, but what is embedded, and
+    // the list of it, are the same.
+    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: compileArgs("x86_64-unknown-linux-gnu", `${directory}/lbsim`),
+      cwd: ROOT,
+      env: { DENORT_BIN: Deno.execPath(), NO_COLOR: "1" },
+    }).output();
+    // deno-lint-ignore no-control-regex -- Deno colours parts of the list whatever NO_COLOR says
+    const list = new TextDecoder().decode(stderr).replaceAll(/\x1b\[[\d;]*m/g, "");
+    assert.ok(success, list);
+    const files = [...list.matchAll(/^[└├─│┬ ]+(\S+) \(([\d.]+)(K|M)?B/gm)];
+    assert.equal(files.length, 1, `one file and no node_modules, tests or sources:\n${list}`);
+    const [, name, size, unit] = files[0]!;
+    assert.match(name!, /bundle.*\.mjs$/);
+    assert.ok(unit === "K" && Number(size) < 1500, `${size} ${unit}B`);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("explain() names the ways out when the runtime cannot be downloaded, in one line", () => {
+  const line = explain(
+    "x86_64-apple-darwin",
+    "error: error sending request for url …\n  dns error",
+  );
+  assert.ok(!line.includes("\n"));
+  assert.match(line, /DENORT_BIN/);
+  assert.match(line, /compile:portable/);
+  assert.equal(explain("x86_64-apple-darwin", "TS2322: no"), "TS2322: no");
+});
+
+Deno.test("checksums() writes what sha256sum reads", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${directory}/a`, "abc");
+    assert.equal(
+      await checksums(directory, ["a"]),
+      "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  a\n",
+    );
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("TARGETS are the five platforms of a release", () => {
+  assert.deepEqual(Object.values(TARGETS), [
+    "lbsim-linux-x64",
+    "lbsim-linux-arm64",
+    "lbsim-macos-x64",
+    "lbsim-macos-arm64",
+    "lbsim-windows-x64.exe",
+  ]);
+});
