@@ -1,0 +1,278 @@
+/** The command line as declared cases: what is typed, what comes out, which exit code. */
+import assert from "node:assert/strict";
+import { lbsim, RunningLbsim } from "../support/process.ts";
+
+const VALID = `
+listen: 127.0.0.1:0
+backends:
+  - {id: B1, address: 127.0.0.1:1}
+timeouts: {drain: 200ms}
+`;
+
+interface Case {
+  readonly name: string;
+  readonly args: readonly string[];
+  readonly stdin?: string;
+  readonly code: 0 | 1 | 2;
+  readonly stdout?: RegExp;
+  readonly stderr?: RegExp;
+}
+
+const CASES: readonly Case[] = [
+  { name: "--help", args: ["--help"], code: 0, stdout: /Commands:[\s\S]*\blb\b[\s\S]*\bup\b/ },
+  { name: "help lb", args: ["help", "lb"], code: 0, stdout: /--algorithm/ },
+  ...["lb", "backend", "client", "up", "check", "demo"].map((command): Case => ({
+    name: `${command} --help`,
+    args: [command, "--help"],
+    code: 0,
+    stdout: new RegExp(`Usage: lbsim ${command}`),
+  })),
+  { name: "--version", args: ["--version"], code: 0, stdout: /^\d+\.\d+\.\d+\n$/ },
+  { name: "shell completions", args: ["complete", "bash"], code: 0, stdout: /lbsim/ },
+  { name: "nothing", args: [], code: 2, stderr: /Usage: lbsim/ },
+  { name: "an unknown subcommand", args: ["clent"], code: 2, stderr: /Did you mean client\?/ },
+  {
+    name: "an unknown flag",
+    args: ["lb", "--listn", "x"],
+    code: 2,
+    stderr: /Did you mean --listen/,
+  },
+  {
+    name: "an unknown algorithm",
+    args: ["lb", "-a", "round-robbin"],
+    code: 2,
+    stderr: /Allowed choices are round-robin/,
+  },
+  {
+    name: "a duration without a unit",
+    args: ["demo", "--duration", "20"],
+    code: 2,
+    stderr: /20 has no unit: write 20ms, 20s or 20m/,
+  },
+  {
+    name: "a demo that is too short",
+    args: ["demo", "--duration", "1s"],
+    code: 2,
+    stderr: /too short/,
+  },
+  {
+    name: "a config that is not there",
+    args: ["check", "nowhere.yaml"],
+    code: 2,
+    stderr: /^lbsim: nowhere\.yaml: there is no such file/,
+  },
+  { name: "a directory for a config", args: ["check", "/"], code: 2, stderr: /is a directory/ },
+  {
+    name: "check of the shipped config",
+    args: ["check"],
+    code: 0,
+    stdout: /config\.yaml is valid/,
+  },
+  { name: "check --json", args: ["check", "--json"], code: 0, stdout: /"valid":true/ },
+  {
+    name: "an address that this machine does not have",
+    args: ["lb"],
+    code: 1,
+    stderr:
+      /config\.yaml:\d+:9: this machine does not have the address 192\.168\.1\.10\n.*\n +\| +\^+/,
+  },
+  {
+    name: "no role for this machine",
+    args: ["up"],
+    code: 1,
+    stderr:
+      /no address in config\.yaml belongs to this machine\n.*127\.0\.0\.1.*192\.168\.1\.10:8000/,
+  },
+  {
+    name: "a client for nobody",
+    args: ["client", "127.0.0.1:1", "hi"],
+    code: 1,
+    stderr: /no answer to "hi": nothing listens on 127\.0\.0\.1:1/,
+  },
+  {
+    name: "a client without an address",
+    args: ["client"],
+    code: 2,
+    stderr: /whom is it to talk to/,
+  },
+  {
+    name: "a client with half an address",
+    args: ["client", "localhost"],
+    code: 2,
+    stderr: /the port is missing: write localhost:8000/,
+  },
+  {
+    name: "a backend that the config does not know",
+    args: ["backend", "--config", "config.yaml", "--id", "B9"],
+    code: 2,
+    stderr: /has no backend "B9"\n.*B1, B2, B3/,
+  },
+  {
+    name: "a backend on an address that this machine does not have",
+    args: ["backend", "192.168.250.250:9000"],
+    code: 1,
+    stderr: /^lbsim: cannot listen on 192\.168\.250\.250:9000: this machine has no address/,
+  },
+];
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+
+for (const { name, args, stdin, code, stdout, stderr } of CASES) {
+  Deno.test(`lbsim exits with ${code} for ${name}`, async () => {
+    const outcome = await lbsim(args, { cwd: ROOT, ...stdin !== undefined && { stdin } });
+    assert.equal(outcome.code, code, outcome.stderr + outcome.stdout);
+    if (stdout !== undefined) assert.match(outcome.stdout, stdout);
+    if (stderr !== undefined) assert.match(outcome.stderr, stderr);
+    assert.doesNotMatch(outcome.stdout + outcome.stderr, /^\s+at .*:\d+:\d+/m, "no stack trace");
+    assert.doesNotMatch(outcome.stderr, /defect/);
+  });
+}
+
+/** Runs a test in a directory with this config.yaml. */
+async function withConfig(text: string, run: (directory: string) => Promise<void>): Promise<void> {
+  const directory = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${directory}/config.yaml`, text);
+    await run(directory);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+/** The address that a process says it listens on. */
+async function addressOf(process: RunningLbsim): Promise<string> {
+  const line = await process.line((text) => /listening on [\d.]+:\d+/.test(text));
+  return /listening on ([\d.]+:\d+)/.exec(line)![1]!;
+}
+
+Deno.test("lbsim client sends what is piped to it and prints the answers", async () => {
+  await using backend = new RunningLbsim(["backend", "127.0.0.1:0", "--id", "P1"]);
+  const address = await addressOf(backend);
+  const { code, stdout } = await lbsim(["client", address], { stdin: "one\ntwo\nthree" });
+  assert.equal(code, 0);
+  assert.equal(stdout, "Hello from P1: one\nHello from P1: two\nHello from P1: three\n");
+});
+
+Deno.test("lbsim lb says that a port is in use, in one line, and exits with 1", async () => {
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  await withConfig(VALID, async (cwd) => {
+    const listen = `127.0.0.1:${taken.addr.port}`;
+    const { code, stderr } = await lbsim(["lb", "--listen", listen], { cwd });
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      new RegExp(`^lbsim: cannot listen on ${listen}: port .* is in use[^\\n]*\\n$`),
+    );
+  });
+});
+
+Deno.test("lbsim lb shows every mistake of a config at once, and exits with 2", async () => {
+  const text =
+    "listen: 1.2.3.4\nalgoritm: random\nbackends:\n  - {id: B1, address: 10.0.0.1:99999}\n";
+  await withConfig(text, async (cwd) => {
+    const { code, stderr } = await lbsim(["lb"], { cwd });
+    assert.equal(code, 2);
+    assert.match(stderr, /config\.yaml:1:9: .*port is missing/);
+    assert.match(
+      stderr,
+      /config\.yaml:2:1: unknown key "algoritm"[\s\S]*did you mean "algorithm"\?/,
+    );
+    assert.match(stderr, /config\.yaml:4:23: .*99999 is out of range/);
+  });
+});
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  Deno.test(`lbsim lb stops on ${signal}: it drains, closes what is left, and says so`, async () => {
+    await using backend = new RunningLbsim(["backend", "127.0.0.1:0", "--id", "B1"]);
+    const text = VALID.replace("127.0.0.1:1}", `${await addressOf(backend)}}`);
+    await withConfig(text, async (cwd) => {
+      await using lb = new RunningLbsim(["lb"], { cwd });
+      const [hostname, port] = (await addressOf(lb)).split(":");
+      using client = await Deno.connect({ hostname: hostname!, port: Number(port) });
+      await client.write(new TextEncoder().encode("hi\n"));
+      await client.read(new Uint8Array(100));
+      lb.kill(signal);
+      await lb.line((line) => line.includes("1 open, waiting up to 200ms"));
+      assert.equal(await lb.ended(), 0);
+      assert.ok(lb.records.some(({ event, closed }) => event === "stopped" && closed === 1));
+    });
+  });
+}
+
+Deno.test("lbsim lb keeps running when its config is deleted", async () => {
+  await withConfig(VALID, async (cwd) => {
+    await using lb = new RunningLbsim(["lb"], { cwd });
+    await addressOf(lb);
+    await Deno.remove(`${cwd}/config.yaml`);
+    lb.kill("SIGTERM");
+    assert.equal(await lb.ended(), 0);
+    await Deno.writeTextFile(`${cwd}/config.yaml`, VALID);
+  });
+});
+
+Deno.test("lbsim lb logs connections and status, and leaves them out when told to", async () => {
+  await using backend = new RunningLbsim(["backend", "127.0.0.1:0", "--id", "B1"]);
+  const base = VALID.replace("127.0.0.1:1}", `${await addressOf(backend)}}`);
+  for (const connections of [true, false]) {
+    const text = `${base}log: {connections: ${connections}, status_interval: 100ms}\n`;
+    await withConfig(text, async (cwd) => {
+      await using lb = new RunningLbsim(["lb"], { cwd });
+      const address = await addressOf(lb);
+      await lbsim(["client", address, "hi"]);
+      await lb.line((line) =>
+        line.includes('"event":"status"') && line.includes('"connections":1')
+      );
+      lb.kill("SIGTERM");
+      await lb.ended();
+      const logged = lb.records.some(({ event }) => event === "connection_opened");
+      assert.equal(logged, connections);
+    });
+  }
+});
+
+Deno.test("lbsim lb --log-format pretty writes lines for people", async () => {
+  await withConfig(VALID, async (cwd) => {
+    await using lb = new RunningLbsim(["lb", "--log-format", "pretty"], { cwd });
+    await lb.line((line) =>
+      /^\d\d:\d\d:\d\d\.\d{3} warning B1 is down after 1 bad probe/.test(line)
+    );
+    lb.kill("SIGTERM");
+    assert.equal(await lb.ended(), 0);
+  });
+});
+
+Deno.test("lbsim demo tells its story and exits with 0", async () => {
+  const { code, stdout } = await lbsim(["demo", "--duration", "4s"]);
+  assert.equal(code, 0, stdout);
+  for (
+    const part of ["B2 is taken away", "marked down", "marked up", "serves again", "detection"]
+  ) {
+    assert.ok(stdout.includes(part), `${part}: ${stdout}`);
+  }
+});
+
+Deno.test("lbsim demo --json prints one object with units", async () => {
+  const { code, stdout } = await lbsim([
+    "demo",
+    "--duration",
+    "4s",
+    "--json",
+    "-a",
+    "power-of-two",
+  ]);
+  assert.equal(code, 0, stdout);
+  const summary = JSON.parse(stdout);
+  assert.equal(summary.ok, true);
+  assert.equal(summary.algorithm, "power-of-two");
+  assert.ok(summary.detection_ms > 0 && summary.detection_ms <= summary.detection_bound_ms);
+  assert.ok(summary.failback_ms > 0 && summary.failback_ms <= summary.failback_bound_ms);
+  assert.equal(summary.client_errors, summary.client_errors_unavoidable);
+});
+
+Deno.test("lbsim demo ends clean on Ctrl-C", async () => {
+  await using demo = new RunningLbsim(["demo"]);
+  await demo.line((line) => line.includes("first answer"));
+  demo.kill("SIGINT");
+  assert.equal(await demo.ended(), 0);
+  assert.ok(demo.lines.some((line) => line.includes("ended early")));
+});
