@@ -67,7 +67,7 @@ export interface Step {
   readonly how: number;
 }
 
-const MODES: readonly BackendMode[] = ["ready", "ready", "drain", "maintenance"];
+const MODES: readonly BackendMode[] = ["ready", "ready", "ready", "drain", "maintenance"];
 const MOST_BACKENDS = 12;
 
 interface Held {
@@ -120,6 +120,9 @@ export class World {
     this.scheduler = scheduler;
     events.subscribe(EVENT_TYPES, (event) => this.#heard(event));
     for (const backend of settings.backends) this.#add(backend);
+    // As the balancer does before it listens.
+    const { length } = scheduler.backends;
+    scheduler.backends.forEach((_, index) => this.#probe((index + 0.5) / length, true));
   }
 
   /** Lets one thing happen, and sees whether the outcome is right. */

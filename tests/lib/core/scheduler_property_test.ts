@@ -12,7 +12,7 @@ import {
 } from "../../../lib/core/mod.ts";
 import { type Action, ACTIONS, type Settings, World } from "../../support/scheduler_world.ts";
 
-const RUNS = 500;
+const RUNS = 1000;
 const STEPS_PER_RUN = 2000;
 const STEPS_PER_CHECK = 20;
 
@@ -49,11 +49,27 @@ function drawSettings(random: Random): Settings {
   };
 }
 
-/** Some actions never happen in a run, some often, some now and then. */
+/** How often things happen, compared with each other. */
+const FREQUENCIES: Readonly<Record<Action, number>> = {
+  "connect": 40,
+  "connected": 25,
+  "connect fails": 8,
+  "driver refuses": 1,
+  "client leaves": 2,
+  "connection ends": 20,
+  "probe succeeds": 20,
+  "probe fails": 6,
+  "mode": 3,
+  "add": 1,
+  "remove": 1,
+  "wait": 1,
+};
+
+/** In each run some things happen far more often than others, and some not at all. */
 function drawActions(random: Random): Action[] {
   return ACTIONS.flatMap((action) => {
-    const times = random.next() < 0.15 ? 0 : Math.ceil(8 * random.next() ** 2);
-    return Array<Action>(times).fill(action);
+    const often = random.next() < 0.1 ? 0 : 4 ** (2 * random.next() - 1);
+    return Array<Action>(Math.round(FREQUENCIES[action] * often)).fill(action);
   });
 }
 
@@ -63,10 +79,8 @@ function live(seed: number): void {
   const actions = drawActions(createRandom(childSeed(seed, "actions")));
   const random = createRandom(childSeed(seed, "steps"));
   const world = new World(settings);
-  // A run without a single kind of action is one too.
-  const drawn = actions.length > 0 ? actions : ACTIONS;
   for (let step = 1; step <= STEPS_PER_RUN; step++) {
-    const action = drawn[Math.floor(random.next() * drawn.length)]!;
+    const action = actions[Math.floor(random.next() * actions.length)]!;
     world.step({ action, which: random.next(), how: random.next() });
     if (step % STEPS_PER_CHECK === 0) world.check();
   }
