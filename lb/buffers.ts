@@ -1,7 +1,7 @@
 /**
- * Buffers for relaying, in three sizes. While a connection waits for bytes its buffer is pinned, so an
- * idle or chatty one holds a small buffer; only a stream that keeps filling its buffer gets a big one.
- * Buffers are used again, because zeroing fresh ones was a seventh of all CPU.
+ * Buffers for relaying, in size classes. While a connection waits for bytes its buffer is pinned, so it
+ * waits with a small one; a big one is only held while a stream fills it. Buffers are used again, because
+ * zeroing fresh ones was a seventh of all CPU.
  */
 export class BufferPool {
   readonly #free: readonly Uint8Array<ArrayBuffer>[][] = BUFFER_SIZES.map(() => []);
@@ -15,27 +15,43 @@ export class BufferPool {
   /** Lends a buffer of the given size class, 0 being the smallest. Its content is whatever it was. */
   take(sizeClass: number): Uint8Array<ArrayBuffer> {
     this.#lent++;
-    return this.#free[sizeClass]!.pop() ?? new Uint8Array(BUFFER_SIZES[sizeClass]!);
+    return this.#free[sizeClass]!.pop() ?? this.#make(sizeClass);
   }
 
   /** Takes a buffer back. Whoever gives it must not touch it any more. */
   give(sizeClass: number, buffer: Uint8Array<ArrayBuffer>): void {
     this.#lent--;
     const free = this.#free[sizeClass]!;
-    if (free.length < FREE_MAX[sizeClass]!) free.push(buffer);
+    if (sizeClass < BIG || free.length < BIG_FREE_MAX) free.push(buffer);
+  }
+
+  /** A buffer of its own if big. Small ones are cut from slabs, as an ArrayBuffer costs 250 bytes. */
+  #make(sizeClass: number): Uint8Array<ArrayBuffer> {
+    const size = BUFFER_SIZES[sizeClass]!;
+    if (sizeClass >= BIG) return new Uint8Array(size);
+    const slab = new ArrayBuffer(SLAB_SIZE);
+    for (let offset = size; offset < SLAB_SIZE; offset += size) {
+      this.#free[sizeClass]!.push(new Uint8Array(slab, offset, size));
+    }
+    return new Uint8Array(slab, 0, size);
   }
 }
 
 /** In bytes, by size class. */
-export const BUFFER_SIZES = [1024, 16 * 1024, 128 * 1024] as const;
+export const BUFFER_SIZES = [512, 4 * 1024, 128 * 1024] as const;
 
-/** How many to keep for later, by size class: 8 MB at the most. */
-const FREE_MAX = [2048, 128, 32] as const;
+/** The first size class whose buffers are allocated one by one, and given up when many lie idle. */
+const BIG = 2;
+const BIG_FREE_MAX = 32;
 
-/** The size class for the next read, after a read of `count` bytes into a buffer of this class. */
+const SLAB_SIZE = 64 * 1024;
+
+/**
+ * The size class for the next read, after a read of `count` bytes into a buffer of this class. A full
+ * buffer means that there is more: the next read gets a larger one. Any other has emptied the socket: the
+ * next read will wait, so it gets a small one.
+ */
 export function nextSizeClass(sizeClass: number, count: number): number {
-  const size = BUFFER_SIZES[sizeClass]!;
-  if (count === size) return Math.min(sizeClass + 1, BUFFER_SIZES.length - 1);
-  const smaller = BUFFER_SIZES[sizeClass - 1];
-  return smaller !== undefined && count <= smaller / 2 ? sizeClass - 1 : sizeClass;
+  if (count === BUFFER_SIZES[sizeClass]) return Math.min(sizeClass + 1, BUFFER_SIZES.length - 1);
+  return count <= BUFFER_SIZES[0] / 2 ? 0 : Math.min(sizeClass, 1);
 }

@@ -22,8 +22,6 @@ export class Relays {
   readonly #running = new Set<Relay>();
   readonly #idleTimeout: Nanoseconds;
   #timer: ReturnType<typeof setInterval> | undefined;
-  /** Number of the current sweep: the coarse clock of the relays. */
-  #sweep = 0;
 
   constructor(options: RelaysOptions) {
     this.#idleTimeout = options.idleTimeout;
@@ -39,80 +37,98 @@ export class Relays {
     return this.#buffers.lent;
   }
 
-  /**
-   * Relays until both sides have finished, one has aborted, or it must end. Owns both connections from
-   * the call on, and has closed both when it resolves. Never rejects.
-   */
-  async run(client: Deno.TcpConn, backend: Deno.TcpConn): Promise<RelayResult> {
-    const relay = new Relay(client, backend, this.#buffers, this.#sweep);
-    this.#running.add(relay);
-    this.#timer ??= setInterval(
-      () => this.#closeIdle(),
-      timerDelay(this.#idleTimeout / SWEEPS_PER_TIMEOUT),
-    );
-    await relay.run();
-    this.#running.delete(relay);
-    if (this.#running.size === 0) this.#stopTimer();
-    return relay;
+  /** What the running ones have relayed so far. */
+  get traffic(): Traffic {
+    let bytesToBackend = 0;
+    let bytesToClient = 0;
+    for (const relay of this.#running) {
+      bytesToBackend += relay.bytesToBackend;
+      bytesToClient += relay.bytesToClient;
+    }
+    return { bytesToBackend, bytesToClient };
   }
 
-  /** Closes every connection. Their `run` resolves soon after. */
+  /**
+   * Relays until both sides have finished, one has aborted, or it must end. Owns both connections from
+   * the call on, and has closed both when it calls `ended`. Never throws.
+   */
+  start(
+    client: Deno.TcpConn,
+    backend: Deno.TcpConn,
+    ended: (result: RelayResult) => void,
+  ): void {
+    const relay = new Relay(client, backend, this.#buffers, (result) => {
+      this.#running.delete(relay);
+      if (this.#running.size === 0) this.#stopSweeping();
+      ended(result);
+    });
+    this.#running.add(relay);
+    this.#timer ??= setInterval(
+      () => this.#sweep(),
+      timerDelay(this.#idleTimeout / SWEEPS_PER_TIMEOUT),
+    );
+    relay.start();
+  }
+
+  /** `start` for who would rather wait. */
+  run(client: Deno.TcpConn, backend: Deno.TcpConn): Promise<RelayResult> {
+    return new Promise((resolve) => this.start(client, backend, resolve));
+  }
+
+  /** Closes every connection. They end soon after. */
   closeAll(): void {
     for (const relay of this.#running) relay.close("closed_by_balancer");
   }
 
-  #stopTimer(): void {
-    clearInterval(this.#timer);
-    this.#timer = undefined;
+  #sweep(): void {
+    for (const relay of this.#running) {
+      if (relay.quietSweeps++ === SWEEPS_PER_TIMEOUT) relay.close("idle_timeout");
+    }
   }
 
-  #closeIdle(): void {
-    this.#sweep++;
-    for (const relay of this.#running) {
-      if (this.#sweep - relay.activeInSweep > SWEEPS_PER_TIMEOUT) relay.close("idle_timeout");
-      relay.sweep = this.#sweep;
-    }
+  #stopSweeping(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
   }
 }
 
 /** One client's connection and its backend's, and what flows between them. */
 class Relay implements RelayResult {
-  readonly #client: Deno.TcpConn;
-  readonly #backend: Deno.TcpConn;
-  readonly #buffers: BufferPool;
-  #open = true;
   bytesToBackend = 0;
   bytesToClient = 0;
   /** Stands unless something else ends it first. */
   end: ConnectionEnd = "closed";
-  /** The sweep that is going on, and the one in which the last byte came. */
-  sweep: number;
-  activeInSweep: number;
+  /** Sweeps that went by since the last byte. */
+  quietSweeps = 0;
+  readonly #client: Deno.TcpConn;
+  readonly #backend: Deno.TcpConn;
+  readonly #buffers: BufferPool;
+  readonly #ended: (result: RelayResult) => void;
+  /** Directions that are not finished. */
+  #copying = 2;
+  #open = true;
 
   constructor(
     client: Deno.TcpConn,
     backend: Deno.TcpConn,
     buffers: BufferPool,
-    sweep: number,
+    ended: (result: RelayResult) => void,
   ) {
     this.#client = client;
     this.#backend = backend;
     this.#buffers = buffers;
-    this.sweep = sweep;
-    this.activeInSweep = sweep;
+    this.#ended = ended;
   }
 
-  async run(): Promise<void> {
+  start(): void {
     try {
       this.#client.setNoDelay();
       this.#backend.setNoDelay();
     } catch {
       // Some systems refuse this on a connection that was reset already; reading it will say so.
     }
-    const up = this.#copy(this.#client, this.#backend, "client_aborted", "backend_aborted", true);
-    await this.#copy(this.#backend, this.#client, "backend_aborted", "client_aborted", false);
-    await up;
-    this.close("closed");
+    void this.#copy(true);
+    void this.#copy(false);
   }
 
   /** Closes both connections, once; whatever waits on them wakes. The first reason stands. */
@@ -126,32 +142,28 @@ class Relay implements RelayResult {
 
   /**
    * Copies one direction until its source has finished, and then finishes only the destination's
-   * receiving half: the other direction goes on. A failure ends both at once.
+   * receiving half: the other direction goes on. The last of the two to finish closes both connections;
+   * a failure closes them at once. Owns its buffer. Never rejects.
    */
-  async #copy(
-    from: Deno.TcpConn,
-    to: Deno.TcpConn,
-    fromAborted: ConnectionEnd,
-    toAborted: ConnectionEnd,
-    toBackend: boolean,
-  ): Promise<void> {
+  async #copy(toBackend: boolean): Promise<void> {
+    const from = toBackend ? this.#client : this.#backend;
+    const to = toBackend ? this.#backend : this.#client;
     let sizeClass = 0;
     let buffer = this.#buffers.take(sizeClass);
-    let failure = fromAborted;
+    let reading = true;
     try {
       while (true) {
-        failure = fromAborted;
         const count = await from.read(buffer);
-        failure = toAborted;
-        if (count === null) {
-          await to.closeWrite();
-          break;
+        if (count === null) break;
+        this.quietSweeps = 0;
+        reading = false;
+        for (let sent = 0; sent < count;) {
+          sent += await to.write(buffer.subarray(sent, count));
+          this.quietSweeps = 0;
         }
-        this.activeInSweep = this.sweep;
-        let sent = await to.write(count === buffer.length ? buffer : buffer.subarray(0, count));
-        while (sent < count) sent += await to.write(buffer.subarray(sent, count));
         if (toBackend) this.bytesToBackend += count;
         else this.bytesToClient += count;
+        reading = true;
         const next = nextSizeClass(sizeClass, count);
         if (next !== sizeClass) {
           this.#buffers.give(sizeClass, buffer);
@@ -159,11 +171,16 @@ class Relay implements RelayResult {
           buffer = this.#buffers.take(sizeClass);
         }
       }
+      reading = false;
+      if (this.#copying === 2) await to.closeWrite();
     } catch {
       // Whichever connection failed, and whatever of: its peer has gone away in mid-stream. If it was
       // closed from here, `close` has already said why.
-      this.close(failure);
+      this.close(reading === toBackend ? "client_aborted" : "backend_aborted");
     }
     this.#buffers.give(sizeClass, buffer);
+    if (--this.#copying > 0) return;
+    this.close("closed");
+    this.#ended(this);
   }
 }

@@ -1,205 +1,381 @@
 import assert from "node:assert/strict";
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
+import type net from "node:net";
 import FakeTimers from "@sinonjs/fake-timers";
 import { NS_PER_S } from "../../lib/core/mod.ts";
-import { BUFFER_SIZES, BufferPool, nextSizeClass } from "../../lb/buffers.ts";
-import { type RelayResult, Relays } from "../../lb/relay.ts";
 import { writeAll } from "../../lib/lines.ts";
-import { abortable, eventually, readAll, socketPair } from "../support/sockets.ts";
+import { type RelayResult, Relays } from "../../lb/relay.ts";
+import { abortable, readAll, socketPair } from "../support/sockets.ts";
 
-/** A client and a backend with a relay between them. */
-async function relayed(idleTimeout = 60 * NS_PER_S) {
-  const relays = new Relays({ idleTimeout });
-  const [client, clientSide] = await socketPair();
-  const [backendSide, backend] = await socketPair();
-  const result: Promise<RelayResult> = relays.run(clientSide, backendSide);
-  return { relays, client, backend, result };
-}
+const HOUR = 3600 * NS_PER_S;
+const MIB = 1024 * 1024;
 
-const bytes = (text: string) => new TextEncoder().encode(text);
-const text = (data: Uint8Array) => new TextDecoder().decode(data);
-
-Deno.test("Relays.run() relays bytes both ways and counts them", async () => {
-  const { relays, client, backend, result } = await relayed();
-  await writeAll(client, bytes("ping"));
-  await client.closeWrite();
-  assert.equal(text(await readAll(backend)), "ping");
-  await writeAll(backend, bytes("pong!"));
-  await backend.closeWrite();
-  assert.equal(text(await readAll(client)), "pong!");
-  const { end, bytesToBackend, bytesToClient } = await result;
-  assert.deepEqual({ end, bytesToBackend, bytesToClient }, {
-    end: "closed",
-    bytesToBackend: 4,
-    bytesToClient: 5,
-  });
-  assert.equal(relays.buffersLent, 0);
-  assert.equal(relays.running, 0);
-  client.close();
-  backend.close();
-});
-
-Deno.test("Relays.run() passes a client's half-close on and lets the answer through", async () => {
-  const { client, backend, result } = await relayed();
-  await client.closeWrite();
-  assert.equal((await readAll(backend)).length, 0);
-  await writeAll(backend, bytes("late answer"));
-  await backend.closeWrite();
-  assert.equal(text(await readAll(client)), "late answer");
-  assert.equal((await result).end, "closed");
-  client.close();
-  backend.close();
-});
-
-Deno.test("Relays.run() passes a backend's half-close on and lets the request through", async () => {
-  const { client, backend, result } = await relayed();
-  await writeAll(backend, bytes("greeting"));
-  await backend.closeWrite();
-  assert.equal(text(await readAll(client)), "greeting");
-  await writeAll(client, bytes("more"));
-  await client.closeWrite();
-  assert.equal(text(await readAll(backend)), "more");
-  assert.equal((await result).end, "closed");
-  client.close();
-  backend.close();
-});
-
-/** A relay whose client, or whose backend, can be reset. */
-async function withAbortable(side: "client" | "backend") {
-  const relays = new Relays({ idleTimeout: 60 * NS_PER_S });
+/** What the balancer holds of a connection, and a peer that can abort it. */
+async function abortablePair(): Promise<readonly [Deno.TcpConn, net.Socket]> {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const [socket, near] = await Promise.all([
-    abortable({ host: "127.0.0.1", port: listener.addr.port }),
+  return await Promise.all([
     listener.accept(),
+    abortable({ host: "127.0.0.1", port: listener.addr.port }),
   ]);
-  const [far, other] = await socketPair();
-  const result = side === "client" ? relays.run(near, far) : relays.run(far, near);
-  return { relays, socket, other, result };
 }
 
-for (const side of ["client", "backend"] as const) {
-  Deno.test(`Relays.run() ends both sides at once when the ${side} aborts`, async () => {
-    const { relays, socket, other, result } = await withAbortable(side);
-    socket.resetAndDestroy();
-    await once(socket, "close");
-    assert.equal((await result).end, `${side}_aborted`);
-    assert.equal((await readAll(other)).length, 0);
-    assert.equal(relays.buffersLent, 0);
-    other.close();
-  });
+/** A relay in full run, and the peers at its two ends. */
+interface Rig {
+  readonly relays: Relays;
+  readonly client: Deno.TcpConn;
+  readonly backend: Deno.TcpConn;
+  readonly result: Promise<RelayResult>;
 }
 
-Deno.test("Relays.run() stops a sender whose reader does not read", async () => {
-  const { client, backend, result } = await relayed();
-  const chunk = new Uint8Array(64 * 1024);
-  let written = 0;
-  let blocked = false;
-  const sending = (async () => {
-    while (true) {
-      blocked = true;
-      const count = await client.write(chunk);
-      blocked = false;
-      written += count;
-    }
-  })().catch(() => "cut");
-  // Kernel buffers fill first; then nothing moves any more, for as long as nobody reads.
-  let before = -1;
-  while (before !== written || !blocked) {
-    before = written;
-    await new Promise((resolve) => setTimeout(resolve, 100));
+async function rig(idleTimeout = HOUR): Promise<Rig> {
+  const relays = new Relays({ idleTimeout });
+  const [front, client] = await socketPair();
+  const [back, backend] = await socketPair();
+  return { relays, client, backend, result: relays.run(front, back) };
+}
+
+/** Nothing is left over when the last relay has ended. */
+function assertClean(relays: Relays): void {
+  assert.equal(relays.running, 0);
+  assert.equal(relays.buffersLent, 0);
+}
+
+function writeText(connection: Deno.TcpConn, text: string): Promise<void> {
+  return writeAll(connection, new TextEncoder().encode(text));
+}
+
+/** Reads as many bytes as the text has. */
+async function assertReads(connection: Deno.TcpConn, text: string): Promise<void> {
+  const wanted = new TextEncoder().encode(text).length;
+  const bytes = new Uint8Array(wanted);
+  for (let got = 0; got < wanted;) {
+    const count = await connection.read(bytes.subarray(got));
+    assert.ok(count !== null, `ended after ${got} of ${wanted} bytes`);
+    got += count;
   }
-  assert.ok(written < 64 * 1024 * 1024, `${written} bytes went into the void`);
-  backend.close();
+  assert.equal(new TextDecoder().decode(bytes), text);
+}
+
+async function assertEnded(connection: Deno.TcpConn): Promise<void> {
+  assert.equal((await readAll(connection)).length, 0);
+}
+
+/** Sends so many bytes in pieces of many sizes, ends its half, and returns the checksum. */
+async function sendStream(connection: Deno.TcpConn, length: number, salt: number): Promise<string> {
+  const hash = createHash("sha256");
+  const noise = new Uint8Array(257 * 1021).map((_, i) => (i * i * 31 + i * salt) >> 3);
+  for (let sent = 0, piece = 1; sent < length; piece = (piece * 7 + salt) % noise.length + 1) {
+    const bytes = noise.subarray(0, Math.min(piece, length - sent));
+    hash.update(bytes);
+    await writeAll(connection, bytes);
+    sent += bytes.length;
+  }
+  await connection.closeWrite();
+  return hash.digest("hex");
+}
+
+/** Receives until the end, and returns the checksum. */
+async function receiveStream(connection: Deno.TcpConn): Promise<string> {
+  const hash = createHash("sha256");
+  const buffer = new Uint8Array(100_003);
+  for (let count; (count = await connection.read(buffer)) !== null;) {
+    hash.update(buffer.subarray(0, count));
+  }
+  return hash.digest("hex");
+}
+
+/** Waits until a number that only grows has stood still for a hundred turns of the event loop. */
+async function settled(value: () => number): Promise<number> {
+  for (let last = -1, still = 0;; still++) {
+    if (value() !== last) still = 0;
+    if (still === 100) return last;
+    last = value();
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+Deno.test("Relays.run() relays both ways and tells how much", async () => {
+  const { relays, client, backend, result } = await rig();
+  await writeText(client, "question");
+  await assertReads(backend, "question");
+  await writeText(backend, "the answer");
+  await assertReads(client, "the answer");
+  assert.deepEqual(relays.traffic, { bytesToBackend: 8, bytesToClient: 10 });
   client.close();
-  assert.equal(await sending, "cut");
-  assert.notEqual((await result).end, "closed");
+  await assertEnded(backend);
+  backend.close();
+  const { bytesToBackend, bytesToClient, end } = await result;
+  assert.deepEqual({ bytesToBackend, bytesToClient, end }, {
+    bytesToBackend: 8,
+    bytesToClient: 10,
+    end: "closed",
+  });
+  assertClean(relays);
 });
 
-Deno.test("Relays.run() carries 100 MB each way at once, to the bit", async () => {
-  const { client, backend, result } = await relayed();
-  const size = 100 * 1024 * 1024;
-  const block = randomBytes(1024 * 1024 + 13);
-  const send = async (to: Deno.TcpConn) => {
-    const hash = createHash("sha256");
-    for (let sent = 0; sent < size;) {
-      const part = block.subarray(0, Math.min(block.length, size - sent));
-      hash.update(part);
-      await writeAll(to, part);
-      sent += part.length;
-    }
-    await to.closeWrite();
-    return hash.digest("hex");
-  };
-  const receive = async (from: Deno.TcpConn) => {
-    const hash = createHash("sha256");
-    const buffer = new Uint8Array(256 * 1024);
-    for (let count; (count = await from.read(buffer)) !== null;) {
-      hash.update(buffer.subarray(0, count));
-    }
-    return hash.digest("hex");
-  };
-  const [up, down, upReceived, downReceived] = await Promise.all([
-    send(client),
-    send(backend),
-    receive(backend),
-    receive(client),
+Deno.test("Relays.run() passes on that the client has finished while the backend still answers", async () => {
+  const { relays, client, backend, result } = await rig();
+  await writeText(client, "all of it");
+  await client.closeWrite();
+  await assertReads(backend, "all of it");
+  await assertEnded(backend);
+  await writeText(backend, "and now the answer");
+  await assertReads(client, "and now the answer");
+  assert.equal(relays.running, 1);
+  backend.close();
+  await assertEnded(client);
+  client.close();
+  assert.equal((await result).end, "closed");
+  assertClean(relays);
+});
+
+Deno.test("Relays.run() passes on that the backend has finished while the client still sends", async () => {
+  const { relays, client, backend, result } = await rig();
+  await writeText(backend, "goodbye");
+  await backend.closeWrite();
+  await assertReads(client, "goodbye");
+  await assertEnded(client);
+  await writeText(client, "one more thing");
+  await assertReads(backend, "one more thing");
+  assert.equal(relays.running, 1);
+  client.close();
+  await assertEnded(backend);
+  backend.close();
+  assert.equal((await result).end, "closed");
+  assertClean(relays);
+});
+
+Deno.test("Relays.run() ends when both sides finish at the same time", async () => {
+  const { relays, client, backend, result } = await rig();
+  await Promise.all([client.closeWrite(), backend.closeWrite()]);
+  await Promise.all([assertEnded(client), assertEnded(backend)]);
+  assert.equal((await result).end, "closed");
+  client.close();
+  backend.close();
+  assertClean(relays);
+});
+
+Deno.test("Relays.run() ends the backend at once when the client aborts", async () => {
+  const relays = new Relays({ idleTimeout: HOUR });
+  const [front, client] = await abortablePair();
+  const [back, backend] = await socketPair();
+  const result = relays.run(front, back);
+  client.write("half a ques");
+  await assertReads(backend, "half a ques");
+  client.resetAndDestroy();
+  assert.equal((await result).end, "client_aborted");
+  await assertEnded(backend);
+  backend.close();
+  assertClean(relays);
+});
+
+Deno.test("Relays.run() ends the client at once when the backend aborts", async () => {
+  const relays = new Relays({ idleTimeout: HOUR });
+  const [front, client] = await socketPair();
+  const [back, backend] = await abortablePair();
+  const result = relays.run(front, back);
+  backend.write("half an ans");
+  await assertReads(client, "half an ans");
+  backend.resetAndDestroy();
+  assert.equal((await result).end, "backend_aborted");
+  await assertEnded(client);
+  client.close();
+  assertClean(relays);
+});
+
+Deno.test("Relays.run() ends when a side aborts after the other has finished", async () => {
+  const relays = new Relays({ idleTimeout: HOUR });
+  const [front, client] = await socketPair();
+  const [back, backend] = await abortablePair();
+  const result = relays.run(front, back);
+  await client.closeWrite();
+  await once(backend.resume(), "end");
+  backend.resetAndDestroy();
+  assert.equal((await result).end, "backend_aborted");
+  await assertEnded(client);
+  client.close();
+  assertClean(relays);
+});
+
+Deno.test("Relays.run() ends when the backend dies in mid-stream", async () => {
+  const relays = new Relays({ idleTimeout: HOUR });
+  const [front, client] = await socketPair();
+  const [back, backend] = await abortablePair();
+  const result = relays.run(front, back);
+  const block = new Uint8Array(MIB);
+  const upload = (async () => {
+    // The backend reads none of it, so this blocks; then the connection is closed under it.
+    await assert.rejects(async () => {
+      while (true) await writeAll(client, block);
+    });
+  })();
+  backend.pause();
+  await settled(() => relays.traffic.bytesToBackend);
+  backend.resetAndDestroy();
+  assert.equal((await result).end, "backend_aborted");
+  await upload;
+  client.close();
+  assertClean(relays);
+});
+
+Deno.test("Relays.run() slows the sender down to the pace of the reader", async () => {
+  const { relays, client, backend, result } = await rig();
+  let sent = 0;
+  const block = new Uint8Array(MIB);
+  const download = (async () => {
+    await assert.rejects(async () => {
+      while (true) sent += await backend.write(block);
+    });
+  })();
+  // What the kernel holds in its socket buffers, and no more.
+  const stuck = await settled(() => sent);
+  assert.ok(stuck < 64 * MIB, `${stuck} bytes are under way`);
+  assert.equal(relays.buffersLent, 2);
+
+  const buffer = new Uint8Array(MIB);
+  for (let received = 0; received < stuck / 2;) received += (await client.read(buffer))!;
+  assert.ok(await settled(() => sent) > stuck, "it goes on when the reader does");
+
+  // A write that waits for the reader does not hold up the end.
+  relays.closeAll();
+  assert.equal((await result).end, "closed_by_balancer");
+  await download;
+  client.close();
+  backend.close();
+  assertClean(relays);
+});
+
+Deno.test("Relays.run() relays 100 MB both ways at once, unchanged", async () => {
+  const { relays, client, backend, result } = await rig();
+  const length = 100_000_000;
+  const [up, down, atBackend, atClient] = await Promise.all([
+    sendStream(client, length, 17),
+    sendStream(backend, length, 23),
+    receiveStream(backend),
+    receiveStream(client),
   ]);
-  assert.equal(upReceived, up);
-  assert.equal(downReceived, down);
-  const { bytesToBackend, bytesToClient } = await result;
-  assert.equal(bytesToBackend, size);
-  assert.equal(bytesToClient, size);
+  assert.equal(atBackend, up);
+  assert.equal(atClient, down);
+  assert.notEqual(up, down);
   client.close();
   backend.close();
+  const { bytesToBackend, bytesToClient, end } = await result;
+  assert.deepEqual([bytesToBackend, bytesToClient, end], [length, length, "closed"]);
+  assertClean(relays);
 });
 
-Deno.test("Relays closes a connection that is idle for as long as the timeout", async () => {
+Deno.test("Relays.run() survives thousands of short connections", async () => {
+  const relays = new Relays({ idleTimeout: HOUR });
+  const perWorker = 100;
+  const workers = 32;
+  using backend = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  using front = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const ends: Promise<RelayResult>[] = [];
+
+  async function echo(connection: Deno.TcpConn): Promise<void> {
+    const buffer = new Uint8Array(64);
+    const count = await connection.read(buffer);
+    await writeAll(connection, buffer.subarray(0, count!));
+    connection.close();
+  }
+  async function serveBackend(): Promise<void> {
+    const echoes: Promise<void>[] = [];
+    for (let i = 0; i < workers * perWorker; i++) echoes.push(echo(await backend.accept()));
+    await Promise.all(echoes);
+  }
+  async function serveFront(): Promise<void> {
+    for (let i = 0; i < workers * perWorker; i++) {
+      const client = await front.accept();
+      const { port } = backend.addr;
+      ends.push(relays.run(client, await Deno.connect({ hostname: "127.0.0.1", port })));
+    }
+  }
+  async function connect(worker: number): Promise<void> {
+    for (let i = 0; i < perWorker; i++) {
+      using connection = await Deno.connect({ hostname: "127.0.0.1", port: front.addr.port });
+      await writeText(connection, `${worker}/${i}`);
+      await assertReads(connection, `${worker}/${i}`);
+      await assertEnded(connection);
+    }
+  }
+
+  await Promise.all([
+    serveBackend(),
+    serveFront(),
+    ...Array.from({ length: workers }, (_, worker) => connect(worker)),
+  ]);
+  for (const { end } of await Promise.all(ends)) assert.equal(end, "closed");
+  assertClean(relays);
+});
+
+Deno.test("Relays.run() closes a connection that says nothing for the idle timeout", async () => {
   const clock = FakeTimers.install({ toFake: ["setInterval", "clearInterval"] });
   try {
-    const { relays, client, backend, result } = await relayed(80 * NS_PER_S);
-    clock.tick(70_000);
-    await writeAll(client, bytes("x"));
-    await backend.read(new Uint8Array(1));
-    await eventually(() => relays.running === 1, "the relay runs");
-    clock.tick(70_000);
-    assert.equal(relays.running, 1, "a byte starts the timeout anew");
-    clock.tick(30_000);
+    const { relays, client, backend, result } = await rig(8 * NS_PER_S);
+    clock.tick(8000);
+    assert.equal(relays.running, 1, "its last eighth is not over");
+    clock.tick(1000);
     assert.equal((await result).end, "idle_timeout");
-    assert.equal((await readAll(client)).length, 0);
-    assert.equal(relays.buffersLent, 0);
+    await Promise.all([assertEnded(client), assertEnded(backend)]);
     client.close();
     backend.close();
+    assertClean(relays);
+    assert.equal(clock.countTimers(), 0, "no relay, no timer");
   } finally {
     clock.uninstall();
   }
 });
 
-Deno.test("Relays.closeAll() closes what is open, and says so", async () => {
-  const { relays, client, backend, result } = await relayed();
+Deno.test("Relays.run() counts a byte in either direction as life", async () => {
+  const clock = FakeTimers.install({ toFake: ["setInterval", "clearInterval"] });
+  try {
+    const { relays, client, backend, result } = await rig(8 * NS_PER_S);
+    for (let i = 0; i < 3; i++) {
+      clock.tick(7000);
+      await writeText(client, "still here");
+      await assertReads(backend, "still here");
+      clock.tick(7000);
+      await writeText(backend, "so am I");
+      await assertReads(client, "so am I");
+    }
+    assert.equal(relays.running, 1);
+    clock.tick(9000);
+    assert.equal((await result).end, "idle_timeout");
+    client.close();
+    backend.close();
+    assertClean(relays);
+  } finally {
+    clock.uninstall();
+  }
+});
+
+Deno.test("Relays.closeAll() closes what is open and nothing else", async () => {
+  const relays = new Relays({ idleTimeout: HOUR });
   relays.closeAll();
-  assert.equal((await result).end, "closed_by_balancer");
-  assert.equal((await readAll(client)).length, 0);
-  assert.equal((await readAll(backend)).length, 0);
-  client.close();
+  const [a, b, c, d] = await Promise.all([socketPair(), socketPair(), socketPair(), socketPair()]);
+  const first = relays.run(a[0], b[0]);
+  a[1].close();
+  b[1].close();
+  assert.equal((await first).end, "closed");
+  const second = relays.run(c[0], d[0]);
+  relays.closeAll();
+  relays.closeAll();
+  assert.equal((await second).end, "closed_by_balancer");
+  await Promise.all([assertEnded(c[1]), assertEnded(d[1])]);
+  c[1].close();
+  d[1].close();
+  assertClean(relays);
+});
+
+Deno.test("Relays.run() ends in order when it is given a connection that is gone already", async () => {
+  const relays = new Relays({ idleTimeout: HOUR });
+  const [front, client] = await abortablePair();
+  const [back, backend] = await socketPair();
+  client.resetAndDestroy();
+  await once(client, "close");
+  assert.equal((await relays.run(front, back)).end, "client_aborted");
+  await assertEnded(backend);
   backend.close();
-});
-
-Deno.test("nextSizeClass() grows for a stream and shrinks for chat", () => {
-  const [small, medium, large] = BUFFER_SIZES;
-  assert.equal(nextSizeClass(0, small), 1);
-  assert.equal(nextSizeClass(0, small - 1), 0);
-  assert.equal(nextSizeClass(1, medium), 2);
-  assert.equal(nextSizeClass(2, large), 2);
-  assert.equal(nextSizeClass(2, medium / 2), 1);
-  assert.equal(nextSizeClass(1, 10), 0);
-});
-
-Deno.test("BufferPool lends the same buffer again", () => {
-  const pool = new BufferPool();
-  const buffer = pool.take(0);
-  assert.equal(buffer.length, BUFFER_SIZES[0]);
-  pool.give(0, buffer);
-  assert.equal(pool.take(0), buffer);
-  assert.equal(pool.lent, 1);
+  assertClean(relays);
 });

@@ -15,7 +15,7 @@ async function serve(client: Deno.TcpConn): Promise<void> {
       hostname: "127.0.0.1",
       port: backends[next++ % backends.length]!,
     });
-    await relays.run(client, backend);
+    relays.start(client, backend, () => {});
   } catch {
     client.close();
   }
