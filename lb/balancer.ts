@@ -12,7 +12,8 @@ import {
 } from "../lib/core/mod.ts";
 import { listen } from "../lib/listen.ts";
 import { Deadline } from "./deadline.ts";
-import { dial, type DialFailure, isOutOfDescriptors } from "./dial.ts";
+import { type DialFailure, isOutOfDescriptors } from "./dial.ts";
+import { Dialer } from "./dialer.ts";
 import { Prober } from "./prober.ts";
 import { Pulse } from "./pulse.ts";
 import { Relays } from "./relay.ts";
@@ -53,10 +54,9 @@ export class Balancer {
   readonly #now: Clock;
   readonly #listener: Deno.TcpListener;
   readonly #prober: Prober;
+  readonly #dialer: Dialer;
   readonly #relays: Relays;
   readonly #addresses: ReadonlyMap<string, Address>;
-  /** Aborted when what is still open is to be closed. */
-  readonly #closing = new AbortController();
   readonly #accepting: Promise<void>;
   #stopping = false;
   #paused: { readonly at: number; readonly connections: number } | undefined;
@@ -94,6 +94,7 @@ export class Balancer {
     this.scheduler = scheduler;
     this.#prober = prober;
     this.#listener = listener;
+    this.#dialer = new Dialer(config.timeouts.connect);
     this.#relays = new Relays({ idleTimeout: config.timeouts.idle });
     this.#addresses = new Map(config.backends.map(({ id, address }) => [id, address]));
     this.address = { host: listener.addr.hostname, port: listener.addr.port };
@@ -120,7 +121,7 @@ export class Balancer {
       }
     }
     const closed = this.scheduler.connections;
-    this.#closing.abort();
+    this.#dialer.close();
     this.#relays.closeAll();
     while (this.scheduler.connections > 0) await this.#connectionEnded.next;
     return { finished: open - closed, closed };
@@ -150,10 +151,10 @@ export class Balancer {
       const now = this.#now();
       if (!("reason" in connection)) {
         held.connected(now);
-        await this.#relay(client, connection, held);
+        this.#relay(client, connection, held);
         return;
       }
-      if (this.#closing.signal.aborted) held = held.refuse("stopping", now);
+      if (this.#dialer.closed) held = held.refuse("stopping", now);
       else if (connection.outOfDescriptors) held = held.refuse("out_of_descriptors", now);
       else held = held.connectFailed(connection.reason, now);
     }
@@ -162,22 +163,23 @@ export class Balancer {
   }
 
   /** Both connections are the relay's until it is over. */
-  async #relay(client: Deno.TcpConn, backend: Deno.TcpConn, lease: Lease): Promise<void> {
-    const result = await this.#relays.run(client, backend);
-    lease.release(result.end, this.#now(), result);
-    this.#ended();
+  #relay(client: Deno.TcpConn, backend: Deno.TcpConn, lease: Lease): void {
+    this.#relays.start(client, backend, (result) => {
+      lease.release(result.end, this.#now(), result);
+      this.#ended();
+    });
   }
 
-  /** Connects to a backend, waiting for a descriptor if there is none. */
+  /** Connects to a backend; while this machine has no descriptor for it, tries again until it is late. */
   async #dial(backend: Backend): Promise<Deno.TcpConn | DialFailure> {
     const address = this.#addresses.get(backend.id)!;
-    using deadline = new Deadline(this.#config.timeouts.connect, this.#closing.signal);
+    const begun = this.#now();
     while (true) {
-      const result = await dial(address, deadline.signal);
+      const result = await this.#dialer.dial(address);
       if (!("reason" in result) || !result.outOfDescriptors) return result;
       this.#pause("out of file descriptors");
       await this.#descriptorMayBeFree();
-      if (deadline.signal.aborted) return result;
+      if (this.#dialer.closed || this.#now() - begun > this.#config.timeouts.connect) return result;
     }
   }
 

@@ -18,7 +18,12 @@ export async function dial(
   signal: AbortSignal,
 ): Promise<Deno.TcpConn | DialFailure> {
   try {
-    return await Deno.connect({ hostname: address.host, port: address.port, signal });
+    return await Deno.connect({
+      hostname: address.host,
+      port: address.port,
+      signal,
+      autoSelectFamily: false,
+    });
   } catch (error) {
     return {
       reason: signal.aborted ? "timeout" : connectFailure(error),
