@@ -1,5 +1,5 @@
 import type { Address } from "../lib/address.ts";
-import type { Clock } from "../lib/clock.ts";
+import { type Clock, timerDelay } from "../lib/clock.ts";
 import type { Config } from "../lib/config/mod.ts";
 import {
   type Backend,
@@ -7,6 +7,8 @@ import {
   createRandom,
   type EventStream,
   type Lease,
+  type Nanoseconds,
+  NS_PER_S,
   Scheduler,
   toMs,
 } from "../lib/core/mod.ts";
@@ -38,8 +40,8 @@ export interface StopSummary {
 /** How long to wait for a descriptor before looking again, if no connection ends before that. */
 const DESCRIPTOR_POLL_MS = 100;
 
-/** While accepting is paused, it counts as resumed when this share of the connections is left. */
-const RESUME_SHARE = 0.9;
+/** A shortage is over when for this long nobody has met it. */
+const SHORTAGE_QUIET: Nanoseconds = NS_PER_S;
 
 /**
  * The live balancer: accepts clients, asks the scheduler where each is to go, connects, and relays. All
@@ -59,7 +61,7 @@ export class Balancer {
   readonly #addresses: ReadonlyMap<string, Address>;
   readonly #accepting: Promise<void>;
   #stopping = false;
-  #paused: { readonly at: number; readonly connections: number } | undefined;
+  #shortage: Shortage | undefined;
   readonly #connectionEnded = new Pulse();
 
   /**
@@ -111,6 +113,7 @@ export class Balancer {
     this.#stopping = true;
     this.scheduler.stop();
     this.#listener.close();
+    clearInterval(this.#shortage?.timer);
     await Promise.all([this.#accepting, this.#prober.stop()]);
     const open = this.scheduler.connections;
     {
@@ -131,7 +134,6 @@ export class Balancer {
     while (!this.#stopping) {
       try {
         const client = await this.#listener.accept();
-        this.#resumed();
         void this.#serve(client);
       } catch (error) {
         if (this.#stopping) return;
@@ -185,7 +187,6 @@ export class Balancer {
 
   #ended(): void {
     this.#connectionEnded.beat();
-    this.#resumed();
   }
 
   async #descriptorMayBeFree(): Promise<void> {
@@ -195,30 +196,43 @@ export class Balancer {
     clearTimeout(timer);
   }
 
-  /** Says once that there is nothing to accept with, however often it is found out. */
+  /** Says once that there is nothing to accept with, however often that is met. */
   #pause(error: unknown): void {
-    if (this.#paused !== undefined) return;
+    const now = this.#now();
+    if (this.#shortage !== undefined) {
+      this.#shortage.metAt = now;
+      return;
+    }
     const reason = isOutOfDescriptors(error) || !(error instanceof Error)
       ? "out of file descriptors"
       : error.message;
     const { connections } = this.scheduler;
-    this.#paused = { at: this.#now(), connections };
-    this.#events.emit({ type: "accept_paused", at_ms: toMs(this.#paused.at), reason, connections });
+    this.#events.emit({ type: "accept_paused", at_ms: toMs(now), reason, connections });
+    const timer = setInterval(() => this.#resumeIfOver(), timerDelay(SHORTAGE_QUIET));
+    this.#shortage = { since: now, metAt: now, timer };
   }
 
-  #resumed(): void {
-    if (this.#paused === undefined) return;
-    const { connections } = this.scheduler;
-    if (connections > this.#paused.connections * RESUME_SHARE) return;
+  #resumeIfOver(): void {
     const now = this.#now();
+    const shortage = this.#shortage;
+    if (shortage === undefined || now - shortage.metAt < SHORTAGE_QUIET) return;
+    clearInterval(shortage.timer);
+    this.#shortage = undefined;
     this.#events.emit({
       type: "accept_resumed",
       at_ms: toMs(now),
-      paused_ms: toMs(now - this.#paused.at),
-      connections,
+      paused_ms: toMs(shortage.metAt - shortage.since),
+      connections: this.scheduler.connections,
     });
-    this.#paused = undefined;
   }
+}
+
+/** A time without file descriptors. */
+interface Shortage {
+  readonly since: Nanoseconds;
+  /** When it was last met. */
+  metAt: Nanoseconds;
+  readonly timer: ReturnType<typeof setInterval>;
 }
 
 function isGone(error: unknown): boolean {

@@ -6,7 +6,9 @@ import { dial } from "./dial.ts";
 /** What a probe found. */
 export type ProbeResult =
   | { readonly ok: true }
-  | { readonly ok: false; readonly reason: string };
+  | { readonly ok: false; readonly reason: string }
+  /** This machine could not probe, for want of a file descriptor: that says nothing of the backend. */
+  | { readonly ok: undefined };
 
 /** The rules by which a backend is probed. */
 export type ProbeRules = Config["healthCheck"];
@@ -32,9 +34,9 @@ export async function probe(
   const target = { host: address.host, port: rules.port ?? address.port };
   const connection = await dial(target, deadline.signal);
   if ("reason" in connection) {
-    return failed(
-      connection.outOfDescriptors ? "out of file descriptors" : `connect: ${connection.reason}`,
-    );
+    return connection.outOfDescriptors
+      ? { ok: undefined }
+      : failed(`connect: ${connection.reason}`);
   }
   // Closing is what wakes a read that would wait for ever.
   let open = true;

@@ -76,8 +76,10 @@ export class Prober {
       const result = await this.#probe(backend, this.#stopping.signal);
       if (this.#stopping.signal.aborted) return;
       const ended = this.#now();
-      const reason = result.ok ? undefined : result.reason;
-      this.#scheduler.probed(backend.id, result.ok, ended, ended - begun, reason);
+      if (result.ok !== undefined) {
+        const reason = result.ok ? undefined : result.reason;
+        this.#scheduler.probed(backend.id, result.ok, ended, ended - begun, reason);
+      }
     }
     schedule.end(this.#now());
   }

@@ -79,7 +79,7 @@ for (const { name, server, rules, reason } of CASES) {
     await using backend = new TestServer(server);
     const result = await probe(backend.address, { ...RULES, ...rules });
     assert.equal(result.ok, reason === undefined, JSON.stringify(result));
-    if (!result.ok) assert.match(result.reason, reason!);
+    if (result.ok === false) assert.match(result.reason, reason!);
   });
 }
 

@@ -118,6 +118,20 @@ Deno.test("Prober leaves a backend in maintenance alone", async () => {
   }
 });
 
+Deno.test("Prober holds a shortage of descriptors here against no backend", async () => {
+  const { clock, prober, scheduler } = lab((_id, atS) =>
+    Promise.resolve<ProbeResult>(atS < 10 ? { ok: true } : { ok: undefined })
+  );
+  try {
+    await prober.start();
+    await clock.tickAsync(60_000);
+    assert.deepEqual(scheduler.activeServers, ["B1", "B2"]);
+    await prober.stop();
+  } finally {
+    clock.uninstall();
+  }
+});
+
 Deno.test("Prober with jitter stays within it", async () => {
   const { clock, prober, begun } = lab(good, { jitter: 0.1, interval: 2 * NS_PER_S });
   try {

@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { RunningLbsim } from "../support/process.ts";
+import { echo, TestServer } from "../support/sockets.ts";
+
+Deno.test({
+  name: "lbsim lb survives running out of file descriptors: it pauses, says so once, and resumes",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using backend = new TestServer(echo);
+    const directory = await Deno.makeTempDir();
+    const clients: Deno.TcpConn[] = [];
+    try {
+      await Deno.writeTextFile(
+        `${directory}/config.yaml`,
+        `listen: 127.0.0.1:0
+backends: [{id: B1, address: "127.0.0.1:${backend.address.port}"}]
+health_check: {interval: 200ms, timeout: 100ms}
+timeouts: {connect: 20s, drain: 100ms}
+log: {connections: false}
+`,
+      );
+      await using lb = new RunningLbsim(["lb"], {
+        cwd: directory,
+        // Some sixty are Deno's own; what is left is enough for a few dozen connections.
+        prefix: ["sh", "-c", 'ulimit -n 128; exec "$@"', "sh"],
+      });
+      const line = await lb.line((text) => text.includes("listening on 127"));
+      const port = Number(/listening on 127\.0\.0\.1:(\d+)/.exec(line)![1]);
+
+      // Twice as many as there can be: the rest wait in the listener's queue.
+      for (let i = 0; i < 100; i++) {
+        clients.push(await Deno.connect({ hostname: "127.0.0.1", port }));
+      }
+      await lb.line((text) => text.includes("accept_paused"));
+
+      for (const client of clients.splice(0, 90)) client.close();
+      await lb.line((text) => text.includes("accept_resumed"));
+      // Everybody who waited is served now.
+      for (const client of clients) {
+        await client.write(new Uint8Array([7]));
+        const buffer = new Uint8Array(1);
+        assert.equal(await client.read(buffer), 1);
+        assert.equal(buffer[0], 7);
+      }
+      const paused = lb.records.filter(({ event }) => event === "accept_paused");
+      assert.equal(paused.length, 1, "said once");
+      assert.match(String(paused[0]!.message), /ulimit -n/);
+      assert.ok(!lb.lines.some((text) => text.includes("defect")));
+      lb.kill("SIGTERM");
+      assert.equal(await lb.ended(), 0);
+    } finally {
+      for (const client of clients) client.close();
+      await Deno.remove(directory, { recursive: true });
+    }
+  },
+});
