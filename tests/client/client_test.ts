@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { backendOf, EchoConnection, NoAnswer } from "../../client/connection.ts";
+import { LoadGenerator, type LoadResult } from "../../client/load.ts";
+import { LoadTally } from "../../client/load_report.ts";
+import { ClientSession } from "../../client/session.ts";
+import { monotonicNow } from "../../lib/clock.ts";
+import { NS_PER_MS, NS_PER_S } from "../../lib/core/mod.ts";
+import { deadAddress, eventually, readAll, TestServer } from "../support/sockets.ts";
+
+/** Answers each line as a backend would, so many times; then closes. */
+function answers(id: string, times = Infinity) {
+  return async (connection: Deno.TcpConn) => {
+    const buffer = new Uint8Array(4096);
+    for (let i = 0; i < times; i++) {
+      const count = await connection.read(buffer);
+      if (count === null) return;
+      const line = new TextDecoder().decode(buffer.subarray(0, count));
+      await connection.write(new TextEncoder().encode(`Hello from ${id}: ${line}`));
+    }
+  };
+}
+
+const SESSION = { timeout: NS_PER_S, newConnection: false, now: monotonicNow };
+
+Deno.test("backendOf() knows who wrote an answer", () => {
+  assert.equal(backendOf("Hello from B1: hi"), "B1");
+  assert.equal(backendOf("Hello from B1"), "B1");
+  assert.equal(backendOf("something else"), undefined);
+});
+
+Deno.test("EchoConnection.open() says why there is no connection", async () => {
+  await assert.rejects(
+    EchoConnection.open(deadAddress(), NS_PER_S),
+    (error) => error instanceof NoAnswer && error.reason === "refused",
+  );
+});
+
+Deno.test("EchoConnection.ask() says when no answer came in time", async () => {
+  await using silent = new TestServer(async (connection) => void await readAll(connection));
+  const connection = await EchoConnection.open(silent.address, NS_PER_S);
+  await assert.rejects(
+    connection.ask("hi", 20 * NS_PER_MS),
+    (error) => error instanceof NoAnswer && error.reason === "timeout",
+  );
+  assert.equal(connection.open, false);
+});
+
+Deno.test("ClientSession.send() keeps its connection, and reconnects when it has ended", async () => {
+  await using server = new TestServer(answers("B1", 2));
+  const session = new ClientSession({ ...SESSION, address: server.address });
+  assert.equal((await session.send("a")).connection, 1);
+  assert.equal((await session.send("b")).connection, 1);
+  const lost = await session.send("c");
+  assert.equal(lost.error, "closed");
+  assert.equal(lost.answer, undefined);
+  const again = await session.send("d");
+  assert.deepEqual([again.connection, again.answer], [2, "Hello from B1: d"]);
+  session.close();
+  assert.deepEqual([session.lines, session.answers], [4, 3]);
+  assert.deepEqual([...session.backends], [["B1", 3]]);
+});
+
+Deno.test("ClientSession.send() opens a connection for each line when it is told to", async () => {
+  await using server = new TestServer(answers("B1"));
+  const session = new ClientSession({ ...SESSION, address: server.address, newConnection: true });
+  for (let i = 1; i <= 3; i++) assert.equal((await session.send("x")).connection, i);
+  session.close();
+  assert.equal(server.accepted, 3);
+});
+
+for (const arrivals of [{ clients: 4 }, { rate: 500 }]) {
+  for (const keepConnections of [false, true]) {
+    const name = `${JSON.stringify(arrivals)}${keepConnections ? ", keeping connections" : ""}`;
+    Deno.test(`LoadGenerator sends, counts and stops clean with ${name}`, async () => {
+      await using server = new TestServer(answers("B1"));
+      const results: LoadResult[] = [];
+      const load = new LoadGenerator({
+        address: server.address,
+        arrivals,
+        keepConnections,
+        timeout: NS_PER_S,
+        now: monotonicNow,
+        onResult: (result) => results.push(result),
+      });
+      await eventually(() => results.length >= 50, "there are fifty answers");
+      await load.stop();
+      assert.equal(results.length, load.sent);
+      assert.ok(results.every(({ error, backend }) => error === undefined && backend === "B1"));
+      if (keepConnections) assert.ok(server.accepted < results.length);
+      else assert.equal(server.accepted, results.length);
+    });
+  }
+}
+
+Deno.test("LoadGenerator tells refused connects", async () => {
+  const results: LoadResult[] = [];
+  const load = new LoadGenerator({
+    address: deadAddress(),
+    arrivals: { clients: 1 },
+    keepConnections: false,
+    timeout: NS_PER_S,
+    now: monotonicNow,
+    onResult: (result) => results.push(result),
+  });
+  await eventually(() => results.length > 2, "there are results");
+  await load.stop();
+  assert.ok(results.every(({ error }) => error === "refused"));
+});
+
+Deno.test("LoadTally.summary() adds up", () => {
+  const tally = new LoadTally();
+  for (let i = 1; i <= 100; i++) {
+    tally.record({ latency: i * NS_PER_MS, backend: i % 4 === 0 ? "B2" : "B1" });
+  }
+  tally.record({ latency: 1, error: "refused" });
+  const summary = tally.summary(10 * NS_PER_S);
+  assert.deepEqual([summary.requests, summary.answers, summary.errors], [101, 100, 1]);
+  assert.deepEqual(summary.errors_by_kind, { refused: 1 });
+  assert.deepEqual(summary.backends, [
+    { id: "B1", answers: 75, share: 0.75 },
+    { id: "B2", answers: 25, share: 0.25 },
+  ]);
+  assert.equal(summary.answers_per_s, 10);
+  assert.ok(Math.abs(summary.latency_ms.p50! - 50) < 1);
+  assert.equal(summary.latency_ms.max, 100);
+});
