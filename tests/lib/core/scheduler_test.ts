@@ -165,6 +165,24 @@ Deno.test("Scheduler.removeBackend() lets live connections end as they will", ()
   assert.throws(() => scheduler.addBackend({ id: "B1", weight: 1, backup: false }), RangeError);
 });
 
+Deno.test("Scheduler.addBackend() gives one that takes over a name or a place no history", () => {
+  const { scheduler } = schedulerOf({ backends: ["B1", { id: "B2", weight: 9 }] });
+  const next = () => open(scheduler).backend.id;
+  const picksUntilB1 = () => {
+    let picks = 1;
+    while (next() !== "B1") picks++;
+    return picks;
+  };
+  assert.equal(picksUntilB1(), 5);
+  assert.equal(picksUntilB1(), 10, "once in ten from then on");
+  scheduler.removeBackend("B1");
+  const heir = scheduler.addBackend({ id: "B1", weight: 1, backup: false });
+  assert.equal(heir.available, false, "not before it has been probed");
+  scheduler.probed("B1", true, 0, 0);
+  assert.deepEqual([heir.index, heir.inFlight, heir.connections], [0, 0, 0]);
+  assert.ok(picksUntilB1() < 10, "it does not wait for the turn of the one before it");
+});
+
 Deno.test("Scheduler tells the story of a failover in events", () => {
   const { scheduler, emitted } = schedulerOf({ backends: ["B1", "B2"] });
   const failed = granted(scheduler.acquire("10.0.0.9", 1e6));

@@ -117,6 +117,16 @@ Deno.test("a client returns to a backend that failed it only after a probe has s
   assert.equal(visit(lab, "10.0.0.1", 9), "B1");
 });
 
+Deno.test("a client does not return on the strength of a probe from before the failure", () => {
+  const lab = schedulerOf({ sticky: STICKY });
+  visit(lab, "c", 1);
+  lab.scheduler.probed("B1", true, 2, 0);
+  const failed = granted(lab.scheduler.acquire("c", 3));
+  const next = granted(failed.connectFailed("refused", 4));
+  next.release("closed", 4);
+  assert.equal(visit(lab, "c", 5), next.backend.id);
+});
+
 Deno.test("a full backend lends a connection out and keeps the pin", () => {
   const lab = schedulerOf({
     sticky: STICKY,

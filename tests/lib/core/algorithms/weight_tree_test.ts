@@ -2,28 +2,65 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { WeightTree } from "../../../../lib/core/algorithms/_weight_tree.ts";
 
+const sets = fc.array(fc.tuple(fc.nat({ max: 40 }), fc.integer({ min: 0, max: 256 })), {
+  minLength: 1,
+  maxLength: 100,
+  size: "max",
+});
+
+/** The tree, and the array that it stands for. */
+function treeAndArray(sets: readonly (readonly [number, number])[]) {
+  const tree = new WeightTree();
+  const weights = Array<number>(41).fill(0);
+  for (const [index, weight] of sets) {
+    tree.set(index, weight);
+    weights[index] = weight;
+  }
+  return { tree, weights, total: weights.reduce((sum, weight) => sum + weight, 0) };
+}
+
+function scan(weights: readonly number[], point: number): number {
+  let rest = point;
+  return weights.findIndex((weight) => (rest -= weight) < 0);
+}
+
+Deno.test("WeightTree keeps the weights that were set, and their sum", () => {
+  fc.assert(fc.property(sets, (sets) => {
+    const { tree, weights, total } = treeAndArray(sets);
+    assert.equal(tree.total, total);
+    weights.forEach((weight, index) => assert.equal(tree.get(index), weight));
+    assert.equal(tree.get(1e6), 0);
+  }));
+});
+
 Deno.test("WeightTree.find() finds what a scan over the running sum finds", () => {
-  fc.assert(
-    fc.property(
-      fc.array(fc.tuple(fc.nat({ max: 40 }), fc.integer({ min: 0, max: 256 })), { minLength: 1 }),
-      fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
-      (sets, share) => {
-        const tree = new WeightTree();
-        const weights: number[] = Array(41).fill(0);
-        for (const [index, weight] of sets) {
-          tree.set(index, weight);
-          weights[index] = weight;
-        }
-        const total = weights.reduce((sum, weight) => sum + weight, 0);
-        assert.equal(tree.total, total);
-        if (total === 0) return;
-        let rest = share * total;
-        const expected = weights.findIndex((weight) => (rest -= weight) < 0);
-        assert.equal(tree.find(share * total), expected);
-        assert.ok(weights[tree.find(share * total)]! > 0);
-      },
-    ),
-  );
+  const share = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+  fc.assert(fc.property(sets, share, (sets, share) => {
+    const { tree, weights, total } = treeAndArray(sets);
+    if (total === 0) return;
+    assert.equal(tree.find(share * total), scan(weights, share * total));
+  }));
+});
+
+Deno.test("WeightTree.find() gives each index exactly the points of its weight", () => {
+  fc.assert(fc.property(sets, (sets) => {
+    const { tree, weights, total } = treeAndArray(sets);
+    const points = weights.map(() => 0);
+    for (let point = 0; point < total; point++) {
+      points[tree.find(point)]!++;
+      assert.equal(tree.find(point + 0.999), tree.find(point));
+    }
+    assert.deepEqual(points, weights);
+  }));
+});
+
+Deno.test("WeightTree.find() finds the last index for the largest number below 1", () => {
+  const largest = 1 - 2 ** -53;
+  for (let count = 1; count <= 70; count++) {
+    const tree = new WeightTree();
+    for (let index = 0; index < count; index++) tree.set(index, 1 + index % 3);
+    assert.equal(tree.find(largest * tree.total), count - 1);
+  }
 });
 
 Deno.test("WeightTree.set() leaves nothing behind after fractions came and went", () => {
