@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { type AlgorithmOptions, createAlgorithm, createRandom } from "../../../../lib/core/mod.ts";
 import { PowerOfTwo } from "../../../../lib/core/algorithms/power_of_two.ts";
+import { assertProportional, chiSquare, chiSquareBound } from "../../../support/statistics.ts";
 import {
   candidatesOf,
   open,
@@ -21,6 +22,17 @@ Deno.test("RoundRobin.pick() gives nginx's sequence for weights 5, 1, 1", () => 
 
 Deno.test("RoundRobin.pick() goes round in order when all weigh the same", () => {
   assert.equal(sequence({ name: "round-robin" }, [1, 1, 1], 7), "a b c a b c a");
+});
+
+Deno.test("RoundRobin.pick() gives each its weight in every cycle, and spreads the heavy ones", () => {
+  const weights = [7, 4, 2, 1];
+  const picks = sequence({ name: "round-robin" }, weights, 10 * 14).split(" ");
+  for (let cycle = 0; cycle < 10; cycle++) {
+    const turn = picks.slice(14 * cycle, 14 * cycle + 14);
+    assert.deepEqual([..."abcd"].map((id) => turn.filter((pick) => pick === id).length), weights);
+  }
+  // Half of all picks are for a: it never waits for more than two, nor is it picked three times running.
+  assert.doesNotMatch(picks.join(""), /[^a]{3}|aaa/);
 });
 
 Deno.test("RoundRobin.pick() goes on where it was when a backend returns", () => {
@@ -82,6 +94,99 @@ Deno.test("PowerOfTwo.pick() draws distinct backends", () => {
   // The least loaded is among two of three with probability 2/3.
   const deviation = Math.sqrt(picks * (2 / 3) * (1 / 3));
   assert.ok(Math.abs(counts.a - picks * 2 / 3) < 5 * deviation, `${counts.a}`);
+});
+
+/** Backends that are to be chosen between, and what is in flight on each. */
+interface Scene {
+  readonly weights: readonly number[];
+  readonly loads: readonly number[];
+}
+
+const SCENES: readonly Scene[] = [
+  { weights: [1, 1, 1, 1, 1], loads: [0, 0, 0, 0, 0] },
+  { weights: [1, 1, 1, 1, 1], loads: [0, 1, 2, 3, 4] },
+  { weights: [1, 1, 1, 1, 1], loads: [2, 2, 0, 2, 2] },
+  { weights: [5, 3, 1, 1], loads: [0, 0, 0, 0] },
+  { weights: [5, 3, 1, 1], loads: [9, 1, 4, 4] },
+  { weights: [8, 1], loads: [0, 0] },
+];
+
+/**
+ * The probability that each is picked, by going through all ordered draws. A draw takes each of those
+ * left in proportion to weight; of those drawn the least in flight for its weight wins, the first of equals.
+ */
+function chances({ weights, loads }: Scene, choices: number, distinct: boolean): number[] {
+  const chance = weights.map(() => 0);
+  const draw = (drawn: readonly number[], probability: number): void => {
+    const left = weights.map((weight, i) => distinct && drawn.includes(i) ? 0 : weight);
+    const total = left.reduce((sum, weight) => sum + weight, 0);
+    if (drawn.length === choices || total === 0) {
+      const load = (i: number) => loads[i]! / weights[i]!;
+      const least = Math.min(...drawn.map(load));
+      chance[drawn.find((i) => load(i) === least)!]! += probability;
+      return;
+    }
+    left.forEach((weight, i) => {
+      if (weight > 0) draw([...drawn, i], probability * weight / total);
+    });
+  };
+  draw([], 1);
+  return chance;
+}
+
+function picksOf({ weights, loads }: Scene, choices: number): number[] {
+  const candidates = candidatesOf(weights);
+  candidates.forEach((candidate, i) => candidate.inFlight = loads[i]!);
+  const algorithm = createAlgorithm({ name: "power-of-two", choices }, createRandom(3));
+  for (const candidate of candidates) algorithm.add(candidate);
+  const counts = weights.map(() => 0);
+  for (let i = 0; i < 50_000; i++) counts[algorithm.pick("c", 0)!.index]!++;
+  return counts;
+}
+
+for (const scene of SCENES) {
+  for (const choices of [1, 2, 3]) {
+    const { weights, loads } = scene;
+    Deno.test(`PowerOfTwo.pick() picks weights ${weights} with loads ${loads} as often as ${choices} draws imply`, () => {
+      assertProportional(picksOf(scene, choices), chances(scene, choices, true));
+    });
+  }
+}
+
+Deno.test("PowerOfTwo.pick() is told apart from drawing with replacement", () => {
+  for (const scene of SCENES.filter(({ loads }) => new Set(loads).size > 1)) {
+    const counts = picksOf(scene, 2);
+    const expected = chances(scene, 2, false).map((chance) => chance * 50_000);
+    assert.ok(chiSquare(counts, expected) > 2 * chiSquareBound(counts.length - 1));
+  }
+});
+
+Deno.test("PowerOfTwo.pick() draws anew each time", () => {
+  // Pairs of consecutive picks among equals are as likely as each other.
+  const algorithm = createAlgorithm({ name: "power-of-two" }, createRandom(4));
+  for (const candidate of candidatesOf([1, 1, 1])) algorithm.add(candidate);
+  const pairs = Array<number>(9).fill(0);
+  let previous = 0;
+  for (let i = 0; i < 50_000; i++) {
+    const { index } = algorithm.pick("c", 0)!;
+    pairs[3 * previous + index]!++;
+    previous = index;
+  }
+  assertProportional(pairs, pairs.map(() => 1));
+});
+
+Deno.test("RandomChoice.pick() draws by weight, whatever it drew before", () => {
+  const weights = [5, 3, 2];
+  const algorithm = createAlgorithm({ name: "random" }, createRandom(4));
+  for (const candidate of candidatesOf(weights)) algorithm.add(candidate);
+  const pairs = Array<number>(9).fill(0);
+  let previous = 0;
+  for (let i = 0; i < 50_000; i++) {
+    const { index } = algorithm.pick("c", 0)!;
+    pairs[3 * previous + index]!++;
+    previous = index;
+  }
+  assertProportional(pairs, weights.flatMap((first) => weights.map((second) => first * second)));
 });
 
 Deno.test("PowerOfTwo.pick() with as many choices as backends is least connections", () => {
