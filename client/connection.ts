@@ -2,7 +2,6 @@ import { type Address, formatAddress } from "../lib/address.ts";
 import { timerDelay } from "../lib/clock.ts";
 import type { Nanoseconds } from "../lib/core/mod.ts";
 import { LineReader, LineTooLong, writeAll } from "../lib/lines.ts";
-import { UserError } from "../lib/user_error.ts";
 
 /** Why a line got no answer. */
 export type NoAnswerReason = "refused" | "unreachable" | "timeout" | "closed" | "wrong_answer";
@@ -99,7 +98,7 @@ export class EchoConnection {
   }
 }
 
-function connectError(error: unknown, late: boolean, address: Address): NoAnswer | UserError {
+function connectError(error: unknown, late: boolean, address: Address): NoAnswer {
   const where = formatAddress(address);
   if (late || error instanceof Deno.errors.TimedOut) {
     return new NoAnswer("timeout", `${where} did not accept the connection in time`);

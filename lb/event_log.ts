@@ -1,11 +1,5 @@
 import type { Logger } from "@logtape/logtape";
-import {
-  type EventOf,
-  type EventStream,
-  type EventType,
-  type LbEvent,
-  type RefusalReason,
-} from "../lib/core/mod.ts";
+import type { EventOf, EventStream, EventType, LbEvent, RefusalReason } from "../lib/core/mod.ts";
 import { logSentence } from "../lib/log.ts";
 
 /** Kinds that come once per connection: left unread, they are never made. */

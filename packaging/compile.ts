@@ -87,4 +87,4 @@ export function explain(target: string, failure: string): string {
     : failure;
 }
 
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) Deno.exitCode = await main();

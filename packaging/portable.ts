@@ -70,10 +70,10 @@ async function run(program: string, args: string[]): Promise<void> {
   if (!success) throw new Error(`${program} ${args[0]}: ${new TextDecoder().decode(stderr)}`);
 }
 
-if (import.meta.main) {
+async function main(): Promise<number> {
   if (Deno.build.os === "windows") {
     console.error("compile:portable is for Linux and macOS; on Windows use `deno task compile`");
-    Deno.exit(1);
+    return 1;
   }
   const os = Deno.build.os === "darwin" ? "macos" : Deno.build.os;
   const arch = Deno.build.arch === "x86_64" ? "x64" : "arm64";
@@ -82,4 +82,7 @@ if (import.meta.main) {
   await buildPortable(output);
   await smoke([`${Deno.cwd()}/${output}`]);
   console.log(`built ${output}; it runs`);
+  return 0;
 }
+
+if (import.meta.main) Deno.exitCode = await main();

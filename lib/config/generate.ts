@@ -13,7 +13,9 @@ export function withReference(readme: string): string {
   if (before === undefined || after === undefined) {
     throw new Error(`README.md has no ${start} … ${end}`);
   }
-  return `${before}${start}\n\n${referenceTable()}\n\n${end}${after}`;
+  // The formatter would pad the columns to the longest cell, off any screen.
+  const [from, to] = ["<!-- deno-fmt-ignore-start -->", "<!-- deno-fmt-ignore-end -->"];
+  return `${before}${start}\n${from}\n\n${referenceTable()}\n\n${to}\n${end}${after}`;
 }
 
 /** The text of config.schema.json. */

@@ -15,6 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "sim": ["lib", "lib/core"],
   "web": ["lib", "lib/core", "sim"],
   "live": ["lib", "lib/core", ...ROLES],
+  "packaging": ["deno.json"],
   "main.ts": ["lib", "lib/core", "live", "web", ...ROLES],
 };
 
