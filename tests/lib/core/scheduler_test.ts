@@ -34,6 +34,20 @@ Deno.test("Lease.connectFailed() ends the lease", () => {
   assert.throws(() => lease.release("closed", 2), /released exactly once/);
 });
 
+Deno.test("Lease.connected() and refuse() assert that the lease is being opened", () => {
+  const { scheduler } = schedulerOf();
+  const opened = open(scheduler);
+  assert.throws(() => opened.connected(1), /connects at most once/);
+  assert.throws(() => opened.connectFailed("refused", 1), /Assertion failed/);
+  assert.throws(() => opened.refuse("stopping", 1), /Assertion failed/);
+  assert.equal(scheduler.connections, 1, "nothing of that changed the books");
+  const refused = granted(scheduler.acquire("c", 0));
+  assert.deepEqual(refused.refuse("stopping", 1), { granted: false, reason: "stopping" });
+  assert.throws(() => refused.refuse("stopping", 1), /Assertion failed/);
+  assert.throws(() => refused.release("closed", 1), /released exactly once/);
+  assert.equal(scheduler.connections, 1);
+});
+
 Deno.test("Lease.connectFailed() tries every backend once, whatever the algorithm", () => {
   for (const algorithm of ["round-robin", "least-connections", "random", "power-of-two"] as const) {
     const ids = ["B1", "B2", "B3", "B4"];
