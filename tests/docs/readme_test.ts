@@ -1,0 +1,87 @@
+/** What the documents tell people to type, and what they say will come of it. */
+import assert from "node:assert/strict";
+import deno from "../../deno.json" with { type: "json" };
+import { DiagnosticsError, parseConfig } from "../../lib/config/mod.ts";
+import { lbsim, RunningLbsim } from "../support/process.ts";
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+const DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/algorithms.md"];
+
+const read = (file: string) => Deno.readTextFileSync(`${ROOT}${file}`);
+
+/** Everything in a document that is set as code, in blocks for a shell or in a line. */
+function codeOf(text: string): string[] {
+  const blocks = [...text.matchAll(/```sh\n([^]*?)```/g)].flatMap(([, block]) =>
+    block!.split("\n")
+  );
+  const inline = [...text.matchAll(/`([^`\n]+)`/g)].map(([, code]) => code!);
+  return [...blocks, ...inline].filter((line) => line !== "");
+}
+
+for (const file of DOCUMENTS) {
+  const code = codeOf(read(file));
+
+  Deno.test(`${file} names tasks that exist, and Deno in the version that is pinned`, () => {
+    for (const line of code) {
+      const task = /\btask ([\w:]+)/.exec(line)?.[1];
+      if (task !== undefined) assert.ok(task in deno.tasks, line);
+      const version = /deno@(\S+)/.exec(line)?.[1];
+      if (version !== undefined) assert.equal(version, read(".dvmrc").trim(), line);
+    }
+  });
+
+  Deno.test(`${file} names flags that exist`, async () => {
+    for (const line of code) {
+      const command = /^lbsim (\w+)/.exec(line)?.[1];
+      if (command === undefined || command === "help" || command === "complete") continue;
+      const { stdout, code } = await lbsim([command, "--help"]);
+      assert.equal(code, 0, line);
+      for (const [flag] of line.matchAll(/--?[a-z][\w-]*/g)) {
+        assert.ok(new RegExp(`(^|[\\s,])${flag}\\b`, "m").test(stdout), `${flag} in \`${line}\``);
+      }
+    }
+  });
+
+  Deno.test(`${file} points at files that exist`, () => {
+    const directory = file.includes("/") ? `${file.split("/")[0]}/` : "";
+    for (const [, target] of read(file).matchAll(/\]\((?!https?:)([^)#]+)\)/g)) {
+      assert.ok(Deno.statSync(`${ROOT}${directory}${target}`), target);
+    }
+  });
+}
+
+Deno.test("README.md shows a mistake as it is shown", () => {
+  const shown = /```text\n(config\.yaml:[^]*?)\n```/.exec(read("README.md"))![1]!;
+  try {
+    parseConfig({
+      file: "config.yaml",
+      text: "backends: [{id: B1, address: 10.0.0.1:80}]\nalgorithm: round-robbin\n",
+    });
+    assert.fail("it is a mistake");
+  } catch (error) {
+    assert.ok(error instanceof DiagnosticsError);
+    assert.equal(error.message, shown);
+  }
+});
+
+Deno.test("`deno run -P main.ts` runs lbsim, as README.md says", async () => {
+  const { success, stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-P", "main.ts", "check"],
+    cwd: ROOT,
+  }).output();
+  assert.ok(success);
+  assert.match(new TextDecoder().decode(stdout), /config\.yaml is valid/);
+});
+
+Deno.test("README.md's client commands do what it says", async () => {
+  await using backend = new RunningLbsim(["backend", "127.0.0.1:0", "--id", "B1", "--slots", "4"]);
+  const line = await backend.line((text) => text.includes("listening on"));
+  const address = /listening on (\S+)/.exec(line)![1]!;
+  const piped = await lbsim(["client", address], { stdin: "hi\n" });
+  assert.equal(piped.stdout, "Hello from B1: hi\n");
+  const many = await lbsim(["client", address, "hi", "-n", "6", "--new-connection"]);
+  assert.equal(many.stdout, "Hello from B1: hi\n".repeat(6));
+  const load = await lbsim(["client", address, "--rate", "200/s", "--duration", "500ms", "--json"]);
+  assert.equal(load.code, 0, load.stderr);
+  assert.ok(JSON.parse(load.stdout).answers >= 50);
+});

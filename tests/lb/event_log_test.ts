@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { logEvents } from "../../lb/event_log.ts";
+import { StatusReporter } from "../../lb/status.ts";
+import { EventStream, NS_PER_S } from "../../lib/core/mod.ts";
+import { logger, type LogOptions, startLogging, stopLogging } from "../../lib/log.ts";
+import { granted, open, schedulerOf, takeDown } from "../support/scheduling.ts";
+
+/** Collects what is logged. */
+function logged(options: LogOptions, color = false): string[] {
+  const lines: string[] = [];
+  startLogging(options, { out: (line) => lines.push(line), stdoutIsTerminal: false, color });
+  return lines;
+}
+
+Deno.test("logEvents() writes one JSON object per event, with its numbers", () => {
+  const lines = logged({ level: "info", format: "auto" });
+  const { scheduler, events } = schedulerOf({ backends: ["B1", "B2"] });
+  const end = logEvents(events, logger("lb"), { connections: true });
+  const lease = granted(granted(scheduler.acquire("10.0.0.9", 1e6)).connectFailed("refused", 2e6));
+  lease.connected(3e6);
+  lease.release("closed", 9e6, { bytesToBackend: 10, bytesToClient: 2048 });
+  takeDown(scheduler, "B1", 10e6);
+  end();
+  stopLogging();
+  const records = lines.map((line) => JSON.parse(line));
+  assert.deepEqual(records.map(({ level, event }) => [level, event]), [
+    ["warning", "connect_failed"],
+    ["info", "connection_opened"],
+    ["info", "connection_closed"],
+    ["warning", "backend_down"],
+  ]);
+  assert.deepEqual(records.map(({ message }) => message), [
+    "#1 10.0.0.9 → B1 connect failed: refused (attempt 1)",
+    "#1 10.0.0.9 → B2 (1 in flight, connect 1.0 ms)",
+    "#1 10.0.0.9 → B2 closed after 7.0 ms (10 B in, 2.0 KB out)",
+    "B1 is down after 3 bad probes: connect: refused; 0 connections still on it; active: B2",
+  ]);
+  assert.equal(records[2].bytes_to_client, 2048);
+  assert.match(records[0].time, /^\d{4}-\d\d-\d\dT/);
+});
+
+Deno.test("logEvents() without connections does not even have them made", () => {
+  logged({ level: "info", format: "json" });
+  const events = new EventStream();
+  const end = logEvents(events, logger("lb"), { connections: false });
+  for (
+    const type of ["connection_opened", "connection_closed", "session_pinned", "probe"] as const
+  ) {
+    assert.equal(events.wants(type), false, type);
+  }
+  assert.equal(events.wants("backend_down"), true);
+  end();
+  stopLogging();
+});
+
+Deno.test("logEvents() tells of every probe at level debug", () => {
+  const lines = logged({ level: "debug", format: "pretty" });
+  const { scheduler, events } = schedulerOf({ backends: ["B1"] });
+  const end = logEvents(events, logger("lb"), { connections: true });
+  scheduler.probed("B1", false, 1e6, 2e6, 'got "{x}"');
+  end();
+  stopLogging();
+  assert.equal(lines.length, 1);
+  assert.match(lines[0]!, /^\d\d:\d\d:\d\d\.\d{3} debug {3}probe of B1 failed: got "\{x\}"$/);
+});
+
+Deno.test("startLogging() colours what is pretty, if it may", () => {
+  const lines = logged({ level: "info", format: "pretty" }, true);
+  logger("lb").warn("careful");
+  stopLogging();
+  assert.ok(lines[0]!.includes("\x1b["));
+});
+
+Deno.test("StatusReporter.status() tells state, load, share and the last probe of each", () => {
+  const { scheduler, events } = schedulerOf({ backends: ["B1", "B2"] });
+  const status = new StatusReporter(scheduler, events, () => 5 * NS_PER_S);
+  for (let i = 0; i < 3; i++) open(scheduler);
+  scheduler.probed("B1", true, 4 * NS_PER_S, 2e6);
+  scheduler.setMode("B2", "drain", 0);
+  assert.deepEqual(status.status(), [
+    {
+      backend: "B1",
+      state: "up",
+      in_flight: 2,
+      connections: 2,
+      share: 2 / 3,
+      last_probe_ok: true,
+      last_probe_ms: 2,
+      last_probe_ago_ms: 1000,
+    },
+    { backend: "B2", state: "drain", in_flight: 1, connections: 1, share: 1 / 3 },
+  ]);
+  status.stop();
+});
