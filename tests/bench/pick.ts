@@ -1,0 +1,133 @@
+/**
+ * What a pick costs: `deno run tests/bench/pick.ts`.
+ *
+ * In a steady state, each connection is picked for, counted, and the oldest of those open ends: the time
+ * per connection is what an algorithm costs the balancer, upkeep included. In brackets the ratio to
+ * finding the least loaded by a plain scan over an array, in the same run.
+ */
+import {
+  type Algorithm,
+  ALGORITHM_NAMES,
+  type AlgorithmOptions,
+  type Candidate,
+  createAlgorithm,
+  createRandom,
+} from "../../lib/core/mod.ts";
+
+const SIZES = [3, 10, 100, 1000];
+const ROUNDS = 7;
+const ROUND_MS = 15;
+const OPEN_PER_BACKEND = 4;
+
+interface Counted extends Candidate {
+  inFlight: number;
+}
+
+/** The plain way: look at everybody, every time. It keeps nothing, so there is nothing to keep up. */
+class Scan implements Algorithm {
+  readonly #candidates: Candidate[] = [];
+
+  add(candidate: Candidate): void {
+    this.#candidates.push(candidate);
+  }
+
+  remove(): void {}
+
+  update(): void {}
+
+  pick(): Candidate | undefined {
+    let best: Candidate | undefined;
+    let bestScore = Infinity;
+    for (const candidate of this.#candidates) {
+      if (!candidate.available) continue;
+      const score = (candidate.inFlight + 1) / candidate.weight;
+      if (score >= bestScore) continue;
+      best = candidate;
+      bestScore = score;
+    }
+    return best;
+  }
+}
+
+function candidates(count: number, heaviest: number): Counted[] {
+  return Array.from({ length: count }, (_, index) => ({
+    id: `B${index + 1}`,
+    index,
+    weight: 1 + index % heaviest,
+    inFlight: 0,
+    available: true,
+  }));
+}
+
+/** Connections that come and go: the oldest ends whenever a new one is picked for. */
+class Traffic {
+  readonly #algorithm: Algorithm;
+  readonly #open: Counted[];
+  #oldest = 0;
+
+  constructor(algorithm: Algorithm, backends: readonly Counted[]) {
+    this.#algorithm = algorithm;
+    for (const backend of backends) algorithm.add(backend);
+    const length = OPEN_PER_BACKEND * backends.length;
+    this.#open = Array.from({ length }, () => this.#connect());
+  }
+
+  run(connections: number): void {
+    for (let i = 0; i < connections; i++) {
+      const ended = this.#open[this.#oldest]!;
+      ended.inFlight--;
+      this.#algorithm.loadChanged?.(ended);
+      this.#open[this.#oldest] = this.#connect();
+      this.#oldest = (this.#oldest + 1) % this.#open.length;
+    }
+  }
+
+  #connect(): Counted {
+    const picked = this.#algorithm.pick("192.168.1.50", 0) as Counted;
+    picked.inFlight++;
+    this.#algorithm.loadChanged?.(picked);
+    return picked;
+  }
+}
+
+/** Nanoseconds per connection: the best of several rounds, as noise only ever adds. */
+function measure(algorithm: Algorithm, backends: readonly Counted[]): number {
+  const traffic = new Traffic(algorithm, backends);
+  let connections = 100;
+  let best = Infinity;
+  for (let round = 0; round < ROUNDS;) {
+    const begun = performance.now();
+    traffic.run(connections);
+    const took = performance.now() - begun;
+    if (took < ROUND_MS) {
+      connections *= 2; // Warming up, and finding out how many make a round.
+      continue;
+    }
+    best = Math.min(best, took * 1e6 / connections);
+    round++;
+  }
+  return best;
+}
+
+function table(heaviest: number): void {
+  const weights = heaviest === 1 ? "all of weight 1" : `weights 1 to ${heaviest}`;
+  console.log(`\nns per connection (× a plain scan), ${weights}`);
+  console.log(line("backends", SIZES.map(String)));
+  const scans = SIZES.map((size) => measure(new Scan(), candidates(size, heaviest)));
+  console.log(line("plain scan", scans.map((ns) => ns.toFixed(0))));
+  for (const name of ALGORITHM_NAMES) {
+    const cells = SIZES.map((size, i) => {
+      const algorithm = createAlgorithm({ name } as AlgorithmOptions, createRandom(1));
+      const ns = measure(algorithm, candidates(size, heaviest));
+      return `${ns.toFixed(0)} (${(ns / scans[i]!).toFixed(2)})`;
+    });
+    console.log(line(name, cells));
+  }
+}
+
+function line(name: string, cells: readonly string[]): string {
+  return name.padEnd(20) + cells.map((cell) => cell.padStart(14)).join("");
+}
+
+table(1);
+table(5);
