@@ -1,26 +1,66 @@
-/** Values are told apart to one part in 2⁸ of their power of two: 0.4 % at the worst. */
+/** Each power of two is cut into 2⁸ buckets. */
 const SUB_BITS = 8;
-const SUB_COUNT = 1 << SUB_BITS;
-const EXPONENTS = 53 - SUB_BITS;
+/** Buckets from 0 to 2⁵³, and one more edge. */
+const BUCKETS = (53 - SUB_BITS + 2) << SUB_BITS;
+/** What the bucket of a number from 2⁸ on falls short of its leading bits. */
+const OFFSET = (1023 + SUB_BITS - 1) << SUB_BITS;
+
+const double = new Float64Array(1);
+const words = new Int32Array(double.buffer);
+double[0] = 1;
+/** Where the word with the exponent is: it depends on the byte order of the machine. */
+const HIGH = words[1] === 0x3ff00000 ? 1 : 0;
+
+/** A histogram as plain data: to write as JSON, or to hand to another thread. */
+export interface HistogramData {
+  readonly count: number;
+  readonly sum: number;
+  /** Absent if nothing was recorded. */
+  readonly min?: number;
+  readonly max: number;
+  /** Bucket and count in turn, for every bucket that is not empty. */
+  readonly buckets: readonly number[];
+}
 
 /**
- * Counts of non-negative values in log-linear buckets: each power of two is cut into 256. Recording is
- * a few nanoseconds, memory does not grow, and quantiles are right to 0.4 % over the whole range of
- * doubles up to 2⁵³. Counts from several histograms add up.
+ * Counts of non-negative values in log-linear buckets: whole numbers up to 2⁹ have a bucket each, and
+ * above that each power of two is cut into 256. Recording takes a few nanoseconds, memory does not grow
+ * with the number of values, and a quantile is right to 0.4 % over the whole range up to 2⁵³.
+ * Counts of several histograms add up, exactly and in any order.
+ *
+ * Source: the layout of HdrHistogram (Tene), read off the bits of a double.
  */
 export class Histogram {
-  readonly #counts = new Float64Array(SUB_COUNT * (EXPONENTS + 1));
+  readonly #counts = new Float64Array(BUCKETS);
   #count = 0;
   #sum = 0;
   #min = Infinity;
   #max = 0;
+
+  /** The histogram that `toData` made plain. */
+  static fromData(data: HistogramData): Histogram {
+    const histogram = new Histogram();
+    histogram.#count = data.count;
+    histogram.#sum = data.sum;
+    histogram.#min = data.min ?? Infinity;
+    histogram.#max = data.max;
+    for (let i = 0; i + 1 < data.buckets.length; i += 2) {
+      histogram.#counts[data.buckets[i]!] = data.buckets[i + 1]!;
+    }
+    return histogram;
+  }
 
   /** How many values were recorded. */
   get count(): number {
     return this.#count;
   }
 
-  /** Their exact mean; NaN if there are none. */
+  /** Their sum, exact as long as it is below 2⁵³ and the values are whole. */
+  get sum(): number {
+    return this.#sum;
+  }
+
+  /** Their mean; NaN if there are none. */
   get mean(): number {
     return this.#sum / this.#count;
   }
@@ -47,8 +87,9 @@ export class Histogram {
 
   /** Takes in all that another one has. */
   add(other: Histogram): void {
+    const counts = this.#counts;
     other.#counts.forEach((count, bucket) => {
-      if (count > 0) this.#counts[bucket] = this.#counts[bucket]! + count;
+      if (count > 0) counts[bucket] = counts[bucket]! + count;
     });
     this.#count += other.#count;
     this.#sum += other.#sum;
@@ -66,7 +107,7 @@ export class Histogram {
     if (this.#count === 0) return NaN;
     const rank = share * this.#count;
     let below = 0;
-    for (let bucket = 0; bucket < this.#counts.length; bucket++) {
+    for (let bucket = 0; bucket < BUCKETS; bucket++) {
       const count = this.#counts[bucket]!;
       if (count === 0) continue;
       if (below + count >= rank) {
@@ -78,18 +119,48 @@ export class Histogram {
     }
     return this.#max;
   }
+
+  /** How many values are above a limit, interpolated within its bucket. */
+  countAbove(limit: number): number {
+    if (limit >= this.#max) return 0;
+    if (limit < this.#min) return this.#count;
+    const bucket = bucketOf(limit);
+    const from = lowerEdge(bucket);
+    const share = (limit - from) / (lowerEdge(bucket + 1) - from);
+    let above = this.#counts[bucket]! * (1 - share);
+    for (let i = bucket + 1; i < BUCKETS; i++) above += this.#counts[i]!;
+    return above;
+  }
+
+  /** Every bucket that is not empty: values from `from` to `to`, `to` not included. */
+  *buckets(): Generator<{ readonly from: number; readonly to: number; readonly count: number }> {
+    for (let bucket = 0; bucket < BUCKETS; bucket++) {
+      const count = this.#counts[bucket]!;
+      if (count > 0) yield { from: lowerEdge(bucket), to: lowerEdge(bucket + 1), count };
+    }
+  }
+
+  /** The same as plain data. */
+  toData(): HistogramData {
+    const buckets: number[] = [];
+    this.#counts.forEach((count, bucket) => {
+      if (count > 0) buckets.push(bucket, count);
+    });
+    const min = this.#count === 0 ? {} : { min: this.#min };
+    return { count: this.#count, sum: this.#sum, ...min, max: this.#max, buckets };
+  }
 }
 
+/** Exponent and leading bits of the double are, as one number, the number of its bucket. */
 function bucketOf(value: number): number {
-  if (value < SUB_COUNT) return value | 0;
-  // The position of the highest bit: exact for all safe integers, and no logarithm.
-  const high = value >= 2 ** 32 ? 63 - Math.clz32(value / 2 ** 32) : 31 - Math.clz32(value);
-  const shift = high - SUB_BITS;
-  return (shift + 1) * SUB_COUNT + (Math.floor(value / 2 ** shift) - SUB_COUNT);
+  if (value < 1 << SUB_BITS) return value | 0;
+  double[0] = value;
+  return (words[HIGH]! >> (20 - SUB_BITS)) - OFFSET;
 }
 
 function lowerEdge(bucket: number): number {
-  if (bucket < SUB_COUNT) return bucket;
-  const shift = Math.floor(bucket / SUB_COUNT) - 1;
-  return (SUB_COUNT + (bucket % SUB_COUNT)) * 2 ** shift;
+  if (bucket < 1 << SUB_BITS) return bucket;
+  double[0] = 0;
+  words[HIGH] = (bucket + OFFSET) << (20 - SUB_BITS);
+  return double[0]!;
 }

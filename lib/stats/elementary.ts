@@ -1,0 +1,152 @@
+/**
+ * Logarithm, exponential, power and sine that give the same bits on every platform. IEEE 754 fixes
+ * `+ − × ÷ √` to the last bit, but leaves these open, and engines differ; a simulation that is to give
+ * the same bytes everywhere must bring its own.
+ *
+ * Source: fdlibm 5.3 (`e_log.c`, `e_exp.c`, `k_sin.c`, `k_cos.c`), © 1993 Sun Microsystems, freely
+ * usable and distributable as long as this notice is kept.
+ */
+
+const LN2_HIGH = 6.93147180369123816490e-01;
+const LN2_LOW = 1.90821492927058770002e-10;
+const INVERSE_LN2 = 1.44269504088896338700e+00;
+const TWO_POW_54 = 2 ** 54;
+
+const double = new Float64Array(1);
+const words = new Int32Array(double.buffer);
+double[0] = 1;
+/** Where the word with sign and exponent is: it depends on the byte order of the machine. */
+const HIGH = words[1] === 0x3ff00000 ? 1 : 0;
+
+/** The natural logarithm of `x`, right to within one unit in the last place. */
+export function ln(x: number): number {
+  double[0] = x;
+  let high = words[HIGH]!;
+  let exponent = 0;
+  if (high < 0x00100000) {
+    if (x === 0) return -Infinity;
+    if (high < 0) return NaN;
+    exponent = -54;
+    double[0] = x * TWO_POW_54;
+    high = words[HIGH]!;
+  }
+  if (high >= 0x7ff00000) return x;
+  exponent += (high >> 20) - 1023;
+  high &= 0x000fffff;
+  const carry = (high + 0x95f64) & 0x100000;
+  words[HIGH] = high | (carry ^ 0x3ff00000);
+  exponent += carry >> 20;
+  const f = double[0]! - 1;
+  if ((0x000fffff & (2 + high)) < 3) return lnNearOne(f, exponent);
+  const s = f / (2 + f);
+  const z = s * s;
+  const w = z * z;
+  const even = w *
+    (3.999999999940941908e-01 + w * (2.222219843214978396e-01 + w * 1.531383769920937332e-01));
+  const odd = z *
+    (6.666666666666735130e-01 +
+      w *
+        (2.857142874366239149e-01 + w * (1.818357216161805012e-01 + w * 1.479819860511658591e-01)));
+  const r = even + odd;
+  if (((high - 0x6147a) | (0x6b851 - high)) > 0) {
+    const half = 0.5 * f * f;
+    if (exponent === 0) return f - (half - s * (half + r));
+    return exponent * LN2_HIGH - (half - (s * (half + r) + exponent * LN2_LOW) - f);
+  }
+  if (exponent === 0) return f - s * (f - r);
+  return exponent * LN2_HIGH - (s * (f - r) - exponent * LN2_LOW - f);
+}
+
+function lnNearOne(f: number, exponent: number): number {
+  if (f === 0) return exponent * LN2_HIGH + exponent * LN2_LOW;
+  const r = f * f * (0.5 - 0.33333333333333333 * f);
+  if (exponent === 0) return f - r;
+  return exponent * LN2_HIGH - (r - exponent * LN2_LOW - f);
+}
+
+/** e to the power of `x`, right to within one unit in the last place. */
+export function exp(x: number): number {
+  if (Number.isNaN(x)) return x;
+  if (x > 7.09782712893383973096e+02) return Infinity;
+  if (x < -7.45133219101941108420e+02) return 0;
+  const size = Math.abs(x);
+  if (size < 2 ** -28) return 1 + x;
+  let exponent = 0;
+  let high = x;
+  let low = 0;
+  let rest = x;
+  if (size > 0.5 * LN2_HIGH) {
+    exponent = Math.trunc(INVERSE_LN2 * x + (x < 0 ? -0.5 : 0.5));
+    high = x - exponent * LN2_HIGH;
+    low = exponent * LN2_LOW;
+    rest = high - low;
+  }
+  const t = rest * rest;
+  const c = rest -
+    t * (1.66666666666666019037e-01 +
+        t * (-2.77777777770155933842e-03 +
+            t * (6.61375632143793436117e-05 +
+                t * (-1.65339022054652515390e-06 + t * 4.13813679705723846039e-08))));
+  if (exponent === 0) return 1 - (rest * c / (c - 2) - rest);
+  const y = 1 - (low - rest * c / (2 - c) - high);
+  return exponent < -1021
+    ? y * powerOfTwo(exponent + 1000) * powerOfTwo(-1000)
+    : exponent === 1024
+    ? y * 2 * powerOfTwo(1023)
+    : y * powerOfTwo(exponent);
+}
+
+function powerOfTwo(exponent: number): number {
+  double[0] = 0;
+  words[HIGH] = (1023 + exponent) << 20;
+  return double[0]!;
+}
+
+/**
+ * `base` to the power of `exponent`, for `base` ≥ 0. Its relative error is about
+ * |exponent · ln(base)| · 10⁻¹⁶: good for drawing variates, not for cryptography.
+ */
+export function power(base: number, exponent: number): number {
+  if (exponent === 0) return 1;
+  if (base === 0) return exponent > 0 ? 0 : Infinity;
+  return exp(exponent * ln(base));
+}
+
+/** The sine of an angle given in turns: `sinTurns(0.25)` is 1. */
+export function sinTurns(turns: number): number {
+  const turn = turns - Math.floor(turns);
+  const eighth = Math.floor(turn * 8);
+  const quarter = (eighth + 1) >> 1;
+  const angle = (turn - quarter / 4) * 2 * Math.PI;
+  switch (quarter & 3) {
+    case 0:
+      return sinNearZero(angle);
+    case 1:
+      return cosNearZero(angle);
+    case 2:
+      return -sinNearZero(angle);
+    default:
+      return -cosNearZero(angle);
+  }
+}
+
+/** For |x| ≤ π/4. */
+function sinNearZero(x: number): number {
+  const z = x * x;
+  const r = 8.33333333332248946124e-03 +
+    z * (-1.98412698298579493134e-04 +
+        z * (2.75573137070700676789e-06 +
+            z * (-2.50507602534068634195e-08 + z * 1.58969099521155010221e-10)));
+  return x + z * x * (-1.66666666666666324348e-01 + z * r);
+}
+
+/** For |x| ≤ π/4. */
+function cosNearZero(x: number): number {
+  const z = x * x;
+  const r = 4.16666666666666019037e-02 +
+    z * (-1.38888888888741095749e-03 +
+        z * (2.48015872894767294178e-05 +
+            z * (-2.75573143513906633035e-07 +
+                z * (2.08757232129817482790e-09 - z * 1.13596475577881948265e-11))));
+  return 1 - (0.5 * z - z * z * r);
+}
