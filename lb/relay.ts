@@ -121,12 +121,6 @@ class Relay implements RelayResult {
   }
 
   start(): void {
-    try {
-      this.#client.setNoDelay();
-      this.#backend.setNoDelay();
-    } catch {
-      // Some systems refuse this on a connection that was reset already; reading it will say so.
-    }
     void this.#copy(true);
     void this.#copy(false);
   }
@@ -151,12 +145,16 @@ class Relay implements RelayResult {
     let sizeClass = 0;
     let buffer = this.#buffers.take(sizeClass);
     let reading = true;
+    let messages = 0;
     try {
       while (true) {
         const count = await from.read(buffer);
         if (count === null) break;
         this.quietSweeps = 0;
         reading = false;
+        // The kernel holds small writes back only while earlier bytes are unacknowledged: who sends one
+        // message needs no system call to forbid it.
+        if (++messages === 2) to.setNoDelay();
         for (let sent = 0; sent < count;) {
           sent += await to.write(buffer.subarray(sent, count));
           this.quietSweeps = 0;
