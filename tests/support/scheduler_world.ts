@@ -81,6 +81,8 @@ interface Book {
   mode: BackendMode;
   held: number;
   up: boolean;
+  connections: number;
+  connectFailures: number;
 }
 
 export class World {
@@ -184,6 +186,8 @@ export class World {
     assert.equal(this.#openedEvents - this.#closedEvents, opened, "events of open connections");
     for (const [backend, book] of this.#books) {
       assert.equal(backend.inFlight, book.held, `in flight on ${backend.id}`);
+      assert.equal(backend.connections, book.connections);
+      assert.equal(backend.connectFailures, book.connectFailures);
       assert.equal(backend.excluded, false);
     }
     for (const backend of scheduler.backends) {
@@ -229,6 +233,7 @@ export class World {
     const held = this.#pickHeld(which, false);
     if (held === undefined) return;
     held.opened = true;
+    this.#bookOf(held.lease.backend).connections++;
     held.lease.connected(this.#now);
   }
 
@@ -236,6 +241,7 @@ export class World {
     const held = this.#pickHeld(which, false);
     if (held === undefined) return;
     const { lease } = held;
+    this.#bookOf(lease.backend).connectFailures++;
     this.#letGo(held);
     const tried: Backend[] = [];
     for (let one: Lease | undefined = lease; one; one = one.tried) tried.push(one.backend);
@@ -306,7 +312,14 @@ export class World {
     const backend = this.scheduler.addBackend({ id: `B${id}`, ...options, maxConnections });
     const { rise, fall } = this.#settings;
     const health = new Health({ rise, fall });
-    this.#books.set(backend, { health, mode: "ready", held: 0, up: false });
+    this.#books.set(backend, {
+      health,
+      mode: "ready",
+      held: 0,
+      up: false,
+      connections: 0,
+      connectFailures: 0,
+    });
     const indices = this.scheduler.backends.map(({ index }) => index);
     assert.equal(new Set(indices).size, indices.length, "indices are unique");
     assert.ok(Math.max(...indices) < MOST_BACKENDS, "indices are used again");
@@ -317,6 +330,7 @@ export class World {
     if (backend === undefined) return;
     this.scheduler.removeBackend(backend.id);
     assert.equal(this.scheduler.backend(backend.id), undefined);
+    assert.equal(backend.available, false);
     // Connections that are still on it keep it in the books.
     if (this.#bookOf(backend).held === 0) this.#books.delete(backend);
   }

@@ -164,6 +164,15 @@ const CASES: Readonly<Record<string, (subject: Subject) => void>> = {
     algorithm.remove(candidates[1]!);
     assert.equal(pickMany(algorithm, candidates, 1000, { hold: true })[1], 0);
   },
+  "never picks one that was removed while it was available"({ make }) {
+    const candidates = candidatesOf([1, 1, 1]);
+    const algorithm = make(candidates);
+    algorithm.remove(candidates[1]!);
+    assert.equal(pickMany(algorithm, candidates, 1000, { hold: true })[1], 0);
+    algorithm.remove(candidates[0]!);
+    algorithm.remove(candidates[2]!);
+    assert.equal(algorithm.pick("c", 0), undefined);
+  },
   "treats one that takes over an index as new"({ make }) {
     const candidates = candidatesOf([1, 1]);
     const algorithm = make(candidates);
