@@ -102,6 +102,7 @@ function expectation(data: unknown): Finding[] {
 function tooManyChoices(data: unknown): Finding[] {
   const choices = valueAt(data, ["algorithm", "choices"]);
   const count = backends(data).length;
+  if (valueAt(data, ["algorithm", "name"]) !== "power-of-two") return [];
   if (typeof choices !== "number" || choices <= count || count === 0) return [];
   return [{
     path: ["algorithm", "choices"],

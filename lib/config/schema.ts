@@ -30,7 +30,9 @@ const algorithm = z.union([
     z.strictObject({ name: z.enum(bare) }),
     z.strictObject({
       name: z.literal("power-of-two"),
-      choices: integer(1, 1000).default(CHOICES).describe("how many distinct backends a pick looks at"),
+      choices: integer(1, 1000).default(CHOICES).describe(
+        "how many distinct backends a pick looks at",
+      ),
     }),
   ]),
 ]);
@@ -38,7 +40,7 @@ const algorithm = z.union([
 const backend = z.strictObject({
   id: words("a name, like B1").regex(/^[A-Za-z0-9._-]{1,64}$/, {
     error: () => "must be letters, digits, dots, dashes and underscores, at most 64",
-  }).meta({ examples: ["B1"] }).describe("its name in logs and answers"),
+  }).meta({ description: "its name in logs and answers", examples: ["B1"] }),
   address: address().describe("where it listens"),
   weight: integer(1, 256).default(1).describe("share of the load, relative to the others"),
   max_connections: integer(1, MAX).optional()
@@ -134,8 +136,9 @@ export const configSchema = z.strictObject({
   backends: z.array(backend, {
     error: () => "must be a list of backends, each like {id: B1, address: 192.168.1.11:9000}",
   }).min(1, { error: () => "must name at least one backend" }).meta({
+    description: "who does the work",
     examples: ["[{id: B1, address: 192.168.1.11:9000}]"],
-  }).describe("who does the work"),
+  }),
   health_check: healthCheck.prefault({}),
   sticky: sticky.optional().describe("a client returns to the backend it had; off if left out"),
   retries: integer(0, 100).default(3)

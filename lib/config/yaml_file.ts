@@ -64,7 +64,7 @@ export class YamlFile {
 
   constructor(source: Source) {
     this.source = source;
-    this.#document = parseDocument(source.text, { prettyErrors: false, logLevel: "silent" });
+    this.#document = parseDocument(source.text, { prettyErrors: false });
     const syntax = this.#document.errors.map(({ code, message, pos: [start, end] }) =>
       syntaxDiagnostic(code, message, { start, end: Math.max(end, start + 1) }, source.text)
     );
@@ -85,8 +85,9 @@ export class YamlFile {
    * @throws {DiagnosticsError} with everything that is wrong.
    */
   parse<S extends z.ZodType>(schema: S, check: (data: unknown) => readonly Finding[]): z.output<S> {
-    const broken = this.#syntax.some(({ message }) => message.startsWith("not valid YAML"));
-    if (broken) throw new DiagnosticsError(this.#syntax, this.source);
+    // What a parser complains of after its first complaint is mostly a consequence of it.
+    const broken = this.#syntax.find(({ message }) => message.startsWith("not valid YAML"));
+    if (broken !== undefined) throw new DiagnosticsError([broken], this.source);
     if (this.data === null || this.data === undefined) {
       const empty = { message: "there is nothing in it", hint: "it needs at least `backends`" };
       throw new DiagnosticsError(this.#syntax.length > 0 ? this.#syntax : [empty], this.source);
@@ -170,7 +171,7 @@ function findingsOfIssue(issue: Issue, base: Path, shape: JsonSchema, data: unkn
   switch (issue.code) {
     case "unrecognized_keys":
       return issue.keys.map((key) => {
-        const known = keysAt(shape, path);
+        const known = keysAt(shape, path, given);
         return {
           path: [...path, key],
           key: true,
@@ -180,29 +181,29 @@ function findingsOfIssue(issue: Issue, base: Path, shape: JsonSchema, data: unkn
       });
     case "invalid_union": {
       // The alternative that was meant is the one whose kind of value this is.
-      const meant = issue.errors.find((errors) =>
-        !errors.some((inner) => inner.code === "invalid_type" && inner.path.length === 0)
-      );
+      const otherKind = (inner: Issue) =>
+        inner.path.length === 0 && (inner.code === "invalid_type" ||
+          (inner.code === "invalid_value" && typeof given === "object"));
+      const meant = issue.errors.find((errors) => !(errors as Issue[]).some(otherKind));
       if (meant !== undefined) {
         return meant.flatMap((inner) => findingsOfIssue(inner as Issue, path, shape, data));
       }
       // What chooses among the alternatives is there or not, and names none of them.
-      const discriminator = (issue as { discriminator?: string }).discriminator;
-      if (discriminator !== undefined) {
-        const names = namesAt(shape, [...path, discriminator]);
-        return [notOneOf([...path, discriminator], given, discriminator, names)];
+      if ((issue as { discriminator?: string }).discriminator !== undefined) {
+        return [notOneOf(path, given, namesAt(shape, path))];
       }
       return [{ path, message: `${name} must be ${kindsAt(shape, path)}` }];
     }
     case "invalid_value":
-      return [notOneOf(path, given, undefined, issue.values.map(String))];
+      return [notOneOf(path, given, issue.values.map(String))];
     case "invalid_type":
       if (given === undefined) {
         return [{
           path: path.slice(0, -1),
           key: path.length > 1,
           message: `${name} is missing`,
-          hint: exampleAt(shape, path),
+          hint: exampleAt(shape, path) ??
+            (issue.message.startsWith("must ") ? `it ${issue.message}` : undefined),
         }];
       }
       return [{ path, message: sentence(name, wordsOf(issue, given)) }];
@@ -216,13 +217,7 @@ function sentence(name: string, words: string): string {
   return words.startsWith("must ") ? `${name} ${words}` : `${name}: ${words}`;
 }
 
-function notOneOf(
-  path: Path,
-  given: unknown,
-  inner: string | undefined,
-  names: readonly string[],
-): Finding {
-  const value = inner === undefined ? given : (given as Record<string, unknown>)?.[inner];
+function notOneOf(path: Path, value: unknown, names: readonly string[]): Finding {
   const shown = typeof value === "string" ? `"${value}"` : JSON.stringify(value);
   if (value === undefined) {
     return { path, message: `${nameOf(path)} is missing`, hint: `one of: ${names.join(", ")}` };
@@ -298,8 +293,16 @@ function schemasAt(schema: JsonSchema, path: Path): JsonSchema[] {
   });
 }
 
-function keysAt(schema: JsonSchema, path: Path): string[] {
-  return [...new Set(schemasAt(schema, path).flatMap((one) => Object.keys(one.properties ?? {})))];
+/** The keys that a value may have; of several alternatives, those of the one that its `name` chooses. */
+function keysAt(schema: JsonSchema, path: Path, value: unknown): string[] {
+  const all = schemasAt(schema, path).filter(({ properties }) => properties !== undefined);
+  const chosen = all.filter(({ properties }) => {
+    const names = properties?.name;
+    const name = valueAt(value, ["name"]);
+    return names?.const === name || names?.enum?.includes(String(name));
+  });
+  const meant = all.length > 1 && chosen.length > 0 ? chosen : all;
+  return [...new Set(meant.flatMap(({ properties = {} }) => Object.keys(properties)))];
 }
 
 function namesAt(schema: JsonSchema, path: Path): string[] {

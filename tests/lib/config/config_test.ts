@@ -1,0 +1,359 @@
+/** config.yaml: what is right is understood, what is wrong is told, all of it, with its place. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { type Config, DiagnosticsError, loadConfig, parseConfig } from "../../../lib/config/mod.ts";
+import { schemaText, withReference } from "../../../lib/config/generate.ts";
+import { NS_PER_MS, NS_PER_S } from "../../../lib/core/mod.ts";
+import { UserError } from "../../../lib/user_error.ts";
+
+const ROOT = new URL("../../../", import.meta.url).pathname;
+const ONE = "backends: [{id: B1, address: 10.0.0.1:80}]\n";
+
+const parse = (text: string): Config => parseConfig({ file: "config.yaml", text });
+
+/** What is said about a text that is wrong. */
+function complaint(text: string): DiagnosticsError {
+  try {
+    parse(text);
+  } catch (error) {
+    if (error instanceof DiagnosticsError) return error;
+    throw error;
+  }
+  throw new Error(`nothing is said to be wrong with\n${text}`);
+}
+
+Deno.test("parseConfig() has a default for everything but the backends", () => {
+  const config = parse(ONE);
+  assert.deepEqual(config, {
+    listen: { host: "127.0.0.1", port: 8000 },
+    algorithm: { name: "round-robin" },
+    backends: [{ id: "B1", address: { host: "10.0.0.1", port: 80 }, weight: 1, backup: false }],
+    healthCheck: {
+      type: "tcp",
+      interval: 2 * NS_PER_S,
+      timeout: NS_PER_S,
+      rise: 2,
+      fall: 3,
+      jitter: 0.1,
+      path: "/",
+      status: [{ min: 200, max: 399 }],
+    },
+    retries: 3,
+    timeouts: { connect: 2 * NS_PER_S, idle: 300 * NS_PER_S, drain: 30 * NS_PER_S },
+    limits: { connections: 10_000 },
+    log: {
+      level: "info",
+      format: "auto",
+      connections: true,
+      statusInterval: 30 * NS_PER_S,
+    },
+  });
+});
+
+Deno.test("config.yaml as shipped says what the defaults are", async () => {
+  const shipped = await loadConfig(`${ROOT}config.yaml`);
+  const { backends, listen } = shipped;
+  assert.deepEqual(listen, { host: "192.168.1.10", port: 8000 });
+  assert.deepEqual(backends.map(({ id, address }) => [id, address.host, address.port]), [
+    ["B1", "192.168.1.11", 9000],
+    ["B2", "192.168.1.12", 9000],
+    ["B3", "192.168.1.13", 9000],
+  ]);
+  assert.deepEqual({ ...shipped, backends: [], listen: 0 }, {
+    ...parse(ONE),
+    backends: [],
+    listen: 0,
+  });
+});
+
+Deno.test("config.yaml as shipped shows the right defaults for what is commented out", async () => {
+  const text = await Deno.readTextFile(`${ROOT}config.yaml`);
+  const sticky = text.split("\n").filter((line) => /^# (sticky:| {2}\w)/.test(line))
+    .map((line) => line.slice(2)).join("\n");
+  assert.deepEqual(parse(`${ONE}${sticky}\n`).sticky, parse(`${ONE}sticky: {}\n`).sticky);
+});
+
+Deno.test("config.schema.json is what the schema generates: run `deno task generate`", async () => {
+  assert.equal(await Deno.readTextFile(`${ROOT}lib/config/config.schema.json`), schemaText());
+});
+
+Deno.test("README.md's reference is what the schema generates: run `deno task generate`", async () => {
+  const readme = await Deno.readTextFile(`${ROOT}README.md`);
+  const keys = (text: string) =>
+    text.match(/^\| `\S+`.*$/gm)?.map((row) => row.replaceAll(/ +/g, " "));
+  assert.deepEqual(keys(readme), keys(withReference(readme)));
+});
+
+Deno.test("config.yaml names its schema in the first line", async () => {
+  const [first] = (await Deno.readTextFile(`${ROOT}config.yaml`)).split("\n");
+  const path = /^# yaml-language-server: \$schema=(\S+)$/.exec(first!)?.[1];
+  assert.ok((await Deno.stat(`${ROOT}${path}`)).isFile);
+});
+
+Deno.test("parseConfig() understands every way to write a value", () => {
+  const config = parse(`
+listen: "[::1]:8000"
+algorithm: {name: power-of-two, choices: 2}
+backends:
+  - {id: B1, address: "[fe80::1]:80", weight: 3, max_connections: 10}
+  - {id: lab.b-2_x, address: lab.local:8080, backup: true}
+health_check: {interval: 1m30s, timeout: 500ms, jitter: 0%, type: http, status: ["200", 300-302]}
+sticky: {ipv4_prefix: 24, on_failback: stay}
+timeouts: {drain: 0s}
+`);
+  assert.deepEqual(config.listen, { host: "::1", port: 8000 });
+  assert.deepEqual(config.algorithm, { name: "power-of-two", choices: 2 });
+  assert.deepEqual(config.backends[0], {
+    id: "B1",
+    address: { host: "fe80::1", port: 80 },
+    weight: 3,
+    maxConnections: 10,
+    backup: false,
+  });
+  assert.equal(config.healthCheck.interval, 90 * NS_PER_S);
+  assert.equal(config.healthCheck.timeout, 500 * NS_PER_MS);
+  assert.deepEqual(config.healthCheck.status, [{ min: 200, max: 200 }, { min: 300, max: 302 }]);
+  assert.equal(config.sticky?.ipv4Prefix, 24);
+  assert.equal(config.timeouts.drain, 0);
+  assert.deepEqual(parse(`${ONE}algorithm: least-connections`).algorithm, {
+    name: "least-connections",
+  });
+});
+
+/** A mistake; then what is said: place and message, and the hint. */
+const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
+  [
+    "an unknown key",
+    `${ONE}algoritm: random\n`,
+    /:2:1: unknown key "algoritm"[^]*did you mean "algorithm"\?/,
+  ],
+  [
+    "an unknown key inside",
+    `${ONE}health_check: {jiter: 5%}\n`,
+    /:2:16: unknown key "jiter"[^]*"jitter"\?/,
+  ],
+  [
+    "an unknown key that is like none",
+    `${ONE}zzzzzz: 1\n`,
+    /:2:1: unknown key "zzzzzz"[^]*listen, algorithm/,
+  ],
+  ["a repeated key", `${ONE}retries: 1\nretries: 2\n`, /:3:1: "retries" is there twice/],
+  [
+    "an unknown algorithm",
+    `${ONE}algorithm: round-robbin\n`,
+    /:2:12: unknown algorithm "round-robbin"[^]*"round-robin"\?/,
+  ],
+  [
+    "an unknown algorithm by name",
+    `${ONE}algorithm: {name: power-of-tow}\n`,
+    /:2:19: unknown algorithm\S* "power-of-tow"[^]*"power-of-two"\?/,
+  ],
+  [
+    "a parameter of another algorithm",
+    `${ONE}algorithm: {name: random, choices: 2}\n`,
+    /:2:27: unknown key "choices"/,
+  ],
+  ["a number for a list", "backends: 3\n", /:1:11: backends must be a list/],
+  [
+    "text for a number",
+    `${ONE}retries: many\n`,
+    /:2:10: retries must be a whole number from 0 to 100/,
+  ],
+  ["half a number", `${ONE}retries: 2.5\n`, /:2:10: retries must be a whole number/],
+  [
+    "text for a flag",
+    "backends: [{id: B1, address: 10.0.0.1:80, backup: maybe}]",
+    /:1:51: .*backup must be true or false/,
+  ],
+  [
+    "text for a group",
+    "backends: [{id: B1, address: 10.0.0.1:80}]\nlog: loud\n",
+    /:2:6: log must be a group of keys/,
+  ],
+  [
+    "a port out of range",
+    "backends: [{id: B1, address: 10.0.0.1:99999}]",
+    /:1:30: .*port 99999 is out of range/,
+  ],
+  ["port 0 for a backend", "backends: [{id: B1, address: 10.0.0.1:0}]", /port 0 is out of range/],
+  [
+    "an address without a port",
+    `${ONE}listen: 10.0.0.2\n`,
+    /:2:9: listen: the port is missing: write 10\.0\.0\.2:8000/,
+  ],
+  [
+    "an address that is none",
+    "backends: [{id: B1, address: 10.0.0.256:80}]",
+    /"10\.0\.0\.256" is not an IPv4 address/,
+  ],
+  ["no backends", "backends: []\n", /:1:11: backends must name at least one/],
+  ["backends left out", "retries: 1\n", /backends is missing[^]*B1/],
+  [
+    "a backend without an id",
+    "backends: [{address: 10.0.0.1:80}]",
+    /:1:12: backends\[1\]\.id is missing/,
+  ],
+  [
+    "two backends with one id",
+    "backends: [{id: B1, address: 10.0.0.1:80}, {id: B1, address: 10.0.0.2:80}]",
+    /:1:49: backend 2 has the id of backend 1/,
+  ],
+  [
+    "two backends with one address",
+    "backends: [{id: B1, address: 10.0.0.1:80}, {id: B2, address: 10.0.0.1:80}]",
+    /:1:62: backend 2 has the address of backend 1/,
+  ],
+  [
+    "a backend where the balancer listens",
+    `${ONE}listen: 10.0.0.1:80\n`,
+    /:1:30: .*on which the balancer listens/,
+  ],
+  [
+    "a duration without a unit",
+    `${ONE}timeouts: {connect: 2}\n`,
+    /:2:21: .*2 has no unit: write 2ms, 2s or 2m/,
+  ],
+  ["a duration of nothing", `${ONE}timeouts: {connect: 0s}\n`, /must be longer than nothing/],
+  ["a jitter without a percent sign", `${ONE}health_check: {jitter: 0.1}\n`, /:2:24: .*write 10%/],
+  ["too much jitter", `${ONE}health_check: {jitter: 80%}\n`, /at most 50%/],
+  [
+    "an interval shorter than its timeout",
+    `${ONE}health_check: {interval: 1s, timeout: 2s}\n`,
+    /:2:26: health_check\.interval \(1s\) is shorter than its timeout \(2s\)/,
+  ],
+  [
+    "an interval shorter than the default timeout",
+    `${ONE}health_check: {interval: 500ms}\n`,
+    /:2:26: .*shorter than its timeout \(1s\)/,
+  ],
+  [
+    "a sticky prefix out of range",
+    `${ONE}sticky: {ipv4_prefix: 33}\n`,
+    /:2:23: sticky\.ipv4_prefix must be a whole number from 0 to 32/,
+  ],
+  [
+    "more choices than backends",
+    `${ONE}algorithm: {name: power-of-two, choices: 5}\n`,
+    /:2:42: .*there are 1 backends/,
+  ],
+  [
+    "a probe that expects nothing",
+    `${ONE}health_check: {type: expect}\n`,
+    /:2:22: health_check\.expect is missing/,
+  ],
+  ["a tab", "\tbackends: []\n", /:1:1: not valid YAML: a tab/],
+  ["brackets that do not close", "backends: [{id: B1\n", /not valid YAML/],
+  ["a second document", `${ONE}---\nlisten: 10.0.0.1:80\n`, /second document/],
+  ["a list", "- a\n- b\n", /:1:1: the file must be a group of keys/],
+  ["nothing", "", /^config\.yaml: there is nothing in it/],
+  ["comments only", "# nothing\n", /there is nothing in it/],
+];
+
+for (const [what, text, expected] of MISTAKES) {
+  Deno.test(`parseConfig() says where and what: ${what}`, () => {
+    const error = complaint(text);
+    assert.match(error.message, expected);
+    assert.equal(error.exitCode, 2);
+    assert.equal(error.diagnostics.length, 1, error.message);
+  });
+}
+
+Deno.test("parseConfig() tells all mistakes at once, in the order of the file", () => {
+  const error = complaint(`listen: 1.2.3.4
+backends:
+  - {id: B1, address: 10.0.0.1:99999}
+  - {id: B1, address: 10.0.0.2:80, wieght: 3}
+health_check:
+  interval: 1
+  rise: 0
+`);
+  assert.deepEqual(error.message.match(/^config\.yaml:\d+:\d+/gm), [
+    "config.yaml:1:9",
+    "config.yaml:3:23",
+    "config.yaml:4:10",
+    "config.yaml:4:36",
+    "config.yaml:6:13",
+    "config.yaml:7:9",
+  ]);
+});
+
+Deno.test("DiagnosticsError shows the line, with a caret under the place", () => {
+  const { message } = complaint(`${ONE}algorithm: round-robbin # 日本\n`);
+  assert.equal(
+    message,
+    `config.yaml:2:12: unknown algorithm "round-robbin"
+  2 | algorithm: round-robbin # 日本
+    |            ^^^^^^^^^^^^
+  did you mean "round-robin"?`,
+  );
+});
+
+Deno.test("DiagnosticsError puts the caret right after wide characters", () => {
+  const { message } = complaint(`backends: [{id: "日本", address: 10.0.0.1:80}]\n`);
+  const [, line, caret] = message.split("\n");
+  assert.equal(caret!.indexOf("^"), line!.indexOf('"'));
+  assert.match(caret!, /\^{6}$/, "two columns for each of them, and the quotes");
+});
+
+Deno.test("loadConfig() says what is wrong with a file that it cannot read", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    const file = `${directory}/config.yaml`;
+    const says = (expected: RegExp) =>
+      assert.rejects(
+        loadConfig(file),
+        (error) =>
+          error instanceof UserError && error.exitCode === 2 && expected.test(error.message),
+      );
+    await says(/there is no such file/);
+    await Deno.writeFile(file, new Uint8Array([0xff, 0xfe, 0x00]));
+    await says(/is not UTF-8/);
+    await Deno.writeTextFile(file, "#".repeat(2 * 1024 * 1024));
+    await says(/is larger than 1 MB/);
+    await Deno.remove(file);
+    await Deno.mkdir(file);
+    await says(/is a directory/);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("parseConfig() survives an alias bomb", () => {
+  const lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"];
+  for (let i = 1; i < 10; i++) {
+    const alias = Array(9).fill(`*a${i - 1}`).join(", ");
+    lines.push(`a${i}: &a${i} [${alias}]`);
+  }
+  assert.ok(complaint(lines.join("\n")).message.length < 100_000);
+});
+
+Deno.test("parseConfig() meets any text with a config or diagnostics, and nothing else", async () => {
+  const shipped = await Deno.readTextFile(`${ROOT}config.yaml`);
+  const scrap = fc.oneof(
+    fc.string({ unit: "grapheme" }),
+    fc.constantFrom(
+      ...": - [ ] { } , # & * ! | > ' \" % @ ` \n \t &a *a << null ~ 1e999 2s -1".split(" "),
+    ),
+  );
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.nat({ max: shipped.length }), fc.nat({ max: 30 }), scrap), {
+        minLength: 1,
+        maxLength: 4,
+      }),
+      (edits) => {
+        let text = shipped;
+        for (const [at, length, insert] of edits) {
+          text = text.slice(0, at) + insert + text.slice(at + length);
+        }
+        try {
+          parse(text);
+        } catch (error) {
+          assert.ok(error instanceof DiagnosticsError, String(error));
+          assert.ok(error.diagnostics.length > 0);
+        }
+      },
+    ),
+    { numRuns: 1000 },
+  );
+});
