@@ -69,7 +69,12 @@ class Teller {
     this.#clearLive();
     const [style, text] = story(event);
     const time = `${(event.at_ms / 1000).toFixed(1).padStart(5)} s`;
-    this.#io.out(`${this.#paint("dim", time)}  ${this.#paint(style, text)}`);
+    const [first = "", ...rest] = wrapped(
+      text,
+      this.#io.stdoutIsTerminal ? this.#io.columns - INDENT : Infinity,
+    );
+    this.#io.out(`${this.#paint("dim", time)}  ${this.#paint(style, first)}`);
+    for (const line of rest) this.#io.out(" ".repeat(INDENT) + this.#paint(style, line));
   }
 
   show(state: DemoState): void {
@@ -106,6 +111,20 @@ class Teller {
       ? styleText(style, text, { validateStream: false })
       : text;
   }
+}
+
+/** Columns before the words of a line: the time. */
+const INDENT = 9;
+
+/** A sentence in lines of so many columns, broken between words. */
+function wrapped(text: string, columns: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const line = lines.at(-1);
+    if (line === undefined || line.length + 1 + word.length > columns) lines.push(word);
+    else lines[lines.length - 1] = `${line} ${word}`;
+  }
+  return lines;
 }
 
 type Style = "plain" | "bold" | "dim" | "green" | "yellow" | "red" | "cyan";
