@@ -1,5 +1,5 @@
 import type { Random } from "../random.ts";
-import { WeightTree } from "./_weight_tree.ts";
+import { Lottery } from "./_lottery.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
 
 /**
@@ -15,10 +15,8 @@ import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
  */
 export class PowerOfTwo implements Algorithm {
   readonly #choices: number;
-  readonly #random: Random;
-  readonly #weights = new WeightTree();
-  readonly #candidates: Candidate[] = [];
-  /** Those drawn so far in the current pick, whose weights go back when it is over. */
+  readonly #lottery: Lottery;
+  /** Those drawn so far in the current pick, who go back when it is over. */
   readonly #drawn: Candidate[] = [];
 
   /** @param choices How many backends each pick looks at; at least 1. */
@@ -29,30 +27,29 @@ export class PowerOfTwo implements Algorithm {
       );
     }
     this.#choices = choices;
-    this.#random = random;
+    this.#lottery = new Lottery(random);
   }
 
   add(candidate: Candidate): void {
-    this.#candidates[candidate.index] = candidate;
-    this.update(candidate);
+    this.#lottery.update(candidate);
   }
 
   remove(candidate: Candidate): void {
-    this.#weights.set(candidate.index, 0);
+    this.#lottery.takeOut(candidate);
   }
 
   update(candidate: Candidate): void {
-    this.#weights.set(candidate.index, candidate.available ? candidate.weight : 0);
+    this.#lottery.update(candidate);
   }
 
   pick(_client: string, _now: number, trace?: PickTrace): Candidate | undefined {
-    const weights = this.#weights;
+    const lottery = this.#lottery;
     const drawn = this.#drawn;
     let best: Candidate | undefined;
     let bestLoad = Infinity;
-    for (let left = this.#choices; left > 0 && weights.total > 0; left--) {
-      const index = weights.find(this.#random.next() * weights.total);
-      const candidate = this.#candidates[index]!;
+    for (let left = this.#choices; left > 0; left--) {
+      const candidate = lottery.draw();
+      if (candidate === undefined) break;
       const load = candidate.inFlight / candidate.weight;
       if (load < bestLoad) {
         best = candidate;
@@ -60,11 +57,11 @@ export class PowerOfTwo implements Algorithm {
       }
       trace?.considered(candidate, load);
       if (left > 1) {
-        weights.set(index, 0);
+        lottery.takeOut(candidate);
         drawn.push(candidate);
       }
     }
-    for (const candidate of drawn) weights.set(candidate.index, candidate.weight);
+    for (const candidate of drawn) lottery.update(candidate);
     drawn.length = 0;
     if (best !== undefined) {
       trace?.decided(

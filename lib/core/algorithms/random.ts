@@ -1,5 +1,5 @@
 import type { Random as RandomSource } from "../random.ts";
-import { WeightTree } from "./_weight_tree.ts";
+import { Lottery } from "./_lottery.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
 
 /**
@@ -8,37 +8,28 @@ import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
  * Source: HAProxy, `balance random(1)`.
  */
 export class RandomChoice implements Algorithm {
-  readonly #random: RandomSource;
-  readonly #weights = new WeightTree();
-  readonly #candidates: Candidate[] = [];
+  readonly #lottery: Lottery;
 
   constructor(random: RandomSource) {
-    this.#random = random;
+    this.#lottery = new Lottery(random);
   }
 
   add(candidate: Candidate): void {
-    this.#candidates[candidate.index] = candidate;
-    this.update(candidate);
+    this.#lottery.update(candidate);
   }
 
   remove(candidate: Candidate): void {
-    this.#weights.set(candidate.index, 0);
+    this.#lottery.takeOut(candidate);
   }
 
   update(candidate: Candidate): void {
-    this.#weights.set(candidate.index, candidate.available ? candidate.weight : 0);
+    this.#lottery.update(candidate);
   }
 
   pick(_client: string, _now: number, trace?: PickTrace): Candidate | undefined {
-    const { total } = this.#weights;
-    if (total === 0) return undefined;
-    const picked = this.#candidates[this.#weights.find(this.#random.next() * total)]!;
-    if (trace !== undefined) {
-      // `forEach` passes over the places of those that are in the other tier.
-      this.#candidates.forEach((candidate, index) => {
-        const weight = this.#weights.get(index);
-        if (weight > 0) trace.considered(candidate, weight / total);
-      });
+    const picked = this.#lottery.draw();
+    if (trace !== undefined && picked !== undefined) {
+      this.#lottery.forEach((candidate, chance) => trace.considered(candidate, chance));
       trace.decided("drawn at random, in proportion to weight");
     }
     return picked;
