@@ -12,13 +12,12 @@ import { type Peer, PEERS } from "./peers.ts";
 import { descriptorLimit, isInstalled, listening, Process } from "./process.ts";
 import { type Size, type Workload, WORKLOADS } from "./workloads.ts";
 
-const BACKEND_PORTS = [18101, 18102, 18103];
-const FIRST_PROXY_PORT = 18201;
+const BACKENDS = 3;
 const BASELINE = "haproxy";
 const IDLE_CONNECTIONS = 10_000;
 /** Descriptors that a proxy needs for itself. */
 const SPARE_DESCRIPTORS = 200;
-const WARM_UP_SECONDS = 1;
+const WARM_UP_SECONDS = 3;
 
 const { values: options } = parseArgs({
   options: {
@@ -57,6 +56,7 @@ const rounds = Number(options.rounds ?? (options.quick ? 1 : 5));
 const size: Size = {
   seconds: Number(options.seconds ?? (options.quick ? 1 : 3)),
   idleConnections: await affordableConnections(),
+  settleMs: options.quick ? 1000 : 3000,
 };
 const workloads = chosen(WORKLOADS, options.workloads);
 const directory = await Deno.makeTempDir({ prefix: "lbsim-peers-" });
@@ -73,13 +73,17 @@ try {
 }
 
 async function contest(peers: readonly Peer[]): Promise<Result[]> {
-  const backends = await startBackends(BACKEND_PORTS, await subdirectory("backends"));
-  running.add(backends);
+  const [backendPorts, ports] = freePorts(BACKENDS, peers.length);
+  running.add(await startBackends(backendPorts, await subdirectory("backends")));
   const contestants: Contestant[] = [];
   for (const [i, peer] of peers.entries()) {
-    const port = FIRST_PROXY_PORT + i;
-    const command = await peer.command(port, BACKEND_PORTS, await subdirectory(peer.name));
-    contestants.push({ peer, port, command, process: await start(command, port) });
+    const port = ports[i]!;
+    const command = await peer.command(port, backendPorts, await subdirectory(peer.name));
+    try {
+      contestants.push({ peer, port, command, process: await start(command, port) });
+    } catch (error) {
+      console.log(`skipped ${peer.name}: ${(error as Error).message}`);
+    }
   }
   const results: Result[] = [];
   for (const workload of workloads) {
@@ -97,10 +101,12 @@ async function inTurns(
   rows: readonly Result[],
 ): Promise<void> {
   if (!workload.fresh) {
-    for (const { process, port } of contestants) {
-      // Whatever goes wrong here goes wrong again when it counts.
-      await workload.measure(process, port, { ...size, seconds: WARM_UP_SECONDS }).catch(() => {});
-    }
+    // Whatever goes wrong here goes wrong again when it counts.
+    await Promise.allSettled(
+      contestants.map(({ process, port }) =>
+        workload.measure(process, port, { ...size, seconds: WARM_UP_SECONDS })
+      ),
+    );
   }
   for (let round = 1; round <= rounds; round++) {
     for (const [i, contestant] of contestants.entries()) {
@@ -120,10 +126,21 @@ async function inTurns(
   Deno.stderr.writeSync(new TextEncoder().encode("\r\x1b[K"));
 }
 
+/** Ports that nobody else uses, as two lists. */
+function freePorts(first: number, second: number): readonly [number[], number[]] {
+  const listeners = Array.from(
+    { length: first + second },
+    () => Deno.listen({ hostname: "127.0.0.1", port: 0 }),
+  );
+  const ports = listeners.map(({ addr }) => addr.port);
+  listeners.forEach((listener) => listener.close());
+  return [ports.slice(0, first), ports.slice(first)];
+}
+
 async function start(command: readonly string[], port: number): Promise<Process> {
   const process = new Process(command);
   running.add(process);
-  await listening(port);
+  await Promise.race([listening(port), process.ended()]);
   return process;
 }
 

@@ -69,7 +69,7 @@ const relay: Peer = {
     Promise.resolve([
       Deno.execPath(),
       "run",
-      "--allow-net=127.0.0.1",
+      "--allow-net",
       script("relay_alone.ts"),
       `${port}`,
       ...backends.map(String),
@@ -151,6 +151,7 @@ error_log ${directory}/error.log crit;
 events { worker_connections ${CONNECTIONS_MAX}; }`;
 }
 
+/** Its idle connections seem to cost nothing: it sets memory aside for the most it may have, at start. */
 const pen: Peer = {
   name: "pen",
   missing: () => missingProgram("pen"),

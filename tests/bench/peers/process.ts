@@ -49,9 +49,11 @@ async function proc(path: string): Promise<string> {
 /** A running program with its workers. Whoever starts it stops it. */
 export class Process {
   readonly #child: Deno.ChildProcess;
+  readonly #command: readonly string[];
 
   constructor(command: readonly string[], options: { stdio?: "inherit" | "null" } = {}) {
     const stdio = options.stdio ?? "null";
+    this.#command = command;
     this.#child = new Deno.Command("sh", {
       args: ["-c", RAISE_LIMIT, "sh", ...command],
       stdin: "null",
@@ -80,6 +82,12 @@ export class Process {
       kilobytes += Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0);
     }
     return kilobytes * 1024;
+  }
+
+  /** Rejects when it has ended, which is too early for whoever asks. */
+  async ended(): Promise<never> {
+    const { code } = await this.#child.status;
+    throw new Error(`ended with code ${code}: ${this.#command.join(" ")}`);
   }
 
   /** Asks it to end, insists after two seconds, and waits until it has. */

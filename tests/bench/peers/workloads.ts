@@ -18,6 +18,8 @@ export interface Workload {
 export interface Size {
   readonly seconds: number;
   readonly idleConnections: number;
+  /** For memory to come to rest after the last connection was opened. */
+  readonly settleMs: number;
 }
 
 const CONNECTIONS = 32;
@@ -25,9 +27,6 @@ const BULK_CONNECTIONS = 4;
 const MICRO = 1e6;
 const KIB = 1024;
 const GIB = 1024 ** 3;
-
-/** For memory to come to rest after the last connection was opened. */
-const SETTLE_MS = 2000;
 
 export const WORKLOADS: readonly Workload[] = [
   {
@@ -64,7 +63,7 @@ export const WORKLOADS: readonly Workload[] = [
     cost: { unit: "KiB/connection", scale: 1 / KIB },
     wanted: { cost: 8 * KIB },
     fresh: true,
-    measure: (proxy, port, { idleConnections }) => memoryPer(proxy, port, idleConnections),
+    measure: memoryPer,
   },
 ];
 
@@ -85,13 +84,14 @@ async function cpuPer(
   const used = await proxy.cpuSeconds() - before;
   if (!ok) throw new Error(`wrk failed: ${stderr || stdout}`);
   const report = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as WrkReport;
-  if (report.requests === 0) throw new Error("no request was answered");
+  if (report[unit] === 0) throw new Error("nothing was answered");
   // wrk's very last requests may be cut off; more than that is a proxy that does not do its work.
   if (report.errors > report.requests / 1000) throw new Error(`wrk saw ${report.errors} errors`);
   return used / report[unit];
 }
 
-async function memoryPer(proxy: Process, port: number, connections: number): Promise<number> {
+async function memoryPer(proxy: Process, port: number, size: Size): Promise<number> {
+  const { idleConnections: connections, settleMs } = size;
   const before = await proxy.residentBytes();
   const clients = new Deno.Command("sh", {
     args: [
@@ -114,7 +114,7 @@ async function memoryPer(proxy: Process, port: number, connections: number): Pro
     const { value } = await reader.read();
     const { answered } = JSON.parse(new TextDecoder().decode(value)) as { answered: number };
     if (answered < connections) throw new Error(`only ${answered} of ${connections} were answered`);
-    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+    await new Promise((resolve) => setTimeout(resolve, settleMs));
     return (await proxy.residentBytes() - before) / connections;
   } finally {
     await clients.stdin.close();
