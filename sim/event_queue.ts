@@ -17,6 +17,9 @@ export const MAX_KIND = KIND_MASK;
  * `sequence`. It leaves a hole at the top of the heap that the first `push` afterwards fills, so an event
  * that schedules its successor costs one descent instead of a removal and an insertion.
  *
+ * Kinds from `background` on keep the world ticking without anybody waiting for them: a queue that holds
+ * nothing else is `idle`.
+ *
  * An event is not cancelled: whoever scheduled it keeps the sequence number that `push` returned, and
  * ignores an event whose number is not the one it is waiting for.
  */
@@ -32,13 +35,25 @@ export class EventQueue {
   #times = new Float64Array(64);
   #sequences = new Float64Array(64);
   #entries = new Int32Array(64);
+  readonly #background: number;
+  #backgroundSize = 0;
   #size = 0;
   #hole = false;
   #lastSequence = 0;
 
+  /** @param background The first of the kinds that nobody waits for. */
+  constructor(background = MAX_KIND + 1) {
+    this.#background = background;
+  }
+
   /** How many events are to come, the current one not included. */
   get size(): number {
     return this.#hole ? this.#size - 1 : this.#size;
+  }
+
+  /** Nothing is to come that anybody waits for. */
+  get idle(): boolean {
+    return this.size === this.#backgroundSize;
   }
 
   /** How many events were ever scheduled. */
@@ -56,6 +71,7 @@ export class EventQueue {
   push(time: Nanoseconds, kind: number, subject: number): number {
     const sequence = ++this.#lastSequence;
     const entry = (subject << KIND_BITS) | kind;
+    if (kind >= this.#background) this.#backgroundSize++;
     if (this.#hole) {
       this.#hole = false;
       this.#descend(time, sequence, entry);
@@ -75,6 +91,7 @@ export class EventQueue {
     this.kind = entry & KIND_MASK;
     this.subject = entry >>> KIND_BITS;
     this.sequence = this.#sequences[0]!;
+    if (this.kind >= this.#background) this.#backgroundSize--;
     this.#hole = true;
     return true;
   }

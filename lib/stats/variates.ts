@@ -1,0 +1,339 @@
+/**
+ * Random variates that are the same numbers on every platform: all of them are made of a seeded source
+ * and this house's own logarithm and exponential.
+ */
+import type { Random } from "../core/mod.ts";
+import { exp, ln, power } from "./elementary.ts";
+
+/** A distribution of non-negative numbers: durations in nanoseconds, or counts. */
+export type Distribution =
+  | { readonly kind: "deterministic"; readonly value: number }
+  | { readonly kind: "uniform"; readonly min: number; readonly max: number }
+  | { readonly kind: "exponential"; readonly mean: number }
+  /** The sum of `stages` exponential stages. */
+  | { readonly kind: "erlang"; readonly stages: number; readonly mean: number }
+  /** One of several exponential laws, by chance. Probabilities may sum to anything above 0. */
+  | {
+    readonly kind: "hyperexponential";
+    readonly phases: readonly { readonly probability: number; readonly mean: number }[];
+  }
+  /** Its logarithm is normal with standard deviation `sigma`. */
+  | { readonly kind: "lognormal"; readonly mean: number; readonly sigma: number }
+  /** Bounded Pareto: density proportional to x^(−alpha − 1) between `min` and `max`. */
+  | {
+    readonly kind: "pareto";
+    readonly min: number;
+    readonly max: number;
+    readonly alpha: number;
+  }
+  /** One of these values, each as likely as the others unless weights say otherwise. */
+  | {
+    readonly kind: "empirical";
+    readonly values: readonly number[];
+    readonly weights?: readonly number[];
+  };
+
+/** Draws from one distribution. */
+export interface Sampler {
+  /** The next draw. */
+  next(): number;
+}
+
+/** Makes a sampler that takes its randomness from `random` alone. */
+export function createSampler(distribution: Distribution, random: Random): Sampler {
+  switch (distribution.kind) {
+    case "deterministic":
+      return new Constant(distribution.value);
+    case "uniform":
+      return new Uniform(distribution.min, distribution.max, random);
+    case "exponential":
+      return new Exponential(distribution.mean, random);
+    case "erlang":
+      return new Erlang(distribution.stages, distribution.mean, random);
+    case "hyperexponential":
+      return new Hyperexponential(distribution.phases, random);
+    case "lognormal":
+      return new Lognormal(distribution.mean, distribution.sigma, random);
+    case "pareto":
+      return new BoundedPareto(distribution.min, distribution.max, distribution.alpha, random);
+    case "empirical":
+      return new Empirical(distribution.values, distribution.weights, random);
+  }
+}
+
+/** The mean of a distribution. */
+export function meanOf(distribution: Distribution): number {
+  return momentOf(distribution, 1);
+}
+
+/** The squared coefficient of variation: variance over squared mean; 1 for the exponential law. */
+export function scvOf(distribution: Distribution): number {
+  const mean = momentOf(distribution, 1);
+  return mean === 0 ? 0 : momentOf(distribution, 2) / (mean * mean) - 1;
+}
+
+/** The mean of the `order`-th power of a draw, for order 1 or 2. */
+function momentOf(distribution: Distribution, order: 1 | 2): number {
+  switch (distribution.kind) {
+    case "deterministic":
+      return distribution.value ** order;
+    case "uniform": {
+      const { min, max } = distribution;
+      return order === 1 ? (min + max) / 2 : (min * min + min * max + max * max) / 3;
+    }
+    case "exponential":
+      return order * distribution.mean ** order;
+    case "erlang": {
+      const { mean, stages } = distribution;
+      return order === 1 ? mean : mean * mean * (1 + 1 / stages);
+    }
+    case "hyperexponential": {
+      const { phases } = distribution;
+      const weights = phases.map((phase) => phase.probability);
+      return weightedMean(phases.map((phase) => order * phase.mean ** order), weights);
+    }
+    case "lognormal": {
+      const { mean, sigma } = distribution;
+      return order === 1 ? mean : mean * mean * exp(sigma * sigma);
+    }
+    case "pareto":
+      return boundedParetoMoment(distribution.min, distribution.max, distribution.alpha, order);
+    case "empirical": {
+      const { values, weights } = distribution;
+      return weightedMean(values.map((value) => value ** order), weights ?? values.map(() => 1));
+    }
+  }
+}
+
+/** ∫ x^order · α·L^α·x^(−α−1) dx over [L, H], over the same without x^order. */
+function boundedParetoMoment(min: number, max: number, alpha: number, order: number): number {
+  if (max === min) return min ** order;
+  const ratio = min / max;
+  const norm = 1 - power(ratio, alpha);
+  const rest = alpha - order;
+  if (Math.abs(rest) < 1e-9) return alpha * min ** order * ln(max / min) / norm;
+  return alpha / rest * min ** order * (1 - power(ratio, rest)) / norm;
+}
+
+function weightedMean(values: readonly number[], weights: readonly number[]): number {
+  let sum = 0;
+  let total = 0;
+  values.forEach((value, i) => {
+    sum += value * weights[i]!;
+    total += weights[i]!;
+  });
+  return sum / total;
+}
+
+class Constant implements Sampler {
+  readonly #value: number;
+
+  constructor(value: number) {
+    this.#value = value;
+  }
+
+  next(): number {
+    return this.#value;
+  }
+}
+
+class Uniform implements Sampler {
+  readonly #min: number;
+  readonly #width: number;
+  readonly #random: Random;
+
+  constructor(min: number, max: number, random: Random) {
+    this.#min = min;
+    this.#width = max - min;
+    this.#random = random;
+  }
+
+  next(): number {
+    return this.#min + this.#width * this.#random.next();
+  }
+}
+
+/** Inversion: one uniform a draw, so that two runs stay in step draw by draw. */
+class Exponential implements Sampler {
+  readonly #mean: number;
+  readonly #random: Random;
+
+  constructor(mean: number, random: Random) {
+    this.#mean = mean;
+    this.#random = random;
+  }
+
+  next(): number {
+    return -this.#mean * ln(1 - this.#random.next());
+  }
+}
+
+class Erlang implements Sampler {
+  readonly #stages: number;
+  readonly #stageMean: number;
+  readonly #random: Random;
+
+  constructor(stages: number, mean: number, random: Random) {
+    this.#stages = stages;
+    this.#stageMean = mean / stages;
+    this.#random = random;
+  }
+
+  next(): number {
+    let product = 1;
+    for (let stage = 0; stage < this.#stages; stage++) product *= 1 - this.#random.next();
+    return -this.#stageMean * ln(product);
+  }
+}
+
+class Hyperexponential implements Sampler {
+  readonly #means: readonly number[];
+  readonly #choice: Alias;
+  readonly #random: Random;
+
+  constructor(phases: readonly { probability: number; mean: number }[], random: Random) {
+    this.#means = phases.map((phase) => phase.mean);
+    this.#choice = new Alias(phases.map((phase) => phase.probability), random);
+    this.#random = random;
+  }
+
+  next(): number {
+    return -this.#means[this.#choice.next()]! * ln(1 - this.#random.next());
+  }
+}
+
+/** Marsaglia's polar method; the second normal of each pair is kept for the next draw. */
+class Lognormal implements Sampler {
+  readonly #mu: number;
+  readonly #sigma: number;
+  readonly #random: Random;
+  #spare = NaN;
+
+  constructor(mean: number, sigma: number, random: Random) {
+    this.#mu = ln(mean) - sigma * sigma / 2;
+    this.#sigma = sigma;
+    this.#random = random;
+  }
+
+  next(): number {
+    return exp(this.#mu + this.#sigma * this.#normal());
+  }
+
+  #normal(): number {
+    const spare = this.#spare;
+    if (!Number.isNaN(spare)) {
+      this.#spare = NaN;
+      return spare;
+    }
+    while (true) {
+      const x = 2 * this.#random.next() - 1;
+      const y = 2 * this.#random.next() - 1;
+      const square = x * x + y * y;
+      if (square >= 1 || square === 0) continue;
+      const factor = Math.sqrt(-2 * ln(square) / square);
+      this.#spare = y * factor;
+      return x * factor;
+    }
+  }
+}
+
+/** Inversion of F(x) = (1 − (min/x)^α) / (1 − (min/max)^α). */
+class BoundedPareto implements Sampler {
+  readonly #min: number;
+  readonly #norm: number;
+  readonly #exponent: number;
+  readonly #random: Random;
+
+  constructor(min: number, max: number, alpha: number, random: Random) {
+    this.#min = min;
+    this.#norm = 1 - power(min / max, alpha);
+    this.#exponent = -1 / alpha;
+    this.#random = random;
+  }
+
+  next(): number {
+    return this.#min * power(1 - this.#random.next() * this.#norm, this.#exponent);
+  }
+}
+
+class Empirical implements Sampler {
+  readonly #values: Float64Array;
+  readonly #choice: Sampler;
+
+  constructor(
+    values: readonly number[],
+    weights: readonly number[] | undefined,
+    random: Random,
+  ) {
+    this.#values = Float64Array.from(values);
+    this.#choice = weights === undefined
+      ? new Equal(values.length, random)
+      : new Alias(weights, random);
+  }
+
+  next(): number {
+    return this.#values[this.#choice.next()]!;
+  }
+}
+
+/** An index below `size`, each as likely as the others. */
+class Equal implements Sampler {
+  readonly #size: number;
+  readonly #random: Random;
+
+  constructor(size: number, random: Random) {
+    this.#size = size;
+    this.#random = random;
+  }
+
+  next(): number {
+    return Math.floor(this.#random.next() * this.#size);
+  }
+}
+
+/**
+ * An index in proportion to its weight, in constant time and with one uniform a draw.
+ *
+ * Source: M. D. Vose, "A linear algorithm for generating random numbers with a given distribution",
+ * 1991 (Walker's alias method).
+ */
+class Alias implements Sampler {
+  readonly #keep: Float64Array;
+  readonly #alias: Int32Array;
+  readonly #random: Random;
+
+  constructor(weights: readonly number[], random: Random) {
+    const size = weights.length;
+    this.#random = random;
+    this.#keep = new Float64Array(size).fill(1);
+    this.#alias = Int32Array.from(weights.keys());
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    const scaled = Float64Array.from(weights, (weight) => weight * size / total);
+    const small: number[] = [];
+    const large: number[] = [];
+    scaled.forEach((weight, index) => (weight < 1 ? small : large).push(index));
+    while (small.length > 0 && large.length > 0) {
+      const less = small.pop()!;
+      const more = large.at(-1)!;
+      this.#keep[less] = scaled[less]!;
+      this.#alias[less] = more;
+      scaled[more] = scaled[more]! - (1 - scaled[less]!);
+      if (scaled[more]! < 1) small.push(large.pop()!);
+    }
+  }
+
+  next(): number {
+    const point = this.#random.next() * this.#keep.length;
+    const index = Math.floor(point);
+    return point - index < this.#keep[index]! ? index : this.#alias[index]!;
+  }
+}
+
+/**
+ * Ranks from 0 below `count`, rank k in proportion to (k + 1)^(−exponent): Zipf's law. An exponent of 0
+ * makes all ranks equal.
+ */
+export function createZipf(count: number, exponent: number, random: Random): Sampler {
+  if (exponent === 0) return new Equal(count, random);
+  return new Alias(Array.from({ length: count }, (_, rank) => power(rank + 1, -exponent)), random);
+}

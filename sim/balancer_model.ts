@@ -1,0 +1,54 @@
+import {
+  childSeed,
+  createRandom,
+  EventStream,
+  type LbEvent,
+  type Nanoseconds,
+  Scheduler,
+} from "../lib/core/mod.ts";
+import { EVENT_TYPES } from "../lib/core/mod.ts";
+import type { Balancer } from "../lib/scenario/types.ts";
+
+/** Reads the events of one balancer. */
+export type EventReader = (event: LbEvent, balancer: number, now: Nanoseconds) => void;
+
+/** A load balancer: the scheduler that the live one has, with a view of its own. */
+export class BalancerModel {
+  readonly index: number;
+  readonly events = new EventStream();
+  /** It takes clients in. */
+  listening = false;
+  /** By backend index: the network between them is cut. How many partitions do so. */
+  readonly cuts: number[];
+  readonly #options: Balancer;
+  readonly #seed: number;
+  #scheduler: Scheduler;
+  #starts = 0;
+
+  constructor(options: Balancer, index: number, seed: number) {
+    this.index = index;
+    this.#options = options;
+    this.#seed = childSeed(seed, "balancer", index);
+    this.cuts = options.backends.map(() => 0);
+    this.#scheduler = this.#newScheduler();
+  }
+
+  get scheduler(): Scheduler {
+    return this.#scheduler;
+  }
+
+  /** Starts it afresh: counts, health and sessions are forgotten. */
+  restart(): void {
+    this.#scheduler = this.#newScheduler();
+  }
+
+  /** Calls `reader` for every event. */
+  observe(reader: (event: LbEvent) => void): void {
+    this.events.subscribe(EVENT_TYPES, reader);
+  }
+
+  #newScheduler(): Scheduler {
+    const random = createRandom(childSeed(this.#seed, "algorithm", this.#starts++));
+    return new Scheduler(this.#options, this.events, random);
+  }
+}

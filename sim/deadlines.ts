@@ -1,0 +1,88 @@
+import type { Nanoseconds } from "../lib/core/mod.ts";
+import type { EventQueue } from "./event_queue.ts";
+
+/**
+ * Deadlines that all lie equally far ahead when they are set, so they pass in the order in which they
+ * were set: a ring, of which only the first is in the event queue. Most of them are never reached; one
+ * costs a few stores then, and nothing in the heap.
+ */
+export class Deadlines {
+  readonly #delay: Nanoseconds;
+  readonly #kind: number;
+  readonly #queue: EventQueue;
+  #times = new Float64Array(64);
+  #connections = new Int32Array(64);
+  #waits = new Uint32Array(64);
+  #first = 0;
+  #size = 0;
+  #scheduled = false;
+
+  /**
+   * @param delay How far ahead they lie; Infinity: they are never reached, and cost nothing.
+   * @param kind The event that says that one may have passed: call `pass` then.
+   */
+  constructor(delay: Nanoseconds, kind: number, queue: EventQueue) {
+    this.#delay = delay;
+    this.#kind = kind;
+    this.#queue = queue;
+  }
+
+  /** Sets a deadline for this wait of this connection. */
+  set(c: number, wait: number, now: Nanoseconds): void {
+    if (this.#delay === Infinity) return;
+    if (this.#size === this.#times.length) this.#grow();
+    const place = (this.#first + this.#size++) & (this.#times.length - 1);
+    this.#times[place] = now + this.#delay;
+    this.#connections[place] = c;
+    this.#waits[place] = wait;
+    if (!this.#scheduled) this.#schedule(now + this.#delay);
+  }
+
+  /**
+   * Calls `missed` for every deadline that is reached.
+   *
+   * @param isOver Whether a wait has ended, so that its deadline means nothing any more.
+   */
+  pass(
+    now: Nanoseconds,
+    isOver: (c: number, wait: number) => boolean,
+    missed: (c: number) => void,
+  ): void {
+    this.#scheduled = false;
+    while (this.#size > 0) {
+      const place = this.#first;
+      const c = this.#connections[place]!;
+      const over = isOver(c, this.#waits[place]!);
+      const at = this.#times[place]!;
+      if (!over && at > now) {
+        if (!this.#scheduled) this.#schedule(at);
+        return;
+      }
+      this.#first = (place + 1) & (this.#times.length - 1);
+      this.#size--;
+      if (!over) missed(c);
+    }
+  }
+
+  #schedule(at: Nanoseconds): void {
+    this.#scheduled = true;
+    this.#queue.push(at, this.#kind, 0);
+  }
+
+  #grow(): void {
+    const mask = this.#times.length - 1;
+    const order = Array.from({ length: this.#size }, (_, i) => (this.#first + i) & mask);
+    const unrolled = <Column extends Float64Array | Int32Array | Uint32Array>(
+      from: Column,
+      to: Column,
+    ) => {
+      order.forEach((place, i) => to[i] = from[place]!);
+      return to;
+    };
+    const capacity = 2 * this.#times.length;
+    this.#times = unrolled(this.#times, new Float64Array(capacity));
+    this.#connections = unrolled(this.#connections, new Int32Array(capacity));
+    this.#waits = unrolled(this.#waits, new Uint32Array(capacity));
+    this.#first = 0;
+  }
+}

@@ -1,0 +1,57 @@
+/** What can happen in the simulated world. What the subject of each is stands in brackets. */
+
+/** A backend has done a request's work [connection]. */
+export const WORK_DONE = 0;
+/** The next client connects. */
+export const ARRIVAL = 1;
+/** The answer, good or bad, reaches the client [connection]. */
+export const ANSWER = 2;
+/** A request reaches the backend [connection]. */
+export const REQUEST = 3;
+/** A connect reaches the backend [connection]. */
+export const CONNECT = 4;
+/** The backend's reply to a connect reaches the balancer [connection]. */
+export const CONNECT_REPLY = 5;
+/** A client's connection reaches the balancer [connection]. */
+export const REACH_BALANCER = 6;
+/** The client's close reaches the balancer [connection]. */
+export const CLOSE = 7;
+/** A client has thought, and sends another request [connection]. */
+export const NEXT_REQUEST = 8;
+/** A client begins to connect: it has thought, or waited before a retry [connection]. */
+export const BEGIN = 9;
+/** A connect was not answered in time [connection]. */
+export const CONNECT_TIMEOUT = 10;
+/** The balancer learns that the client has given up [connection]. */
+export const ABORT_AT_BALANCER = 11;
+/** The backend learns that the client has given up [connection]. */
+export const ABORT_AT_BACKEND = 12;
+/** The balancer learns that the backend has reset a connection [connection]. */
+export const RESET_AT_BALANCER = 13;
+/** The patience of the client that has waited longest may be over. */
+export const CLIENT_DEADLINE = 14;
+/** Connections that have been silent for too long are to go. */
+export const IDLE_SWEEP = 15;
+/** A fault begins [fault]. */
+export const FAULT_BEGINS = 16;
+/** A fault ends [fault]. */
+export const FAULT_ENDS = 17;
+/** Measuring begins. */
+export const WARM = 18;
+/** Clients stop coming. */
+export const END = 19;
+
+/** Kinds from here on go on for ever and are waited for by nobody. */
+export const BACKGROUND = 20;
+/** A probe is due [probe]. */
+export const PROBE_DUE = 20;
+/** A probe's connect reaches the backend [probe]. */
+export const PROBE_CONNECT = 21;
+/** A probe's request reaches the backend [probe]. */
+export const PROBE_REQUEST = 22;
+/** A probe's result is there: an answer, or none in time [probe]. */
+export const PROBE_RESULT = 23;
+/** A flapping backend crashes or comes back [fault]. */
+export const FLAP = 24;
+/** A slice of the time series ends. */
+export const SLICE = 25;

@@ -1,0 +1,128 @@
+import type { Nanoseconds } from "../lib/core/mod.ts";
+import type { BackendFault, BackendFaultKind, Fault } from "../lib/scenario/types.ts";
+import { FAULT_BEGINS, FAULT_ENDS, FLAP } from "./event_kinds.ts";
+import type { World } from "./world.ts";
+
+const CRASH: BackendFaultKind = { name: "crash" };
+
+/** What a fault is at present. */
+interface Course {
+  readonly fault: Fault;
+  active: boolean;
+  /** A flapping backend is down at the moment. It is a crash of its own. */
+  crashed: BackendFaultKind | undefined;
+}
+
+/** Makes things go wrong when the scenario says so. What follows is up to the world. */
+export class FaultInjector {
+  readonly #world: World;
+  readonly #courses: readonly Course[];
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#courses = world.scenario.faults.map((fault) => ({
+      fault,
+      active: false,
+      crashed: undefined,
+    }));
+  }
+
+  /** Schedules all faults. */
+  start(): void {
+    this.#courses.forEach(({ fault }, index) => {
+      this.#world.queue.push(fault.at, FAULT_BEGINS, index);
+      if (fault.for !== Infinity) {
+        this.#world.queue.push(fault.at + fault.for, FAULT_ENDS, index);
+      }
+    });
+  }
+
+  /** A fault begins. */
+  begins(index: number, now: Nanoseconds): void {
+    const course = this.#courses[index]!;
+    course.active = true;
+    const { fault } = course;
+    if ("backend" in fault) this.#backendFaultBegins(index, fault, now);
+    else this.#balancerStops(fault.loadBalancer, now);
+  }
+
+  /** A fault is over. */
+  ends(index: number, now: Nanoseconds): void {
+    const course = this.#courses[index]!;
+    course.active = false;
+    const { fault } = course;
+    if ("backend" in fault) this.#backendFaultEnds(course, fault, now);
+    else this.#balancerStarts(fault.loadBalancer, now);
+  }
+
+  /** A flapping backend crashes or comes back. */
+  flaps(index: number, now: Nanoseconds): void {
+    const course = this.#courses[index]!;
+    const { fault } = course;
+    if (!course.active || !("backend" in fault) || fault.kind.name !== "flap") return;
+    const { period, down } = fault.kind;
+    if (course.crashed === undefined) {
+      course.crashed = { ...CRASH };
+      this.#goesWrong(fault.backend, course.crashed, now);
+      this.#world.queue.push(now + Math.round(period * down), FLAP, index);
+    } else {
+      this.#world.backends[fault.backend]!.end(course.crashed, now);
+      course.crashed = undefined;
+      this.#world.queue.push(now + Math.round(period * (1 - down)), FLAP, index);
+    }
+  }
+
+  #backendFaultBegins(index: number, { backend, kind }: BackendFault, now: Nanoseconds): void {
+    switch (kind.name) {
+      case "flap":
+        this.flaps(index, now);
+        break;
+      case "partition":
+        this.#cut(backend, kind.loadBalancer, 1, now);
+        break;
+      default:
+        this.#goesWrong(backend, kind, now);
+    }
+  }
+
+  #backendFaultEnds(course: Course, { backend, kind }: BackendFault, now: Nanoseconds): void {
+    switch (kind.name) {
+      case "flap":
+        if (course.crashed !== undefined) this.#world.backends[backend]!.end(course.crashed, now);
+        course.crashed = undefined;
+        break;
+      case "partition":
+        this.#cut(backend, kind.loadBalancer, -1, now);
+        break;
+      default:
+        this.#world.backends[backend]!.end(kind, now);
+    }
+  }
+
+  #goesWrong(index: number, kind: BackendFaultKind, now: Nanoseconds): void {
+    const backend = this.#world.backends[index]!;
+    const wasDown = backend.down;
+    backend.begin(kind, now);
+    if (backend.down && !wasDown) this.#world.service.crash(backend, now);
+  }
+
+  #cut(backend: number, only: number | undefined, change: 1 | -1, now: Nanoseconds): void {
+    for (const balancer of this.#world.balancers) {
+      if (only !== undefined && balancer.index !== only) continue;
+      const cuts = balancer.cuts[backend]! + change;
+      balancer.cuts[backend] = cuts;
+      if (cuts === 0) this.#world.relay.mend(balancer.index, backend, now);
+    }
+  }
+
+  #balancerStops(index: number, now: Nanoseconds): void {
+    const balancer = this.#world.balancers[index]!;
+    this.#world.prober.stop(balancer, now);
+    this.#world.relay.drop(balancer, now);
+    balancer.restart();
+  }
+
+  #balancerStarts(index: number, now: Nanoseconds): void {
+    this.#world.prober.restart(this.#world.balancers[index]!, now);
+  }
+}

@@ -1,0 +1,112 @@
+import type { LbEvent, Nanoseconds } from "../lib/core/mod.ts";
+import type { Fault } from "../lib/scenario/types.ts";
+import type { BackendModel } from "./backend_model.ts";
+import type { FaultResult, Series } from "./result.ts";
+
+/** Changes of mind that are kept. A backend that flaps for days must not fill the memory. */
+const MAX_CHANGES = 10_000;
+
+interface Detection {
+  readonly fault: Extract<Fault, { backend: number }>;
+  readonly detection: (Nanoseconds | null)[];
+  readonly failback: (Nanoseconds | null)[];
+}
+
+/** Reads what the balancers think of the backends, and holds it against what is the matter with them. */
+export class HealthLog {
+  falseDowns = 0;
+  /** By backend: times that a balancer took it down. */
+  readonly downs: Float64Array;
+  readonly changes: Series["health"][number][] = [];
+  readonly #balancers: number;
+  readonly #indices: ReadonlyMap<string, number>;
+  readonly #detections: readonly Detection[];
+  /** By balancer and backend: since when it has been down; NaN if it is not. */
+  readonly #downSince: Float64Array;
+  /** By backend: time down, over all balancers. */
+  readonly #downTime: Float64Array;
+
+  constructor(backends: readonly BackendModel[], balancers: number, faults: readonly Fault[]) {
+    this.#balancers = balancers;
+    this.#indices = new Map(backends.map(({ id, index }) => [id, index]));
+    this.downs = new Float64Array(backends.length);
+    this.#downTime = new Float64Array(backends.length);
+    this.#downSince = new Float64Array(balancers * backends.length).fill(NaN);
+    const nobody = () => Array.from({ length: balancers }, () => null);
+    this.#detections = faults.flatMap((fault) =>
+      "backend" in fault ? [{ fault, detection: nobody(), failback: nobody() }] : []
+    );
+  }
+
+  /** A balancer changes its mind. */
+  read(event: LbEvent, balancer: number, now: Nanoseconds): void {
+    if (event.type !== "backend_down" && event.type !== "backend_up") return;
+    const backend = this.#indices.get(event.backend)!;
+    const up = event.type === "backend_up";
+    if (this.changes.length < MAX_CHANGES) this.changes.push({ at: now, balancer, backend, up });
+    if (up) this.#isUp(balancer, backend, now);
+    else this.#isDown(balancer, backend, now);
+  }
+
+  /** A balancer has forgotten all that it knew. */
+  forget(balancer: number, now: Nanoseconds): void {
+    for (let backend = 0; backend < this.downs.length; backend++) {
+      this.#closeDown(balancer, backend, now);
+    }
+  }
+
+  /** Time that balancers held a backend for down, summed over balancers, since the start. */
+  downTime(backend: number, now: Nanoseconds): number {
+    let time = this.#downTime[backend]!;
+    for (let balancer = 0; balancer < this.#balancers; balancer++) {
+      const since = this.#downSince[this.#place(balancer, backend)]!;
+      if (!Number.isNaN(since)) time += now - since;
+    }
+    return time;
+  }
+
+  /** What became of each fault of a backend. */
+  results(backends: readonly BackendModel[]): FaultResult[] {
+    return this.#detections.map(({ fault, detection, failback }) => ({
+      backend: backends[fault.backend]!.id,
+      kind: fault.kind.name,
+      at: fault.at,
+      ...(fault.for === Infinity ? {} : { until: fault.at + fault.for }),
+      detection,
+      failback,
+    }));
+  }
+
+  #isDown(balancer: number, backend: number, now: Nanoseconds): void {
+    this.downs[backend]!++;
+    this.#downSince[this.#place(balancer, backend)] = now;
+    let atFault = false;
+    for (const { fault, detection } of this.#detections) {
+      if (fault.backend !== backend || now < fault.at || now > fault.at + fault.for) continue;
+      atFault = true;
+      detection[balancer] ??= now - fault.at;
+    }
+    if (!atFault) this.falseDowns++;
+  }
+
+  #isUp(balancer: number, backend: number, now: Nanoseconds): void {
+    this.#closeDown(balancer, backend, now);
+    for (const { fault, detection, failback } of this.#detections) {
+      const end = fault.at + fault.for;
+      if (fault.backend !== backend || now < end || detection[balancer] === null) continue;
+      failback[balancer] ??= now - end;
+    }
+  }
+
+  #closeDown(balancer: number, backend: number, now: Nanoseconds): void {
+    const place = this.#place(balancer, backend);
+    const since = this.#downSince[place]!;
+    if (Number.isNaN(since)) return;
+    this.#downTime[backend]! += now - since;
+    this.#downSince[place] = NaN;
+  }
+
+  #place(balancer: number, backend: number): number {
+    return balancer * this.downs.length + backend;
+  }
+}

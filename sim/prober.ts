@@ -1,0 +1,279 @@
+import {
+  childSeed,
+  createRandom,
+  type Nanoseconds,
+  ProbeSchedule,
+  type Random,
+} from "../lib/core/mod.ts";
+import type { BackendModel } from "./backend_model.ts";
+import type { BalancerModel } from "./balancer_model.ts";
+import { AT_BACKEND, PROBE } from "./connections.ts";
+import { PROBE_CONNECT, PROBE_DUE, PROBE_REQUEST, PROBE_RESULT } from "./event_kinds.ts";
+import type { World } from "./world.ts";
+
+const NONE = -1;
+
+/** One balancer's probing of one backend. */
+interface Probing {
+  readonly balancer: BalancerModel;
+  readonly backend: BackendModel;
+  readonly random: Random;
+  schedule: ProbeSchedule;
+  /** Number of the event that the probe waits for; another one is out of date. */
+  pending: number;
+  beganAt: Nanoseconds;
+  /** The connection on which its request is served; NONE if there is none. */
+  connection: number;
+  ok: boolean;
+  reason: string;
+  /** The first probe since the balancer started is over. */
+  known: boolean;
+}
+
+/**
+ * Health probes, over the simulated network and through the backends' own queues.
+ *
+ * A `tcp` probe passes if the backend accepts a connect: it is alive and its queue is not full. An
+ * `expect` or `http` probe then sends a request of no work, which waits in the queue like any other, so
+ * that an overloaded or paused backend answers late or not at all. Without an answer in time, the probe
+ * has failed. A balancer listens once it has probed every backend.
+ */
+export class Prober {
+  readonly #world: World;
+  readonly #probings: readonly Probing[];
+  readonly #lots: Random;
+
+  constructor(world: World) {
+    this.#world = world;
+    const { healthCheck } = world.scenario.balancer;
+    this.#lots = createRandom(childSeed(world.seed, "probe fate"));
+    this.#probings = world.balancers.flatMap((balancer) =>
+      world.backends.map((backend) => {
+        const random = createRandom(
+          childSeed(world.seed, "balancer", balancer.index, "probes", backend.index),
+        );
+        return {
+          balancer,
+          backend,
+          random,
+          schedule: new ProbeSchedule(healthCheck, random, 0),
+          pending: NONE,
+          beganAt: 0,
+          connection: NONE,
+          ok: false,
+          reason: "",
+          known: false,
+        };
+      })
+    );
+  }
+
+  /** The balancers have probed everybody before the run begins. */
+  start(): void {
+    for (const balancer of this.#world.balancers) balancer.listening = true;
+    if (this.#off) return;
+    this.#probings.forEach((probing, p) => {
+      probing.schedule.begin(0);
+      this.#conclude(p, probing.backend.verdict === "accepted", "refused", 0);
+    });
+  }
+
+  /** A balancer has stopped: it probes nobody. */
+  stop(balancer: BalancerModel, now: Nanoseconds): void {
+    balancer.listening = false;
+    for (const probing of this.#of(balancer)) {
+      probing.pending = NONE;
+      this.#abandon(probing, now);
+    }
+  }
+
+  /** A balancer has started: it listens once everybody was probed. */
+  restart(balancer: BalancerModel, now: Nanoseconds): void {
+    if (this.#off) {
+      balancer.listening = true;
+      return;
+    }
+    const { healthCheck } = this.#world.scenario.balancer;
+    for (const probing of this.#of(balancer)) {
+      probing.known = false;
+      probing.schedule = new ProbeSchedule(healthCheck, probing.random, now);
+      const p = this.#probings.indexOf(probing);
+      probing.pending = this.#world.queue.push(now, PROBE_DUE, p);
+    }
+  }
+
+  /** Something happens to a probe, unless it is out of date. */
+  handle(kind: number, p: number, sequence: number, now: Nanoseconds): void {
+    const probing = this.#probings[p]!;
+    if (probing.pending !== sequence) return;
+    switch (kind) {
+      case PROBE_DUE:
+        this.#begin(p, now);
+        break;
+      case PROBE_CONNECT:
+        this.#connectReached(p, now);
+        break;
+      case PROBE_REQUEST:
+        this.#requestReached(p, now);
+        break;
+      case PROBE_RESULT:
+        this.#conclude(p, probing.ok, probing.reason, now);
+        break;
+    }
+  }
+
+  /** A backend has served a probe's request. */
+  served(c: number, now: Nanoseconds): void {
+    const { connections } = this.#world;
+    const p = connections.owner[c]!;
+    connections.free(c);
+    if (p === NONE) return;
+    const probing = this.#probings[p]!;
+    probing.connection = NONE;
+    const fails = this.#fails(probing.backend.probeFailRate);
+    this.#reply(p, !fails, "an error as answer", now);
+  }
+
+  /** A backend has died with a probe's request. */
+  lost(c: number, now: Nanoseconds): void {
+    const { connections } = this.#world;
+    const p = connections.owner[c]!;
+    connections.free(c);
+    if (p === NONE) return;
+    this.#probings[p]!.connection = NONE;
+    this.#reply(p, false, "reset", now);
+  }
+
+  get #off(): boolean {
+    return this.#world.scenario.balancer.healthCheck.type === "none";
+  }
+
+  #of(balancer: BalancerModel): readonly Probing[] {
+    return this.#probings.filter((probing) => probing.balancer === balancer);
+  }
+
+  #begin(p: number, now: Nanoseconds): void {
+    const probing = this.#probings[p]!;
+    probing.schedule.begin(now);
+    probing.beganAt = now;
+    if (this.#isCut(probing)) {
+      this.#timesOut(p);
+    } else if (this.#world.links.backend.instant) {
+      this.#connectReached(p, now);
+    } else {
+      this.#then(p, PROBE_CONNECT, now + this.#world.links.backend.delay());
+    }
+  }
+
+  #connectReached(p: number, now: Nanoseconds): void {
+    const probing = this.#probings[p]!;
+    const { backend } = probing;
+    const verdict = this.#isCut(probing) ? "silent" : backend.verdict;
+    const { type } = this.#world.scenario.balancer.healthCheck;
+    const { links } = this.#world;
+    if (verdict === "silent") {
+      this.#timesOut(p);
+    } else if (verdict === "accepted" && type !== "tcp") {
+      if (links.backend.instant) this.#requestReached(p, now);
+      else this.#then(p, PROBE_REQUEST, now + links.backend.delay() + links.backend.delay());
+    } else {
+      this.#reply(p, verdict === "accepted" || backend.gray && !backend.down, "refused", now);
+    }
+  }
+
+  #requestReached(p: number, now: Nanoseconds): void {
+    const probing = this.#probings[p]!;
+    const { backend } = probing;
+    if (this.#isCut(probing) || backend.silent) {
+      this.#timesOut(p);
+    } else if (backend.down) {
+      this.#reply(p, false, "reset", now);
+    } else if (backend.gray) {
+      this.#reply(p, true, "", now);
+    } else if (this.#fails(backend.fastErrorRate)) {
+      this.#reply(p, false, "an error as answer", now);
+    } else if (!backend.server.hasRoom) {
+      this.#reply(p, false, "its queue is full", now);
+    } else {
+      this.#submit(p, now);
+    }
+  }
+
+  #submit(p: number, now: Nanoseconds): void {
+    const { connections } = this.#world;
+    const probing = this.#probings[p]!;
+    const c = connections.take(PROBE | AT_BACKEND);
+    connections.owner[c] = p;
+    connections.backend[c] = probing.backend.index;
+    connections.work[c] = 0;
+    connections.submittedAt[c] = now;
+    connections.request[c] = 0;
+    probing.connection = c;
+    this.#timesOut(p);
+    probing.backend.server.submit(c, now);
+  }
+
+  /** The backend replies: the result is there when the reply is. */
+  #reply(p: number, ok: boolean, reason: string, now: Nanoseconds): void {
+    const probing = this.#probings[p]!;
+    const { links } = this.#world;
+    if (this.#isCut(probing)) {
+      this.#timesOut(p);
+    } else if (links.backend.instant) {
+      this.#conclude(p, ok, reason, now);
+    } else {
+      probing.ok = ok;
+      probing.reason = reason;
+      this.#then(p, PROBE_RESULT, now + links.backend.delay());
+    }
+  }
+
+  /** No answer will come, or none has come yet: the probe fails when its time is up. */
+  #timesOut(p: number): void {
+    const probing = this.#probings[p]!;
+    probing.ok = false;
+    probing.reason = "timeout";
+    probing.pending = this.#world.queue.push(this.#deadline(probing), PROBE_RESULT, p);
+  }
+
+  #then(p: number, kind: number, at: Nanoseconds): void {
+    const probing = this.#probings[p]!;
+    if (at > this.#deadline(probing)) this.#timesOut(p);
+    else probing.pending = this.#world.queue.push(at, kind, p);
+  }
+
+  #conclude(p: number, ok: boolean, reason: string, now: Nanoseconds): void {
+    const probing = this.#probings[p]!;
+    const { balancer, backend, schedule } = probing;
+    this.#abandon(probing, now);
+    schedule.end(now);
+    balancer.scheduler.probed(backend.id, ok, now, now - probing.beganAt, reason);
+    probing.pending = this.#world.queue.push(schedule.dueAt!, PROBE_DUE, p);
+    probing.known = true;
+    if (!balancer.listening) balancer.listening = this.#of(balancer).every(({ known }) => known);
+  }
+
+  /** The request of a probe that is over is nobody's any more. */
+  #abandon(probing: Probing, now: Nanoseconds): void {
+    const { connection, backend } = probing;
+    if (connection === NONE) return;
+    const { connections, service } = this.#world;
+    probing.connection = NONE;
+    connections.owner[connection] = NONE;
+    if (!backend.dropsAbandoned) return;
+    service.cancel(connection, now);
+    connections.free(connection);
+  }
+
+  #deadline(probing: Probing): Nanoseconds {
+    return probing.beganAt + this.#world.scenario.balancer.healthCheck.timeout;
+  }
+
+  #isCut({ balancer, backend }: Probing): boolean {
+    return balancer.cuts[backend.index]! > 0;
+  }
+
+  #fails(rate: number): boolean {
+    return rate > 0 && this.#lots.next() < rate;
+  }
+}

@@ -1,0 +1,311 @@
+import { assert, type LbEvent, type Nanoseconds, NS_PER_S } from "../lib/core/mod.ts";
+import type { Scenario } from "../lib/scenario/types.ts";
+import { meanRate } from "./arrivals.ts";
+import { checkInvariants } from "./invariants.ts";
+import {
+  ABORT_AT_BACKEND,
+  ABORT_AT_BALANCER,
+  ANSWER,
+  ARRIVAL,
+  BEGIN,
+  CLIENT_DEADLINE,
+  CLOSE,
+  CONNECT,
+  CONNECT_REPLY,
+  CONNECT_TIMEOUT,
+  END,
+  FAULT_BEGINS,
+  FAULT_ENDS,
+  FLAP,
+  IDLE_SWEEP,
+  NEXT_REQUEST,
+  PROBE_CONNECT,
+  PROBE_DUE,
+  PROBE_REQUEST,
+  PROBE_RESULT,
+  REACH_BALANCER,
+  REQUEST,
+  RESET_AT_BALANCER,
+  SLICE,
+  WARM,
+  WORK_DONE,
+} from "./event_kinds.ts";
+import { type Gauges, readGauges } from "./gauges.ts";
+import { HealthLog } from "./health_log.ts";
+import type { BackendResult, Imbalance, ReplicationResult } from "./result.ts";
+import { TimeSeries } from "./time_series.ts";
+import { World } from "./world.ts";
+
+/** What may be asked of a run besides its result. None of it changes the result. */
+export interface SimulateOptions {
+  /** Take down how things went over time. */
+  readonly series?: boolean;
+  /** Calls this for every event of every balancer. */
+  readonly observe?: (event: LbEvent, balancer: number) => void;
+  /** Check after every event that nothing was lost and all counts agree. Slow; for tests. */
+  readonly checked?: boolean;
+}
+
+/** Slices of a time series: at least this many, less than twice as many. */
+const SLICES = 240;
+
+/**
+ * Runs one replication of a scenario. The same scenario and seed give the same result, bit by bit, on
+ * every platform.
+ *
+ * @param scenario Its warm-up must be a time: `auto` is resolved by `findWarmup`.
+ */
+export function simulate(
+  scenario: Scenario & { readonly warmup: Nanoseconds },
+  seed: number,
+  options: SimulateOptions = {},
+): ReplicationResult {
+  return new Simulation(scenario, seed, options).run();
+}
+
+class Simulation {
+  readonly #world: World;
+  readonly #seed: number;
+  readonly #checked: boolean;
+  readonly #health: HealthLog;
+  readonly #series: TimeSeries | undefined;
+  #events = 0;
+  #now: Nanoseconds = 0;
+  #warm: Gauges | undefined;
+  #end: Gauges | undefined;
+
+  constructor(
+    scenario: Scenario & { readonly warmup: Nanoseconds },
+    seed: number,
+    { series, observe, checked }: SimulateOptions,
+  ) {
+    const world = new World(scenario, seed, scenario.warmup);
+    this.#world = world;
+    this.#seed = seed;
+    this.#checked = checked ?? false;
+    this.#health = new HealthLog(world.backends, world.balancers.length, scenario.faults);
+    this.#series = series ? new TimeSeries(sliceOf(scenario), SLICES) : undefined;
+    for (const balancer of world.balancers) {
+      const { index, events } = balancer;
+      events.subscribe(
+        ["backend_up", "backend_down"],
+        (event) => this.#health.read(event, index, this.#now),
+      );
+      events.subscribe(["session_moved"], ({ why }) => world.recorder.sessionsMoved[why]++);
+      if (observe !== undefined) balancer.observe((event) => observe(event, index));
+    }
+  }
+
+  run(): ReplicationResult {
+    this.#start();
+    const { queue } = this.#world;
+    while (queue.next()) {
+      this.#events++;
+      this.#now = queue.time;
+      this.#handle(queue.kind, queue.subject, queue.sequence, queue.time);
+      if (this.#checked) checkInvariants(this.#world);
+      if (this.#end !== undefined && this.#isOver) break;
+    }
+    return this.#result();
+  }
+
+  #start(): void {
+    const { queue, scenario, faults, prober, relay, clients, warmup } = this.#world;
+    queue.push(warmup, WARM, 0);
+    if (this.#series !== undefined) queue.push(0, SLICE, 0);
+    prober.start();
+    faults.start();
+    relay.start();
+    clients.start();
+    if ("duration" in scenario.end) queue.push(scenario.end.duration, END, 0);
+  }
+
+  /** Every request that was measured has ended, or nothing can happen any more that would end it. */
+  get #isOver(): boolean {
+    return this.#world.recorder.inFlight === 0 || this.#world.queue.idle;
+  }
+
+  #handle(kind: number, subject: number, sequence: number, now: Nanoseconds): void {
+    if (kind <= RESET_AT_BALANCER && kind !== ARRIVAL) {
+      this.#handleConnection(kind, subject, sequence, now);
+      return;
+    }
+    const { clients, relay, prober, faults, queue } = this.#world;
+    switch (kind) {
+      case ARRIVAL:
+        clients.arrive(now);
+        if (clients.leaving) this.#ends(now);
+        break;
+      case CLIENT_DEADLINE:
+        clients.deadline(now);
+        break;
+      case IDLE_SWEEP:
+        relay.sweepIdle(now);
+        break;
+      case PROBE_DUE:
+      case PROBE_CONNECT:
+      case PROBE_REQUEST:
+      case PROBE_RESULT:
+        prober.handle(kind, subject, sequence, now);
+        break;
+      case FAULT_BEGINS:
+        this.#faultBegins(subject, now);
+        break;
+      case FAULT_ENDS:
+        faults.ends(subject, now);
+        break;
+      case FLAP:
+        faults.flaps(subject, now);
+        break;
+      case WARM:
+        this.#warm = readGauges(this.#world, this.#health, now);
+        break;
+      case END:
+        clients.leave();
+        this.#ends(now);
+        break;
+      case SLICE:
+        this.#series!.add(readGauges(this.#world, this.#health, now));
+        if (this.#end === undefined) queue.push(this.#series!.nextAt, SLICE, 0);
+        break;
+    }
+  }
+
+  #handleConnection(kind: number, c: number, sequence: number, now: Nanoseconds): void {
+    const { connections, clients, relay, service } = this.#world;
+    // These two go beside what the connection itself waits for.
+    if (kind === ABORT_AT_BALANCER) {
+      relay.clientGone(c, now);
+      return;
+    }
+    if (kind === ABORT_AT_BACKEND) {
+      service.abortReached(c, now);
+      return;
+    }
+    if (connections.pending[c] !== sequence) return;
+    switch (kind) {
+      case WORK_DONE:
+        service.done(c, now);
+        break;
+      case ANSWER:
+        clients.answered(c, now);
+        break;
+      case REQUEST:
+        service.request(c, now);
+        break;
+      case CONNECT:
+        relay.connectReached(c, now);
+        break;
+      case CONNECT_REPLY:
+        relay.connectReplied(c, now);
+        break;
+      case REACH_BALANCER:
+        relay.reached(c, now);
+        break;
+      case CLOSE:
+        relay.closed(c, now);
+        break;
+      case NEXT_REQUEST:
+        clients.nextRequest(c, now);
+        break;
+      case BEGIN:
+        clients.begin(c, now);
+        if (clients.leaving) this.#ends(now);
+        break;
+      case CONNECT_TIMEOUT:
+        relay.connectFailed(c, "timeout", now);
+        break;
+      case RESET_AT_BALANCER:
+        relay.wasReset(c, now);
+        break;
+    }
+  }
+
+  #faultBegins(index: number, now: Nanoseconds): void {
+    const fault = this.#world.scenario.faults[index]!;
+    if ("loadBalancer" in fault) this.#health.forget(fault.loadBalancer, now);
+    this.#world.faults.begins(index, now);
+  }
+
+  /** Clients have stopped coming: the window closes. */
+  #ends(now: Nanoseconds): void {
+    if (this.#end !== undefined) return;
+    this.#end = readGauges(this.#world, this.#health, now);
+    // A run that ends before it is warm has measured nothing.
+    this.#warm ??= this.#end;
+  }
+
+  #result(): ReplicationResult {
+    const { recorder, balancers, backends, scenario } = this.#world;
+    const from = this.#warm;
+    const to = this.#end;
+    assert(from !== undefined && to !== undefined, "a run that is over has had its window");
+    const span = to.at - from.at;
+    return {
+      seed: this.#seed,
+      events: this.#events,
+      window: { from: from.at, to: to.at },
+      endedAt: this.#now,
+      connections: recorder.connections,
+      requests: { ...recorder.requests, unfinished: recorder.inFlight },
+      turnedAway: Object.fromEntries(recorder.turnedAway),
+      throughput: (to.completions - from.completions) * NS_PER_S / span,
+      sojourn: recorder.sojourn.toData(),
+      wait: recorder.wait.toData(),
+      backends: this.#backendResults(from, to),
+      imbalance: imbalanceOf(
+        Array.from(
+          recorder.reached,
+          (reached, i) => reached / scenario.balancer.backends[i]!.weight,
+        ),
+      ),
+      faults: this.#health.results(backends),
+      falseDowns: this.#health.falseDowns,
+      failover: recorder.failover.toData(),
+      sessionsMoved: { ...recorder.sessionsMoved },
+      ...(this.#series && { series: this.#series.series(balancers.length, this.#health) }),
+    };
+  }
+
+  #backendResults(from: Gauges, to: Gauges): BackendResult[] {
+    const { recorder, backends, balancers, scenario } = this.#world;
+    const reached = recorder.reached.reduce((sum, count) => sum + count, 0);
+    const span = to.at - from.at;
+    return backends.map(({ id, index }) => {
+      const [before, after] = [from.backends[index]!, to.backends[index]!];
+      const meanBusy = (after.busy - before.busy) / span;
+      return {
+        id,
+        connections: recorder.reached[index]!,
+        share: reached === 0 ? 0 : recorder.reached[index]! / reached,
+        done: recorder.done[index]!,
+        failed: recorder.failed[index]!,
+        meanBusy,
+        utilisation: meanBusy / scenario.servers[index]!.slots,
+        meanQueue: (after.queue - before.queue) / span,
+        meanInFlight: (after.inFlight - before.inFlight) / span,
+        downShare: (after.down - before.down) / span / balancers.length,
+        downs: this.#health.downs[index]!,
+      };
+    });
+  }
+}
+
+/** How unevenly numbers are spread; even if they are all 0. */
+function imbalanceOf(numbers: readonly number[]): Imbalance {
+  const mean = numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
+  if (mean === 0) return { maxOverMean: 1, coefficientOfVariation: 0 };
+  const variance = numbers.reduce((sum, value) => sum + (value - mean) ** 2, 0) / numbers.length;
+  return {
+    maxOverMean: Math.max(...numbers) / mean,
+    coefficientOfVariation: Math.sqrt(variance) / mean,
+  };
+}
+
+/** How long a slice of the time series is at first. */
+function sliceOf({ end, workload }: Scenario): Nanoseconds {
+  if ("duration" in end) return Math.max(1, Math.round(end.duration / SLICES));
+  const rate = meanRate(workload.arrivals);
+  if (Number.isNaN(rate)) return NS_PER_S / 100;
+  return Math.max(1, Math.round(end.connections * NS_PER_S / rate / SLICES));
+}

@@ -1,0 +1,76 @@
+import { assert, type Nanoseconds } from "../lib/core/mod.ts";
+import type { Scenario } from "../lib/scenario/types.ts";
+import { BackendModel } from "./backend_model.ts";
+import { BalancerModel } from "./balancer_model.ts";
+import { Clients } from "./clients.ts";
+import {
+  ABORTING,
+  AT_BACKEND,
+  Connections,
+  LEASED,
+  PROMISED,
+  TAKEN,
+  WAITED_FOR,
+} from "./connections.ts";
+import { BACKGROUND } from "./event_kinds.ts";
+import { EventQueue } from "./event_queue.ts";
+import { FaultInjector } from "./fault_injector.ts";
+import { createLinks, type Links } from "./links.ts";
+import { Prober } from "./prober.ts";
+import { Recorder } from "./recorder.ts";
+import { Relay } from "./relay.ts";
+import { Service } from "./service.ts";
+
+/** What keeps a connection from being forgotten. */
+const CONCERNS = WAITED_FOR | LEASED | PROMISED | AT_BACKEND | ABORTING;
+
+/**
+ * A simulated world: what there is (queue, connections, backends, balancers) and who acts in it (clients,
+ * relay, service, prober, faults). The actors reach each other through it.
+ */
+export class World {
+  readonly scenario: Scenario;
+  /** Of this replication. Every purpose has a child of it. */
+  readonly seed: number;
+  /** From when on requests are measured. */
+  readonly warmup: Nanoseconds;
+  readonly queue = new EventQueue(BACKGROUND);
+  readonly connections = new Connections();
+  readonly links: Links;
+  readonly backends: readonly BackendModel[];
+  readonly balancers: readonly BalancerModel[];
+  readonly recorder: Recorder;
+  readonly clients: Clients;
+  readonly relay: Relay;
+  readonly service: Service;
+  readonly prober: Prober;
+  readonly faults: FaultInjector;
+
+  constructor(scenario: Scenario, seed: number, warmup: Nanoseconds) {
+    const { balancer, servers, loadBalancers, workload, network } = scenario;
+    assert(servers.length === balancer.backends.length, "every backend has its server options");
+    this.scenario = scenario;
+    this.seed = seed;
+    this.warmup = warmup;
+    this.links = createLinks(network, seed);
+    this.backends = balancer.backends.map(({ id }, index) =>
+      new BackendModel(id, index, servers[index]!, this)
+    );
+    this.balancers = Array.from(
+      { length: loadBalancers },
+      (_, index) => new BalancerModel(balancer, index, seed),
+    );
+    this.recorder = new Recorder(servers.length, workload.timeout);
+    this.clients = new Clients(this);
+    this.relay = new Relay(this);
+    this.service = new Service(this);
+    this.prober = new Prober(this);
+    this.faults = new FaultInjector(this);
+  }
+
+  /** Forgets a connection that concerns nobody any more. */
+  settle(c: number): void {
+    const { flags, pending } = this.connections;
+    if ((flags[c]! & (CONCERNS | TAKEN)) === TAKEN && pending[c] === 0) this.connections.free(c);
+  }
+}
