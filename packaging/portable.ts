@@ -46,7 +46,7 @@ export async function buildPortable(output: string): Promise<void> {
   try {
     await run(Deno.execPath(), [
       ...["bundle", "--quiet", "--platform", "deno", "--minify"],
-      ...["--output", `${work}/lbsim.js`, new URL("../main.ts", import.meta.url).pathname],
+      ...["--output", `${work}/lbsim.js`, `${import.meta.dirname}/../main.ts`],
     ]);
     await Deno.copyFile(Deno.execPath(), `${work}/deno`);
     await Deno.chmod(`${work}/deno`, 0o755);

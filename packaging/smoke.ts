@@ -6,7 +6,7 @@
  */
 export async function smoke(command: readonly string[]): Promise<void> {
   await expect(command, ["--version"], /^\d+\.\d+\.\d+$/m);
-  await expect(command, ["check", new URL("../config.yaml", import.meta.url).pathname], /is valid/);
+  await expect(command, ["check", `${import.meta.dirname}/../config.yaml`], /is valid/);
   const [program, ...before] = command;
   const backend = new Deno.Command(program!, {
     args: [...before, "backend", "127.0.0.1:0", "--id", "S1"],

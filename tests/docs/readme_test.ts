@@ -4,7 +4,7 @@ import deno from "../../deno.json" with { type: "json" };
 import { DiagnosticsError, parseConfig } from "../../lib/config/mod.ts";
 import { lbsim, RunningLbsim } from "../support/process.ts";
 
-const ROOT = new URL("../../", import.meta.url).pathname;
+const ROOT = `${import.meta.dirname}/../../`;
 const DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/algorithms.md"];
 
 const read = (file: string) => Deno.readTextFileSync(`${ROOT}${file}`);

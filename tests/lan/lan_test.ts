@@ -9,7 +9,7 @@ import type { Exchange } from "../../client/session.ts";
 import { lbsim, RunningLbsim } from "../support/process.ts";
 import { Lan, whyNoLan } from "./network.ts";
 
-const ROOT = new URL("../../", import.meta.url).pathname;
+const ROOT = `${import.meta.dirname}/../../`;
 const CONFIG = `${ROOT}config.yaml`;
 const BALANCER = "192.168.1.10:8000";
 

@@ -3,7 +3,7 @@ import { checksums, compileArgs, explain, TARGETS } from "../../packaging/compil
 import { permissionFlags } from "../../packaging/permissions.ts";
 import deno from "../../deno.json" with { type: "json" };
 
-const ROOT = new URL("../../", import.meta.url).pathname;
+const ROOT = `${import.meta.dirname}/../../`;
 
 Deno.test("permissionFlags() is least privilege: the same as the permission set, and no more", () => {
   const { net, read, env, sys } = deno.permissions.default;

@@ -3,7 +3,7 @@ import { parse } from "yaml";
 import deno from "../../deno.json" with { type: "json" };
 import { TARGETS } from "../../packaging/compile.ts";
 
-const ROOT = new URL("../../", import.meta.url).pathname;
+const ROOT = `${import.meta.dirname}/../../`;
 
 interface Workflow {
   readonly permissions: Record<string, string>;

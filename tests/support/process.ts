@@ -1,7 +1,7 @@
 /** lbsim as a process of its own, as a user would start it. */
 import { TextLineStream } from "./text_line_stream.ts";
 
-const ROOT = new URL("../../", import.meta.url).pathname;
+const ROOT = `${import.meta.dirname}/../../`;
 
 /** The arguments that run main.ts with the permissions of the `lbsim` task, no more. */
 export function lbsimArgs(args: readonly string[]): string[] {

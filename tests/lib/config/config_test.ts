@@ -6,7 +6,7 @@ import { schemaText, withReference } from "../../../lib/config/generate.ts";
 import { NS_PER_MS, NS_PER_S } from "../../../lib/core/mod.ts";
 import { UserError } from "../../../lib/user_error.ts";
 
-const ROOT = new URL("../../../", import.meta.url).pathname;
+const ROOT = `${import.meta.dirname}/../../../`;
 const ONE = "backends: [{id: B1, address: 10.0.0.1:80}]\n";
 
 const parse = (text: string): Config => parseConfig({ file: "config.yaml", text });
