@@ -10,6 +10,7 @@ import type { Io } from "./lib/cli/io.ts";
 import { UserError } from "./lib/user_error.ts";
 import { demoCommand } from "./live/demo_command.ts";
 import { upCommand } from "./live/up_command.ts";
+import { simCommand } from "./sim/command.ts";
 
 const stopping = new AbortController();
 const hurrying = new AbortController();
@@ -47,7 +48,7 @@ function onSignal(): void {
 function program(): Command {
   const root = new Command("lbsim")
     .description(
-      "A load-balancing lab in one binary: a TCP load balancer, backends and a client for a real LAN.",
+      "A load-balancing lab in one binary: a TCP load balancer, backends and a client for a real LAN, and the same scheduler in virtual time.",
     )
     .version(deno.version, "--version", "print the version")
     .option("--debug", "show stack traces")
@@ -56,7 +57,15 @@ function program(): Command {
     .showSuggestionAfterError()
     .showHelpAfterError("(--help shows what there is)")
     .exitOverride();
-  const commands = [lbCommand, backendCommand, clientCommand, upCommand, checkCommand, demoCommand];
+  const commands = [
+    lbCommand,
+    backendCommand,
+    clientCommand,
+    upCommand,
+    checkCommand,
+    demoCommand,
+    simCommand,
+  ];
   for (const command of commands) {
     root.addCommand(inherit(command(io) as unknown as Command, root) as never);
   }

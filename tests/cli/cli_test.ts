@@ -21,12 +21,24 @@ interface Case {
 const CASES: readonly Case[] = [
   { name: "--help", args: ["--help"], code: 0, stdout: /Commands:[\s\S]*\blb\b[\s\S]*\bup\b/ },
   { name: "help lb", args: ["help", "lb"], code: 0, stdout: /--algorithm/ },
-  ...["lb", "backend", "client", "up", "check", "demo"].map((command): Case => ({
+  ...["lb", "backend", "client", "up", "check", "demo", "sim"].map((command): Case => ({
     name: `${command} --help`,
     args: [command, "--help"],
     code: 0,
     stdout: new RegExp(`Usage: lbsim ${command}`),
   })),
+  {
+    name: "a simulation of the shipped config",
+    args: ["sim", "--duration", "5s", "--replications", "3"],
+    code: 0,
+    stdout: /algorithm +mean ms[^]*power-of-two[^]*(beats|cannot be told apart)/,
+  },
+  {
+    name: "a load without end",
+    args: ["sim", "--load", "100%"],
+    code: 2,
+    stderr: /queues grow without end/,
+  },
   { name: "--version", args: ["--version"], code: 0, stdout: /^\d+\.\d+\.\d+\n$/ },
   { name: "shell completions", args: ["complete", "bash"], code: 0, stdout: /lbsim/ },
   { name: "nothing", args: [], code: 2, stderr: /Usage: lbsim/ },
