@@ -5,7 +5,7 @@ import { durationOption, integerOption, shareOption } from "../lib/cli/options.t
 import { loadConfig } from "../lib/config/mod.ts";
 import { ALGORITHM_NAMES, NS_PER_MS, NS_PER_S } from "../lib/core/mod.ts";
 import { formatDuration } from "../lib/duration.ts";
-import type { Interval } from "../lib/stats/interval.ts";
+import type { Estimate } from "../lib/stats/estimate.ts";
 import { UserError } from "../lib/user_error.ts";
 import { compare, type Comparison, type Margin, type Outcome } from "./comparison.ts";
 
@@ -100,7 +100,7 @@ function verdict({ winner, margins }: Comparison): string[] {
   );
 }
 
-function plusMinus({ value, high }: Interval): string {
+function plusMinus({ value, high }: Estimate): string {
   const half = high - value;
   const digits = half < 0.1 ? 2 : 1;
   return `${value.toFixed(digits)} ± ${half.toFixed(digits)}`;

@@ -1,13 +1,13 @@
 import {
   type AlgorithmName,
   type AlgorithmOptions,
-  childSeed,
   type Nanoseconds,
   NS_PER_MS,
 } from "../lib/core/mod.ts";
 import type { Balancer, Scenario } from "../lib/scenario/types.ts";
 import { Histogram } from "../lib/stats/histogram.ts";
-import { type Interval, interval } from "../lib/stats/interval.ts";
+import { type Estimate, estimateMean, pairedDifference } from "../lib/stats/estimate.ts";
+import { replicationSeed } from "./replications.ts";
 import type { ReplicationResult } from "./result.ts";
 import { simulate } from "./simulate.ts";
 
@@ -31,9 +31,9 @@ export interface Outcome {
   readonly failed: number;
   /** From a client's wish to its answer. */
   readonly sojourn_ms: {
-    readonly mean: Interval;
-    readonly p50: Interval;
-    readonly p99: Interval;
+    readonly mean: Estimate;
+    readonly p50: Estimate;
+    readonly p99: Estimate;
     readonly max: number;
   };
   /** Simulated events. */
@@ -44,7 +44,7 @@ export interface Outcome {
 export interface Margin {
   readonly over: AlgorithmName;
   /** The other's p99 less the winner's. */
-  readonly p99_ms: Interval;
+  readonly p99_ms: Estimate;
 }
 
 /** A comparison's result. */
@@ -66,7 +66,7 @@ export function compare(balancer: Balancer, options: ComparisonOptions): Compari
     const scenario = scenarioOf({ ...balancer, algorithm }, options);
     return Array.from(
       { length: replications },
-      (_, replication) => simulate(scenario, childSeed(seed, "replication", replication)),
+      (_, replication) => simulate(scenario, replicationSeed(seed, replication)),
     );
   });
   const p99s = runs.map((results) => results.map((result) => quantileMs(result, 0.99)));
@@ -78,7 +78,7 @@ export function compare(balancer: Balancer, options: ComparisonOptions): Compari
   );
   const margins = algorithms.flatMap((over, i): Margin[] => {
     if (i === best) return [];
-    return [{ over, p99_ms: interval(p99s[i]!.map((p99, r) => p99 - p99s[best]![r]!)) }];
+    return [{ over, p99_ms: pairedDifference(p99s[i]!, p99s[best]!) }];
   });
   return { outcomes, winner: algorithms[best]!, margins };
 }
@@ -123,7 +123,7 @@ function scenarioOf(
 function outcomeOf(algorithm: AlgorithmName, results: readonly ReplicationResult[]): Outcome {
   const sum = (count: (result: ReplicationResult) => number) =>
     results.reduce((total, result) => total + count(result), 0);
-  const over = (value: (result: ReplicationResult) => number) => interval(results.map(value));
+  const over = (value: (result: ReplicationResult) => number) => estimateMean(results.map(value));
   return {
     algorithm,
     done: sum(({ requests }) => requests.done),

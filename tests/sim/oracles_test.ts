@@ -21,7 +21,7 @@ const SINGLE_SERVER: readonly Oracle[] = [
   {
     name: "M/M/1 at ρ = 0.8",
     options: { load: 0.8 },
-    connections: 300_000,
+    connections: 600_000,
     expected: [[meanSojourn, 5], [p99, 23.025851]],
   },
   {
@@ -48,7 +48,7 @@ const SEVERAL_SLOTS: readonly Oracle[] = [
   {
     name: "M/M/2 at ρ = 0.8",
     options: { load: 0.8, server: { slots: 2 } },
-    connections: 200_000,
+    connections: 400_000,
     expected: [[meanSojourn, 2.777778], [p99, 11.937370]],
   },
   {
@@ -60,7 +60,7 @@ const SEVERAL_SLOTS: readonly Oracle[] = [
   {
     name: "M/M/10/20 with an offered load of 8",
     options: { load: 0.8, server: { slots: 10, queue: 10 } },
-    connections: 700_000,
+    connections: 1_200_000,
     expected: [[refusedShare, 0.00910718]],
   },
 ];
@@ -86,7 +86,7 @@ const ALGORITHMS: readonly Oracle[] = [
   {
     name: "E₂/M/1 for round-robin over two at ρ = 0.8",
     options: { n: 2, load: 0.8, algorithm: { name: "round-robin" } },
-    connections: 250_000,
+    connections: 500_000,
     expected: [[meanSojourn, 3.843980], [p99, 17.702181]],
   },
   {
@@ -104,7 +104,7 @@ const ALGORITHMS: readonly Oracle[] = [
   {
     name: "join-the-shortest-queue for least-connections over two at ρ = 0.8",
     options: { n: 2, load: 0.8, algorithm: { name: "least-connections" } },
-    connections: 250_000,
+    connections: 400_000,
     expected: [[meanSojourn, 2.955737], [p99, 13.084398]],
   },
   {
