@@ -38,6 +38,8 @@ export class Backend implements Candidate {
   connectFailures = 0;
   /** When a probe last succeeded: since then it is known to work. */
   provenAt: Nanoseconds = -Infinity;
+  /** The scheduler has let go of it; it is counted to the end, but no algorithm knows it any more. */
+  removed = false;
   /** Set while a connection that has tried it in vain looks for another. */
   excluded = false;
   /** Kept by the scheduler: the one question that algorithms ask. */

@@ -224,6 +224,7 @@ export class Scheduler {
     backend.mode = "maintenance";
     this.#refresh(backend);
     this.#tierOf(backend).remove(backend);
+    backend.removed = true;
     this.#byId.delete(id);
     this.#backends.splice(this.#backends.indexOf(backend), 1);
     this.#sessions?.forget(backend);
@@ -527,8 +528,7 @@ export class Scheduler {
   #count(backend: Backend, change: 1 | -1): void {
     backend.inFlight += change;
     assert(backend.inFlight >= 0, "as many leases end as were granted");
-    // One that was removed is counted to the end, but no algorithm knows it any more.
-    if (this.#byId.get(backend.id) !== backend) return;
+    if (backend.removed) return;
     this.#refresh(backend);
     this.#tierOf(backend).loadChanged?.(backend);
   }
@@ -538,7 +538,7 @@ export class Scheduler {
     for (let tried: Lease | undefined = lease; tried; tried = tried.tried) {
       const { backend } = tried;
       backend.excluded = excluded;
-      if (this.#byId.get(backend.id) === backend) this.#refresh(backend);
+      if (!backend.removed) this.#refresh(backend);
     }
   }
 

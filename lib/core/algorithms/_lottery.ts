@@ -35,6 +35,20 @@ export class Lottery {
     return this.#candidates[this.#weights.find(this.#random.next() * total)];
   }
 
+  /**
+   * Somebody else than `other`, who is in it; undefined if there is nobody else. The same as to take
+   * `other` out, draw, and let it in again, but nothing is written.
+   */
+  drawBeside(other: Candidate): Candidate | undefined {
+    const weights = this.#weights;
+    const weight = weights.get(other.index);
+    const total = weights.total - weight;
+    if (total === 0) return undefined;
+    const point = this.#random.next() * total;
+    const index = weights.find(point < weights.below(other.index) ? point : point + weight);
+    return this.#candidates[index];
+  }
+
   /** Everybody in it, with the chance of being drawn. */
   forEach(visit: (candidate: Candidate, chance: number) => void): void {
     // `forEach` passes over the places of those that are in another lottery.

@@ -36,6 +36,14 @@ export class WeightTree {
     }
   }
 
+  /** Sum of the weights of all lower indices. */
+  below(index: number): number {
+    const sums = this.#sums;
+    let sum = 0;
+    for (let node = index; node > 0; node &= node - 1) sum += sums[node]!;
+    return sum;
+  }
+
   /**
    * The index at which the running sum of weights passes `point`.
    *

@@ -47,8 +47,9 @@ export class PowerOfTwo implements Algorithm {
     const drawn = this.#drawn;
     let best: Candidate | undefined;
     let bestLoad = Infinity;
+    let beside: Candidate | undefined;
     for (let left = this.#choices; left > 0; left--) {
-      const candidate = lottery.draw();
+      const candidate = beside === undefined ? lottery.draw() : lottery.drawBeside(beside);
       if (candidate === undefined) break;
       const load = candidate.inFlight / candidate.weight;
       if (load < bestLoad) {
@@ -56,7 +57,9 @@ export class PowerOfTwo implements Algorithm {
         bestLoad = load;
       }
       trace?.considered(candidate, load);
-      if (left > 1) {
+      if (left === 2) {
+        beside = candidate;
+      } else if (left > 2) {
         lottery.takeOut(candidate);
         drawn.push(candidate);
       }
