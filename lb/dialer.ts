@@ -6,19 +6,16 @@ import { dial, type DialFailure } from "./dial.ts";
 /** The timeout is checked this often in its course, so it is at most this part late. */
 const SWEEPS_PER_TIMEOUT = 8;
 
-/** A connect that is under way. */
-interface Pending {
-  readonly abort: AbortController;
-  sweeps: number;
-}
-
 /**
- * Opens connections with one timeout for all, kept by one timer for all: a timer and its listeners for
- * each connect were a tenth of what a short connection costs.
+ * Opens connections with one timeout for all, kept by one timer for all. Connects that begin in the same
+ * sweep share the signal that gives them up: a timer and a signal for each were a tenth of what a short
+ * connection costs.
  */
 export class Dialer {
   readonly #timeout: Nanoseconds;
-  readonly #pending = new Set<Pending>();
+  /** One for each sweep that the timeout spans, the youngest last. */
+  #generations: AbortController[] = [];
+  #pending = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
   #closed = false;
 
@@ -35,34 +32,38 @@ export class Dialer {
   /** Opens a connection. Whoever gets it owns it and closes it. */
   async dial(address: Address): Promise<Deno.TcpConn | DialFailure> {
     if (this.#closed) return { reason: "timeout", outOfDescriptors: false };
-    const pending: Pending = { abort: new AbortController(), sweeps: 0 };
-    this.#pending.add(pending);
-    this.#timer ??= setInterval(
-      () => this.#sweep(),
-      timerDelay(this.#timeout / SWEEPS_PER_TIMEOUT),
-    );
-    const result = await dial(address, pending.abort.signal);
-    this.#pending.delete(pending);
+    if (this.#timer === undefined) this.#startSweeping();
+    this.#pending++;
+    const result = await dial(address, this.#generations.at(-1)!.signal);
+    this.#pending--;
     return result;
   }
 
   /** Gives up every connect that is under way, and all that are asked for from now on. */
   close(): void {
     this.#closed = true;
-    for (const { abort } of this.#pending) abort.abort();
+    for (const generation of this.#generations) generation.abort();
     this.#stopSweeping();
+  }
+
+  #startSweeping(): void {
+    this.#generations.push(new AbortController());
+    this.#timer = setInterval(
+      () => this.#sweep(),
+      timerDelay(this.#timeout / SWEEPS_PER_TIMEOUT),
+    );
   }
 
   #sweep(): void {
     // A quiet balancer needs no timer; a busy one does not start a new one for every connect.
-    if (this.#pending.size === 0) this.#stopSweeping();
-    for (const pending of this.#pending) {
-      if (++pending.sweeps > SWEEPS_PER_TIMEOUT) pending.abort.abort();
-    }
+    if (this.#pending === 0) return this.#stopSweeping();
+    this.#generations.push(new AbortController());
+    if (this.#generations.length > SWEEPS_PER_TIMEOUT + 1) this.#generations.shift()!.abort();
   }
 
   #stopSweeping(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
+    this.#generations = [];
   }
 }
