@@ -11,7 +11,9 @@ import { UserError } from "./lib/user_error.ts";
 import { demoCommand } from "./live/demo_command.ts";
 import { upCommand } from "./live/up_command.ts";
 import { simCommand } from "./sim/command.ts";
+import { serveTasks, WORKER_NAME, type WorkerScope } from "./sim/workers.ts";
 
+const encoder = new TextEncoder();
 const stopping = new AbortController();
 const hurrying = new AbortController();
 let exitCode: 0 | 1 | 2 = 0;
@@ -19,6 +21,9 @@ let exitCode: 0 | 1 | 2 = 0;
 const io: Io = {
   out: (line) => console.log(line),
   err: (line) => console.error(line),
+  status: (line = "") => {
+    if (Deno.stderr.isTerminal()) Deno.stderr.writeSync(encoder.encode(`\r\x1b[2K${line}`));
+  },
   stdoutIsTerminal: Deno.stdout.isTerminal(),
   stdinIsTerminal: Deno.stdin.isTerminal(),
   color: Deno.stdout.isTerminal() && !Deno.noColor,
@@ -64,7 +69,7 @@ function program(): Command {
     upCommand,
     checkCommand,
     demoCommand,
-    simCommand,
+    (io: Io) => simCommand(io, import.meta.url),
   ];
   for (const command of commands) {
     root.addCommand(inherit(command(io) as unknown as Command, root) as never);
@@ -95,16 +100,21 @@ function report(error: unknown): 0 | 1 | 2 {
   return 1;
 }
 
-globalThis.addEventListener("unhandledrejection", (event) => {
-  event.preventDefault();
-  Deno.exit(report(event.reason));
-});
-Deno.addSignalListener("SIGINT", onSignal);
-if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", onSignal);
-
-try {
-  await program().parseAsync(Deno.args, { from: "user" });
-} catch (error) {
-  exitCode = report(error);
+async function main(): Promise<void> {
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    Deno.exit(report(event.reason));
+  });
+  Deno.addSignalListener("SIGINT", onSignal);
+  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", onSignal);
+  try {
+    await program().parseAsync(Deno.args, { from: "user" });
+  } catch (error) {
+    exitCode = report(error);
+  }
+  Deno.exit(exitCode);
 }
-Deno.exit(exitCode);
+
+// The same file is the program and, so that a binary is one file, the simulator's worker.
+if (globalThis.name === WORKER_NAME) serveTasks(globalThis as unknown as WorkerScope);
+else await main();

@@ -1,107 +1,213 @@
-import { Command } from "@commander-js/extra-typings";
-import { styleText } from "node:util";
+import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
+import { createHash } from "node:crypto";
+import { basename } from "node:path";
+import deno from "../deno.json" with { type: "json" };
 import type { Io } from "../lib/cli/io.ts";
-import { durationOption, integerOption, shareOption } from "../lib/cli/options.ts";
-import { loadConfig } from "../lib/config/mod.ts";
-import { ALGORITHM_NAMES, NS_PER_MS, NS_PER_S } from "../lib/core/mod.ts";
-import { formatDuration } from "../lib/duration.ts";
-import type { Estimate } from "../lib/stats/estimate.ts";
+import { integerOption } from "../lib/cli/options.ts";
+import { monotonicNow } from "../lib/clock.ts";
+import { readText, YamlFile } from "../lib/config/yaml_file.ts";
+import { ALGORITHM_NAMES, type Nanoseconds, NS_PER_S } from "../lib/core/mod.ts";
+import { csv } from "../lib/report/csv.ts";
+import { reportLines } from "../lib/report/text.ts";
+import type { StudyReport } from "../lib/report/types.ts";
+import { type Study, studyOf } from "../lib/scenario/mod.ts";
+import { isData } from "../lib/scenario/patch.ts";
 import { UserError } from "../lib/user_error.ts";
-import { compare, type Comparison, type Margin, type Outcome } from "./comparison.ts";
+import { Forecast } from "./forecast.ts";
+import { byVariant, runStudy, type TaskResult } from "./run_study.ts";
+import { mergeShards, parseShard, type Shard, type ShardFile } from "./shard.ts";
+import { summarise } from "./summary.ts";
+import { WorkerPool } from "./workers.ts";
 
-/** `lbsim sim`: the same scheduler, in virtual time. */
-export function simCommand(io: Io) {
-  return new Command("sim")
-    .description("Simulate a configuration in virtual time and compare the algorithms on it.")
-    .option("-c, --config <file>", "the balancer's configuration, unchanged", "config.yaml")
-    .option(
-      "--load <share>",
-      "offered work, as a share of what the backends can do (80%)",
-      shareOption,
-    )
-    .option("--service <duration>", "mean time to serve a request (10ms)", durationOption)
-    .option("--duration <duration>", "simulated time of each replication (1m)", durationOption)
-    .option("--replications <n>", "independent repetitions", integerOption(2), 10)
-    .option("--seed <n>", "the same seed gives the same numbers", integerOption(0), 1)
-    .option("--json", "print one JSON object", false)
-    .addHelpText("after", MODEL)
-    .action(async ({ config: file, load = 0.8, replications, seed, json, ...options }) => {
-      const { service = 10 * NS_PER_MS, duration = 60 * NS_PER_S } = options;
-      if (load <= 0 || load >= 1) {
-        throw new UserError(`--load ${load * 100}%: from 100% on, queues grow without end`, {
+/** How a result is to be shown. */
+interface Output {
+  readonly html?: string | undefined;
+  readonly json?: boolean | undefined;
+  readonly csv?: boolean | undefined;
+  /** Whether to say how long it took; without it the same result is the same bytes. */
+  readonly timing: boolean;
+}
+
+/**
+ * `lbsim sim`: the same scheduler, in virtual time.
+ *
+ * @param program Where the program is, for the threads that help.
+ */
+export function simCommand(io: Io, program: string) {
+  const command = withOutput(
+    new Command("sim")
+      .description("Simulate a scenario in virtual time, or a config.yaml with every algorithm.")
+      .argument("[file]", "a scenario, or a balancer's configuration", "config.yaml")
+      .option("--set <key=value>", "a setting that wins over the file's; may be repeated", collect)
+      .option("--seed <n>", "the same seed gives the same numbers", integerOption(0))
+      .option("--replications <n>", "independent repetitions", integerOption(1))
+      .option("--jobs <n>", "threads to run on (one for each core)", integerOption(1))
+      .option("--shard <k/n>", "run the k-th of n parts and print it as JSON", shardOption),
+  ).addHelpText("after", MORE)
+    .action(async (file, { seed, replications, jobs, shard, set = [], ...output }) => {
+      const settings = [
+        ...set,
+        ...seed === undefined ? [] : [`seed=${seed}`],
+        ...replications === undefined ? [] : [`replications=${replications}`],
+      ];
+      const study = await studyIn(file, settings);
+      if (shard !== undefined && !("replications" in study.repetition)) {
+        throw new UserError("--shard: how many runs `precision` takes is known only at the end", {
           exitCode: 2,
-          hint: "a load is above 0% and below 100%",
+          hint: "say --replications",
         });
       }
-      const config = await loadConfig(file);
-      const comparison = compare(config, {
-        algorithms: ALGORITHM_NAMES,
-        load,
-        service,
-        duration,
-        replications,
-        seed,
-      });
-      if (json) {
-        io.out(JSON.stringify({
-          file,
-          load,
-          service_ms: service / NS_PER_MS,
-          duration_s: duration / NS_PER_S,
-          replications,
-          seed,
-          ...comparison,
-        }));
-        return;
-      }
-      io.out(
-        `${file}: ${config.backends.length} backends at ${Math.round(load * 100)} % load, ` +
-          `requests of ${formatDuration(service)}, ` +
-          `${replications} × ${formatDuration(duration)} simulated, seed ${seed}`,
-      );
-      io.out("");
-      table(comparison).forEach((line) => io.out(line));
-      io.out("");
-      verdict(comparison).forEach((line) =>
-        io.out(io.color ? styleText("green", line, { validateStream: false }) : line)
-      );
+      const started = monotonicNow();
+      const results = await run(io, program, study, { jobs, shard });
+      const wallSeconds = (monotonicNow() - started) / NS_PER_S;
+      if (shard === undefined) await show(io, study, results, wallSeconds, output);
+      else io.out(JSON.stringify(shardFile(study, shard, results, wallSeconds)));
     });
+  // What stands behind `merge` is for merge.
+  command.enablePositionalOptions().addCommand(mergeCommand(io));
+  return command;
 }
 
-const MODEL = `
-The model: clients arrive at random (Poisson), each with one connection and one request; services are
-exponential; a backend serves one request at a time, first come, first served; every hop takes 0.2 ms;
-probes run as configured. All algorithms meet the same clients and the same jobs. ± is a 95 % interval.`;
-
-function table({ outcomes }: Comparison): string[] {
-  const rows = outcomes.map(({ algorithm, sojourn_ms, done, failed }: Outcome) => [
-    algorithm,
-    plusMinus(sojourn_ms.mean),
-    plusMinus(sojourn_ms.p50),
-    plusMinus(sojourn_ms.p99),
-    sojourn_ms.max.toFixed(0),
-    String(done),
-    String(failed),
-  ]);
-  const all = [["algorithm", "mean ms", "p50 ms", "p99 ms", "max ms", "done", "failed"], ...rows];
-  const widths = all[0]!.map((_, column) => Math.max(...all.map((row) => row[column]!.length)));
-  return all.map((row) =>
-    row.map((cell, column) =>
-      column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)
-    ).join("  ")
-  );
+function mergeCommand(io: Io) {
+  return withOutput(
+    new Command("merge")
+      .description("Put the parts that --shard wrote together, in any order.")
+      .argument("<files...>", "what each of the parts printed"),
+  ).action(async (files, output) => {
+    const shards = await Promise.all(files.map(async (file) => ({
+      file,
+      shard: parseShard(file, await readShard(file)),
+    })));
+    const { study, results, wallSeconds } = mergeShards(deno.version, shards);
+    await show(io, study, results, wallSeconds, output);
+  });
 }
 
-function verdict({ winner, margins }: Comparison): string[] {
-  return margins.map(({ over, p99_ms }: Margin) =>
-    p99_ms.low > 0
-      ? `${winner} beats ${over} by ${plusMinus(p99_ms)} ms at p99`
-      : `${winner} and ${over} cannot be told apart: ${plusMinus(p99_ms)} ms at p99`
-  );
+function withOutput<Args extends unknown[], Options extends Record<string, unknown>>(
+  command: Command<Args, Options>,
+) {
+  return command
+    .option("--html <file>", "write a report with plots, all in one page")
+    .option("--json", "print one JSON object")
+    .option("--csv", "print a table as CSV, a line for each variant")
+    .option("--no-timing", "leave out how long it took: the same result is then the same bytes");
 }
 
-function plusMinus({ value, high }: Estimate): string {
-  const half = high - value;
-  const digits = half < 0.1 ? 2 : 1;
-  return `${value.toFixed(digits)} ± ${half.toFixed(digits)}`;
+const MORE = `
+A scenario says who comes, what it costs to serve them, what goes wrong and what is expected:
+docs/scenarios.md has all of it, examples/ has some to begin with. Of a config.yaml every algorithm is
+simulated at 80 % load. ± is a 95 % interval. The exit code is 1 when something that the scenario
+expects does not hold.
+
+  lbsim sim examples/gray_failure.yaml --html report.html
+  lbsim sim --set workload.arrivals.load=95% --set service.lognormal='{mean: 10ms, sigma: 1}'
+  lbsim sim big.yaml --shard 3/10 > part3.json     on each of ten machines; then
+  lbsim sim merge part*.json`;
+
+async function studyIn(file: string, set: readonly string[]): Promise<Study> {
+  const source = await readText(file, "name a scenario or a config.yaml: lbsim sim FILE");
+  const { data } = new YamlFile(source);
+  if (!isData(data) || !("backends" in data)) return await studyOf(source, set);
+  return await studyOf({ file, text: everyAlgorithm(basename(file)) }, set);
+}
+
+/** A scenario for a balancer's configuration: which algorithm suits it? */
+function everyAlgorithm(file: string): string {
+  return `extends: ${JSON.stringify(file)}
+duration: 1m
+compare: {balancer.algorithm: [${ALGORITHM_NAMES.join(", ")}]}
+`;
+}
+
+/** Runs what is to be run, and says how far it is. */
+async function run(
+  io: Io,
+  program: string,
+  study: Study,
+  { jobs = navigator.hardwareConcurrency, shard }: {
+    readonly jobs?: number | undefined;
+    readonly shard?: Shard | undefined;
+  },
+): Promise<TaskResult[]> {
+  using pool = new WorkerPool(program, jobs, study.inputs);
+  const forecast = new Forecast(monotonicNow());
+  try {
+    return await runStudy(study, pool, {
+      shard,
+      signal: io.signal,
+      progress: (progress) => io.status(forecast.line(progress, monotonicNow())),
+    });
+  } catch (error) {
+    if (io.signal.aborted) throw new UserError("stopped before the end: there is no result");
+    throw error;
+  } finally {
+    io.status();
+  }
+}
+
+async function show(
+  io: Io,
+  study: Study,
+  results: readonly TaskResult[],
+  wallSeconds: number,
+  output: Output,
+): Promise<void> {
+  const report = reportOf(study, results, output.timing ? wallSeconds : undefined);
+  if (output.json) io.out(JSON.stringify(report));
+  else if (output.csv) io.out(csv(report).trimEnd());
+  else {
+    if (study.title !== undefined) io.out(study.title);
+    reportLines(report, io).forEach((line) => io.out(line));
+  }
+  if (report.expectations.some(({ holds }) => !holds)) io.setExitCode(1);
+}
+
+/** The result in the form that is printed. */
+function reportOf(
+  study: Study,
+  results: readonly TaskResult[],
+  wallSeconds: number | undefined,
+): StudyReport {
+  const summary = summarise(study, byVariant(study, results));
+  const events = summary.variants.reduce((sum, variant) => sum + variant.events, 0);
+  const body = { seed: study.seed, ...summary };
+  return {
+    lbsim: deno.version,
+    scenario: study.inputs.scenario.file,
+    title: study.title ?? null,
+    seed: study.seed,
+    digest: createHash("sha256").update(JSON.stringify(body)).digest("hex"),
+    ...summary,
+    ...wallSeconds !== undefined && { wall_s: wallSeconds, events_per_s: events / wallSeconds },
+  };
+}
+
+function shardFile(
+  { inputs }: Study,
+  shard: Shard,
+  results: readonly TaskResult[],
+  wallSeconds: Nanoseconds,
+): ShardFile {
+  return { lbsim: deno.version, shard, inputs, wall_s: wallSeconds, results };
+}
+
+async function readShard(file: string): Promise<string> {
+  try {
+    return await Deno.readTextFile(file);
+  } catch (error) {
+    throw new UserError(`${file}: ${(error as Error).message}`, { exitCode: 2 });
+  }
+}
+
+function collect(value: string, all: string[] = []): string[] {
+  return [...all, value];
+}
+
+function shardOption(text: string): Shard {
+  const match = /^(\d+)\/(\d+)$/.exec(text);
+  const [index, of] = [Number(match?.[1]), Number(match?.[2])];
+  if (match === null || index < 1 || index > of) {
+    throw new InvalidArgumentError("It must be like 3/10: the third of ten.");
+  }
+  return { index, of };
 }

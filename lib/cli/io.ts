@@ -4,6 +4,11 @@ export interface Io {
   out(line: string): void;
   /** Writes a line to standard error. */
   err(line: string): void;
+  /**
+   * Shows a line in place of the last one shown so, or nothing: how far something is. Goes to standard
+   * error if that is a terminal, and nowhere otherwise.
+   */
+  status(line?: string): void;
   readonly stdoutIsTerminal: boolean;
   readonly stdinIsTerminal: boolean;
   /** Whether to colour what goes to standard output: it is a terminal and NO_COLOR is not set. */

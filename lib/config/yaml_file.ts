@@ -25,9 +25,13 @@ const ALIASES_MAX = 1000;
 /**
  * Reads a text file.
  *
+ * @param hint What to do if it is missing.
  * @throws {UserError} if it is missing, unreadable, huge, or not UTF-8.
  */
-export async function readText(file: string): Promise<Source> {
+export async function readText(
+  file: string,
+  hint = "name another one with --config",
+): Promise<Source> {
   const fail = (message: string, hint?: string): never => {
     throw new UserError(`${file}: ${message}`, { exitCode: 2, ...hint !== undefined && { hint } });
   };
@@ -40,7 +44,7 @@ export async function readText(file: string): Promise<Source> {
   } catch (error) {
     if (error instanceof UserError) throw error;
     if (error instanceof Deno.errors.NotFound) {
-      return fail("there is no such file", "name another one with --config");
+      return fail("there is no such file", hint);
     }
     if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) {
       return fail("this user may not read it");
@@ -85,23 +89,37 @@ export class YamlFile {
    * @throws {DiagnosticsError} with everything that is wrong.
    */
   parse<S extends z.ZodType>(schema: S, check: (data: unknown) => readonly Finding[]): z.output<S> {
+    this.mustBeReadable("it needs at least `backends`");
+    const { value, findings } = validate(schema, this.data, check);
+    if (findings.length > 0 || this.#syntax.length > 0) throw this.error(findings);
+    return value!;
+  }
+
+  /**
+   * Makes sure that there is something to look at.
+   *
+   * @throws {DiagnosticsError} if it is not YAML, or empty.
+   */
+  mustBeReadable(needs: string): void {
     // What a parser complains of after its first complaint is mostly a consequence of it.
     const broken = this.#syntax.find(({ message }) => message.startsWith("not valid YAML"));
     if (broken !== undefined) throw new DiagnosticsError([broken], this.source);
-    if (this.data === null || this.data === undefined) {
-      const empty = { message: "there is nothing in it", hint: "it needs at least `backends`" };
-      throw new DiagnosticsError(this.#syntax.length > 0 ? this.#syntax : [empty], this.source);
-    }
-    const result = schema.safeParse(this.data);
-    const findings = [...result.success ? [] : findingsOf(result.error, schema, this.data)];
-    findings.push(...check(this.data));
-    if (findings.length > 0 || this.#syntax.length > 0 || !result.success) {
-      throw new DiagnosticsError(
-        [...this.#syntax, ...findings.map((finding) => this.locate(finding))],
-        this.source,
-      );
-    }
-    return result.data;
+    if (this.data !== null && this.data !== undefined) return;
+    const empty = { message: "there is nothing in it", hint: needs };
+    throw new DiagnosticsError(this.#syntax.length > 0 ? this.#syntax : [empty], this.source);
+  }
+
+  /** Everything that is wrong with the file: its YAML, and what was found in it. */
+  error(findings: readonly Finding[]): DiagnosticsError {
+    return new DiagnosticsError(
+      [...this.#syntax, ...findings.map((finding) => this.locate(finding))],
+      this.source,
+    );
+  }
+
+  /** Whether there is anything wrong with its YAML. */
+  get isSound(): boolean {
+    return this.#syntax.length === 0;
   }
 
   /** A finding with its place in the text. */
@@ -136,6 +154,17 @@ export class YamlFile {
     const lineEnd = newline === -1 ? end : Math.min(newline, end);
     return { start, end: Math.max(lineEnd, start + 1) };
   }
+}
+
+/** The value of data by a schema, and everything that is wrong with it; no value if anything is. */
+export function validate<S extends z.ZodType>(
+  schema: S,
+  data: unknown,
+  check: (data: unknown) => readonly Finding[],
+): { readonly value?: z.output<S>; readonly findings: readonly Finding[] } {
+  const result = schema.safeParse(data);
+  const findings = [...result.success ? [] : findingsOf(result.error, schema, data), ...check(data)];
+  return findings.length === 0 && result.success ? { value: result.data, findings } : { findings };
 }
 
 function syntaxDiagnostic(code: string, message: string, at: Span, text: string): Diagnostic {

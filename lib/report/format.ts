@@ -1,0 +1,48 @@
+/** Numbers as people read them. */
+import type { Interval } from "./types.ts";
+
+/** What stands for a number that is not there. */
+const NOTHING = "–";
+
+/** A number with about three digits that count. */
+export function plain(value: number | null): string {
+  if (value === null) return NOTHING;
+  const size = Math.abs(value);
+  const digits = size === 0 || size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
+  return value.toFixed(digits);
+}
+
+/** `31.4 ± 0.6`: as many digits as the interval allows. */
+export function plusMinus({ value, high }: Interval, scale = 1): string {
+  if (value === null) return NOTHING;
+  if (high === null) return plain(value * scale);
+  const half = (high - value) * scale;
+  const digits = digitsFor(half);
+  return `${(value * scale).toFixed(digits)} ± ${half.toFixed(digits)}`;
+}
+
+/** A share as a percentage. */
+export function percent(value: number | null): string {
+  if (value === null) return NOTHING;
+  const shown = value * 100;
+  const digits = shown === 0 || shown >= 10 ? 0 : shown >= 1 ? 1 : shown >= 0.01 ? 2 : 4;
+  return `${shown.toFixed(digits)} %`;
+}
+
+/** `5.8 million`, `12,345`. */
+export function large(value: number): string {
+  if (value >= 1e9) return `${(value / 1e9).toFixed(1)} billion`;
+  if (value >= 1e6) return `${(value / 1e6).toFixed(1)} million`;
+  return grouped(value);
+}
+
+/** `1,234,567`. */
+export function grouped(value: number): string {
+  return String(Math.round(value)).replaceAll(/\B(?=(\d{3})+$)/g, ",");
+}
+
+/** Two digits of the interval's half are what its value is known to. */
+function digitsFor(half: number): number {
+  if (half === 0) return 2;
+  return Math.min(4, Math.max(0, 1 - Math.floor(Math.log10(half))));
+}

@@ -1,0 +1,194 @@
+/** A study's result as lines for a terminal. */
+import { styleText } from "node:util";
+import { grouped, large, percent, plain, plusMinus } from "./format.ts";
+import type { StudyReport, Theory, VariantReport } from "./types.ts";
+
+/** How the lines are to look. */
+export interface TextOptions {
+  readonly color: boolean;
+  /** Width of the terminal. */
+  readonly columns: number;
+}
+
+type Style = Parameters<typeof styleText>[0];
+
+interface Column {
+  readonly title: string;
+  readonly cell: (variant: VariantReport) => string;
+  /** Columns of a low rank go first when there is no room. */
+  readonly rank: number;
+}
+
+/** Variants that are shown one by one in tables below the first. */
+const DETAILED_MAX = 4;
+/** Rows of backends that a terminal can bear. */
+const BACKENDS_MAX = 12;
+
+const COLUMNS: readonly Column[] = [
+  { title: "mean ms", cell: ({ sojourn_ms }) => plusMinus(sojourn_ms.mean), rank: 8 },
+  { title: "p50 ms", cell: ({ sojourn_ms }) => plain(sojourn_ms.p50.value), rank: 5 },
+  { title: "p90 ms", cell: ({ sojourn_ms }) => plain(sojourn_ms.p90.value), rank: 2 },
+  { title: "p99 ms", cell: ({ sojourn_ms }) => plusMinus(sojourn_ms.p99), rank: 9 },
+  { title: "p99.9 ms", cell: ({ sojourn_ms }) => plain(sojourn_ms.p999.value), rank: 3 },
+  { title: "max ms", cell: ({ sojourn_ms }) => plain(sojourn_ms.max.value), rank: 1 },
+  { title: "errors", cell: ({ errors }) => percent(errors.value), rank: 7 },
+  { title: "goodput/s", cell: ({ goodput_per_s }) => plain(goodput_per_s.value), rank: 6 },
+  { title: "imbalance", cell: ({ imbalance }) => plain(imbalance.max_over_mean.value), rank: 4 },
+];
+
+/** The whole report. */
+export function reportLines(report: StudyReport, options: TextOptions): string[] {
+  const paint = (style: Style, text: string) =>
+    options.color ? styleText(style, text, { validateStream: false }) : text;
+  const { variants } = report;
+  const sections = [
+    mainTable(variants, options.columns),
+    variants.length <= DETAILED_MAX ? variants.flatMap(backendTable) : [],
+    faultTable(variants),
+    variants.flatMap(theoryLines),
+    variants.flatMap(warnings).map((line) => paint("yellow", line)),
+    verdicts(report).map((line) => paint("green", line)),
+    expectationLines(report, paint),
+    [costLine(report)],
+  ];
+  return sections.filter((lines) => lines.length > 0).flatMap((lines, i) =>
+    i === 0 ? lines : ["", ...lines]
+  );
+}
+
+/** Cells as aligned lines: the first column to the left, the others to the right. */
+export function aligned(rows: readonly (readonly string[])[]): string[] {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows.map((row) =>
+    row.map((cell, column) =>
+      column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)
+    ).join("  ").trimEnd()
+  );
+}
+
+/** As many columns as there is room for. */
+function mainTable(variants: readonly VariantReport[], width: number): string[] {
+  for (let rank = 1; rank <= 9; rank++) {
+    const shown = COLUMNS.filter((column) => column.rank >= rank);
+    const lines = aligned([
+      ["variant", ...shown.map(({ title }) => title)],
+      ...variants.map((variant) => [variant.name, ...shown.map(({ cell }) => cell(variant))]),
+    ]);
+    if (lines.every((line) => line.length <= width)) return lines;
+  }
+  return variants.map(({ name, sojourn_ms }) => `${name}: p99 ${plusMinus(sojourn_ms.p99)} ms`);
+}
+
+function backendTable({ name, backends }: VariantReport): string[] {
+  const rows = backends.slice(0, BACKENDS_MAX).map((backend) => [
+    backend.id,
+    percent(backend.share.value),
+    percent(backend.utilisation.value),
+    plain(backend.queue.value),
+    plain(backend.in_flight.value),
+    percent(backend.down_share.value),
+  ]);
+  const left = backends.length - rows.length;
+  return [
+    ...aligned([[name, "share", "busy", "queue", "in flight", "down"], ...rows]),
+    ...left > 0 ? [`… and ${left} more (--json has all)`] : [],
+  ];
+}
+
+function faultTable(variants: readonly VariantReport[]): string[] {
+  const rows = variants.flatMap(({ name, faults, replications }) =>
+    faults.map(({ backend, kind, at_ms, detection_ms, failback_ms }) => [
+      name,
+      `${kind} of ${backend} at ${plain(at_ms / 1000)} s`,
+      detection_ms.missing === replications
+        ? "not detected"
+        : `detected after ${plusMinus(detection_ms, 0.001)} s` +
+          (detection_ms.missing > 0 ? ` (not in ${detection_ms.missing} runs)` : ""),
+      failback_ms === null ? "" : `back after ${plusMinus(failback_ms, 0.001)} s`,
+    ])
+  );
+  return rows.length === 0 ? [] : aligned(rows);
+}
+
+function theoryLines({ name, theory }: VariantReport): string[] {
+  const said = ({ metric, model, value, measured }: Theory) =>
+    metric === "errors"
+      ? `${name}: ${model} says ${metric} ${percent(value)}, measured ${percent(measured.value)}`
+      : `${name}: ${model} says ${metric} ${plain(value)}, measured ${plusMinus(measured)}`;
+  return theory.map(said);
+}
+
+function warnings({ name, overloaded, load, saturated }: VariantReport): string[] {
+  if (overloaded) {
+    return [
+      `${name}: overload: clients bring ${percent(load)} of what the backends can do. ` +
+      "Queues grow as long as the run lasts; times say how long it was, not how long requests take.",
+    ];
+  }
+  if (saturated.length === 0) return [];
+  const [verb, whose] = saturated.length === 1 ? ["gets", "its"] : ["get", "their"];
+  return [
+    `${name}: ${saturated.join(", ")} ${verb} more than can be done there: ${whose} queue grows as long ` +
+    "as the run lasts.",
+  ];
+}
+
+/** How the winner compares with each of the others. */
+function verdicts({ winner, paired, variants }: StudyReport): string[] {
+  if (winner === null) return [];
+  return variants.filter(({ name }) => name !== winner).flatMap(({ name }) => {
+    const margin = (metric: string) => marginOf(paired, winner, name, metric);
+    const errors = margin("errors");
+    if (errors !== undefined && errors.low > 0.001) {
+      return [`${winner} beats ${name}: ${percent(errors.value)} fewer errors`];
+    }
+    const p99 = margin("p99_ms");
+    if (p99 === undefined) return [];
+    const amount = `${plusMinus(p99)} ms at p99`;
+    return [
+      p99.low > 0
+        ? `${winner} beats ${name} by ${amount}`
+        : `${winner} and ${name} cannot be told apart: ${amount}`,
+    ];
+  });
+}
+
+/** By how much the other's number is larger than the winner's. */
+function marginOf(
+  paired: StudyReport["paired"],
+  winner: string,
+  other: string,
+  metric: string,
+): { value: number; low: number; high: number } | undefined {
+  const pair = paired.find((one) =>
+    one.metric === metric &&
+    (one.a === winner && one.b === other || one.a === other && one.b === winner)
+  );
+  if (pair === undefined) return undefined;
+  const { value, low, high } = pair.difference;
+  if (value === null || low === null || high === null) return undefined;
+  return pair.a === other ? { value, low, high } : { value: -value, low: -high, high: -low };
+}
+
+function expectationLines(
+  { expectations, variants }: StudyReport,
+  paint: (style: Style, text: string) => string,
+): string[] {
+  return expectations.map(({ text, variant, value, bound, holds }) => {
+    const where = variants.length > 1 ? `${variant}: ` : "";
+    if (holds) return paint("green", `✓ ${where}${text} (${plain(value)})`);
+    const found = value === null ? "never" : plain(value);
+    return paint("red", `✗ ${where}${text}: it is ${found}, bound ${plain(bound)}`);
+  });
+}
+
+function costLine({ variants, wall_s, events_per_s, seed, digest }: StudyReport): string {
+  const runs = variants.reduce((sum, { replications }) => sum + replications, 0);
+  const events = variants.reduce((sum, variant) => sum + variant.events, 0);
+  const time = wall_s === undefined || events_per_s === undefined
+    ? ""
+    : ` in ${wall_s.toFixed(1)} s (${large(events_per_s)} a second)`;
+  return `${grouped(runs)} runs, ${large(events)} events${time}; seed ${seed}, digest ${
+    digest.slice(0, 12)
+  }`;
+}

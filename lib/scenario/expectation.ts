@@ -1,0 +1,116 @@
+/** What a scenario expects: `p99_ms < 80`, `errors[round-robin] > 2 * errors[power-of-two]`. */
+import { didYouMean } from "../config/suggest.ts";
+import { isMetric, METRIC_NAMES, type MetricName, METRICS } from "./metrics.ts";
+
+/** How two numbers are to compare. */
+export type Comparator = "<" | "<=" | ">" | ">=";
+
+/** A metric, of a backend and of variants if they are named. */
+export interface MetricTerm {
+  readonly metric: MetricName;
+  readonly backend?: string;
+  /** What a variant's name must consist of, at least; empty for every variant. */
+  readonly variant: readonly string[];
+}
+
+/** A number, or a multiple of a metric. */
+export type Bound =
+  | { readonly value: number }
+  | { readonly factor: number; readonly term: MetricTerm };
+
+/** Something that must hold. */
+export interface Expectation {
+  /** As it was written. */
+  readonly text: string;
+  readonly left: MetricTerm;
+  readonly comparator: Comparator;
+  readonly right: Bound;
+}
+
+const TERM = /^([a-z0-9_]+)\s*(?:\(\s*([^()\s]+)\s*\))?\s*(?:\[\s*([^\]]+?)\s*\])?$/;
+const NUMBER = /^(\d+(?:\.\d+)?)\s*(%|ms|us|s|m|\/s)?$/;
+const FACTOR = /^(\d+(?:\.\d+)?)\s*\*\s*(.+)$/;
+
+/**
+ * Reads an expectation: a metric, a comparator, and a number or a multiple of another metric. A backend
+ * goes in round brackets, a variant in square ones.
+ *
+ * @throws {SyntaxError} whose message says what would be right.
+ */
+export function parseExpectation(text: string): Expectation {
+  const parts = /^(.+?)\s*(<=|>=|<|>)\s*(.+)$/.exec(text.trim());
+  if (parts === null) {
+    throw new SyntaxError(`"${text}" compares nothing: write it like p99_ms < 80`);
+  }
+  const left = parseTerm(parts[1]!);
+  const right = parseBound(parts[3]!, left.metric);
+  return { text, left, comparator: parts[2] as Comparator, right };
+}
+
+/** Whether a variant is meant by a term. */
+export function isMeant({ variant }: MetricTerm, parts: readonly string[]): boolean {
+  return variant.every((part) => parts.includes(part));
+}
+
+/** Whether a comparison holds; never with a number that is not there. */
+export function holds(left: number, comparator: Comparator, right: number): boolean {
+  switch (comparator) {
+    case "<":
+      return left < right;
+    case "<=":
+      return left <= right;
+    case ">":
+      return left > right;
+    case ">=":
+      return left >= right;
+  }
+}
+
+function parseTerm(text: string): MetricTerm {
+  const match = TERM.exec(text.trim());
+  if (match === null) {
+    throw new SyntaxError(`"${text}" is not a metric: write it like p99_ms, or share(B1)`);
+  }
+  const [, metric = "", backend, variant] = match;
+  if (!isMetric(metric)) {
+    const hint = didYouMean(metric, METRIC_NAMES) ?? `there is: ${METRIC_NAMES.join(", ")}`;
+    throw new SyntaxError(`unknown metric "${metric}": ${hint}`);
+  }
+  const { of } = METRICS[metric];
+  if (of === "backend" && backend === undefined) {
+    throw new SyntaxError(`${metric} is of a backend: write it like ${metric}(B1)`);
+  }
+  if (of === "run" && backend !== undefined) {
+    throw new SyntaxError(`${metric} is of the whole run, not of a backend`);
+  }
+  return {
+    metric,
+    ...backend !== undefined && { backend },
+    variant: variant === undefined ? [] : variant.split(/\s*,\s*/),
+  };
+}
+
+function parseBound(text: string, metric: MetricName): Bound {
+  const number = NUMBER.exec(text);
+  if (number !== null) return { value: inUnit(Number(number[1]), number[2], metric) };
+  const multiple = FACTOR.exec(text);
+  const factor = multiple === null ? 1 : Number(multiple[1]);
+  return { factor, term: parseTerm(multiple?.[2] ?? text) };
+}
+
+const MS: Readonly<Record<string, number>> = { us: 0.001, ms: 1, s: 1000, m: 60_000 };
+
+function inUnit(value: number, unit: string | undefined, metric: MetricName): number {
+  const { unit: own } = METRICS[metric];
+  if (unit === undefined) {
+    if (own === "share" && value > 1) {
+      throw new SyntaxError(`${metric} is a share: write ${value}%`);
+    }
+    return value;
+  }
+  if (unit === "%" && (own === "share" || own === "ratio")) return value / 100;
+  if (unit in MS && own === "ms") return value * MS[unit]!;
+  if (unit === "/s" && own === "per_s") return value;
+  const right = { ms: "ms", share: "%", per_s: "/s", count: "no unit", ratio: "no unit" }[own];
+  throw new SyntaxError(`${metric} has another unit than "${unit}": ${right}`);
+}

@@ -1,0 +1,104 @@
+/** Changing single settings of a scenario's data, as `--set` and `compare` do. */
+import { parseDocument } from "yaml";
+import type { Path } from "../config/yaml_file.ts";
+
+/** A value that takes the place of what a file says. */
+export interface Patch {
+  readonly path: Path;
+  readonly value: unknown;
+  /** What is to blame if it is wrong: a place in the file, or a flag. */
+  readonly blame: { readonly path: Path } | { readonly flag: string };
+}
+
+/** Plain data: what JSON could hold. */
+type Data = Readonly<Record<string, unknown>>;
+
+/** The kinds of arrivals and distributions: keys that a short path leaves out. */
+const KINDS: readonly string[] = [
+  ...["poisson", "deterministic", "renewal", "mmpp", "on_off", "diurnal", "closed", "trace"],
+  ...["exponential", "uniform", "erlang", "hyperexponential", "lognormal", "pareto", "empirical"],
+];
+
+/** Keys of which only one may be there: who sets one takes the others away. */
+const EXCLUSIVE: readonly (readonly string[])[] = [
+  ["rate", "load"],
+  ["duration", "connections"],
+  ["replications", "precision"],
+  KINDS,
+];
+
+/**
+ * `workload.arrivals.rate=900/s` → a path and a value, which is read as YAML.
+ *
+ * @throws {SyntaxError} if it is not of that form.
+ */
+export function parseSetting(text: string): Patch {
+  const at = text.indexOf("=");
+  if (at < 1) {
+    throw new SyntaxError(`"${text}" sets nothing: write it like workload.arrivals.rate=900/s`);
+  }
+  const document = parseDocument(text.slice(at + 1));
+  if (document.errors.length > 0) {
+    throw new SyntaxError(`"${text.slice(at + 1)}" is not a value in YAML`);
+  }
+  const value: unknown = document.toJS();
+  return { path: parsePath(text.slice(0, at)), value, blame: { flag: `--set ${text}` } };
+}
+
+/** `faults[1].for` → its steps; in brackets an item of a list, counted from 1. */
+export function parsePath(text: string): Path {
+  return text.trim().replaceAll(/\[(\d+)\]/g, ".$1").split(".")
+    .map((step) => /^\d+$/.test(step) ? Number(step) - 1 : step);
+}
+
+/** The data with a patch in it, and where that went. */
+export function apply(data: unknown, { path, value }: Patch): { data: unknown; path: Path } {
+  const real = resolve(data, path);
+  return { data: put(data, real, value), path: real };
+}
+
+/** Two sets of keys as one; the second's win, all the way down. Lists are not merged. */
+export function merge(base: unknown, over: unknown): unknown {
+  if (!isData(base) || !isData(over)) return over === undefined ? base : over;
+  const keys = [...new Set([...Object.keys(base), ...Object.keys(over)])];
+  return Object.fromEntries(keys.map((key) => [key, merge(base[key], over[key])]));
+}
+
+/** Whether a value is a set of keys. */
+export function isData(value: unknown): value is Data {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/**
+ * The full path of a short one: `workload.arrivals.rate` is `workload.arrivals.poisson.rate` if the
+ * arrivals are Poisson.
+ */
+function resolve(data: unknown, path: Path): Path {
+  const [step, ...rest] = path;
+  if (step === undefined) return [];
+  if (isData(data) && !(step in data) && !KINDS.includes(String(step))) {
+    const [only, ...others] = Object.keys(data);
+    if (only !== undefined && others.length === 0 && KINDS.includes(only)) {
+      return [only, ...resolve(data[only], path)];
+    }
+  }
+  const inner = isData(data) || Array.isArray(data)
+    ? (data as Record<string | number, unknown>)[step]
+    : undefined;
+  return [step, ...resolve(inner, rest)];
+}
+
+function put(data: unknown, path: Path, value: unknown): unknown {
+  const [step, ...rest] = path;
+  if (step === undefined) return value;
+  if (typeof step === "number" && Array.isArray(data)) {
+    return data.map((item, i) => i === step ? put(item, rest, value) : item);
+  }
+  const old = isData(data) ? data : {};
+  const rivals = EXCLUSIVE.find((keys) => keys.includes(String(step))) ?? [];
+  const kept = Object.entries(old).filter(([key]) => key === step || !rivals.includes(key));
+  return Object.fromEntries([
+    ...kept.filter(([key]) => key !== step),
+    [step, put(old[step], rest, value)],
+  ]);
+}

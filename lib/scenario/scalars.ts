@@ -1,0 +1,206 @@
+/** What a value in a scenario can be, besides what lib/config has words for. */
+import * as z from "zod";
+import { duration, integer, text } from "../config/scalars.ts";
+import type { Nanoseconds } from "../core/mod.ts";
+import type { Distribution } from "../stats/variates.ts";
+
+/** `800/s`, `30/m`; as a number per second. */
+export function rate() {
+  return text<number>({
+    what: "a rate, like 800/s",
+    examples: ["800/s"],
+    pattern: "^\\d+(\\.\\d+)?/(s|m|h)$",
+    parse(input) {
+      const match = /^(\d+(?:\.\d+)?)\/(s|m|h)$/.exec(input);
+      if (match === null) {
+        throw new SyntaxError(
+          Number.isFinite(Number(input))
+            ? `${input} has no unit: write ${input}/s`
+            : `"${input}" is not a rate: write it like 800/s or 30/m`,
+        );
+      }
+      const value = Number(match[1]) / { s: 1, m: 60, h: 3600 }[match[2] as "s" | "m" | "h"];
+      if (value === 0) throw new SyntaxError("must be more than nothing");
+      return value;
+    },
+  });
+}
+
+/** `80%`; as a fraction. */
+export function share(options: { readonly max?: number; readonly positive?: boolean } = {}) {
+  const { max = 100, positive = false } = options;
+  return text<number>({
+    what: "a percentage, like 80%",
+    examples: ["80%"],
+    pattern: "^\\d+(\\.\\d+)?%$",
+    parse(input) {
+      const match = /^(\d+(?:\.\d+)?)%$/.exec(input);
+      if (match === null) {
+        const number = Number(input);
+        throw new SyntaxError(
+          Number.isFinite(number)
+            ? `${input} has no percent sign: write ${number <= 1 ? number * 100 : number}%`
+            : `"${input}" is not a percentage: write it like 80%`,
+        );
+      }
+      const value = Number(match[1]);
+      if (value > max) throw new SyntaxError(`${input} is too much: at most ${max}%`);
+      if (positive && value === 0) throw new SyntaxError("must be more than nothing");
+      return value / 100;
+    },
+  });
+}
+
+/** A large whole number, with underscores if they help to read it: `1_000_000`. */
+export function count(min: number, max: number) {
+  return z.union([
+    integer(min, max),
+    text<number>({
+      what: `a whole number from ${min} to ${max}`,
+      examples: ["1_000_000"],
+      pattern: "^\\d[\\d_]*$",
+      parse(input) {
+        const value = /^\d[\d_]*$/.test(input) ? Number(input.replaceAll("_", "")) : NaN;
+        if (value >= min && value <= max) return value;
+        throw new SyntaxError(`must be a whole number from ${min} to ${max}`);
+      },
+    }),
+  ]);
+}
+
+/** A number above `above`, up to `max`. */
+export function number(above: number, max: number) {
+  const error = () => `must be a number above ${above}, at most ${max}`;
+  return z.number({ error }).gt(above, { error }).max(max, { error });
+}
+
+/** A duration, or a word that means that there is no end to it. */
+export function durationOr(word: string) {
+  return z.union([
+    z.literal(word).transform(() => Infinity),
+    duration({ positive: true }),
+  ]) as unknown as z.ZodType<Nanoseconds, string>;
+}
+
+/** A count, or a word that means that there is no limit. */
+export function countOr(word: string, min: number) {
+  return z.union([
+    integer(min, Number.MAX_SAFE_INTEGER),
+    z.literal(word).transform(() => Infinity),
+  ]);
+}
+
+/**
+ * One of several things, each under a key of its own: `{exponential: {mean: 10ms}}`. An object with
+ * optional keys rather than a union, so that a key which is misspelt is told as such.
+ */
+export function oneKeyOf<Shape extends z.ZodRawShape>(shape: Shape) {
+  const optional = Object.fromEntries(
+    Object.entries(shape).map(([key, value]) => [key, z.optional(value)]),
+  ) as { [Key in keyof Shape]: z.ZodOptional<Shape[Key]> };
+  return z.strictObject(optional).superRefine((value, context) => {
+    const keys = Object.keys(value);
+    if (keys.length === 1) return;
+    const names = Object.keys(shape).join(", ");
+    context.addIssue({
+      code: "custom",
+      message: keys.length === 0
+        ? `say which: ${names}`
+        : `${keys.join(" and ")}: only one of them`,
+    });
+  });
+}
+
+/** What a distribution is of: durations with their unit, or plain numbers. */
+function distributionOf(scalar: () => z.ZodType<number>): z.ZodType<Distribution> {
+  const mean = () => scalar().describe("its mean");
+  const kinds = oneKeyOf({
+    deterministic: z.union([scalar(), z.strictObject({ value: scalar() })])
+      .describe("always the same"),
+    exponential: z.union([scalar(), z.strictObject({ mean: mean() })]).describe(
+      "no memory; the squared coefficient of variation (scv) is 1",
+    ),
+    uniform: z.strictObject({ min: scalar(), max: scalar() }).describe("anything in between"),
+    erlang: z.strictObject({ stages: integer(1, 1000), mean: mean() })
+      .describe("the sum of exponential stages; scv 1/stages"),
+    hyperexponential: z.union([
+      z.strictObject({
+        mean: mean(),
+        scv: number(1, 1e6).describe("squared coefficient of variation, above 1"),
+      }),
+      z.strictObject({
+        phases: z.array(z.strictObject({ probability: number(0, 1), mean: mean() })).min(1),
+      }),
+    ]).describe("one of several exponential laws, by chance"),
+    lognormal: z.strictObject({
+      mean: mean(),
+      sigma: number(0, 5).describe("standard deviation of its logarithm"),
+    }).describe("long-tailed, as most service times are"),
+    pareto: z.strictObject({ min: scalar(), max: scalar(), alpha: number(0, 100) })
+      .describe("bounded Pareto: heavy-tailed between min and max"),
+    empirical: z.strictObject({
+      values: z.array(scalar()).min(1),
+      weights: z.array(number(0, 1e9)).optional(),
+    }).describe("one of these values"),
+  });
+  return z.union([scalar(), kinds]).transform((input): Distribution => {
+    if (typeof input === "number") return { kind: "deterministic", value: input };
+    const [kind, value] = Object.entries(input)[0]!;
+    return fromKind(kind, value as Record<string, unknown>);
+  }).superRefine((distribution, context) => {
+    const message = impossible(distribution);
+    if (message !== undefined) context.addIssue({ code: "custom", message });
+  });
+}
+
+function fromKind(kind: string, value: number | Record<string, unknown>): Distribution {
+  if (typeof value === "number") {
+    return kind === "exponential" ? { kind, mean: value } : { kind: "deterministic", value };
+  }
+  if (kind === "hyperexponential" && "scv" in value) {
+    return balancedHyperexponential(value.mean as number, value.scv as number);
+  }
+  return { kind, ...value } as unknown as Distribution;
+}
+
+/**
+ * Two exponential phases that each bring half of the mean: the usual way to make a law of a given mean
+ * and squared coefficient of variation above 1. p = (1 + √((c² − 1)/(c² + 1)))/2.
+ */
+function balancedHyperexponential(mean: number, scv: number): Distribution {
+  const probability = (1 + Math.sqrt((scv - 1) / (scv + 1))) / 2;
+  return {
+    kind: "hyperexponential",
+    phases: [
+      { probability, mean: mean / (2 * probability) },
+      { probability: 1 - probability, mean: mean / (2 * (1 - probability)) },
+    ],
+  };
+}
+
+function impossible(distribution: Distribution): string | undefined {
+  if ("min" in distribution && distribution.min > distribution.max) {
+    return "min is larger than max";
+  }
+  if (distribution.kind === "pareto" && distribution.min <= 0) {
+    return "min must be more than nothing";
+  }
+  if (distribution.kind === "empirical") {
+    const { values, weights } = distribution;
+    if (weights !== undefined && weights.length !== values.length) {
+      return `there are ${values.length} values, but ${weights.length} weights`;
+    }
+  }
+  return undefined;
+}
+
+/** A distribution of durations: `10ms`, or `{exponential: {mean: 10ms}}`. */
+export function durations() {
+  return distributionOf(duration);
+}
+
+/** A distribution of numbers: `1`, or `{uniform: {min: 1, max: 5}}`. */
+export function numbers(min: number, max: number) {
+  const error = () => `must be a number from ${min} to ${max}`;
+  return distributionOf(() => z.number({ error }).min(min, { error }).max(max, { error }));
+}

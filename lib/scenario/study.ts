@@ -1,0 +1,355 @@
+/** From a scenario's file to what is to be run: its variants, each a complete scenario. */
+import { checkConfig } from "../config/check.ts";
+import { type Config, parseConfig } from "../config/mod.ts";
+import { camelKeys } from "../config/camel.ts";
+import { configSchema } from "../config/schema.ts";
+import type { Source } from "../config/diagnostic.ts";
+import { type Finding, type Path, validate, YamlFile } from "../config/yaml_file.ts";
+import { UserError } from "../user_error.ts";
+import { buildScenario } from "./build.ts";
+import { type Expectation, parseExpectation } from "./expectation.ts";
+import { isMetric, METRIC_NAMES, type MetricName, METRICS } from "./metrics.ts";
+import { apply, isData, merge, parsePath, parseSetting, type Patch } from "./patch.ts";
+import { DEFAULT_ARRIVALS, DEFAULT_SERVICE, type ScenarioFile, scenarioSchema } from "./schema.ts";
+import { parseTrace } from "./trace.ts";
+import type { Scenario } from "./types.ts";
+import { didYouMean } from "../config/suggest.ts";
+
+/** Everything that a study is made of. It goes through JSON as it is. */
+export interface StudyInputs {
+  readonly scenario: Source;
+  /** What the scenario names, by the path it is named by. */
+  readonly files: Readonly<Record<string, Source>>;
+  /** Settings from the command line, `key=value`; they win. */
+  readonly set: readonly string[];
+}
+
+/** How often each variant is run. */
+export type Repetition =
+  | { readonly replications: number }
+  | {
+    readonly metric: MetricName;
+    /** Half of the interval, as a share of the value. */
+    readonly relative: number;
+    readonly maxReplications: number;
+  };
+
+/** One of the things that are compared. */
+export interface Variant {
+  readonly name: string;
+  /** What sets it apart, by the path of the setting, as it was written. */
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly scenario: Scenario;
+}
+
+/** What is to be run, and what is expected of it. */
+export interface Study {
+  readonly inputs: StudyInputs;
+  readonly title?: string;
+  readonly watch?: string;
+  readonly source: readonly string[];
+  readonly seed: number;
+  readonly repetition: Repetition;
+  readonly variants: readonly Variant[];
+  readonly expect: readonly Expectation[];
+}
+
+const REPLICATIONS = 10;
+/** More variants than this are a mistake. */
+const VARIANTS_MAX = 10_000;
+/** What `compare` may vary. */
+const COMPARABLE = [
+  ...["balancer", "workload", "service", "servers", "network", "load_balancers", "faults"],
+  ...["duration", "warmup"],
+];
+
+/** Files that a scenario names, by the paths that it names them by: config first, then traces. */
+export function filesNamedBy(scenario: Source, set: readonly string[]): string[] {
+  const data = patched(new YamlFile(scenario).data, set.map(setting)).data;
+  if (!isData(data)) return [];
+  const named: string[] = [];
+  if (typeof data.extends === "string") named.push(data.extends);
+  const search = (value: unknown) => {
+    if (Array.isArray(value)) value.forEach(search);
+    if (!isData(value)) return;
+    if (typeof value.trace === "string") named.push(value.trace);
+    Object.values(value).forEach(search);
+  };
+  search([data.workload, data.compare]);
+  return [...new Set(named)];
+}
+
+/**
+ * Reads a study.
+ *
+ * @throws {DiagnosticsError} with everything that is wrong in the scenario, or in the file it extends;
+ * {UserError} if a setting from the command line is wrong.
+ */
+export function parseStudy(inputs: StudyInputs): Study {
+  const { scenario: source, files, set } = inputs;
+  const yaml = new YamlFile(source);
+  yaml.mustBeReadable("it needs at least `extends: config.yaml`, or `balancer: {backends: 3}`");
+  const settings = set.map(setting);
+  const { data, patches } = patched(withDefaults(yaml.data), settings);
+  const base = baseConfig(data, files);
+  const findings: Finding[] = [];
+  const add = (found: readonly Finding[], blamed: readonly Patch[]) => {
+    for (const finding of found) findings.push(reassign(finding, blamed));
+  };
+  const { value: file, findings: wrong } = validate(scenarioSchema, data, checkScenario);
+  add(wrong, patches);
+  const variants: Variant[] = [];
+  if (file !== undefined) {
+    for (const { patches: own, settings } of combinations(data, file)) {
+      const { data: ownData, patches: ownPatches } = patched(data, own);
+      const blamed = [...ownPatches, ...patches];
+      const again = validate(scenarioSchema, ownData, () => []);
+      add(again.findings, blamed);
+      const { config, findings: inBalancer } = balancerOf(ownData, base);
+      add(inBalancer, blamed);
+      if (again.value === undefined || config === undefined) continue;
+      const built = buildScenario(again.value, ownData, config, (path) => traceOf(path, files));
+      add(built.findings, blamed);
+      if (built.scenario === undefined) continue;
+      variants.push({
+        name: nameOfVariant(settings, config),
+        settings,
+        scenario: built.scenario,
+      });
+    }
+    add(wrongExpectations(file, variants), patches);
+  }
+  if (findings.length > 0 || !yaml.isSound) throw yaml.error(unique(findings));
+  return {
+    inputs,
+    ...file!.title !== undefined && { title: file!.title },
+    ...file!.watch !== undefined && { watch: file!.watch },
+    source: [file!.source ?? []].flat(),
+    seed: file!.seed,
+    repetition: repetitionOf(file!),
+    variants,
+    expect: file!.expect.map(parseExpectation),
+  };
+}
+
+/** What is used where the file is silent, put in so that `--set` and `compare` find it. */
+function withDefaults(data: unknown): unknown {
+  if (!isData(data)) return data;
+  const workload = data.workload ?? {};
+  return {
+    ...data,
+    service: data.service ?? DEFAULT_SERVICE,
+    workload: isData(workload)
+      ? { ...workload, arrivals: workload.arrivals ?? DEFAULT_ARRIVALS }
+      : workload,
+  };
+}
+
+/** The data with all patches in it, and the patches with their full paths. */
+function patched(
+  data: unknown,
+  patches: readonly Patch[],
+): { readonly data: unknown; readonly patches: readonly Patch[] } {
+  const done = patches.map((patch) => {
+    const result = apply(data, patch);
+    data = result.data;
+    return { ...patch, path: result.path };
+  });
+  return { data, patches: done };
+}
+
+function setting(text: string): Patch {
+  try {
+    return parseSetting(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new UserError(`--set: ${error.message}`, { exitCode: 2 });
+    throw error;
+  }
+}
+
+/** A finding about a value that was put in is about where it came from. */
+function reassign(finding: Finding, patches: readonly Patch[]): Finding {
+  const patch = patches.find(({ path }) => isPrefix(path, finding.path));
+  if (patch === undefined) return finding;
+  const { blame, path } = patch;
+  if ("flag" in blame) {
+    throw new UserError(`${blame.flag}: ${finding.message}`, {
+      exitCode: 2,
+      ...finding.hint !== undefined && { hint: finding.hint },
+    });
+  }
+  return { ...finding, path: [...blame.path, ...finding.path.slice(path.length)] };
+}
+
+function isPrefix(prefix: Path, path: Path): boolean {
+  return prefix.every((step, i) => step === path[i]);
+}
+
+function unique(findings: readonly Finding[]): Finding[] {
+  const seen = new Map(findings.map((finding) => [
+    JSON.stringify([finding.path, finding.message]),
+    finding,
+  ]));
+  return [...seen.values()];
+}
+
+/** The data of the configuration that a scenario extends, if it does. */
+function baseConfig(data: unknown, files: StudyInputs["files"]): unknown {
+  const path = isData(data) ? data.extends : undefined;
+  if (typeof path !== "string") return {};
+  const source = files[path];
+  if (source === undefined) throw new UserError(`${path}: was not read`, { exitCode: 2 });
+  parseConfig(source);
+  return new YamlFile(source).data;
+}
+
+/** The balancer's configuration: what is extended, with what the scenario says on top. */
+function balancerOf(
+  data: unknown,
+  base: unknown,
+): { readonly config?: Config; readonly findings: readonly Finding[] } {
+  const own = (isData(data) ? data.balancer : undefined) ?? {};
+  const merged = merge(base, own);
+  if (!isData(merged) || merged.backends === undefined) {
+    return {
+      findings: [{
+        path: ["balancer"],
+        key: true,
+        message: "there are no backends",
+        hint: "say `extends: config.yaml`, or `balancer: {backends: 3}`",
+      }],
+    };
+  }
+  const { sticky, backends, ...rest } = merged;
+  const complete = {
+    ...rest,
+    backends: withAddresses(backends),
+    ...sticky !== undefined && sticky !== "off" && { sticky },
+  };
+  const { value, findings } = validate(configSchema, complete, checkConfig);
+  return {
+    ...value !== undefined && { config: camelKeys(value) },
+    findings: findings.map((finding) => ({ ...finding, path: ["balancer", ...finding.path] })),
+  };
+}
+
+/** `100` stands for B1 … B100; and in a simulation nobody has to invent addresses. */
+function withAddresses(backends: unknown): unknown {
+  const list = typeof backends === "number"
+    ? Array.from({ length: backends }, (_, i) => ({ id: `B${i + 1}` }))
+    : backends;
+  if (!Array.isArray(list)) return list;
+  const address = (i: number) => `172.${16 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}:9000`;
+  return list.map((item: unknown, i) =>
+    isData(item) && item.address === undefined ? { ...item, address: address(i) } : item
+  );
+}
+
+/** What a schema cannot say of the file as a whole. */
+function checkScenario(data: unknown): Finding[] {
+  if (!isData(data)) return [];
+  const findings: Finding[] = [];
+  const both = (a: string, b: string) => {
+    if (data[a] === undefined || data[b] === undefined) return;
+    findings.push({ path: [b], key: true, message: `${a} and ${b}: only one of them` });
+  };
+  both("duration", "connections");
+  both("replications", "precision");
+  for (const key of isData(data.compare) ? Object.keys(data.compare) : []) {
+    const [first] = parsePath(key);
+    if (COMPARABLE.includes(String(first))) continue;
+    findings.push({
+      path: ["compare", key],
+      key: true,
+      message: `"${key}" cannot be compared`,
+      hint: didYouMean(String(first), COMPARABLE) ??
+        `a path that begins with one of: ${COMPARABLE.join(", ")}`,
+    });
+  }
+  const metric = isData(data.precision) ? data.precision.metric : undefined;
+  if (typeof metric === "string" && !(isMetric(metric) && METRICS[metric].of === "run")) {
+    findings.push({
+      path: ["precision", "metric"],
+      message: `unknown metric "${metric}"`,
+      hint: didYouMean(metric, METRIC_NAMES) ?? "one of a whole run, like p99_ms",
+    });
+  }
+  return findings;
+}
+
+interface Combination {
+  readonly patches: readonly Patch[];
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+/** Every combination of what is compared; one without any if nothing is. */
+function combinations(data: unknown, { compare = {} }: ScenarioFile): Combination[] {
+  let all: Combination[] = [{ patches: [], settings: {} }];
+  for (const [key, values] of Object.entries(compare)) {
+    const path = parsePath(key);
+    all = all.flatMap(({ patches, settings }) =>
+      values.map((value, i): Combination => ({
+        patches: [...patches, { path, value, blame: { path: ["compare", key, i] } }],
+        settings: { ...settings, [key]: value },
+      }))
+    );
+    if (all.length > VARIANTS_MAX) {
+      throw new UserError(`compare makes more than ${VARIANTS_MAX} variants`, { exitCode: 2 });
+    }
+  }
+  return all;
+}
+
+/** The values that set a variant apart; the algorithm, if nothing does. */
+function nameOfVariant(settings: Readonly<Record<string, unknown>>, { algorithm }: Config): string {
+  const values = Object.values(settings);
+  return (values.length > 0 ? values : [algorithm.name]).map(label).join(", ");
+}
+
+/** A setting in a few words: `{name: maglev, bounded_load: 1.25}` → `maglev bounded_load=1.25`. */
+function label(value: unknown): string {
+  if (Array.isArray(value)) return value.map(label).join("+");
+  if (!isData(value)) return String(value);
+  return Object.entries(value).map(([key, inner]) => {
+    if (key === "name") return String(inner);
+    return isData(inner) ? `${key} ${label(inner)}` : `${key}=${label(inner)}`;
+  }).join(" ");
+}
+
+function wrongExpectations(file: ScenarioFile, variants: readonly Variant[]): Finding[] {
+  return file.expect.flatMap((text, i): Finding[] => {
+    const path = ["expect", i];
+    try {
+      const { left, right } = parseExpectation(text);
+      const terms = "term" in right ? [left, right.term] : [left];
+      return terms.flatMap(({ backend, variant }): Finding[] => {
+        const names = variants.map(({ name }) => name);
+        const parts = names.flatMap((name) => name.split(", "));
+        const stranger = variant.find((part) => !parts.includes(part));
+        if (stranger !== undefined && variants.length > 0) {
+          const hint = didYouMean(stranger, parts) ?? `there is: ${names.join("; ")}`;
+          return [{ path, message: `there is no variant "${stranger}"`, hint }];
+        }
+        const ids = variants.flatMap(({ scenario }) => scenario.balancer.backends.map(({ id }) => id));
+        if (backend === undefined || variants.length === 0 || ids.includes(backend)) return [];
+        const hint = didYouMean(backend, ids) ?? `there is: ${[...new Set(ids)].join(", ")}`;
+        return [{ path, message: `there is no backend "${backend}"`, hint }];
+      });
+    } catch (error) {
+      if (error instanceof SyntaxError) return [{ path, message: error.message }];
+      throw error;
+    }
+  });
+}
+
+function repetitionOf({ replications = REPLICATIONS, precision }: ScenarioFile): Repetition {
+  if (precision === undefined) return { replications };
+  const { metric, relative, max_replications: maxReplications } = precision;
+  return { metric: metric as MetricName, relative, maxReplications };
+}
+
+function traceOf(path: string, files: StudyInputs["files"]): ReturnType<typeof parseTrace> {
+  const source = files[path];
+  if (source === undefined) throw new UserError(`${path}: was not read`, { exitCode: 2 });
+  return parseTrace(source);
+}

@@ -1,0 +1,36 @@
+import type { Study } from "../lib/scenario/mod.ts";
+import { type ReadyScenario, replicationSeed, withWarmup } from "./replications.ts";
+import type { ReplicationResult } from "./result.ts";
+import { simulate } from "./simulate.ts";
+
+/** One run: a variant of a study, by its index, and the number of the replication, from 0. */
+export interface Task {
+  readonly variant: number;
+  readonly replication: number;
+}
+
+/** Runs single tasks of a study. A task's result depends on the study and the task alone. */
+export class Replicator {
+  readonly #study: Study;
+  readonly #ready = new Map<number, ReadyScenario>();
+
+  constructor(study: Study) {
+    this.#study = study;
+  }
+
+  /** Runs a task; the first replication of a variant takes down how things went over time. */
+  run({ variant, replication }: Task): ReplicationResult {
+    const { seed } = this.#study;
+    return simulate(this.#scenario(variant), replicationSeed(seed, replication), {
+      series: replication === 0,
+    });
+  }
+
+  #scenario(variant: number): ReadyScenario {
+    const known = this.#ready.get(variant);
+    if (known !== undefined) return known;
+    const ready = withWarmup(this.#study.variants[variant]!.scenario, this.#study.seed);
+    this.#ready.set(variant, ready);
+    return ready;
+  }
+}

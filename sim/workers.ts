@@ -1,0 +1,97 @@
+/** Runs a study's tasks on several threads. */
+import { UserError } from "../lib/user_error.ts";
+import { parseStudy, type StudyInputs } from "../lib/scenario/study.ts";
+import { Replicator, type Task } from "./replicator.ts";
+import type { ReplicationResult } from "./result.ts";
+
+/** Name of a worker that serves tasks: by it the program knows that it is one. */
+export const WORKER_NAME = "lbsim sim";
+
+/** Runs tasks somewhere. */
+export interface Executor {
+  /** How many tasks it runs at a time. */
+  readonly width: number;
+  /** Runs a task. */
+  run(task: Task): Promise<ReplicationResult>;
+}
+
+/** What a worker is told: first the study, then a task at a time. */
+type Request = { readonly inputs: StudyInputs } | { readonly task: Task };
+/** What it answers to a task. */
+type Answer = { readonly result: ReplicationResult } | { readonly error: string };
+
+/** As much of a worker's global scope as is needed here. */
+export interface WorkerScope {
+  onmessage: ((event: MessageEvent) => void) | null;
+  postMessage(message: unknown): void;
+}
+
+/** The worker's side: from here on it serves tasks. */
+export function serveTasks(scope: WorkerScope): void {
+  let replicator: Replicator | undefined;
+  scope.onmessage = ({ data }: MessageEvent<Request>) => {
+    if ("inputs" in data) {
+      replicator = new Replicator(parseStudy(data.inputs));
+      return;
+    }
+    scope.postMessage(answer(replicator!, data.task));
+  };
+}
+
+function answer(replicator: Replicator, task: Task): Answer {
+  try {
+    return { result: replicator.run(task) };
+  } catch (error) {
+    return { error: error instanceof Error ? error.stack ?? error.message : String(error) };
+  }
+}
+
+/** Threads that run a study's tasks, one each at a time. The page or terminal stays responsive. */
+export class WorkerPool implements Executor, Disposable {
+  readonly width: number;
+  readonly #idle: Worker[];
+  readonly #all: readonly Worker[];
+  readonly #waiting: ((worker: Worker) => void)[] = [];
+
+  /** @param program Where the program is that calls `serveTasks` when its name is `WORKER_NAME`. */
+  constructor(program: string, width: number, inputs: StudyInputs) {
+    this.width = width;
+    this.#all = Array.from({ length: width }, () => {
+      const worker = new Worker(program, { type: "module", name: WORKER_NAME });
+      worker.postMessage({ inputs } satisfies Request);
+      return worker;
+    });
+    this.#idle = [...this.#all];
+  }
+
+  async run(task: Task): Promise<ReplicationResult> {
+    const worker = this.#idle.pop() ??
+      await new Promise<Worker>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await ask(worker, task);
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#idle.push(worker);
+      else next(worker);
+    }
+  }
+
+  /** Ends all threads, whatever they are at. */
+  [Symbol.dispose](): void {
+    this.#all.forEach((worker) => worker.terminate());
+  }
+}
+
+function ask(worker: Worker, task: Task): Promise<ReplicationResult> {
+  const { promise, resolve, reject } = Promise.withResolvers<ReplicationResult>();
+  worker.onmessage = ({ data }: MessageEvent<Answer>) => {
+    if ("result" in data) resolve(data.result);
+    else reject(new Error(data.error));
+  };
+  worker.onerror = (event) => {
+    event.preventDefault();
+    reject(new UserError(`a worker failed: ${event.message}`));
+  };
+  worker.postMessage({ task } satisfies Request);
+  return promise;
+}
