@@ -63,8 +63,7 @@ export function simCommand(io: Io, program: string) {
       if (shard === undefined) await show(io, study, results, wallSeconds, output);
       else io.out(JSON.stringify(shardFile(study, shard, results, wallSeconds)));
     });
-  // What stands behind `merge` is for merge.
-  command.enablePositionalOptions().addCommand(mergeCommand(io));
+  command.addCommand(mergeCommand(io));
   return command;
 }
 
@@ -73,7 +72,9 @@ function mergeCommand(io: Io) {
     new Command("merge")
       .description("Put the parts that --shard wrote together, in any order.")
       .argument("<files...>", "what each of the parts printed"),
-  ).action(async (files, output) => {
+  ).action(async (files, _options, command) => {
+    // `sim` has the same options, and takes them wherever they stand.
+    const output: Output = command.optsWithGlobals();
     const shards = await Promise.all(files.map(async (file) => ({
       file,
       shard: parseShard(file, await readShard(file)),
@@ -155,10 +156,7 @@ async function show(
   const report = reportOf(study, results, output.timing ? wallSeconds : undefined);
   if (output.json) io.out(JSON.stringify(report));
   else if (output.csv) io.out(csv(report).trimEnd());
-  else {
-    if (study.title !== undefined) io.out(study.title);
-    reportLines(report, io).forEach((line) => io.out(line));
-  }
+  else reportLines(report, io).forEach((line) => io.out(line));
   if (report.expectations.some(({ holds }) => !holds)) io.setExitCode(1);
 }
 

@@ -163,7 +163,10 @@ export function validate<S extends z.ZodType>(
   check: (data: unknown) => readonly Finding[],
 ): { readonly value?: z.output<S>; readonly findings: readonly Finding[] } {
   const result = schema.safeParse(data);
-  const findings = [...result.success ? [] : findingsOf(result.error, schema, data), ...check(data)];
+  const findings = [
+    ...result.success ? [] : findingsOf(result.error, schema, data),
+    ...check(data),
+  ];
   return findings.length === 0 && result.success ? { value: result.data, findings } : { findings };
 }
 

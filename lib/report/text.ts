@@ -1,7 +1,7 @@
 /** A study's result as lines for a terminal. */
 import { styleText } from "node:util";
 import { grouped, large, percent, plain, plusMinus } from "./format.ts";
-import type { StudyReport, Theory, VariantReport } from "./types.ts";
+import type { StudyReport, VariantReport } from "./types.ts";
 
 /** How the lines are to look. */
 export interface TextOptions {
@@ -21,6 +21,8 @@ interface Column {
 
 /** Variants that are shown one by one in tables below the first. */
 const DETAILED_MAX = 4;
+/** From this difference in utilisation on, backends are shown one by one. */
+const UNEVEN = 0.05;
 /** Rows of backends that a terminal can bear. */
 const BACKENDS_MAX = 12;
 
@@ -42,10 +44,11 @@ export function reportLines(report: StudyReport, options: TextOptions): string[]
     options.color ? styleText(style, text, { validateStream: false }) : text;
   const { variants } = report;
   const sections = [
+    [paint("bold", heading(report))],
     mainTable(variants, options.columns),
-    variants.length <= DETAILED_MAX ? variants.flatMap(backendTable) : [],
+    ...variants.filter(isWorthDetails(variants.length)).map(backendTable),
     faultTable(variants),
-    variants.flatMap(theoryLines),
+    theoryTable(variants),
     variants.flatMap(warnings).map((line) => paint("yellow", line)),
     verdicts(report).map((line) => paint("green", line)),
     expectationLines(report, paint),
@@ -66,6 +69,21 @@ export function aligned(rows: readonly (readonly string[])[]): string[] {
   );
 }
 
+/** What was simulated, in a line. */
+function heading({ title, scenario, variants }: StudyReport): string {
+  const loads = [...new Set(variants.map(({ load }) => load))];
+  const load = loads.length === 1 && loads[0] !== null ? `, ${percent(loads[0]!)} load` : "";
+  const backends = [...new Set(variants.map((variant) => variant.backends.length))];
+  const replications = [...new Set(variants.map((variant) => variant.replications))];
+  return `${title === null ? "" : `${title} · `}${scenario}: ${range(backends)} backends${load}, ` +
+    `${range(replications)} replications of each variant`;
+}
+
+function range(numbers: readonly number[]): string {
+  const [least, most] = [Math.min(...numbers), Math.max(...numbers)];
+  return least === most ? String(least) : `${least} to ${most}`;
+}
+
 /** As many columns as there is room for. */
 function mainTable(variants: readonly VariantReport[], width: number): string[] {
   for (let rank = 1; rank <= 9; rank++) {
@@ -77,6 +95,16 @@ function mainTable(variants: readonly VariantReport[], width: number): string[] 
     if (lines.every((line) => line.length <= width)) return lines;
   }
   return variants.map(({ name, sojourn_ms }) => `${name}: p99 ${plusMinus(sojourn_ms.p99)} ms`);
+}
+
+/** Backends that all do the same need no table, unless there is nothing else to look at. */
+function isWorthDetails(variants: number): (variant: VariantReport) => boolean {
+  return ({ backends }) => {
+    if (variants === 1) return true;
+    const busy = backends.map(({ utilisation }) => utilisation.value ?? 0);
+    const down = backends.some(({ downs }) => (downs.value ?? 0) > 0);
+    return variants <= DETAILED_MAX && (down || Math.max(...busy) - Math.min(...busy) > UNEVEN);
+  };
 }
 
 function backendTable({ name, backends }: VariantReport): string[] {
@@ -110,12 +138,19 @@ function faultTable(variants: readonly VariantReport[]): string[] {
   return rows.length === 0 ? [] : aligned(rows);
 }
 
-function theoryLines({ name, theory }: VariantReport): string[] {
-  const said = ({ metric, model, value, measured }: Theory) =>
-    metric === "errors"
-      ? `${name}: ${model} says ${metric} ${percent(value)}, measured ${percent(measured.value)}`
-      : `${name}: ${model} says ${metric} ${plain(value)}, measured ${plusMinus(measured)}`;
-  return theory.map(said);
+function theoryTable(variants: readonly VariantReport[]): string[] {
+  const rows = variants.flatMap(({ name, theory }) =>
+    theory.map(({ metric, model, value, measured }) => [
+      name,
+      model,
+      metric,
+      metric === "errors" ? percent(value) : plain(value),
+      metric === "errors" ? percent(measured.value) : plusMinus(measured),
+    ])
+  );
+  return rows.length === 0
+    ? []
+    : aligned([["variant", "model", "metric", "theory", "measured"], ...rows]);
 }
 
 function warnings({ name, overloaded, load, saturated }: VariantReport): string[] {
@@ -128,7 +163,9 @@ function warnings({ name, overloaded, load, saturated }: VariantReport): string[
   if (saturated.length === 0) return [];
   const [verb, whose] = saturated.length === 1 ? ["gets", "its"] : ["get", "their"];
   return [
-    `${name}: ${saturated.join(", ")} ${verb} more than can be done there: ${whose} queue grows as long ` +
+    `${name}: ${
+      saturated.join(", ")
+    } ${verb} more than can be done there: ${whose} queue grows as long ` +
     "as the run lasts.",
   ];
 }

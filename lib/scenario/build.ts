@@ -1,5 +1,5 @@
 /** From what a scenario's file says to the form that runs. */
-import { type Config } from "../config/mod.ts";
+import type { Config } from "../config/mod.ts";
 import { didYouMean } from "../config/suggest.ts";
 import { type Finding, validate, valueAt } from "../config/yaml_file.ts";
 import { type Nanoseconds, NS_PER_S } from "../core/mod.ts";
@@ -160,7 +160,10 @@ function faultsOf(
       complain("at", "the fault begins after the end of the run");
     }
     if (number !== undefined && number > file.load_balancers) {
-      complain("load_balancer", `there is no load balancer ${number}: ${file.load_balancers} in all`);
+      complain(
+        "load_balancer",
+        `there is no load balancer ${number}: ${file.load_balancers} in all`,
+      );
     }
     if (fault.kind === "lb-restart") {
       if (fault.backend !== undefined) complain("backend", "lb-restart is not about a backend");

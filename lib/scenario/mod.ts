@@ -1,6 +1,6 @@
 /** Scenarios: from a file to a `Study`, or to diagnostics that say what is wrong with it. */
 import { dirname, isAbsolute, join } from "node:path";
-import { type Source } from "../config/diagnostic.ts";
+import type { Source } from "../config/diagnostic.ts";
 import { readText } from "../config/yaml_file.ts";
 import { filesNamedBy, parseStudy, type Study } from "./study.ts";
 

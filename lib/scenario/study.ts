@@ -100,7 +100,7 @@ export function parseStudy(inputs: StudyInputs): Study {
   add(wrong, patches);
   const variants: Variant[] = [];
   if (file !== undefined) {
-    for (const { patches: own, settings } of combinations(data, file)) {
+    for (const { patches: own, settings } of combinations(file)) {
       const { data: ownData, patches: ownPatches } = patched(data, own);
       const blamed = [...ownPatches, ...patches];
       const again = validate(scenarioSchema, ownData, () => []);
@@ -162,7 +162,9 @@ function setting(text: string): Patch {
   try {
     return parseSetting(text);
   } catch (error) {
-    if (error instanceof SyntaxError) throw new UserError(`--set: ${error.message}`, { exitCode: 2 });
+    if (error instanceof SyntaxError) {
+      throw new UserError(`--set: ${error.message}`, { exitCode: 2 });
+    }
     throw error;
   }
 }
@@ -283,7 +285,7 @@ interface Combination {
 }
 
 /** Every combination of what is compared; one without any if nothing is. */
-function combinations(data: unknown, { compare = {} }: ScenarioFile): Combination[] {
+function combinations({ compare = {} }: ScenarioFile): Combination[] {
   let all: Combination[] = [{ patches: [], settings: {} }];
   for (const [key, values] of Object.entries(compare)) {
     const path = parsePath(key);
@@ -330,7 +332,9 @@ function wrongExpectations(file: ScenarioFile, variants: readonly Variant[]): Fi
           const hint = didYouMean(stranger, parts) ?? `there is: ${names.join("; ")}`;
           return [{ path, message: `there is no variant "${stranger}"`, hint }];
         }
-        const ids = variants.flatMap(({ scenario }) => scenario.balancer.backends.map(({ id }) => id));
+        const ids = variants.flatMap(({ scenario }) =>
+          scenario.balancer.backends.map(({ id }) => id)
+        );
         if (backend === undefined || variants.length === 0 || ids.includes(backend)) return [];
         const hint = didYouMean(backend, ids) ?? `there is: ${[...new Set(ids)].join(", ")}`;
         return [{ path, message: `there is no backend "${backend}"`, hint }];
