@@ -50,6 +50,15 @@ function onSignal(): void {
   stopping.abort();
 }
 
+/** The simulator writes reports and needs no network; everything else is the other way round. */
+const SIMULATES: readonly string[] = ["sim", "merge"];
+
+/** Gives back the permissions that a subcommand has no use for. */
+async function dropPermissions(subcommand: string): Promise<void> {
+  const unused = SIMULATES.includes(subcommand) ? ["net", "sys"] as const : ["write"] as const;
+  await Promise.all(unused.map((name) => Deno.permissions.revoke({ name })));
+}
+
 function program(): Command {
   const root = new Command("lbsim")
     .description(
@@ -61,6 +70,7 @@ function program(): Command {
     .helpOption("-h, --help", "show this help")
     .showSuggestionAfterError()
     .showHelpAfterError("(--help shows what there is)")
+    .hook("preAction", (_root, command) => dropPermissions(command.name()))
     .exitOverride();
   const commands = [
     lbCommand,

@@ -14,6 +14,7 @@ function head(digest: string, flags: readonly string[]): string {
   return `#!/bin/sh
 # lbsim, self-extracting. What follows the line __ARCHIVE__ is a compressed tar archive.
 set -eu
+mask=$(umask)
 umask 077
 if [ -n "\${XDG_CACHE_HOME:-}" ]; then cache=$XDG_CACHE_HOME
 elif [ "$(uname)" = Darwin ] && [ -n "\${HOME:-}" ]; then cache=$HOME/Library/Caches
@@ -34,6 +35,7 @@ if ! [ -x "$home/deno" ]; then
   if [ -d "$home/\${fresh##*/}" ]; then rm -rf "$home/\${fresh##*/}"; fi
   rm -rf "$fresh"
 fi
+umask "$mask"
 DENO_NO_UPDATE_CHECK=1 DENO_DIR=$home/cache exec "$home/deno" run --no-config --no-lock --no-remote --no-npm \\
   --no-prompt --quiet ${flags.join(" ")} "$home/lbsim.js" "$@"
 __ARCHIVE__

@@ -8,12 +8,14 @@ import { monotonicNow } from "../lib/clock.ts";
 import { readText, YamlFile } from "../lib/config/yaml_file.ts";
 import { ALGORITHM_NAMES, type Nanoseconds, NS_PER_S } from "../lib/core/mod.ts";
 import { csv } from "../lib/report/csv.ts";
+import { reportPage } from "../lib/report/html.ts";
 import { reportLines } from "../lib/report/text.ts";
 import type { StudyReport } from "../lib/report/types.ts";
 import { type Study, studyOf } from "../lib/scenario/mod.ts";
 import { isData } from "../lib/scenario/patch.ts";
 import { UserError } from "../lib/user_error.ts";
 import { Forecast } from "./forecast.ts";
+import { plotsOf } from "./plots.ts";
 import { byVariant, runStudy, type TaskResult } from "./run_study.ts";
 import { mergeShards, parseShard, type Shard, type ShardFile } from "./shard.ts";
 import { summarise } from "./summary.ts";
@@ -154,10 +156,37 @@ async function show(
   output: Output,
 ): Promise<void> {
   const report = reportOf(study, results, output.timing ? wallSeconds : undefined);
+  if (output.html !== undefined) await writePage(output.html, report, study, results);
   if (output.json) io.out(JSON.stringify(report));
   else if (output.csv) io.out(csv(report).trimEnd());
   else reportLines(report, io).forEach((line) => io.out(line));
   if (report.expectations.some(({ holds }) => !holds)) io.setExitCode(1);
+}
+
+async function writePage(
+  file: string,
+  report: StudyReport,
+  study: Study,
+  results: readonly TaskResult[],
+): Promise<void> {
+  const { scenario, set } = study.inputs;
+  const page = await reportPage(report, {
+    plots: plotsOf(study, byVariant(study, results)),
+    scenario: scenario.text,
+    command: ["lbsim sim", scenario.file, ...set.map((text) => `--set ${quoted(text)}`)].join(" "),
+    watch: study.watch,
+    source: study.source,
+  });
+  try {
+    await Deno.writeTextFile(file, page);
+  } catch (error) {
+    throw new UserError(`--html ${file}: ${(error as Error).message}`);
+  }
+}
+
+/** As a shell wants it. */
+function quoted(text: string): string {
+  return /^[\w./:=%-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** The result in the form that is printed. */

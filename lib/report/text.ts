@@ -153,7 +153,8 @@ function theoryTable(variants: readonly VariantReport[]): string[] {
     : aligned([["variant", "model", "metric", "theory", "measured"], ...rows]);
 }
 
-function warnings({ name, overloaded, load, saturated }: VariantReport): string[] {
+/** What is to be said of a variant whose queues grow without end. */
+export function warnings({ name, overloaded, load, saturated }: VariantReport): string[] {
   if (overloaded) {
     return [
       `${name}: overload: clients bring ${percent(load)} of what the backends can do. ` +
@@ -171,7 +172,7 @@ function warnings({ name, overloaded, load, saturated }: VariantReport): string[
 }
 
 /** How the winner compares with each of the others. */
-function verdicts({ winner, paired, variants }: StudyReport): string[] {
+export function verdicts({ winner, paired, variants }: StudyReport): string[] {
   if (winner === null) return [];
   return variants.filter(({ name }) => name !== winner).flatMap(({ name }) => {
     const margin = (metric: string) => marginOf(paired, winner, name, metric);

@@ -6,13 +6,14 @@ import deno from "../../deno.json" with { type: "json" };
 const ROOT = `${import.meta.dirname}/../../`;
 
 Deno.test("permissionFlags() is least privilege: the same as the permission set, and no more", () => {
-  const { net, read, env, sys } = deno.permissions.default;
-  assert.deepEqual([net, read], [true, true]);
+  const { net, read, write, env, sys } = deno.permissions.default;
+  assert.deepEqual([net, read, write], [true, true, true]);
   assert.deepEqual(
     permissionFlags().toSorted(),
     [
       "--allow-net",
       "--allow-read",
+      "--allow-write",
       `--allow-env=${env.join(",")}`,
       `--allow-sys=${sys.join(",")}`,
     ].toSorted(),
