@@ -1,43 +1,74 @@
+/** What is made from a schema for those who write the file: a JSON Schema, and a table. */
 import * as z from "zod";
-import { configSchema } from "./schema.ts";
 
 interface Property {
   readonly description?: string;
   readonly default?: unknown;
   readonly properties?: Readonly<Record<string, Property>>;
   readonly items?: Property;
+  readonly anyOf?: readonly Property[];
+  readonly additionalProperties?: Property | boolean;
   readonly required?: readonly string[];
 }
 
-/** The JSON Schema of config.yaml, by which editors complete and check it. */
-export function jsonSchema(): Record<string, unknown> {
-  return {
-    title: "lbsim config.yaml",
-    ...z.toJSONSchema(configSchema, { io: "input", target: "draft-7" }),
-  };
+/** The JSON Schema by which editors complete and check a file. */
+export function jsonSchema(title: string, schema: z.ZodType): Record<string, unknown> {
+  return { title, ...z.toJSONSchema(schema, { io: "input", target: "draft-7" }) };
 }
 
-/** The reference of config.yaml: a Markdown table with a line for each key. */
-export function referenceTable(): string {
-  const lines = rows("", jsonSchema() as Property);
+/**
+ * The reference of a file: a Markdown table with a line for each key.
+ *
+ * @param isElsewhere Whether what is inside a group with these keys is described in another place.
+ */
+export function referenceTable(
+  schema: z.ZodType,
+  isElsewhere: (keys: readonly string[]) => boolean = () => false,
+): string {
+  const lines = rows("", jsonSchema("", schema) as Property, isElsewhere);
   return ["| key | default | meaning |", "| --- | --- | --- |", ...lines].join("\n");
 }
 
-function rows(prefix: string, { properties = {}, required = [] }: Property): string[] {
-  return Object.entries(properties).flatMap(([key, property]) => {
+type IsElsewhere = (keys: readonly string[]) => boolean;
+
+function rows(prefix: string, property: Property, isElsewhere: IsElsewhere): string[] {
+  const { properties = {}, required = [] } = property;
+  if (isElsewhere(Object.keys(properties))) return [];
+  return Object.entries(properties).flatMap(([key, inner]) => {
     const name = `${prefix}${key}`;
-    const inner = property.items?.properties !== undefined
-      ? rows(`${name}[].`, property.items)
-      : rows(`${name}.`, property);
-    const { description } = property;
-    if (description === undefined) return inner;
-    const initial = required.includes(key) ? "*required*" : defaultOf(property);
-    return [`| \`${name}\` | ${initial} | ${description.replaceAll("|", "\\|")} |`, ...inner];
+    const below = inside(name, inner, isElsewhere);
+    const { description } = inner;
+    if (description === undefined) return below;
+    const initial = required.includes(key) ? "*required*" : defaultOf(inner);
+    return [`| \`${name}\` | ${initial} | ${description.replaceAll("|", "\\|")} |`, ...below];
   });
+}
+
+/** The keys inside a value: of a group, of a list's items, of each of a group's values. */
+function inside(name: string, property: Property, isElsewhere: IsElsewhere): string[] {
+  const { items, additionalProperties, anyOf } = property;
+  if (items?.properties !== undefined) return rows(`${name}[].`, items, isElsewhere);
+  if (typeof additionalProperties === "object") {
+    return rows(`${name}.ID.`, additionalProperties, isElsewhere);
+  }
+  const group = anyOf?.find(({ properties }) => properties !== undefined);
+  return rows(`${name}.`, group ?? property, isElsewhere);
 }
 
 function defaultOf(property: Property): string {
   const { default: value } = property;
-  if (value === undefined) return "";
-  return `\`${Array.isArray(value) ? `[${value.join(", ")}]` : String(value)}\``;
+  if (value === undefined || isEmpty(value)) return "";
+  if (typeof value !== "object") return `\`${value}\``;
+  return `\`${Array.isArray(value) ? `[${value.join(", ")}]` : flow(value)}\``;
+}
+
+function isEmpty(value: unknown): boolean {
+  return typeof value === "object" && value !== null && Object.keys(value).length === 0;
+}
+
+/** As YAML writes it on one line. */
+function flow(value: unknown): string {
+  if (typeof value !== "object" || value === null) return String(value);
+  const entries = Object.entries(value).map(([key, inner]) => `${key}: ${flow(inner)}`);
+  return `{${entries.join(", ")}}`;
 }

@@ -3,6 +3,8 @@ import type { Interval } from "./types.ts";
 
 /** What stands for a number that is not there. */
 const NOTHING = "–";
+/** An interval that is narrower, as a share of its value, is not worth showing. */
+const CERTAIN = 1e-6;
 
 /** A number with about three digits that count. */
 export function plain(value: number | null): string {
@@ -17,6 +19,7 @@ export function plusMinus({ value, high }: Interval, scale = 1): string {
   if (value === null) return NOTHING;
   if (high === null) return plain(value * scale);
   const half = (high - value) * scale;
+  if (half <= Math.abs(value * scale) * CERTAIN) return plain(value * scale);
   const digits = digitsFor(half);
   return `${(value * scale).toFixed(digits)} ± ${half.toFixed(digits)}`;
 }
@@ -43,6 +46,5 @@ export function grouped(value: number): string {
 
 /** Two digits of the interval's half are what its value is known to. */
 function digitsFor(half: number): number {
-  if (half === 0) return 2;
   return Math.min(4, Math.max(0, 1 - Math.floor(Math.log10(half))));
 }

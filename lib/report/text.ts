@@ -75,13 +75,17 @@ function heading({ title, scenario, variants }: StudyReport): string {
   const load = loads.length === 1 && loads[0] !== null ? `, ${percent(loads[0]!)} load` : "";
   const backends = [...new Set(variants.map((variant) => variant.backends.length))];
   const replications = [...new Set(variants.map((variant) => variant.replications))];
-  return `${title === null ? "" : `${title} · `}${scenario}: ${range(backends)} backends${load}, ` +
-    `${range(replications)} replications of each variant`;
+  return `${title === null ? "" : `${title} · `}${scenario}: ${
+    numbered(backends, "backend")
+  }${load}, ` +
+    `${numbered(replications, "replication")} of each variant`;
 }
 
-function range(numbers: readonly number[]): string {
+/** `1 backend`, `10 backends`, `3 to 10 backends`. */
+function numbered(numbers: readonly number[], noun: string): string {
   const [least, most] = [Math.min(...numbers), Math.max(...numbers)];
-  return least === most ? String(least) : `${least} to ${most}`;
+  const count = least === most ? String(least) : `${least} to ${most}`;
+  return `${count} ${noun}${most === 1 ? "" : "s"}`;
 }
 
 /** As many columns as there is room for. */
@@ -213,7 +217,7 @@ function expectationLines(
   paint: (style: Style, text: string) => string,
 ): string[] {
   return expectations.map(({ text, variant, value, bound, holds }) => {
-    const where = variants.length > 1 ? `${variant}: ` : "";
+    const where = variants.length > 1 && !text.includes("[") ? `${variant}: ` : "";
     if (holds) return paint("green", `✓ ${where}${text} (${plain(value)})`);
     const found = value === null ? "never" : plain(value);
     return paint("red", `✗ ${where}${text}: it is ${found}, bound ${plain(bound)}`);

@@ -142,7 +142,7 @@ const kinds = oneKeyOf({
     slow: number(0, 1e6).default(1).describe("everything takes so many times as long"),
   }).describe("probes pass, requests suffer"),
   flap: z.strictObject({
-    period: duration({ positive: true }),
+    period: duration({ positive: true }).describe("of one crash and return"),
     down: share().prefault("50%").describe("share of the period for which it is down"),
   }).describe("crashes and comes back, over and over"),
 });
@@ -185,11 +185,11 @@ export const scenarioSchema = z.strictObject({
     "independent repetitions, from which the intervals are made; 10 if left out",
   ),
   precision: z.strictObject({
-    metric: words("a metric").default("p99_ms"),
+    metric: words("a metric").default("p99_ms").describe("of a whole run, as in `expect`"),
     relative: share({ positive: true }).prefault("2%").describe(
       "half of the interval, as a share of the value",
     ),
-    max_replications: integer(2, 1_000_000).default(200),
+    max_replications: integer(2, 1_000_000).default(200).describe("and no more than so many"),
   }).optional().describe("instead of replications: as many as it takes"),
   workload: workload.prefault({}),
   service: durations().prefault(DEFAULT_SERVICE).describe(

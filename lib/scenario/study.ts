@@ -302,10 +302,14 @@ function combinations({ compare = {} }: ScenarioFile): Combination[] {
   return all;
 }
 
-/** The values that set a variant apart; the algorithm, if nothing does. */
+/** What sets a variant apart; the algorithm, if nothing does. A bare number says what it is of. */
 function nameOfVariant(settings: Readonly<Record<string, unknown>>, { algorithm }: Config): string {
-  const values = Object.values(settings);
-  return (values.length > 0 ? values : [algorithm.name]).map(label).join(", ");
+  const entries = Object.entries(settings);
+  if (entries.length === 0) return algorithm.name;
+  return entries.map(([key, value]) => {
+    const speaks = isData(value) || Array.isArray(value) || /^[a-z]/i.test(String(value));
+    return speaks ? label(value) : `${parsePath(key).at(-1)}=${label(value)}`;
+  }).join(", ");
 }
 
 /** A setting in a few words: `{name: maglev, bounded_load: 1.25}` → `maglev bounded_load=1.25`. */

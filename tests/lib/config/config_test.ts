@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type Config, DiagnosticsError, loadConfig, parseConfig } from "../../../lib/config/mod.ts";
-import { schemaText, withReference } from "../../../lib/config/generate.ts";
 import { NS_PER_MS, NS_PER_S } from "../../../lib/core/mod.ts";
 import { UserError } from "../../../lib/user_error.ts";
 
@@ -71,17 +70,6 @@ Deno.test("config.yaml as shipped shows the right defaults for what is commented
   const sticky = text.split("\n").filter((line) => /^# (sticky:| {2}\w)/.test(line))
     .map((line) => line.slice(2)).join("\n");
   assert.deepEqual(parse(`${ONE}${sticky}\n`).sticky, parse(`${ONE}sticky: {}\n`).sticky);
-});
-
-Deno.test("config.schema.json is what the schema generates: run `deno task generate`", async () => {
-  assert.equal(await Deno.readTextFile(`${ROOT}lib/config/config.schema.json`), schemaText());
-});
-
-Deno.test("README.md's reference is what the schema generates: run `deno task generate`", async () => {
-  const readme = await Deno.readTextFile(`${ROOT}README.md`);
-  const keys = (text: string) =>
-    text.match(/^\| `\S+`.*$/gm)?.map((row) => row.replaceAll(/ +/g, " "));
-  assert.deepEqual(keys(readme), keys(withReference(readme)));
 });
 
 Deno.test("config.yaml names its schema in the first line", async () => {

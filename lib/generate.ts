@@ -1,0 +1,71 @@
+/** Writes what is generated from the schemas: JSON Schemas for editors, and references in the docs. */
+import { jsonSchema, referenceTable } from "./config/reference.ts";
+import { configSchema } from "./config/schema.ts";
+import { METRICS } from "./scenario/metrics.ts";
+import { scenarioSchema } from "./scenario/schema.ts";
+
+const ROOT = new URL("../", import.meta.url);
+
+/** Files that are generated as a whole, by their path. */
+export const GENERATED: Readonly<Record<string, () => string>> = {
+  "lib/config/config.schema.json": () => schemaText("lbsim config.yaml", configSchema),
+  "lib/scenario/scenario.schema.json": () => schemaText("lbsim scenario", scenarioSchema),
+};
+
+/** Parts of documents that are generated: by path and the name of their markers. */
+export const GENERATED_PARTS: readonly {
+  readonly path: string;
+  readonly name: string;
+  readonly text: () => string;
+}[] = [
+  { path: "README.md", name: "config-reference", text: () => referenceTable(configSchema) },
+  {
+    path: "docs/scenarios.md",
+    name: "scenario-reference",
+    text: () => referenceTable(scenarioSchema, isElsewhere),
+  },
+  { path: "docs/scenarios.md", name: "metrics", text: metricsTable },
+];
+
+/**
+ * A document with a part of it put between its markers.
+ *
+ * @throws {Error} if the markers are not there.
+ */
+export function withPart(document: string, name: string, text: string): string {
+  const start = `<!-- ${name}:start -->`;
+  const end = `<!-- ${name}:end -->`;
+  const [before, rest] = document.split(start);
+  const after = rest?.split(end)[1];
+  if (before === undefined || after === undefined) throw new Error(`there is no ${start} … ${end}`);
+  // The formatter would pad the columns to the longest cell, off any screen.
+  const [from, to] = ["<!-- deno-fmt-ignore-start -->", "<!-- deno-fmt-ignore-end -->"];
+  return `${before}${start}\n${from}\n\n${text}\n\n${to}\n${end}${after}`;
+}
+
+/** The balancer's keys are in the README, and distributions have a chapter of their own. */
+function isElsewhere(keys: readonly string[]): boolean {
+  return keys.includes("health_check") || keys.includes("hyperexponential");
+}
+
+function schemaText(title: string, schema: typeof configSchema | typeof scenarioSchema): string {
+  return JSON.stringify(jsonSchema(title, schema), null, 2) + "\n";
+}
+
+function metricsTable(): string {
+  const lines = Object.entries(METRICS).map(([name, { of, meaning }]) => {
+    const shown = { run: name, backend: `${name}(B1)`, either: `${name}, ${name}(B1)` }[of];
+    return `| \`${shown}\` | ${meaning} |`;
+  });
+  return ["| metric | meaning |", "| --- | --- |", ...lines].join("\n");
+}
+
+if (import.meta.main) {
+  for (const [path, text] of Object.entries(GENERATED)) {
+    await Deno.writeTextFile(new URL(path, ROOT), text());
+  }
+  for (const { path, name, text } of GENERATED_PARTS) {
+    const url = new URL(path, ROOT);
+    await Deno.writeTextFile(url, withPart(await Deno.readTextFile(url), name, text()));
+  }
+}
