@@ -17,6 +17,7 @@ import { UserError } from "../lib/user_error.ts";
 import { Forecast } from "./forecast.ts";
 import { plotsOf } from "./plots.ts";
 import { byVariant, runStudy, type TaskResult } from "./run_study.ts";
+import { judge, selftestStudies, type Verdict, verdictLines } from "./selftest.ts";
 import { mergeShards, parseShard, type Shard, type ShardFile } from "./shard.ts";
 import { summarise } from "./summary.ts";
 import { WorkerPool } from "./workers.ts";
@@ -44,9 +45,11 @@ export function simCommand(io: Io, program: string) {
       .option("--seed <n>", "the same seed gives the same numbers", integerOption(0))
       .option("--replications <n>", "independent repetitions", integerOption(1))
       .option("--jobs <n>", "threads to run on (one for each core)", integerOption(1))
-      .option("--shard <k/n>", "run the k-th of n parts and print it as JSON", shardOption),
+      .option("--shard <k/n>", "run the k-th of n parts and print it as JSON", shardOption)
+      .option("--selftest", "hold the simulator against queueing theory instead", false),
   ).addHelpText("after", MORE)
-    .action(async (file, { seed, replications, jobs, shard, set = [], ...output }) => {
+    .action(async (file, { seed, replications, jobs, shard, set = [], selftest, ...output }) => {
+      if (selftest) return await runSelftest(io, program, jobs, output.json);
       const settings = [
         ...set,
         ...seed === undefined ? [] : [`seed=${seed}`],
@@ -102,7 +105,7 @@ docs/scenarios.md has all of it, examples/ has some to begin with. Of a config.y
 simulated at 80 % load. ± is a 95 % interval. The exit code is 1 when something that the scenario
 expects does not hold.
 
-  lbsim sim examples/gray_failure.yaml --html report.html
+  lbsim sim examples/gray-failure.yaml --html report.html
   lbsim sim --set workload.arrivals.load=95% --set service.lognormal='{mean: 10ms, sigma: 1}'
   lbsim sim big.yaml --shard 3/10 > part3.json     on each of ten machines; then
   lbsim sim merge part*.json`;
@@ -120,6 +123,30 @@ function everyAlgorithm(file: string): string {
 duration: 1m
 compare: {balancer.algorithm: [${ALGORITHM_NAMES.join(", ")}]}
 `;
+}
+
+async function runSelftest(
+  io: Io,
+  program: string,
+  jobs: number | undefined,
+  json: boolean | undefined,
+): Promise<void> {
+  const verdicts: Verdict[] = [];
+  for (const study of selftestStudies()) {
+    verdicts.push(...judge(study, byVariant(study, await run(io, program, study, { jobs }))));
+  }
+  const failed = verdicts.filter(({ holds }) => !holds).length;
+  if (json) io.out(JSON.stringify({ lbsim: deno.version, verdicts, failed }));
+  else {
+    verdictLines(verdicts).forEach((line) => io.out(line));
+    io.out("");
+    io.out(
+      failed === 0
+        ? `all ${verdicts.length} agree with theory, within four standard errors`
+        : `${failed} of ${verdicts.length} disagree with theory`,
+    );
+  }
+  if (failed > 0) io.setExitCode(1);
 }
 
 /** Runs what is to be run, and says how far it is. */

@@ -63,8 +63,9 @@ export function knownTheory(scenario: Scenario): Known[] {
   }
   if (server.slots !== 1) return [];
   if (split) {
-    const wait = mg1Wait(load, 1, scvOf(service)) * meanMs;
-    const model = `M/${service.kind === "deterministic" ? "D" : "G"}/1`;
+    const scv = scvOf(service);
+    const wait = mg1Wait(load, 1, scv) * meanMs;
+    const model = scv === 0 ? "M/D/1" : `M/G/1, c² = ${scv.toPrecision(3)}`;
     return [
       { metric: "mean_ms", model, value: wait + meanMs },
       { metric: "wait_mean_ms", model, value: wait },

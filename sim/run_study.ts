@@ -104,6 +104,7 @@ async function runAll(
   signal: AbortSignal | undefined,
   progress: (done: number) => void,
 ): Promise<TaskResult[]> {
+  signal?.throwIfAborted();
   const results: TaskResult[] = new Array(tasks.length);
   let next = 0;
   let done = 0;
@@ -123,7 +124,6 @@ async function runAll(
 
 /** The promise, or the signal's reason if that comes first. */
 async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const stop = () => reject(signal.reason);
   signal.addEventListener("abort", stop, { once: true });

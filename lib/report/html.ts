@@ -33,7 +33,7 @@ export async function reportPage(report: StudyReport, details: PageDetails): Pro
   const sections = await Promise.all(
     shown.map((variant, i) => variantSection(variant, report.variants[i]!)),
   );
-  return `<!doctype html>
+  return withStableNames(`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -62,7 +62,17 @@ first of them.</p>
 </main>
 </body>
 </html>
-`;
+`);
+}
+
+/** Plots name their styles by counters that go on from page to page; here they start anew. */
+function withStableNames(page: string): string {
+  const names = new Map<string, string>();
+  return page.replaceAll(/\bzr\d+-[a-z]+-?\d+\b/g, (name) => {
+    const known = names.get(name) ?? `plot-${names.size}`;
+    names.set(name, known);
+    return known;
+  });
 }
 
 function resultSection(report: StudyReport): string {

@@ -73,7 +73,8 @@ function parseTerm(text: string): MetricTerm {
   }
   const [, metric = "", backend, variant] = match;
   if (!isMetric(metric)) {
-    const hint = didYouMean(metric, METRIC_NAMES) ?? `there is: ${METRIC_NAMES.join(", ")}`;
+    const hint = didYouMean(isMetric(`${metric}_ms`) ? `${metric}_ms` : metric, METRIC_NAMES) ??
+      `there is: ${METRIC_NAMES.join(", ")}`;
     throw new SyntaxError(`unknown metric "${metric}": ${hint}`);
   }
   const { of } = METRICS[metric];

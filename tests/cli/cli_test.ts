@@ -34,6 +34,37 @@ const CASES: readonly Case[] = [
     stdout: /variant +mean ms[^]*power-of-two[^]*(beats|cannot be told apart)/,
   },
   {
+    name: "a scenario whose expectation does not hold",
+    args: ["sim", "--set", "duration=2s", "--replications", "2", "--set", "expect=[mean_ms < 1]"],
+    code: 1,
+    stdout: /✗ random: mean_ms < 1: it is/,
+  },
+  {
+    name: "a simulation as JSON",
+    args: ["sim", "--json", "--set", "duration=2s", "--replications", "2", "--seed", "7"],
+    code: 0,
+    stdout:
+      /^{"lbsim":"[\d.]+",.*"seed":7,"digest":"[0-9a-f]{64}","variants":\[{"name":"round-robin",.*"p999":{"value":.*"paired":\[.*"wall_s":[\d.]+,"events_per_s":[\d.]+}\n$/,
+  },
+  {
+    name: "a simulation as CSV",
+    args: ["sim", "--csv", "--set", "duration=2s", "--replications", "2"],
+    code: 0,
+    stdout: /^variant,balancer\.algorithm,replications,.*\nround-robin,round-robin,2,/,
+  },
+  {
+    name: "shards that are none",
+    args: ["sim", "merge", "deno.json"],
+    code: 2,
+    stderr: /^lbsim: deno\.json: was not written by `lbsim sim --shard`\n$/,
+  },
+  {
+    name: "a shard of something that ends by itself",
+    args: ["sim", "--shard", "1/2", "--set", "precision={}"],
+    code: 2,
+    stderr: /known only at the end\n {2}say --replications/,
+  },
+  {
     name: "a setting that is wrong",
     args: ["sim", "--set", "workload.arrivals.rate=900"],
     code: 2,

@@ -1,0 +1,29 @@
+/** Every example is run, and what it expects is held. */
+import assert from "node:assert/strict";
+import { loadStudy } from "../../lib/scenario/mod.ts";
+import { byVariant, runStudy } from "../../sim/run_study.ts";
+import { summarise } from "../../sim/summary.ts";
+import { WorkerPool } from "../../sim/workers.ts";
+
+const MAIN = new URL("../../main.ts", import.meta.url).href;
+const EXAMPLES = new URL("../../examples/", import.meta.url);
+const FILES = [...Deno.readDirSync(EXAMPLES)].map(({ name }) => name)
+  .filter((name) => name.endsWith(".yaml")).toSorted();
+
+Deno.test("examples/ has at least ten scenarios", () => {
+  assert.ok(FILES.length >= 10, FILES.join());
+});
+
+for (const file of FILES) {
+  Deno.test(`examples/${file} says what to watch and where it comes from, and keeps its word`, async () => {
+    const { pathname } = new URL(file, EXAMPLES);
+    const study = await loadStudy(pathname, []);
+    const { title, watch, source, expect, inputs } = study;
+    assert.ok(title !== undefined && watch !== undefined && source.length > 0 && expect.length > 0);
+    assert.match(inputs.scenario.text, /^# yaml-language-server: \$schema=\.\.\/lib\/scenario\//);
+    using pool = new WorkerPool(MAIN, 2, inputs);
+    const { expectations } = summarise(study, byVariant(study, await runStudy(study, pool)));
+    const broken = expectations.filter(({ holds }) => !holds);
+    assert.deepEqual(broken, []);
+  });
+}

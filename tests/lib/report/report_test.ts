@@ -1,0 +1,122 @@
+import assert from "node:assert/strict";
+import { csv } from "../../../lib/report/csv.ts";
+import { large, percent, plain, plusMinus } from "../../../lib/report/format.ts";
+import { reportPage } from "../../../lib/report/html.ts";
+import { reportLines } from "../../../lib/report/text.ts";
+import type { StudyReport } from "../../../lib/report/types.ts";
+import { plotsOf } from "../../../sim/plots.ts";
+import { byVariant, runStudy } from "../../../sim/run_study.ts";
+import { summarise } from "../../../sim/summary.ts";
+import { LocalExecutor, studyFrom } from "../../sim/study.ts";
+
+const STUDY = studyFrom(`
+title: "Two <b>choices</b>"
+balancer: {backends: 3}
+duration: 20s
+replications: 3
+workload: {arrivals: {poisson: {load: 60%}}, timeout: 1s}
+faults: [{at: 4s, for: 8s, backend: B1, kind: crash}]
+compare: {balancer.algorithm: [random, {name: power-of-two, choices: 3}]}
+expect: ["mean_ms < 1s", "mean_ms < 1"]
+`);
+const RESULTS = byVariant(STUDY, await runStudy(STUDY, new LocalExecutor(STUDY)));
+const REPORT: StudyReport = {
+  lbsim: "1.2.3",
+  scenario: "scenario.yaml",
+  title: STUDY.title!,
+  seed: 1,
+  digest: "0123456789abcdef",
+  ...summarise(STUDY, RESULTS),
+  wall_s: 2,
+  events_per_s: 3_000_000,
+};
+
+function text(columns = 100): string[] {
+  return reportLines(REPORT, { color: false, columns });
+}
+
+Deno.test("reportLines() has a row for each variant, faults, verdicts and expectations", () => {
+  const lines = text().join("\n");
+  assert.match(lines, /^variant +mean ms .*\nrandom +[\d.]+ ± [\d.]+ .*\npower-of-two choices=3 /m);
+  assert.match(lines, /^random +crash of B1 at 4\.00 s +detected after [\d.]+ ± [\d.]+ s/m);
+  assert.match(lines, /^power-of-two choices=3 (beats|and) random/m);
+  assert.match(lines, /^✓ random: mean_ms < 1s \(/m);
+  assert.match(lines, /^✗ random: mean_ms < 1: it is [\d.]+, bound 1\.00$/m);
+  assert.match(lines, /^6 runs, [\d,]+ events in 2\.0 s \(3\.0 million a second\); seed 1/m);
+});
+
+Deno.test("reportLines() leaves out columns that a narrow terminal has no room for", () => {
+  const table = (columns: number) => {
+    const lines = text(columns);
+    const from = lines.findIndex((line) => line.startsWith("variant"));
+    return lines.slice(from, from + 3);
+  };
+  for (const columns of [120, 100, 80, 60]) {
+    for (const line of table(columns)) assert.ok(line.length <= columns, `${columns}: ${line}`);
+  }
+  assert.match(table(150)[0]!, /p90 ms.*p99\.9 ms.*imbalance/);
+  assert.match(table(60)[0]!, /mean ms.*p99 ms/);
+  assert.doesNotMatch(table(60)[0]!, /p90 ms/);
+});
+
+Deno.test("reportLines() colours only when it may", () => {
+  assert.ok(text().every((line) => !line.includes("\x1b")));
+  assert.ok(
+    reportLines(REPORT, { color: true, columns: 80 }).some((line) => line.includes("\x1b")),
+  );
+});
+
+Deno.test("csv() has a line for each variant and a column for each number", () => {
+  const [head, ...rows] = csv(REPORT).trimEnd().split("\n").map((line) =>
+    [...line.matchAll(/("(?:[^"]|"")*"|[^,]*)(?:,|$)/g)].map(([, cell]) => cell!).slice(0, -1)
+  );
+  assert.equal(rows.length, 2);
+  assert.ok(rows.every((row) => row.length === head!.length), "no line is shorter than the first");
+  const cell = (row: number, column: string) => rows[row]![head!.indexOf(column)];
+  assert.equal(cell(0, "variant"), "random");
+  assert.equal(cell(1, "balancer.algorithm"), '"{""name"":""power-of-two"",""choices"":3}"');
+  assert.equal(Number(cell(0, "p99_ms_low")), REPORT.variants[0]!.sojourn_ms.p99.low);
+  assert.equal(Number(cell(1, "share(B1)")), REPORT.variants[1]!.backends[0]!.share.value);
+});
+
+Deno.test("plusMinus(), plain(), percent() and large() show what is known and no more", () => {
+  const interval = (value: number, half: number) =>
+    plusMinus({ value, low: value - half, high: value + half });
+  assert.equal(interval(31.4159, 0.62), "31.42 ± 0.62");
+  assert.equal(interval(1234.5, 56.7), "1235 ± 57");
+  assert.equal(interval(12, 0), "12.0");
+  assert.equal(plusMinus({ value: 5, low: null, high: null }), "5.00");
+  assert.equal(plusMinus({ value: null, low: null, high: null }), "–");
+  assert.deepEqual([0, 0.1234, 5.678, 43.21, 1234.5].map(plain), [
+    ...["0", "0.123", "5.68", "43.2", "1235"],
+  ]);
+  assert.deepEqual([0, 0.00001, 0.0012, 0.056, 0.5].map(percent), [
+    ...["0 %", "0.0010 %", "0.12 %", "5.6 %", "50 %"],
+  ]);
+  assert.deepEqual([999, 12345, 5_830_000].map(large), ["999", "12,345", "5.8 million"]);
+});
+
+Deno.test({
+  name: "reportPage() is one page that needs nothing else, and says what it is of",
+  // The plotting library leaves a timer of 16 ms behind, which does nothing. So this test is the last.
+  sanitizeOps: false,
+  sanitizeResources: false,
+  fn: async () => {
+    const details = {
+      plots: plotsOf(STUDY, RESULTS),
+      scenario: STUDY.inputs.scenario.text,
+      command: "lbsim sim scenario.yaml --set seed=1",
+      watch: "the tail",
+      source: ["https://example.org/paper", "a book"],
+    };
+    const page = await reportPage(REPORT, details);
+    assert.equal(await reportPage(REPORT, details), page, "the same result gives the same bytes");
+    assert.doesNotMatch(page, /<script|<link|<img|<iframe|@import|url\((?!#)/);
+    assert.match(page, /<h1>Two &lt;b&gt;choices&lt;\/b&gt;<\/h1>/);
+    assert.equal(page.match(/<svg/g)!.length, 1 + 2 * 4, "one of latency, four of each variant");
+    for (const part of ["the tail", "lbsim sim scenario.yaml --set seed=1", "digest", "a book"]) {
+      assert.ok(page.includes(part), part);
+    }
+    assert.match(page, /<a href="https:\/\/example\.org\/paper">/);
+  },
+});

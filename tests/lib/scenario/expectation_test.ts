@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { holds, parseExpectation } from "../../../lib/scenario/expectation.ts";
+
+Deno.test("parseExpectation() reads metrics, backends, variants, units and multiples", () => {
+  const read = (text: string) => {
+    const { left, comparator, right } = parseExpectation(text);
+    return [left, comparator, right];
+  };
+  const p99 = { metric: "p99_ms", variant: [] };
+  assert.deepEqual(read("p99_ms < 80"), [p99, "<", { value: 80 }]);
+  assert.deepEqual(read("p99_ms<=1.5s"), [p99, "<=", { value: 1500 }]);
+  assert.deepEqual(read("errors < 0.1%"), [
+    { metric: "errors", variant: [] },
+    "<",
+    { value: 0.001 },
+  ]);
+  assert.deepEqual(read("share( B1 )[a, b=1] >= 30%"), [
+    { metric: "share", backend: "B1", variant: ["a", "b=1"] },
+    ">=",
+    { value: 0.3 },
+  ]);
+  assert.deepEqual(read("p99_ms[random] > 2.5 * p99_ms[power-of-two]"), [
+    { metric: "p99_ms", variant: ["random"] },
+    ">",
+    { factor: 2.5, term: { metric: "p99_ms", variant: ["power-of-two"] } },
+  ]);
+});
+
+const MISTAKES: readonly [text: string, message: RegExp][] = [
+  ["p99_ms = 80", /compares nothing/],
+  ["p99 < 80", /unknown metric "p99": did you mean "p99_ms"\?/],
+  ["share < 5%", /share is of a backend: write it like share\(B1\)/],
+  ["p99_ms(B1) < 5", /of the whole run, not of a backend/],
+  ["p99_ms < 5%", /p99_ms has another unit than "%": ms/],
+  ["errors < 5", /errors is a share: write 5%/],
+  ["p99_ms < fast", /unknown metric "fast"/],
+];
+
+for (const [text, message] of MISTAKES) {
+  Deno.test(`parseExpectation() says what is wrong with "${text}"`, () => {
+    assert.throws(() => parseExpectation(text), (error) => {
+      assert.ok(error instanceof SyntaxError);
+      assert.match(error.message, message);
+      return true;
+    });
+  });
+}
+
+Deno.test("holds() compares, and nothing holds of a number that is not there", () => {
+  for (const comparator of ["<", "<=", ">", ">="] as const) {
+    assert.equal(holds(1, comparator, 2), comparator.startsWith("<"));
+    assert.equal(holds(2, comparator, 2), comparator.endsWith("="));
+    assert.equal(holds(NaN, comparator, 2), false);
+  }
+  assert.equal(holds(Infinity, "<", 7000), false);
+});

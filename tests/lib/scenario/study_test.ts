@@ -1,0 +1,424 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { NS_PER_MS, NS_PER_S } from "../../../lib/core/mod.ts";
+import { DiagnosticsError } from "../../../lib/config/diagnostic.ts";
+import { parseStudy, type Study } from "../../../lib/scenario/study.ts";
+import { UserError } from "../../../lib/user_error.ts";
+import { meanOf, scvOf } from "../../../lib/stats/variates.ts";
+
+const CONFIG = `backends:
+  - {id: B1, address: 10.0.0.1:80}
+  - {id: B2, address: 10.0.0.2:80, weight: 3}
+algorithm: random
+health_check: {interval: 1s, timeout: 500ms}
+`;
+
+function parse(text: string, set: readonly string[] = [], trace = "at\n0\n"): Study {
+  return parseStudy({
+    scenario: { file: "scenario.yaml", text },
+    files: {
+      "config.yaml": { file: "config.yaml", text: CONFIG },
+      "visits.csv": { file: "visits.csv", text: trace },
+    },
+    set,
+  });
+}
+
+function only(text: string, set: readonly string[] = []) {
+  const { variants } = parse(text, set);
+  assert.equal(variants.length, 1);
+  return variants[0]!.scenario;
+}
+
+Deno.test("parseStudy() makes a scenario of next to nothing", () => {
+  const { variants, seed, repetition, expect } = parse("balancer: {backends: 3}");
+  const [{ name, scenario }] = variants as [(typeof variants)[0]];
+  assert.deepEqual([name, seed, repetition, expect], ["round-robin", 1, { replications: 10 }, []]);
+  assert.deepEqual(scenario.balancer.backends.map(({ id }) => id), ["B1", "B2", "B3"]);
+  assert.deepEqual(scenario.workload.arrivals, { kind: "poisson", rate: 240 });
+  assert.deepEqual(scenario.service, { kind: "exponential", mean: 10 * NS_PER_MS });
+  assert.deepEqual([scenario.end, scenario.warmup], [{ duration: 60 * NS_PER_S }, 6 * NS_PER_S]);
+  assert.equal(scenario.workload.timeout, Infinity);
+  assert.deepEqual(scenario.servers[2], {
+    slots: 1,
+    queue: Infinity,
+    speed: 1,
+    discipline: "fifo",
+    abandoned: "serve",
+  });
+});
+
+Deno.test("parseStudy() takes a live balancer's file, and the scenario's keys win", () => {
+  const { balancer } = only(
+    "extends: config.yaml\nbalancer: {algorithm: power-of-two, health_check: {interval: 3s}}",
+  );
+  assert.deepEqual(balancer.algorithm, { name: "power-of-two", choices: 2 });
+  assert.deepEqual(balancer.backends.map(({ weight }) => weight), [1, 3]);
+  const { interval, timeout } = balancer.healthCheck;
+  assert.deepEqual([interval, timeout], [3 * NS_PER_S, 500 * NS_PER_MS]);
+});
+
+Deno.test("parseStudy() gives each server what it is said to be, and else the default", () => {
+  const { servers } = only(`
+balancer: {backends: 3}
+servers:
+  default: {slots: 4, queue: 100}
+  B2: {queue: unlimited, speed: 0.5}
+`);
+  assert.deepEqual(servers.map(({ slots, queue, speed }) => [slots, queue, speed]), [
+    [4, 100, 1],
+    [4, Infinity, 0.5],
+    [4, 100, 1],
+  ]);
+});
+
+Deno.test("parseStudy() reads a load as a share of what all backends but backups can do", () => {
+  const { workload } = only(`
+balancer: {backends: [{id: a}, {id: b}, {id: c, backup: true}]}
+servers: {b: {speed: 3, slots: 2}}
+service: 20ms
+workload: {arrivals: {deterministic: {load: 50%}}, requests_per_connection: 5}
+`);
+  assert.deepEqual(workload.arrivals, { kind: "deterministic", rate: 0.5 * 7 / 0.02 / 5 });
+});
+
+Deno.test("parseStudy() makes a variant of every combination, in order, and names each", () => {
+  const { variants } = parse(`
+balancer: {backends: 4}
+compare:
+  balancer.algorithm: [random, {name: power-of-two, choices: 3}]
+  balancer.health_check.interval: [2s, 5s]
+`);
+  assert.deepEqual(variants.map(({ name }) => name), [
+    "random, interval=2s",
+    "random, interval=5s",
+    "power-of-two choices=3, interval=2s",
+    "power-of-two choices=3, interval=5s",
+  ]);
+  assert.deepEqual(variants[3]!.settings, {
+    "balancer.algorithm": { name: "power-of-two", choices: 3 },
+    "balancer.health_check.interval": "5s",
+  });
+  assert.equal(variants[3]!.scenario.balancer.healthCheck.interval, 5 * NS_PER_S);
+});
+
+const SETTINGS: readonly [set: string, read: (study: Study) => unknown, value: unknown][] = [
+  ["workload.arrivals.rate=900/s", rate, 900],
+  ["workload.arrivals.load=50%", rate, 150],
+  ["workload.arrivals.deterministic.rate=60/m", rate, 1],
+  ["service.mean=20ms", ({ variants }) => meanOf(variants[0]!.scenario.service), 20 * NS_PER_MS],
+  ["service=1ms", ({ variants }) => scvOf(variants[0]!.scenario.service), 0],
+  ["seed=7", ({ seed }) => seed, 7],
+  ["replications=3", ({ repetition }) => repetition, { replications: 3 }],
+  ["connections=1_000", ({ variants }) => variants[0]!.scenario.end, { connections: 1000 }],
+  ["faults[1].for=9s", ({ variants }) => variants[0]!.scenario.faults[0]!.for, 9 * NS_PER_S],
+  ["balancer.algorithm={name: power-of-two, choices: 3}", algorithm, {
+    name: "power-of-two",
+    choices: 3,
+  }],
+  ["servers.B1.speed=2", ({ variants }) => variants[0]!.scenario.servers[0]!.speed, 2],
+];
+
+function rate({ variants }: Study): unknown {
+  const { arrivals } = variants[0]!.scenario.workload;
+  return "rate" in arrivals ? arrivals.rate : undefined;
+}
+
+function algorithm({ variants }: Study): unknown {
+  return variants[0]!.scenario.balancer.algorithm;
+}
+
+const BASE = `
+balancer: {backends: 3}
+duration: 30s
+precision: {relative: 5%}
+workload: {arrivals: {poisson: {rate: 800/s}}}
+faults: [{at: 1s, for: 2s, backend: B1, kind: crash}]
+`;
+
+for (const [set, read, value] of SETTINGS) {
+  Deno.test(`parseStudy() lets --set ${set} win`, () => {
+    assert.deepEqual(read(parse(BASE, [set])), value);
+  });
+}
+
+Deno.test("parseStudy() finds what is not written with --set too", () => {
+  const { workload } = only("balancer: {backends: 1}", ["workload.arrivals.load=50%"]);
+  assert.deepEqual(workload.arrivals, { kind: "poisson", rate: 50 });
+});
+
+Deno.test("parseStudy() reads every kind of arrivals, service and fault", () => {
+  const arrivals = [
+    "poisson: 5/s",
+    "deterministic: {rate: 5/s}",
+    "renewal: {gap: {erlang: {stages: 2, mean: 1s}}}",
+    "mmpp: {states: [{rate: 5/s, stay: 1m}, {rate: none, stay: 10s}]}",
+    "on_off: {rate: 5/s, on: 1s, off: {exponential: 2s}}",
+    "diurnal: {rate: 5/s, amplitude: 50%, period: 1h}",
+    "closed: {clients: 20, think: 10ms}",
+    "trace: visits.csv",
+  ];
+  for (const text of arrivals) {
+    const { workload } = only(`balancer: {backends: 1}\nworkload: {arrivals: {${text}}}`);
+    assert.equal(workload.arrivals.kind, text.split(":")[0]);
+  }
+  const services = [
+    "deterministic: 10ms",
+    "deterministic: {value: 10ms}",
+    "exponential: 10ms",
+    "uniform: {min: 5ms, max: 15ms}",
+    "erlang: {stages: 3, mean: 10ms}",
+    "lognormal: {mean: 10ms, sigma: 1}",
+    "hyperexponential: {mean: 10ms, scv: 4}",
+    "hyperexponential: {phases: [{probability: 0.5, mean: 5ms}, {probability: 0.5, mean: 15ms}]}",
+    "empirical: {values: [5ms, 25ms], weights: [3, 1]}",
+  ];
+  for (const text of services) {
+    const { service } = only(`balancer: {backends: 1}\nservice: {${text}}`);
+    assert.equal(Math.round(meanOf(service)), 10 * NS_PER_MS, text);
+  }
+  const { service } = only(
+    "balancer: {backends: 1}\nservice: {hyperexponential: {mean: 1s, scv: 9}}",
+  );
+  assert.ok(Math.abs(scvOf(service) - 9) < 1e-9);
+  const kinds = [
+    ...["crash", "hang", "pause", "partition", "{slow: 5}", "{fail-rate: 20%}"],
+    ...["{fast-errors: 100%}", "{gray: {rate: 30%, slow: 2}}", "{flap: {period: 10s}}"],
+  ];
+  for (const kind of kinds) {
+    const { faults } = only(
+      `balancer: {backends: 2}\nfaults: [{at: 1s, for: 1s, backend: [B1, B2], kind: ${kind}}]`,
+    );
+    assert.equal(faults.length, 2);
+    assert.ok(kind.includes(faults[1]!.kind.name), kind);
+  }
+  const { faults } = only(
+    "balancer: {backends: 2}\nload_balancers: 2\n" +
+      "faults: [{at: 1s, for: 1s, kind: lb-restart, load_balancer: 2}]",
+  );
+  assert.deepEqual(faults, [
+    { at: NS_PER_S, for: NS_PER_S, loadBalancer: 1, kind: { name: "lb-restart" } },
+  ]);
+});
+
+Deno.test("parseStudy() reads a trace, in any order, with clients and work if they are known", () => {
+  const trace = "client,at,service\n3,2s,5ms\n,0.5,\n";
+  const text = "balancer: {backends: 1}\nworkload: {arrivals: {trace: visits.csv}}";
+  const { arrivals } = parse(text, [], trace).variants[0]!.scenario.workload;
+  assert.deepEqual(arrivals, {
+    kind: "trace",
+    entries: [{ at: NS_PER_S / 2 }, { at: 2 * NS_PER_S, client: 3, work: 5 * NS_PER_MS }],
+  });
+});
+
+/** What is written, and what is said of it. */
+const MISTAKES: readonly [name: string, text: string, message: RegExp][] = [
+  ["nothing", "", /scenario\.yaml: there is nothing in it\n {2}it needs at least `extends/],
+  ["no backends", "seed: 1", /there are no backends\n[^]*say `extends: config\.yaml`, or/],
+  [
+    "an unknown key",
+    "balancer: {backends: 1}\nworklod: {}",
+    /scenario\.yaml:2:1: unknown key "worklod"[^]*did you mean "workload"\?/,
+  ],
+  [
+    "an unknown key of the balancer",
+    "balancer: {backends: 1, algoritm: random}",
+    /:1:25: unknown key "algoritm" in balancer[^]*did you mean "algorithm"\?/,
+  ],
+  [
+    "an unknown algorithm",
+    "balancer: {backends: 1, algorithm: randm}",
+    /unknown balancer\.algorithm "randm"[^]*did you mean "random"\?/,
+  ],
+  [
+    "an interval shorter than its timeout",
+    "balancer:\n  backends: 1\n  health_check: {interval: 100ms}",
+    /:3:28: health_check\.interval \(100ms\) is shorter/,
+  ],
+  [
+    "an unknown kind of arrivals",
+    "balancer: {backends: 1}\nworkload: {arrivals: {poison: {rate: 5/s}}}",
+    /:2:23: unknown key "poison" in workload\.arrivals[^]*did you mean "poisson"\?/,
+  ],
+  [
+    "two kinds of service",
+    "balancer: {backends: 1}\nservice: {exponential: 1ms, deterministic: 1ms}",
+    /service: deterministic and exponential: only one of them/,
+  ],
+  [
+    "no kind of service",
+    "balancer: {backends: 1}\nservice: {}",
+    /service: say which: deterministic, exponential/,
+  ],
+  [
+    "a rate without a unit",
+    "balancer: {backends: 1}\nworkload: {arrivals: {poisson: {rate: 5}}}",
+    /:2:39: workload\.arrivals\.poisson\.rate: 5 has no unit: write 5\/s/,
+  ],
+  [
+    "a rate and a load",
+    "balancer: {backends: 1}\nworkload: {arrivals: {poisson: {rate: 5/s, load: 5%}}}",
+    /rate and load: only one of them/,
+  ],
+  [
+    "neither a rate nor a load",
+    "balancer: {backends: 1}\nworkload: {arrivals: {poisson: {}}}",
+    /say how many: `rate: 800\/s`, or `load: 80%`/,
+  ],
+  [
+    "a service without a unit",
+    "balancer: {backends: 1}\nservice: 10",
+    /service: 10 has no unit: write 10ms, 10s or 10m/,
+  ],
+  [
+    "a minimum above the maximum",
+    "balancer: {backends: 1}\nservice: {uniform: {min: 2s, max: 1s}}",
+    /service: min is larger than max/,
+  ],
+  [
+    "a duration and a number of connections",
+    "balancer: {backends: 1}\nduration: 1s\nconnections: 5",
+    /duration and connections: only one of them/,
+  ],
+  [
+    "a server that is no backend",
+    "balancer: {backends: [{id: web-1}]}\nservers: {web-2: {slots: 2}}",
+    /:2:11: there is no backend "web-2"[^]*did you mean "web-1"\?/,
+  ],
+  [
+    "a fault of nobody",
+    "balancer: {backends: 3}\nfaults: [{at: 1s, backend: B9, kind: crash}]",
+    /:2:28: there is no backend "B9"/,
+  ],
+  [
+    "an unknown fault",
+    "balancer: {backends: 3}\nfaults: [{at: 1s, backend: B1, kind: crsh}]",
+    /unknown faults\[1\]\.kind "crsh"[^]*did you mean "crash"\?/,
+  ],
+  [
+    "a fault after the end",
+    "balancer: {backends: 3}\nduration: 1s\nfaults: [{at: 1s, backend: B1, kind: crash}]",
+    /the fault begins after the end of the run/,
+  ],
+  [
+    "a fault without a backend",
+    "balancer: {backends: 3}\nfaults: [{at: 1s, kind: crash}]",
+    /which backend\?[^]*add it, like `backend: B1`/,
+  ],
+  [
+    "a balancer that there is not",
+    "balancer: {backends: 3}\nfaults: [{at: 1s, backend: B1, kind: partition, load_balancer: 2}]",
+    /there is no load balancer 2: 1 in all/,
+  ],
+  [
+    "a comparison of something else",
+    "balancer: {backends: 3}\ncompare: {balancr.algorithm: [random]}",
+    /:2:11: "balancr\.algorithm" cannot be compared[^]*did you mean "balancer"\?/,
+  ],
+  [
+    "a wrong value in a comparison",
+    "balancer: {backends: 3}\ncompare: {balancer.algorithm: [random, rndom]}",
+    /:2:40: unknown balancer\.algorithm "rndom"[^]*did you mean "random"\?/,
+  ],
+  [
+    "an expectation that compares nothing",
+    "balancer: {backends: 3}\nexpect: [p99_ms]",
+    /:2:10: "p99_ms" compares nothing: write it like p99_ms < 80/,
+  ],
+  [
+    "an unknown metric",
+    'balancer: {backends: 3}\nexpect: ["p98_ms < 5"]',
+    /unknown metric "p98_ms": did you mean "p9/,
+  ],
+  [
+    "an expectation of an unknown backend",
+    'balancer: {backends: 3}\nexpect: ["share(B7) < 5%"]',
+    /there is no backend "B7"/,
+  ],
+  [
+    "an expectation of an unknown variant",
+    'balancer: {backends: 3}\nexpect: ["p99_ms[maglef] < 5"]',
+    /there is no variant "maglef"/,
+  ],
+  [
+    "a precision of nothing",
+    "balancer: {backends: 3}\nprecision: {metric: p97_ms}",
+    /unknown metric "p97_ms"/,
+  ],
+  [
+    "a load of unlimited backends",
+    "balancer: {backends: 3}\nservers: {default: {slots: unlimited}}",
+    /load is a share of what the backends can do, and that is unlimited/,
+  ],
+];
+
+for (const [name, text, message] of MISTAKES) {
+  Deno.test(`parseStudy() says where and what: ${name}`, () => {
+    assert.throws(() => parse(text), (error) => {
+      assert.ok(error instanceof DiagnosticsError, String(error));
+      assert.match(error.message, message);
+      return true;
+    });
+  });
+}
+
+Deno.test("parseStudy() tells all mistakes at once, each of them once", () => {
+  const text = `
+balancer: {backends: 3}
+service: 10
+servers: {B7: {}}
+expect: ["nonsense"]
+compare: {balancer.algorithm: [random, round-robin]}
+`;
+  assert.throws(() => parse(text.replace("10", "10ms")), (error) => {
+    assert.ok(error instanceof DiagnosticsError);
+    assert.deepEqual(error.diagnostics.length, 2);
+    return true;
+  });
+});
+
+Deno.test("parseStudy() blames the flag, the file that is extended, or the trace", () => {
+  const wrongFlag = () => parse("balancer: {backends: 1}", ["duration=1"]);
+  assert.throws(wrongFlag, /^UserError: --set duration=1: duration: 1 has no unit/);
+  assert.throws(() => parse("balancer: {backends: 1}", ["=1"]), /sets nothing: write it like/);
+  const extending = () =>
+    parseStudy({
+      scenario: { file: "scenario.yaml", text: "extends: config.yaml" },
+      files: { "config.yaml": { file: "config.yaml", text: "backends: []" } },
+      set: [],
+    });
+  assert.throws(extending, /config\.yaml:1:11: .*must name at least one backend/);
+  const text = "balancer: {backends: 1}\nworkload: {arrivals: {trace: visits.csv}}";
+  assert.throws(() => parse(text, [], "at\n1\nsoon\n"), /visits\.csv:3: at: "soon" is not a time/);
+  assert.throws(() => parse(text, [], "when\n1\n"), /visits\.csv:1: unknown column "when"/);
+  assert.throws(() => parse(text, [], "at\n"), /there are no connections in it/);
+});
+
+Deno.test("parseStudy() meets any text with a study or diagnostics, and nothing else", () => {
+  const key = fc.constantFrom(
+    ...["balancer", "workload", "service", "servers", "faults", "compare", "expect", "seed"],
+    ...["network", "duration", "precision", "extends", "warmup", "x"],
+  );
+  const value = fc.letrec((tie) => ({
+    value: fc.oneof(
+      { maxDepth: 3 },
+      fc.constantFrom("1s", "80%", "5/s", "B1", "random", 1, 0, -1, null, true, "config.yaml"),
+      fc.array(tie("value"), { maxLength: 3 }),
+      fc.dictionary(
+        fc.oneof(key, fc.constantFrom("arrivals", "poisson", "rate", "backends", "at", "kind")),
+        tie("value"),
+        { maxKeys: 3 },
+      ),
+    ),
+  })).value;
+  fc.assert(
+    fc.property(fc.dictionary(key, value, { maxKeys: 5 }), (data) => {
+      try {
+        parse(JSON.stringify({ balancer: { backends: 2 }, ...data }));
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+      }
+    }),
+    { numRuns: 500 },
+  );
+});

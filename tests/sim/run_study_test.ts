@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { NS_PER_S } from "../../lib/core/mod.ts";
+import { Forecast } from "../../sim/forecast.ts";
+import { byVariant, type Progress, runStudy } from "../../sim/run_study.ts";
+import { mergeShards, parseShard } from "../../sim/shard.ts";
+import { summarise } from "../../sim/summary.ts";
+import { WorkerPool } from "../../sim/workers.ts";
+import { LocalExecutor, studyFrom } from "./study.ts";
+
+const MAIN = new URL("../../main.ts", import.meta.url).href;
+
+const TEXT = `
+balancer: {backends: 3}
+duration: 5s
+warmup: auto
+replications: 4
+compare: {balancer.algorithm: [random, least-connections]}
+`;
+
+Deno.test("runStudy() gives the same bytes on one thread, on several, and in workers", async () => {
+  const study = studyFrom(TEXT);
+  const one = JSON.stringify(await runStudy(study, new LocalExecutor(study)));
+  assert.equal(JSON.stringify(await runStudy(study, new LocalExecutor(study, 3))), one);
+  using pool = new WorkerPool(MAIN, 2, study.inputs);
+  assert.equal(JSON.stringify(await runStudy(study, pool)), one);
+});
+
+Deno.test("runStudy() in parts, merged in any order, gives the same bytes", async () => {
+  const study = studyFrom(TEXT);
+  const whole = summarise(study, byVariant(study, await runStudy(study, new LocalExecutor(study))));
+  const shards = await Promise.all([3, 1, 2].map(async (index) => {
+    const shard = { index, of: 3 };
+    const results = await runStudy(study, new LocalExecutor(study), { shard });
+    const text = JSON.stringify({
+      lbsim: "1.0.0",
+      shard,
+      inputs: study.inputs,
+      wall_s: index,
+      results,
+    });
+    return { file: `part${index}.json`, shard: parseShard(`part${index}.json`, text) };
+  }));
+  const merged = mergeShards("1.0.0", shards);
+  assert.equal(merged.wallSeconds, 6);
+  const summary = summarise(merged.study, byVariant(merged.study, merged.results));
+  assert.equal(JSON.stringify(summary), JSON.stringify(whole));
+  const wrong = (files: typeof shards, version = "1.0.0") => () => mergeShards(version, files);
+  assert.throws(wrong(shards.slice(1)), /1 of 3 shards are missing: 3/);
+  assert.throws(wrong([shards[0]!, ...shards]), /is shard 3 of 3, and so is part3\.json/);
+  assert.throws(wrong(shards, "2.0.0"), /is of lbsim 1\.0\.0, this is 2\.0\.0/);
+  const other = studyFrom(TEXT, ["seed=2"]);
+  const stranger = { ...shards[1]!, shard: { ...shards[1]!.shard, inputs: other.inputs } };
+  assert.throws(wrong([shards[0]!, stranger, shards[2]!]), /is a shard of something else than/);
+});
+
+Deno.test("parseShard() refuses what --shard did not write", () => {
+  assert.throws(() => parseShard("x.json", "no"), /x\.json: is not JSON/);
+  assert.throws(() => parseShard("x.json", "{}"), /was not written by `lbsim sim --shard`/);
+  assert.throws(() => parseShard("x.json", "null"), /was not written by `lbsim sim --shard`/);
+});
+
+Deno.test("runStudy() runs until the result is as precise as was asked for, and no longer", async () => {
+  const precision = (relative: string, max = 40) =>
+    studyFrom(TEXT, [
+      `precision={metric: mean_ms, relative: ${relative}, max_replications: ${max}}`,
+    ]);
+  const runs = async (study: ReturnType<typeof studyFrom>) =>
+    (await runStudy(study, new LocalExecutor(study))).length / 2;
+  const [rough, fine] = [await runs(precision("50%")), await runs(precision("8%"))];
+  assert.ok(rough < fine && fine < 40, `${rough} < ${fine}`);
+  assert.equal(await runs(precision("0.01%", 12)), 12);
+});
+
+Deno.test("runStudy() stops when it is told to", async () => {
+  const study = studyFrom(TEXT);
+  const stopping = new AbortController();
+  const executor = new LocalExecutor(study);
+  const progress = ({ done }: Progress) => {
+    if (done === 2) stopping.abort(new Error("enough"));
+  };
+  await assert.rejects(
+    runStudy(study, executor, { signal: stopping.signal, progress }),
+    /enough/,
+  );
+  assert.ok(executor.tasks.length < 8);
+  await assert.rejects(
+    runStudy(study, executor, { signal: AbortSignal.abort(new Error("too late")) }),
+    /too late/,
+  );
+});
+
+Deno.test("Forecast says what is left, but not of what is over in a moment", () => {
+  const forecast = new Forecast(10 * NS_PER_S);
+  const line = (seconds: number, done: number, total: number) =>
+    forecast.line({ done, total }, (10 + seconds) * NS_PER_S);
+  assert.equal(line(1, 10, 15), undefined);
+  assert.equal(line(3, 10, 40), "25 %, 10 of 40 runs, about 9 s left");
+  assert.equal(line(60, 10, 400), "2 %, 10 of 400 runs, about 39 min left");
+  assert.equal(line(60, 400, 400), undefined);
+});
