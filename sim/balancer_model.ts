@@ -18,6 +18,8 @@ export class BalancerModel {
   readonly events = new EventStream();
   /** It takes clients in. */
   listening = false;
+  /** How many faults keep it from running. */
+  stops = 0;
   /** By backend index: the network between them is cut. How many partitions do so. */
   readonly cuts: number[];
   readonly #options: Balancer;

@@ -142,7 +142,7 @@ export class Clients {
     flags[c] = flags[c]! & ~(BROKEN | ANSWERED);
     this.#offers(c, now, undefined);
     if (broken) {
-      this.#connects(c, now);
+      this.#connects(this.#afresh(c), now);
       return;
     }
     this.#waits(c, now);
@@ -212,6 +212,15 @@ export class Clients {
     for (const column of [startedAt, work, request, client, owner, requestsLeft, attempt]) {
       column[heir] = column[c]!;
     }
+    return heir;
+  }
+
+  /** The connection on which a client goes on whose last one broke: another, if that is still known. */
+  #afresh(c: number): number {
+    const { connections } = this.#world;
+    if ((connections.flags[c]! & ABORTING) === 0) return c;
+    const heir = this.takeOver(c);
+    this.#waitsNoMore(c);
     return heir;
   }
 

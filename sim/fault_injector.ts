@@ -117,12 +117,14 @@ export class FaultInjector {
 
   #balancerStops(index: number, now: Nanoseconds): void {
     const balancer = this.#world.balancers[index]!;
+    if (balancer.stops++ > 0) return;
     this.#world.prober.stop(balancer, now);
     this.#world.relay.drop(balancer, now);
     balancer.restart();
   }
 
   #balancerStarts(index: number, now: Nanoseconds): void {
-    this.#world.prober.restart(this.#world.balancers[index]!, now);
+    const balancer = this.#world.balancers[index]!;
+    if (--balancer.stops === 0) this.#world.prober.restart(balancer, now);
   }
 }

@@ -176,12 +176,15 @@ export class Relay {
     const { connections, scenario } = this.#world;
     const { idle } = scenario.balancer.timeouts;
     let oldest = now;
+    let open = false;
     for (let c = 0; c < connections.size; c++) {
       if ((connections.flags[c]! & (LEASED | OPEN)) !== (LEASED | OPEN)) continue;
+      open = true;
       const movedAt = connections.movedAt[c]!;
       if (movedAt + idle <= now) this.#cutOff(c, "idle_timeout", now);
       else oldest = Math.min(oldest, movedAt);
     }
+    if (!open && this.#world.queue.idle) return;
     this.#scheduleSweep(Math.max(oldest + idle, now + Math.round(idle * IDLE_PRECISION)));
   }
 
@@ -269,6 +272,9 @@ export class Relay {
 
   /** The balancer itself closes in both directions. */
   #cutOff(c: number, end: ConnectionEnd, now: Nanoseconds): void {
+    const { flags } = this.#world.connections;
+    // A client that thinks will find out before it sends its next request.
+    if ((flags[c]! & WAITED_FOR) === 0) flags[c] = flags[c]! | BROKEN;
     this.#letGo(c, end, now);
     this.#failsForClient(c, now);
     this.#world.settle(c);

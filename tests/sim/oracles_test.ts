@@ -1,6 +1,17 @@
 /** The numbers of queueing theory, at loads where a run of seconds can show them. */
 import { NS_PER_S } from "../../lib/core/mod.ts";
-import { meanSojourn, meanWait, type Oracle, p99, refusedShare, testOracles } from "./oracle.ts";
+import { gm1, mg1Wait, mmc, mmckLoss, shortestOf } from "../../sim/theory.ts";
+import { estimateMean } from "../../lib/stats/estimate.ts";
+import assert from "node:assert/strict";
+import {
+  meanSojourn,
+  meanWait,
+  type Oracle,
+  p99,
+  refusedShare,
+  replicate,
+  testOracles,
+} from "./oracle.ts";
 
 const EXPONENTIAL = { kind: "exponential", mean: NS_PER_S } as const;
 const SHARED = { discipline: "processor-sharing" } as const;
@@ -152,4 +163,124 @@ const CLOSED: readonly Oracle[] = [
   },
 ];
 
+/** Members of the same families that tables do not list. */
+const RELATIVES: readonly Oracle[] = [
+  {
+    name: "M/G/1 with hyperexponential service, c² = 4, at ρ = 0.6",
+    options: {
+      load: 0.6,
+      service: {
+        kind: "hyperexponential",
+        phases: [
+          { probability: 0.887298, mean: NS_PER_S / (2 * 0.887298) },
+          { probability: 0.112702, mean: NS_PER_S / (2 * 0.112702) },
+        ],
+      },
+    },
+    connections: 250_000,
+    expected: [[meanWait, mg1Wait(0.6, 1, 4)]],
+  },
+  {
+    name: "M/G/1 with Erlang service of four stages at ρ = 0.8",
+    options: { load: 0.8, service: { kind: "erlang", stages: 4, mean: NS_PER_S } },
+    connections: 400_000,
+    expected: [[meanWait, mg1Wait(0.8, 1, 0.25)]],
+  },
+  {
+    name: "E₄/M/1 for gaps of Erlang's law at ρ = 0.7",
+    options: {
+      arrivals: { kind: "renewal", gap: { kind: "erlang", stages: 4, mean: NS_PER_S / 0.7 } },
+    },
+    connections: 150_000,
+    expected: [[meanSojourn, gm1((s) => (2.8 / (2.8 + s)) ** 4, 1).mean]],
+  },
+  {
+    name: "GI/M/1 for a Poisson stream with exponential pauses",
+    options: {
+      arrivals: {
+        kind: "on_off",
+        rate: 1,
+        on: { kind: "exponential", mean: 10 * NS_PER_S },
+        off: { kind: "exponential", mean: 10 * NS_PER_S },
+      },
+    },
+    connections: 400_000,
+    expected: [[meanSojourn, gm1(interruptedPoisson(1, 0.1, 0.1), 1).mean]],
+  },
+  {
+    name: "M/M/3 at ρ = 0.6",
+    options: { load: 0.6, server: { slots: 3 } },
+    connections: 100_000,
+    expected: [[meanSojourn, mmc(3, 1.8, 1).mean], [p99, mmc(3, 1.8, 1).quantile(0.99)]],
+  },
+  {
+    name: "M/M/2/3 with an offered load of 2.4: it cannot be overloaded",
+    options: { load: 1.2, server: { slots: 2, queue: 1 } },
+    connections: 40_000,
+    expected: [[refusedShare, mmckLoss(2, 3, 2.4, 1)]],
+  },
+  {
+    name: "power of two over four at ρ = 0.6",
+    options: { n: 4, load: 0.6, algorithm: { name: "power-of-two" } },
+    connections: 120_000,
+    expected: [
+      [meanSojourn, shortestOf(4, 2, 0.6).mean],
+      [p99, shortestOf(4, 2, 0.6).quantile(0.99)],
+    ],
+  },
+  {
+    name: "join-the-shortest-queue over three at ρ = 0.7",
+    options: { n: 3, load: 0.7, algorithm: { name: "least-connections" } },
+    connections: 150_000,
+    expected: [
+      [meanSojourn, shortestOf(3, 3, 0.7).mean],
+      [p99, shortestOf(3, 3, 0.7).quantile(0.99)],
+    ],
+  },
+  {
+    name: "M/M/1 each for random in proportion to unequal speeds",
+    options: {
+      arrivals: { kind: "poisson", rate: 0.6 * 7 },
+      servers: [{ speed: 4 }, { speed: 2 }, { speed: 1 }],
+      weights: [4, 2, 1],
+    },
+    connections: 200_000,
+    // Each is an M/M/1 of load 0.6, and gets its part of the clients.
+    expected: [[meanSojourn, (4 / 4 + 2 / 2 + 1 / 1) / 7 / (1 - 0.6)]],
+  },
+  {
+    name: "R = N/X − Z for a closed loop of any law",
+    options: {
+      n: 3,
+      algorithm: { name: "least-connections" },
+      service: { kind: "lognormal", mean: NS_PER_S, sigma: 1 },
+      arrivals: {
+        kind: "closed",
+        clients: 9,
+        think: { kind: "uniform", min: 0, max: 4 * NS_PER_S },
+      },
+    },
+    connections: 60_000,
+    expected: [[(result) => (meanSojourn(result) + 2) * result.throughput, 9]],
+  },
+];
+
+/** The Laplace transform of the gaps of a Poisson stream that is switched on and off by chance. */
+function interruptedPoisson(rate: number, leaveOn: number, leaveOff: number) {
+  return (s: number) =>
+    rate * (s + leaveOff) / (s * s + (rate + leaveOn + leaveOff) * s + rate * leaveOff);
+}
+
+testOracles(RELATIVES);
+
+Deno.test("simulate() of power-of-two draws distinct backends: drawing one twice would be slower", () => {
+  const sojourns = replicate({
+    n: 5,
+    load: 0.7,
+    algorithm: { name: "power-of-two" },
+    end: { connections: 60_000 },
+  }, 10).map(meanSojourn);
+  const { value, standardError } = estimateMean(sojourns);
+  assert.ok(Math.abs(value - 1.880492) > 10 * standardError, `${value} ± ${standardError}`);
+});
 testOracles([...SINGLE_SERVER, ...SEVERAL_SLOTS, ...SHARING, ...ALGORITHMS, ...CLOSED]);

@@ -1,0 +1,219 @@
+/** What is known of probes, failover and stalls. */
+import assert from "node:assert/strict";
+import { NS_PER_MS, NS_PER_S } from "../../lib/core/mod.ts";
+import type { BackendFaultKind } from "../../lib/scenario/types.ts";
+import { Histogram } from "../../lib/stats/histogram.ts";
+import type { ReplicationResult } from "../../sim/mod.ts";
+import { detectionTime, failoverLoss, flapping } from "../../sim/theory.ts";
+import { assertMean } from "../support/statistics.ts";
+import { refusedShare, replicate } from "./oracle.ts";
+import type { QueueingOptions } from "./scenarios.ts";
+
+/** Hardly anybody comes: it is about probes. */
+const QUIET = { kind: "poisson", rate: 0.1 } as const;
+
+/** Runs a fault of B1 that begins at 20 s, at many phases of the probes. */
+function detections(
+  kind: BackendFaultKind,
+  healthCheck: { interval: number; timeout: number; fall: number; jitter: number },
+  options: QueueingOptions = {},
+): number[] {
+  const results = replicate({
+    n: 2,
+    arrivals: QUIET,
+    faults: [{ at: 20 * NS_PER_S, for: Infinity, backend: 0, kind }],
+    balancer: {
+      healthCheck: {
+        type: "tcp",
+        rise: 2,
+        interval: healthCheck.interval * NS_PER_S,
+        timeout: healthCheck.timeout * NS_PER_S,
+        fall: healthCheck.fall,
+        jitter: healthCheck.jitter,
+      },
+    },
+    end: { duration: 120 * NS_PER_S },
+    warmup: 0,
+    ...options,
+  }, 600);
+  return results.map(({ faults }) => faults[0]!.detection[0]! / NS_PER_S);
+}
+
+const RULES = [
+  { interval: 2, timeout: 1, fall: 3, jitter: 0 },
+  { interval: 1, timeout: 0.2, fall: 1, jitter: 0 },
+  { interval: 5, timeout: 3, fall: 2, jitter: 0 },
+];
+
+for (const rule of RULES) {
+  const { interval, timeout, fall } = rule;
+  for (const [kind, silence] of [["crash", 0], ["hang", timeout]] as const) {
+    const name = `${kind}, interval ${interval} s, timeout ${timeout} s, fall ${fall}`;
+    Deno.test(`simulate() detects when theory says: ${name}`, () => {
+      const { least, mean, most } = detectionTime(interval, fall, silence);
+      const times = detections({ name: kind }, rule);
+      assert.ok(Math.min(...times) >= least - 1e-9, `${Math.min(...times)} < ${least}`);
+      assert.ok(Math.max(...times) <= most + 1e-9, `${Math.max(...times)} > ${most}`);
+      assertUniform(times, least, most);
+      assertMean(times.map((time) => time + 100), mean + 100);
+    });
+  }
+}
+
+/** Kolmogorov and Smirnov's test, at one in a thousand: 1.95/√n. */
+function assertUniform(values: readonly number[], from: number, to: number): void {
+  const sorted = values.toSorted((a, b) => a - b);
+  const distance = Math.max(
+    ...sorted.map((value, i) => Math.abs((value - from) / (to - from) - (i + 0.5) / sorted.length)),
+  );
+  assert.ok(distance < 1.95 / Math.sqrt(sorted.length), `distance ${distance}`);
+}
+
+Deno.test("simulate() detects later over a slow network, and jitter widens the bounds", () => {
+  const rule = { interval: 2, timeout: 1, fall: 3, jitter: 0.1 };
+  const jittered = detections({ name: "crash" }, rule);
+  assert.ok(Math.min(...jittered) >= 2 * 2 * 0.9 && Math.max(...jittered) <= 3 * 2 * 1.1);
+  const slow = detections({ name: "crash" }, { ...rule, jitter: 0 }, {
+    latency: { kind: "deterministic", value: 100 * NS_PER_MS },
+  });
+  // The probe that is on its way when the fault begins is refused too: it counts from its arrival.
+  assert.ok(Math.min(...slow) >= 4 && Math.max(...slow) <= 6 + 0.2 + 1e-9);
+});
+
+Deno.test("simulate() flaps as often as runs of unlucky probes come, and is down as long", () => {
+  const [failure, fall, rise] = [0.3, 3, 2];
+  const results = replicate({
+    n: 1,
+    arrivals: { kind: "poisson", rate: 0.001 },
+    faults: [{ at: 0, for: Infinity, backend: 0, kind: { name: "fail-rate", rate: failure } }],
+    balancer: {
+      healthCheck: {
+        type: "http",
+        interval: NS_PER_S,
+        timeout: NS_PER_S / 2,
+        fall,
+        rise,
+        jitter: 0,
+      },
+    },
+    end: { duration: 100_000 * NS_PER_S },
+    warmup: 0,
+  }, 10);
+  const { probesUp, downShare } = flapping(failure, fall, rise);
+  assertMean(results.map(({ backends }) => backends[0]!.downShare), downShare);
+  assertMean(
+    results.map(({ backends }) => 100_000 * (1 - backends[0]!.downShare) / backends[0]!.downs),
+    probesUp,
+  );
+});
+
+for (const [n, dead, retries] of [[5, 3, 1], [10, 5, 2], [4, 2, 0], [6, 4, 3]] as const) {
+  const name = `${dead} of ${n} dead, ${retries} retries`;
+  Deno.test(`simulate() loses whom failover over distinct backends cannot save: ${name}`, () => {
+    const results = replicate({
+      n,
+      load: 0.1,
+      balancer: { retries },
+      faults: Array.from({ length: dead }, (_, backend) => ({
+        at: 0,
+        for: Infinity,
+        backend,
+        kind: { name: "crash" } as const,
+      })),
+      end: { connections: 40_000 },
+      warmup: NS_PER_S,
+    }, 10);
+    assertMean(results.map(refusedShare), failoverLoss(n, dead, retries));
+  });
+}
+
+/** 100 requests a second, and a stall of 100 s after 100 s. */
+const STALL: QueueingOptions = {
+  service: { kind: "deterministic", value: NS_PER_MS },
+  server: { slots: Infinity },
+  faults: [{ at: 100 * NS_PER_S, for: 100 * NS_PER_S, backend: 0, kind: { name: "pause" } }],
+  end: { duration: 200 * NS_PER_S },
+  warmup: 0,
+};
+
+Deno.test("simulate() counts from the intended start: a stall shows in an open loop", () => {
+  const [result] = replicate({ ...STALL, arrivals: { kind: "deterministic", rate: 100 } }, 1);
+  const sojourn = Histogram.fromData(result!.sojourn);
+  assert.equal(sojourn.count, 20_000);
+  assert.ok(Math.abs(sojourn.mean / NS_PER_MS - 25_003) < 1, `${sojourn.mean}`);
+  assert.ok(Math.abs(sojourn.quantile(0.99) / NS_PER_MS - 98_000) < 0.004 * 98_000);
+});
+
+Deno.test("simulate() of a closed loop hides the stall: coordinated omission", () => {
+  const think = { kind: "deterministic", value: 9 * NS_PER_MS } as const;
+  const [result] = replicate({ ...STALL, arrivals: { kind: "closed", clients: 1, think } }, 1);
+  const sojourn = Histogram.fromData(result!.sojourn);
+  assert.ok(sojourn.quantile(0.9998) / NS_PER_MS < 1.005);
+  assert.ok(sojourn.max >= 99 * NS_PER_S, "the one that was stalled is there");
+});
+
+Deno.test("simulate() gives a balancer that sees nothing of the others no more than its own view", () => {
+  const mean = (loadBalancers: number) =>
+    replicate({
+      n: 5,
+      load: 0.8,
+      algorithm: { name: "least-connections" },
+      loadBalancers,
+      end: { connections: 60_000 },
+    }, 6).map(({ sojourn }: ReplicationResult) => Histogram.fromData(sojourn).mean);
+  const [one, four, many] = [1, 4, 64].map((count) =>
+    mean(count).reduce((sum, value) => sum + value, 0) / 6 / NS_PER_S
+  );
+  assert.ok(one! < four! && four! < many!, `${one} ${four} ${many}`);
+  // With a balancer for every few clients the views are empty, and the picks as good as random: M/M/1.
+  assert.ok(many! > 3.2 && many! < 5.1, `${many}`);
+});
+
+/** Clients that send three requests, and think between them. */
+const THINKING: QueueingOptions = {
+  n: 2,
+  arrivals: { kind: "poisson", rate: 5 },
+  service: { kind: "exponential", mean: 10 * NS_PER_MS },
+  latency: { kind: "deterministic", value: NS_PER_MS },
+  workload: {
+    requestsPerConnection: { kind: "deterministic", value: 3 },
+    thinkTime: { kind: "exponential", mean: NS_PER_S },
+  },
+  end: { duration: 60 * NS_PER_S },
+  warmup: 0,
+};
+
+Deno.test("simulate() lets a client that was thinking when its connection was cut connect again", () => {
+  const cut: readonly QueueingOptions[] = [
+    { faults: [{ at: 20e9, for: 1e9, loadBalancer: 0, kind: { name: "lb-restart" } }] },
+    {
+      balancer: { timeouts: { connect: NS_PER_S, idle: 300 * NS_PER_MS } },
+      workload: { ...THINKING.workload, timeout: Infinity },
+    },
+  ];
+  for (const options of cut) {
+    const [{ requests }] = replicate({ ...THINKING, ...options }, 1) as [ReplicationResult];
+    assert.equal(requests.unfinished, 0);
+    assert.ok(requests.done > 800, `${requests.done}`);
+  }
+});
+
+Deno.test("simulate() starts a balancer again when the last of the restarts is over", () => {
+  const restart = (at: number, length: number) => ({
+    at: at * NS_PER_S,
+    for: length * NS_PER_S,
+    loadBalancer: 0,
+    kind: { name: "lb-restart" } as const,
+  });
+  const [{ requests, turnedAway }] = replicate({
+    ...THINKING,
+    balancer: {
+      healthCheck: { type: "tcp", interval: 1e9, timeout: 5e8, rise: 1, fall: 1, jitter: 0 },
+    },
+    faults: [restart(20, 10), restart(25, 15)],
+  }, 1) as [ReplicationResult];
+  assert.equal(requests.unfinished, 0);
+  // Five new clients a second for twenty seconds, and those that were cut off.
+  assert.ok(turnedAway.balancer_down! > 60, `${turnedAway.balancer_down}`);
+  assert.equal(turnedAway.balancer_down, requests.refused);
+});
