@@ -71,7 +71,8 @@ export class Balancer {
    */
   static async start(config: Config, options: BalancerOptions): Promise<Balancer> {
     const { events, now, seed } = options;
-    const random = createRandom(childSeed(seed, "algorithm"));
+    // As in the simulator, so that the same seed draws the same lots in both.
+    const random = createRandom(childSeed(seed, "algorithm", 0));
     const scheduler = new Scheduler(config, events, random);
     const prober = new Prober(config, scheduler, { now, seed });
     await prober.start();

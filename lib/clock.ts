@@ -8,7 +8,13 @@ export function monotonicNow(): Nanoseconds {
   return Math.round(performance.now() * NS_PER_MS);
 }
 
-/** A delay for `setTimeout`, which counts in milliseconds and fires early rather than late. */
+/** Longer delays do not fit into `setTimeout`: it would fire at once. */
+const DELAY_MAX_MS = 2 ** 31 - 1;
+
+/**
+ * A delay for `setTimeout`, which counts in milliseconds and fires early rather than late. What is
+ * longer than 24 days fires then.
+ */
 export function timerDelay(duration: Nanoseconds): number {
-  return Math.max(0, Math.ceil(duration / NS_PER_MS));
+  return Math.min(Math.max(0, Math.ceil(duration / NS_PER_MS)), DELAY_MAX_MS);
 }

@@ -55,3 +55,5 @@ export const PROBE_RESULT = 23;
 export const FLAP = 24;
 /** A slice of the time series ends. */
 export const SLICE = 25;
+/** An operator does something: which of the actions. */
+export const OPERATE = 26;

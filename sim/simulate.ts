@@ -1,4 +1,10 @@
-import { assert, type LbEvent, type Nanoseconds, NS_PER_S } from "../lib/core/mod.ts";
+import {
+  assert,
+  type LbEvent,
+  type Nanoseconds,
+  NS_PER_S,
+  type Scheduler,
+} from "../lib/core/mod.ts";
 import type { Scenario } from "../lib/scenario/types.ts";
 import { meanRate } from "./arrivals.ts";
 import { checkInvariants } from "./invariants.ts";
@@ -19,6 +25,7 @@ import {
   FLAP,
   IDLE_SWEEP,
   NEXT_REQUEST,
+  OPERATE,
   PROBE_CONNECT,
   PROBE_DUE,
   PROBE_REQUEST,
@@ -36,12 +43,17 @@ import type { BackendResult, Imbalance, ReplicationResult } from "./result.ts";
 import { TimeSeries } from "./time_series.ts";
 import { World } from "./world.ts";
 
-/** What may be asked of a run besides its result. None of it changes the result. */
+/** What may be asked of a run. Nothing but `operate` changes the result. */
 export interface SimulateOptions {
   /** Take down how things went over time. */
   readonly series?: boolean;
   /** Calls this for every event of every balancer. */
   readonly observe?: (event: LbEvent, balancer: number) => void;
+  /** What an operator does meanwhile, to the scheduler of every balancer. */
+  readonly operate?: readonly {
+    readonly at: Nanoseconds;
+    act(scheduler: Scheduler, now: Nanoseconds): void;
+  }[];
   /** Check after every event that nothing was lost and all counts agree. Slow; for tests. */
   readonly checked?: boolean;
 }
@@ -69,6 +81,7 @@ class Simulation {
   readonly #checked: boolean;
   readonly #health: HealthLog;
   readonly #series: TimeSeries | undefined;
+  readonly #operate: NonNullable<SimulateOptions["operate"]>;
   #events = 0;
   #now: Nanoseconds = 0;
   #warm: Gauges | undefined;
@@ -77,12 +90,13 @@ class Simulation {
   constructor(
     scenario: Scenario & { readonly warmup: Nanoseconds },
     seed: number,
-    { series, observe, checked }: SimulateOptions,
+    { series, observe, operate = [], checked }: SimulateOptions,
   ) {
     const world = new World(scenario, seed, scenario.warmup);
     this.#world = world;
     this.#seed = seed;
     this.#checked = checked ?? false;
+    this.#operate = operate;
     this.#health = new HealthLog(world.backends, world.balancers.length, scenario.faults);
     this.#series = series ? new TimeSeries(sliceOf(scenario), SLICES) : undefined;
     for (const balancer of world.balancers) {
@@ -113,6 +127,7 @@ class Simulation {
     const { queue, scenario, faults, prober, relay, clients, warmup } = this.#world;
     queue.push(warmup, WARM, 0);
     if (this.#series !== undefined) queue.push(0, SLICE, 0);
+    this.#operate.forEach(({ at }, action) => queue.push(at, OPERATE, action));
     prober.start();
     faults.start();
     relay.start();
@@ -156,6 +171,11 @@ class Simulation {
         break;
       case FLAP:
         faults.flaps(subject, now);
+        break;
+      case OPERATE:
+        for (const { scheduler } of this.#world.balancers) {
+          this.#operate[subject]!.act(scheduler, now);
+        }
         break;
       case WARM:
         this.#warm = readGauges(this.#world, this.#health, now);

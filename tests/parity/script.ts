@@ -1,0 +1,83 @@
+/** What happens to a balancer, step by step: the same for the live one and for the simulated one. */
+import type { LbEvent, Nanoseconds } from "../../lib/core/mod.ts";
+import { type Config, parseConfig } from "../../lib/config/mod.ts";
+
+/** A step; each is at a moment of its own, in milliseconds, in ascending order. */
+export type Step =
+  /** The client with this number connects, and closes at `until`. */
+  | { readonly at: number; readonly connect: number; readonly until: number }
+  /** A backend dies: its connections end, connects are refused. */
+  | { readonly at: number; readonly kill: string }
+  /** It is there again. */
+  | { readonly at: number; readonly revive: string }
+  /** A probe has ended. */
+  | { readonly at: number; readonly probe: string; readonly ok: boolean }
+  /** The operator's wish. */
+  | { readonly at: number; readonly mode: "ready" | "drain" | "maintenance"; readonly of: string };
+
+/** A script, and the balancer to which it happens. */
+export interface Script {
+  /** The balancer's configuration in YAML, without addresses and probes. */
+  readonly config: string;
+  readonly ids: readonly string[];
+  readonly seed: number;
+  readonly steps: readonly Step[];
+}
+
+/** A configuration with these backends; their probes come from the script alone. */
+export function configOf({ config, ids }: Script, ports: readonly number[]): Config {
+  const text = `${config}
+listen: 127.0.0.1:0
+health_check: {type: tcp, interval: 400h, timeout: 5s, rise: 2, fall: 2, jitter: 0%}
+`;
+  const withPorts = ids.reduce(
+    (written, id, i) => written.replace(`id: ${id},`, `id: ${id}, address: 127.0.0.1:${ports[i]},`),
+    text,
+  );
+  return parseConfig({ file: "parity.yaml", text: withPorts });
+}
+
+/** What the balancer decided. */
+export type Decision = string;
+
+/** The events that are decisions, or that decisions rest on. */
+export const DECISIONS = [
+  "connection_opened",
+  "connect_failed",
+  "connection_refused",
+  "connection_closed",
+  "backend_up",
+  "backend_down",
+  "backend_mode_changed",
+  "session_pinned",
+  "session_moved",
+  "session_evicted",
+] as const;
+
+/** An event without what depends on the clock or the wire. */
+export function decisionOf(event: LbEvent): Decision {
+  const { type, at_ms: _at, ...rest } = event;
+  const facts = Object.entries(rest).filter(([key]) => !CIRCUMSTANCES.includes(key));
+  return `${type} ${facts.map(([key, value]) => `${key}=${value}`).join(" ")}`;
+}
+
+/** How a connection ends is the wire's: a live one may see a clean end where a simulated one sees a reset. */
+const CIRCUMSTANCES: readonly string[] = [
+  ...["connect_ms", "duration_ms", "bytes_to_backend", "bytes_to_client", "end"],
+];
+
+/** Milliseconds as the scheduler counts. */
+export function ns(ms: number): Nanoseconds {
+  return ms * 1e6;
+}
+
+/**
+ * Decisions by step. Those of connections that end at one stroke come in any order: they are sorted.
+ */
+export function inOrder(decisions: readonly Decision[]): Decision[] {
+  const ends = decisions.filter((text) => text.startsWith("connection_closed"));
+  if (ends.length < 2) return [...decisions];
+  // Which of them is counted down first is chance: what is left in flight is not compared.
+  const plain = ends.map((text) => text.replace(/ in_flight=\d+/, "")).toSorted();
+  return [...decisions.filter((text) => !ends.includes(text)), ...plain];
+}

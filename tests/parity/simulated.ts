@@ -1,0 +1,78 @@
+/** Plays a script in virtual time. */
+import type { LbEvent, Scheduler } from "../../lib/core/mod.ts";
+import { simulate } from "../../sim/mod.ts";
+import { queueing } from "../sim/scenarios.ts";
+import {
+  configOf,
+  type Decision,
+  decisionOf,
+  DECISIONS,
+  ns,
+  type Script,
+  type Step,
+} from "./script.ts";
+
+/** The decisions after each step, and after each client that closed, by the moment. */
+export function playSimulated(script: Script): Map<number, Decision[]> {
+  const { ids, steps, seed } = script;
+  const connects = steps.filter((step) => "connect" in step);
+  const config = configOf(script, ids.map((_, i) => i + 1));
+  const end = ns(Math.max(...steps.map((step) => "until" in step ? step.until : step.at)) + 1);
+  const decisions = new Map<number, Decision[]>();
+  simulate(
+    queueing({
+      n: ids.length,
+      balancer: config,
+      server: { slots: Infinity },
+      workload: { clients: { count: 250, zipf: 0 } },
+      arrivals: {
+        kind: "trace",
+        entries: connects.map(({ at, connect, until }) => ({
+          at: ns(at),
+          client: connect - 1,
+          work: ns(until - at),
+        })),
+      },
+      faults: ids.flatMap((id, backend) =>
+        deaths(steps, id).map(({ from, to }) => ({
+          at: ns(from),
+          for: to === undefined ? Infinity : ns(to - from),
+          backend,
+          kind: { name: "crash" } as const,
+        }))
+      ),
+      end: { duration: end },
+      warmup: 0,
+    }),
+    seed,
+    {
+      checked: true,
+      observe(event: LbEvent) {
+        if (!(DECISIONS as readonly string[]).includes(event.type)) return;
+        const at = Math.round(event.at_ms);
+        decisions.set(at, [...decisions.get(at) ?? [], decisionOf(event)]);
+      },
+      operate: steps.flatMap((step) => {
+        const act = actOf(step);
+        return act === undefined ? [] : [{ at: ns(step.at), act }];
+      }),
+    },
+  );
+  return decisions;
+}
+
+function actOf(step: Step): ((scheduler: Scheduler, now: number) => void) | undefined {
+  if ("probe" in step) {
+    return (scheduler, now) => scheduler.probed(step.probe, step.ok, now, 0);
+  }
+  if ("mode" in step) return (scheduler, now) => scheduler.setMode(step.of, step.mode, now);
+  return undefined;
+}
+
+function deaths(steps: readonly Step[], id: string): { from: number; to?: number }[] {
+  return steps.flatMap((step, i) => {
+    if (!("kill" in step) || step.kill !== id) return [];
+    const back = steps.slice(i).find((later) => "revive" in later && later.revive === id);
+    return [{ from: step.at, ...back !== undefined && { to: back.at } }];
+  });
+}
