@@ -1,5 +1,5 @@
 /** Builds one executable per platform into dist/, with checksums, and tries the one for this machine. */
-import { permissionFlags } from "./permissions.ts";
+import { runFlags } from "./flags.ts";
 import { smoke } from "./smoke.ts";
 
 /** What is built: Deno's name of the platform, and the file's. */
@@ -21,7 +21,7 @@ export function compileArgs(target: string, output: string): string[] {
     "--no-check",
     ...["--target", target],
     ...["--output", output],
-    ...permissionFlags(),
+    ...runFlags(),
     "main.ts",
   ];
 }

@@ -3,7 +3,7 @@
  * compile runtime: a shell head, then Deno and the bundled program as a compressed archive. The first
  * start unpacks it into the user's cache; later ones find it there.
  */
-import { permissionFlags } from "./permissions.ts";
+import { runFlags } from "./flags.ts";
 import { smoke } from "./smoke.ts";
 
 /**
@@ -58,7 +58,7 @@ export async function buildPortable(output: string): Promise<void> {
       0,
       16,
     );
-    const text = new TextEncoder().encode(head(digest, permissionFlags()));
+    const text = new TextEncoder().encode(head(digest, runFlags()));
     await Deno.writeFile(output, text, { mode: 0o755 });
     await Deno.writeFile(output, archive, { append: true });
     await Deno.chmod(output, 0o755);

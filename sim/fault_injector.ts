@@ -15,6 +15,8 @@ interface Course {
 
 /** Makes things go wrong when the scenario says so. What follows is up to the world. */
 export class FaultInjector {
+  /** Links between a balancer and a backend that are cut, counted by partition. */
+  cuts = 0;
   readonly #world: World;
   readonly #courses: readonly Course[];
 
@@ -111,6 +113,7 @@ export class FaultInjector {
       if (only !== undefined && balancer.index !== only) continue;
       const cuts = balancer.cuts[backend]! + change;
       balancer.cuts[backend] = cuts;
+      this.cuts += change;
       if (cuts === 0) this.#world.relay.mend(balancer.index, backend, now);
     }
   }

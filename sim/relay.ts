@@ -352,8 +352,9 @@ export class Relay {
   }
 
   #isCut(c: number): boolean {
-    const { connections, balancers } = this.#world;
-    return balancers[connections.balancer[c]!]!.cuts[connections.backend[c]!]! > 0;
+    const { connections, balancers, faults } = this.#world;
+    return faults.cuts > 0 &&
+      balancers[connections.balancer[c]!]!.cuts[connections.backend[c]!]! > 0;
   }
 
   #backend(c: number) {

@@ -211,17 +211,12 @@ export function toMs(duration: Nanoseconds): number {
 
 /** Hands each event to whoever reads its kind, in the order in which they subscribed. */
 export class EventStream {
-  readonly #readers = Object.fromEntries(
-    EVENT_TYPES.map((type) => [type, [] as Reader[]]),
-  ) as Record<EventType, Reader[]>;
-
   /**
-   * Whether anybody reads this kind. Ask before making an event that is frequent: one that nobody reads
-   * should cost nothing.
+   * By kind, whether anybody reads it. Ask before making an event that is frequent: one that nobody reads
+   * should cost nothing. A property and not a method, since a look-up by name costs more than a pick.
    */
-  wants(type: EventType): boolean {
-    return this.#readers[type].length > 0;
-  }
+  readonly wanted = forEachType(() => false);
+  readonly #readers = forEachType((): Reader[] => []);
 
   /** Calls `reader` for every event of the kinds named, until the function returned is called. */
   subscribe<Type extends EventType>(
@@ -230,10 +225,10 @@ export class EventStream {
   ): () => void {
     // A function of its own for each subscription: to undo one leaves another with the same reader.
     const own: Reader = (event) => reader(event as EventOf<Type>);
-    for (const type of types) this.#readers[type].push(own);
+    for (const type of types) this.#setReaders(type, [...this.#readers[type], own]);
     return () => {
       for (const type of types) {
-        this.#readers[type] = this.#readers[type].filter((other) => other !== own);
+        this.#setReaders(type, this.#readers[type].filter((other) => other !== own));
       }
     };
   }
@@ -241,4 +236,13 @@ export class EventStream {
   emit(event: LbEvent): void {
     for (const reader of this.#readers[event.type]) reader(event);
   }
+
+  #setReaders(type: EventType, readers: Reader[]): void {
+    this.#readers[type] = readers;
+    this.wanted[type] = readers.length > 0;
+  }
+}
+
+function forEachType<Value>(make: () => Value): Record<EventType, Value> {
+  return Object.fromEntries(EVENT_TYPES.map((type) => [type, make()])) as Record<EventType, Value>;
 }

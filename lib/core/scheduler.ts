@@ -276,7 +276,7 @@ export class Scheduler {
     if (backend === undefined) return;
     if (ok) backend.provenAt = now;
     const { flipped, streak } = backend.health.record(ok);
-    if (this.#events.wants("probe")) {
+    if (this.#events.wanted.probe) {
       this.#events.emit({
         type: "probe",
         at_ms: toMs(now),
@@ -306,7 +306,7 @@ export class Scheduler {
   _connected(lease: Lease, now: Nanoseconds): void {
     const { backend } = lease;
     backend.connections++;
-    if (this.#events.wants("connection_opened")) {
+    if (this.#events.wanted.connection_opened) {
       this.#events.emit({
         type: "connection_opened",
         at_ms: toMs(now),
@@ -325,7 +325,7 @@ export class Scheduler {
     const { backend, connection, client, attempt } = lease;
     backend.connectFailures++;
     this.#letGo(lease, now);
-    if (this.#events.wants("connect_failed")) {
+    if (this.#events.wanted.connect_failed) {
       this.#events.emit({
         type: "connect_failed",
         at_ms: toMs(now),
@@ -363,7 +363,7 @@ export class Scheduler {
     now: Nanoseconds,
   ): void {
     this.#letGo(lease, now);
-    if (opened && this.#events.wants("connection_closed")) {
+    if (opened && this.#events.wanted.connection_closed) {
       this.#events.emit({
         type: "connection_closed",
         at_ms: toMs(now),
@@ -450,7 +450,7 @@ export class Scheduler {
       return session;
     }
     const { session: pinned, evicted } = this.#sessions.pin(key, backend, now);
-    if (evicted !== undefined && this.#events.wants("session_evicted")) {
+    if (evicted !== undefined && this.#events.wanted.session_evicted) {
       this.#events.emit({
         type: "session_evicted",
         at_ms: toMs(now),
@@ -458,7 +458,7 @@ export class Scheduler {
         backend: evicted.backend.id,
       });
     }
-    if (this.#events.wants("session_pinned")) {
+    if (this.#events.wanted.session_pinned) {
       this.#events.emit({
         type: "session_pinned",
         at_ms: toMs(now),
@@ -480,7 +480,7 @@ export class Scheduler {
     session.movedAt = now;
     // A backup is nobody's home: it is where a client waits for a primary.
     if (this.#options.sticky?.onFailback === "stay" || session.home.backup) session.home = to;
-    if (this.#events.wants("session_moved")) {
+    if (this.#events.wanted.session_moved) {
       this.#events.emit({
         type: "session_moved",
         at_ms: toMs(now),
@@ -499,7 +499,7 @@ export class Scheduler {
     attempts: number,
     now: Nanoseconds,
   ): Refusal {
-    if (this.#events.wants("connection_refused")) {
+    if (this.#events.wanted.connection_refused) {
       this.#events.emit({
         type: "connection_refused",
         at_ms: toMs(now),

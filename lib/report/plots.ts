@@ -289,23 +289,8 @@ function short(value: number): string {
 
 /** Draws without a page. The library is large, so it is loaded by those who plot. */
 async function draw(height: number, option: EChartsCoreOption): Promise<string> {
-  const [core, charts, components, renderers] = await Promise.all([
-    import("echarts/core"),
-    import("echarts/charts"),
-    import("echarts/components"),
-    import("echarts/renderers"),
-  ]);
-  core.use([
-    charts.LineChart,
-    charts.HeatmapChart,
-    charts.CustomChart,
-    components.GridComponent,
-    components.LegendComponent,
-    components.VisualMapComponent,
-    components.MarkAreaComponent,
-    renderers.SVGRenderer,
-  ]);
-  const chart = core.init(null, null, { renderer: "svg", ssr: true, width: WIDTH, height });
+  const { init } = await import("./chart_library.ts");
+  const chart = init(null, null, { renderer: "svg", ssr: true, width: WIDTH, height });
   chart.setOption({ backgroundColor: "#ffffff", animation: false, color: COLORS, ...option });
   const svg = chart.renderToSVGString();
   chart.dispose();

@@ -46,9 +46,9 @@ Deno.test("logEvents() without connections does not even have them made", () => 
   for (
     const type of ["connection_opened", "connection_closed", "session_pinned", "probe"] as const
   ) {
-    assert.equal(events.wants(type), false, type);
+    assert.equal(events.wanted[type], false, type);
   }
-  assert.equal(events.wants("backend_down"), true);
+  assert.equal(events.wanted.backend_down, true);
   end();
   stopLogging();
 });

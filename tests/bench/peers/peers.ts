@@ -1,3 +1,4 @@
+import { runFlags } from "../../../packaging/flags.ts";
 import { isInstalled, run } from "./process.ts";
 
 /** A program that balances TCP connections over backends on this machine. */
@@ -50,10 +51,7 @@ log: {connections: false}
     return [
       Deno.execPath(),
       "run",
-      "--allow-net",
-      "--allow-read",
-      "--allow-sys=networkInterfaces",
-      "--allow-env=NO_COLOR,FORCE_COLOR,TERM,COLUMNS,LOG_TOKENS,LOG_STREAM",
+      ...runFlags(),
       `${ROOT}main.ts`,
       "lb",
       "--config",

@@ -21,13 +21,13 @@ Deno.test("EventStream.emit() calls the readers of that kind, in the order in wh
   assert.deepEqual(heard, ["first B1", "all backend_mode_changed"]);
 });
 
-Deno.test("EventStream.wants() says whether anybody reads a kind", () => {
+Deno.test("EventStream.wanted says whether anybody reads a kind", () => {
   const events = new EventStream();
-  assert.ok(EVENT_TYPES.every((type) => !events.wants(type)));
+  assert.ok(EVENT_TYPES.every((type) => !events.wanted[type]));
   const stopReading = events.subscribe(["probe", "backend_up"], () => {});
-  assert.deepEqual(EVENT_TYPES.filter((type) => events.wants(type)), ["probe", "backend_up"]);
+  assert.deepEqual(EVENT_TYPES.filter((type) => events.wanted[type]), ["probe", "backend_up"]);
   stopReading();
-  assert.ok(EVENT_TYPES.every((type) => !events.wants(type)));
+  assert.ok(EVENT_TYPES.every((type) => !events.wanted[type]));
 });
 
 Deno.test("EventStream.subscribe() is undone for itself alone, even when one function reads twice", () => {
@@ -40,7 +40,7 @@ Deno.test("EventStream.subscribe() is undone for itself alone, even when one fun
   stopFirst();
   events.emit(modeChanged("B1"));
   assert.equal(heard.length, 1);
-  assert.ok(events.wants("probe"));
+  assert.ok(events.wanted.probe);
 });
 
 Deno.test("EventStream.emit() finishes with the readers it began with when one of them leaves", () => {

@@ -1,0 +1,18 @@
+import deno from "../deno.json" with { type: "json" };
+
+/**
+ * The flags that lbsim runs with: those of the `lbsim` task, which every build takes over, so that a
+ * binary may do what a checkout may do and no more, and is as quick.
+ *
+ * The engine's own: a young generation of 4 MB, since a balancer keeps little and thousands of idle
+ * connections should not; and more generous limits for inlining, which the simulator's many small
+ * functions gain a fifth from.
+ */
+export function runFlags(): string[] {
+  return deno.tasks.lbsim.command.split(" ").filter((word) => /^--(allow|v8-flags)/.test(word));
+}
+
+/** Of these, what it may do. */
+export function permissionFlags(): string[] {
+  return runFlags().filter((flag) => flag.startsWith("--allow-"));
+}
