@@ -66,7 +66,7 @@ first of them.</p>
 }
 
 /** Plots name their styles by counters that go on from page to page; here they start anew. */
-function withStableNames(page: string): string {
+export function withStableNames(page: string): string {
   const names = new Map<string, string>();
   return page.replaceAll(/\bzr\d+-[a-z]+-?\d+\b/g, (name) => {
     const known = names.get(name) ?? `plot-${names.size}`;

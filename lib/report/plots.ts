@@ -272,10 +272,18 @@ function faultAreas(course: Course): Record<string, unknown> {
     silent: true,
     itemStyle: { color: FAULT_COLOR, opacity: 0.18 },
     label: { fontSize: 10, color: "#7a4f00" },
-    data: course.faults.map(({ backend, kind, at, until = end }) => [
-      { name: `${backend} ${kind}`, xAxis: at / NS_PER_S },
-      { xAxis: Math.min(until, end) / NS_PER_S },
-    ]),
+    // What befalls several at once is one area, with all of their names on it.
+    data: [
+      ...Map.groupBy(course.faults, ({ kind, at, until }) => `${kind} ${at} ${until}`).values(),
+    ]
+      .map((faults) => {
+        const { kind, at, until = end } = faults[0]!;
+        const names = faults.map(({ backend }) => backend).join(", ");
+        return [
+          { name: `${names} ${kind}`, xAxis: at / NS_PER_S },
+          { xAxis: Math.min(until, end) / NS_PER_S },
+        ];
+      }),
   };
 }
 

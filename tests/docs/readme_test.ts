@@ -5,7 +5,13 @@ import { DiagnosticsError, parseConfig } from "../../lib/config/mod.ts";
 import { lbsim, RunningLbsim } from "../support/process.ts";
 
 const ROOT = `${import.meta.dirname}/../../`;
-const DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/algorithms.md"];
+const DOCUMENTS = [
+  "README.md",
+  "CONTRIBUTING.md",
+  "docs/algorithms.md",
+  "docs/lab.md",
+  "docs/scenarios.md",
+];
 
 const read = (file: string) => Deno.readTextFileSync(`${ROOT}${file}`);
 
@@ -36,7 +42,7 @@ for (const file of DOCUMENTS) {
       if (command === undefined || command === "help" || command === "complete") continue;
       const { stdout, code } = await lbsim([command, "--help"]);
       assert.equal(code, 0, line);
-      for (const [flag] of line.matchAll(/--?[a-z][\w-]*/g)) {
+      for (const [flag] of line.matchAll(/(?<=\s)--?[a-z][\w-]*/g)) {
         assert.ok(new RegExp(`(^|[\\s,])${flag}\\b`, "m").test(stdout), `${flag} in \`${line}\``);
       }
     }
@@ -84,4 +90,19 @@ Deno.test("README.md's client commands do what it says", async () => {
   const load = await lbsim(["client", address, "--rate", "200/s", "--duration", "500ms", "--json"]);
   assert.equal(load.code, 0, load.stderr);
   assert.ok(JSON.parse(load.stdout).answers >= 50);
+});
+
+Deno.test("docs/lab.md's commands run, each as it is written, if only once over", async () => {
+  const commands = [...read("docs/lab.md").matchAll(/^lbsim (sim examples.*)$/gm)];
+  assert.ok(commands.length >= 15);
+  for (const [, line] of commands) {
+    // As a shell would split it: quotes hold words together.
+    const args = [...line!.matchAll(/"([^"]*)"|(\S+)/g)].map(([, held, word]) => held ?? word!);
+    const page = args.indexOf("--html");
+    if (page !== -1) args.splice(page, 2);
+    // A student's change may well break an expectation: that is 1. A mistake would be 2.
+    const { code, stderr } = await lbsim([...args, "--replications", "1"]);
+    assert.ok(code === 0 || code === 1, `${line}\n${stderr}`);
+    assert.ok(!stderr.includes("error"), stderr);
+  }
 });
