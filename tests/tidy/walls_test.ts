@@ -16,6 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "web": ["lib", "lib/core", "sim"],
   "live": ["lib", "lib/core", ...ROLES],
   "packaging": ["deno.json"],
+  "docs": ["lib", "lib/core", "sim"],
   "main.ts": ["lib", "lib/core", "live", "web", ...ROLES],
 };
 
