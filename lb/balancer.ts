@@ -170,7 +170,7 @@ export class Balancer {
     this.#relays.start(client, backend, (result) => {
       lease.release(result.end, this.#now(), result);
       this.#ended();
-    });
+    }, () => lease.answered(this.#now()));
   }
 
   /** Connects to a backend; while this machine has no descriptor for it, tries again until it is late. */

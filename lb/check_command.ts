@@ -77,6 +77,22 @@ function balances({ algorithm }: Config): string {
       return "by random: by lot, in proportion to weight";
     case "power-of-two":
       return `by power-of-two: draws ${algorithm.choices} backends, takes the one with fewer in flight`;
+    case "peak-ewma":
+      return "by peak-ewma: of two drawn, to whoever has answered faster for what it has in flight";
+    case "join-idle-queue":
+      return "by join-idle-queue: to whoever has been idle for longest, by lot if nobody is";
+    case "prequal":
+      return "by prequal: to the fastest that is not hot, among a few looked at lately";
+    case "source-hash":
+    case "ring-hash":
+    case "maglev":
+      return `by ${algorithm.name}: by the client's address${
+        algorithm.boundedLoad === undefined
+          ? ""
+          : `, at most ${algorithm.boundedLoad} times its share each`
+      }`;
+    case "first-available":
+      return "by first-available: the first in the list that is not full";
   }
 }
 

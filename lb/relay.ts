@@ -51,13 +51,16 @@ export class Relays {
   /**
    * Relays until both sides have finished, one has aborted, or it must end. Owns both connections from
    * the call on, and has closed both when it calls `ended`. Never throws.
+   *
+   * @param answered Called when the backend has sent its first byte.
    */
   start(
     client: Deno.TcpConn,
     backend: Deno.TcpConn,
     ended: (result: RelayResult) => void,
+    answered: () => void = () => {},
   ): void {
-    const relay = new Relay(client, backend, this.#buffers, (result) => {
+    const relay = new Relay(client, backend, this.#buffers, answered, (result) => {
       this.#running.delete(relay);
       if (this.#running.size === 0) this.#stopSweeping();
       ended(result);
@@ -103,6 +106,7 @@ class Relay implements RelayResult {
   readonly #client: Deno.TcpConn;
   readonly #backend: Deno.TcpConn;
   readonly #buffers: BufferPool;
+  readonly #answered: () => void;
   readonly #ended: (result: RelayResult) => void;
   /** Directions that are not finished. */
   #copying = 2;
@@ -112,11 +116,13 @@ class Relay implements RelayResult {
     client: Deno.TcpConn,
     backend: Deno.TcpConn,
     buffers: BufferPool,
+    answered: () => void,
     ended: (result: RelayResult) => void,
   ) {
     this.#client = client;
     this.#backend = backend;
     this.#buffers = buffers;
+    this.#answered = answered;
     this.#ended = ended;
   }
 
@@ -150,6 +156,7 @@ class Relay implements RelayResult {
       while (true) {
         const count = await from.read(buffer);
         if (count === null) break;
+        if (!toBackend && messages === 0) this.#answered();
         this.quietSweeps = 0;
         reading = false;
         // The kernel holds small writes back only while earlier bytes are unacknowledged: who sends one

@@ -3,9 +3,9 @@ import { LoadGenerator, type LoadResult } from "../client/load.ts";
 import { Balancer } from "../lb/balancer.ts";
 import { type Address, formatAddress } from "../lib/address.ts";
 import { type Clock, timerDelay } from "../lib/clock.ts";
-import type { Config } from "../lib/config/mod.ts";
+import { algorithmNamed, type Config } from "../lib/config/mod.ts";
 import {
-  type AlgorithmOptions,
+  type AlgorithmName,
   childSeed,
   createRandom,
   EventStream,
@@ -16,7 +16,7 @@ import { Histogram } from "../lib/stats/histogram.ts";
 
 /** What a demo is told. */
 export interface DemoOptions {
-  readonly algorithm: AlgorithmOptions;
+  readonly algorithm: AlgorithmName;
   readonly duration: Nanoseconds;
   readonly now: Clock;
   readonly seed: number;
@@ -264,7 +264,7 @@ export class Demo {
     const seen = this.#detectedAt !== undefined && this.#failedBackAt !== undefined;
     const unavoidable = Math.min(this.#errors, this.#unavoidable);
     return {
-      algorithm: algorithm.name,
+      algorithm,
       duration_ms: (now() - this.#begun) / NS_PER_MS,
       interrupted: signal.aborted,
       connections,
@@ -318,9 +318,7 @@ function demoConfig(
   const interval = Math.round(Math.min(duration / 40, 500 * NS_PER_MS));
   return {
     listen: { host: "127.0.0.1", port: 0 },
-    algorithm: algorithm.name === "power-of-two"
-      ? { name: algorithm.name, choices: algorithm.choices ?? 2 }
-      : algorithm,
+    algorithm: algorithmNamed(algorithm),
     backends: [...addresses].map(([id, address]) => ({ id, address, weight: 1, backup: false })),
     healthCheck: {
       type: "tcp",

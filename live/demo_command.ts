@@ -34,7 +34,7 @@ export function demoCommand(io: Io) {
       const seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
       if (!json) teller.title(algorithm, duration);
       const demo = new Demo(
-        { algorithm: { name: algorithm }, duration, now: monotonicNow, seed, signal: io.signal },
+        { algorithm, duration, now: monotonicNow, seed, signal: io.signal },
         (event) => teller.tell(event),
         (state) => teller.show(state),
       );

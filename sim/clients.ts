@@ -158,6 +158,8 @@ export class Clients {
       this.#world.settle(c);
       return;
     }
+    // The client's own network is in it, too: that is the same for all backends.
+    connections.lease[c]?.answered(now);
     if (answer[c] !== OK) {
       this.fails(c, answer[c] === ERROR ? "failed" : "refused", now);
       return;

@@ -1,6 +1,7 @@
 /** config.yaml: from a file to a `Config`, or to diagnostics that say what is wrong with it. */
 import type * as z from "zod";
 import { localAddresses } from "../address.ts";
+import type { AlgorithmName } from "../core/mod.ts";
 import { UserError } from "../user_error.ts";
 import { type CamelKeys, camelKeys } from "./camel.ts";
 import { checkConfig, checkListen } from "./check.ts";
@@ -77,13 +78,18 @@ export function applyOverrides(config: Config, overrides: Overrides): Config {
     ...config,
     ...listen !== undefined && { listen: flagValue("--listen", shape.listen, listen) },
     ...algorithm !== undefined &&
-      { algorithm: flagValue("--algorithm", shape.algorithm, algorithm) },
+      { algorithm: camelKeys(flagValue("--algorithm", shape.algorithm, algorithm)) },
     log: {
       ...config.log,
       ...logLevel !== undefined && { level: flagValue("--log-level", log.level, logLevel) },
       ...logFormat !== undefined && { format: flagValue("--log-format", log.format, logFormat) },
     },
   };
+}
+
+/** An algorithm with the parameters that it has when none are given. */
+export function algorithmNamed(name: AlgorithmName): Config["algorithm"] {
+  return camelKeys(configSchema.shape.algorithm.parse(name));
 }
 
 function flagValue<S extends z.ZodType>(flag: string, schema: S, value: string): z.output<S> {

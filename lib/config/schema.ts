@@ -3,7 +3,7 @@
  * all made from this.
  */
 import * as z from "zod";
-import { ALGORITHM_NAMES } from "../core/mod.ts";
+import { ALGORITHM_DEFAULTS, ALGORITHM_NAMES, isPrime } from "../core/mod.ts";
 import { address, duration, flag, integer, percentage, text, words } from "./scalars.ts";
 
 const MAX = Number.MAX_SAFE_INTEGER;
@@ -13,28 +13,58 @@ function oneOf<const Names extends readonly [string, ...string[]]>(names: Names)
   return z.enum(names);
 }
 
-const bare = ALGORITHM_NAMES.filter((name) => name !== "power-of-two") as unknown as readonly [
-  "round-robin",
-  "least-connections",
-  "random",
-];
+/** The hashes' bound on load. */
+const boundedLoad = z.number({ error: () => "must be a number of at least 1, like 1.25" }).min(1, {
+  error: () => "must be at least 1: below that not even an even spread would be allowed",
+}).max(1000).optional().describe(
+  "nobody has more than so many times its share in flight, like 1.25; no bound if left out",
+);
 
-/** Mitzenmacher's two. */
-const CHOICES = 2;
+/** Each algorithm with its parameters. */
+const parametered = z.discriminatedUnion("name", [
+  z.strictObject({ name: z.enum(["round-robin", "least-connections", "random"]) }),
+  z.strictObject({
+    name: z.literal("power-of-two"),
+    choices: integer(1, 1000).default(ALGORITHM_DEFAULTS.choices).describe(
+      "how many distinct backends a pick looks at",
+    ),
+  }),
+  z.strictObject({
+    name: z.literal("peak-ewma"),
+    decay: duration({ positive: true }).prefault("10s").describe(
+      "how fast a latency is forgotten",
+    ),
+    initial: duration({ positive: true }).prefault("30ms").describe(
+      "latency assumed of a backend that has not answered yet",
+    ),
+  }),
+  z.strictObject({ name: z.enum(["join-idle-queue", "first-available"]) }),
+  z.strictObject({
+    name: z.literal("prequal"),
+    pool: integer(2, 1000).default(ALGORITHM_DEFAULTS.pool).describe("probe results kept"),
+    age: duration({ positive: true }).prefault("1s").describe("how old they may be"),
+    probes: integer(1, 100).default(ALGORITHM_DEFAULTS.probes).describe("probes with each pick"),
+  }),
+  z.strictObject({ name: z.literal("source-hash"), bounded_load: boundedLoad }),
+  z.strictObject({
+    name: z.literal("ring-hash"),
+    points: integer(1, 10_000).default(ALGORITHM_DEFAULTS.points).describe(
+      "on the ring, per unit of weight",
+    ),
+    bounded_load: boundedLoad,
+  }),
+  z.strictObject({
+    name: z.literal("maglev"),
+    table_size: integer(2, 10_000_019).default(ALGORITHM_DEFAULTS.tableSize).refine(isPrime, {
+      error: ({ input }) => `must be a prime: ${input} is not; 65537 is`,
+    }).describe("slots, a prime; a hundred times the backends or more"),
+    bounded_load: boundedLoad,
+  }),
+]);
 
 const algorithm = z.union([
-  z.enum(ALGORITHM_NAMES).transform((name) =>
-    name === "power-of-two" ? { name, choices: CHOICES } : { name }
-  ),
-  z.discriminatedUnion("name", [
-    z.strictObject({ name: z.enum(bare) }),
-    z.strictObject({
-      name: z.literal("power-of-two"),
-      choices: integer(1, 1000).default(CHOICES).describe(
-        "how many distinct backends a pick looks at",
-      ),
-    }),
-  ]),
+  z.enum(ALGORITHM_NAMES).transform((name) => parametered.parse({ name })),
+  parametered,
 ]);
 
 const backend = z.strictObject({

@@ -70,6 +70,7 @@ export class Lease {
   /** Backends that failed before this one, latest first. @internal */
   readonly tried: Lease | undefined;
   #state: "opening" | "open" | "ended" = "opening";
+  #answered = false;
   readonly #scheduler: Scheduler;
 
   /** @internal Leases come from `Scheduler.acquire`. */
@@ -97,6 +98,13 @@ export class Lease {
     assert(this.#state === "opening", "a lease connects at most once");
     this.#state = "open";
     this.#scheduler._connected(this, now);
+  }
+
+  /** The backend sent the first byte of an answer. Only the first call counts. */
+  answered(now: Nanoseconds): void {
+    if (this.#answered) return;
+    this.#answered = true;
+    this.#scheduler._answered(this, now);
   }
 
   /** The connect failed: ends this lease, and looks for a backend that was not yet tried. */
@@ -318,6 +326,11 @@ export class Scheduler {
         in_flight: backend.inFlight,
       });
     }
+  }
+
+  /** @internal */
+  _answered({ backend, acquiredAt }: Lease, now: Nanoseconds): void {
+    if (!backend.removed) this.#tierOf(backend).answered?.(backend, now - acquiredAt, now);
   }
 
   /** @internal */

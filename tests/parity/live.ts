@@ -152,7 +152,7 @@ class Client {
   }
 }
 
-/** Accepts, reads, and closes when its client does; until it is killed. */
+/** Accepts, reads, and when its client closes answers and closes, too; until it is killed. */
 class LiveBackend {
   readonly port: number;
   #listener: Deno.TcpListener;
@@ -198,6 +198,8 @@ class LiveBackend {
     const buffer = new Uint8Array(64);
     try {
       while (await conn.read(buffer) !== null);
+      // The client has all it came for at the moment at which it closes, as in the simulated world.
+      await conn.write(buffer.subarray(0, 1));
       this.#open.delete(conn);
       conn.close();
     } catch {

@@ -35,6 +35,12 @@ export interface Algorithm {
   /** The candidate's number in flight changed. Left out by an algorithm that does not look at it. */
   loadChanged?(candidate: Candidate): void;
   /**
+   * The candidate sent the first byte of an answer. Left out by an algorithm that does not look at it.
+   *
+   * @param latency From the pick until then.
+   */
+  answered?(candidate: Candidate, latency: Nanoseconds, now: Nanoseconds): void;
+  /**
    * The backend for a new connection, or undefined if none is available.
    *
    * @param client The client's address, or the prefix that stands for it.

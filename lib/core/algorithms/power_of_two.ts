@@ -1,6 +1,8 @@
 import type { Random } from "../random.ts";
-import { Lottery } from "./_lottery.ts";
+import { Sampler } from "./_sampler.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
+
+const RULE = "least in flight for its weight among those drawn; of equals, the first drawn";
 
 /**
  * `power-of-two`: look at a few backends, take the least loaded of them.
@@ -14,10 +16,7 @@ import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
  * `balance random(2)`.
  */
 export class PowerOfTwo implements Algorithm {
-  readonly #choices: number;
-  readonly #lottery: Lottery;
-  /** Those drawn so far in the current pick, who go back when it is over. */
-  readonly #drawn: Candidate[] = [];
+  readonly #sampler: Sampler;
 
   /** @param choices How many backends each pick looks at; at least 1. */
   constructor(choices: number, random: Random) {
@@ -26,51 +25,22 @@ export class PowerOfTwo implements Algorithm {
         `Cannot use "choices": must be an integer of at least 1: current value is ${choices}`,
       );
     }
-    this.#choices = choices;
-    this.#lottery = new Lottery(random);
+    this.#sampler = new Sampler(choices, random, ({ inFlight, weight }) => inFlight / weight);
   }
 
   add(candidate: Candidate): void {
-    this.#lottery.update(candidate);
+    this.#sampler.update(candidate);
   }
 
   remove(candidate: Candidate): void {
-    this.#lottery.takeOut(candidate);
+    this.#sampler.remove(candidate);
   }
 
   update(candidate: Candidate): void {
-    this.#lottery.update(candidate);
+    this.#sampler.update(candidate);
   }
 
   pick(_client: string, _now: number, trace?: PickTrace): Candidate | undefined {
-    const lottery = this.#lottery;
-    const drawn = this.#drawn;
-    let best: Candidate | undefined;
-    let bestLoad = Infinity;
-    let beside: Candidate | undefined;
-    for (let left = this.#choices; left > 0; left--) {
-      const candidate = beside === undefined ? lottery.draw() : lottery.drawBeside(beside);
-      if (candidate === undefined) break;
-      const load = candidate.inFlight / candidate.weight;
-      if (load < bestLoad) {
-        best = candidate;
-        bestLoad = load;
-      }
-      trace?.considered(candidate, load);
-      if (left === 2) {
-        beside = candidate;
-      } else if (left > 2) {
-        lottery.takeOut(candidate);
-        drawn.push(candidate);
-      }
-    }
-    for (const candidate of drawn) lottery.update(candidate);
-    drawn.length = 0;
-    if (best !== undefined) {
-      trace?.decided(
-        "least in flight for its weight among those drawn; of equals, the first drawn",
-      );
-    }
-    return best;
+    return this.#sampler.pick(RULE, trace);
   }
 }

@@ -35,6 +35,56 @@ const BY_LOT: Skip = {
   cases: ["spreads a burst evenly before any connect is over"],
 };
 
+const CHECKS_LATENCY_FIRST: Skip = {
+  reason: "it judges by what answers took, and here nobody answers",
+  cases: [
+    "shares in proportion to weight when idle",
+    "shares in proportion to weight when connections are held",
+    "gives a backend its share in any place",
+    "follows a change of weight",
+    "evens out what is in flight",
+  ],
+};
+
+const BY_QUEUE: Skip = {
+  reason: "while all are idle they take turns, whatever their weight",
+  cases: ["shares in proportion to weight when idle", "gives a backend its share in any place"],
+};
+
+const BY_HASH: Skip = {
+  reason: "a client's place is a matter of its address and of names: see hashes_test.ts",
+  cases: [
+    "shares evenly among equals",
+    "shares in proportion to weight when idle",
+    "shares in proportion to weight when connections are held",
+    "gives a backend its share in any place",
+    "does not care for names",
+    "leaves room for indices that others have",
+    "finds the few that are available among a thousand",
+    "follows a change of weight",
+    "treats one that takes over an index as new",
+    "counts a burst before any connect is over",
+  ],
+};
+
+const BY_ORDER: Skip = {
+  reason: "all goes to the first that is not full",
+  cases: [
+    "reaches everybody",
+    "shares evenly among equals",
+    "shares in proportion to weight when idle",
+    "shares in proportion to weight when connections are held",
+    "gives a backend its share in any place",
+    "leaves room for indices that others have",
+    "finds the few that are available among a thousand",
+    "follows a change of weight",
+    "takes in one that is added, and forgets one that is removed",
+    "treats one that takes over an index as new",
+    "counts a burst before any connect is over",
+    "leaves out a backend that is down, and takes it in when it is up",
+  ],
+};
+
 /** Every algorithm, and again with each parameter that makes it another one. */
 const SUBJECTS: readonly { readonly options: AlgorithmOptions; readonly skip?: readonly Skip[] }[] =
   [
@@ -53,6 +103,16 @@ const SUBJECTS: readonly { readonly options: AlgorithmOptions; readonly skip?: r
     { options: { name: "power-of-two" }, skip: [BY_LOT] },
     { options: { name: "power-of-two", choices: 1 }, skip: [BLIND, BY_LOT] },
     { options: { name: "power-of-two", choices: 3 }, skip: [BY_LOT] },
+    { options: { name: "peak-ewma" }, skip: [BY_LOT, CHECKS_LATENCY_FIRST] },
+    { options: { name: "join-idle-queue" }, skip: [BLIND, BY_LOT, BY_QUEUE] },
+    { options: { name: "prequal" }, skip: [BY_LOT, CHECKS_LATENCY_FIRST] },
+    { options: { name: "source-hash" }, skip: [BLIND, BY_LOT, BY_HASH] },
+    { options: { name: "source-hash", boundedLoad: 1.25 }, skip: [BLIND, BY_LOT, BY_HASH] },
+    { options: { name: "ring-hash" }, skip: [BLIND, BY_LOT, BY_HASH] },
+    { options: { name: "ring-hash", boundedLoad: 1.25 }, skip: [BLIND, BY_LOT, BY_HASH] },
+    { options: { name: "maglev" }, skip: [BLIND, BY_LOT, BY_HASH] },
+    { options: { name: "maglev", boundedLoad: 1.25 }, skip: [BLIND, BY_LOT, BY_HASH] },
+    { options: { name: "first-available" }, skip: [BLIND, BY_LOT, BY_ORDER] },
   ];
 
 /** One of them, ready to be tried. */
@@ -307,7 +367,8 @@ const SCHEDULED: Readonly<Record<string, (options: AlgorithmOptions) => void>> =
 };
 
 for (const { options, skip = [] } of SUBJECTS) {
-  const parameters = "choices" in options ? ` with choices ${options.choices}` : "";
+  const { name: _, ...given } = options;
+  const parameters = Object.entries(given).map(([key, value]) => ` with ${key} ${value}`).join("");
   const subject: Subject = {
     options,
     make(candidates, seed = 1) {

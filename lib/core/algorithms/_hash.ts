@@ -1,0 +1,18 @@
+/**
+ * A 32-bit hash of text: FNV-1a, and MurmurHash3's finaliser, in which every bit of input moves every bit
+ * of output. It depends on nothing but the text, so that all balancers agree on it.
+ *
+ * Source: G. Fowler, L. C. Noll, K.-P. Vo, "The FNV non-cryptographic hash algorithm".
+ */
+export function hashText(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return scramble(hash);
+}
+
+/** MurmurHash3's 32-bit finaliser, as an unsigned number. It maps no two numbers to one. */
+export function scramble(value: number): number {
+  let h = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
+}

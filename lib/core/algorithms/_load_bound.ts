@@ -1,0 +1,85 @@
+import type { Candidate } from "./algorithm.ts";
+
+/**
+ * What the hashes share: which candidates there are, which of them may take one more connection, and the
+ * bound on their load if there is one.
+ *
+ * With a bound `c` nobody goes above `⌈c · (in_flight_total + 1) · weight / weights⌉`, counted over those
+ * available. These bounds sum to more than the connections there are, so somebody is always below.
+ *
+ * Source: V. Mirrokni, M. Thorup, M. Zadimoghaddam, "Consistent hashing with bounded loads",
+ * arXiv 1608.01350; HAProxy, `hash-balance-factor`.
+ */
+export class LoadBound {
+  readonly #factor: number;
+  /** By candidate index: what of it is in the sums. */
+  readonly #weights: number[] = [];
+  readonly #loads: number[] = [];
+  readonly #counted: boolean[] = [];
+  #totalWeight = 0;
+  #totalLoad = 0;
+  #available = 0;
+
+  /**
+   * @param factor At least 1; Infinity for no bound.
+   * @throws {RangeError} if it is less.
+   */
+  constructor(factor: number) {
+    if (!(factor >= 1)) {
+      throw new RangeError(
+        `Cannot use "bounded_load": must be at least 1: current value is ${factor}`,
+      );
+    }
+    this.#factor = factor;
+  }
+
+  /** Whether load is looked at. */
+  get active(): boolean {
+    return this.#factor !== Infinity;
+  }
+
+  /** How many candidates are available. */
+  get available(): number {
+    return this.#available;
+  }
+
+  /** A candidate came, changed, or has another number in flight. */
+  update(candidate: Candidate): void {
+    this.remove(candidate);
+    if (!candidate.available) return;
+    const { index, weight, inFlight } = candidate;
+    this.#counted[index] = true;
+    this.#weights[index] = weight;
+    this.#loads[index] = inFlight;
+    this.#available++;
+    this.#totalWeight += weight;
+    this.#totalLoad += inFlight;
+  }
+
+  /** A candidate left. */
+  remove({ index }: Candidate): void {
+    if (!this.#counted[index]) return;
+    this.#counted[index] = false;
+    this.#available--;
+    this.#totalWeight -= this.#weights[index]!;
+    this.#totalLoad -= this.#loads[index]!;
+  }
+
+  /** Whether a candidate may take one more. */
+  admits(candidate: Candidate): boolean {
+    return candidate.available &&
+      (this.#factor === Infinity || candidate.inFlight < this.#boundOf(candidate));
+  }
+
+  /** In words, for who asks why a later choice was taken. */
+  refusal(candidate: Candidate): string {
+    return candidate.available
+      ? `${candidate.id} is at its bound of ${this.#boundOf(candidate)}`
+      : `${candidate.id} is not available`;
+  }
+
+  #boundOf(candidate: Candidate): number {
+    const share = candidate.weight / this.#totalWeight;
+    return Math.ceil(this.#factor * (this.#totalLoad + 1) * share);
+  }
+}

@@ -1,0 +1,64 @@
+import type { Random } from "../random.ts";
+import { type Nanoseconds, NS_PER_S } from "../time.ts";
+import { PeakAverage } from "./_latency.ts";
+import { Sampler } from "./_sampler.ts";
+import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
+
+/** Costs more than any latency: who has not answered yet gets no second connection on trust. */
+const PENALTY: Nanoseconds = 1e6 * NS_PER_S;
+
+/**
+ * `peak-ewma`: of two backends drawn, the one whose answers would be there first, judged by how long its
+ * answers took and how many are awaited. A slow answer counts at once, a fast one little by little.
+ *
+ * Rule: draw as `power-of-two` does, and minimise `ewma · (in_flight + 1) / weight`, where `ewma` is the
+ * peak-sensitive average of the time from the pick to the first byte of the answer. A backend that has
+ * never answered costs `initial` while it is idle, and a penalty plus what is pending while it is not.
+ *
+ * Source: Finagle, `PeakEwma.scala`; linkerd2, `tower::load::peak_ewma`.
+ */
+export class PeakEwma implements Algorithm {
+  readonly #decay: Nanoseconds;
+  readonly #initial: Nanoseconds;
+  readonly #averages: PeakAverage[] = [];
+  readonly #sampler: Sampler;
+  #now: Nanoseconds = 0;
+
+  /**
+   * @param decay τ: after this long 1/e of an observation is left.
+   * @param initial What is assumed of a backend that has not answered yet.
+   */
+  constructor(decay: Nanoseconds, initial: Nanoseconds, random: Random) {
+    this.#decay = decay;
+    this.#initial = initial;
+    this.#sampler = new Sampler(2, random, (candidate) => this.#cost(candidate));
+  }
+
+  add(candidate: Candidate): void {
+    this.#averages[candidate.index] = new PeakAverage(this.#decay);
+    this.#sampler.update(candidate);
+  }
+
+  remove(candidate: Candidate): void {
+    this.#sampler.remove(candidate);
+  }
+
+  update(candidate: Candidate): void {
+    this.#sampler.update(candidate);
+  }
+
+  answered(candidate: Candidate, latency: Nanoseconds, now: Nanoseconds): void {
+    this.#averages[candidate.index]!.observe(latency, now);
+  }
+
+  pick(_client: string, now: Nanoseconds, trace?: PickTrace): Candidate | undefined {
+    this.#now = now;
+    return this.#sampler.pick("least latency × (in flight + 1) / weight of two drawn", trace);
+  }
+
+  #cost({ index, inFlight, weight }: Candidate): number {
+    const average = this.#averages[index]!;
+    if (average.known) return average.at(this.#now) * (inFlight + 1) / weight;
+    return inFlight === 0 ? this.#initial / weight : PENALTY + inFlight / weight;
+  }
+}

@@ -1,0 +1,125 @@
+import { hashText, scramble } from "./_hash.ts";
+import { LoadBound } from "./_load_bound.ts";
+import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
+
+/** Candidates of one weight: the highest hash among them is their best. */
+interface Group {
+  readonly weight: number;
+  readonly candidates: Candidate[];
+  readonly hashes: number[];
+}
+
+/** Hashes are whole numbers below this. */
+const HASHES = 2 ** 32;
+
+/**
+ * `source-hash`: rendezvous hashing, also called highest random weight. Each client ranks all backends in
+ * an order of its own; it goes to the first that is available. When a backend leaves, its clients spread
+ * over all others by weight, and nobody else moves.
+ *
+ * Rule: maximise `−weight_i / ln(h_i)`, where `h_i` in (0, 1) is the hash of client and backend id. Among
+ * equal weights that is the highest `h_i`, so only the best of each weight needs a logarithm. A pick looks
+ * at everybody: O(n).
+ *
+ * Source: D. Thaler, C. V. Ravishankar, "Using name-based mappings to increase hit rates", 1998; Traefik,
+ * `hrw.go`.
+ */
+export class SourceHash implements Algorithm {
+  readonly #bound: LoadBound;
+  readonly #groups: Group[] = [];
+  readonly #groupOf: (Group | undefined)[] = [];
+
+  /** @param boundedLoad See `LoadBound`; Infinity for no bound. */
+  constructor(boundedLoad: number) {
+    this.#bound = new LoadBound(boundedLoad);
+  }
+
+  add(candidate: Candidate): void {
+    this.update(candidate);
+  }
+
+  remove(candidate: Candidate): void {
+    this.#bound.remove(candidate);
+    this.#leave(candidate);
+  }
+
+  update(candidate: Candidate): void {
+    this.#bound.update(candidate);
+    if (this.#groupOf[candidate.index]?.weight === candidate.weight) return;
+    this.#leave(candidate);
+    this.#join(candidate);
+  }
+
+  loadChanged(candidate: Candidate): void {
+    if (this.#bound.active) this.#bound.update(candidate);
+  }
+
+  pick(client: string, _now: number, trace?: PickTrace): Candidate | undefined {
+    const bound = this.#bound;
+    if (bound.available === 0) return undefined;
+    const clientHash = hashText(client);
+    let best: Candidate | undefined;
+    let bestScore = -Infinity;
+    for (const { weight, candidates, hashes } of this.#groups) {
+      let first: Candidate | undefined;
+      let highest = -1;
+      for (let i = 0; i < hashes.length; i++) {
+        const hash = scramble(hashes[i]! ^ clientHash);
+        if (hash < highest) continue;
+        const candidate = candidates[i]!;
+        if (!bound.admits(candidate)) continue;
+        if (hash === highest && first !== undefined && first.id < candidate.id) continue;
+        first = candidate;
+        highest = hash;
+      }
+      if (first === undefined) continue;
+      const score = rendezvous(weight, highest);
+      if (score < bestScore) continue;
+      if (score === bestScore && best !== undefined && best.id < first.id) continue;
+      best = first;
+      bestScore = score;
+    }
+    if (trace !== undefined) this.#explain(trace, clientHash, best);
+    return best;
+  }
+
+  #explain(trace: PickTrace, clientHash: number, best: Candidate | undefined): void {
+    const passed: string[] = [];
+    for (const { weight, candidates, hashes } of this.#groups) {
+      candidates.forEach((candidate, i) => {
+        if (!candidate.available) return;
+        trace.considered(candidate, rendezvous(weight, scramble(hashes[i]! ^ clientHash)));
+        if (!this.#bound.admits(candidate)) passed.push(this.#bound.refusal(candidate));
+      });
+    }
+    if (best === undefined) return;
+    trace.decided(["highest -weight / ln(hash of client and backend)", ...passed].join("; "));
+  }
+
+  #join(candidate: Candidate): void {
+    const { index, id, weight } = candidate;
+    let group = this.#groups.find((group) => group.weight === weight);
+    if (group === undefined) {
+      group = { weight, candidates: [], hashes: [] };
+      this.#groups.push(group);
+    }
+    group.candidates.push(candidate);
+    group.hashes.push(hashText(id));
+    this.#groupOf[index] = group;
+  }
+
+  #leave(candidate: Candidate): void {
+    const group = this.#groupOf[candidate.index];
+    if (group === undefined) return;
+    this.#groupOf[candidate.index] = undefined;
+    const at = group.candidates.indexOf(candidate);
+    group.candidates.splice(at, 1);
+    group.hashes.splice(at, 1);
+    if (group.candidates.length === 0) this.#groups.splice(this.#groups.indexOf(group), 1);
+  }
+}
+
+/** A backend's score for a client: exponential with a rate of 1 / weight, so the highest is by weight. */
+function rendezvous(weight: number, hash: number): number {
+  return -weight / Math.log((hash + 0.5) / HASHES);
+}
