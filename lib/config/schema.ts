@@ -161,7 +161,8 @@ export const configSchema = z.strictObject({
   listen: address({ anyPort: true }).prefault("127.0.0.1:8000")
     .describe("where the balancer listens"),
   algorithm: algorithm.prefault("round-robin").describe(
-    `${ALGORITHM_NAMES.join(", ")}; or {name: power-of-two, choices: 3}`,
+    `${ALGORITHM_NAMES.join(", ")}; or {name: power-of-two, choices: 3}, ` +
+      "{name: maglev, bounded_load: 1.25}: docs/algorithms.md has all parameters",
   ),
   backends: z.array(backend, {
     error: () => "must be a list of backends, each like {id: B1, address: 192.168.1.11:9000}",

@@ -19,6 +19,9 @@ const ROUNDS = 7;
 const ROUND_MS = 15;
 const OPEN_PER_BACKEND = 4;
 
+/** Addresses are there before the clock starts: making them is not what is measured. */
+const CLIENTS = Array.from({ length: 1024 }, (_, i) => `192.168.${i >> 8}.${i & 255}`);
+
 interface Counted extends Candidate {
   inFlight: number;
 }
@@ -64,6 +67,7 @@ class Traffic {
   readonly #algorithm: Algorithm;
   readonly #open: Counted[];
   #oldest = 0;
+  #client = 0;
 
   constructor(algorithm: Algorithm, backends: readonly Counted[]) {
     this.#algorithm = algorithm;
@@ -83,7 +87,7 @@ class Traffic {
   }
 
   #connect(): Counted {
-    const picked = this.#algorithm.pick("192.168.1.50", 0) as Counted;
+    const picked = this.#algorithm.pick(CLIENTS[this.#client++ & 1023]!, 0) as Counted;
     picked.inFlight++;
     this.#algorithm.loadChanged?.(picked);
     return picked;

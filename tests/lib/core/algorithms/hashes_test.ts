@@ -1,0 +1,287 @@
+/** The three hashes: how even they are, how little moves when a backend leaves, and the bound on load. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { LoadBound } from "../../../../lib/core/algorithms/_load_bound.ts";
+import { hashText } from "../../../../lib/core/algorithms/_hash.ts";
+import { isPrime, maglevTable } from "../../../../lib/core/algorithms/maglev.ts";
+import {
+  type Algorithm,
+  type AlgorithmOptions,
+  createAlgorithm,
+  createRandom,
+} from "../../../../lib/core/mod.ts";
+import { candidatesOf, schedulerOf, type TestCandidate } from "../../../support/scheduling.ts";
+import { chiSquare, chiSquareBound } from "../../../support/statistics.ts";
+
+const HASHES = ["source-hash", "ring-hash", "maglev"] as const;
+
+function algorithmOf(options: AlgorithmOptions, candidates: readonly TestCandidate[]): Algorithm {
+  const algorithm = createAlgorithm(options, createRandom(1));
+  for (const candidate of candidates) algorithm.add(candidate);
+  return algorithm;
+}
+
+function clientOf(number: number): string {
+  return `10.${number >> 16 & 255}.${number >> 8 & 255}.${number & 255}`;
+}
+
+/** Who each of so many clients goes to. */
+function assignment(algorithm: Algorithm, clients: number): string[] {
+  return Array.from({ length: clients }, (_, i) => algorithm.pick(clientOf(i), 0)!.id);
+}
+
+function countsOf(ids: readonly string[], candidates: readonly TestCandidate[]): number[] {
+  return candidates.map(({ id }) => ids.filter((other) => other === id).length);
+}
+
+Deno.test("hashText() gives the published FNV-1a, finished as MurmurHash3 does", () => {
+  // FNV-1a of "a" is e40c292c, of "foobar" bf9cf968; then fmix32, computed with another program.
+  assert.deepEqual(["a", "foobar"].map((text) => fmix32(fnv1a(text))), [
+    fmix32(0xe40c292cn),
+    fmix32(0xbf9cf968n),
+  ]);
+  for (const text of ["", "a", "foobar", "192.168.1.50", "2001:db8::7"]) {
+    assert.equal(BigInt(hashText(text)), fmix32(fnv1a(text)));
+  }
+});
+
+const U32 = 0xffffffffn;
+
+function fnv1a(text: string): bigint {
+  let hash = 0x811c9dc5n;
+  for (const char of text) hash = ((hash ^ BigInt(char.charCodeAt(0))) * 0x01000193n) & U32;
+  return hash;
+}
+
+function fmix32(value: bigint): bigint {
+  let h = value;
+  h = ((h ^ (h >> 16n)) * 0x85ebca6bn) & U32;
+  h = ((h ^ (h >> 13n)) * 0xc2b2ae35n) & U32;
+  return h ^ (h >> 16n);
+}
+
+Deno.test("maglevTable() gives the paper's example", () => {
+  const b0 = { offset: 3, skip: 4, weight: 1 };
+  const b1 = { offset: 0, skip: 2, weight: 1 };
+  const b2 = { offset: 3, skip: 1, weight: 1 };
+  assert.deepEqual([...maglevTable(7, [b0, b1, b2])], [1, 0, 1, 0, 2, 2, 0]);
+  const withoutB1 = [...maglevTable(7, [b0, b2])].map((member) => member === 0 ? 0 : 2);
+  assert.deepEqual(withoutB1, [0, 0, 0, 0, 2, 2, 2]);
+});
+
+Deno.test("maglevTable() gives each its weight's share of slots, to one slot among equals", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.record({ hash: fc.nat(0xffff), weight: fc.integer({ min: 1, max: 20 }) }), {
+        minLength: 1,
+        maxLength: 20,
+      }),
+      (members) => {
+        const size = 1009;
+        const table = maglevTable(
+          size,
+          members.map(({ hash, weight }) => ({
+            offset: hash % size,
+            skip: hash % 1008 + 1,
+            weight,
+          })),
+        );
+        const total = members.reduce((sum, { weight }) => sum + weight, 0);
+        members.forEach(({ weight }, m) => {
+          const slots = table.filter((owner) => owner === m).length;
+          const ideal = size * weight / total;
+          // The last round ends in the middle of it.
+          assert.ok(
+            Math.abs(slots - ideal) <= 2 + members.length * weight / total,
+            `${slots} ${ideal}`,
+          );
+        });
+        members.forEach((a, i) =>
+          members.forEach((b, j) => {
+            if (a.weight !== b.weight) return;
+            const [slotsA, slotsB] = [i, j].map((m) => table.filter((owner) => owner === m).length);
+            assert.ok(Math.abs(slotsA! - slotsB!) <= 1);
+          })
+        );
+      },
+    ),
+    { endOnFailure: true },
+  );
+});
+
+Deno.test("maglevTable() moves a tenth of 65537 entries when one of ten leaves, and hardly more", () => {
+  const members = Array.from({ length: 10 }, (_, i) => {
+    const hash = hashText(`B${i}`);
+    return { offset: hash % 65537, skip: hash % 65536 + 1, weight: 1 };
+  });
+  const before = maglevTable(65537, members);
+  const counts = members.map((_, m) => before.filter((owner) => owner === m).length);
+  assert.ok(Math.max(...counts) - Math.min(...counts) <= 1);
+  const after = maglevTable(65537, members.slice(0, 9));
+  const moved = before.filter((owner, slot) => owner !== after[slot]).length / 65537;
+  assert.ok(moved >= 0.0999 && moved < 0.115, `${moved}`);
+});
+
+for (const name of HASHES) {
+  Deno.test(`${name} sends a client to the same backend, always`, () => {
+    const candidates = candidatesOf([1, 3, 2, 1]);
+    const algorithm = algorithmOf({ name }, candidates);
+    assert.deepEqual(assignment(algorithm, 1000), assignment(algorithm, 1000));
+  });
+
+  Deno.test(`${name} spreads clients by weight`, () => {
+    const weights = [1, 2, 3, 4];
+    const candidates = candidatesOf(weights);
+    const counts = countsOf(assignment(algorithmOf({ name }, candidates), 40_000), candidates);
+    // A ring of 160 points a unit is uneven by itself: a standard deviation of about 1 / √160 of a share.
+    counts.forEach((count, i) => {
+      const ideal = weights[i]! * 4000;
+      assert.ok(Math.abs(count - ideal) < (name === "ring-hash" ? 0.3 : 0.05) * ideal, `${counts}`);
+    });
+  });
+
+  Deno.test(`${name} moves only the clients of a backend that is not available`, () => {
+    const candidates = candidatesOf(Array<number>(10).fill(1));
+    const algorithm = algorithmOf({ name }, candidates);
+    const before = assignment(algorithm, 5000);
+    candidates[3]!.available = false;
+    algorithm.update(candidates[3]!);
+    const during = assignment(algorithm, 5000);
+    before.forEach((id, client) => {
+      if (id === "d") assert.notEqual(during[client], "d");
+      else assert.equal(during[client], id);
+    });
+    candidates[3]!.available = true;
+    algorithm.update(candidates[3]!);
+    assert.deepEqual(assignment(algorithm, 5000), before);
+  });
+
+  Deno.test(`${name} moves few others when a backend is removed`, () => {
+    const candidates = candidatesOf(Array<number>(10).fill(1));
+    const algorithm = algorithmOf({ name }, candidates);
+    const before = assignment(algorithm, 10_000);
+    algorithm.remove(candidates[3]!);
+    const after = assignment(algorithm, 10_000);
+    const others = before.filter((id, client) => id !== "d" && after[client] !== id).length;
+    assert.ok(!after.includes("d"));
+    // Maglev's table is made anew: about 1 % moves without need. The other two move nobody else.
+    assert.ok(name === "maglev" ? others > 0 && others < 300 : others === 0, `${others}`);
+  });
+
+  Deno.test(`${name} is agreed on by balancers that list their backends in another order`, () => {
+    const ids = ["B1", "B2", "B3", "B4", "B5"];
+    const one = schedulerOf({ algorithm: name, backends: ids, seed: 1 }).scheduler;
+    const other = schedulerOf({ algorithm: name, backends: ids.toReversed(), seed: 2 }).scheduler;
+    for (let i = 0; i < 2000; i++) {
+      const picks = [one, other].map((scheduler) => {
+        const lease = scheduler.acquire(clientOf(i), 0);
+        assert.ok(lease.granted);
+        lease.connected(0);
+        lease.release("closed", 0);
+        return lease.backend.id;
+      });
+      assert.equal(picks[0], picks[1]);
+    }
+  });
+
+  Deno.test(`${name} with a bound on load holds it at every pick`, () => {
+    fc.assert(
+      fc.property(
+        fc.double({ min: 1, max: 3, noNaN: true }),
+        fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 8 }),
+        fc.array(fc.nat(30), { minLength: 1, maxLength: 120 }),
+        (boundedLoad, weights, steps) => {
+          const candidates = candidatesOf(weights);
+          const algorithm = algorithmOf({ name, boundedLoad }, candidates);
+          const total = weights.reduce((sum, weight) => sum + weight, 0);
+          let inFlight = 0;
+          for (const client of steps) {
+            const picked = algorithm.pick(clientOf(client), 0) as TestCandidate;
+            inFlight++;
+            picked.inFlight++;
+            algorithm.loadChanged!(picked);
+            const bound = Math.ceil(boundedLoad * inFlight * (picked.weight / total));
+            assert.ok(picked.inFlight <= bound, `${picked.inFlight} > ${bound}`);
+            if (client % 5 > 0) continue;
+            // Somebody leaves now and then.
+            picked.inFlight--;
+            inFlight--;
+            algorithm.loadChanged!(picked);
+          }
+        },
+      ),
+      { endOnFailure: true, numRuns: 60 },
+    );
+  });
+
+  Deno.test(`${name} says why a bound sent a client elsewhere`, () => {
+    const candidates = candidatesOf([1, 1]);
+    const algorithm = algorithmOf({ name, boundedLoad: 1 }, candidates);
+    const home = algorithm.pick("10.0.0.1", 0) as TestCandidate;
+    home.inFlight = 5;
+    algorithm.loadChanged!(home);
+    let rule = "";
+    const picked = algorithm.pick("10.0.0.1", 0, {
+      considered() {},
+      decided: (words) => rule = words,
+    });
+    assert.notEqual(picked, home);
+    assert.match(rule, new RegExp(`${home.id} is at its bound of 3`));
+  });
+}
+
+/** E[max] / mean of K clients over n backends, by simulation with a source that has nothing to do with it. */
+const FULLEST_OF_TEN = { 100: 1.512453, 10_000: 1.048942 } as const;
+
+Deno.test("source-hash and maglev are as even as lots", () => {
+  for (const name of ["source-hash", "maglev"] as const) {
+    for (const clients of [100, 10_000] as const) {
+      const ROUNDS = 60;
+      const ratios = Array.from({ length: ROUNDS }, (_, round) => {
+        const candidates = candidatesOf(Array<number>(10).fill(1))
+          .map((candidate) => ({ ...candidate, id: `r${round}-${candidate.id}` }));
+        const counts = countsOf(assignment(algorithmOf({ name }, candidates), clients), candidates);
+        return Math.max(...counts) * 10 / clients;
+      });
+      const mean = ratios.reduce((sum, ratio) => sum + ratio, 0) / ROUNDS;
+      const variance = ratios.reduce((sum, ratio) => sum + (ratio - mean) ** 2, 0) / (ROUNDS - 1);
+      const error = Math.sqrt(variance / ROUNDS);
+      assert.ok(
+        Math.abs(mean - FULLEST_OF_TEN[clients]) < 4 * error,
+        `${name} ${clients} ${mean} ±${error}`,
+      );
+    }
+  }
+});
+
+Deno.test("source-hash spreads the clients of one that left over all others by weight", () => {
+  const weights = [4, 1, 2, 3];
+  const candidates = candidatesOf(weights);
+  const algorithm = algorithmOf({ name: "source-hash" }, candidates);
+  const before = assignment(algorithm, 40_000);
+  algorithm.remove(candidates[0]!);
+  const after = assignment(algorithm, 40_000);
+  const heirs = after.filter((_, client) => before[client] === "a");
+  const counts = countsOf(heirs, candidates).slice(1);
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  assert.ok(
+    chiSquare(counts, [1, 2, 3].map((weight) => weight * total / 6)) < chiSquareBound(2),
+    `${counts}`,
+  );
+});
+
+Deno.test("LoadBound refuses a bound below an even spread", () => {
+  assert.throws(() => new LoadBound(0.9), /must be at least 1: current value is 0.9/);
+});
+
+Deno.test("Maglev refuses a table whose size is not a prime", () => {
+  assert.throws(
+    () => createAlgorithm({ name: "maglev", tableSize: 65536 }, createRandom(1)),
+    /must be a prime: current value is 65536/,
+  );
+});
+
+Deno.test("isPrime() knows the primes", () => {
+  const primes = Array.from({ length: 30 }, (_, i) => i).filter(isPrime);
+  assert.deepEqual(primes, [2, 3, 5, 7, 11, 13, 17, 19, 23, 29]);
+});

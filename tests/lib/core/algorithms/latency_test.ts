@@ -1,0 +1,238 @@
+/** The algorithms that look at answers or at who is idle: their exact rules. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { PeakAverage } from "../../../../lib/core/algorithms/_latency.ts";
+import {
+  type Algorithm,
+  type AlgorithmOptions,
+  createAlgorithm,
+  createRandom,
+  NS_PER_MS,
+  NS_PER_S,
+} from "../../../../lib/core/mod.ts";
+import {
+  candidatesOf,
+  granted,
+  schedulerOf,
+  type TestCandidate,
+} from "../../../support/scheduling.ts";
+
+function algorithmOf(options: AlgorithmOptions, candidates: readonly TestCandidate[]): Algorithm {
+  const algorithm = createAlgorithm(options, createRandom(1));
+  for (const candidate of candidates) algorithm.add(candidate);
+  return algorithm;
+}
+
+function close(actual: number, expected: number): void {
+  assert.ok(Math.abs(actual - expected) < 1e-6 * expected, `${actual}, not ${expected}`);
+}
+
+Deno.test("PeakAverage jumps up, and comes down by e^(−Δt/τ)", () => {
+  const average = new PeakAverage(10);
+  assert.equal(average.known, false);
+  average.observe(100, 0);
+  assert.equal(average.at(0), 100);
+  average.observe(300, 0);
+  assert.equal(average.at(0), 300);
+  close(average.at(10), 300 / Math.E);
+  average.observe(50, 10);
+  close(average.at(10), 300 / Math.E + 50 * (1 - 1 / Math.E));
+});
+
+Deno.test("PeakAverage never lies below the latest latency, nor above the highest", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.record({ after: fc.nat(50), latency: fc.nat(1000) }), { minLength: 1 }),
+      (observations) => {
+        const average = new PeakAverage(20);
+        let now = 0;
+        let highest = 0;
+        for (const { after, latency } of observations) {
+          now += after;
+          highest = Math.max(highest, latency);
+          average.observe(latency, now);
+          assert.ok(average.at(now) >= latency);
+          assert.ok(average.at(now) <= highest + 1e-9);
+        }
+      },
+    ),
+    { endOnFailure: true },
+  );
+});
+
+Deno.test("peak-ewma takes the faster of two for what it has in flight", () => {
+  const candidates = candidatesOf([1, 1]);
+  const [slow, fast] = candidates as [TestCandidate, TestCandidate];
+  const algorithm = algorithmOf({ name: "peak-ewma" }, candidates);
+  algorithm.answered!(slow, 40 * NS_PER_MS, 0);
+  algorithm.answered!(fast, 10 * NS_PER_MS, 0);
+  // 40 · (0 + 1) against 10 · (k + 1): level at k = 3, where the first drawn wins.
+  for (fast.inFlight = 0; fast.inFlight < 3; fast.inFlight++) {
+    assert.equal(algorithm.pick("c", 0), fast);
+  }
+  fast.inFlight = 4;
+  assert.equal(algorithm.pick("c", 0), slow);
+});
+
+Deno.test("peak-ewma gives one that has not answered yet a first connection, and no second", () => {
+  const candidates = candidatesOf([1, 1]);
+  const [known, fresh] = candidates as [TestCandidate, TestCandidate];
+  const algorithm = algorithmOf({ name: "peak-ewma", initial: 30 * NS_PER_MS }, candidates);
+  algorithm.answered!(known, 31 * NS_PER_MS, 0);
+  assert.equal(algorithm.pick("c", 0), fresh);
+  fresh.inFlight = 1;
+  known.inFlight = 1000;
+  assert.equal(algorithm.pick("c", 0), known);
+});
+
+Deno.test("peak-ewma comes back to one that was slow, when that has faded", () => {
+  const candidates = candidatesOf([1, 1]);
+  const [slow, fast] = candidates as [TestCandidate, TestCandidate];
+  const algorithm = algorithmOf({ name: "peak-ewma", decay: NS_PER_S }, candidates);
+  algorithm.answered!(slow, 10 * NS_PER_S, 0);
+  algorithm.answered!(fast, 10 * NS_PER_MS, 0);
+  assert.equal(algorithm.pick("c", 0), fast);
+  algorithm.answered!(fast, 10 * NS_PER_MS, 8 * NS_PER_S);
+  assert.equal(algorithm.pick("c", 8 * NS_PER_S), slow);
+});
+
+Deno.test("Lease.answered() tells the algorithm how long the first answer took, once", () => {
+  const { scheduler } = schedulerOf({ algorithm: "peak-ewma", backends: ["B1", "B2"] });
+  const costs = (now: number) => {
+    const scores = new Map<string, number>();
+    const lease = granted(
+      scheduler.acquire("c", now, {
+        considered: ({ id }, score) => scores.set(id, score),
+        decided() {},
+      }),
+    );
+    return { lease, scores };
+  };
+  const { lease } = costs(0);
+  lease.connected(NS_PER_MS);
+  lease.answered(20 * NS_PER_MS);
+  lease.answered(900 * NS_PER_MS);
+  lease.release("closed", 900 * NS_PER_MS);
+  close(costs(20 * NS_PER_MS).scores.get(lease.backend.id)!, 20 * NS_PER_MS);
+});
+
+Deno.test("join-idle-queue takes whoever has been idle for longest", () => {
+  const candidates = candidatesOf([1, 1, 1]);
+  const algorithm = algorithmOf({ name: "join-idle-queue" }, candidates);
+  const pick = () => {
+    const picked = algorithm.pick("c", 0) as TestCandidate;
+    picked.inFlight++;
+    algorithm.loadChanged!(picked);
+    return picked.id;
+  };
+  const ends = (id: string) => {
+    const candidate = candidates.find((candidate) => candidate.id === id)!;
+    candidate.inFlight--;
+    algorithm.loadChanged!(candidate);
+  };
+  assert.equal(pick() + pick() + pick(), "abc");
+  ends("c");
+  ends("a");
+  assert.equal(pick() + pick(), "ca");
+});
+
+Deno.test("join-idle-queue never picks a busy one while another is idle", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.record({ who: fc.nat(7), what: fc.nat(3) }), { maxLength: 200 }),
+      (steps) => {
+        const candidates = candidatesOf([1, 2, 1, 5, 1, 1, 1, 1]);
+        const algorithm = algorithmOf({ name: "join-idle-queue" }, candidates);
+        for (const { who, what } of steps) {
+          const candidate = candidates[who]!;
+          if (what === 0) {
+            candidate.available = !candidate.available;
+            algorithm.update(candidate);
+          } else if (what === 1 && candidate.inFlight > 0) {
+            candidate.inFlight--;
+            algorithm.loadChanged!(candidate);
+          } else {
+            const picked = algorithm.pick("c", 0) as TestCandidate | undefined;
+            const available = candidates.filter(({ available }) => available);
+            assert.equal(picked === undefined, available.length === 0);
+            if (picked === undefined) continue;
+            const idle = available.filter(({ inFlight }) => inFlight === 0);
+            assert.ok(idle.length === 0 || idle.includes(picked));
+            picked.inFlight++;
+            algorithm.loadChanged!(picked);
+          }
+        }
+      },
+    ),
+    { endOnFailure: true },
+  );
+});
+
+/** Lets Prequal look around, by picks that nobody counts. */
+function warmUp(algorithm: Algorithm, picks = 50): void {
+  for (let i = 0; i < picks; i++) algorithm.pick("c", i);
+}
+
+Deno.test("prequal avoids the hot, and takes the fastest of the cold", () => {
+  const candidates = candidatesOf(Array<number>(20).fill(1));
+  const algorithm = algorithmOf({ name: "prequal" }, candidates);
+  candidates.forEach((candidate, i) => {
+    // One is swamped although it is the fastest. Hot is what lies above the 84 % quantile of the pool.
+    candidate.inFlight = i === 0 ? 100 : 1;
+    algorithm.loadChanged?.(candidate);
+    algorithm.answered!(candidate, (i + 1) * NS_PER_MS, 0);
+  });
+  warmUp(algorithm);
+  const picked = Array.from({ length: 500 }, (_, i) => algorithm.pick("c", 50 + i)!.index);
+  const swamped = picked.filter((index) => index === 0).length;
+  const fast = picked.filter((index) => index > 0 && index < 11).length;
+  assert.ok(swamped < 10, `${swamped} of 500 went to the swamped`);
+  assert.ok(fast > 400, `${fast} of 500 went to the faster half of the others`);
+});
+
+Deno.test("prequal uses no answer that is too old", () => {
+  const candidates = candidatesOf(Array<number>(20).fill(1));
+  const algorithm = algorithmOf({ name: "prequal", age: NS_PER_S }, candidates);
+  warmUp(algorithm);
+  let rule = "";
+  algorithm.pick("c", 10 * NS_PER_S, { considered() {}, decided: (words) => rule = words });
+  assert.match(rule, /fewer than two probe results: drawn at random/);
+});
+
+Deno.test("prequal has a use for its pool however few backends there are", () => {
+  for (let n = 1; n <= 40; n++) {
+    const candidates = candidatesOf(Array<number>(n).fill(1));
+    const algorithm = algorithmOf({ name: "prequal" }, candidates);
+    const reached = new Set(
+      Array.from({ length: 200 * n }, (_, i) => {
+        const picked = algorithm.pick("c", i) as TestCandidate;
+        picked.inFlight++;
+        return picked.id;
+      }),
+    );
+    assert.equal(reached.size, n, `${n} backends`);
+  }
+});
+
+Deno.test("first-available fills one backend after the other", () => {
+  const { scheduler } = schedulerOf({
+    algorithm: "first-available",
+    backends: [{ id: "B1", maxConnections: 2 }, { id: "B2", maxConnections: 1 }, "B3"],
+  });
+  const leases = Array.from({ length: 5 }, () => granted(scheduler.acquire("c", 0)));
+  assert.deepEqual(leases.map(({ backend }) => backend.id), ["B1", "B1", "B2", "B3", "B3"]);
+  leases[1]!.release("closed", 0);
+  assert.equal(granted(scheduler.acquire("c", 0)).backend.id, "B1");
+});
+
+Deno.test("first-available takes the lowest of any set of places", () => {
+  fc.assert(
+    fc.property(fc.array(fc.boolean(), { minLength: 1, maxLength: 200 }), (available) => {
+      const candidates = candidatesOf(available.map(() => 1));
+      candidates.forEach((candidate, i) => candidate.available = available[i]!);
+      const algorithm = algorithmOf({ name: "first-available" }, candidates);
+      assert.equal(algorithm.pick("c", 0), candidates[available.indexOf(true)]);
+    }),
+    { endOnFailure: true },
+  );
+});
