@@ -5,6 +5,7 @@ import deno from "./deno.json" with { type: "json" };
 import { backendCommand } from "./backend/command.ts";
 import { clientCommand } from "./client/command.ts";
 import { checkCommand } from "./lb/check_command.ts";
+import { explainCommand } from "./lb/explain_command.ts";
 import { lbCommand } from "./lb/command.ts";
 import type { Io } from "./lib/cli/io.ts";
 import { UserError } from "./lib/user_error.ts";
@@ -78,6 +79,7 @@ function program(): Command {
     clientCommand,
     upCommand,
     checkCommand,
+    explainCommand,
     demoCommand,
     (io: Io) => simCommand(io, import.meta.url),
   ];

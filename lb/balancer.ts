@@ -27,6 +27,8 @@ export interface BalancerOptions {
   readonly now: Clock;
   /** Seeds everything that is drawn by lot. */
   readonly seed: number;
+  /** Of so many clients one pick is explained, if anybody reads that. */
+  readonly explainEvery?: number | undefined;
 }
 
 /** How a stop went. */
@@ -62,6 +64,7 @@ export class Balancer {
   readonly #accepting: Promise<void>;
   #stopping = false;
   #shortage: Shortage | undefined;
+  #unsubscribe = () => {};
   readonly #connectionEnded = new Pulse();
 
   /**
@@ -70,10 +73,10 @@ export class Balancer {
    * @throws {UserError} if it cannot listen.
    */
   static async start(config: Config, options: BalancerOptions): Promise<Balancer> {
-    const { events, now, seed } = options;
+    const { events, now, seed, explainEvery } = options;
     // As in the simulator, so that the same seed draws the same lots in both.
     const random = createRandom(childSeed(seed, "algorithm", 0));
-    const scheduler = new Scheduler(config, events, random);
+    const scheduler = new Scheduler({ ...config, explainEvery }, events, random);
     const prober = new Prober(config, scheduler, { now, seed });
     await prober.start();
     try {
@@ -101,6 +104,12 @@ export class Balancer {
     this.#relays = new Relays({ idleTimeout: config.timeouts.idle });
     this.#addresses = new Map(config.backends.map(({ id, address }) => [id, address]));
     this.address = { host: listener.addr.hostname, port: listener.addr.port };
+    if (config.onDown === "close") {
+      this.#unsubscribe = options.events.subscribe(
+        ["backend_down"],
+        ({ backend }) => this.#relays.closeAll("backend_down", backend),
+      );
+    }
     this.#accepting = this.#accept();
   }
 
@@ -126,8 +135,9 @@ export class Balancer {
     }
     const closed = this.scheduler.connections;
     this.#dialer.close();
-    this.#relays.closeAll();
+    this.#relays.closeAll("closed_by_balancer");
     while (this.scheduler.connections > 0) await this.#connectionEnded.next;
+    this.#unsubscribe();
     return { finished: open - closed, closed };
   }
 
@@ -167,10 +177,16 @@ export class Balancer {
 
   /** Both connections are the relay's until it is over. */
   #relay(client: Deno.TcpConn, backend: Deno.TcpConn, lease: Lease): void {
-    this.#relays.start(client, backend, (result) => {
-      lease.release(result.end, this.#now(), result);
-      this.#ended();
-    }, () => lease.answered(this.#now()));
+    this.#relays.start(
+      client,
+      backend,
+      (result) => {
+        lease.release(result.end, this.#now(), result);
+        this.#ended();
+      },
+      lease.backend.id,
+      () => lease.answered(this.#now()),
+    );
   }
 
   /** Connects to a backend; while this machine has no descriptor for it, tries again until it is late. */

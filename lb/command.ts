@@ -1,5 +1,6 @@
 import { Command, Option } from "@commander-js/extra-typings";
 import type { Io } from "../lib/cli/io.ts";
+import { integerOption } from "../lib/cli/options.ts";
 import { loadListeningConfig } from "../lib/config/mod.ts";
 import { ALGORITHM_NAMES } from "../lib/core/mod.ts";
 import { startLogging } from "../lib/log.ts";
@@ -16,9 +17,12 @@ export function lbCommand(io: Io) {
     )
     .option("--log-level <level>", "debug, info, warning or error")
     .option("--log-format <format>", "auto, pretty or json")
-    .action(async ({ config: file, ...overrides }) => {
+    .option("--explain", "log why each client went where it went")
+    .option("--explain-every <n>", "only of every n-th client", integerOption(1))
+    .action(async ({ config: file, explain, explainEvery, ...overrides }) => {
       const config = await loadListeningConfig(file, overrides);
       startLogging(config.log, io);
-      await serveBalancer(config, io);
+      const every = explainEvery ?? (explain ? 1 : undefined);
+      await serveBalancer(config, io, { explainEvery: every });
     });
 }

@@ -1,5 +1,12 @@
 import type { Logger } from "@logtape/logtape";
-import type { EventOf, EventStream, EventType, LbEvent, RefusalReason } from "../lib/core/mod.ts";
+import type {
+  EventOf,
+  EventStream,
+  EventType,
+  ExplainedBackend,
+  LbEvent,
+  RefusalReason,
+} from "../lib/core/mod.ts";
 import { logSentence } from "../lib/log.ts";
 
 /** Kinds that come once per connection: left unread, they are never made. */
@@ -15,6 +22,8 @@ const OTHER_EVENTS = [
   "backend_up",
   "backend_down",
   "backend_mode_changed",
+  "backend_ejected",
+  "backend_readmitted",
   "session_moved",
   "session_evicted",
   "accept_paused",
@@ -25,6 +34,8 @@ const OTHER_EVENTS = [
 export interface EventLogOptions {
   /** Whether each connection is logged. */
   readonly connections: boolean;
+  /** Whether picks are explained. */
+  readonly explain?: boolean;
 }
 
 /**
@@ -42,6 +53,7 @@ export function logEvents(
   };
   const unsubscribe = [events.subscribe(OTHER_EVENTS, write)];
   if (options.connections) unsubscribe.push(events.subscribe(CONNECTION_EVENTS, write));
+  if (options.explain) unsubscribe.push(events.subscribe(["pick_explained"], write));
   // Every probe of every backend is for those who ask for it.
   if (log.isEnabledFor("debug")) unsubscribe.push(events.subscribe(["probe"], write));
   return () => unsubscribe.forEach((end) => end());
@@ -55,6 +67,7 @@ function levelOf(event: LbEvent): "debug" | "info" | "warning" | "error" {
     case "connect_failed":
     case "connection_refused":
     case "backend_down":
+    case "backend_ejected":
     case "accept_paused":
       return "warning";
     default:
@@ -76,6 +89,7 @@ const ENDS: Readonly<Record<EventOf<"connection_closed">["end"], string>> = {
   client_aborted: "aborted by the client",
   backend_aborted: "aborted by the backend",
   idle_timeout: "closed: idle for too long",
+  backend_down: "closed: its backend is down",
   closed_by_balancer: "closed by the balancer",
 };
 
@@ -108,6 +122,16 @@ function say(event: LbEvent): string {
     case "backend_mode_changed":
       return `${event.backend} is set to ${event.mode}; ` +
         `${count(event.in_flight, "connection")} on it`;
+    case "backend_ejected":
+      return `${event.backend} is left out for ${ms(event.ejected_for_ms)} after ` +
+        `${count(event.failures, "failed connect")} in a row; ${active(event.active_servers)}`;
+    case "backend_readmitted":
+      return `${event.backend} is used again; ${active(event.active_servers)}`;
+    case "pick_explained":
+      return `#${event.connection} ${event.client} → ${
+        event.backend ?? "nobody"
+      }: ${event.rule}; ` +
+        event.candidates.map(explained).join(", ");
     case "session_pinned":
       return `session of ${event.client} pinned to ${event.backend}`;
     case "session_moved":
@@ -122,6 +146,15 @@ function say(event: LbEvent): string {
     case "accept_resumed":
       return `accepting again after ${ms(event.paused_ms)}`;
   }
+}
+
+/** `B1 3 in flight, score 4`. */
+function explained(candidate: ExplainedBackend): string {
+  const { backend, in_flight, score, unavailable } = candidate;
+  return [
+    `${backend} ${unavailable ?? `${in_flight} in flight`}`,
+    ...score === undefined ? [] : [`score ${Number(score.toPrecision(4))}`],
+  ].join(" ");
 }
 
 function active(servers: readonly string[]): string {

@@ -52,15 +52,17 @@ export class Relays {
    * Relays until both sides have finished, one has aborted, or it must end. Owns both connections from
    * the call on, and has closed both when it calls `ended`. Never throws.
    *
+   * @param owner Whose connection it is, for `closeAll`.
    * @param answered Called when the backend has sent its first byte.
    */
   start(
     client: Deno.TcpConn,
     backend: Deno.TcpConn,
     ended: (result: RelayResult) => void,
+    owner?: unknown,
     answered: () => void = () => {},
   ): void {
-    const relay = new Relay(client, backend, this.#buffers, answered, (result) => {
+    const relay = new Relay(client, backend, this.#buffers, owner, answered, (result) => {
       this.#running.delete(relay);
       if (this.#running.size === 0) this.#stopSweeping();
       ended(result);
@@ -78,9 +80,11 @@ export class Relays {
     return new Promise((resolve) => this.start(client, backend, resolve));
   }
 
-  /** Closes every connection. They end soon after. */
-  closeAll(): void {
-    for (const relay of this.#running) relay.close("closed_by_balancer");
+  /** Closes every connection, or those of one owner. They end soon after. */
+  closeAll(end: ConnectionEnd, owner?: unknown): void {
+    for (const relay of this.#running) {
+      if (owner === undefined || relay.owner === owner) relay.close(end);
+    }
   }
 
   #sweep(): void {
@@ -103,6 +107,7 @@ class Relay implements RelayResult {
   end: ConnectionEnd = "closed";
   /** Sweeps that went by since the last byte. */
   quietSweeps = 0;
+  readonly owner: unknown;
   readonly #client: Deno.TcpConn;
   readonly #backend: Deno.TcpConn;
   readonly #buffers: BufferPool;
@@ -116,12 +121,14 @@ class Relay implements RelayResult {
     client: Deno.TcpConn,
     backend: Deno.TcpConn,
     buffers: BufferPool,
+    owner: unknown,
     answered: () => void,
     ended: (result: RelayResult) => void,
   ) {
     this.#client = client;
     this.#backend = backend;
     this.#buffers = buffers;
+    this.owner = owner;
     this.#answered = answered;
     this.#ended = ended;
   }

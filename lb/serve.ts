@@ -9,6 +9,12 @@ import { Balancer } from "./balancer.ts";
 import { logEvents } from "./event_log.ts";
 import { StatusReporter } from "./status.ts";
 
+/** How a balancer is run, besides what its configuration says. */
+export interface ServeOptions {
+  /** Log why a client went where it went, of every so many; left out: of none. */
+  readonly explainEvery?: number | undefined;
+}
+
 /**
  * Runs a balancer until the person at the terminal, or the service manager, asks it to stop; then
  * drains. What happens goes to the log, which must have been started.
@@ -18,12 +24,22 @@ import { StatusReporter } from "./status.ts";
 export async function serveBalancer(
   config: Config,
   io: Pick<Io, "signal" | "hurry">,
+  options: ServeOptions = {},
 ): Promise<void> {
   const log = logger("lb");
   const events = new EventStream();
-  const stopLogging = logEvents(events, log, config.log);
+  const { explainEvery } = options;
+  const stopLogging = logEvents(events, log, {
+    ...config.log,
+    explain: explainEvery !== undefined,
+  });
   const seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
-  const balancer = await Balancer.start(config, { events, now: monotonicNow, seed });
+  const balancer = await Balancer.start(config, {
+    events,
+    now: monotonicNow,
+    seed,
+    explainEvery,
+  });
   const status = new StatusReporter(balancer.scheduler, events, monotonicNow);
   status.logEvery(config.log.statusInterval, log);
   sayListening(balancer, config);

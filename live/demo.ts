@@ -330,6 +330,8 @@ function demoConfig(
       path: "/",
       status: [{ min: 200, max: 399 }],
     },
+    onDown: "keep",
+    whenNoneAvailable: "refuse",
     retries: 3,
     timeouts: { connect: 2000 * NS_PER_MS, idle: 60_000 * NS_PER_MS, drain: 1000 * NS_PER_MS },
     limits: { connections: 10_000 },

@@ -270,6 +270,16 @@ export class Relay {
     else connections.pending[c] = queue.push(now + links.client.delay(), ANSWER, c);
   }
 
+  /** A balancer closes every open connection to a backend. */
+  closeAllOn(balancer: number, id: string, now: Nanoseconds): void {
+    const { connections, backends } = this.#world;
+    for (let c = 0; c < connections.size; c++) {
+      if ((connections.flags[c]! & (LEASED | OPEN)) !== (LEASED | OPEN)) continue;
+      if (connections.balancer[c] !== balancer) continue;
+      if (backends[connections.backend[c]!]!.id === id) this.#cutOff(c, "backend_down", now);
+    }
+  }
+
   /** The balancer itself closes in both directions. */
   #cutOff(c: number, end: ConnectionEnd, now: Nanoseconds): void {
     const { flags } = this.#world.connections;

@@ -105,6 +105,12 @@ class Simulation {
         ["backend_up", "backend_down"],
         (event) => this.#health.read(event, index, this.#now),
       );
+      if (scenario.balancer.onDown === "close") {
+        events.subscribe(
+          ["backend_down"],
+          ({ backend }) => world.relay.closeAllOn(index, backend, this.#now),
+        );
+      }
       events.subscribe(["session_moved"], ({ why }) => world.recorder.sessionsMoved[why]++);
       if (observe !== undefined) balancer.observe((event) => observe(event, index));
     }
@@ -277,7 +283,7 @@ class Simulation {
         Array.from(
           recorder.reached,
           (reached, i) => reached / scenario.balancer.backends[i]!.weight,
-        ),
+        ).filter(Number.isFinite),
       ),
       faults: this.#health.results(backends),
       falseDowns: this.#health.falseDowns,

@@ -13,6 +13,7 @@ export function checkConfig(data: unknown): Finding[] {
     ...timing(data),
     ...expectation(data),
     ...tooManyChoices(data),
+    ...weightless(data),
   ];
 }
 
@@ -108,6 +109,19 @@ function tooManyChoices(data: unknown): Finding[] {
     path: ["algorithm", "choices"],
     message: `algorithm.choices is ${choices}, but there are ${count} backends to choose from`,
     hint: `at most ${count}`,
+  }];
+}
+
+function weightless(data: unknown): Finding[] {
+  const all = backends(data);
+  if (all.length === 0 || all.some(({ weight, backup }) => weight !== 0 && backup !== true)) {
+    return [];
+  }
+  if (all.every(({ weight }) => weight !== 0)) return []; // Backups only: that works.
+  return [{
+    path: ["backends"],
+    message: "no backend that is not a backup has a weight above 0: nobody would get a client",
+    hint: "give at least one a weight of 1 or more",
   }];
 }
 

@@ -72,7 +72,9 @@ const backend = z.strictObject({
     error: () => "must be letters, digits, dots, dashes and underscores, at most 64",
   }).meta({ description: "its name in logs and answers", examples: ["B1"] }),
   address: address().describe("where it listens"),
-  weight: integer(1, 256).default(1).describe("share of the load, relative to the others"),
+  weight: integer(0, 256).default(1).describe(
+    "share of the load, relative to the others; 0: no new clients",
+  ),
   max_connections: integer(1, MAX).optional()
     .describe("at this many connections in flight it is full; no limit if left out"),
   backup: flag().default(false).describe("used only while no other backend is available"),
@@ -131,6 +133,29 @@ const sticky = z.strictObject({
     .describe("at this many sessions the least recently used goes"),
   on_failback: oneOf(["return", "stay"]).default("return")
     .describe("whether a moved client goes back when its backend has recovered"),
+  drain: oneOf(["move", "allow"]).default("move").describe(
+    "a client whose backend drains or has weight 0 is moved to another; or allowed to come back",
+  ),
+});
+
+const ejection = z.strictObject({
+  failures: integer(1, 1000).default(5).describe("failed connects in a row that eject a backend"),
+  base: duration({ positive: true }).prefault("30s").describe(
+    "for how long the first time; the n-th time n times as long",
+  ),
+  max: duration({ positive: true }).prefault("5m").describe("and never longer"),
+  max_share: percentage(100).prefault("50%").describe(
+    "at most this share of the backends is ejected at one time",
+  ),
+});
+
+const slowStart = z.strictObject({
+  duration: duration({ positive: true }).prefault("30s").describe(
+    "for so long a backend that has recovered gains weight, linearly",
+  ),
+  floor: percentage(100).prefault("10%").refine((share) => share >= 0.01, {
+    error: () => "must be at least 1%",
+  }).describe("the share of its weight with which it begins"),
 });
 
 const timeouts = z.strictObject({
@@ -172,6 +197,18 @@ export const configSchema = z.strictObject({
   }),
   health_check: healthCheck.prefault({}),
   sticky: sticky.optional().describe("a client returns to the backend it had; off if left out"),
+  slow_start: slowStart.optional().describe(
+    "a backend that has recovered is not flooded; off if left out",
+  ),
+  ejection: ejection.optional().describe(
+    "failed connects keep a backend out for a while; off if left out",
+  ),
+  on_down: oneOf(["keep", "close"]).default("keep").describe(
+    "connections on a backend that is marked down: kept while they last, or closed",
+  ),
+  when_none_available: oneOf(["refuse", "try-anyway"]).default("refuse").describe(
+    "when no backend is healthy: clients are refused, or sent to one that may be dead",
+  ),
   retries: integer(0, 100).default(3)
     .describe("how many further backends a connection may try when a connect fails"),
   timeouts: timeouts.prefault({}),

@@ -1,11 +1,12 @@
 import type { Candidate } from "./algorithms/algorithm.ts";
+import { Ejection, type EjectionRules } from "./ejection.ts";
 import { Health, type HealthRules } from "./health.ts";
 import type { Nanoseconds } from "./time.ts";
 
 /** What the operator says of a backend. */
 export interface BackendOptions {
   readonly id: string;
-  /** Share of the load it should get, relative to the others; above 0. */
+  /** Share of the load it should get, relative to the others; at 0 it gets no new client. */
   readonly weight: number;
   /** At this many connections in flight it is full; no limit if left out. */
   readonly maxConnections?: number | undefined;
@@ -25,6 +26,9 @@ export class Backend implements Candidate {
   readonly index: number;
   readonly backup: boolean;
   readonly maxConnections: number;
+  /** Its weight in the configuration. */
+  readonly fullWeight: number;
+  /** Its weight now: less than the full one while it starts slowly. */
   weight: number;
   /** What its probes say. */
   readonly health: Health;
@@ -36,6 +40,10 @@ export class Backend implements Candidate {
   connections = 0;
   /** Connects to it that failed, since the start. */
   connectFailures = 0;
+  /** How it behaves towards connects; keeps it out for a while if they fail too often. */
+  readonly ejection: Ejection | undefined;
+  /** Since when it starts slowly; undefined if it does not. */
+  warmingSince: Nanoseconds | undefined;
   /** When a probe last succeeded: since then it is known to work. */
   provenAt: Nanoseconds = -Infinity;
   /** The scheduler has let go of it; it is counted to the end, but no algorithm knows it any more. */
@@ -45,12 +53,19 @@ export class Backend implements Candidate {
   /** Kept by the scheduler: the one question that algorithms ask. */
   available = false;
 
-  constructor(options: BackendOptions, index: number, rules: HealthRules) {
+  constructor(
+    options: BackendOptions,
+    index: number,
+    rules: HealthRules,
+    ejection?: EjectionRules,
+  ) {
     this.id = options.id;
     this.index = index;
     this.backup = options.backup;
     this.maxConnections = options.maxConnections ?? Infinity;
+    this.fullWeight = options.weight;
     this.weight = options.weight;
+    this.ejection = ejection && new Ejection(ejection);
     this.health = new Health(rules);
   }
 
@@ -59,8 +74,23 @@ export class Backend implements Candidate {
     return this.inFlight >= this.maxConnections;
   }
 
-  /** Healthy and enabled; it may still be full. */
+  /** Healthy, not ejected and enabled; it may still be full. */
   get active(): boolean {
-    return this.health.state === "up" && this.mode === "ready";
+    return this.healthy && this.mode === "ready";
+  }
+
+  /** Up by its probes, and not ejected for failed connects. */
+  get healthy(): boolean {
+    return this.health.state === "up" && this.ejection?.ejected !== true;
+  }
+
+  /** Why a new client cannot be sent to it, in words; undefined if it can. */
+  get unavailability(): string | undefined {
+    if (this.mode !== "ready") return this.mode;
+    if (this.health.state !== "up") return this.health.state === "down" ? "down" : "not probed yet";
+    if (this.ejection?.ejected) return "ejected";
+    if (this.fullWeight === 0) return "weight 0";
+    if (this.full) return `full: ${this.inFlight} of ${this.maxConnections}`;
+    return this.excluded ? "already tried" : undefined;
   }
 }

@@ -30,6 +30,8 @@ export type ConnectionEnd =
   | "client_aborted"
   | "backend_aborted"
   | "idle_timeout"
+  /** Its backend was marked down, and `on_down` is `close`. */
+  | "backend_down"
   /** The drain timeout passed, or the balancer was told to let go of it. */
   | "closed_by_balancer";
 
@@ -116,6 +118,47 @@ export interface BackendDown extends At {
   readonly active_servers: readonly string[];
 }
 
+/** Too many connects to a backend failed in a row: it is left out for a while. */
+export interface BackendEjected extends At {
+  readonly type: "backend_ejected";
+  readonly backend: string;
+  /** Failed connects in a row. */
+  readonly failures: number;
+  readonly ejected_for_ms: number;
+  readonly active_servers: readonly string[];
+}
+
+/** A backend that was ejected is used again. */
+export interface BackendReadmitted extends At {
+  readonly type: "backend_readmitted";
+  readonly backend: string;
+  readonly active_servers: readonly string[];
+}
+
+/** How a pick came about. */
+export interface PickExplained extends At {
+  readonly type: "pick_explained";
+  readonly connection: number;
+  readonly client: string;
+  /** Null if nobody was available. */
+  readonly backend: string | null;
+  /** Why it was that one, in words. */
+  readonly rule: string;
+  /** Those that the algorithm looked at, with what it judged them by; each backend's state. */
+  readonly candidates: readonly ExplainedBackend[];
+}
+
+/** A backend at the moment of a pick. */
+export interface ExplainedBackend {
+  readonly backend: string;
+  readonly weight: number;
+  readonly in_flight: number;
+  /** What the algorithm judged it by; absent if it did not look at it. */
+  readonly score?: number;
+  /** Why it could not be picked; absent if it could. */
+  readonly unavailable?: string;
+}
+
 /** The operator enabled, drained or disabled a backend. */
 export interface BackendModeChanged extends At {
   readonly type: "backend_mode_changed";
@@ -173,6 +216,9 @@ export type LbEvent =
   | BackendUp
   | BackendDown
   | BackendModeChanged
+  | BackendEjected
+  | BackendReadmitted
+  | PickExplained
   | SessionPinned
   | SessionMoved
   | SessionEvicted
@@ -192,6 +238,9 @@ export const EVENT_TYPES = [
   "backend_up",
   "backend_down",
   "backend_mode_changed",
+  "backend_ejected",
+  "backend_readmitted",
+  "pick_explained",
   "session_pinned",
   "session_moved",
   "session_evicted",

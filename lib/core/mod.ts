@@ -6,7 +6,9 @@ export * from "./algorithms/mod.ts";
 export { assert } from "./assert.ts";
 export { Backend, type BackendMode, type BackendOptions } from "./backend.ts";
 export { clientKey } from "./client_key.ts";
+export type { EjectionRules } from "./ejection.ts";
 export * from "./events.ts";
+export { Explanation } from "./explanation.ts";
 export { Health, type HealthRules, ProbeSchedule } from "./health.ts";
 export { childSeed, createRandom, type Random } from "./random.ts";
 export {
@@ -14,6 +16,7 @@ export {
   type Refusal,
   Scheduler,
   type SchedulerOptions,
+  type SlowStartRules,
   type Traffic,
 } from "./scheduler.ts";
 export { type Session, SessionMap, type StickyRules } from "./sessions.ts";

@@ -14,6 +14,8 @@ import {
   type RefusalReason,
   toMs,
 } from "./events.ts";
+import type { EjectionRules } from "./ejection.ts";
+import { Explanation } from "./explanation.ts";
 import type { HealthRules } from "./health.ts";
 import type { Random } from "./random.ts";
 import { type Session, SessionMap, type StickyRules } from "./sessions.ts";
@@ -33,7 +35,29 @@ export interface SchedulerOptions {
     /** Connections at once, over all backends. */
     readonly connections: number;
   };
+  /** Failed connects keep a backend out for a while. Left out: they do not. */
+  readonly ejection?: EjectionRules | undefined;
+  /** A backend that has recovered is not flooded. Left out: it gets its full share at once. */
+  readonly slowStart?: SlowStartRules | undefined;
+  /**
+   * What becomes of a client when no backend is active: `refuse` it (if left out), or `try-anyway` any
+   * that the operator has not disabled.
+   */
+  readonly whenNoneAvailable?: "refuse" | "try-anyway" | undefined;
+  /** Of so many connections one pick is explained, if anybody reads that; 1 if left out. */
+  readonly explainEvery?: number | undefined;
 }
+
+/** How a backend that has recovered comes back. */
+export interface SlowStartRules {
+  /** Its weight grows linearly for this long. */
+  readonly duration: Nanoseconds;
+  /** The share of its weight with which it begins, in (0, 1]. */
+  readonly floor: number;
+}
+
+/** A growing weight goes up in so many steps: algorithms need not hear of every instant. */
+const SLOW_START_STEPS = 20;
 
 /** A client that was turned away, and why. An ordinary value: it happens. */
 export interface Refusal {
@@ -146,8 +170,11 @@ export class Scheduler {
   /** Primaries first. A tier is used only while the one before it has nobody available. */
   readonly #tiers: readonly [Algorithm, Algorithm];
   readonly #sessions: SessionMap<Backend> | undefined;
+  /** Those that time will change: they are ejected, or start slowly. */
+  readonly #passing = new Set<Backend>();
   #connections = 0;
   #lastConnection = 0;
+  #lastAnyway = 0;
   #stopping = false;
 
   /**
@@ -210,7 +237,7 @@ export class Scheduler {
     const taken = new Set(this.#backends.map((backend) => backend.index));
     while (taken.has(index)) index++;
     const { healthCheck } = this.#options;
-    const backend = new Backend(options, index, healthCheck);
+    const backend = new Backend(options, index, healthCheck, this.#options.ejection);
     if (healthCheck.type === "none") {
       backend.health.record(true);
       backend.provenAt = Infinity;
@@ -236,13 +263,16 @@ export class Scheduler {
     this.#byId.delete(id);
     this.#backends.splice(this.#backends.indexOf(backend), 1);
     this.#sessions?.forget(backend);
+    this.#passing.delete(backend);
   }
 
   /** The operator's wish for a backend. */
   setMode(id: string, mode: BackendMode, now: Nanoseconds): void {
     const backend = this.#known(id);
     if (backend.mode === mode) return;
+    const returns = backend.mode === "maintenance";
     backend.mode = mode;
+    if (returns) this.#startSlowly(backend, now);
     this.#refresh(backend);
     this.#events.emit({
       type: "backend_mode_changed",
@@ -283,6 +313,7 @@ export class Scheduler {
     // It may have been removed while the probe was under way.
     if (backend === undefined) return;
     if (ok) backend.provenAt = now;
+    const first = backend.health.state === "unknown";
     const { flipped, streak } = backend.health.record(ok);
     if (this.#events.wanted.probe) {
       this.#events.emit({
@@ -296,6 +327,7 @@ export class Scheduler {
       });
     }
     if (!flipped) return;
+    if (ok && !first) this.#startSlowly(backend, now);
     this.#refresh(backend);
     const common = {
       at_ms: toMs(now),
@@ -314,6 +346,7 @@ export class Scheduler {
   _connected(lease: Lease, now: Nanoseconds): void {
     const { backend } = lease;
     backend.connections++;
+    backend.ejection?.succeeded(now);
     if (this.#events.wanted.connection_opened) {
       this.#events.emit({
         type: "connection_opened",
@@ -349,6 +382,7 @@ export class Scheduler {
         reason,
       });
     }
+    if (backend.ejection?.failed() && !backend.removed) this.#eject(backend, now);
     if (this.#stopping) return this.#refuse("stopping", connection, client, attempt, now);
     if (attempt > this.#options.retries) {
       return this.#refuse("connects_failed", connection, client, attempt, now);
@@ -399,6 +433,47 @@ export class Scheduler {
     now: Nanoseconds,
     trace?: PickTrace,
   ): Lease | Refusal {
+    if (this.#passing.size > 0) this.#passTime(now);
+    if (
+      trace === undefined && this.#events.wanted.pick_explained && this.#isExplained(connection)
+    ) {
+      const explanation = new Explanation(this.#backends);
+      const held = this.#pickAndCount(connection, client, failed, now, explanation);
+      this.#explain(explanation, connection, client, held, now);
+      return held;
+    }
+    return this.#pickAndCount(connection, client, failed, now, trace);
+  }
+
+  #isExplained(connection: number): boolean {
+    return (connection - 1) % (this.#options.explainEvery ?? 1) === 0;
+  }
+
+  #explain(
+    { rule, candidates }: Explanation,
+    connection: number,
+    client: string,
+    held: Lease | Refusal,
+    now: Nanoseconds,
+  ): void {
+    this.#events.emit({
+      type: "pick_explained",
+      at_ms: toMs(now),
+      connection,
+      client,
+      backend: held.granted ? held.backend.id : null,
+      rule,
+      candidates,
+    });
+  }
+
+  #pickAndCount(
+    connection: number,
+    client: string,
+    failed: Lease | undefined,
+    now: Nanoseconds,
+    trace?: PickTrace,
+  ): Lease | Refusal {
     const { sticky } = this.#options;
     let backend: Backend | undefined;
     let session: Session<Backend> | undefined;
@@ -426,16 +501,40 @@ export class Scheduler {
   #pick(client: string, now: Nanoseconds, trace?: PickTrace): Backend | undefined {
     const [primaries, backups] = this.#tiers;
     const picked = primaries.pick(client, now, trace) ?? backups.pick(client, now, trace);
-    return picked as Backend | undefined;
+    return picked as Backend | undefined ?? this.#anyway(trace);
+  }
+
+  /** When nobody is active and clients are to be sent on all the same: those not disabled, in turn. */
+  #anyway(trace?: PickTrace): Backend | undefined {
+    if (this.#options.whenNoneAvailable !== "try-anyway") return undefined;
+    const backends = this.#backends;
+    if (backends.some((backend) => backend.active)) return undefined;
+    for (let i = 1; i <= backends.length; i++) {
+      const turn = (this.#lastAnyway + i) % backends.length;
+      const backend = backends[turn]!;
+      if (backend.mode !== "ready" || backend.full || backend.excluded) continue;
+      this.#lastAnyway = turn;
+      trace?.considered(backend, turn);
+      trace?.decided("nobody is active: the next in turn is tried anyway");
+      return backend;
+    }
+    return undefined;
   }
 
   /** Where a session's next connection goes; undefined if it needs a pick. */
   #pinned(session: Session<Backend>, now: Nanoseconds, trace?: PickTrace): Backend | undefined {
     const better = this.#wayBack(session, now);
     if (better !== undefined) this.#move(session, better, "failback", now);
-    if (!session.backend.available) return undefined;
+    if (!this.#takesBack(session.backend)) return undefined;
     trace?.decided(`the client's session is pinned to ${session.backend.id}`);
     return session.backend;
+  }
+
+  /** Whether a client that is pinned to a backend may come again. */
+  #takesBack(backend: Backend): boolean {
+    if (backend.available) return true;
+    return this.#options.sticky?.drain === "allow" && backend.healthy &&
+      backend.mode !== "maintenance" && !backend.full && !backend.excluded && !backend.removed;
   }
 
   /** Where a session that had to move can go back to: its home, or from a backup to any primary. */
@@ -458,7 +557,7 @@ export class Scheduler {
     assert(this.#sessions !== undefined, "only sticky clients are pinned");
     if (session !== undefined) {
       // A full backend lends this one connection out; its pin is as good as before.
-      const lent = session.backend.active && !session.backend.excluded;
+      const lent = session.backend.full && session.backend.active && !session.backend.excluded;
       if (!lent) this.#move(session, backend, "failover", now);
       return session;
     }
@@ -546,6 +645,68 @@ export class Scheduler {
     this.#tierOf(backend).loadChanged?.(backend);
   }
 
+  /** Leaves a backend out for a while, unless too many are out already. */
+  #eject(backend: Backend, now: Nanoseconds): void {
+    const { ejection } = backend;
+    const rules = this.#options.ejection;
+    assert(ejection !== undefined && rules !== undefined, "who can be ejected has rules for it");
+    const out = this.#backends.filter((other) => other.ejection?.ejected).length;
+    if (out + 1 > rules.maxShare * this.#backends.length) return;
+    const { failures } = ejection;
+    const duration = ejection.eject(now);
+    this.#passing.add(backend);
+    this.#refresh(backend);
+    this.#events.emit({
+      type: "backend_ejected",
+      at_ms: toMs(now),
+      backend: backend.id,
+      failures,
+      ejected_for_ms: toMs(duration),
+      active_servers: this.activeServers,
+    });
+  }
+
+  #startSlowly(backend: Backend, now: Nanoseconds): void {
+    if (this.#options.slowStart === undefined || backend.fullWeight === 0) return;
+    backend.warmingSince = now;
+    this.#passing.add(backend);
+    this.#warm(backend, now);
+  }
+
+  /** What time alone changes: the ejected return, and those that start slowly gain weight. */
+  #passTime(now: Nanoseconds): void {
+    for (const backend of this.#passing) {
+      if (backend.ejection?.ejected && now >= backend.ejection.until) {
+        backend.ejection.readmit();
+        this.#refresh(backend);
+        this.#events.emit({
+          type: "backend_readmitted",
+          at_ms: toMs(now),
+          backend: backend.id,
+          active_servers: this.activeServers,
+        });
+      }
+      if (backend.warmingSince !== undefined) this.#warm(backend, now);
+      const waits = backend.ejection?.ejected || backend.warmingSince !== undefined;
+      if (!waits) this.#passing.delete(backend);
+    }
+  }
+
+  #warm(backend: Backend, now: Nanoseconds): void {
+    const { slowStart } = this.#options;
+    assert(
+      slowStart !== undefined && backend.warmingSince !== undefined,
+      "who starts slowly has rules for it",
+    );
+    const passed = Math.min(1, (now - backend.warmingSince) / slowStart.duration);
+    const grown = Math.floor(passed * SLOW_START_STEPS) / SLOW_START_STEPS;
+    if (grown === 1) backend.warmingSince = undefined;
+    const weight = backend.fullWeight * Math.max(slowStart.floor, grown);
+    if (weight === backend.weight) return;
+    backend.weight = weight;
+    this.#tierOf(backend).update(backend);
+  }
+
   /** Makes every backend that this connection has tried unavailable, or available again. */
   #exclude(lease: Lease, excluded: boolean): void {
     for (let tried: Lease | undefined = lease; tried; tried = tried.tried) {
@@ -575,7 +736,7 @@ export class Scheduler {
 }
 
 function available(backend: Backend): boolean {
-  return backend.active && !backend.full && !backend.excluded;
+  return backend.active && backend.fullWeight > 0 && !backend.full && !backend.excluded;
 }
 
 /**

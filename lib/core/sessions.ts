@@ -15,6 +15,11 @@ export interface StickyRules {
   readonly maxEntries: number;
   /** Whether a client that was moved off a failed backend goes back when that one has recovered. */
   readonly onFailback: "return" | "stay";
+  /**
+   * Whether a client goes on coming to its backend while that drains or has weight 0: `allow`, or `move`
+   * to another. `move` if left out.
+   */
+  readonly drain?: "move" | "allow" | undefined;
 }
 
 /** A client's pin to a backend. */

@@ -32,6 +32,8 @@ export type End =
 
 /** The balancer's own settings. The live balancer's configuration fits in here as it is. */
 export interface Balancer extends SchedulerOptions {
+  /** What becomes of connections on a backend that is marked down; `keep` if left out. */
+  readonly onDown?: "keep" | "close";
   readonly healthCheck: HealthRules & {
     readonly type: "tcp" | "expect" | "http" | "none";
     /** A probe without an answer for this long has failed. */

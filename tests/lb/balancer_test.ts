@@ -207,6 +207,7 @@ Deno.test("Balancer keeps a client on its backend when it is told to", async () 
       ttl: 600 * NS_PER_S,
       maxEntries: 10,
       onFailback: "return",
+      drain: "move",
     },
   });
   for (let i = 0; i < 4; i++) assert.equal(await ask(lab.balancer.address), "B1");

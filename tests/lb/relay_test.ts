@@ -238,7 +238,7 @@ Deno.test("Relays.run() slows the sender down to the pace of the reader", async 
   assert.ok(await settled(() => sent) > stuck, "it goes on when the reader does");
 
   // A write that waits for the reader does not hold up the end.
-  relays.closeAll();
+  relays.closeAll("closed_by_balancer");
   assert.equal((await result).end, "closed_by_balancer");
   await download;
   client.close();
@@ -352,15 +352,15 @@ Deno.test("Relays.run() counts a byte in either direction as life", async () => 
 
 Deno.test("Relays.closeAll() closes what is open and nothing else", async () => {
   const relays = new Relays({ idleTimeout: HOUR });
-  relays.closeAll();
+  relays.closeAll("closed_by_balancer");
   const [a, b, c, d] = await Promise.all([socketPair(), socketPair(), socketPair(), socketPair()]);
   const first = relays.run(a[0], b[0]);
   a[1].close();
   b[1].close();
   assert.equal((await first).end, "closed");
   const second = relays.run(c[0], d[0]);
-  relays.closeAll();
-  relays.closeAll();
+  relays.closeAll("closed_by_balancer");
+  relays.closeAll("closed_by_balancer");
   assert.equal((await second).end, "closed_by_balancer");
   await Promise.all([assertEnded(c[1]), assertEnded(d[1])]);
   c[1].close();

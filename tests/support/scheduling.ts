@@ -21,14 +21,25 @@ export type SchedulerOverrides = Partial<Omit<SchedulerOptions, "backends" | "al
   /** Ids, or options; the rest is weight 1. */
   readonly backends?: readonly (string | (Partial<BackendOptions> & { id: string }))[];
   readonly seed?: number;
+  /** Whether picks are explained among what it emits. */
+  readonly explained?: boolean;
 };
 
 /** A scheduler whose backends B1, B2, B3 are up, with everything it emits. */
 export function schedulerOf(overrides: SchedulerOverrides = {}) {
-  const { algorithm = "round-robin", backends = ["B1", "B2", "B3"], seed = 1, ...rest } = overrides;
+  const {
+    algorithm = "round-robin",
+    backends = ["B1", "B2", "B3"],
+    seed = 1,
+    explained = false,
+    ...rest
+  } = overrides;
   const events = new EventStream();
   const emitted: LbEvent[] = [];
-  events.subscribe(EVENT_TYPES, (event) => emitted.push(event));
+  events.subscribe(
+    EVENT_TYPES.filter((type) => explained || type !== "pick_explained"),
+    (event) => emitted.push(event),
+  );
   const scheduler = new Scheduler(
     {
       algorithm: typeof algorithm === "string"

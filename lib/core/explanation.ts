@@ -1,0 +1,41 @@
+import type { Candidate, PickTrace } from "./algorithms/mod.ts";
+import type { Backend } from "./backend.ts";
+import type { ExplainedBackend } from "./events.ts";
+
+/** Takes down how one pick came about, beside the state of every backend at that moment. */
+export class Explanation implements PickTrace {
+  readonly #backends: readonly Omit<ExplainedBackend, "score">[];
+  readonly #scores = new Map<string, number>();
+  #rule = "nobody is available";
+
+  /** To be made just before the pick: the connection that it leads to is not counted in it. */
+  constructor(backends: readonly Backend[]) {
+    this.#backends = backends.map(({ id, weight, inFlight, unavailability }) => ({
+      backend: id,
+      weight,
+      in_flight: inFlight,
+      ...unavailability !== undefined && { unavailable: unavailability },
+    }));
+  }
+
+  considered({ id }: Candidate, score: number): void {
+    this.#scores.set(id, score);
+  }
+
+  decided(rule: string): void {
+    this.#rule = rule;
+  }
+
+  /** Why it was that one. */
+  get rule(): string {
+    return this.#rule;
+  }
+
+  /** Every backend, in the order of the configuration. */
+  get candidates(): ExplainedBackend[] {
+    return this.#backends.map((backend) => {
+      const score = this.#scores.get(backend.backend);
+      return { ...backend, ...score !== undefined && { score } };
+    });
+  }
+}
