@@ -50,6 +50,7 @@ export function describe(file: string, config: Config): string[] {
       ["probes", ...probes(config)],
       ["sticks", sticks(config)],
       ["retries", retries(config)],
+      ...controls(config),
       ["closes", closes(config)],
       ["limits", `itself to ${config.limits.connections} connections at once`],
     ].flatMap(([topic, ...lines]) =>
@@ -94,6 +95,31 @@ function balances({ algorithm }: Config): string {
     case "first-available":
       return "by first-available: the first in the list that is not full";
   }
+}
+
+/** What only some configurations ask for. */
+function controls({ slowStart, ejection, onDown, whenNoneAvailable }: Config): string[][] {
+  return [
+    ...slowStart === undefined ? [] : [[
+      "slowly",
+      `lets a backend that has recovered grow from ${percent(slowStart.floor)} of its weight ` +
+      `to all of it in ${formatDuration(slowStart.duration)}`,
+    ]],
+    ...ejection === undefined ? [] : [[
+      "ejects",
+      `a backend after ${ejection.failures} failed connects in a row, for ` +
+      `${formatDuration(ejection.base)} and longer each time, up to ` +
+      `${formatDuration(ejection.max)}; at most ${percent(ejection.maxShare)} of them at once`,
+    ]],
+    ...onDown === "keep" ? [] : [["on down", "closes the connections of a backend marked down"]],
+    ...whenNoneAvailable === "refuse"
+      ? []
+      : [["else", "tries a backend anyway when none is healthy: it may be dead"]],
+  ];
+}
+
+function percent(share: number): string {
+  return `${Number((share * 100).toFixed(1))} %`;
 }
 
 function backendLines(config: Config): string[] {

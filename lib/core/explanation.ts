@@ -10,12 +10,17 @@ export class Explanation implements PickTrace {
 
   /** To be made just before the pick: the connection that it leads to is not counted in it. */
   constructor(backends: readonly Backend[]) {
-    this.#backends = backends.map(({ id, weight, inFlight, unavailability }) => ({
-      backend: id,
-      weight,
-      in_flight: inFlight,
-      ...unavailability !== undefined && { unavailable: unavailability },
-    }));
+    const primaryIsAvailable = backends.some(({ backup, available }) => available && !backup);
+    this.#backends = backends.map((backend) => {
+      const unavailable = backend.unavailability ??
+        (backend.backup && primaryIsAvailable ? "backup, not needed" : undefined);
+      return {
+        backend: backend.id,
+        weight: backend.weight,
+        in_flight: backend.inFlight,
+        ...unavailable !== undefined && { unavailable },
+      };
+    });
   }
 
   considered({ id }: Candidate, score: number): void {

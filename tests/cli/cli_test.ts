@@ -168,6 +168,31 @@ const CASES: readonly Case[] = [
     code: 1,
     stderr: /^lbsim: cannot listen on 192\.168\.250\.250:9000: this machine has no address/,
   },
+  {
+    name: "an explanation",
+    args: ["explain", "--state", "B1=down", "--client", "10.0.0.7"],
+    code: 0,
+    stdout:
+      /^10\.0\.0\.7 goes to B[23]: .*\n\nbackend +weight +in flight +score\nB1 .*not available: down/,
+  },
+  {
+    name: "an explanation as JSON",
+    args: ["explain", "-a", "least-connections", "--state", "B1=3,B2=1,B3=2", "--json"],
+    code: 0,
+    stdout: /"backend":"B2","rule":.*"score":2/,
+  },
+  {
+    name: "an explanation for a backend that is not there",
+    args: ["explain", "--state", "B9=down"],
+    code: 2,
+    stderr: /there is no backend "B9"\n {2}did you mean "B1"\?/,
+  },
+  {
+    name: "an explanation of a state that there is not",
+    args: ["explain", "--state", "B1=tired"],
+    code: 2,
+    stderr: /"B1=tired" says nothing of B1/,
+  },
 ];
 
 const ROOT = `${import.meta.dirname}/../../`;

@@ -213,3 +213,44 @@ Deno.test("Balancer keeps a client on its backend when it is told to", async () 
   for (let i = 0; i < 4; i++) assert.equal(await ask(lab.balancer.address), "B1");
   assert.deepEqual([...lab.balancer.scheduler.sessionMap], [["127.0.0.1", "B1"]]);
 });
+
+Deno.test("Balancer closes the connections of a backend that is marked down, if it is told to", async () => {
+  for (const onDown of ["keep", "close"] as const) {
+    await using one = new TestServer(echo);
+    await using two = new TestServer(echo);
+    await using lab = await balance([one.address, two.address], { onDown, ...UNPROBED });
+    const clients = await Promise.all([0, 1].map(async () => {
+      const { hostname, port } = { hostname: lab.balancer.address.host, ...lab.balancer.address };
+      const client = await Deno.connect({ hostname, port });
+      await client.write(new TextEncoder().encode("x"));
+      assert.equal(await client.read(new Uint8Array(1)), 1);
+      return client;
+    }));
+    const { scheduler } = lab.balancer;
+    for (let i = 0; i < 3; i++) scheduler.probed("B1", false, monotonicNow(), 0);
+    if (onDown === "close") {
+      assert.equal(await clients[0]!.read(new Uint8Array(1)), null);
+      await eventually(() => lab.of("connection_closed").length === 1, "closed");
+      assert.equal(lab.of("connection_closed")[0]!.end, "backend_down");
+    }
+    for (const client of clients.slice(onDown === "close" ? 1 : 0)) {
+      await client.write(new TextEncoder().encode("y"));
+      assert.equal(await client.read(new Uint8Array(1)), 1);
+    }
+    clients.forEach((client) => client.close());
+  }
+});
+
+Deno.test("Balancer tells peak-ewma when a backend has sent its first byte", async () => {
+  await using slow = new TestServer(async (conn) => {
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    await say("slow")(conn);
+  });
+  await using fast = new TestServer(say("fast"));
+  await using lab = await balance([slow.address, fast.address], {
+    algorithm: { name: "peak-ewma", decay: 10 * NS_PER_S, initial: 30 * NS_PER_MS },
+  });
+  const answers = [];
+  for (let i = 0; i < 12; i++) answers.push(await ask(lab.balancer.address));
+  assert.ok(answers.filter((answer) => answer === "slow").length <= 1, answers.join(" "));
+});

@@ -7,7 +7,8 @@ import type { ReplicationResult } from "../../sim/mod.ts";
 import { detectionTime, failoverLoss, flapping } from "../../sim/theory.ts";
 import { assertMean } from "../support/statistics.ts";
 import { refusedShare, replicate } from "./oracle.ts";
-import type { QueueingOptions } from "./scenarios.ts";
+import { queueing, type QueueingOptions } from "./scenarios.ts";
+import { simulate } from "../../sim/mod.ts";
 
 /** Hardly anybody comes: it is about probes. */
 const QUIET = { kind: "poisson", rate: 0.1 } as const;
@@ -216,4 +217,43 @@ Deno.test("simulate() starts a balancer again when the last of the restarts is o
   // Five new clients a second for twenty seconds, and those that were cut off.
   assert.ok(turnedAway.balancer_down! > 60, `${turnedAway.balancer_down}`);
   assert.equal(turnedAway.balancer_down, requests.refused);
+});
+
+Deno.test("simulate() closes the connections of a backend that is marked down, if it is told to", () => {
+  // One client whose request hangs with B1 from 5 s on; probes find that out.
+  const run = (onDown: "keep" | "close") => {
+    const ends: string[] = [];
+    simulate(
+      queueing({
+        n: 2,
+        arrivals: { kind: "trace", entries: [{ at: 0, client: 0, work: 100 * NS_PER_S }] },
+        faults: [{ at: 5 * NS_PER_S, for: Infinity, backend: 0, kind: { name: "hang" } }],
+        balancer: {
+          onDown,
+          healthCheck: {
+            type: "tcp",
+            rise: 2,
+            fall: 3,
+            jitter: 0,
+            interval: NS_PER_S,
+            timeout: NS_PER_S / 2,
+          },
+        },
+        end: { duration: 60 * NS_PER_S },
+        warmup: 0,
+      }),
+      1,
+      {
+        checked: true,
+        observe(event) {
+          if (event.type !== "connection_closed") return;
+          ends.push(event.end);
+          if (onDown === "close") assert.ok(event.at_ms > 6000 && event.at_ms < 9000);
+        },
+      },
+    );
+    return ends[0];
+  };
+  assert.equal(run("close"), "backend_down");
+  assert.notEqual(run("keep"), "backend_down");
 });

@@ -37,6 +37,8 @@ Deno.test("parseConfig() has a default for everything but the backends", () => {
       path: "/",
       status: [{ min: 200, max: 399 }],
     },
+    onDown: "keep",
+    whenNoneAvailable: "refuse",
     retries: 3,
     timeouts: { connect: 2 * NS_PER_S, idle: 300 * NS_PER_S, drain: 30 * NS_PER_S },
     limits: { connections: 10_000 },
