@@ -1,5 +1,6 @@
-import type { Address } from "../lib/address.ts";
+import { type Address, formatAddress } from "../lib/address.ts";
 import { type Clock, timerDelay } from "../lib/clock.ts";
+import { difference } from "../lib/config/difference.ts";
 import type { Config } from "../lib/config/mod.ts";
 import {
   type Backend,
@@ -53,18 +54,21 @@ export class Balancer {
   /** Where it listens; the port is the real one where the configuration says 0. */
   readonly address: Address;
   readonly scheduler: Scheduler;
-  readonly #config: Config;
+  #config: Config;
   readonly #events: EventStream;
   readonly #now: Clock;
   readonly #listener: Deno.TcpListener;
   readonly #prober: Prober;
-  readonly #dialer: Dialer;
+  #dialer: Dialer;
+  /** Those of earlier timeouts, with connects that may be under way. */
+  readonly #formerDialers: Dialer[] = [];
   readonly #relays: Relays;
-  readonly #addresses: ReadonlyMap<string, Address>;
+  #addresses: ReadonlyMap<string, Address>;
+  readonly #explainEvery: number | undefined;
   readonly #accepting: Promise<void>;
   #stopping = false;
   #shortage: Shortage | undefined;
-  #unsubscribe = () => {};
+  readonly #unsubscribe: () => void;
   readonly #connectionEnded = new Pulse();
 
   /**
@@ -102,15 +106,41 @@ export class Balancer {
     this.#listener = listener;
     this.#dialer = new Dialer(config.timeouts.connect);
     this.#relays = new Relays({ idleTimeout: config.timeouts.idle });
-    this.#addresses = new Map(config.backends.map(({ id, address }) => [id, address]));
+    this.#explainEvery = options.explainEvery;
+    this.#addresses = addressesOf(config);
     this.address = { host: listener.addr.hostname, port: listener.addr.port };
-    if (config.onDown === "close") {
-      this.#unsubscribe = options.events.subscribe(
-        ["backend_down"],
-        ({ backend }) => this.#relays.closeAll("backend_down", backend),
-      );
-    }
+    this.#unsubscribe = options.events.subscribe(["backend_down"], ({ backend }) => {
+      if (this.#config.onDown === "close") this.#relays.closeAll("backend_down", backend);
+    });
     this.#accepting = this.#accept();
+  }
+
+  /**
+   * Takes over another configuration while it runs. No connection is dropped; what is left the same keeps
+   * its counts, health and sessions. Where it listens and how it logs stay as they are. Resolves when
+   * backends that are new have been probed once.
+   */
+  async reload(config: Config): Promise<void> {
+    const before = this.#config;
+    const { changes, ignored } = difference(before, config);
+    // What has moved to another address is another backend: nothing is known of it.
+    const addresses = addressesOf(config);
+    for (const [id, address] of this.#addresses) {
+      const moved = addresses.has(id) &&
+        formatAddress(addresses.get(id)!) !== formatAddress(address);
+      if (moved) this.scheduler.removeBackend(id);
+    }
+    this.scheduler.reconfigure({ ...config, explainEvery: this.#explainEvery });
+    this.#addresses = addresses;
+    this.#config = { ...config, listen: before.listen, log: before.log };
+    if (config.timeouts.connect !== before.timeouts.connect) {
+      this.#formerDialers.push(this.#dialer);
+      this.#dialer = new Dialer(config.timeouts.connect);
+    }
+    this.#relays.idleTimeout = config.timeouts.idle;
+    const at = toMs(this.#now());
+    this.#events.emit({ type: "config_reloaded", at_ms: at, changes, ignored });
+    await this.#prober.reload(config);
   }
 
   /**
@@ -134,7 +164,7 @@ export class Balancer {
       }
     }
     const closed = this.scheduler.connections;
-    this.#dialer.close();
+    for (const dialer of [this.#dialer, ...this.#formerDialers]) dialer.close();
     this.#relays.closeAll("closed_by_balancer");
     while (this.scheduler.connections > 0) await this.#connectionEnded.next;
     this.#unsubscribe();
@@ -191,7 +221,9 @@ export class Balancer {
 
   /** Connects to a backend; while this machine has no descriptor for it, tries again until it is late. */
   async #dial(backend: Backend): Promise<Deno.TcpConn | DialFailure> {
-    const address = this.#addresses.get(backend.id)!;
+    const address = this.#addresses.get(backend.id);
+    // It was let go of between the pick and the connect.
+    if (address === undefined) return { reason: "unreachable", outOfDescriptors: false };
     const begun = this.#now();
     while (true) {
       const result = await this.#dialer.dial(address);
@@ -250,6 +282,10 @@ interface Shortage {
   /** When it was last met. */
   metAt: Nanoseconds;
   readonly timer: ReturnType<typeof setInterval>;
+}
+
+function addressesOf({ backends }: Config): ReadonlyMap<string, Address> {
+  return new Map(backends.map(({ id, address }) => [id, address]));
 }
 
 function isGone(error: unknown): boolean {

@@ -26,6 +26,7 @@ const OTHER_EVENTS = [
   "backend_readmitted",
   "session_moved",
   "session_evicted",
+  "config_reloaded",
   "accept_paused",
   "accept_resumed",
 ] as const satisfies readonly EventType[];
@@ -138,6 +139,8 @@ function say(event: LbEvent): string {
       return `session of ${event.client} moved from ${event.from} to ${event.to} (${event.why})`;
     case "session_evicted":
       return `session of ${event.client} on ${event.backend} dropped to make room`;
+    case "config_reloaded":
+      return reloaded(event);
     case "accept_paused":
       return `accepting is paused: ${event.reason}; ${
         count(event.connections, "connection")
@@ -146,6 +149,12 @@ function say(event: LbEvent): string {
     case "accept_resumed":
       return `accepting again after ${ms(event.paused_ms)}`;
   }
+}
+
+function reloaded({ changes, ignored }: EventOf<"config_reloaded">): string {
+  const restart = ignored.length === 0 ? [] : [`needs a restart: ${ignored.join("; ")}`];
+  if (changes.length === 0) return ["configuration read again: no change", ...restart].join("; ");
+  return [`configuration reloaded: ${changes.join("; ")}`, ...restart].join("; ");
 }
 
 /** `B1 3 in flight, score 4`. */

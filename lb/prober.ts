@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { type Clock, timerDelay } from "../lib/clock.ts";
 import { childSeed, createRandom, ProbeSchedule, type Scheduler } from "../lib/core/mod.ts";
 import type { Config } from "../lib/config/mod.ts";
@@ -11,6 +12,8 @@ interface Target {
   readonly schedule: ProbeSchedule;
   timer: ReturnType<typeof setTimeout> | undefined;
   underWay: Promise<void> | undefined;
+  /** Another configuration wants it no more: what a probe under way finds counts for nothing. */
+  dropped: boolean;
 }
 
 /** What the prober is handed besides the configuration. */
@@ -28,27 +31,61 @@ export interface ProberOptions {
 export class Prober {
   readonly #scheduler: Scheduler;
   readonly #now: Clock;
-  readonly #probe: (backend: BackendConfig, signal: AbortSignal) => Promise<ProbeResult>;
-  readonly #targets: readonly Target[];
+  readonly #options: ProberOptions;
+  #config: Config;
+  #targets: readonly Target[];
   readonly #stopping = new AbortController();
 
   constructor(config: Config, scheduler: Scheduler, options: ProberOptions) {
-    const { healthCheck } = config;
     this.#scheduler = scheduler;
     this.#now = options.now;
-    this.#probe = options.probe ??
-      ((backend, signal) => probe(backend.address, healthCheck, signal));
-    const probed = healthCheck.type === "none" ? [] : config.backends;
-    this.#targets = probed.map((backend) => ({
+    this.#options = options;
+    this.#config = config;
+    this.#targets = probedOf(config).map((backend) => this.#target(backend));
+  }
+
+  #target(backend: BackendConfig): Target {
+    const random = createRandom(childSeed(this.#options.seed, "probes", backend.id));
+    return {
       backend,
-      schedule: new ProbeSchedule(
-        healthCheck,
-        createRandom(childSeed(options.seed, "probes", backend.id)),
-        options.now(),
-      ),
+      schedule: new ProbeSchedule(this.#config.healthCheck, random, this.#now()),
       timer: undefined,
       underWay: undefined,
-    }));
+      dropped: false,
+    };
+  }
+
+  #probe(backend: BackendConfig, signal: AbortSignal): Promise<ProbeResult> {
+    const { probe: other } = this.#options;
+    if (other !== undefined) return other(backend, signal);
+    return probe(backend.address, this.#config.healthCheck, signal);
+  }
+
+  /**
+   * Probes as another configuration says. Resolves when each backend that is new, or is to be probed in
+   * another way, has been probed once.
+   */
+  async reload(config: Config): Promise<void> {
+    const sameRules = isDeepStrictEqual(this.#config.healthCheck, config.healthCheck);
+    this.#config = config;
+    const kept = new Map<string, Target>();
+    const leaving: (Promise<void> | undefined)[] = [];
+    for (const target of this.#targets) {
+      const { backend } = target;
+      const next = probedOf(config).find(({ id }) => id === backend.id);
+      if (sameRules && next !== undefined && isDeepStrictEqual(next.address, backend.address)) {
+        kept.set(backend.id, target);
+        continue;
+      }
+      target.dropped = true;
+      clearTimeout(target.timer);
+      leaving.push(target.underWay);
+    }
+    this.#targets = probedOf(config).map((backend) =>
+      kept.get(backend.id) ?? this.#target(backend)
+    );
+    const fresh = this.#targets.filter((target) => kept.get(target.backend.id) !== target);
+    await Promise.all([...leaving, ...fresh.map((target) => this.#run(target))]);
   }
 
   /** Probes all backends, and goes on probing. Resolves when each has been probed once. */
@@ -68,13 +105,14 @@ export class Prober {
     return target.underWay;
   }
 
-  async #once({ backend, schedule }: Target): Promise<void> {
+  async #once(target: Target): Promise<void> {
+    const { backend, schedule } = target;
     const begun = this.#now();
     schedule.begin(begun);
     // An operator who takes a backend down for maintenance does not want it knocked at.
     if (this.#scheduler.backend(backend.id)?.mode !== "maintenance") {
       const result = await this.#probe(backend, this.#stopping.signal);
-      if (this.#stopping.signal.aborted) return;
+      if (this.#stopping.signal.aborted || target.dropped) return;
       const ended = this.#now();
       if (result.ok !== undefined) {
         const reason = result.ok ? undefined : result.reason;
@@ -86,7 +124,11 @@ export class Prober {
 
   #schedule(target: Target): void {
     const { dueAt } = target.schedule;
-    if (dueAt === undefined || this.#stopping.signal.aborted) return;
+    if (dueAt === undefined || target.dropped || this.#stopping.signal.aborted) return;
     target.timer = setTimeout(() => this.#run(target), timerDelay(dueAt - this.#now()));
   }
+}
+
+function probedOf({ backends, healthCheck }: Config): readonly BackendConfig[] {
+  return healthCheck.type === "none" ? [] : backends;
 }

@@ -20,11 +20,20 @@ const SWEEPS_PER_TIMEOUT = 8;
 export class Relays {
   readonly #buffers = new BufferPool();
   readonly #running = new Set<Relay>();
-  readonly #idleTimeout: Nanoseconds;
+  #idleTimeout: Nanoseconds;
   #timer: ReturnType<typeof setInterval> | undefined;
 
   constructor(options: RelaysOptions) {
     this.#idleTimeout = options.idleTimeout;
+  }
+
+  /** Another timeout, from now on. */
+  set idleTimeout(idleTimeout: Nanoseconds) {
+    if (idleTimeout === this.#idleTimeout) return;
+    this.#idleTimeout = idleTimeout;
+    if (this.#timer === undefined) return;
+    this.#stopSweeping();
+    this.#startSweeping();
   }
 
   /** Relays that have not ended. */
@@ -68,10 +77,7 @@ export class Relays {
       ended(result);
     });
     this.#running.add(relay);
-    this.#timer ??= setInterval(
-      () => this.#sweep(),
-      timerDelay(this.#idleTimeout / SWEEPS_PER_TIMEOUT),
-    );
+    if (this.#timer === undefined) this.#startSweeping();
     relay.start();
   }
 
@@ -91,6 +97,13 @@ export class Relays {
     for (const relay of this.#running) {
       if (relay.quietSweeps++ === SWEEPS_PER_TIMEOUT) relay.close("idle_timeout");
     }
+  }
+
+  #startSweeping(): void {
+    this.#timer = setInterval(
+      () => this.#sweep(),
+      timerDelay(this.#idleTimeout / SWEEPS_PER_TIMEOUT),
+    );
   }
 
   #stopSweeping(): void {

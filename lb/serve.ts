@@ -2,9 +2,11 @@ import { formatAddress } from "../lib/address.ts";
 import type { Io } from "../lib/cli/io.ts";
 import { monotonicNow } from "../lib/clock.ts";
 import type { Config } from "../lib/config/mod.ts";
+import { watchFile } from "../lib/config/watch.ts";
 import { EventStream } from "../lib/core/mod.ts";
 import { formatDuration } from "../lib/duration.ts";
 import { logger, logSentence } from "../lib/log.ts";
+import { UserError } from "../lib/user_error.ts";
 import { Balancer } from "./balancer.ts";
 import { logEvents } from "./event_log.ts";
 import { StatusReporter } from "./status.ts";
@@ -13,6 +15,8 @@ import { StatusReporter } from "./status.ts";
 export interface ServeOptions {
   /** Log why a client went where it went, of every so many; left out: of none. */
   readonly explainEvery?: number | undefined;
+  /** Reads the configuration anew; throws a `UserError` if it is wrong. Left out: it never changes. */
+  readonly reload?: { readonly file: string; readonly read: () => Promise<Config> } | undefined;
 }
 
 /**
@@ -29,6 +33,7 @@ export async function serveBalancer(
   const log = logger("lb");
   const events = new EventStream();
   const { explainEvery } = options;
+  let reloading = Promise.resolve();
   const stopLogging = logEvents(events, log, {
     ...config.log,
     explain: explainEvery !== undefined,
@@ -42,6 +47,10 @@ export async function serveBalancer(
   });
   const status = new StatusReporter(balancer.scheduler, events, monotonicNow);
   status.logEvery(config.log.statusInterval, log);
+  const { reload } = options;
+  const stopWatching = reload && watchFile(reload.file, () => {
+    reloading = reloading.then(() => reloadConfig(balancer, reload));
+  });
   sayListening(balancer, config);
 
   await new Promise<void>((resolve) => {
@@ -49,6 +58,8 @@ export async function serveBalancer(
     else io.signal.addEventListener("abort", () => resolve(), { once: true });
   });
 
+  stopWatching?.();
+  await reloading;
   const { connections } = balancer.scheduler;
   const drain = formatDuration(config.timeouts.drain);
   const draining = connections === 0
@@ -63,6 +74,25 @@ export async function serveBalancer(
   });
   status.stop();
   stopLogging();
+}
+
+/** A file with mistakes in it changes nothing. */
+async function reloadConfig(
+  balancer: Balancer,
+  { file, read }: NonNullable<ServeOptions["reload"]>,
+): Promise<void> {
+  const log = logger("lb");
+  try {
+    await balancer.reload(await read());
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const { message } = error;
+    logSentence(log, "error", `${file} is not taken over, nothing changes:\n${message}`, {
+      event: "reload_failed",
+      file,
+      reason: message,
+    });
+  }
 }
 
 function sayListening({ address, scheduler }: Balancer, config: Config): void {

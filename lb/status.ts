@@ -7,7 +7,7 @@ import { logSentence } from "../lib/log.ts";
 /** A backend at a glance. */
 export interface BackendStatus {
   readonly backend: string;
-  readonly state: "up" | "down" | "unknown" | "drain" | "maintenance";
+  readonly state: "up" | "down" | "unknown" | "ejected" | "drain" | "maintenance";
   readonly in_flight: number;
   /** Connections that reached it since the start. */
   readonly connections: number;
@@ -74,8 +74,9 @@ export class StatusReporter {
   }
 }
 
-function stateOf({ mode, health }: Backend): BackendStatus["state"] {
-  return mode === "ready" ? health.state : mode;
+function stateOf({ mode, health, healthy }: Backend): BackendStatus["state"] {
+  if (mode !== "ready") return mode;
+  return health.state === "up" && !healthy ? "ejected" : health.state;
 }
 
 function statusLine(status: BackendStatus): string {

@@ -39,7 +39,7 @@ export function upCommand(io: Io) {
         });
       }
       startLogging(config.log, io);
-      await runRoles(config, roles, io);
+      await runRoles(file, config, roles, io);
     });
 }
 
@@ -59,7 +59,12 @@ function addressesIn(config: Config): Address[] {
   return [config.listen, ...config.backends.map(({ address }) => address)];
 }
 
-async function runRoles(config: Config, { balancer, backends }: Roles, io: Io): Promise<void> {
+async function runRoles(
+  file: string,
+  config: Config,
+  { balancer, backends }: Roles,
+  io: Io,
+): Promise<void> {
   const names = [...balancer ? ["balancer"] : [], ...backends.map(({ id }) => id)];
   logSentence(logger("up"), "info", `this machine is: ${names.join(", ")}`, {
     event: "roles",
@@ -77,8 +82,9 @@ async function runRoles(config: Config, { balancer, backends }: Roles, io: Io): 
     return server;
   });
   try {
-    if (balancer) await serveBalancer(config, io);
-    else await untilAborted(io.signal);
+    if (balancer) {
+      await serveBalancer(config, io, { reload: { file, read: () => loadConfig(file) } });
+    } else await untilAborted(io.signal);
   } finally {
     await Promise.all(servers.map((server) => server.stop()));
   }

@@ -24,10 +24,10 @@ export type BackendMode = "ready" | "drain" | "maintenance";
 export class Backend implements Candidate {
   readonly id: string;
   readonly index: number;
-  readonly backup: boolean;
-  readonly maxConnections: number;
+  backup: boolean;
+  maxConnections: number;
   /** Its weight in the configuration. */
-  readonly fullWeight: number;
+  fullWeight: number;
   /** Its weight now: less than the full one while it starts slowly. */
   weight: number;
   /** What its probes say. */
@@ -41,7 +41,7 @@ export class Backend implements Candidate {
   /** Connects to it that failed, since the start. */
   connectFailures = 0;
   /** How it behaves towards connects; keeps it out for a while if they fail too often. */
-  readonly ejection: Ejection | undefined;
+  ejection: Ejection | undefined;
   /** Since when it starts slowly; undefined if it does not. */
   warmingSince: Nanoseconds | undefined;
   /** When a probe last succeeded: since then it is known to work. */

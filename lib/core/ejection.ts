@@ -20,7 +20,8 @@ export interface EjectionRules {
  * Source: Envoy, outlier detection.
  */
 export class Ejection {
-  readonly #rules: EjectionRules;
+  /** They may change while it runs. */
+  rules: EjectionRules;
   #failures = 0;
   #ejections = 0;
   #until: Nanoseconds = -Infinity;
@@ -28,7 +29,7 @@ export class Ejection {
   #ejected = false;
 
   constructor(rules: EjectionRules) {
-    this.#rules = rules;
+    this.rules = rules;
   }
 
   get ejected(): boolean {
@@ -53,13 +54,13 @@ export class Ejection {
   /** A connect failed. Returns whether that is enough to eject. */
   failed(): boolean {
     if (this.#ejected) return false;
-    return ++this.#failures >= this.#rules.failures;
+    return ++this.#failures >= this.rules.failures;
   }
 
   /** Puts it out. Returns for how long. */
   eject(now: Nanoseconds): Nanoseconds {
     this.#ejections++;
-    this.#lasted = Math.min(this.#rules.base * this.#ejections, this.#rules.max);
+    this.#lasted = Math.min(this.rules.base * this.#ejections, this.rules.max);
     this.#until = now + this.#lasted;
     this.#ejected = true;
     return this.#lasted;

@@ -192,6 +192,15 @@ export interface SessionEvicted extends At {
   readonly backend: string;
 }
 
+/** The balancer took over another configuration. */
+export interface ConfigReloaded extends At {
+  readonly type: "config_reloaded";
+  /** What is different, one line each; empty if nothing is. */
+  readonly changes: readonly string[];
+  /** What is different and needs a restart. */
+  readonly ignored: readonly string[];
+}
+
 /** The balancer stopped accepting for want of file descriptors. */
 export interface AcceptPaused extends At {
   readonly type: "accept_paused";
@@ -222,6 +231,7 @@ export type LbEvent =
   | SessionPinned
   | SessionMoved
   | SessionEvicted
+  | ConfigReloaded
   | AcceptPaused
   | AcceptResumed;
 
@@ -244,6 +254,7 @@ export const EVENT_TYPES = [
   "session_pinned",
   "session_moved",
   "session_evicted",
+  "config_reloaded",
   "accept_paused",
   "accept_resumed",
 ] as const satisfies readonly EventType[];

@@ -22,12 +22,13 @@ export interface HealthRules {
  * Source: HAProxy `rise` and `fall`; Pingora `health_check`.
  */
 export class Health {
-  readonly #rules: Pick<HealthRules, "rise" | "fall">;
+  /** They may change while it runs: what was counted stays counted. */
+  rules: Pick<HealthRules, "rise" | "fall">;
   #state: "unknown" | "up" | "down" = "unknown";
   #streak = 0;
 
   constructor(rules: Pick<HealthRules, "rise" | "fall">) {
-    this.#rules = rules;
+    this.rules = rules;
   }
 
   /** `unknown` until the first probe has ended. */
@@ -48,7 +49,7 @@ export class Health {
       return { flipped: false, streak: 0 };
     }
     const streak = this.#streak + 1;
-    const needed = this.#state === "unknown" ? 1 : ok ? this.#rules.rise : this.#rules.fall;
+    const needed = this.#state === "unknown" ? 1 : ok ? this.rules.rise : this.rules.fall;
     const flipped = streak >= needed;
     if (flipped) this.#state = result;
     this.#streak = flipped ? 0 : streak;

@@ -14,7 +14,7 @@ import {
   type RefusalReason,
   toMs,
 } from "./events.ts";
-import type { EjectionRules } from "./ejection.ts";
+import { Ejection, type EjectionRules } from "./ejection.ts";
 import { Explanation } from "./explanation.ts";
 import type { HealthRules } from "./health.ts";
 import type { Random } from "./random.ts";
@@ -163,13 +163,14 @@ export class Lease {
  * probe by `probed`.
  */
 export class Scheduler {
-  readonly #options: SchedulerOptions;
+  #options: SchedulerOptions;
+  readonly #random: Random;
   readonly #events: EventStream;
   readonly #backends: Backend[] = [];
   readonly #byId = new Map<string, Backend>();
   /** Primaries first. A tier is used only while the one before it has nobody available. */
-  readonly #tiers: readonly [Algorithm, Algorithm];
-  readonly #sessions: SessionMap<Backend> | undefined;
+  #tiers: readonly [Algorithm, Algorithm];
+  #sessions: SessionMap<Backend> | undefined;
   /** Those that time will change: they are ejected, or start slowly. */
   readonly #passing = new Set<Backend>();
   #connections = 0;
@@ -184,10 +185,8 @@ export class Scheduler {
   constructor(options: SchedulerOptions, events: EventStream, random: Random) {
     this.#options = options;
     this.#events = events;
-    this.#tiers = [
-      createAlgorithm(options.algorithm, random),
-      createAlgorithm(options.algorithm, random),
-    ];
+    this.#random = random;
+    this.#tiers = this.#newTiers();
     this.#sessions = options.sticky && new SessionMap(options.sticky);
     for (const backend of options.backends) this.addBackend(backend);
   }
@@ -264,6 +263,74 @@ export class Scheduler {
     this.#backends.splice(this.#backends.indexOf(backend), 1);
     this.#sessions?.forget(backend);
     this.#passing.delete(backend);
+  }
+
+  /**
+   * Takes over other options while it runs. Backends that stay keep their connections, counts, health and
+   * sessions; those that are gone are removed; those that are new wait for their first probe. An
+   * algorithm whose parameters stay the same keeps its turns.
+   *
+   * @throws {RangeError} as the constructor, and then nothing has changed.
+   */
+  reconfigure(options: SchedulerOptions): void {
+    const before = this.#options;
+    const ids = new Set(options.backends.map(({ id }) => id));
+    if (ids.size < options.backends.length) throw new RangeError("Two backends have one id");
+    const sameAlgorithm = equal(before.algorithm, options.algorithm);
+    if (!sameAlgorithm) createAlgorithm(options.algorithm, this.#random);
+    for (const { id } of [...this.#backends]) {
+      if (!ids.has(id)) this.removeBackend(id);
+    }
+    this.#options = options;
+    this.#reconfigureSessions(before.sticky, options.sticky);
+    for (const backend of options.backends) {
+      const present = this.#byId.get(backend.id);
+      if (present === undefined) this.addBackend(backend);
+      else this.#reconfigureBackend(present, backend);
+    }
+    if (!sameAlgorithm) {
+      this.#tiers = this.#newTiers();
+      for (const backend of this.#backends) this.#tierOf(backend).add(backend);
+    }
+    const order = new Map(options.backends.map(({ id }, place) => [id, place]));
+    this.#backends.sort((a, b) => order.get(a.id)! - order.get(b.id)!);
+  }
+
+  #newTiers(): readonly [Algorithm, Algorithm] {
+    const { algorithm } = this.#options;
+    return [createAlgorithm(algorithm, this.#random), createAlgorithm(algorithm, this.#random)];
+  }
+
+  #reconfigureSessions(before: StickyRules | undefined, after: StickyRules | undefined): void {
+    const sameKeys = before?.ipv4Prefix === after?.ipv4Prefix &&
+      before?.ipv6Prefix === after?.ipv6Prefix;
+    if (after === undefined) this.#sessions = undefined;
+    else if (this.#sessions === undefined || !sameKeys) this.#sessions = new SessionMap(after);
+    else this.#sessions.configure(after);
+  }
+
+  #reconfigureBackend(backend: Backend, options: BackendOptions): void {
+    const { healthCheck, ejection, slowStart } = this.#options;
+    if (backend.backup !== options.backup) {
+      this.#tierOf(backend).remove(backend);
+      backend.backup = options.backup;
+      this.#tierOf(backend).add(backend);
+    }
+    backend.maxConnections = options.maxConnections ?? Infinity;
+    backend.health.rules = healthCheck;
+    if (healthCheck.type === "none") {
+      while (backend.health.state !== "up") backend.health.record(true);
+      backend.provenAt = Infinity;
+    }
+    if (ejection === undefined) backend.ejection = undefined;
+    else if (backend.ejection === undefined) backend.ejection = new Ejection(ejection);
+    else backend.ejection.rules = ejection;
+    if (slowStart === undefined) backend.warmingSince = undefined;
+    const warmth = backend.fullWeight === 0 ? 1 : backend.weight / backend.fullWeight;
+    backend.fullWeight = options.weight;
+    backend.weight = options.weight * (backend.warmingSince === undefined ? 1 : warmth);
+    backend.available = available(backend);
+    this.#tierOf(backend).update(backend);
   }
 
   /** The operator's wish for a backend. */
@@ -733,6 +800,12 @@ export class Scheduler {
     if (backend === undefined) throw new RangeError(`There is no backend "${id}"`);
     return backend;
   }
+}
+
+/** Whether two sets of parameters are the same. */
+function equal(a: AlgorithmOptions, b: AlgorithmOptions): boolean {
+  const [one, other] = [a, b].map((options) => JSON.stringify(Object.entries(options).sort()));
+  return one === other;
 }
 
 function available(backend: Backend): boolean {

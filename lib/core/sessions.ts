@@ -48,8 +48,8 @@ interface Entry<B> extends Session<B>, Aged<Entry<B>> {
  * operation but `forget` takes O(1), averaged over the sessions that it drops.
  */
 export class SessionMap<B> {
-  readonly #ttl: Nanoseconds;
-  readonly #maxEntries: number;
+  #ttl: Nanoseconds;
+  #maxEntries: number;
   readonly #byKey = new Map<string, Entry<B>>();
   /** Those without a connection, in the order in which they lost their last one. */
   readonly #idle = new AgeList<Entry<B>>();
@@ -57,6 +57,12 @@ export class SessionMap<B> {
   readonly #inUse = new AgeList<Entry<B>>();
 
   constructor(rules: Pick<StickyRules, "ttl" | "maxEntries">) {
+    this.#ttl = rules.ttl;
+    this.#maxEntries = rules.maxEntries;
+  }
+
+  /** Other rules from now on. What is too much for them goes when the next session comes. */
+  configure(rules: Pick<StickyRules, "ttl" | "maxEntries">): void {
     this.#ttl = rules.ttl;
     this.#maxEntries = rules.maxEntries;
   }
@@ -87,7 +93,7 @@ export class SessionMap<B> {
   } {
     this.#dropExpired(now);
     let evicted: Session<B> | undefined;
-    if (this.#byKey.size >= this.#maxEntries) evicted = this.#evict();
+    while (this.#byKey.size >= this.#maxEntries) evicted = this.#evict();
     const session: Entry<B> = {
       key,
       backend,

@@ -298,6 +298,72 @@ signalTest("lbsim lb keeps running when its config is deleted", async () => {
   });
 });
 
+signalTest(
+  "lbsim lb takes over a changed config, refuses a bad one, and drops nobody",
+  async () => {
+    await using one = new RunningLbsim(["backend", "127.0.0.1:0", "--id", "B1"]);
+    await using two = new RunningLbsim(["backend", "127.0.0.1:0", "--id", "B2"]);
+    const [first, second] = [await addressOf(one), await addressOf(two)];
+    const text = VALID.replace("127.0.0.1:1}", `${first}}`);
+    await withConfig(text, async (cwd) => {
+      await using lb = new RunningLbsim(["lb"], { cwd });
+      const [hostname, port] = (await addressOf(lb)).split(":");
+      const connect = async () => {
+        const conn = await Deno.connect({ hostname: hostname!, port: Number(port) });
+        return { conn, ask: () => exchange(conn), [Symbol.dispose]: () => conn.close() };
+      };
+      using before = await connect();
+      assert.match(await before.ask(), /Hello from B1/);
+
+      // A new file in the place of the old one, as editors do it; nobody sends a signal.
+      await Deno.writeTextFile(
+        `${cwd}/new`,
+        text.replace(first, second).replace("id: B1", "id: B2"),
+      );
+      await Deno.rename(`${cwd}/new`, `${cwd}/config.yaml`);
+      await lb.line((line) => line.includes("config_reloaded"));
+      const { changes } = lb.records.find(({ event }) => event === "config_reloaded")!;
+      assert.deepEqual(changes, ["backend B1 removed", `backend B2 added at ${second}`]);
+      await lb.line((line) => line.includes("backend_up") && line.includes("B2"));
+      using after = await connect();
+      assert.match(await after.ask(), /Hello from B2/);
+      assert.match(await before.ask(), /Hello from B1/);
+
+      await Deno.writeTextFile(`${cwd}/config.yaml`, "backends: 7\n");
+      await lb.line((line) => line.includes("reload_failed"));
+      const { message } = lb.records.find(({ event }) => event === "reload_failed")!;
+      assert.match(String(message), /nothing changes:\nconfig\.yaml:1:11: .*must be a list/);
+      assert.match(await after.ask(), /Hello from B2/);
+      lb.kill("SIGTERM");
+      await lb.ended();
+    });
+  },
+);
+
+signalTest("lbsim lb reads its config again on SIGHUP, and says what needs a restart", async () => {
+  await withConfig(VALID, async (cwd) => {
+    await using lb = new RunningLbsim(["lb"], { cwd });
+    await addressOf(lb);
+    lb.kill("SIGHUP");
+    await lb.line((line) => line.includes("no change"));
+    await Deno.writeTextFile(
+      `${cwd}/config.yaml`,
+      `${VALID.replace(/^listen: .*$/m, "listen: 127.0.0.1:9")}retries: 7\n`,
+    );
+    await lb.line((line) =>
+      line.includes("retries: 3 → 7") && line.includes("needs a restart: listen")
+    );
+    lb.kill("SIGTERM");
+    assert.equal(await lb.ended(), 0);
+  });
+});
+
+async function exchange(conn: Deno.Conn): Promise<string> {
+  await conn.write(new TextEncoder().encode("hi\n"));
+  const buffer = new Uint8Array(100);
+  return new TextDecoder().decode(buffer.subarray(0, await conn.read(buffer) ?? 0));
+}
+
 signalTest("lbsim lb logs connections and status, and leaves them out when told to", async () => {
   await using backend = new RunningLbsim(["backend", "127.0.0.1:0", "--id", "B1"]);
   const base = VALID.replace("127.0.0.1:1}", `${await addressOf(backend)}}`);
