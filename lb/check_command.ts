@@ -53,6 +53,7 @@ export function describe(file: string, config: Config): string[] {
       ...controls(config),
       ["closes", closes(config)],
       ["limits", `itself to ${config.limits.connections} connections at once`],
+      ...admission(config),
     ].flatMap(([topic, ...lines]) =>
       lines.map((line, i) => `  ${(i === 0 ? topic! : "").padEnd(10)}${line}`)
     ),
@@ -116,6 +117,23 @@ function controls({ slowStart, ejection, onDown, whenNoneAvailable }: Config): s
       ? []
       : [["else", "tries a backend anyway when none is healthy: it may be dead"]],
   ];
+}
+
+function admission({ allow, deny, limits: { perClient } }: Config): string[][] {
+  const { connections, rate } = perClient ?? {};
+  const limits = [
+    ...connections === undefined ? [] : [`${connections} connections at once`],
+    ...rate === undefined ? [] : [`${rate} new ones per second`],
+  ];
+  return [
+    ...limits.length === 0 ? [] : [["", `each client to ${limits.join(" and ")}`]],
+    ...allow === undefined ? [] : [["lets in", `only clients from ${prefixes(allow.length)}`]],
+    ...deny === undefined ? [] : [["denies", `clients from ${prefixes(deny.length)}`]],
+  ];
+}
+
+function prefixes(count: number): string {
+  return count === 1 ? "one address or prefix" : `${count} addresses and prefixes`;
 }
 
 function percent(share: number): string {

@@ -48,9 +48,17 @@ export function logEvents(
   log: Logger,
   options: EventLogOptions,
 ): () => void {
+  const crowd = new Crowd();
   const write = (event: LbEvent) => {
+    const held = event.type === "connection_refused" ? crowd.holdsBack(event) : 0;
+    if (held === undefined) return;
     const { type, ...rest } = event;
-    logSentence(log, levelOf(event), say(event), { event: type, ...rest });
+    const sentence = held === 0 ? say(event) : `${say(event)} (and ${held} more since the last)`;
+    logSentence(log, levelOf(event), sentence, {
+      event: type,
+      ...rest,
+      ...held > 0 && { held_back: held },
+    });
   };
   const unsubscribe = [events.subscribe(OTHER_EVENTS, write)];
   if (options.connections) unsubscribe.push(events.subscribe(CONNECTION_EVENTS, write));
@@ -58,6 +66,26 @@ export function logEvents(
   // Every probe of every backend is for those who ask for it.
   if (log.isEnabledFor("debug")) unsubscribe.push(events.subscribe(["probe"], write));
   return () => unsubscribe.forEach((end) => end());
+}
+
+/** Of refusals that one client can cause at will, one line in so long a time is written. */
+const CROWD_MS = 1000;
+
+/** Keeps those who are turned away by the thousand from flooding the log. */
+class Crowd {
+  readonly #last = new Map<RefusalReason, { at: number; held: number }>();
+
+  /** How many were held back since the last line of this kind; undefined if this one is, too. */
+  holdsBack({ reason, at_ms: at }: EventOf<"connection_refused">): number | undefined {
+    if (reason !== "denied" && !reason.startsWith("client_")) return 0;
+    const last = this.#last.get(reason);
+    if (last === undefined || at - last.at >= CROWD_MS) {
+      this.#last.set(reason, { at, held: 0 });
+      return last?.held ?? 0;
+    }
+    last.held++;
+    return undefined;
+  }
 }
 
 function levelOf(event: LbEvent): "debug" | "info" | "warning" | "error" {
@@ -82,6 +110,9 @@ const REFUSALS: Readonly<Record<RefusalReason, string>> = {
   connection_limit: "the balancer is at limits.connections",
   connects_failed: "no backend could be reached",
   out_of_descriptors: "this machine has no file descriptor left",
+  denied: "its address is not let in",
+  client_connection_limit: "it is at limits.per_client.connections",
+  client_rate_limit: "it comes more often than limits.per_client.rate",
   stopping: "the balancer is stopping",
 };
 

@@ -1,7 +1,7 @@
 /** What a single value in a YAML file of lbsim can be, each with the words for what is wrong with it. */
 import * as z from "zod";
 import { type Address, parseAddress } from "../address.ts";
-import type { Nanoseconds } from "../core/mod.ts";
+import { type Nanoseconds, parsePrefix, type Prefix } from "../core/mod.ts";
 import { parseDuration } from "../duration.ts";
 
 /** A schema for text that is read by a parser which throws a SyntaxError with a helpful message. */
@@ -62,6 +62,31 @@ export function address(options: { readonly anyPort?: boolean } = {}) {
         throw new SyntaxError("port 0 is out of range: a port is 1 to 65535");
       }
       return value;
+    },
+  });
+}
+
+/** `192.168.1.0/24`, `2001:db8::/32`, `10.0.0.7`. */
+export function prefix() {
+  return text<Prefix>({
+    what: "an address or a prefix, like 192.168.1.0/24",
+    examples: ["192.168.1.0/24", "10.0.0.7"],
+    pattern: "^[0-9a-fA-F:.]+(/\\d{1,3})?$",
+    parse: parsePrefix,
+  });
+}
+
+/** `50/s`, as a number per second. */
+export function perSecond() {
+  return text<number>({
+    what: "a rate, like 50/s",
+    examples: ["50/s"],
+    pattern: "^\\d+(\\.\\d+)?/[sm]$",
+    parse(input) {
+      const match = /^(\d+(?:\.\d+)?)\/([sm])$/.exec(input);
+      const value = match === null ? 0 : Number(match[1]) / (match[2] === "m" ? 60 : 1);
+      if (value > 0) return value;
+      throw new SyntaxError(`"${input}" is not a rate: write it like 50/s, or 10/m`);
     },
   });
 }

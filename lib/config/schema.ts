@@ -4,7 +4,17 @@
  */
 import * as z from "zod";
 import { ALGORITHM_DEFAULTS, ALGORITHM_NAMES, isPrime } from "../core/mod.ts";
-import { address, duration, flag, integer, percentage, text, words } from "./scalars.ts";
+import {
+  address,
+  duration,
+  flag,
+  integer,
+  percentage,
+  perSecond,
+  prefix,
+  text,
+  words,
+} from "./scalars.ts";
 
 const MAX = Number.MAX_SAFE_INTEGER;
 
@@ -169,6 +179,10 @@ const timeouts = z.strictObject({
 const limits = z.strictObject({
   connections: integer(1, 10_000_000).default(10_000)
     .describe("at once, over all backends; more are refused"),
+  per_client: z.strictObject({
+    connections: integer(1, 10_000_000).optional().describe("of one client at once"),
+    rate: perSecond().optional().describe("new ones of one client, like 50/s"),
+  }).optional().describe("for each client address (IPv6: each /64); off if left out"),
 });
 
 const log = z.strictObject({
@@ -213,5 +227,10 @@ export const configSchema = z.strictObject({
     .describe("how many further backends a connection may try when a connect fails"),
   timeouts: timeouts.prefault({}),
   limits: limits.prefault({}),
+  allow: z.array(prefix(), { error: () => "must be a list of addresses and prefixes" }).min(1, {
+    error: () => "must name at least one address: nobody could come in",
+  }).optional().describe("only clients from these addresses and prefixes; everybody if left out"),
+  deny: z.array(prefix(), { error: () => "must be a list of addresses and prefixes" }).optional()
+    .describe("clients from these addresses and prefixes are turned away"),
   log: log.prefault({}),
 });

@@ -1,3 +1,5 @@
+import { parseIp } from "./prefix.ts";
+
 /**
  * The client that an address stands for, when clients that share a prefix count as one:
  * `clientKey("192.168.1.77", 24, 64)` is `192.168.1.0/24`. A whole address stands for itself, and an
@@ -20,23 +22,10 @@ function ipv4Key(address: string, prefix: number): string {
 }
 
 function ipv6Key(address: string, prefix: number): string {
-  const [head = "", tail, ...more] = (address.split("%")[0] ?? "").split("::");
-  const front = groups(head);
-  const back = tail === undefined ? [] : groups(tail);
-  if (front === undefined || back === undefined || more.length > 0) return address;
-  const missing = 8 - front.length - back.length;
-  if (tail === undefined ? missing !== 0 : missing < 0) return address;
-  const all = [...front, ...Array<number>(missing).fill(0), ...back];
+  const all = parseIp(address);
+  if (all === undefined) return address;
   const text = masked(all, 16, prefix).map((group) => group.toString(16)).join(":");
   return `${text.replace(/(^|:)0(:0)+$/, "::")}/${prefix}`;
-}
-
-/** The 16-bit groups of a part of an IPv6 address; undefined if it is none. */
-function groups(text: string): number[] | undefined {
-  if (text === "") return [];
-  const parts = text.split(":");
-  if (!parts.every((part) => /^[0-9a-f]{1,4}$/i.test(part))) return undefined;
-  return parts.map((part) => parseInt(part, 16));
 }
 
 /** Clears all but the leading `prefix` bits of a number given in parts of `width` bits. */

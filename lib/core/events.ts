@@ -13,6 +13,12 @@ export type RefusalReason =
   | "all_backends_full"
   /** The balancer is at `limits.connections`. */
   | "connection_limit"
+  /** Its address is not on the list `allow`, or on the list `deny`. */
+  | "denied"
+  /** The client is at `limits.per_client.connections`. */
+  | "client_connection_limit"
+  /** The client comes more often than `limits.per_client.rate`. */
+  | "client_rate_limit"
   /** Every connect failed, and `retries` are used up or nobody untried is left. */
   | "connects_failed"
   /** This machine has no file descriptor left to reach a backend with. */

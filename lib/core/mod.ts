@@ -3,6 +3,7 @@
  * timers, no clock, no randomness of its own.
  */
 export * from "./algorithms/mod.ts";
+export { Admission, type AdmissionRules } from "./admission.ts";
 export { assert } from "./assert.ts";
 export { Backend, type BackendMode, type BackendOptions } from "./backend.ts";
 export { clientKey } from "./client_key.ts";
@@ -10,6 +11,7 @@ export type { EjectionRules } from "./ejection.ts";
 export * from "./events.ts";
 export { Explanation } from "./explanation.ts";
 export { Health, type HealthRules, ProbeSchedule } from "./health.ts";
+export { type IpGroups, isIn, parseIp, parsePrefix, type Prefix } from "./prefix.ts";
 export { childSeed, createRandom, type Random } from "./random.ts";
 export {
   Lease,

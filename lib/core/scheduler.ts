@@ -4,6 +4,7 @@ import {
   createAlgorithm,
   type PickTrace,
 } from "./algorithms/mod.ts";
+import { Admission, type AdmissionRules } from "./admission.ts";
 import { assert } from "./assert.ts";
 import { Backend, type BackendMode, type BackendOptions } from "./backend.ts";
 import { clientKey } from "./client_key.ts";
@@ -17,6 +18,7 @@ import {
 import { Ejection, type EjectionRules } from "./ejection.ts";
 import { Explanation } from "./explanation.ts";
 import type { HealthRules } from "./health.ts";
+import type { Prefix } from "./prefix.ts";
 import type { Random } from "./random.ts";
 import { type Session, SessionMap, type StickyRules } from "./sessions.ts";
 import type { Nanoseconds } from "./time.ts";
@@ -34,7 +36,12 @@ export interface SchedulerOptions {
   readonly limits: {
     /** Connections at once, over all backends. */
     readonly connections: number;
+    readonly perClient?: AdmissionRules["perClient"];
   };
+  /** Only clients from here may come in; everybody if left out. */
+  readonly allow?: readonly Prefix[] | undefined;
+  /** Clients from here may not. */
+  readonly deny?: readonly Prefix[] | undefined;
   /** Failed connects keep a backend out for a while. Left out: they do not. */
   readonly ejection?: EjectionRules | undefined;
   /** A backend that has recovered is not flooded. Left out: it gets its full share at once. */
@@ -91,6 +98,8 @@ export class Lease {
   readonly acquiredAt: Nanoseconds;
   /** @internal */
   readonly session: Session<Backend> | undefined;
+  /** Where its client is counted, if anywhere. @internal */
+  admission: Admission | undefined;
   /** Backends that failed before this one, latest first. @internal */
   readonly tried: Lease | undefined;
   #state: "opening" | "open" | "ended" = "opening";
@@ -173,6 +182,7 @@ export class Scheduler {
   #sessions: SessionMap<Backend> | undefined;
   /** Those that time will change: they are ejected, or start slowly. */
   readonly #passing = new Set<Backend>();
+  #admission: Admission | undefined;
   #connections = 0;
   #lastConnection = 0;
   #lastAnyway = 0;
@@ -188,6 +198,7 @@ export class Scheduler {
     this.#random = random;
     this.#tiers = this.#newTiers();
     this.#sessions = options.sticky && new SessionMap(options.sticky);
+    this.#reconfigureAdmission();
     for (const backend of options.backends) this.addBackend(backend);
   }
 
@@ -282,6 +293,7 @@ export class Scheduler {
       if (!ids.has(id)) this.removeBackend(id);
     }
     this.#options = options;
+    this.#reconfigureAdmission();
     this.#reconfigureSessions(before.sticky, options.sticky);
     for (const backend of options.backends) {
       const present = this.#byId.get(backend.id);
@@ -307,6 +319,14 @@ export class Scheduler {
     if (after === undefined) this.#sessions = undefined;
     else if (this.#sessions === undefined || !sameKeys) this.#sessions = new SessionMap(after);
     else this.#sessions.configure(after);
+  }
+
+  #reconfigureAdmission(): void {
+    const { allow, deny, limits: { perClient } } = this.#options;
+    if ((allow ?? deny ?? perClient) === undefined) this.#admission = undefined;
+    else if (this.#admission === undefined) {
+      this.#admission = new Admission({ allow, deny, perClient });
+    } else this.#admission.configure({ allow, deny, perClient });
   }
 
   #reconfigureBackend(backend: Backend, options: BackendOptions): void {
@@ -363,6 +383,8 @@ export class Scheduler {
   acquire(client: string, now: Nanoseconds, trace?: PickTrace): Lease | Refusal {
     const connection = ++this.#lastConnection;
     if (this.#stopping) return this.#refuse("stopping", connection, client, 0, now);
+    const unwelcome = this.#admission?.refusal(client, now);
+    if (unwelcome !== undefined) return this.#refuse(unwelcome, connection, client, 0, now);
     if (this.#connections >= this.#options.limits.connections) {
       return this.#refuse("connection_limit", connection, client, 0, now);
     }
@@ -562,7 +584,12 @@ export class Scheduler {
     this.#connections++;
     if (session !== undefined) this.#sessions?.opened(session, now);
     this.#count(backend, 1);
-    return new Lease(this, connection, client, backend, now, session, failed);
+    const lease = new Lease(this, connection, client, backend, now, session, failed);
+    if (this.#admission !== undefined) {
+      this.#admission.opened(client, now);
+      lease.admission = this.#admission;
+    }
+    return lease;
   }
 
   #pick(client: string, now: Nanoseconds, trace?: PickTrace): Backend | undefined {
@@ -700,6 +727,7 @@ export class Scheduler {
 
   #letGo(lease: Lease, now: Nanoseconds): void {
     this.#connections--;
+    lease.admission?.closed(lease.client);
     if (lease.session !== undefined) this.#sessions?.closed(lease.session, now);
     this.#count(lease.backend, -1);
   }

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { Config } from "../../lib/config/mod.ts";
-import { EVENT_TYPES, EventStream, type LbEvent, NS_PER_MS, NS_PER_S } from "../../lib/core/mod.ts";
+import {
+  EVENT_TYPES,
+  EventStream,
+  type LbEvent,
+  NS_PER_MS,
+  NS_PER_S,
+  parsePrefix,
+} from "../../lib/core/mod.ts";
 import { monotonicNow } from "../../lib/clock.ts";
 import type { Address } from "../../lib/address.ts";
 import { Balancer } from "../../lb/balancer.ts";
@@ -253,4 +260,39 @@ Deno.test("Balancer tells peak-ewma when a backend has sent its first byte", asy
   const answers = [];
   for (let i = 0; i < 12; i++) answers.push(await ask(lab.balancer.address));
   assert.ok(answers.filter((answer) => answer === "slow").length <= 1, answers.join(" "));
+});
+
+Deno.test("Balancer closes the connection of a client that is not let in", async () => {
+  await using one = new TestServer(say("B1"));
+  for (const [deny, answer] of [["127.0.0.0/8", ""], ["10.0.0.0/8", "B1"]] as const) {
+    const { groups, bits } = parsePrefix(deny);
+    await using lab = await balance([one.address], { deny: [{ groups: [...groups], bits }] });
+    assert.equal(await ask(lab.balancer.address), answer);
+    assert.deepEqual(
+      lab.of("connection_refused").map(({ reason }) => reason),
+      answer === "" ? ["denied"] : [],
+    );
+  }
+});
+
+Deno.test("Balancer.reload() keeps what is open, takes over what is new, and forgets what is gone", async () => {
+  await using one = new TestServer(echo);
+  await using two = new TestServer(say("B2"));
+  await using lab = await balance([one.address]);
+  const client = await Deno.connect({ hostname: "127.0.0.1", port: lab.balancer.address.port });
+  await client.write(new TextEncoder().encode("x"));
+  assert.equal(await client.read(new Uint8Array(1)), 1);
+  const [moved] = configOf([two.address]).backends;
+  await lab.balancer.reload(configOf([two.address], { backends: [{ ...moved!, id: "B2" }] }));
+  assert.deepEqual(lab.balancer.scheduler.activeServers, ["B2"]);
+  assert.equal(await ask(lab.balancer.address), "B2");
+  await client.write(new TextEncoder().encode("y"));
+  assert.equal(await client.read(new Uint8Array(1)), 1);
+  assert.equal(lab.balancer.scheduler.connections, 1);
+  // The same id at another address is another backend.
+  await lab.balancer.reload(configOf([two.address], { backends: [{ ...moved!, id: "B1" }] }));
+  assert.equal(await ask(lab.balancer.address), "B2");
+  const changes = lab.of("config_reloaded").map(({ changes }) => changes.slice(0, 2));
+  assert.match(changes[0]!.join(), /backend B1 removed,backend B2 added at 127/);
+  client.close();
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { logEvents } from "../../lb/event_log.ts";
 import { StatusReporter } from "../../lb/status.ts";
-import { EventStream, NS_PER_S } from "../../lib/core/mod.ts";
+import { EventStream, NS_PER_S, parsePrefix } from "../../lib/core/mod.ts";
 import { logger, type LogOptions, startLogging, stopLogging } from "../../lib/log.ts";
 import { granted, open, schedulerOf, takeDown } from "../support/scheduling.ts";
 
@@ -91,4 +91,19 @@ Deno.test("StatusReporter.status() tells state, load, share and the last probe o
     { backend: "B2", state: "drain", in_flight: 1, connections: 1, share: 1 / 3 },
   ]);
   status.stop();
+});
+
+Deno.test("logEvents() is not flooded by those who are turned away, and says how many it held back", () => {
+  const lines = logged({ level: "info", format: "auto" });
+  const { scheduler, events } = schedulerOf({ deny: [parsePrefix("10.0.0.9")] });
+  const end = logEvents(events, logger("lb"), { connections: true });
+  for (let i = 0; i < 5000; i++) scheduler.acquire("10.0.0.9", i * 0.5e6);
+  end();
+  stopLogging();
+  const records = lines.map((line) => JSON.parse(line));
+  assert.deepEqual(records.map(({ held_back }) => held_back), [undefined, 1999, 1999]);
+  assert.equal(
+    records[1].message,
+    "#2001 10.0.0.9 refused: its address is not let in (and 1999 more since the last)",
+  );
 });

@@ -1,0 +1,73 @@
+/** The eight 16-bit groups of an IP address; an IPv4 address is written into IPv6 (`::ffff:0:0/96`). */
+export type IpGroups = readonly number[];
+
+/** Reads an IPv4 or IPv6 address; undefined if it is none. A zone (`%eth0`) is left out. */
+export function parseIp(text: string): IpGroups | undefined {
+  const v4 = parseIpv4(text);
+  if (v4 !== undefined) return [0, 0, 0, 0, 0, 0xffff, ...v4];
+  const [address = ""] = text.split("%");
+  const dotted = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(address);
+  if (dotted !== null) {
+    const tail = parseIpv4(dotted[2]!);
+    if (tail === undefined) return undefined;
+    return parseIp(dotted[1]! + tail.map((group) => group.toString(16)).join(":"));
+  }
+  const [head = "", tail, ...more] = address.split("::");
+  const front = groupsOf(head);
+  const back = tail === undefined ? [] : groupsOf(tail);
+  if (front === undefined || back === undefined || more.length > 0) return undefined;
+  const missing = 8 - front.length - back.length;
+  if (tail === undefined ? missing !== 0 : missing < 1) return undefined;
+  return [...front, ...Array<number>(missing).fill(0), ...back];
+}
+
+function parseIpv4(text: string): [number, number] | undefined {
+  if (!/^\d{1,3}(\.\d{1,3}){3}$/.test(text)) return undefined;
+  const [a, b, c, d] = text.split(".").map(Number) as [number, number, number, number];
+  if (Math.max(a, b, c, d) > 255) return undefined;
+  return [a * 256 + b, c * 256 + d];
+}
+
+function groupsOf(text: string): number[] | undefined {
+  if (text === "") return [];
+  const parts = text.split(":");
+  if (!parts.every((part) => /^[0-9a-f]{1,4}$/i.test(part))) return undefined;
+  return parts.map((part) => parseInt(part, 16));
+}
+
+/** Addresses that share their leading bits. */
+export interface Prefix {
+  readonly groups: IpGroups;
+  /** Of 128; an IPv4 prefix counts from 96. */
+  readonly bits: number;
+}
+
+/**
+ * Reads `192.168.1.0/24`, `2001:db8::/32`, or an address that stands for itself.
+ *
+ * @throws {SyntaxError} that says what is wrong.
+ */
+export function parsePrefix(text: string): Prefix {
+  const [address = "", length, ...more] = text.split("/");
+  const groups = parseIp(address);
+  if (groups === undefined || more.length > 0) {
+    throw new SyntaxError(
+      `"${text}" is neither an address nor a prefix: write it like 192.168.1.0/24`,
+    );
+  }
+  const most = address.includes(":") ? 128 : 32;
+  const bits = length === undefined ? most : /^\d{1,3}$/.test(length) ? Number(length) : NaN;
+  if (!(bits <= most)) {
+    throw new SyntaxError(`"${text}" has no such length: it is 0 to ${most} bits`);
+  }
+  return { groups, bits: bits + 128 - most };
+}
+
+/** Whether an address is one of those that a prefix stands for. */
+export function isIn({ groups, bits }: Prefix, address: IpGroups): boolean {
+  for (let i = 0; i * 16 < bits; i++) {
+    const unused = Math.max(0, (i + 1) * 16 - bits);
+    if ((groups[i]! ^ address[i]!) >>> unused !== 0) return false;
+  }
+  return true;
+}
