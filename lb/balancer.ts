@@ -7,16 +7,20 @@ import {
   childSeed,
   createRandom,
   type EventStream,
+  isIn,
   type Lease,
   type Nanoseconds,
   NS_PER_S,
+  parseIp,
   Scheduler,
   toMs,
 } from "../lib/core/mod.ts";
 import { listen } from "../lib/listen.ts";
+import { encodeProxyHeader } from "../lib/proxy_protocol.ts";
 import { Deadline } from "./deadline.ts";
 import { type DialFailure, isOutOfDescriptors } from "./dial.ts";
 import { Dialer } from "./dialer.ts";
+import { type Greeting, readGreeting } from "./greeting.ts";
 import { Prober } from "./prober.ts";
 import { Pulse } from "./pulse.ts";
 import { Relays } from "./relay.ts";
@@ -43,6 +47,12 @@ export interface StopSummary {
 /** How long to wait for a descriptor before looking again, if no connection ends before that. */
 const DESCRIPTOR_POLL_MS = 100;
 
+/** There is nothing to send before the client's bytes. */
+const NOTHING: readonly Uint8Array[] = [];
+
+/** The client speaks for itself. */
+const NO_GREETING: Greeting = { rest: new Uint8Array(0) };
+
 /** A shortage is over when for this long nobody has met it. */
 const SHORTAGE_QUIET: Nanoseconds = NS_PER_S;
 
@@ -66,6 +76,8 @@ export class Balancer {
   #addresses: ReadonlyMap<string, Address>;
   readonly #explainEvery: number | undefined;
   readonly #accepting: Promise<void>;
+  /** Connections whose PROXY header is awaited. */
+  readonly #greeting = new Set<Deno.TcpConn>();
   #stopping = false;
   #shortage: Shortage | undefined;
   readonly #unsubscribe: () => void;
@@ -153,6 +165,7 @@ export class Balancer {
     this.#stopping = true;
     this.scheduler.stop();
     this.#listener.close();
+    for (const client of this.#greeting) closeIfOpen(client);
     clearInterval(this.#shortage?.timer);
     await Promise.all([this.#accepting, this.#prober.stop()]);
     const open = this.scheduler.connections;
@@ -188,13 +201,23 @@ export class Balancer {
 
   /** Owns the client from here on. Never rejects. */
   async #serve(client: Deno.TcpConn): Promise<void> {
-    let held = this.scheduler.acquire(client.remoteAddr.hostname, this.#now());
+    const own = addressOf(client.remoteAddr);
+    const greeting = this.#expectsGreeting(own) ? await this.#greet(client) : NO_GREETING;
+    if (greeting === undefined) {
+      closeIfOpen(client);
+      const reason = this.#stopping ? "stopping" : "bad_proxy_header";
+      this.scheduler.turnAway(own.host, reason, this.#now());
+      this.#ended();
+      return;
+    }
+    const source = greeting.endpoints?.source ?? own;
+    let held = this.scheduler.acquire(source.host, this.#now());
     while (held.granted) {
       const connection = await this.#dial(held.backend);
       const now = this.#now();
       if (!("reason" in connection)) {
         held.connected(now);
-        this.#relay(client, connection, held);
+        this.#relay(client, connection, held, this.#preamble(client, greeting));
         return;
       }
       if (this.#dialer.closed) held = held.refuse("stopping", now);
@@ -206,7 +229,12 @@ export class Balancer {
   }
 
   /** Both connections are the relay's until it is over. */
-  #relay(client: Deno.TcpConn, backend: Deno.TcpConn, lease: Lease): void {
+  #relay(
+    client: Deno.TcpConn,
+    backend: Deno.TcpConn,
+    lease: Lease,
+    preamble: readonly Uint8Array[],
+  ): void {
     this.#relays.start(
       client,
       backend,
@@ -216,7 +244,32 @@ export class Balancer {
       },
       lease.backend.id,
       () => lease.answered(this.#now()),
+      preamble,
     );
+  }
+
+  /** Whether a connection comes from a proxy that is trusted to say where it really comes from. */
+  #expectsGreeting({ host }: Address): boolean {
+    const { acceptFrom = [] } = this.#config.proxyProtocol ?? {};
+    if (acceptFrom.length === 0) return false;
+    const address = parseIp(host);
+    return address !== undefined && acceptFrom.some((prefix) => isIn(prefix, address));
+  }
+
+  async #greet(client: Deno.TcpConn): Promise<Greeting | undefined> {
+    this.#greeting.add(client);
+    const greeting = await readGreeting(client, this.#config.proxyProtocol!.timeout);
+    this.#greeting.delete(client);
+    return this.#stopping ? undefined : greeting;
+  }
+
+  /** What a backend gets before the client's further bytes. */
+  #preamble(client: Deno.TcpConn, { endpoints, rest }: Greeting): readonly Uint8Array[] {
+    const { send = "off" } = this.#config.proxyProtocol ?? {};
+    if (send === "off") return rest.length === 0 ? NOTHING : [rest];
+    const ends = endpoints ??
+      { source: addressOf(client.remoteAddr), destination: addressOf(client.localAddr) };
+    return [encodeProxyHeader(send, ends), rest];
   }
 
   /** Connects to a backend; while this machine has no descriptor for it, tries again until it is late. */
@@ -282,6 +335,19 @@ interface Shortage {
   /** When it was last met. */
   metAt: Nanoseconds;
   readonly timer: ReturnType<typeof setInterval>;
+}
+
+function addressOf({ hostname, port }: Deno.NetAddr): Address {
+  return { host: hostname, port };
+}
+
+/** One that was too slow has been closed already. */
+function closeIfOpen(connection: Deno.TcpConn): void {
+  try {
+    connection.close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BadResource)) throw error;
+  }
 }
 
 function addressesOf({ backends }: Config): ReadonlyMap<string, Address> {

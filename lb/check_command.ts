@@ -119,13 +119,18 @@ function controls({ slowStart, ejection, onDown, whenNoneAvailable }: Config): s
   ];
 }
 
-function admission({ allow, deny, limits: { perClient } }: Config): string[][] {
+function admission({ allow, deny, proxyProtocol, limits: { perClient } }: Config): string[][] {
   const { connections, rate } = perClient ?? {};
   const limits = [
     ...connections === undefined ? [] : [`${connections} connections at once`],
     ...rate === undefined ? [] : [`${rate} new ones per second`],
   ];
+  const { acceptFrom = [], send = "off" } = proxyProtocol ?? {};
   return [
+    ...acceptFrom.length === 0
+      ? []
+      : [["trusts", `the PROXY header of ${prefixes(acceptFrom.length)}`]],
+    ...send === "off" ? [] : [["tells", `backends where a client comes from, by PROXY ${send}`]],
     ...limits.length === 0 ? [] : [["", `each client to ${limits.join(" and ")}`]],
     ...allow === undefined ? [] : [["lets in", `only clients from ${prefixes(allow.length)}`]],
     ...deny === undefined ? [] : [["denies", `clients from ${prefixes(deny.length)}`]],

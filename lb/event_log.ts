@@ -77,7 +77,9 @@ class Crowd {
 
   /** How many were held back since the last line of this kind; undefined if this one is, too. */
   holdsBack({ reason, at_ms: at }: EventOf<"connection_refused">): number | undefined {
-    if (reason !== "denied" && !reason.startsWith("client_")) return 0;
+    if (reason !== "denied" && reason !== "bad_proxy_header" && !reason.startsWith("client_")) {
+      return 0;
+    }
     const last = this.#last.get(reason);
     if (last === undefined || at - last.at >= CROWD_MS) {
       this.#last.set(reason, { at, held: 0 });
@@ -111,6 +113,7 @@ const REFUSALS: Readonly<Record<RefusalReason, string>> = {
   connects_failed: "no backend could be reached",
   out_of_descriptors: "this machine has no file descriptor left",
   denied: "its address is not let in",
+  bad_proxy_header: "no proper PROXY header came in time",
   client_connection_limit: "it is at limits.per_client.connections",
   client_rate_limit: "it comes more often than limits.per_client.rate",
   stopping: "the balancer is stopping",

@@ -24,11 +24,13 @@ const ANSWER_BYTES_MAX = 64 * 1024;
  * GET is answered with a status in one of the ranges.
  *
  * @param signal Gives the probe up.
+ * @param preamble What a backend expects before anything else, if it is asked on its own port.
  */
 export async function probe(
   address: Address,
   rules: ProbeRules,
   signal?: AbortSignal,
+  preamble?: Uint8Array,
 ): Promise<ProbeResult> {
   using deadline = new Deadline(rules.timeout, signal);
   const target = { host: address.host, port: rules.port ?? address.port };
@@ -46,6 +48,10 @@ export async function probe(
   };
   deadline.signal.addEventListener("abort", close);
   try {
+    const asks = rules.type === "expect" || rules.type === "http";
+    if (preamble !== undefined && asks && rules.port === undefined) {
+      await sendBytes(connection, preamble);
+    }
     return await converse(connection, target, rules);
   } catch (error) {
     return failed(deadline.signal.aborted ? "no answer in time" : (error as Error).message);
@@ -99,7 +105,11 @@ async function converseHttp(
 }
 
 async function send(connection: Deno.TcpConn, text: string): Promise<void> {
-  let rest = new TextEncoder().encode(text);
+  await sendBytes(connection, new TextEncoder().encode(text));
+}
+
+async function sendBytes(connection: Deno.TcpConn, bytes: Uint8Array): Promise<void> {
+  let rest = bytes;
   while (rest.length > 0) rest = rest.subarray(await connection.write(rest));
 }
 

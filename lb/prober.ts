@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { type Clock, timerDelay } from "../lib/clock.ts";
 import { childSeed, createRandom, ProbeSchedule, type Scheduler } from "../lib/core/mod.ts";
 import type { Config } from "../lib/config/mod.ts";
+import { encodeProxyHeader } from "../lib/proxy_protocol.ts";
 import { probe, type ProbeResult } from "./probe.ts";
 
 type BackendConfig = Config["backends"][number];
@@ -58,7 +59,10 @@ export class Prober {
   #probe(backend: BackendConfig, signal: AbortSignal): Promise<ProbeResult> {
     const { probe: other } = this.#options;
     if (other !== undefined) return other(backend, signal);
-    return probe(backend.address, this.#config.healthCheck, signal);
+    const { healthCheck, proxyProtocol } = this.#config;
+    const { send = "off" } = proxyProtocol ?? {};
+    const preamble = send === "off" ? undefined : encodeProxyHeader(send);
+    return probe(backend.address, healthCheck, signal, preamble);
   }
 
   /**

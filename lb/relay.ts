@@ -62,6 +62,7 @@ export class Relays {
    * the call on, and has closed both when it calls `ended`. Never throws.
    *
    * @param owner Whose connection it is, for `closeAll`.
+   * @param preamble What the backend gets before anything that is read from the client.
    * @param answered Called when the backend has sent its first byte.
    */
   start(
@@ -70,6 +71,7 @@ export class Relays {
     ended: (result: RelayResult) => void,
     owner?: unknown,
     answered: () => void = () => {},
+    preamble: readonly Uint8Array[] = [],
   ): void {
     const relay = new Relay(client, backend, this.#buffers, owner, answered, (result) => {
       this.#running.delete(relay);
@@ -78,7 +80,7 @@ export class Relays {
     });
     this.#running.add(relay);
     if (this.#timer === undefined) this.#startSweeping();
-    relay.start();
+    relay.start(preamble);
   }
 
   /** `start` for who would rather wait. */
@@ -146,9 +148,9 @@ class Relay implements RelayResult {
     this.#ended = ended;
   }
 
-  start(): void {
-    void this.#copy(true);
-    void this.#copy(false);
+  start(preamble: readonly Uint8Array[]): void {
+    void this.#copy(true, preamble);
+    void this.#copy(false, []);
   }
 
   /** Closes both connections, once; whatever waits on them wakes. The first reason stands. */
@@ -165,14 +167,19 @@ class Relay implements RelayResult {
    * receiving half: the other direction goes on. The last of the two to finish closes both connections;
    * a failure closes them at once. Owns its buffer. Never rejects.
    */
-  async #copy(toBackend: boolean): Promise<void> {
+  async #copy(toBackend: boolean, preamble: readonly Uint8Array[]): Promise<void> {
     const from = toBackend ? this.#client : this.#backend;
     const to = toBackend ? this.#backend : this.#client;
     let sizeClass = 0;
     let buffer = this.#buffers.take(sizeClass);
-    let reading = true;
+    let reading = preamble.length === 0;
     let messages = 0;
     try {
+      for (const part of preamble) {
+        for (let sent = 0; sent < part.length;) sent += await to.write(part.subarray(sent));
+        this.bytesToBackend += part.length;
+      }
+      reading = true;
       while (true) {
         const count = await from.read(buffer);
         if (count === null) break;

@@ -168,6 +168,17 @@ const slowStart = z.strictObject({
   }).describe("the share of its weight with which it begins"),
 });
 
+const proxyProtocol = z.strictObject({
+  accept_from: z.array(prefix(), { error: () => "must be a list of addresses and prefixes" })
+    .default([]).describe(
+      "proxies that are trusted: a connection from there must begin with a PROXY header, v1 or v2",
+    ),
+  timeout: duration({ positive: true }).prefault("3s").describe("for the header to come"),
+  send: oneOf(["off", "v1", "v2"]).default("off").describe(
+    "tell backends where a client comes from, in this version",
+  ),
+});
+
 const timeouts = z.strictObject({
   connect: duration({ positive: true }).prefault("2s").describe("for a connect to a backend"),
   idle: duration({ positive: true }).prefault("5m")
@@ -211,6 +222,9 @@ export const configSchema = z.strictObject({
   }),
   health_check: healthCheck.prefault({}),
   sticky: sticky.optional().describe("a client returns to the backend it had; off if left out"),
+  proxy_protocol: proxyProtocol.optional().describe(
+    "the client's address through a chain of proxies; off if left out",
+  ),
   slow_start: slowStart.optional().describe(
     "a backend that has recovered is not flooded; off if left out",
   ),

@@ -15,6 +15,8 @@ export type RefusalReason =
   | "connection_limit"
   /** Its address is not on the list `allow`, or on the list `deny`. */
   | "denied"
+  /** A trusted proxy began with no PROXY header in time, or with a malformed one. */
+  | "bad_proxy_header"
   /** The client is at `limits.per_client.connections`. */
   | "client_connection_limit"
   /** The client comes more often than `limits.per_client.rate`. */

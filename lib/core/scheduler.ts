@@ -391,6 +391,11 @@ export class Scheduler {
     return this.#grant(connection, client, undefined, now, trace);
   }
 
+  /** The driver found that a client cannot be served before it could ask for it. */
+  turnAway(client: string, reason: RefusalReason, now: Nanoseconds): Refusal {
+    return this.#refuse(reason, ++this.#lastConnection, client, 0, now);
+  }
+
   /**
    * A probe of a backend ended.
    *

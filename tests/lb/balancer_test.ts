@@ -296,3 +296,67 @@ Deno.test("Balancer.reload() keeps what is open, takes over what is new, and for
   assert.match(changes[0]!.join(), /backend B1 removed,backend B2 added at 127/);
   client.close();
 });
+
+/** Sends this, finishes, and reads what comes. */
+async function tell({ host, port }: Address, bytes: Uint8Array): Promise<string> {
+  const conn = await Deno.connect({ hostname: host, port });
+  await conn.write(bytes);
+  await conn.closeWrite();
+  const answer = await readAll(conn);
+  conn.close();
+  return new TextDecoder().decode(answer);
+}
+
+const PROXIED = new TextEncoder().encode("PROXY TCP4 203.0.113.9 192.168.1.10 5000 8000\r\nhello");
+const FROM_LOOPBACK = [{ groups: [0, 0, 0, 0, 0, 0xffff, 0x7f00, 0], bits: 104 }];
+
+Deno.test("Balancer takes a trusted proxy's word for where a client comes from, and passes its bytes on", async () => {
+  await using one = new TestServer(echo);
+  await using lab = await balance([one.address], {
+    proxyProtocol: { acceptFrom: FROM_LOOPBACK, timeout: NS_PER_S, send: "off" },
+  });
+  assert.equal(await tell(lab.balancer.address, PROXIED), "hello");
+  assert.equal(lab.of("connection_opened")[0]!.client, "203.0.113.9");
+});
+
+Deno.test("Balancer believes no PROXY header of somebody it does not trust", async () => {
+  await using one = new TestServer(echo);
+  await using lab = await balance([one.address], {
+    proxyProtocol: { acceptFrom: [], timeout: NS_PER_S, send: "off" },
+  });
+  assert.match(await tell(lab.balancer.address, PROXIED), /^PROXY TCP4 .*hello$/s);
+  assert.equal(lab.of("connection_opened")[0]!.client, "127.0.0.1");
+});
+
+Deno.test("Balancer refuses a malformed, an oversized and a slow PROXY header without harm", async () => {
+  await using one = new TestServer(echo);
+  await using lab = await balance([one.address], {
+    proxyProtocol: { acceptFrom: FROM_LOOPBACK, timeout: 100 * NS_PER_MS, send: "off" },
+  });
+  const { address } = lab.balancer;
+  assert.equal(await tell(address, new TextEncoder().encode("GET / HTTP/1.1\r\n\r\n")), "");
+  assert.equal(await tell(address, new Uint8Array(10_000).fill(0x50)), "");
+  assert.equal(await tell(address, PROXIED.subarray(0, 20)), "");
+  const slow = await Deno.connect({ hostname: address.host, port: address.port });
+  await slow.write(PROXIED.subarray(0, 20));
+  assert.equal((await readAll(slow)).length, 0);
+  slow.close();
+  assert.deepEqual(
+    lab.of("connection_refused").map(({ reason }) => reason),
+    Array(4).fill("bad_proxy_header"),
+  );
+  assert.equal(await tell(address, PROXIED), "hello");
+});
+
+Deno.test("Balancer tells its backends where a client comes from", async () => {
+  await using one = new TestServer(echo);
+  for (const acceptFrom of [[], FROM_LOOPBACK]) {
+    await using lab = await balance([one.address], {
+      proxyProtocol: { acceptFrom, timeout: NS_PER_S, send: "v1" },
+    });
+    const got = await tell(lab.balancer.address, PROXIED);
+    const source = acceptFrom.length > 0 ? "203\\.0\\.113\\.9" : "127\\.0\\.0\\.1";
+    assert.match(got, new RegExp(`^PROXY TCP4 ${source} [\\d.]+ \\d+ \\d+\r\n`));
+    assert.ok(got.endsWith("hello"));
+  }
+});

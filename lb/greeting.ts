@@ -1,0 +1,43 @@
+import { type Nanoseconds, toMs } from "../lib/core/mod.ts";
+import { type Endpoints, parseProxyHeader, PROXY_HEADER_MAX } from "../lib/proxy_protocol.ts";
+
+/** What a client's proxy said before the client's own bytes. */
+export interface Greeting {
+  /** Absent if the connection is the proxy's own. */
+  readonly endpoints?: Endpoints;
+  /** What came after the header in the same read: the client's first bytes. */
+  readonly rest: Uint8Array;
+}
+
+/**
+ * Reads the PROXY header with which a trusted proxy begins a connection.
+ *
+ * @param timeout The header must be complete by then; the connection is closed if it is not.
+ * @returns Undefined if there is no header, or a malformed one.
+ */
+export async function readGreeting(
+  client: Deno.TcpConn,
+  timeout: Nanoseconds,
+): Promise<Greeting | undefined> {
+  const buffer = new Uint8Array(PROXY_HEADER_MAX);
+  let filled = 0;
+  // Closing is what wakes a read that would wait for ever.
+  const timer = setTimeout(() => client.close(), toMs(timeout));
+  try {
+    while (filled < buffer.length) {
+      const count = await client.read(buffer.subarray(filled));
+      if (count === null) return undefined;
+      filled += count;
+      const header = parseProxyHeader(buffer.subarray(0, filled));
+      if (header.status === "invalid") return undefined;
+      if (header.status === "incomplete") continue;
+      const rest = buffer.slice(header.length, filled);
+      return { rest, ...header.endpoints !== undefined && { endpoints: header.endpoints } };
+    }
+    return undefined;
+  } catch {
+    return undefined; // It went away, or it was too slow.
+  } finally {
+    clearTimeout(timer);
+  }
+}
