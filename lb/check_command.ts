@@ -127,11 +127,11 @@ function admission({ allow, deny, proxyProtocol, limits: { perClient } }: Config
   ];
   const { acceptFrom = [], send = "off" } = proxyProtocol ?? {};
   return [
+    ...limits.length === 0 ? [] : [["", `each client to ${limits.join(" and ")}`]],
     ...acceptFrom.length === 0
       ? []
       : [["trusts", `the PROXY header of ${prefixes(acceptFrom.length)}`]],
     ...send === "off" ? [] : [["tells", `backends where a client comes from, by PROXY ${send}`]],
-    ...limits.length === 0 ? [] : [["", `each client to ${limits.join(" and ")}`]],
     ...allow === undefined ? [] : [["lets in", `only clients from ${prefixes(allow.length)}`]],
     ...deny === undefined ? [] : [["denies", `clients from ${prefixes(deny.length)}`]],
   ];

@@ -37,6 +37,8 @@ const balancer = configSchema.extend({
   ]).meta({ description: "a number for short: 100 stands for B1 … B100", examples: [3] }),
   sticky: z.union([configSchema.shape.sticky.unwrap(), z.literal("off")])
     .describe("as in config.yaml, or: off"),
+  slow_start: z.union([configSchema.shape.slow_start.unwrap(), z.literal("off")])
+    .describe("as in config.yaml, or: off"),
 }).partial();
 
 const perSecond = {

@@ -222,10 +222,11 @@ function balancerOf(
       }],
     };
   }
-  const { sticky, backends, ...rest } = merged;
+  const { sticky, slow_start, backends, ...rest } = merged;
   const complete = {
     ...rest,
     backends: withAddresses(backends),
+    ...slow_start !== undefined && slow_start !== "off" && { slow_start },
     ...sticky !== undefined && sticky !== "off" && { sticky },
   };
   const { value, findings } = validate(configSchema, complete, checkConfig);
