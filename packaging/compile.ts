@@ -16,8 +16,8 @@ export function compileArgs(target: string, output: string): string[] {
   return [
     "compile",
     // The program alone is embedded, not the packages that it was bundled from.
+    // Not minified: names of the minifier's own can hide from Deno's bundler the `require` it must replace.
     "--bundle",
-    "--minify",
     "--no-check",
     ...["--target", target],
     ...["--output", output],

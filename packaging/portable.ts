@@ -47,7 +47,7 @@ export async function buildPortable(output: string): Promise<void> {
   const work = await Deno.makeTempDir({ prefix: "lbsim-portable-" });
   try {
     await run(Deno.execPath(), [
-      ...["bundle", "--quiet", "--platform", "deno", "--minify"],
+      ...["bundle", "--quiet", "--platform", "deno"],
       ...["--output", `${work}/lbsim.js`, `${import.meta.dirname}/../main.ts`],
     ]);
     await Deno.copyFile(Deno.execPath(), `${work}/deno`);
