@@ -53,9 +53,12 @@ function onSignal(): void {
 
 /** The simulator writes reports and needs no network; everything else is the other way round. */
 const SIMULATES: readonly string[] = ["sim", "merge"];
+/** What runs a balancer may have sessions to write: `serveBalancer` gives that back if it has not. */
+const BALANCES: readonly string[] = ["lb", "up"];
 
 /** Gives back the permissions that a subcommand has no use for. */
 async function dropPermissions(subcommand: string): Promise<void> {
+  if (BALANCES.includes(subcommand)) return;
   const unused = SIMULATES.includes(subcommand) ? ["net", "sys"] as const : ["write"] as const;
   await Promise.all(unused.map((name) => Deno.permissions.revoke({ name })));
 }

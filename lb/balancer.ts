@@ -24,6 +24,8 @@ import { type Greeting, readGreeting } from "./greeting.ts";
 import { Prober } from "./prober.ts";
 import { Pulse } from "./pulse.ts";
 import { Relays } from "./relay.ts";
+import { SessionKeeper } from "./session_keeper.ts";
+import { sessionStoreOf } from "./session_store.ts";
 
 /** What a balancer is handed besides its configuration. */
 export interface BalancerOptions {
@@ -69,6 +71,8 @@ export class Balancer {
   readonly #now: Clock;
   readonly #listener: Deno.TcpListener;
   readonly #prober: Prober;
+  /** Undefined if sessions are in memory only. */
+  readonly #keeper: SessionKeeper | undefined;
   #dialer: Dialer;
   /** Those of earlier timeouts, with connects that may be under way. */
   readonly #formerDialers: Dialer[] = [];
@@ -94,11 +98,12 @@ export class Balancer {
     const random = createRandom(childSeed(seed, "algorithm", 0));
     const scheduler = new Scheduler({ ...config, explainEvery }, events, random);
     const prober = new Prober(config, scheduler, { now, seed });
-    await prober.start();
+    const keeper = keeperOf(config, scheduler, options);
+    await Promise.all([prober.start(), keeper?.start()]);
     try {
-      return new Balancer(config, options, scheduler, prober, listen(config.listen));
+      return new Balancer(config, options, scheduler, prober, keeper, listen(config.listen));
     } catch (error) {
-      await prober.stop();
+      await Promise.all([prober.stop(), keeper?.stop()]);
       throw error;
     }
   }
@@ -108,6 +113,7 @@ export class Balancer {
     options: BalancerOptions,
     scheduler: Scheduler,
     prober: Prober,
+    keeper: SessionKeeper | undefined,
     listener: Deno.TcpListener,
   ) {
     this.#config = config;
@@ -115,6 +121,7 @@ export class Balancer {
     this.#now = options.now;
     this.scheduler = scheduler;
     this.#prober = prober;
+    this.#keeper = keeper;
     this.#listener = listener;
     this.#dialer = new Dialer(config.timeouts.connect);
     this.#relays = new Relays({ idleTimeout: config.timeouts.idle });
@@ -129,7 +136,8 @@ export class Balancer {
 
   /**
    * Takes over another configuration while it runs. No connection is dropped; what is left the same keeps
-   * its counts, health and sessions. Where it listens and how it logs stay as they are. Resolves when
+   * its counts, health and sessions. Where it listens, how it logs and
+   * where it keeps sessions stay as they are. Resolves when
    * backends that are new have been probed once.
    */
   async reload(config: Config): Promise<void> {
@@ -145,6 +153,10 @@ export class Balancer {
     this.scheduler.reconfigure({ ...config, explainEvery: this.#explainEvery });
     this.#addresses = addresses;
     this.#config = { ...config, listen: before.listen, log: before.log };
+    if (config.sticky !== undefined) {
+      this.#config.sticky = { ...config.sticky, store: before.sticky?.store ?? "memory" };
+      this.#keeper?.configure(config.sticky);
+    }
     if (config.timeouts.connect !== before.timeouts.connect) {
       this.#formerDialers.push(this.#dialer);
       this.#dialer = new Dialer(config.timeouts.connect);
@@ -164,6 +176,7 @@ export class Balancer {
   async stop(hurry?: AbortSignal): Promise<StopSummary> {
     this.#stopping = true;
     this.scheduler.stop();
+    this.#keeper?.stopAsking();
     this.#listener.close();
     for (const client of this.#greeting) closeIfOpen(client);
     clearInterval(this.#shortage?.timer);
@@ -180,6 +193,7 @@ export class Balancer {
     for (const dialer of [this.#dialer, ...this.#formerDialers]) dialer.close();
     this.#relays.closeAll("closed_by_balancer");
     while (this.scheduler.connections > 0) await this.#connectionEnded.next;
+    await this.#keeper?.stop();
     this.#unsubscribe();
     return { finished: open - closed, closed };
   }
@@ -211,6 +225,8 @@ export class Balancer {
       return;
     }
     const source = greeting.endpoints?.source ?? own;
+    const asking = this.#keeper?.ask(source.host);
+    if (asking !== undefined) await asking;
     let held = this.scheduler.acquire(source.host, this.#now());
     while (held.granted) {
       const connection = await this.#dial(held.backend);
@@ -348,6 +364,16 @@ function closeIfOpen(connection: Deno.TcpConn): void {
   } catch (error) {
     if (!(error instanceof Deno.errors.BadResource)) throw error;
   }
+}
+
+function keeperOf(
+  config: Config,
+  scheduler: Scheduler,
+  { events, now }: BalancerOptions,
+): SessionKeeper | undefined {
+  const store = sessionStoreOf(config);
+  if (config.sticky === undefined || store === undefined) return undefined;
+  return new SessionKeeper({ scheduler, store, rules: config.sticky, events, now });
 }
 
 function addressesOf({ backends }: Config): ReadonlyMap<string, Address> {

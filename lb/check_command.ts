@@ -49,6 +49,7 @@ export function describe(file: string, config: Config): string[] {
       ["over", ...backendLines(config)],
       ["probes", ...probes(config)],
       ["sticks", sticks(config)],
+      ...keeps(config),
       ["retries", retries(config)],
       ...controls(config),
       ["closes", closes(config)],
@@ -188,6 +189,23 @@ function sticks({ sticky }: Config): string {
     `${
       formatDuration(sticky.ttl)
     } after its last connection; at most ${sticky.maxEntries}; ${back}`;
+}
+
+/** Where sessions are kept, if they outlive the process. */
+function keeps({ sticky }: Config): string[][] {
+  const { store = "memory" } = sticky ?? {};
+  if (store === "memory") return [];
+  const { sqlite, redis, timeout } = store;
+  return [[
+    "keeps",
+    ...sqlite === undefined
+      ? [
+        `sessions in Redis at ${formatAddress(redis)}, for all balancers that name it; a client ` +
+        `waits for it for ${formatDuration(timeout)} at most`,
+      ]
+      : [`sessions in the SQLite file ${sqlite}: they survive a restart`],
+    "and in memory only, while that is down or slow",
+  ]];
 }
 
 function retries({ retries }: Config): string {

@@ -14,6 +14,7 @@ const CONNECTION_EVENTS = [
   "connection_opened",
   "connection_closed",
   "session_pinned",
+  "session_adopted",
 ] as const satisfies readonly EventType[];
 
 const OTHER_EVENTS = [
@@ -26,6 +27,9 @@ const OTHER_EVENTS = [
   "backend_readmitted",
   "session_moved",
   "session_evicted",
+  "session_store_opened",
+  "session_store_degraded",
+  "session_store_recovered",
   "config_reloaded",
   "accept_paused",
   "accept_resumed",
@@ -99,6 +103,7 @@ function levelOf(event: LbEvent): "debug" | "info" | "warning" | "error" {
     case "connection_refused":
     case "backend_down":
     case "backend_ejected":
+    case "session_store_degraded":
     case "accept_paused":
       return "warning";
     default:
@@ -173,6 +178,17 @@ function say(event: LbEvent): string {
       return `session of ${event.client} moved from ${event.from} to ${event.to} (${event.why})`;
     case "session_evicted":
       return `session of ${event.client} on ${event.backend} dropped to make room`;
+    case "session_adopted":
+      return `session of ${event.client} taken over: another balancer has it on ${event.backend}`;
+    case "session_store_opened":
+      return `sessions are kept in ${event.store}` +
+        (event.restored === 0 ? "" : `; ${event.restored} taken over from it`);
+    case "session_store_degraded":
+      return `sessions are in memory only (${event.sessions} now) until ${event.store} is usable: ` +
+        event.reason;
+    case "session_store_recovered":
+      return `sessions are kept in ${event.store} again after ${ms(event.degraded_ms)}; ` +
+        `${count(event.written, "session")} written to it`;
     case "config_reloaded":
       return reloaded(event);
     case "accept_paused":

@@ -30,6 +30,9 @@ export async function serveBalancer(
   io: Pick<Io, "signal" | "hurry">,
   options: ServeOptions = {},
 ): Promise<void> {
+  const { store = "memory" } = config.sticky ?? {};
+  const writes = store !== "memory" && store.sqlite !== undefined;
+  if (!writes) await Deno.permissions.revoke({ name: "write" });
   const log = logger("lb");
   const events = new EventStream();
   const { explainEvery } = options;

@@ -56,7 +56,8 @@ export function position(text: string, offset: number): { line: number; column: 
  * ```
  */
 export function render(diagnostic: Diagnostic, source: Source, color = false): string {
-  const { message, hint, at } = diagnostic;
+  const { hint, at } = diagnostic;
+  const message = withoutPasswords(diagnostic.message);
   const bold = (text: string) => color ? styleText("bold", text, { validateStream: false }) : text;
   const red = (text: string) => color ? styleText("red", text, { validateStream: false }) : text;
   if (at === undefined) {
@@ -66,7 +67,7 @@ export function render(diagnostic: Diagnostic, source: Source, color = false): s
   const lineStart = source.text.lastIndexOf("\n", at.start - 1) + 1;
   const newline = source.text.indexOf("\n", at.start);
   const lineEnd = newline === -1 ? source.text.length : newline;
-  const full = source.text.slice(lineStart, lineEnd).replace(/\r$/, "");
+  const full = withoutPasswords(source.text.slice(lineStart, lineEnd).replace(/\r$/, ""));
   const { shown, indent } = excerpt(full, at.start - lineStart);
   const marked = full.slice(at.start - lineStart, Math.min(at.end, lineEnd) - lineStart);
   const carets = "^".repeat(Math.min(Math.max(width(marked), 1), 60));
@@ -77,6 +78,14 @@ export function render(diagnostic: Diagnostic, source: Source, color = false): s
     `  ${" ".repeat(gutter.length)} | ${" ".repeat(indent)}${red(carets)}`,
     ...hint === undefined ? [] : [`  ${hint}`],
   ].join("\n");
+}
+
+/** A diagnostic may go to a log: of `redis://user:password@host` it shows `redis://user:********@host`. */
+function withoutPasswords(text: string): string {
+  return text.replaceAll(
+    /(?<=[a-z]:\/\/[^\s/@:]*:)[^\s@]+(?=@)/g,
+    (password) => "*".repeat(password.length),
+  );
 }
 
 /** As much of a long line as fits, and how far into it the offset is, in terminal columns. */

@@ -23,10 +23,28 @@ export function difference(before: Config, after: Config): Difference {
   return {
     changes: [
       ...backendChanges(before.backends, after.backends),
-      ...lines(keys.filter((key) => key !== "backends" && !isIgnored(key))),
+      ...lines(keys.filter((key) => !APART.includes(key) && !isIgnored(key))),
+      ...changed("sticky", withoutStore(before), withoutStore(after)),
     ],
-    ignored: lines(keys.filter(isIgnored)),
+    ignored: [
+      ...lines(keys.filter(isIgnored)),
+      ...changed("sticky.store", storeOf(before), storeOf(after)),
+    ],
   };
+}
+
+/** Keys that are not compared as they stand. */
+const APART: readonly (keyof Config)[] = ["backends", "sticky"];
+
+function withoutStore({ sticky }: Config): unknown {
+  if (sticky === undefined) return undefined;
+  const { store: _, ...rest } = sticky;
+  return rest;
+}
+
+/** Where sessions are kept, which cannot change while a balancer runs. */
+function storeOf({ sticky }: Config): unknown {
+  return sticky?.store ?? "memory";
 }
 
 type Backends = Config["backends"];

@@ -134,3 +134,50 @@ export function words(what: string) {
     error: () => `must be ${what}: it is empty`,
   });
 }
+
+/** Where a Redis or Valkey server is, and who asks. */
+export interface RedisAddress extends Address {
+  readonly tls: boolean;
+  readonly database: number;
+  readonly username?: string;
+  readonly password?: string;
+}
+
+/** `redis://127.0.0.1:6379/0`, `rediss://user:password@redis.local`. What is wrong with it never says the password. */
+export function redisAddress() {
+  return text<RedisAddress>({
+    what: "the URL of a Redis or Valkey server, like redis://127.0.0.1:6379/0",
+    examples: ["redis://127.0.0.1:6379/0"],
+    pattern: "^rediss?://[^\\s]+$",
+    parse: parseRedisUrl,
+  });
+}
+
+function parseRedisUrl(input: string): RedisAddress {
+  const url = URL.parse(input);
+  if (url === null || !/^rediss?:$/.test(url.protocol) || url.hostname === "") {
+    throw new SyntaxError("must be a URL like redis://127.0.0.1:6379/0, or rediss:// for TLS");
+  }
+  const { protocol, hostname, port, pathname, search, hash } = url;
+  const database = /^\/?(\d{0,4})$/.exec(pathname)?.[1];
+  if (database === undefined || search !== "" || hash !== "") {
+    throw new SyntaxError("must end in the number of a database, like /0, or in nothing");
+  }
+  if (port === "0") throw new SyntaxError("port 0 is out of range: a port is 1 to 65535");
+  return {
+    host: hostname.replace(/^\[(.*)\]$/, "$1"),
+    port: port === "" ? 6379 : Number(port),
+    tls: protocol === "rediss:",
+    database: Number(database),
+    ...url.username !== "" && { username: decoded(url.username) },
+    ...url.password !== "" && { password: decoded(url.password) },
+  };
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw new SyntaxError("must have % in a name or password written as %25");
+  }
+}

@@ -3,7 +3,7 @@
  * all made from this.
  */
 import * as z from "zod";
-import { ALGORITHM_DEFAULTS, ALGORITHM_NAMES, isPrime } from "../core/mod.ts";
+import { ALGORITHM_DEFAULTS, ALGORITHM_NAMES, isPrime, NS_PER_MS } from "../core/mod.ts";
 import {
   address,
   duration,
@@ -12,6 +12,7 @@ import {
   percentage,
   perSecond,
   prefix,
+  redisAddress,
   text,
   words,
 } from "./scalars.ts";
@@ -132,6 +133,41 @@ const healthCheck = z.strictObject({
   }).prefault(["200-399"]).describe("http: the statuses that are good"),
 });
 
+const STORES = "memory, {sqlite: sessions.db} or {redis: redis://127.0.0.1:6379/0}";
+
+const memoryStore = text<"memory">({
+  what: STORES,
+  examples: ["memory"],
+  pattern: "^memory$",
+  parse(input) {
+    if (input === "memory") return input;
+    throw new SyntaxError(`must be ${STORES}`);
+  },
+});
+
+const sessionStore = z.strictObject({
+  sqlite: words("a file, like sessions.db").optional().describe(
+    "a file that survives a restart; relative to where the balancer is started",
+  ),
+  redis: redisAddress().optional().describe(
+    "the URL of a Redis or Valkey server, by which several balancers share their sessions",
+  ),
+  timeout: duration({ positive: true }).optional().describe(
+    "redis: a client waits for so long at most until its session is known; 50ms if left out",
+  ),
+}).transform(({ sqlite, redis, timeout }, context) => {
+  const complain = (message: string, path: string[] = []) => {
+    context.addIssue({ code: "custom", message, path });
+    return z.NEVER;
+  };
+  if (redis !== undefined && sqlite === undefined) {
+    return { redis, timeout: timeout ?? 50 * NS_PER_MS };
+  }
+  if (sqlite === undefined || redis !== undefined) return complain(`must be ${STORES}`);
+  if (timeout === undefined) return { sqlite };
+  return complain("is for redis: a file is read once, at the start", ["timeout"]);
+});
+
 const sticky = z.strictObject({
   by: oneOf(["client-address"]).default("client-address").describe("what a client is"),
   ipv4_prefix: integer(0, 32).default(32)
@@ -145,6 +181,9 @@ const sticky = z.strictObject({
     .describe("whether a moved client goes back when its backend has recovered"),
   drain: oneOf(["move", "allow"]).default("move").describe(
     "a client whose backend drains or has weight 0 is moved to another; or allowed to come back",
+  ),
+  store: z.union([memoryStore, sessionStore]).prefault("memory").describe(
+    `where sessions are kept: ${STORES}`,
   ),
 });
 

@@ -19,6 +19,11 @@ export class AgeList<T extends Aged<T>> {
     return this.#oldest;
   }
 
+  /** The member that came last. */
+  get youngest(): T | undefined {
+    return this.#youngest;
+  }
+
   /** From the oldest to the youngest. The member at hand may leave meanwhile. */
   *[Symbol.iterator](): IterableIterator<T> {
     let member = this.#oldest;

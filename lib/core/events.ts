@@ -200,6 +200,40 @@ export interface SessionEvicted extends At {
   readonly backend: string;
 }
 
+/** A session that another balancer had pinned or moved was taken over from the session store. */
+export interface SessionAdopted extends At {
+  readonly type: "session_adopted";
+  readonly client: string;
+  readonly backend: string;
+}
+
+/** The session store is there. */
+export interface SessionStoreOpened extends At {
+  readonly type: "session_store_opened";
+  /** What it is and where, without secrets. */
+  readonly store: string;
+  /** Sessions of an earlier run that were taken over from it. */
+  readonly restored: number;
+}
+
+/** The session store does not work, or not in time: until it does, sessions are in memory only. */
+export interface SessionStoreDegraded extends At {
+  readonly type: "session_store_degraded";
+  readonly store: string;
+  readonly reason: string;
+  /** Sessions in memory. */
+  readonly sessions: number;
+}
+
+/** The session store works again, and has been told all that it missed. */
+export interface SessionStoreRecovered extends At {
+  readonly type: "session_store_recovered";
+  readonly store: string;
+  readonly degraded_ms: number;
+  /** Sessions that were written to it since it came back. */
+  readonly written: number;
+}
+
 /** The balancer took over another configuration. */
 export interface ConfigReloaded extends At {
   readonly type: "config_reloaded";
@@ -239,6 +273,10 @@ export type LbEvent =
   | SessionPinned
   | SessionMoved
   | SessionEvicted
+  | SessionAdopted
+  | SessionStoreOpened
+  | SessionStoreDegraded
+  | SessionStoreRecovered
   | ConfigReloaded
   | AcceptPaused
   | AcceptResumed;
@@ -262,6 +300,10 @@ export const EVENT_TYPES = [
   "session_pinned",
   "session_moved",
   "session_evicted",
+  "session_adopted",
+  "session_store_opened",
+  "session_store_degraded",
+  "session_store_recovered",
   "config_reloaded",
   "accept_paused",
   "accept_resumed",

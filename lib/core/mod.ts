@@ -21,5 +21,6 @@ export {
   type SlowStartRules,
   type Traffic,
 } from "./scheduler.ts";
-export { type Session, SessionMap, type StickyRules } from "./sessions.ts";
+export { type Recovery, SessionJournal, type SessionJournalRules } from "./session_journal.ts";
+export { type Session, SessionMap, type SessionRecord, type StickyRules } from "./sessions.ts";
 export { type Nanoseconds, NS_PER_MS, NS_PER_S, NS_PER_US } from "./time.ts";

@@ -20,8 +20,8 @@ import { Explanation } from "./explanation.ts";
 import type { HealthRules } from "./health.ts";
 import type { Prefix } from "./prefix.ts";
 import type { Random } from "./random.ts";
-import { type Session, SessionMap, type StickyRules } from "./sessions.ts";
-import type { Nanoseconds } from "./time.ts";
+import { type Session, SessionMap, type SessionRecord, type StickyRules } from "./sessions.ts";
+import { type Nanoseconds, NS_PER_MS } from "./time.ts";
 
 /** Everything that the operator decides. */
 export interface SchedulerOptions {
@@ -187,6 +187,11 @@ export class Scheduler {
   #lastConnection = 0;
   #lastAnyway = 0;
   #stopping = false;
+  /**
+   * Called when a session has gained or lost a connection, and so when it has been pinned or moved. A
+   * property and not an event: it happens twice per connection, and only a store of sessions wants it.
+   */
+  onSessionUse: ((session: Session<Backend>, now: Nanoseconds) => void) | undefined;
 
   /**
    * @param random Drives the algorithms that draw lots.
@@ -226,6 +231,27 @@ export class Scheduler {
   /** Number of sessions, without making a map of them. */
   get sessionCount(): number {
     return this.#sessions?.size ?? 0;
+  }
+
+  /** The sessions, least recently used first. */
+  get sessions(): Iterable<Session<Backend>> {
+    return this.#sessions?.values() ?? [];
+  }
+
+  /** The sessions whose clients have a connection open. */
+  get sessionsInUse(): Iterable<Session<Backend>> {
+    return this.#sessions?.inUse() ?? [];
+  }
+
+  /** The key of a client's session; undefined if clients do not stick. */
+  sessionKey(client: string): string | undefined {
+    const { sticky } = this.#options;
+    return sticky && clientKey(client, sticky.ipv4Prefix, sticky.ipv6Prefix);
+  }
+
+  /** The session with a key; undefined if there is none, or it has expired. */
+  session(key: string, now: Nanoseconds): Session<Backend> | undefined {
+    return this.#sessions?.find(key, now);
   }
 
   /** Connections in flight, over all backends. */
@@ -373,6 +399,35 @@ export class Scheduler {
   /** From now on every client is refused; what is open may finish. */
   stop(): void {
     this.#stopping = true;
+  }
+
+  /**
+   * Takes over a session that another balancer has pinned or moved, unless what is known here is newer.
+   * One of a backend that is not here is ignored. Backends are named by their ids.
+   */
+  adopt(record: SessionRecord<string>, now: Nanoseconds): void {
+    const adopted = this.#adopt(record, now);
+    if (!adopted || !this.#events.wanted.session_adopted) return;
+    const { key: client, backend } = record;
+    this.#events.emit({ type: "session_adopted", at_ms: toMs(now), client, backend });
+  }
+
+  /**
+   * Takes over the sessions of an earlier run, least recently used first, without a word on each.
+   *
+   * @returns How many there were to take over.
+   */
+  restore(records: Iterable<SessionRecord<string>>, now: Nanoseconds): number {
+    let restored = 0;
+    for (const record of records) if (this.#adopt(record, now)) restored++;
+    return restored;
+  }
+
+  #adopt(record: SessionRecord<string>, now: Nanoseconds): boolean {
+    const backend = this.#byId.get(record.backend);
+    if (backend === undefined || this.#sessions === undefined) return false;
+    const home = this.#byId.get(record.home) ?? backend;
+    return this.#sessions.adopt({ ...record, backend, home }, now);
   }
 
   /**
@@ -587,7 +642,10 @@ export class Scheduler {
       return this.#refuse(this.#whyNobody(attempts), connection, client, attempts, now);
     }
     this.#connections++;
-    if (session !== undefined) this.#sessions?.opened(session, now);
+    if (session !== undefined) {
+      this.#sessions?.opened(session, now);
+      this.onSessionUse?.(session, now);
+    }
     this.#count(backend, 1);
     const lease = new Lease(this, connection, client, backend, now, session, failed);
     if (this.#admission !== undefined) {
@@ -689,6 +747,7 @@ export class Scheduler {
     const from = session.backend;
     session.backend = to;
     session.movedAt = now;
+    session.changedAt = Math.max(now, session.changedAt + NS_PER_MS);
     // A backup is nobody's home: it is where a client waits for a primary.
     if (this.#options.sticky?.onFailback === "stay" || session.home.backup) session.home = to;
     if (this.#events.wanted.session_moved) {
@@ -733,7 +792,10 @@ export class Scheduler {
   #letGo(lease: Lease, now: Nanoseconds): void {
     this.#connections--;
     lease.admission?.closed(lease.client);
-    if (lease.session !== undefined) this.#sessions?.closed(lease.session, now);
+    if (lease.session !== undefined) {
+      this.#sessions?.closed(lease.session, now);
+      this.onSessionUse?.(lease.session, now);
+    }
     this.#count(lease.backend, -1);
   }
 

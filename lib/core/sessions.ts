@@ -1,5 +1,5 @@
 import { type Aged, AgeList } from "./_age_list.ts";
-import type { Nanoseconds } from "./time.ts";
+import { type Nanoseconds, NS_PER_MS } from "./time.ts";
 
 /** How clients stick to backends. */
 export interface StickyRules {
@@ -29,12 +29,23 @@ export interface Session<B> {
   backend: B;
   /** Where it was pinned before it had to move; the same as `backend` unless it is to return. */
   home: B;
-  /** When it last changed its backend. */
+  /** When it last changed its backend here. */
   movedAt: Nanoseconds;
+  /**
+   * Orders its changes, also among balancers that share sessions: later than any that was known when it
+   * was made, even if the other balancer's clock is ahead of this one's.
+   */
+  changedAt: Nanoseconds;
   /** Its open connections. While there are any, it is in use. */
   readonly open: number;
   /** When one was last opened or closed. */
   readonly usedAt: Nanoseconds;
+}
+
+/** A session as it is handed from one balancer, or one run of it, to another. */
+export interface SessionRecord<B> extends Pick<Session<B>, "key" | "changedAt" | "usedAt"> {
+  readonly backend: B;
+  readonly home: B;
 }
 
 interface Entry<B> extends Session<B>, Aged<Entry<B>> {
@@ -78,6 +89,11 @@ export class SessionMap<B> {
     yield* this.#inUse;
   }
 
+  /** Those with connections, least recently used first. */
+  inUse(): Iterable<Session<B>> {
+    return this.#inUse;
+  }
+
   /** The client's session; undefined if it has none or it has expired. */
   find(key: string, now: Nanoseconds): Session<B> | undefined {
     const session = this.#byKey.get(key);
@@ -91,22 +107,30 @@ export class SessionMap<B> {
     readonly session: Session<B>;
     readonly evicted: Session<B> | undefined;
   } {
-    this.#dropExpired(now);
-    let evicted: Session<B> | undefined;
-    while (this.#byKey.size >= this.#maxEntries) evicted = this.#evict();
-    const session: Entry<B> = {
-      key,
-      backend,
-      home: backend,
-      movedAt: now,
-      open: 0,
-      usedAt: now,
-      older: undefined,
-      younger: undefined,
-    };
-    this.#byKey.set(key, session);
-    this.#idle.add(session);
-    return { session, evicted };
+    return this.#add({ key, backend, home: backend, changedAt: now, usedAt: now }, now);
+  }
+
+  /**
+   * Takes over a session, unless it has expired or what is known here is newer, to the millisecond.
+   * Of many, the least recently used should come first.
+   *
+   * @returns Whether anything changed.
+   */
+  adopt(record: SessionRecord<B>, now: Nanoseconds): boolean {
+    const { key, backend, home, changedAt } = record;
+    const known = this.find(key, now);
+    if (known !== undefined) {
+      if (Math.floor(known.changedAt / NS_PER_MS) > changedAt / NS_PER_MS) return false;
+      known.changedAt = changedAt;
+      if (known.backend === backend && known.home === home) return false;
+      Object.assign(known, { backend, home, movedAt: Math.min(changedAt, now) });
+      return true;
+    }
+    if (now - record.usedAt > this.#ttl) return false;
+    // Those without a connection stay in the order in which they will expire.
+    const usedAt = Math.max(Math.min(record.usedAt, now), this.#idle.youngest?.usedAt ?? -Infinity);
+    this.#add({ ...record, usedAt }, now);
+    return true;
   }
 
   /** The session has one more connection. */
@@ -125,6 +149,30 @@ export class SessionMap<B> {
       if (session.backend === backend) this.#drop(session);
       else if (session.home === backend) session.home = session.backend;
     }
+  }
+
+  #add(record: SessionRecord<B>, now: Nanoseconds): {
+    readonly session: Session<B>;
+    readonly evicted: Session<B> | undefined;
+  } {
+    this.#dropExpired(now);
+    let evicted: Session<B> | undefined;
+    while (this.#byKey.size >= this.#maxEntries) evicted = this.#evict();
+    const { key, backend, home, changedAt, usedAt } = record;
+    const session: Entry<B> = {
+      key,
+      backend,
+      home,
+      movedAt: Math.min(changedAt, now),
+      changedAt,
+      open: 0,
+      usedAt,
+      older: undefined,
+      younger: undefined,
+    };
+    this.#byKey.set(key, session);
+    this.#idle.add(session);
+    return { session, evicted };
   }
 
   #count(session: Entry<B>, change: 1 | -1, now: Nanoseconds): void {

@@ -215,6 +215,7 @@ Deno.test("Balancer keeps a client on its backend when it is told to", async () 
       maxEntries: 10,
       onFailback: "return",
       drain: "move",
+      store: "memory",
     },
   });
   for (let i = 0; i < 4; i++) assert.equal(await ask(lab.balancer.address), "B1");

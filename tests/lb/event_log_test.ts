@@ -107,3 +107,33 @@ Deno.test("logEvents() is not flooded by those who are turned away, and says how
     "#2001 10.0.0.9 refused: its address is not let in (and 1999 more since the last)",
   );
 });
+
+Deno.test("logEvents() says where sessions are kept, and when they cannot be", () => {
+  const lines = logged({ level: "info", format: "json" });
+  const events = new EventStream();
+  const end = logEvents(events, logger("lb"), { connections: true });
+  const store = "Redis at 10.0.0.1:6379";
+  events.emit({ type: "session_store_opened", at_ms: 1, store, restored: 0 });
+  events.emit({ type: "session_store_opened", at_ms: 1, store, restored: 3 });
+  events.emit({ type: "session_adopted", at_ms: 1, client: "10.0.0.9", backend: "B2" });
+  const reason = "connection refused";
+  events.emit({ type: "session_store_degraded", at_ms: 1, store, reason, sessions: 7 });
+  events.emit({
+    type: "session_store_recovered",
+    at_ms: 1,
+    store,
+    degraded_ms: 12_345,
+    written: 1,
+  });
+  end();
+  stopLogging();
+  const records = lines.map((line) => JSON.parse(line));
+  assert.deepEqual(records.map(({ level, message }) => [level, message]), [
+    ["info", `sessions are kept in ${store}`],
+    ["info", `sessions are kept in ${store}; 3 taken over from it`],
+    ["info", "session of 10.0.0.9 taken over: another balancer has it on B2"],
+    ["warning", `sessions are in memory only (7 now) until ${store} is usable: connection refused`],
+    ["info", `sessions are kept in ${store} again after 12.3 s; 1 session written to it`],
+  ]);
+  assert.equal(records[4].degraded_ms, 12_345);
+});

@@ -106,9 +106,12 @@ export async function ask({ host, port }: Address, text = ""): Promise<string> {
 }
 
 /** Waits until something is so, by letting the event loop turn. */
-export async function eventually(so: () => boolean, what: string): Promise<void> {
+export async function eventually(
+  so: () => boolean | Promise<boolean>,
+  what: string,
+): Promise<void> {
   for (let i = 0; i < 2000; i++) {
-    if (so()) return;
+    if (await so()) return;
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   throw new Error(`it never came true that ${what}`);

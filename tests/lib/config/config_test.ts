@@ -1,6 +1,7 @@
 /** config.yaml: what is right is understood, what is wrong is told, all of it, with its place. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { difference } from "../../../lib/config/difference.ts";
 import { type Config, DiagnosticsError, loadConfig, parseConfig } from "../../../lib/config/mod.ts";
 import { NS_PER_MS, NS_PER_S } from "../../../lib/core/mod.ts";
 import { UserError } from "../../../lib/user_error.ts";
@@ -222,6 +223,31 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
     /:2:23: sticky\.ipv4_prefix must be a whole number from 0 to 32/,
   ],
   [
+    "an unknown session store",
+    `${ONE}sticky: {store: sqlite}\n`,
+    /:2:17: sticky\.store must be memory, \{sqlite: sessions\.db\} or \{redis: redis:/,
+  ],
+  [
+    "two session stores",
+    `${ONE}sticky: {store: {sqlite: a, redis: "redis://h"}}\n`,
+    /:2:17: sticky\.store must be memory, \{sqlite/,
+  ],
+  [
+    "a session store whose URL is another's",
+    `${ONE}sticky: {store: {redis: "http://h"}}\n`,
+    /:2:25: sticky\.store\.redis must be a URL like redis:/,
+  ],
+  [
+    "a session store whose URL names no database",
+    `${ONE}sticky: {store: {redis: "redis://h/sessions"}}\n`,
+    /must end in the number of a database/,
+  ],
+  [
+    "a timeout for a file",
+    `${ONE}sticky: {store: {sqlite: a, timeout: 3s}}\n`,
+    /:2:38: .*is for redis/,
+  ],
+  [
     "more choices than backends",
     `${ONE}algorithm: {name: power-of-two, choices: 5}\n`,
     /:2:42: .*there are 1 backends/,
@@ -247,6 +273,64 @@ for (const [what, text, expected] of MISTAKES) {
     assert.equal(error.diagnostics.length, 1, error.message);
   });
 }
+
+Deno.test("parseConfig() reads where sessions are kept", () => {
+  const store = (text: string) => parse(`${ONE}sticky: {store: ${text}}\n`).sticky!.store;
+  assert.equal(store("memory"), "memory");
+  assert.deepEqual(store("{sqlite: sessions.db}"), { sqlite: "sessions.db" });
+  assert.deepEqual(store("{redis: redis://redis.local}"), {
+    redis: { host: "redis.local", port: 6379, tls: false, database: 0 },
+    timeout: 50e6,
+  });
+  assert.deepEqual(store('{redis: "rediss://me:p%40ss@[::1]:6380/3", timeout: 5ms}'), {
+    redis: {
+      host: "::1",
+      port: 6380,
+      tls: true,
+      database: 3,
+      username: "me",
+      password: "p@ss",
+    },
+    timeout: 5e6,
+  });
+});
+
+Deno.test("DiagnosticsError shows no password: it may go to a log", () => {
+  for (
+    const store of [
+      "{redis: 'redis://me:s3cret@h/x'}",
+      "{redis: 'redis://:s3cret@h', timeuot: 1s}",
+      "redis://me:s3cret@h",
+      "{redis: 'redis://:s3%cret@h'}",
+    ]
+  ) {
+    const { message } = complaint(`${ONE}sticky: {store: ${store}}\n`);
+    assert.ok(!/s3|cret/.test(message.replaceAll("redis", "")), message);
+    assert.match(message, /\*\*\*\*\*\*@h/);
+  }
+  const { message } = complaint(`${ONE}sticky: "redis://:s3cret@h"\n`);
+  assert.ok(!message.includes("s3cret"), message);
+});
+
+Deno.test("difference() tells that another session store needs a restart, and tells no password", () => {
+  const of = (store: string) => parse(`${ONE}sticky: {ttl: 1m, store: ${store}}\n`);
+  const before = of("{redis: 'redis://:s3cret@one'}");
+  assert.deepEqual(difference(before, before), { changes: [], ignored: [] });
+  assert.deepEqual(difference(before, of("{redis: 'redis://:0ther@two'}")), {
+    changes: [],
+    ignored: ["sticky.store.redis: one:6379 → two:6379"],
+  });
+  assert.deepEqual(difference(of("memory"), of("{sqlite: a.db}")), {
+    changes: [],
+    ignored: ["sticky.store: memory → {sqlite: a.db}"],
+  });
+  const off = parse(ONE);
+  assert.deepEqual(difference(off, of("{sqlite: a.db}")).ignored, [
+    "sticky.store: memory → {sqlite: a.db}",
+  ]);
+  assert.match(difference(off, of("memory")).changes.join(), /^sticky: off → \{.*ttl: 1m/);
+  assert.deepEqual(difference(off, of("memory")).ignored, []);
+});
 
 Deno.test("parseConfig() tells all mistakes at once, in the order of the file", () => {
   const error = complaint(`listen: 1.2.3.4

@@ -206,3 +206,46 @@ Deno.test("SessionMap does what scans over a list do", () => {
     }
   }));
 });
+
+Deno.test("SessionMap.adopt() takes over what is new, and what is newer than what is known", () => {
+  const map = sessions();
+  const record = { key: "a", backend: "B1", home: "B2", changedAt: 1e6, usedAt: 5e6 };
+  assert.equal(map.adopt(record, 9e6), true);
+  const session = map.find("a", 9e6)!;
+  assert.deepEqual(
+    [session.backend, session.home, session.changedAt, session.usedAt, session.open],
+    ["B1", "B2", 1e6, 5e6, 0],
+  );
+  assert.equal(map.adopt(record, 9e6), false, "nothing changed");
+  assert.equal(map.adopt({ ...record, backend: "B3", changedAt: 0 }, 9e6), false, "older");
+  assert.equal(map.adopt({ ...record, backend: "B3", changedAt: 2e6 }, 9e6), true);
+  assert.equal(map.find("a", 9e6), session);
+  assert.equal(session.backend, "B3");
+});
+
+Deno.test("SessionMap.adopt() gives way to the store when both changed in the same millisecond", () => {
+  const map = sessions();
+  map.pin("a", "B1", 1_900_000);
+  assert.equal(
+    map.adopt({ key: "a", backend: "B2", home: "B2", changedAt: 1e6, usedAt: 1e6 }, 2e6),
+    true,
+  );
+});
+
+Deno.test("SessionMap.adopt() ignores what has expired, and is bounded", () => {
+  const map = sessions(2);
+  const record = { backend: "B1", home: "B1", changedAt: 0, usedAt: 0 };
+  assert.equal(map.adopt({ key: "a", ...record }, TTL + 1), false);
+  for (const key of "abc") assert.equal(map.adopt({ key, ...record }, TTL), true);
+  assert.deepEqual(keys(map), ["b", "c"]);
+  assert.equal(map.find("b", TTL + 1), undefined);
+});
+
+Deno.test("SessionMap.adopt() keeps those without a connection in the order in which they expire", () => {
+  const map = sessions();
+  map.closed(connect(map, "a", 100), 100);
+  map.adopt({ key: "b", backend: "B1", home: "B1", changedAt: 0, usedAt: 50 }, 200);
+  assert.equal(map.find("b", 200)!.usedAt, 100);
+  map.adopt({ key: "c", backend: "B1", home: "B1", changedAt: 0, usedAt: 900 }, 200);
+  assert.equal(map.find("c", 200)!.usedAt, 200, "another clock may be ahead");
+});

@@ -261,3 +261,66 @@ Deno.test("IPv4 clients of a dual-stack listener share a session with themselves
   assert.equal(visit(lab, "2001:db8::1"), "B2");
   assert.equal(visit(lab, "2001:db8::2"), "B2");
 });
+
+/** A session of 10.0.0.1 that another balancer pinned. */
+const ELSEWHERE = { key: "10.0.0.1", backend: "B3", home: "B3", changedAt: 0, usedAt: 0 };
+
+Deno.test("Scheduler.adopt() sends a client where another balancer pinned it, and says so", () => {
+  const lab = schedulerOf({ sticky: STICKY });
+  lab.scheduler.adopt(ELSEWHERE, 1e6);
+  lab.scheduler.adopt(ELSEWHERE, 2e6);
+  assert.deepEqual(lab.emitted, [
+    { type: "session_adopted", at_ms: 1, client: "10.0.0.1", backend: "B3" },
+  ]);
+  assert.equal(visit(lab, "10.0.0.1", 3e6), "B3");
+});
+
+Deno.test("Scheduler.adopt() knows the way home of a client that another balancer moved", () => {
+  const lab = schedulerOf({ sticky: STICKY });
+  lab.scheduler.adopt({ ...ELSEWHERE, backend: "B2", changedAt: 1e6 }, 2e6);
+  assert.equal(visit(lab, "10.0.0.1", 2e6), "B2", "B3 has not been probed since");
+  lab.scheduler.probed("B3", true, 3e6, 0);
+  assert.equal(visit(lab, "10.0.0.1", 4e6), "B3");
+});
+
+Deno.test("Scheduler.adopt() ignores a backend that is not here, and clients that do not stick", () => {
+  const lab = schedulerOf({ sticky: STICKY });
+  lab.scheduler.adopt({ ...ELSEWHERE, backend: "B9" }, 0);
+  assert.equal(lab.scheduler.sessionCount, 0);
+  lab.scheduler.adopt({ ...ELSEWHERE, home: "B9" }, 0);
+  assert.deepEqual([...lab.scheduler.sessions].map(({ home }) => home.id), ["B3"]);
+  const loose = schedulerOf();
+  loose.scheduler.adopt(ELSEWHERE, 0);
+  assert.equal(loose.scheduler.sessionCount, 0);
+  assert.deepEqual([...loose.scheduler.sessions, ...loose.scheduler.sessionsInUse], []);
+  assert.equal(loose.scheduler.sessionKey("10.0.0.1"), undefined);
+});
+
+Deno.test("a session's move is later than the change that it moved away from, whatever the clocks say", () => {
+  const lab = schedulerOf({ sticky: STICKY });
+  const ahead = 3600 * NS_PER_S;
+  lab.scheduler.adopt({ ...ELSEWHERE, changedAt: ahead }, 0);
+  takeDown(lab.scheduler, "B3", 0);
+  assert.notEqual(visit(lab, "10.0.0.1", 0), "B3");
+  assert.ok(lab.scheduler.session("10.0.0.1", 0)!.changedAt > ahead);
+});
+
+Deno.test("Scheduler.restore() takes over the sessions of an earlier run without a word", () => {
+  const lab = schedulerOf({ sticky: STICKY });
+  const records = ["a", "b", "c"].map((key) => ({ ...ELSEWHERE, key }));
+  assert.equal(lab.scheduler.restore([...records, { ...ELSEWHERE, backend: "B9" }], 0), 3);
+  assert.deepEqual([...lab.scheduler.sessionMap.keys()], ["a", "b", "c"]);
+  assert.deepEqual(lab.emitted, []);
+});
+
+Deno.test("Scheduler.onSessionUse is called for each connection that a session gains or loses", () => {
+  const { scheduler } = schedulerOf({ sticky: { ...STICKY, ipv4Prefix: 24 } });
+  const used: unknown[] = [];
+  scheduler.onSessionUse = ({ key, backend, open }, now) => used.push([key, backend.id, open, now]);
+  const lease = open(scheduler, "10.0.0.1", 5);
+  assert.deepEqual([...scheduler.sessionsInUse].map(({ key }) => key), ["10.0.0.0/24"]);
+  lease.release("closed", 7);
+  assert.deepEqual(used, [["10.0.0.0/24", "B1", 1, 5], ["10.0.0.0/24", "B1", 0, 7]]);
+  assert.deepEqual([...scheduler.sessionsInUse], []);
+  assert.equal(scheduler.sessionKey("10.0.0.9"), "10.0.0.0/24");
+});

@@ -1,0 +1,211 @@
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { SessionStore, StoredSession, StoreRules } from "./session_store.ts";
+
+/** Marks a file as lbsim's, for SQLite and for `file`: "lbse". */
+const APPLICATION_ID = 0x6c627365;
+/** Of what the file looks like inside. */
+const FORMAT = 1;
+
+const CREATE = `
+  PRAGMA application_id = ${APPLICATION_ID};
+  PRAGMA user_version = ${FORMAT};
+  CREATE TABLE sessions (
+    client TEXT PRIMARY KEY,
+    backend TEXT NOT NULL,
+    home TEXT NOT NULL,
+    changed_at_ms INTEGER NOT NULL,
+    used_at_ms INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX sessions_by_use ON sessions (used_at_ms);
+`;
+
+interface Row {
+  readonly client: string;
+  readonly backend: string;
+  readonly home: string;
+  readonly changed_at_ms: number;
+  readonly used_at_ms: number;
+}
+
+/** An open file. */
+interface Open {
+  readonly database: DatabaseSync;
+  readonly update: StatementSync;
+  readonly insert: StatementSync;
+  readonly deleteExpired: StatementSync;
+  readonly deleteOldest: StatementSync;
+  rows: number;
+}
+
+/**
+ * Sessions in a SQLite file: they survive a restart. It is read once, when it is opened, and then only
+ * written, a short transaction at a time and without ever waiting for the disk or for a lock: what the
+ * machine loses with its power is as good as expired. A file that is not lbsim's is left as it is.
+ */
+export class SqliteStore implements SessionStore {
+  readonly name: string;
+  readonly readTimeout = undefined;
+  readonly pauseMs = 10;
+  readonly #file: string;
+  #open: Open | undefined;
+
+  constructor(file: string) {
+    this.#file = file;
+    this.name = `SQLite file ${file}`;
+  }
+
+  open(rules: StoreRules): Promise<readonly StoredSession[]> {
+    return this.#attempt(() => {
+      this.close();
+      const fresh = this.#isFresh();
+      if (!fresh) this.#examine();
+      const database = new DatabaseSync(this.#file, { timeout: 0 });
+      try {
+        // One that may not be written is found out here.
+        database.exec(`BEGIN IMMEDIATE; ${fresh ? CREATE : ""} COMMIT`);
+        database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF");
+        const sessions = load(database, rules);
+        this.#open = prepared(database);
+        return sessions;
+      } catch (error) {
+        database.close();
+        throw error;
+      }
+    });
+  }
+
+  /** Nobody else writes to it: what it knows is known. */
+  read(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  write(sessions: readonly StoredSession[], rules: StoreRules): Promise<void> {
+    return this.#attempt(() => {
+      if (this.#open === undefined) throw new Error("the file is not open");
+      const { database } = this.#open;
+      database.exec("BEGIN IMMEDIATE");
+      try {
+        write(this.#open, sessions, rules);
+        database.exec("COMMIT");
+      } catch (error) {
+        // A failure that ended the transaction leaves nothing to roll back.
+        if (database.isTransaction) database.exec("ROLLBACK");
+        throw error;
+      }
+    });
+  }
+
+  close(): void {
+    const { database } = this.#open ?? {};
+    this.#open = undefined;
+    database?.close();
+  }
+
+  /** Whether there is no file yet, or an empty one. */
+  #isFresh(): boolean {
+    try {
+      const { isFile, size } = Deno.statSync(this.#file);
+      if (!isFile) throw new Error(`${this.#file} is not a file: name another`);
+      return size === 0;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return true;
+      throw error;
+    }
+  }
+
+  /** Makes sure that a file is lbsim's and whole, without changing a byte of it. */
+  #examine(): void {
+    using database = new DatabaseSync(this.#file, { readOnly: true, timeout: 0 });
+    const { application_id: owner } = database.prepare("PRAGMA application_id").get() as {
+      application_id: number;
+    };
+    if (owner !== APPLICATION_ID) {
+      throw new Error(`${this.#file} belongs to another program: name another file`);
+    }
+    const { user_version: format } = database.prepare("PRAGMA user_version").get() as {
+      user_version: number;
+    };
+    if (format !== FORMAT) {
+      throw new Error(`${this.#file} is another lbsim version's: name another file`);
+    }
+    const { quick_check: found } = database.prepare("PRAGMA quick_check(1)").get() as {
+      quick_check: string;
+    };
+    if (found !== "ok") throw new Error("database disk image is malformed");
+  }
+
+  #attempt<T>(action: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      try {
+        resolve(action());
+      } catch (error) {
+        reject(new Error(this.#explain(error as Error), { cause: error }));
+      }
+    });
+  }
+
+  /** What is wrong, and what can be done about it. */
+  #explain({ message }: Error): string {
+    const file = this.#file;
+    if (message.startsWith(file)) return message;
+    if (/not a database/.test(message)) return `${file} is not a SQLite file: name another file`;
+    if (/malformed/.test(message)) {
+      return `${file} is damaged: move it away, and a new one is made`;
+    }
+    if (/locked|busy/.test(message)) return `${file} is locked by another process`;
+    if (/readonly|unable to open|requires (read|write) access/i.test(message)) {
+      return `${file} cannot be opened for writing: may this user write to it and its directory?`;
+    }
+    return `${file}: ${message}`;
+  }
+}
+
+function load(database: DatabaseSync, { ttlMs, maxEntries, nowMs }: StoreRules): StoredSession[] {
+  const rows = database.prepare(
+    "SELECT * FROM sessions WHERE used_at_ms >= ? ORDER BY used_at_ms DESC LIMIT ?",
+  ).all(nowMs - ttlMs, maxEntries) as unknown as Row[];
+  return rows.reverse().map(({ client, backend, home, changed_at_ms, used_at_ms }) => ({
+    key: client,
+    backend,
+    home,
+    changedAt: changed_at_ms,
+    usedAt: used_at_ms,
+  }));
+}
+
+function prepared(database: DatabaseSync): Open {
+  const { rows } = database.prepare("SELECT count(*) AS rows FROM sessions").get() as {
+    rows: number;
+  };
+  const oldest = (where: string) =>
+    database.prepare(
+      `DELETE FROM sessions WHERE client IN
+        (SELECT client FROM sessions ${where} ORDER BY used_at_ms LIMIT ?)`,
+    );
+  return {
+    database,
+    rows,
+    update: database.prepare(
+      `UPDATE sessions SET backend = ?2, home = ?3, changed_at_ms = ?4, used_at_ms = ?5
+        WHERE client = ?1`,
+    ),
+    insert: database.prepare("INSERT INTO sessions VALUES (?1, ?2, ?3, ?4, ?5)"),
+    deleteExpired: oldest("WHERE used_at_ms < ?"),
+    deleteOldest: oldest(""),
+  };
+}
+
+function write(open: Open, sessions: readonly StoredSession[], rules: StoreRules): void {
+  const { ttlMs, maxEntries, nowMs } = rules;
+  for (const { key, backend, home, changedAt, usedAt } of sessions) {
+    const values = [key, backend, home, changedAt, usedAt] as const;
+    if (open.update.run(...values).changes > 0) continue;
+    open.insert.run(...values);
+    open.rows++;
+  }
+  // What was too much at first goes little by little: no transaction takes long.
+  const most = 2 * sessions.length;
+  open.rows -= Number(open.deleteExpired.run(nowMs - ttlMs, most).changes);
+  const surplus = Math.min(open.rows - maxEntries, most);
+  if (surplus > 0) open.rows -= Number(open.deleteOldest.run(surplus).changes);
+}

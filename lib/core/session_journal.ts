@@ -1,0 +1,161 @@
+import { assert } from "./assert.ts";
+import type { Nanoseconds } from "./time.ts";
+
+/** How a store of sessions is written to. */
+export interface SessionJournalRules {
+  /** What is to be written is bounded; beyond that the change that has waited longest is let go of. */
+  readonly maxEntries: number;
+  /** How many sessions are written at once. */
+  readonly batch: number;
+  /** How long to leave a store alone that has failed; twice as long each further time. */
+  readonly retry: Nanoseconds;
+  /** And never longer. */
+  readonly retryMax: Nanoseconds;
+}
+
+/** What came to an end when a store had been told all that it missed. */
+export interface Recovery {
+  /** From its first failure until now. */
+  readonly outage: Nanoseconds;
+  /** Sessions that were written to it since it came back. */
+  readonly written: number;
+}
+
+/**
+ * What a store of sessions has still to be told, and whether there is one to tell: the store is written
+ * behind the connections, in batches, and one that fails is left alone for a while and then told
+ * everything anew, since it may have lost all it knew.
+ *
+ * A driver notes each session that changed, takes a batch at a time, and says of each whether it was
+ * written. It begins without a store: `opened` or `failed` says how looking for it went.
+ *
+ * @typeParam S A session. Only the latest state of each is written: whatever it is when a batch is taken.
+ */
+export class SessionJournal<S extends { readonly key: string }> {
+  #rules: SessionJournalRules;
+  /** Changes that the store has not been told, those that have waited longest first. */
+  readonly #unwritten = new Map<string, S>();
+  /** What is being written. */
+  #batch: readonly S[] | undefined;
+  #usable = false;
+  /** How many changes from the front of `#unwritten` belong to what the store missed. */
+  #missed = 0;
+  #written = 0;
+  #failedSince: Nanoseconds | undefined;
+  #failures = 0;
+  #retryAt: Nanoseconds = 0;
+
+  constructor(rules: SessionJournalRules) {
+    this.#rules = rules;
+  }
+
+  /** Other rules from now on. */
+  configure(rules: SessionJournalRules): void {
+    this.#rules = rules;
+    this.#bound();
+  }
+
+  /** Whether the store may be asked. While it may not, sessions are in memory only. */
+  get usable(): boolean {
+    return this.#usable;
+  }
+
+  /** How many changes wait to be written. */
+  get unwritten(): number {
+    return this.#unwritten.size;
+  }
+
+  /** When to look for the store again, while it is not usable. */
+  get retryAt(): Nanoseconds {
+    return this.#retryAt;
+  }
+
+  /** A session changed. */
+  note(session: S): void {
+    this.#unwritten.set(session.key, session);
+    this.#bound();
+  }
+
+  /** What to write next; undefined if there is nothing, nobody to tell it, or a batch is being written. */
+  take(): readonly S[] | undefined {
+    if (!this.#usable || this.#batch !== undefined || this.#unwritten.size === 0) return undefined;
+    const batch: S[] = [];
+    for (const [key, session] of this.#unwritten) {
+      batch.push(session);
+      this.#unwritten.delete(key);
+      if (batch.length === this.#rules.batch) break;
+    }
+    this.#batch = batch;
+    return batch;
+  }
+
+  /**
+   * The batch has been written.
+   *
+   * @returns What is over, if with this the store has been told all that it missed.
+   */
+  written(now: Nanoseconds): Recovery | undefined {
+    assert(this.#batch !== undefined, "only what was taken is written");
+    const { length } = this.#batch;
+    this.#batch = undefined;
+    if (this.#failedSince === undefined) return undefined;
+    this.#missed -= length;
+    this.#written += length;
+    return this.#recovery(now);
+  }
+
+  /**
+   * The store could not be opened, asked or written to, or not in time. The batch that was being written,
+   * if there is one, is to be written again.
+   *
+   * @returns Whether this begins an outage, rather than goes on with one.
+   */
+  failed(now: Nanoseconds): boolean {
+    const { retry, retryMax } = this.#rules;
+    for (const session of this.#batch ?? []) {
+      if (!this.#unwritten.has(session.key)) this.#unwritten.set(session.key, session);
+    }
+    this.#batch = undefined;
+    this.#bound();
+    this.#usable = false;
+    this.#retryAt = now + Math.min(retry * 2 ** this.#failures++, retryMax);
+    const begins = this.#failedSince === undefined;
+    this.#failedSince ??= now;
+    return begins;
+  }
+
+  /**
+   * The store is there, for the first time or again.
+   *
+   * @param sessions All there are. After an outage each is to be written, whatever the store still knows.
+   * @returns What is over, if there was an outage and there is nothing to be told.
+   */
+  opened(sessions: Iterable<S>, now: Nanoseconds): Recovery | undefined {
+    assert(!this.#usable, "a store is opened when it is not");
+    this.#usable = true;
+    this.#written = 0;
+    if (this.#failedSince === undefined) return undefined;
+    for (const session of sessions) {
+      if (!this.#unwritten.has(session.key)) this.#unwritten.set(session.key, session);
+    }
+    this.#bound();
+    this.#missed = this.#unwritten.size;
+    return this.#recovery(now);
+  }
+
+  #recovery(now: Nanoseconds): Recovery | undefined {
+    if (this.#failedSince === undefined || this.#missed > 0) return undefined;
+    const recovery = { outage: now - this.#failedSince, written: this.#written };
+    this.#failedSince = undefined;
+    this.#failures = 0;
+    return recovery;
+  }
+
+  #bound(): void {
+    for (const key of this.#unwritten.keys()) {
+      if (this.#unwritten.size <= this.#rules.maxEntries) break;
+      this.#unwritten.delete(key);
+      this.#missed--;
+    }
+  }
+}

@@ -1,0 +1,218 @@
+import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+import type { StoredSession } from "../../lb/session_store.ts";
+import { SqliteStore } from "../../lb/sqlite_store.ts";
+
+const RULES = { ttlMs: 1000, maxEntries: 100, nowMs: 10_000 };
+
+function session(key: string, usedAt = 10_000, backend = "B1"): StoredSession {
+  return { key, backend, home: "B2", changedAt: 5000, usedAt };
+}
+
+/** Runs a test with a directory of its own. */
+async function withDirectory(test: (directory: string) => Promise<void>): Promise<void> {
+  const directory = await Deno.makeTempDir();
+  try {
+    await test(directory);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+/** What another run finds in the file. */
+async function reopened(file: string, rules = RULES): Promise<readonly StoredSession[]> {
+  const store = new SqliteStore(file);
+  const found = await store.open(rules);
+  store.close();
+  return found;
+}
+
+/** A file with sessions in it, enough for many pages. */
+async function filled(file: string): Promise<void> {
+  const store = new SqliteStore(file);
+  await store.open(RULES);
+  const rules = { ...RULES, maxEntries: 10_000 };
+  await store.write(Array.from({ length: 2000 }, (_, i) => session(`10.0.${i >> 8}.${i}`)), rules);
+  store.close();
+}
+
+Deno.test("SqliteStore keeps sessions from one run to the next, least recently used first", () =>
+  withDirectory(async (directory) => {
+    const file = `${directory}/sessions.db`;
+    const store = new SqliteStore(file);
+    assert.equal(store.name, `SQLite file ${file}`);
+    assert.deepEqual(await store.open(RULES), []);
+    await store.write(
+      [session("a", 9900), session("2001:db8::/64", 9700), session("c", 9800)],
+      RULES,
+    );
+    await store.write([session("c", 9950, "B3")], RULES);
+    assert.equal(await store.read(), undefined);
+    store.close();
+    assert.deepEqual(await reopened(file), [
+      session("2001:db8::/64", 9700),
+      session("a", 9900),
+      session("c", 9950, "B3"),
+    ]);
+  }));
+
+Deno.test("SqliteStore keeps what was written when its process is killed", () =>
+  withDirectory(async (directory) => {
+    const file = `${directory}/sessions.db`;
+    const store = new SqliteStore(file);
+    await store.open(RULES);
+    await store.write([session("a")], RULES);
+    // A copy of the files as they are is what a process that was killed leaves.
+    for (const suffix of ["", "-wal"]) {
+      await Deno.copyFile(file + suffix, `${directory}/left.db${suffix}`);
+    }
+    store.close();
+    assert.deepEqual(await reopened(`${directory}/left.db`), [session("a")]);
+  }));
+
+Deno.test("SqliteStore forgets what has expired, and no more than that is left in the file", () =>
+  withDirectory(async (directory) => {
+    const file = `${directory}/sessions.db`;
+    const store = new SqliteStore(file);
+    await store.open(RULES);
+    await store.write([session("a", 8000), session("b", 9100)], RULES);
+    assert.deepEqual(await reopened(file), [session("b", 9100)]);
+    await store.write([session("c", 20_000)], { ...RULES, nowMs: 20_000 });
+    store.close();
+    const all = { ...RULES, ttlMs: 1e9 };
+    assert.deepEqual(await reopened(file, all), [session("c", 20_000)]);
+  }));
+
+Deno.test("SqliteStore is bounded: the least recently used go", () =>
+  withDirectory(async (directory) => {
+    const file = `${directory}/sessions.db`;
+    const rules = { ...RULES, maxEntries: 2 };
+    const store = new SqliteStore(file);
+    await store.open(rules);
+    await store.write([session("a", 9900), session("b", 9100), session("c", 9500)], rules);
+    assert.deepEqual((await reopened(file)).map(({ key }) => key), ["c", "a"]);
+    await store.write([session("d", 9990)], rules);
+    store.close();
+    assert.deepEqual((await reopened(file)).map(({ key }) => key), ["a", "d"]);
+    assert.deepEqual((await reopened(file, { ...rules, maxEntries: 1 })).map(({ key }) => key), [
+      "d",
+    ]);
+  }));
+
+Deno.test("SqliteStore begins anew in an empty file", () =>
+  withDirectory(async (directory) => {
+    const file = `${directory}/sessions.db`;
+    await Deno.writeTextFile(file, "");
+    assert.deepEqual(await reopened(file), []);
+    assert.deepEqual(await reopened(file), []);
+  }));
+
+/** What a file can be besides lbsim's own, and what is said of it. */
+const UNUSABLE: readonly [what: string, make: (file: string) => unknown, says: RegExp][] = [
+  [
+    "a text file",
+    (file) => Deno.writeTextFile(file, "dear diary\n".repeat(500)),
+    /is not a SQLite file: name another file/,
+  ],
+  ["a short text file", (file) => Deno.writeTextFile(file, "hi"), /is not a SQLite file/],
+  [
+    "another program's database",
+    (file) => {
+      using database = new DatabaseSync(file);
+      database.exec("CREATE TABLE sessions (id INTEGER PRIMARY KEY, user TEXT)");
+    },
+    /belongs to another program: name another file/,
+  ],
+  [
+    "a database of another version",
+    async (file) => {
+      await filled(file);
+      using database = new DatabaseSync(file);
+      database.exec("PRAGMA user_version = 2");
+    },
+    /is another lbsim version's: name another file/,
+  ],
+  [
+    "its own file, cut in half",
+    async (file) => {
+      await filled(file);
+      await Deno.truncate(file, (await Deno.stat(file)).size / 2);
+    },
+    /is damaged: move it away, and a new one is made/,
+  ],
+  [
+    "its own file, of which the header is left",
+    async (file) => {
+      await filled(file);
+      await Deno.truncate(file, 50);
+    },
+    /name another file|is damaged/,
+  ],
+  [
+    "its own file, with another's bytes in the middle",
+    async (file) => {
+      await filled(file);
+      using open = await Deno.open(file, { write: true });
+      await open.seek(8192, Deno.SeekMode.Start);
+      await open.write(new Uint8Array(4096).fill(0x5a));
+    },
+    /is damaged: move it away/,
+  ],
+  ["a directory", (file) => Deno.mkdir(file), /is not a file: name another/],
+];
+
+for (const [what, make, says] of UNUSABLE) {
+  Deno.test(`SqliteStore says what is wrong, and changes nothing: ${what}`, () =>
+    withDirectory(async (directory) => {
+      const file = `${directory}/sessions.db`;
+      await make(file);
+      const contents = () => Deno.statSync(file).isFile ? Deno.readFileSync(file) : undefined;
+      const before = contents();
+      const store = new SqliteStore(file);
+      for (let attempt = 0; attempt < 2; attempt++) {
+        await assert.rejects(store.open(RULES), ({ message }: Error) => {
+          assert.match(message, says);
+          assert.ok(message.includes(file));
+          return true;
+        });
+      }
+      await assert.rejects(store.write([session("a")], RULES), /not open/);
+      assert.deepEqual(contents(), before);
+    }));
+}
+
+Deno.test("SqliteStore does not make the directory of its file", () =>
+  withDirectory(async (directory) => {
+    const store = new SqliteStore(`${directory}/none/sessions.db`);
+    await assert.rejects(store.open(RULES), /cannot be opened for writing: may this user write/);
+  }));
+
+Deno.test("SqliteStore waits for no lock, and goes on when it is gone", () =>
+  withDirectory(async (directory) => {
+    const file = `${directory}/sessions.db`;
+    const store = new SqliteStore(file);
+    await store.open(RULES);
+    {
+      using other = new DatabaseSync(file);
+      other.exec("BEGIN EXCLUSIVE");
+      await assert.rejects(store.write([session("a")], RULES), /is locked by another process/);
+      await assert.rejects(new SqliteStore(file).open(RULES), /is locked by another process/);
+    }
+    await store.write([session("b")], RULES);
+    store.close();
+    assert.deepEqual(await reopened(file), [session("b")]);
+  }));
+
+Deno.test("SqliteStore begins anew when a damaged file has been moved away", () =>
+  withDirectory(async (directory) => {
+    const file = `${directory}/sessions.db`;
+    await filled(file);
+    await Deno.truncate(file, 10_000);
+    const store = new SqliteStore(file);
+    await assert.rejects(store.open(RULES), /damaged/);
+    await Deno.rename(file, `${file}.broken`);
+    assert.deepEqual(await store.open(RULES), []);
+    await store.write([session("a")], RULES);
+    store.close();
+    assert.deepEqual(await reopened(file), [session("a")]);
+  }));
