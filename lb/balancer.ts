@@ -1,8 +1,11 @@
+import { isDeepStrictEqual } from "node:util";
 import { type Address, formatAddress } from "../lib/address.ts";
 import { type Clock, timerDelay } from "../lib/clock.ts";
+import { certificateChanges, type Certificates } from "../lib/config/certificates.ts";
 import { difference } from "../lib/config/difference.ts";
 import type { Config } from "../lib/config/mod.ts";
 import {
+  assert,
   type Backend,
   childSeed,
   createRandom,
@@ -17,6 +20,7 @@ import {
 } from "../lib/core/mod.ts";
 import { listen } from "../lib/listen.ts";
 import { encodeProxyHeader } from "../lib/proxy_protocol.ts";
+import { closeIfOpen, type Connection } from "./connection.ts";
 import { Deadline } from "./deadline.ts";
 import { type DialFailure, isOutOfDescriptors } from "./dial.ts";
 import { Dialer } from "./dialer.ts";
@@ -26,6 +30,8 @@ import { Pulse } from "./pulse.ts";
 import { Relays } from "./relay.ts";
 import { SessionKeeper } from "./session_keeper.ts";
 import { sessionStoreOf } from "./session_store.ts";
+import { acceptTls, type ServerContext, serverContext } from "./tls_accept.ts";
+import { type BackendTls, backendTlsOf } from "./tls_dial.ts";
 
 /** What a balancer is handed besides its configuration. */
 export interface BalancerOptions {
@@ -34,6 +40,8 @@ export interface BalancerOptions {
   readonly now: Clock;
   /** Seeds everything that is drawn by lot. */
   readonly seed: number;
+  /** What is in the files that the configuration names; left out if it names none. */
+  readonly certificates?: Certificates | undefined;
   /** Of so many clients one pick is explained, if anybody reads that. */
   readonly explainEvery?: number | undefined;
 }
@@ -80,10 +88,15 @@ export class Balancer {
   #addresses: ReadonlyMap<string, Address>;
   readonly #explainEvery: number | undefined;
   readonly #accepting: Promise<void>;
-  /** Connections whose PROXY header is awaited. */
+  /** Connections whose PROXY header or TLS handshake is awaited. */
   readonly #greeting = new Set<Deno.TcpConn>();
   #stopping = false;
   #shortage: Shortage | undefined;
+  #certificates: Certificates;
+  /** Without it clients speak in the clear. */
+  #serverContext: ServerContext | undefined;
+  /** Without it backends are spoken to in the clear. */
+  #backendTls: BackendTls | undefined;
   readonly #unsubscribe: () => void;
   readonly #connectionEnded = new Pulse();
 
@@ -93,15 +106,18 @@ export class Balancer {
    * @throws {UserError} if it cannot listen.
    */
   static async start(config: Config, options: BalancerOptions): Promise<Balancer> {
-    const { events, now, seed, explainEvery } = options;
+    const { events, now, seed, explainEvery, certificates = {} } = options;
     // As in the simulator, so that the same seed draws the same lots in both.
     const random = createRandom(childSeed(seed, "algorithm", 0));
     const scheduler = new Scheduler({ ...config, explainEvery }, events, random);
-    const prober = new Prober(config, scheduler, { now, seed });
+    const context = serverContextOf(config, certificates);
+    const tls = backendTlsOf(config, certificates);
+    const prober = new Prober(config, scheduler, { now, seed, tls });
     const keeper = keeperOf(config, scheduler, options);
     await Promise.all([prober.start(), keeper?.start()]);
     try {
-      return new Balancer(config, options, scheduler, prober, keeper, listen(config.listen));
+      const listener = listen(config.listen);
+      return new Balancer(config, options, scheduler, prober, keeper, context, listener);
     } catch (error) {
       await Promise.all([prober.stop(), keeper?.stop()]);
       throw error;
@@ -114,6 +130,7 @@ export class Balancer {
     scheduler: Scheduler,
     prober: Prober,
     keeper: SessionKeeper | undefined,
+    context: ServerContext | undefined,
     listener: Deno.TcpListener,
   ) {
     this.#config = config;
@@ -127,6 +144,9 @@ export class Balancer {
     this.#relays = new Relays({ idleTimeout: config.timeouts.idle });
     this.#explainEvery = options.explainEvery;
     this.#addresses = addressesOf(config);
+    this.#certificates = options.certificates ?? {};
+    this.#serverContext = context;
+    this.#backendTls = backendTlsOf(config, this.#certificates);
     this.address = { host: listener.addr.hostname, port: listener.addr.port };
     this.#unsubscribe = options.events.subscribe(["backend_down"], ({ backend }) => {
       if (this.#config.onDown === "close") this.#relays.closeAll("backend_down", backend);
@@ -140,9 +160,17 @@ export class Balancer {
    * where it keeps sessions stay as they are. Resolves when
    * backends that are new have been probed once.
    */
-  async reload(config: Config): Promise<void> {
+  async reload(config: Config, certificates: Certificates = {}): Promise<void> {
     const before = this.#config;
-    const { changes, ignored } = difference(before, config);
+    const { changes: settings, ignored } = difference(before, config);
+    const replaced = certificateChanges(this.#certificates, certificates);
+    const changes = [...settings, ...replaced];
+    // Clients that return resume their sessions, if the context is still the one that they know.
+    if (!isDeepStrictEqual(this.#certificates.listener, certificates.listener)) {
+      this.#serverContext = serverContextOf(config, certificates);
+    }
+    this.#backendTls = backendTlsOf(config, certificates);
+    this.#certificates = certificates;
     // What has moved to another address is another backend: nothing is known of it.
     const addresses = addressesOf(config);
     for (const [id, address] of this.#addresses) {
@@ -164,7 +192,7 @@ export class Balancer {
     this.#relays.idleTimeout = config.timeouts.idle;
     const at = toMs(this.#now());
     this.#events.emit({ type: "config_reloaded", at_ms: at, changes, ignored });
-    await this.#prober.reload(config);
+    await this.#prober.reload(config, this.#backendTls);
   }
 
   /**
@@ -181,6 +209,7 @@ export class Balancer {
     for (const client of this.#greeting) closeIfOpen(client);
     clearInterval(this.#shortage?.timer);
     await Promise.all([this.#accepting, this.#prober.stop()]);
+    while (this.#greeting.size > 0) await this.#connectionEnded.next;
     const open = this.scheduler.connections;
     {
       using drain = new Deadline(this.#config.timeouts.drain, hurry);
@@ -214,31 +243,41 @@ export class Balancer {
   }
 
   /** Owns the client from here on. Never rejects. */
-  async #serve(client: Deno.TcpConn): Promise<void> {
-    const own = addressOf(client.remoteAddr);
-    const greeting = this.#expectsGreeting(own) ? await this.#greet(client) : NO_GREETING;
+  async #serve(tcp: Deno.TcpConn): Promise<void> {
+    const own = addressOf(tcp.remoteAddr);
+    const greeting = this.#expectsGreeting(own) ? await this.#greet(tcp) : NO_GREETING;
     if (greeting === undefined) {
-      closeIfOpen(client);
+      closeIfOpen(tcp);
       const reason = this.#stopping ? "stopping" : "bad_proxy_header";
       this.scheduler.turnAway(own.host, reason, this.#now());
       this.#ended();
       return;
     }
     const source = greeting.endpoints?.source ?? own;
+    const context = this.#serverContext;
+    const client = context === undefined
+      ? tcp
+      : await this.#secure(tcp, context, greeting.rest, source);
+    if (client === undefined) return;
     const asking = this.#keeper?.ask(source.host);
     if (asking !== undefined) await asking;
+    const tls = this.#backendTls;
+    const header = this.#header(tcp, greeting);
     let held = this.scheduler.acquire(source.host, this.#now());
     while (held.granted) {
-      const connection = await this.#dial(held.backend);
+      const connection = await this.#dial(held.backend, tls, header);
       const now = this.#now();
       if (!("reason" in connection)) {
         held.connected(now);
-        this.#relay(client, connection, held, this.#preamble(client, greeting));
+        const first = tls === undefined ? header : undefined;
+        const rest = client === tcp ? greeting.rest : NO_GREETING.rest;
+        this.#relay(client, connection, held, preambleOf(first, rest));
         return;
       }
+      const { reason, outOfDescriptors, detail } = connection;
       if (this.#dialer.closed) held = held.refuse("stopping", now);
-      else if (connection.outOfDescriptors) held = held.refuse("out_of_descriptors", now);
-      else held = held.connectFailed(connection.reason, now);
+      else if (outOfDescriptors) held = held.refuse("out_of_descriptors", now);
+      else held = held.connectFailed(reason, now, detail);
     }
     client.close();
     this.#ended();
@@ -246,8 +285,8 @@ export class Balancer {
 
   /** Both connections are the relay's until it is over. */
   #relay(
-    client: Deno.TcpConn,
-    backend: Deno.TcpConn,
+    client: Connection,
+    backend: Connection,
     lease: Lease,
     preamble: readonly Uint8Array[],
   ): void {
@@ -279,23 +318,45 @@ export class Balancer {
     return this.#stopping ? undefined : greeting;
   }
 
-  /** What a backend gets before the client's further bytes. */
-  #preamble(client: Deno.TcpConn, { endpoints, rest }: Greeting): readonly Uint8Array[] {
+  /** Does the client's TLS handshake; turns the client away if that fails. */
+  async #secure(
+    tcp: Deno.TcpConn,
+    context: ServerContext,
+    first: Uint8Array,
+    { host }: Address,
+  ): Promise<Connection | undefined> {
+    this.#greeting.add(tcp);
+    const client = await acceptTls(tcp, context, first, this.#config.tls!.timeout);
+    this.#greeting.delete(tcp);
+    if (!("tlsFailure" in client)) return client;
+    const now = this.#now();
+    if (this.#stopping) this.scheduler.turnAway(host, "stopping", now);
+    else this.scheduler.turnAway(host, "bad_tls_handshake", now, client.tlsFailure);
+    this.#ended();
+    return undefined;
+  }
+
+  /** By which a backend hears where the client comes from; undefined if it is not to. */
+  #header(client: Deno.TcpConn, { endpoints }: Greeting): Uint8Array | undefined {
     const { send = "off" } = this.#config.proxyProtocol ?? {};
-    if (send === "off") return rest.length === 0 ? NOTHING : [rest];
+    if (send === "off") return undefined;
     const ends = endpoints ??
       { source: addressOf(client.remoteAddr), destination: addressOf(client.localAddr) };
-    return [encodeProxyHeader(send, ends), rest];
+    return encodeProxyHeader(send, ends);
   }
 
   /** Connects to a backend; while this machine has no descriptor for it, tries again until it is late. */
-  async #dial(backend: Backend): Promise<Deno.TcpConn | DialFailure> {
+  async #dial(
+    backend: Backend,
+    tls: BackendTls | undefined,
+    header: Uint8Array | undefined,
+  ): Promise<Connection | DialFailure> {
     const address = this.#addresses.get(backend.id);
     // It was let go of between the pick and the connect.
     if (address === undefined) return { reason: "unreachable", outOfDescriptors: false };
     const begun = this.#now();
     while (true) {
-      const result = await this.#dialer.dial(address);
+      const result = await this.#dialer.dial(address, tls, header);
       if (!("reason" in result) || !result.outOfDescriptors) return result;
       this.#pause("out of file descriptors");
       await this.#descriptorMayBeFree();
@@ -357,13 +418,21 @@ function addressOf({ hostname, port }: Deno.NetAddr): Address {
   return { host: hostname, port };
 }
 
-/** One that was too slow has been closed already. */
-function closeIfOpen(connection: Deno.TcpConn): void {
-  try {
-    connection.close();
-  } catch (error) {
-    if (!(error instanceof Deno.errors.BadResource)) throw error;
-  }
+/** What a backend gets before the client's further bytes. */
+function preambleOf(header: Uint8Array | undefined, rest: Uint8Array): readonly Uint8Array[] {
+  if (header !== undefined) return [header, rest];
+  return rest.length === 0 ? NOTHING : [rest];
+}
+
+function serverContextOf(
+  { tls }: Config,
+  { listener }: Certificates,
+): ServerContext | undefined {
+  assert(
+    (tls === undefined) === (listener === undefined),
+    "there is a certificate if, and only if, the configuration asks for one",
+  );
+  return listener && serverContext(listener);
 }
 
 function keeperOf(

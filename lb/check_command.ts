@@ -1,7 +1,13 @@
 import { Command } from "@commander-js/extra-typings";
 import { formatAddress, isLoopback, isWildcard } from "../lib/address.ts";
 import type { Io } from "../lib/cli/io.ts";
-import { type Config, loadConfig } from "../lib/config/mod.ts";
+import {
+  type Certificates,
+  dayOf,
+  expiryWarning,
+  namesInWords,
+} from "../lib/config/certificates.ts";
+import { type Config, loadConfigAndCertificates, type LoadedConfig } from "../lib/config/mod.ts";
 import { NS_PER_MS } from "../lib/core/mod.ts";
 import { formatDuration } from "../lib/duration.ts";
 
@@ -12,9 +18,10 @@ export function checkCommand(io: Io) {
     .argument("[file]", "the configuration", "config.yaml")
     .option("--json", "print the outcome as JSON", false)
     .action(async (file, { json }) => {
-      const config = await loadConfig(file);
-      if (json) io.out(JSON.stringify({ file, valid: true, ...expectations(config) }));
-      else describe(file, config).forEach((line) => io.out(line));
+      const now = Date.now();
+      const loaded = await loadConfigAndCertificates(file, now);
+      if (json) io.out(JSON.stringify({ file, valid: true, ...outcome(loaded, now) }));
+      else describe(file, loaded, now).forEach((line) => io.out(line));
     });
 }
 
@@ -38,13 +45,28 @@ function expectations({ backends, healthCheck }: Config) {
   };
 }
 
+/** What a program wants to know. */
+function outcome({ config, certificates: { listener } }: LoadedConfig, now: number) {
+  return {
+    ...expectations(config),
+    ...listener !== undefined && {
+      certificate: {
+        names: listener.names,
+        expires_at: new Date(listener.expiresAtMs).toISOString(),
+        warning: expiryWarning(listener, now),
+      },
+    },
+  };
+}
+
 /** The configuration in plain words. */
-export function describe(file: string, config: Config): string[] {
+function describe(file: string, { config, certificates }: LoadedConfig, now: number): string[] {
   return [
     `${file} is valid. With it, the balancer`,
     "",
     ...[
       ["listens", listens(config)],
+      ...encrypts(config, certificates, now),
       ["balances", balances(config)],
       ["over", ...backendLines(config)],
       ["probes", ...probes(config)],
@@ -68,6 +90,32 @@ function listens({ listen }: Config): string {
     ? "every network of its machine can connect"
     : "the network of that address can connect";
   return `on ${formatAddress(listen)}: ${who}`;
+}
+
+function encrypts(
+  { backendTls, healthCheck }: Config,
+  { listener }: Certificates,
+  now: number,
+): string[][] {
+  const warning = listener && expiryWarning(listener, now);
+  const { ca, serverName } = backendTls ?? {};
+  return [
+    ...listener === undefined ? [] : [[
+      "encrypts",
+      `what clients send and get, by TLS as ${namesInWords(listener)}`,
+      warning === undefined
+        ? `with a certificate that is valid until ${dayOf(listener.expiresAtMs)}`
+        : `! ${warning}`,
+    ]],
+    ...backendTls === undefined ? [] : [[
+      listener === undefined ? "encrypts" : "",
+      "what it sends to backends and gets from them; each must have a certificate for " +
+      `${serverName ?? "the host of its address"}, by ${
+        ca === undefined ? "a public CA" : `a CA in ${ca}, or a public one`
+      }`,
+      ...healthCheck.port === undefined ? [] : [`but probes of port ${healthCheck.port} are not`],
+    ]],
+  ];
 }
 
 function balances({ algorithm }: Config): string {

@@ -20,10 +20,10 @@ export function lbCommand(io: Io) {
     .option("--explain", "log why each client went where it went")
     .option("--explain-every <n>", "only of every n-th client", integerOption(1))
     .action(async ({ config: file, explain, explainEvery, ...overrides }) => {
-      const read = () => loadListeningConfig(file, overrides);
-      const config = await read();
-      startLogging(config.log, io);
+      const read = () => loadListeningConfig(file, overrides, Date.now());
+      const loaded = await read();
+      startLogging(loaded.config.log, io);
       const every = explainEvery ?? (explain ? 1 : undefined);
-      await serveBalancer(config, io, { explainEvery: every, reload: { file, read } });
+      await serveBalancer(loaded, io, { explainEvery: every, reload: { file, read } });
     });
 }

@@ -6,6 +6,8 @@ export interface DialFailure {
   readonly reason: ConnectFailure;
   /** This machine has no descriptor left: the connect was never sent and says nothing of the backend. */
   readonly outOfDescriptors: boolean;
+  /** What the reason leaves open, in a few words. */
+  readonly detail?: string;
 }
 
 /**

@@ -1,7 +1,9 @@
 import type { Address } from "../lib/address.ts";
 import { timerDelay } from "../lib/clock.ts";
 import type { Nanoseconds } from "../lib/core/mod.ts";
+import type { Connection } from "./connection.ts";
 import { dial, type DialFailure } from "./dial.ts";
+import { type BackendTls, dialTls } from "./tls_dial.ts";
 
 /** The timeout is checked this often in its course, so it is at most this part late. */
 const SWEEPS_PER_TIMEOUT = 8;
@@ -29,12 +31,23 @@ export class Dialer {
     return this.#closed;
   }
 
-  /** Opens a connection. Whoever gets it owns it and closes it. */
-  async dial(address: Address): Promise<Deno.TcpConn | DialFailure> {
+  /**
+   * Opens a connection. Whoever gets it owns it and closes it.
+   *
+   * @param tls With TLS on it, as this says.
+   * @param header What goes before the TLS handshake, in the clear.
+   */
+  async dial(
+    address: Address,
+    tls?: BackendTls,
+    header?: Uint8Array,
+  ): Promise<Connection | DialFailure> {
     if (this.#closed) return { reason: "timeout", outOfDescriptors: false };
     if (this.#timer === undefined) this.#startSweeping();
     this.#pending++;
-    const result = await dial(address, this.#generations.at(-1)!.signal);
+    const { signal } = this.#generations.at(-1)!;
+    const result =
+      await (tls === undefined ? dial(address, signal) : dialTls(address, tls, signal, header));
     this.#pending--;
     return result;
   }

@@ -81,7 +81,7 @@ class Crowd {
 
   /** How many were held back since the last line of this kind; undefined if this one is, too. */
   holdsBack({ reason, at_ms: at }: EventOf<"connection_refused">): number | undefined {
-    if (reason !== "denied" && reason !== "bad_proxy_header" && !reason.startsWith("client_")) {
+    if (reason !== "denied" && !reason.startsWith("bad_") && !reason.startsWith("client_")) {
       return 0;
     }
     const last = this.#last.get(reason);
@@ -119,6 +119,7 @@ const REFUSALS: Readonly<Record<RefusalReason, string>> = {
   out_of_descriptors: "this machine has no file descriptor left",
   denied: "its address is not let in",
   bad_proxy_header: "no proper PROXY header came in time",
+  bad_tls_handshake: "its TLS handshake failed",
   client_connection_limit: "it is at limits.per_client.connections",
   client_rate_limit: "it comes more often than limits.per_client.rate",
   stopping: "the balancer is stopping",
@@ -144,9 +145,11 @@ function say(event: LbEvent): string {
         `${bytes(event.bytes_to_client)} out)`;
     case "connect_failed":
       return `#${event.connection} ${event.client} → ${event.backend} connect failed: ` +
-        `${event.reason} (attempt ${event.attempt})`;
+        `${event.reason}${detailed(event)} (attempt ${event.attempt})`;
     case "connection_refused":
-      return `#${event.connection} ${event.client} refused: ${REFUSALS[event.reason]}`;
+      return `#${event.connection} ${event.client} refused: ${REFUSALS[event.reason]}${
+        detailed(event)
+      }`;
     case "probe":
       return event.ok
         ? `probe of ${event.backend} ok in ${ms(event.probe_ms)}`
@@ -199,6 +202,10 @@ function say(event: LbEvent): string {
     case "accept_resumed":
       return `accepting again after ${ms(event.paused_ms)}`;
   }
+}
+
+function detailed({ detail }: { readonly detail?: string }): string {
+  return detail === undefined ? "" : `: ${detail}`;
 }
 
 function reloaded({ changes, ignored }: EventOf<"config_reloaded">): string {

@@ -1,7 +1,9 @@
 import { type Address, formatAddress } from "../lib/address.ts";
 import type { Config } from "../lib/config/mod.ts";
+import type { Connection } from "./connection.ts";
 import { Deadline } from "./deadline.ts";
 import { dial } from "./dial.ts";
+import { type BackendTls, dialTls } from "./tls_dial.ts";
 
 /** What a probe found. */
 export type ProbeResult =
@@ -13,6 +15,13 @@ export type ProbeResult =
 /** The rules by which a backend is probed. */
 export type ProbeRules = Config["healthCheck"];
 
+/** What a backend expects on its own port before anything else. */
+export interface Approach {
+  /** A PROXY header. */
+  readonly header?: Uint8Array | undefined;
+  readonly tls?: BackendTls | undefined;
+}
+
 /** As much of an answer as a probe reads before it says no. */
 const ANSWER_BYTES_MAX = 64 * 1024;
 
@@ -20,25 +29,29 @@ const ANSWER_BYTES_MAX = 64 * 1024;
  * Probes a backend once; what the result means is for `lib/core/health.ts` to say. It never throws,
  * and is over within the timeout.
  *
- * `tcp`: the connect succeeds. `expect`: after sending `send`, the answer contains `expect`. `http`: a
+ * `tcp`: the connect succeeds, and the TLS handshake where backends speak TLS. `expect`: after sending `send`, the answer contains `expect`. `http`: a
  * GET is answered with a status in one of the ranges.
  *
  * @param signal Gives the probe up.
- * @param preamble What a backend expects before anything else, if it is asked on its own port.
+ * @param approach Counts only on the backend's own port: another one is spoken to as it is.
  */
 export async function probe(
   address: Address,
   rules: ProbeRules,
   signal?: AbortSignal,
-  preamble?: Uint8Array,
+  approach: Approach = {},
 ): Promise<ProbeResult> {
   using deadline = new Deadline(rules.timeout, signal);
   const target = { host: address.host, port: rules.port ?? address.port };
-  const connection = await dial(target, deadline.signal);
+  const { header, tls } = rules.port === undefined ? approach : {};
+  const connection =
+    await (tls === undefined
+      ? dial(target, deadline.signal)
+      : dialTls(target, tls, deadline.signal, header));
   if ("reason" in connection) {
-    return connection.outOfDescriptors
-      ? { ok: undefined }
-      : failed(`connect: ${connection.reason}`);
+    const { outOfDescriptors, reason, detail } = connection;
+    if (outOfDescriptors) return { ok: undefined };
+    return failed(`connect: ${reason}${detail === undefined ? "" : `: ${detail}`}`);
   }
   // Closing is what wakes a read that would wait for ever.
   let open = true;
@@ -49,9 +62,7 @@ export async function probe(
   deadline.signal.addEventListener("abort", close);
   try {
     const asks = rules.type === "expect" || rules.type === "http";
-    if (preamble !== undefined && asks && rules.port === undefined) {
-      await sendBytes(connection, preamble);
-    }
+    if (header !== undefined && tls === undefined && asks) await sendBytes(connection, header);
     return await converse(connection, target, rules);
   } catch (error) {
     return failed(deadline.signal.aborted ? "no answer in time" : (error as Error).message);
@@ -61,7 +72,7 @@ export async function probe(
 }
 
 function converse(
-  connection: Deno.TcpConn,
+  connection: Connection,
   address: Address,
   rules: ProbeRules,
 ): Promise<ProbeResult> | ProbeResult {
@@ -76,7 +87,7 @@ function converse(
   }
 }
 
-async function converseExpect(connection: Deno.TcpConn, rules: ProbeRules): Promise<ProbeResult> {
+async function converseExpect(connection: Connection, rules: ProbeRules): Promise<ProbeResult> {
   const expected = rules.expect ?? "";
   if (rules.send !== undefined) await send(connection, rules.send);
   const answer = await readUntil(connection, (text) => text.includes(expected));
@@ -86,7 +97,7 @@ async function converseExpect(connection: Deno.TcpConn, rules: ProbeRules): Prom
 }
 
 async function converseHttp(
-  connection: Deno.TcpConn,
+  connection: Connection,
   address: Address,
   rules: ProbeRules,
 ): Promise<ProbeResult> {
@@ -104,18 +115,18 @@ async function converseHttp(
   return wanted ? { ok: true } : failed(`HTTP status ${status}`);
 }
 
-async function send(connection: Deno.TcpConn, text: string): Promise<void> {
+async function send(connection: Connection, text: string): Promise<void> {
   await sendBytes(connection, new TextEncoder().encode(text));
 }
 
-async function sendBytes(connection: Deno.TcpConn, bytes: Uint8Array): Promise<void> {
+async function sendBytes(connection: Connection, bytes: Uint8Array): Promise<void> {
   let rest = bytes;
   while (rest.length > 0) rest = rest.subarray(await connection.write(rest));
 }
 
 /** What was read until it was enough, the other side finished, or it became too much. */
 async function readUntil(
-  connection: Deno.TcpConn,
+  connection: Connection,
   enough: (text: string) => boolean,
 ): Promise<string> {
   const decoder = new TextDecoder();

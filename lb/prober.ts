@@ -4,6 +4,7 @@ import { childSeed, createRandom, ProbeSchedule, type Scheduler } from "../lib/c
 import type { Config } from "../lib/config/mod.ts";
 import { encodeProxyHeader } from "../lib/proxy_protocol.ts";
 import { probe, type ProbeResult } from "./probe.ts";
+import type { BackendTls } from "./tls_dial.ts";
 
 type BackendConfig = Config["backends"][number];
 
@@ -21,6 +22,8 @@ interface Target {
 export interface ProberOptions {
   readonly now: Clock;
   readonly seed: number;
+  /** How backends are spoken to by TLS; in the clear if left out. */
+  readonly tls?: BackendTls | undefined;
   /** Does one probe; the real one unless a test says otherwise. */
   readonly probe?: (backend: BackendConfig, signal: AbortSignal) => Promise<ProbeResult>;
 }
@@ -34,6 +37,7 @@ export class Prober {
   readonly #now: Clock;
   readonly #options: ProberOptions;
   #config: Config;
+  #tls: BackendTls | undefined;
   #targets: readonly Target[];
   readonly #stopping = new AbortController();
 
@@ -42,6 +46,7 @@ export class Prober {
     this.#now = options.now;
     this.#options = options;
     this.#config = config;
+    this.#tls = options.tls;
     this.#targets = probedOf(config).map((backend) => this.#target(backend));
   }
 
@@ -61,17 +66,19 @@ export class Prober {
     if (other !== undefined) return other(backend, signal);
     const { healthCheck, proxyProtocol } = this.#config;
     const { send = "off" } = proxyProtocol ?? {};
-    const preamble = send === "off" ? undefined : encodeProxyHeader(send);
-    return probe(backend.address, healthCheck, signal, preamble);
+    const header = send === "off" ? undefined : encodeProxyHeader(send);
+    return probe(backend.address, healthCheck, signal, { header, tls: this.#tls });
   }
 
   /**
    * Probes as another configuration says. Resolves when each backend that is new, or is to be probed in
    * another way, has been probed once.
    */
-  async reload(config: Config): Promise<void> {
-    const sameRules = isDeepStrictEqual(this.#config.healthCheck, config.healthCheck);
+  async reload(config: Config, tls?: BackendTls): Promise<void> {
+    const sameRules = isDeepStrictEqual(this.#config.healthCheck, config.healthCheck) &&
+      isDeepStrictEqual(this.#tls, tls);
     this.#config = config;
+    this.#tls = tls;
     const kept = new Map<string, Target>();
     const leaving: (Promise<void> | undefined)[] = [];
     for (const target of this.#targets) {

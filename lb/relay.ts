@@ -1,6 +1,7 @@
 import { timerDelay } from "../lib/clock.ts";
 import type { ConnectionEnd, Nanoseconds, Traffic } from "../lib/core/mod.ts";
 import { BufferPool, nextSizeClass } from "./buffers.ts";
+import type { Connection } from "./connection.ts";
 
 /** What was relayed, and how it ended. */
 export interface RelayResult extends Traffic {
@@ -66,8 +67,8 @@ export class Relays {
    * @param answered Called when the backend has sent its first byte.
    */
   start(
-    client: Deno.TcpConn,
-    backend: Deno.TcpConn,
+    client: Connection,
+    backend: Connection,
     ended: (result: RelayResult) => void,
     owner?: unknown,
     answered: () => void = () => {},
@@ -84,7 +85,7 @@ export class Relays {
   }
 
   /** `start` for who would rather wait. */
-  run(client: Deno.TcpConn, backend: Deno.TcpConn): Promise<RelayResult> {
+  run(client: Connection, backend: Connection): Promise<RelayResult> {
     return new Promise((resolve) => this.start(client, backend, resolve));
   }
 
@@ -123,8 +124,8 @@ class Relay implements RelayResult {
   /** Sweeps that went by since the last byte. */
   quietSweeps = 0;
   readonly owner: unknown;
-  readonly #client: Deno.TcpConn;
-  readonly #backend: Deno.TcpConn;
+  readonly #client: Connection;
+  readonly #backend: Connection;
   readonly #buffers: BufferPool;
   readonly #answered: () => void;
   readonly #ended: (result: RelayResult) => void;
@@ -133,8 +134,8 @@ class Relay implements RelayResult {
   #open = true;
 
   constructor(
-    client: Deno.TcpConn,
-    backend: Deno.TcpConn,
+    client: Connection,
+    backend: Connection,
     buffers: BufferPool,
     owner: unknown,
     answered: () => void,
@@ -188,7 +189,7 @@ class Relay implements RelayResult {
         reading = false;
         // The kernel holds small writes back only while earlier bytes are unacknowledged: who sends one
         // message needs no system call to forbid it.
-        if (++messages === 2) to.setNoDelay();
+        if (++messages === 2) to.setNoDelay?.();
         for (let sent = 0; sent < count;) {
           sent += await to.write(buffer.subarray(sent, count));
           this.quietSweeps = 0;
@@ -204,7 +205,7 @@ class Relay implements RelayResult {
         }
       }
       reading = false;
-      if (this.#copying === 2) await to.closeWrite();
+      if (this.#copying === 2 || to.mustSayEnd === true) await to.closeWrite();
     } catch {
       // Whichever connection failed, and whatever of: its peer has gone away in mid-stream. If it was
       // closed from here, `close` has already said why.

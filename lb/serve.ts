@@ -1,8 +1,9 @@
 import { formatAddress } from "../lib/address.ts";
 import type { Io } from "../lib/cli/io.ts";
 import { monotonicNow } from "../lib/clock.ts";
-import type { Config } from "../lib/config/mod.ts";
-import { watchFile } from "../lib/config/watch.ts";
+import { certificateFiles, expiryWarning, type KeyPair } from "../lib/config/certificates.ts";
+import type { Config, LoadedConfig } from "../lib/config/mod.ts";
+import { FileWatch } from "../lib/config/watch.ts";
 import { EventStream } from "../lib/core/mod.ts";
 import { formatDuration } from "../lib/duration.ts";
 import { logger, logSentence } from "../lib/log.ts";
@@ -16,7 +17,9 @@ export interface ServeOptions {
   /** Log why a client went where it went, of every so many; left out: of none. */
   readonly explainEvery?: number | undefined;
   /** Reads the configuration anew; throws a `UserError` if it is wrong. Left out: it never changes. */
-  readonly reload?: { readonly file: string; readonly read: () => Promise<Config> } | undefined;
+  readonly reload?:
+    | { readonly file: string; readonly read: () => Promise<LoadedConfig> }
+    | undefined;
 }
 
 /**
@@ -26,7 +29,7 @@ export interface ServeOptions {
  * @throws {UserError} if it cannot listen.
  */
 export async function serveBalancer(
-  config: Config,
+  { config, certificates }: LoadedConfig,
   io: Pick<Io, "signal" | "hurry">,
   options: ServeOptions = {},
 ): Promise<void> {
@@ -47,21 +50,23 @@ export async function serveBalancer(
     now: monotonicNow,
     seed,
     explainEvery,
+    certificates,
   });
   const status = new StatusReporter(balancer.scheduler, events, monotonicNow);
   status.logEvery(config.log.statusInterval, log);
   const { reload } = options;
-  const stopWatching = reload && watchFile(reload.file, () => {
-    reloading = reloading.then(() => reloadConfig(balancer, reload));
+  const watch = reload && new FileWatch(watchedFiles(reload.file, config), () => {
+    reloading = reloading.then(() => reloadConfig(balancer, reload, watch!));
   });
   sayListening(balancer, config);
+  warnOfExpiry(certificates.listener);
 
   await new Promise<void>((resolve) => {
     if (io.signal.aborted) resolve();
     else io.signal.addEventListener("abort", () => resolve(), { once: true });
   });
 
-  stopWatching?.();
+  watch?.close();
   await reloading;
   const { connections } = balancer.scheduler;
   const drain = formatDuration(config.timeouts.drain);
@@ -83,10 +88,14 @@ export async function serveBalancer(
 async function reloadConfig(
   balancer: Balancer,
   { file, read }: NonNullable<ServeOptions["reload"]>,
+  watch: FileWatch,
 ): Promise<void> {
   const log = logger("lb");
   try {
-    await balancer.reload(await read());
+    const { config, certificates } = await read();
+    watch.watch(watchedFiles(file, config));
+    await balancer.reload(config, certificates);
+    warnOfExpiry(certificates.listener);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     const { message } = error;
@@ -98,6 +107,17 @@ async function reloadConfig(
   }
 }
 
+/** The file itself, and those that it names. */
+function watchedFiles(file: string, config: Config): string[] {
+  return [file, ...Object.values(certificateFiles(file, config))];
+}
+
+function warnOfExpiry(pair: KeyPair | undefined): void {
+  const warning = pair && expiryWarning(pair, Date.now());
+  if (warning === undefined) return;
+  logSentence(logger("lb"), "warning", warning, { event: "certificate_expires" });
+}
+
 function sayListening({ address, scheduler }: Balancer, config: Config): void {
   const active = scheduler.activeServers;
   const { algorithm, backends } = config;
@@ -105,7 +125,9 @@ function sayListening({ address, scheduler }: Balancer, config: Config): void {
   logSentence(
     logger("lb"),
     missing === 0 ? "info" : "warning",
-    `listening on ${formatAddress(address)}: ${algorithm.name} over ` +
+    `listening on ${formatAddress(address)}${
+      config.tls ? " by TLS" : ""
+    }: ${algorithm.name} over ` +
       `${backends.map(({ id }) => id).join(" ")}; active: ${active.join(" ") || "none"}`,
     {
       event: "listening",

@@ -1,6 +1,6 @@
 import { Command } from "@commander-js/extra-typings";
 import { BackendServer } from "../backend/server.ts";
-import { serveBalancer } from "../lb/serve.ts";
+import { serveBalancer, type ServeOptions } from "../lb/serve.ts";
 import {
   type Address,
   formatAddress,
@@ -9,7 +9,12 @@ import {
   localAddresses,
 } from "../lib/address.ts";
 import type { Io } from "../lib/cli/io.ts";
-import { type Config, loadConfig } from "../lib/config/mod.ts";
+import {
+  type Config,
+  loadConfig,
+  loadConfigAndCertificates,
+  type LoadedConfig,
+} from "../lib/config/mod.ts";
 import { createRandom } from "../lib/core/mod.ts";
 import { logger, logSentence, startLogging } from "../lib/log.ts";
 import { untilAborted } from "../lib/until_aborted.ts";
@@ -38,8 +43,11 @@ export function upCommand(io: Io) {
           }`,
         });
       }
+      // A machine of backends only needs no certificates.
+      const read = () => loadConfigAndCertificates(file, Date.now());
+      const loaded = roles.balancer ? await read() : undefined;
       startLogging(config.log, io);
-      await runRoles(file, config, roles, io);
+      await runRoles({ file, read }, loaded, roles, io);
     });
 }
 
@@ -60,8 +68,8 @@ function addressesIn(config: Config): Address[] {
 }
 
 async function runRoles(
-  file: string,
-  config: Config,
+  reload: NonNullable<ServeOptions["reload"]>,
+  loaded: LoadedConfig | undefined,
   { balancer, backends }: Roles,
   io: Io,
 ): Promise<void> {
@@ -82,9 +90,8 @@ async function runRoles(
     return server;
   });
   try {
-    if (balancer) {
-      await serveBalancer(config, io, { reload: { file, read: () => loadConfig(file) } });
-    } else await untilAborted(io.signal);
+    if (loaded !== undefined) await serveBalancer(loaded, io, { reload });
+    else await untilAborted(io.signal);
   } finally {
     await Promise.all(servers.map((server) => server.stop()));
   }

@@ -4,6 +4,7 @@ import { localAddresses } from "../address.ts";
 import type { AlgorithmName } from "../core/mod.ts";
 import { UserError } from "../user_error.ts";
 import { type CamelKeys, camelKeys } from "./camel.ts";
+import { type Certificates, readCertificates } from "./certificates.ts";
 import { checkConfig, checkListen } from "./check.ts";
 import { DiagnosticsError, type Source } from "./diagnostic.ts";
 import { configSchema } from "./schema.ts";
@@ -13,6 +14,12 @@ export { type Diagnostic, DiagnosticsError } from "./diagnostic.ts";
 
 /** A configuration: complete, valid, durations in nanoseconds. */
 export type Config = CamelKeys<z.output<typeof configSchema>>;
+
+/** A configuration, with what is in the files that it names. */
+export interface LoadedConfig {
+  readonly config: Config;
+  readonly certificates: Certificates;
+}
 
 /** Settings from the command line, which win over the file's. */
 export interface Overrides {
@@ -41,19 +48,48 @@ export async function loadConfig(file: string): Promise<Config> {
 }
 
 /**
- * Reads a configuration file for a balancer on this machine, with what the command line says instead.
+ * Reads a configuration file and the files that it names.
  *
- * @throws {UserError} as `loadConfig`, and if a flag is wrong, or this machine does not have the address
- * to listen on.
+ * @param nowMs In milliseconds since 1970: what has expired by then is wrong.
+ * @throws {UserError} as `loadConfig`, also for mistakes in a certificate or key.
+ */
+export async function loadConfigAndCertificates(
+  file: string,
+  nowMs: number,
+): Promise<LoadedConfig> {
+  const source = await readText(file);
+  const config = parseConfig(source);
+  return { config, certificates: await certificatesOf(config, source, nowMs) };
+}
+
+async function certificatesOf(
+  config: Config,
+  source: Source,
+  nowMs: number,
+): Promise<Certificates> {
+  const { certificates, findings } = await readCertificates(source.file, config, nowMs);
+  if (findings.length > 0) throw new YamlFile(source).error(findings);
+  return certificates;
+}
+
+/**
+ * Reads a configuration file, and the files that it names, for a balancer on this machine, with what the command line says instead.
+ *
+ * @param nowMs In milliseconds since 1970: what has expired by then is wrong.
+ * @throws {UserError} as `loadConfigAndCertificates`, and if a flag is wrong, or this machine does not have
+ * the address to listen on.
  */
 export async function loadListeningConfig(
   file: string,
-  overrides: Overrides = {},
-): Promise<Config> {
+  overrides: Overrides,
+  nowMs: number,
+): Promise<LoadedConfig> {
   const source = await readText(file);
   const config = applyOverrides(parseConfig(source), overrides);
   const findings = checkListen(config.listen, localAddresses());
-  if (findings.length === 0) return config;
+  if (findings.length === 0) {
+    return { config, certificates: await certificatesOf(config, source, nowMs) };
+  }
   if (overrides.listen !== undefined) {
     const { message, hint } = findings[0]!;
     throw new UserError(`--listen: ${message}`, { ...hint !== undefined && { hint } });

@@ -218,8 +218,34 @@ const proxyProtocol = z.strictObject({
   ),
 });
 
+/** A path, with an example for whoever has left it out. */
+function path(example: string) {
+  return words(`a path, like ${example}`).meta({ examples: [example] });
+}
+
+const tls = z.strictObject({
+  certificate: path("cert.pem").describe(
+    "PEM file: the certificate, then those between it and its CA; relative to this file's directory",
+  ),
+  key: path("key.pem").describe("PEM file: the certificate's private key, not encrypted"),
+  timeout: duration({ positive: true }).prefault("3s").describe("for a client's handshake"),
+});
+
+const backendTls = z.strictObject({
+  ca: path("ca.pem").optional().describe(
+    "PEM file: CAs that are trusted besides the public ones; relative to this file's directory",
+  ),
+  server_name: words("a host name").regex(/^[A-Za-z0-9._:-]+$/, {
+    error: () => "must be a host name or an IP address",
+  }).optional().describe(
+    "the name that each certificate must hold; the host of the backend's address if left out",
+  ),
+});
+
 const timeouts = z.strictObject({
-  connect: duration({ positive: true }).prefault("2s").describe("for a connect to a backend"),
+  connect: duration({ positive: true }).prefault("2s").describe(
+    "for a connect to a backend, its TLS handshake included",
+  ),
   idle: duration({ positive: true }).prefault("5m")
     .describe("a connection that carries nothing for this long is closed"),
   drain: duration().prefault("30s")
@@ -263,6 +289,11 @@ export const configSchema = z.strictObject({
   sticky: sticky.optional().describe("a client returns to the backend it had; off if left out"),
   proxy_protocol: proxyProtocol.optional().describe(
     "the client's address through a chain of proxies; off if left out",
+  ),
+  tls: tls.optional().describe("clients speak TLS to the balancer; off if left out"),
+  backend_tls: backendTls.optional().describe(
+    "the balancer speaks TLS to backends and verifies their certificates, `{}` by public CAs; " +
+      "off if left out",
   ),
   slow_start: slowStart.optional().describe(
     "a backend that has recovered is not flooded; off if left out",

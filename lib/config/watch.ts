@@ -3,26 +3,48 @@ import { basename, dirname } from "node:path";
 /** Editors write a file in several steps; this long after the last one it is read. */
 const SETTLE_MS = 200;
 
-/**
- * Calls `changed` whenever a file was written or replaced, and when this process gets a SIGHUP. Returns
- * what ends it.
- */
-export function watchFile(file: string, changed: () => void): () => void {
-  // The directory, because an editor may put a new file in the place of the old one.
-  const watcher = Deno.watchFs(dirname(file), { recursive: false });
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  void (async () => {
+/** Notices when files are written or replaced, and when this process gets a SIGHUP. Close it when done. */
+export class FileWatch {
+  readonly #changed: () => void;
+  #names: ReadonlySet<string> = new Set();
+  #directories: readonly string[] = [];
+  #watcher: Deno.FsWatcher | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** @param changed Called a moment after something has changed. */
+  constructor(files: readonly string[], changed: () => void) {
+    this.#changed = changed;
+    this.watch(files);
+    if (HAS_SIGHUP) Deno.addSignalListener("SIGHUP", changed);
+  }
+
+  /** Watches these files from now on, and no others. */
+  watch(files: readonly string[]): void {
+    this.#names = new Set(files.map((file) => basename(file)));
+    // The directories, because an editor may put a new file in the place of the old one.
+    const directories = [...new Set(files.map((file) => dirname(file)))];
+    if (directories.join("\n") === this.#directories.join("\n")) return;
+    const watcher = Deno.watchFs(directories, { recursive: false });
+    this.#watcher?.close();
+    this.#watcher = watcher;
+    this.#directories = directories;
+    void this.#read(watcher);
+  }
+
+  /** Watches no more. */
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#watcher?.close();
+    if (HAS_SIGHUP) Deno.removeSignalListener("SIGHUP", this.#changed);
+  }
+
+  async #read(watcher: Deno.FsWatcher): Promise<void> {
     for await (const { kind, paths } of watcher) {
-      if (kind === "access" || !paths.some((path) => basename(path) === basename(file))) continue;
-      clearTimeout(timer);
-      timer = setTimeout(changed, SETTLE_MS);
+      if (kind === "access" || !paths.some((path) => this.#names.has(basename(path)))) continue;
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(this.#changed, SETTLE_MS);
     }
-  })();
-  const hasSignal = Deno.build.os !== "windows";
-  if (hasSignal) Deno.addSignalListener("SIGHUP", changed);
-  return () => {
-    clearTimeout(timer);
-    watcher.close();
-    if (hasSignal) Deno.removeSignalListener("SIGHUP", changed);
-  };
+  }
 }
+
+const HAS_SIGHUP = Deno.build.os !== "windows";

@@ -32,29 +32,36 @@ export async function readText(
   file: string,
   hint = "name another one with --config",
 ): Promise<Source> {
+  const bytes = await readBytes(file, hint);
+  try {
+    return { file, text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
+  } catch {
+    throw new UserError(`${file}: is not UTF-8 text`, { exitCode: 2, hint: "save it as UTF-8" });
+  }
+}
+
+/**
+ * Reads a file.
+ *
+ * @param hint What to do if it is missing.
+ * @throws {UserError} if it is missing, unreadable or huge.
+ */
+export async function readBytes(file: string, hint?: string): Promise<Uint8Array> {
   const fail = (message: string, hint?: string): never => {
     throw new UserError(`${file}: ${message}`, { exitCode: 2, ...hint !== undefined && { hint } });
   };
-  let bytes: Uint8Array;
   try {
     const info = await Deno.stat(file);
-    if (info.isDirectory) fail("is a directory", `name the file in it, like ${file}/config.yaml`);
+    if (info.isDirectory) fail("is a directory", "name the file in it");
     if (info.size > FILE_BYTES_MAX) fail("is larger than 1 MB: this cannot be the right file");
-    bytes = await Deno.readFile(file);
+    return await Deno.readFile(file);
   } catch (error) {
     if (error instanceof UserError) throw error;
-    if (error instanceof Deno.errors.NotFound) {
-      return fail("there is no such file", hint);
-    }
+    if (error instanceof Deno.errors.NotFound) return fail("there is no such file", hint);
     if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) {
       return fail("this user may not read it");
     }
     return fail((error as Error).message);
-  }
-  try {
-    return { file, text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
-  } catch {
-    return fail("is not UTF-8 text", "save it as UTF-8");
   }
 }
 

@@ -17,6 +17,8 @@ export type RefusalReason =
   | "denied"
   /** A trusted proxy began with no PROXY header in time, or with a malformed one. */
   | "bad_proxy_header"
+  /** Its TLS handshake failed, or did not come in time. */
+  | "bad_tls_handshake"
   /** The client is at `limits.per_client.connections`. */
   | "client_connection_limit"
   /** The client comes more often than `limits.per_client.rate`. */
@@ -29,7 +31,13 @@ export type RefusalReason =
   | "stopping";
 
 /** Why a connect to a backend failed. */
-export type ConnectFailure = "refused" | "timeout" | "unreachable" | "other";
+export type ConnectFailure =
+  | "refused"
+  | "timeout"
+  | "unreachable"
+  /** The TLS handshake failed: most often its certificate does not verify. */
+  | "tls"
+  | "other";
 
 /** How a relayed connection ended. */
 export type ConnectionEnd =
@@ -68,6 +76,8 @@ export interface ConnectFailed extends At {
   readonly backend: string;
   readonly attempt: number;
   readonly reason: ConnectFailure;
+  /** What the reason leaves open, in a few words. */
+  readonly detail?: string;
 }
 
 /** A client was turned away. */
@@ -76,6 +86,8 @@ export interface ConnectionRefused extends At {
   readonly connection: number;
   readonly client: string;
   readonly reason: RefusalReason;
+  /** What the reason leaves open, in a few words. */
+  readonly detail?: string;
   /** How many backends were tried. */
   readonly attempts: number;
 }

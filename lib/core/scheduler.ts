@@ -140,11 +140,15 @@ export class Lease {
     this.#scheduler._answered(this, now);
   }
 
-  /** The connect failed: ends this lease, and looks for a backend that was not yet tried. */
-  connectFailed(reason: ConnectFailure, now: Nanoseconds): Lease | Refusal {
+  /**
+   * The connect failed: ends this lease, and looks for a backend that was not yet tried.
+   *
+   * @param detail What the reason leaves open, in a few words.
+   */
+  connectFailed(reason: ConnectFailure, now: Nanoseconds, detail?: string): Lease | Refusal {
     assert(this.#state === "opening", "only a lease that is being opened can fail to connect");
     this.#state = "ended";
-    return this.#scheduler._connectFailed(this, reason, now);
+    return this.#scheduler._connectFailed(this, reason, now, detail);
   }
 
   /** The driver cannot even try this backend, or is to stop trying: turns the client away. */
@@ -447,8 +451,8 @@ export class Scheduler {
   }
 
   /** The driver found that a client cannot be served before it could ask for it. */
-  turnAway(client: string, reason: RefusalReason, now: Nanoseconds): Refusal {
-    return this.#refuse(reason, ++this.#lastConnection, client, 0, now);
+  turnAway(client: string, reason: RefusalReason, now: Nanoseconds, detail?: string): Refusal {
+    return this.#refuse(reason, ++this.#lastConnection, client, 0, now, detail);
   }
 
   /**
@@ -516,7 +520,12 @@ export class Scheduler {
   }
 
   /** @internal */
-  _connectFailed(lease: Lease, reason: ConnectFailure, now: Nanoseconds): Lease | Refusal {
+  _connectFailed(
+    lease: Lease,
+    reason: ConnectFailure,
+    now: Nanoseconds,
+    detail: string | undefined,
+  ): Lease | Refusal {
     const { backend, connection, client, attempt } = lease;
     backend.connectFailures++;
     this.#letGo(lease, now);
@@ -529,6 +538,7 @@ export class Scheduler {
         backend: backend.id,
         attempt,
         reason,
+        ...detail !== undefined && { detail },
       });
     }
     if (backend.ejection?.failed() && !backend.removed) this.#eject(backend, now);
@@ -768,6 +778,7 @@ export class Scheduler {
     client: string,
     attempts: number,
     now: Nanoseconds,
+    detail?: string,
   ): Refusal {
     if (this.#events.wanted.connection_refused) {
       this.#events.emit({
@@ -776,6 +787,7 @@ export class Scheduler {
         connection,
         client,
         reason,
+        ...detail !== undefined && { detail },
         attempts,
       });
     }

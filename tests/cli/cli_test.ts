@@ -1,6 +1,6 @@
 /** The command line as declared cases: what is typed, what comes out, which exit code. */
 import assert from "node:assert/strict";
-import { lbsim, RunningLbsim } from "../support/process.ts";
+import { addressOf, lbsim, RunningLbsim } from "../support/process.ts";
 
 const VALID = `
 listen: 127.0.0.1:0
@@ -217,12 +217,6 @@ async function withConfig(text: string, run: (directory: string) => Promise<void
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
-}
-
-/** The address that a process says it listens on. */
-async function addressOf(process: RunningLbsim): Promise<string> {
-  const line = await process.line((text) => /listening on [\d.]+:\d+/.test(text));
-  return /listening on ([\d.]+:\d+)/.exec(line)![1]!;
 }
 
 Deno.test("lbsim client sends what is piped to it and prints the answers", async () => {

@@ -1,18 +1,10 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import type { Config } from "../../lib/config/mod.ts";
-import {
-  EVENT_TYPES,
-  EventStream,
-  type LbEvent,
-  NS_PER_MS,
-  NS_PER_S,
-  parsePrefix,
-} from "../../lib/core/mod.ts";
+import { NS_PER_MS, NS_PER_S, parsePrefix } from "../../lib/core/mod.ts";
 import { monotonicNow } from "../../lib/clock.ts";
 import type { Address } from "../../lib/address.ts";
-import { Balancer } from "../../lb/balancer.ts";
 import { dial } from "../../lb/dial.ts";
+import { balance, TIMEOUTS, UNPROBED } from "../support/balance.ts";
 import { configOf } from "../support/config.ts";
 import {
   abortable,
@@ -24,23 +16,6 @@ import {
   say,
   TestServer,
 } from "../support/sockets.ts";
-
-const TIMEOUTS = { connect: 2 * NS_PER_S, idle: 60 * NS_PER_S, drain: 5 * NS_PER_S };
-
-/** A balancer over these backends, and all that it says. */
-async function balance(addresses: readonly Address[], overrides: Partial<Config> = {}) {
-  const events = new EventStream();
-  const emitted: LbEvent[] = [];
-  events.subscribe(EVENT_TYPES, (event) => emitted.push(event));
-  const config = configOf(addresses, { timeouts: TIMEOUTS, ...overrides });
-  const balancer = await Balancer.start(config, { events, now: monotonicNow, seed: 1 });
-  const of = <Type extends LbEvent["type"]>(type: Type) =>
-    emitted.filter((event) => event.type === type) as Extract<LbEvent, { type: Type }>[];
-  return { balancer, emitted, of, [Symbol.asyncDispose]: async () => void await balancer.stop() };
-}
-
-/** Nobody is probed: every backend counts as up, whatever it is. */
-const UNPROBED = { healthCheck: { ...configOf([]).healthCheck, type: "none" as const } };
 
 Deno.test("Balancer sends connections to its backends in turn", async () => {
   await using one = new TestServer(say("B1"));

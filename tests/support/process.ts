@@ -118,6 +118,12 @@ export class RunningLbsim {
   }
 }
 
+/** Where a balancer or a backend listens, as soon as it says so. */
+export async function addressOf(process: RunningLbsim): Promise<string> {
+  const line = await process.line((text) => /listening on [\d.]+:\d+/.test(text));
+  return /listening on ([\d.]+:\d+)/.exec(line)![1]!;
+}
+
 function spawn(
   args: readonly string[],
   { cwd, prefix = [], stdin }: {

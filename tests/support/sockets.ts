@@ -1,6 +1,7 @@
 /** Real sockets on loopback for tests. */
 import { once } from "node:events";
 import net from "node:net";
+import { closeIfOpen, type Connection } from "../../lb/connection.ts";
 import type { Address } from "../../lib/address.ts";
 
 /** Two connected sockets, as they come from `Deno.connect` and `accept`. */
@@ -14,7 +15,7 @@ export async function socketPair(): Promise<readonly [Deno.TcpConn, Deno.TcpConn
 }
 
 /** All that comes until the other side has finished. */
-export async function readAll(connection: Deno.TcpConn): Promise<Uint8Array> {
+export async function readAll(connection: Pick<Connection, "read">): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   const buffer = new Uint8Array(64 * 1024);
   while (true) {
@@ -25,7 +26,7 @@ export async function readAll(connection: Deno.TcpConn): Promise<Uint8Array> {
   return new Uint8Array(await new Blob(chunks as BlobPart[]).arrayBuffer());
 }
 
-/** A server that hands each connection to a function and closes it when that is over. */
+/** A server that hands each connection to a function and closes it when that is over; by TLS if asked to. */
 export class TestServer implements AsyncDisposable {
   readonly address: Address;
   readonly #listener: Deno.TcpListener;
@@ -33,8 +34,16 @@ export class TestServer implements AsyncDisposable {
   readonly #accepting: Promise<void>;
   accepted = 0;
 
-  constructor(handle: (connection: Deno.TcpConn) => Promise<void>, port = 0) {
-    this.#listener = Deno.listen({ hostname: "127.0.0.1", port });
+  constructor(
+    handle: (connection: Deno.TcpConn) => Promise<void>,
+    port = 0,
+    tls?: Deno.TlsCertifiedKeyPem,
+  ) {
+    const where = { hostname: "127.0.0.1", port };
+    // What a handler calls, both kinds of connection have.
+    this.#listener = tls === undefined
+      ? Deno.listen(where)
+      : Deno.listenTls({ ...where, ...tls }) as unknown as Deno.TcpListener;
     this.address = { host: "127.0.0.1", port: this.#listener.addr.port };
     this.#accepting = this.#accept(handle);
   }
@@ -44,7 +53,7 @@ export class TestServer implements AsyncDisposable {
       for await (const connection of this.#listener) {
         this.accepted++;
         const over = handle(connection).catch(() => {}).finally(() => {
-          if (this.#connections.delete(connection)) connection.close();
+          if (this.#connections.delete(connection)) closeIfOpen(connection);
         });
         this.#connections.set(connection, over);
       }
@@ -58,14 +67,14 @@ export class TestServer implements AsyncDisposable {
     this.#listener.close();
     const open = [...this.#connections];
     this.#connections.clear();
-    for (const [connection] of open) connection.close();
+    for (const [connection] of open) closeIfOpen(connection);
     await Promise.all(open.map(([, over]) => over));
     await this.#accepting;
   }
 }
 
 /** Answers each chunk with itself. */
-export async function echo(connection: Deno.TcpConn): Promise<void> {
+export async function echo(connection: Connection): Promise<void> {
   const buffer = new Uint8Array(16 * 1024);
   while (true) {
     const count = await connection.read(buffer);

@@ -13,6 +13,8 @@ backends:
   - {id: B2, address: "[::1]:9002", weight: 3, backup: false}
 health_check: {type: http, path: /health, status: [200-299], interval: 2s, timeout: 1s, jitter: 5%}
 sticky: {by: client-address, ttl: 10m, ipv4_prefix: 24, drain: allow}
+tls: {certificate: cert.pem, key: key.pem}
+backend_tls: {ca: ca.pem, server_name: one.test}
 proxy_protocol: {accept_from: [10.0.0.0/8], send: v2}
 slow_start: {duration: 30s, floor: 20%}
 ejection: {failures: 3, max_share: 30%}

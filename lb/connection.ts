@@ -1,0 +1,29 @@
+/** As much of a connection as a relay and a probe use: TCP as it is, or TLS on it. */
+export interface Connection {
+  /** Reads what has come, at most a buffer full; null when the other side has finished. */
+  read(buffer: Uint8Array): Promise<number | null>;
+  /** Writes a part at least, and says how much. */
+  write(bytes: Uint8Array): Promise<number>;
+  /** Finishes sending; what the other side sends still comes. */
+  closeWrite(): Promise<void>;
+  /** Ends it at once, and wakes whoever reads or writes. */
+  close(): void;
+  /** Absent where it was said before TLS began. */
+  setNoDelay?(): void;
+  /** Whether closing without `closeWrite` looks to the other side as if it had been cut off. */
+  readonly mustSayEnd?: boolean;
+}
+
+/** A TLS handshake that failed, and why, in a few words. */
+export interface TlsFailure {
+  readonly tlsFailure: string;
+}
+
+/** Closes a connection that may have been closed already. */
+export function closeIfOpen(connection: { close(): void }): void {
+  try {
+    connection.close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BadResource)) throw error;
+  }
+}

@@ -1,0 +1,211 @@
+/**
+ * TLS on connections that were accepted. `Deno.listenTls` would tie a certificate to the listener, and so
+ * lose whoever knocks while one is replaced; and it leaves no room for a PROXY header before the handshake.
+ * So the listener is the same as without TLS, and each connection gets the certificate of the moment.
+ */
+import { Buffer } from "node:buffer";
+import { Duplex } from "node:stream";
+import tls from "node:tls";
+import { timerDelay } from "../lib/clock.ts";
+import type { KeyPair } from "../lib/config/certificates.ts";
+import type { Nanoseconds } from "../lib/core/mod.ts";
+import { BUFFER_SIZES, nextSizeClass } from "./buffers.ts";
+import { closeIfOpen, type Connection, type TlsFailure } from "./connection.ts";
+
+/** A certificate and its key, ready for handshakes. */
+export type ServerContext = tls.SecureContext;
+
+/** Makes a certificate and its key ready, once for all connections. */
+export function serverContext({ certificate, key }: KeyPair): ServerContext {
+  return tls.createSecureContext({ cert: certificate, key });
+}
+
+/**
+ * Does the server's side of a handshake. Owns the connection from the call on: it is closed when the
+ * handshake fails, or when what is returned is closed.
+ *
+ * @param first Bytes of the client that were read already.
+ * @param timeout For the whole handshake.
+ */
+export function acceptTls(
+  tcp: Deno.TcpConn,
+  context: ServerContext,
+  first: Uint8Array,
+  timeout: Nanoseconds,
+): Promise<AcceptedTls | TlsFailure> {
+  // Tickets and an answer are two small writes: the second would wait for the client to acknowledge.
+  tcp.setNoDelay();
+  const accepted = new AcceptedTls(tcp, context, first);
+  return accepted.handshake(timeout);
+}
+
+/** Decrypted bytes that wait for a reader, at most; beyond that the client is not read from. */
+const UNREAD_MAX = 64 * 1024;
+
+/** The connection under TLS, as the stream that `node:tls` works on. */
+class Transport extends Duplex {
+  readonly #tcp: Deno.TcpConn;
+  #first: Uint8Array;
+  #sizeClass = 1;
+  #held = false;
+  /** Whether more may be read: `node:tls` itself would take in all that comes, however slow its reader. */
+  readonly #hasRoom: () => boolean;
+
+  constructor(tcp: Deno.TcpConn, first: Uint8Array, hasRoom: () => boolean) {
+    super();
+    this.#tcp = tcp;
+    this.#first = first;
+    this.#hasRoom = hasRoom;
+  }
+
+  /** There may be room again. */
+  resumeReading(): void {
+    if (!this.#held || !this.#hasRoom()) return;
+    this.#held = false;
+    this._read();
+  }
+
+  override _read(): void {
+    if (this.#first.length > 0) {
+      const first = Buffer.from(this.#first);
+      this.#first = new Uint8Array(0);
+      this.push(first);
+      return;
+    }
+    this.#held = !this.#hasRoom();
+    if (this.#held) return;
+    const buffer = Buffer.allocUnsafe(BUFFER_SIZES[this.#sizeClass]!);
+    this.#tcp.read(buffer).then((count) => {
+      if (count !== null) this.#sizeClass = nextSizeClass(this.#sizeClass, count);
+      this.push(count === null ? null : buffer.subarray(0, count));
+    }, (error) => this.destroy(error));
+  }
+
+  override _write(chunk: Uint8Array, _encoding: unknown, done: (error?: Error) => void): void {
+    this.#writeAll(chunk).then(() => done(), done);
+  }
+
+  async #writeAll(chunk: Uint8Array): Promise<void> {
+    for (let sent = 0; sent < chunk.length;) sent += await this.#tcp.write(chunk.subarray(sent));
+  }
+
+  override _final(done: (error?: Error) => void): void {
+    this.#tcp.closeWrite().then(() => done(), done);
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    closeIfOpen(this.#tcp);
+    done(error);
+  }
+}
+
+const HUNG_UP = "the client hung up";
+
+/** A client's connection with TLS on it. */
+export class AcceptedTls implements Connection {
+  readonly mustSayEnd = true;
+  readonly #transport: Transport;
+  readonly #socket: tls.TLSSocket;
+  #isSecure = false;
+  #isFinished = false;
+  #failure: Error | undefined;
+  #wakeReader = () => {};
+  #failWriter: (error: Error) => void = () => {};
+
+  /** @internal Use `acceptTls`. */
+  constructor(tcp: Deno.TcpConn, secureContext: ServerContext, first: Uint8Array) {
+    const hasRoom = () => this.#socket.readableLength < UNREAD_MAX;
+    this.#transport = new Transport(tcp, first, hasRoom);
+    // The types ask for a `net.Socket`; any duplex stream will do.
+    this.#socket = new tls.TLSSocket(this.#transport as never, { isServer: true, secureContext });
+    this.#socket.on("secure", () => {
+      this.#isSecure = true;
+      this.#wakeReader();
+    });
+    this.#socket.on("readable", () => this.#wakeReader());
+    this.#socket.on("end", () => {
+      this.#isFinished = true;
+      this.#wakeReader();
+    });
+    this.#socket.on("error", (error) => this.#fail(error));
+    this.#socket.on("close", () => this.#fail(new Deno.errors.ConnectionReset(HUNG_UP)));
+    this.#transport.on("error", (error) => this.#fail(error));
+  }
+
+  /** @internal Use `acceptTls`. */
+  async handshake(timeout: Nanoseconds): Promise<this | TlsFailure> {
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      this.close();
+    }, timerDelay(timeout));
+    while (!this.#isSecure && !this.#isFinished && this.#failure === undefined) await this.#woken();
+    clearTimeout(timer);
+    if (this.#isSecure && this.#failure === undefined) return this;
+    const why = isLate ? "it did not come in time" : inWords(this.#failure?.message ?? HUNG_UP);
+    this.close();
+    return { tlsFailure: why };
+  }
+
+  async read(buffer: Uint8Array): Promise<number | null> {
+    while (true) {
+      const size = Math.min(this.#socket.readableLength, buffer.length);
+      const bytes: Uint8Array | null = size === 0 ? null : this.#socket.read(size);
+      if (bytes !== null) {
+        buffer.set(bytes);
+        this.#transport.resumeReading();
+        return bytes.length;
+      }
+      if (this.#isFinished) return null;
+      if (this.#failure !== undefined) throw this.#failure;
+      this.#socket.read(0);
+      this.#transport.resumeReading();
+      await this.#woken();
+    }
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    return this.#written((done) => this.#socket.write(view, done), bytes.length);
+  }
+
+  closeWrite(): Promise<void> {
+    return this.#written((done) => this.#socket.end(done), undefined);
+  }
+
+  close(): void {
+    this.#fail(new Deno.errors.BadResource("the connection is closed"));
+    this.#socket.destroy();
+    this.#transport.destroy();
+  }
+
+  #written<T>(act: (done: (error?: Error | null) => void) => void, result: T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure !== undefined) return reject(this.#failure);
+      this.#failWriter = reject;
+      act((error) => error ? reject(error) : resolve(result));
+    });
+  }
+
+  #woken(): Promise<void> {
+    return new Promise((resolve) => this.#wakeReader = resolve);
+  }
+
+  /** The first failure stands. */
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    this.#wakeReader();
+    this.#failWriter(this.#failure);
+  }
+}
+
+/** Why a client's handshake failed, in words. */
+function inWords(message: string): string {
+  if (/InvalidContentType|wrong version number|http request/i.test(message)) {
+    return "the client does not speak TLS";
+  }
+  const [, alert] = /received fatal alert: (\w+)/.exec(message) ?? [];
+  if (alert === "UnknownCA") return "the client does not trust who signed the certificate";
+  if (alert !== undefined) return `the client refused: ${alert}`;
+  return message;
+}

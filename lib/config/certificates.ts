@@ -1,0 +1,252 @@
+/** What TLS needs besides config.yaml: what is in the files that it names, made sure of. */
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { dirname, isAbsolute, join } from "node:path";
+import { createSecureContext } from "node:tls";
+import { UserError } from "../user_error.ts";
+import type { Config } from "./mod.ts";
+import { type Finding, nameOf, type Path, readBytes } from "./yaml_file.ts";
+
+/** A certificate, its private key, and what is worth saying of them. */
+export interface KeyPair {
+  /** In PEM, with those that lead to its CA. */
+  readonly certificate: string;
+  /** In PEM. */
+  readonly key: string;
+  /** Host names and addresses that it is for. */
+  readonly names: readonly string[];
+  /** From then on it is not valid; in milliseconds since 1970. */
+  readonly expiresAtMs: number;
+}
+
+/** What is in all the files that a configuration names for TLS. */
+export interface Certificates {
+  /** With which the balancer answers clients; absent if they speak in the clear. */
+  readonly listener?: KeyPair;
+  /** In PEM: CAs by which backends are verified, besides the public ones. */
+  readonly backendCa?: string;
+}
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+/** Whoever is to renew a certificate hears of it this long before it expires. */
+const EXPIRES_SOON_DAYS = 14;
+
+/** What to do about a certificate that expires within two weeks; undefined if it does not. */
+export function expiryWarning({ expiresAtMs }: KeyPair, nowMs: number): string | undefined {
+  const days = Math.floor((expiresAtMs - nowMs) / DAY_MS);
+  if (days >= EXPIRES_SOON_DAYS) return undefined;
+  const when = days < 1 ? "in less than a day" : days === 1 ? "tomorrow" : `in ${days} days`;
+  return `the certificate expires ${when}, on ${dayOf(expiresAtMs)}: renew it`;
+}
+
+/** `2027-03-01`. */
+export function dayOf(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10);
+}
+
+/** What is in other files than before, one line each. */
+export function certificateChanges(before: Certificates, after: Certificates): string[] {
+  const { listener: had, backendCa } = before;
+  const { listener: has } = after;
+  const isSame = had?.certificate === has?.certificate && had?.key === has?.key;
+  return [
+    ...had === undefined || has === undefined || isSame
+      ? []
+      : [`another certificate, for ${namesInWords(has)}, until ${dayOf(has.expiresAtMs)}`],
+    ...backendCa === after.backendCa ? [] : ["other CAs for backends"],
+  ];
+}
+
+/** `one.test, 10.0.0.7`. */
+export function namesInWords({ names }: KeyPair): string {
+  return names.length === 0 ? "no name at all" : names.join(", ");
+}
+
+/** The files that a configuration names for TLS; relative paths start where it is itself. */
+export function certificateFiles(file: string, { tls, backendTls }: Config) {
+  const real = (path: string) => isAbsolute(path) ? path : join(dirname(file), path);
+  return {
+    ...tls !== undefined && { certificate: real(tls.certificate), key: real(tls.key) },
+    ...backendTls?.ca !== undefined && { ca: real(backendTls.ca) },
+  };
+}
+
+/**
+ * Reads the files that a configuration names for TLS.
+ *
+ * @param file The configuration's own.
+ * @param nowMs In milliseconds since 1970: what has expired by then is wrong.
+ * @returns What is in them, and everything that is wrong with them.
+ */
+export async function readCertificates(
+  file: string,
+  config: Config,
+  nowMs: number,
+): Promise<{ readonly certificates: Certificates; readonly findings: readonly Finding[] }> {
+  const { certificate, key, ca } = certificateFiles(file, config);
+  const findings: Finding[] = [];
+  const attempt = async <T>(path: Path, name: string | undefined, read: (name: string) => T) => {
+    if (name === undefined) return undefined;
+    try {
+      return await read(name);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      const { message, hint } = error;
+      findings.push({ path, message: `${nameOf(path)}: ${message}`, hint });
+      return undefined;
+    }
+  };
+  const chain = await attempt(["tls", "certificate"], certificate, async (name) => {
+    const chain = await readChain(name);
+    for (const one of chain.certificates) checkDates(name, one, nowMs);
+    return chain;
+  });
+  const privateKey = await attempt(["tls", "key"], key, readKey);
+  const authorities = await attempt(["backend_tls", "ca"], ca, readChain);
+  const listener = await attempt(["tls", "key"], key, (name) => {
+    if (chain === undefined || privateKey === undefined) return undefined;
+    return pair(chain, privateKey, name, certificate!);
+  });
+  return {
+    certificates: {
+      ...listener !== undefined && { listener },
+      ...authorities !== undefined && { backendCa: authorities.pem },
+    },
+    findings,
+  };
+}
+
+interface Chain {
+  readonly pem: string;
+  readonly certificates: readonly [X509Certificate, ...X509Certificate[]];
+}
+
+async function readChain(file: string): Promise<Chain> {
+  const blocks = (await readPem(file, "x509")).filter(({ label }) => label === "CERTIFICATE");
+  const certificates = blocks.map(({ text }, i) => {
+    try {
+      return new X509Certificate(text);
+    } catch {
+      const which = blocks.length === 1 ? "the certificate" : `certificate ${i + 1}`;
+      throw new UserError(`${file}: ${which} in it is damaged`);
+    }
+  });
+  const [first, ...rest] = certificates;
+  if (first === undefined) {
+    throw new UserError(`${file}: there is no certificate in it`, {
+      hint: "it has a line -----BEGIN CERTIFICATE----- for each",
+    });
+  }
+  return { pem: blocks.map(({ text }) => text).join("\n") + "\n", certificates: [first, ...rest] };
+}
+
+function checkDates(file: string, certificate: X509Certificate, nowMs: number): void {
+  const { validFrom, validTo, subject } = certificate;
+  const whose = subject === undefined ? "" : ` (${subject.replaceAll("\n", ", ")})`;
+  if (nowMs >= Date.parse(validTo)) {
+    throw new UserError(
+      `${file}: the certificate${whose} expired on ${dayOf(Date.parse(validTo))}`,
+      { hint: "renew it" },
+    );
+  }
+  if (nowMs < Date.parse(validFrom)) {
+    throw new UserError(
+      `${file}: the certificate${whose} is not valid before ${dayOf(Date.parse(validFrom))}`,
+      { hint: `is this machine's clock right? It says ${dayOf(nowMs)}` },
+    );
+  }
+}
+
+interface PrivateKey {
+  readonly pem: string;
+  readonly key: KeyObject;
+}
+
+async function readKey(file: string): Promise<PrivateKey> {
+  const blocks = await readPem(file, "pkey");
+  const block = blocks.find(({ label }) => label.endsWith("PRIVATE KEY"));
+  if (block === undefined) {
+    throw new UserError(`${file}: there is no private key in it`, {
+      hint: "it has a line like -----BEGIN PRIVATE KEY-----",
+    });
+  }
+  if (block.label.startsWith("ENCRYPTED") || block.text.includes("ENCRYPTED")) {
+    throw new UserError(`${file}: the private key is encrypted`, {
+      hint: `nobody is there to type a passphrase: \`openssl pkey -in ${file} -out key.pem\` ` +
+        "writes it without",
+    });
+  }
+  try {
+    const key = createPrivateKey(block.text);
+    checkKind(file, key);
+    return { pem: block.text + "\n", key };
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw new UserError(`${file}: the private key in it is damaged`);
+  }
+}
+
+const CURVES: readonly unknown[] = ["prime256v1", "secp384r1", "secp521r1"];
+const RSA_BITS_MIN = 2048;
+
+function checkKind(file: string, { asymmetricKeyType: type, asymmetricKeyDetails }: KeyObject) {
+  const { namedCurve, modulusLength = 0 } = asymmetricKeyDetails ?? {};
+  const isFit = type === "ed25519" || (type === "rsa" && modulusLength >= RSA_BITS_MIN) ||
+    (type === "ec" && CURVES.includes(namedCurve));
+  if (isFit) return;
+  const kind = type === "rsa" ? `RSA of ${modulusLength} bits` : namedCurve ?? type ?? "unknown";
+  throw new UserError(`${file}: a private key of this kind is of no use here: ${kind}`, {
+    hint: "use RSA of 2048 bits or more, P-256, P-384, P-521 or Ed25519",
+  });
+}
+
+/** Makes sure that a key belongs to a certificate, and that TLS takes them. */
+function pair(chain: Chain, { pem, key }: PrivateKey, keyFile: string, file: string): KeyPair {
+  const [leaf] = chain.certificates;
+  const belongsTo = chain.certificates.findIndex((one) => one.checkPrivateKey(key));
+  if (belongsTo !== 0) {
+    throw new UserError(`${keyFile}: the key does not belong to the certificate in ${file}`, {
+      ...belongsTo > 0 &&
+        { hint: `it belongs to certificate ${belongsTo + 1} in it: that one must be the first` },
+    });
+  }
+  try {
+    createSecureContext({ cert: chain.pem, key: pem });
+  } catch (error) {
+    throw new UserError(`${keyFile}: TLS refuses it: ${(error as Error).message}`);
+  }
+  return {
+    certificate: chain.pem,
+    key: pem,
+    names: namesOf(leaf),
+    expiresAtMs: Date.parse(leaf.validTo),
+  };
+}
+
+/** From `DNS:localhost, IP Address:127.0.0.1`. */
+function namesOf({ subjectAltName = "" }: X509Certificate): string[] {
+  return subjectAltName.split(", ").filter((name) => /^(DNS|IP Address):/.test(name))
+    .map((name) => name.slice(name.indexOf(":") + 1));
+}
+
+interface PemBlock {
+  readonly label: string;
+  readonly text: string;
+}
+
+/** How a SEQUENCE begins in DER: what is in a PEM file, not yet made text. */
+const DER_SEQUENCE = 0x30;
+
+/** @param command What of openssl makes PEM of it. */
+async function readPem(file: string, command: "x509" | "pkey"): Promise<PemBlock[]> {
+  const bytes = await readBytes(file);
+  const text = new TextDecoder("latin1").decode(bytes);
+  const blocks = [...text.matchAll(/-----BEGIN ([A-Z0-9 ]+)-----[^]*?-----END \1-----/g)]
+    .map(([text, label]) => ({ label: label!, text }));
+  if (blocks.length > 0) return blocks;
+  throw new UserError(`${file}: it is not PEM`, {
+    hint: bytes[0] === DER_SEQUENCE
+      ? `it looks like DER: \`openssl ${command} -inform der -in ${file}\` makes PEM of it`
+      : "a PEM file has lines like -----BEGIN CERTIFICATE-----",
+  });
+}

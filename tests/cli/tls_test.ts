@@ -1,0 +1,162 @@
+/** TLS from the command line: what `check` says, and certificates that change under a running balancer. */
+import assert from "node:assert/strict";
+import { connectTls, TLS_FILES } from "../support/certificates.ts";
+import { addressOf, lbsim, RunningLbsim } from "../support/process.ts";
+
+/** In a directory with a configuration and copies of the certificates. */
+async function inLab(text: string, act: (cwd: string) => Promise<void>): Promise<void> {
+  const cwd = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${cwd}/config.yaml`, text);
+    for await (const { name } of Deno.readDir(TLS_FILES)) {
+      await Deno.copyFile(`${TLS_FILES}/${name}`, `${cwd}/${name}`);
+    }
+    await act(cwd);
+  } finally {
+    await Deno.remove(cwd, { recursive: true });
+  }
+}
+
+function config(tls: string, backend = "127.0.0.1:1"): string {
+  return `listen: 127.0.0.1:0\nbackends:\n  - {id: B1, address: ${backend}}\n${tls}\n`;
+}
+
+interface Case {
+  readonly name: string;
+  readonly tls: string;
+  readonly code: 0 | 2;
+  readonly says: RegExp;
+}
+
+const CASES: readonly Case[] = [
+  {
+    name: "a certificate that is good",
+    tls: "tls: {certificate: one.pem, key: one.key}",
+    code: 0,
+    says: /encrypts +what clients .* as localhost, one\.test, 127\.0\.0\.1, ::1\n.* 2099-12-31\n/,
+  },
+  {
+    name: "backends with TLS",
+    tls: "backend_tls: {ca: ca.pem, server_name: one.test}\nhealth_check: {port: 80}",
+    code: 0,
+    says:
+      /encrypts +.*a certificate for one\.test, by a CA in ca\.pem, or .*\n +but probes of port 80/,
+  },
+  {
+    name: "backends with TLS and public certificates",
+    tls: "backend_tls: {}",
+    code: 0,
+    says: /encrypts +.* for the host of its address, by a public CA\n/,
+  },
+  {
+    name: "a file that is not there",
+    tls: "tls: {certificate: no.pem, key: one.key}",
+    code: 2,
+    says:
+      /^lbsim: config\.yaml:4:20: tls\.certificate: no\.pem: there is no such file\n {2}4 \| tls: .*\n {4}\| {20}\^{6}\n/,
+  },
+  {
+    name: "a key that belongs to another certificate",
+    tls: "tls: {certificate: one.pem, key: two.key}",
+    code: 2,
+    says: /:4:34: tls\.key: two\.key: the key does not belong to the certificate in one\.pem\n/,
+  },
+  {
+    name: "a certificate that has expired, and a CA file that is none",
+    tls: "tls:\n  certificate: expired.pem\n  key: one.key\nbackend_tls: {ca: one.key}",
+    code: 2,
+    says:
+      /:5:16: tls\.certificate: .* expired on 2021-01-01\n[^]*renew it\n\n.*:7:19: backend_tls\.ca: .* no certificate/,
+  },
+  {
+    name: "a key that was forgotten",
+    tls: "tls: {certificate: one.pem}",
+    code: 2,
+    says: /:4:1: tls\.key is missing\n[^]*add it, like `key: key\.pem`/,
+  },
+];
+
+for (const { name, tls, code, says } of CASES) {
+  Deno.test(`lbsim check meets ${name}`, () =>
+    inLab(config(tls), async (cwd) => {
+      const outcome = await lbsim(["check"], { cwd });
+      assert.match(code === 0 ? outcome.stdout : outcome.stderr, says);
+      assert.equal(outcome.code, code);
+    }));
+}
+
+Deno.test("lbsim check finds the files from another directory, and tells programs of them", () =>
+  inLab(config("tls: {certificate: one.pem, key: one.key}"), async (cwd) => {
+    const { code, stdout } = await lbsim(["check", `${cwd}/config.yaml`, "--json"]);
+    assert.equal(code, 0);
+    assert.deepEqual(JSON.parse(stdout).certificate, {
+      names: ["localhost", "one.test", "127.0.0.1", "::1"],
+      expires_at: "2099-12-31T00:00:00.000Z",
+    });
+  }));
+
+for (const command of ["lb", "up"]) {
+  Deno.test(`lbsim ${command} does not start with a bad certificate`, () =>
+    inLab(config("tls: {certificate: expired.pem, key: one.key}"), async (cwd) => {
+      const { code, stderr } = await lbsim([command], { cwd });
+      assert.equal(code, 2);
+      assert.match(stderr, /^lbsim: config\.yaml:4:20: .* expired on 2021-01-01\n/);
+    }));
+}
+
+for (const args of [["explain"], ["sim", "--set", "duration=1s", "--replications", "2"]]) {
+  Deno.test(`lbsim ${args[0]} asks for no certificate`, () =>
+    inLab(config("tls: {certificate: no.pem, key: no.key}\nbackend_tls: {}"), async (cwd) => {
+      const { code, stderr } = await lbsim(args, { cwd });
+      assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+    }));
+}
+
+const TLS_ONE = "tls: {certificate: one.pem, key: one.key}\ntimeouts: {drain: 200ms}";
+
+/** Windows ends a process without asking it. */
+const ignore = Deno.build.os === "windows";
+
+Deno.test(
+  "lbsim lb takes over a certificate that is replaced, and refuses a bad one",
+  { ignore },
+  async () => {
+    await using backend = new RunningLbsim(["backend", "127.0.0.1:0", "--id", "B1"]);
+    await inLab(config(TLS_ONE, await addressOf(backend)), async (cwd) => {
+      await using lb = new RunningLbsim(["lb"], { cwd });
+      const [host, port] = (await addressOf(lb)).split(":");
+      const connect = (name: string) => connectTls({ host: host!, port: Number(port) }, { name });
+      using early = await connect("one.test");
+      assert.match(await hello(early), /Hello from B1/);
+
+      // A new file in the place of the old one, the key before the certificate.
+      const replace = async (from: string, to: string) => {
+        await Deno.copyFile(`${cwd}/${from}`, `${cwd}/new`);
+        await Deno.rename(`${cwd}/new`, `${cwd}/${to}`);
+      };
+      await replace("two.key", "one.key");
+      await lb.line((line) => line.includes("the key does not belong to the certificate"));
+      using between = await connect("one.test");
+      assert.match(await hello(between), /Hello from B1/);
+
+      await replace("two.pem", "one.pem");
+      await lb.line((line) => line.includes("config_reloaded"));
+      const { changes } = lb.records.find(({ event }) => event === "config_reloaded")!;
+      assert.deepEqual(changes, [
+        "another certificate, for localhost, two.test, 127.0.0.1, ::1, until 2099-12-31",
+      ]);
+      using late = await connect("two.test");
+      assert.match(await hello(late), /Hello from B1/);
+      assert.match(await hello(early), /Hello from B1/);
+      assert.equal(lb.records.filter(({ event }) => event === "reload_failed").length, 1);
+      lb.kill("SIGTERM");
+      await lb.ended();
+    });
+  },
+);
+
+async function hello(connection: Deno.Conn): Promise<string> {
+  await connection.write(new TextEncoder().encode("hi\n"));
+  const buffer = new Uint8Array(100);
+  return new TextDecoder().decode(buffer.subarray(0, await connection.read(buffer) ?? 0));
+}

@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import {
+  type Certificates,
+  expiryWarning,
+  readCertificates,
+} from "../../../lib/config/certificates.ts";
+import { parseConfig } from "../../../lib/config/mod.ts";
+import { CA, ONE, TLS_FILES, TWO } from "../../support/certificates.ts";
+
+const NOW = Date.parse("2026-11-24T00:00:00Z");
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+interface Files {
+  readonly certificate?: string;
+  readonly key?: string;
+  readonly ca?: string;
+}
+
+/** What is read, and what is wrong: `path: message (hint)`. */
+async function read({ certificate = "one.pem", key = "one.key", ca }: Files, now = NOW) {
+  const config = parseConfig({
+    file: "config.yaml",
+    text: "backends: [{id: B1, address: 127.0.0.1:1}]\n" +
+      `tls: {certificate: ${JSON.stringify(certificate)}, key: ${JSON.stringify(key)}}\n` +
+      (ca === undefined ? "" : `backend_tls: {ca: ${ca}}\n`),
+  });
+  const { certificates, findings } = await readCertificates(
+    `${TLS_FILES}/config.yaml`,
+    config,
+    now,
+  );
+  const wrong = findings.map(({ path, message, hint }) =>
+    `${path.join("/")}: ${message.replaceAll(`${TLS_FILES}/`, "")}` +
+    (hint === undefined ? "" : ` (${hint.replaceAll(`${TLS_FILES}/`, "")})`)
+  );
+  return { certificates, wrong };
+}
+
+Deno.test("readCertificates() reads what the configuration names, relative to its file", async () => {
+  const { certificates, wrong } = await read({ ca: "ca.pem" });
+  assert.deepEqual(wrong, []);
+  const expected: Certificates = {
+    listener: { ...ONE, expiresAtMs: Date.parse("2099-12-31T00:00:00Z") },
+    backendCa: CA,
+  };
+  assert.deepEqual(certificates, expected);
+  const absolute = await read({ certificate: `${TLS_FILES}/two.pem`, key: `${TLS_FILES}/two.key` });
+  assert.deepEqual(absolute, { certificates: { listener: TWO }, wrong: [] });
+});
+
+const MISTAKES: readonly (readonly [string, Files, readonly RegExp[]])[] = [
+  ["a missing certificate and a missing key", { certificate: "no.pem", key: "no.key" }, [
+    /^tls\/certificate: tls\.certificate: no\.pem: there is no such file$/,
+    /^tls\/key: tls\.key: no\.key: there is no such file$/,
+  ]],
+  ["a directory", { certificate: "." }, [/^tls\/certificate: .*: is a directory/]],
+  ["what is not PEM", { certificate: "make.sh" }, [/it is not PEM \(.*BEGIN CERTIFICATE/]],
+  ["DER", { certificate: "one.der" }, [/it is not PEM \(.*openssl x509 -inform der -in one\.der/]],
+  ["a key for a certificate", { certificate: "one.key" }, [/there is no certificate in it/]],
+  ["a damaged certificate", { certificate: "damaged.pem" }, [/the certificate in it is damaged$/]],
+  ["a certificate for a key", { key: "one.pem" }, [/^tls\/key: .*there is no private key in it/]],
+  ["an encrypted key", { key: "encrypted.key" }, [
+    /the private key is encrypted \(.*openssl pkey -in encrypted\.key/,
+  ]],
+  ["a weak key", { key: "weak.key" }, [/of no use here: RSA of 1024 bits \(use RSA of 2048/]],
+  ["a damaged key", { key: "damaged.key" }, [/the private key in it is damaged/]],
+  ["another certificate's key", { key: "two.key" }, [
+    /^tls\/key: tls\.key: two\.key: the key does not belong to the certificate in .*one\.pem$/,
+  ]],
+  ["a chain in the wrong order", { certificate: "reversed.pem" }, [
+    /does not belong to the certificate in .* \(it belongs to certificate 2 in it/,
+  ]],
+  ["an expired certificate", { certificate: "expired.pem" }, [
+    /the certificate \(CN=expired\) expired on 2021-01-01 \(renew it\)$/,
+  ]],
+  ["a certificate of the future", { certificate: "future.pem" }, [
+    /is not valid before 2090-01-01 \(is this machine's clock right\? It says 2026-11-24\)$/,
+  ]],
+  ["a CA file without one", { ca: "one.key" }, [/^backend_tls\/ca: .*there is no certificate/]],
+];
+
+for (const [name, files, expected] of MISTAKES) {
+  Deno.test(`readCertificates() says what is wrong with ${name}`, async () => {
+    const { wrong } = await read(files);
+    assert.equal(wrong.length, expected.length, wrong.join("\n"));
+    expected.forEach((pattern, i) => assert.match(wrong[i]!, pattern));
+  });
+}
+
+Deno.test("readCertificates() goes by the time that it is told", async () => {
+  assert.deepEqual(
+    (await read({ certificate: "expired.pem" }, Date.parse("2020-06-01"))).wrong,
+    [],
+  );
+  const { wrong } = await read({}, Date.parse("2100-01-01"));
+  assert.match(wrong[0]!, /expired on 2099-12-31/);
+});
+
+Deno.test("expiryWarning() begins two weeks before", () => {
+  const at = (daysLeft: number) => expiryWarning(ONE, ONE.expiresAtMs - daysLeft * DAY_MS);
+  assert.equal(at(14), undefined);
+  assert.equal(at(13.9), "the certificate expires in 13 days, on 2099-12-31: renew it");
+  assert.equal(at(1.5), "the certificate expires tomorrow, on 2099-12-31: renew it");
+  assert.equal(at(0.5), "the certificate expires in less than a day, on 2099-12-31: renew it");
+});

@@ -1,0 +1,37 @@
+/** A live balancer for tests, and all that it says. */
+import type { Address } from "../../lib/address.ts";
+import { monotonicNow } from "../../lib/clock.ts";
+import type { Certificates } from "../../lib/config/certificates.ts";
+import type { Config } from "../../lib/config/mod.ts";
+import { EVENT_TYPES, EventStream, type LbEvent, NS_PER_S } from "../../lib/core/mod.ts";
+import { Balancer } from "../../lb/balancer.ts";
+import { configOf } from "./config.ts";
+
+/** Longer than anything takes here. */
+export const TIMEOUTS = { connect: 2 * NS_PER_S, idle: 60 * NS_PER_S, drain: 5 * NS_PER_S };
+
+/** Nobody is probed: every backend counts as up, whatever it is. */
+export const UNPROBED = { healthCheck: { ...configOf([]).healthCheck, type: "none" as const } };
+
+/** A balancer over these backends, and all that it says. */
+export async function balance(
+  addresses: readonly Address[],
+  overrides: Partial<Config> = {},
+  certificates?: Certificates,
+) {
+  const events = new EventStream();
+  const emitted: LbEvent[] = [];
+  events.subscribe(EVENT_TYPES, (event) => emitted.push(event));
+  const config = configOf(addresses, { timeouts: TIMEOUTS, ...overrides });
+  const options = { events, now: monotonicNow, seed: 1, certificates };
+  const balancer = await Balancer.start(config, options);
+  const of = <Type extends LbEvent["type"]>(type: Type) =>
+    emitted.filter((event) => event.type === type) as Extract<LbEvent, { type: Type }>[];
+  return {
+    balancer,
+    config,
+    emitted,
+    of,
+    [Symbol.asyncDispose]: async () => void await balancer.stop(),
+  };
+}
