@@ -15,8 +15,10 @@ import {
   type Nanoseconds,
   NS_PER_S,
   parseIp,
+  type Refusal,
   Scheduler,
   toMs,
+  type Waiting,
 } from "../lib/core/mod.ts";
 import { listen } from "../lib/listen.ts";
 import { encodeProxyHeader } from "../lib/proxy_protocol.ts";
@@ -178,7 +180,7 @@ export class Balancer {
         formatAddress(addresses.get(id)!) !== formatAddress(address);
       if (moved) this.scheduler.removeBackend(id);
     }
-    this.scheduler.reconfigure({ ...config, explainEvery: this.#explainEvery });
+    this.scheduler.reconfigure({ ...config, explainEvery: this.#explainEvery }, this.#now());
     this.#addresses = addresses;
     this.#config = { ...config, listen: before.listen, log: before.log };
     if (config.sticky !== undefined) {
@@ -203,7 +205,7 @@ export class Balancer {
    */
   async stop(hurry?: AbortSignal): Promise<StopSummary> {
     this.#stopping = true;
-    this.scheduler.stop();
+    this.scheduler.stop(this.#now());
     this.#keeper?.stopAsking();
     this.#listener.close();
     for (const client of this.#greeting) closeIfOpen(client);
@@ -264,7 +266,11 @@ export class Balancer {
     const tls = this.#backendTls;
     const header = this.#header(tcp, greeting);
     let held = this.scheduler.acquire(source.host, this.#now());
-    while (held.granted) {
+    while (!("reason" in held)) {
+      if (!held.granted) {
+        held = await this.#roomFor(held);
+        continue;
+      }
       const connection = await this.#dial(held.backend, tls, header);
       const now = this.#now();
       if (!("reason" in connection)) {
@@ -281,6 +287,20 @@ export class Balancer {
     }
     client.close();
     this.#ended();
+  }
+
+  /** Resolves when a backend has room for a client, or it has waited for too long. */
+  #roomFor(waiting: Waiting): Promise<Lease | Refusal> {
+    const { promise, resolve } = Promise.withResolvers<Lease | Refusal>();
+    const timer = setTimeout(
+      () => resolve(waiting.expire(this.#now())),
+      timerDelay(waiting.until - waiting.since),
+    );
+    waiting.settled = (outcome) => {
+      clearTimeout(timer);
+      resolve(outcome);
+    };
+    return promise;
   }
 
   /** Both connections are the relay's until it is over. */

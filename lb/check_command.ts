@@ -31,9 +31,13 @@ function expectations({ backends, healthCheck }: Config) {
   const probed = type !== "none";
   const ms = (probes: number, stretch: number) => probes * interval * stretch / NS_PER_MS;
   const primaries = backends.filter(({ backup }) => !backup);
-  const weights = primaries.reduce((sum, { weight }) => sum + weight, 0);
+  const weightOf = ({ weight, mode }: Config["backends"][number]) => mode === "ready" ? weight : 0;
+  const weights = primaries.reduce((sum, backend) => sum + weightOf(backend), 0);
   return {
-    shares: primaries.map(({ id, weight }) => ({ id, share: weight / weights })),
+    shares: primaries.map((backend) => ({
+      id: backend.id,
+      share: weights === 0 ? 0 : weightOf(backend) / weights,
+    })),
     ...probed && {
       detection_refusing_ms: { min: ms(fall - 1, 1 - jitter), max: ms(fall, 1 + jitter) },
       detection_silent_ms: {
@@ -148,7 +152,7 @@ function balances({ algorithm }: Config): string {
 }
 
 /** What only some configurations ask for. */
-function controls({ slowStart, ejection, onDown, whenNoneAvailable }: Config): string[][] {
+function controls({ slowStart, ejection, queue, onDown, whenNoneAvailable }: Config): string[][] {
   return [
     ...slowStart === undefined ? [] : [[
       "slowly",
@@ -160,6 +164,11 @@ function controls({ slowStart, ejection, onDown, whenNoneAvailable }: Config): s
       `a backend after ${ejection.failures} failed connects in a row, for ` +
       `${formatDuration(ejection.base)} and longer each time, up to ` +
       `${formatDuration(ejection.max)}; at most ${percent(ejection.maxShare)} of them at once`,
+    ]],
+    ...queue === undefined ? [] : [[
+      "queues",
+      `up to ${queue.length} clients while every backend is full, each for at most ` +
+      formatDuration(queue.timeout),
     ]],
     ...onDown === "keep" ? [] : [["on down", "closes the connections of a backend marked down"]],
     ...whenNoneAvailable === "refuse"
@@ -200,7 +209,7 @@ function backendLines(config: Config): string[] {
   const addressWidth = Math.max(
     ...config.backends.map(({ address }) => formatAddress(address).length),
   );
-  return config.backends.map(({ id, address, weight, maxConnections, backup }) => {
+  return config.backends.map(({ id, address, weight, maxConnections, backup, mode }) => {
     const share = shares.find((one) => one.id === id)?.share;
     return [
       id.padEnd(idWidth),
@@ -208,9 +217,15 @@ function backendLines(config: Config): string[] {
       `weight ${weight}`,
       backup ? "backup: only while no other is available" : `${(share! * 100).toFixed(1)} %`,
       ...maxConnections === undefined ? [] : [`at most ${maxConnections} connections`],
+      ...mode === "ready" ? [] : [MODES[mode]],
     ].join("  ");
   });
 }
+
+const MODES = {
+  drain: "drains: no new clients",
+  maintenance: "in maintenance: no new clients, no probes",
+} as const;
 
 function probes(config: Config): string[] {
   const { type, interval, timeout, rise, fall, jitter, path } = config.healthCheck;

@@ -12,6 +12,8 @@ import { logSentence } from "../lib/log.ts";
 /** Kinds that come once per connection: left unread, they are never made. */
 const CONNECTION_EVENTS = [
   "connection_opened",
+  "connection_queued",
+  "connection_dequeued",
   "connection_closed",
   "session_pinned",
   "session_adopted",
@@ -114,6 +116,8 @@ function levelOf(event: LbEvent): "debug" | "info" | "warning" | "error" {
 const REFUSALS: Readonly<Record<RefusalReason, string>> = {
   no_backend_available: "no backend is healthy and enabled",
   all_backends_full: "every backend is full",
+  queue_full: "every backend is full, and as many clients as may wait do so",
+  queue_timeout: "no backend had room for it in time",
   connection_limit: "the balancer is at limits.connections",
   connects_failed: "no backend could be reached",
   out_of_descriptors: "this machine has no file descriptor left",
@@ -146,6 +150,13 @@ function say(event: LbEvent): string {
     case "connect_failed":
       return `#${event.connection} ${event.client} → ${event.backend} connect failed: ` +
         `${event.reason}${detailed(event)} (attempt ${event.attempt})`;
+    case "connection_queued":
+      return `#${event.connection} ${event.client} waits: every backend is full ` +
+        `(${event.waiting} waiting)`;
+    case "connection_dequeued":
+      return `#${event.connection} ${event.client} ${
+        event.backend === null ? "has left the queue" : `→ ${event.backend} has room`
+      } after ${ms(event.waited_ms)} (${event.waiting} waiting)`;
     case "connection_refused":
       return `#${event.connection} ${event.client} refused: ${REFUSALS[event.reason]}${
         detailed(event)

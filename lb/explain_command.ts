@@ -8,6 +8,7 @@ import {
   type ExplainedBackend,
   type PickExplained,
   Scheduler,
+  Waiting,
 } from "../lib/core/mod.ts";
 import { didYouMean } from "../lib/config/suggest.ts";
 import { UserError } from "../lib/user_error.ts";
@@ -98,17 +99,19 @@ function explain(
     }
     scheduler.setMode(id, "maintenance", 0);
   }
-  for (const { id } of config.backends) {
+  for (const { id, mode } of config.backends) {
     const state = states.get(id);
-    scheduler.setMode(id, state === "drain" || state === "maintenance" ? state : "ready", 0);
+    const said = state === "drain" || state === "maintenance" ? state : "ready";
+    scheduler.setMode(id, state === undefined ? mode : said, 0);
     if (state !== "down") continue;
     for (let i = 0; i < config.healthCheck.fall; i++) scheduler.probed(id, false, 0, 0);
   }
   let result: PickExplained | undefined;
   events.subscribe(["pick_explained"], (event) => result = event);
-  scheduler.acquire(client, 0);
+  const outcome = scheduler.acquire(client, 0);
   const { backend, rule, candidates } = result!;
-  return { client, backend, rule, candidates };
+  const waits = outcome instanceof Waiting;
+  return { client, backend, rule: waits ? "every backend is full: it waits" : rule, candidates };
 }
 
 function table({ client, backend, rule, candidates }: ReturnType<typeof explain>): string[] {

@@ -65,6 +65,10 @@ export class StatusReporter {
       for (const status of this.status()) {
         logSentence(log, "info", statusLine(status), { event: "status", ...status });
       }
+      const { waiting } = this.#scheduler;
+      if (waiting === 0) return;
+      const sentence = `${waiting} waiting for a backend to have room`;
+      logSentence(log, "info", sentence, { event: "status", waiting });
     }, timerDelay(interval));
   }
 

@@ -319,7 +319,13 @@ function demoConfig(
   return {
     listen: { host: "127.0.0.1", port: 0 },
     algorithm: algorithmNamed(algorithm),
-    backends: [...addresses].map(([id, address]) => ({ id, address, weight: 1, backup: false })),
+    backends: [...addresses].map(([id, address]) => ({
+      id,
+      address,
+      weight: 1,
+      backup: false,
+      mode: "ready",
+    })),
     healthCheck: {
       type: "tcp",
       interval,

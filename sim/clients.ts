@@ -168,8 +168,10 @@ export class Clients {
     recorder.completions++;
     const started = startedAt[c]!;
     if (started >= warmup) {
-      recorder.requestDone(connections.backend[c]!, now - started, connections.waited[c]!);
+      const waited = connections.queued[c]! + connections.waited[c]!;
+      recorder.requestDone(connections.backend[c]!, now - started, waited);
     }
+    connections.queued[c] = 0;
     const left = connections.requestsLeft[c]! - 1;
     connections.requestsLeft[c] = left;
     if (left > 0 && !this.#leaving) {

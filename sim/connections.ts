@@ -1,4 +1,4 @@
-import type { Lease } from "../lib/core/mod.ts";
+import type { Lease, Waiting } from "../lib/core/mod.ts";
 
 /** The client waits for an answer to its request, or for its next attempt at it. */
 export const WAITED_FOR = 1;
@@ -22,6 +22,8 @@ export const PROBE = 256;
 export const ANSWERED = 512;
 /** In use. */
 export const TAKEN = 1024;
+/** It waits at the balancer for a backend to have room. */
+export const QUEUED = 2048;
 
 /** What an answer says. */
 export const OK = 0;
@@ -45,6 +47,8 @@ export class Connections {
   submittedAt = new Float64Array(0);
   /** How long its request waited at the backend before it was served. */
   waited = new Float64Array(0);
+  /** How long its first request waited at the balancer for a backend to have room. */
+  queued = new Float64Array(0);
   /** How much work the request is. */
   work = new Float64Array(0);
   /** How much of the work was left at `servedFrom`; for a shared server, its virtual time of completion. */
@@ -72,6 +76,8 @@ export class Connections {
   next = new Int32Array(0);
   previous = new Int32Array(0);
   readonly lease: (Lease | undefined)[] = [];
+  /** Its place in the balancer's queue. */
+  readonly place: (Waiting | undefined)[] = [];
   readonly #free: number[] = [];
   #size = 0;
 
@@ -87,9 +93,11 @@ export class Connections {
       if (this.#size === this.flags.length) this.#grow();
       c = this.#size++;
       this.lease.push(undefined);
+      this.place.push(undefined);
     }
     this.flags[c] = flags | TAKEN;
     this.pending[c] = 0;
+    this.queued[c] = 0;
     return c;
   }
 
@@ -119,6 +127,7 @@ const DOUBLES = [
   "startedAt",
   "submittedAt",
   "waited",
+  "queued",
   "work",
   "workLeft",
   "servedFrom",

@@ -28,32 +28,36 @@ export const ABORT_AT_BALANCER = 11;
 export const ABORT_AT_BACKEND = 12;
 /** The balancer learns that the backend has reset a connection [connection]. */
 export const RESET_AT_BALANCER = 13;
+/** A backend has room for a connection that waited for it [connection]. */
+export const HAS_ROOM = 14;
+/** A connection has waited for too long for a backend to have room [connection]. */
+export const QUEUE_TIMEOUT = 15;
 /** The patience of the client that has waited longest may be over. */
-export const CLIENT_DEADLINE = 14;
+export const CLIENT_DEADLINE = 16;
 /** Connections that have been silent for too long are to go. */
-export const IDLE_SWEEP = 15;
+export const IDLE_SWEEP = 17;
 /** A fault begins [fault]. */
-export const FAULT_BEGINS = 16;
+export const FAULT_BEGINS = 18;
 /** A fault ends [fault]. */
-export const FAULT_ENDS = 17;
+export const FAULT_ENDS = 19;
 /** Measuring begins. */
-export const WARM = 18;
+export const WARM = 20;
 /** Clients stop coming. */
-export const END = 19;
+export const END = 21;
 
 /** Kinds from here on go on for ever and are waited for by nobody. */
-export const BACKGROUND = 20;
+export const BACKGROUND = 22;
 /** A probe is due [probe]. */
-export const PROBE_DUE = 20;
+export const PROBE_DUE = 22;
 /** A probe's connect reaches the backend [probe]. */
-export const PROBE_CONNECT = 21;
+export const PROBE_CONNECT = 23;
 /** A probe's request reaches the backend [probe]. */
-export const PROBE_REQUEST = 22;
+export const PROBE_REQUEST = 24;
 /** A probe's result is there: an answer, or none in time [probe]. */
-export const PROBE_RESULT = 23;
+export const PROBE_RESULT = 25;
 /** A flapping backend crashes or comes back [fault]. */
-export const FLAP = 24;
+export const FLAP = 26;
 /** A slice of the time series ends. */
-export const SLICE = 25;
+export const SLICE = 27;
 /** An operator does something: which of the actions. */
-export const OPERATE = 26;
+export const OPERATE = 28;

@@ -1,5 +1,5 @@
 import { assert } from "../lib/core/mod.ts";
-import { AT_BACKEND, LEASED, PROMISED, TAKEN, WAITED_FOR } from "./connections.ts";
+import { AT_BACKEND, LEASED, PROMISED, QUEUED, TAKEN, WAITED_FOR } from "./connections.ts";
 import type { World } from "./world.ts";
 
 /**
@@ -15,6 +15,7 @@ export function checkInvariants(world: World): void {
   const promised = new Array<number>(backends.length).fill(0);
   const leased = new Array<number>(backends.length).fill(0);
   const held = new Array<number>(balancers.length).fill(0);
+  const queued = new Array<number>(balancers.length).fill(0);
   for (let c = 0; c < size; c++) {
     const flag = flags[c]!;
     if ((flag & TAKEN) === 0) continue;
@@ -22,6 +23,7 @@ export function checkInvariants(world: World): void {
     const at = backend[c]!;
     if ((flag & AT_BACKEND) !== 0) atBackend[at] = atBackend[at]! + 1;
     if ((flag & PROMISED) !== 0) promised[at] = promised[at]! + 1;
+    if ((flag & QUEUED) !== 0) queued[balancer[c]!] = queued[balancer[c]!]! + 1;
     if ((flag & LEASED) === 0) continue;
     leased[at] = leased[at]! + 1;
     held[balancer[c]!] = held[balancer[c]!]! + 1;
@@ -43,5 +45,6 @@ export function checkInvariants(world: World): void {
   }
   for (const { index, scheduler } of balancers) {
     assert(scheduler.connections === held[index], "a balancer counts the leases it has given");
+    assert(scheduler.waiting === queued[index], "a balancer counts those who wait");
   }
 }

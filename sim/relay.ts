@@ -5,6 +5,7 @@ import {
   type Lease,
   type Nanoseconds,
   type Refusal,
+  type Waiting,
 } from "../lib/core/mod.ts";
 import type { BalancerModel } from "./balancer_model.ts";
 import {
@@ -16,6 +17,7 @@ import {
   OPEN,
   PROBE,
   PROMISED,
+  QUEUED,
   REFUSED,
   WAITED_FOR,
 } from "./connections.ts";
@@ -25,7 +27,9 @@ import {
   CONNECT,
   CONNECT_REPLY,
   CONNECT_TIMEOUT,
+  HAS_ROOM,
   IDLE_SWEEP,
+  QUEUE_TIMEOUT,
   REQUEST,
 } from "./event_kinds.ts";
 import type { TurnedAway } from "./recorder.ts";
@@ -104,6 +108,18 @@ export class Relay {
     this.#connect(c, this.#giveUp(c, reason, now), now);
   }
 
+  /** A backend has room for a connection that waited. */
+  hasRoom(c: number, now: Nanoseconds): void {
+    this.#world.connections.pending[c] = 0;
+    if (!this.#dial(c, now)) this.connectFailed(c, "refused", now);
+  }
+
+  /** Nobody had room for a connection in time. */
+  waitedTooLong(c: number, now: Nanoseconds): void {
+    const { reason } = this.#leaveQueue(c).expire(now);
+    this.#turnAway(c, reason, now);
+  }
+
   /** Another request of an open connection leaves its client. */
   forward(c: number, now: Nanoseconds): void {
     const { links } = this.#world;
@@ -140,6 +156,7 @@ export class Relay {
     const { flags } = connections;
     flags[c] = flags[c]! & ~ABORTING;
     if ((flags[c]! & LEASED) !== 0) this.#letGo(c, "client_aborted", now);
+    else if ((flags[c]! & QUEUED) !== 0) this.#leaveQueue(c).leave(now);
     this.#world.settle(c);
   }
 
@@ -164,6 +181,12 @@ export class Relay {
   /** A balancer dies: its connections are reset in both directions. */
   drop(balancer: BalancerModel, now: Nanoseconds): void {
     const { connections } = this.#world;
+    for (let c = 0; c < connections.size; c++) {
+      if ((connections.flags[c]! & QUEUED) === 0) continue;
+      if (connections.balancer[c] !== balancer.index) continue;
+      this.#leaveQueue(c).leave(now);
+      this.#turnAway(c, "balancer_down", now);
+    }
     for (let c = 0; c < connections.size; c++) {
       const held = (connections.flags[c]! & (LEASED | PROBE)) === LEASED;
       if (!held || connections.balancer[c] !== balancer.index) continue;
@@ -201,36 +224,70 @@ export class Relay {
   }
 
   /** Goes from pick to pick until a connect is under way, has succeeded, or nobody is left. */
-  #connect(c: number, granted: Lease | Refusal, now: Nanoseconds): void {
-    const { connections, links, queue, backends } = this.#world;
-    let lease = granted;
-    while (lease.granted) {
-      const { index } = lease.backend;
-      connections.flags[c] = connections.flags[c]! | LEASED;
-      connections.lease[c] = lease;
-      connections.backend[c] = index;
-      backends[index]!.count(1, now);
-      const cut = this.#isCut(c);
-      if (!links.backend.instant && !cut) {
-        connections.pending[c] = queue.push(now + links.backend.delay(), CONNECT, c);
-        return;
-      }
-      const verdict = cut ? "silent" : backends[index]!.verdict;
-      if (verdict === "accepted") {
-        this.#promise(c);
-        this.#connected(c, now);
-        return;
-      }
-      if (verdict === "silent") {
-        connections.pending[c] = queue.push(this.#connectDeadline(c), CONNECT_TIMEOUT, c);
-        return;
-      }
-      lease = this.#giveUp(c, "refused", now);
+  #connect(c: number, outcome: Lease | Waiting | Refusal, now: Nanoseconds): void {
+    while (outcome.granted) {
+      this.#take(c, outcome, now);
+      if (this.#dial(c, now)) return;
+      outcome = this.#giveUp(c, "refused", now);
     }
-    this.#turnAway(c, lease.reason, now);
+    if ("reason" in outcome) this.#turnAway(c, outcome.reason, now);
+    else this.#queue(c, outcome);
   }
 
-  #giveUp(c: number, reason: ConnectFailure, now: Nanoseconds): Lease | Refusal {
+  #take(c: number, lease: Lease, now: Nanoseconds): void {
+    const { connections, backends } = this.#world;
+    const { index } = lease.backend;
+    connections.flags[c] = connections.flags[c]! | LEASED;
+    connections.lease[c] = lease;
+    connections.backend[c] = index;
+    backends[index]!.count(1, now);
+  }
+
+  /** Begins to connect; false if that is refused at once. */
+  #dial(c: number, now: Nanoseconds): boolean {
+    const { connections, links, queue } = this.#world;
+    const cut = this.#isCut(c);
+    if (!links.backend.instant && !cut) {
+      connections.pending[c] = queue.push(now + links.backend.delay(), CONNECT, c);
+      return true;
+    }
+    const verdict = cut ? "silent" : this.#backend(c).verdict;
+    if (verdict === "accepted") {
+      this.#promise(c);
+      this.#connected(c, now);
+    } else if (verdict === "silent") {
+      connections.pending[c] = queue.push(this.#connectDeadline(c), CONNECT_TIMEOUT, c);
+    }
+    return verdict !== "refused";
+  }
+
+  /** The client waits for a backend to have room. */
+  #queue(c: number, place: Waiting): void {
+    const { connections, queue } = this.#world;
+    connections.flags[c] = connections.flags[c]! | QUEUED;
+    connections.place[c] = place;
+    connections.pending[c] = queue.push(place.until, QUEUE_TIMEOUT, c);
+    place.settled = (outcome, now) => {
+      assert(outcome.granted, "in a simulation no balancer stops in order");
+      this.#leaveQueue(c);
+      connections.queued[c] = connections.queued[c]! + now - place.since;
+      this.#take(c, outcome, now);
+      // What made room for it is not over yet: the connect begins after that.
+      connections.pending[c] = queue.push(now, HAS_ROOM, c);
+    };
+  }
+
+  #leaveQueue(c: number): Waiting {
+    const { connections } = this.#world;
+    const place = connections.place[c];
+    assert(place !== undefined, "a connection that is queued has a place in the queue");
+    connections.flags[c] = connections.flags[c]! & ~QUEUED;
+    connections.place[c] = undefined;
+    connections.pending[c] = 0;
+    return place;
+  }
+
+  #giveUp(c: number, reason: ConnectFailure, now: Nanoseconds): Lease | Waiting | Refusal {
     const lease = this.#lease(c);
     this.#unlease(c, now);
     return lease.connectFailed(reason, now);

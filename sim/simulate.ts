@@ -23,6 +23,7 @@ import {
   FAULT_BEGINS,
   FAULT_ENDS,
   FLAP,
+  HAS_ROOM,
   IDLE_SWEEP,
   NEXT_REQUEST,
   OPERATE,
@@ -30,6 +31,7 @@ import {
   PROBE_DUE,
   PROBE_REQUEST,
   PROBE_RESULT,
+  QUEUE_TIMEOUT,
   REACH_BALANCER,
   REQUEST,
   RESET_AT_BALANCER,
@@ -147,7 +149,7 @@ class Simulation {
   }
 
   #handle(kind: number, subject: number, sequence: number, now: Nanoseconds): void {
-    if (kind <= RESET_AT_BALANCER && kind !== ARRIVAL) {
+    if (kind <= QUEUE_TIMEOUT && kind !== ARRIVAL) {
       this.#handleConnection(kind, subject, sequence, now);
       return;
     }
@@ -243,6 +245,12 @@ class Simulation {
         break;
       case RESET_AT_BALANCER:
         relay.wasReset(c, now);
+        break;
+      case HAS_ROOM:
+        relay.hasRoom(c, now);
+        break;
+      case QUEUE_TIMEOUT:
+        relay.waitedTooLong(c, now);
         break;
     }
   }

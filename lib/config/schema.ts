@@ -89,6 +89,9 @@ const backend = z.strictObject({
   max_connections: integer(1, MAX).optional()
     .describe("at this many connections in flight it is full; no limit if left out"),
   backup: flag().default(false).describe("used only while no other backend is available"),
+  mode: oneOf(["ready", "drain", "maintenance"]).default("ready").describe(
+    "drain: no new clients, what is open may finish. maintenance: nothing new, and no probes",
+  ),
 });
 
 /** `200`, `200-399`. */
@@ -242,6 +245,11 @@ const backendTls = z.strictObject({
   ),
 });
 
+const queue = z.strictObject({
+  length: integer(1, 1_000_000).default(1000).describe("so many may wait; more are refused"),
+  timeout: duration({ positive: true }).prefault("5s").describe("for so long at most"),
+});
+
 const timeouts = z.strictObject({
   connect: duration({ positive: true }).prefault("2s").describe(
     "for a connect to a backend, its TLS handshake included",
@@ -300,6 +308,10 @@ export const configSchema = z.strictObject({
   ),
   ejection: ejection.optional().describe(
     "failed connects keep a backend out for a while; off if left out",
+  ),
+  queue: queue.optional().describe(
+    "while every backend is at its max_connections clients wait, first come, first served; " +
+      "off if left out: they are refused",
   ),
   on_down: oneOf(["keep", "close"]).default("keep").describe(
     "connections on a backend that is marked down: kept while they last, or closed",

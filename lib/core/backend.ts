@@ -12,6 +12,8 @@ export interface BackendOptions {
   readonly maxConnections?: number | undefined;
   /** Used only while no other backend is available. */
   readonly backup: boolean;
+  /** `ready` if left out. */
+  readonly mode?: BackendMode | undefined;
 }
 
 /**
@@ -33,7 +35,7 @@ export class Backend implements Candidate {
   /** What its probes say. */
   readonly health: Health;
   /** What the operator wants. Apart from health: neither changes the other. */
-  mode: BackendMode = "ready";
+  mode: BackendMode;
   /** Connections being opened to it and open on it. Never reset by a probe. */
   inFlight = 0;
   /** Connections that reached it, since the start. */
@@ -62,6 +64,7 @@ export class Backend implements Candidate {
     this.id = options.id;
     this.index = index;
     this.backup = options.backup;
+    this.mode = options.mode ?? "ready";
     this.maxConnections = options.maxConnections ?? Infinity;
     this.fullWeight = options.weight;
     this.weight = options.weight;

@@ -11,6 +11,10 @@ export type RefusalReason =
   | "no_backend_available"
   /** There are healthy backends, and each is at its `max_connections`. */
   | "all_backends_full"
+  /** So it is, and as many clients as may wait do so already. */
+  | "queue_full"
+  /** It has waited for a backend to have room for as long as it may. */
+  | "queue_timeout"
   /** The balancer is at `limits.connections`. */
   | "connection_limit"
   /** Its address is not on the list `allow`, or on the list `deny`. */
@@ -78,6 +82,27 @@ export interface ConnectFailed extends At {
   readonly reason: ConnectFailure;
   /** What the reason leaves open, in a few words. */
   readonly detail?: string;
+}
+
+/** Every backend is full: a client waits. */
+export interface ConnectionQueued extends At {
+  readonly type: "connection_queued";
+  readonly connection: number;
+  readonly client: string;
+  /** How many wait, this one included. */
+  readonly waiting: number;
+}
+
+/** A client waits no more. One that has waited for too long is told of as refused. */
+export interface ConnectionDequeued extends At {
+  readonly type: "connection_dequeued";
+  readonly connection: number;
+  readonly client: string;
+  /** Which backend has room for it; null if the client has left. */
+  readonly backend: string | null;
+  readonly waited_ms: number;
+  /** How many wait, this one no longer counted. */
+  readonly waiting: number;
 }
 
 /** A client was turned away. */
@@ -273,6 +298,8 @@ export interface AcceptResumed extends At {
 export type LbEvent =
   | ConnectionOpened
   | ConnectFailed
+  | ConnectionQueued
+  | ConnectionDequeued
   | ConnectionRefused
   | ConnectionClosed
   | ProbeDone
@@ -300,6 +327,8 @@ export type EventType = LbEvent["type"];
 export const EVENT_TYPES = [
   "connection_opened",
   "connect_failed",
+  "connection_queued",
+  "connection_dequeued",
   "connection_refused",
   "connection_closed",
   "probe",

@@ -13,14 +13,10 @@ export { Explanation } from "./explanation.ts";
 export { Health, type HealthRules, ProbeSchedule } from "./health.ts";
 export { type IpGroups, isIn, parseIp, parsePrefix, type Prefix } from "./prefix.ts";
 export { childSeed, createRandom, type Random } from "./random.ts";
-export {
-  Lease,
-  type Refusal,
-  Scheduler,
-  type SchedulerOptions,
-  type SlowStartRules,
-  type Traffic,
-} from "./scheduler.ts";
+export { Lease, type Refusal, type Traffic } from "./lease.ts";
+export { Scheduler } from "./scheduler.ts";
+export type { SchedulerOptions, SlowStartRules } from "./scheduler_options.ts";
 export { type Recovery, SessionJournal, type SessionJournalRules } from "./session_journal.ts";
 export { type Session, SessionMap, type SessionRecord, type StickyRules } from "./sessions.ts";
+export { type QueueRules, Waiting } from "./wait_queue.ts";
 export { type Nanoseconds, NS_PER_MS, NS_PER_S, NS_PER_US } from "./time.ts";

@@ -4,7 +4,7 @@ import {
   createAlgorithm,
   type PickTrace,
 } from "./algorithms/mod.ts";
-import { Admission, type AdmissionRules } from "./admission.ts";
+import { Admission } from "./admission.ts";
 import { assert } from "./assert.ts";
 import { Backend, type BackendMode, type BackendOptions } from "./backend.ts";
 import { clientKey } from "./client_key.ts";
@@ -15,157 +15,17 @@ import {
   type RefusalReason,
   toMs,
 } from "./events.ts";
-import { Ejection, type EjectionRules } from "./ejection.ts";
+import { Ejection } from "./ejection.ts";
 import { Explanation } from "./explanation.ts";
-import type { HealthRules } from "./health.ts";
-import type { Prefix } from "./prefix.ts";
+import { Lease, type Refusal, type Traffic } from "./lease.ts";
 import type { Random } from "./random.ts";
+import type { SchedulerOptions } from "./scheduler_options.ts";
 import { type Session, SessionMap, type SessionRecord, type StickyRules } from "./sessions.ts";
 import { type Nanoseconds, NS_PER_MS } from "./time.ts";
-
-/** Everything that the operator decides. */
-export interface SchedulerOptions {
-  readonly algorithm: AlgorithmOptions;
-  readonly backends: readonly BackendOptions[];
-  /** `type: none` probes nothing: every backend counts as up. */
-  readonly healthCheck: HealthRules & { readonly type: string };
-  /** Left out: clients do not stick. */
-  readonly sticky?: StickyRules | undefined;
-  /** How many further backends a connection may try when a connect fails. */
-  readonly retries: number;
-  readonly limits: {
-    /** Connections at once, over all backends. */
-    readonly connections: number;
-    readonly perClient?: AdmissionRules["perClient"];
-  };
-  /** Only clients from here may come in; everybody if left out. */
-  readonly allow?: readonly Prefix[] | undefined;
-  /** Clients from here may not. */
-  readonly deny?: readonly Prefix[] | undefined;
-  /** Failed connects keep a backend out for a while. Left out: they do not. */
-  readonly ejection?: EjectionRules | undefined;
-  /** A backend that has recovered is not flooded. Left out: it gets its full share at once. */
-  readonly slowStart?: SlowStartRules | undefined;
-  /**
-   * What becomes of a client when no backend is active: `refuse` it (if left out), or `try-anyway` any
-   * that the operator has not disabled.
-   */
-  readonly whenNoneAvailable?: "refuse" | "try-anyway" | undefined;
-  /** Of so many connections one pick is explained, if anybody reads that; 1 if left out. */
-  readonly explainEvery?: number | undefined;
-}
-
-/** How a backend that has recovered comes back. */
-export interface SlowStartRules {
-  /** Its weight grows linearly for this long. */
-  readonly duration: Nanoseconds;
-  /** The share of its weight with which it begins, in (0, 1]. */
-  readonly floor: number;
-}
+import { Waiting, WaitQueue } from "./wait_queue.ts";
 
 /** A growing weight goes up in so many steps: algorithms need not hear of every instant. */
 const SLOW_START_STEPS = 20;
-
-/** A client that was turned away, and why. An ordinary value: it happens. */
-export interface Refusal {
-  readonly granted: false;
-  readonly reason: RefusalReason;
-}
-
-/** How much was relayed, for the record. */
-export interface Traffic {
-  readonly bytesToBackend: number;
-  readonly bytesToClient: number;
-}
-
-const NO_TRAFFIC: Traffic = { bytesToBackend: 0, bytesToClient: 0 };
-
-/**
- * A connection's hold on a backend. It counts as in flight from the moment it is granted, before the
- * connect begins, so that a burst cannot pile onto one backend. It ends exactly once: by
- * `connectFailed`, `refuse` or `release`.
- */
-export class Lease {
-  readonly granted = true;
-  /** Number of the client's connection, from 1; it stays the same over failed attempts. */
-  readonly connection: number;
-  /** The client's address, as it came. */
-  readonly client: string;
-  readonly backend: Backend;
-  /** 1 for the first backend tried. */
-  readonly attempt: number;
-  /** When this backend was picked. */
-  readonly acquiredAt: Nanoseconds;
-  /** @internal */
-  readonly session: Session<Backend> | undefined;
-  /** Where its client is counted, if anywhere. @internal */
-  admission: Admission | undefined;
-  /** Backends that failed before this one, latest first. @internal */
-  readonly tried: Lease | undefined;
-  #state: "opening" | "open" | "ended" = "opening";
-  #answered = false;
-  readonly #scheduler: Scheduler;
-
-  /** @internal Leases come from `Scheduler.acquire`. */
-  constructor(
-    scheduler: Scheduler,
-    connection: number,
-    client: string,
-    backend: Backend,
-    now: Nanoseconds,
-    session: Session<Backend> | undefined,
-    tried: Lease | undefined,
-  ) {
-    this.#scheduler = scheduler;
-    this.connection = connection;
-    this.client = client;
-    this.backend = backend;
-    this.acquiredAt = now;
-    this.session = session;
-    this.tried = tried;
-    this.attempt = tried === undefined ? 1 : tried.attempt + 1;
-  }
-
-  /** The connect succeeded. */
-  connected(now: Nanoseconds): void {
-    assert(this.#state === "opening", "a lease connects at most once");
-    this.#state = "open";
-    this.#scheduler._connected(this, now);
-  }
-
-  /** The backend sent the first byte of an answer. Only the first call counts. */
-  answered(now: Nanoseconds): void {
-    if (this.#answered) return;
-    this.#answered = true;
-    this.#scheduler._answered(this, now);
-  }
-
-  /**
-   * The connect failed: ends this lease, and looks for a backend that was not yet tried.
-   *
-   * @param detail What the reason leaves open, in a few words.
-   */
-  connectFailed(reason: ConnectFailure, now: Nanoseconds, detail?: string): Lease | Refusal {
-    assert(this.#state === "opening", "only a lease that is being opened can fail to connect");
-    this.#state = "ended";
-    return this.#scheduler._connectFailed(this, reason, now, detail);
-  }
-
-  /** The driver cannot even try this backend, or is to stop trying: turns the client away. */
-  refuse(reason: RefusalReason, now: Nanoseconds): Refusal {
-    assert(this.#state === "opening", "only a client that is not yet served can be turned away");
-    this.#state = "ended";
-    return this.#scheduler._refused(this, reason, now);
-  }
-
-  /** The connection ended, or its client left before there was one. */
-  release(end: ConnectionEnd, now: Nanoseconds, traffic: Traffic = NO_TRAFFIC): void {
-    assert(this.#state !== "ended", "a lease is released exactly once");
-    const opened = this.#state === "open";
-    this.#state = "ended";
-    this.#scheduler._released(this, opened, end, traffic, now);
-  }
-}
 
 /**
  * Decides which backend a connection goes to, and keeps the three tables: `activeServers`,
@@ -173,7 +33,7 @@ export class Lease {
  * randomness from the outside. The live balancer and the simulator drive this same class.
  *
  * A driver calls `acquire` for each client, ends the lease it gets exactly once, and reports each
- * probe by `probed`.
+ * probe by `probed`. If clients may wait, it also keeps their timeouts.
  */
 export class Scheduler {
   #options: SchedulerOptions;
@@ -187,6 +47,7 @@ export class Scheduler {
   /** Those that time will change: they are ejected, or start slowly. */
   readonly #passing = new Set<Backend>();
   #admission: Admission | undefined;
+  readonly #queue = new WaitQueue();
   #connections = 0;
   #lastConnection = 0;
   #lastAnyway = 0;
@@ -263,6 +124,11 @@ export class Scheduler {
     return this.#connections;
   }
 
+  /** Clients that wait for a backend to have room. */
+  get waiting(): number {
+    return this.#queue.size;
+  }
+
   /** The backend with this id. */
   backend(id: string): Backend | undefined {
     return this.#byId.get(id);
@@ -309,14 +175,16 @@ export class Scheduler {
   /**
    * Takes over other options while it runs. Backends that stay keep their connections, counts, health and
    * sessions; those that are gone are removed; those that are new wait for their first probe. An
-   * algorithm whose parameters stay the same keeps its turns.
+   * algorithm whose parameters stay the same keeps its turns. Who waits goes on waiting, as long as it was
+   * to.
    *
    * @throws {RangeError} as the constructor, and then nothing has changed.
    */
-  reconfigure(options: SchedulerOptions): void {
+  reconfigure(options: SchedulerOptions, now: Nanoseconds): void {
     const before = this.#options;
     const ids = new Set(options.backends.map(({ id }) => id));
     if (ids.size < options.backends.length) throw new RangeError("Two backends have one id");
+    const modes = new Map(before.backends.map(({ id, mode = "ready" }) => [id, mode]));
     const sameAlgorithm = equal(before.algorithm, options.algorithm);
     if (!sameAlgorithm) createAlgorithm(options.algorithm, this.#random);
     for (const { id } of [...this.#backends]) {
@@ -328,7 +196,12 @@ export class Scheduler {
     for (const backend of options.backends) {
       const present = this.#byId.get(backend.id);
       if (present === undefined) this.addBackend(backend);
-      else this.#reconfigureBackend(present, backend);
+      else {
+        this.#reconfigureBackend(present, backend);
+        // What the operator has wished for otherwise stands, unless the file now says something else.
+        const mode = backend.mode ?? "ready";
+        if (mode !== modes.get(backend.id)) this.#setMode(present, mode, now);
+      }
     }
     if (!sameAlgorithm) {
       this.#tiers = this.#newTiers();
@@ -336,6 +209,7 @@ export class Scheduler {
     }
     const order = new Map(options.backends.map(({ id }, place) => [id, place]));
     this.#backends.sort((a, b) => order.get(a.id)! - order.get(b.id)!);
+    this.#serveWaiting(now);
   }
 
   #newTiers(): readonly [Algorithm, Algorithm] {
@@ -385,7 +259,11 @@ export class Scheduler {
 
   /** The operator's wish for a backend. */
   setMode(id: string, mode: BackendMode, now: Nanoseconds): void {
-    const backend = this.#known(id);
+    this.#setMode(this.#known(id), mode, now);
+    this.#serveWaiting(now);
+  }
+
+  #setMode(backend: Backend, mode: BackendMode, now: Nanoseconds): void {
     if (backend.mode === mode) return;
     const returns = backend.mode === "maintenance";
     backend.mode = mode;
@@ -394,15 +272,22 @@ export class Scheduler {
     this.#events.emit({
       type: "backend_mode_changed",
       at_ms: toMs(now),
-      backend: id,
+      backend: backend.id,
       mode,
       in_flight: backend.inFlight,
     });
   }
 
-  /** From now on every client is refused; what is open may finish. */
-  stop(): void {
+  /** From now on every client is refused, those who wait included; what is open may finish. */
+  stop(now: Nanoseconds): void {
     this.#stopping = true;
+    for (const waiting of this.#queue) {
+      waiting.end();
+      this.#unqueue(waiting);
+      const { connection, client, failed } = waiting;
+      const attempts = failed?.attempt ?? 0;
+      waiting.settled?.(this.#refuse("stopping", connection, client, attempts, now), now);
+    }
   }
 
   /**
@@ -435,19 +320,23 @@ export class Scheduler {
   }
 
   /**
-   * Picks a backend for a client and counts the connection, in one step.
+   * Picks a backend for a client and counts the connection, in one step. If every backend that could take
+   * it is full and there is a queue, the client waits.
    *
    * @param client The client's address.
    */
-  acquire(client: string, now: Nanoseconds, trace?: PickTrace): Lease | Refusal {
+  acquire(client: string, now: Nanoseconds, trace?: PickTrace): Lease | Waiting | Refusal {
     const connection = ++this.#lastConnection;
     if (this.#stopping) return this.#refuse("stopping", connection, client, 0, now);
     const unwelcome = this.#admission?.refusal(client, now);
     if (unwelcome !== undefined) return this.#refuse(unwelcome, connection, client, 0, now);
-    if (this.#connections >= this.#options.limits.connections) {
+    if (this.#connections + this.#queue.size >= this.#options.limits.connections) {
       return this.#refuse("connection_limit", connection, client, 0, now);
     }
-    return this.#grant(connection, client, undefined, now, trace);
+    if (this.#passing.size > 0) this.#passTime(now);
+    if (this.#queue.size > 0) this.#serveWaiting(now);
+    return this.#grant(connection, client, undefined, now, trace) ??
+      this.#wait(connection, client, undefined, now);
   }
 
   /** The driver found that a client cannot be served before it could ask for it. */
@@ -493,6 +382,7 @@ export class Scheduler {
         ? { type: "backend_up", ...common }
         : { type: "backend_down", ...common, reason, in_flight: backend.inFlight },
     );
+    this.#serveWaiting(now);
   }
 
   /** @internal */
@@ -525,7 +415,7 @@ export class Scheduler {
     reason: ConnectFailure,
     now: Nanoseconds,
     detail: string | undefined,
-  ): Lease | Refusal {
+  ): Lease | Waiting | Refusal {
     const { backend, connection, client, attempt } = lease;
     backend.connectFailures++;
     this.#letGo(lease, now);
@@ -542,13 +432,22 @@ export class Scheduler {
       });
     }
     if (backend.ejection?.failed() && !backend.removed) this.#eject(backend, now);
+    if (this.#passing.size > 0) this.#passTime(now);
+    const next = this.#retry(lease, now);
+    this.#serveWaiting(now);
+    return next;
+  }
+
+  #retry(lease: Lease, now: Nanoseconds): Lease | Waiting | Refusal {
+    const { connection, client, attempt } = lease;
     if (this.#stopping) return this.#refuse("stopping", connection, client, attempt, now);
     if (attempt > this.#options.retries) {
       return this.#refuse("connects_failed", connection, client, attempt, now);
     }
     this.#exclude(lease, true);
     try {
-      return this.#grant(connection, client, lease, now);
+      return this.#grant(connection, client, lease, now) ??
+        this.#wait(connection, client, lease, now);
     } finally {
       this.#exclude(lease, false);
     }
@@ -557,7 +456,22 @@ export class Scheduler {
   /** @internal */
   _refused(lease: Lease, reason: RefusalReason, now: Nanoseconds): Refusal {
     this.#letGo(lease, now);
-    return this.#refuse(reason, lease.connection, lease.client, lease.attempt - 1, now);
+    const refusal = this.#refuse(reason, lease.connection, lease.client, lease.attempt - 1, now);
+    this.#serveWaiting(now);
+    return refusal;
+  }
+
+  /** @internal */
+  _expired(waiting: Waiting, now: Nanoseconds): Refusal {
+    const { connection, client, failed } = waiting;
+    this.#unqueue(waiting);
+    return this.#refuse("queue_timeout", connection, client, failed?.attempt ?? 0, now);
+  }
+
+  /** @internal */
+  _left(waiting: Waiting, now: Nanoseconds): void {
+    this.#unqueue(waiting);
+    this.#left(waiting, null, now);
   }
 
   /** @internal */
@@ -583,16 +497,17 @@ export class Scheduler {
         in_flight: lease.backend.inFlight,
       });
     }
+    if (this.#queue.size > 0) this.#serveWaiting(now);
   }
 
+  /** Picks for a client; undefined if nobody is available. */
   #grant(
     connection: number,
     client: string,
     failed: Lease | undefined,
     now: Nanoseconds,
     trace?: PickTrace,
-  ): Lease | Refusal {
-    if (this.#passing.size > 0) this.#passTime(now);
+  ): Lease | undefined {
     if (
       trace === undefined && this.#events.wanted.pick_explained && this.#isExplained(connection)
     ) {
@@ -612,7 +527,7 @@ export class Scheduler {
     { rule, candidates }: Explanation,
     connection: number,
     client: string,
-    held: Lease | Refusal,
+    held: Lease | undefined,
     now: Nanoseconds,
   ): void {
     this.#events.emit({
@@ -620,7 +535,7 @@ export class Scheduler {
       at_ms: toMs(now),
       connection,
       client,
-      backend: held.granted ? held.backend.id : null,
+      backend: held?.backend.id ?? null,
       rule,
       candidates,
     });
@@ -632,7 +547,7 @@ export class Scheduler {
     failed: Lease | undefined,
     now: Nanoseconds,
     trace?: PickTrace,
-  ): Lease | Refusal {
+  ): Lease | undefined {
     const { sticky } = this.#options;
     let backend: Backend | undefined;
     let session: Session<Backend> | undefined;
@@ -647,10 +562,7 @@ export class Scheduler {
         if (backend !== undefined) session = this.#pin(key, session, backend, now);
       }
     }
-    if (backend === undefined) {
-      const attempts = failed?.attempt ?? 0;
-      return this.#refuse(this.#whyNobody(attempts), connection, client, attempts, now);
-    }
+    if (backend === undefined) return undefined;
     this.#connections++;
     if (session !== undefined) {
       this.#sessions?.opened(session, now);
@@ -663,6 +575,78 @@ export class Scheduler {
       lease.admission = this.#admission;
     }
     return lease;
+  }
+
+  /** Nobody is available: the client waits, if that is of use, or is turned away. */
+  #wait(
+    connection: number,
+    client: string,
+    failed: Lease | undefined,
+    now: Nanoseconds,
+  ): Waiting | Refusal {
+    const { queue } = this.#options;
+    const attempts = failed?.attempt ?? 0;
+    const refuse = (reason: RefusalReason) =>
+      this.#refuse(reason, connection, client, attempts, now);
+    if (queue === undefined || !this.#backends.some(mayHaveRoom)) {
+      return refuse(this.#whyNobody(attempts));
+    }
+    if (this.#queue.size >= queue.length) return refuse("queue_full");
+    const until = now + queue.timeout;
+    const waiting = new Waiting(this, connection, client, now, until, failed, this.#admission);
+    this.#queue.join(waiting);
+    this.#admission?.opened(client, now);
+    if (this.#events.wanted.connection_queued) {
+      this.#events.emit({
+        type: "connection_queued",
+        at_ms: toMs(now),
+        connection,
+        client,
+        waiting: this.#queue.size,
+      });
+    }
+    return waiting;
+  }
+
+  /** Those who wait get what room there is, in the order in which they came. */
+  #serveWaiting(now: Nanoseconds): void {
+    for (const waiting of this.#queue) {
+      const { connection, client, failed } = waiting;
+      if (failed !== undefined) this.#exclude(failed, true);
+      const lease = this.#grant(connection, client, failed, now);
+      if (failed !== undefined) this.#exclude(failed, false);
+      if (lease !== undefined) {
+        waiting.end();
+        this.#unqueue(waiting);
+        this.#left(waiting, lease.backend.id, now);
+        waiting.settled?.(lease, now);
+      } else if (failed === undefined) {
+        return; // If there is nobody for whom everybody will do, there is nobody for the others.
+      }
+    }
+  }
+
+  #unqueue(waiting: Waiting): void {
+    this.#queue.leave(waiting);
+    waiting.admission?.closed(waiting.client);
+  }
+
+  /** Tells that somebody waits no more: for a backend's sake, or for nobody's. */
+  #left(
+    { connection, client, since }: Waiting,
+    backend: string | null,
+    now: Nanoseconds,
+  ): void {
+    if (!this.#events.wanted.connection_dequeued) return;
+    this.#events.emit({
+      type: "connection_dequeued",
+      at_ms: toMs(now),
+      connection,
+      client,
+      backend,
+      waited_ms: toMs(now - since),
+      waiting: this.#queue.size,
+    });
   }
 
   #pick(client: string, now: Nanoseconds, trace?: PickTrace): Backend | undefined {
@@ -725,7 +709,7 @@ export class Scheduler {
     if (session !== undefined) {
       // A full backend lends this one connection out; its pin is as good as before.
       const lent = session.backend.full && session.backend.active && !session.backend.excluded;
-      if (!lent) this.#move(session, backend, "failover", now);
+      if (!lent && backend !== session.backend) this.#move(session, backend, "failover", now);
       return session;
     }
     const { session: pinned, evicted } = this.#sessions.pin(key, backend, now);
@@ -917,6 +901,11 @@ function equal(a: AlgorithmOptions, b: AlgorithmOptions): boolean {
 
 function available(backend: Backend): boolean {
   return backend.active && backend.fullWeight > 0 && !backend.full && !backend.excluded;
+}
+
+/** Whether a client that finds it full may find it free if it waits. */
+function mayHaveRoom(backend: Backend): boolean {
+  return backend.active && backend.fullWeight > 0 && backend.full && !backend.excluded;
 }
 
 /**

@@ -35,11 +35,16 @@ const balancer = configSchema.extend({
     integer(1, BACKENDS_MAX),
     z.array(backend).min(1, { error: () => "must name at least one backend" }),
   ]).meta({ description: "a number for short: 100 stands for B1 … B100", examples: [3] }),
-  sticky: z.union([configSchema.shape.sticky.unwrap(), z.literal("off")])
-    .describe("as in config.yaml, or: off"),
-  slow_start: z.union([configSchema.shape.slow_start.unwrap(), z.literal("off")])
-    .describe("as in config.yaml, or: off"),
+  sticky: orOff(configSchema.shape.sticky),
+  slow_start: orOff(configSchema.shape.slow_start),
+  ejection: orOff(configSchema.shape.ejection),
+  queue: orOff(configSchema.shape.queue),
 }).partial();
+
+/** What config.yaml leaves out to switch it off has to be written here: there may be one to extend. */
+function orOff<S extends z.ZodType>(optional: z.ZodOptional<S>) {
+  return z.union([optional.unwrap(), z.literal("off")]).describe("as in config.yaml, or: off");
+}
 
 const perSecond = {
   rate: rate().optional().describe("connections per second"),

@@ -222,12 +222,10 @@ function balancerOf(
       }],
     };
   }
-  const { sticky, slow_start, backends, ...rest } = merged;
+  const switchedOn = Object.entries(merged).filter(([, value]) => value !== "off");
   const complete = {
-    ...rest,
-    backends: withAddresses(backends),
-    ...slow_start !== undefined && slow_start !== "off" && { slow_start },
-    ...sticky !== undefined && sticky !== "off" && { sticky },
+    ...Object.fromEntries(switchedOn),
+    backends: withAddresses(merged.backends),
   };
   const { value, findings } = validate(configSchema, complete, checkConfig);
   return {

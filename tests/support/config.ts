@@ -18,6 +18,7 @@ export function configOf(
       address,
       weight: 1,
       backup: false,
+      mode: "ready",
     })),
     ...overrides,
   };

@@ -8,17 +8,23 @@ import {
   type Backend,
   type BackendMode,
   clientKey,
+  type EjectionRules,
   EVENT_TYPES,
   Health,
   type LbEvent,
   type Lease,
   NS_PER_MS,
+  type QueueRules,
   type Refusal,
   type RefusalReason,
   type Scheduler,
+  type SchedulerOptions,
   type Session,
+  type SlowStartRules,
   type StickyRules,
+  Waiting,
 } from "../../lib/core/mod.ts";
+import { Ejection } from "../../lib/core/ejection.ts";
 import { schedulerOf } from "./scheduling.ts";
 
 /** How a world begins. */
@@ -30,6 +36,12 @@ export interface Settings {
   readonly fall: number;
   readonly retries: number;
   readonly connections: number;
+  /** Connections at once of one client. */
+  readonly perClient: number | undefined;
+  readonly queue: QueueRules | undefined;
+  readonly ejection: EjectionRules | undefined;
+  readonly slowStart: SlowStartRules | undefined;
+  readonly tryAnyway: boolean;
   /** How many clients there are. */
   readonly clients: number;
   /** Seeds the scheduler's own draws. */
@@ -40,6 +52,7 @@ export interface BackendSettings {
   readonly weight: number;
   readonly backup: boolean;
   readonly maxConnections: number | undefined;
+  readonly mode: BackendMode;
 }
 
 /** What can happen. */
@@ -50,11 +63,14 @@ export const ACTIONS = [
   "driver refuses",
   "client leaves",
   "connection ends",
+  "waits too long",
+  "leaves the queue",
   "probe succeeds",
   "probe fails",
   "mode",
   "add",
   "remove",
+  "reload",
   "wait",
 ] as const;
 
@@ -72,12 +88,27 @@ const MOST_BACKENDS = 12;
 
 interface Held {
   readonly lease: Lease;
+  /** Which limit per client it counts for, if any. */
+  readonly limit: number | undefined;
   opened: boolean;
 }
+
+interface Queued {
+  readonly waiting: Waiting;
+  /** Which limit per client it counts for, if any. */
+  readonly limit: number | undefined;
+  /** What it has tried before it had to wait. */
+  readonly tried: readonly Backend[];
+}
+
+/** What is to come of a client that asks for a backend. */
+type Prospect = "granted" | "waits" | RefusalReason;
 
 /** What the world knows of a backend, found out by itself. */
 interface Book {
   readonly health: Health;
+  ejection: Ejection | undefined;
+  options: BackendSettings;
   mode: BackendMode;
   held: number;
   up: boolean;
@@ -87,12 +118,20 @@ interface Book {
 
 export class World {
   readonly scheduler: Scheduler;
-  readonly #settings: Settings;
+  #settings: Settings;
+  readonly #redraw: (seed: number) => Settings;
   readonly #books = new Map<Backend, Book>();
   readonly #held: Held[] = [];
+  readonly #queue: Queued[] = [];
   readonly #sessionUse = new Map<Session<Backend>, number>();
   /** Who is pinned where, as told by events. */
   readonly #pins = new Map<string, string>();
+  /** What the last reload said of each backend. */
+  #reloaded: ReadonlyMap<string, BackendSettings> = new Map();
+  /** How often a limit per client has come into force. It counts who comes from then on. */
+  #limits = 0;
+  /** There may be more sessions than the rules say until the next one comes. */
+  #sessionsMax: number;
   #now = 1;
   #stopped = false;
   #offered = 0;
@@ -106,18 +145,19 @@ export class World {
   #failback = false;
   /** Whether the pick at hand pinned a client that had no session, or an expired one. */
   #newlyPinned = false;
+  /** Whether those who wait may be served before the next question is answered. */
+  #roomMade = false;
+  /** Whether somebody who waited has been served since the last question. */
+  #served = false;
 
-  constructor(settings: Settings) {
+  /** @param redraw Makes the settings that a reload brings. */
+  constructor(settings: Settings, redraw: (seed: number) => Settings) {
     this.#settings = settings;
-    const { algorithm, sticky, rise, fall, retries, connections, seed } = settings;
+    this.#redraw = redraw;
+    this.#sessionsMax = settings.sticky?.maxEntries ?? 0;
     const { scheduler, events } = schedulerOf({
-      algorithm,
-      backends: [],
-      healthCheck: { type: "tcp", interval: 1, jitter: 0, rise, fall },
-      sticky,
-      retries,
-      limits: { connections },
-      seed,
+      ...optionsOf(settings, []),
+      seed: settings.seed,
     });
     this.scheduler = scheduler;
     events.subscribe(EVENT_TYPES, (event) => this.#heard(event));
@@ -143,6 +183,10 @@ export class World {
         return this.#release(which, false);
       case "connection ends":
         return this.#release(which, true);
+      case "waits too long":
+        return this.#waitsTooLong(which);
+      case "leaves the queue":
+        return this.#leavesQueue(which);
       case "probe succeeds":
         return this.#probe(which, true);
       case "probe fails":
@@ -151,12 +195,15 @@ export class World {
         return this.#setMode(which, MODES[Math.floor(how * MODES.length)]!);
       case "add":
         return this.#add({
-          weight: 1 + Math.floor(which * 5),
+          weight: Math.floor(which * 6),
           backup: how < 0.2,
           maxConnections: how > 0.7 ? 1 + Math.floor(which * 40) % 6 : undefined,
+          mode: how < 0.9 ? "ready" : "drain",
         });
       case "remove":
         return this.#remove(which);
+      case "reload":
+        return this.#reload(Math.floor(which * 2 ** 31), how);
       case "wait":
         this.#now += Math.floor(how * 2 * (this.#settings.sticky?.ttl ?? 100));
     }
@@ -164,8 +211,9 @@ export class World {
 
   /** Stops, ends all that is open, and sees that nothing is left. */
   finish(): void {
-    this.scheduler.stop();
     this.#stopped = true;
+    this.scheduler.stop(this.#now);
+    assert.equal(this.#queue.length, 0, "nobody waits for a balancer that stops");
     this.#connect(0.5);
     while (this.#held.length > 0) {
       const { opened } = this.#held[0]!;
@@ -180,8 +228,17 @@ export class World {
   /** Compares all the books. */
   check(): void {
     const { scheduler } = this;
-    assert.equal(this.#offered, this.#refused + this.#ended + this.#held.length, "conservation");
+    assert.equal(
+      this.#offered,
+      this.#refused + this.#ended + this.#held.length + this.#queue.length,
+      "conservation",
+    );
     assert.equal(scheduler.connections, this.#held.length);
+    assert.equal(scheduler.waiting, this.#queue.length);
+    const forAnybody = this.#queue.some(({ tried }) => tried.length === 0);
+    if (forAnybody) {
+      assert.ok(!scheduler.backends.some(({ available }) => available), "no idle room");
+    }
     const opened = this.#held.filter(({ opened }) => opened).length;
     assert.equal(this.#openedEvents - this.#closedEvents, opened, "events of open connections");
     for (const [backend, book] of this.#books) {
@@ -189,6 +246,8 @@ export class World {
       assert.equal(backend.connections, book.connections);
       assert.equal(backend.connectFailures, book.connectFailures);
       assert.equal(backend.excluded, false);
+      assert.ok(backend.weight <= backend.fullWeight);
+      assert.equal(backend.weight > 0, book.options.weight > 0);
     }
     for (const backend of scheduler.backends) {
       assert.equal(backend.available, this.#available(backend), `availability of ${backend.id}`);
@@ -205,7 +264,7 @@ export class World {
     const { scheduler } = this;
     const { sticky } = this.#settings;
     if (sticky === undefined) return assert.equal(scheduler.sessionCount, 0);
-    assert.ok(scheduler.sessionCount <= sticky.maxEntries, "sessions are bounded");
+    assert.ok(scheduler.sessionCount <= this.#sessionsMax, "sessions are bounded");
     assert.equal(scheduler.sessionMap.size, scheduler.sessionCount);
     for (const [client, id] of scheduler.sessionMap) {
       assert.ok(scheduler.backend(id) !== undefined, `${client} is pinned to ${id}, which is gone`);
@@ -220,47 +279,128 @@ export class World {
     this.#offered++;
     const number = Math.floor(which * this.#settings.clients);
     const client = number % 5 === 4 ? `2001:db8::${number}` : `10.0.${number % 3}.${number}`;
-    const expected = this.#stopped
-      ? "stopping"
-      : this.#held.length >= this.#settings.connections
-      ? "connection_limit"
-      : undefined;
-    this.#expect({ client, tried: [], connection: undefined, reason: expected });
-    this.#judge(client, [], expected, () => this.scheduler.acquire(client, this.#now));
+    this.#roomMade = false;
+    const unwelcome = this.#unwelcome(client);
+    if (unwelcome === undefined) this.#readmit();
+    // When nobody is active, those who wait are sent on anyway, too, when somebody next asks.
+    const { backends } = this.scheduler;
+    if (this.#settings.tryAnyway && !backends.some((one) => this.#active(one))) {
+      this.#roomMade = this.#queue.length > 0;
+    }
+    this.#judge(
+      client,
+      [],
+      undefined,
+      unwelcome,
+      () => this.scheduler.acquire(client, this.#now),
+    );
+  }
+
+  /** Which limit per client is in force. */
+  get #limit(): number | undefined {
+    return this.#settings.perClient === undefined ? undefined : this.#limits;
+  }
+
+  /** Why a client is turned away before anybody is picked for it. */
+  #unwelcome(client: string): RefusalReason | undefined {
+    const { perClient, connections } = this.#settings;
+    if (this.#stopped) return "stopping";
+    if (perClient !== undefined) {
+      const one = (address: string) => clientKey(address, 32, 64);
+      const counted = [
+        ...this.#held.map(({ lease, limit }) => ({ client: lease.client, limit })),
+        ...this.#queue.map(({ waiting, limit }) => ({ client: waiting.client, limit })),
+      ].filter(({ limit }) => limit === this.#limits);
+      const own = counted.filter((other) => one(other.client) === one(client));
+      if (own.length >= perClient) return "client_connection_limit";
+    }
+    const open = this.#held.length + this.#queue.length;
+    return open >= connections ? "connection_limit" : undefined;
   }
 
   #connected(which: number): void {
     const held = this.#pickHeld(which, false);
     if (held === undefined) return;
     held.opened = true;
-    this.#bookOf(held.lease.backend).connections++;
+    const book = this.#bookOf(held.lease.backend);
+    book.connections++;
+    book.ejection?.succeeded(this.#now);
     held.lease.connected(this.#now);
+    if (which > 0.5) held.lease.answered(this.#now);
   }
 
   #connectFails(which: number): void {
     const held = this.#pickHeld(which, false);
     if (held === undefined) return;
     const { lease } = held;
-    this.#bookOf(lease.backend).connectFailures++;
+    const book = this.#bookOf(lease.backend);
+    book.connectFailures++;
     this.#letGo(held);
+    if (this.scheduler.backend(lease.backend.id) === lease.backend) this.#mayEject(book);
+    else book.ejection?.failed();
+    this.#roomMade = false;
+    this.#readmit();
+    this.#roomMade = false; // It asks before those who wait.
     const tried: Backend[] = [];
     for (let one: Lease | undefined = lease; one; one = one.tried) tried.push(one.backend);
-    const expected = this.#stopped
+    const reason = this.#stopped
       ? "stopping"
       : tried.length > this.#settings.retries
       ? "connects_failed"
       : undefined;
-    this.#expect({ client: lease.client, tried, connection: lease.connection, reason: expected });
     const next = this.#judge(
       lease.client,
       tried,
-      expected,
+      lease.connection,
+      reason,
       () => lease.connectFailed("refused", this.#now),
     );
     if (next.granted) {
       assert.equal(next.connection, lease.connection);
       assert.equal(next.attempt, tried.length + 1);
     }
+  }
+
+  #mayEject({ ejection }: Book): void {
+    if (ejection === undefined || !ejection.failed()) return;
+    const { backends } = this.scheduler;
+    const out = backends.filter((one) => this.#bookOf(one).ejection?.ejected).length;
+    const { maxShare } = this.#settings.ejection!;
+    if (out + 1 <= maxShare * backends.length) ejection.eject(this.#now);
+  }
+
+  /** Those that have been out for long enough are let in when somebody next asks. */
+  #readmit(): void {
+    for (const { ejection } of this.#books.values()) {
+      if (!ejection?.ejected || this.#now < ejection.until) continue;
+      ejection.readmit();
+      if (this.#queue.length > 0) this.#roomMade = true;
+    }
+  }
+
+  #waitsTooLong(which: number): void {
+    const queued = this.#queue[Math.floor(which * this.#queue.length)];
+    if (queued === undefined) return;
+    const { waiting, tried } = queued;
+    this.#queue.splice(this.#queue.indexOf(queued), 1);
+    this.#refused++;
+    this.#expectedRefusal = {
+      type: "connection_refused",
+      connection: waiting.connection,
+      client: waiting.client,
+      reason: "queue_timeout",
+      attempts: tried.length,
+    };
+    assert.deepEqual(waiting.expire(this.#now), { granted: false, reason: "queue_timeout" });
+    assert.throws(() => waiting.leave(this.#now), /exactly once/);
+  }
+
+  #leavesQueue(which: number): void {
+    const queued = this.#queue[Math.floor(which * this.#queue.length)];
+    if (queued === undefined) return;
+    this.#queue.splice(this.#queue.indexOf(queued), 1);
+    this.#ended++;
+    queued.waiting.leave(this.#now);
   }
 
   #driverRefuses(which: number): void {
@@ -305,24 +445,74 @@ export class World {
     this.scheduler.setMode(backend.id, mode, this.#now);
   }
 
-  #add({ maxConnections, ...options }: BackendSettings): void {
+  /** Takes other settings over: some backends stay, some go, some are new. */
+  #reload(seed: number, how: number): void {
+    const { sticky: before, perClient } = this.#settings;
+    const drawn = this.#redraw(seed);
+    const { backends } = this.scheduler;
+    const kept = backends.filter((_, i) => Math.floor(how * 97 + i * 31) % 10 < 9);
+    const free = Array.from({ length: MOST_BACKENDS }, (_, i) => `B${i + 1}`)
+      .filter((id) => !kept.some((backend) => backend.id === id));
+    const settings = drawn.backends.slice(0, kept.length + free.length);
+    const named = settings.map((options, i) => ({
+      id: kept[i]?.id ?? free[i - kept.length]!,
+      ...options,
+    }));
+    this.#settings = { ...drawn, backends: settings };
+    const { sticky, rise, fall, ejection } = this.#settings;
+    const samePrefixes = before?.ipv4Prefix === sticky?.ipv4Prefix &&
+      before?.ipv6Prefix === sticky?.ipv6Prefix;
+    if (perClient === undefined && this.#settings.perClient !== undefined) this.#limits++;
+    if (sticky === undefined || !samePrefixes) {
+      this.#pins.clear();
+      this.#sessionUse.clear();
+    }
+    this.#sessionsMax = Math.max(this.#sessionsMax, sticky?.maxEntries ?? 0);
+    for (const backend of backends) {
+      const book = this.#bookOf(backend);
+      const options = named.find(({ id }) => id === backend.id);
+      if (options === undefined) {
+        if (book.held === 0) this.#books.delete(backend);
+        continue;
+      }
+      if (this.#reloaded.get(backend.id)?.mode !== options.mode) book.mode = options.mode;
+      book.options = options;
+      book.health.rules = { rise, fall };
+      if (ejection === undefined) book.ejection = undefined;
+      else if (book.ejection === undefined) book.ejection = new Ejection(ejection);
+      else book.ejection.rules = ejection;
+    }
+    this.#reloaded = new Map(named.map((options) => [options.id, options]));
+    this.scheduler.reconfigure(optionsOf(this.#settings, named), this.#now);
+    assert.deepEqual(this.scheduler.backends.map(({ id }) => id), named.map(({ id }) => id));
+  }
+
+  #add(options: BackendSettings): void {
     if (this.scheduler.backends.length >= MOST_BACKENDS) return;
     let id = 1;
     while (this.scheduler.backend(`B${id}`) !== undefined) id++;
-    const backend = this.scheduler.addBackend({ id: `B${id}`, ...options, maxConnections });
-    const { rise, fall } = this.#settings;
-    const health = new Health({ rise, fall });
-    this.#books.set(backend, {
-      health,
-      mode: "ready",
+    const backend = this.scheduler.addBackend({ id: `B${id}`, ...options });
+    this.#open(backend, options);
+    const indices = this.scheduler.backends.map(({ index }) => index);
+    assert.equal(new Set(indices).size, indices.length, "indices are unique");
+    assert.ok(Math.max(...indices) < MOST_BACKENDS, "indices are used again");
+  }
+
+  /** Opens the book of a new backend. */
+  #open(backend: Backend, options: BackendSettings): Book {
+    const { rise, fall, ejection } = this.#settings;
+    const book: Book = {
+      health: new Health({ rise, fall }),
+      ejection: ejection && new Ejection(ejection),
+      options,
+      mode: options.mode,
       held: 0,
       up: false,
       connections: 0,
       connectFailures: 0,
-    });
-    const indices = this.scheduler.backends.map(({ index }) => index);
-    assert.equal(new Set(indices).size, indices.length, "indices are unique");
-    assert.ok(Math.max(...indices) < MOST_BACKENDS, "indices are used again");
+    };
+    this.#books.set(backend, book);
+    return book;
   }
 
   #remove(which: number): void {
@@ -335,64 +525,131 @@ export class World {
     if (this.#bookOf(backend).held === 0) this.#books.delete(backend);
   }
 
-  /** Says which refusal, if any, the next event may be. */
-  #expect({ client, tried, connection, reason }: {
-    client: string;
-    tried: readonly Backend[];
-    connection: number | undefined;
-    reason: RefusalReason | undefined;
-  }): void {
-    this.#expectedRefusal = {
-      type: "connection_refused",
-      connection: connection ?? this.#offered,
-      client,
-      reason: reason ?? this.#whyNobody(tried),
-      attempts: tried.length,
-    };
+  /** What must come of a client that has tried these. */
+  #prospect(client: string, tried: readonly Backend[]): Prospect {
+    const { backends } = this.scheduler;
+    const untried = backends.filter((backend) => !tried.includes(backend));
+    if (untried.some((backend) => this.#available(backend))) return "granted";
+    if (this.#isTakenBack(client, tried)) return "granted";
+    if (this.#settings.tryAnyway && !backends.some((backend) => this.#active(backend))) {
+      const willing = (one: Backend) => this.#bookOf(one).mode === "ready" && !this.#full(one);
+      if (untried.some(willing)) return "granted";
+    }
+    const { queue } = this.#settings;
+    if (queue !== undefined && untried.some((one) => this.#mayHaveRoom(one))) {
+      return this.#queue.length < queue.length ? "waits" : "queue_full";
+    }
+    return this.#whyNobody(tried);
   }
 
-  /** Asks the scheduler for a backend, and judges what it says. */
+  /** Whether a client is pinned to a backend that takes nobody but its own. */
+  #isTakenBack(client: string, tried: readonly Backend[]): boolean {
+    const { sticky } = this.#settings;
+    if (sticky?.drain !== "allow") return false;
+    const key = clientKey(client, sticky.ipv4Prefix, sticky.ipv6Prefix);
+    const pinned = this.scheduler.backend(this.scheduler.sessionMap.get(key) ?? "");
+    return pinned !== undefined && !tried.includes(pinned) && !this.#full(pinned) &&
+      this.#healthy(pinned) && this.#bookOf(pinned).mode !== "maintenance";
+  }
+
+  /**
+   * Asks the scheduler for a backend, and judges what it says.
+   *
+   * @param unwelcome Why it must turn the client away, whoever is available.
+   */
   #judge(
     client: string,
     tried: readonly Backend[],
-    refusal: RefusalReason | undefined,
-    ask: () => Lease | Refusal,
-  ): Lease | Refusal {
+    connection: number | undefined,
+    unwelcome: RefusalReason | undefined,
+    ask: () => Lease | Waiting | Refusal,
+  ): Lease | Waiting | Refusal {
     const { sticky } = this.#settings;
     const key = sticky && clientKey(client, sticky.ipv4Prefix, sticky.ipv6Prefix);
     const pinnedTo = key === undefined ? undefined : this.scheduler.sessionMap.get(key);
     const available = this.scheduler.backends.filter((backend) =>
       this.#available(backend) && !tried.includes(backend)
     );
+    const takenBack = this.#isTakenBack(client, tried);
+    const prospect = unwelcome ?? this.#prospect(client, tried);
+    this.#expectedRefusal = {
+      type: "connection_refused",
+      connection: connection ?? this.#offered,
+      client,
+      reason: prospect as RefusalReason,
+      attempts: tried.length,
+    };
+    // A pin may have expired, and room that has just been made may go to those who wait.
+    const unsure = (takenBack && available.length === 0) || this.#roomMade;
+    if (unsure) this.#expectedRefusal = undefined;
     this.#failback = false;
     this.#newlyPinned = false;
+    this.#served = false;
     const outcome = ask();
-    if (refusal !== undefined || available.length === 0) {
-      const reason = refusal ?? this.#whyNobody(tried);
-      assert.deepEqual(outcome, { granted: false, reason });
+    if (outcome instanceof Waiting) {
+      assert.ok(prospect === "waits" || unsure, `${prospect}, but it waits`);
+      const own: Queued = { waiting: outcome, limit: this.#limit, tried };
+      outcome.settled = (settlement) => this.#settled(own, settlement);
+      this.#queue.push(own);
+      return outcome;
+    }
+    if (!outcome.granted) {
+      if (!unsure) assert.equal(outcome.reason, prospect);
       this.#refused++;
       return outcome;
     }
-    assert.ok(outcome.granted, "somebody is available");
+    if (!unsure) assert.equal(prospect, "granted");
     const { backend, session } = outcome;
-    assert.ok(available.includes(backend), `${backend.id} is available`);
     const kept = pinnedTo === backend.id;
-    const chosen = !kept && !this.#failback;
+    if (available.length > 0) {
+      assert.ok(available.includes(backend) || takenBack || unsure, `${backend.id} is available`);
+    }
+    const chosen = !kept && !this.#failback && !this.#served;
     const primaries = available.filter((other) => !other.backup);
-    if (backend.backup && !kept) assert.deepEqual(primaries, [], "a backup, though primaries are");
-    if (chosen) this.#judgeChoice(backend, primaries.length > 0 ? primaries : available);
+    if (backend.backup && chosen && available.length > 0) {
+      assert.deepEqual(primaries, [], "a backup, though primaries are");
+    }
+    if (chosen && available.length > 0) {
+      this.#judgeChoice(backend, primaries.length > 0 ? primaries : available);
+    }
     if (pinnedTo !== undefined && chosen) {
       const pinned = this.scheduler.backend(pinnedTo)!;
       assert.ok(!available.includes(pinned) || this.#newlyPinned, "a client keeps its backend");
     }
     assert.equal(session === undefined, sticky === undefined);
-    this.#held.push({ lease: outcome, opened: false });
-    this.#bookOf(backend).held++;
-    if (session !== undefined) {
-      assert.equal(session.key, key);
-      this.#sessionUse.set(session, (this.#sessionUse.get(session) ?? 0) + 1);
-    }
+    if (session !== undefined) assert.equal(session.key, key);
+    this.#hold(outcome);
     return outcome;
+  }
+
+  /** Who waited has come to a backend, or is turned away. */
+  #settled(own: Queued, settlement: Lease | Refusal): void {
+    this.#served = true;
+    const place = this.#queue.indexOf(own);
+    this.#queue.splice(place, 1);
+    if (!settlement.granted) {
+      assert.equal(settlement.reason, "stopping");
+      this.#refused++;
+      return;
+    }
+    const { backend, connection, client } = settlement;
+    assert.deepEqual([connection, client], [own.waiting.connection, own.waiting.client]);
+    const before = this.#queue.slice(0, place);
+    // One that drains takes only its own.
+    const { mode, options } = this.#bookOf(backend);
+    if (mode === "ready" && options.weight > 0) {
+      assert.ok(before.every(({ tried }) => tried.includes(backend)), "first come, first served");
+    }
+    assert.ok(!own.tried.includes(backend));
+    this.#hold(settlement);
+  }
+
+  #hold(lease: Lease): void {
+    const { backend, session } = lease;
+    this.#held.push({ lease, limit: this.#limit, opened: false });
+    this.#bookOf(backend).held++;
+    if (session === undefined) return;
+    this.#sessionUse.set(session, (this.#sessionUse.get(session) ?? 0) + 1);
   }
 
   /** What the algorithm's rule says of a choice, where it says anything about a single one. */
@@ -420,7 +677,8 @@ export class World {
       this.#books.delete(backend);
     }
     if (session === undefined) return;
-    const use = this.#sessionUse.get(session)! - 1;
+    // It may be one from before a reload that did away with it.
+    const use = (this.#sessionUse.get(session) ?? 0) - 1;
     if (use > 0) this.#sessionUse.set(session, use);
     else this.#sessionUse.delete(session);
   }
@@ -436,9 +694,16 @@ export class World {
         break;
       case "connection_refused": {
         const { at_ms: _, ...rest } = event;
+        if (this.#stopped || this.#expectedRefusal === undefined) break;
         assert.deepEqual(rest, this.#expectedRefusal);
         break;
       }
+      case "connection_queued":
+        assert.equal(event.waiting, this.#queue.length + 1);
+        break;
+      case "connection_dequeued":
+        assert.ok(event.waiting <= this.#queue.length);
+        break;
       case "backend_up":
       case "backend_down": {
         const book = this.#bookOf(this.scheduler.backend(event.backend)!);
@@ -472,17 +737,34 @@ export class World {
     return this.scheduler.backends.filter((backend) => this.#active(backend)).map(({ id }) => id);
   }
 
+  #healthy(backend: Backend): boolean {
+    const { health, ejection } = this.#bookOf(backend);
+    return health.state === "up" && !ejection?.ejected;
+  }
+
   #active(backend: Backend): boolean {
-    const { health, mode } = this.#bookOf(backend);
-    return health.state === "up" && mode === "ready";
+    return this.#healthy(backend) && this.#bookOf(backend).mode === "ready";
+  }
+
+  #full(backend: Backend): boolean {
+    const { held, options } = this.#bookOf(backend);
+    return held >= (options.maxConnections ?? Infinity);
   }
 
   #available(backend: Backend): boolean {
-    return this.#active(backend) && this.#bookOf(backend).held < backend.maxConnections;
+    const { weight } = this.#bookOf(backend).options;
+    return this.#active(backend) && weight > 0 && !this.#full(backend);
+  }
+
+  /** Whether it is worth waiting for. */
+  #mayHaveRoom(backend: Backend): boolean {
+    const { weight } = this.#bookOf(backend).options;
+    return this.#active(backend) && weight > 0 && this.#full(backend);
   }
 
   #bookOf(backend: Backend): Book {
-    return this.#books.get(backend)!;
+    // One that a reload brings has to be known as soon as somebody is sent there, during the reload.
+    return this.#books.get(backend) ?? this.#open(backend, this.#reloaded.get(backend.id)!);
   }
 
   #pickBackend(which: number): Backend | undefined {
@@ -495,4 +777,27 @@ export class World {
     return this.#held.slice(start).find((held) => held.opened === opened) ??
       this.#held.find((held) => held.opened === opened);
   }
+}
+
+function optionsOf(
+  settings: Settings,
+  backends: readonly (BackendSettings & { id: string })[],
+): SchedulerOptions {
+  const { algorithm, sticky, rise, fall, retries, connections, perClient } = settings;
+  const { queue, ejection, slowStart, tryAnyway } = settings;
+  return {
+    algorithm,
+    backends,
+    healthCheck: { type: "tcp", interval: 1, jitter: 0, rise, fall },
+    sticky,
+    retries,
+    limits: {
+      connections,
+      ...perClient !== undefined && { perClient: { connections: perClient } },
+    },
+    queue,
+    ejection,
+    slowStart,
+    whenNoneAvailable: tryAnyway ? "try-anyway" : "refuse",
+  };
 }

@@ -13,6 +13,7 @@ import {
   type Refusal,
   Scheduler,
   type SchedulerOptions,
+  Waiting,
 } from "../../lib/core/mod.ts";
 
 /** What a test says differently. */
@@ -66,9 +67,15 @@ export function schedulerOf(overrides: SchedulerOverrides = {}) {
 }
 
 /** The lease, which the test is sure of. */
-export function granted(held: Lease | Refusal): Lease {
-  if (!held.granted) throw new Error(`refused: ${held.reason}`);
-  return held;
+export function granted(held: Lease | Waiting | Refusal): Lease {
+  if (held.granted) return held;
+  throw new Error(held instanceof Waiting ? "waits" : `refused: ${held.reason}`);
+}
+
+/** The client that waits, as the test is sure it does. */
+export function waiting(held: Lease | Waiting | Refusal): Waiting {
+  if (held instanceof Waiting) return held;
+  throw new Error(held.granted ? `went to ${held.backend.id}` : `refused: ${held.reason}`);
 }
 
 /** Acquires and connects. */

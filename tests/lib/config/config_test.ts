@@ -27,7 +27,13 @@ Deno.test("parseConfig() has a default for everything but the backends", () => {
   assert.deepEqual(config, {
     listen: { host: "127.0.0.1", port: 8000 },
     algorithm: { name: "round-robin" },
-    backends: [{ id: "B1", address: { host: "10.0.0.1", port: 80 }, weight: 1, backup: false }],
+    backends: [{
+      id: "B1",
+      address: { host: "10.0.0.1", port: 80 },
+      weight: 1,
+      backup: false,
+      mode: "ready",
+    }],
     healthCheck: {
       type: "tcp",
       interval: 2 * NS_PER_S,
@@ -100,6 +106,7 @@ timeouts: {drain: 0s}
     weight: 3,
     maxConnections: 10,
     backup: false,
+    mode: "ready",
   });
   assert.equal(config.healthCheck.interval, 90 * NS_PER_S);
   assert.equal(config.healthCheck.timeout, 500 * NS_PER_MS);

@@ -161,11 +161,14 @@ Deno.test("Scheduler.reconfigure() brings limits and takes them away", () => {
     retries: 0,
   } as const;
   const before = open(scheduler, "10.0.0.1");
-  scheduler.reconfigure({ ...options, limits: { connections: 9, perClient: { connections: 1 } } });
+  scheduler.reconfigure(
+    { ...options, limits: { connections: 9, perClient: { connections: 1 } } },
+    0,
+  );
   const after = open(scheduler, "10.0.0.1");
   before.release("closed", 0);
   assert.equal(scheduler.acquire("10.0.0.1", 0).granted, false, "the later one is still there");
-  scheduler.reconfigure({ ...options, limits: { connections: 9 } });
+  scheduler.reconfigure({ ...options, limits: { connections: 9 } }, 0);
   open(scheduler, "10.0.0.1");
   after.release("closed", 0);
 });

@@ -177,7 +177,9 @@ Deno.test("Scheduler tries anyway when nobody is available, if it is told to", (
     for (const id of ["B1", "B2", "B3"]) takeDown(scheduler, id);
     scheduler.setMode("B3", "maintenance", 0);
     const held = Array.from({ length: 4 }, () => scheduler.acquire("c", 0));
-    const went = held.map((one) => one.granted ? one.backend.id : one.reason);
+    const went = held.map((one) =>
+      one.granted ? one.backend.id : "reason" in one ? one.reason : "waits"
+    );
     if (whenNoneAvailable === "refuse") {
       assert.deepEqual(new Set(went), new Set(["no_backend_available"]));
     } else assert.deepEqual(went.toSorted(), ["B1", "B1", "B2", "B2"]);

@@ -19,6 +19,8 @@ const STEPS_PER_CHECK = 20;
 const ALGORITHMS: readonly AlgorithmOptions[] = [
   ...ALGORITHM_NAMES.map((name) => ({ name }) as AlgorithmOptions),
   { name: "power-of-two", choices: 3 },
+  { name: "ring-hash", points: 10, boundedLoad: 1.25 },
+  { name: "maglev", tableSize: 101, boundedLoad: 2 },
 ];
 
 /** Settings of every kind, and in each run other ones wildly exaggerated or switched off. */
@@ -28,9 +30,10 @@ function drawSettings(random: Random): Settings {
   return {
     algorithm: ALGORITHMS[below(ALGORITHMS.length)]!,
     backends: Array.from({ length: below(8) }, () => ({
-      weight: 1 + below(5),
+      weight: chance(0.1) ? 0 : 1 + below(5),
       backup: chance(0.2),
       maxConnections: chance(0.4) ? 1 + below(6) : undefined,
+      mode: chance(0.9) ? "ready" : chance(0.5) ? "drain" : "maintenance",
     })),
     sticky: chance(0.3) ? undefined : {
       by: "client-address",
@@ -39,14 +42,29 @@ function drawSettings(random: Random): Settings {
       ttl: 1 + below(chance(0.5) ? 20 : 500),
       maxEntries: 1 + below(chance(0.5) ? 5 : 100),
       onFailback: chance(0.5) ? "return" : "stay",
+      drain: chance(0.5) ? "move" : "allow",
     },
     rise: 1 + below(3),
     fall: 1 + below(3),
     retries: below(5),
     connections: chance(0.2) ? 1 + below(10) : 1000,
+    perClient: chance(0.2) ? 1 + below(4) : undefined,
+    queue: chance(0.4) ? { length: 1 + below(20), timeout: 1 + below(100) } : undefined,
+    ejection: chance(0.4)
+      ? { failures: 1 + below(3), base: 1 + below(50), max: 100, maxShare: random.next() }
+      : undefined,
+    slowStart: chance(0.4)
+      ? { duration: 1 + below(200), floor: Math.max(0.01, random.next()) }
+      : undefined,
+    tryAnyway: chance(0.2),
     clients: 1 + below(chance(0.5) ? 5 : 200),
     seed: below(2 ** 31),
   };
+}
+
+/** The settings that a reload brings. */
+function redraw(seed: number): Settings {
+  return drawSettings(createRandom(seed));
 }
 
 /** How often things happen, compared with each other. */
@@ -57,11 +75,14 @@ const FREQUENCIES: Readonly<Record<Action, number>> = {
   "driver refuses": 1,
   "client leaves": 2,
   "connection ends": 20,
+  "waits too long": 2,
+  "leaves the queue": 2,
   "probe succeeds": 20,
   "probe fails": 6,
   "mode": 3,
   "add": 1,
   "remove": 1,
+  "reload": 1,
   "wait": 1,
 };
 
@@ -78,7 +99,7 @@ function live(seed: number): void {
   const settings = drawSettings(createRandom(childSeed(seed, "settings")));
   const actions = drawActions(createRandom(childSeed(seed, "actions")));
   const random = createRandom(childSeed(seed, "steps"));
-  const world = new World(settings);
+  const world = new World(settings, redraw);
   for (let step = 1; step <= STEPS_PER_RUN; step++) {
     const action = actions[Math.floor(random.next() * actions.length)]!;
     world.step({ action, which: random.next(), how: random.next() });
@@ -100,12 +121,12 @@ Deno.test("Scheduler keeps its books through a million random events", () => {
 
 Deno.test("Scheduler keeps its books through short lives, the shortest of which is shown", () => {
   const unit = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
-  const settings = fc.integer().map((seed) => drawSettings(createRandom(seed)));
+  const settings = fc.integer().map(redraw);
   const step = fc.record({ action: fc.constantFrom(...ACTIONS), which: unit, how: unit });
   const steps = fc.array(step, { maxLength: 150, size: "max" });
   fc.assert(
     fc.property(settings, steps, (settings, steps) => {
-      const world = new World(settings);
+      const world = new World(settings, redraw);
       for (const step of steps) {
         world.step(step);
         world.check();

@@ -103,7 +103,7 @@ Deno.test("Scheduler.acquire() says why there is nobody", () => {
   assert.deepEqual(scheduler.acquire("c", 0), { granted: false, reason: "all_backends_full" });
   takeDown(scheduler, "B1");
   assert.deepEqual(scheduler.acquire("c", 0), { granted: false, reason: "no_backend_available" });
-  scheduler.stop();
+  scheduler.stop(0);
   assert.deepEqual(scheduler.acquire("c", 0), { granted: false, reason: "stopping" });
 });
 

@@ -171,7 +171,7 @@ Deno.test("Scheduler tells of clients that it turns away, and why", () => {
   for (const id of ["B1", "B2"]) scheduler.setMode(id, "ready", ms(1));
   emitted.length = 0;
   const last = granted(scheduler.acquire("e", ms(1)));
-  scheduler.stop();
+  scheduler.stop(0);
   scheduler.acquire("f", ms(1));
   last.connectFailed("unreachable", ms(1));
   assertTold(emitted, [

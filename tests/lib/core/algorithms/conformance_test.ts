@@ -345,7 +345,7 @@ const SCHEDULED: Readonly<Record<string, (options: AlgorithmOptions) => void>> =
         tried.push(held.backend.id);
         held = held.connectFailed("refused", i);
       }
-      assert.equal(held.reason, "connects_failed");
+      assert.deepEqual(held, { granted: false, reason: "connects_failed" });
       assert.deepEqual(tried.toSorted(), IDS);
     }
     assert.deepEqual([...scheduler.connectionCount.values()], [0, 0, 0, 0]);

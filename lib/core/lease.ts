@@ -1,0 +1,113 @@
+import type { Admission } from "./admission.ts";
+import { assert } from "./assert.ts";
+import type { Backend } from "./backend.ts";
+import type { ConnectFailure, ConnectionEnd, RefusalReason } from "./events.ts";
+import type { Scheduler } from "./scheduler.ts";
+import type { Session } from "./sessions.ts";
+import type { Nanoseconds } from "./time.ts";
+import type { Waiting } from "./wait_queue.ts";
+
+/** A client that was turned away, and why. An ordinary value: it happens. */
+export interface Refusal {
+  readonly granted: false;
+  readonly reason: RefusalReason;
+}
+
+/** How much was relayed, for the record. */
+export interface Traffic {
+  readonly bytesToBackend: number;
+  readonly bytesToClient: number;
+}
+
+const NO_TRAFFIC: Traffic = { bytesToBackend: 0, bytesToClient: 0 };
+
+/**
+ * A connection's hold on a backend. It counts as in flight from the moment it is granted, before the
+ * connect begins, so that a burst cannot pile onto one backend. It ends exactly once: by
+ * `connectFailed`, `refuse` or `release`.
+ */
+export class Lease {
+  readonly granted = true;
+  /** Number of the client's connection, from 1; it stays the same over failed attempts. */
+  readonly connection: number;
+  /** The client's address, as it came. */
+  readonly client: string;
+  readonly backend: Backend;
+  /** 1 for the first backend tried. */
+  readonly attempt: number;
+  /** When this backend was picked. */
+  readonly acquiredAt: Nanoseconds;
+  /** @internal */
+  readonly session: Session<Backend> | undefined;
+  /** Where its client is counted, if anywhere. @internal */
+  admission: Admission | undefined;
+  /** Backends that failed before this one, latest first. @internal */
+  readonly tried: Lease | undefined;
+  #state: "opening" | "open" | "ended" = "opening";
+  #answered = false;
+  readonly #scheduler: Scheduler;
+
+  /** @internal Leases come from `Scheduler.acquire`. */
+  constructor(
+    scheduler: Scheduler,
+    connection: number,
+    client: string,
+    backend: Backend,
+    now: Nanoseconds,
+    session: Session<Backend> | undefined,
+    tried: Lease | undefined,
+  ) {
+    this.#scheduler = scheduler;
+    this.connection = connection;
+    this.client = client;
+    this.backend = backend;
+    this.acquiredAt = now;
+    this.session = session;
+    this.tried = tried;
+    this.attempt = tried === undefined ? 1 : tried.attempt + 1;
+  }
+
+  /** The connect succeeded. */
+  connected(now: Nanoseconds): void {
+    assert(this.#state === "opening", "a lease connects at most once");
+    this.#state = "open";
+    this.#scheduler._connected(this, now);
+  }
+
+  /** The backend sent the first byte of an answer. Only the first call counts. */
+  answered(now: Nanoseconds): void {
+    if (this.#answered) return;
+    this.#answered = true;
+    this.#scheduler._answered(this, now);
+  }
+
+  /**
+   * The connect failed: ends this lease, and looks for a backend that was not yet tried.
+   *
+   * @param detail What the reason leaves open, in a few words.
+   */
+  connectFailed(
+    reason: ConnectFailure,
+    now: Nanoseconds,
+    detail?: string,
+  ): Lease | Waiting | Refusal {
+    assert(this.#state === "opening", "only a lease that is being opened can fail to connect");
+    this.#state = "ended";
+    return this.#scheduler._connectFailed(this, reason, now, detail);
+  }
+
+  /** The driver cannot even try this backend, or is to stop trying: turns the client away. */
+  refuse(reason: RefusalReason, now: Nanoseconds): Refusal {
+    assert(this.#state === "opening", "only a client that is not yet served can be turned away");
+    this.#state = "ended";
+    return this.#scheduler._refused(this, reason, now);
+  }
+
+  /** The connection ended, or its client left before there was one. */
+  release(end: ConnectionEnd, now: Nanoseconds, traffic: Traffic = NO_TRAFFIC): void {
+    assert(this.#state !== "ended", "a lease is released exactly once");
+    const opened = this.#state === "open";
+    this.#state = "ended";
+    this.#scheduler._released(this, opened, end, traffic, now);
+  }
+}

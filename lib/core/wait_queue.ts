@@ -1,0 +1,109 @@
+import { type Aged, AgeList } from "./_age_list.ts";
+import type { Admission } from "./admission.ts";
+import { assert } from "./assert.ts";
+import type { Lease, Refusal } from "./lease.ts";
+import type { Scheduler } from "./scheduler.ts";
+import type { Nanoseconds } from "./time.ts";
+
+/** Where clients wait while every backend that could take them is full. */
+export interface QueueRules {
+  /** So many may wait; more are turned away. */
+  readonly length: number;
+  /** For so long at most. */
+  readonly timeout: Nanoseconds;
+}
+
+/**
+ * A client that waits, first in, first out, for a backend to have room. It ends exactly once: the
+ * scheduler settles it, or its driver calls `expire` or `leave`.
+ */
+export class Waiting implements Aged<Waiting> {
+  readonly granted = false;
+  /** Number of the client's connection, from 1. */
+  readonly connection: number;
+  /** The client's address, as it came. */
+  readonly client: string;
+  /** Since when it waits. */
+  readonly since: Nanoseconds;
+  /** When its driver is to call `expire`. */
+  readonly until: Nanoseconds;
+  /**
+   * Called once, with the lease of a backend that has room, or a refusal if the scheduler stops. It is
+   * for the driver to set, before it calls the scheduler again; and not to call the scheduler from it.
+   */
+  settled: ((outcome: Lease | Refusal, now: Nanoseconds) => void) | undefined;
+  /** The connect that failed before it had to wait, if any. @internal */
+  readonly failed: Lease | undefined;
+  /** Where its client is counted, if anywhere. @internal */
+  readonly admission: Admission | undefined;
+  /** @internal */
+  older: Waiting | undefined;
+  /** @internal */
+  younger: Waiting | undefined;
+  #ended = false;
+  readonly #scheduler: Scheduler;
+
+  /** @internal Those who wait come from `Scheduler.acquire`. */
+  constructor(
+    scheduler: Scheduler,
+    connection: number,
+    client: string,
+    since: Nanoseconds,
+    until: Nanoseconds,
+    failed: Lease | undefined,
+    admission: Admission | undefined,
+  ) {
+    this.#scheduler = scheduler;
+    this.connection = connection;
+    this.client = client;
+    this.since = since;
+    this.until = until;
+    this.failed = failed;
+    this.admission = admission;
+  }
+
+  /** It has waited for too long: turns the client away. */
+  expire(now: Nanoseconds): Refusal {
+    this.end();
+    return this.#scheduler._expired(this, now);
+  }
+
+  /** The client has gone. */
+  leave(now: Nanoseconds): void {
+    this.end();
+    this.#scheduler._left(this, now);
+  }
+
+  /** @internal */
+  end(): void {
+    assert(!this.#ended, "who waits is settled, expires or leaves exactly once");
+    this.#ended = true;
+  }
+}
+
+/** Those who wait, first come, first served; each can leave in O(1). */
+export class WaitQueue {
+  readonly #members = new AgeList<Waiting>();
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** From the first to the last. The one at hand may leave meanwhile. */
+  [Symbol.iterator](): IterableIterator<Waiting> {
+    return this.#members[Symbol.iterator]();
+  }
+
+  /** Joins at the end. */
+  join(waiting: Waiting): void {
+    this.#members.add(waiting);
+    this.#size++;
+  }
+
+  /** Leaves, wherever it stands. */
+  leave(waiting: Waiting): void {
+    this.#members.delete(waiting);
+    this.#size--;
+  }
+}

@@ -1,0 +1,203 @@
+/** Clients that wait while every backend is full. */
+import assert from "node:assert/strict";
+import { type Lease, NS_PER_S, type Refusal } from "../../../lib/core/mod.ts";
+import {
+  bringUp,
+  granted,
+  open,
+  schedulerOf,
+  type SchedulerOverrides,
+  takeDown,
+  waiting,
+} from "../../support/scheduling.ts";
+
+const QUEUE = { length: 3, timeout: 5 * NS_PER_S };
+const FULL = [{ id: "B1", maxConnections: 1 }, { id: "B2", maxConnections: 1 }];
+
+/** A scheduler with a queue, and who came out of it: the client, and where to or why not. */
+function queueOf(overrides: SchedulerOverrides = {}) {
+  const { scheduler, emitted } = schedulerOf({ queue: QUEUE, backends: FULL, ...overrides });
+  const settled: string[] = [];
+  const leases: Lease[] = [];
+  const queue = (client: string, now = 0) => {
+    const place = waiting(scheduler.acquire(client, now));
+    place.settled = (outcome: Lease | Refusal) => {
+      if (outcome.granted) leases.push(outcome);
+      settled.push(`${client}: ${outcome.granted ? outcome.backend.id : outcome.reason}`);
+    };
+    return place;
+  };
+  return { scheduler, emitted, settled, leases, queue };
+}
+
+Deno.test("Scheduler.acquire() lets clients wait while all are full, and serves them in order", () => {
+  const { scheduler, settled, leases, queue } = queueOf();
+  const [one, other] = [open(scheduler), open(scheduler)];
+  queue("c");
+  queue("d");
+  queue("e");
+  assert.equal(scheduler.waiting, 3);
+  assert.equal(scheduler.connections, 2, "who waits is on no backend");
+  other.release("closed", 1);
+  one.release("closed", 2);
+  assert.deepEqual(settled, [`c: ${other.backend.id}`, `d: ${one.backend.id}`]);
+  assert.equal(scheduler.waiting, 1);
+  leases[0]!.release("closed", 3);
+  assert.equal(settled.length, 3);
+  assert.deepEqual([...scheduler.connectionCount.values()], [1, 1]);
+});
+
+Deno.test("Scheduler.acquire() turns away whom the queue has no place for", () => {
+  const { scheduler, queue } = queueOf();
+  open(scheduler);
+  open(scheduler);
+  for (const client of ["c", "d", "e"]) queue(client);
+  assert.deepEqual(scheduler.acquire("f", 0), { granted: false, reason: "queue_full" });
+});
+
+Deno.test("Scheduler.acquire() lets nobody wait for a backend that is down, drains or has no weight", () => {
+  for (const hinder of ["down", "drain", "weight"]) {
+    const { scheduler } = queueOf({
+      backends: [{ id: "B1", maxConnections: 1, weight: hinder === "weight" ? 0 : 1 }],
+    });
+    if (hinder === "down") takeDown(scheduler, "B1");
+    if (hinder === "drain") scheduler.setMode("B1", "drain", 0);
+    assert.ok("reason" in scheduler.acquire("c", 0), hinder);
+  }
+});
+
+Deno.test("Waiting.expire() turns the client away, once", () => {
+  const { scheduler, emitted, settled, queue } = queueOf();
+  open(scheduler);
+  open(scheduler);
+  const place = queue("c", 7);
+  assert.equal(place.until, 7 + QUEUE.timeout);
+  assert.deepEqual(place.expire(place.until), { granted: false, reason: "queue_timeout" });
+  assert.throws(() => place.expire(place.until), /exactly once/);
+  assert.equal(scheduler.waiting, 0);
+  assert.deepEqual(settled, []);
+  assert.deepEqual(
+    emitted.slice(-2).map((event) => ({ ...event, at_ms: 0 })),
+    [
+      { type: "connection_queued", at_ms: 0, connection: 3, client: "c", waiting: 1 },
+      {
+        type: "connection_refused",
+        at_ms: 0,
+        connection: 3,
+        client: "c",
+        reason: "queue_timeout",
+        attempts: 0,
+      },
+    ],
+  );
+});
+
+Deno.test("Waiting.leave() makes room in the queue, and tells so", () => {
+  const { scheduler, emitted, settled, queue } = queueOf();
+  const first = open(scheduler);
+  open(scheduler);
+  const place = queue("c");
+  queue("d");
+  place.leave(NS_PER_S);
+  first.release("closed", NS_PER_S);
+  assert.deepEqual(settled, [`d: ${first.backend.id}`]);
+  const told = emitted.filter(({ type }) => type === "connection_dequeued");
+  assert.deepEqual(told, [
+    {
+      type: "connection_dequeued",
+      at_ms: 1000,
+      connection: 3,
+      client: "c",
+      backend: null,
+      waited_ms: 1000,
+      waiting: 1,
+    },
+    {
+      type: "connection_dequeued",
+      at_ms: 1000,
+      connection: 4,
+      client: "d",
+      backend: first.backend.id,
+      waited_ms: 1000,
+      waiting: 0,
+    },
+  ]);
+});
+
+Deno.test("Scheduler lets who has tried a backend in vain wait for another, and others pass it", () => {
+  const { scheduler, settled, queue } = queueOf({ retries: 3 });
+  const failing = granted(scheduler.acquire("a", 0));
+  const lasting = open(scheduler);
+  const place = waiting(failing.connectFailed("refused", 1));
+  place.settled = (outcome) =>
+    settled.push(`a: ${outcome.granted ? outcome.backend.id : outcome.reason}`);
+  // Its own backend has room now, but it is not for one that has just tried it.
+  const next = granted(scheduler.acquire("b", 2));
+  assert.equal(next.backend, failing.backend);
+  queue("c", 3);
+  next.release("closed", 4);
+  assert.deepEqual(settled, [`c: ${failing.backend.id}`]);
+  lasting.release("closed", 5);
+  assert.deepEqual(settled[1], `a: ${lasting.backend.id}`);
+});
+
+Deno.test("Scheduler serves those who wait when a backend comes up, is enabled, or is given room", () => {
+  const makeRoom: Record<string, (scheduler: ReturnType<typeof queueOf>["scheduler"]) => void> = {
+    up: (scheduler) => bringUp(scheduler, "B3", 1),
+    enabled: (scheduler) => scheduler.setMode("B4", "ready", 1),
+  };
+  for (const [how, make] of Object.entries(makeRoom)) {
+    const { scheduler, settled, queue } = queueOf({ backends: [...FULL, "B3", "B4"] });
+    takeDown(scheduler, "B3");
+    scheduler.setMode("B4", "maintenance", 0);
+    open(scheduler);
+    open(scheduler);
+    queue("c");
+    make(scheduler);
+    assert.deepEqual(settled, [`c: ${how === "up" ? "B3" : "B4"}`]);
+  }
+});
+
+Deno.test("Scheduler.reconfigure() with more room serves those who wait", () => {
+  const options = {
+    algorithm: { name: "round-robin" },
+    healthCheck: { type: "none", interval: 1, jitter: 0, rise: 1, fall: 1 },
+    retries: 0,
+    limits: { connections: 100 },
+    queue: QUEUE,
+  } as const;
+  const { scheduler, settled, queue } = queueOf({ ...options, backends: FULL });
+  open(scheduler);
+  open(scheduler);
+  queue("c");
+  const backends = [{ id: "B1", weight: 1, backup: false, maxConnections: 2 }];
+  scheduler.reconfigure({ ...options, backends }, 1);
+  assert.deepEqual(settled, ["c: B1"]);
+});
+
+Deno.test("Scheduler.stop() turns away those who wait", () => {
+  const { scheduler, settled, queue } = queueOf();
+  open(scheduler);
+  open(scheduler);
+  queue("c");
+  queue("d");
+  scheduler.stop(1);
+  assert.deepEqual(settled, ["c: stopping", "d: stopping"]);
+  assert.equal(scheduler.waiting, 0);
+});
+
+Deno.test("Scheduler counts those who wait for limits.connections and for limits of their client", () => {
+  const limits = { connections: 3, perClient: { connections: 2 } };
+  const { scheduler, queue } = queueOf({ limits });
+  open(scheduler, "10.0.0.1");
+  open(scheduler, "10.0.0.2");
+  const place = queue("10.0.0.1");
+  const refusal = (client: string) => {
+    const outcome = scheduler.acquire(client, 0);
+    return "reason" in outcome && outcome.reason;
+  };
+  assert.equal(refusal("10.0.0.1"), "client_connection_limit");
+  assert.equal(refusal("10.0.0.9"), "connection_limit");
+  place.leave(0);
+  queue("10.0.0.1").expire(0);
+});
