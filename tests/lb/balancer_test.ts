@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import type { Config } from "../../lib/config/mod.ts";
 import { NS_PER_MS, NS_PER_S, parsePrefix } from "../../lib/core/mod.ts";
 import { monotonicNow } from "../../lib/clock.ts";
 import type { Address } from "../../lib/address.ts";
@@ -335,4 +336,93 @@ Deno.test("Balancer tells its backends where a client comes from", async () => {
     assert.match(got, new RegExp(`^PROXY TCP4 ${source} [\\d.]+ \\d+ \\d+\r\n`));
     assert.ok(got.endsWith("hello"));
   }
+});
+
+/** Each takes one connection. */
+function narrow(addresses: readonly Address[]): Partial<Config> {
+  const backends = configOf(addresses).backends.map((backend) => ({
+    ...backend,
+    maxConnections: 1,
+  }));
+  return { backends };
+}
+
+/** Connects, and says something without finishing. */
+async function come({ host, port }: Address): Promise<Deno.TcpConn> {
+  const client = await Deno.connect({ hostname: host, port });
+  await client.write(new TextEncoder().encode("x"));
+  return client;
+}
+
+Deno.test("Balancer lets clients wait while every backend is full, and serves them in order", async () => {
+  await using one = new TestServer(echo);
+  await using lab = await balance([one.address], {
+    ...narrow([one.address]),
+    queue: { length: 2, timeout: 60 * NS_PER_S },
+  });
+  const { address, scheduler } = lab.balancer;
+  const first = await come(address);
+  await eventually(() => lab.of("connection_opened").length === 1, "the first is served");
+  const waiters: Deno.TcpConn[] = [];
+  for (const count of [1, 2]) {
+    waiters.push(await come(address));
+    await eventually(() => scheduler.waiting === count, `${count} wait`);
+  }
+  assert.equal(await tell(address, new Uint8Array(1)).catch(() => ""), "");
+  assert.deepEqual(lab.of("connection_refused").map(({ reason }) => reason), ["queue_full"]);
+  for (const client of [first, ...waiters]) {
+    // What a client has sent while it waited is not lost.
+    assert.equal(await client.read(new Uint8Array(1)), 1);
+    client.close();
+  }
+  await eventually(() => scheduler.connections === 0, "all have left");
+  assert.deepEqual(lab.of("connection_dequeued").map(({ connection }) => connection), [2, 3]);
+});
+
+Deno.test("Balancer closes a client for which nobody has room in time", async () => {
+  await using one = new TestServer(echo);
+  await using lab = await balance([one.address], {
+    ...narrow([one.address]),
+    queue: { length: 9, timeout: 50 * NS_PER_MS },
+  });
+  using first = await come(lab.balancer.address);
+  assert.equal(await first.read(new Uint8Array(1)), 1);
+  using second = await come(lab.balancer.address);
+  assert.equal((await readAll(second).catch(() => new Uint8Array())).length, 0);
+  assert.deepEqual(lab.of("connection_refused").map(({ reason }) => reason), ["queue_timeout"]);
+});
+
+Deno.test("Balancer.stop() closes those who wait at once", async () => {
+  await using one = new TestServer(echo);
+  const lab = await balance([one.address], {
+    ...narrow([one.address]),
+    queue: { length: 9, timeout: 60 * NS_PER_S },
+  });
+  using first = await come(lab.balancer.address);
+  assert.equal(await first.read(new Uint8Array(1)), 1);
+  using second = await come(lab.balancer.address);
+  await eventually(() => lab.balancer.scheduler.waiting === 1, "one waits");
+  const stopped = lab.balancer.stop(AbortSignal.abort());
+  assert.equal((await readAll(second).catch(() => new Uint8Array())).length, 0);
+  await stopped;
+  assert.deepEqual(lab.of("connection_refused").map(({ reason }) => reason), ["stopping"]);
+});
+
+Deno.test("Balancer.reload() with a backend that drains: new clients go elsewhere, the open one stays", async () => {
+  await using one = new TestServer(echo);
+  await using two = new TestServer(echo);
+  await using lab = await balance([one.address, two.address]);
+  using client = await come(lab.balancer.address);
+  assert.equal(await client.read(new Uint8Array(1)), 1);
+  const config = configOf([one.address, two.address], { timeouts: TIMEOUTS });
+  const [drained, ready] = config.backends;
+  const backends = [{ ...drained!, mode: "drain" as const }, ready!];
+  await lab.balancer.reload({ ...config, backends });
+  for (let i = 0; i < 3; i++) await ask(lab.balancer.address);
+  assert.deepEqual(lab.of("connection_opened").map(({ backend }) => backend), [
+    ...["B1", "B2", "B2", "B2"],
+  ]);
+  assert.deepEqual(lab.of("config_reloaded").at(-1)!.changes, ["B1.mode: ready → drain"]);
+  await client.write(new TextEncoder().encode("y"));
+  assert.equal(await client.read(new Uint8Array(1)), 1);
 });

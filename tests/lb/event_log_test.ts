@@ -3,7 +3,7 @@ import { logEvents } from "../../lb/event_log.ts";
 import { StatusReporter } from "../../lb/status.ts";
 import { EventStream, NS_PER_S, parsePrefix } from "../../lib/core/mod.ts";
 import { logger, type LogOptions, startLogging, stopLogging } from "../../lib/log.ts";
-import { granted, open, schedulerOf, takeDown } from "../support/scheduling.ts";
+import { granted, open, schedulerOf, takeDown, waiting } from "../support/scheduling.ts";
 
 /** Collects what is logged. */
 function logged(options: LogOptions, color = false): string[] {
@@ -37,6 +37,31 @@ Deno.test("logEvents() writes one JSON object per event, with its numbers", () =
   ]);
   assert.equal(records[2].bytes_to_client, 2048);
   assert.match(records[0].time, /^\d{4}-\d\d-\d\dT/);
+});
+
+Deno.test("logEvents() tells of those who wait, and of those who waited in vain", () => {
+  const lines = logged({ level: "info", format: "auto" });
+  const { scheduler, events } = schedulerOf({
+    backends: [{ id: "B1", maxConnections: 1 }],
+    queue: { length: 2, timeout: NS_PER_S },
+  });
+  const lease = open(scheduler, "10.0.0.1");
+  const end = logEvents(events, logger("lb"), { connections: true });
+  waiting(scheduler.acquire("10.0.0.2", 0));
+  const late = waiting(scheduler.acquire("10.0.0.3", 0));
+  scheduler.acquire("10.0.0.4", 0);
+  late.expire(NS_PER_S);
+  lease.release("closed", NS_PER_S);
+  end();
+  stopLogging();
+  assert.deepEqual(lines.map((line) => JSON.parse(line).message), [
+    "#2 10.0.0.2 waits: every backend is full (1 waiting)",
+    "#3 10.0.0.3 waits: every backend is full (2 waiting)",
+    "#4 10.0.0.4 refused: every backend is full, and as many clients as may wait do so",
+    "#3 10.0.0.3 refused: no backend had room for it in time",
+    "#1 10.0.0.1 → B1 closed after 1000 ms (0 B in, 0 B out)",
+    "#2 10.0.0.2 → B1 has room after 1000 ms (0 waiting)",
+  ]);
 });
 
 Deno.test("logEvents() without connections does not even have them made", () => {

@@ -15,40 +15,47 @@ import {
 /** The decisions after each step, and after each client that closed, by the moment. */
 export async function playLive(script: Script): Promise<Map<number, Decision[]>> {
   await using stage = await Stage.open(script);
-  const moments = [
-    ...script.steps.map((step) => ({ at: step.at, step })),
-    ...script.steps.flatMap((step) =>
-      "connect" in step ? [{ at: step.until, step: { closes: step.connect, opened: step.at } }] : []
-    ),
-  ].toSorted((a, b) => a.at - b.at);
-  for (const { at, step } of moments) await stage.play(at, step);
-  return stage.decisions;
+  await stage.play();
+  // What is decided while the stage is cleared is not part of the play.
+  return new Map(stage.decisions);
 }
 
-/** A client leaves that came at `opened`. */
+/** The client leaves that came at this moment. */
 interface Closes {
   readonly closes: number;
-  readonly opened: number;
+}
+
+/** A client, and how long it stays once it is with a backend. */
+interface Guest {
+  readonly client: Client;
+  readonly stays: number;
+  /** Undefined if it was turned away. */
+  readonly connection: number | undefined;
 }
 
 class Stage {
   readonly decisions = new Map<number, Decision[]>();
   readonly #backends: ReadonlyMap<string, LiveBackend>;
-  /** By the moment they came. Who was refused has no connection. */
-  readonly #clients = new Map<number, { client: Client; connection: number | undefined }>();
+  /** What is to happen, the next first. */
+  readonly #moments: { readonly at: number; readonly step: Step | Closes }[];
+  /** By the moment they came. */
+  readonly #clients = new Map<number, Guest>();
   readonly #open = new Set<number>();
+  /** Those who have waited, and are being connected now. */
+  readonly #opening = new Set<number>();
   #balancer: Balancer | undefined;
   #now = 0;
   /** What the clients of connections that are under way are to learn. */
   readonly #waiting: { fits: (event: LbEvent) => boolean; resolve: () => void }[] = [];
 
-  private constructor(backends: ReadonlyMap<string, LiveBackend>) {
+  private constructor(backends: ReadonlyMap<string, LiveBackend>, { steps }: Script) {
     this.#backends = backends;
+    this.#moments = steps.map((step) => ({ at: step.at, step }));
   }
 
   static async open(script: Script): Promise<Stage> {
     const backends = new Map(script.ids.map((id) => [id, new LiveBackend()]));
-    const stage = new Stage(backends);
+    const stage = new Stage(backends, script);
     const config = configOf(script, [...backends.values()].map(({ port }) => port));
     const events = new EventStream();
     events.subscribe([...DECISIONS], (event) => stage.#read(event));
@@ -66,31 +73,49 @@ class Stage {
     return stage;
   }
 
-  async play(at: number, step: Step | Closes): Promise<void> {
+  /** Lets happen whatever there is to happen. */
+  async play(): Promise<void> {
+    for (let moment = this.#moments.shift(); moment; moment = this.#moments.shift()) {
+      await this.#play(moment.at, moment.step);
+      while (this.#opening.size > 0) await this.#until(isOpenedOrRefused);
+    }
+  }
+
+  async #play(at: number, step: Step | Closes): Promise<void> {
     this.#now = at;
     const { scheduler } = this.#balancer!;
-    if ("closes" in step) await this.#close(step.opened);
-    else if ("connect" in step) await this.#connect(step.at, step.connect);
+    if ("closes" in step) await this.#close(step.closes);
+    else if ("connect" in step) await this.#connect(step);
     else if ("kill" in step) await this.#kill(step.kill);
     else if ("revive" in step) this.#backends.get(step.revive)!.revive();
     else if ("probe" in step) scheduler.probed(step.probe, step.ok, ns(at), 0);
     else scheduler.setMode(step.of, step.mode, ns(at));
   }
 
-  async #connect(at: number, number: number): Promise<void> {
-    let connection: number | undefined;
+  async #connect({ at, connect, until }: Extract<Step, { connect: number }>): Promise<void> {
+    let decision: LbEvent | undefined;
     const decided = this.#until((event) => {
-      if (event.type === "connection_opened") connection = event.connection;
-      return event.type === "connection_opened" || event.type === "connection_refused";
+      decision = event;
+      return isOpenedOrRefused(event) || event.type === "connection_queued";
     });
-    const client = new Client(this.#balancer!.address.port, `127.0.0.${number}`);
+    const client = new Client(this.#balancer!.address.port, `127.0.0.${connect}`);
     await decided;
-    this.#clients.set(at, { client, connection });
+    const refused = decision!.type === "connection_refused";
+    const connection = refused ? undefined : (decision as { connection: number }).connection;
+    this.#clients.set(at, { client, connection, stays: until - at });
+    if (decision!.type !== "connection_queued") this.#closeLater(at);
   }
 
-  async #close(opened: number): Promise<void> {
-    const { client, connection } = this.#clients.get(opened)!;
-    this.#clients.delete(opened);
+  #closeLater(came: number): void {
+    const at = Math.round((this.#now + this.#clients.get(came)!.stays) * 1000) / 1000;
+    const later = this.#moments.findIndex((moment) => moment.at > at);
+    const place = later < 0 ? this.#moments.length : later;
+    this.#moments.splice(place, 0, { at, step: { closes: came } });
+  }
+
+  async #close(came: number): Promise<void> {
+    const { client, connection } = this.#clients.get(came)!;
+    this.#clients.delete(came);
     if (connection === undefined || !this.#open.has(connection)) {
       await client.close();
       return;
@@ -120,6 +145,13 @@ class Stage {
 
   #read(event: LbEvent): void {
     if (event.type === "connection_opened") this.#open.add(event.connection);
+    if (event.type === "connection_dequeued") {
+      const [came] = this.#clients.entries()
+        .find(([, { connection }]) => connection === event.connection)!;
+      this.#opening.add(event.connection);
+      this.#closeLater(came);
+    }
+    if (isOpenedOrRefused(event)) this.#opening.delete(event.connection);
     if (event.type === "connection_closed") this.#open.delete(event.connection);
     this.decisions.set(this.#now, [...this.decisions.get(this.#now) ?? [], decisionOf(event)]);
     const i = this.#waiting.findIndex(({ fits }) => fits(event));
@@ -127,10 +159,18 @@ class Stage {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // Those who still wait are turned away by that.
+    const stopped = this.#balancer?.stop(AbortSignal.abort());
     await Promise.all(this.#clients.values().map(({ client }) => client.close()));
-    await this.#balancer?.stop(AbortSignal.abort());
+    await stopped;
     await Promise.all(this.#backends.values().map((backend) => backend.kill()));
   }
+}
+
+function isOpenedOrRefused(
+  event: LbEvent,
+): event is Extract<LbEvent, { type: "connection_opened" | "connection_refused" }> {
+  return event.type === "connection_opened" || event.type === "connection_refused";
 }
 
 /** A client on an address of its own. It closes when its peer does. */

@@ -4,7 +4,7 @@ import { type Config, parseConfig } from "../../lib/config/mod.ts";
 
 /** A step; each is at a moment of its own, in milliseconds, in ascending order. */
 export type Step =
-  /** The client with this number connects, and closes at `until`. */
+  /** The client with this number connects, and closes at `until`: as much later as it had to wait. */
   | { readonly at: number; readonly connect: number; readonly until: number }
   /** A backend dies: its connections end, connects are refused. */
   | { readonly at: number; readonly kill: string }
@@ -44,6 +44,8 @@ export type Decision = string;
 export const DECISIONS = [
   "connection_opened",
   "connect_failed",
+  "connection_queued",
+  "connection_dequeued",
   "connection_refused",
   "connection_closed",
   "backend_up",
@@ -68,7 +70,7 @@ const CIRCUMSTANCES: readonly string[] = [
 
 /** Milliseconds as the scheduler counts. */
 export function ns(ms: number): Nanoseconds {
-  return ms * 1e6;
+  return Math.round(ms * 1e6);
 }
 
 /**

@@ -49,7 +49,7 @@ export function playSimulated(script: Script): Map<number, Decision[]> {
       checked: true,
       observe(event: LbEvent) {
         if (!(DECISIONS as readonly string[]).includes(event.type)) return;
-        const at = Math.round(event.at_ms);
+        const at = Math.round(event.at_ms * 1000) / 1000;
         decisions.set(at, [...decisions.get(at) ?? [], decisionOf(event)]);
       },
       operate: steps.flatMap((step) => {

@@ -257,3 +257,62 @@ Deno.test("simulate() closes the connections of a backend that is marked down, i
   assert.equal(run("close"), "backend_down");
   assert.notEqual(run("keep"), "backend_down");
 });
+
+Deno.test("simulate() keeps the balancer's queue in order through faults, timeouts and impatience", () => {
+  const kinds: BackendFaultKind[] = [
+    { name: "crash" },
+    { name: "hang" },
+    { name: "partition" },
+    { name: "flap", period: 4 * NS_PER_S, down: 0.5 },
+  ];
+  for (const latency of [0, 20 * NS_PER_MS]) {
+    const told = new Map<string, number>();
+    const { turnedAway } = simulate(
+      queueing({
+        n: 3,
+        load: 1.2,
+        latency: { kind: "deterministic", value: latency },
+        balancer: {
+          backends: ["B1", "B2", "B3"].map((id) => ({
+            id,
+            weight: 1,
+            backup: false,
+            maxConnections: 1,
+          })),
+          queue: { length: 5, timeout: 2 * NS_PER_S },
+          onDown: "close",
+          timeouts: { connect: NS_PER_S / 2, idle: 30 * NS_PER_S },
+          healthCheck: {
+            type: "tcp",
+            rise: 2,
+            fall: 2,
+            jitter: 0,
+            interval: NS_PER_S,
+            timeout: NS_PER_S / 2,
+          },
+        },
+        workload: { timeout: 3 * NS_PER_S },
+        loadBalancers: 1,
+        faults: [
+          ...kinds.map((kind, i) => ({
+            at: (20 + 40 * i) * NS_PER_S,
+            for: 15 * NS_PER_S,
+            backend: i % 3,
+            kind,
+          })),
+          { at: 200 * NS_PER_S, for: 5 * NS_PER_S, loadBalancer: 0, kind: { name: "lb-restart" } },
+        ],
+        end: { duration: 300 * NS_PER_S },
+        warmup: 0,
+      }),
+      1,
+      {
+        checked: true,
+        observe: ({ type }) => void told.set(type, (told.get(type) ?? 0) + 1),
+      },
+    );
+    assert.ok(turnedAway.queue_full! > 0 && turnedAway.queue_timeout! > 0);
+    assert.ok(turnedAway.balancer_down! > 0);
+    assert.ok(told.get("connection_queued")! > told.get("connection_dequeued")!);
+  }
+});

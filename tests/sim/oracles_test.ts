@@ -55,6 +55,36 @@ const SINGLE_SERVER: readonly Oracle[] = [
   },
 ];
 
+/** Backends that take one connection each, and a queue in front of them: one line for all. */
+function centralQueue(n: number, length: number, load: number): Oracle["options"] {
+  const backends = Array.from({ length: n }, (_, i) => ({
+    id: `B${i + 1}`,
+    weight: 1,
+    backup: false,
+    maxConnections: 1,
+  }));
+  return { n, load, balancer: { backends, queue: { length, timeout: 1e6 * NS_PER_S } } };
+}
+
+const CENTRAL_QUEUE: readonly Oracle[] = [
+  {
+    name: "M/M/3 by a queue at the balancer, at ρ = 0.8",
+    options: centralQueue(3, 1e6, 0.8),
+    connections: 300_000,
+    expected: [
+      [meanSojourn, mmc(3, 2.4, 1).mean],
+      [meanWait, mmc(3, 2.4, 1).mean - 1],
+      [p99, mmc(3, 2.4, 1).quantile(0.99)],
+    ],
+  },
+  {
+    name: "M/M/4/10 by a queue at the balancer, at ρ = 0.9",
+    options: centralQueue(4, 6, 0.9),
+    connections: 200_000,
+    expected: [[refusedShare, mmckLoss(4, 10, 3.6, 1)]],
+  },
+];
+
 const SEVERAL_SLOTS: readonly Oracle[] = [
   {
     name: "M/M/2 at ρ = 0.8",
@@ -283,4 +313,11 @@ Deno.test("simulate() of power-of-two draws distinct backends: drawing one twice
   const { value, standardError } = estimateMean(sojourns);
   assert.ok(Math.abs(value - 1.880492) > 10 * standardError, `${value} ± ${standardError}`);
 });
-testOracles([...SINGLE_SERVER, ...SEVERAL_SLOTS, ...SHARING, ...ALGORITHMS, ...CLOSED]);
+testOracles([
+  ...SINGLE_SERVER,
+  ...SEVERAL_SLOTS,
+  ...CENTRAL_QUEUE,
+  ...SHARING,
+  ...ALGORITHMS,
+  ...CLOSED,
+]);

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { difference } from "../../../lib/config/difference.ts";
+import { configSchema } from "../../../lib/config/schema.ts";
 import { type Config, DiagnosticsError, loadConfig, parseConfig } from "../../../lib/config/mod.ts";
 import { NS_PER_MS, NS_PER_S } from "../../../lib/core/mod.ts";
 import { UserError } from "../../../lib/user_error.ts";
@@ -76,9 +77,24 @@ Deno.test("config.yaml as shipped says what the defaults are", async () => {
 
 Deno.test("config.yaml as shipped shows the right defaults for what is commented out", async () => {
   const text = await Deno.readTextFile(`${ROOT}config.yaml`);
-  const sticky = text.split("\n").filter((line) => /^# (sticky:| {2}\w)/.test(line))
-    .map((line) => line.slice(2)).join("\n");
-  assert.deepEqual(parse(`${ONE}${sticky}\n`).sticky, parse(`${ONE}sticky: {}\n`).sticky);
+  for (const section of ["sticky", "queue", "slow_start", "ejection"]) {
+    const commented = new RegExp(`^# ${section}:\\n(#   .*\\n)+`, "m").exec(text)?.[0];
+    assert.ok(commented !== undefined, `${section} is not shown`);
+    const uncommented = commented.replaceAll(/^# /gm, "");
+    assert.deepEqual(parse(ONE + uncommented), parse(`${ONE}${section}: {}\n`));
+  }
+});
+
+Deno.test("config.yaml as shipped shows every key that there is", async () => {
+  const text = await Deno.readTextFile(`${ROOT}config.yaml`);
+  const keys = Object.entries(configSchema.shape).flatMap(([key, schema]) => [
+    key,
+    ...schema.def.type === "prefault" || schema.def.type === "optional"
+      ? Object.keys((schema.unwrap() as { shape?: object }).shape ?? {})
+      : [],
+  ]);
+  assert.ok(keys.length > 40);
+  for (const key of keys) assert.match(text, new RegExp(`\\b${key}:`), key);
 });
 
 Deno.test("config.yaml names its schema in the first line", async () => {
