@@ -91,7 +91,10 @@ async function runRoles(
   });
   try {
     if (loaded !== undefined) await serveBalancer(loaded, io, { reload });
-    else await untilAborted(io.signal);
+    else {
+      await Deno.permissions.revoke({ name: "write" });
+      await untilAborted(io.signal);
+    }
   } finally {
     await Promise.all(servers.map((server) => server.stop()));
   }

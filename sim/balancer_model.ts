@@ -3,11 +3,15 @@ import {
   createRandom,
   EventStream,
   type LbEvent,
+  type Lease,
   type Nanoseconds,
+  type Refusal,
   Scheduler,
+  type Waiting,
 } from "../lib/core/mod.ts";
 import { EVENT_TYPES } from "../lib/core/mod.ts";
 import type { Balancer } from "../lib/scenario/types.ts";
+import type { SessionStore } from "./session_store.ts";
 
 /** Reads the events of one balancer. */
 export type EventReader = (event: LbEvent, balancer: number, now: Nanoseconds) => void;
@@ -24,13 +28,16 @@ export class BalancerModel {
   readonly cuts: number[];
   readonly #options: Balancer;
   readonly #seed: number;
+  readonly #store: SessionStore | undefined;
   #scheduler: Scheduler;
   #starts = 0;
 
-  constructor(options: Balancer, index: number, seed: number) {
+  /** @param store Where its sessions are kept; in itself if left out. */
+  constructor(options: Balancer, index: number, seed: number, store?: SessionStore) {
     this.index = index;
     this.#options = options;
     this.#seed = childSeed(seed, "balancer", index);
+    this.#store = store;
     this.cuts = options.backends.map(() => 0);
     this.#scheduler = this.#newScheduler();
   }
@@ -39,7 +46,13 @@ export class BalancerModel {
     return this.#scheduler;
   }
 
-  /** Starts it afresh: counts, health and sessions are forgotten. */
+  /** Asks its scheduler for a backend, which by then knows what its store knows. */
+  acquire(client: string, now: Nanoseconds): Lease | Refusal | Waiting {
+    this.#store?.tell(this.#scheduler, client, now);
+    return this.#scheduler.acquire(client, now);
+  }
+
+  /** Starts it afresh: counts, health and sessions are forgotten, unless a store has them. */
   restart(): void {
     this.#scheduler = this.#newScheduler();
   }
@@ -51,6 +64,8 @@ export class BalancerModel {
 
   #newScheduler(): Scheduler {
     const random = createRandom(childSeed(this.#seed, "algorithm", this.#starts++));
-    return new Scheduler(this.#options, this.events, random);
+    const scheduler = new Scheduler(this.#options, this.events, random);
+    this.#store?.follow(scheduler);
+    return scheduler;
   }
 }

@@ -80,7 +80,7 @@ export class Relay {
     }
     connections.pickedAt[c] = now;
     const address = clients.population.address(connections.client[c]!);
-    this.#connect(c, balancer.scheduler.acquire(address, now), now);
+    this.#connect(c, balancer.acquire(address, now), now);
   }
 
   /** A connect has reached the backend. */

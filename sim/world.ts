@@ -20,6 +20,7 @@ import { Prober } from "./prober.ts";
 import { Recorder } from "./recorder.ts";
 import { Relay } from "./relay.ts";
 import { Service } from "./service.ts";
+import { sessionStoresOf } from "./session_store.ts";
 
 /** What keeps a connection from being forgotten. */
 const CONCERNS = WAITED_FOR | LEASED | PROMISED | AT_BACKEND | ABORTING;
@@ -56,9 +57,8 @@ export class World {
     this.backends = balancer.backends.map(({ id }, index) =>
       new BackendModel(id, index, servers[index]!, this)
     );
-    this.balancers = Array.from(
-      { length: loadBalancers },
-      (_, index) => new BalancerModel(balancer, index, seed),
+    this.balancers = sessionStoresOf(balancer, loadBalancers).map((store, index) =>
+      new BalancerModel(balancer, index, seed, store)
     );
     this.recorder = new Recorder(servers.length, workload.timeout);
     this.clients = new Clients(this);

@@ -56,7 +56,9 @@ export class Scheduler {
    * Called when a session has gained or lost a connection, and so when it has been pinned or moved. A
    * property and not an event: it happens twice per connection, and only a store of sessions wants it.
    */
-  onSessionUse: ((session: Session<Backend>, now: Nanoseconds) => void) | undefined;
+  onSessionUse:
+    | ((session: Session<Backend>, change: 1 | -1, now: Nanoseconds) => void)
+    | undefined;
 
   /**
    * @param random Drives the algorithms that draw lots.
@@ -566,7 +568,7 @@ export class Scheduler {
     this.#connections++;
     if (session !== undefined) {
       this.#sessions?.opened(session, now);
-      this.onSessionUse?.(session, now);
+      this.onSessionUse?.(session, 1, now);
     }
     this.#count(backend, 1);
     const lease = new Lease(this, connection, client, backend, now, session, failed);
@@ -790,7 +792,7 @@ export class Scheduler {
     lease.admission?.closed(lease.client);
     if (lease.session !== undefined) {
       this.#sessions?.closed(lease.session, now);
-      this.onSessionUse?.(lease.session, now);
+      this.onSessionUse?.(lease.session, -1, now);
     }
     this.#count(lease.backend, -1);
   }

@@ -2,7 +2,7 @@
  * A scenario in the form that runs: every number in nanoseconds or a plain ratio, every default filled
  * in, every name resolved. Reading it from YAML is somebody else's business.
  */
-import type { HealthRules, Nanoseconds, SchedulerOptions } from "../core/mod.ts";
+import type { HealthRules, Nanoseconds, SchedulerOptions, StickyRules } from "../core/mod.ts";
 import type { Distribution } from "../stats/variates.ts";
 
 export type { Distribution } from "../stats/variates.ts";
@@ -34,6 +34,7 @@ export type End =
 export interface Balancer extends SchedulerOptions {
   /** What becomes of connections on a backend that is marked down; `keep` if left out. */
   readonly onDown?: "keep" | "close";
+  readonly sticky?: Sticky | undefined;
   readonly healthCheck: HealthRules & {
     readonly type: "tcp" | "expect" | "http" | "none";
     /** A probe without an answer for this long has failed. */
@@ -45,6 +46,15 @@ export interface Balancer extends SchedulerOptions {
     /** A connection on which nothing moves for this long is closed. May be Infinity. */
     readonly idle: Nanoseconds;
   };
+}
+
+/** How clients stick to backends, and whether the sessions outlive their balancer. */
+export interface Sticky extends StickyRules {
+  /**
+   * `memory`, if left out: they do not. All balancers share one that names a `redis`; any other belongs
+   * to one balancer. Where it is does not matter here: nobody connects to it.
+   */
+  readonly store?: "memory" | { readonly redis?: unknown };
 }
 
 /** Who comes, when, and how patient they are. */

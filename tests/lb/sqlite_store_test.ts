@@ -56,20 +56,6 @@ Deno.test("SqliteStore keeps sessions from one run to the next, least recently u
     ]);
   }));
 
-Deno.test("SqliteStore keeps what was written when its process is killed", () =>
-  withDirectory(async (directory) => {
-    const file = `${directory}/sessions.db`;
-    const store = new SqliteStore(file);
-    await store.open(RULES);
-    await store.write([session("a")], RULES);
-    // A copy of the files as they are is what a process that was killed leaves.
-    for (const suffix of ["", "-wal"]) {
-      await Deno.copyFile(file + suffix, `${directory}/left.db${suffix}`);
-    }
-    store.close();
-    assert.deepEqual(await reopened(`${directory}/left.db`), [session("a")]);
-  }));
-
 Deno.test("SqliteStore forgets what has expired, and no more than that is left in the file", () =>
   withDirectory(async (directory) => {
     const file = `${directory}/sessions.db`;

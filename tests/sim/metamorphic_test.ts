@@ -40,7 +40,12 @@ const anyScenario = fc.record({
       rise: fc.integer({ min: 1, max: 3 }),
       expect: fc.constant("ok"),
     }),
-    sticky: fc.constantFrom("off", {}, { on_failback: "stay", max_entries: 3, ttl: "2s" }),
+    sticky: fc.constantFrom(
+      "off",
+      {},
+      { on_failback: "stay", max_entries: 3, ttl: "2s" },
+      { max_entries: 3, ttl: "2s", store: { redis: "redis://127.0.0.1" } },
+    ),
     retries: fc.integer({ min: 0, max: 3 }),
     timeouts: fc.record({
       connect: fc.constantFrom("50ms", "1s"),

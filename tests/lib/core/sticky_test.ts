@@ -316,11 +316,12 @@ Deno.test("Scheduler.restore() takes over the sessions of an earlier run without
 Deno.test("Scheduler.onSessionUse is called for each connection that a session gains or loses", () => {
   const { scheduler } = schedulerOf({ sticky: { ...STICKY, ipv4Prefix: 24 } });
   const used: unknown[] = [];
-  scheduler.onSessionUse = ({ key, backend, open }, now) => used.push([key, backend.id, open, now]);
+  scheduler.onSessionUse = ({ key, backend, open }, change, now) =>
+    used.push([key, backend.id, open, change, now]);
   const lease = open(scheduler, "10.0.0.1", 5);
   assert.deepEqual([...scheduler.sessionsInUse].map(({ key }) => key), ["10.0.0.0/24"]);
   lease.release("closed", 7);
-  assert.deepEqual(used, [["10.0.0.0/24", "B1", 1, 5], ["10.0.0.0/24", "B1", 0, 7]]);
+  assert.deepEqual(used, [["10.0.0.0/24", "B1", 1, 1, 5], ["10.0.0.0/24", "B1", 0, -1, 7]]);
   assert.deepEqual([...scheduler.sessionsInUse], []);
   assert.equal(scheduler.sessionKey("10.0.0.9"), "10.0.0.0/24");
 });
