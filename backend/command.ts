@@ -7,6 +7,7 @@ import {
   integerOption,
   shareOption,
 } from "../lib/cli/options.ts";
+import { type KeyPair, loadKeyPair } from "../lib/config/certificates.ts";
 import { loadConfig } from "../lib/config/mod.ts";
 import { childSeed, createRandom } from "../lib/core/mod.ts";
 import { UserError } from "../lib/user_error.ts";
@@ -35,21 +36,32 @@ export function backendCommand(io: Io) {
       "share of requests that fail, like 10%: a line gets no answer but a close, HTTP gets 500",
       shareOption,
     )
+    .option("--tls-cert <file>", "speak TLS by the certificate in this PEM file")
+    .option("--tls-key <file>", "and the key in this one")
     .option("--seed <n>", "makes the random choices repeatable", integerOption(0))
     .addHelpText("after", EXAMPLES)
-    .action(async (where, { id, config, latency, slots, failRate, seed }) => {
+    .action(async (where, { id, config, latency, slots, failRate, tlsCert, tlsKey, seed }) => {
       const address = await addressOf(where, id, config);
       const root = seed ?? crypto.getRandomValues(new Uint32Array(1))[0]!;
       const server = new BackendServer(id, {
         latency: latency?.sampler(createRandom(childSeed(root, "latency"))),
         slots,
         failRate,
+        tls: await pairOf(tlsCert, tlsKey),
       }, createRandom(childSeed(root, "failures")));
       const listening = server.start(address);
       io.out(`${id} listening on ${formatAddress(listening)}`);
       await untilAborted(io.signal);
       await server.stop();
     });
+}
+
+async function pairOf(certificate?: string, key?: string): Promise<KeyPair | undefined> {
+  if (certificate === undefined && key === undefined) return undefined;
+  if (certificate !== undefined && key !== undefined) {
+    return await loadKeyPair(certificate, key, Date.now());
+  }
+  throw new UserError("--tls-cert and --tls-key go together", { exitCode: 2 });
 }
 
 const EXAMPLES = `

@@ -24,10 +24,10 @@ export function isRequestLine(line: Uint8Array): boolean {
 /** HTTP/1 as far as curl, a browser and wrk need it: any request gets the same short answer. */
 export class HttpConversation {
   readonly #reader: LineReader;
-  readonly #socket: Deno.TcpConn;
+  readonly #socket: Deno.Conn;
   readonly #body: string;
 
-  constructor(reader: LineReader, socket: Deno.TcpConn, id: string) {
+  constructor(reader: LineReader, socket: Deno.Conn, id: string) {
     this.#reader = reader;
     this.#socket = socket;
     this.#body = `Hello from ${id}\n`;

@@ -1,9 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Address } from "../lib/address.ts";
 import { timerDelay } from "../lib/clock.ts";
+import type { KeyPair } from "../lib/config/certificates.ts";
 import type { Nanoseconds, Random } from "../lib/core/mod.ts";
 import { LineReader, LineTooLong, writeAll } from "../lib/lines.ts";
-import { listen } from "../lib/listen.ts";
+import { listen, listenTls } from "../lib/listen.ts";
 import { HttpConversation, isRequestLine } from "./http.ts";
 import { Slots } from "./slots.ts";
 
@@ -15,7 +16,11 @@ export interface Behaviour {
   readonly slots?: number | undefined;
   /** The share of requests that fail, 0 to 1: HTTP gets status 500, a line gets no answer but a close. */
   readonly failRate?: number | undefined;
+  /** It speaks TLS by this; in the clear if left out. */
+  readonly tls?: KeyPair | undefined;
 }
+
+type Socket = Deno.TcpConn | Deno.TlsConn;
 
 /** Longest line, and longest HTTP header section. */
 const LINE_BYTES_MAX = 64 * 1024;
@@ -32,7 +37,7 @@ export class BackendServer {
   readonly #random: Random;
   readonly #slots: Slots | undefined;
   readonly #connections = new Set<ServedConnection>();
-  #listener: Deno.TcpListener | undefined;
+  #listener: Deno.Listener<Socket, Deno.NetAddr> | undefined;
   #accepting: Promise<void> = Promise.resolve();
   /** Aborted when whatever is being served is to be given up. */
   #giveUp = new AbortController();
@@ -57,7 +62,8 @@ export class BackendServer {
    * @throws {UserError} if it cannot.
    */
   start(address: Address): Address {
-    const listener = listen(address);
+    const { tls } = this.#behaviour;
+    const listener = tls === undefined ? listen(address) : listenTls(address, tls);
     this.#listener = listener;
     this.#giveUp = new AbortController();
     this.#accepting = this.#accept(listener);
@@ -86,7 +92,7 @@ export class BackendServer {
     await Promise.all([...this.#connections].map((connection) => connection.over));
   }
 
-  async #accept(listener: Deno.TcpListener): Promise<void> {
+  async #accept(listener: Deno.Listener<Socket, Deno.NetAddr>): Promise<void> {
     while (this.#listener === listener) {
       try {
         const socket = await listener.accept();
@@ -124,7 +130,7 @@ export class BackendServer {
 class ServedConnection {
   /** Resolves when the connection is closed. */
   readonly over: Promise<void>;
-  readonly #socket: Deno.TcpConn;
+  readonly #socket: Socket;
   readonly #reader: LineReader;
   readonly #greeting: Uint8Array;
   readonly #id: string;
@@ -134,7 +140,7 @@ class ServedConnection {
   #finishing = false;
 
   constructor(
-    socket: Deno.TcpConn,
+    socket: Socket,
     id: string,
     serve: (http: boolean) => Promise<boolean> | boolean,
   ) {
@@ -160,7 +166,7 @@ class ServedConnection {
 
   async #run(): Promise<void> {
     try {
-      this.#socket.setNoDelay();
+      if ("setNoDelay" in this.#socket) this.#socket.setNoDelay();
       const first = await this.#reader.next();
       if (first !== null && isRequestLine(first)) await this.#http(first);
       else if (first !== null) await this.#lines(first);
@@ -219,12 +225,12 @@ class ServedConnection {
 
 /** Collects answers so that a batch of requests is answered by one write. */
 class Answers {
-  readonly #socket: Deno.TcpConn;
+  readonly #socket: Socket;
   #buffer = new Uint8Array(1024);
   #length = 0;
   #lastStart = 0;
 
-  constructor(socket: Deno.TcpConn) {
+  constructor(socket: Socket) {
     this.#socket = socket;
   }
 

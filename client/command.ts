@@ -3,8 +3,10 @@ import type { Address } from "../lib/address.ts";
 import type { Io } from "../lib/cli/io.ts";
 import { addressOption, durationOption, integerOption, rateOption } from "../lib/cli/options.ts";
 import { monotonicNow, timerDelay } from "../lib/clock.ts";
+import { loadAuthorities } from "../lib/config/certificates.ts";
 import { loadConfig } from "../lib/config/mod.ts";
 import { type Nanoseconds, NS_PER_S } from "../lib/core/mod.ts";
+import type { ExpectedPeer } from "../lib/tls.ts";
 import { UserError } from "../lib/user_error.ts";
 import { repeated, sendBatch, standardInput } from "./batch.ts";
 import { converse } from "./interactive.ts";
@@ -19,6 +21,12 @@ export function clientCommand(io: Io) {
     .argument("[host:port]", "whom to talk to; with --config, where the balancer listens")
     .argument("[lines...]", "lines to send; without any, standard input or the keyboard")
     .option("-c, --config <file>", "take the address from this file's `listen`")
+    .option("--tls", "speak TLS; with --config it does if the file says so", false)
+    .option("--ca <file>", "speak TLS, and trust the CAs in this PEM file, too")
+    .option(
+      "--server-name <name>",
+      "speak TLS, with nobody but who has a certificate for this name",
+    )
     .option("-n, --count <n>", "send the lines this many times", integerOption(1))
     .option("--interval <duration>", "wait this long between lines", durationOption, 0)
     .option(
@@ -40,7 +48,9 @@ export function clientCommand(io: Io) {
     .addHelpText("after", EXAMPLES)
     .action(async (where, lines, options) => {
       const { config, count, interval, timeout, newConnection, json, rate, clients } = options;
-      const address = await addressOf(where, config);
+      const target = await targetOf(where, config);
+      const { address } = target;
+      const tls = await peerOf(target, options);
       if (rate !== undefined || clients !== undefined) {
         if (rate !== undefined && clients !== undefined) {
           throw new UserError("--rate and --clients are two kinds of load: give one", {
@@ -53,13 +63,19 @@ export function clientCommand(io: Io) {
           });
         }
         const arrivals = rate !== undefined ? { rate } : { clients: clients! };
-        const load = { address, arrivals, keepConnections: options.keepConnections, timeout };
+        const load = { address, tls, arrivals, keepConnections: options.keepConnections, timeout };
         return await runLoad(load, options.duration ?? 10 * NS_PER_S, json, io);
       }
       if (options.duration !== undefined) {
         throw new UserError("--duration goes with --rate or --clients", { exitCode: 2 });
       }
-      const session = new ClientSession({ address, timeout, newConnection, now: monotonicNow });
+      const session = new ClientSession({
+        address,
+        tls,
+        timeout,
+        newConnection,
+        now: monotonicNow,
+      });
       const typed = lines.length > 0 || (count !== undefined && io.stdinIsTerminal);
       if (typed) {
         const all = lines.length > 0 ? lines : ["hello"];
@@ -80,13 +96,36 @@ Examples:
   lbsim client 192.168.1.10:8000 hi -n 6 --new-connection see who answers in turn
   lbsim client 192.168.1.10:8000 --rate 200/s --duration 30s`;
 
-async function addressOf(where: string | undefined, file: string | undefined): Promise<Address> {
-  if (where !== undefined) return addressOption("HOST:PORT", where);
-  if (file !== undefined) return (await loadConfig(file)).listen;
+interface Target {
+  readonly address: Address;
+  readonly speaksTls: boolean;
+}
+
+async function targetOf(where: string | undefined, file: string | undefined): Promise<Target> {
+  if (where !== undefined) return { address: addressOption("HOST:PORT", where), speaksTls: false };
+  if (file !== undefined) {
+    const { listen, tls } = await loadConfig(file);
+    return { address: listen, speaksTls: tls !== undefined };
+  }
   throw new UserError("whom is it to talk to?", {
     exitCode: 2,
     hint: "lbsim client 127.0.0.1:8000, or lbsim client --config config.yaml",
   });
+}
+
+interface TlsOptions {
+  readonly tls: boolean;
+  readonly ca?: string | undefined;
+  readonly serverName?: string | undefined;
+}
+
+/** Whom it is to expect by TLS; undefined if it is to speak in the clear. */
+async function peerOf(
+  { address, speaksTls }: Target,
+  { tls, ca, serverName }: TlsOptions,
+): Promise<ExpectedPeer | undefined> {
+  if (!tls && !speaksTls && ca === undefined && serverName === undefined) return undefined;
+  return { name: serverName ?? address.host, ca: ca && await loadAuthorities(ca) };
 }
 
 async function* repeatedInput(count: number): AsyncGenerator<string> {

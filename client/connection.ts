@@ -2,9 +2,16 @@ import { type Address, formatAddress } from "../lib/address.ts";
 import { timerDelay } from "../lib/clock.ts";
 import type { Nanoseconds } from "../lib/core/mod.ts";
 import { LineReader, LineTooLong, writeAll } from "../lib/lines.ts";
+import { type ExpectedPeer, startTls } from "../lib/tls.ts";
 
 /** Why a line got no answer. */
-export type NoAnswerReason = "refused" | "unreachable" | "timeout" | "closed" | "wrong_answer";
+export type NoAnswerReason =
+  | "refused"
+  | "unreachable"
+  | "tls"
+  | "timeout"
+  | "closed"
+  | "wrong_answer";
 
 /** A line got no answer. Its message is a sentence for the user. */
 export class NoAnswer extends Error {
@@ -25,11 +32,11 @@ const decoder = new TextDecoder();
 
 /** A connection on which lines are sent and answers read, one for each. */
 export class EchoConnection {
-  readonly #socket: Deno.TcpConn;
+  readonly #socket: Deno.TcpConn | Deno.TlsConn;
   readonly #reader: LineReader;
   #open = true;
 
-  private constructor(socket: Deno.TcpConn) {
+  private constructor(socket: Deno.TcpConn | Deno.TlsConn) {
     this.#socket = socket;
     this.#reader = new LineReader(socket, ANSWER_BYTES_MAX);
   }
@@ -37,9 +44,14 @@ export class EchoConnection {
   /**
    * Connects.
    *
+   * @param tls By TLS, to nobody but this; in the clear if left out.
    * @throws {NoAnswer} if that fails or takes longer than the timeout.
    */
-  static async open(address: Address, timeout: Nanoseconds): Promise<EchoConnection> {
+  static async open(
+    address: Address,
+    timeout: Nanoseconds,
+    tls?: ExpectedPeer,
+  ): Promise<EchoConnection> {
     const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(), timerDelay(timeout));
     try {
@@ -49,8 +61,13 @@ export class EchoConnection {
         signal: abort.signal,
       });
       socket.setNoDelay();
-      return new EchoConnection(socket);
+      if (tls === undefined) return new EchoConnection(socket);
+      const secure = await startTls(socket, tls, abort.signal);
+      if (!("tlsFailure" in secure)) return new EchoConnection(secure);
+      if (abort.signal.aborted) throw new Deno.errors.TimedOut();
+      throw new NoAnswer("tls", `no TLS with ${formatAddress(address)}: ${secure.tlsFailure}`);
     } catch (error) {
+      if (error instanceof NoAnswer) throw error;
       throw connectError(error, abort.signal.aborted, address);
     } finally {
       clearTimeout(timer);

@@ -2,6 +2,7 @@ import type { Address } from "../lib/address.ts";
 import { type Clock, timerDelay } from "../lib/clock.ts";
 import type { Nanoseconds } from "../lib/core/mod.ts";
 import { NS_PER_S } from "../lib/core/mod.ts";
+import type { ExpectedPeer } from "../lib/tls.ts";
 import { backendOf, EchoConnection, NoAnswer, type NoAnswerReason } from "./connection.ts";
 
 /** What became of one request. */
@@ -18,6 +19,8 @@ export interface LoadResult {
 /** A load. */
 export interface LoadOptions {
   readonly address: Address;
+  /** By TLS, to nobody but this; in the clear if undefined. */
+  readonly tls?: ExpectedPeer | undefined;
   /**
    * `rate`: so many requests a second, whatever becomes of them. `clients`: so many clients, each sending
    * its next request when it has its answer.
@@ -89,11 +92,11 @@ export class LoadGenerator {
   }
 
   async #request(due: Nanoseconds): Promise<void> {
-    const { address, timeout, keepConnections, now, onResult } = this.#options;
+    const { address, tls, timeout, keepConnections, now, onResult } = this.#options;
     const line = `request ${++this.#sent}`;
     let connection = keepConnections ? this.#idle.shift() : undefined;
     try {
-      connection ??= await EchoConnection.open(address, timeout);
+      connection ??= await EchoConnection.open(address, timeout, tls);
       const answer = await connection.ask(line, timeout);
       const backend = backendOf(answer);
       const right = answer.endsWith(line);

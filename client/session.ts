@@ -1,6 +1,7 @@
 import type { Address } from "../lib/address.ts";
 import type { Clock } from "../lib/clock.ts";
 import { type Nanoseconds, NS_PER_MS } from "../lib/core/mod.ts";
+import type { ExpectedPeer } from "../lib/tls.ts";
 import { backendOf, EchoConnection, NoAnswer, type NoAnswerReason } from "./connection.ts";
 
 /** What became of a line. `--json` prints it as it is. */
@@ -22,6 +23,8 @@ export interface Exchange {
 /** What a session is handed. */
 export interface SessionOptions {
   readonly address: Address;
+  /** By TLS, to nobody but this; in the clear if undefined. */
+  readonly tls?: ExpectedPeer | undefined;
   /** For a connect, and for an answer. */
   readonly timeout: Nanoseconds;
   /** Whether each line goes over a connection of its own. */
@@ -96,8 +99,8 @@ export class ClientSession {
   async #connected(): Promise<EchoConnection> {
     if (this.#connection?.open) return this.#connection;
     this.#connections++;
-    const { address, timeout } = this.#options;
-    this.#connection = await EchoConnection.open(address, timeout);
+    const { address, timeout, tls } = this.#options;
+    this.#connection = await EchoConnection.open(address, timeout, tls);
     return this.#connection;
   }
 }

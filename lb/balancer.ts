@@ -22,7 +22,8 @@ import {
 } from "../lib/core/mod.ts";
 import { listen } from "../lib/listen.ts";
 import { encodeProxyHeader } from "../lib/proxy_protocol.ts";
-import { closeIfOpen, type Connection } from "./connection.ts";
+import { closeIfOpen } from "../lib/tls.ts";
+import type { Connection } from "./connection.ts";
 import { Deadline } from "./deadline.ts";
 import { type DialFailure, isOutOfDescriptors } from "./dial.ts";
 import { Dialer } from "./dialer.ts";
@@ -345,6 +346,12 @@ export class Balancer {
     first: Uint8Array,
     { host }: Address,
   ): Promise<Connection | undefined> {
+    if (this.#greeting.size + this.scheduler.connections >= this.#config.limits.connections) {
+      tcp.close();
+      this.scheduler.turnAway(host, "connection_limit", this.#now());
+      this.#ended();
+      return undefined;
+    }
     this.#greeting.add(tcp);
     const client = await acceptTls(tcp, context, first, this.#config.tls!.timeout);
     this.#greeting.delete(tcp);

@@ -13,17 +13,3 @@ export interface Connection {
   /** Whether closing without `closeWrite` looks to the other side as if it had been cut off. */
   readonly mustSayEnd?: boolean;
 }
-
-/** A TLS handshake that failed, and why, in a few words. */
-export interface TlsFailure {
-  readonly tlsFailure: string;
-}
-
-/** Closes a connection that may have been closed already. */
-export function closeIfOpen(connection: { close(): void }): void {
-  try {
-    connection.close();
-  } catch (error) {
-    if (!(error instanceof Deno.errors.BadResource)) throw error;
-  }
-}

@@ -10,7 +10,8 @@ import { timerDelay } from "../lib/clock.ts";
 import type { KeyPair } from "../lib/config/certificates.ts";
 import type { Nanoseconds } from "../lib/core/mod.ts";
 import { BUFFER_SIZES, nextSizeClass } from "./buffers.ts";
-import { closeIfOpen, type Connection, type TlsFailure } from "./connection.ts";
+import { closeIfOpen, type TlsFailure } from "../lib/tls.ts";
+import type { Connection } from "./connection.ts";
 
 /** A certificate and its key, ready for handshakes. */
 export type ServerContext = tls.SecureContext;

@@ -2,7 +2,9 @@
 import type { Address } from "../lib/address.ts";
 import type { Certificates } from "../lib/config/certificates.ts";
 import type { Config } from "../lib/config/mod.ts";
-import { closeIfOpen, type Connection, type TlsFailure } from "./connection.ts";
+import { writeAll } from "../lib/lines.ts";
+import { startTls, type TlsFailure } from "../lib/tls.ts";
+import type { Connection } from "./connection.ts";
 import { dial, type DialFailure } from "./dial.ts";
 
 /** How backends are spoken to by TLS. */
@@ -35,41 +37,22 @@ export async function dialTls(
 ): Promise<Connection | DialFailure> {
   const tcp = await dial(address, signal);
   if ("reason" in tcp) return tcp;
-  const secure = await startTls(tcp, address, tls, signal, header);
-  if (!("tlsFailure" in secure)) return secure;
+  const unsent = header && await send(tcp, header);
+  const peer = { name: tls.serverName ?? address.host, ca: tls.ca };
+  const secure = unsent ?? await startTls(tcp, peer, signal);
+  if (!("tlsFailure" in secure)) return new DialledTls(secure);
   return signal.aborted
     ? { reason: "timeout", outOfDescriptors: false }
     : { reason: "tls", outOfDescriptors: false, detail: secure.tlsFailure };
 }
 
-/** Owns the connection from the call on. */
-async function startTls(
-  tcp: Deno.TcpConn,
-  { host }: Address,
-  { ca, serverName }: BackendTls,
-  signal: AbortSignal,
-  header: Uint8Array | undefined,
-): Promise<Connection | TlsFailure> {
-  let open: { close(): void } = tcp;
-  const close = () => closeIfOpen(open);
-  // Closing is what wakes a handshake that would wait for ever.
-  signal.addEventListener("abort", close);
+async function send(tcp: Deno.TcpConn, header: Uint8Array): Promise<TlsFailure | undefined> {
   try {
-    tcp.setNoDelay();
-    for (let sent = 0; sent < (header?.length ?? 0);) {
-      sent += await tcp.write(header!.subarray(sent));
-    }
-    const caCerts = ca === undefined ? [] : [ca];
-    const connection = await Deno.startTls(tcp, { hostname: serverName ?? host, caCerts });
-    open = connection;
-    if (signal.aborted) throw new Deno.errors.Interrupted();
-    await connection.handshake();
-    return new DialledTls(connection);
-  } catch (error) {
-    close();
-    return { tlsFailure: inWords(error instanceof Error ? error.message : String(error)) };
-  } finally {
-    signal.removeEventListener("abort", close);
+    await writeAll(tcp, header);
+    return undefined;
+  } catch {
+    tcp.close();
+    return { tlsFailure: "it hung up before the handshake" };
   }
 }
 
@@ -97,25 +80,4 @@ class DialledTls implements Connection {
   close(): void {
     this.#connection.close();
   }
-}
-
-/** What is wrong with a backend's TLS, in words, from the TLS library's own. */
-const MEANINGS: readonly (readonly [RegExp, string])[] = [
-  [/UnknownIssuer/, "its certificate is not signed by a CA that is trusted"],
-  [/CaUsedAsEndEntity/, "its certificate is that of a CA, which must not serve (basicConstraints)"],
-  [/certificate expired|: Expired/, "its certificate has expired"],
-  [/not valid yet|NotValidYet/, "its certificate is not valid yet"],
-  [/corrupt message|unexpected (handshake )?message/, "it does not speak TLS"],
-  [/unexpected end of file|eof|reset|broken pipe/i, "it hung up during the handshake"],
-];
-
-function inWords(message: string): string {
-  const [, wanted, held] = /certificate not valid for name "(.*?)"(?:.*only valid for (.*))?/
-    .exec(message) ?? [];
-  if (wanted !== undefined) {
-    const names = held?.replaceAll(/(?:DnsName|IpAddress)\("?(.*?)"?\)/g, "$1");
-    return `its certificate is not for ${wanted}${names === undefined ? "" : `, but for ${names}`}`;
-  }
-  const meaning = MEANINGS.find(([pattern]) => pattern.test(message));
-  return meaning?.[1] ?? message.replace("received fatal alert: ", "it refused: ");
 }

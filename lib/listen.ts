@@ -1,4 +1,5 @@
 import { type Address, formatAddress, isLocal, isWildcard, localAddresses } from "./address.ts";
+import type { KeyPair } from "./config/certificates.ts";
 import { UserError } from "./user_error.ts";
 
 /**
@@ -7,8 +8,25 @@ import { UserError } from "./user_error.ts";
  * @throws {UserError} that says in one line why it cannot, and what to do about it.
  */
 export function listen(address: Address): Deno.TcpListener {
+  return attempt(address, (where) => Deno.listen(where));
+}
+
+/**
+ * Listens for TLS connections.
+ *
+ * @throws {UserError} as `listen`.
+ */
+export function listenTls(address: Address, pair: KeyPair): Deno.TlsListener {
+  const { certificate: cert, key } = pair;
+  return attempt(address, (where) => Deno.listenTls({ ...where, cert, key }));
+}
+
+function attempt<Listener>(
+  address: Address,
+  open: (where: { hostname: string; port: number }) => Listener,
+): Listener {
   try {
-    return Deno.listen({ hostname: address.host, port: address.port });
+    return open({ hostname: address.host, port: address.port });
   } catch (error) {
     throw new UserError(`cannot listen on ${formatAddress(address)}: ${reason(error, address)}`, {
       cause: error,

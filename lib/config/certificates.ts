@@ -96,11 +96,11 @@ export async function readCertificates(
       return undefined;
     }
   };
-  const chain = await attempt(["tls", "certificate"], certificate, async (name) => {
-    const chain = await readChain(name);
-    for (const one of chain.certificates) checkDates(name, one, nowMs);
-    return chain;
-  });
+  const chain = await attempt(
+    ["tls", "certificate"],
+    certificate,
+    (name) => readValidChain(name, nowMs),
+  );
   const privateKey = await attempt(["tls", "key"], key, readKey);
   const authorities = await attempt(["backend_tls", "ca"], ca, readChain);
   const listener = await attempt(["tls", "key"], key, (name) => {
@@ -116,6 +116,37 @@ export async function readCertificates(
   };
 }
 
+/**
+ * Reads CAs.
+ *
+ * @returns Them in PEM.
+ * @throws {UserError} if there is none in the file.
+ */
+export async function loadAuthorities(file: string): Promise<string> {
+  return (await readChain(file)).pem;
+}
+
+/**
+ * Reads a certificate and its key.
+ *
+ * @param nowMs In milliseconds since 1970: what has expired by then is wrong.
+ * @throws {UserError} that says what is wrong with them.
+ */
+export async function loadKeyPair(
+  certificate: string,
+  key: string,
+  nowMs: number,
+): Promise<KeyPair> {
+  const chain = await readValidChain(certificate, nowMs);
+  return pair(chain, await readKey(key), key, certificate);
+}
+
+async function readValidChain(file: string, nowMs: number): Promise<Chain> {
+  const chain = await readChain(file);
+  for (const certificate of chain.certificates) checkDates(file, certificate, nowMs);
+  return chain;
+}
+
 interface Chain {
   readonly pem: string;
   readonly certificates: readonly [X509Certificate, ...X509Certificate[]];
@@ -128,31 +159,35 @@ async function readChain(file: string): Promise<Chain> {
       return new X509Certificate(text);
     } catch {
       const which = blocks.length === 1 ? "the certificate" : `certificate ${i + 1}`;
-      throw new UserError(`${file}: ${which} in it is damaged`);
+      throw wrong(file, `${which} in it is damaged`);
     }
   });
   const [first, ...rest] = certificates;
   if (first === undefined) {
-    throw new UserError(`${file}: there is no certificate in it`, {
-      hint: "it has a line -----BEGIN CERTIFICATE----- for each",
-    });
+    throw wrong(
+      file,
+      "there is no certificate in it",
+      "it has a line -----BEGIN CERTIFICATE----- for each",
+    );
   }
   return { pem: blocks.map(({ text }) => text).join("\n") + "\n", certificates: [first, ...rest] };
 }
 
 function checkDates(file: string, certificate: X509Certificate, nowMs: number): void {
   const { validFrom, validTo, subject } = certificate;
-  const whose = subject === undefined ? "" : ` (${subject.replaceAll("\n", ", ")})`;
+  const whose = subject ? ` (${subject.replaceAll("\n", ", ")})` : "";
   if (nowMs >= Date.parse(validTo)) {
-    throw new UserError(
-      `${file}: the certificate${whose} expired on ${dayOf(Date.parse(validTo))}`,
-      { hint: "renew it" },
+    throw wrong(
+      file,
+      `the certificate${whose} expired on ${dayOf(Date.parse(validTo))}`,
+      "renew it",
     );
   }
   if (nowMs < Date.parse(validFrom)) {
-    throw new UserError(
-      `${file}: the certificate${whose} is not valid before ${dayOf(Date.parse(validFrom))}`,
-      { hint: `is this machine's clock right? It says ${dayOf(nowMs)}` },
+    throw wrong(
+      file,
+      `the certificate${whose} is not valid before ${dayOf(Date.parse(validFrom))}`,
+      `is this machine's clock right? It says ${dayOf(nowMs)}`,
     );
   }
 }
@@ -166,15 +201,17 @@ async function readKey(file: string): Promise<PrivateKey> {
   const blocks = await readPem(file, "pkey");
   const block = blocks.find(({ label }) => label.endsWith("PRIVATE KEY"));
   if (block === undefined) {
-    throw new UserError(`${file}: there is no private key in it`, {
-      hint: "it has a line like -----BEGIN PRIVATE KEY-----",
-    });
+    throw wrong(
+      file,
+      "there is no private key in it",
+      "it has a line like -----BEGIN PRIVATE KEY-----",
+    );
   }
   if (block.label.startsWith("ENCRYPTED") || block.text.includes("ENCRYPTED")) {
-    throw new UserError(`${file}: the private key is encrypted`, {
-      hint: `nobody is there to type a passphrase: \`openssl pkey -in ${file} -out key.pem\` ` +
-        "writes it without",
-    });
+    const hint =
+      `nobody is there to type a passphrase: \`openssl pkey -in ${file} -out key.pem\` ` +
+      "writes it without";
+    throw wrong(file, "the private key is encrypted", hint);
   }
   try {
     const key = createPrivateKey(block.text);
@@ -182,7 +219,7 @@ async function readKey(file: string): Promise<PrivateKey> {
     return { pem: block.text + "\n", key };
   } catch (error) {
     if (error instanceof UserError) throw error;
-    throw new UserError(`${file}: the private key in it is damaged`);
+    throw wrong(file, "the private key in it is damaged");
   }
 }
 
@@ -195,9 +232,11 @@ function checkKind(file: string, { asymmetricKeyType: type, asymmetricKeyDetails
     (type === "ec" && CURVES.includes(namedCurve));
   if (isFit) return;
   const kind = type === "rsa" ? `RSA of ${modulusLength} bits` : namedCurve ?? type ?? "unknown";
-  throw new UserError(`${file}: a private key of this kind is of no use here: ${kind}`, {
-    hint: "use RSA of 2048 bits or more, P-256, P-384, P-521 or Ed25519",
-  });
+  throw wrong(
+    file,
+    `a private key of this kind is of no use here: ${kind}`,
+    "use RSA of 2048 bits or more, P-256, P-384, P-521 or Ed25519",
+  );
 }
 
 /** Makes sure that a key belongs to a certificate, and that TLS takes them. */
@@ -205,15 +244,15 @@ function pair(chain: Chain, { pem, key }: PrivateKey, keyFile: string, file: str
   const [leaf] = chain.certificates;
   const belongsTo = chain.certificates.findIndex((one) => one.checkPrivateKey(key));
   if (belongsTo !== 0) {
-    throw new UserError(`${keyFile}: the key does not belong to the certificate in ${file}`, {
-      ...belongsTo > 0 &&
-        { hint: `it belongs to certificate ${belongsTo + 1} in it: that one must be the first` },
-    });
+    const hint = belongsTo < 0
+      ? undefined
+      : `it belongs to certificate ${belongsTo + 1} in it: that one must be the first`;
+    throw wrong(keyFile, `the key does not belong to the certificate in ${file}`, hint);
   }
   try {
     createSecureContext({ cert: chain.pem, key: pem });
   } catch (error) {
-    throw new UserError(`${keyFile}: TLS refuses it: ${(error as Error).message}`);
+    throw wrong(keyFile, `TLS refuses it: ${(error as Error).message}`);
   }
   return {
     certificate: chain.pem,
@@ -244,9 +283,13 @@ async function readPem(file: string, command: "x509" | "pkey"): Promise<PemBlock
   const blocks = [...text.matchAll(/-----BEGIN ([A-Z0-9 ]+)-----[^]*?-----END \1-----/g)]
     .map(([text, label]) => ({ label: label!, text }));
   if (blocks.length > 0) return blocks;
-  throw new UserError(`${file}: it is not PEM`, {
-    hint: bytes[0] === DER_SEQUENCE
-      ? `it looks like DER: \`openssl ${command} -inform der -in ${file}\` makes PEM of it`
-      : "a PEM file has lines like -----BEGIN CERTIFICATE-----",
-  });
+  const hint = bytes[0] === DER_SEQUENCE
+    ? `it looks like DER: \`openssl ${command} -inform der -in ${file}\` makes PEM of it`
+    : "a PEM file has lines like -----BEGIN CERTIFICATE-----";
+  throw wrong(file, "it is not PEM", hint);
+}
+
+function wrong(file: string, message: string, hint?: string): UserError {
+  const options = { exitCode: 2 as const, ...hint !== undefined && { hint } };
+  return new UserError(`${file}: ${message}`, options);
 }

@@ -112,6 +112,69 @@ for (const args of [["explain"], ["sim", "--set", "duration=1s", "--replications
     }));
 }
 
+Deno.test("lbsim client and lbsim backend speak TLS, and the client with nobody it cannot verify", () =>
+  inLab("", async (cwd) => {
+    const speaking = ["--tls-cert", "one.pem", "--tls-key", "one.key"];
+    await using backend = new RunningLbsim(["backend", "127.0.0.1:0", ...speaking], { cwd });
+    const address = await addressOf(backend);
+    const client = (...args: string[]) => lbsim(["client", address, "hi", ...args], { cwd });
+    const trusted = await client("--ca", "ca.pem");
+    assert.deepEqual([trusted.stdout, trusted.code], ["Hello from B1: hi\n", 0]);
+    assert.equal((await client("--ca", "ca.pem", "--server-name", "one.test")).code, 0);
+    const cases: readonly (readonly [string[], RegExp])[] = [
+      [["--tls"], /no TLS with .*: its certificate is not signed by a CA that is trusted/],
+      [["--ca", "other_ca.pem"], /is not signed by a CA that is trusted/],
+      [
+        ["--ca", "ca.pem", "--server-name", "two.test"],
+        /certificate is not for two\.test, but for/,
+      ],
+    ];
+    for (const [args, says] of cases) {
+      const { code, stderr } = await client(...args);
+      assert.equal(code, 1);
+      assert.match(stderr, says);
+    }
+    const load = ["--ca", "ca.pem", "--clients", "2", "--duration", "300ms", "--json"];
+    const { code, stdout } = await lbsim(["client", address, ...load], { cwd });
+    assert.equal(code, 0);
+    assert.ok(JSON.parse(stdout).answers > 0);
+  }));
+
+Deno.test("lbsim client speaks TLS where the config says that the balancer does", () =>
+  inLab("", async (cwd) => {
+    await using backend = new RunningLbsim(["backend", "127.0.0.1:0"]);
+    const text = config("tls: {certificate: one.pem, key: one.key}", await addressOf(backend));
+    await Deno.writeTextFile(`${cwd}/config.yaml`, text);
+    await using lb = new RunningLbsim(["lb"], { cwd });
+    const listening = text.replace("127.0.0.1:0", await addressOf(lb));
+    await Deno.writeTextFile(`${cwd}/client.yaml`, listening);
+    const client = (...args: string[]) =>
+      lbsim(["client", "--config", "client.yaml", ...args], { cwd, stdin: "hi\n" });
+    assert.equal((await client("--ca", "ca.pem")).stdout, "Hello from B1: hi\n");
+    assert.match((await client()).stderr, /not signed by a CA that is trusted/);
+  }));
+
+for (
+  const [args, says] of [
+    [["backend", "127.0.0.1:0", "--tls-cert", "one.pem"], /--tls-cert and --tls-key go together/],
+    [
+      ["backend", "127.0.0.1:0", "--tls-cert", "one.pem", "--tls-key", "two.key"],
+      /^lbsim: two\.key: the key does not belong to the certificate in one\.pem\n/,
+    ],
+    [
+      ["client", "127.0.0.1:1", "--ca", "one.key"],
+      /^lbsim: one\.key: there is no certificate in it\n/,
+    ],
+  ] as const
+) {
+  Deno.test(`lbsim ${args.join(" ")} is refused`, () =>
+    inLab("", async (cwd) => {
+      const { code, stderr } = await lbsim(args, { cwd });
+      assert.match(stderr, says);
+      assert.equal(code, 2);
+    }));
+}
+
 const TLS_ONE = "tls: {certificate: one.pem, key: one.key}\ntimeouts: {drain: 200ms}";
 
 /** Windows ends a process without asking it. */

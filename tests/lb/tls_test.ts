@@ -179,6 +179,27 @@ Deno.test("Balancer serves others while a TLS handshake does not come, and gives
   assert.deepEqual(refusals(lab), ["bad_tls_handshake: it did not come in time"]);
 });
 
+Deno.test("Balancer counts TLS handshakes under way in its limit of connections", async () => {
+  await using one = new TestServer(echo);
+  await using lab = await terminate(one, {
+    limits: { connections: 2 },
+    tls: { ...TLS, timeout: 600 * NS_PER_S },
+  });
+  const { host, port } = lab.balancer.address;
+  using open = await connectTls(lab.balancer.address);
+  {
+    using _silent = await Deno.connect({ hostname: host, port });
+    await assert.rejects(connectTls(lab.balancer.address));
+    assert.deepEqual(lab.of("connection_refused").map(({ reason }) => reason), [
+      "connection_limit",
+    ]);
+  }
+  await eventually(() => lab.of("connection_refused").length === 2, "the silent one is gone");
+  await open.write(bytes("hello"));
+  assert.equal(await open.read(new Uint8Array(10)), 5);
+  assert.equal(await askTls(lab.balancer.address, "again"), "again");
+});
+
 Deno.test("Balancer ends a TLS handshake that is under way when it stops", async () => {
   await using one = new TestServer(say("B1"));
   const lab = await terminate(one, { tls: { ...TLS, timeout: 600 * NS_PER_S } });

@@ -1,0 +1,75 @@
+/** The client's side of TLS: who is there is always verified. */
+
+/** A TLS handshake that failed, and why, in a few words. */
+export interface TlsFailure {
+  readonly tlsFailure: string;
+}
+
+/** Whom to expect at the other end. */
+export interface ExpectedPeer {
+  /** The host name or IP address that its certificate must hold. */
+  readonly name: string;
+  /** CAs in PEM that are trusted besides the public ones. */
+  readonly ca?: string | undefined;
+}
+
+/** Closes a connection that may have been closed already. */
+export function closeIfOpen(connection: { close(): void }): void {
+  try {
+    connection.close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BadResource)) throw error;
+  }
+}
+
+/**
+ * Does the client's side of a handshake. Owns the connection from the call on; whoever gets the one that is
+ * returned owns that and closes it.
+ *
+ * @param signal Gives the handshake up.
+ */
+export async function startTls(
+  tcp: Deno.TcpConn,
+  { name, ca }: ExpectedPeer,
+  signal: AbortSignal,
+): Promise<Deno.TlsConn | TlsFailure> {
+  let open: { close(): void } = tcp;
+  const close = () => closeIfOpen(open);
+  // Closing is what wakes a handshake that would wait for ever.
+  signal.addEventListener("abort", close);
+  try {
+    tcp.setNoDelay();
+    const caCerts = ca === undefined ? [] : [ca];
+    const connection = await Deno.startTls(tcp, { hostname: name, caCerts });
+    open = connection;
+    if (signal.aborted) throw new Deno.errors.Interrupted();
+    await connection.handshake();
+    return connection;
+  } catch (error) {
+    close();
+    return { tlsFailure: inWords(error instanceof Error ? error.message : String(error)) };
+  } finally {
+    signal.removeEventListener("abort", close);
+  }
+}
+
+/** What is wrong at the other end, in words, from the TLS library's own. */
+const MEANINGS: readonly (readonly [RegExp, string])[] = [
+  [/UnknownIssuer/, "its certificate is not signed by a CA that is trusted"],
+  [/CaUsedAsEndEntity/, "its certificate is that of a CA, which must not serve (basicConstraints)"],
+  [/certificate expired|: Expired/, "its certificate has expired"],
+  [/not valid yet|NotValidYet/, "its certificate is not valid yet"],
+  [/corrupt message|unexpected (handshake )?message/, "it does not speak TLS"],
+  [/unexpected end of file|eof|reset|broken pipe/i, "it hung up during the handshake"],
+];
+
+function inWords(message: string): string {
+  const [, wanted, held] = /certificate not valid for name "(.*?)"(?:.*only valid for (.*))?/
+    .exec(message) ?? [];
+  if (wanted !== undefined) {
+    const names = held?.replaceAll(/(?:DnsName|IpAddress)\("?(.*?)"?\)/g, "$1");
+    return `its certificate is not for ${wanted}${names === undefined ? "" : `, but for ${names}`}`;
+  }
+  const meaning = MEANINGS.find(([pattern]) => pattern.test(message));
+  return meaning?.[1] ?? message.replace("received fatal alert: ", "it refused: ");
+}
