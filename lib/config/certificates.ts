@@ -1,8 +1,8 @@
 /** What TLS needs besides config.yaml: what is in the files that it names, made sure of. */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { dirname, isAbsolute, join } from "node:path";
 import { createSecureContext } from "node:tls";
 import { UserError } from "../user_error.ts";
+import { beside } from "./beside.ts";
 import type { Config } from "./mod.ts";
 import { type Finding, nameOf, type Path, readBytes } from "./yaml_file.ts";
 
@@ -64,10 +64,12 @@ export function namesInWords({ names }: KeyPair): string {
 
 /** The files that a configuration names for TLS; relative paths start where it is itself. */
 export function certificateFiles(file: string, { tls, backendTls }: Config) {
-  const real = (path: string) => isAbsolute(path) ? path : join(dirname(file), path);
   return {
-    ...tls !== undefined && { certificate: real(tls.certificate), key: real(tls.key) },
-    ...backendTls?.ca !== undefined && { ca: real(backendTls.ca) },
+    ...tls !== undefined && {
+      certificate: beside(file, tls.certificate),
+      key: beside(file, tls.key),
+    },
+    ...backendTls?.ca !== undefined && { ca: beside(file, backendTls.ca) },
   };
 }
 

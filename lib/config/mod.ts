@@ -3,6 +3,7 @@ import type * as z from "zod";
 import { localAddresses } from "../address.ts";
 import type { AlgorithmName } from "../core/mod.ts";
 import { UserError } from "../user_error.ts";
+import { beside } from "./beside.ts";
 import { type CamelKeys, camelKeys } from "./camel.ts";
 import { type Certificates, readCertificates } from "./certificates.ts";
 import { checkConfig, checkListen } from "./check.ts";
@@ -35,7 +36,12 @@ export interface Overrides {
  * @throws {DiagnosticsError} with everything that is wrong in the text.
  */
 export function parseConfig(source: Source): Config {
-  return camelKeys(new YamlFile(source).parse(configSchema, checkConfig));
+  const config = camelKeys(new YamlFile(source).parse(configSchema, checkConfig));
+  const { store = "memory" } = config.sticky ?? {};
+  if (store !== "memory" && store.sqlite !== undefined) {
+    store.sqlite = beside(source.file, store.sqlite);
+  }
+  return config;
 }
 
 /**

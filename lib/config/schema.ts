@@ -136,6 +136,11 @@ const healthCheck = z.strictObject({
   }).prefault(["200-399"]).describe("http: the statuses that are good"),
 });
 
+/** A path, with an example for whoever has left it out. */
+function path(example: string) {
+  return words(`a path, like ${example}`).meta({ examples: [example] });
+}
+
 const STORES = "memory, {sqlite: sessions.db} or {redis: redis://127.0.0.1:6379/0}";
 
 const memoryStore = text<"memory">({
@@ -149,8 +154,8 @@ const memoryStore = text<"memory">({
 });
 
 const sessionStore = z.strictObject({
-  sqlite: words("a file, like sessions.db").optional().describe(
-    "a file that survives a restart; relative to where the balancer is started",
+  sqlite: path("sessions.db").optional().describe(
+    "a file that survives a restart; relative to this file's directory",
   ),
   redis: redisAddress().optional().describe(
     "the URL of a Redis or Valkey server, by which several balancers share their sessions",
@@ -220,11 +225,6 @@ const proxyProtocol = z.strictObject({
     "tell backends where a client comes from, in this version",
   ),
 });
-
-/** A path, with an example for whoever has left it out. */
-function path(example: string) {
-  return words(`a path, like ${example}`).meta({ examples: [example] });
-}
 
 const tls = z.strictObject({
   certificate: path("cert.pem").describe(

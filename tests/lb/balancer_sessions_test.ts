@@ -154,6 +154,30 @@ testWithRedis("Balancer follows a client that another balancer has moved", async
   assert.equal(await one.ask(client!), to);
 });
 
+Deno.test("Balancer.stop() does not wait for a store that does not answer", async () => {
+  let asked = false;
+  // It says that it is there, and no more.
+  await using silent = new TestServer(async (connection) => {
+    const buffer = new Uint8Array(1000);
+    for (let count; (count = await connection.read(buffer)) !== null;) {
+      const text = new TextDecoder().decode(buffer.subarray(0, count));
+      asked ||= text.includes("GET");
+      if (text.includes("PING")) await connection.write(new TextEncoder().encode("+PONG\r\n"));
+    }
+  });
+  await using backends = servers();
+  const redis = { ...silent.address, tls: false, database: 0 };
+  const lab = await balance(backends.all, { redis, timeout: 3600 * NS_PER_S });
+  const answer = lab.ask("203.0.113.1").catch(() => "");
+  await eventually(() => asked, "a client waits for the store");
+  assert.deepEqual(await lab.balancer.stop(), { finished: 0, closed: 0 });
+  assert.equal(await answer, "");
+  assert.deepEqual(
+    lab.emitted.map((event) => event.type === "connection_refused" ? event.reason : event.type),
+    ["session_store_opened", "stopping"],
+  );
+});
+
 /** How a Redis server can fail, and come back. */
 const OUTAGES: readonly [
   what: string,

@@ -3,10 +3,11 @@ import { lbsim } from "../support/process.ts";
 
 /** What `lbsim check` says of where sessions are kept. */
 async function keeps(sticky: string): Promise<string[]> {
-  const file = await Deno.makeTempFile({ suffix: ".yaml" });
-  await Deno.writeTextFile(file, `backends: [{id: B1, address: 10.0.0.1:80}]\n${sticky}\n`);
-  const { stdout, stderr } = await lbsim(["check", file]);
-  await Deno.remove(file);
+  const cwd = await Deno.makeTempDir();
+  const text = `backends: [{id: B1, address: 10.0.0.1:80}]\n${sticky}\n`;
+  await Deno.writeTextFile(`${cwd}/config.yaml`, text);
+  const { stdout, stderr } = await lbsim(["check"], { cwd });
+  await Deno.remove(cwd, { recursive: true });
   assert.equal(stderr, "");
   const lines = stdout.split("\n");
   const start = lines.findIndex((line) => line.startsWith("  keeps"));

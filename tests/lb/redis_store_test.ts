@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { REDIS_PREFIX, RedisStore } from "../../lb/redis_store.ts";
 import type { StoredSession } from "../../lb/session_store.ts";
 import { NS_PER_S } from "../../lib/core/mod.ts";
+import { TLS_FILES } from "../support/certificates.ts";
 import { RedisServer, testWithRedis } from "../support/redis.ts";
 import { deadAddress, eventually, TestServer } from "../support/sockets.ts";
 
@@ -142,4 +143,19 @@ Deno.test("RedisStore.close() gives up a server that does not answer", async () 
   await eventually(() => silent.accepted === 1, "it is connected");
   store.close();
   assert.match(String(await over), /connection lost/);
+});
+
+testWithRedis("RedisStore speaks TLS, and only with whom it can verify", async () => {
+  const file = (name: string) => `${TLS_FILES}/${name}`;
+  const { port } = deadAddress();
+  await using redis = await new RedisServer(
+    ...["--tls-port", String(port), "--tls-auth-clients", "no"],
+    ...["--tls-cert-file", file("one.pem"), "--tls-key-file", file("one.key")],
+    ...["--tls-ca-cert-file", file("ca.pem")],
+  ).start();
+  for (const [tls, says] of [[true, /certificate/], [false, /connection lost/]] as const) {
+    const store = new RedisStore({ ...redis.address, port, tls }, NS_PER_S);
+    await assert.rejects(store.open(), says);
+    store.close();
+  }
 });

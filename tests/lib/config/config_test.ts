@@ -301,6 +301,10 @@ Deno.test("parseConfig() reads where sessions are kept", () => {
   const store = (text: string) => parse(`${ONE}sticky: {store: ${text}}\n`).sticky!.store;
   assert.equal(store("memory"), "memory");
   assert.deepEqual(store("{sqlite: sessions.db}"), { sqlite: "sessions.db" });
+  const text = `${ONE}sticky: {store: {sqlite: sessions.db}}\n`;
+  assert.deepEqual(parseConfig({ file: "/etc/lbsim/lb.yaml", text }).sticky!.store, {
+    sqlite: "/etc/lbsim/sessions.db",
+  });
   assert.deepEqual(store("{redis: redis://redis.local}"), {
     redis: { host: "redis.local", port: 6379, tls: false, database: 0 },
     timeout: 50e6,
@@ -325,6 +329,7 @@ Deno.test("DiagnosticsError shows no password: it may go to a log", () => {
       "{redis: 'redis://:s3cret@h', timeuot: 1s}",
       "redis://me:s3cret@h",
       "{redis: 'redis://:s3%cret@h'}",
+      "{redis: 'redis://me:s3@cret/@h/x'}",
     ]
   ) {
     const { message } = complaint(`${ONE}sticky: {store: ${store}}\n`);
