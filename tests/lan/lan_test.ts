@@ -206,6 +206,87 @@ Deno.test({
           }
         },
       );
+
+      lb.kill("SIGTERM");
+      await lb.ended();
+      const directory = await Deno.makeTempDir();
+      const file = `${directory}/config.yaml`;
+      const shipped = await Deno.readTextFile(CONFIG);
+      /** The shipped configuration with something else for these backends, and more at its end. */
+      const edited = (backends: Record<string, string>, more: string) =>
+        Object.entries(backends).reduce((text, [id, settings]) => {
+          const line = new RegExp(`(\\{id: ${id}, address: [^,]+), [^}]*\\}`);
+          assert.match(text, line);
+          return text.replace(line, `$1, ${settings}}`);
+        }, shipped) + more;
+      const reload = async (text: string, event = "config_reloaded") => {
+        const since = lb.records.length;
+        await Deno.writeTextFile(file, text);
+        const fits = (one: Record<string, unknown>) => one.event === event;
+        await lb.line(() => recordsSince(lb, since).some(fits), 30_000);
+        return recordsSince(lb, since).find(fits)!;
+      };
+      const sticky = "\nsticky: {on_failback: return}\n";
+      try {
+        await Deno.writeTextFile(file, edited({}, sticky));
+        lb = new RunningLbsim(["up", "--config", file], { prefix: lan.on("lb") });
+        await lb.line((line) => line.includes('"listening"'));
+
+        await t.step("a drained backend finishes what it has, and gets nobody new", async () => {
+          const [one, two] = [await ask(["hi"]), await ask(["hi"], "client2")];
+          assert.deepEqual(answers([...one.exchanges, ...two.exchanges]), ["B1", "B2"]);
+          const since = lb.records.length;
+          const open = ask(["hi", "--count", "40", "--interval", "100ms"], "client2");
+          await record(lb, since, "connection_opened", "B2");
+          const { changes } = await reload(edited({ B2: "mode: drain" }, sticky));
+          assert.deepEqual(changes, ["B2.mode: ready → drain"]);
+          const moved = await ask(["hi", "--count", "3", "--new-connection"], "client2");
+          assert.equal(moved.code, 0);
+          assert.ok(!answers(moved.exchanges).includes("B2"), "a sticky client leaves, too");
+          const { code, exchanges } = await open;
+          assert.equal(code, 0, "what is open stays open");
+          assert.deepEqual(new Set(answers(exchanges)), new Set(["B2"]));
+        });
+
+        await t.step("a file with a mistake changes nothing, and is told of", async () => {
+          const { reason } = await reload(edited({ B2: "weigth: 1" }, ""), "reload_failed");
+          assert.match(String(reason), /unknown key "weigth".*did you mean "weight"/s);
+          assert.equal((await ask(["hi"])).code, 0);
+        });
+
+        await t.step("the backup tier serves while no primary can, and hands back", async () => {
+          await reload(edited({ B1: "backup: true", B3: "weight: 2" }, ""));
+          const primaries = await ask(["hi", "--count", "4", "--new-connection"]);
+          assert.deepEqual(new Set(answers(primaries.exchanges)), new Set(["B2", "B3"]));
+          await reload(edited({ B1: "backup: true", B3: "mode: maintenance" }, ""));
+          const since = lb.records.length;
+          b2.kill("SIGKILL");
+          await b2.ended();
+          await record(lb, since, "backend_down", "B2");
+          const backup = await ask(["hi", "--count", "3", "--new-connection"]);
+          assert.deepEqual(answers(backup.exchanges), ["B1", "B1", "B1"]);
+          b2 = up("B2");
+          await record(lb, since, "backend_up", "B2");
+          const back = await ask(["hi", "--count", "3", "--new-connection"]);
+          assert.deepEqual(answers(back.exchanges), ["B2", "B2", "B2"]);
+        });
+
+        await t.step(
+          "a reload brings another algorithm under load, and nobody notices",
+          async () => {
+            const load = ask(["hi", "--count", "60", "--interval", "50ms", "--new-connection"]);
+            const other = shipped.replace("algorithm: round-robin", "algorithm: first-available");
+            const { changes } = await reload(other);
+            assert.match(String(changes), /algorithm.*first-available/);
+            const { code, exchanges } = await load;
+            assert.equal(code, 0);
+            assert.equal(exchanges.length, 60);
+            assert.equal(answers(exchanges).at(-1), "B1");
+          },
+        );
+      } finally {
+        await Deno.remove(directory, { recursive: true });
+      }
     } finally {
       for (const process of [lb, b2]) await process[Symbol.asyncDispose]();
     }
