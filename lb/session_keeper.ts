@@ -72,6 +72,7 @@ export class SessionKeeper {
     this.#journal = new SessionJournal(journalRules(rules));
     this.#epochMs = epochOf(now);
     scheduler.onSessionUse = (session) => {
+      if (session.dropped) return;
       this.#journal.note(session);
       this.#changed.beat();
     };
@@ -177,7 +178,9 @@ export class SessionKeeper {
     const before = this.#failures;
     try {
       const now = this.#now();
-      const live = batch.filter(({ open, usedAt }) => open > 0 || now - usedAt <= this.#rules.ttl);
+      const live = batch.filter(({ open, usedAt, dropped }) =>
+        !dropped && (open > 0 || now - usedAt <= this.#rules.ttl)
+      );
       const stored = live.map((session) => this.#stored(session, now));
       if (stored.length > 0) await within(this.#store.write(stored, rules), WORK_TIMEOUT);
       if (this.#failures !== before) return false;

@@ -222,8 +222,10 @@ export class Scheduler {
   #reconfigureSessions(before: StickyRules | undefined, after: StickyRules | undefined): void {
     const sameKeys = before?.ipv4Prefix === after?.ipv4Prefix &&
       before?.ipv6Prefix === after?.ipv6Prefix;
-    if (after === undefined) this.#sessions = undefined;
-    else if (this.#sessions === undefined || !sameKeys) this.#sessions = new SessionMap(after);
+    if (after === undefined || !sameKeys) {
+      this.#sessions?.clear();
+      this.#sessions = after && new SessionMap(after);
+    } else if (this.#sessions === undefined) this.#sessions = new SessionMap(after);
     else this.#sessions.configure(after);
   }
 

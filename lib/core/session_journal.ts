@@ -3,7 +3,10 @@ import type { Nanoseconds } from "./time.ts";
 
 /** How a store of sessions is written to. */
 export interface SessionJournalRules {
-  /** What is to be written is bounded; beyond that the change that has waited longest is let go of. */
+  /**
+   * How many sessions there may be. At most twice as many changes wait: beyond that those of sessions that
+   * have been dropped are let go of, and then the ones that have waited longest.
+   */
   readonly maxEntries: number;
   /** How many sessions are written at once. */
   readonly batch: number;
@@ -31,7 +34,7 @@ export interface Recovery {
  *
  * @typeParam S A session. Only the latest state of each is written: whatever it is when a batch is taken.
  */
-export class SessionJournal<S extends { readonly key: string }> {
+export class SessionJournal<S extends { readonly key: string; readonly dropped: boolean }> {
   #rules: SessionJournalRules;
   /** Changes that the store has not been told, those that have waited longest first. */
   readonly #unwritten = new Map<string, S>();
@@ -152,10 +155,22 @@ export class SessionJournal<S extends { readonly key: string }> {
   }
 
   #bound(): void {
-    for (const key of this.#unwritten.keys()) {
-      if (this.#unwritten.size <= this.#rules.maxEntries) break;
-      this.#unwritten.delete(key);
-      this.#missed--;
+    const most = 2 * this.#rules.maxEntries;
+    if (this.#unwritten.size <= most) return;
+    this.#letGo(({ dropped }) => dropped);
+    // Only when there may suddenly be far fewer than there are.
+    this.#letGo(() => this.#unwritten.size > most);
+  }
+
+  #letGo(unneeded: (session: S) => boolean): void {
+    let place = 0;
+    const missed = this.#missed;
+    for (const [key, session] of this.#unwritten) {
+      if (unneeded(session)) {
+        this.#unwritten.delete(key);
+        if (place < missed) this.#missed--;
+      }
+      place++;
     }
   }
 }

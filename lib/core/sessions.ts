@@ -38,6 +38,8 @@ export interface Session<B> {
   changedAt: Nanoseconds;
   /** Its open connections. While there are any, it is in use. */
   readonly open: number;
+  /** It is one no more; its connections go on. Its client may have another by now. */
+  readonly dropped: boolean;
   /** When one was last opened or closed. */
   readonly usedAt: Nanoseconds;
 }
@@ -50,6 +52,7 @@ export interface SessionRecord<B> extends Pick<Session<B>, "key" | "changedAt" |
 
 interface Entry<B> extends Session<B>, Aged<Entry<B>> {
   open: number;
+  dropped: boolean;
   usedAt: Nanoseconds;
 }
 
@@ -151,6 +154,11 @@ export class SessionMap<B> {
     }
   }
 
+  /** Every session ends. */
+  clear(): void {
+    for (const session of this.#byKey.values()) this.#drop(session);
+  }
+
   #add(record: SessionRecord<B>, now: Nanoseconds): {
     readonly session: Session<B>;
     readonly evicted: Session<B> | undefined;
@@ -166,6 +174,7 @@ export class SessionMap<B> {
       movedAt: Math.min(changedAt, now),
       changedAt,
       open: 0,
+      dropped: false,
       usedAt,
       older: undefined,
       younger: undefined,
@@ -176,12 +185,10 @@ export class SessionMap<B> {
   }
 
   #count(session: Entry<B>, change: 1 | -1, now: Nanoseconds): void {
-    // One that was evicted or forgotten lives on in its connections, and nowhere else.
-    const here = this.#byKey.get(session.key) === session;
-    if (here) this.#listOf(session).delete(session);
+    if (!session.dropped) this.#listOf(session).delete(session);
     session.open += change;
     session.usedAt = now;
-    if (here) this.#listOf(session).add(session);
+    if (!session.dropped) this.#listOf(session).add(session);
   }
 
   #listOf(session: Entry<B>): AgeList<Entry<B>> {
@@ -191,6 +198,7 @@ export class SessionMap<B> {
   #drop(session: Entry<B>): void {
     this.#listOf(session).delete(session);
     this.#byKey.delete(session.key);
+    session.dropped = true;
   }
 
   #evict(): Session<B> | undefined {

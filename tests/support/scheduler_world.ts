@@ -20,6 +20,8 @@ import {
   type Scheduler,
   type SchedulerOptions,
   type Session,
+  SessionJournal,
+  type SessionRecord,
   type SlowStartRules,
   type StickyRules,
   Waiting,
@@ -71,6 +73,10 @@ export const ACTIONS = [
   "add",
   "remove",
   "reload",
+  "store opens",
+  "store writes",
+  "store fails",
+  "another balancer pins",
   "wait",
 ] as const;
 
@@ -130,6 +136,9 @@ export class World {
   #reloaded: ReadonlyMap<string, BackendSettings> = new Map();
   /** How often a limit per client has come into force. It counts who comes from then on. */
   #limits = 0;
+  readonly #journal: SessionJournal<Session<Backend>>;
+  /** What the store of sessions knows: it is shared with other balancers. */
+  readonly #store = new Map<string, SessionRecord<string>>();
   /** There may be more sessions than the rules say until the next one comes. */
   #sessionsMax: number;
   #now = 1;
@@ -160,6 +169,10 @@ export class World {
       seed: settings.seed,
     });
     this.scheduler = scheduler;
+    this.#journal = new SessionJournal(this.#journalRules);
+    scheduler.onSessionUse = (session) => {
+      if (!session.dropped) this.#journal.note(session);
+    };
     events.subscribe(EVENT_TYPES, (event) => this.#heard(event));
     for (const backend of settings.backends) this.#add(backend);
     // As the balancer does before it listens.
@@ -204,6 +217,14 @@ export class World {
         return this.#remove(which);
       case "reload":
         return this.#reload(Math.floor(which * 2 ** 31), how);
+      case "store opens":
+        return this.#storeOpens(how < 0.3);
+      case "store writes":
+        return this.#storeWrites();
+      case "store fails":
+        return this.#storeFails(how);
+      case "another balancer pins":
+        return this.#anotherPins(which, how);
       case "wait":
         this.#now += Math.floor(how * 2 * (this.#settings.sticky?.ttl ?? 100));
     }
@@ -221,6 +242,7 @@ export class World {
       else this.#release(0, opened);
     }
     this.check();
+    this.#checkStore();
     assert.equal(this.scheduler.connections, 0);
     for (const backend of this.#books.keys()) assert.equal(backend.inFlight, 0);
   }
@@ -277,8 +299,8 @@ export class World {
 
   #connect(which: number): void {
     this.#offered++;
-    const number = Math.floor(which * this.#settings.clients);
-    const client = number % 5 === 4 ? `2001:db8::${number}` : `10.0.${number % 3}.${number}`;
+    const client = this.#client(which);
+    this.#askStore(client);
     this.#roomMade = false;
     const unwelcome = this.#unwelcome(client);
     if (unwelcome === undefined) this.#readmit();
@@ -294,6 +316,85 @@ export class World {
       unwelcome,
       () => this.scheduler.acquire(client, this.#now),
     );
+  }
+
+  #client(which: number): string {
+    const number = Math.floor(which * this.#settings.clients);
+    return number % 5 === 4 ? `2001:db8::${number}` : `10.0.${number % 3}.${number}`;
+  }
+
+  get #journalRules() {
+    return { maxEntries: Math.max(1, this.#sessionsMax), batch: 4, retry: 10, retryMax: 40 };
+  }
+
+  /** A client that has no connection here may have been pinned by another balancer. */
+  #askStore(client: string): void {
+    const key = this.scheduler.sessionKey(client);
+    if (key === undefined || !this.#journal.usable) return;
+    const known = this.scheduler.session(key, this.#now);
+    const stored = this.#store.get(key);
+    if (stored !== undefined && (known?.open ?? 0) === 0) this.scheduler.adopt(stored, this.#now);
+  }
+
+  #storeOpens(empty: boolean): void {
+    if (this.#journal.usable) return;
+    if (empty) this.#store.clear();
+    this.#journal.opened(this.scheduler.sessions, this.#now);
+  }
+
+  #storeWrites(): void {
+    const batch = this.#journal.take();
+    if (batch === undefined) return;
+    batch.forEach((session) => this.#write(session));
+    this.#journal.written(this.#now);
+  }
+
+  /** Half of what it was being told it may have kept, or lost. */
+  #storeFails(how: number): void {
+    const batch = this.#journal.take() ?? [];
+    batch.filter((_, i) => i % 2 === (how < 0.5 ? 0 : 1)).forEach((session) =>
+      this.#write(session)
+    );
+    this.#journal.failed(this.#now);
+  }
+
+  #write({ key, backend, home, changedAt, usedAt, open }: Session<Backend>): void {
+    this.#keep({
+      key,
+      backend: backend.id,
+      home: home.id,
+      changedAt,
+      usedAt: open > 0 ? this.#now : usedAt,
+    });
+  }
+
+  /** The store keeps what is newer. */
+  #keep(record: SessionRecord<string>): void {
+    const stored = this.#store.get(record.key);
+    if (stored === undefined || stored.changedAt <= record.changedAt) {
+      this.#store.set(record.key, record);
+    }
+  }
+
+  /** To one that is here, or only there. */
+  #anotherPins(which: number, how: number): void {
+    const key = this.scheduler.sessionKey(this.#client(which));
+    const backend = `B${1 + Math.floor(how * MOST_BACKENDS)}`;
+    if (key === undefined || !this.#journal.usable) return;
+    this.#keep({ key, backend, home: backend, changedAt: this.#now, usedAt: this.#now });
+  }
+
+  /** A store that works in the end has been told of every session. */
+  #checkStore(): void {
+    this.#storeOpens(false);
+    while (this.#journal.unwritten > 0) this.#storeWrites();
+    for (const { key, backend, changedAt } of this.scheduler.sessions) {
+      const stored = this.#store.get(key);
+      assert.ok(stored !== undefined, `the store knows of ${key}`);
+      if (stored.changedAt <= changedAt) {
+        assert.equal(stored.backend, backend.id, `store of ${key}`);
+      }
+    }
   }
 
   /** Which limit per client is in force. */
@@ -468,6 +569,7 @@ export class World {
       this.#sessionUse.clear();
     }
     this.#sessionsMax = Math.max(this.#sessionsMax, sticky?.maxEntries ?? 0);
+    this.#journal.configure(this.#journalRules);
     for (const backend of backends) {
       const book = this.#bookOf(backend);
       const options = named.find(({ id }) => id === backend.id);
@@ -714,6 +816,9 @@ export class World {
       }
       case "session_pinned":
         this.#newlyPinned = true;
+        this.#pins.set(event.client, event.backend);
+        break;
+      case "session_adopted":
         this.#pins.set(event.client, event.backend);
         break;
       case "session_moved":

@@ -83,6 +83,10 @@ const FREQUENCIES: Readonly<Record<Action, number>> = {
   "add": 1,
   "remove": 1,
   "reload": 1,
+  "store opens": 2,
+  "store writes": 10,
+  "store fails": 1,
+  "another balancer pins": 2,
   "wait": 1,
 };
 

@@ -5,6 +5,7 @@ import { SessionJournal } from "../../../lib/core/mod.ts";
 interface Note {
   readonly key: string;
   readonly at: number;
+  readonly dropped: boolean;
 }
 
 const RULES = { maxEntries: 1000, batch: 2, retry: 100, retryMax: 350 };
@@ -16,8 +17,12 @@ function opened(rules = RULES): SessionJournal<Note> {
   return journal;
 }
 
-function note(journal: SessionJournal<Note>, keys: string, at = 0): void {
-  for (const key of keys) journal.note({ key, at });
+function notes(keys: string, at = 0, dropped = false): Note[] {
+  return [...keys].map((key) => ({ key, at, dropped }));
+}
+
+function note(journal: SessionJournal<Note>, keys: string, at = 0, dropped = false): void {
+  for (const one of notes(keys, at, dropped)) journal.note(one);
 }
 
 function taken(journal: SessionJournal<Note>): string | undefined {
@@ -51,7 +56,7 @@ Deno.test("SessionJournal.note() keeps the latest of a session, in its place", (
   note(journal, "ab", 1);
   note(journal, "a", 2);
   assert.equal(journal.unwritten, 2);
-  assert.deepEqual(journal.take(), [{ key: "a", at: 2 }, { key: "b", at: 1 }]);
+  assert.deepEqual(journal.take(), [...notes("a", 2), ...notes("b", 1)]);
 });
 
 Deno.test("SessionJournal.note() while a session is being written has it written again", () => {
@@ -60,13 +65,30 @@ Deno.test("SessionJournal.note() while a session is being written has it written
   journal.take();
   note(journal, "a", 2);
   journal.written(0);
-  assert.deepEqual(journal.take(), [{ key: "a", at: 2 }]);
+  assert.deepEqual(journal.take(), notes("a", 2));
 });
 
-Deno.test("SessionJournal.note() lets go of what has waited longest when there is too much", () => {
-  const journal = opened({ ...RULES, maxEntries: 2 });
-  note(journal, "abc");
+Deno.test("SessionJournal.note() lets go of dropped sessions when there is too much, and then of the oldest", () => {
+  const journal = opened({ ...RULES, maxEntries: 2, batch: 9 });
+  note(journal, "ab");
+  note(journal, "c", 0, true);
+  note(journal, "d");
+  assert.equal(journal.unwritten, 4, "nobody is counted before there is too much");
+  note(journal, "e");
+  assert.equal(taken(journal), "abde");
+  journal.written(0);
+  note(journal, "abcde");
+  assert.equal(taken(journal), "bcde");
+});
+
+Deno.test("SessionJournal.note() that lets go of what a store missed does not keep it from catching up", () => {
+  const journal = opened({ ...RULES, maxEntries: 1, batch: 9 });
+  journal.failed(100);
+  note(journal, "a", 0, true);
+  journal.opened(notes("b"), 200);
+  note(journal, "c");
   assert.equal(taken(journal), "bc");
+  assert.deepEqual(journal.written(300), { outage: 200, written: 2 });
 });
 
 Deno.test("SessionJournal.failed() says once that an outage begins, and leaves the store alone ever longer", () => {
@@ -87,14 +109,14 @@ Deno.test("SessionJournal.failed() takes the batch back, and a later change in i
   note(journal, "a", 2);
   journal.failed(0);
   journal.opened([], 0);
-  assert.deepEqual(journal.take(), [{ key: "a", at: 2 }, { key: "b", at: 1 }]);
+  assert.deepEqual(journal.take(), [...notes("a", 2), ...notes("b", 1)]);
 });
 
 Deno.test("SessionJournal.opened() after an outage has everything written, and says when that is done", () => {
   const journal = opened();
   journal.failed(100);
   note(journal, "c");
-  assert.equal(journal.opened([..."abc"].map((key) => ({ key, at: 0 })), 500), undefined);
+  assert.equal(journal.opened(notes("abc"), 500), undefined);
   assert.equal(taken(journal), "ca");
   assert.equal(journal.written(600), undefined);
   // What comes meanwhile is no part of what was missed.
@@ -116,10 +138,10 @@ Deno.test("SessionJournal.opened() ends an outage at once if there is nothing to
 Deno.test("SessionJournal goes on with the same outage if the store fails before it has caught up", () => {
   const journal = opened();
   journal.failed(100);
-  journal.opened([..."abc"].map((key) => ({ key, at: 0 })), 200);
+  journal.opened(notes("abc"), 200);
   journal.take();
   assert.equal(journal.failed(300), false);
-  journal.opened([..."abc"].map((key) => ({ key, at: 0 })), 400);
+  journal.opened(notes("abc"), 400);
   journal.take();
   journal.written(500);
   journal.take();
@@ -177,7 +199,7 @@ Deno.test("SessionJournal: whatever fails, a store that works in the end knows e
         for (const { what, key } of steps) {
           now++;
           if (what === "change") {
-            const note = { key, at: now };
+            const note = { key, at: now, dropped: false };
             sessions.set(key, note);
             journal.note(note);
           } else if (what === "write") write();

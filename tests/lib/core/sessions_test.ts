@@ -249,3 +249,23 @@ Deno.test("SessionMap.adopt() keeps those without a connection in the order in w
   map.adopt({ key: "c", backend: "B1", home: "B1", changedAt: 0, usedAt: 900 }, 200);
   assert.equal(map.find("c", 200)!.usedAt, 200, "another clock may be ahead");
 });
+
+Deno.test("SessionMap says of each session that is one no more that it is dropped", () => {
+  const map = new SessionMap<string>({ ttl: 10, maxEntries: 2 });
+  const pin = (key: string, now: number) => map.pin(key, "B1", now).session;
+  const [expired, evicted] = [pin("a", 0), pin("b", 5)];
+  assert.equal(map.find("a", 11), undefined);
+  pin("c", 12);
+  pin("d", 12);
+  const forgotten = map.find("c", 12)!;
+  assert.deepEqual([expired, evicted, forgotten].map(({ dropped }) => dropped), [
+    true,
+    true,
+    false,
+  ]);
+  map.forget("B1");
+  const cleared = pin("e", 13);
+  map.clear();
+  assert.deepEqual([forgotten, cleared].map(({ dropped }) => dropped), [true, true]);
+  assert.equal(map.size, 0);
+});
