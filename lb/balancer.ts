@@ -168,10 +168,10 @@ export class Balancer {
     const { changes: settings, ignored } = difference(before, config);
     const replaced = certificateChanges(this.#certificates, certificates);
     const changes = [...settings, ...replaced];
+    const context = serverContextOf(config, certificates);
     // Clients that return resume their sessions, if the context is still the one that they know.
-    if (!isDeepStrictEqual(this.#certificates.listener, certificates.listener)) {
-      this.#serverContext = serverContextOf(config, certificates);
-    }
+    const isKnown = isDeepStrictEqual(this.#certificates.listener, certificates.listener);
+    if (!isKnown) this.#serverContext = context;
     this.#backendTls = backendTlsOf(config, certificates);
     this.#certificates = certificates;
     // What has moved to another address is another backend: nothing is known of it.
@@ -264,7 +264,6 @@ export class Balancer {
     if (client === undefined) return;
     const asking = this.#keeper?.ask(source.host);
     if (asking !== undefined) await asking;
-    const tls = this.#backendTls;
     const header = this.#header(tcp, greeting);
     let held = this.scheduler.acquire(source.host, this.#now());
     while (!("reason" in held)) {
@@ -272,6 +271,7 @@ export class Balancer {
         held = await this.#roomFor(held);
         continue;
       }
+      const tls = this.#backendTls;
       const connection = await this.#dial(held.backend, tls, header);
       const now = this.#now();
       if (!("reason" in connection)) {

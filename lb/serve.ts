@@ -2,7 +2,7 @@ import { formatAddress } from "../lib/address.ts";
 import type { Io } from "../lib/cli/io.ts";
 import { monotonicNow } from "../lib/clock.ts";
 import { certificateFiles, expiryWarning, type KeyPair } from "../lib/config/certificates.ts";
-import type { Config, LoadedConfig } from "../lib/config/mod.ts";
+import { type Config, loadConfig, type LoadedConfig } from "../lib/config/mod.ts";
 import { FileWatch } from "../lib/config/watch.ts";
 import { EventStream } from "../lib/core/mod.ts";
 import { formatDuration } from "../lib/duration.ts";
@@ -98,6 +98,9 @@ async function reloadConfig(
     warnOfExpiry(certificates.listener);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
+    // What is to be put right may be in a file that was not named before.
+    const named = await loadConfig(file).catch(() => undefined);
+    if (named !== undefined) watch.watch(watchedFiles(file, named));
     const { message } = error;
     logSentence(log, "error", `${file} is not taken over, nothing changes:\n${message}`, {
       event: "reload_failed",

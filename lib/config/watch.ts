@@ -18,11 +18,11 @@ export class FileWatch {
     if (HAS_SIGHUP) Deno.addSignalListener("SIGHUP", changed);
   }
 
-  /** Watches these files from now on, and no others. */
+  /** Watches these files from now on, and no others. Those whose directory is not there are not. */
   watch(files: readonly string[]): void {
     this.#names = new Set(files.map((file) => basename(file)));
     // The directories, because an editor may put a new file in the place of the old one.
-    const directories = [...new Set(files.map((file) => dirname(file)))];
+    const directories = [...new Set(files.map((file) => dirname(file)))].filter(isThere);
     if (directories.join("\n") === this.#directories.join("\n")) return;
     const watcher = Deno.watchFs(directories, { recursive: false });
     this.#watcher?.close();
@@ -44,6 +44,14 @@ export class FileWatch {
       clearTimeout(this.#timer);
       this.#timer = setTimeout(this.#changed, SETTLE_MS);
     }
+  }
+}
+
+function isThere(directory: string): boolean {
+  try {
+    return Deno.statSync(directory).isDirectory;
+  } catch {
+    return false;
   }
 }
 

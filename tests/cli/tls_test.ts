@@ -185,7 +185,8 @@ Deno.test(
   { ignore },
   async () => {
     await using backend = new RunningLbsim(["backend", "127.0.0.1:0", "--id", "B1"]);
-    await inLab(config(TLS_ONE, await addressOf(backend)), async (cwd) => {
+    const address = await addressOf(backend);
+    await inLab(config(TLS_ONE, address), async (cwd) => {
       await using lb = new RunningLbsim(["lb"], { cwd });
       const [host, port] = (await addressOf(lb)).split(":");
       const connect = (name: string) => connectTls({ host: host!, port: Number(port) }, { name });
@@ -212,6 +213,15 @@ Deno.test(
       assert.match(await hello(late), /Hello from B1/);
       assert.match(await hello(early), /Hello from B1/);
       assert.equal(lb.records.filter(({ event }) => event === "reload_failed").length, 1);
+
+      // A file that is named before it is there is taken over when it comes.
+      await Deno.writeTextFile(
+        `${cwd}/config.yaml`,
+        config(TLS_ONE, address).replace("one.pem", "next.pem"),
+      );
+      await lb.line((line) => line.includes("next.pem: there is no such file"));
+      await Deno.copyFile(`${cwd}/one.pem`, `${cwd}/next.pem`);
+      await lb.line((line) => line.includes("tls.certificate: one.pem → next.pem"));
       lb.kill("SIGTERM");
       await lb.ended();
     });

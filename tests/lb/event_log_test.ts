@@ -162,3 +162,17 @@ Deno.test("logEvents() says where sessions are kept, and when they cannot be", (
   ]);
   assert.equal(records[4].degraded_ms, 12_345);
 });
+
+Deno.test("logEvents() says once a second what is wrong with TLS handshakes", () => {
+  const lines = logged({ level: "info", format: "auto" });
+  const { scheduler, events } = schedulerOf({});
+  const end = logEvents(events, logger("lb"), { connections: true });
+  for (let i = 0; i < 10; i++) {
+    scheduler.turnAway("10.0.0.9", "bad_tls_handshake", i * 1e6, "the client hung up");
+  }
+  end();
+  stopLogging();
+  assert.deepEqual(lines.map((line) => JSON.parse(line).message), [
+    "#1 10.0.0.9 refused: its TLS handshake failed: the client hung up",
+  ]);
+});

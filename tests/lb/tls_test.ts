@@ -437,6 +437,9 @@ Deno.test("Balancer turns TLS on and off while it runs", async () => {
   assert.equal(await ask(address, "plain"), "plain");
 });
 
-Deno.test("Balancer does not start in the clear if it was told to speak TLS", async () => {
-  await assert.rejects(balance([], { tls: TLS }), /there is a certificate if, and only if/);
+Deno.test("Balancer neither starts nor goes on in the clear if it was told to speak TLS", async () => {
+  const defect = /there is a certificate if, and only if/;
+  await assert.rejects(balance([], { tls: TLS }), defect);
+  await using lab = await balance([]);
+  await assert.rejects(lab.balancer.reload({ ...lab.config, tls: TLS }), defect);
 });
