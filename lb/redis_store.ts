@@ -62,8 +62,10 @@ export class RedisStore implements SessionStore {
         // A commercial server's announcements; to see whether they are wanted takes a permission.
         maintNotifications: "disabled",
       }) as unknown as RedisClientType;
-      client.on("error", (error) => this.#broken = error);
       this.#client = client;
+      client.on("error", (error) => {
+        if (this.#client === client) this.#broken = error;
+      });
       await client.connect();
       // A server that is stopped still has its connections accepted, by its kernel.
       await client.ping();

@@ -85,6 +85,18 @@ Deno.test("SqliteStore is bounded: the least recently used go", () =>
     ]);
   }));
 
+Deno.test("SqliteStore writes all of a batch or nothing", () =>
+  withDirectory(async (directory) => {
+    const file = `${directory}/sessions.db`;
+    const store = new SqliteStore(file);
+    await store.open(RULES);
+    const wrong = { ...session("b"), changedAt: 1.5 };
+    await assert.rejects(store.write([session("a"), wrong], RULES), /cannot store REAL/);
+    await store.write([session("c")], RULES);
+    store.close();
+    assert.deepEqual(await reopened(file), [session("c")]);
+  }));
+
 Deno.test("SqliteStore begins anew in an empty file", () =>
   withDirectory(async (directory) => {
     const file = `${directory}/sessions.db`;
