@@ -1,4 +1,5 @@
 import { isIP, isIPv6 } from "node:net";
+import { isIn, parsePrefix, type Prefix } from "./core/mod.ts";
 
 /** An endpoint. */
 export interface Address {
@@ -40,6 +41,21 @@ function whatIsWrong(text: string): string {
 /** Writes an address so that `parseAddress` reads it. */
 export function formatAddress({ host, port }: Address): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+const IPV4_IN_IPV6 = parsePrefix("::ffff:0:0/96");
+
+/** Writes a prefix so that `parsePrefix` reads it; an address that stands for itself without its length. */
+export function formatPrefix({ groups, bits }: Prefix): string {
+  const isIpv4 = bits >= 96 && isIn(IPV4_IN_IPV6, groups);
+  const address = isIpv4
+    ? groups.slice(6).flatMap((group) => [group >> 8, group & 255]).join(".")
+    : new URL(`http://[${groups.map((group) => group.toString(16)).join(":")}]`).hostname.slice(
+      1,
+      -1,
+    );
+  if (bits === 128) return address;
+  return `${address}/${isIpv4 ? bits - 96 : bits}`;
 }
 
 /** Whether listening there means listening on every address of the machine. */

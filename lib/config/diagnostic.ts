@@ -81,7 +81,7 @@ export function render(diagnostic: Diagnostic, source: Source, color = false): s
 }
 
 /** A diagnostic may go to a log: of `redis://user:password@host` it shows `redis://user:********@host`. */
-function withoutPasswords(text: string): string {
+export function withoutPasswords(text: string): string {
   return text.replaceAll(
     /(?<=[a-z]:\/\/[^\s/@:]*:)\S{1,1000}(?=@)/g,
     (password) => "*".repeat(password.length),

@@ -1,10 +1,12 @@
 import { isDeepStrictEqual } from "node:util";
+import * as z from "zod";
+import { snakeKeys } from "./camel.ts";
+import { withoutPasswords } from "./diagnostic.ts";
 import type { Config } from "./mod.ts";
-import { formatAddress } from "../address.ts";
-import { formatDuration } from "../duration.ts";
+import { configSchema } from "./schema.ts";
 
 /** What cannot change while a balancer runs. */
-const NEEDS_RESTART = ["listen", "log"] as const satisfies readonly (keyof Config)[];
+const NEEDS_RESTART = ["listen", "log"];
 
 /** What is different between two configurations. */
 export interface Difference {
@@ -14,51 +16,58 @@ export interface Difference {
   readonly ignored: readonly string[];
 }
 
-/** How a configuration differs from the one before. */
+/** A configuration as it would be written, with all its defaults. */
+type Written = Readonly<Record<string, unknown>> & {
+  readonly backends: readonly Backend[];
+  readonly sticky?: Group;
+};
+type Group = Readonly<Record<string, unknown>>;
+type Backend = Group & { readonly id: string; readonly address: string };
+
+/** How a configuration differs from the one before, in the words in which it is written. */
 export function difference(before: Config, after: Config): Difference {
-  const lines = (keys: readonly (keyof Config)[]) =>
-    keys.flatMap((key) => changed(snake(key), before[key], after[key]));
-  const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])] as (keyof Config)[];
-  const isIgnored = (key: keyof Config) => (NEEDS_RESTART as readonly string[]).includes(key);
+  const [had, has] = [before, after].map((config) =>
+    z.encode(configSchema, snakeKeys(config) as z.output<typeof configSchema>) as Written
+  ) as [Written, Written];
+  const keys = keysOf(had, has);
+  const lines = (keys: readonly string[]) =>
+    keys.flatMap((key) => changed(key, had[key], has[key]));
   return {
     changes: [
-      ...backendChanges(before.backends, after.backends),
-      ...lines(keys.filter((key) => !APART.includes(key) && !isIgnored(key))),
-      ...changed("sticky", withoutStore(before), withoutStore(after)),
+      ...backendChanges(had.backends, has.backends),
+      ...lines(keys.filter((key) => ![...APART, ...NEEDS_RESTART].includes(key))),
+      ...changed("sticky", withoutStore(had), withoutStore(has)),
     ],
     ignored: [
-      ...lines(keys.filter(isIgnored)),
-      ...changed("sticky.store", storeOf(before), storeOf(after)),
+      ...lines(keys.filter((key) => NEEDS_RESTART.includes(key))),
+      ...changed("sticky.store", storeOf(had), storeOf(has)),
     ],
   };
 }
 
 /** Keys that are not compared as they stand. */
-const APART: readonly (keyof Config)[] = ["backends", "sticky"];
+const APART = ["backends", "sticky"];
 
-function withoutStore({ sticky }: Config): unknown {
+function withoutStore({ sticky }: Written): unknown {
   if (sticky === undefined) return undefined;
   const { store: _, ...rest } = sticky;
   return rest;
 }
 
 /** Where sessions are kept, which cannot change while a balancer runs. */
-function storeOf({ sticky }: Config): unknown {
+function storeOf({ sticky }: Written): unknown {
   return sticky?.store ?? "memory";
 }
 
-type Backends = Config["backends"];
-
-function backendChanges(before: Backends, after: Backends): string[] {
+function backendChanges(before: readonly Backend[], after: readonly Backend[]): string[] {
   const had = new Map(before.map((backend) => [backend.id, backend]));
   const has = new Map(after.map((backend) => [backend.id, backend]));
   return [
     ...before.filter(({ id }) => !has.has(id)).map(({ id }) => `backend ${id} removed`),
     ...after.flatMap((backend) => {
       const old = had.get(backend.id);
-      const { id, address } = backend;
-      if (old === undefined) return [`backend ${id} added at ${formatAddress(address)}`];
-      return changed(id, old, backend);
+      if (old !== undefined) return changed(backend.id, old, backend);
+      return [`backend ${backend.id} added at ${backend.address}`];
     }),
   ];
 }
@@ -67,34 +76,26 @@ function backendChanges(before: Backends, after: Backends): string[] {
 function changed(path: string, before: unknown, after: unknown): string[] {
   if (isDeepStrictEqual(before, after)) return [];
   if (isGroup(before) && isGroup(after)) {
-    const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])];
-    return keys.flatMap((key) => changed(`${path}.${snake(key)}`, before[key], after[key]));
+    return keysOf(before, after).flatMap((key) =>
+      changed(`${path}.${key}`, before[key], after[key])
+    );
   }
-  return [`${path}: ${shown(path, before)} → ${shown(path, after)}`];
+  return [withoutPasswords(`${path}: ${shown(before)} → ${shown(after)}`)];
 }
 
-function isGroup(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !("port" in value);
+function keysOf(...groups: readonly Group[]): string[] {
+  return [...new Set(groups.flatMap((group) => Object.keys(group)))];
 }
 
-/** Keys whose value is a duration. */
-const DURATION =
-  /(^|[._])(interval|timeout|ttl|connect|idle|drain|decay|initial|age|duration|base|max)$/;
+function isGroup(value: unknown): value is Group {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
 
-function shown(path: string, value: unknown): string {
+/** As YAML writes it on one line. */
+function shown(value: unknown): string {
   if (value === undefined) return "off";
-  if (typeof value === "number" && DURATION.test(path)) return formatDuration(value);
-  if (typeof value !== "object" || value === null) return String(value);
-  if ("host" in value && "port" in value) {
-    return formatAddress({ host: String(value.host), port: Number(value.port) });
-  }
-  if (Array.isArray(value)) return `[${value.map((item) => shown(path, item)).join(", ")}]`;
-  const entries = Object.entries(value).map(([key, inner]) =>
-    `${snake(key)}: ${shown(`${path}.${snake(key)}`, inner)}`
-  );
-  return `{${entries.join(", ")}}`;
-}
-
-function snake(key: string): string {
-  return key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  if (Array.isArray(value)) return `[${value.map(shown).join(", ")}]`;
+  if (!isGroup(value)) return String(value);
+  const entries = Object.entries(value).filter(([, inner]) => inner !== undefined);
+  return `{${entries.map(([key, inner]) => `${key}: ${shown(inner)}`).join(", ")}}`;
 }

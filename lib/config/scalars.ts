@@ -1,8 +1,8 @@
 /** What a single value in a YAML file of lbsim can be, each with the words for what is wrong with it. */
 import * as z from "zod";
-import { type Address, parseAddress } from "../address.ts";
+import { type Address, formatAddress, formatPrefix, parseAddress } from "../address.ts";
 import { type Nanoseconds, parsePrefix, type Prefix } from "../core/mod.ts";
-import { parseDuration } from "../duration.ts";
+import { formatDuration, parseDuration } from "../duration.ts";
 
 /** A schema for text that is read by a parser which throws a SyntaxError with a helpful message. */
 export function text<T>(options: {
@@ -12,8 +12,10 @@ export function text<T>(options: {
   /** A pattern for editors; the parser has the last word. */
   readonly pattern: string;
   readonly parse: (text: string) => T;
+  /** How a value would be written. */
+  readonly format: (value: T) => string;
 }) {
-  const { what, examples, pattern, parse } = options;
+  const { what, examples, pattern, parse, format } = options;
   const attempt = (input: string): T | SyntaxError => {
     try {
       return parse(input);
@@ -22,17 +24,21 @@ export function text<T>(options: {
       throw error;
     }
   };
-  return z.string({
+  const written = z.string({
     error: ({ input }) => {
       if (typeof input !== "number") return `must be ${what}`;
       const result = attempt(String(input));
       return result instanceof SyntaxError ? result.message : `must be ${what}`;
     },
-  }).meta({ pattern, examples: [...examples] }).transform((input, context) => {
-    const result = attempt(input);
-    if (!(result instanceof SyntaxError)) return result;
-    context.addIssue({ code: "custom", message: result.message });
-    return z.NEVER;
+  }).meta({ pattern, examples: [...examples] });
+  return z.codec(written, z.custom<T>(), {
+    decode(input, { issues }) {
+      const result = attempt(input);
+      if (!(result instanceof SyntaxError)) return result;
+      issues.push({ code: "custom", message: result.message, input });
+      return z.NEVER;
+    },
+    encode: format,
   });
 }
 
@@ -47,6 +53,7 @@ export function duration(options: { readonly positive?: boolean } = {}) {
       if (options.positive && value === 0) throw new SyntaxError("must be longer than nothing");
       return value;
     },
+    format: formatDuration,
   });
 }
 
@@ -63,6 +70,7 @@ export function address(options: { readonly anyPort?: boolean } = {}) {
       }
       return value;
     },
+    format: formatAddress,
   });
 }
 
@@ -73,29 +81,39 @@ export function prefix() {
     examples: ["192.168.1.0/24", "10.0.0.7"],
     pattern: "^[0-9a-fA-F:.]+(/\\d{1,3})?$",
     parse: parsePrefix,
+    format: formatPrefix,
   });
 }
 
-/** `50/s`, as a number per second. */
-export function perSecond() {
+/** `800/s`, `30/m`, as a number per second. */
+export function rate() {
   return text<number>({
-    what: "a rate, like 50/s",
-    examples: ["50/s"],
-    pattern: "^\\d+(\\.\\d+)?/[sm]$",
+    what: "a rate, like 800/s",
+    examples: ["800/s"],
+    pattern: "^\\d+(\\.\\d+)?/(s|m|h)$",
     parse(input) {
-      const match = /^(\d+(?:\.\d+)?)\/([sm])$/.exec(input);
-      const value = match === null ? 0 : Number(match[1]) / (match[2] === "m" ? 60 : 1);
-      if (value > 0) return value;
-      throw new SyntaxError(`"${input}" is not a rate: write it like 50/s, or 10/m`);
+      const match = /^(\d+(?:\.\d+)?)\/(s|m|h)$/.exec(input);
+      if (match === null) {
+        throw new SyntaxError(
+          Number.isFinite(Number(input))
+            ? `${input} has no unit: write ${input}/s`
+            : `"${input}" is not a rate: write it like 800/s or 30/m`,
+        );
+      }
+      const value = Number(match[1]) / { s: 1, m: 60, h: 3600 }[match[2] as "s" | "m" | "h"];
+      if (value === 0) throw new SyntaxError("must be more than nothing");
+      return value;
     },
+    format: (value) => `${value}/s`,
   });
 }
 
-/** `10%`, as a fraction. */
-export function percentage(max: number) {
+/** `80%`, as a fraction. */
+export function share(options: { readonly max?: number; readonly positive?: boolean } = {}) {
+  const { max = 100, positive = false } = options;
   return text<number>({
-    what: "a percentage, like 10%",
-    examples: ["10%"],
+    what: "a percentage, like 80%",
+    examples: ["80%"],
     pattern: "^\\d+(\\.\\d+)?%$",
     parse(input) {
       const match = /^(\d+(?:\.\d+)?)%$/.exec(input);
@@ -103,14 +121,16 @@ export function percentage(max: number) {
         const number = Number(input);
         throw new SyntaxError(
           Number.isFinite(number)
-            ? `${input} has no percent sign: write ${number < 1 ? number * 100 : number}%`
-            : `"${input}" is not a percentage: write it like 10%`,
+            ? `${input} has no percent sign: write ${number <= 1 ? number * 100 : number}%`
+            : `"${input}" is not a percentage: write it like 80%`,
         );
       }
       const value = Number(match[1]);
       if (value > max) throw new SyntaxError(`${input} is too much: at most ${max}%`);
+      if (positive && value === 0) throw new SyntaxError("must be more than nothing");
       return value / 100;
     },
+    format: (value) => `${Number((value * 100).toPrecision(12))}%`,
   });
 }
 
@@ -150,6 +170,7 @@ export function redisAddress() {
     examples: ["redis://127.0.0.1:6379/0"],
     pattern: "^rediss?://[^\\s]+$",
     parse: parseRedisUrl,
+    format: formatRedisUrl,
   });
 }
 
@@ -172,6 +193,13 @@ function parseRedisUrl(input: string): RedisAddress {
     ...url.username !== "" && { username: decoded(url.username) },
     ...url.password !== "" && { password: decoded(url.password) },
   };
+}
+
+function formatRedisUrl({ tls, username, password, database, ...address }: RedisAddress): string {
+  const who = [username ?? "", ...password === undefined ? [] : [password]]
+    .map(encodeURIComponent).join(":");
+  const at = who === "" ? "" : `${who}@`;
+  return `redis${tls ? "s" : ""}://${at}${formatAddress(address)}/${database}`;
 }
 
 function decoded(part: string): string {

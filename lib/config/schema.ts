@@ -2,17 +2,25 @@
  * What config.yaml may say. Validation, the JSON Schema for editors and the reference in the README are
  * all made from this.
  */
+import { isDeepStrictEqual } from "node:util";
 import * as z from "zod";
-import { ALGORITHM_DEFAULTS, ALGORITHM_NAMES, isPrime, NS_PER_MS } from "../core/mod.ts";
+import {
+  ALGORITHM_DEFAULTS,
+  ALGORITHM_NAMES,
+  isPrime,
+  type Nanoseconds,
+  NS_PER_MS,
+} from "../core/mod.ts";
 import {
   address,
   duration,
   flag,
   integer,
-  percentage,
-  perSecond,
   prefix,
+  rate,
+  type RedisAddress,
   redisAddress,
+  share,
   text,
   words,
 } from "./scalars.ts";
@@ -22,6 +30,10 @@ const MAX = Number.MAX_SAFE_INTEGER;
 /** One of a few names. */
 function oneOf<const Names extends readonly [string, ...string[]]>(names: Names) {
   return z.enum(names);
+}
+
+function prefixes() {
+  return z.array(prefix(), { error: () => "must be a list of addresses and prefixes" });
 }
 
 /** The hashes' bound on load. */
@@ -73,10 +85,21 @@ const parametered = z.discriminatedUnion("name", [
   }),
 ]);
 
-const algorithm = z.union([
-  z.enum(ALGORITHM_NAMES).transform((name) => parametered.parse({ name })),
-  parametered,
-]);
+type Algorithm = z.output<typeof parametered>;
+
+/** An algorithm whose parameters are all as they are when none are given. */
+const named = z.codec(z.enum(ALGORITHM_NAMES), z.custom<Algorithm>(), {
+  decode: (name) => parametered.parse({ name }),
+  encode(algorithm, { issues }) {
+    if (isDeepStrictEqual(algorithm, parametered.parse({ name: algorithm.name }))) {
+      return algorithm.name;
+    }
+    issues.push({ code: "custom", message: "it has parameters of its own", input: algorithm });
+    return z.NEVER;
+  },
+});
+
+const algorithm = z.union([named, parametered]);
 
 const backend = z.strictObject({
   id: words("a name, like B1").regex(/^[A-Za-z0-9._-]{1,64}$/, {
@@ -108,6 +131,7 @@ const statusRange = text<{ min: number; max: number }>({
     }
     return { min, max };
   },
+  format: ({ min, max }) => min === max ? String(min) : `${min}-${max}`,
 });
 
 const healthCheck = z.strictObject({
@@ -119,7 +143,7 @@ const healthCheck = z.strictObject({
   timeout: duration({ positive: true }).prefault("1s").describe("a probe that takes longer failed"),
   rise: integer(1, 1000).default(2).describe("good probes in a row that bring a backend up"),
   fall: integer(1, 1000).default(3).describe("bad probes in a row that take it down"),
-  jitter: percentage(50).prefault("10%").describe(
+  jitter: share({ max: 50 }).prefault("10%").describe(
     "by how much each interval is drawn shorter or longer",
   ),
   port: integer(1, 65535).optional().describe("probe this port; the backend's own if left out"),
@@ -151,9 +175,15 @@ const memoryStore = text<"memory">({
     if (input === "memory") return input;
     throw new SyntaxError(`must be ${STORES}`);
   },
+  format: (value) => value,
 });
 
-const sessionStore = z.strictObject({
+/** A store other than memory: one of the two. */
+type Store =
+  | { sqlite: string; redis?: undefined; timeout?: undefined }
+  | { redis: RedisAddress; timeout: Nanoseconds; sqlite?: undefined };
+
+const writtenStore = z.strictObject({
   sqlite: path("sessions.db").optional().describe(
     "a file that survives a restart; relative to this file's directory",
   ),
@@ -163,17 +193,22 @@ const sessionStore = z.strictObject({
   timeout: duration({ positive: true }).optional().describe(
     "redis: a client waits for so long at most until its session is known; 50ms if left out",
   ),
-}).transform(({ sqlite, redis, timeout }, context) => {
-  const complain = (message: string, path: string[] = []) => {
-    context.addIssue({ code: "custom", message, path });
-    return z.NEVER;
-  };
-  if (redis !== undefined && sqlite === undefined) {
-    return { redis, timeout: timeout ?? 50 * NS_PER_MS };
-  }
-  if (sqlite === undefined || redis !== undefined) return complain(`must be ${STORES}`);
-  if (timeout === undefined) return { sqlite };
-  return complain("is for redis: a file is read once, at the start", ["timeout"]);
+});
+
+const sessionStore = z.codec(writtenStore, z.custom<Store>(), {
+  decode({ sqlite, redis, timeout }, { issues, value: input }) {
+    const complain = (message: string, path: string[] = []) => {
+      issues.push({ code: "custom", message, path, input });
+      return z.NEVER;
+    };
+    if (redis !== undefined && sqlite === undefined) {
+      return { redis, timeout: timeout ?? 50 * NS_PER_MS };
+    }
+    if (sqlite === undefined || redis !== undefined) return complain(`must be ${STORES}`);
+    if (timeout === undefined) return { sqlite };
+    return complain("is for redis: a file is read once, at the start", ["timeout"]);
+  },
+  encode: (store) => store,
 });
 
 const sticky = z.strictObject({
@@ -201,7 +236,7 @@ const ejection = z.strictObject({
     "for how long the first time; the n-th time n times as long",
   ),
   max: duration({ positive: true }).prefault("5m").describe("and never longer"),
-  max_share: percentage(100).prefault("50%").describe(
+  max_share: share().prefault("50%").describe(
     "at most this share of the backends is ejected at one time",
   ),
 });
@@ -210,13 +245,13 @@ const slowStart = z.strictObject({
   duration: duration({ positive: true }).prefault("30s").describe(
     "for so long a backend that has recovered gains weight, linearly",
   ),
-  floor: percentage(100).prefault("10%").refine((share) => share >= 0.01, {
+  floor: share().prefault("10%").refine((share) => share >= 0.01, {
     error: () => "must be at least 1%",
   }).describe("the share of its weight with which it begins"),
 });
 
 const proxyProtocol = z.strictObject({
-  accept_from: z.array(prefix(), { error: () => "must be a list of addresses and prefixes" })
+  accept_from: prefixes()
     .default([]).describe(
       "proxies that are trusted: a connection from there must begin with a PROXY header, v1 or v2",
     ),
@@ -265,7 +300,7 @@ const limits = z.strictObject({
     .describe("at once, over all backends; more are refused"),
   per_client: z.strictObject({
     connections: integer(1, 10_000_000).optional().describe("of one client at once"),
-    rate: perSecond().optional().describe("new ones of one client, like 50/s"),
+    rate: rate().optional().describe("new ones of one client, like 50/s"),
   }).optional().describe("for each client address (IPv6: each /64); off if left out"),
 });
 
@@ -323,10 +358,10 @@ export const configSchema = z.strictObject({
     .describe("how many further backends a connection may try when a connect fails"),
   timeouts: timeouts.prefault({}),
   limits: limits.prefault({}),
-  allow: z.array(prefix(), { error: () => "must be a list of addresses and prefixes" }).min(1, {
+  allow: prefixes().min(1, {
     error: () => "must name at least one address: nobody could come in",
   }).optional().describe("only clients from these addresses and prefixes; everybody if left out"),
-  deny: z.array(prefix(), { error: () => "must be a list of addresses and prefixes" }).optional()
+  deny: prefixes().optional()
     .describe("clients from these addresses and prefixes are turned away"),
   log: log.prefault({}),
 });

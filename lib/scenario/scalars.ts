@@ -4,53 +4,6 @@ import { duration, integer, text } from "../config/scalars.ts";
 import type { Nanoseconds } from "../core/mod.ts";
 import type { Distribution } from "../stats/variates.ts";
 
-/** `800/s`, `30/m`; as a number per second. */
-export function rate() {
-  return text<number>({
-    what: "a rate, like 800/s",
-    examples: ["800/s"],
-    pattern: "^\\d+(\\.\\d+)?/(s|m|h)$",
-    parse(input) {
-      const match = /^(\d+(?:\.\d+)?)\/(s|m|h)$/.exec(input);
-      if (match === null) {
-        throw new SyntaxError(
-          Number.isFinite(Number(input))
-            ? `${input} has no unit: write ${input}/s`
-            : `"${input}" is not a rate: write it like 800/s or 30/m`,
-        );
-      }
-      const value = Number(match[1]) / { s: 1, m: 60, h: 3600 }[match[2] as "s" | "m" | "h"];
-      if (value === 0) throw new SyntaxError("must be more than nothing");
-      return value;
-    },
-  });
-}
-
-/** `80%`; as a fraction. */
-export function share(options: { readonly max?: number; readonly positive?: boolean } = {}) {
-  const { max = 100, positive = false } = options;
-  return text<number>({
-    what: "a percentage, like 80%",
-    examples: ["80%"],
-    pattern: "^\\d+(\\.\\d+)?%$",
-    parse(input) {
-      const match = /^(\d+(?:\.\d+)?)%$/.exec(input);
-      if (match === null) {
-        const number = Number(input);
-        throw new SyntaxError(
-          Number.isFinite(number)
-            ? `${input} has no percent sign: write ${number <= 1 ? number * 100 : number}%`
-            : `"${input}" is not a percentage: write it like 80%`,
-        );
-      }
-      const value = Number(match[1]);
-      if (value > max) throw new SyntaxError(`${input} is too much: at most ${max}%`);
-      if (positive && value === 0) throw new SyntaxError("must be more than nothing");
-      return value / 100;
-    },
-  });
-}
-
 /** A large whole number, with underscores if they help to read it: `1_000_000`. */
 export function count(min: number, max: number) {
   return z.union([
@@ -64,6 +17,7 @@ export function count(min: number, max: number) {
         if (value >= min && value <= max) return value;
         throw new SyntaxError(`must be a whole number from ${min} to ${max}`);
       },
+      format: String,
     }),
   ]);
 }

@@ -3,19 +3,9 @@
  * docs/scenarios.md are all made from this.
  */
 import * as z from "zod";
-import { address, duration, integer, words } from "../config/scalars.ts";
+import { address, duration, integer, rate, share, words } from "../config/scalars.ts";
 import { configSchema } from "../config/schema.ts";
-import {
-  count,
-  countOr,
-  durationOr,
-  durations,
-  number,
-  numbers,
-  oneKeyOf,
-  rate,
-  share,
-} from "./scalars.ts";
+import { count, countOr, durationOr, durations, number, numbers, oneKeyOf } from "./scalars.ts";
 
 /** What is simulated where a file is silent, as it would be written. */
 export const DEFAULT_ARRIVALS = { poisson: { load: "80%" } } as const;

@@ -1,7 +1,6 @@
 /** config.yaml: what is right is understood, what is wrong is told, all of it, with its place. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { difference } from "../../../lib/config/difference.ts";
 import { configSchema } from "../../../lib/config/schema.ts";
 import { type Config, DiagnosticsError, loadConfig, parseConfig } from "../../../lib/config/mod.ts";
 import { NS_PER_MS, NS_PER_S } from "../../../lib/core/mod.ts";
@@ -338,26 +337,6 @@ Deno.test("DiagnosticsError shows no password: it may go to a log", () => {
   }
   const { message } = complaint(`${ONE}sticky: "redis://:s3cret@h"\n`);
   assert.ok(!message.includes("s3cret"), message);
-});
-
-Deno.test("difference() tells that another session store needs a restart, and tells no password", () => {
-  const of = (store: string) => parse(`${ONE}sticky: {ttl: 1m, store: ${store}}\n`);
-  const before = of("{redis: 'redis://:s3cret@one'}");
-  assert.deepEqual(difference(before, before), { changes: [], ignored: [] });
-  assert.deepEqual(difference(before, of("{redis: 'redis://:0ther@two'}")), {
-    changes: [],
-    ignored: ["sticky.store.redis: one:6379 → two:6379"],
-  });
-  assert.deepEqual(difference(of("memory"), of("{sqlite: a.db}")), {
-    changes: [],
-    ignored: ["sticky.store: memory → {sqlite: a.db}"],
-  });
-  const off = parse(ONE);
-  assert.deepEqual(difference(off, of("{sqlite: a.db}")).ignored, [
-    "sticky.store: memory → {sqlite: a.db}",
-  ]);
-  assert.match(difference(off, of("memory")).changes.join(), /^sticky: off → \{.*ttl: 1m/);
-  assert.deepEqual(difference(off, of("memory")).ignored, []);
 });
 
 Deno.test("parseConfig() tells all mistakes at once, in the order of the file", () => {

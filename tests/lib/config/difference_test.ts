@@ -1,0 +1,94 @@
+/** What a reload says that is different: in the words in which it is written. */
+import assert from "node:assert/strict";
+import { difference } from "../../../lib/config/difference.ts";
+import { parseConfig } from "../../../lib/config/mod.ts";
+
+const ONE = "backends: [{id: B1, address: 10.0.0.1:80}]\n";
+
+const parse = (text: string) => parseConfig({ file: "config.yaml", text });
+
+/** What changes when this is written, where before nothing was. */
+const changes = (text: string, before = "") =>
+  difference(parse(ONE + before), parse(ONE + text)).changes;
+
+Deno.test("difference() tells values as they are written, whatever they are", () => {
+  assert.deepEqual(
+    changes("health_check: {interval: 90s, jitter: 12.5%, status: [200-299, '304']}\n"),
+    [
+      "health_check.interval: 2s → 1m30s",
+      "health_check.jitter: 10% → 12.5%",
+      "health_check.status: [200-399] → [200-299, 304]",
+    ],
+  );
+  assert.deepEqual(changes("deny: [10.0.0.7, 192.168.1.0/24, '2001:db8::/32', '::1']\n"), [
+    "deny: off → [10.0.0.7, 192.168.1.0/24, 2001:db8::/32, ::1]",
+  ]);
+  assert.deepEqual(changes("limits: {per_client: {connections: 100, rate: 30/m}}\n"), [
+    "limits.per_client: off → {connections: 100, rate: 0.5/s}",
+  ]);
+  assert.deepEqual(
+    changes("slow_start: {floor: 7%}\n", "slow_start: {duration: 1m}\n"),
+    ["slow_start.duration: 1m → 30s", "slow_start.floor: 10% → 7%"],
+  );
+});
+
+Deno.test("difference() names an algorithm by its name, with parameters only if they are its own", () => {
+  assert.deepEqual(changes("algorithm: maglev\n"), ["algorithm: round-robin → maglev"]);
+  assert.deepEqual(changes("algorithm: {name: maglev, bounded_load: 1.25}\n"), [
+    "algorithm: round-robin → {name: maglev, table_size: 65537, bounded_load: 1.25}",
+  ]);
+  assert.deepEqual(
+    changes(
+      "algorithm: {name: peak-ewma, decay: 5s}\n",
+      "algorithm: {name: peak-ewma, decay: 1s}\n",
+    ),
+    ["algorithm.decay: 1s → 5s"],
+  );
+});
+
+Deno.test("difference() tells which backends come, go and change", () => {
+  const before = parse(
+    "backends: [{id: B1, address: 10.0.0.1:80}, {id: B2, address: '[::1]:80'}]\n",
+  );
+  const after = parse(
+    "backends: [{id: B2, address: '[::2]:80', weight: 2}, {id: B3, address: b:1}]\n",
+  );
+  assert.deepEqual(difference(before, after).changes, [
+    "backend B1 removed",
+    "B2.address: [::1]:80 → [::2]:80",
+    "B2.weight: 1 → 2",
+    "backend B3 added at b:1",
+  ]);
+});
+
+Deno.test("difference() tells apart what needs a restart", () => {
+  const { changes, ignored } = difference(
+    parse(ONE),
+    parse(`${ONE}listen: 127.0.0.1:81\nlog: {status_interval: 1m}\nretries: 1\n`),
+  );
+  assert.deepEqual(changes, ["retries: 3 → 1"]);
+  assert.deepEqual(ignored, [
+    "listen: 127.0.0.1:8000 → 127.0.0.1:81",
+    "log.status_interval: 30s → 1m",
+  ]);
+});
+
+Deno.test("difference() tells that another session store needs a restart, and tells no password", () => {
+  const of = (store: string) => parse(`${ONE}sticky: {ttl: 1m, store: ${store}}\n`);
+  const before = of("{redis: 'redis://:s3cret@one'}");
+  assert.deepEqual(difference(before, before), { changes: [], ignored: [] });
+  assert.deepEqual(difference(before, of("{redis: 'redis://:0ther@two'}")), {
+    changes: [],
+    ignored: ["sticky.store.redis: redis://:******@one:6379/0 → redis://:*****@two:6379/0"],
+  });
+  assert.deepEqual(difference(of("memory"), of("{sqlite: a.db}")), {
+    changes: [],
+    ignored: ["sticky.store: memory → {sqlite: a.db}"],
+  });
+  const off = parse(ONE);
+  assert.deepEqual(difference(off, of("{sqlite: a.db}")).ignored, [
+    "sticky.store: memory → {sqlite: a.db}",
+  ]);
+  assert.match(difference(off, of("memory")).changes.join(), /^sticky: off → \{.*ttl: 1m/);
+  assert.deepEqual(difference(off, of("memory")).ignored, []);
+});
