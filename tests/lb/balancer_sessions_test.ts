@@ -1,10 +1,9 @@
 /** A balancer's sessions in a store: what survives a restart, and what becomes of a store that does not work. */
 import assert from "node:assert/strict";
-import { Balancer } from "../../lb/balancer.ts";
 import { monotonicNow } from "../../lib/clock.ts";
 import type { Config } from "../../lib/config/mod.ts";
-import { EVENT_TYPES, EventStream, type LbEvent, NS_PER_MS, NS_PER_S } from "../../lib/core/mod.ts";
-import { configOf } from "../support/config.ts";
+import { NS_PER_MS, NS_PER_S } from "../../lib/core/mod.ts";
+import { balance, UNPROBED } from "../support/balance.ts";
 import { askAs, TRUSTING } from "../support/proxied.ts";
 import { RedisServer, testWithRedis } from "../support/redis.ts";
 import { eventually, say, TestServer } from "../support/sockets.ts";
@@ -12,18 +11,15 @@ import { eventually, say, TestServer } from "../support/sockets.ts";
 type Sticky = NonNullable<Config["sticky"]>;
 type Store = Sticky["store"];
 
-/** A balancer over three backends, whose sessions are in a store. */
-async function balance(
+/** A balancer whose sessions are in a store. */
+async function balanceBy(
   servers: readonly TestServer[],
   store: Store,
   onFailback: Sticky["onFailback"] = "return",
 ) {
-  const events = new EventStream();
-  const emitted: LbEvent[] = [];
-  events.subscribe(EVENT_TYPES, (event) => emitted.push(event));
-  const config = configOf(servers.map(({ address }) => address), {
+  const lab = await balance(servers.map(({ address }) => address), {
     ...TRUSTING,
-    healthCheck: { ...configOf([]).healthCheck, type: "none" },
+    ...UNPROBED,
     sticky: {
       by: "client-address",
       ipv4Prefix: 32,
@@ -35,16 +31,13 @@ async function balance(
       store,
     },
   });
-  const balancer = await Balancer.start(config, { events, now: monotonicNow, seed: 1 });
   return {
-    balancer,
-    config,
-    emitted,
-    ask: (client: string) => askAs(client, balancer.address),
+    ...lab,
+    ask: (client: string) => askAs(client, lab.balancer.address),
     get said() {
-      return emitted.map(({ type }) => type).filter((type) => type.startsWith("session_store_"));
+      return lab.emitted.map(({ type }) => type)
+        .filter((type) => type.startsWith("session_store_"));
     },
-    [Symbol.asyncDispose]: async () => void await balancer.stop(),
   };
 }
 
@@ -78,15 +71,15 @@ Deno.test("Balancer keeps its sessions over a restart, if they are in a SQLite f
   const store = { sqlite: `${directory}/sessions.db` };
   let before: Map<string, string>;
   {
-    await using lab = await balance(backends.all, store);
+    await using lab = await balanceBy(backends.all, store);
     before = await visits(lab);
   }
   {
-    await using lab = await balance(backends.all, store);
+    await using lab = await balanceBy(backends.all, store);
     // In the other order, round-robin would send them elsewhere.
     assert.deepEqual(new Map([...await visits(lab, CLIENTS.toReversed())].reverse()), before);
     assert.deepEqual(
-      lab.emitted.filter(({ type }) => type === "session_store_opened").map((event) => ({
+      lab.of("session_store_opened").map((event) => ({
         ...event,
         at_ms: 0,
       })),
@@ -99,7 +92,7 @@ Deno.test("Balancer keeps its sessions over a restart, if they are in a SQLite f
     );
   }
   {
-    await using lab = await balance(backends.all, "memory");
+    await using lab = await balanceBy(backends.all, "memory");
     assert.notDeepEqual(new Map([...await visits(lab, CLIENTS.toReversed())].reverse()), before);
     assert.deepEqual(lab.said, []);
   }
@@ -112,7 +105,7 @@ Deno.test("Balancer serves with a file that is somebody else's, and says so once
   const file = `${directory}/diary.txt`;
   await Deno.writeTextFile(file, "dear diary");
   {
-    await using lab = await balance(backends.all, { sqlite: file });
+    await using lab = await balanceBy(backends.all, { sqlite: file });
     const first = await visits(lab);
     assert.deepEqual(await visits(lab), first, "sessions are kept in memory");
     assert.deepEqual(lab.said, ["session_store_degraded"]);
@@ -125,14 +118,14 @@ testWithRedis("Balancer shares its sessions with other balancers by Redis", asyn
   await using redis = await new RedisServer().start();
   await using backends = servers();
   const store = { redis: redis.address, timeout: 5 * NS_PER_S };
-  await using one = await balance(backends.all, store);
-  await using two = await balance(backends.all, store);
+  await using one = await balanceBy(backends.all, store);
+  await using two = await balanceBy(backends.all, store);
   const before = await visits(one);
   await written(redis, CLIENTS.length);
   assert.deepEqual(new Map([...await visits(two, CLIENTS.toReversed())].reverse()), before);
-  assert.equal(two.emitted.filter(({ type }) => type === "session_adopted").length, CLIENTS.length);
+  assert.equal(two.of("session_adopted").length, CLIENTS.length);
   // What one does not know from a visit, it knows from the other, and after its own restart.
-  await using three = await balance(backends.all, store);
+  await using three = await balanceBy(backends.all, store);
   assert.deepEqual(new Map([...await visits(three, CLIENTS.toReversed())].reverse()), before);
 });
 
@@ -140,8 +133,8 @@ testWithRedis("Balancer follows a client that another balancer has moved", async
   await using redis = await new RedisServer().start();
   await using backends = servers();
   const store = { redis: redis.address, timeout: 5 * NS_PER_S };
-  await using one = await balance(backends.all, store, "stay");
-  await using two = await balance(backends.all, store, "stay");
+  await using one = await balanceBy(backends.all, store, "stay");
+  await using two = await balanceBy(backends.all, store, "stay");
   const [client] = CLIENTS;
   const from = await one.ask(client!);
   await written(redis, 1);
@@ -167,7 +160,7 @@ Deno.test("Balancer.stop() does not wait for a store that does not answer", asyn
   });
   await using backends = servers();
   const redis = { ...silent.address, tls: false, database: 0 };
-  const lab = await balance(backends.all, { redis, timeout: 3600 * NS_PER_S });
+  const lab = await balanceBy(backends.all, { redis, timeout: 3600 * NS_PER_S });
   const answer = lab.ask("203.0.113.1").catch(() => "");
   await eventually(() => asked, "a client waits for the store");
   assert.deepEqual(await lab.balancer.stop(), { finished: 0, closed: 0 });
@@ -207,8 +200,8 @@ for (const [what, timeout, fail, recover, reason] of OUTAGES) {
     await using redis = await new RedisServer().start();
     await using backends = servers();
     const store = { redis: redis.address, timeout };
-    await using one = await balance(backends.all, store);
-    await using two = await balance(backends.all, store);
+    await using one = await balanceBy(backends.all, store);
+    await using two = await balanceBy(backends.all, store);
     const labs = [one, two];
     await visits(one);
     await written(redis, CLIENTS.length);
@@ -251,8 +244,7 @@ for (const [what, timeout, fail, recover, reason] of OUTAGES) {
         "session_store_degraded",
         "session_store_recovered",
       ]);
-      const degraded = lab.emitted.find(({ type }) => type === "session_store_degraded");
-      assert.match(degraded?.type === "session_store_degraded" ? degraded.reason : "", reason);
+      assert.match(lab.of("session_store_degraded")[0]!.reason, reason);
     }
     // All that was missed is there, and both balancers agree again.
     await written(redis, CLIENTS.length + newcomers.length);
@@ -268,20 +260,19 @@ Deno.test("Balancer.reload() says that another store needs a restart, and goes o
   await using backends = servers();
   const store = { sqlite: `${directory}/sessions.db` };
   {
-    await using lab = await balance(backends.all, store);
+    await using lab = await balanceBy(backends.all, store);
     await lab.ask("203.0.113.1");
     const sticky = { ...lab.config.sticky!, ttl: 60 * NS_PER_S, store: "memory" as const };
     for (let i = 0; i < 2; i++) await lab.balancer.reload({ ...lab.config, sticky });
-    const reloads = lab.emitted.filter(({ type }) => type === "config_reloaded");
     const ignored = [`sticky.store: {sqlite: ${store.sqlite}} → memory`];
     assert.deepEqual(
-      reloads.map((event) => event.type === "config_reloaded" && [event.changes, event.ignored]),
+      lab.of("config_reloaded").map(({ changes, ignored }) => [changes, ignored]),
       [[["sticky.ttl: 10m → 1m"], ignored], [[], ignored]],
     );
     await lab.ask("203.0.113.2");
   }
   {
-    await using lab = await balance(backends.all, store);
+    await using lab = await balanceBy(backends.all, store);
     assert.equal(lab.balancer.scheduler.sessionCount, 2);
   }
   await Deno.remove(directory, { recursive: true });
