@@ -116,6 +116,8 @@ export class BackendModel {
           break;
         case "flap":
         case "partition":
+        case "drain":
+        case "maintenance":
           break;
       }
     }

@@ -1,4 +1,4 @@
-import type { Nanoseconds } from "../lib/core/mod.ts";
+import type { BackendMode, Nanoseconds } from "../lib/core/mod.ts";
 import type { BackendFault, BackendFaultKind, Fault } from "../lib/scenario/types.ts";
 import { FAULT_BEGINS, FAULT_ENDS, FLAP } from "./event_kinds.ts";
 import type { World } from "./world.ts";
@@ -82,6 +82,10 @@ export class FaultInjector {
       case "partition":
         this.#cut(backend, kind.loadBalancer, 1, now);
         break;
+      case "drain":
+      case "maintenance":
+        this.#operate(backend, kind.name, now);
+        break;
       default:
         this.#goesWrong(backend, kind, now);
     }
@@ -96,9 +100,22 @@ export class FaultInjector {
       case "partition":
         this.#cut(backend, kind.loadBalancer, -1, now);
         break;
+      case "drain":
+      case "maintenance":
+        this.#operate(
+          backend,
+          this.#world.scenario.balancer.backends[backend]!.mode ?? "ready",
+          now,
+        );
+        break;
       default:
         this.#world.backends[backend]!.end(kind, now);
     }
+  }
+
+  #operate(backend: number, mode: BackendMode, now: Nanoseconds): void {
+    const { id } = this.#world.backends[backend]!;
+    for (const { scheduler } of this.#world.balancers) scheduler.setMode(id, mode, now);
   }
 
   #goesWrong(index: number, kind: BackendFaultKind, now: Nanoseconds): void {

@@ -34,7 +34,9 @@ export class HealthLog {
     this.#downSince = new Float64Array(balancers * backends.length).fill(NaN);
     const nobody = () => Array.from({ length: balancers }, () => null);
     this.#detections = faults.flatMap((fault) =>
-      "backend" in fault ? [{ fault, detection: nobody(), failback: nobody() }] : []
+      "backend" in fault && !isPlanned(fault)
+        ? [{ fault, detection: nobody(), failback: nobody() }]
+        : []
     );
   }
 
@@ -109,4 +111,9 @@ export class HealthLog {
   #place(balancer: number, backend: number): number {
     return balancer * this.downs.length + backend;
   }
+}
+
+/** What an operator does, no probe has to find out. */
+function isPlanned({ kind: { name } }: Extract<Fault, { backend: number }>): boolean {
+  return name === "drain" || name === "maintenance";
 }

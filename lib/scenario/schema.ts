@@ -153,11 +153,11 @@ const fault = z.strictObject({
     "partition: cut off from this balancer only; lb-restart: which (1)",
   ),
   kind: z.union([
-    z.enum(["crash", "hang", "pause", "partition", "lb-restart"]),
+    z.enum(["crash", "hang", "pause", "partition", "lb-restart", "drain", "maintenance"]),
     kinds,
   ]).describe(
-    "crash, hang, pause, partition, lb-restart; or {slow: 5}, {fail-rate: 20%}, " +
-      "{fast-errors: 100%}, {gray: {rate: 30%, slow: 2}}, {flap: {period: 10s, down: 50%}}",
+    "crash, hang, pause, partition, lb-restart, drain, maintenance; or {slow: 5}, " +
+      "{fail-rate: 20%}, {fast-errors: 100%}, {gray: {rate: 30%, slow: 2}}, {flap: {period: 10s, down: 50%}}",
   ),
 });
 

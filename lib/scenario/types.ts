@@ -213,7 +213,9 @@ export type BackendFaultKind =
    * The network between the backend and one balancer (all of them, if left out) is cut: connects and
    * probes time out; messages on open connections wait and arrive when it is mended.
    */
-  | { readonly name: "partition"; readonly loadBalancer?: number };
+  | { readonly name: "partition"; readonly loadBalancer?: number }
+  /** Nothing is wrong with it: the operator withdraws it from every balancer, and gives it back. */
+  | { readonly name: "drain" | "maintenance" };
 
 /**
  * A balancer stops, and is started again when the fault is over: its connections are reset, clients are

@@ -2,6 +2,7 @@
 import { connect, type Socket } from "node:net";
 import { childSeed, EventStream, type LbEvent } from "../../lib/core/mod.ts";
 import { Balancer } from "../../lb/balancer.ts";
+import { eventually } from "../support/sockets.ts";
 import {
   configOf,
   type Decision,
@@ -127,13 +128,16 @@ class Stage {
 
   /** Its connections end with it; whoever was refused before has long gone. */
   async #kill(id: string): Promise<void> {
+    const backend = this.#backends.get(id)!;
+    // What the balancer has connected may still wait to be accepted.
     const open = this.#balancer!.scheduler.connectionCount.get(id)!;
-    const closed = Array.from(
-      { length: open },
-      () => this.#until(({ type }) => type === "connection_closed"),
-    );
-    await this.#backends.get(id)!.kill();
-    await Promise.all(closed);
+    await eventually(() => backend.open === open, `${id} has accepted all ${open}`);
+    // One after the other: which session was used last decides which goes when there is no room.
+    await backend.kill(async (close) => {
+      const closed = this.#until(({ type }) => type === "connection_closed");
+      close();
+      await closed;
+    });
   }
 
   /** The next event of a kind. Whoever waits for as many gets one each. */
@@ -206,19 +210,25 @@ class LiveBackend {
     this.#serving = this.#serve();
   }
 
+  /** How many connections are open. */
+  get open(): number {
+    return this.#open.size;
+  }
+
   revive(): void {
     this.#listener = Deno.listen({ hostname: "127.0.0.1", port: this.port });
     this.#serving = this.#serve();
   }
 
-  async kill(): Promise<void> {
+  /** @param each Closes a connection, and waits for whatever follows from that. */
+  async kill(each = (close: () => void): Promise<void> | void => close()): Promise<void> {
     try {
       this.#listener.close();
     } catch (error) {
       if (!(error instanceof Deno.errors.BadResource)) throw error; // Dead already.
     }
     await this.#serving;
-    for (const conn of this.#open) conn.close();
+    for (const conn of this.#open) await each(() => conn.close());
     await Promise.all(this.#reading);
     this.#reading = [];
   }

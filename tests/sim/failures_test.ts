@@ -258,6 +258,38 @@ Deno.test("simulate() closes the connections of a backend that is marked down, i
   assert.notEqual(run("keep"), "backend_down");
 });
 
+Deno.test("simulate() of a drain lets every connection end well, and brings nobody new", () => {
+  const told: string[] = [];
+  const { requests, backends, faults } = simulate(
+    queueing({
+      n: 2,
+      load: 0.3,
+      algorithm: { name: "round-robin" },
+      workload: {
+        requestsPerConnection: { kind: "deterministic", value: 5 },
+        thinkTime: { kind: "exponential", mean: NS_PER_S },
+      },
+      faults: [{ at: 50 * NS_PER_S, for: 100 * NS_PER_S, backend: 0, kind: { name: "drain" } }],
+      end: { duration: 300 * NS_PER_S },
+      warmup: 0,
+    }),
+    1,
+    {
+      checked: true,
+      observe(event) {
+        if (event.type === "backend_mode_changed") told.push(`${event.mode} at ${event.at_ms}`);
+        if (event.type === "connection_opened" && event.backend === "B1") {
+          assert.ok(event.at_ms < 50_000 || event.at_ms >= 150_000);
+        }
+      },
+    },
+  );
+  assert.deepEqual(told, ["drain at 50000", "ready at 150000"]);
+  assert.equal(requests.done, requests.offered);
+  assert.ok(backends[0]!.connections > 0 && backends[0]!.connections < backends[1]!.connections);
+  assert.deepEqual(faults, [], "nothing is there to be detected");
+});
+
 Deno.test("simulate() keeps the balancer's queue in order through faults, timeouts and impatience", () => {
   const kinds: BackendFaultKind[] = [
     { name: "crash" },
