@@ -12,8 +12,6 @@ import {
   type EventStream,
   isIn,
   type Lease,
-  type Nanoseconds,
-  NS_PER_S,
   parseIp,
   type Refusal,
   Scheduler,
@@ -25,7 +23,7 @@ import { encodeProxyHeader } from "../lib/proxy_protocol.ts";
 import { closeIfOpen } from "../lib/tls.ts";
 import type { Connection } from "./connection.ts";
 import { Deadline } from "./deadline.ts";
-import { type DialFailure, isOutOfDescriptors } from "./dial.ts";
+import type { DialFailure } from "./dial.ts";
 import { Dialer } from "./dialer.ts";
 import { type Greeting, readGreeting } from "./greeting.ts";
 import { Prober } from "./prober.ts";
@@ -33,6 +31,7 @@ import { Pulse } from "./pulse.ts";
 import { Relays } from "./relay.ts";
 import { SessionKeeper } from "./session_keeper.ts";
 import { sessionStoreOf } from "./session_store.ts";
+import { Shortage } from "./shortage.ts";
 import { acceptTls, type ServerContext, serverContext } from "./tls_accept.ts";
 import { type BackendTls, backendTlsOf } from "./tls_dial.ts";
 
@@ -57,17 +56,11 @@ export interface StopSummary {
   readonly closed: number;
 }
 
-/** How long to wait for a descriptor before looking again, if no connection ends before that. */
-const DESCRIPTOR_POLL_MS = 100;
-
 /** There is nothing to send before the client's bytes. */
 const NOTHING: readonly Uint8Array[] = [];
 
 /** The client speaks for itself. */
 const NO_GREETING: Greeting = { rest: new Uint8Array(0) };
-
-/** A shortage is over when for this long nobody has met it. */
-const SHORTAGE_QUIET: Nanoseconds = NS_PER_S;
 
 /**
  * The live balancer: accepts clients, asks the scheduler where each is to go, connects, and relays. All
@@ -94,7 +87,7 @@ export class Balancer {
   /** Connections whose PROXY header or TLS handshake is awaited. */
   readonly #greeting = new Set<Deno.TcpConn>();
   #stopping = false;
-  #shortage: Shortage | undefined;
+  readonly #shortage: Shortage;
   #certificates: Certificates;
   /** Without it clients speak in the clear. */
   #serverContext: ServerContext | undefined;
@@ -154,14 +147,19 @@ export class Balancer {
     this.#unsubscribe = options.events.subscribe(["backend_down"], ({ backend }) => {
       if (this.#config.onDown === "close") this.#relays.closeAll("backend_down", backend);
     });
+    this.#shortage = new Shortage(
+      options.events,
+      options.now,
+      this.#connectionEnded,
+      () => this.scheduler.connections,
+    );
     this.#accepting = this.#accept();
   }
 
   /**
    * Takes over another configuration while it runs. No connection is dropped; what is left the same keeps
-   * its counts, health and sessions. Where it listens, how it logs and
-   * where it keeps sessions stay as they are. Resolves when
-   * backends that are new have been probed once.
+   * its counts, health and sessions. Where it listens, how it logs and where it keeps sessions stay as
+   * they are. Resolves when backends that are new have been probed once.
    */
   async reload(config: Config, certificates: Certificates = {}): Promise<void> {
     const before = this.#config;
@@ -210,7 +208,7 @@ export class Balancer {
     this.#keeper?.stopAsking();
     this.#listener.close();
     for (const client of this.#greeting) closeIfOpen(client);
-    clearInterval(this.#shortage?.timer);
+    this.#shortage.stop();
     await Promise.all([this.#accepting, this.#prober.stop()]);
     while (this.#greeting.size > 0) await this.#connectionEnded.next;
     const open = this.scheduler.connections;
@@ -239,8 +237,7 @@ export class Balancer {
         if (this.#stopping) return;
         // A client that is gone again before it was accepted is no reason to wait.
         if (isGone(error)) continue;
-        this.#pause(error);
-        await this.#descriptorMayBeFree();
+        await this.#shortage.met(error);
       }
     }
   }
@@ -346,7 +343,8 @@ export class Balancer {
     first: Uint8Array,
     { host }: Address,
   ): Promise<Connection | undefined> {
-    if (this.#greeting.size + this.scheduler.connections >= this.#config.limits.connections) {
+    const { connections, waiting } = this.scheduler;
+    if (this.#greeting.size + connections + waiting >= this.#config.limits.connections) {
       tcp.close();
       this.scheduler.turnAway(host, "connection_limit", this.#now());
       this.#ended();
@@ -385,8 +383,7 @@ export class Balancer {
     while (true) {
       const result = await this.#dialer.dial(address, tls, header);
       if (!("reason" in result) || !result.outOfDescriptors) return result;
-      this.#pause("out of file descriptors");
-      await this.#descriptorMayBeFree();
+      await this.#shortage.met("out of file descriptors");
       if (this.#dialer.closed || this.#now() - begun > this.#config.timeouts.connect) return result;
     }
   }
@@ -394,51 +391,6 @@ export class Balancer {
   #ended(): void {
     this.#connectionEnded.beat();
   }
-
-  async #descriptorMayBeFree(): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const wait = new Promise<void>((resolve) => timer = setTimeout(resolve, DESCRIPTOR_POLL_MS));
-    await Promise.race([this.#connectionEnded.next, wait]);
-    clearTimeout(timer);
-  }
-
-  /** Says once that there is nothing to accept with, however often that is met. */
-  #pause(error: unknown): void {
-    const now = this.#now();
-    if (this.#shortage !== undefined) {
-      this.#shortage.metAt = now;
-      return;
-    }
-    const reason = isOutOfDescriptors(error) || !(error instanceof Error)
-      ? "out of file descriptors"
-      : error.message;
-    const { connections } = this.scheduler;
-    this.#events.emit({ type: "accept_paused", at_ms: toMs(now), reason, connections });
-    const timer = setInterval(() => this.#resumeIfOver(), timerDelay(SHORTAGE_QUIET));
-    this.#shortage = { since: now, metAt: now, timer };
-  }
-
-  #resumeIfOver(): void {
-    const now = this.#now();
-    const shortage = this.#shortage;
-    if (shortage === undefined || now - shortage.metAt < SHORTAGE_QUIET) return;
-    clearInterval(shortage.timer);
-    this.#shortage = undefined;
-    this.#events.emit({
-      type: "accept_resumed",
-      at_ms: toMs(now),
-      paused_ms: toMs(shortage.metAt - shortage.since),
-      connections: this.scheduler.connections,
-    });
-  }
-}
-
-/** A time without file descriptors. */
-interface Shortage {
-  readonly since: Nanoseconds;
-  /** When it was last met. */
-  metAt: Nanoseconds;
-  readonly timer: ReturnType<typeof setInterval>;
 }
 
 function addressOf({ hostname, port }: Deno.NetAddr): Address {

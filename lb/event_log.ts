@@ -74,7 +74,19 @@ export function logEvents(
   return () => unsubscribe.forEach((end) => end());
 }
 
-/** Of refusals that one client can cause at will, one line in so long a time is written. */
+/** Refusals that come by the thousand: one client can cause them at will, or there is no room for all. */
+const BY_THE_THOUSAND: ReadonlySet<RefusalReason> = new Set([
+  "denied",
+  "bad_proxy_header",
+  "bad_tls_handshake",
+  "client_connection_limit",
+  "client_rate_limit",
+  "connection_limit",
+  "all_backends_full",
+  "queue_full",
+]);
+
+/** Of these refusals one line in so long a time is written. */
 const CROWD_MS = 1000;
 
 /** Keeps those who are turned away by the thousand from flooding the log. */
@@ -83,9 +95,7 @@ class Crowd {
 
   /** How many were held back since the last line of this kind; undefined if this one is, too. */
   holdsBack({ reason, at_ms: at }: EventOf<"connection_refused">): number | undefined {
-    if (reason !== "denied" && !reason.startsWith("bad_") && !reason.startsWith("client_")) {
-      return 0;
-    }
+    if (!BY_THE_THOUSAND.has(reason)) return 0;
     const last = this.#last.get(reason);
     if (last === undefined || at - last.at >= CROWD_MS) {
       this.#last.set(reason, { at, held: 0 });

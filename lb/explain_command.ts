@@ -11,6 +11,7 @@ import {
   Waiting,
 } from "../lib/core/mod.ts";
 import { didYouMean } from "../lib/config/suggest.ts";
+import { aligned } from "../lib/report/text.ts";
 import { UserError } from "../lib/user_error.ts";
 
 /** `lbsim explain`: where would a client go, and why? */
@@ -120,20 +121,13 @@ function table({ client, backend, rule, candidates }: ReturnType<typeof explain>
     String(candidate.weight),
     String(candidate.in_flight),
     candidate.score === undefined ? "-" : String(Number(candidate.score.toPrecision(6))),
-    verdict(candidate, backend),
   ]);
-  const head = ["backend", "weight", "in flight", "score", ""];
-  const widths = head.map((title, i) =>
-    Math.max(...[head, ...cells].map((row) => row[i]!.length), title.length)
-  );
-  const line = (row: readonly string[]) =>
-    row.map((cell, i) => i === 0 || i === 4 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))
-      .join("  ").trimEnd();
+  const lines = aligned([["backend", "weight", "in flight", "score"], ...cells]);
+  const verdicts = ["", ...candidates.map((candidate) => verdict(candidate, backend))];
   return [
     `${client} goes to ${backend ?? "nobody"}: ${rule}`,
     "",
-    line(head),
-    ...cells.map(line),
+    ...lines.map((line, i) => `${line}  ${verdicts[i]}`.trimEnd()),
   ];
 }
 

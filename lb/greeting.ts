@@ -1,4 +1,5 @@
-import { type Nanoseconds, toMs } from "../lib/core/mod.ts";
+import { timerDelay } from "../lib/clock.ts";
+import type { Nanoseconds } from "../lib/core/mod.ts";
 import { type Endpoints, parseProxyHeader, PROXY_HEADER_MAX } from "../lib/proxy_protocol.ts";
 
 /** What a client's proxy said before the client's own bytes. */
@@ -22,7 +23,7 @@ export async function readGreeting(
   const buffer = new Uint8Array(PROXY_HEADER_MAX);
   let filled = 0;
   // Closing is what wakes a read that would wait for ever.
-  const timer = setTimeout(() => client.close(), toMs(timeout));
+  const timer = setTimeout(() => client.close(), timerDelay(timeout));
   try {
     while (filled < buffer.length) {
       const count = await client.read(buffer.subarray(filled));

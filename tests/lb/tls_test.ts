@@ -6,7 +6,16 @@ import { acceptTls, serverContext } from "../../lb/tls_accept.ts";
 import { balance, TIMEOUTS, UNPROBED } from "../support/balance.ts";
 import { CA, connectTls, ONE, pem, served, TWO } from "../support/certificates.ts";
 import { configOf } from "../support/config.ts";
-import { ask, echo, eventually, readAll, say, socketPair, TestServer } from "../support/sockets.ts";
+import {
+  ask,
+  deadAddress,
+  echo,
+  eventually,
+  readAll,
+  say,
+  socketPair,
+  TestServer,
+} from "../support/sockets.ts";
 
 const TLS = { certificate: "one.pem", key: "one.key", timeout: 2 * NS_PER_S };
 const FROM_LOOPBACK = [{ groups: [0, 0, 0, 0, 0, 0xffff, 0x7f00, 0], bits: 104 }];
@@ -439,7 +448,8 @@ Deno.test("Balancer turns TLS on and off while it runs", async () => {
 
 Deno.test("Balancer neither starts nor goes on in the clear if it was told to speak TLS", async () => {
   const defect = /there is a certificate if, and only if/;
-  await assert.rejects(balance([], { tls: TLS }), defect);
-  await using lab = await balance([]);
+  const nobody = [deadAddress()];
+  await assert.rejects(balance(nobody, { tls: TLS }), defect);
+  await using lab = await balance(nobody);
   await assert.rejects(lab.balancer.reload({ ...lab.config, tls: TLS }), defect);
 });
