@@ -3,18 +3,10 @@ import { SessionKeeper } from "../../lb/session_keeper.ts";
 import type { SessionStore, StoredSession, StoreRules } from "../../lb/session_store.ts";
 import { monotonicNow } from "../../lib/clock.ts";
 import { NS_PER_MS, NS_PER_S } from "../../lib/core/mod.ts";
-import { open, schedulerOf } from "../support/scheduling.ts";
+import { open, schedulerOf, STICKY } from "../support/scheduling.ts";
 import { eventually } from "../support/sockets.ts";
 
 const TTL = 600 * NS_PER_S;
-const STICKY = {
-  by: "client-address",
-  ipv4Prefix: 32,
-  ipv6Prefix: 128,
-  ttl: TTL,
-  maxEntries: 1000,
-  onFailback: "return",
-} as const;
 
 /** A store that does as the test pleases. */
 class TestStore implements SessionStore {

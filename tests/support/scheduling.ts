@@ -13,8 +13,19 @@ import {
   type Refusal,
   Scheduler,
   type SchedulerOptions,
+  type StickyRules,
   Waiting,
 } from "../../lib/core/mod.ts";
+
+/** Each address sticks for ten minutes, and returns. */
+export const STICKY: StickyRules = {
+  by: "client-address",
+  ipv4Prefix: 32,
+  ipv6Prefix: 128,
+  ttl: 600 * NS_PER_S,
+  maxEntries: 100,
+  onFailback: "return",
+};
 
 /** What a test says differently. */
 export type SchedulerOverrides = Partial<Omit<SchedulerOptions, "backends" | "algorithm">> & {

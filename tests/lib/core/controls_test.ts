@@ -9,19 +9,10 @@ import {
   NS_PER_S,
   type Scheduler,
 } from "../../../lib/core/mod.ts";
-import { bringUp, granted, open, schedulerOf, takeDown } from "../../support/scheduling.ts";
+import { bringUp, granted, open, schedulerOf, STICKY, takeDown } from "../../support/scheduling.ts";
 
 const SLOW = { duration: 20 * NS_PER_S, floor: 0.1 };
 const EJECTION = { failures: 3, base: 10 * NS_PER_S, max: 25 * NS_PER_S, maxShare: 0.5 };
-const STICKY = {
-  by: "client-address",
-  ipv4Prefix: 32,
-  ipv6Prefix: 128,
-  ttl: 600 * NS_PER_S,
-  maxEntries: 100,
-  onFailback: "return",
-} as const;
-
 function only<Type extends LbEvent["type"]>(
   emitted: readonly LbEvent[],
   type: Type,

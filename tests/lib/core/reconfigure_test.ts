@@ -7,16 +7,7 @@ import {
   Scheduler,
   type SchedulerOptions,
 } from "../../../lib/core/mod.ts";
-import { granted, open, takeDown } from "../../support/scheduling.ts";
-
-const STICKY = {
-  by: "client-address",
-  ipv4Prefix: 32,
-  ipv6Prefix: 128,
-  ttl: 600 * NS_PER_S,
-  maxEntries: 100,
-  onFailback: "return",
-} as const;
+import { granted, open, STICKY, takeDown } from "../../support/scheduling.ts";
 
 function optionsOf(overrides: Partial<SchedulerOptions> = {}): SchedulerOptions {
   return {

@@ -1,15 +1,6 @@
 import assert from "node:assert/strict";
-import { NS_PER_S, type StickyRules } from "../../../lib/core/mod.ts";
-import { bringUp, granted, open, schedulerOf, takeDown } from "../../support/scheduling.ts";
-
-const STICKY: StickyRules = {
-  by: "client-address",
-  ipv4Prefix: 32,
-  ipv6Prefix: 128,
-  ttl: 600 * NS_PER_S,
-  maxEntries: 100,
-  onFailback: "return",
-};
+import { NS_PER_S } from "../../../lib/core/mod.ts";
+import { bringUp, granted, open, schedulerOf, STICKY, takeDown } from "../../support/scheduling.ts";
 
 /** Opens a connection of a client and closes it at once; who served it. */
 function visit(lab: ReturnType<typeof schedulerOf>, client = "10.0.0.1", now = 0): string {
