@@ -1,0 +1,143 @@
+/** Each control as a client meets it, on real sockets. What it decides in detail is tested in lib/core. */
+import assert from "node:assert/strict";
+import type { Config } from "../../lib/config/mod.ts";
+import { NS_PER_S } from "../../lib/core/mod.ts";
+import { monotonicNow } from "../../lib/clock.ts";
+import type { Balancer } from "../../lb/balancer.ts";
+import { balance, TIMEOUTS, UNPROBED } from "../support/balance.ts";
+import { configOf } from "../support/config.ts";
+import { ask, deadAddress, eventually, say, TestServer } from "../support/sockets.ts";
+
+const HOUR = 3600 * NS_PER_S;
+
+/** Probed once at the start, and then by the test alone. */
+const RARELY_PROBED = { healthCheck: { ...configOf([]).healthCheck, interval: HOUR } };
+
+/** Two backends that say who they are, under a balancer whose backends are as a test wishes. */
+async function lab(overrides: (config: Config) => Partial<Config>) {
+  const stack = new AsyncDisposableStack();
+  const servers = ["B1", "B2"].map((id) => stack.use(new TestServer(say(id))));
+  const addresses = servers.map(({ address }) => address);
+  const config = { ...RARELY_PROBED, ...overrides(configOf(addresses)) };
+  const running = stack.use(await balance(addresses, config));
+  return { ...running, servers, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+/** Who answers so many clients, one after the other. */
+async function answers({ address }: Balancer, count: number): Promise<string[]> {
+  const all = [];
+  for (let i = 0; i < count; i++) all.push(await ask(address).catch(() => ""));
+  return all;
+}
+
+function probed({ scheduler }: Balancer, id: string, ok: boolean): void {
+  for (let i = 0; i < 3; i++) scheduler.probed(id, ok, monotonicNow(), 0);
+}
+
+Deno.test("slow_start: a backend that has recovered begins with hardly any client", async () => {
+  await using world = await lab(() => ({ slowStart: { duration: HOUR, floor: 0.01 } }));
+  const { balancer } = world;
+  assert.deepEqual((await answers(balancer, 4)).toSorted(), ["B1", "B1", "B2", "B2"]);
+  probed(balancer, "B1", false);
+  probed(balancer, "B1", true);
+  assert.deepEqual(await answers(balancer, 10), Array(10).fill("B2"));
+});
+
+Deno.test("ejection: a backend whose connects fail is left out, and no client notices", async () => {
+  await using alive = new TestServer(say("B2"));
+  await using world = await balance([deadAddress(), alive.address], {
+    ...UNPROBED,
+    ejection: { failures: 3, base: HOUR, max: HOUR, maxShare: 0.5 },
+  });
+  assert.deepEqual(await answers(world.balancer, 20), Array(20).fill("B2"));
+  assert.equal(world.of("connect_failed").length, 3);
+  assert.deepEqual(world.of("backend_ejected").map(({ backend }) => backend), ["B1"]);
+});
+
+Deno.test("weight 0: no new client", async () => {
+  await using world = await lab(({ backends: [one, two] }) => ({
+    backends: [{ ...one!, weight: 0 }, two!],
+  }));
+  assert.deepEqual(await answers(world.balancer, 4), Array(4).fill("B2"));
+});
+
+Deno.test("backup: serves while no other can, and no longer", async () => {
+  await using world = await lab(({ backends: [one, two] }) => ({
+    backends: [one!, { ...two!, backup: true }],
+  }));
+  const { balancer } = world;
+  assert.deepEqual(await answers(balancer, 2), ["B1", "B1"]);
+  probed(balancer, "B1", false);
+  assert.deepEqual(await answers(balancer, 2), ["B2", "B2"]);
+  probed(balancer, "B1", true);
+  assert.deepEqual(await answers(balancer, 2), ["B1", "B1"]);
+});
+
+Deno.test("mode: maintenance, by reload, keeps clients and probes away until it is ended", async () => {
+  await using world = await lab(() => ({
+    healthCheck: { ...configOf([]).healthCheck, interval: NS_PER_S / 100, timeout: NS_PER_S / 100 },
+  }));
+  const { balancer, config, of, servers } = world;
+  const [one, two] = config.backends;
+  await balancer.reload({ ...config, backends: [{ ...one!, mode: "maintenance" }, two!] });
+  const knocks = servers[0]!.accepted;
+  const probes = of("probe").length;
+  await eventually(() => of("probe").length > probes + 5, "B2 goes on being probed");
+  assert.deepEqual(await answers(balancer, 3), Array(3).fill("B2"));
+  // A probe that was under way when the mode changed may still have come.
+  assert.ok(servers[0]!.accepted <= knocks + 1);
+  await balancer.reload(config);
+  assert.ok((await answers(balancer, 4)).includes("B1"));
+});
+
+Deno.test("when_none_available: clients are refused, or sent to one that may be alive", async () => {
+  for (const whenNoneAvailable of ["refuse", "try-anyway"] as const) {
+    await using world = await lab(() => ({ whenNoneAvailable }));
+    const { balancer, of } = world;
+    probed(balancer, "B1", false);
+    probed(balancer, "B2", false);
+    const got = await answers(balancer, 4);
+    if (whenNoneAvailable === "refuse") {
+      assert.deepEqual(got, ["", "", "", ""]);
+      assert.equal(of("connection_refused")[0]!.reason, "no_backend_available");
+    } else assert.deepEqual(got.toSorted(), ["B1", "B1", "B2", "B2"]);
+  }
+});
+
+Deno.test("limits.per_client: so many connections at once, and so many new ones", async () => {
+  const limits = configOf([]).limits;
+  await using world = await lab(() => ({ limits: { ...limits, perClient: { connections: 1 } } }));
+  const { balancer, of, config } = world;
+  const { host: hostname, port } = balancer.address;
+  {
+    using first = await Deno.connect({ hostname, port });
+    await eventually(() => of("connection_opened").length === 1, "the first is served");
+    assert.deepEqual(await answers(balancer, 1), [""]);
+    await first.closeWrite();
+    await eventually(() => balancer.scheduler.connections === 0, "it has left");
+  }
+  assert.notEqual((await answers(balancer, 1))[0], "");
+  await balancer.reload({ ...config, limits: { ...limits, perClient: { rate: 1 / 3600 } } });
+  const [allowed, ...refused] = await answers(balancer, 3);
+  assert.deepEqual([allowed !== "", ...refused], [true, "", ""]);
+  assert.deepEqual(of("connection_refused").map(({ reason }) => reason), [
+    ...["client_connection_limit", "client_rate_limit", "client_rate_limit"],
+  ]);
+});
+
+Deno.test("allow: who is not on the list is turned away", async () => {
+  for (const [groups, allowed] of [[[0x7f00, 0], true], [[0x0a00, 0], false]] as const) {
+    const prefix = { groups: [0, 0, 0, 0, 0, 0xffff, ...groups], bits: 104 };
+    await using world = await lab(() => ({ allow: [prefix], timeouts: TIMEOUTS }));
+    assert.equal((await answers(world.balancer, 1))[0] !== "", allowed);
+  }
+});
+
+Deno.test("every pick can say why, and why the others were not picked", async () => {
+  await using world = await lab(() => ({ algorithm: { name: "least-connections" } }));
+  probed(world.balancer, "B1", false);
+  assert.deepEqual(await answers(world.balancer, 1), ["B2"]);
+  const [why] = world.of("pick_explained");
+  assert.equal(why!.backend, "B2");
+  assert.deepEqual(why!.candidates.map(({ unavailable }) => unavailable), ["down", undefined]);
+});
