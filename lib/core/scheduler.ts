@@ -68,7 +68,7 @@ export class Scheduler {
     this.#options = options;
     this.#events = events;
     this.#random = random;
-    this.#tiers = this.#newTiers();
+    this.#tiers = this.#newTiers(options);
     this.#sessions = options.sticky && new SessionMap(options.sticky);
     this.#reconfigureAdmission();
     for (const backend of options.backends) this.addBackend(backend);
@@ -188,7 +188,7 @@ export class Scheduler {
     if (ids.size < options.backends.length) throw new RangeError("Two backends have one id");
     const modes = new Map(before.backends.map(({ id, mode = "ready" }) => [id, mode]));
     const sameAlgorithm = equal(before.algorithm, options.algorithm);
-    if (!sameAlgorithm) createAlgorithm(options.algorithm, this.#random);
+    const tiers = sameAlgorithm ? this.#tiers : this.#newTiers(options);
     for (const { id } of [...this.#backends]) {
       if (!ids.has(id)) this.removeBackend(id);
     }
@@ -206,7 +206,7 @@ export class Scheduler {
       }
     }
     if (!sameAlgorithm) {
-      this.#tiers = this.#newTiers();
+      this.#tiers = tiers;
       for (const backend of this.#backends) this.#tierOf(backend).add(backend);
     }
     const order = new Map(options.backends.map(({ id }, place) => [id, place]));
@@ -214,8 +214,7 @@ export class Scheduler {
     this.#serveWaiting(now);
   }
 
-  #newTiers(): readonly [Algorithm, Algorithm] {
-    const { algorithm } = this.#options;
+  #newTiers({ algorithm }: SchedulerOptions): readonly [Algorithm, Algorithm] {
     return [createAlgorithm(algorithm, this.#random), createAlgorithm(algorithm, this.#random)];
   }
 
