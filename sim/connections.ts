@@ -24,6 +24,8 @@ export const ANSWERED = 512;
 export const TAKEN = 1024;
 /** It waits at the balancer for a backend to have room. */
 export const QUEUED = 2048;
+/** Its client has left it in the queue, where nobody looks. */
+export const DESERTED = 4096;
 
 /** What an answer says. */
 export const OK = 0;

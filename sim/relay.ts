@@ -12,6 +12,7 @@ import {
   ABORTING,
   ANSWERED,
   BROKEN,
+  DESERTED,
   ERROR,
   LEASED,
   OPEN,
@@ -156,7 +157,8 @@ export class Relay {
     const { flags } = connections;
     flags[c] = flags[c]! & ~ABORTING;
     if ((flags[c]! & LEASED) !== 0) this.#letGo(c, "client_aborted", now);
-    else if ((flags[c]! & QUEUED) !== 0) this.#leaveQueue(c).leave(now);
+    // A live balancer reads nothing from a client that waits: it finds out when it has passed it on.
+    else if ((flags[c]! & QUEUED) !== 0) flags[c] = flags[c]! | DESERTED;
     this.#world.settle(c);
   }
 
@@ -305,6 +307,9 @@ export class Relay {
       if (lease.attempt > 1) recorder.failover.record(now - connections.pickedAt[c]!);
     }
     this.#sendToBackend(c, 0, now);
+    if ((connections.flags[c]! & DESERTED) === 0) return;
+    connections.flags[c] = connections.flags[c]! & ~DESERTED;
+    this.clientGone(c, now);
   }
 
   #sendToBackend(c: number, delay: Nanoseconds, now: Nanoseconds): void {

@@ -9,6 +9,7 @@ import {
   Connections,
   LEASED,
   PROMISED,
+  QUEUED,
   TAKEN,
   WAITED_FOR,
 } from "./connections.ts";
@@ -23,7 +24,7 @@ import { Service } from "./service.ts";
 import { sessionStoresOf } from "./session_store.ts";
 
 /** What keeps a connection from being forgotten. */
-const CONCERNS = WAITED_FOR | LEASED | PROMISED | AT_BACKEND | ABORTING;
+const CONCERNS = WAITED_FOR | LEASED | PROMISED | AT_BACKEND | ABORTING | QUEUED;
 
 /**
  * A simulated world: what there is (queue, connections, backends, balancers) and who acts in it (clients,

@@ -348,3 +348,48 @@ Deno.test("simulate() keeps the balancer's queue in order through faults, timeou
     assert.ok(told.get("connection_queued")! > told.get("connection_dequeued")!);
   }
 });
+
+Deno.test("simulate() finds out that a client has left the balancer's queue when its turn has come", () => {
+  const told: string[] = [];
+  const { requests } = simulate(
+    queueing({
+      n: 1,
+      balancer: {
+        backends: [{ id: "B1", weight: 1, backup: false, maxConnections: 1 }],
+        queue: { length: 9, timeout: 100 * NS_PER_S },
+      },
+      arrivals: {
+        kind: "trace",
+        entries: [0, 5].map((at) => ({ at: at * NS_PER_S, client: 0, work: NS_PER_S })),
+      },
+      service: { kind: "deterministic", value: NS_PER_S },
+      workload: {
+        requestsPerConnection: { kind: "deterministic", value: 2 },
+        thinkTime: { kind: "deterministic", value: 30 * NS_PER_S },
+        timeout: 10 * NS_PER_S,
+      },
+      end: { duration: 60 * NS_PER_S },
+      warmup: 0,
+    }),
+    1,
+    {
+      checked: true,
+      observe(event) {
+        if (!("connection" in event) || event.type === "pick_explained") return;
+        const { type, connection, at_ms } = event;
+        told.push(
+          `${at_ms / 1000} s: ${type} ${connection}${"end" in event ? ` ${event.end}` : ""}`,
+        );
+      },
+    },
+  );
+  assert.deepEqual(told, [
+    "0 s: connection_opened 1",
+    "5 s: connection_queued 2",
+    "32 s: connection_closed 1 closed",
+    "32 s: connection_dequeued 2",
+    "32 s: connection_opened 2",
+    "32 s: connection_closed 2 client_aborted",
+  ]);
+  assert.deepEqual([requests.done, requests.timedOut], [2, 1]);
+});
