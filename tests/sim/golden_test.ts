@@ -20,6 +20,10 @@ const GOLDEN: Readonly<Record<string, string>> = {
   "stuck-on-backup": "b57d1d93d5e35e68",
   "returned-server": "9d8d79db84774ffa",
   "coordinated-omission": "eed0795b1dabbe78",
+  "slow-start": "a7c82bb2de42b9e6",
+  "busy-clients": "13cfb09cee9719f0",
+  "waiting-room": "57af57b5dfb1c155",
+  "rolling-restart": "13037d570b48336d",
 };
 
 for (const [name, digest] of Object.entries(GOLDEN)) {
