@@ -1,3 +1,4 @@
+import type { JumpableRandomGenerator } from "pure-rand/types/JumpableRandomGenerator";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 
 /** A source of randomness. It is always passed in, never taken from the air. */
@@ -16,16 +17,23 @@ const WARM_UP = 20;
  * @param seed Any integer; only its low 32 bits count.
  */
 export function createRandom(seed: number): Random {
-  const generator = xoroshiro128plus(mix(seed | 0));
-  // The state starts out mostly zeros and ones; these steps spread the seed over all of it.
-  for (let i = 0; i < WARM_UP; i++) generator.next();
-  return {
-    next() {
-      const high = generator.next() >>> 3; // 29 bits
-      const low = generator.next() >>> 8; // 24 bits
-      return (high * TWO_POW_24 + low) / TWO_POW_53;
-    },
-  };
+  return new Xoroshiro(seed);
+}
+
+class Xoroshiro implements Random {
+  readonly #generator: JumpableRandomGenerator;
+
+  constructor(seed: number) {
+    this.#generator = xoroshiro128plus(mix(seed | 0));
+    // The state starts out mostly zeros and ones; these steps spread the seed over all of it.
+    for (let i = 0; i < WARM_UP; i++) this.#generator.next();
+  }
+
+  next(): number {
+    const high = this.#generator.next() >>> 3; // 29 bits
+    const low = this.#generator.next() >>> 8; // 24 bits
+    return (high * TWO_POW_24 + low) / TWO_POW_53;
+  }
 }
 
 /**

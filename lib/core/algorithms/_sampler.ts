@@ -55,8 +55,7 @@ export class Sampler {
         drawn.push(candidate);
       }
     }
-    for (const candidate of drawn) lottery.update(candidate);
-    drawn.length = 0;
+    while (drawn.length > 0) lottery.update(drawn.pop()!);
     if (best !== undefined) trace?.decided(rule);
     return best;
   }

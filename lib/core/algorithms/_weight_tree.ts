@@ -1,6 +1,6 @@
 /**
  * Draws an index in proportion to its weight: a Fenwick tree of weights. Setting a weight and drawing
- * are O(log n), and neither allocates.
+ * are O(log n), and neither allocates. While all weights are equal, drawing is O(1).
  *
  * Weights are multiples of 2⁻¹⁶, so their sums are exact and a weight that is taken out leaves no crumb.
  *
@@ -11,6 +11,9 @@ export class WeightTree {
   /** `#sums[i]` holds the weights of the indices (i − lowbit(i), i], counted from 1. */
   #sums = new Float64Array(1);
   #total = 0;
+  /** The greatest weight ever set, and one above the highest index. */
+  #greatest = 0;
+  #size = 0;
 
   /** Sum of all weights. */
   get total(): number {
@@ -28,6 +31,8 @@ export class WeightTree {
     const exact = Math.round(weight * 65536) / 65536;
     const change = exact - this.#weights[index]!;
     if (change === 0) return;
+    this.#greatest = Math.max(this.#greatest, exact);
+    this.#size = Math.max(this.#size, index + 1);
     this.#weights[index] = exact;
     this.#total += change;
     const sums = this.#sums;
@@ -38,6 +43,7 @@ export class WeightTree {
 
   /** Sum of the weights of all lower indices. */
   below(index: number): number {
+    if (this.#even) return index * this.#greatest;
     const sums = this.#sums;
     let sum = 0;
     for (let node = index; node > 0; node &= node - 1) sum += sums[node]!;
@@ -50,6 +56,7 @@ export class WeightTree {
    * @param point In [0, `total`). An index of weight 0 is never found.
    */
   find(point: number): number {
+    if (this.#even) return Math.floor(point / this.#greatest);
     const sums = this.#sums;
     let node = 0;
     let rest = point;
@@ -61,6 +68,11 @@ export class WeightTree {
       }
     }
     return node;
+  }
+
+  /** All weights are the same: just then their sum is as large as it can be. */
+  get #even(): boolean {
+    return this.#total === this.#greatest * this.#size;
   }
 
   /** Room for a power of two of indices, so that `find` can halve its way down. */

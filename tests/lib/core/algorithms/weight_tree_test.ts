@@ -69,3 +69,29 @@ Deno.test("WeightTree.set() leaves nothing behind after fractions came and went"
   for (let i = 0; i < 7; i++) tree.set(i, 0);
   assert.equal(tree.total, 0);
 });
+
+Deno.test("WeightTree.find() and below() are exact while all weights are equal", () => {
+  const weight = fc.integer({ min: 1, max: 2 ** 24 }).map((grains) => grains / 65536);
+  fc.assert(fc.property(weight, fc.integer({ min: 1, max: 300 }), (weight, count) => {
+    const tree = new WeightTree();
+    for (let index = 0; index < count; index++) tree.set(index, weight);
+    for (let index = 0; index < count; index++) {
+      const next = (index + 1) * weight;
+      assert.equal(tree.below(index), index * weight);
+      assert.equal(tree.find(index * weight), index);
+      assert.equal(tree.find(next * (1 - 2 ** -53)), index);
+    }
+  }));
+});
+
+Deno.test("WeightTree.find() notices that weights are equal no more, and that they are again", () => {
+  const tree = new WeightTree();
+  for (const index of [0, 1, 2]) tree.set(index, 1);
+  tree.set(1, 0);
+  assert.deepEqual([0, 1].map((point) => tree.find(point)), [0, 2]);
+  assert.equal(tree.below(2), 1);
+  tree.set(1, 1);
+  assert.deepEqual([0, 1, 2].map((point) => tree.find(point)), [0, 1, 2]);
+  tree.set(2, 2);
+  assert.deepEqual([0, 1, 2, 3].map((point) => tree.find(point)), [0, 1, 2, 2]);
+});
