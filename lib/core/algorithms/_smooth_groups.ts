@@ -3,9 +3,9 @@ import type { Candidate, PickTrace } from "./algorithm.ts";
 
 /** Candidates with the same weight and load: at every pick they take the same step. */
 interface Group {
-  readonly weight: number;
-  readonly load: number;
-  readonly score: number;
+  weight: number;
+  load: number;
+  score: number;
   /** What every member has gained since the group was made. */
   gained: number;
   /** Max-heap of members by `current`, then by place in the configuration. */
@@ -27,7 +27,9 @@ interface Group {
  */
 export class SmoothGroups {
   readonly #score: (load: number, weight: number) => number;
+  /** The first `#inUse` have members; behind them are empty ones, to be used again. */
   readonly #groups: Group[] = [];
+  #inUse = 0;
   /** By candidate index: `current`, less what its group has gained while it is a member. */
   readonly #current: number[] = [];
   readonly #groupOf: (Group | undefined)[] = [];
@@ -74,20 +76,19 @@ export class SmoothGroups {
       this.#siftUp(heap, position);
       this.#siftDown(heap, this.#heapPosition[last.index]!);
     }
-    if (heap.length === 0) this.#groups.splice(this.#groups.indexOf(group), 1);
+    if (heap.length === 0) this.#retire(group);
   }
 
   /** The next in turn among those with the lowest score, or undefined if there is nobody. */
   pick(trace?: PickTrace): Candidate | undefined {
     let lowest = Infinity;
-    for (const group of this.#groups) {
-      if (group.score < lowest) lowest = group.score;
-    }
+    for (let i = 0; i < this.#inUse; i++) lowest = Math.min(lowest, this.#groups[i]!.score);
     let total = 0;
     let winner: Candidate | undefined;
     let winnerCurrent = -Infinity;
     let winnerGroup: Group | undefined;
-    for (const group of this.#groups) {
+    for (let i = 0; i < this.#inUse; i++) {
+      const group = this.#groups[i]!;
       if (group.score !== lowest) continue;
       group.gained += group.weight;
       total += group.weight * group.heap.length;
@@ -112,7 +113,7 @@ export class SmoothGroups {
 
   #explain(trace: PickTrace, lowest: number): void {
     let tied = 0;
-    for (const group of this.#groups) {
+    for (const group of this.#groups.slice(0, this.#inUse)) {
       for (const candidate of group.heap) trace.considered(candidate, group.score);
       if (group.score === lowest) tied += group.heap.length;
     }
@@ -122,12 +123,25 @@ export class SmoothGroups {
   }
 
   #groupFor(weight: number, load: number): Group {
-    for (const group of this.#groups) {
+    const groups = this.#groups;
+    for (let i = 0; i < this.#inUse; i++) {
+      const group = groups[i]!;
       if (group.load === load && group.weight === weight) return group;
     }
-    const group = { weight, load, score: this.#score(load, weight), gained: 0, heap: [] };
-    this.#groups.push(group);
+    const group = groups[this.#inUse++] ??= { weight: 0, load: 0, score: 0, gained: 0, heap: [] };
+    group.weight = weight;
+    group.load = load;
+    group.score = this.#score(load, weight);
+    group.gained = 0;
     return group;
+  }
+
+  /** Puts a group without members behind those in use. */
+  #retire(group: Group): void {
+    const groups = this.#groups;
+    const last = groups[--this.#inUse]!;
+    groups[groups.indexOf(group)] = last;
+    groups[this.#inUse] = group;
   }
 
   #before(a: Candidate, b: Candidate): boolean {

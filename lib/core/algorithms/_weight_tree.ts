@@ -62,10 +62,10 @@ export class WeightTree {
     let rest = point;
     for (let step = this.#weights.length >> 1; step > 0; step >>= 1) {
       const sum = sums[node + step]!;
-      if (sum <= rest) {
-        node += step;
-        rest -= sum;
-      }
+      // Arithmetic, not a branch: a processor cannot foretell which way a draw goes.
+      const passed = Number(sum <= rest);
+      node += step * passed;
+      rest -= sum * passed;
     }
     return node;
   }
