@@ -8,6 +8,8 @@ import {
   namesInWords,
 } from "../lib/config/certificates.ts";
 import { type Config, loadConfigAndCertificates, type LoadedConfig } from "../lib/config/mod.ts";
+import { DiagnosticsError, type LocatedDiagnostic } from "../lib/config/diagnostic.ts";
+import { UserError } from "../lib/user_error.ts";
 import { NS_PER_MS } from "../lib/core/mod.ts";
 import { formatDuration } from "../lib/duration.ts";
 
@@ -19,17 +21,30 @@ export function checkCommand(io: Io) {
     .option("--json", "print the outcome as JSON", false)
     .action(async (file, { json }) => {
       const now = Date.now();
-      const loaded = await loadConfigAndCertificates(file, now);
-      if (json) io.out(JSON.stringify({ file, valid: true, ...outcome(loaded, now) }));
-      else describe(file, loaded, now).forEach((line) => io.out(line));
+      try {
+        const loaded = await loadConfigAndCertificates(file, now);
+        if (json) io.out(JSON.stringify({ file, valid: true, ...outcome(loaded, now) }));
+        else describe(file, loaded, now).forEach((line) => io.out(line));
+      } catch (error) {
+        if (!json || !(error instanceof UserError)) throw error;
+        io.out(JSON.stringify({ file, valid: false, diagnostics: diagnosticsOf(error) }));
+        io.setExitCode(error.exitCode);
+      }
     });
+}
+
+function diagnosticsOf(error: UserError): readonly LocatedDiagnostic[] {
+  if (error instanceof DiagnosticsError) return error.located();
+  const { message, hint } = error;
+  return [{ message, ...hint !== undefined && { hint } }];
 }
 
 /** What follows from a configuration, with units. */
 function expectations({ backends, healthCheck }: Config) {
   const { interval, timeout, rise, fall, jitter, type } = healthCheck;
   const probed = type !== "none";
-  const ms = (probes: number, stretch: number) => probes * interval * stretch / NS_PER_MS;
+  const ms = (probes: number, stretch: number) =>
+    Math.round(probes * interval * stretch) / NS_PER_MS;
   const primaries = backends.filter(({ backup }) => !backup);
   const weightOf = ({ weight, mode }: Config["backends"][number]) => mode === "ready" ? weight : 0;
   const weights = primaries.reduce((sum, backend) => sum + weightOf(backend), 0);

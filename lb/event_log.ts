@@ -139,6 +139,11 @@ const REFUSALS: Readonly<Record<RefusalReason, string>> = {
   stopping: "the balancer is stopping",
 };
 
+/** Why a client was turned away. */
+export function refusalInWords(reason: RefusalReason): string {
+  return REFUSALS[reason];
+}
+
 const ENDS: Readonly<Record<EventOf<"connection_closed">["end"], string>> = {
   closed: "closed",
   client_aborted: "aborted by the client",
@@ -168,7 +173,7 @@ function say(event: LbEvent): string {
         event.backend === null ? "has left the queue" : `→ ${event.backend} has room`
       } after ${ms(event.waited_ms)} (${event.waiting} waiting)`;
     case "connection_refused":
-      return `#${event.connection} ${event.client} refused: ${REFUSALS[event.reason]}${
+      return `#${event.connection} ${event.client} refused: ${refusalInWords(event.reason)}${
         detailed(event)
       }`;
     case "probe":

@@ -6,11 +6,14 @@ import {
   createRandom,
   EventStream,
   type ExplainedBackend,
+  Explanation,
+  parseIp,
   type PickExplained,
   Scheduler,
   Waiting,
 } from "../lib/core/mod.ts";
 import { didYouMean } from "../lib/config/suggest.ts";
+import { refusalInWords } from "./event_log.ts";
 import { aligned } from "../lib/report/text.ts";
 import { UserError } from "../lib/user_error.ts";
 
@@ -31,6 +34,12 @@ export function explainCommand(io: Io) {
     .option("--seed <n>", "for what is drawn by lot", integerOption(0), 1)
     .option("--json", "print one JSON object", false)
     .action(async ({ config: file, client, algorithm, state, seed, json }) => {
+      if (parseIp(client) === undefined) {
+        throw new UserError(`--client: "${client}" is not an IP address`, {
+          exitCode: 2,
+          hint: "write it like 192.168.1.50 or 2001:db8::7",
+        });
+      }
       const config = applyOverrides(await loadConfig(file), { algorithm });
       const explained = explain(config, parseStates(state, config), client, seed);
       if (json) io.out(JSON.stringify(explained));
@@ -76,43 +85,65 @@ function explain(
   seed: number,
 ): Omit<PickExplained, "at_ms" | "type" | "connection"> {
   const events = new EventStream();
+  const { backends, healthCheck } = config;
   // Nobody is recovering here, and what is in flight is said per backend.
   const { slowStart: _, ...rest } = config;
+  const asked = { ...rest, limits: { ...rest.limits, connections: Infinity } };
   const scheduler = new Scheduler(
-    { ...rest, limits: { connections: Infinity } },
+    { ...asked, ...OPEN_TO_ALL, backends: backends.map((one) => ({ ...one, ...IDLE })) },
     events,
     createRandom(seed),
   );
-  for (const { id } of config.backends) {
-    scheduler.probed(id, true, 0, 0);
-    scheduler.setMode(id, "maintenance", 0);
-  }
+  for (const { id } of backends) scheduler.probed(id, true, 0, 0);
   for (const [id, state] of states) {
-    if (typeof state !== "number") continue;
-    // While it is the only one, every client is its.
-    scheduler.setMode(id, "ready", 0);
-    for (let i = 0; i < state; i++) {
-      const { granted } = scheduler.acquire(`in flight ${i}`, 0);
-      if (granted) continue;
-      throw new UserError(`--state: ${id} cannot have ${state} in flight: it is full at ${i}`, {
-        exitCode: 2,
-      });
-    }
-    scheduler.setMode(id, "maintenance", 0);
+    if (typeof state === "number") occupy(scheduler, id, state);
   }
-  for (const { id, mode } of config.backends) {
+  scheduler.reconfigure(asked, 0);
+  for (const { id } of backends) {
     const state = states.get(id);
-    const said = state === "drain" || state === "maintenance" ? state : "ready";
-    scheduler.setMode(id, state === undefined ? mode : said, 0);
-    if (state !== "down") continue;
-    for (let i = 0; i < config.healthCheck.fall; i++) scheduler.probed(id, false, 0, 0);
+    if (state === "down") {
+      for (let i = 0; i < healthCheck.fall; i++) scheduler.probed(id, false, 0, 0);
+    }
+    if (state !== undefined) scheduler.setMode(id, isMode(state) ? state : "ready", 0);
   }
   let result: PickExplained | undefined;
   events.subscribe(["pick_explained"], (event) => result = event);
   const outcome = scheduler.acquire(client, 0);
-  const { backend, rule, candidates } = result!;
+  if (result === undefined) {
+    // It is turned away before anybody looks for a backend.
+    const rule = "reason" in outcome ? refusalInWords(outcome.reason) : "";
+    const { candidates } = new Explanation(scheduler.backends);
+    return { client, backend: null, rule, candidates };
+  }
+  const { backend, rule, candidates } = result;
   const waits = outcome instanceof Waiting;
   return { client, backend, rule: waits ? "every backend is full: it waits" : rule, candidates };
+}
+
+/** While what is in flight is put there, nobody is turned away, waits or sticks, */
+const OPEN_TO_ALL = {
+  allow: undefined,
+  deny: undefined,
+  queue: undefined,
+  sticky: undefined,
+  limits: { connections: Infinity },
+};
+/** and a backend takes clients only when it is its turn, and whatever its weight. */
+const IDLE = { weight: 1, mode: "maintenance" } as const;
+
+function occupy(scheduler: Scheduler, id: string, inFlight: number): void {
+  scheduler.setMode(id, "ready", 0);
+  for (let i = 0; i < inFlight; i++) {
+    if (scheduler.acquire(`in flight ${i}`, 0).granted) continue;
+    throw new UserError(`--state: ${id} cannot have ${inFlight} in flight: it is full at ${i}`, {
+      exitCode: 2,
+    });
+  }
+  scheduler.setMode(id, "maintenance", 0);
+}
+
+function isMode(state: State): state is "drain" | "maintenance" {
+  return state === "drain" || state === "maintenance";
 }
 
 function table({ client, backend, rule, candidates }: ReturnType<typeof explain>): string[] {

@@ -14,6 +14,9 @@ export function checkConfig(data: unknown): Finding[] {
     ...expectation(data),
     ...tooManyChoices(data),
     ...weightless(data),
+    ...idle(data),
+    ...ejectionTimes(data),
+    ...allowedAndDenied(data),
   ];
 }
 
@@ -123,6 +126,67 @@ function weightless(data: unknown): Finding[] {
     message: "no backend that is not a backup has a weight above 0: nobody would get a client",
     hint: "give at least one a weight of 1 or more",
   }];
+}
+
+/** Sections that say nothing, or nothing that could ever matter. */
+function idle(data: unknown): Finding[] {
+  const findings: Finding[] = [];
+  const limited = backends(data).some((backend) => backend.max_connections !== undefined);
+  if (isGroup(valueAt(data, ["queue"])) && !limited && backends(data).length > 0) {
+    findings.push({
+      path: ["queue"],
+      key: true,
+      message: "queue does nothing: no backend has max_connections, so none is ever full",
+      hint: "say at how many connections a backend is full, like `max_connections: 200`",
+    });
+  }
+  const proxy = valueAt(data, ["proxy_protocol"]);
+  if (isGroup(proxy) && proxy.accept_from === undefined && proxy.send === undefined) {
+    findings.push({
+      path: ["proxy_protocol"],
+      key: true,
+      message: "proxy_protocol does nothing: it names neither `accept_from` nor `send`",
+      hint: "say from whom a header is expected, or in which version to send one",
+    });
+  }
+  const perClient = valueAt(data, ["limits", "per_client"]);
+  if (isGroup(perClient) && Object.keys(perClient).length === 0) {
+    findings.push({
+      path: ["limits", "per_client"],
+      key: true,
+      message: "limits.per_client does nothing: it names neither `connections` nor `rate`",
+      hint: "like {connections: 100, rate: 50/s}",
+    });
+  }
+  return findings;
+}
+
+function ejectionTimes(data: unknown): Finding[] {
+  const [base, max] = ["base", "max"].map((key) => valueAt(data, ["ejection", key]));
+  const baseNs = read(base ?? "30s", parseDuration);
+  const maxNs = read(max ?? "5m", parseDuration);
+  if (baseNs === undefined || maxNs === undefined || baseNs <= maxNs) return [];
+  return [{
+    path: ["ejection", base === undefined ? "max" : "base"],
+    message: `ejection.base (${base ?? "30s"}) is longer than its max (${max ?? "5m"})`,
+    hint: "nobody is ejected for longer than max, so the first time cannot be",
+  }];
+}
+
+function allowedAndDenied(data: unknown): Finding[] {
+  const [allow, deny] = [valueAt(data, ["allow"]), valueAt(data, ["deny"])];
+  if (!Array.isArray(allow) || !Array.isArray(deny)) return [];
+  return deny.flatMap((prefix: unknown, i): Finding[] =>
+    !allow.includes(prefix) ? [] : [{
+      path: ["deny", i],
+      message: `${prefix} is on the list allow, too`,
+      hint: "deny wins: take it off one of them",
+    }]
+  );
+}
+
+function isGroup(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function backends(data: unknown): Record<string, unknown>[] {

@@ -20,12 +20,31 @@ export interface Span {
 export class DiagnosticsError extends UserError {
   override readonly name = "DiagnosticsError";
   readonly diagnostics: readonly Diagnostic[];
+  readonly #source: Source;
 
   constructor(diagnostics: readonly Diagnostic[], source: Source) {
     const sorted = diagnostics.toSorted((a, b) => (a.at?.start ?? -1) - (b.at?.start ?? -1));
     super(sorted.map((diagnostic) => render(diagnostic, source)).join("\n\n"), { exitCode: 2 });
     this.diagnostics = sorted;
+    this.#source = source;
   }
+
+  /** The diagnostics for programs: each with its line and column, from 1, if it has a place. */
+  located(): readonly LocatedDiagnostic[] {
+    return this.diagnostics.map(({ message, hint, at }) => ({
+      message: withoutPasswords(message),
+      ...hint !== undefined && { hint },
+      ...at !== undefined && position(this.#source.text, at.start),
+    }));
+  }
+}
+
+/** A diagnostic as `--json` tells it. */
+export interface LocatedDiagnostic {
+  readonly message: string;
+  readonly hint?: string;
+  readonly line?: number;
+  readonly column?: number;
 }
 
 /** The text that diagnostics point into. */
@@ -67,9 +86,10 @@ export function render(diagnostic: Diagnostic, source: Source, color = false): s
   const lineStart = source.text.lastIndexOf("\n", at.start - 1) + 1;
   const newline = source.text.indexOf("\n", at.start);
   const lineEnd = newline === -1 ? source.text.length : newline;
-  const full = withoutPasswords(source.text.slice(lineStart, lineEnd).replace(/\r$/, ""));
-  const { shown, indent } = excerpt(full, at.start - lineStart);
-  const marked = full.slice(at.start - lineStart, Math.min(at.end, lineEnd) - lineStart);
+  const part = (start: number, end: number) => withoutPasswords(source.text.slice(start, end));
+  const full = part(lineStart, lineEnd).replace(/\r$/, "");
+  const { shown, indent } = excerpt(full, part(lineStart, at.start).length);
+  const marked = part(at.start, Math.min(at.end, lineEnd)).replace(/\r$/, "");
   const carets = "^".repeat(Math.min(Math.max(width(marked), 1), 60));
   const gutter = String(line);
   return [
@@ -80,11 +100,11 @@ export function render(diagnostic: Diagnostic, source: Source, color = false): s
   ].join("\n");
 }
 
-/** A diagnostic may go to a log: of `redis://user:password@host` it shows `redis://user:********@host`. */
+/** A diagnostic may go to a log: of `redis://user:password@host` it shows `redis://user:******@host`. */
 export function withoutPasswords(text: string): string {
   return text.replaceAll(
     /(?<=[a-z]:\/\/[^\s/@:]*:)\S{1,1000}(?=@)/g,
-    (password) => "*".repeat(password.length),
+    "******",
   );
 }
 

@@ -179,11 +179,13 @@ export function validate<S extends z.ZodType>(
 
 function syntaxDiagnostic(code: string, message: string, at: Span, text: string): Diagnostic {
   if (code === "DUPLICATE_KEY") {
-    const key = /^[\w-]+/.exec(text.slice(at.start))?.[0] ?? "";
+    // After a key without a value, the place is where that value would be.
+    const [before = "", key = ""] = /^(?:\s|#.*\n)*([\w-]*)/.exec(text.slice(at.start)) ?? [];
+    const end = at.start + before.length;
     return {
       message: `"${key}" is there twice`,
       hint: "keep one of them",
-      at: { start: at.start, end: at.start + Math.max(key.length, 1) },
+      at: { start: end - key.length, end: Math.max(end, end - key.length + 1) },
     };
   }
   if (code === "MULTIPLE_DOCS") {

@@ -21,8 +21,9 @@ export function parseIp(text: string): IpGroups | undefined {
   return [...front, ...Array<number>(missing).fill(0), ...back];
 }
 
+/** Leading zeros are none: to some they mean octal, and each client must have one spelling. */
 function parseIpv4(text: string): [number, number] | undefined {
-  if (!/^\d{1,3}(\.\d{1,3}){3}$/.test(text)) return undefined;
+  if (!/^(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){3}$/.test(text)) return undefined;
   const [a, b, c, d] = text.split(".").map(Number) as [number, number, number, number];
   if (Math.max(a, b, c, d) > 255) return undefined;
   return [a * 256 + b, c * 256 + d];

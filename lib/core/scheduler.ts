@@ -185,7 +185,9 @@ export class Scheduler {
   reconfigure(options: SchedulerOptions, now: Nanoseconds): void {
     const before = this.#options;
     const ids = new Set(options.backends.map(({ id }) => id));
-    if (ids.size < options.backends.length) throw new RangeError("Two backends have one id");
+    if (ids.size < options.backends.length) {
+      throw new RangeError("Cannot reconfigure: ids must be different");
+    }
     const modes = new Map(before.backends.map(({ id, mode = "ready" }) => [id, mode]));
     const sameAlgorithm = equal(before.algorithm, options.algorithm);
     const tiers = sameAlgorithm ? this.#tiers : this.#newTiers(options);

@@ -11,6 +11,8 @@ timeouts: {drain: 200ms}
 
 interface Case {
   readonly name: string;
+  /** Is in the file CONFIG. */
+  readonly config?: string;
   readonly args: readonly string[];
   readonly stdin?: string;
   readonly code: 0 | 1 | 2;
@@ -188,6 +190,63 @@ const CASES: readonly Case[] = [
     stderr: /there is no backend "B9"\n {2}did you mean "B1"\?/,
   },
   {
+    name: "an explanation of a client that is not let in",
+    config: `${VALID}allow: [10.0.0.0/8]\n`,
+    args: ["explain", "-c", "CONFIG", "--client", "192.168.1.50"],
+    code: 0,
+    stdout: /^192\.168\.1\.50 goes to nobody: its address is not let in\n\n.*\nB1 +1 +0 +-\n/,
+  },
+  {
+    name: "an explanation of what no client could bring about",
+    config: `backends: [{id: B1, address: 127.0.0.1:1, weight: 0}, {id: B2, address: 127.0.0.1:2}]
+allow: [10.0.0.0/8]
+`,
+    args: ["explain", "-c", "CONFIG", "--client", "10.0.0.7", "--state", "B1=3,B2=2"],
+    code: 0,
+    stdout: /^10\.0\.0\.7 goes to B2: .*\nB1 +0 +3 .*weight 0\nB2 +1 +2 /s,
+  },
+  {
+    name: "an explanation for what is no address",
+    args: ["explain", "--client", "foo"],
+    code: 2,
+    stderr: /--client: "foo" is not an IP address\n {2}write it like 192/,
+  },
+  {
+    name: "check --json of a file with mistakes",
+    config: "backends: [{id: B1, address: 10.0.0.1:80, wieght: 2}]\nqueue: {}\n",
+    args: ["check", "CONFIG", "--json"],
+    code: 2,
+    stdout:
+      /"valid":false,"diagnostics":\[\{.*wieght.*"line":1,"column":43\},\{.*"line":2,"column":1\}/,
+  },
+  {
+    name: "sections that do nothing, and times that cannot be",
+    config: `${VALID}queue: {}
+proxy_protocol: {}
+ejection: {base: 10m}
+allow: [10.0.0.1, 10.0.0.2]
+deny: [10.0.0.2]
+limits: {per_client: {}}
+`,
+    args: ["check", "CONFIG"],
+    code: 2,
+    stderr: new RegExp(
+      [
+        ...["6:1: queue does nothing", "7:1: proxy_protocol does nothing"],
+        ...["8:18: ejection.base \\(10m\\) is longer than its max \\(5m\\)"],
+        ...["10:8: 10.0.0.2 is on the list allow, too", "11:10: limits.per_client does nothing"],
+      ].join(".*"),
+      "s",
+    ),
+  },
+  {
+    name: "a key that is there twice, after one without a value",
+    config: `${VALID}tls:\nsticky: {}\nsticky: {}\n`,
+    args: ["check", "CONFIG"],
+    code: 2,
+    stderr: /:8:1: "sticky" is there twice\n {2}8 \| sticky: \{\}\n {4}\| \^{6}\n/,
+  },
+  {
     name: "an explanation of a state that there is not",
     args: ["explain", "--state", "B1=tired"],
     code: 2,
@@ -197,9 +256,13 @@ const CASES: readonly Case[] = [
 
 const ROOT = `${import.meta.dirname}/../../`;
 
-for (const { name, args, stdin, code, stdout, stderr } of CASES) {
+for (const { name, config, args, stdin, code, stdout, stderr } of CASES) {
   Deno.test(`lbsim exits with ${code} for ${name}`, async () => {
-    const outcome = await lbsim(args, { cwd: ROOT, ...stdin !== undefined && { stdin } });
+    const file = config && await Deno.makeTempFile({ suffix: ".yaml" });
+    if (file) await Deno.writeTextFile(file, config);
+    const given = args.map((arg) => arg === "CONFIG" ? file! : arg);
+    const outcome = await lbsim(given, { cwd: ROOT, ...stdin !== undefined && { stdin } });
+    if (file) await Deno.remove(file);
     assert.equal(outcome.code, code, outcome.stderr + outcome.stdout);
     if (stdout !== undefined) assert.match(outcome.stdout, stdout);
     if (stderr !== undefined) assert.match(outcome.stderr, stderr);

@@ -79,7 +79,7 @@ Deno.test("difference() tells that another session store needs a restart, and te
   assert.deepEqual(difference(before, before), { changes: [], ignored: [] });
   assert.deepEqual(difference(before, of("{redis: 'redis://:0ther@two'}")), {
     changes: [],
-    ignored: ["sticky.store.redis: redis://:******@one:6379/0 → redis://:*****@two:6379/0"],
+    ignored: ["sticky.store.redis: redis://:******@one:6379/0 → redis://:******@two:6379/0"],
   });
   assert.deepEqual(difference(of("memory"), of("{sqlite: a.db}")), {
     changes: [],

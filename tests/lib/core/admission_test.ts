@@ -18,6 +18,8 @@ Deno.test("parseIp() reads what is an address, and nothing else", () => {
     const text of [
       "",
       "1.2.3",
+      "010.0.0.5",
+      "10.0.0.05",
       "1.2.3.256",
       "1.2.3.4.5",
       "1::2::3",
