@@ -46,6 +46,8 @@ export interface BalancerOptions {
   readonly certificates?: Certificates | undefined;
   /** Of so many clients one pick is explained, if anybody reads that. */
   readonly explainEvery?: number | undefined;
+  /** Gives the start up. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** How a stop went. */
@@ -99,10 +101,11 @@ export class Balancer {
   /**
    * Probes every backend once, then listens.
    *
-   * @throws {UserError} if it cannot listen.
+   * @throws {UserError} if it cannot listen; the signal's reason if that gives it up.
    */
   static async start(config: Config, options: BalancerOptions): Promise<Balancer> {
-    const { events, now, seed, explainEvery, certificates = {} } = options;
+    const { events, now, seed, explainEvery, certificates = {}, signal } = options;
+    signal?.throwIfAborted();
     // As in the simulator, so that the same seed draws the same lots in both.
     const random = createRandom(childSeed(seed, "algorithm", 0));
     const scheduler = new Scheduler({ ...config, explainEvery }, events, random);
@@ -110,8 +113,12 @@ export class Balancer {
     const tls = backendTlsOf(config, certificates);
     const prober = new Prober(config, scheduler, { now, seed, tls });
     const keeper = keeperOf(config, scheduler, options);
+    const giveUp = () => void prober.stop();
+    signal?.addEventListener("abort", giveUp, { once: true });
     await Promise.all([prober.start(), keeper?.start()]);
+    signal?.removeEventListener("abort", giveUp);
     try {
+      signal?.throwIfAborted();
       const listener = listen(config.listen);
       return new Balancer(config, options, scheduler, prober, keeper, context, listener);
     } catch (error) {
@@ -159,7 +166,7 @@ export class Balancer {
   /**
    * Takes over another configuration while it runs. No connection is dropped; what is left the same keeps
    * its counts, health and sessions. Where it listens, how it logs and where it keeps sessions stay as
-   * they are. Resolves when backends that are new have been probed once.
+   * they are. Resolves when backends that are new have been probed once, or it is stopped.
    */
   async reload(config: Config, certificates: Certificates = {}): Promise<void> {
     const before = this.#config;

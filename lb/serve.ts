@@ -7,8 +7,9 @@ import { FileWatch } from "../lib/config/watch.ts";
 import { EventStream } from "../lib/core/mod.ts";
 import { formatDuration } from "../lib/duration.ts";
 import { logger, logSentence } from "../lib/log.ts";
+import { untilAborted } from "../lib/until_aborted.ts";
 import { UserError } from "../lib/user_error.ts";
-import { Balancer } from "./balancer.ts";
+import { Balancer, type StopSummary } from "./balancer.ts";
 import { logEvents } from "./event_log.ts";
 import { StatusReporter } from "./status.ts";
 
@@ -51,48 +52,60 @@ export async function serveBalancer(
     seed,
     explainEvery,
     certificates,
+    signal: io.signal,
+  }).catch((error) => {
+    if (!io.signal.aborted || error !== io.signal.reason) throw error;
   });
+  if (balancer === undefined) {
+    sayStopped({ finished: 0, closed: 0 });
+    stopLogging();
+    return;
+  }
   const status = new StatusReporter(balancer.scheduler, events, monotonicNow);
   status.logEvery(config.log.statusInterval, log);
   const { reload } = options;
   const watch = reload && new FileWatch(watchedFiles(reload.file, config), () => {
-    reloading = reloading.then(() => reloadConfig(balancer, reload, watch!));
+    reloading = reloading.then(() => reloadConfig(balancer, reload, watch!, io.signal));
   });
   sayListening(balancer, config);
   warnOfExpiry(certificates.listener);
 
-  await new Promise<void>((resolve) => {
-    if (io.signal.aborted) resolve();
-    else io.signal.addEventListener("abort", () => resolve(), { once: true });
-  });
+  await untilAborted(io.signal);
 
   watch?.close();
-  await reloading;
   const { connections } = balancer.scheduler;
   const drain = formatDuration(config.timeouts.drain);
   const draining = connections === 0
     ? "stopping"
     : `stopping: ${connections} open, waiting up to ${drain} (Ctrl-C again closes them now)`;
   logSentence(log, "info", draining, { event: "stopping", connections });
-  const { finished, closed } = await balancer.stop(io.hurry);
-  logSentence(log, "info", `stopped: ${finished} finished, ${closed} closed`, {
-    event: "stopped",
-    finished,
-    closed,
-  });
+  const summary = await balancer.stop(io.hurry);
+  // Its probes have been given up: there is nothing left to wait for.
+  await reloading;
+  sayStopped(summary);
   status.stop();
   stopLogging();
 }
 
-/** A file with mistakes in it changes nothing. */
+function sayStopped({ finished, closed }: StopSummary): void {
+  logSentence(logger("lb"), "info", `stopped: ${finished} finished, ${closed} closed`, {
+    event: "stopped",
+    finished,
+    closed,
+  });
+}
+
+/** A file with mistakes in it changes nothing; nor does one that is read when there is a stop. */
 async function reloadConfig(
   balancer: Balancer,
   { file, read }: NonNullable<ServeOptions["reload"]>,
   watch: FileWatch,
+  stopping: AbortSignal,
 ): Promise<void> {
   const log = logger("lb");
   try {
     const { config, certificates } = await read();
+    if (stopping.aborted) return;
     watch.watch(watchedFiles(file, config));
     await balancer.reload(config, certificates);
     warnOfExpiry(certificates.listener);
@@ -100,6 +113,7 @@ async function reloadConfig(
     if (!(error instanceof UserError)) throw error;
     // What is to be put right may be in a file that was not named before.
     const named = await loadConfig(file).catch(() => undefined);
+    if (stopping.aborted) return;
     if (named !== undefined) watch.watch(watchedFiles(file, named));
     const { message } = error;
     logSentence(log, "error", `${file} is not taken over, nothing changes:\n${message}`, {

@@ -1,6 +1,8 @@
 /** The command line as declared cases: what is typed, what comes out, which exit code. */
 import assert from "node:assert/strict";
+import { formatAddress } from "../../lib/address.ts";
 import { addressOf, lbsim, RunningLbsim } from "../support/process.ts";
+import { eventually, readAll, TestServer } from "../support/sockets.ts";
 
 const VALID = `
 listen: 127.0.0.1:0
@@ -343,6 +345,35 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     },
   );
 }
+
+/** Longer than any test takes: only who gives it up sees the end of it. */
+const SLOW_PROBE = "health_check: {type: expect, expect: never, interval: 300s, timeout: 300s}\n";
+
+signalTest("lbsim lb stops at once while its first probes are under way", async () => {
+  await using silent = new TestServer(async (connection) => void await readAll(connection));
+  const text = VALID.replace("127.0.0.1:1}", `${formatAddress(silent.address)}}`) + SLOW_PROBE;
+  await withConfig(text, async (cwd) => {
+    await using lb = new RunningLbsim(["lb"], { cwd });
+    await eventually(() => silent.accepted === 1, "the backend is probed");
+    lb.kill("SIGINT");
+    assert.equal(await lb.ended(), 0);
+    assert.deepEqual(lb.records.map(({ event }) => event), ["stopped"]);
+  });
+});
+
+signalTest("lbsim lb stops at once while the probes of a reload are under way", async () => {
+  await using silent = new TestServer(async (connection) => void await readAll(connection));
+  await withConfig(VALID, async (cwd) => {
+    await using lb = new RunningLbsim(["lb"], { cwd });
+    await addressOf(lb);
+    const text = VALID.replace("127.0.0.1:1}", `${formatAddress(silent.address)}}`) + SLOW_PROBE;
+    await Deno.writeTextFile(`${cwd}/config.yaml`, text);
+    await eventually(() => silent.accepted === 1, "the backend is probed");
+    lb.kill("SIGINT");
+    assert.equal(await lb.ended(), 0);
+    assert.equal(lb.records.at(-1)!.event, "stopped");
+  });
+});
 
 signalTest("lbsim lb keeps running when its config is deleted", async () => {
   await withConfig(VALID, async (cwd) => {
