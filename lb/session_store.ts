@@ -48,7 +48,7 @@ export interface SessionStore {
   open(rules: StoreRules): Promise<readonly StoredSession[]>;
   /** The session with this key. */
   read(key: string): Promise<StoredSession | undefined>;
-  /** Keeps sessions, except where it knows a later change. */
+  /** Keeps sessions. If other balancers write to it, too: except where it knows a later change. */
   write(sessions: readonly StoredSession[], rules: StoreRules): Promise<void>;
   /** Lets go of it at once; what is under way may fail. */
   close(): void;

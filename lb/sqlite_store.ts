@@ -35,12 +35,15 @@ interface Open {
   readonly deleteExpired: StatementSync;
   readonly deleteOldest: StatementSync;
   rows: number;
+  /** The files as they were last seen, by name. */
+  readonly seen: Map<string, Deno.FileInfo>;
 }
 
 /**
  * Sessions in a SQLite file: they survive a restart. It is read once, when it is opened, and then only
  * written, a short transaction at a time and without ever waiting for the disk or for a lock: what the
- * machine loses with its power is as good as expired. A file that is not lbsim's is left as it is.
+ * machine loses with its power is as good as expired. While it is open nobody else can open it. A file
+ * that is not lbsim's is left as it is.
  */
 export class SqliteStore implements SessionStore {
   readonly name: string;
@@ -61,11 +64,16 @@ export class SqliteStore implements SessionStore {
       if (!fresh) this.#examine();
       const database = new DatabaseSync(this.#file, { timeout: 0 });
       try {
+        database.exec("PRAGMA locking_mode = EXCLUSIVE");
         // One that may not be written is found out here.
         database.exec(`BEGIN IMMEDIATE; ${fresh ? CREATE : ""} COMMIT`);
         database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF");
+        // Readers share it; there are none any more, and it would be left behind.
+        removeIfThere(`${this.#file}-shm`);
         const sessions = load(database, rules);
-        this.#open = prepared(database);
+        const open = prepared(database);
+        this.#look(open);
+        this.#open = open;
         return sessions;
       } catch (error) {
         database.close();
@@ -83,6 +91,7 @@ export class SqliteStore implements SessionStore {
     return this.#attempt(() => {
       if (this.#open === undefined) throw new Error("the file is not open");
       const { database } = this.#open;
+      this.#look(this.#open);
       database.exec("BEGIN IMMEDIATE");
       try {
         write(this.#open, sessions, rules);
@@ -92,6 +101,7 @@ export class SqliteStore implements SessionStore {
         if (database.isTransaction) database.exec("ROLLBACK");
         throw error;
       }
+      this.#look(this.#open);
     });
   }
 
@@ -103,13 +113,30 @@ export class SqliteStore implements SessionStore {
 
   /** Whether there is no file yet, or an empty one. */
   #isFresh(): boolean {
-    try {
-      const { isFile, size } = Deno.statSync(this.#file);
-      if (!isFile) throw new Error(`${this.#file} is not a file: name another`);
-      return size === 0;
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return true;
-      throw error;
+    const info = statIfThere(this.#file);
+    if (info?.isFile === false) throw new Error(`${this.#file} is not a file: name another`);
+    return info === undefined || info.size === 0;
+  }
+
+  /**
+   * Makes sure that what is written arrives: SQLite goes on writing to files that were deleted, and does
+   * not see that they were cut short. Both of them only ever grow while they are open.
+   */
+  #look({ seen }: Open): void {
+    for (const name of [this.#file, `${this.#file}-wal`]) {
+      const before = seen.get(name);
+      const info = statIfThere(name);
+      // The log is made when there is something to write.
+      if (before === undefined && info === undefined) continue;
+      if (info === undefined || (before !== undefined && info.ino !== before.ino)) {
+        throw new Error(`${name} was deleted or replaced`);
+      }
+      if (before !== undefined && info.size < before.size) {
+        throw new Error(
+          `${name} was cut short: if it is damaged, move it away, and a new one is made`,
+        );
+      }
+      seen.set(name, info);
     }
   }
 
@@ -160,6 +187,23 @@ export class SqliteStore implements SessionStore {
   }
 }
 
+function statIfThere(name: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.statSync(name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+function removeIfThere(name: string): void {
+  try {
+    Deno.removeSync(name);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
 function load(database: DatabaseSync, { ttlMs, maxEntries, nowMs }: StoreRules): StoredSession[] {
   const rows = database.prepare(
     "SELECT * FROM sessions WHERE used_at_ms >= ? ORDER BY used_at_ms DESC LIMIT ?",
@@ -185,6 +229,7 @@ function prepared(database: DatabaseSync): Open {
   return {
     database,
     rows,
+    seen: new Map(),
     update: database.prepare(
       `UPDATE sessions SET backend = ?2, home = ?3, changed_at_ms = ?4, used_at_ms = ?5
         WHERE client = ?1`,

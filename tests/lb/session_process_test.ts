@@ -1,5 +1,6 @@
 /** Sessions in a file, with lbsim as a process that can be killed. */
 import assert from "node:assert/strict";
+import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { Address } from "../../lib/address.ts";
 import { formatAddress, parseAddress } from "../../lib/address.ts";
@@ -54,15 +55,21 @@ function said(balancer: RunningLbsim): Record<string, unknown>[] {
   return balancer.records.filter(({ event }) => String(event).startsWith("session_store_"));
 }
 
+/** How many sessions are in a file that a balancer has for itself: in a copy of it. */
+function countCopied(file: string): number {
+  if (![...Deno.readDirSync(dirname(file))].some(({ name }) => name.endsWith(".db-wal"))) return 0;
+  for (const end of ["", "-wal"]) Deno.copyFileSync(file + end, `${file}.copy${end}`);
+  using database = new DatabaseSync(`${file}.copy`);
+  return database.prepare("SELECT count(*) AS count FROM sessions").get()!.count as number;
+}
+
 Deno.test("lbsim lb finds its sessions again after it was killed", async () => {
   await using here = await lab();
   let before: Map<string, string>;
   {
     await using balancer = here.start();
     before = await visits(await listening(balancer), CLIENTS);
-    using database = new DatabaseSync(here.file, { readOnly: true });
-    const rows = database.prepare("SELECT count(*) AS count FROM sessions");
-    await eventually(() => rows.get()!.count === CLIENTS.length, "all are written");
+    await eventually(() => countCopied(here.file) === CLIENTS.length, "all are written");
     balancer.kill("SIGKILL");
     await balancer.ended();
   }
@@ -74,6 +81,42 @@ Deno.test("lbsim lb finds its sessions again after it was killed", async () => {
   ]);
   balancer.kill();
   assert.equal(await balancer.ended(), 0);
+});
+
+Deno.test("lbsim lb makes its file anew when it is deleted, and tells it everything", async () => {
+  await using here = await lab();
+  await using balancer = here.start();
+  const address = await listening(balancer);
+  await visits(address, CLIENTS.slice(1));
+  await eventually(() => countCopied(here.file) === CLIENTS.length - 1, "all are written");
+  for (const end of ["", "-wal"]) await Deno.remove(here.file + end);
+  await visits(address, CLIENTS.slice(0, 1));
+  await balancer.line((line) => line.includes("session_store_recovered"));
+  assert.equal(countCopied(here.file), CLIENTS.length);
+  assert.deepEqual(said(balancer).map(({ event, reason, written }) => [event, reason, written]), [
+    ["session_store_opened", undefined, undefined],
+    ["session_store_degraded", `${here.file} was deleted or replaced`, undefined],
+    ["session_store_recovered", undefined, CLIENTS.length],
+  ]);
+  balancer.kill();
+  assert.equal(await balancer.ended(), 0);
+});
+
+Deno.test("lbsim lb works from memory while another has its file, and says so once", async () => {
+  await using here = await lab();
+  await using first = here.start();
+  await listening(first);
+  await using second = here.start();
+  const address = await listening(second);
+  const before = await visits(address, CLIENTS);
+  assert.deepEqual(await visits(address, CLIENTS.toReversed()), before);
+  assert.deepEqual(said(second).map(({ event, reason }) => [event, reason]), [
+    ["session_store_degraded", `${here.file} is locked by another process`],
+  ]);
+  for (const balancer of [first, second]) {
+    balancer.kill();
+    assert.equal(await balancer.ended(), 0);
+  }
 });
 
 /** Runs what follows with a directory that cannot be written to, whoever asks. */

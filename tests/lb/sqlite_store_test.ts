@@ -62,7 +62,9 @@ Deno.test("SqliteStore forgets what has expired, and no more than that is left i
     const store = new SqliteStore(file);
     await store.open(RULES);
     await store.write([session("a", 8000), session("b", 9100)], RULES);
+    store.close();
     assert.deepEqual(await reopened(file), [session("b", 9100)]);
+    await store.open(RULES);
     await store.write([session("c", 20_000)], { ...RULES, nowMs: 20_000 });
     store.close();
     const all = { ...RULES, ttlMs: 1e9 };
@@ -76,7 +78,9 @@ Deno.test("SqliteStore is bounded: the least recently used go", () =>
     const store = new SqliteStore(file);
     await store.open(rules);
     await store.write([session("a", 9900), session("b", 9100), session("c", 9500)], rules);
+    store.close();
     assert.deepEqual((await reopened(file)).map(({ key }) => key), ["c", "a"]);
+    await store.open(rules);
     await store.write([session("d", 9990)], rules);
     store.close();
     assert.deepEqual((await reopened(file)).map(({ key }) => key), ["a", "d"]);
@@ -188,17 +192,91 @@ Deno.test("SqliteStore does not make the directory of its file", () =>
 Deno.test("SqliteStore waits for no lock, and goes on when it is gone", () =>
   withDirectory(async (directory) => {
     const file = `${directory}/sessions.db`;
+    await filled(file);
     const store = new SqliteStore(file);
-    await store.open(RULES);
     {
       using other = new DatabaseSync(file);
       other.exec("BEGIN EXCLUSIVE");
-      await assert.rejects(store.write([session("a")], RULES), /is locked by another process/);
-      await assert.rejects(new SqliteStore(file).open(RULES), /is locked by another process/);
+      await assert.rejects(store.open(RULES), /is locked by another process/);
     }
+    await store.open(RULES);
     await store.write([session("b")], RULES);
     store.close();
-    assert.deepEqual(await reopened(file), [session("b")]);
+    assert.deepEqual((await reopened(file)).at(-1), session("b"));
+  }));
+
+Deno.test("SqliteStore has its file for itself, and leaves nothing else behind", () =>
+  withDirectory(async (directory) => {
+    const file = `${directory}/sessions.db`;
+    for (const before of [[], [session("a")]]) {
+      const store = new SqliteStore(file);
+      assert.deepEqual(await store.open(RULES), before);
+      const second = new SqliteStore(file);
+      await assert.rejects(second.open(RULES), /is locked by another process/);
+      await store.write([session("a")], RULES);
+      await assert.rejects(second.open(RULES), /is locked by another process/);
+      store.close();
+      assert.deepEqual(await second.open(RULES), [session("a")]);
+      second.close();
+      assert.deepEqual([...Deno.readDirSync(directory)].map(({ name }) => name), ["sessions.db"]);
+    }
+  }));
+
+/** What can be done to the files of a store that is open, what it says, and whether it can go on. */
+const TAMPERED: readonly [what: string, tamper: (file: string) => void, says: RegExp][] = [
+  [
+    "are deleted",
+    (file) => [file, `${file}-wal`].forEach((name) => Deno.removeSync(name)),
+    /sessions\.db was deleted or replaced$/,
+  ],
+  [
+    "are emptied",
+    (file) => [file, `${file}-wal`].forEach((name) => Deno.truncateSync(name)),
+    /sessions\.db was cut short/,
+  ],
+  ["lose the log", (file) => Deno.removeSync(`${file}-wal`), /-wal was deleted or replaced$/],
+  ["lose the log's contents", (file) => Deno.truncateSync(`${file}-wal`), /-wal was cut short/],
+  [
+    "are replaced",
+    (file) => {
+      Deno.renameSync(file, `${file}.old`);
+      Deno.copyFileSync(`${file}.old`, file);
+    },
+    /sessions\.db was deleted or replaced$/,
+  ],
+];
+
+for (const [what, tamper, says] of TAMPERED) {
+  Deno.test(`SqliteStore says that its files ${what} while they are open, and can be opened anew`, () =>
+    withDirectory(async (directory) => {
+      const file = `${directory}/sessions.db`;
+      await filled(file);
+      const store = new SqliteStore(file);
+      await store.open(RULES);
+      await store.write([session("a")], RULES);
+      tamper(file);
+      await assert.rejects(store.write([session("b")], RULES), says);
+      await store.open(RULES);
+      await store.write([session("c")], RULES);
+      store.close();
+      assert.deepEqual((await reopened(file)).at(-1), session("c"));
+    }));
+}
+
+Deno.test("SqliteStore leaves its file as it is when that is damaged while it is open", () =>
+  withDirectory(async (directory) => {
+    const file = `${directory}/sessions.db`;
+    const store = new SqliteStore(file);
+    await store.open(RULES);
+    await store.write([session("a")], RULES);
+    await Deno.truncate(`${file}-wal`, 0);
+    await Deno.truncate(file, 100);
+    const before = await Deno.readFile(file);
+    await assert.rejects(store.write([session("b")], RULES), /was cut short: if it is damaged/);
+    for (let attempt = 0; attempt < 2; attempt++) {
+      await assert.rejects(store.open(RULES), /is damaged: move it away, and a new one is made/);
+    }
+    assert.deepEqual(await Deno.readFile(file), before);
   }));
 
 Deno.test("SqliteStore begins anew when a damaged file has been moved away", () =>
