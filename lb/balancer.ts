@@ -184,7 +184,7 @@ export class Balancer {
     for (const [id, address] of this.#addresses) {
       const moved = addresses.has(id) &&
         formatAddress(addresses.get(id)!) !== formatAddress(address);
-      if (moved) this.scheduler.removeBackend(id);
+      if (moved) this.scheduler.removeBackend(id, this.#now());
     }
     this.scheduler.reconfigure({ ...config, explainEvery: this.#explainEvery }, this.#now());
     this.#addresses = addresses;

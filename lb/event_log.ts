@@ -181,8 +181,11 @@ function say(event: LbEvent): string {
         ? `probe of ${event.backend} ok in ${ms(event.probe_ms)}`
         : `probe of ${event.backend} failed: ${event.reason}`;
     case "backend_up":
-      return `${event.backend} is up after ${count(event.probes, "good probe")}; ` +
-        active(event.active_servers);
+      return `${event.backend} ${
+        event.probes === 0
+          ? "is not probed any more and counts as up"
+          : `is up after ${count(event.probes, "good probe")}`
+      }; ${active(event.active_servers)}`;
     case "backend_down":
       return `${event.backend} is down after ${
         count(event.probes, "bad probe")

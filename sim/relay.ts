@@ -270,8 +270,12 @@ export class Relay {
     connections.place[c] = place;
     connections.pending[c] = queue.push(place.until, QUEUE_TIMEOUT, c);
     place.settled = (outcome, now) => {
-      assert(outcome.granted, "in a simulation no balancer stops in order");
       this.#leaveQueue(c);
+      if (!outcome.granted) {
+        this.#refuse(c, outcome.reason, now);
+        this.#sendRefusal(c, now);
+        return;
+      }
       connections.queued[c] = connections.queued[c]! + now - place.since;
       this.#take(c, outcome, now);
       // What made room for it is not over yet: the connect begins after that.
@@ -325,11 +329,20 @@ export class Relay {
   }
 
   #turnAway(c: number, reason: TurnedAway, now: Nanoseconds): void {
-    const { connections, links, clients, queue, recorder, warmup } = this.#world;
+    this.#refuse(c, reason, now);
+    if (this.#world.links.client.instant) this.#world.clients.answered(c, now);
+    else this.#sendRefusal(c, now);
+  }
+
+  #refuse(c: number, reason: TurnedAway, now: Nanoseconds): void {
+    const { connections, recorder, warmup } = this.#world;
     connections.answer[c] = REFUSED;
     if (now >= warmup) recorder.clientTurnedAway(reason);
-    if (links.client.instant) clients.answered(c, now);
-    else connections.pending[c] = queue.push(now + links.client.delay(), ANSWER, c);
+  }
+
+  #sendRefusal(c: number, now: Nanoseconds): void {
+    const { connections, links, queue } = this.#world;
+    connections.pending[c] = queue.push(now + links.client.delay(), ANSWER, c);
   }
 
   /** A balancer closes every open connection to a backend. */

@@ -147,7 +147,7 @@ export interface ProbeDone extends At {
 export interface BackendUp extends At {
   readonly type: "backend_up";
   readonly backend: string;
-  /** Probes in a row that said so. */
+  /** Probes in a row that said so; 0 if it is not probed any more. */
   readonly probes: number;
   readonly active_servers: readonly string[];
 }

@@ -161,14 +161,19 @@ export class Scheduler {
    * Lets go of a backend: nothing new goes there, and its sessions are forgotten. Live connections keep
    * their leases and end as they will.
    */
-  removeBackend(id: string): void {
+  removeBackend(id: string, now: Nanoseconds): void {
     const backend = this.#byId.get(id);
     if (backend === undefined) return;
+    this.#remove(backend);
+    this.#serveWaiting(now);
+  }
+
+  #remove(backend: Backend): void {
     backend.mode = "maintenance";
     this.#refresh(backend);
     this.#tierOf(backend).remove(backend);
     backend.removed = true;
-    this.#byId.delete(id);
+    this.#byId.delete(backend.id);
     this.#backends.splice(this.#backends.indexOf(backend), 1);
     this.#sessions?.forget(backend);
     this.#passing.delete(backend);
@@ -191,8 +196,8 @@ export class Scheduler {
     const modes = new Map(before.backends.map(({ id, mode = "ready" }) => [id, mode]));
     const sameAlgorithm = equal(before.algorithm, options.algorithm);
     const tiers = sameAlgorithm ? this.#tiers : this.#newTiers(options);
-    for (const { id } of [...this.#backends]) {
-      if (!ids.has(id)) this.removeBackend(id);
+    for (const backend of [...this.#backends]) {
+      if (!ids.has(backend.id)) this.#remove(backend);
     }
     this.#options = options;
     this.#reconfigureAdmission();
@@ -201,7 +206,7 @@ export class Scheduler {
       const present = this.#byId.get(backend.id);
       if (present === undefined) this.addBackend(backend);
       else {
-        this.#reconfigureBackend(present, backend);
+        this.#reconfigureBackend(present, backend, now);
         // What the operator has wished for otherwise stands, unless the file now says something else.
         const mode = backend.mode ?? "ready";
         if (mode !== modes.get(backend.id)) this.#setMode(present, mode, now);
@@ -238,7 +243,7 @@ export class Scheduler {
     } else this.#admission.configure({ allow, deny, perClient });
   }
 
-  #reconfigureBackend(backend: Backend, options: BackendOptions): void {
+  #reconfigureBackend(backend: Backend, options: BackendOptions, now: Nanoseconds): void {
     const { healthCheck, ejection, slowStart } = this.#options;
     if (backend.backup !== options.backup) {
       this.#tierOf(backend).remove(backend);
@@ -248,7 +253,7 @@ export class Scheduler {
     backend.maxConnections = options.maxConnections ?? Infinity;
     backend.health.rules = healthCheck;
     if (healthCheck.type === "none") {
-      while (backend.health.state !== "up") backend.health.record(true);
+      if (backend.health.state !== "up") this.#trust(backend, now);
       backend.provenAt = Infinity;
     }
     if (ejection === undefined) backend.ejection = undefined;
@@ -260,6 +265,19 @@ export class Scheduler {
     backend.weight = options.weight * (backend.warmingSince === undefined ? 1 : warmth);
     backend.available = available(backend);
     this.#tierOf(backend).update(backend);
+  }
+
+  /** A backend that is probed no more counts as up. */
+  #trust(backend: Backend, now: Nanoseconds): void {
+    while (backend.health.state !== "up") backend.health.record(true);
+    this.#refresh(backend);
+    this.#events.emit({
+      type: "backend_up",
+      at_ms: toMs(now),
+      backend: backend.id,
+      probes: 0,
+      active_servers: this.activeServers,
+    });
   }
 
   /** The operator's wish for a backend. */
@@ -286,13 +304,7 @@ export class Scheduler {
   /** From now on every client is refused, those who wait included; what is open may finish. */
   stop(now: Nanoseconds): void {
     this.#stopping = true;
-    for (const waiting of this.#queue) {
-      waiting.end();
-      this.#unqueue(waiting);
-      const { connection, client, failed } = waiting;
-      const attempts = failed?.attempt ?? 0;
-      waiting.settled?.(this.#refuse("stopping", connection, client, attempts, now), now);
-    }
+    for (const waiting of this.#queue) this.#dismiss(waiting, "stopping", now);
   }
 
   /**
@@ -476,7 +488,7 @@ export class Scheduler {
   /** @internal */
   _left(waiting: Waiting, now: Nanoseconds): void {
     this.#unqueue(waiting);
-    this.#left(waiting, null, now);
+    this.#tellDequeued(waiting, null, now);
   }
 
   /** @internal */
@@ -613,22 +625,37 @@ export class Scheduler {
     return waiting;
   }
 
-  /** Those who wait get what room there is, in the order in which they came. */
+  /**
+   * Those who wait get what room there is, in the order in which they came. For whom nobody can have room
+   * any more, waits no longer.
+   */
   #serveWaiting(now: Nanoseconds): void {
     for (const waiting of this.#queue) {
       const { connection, client, failed } = waiting;
       if (failed !== undefined) this.#exclude(failed, true);
       const lease = this.#grant(connection, client, failed, now);
+      const inVain = lease === undefined && !this.#backends.some(mayHaveRoom);
       if (failed !== undefined) this.#exclude(failed, false);
       if (lease !== undefined) {
         waiting.end();
         this.#unqueue(waiting);
-        this.#left(waiting, lease.backend.id, now);
+        this.#tellDequeued(waiting, lease.backend.id, now);
         waiting.settled?.(lease, now);
+      } else if (inVain) {
+        this.#dismiss(waiting, this.#whyNobody(failed?.attempt ?? 0), now);
       } else if (failed === undefined) {
         return; // If there is nobody for whom everybody will do, there is nobody for the others.
       }
     }
+  }
+
+  /** Turns away one who waits. */
+  #dismiss(waiting: Waiting, reason: RefusalReason, now: Nanoseconds): void {
+    const { connection, client, failed } = waiting;
+    waiting.end();
+    this.#unqueue(waiting);
+    const attempts = failed?.attempt ?? 0;
+    waiting.settled?.(this.#refuse(reason, connection, client, attempts, now), now);
   }
 
   #unqueue(waiting: Waiting): void {
@@ -637,7 +664,7 @@ export class Scheduler {
   }
 
   /** Tells that somebody waits no more: for a backend's sake, or for nobody's. */
-  #left(
+  #tellDequeued(
     { connection, client, since }: Waiting,
     backend: string | null,
     now: Nanoseconds,

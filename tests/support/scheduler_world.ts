@@ -259,6 +259,7 @@ export class World {
     assert.equal(scheduler.waiting, this.#queue.length);
     const forAnybody = this.#queue.some(({ tried }) => tried.length === 0);
     if (forAnybody) {
+      assert.ok(scheduler.backends.some((one) => this.#mayHaveRoom(one)), "nobody waits in vain");
       assert.ok(!scheduler.backends.some(({ available }) => available), "no idle room");
     }
     const opened = this.#held.filter(({ opened }) => opened).length;
@@ -620,7 +621,7 @@ export class World {
   #remove(which: number): void {
     const backend = this.#pickBackend(which);
     if (backend === undefined) return;
-    this.scheduler.removeBackend(backend.id);
+    this.scheduler.removeBackend(backend.id, this.#now);
     assert.equal(this.scheduler.backend(backend.id), undefined);
     assert.equal(backend.available, false);
     // Connections that are still on it keep it in the books.
@@ -730,7 +731,8 @@ export class World {
     const place = this.#queue.indexOf(own);
     this.#queue.splice(place, 1);
     if (!settlement.granted) {
-      assert.equal(settlement.reason, "stopping");
+      const { reason } = settlement;
+      assert.equal(reason, this.#stopped ? "stopping" : this.#whyNobody(own.tried));
       this.#refused++;
       return;
     }
@@ -796,7 +798,8 @@ export class World {
         break;
       case "connection_refused": {
         const { at_ms: _, ...rest } = event;
-        if (this.#stopped || this.#expectedRefusal === undefined) break;
+        const waited = this.#queue.some(({ waiting }) => waiting.connection === event.connection);
+        if (this.#stopped || waited || this.#expectedRefusal === undefined) break;
         assert.deepEqual(rest, this.#expectedRefusal);
         break;
       }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import {
   createRandom,
   EventStream,
+  type LbEvent,
   NS_PER_S,
   Scheduler,
   type SchedulerOptions,
@@ -145,4 +146,26 @@ Deno.test("Scheduler.reconfigure() sets the mode that the file has changed, and 
   assert.deepEqual(modes(), ["drain", "maintenance", "ready"]);
   scheduler.reconfigure(optionsOf({ backends: [one!, two!, three!] }), 0);
   assert.deepEqual(modes(), ["ready", "maintenance", "ready"]);
+});
+
+Deno.test("Scheduler.reconfigure() to no probes brings up who was down, and says so", () => {
+  const events = new EventStream();
+  const told: LbEvent[] = [];
+  const options = optionsOf();
+  const scheduler = new Scheduler(options, events, createRandom(1));
+  for (const id of ["B1", "B2"]) scheduler.probed(id, true, 0, 0);
+  takeDown(scheduler, "B2");
+  events.subscribe(["backend_up"], (event) => told.push(event));
+  const healthCheck = { ...options.healthCheck, type: "none" };
+  scheduler.reconfigure(optionsOf({ healthCheck }), 7e6);
+  assert.deepEqual(scheduler.activeServers, ["B1", "B2", "B3"]);
+  assert.deepEqual(told, [
+    ...[["B2", ["B1", "B2"]], ["B3", ["B1", "B2", "B3"]]].map(([backend, active_servers]) => ({
+      type: "backend_up",
+      at_ms: 7,
+      backend,
+      probes: 0,
+      active_servers,
+    })),
+  ]);
 });

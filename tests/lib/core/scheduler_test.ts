@@ -168,7 +168,7 @@ Deno.test("Scheduler.setMode() takes a backend out and leaves what is on it", ()
 Deno.test("Scheduler.removeBackend() lets live connections end as they will", () => {
   const { scheduler } = schedulerOf({ backends: ["B1", "B2"], algorithm: "least-connections" });
   const lease = open(scheduler);
-  scheduler.removeBackend("B1");
+  scheduler.removeBackend("B1", 0);
   scheduler.addBackend({ id: "B1", weight: 1, backup: false });
   scheduler.probed("B1", true, 0, 0);
   assert.equal(scheduler.connectionCount.get("B1"), 0);
@@ -189,7 +189,7 @@ Deno.test("Scheduler.addBackend() gives one that takes over a name or a place no
   };
   assert.equal(picksUntilB1(), 5);
   assert.equal(picksUntilB1(), 10, "once in ten from then on");
-  scheduler.removeBackend("B1");
+  scheduler.removeBackend("B1", 0);
   const heir = scheduler.addBackend({ id: "B1", weight: 1, backup: false });
   assert.equal(heir.available, false, "not before it has been probed");
   scheduler.probed("B1", true, 0, 0);

@@ -136,11 +136,11 @@ Deno.test("removeBackend() ends its sessions, and nobody waits to return to it",
   visit(lab, "b");
   takeDown(lab.scheduler, "B2", 1);
   const moved = visit(lab, "b", 2);
-  lab.scheduler.removeBackend("B2");
+  lab.scheduler.removeBackend("B2", 0);
   lab.scheduler.addBackend({ id: "B2", weight: 1, backup: false });
   lab.scheduler.probed("B2", true, 3, 0);
   assert.equal(visit(lab, "b", 4), moved, "the new B2 is not the one that it waited for");
-  lab.scheduler.removeBackend(moved);
+  lab.scheduler.removeBackend(moved, 0);
   assert.equal(lab.scheduler.sessionMap.has("b"), false);
 });
 

@@ -201,3 +201,23 @@ Deno.test("Scheduler counts those who wait for limits.connections and for limits
   place.leave(0);
   queue("10.0.0.1").expire(0);
 });
+
+Deno.test("Scheduler turns away those who wait as soon as nobody can have room for them any more", () => {
+  for (const how of ["drain", "down", "gone"]) {
+    const { scheduler, settled, queue } = queueOf();
+    const lasting = open(scheduler);
+    open(scheduler);
+    queue("c");
+    const end = (id: string) => {
+      if (how === "drain") scheduler.setMode(id, "drain", 1);
+      else if (how === "down") takeDown(scheduler, id, 1);
+      else scheduler.removeBackend(id, 1);
+    };
+    const [first, second] = ["B1", "B2"];
+    end(first!);
+    assert.deepEqual(settled, [], "the other may have room yet");
+    end(second!);
+    assert.deepEqual(settled, ["c: no_backend_available"], how);
+    lasting.release("closed", 2);
+  }
+});
