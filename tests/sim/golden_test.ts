@@ -23,6 +23,7 @@ const GOLDEN: Readonly<Record<string, string>> = {
   "slow-start": "a7c82bb2de42b9e6",
   "busy-clients": "13cfb09cee9719f0",
   "waiting-room": "57af57b5dfb1c155",
+  "passive-ejection": "ab132113a1cb076c",
   "rolling-restart": "13037d570b48336d",
 };
 
