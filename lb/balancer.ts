@@ -5,6 +5,7 @@ import { certificateChanges, type Certificates } from "../lib/config/certificate
 import { difference } from "../lib/config/difference.ts";
 import type { Config } from "../lib/config/mod.ts";
 import {
+  type Arrival,
   assert,
   type Backend,
   childSeed,
@@ -14,6 +15,7 @@ import {
   type Lease,
   parseIp,
   type Refusal,
+  type RefusalReason,
   Scheduler,
   toMs,
   type Waiting,
@@ -63,6 +65,13 @@ const NOTHING: readonly Uint8Array[] = [];
 
 /** The client speaks for itself. */
 const NO_GREETING: Greeting = { rest: new Uint8Array(0) };
+
+/** A client that has said what comes before its own bytes. */
+interface Heard {
+  readonly client: Connection;
+  readonly greeting: Greeting;
+  readonly arrival: Arrival;
+}
 
 /**
  * The live balancer: accepts clients, asks the scheduler where each is to go, connects, and relays. All
@@ -252,24 +261,22 @@ export class Balancer {
   /** Owns the client from here on. Never rejects. */
   async #serve(tcp: Deno.TcpConn): Promise<void> {
     const own = addressOf(tcp.remoteAddr);
-    const greeting = this.#expectsGreeting(own) ? await this.#greet(tcp) : NO_GREETING;
-    if (greeting === undefined) {
-      closeIfOpen(tcp);
-      const reason = this.#stopping ? "stopping" : "bad_proxy_header";
-      this.scheduler.turnAway(own.host, reason, this.#now());
+    const speaksAtOnce = this.#serverContext === undefined && !this.#expectsGreeting(own);
+    const heard = speaksAtOnce
+      ? { client: tcp, greeting: NO_GREETING, arrival: undefined }
+      : await this.#hear(tcp, own);
+    if (heard === undefined) {
       this.#ended();
       return;
     }
+    const { client, greeting, arrival } = heard;
     const source = greeting.endpoints?.source ?? own;
-    const context = this.#serverContext;
-    const client = context === undefined
-      ? tcp
-      : await this.#secure(tcp, context, greeting.rest, source);
-    if (client === undefined) return;
     const asking = this.#keeper?.ask(source.host);
     if (asking !== undefined) await asking;
     const header = this.#header(tcp, greeting);
-    let held = this.scheduler.acquire(source.host, this.#now());
+    let held = arrival === undefined
+      ? this.scheduler.acquire(source.host, this.#now())
+      : arrival.acquire(this.#now());
     while (!("reason" in held)) {
       if (!held.granted) {
         held = await this.#roomFor(held);
@@ -336,36 +343,37 @@ export class Balancer {
     return address !== undefined && acceptFrom.some((prefix) => isIn(prefix, address));
   }
 
-  async #greet(client: Deno.TcpConn): Promise<Greeting | undefined> {
-    this.#greeting.add(client);
-    const greeting = await readGreeting(client, this.#config.proxyProtocol!.timeout);
-    this.#greeting.delete(client);
-    return this.#stopping ? undefined : greeting;
-  }
-
-  /** Does the client's TLS handshake; turns the client away if that fails. */
-  async #secure(
-    tcp: Deno.TcpConn,
-    context: ServerContext,
-    first: Uint8Array,
-    { host }: Address,
-  ): Promise<Connection | undefined> {
-    const { connections, waiting } = this.scheduler;
-    if (this.#greeting.size + connections + waiting >= this.#config.limits.connections) {
+  /** Hears a client's PROXY header and TLS handshake; undefined if it was turned away. */
+  async #hear(tcp: Deno.TcpConn, own: Address): Promise<Heard | undefined> {
+    const arrival = this.scheduler.arrive(own.host, this.#now());
+    if ("reason" in arrival) {
       tcp.close();
-      this.scheduler.turnAway(host, "connection_limit", this.#now());
-      this.#ended();
       return undefined;
     }
     this.#greeting.add(tcp);
-    const client = await acceptTls(tcp, context, first, this.#config.tls!.timeout);
+    const heard = await this.#greet(tcp, own, arrival);
     this.#greeting.delete(tcp);
-    if (!("tlsFailure" in client)) return client;
-    const now = this.#now();
-    if (this.#stopping) this.scheduler.turnAway(host, "stopping", now);
-    else this.scheduler.turnAway(host, "bad_tls_handshake", now, client.tlsFailure);
-    this.#ended();
-    return undefined;
+    if (heard === undefined) closeIfOpen(tcp);
+    return heard;
+  }
+
+  async #greet(tcp: Deno.TcpConn, own: Address, arrival: Arrival): Promise<Heard | undefined> {
+    const turnAway = (reason: RefusalReason, detail?: string) => {
+      if (this.#stopping) arrival.turnAway("stopping", this.#now());
+      else arrival.turnAway(reason, this.#now(), detail);
+      return undefined;
+    };
+    const greeting = this.#expectsGreeting(own)
+      ? await readGreeting(tcp, this.#config.proxyProtocol!.timeout)
+      : NO_GREETING;
+    if (greeting === undefined || this.#stopping) return turnAway("bad_proxy_header");
+    const source = greeting.endpoints?.source ?? own;
+    if (arrival.letIn(source.host, this.#now()) !== undefined) return undefined;
+    const context = this.#serverContext;
+    if (context === undefined) return { client: tcp, greeting, arrival };
+    const client = await acceptTls(tcp, context, greeting.rest, this.#config.tls!.timeout);
+    if ("tlsFailure" in client) return turnAway("bad_tls_handshake", client.tlsFailure);
+    return { client, greeting, arrival };
   }
 
   /** By which a backend hears where the client comes from; undefined if it is not to. */

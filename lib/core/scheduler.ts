@@ -5,6 +5,7 @@ import {
   type PickTrace,
 } from "./algorithms/mod.ts";
 import { Admission } from "./admission.ts";
+import { Arrival } from "./arrival.ts";
 import { assert } from "./assert.ts";
 import { Backend, type BackendMode, type BackendOptions } from "./backend.ts";
 import { clientKey } from "./client_key.ts";
@@ -32,7 +33,7 @@ const SLOW_START_STEPS = 20;
  * `connectionCount`, `sessionMap`. Pure: it does no I/O, owns no clock and no timer, and takes its
  * randomness from the outside. The live balancer and the simulator drive this same class.
  *
- * A driver calls `acquire` for each client, ends the lease it gets exactly once, and reports each
+ * A driver calls `acquire` for each client (`arrive`, if it has to hear it first), ends the lease it gets exactly once, and reports each
  * probe by `probed`. If clients may wait, it also keeps their timeouts.
  */
 export class Scheduler {
@@ -49,6 +50,8 @@ export class Scheduler {
   #admission: Admission | undefined;
   readonly #queue = new WaitQueue();
   #connections = 0;
+  /** Those that have connected, and have something to say before they acquire. */
+  #arriving = 0;
   #lastConnection = 0;
   #lastAnyway = 0;
   #stopping = false;
@@ -347,18 +350,74 @@ export class Scheduler {
     if (this.#stopping) return this.#refuse("stopping", connection, client, 0, now);
     const unwelcome = this.#admission?.refusal(client, now);
     if (unwelcome !== undefined) return this.#refuse(unwelcome, connection, client, 0, now);
-    if (this.#connections + this.#queue.size >= this.#options.limits.connections) {
-      return this.#refuse("connection_limit", connection, client, 0, now);
-    }
+    if (this.#isAtLimit()) return this.#refuse("connection_limit", connection, client, 0, now);
+    return this.#place(connection, client, now, trace);
+  }
+
+  /**
+   * A client has connected that has something to say before it can be sent on.
+   *
+   * @param client Its address, or that of the proxy which is to say it.
+   */
+  arrive(client: string, now: Nanoseconds): Arrival | Refusal {
+    const connection = ++this.#lastConnection;
+    if (this.#stopping) return this.#refuse("stopping", connection, client, 0, now);
+    if (this.#isAtLimit()) return this.#refuse("connection_limit", connection, client, 0, now);
+    this.#arriving++;
+    return new Arrival(this, connection, client);
+  }
+
+  /** @internal */
+  _letIn(arrival: Arrival, now: Nanoseconds): Refusal | undefined {
+    const { client } = arrival;
+    const unwelcome = this.#admission?.refusal(client, now);
+    if (unwelcome !== undefined) return this._turnedAway(arrival, unwelcome, now);
+    this.#admission?.opened(client, now);
+    arrival.admission = this.#admission;
+    return undefined;
+  }
+
+  /** @internal */
+  _arrived(arrival: Arrival, now: Nanoseconds): Lease | Waiting | Refusal {
+    if (this.#stopping) return this._turnedAway(arrival, "stopping", now);
+    const { connection, client } = arrival;
+    this.#leave(arrival);
+    return this.#place(connection, client, now);
+  }
+
+  /** @internal */
+  _turnedAway(
+    arrival: Arrival,
+    reason: RefusalReason,
+    now: Nanoseconds,
+    detail?: string,
+  ): Refusal {
+    const { connection, client } = arrival;
+    this.#leave(arrival);
+    return this.#refuse(reason, connection, client, 0, now, detail);
+  }
+
+  #leave({ admission, client }: Arrival): void {
+    this.#arriving--;
+    admission?.closed(client);
+  }
+
+  #isAtLimit(): boolean {
+    const { connections } = this.#options.limits;
+    return this.#connections + this.#queue.size + this.#arriving >= connections;
+  }
+
+  /** A backend for a client that may come in, or a place in the queue. */
+  #place(
+    connection: number,
+    client: string,
+    now: Nanoseconds,
+    trace?: PickTrace,
+  ): Lease | Waiting | Refusal {
     if (this.#passing.size > 0) this.#passTime(now);
     if (this.#queue.size > 0) this.#serveWaiting(now);
     return this.#grant(connection, client, undefined, now, trace) ??
       this.#wait(connection, client, undefined, now);
-  }
-
-  /** The driver found that a client cannot be served before it could ask for it. */
-  turnAway(client: string, reason: RefusalReason, now: Nanoseconds, detail?: string): Refusal {
-    return this.#refuse(reason, ++this.#lastConnection, client, 0, now, detail);
   }
 
   /**

@@ -325,6 +325,26 @@ Deno.test("Balancer refuses a malformed, an oversized and a slow PROXY header wi
   assert.equal(await tell(address, PROXIED), "hello");
 });
 
+Deno.test("Balancer counts connections whose PROXY header is awaited in its limit", async () => {
+  await using one = new TestServer(echo);
+  await using lab = await balance([one.address], {
+    limits: { connections: 2 },
+    proxyProtocol: { acceptFrom: FROM_LOOPBACK, timeout: 600 * NS_PER_S, send: "off" },
+  });
+  const { host, port } = lab.balancer.address;
+  {
+    using _first = await Deno.connect({ hostname: host, port });
+    using _second = await Deno.connect({ hostname: host, port });
+    using third = await Deno.connect({ hostname: host, port });
+    assert.equal((await readAll(third)).length, 0);
+    assert.deepEqual(lab.of("connection_refused").map(({ reason }) => reason), [
+      "connection_limit",
+    ]);
+  }
+  await eventually(() => lab.of("connection_refused").length === 3, "both are gone");
+  assert.equal(await tell(lab.balancer.address, PROXIED), "hello");
+});
+
 Deno.test("Balancer tells its backends where a client comes from", async () => {
   await using one = new TestServer(echo);
   for (const acceptFrom of [[], FROM_LOOPBACK]) {

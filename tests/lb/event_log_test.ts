@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { logEvents } from "../../lb/event_log.ts";
 import { StatusReporter } from "../../lb/status.ts";
-import { EventStream, NS_PER_S, parsePrefix } from "../../lib/core/mod.ts";
+import { Arrival, EventStream, NS_PER_S, parsePrefix } from "../../lib/core/mod.ts";
 import { logger, type LogOptions, startLogging, stopLogging } from "../../lib/log.ts";
 import { granted, open, schedulerOf, takeDown, waiting } from "../support/scheduling.ts";
 
@@ -168,7 +168,9 @@ Deno.test("logEvents() says once a second what is wrong with TLS handshakes", ()
   const { scheduler, events } = schedulerOf({});
   const end = logEvents(events, logger("lb"), { connections: true });
   for (let i = 0; i < 10; i++) {
-    scheduler.turnAway("10.0.0.9", "bad_tls_handshake", i * 1e6, "the client hung up");
+    const arrival = scheduler.arrive("10.0.0.9", i * 1e6);
+    assert.ok(arrival instanceof Arrival);
+    arrival.turnAway("bad_tls_handshake", i * 1e6, "the client hung up");
   }
   end();
   stopLogging();

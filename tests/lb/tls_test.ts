@@ -209,6 +209,33 @@ Deno.test("Balancer counts TLS handshakes under way in its limit of connections"
   assert.equal(await askTls(lab.balancer.address, "again"), "again");
 });
 
+Deno.test("Balancer does no TLS handshake with a client that is not let in", async () => {
+  await using one = new TestServer(say("B1"));
+  const deny = [{ groups: [0, 0, 0, 0, 0, 0xffff, 0x7f00, 0], bits: 104 }];
+  await using lab = await terminate(one, { deny });
+  await assert.rejects(connectTls(lab.balancer.address));
+  assert.deepEqual(lab.of("connection_refused").map(({ reason }) => reason), ["denied"]);
+});
+
+Deno.test("Balancer counts TLS handshakes under way in the limits of each client", async () => {
+  await using one = new TestServer(say("B1"));
+  await using lab = await terminate(one, {
+    limits: { connections: 100, perClient: { connections: 2 } },
+    tls: { ...TLS, timeout: 600 * NS_PER_S },
+  });
+  const { host, port } = lab.balancer.address;
+  using _first = await Deno.connect({ hostname: host, port });
+  {
+    using _second = await Deno.connect({ hostname: host, port });
+    await assert.rejects(connectTls(lab.balancer.address));
+    assert.deepEqual(lab.of("connection_refused").map(({ reason }) => reason), [
+      "client_connection_limit",
+    ]);
+  }
+  await eventually(() => lab.of("connection_refused").length === 2, "the second is gone");
+  assert.equal(await askTls(lab.balancer.address), "B1");
+});
+
 Deno.test("Balancer ends a TLS handshake that is under way when it stops", async () => {
   await using one = new TestServer(say("B1"));
   const lab = await terminate(one, { tls: { ...TLS, timeout: 600 * NS_PER_S } });
