@@ -82,6 +82,8 @@ export class Balancer {
   readonly address: Address;
   readonly scheduler: Scheduler;
   #config: Config;
+  /** What needs a restart to change is as it says. */
+  readonly #started: Config;
   readonly #events: EventStream;
   readonly #now: Clock;
   readonly #listener: Deno.TcpListener;
@@ -146,6 +148,7 @@ export class Balancer {
     listener: Deno.TcpListener,
   ) {
     this.#config = config;
+    this.#started = config;
     this.#events = options.events;
     this.#now = options.now;
     this.scheduler = scheduler;
@@ -179,7 +182,7 @@ export class Balancer {
    */
   async reload(config: Config, certificates: Certificates = {}): Promise<void> {
     const before = this.#config;
-    const { changes: settings, ignored } = difference(before, config);
+    const { changes: settings, ignored } = difference(before, config, this.#started);
     const replaced = certificateChanges(this.#certificates, certificates);
     const changes = [...settings, ...replaced];
     const context = serverContextOf(config, certificates);
@@ -197,11 +200,8 @@ export class Balancer {
     }
     this.scheduler.reconfigure({ ...config, explainEvery: this.#explainEvery }, this.#now());
     this.#addresses = addresses;
-    this.#config = { ...config, listen: before.listen, log: before.log };
-    if (config.sticky !== undefined) {
-      this.#config.sticky = { ...config.sticky, store: before.sticky?.store ?? "memory" };
-      this.#keeper?.configure(config.sticky);
-    }
+    this.#config = config;
+    if (config.sticky !== undefined) this.#keeper?.configure(config.sticky);
     if (config.timeouts.connect !== before.timeouts.connect) {
       this.#formerDialers.push(this.#dialer);
       this.#dialer = new Dialer(config.timeouts.connect);

@@ -24,23 +24,26 @@ type Written = Readonly<Record<string, unknown>> & {
 type Group = Readonly<Record<string, unknown>>;
 type Backend = Group & { readonly id: string; readonly address: string };
 
-/** How a configuration differs from the one before, in the words in which it is written. */
-export function difference(before: Config, after: Config): Difference {
-  const [had, has] = [before, after].map((config) =>
+/**
+ * How a configuration differs from the one before, in the words in which it is written.
+ *
+ * @param started The configuration with which the balancer was started: what needs a restart is as it says.
+ */
+export function difference(before: Config, after: Config, started = before): Difference {
+  const [had, has, runs] = [before, after, started].map((config) =>
     z.encode(configSchema, snakeKeys(config) as z.output<typeof configSchema>) as Written
-  ) as [Written, Written];
-  const keys = keysOf(had, has);
-  const lines = (keys: readonly string[]) =>
-    keys.flatMap((key) => changed(key, had[key], has[key]));
+  ) as [Written, Written, Written];
+  const keys = keysOf(had, has).filter((key) => ![...APART, ...NEEDS_RESTART].includes(key));
   return {
     changes: [
       ...backendChanges(had.backends, has.backends),
-      ...lines(keys.filter((key) => ![...APART, ...NEEDS_RESTART].includes(key))),
+      ...keys.flatMap((key) => changed(key, had[key], has[key])),
       ...changed("sticky", withoutStore(had), withoutStore(has)),
     ],
     ignored: [
-      ...lines(keys.filter((key) => NEEDS_RESTART.includes(key))),
-      ...changed("sticky.store", storeOf(had), storeOf(has)),
+      ...NEEDS_RESTART.flatMap((key) => changed(key, runs[key], has[key])),
+      // While clients do not stick, nothing is kept anywhere.
+      ...has.sticky === undefined ? [] : changed("sticky.store", storeOf(runs), storeOf(has)),
     ],
   };
 }

@@ -277,3 +277,28 @@ Deno.test("Balancer.reload() says that another store needs a restart, and goes o
   }
   await Deno.remove(directory, { recursive: true });
 });
+
+Deno.test("Balancer.reload() goes on with its store when sticky is taken out and put back", async () => {
+  const directory = await Deno.makeTempDir();
+  await using backends = servers();
+  const store = { sqlite: `${directory}/sessions.db` };
+  {
+    await using lab = await balanceBy(backends.all, store);
+    const { sticky, ...without } = lab.config;
+    for (const config of [without, lab.config]) await lab.balancer.reload(config);
+    const other = { ...lab.config, sticky: { ...sticky!, store: "memory" as const } };
+    for (const config of [without, other]) await lab.balancer.reload(config);
+    assert.deepEqual(lab.of("config_reloaded").map(({ ignored }) => ignored), [
+      [],
+      [],
+      [],
+      [`sticky.store: {sqlite: ${store.sqlite}} → memory`],
+    ]);
+    await lab.ask("203.0.113.1");
+  }
+  {
+    await using lab = await balanceBy(backends.all, store);
+    assert.equal(lab.balancer.scheduler.sessionCount, 1);
+  }
+  await Deno.remove(directory, { recursive: true });
+});

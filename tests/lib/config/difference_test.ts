@@ -91,4 +91,9 @@ Deno.test("difference() tells that another session store needs a restart, and te
   ]);
   assert.match(difference(off, of("memory")).changes.join(), /^sticky: off → \{.*ttl: 1m/);
   assert.deepEqual(difference(off, of("memory")).ignored, []);
+  assert.deepEqual(difference(before, off).ignored, []);
+  assert.deepEqual(difference(off, before, before).ignored, []);
+  assert.deepEqual(difference(off, of("memory"), before).ignored, [
+    "sticky.store: {redis: redis://:******@one:6379/0, timeout: 50ms} → memory",
+  ]);
 });
