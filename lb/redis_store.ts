@@ -37,6 +37,8 @@ export class RedisStore implements SessionStore {
   #client: RedisClientType | undefined;
   /** Why the connection broke, if it did. */
   #broken: unknown;
+  /** How often it was closed: what began before comes too late. */
+  #closes = 0;
 
   constructor(address: RedisAddress, readTimeout: Nanoseconds) {
     this.#address = address;
@@ -47,9 +49,11 @@ export class RedisStore implements SessionStore {
   open(): Promise<readonly StoredSession[]> {
     return this.#attempt(async () => {
       this.close();
+      const closes = this.#closes;
       const { host, port, tls, database, username, password } = this.#address;
       // Whoever keeps no sessions in Redis does not pay for the client.
       const { createClient } = await import("@redis/client");
+      if (this.#closes !== closes) throw new Error("closed");
       const client = createClient({
         socket: { host, port, reconnectStrategy: false, ...tls && { tls } },
         database,
@@ -66,6 +70,10 @@ export class RedisStore implements SessionStore {
       client.on("error", (error) => {
         if (this.#client === client) this.#broken = error;
       });
+      // While it connects, it has no socket that could be closed.
+      client.on("connect", () => {
+        if (this.#client !== client) client.destroy();
+      });
       await client.connect();
       // A server that is stopped still has its connections accepted, by its kernel.
       await client.ping();
@@ -73,13 +81,13 @@ export class RedisStore implements SessionStore {
     });
   }
 
-  read(key: string): Promise<StoredSession | undefined> {
+  read(key: string, nowMs: number): Promise<StoredSession | undefined> {
     return this.#attempt(async () => {
       const value = await this.#connected.get(REDIS_PREFIX + key).catch(unlessOfAnotherType);
       const [, changedAt, backend, home] = /^(\d+) (\S+) (\S+)$/.exec(value ?? "") ?? [];
       if (backend === undefined || home === undefined) return undefined;
       // It is asked for because its client is here.
-      return { key, backend, home, changedAt: Number(changedAt), usedAt: Date.now() };
+      return { key, backend, home, changedAt: Number(changedAt), usedAt: nowMs };
     });
   }
 
@@ -97,6 +105,7 @@ export class RedisStore implements SessionStore {
   }
 
   close(): void {
+    this.#closes++;
     const client = this.#client;
     this.#client = undefined;
     this.#broken = undefined;

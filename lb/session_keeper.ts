@@ -131,7 +131,8 @@ export class SessionKeeper {
     this.#asking++;
     const before = this.#failures;
     try {
-      const stored = await within(this.#store.read(key), timeout, this.#doneAsking.signal);
+      const reading = this.#store.read(key, this.#wall(this.#now()));
+      const stored = await within(reading, timeout, this.#doneAsking.signal);
       if (stored !== undefined) this.#scheduler.adopt(this.#record(stored), this.#now());
     } catch (error) {
       if (!this.#doneAsking.signal.aborted && this.#failures === before) this.#fail(error);

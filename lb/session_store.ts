@@ -46,8 +46,12 @@ export interface SessionStore {
    * none if other balancers write to it, too.
    */
   open(rules: StoreRules): Promise<readonly StoredSession[]>;
-  /** The session with this key. */
-  read(key: string): Promise<StoredSession | undefined>;
+  /**
+   * The session with this key.
+   *
+   * @param nowMs The wall clock, in milliseconds.
+   */
+  read(key: string, nowMs: number): Promise<StoredSession | undefined>;
   /** Keeps sessions. If other balancers write to it, too: except where it knows a later change. */
   write(sessions: readonly StoredSession[], rules: StoreRules): Promise<void>;
   /** Lets go of it at once; what is under way may fail. */

@@ -14,10 +14,12 @@ function session(key: string, backend: string, changedAt: number): StoredSession
   return { key, backend, home: "B9", changedAt, usedAt: Date.now() };
 }
 
-/** What is known of a session, but for when it was used. */
-async function found(store: RedisStore, key: string) {
-  const { usedAt: _, ...rest } = await store.read(key) ?? {};
-  return rest;
+/** When sessions are asked for. */
+const NOW = 5_000_000;
+
+/** What is known of a session. */
+function found(store: RedisStore, key: string) {
+  return store.read(key, NOW);
 }
 
 /** A store that a test lets go of. */
@@ -33,10 +35,16 @@ testWithRedis("RedisStore shares sessions with other balancers", async () => {
   assert.deepEqual(await one.open(), []);
   await two.open();
   assert.equal(one.name, `Redis at 127.0.0.1:${redis.address.port}`);
-  assert.equal(await two.read("a"), undefined);
+  assert.equal(await two.read("a", NOW), undefined);
   await one.write([session("a", "B1", 1000), session("2001:db8::/64", "B2", 1000)], rulesNow());
-  assert.deepEqual(await found(two, "a"), { key: "a", backend: "B1", home: "B9", changedAt: 1000 });
-  assert.equal((await two.read("2001:db8::/64"))?.backend, "B2");
+  assert.deepEqual(await found(two, "a"), {
+    key: "a",
+    backend: "B1",
+    home: "B9",
+    changedAt: 1000,
+    usedAt: NOW,
+  });
+  assert.equal((await two.read("2001:db8::/64", NOW))?.backend, "B2");
 });
 
 testWithRedis("RedisStore keeps the later of two changes, whoever comes first", async () => {
@@ -45,15 +53,16 @@ testWithRedis("RedisStore keeps the later of two changes, whoever comes first", 
   await store.open();
   await store.write([session("a", "B1", 1000)], rulesNow());
   await store.write([session("a", "B2", 999)], rulesNow());
-  assert.equal((await store.read("a"))?.backend, "B1");
+  assert.equal((await store.read("a", NOW))?.backend, "B1");
   await store.write([session("a", "B3", 1000)], rulesNow());
-  assert.equal((await store.read("a"))?.backend, "B1");
+  assert.equal((await store.read("a", NOW))?.backend, "B1");
   await store.write([session("a", "B4", 1001)], rulesNow());
   assert.deepEqual(await found(store, "a"), {
     key: "a",
     backend: "B4",
     home: "B9",
     changedAt: 1001,
+    usedAt: NOW,
   });
 });
 
@@ -73,7 +82,9 @@ testWithRedis(
     await store.write([{ ...session("a", "B1", 1), usedAt: rules.nowMs - 30_000 }], rules);
     assert.ok(await left() > 50_000);
     await store.write([{ ...session("b", "B1", 1), usedAt: rules.nowMs - 60_000 + 1 }], rules);
-    for (let tries = 0; await store.read("b") !== undefined; tries++) assert.ok(tries < 10_000);
+    for (let tries = 0; await store.read("b", NOW) !== undefined; tries++) {
+      assert.ok(tries < 10_000);
+    }
   },
 );
 
@@ -83,11 +94,11 @@ testWithRedis("RedisStore leaves alone what is not a session", async () => {
   await store.open();
   await redis.command("rpush", `${REDIS_PREFIX}a`, "x");
   await redis.command("set", `${REDIS_PREFIX}b`, "x");
-  assert.equal(await store.read("a"), undefined);
-  assert.equal(await store.read("b"), undefined);
+  assert.equal(await store.read("a", NOW), undefined);
+  assert.equal(await store.read("b", NOW), undefined);
   await store.write([session("a", "B1", 1), session("b", "B1", 1)], rulesNow());
   assert.equal(await redis.command("lrange", `${REDIS_PREFIX}a`, "0", "-1"), "x");
-  assert.equal((await store.read("b"))?.backend, "B1");
+  assert.equal((await store.read("b", NOW))?.backend, "B1");
 });
 
 testWithRedis("RedisStore takes a password and a database, and says no password", async () => {
@@ -117,19 +128,19 @@ testWithRedis(
     await store.open();
     await store.write([session("a", "B1", 1)], rulesNow());
     await redis.kill();
-    await assert.rejects(store.read("a"), /connection lost/);
+    await assert.rejects(store.read("a", NOW), /connection lost/);
     await assert.rejects(store.write([session("a", "B1", 1)], rulesNow()), /connection lost/);
     await assert.rejects(store.open(), /connection refused/);
     await redis.start();
     await store.open();
-    assert.equal(await store.read("a"), undefined);
+    assert.equal(await store.read("a", NOW), undefined);
   },
 );
 
 Deno.test("RedisStore says what is wrong when nobody is there", async () => {
   const store = new RedisStore({ ...deadAddress(), tls: false, database: 0 }, NS_PER_S);
   await assert.rejects(store.open(), /^Error: connection refused$/);
-  await assert.rejects(store.read("a"), /not connected|connection/);
+  await assert.rejects(store.read("a", NOW), /not connected|connection/);
   store.close();
 });
 
@@ -143,6 +154,29 @@ Deno.test("RedisStore.close() gives up a server that does not answer", async () 
   await eventually(() => silent.accepted === 1, "it is connected");
   store.close();
   assert.match(String(await over), /connection lost/);
+});
+
+Deno.test("RedisStore.close() lets nothing connect, and closes what connects too late", async () => {
+  let open = 0;
+  await using silent = new TestServer(async (connection) => {
+    open++;
+    while (await connection.read(new Uint8Array(100)) !== null);
+    open--;
+  });
+  const store = new RedisStore({ ...silent.address, tls: false, database: 0 }, NS_PER_S);
+  let said = "";
+  store.open().catch(({ message }: Error) => said = message);
+  store.close();
+  await eventually(() => said === "closed", "it gives up");
+  assert.equal(silent.accepted, 0);
+  // Wherever it may be in its connect.
+  for (let turns = 0; turns < 20; turns++) {
+    const opening = assert.rejects(store.open());
+    for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+    store.close();
+    await opening;
+  }
+  await eventually(() => open === 0, "no connection is left");
 });
 
 testWithRedis("RedisStore speaks TLS, and only with whom it can verify", async () => {
