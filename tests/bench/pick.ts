@@ -1,8 +1,8 @@
 /**
  * What a pick costs: `deno run tests/bench/pick.ts`.
  *
- * In a steady state, each connection is picked for, counted, and the oldest of those open ends: the time
- * per connection is what an algorithm costs the balancer, upkeep included. In brackets the ratio to
+ * In a steady state, each connection is picked for, counted and answered, and the oldest of those open
+ * ends: the time per connection is what an algorithm costs the balancer, upkeep included. In brackets the ratio to
  * finding the least loaded by a plain scan over an array, in the same run.
  */
 import {
@@ -12,6 +12,8 @@ import {
   type Candidate,
   createAlgorithm,
   createRandom,
+  NS_PER_MS,
+  NS_PER_US,
 } from "../../lib/core/mod.ts";
 
 const SIZES = [3, 10, 100, 1000];
@@ -21,6 +23,9 @@ const OPEN_PER_BACKEND = 4;
 
 /** Addresses are there before the clock starts: making them is not what is measured. */
 const CLIENTS = Array.from({ length: 1024 }, (_, i) => `192.168.${i >> 8}.${i & 255}`);
+/** From one connection to the next, and until each is answered. */
+const INTERVAL = 10 * NS_PER_US;
+const LATENCIES = CLIENTS.map((_, i) => (1 + i % 7) * NS_PER_MS);
 
 interface Counted extends Candidate {
   inFlight: number;
@@ -62,12 +67,13 @@ function candidates(count: number, heaviest: number): Counted[] {
   }));
 }
 
-/** Connections that come and go: the oldest ends whenever a new one is picked for. */
+/** Connections that come, are answered and go: the oldest ends whenever a new one is picked for. */
 class Traffic {
   readonly #algorithm: Algorithm;
   readonly #open: Counted[];
   #oldest = 0;
   #client = 0;
+  #now = 0;
 
   constructor(algorithm: Algorithm, backends: readonly Counted[]) {
     this.#algorithm = algorithm;
@@ -87,9 +93,12 @@ class Traffic {
   }
 
   #connect(): Counted {
-    const picked = this.#algorithm.pick(CLIENTS[this.#client++ & 1023]!, 0) as Counted;
+    const client = this.#client++ & 1023;
+    this.#now += INTERVAL;
+    const picked = this.#algorithm.pick(CLIENTS[client]!, this.#now) as Counted;
     picked.inFlight++;
     this.#algorithm.loadChanged?.(picked);
+    this.#algorithm.answered?.(picked, LATENCIES[client]!, this.#now);
     return picked;
   }
 }

@@ -21,7 +21,7 @@ const GOLDEN: Readonly<Record<string, string>> = {
   "returned-server": "9d8d79db84774ffa",
   "coordinated-omission": "eed0795b1dabbe78",
   "slow-start": "a7c82bb2de42b9e6",
-  "busy-clients": "13cfb09cee9719f0",
+  "busy-clients": "49fe1fada8432083",
   "waiting-room": "57af57b5dfb1c155",
   "passive-ejection": "ab132113a1cb076c",
   "rolling-restart": "13037d570b48336d",

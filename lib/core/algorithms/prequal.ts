@@ -53,8 +53,12 @@ export class Prequal implements Algorithm {
   readonly #latencies: PeakAverage[] = [];
   /** The pool, oldest first; behind its end are answers to be overwritten. */
   readonly #pool: Probe[] = [];
-  readonly #loads: Float64Array;
   #pooled = 0;
+  /** How many are pooled at most, and how often each may be used, with so many backends as there are. */
+  #capacity = 2;
+  #uses = 1;
+  /** For the quantile: the loads in the pool, sorted. */
+  readonly #loads: Float64Array;
   #members = 0;
   #dropWorst = false;
 
@@ -66,13 +70,13 @@ export class Prequal implements Algorithm {
   }
 
   add(candidate: Candidate): void {
-    this.#members++;
+    this.#resize(this.#members + 1);
     this.#latencies[candidate.index] = new PeakAverage(LATENCY_DECAY);
     this.#lottery.update(candidate);
   }
 
   remove(candidate: Candidate): void {
-    this.#members--;
+    this.#resize(this.#members - 1);
     this.#lottery.takeOut(candidate);
     for (let i = this.#pooled - 1; i >= 0; i--) {
       if (this.#pool[i]!.candidate === candidate) this.#drop(i);
@@ -89,45 +93,46 @@ export class Prequal implements Algorithm {
 
   pick(_client: string, now: Nanoseconds, trace?: PickTrace): Candidate | undefined {
     this.#dropUnfit(now);
-    const chosen = this.#choose(trace);
-    const picked = chosen?.candidate ?? this.#lottery.draw();
+    const at = this.#choose(trace);
+    const picked = at < 0 ? this.#lottery.draw() : this.#pool[at]!.candidate;
     if (picked === undefined) return undefined;
-    if (chosen === undefined && trace !== undefined) {
+    if (at < 0 && trace !== undefined) {
       this.#lottery.forEach((candidate, chance) => trace.considered(candidate, chance));
       trace.decided("fewer than two probe results: drawn at random, in proportion to weight");
     }
-    if (chosen !== undefined) {
+    if (at >= 0) {
+      const chosen = this.#pool[at]!;
       // It will have one more when the next client looks at the same answer.
       chosen.inFlight++;
       chosen.uses--;
-      if (chosen.uses <= 0) this.#drop(this.#pool.indexOf(chosen));
+      if (chosen.uses <= 0) this.#drop(at);
     }
     this.#dropOne();
     for (let i = 0; i < this.#options.probes; i++) this.#probe(now);
     return picked;
   }
 
-  #choose(trace?: PickTrace): Probe | undefined {
-    if (this.#pooled < 2) return undefined;
+  /** The place in the pool of the answer to go by; −1 if there are too few. */
+  #choose(trace?: PickTrace): number {
+    if (this.#pooled < 2) return -1;
     const hot = this.#hotAbove();
-    let best: Probe | undefined;
-    let bestIsCold = false;
+    let best = -1;
+    let bestLatency = Infinity;
+    let bestLoad = Infinity;
     for (let i = 0; i < this.#pooled; i++) {
       const probe = this.#pool[i]!;
-      const isCold = loadOf(probe) <= hot;
-      trace?.considered(probe.candidate, isCold ? probe.latency : loadOf(probe));
-      if (best !== undefined && bestIsCold && !isCold) continue;
-      const better = best === undefined || isCold !== bestIsCold ||
-        (isCold
-          ? probe.latency < best.latency ||
-            (probe.latency === best.latency && loadOf(probe) < loadOf(best))
-          : loadOf(probe) < loadOf(best));
-      if (!better) continue;
-      best = probe;
-      bestIsCold = isCold;
+      const load = loadOf(probe);
+      const isCold = load <= hot;
+      // As if a hot one never answered: any cold one goes before it, and among hot ones the load decides.
+      const latency = isCold ? probe.latency : Infinity;
+      trace?.considered(probe.candidate, isCold ? latency : load);
+      if (latency > bestLatency || (latency === bestLatency && load >= bestLoad)) continue;
+      best = i;
+      bestLatency = latency;
+      bestLoad = load;
     }
     trace?.decided(
-      bestIsCold
+      bestLatency < Infinity
         ? `least latency among those with at most ${hot} in flight`
         : "all are hot: least in flight",
     );
@@ -136,9 +141,14 @@ export class Prequal implements Algorithm {
 
   /** The number in flight above which a backend is hot. */
   #hotAbove(): number {
-    const loads = this.#loads.subarray(0, this.#pooled);
-    for (let i = 0; i < this.#pooled; i++) loads[i] = loadOf(this.#pool[i]!);
-    loads.sort();
+    const loads = this.#loads;
+    // By insertion: there are few, and most are level.
+    for (let i = 0; i < this.#pooled; i++) {
+      const load = loadOf(this.#pool[i]!);
+      let at = i;
+      for (; at > 0 && loads[at - 1]! > load; at--) loads[at] = loads[at - 1]!;
+      loads[at] = load;
+    }
     return loads[Math.floor(HOT_QUANTILE * (this.#pooled - 1))]!;
   }
 
@@ -154,8 +164,12 @@ export class Prequal implements Algorithm {
     if (this.#pooled === 0) return;
     let worst = 0;
     if (this.#dropWorst) {
+      let worstLoad = loadOf(this.#pool[0]!);
       for (let i = 1; i < this.#pooled; i++) {
-        if (loadOf(this.#pool[i]!) > loadOf(this.#pool[worst]!)) worst = i;
+        const load = loadOf(this.#pool[i]!);
+        if (load <= worstLoad) continue;
+        worst = i;
+        worstLoad = load;
       }
     }
     this.#dropWorst = !this.#dropWorst;
@@ -165,8 +179,7 @@ export class Prequal implements Algorithm {
   #probe(now: Nanoseconds): void {
     const candidate = this.#lottery.draw();
     if (candidate === undefined) return;
-    const capacity = this.#capacity;
-    while (this.#pooled >= capacity) this.#drop(0);
+    while (this.#pooled >= this.#capacity) this.#drop(0);
     const probe = this.#pool[this.#pooled] ??= {
       candidate,
       inFlight: 0,
@@ -178,27 +191,25 @@ export class Prequal implements Algorithm {
     probe.inFlight = candidate.inFlight;
     probe.latency = this.#latencies[candidate.index]!.at(now);
     probe.takenAt = now;
-    probe.uses = this.#uses(capacity);
+    // The whole part, and by lot one more.
+    probe.uses = Math.ceil(this.#uses - this.#random.next());
     this.#pooled++;
   }
 
-  get #capacity(): number {
-    return Math.max(2, Math.min(this.#options.pool, Math.floor(this.#members / 2)));
-  }
-
-  /** How often an answer may be used: the whole part, and by lot one more. */
-  #uses(capacity: number): number {
-    const left = (1 - capacity / this.#members) * this.#options.probes - 1;
-    const reuse = left > 0 ? Math.max(1, (1 + SURPLUS) / left) : 1;
-    return Math.floor(reuse) + (this.#random.next() < reuse % 1 ? 1 : 0);
+  #resize(members: number): void {
+    this.#members = members;
+    this.#capacity = Math.max(2, Math.min(this.#options.pool, Math.floor(members / 2)));
+    const left = (1 - this.#capacity / members) * this.#options.probes - 1;
+    this.#uses = left > 0 ? Math.max(1, (1 + SURPLUS) / left) : 1;
   }
 
   /** Takes an answer out. Its object goes behind the end, to be used again. */
   #drop(at: number): void {
     const pool = this.#pool;
     const dropped = pool[at]!;
-    pool.copyWithin(at, at + 1, this.#pooled);
-    pool[--this.#pooled] = dropped;
+    this.#pooled--;
+    for (let i = at; i < this.#pooled; i++) pool[i] = pool[i + 1]!;
+    pool[this.#pooled] = dropped;
   }
 }
 

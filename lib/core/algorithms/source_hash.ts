@@ -6,11 +6,12 @@ import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
 interface Group {
   readonly weight: number;
   readonly candidates: Candidate[];
-  readonly hashes: number[];
+  /** Of their ids. */
+  hashes: Int32Array;
 }
 
-/** Hashes are whole numbers below this. */
-const HASHES = 2 ** 32;
+/** The least number of 32 bits. Not −∞, which would make the search one among fractions. */
+const LOWEST = -(2 ** 31);
 
 /**
  * `source-hash`: rendezvous hashing, also called highest random weight. Each client ranks all backends in
@@ -19,7 +20,8 @@ const HASHES = 2 ** 32;
  *
  * Rule: maximise `−weight_i / ln(h_i)`, where `h_i` in (0, 1) is the hash of client and backend id. Among
  * equal weights that is the highest `h_i`, so only the best of each weight needs a logarithm. A pick looks
- * at everybody: O(n).
+ * at everybody: O(n). Hence `h_i` is cheap: `(hash(id) xor hash(client)) · m` in 32 bits with a sign, where
+ * `m` is odd and the client's own.
  *
  * Source: D. Thaler, C. V. Ravishankar, "Using name-based mappings to increase hit rates", 1998; Traefik,
  * `hrw.go`.
@@ -58,16 +60,18 @@ export class SourceHash implements Algorithm {
     const bound = this.#bound;
     if (bound.available === 0) return undefined;
     const clientHash = hashText(client);
+    const multiplier = multiplierOf(clientHash);
     let best: Candidate | undefined;
     let bestScore = -Infinity;
     for (const { weight, candidates, hashes } of this.#groups) {
       let first: Candidate | undefined;
-      let highest = -1;
-      for (let i = 0; i < hashes.length; i++) {
-        const hash = scramble(hashes[i]! ^ clientHash);
-        if (hash < highest) continue;
+      let highest = LOWEST;
+      for (let i = 0;; i++) {
+        i = findAtLeast(highest, hashes, i, clientHash, multiplier);
+        if (i === hashes.length) break;
         const candidate = candidates[i]!;
         if (!bound.admits(candidate)) continue;
+        const hash = Math.imul(hashes[i]! ^ clientHash, multiplier);
         if (hash === highest && first !== undefined && first.id < candidate.id) continue;
         first = candidate;
         highest = hash;
@@ -84,11 +88,13 @@ export class SourceHash implements Algorithm {
   }
 
   #explain(trace: PickTrace, clientHash: number, best: Candidate | undefined): void {
+    const multiplier = multiplierOf(clientHash);
     const passed: string[] = [];
     for (const { weight, candidates, hashes } of this.#groups) {
       candidates.forEach((candidate, i) => {
         if (!candidate.available) return;
-        trace.considered(candidate, rendezvous(weight, scramble(hashes[i]! ^ clientHash)));
+        const hash = Math.imul(hashes[i]! ^ clientHash, multiplier);
+        trace.considered(candidate, rendezvous(weight, hash));
         if (!this.#bound.admits(candidate)) passed.push(this.#bound.refusal(candidate));
       });
     }
@@ -100,11 +106,11 @@ export class SourceHash implements Algorithm {
     const { index, id, weight } = candidate;
     let group = this.#groups.find((group) => group.weight === weight);
     if (group === undefined) {
-      group = { weight, candidates: [], hashes: [] };
+      group = { weight, candidates: [], hashes: new Int32Array() };
       this.#groups.push(group);
     }
     group.candidates.push(candidate);
-    group.hashes.push(hashText(id));
+    group.hashes = Int32Array.from([...group.hashes, hashText(id)]);
     this.#groupOf[index] = group;
   }
 
@@ -114,12 +120,38 @@ export class SourceHash implements Algorithm {
     this.#groupOf[candidate.index] = undefined;
     const at = group.candidates.indexOf(candidate);
     group.candidates.splice(at, 1);
-    group.hashes.splice(at, 1);
+    group.hashes = group.hashes.filter((_, i) => i !== at);
     if (group.candidates.length === 0) this.#groups.splice(this.#groups.indexOf(group), 1);
   }
 }
 
-/** A backend's score for a client: exponential with a rate of 1 / weight, so the highest is by weight. */
+/** What a client multiplies by: odd, so that no two hashes become one. */
+function multiplierOf(clientHash: number): number {
+  return scramble(clientHash + 1) | 1;
+}
+
+/**
+ * A backend's score for a client: exponential with a rate of 1 / weight, so the highest is by weight.
+ *
+ * @param hash A signed number of 32 bits.
+ */
 function rendezvous(weight: number, hash: number): number {
-  return -weight / Math.log((hash + 0.5) / HASHES);
+  return -weight / Math.log((hash - LOWEST + 0.5) / 2 ** 32);
+}
+
+/**
+ * The next place, at or after `from`, of a backend whose hash for a client is at least `least`; the number
+ * of hashes if there is none. Hardly anybody is, so here is where a pick spends its time.
+ */
+function findAtLeast(
+  least: number,
+  hashes: Int32Array,
+  from: number,
+  clientHash: number,
+  multiplier: number,
+): number {
+  const { length } = hashes;
+  let i = from;
+  while (i < length && Math.imul(hashes[i]! ^ clientHash, multiplier) < least) i++;
+  return i;
 }
