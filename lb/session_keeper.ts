@@ -102,11 +102,9 @@ export class SessionKeeper {
     const { readTimeout } = this.#store;
     if (readTimeout === undefined || !this.#journal.usable) return undefined;
     if (this.#doneAsking.signal.aborted) return undefined;
-    const key = this.#scheduler.sessionKey(client);
-    if (key === undefined || this.#asking >= ASKING_MAX) return undefined;
-    const known = this.#scheduler.session(key, this.#now());
-    if (known !== undefined && known.open > 0) return undefined;
-    return this.#ask(key, readTimeout);
+    if (this.#asking >= ASKING_MAX) return undefined;
+    const key = this.#scheduler.sessionToAskFor(client, this.#now());
+    return key === undefined ? undefined : this.#ask(key, readTimeout);
   }
 
   /** Nobody waits for the store any more. */

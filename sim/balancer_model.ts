@@ -11,7 +11,7 @@ import {
 } from "../lib/core/mod.ts";
 import { EVENT_TYPES } from "../lib/core/mod.ts";
 import type { Balancer } from "../lib/scenario/types.ts";
-import type { SessionStore } from "./session_store.ts";
+import type { IdealStore } from "./ideal_store.ts";
 
 /** Reads the events of one balancer. */
 export type EventReader = (event: LbEvent, balancer: number, now: Nanoseconds) => void;
@@ -28,12 +28,12 @@ export class BalancerModel {
   readonly cuts: number[];
   readonly #options: Balancer;
   readonly #seed: number;
-  readonly #store: SessionStore | undefined;
+  readonly #store: IdealStore | undefined;
   #scheduler: Scheduler;
   #starts = 0;
 
   /** @param store Where its sessions are kept; in itself if left out. */
-  constructor(options: Balancer, index: number, seed: number, store?: SessionStore) {
+  constructor(options: Balancer, index: number, seed: number, store?: IdealStore) {
     this.index = index;
     this.#options = options;
     this.#seed = childSeed(seed, "balancer", index);

@@ -21,7 +21,7 @@ import { Prober } from "./prober.ts";
 import { Recorder } from "./recorder.ts";
 import { Relay } from "./relay.ts";
 import { Service } from "./service.ts";
-import { sessionStoresOf } from "./session_store.ts";
+import { idealStoresOf } from "./ideal_store.ts";
 
 /** What keeps a connection from being forgotten. */
 const CONCERNS = WAITED_FOR | LEASED | PROMISED | AT_BACKEND | ABORTING | QUEUED;
@@ -58,7 +58,7 @@ export class World {
     this.backends = balancer.backends.map(({ id }, index) =>
       new BackendModel(id, index, servers[index]!, this)
     );
-    this.balancers = sessionStoresOf(balancer, loadBalancers).map((store, index) =>
+    this.balancers = idealStoresOf(balancer, loadBalancers).map((store, index) =>
       new BalancerModel(balancer, index, seed, store)
     );
     this.recorder = new Recorder(servers.length, workload.timeout);

@@ -113,15 +113,16 @@ export class Scheduler {
     return this.#sessions?.inUse() ?? [];
   }
 
-  /** The key of a client's session; undefined if clients do not stick. */
-  sessionKey(client: string): string | undefined {
+  /**
+   * The key of the session that a shared store is to be asked for when a client comes. Undefined if
+   * clients do not stick, or it has a connection here: then what is known here is true.
+   */
+  sessionToAskFor(client: string, now: Nanoseconds): string | undefined {
     const { sticky } = this.#options;
-    return sticky && clientKey(client, sticky.ipv4Prefix, sticky.ipv6Prefix);
-  }
-
-  /** The session with a key; undefined if there is none, or it has expired. */
-  session(key: string, now: Nanoseconds): Session<Backend> | undefined {
-    return this.#sessions?.find(key, now);
+    if (sticky === undefined || this.#sessions === undefined) return undefined;
+    const key = clientKey(client, sticky.ipv4Prefix, sticky.ipv6Prefix);
+    const { open = 0 } = this.#sessions.find(key, now) ?? {};
+    return open > 0 ? undefined : key;
   }
 
   /** Connections in flight, over all backends. */

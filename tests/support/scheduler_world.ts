@@ -330,11 +330,10 @@ export class World {
 
   /** A client that has no connection here may have been pinned by another balancer. */
   #askStore(client: string): void {
-    const key = this.scheduler.sessionKey(client);
+    const key = this.scheduler.sessionToAskFor(client, this.#now);
     if (key === undefined || !this.#journal.usable) return;
-    const known = this.scheduler.session(key, this.#now);
     const stored = this.#store.get(key);
-    if (stored !== undefined && (known?.open ?? 0) === 0) this.scheduler.adopt(stored, this.#now);
+    if (stored !== undefined) this.scheduler.adopt(stored, this.#now);
   }
 
   #storeOpens(empty: boolean): void {
@@ -379,9 +378,10 @@ export class World {
 
   /** To one that is here, or only there. */
   #anotherPins(which: number, how: number): void {
-    const key = this.scheduler.sessionKey(this.#client(which));
+    const { sticky } = this.#settings;
+    if (sticky === undefined || !this.#journal.usable) return;
+    const key = clientKey(this.#client(which), sticky.ipv4Prefix, sticky.ipv6Prefix);
     const backend = `B${1 + Math.floor(how * MOST_BACKENDS)}`;
-    if (key === undefined || !this.#journal.usable) return;
     this.#keep({ key, backend, home: backend, changedAt: this.#now, usedAt: this.#now });
   }
 

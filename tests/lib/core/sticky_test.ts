@@ -284,7 +284,7 @@ Deno.test("Scheduler.adopt() ignores a backend that is not here, and clients tha
   loose.scheduler.adopt(ELSEWHERE, 0);
   assert.equal(loose.scheduler.sessionCount, 0);
   assert.deepEqual([...loose.scheduler.sessions, ...loose.scheduler.sessionsInUse], []);
-  assert.equal(loose.scheduler.sessionKey("10.0.0.1"), undefined);
+  assert.equal(loose.scheduler.sessionToAskFor("10.0.0.1", 0), undefined);
 });
 
 Deno.test("a session's move is later than the change that it moved away from, whatever the clocks say", () => {
@@ -293,7 +293,7 @@ Deno.test("a session's move is later than the change that it moved away from, wh
   lab.scheduler.adopt({ ...ELSEWHERE, changedAt: ahead }, 0);
   takeDown(lab.scheduler, "B3", 0);
   assert.notEqual(visit(lab, "10.0.0.1", 0), "B3");
-  assert.ok(lab.scheduler.session("10.0.0.1", 0)!.changedAt > ahead);
+  assert.ok([...lab.scheduler.sessions][0]!.changedAt > ahead);
 });
 
 Deno.test("Scheduler.restore() takes over the sessions of an earlier run without a word", () => {
@@ -314,5 +314,13 @@ Deno.test("Scheduler.onSessionUse is called for each connection that a session g
   lease.release("closed", 7);
   assert.deepEqual(used, [["10.0.0.0/24", "B1", 1, 1, 5], ["10.0.0.0/24", "B1", 0, -1, 7]]);
   assert.deepEqual([...scheduler.sessionsInUse], []);
-  assert.equal(scheduler.sessionKey("10.0.0.9"), "10.0.0.0/24");
+});
+
+Deno.test("Scheduler.sessionToAskFor() is that of a client without a connection here", () => {
+  const { scheduler } = schedulerOf({ sticky: { ...STICKY, ipv4Prefix: 24 } });
+  assert.equal(scheduler.sessionToAskFor("10.0.0.9", 0), "10.0.0.0/24");
+  const lease = open(scheduler, "10.0.0.1", 5);
+  assert.equal(scheduler.sessionToAskFor("10.0.0.9", 6), undefined);
+  lease.release("closed", 7);
+  assert.equal(scheduler.sessionToAskFor("10.0.0.9", 8), "10.0.0.0/24");
 });

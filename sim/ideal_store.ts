@@ -12,7 +12,7 @@ import type { Balancer } from "../lib/scenario/types.ts";
  * A store of sessions as one would wish for: it knows of every change at once, answers at once, and is
  * never down. It outlives the balancers that write to it.
  */
-export class SessionStore {
+export class IdealStore {
   readonly #sessions: SessionMap<string>;
 
   constructor(rules: StickyRules) {
@@ -24,11 +24,10 @@ export class SessionStore {
     scheduler.onSessionUse = (session, change, now) => this.#write(session, change, now);
   }
 
-  /** Tells a scheduler of a client that comes and has no connection there. */
+  /** Tells a scheduler of a client that comes, if it is to ask. */
   tell(scheduler: Scheduler, client: string, now: Nanoseconds): void {
-    const key = scheduler.sessionKey(client);
-    if (key === undefined || (scheduler.session(key, now)?.open ?? 0) > 0) return;
-    const session = this.#sessions.find(key, now);
+    const key = scheduler.sessionToAskFor(client, now);
+    const session = key === undefined ? undefined : this.#sessions.find(key, now);
     if (session === undefined) return;
     scheduler.adopt({ ...session, usedAt: session.open > 0 ? now : session.usedAt }, now);
   }
@@ -52,12 +51,12 @@ export class SessionStore {
  * The store of each balancer of a scenario: one that all share, or one each; undefined where sessions are
  * in memory and end with their balancer.
  */
-export function sessionStoresOf(
+export function idealStoresOf(
   { sticky }: Balancer,
   loadBalancers: number,
-): readonly (SessionStore | undefined)[] {
+): readonly (IdealStore | undefined)[] {
   const store = sticky?.store ?? "memory";
   if (sticky === undefined || store === "memory") return Array(loadBalancers).fill(undefined);
-  if (store.redis !== undefined) return Array(loadBalancers).fill(new SessionStore(sticky));
-  return Array.from({ length: loadBalancers }, () => new SessionStore(sticky));
+  if (store.redis !== undefined) return Array(loadBalancers).fill(new IdealStore(sticky));
+  return Array.from({ length: loadBalancers }, () => new IdealStore(sticky));
 }
