@@ -136,11 +136,11 @@ export class SmoothGroups {
     return group;
   }
 
-  /** Puts a group without members behind those in use. */
+  /** Puts a group without members behind those in use, whose order stays: sums of fractions depend on it. */
   #retire(group: Group): void {
     const groups = this.#groups;
-    const last = groups[--this.#inUse]!;
-    groups[groups.indexOf(group)] = last;
+    this.#inUse--;
+    for (let i = groups.indexOf(group); i < this.#inUse; i++) groups[i] = groups[i + 1]!;
     groups[this.#inUse] = group;
   }
 
