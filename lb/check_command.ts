@@ -146,7 +146,9 @@ function balances({ algorithm }: Config): string {
     case "random":
       return "by random: by lot, in proportion to weight";
     case "power-of-two":
-      return `by power-of-two: draws ${algorithm.choices} backends, takes the one with fewer in flight`;
+      return `by power-of-two: draws ${
+        plural(algorithm.choices, "backend")
+      }, takes the one with fewer in flight`;
     case "peak-ewma":
       return "by peak-ewma: of two drawn, to whoever has answered faster for what it has in flight";
     case "join-idle-queue":
@@ -196,7 +198,7 @@ function admission({ allow, deny, proxyProtocol, limits: { perClient } }: Config
   const { connections, rate } = perClient ?? {};
   const limits = [
     ...connections === undefined ? [] : [`${connections} connections at once`],
-    ...rate === undefined ? [] : [`${rate} new ones per second`],
+    ...rate === undefined ? [] : [perTime(rate)],
   ];
   const { acceptFrom = [], send = "off" } = proxyProtocol ?? {};
   return [
@@ -208,6 +210,20 @@ function admission({ allow, deny, proxyProtocol, limits: { perClient } }: Config
     ...allow === undefined ? [] : [["lets in", `only clients from ${prefixes(allow.length)}`]],
     ...deny === undefined ? [] : [["denies", `clients from ${prefixes(deny.length)}`]],
   ];
+}
+
+function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** A rate in the unit in which it is a number that one can picture. */
+function perTime(rate: number): string {
+  const [perUnit, unit] = rate >= 1
+    ? [rate, "second"]
+    : rate >= 1 / 60
+    ? [rate * 60, "minute"]
+    : [rate * 3600, "hour"];
+  return `${plural(Number(perUnit.toPrecision(6)), "new one")} per ${unit}`;
 }
 
 function prefixes(count: number): string {

@@ -54,24 +54,24 @@ export function logEvents(
   log: Logger,
   options: EventLogOptions,
 ): () => void {
-  const crowd = new Crowd();
+  const crowd = new Crowd((reason, held_back) => {
+    const sentence = `${count(held_back, "more client")} refused: ${refusalInWords(reason)}`;
+    logSentence(log, "warning", sentence, { event: "connections_refused", reason, held_back });
+  });
   const write = (event: LbEvent) => {
-    const held = event.type === "connection_refused" ? crowd.holdsBack(event) : 0;
-    if (held === undefined) return;
+    if (event.type === "connection_refused" && crowd.holdsBack(event.reason)) return;
     const { type, ...rest } = event;
-    const sentence = held === 0 ? say(event) : `${say(event)} (and ${held} more since the last)`;
-    logSentence(log, levelOf(event), sentence, {
-      event: type,
-      ...rest,
-      ...held > 0 && { held_back: held },
-    });
+    logSentence(log, levelOf(event), say(event), { event: type, ...rest });
   };
   const unsubscribe = [events.subscribe(OTHER_EVENTS, write)];
   if (options.connections) unsubscribe.push(events.subscribe(CONNECTION_EVENTS, write));
   if (options.explain) unsubscribe.push(events.subscribe(["pick_explained"], write));
   // Every probe of every backend is for those who ask for it.
   if (log.isEnabledFor("debug")) unsubscribe.push(events.subscribe(["probe"], write));
-  return () => unsubscribe.forEach((end) => end());
+  return () => {
+    unsubscribe.forEach((end) => end());
+    crowd.end();
+  };
 }
 
 /** Refusals that come by the thousand: one client can cause them at will, or there is no room for all. */
@@ -91,18 +91,50 @@ const CROWD_MS = 1000;
 
 /** Keeps those who are turned away by the thousand from flooding the log. */
 class Crowd {
-  readonly #last = new Map<RefusalReason, { at: number; held: number }>();
+  /** How many were held back since the last line, and what ends the silence after it. */
+  readonly #held = new Map<
+    RefusalReason,
+    { count: number; timer: ReturnType<typeof setTimeout> }
+  >();
+  readonly #tell: (reason: RefusalReason, count: number) => void;
 
-  /** How many were held back since the last line of this kind; undefined if this one is, too. */
-  holdsBack({ reason, at_ms: at }: EventOf<"connection_refused">): number | undefined {
-    if (!BY_THE_THOUSAND.has(reason)) return 0;
-    const last = this.#last.get(reason);
-    if (last === undefined || at - last.at >= CROWD_MS) {
-      this.#last.set(reason, { at, held: 0 });
-      return last?.held ?? 0;
+  /** @param tell Says how many were held back. */
+  constructor(tell: (reason: RefusalReason, count: number) => void) {
+    this.#tell = tell;
+  }
+
+  /** Whether a refusal is not to be written, but counted. */
+  holdsBack(reason: RefusalReason): boolean {
+    if (!BY_THE_THOUSAND.has(reason)) return false;
+    const held = this.#held.get(reason);
+    if (held === undefined) {
+      this.#fallSilent(reason);
+      return false;
     }
-    last.held++;
-    return undefined;
+    held.count++;
+    return true;
+  }
+
+  /** Tells what is still to be told. */
+  end(): void {
+    for (const [reason, { count, timer }] of this.#held) {
+      clearTimeout(timer);
+      if (count > 0) this.#tell(reason, count);
+    }
+    this.#held.clear();
+  }
+
+  #fallSilent(reason: RefusalReason): void {
+    const timer = setTimeout(() => this.#speak(reason), CROWD_MS);
+    this.#held.set(reason, { count: 0, timer });
+  }
+
+  #speak(reason: RefusalReason): void {
+    const { count } = this.#held.get(reason)!;
+    this.#held.delete(reason);
+    if (count === 0) return;
+    this.#tell(reason, count);
+    this.#fallSilent(reason);
   }
 }
 

@@ -1,6 +1,13 @@
 import type { Logger } from "@logtape/logtape";
 import { type Clock, timerDelay } from "../lib/clock.ts";
-import type { Backend, EventOf, EventStream, Nanoseconds, Scheduler } from "../lib/core/mod.ts";
+import type {
+  Backend,
+  EventOf,
+  EventStream,
+  Nanoseconds,
+  RefusalReason,
+  Scheduler,
+} from "../lib/core/mod.ts";
 import { NS_PER_MS } from "../lib/core/mod.ts";
 import { logSentence } from "../lib/log.ts";
 
@@ -25,16 +32,21 @@ export class StatusReporter {
   readonly #scheduler: Scheduler;
   readonly #now: Clock;
   readonly #lastProbe = new Map<string, EventOf<"probe">>();
-  readonly #unsubscribe: () => void;
+  /** Clients that were turned away since the start, by the reason. */
+  readonly #refused = new Map<RefusalReason, number>();
+  readonly #unsubscribe: readonly (() => void)[];
   #timer: ReturnType<typeof setInterval> | undefined;
 
   constructor(scheduler: Scheduler, events: EventStream, now: Clock) {
     this.#scheduler = scheduler;
     this.#now = now;
-    this.#unsubscribe = events.subscribe(
-      ["probe"],
-      (event) => this.#lastProbe.set(event.backend, event),
-    );
+    this.#unsubscribe = [
+      events.subscribe(["probe"], (event) => this.#lastProbe.set(event.backend, event)),
+      events.subscribe(
+        ["connection_refused"],
+        ({ reason }) => this.#refused.set(reason, (this.#refused.get(reason) ?? 0) + 1),
+      ),
+    ];
   }
 
   /** The state of every backend. */
@@ -59,22 +71,35 @@ export class StatusReporter {
     });
   }
 
-  /** Logs a line per backend at every interval, until `stop`. */
+  /** Logs a line per backend, and one on clients that are on none, at every interval until `stop`. */
   logEvery(interval: Nanoseconds, log: Logger): void {
     this.#timer = setInterval(() => {
       for (const status of this.status()) {
         logSentence(log, "info", statusLine(status), { event: "status", ...status });
       }
-      const { waiting } = this.#scheduler;
-      if (waiting === 0) return;
-      const sentence = `${waiting} waiting for a backend to have room`;
-      logSentence(log, "info", sentence, { event: "status", waiting });
+      this.#logOthers(log);
     }, timerDelay(interval));
+  }
+
+  /** Those who wait, and those who were turned away; nothing if there is nobody. */
+  #logOthers(log: Logger): void {
+    const { waiting } = this.#scheduler;
+    const refused = Object.fromEntries(this.#refused);
+    const parts = [
+      ...waiting === 0 ? [] : [`${waiting} waiting for a backend to have room`],
+      ...this.#refused.size === 0 ? [] : [
+        `refused since the start: ${
+          Object.entries(refused).map(([reason, count]) => `${count} ${reason}`).join(", ")
+        }`,
+      ],
+    ];
+    if (parts.length === 0) return;
+    logSentence(log, "info", parts.join("; "), { event: "status", waiting, refused });
   }
 
   stop(): void {
     clearInterval(this.#timer);
-    this.#unsubscribe();
+    this.#unsubscribe.forEach((end) => end());
   }
 }
 

@@ -16,6 +16,11 @@ export interface BackendOptions {
   readonly mode?: BackendMode | undefined;
 }
 
+/** Whether clients are meant to come there while all is well: it is no backup, and not taken out. */
+export function takesClients({ backup, weight, mode = "ready" }: BackendOptions): boolean {
+  return !backup && weight > 0 && mode === "ready";
+}
+
 /**
  * What the operator wants of a backend. `ready`: use it. `drain`: nothing new, what is there may
  * finish. `maintenance`: nothing new and no probes.

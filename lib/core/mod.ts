@@ -6,7 +6,7 @@ export * from "./algorithms/mod.ts";
 export { Admission, type AdmissionRules } from "./admission.ts";
 export { Arrival } from "./arrival.ts";
 export { assert } from "./assert.ts";
-export { Backend, type BackendMode, type BackendOptions } from "./backend.ts";
+export { Backend, type BackendMode, type BackendOptions, takesClients } from "./backend.ts";
 export { clientKey } from "./client_key.ts";
 export type { EjectionRules } from "./ejection.ts";
 export * from "./events.ts";

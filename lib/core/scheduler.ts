@@ -751,11 +751,12 @@ export class Scheduler {
   #anyway(trace?: PickTrace): Backend | undefined {
     if (this.#options.whenNoneAvailable !== "try-anyway") return undefined;
     const backends = this.#backends;
-    if (backends.some((backend) => backend.active)) return undefined;
+    if (backends.some((backend) => backend.active && backend.fullWeight > 0)) return undefined;
     for (let i = 1; i <= backends.length; i++) {
       const turn = (this.#lastAnyway + i) % backends.length;
       const backend = backends[turn]!;
-      if (backend.mode !== "ready" || backend.full || backend.excluded) continue;
+      const { mode, fullWeight, full, excluded } = backend;
+      if (mode !== "ready" || fullWeight === 0 || full || excluded) continue;
       this.#lastAnyway = turn;
       trace?.considered(backend, turn);
       trace?.decided("nobody is active: the next in turn is tried anyway");
@@ -872,7 +873,7 @@ export class Scheduler {
 
   #whyNobody(attempts: number): RefusalReason {
     if (attempts > 0) return "connects_failed";
-    return this.#backends.some((backend) => backend.active)
+    return this.#backends.some((backend) => backend.active && backend.fullWeight > 0)
       ? "all_backends_full"
       : "no_backend_available";
   }

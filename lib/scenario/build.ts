@@ -2,7 +2,7 @@
 import type { Config } from "../config/mod.ts";
 import { didYouMean } from "../config/suggest.ts";
 import { type Finding, validate, valueAt } from "../config/yaml_file.ts";
-import { type Nanoseconds, NS_PER_S } from "../core/mod.ts";
+import { type Nanoseconds, NS_PER_S, takesClients } from "../core/mod.ts";
 import { type Distribution, meanOf } from "../stats/variates.ts";
 import { isData, merge } from "./patch.ts";
 import { type ScenarioFile, serverSchema } from "./schema.ts";
@@ -92,14 +92,14 @@ function serversOf(data: unknown, ids: readonly string[], findings: Finding[]): 
   });
 }
 
-/** Connections per second that keep all backends but backups just busy. */
+/** Connections per second that keep all backends just busy that clients are meant for. */
 function capacityOf(
   { service, workload }: ScenarioFile,
   { backends }: Config,
   servers: readonly ServerOptions[],
 ): number {
   const work = servers.reduce(
-    (sum, { slots, speed }, i) => sum + (backends[i]!.backup ? 0 : slots * speed),
+    (sum, { slots, speed }, i) => sum + (takesClients(backends[i]!) ? slots * speed : 0),
     0,
   );
   return work * NS_PER_S / (meanOf(service) * meanOf(workload.requests_per_connection));

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import FakeTimers from "@sinonjs/fake-timers";
 import { logEvents } from "../../lb/event_log.ts";
 import { StatusReporter } from "../../lb/status.ts";
 import { Arrival, EventStream, NS_PER_S, parsePrefix } from "../../lib/core/mod.ts";
@@ -119,18 +120,65 @@ Deno.test("StatusReporter.status() tells state, load, share and the last probe o
 });
 
 Deno.test("logEvents() is not flooded by those who are turned away, and says how many it held back", () => {
-  const lines = logged({ level: "info", format: "auto" });
-  const { scheduler, events } = schedulerOf({ deny: [parsePrefix("10.0.0.9")] });
-  const end = logEvents(events, logger("lb"), { connections: true });
-  for (let i = 0; i < 5000; i++) scheduler.acquire("10.0.0.9", i * 0.5e6);
-  end();
-  stopLogging();
-  const records = lines.map((line) => JSON.parse(line));
-  assert.deepEqual(records.map(({ held_back }) => held_back), [undefined, 1999, 1999]);
-  assert.equal(
-    records[1].message,
-    "#2001 10.0.0.9 refused: its address is not let in (and 1999 more since the last)",
-  );
+  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    const lines = logged({ level: "info", format: "auto" });
+    const { scheduler, events } = schedulerOf({ deny: [parsePrefix("10.0.0.9")] });
+    const end = logEvents(events, logger("lb"), { connections: true });
+    const comes = (count: number) => {
+      for (let i = 0; i < count; i++) scheduler.acquire("10.0.0.9", 0);
+    };
+    comes(500);
+    clock.tick(1000);
+    comes(2);
+    clock.tick(1000);
+    // A second in which nobody came.
+    clock.tick(1000);
+    comes(3);
+    end();
+    stopLogging();
+    const records = lines.map((line) => JSON.parse(line));
+    assert.deepEqual(records.map(({ event, held_back }) => [event, held_back]), [
+      ["connection_refused", undefined],
+      ["connections_refused", 499],
+      ["connections_refused", 2],
+      ["connection_refused", undefined],
+      ["connections_refused", 2],
+    ]);
+    assert.equal(records[1].message, "499 more clients refused: its address is not let in");
+  } finally {
+    clock.uninstall();
+  }
+});
+
+Deno.test("StatusReporter.logEvery() tells of those who wait, and of those who were turned away", () => {
+  const clock = FakeTimers.install({ toFake: ["setInterval", "clearInterval"] });
+  try {
+    const lines = logged({ level: "info", format: "auto" });
+    const { scheduler, events } = schedulerOf({
+      backends: [{ id: "B1", maxConnections: 1 }],
+      queue: { length: 1, timeout: NS_PER_S },
+      deny: [parsePrefix("10.0.0.9")],
+    });
+    const status = new StatusReporter(scheduler, events, () => 0);
+    status.logEvery(NS_PER_S, logger("lb"));
+    clock.tick(1000);
+    open(scheduler);
+    for (const client of ["10.0.0.1", "10.0.0.2", "10.0.0.9"]) scheduler.acquire(client, 0);
+    clock.tick(1000);
+    status.stop();
+    stopLogging();
+    const records = lines.map((line) => JSON.parse(line));
+    assert.deepEqual(records.map(({ backend }) => backend), ["B1", "B1", undefined]);
+    const { message, waiting, refused } = records[2];
+    assert.equal(
+      message,
+      "1 waiting for a backend to have room; refused since the start: 1 queue_full, 1 denied",
+    );
+    assert.deepEqual([waiting, refused], [1, { queue_full: 1, denied: 1 }]);
+  } finally {
+    clock.uninstall();
+  }
 });
 
 Deno.test("logEvents() says where sessions are kept, and when they cannot be", () => {
@@ -176,5 +224,6 @@ Deno.test("logEvents() says once a second what is wrong with TLS handshakes", ()
   stopLogging();
   assert.deepEqual(lines.map((line) => JSON.parse(line).message), [
     "#1 10.0.0.9 refused: its TLS handshake failed: the client hung up",
+    "9 more clients refused: its TLS handshake failed",
   ]);
 });

@@ -307,7 +307,7 @@ export class World {
     if (unwelcome === undefined) this.#readmit();
     // When nobody is active, those who wait are sent on anyway, too, when somebody next asks.
     const { backends } = this.scheduler;
-    if (this.#settings.tryAnyway && !backends.some((one) => this.#active(one))) {
+    if (this.#settings.tryAnyway && !backends.some((one) => this.#serves(one))) {
       this.#roomMade = this.#queue.length > 0;
     }
     this.#judge(
@@ -634,8 +634,11 @@ export class World {
     const untried = backends.filter((backend) => !tried.includes(backend));
     if (untried.some((backend) => this.#available(backend))) return "granted";
     if (this.#isTakenBack(client, tried)) return "granted";
-    if (this.#settings.tryAnyway && !backends.some((backend) => this.#active(backend))) {
-      const willing = (one: Backend) => this.#bookOf(one).mode === "ready" && !this.#full(one);
+    if (this.#settings.tryAnyway && !backends.some((backend) => this.#serves(backend))) {
+      const willing = (one: Backend) => {
+        const { mode, options } = this.#bookOf(one);
+        return mode === "ready" && options.weight > 0 && !this.#full(one);
+      };
       if (untried.some(willing)) return "granted";
     }
     const { queue } = this.#settings;
@@ -838,7 +841,8 @@ export class World {
 
   #whyNobody(tried: readonly Backend[]): RefusalReason {
     if (tried.length > 0) return "connects_failed";
-    return this.#activeServers().length > 0 ? "all_backends_full" : "no_backend_available";
+    const serving = this.scheduler.backends.some((backend) => this.#serves(backend));
+    return serving ? "all_backends_full" : "no_backend_available";
   }
 
   #activeServers(): string[] {
@@ -852,6 +856,11 @@ export class World {
 
   #active(backend: Backend): boolean {
     return this.#healthy(backend) && this.#bookOf(backend).mode === "ready";
+  }
+
+  /** Active, and new clients may come there. */
+  #serves(backend: Backend): boolean {
+    return this.#active(backend) && this.#bookOf(backend).options.weight > 0;
   }
 
   #full(backend: Backend): boolean {

@@ -242,3 +242,13 @@ Deno.test("Ejection never lasts longer than its cap, whatever happens", () => {
     { endOnFailure: true },
   );
 });
+
+Deno.test("Scheduler: a backend of weight 0 neither makes others full nor is tried anyway", () => {
+  const backends = [{ id: "B1", weight: 0 }, "B2"];
+  const { scheduler } = schedulerOf({ backends });
+  takeDown(scheduler, "B2");
+  assert.deepEqual(scheduler.acquire("c", 0), { granted: false, reason: "no_backend_available" });
+  const anyway = schedulerOf({ backends, whenNoneAvailable: "try-anyway" }).scheduler;
+  takeDown(anyway, "B2");
+  for (let i = 0; i < 3; i++) assert.equal(open(anyway).backend.id, "B2");
+});
