@@ -1,5 +1,5 @@
 /**
- * What a pick costs: `deno run tests/bench/pick.ts`.
+ * What a pick costs: `deno task bench`.
  *
  * In a steady state, each connection is picked for, counted and answered, and the oldest of those open
  * ends: the time per connection is what an algorithm costs the balancer, upkeep included. In brackets the ratio to
@@ -16,6 +16,7 @@ import {
   NS_PER_US,
 } from "../../lib/core/mod.ts";
 
+const SCAN = "plain-scan";
 const SIZES = [3, 10, 100, 1000];
 const ROUNDS = 7;
 const ROUND_MS = 15;
@@ -122,18 +123,37 @@ function measure(algorithm: Algorithm, backends: readonly Counted[]): number {
   return best;
 }
 
-function table(heaviest: number): void {
+/** Each size in turn, on backends that weigh 1 to `heaviest`. */
+function measureAll(name: string, heaviest: number): number[] {
+  return SIZES.map((size) => {
+    const algorithm = name === SCAN
+      ? new Scan()
+      : createAlgorithm({ name } as AlgorithmOptions, createRandom(1));
+    return measure(algorithm, candidates(size, heaviest));
+  });
+}
+
+/** The same in a worker: like a balancer, it compiles its code for the one algorithm that it has. */
+function measureApart(name: string, heaviest: number): Promise<number[]> {
+  const worker = new Worker(import.meta.url, { type: "module", name: `${name} ${heaviest}` });
+  return new Promise((resolve, reject) => {
+    worker.onerror = reject;
+    worker.onmessage = ({ data }) => {
+      worker.terminate();
+      resolve(data);
+    };
+  });
+}
+
+async function table(heaviest: number): Promise<void> {
   const weights = heaviest === 1 ? "all of weight 1" : `weights 1 to ${heaviest}`;
   console.log(`\nns per connection (× a plain scan), ${weights}`);
   console.log(line("backends", SIZES.map(String)));
-  const scans = SIZES.map((size) => measure(new Scan(), candidates(size, heaviest)));
-  console.log(line("plain scan", scans.map((ns) => ns.toFixed(0))));
+  const scans = await measureApart(SCAN, heaviest);
+  console.log(line(SCAN, scans.map((ns) => ns.toFixed(0))));
   for (const name of ALGORITHM_NAMES) {
-    const cells = SIZES.map((size, i) => {
-      const algorithm = createAlgorithm({ name } as AlgorithmOptions, createRandom(1));
-      const ns = measure(algorithm, candidates(size, heaviest));
-      return `${ns.toFixed(0)} (${(ns / scans[i]!).toFixed(2)})`;
-    });
+    const measured = await measureApart(name, heaviest);
+    const cells = measured.map((ns, i) => `${ns.toFixed(0)} (${(ns / scans[i]!).toFixed(2)})`);
     console.log(line(name, cells));
   }
 }
@@ -142,5 +162,15 @@ function line(name: string, cells: readonly string[]): string {
   return name.padEnd(20) + cells.map((cell) => cell.padStart(14)).join("");
 }
 
-table(1);
-table(5);
+/** What a worker knows of itself: its name says what it is to measure. */
+const scope = globalThis as unknown as {
+  readonly name?: string;
+  postMessage(message: unknown): void;
+};
+if (scope.name) {
+  const [name, heaviest] = scope.name.split(" ");
+  scope.postMessage(measureAll(name!, Number(heaviest)));
+} else {
+  await table(1);
+  await table(5);
+}
