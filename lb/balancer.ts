@@ -186,10 +186,11 @@ export class Balancer {
     const replaced = certificateChanges(this.#certificates, certificates);
     const changes = [...settings, ...replaced];
     const context = serverContextOf(config, certificates);
+    const backendTls = backendTlsOf(config, certificates);
     // Clients that return resume their sessions, if the context is still the one that they know.
     const isKnown = isDeepStrictEqual(this.#certificates.listener, certificates.listener);
     if (!isKnown) this.#serverContext = context;
-    this.#backendTls = backendTlsOf(config, certificates);
+    this.#backendTls = backendTls;
     this.#certificates = certificates;
     // What has moved to another address is another backend: nothing is known of it.
     const addresses = addressesOf(config);

@@ -64,8 +64,16 @@ export async function serveBalancer(
   const status = new StatusReporter(balancer.scheduler, events, monotonicNow);
   status.logEvery(config.log.statusInterval, log);
   const { reload } = options;
-  const watch = reload && new FileWatch(watchedFiles(reload.file, config), () => {
-    reloading = reloading.then(() => reloadConfig(balancer, reload, watch!, io.signal));
+  const watch = reload && new FileWatch(watchedFiles(reload.file, config), {
+    changed: () => {
+      reloading = reloading.then(() => reloadConfig(balancer, reload, watch!, io.signal));
+    },
+    failed: (reason) => {
+      const { file } = reload;
+      const sentence = `changes of ${file}, and of what it names, are not noticed: ${reason}; ` +
+        "SIGHUP makes the balancer read them";
+      logSentence(log, "warning", sentence, { event: "watch_failed", file, reason });
+    },
   });
   sayListening(balancer, config);
   warnOfExpiry(certificates.listener);
@@ -110,12 +118,11 @@ async function reloadConfig(
     await balancer.reload(config, certificates);
     warnOfExpiry(certificates.listener);
   } catch (error) {
-    if (!(error instanceof UserError)) throw error;
     // What is to be put right may be in a file that was not named before.
     const named = await loadConfig(file).catch(() => undefined);
     if (stopping.aborted) return;
     if (named !== undefined) watch.watch(watchedFiles(file, named));
-    const { message } = error;
+    const message = error instanceof UserError ? error.message : `a defect of lbsim: ${error}`;
     logSentence(log, "error", `${file} is not taken over, nothing changes:\n${message}`, {
       event: "reload_failed",
       file,
