@@ -32,6 +32,7 @@ const OTHER_EVENTS = [
   "session_store_opened",
   "session_store_degraded",
   "session_store_recovered",
+  "session_store_incomplete",
   "config_reloaded",
   "accept_paused",
   "accept_resumed",
@@ -148,6 +149,7 @@ function levelOf(event: LbEvent): "debug" | "info" | "warning" | "error" {
     case "backend_down":
     case "backend_ejected":
     case "session_store_degraded":
+    case "session_store_incomplete":
     case "accept_paused":
       return "warning";
     default:
@@ -253,6 +255,8 @@ function say(event: LbEvent): string {
     case "session_store_recovered":
       return `sessions are kept in ${event.store} again after ${ms(event.degraded_ms)}; ` +
         `${count(event.written, "session")} written to it`;
+    case "session_store_incomplete":
+      return `${count(event.unwritten, "session change")} not written to ${event.store}: lost`;
     case "config_reloaded":
       return reloaded(event);
     case "accept_paused":

@@ -112,7 +112,7 @@ export class SessionKeeper {
     this.#doneAsking.abort();
   }
 
-  /** Writes what is left, for as long as a batch may take, and closes the store. */
+  /** Writes what is left, for as long as a batch may take, closes the store, and says what is lost. */
   async stop(): Promise<void> {
     this.stopAsking();
     this.#stopping.abort();
@@ -123,6 +123,11 @@ export class SessionKeeper {
     const deadline = this.#now() + WORK_TIMEOUT;
     while (this.#now() < deadline && await this.#writeBatch());
     this.#store.close();
+    const { unwritten } = this.#journal;
+    if (unwritten === 0) return;
+    const at = toMs(this.#now());
+    const { name: store } = this.#store;
+    this.#events.emit({ type: "session_store_incomplete", at_ms: at, store, unwritten });
   }
 
   async #ask(key: string, timeout: Nanoseconds): Promise<void> {

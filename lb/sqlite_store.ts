@@ -142,7 +142,9 @@ export class SqliteStore implements SessionStore {
 
   /** Makes sure that a file is lbsim's and whole, without changing a byte of it. */
   #examine(): void {
-    using database = new DatabaseSync(this.#file, { readOnly: true, timeout: 0 });
+    using database = new DatabaseSync(this.#file, { readOnly: true });
+    // Deno does not take the option `timeout` from one that only reads, and waits for five seconds.
+    database.exec("PRAGMA busy_timeout = 0");
     const { application_id: owner } = database.prepare("PRAGMA application_id").get() as {
       application_id: number;
     };

@@ -271,6 +271,14 @@ export interface SessionStoreRecovered extends At {
   readonly written: number;
 }
 
+/** The balancer stopped before the session store had been told of every change. */
+export interface SessionStoreIncomplete extends At {
+  readonly type: "session_store_incomplete";
+  readonly store: string;
+  /** Changes of sessions, the latest of each, that it does not know. */
+  readonly unwritten: number;
+}
+
 /** The balancer took over another configuration. */
 export interface ConfigReloaded extends At {
   readonly type: "config_reloaded";
@@ -316,6 +324,7 @@ export type LbEvent =
   | SessionStoreOpened
   | SessionStoreDegraded
   | SessionStoreRecovered
+  | SessionStoreIncomplete
   | ConfigReloaded
   | AcceptPaused
   | AcceptResumed;
@@ -345,6 +354,7 @@ export const EVENT_TYPES = [
   "session_store_opened",
   "session_store_degraded",
   "session_store_recovered",
+  "session_store_incomplete",
   "config_reloaded",
   "accept_paused",
   "accept_resumed",

@@ -198,6 +198,7 @@ Deno.test("logEvents() says where sessions are kept, and when they cannot be", (
     degraded_ms: 12_345,
     written: 1,
   });
+  events.emit({ type: "session_store_incomplete", at_ms: 1, store, unwritten: 2 });
   end();
   stopLogging();
   const records = lines.map((line) => JSON.parse(line));
@@ -207,6 +208,7 @@ Deno.test("logEvents() says where sessions are kept, and when they cannot be", (
     ["info", "session of 10.0.0.9 taken over: another balancer has it on B2"],
     ["warning", `sessions are in memory only (7 now) until ${store} is usable: connection refused`],
     ["info", `sessions are kept in ${store} again after 12.3 s; 1 session written to it`],
+    ["warning", `2 session changes not written to ${store}: lost`],
   ]);
   assert.equal(records[4].degraded_ms, 12_345);
 });

@@ -90,6 +90,7 @@ Deno.test("SessionKeeper writes sessions behind the connections, and all of them
   assert.ok(Math.abs(Date.now() - written.changedAt) < 60_000, "by the wall clock");
   for (let i = 0; i < 700; i++) lab.visit(`10.1.${i >> 8}.${i & 255}`);
   await lab.keeper.stop();
+  assert.deepEqual(lab.saidTypes, ["opened"]);
   assert.equal(store.sessions.size, 701);
   assert.ok(store.batches >= 4, "not all at once");
   assert.equal(store.rules!.ttlMs, TTL / NS_PER_MS);
@@ -218,11 +219,16 @@ Deno.test("SessionKeeper.configure() takes over another time to live", async () 
   lease.release("closed", monotonicNow());
 });
 
-Deno.test("SessionKeeper.stop() gives a silent store up", async () => {
+Deno.test("SessionKeeper.stop() gives a silent store up, and says what it was not told", async () => {
   const store = new TestStore();
   const lab = await keep(store);
   store.mode = "silent";
   lab.visit("10.0.0.1");
+  lab.visit("10.0.0.2");
   await lab.keeper.stop();
   assert.equal(store.sessions.size, 0);
+  assert.deepEqual(lab.saidTypes, ["opened", "degraded", "incomplete"]);
+  const incomplete = lab.said.at(-1)!;
+  assert.ok(incomplete.type === "session_store_incomplete");
+  assert.equal(incomplete.unwritten, 2);
 });
