@@ -1,5 +1,5 @@
 import { isIP, isIPv6 } from "node:net";
-import { isIn, parsePrefix, type Prefix } from "./core/mod.ts";
+import { formatIpv6, isIn, parsePrefix, type Prefix } from "./core/mod.ts";
 
 /** An endpoint. */
 export interface Address {
@@ -50,10 +50,7 @@ export function formatPrefix({ groups, bits }: Prefix): string {
   const isIpv4 = bits >= 96 && isIn(IPV4_IN_IPV6, groups);
   const address = isIpv4
     ? groups.slice(6).flatMap((group) => [group >> 8, group & 255]).join(".")
-    : new URL(`http://[${groups.map((group) => group.toString(16)).join(":")}]`).hostname.slice(
-      1,
-      -1,
-    );
+    : formatIpv6(groups);
   if (bits === 128) return address;
   return `${address}/${isIpv4 ? bits - 96 : bits}`;
 }

@@ -1,9 +1,10 @@
-import { parseIp } from "./prefix.ts";
+import { formatIpv6, parseIp } from "./prefix.ts";
 
 /**
  * The client that an address stands for, when clients that share a prefix count as one:
- * `clientKey("192.168.1.77", 24, 64)` is `192.168.1.0/24`. A whole address stands for itself, and an
- * IPv4 address that arrives mapped into IPv6 (`::ffff:192.168.1.77`) is that IPv4 address.
+ * `clientKey("192.168.1.77", 24, 64)` is `192.168.1.0/24`. A whole address stands for itself, in its one
+ * canonical spelling, and an IPv4 address that arrives mapped into IPv6 (`::ffff:192.168.1.77`) is that
+ * IPv4 address.
  *
  * What is not an IP address (a name that a simulation gave a client) is returned as it is.
  */
@@ -11,7 +12,7 @@ export function clientKey(address: string, ipv4Prefix: number, ipv6Prefix: numbe
   if (!address.includes(":")) return ipv4Prefix === 32 ? address : ipv4Key(address, ipv4Prefix);
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
   if (mapped !== undefined) return clientKey(mapped, ipv4Prefix, ipv6Prefix);
-  return ipv6Prefix === 128 ? address : ipv6Key(address, ipv6Prefix);
+  return ipv6Key(address, ipv6Prefix);
 }
 
 function ipv4Key(address: string, prefix: number): string {
@@ -24,8 +25,8 @@ function ipv4Key(address: string, prefix: number): string {
 function ipv6Key(address: string, prefix: number): string {
   const all = parseIp(address);
   if (all === undefined) return address;
-  const text = masked(all, 16, prefix).map((group) => group.toString(16)).join(":");
-  return `${text.replace(/(^|:)0(:0)+$/, "::")}/${prefix}`;
+  if (prefix === 128) return formatIpv6(all);
+  return `${formatIpv6(masked(all, 16, prefix))}/${prefix}`;
 }
 
 /** Clears all but the leading `prefix` bits of a number given in parts of `width` bits. */

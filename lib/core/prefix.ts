@@ -21,6 +21,22 @@ export function parseIp(text: string): IpGroups | undefined {
   return [...front, ...Array<number>(missing).fill(0), ...back];
 }
 
+/** Writes an IPv6 address: the longest run of zeros, the first of equals, is left out (RFC 5952). */
+export function formatIpv6(groups: IpGroups): string {
+  let start = 0;
+  let longest = 1;
+  for (let i = 0, run = 0; i < groups.length; i++) {
+    run = groups[i] === 0 ? run + 1 : 0;
+    if (run > longest) {
+      longest = run;
+      start = i - run + 1;
+    }
+  }
+  const written = groups.map((group) => group.toString(16));
+  if (longest === 1) return written.join(":");
+  return `${written.slice(0, start).join(":")}::${written.slice(start + longest).join(":")}`;
+}
+
 /** Leading zeros are none: to some they mean octal, and each client must have one spelling. */
 function parseIpv4(text: string): [number, number] | undefined {
   if (!/^(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){3}$/.test(text)) return undefined;

@@ -577,20 +577,26 @@ export class Scheduler {
     if (this.#queue.size > 0) this.#serveWaiting(now);
   }
 
-  /** Picks for a client; undefined if nobody is available. */
+  /**
+   * Picks for a client; undefined if nobody is available.
+   *
+   * @param waits It has asked before.
+   */
   #grant(
     connection: number,
     client: string,
     failed: Lease | undefined,
     now: Nanoseconds,
     trace?: PickTrace,
+    waits = false,
   ): Lease | undefined {
     if (
       trace === undefined && this.#events.wanted.pick_explained && this.#isExplained(connection)
     ) {
       const explanation = new Explanation(this.#backends);
       const held = this.#pickAndCount(connection, client, failed, now, explanation);
-      this.#explain(explanation, connection, client, held, now);
+      // Of one who waits it has been said that there is nobody.
+      if (held !== undefined || !waits) this.#explain(explanation, connection, client, held, now);
       return held;
     }
     return this.#pickAndCount(connection, client, failed, now, trace);
@@ -693,7 +699,7 @@ export class Scheduler {
     for (const waiting of this.#queue) {
       const { connection, client, failed } = waiting;
       if (failed !== undefined) this.#exclude(failed, true);
-      const lease = this.#grant(connection, client, failed, now);
+      const lease = this.#grant(connection, client, failed, now, undefined, true);
       const inVain = lease === undefined && !this.#backends.some(mayHaveRoom);
       if (failed !== undefined) this.#exclude(failed, false);
       if (lease !== undefined) {

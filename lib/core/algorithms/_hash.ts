@@ -1,3 +1,5 @@
+import { clientKey } from "../client_key.ts";
+
 /**
  * A 32-bit hash of text: FNV-1a, and MurmurHash3's finaliser, in which every bit of input moves every bit
  * of output. It depends on nothing but the text, so that all balancers agree on it.
@@ -8,6 +10,11 @@ export function hashText(text: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   return scramble(hash);
+}
+
+/** The hash of a client: of its address in its one spelling, or of whatever else it is named by. */
+export function hashClient(client: string): number {
+  return hashText(clientKey(client, 32, 128));
 }
 
 /** MurmurHash3's 32-bit finaliser, as an unsigned number. It maps no two numbers to one. */

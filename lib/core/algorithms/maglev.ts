@@ -1,4 +1,4 @@
-import { hashText, scramble } from "./_hash.ts";
+import { hashClient, hashText, scramble } from "./_hash.ts";
 import { LoadBound } from "./_load_bound.ts";
 import { Members } from "./_members.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
@@ -92,7 +92,7 @@ export class Maglev implements Algorithm {
     if (this.#bound.available === 0) return undefined;
     if (this.#members.stale) this.#build();
     const size = this.#size;
-    const first = hashText(client) % size;
+    const first = hashClient(client) % size;
     for (let i = 0; i < size; i++) {
       const owner = this.#ownerOf((first + i) % size);
       if (!this.#bound.admits(owner)) continue;

@@ -1,4 +1,4 @@
-import { hashText } from "./_hash.ts";
+import { hashClient, hashText } from "./_hash.ts";
 import { LoadBound } from "./_load_bound.ts";
 import { Members } from "./_members.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
@@ -59,7 +59,7 @@ export class RingHash implements Algorithm {
     if (this.#bound.available === 0) return undefined;
     if (this.#members.stale) this.#build();
     const owners = this.#owners;
-    const place = hashText(client);
+    const place = hashClient(client);
     let at = this.#search(place);
     const passed: string[] = [];
     while (true) {

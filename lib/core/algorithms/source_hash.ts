@@ -1,4 +1,4 @@
-import { hashText, scramble } from "./_hash.ts";
+import { hashClient, hashText, scramble } from "./_hash.ts";
 import { LoadBound } from "./_load_bound.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
 
@@ -59,7 +59,7 @@ export class SourceHash implements Algorithm {
   pick(client: string, _now: number, trace?: PickTrace): Candidate | undefined {
     const bound = this.#bound;
     if (bound.available === 0) return undefined;
-    const clientHash = hashText(client);
+    const clientHash = hashClient(client);
     const multiplier = multiplierOf(clientHash);
     let best: Candidate | undefined;
     let bestScore = -Infinity;

@@ -1,6 +1,7 @@
 /**
- * Random lives of a scheduler: connects that fail, closes, probes, operators, backends that come and go.
- * Whatever happens, the books must balance.
+ * A swarm: random lives of a scheduler, each with a subset of features, weights and faults of its own,
+ * drawn from one seed. Connects fail, connections close, probes change their mind, operators drain and
+ * reload, backends come and go, the store of sessions is down. Whatever happens, the books must balance.
  */
 import fc from "fast-check";
 import {
@@ -112,7 +113,7 @@ function live(seed: number): void {
   world.finish();
 }
 
-Deno.test("Scheduler keeps its books through a million random events", () => {
+Deno.test("Scheduler keeps its books in a swarm of a thousand lives, each with features, faults and outages of its own", () => {
   // The seeds are the same in every run, so that a failure is one for everybody.
   for (let seed = 1; seed <= RUNS; seed++) {
     try {

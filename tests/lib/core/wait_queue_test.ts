@@ -1,6 +1,6 @@
 /** Clients that wait while every backend is full. */
 import assert from "node:assert/strict";
-import { type Lease, NS_PER_S, type Refusal } from "../../../lib/core/mod.ts";
+import { type Lease, NS_PER_S, type PickExplained, type Refusal } from "../../../lib/core/mod.ts";
 import {
   bringUp,
   granted,
@@ -220,4 +220,20 @@ Deno.test("Scheduler turns away those who wait as soon as nobody can have room f
     assert.deepEqual(settled, ["c: no_backend_available"], how);
     lasting.release("closed", 2);
   }
+});
+
+Deno.test("Scheduler explains of one who waits that there is nobody, once, and then where it goes", () => {
+  const { scheduler, emitted, queue } = queueOf({ explained: true });
+  const one = open(scheduler);
+  open(scheduler);
+  queue("c");
+  queue("d");
+  scheduler.setMode("B2", "drain", 1);
+  one.release("closed", 2);
+  const told = emitted.filter(({ type }) => type === "pick_explained") as PickExplained[];
+  assert.deepEqual(told.slice(2).map(({ client, backend }) => [client, backend]), [
+    ["c", null],
+    ["d", null],
+    ["c", one.backend.id],
+  ]);
 });

@@ -10,7 +10,12 @@ import {
   createAlgorithm,
   createRandom,
 } from "../../../../lib/core/mod.ts";
-import { candidatesOf, schedulerOf, type TestCandidate } from "../../../support/scheduling.ts";
+import {
+  candidatesOf,
+  open,
+  schedulerOf,
+  type TestCandidate,
+} from "../../../support/scheduling.ts";
 import { chiSquare, chiSquareBound } from "../../../support/statistics.ts";
 
 const HASHES = ["source-hash", "ring-hash", "maglev"] as const;
@@ -285,3 +290,17 @@ Deno.test("isPrime() knows the primes", () => {
   const primes = Array.from({ length: 30 }, (_, i) => i).filter(isPrime);
   assert.deepEqual(primes, [2, 3, 5, 7, 11, 13, 17, 19, 23, 29]);
 });
+
+for (const name of ["source-hash", "ring-hash", "maglev"] as const) {
+  Deno.test(`${name} sends an address where it belongs, however it is spelt`, () => {
+    const { scheduler } = schedulerOf({
+      algorithm: name,
+      backends: Array.from({ length: 20 }, (_, i) => `B${i + 1}`),
+    });
+    const went = (client: string) => open(scheduler, client).backend.id;
+    for (let i = 1; i < 20; i++) {
+      assert.equal(went(`::ffff:10.0.0.${i}`), went(`10.0.0.${i}`));
+      assert.equal(went(`2001:DB8:0:0::${i}`), went(`2001:db8::${i}`));
+    }
+  });
+}
