@@ -175,6 +175,11 @@ export class Balancer {
     this.#accepting = this.#accept();
   }
 
+  /** What is in use of what the configuration's files hold. */
+  get certificates(): Certificates {
+    return this.#certificates;
+  }
+
   /**
    * Takes over another configuration while it runs. No connection is dropped; what is left the same keeps
    * its counts, health and sessions. Where it listens, how it logs and where it keeps sessions stay as

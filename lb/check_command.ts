@@ -3,8 +3,8 @@ import { formatAddress, isLoopback, isWildcard } from "../lib/address.ts";
 import type { Io } from "../lib/cli/io.ts";
 import {
   type Certificates,
+  certificateWarnings,
   dayOf,
-  expiryWarning,
   namesInWords,
 } from "../lib/config/certificates.ts";
 import { type Config, loadConfigAndCertificates, type LoadedConfig } from "../lib/config/mod.ts";
@@ -72,7 +72,7 @@ function outcome({ config, certificates: { listener } }: LoadedConfig, now: numb
       certificate: {
         names: listener.names,
         expires_at: new Date(listener.expiresAtMs).toISOString(),
-        warning: expiryWarning(listener, now),
+        warnings: certificateWarnings(listener, now),
       },
     },
   };
@@ -116,15 +116,13 @@ function encrypts(
   { listener }: Certificates,
   now: number,
 ): string[][] {
-  const warning = listener && expiryWarning(listener, now);
   const { ca, serverName } = backendTls ?? {};
   return [
     ...listener === undefined ? [] : [[
       "encrypts",
       `what clients send and get, by TLS as ${namesInWords(listener)}`,
-      warning === undefined
-        ? `with a certificate that is valid until ${dayOf(listener.expiresAtMs)}`
-        : `! ${warning}`,
+      `with a certificate that is valid until ${dayOf(listener.expiresAtMs)}`,
+      ...certificateWarnings(listener, now).map((warning) => `! ${warning}`),
     ]],
     ...backendTls === undefined ? [] : [[
       listener === undefined ? "encrypts" : "",

@@ -1,6 +1,7 @@
 import { Command, Option } from "@commander-js/extra-typings";
 import type { Io } from "../lib/cli/io.ts";
 import { integerOption } from "../lib/cli/options.ts";
+import type { Certificates } from "../lib/config/certificates.ts";
 import { loadListeningConfig } from "../lib/config/mod.ts";
 import { ALGORITHM_NAMES } from "../lib/core/mod.ts";
 import { startLogging } from "../lib/log.ts";
@@ -20,7 +21,8 @@ export function lbCommand(io: Io) {
     .option("--explain", "log why each client went where it went")
     .option("--explain-every <n>", "only of every n-th client", integerOption(1))
     .action(async ({ config: file, explain, explainEvery, ...overrides }) => {
-      const read = () => loadListeningConfig(file, overrides, Date.now());
+      const read = (inUse?: Certificates) =>
+        loadListeningConfig(file, overrides, Date.now(), inUse);
       const loaded = await read();
       startLogging(loaded.config.log, io);
       const every = explainEvery ?? (explain ? 1 : undefined);

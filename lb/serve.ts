@@ -1,7 +1,13 @@
 import { formatAddress } from "../lib/address.ts";
 import type { Io } from "../lib/cli/io.ts";
 import { monotonicNow } from "../lib/clock.ts";
-import { certificateFiles, expiryWarning, type KeyPair } from "../lib/config/certificates.ts";
+import {
+  certificateFiles,
+  type Certificates,
+  certificateWarnings,
+  expiryWarning,
+  type KeyPair,
+} from "../lib/config/certificates.ts";
 import { type Config, loadConfig, type LoadedConfig } from "../lib/config/mod.ts";
 import { FileWatch } from "../lib/config/watch.ts";
 import { EventStream } from "../lib/core/mod.ts";
@@ -13,13 +19,18 @@ import { Balancer, type StopSummary } from "./balancer.ts";
 import { logEvents } from "./event_log.ts";
 import { StatusReporter } from "./status.ts";
 
+const DAY_MS = 24 * 60 * 60 * 1000;
+
 /** How a balancer is run, besides what its configuration says. */
 export interface ServeOptions {
   /** Log why a client went where it went, of every so many; left out: of none. */
   readonly explainEvery?: number | undefined;
-  /** Reads the configuration anew; throws a `UserError` if it is wrong. Left out: it never changes. */
+  /**
+   * Reads the configuration anew, while certificates are in use; throws a `UserError` if it is wrong. Left
+   * out: it never changes.
+   */
   readonly reload?:
-    | { readonly file: string; readonly read: () => Promise<LoadedConfig> }
+    | { readonly file: string; readonly read: (inUse: Certificates) => Promise<LoadedConfig> }
     | undefined;
 }
 
@@ -76,10 +87,16 @@ export async function serveBalancer(
     },
   });
   sayListening(balancer, config);
-  warnOfExpiry(certificates.listener);
+  warnOf(certificates.listener);
+  const daily = setInterval(() => {
+    const { listener } = balancer.certificates;
+    const warning = listener && expiryWarning(listener, Date.now());
+    if (warning !== undefined) logCertificate(warning);
+  }, DAY_MS);
 
   await untilAborted(io.signal);
 
+  clearInterval(daily);
   watch?.close();
   const { connections } = balancer.scheduler;
   const drain = formatDuration(config.timeouts.drain);
@@ -112,11 +129,12 @@ async function reloadConfig(
 ): Promise<void> {
   const log = logger("lb");
   try {
-    const { config, certificates } = await read();
+    const { config, certificates, expired } = await read(balancer.certificates);
     if (stopping.aborted) return;
     watch.watch(watchedFiles(file, config));
+    expired.forEach(logCertificate);
     await balancer.reload(config, certificates);
-    warnOfExpiry(certificates.listener);
+    warnOf(certificates.listener);
   } catch (error) {
     // What is to be put right may be in a file that was not named before.
     const named = await loadConfig(file).catch(() => undefined);
@@ -136,10 +154,12 @@ function watchedFiles(file: string, config: Config): string[] {
   return [file, ...Object.values(certificateFiles(file, config))];
 }
 
-function warnOfExpiry(pair: KeyPair | undefined): void {
-  const warning = pair && expiryWarning(pair, Date.now());
-  if (warning === undefined) return;
-  logSentence(logger("lb"), "warning", warning, { event: "certificate_expires" });
+function warnOf(pair: KeyPair | undefined): void {
+  if (pair !== undefined) certificateWarnings(pair, Date.now()).forEach(logCertificate);
+}
+
+function logCertificate(warning: string): void {
+  logSentence(logger("lb"), "warning", warning, { event: "certificate_warning" });
 }
 
 function sayListening({ address, scheduler }: Balancer, config: Config): void {

@@ -9,6 +9,7 @@ import {
   localAddresses,
 } from "../lib/address.ts";
 import type { Io } from "../lib/cli/io.ts";
+import type { Certificates } from "../lib/config/certificates.ts";
 import {
   type Config,
   loadConfig,
@@ -44,7 +45,7 @@ export function upCommand(io: Io) {
         });
       }
       // A machine of backends only needs no certificates.
-      const read = () => loadConfigAndCertificates(file, Date.now());
+      const read = (inUse?: Certificates) => loadConfigAndCertificates(file, Date.now(), inUse);
       const loaded = roles.balancer ? await read() : undefined;
       startLogging(config.log, io);
       await runRoles({ file, read }, loaded, roles, io);

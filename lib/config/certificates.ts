@@ -31,8 +31,22 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 /** Whoever is to renew a certificate hears of it this long before it expires. */
 const EXPIRES_SOON_DAYS = 14;
 
-/** What to do about a certificate that expires within two weeks; undefined if it does not. */
+/** What clients will not like in a certificate, now or soon. */
+export function certificateWarnings(pair: KeyPair, nowMs: number): string[] {
+  const expiry = expiryWarning(pair, nowMs);
+  return [
+    ...expiry === undefined ? [] : [expiry],
+    ...pair.names.length > 0
+      ? []
+      : ["the certificate has no subjectAltName with a host name or address: clients refuse it"],
+  ];
+}
+
+/** What to do about a certificate that expires within two weeks, or has; undefined if it does not. */
 export function expiryWarning({ expiresAtMs }: KeyPair, nowMs: number): string | undefined {
+  if (nowMs >= expiresAtMs) {
+    return `the certificate expired on ${dayOf(expiresAtMs)}, clients refuse it: renew it`;
+  }
   const days = Math.floor((expiresAtMs - nowMs) / DAY_MS);
   if (days >= EXPIRES_SOON_DAYS) return undefined;
   const when = days < 1 ? "in less than a day" : days === 1 ? "tomorrow" : `in ${days} days`;
@@ -73,48 +87,74 @@ export function certificateFiles(file: string, { tls, backendTls }: Config) {
   };
 }
 
+/** What is in the files that a configuration names for TLS. */
+export interface ReadCertificates {
+  readonly certificates: Certificates;
+  /** Everything that is wrong with the files. */
+  readonly findings: readonly Finding[];
+  /** What has expired, so that what is in use stays in use: one line each. */
+  readonly expired: readonly string[];
+}
+
 /**
  * Reads the files that a configuration names for TLS.
  *
  * @param file The configuration's own.
  * @param nowMs In milliseconds since 1970: what has expired by then is wrong.
- * @returns What is in them, and everything that is wrong with them.
+ * @param inUse Stays in use where there is nothing wrong with a file but that it has expired.
  */
 export async function readCertificates(
   file: string,
   config: Config,
   nowMs: number,
-): Promise<{ readonly certificates: Certificates; readonly findings: readonly Finding[] }> {
+  inUse: Certificates = {},
+): Promise<ReadCertificates> {
   const { certificate, key, ca } = certificateFiles(file, config);
   const findings: Finding[] = [];
-  const attempt = async <T>(path: Path, name: string | undefined, read: (name: string) => T) => {
+  const expired: string[] = [];
+  const attempt = async <T>(
+    path: Path,
+    name: string | undefined,
+    read: (name: string) => T | Promise<T>,
+    used?: T,
+  ) => {
     if (name === undefined) return undefined;
     try {
       return await read(name);
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
-      const { message, hint } = error;
-      findings.push({ path, message: `${nameOf(path)}: ${message}`, hint });
+      const { hint } = error;
+      const message = `${nameOf(path)}: ${error.message}`;
+      if (error instanceof ExpiredError && used !== undefined) {
+        expired.push(`${message}: what is in use stays`);
+        return used;
+      }
+      findings.push({ path, message, hint });
       return undefined;
     }
   };
-  const chain = await attempt(
-    ["tls", "certificate"],
-    certificate,
-    (name) => readValidChain(name, nowMs),
-  );
+  const chain = await attempt(["tls", "certificate"], certificate, readChain);
   const privateKey = await attempt(["tls", "key"], key, readKey);
-  const authorities = await attempt(["backend_tls", "ca"], ca, readChain);
-  const listener = await attempt(["tls", "key"], key, (name) => {
+  const paired = await attempt(["tls", "key"], key, (name) => {
     if (chain === undefined || privateKey === undefined) return undefined;
     return pair(chain, privateKey, name, certificate!);
   });
+  const listener = await attempt(["tls", "certificate"], certificate, (name) => {
+    if (chain !== undefined) checkChain(name, chain, nowMs);
+    return paired;
+  }, paired && inUse.listener);
+  const backendCa = await attempt(["backend_tls", "ca"], ca, async (name) => {
+    const authorities = await readChain(name);
+    checkAuthorities(name, authorities, nowMs);
+    return authorities.pem;
+  }, inUse.backendCa);
   return {
     certificates: {
       ...listener !== undefined && { listener },
-      ...authorities !== undefined && { backendCa: authorities.pem },
+      ...backendCa !== undefined && { backendCa },
     },
     findings,
+    expired,
   };
 }
 
@@ -139,14 +179,30 @@ export async function loadKeyPair(
   key: string,
   nowMs: number,
 ): Promise<KeyPair> {
-  const chain = await readValidChain(certificate, nowMs);
+  const chain = await readChain(certificate);
+  checkChain(certificate, chain, nowMs);
   return pair(chain, await readKey(key), key, certificate);
 }
 
-async function readValidChain(file: string, nowMs: number): Promise<Chain> {
-  const chain = await readChain(file);
-  for (const certificate of chain.certificates) checkDates(file, certificate, nowMs);
-  return chain;
+function checkChain(file: string, { certificates }: Chain, nowMs: number): void {
+  for (const certificate of certificates) checkDates(file, certificate, nowMs);
+}
+
+/** One that is valid is enough: old ones are left in such files. */
+function checkAuthorities(file: string, { certificates }: Chain, nowMs: number): void {
+  const last = Math.max(...certificates.map(({ validTo }) => Date.parse(validTo)));
+  if (nowMs < last) return;
+  const which = certificates.length === 1 ? "the CA in it" : "every CA in it";
+  throw new ExpiredError(file, `${which} has expired, on ${dayOf(last)}`, "renew it");
+}
+
+/** There is nothing wrong but that time has passed. */
+class ExpiredError extends UserError {
+  override readonly name = "ExpiredError";
+
+  constructor(file: string, message: string, hint: string) {
+    super(`${file}: ${message}`, { exitCode: 2, hint });
+  }
 }
 
 interface Chain {
@@ -179,7 +235,7 @@ function checkDates(file: string, certificate: X509Certificate, nowMs: number): 
   const { validFrom, validTo, subject } = certificate;
   const whose = subject ? ` (${subject.replaceAll("\n", ", ")})` : "";
   if (nowMs >= Date.parse(validTo)) {
-    throw wrong(
+    throw new ExpiredError(
       file,
       `the certificate${whose} expired on ${dayOf(Date.parse(validTo))}`,
       "renew it",

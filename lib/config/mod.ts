@@ -20,6 +20,8 @@ export type Config = CamelKeys<z.output<typeof configSchema>>;
 export interface LoadedConfig {
   readonly config: Config;
   readonly certificates: Certificates;
+  /** What has expired in those files, so that what is in use stays in use: one line each. */
+  readonly expired: readonly string[];
 }
 
 /** Settings from the command line, which win over the file's. */
@@ -57,31 +59,34 @@ export async function loadConfig(file: string): Promise<Config> {
  * Reads a configuration file and the files that it names.
  *
  * @param nowMs In milliseconds since 1970: what has expired by then is wrong.
+ * @param inUse Stays in use where there is nothing wrong with a certificate but that it has expired.
  * @throws {UserError} as `loadConfig`, also for mistakes in a certificate or key.
  */
 export async function loadConfigAndCertificates(
   file: string,
   nowMs: number,
+  inUse?: Certificates,
 ): Promise<LoadedConfig> {
   const source = await readText(file);
-  const config = parseConfig(source);
-  return { config, certificates: await certificatesOf(config, source, nowMs) };
+  return await withCertificates(parseConfig(source), source, nowMs, inUse);
 }
 
-async function certificatesOf(
+async function withCertificates(
   config: Config,
   source: Source,
   nowMs: number,
-): Promise<Certificates> {
-  const { certificates, findings } = await readCertificates(source.file, config, nowMs);
+  inUse: Certificates | undefined,
+): Promise<LoadedConfig> {
+  const { findings, ...read } = await readCertificates(source.file, config, nowMs, inUse);
   if (findings.length > 0) throw new YamlFile(source).error(findings);
-  return certificates;
+  return { config, ...read };
 }
 
 /**
  * Reads a configuration file, and the files that it names, for a balancer on this machine, with what the command line says instead.
  *
  * @param nowMs In milliseconds since 1970: what has expired by then is wrong.
+ * @param inUse Stays in use where there is nothing wrong with a certificate but that it has expired.
  * @throws {UserError} as `loadConfigAndCertificates`, and if a flag is wrong, or this machine does not have
  * the address to listen on.
  */
@@ -89,13 +94,12 @@ export async function loadListeningConfig(
   file: string,
   overrides: Overrides,
   nowMs: number,
+  inUse?: Certificates,
 ): Promise<LoadedConfig> {
   const source = await readText(file);
   const config = applyOverrides(parseConfig(source), overrides);
   const findings = checkListen(config.listen, localAddresses());
-  if (findings.length === 0) {
-    return { config, certificates: await certificatesOf(config, source, nowMs) };
-  }
+  if (findings.length === 0) return await withCertificates(config, source, nowMs, inUse);
   if (overrides.listen !== undefined) {
     const { message, hint } = findings[0]!;
     throw new UserError(`--listen: ${message}`, { ...hint !== undefined && { hint } });

@@ -36,6 +36,18 @@ const CASES: readonly Case[] = [
     says: /encrypts +what clients .* as localhost, one\.test, 127\.0\.0\.1, ::1\n.* 2099-12-31\n/,
   },
   {
+    name: "a certificate that clients refuse",
+    tls: "tls: {certificate: nameless.pem, key: one.key}",
+    code: 0,
+    says: /by TLS as no name at all\n.*\n +! the certificate has no subjectAltName .* refuse it\n/,
+  },
+  {
+    name: "a CA that has expired",
+    tls: "backend_tls: {ca: expired.pem}",
+    code: 2,
+    says: /:4:19: backend_tls\.ca: expired\.pem: the CA in it has expired, on 2021-01-01\n/,
+  },
+  {
     name: "backends with TLS",
     tls: "backend_tls: {ca: ca.pem, server_name: one.test}\nhealth_check: {port: 80}",
     code: 0,
@@ -92,6 +104,7 @@ Deno.test("lbsim check finds the files from another directory, and tells program
     assert.deepEqual(JSON.parse(stdout).certificate, {
       names: ["localhost", "one.test", "127.0.0.1", "::1"],
       expires_at: "2099-12-31T00:00:00.000Z",
+      warnings: [],
     });
   }));
 
@@ -226,6 +239,23 @@ Deno.test(
       await lb.ended();
     });
   },
+);
+
+Deno.test(
+  "lbsim lb reloads all the rest if a certificate has expired",
+  { ignore },
+  () =>
+    inLab(config(TLS_ONE), async (cwd) => {
+      await using lb = new RunningLbsim(["lb"], { cwd });
+      const [host, port] = (await addressOf(lb)).split(":");
+      await Deno.copyFile(`${cwd}/expired.pem`, `${cwd}/one.pem`);
+      await Deno.writeTextFile(`${cwd}/config.yaml`, config(`${TLS_ONE}\nretries: 7`));
+      await lb.line((line) => line.includes("retries: 3 → 7"));
+      await lb.line((line) => /"warning".* expired on 2021-01-01: what is in use stays/.test(line));
+      using _connection = await connectTls({ host: host!, port: Number(port) });
+      lb.kill("SIGTERM");
+      await lb.ended();
+    }),
 );
 
 async function hello(connection: Deno.Conn): Promise<string> {

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
+import FakeTimers from "@sinonjs/fake-timers";
+import type { KeyPair } from "../../lib/config/certificates.ts";
 import type { LoadedConfig } from "../../lib/config/mod.ts";
+import { NS_PER_S } from "../../lib/core/mod.ts";
 import { startLogging, stopLogging } from "../../lib/log.ts";
 import { serveBalancer } from "../../lb/serve.ts";
+import { UNPROBED } from "../support/balance.ts";
+import { ONE } from "../support/certificates.ts";
 import { configOf } from "../support/config.ts";
 import { eventually } from "../support/sockets.ts";
 
@@ -19,6 +24,7 @@ const PERMISSIONS = {
 async function serving(
   read: () => Promise<LoadedConfig>,
   look: (records: () => Record<string, unknown>[]) => Promise<void>,
+  listener?: KeyPair,
 ): Promise<void> {
   const lines: string[] = [];
   startLogging({ level: "info", format: "json" }, {
@@ -29,11 +35,13 @@ async function serving(
   const records = () => lines.map((line) => JSON.parse(line));
   const stopping = new AbortController();
   const io = { signal: stopping.signal, hurry: stopping.signal };
-  const config = configOf([]);
-  const loaded = { config: { ...config, healthCheck: { ...config.healthCheck, type: "none" } } };
-  const serving = serveBalancer({ ...loaded, certificates: {} } as LoadedConfig, io, {
-    reload: { file: "config.yaml", read },
-  });
+  const tls = { certificate: "one.pem", key: "one.key", timeout: NS_PER_S };
+  const loaded: LoadedConfig = {
+    config: configOf([], { ...UNPROBED, ...listener && { tls } }),
+    certificates: { ...listener && { listener } },
+    expired: [],
+  };
+  const serving = serveBalancer(loaded, io, { reload: { file: "config.yaml", read } });
   try {
     await eventually(() => records().some(({ event }) => event === "listening"), "it listens");
     await look(records);
@@ -80,6 +88,30 @@ Deno.test(
       });
     } finally {
       Deno.watchFs = watchFs;
+    }
+  },
+);
+
+Deno.test(
+  "serveBalancer() warns every day of a certificate that expires, from two weeks before",
+  { permissions: PERMISSIONS },
+  async () => {
+    const DAY_MS = 24 * 60 * 60 * 1000;
+    const now = ONE.expiresAtMs - 16.5 * DAY_MS;
+    const clock = FakeTimers.install({ now, toFake: ["setInterval", "clearInterval", "Date"] });
+    try {
+      await serving(read, (records) => {
+        clock.tick(18 * DAY_MS);
+        const warnings = records().filter(({ event }) => event === "certificate_warning")
+          .map(({ message }) => String(message));
+        assert.equal(warnings.length, 16);
+        assert.match(warnings[0]!, /expires in 13 days/);
+        assert.match(warnings[13]!, /expires in less than a day/);
+        assert.match(warnings[14]!, /expired on 2099-12-31/);
+        return Promise.resolve();
+      }, ONE);
+    } finally {
+      clock.uninstall();
     }
   },
 );

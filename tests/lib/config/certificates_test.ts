@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import {
   type Certificates,
+  certificateWarnings,
   expiryWarning,
   readCertificates,
 } from "../../../lib/config/certificates.ts";
 import { parseConfig } from "../../../lib/config/mod.ts";
-import { CA, ONE, TLS_FILES, TWO } from "../../support/certificates.ts";
+import { CA, ONE, pem, TLS_FILES, TWO } from "../../support/certificates.ts";
 
 const NOW = Date.parse("2026-11-24T00:00:00Z");
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -17,23 +18,32 @@ interface Files {
 }
 
 /** What is read, and what is wrong: `path: message (hint)`. */
-async function read({ certificate = "one.pem", key = "one.key", ca }: Files, now = NOW) {
+async function read(
+  { certificate = "one.pem", key = "one.key", ca }: Files,
+  now = NOW,
+  inUse?: Certificates,
+) {
   const config = parseConfig({
     file: "config.yaml",
     text: "backends: [{id: B1, address: 127.0.0.1:1}]\n" +
       `tls: {certificate: ${JSON.stringify(certificate)}, key: ${JSON.stringify(key)}}\n` +
       (ca === undefined ? "" : `backend_tls: {ca: ${ca}}\n`),
   });
-  const { certificates, findings } = await readCertificates(
+  const { certificates, findings, expired } = await readCertificates(
     `${TLS_FILES}/config.yaml`,
     config,
     now,
+    inUse,
   );
   const wrong = findings.map(({ path, message, hint }) =>
     `${path.join("/")}: ${message.replaceAll(`${TLS_FILES}/`, "")}` +
     (hint === undefined ? "" : ` (${hint.replaceAll(`${TLS_FILES}/`, "")})`)
   );
-  return { certificates, wrong };
+  return {
+    certificates,
+    wrong,
+    expired: expired.map((line) => line.replaceAll(`${TLS_FILES}/`, "")),
+  };
 }
 
 Deno.test("readCertificates() reads what the configuration names, relative to its file", async () => {
@@ -45,7 +55,7 @@ Deno.test("readCertificates() reads what the configuration names, relative to it
   };
   assert.deepEqual(certificates, expected);
   const absolute = await read({ certificate: `${TLS_FILES}/two.pem`, key: `${TLS_FILES}/two.key` });
-  assert.deepEqual(absolute, { certificates: { listener: TWO }, wrong: [] });
+  assert.deepEqual(absolute, { certificates: { listener: TWO }, wrong: [], expired: [] });
 });
 
 const MISTAKES: readonly (readonly [string, Files, readonly RegExp[]])[] = [
@@ -76,6 +86,9 @@ const MISTAKES: readonly (readonly [string, Files, readonly RegExp[]])[] = [
   ["a certificate of the future", { certificate: "future.pem" }, [
     /is not valid before 2090-01-01 \(is this machine's clock right\? It says 2026-11-24\)$/,
   ]],
+  ["a CA that has expired", { ca: "expired.pem" }, [
+    /^backend_tls\/ca: .*expired\.pem: the CA in it has expired, on 2021-01-01 \(renew it\)$/,
+  ]],
   ["a CA file without one", { ca: "one.key" }, [/^backend_tls\/ca: .*there is no certificate/]],
 ];
 
@@ -96,10 +109,44 @@ Deno.test("readCertificates() goes by the time that it is told", async () => {
   assert.match(wrong[0]!, /expired on 2099-12-31/);
 });
 
+Deno.test("readCertificates() takes a CA file in which one has not expired", async () => {
+  const ca = await Deno.makeTempFile();
+  await Deno.writeTextFile(ca, pem("expired.pem") + CA);
+  assert.deepEqual((await read({ ca })).wrong, []);
+  await Deno.remove(ca);
+});
+
+Deno.test("readCertificates() leaves in use what is, if there is nothing wrong but that it expired", async () => {
+  const inUse = { listener: TWO, backendCa: CA };
+  const { certificates, wrong, expired } = await read(
+    { certificate: "expired.pem", ca: "expired.pem" },
+    NOW,
+    inUse,
+  );
+  assert.deepEqual([certificates, wrong], [inUse, []]);
+  assert.deepEqual(expired, [
+    "tls.certificate: expired.pem: the certificate (CN=expired) expired on 2021-01-01: " +
+    "what is in use stays",
+    "backend_tls.ca: expired.pem: the CA in it has expired, on 2021-01-01: what is in use stays",
+  ]);
+  const other = await read({ certificate: "expired.pem", key: "two.key" }, NOW, inUse);
+  assert.equal(other.wrong.length, 2, "another key is wrong all the same");
+  assert.equal((await read({ certificate: "future.pem" }, NOW, inUse)).wrong.length, 1);
+});
+
+Deno.test("certificateWarnings() says that clients refuse a certificate without names", async () => {
+  const { certificates } = await read({ certificate: "nameless.pem" });
+  assert.deepEqual(certificateWarnings(certificates.listener!, NOW), [
+    "the certificate has no subjectAltName with a host name or address: clients refuse it",
+  ]);
+  assert.deepEqual(certificateWarnings(ONE, NOW), []);
+});
+
 Deno.test("expiryWarning() begins two weeks before", () => {
   const at = (daysLeft: number) => expiryWarning(ONE, ONE.expiresAtMs - daysLeft * DAY_MS);
   assert.equal(at(14), undefined);
   assert.equal(at(13.9), "the certificate expires in 13 days, on 2099-12-31: renew it");
   assert.equal(at(1.5), "the certificate expires tomorrow, on 2099-12-31: renew it");
+  assert.equal(at(0), "the certificate expired on 2099-12-31, clients refuse it: renew it");
   assert.equal(at(0.5), "the certificate expires in less than a day, on 2099-12-31: renew it");
 });

@@ -20,6 +20,8 @@ commonName = supplied
 [authority]
 basicConstraints = critical, CA:TRUE
 keyUsage = critical, keyCertSign
+[nameless]
+basicConstraints = CA:FALSE
 [leaf]
 subjectAltName = \$ENV::NAMES
 basicConstraints = CA:FALSE
@@ -62,6 +64,8 @@ for name in one two; do
 done
 leaf expired.pem one.key 20200101000000Z 20210101000000Z
 leaf future.pem one.key 20900101000000Z 20991231000000Z
+sign nameless.pem one.key 20200101000000Z 20991231000000Z -selfsign -keyfile one.key \
+  -extensions nameless
 openssl pkcs8 -topk8 -in one.key -passout pass:secret -out encrypted.key
 openssl x509 -in one.pem -outform der -out one.der
 openssl genrsa -out weak.key 1024
