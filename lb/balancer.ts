@@ -163,8 +163,10 @@ export class Balancer {
     this.#serverContext = context;
     this.#backendTls = backendTlsOf(config, this.#certificates);
     this.address = { host: listener.addr.hostname, port: listener.addr.port };
-    this.#unsubscribe = options.events.subscribe(["backend_down"], ({ backend }) => {
-      if (this.#config.onDown === "close") this.#relays.closeAll("backend_down", backend);
+    this.#unsubscribe = options.events.subscribe(["backend_down"], ({ backend: id }) => {
+      if (this.#config.onDown !== "close") return;
+      // Not by its id: connections to one that is gone from the configuration are none of its.
+      this.#relays.closeAll("backend_down", this.scheduler.backend(id));
     });
     this.#shortage = new Shortage(
       options.events,
@@ -335,7 +337,7 @@ export class Balancer {
         lease.release(result.end, this.#now(), result);
         this.#ended();
       },
-      lease.backend.id,
+      lease.backend,
       () => lease.answered(this.#now()),
       preamble,
     );

@@ -446,3 +446,16 @@ Deno.test("Balancer.reload() with a backend that drains: new clients go elsewher
   await client.write(new TextEncoder().encode("y"));
   assert.equal(await client.read(new Uint8Array(1)), 1);
 });
+
+Deno.test("Balancer with on_down: close leaves the connections to a backend's former address alone", async () => {
+  await using one = new TestServer(echo);
+  await using lab = await balance([one.address], { onDown: "close" });
+  using client = await come(lab.balancer.address);
+  assert.equal(await client.read(new Uint8Array(1)), 1);
+  const moved = configOf([deadAddress()], { timeouts: TIMEOUTS, onDown: "close" });
+  await lab.balancer.reload(moved);
+  assert.deepEqual(lab.of("backend_down").map(({ backend }) => backend), ["B1"]);
+  await client.write(new TextEncoder().encode("y"));
+  assert.equal(await client.read(new Uint8Array(1)), 1);
+  assert.deepEqual(lab.of("connection_closed"), []);
+});
