@@ -72,6 +72,7 @@ function parseStates(text: string, { backends }: Config): Map<string, State> {
         `write ${id}=down, ${id}=drain, ${id}=maintenance, or ${id}=7 for seven in flight`,
       );
     }
+    if (states.has(id)) throw wrong(`${id} is there twice`, "say one thing of it");
     states.set(id, known ?? inFlight!);
   }
   return states;

@@ -16,6 +16,7 @@ export function checkConfig(data: unknown): Finding[] {
     ...weightless(data),
     ...idle(data),
     ...ejectionTimes(data),
+    ...nobodyEjected(data),
     ...allowedAndDenied(data),
   ];
 }
@@ -170,6 +171,24 @@ function ejectionTimes(data: unknown): Finding[] {
     path: ["ejection", base === undefined ? "max" : "base"],
     message: `ejection.base (${base ?? "30s"}) is longer than its max (${max ?? "5m"})`,
     hint: "nobody is ejected for longer than max, so the first time cannot be",
+  }];
+}
+
+/** A share of all backends that is less than one of them. */
+function nobodyEjected(data: unknown): Finding[] {
+  const ejection = valueAt(data, ["ejection"]);
+  const count = backends(data).length;
+  if (!isGroup(ejection) || count === 0) return [];
+  const share = ejection.max_share ?? "50%";
+  const percent = typeof share === "string" ? Number(/^([\d.]+)%$/.exec(share)?.[1]) : NaN;
+  if (!(percent * count < 100)) return [];
+  return [{
+    path: ejection.max_share === undefined ? ["ejection"] : ["ejection", "max_share"],
+    ...ejection.max_share === undefined && { key: true },
+    message: `ejection does nothing: ${share} of ${count} ${
+      count === 1 ? "backend" : "backends"
+    } is less than one`,
+    hint: `make max_share at least ${Math.ceil(100 / count)}%`,
   }];
 }
 

@@ -30,7 +30,7 @@ const ALIASES_MAX = 1000;
  */
 export async function readText(
   file: string,
-  hint = "name another one with --config",
+  hint = "name the right one: config.yaml in this directory is read if none is named",
 ): Promise<Source> {
   const bytes = await readBytes(file, hint);
   try {

@@ -259,8 +259,8 @@ export class Scheduler {
     if (healthCheck.type === "none") {
       if (backend.health.state !== "up") this.#trust(backend, now);
       backend.provenAt = Infinity;
-    }
-    if (ejection === undefined) backend.ejection = undefined;
+    } else if (backend.provenAt === Infinity) backend.provenAt = now;
+    if (ejection === undefined) this.#pardon(backend, now);
     else if (backend.ejection === undefined) backend.ejection = new Ejection(ejection);
     else backend.ejection.rules = ejection;
     if (slowStart === undefined) backend.warmingSince = undefined;
@@ -269,6 +269,13 @@ export class Scheduler {
     backend.weight = options.weight * (backend.warmingSince === undefined ? 1 : warmth);
     backend.available = available(backend);
     this.#tierOf(backend).update(backend);
+  }
+
+  /** Nobody is ejected any more. */
+  #pardon(backend: Backend, now: Nanoseconds): void {
+    const returns = backend.ejection?.ejected;
+    backend.ejection = undefined;
+    if (returns) this.#tellReadmitted(backend, now);
   }
 
   /** A backend that is probed no more counts as up. */
@@ -935,18 +942,22 @@ export class Scheduler {
     for (const backend of this.#passing) {
       if (backend.ejection?.ejected && now >= backend.ejection.until) {
         backend.ejection.readmit();
-        this.#refresh(backend);
-        this.#events.emit({
-          type: "backend_readmitted",
-          at_ms: toMs(now),
-          backend: backend.id,
-          active_servers: this.activeServers,
-        });
+        this.#tellReadmitted(backend, now);
       }
       if (backend.warmingSince !== undefined) this.#warm(backend, now);
       const waits = backend.ejection?.ejected || backend.warmingSince !== undefined;
       if (!waits) this.#passing.delete(backend);
     }
+  }
+
+  #tellReadmitted(backend: Backend, now: Nanoseconds): void {
+    this.#refresh(backend);
+    this.#events.emit({
+      type: "backend_readmitted",
+      at_ms: toMs(now),
+      backend: backend.id,
+      active_servers: this.activeServers,
+    });
   }
 
   #warm(backend: Backend, now: Nanoseconds): void {

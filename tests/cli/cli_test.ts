@@ -242,6 +242,19 @@ limits: {per_client: {}}
     ),
   },
   {
+    name: "an ejection that can never be",
+    config: `${VALID}ejection: {}\n`,
+    args: ["check", "CONFIG"],
+    code: 2,
+    stderr: /:6:1: ejection does nothing: 50% of 1 backend is less than one\n[^]*at least 100%/,
+  },
+  {
+    name: "an explanation of two states of one backend",
+    args: ["explain", "--state", "B1=2,B1=down"],
+    code: 2,
+    stderr: /--state: B1 is there twice/,
+  },
+  {
     name: "a key that is there twice, after one without a value",
     config: `${VALID}tls:\nsticky: {}\nsticky: {}\n`,
     args: ["check", "CONFIG"],

@@ -80,7 +80,8 @@ Deno.test("config.yaml as shipped shows the right defaults for what is commented
     const commented = new RegExp(`^# ${section}:\\n(#   .*\\n)+`, "m").exec(text)?.[0];
     assert.ok(commented !== undefined, `${section} is not shown`);
     const uncommented = commented.replaceAll(/^# /gm, "");
-    const limited = ONE.replace(":80", ":80, max_connections: 5");
+    const two = "{id: B1, address: a:80, max_connections: 5}, {id: B2, address: b:80}";
+    const limited = `backends: [${two}]\n`;
     assert.deepEqual(parse(limited + uncommented), parse(`${limited}${section}: {}\n`));
   }
 });

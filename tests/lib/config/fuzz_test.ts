@@ -17,7 +17,7 @@ tls: {certificate: cert.pem, key: key.pem}
 backend_tls: {ca: ca.pem, server_name: one.test}
 proxy_protocol: {accept_from: [10.0.0.0/8], send: v2}
 slow_start: {duration: 30s, floor: 20%}
-ejection: {failures: 3, max_share: 30%}
+ejection: {failures: 3, max_share: 50%}
 limits: {connections: 100, per_client: {connections: 5, rate: 50/s}}
 allow: [192.168.1.0/24, "2001:db8::/32"]
 deny: [192.168.1.66]

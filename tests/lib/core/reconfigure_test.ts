@@ -169,3 +169,21 @@ Deno.test("Scheduler.reconfigure() to no probes brings up who was down, and says
     })),
   ]);
 });
+
+Deno.test("Scheduler.reconfigure() without ejection lets the ejected in, and says so", () => {
+  const events = new EventStream();
+  const ejection = { failures: 1, base: NS_PER_S, max: NS_PER_S, maxShare: 1 };
+  const scheduler = new Scheduler(optionsOf({ ejection }), events, createRandom(1));
+  for (const { id } of scheduler.backends) scheduler.probed(id, true, 0, 0);
+  const failed = granted(scheduler.acquire("c", 0));
+  failed.connectFailed("refused", 0);
+  const told: LbEvent[] = [];
+  events.subscribe(["backend_readmitted"], (event) => told.push(event));
+  scheduler.reconfigure(optionsOf(), 5e6);
+  assert.deepEqual(told, [{
+    type: "backend_readmitted",
+    at_ms: 5,
+    backend: failed.backend.id,
+    active_servers: ["B1", "B2", "B3"],
+  }]);
+});
