@@ -1,4 +1,4 @@
-import { NS_PER_MS, NS_PER_S } from "../lib/core/mod.ts";
+import { NS_PER_MS, NS_PER_S, takesClients } from "../lib/core/mod.ts";
 import type { MetricName } from "../lib/scenario/metrics.ts";
 import type { Scenario, ServerOptions } from "../lib/scenario/types.ts";
 import { type Distribution, meanOf, scvOf } from "../lib/stats/variates.ts";
@@ -118,10 +118,12 @@ function isPlain(scenario: Scenario, server: ServerOptions): boolean {
   const { workload, network, balancer, servers, faults } = scenario;
   const { clientLatency, backendLatency } = network;
   const alike = servers.every((other) => JSON.stringify(other) === JSON.stringify(server)) &&
-    balancer.backends.every(({ weight, backup, maxConnections }) =>
-      weight === 1 && backup === false && maxConnections === undefined
+    balancer.backends.every((backend) =>
+      takesClients(backend) && backend.weight === 1 && backend.maxConnections === undefined
     );
-  return alike && faults.length === 0 && scenario.loadBalancers === 1 &&
+  const { allow, deny, limits } = balancer;
+  const openToAll = (allow ?? deny ?? limits.perClient) === undefined;
+  return alike && openToAll && faults.length === 0 && scenario.loadBalancers === 1 &&
     balancer.sticky === undefined && ["none", "tcp"].includes(balancer.healthCheck.type) &&
     workload.timeout === Infinity && workload.retries.max === 0 &&
     isConstant(workload.requestsPerConnection, 1) &&

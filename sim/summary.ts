@@ -86,6 +86,7 @@ function variantReport(variant: Variant, runs: readonly Measured[]): VariantRepo
       max_over_mean: over("imbalance"),
       coefficient_of_variation: over("imbalance_cv"),
     },
+    turned_away: turnedAway(results),
     backends,
     faults: results[0]!.faults.map((fault, i) =>
       faultReport(fault, results.map(({ faults }) => faults[i]!))
@@ -100,6 +101,16 @@ function variantReport(variant: Variant, runs: readonly Measured[]): VariantRepo
     saturated: saturated(variant, backends, load),
     theory: theory(variant, over),
   };
+}
+
+function turnedAway(results: readonly ReplicationResult[]): Record<string, number> {
+  const total: Record<string, number> = {};
+  for (const result of results) {
+    for (const [reason, count] of Object.entries(result.turnedAway)) {
+      total[reason] = (total[reason] ?? 0) + count;
+    }
+  }
+  return total;
 }
 
 function counts<T>(count: (metric: MetricName) => T): Counts<T> {

@@ -49,6 +49,7 @@ export function reportLines(report: StudyReport, options: TextOptions): string[]
     ...variants.filter(isWorthDetails(variants.length)).map(backendTable),
     faultTable(variants),
     theoryTable(variants),
+    variants.flatMap(turnedAway),
     variants.flatMap(warnings).map((line) => paint("yellow", line)),
     verdicts(report).map((line) => paint("green", line)),
     expectationLines(report, paint),
@@ -155,6 +156,16 @@ function theoryTable(variants: readonly VariantReport[]): string[] {
   return rows.length === 0
     ? []
     : aligned([["variant", "model", "metric", "theory", "measured"], ...rows]);
+}
+
+/** Whom the balancers of a variant turned away, and why, as a share of all attempts. */
+function turnedAway({ name, connections, retried, turned_away }: VariantReport): string[] {
+  const reasons = Object.entries(turned_away).toSorted(([, a], [, b]) => b - a);
+  if (reasons.length === 0) return [];
+  const shares = reasons.map(([reason, count]) =>
+    `${percent(count / (connections + retried))} ${reason}`
+  );
+  return [`${name}: turned away by the balancer: ${shares.join(", ")}`];
 }
 
 /** What is to be said of a variant whose queues grow without end. */

@@ -98,6 +98,8 @@ export interface VariantReport extends Counts<number> {
     readonly max_over_mean: Interval;
     readonly coefficient_of_variation: Interval;
   };
+  /** Clients that a balancer turned away, by its reason; each attempt counts. */
+  readonly turned_away: Readonly<Record<string, number>>;
   readonly backends: readonly BackendReport[];
   readonly faults: readonly FaultReport[];
   /** Over all faults. */
