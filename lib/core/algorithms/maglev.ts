@@ -1,7 +1,6 @@
-import { hashClient, hashText, scramble } from "./_hash.ts";
-import { LoadBound } from "./_load_bound.ts";
-import { Members } from "./_members.ts";
-import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
+import { hashText, scramble } from "./_hash.ts";
+import { TableHash } from "./_table_hash.ts";
+import type { Candidate, PickTrace } from "./algorithm.ts";
 
 /** The order in which a member claims slots: `offset`, `offset + skip`, … modulo the table's size. */
 export interface Permutation {
@@ -51,11 +50,9 @@ export function maglevTable(
  *
  * Source: D. Eisenbud et al., "Maglev: a fast and reliable software network load balancer", NSDI 2016.
  */
-export class Maglev implements Algorithm {
+export class Maglev extends TableHash {
   readonly #size: number;
-  readonly #bound: LoadBound;
-  readonly #members = new Members();
-  #sorted: Candidate[] = [];
+  #sorted: readonly Candidate[] = [];
   #table = new Int32Array(0);
 
   /**
@@ -63,44 +60,24 @@ export class Maglev implements Algorithm {
    * @param boundedLoad See `LoadBound`; Infinity for no bound.
    */
   constructor(size: number, boundedLoad: number) {
+    super(boundedLoad);
     if (!isPrime(size)) {
       throw new RangeError(`Cannot use "table_size": must be a prime: current value is ${size}`);
     }
     this.#size = size;
-    this.#bound = new LoadBound(boundedLoad);
   }
 
-  add(candidate: Candidate): void {
-    this.update(candidate);
-  }
-
-  remove(candidate: Candidate): void {
-    this.#bound.remove(candidate);
-    this.#members.remove(candidate);
-  }
-
-  update(candidate: Candidate): void {
-    this.#bound.update(candidate);
-    this.#members.update(candidate);
-  }
-
-  loadChanged(candidate: Candidate): void {
-    if (this.#bound.active) this.#bound.update(candidate);
-  }
-
-  pick(client: string, _now: number, trace?: PickTrace): Candidate | undefined {
-    if (this.#bound.available === 0) return undefined;
-    if (this.#members.stale) this.#build();
+  protected override lookUp(hash: number, trace?: PickTrace): Candidate | undefined {
     const size = this.#size;
-    const first = hashClient(client) % size;
+    const first = hash % size;
     for (let i = 0; i < size; i++) {
       const owner = this.#ownerOf((first + i) % size);
-      if (!this.#bound.admits(owner)) continue;
+      if (!this.bound.admits(owner)) continue;
       if (trace !== undefined) this.#explain(trace, first, i, owner);
       return owner;
     }
     // The few that are left may be too many for the table, and own no slot.
-    const left = this.#sorted.find((candidate) => this.#bound.admits(candidate));
+    const left = this.#sorted.find((candidate) => this.bound.admits(candidate));
     if (left === undefined) return undefined;
     trace?.considered(left, first);
     trace?.decided("nobody in the table is available; the first that is");
@@ -114,14 +91,14 @@ export class Maglev implements Algorithm {
   #explain(trace: PickTrace, first: number, passed: number, owner: Candidate): void {
     const refusals = new Set<string>();
     for (let i = 0; i < passed; i++) {
-      refusals.add(this.#bound.refusal(this.#ownerOf((first + i) % this.#size)));
+      refusals.add(this.bound.refusal(this.#ownerOf((first + i) % this.#size)));
     }
     trace.considered(owner, (first + passed) % this.#size);
     trace.decided([`owner of slot ${first} or the next`, ...refusals].join("; "));
   }
 
-  #build(): void {
-    this.#sorted = this.#members.sorted;
+  protected override build(members: readonly Candidate[]): void {
+    this.#sorted = members;
     const permutations = this.#sorted.map(({ id, weight }) => {
       const hash = hashText(id);
       return {
@@ -131,7 +108,6 @@ export class Maglev implements Algorithm {
       };
     });
     this.#table = maglevTable(this.#size, permutations);
-    this.#members.stale = false;
   }
 }
 

@@ -1,7 +1,6 @@
-import { hashClient, hashText } from "./_hash.ts";
-import { LoadBound } from "./_load_bound.ts";
-import { Members } from "./_members.ts";
-import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
+import { hashText } from "./_hash.ts";
+import { TableHash } from "./_table_hash.ts";
+import type { Candidate, PickTrace } from "./algorithm.ts";
 
 /** A ring of more points than this is thinned out. */
 const POINTS_MAX = 2 ** 20;
@@ -16,10 +15,8 @@ const POINTS_MAX = 2 ** 20;
  *
  * Source: R. Jones, libketama, 2007; nginx, `hash … consistent`; Envoy, `ring_hash`.
  */
-export class RingHash implements Algorithm {
+export class RingHash extends TableHash {
   readonly #points: number;
-  readonly #bound: LoadBound;
-  readonly #members = new Members();
   #places = new Uint32Array(0);
   #owners: Candidate[] = [];
 
@@ -28,51 +25,30 @@ export class RingHash implements Algorithm {
    * @param boundedLoad See `LoadBound`; Infinity for no bound.
    */
   constructor(points: number, boundedLoad: number) {
+    super(boundedLoad);
     if (!Number.isInteger(points) || points < 1) {
       throw new RangeError(
         `Cannot use "points": must be an integer of at least 1: current value is ${points}`,
       );
     }
     this.#points = points;
-    this.#bound = new LoadBound(boundedLoad);
   }
 
-  add(candidate: Candidate): void {
-    this.update(candidate);
-  }
-
-  remove(candidate: Candidate): void {
-    this.#bound.remove(candidate);
-    this.#members.remove(candidate);
-  }
-
-  update(candidate: Candidate): void {
-    this.#bound.update(candidate);
-    this.#members.update(candidate);
-  }
-
-  loadChanged(candidate: Candidate): void {
-    if (this.#bound.active) this.#bound.update(candidate);
-  }
-
-  pick(client: string, _now: number, trace?: PickTrace): Candidate | undefined {
-    if (this.#bound.available === 0) return undefined;
-    if (this.#members.stale) this.#build();
+  protected override lookUp(place: number, trace?: PickTrace): Candidate {
     const owners = this.#owners;
-    const place = hashClient(client);
     let at = this.#search(place);
     const passed: string[] = [];
     while (true) {
       if (at === owners.length) at = 0;
       const owner = owners[at]!;
-      if (this.#bound.admits(owner)) {
+      if (this.bound.admits(owner)) {
         trace?.considered(owner, this.#places[at]!);
         trace?.decided(
           [`first point on the ring from ${place}`, ...new Set(passed)].join("; "),
         );
         return owner;
       }
-      if (trace !== undefined) passed.push(this.#bound.refusal(owner));
+      if (trace !== undefined) passed.push(this.bound.refusal(owner));
       at++;
     }
   }
@@ -90,8 +66,7 @@ export class RingHash implements Algorithm {
     return low;
   }
 
-  #build(): void {
-    const members = this.#members.sorted;
+  protected override build(members: readonly Candidate[]): void {
     const wanted = members.reduce((sum, { weight }) => sum + weight * this.#points, 0);
     const thinning = Math.min(1, POINTS_MAX / wanted);
     const points: { readonly place: number; readonly owner: Candidate }[] = [];
@@ -103,6 +78,5 @@ export class RingHash implements Algorithm {
     points.sort((a, b) => a.place - b.place);
     this.#places = Uint32Array.from(points, ({ place }) => place);
     this.#owners = points.map(({ owner }) => owner);
-    this.#members.stale = false;
   }
 }
