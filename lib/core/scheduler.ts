@@ -8,7 +8,6 @@ import { Admission } from "./admission.ts";
 import { Arrival } from "./arrival.ts";
 import { assert } from "./assert.ts";
 import { Backend, type BackendMode, type BackendOptions } from "./backend.ts";
-import { clientKey } from "./client_key.ts";
 import {
   type ConnectFailure,
   type ConnectionEnd,
@@ -21,8 +20,9 @@ import { Explanation } from "./explanation.ts";
 import { Lease, type Refusal, type Traffic } from "./lease.ts";
 import type { Random } from "./random.ts";
 import type { SchedulerOptions } from "./scheduler_options.ts";
-import { type Session, SessionMap, type SessionRecord, type StickyRules } from "./sessions.ts";
-import { type Nanoseconds, NS_PER_MS } from "./time.ts";
+import type { Session, SessionRecord } from "./sessions.ts";
+import { Stickiness } from "./stickiness.ts";
+import type { Nanoseconds } from "./time.ts";
 import { Waiting, WaitQueue } from "./wait_queue.ts";
 
 /** A growing weight goes up in so many steps: algorithms need not hear of every instant. */
@@ -44,7 +44,8 @@ export class Scheduler {
   readonly #byId = new Map<string, Backend>();
   /** Primaries first. A tier is used only while the one before it has nobody available. */
   #tiers: readonly [Algorithm, Algorithm];
-  #sessions: SessionMap<Backend> | undefined;
+  /** Undefined if clients do not stick. */
+  #stickiness: Stickiness | undefined;
   /** Those that time will change: they are ejected, or start slowly. */
   readonly #passing = new Set<Backend>();
   #admission: Admission | undefined;
@@ -72,7 +73,7 @@ export class Scheduler {
     this.#events = events;
     this.#random = random;
     this.#tiers = this.#newTiers(options);
-    this.#sessions = options.sticky && new SessionMap(options.sticky);
+    this.#reconfigureStickiness();
     this.#reconfigureAdmission();
     for (const backend of options.backends) this.addBackend(backend);
   }
@@ -94,23 +95,22 @@ export class Scheduler {
 
   /** The sessions, by client; empty if clients do not stick. */
   get sessionMap(): ReadonlyMap<string, string> {
-    const sessions = [...this.#sessions?.values() ?? []];
-    return new Map(sessions.map((session) => [session.key, session.backend.id]));
+    return new Map([...this.sessions].map((session) => [session.key, session.backend.id]));
   }
 
   /** Number of sessions, without making a map of them. */
   get sessionCount(): number {
-    return this.#sessions?.size ?? 0;
+    return this.#stickiness?.sessions.size ?? 0;
   }
 
   /** The sessions, least recently used first. */
   get sessions(): Iterable<Session<Backend>> {
-    return this.#sessions?.values() ?? [];
+    return this.#stickiness?.sessions.values() ?? [];
   }
 
   /** The sessions whose clients have a connection open. */
   get sessionsInUse(): Iterable<Session<Backend>> {
-    return this.#sessions?.inUse() ?? [];
+    return this.#stickiness?.sessions.inUse() ?? [];
   }
 
   /**
@@ -118,10 +118,9 @@ export class Scheduler {
    * clients do not stick, or it has a connection here: then what is known here is true.
    */
   sessionToAskFor(client: string, now: Nanoseconds): string | undefined {
-    const { sticky } = this.#options;
-    if (sticky === undefined || this.#sessions === undefined) return undefined;
-    const key = clientKey(client, sticky.ipv4Prefix, sticky.ipv6Prefix);
-    const { open = 0 } = this.#sessions.find(key, now) ?? {};
+    if (this.#stickiness === undefined) return undefined;
+    const key = this.#stickiness.keyOf(client);
+    const { open = 0 } = this.#stickiness.sessions.find(key, now) ?? {};
     return open > 0 ? undefined : key;
   }
 
@@ -179,7 +178,7 @@ export class Scheduler {
     backend.removed = true;
     this.#byId.delete(backend.id);
     this.#backends.splice(this.#backends.indexOf(backend), 1);
-    this.#sessions?.forget(backend);
+    this.#stickiness?.sessions.forget(backend);
     this.#passing.delete(backend);
   }
 
@@ -205,7 +204,7 @@ export class Scheduler {
     }
     this.#options = options;
     this.#reconfigureAdmission();
-    this.#reconfigureSessions(before.sticky, options.sticky);
+    this.#reconfigureStickiness();
     for (const backend of options.backends) {
       const present = this.#byId.get(backend.id);
       if (present === undefined) this.addBackend(backend);
@@ -229,14 +228,16 @@ export class Scheduler {
     return [createAlgorithm(algorithm, this.#random), createAlgorithm(algorithm, this.#random)];
   }
 
-  #reconfigureSessions(before: StickyRules | undefined, after: StickyRules | undefined): void {
-    const sameKeys = before?.ipv4Prefix === after?.ipv4Prefix &&
-      before?.ipv6Prefix === after?.ipv6Prefix;
-    if (after === undefined || !sameKeys) {
-      this.#sessions?.clear();
-      this.#sessions = after && new SessionMap(after);
-    } else if (this.#sessions === undefined) this.#sessions = new SessionMap(after);
-    else this.#sessions.configure(after);
+  #reconfigureStickiness(): void {
+    const { sticky } = this.#options;
+    if (sticky !== undefined && this.#stickiness?.fits(sticky)) {
+      this.#stickiness.configure(sticky);
+      return;
+    }
+    this.#stickiness?.sessions.clear();
+    const primaryFor = (key: string, now: Nanoseconds) =>
+      this.#tiers[0].pick(key, now) as Backend | undefined;
+    this.#stickiness = sticky && new Stickiness(sticky, this.#events, primaryFor);
   }
 
   #reconfigureAdmission(): void {
@@ -342,9 +343,9 @@ export class Scheduler {
 
   #adopt(record: SessionRecord<string>, now: Nanoseconds): boolean {
     const backend = this.#byId.get(record.backend);
-    if (backend === undefined || this.#sessions === undefined) return false;
+    if (backend === undefined || this.#stickiness === undefined) return false;
     const home = this.#byId.get(record.home) ?? backend;
-    return this.#sessions.adopt({ ...record, backend, home }, now);
+    return this.#stickiness.sessions.adopt({ ...record, backend, home }, now);
   }
 
   /**
@@ -638,24 +639,24 @@ export class Scheduler {
     now: Nanoseconds,
     trace?: PickTrace,
   ): Lease | undefined {
-    const { sticky } = this.#options;
+    const stickiness = this.#stickiness;
     let backend: Backend | undefined;
     let session: Session<Backend> | undefined;
-    if (sticky === undefined || this.#sessions === undefined) {
+    if (stickiness === undefined) {
       backend = this.#pick(client, now, trace);
     } else {
-      const key = clientKey(client, sticky.ipv4Prefix, sticky.ipv6Prefix);
-      session = this.#sessions.find(key, now);
-      backend = session && this.#pinned(session, now, trace);
+      const key = stickiness.keyOf(client);
+      session = stickiness.sessions.find(key, now);
+      backend = session && stickiness.pinned(session, now, trace);
       if (backend === undefined) {
         backend = this.#pick(key, now, trace);
-        if (backend !== undefined) session = this.#pin(key, session, backend, now);
+        if (backend !== undefined) session = stickiness.pin(key, session, backend, now);
       }
     }
     if (backend === undefined) return undefined;
     this.#connections++;
     if (session !== undefined) {
-      this.#sessions?.opened(session, now);
+      stickiness?.sessions.opened(session, now);
       this.onSessionUse?.(session, 1, now);
     }
     this.#count(backend, 1);
@@ -778,90 +779,6 @@ export class Scheduler {
     return undefined;
   }
 
-  /** Where a session's next connection goes; undefined if it needs a pick. */
-  #pinned(session: Session<Backend>, now: Nanoseconds, trace?: PickTrace): Backend | undefined {
-    const better = this.#wayBack(session, now);
-    if (better !== undefined) this.#move(session, better, "failback", now);
-    if (!this.#takesBack(session.backend)) return undefined;
-    trace?.decided(`the client's session is pinned to ${session.backend.id}`);
-    return session.backend;
-  }
-
-  /** Whether a client that is pinned to a backend may come again. */
-  #takesBack(backend: Backend): boolean {
-    if (backend.available) return true;
-    return this.#options.sticky?.drain === "allow" && backend.healthy &&
-      backend.mode !== "maintenance" && !backend.full && !backend.excluded && !backend.removed;
-  }
-
-  /** Where a session that had to move can go back to: its home, or from a backup to any primary. */
-  #wayBack(session: Session<Backend>, now: Nanoseconds): Backend | undefined {
-    if (this.#options.sticky?.onFailback === "stay") return undefined;
-    const { key, backend, home, movedAt } = session;
-    if (backend !== home && worksSince(home, movedAt)) return home;
-    if (!backend.backup) return undefined;
-    const primary = this.#tiers[0].pick(key, now) as Backend | undefined;
-    return primary !== undefined && worksSince(primary, movedAt) ? primary : undefined;
-  }
-
-  /** The session after a pick: a new one, or the old one moved. */
-  #pin(
-    key: string,
-    session: Session<Backend> | undefined,
-    backend: Backend,
-    now: Nanoseconds,
-  ): Session<Backend> | undefined {
-    assert(this.#sessions !== undefined, "only sticky clients are pinned");
-    if (session !== undefined) {
-      // A full backend lends this one connection out; its pin is as good as before.
-      const lent = session.backend.full && session.backend.active && !session.backend.excluded;
-      if (!lent && backend !== session.backend) this.#move(session, backend, "failover", now);
-      return session;
-    }
-    const { session: pinned, evicted } = this.#sessions.pin(key, backend, now);
-    if (evicted !== undefined && this.#events.wanted.session_evicted) {
-      this.#events.emit({
-        type: "session_evicted",
-        at_ms: toMs(now),
-        client: evicted.key,
-        backend: evicted.backend.id,
-      });
-    }
-    if (this.#events.wanted.session_pinned) {
-      this.#events.emit({
-        type: "session_pinned",
-        at_ms: toMs(now),
-        client: key,
-        backend: backend.id,
-      });
-    }
-    return pinned;
-  }
-
-  #move(
-    session: Session<Backend>,
-    to: Backend,
-    why: "failover" | "failback",
-    now: Nanoseconds,
-  ): void {
-    const from = session.backend;
-    session.backend = to;
-    session.movedAt = now;
-    session.changedAt = Math.max(now, session.changedAt + NS_PER_MS);
-    // A backup is nobody's home: it is where a client waits for a primary.
-    if (this.#options.sticky?.onFailback === "stay" || session.home.backup) session.home = to;
-    if (this.#events.wanted.session_moved) {
-      this.#events.emit({
-        type: "session_moved",
-        at_ms: toMs(now),
-        client: session.key,
-        from: from.id,
-        to: to.id,
-        why,
-      });
-    }
-  }
-
   #refuse(
     reason: RefusalReason,
     connection: number,
@@ -895,7 +812,7 @@ export class Scheduler {
     this.#connections--;
     lease.admission?.closed(lease.client);
     if (lease.session !== undefined) {
-      this.#sessions?.closed(lease.session, now);
+      this.#stickiness?.sessions.closed(lease.session, now);
       this.onSessionUse?.(lease.session, -1, now);
     }
     this.#count(lease.backend, -1);
@@ -1016,12 +933,4 @@ function available(backend: Backend): boolean {
 /** Whether a client that finds it full may find it free if it waits. */
 function mayHaveRoom(backend: Backend): boolean {
   return backend.active && backend.fullWeight > 0 && backend.full && !backend.excluded;
-}
-
-/**
- * A backend that let a connection down goes on looking healthy until its probes notice. So it must have
- * answered a probe since: then going back is going to something that works.
- */
-function worksSince(backend: Backend, time: Nanoseconds): boolean {
-  return backend.available && backend.provenAt > time;
 }
