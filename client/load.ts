@@ -1,7 +1,8 @@
 import type { Address } from "../lib/address.ts";
-import { type Clock, timerDelay } from "../lib/clock.ts";
+import type { Clock } from "../lib/clock.ts";
 import type { Nanoseconds } from "../lib/core/mod.ts";
 import { NS_PER_S } from "../lib/core/mod.ts";
+import { sleep } from "../lib/sleep.ts";
 import type { ExpectedPeer } from "../lib/tls.ts";
 import { backendOf, EchoConnection, NoAnswer, type NoAnswerReason } from "./connection.ts";
 
@@ -118,16 +119,6 @@ export class LoadGenerator {
   }
 
   async #sleep(duration: Nanoseconds): Promise<void> {
-    const { signal } = this.#stopping;
-    if (duration <= 0 || signal.aborted) return;
-    await new Promise<void>((resolve) => {
-      const wake = () => {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", wake);
-        resolve();
-      };
-      const timer = setTimeout(wake, timerDelay(duration));
-      signal.addEventListener("abort", wake);
-    });
+    if (duration > 0) await sleep(duration, this.#stopping.signal);
   }
 }

@@ -11,7 +11,7 @@ import {
   childSeed,
   createRandom,
   type EventStream,
-  isIn,
+  isInAny,
   type Lease,
   parseIp,
   type Refusal,
@@ -20,9 +20,10 @@ import {
   toMs,
   type Waiting,
 } from "../lib/core/mod.ts";
+import { closeIfOpen } from "../lib/close_if_open.ts";
 import { listen } from "../lib/listen.ts";
 import { encodeProxyHeader } from "../lib/proxy_protocol.ts";
-import { closeIfOpen } from "../lib/tls.ts";
+import { untilAborted } from "../lib/until_aborted.ts";
 import type { Connection } from "./connection.ts";
 import { Deadline } from "./deadline.ts";
 import type { DialFailure } from "./dial.ts";
@@ -238,7 +239,7 @@ export class Balancer {
     const open = this.scheduler.connections;
     {
       using drain = new Deadline(this.#config.timeouts.drain, hurry);
-      const over = aborted(drain.signal);
+      const over = untilAborted(drain.signal);
       while (this.scheduler.connections > 0 && !drain.signal.aborted) {
         await Promise.race([this.#connectionEnded.next, over]);
       }
@@ -347,8 +348,7 @@ export class Balancer {
   #expectsGreeting({ host }: Address): boolean {
     const { acceptFrom = [] } = this.#config.proxyProtocol ?? {};
     if (acceptFrom.length === 0) return false;
-    const address = parseIp(host);
-    return address !== undefined && acceptFrom.some((prefix) => isIn(prefix, address));
+    return isInAny(acceptFrom, parseIp(host));
   }
 
   /** Hears a client's PROXY header and TLS handshake; undefined if it was turned away. */
@@ -454,11 +454,4 @@ function addressesOf({ backends }: Config): ReadonlyMap<string, Address> {
 function isGone(error: unknown): boolean {
   return error instanceof Deno.errors.ConnectionReset ||
     error instanceof Deno.errors.ConnectionAborted;
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

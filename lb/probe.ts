@@ -1,5 +1,7 @@
 import { type Address, formatAddress } from "../lib/address.ts";
+import { closeIfOpen } from "../lib/close_if_open.ts";
 import type { Config } from "../lib/config/mod.ts";
+import { writeAll } from "../lib/lines.ts";
 import type { Connection } from "./connection.ts";
 import { Deadline } from "./deadline.ts";
 import { dial } from "./dial.ts";
@@ -29,8 +31,8 @@ const ANSWER_BYTES_MAX = 64 * 1024;
  * Probes a backend once; what the result means is for `lib/core/health.ts` to say. It never throws,
  * and is over within the timeout.
  *
- * `tcp`: the connect succeeds, and the TLS handshake where backends speak TLS. `expect`: after sending `send`, the answer contains `expect`. `http`: a
- * GET is answered with a status in one of the ranges.
+ * `tcp`: the connect succeeds, and the TLS handshake where backends speak TLS. `expect`: after sending
+ * `send`, the answer contains `expect`. `http`: a GET is answered with a status in one of the ranges.
  *
  * @param signal Gives the probe up.
  * @param approach Counts only on the backend's own port: another one is spoken to as it is.
@@ -54,15 +56,11 @@ export async function probe(
     return failed(`connect: ${reason}${detail === undefined ? "" : `: ${detail}`}`);
   }
   // Closing is what wakes a read that would wait for ever.
-  let open = true;
-  const close = () => {
-    if (open) connection.close();
-    open = false;
-  };
+  const close = () => closeIfOpen(connection);
   deadline.signal.addEventListener("abort", close);
   try {
     const asks = rules.type === "expect" || rules.type === "http";
-    if (header !== undefined && tls === undefined && asks) await sendBytes(connection, header);
+    if (header !== undefined && tls === undefined && asks) await writeAll(connection, header);
     return await converse(connection, target, rules);
   } catch (error) {
     return failed(deadline.signal.aborted ? "no answer in time" : (error as Error).message);
@@ -116,12 +114,7 @@ async function converseHttp(
 }
 
 async function send(connection: Connection, text: string): Promise<void> {
-  await sendBytes(connection, new TextEncoder().encode(text));
-}
-
-async function sendBytes(connection: Connection, bytes: Uint8Array): Promise<void> {
-  let rest = bytes;
-  while (rest.length > 0) rest = rest.subarray(await connection.write(rest));
+  await writeAll(connection, new TextEncoder().encode(text));
 }
 
 /** What was read until it was enough, the other side finished, or it became too much. */

@@ -13,6 +13,7 @@ import {
   toMs,
 } from "../lib/core/mod.ts";
 import { formatDuration } from "../lib/duration.ts";
+import { sleep } from "../lib/sleep.ts";
 import { Pulse } from "./pulse.ts";
 import type { SessionStore, StoredSession, StoreRules } from "./session_store.ts";
 
@@ -148,12 +149,12 @@ export class SessionKeeper {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       if (!this.#journal.usable) {
-        await sleep(timerDelay(this.#journal.retryAt - this.#now()), signal);
+        await sleep(this.#journal.retryAt - this.#now(), signal);
         if (!signal.aborted) await this.#open();
         continue;
       }
       if (this.#journal.unwritten === 0) await this.#changed.next;
-      await sleep(this.#store.pauseMs, signal);
+      await sleep(this.#store.pauseMs * NS_PER_MS, signal);
       if (!signal.aborted) await this.#writeBatch();
     }
   }
@@ -295,18 +296,4 @@ async function within<T>(
     signal?.removeEventListener("abort", giveUp);
     promise.catch(() => {});
   }
-}
-
-/** Resolves after some time, or at once when the signal is aborted. */
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const wake = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", wake);
-      resolve();
-    };
-    const timer = setTimeout(wake, ms);
-    signal.addEventListener("abort", wake);
-  });
 }

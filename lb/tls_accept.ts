@@ -10,7 +10,9 @@ import { timerDelay } from "../lib/clock.ts";
 import type { KeyPair } from "../lib/config/certificates.ts";
 import type { Nanoseconds } from "../lib/core/mod.ts";
 import { BUFFER_SIZES, nextSizeClass } from "./buffers.ts";
-import { closeIfOpen, type TlsFailure } from "../lib/tls.ts";
+import { closeIfOpen } from "../lib/close_if_open.ts";
+import { writeAll } from "../lib/lines.ts";
+import type { TlsFailure } from "../lib/tls.ts";
 import type { Connection } from "./connection.ts";
 
 /** A certificate and its key, ready for handshakes. */
@@ -83,11 +85,7 @@ class Transport extends Duplex {
   }
 
   override _write(chunk: Uint8Array, _encoding: unknown, done: (error?: Error) => void): void {
-    this.#writeAll(chunk).then(() => done(), done);
-  }
-
-  async #writeAll(chunk: Uint8Array): Promise<void> {
-    for (let sent = 0; sent < chunk.length;) sent += await this.#tcp.write(chunk.subarray(sent));
+    writeAll(this.#tcp, chunk).then(() => done(), done);
   }
 
   override _final(done: (error?: Error) => void): void {

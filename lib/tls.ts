@@ -1,4 +1,5 @@
 /** The client's side of TLS: who is there is always verified. */
+import { closeIfOpen } from "./close_if_open.ts";
 
 /** A TLS handshake that failed, and why, in a few words. */
 export interface TlsFailure {
@@ -11,15 +12,6 @@ export interface ExpectedPeer {
   readonly name: string;
   /** CAs in PEM that are trusted besides the public ones. */
   readonly ca?: string | undefined;
-}
-
-/** Closes a connection that may have been closed already. */
-export function closeIfOpen(connection: { close(): void }): void {
-  try {
-    connection.close();
-  } catch (error) {
-    if (!(error instanceof Deno.errors.BadResource)) throw error;
-  }
 }
 
 /**

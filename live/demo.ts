@@ -2,7 +2,7 @@ import { BackendServer } from "../backend/server.ts";
 import { LoadGenerator, type LoadResult } from "../client/load.ts";
 import { Balancer } from "../lb/balancer.ts";
 import { type Address, formatAddress } from "../lib/address.ts";
-import { type Clock, timerDelay } from "../lib/clock.ts";
+import type { Clock } from "../lib/clock.ts";
 import { algorithmNamed, type Config } from "../lib/config/mod.ts";
 import {
   type AlgorithmName,
@@ -12,6 +12,7 @@ import {
   type Nanoseconds,
   NS_PER_MS,
 } from "../lib/core/mod.ts";
+import { sleep } from "../lib/sleep.ts";
 import { Histogram } from "../lib/stats/histogram.ts";
 
 /** What a demo is told. */
@@ -297,16 +298,7 @@ export class Demo {
   /** Waits for a moment, or the signal. */
   async #until(moment: Nanoseconds): Promise<void> {
     const { now, signal } = this.#options;
-    await new Promise<void>((resolve) => {
-      if (signal.aborted) return resolve();
-      const wake = () => {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", wake);
-        resolve();
-      };
-      const timer = setTimeout(wake, timerDelay(moment - now()));
-      signal.addEventListener("abort", wake);
-    });
+    await sleep(moment - now(), signal);
   }
 }
 

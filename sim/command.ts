@@ -12,7 +12,7 @@ import { reportPage } from "../lib/report/html.ts";
 import { reportLines } from "../lib/report/text.ts";
 import type { StudyReport } from "../lib/report/types.ts";
 import { type Study, studyOf } from "../lib/scenario/mod.ts";
-import { isData } from "../lib/scenario/patch.ts";
+import { isData } from "../lib/config/data.ts";
 import { UserError } from "../lib/user_error.ts";
 import { Forecast } from "./forecast.ts";
 import { plotsOf } from "./plots.ts";

@@ -1,5 +1,6 @@
 import { type Address, formatAddress, isLocal, isWildcard, parseAddress } from "../address.ts";
 import { parseDuration } from "../duration.ts";
+import { isData } from "./data.ts";
 import { type Finding, type Path, valueAt } from "./yaml_file.ts";
 
 /**
@@ -133,7 +134,7 @@ function weightless(data: unknown): Finding[] {
 function idle(data: unknown): Finding[] {
   const findings: Finding[] = [];
   const limited = backends(data).some((backend) => backend.max_connections !== undefined);
-  if (isGroup(valueAt(data, ["queue"])) && !limited && backends(data).length > 0) {
+  if (isData(valueAt(data, ["queue"])) && !limited && backends(data).length > 0) {
     findings.push({
       path: ["queue"],
       key: true,
@@ -142,7 +143,7 @@ function idle(data: unknown): Finding[] {
     });
   }
   const proxy = valueAt(data, ["proxy_protocol"]);
-  if (isGroup(proxy) && proxy.accept_from === undefined && proxy.send === undefined) {
+  if (isData(proxy) && proxy.accept_from === undefined && proxy.send === undefined) {
     findings.push({
       path: ["proxy_protocol"],
       key: true,
@@ -151,7 +152,7 @@ function idle(data: unknown): Finding[] {
     });
   }
   const perClient = valueAt(data, ["limits", "per_client"]);
-  if (isGroup(perClient) && Object.keys(perClient).length === 0) {
+  if (isData(perClient) && Object.keys(perClient).length === 0) {
     findings.push({
       path: ["limits", "per_client"],
       key: true,
@@ -178,7 +179,7 @@ function ejectionTimes(data: unknown): Finding[] {
 function nobodyEjected(data: unknown): Finding[] {
   const ejection = valueAt(data, ["ejection"]);
   const count = backends(data).length;
-  if (!isGroup(ejection) || count === 0) return [];
+  if (!isData(ejection) || count === 0) return [];
   const share = ejection.max_share ?? "50%";
   const percent = typeof share === "string" ? Number(/^([\d.]+)%$/.exec(share)?.[1]) : NaN;
   if (!(percent * count < 100)) return [];
@@ -202,10 +203,6 @@ function allowedAndDenied(data: unknown): Finding[] {
       hint: "deny wins: take it off one of them",
     }]
   );
-}
-
-function isGroup(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function backends(data: unknown): Record<string, unknown>[] {

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import * as z from "zod";
 import { snakeKeys } from "./camel.ts";
+import { type Data, isData } from "./data.ts";
 import { withoutPasswords } from "./diagnostic.ts";
 import type { Config } from "./mod.ts";
 import { configSchema } from "./schema.ts";
@@ -17,12 +18,11 @@ export interface Difference {
 }
 
 /** A configuration as it would be written, with all its defaults. */
-type Written = Readonly<Record<string, unknown>> & {
+type Written = Data & {
   readonly backends: readonly Backend[];
-  readonly sticky?: Group;
+  readonly sticky?: Data;
 };
-type Group = Readonly<Record<string, unknown>>;
-type Backend = Group & { readonly id: string; readonly address: string };
+type Backend = Data & { readonly id: string; readonly address: string };
 
 /**
  * How a configuration differs from the one before, in the words in which it is written.
@@ -78,7 +78,7 @@ function backendChanges(before: readonly Backend[], after: readonly Backend[]): 
 /** Lines like `health_check.interval: 2s → 1s`. */
 function changed(path: string, before: unknown, after: unknown): string[] {
   if (isDeepStrictEqual(before, after)) return [];
-  if (isGroup(before) && isGroup(after)) {
+  if (isData(before) && isData(after)) {
     return keysOf(before, after).flatMap((key) =>
       changed(`${path}.${key}`, before[key], after[key])
     );
@@ -86,19 +86,15 @@ function changed(path: string, before: unknown, after: unknown): string[] {
   return [withoutPasswords(`${path}: ${shown(before)} → ${shown(after)}`)];
 }
 
-function keysOf(...groups: readonly Group[]): string[] {
+function keysOf(...groups: readonly Data[]): string[] {
   return [...new Set(groups.flatMap((group) => Object.keys(group)))];
-}
-
-function isGroup(value: unknown): value is Group {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** As YAML writes it on one line. */
 function shown(value: unknown): string {
   if (value === undefined) return "off";
   if (Array.isArray(value)) return `[${value.map(shown).join(", ")}]`;
-  if (!isGroup(value)) return String(value);
+  if (!isData(value)) return String(value);
   const entries = Object.entries(value).filter(([, inner]) => inner !== undefined);
   return `{${entries.map(([key, inner]) => `${key}: ${shown(inner)}`).join(", ")}}`;
 }

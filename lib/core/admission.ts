@@ -1,7 +1,7 @@
 import { type Aged, AgeList } from "./_age_list.ts";
 import { clientKey } from "./client_key.ts";
 import type { RefusalReason } from "./events.ts";
-import { isIn, parseIp, type Prefix } from "./prefix.ts";
+import { isInAny, parseIp, type Prefix } from "./prefix.ts";
 import { type Nanoseconds, NS_PER_S } from "./time.ts";
 
 /** Who may come in, and how often. */
@@ -64,10 +64,8 @@ export class Admission {
     const { allow, deny, perClient } = this.#rules;
     if (allow !== undefined || deny !== undefined) {
       const address = parseIp(client);
-      const isOneOf = (prefixes: readonly Prefix[]) =>
-        address !== undefined && prefixes.some((prefix) => isIn(prefix, address));
-      if (allow !== undefined && !isOneOf(allow)) return "denied";
-      if (deny !== undefined && isOneOf(deny)) return "denied";
+      if (allow !== undefined && !isInAny(allow, address)) return "denied";
+      if (deny !== undefined && isInAny(deny, address)) return "denied";
     }
     if (perClient === undefined) return undefined;
     const { connections = Infinity, rate } = perClient;

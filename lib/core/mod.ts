@@ -12,7 +12,15 @@ export type { EjectionRules } from "./ejection.ts";
 export * from "./events.ts";
 export { Explanation } from "./explanation.ts";
 export { Health, type HealthRules, ProbeSchedule } from "./health.ts";
-export { formatIpv6, type IpGroups, isIn, parseIp, parsePrefix, type Prefix } from "./prefix.ts";
+export {
+  formatIpv6,
+  type IpGroups,
+  isIn,
+  isInAny,
+  parseIp,
+  parsePrefix,
+  type Prefix,
+} from "./prefix.ts";
 export { childSeed, createRandom, type Random } from "./random.ts";
 export { Lease, type Refusal, type Traffic } from "./lease.ts";
 export { Scheduler } from "./scheduler.ts";

@@ -80,6 +80,11 @@ export function parsePrefix(text: string): Prefix {
   return { groups, bits: bits + 128 - most };
 }
 
+/** Whether an address is one of those that any of the prefixes stands for; what is no address is not. */
+export function isInAny(prefixes: readonly Prefix[], address: IpGroups | undefined): boolean {
+  return address !== undefined && prefixes.some((prefix) => isIn(prefix, address));
+}
+
 /** Whether an address is one of those that a prefix stands for. */
 export function isIn({ groups, bits }: Prefix, address: IpGroups): boolean {
   for (let i = 0; i * 16 < bits; i++) {

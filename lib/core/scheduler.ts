@@ -33,8 +33,8 @@ const SLOW_START_STEPS = 20;
  * `connectionCount`, `sessionMap`. Pure: it does no I/O, owns no clock and no timer, and takes its
  * randomness from the outside. The live balancer and the simulator drive this same class.
  *
- * A driver calls `acquire` for each client (`arrive`, if it has to hear it first), ends the lease it gets exactly once, and reports each
- * probe by `probed`. If clients may wait, it also keeps their timeouts.
+ * A driver calls `acquire` for each client (`arrive`, if it has to hear it first), ends the lease it gets
+ * exactly once, and reports each probe by `probed`. If clients may wait, it also keeps their timeouts.
  */
 export class Scheduler {
   #options: SchedulerOptions;
@@ -548,9 +548,7 @@ export class Scheduler {
 
   /** @internal */
   _expired(waiting: Waiting, now: Nanoseconds): Refusal {
-    const { connection, client, failed } = waiting;
-    this.#unqueue(waiting);
-    return this.#refuse("queue_timeout", connection, client, failed?.attempt ?? 0, now);
+    return this.#refuseWaiting(waiting, "queue_timeout", now);
   }
 
   /** @internal */
@@ -716,7 +714,7 @@ export class Scheduler {
         this.#tellDequeued(waiting, lease.backend.id, now);
         waiting.settled?.(lease, now);
       } else if (inVain) {
-        this.#dismiss(waiting, this.#whyNobody(failed?.attempt ?? 0), now);
+        this.#dismiss(waiting, this.#whyNobody(waiting.attempts), now);
       } else if (failed === undefined) {
         return; // If there is nobody for whom everybody will do, there is nobody for the others.
       }
@@ -725,11 +723,14 @@ export class Scheduler {
 
   /** Turns away one who waits. */
   #dismiss(waiting: Waiting, reason: RefusalReason, now: Nanoseconds): void {
-    const { connection, client, failed } = waiting;
     waiting.end();
+    waiting.settled?.(this.#refuseWaiting(waiting, reason, now), now);
+  }
+
+  #refuseWaiting(waiting: Waiting, reason: RefusalReason, now: Nanoseconds): Refusal {
+    const { connection, client, attempts } = waiting;
     this.#unqueue(waiting);
-    const attempts = failed?.attempt ?? 0;
-    waiting.settled?.(this.#refuse(reason, connection, client, attempts, now), now);
+    return this.#refuse(reason, connection, client, attempts, now);
   }
 
   #unqueue(waiting: Waiting): void {
@@ -765,7 +766,7 @@ export class Scheduler {
   #anyway(trace?: PickTrace): Backend | undefined {
     if (this.#options.whenNoneAvailable !== "try-anyway") return undefined;
     const backends = this.#backends;
-    if (backends.some((backend) => backend.active && backend.fullWeight > 0)) return undefined;
+    if (backends.some(serves)) return undefined;
     for (let i = 1; i <= backends.length; i++) {
       const turn = (this.#lastAnyway + i) % backends.length;
       const backend = backends[turn]!;
@@ -803,9 +804,7 @@ export class Scheduler {
 
   #whyNobody(attempts: number): RefusalReason {
     if (attempts > 0) return "connects_failed";
-    return this.#backends.some((backend) => backend.active && backend.fullWeight > 0)
-      ? "all_backends_full"
-      : "no_backend_available";
+    return this.#backends.some(serves) ? "all_backends_full" : "no_backend_available";
   }
 
   #letGo(lease: Lease, now: Nanoseconds): void {
@@ -926,11 +925,16 @@ function equal(a: AlgorithmOptions, b: AlgorithmOptions): boolean {
   return one === other;
 }
 
+/** Whether new clients may come there, were it not full. */
+function serves(backend: Backend): boolean {
+  return backend.active && backend.fullWeight > 0;
+}
+
 function available(backend: Backend): boolean {
-  return backend.active && backend.fullWeight > 0 && !backend.full && !backend.excluded;
+  return serves(backend) && !backend.full && !backend.excluded;
 }
 
 /** Whether a client that finds it full may find it free if it waits. */
 function mayHaveRoom(backend: Backend): boolean {
-  return backend.active && backend.fullWeight > 0 && backend.full && !backend.excluded;
+  return serves(backend) && backend.full && !backend.excluded;
 }

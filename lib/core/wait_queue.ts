@@ -62,6 +62,11 @@ export class Waiting implements Aged<Waiting> {
     this.admission = admission;
   }
 
+  /** How many backends it has tried before it had to wait. */
+  get attempts(): number {
+    return this.failed?.attempt ?? 0;
+  }
+
   /** It has waited for too long: turns the client away. */
   expire(now: Nanoseconds): Refusal {
     this.end();

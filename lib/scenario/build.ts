@@ -1,10 +1,11 @@
 /** From what a scenario's file says to the form that runs. */
+import { isData } from "../config/data.ts";
 import type { Config } from "../config/mod.ts";
 import { didYouMean } from "../config/suggest.ts";
 import { type Finding, validate, valueAt } from "../config/yaml_file.ts";
 import { type Nanoseconds, NS_PER_S, takesClients } from "../core/mod.ts";
 import { type Distribution, meanOf } from "../stats/variates.ts";
-import { isData, merge } from "./patch.ts";
+import { merge } from "./patch.ts";
 import { type ScenarioFile, serverSchema } from "./schema.ts";
 import type {
   Arrivals,

@@ -1,5 +1,6 @@
 /** Changing single settings of a scenario's data, as `--set` and `compare` do. */
 import { parseDocument } from "yaml";
+import { isData } from "../config/data.ts";
 import type { Path } from "../config/yaml_file.ts";
 
 /** A value that takes the place of what a file says. */
@@ -9,9 +10,6 @@ export interface Patch {
   /** What is to blame if it is wrong: a place in the file, or a flag. */
   readonly blame: { readonly path: Path } | { readonly flag: string };
 }
-
-/** Plain data: what JSON could hold. */
-type Data = Readonly<Record<string, unknown>>;
 
 /** The kinds of arrivals and distributions: keys that a short path leaves out. */
 const KINDS: readonly string[] = [
@@ -62,11 +60,6 @@ export function merge(base: unknown, over: unknown): unknown {
   if (!isData(base) || !isData(over)) return over === undefined ? base : over;
   const keys = [...new Set([...Object.keys(base), ...Object.keys(over)])];
   return Object.fromEntries(keys.map((key) => [key, merge(base[key], over[key])]));
-}
-
-/** Whether a value is a set of keys. */
-export function isData(value: unknown): value is Data {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /**

@@ -2,6 +2,7 @@
 import { checkConfig } from "../config/check.ts";
 import { type Config, parseConfig } from "../config/mod.ts";
 import { camelKeys } from "../config/camel.ts";
+import { isData } from "../config/data.ts";
 import { configSchema } from "../config/schema.ts";
 import type { Source } from "../config/diagnostic.ts";
 import { type Finding, type Path, validate, YamlFile } from "../config/yaml_file.ts";
@@ -9,7 +10,7 @@ import { UserError } from "../user_error.ts";
 import { buildScenario } from "./build.ts";
 import { type Expectation, parseExpectation } from "./expectation.ts";
 import { isMetric, METRIC_NAMES, type MetricName, METRICS } from "./metrics.ts";
-import { apply, isData, merge, parsePath, parseSetting, type Patch } from "./patch.ts";
+import { apply, merge, parsePath, parseSetting, type Patch } from "./patch.ts";
 import { DEFAULT_ARRIVALS, DEFAULT_SERVICE, type ScenarioFile, scenarioSchema } from "./schema.ts";
 import { parseTrace } from "./trace.ts";
 import type { Scenario } from "./types.ts";

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import net from "node:net";
 import type { Connection } from "../../lb/connection.ts";
 import type { Address } from "../../lib/address.ts";
-import { closeIfOpen } from "../../lib/tls.ts";
+import { closeIfOpen } from "../../lib/close_if_open.ts";
 
 /** Two connected sockets, as they come from `Deno.connect` and `accept`. */
 export async function socketPair(): Promise<readonly [Deno.TcpConn, Deno.TcpConn]> {
