@@ -3,7 +3,16 @@ import type { TraceEntry, Workload } from "../lib/scenario/types.ts";
 import { power } from "../lib/stats/elementary.ts";
 import { createSampler, type Sampler } from "../lib/stats/variates.ts";
 import { type ArrivalProcess, createArrivals } from "./arrivals.ts";
-import { ABORTING, ANSWERED, BROKEN, ERROR, LEASED, OK, WAITED_FOR } from "./connections.ts";
+import {
+  ABORTING,
+  ANSWERED,
+  BROKEN,
+  type Connection,
+  ERROR,
+  LEASED,
+  OK,
+  WAITED_FOR,
+} from "./connections.ts";
 import { Deadlines } from "./deadlines.ts";
 import {
   ABORT_AT_BALANCER,
@@ -20,8 +29,6 @@ import type { World } from "./world.ts";
 
 /** Nobody of the closed loop. */
 const NO_OWNER = -1;
-/** None was picked yet. */
-const NO_BACKEND = -1;
 
 /**
  * The clients: they come, connect, send requests, wait, lose patience, try again, think, and leave.
@@ -44,15 +51,12 @@ export class Clients {
   readonly #backoff: Random;
   readonly #deadlines: Deadlines;
   readonly #lastConnection: number;
-  readonly #isOver: (c: number, wait: number) => boolean;
-  readonly #missed: (c: number) => void;
   #arrived = 0;
   #requests = 0;
   #leaving = false;
-  #now: Nanoseconds = 0;
 
   constructor(world: World) {
-    const { scenario, seed, connections } = world;
+    const { scenario, seed } = world;
     const { workload } = scenario;
     const { arrivals } = workload;
     const stream = (...path: (string | number)[]) => createRandom(childSeed(seed, ...path));
@@ -69,8 +73,6 @@ export class Clients {
     this.#backoff = stream("backoff");
     this.#deadlines = new Deadlines(workload.timeout, CLIENT_DEADLINE, world.queue);
     this.#lastConnection = "connections" in scenario.end ? scenario.end.connections : Infinity;
-    this.#isOver = (c, wait) => connections.wait[c] !== wait;
-    this.#missed = (c) => this.#losesPatience(c, this.#now);
     if (arrivals.kind === "closed") {
       for (let owner = 0; owner < arrivals.clients; owner++) {
         this.#think.push(createSampler(arrivals.think, stream("client", owner)));
@@ -101,142 +103,124 @@ export class Clients {
   arrive(now: Nanoseconds): void {
     if (this.#leaving) return;
     this.#scheduleArrival();
-    const { connections } = this.#world;
-    const c = connections.take(0);
+    const connection = this.#world.connections.take(0);
     const entry = this.#trace?.[this.#arrived];
     this.#arrived++;
     const drawn = this.population.next();
-    connections.client[c] = entry?.client === undefined
-      ? drawn
-      : this.population.indexOf(entry.client);
-    connections.owner[c] = NO_OWNER;
-    this.#offersFirst(c, now, entry?.work);
-    this.#connects(c, now);
+    connection.client = entry?.client === undefined ? drawn : this.population.indexOf(entry.client);
+    connection.owner = NO_OWNER;
+    this.#offersFirst(connection, now, entry?.work);
+    this.#connects(connection, now);
   }
 
   /** A client of the closed loop has thought, or one that was let down tries again. */
-  begin(c: number, now: Nanoseconds): void {
-    const { connections } = this.#world;
-    connections.pending[c] = 0;
-    if ((connections.flags[c]! & WAITED_FOR) === 0) {
+  begin(connection: Connection, now: Nanoseconds): void {
+    connection.pending = 0;
+    if (!connection.is(WAITED_FOR)) {
       if (this.#leaving) {
-        connections.free(c);
+        this.#world.connections.free(connection);
         return;
       }
-      this.#offersFirst(c, now, undefined);
+      this.#offersFirst(connection, now, undefined);
     }
-    this.#connects(c, now);
+    this.#connects(connection, now);
   }
 
   /** A client has thought, and sends another request on its connection. */
-  nextRequest(c: number, now: Nanoseconds): void {
-    const { connections } = this.#world;
-    const { flags } = connections;
-    connections.pending[c] = 0;
-    const broken = (flags[c]! & BROKEN) !== 0;
+  nextRequest(connection: Connection, now: Nanoseconds): void {
+    connection.pending = 0;
+    const broken = connection.is(BROKEN);
     if (this.#leaving) {
-      if (broken) this.#world.settle(c);
-      else this.#closes(c, now);
+      if (broken) this.#world.settle(connection);
+      else this.#closes(connection, now);
       return;
     }
-    flags[c] = flags[c]! & ~(BROKEN | ANSWERED);
-    this.#offers(c, now, undefined);
+    connection.flags &= ~(BROKEN | ANSWERED);
+    this.#offers(connection, now, undefined);
     if (broken) {
-      this.#connects(this.#afresh(c), now);
+      this.#connects(this.#afresh(connection), now);
       return;
     }
-    this.#waits(c, now);
-    this.#world.relay.forward(c, now);
+    this.#waits(connection, now);
+    this.#world.relay.forward(connection, now);
   }
 
   /** The answer, good or bad, has come. */
-  answered(c: number, now: Nanoseconds): void {
-    const { connections, recorder, warmup } = this.#world;
-    const { flags, answer, startedAt } = connections;
-    connections.pending[c] = 0;
-    if ((flags[c]! & WAITED_FOR) === 0) {
-      this.#world.settle(c);
+  answered(connection: Connection, now: Nanoseconds): void {
+    const { recorder, warmup } = this.#world;
+    connection.pending = 0;
+    if (!connection.is(WAITED_FOR)) {
+      this.#world.settle(connection);
       return;
     }
     // The client's own network is in it, too: that is the same for all backends.
-    connections.lease[c]?.answered(now);
-    if (answer[c] !== OK) {
-      this.fails(c, answer[c] === ERROR ? "failed" : "refused", now);
+    connection.lease?.answered(now);
+    if (connection.answer !== OK) {
+      this.fails(connection, connection.answer === ERROR ? "failed" : "refused", now);
       return;
     }
-    this.#waitsNoMore(c);
+    this.#waitsNoMore(connection);
     recorder.completions++;
-    const started = startedAt[c]!;
-    if (started >= warmup) {
-      const waited = connections.queued[c]! + connections.waited[c]!;
-      recorder.requestDone(connections.backend[c]!, now - started, waited);
-    }
-    connections.queued[c] = 0;
-    const left = connections.requestsLeft[c]! - 1;
-    connections.requestsLeft[c] = left;
-    if (left > 0 && !this.#leaving) {
+    const { startedAt, queued, waited, backend } = connection;
+    if (startedAt >= warmup) recorder.requestDone(backend.index, now - startedAt, queued + waited);
+    connection.queued = 0;
+    connection.requestsLeft--;
+    if (connection.requestsLeft > 0 && !this.#leaving) {
       const think = Math.round(this.#thinkTime.next());
-      connections.pending[c] = this.#world.queue.push(now + think, NEXT_REQUEST, c);
+      connection.pending = this.#world.queue.push(now + think, NEXT_REQUEST, connection.number);
       return;
     }
-    this.#thinks(connections.owner[c]!, now);
-    this.#closes(c, now);
+    this.#thinks(connection.owner, now);
+    this.#closes(connection, now);
   }
 
   /** The present attempt has come to nothing: the client tries again, or that was that. */
-  fails(c: number, outcome: Exclude<Outcome, "done">, now: Nanoseconds): void {
-    const { connections, recorder, warmup, queue } = this.#world;
+  fails(connection: Connection, outcome: Exclude<Outcome, "done">, now: Nanoseconds): void {
+    const { recorder, warmup, queue } = this.#world;
     const { retries } = this.#workload;
-    this.#waitsNoMore(c);
-    const measured = connections.startedAt[c]! >= warmup;
-    const backend = connections.backend[c]!;
-    if (measured && outcome !== "refused" && backend !== NO_BACKEND) {
-      recorder.failed[backend] = recorder.failed[backend]! + 1;
+    this.#waitsNoMore(connection);
+    const { startedAt, picked, attempt } = connection;
+    const measured = startedAt >= warmup;
+    if (measured && outcome !== "refused" && picked !== undefined) {
+      recorder.failed[picked.index] = recorder.failed[picked.index]! + 1;
     }
-    const attempt = connections.attempt[c]!;
     if (attempt > retries.max) {
       if (measured) recorder.requests[outcome]++;
-      this.#thinks(connections.owner[c]!, now);
+      this.#thinks(connection.owner, now);
     } else {
       if (measured) recorder.requests.retried++;
-      const again = this.takeOver(c);
-      connections.attempt[again] = attempt + 1;
+      const again = this.takeOver(connection);
+      again.attempt = attempt + 1;
       const pause = retries.backoff * power(retries.multiplier, attempt - 1) *
         (1 + retries.jitter * (2 * this.#backoff.next() - 1));
-      connections.pending[again] = queue.push(now + Math.round(pause), BEGIN, again);
+      again.pending = queue.push(now + Math.round(pause), BEGIN, again.number);
     }
-    if (outcome !== "timedOut") this.#closes(c, now);
+    if (outcome !== "timedOut") this.#closes(connection, now);
   }
 
   /** A connection that carries on with the request of another, whose client has left it. */
-  takeOver(c: number): number {
-    const { connections } = this.#world;
-    const heir = connections.take(WAITED_FOR);
-    const { startedAt, work, request, client, owner, requestsLeft, attempt } = connections;
-    for (const column of [startedAt, work, request, client, owner, requestsLeft, attempt]) {
-      column[heir] = column[c]!;
-    }
-    return heir;
+  takeOver(connection: Connection): Connection {
+    const { startedAt, work, request, client, owner, requestsLeft, attempt } = connection;
+    const heir = this.#world.connections.take(WAITED_FOR);
+    return Object.assign(heir, { startedAt, work, request, client, owner, requestsLeft, attempt });
   }
 
   /** The connection on which a client goes on whose last one broke: another, if that is still known. */
-  #afresh(c: number): number {
-    const { connections } = this.#world;
-    if ((connections.flags[c]! & ABORTING) === 0) return c;
-    const heir = this.takeOver(c);
-    this.#waitsNoMore(c);
+  #afresh(connection: Connection): Connection {
+    if (!connection.is(ABORTING)) return connection;
+    const heir = this.takeOver(connection);
+    this.#waitsNoMore(connection);
     return heir;
   }
 
   /** A connection's client has gone on to another one. */
-  isLeft(c: number): void {
-    this.#waitsNoMore(c);
+  isLeft(connection: Connection): void {
+    this.#waitsNoMore(connection);
   }
 
   /** Those who have waited too long give up. */
   deadline(now: Nanoseconds): void {
-    this.#now = now;
-    this.#deadlines.pass(now, this.#isOver, this.#missed);
+    this.#deadlines.pass(now, (connection) => this.#losesPatience(connection, now));
   }
 
   #scheduleArrival(): void {
@@ -246,78 +230,74 @@ export class Clients {
   }
 
   /** The first request of a new connection. */
-  #offersFirst(c: number, now: Nanoseconds, work: number | undefined): void {
-    const { connections, recorder, warmup } = this.#world;
-    const owner = connections.owner[c]!;
-    if (owner !== NO_OWNER) connections.client[c] = this.population.indexOf(owner);
-    connections.requestsLeft[c] = this.#requestsPerConnection === undefined
+  #offersFirst(connection: Connection, now: Nanoseconds, work: number | undefined): void {
+    const { recorder, warmup } = this.#world;
+    const { owner } = connection;
+    if (owner !== NO_OWNER) connection.client = this.population.indexOf(owner);
+    connection.requestsLeft = this.#requestsPerConnection === undefined
       ? 1
       : Math.max(1, Math.round(this.#requestsPerConnection.next()));
-    this.#offers(c, now, work);
+    this.#offers(connection, now, work);
     if (now < warmup) return;
     recorder.connections++;
     if (recorder.connections >= this.#lastConnection) this.#leaving = true;
   }
 
-  #offers(c: number, now: Nanoseconds, work: number | undefined): void {
-    const { connections, recorder, warmup } = this.#world;
-    const { flags } = connections;
-    flags[c] = flags[c]! | WAITED_FOR;
-    connections.startedAt[c] = now;
-    connections.attempt[c] = 1;
-    connections.request[c] = ++this.#requests;
+  #offers(connection: Connection, now: Nanoseconds, work: number | undefined): void {
+    const { recorder, warmup } = this.#world;
+    connection.flags |= WAITED_FOR;
+    connection.startedAt = now;
+    connection.attempt = 1;
+    connection.request = ++this.#requests;
     const drawn = this.#jobs.next();
-    connections.work[c] = work ?? drawn;
+    connection.work = work ?? drawn;
     if (now >= warmup) recorder.requests.offered++;
   }
 
-  #connects(c: number, now: Nanoseconds): void {
-    const { connections, links, balancers, queue } = this.#world;
-    connections.balancer[c] = balancers.length === 1
-      ? 0
-      : Math.floor(this.#lots.next() * balancers.length);
-    connections.backend[c] = NO_BACKEND;
-    this.#waits(c, now);
+  #connects(connection: Connection, now: Nanoseconds): void {
+    const { links, balancers, queue } = this.#world;
+    const chosen = balancers.length === 1 ? 0 : Math.floor(this.#lots.next() * balancers.length);
+    connection.balancer = balancers[chosen]!;
+    connection.picked = undefined;
+    this.#waits(connection, now);
     if (links.client.instant) {
-      this.#world.relay.reached(c, now);
+      this.#world.relay.reached(connection, now);
       return;
     }
     const handshake = links.client.delay() + links.client.delay() + links.client.delay();
-    connections.pending[c] = queue.push(now + handshake, REACH_BALANCER, c);
+    connection.pending = queue.push(now + handshake, REACH_BALANCER, connection.number);
   }
 
-  #waits(c: number, now: Nanoseconds): void {
-    const { wait } = this.#world.connections;
-    wait[c] = wait[c]! + 1;
-    this.#deadlines.set(c, wait[c]!, now);
+  #waits(connection: Connection, now: Nanoseconds): void {
+    connection.wait++;
+    this.#deadlines.set(connection, now);
   }
 
-  #waitsNoMore(c: number): void {
-    const { flags, wait } = this.#world.connections;
-    assert((flags[c]! & WAITED_FOR) !== 0, "a request ends once");
-    flags[c] = flags[c]! & ~WAITED_FOR;
-    wait[c] = wait[c]! + 1;
+  #waitsNoMore(connection: Connection): void {
+    assert(connection.is(WAITED_FOR), "a request ends once");
+    connection.flags &= ~WAITED_FOR;
+    connection.wait++;
   }
 
-  #losesPatience(c: number, now: Nanoseconds): void {
-    const { connections, links, queue } = this.#world;
-    this.fails(c, "timedOut", now);
+  #losesPatience(connection: Connection, now: Nanoseconds): void {
+    const { links, queue } = this.#world;
+    this.fails(connection, "timedOut", now);
     if (links.client.instant) {
-      this.#world.relay.clientGone(c, now);
+      this.#world.relay.clientGone(connection, now);
       return;
     }
-    connections.flags[c] = connections.flags[c]! | ABORTING;
-    queue.push(now + links.client.delay(), ABORT_AT_BALANCER, c);
+    connection.flags |= ABORTING;
+    queue.push(now + links.client.delay(), ABORT_AT_BALANCER, connection.number);
   }
 
-  #closes(c: number, now: Nanoseconds): void {
-    const { connections, links, queue } = this.#world;
-    if ((connections.flags[c]! & LEASED) === 0) {
-      this.#world.settle(c);
+  #closes(connection: Connection, now: Nanoseconds): void {
+    const { links, queue } = this.#world;
+    if (!connection.is(LEASED)) {
+      this.#world.settle(connection);
     } else if (links.client.instant) {
-      this.#world.relay.closed(c, now);
+      this.#world.relay.closed(connection, now);
     } else {
-      connections.pending[c] = queue.push(now + links.client.delay(), CLOSE, c);
+      connection.pending = queue.push(now + links.client.delay(), CLOSE, connection.number);
     }
   }
 
@@ -325,9 +305,9 @@ export class Clients {
   #thinks(owner: number, now: Nanoseconds): void {
     if (owner === NO_OWNER || this.#leaving) return;
     const { connections, queue } = this.#world;
-    const c = connections.take(0);
-    connections.owner[c] = owner;
+    const connection = connections.take(0);
+    connection.owner = owner;
     const think = Math.round(this.#think[owner]!.next());
-    connections.pending[c] = queue.push(now + think, BEGIN, c);
+    connection.pending = queue.push(now + think, BEGIN, connection.number);
   }
 }

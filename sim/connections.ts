@@ -1,4 +1,6 @@
-import type { Lease, Waiting } from "../lib/core/mod.ts";
+import { assert, type Lease, type Nanoseconds, type Waiting } from "../lib/core/mod.ts";
+import type { BackendModel } from "./backend_model.ts";
+import type { BalancerModel } from "./balancer_model.ts";
 
 /** The client waits for an answer to its request, or for its next attempt at it. */
 export const WAITED_FOR = 1;
@@ -32,119 +34,111 @@ export const OK = 0;
 export const ERROR = 1;
 export const REFUSED = 2;
 
+/** Not known yet. Not 0: the engine is then told at once that the field is for fractions and large numbers. */
+const UNKNOWN = NaN;
+
 /**
- * The connections of the simulated world, as columns: what is true of connection `c` is at index `c` of
- * each. Numbers are given again when a connection is over, so memory is that of the most connections at
- * one time. The columns are replaced when they grow: do not keep one over `take`.
+ * A connection of the simulated world, and its client's request on it. When it is over it stands for
+ * another one: `Connections` gives it again.
  */
-export class Connections {
-  flags = new Uint16Array(0);
+export class Connection {
+  /** Its place in `Connections`, by which an event names it. */
+  readonly number: number;
+  flags = 0;
   /** Sequence number of the event that comes next for it; 0 if none does. */
-  pending = new Float64Array(0);
+  pending = 0;
   /** Told apart from earlier and later waits, so that an old deadline is known for what it is. */
-  wait = new Uint32Array(0);
+  wait = 0;
   /** When the client first wanted to send the present request. */
-  startedAt = new Float64Array(0);
+  startedAt: Nanoseconds = UNKNOWN;
   /** When its request reached the backend. */
-  submittedAt = new Float64Array(0);
+  submittedAt: Nanoseconds = UNKNOWN;
   /** How long its request waited at the backend before it was served. */
-  waited = new Float64Array(0);
+  waited: Nanoseconds = UNKNOWN;
   /** How long its first request waited at the balancer for a backend to have room. */
-  queued = new Float64Array(0);
+  queued: Nanoseconds = UNKNOWN;
   /** How much work the request is. */
-  work = new Float64Array(0);
+  work = UNKNOWN;
   /** How much of the work was left at `servedFrom`; for a shared server, its virtual time of completion. */
-  workLeft = new Float64Array(0);
-  servedFrom = new Float64Array(0);
+  workLeft = UNKNOWN;
+  servedFrom: Nanoseconds = UNKNOWN;
   /** Number of the request, from 1 over the whole run. */
-  request = new Float64Array(0);
+  request = 0;
   /** When the balancer first picked a backend for it. */
-  pickedAt = new Float64Array(0);
+  pickedAt: Nanoseconds = UNKNOWN;
   /** When something was last seen to move on it. */
-  movedAt = new Float64Array(0);
-  /** Index of its backend, its balancer, its client's address. */
-  backend = new Int32Array(0);
-  balancer = new Int32Array(0);
-  client = new Int32Array(0);
-  /** Which of the closed loop's clients it belongs to; −1 if none. */
-  owner = new Int32Array(0);
-  /** Requests still to be sent, the present one included. */
-  requestsLeft = new Int32Array(0);
-  /** How often the client has tried the present request. */
-  attempt = new Int32Array(0);
-  /** What the answer says. */
-  answer = new Uint8Array(0);
-  /** Neighbours in the queue; `next` is also its place in a shared server's heap. */
-  next = new Int32Array(0);
-  previous = new Int32Array(0);
-  readonly lease: (Lease | undefined)[] = [];
+  movedAt: Nanoseconds = UNKNOWN;
+  /** The backend that was picked last, if one was. */
+  picked: BackendModel | undefined;
+  /** The balancer that its client connects to. A probe has none. */
+  balancer!: BalancerModel;
+  lease: Lease | undefined;
   /** Its place in the balancer's queue. */
-  readonly place: (Waiting | undefined)[] = [];
-  readonly #free: number[] = [];
-  #size = 0;
+  place: Waiting | undefined;
+  /** Index of its client's address. */
+  client = 0;
+  /** Which of the closed loop's clients it belongs to, or which probe; −1 if none. */
+  owner = -1;
+  /** Requests still to be sent, the present one included. */
+  requestsLeft = 0;
+  /** How often the client has tried the present request. */
+  attempt = 0;
+  /** What the answer says. */
+  answer = OK;
+  /** Neighbours in a server's queue. */
+  next: Connection | undefined;
+  previous: Connection | undefined;
+  /** Its place in a shared server's heap. */
+  heapPosition = 0;
 
-  /** One above the highest number ever given. */
-  get size(): number {
-    return this.#size;
+  constructor(number: number) {
+    this.number = number;
   }
 
-  /** Takes a number for a new connection. Its flags are set to `flags`; the rest is to be filled in. */
-  take(flags: number): number {
-    let c = this.#free.pop();
-    if (c === undefined) {
-      if (this.#size === this.flags.length) this.#grow();
-      c = this.#size++;
-      this.lease.push(undefined);
-      this.place.push(undefined);
-    }
-    this.flags[c] = flags | TAKEN;
-    this.pending[c] = 0;
-    this.queued[c] = 0;
-    return c;
+  /** The backend that it was sent to: there must be one. */
+  get backend(): BackendModel {
+    assert(this.picked !== undefined, "a connection that is beyond the balancer has a backend");
+    return this.picked;
   }
 
-  /** Gives a number back. */
-  free(c: number): void {
-    this.flags[c] = 0;
-    this.pending[c] = 0;
-    this.#free.push(c);
-  }
-
-  #grow(): void {
-    const capacity = Math.max(64, 2 * this.flags.length);
-    const grown = <Column extends { set(from: Column): void }>(from: Column, to: Column) => {
-      to.set(from);
-      return to;
-    };
-    this.flags = grown(this.flags, new Uint16Array(capacity));
-    this.wait = grown(this.wait, new Uint32Array(capacity));
-    this.answer = grown(this.answer, new Uint8Array(capacity));
-    for (const column of DOUBLES) this[column] = grown(this[column], new Float64Array(capacity));
-    for (const column of INTEGERS) this[column] = grown(this[column], new Int32Array(capacity));
+  /** Whether any of these flags is set. */
+  is(flags: number): boolean {
+    return (this.flags & flags) !== 0;
   }
 }
 
-const DOUBLES = [
-  "pending",
-  "startedAt",
-  "submittedAt",
-  "waited",
-  "queued",
-  "work",
-  "workLeft",
-  "servedFrom",
-  "request",
-  "pickedAt",
-  "movedAt",
-] as const;
+/** All connections. Those that are over are given again, so there are as many as there ever were at once. */
+export class Connections {
+  readonly #all: Connection[] = [];
+  readonly #free: Connection[] = [];
 
-const INTEGERS = [
-  "backend",
-  "balancer",
-  "client",
-  "owner",
-  "requestsLeft",
-  "attempt",
-  "next",
-  "previous",
-] as const;
+  /** Those that were ever given, also those that are free at present, in the order of their numbers. */
+  get all(): readonly Connection[] {
+    return this.#all;
+  }
+
+  /** The connection that an event names. */
+  at(number: number): Connection {
+    return this.#all[number]!;
+  }
+
+  /** Gives a new connection. Its flags are set to `flags`; the rest is to be filled in. */
+  take(flags: number): Connection {
+    let connection = this.#free.pop();
+    if (connection === undefined) {
+      connection = new Connection(this.#all.length);
+      this.#all.push(connection);
+    }
+    connection.flags = flags | TAKEN;
+    connection.pending = 0;
+    connection.queued = 0;
+    return connection;
+  }
+
+  /** Takes one back. */
+  free(connection: Connection): void {
+    connection.flags = 0;
+    connection.pending = 0;
+    this.#free.push(connection);
+  }
+}

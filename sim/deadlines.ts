@@ -1,4 +1,5 @@
 import type { Nanoseconds } from "../lib/core/mod.ts";
+import type { Connection } from "./connections.ts";
 import type { EventQueue } from "./event_queue.ts";
 
 /**
@@ -11,7 +12,7 @@ export class Deadlines {
   readonly #kind: number;
   readonly #queue: EventQueue;
   #times = new Float64Array(64);
-  #connections = new Int32Array(64);
+  #connections: (Connection | undefined)[] = new Array(64).fill(undefined);
   #waits = new Uint32Array(64);
   #first = 0;
   #size = 0;
@@ -27,32 +28,24 @@ export class Deadlines {
     this.#queue = queue;
   }
 
-  /** Sets a deadline for this wait of this connection. */
-  set(c: number, wait: number, now: Nanoseconds): void {
+  /** Sets a deadline for the present wait of a connection. */
+  set(connection: Connection, now: Nanoseconds): void {
     if (this.#delay === Infinity) return;
     if (this.#size === this.#times.length) this.#grow();
     const place = (this.#first + this.#size++) & (this.#times.length - 1);
     this.#times[place] = now + this.#delay;
-    this.#connections[place] = c;
-    this.#waits[place] = wait;
+    this.#connections[place] = connection;
+    this.#waits[place] = connection.wait;
     if (!this.#scheduled) this.#schedule(now + this.#delay);
   }
 
-  /**
-   * Calls `missed` for every deadline that is reached.
-   *
-   * @param isOver Whether a wait has ended, so that its deadline means nothing any more.
-   */
-  pass(
-    now: Nanoseconds,
-    isOver: (c: number, wait: number) => boolean,
-    missed: (c: number) => void,
-  ): void {
+  /** Calls `missed` for every connection whose deadline is reached, if it still waits as it did then. */
+  pass(now: Nanoseconds, missed: (connection: Connection) => void): void {
     this.#scheduled = false;
     while (this.#size > 0) {
       const place = this.#first;
-      const c = this.#connections[place]!;
-      const over = isOver(c, this.#waits[place]!);
+      const connection = this.#connections[place]!;
+      const over = connection.wait !== this.#waits[place];
       const at = this.#times[place]!;
       if (!over && at > now) {
         if (!this.#scheduled) this.#schedule(at);
@@ -60,7 +53,7 @@ export class Deadlines {
       }
       this.#first = (place + 1) & (this.#times.length - 1);
       this.#size--;
-      if (!over) missed(c);
+      if (!over) missed(connection);
     }
   }
 
@@ -72,16 +65,17 @@ export class Deadlines {
   #grow(): void {
     const mask = this.#times.length - 1;
     const order = Array.from({ length: this.#size }, (_, i) => (this.#first + i) & mask);
-    const unrolled = <Column extends Float64Array | Int32Array | Uint32Array>(
-      from: Column,
-      to: Column,
-    ) => {
+    const unrolled = <Column extends Float64Array | Uint32Array>(from: Column, to: Column) => {
       order.forEach((place, i) => to[i] = from[place]!);
       return to;
     };
     const capacity = 2 * this.#times.length;
     this.#times = unrolled(this.#times, new Float64Array(capacity));
-    this.#connections = unrolled(this.#connections, new Int32Array(capacity));
+    const connections = order.map((place) => this.#connections[place]);
+    this.#connections = [
+      ...connections,
+      ...new Array(capacity - connections.length).fill(undefined),
+    ];
     this.#waits = unrolled(this.#waits, new Uint32Array(capacity));
     this.#first = 0;
   }

@@ -8,26 +8,24 @@ import type { World } from "./world.ts";
  */
 export function checkInvariants(world: World): void {
   const { connections, recorder, backends, balancers, warmup } = world;
-  const { flags, startedAt, backend, balancer } = connections;
-  const size = connections.size;
   let waitedFor = 0;
   const atBackend = new Array<number>(backends.length).fill(0);
   const promised = new Array<number>(backends.length).fill(0);
   const leased = new Array<number>(backends.length).fill(0);
   const held = new Array<number>(balancers.length).fill(0);
   const queued = new Array<number>(balancers.length).fill(0);
-  for (let c = 0; c < size; c++) {
-    const flag = flags[c]!;
-    if ((flag & TAKEN) === 0) continue;
-    if ((flag & WAITED_FOR) !== 0 && startedAt[c]! >= warmup) waitedFor++;
-    const at = backend[c]!;
-    if ((flag & AT_BACKEND) !== 0) atBackend[at] = atBackend[at]! + 1;
-    if ((flag & PROMISED) !== 0) promised[at] = promised[at]! + 1;
-    if ((flag & QUEUED) !== 0) queued[balancer[c]!] = queued[balancer[c]!]! + 1;
-    if ((flag & LEASED) === 0) continue;
-    leased[at] = leased[at]! + 1;
-    held[balancer[c]!] = held[balancer[c]!]! + 1;
-    assert(connections.lease[c]?.backend.index === at, "a lease is for the backend it names");
+  for (const connection of connections.all) {
+    if (!connection.is(TAKEN)) continue;
+    if (connection.is(WAITED_FOR) && connection.startedAt >= warmup) waitedFor++;
+    if (connection.is(QUEUED)) queued[connection.balancer.index]!++;
+    if (!connection.is(AT_BACKEND | PROMISED | LEASED)) continue;
+    const at = connection.backend.index;
+    if (connection.is(AT_BACKEND)) atBackend[at]!++;
+    if (connection.is(PROMISED)) promised[at]!++;
+    if (!connection.is(LEASED)) continue;
+    leased[at]!++;
+    held[connection.balancer.index]!++;
+    assert(connection.lease?.backend.index === at, "a lease is for the backend it names");
   }
   assert(
     waitedFor === recorder.inFlight,

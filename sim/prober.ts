@@ -7,7 +7,7 @@ import {
 } from "../lib/core/mod.ts";
 import type { BackendModel } from "./backend_model.ts";
 import type { BalancerModel } from "./balancer_model.ts";
-import { AT_BACKEND, PROBE } from "./connections.ts";
+import { AT_BACKEND, type Connection, PROBE } from "./connections.ts";
 import { PROBE_CONNECT, PROBE_DUE, PROBE_REQUEST, PROBE_RESULT } from "./event_kinds.ts";
 import type { World } from "./world.ts";
 
@@ -22,8 +22,8 @@ interface Probing {
   /** Number of the event that the probe waits for; another one is out of date. */
   pending: number;
   beganAt: Nanoseconds;
-  /** The connection on which its request is served; NONE if there is none. */
-  connection: number;
+  /** The connection on which its request is served, if there is one. */
+  connection: Connection | undefined;
   ok: boolean;
   reason: string;
   /** The first probe since the balancer started is over. */
@@ -59,7 +59,7 @@ export class Prober {
           schedule: new ProbeSchedule(healthCheck, random, 0),
           pending: NONE,
           beganAt: 0,
-          connection: NONE,
+          connection: undefined,
           ok: false,
           reason: "",
           known: false,
@@ -123,24 +123,22 @@ export class Prober {
   }
 
   /** A backend has served a probe's request. */
-  served(c: number, now: Nanoseconds): void {
-    const { connections } = this.#world;
-    const p = connections.owner[c]!;
-    connections.free(c);
+  served(connection: Connection, now: Nanoseconds): void {
+    const p = connection.owner;
+    this.#world.connections.free(connection);
     if (p === NONE) return;
     const probing = this.#probings[p]!;
-    probing.connection = NONE;
+    probing.connection = undefined;
     const fails = this.#fails(probing.backend.probeFailRate);
     this.#reply(p, !fails, "an error as answer", now);
   }
 
   /** A backend has died with a probe's request. */
-  lost(c: number, now: Nanoseconds): void {
-    const { connections } = this.#world;
-    const p = connections.owner[c]!;
-    connections.free(c);
+  lost(connection: Connection, now: Nanoseconds): void {
+    const p = connection.owner;
+    this.#world.connections.free(connection);
     if (p === NONE) return;
-    this.#probings[p]!.connection = NONE;
+    this.#probings[p]!.connection = undefined;
     this.#reply(p, false, "reset", now);
   }
 
@@ -200,17 +198,16 @@ export class Prober {
   }
 
   #submit(p: number, now: Nanoseconds): void {
-    const { connections } = this.#world;
     const probing = this.#probings[p]!;
-    const c = connections.take(PROBE | AT_BACKEND);
-    connections.owner[c] = p;
-    connections.backend[c] = probing.backend.index;
-    connections.work[c] = 0;
-    connections.submittedAt[c] = now;
-    connections.request[c] = 0;
-    probing.connection = c;
+    const connection = this.#world.connections.take(PROBE | AT_BACKEND);
+    connection.owner = p;
+    connection.picked = probing.backend;
+    connection.work = 0;
+    connection.submittedAt = now;
+    connection.request = 0;
+    probing.connection = connection;
     this.#timesOut(p);
-    probing.backend.server.submit(c, now);
+    probing.backend.server.submit(connection, now);
   }
 
   /** The backend replies: the result is there when the reply is. */
@@ -256,10 +253,10 @@ export class Prober {
   /** The request of a probe that is over is nobody's any more. */
   #abandon(probing: Probing, now: Nanoseconds): void {
     const { connection, backend } = probing;
-    if (connection === NONE) return;
+    if (connection === undefined) return;
     const { connections, service } = this.#world;
-    probing.connection = NONE;
-    connections.owner[connection] = NONE;
+    probing.connection = undefined;
+    connection.owner = NONE;
     if (!backend.dropsAbandoned) return;
     service.cancel(connection, now);
     connections.free(connection);

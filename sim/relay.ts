@@ -12,6 +12,7 @@ import {
   ABORTING,
   ANSWERED,
   BROKEN,
+  type Connection,
   DESERTED,
   ERROR,
   LEASED,
@@ -42,7 +43,7 @@ const IDLE_PRECISION = 0.01;
 /** A message that waits for a partition to end. */
 interface Held {
   readonly kind: number;
-  readonly c: number;
+  readonly connection: Connection;
   /** What `pending` of the connection is while the message waits. */
   readonly token: number;
 }
@@ -67,132 +68,124 @@ export class Relay {
   }
 
   /** A client's connection has reached its balancer. */
-  reached(c: number, now: Nanoseconds): void {
-    const { connections, balancers, clients } = this.#world;
-    connections.pending[c] = 0;
-    if ((connections.flags[c]! & WAITED_FOR) === 0) {
-      this.#world.settle(c);
+  reached(connection: Connection, now: Nanoseconds): void {
+    connection.pending = 0;
+    if (!connection.is(WAITED_FOR)) {
+      this.#world.settle(connection);
       return;
     }
-    const balancer = balancers[connections.balancer[c]!]!;
+    const { balancer } = connection;
     if (!balancer.listening) {
-      this.#turnAway(c, "balancer_down", now);
+      this.#turnAway(connection, "balancer_down", now);
       return;
     }
-    connections.pickedAt[c] = now;
-    const address = clients.population.address(connections.client[c]!);
-    this.#connect(c, balancer.acquire(address, now), now);
+    connection.pickedAt = now;
+    const address = this.#world.clients.population.address(connection.client);
+    this.#connect(connection, balancer.acquire(address, now), now);
   }
 
   /** A connect has reached the backend. */
-  connectReached(c: number, now: Nanoseconds): void {
-    const { connections, links, queue } = this.#world;
-    const verdict = this.#isCut(c) ? "silent" : this.#backend(c).verdict;
-    const deadline = this.#connectDeadline(c);
+  connectReached(connection: Connection, now: Nanoseconds): void {
+    const { links, queue } = this.#world;
+    const verdict = this.#isCut(connection) ? "silent" : connection.backend.verdict;
+    const deadline = this.#connectDeadline(connection);
     const replyAt = now + links.backend.delay();
     if (verdict === "silent" || replyAt > deadline) {
-      connections.pending[c] = queue.push(Math.max(now, deadline), CONNECT_TIMEOUT, c);
+      connection.pending = queue.push(Math.max(now, deadline), CONNECT_TIMEOUT, connection.number);
       return;
     }
-    if (verdict === "accepted") this.#promise(c);
-    connections.pending[c] = queue.push(replyAt, CONNECT_REPLY, c);
+    if (verdict === "accepted") this.#promise(connection);
+    connection.pending = queue.push(replyAt, CONNECT_REPLY, connection.number);
   }
 
   /** The backend's reply to a connect has come. */
-  connectReplied(c: number, now: Nanoseconds): void {
-    if ((this.#world.connections.flags[c]! & PROMISED) !== 0) this.#connected(c, now);
-    else this.connectFailed(c, "refused", now);
+  connectReplied(connection: Connection, now: Nanoseconds): void {
+    if (connection.is(PROMISED)) this.#connected(connection, now);
+    else this.connectFailed(connection, "refused", now);
   }
 
   /** A connect has failed: another backend is tried, or the client is turned away. */
-  connectFailed(c: number, reason: ConnectFailure, now: Nanoseconds): void {
-    this.#connect(c, this.#giveUp(c, reason, now), now);
+  connectFailed(connection: Connection, reason: ConnectFailure, now: Nanoseconds): void {
+    this.#connect(connection, this.#giveUp(connection, reason, now), now);
   }
 
   /** A backend has room for a connection that waited. */
-  hasRoom(c: number, now: Nanoseconds): void {
-    this.#world.connections.pending[c] = 0;
-    if (!this.#dial(c, now)) this.connectFailed(c, "refused", now);
+  hasRoom(connection: Connection, now: Nanoseconds): void {
+    connection.pending = 0;
+    if (!this.#dial(connection, now)) this.connectFailed(connection, "refused", now);
   }
 
   /** Nobody had room for a connection in time. */
-  waitedTooLong(c: number, now: Nanoseconds): void {
-    const { reason } = this.#leaveQueue(c).expire(now);
-    this.#turnAway(c, reason, now);
+  waitedTooLong(connection: Connection, now: Nanoseconds): void {
+    const { reason } = this.#leaveQueue(connection).expire(now);
+    this.#turnAway(connection, reason, now);
   }
 
   /** Another request of an open connection leaves its client. */
-  forward(c: number, now: Nanoseconds): void {
+  forward(connection: Connection, now: Nanoseconds): void {
     const { links } = this.#world;
-    this.#world.connections.movedAt[c] = now;
-    this.#sendToBackend(c, links.client.delay(), now);
+    connection.movedAt = now;
+    this.#sendToBackend(connection, links.client.delay(), now);
   }
 
   /** The backend has answered: the answer goes back to the client. */
-  answer(c: number, now: Nanoseconds): void {
-    const { connections, links, clients, queue } = this.#world;
-    const { flags } = connections;
-    flags[c] = flags[c]! | ANSWERED;
-    connections.movedAt[c] = now;
-    if (this.#isCut(c)) {
-      this.#hold(c, ANSWER);
+  answer(connection: Connection, now: Nanoseconds): void {
+    const { links, clients, queue } = this.#world;
+    connection.flags |= ANSWERED;
+    connection.movedAt = now;
+    if (this.#isCut(connection)) {
+      this.#hold(connection, ANSWER);
     } else if (links.backend.instant && links.client.instant) {
-      clients.answered(c, now);
+      clients.answered(connection, now);
     } else {
       const delay = links.backend.delay() + links.client.delay();
-      connections.pending[c] = queue.push(now + delay, ANSWER, c);
+      connection.pending = queue.push(now + delay, ANSWER, connection.number);
     }
   }
 
   /** The client has closed. */
-  closed(c: number, now: Nanoseconds): void {
-    this.#world.connections.pending[c] = 0;
-    if ((this.#world.connections.flags[c]! & LEASED) !== 0) this.#release(c, "closed", now);
-    this.#world.settle(c);
+  closed(connection: Connection, now: Nanoseconds): void {
+    connection.pending = 0;
+    if (connection.is(LEASED)) this.#release(connection, "closed", now);
+    this.#world.settle(connection);
   }
 
   /** The client has given up. */
-  clientGone(c: number, now: Nanoseconds): void {
-    const { connections } = this.#world;
-    const { flags } = connections;
-    flags[c] = flags[c]! & ~ABORTING;
-    if ((flags[c]! & LEASED) !== 0) this.#letGo(c, "client_aborted", now);
+  clientGone(connection: Connection, now: Nanoseconds): void {
+    connection.flags &= ~ABORTING;
+    if (connection.is(LEASED)) this.#letGo(connection, "client_aborted", now);
     // A live balancer reads nothing from a client that waits: it finds out when it has passed it on.
-    else if ((flags[c]! & QUEUED) !== 0) flags[c] = flags[c]! | DESERTED;
-    this.#world.settle(c);
+    else if (connection.is(QUEUED)) connection.flags |= DESERTED;
+    this.#world.settle(connection);
   }
 
   /** The backend has reset the connection. */
-  wasReset(c: number, now: Nanoseconds): void {
-    const { connections } = this.#world;
-    const { flags } = connections;
-    connections.pending[c] = 0;
-    if ((flags[c]! & LEASED) !== 0) this.#release(c, "backend_aborted", now);
-    flags[c] = flags[c]! | BROKEN;
-    this.#failsForClient(c, now);
-    this.#world.settle(c);
+  wasReset(connection: Connection, now: Nanoseconds): void {
+    connection.pending = 0;
+    if (connection.is(LEASED)) this.#release(connection, "backend_aborted", now);
+    connection.flags |= BROKEN;
+    this.#failsForClient(connection, now);
+    this.#world.settle(connection);
   }
 
   /** The backend has reset a connection on which nobody waits for anything but an answer on its way. */
-  wasResetInPassing(c: number, now: Nanoseconds): void {
-    this.#release(c, "backend_aborted", now);
-    const { flags } = this.#world.connections;
-    flags[c] = flags[c]! | BROKEN;
+  wasResetInPassing(connection: Connection, now: Nanoseconds): void {
+    this.#release(connection, "backend_aborted", now);
+    connection.flags |= BROKEN;
   }
 
   /** A balancer dies: its connections are reset in both directions. */
   drop(balancer: BalancerModel, now: Nanoseconds): void {
     const { connections } = this.#world;
-    for (let c = 0; c < connections.size; c++) {
-      if ((connections.flags[c]! & QUEUED) === 0) continue;
-      if (connections.balancer[c] !== balancer.index) continue;
-      this.#leaveQueue(c).leave(now);
-      this.#turnAway(c, "balancer_down", now);
+    for (const connection of connections.all) {
+      if (!connection.is(QUEUED) || connection.balancer !== balancer) continue;
+      this.#leaveQueue(connection).leave(now);
+      this.#turnAway(connection, "balancer_down", now);
     }
-    for (let c = 0; c < connections.size; c++) {
-      const held = (connections.flags[c]! & (LEASED | PROBE)) === LEASED;
-      if (!held || connections.balancer[c] !== balancer.index) continue;
-      this.#cutOff(c, "closed_by_balancer", now);
+    for (const connection of connections.all) {
+      const held = (connection.flags & (LEASED | PROBE)) === LEASED;
+      if (!held || connection.balancer !== balancer) continue;
+      this.#cutOff(connection, "closed_by_balancer", now);
     }
   }
 
@@ -202,11 +195,11 @@ export class Relay {
     const { idle } = scenario.balancer.timeouts;
     let oldest = now;
     let open = false;
-    for (let c = 0; c < connections.size; c++) {
-      if ((connections.flags[c]! & (LEASED | OPEN)) !== (LEASED | OPEN)) continue;
+    for (const connection of connections.all) {
+      if ((connection.flags & (LEASED | OPEN)) !== (LEASED | OPEN)) continue;
       open = true;
-      const movedAt = connections.movedAt[c]!;
-      if (movedAt + idle <= now) this.#cutOff(c, "idle_timeout", now);
+      const { movedAt } = connection;
+      if (movedAt + idle <= now) this.#cutOff(connection, "idle_timeout", now);
       else oldest = Math.min(oldest, movedAt);
     }
     if (!open && this.#world.queue.idle) return;
@@ -215,239 +208,235 @@ export class Relay {
 
   /** A partition is over: what waited goes on its way. */
   mend(balancer: number, backend: number, now: Nanoseconds): void {
-    const { connections, links, queue, backends } = this.#world;
+    const { links, queue, backends } = this.#world;
     const link = balancer * backends.length + backend;
-    for (const { kind, c, token } of this.#held.get(link) ?? []) {
-      if (connections.pending[c] !== token) continue;
+    for (const { kind, connection, token } of this.#held.get(link) ?? []) {
+      if (connection.pending !== token) continue;
       const delay = links.backend.delay() + (kind === ANSWER ? links.client.delay() : 0);
-      connections.pending[c] = queue.push(now + delay, kind, c);
+      connection.pending = queue.push(now + delay, kind, connection.number);
     }
     this.#held.delete(link);
   }
 
   /** Goes from pick to pick until a connect is under way, has succeeded, or nobody is left. */
-  #connect(c: number, outcome: Lease | Waiting | Refusal, now: Nanoseconds): void {
+  #connect(connection: Connection, outcome: Lease | Waiting | Refusal, now: Nanoseconds): void {
     while (outcome.granted) {
-      this.#take(c, outcome, now);
-      if (this.#dial(c, now)) return;
-      outcome = this.#giveUp(c, "refused", now);
+      this.#take(connection, outcome, now);
+      if (this.#dial(connection, now)) return;
+      outcome = this.#giveUp(connection, "refused", now);
     }
-    if ("reason" in outcome) this.#turnAway(c, outcome.reason, now);
-    else this.#queue(c, outcome);
+    if ("reason" in outcome) this.#turnAway(connection, outcome.reason, now);
+    else this.#queue(connection, outcome);
   }
 
-  #take(c: number, lease: Lease, now: Nanoseconds): void {
-    const { connections, backends } = this.#world;
-    const { index } = lease.backend;
-    connections.flags[c] = connections.flags[c]! | LEASED;
-    connections.lease[c] = lease;
-    connections.backend[c] = index;
-    backends[index]!.count(1, now);
+  #take(connection: Connection, lease: Lease, now: Nanoseconds): void {
+    const backend = this.#world.backends[lease.backend.index]!;
+    connection.flags |= LEASED;
+    connection.lease = lease;
+    connection.picked = backend;
+    backend.count(1, now);
   }
 
   /** Begins to connect; false if that is refused at once. */
-  #dial(c: number, now: Nanoseconds): boolean {
-    const { connections, links, queue } = this.#world;
-    const cut = this.#isCut(c);
+  #dial(connection: Connection, now: Nanoseconds): boolean {
+    const { links, queue } = this.#world;
+    const cut = this.#isCut(connection);
     if (!links.backend.instant && !cut) {
-      connections.pending[c] = queue.push(now + links.backend.delay(), CONNECT, c);
+      connection.pending = queue.push(now + links.backend.delay(), CONNECT, connection.number);
       return true;
     }
-    const verdict = cut ? "silent" : this.#backend(c).verdict;
+    const verdict = cut ? "silent" : connection.backend.verdict;
     if (verdict === "accepted") {
-      this.#promise(c);
-      this.#connected(c, now);
+      this.#promise(connection);
+      this.#connected(connection, now);
     } else if (verdict === "silent") {
-      connections.pending[c] = queue.push(this.#connectDeadline(c), CONNECT_TIMEOUT, c);
+      connection.pending = queue.push(
+        this.#connectDeadline(connection),
+        CONNECT_TIMEOUT,
+        connection.number,
+      );
     }
     return verdict !== "refused";
   }
 
   /** The client waits for a backend to have room. */
-  #queue(c: number, place: Waiting): void {
-    const { connections, queue } = this.#world;
-    connections.flags[c] = connections.flags[c]! | QUEUED;
-    connections.place[c] = place;
-    connections.pending[c] = queue.push(place.until, QUEUE_TIMEOUT, c);
+  #queue(connection: Connection, place: Waiting): void {
+    const { queue } = this.#world;
+    connection.flags |= QUEUED;
+    connection.place = place;
+    connection.pending = queue.push(place.until, QUEUE_TIMEOUT, connection.number);
     place.settled = (outcome, now) => {
-      this.#leaveQueue(c);
+      this.#leaveQueue(connection);
       if (!outcome.granted) {
-        this.#refuse(c, outcome.reason, now);
-        this.#sendRefusal(c, now);
+        this.#refuse(connection, outcome.reason, now);
+        this.#sendRefusal(connection, now);
         return;
       }
-      connections.queued[c] = connections.queued[c]! + now - place.since;
-      this.#take(c, outcome, now);
+      connection.queued += now - place.since;
+      this.#take(connection, outcome, now);
       // What made room for it is not over yet: the connect begins after that.
-      connections.pending[c] = queue.push(now, HAS_ROOM, c);
+      connection.pending = queue.push(now, HAS_ROOM, connection.number);
     };
   }
 
-  #leaveQueue(c: number): Waiting {
-    const { connections } = this.#world;
-    const place = connections.place[c];
+  #leaveQueue(connection: Connection): Waiting {
+    const { place } = connection;
     assert(place !== undefined, "a connection that is queued has a place in the queue");
-    connections.flags[c] = connections.flags[c]! & ~QUEUED;
-    connections.place[c] = undefined;
-    connections.pending[c] = 0;
+    connection.flags &= ~QUEUED;
+    connection.place = undefined;
+    connection.pending = 0;
     return place;
   }
 
-  #giveUp(c: number, reason: ConnectFailure, now: Nanoseconds): Lease | Waiting | Refusal {
-    const lease = this.#lease(c);
-    this.#unlease(c, now);
+  #giveUp(
+    connection: Connection,
+    reason: ConnectFailure,
+    now: Nanoseconds,
+  ): Lease | Waiting | Refusal {
+    const lease = this.#lease(connection);
+    this.#unlease(connection, now);
     return lease.connectFailed(reason, now);
   }
 
-  #connected(c: number, now: Nanoseconds): void {
-    const { connections, recorder, warmup } = this.#world;
-    const lease = this.#lease(c);
-    connections.flags[c] = connections.flags[c]! | OPEN;
-    connections.movedAt[c] = now;
+  #connected(connection: Connection, now: Nanoseconds): void {
+    const { recorder, warmup } = this.#world;
+    const lease = this.#lease(connection);
+    connection.flags |= OPEN;
+    connection.movedAt = now;
     lease.connected(now);
     if (now >= warmup) {
       const { index } = lease.backend;
       recorder.reached[index] = recorder.reached[index]! + 1;
-      if (lease.attempt > 1) recorder.failover.record(now - connections.pickedAt[c]!);
+      if (lease.attempt > 1) recorder.failover.record(now - connection.pickedAt);
     }
-    this.#sendToBackend(c, 0, now);
-    if ((connections.flags[c]! & DESERTED) === 0) return;
-    connections.flags[c] = connections.flags[c]! & ~DESERTED;
-    this.clientGone(c, now);
+    this.#sendToBackend(connection, 0, now);
+    if (!connection.is(DESERTED)) return;
+    connection.flags &= ~DESERTED;
+    this.clientGone(connection, now);
   }
 
-  #sendToBackend(c: number, delay: Nanoseconds, now: Nanoseconds): void {
-    const { connections, links, queue, service } = this.#world;
-    if (this.#isCut(c)) {
-      this.#hold(c, REQUEST);
+  #sendToBackend(connection: Connection, delay: Nanoseconds, now: Nanoseconds): void {
+    const { links, queue, service } = this.#world;
+    if (this.#isCut(connection)) {
+      this.#hold(connection, REQUEST);
     } else if (delay === 0 && links.backend.instant) {
-      service.request(c, now);
+      service.request(connection, now);
     } else {
       const at = now + delay + links.backend.delay();
-      connections.pending[c] = queue.push(at, REQUEST, c);
+      connection.pending = queue.push(at, REQUEST, connection.number);
     }
   }
 
-  #turnAway(c: number, reason: TurnedAway, now: Nanoseconds): void {
-    this.#refuse(c, reason, now);
-    if (this.#world.links.client.instant) this.#world.clients.answered(c, now);
-    else this.#sendRefusal(c, now);
+  #turnAway(connection: Connection, reason: TurnedAway, now: Nanoseconds): void {
+    this.#refuse(connection, reason, now);
+    if (this.#world.links.client.instant) this.#world.clients.answered(connection, now);
+    else this.#sendRefusal(connection, now);
   }
 
-  #refuse(c: number, reason: TurnedAway, now: Nanoseconds): void {
-    const { connections, recorder, warmup } = this.#world;
-    connections.answer[c] = REFUSED;
+  #refuse(connection: Connection, reason: TurnedAway, now: Nanoseconds): void {
+    const { recorder, warmup } = this.#world;
+    connection.answer = REFUSED;
     if (now >= warmup) recorder.clientTurnedAway(reason);
   }
 
-  #sendRefusal(c: number, now: Nanoseconds): void {
-    const { connections, links, queue } = this.#world;
-    connections.pending[c] = queue.push(now + links.client.delay(), ANSWER, c);
+  #sendRefusal(connection: Connection, now: Nanoseconds): void {
+    const { links, queue } = this.#world;
+    connection.pending = queue.push(now + links.client.delay(), ANSWER, connection.number);
   }
 
   /** A balancer closes every open connection to a backend. */
-  closeAllOn(balancer: number, id: string, now: Nanoseconds): void {
-    const { connections, backends } = this.#world;
-    for (let c = 0; c < connections.size; c++) {
-      if ((connections.flags[c]! & (LEASED | OPEN)) !== (LEASED | OPEN)) continue;
-      if (connections.balancer[c] !== balancer) continue;
-      if (backends[connections.backend[c]!]!.id === id) this.#cutOff(c, "backend_down", now);
+  closeAllOn(balancer: BalancerModel, id: string, now: Nanoseconds): void {
+    const { connections } = this.#world;
+    for (const connection of connections.all) {
+      if ((connection.flags & (LEASED | OPEN)) !== (LEASED | OPEN)) continue;
+      if (connection.balancer !== balancer) continue;
+      if (connection.backend.id === id) this.#cutOff(connection, "backend_down", now);
     }
   }
 
   /** The balancer itself closes in both directions. */
-  #cutOff(c: number, end: ConnectionEnd, now: Nanoseconds): void {
-    const { flags } = this.#world.connections;
+  #cutOff(connection: Connection, end: ConnectionEnd, now: Nanoseconds): void {
     // A client that thinks will find out before it sends its next request.
-    if ((flags[c]! & WAITED_FOR) === 0) flags[c] = flags[c]! | BROKEN;
-    this.#letGo(c, end, now);
-    this.#failsForClient(c, now);
-    this.#world.settle(c);
+    if (!connection.is(WAITED_FOR)) connection.flags |= BROKEN;
+    this.#letGo(connection, end, now);
+    this.#failsForClient(connection, now);
+    this.#world.settle(connection);
   }
 
   /** If its client waits, it learns that it waits in vain. */
-  #failsForClient(c: number, now: Nanoseconds): void {
-    const { connections, links, clients, queue } = this.#world;
-    const { flags } = connections;
-    if ((flags[c]! & WAITED_FOR) === 0) return;
+  #failsForClient(connection: Connection, now: Nanoseconds): void {
+    const { links, clients, queue } = this.#world;
+    if (!connection.is(WAITED_FOR)) return;
     if (links.client.instant) {
-      clients.fails(c, "failed", now);
+      clients.fails(connection, "failed", now);
       return;
     }
     // The backend may go on with the request: the bad news takes a connection of its own.
-    const heir = clients.takeOver(c);
-    connections.answer[heir] = ERROR;
-    connections.backend[heir] = connections.backend[c]!;
-    connections.pending[heir] = queue.push(now + links.client.delay(), ANSWER, heir);
-    clients.isLeft(c);
+    const heir = clients.takeOver(connection);
+    heir.answer = ERROR;
+    heir.picked = connection.picked;
+    heir.pending = queue.push(now + links.client.delay(), ANSWER, heir.number);
+    clients.isLeft(connection);
   }
 
   /** Ends the lease, and lets the backend know if there is anything for it to know. */
-  #letGo(c: number, end: ConnectionEnd, now: Nanoseconds): void {
-    const { connections, links, queue, service } = this.#world;
-    const { flags } = connections;
-    const open = (flags[c]! & OPEN) !== 0;
-    this.#release(c, end, now);
+  #letGo(connection: Connection, end: ConnectionEnd, now: Nanoseconds): void {
+    const { links, queue, service } = this.#world;
+    const open = connection.is(OPEN);
+    this.#release(connection, end, now);
     if (!open) {
-      connections.pending[c] = 0;
-      service.unpromise(c);
+      connection.pending = 0;
+      service.unpromise(connection);
     } else if (links.backend.instant) {
-      service.clientGone(c, now);
+      service.clientGone(connection, now);
     } else {
-      flags[c] = flags[c]! | ABORTING;
-      queue.push(now + links.backend.delay(), ABORT_AT_BACKEND, c);
+      connection.flags |= ABORTING;
+      queue.push(now + links.backend.delay(), ABORT_AT_BACKEND, connection.number);
     }
   }
 
-  #release(c: number, end: ConnectionEnd, now: Nanoseconds): void {
-    const lease = this.#lease(c);
-    this.#unlease(c, now);
+  #release(connection: Connection, end: ConnectionEnd, now: Nanoseconds): void {
+    const lease = this.#lease(connection);
+    this.#unlease(connection, now);
     lease.release(end, now);
   }
 
-  #unlease(c: number, now: Nanoseconds): void {
-    const { connections } = this.#world;
-    this.#backend(c).count(-1, now);
-    connections.flags[c] = connections.flags[c]! & ~(LEASED | OPEN);
-    connections.lease[c] = undefined;
+  #unlease(connection: Connection, now: Nanoseconds): void {
+    connection.backend.count(-1, now);
+    connection.flags &= ~(LEASED | OPEN);
+    connection.lease = undefined;
   }
 
-  #promise(c: number): void {
-    const { flags } = this.#world.connections;
-    flags[c] = flags[c]! | PROMISED;
-    this.#backend(c).server.promised++;
+  #promise(connection: Connection): void {
+    connection.flags |= PROMISED;
+    connection.backend.server.promised++;
   }
 
-  #hold(c: number, kind: number): void {
-    const { connections, backends } = this.#world;
+  #hold(connection: Connection, kind: number): void {
+    const { balancer, backend } = connection;
     const token = --this.#lastToken;
-    const link = connections.balancer[c]! * backends.length + connections.backend[c]!;
+    const link = balancer.index * this.#world.backends.length + backend.index;
     const held = this.#held.get(link);
-    if (held === undefined) this.#held.set(link, [{ kind, c, token }]);
-    else held.push({ kind, c, token });
-    connections.pending[c] = token;
+    if (held === undefined) this.#held.set(link, [{ kind, connection, token }]);
+    else held.push({ kind, connection, token });
+    connection.pending = token;
   }
 
   #scheduleSweep(at: Nanoseconds): void {
     if (at !== Infinity) this.#world.queue.push(at, IDLE_SWEEP, 0);
   }
 
-  #connectDeadline(c: number): Nanoseconds {
-    return this.#lease(c).acquiredAt + this.#world.scenario.balancer.timeouts.connect;
+  #connectDeadline(connection: Connection): Nanoseconds {
+    return this.#lease(connection).acquiredAt + this.#world.scenario.balancer.timeouts.connect;
   }
 
-  #isCut(c: number): boolean {
-    const { connections, balancers, faults } = this.#world;
-    return faults.cuts > 0 &&
-      balancers[connections.balancer[c]!]!.cuts[connections.backend[c]!]! > 0;
+  #isCut(connection: Connection): boolean {
+    const { balancer, backend } = connection;
+    return this.#world.faults.cuts > 0 && balancer.cuts[backend.index]! > 0;
   }
 
-  #backend(c: number) {
-    return this.#world.backends[this.#world.connections.backend[c]!]!;
-  }
-
-  #lease(c: number): Lease {
-    const lease = this.#world.connections.lease[c];
+  #lease(connection: Connection): Lease {
+    const { lease } = connection;
     assert(lease !== undefined, "a connection that is leased has a lease");
     return lease;
   }

@@ -1,6 +1,6 @@
 import type { Nanoseconds } from "../lib/core/mod.ts";
 import type { ServerOptions } from "../lib/scenario/types.ts";
-import type { Connections } from "./connections.ts";
+import type { Connection, Connections } from "./connections.ts";
 import type { EventQueue } from "./event_queue.ts";
 
 /** What a server is made of: where requests are kept, and who is told when one is done. */
@@ -10,9 +10,8 @@ export interface Workshop {
 }
 
 /**
- * Does the work of requests: a number of slots, a bounded queue, a speed. Requests are given by the
- * number of their connection. When one is done, a `WORK_DONE` event says so, after which `done` is to be
- * called.
+ * Does the work of requests: a number of slots, a bounded queue, a speed. Requests are given by their
+ * connection. When one is done, a `WORK_DONE` event says so, after which `done` is to be called.
  */
 export abstract class Server {
   /** Places promised to connections whose request is under way. */
@@ -53,13 +52,13 @@ export abstract class Server {
   }
 
   /** Takes in a request. */
-  abstract submit(c: number, now: Nanoseconds): void;
+  abstract submit(connection: Connection, now: Nanoseconds): void;
 
   /** A request's work is done: it leaves. */
-  abstract done(c: number, now: Nanoseconds): void;
+  abstract done(connection: Connection, now: Nanoseconds): void;
 
   /** A request leaves before its work is done. */
-  abstract cancel(c: number, now: Nanoseconds): void;
+  abstract cancel(connection: Connection, now: Nanoseconds): void;
 
   /** Works faster, slower, or not at all. */
   abstract setSpeed(speed: number, now: Nanoseconds): void;

@@ -4,6 +4,7 @@ import {
   ABORTING,
   ANSWERED,
   AT_BACKEND,
+  type Connection,
   ERROR,
   LEASED,
   OK,
@@ -33,127 +34,122 @@ export class Service {
   }
 
   /** A request reaches its backend. */
-  request(c: number, now: Nanoseconds): void {
-    const { connections } = this.#world;
-    const backend = this.#backend(c);
-    const first = (connections.flags[c]! & PROMISED) !== 0;
-    connections.pending[c] = 0;
-    connections.submittedAt[c] = now;
-    connections.waited[c] = 0;
-    this.unpromise(c);
-    if ((connections.flags[c]! & LEASED) === 0 && backend.dropsAbandoned) {
-      this.#world.settle(c);
+  request(connection: Connection, now: Nanoseconds): void {
+    const backend = connection.backend;
+    const first = connection.is(PROMISED);
+    connection.pending = 0;
+    connection.submittedAt = now;
+    connection.waited = 0;
+    this.unpromise(connection);
+    if (!connection.is(LEASED) && backend.dropsAbandoned) {
+      this.#world.settle(connection);
     } else if (backend.down) {
-      this.#reset(c, now);
+      this.#reset(connection, now);
     } else if (
       // A first request has its place; a later one of the same connection may find the queue full.
       (!first && !backend.server.hasRoom) ||
-      (backend.fastErrorRate > 0 && this.#chance(c, "fast") < backend.fastErrorRate)
+      (backend.fastErrorRate > 0 && this.#chance(connection, "fast") < backend.fastErrorRate)
     ) {
-      this.#answer(c, ERROR, now);
+      this.#answer(connection, ERROR, now);
     } else {
-      connections.flags[c] = connections.flags[c]! | AT_BACKEND;
-      backend.server.submit(c, now);
+      connection.flags |= AT_BACKEND;
+      backend.server.submit(connection, now);
     }
   }
 
   /** The work of a request is done. */
-  done(c: number, now: Nanoseconds): void {
-    const { connections, prober } = this.#world;
-    const backend = this.#backend(c);
-    backend.server.done(c, now);
-    connections.flags[c] = connections.flags[c]! & ~AT_BACKEND;
-    connections.pending[c] = 0;
-    if ((connections.flags[c]! & PROBE) !== 0) {
-      prober.served(c, now);
+  done(connection: Connection, now: Nanoseconds): void {
+    const { prober } = this.#world;
+    const backend = connection.backend;
+    backend.server.done(connection, now);
+    connection.flags &= ~AT_BACKEND;
+    connection.pending = 0;
+    if (connection.is(PROBE)) {
+      prober.served(connection, now);
       return;
     }
-    const fails = backend.failRate > 0 && this.#chance(c, "fail") < backend.failRate;
-    this.#answer(c, fails ? ERROR : OK, now);
+    const fails = backend.failRate > 0 && this.#chance(connection, "fail") < backend.failRate;
+    this.#answer(connection, fails ? ERROR : OK, now);
   }
 
   /** The news that a client has left reaches the backend. */
-  abortReached(c: number, now: Nanoseconds): void {
-    const { flags } = this.#world.connections;
-    flags[c] = flags[c]! & ~ABORTING;
-    this.clientGone(c, now);
+  abortReached(connection: Connection, now: Nanoseconds): void {
+    connection.flags &= ~ABORTING;
+    this.clientGone(connection, now);
   }
 
   /** The backend learns that a client has left. */
-  clientGone(c: number, now: Nanoseconds): void {
-    const { connections } = this.#world;
-    const backend = this.#backend(c);
+  clientGone(connection: Connection, now: Nanoseconds): void {
+    const backend = connection.backend;
     if (backend.dropsAbandoned) {
-      if ((connections.flags[c]! & AT_BACKEND) !== 0) this.cancel(c, now);
-      connections.pending[c] = 0;
-      this.unpromise(c);
+      if (connection.is(AT_BACKEND)) this.cancel(connection, now);
+      connection.pending = 0;
+      this.unpromise(connection);
     }
-    this.#world.settle(c);
+    this.#world.settle(connection);
   }
 
   /** A request leaves before it is done. */
-  cancel(c: number, now: Nanoseconds): void {
-    const { connections } = this.#world;
-    this.#backend(c).server.cancel(c, now);
-    connections.flags[c] = connections.flags[c]! & ~AT_BACKEND;
+  cancel(connection: Connection, now: Nanoseconds): void {
+    connection.backend.server.cancel(connection, now);
+    connection.flags &= ~AT_BACKEND;
   }
 
   /** A place that was promised is free again. */
-  unpromise(c: number): void {
-    const { flags } = this.#world.connections;
-    if ((flags[c]! & PROMISED) === 0) return;
-    flags[c] = flags[c]! & ~PROMISED;
-    this.#backend(c).server.promised--;
+  unpromise(connection: Connection): void {
+    if (!connection.is(PROMISED)) return;
+    connection.flags &= ~PROMISED;
+    connection.backend.server.promised--;
   }
 
   /** A backend dies: its work is lost and its connections are reset. */
   crash(backend: BackendModel, now: Nanoseconds): void {
     const { connections } = this.#world;
     backend.server.clear(now);
-    for (let c = 0; c < connections.size; c++) {
-      const flags = connections.flags[c]!;
-      if ((flags & TAKEN) === 0 || connections.backend[c] !== backend.index) continue;
+    for (const connection of connections.all) {
+      const { flags } = connection;
+      if ((flags & TAKEN) === 0 || connection.picked !== backend) continue;
       if ((flags & PROBE) !== 0) {
-        if ((flags & AT_BACKEND) !== 0) this.#world.prober.lost(c, now);
+        if ((flags & AT_BACKEND) !== 0) this.#world.prober.lost(connection, now);
         continue;
       }
       const open = (flags & (LEASED | OPEN)) === (LEASED | OPEN);
       if (!open && (flags & (PROMISED | AT_BACKEND)) === 0) continue;
-      this.unpromise(c);
-      connections.flags[c] = connections.flags[c]! & ~AT_BACKEND;
-      if (open) this.#breaks(c, now);
-      else this.#world.settle(c);
+      this.unpromise(connection);
+      connection.flags &= ~AT_BACKEND;
+      if (open) this.#breaks(connection, now);
+      else this.#world.settle(connection);
     }
   }
 
   /** An open connection loses its backend. */
-  #breaks(c: number, now: Nanoseconds): void {
-    const flags = this.#world.connections.flags[c]!;
+  #breaks(connection: Connection, now: Nanoseconds): void {
+    const { flags } = connection;
     const waitsForBackend = (flags & (WAITED_FOR | ANSWERED)) === WAITED_FOR;
-    if (waitsForBackend) this.#reset(c, now);
-    else this.#world.relay.wasResetInPassing(c, now);
+    if (waitsForBackend) this.#reset(connection, now);
+    else this.#world.relay.wasResetInPassing(connection, now);
   }
 
-  #reset(c: number, now: Nanoseconds): void {
-    const { connections, links, queue, relay } = this.#world;
-    if (links.backend.instant) relay.wasReset(c, now);
-    else connections.pending[c] = queue.push(now + links.backend.delay(), RESET_AT_BALANCER, c);
+  #reset(connection: Connection, now: Nanoseconds): void {
+    const { links, queue, relay } = this.#world;
+    if (links.backend.instant) relay.wasReset(connection, now);
+    else {connection.pending = queue.push(
+        now + links.backend.delay(),
+        RESET_AT_BALANCER,
+        connection.number,
+      );}
   }
 
-  #answer(c: number, answer: number, now: Nanoseconds): void {
-    const { connections, relay } = this.#world;
-    connections.answer[c] = answer;
-    if ((connections.flags[c]! & LEASED) === 0) this.#world.settle(c);
-    else relay.answer(c, now);
-  }
-
-  #backend(c: number): BackendModel {
-    return this.#world.backends[this.#world.connections.backend[c]!]!;
+  #answer(connection: Connection, answer: number, now: Nanoseconds): void {
+    const { relay } = this.#world;
+    connection.answer = answer;
+    if (!connection.is(LEASED)) this.#world.settle(connection);
+    else relay.answer(connection, now);
   }
 
   /** A number in [0, 1) that belongs to this attempt at this request. */
-  #chance(c: number, purpose: string): number {
-    const { request, attempt } = this.#world.connections;
-    return (childSeed(this.#seed, purpose, request[c]!, attempt[c]!) >>> 0) / 2 ** 32;
+  #chance(connection: Connection, purpose: string): number {
+    const { request, attempt } = connection;
+    return (childSeed(this.#seed, purpose, request, attempt) >>> 0) / 2 ** 32;
   }
 }

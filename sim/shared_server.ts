@@ -1,10 +1,7 @@
 import type { Nanoseconds } from "../lib/core/mod.ts";
-import type { ServerOptions } from "../lib/scenario/types.ts";
-import { IN_SERVICE } from "./connections.ts";
+import { type Connection, IN_SERVICE } from "./connections.ts";
 import { WORK_DONE } from "./event_kinds.ts";
-import { Server, type Workshop } from "./server.ts";
-
-const NOBODY = -1;
+import { Server } from "./server.ts";
 
 /**
  * Processor sharing: everybody is served at once, n requests share min(n, slots) slots equally.
@@ -17,15 +14,11 @@ const NOBODY = -1;
  */
 export class SharedServer extends Server {
   /** Heap of connections by virtual time of completion, which is in `workLeft`; of equals, by request. */
-  readonly #heap: number[] = [];
+  readonly #heap: Connection[] = [];
   #virtual = 0;
   #virtualSince: Nanoseconds = 0;
   /** The connection whose end is scheduled. */
-  #scheduled = NOBODY;
-
-  constructor(index: number, options: ServerOptions, workshop: Workshop) {
-    super(index, options, workshop);
-  }
+  #scheduled: Connection | undefined;
 
   override get size(): number {
     return this.#heap.length;
@@ -40,31 +33,30 @@ export class SharedServer extends Server {
     return 0;
   }
 
-  override submit(c: number, now: Nanoseconds): void {
+  override submit(connection: Connection, now: Nanoseconds): void {
     this.#passTime(now);
-    const { flags, waited, work, workLeft } = this.connections;
-    flags[c] = flags[c]! | IN_SERVICE;
-    waited[c] = 0;
-    workLeft[c] = this.#virtual + work[c]!;
-    this.#heap.push(c);
+    connection.flags |= IN_SERVICE;
+    connection.waited = 0;
+    connection.workLeft = this.#virtual + connection.work;
+    this.#heap.push(connection);
     this.#ascend(this.#heap.length - 1);
     this.#scheduleFirst(now);
   }
 
-  override done(c: number, now: Nanoseconds): void {
+  override done(connection: Connection, now: Nanoseconds): void {
     this.#passTime(now);
     // What rounding to whole nanoseconds left over.
-    this.#virtual = Math.max(this.#virtual, this.connections.workLeft[c]!);
-    this.#scheduled = NOBODY;
-    this.#remove(c);
+    this.#virtual = Math.max(this.#virtual, connection.workLeft);
+    this.#scheduled = undefined;
+    this.#remove(connection);
     this.#scheduleFirst(now);
   }
 
-  override cancel(c: number, now: Nanoseconds): void {
+  override cancel(connection: Connection, now: Nanoseconds): void {
     this.#passTime(now);
-    if (this.#scheduled === c) this.#scheduled = NOBODY;
-    this.connections.pending[c] = 0;
-    this.#remove(c);
+    if (this.#scheduled === connection) this.#scheduled = undefined;
+    connection.pending = 0;
+    this.#remove(connection);
     this.#scheduleFirst(now);
   }
 
@@ -77,13 +69,12 @@ export class SharedServer extends Server {
 
   override clear(now: Nanoseconds): void {
     this.#passTime(now);
-    const { flags, pending } = this.connections;
-    for (const c of this.#heap) {
-      flags[c] = flags[c]! & ~IN_SERVICE;
-      pending[c] = 0;
+    for (const connection of this.#heap) {
+      connection.flags &= ~IN_SERVICE;
+      connection.pending = 0;
     }
     this.#heap.length = 0;
-    this.#scheduled = NOBODY;
+    this.#scheduled = undefined;
     this.#virtual = 0;
   }
 
@@ -100,33 +91,31 @@ export class SharedServer extends Server {
   }
 
   #scheduleFirst(now: Nanoseconds): void {
-    const { pending, workLeft } = this.connections;
-    if (this.#scheduled !== NOBODY) pending[this.#scheduled] = 0;
+    if (this.#scheduled !== undefined) this.#scheduled.pending = 0;
     const first = this.#heap[0];
     if (first === undefined || this.speed === 0) {
-      this.#scheduled = NOBODY;
+      this.#scheduled = undefined;
       return;
     }
-    const left = Math.max(0, workLeft[first]! - this.#virtual);
+    const left = Math.max(0, first.workLeft - this.#virtual);
     this.#scheduled = first;
-    pending[first] = this.queue.push(now + Math.round(left / this.#rate), WORK_DONE, first);
+    const end = now + Math.round(left / this.#rate);
+    first.pending = this.queue.push(end, WORK_DONE, first.number);
   }
 
-  #remove(c: number): void {
-    const { flags, next } = this.connections;
-    flags[c] = flags[c]! & ~IN_SERVICE;
-    const position = next[c]!;
+  #remove(connection: Connection): void {
+    connection.flags &= ~IN_SERVICE;
+    const position = connection.heapPosition;
     const last = this.#heap.pop()!;
-    if (last === c) return;
+    if (last === connection) return;
     this.#put(position, last);
     this.#ascend(position);
-    this.#descend(next[last]!);
+    this.#descend(last.heapPosition);
   }
 
-  #before(a: number, b: number): boolean {
-    const { request, workLeft } = this.connections;
-    const difference = workLeft[a]! - workLeft[b]!;
-    return difference < 0 || (difference === 0 && request[a]! < request[b]!);
+  #before(a: Connection, b: Connection): boolean {
+    const difference = a.workLeft - b.workLeft;
+    return difference < 0 || (difference === 0 && a.request < b.request);
   }
 
   #ascend(from: number): void {
@@ -157,8 +146,8 @@ export class SharedServer extends Server {
     this.#put(position, moving);
   }
 
-  #put(position: number, c: number): void {
-    this.#heap[position] = c;
-    this.connections.next[c] = position;
+  #put(position: number, connection: Connection): void {
+    this.#heap[position] = connection;
+    connection.heapPosition = position;
   }
 }

@@ -110,7 +110,7 @@ class Simulation {
       if (scenario.balancer.onDown === "close") {
         events.subscribe(
           ["backend_down"],
-          ({ backend }) => world.relay.closeAllOn(index, backend, this.#now),
+          ({ backend }) => world.relay.closeAllOn(balancer, backend, this.#now),
         );
       }
       events.subscribe(["session_moved"], ({ why }) => world.recorder.sessionsMoved[why]++);
@@ -199,58 +199,59 @@ class Simulation {
     }
   }
 
-  #handleConnection(kind: number, c: number, sequence: number, now: Nanoseconds): void {
+  #handleConnection(kind: number, number: number, sequence: number, now: Nanoseconds): void {
     const { connections, clients, relay, service } = this.#world;
+    const connection = connections.at(number);
     // These two go beside what the connection itself waits for.
     if (kind === ABORT_AT_BALANCER) {
-      relay.clientGone(c, now);
+      relay.clientGone(connection, now);
       return;
     }
     if (kind === ABORT_AT_BACKEND) {
-      service.abortReached(c, now);
+      service.abortReached(connection, now);
       return;
     }
-    if (connections.pending[c] !== sequence) return;
+    if (connection.pending !== sequence) return;
     switch (kind) {
       case WORK_DONE:
-        service.done(c, now);
+        service.done(connection, now);
         break;
       case ANSWER:
-        clients.answered(c, now);
+        clients.answered(connection, now);
         break;
       case REQUEST:
-        service.request(c, now);
+        service.request(connection, now);
         break;
       case CONNECT:
-        relay.connectReached(c, now);
+        relay.connectReached(connection, now);
         break;
       case CONNECT_REPLY:
-        relay.connectReplied(c, now);
+        relay.connectReplied(connection, now);
         break;
       case REACH_BALANCER:
-        relay.reached(c, now);
+        relay.reached(connection, now);
         break;
       case CLOSE:
-        relay.closed(c, now);
+        relay.closed(connection, now);
         break;
       case NEXT_REQUEST:
-        clients.nextRequest(c, now);
+        clients.nextRequest(connection, now);
         break;
       case BEGIN:
-        clients.begin(c, now);
+        clients.begin(connection, now);
         if (clients.leaving) this.#ends(now);
         break;
       case CONNECT_TIMEOUT:
-        relay.connectFailed(c, "timeout", now);
+        relay.connectFailed(connection, "timeout", now);
         break;
       case RESET_AT_BALANCER:
-        relay.wasReset(c, now);
+        relay.wasReset(connection, now);
         break;
       case HAS_ROOM:
-        relay.hasRoom(c, now);
+        relay.hasRoom(connection, now);
         break;
       case QUEUE_TIMEOUT:
-        relay.waitedTooLong(c, now);
+        relay.waitedTooLong(connection, now);
         break;
     }
   }

@@ -6,6 +6,7 @@ import { Clients } from "./clients.ts";
 import {
   ABORTING,
   AT_BACKEND,
+  type Connection,
   Connections,
   LEASED,
   PROMISED,
@@ -70,8 +71,8 @@ export class World {
   }
 
   /** Forgets a connection that concerns nobody any more. */
-  settle(c: number): void {
-    const { flags, pending } = this.connections;
-    if ((flags[c]! & (CONCERNS | TAKEN)) === TAKEN && pending[c] === 0) this.connections.free(c);
+  settle(connection: Connection): void {
+    const { flags, pending } = connection;
+    if ((flags & (CONCERNS | TAKEN)) === TAKEN && pending === 0) this.connections.free(connection);
   }
 }
