@@ -1,17 +1,8 @@
 /** lbsim: argv → a subcommand. The only place that exits. */
-import { Command, CommanderError } from "@commander-js/extra-typings";
-import tab from "@bomb.sh/tab/commander";
+import type { Command, CommanderError } from "@commander-js/extra-typings";
 import deno from "./deno.json" with { type: "json" };
-import { backendCommand } from "./backend/command.ts";
-import { clientCommand } from "./client/command.ts";
-import { checkCommand } from "./lb/check_command.ts";
-import { explainCommand } from "./lb/explain_command.ts";
-import { lbCommand } from "./lb/command.ts";
 import type { Io } from "./lib/cli/io.ts";
 import { UserError } from "./lib/user_error.ts";
-import { demoCommand } from "./live/demo_command.ts";
-import { upCommand } from "./live/up_command.ts";
-import { simCommand } from "./sim/command.ts";
 import { serveTasks, WORKER_NAME, type WorkerScope } from "./sim/workers.ts";
 
 const encoder = new TextEncoder();
@@ -63,7 +54,24 @@ async function dropPermissions(subcommand: string): Promise<void> {
   await Promise.all(unused.map((name) => Deno.permissions.revoke({ name })));
 }
 
-function program(): Command {
+/**
+ * The command line. Its parts are imported here and not above: a worker of the simulator, which this file
+ * is too, is there sooner without them.
+ */
+async function program(): Promise<Command> {
+  const [{ Command }, { default: tab }, ...roles] = await Promise.all([
+    import("@commander-js/extra-typings"),
+    import("@bomb.sh/tab/commander"),
+    import("./lb/command.ts"),
+    import("./backend/command.ts"),
+    import("./client/command.ts"),
+    import("./live/up_command.ts"),
+    import("./lb/check_command.ts"),
+    import("./lb/explain_command.ts"),
+    import("./live/demo_command.ts"),
+    import("./sim/command.ts"),
+  ]);
+  const [lb, backend, client, up, check, explain, demo, sim] = roles;
   const root = new Command("lbsim")
     .description(
       "A load-balancing lab in one binary: a TCP load balancer, backends and a client for a real LAN, and the same scheduler in virtual time.",
@@ -77,14 +85,14 @@ function program(): Command {
     .hook("preAction", (_root, command) => dropPermissions(command.name()))
     .exitOverride();
   const commands = [
-    lbCommand,
-    backendCommand,
-    clientCommand,
-    upCommand,
-    checkCommand,
-    explainCommand,
-    demoCommand,
-    (io: Io) => simCommand(io, import.meta.url),
+    lb.lbCommand,
+    backend.backendCommand,
+    client.clientCommand,
+    up.upCommand,
+    check.checkCommand,
+    explain.explainCommand,
+    demo.demoCommand,
+    (io: Io) => sim.simCommand(io, import.meta.url),
   ];
   for (const command of commands) {
     root.addCommand(inherit(command(io) as unknown as Command, root) as never);
@@ -98,10 +106,14 @@ function inherit(command: Command, parent: { exitOverride(): unknown }): Command
   return command.copyInheritedSettings(parent as never);
 }
 
+function isCommanders(error: unknown): error is CommanderError {
+  return error instanceof Error && error.name === "CommanderError";
+}
+
 /** Says what went wrong, in words unless --debug asks for more. Returns the exit code. */
 function report(error: unknown): 0 | 1 | 2 {
   // Commander has said it already; help and version end this way too.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (isCommanders(error)) return error.exitCode === 0 ? 0 : 2;
   const debug = Deno.args.includes("--debug");
   if (error instanceof UserError) {
     io.err(`lbsim: ${error.message}`);
@@ -123,7 +135,7 @@ async function main(): Promise<void> {
   Deno.addSignalListener("SIGINT", onSignal);
   if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", onSignal);
   try {
-    await program().parseAsync(Deno.args, { from: "user" });
+    await (await program()).parseAsync(Deno.args, { from: "user" });
   } catch (error) {
     exitCode = report(error);
   }

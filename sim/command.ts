@@ -159,7 +159,7 @@ async function run(
     readonly shard?: Shard | undefined;
   },
 ): Promise<TaskResult[]> {
-  using pool = new WorkerPool(program, jobs, study.inputs);
+  using pool = new WorkerPool(program, jobs, study);
   const forecast = new Forecast(monotonicNow());
   try {
     return await runStudy(study, pool, {

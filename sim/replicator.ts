@@ -1,4 +1,4 @@
-import type { Study } from "../lib/scenario/mod.ts";
+import type { Scenario } from "../lib/scenario/types.ts";
 import { type ReadyScenario, replicationSeed, withWarmup } from "./replications.ts";
 import type { ReplicationResult } from "./result.ts";
 import { simulate } from "./simulate.ts";
@@ -9,12 +9,18 @@ export interface Task {
   readonly replication: number;
 }
 
+/** As much of a study as its tasks need: plain data, so it may go to another thread. */
+export interface Runnable {
+  readonly seed: number;
+  readonly variants: readonly { readonly scenario: Scenario }[];
+}
+
 /** Runs single tasks of a study. A task's result depends on the study and the task alone. */
 export class Replicator {
-  readonly #study: Study;
+  readonly #study: Runnable;
   readonly #ready = new Map<number, ReadyScenario>();
 
-  constructor(study: Study) {
+  constructor(study: Runnable) {
     this.#study = study;
   }
 

@@ -1,7 +1,6 @@
 /** Runs a study's tasks on several threads. */
 import { UserError } from "../lib/user_error.ts";
-import { parseStudy, type StudyInputs } from "../lib/scenario/study.ts";
-import { Replicator, type Task } from "./replicator.ts";
+import { Replicator, type Runnable, type Task } from "./replicator.ts";
 import type { ReplicationResult } from "./result.ts";
 
 /** Name of a worker that serves tasks: by it the program knows that it is one. */
@@ -16,7 +15,7 @@ export interface Executor {
 }
 
 /** What a worker is told: first the study, then a task at a time. */
-type Request = { readonly inputs: StudyInputs } | { readonly task: Task };
+type Request = { readonly study: Runnable } | { readonly task: Task };
 /** What it answers to a task. */
 type Answer = { readonly result: ReplicationResult } | { readonly error: string };
 
@@ -30,8 +29,8 @@ export interface WorkerScope {
 export function serveTasks(scope: WorkerScope): void {
   let replicator: Replicator | undefined;
   scope.onmessage = ({ data }: MessageEvent<Request>) => {
-    if ("inputs" in data) {
-      replicator = new Replicator(parseStudy(data.inputs));
+    if ("study" in data) {
+      replicator = new Replicator(data.study);
       return;
     }
     scope.postMessage(answer(replicator!, data.task));
@@ -54,11 +53,13 @@ export class WorkerPool implements Executor, Disposable {
   readonly #waiting: ((worker: Worker) => void)[] = [];
 
   /** @param program Where the program is that calls `serveTasks` when its name is `WORKER_NAME`. */
-  constructor(program: string, width: number, inputs: StudyInputs) {
+  constructor(program: string, width: number, { seed, variants }: Runnable) {
     this.width = width;
+    // The rest of a study is not for threads: it has functions in it.
+    const study = { seed, variants: variants.map(({ scenario }) => ({ scenario })) };
     this.#all = Array.from({ length: width }, () => {
       const worker = new Worker(program, { type: "module", name: WORKER_NAME });
-      worker.postMessage({ inputs } satisfies Request);
+      worker.postMessage({ study } satisfies Request);
       return worker;
     });
     this.#idle = [...this.#all];

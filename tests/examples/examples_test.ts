@@ -21,7 +21,7 @@ for (const file of FILES) {
     const { title, watch, source, expect, inputs } = study;
     assert.ok(title !== undefined && watch !== undefined && source.length > 0 && expect.length > 0);
     assert.match(inputs.scenario.text, /^# yaml-language-server: \$schema=\.\.\/lib\/scenario\//);
-    using pool = new WorkerPool(MAIN, 2, inputs);
+    using pool = new WorkerPool(MAIN, 2, study);
     const { expectations } = summarise(study, byVariant(study, await runStudy(study, pool)));
     const broken = expectations.filter(({ holds }) => !holds);
     assert.deepEqual(broken, []);

@@ -21,7 +21,7 @@ Deno.test("runStudy() gives the same bytes on one thread, on several, and in wor
   const study = studyFrom(TEXT);
   const one = JSON.stringify(await runStudy(study, new LocalExecutor(study)));
   assert.equal(JSON.stringify(await runStudy(study, new LocalExecutor(study, 3))), one);
-  using pool = new WorkerPool(MAIN, 2, study.inputs);
+  using pool = new WorkerPool(MAIN, 2, study);
   assert.equal(JSON.stringify(await runStudy(study, pool)), one);
 });
 

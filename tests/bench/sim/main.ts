@@ -140,7 +140,7 @@ function memoryGrowth(): { few_mb: number; many_mb: number } {
 async function speedup(): Promise<number> {
   const two = study(SERVERS, REQUESTS * 2);
   const time = async (jobs: number) => {
-    using pool = new WorkerPool(MAIN, jobs, two.inputs);
+    using pool = new WorkerPool(MAIN, jobs, two);
     const began = performance.now();
     await Promise.all([0, 1].map((replication) => pool.run({ variant: 0, replication })));
     return performance.now() - began;
