@@ -431,8 +431,9 @@ export class Relay {
   }
 
   #isCut(connection: Connection): boolean {
+    if (this.#world.faults.cuts === 0) return false;
     const { balancer, backend } = connection;
-    return this.#world.faults.cuts > 0 && balancer.cuts[backend.index]! > 0;
+    return balancer.cuts[backend.index]! > 0;
   }
 
   #lease(connection: Connection): Lease {

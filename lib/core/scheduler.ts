@@ -821,7 +821,7 @@ export class Scheduler {
     backend.inFlight += change;
     assert(backend.inFlight >= 0, "as many leases end as were granted");
     if (backend.removed) return;
-    this.#refresh(backend);
+    if (backend.maxConnections !== Infinity) this.#refresh(backend);
     this.#tierOf(backend).loadChanged?.(backend);
   }
 
