@@ -15,18 +15,15 @@ import {
   type RefusalReason,
   toMs,
 } from "./events.ts";
-import { Ejection } from "./ejection.ts";
 import { Explanation } from "./explanation.ts";
 import { Lease, type Refusal, type Traffic } from "./lease.ts";
 import type { Random } from "./random.ts";
+import { Recovery } from "./recovery.ts";
 import type { SchedulerOptions } from "./scheduler_options.ts";
 import type { Session, SessionRecord } from "./sessions.ts";
 import { Stickiness } from "./stickiness.ts";
 import type { Nanoseconds } from "./time.ts";
 import { Waiting, WaitQueue } from "./wait_queue.ts";
-
-/** A growing weight goes up in so many steps: algorithms need not hear of every instant. */
-const SLOW_START_STEPS = 20;
 
 /**
  * Decides which backend a connection goes to, and keeps the three tables: `activeServers`,
@@ -46,8 +43,7 @@ export class Scheduler {
   #tiers: readonly [Algorithm, Algorithm];
   /** Undefined if clients do not stick. */
   #stickiness: Stickiness | undefined;
-  /** Those that time will change: they are ejected, or start slowly. */
-  readonly #passing = new Set<Backend>();
+  readonly #recovery: Recovery;
   #admission: Admission | undefined;
   readonly #queue = new WaitQueue();
   #connections = 0;
@@ -73,6 +69,12 @@ export class Scheduler {
     this.#events = events;
     this.#random = random;
     this.#tiers = this.#newTiers(options);
+    this.#recovery = new Recovery(options, events, {
+      backends: this.#backends,
+      activeServers: () => this.activeServers,
+      refresh: (backend) => this.#refresh(backend),
+      reweighed: (backend) => this.#tierOf(backend).update(backend),
+    });
     this.#reconfigureStickiness();
     this.#reconfigureAdmission();
     for (const backend of options.backends) this.addBackend(backend);
@@ -179,7 +181,7 @@ export class Scheduler {
     this.#byId.delete(backend.id);
     this.#backends.splice(this.#backends.indexOf(backend), 1);
     this.#stickiness?.sessions.forget(backend);
-    this.#passing.delete(backend);
+    this.#recovery.forget(backend);
   }
 
   /**
@@ -203,6 +205,7 @@ export class Scheduler {
       if (!ids.has(backend.id)) this.#remove(backend);
     }
     this.#options = options;
+    this.#recovery.configure(options);
     this.#reconfigureAdmission();
     this.#reconfigureStickiness();
     for (const backend of options.backends) {
@@ -249,7 +252,7 @@ export class Scheduler {
   }
 
   #reconfigureBackend(backend: Backend, options: BackendOptions, now: Nanoseconds): void {
-    const { healthCheck, ejection, slowStart } = this.#options;
+    const { healthCheck } = this.#options;
     if (backend.backup !== options.backup) {
       this.#tierOf(backend).remove(backend);
       backend.backup = options.backup;
@@ -261,22 +264,12 @@ export class Scheduler {
       if (backend.health.state !== "up") this.#trust(backend, now);
       backend.provenAt = Infinity;
     } else if (backend.provenAt === Infinity) backend.provenAt = now;
-    if (ejection === undefined) this.#pardon(backend, now);
-    else if (backend.ejection === undefined) backend.ejection = new Ejection(ejection);
-    else backend.ejection.rules = ejection;
-    if (slowStart === undefined) backend.warmingSince = undefined;
+    this.#recovery.adapt(backend, now);
     const warmth = backend.fullWeight === 0 ? 1 : backend.weight / backend.fullWeight;
     backend.fullWeight = options.weight;
     backend.weight = options.weight * (backend.warmingSince === undefined ? 1 : warmth);
     backend.available = available(backend);
     this.#tierOf(backend).update(backend);
-  }
-
-  /** Nobody is ejected any more. */
-  #pardon(backend: Backend, now: Nanoseconds): void {
-    const returns = backend.ejection?.ejected;
-    backend.ejection = undefined;
-    if (returns) this.#tellReadmitted(backend, now);
   }
 
   /** A backend that is probed no more counts as up. */
@@ -302,7 +295,7 @@ export class Scheduler {
     if (backend.mode === mode) return;
     const returns = backend.mode === "maintenance";
     backend.mode = mode;
-    if (returns) this.#startSlowly(backend, now);
+    if (returns) this.#recovery.startSlowly(backend, now);
     this.#refresh(backend);
     this.#events.emit({
       type: "backend_mode_changed",
@@ -423,7 +416,7 @@ export class Scheduler {
     now: Nanoseconds,
     trace?: PickTrace,
   ): Lease | Waiting | Refusal {
-    if (this.#passing.size > 0) this.#passTime(now);
+    if (this.#recovery.underWay) this.#recovery.passTime(now);
     if (this.#queue.size > 0) this.#serveWaiting(now);
     return this.#grant(connection, client, undefined, now, trace) ??
       this.#wait(connection, client, undefined, now);
@@ -454,7 +447,7 @@ export class Scheduler {
       });
     }
     if (!flipped) return;
-    if (ok && !first) this.#startSlowly(backend, now);
+    if (ok && !first) this.#recovery.startSlowly(backend, now);
     this.#refresh(backend);
     const common = {
       at_ms: toMs(now),
@@ -516,8 +509,8 @@ export class Scheduler {
         ...detail !== undefined && { detail },
       });
     }
-    if (backend.ejection?.failed() && !backend.removed) this.#eject(backend, now);
-    if (this.#passing.size > 0) this.#passTime(now);
+    this.#recovery.connectFailed(backend, now);
+    if (this.#recovery.underWay) this.#recovery.passTime(now);
     const next = this.#retry(lease, now);
     this.#serveWaiting(now);
     return next;
@@ -823,72 +816,6 @@ export class Scheduler {
     if (backend.removed) return;
     if (backend.maxConnections !== Infinity) this.#refresh(backend);
     this.#tierOf(backend).loadChanged?.(backend);
-  }
-
-  /** Leaves a backend out for a while, unless too many are out already. */
-  #eject(backend: Backend, now: Nanoseconds): void {
-    const { ejection } = backend;
-    const rules = this.#options.ejection;
-    assert(ejection !== undefined && rules !== undefined, "who can be ejected has rules for it");
-    const out = this.#backends.filter((other) => other.ejection?.ejected).length;
-    if (out + 1 > rules.maxShare * this.#backends.length) return;
-    const { failures } = ejection;
-    const duration = ejection.eject(now);
-    this.#passing.add(backend);
-    this.#refresh(backend);
-    this.#events.emit({
-      type: "backend_ejected",
-      at_ms: toMs(now),
-      backend: backend.id,
-      failures,
-      ejected_for_ms: toMs(duration),
-      active_servers: this.activeServers,
-    });
-  }
-
-  #startSlowly(backend: Backend, now: Nanoseconds): void {
-    if (this.#options.slowStart === undefined || backend.fullWeight === 0) return;
-    backend.warmingSince = now;
-    this.#passing.add(backend);
-    this.#warm(backend, now);
-  }
-
-  /** What time alone changes: the ejected return, and those that start slowly gain weight. */
-  #passTime(now: Nanoseconds): void {
-    for (const backend of this.#passing) {
-      if (backend.ejection?.ejected && now >= backend.ejection.until) {
-        backend.ejection.readmit();
-        this.#tellReadmitted(backend, now);
-      }
-      if (backend.warmingSince !== undefined) this.#warm(backend, now);
-      const waits = backend.ejection?.ejected || backend.warmingSince !== undefined;
-      if (!waits) this.#passing.delete(backend);
-    }
-  }
-
-  #tellReadmitted(backend: Backend, now: Nanoseconds): void {
-    this.#refresh(backend);
-    this.#events.emit({
-      type: "backend_readmitted",
-      at_ms: toMs(now),
-      backend: backend.id,
-      active_servers: this.activeServers,
-    });
-  }
-
-  #warm(backend: Backend, now: Nanoseconds): void {
-    const { slowStart } = this.#options;
-    assert(
-      slowStart !== undefined && backend.warmingSince !== undefined,
-      "who starts slowly has rules for it",
-    );
-    const passed = Math.min(1, (now - backend.warmingSince) / slowStart.duration);
-    const grown = Math.floor(passed * SLOW_START_STEPS) / SLOW_START_STEPS;
-    if (grown === 1) backend.warmingSince = undefined;
-    const weight = backend.fullWeight * Math.max(slowStart.floor, grown);
-    if (weight === backend.weight) return;
-    backend.weight = weight;
-    this.#tierOf(backend).update(backend);
   }
 
   /** Makes every backend that this connection has tried unavailable, or available again. */
