@@ -21,12 +21,14 @@ export interface Finding {
 const FILE_BYTES_MAX = 1024 * 1024;
 /** How often aliases may be expanded: enough for real use, too little for a bomb. */
 const ALIASES_MAX = 1000;
+/** A pipe that is open already, as a shell makes one of `<(…)`. */
+const OPEN_PIPE = /^\/(dev|proc\/self)\/fd\/\d+$/;
 
 /**
  * Reads a text file.
  *
  * @param hint What to do if it is missing.
- * @throws {UserError} if it is missing, unreadable, huge, or not UTF-8.
+ * @throws {UserError} if it is missing, unreadable, not a file, huge, or not UTF-8.
  */
 export async function readText(
   file: string,
@@ -44,7 +46,7 @@ export async function readText(
  * Reads a file.
  *
  * @param hint What to do if it is missing.
- * @throws {UserError} if it is missing, unreadable or huge.
+ * @throws {UserError} if it is missing, unreadable, not a file, or huge.
  */
 export async function readBytes(file: string, hint?: string): Promise<Uint8Array> {
   const fail = (message: string, hint?: string): never => {
@@ -53,6 +55,8 @@ export async function readBytes(file: string, hint?: string): Promise<Uint8Array
   try {
     const info = await Deno.stat(file);
     if (info.isDirectory) fail("is a directory", "name the file in it");
+    // Nobody may ever write to a pipe, and a device may have no end.
+    if (!info.isFile && !OPEN_PIPE.test(file)) fail("is a pipe, a device or a socket, not a file");
     if (info.size > FILE_BYTES_MAX) fail("is larger than 1 MB: this cannot be the right file");
     return await Deno.readFile(file);
   } catch (error) {

@@ -396,6 +396,10 @@ Deno.test("loadConfig() says what is wrong with a file that it cannot read", asy
     await Deno.remove(file);
     await Deno.mkdir(file);
     await says(/is a directory/);
+    if (Deno.build.os === "windows") return;
+    await Deno.remove(file);
+    await Deno.symlink("/dev/zero", file);
+    await says(/is a pipe, a device or a socket/);
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
