@@ -25,13 +25,11 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 export interface ServeOptions {
   /** Log why a client went where it went, of every so many; left out: of none. */
   readonly explainEvery?: number | undefined;
-  /**
-   * Reads the configuration anew, while certificates are in use; throws a `UserError` if it is wrong. Left
-   * out: it never changes.
-   */
-  readonly reload?:
-    | { readonly file: string; readonly read: (inUse: Certificates) => Promise<LoadedConfig> }
-    | undefined;
+  /** Reads the configuration anew, while certificates are in use; throws a `UserError` if it is wrong. */
+  readonly reload: {
+    readonly file: string;
+    readonly read: (inUse: Certificates) => Promise<LoadedConfig>;
+  };
 }
 
 /**
@@ -42,16 +40,17 @@ export interface ServeOptions {
  */
 export async function serveBalancer(
   { config, certificates }: LoadedConfig,
-  io: Pick<Io, "signal" | "hurry">,
-  options: ServeOptions = {},
+  { signal, hurry }: Pick<Io, "signal" | "hurry">,
+  { explainEvery, reload }: ServeOptions,
 ): Promise<void> {
   const { store = "memory" } = config.sticky ?? {};
   const writes = store !== "memory" && store.sqlite !== undefined;
   if (!writes) await Deno.permissions.revoke({ name: "write" });
+  // What changes during the start, which may take as long as a probe, is taken over after it.
+  using watch = new FileWatch();
+  await watch.watch(watchedFiles(reload.file, config));
   const log = logger("lb");
   const events = new EventStream();
-  const { explainEvery } = options;
-  let reloading = Promise.resolve();
   const stopLogging = logEvents(events, log, {
     ...config.log,
     explain: explainEvery !== undefined,
@@ -63,9 +62,9 @@ export async function serveBalancer(
     seed,
     explainEvery,
     certificates,
-    signal: io.signal,
+    signal,
   }).catch((error) => {
-    if (!io.signal.aborted || error !== io.signal.reason) throw error;
+    if (!signal.aborted || error !== signal.reason) throw error;
   });
   if (balancer === undefined) {
     sayStopped({ finished: 0, closed: 0 });
@@ -74,74 +73,54 @@ export async function serveBalancer(
   }
   const status = new StatusReporter(balancer.scheduler, events, monotonicNow);
   status.logEvery(config.log.statusInterval, log);
-  const { reload } = options;
-  const watch = reload && new FileWatch(watchedFiles(reload.file, config), {
-    changed: () => {
-      reloading = reloading.then(() => reloadConfig(balancer, reload, watch!, io.signal));
-    },
-    failed: (reason) => {
-      const { file } = reload;
-      const sentence = `changes of ${file}, and of what it names, are not noticed: ${reason}; ` +
-        "SIGHUP makes the balancer read them";
-      logSentence(log, "warning", sentence, { event: "watch_failed", file, reason });
-    },
-  });
   sayListening(balancer, config);
   warnOf(certificates.listener);
-  const daily = setInterval(() => {
-    const { listener } = balancer.certificates;
-    const warning = listener && expiryWarning(listener, Date.now());
-    if (warning !== undefined) logCertificate(warning);
-  }, DAY_MS);
+  const daily = setInterval(() => warnOfExpiry(balancer.certificates.listener), DAY_MS);
+  const following = followFiles(balancer, reload, watch, signal);
 
-  await untilAborted(io.signal);
+  await untilAborted(signal);
 
   clearInterval(daily);
-  watch?.close();
-  const { connections } = balancer.scheduler;
-  const drain = formatDuration(config.timeouts.drain);
-  const draining = connections === 0
-    ? "stopping"
-    : `stopping: ${connections} open, waiting up to ${drain} (Ctrl-C again closes them now)`;
-  logSentence(log, "info", draining, { event: "stopping", connections });
-  const summary = await balancer.stop(io.hurry);
-  // Its probes have been given up: there is nothing left to wait for.
-  await reloading;
+  sayStopping(balancer, config);
+  const summary = await balancer.stop(hurry);
+  // The probes of a reload have been given up: there is nothing left to wait for.
+  await following;
   sayStopped(summary);
   status.stop();
   stopLogging();
 }
 
-function sayStopped({ finished, closed }: StopSummary): void {
-  logSentence(logger("lb"), "info", `stopped: ${finished} finished, ${closed} closed`, {
-    event: "stopped",
-    finished,
-    closed,
-  });
+/** Takes over what is written in the files, until there is a stop. */
+async function followFiles(
+  balancer: Balancer,
+  reload: ServeOptions["reload"],
+  watch: FileWatch,
+  stopping: AbortSignal,
+): Promise<void> {
+  while (await watch.changed(stopping)) await reloadConfig(balancer, reload, watch, stopping);
 }
 
 /** A file with mistakes in it changes nothing; nor does one that is read when there is a stop. */
 async function reloadConfig(
   balancer: Balancer,
-  { file, read }: NonNullable<ServeOptions["reload"]>,
+  { file, read }: ServeOptions["reload"],
   watch: FileWatch,
   stopping: AbortSignal,
 ): Promise<void> {
-  const log = logger("lb");
   try {
     const { config, certificates, expired } = await read(balancer.certificates);
+    await watch.watch(watchedFiles(file, config));
     if (stopping.aborted) return;
-    watch.watch(watchedFiles(file, config));
     expired.forEach(logCertificate);
     await balancer.reload(config, certificates);
     warnOf(certificates.listener);
   } catch (error) {
     // What is to be put right may be in a file that was not named before.
     const named = await loadConfig(file).catch(() => undefined);
+    if (named !== undefined) await watch.watch(watchedFiles(file, named));
     if (stopping.aborted) return;
-    if (named !== undefined) watch.watch(watchedFiles(file, named));
     const message = error instanceof UserError ? error.message : `a defect of lbsim: ${error}`;
-    logSentence(log, "error", `${file} is not taken over, nothing changes:\n${message}`, {
+    logSentence(logger("lb"), "error", `${file} is not taken over, nothing changes:\n${message}`, {
       event: "reload_failed",
       file,
       reason: message,
@@ -156,6 +135,11 @@ function watchedFiles(file: string, config: Config): string[] {
 
 function warnOf(pair: KeyPair | undefined): void {
   if (pair !== undefined) certificateWarnings(pair, Date.now()).forEach(logCertificate);
+}
+
+function warnOfExpiry(pair: KeyPair | undefined): void {
+  const warning = pair && expiryWarning(pair, Date.now());
+  if (warning !== undefined) logCertificate(warning);
 }
 
 function logCertificate(warning: string): void {
@@ -181,4 +165,20 @@ function sayListening({ address, scheduler }: Balancer, config: Config): void {
       active_servers: active,
     },
   );
+}
+
+function sayStopping({ scheduler: { connections } }: Balancer, { timeouts }: Config): void {
+  const sentence = connections === 0
+    ? "stopping"
+    : `stopping: ${connections} open, waiting up to ${formatDuration(timeouts.drain)} ` +
+      "(Ctrl-C again closes them now)";
+  logSentence(logger("lb"), "info", sentence, { event: "stopping", connections });
+}
+
+function sayStopped({ finished, closed }: StopSummary): void {
+  logSentence(logger("lb"), "info", `stopped: ${finished} finished, ${closed} closed`, {
+    event: "stopped",
+    finished,
+    closed,
+  });
 }

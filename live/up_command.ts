@@ -69,7 +69,7 @@ function addressesIn(config: Config): Address[] {
 }
 
 async function runRoles(
-  reload: NonNullable<ServeOptions["reload"]>,
+  reload: ServeOptions["reload"],
   loaded: LoadedConfig | undefined,
   { balancer, backends }: Roles,
   io: Io,

@@ -374,6 +374,19 @@ signalTest("lbsim lb stops at once while its first probes are under way", async 
   });
 });
 
+Deno.test("lbsim lb takes over what has changed while its first probes were under way", async () => {
+  const { promise: edited, resolve: letGo } = Promise.withResolvers<void>();
+  await using slow = new TestServer(() => edited);
+  const text = VALID.replace("127.0.0.1:1}", `${formatAddress(slow.address)}}`) + SLOW_PROBE;
+  await withConfig(text, async (cwd) => {
+    await using lb = new RunningLbsim(["lb"], { cwd });
+    await eventually(() => slow.accepted === 1, "the backend is probed");
+    await Deno.writeTextFile(`${cwd}/config.yaml`, `${text}retries: 7\n`);
+    letGo();
+    await lb.line((line) => line.includes("retries: 3 → 7"));
+  });
+});
+
 signalTest("lbsim lb stops at once while the probes of a reload are under way", async () => {
   await using silent = new TestServer(async (connection) => void await readAll(connection));
   await withConfig(VALID, async (cwd) => {
@@ -454,6 +467,28 @@ signalTest("lbsim lb reads its config again on SIGHUP, and says what needs a res
     await lb.line((line) =>
       line.includes("retries: 3 → 7") && line.includes("needs a restart: listen")
     );
+    lb.kill("SIGTERM");
+    assert.equal(await lb.ended(), 0);
+  });
+});
+
+signalTest("lbsim is not held up by a FIFO, beside its config or in the place of it", async () => {
+  await withConfig(VALID, async (cwd) => {
+    const fifo = `${cwd}/fifo`;
+    await using lb = new RunningLbsim(["lb"], { cwd });
+    await addressOf(lb);
+    assert.ok((await new Deno.Command("mkfifo", { args: [fifo] }).output()).success);
+    await Deno.writeTextFile(`${cwd}/config.yaml`, `${VALID}retries: 7\n`);
+    await lb.line((line) => line.includes("retries: 3 → 7"));
+
+    const noFile = /: is a pipe, a device or a socket, not a file$/;
+    await using check = new RunningLbsim(["check", "fifo"], { cwd });
+    await check.line((line) => noFile.test(line));
+    assert.equal(await check.ended(), 2);
+
+    await Deno.rename(fifo, `${cwd}/config.yaml`);
+    await lb.line((line) => line.includes("reload_failed"));
+    assert.match(String(lb.records.find(({ event }) => event === "reload_failed")!.reason), noFile);
     lb.kill("SIGTERM");
     assert.equal(await lb.ended(), 0);
   });

@@ -73,26 +73,6 @@ Deno.test(
 );
 
 Deno.test(
-  "serveBalancer() serves all the same if it cannot watch its files, and says so",
-  { permissions: PERMISSIONS },
-  async () => {
-    const { watchFs } = Deno;
-    Deno.watchFs = () => {
-      throw new Error("Too many open files");
-    };
-    try {
-      await serving(read, (records) => {
-        const failure = records().find(({ event }) => event === "watch_failed")!;
-        assert.deepEqual([failure.level, failure.reason], ["warning", "Too many open files"]);
-        return Promise.resolve();
-      });
-    } finally {
-      Deno.watchFs = watchFs;
-    }
-  },
-);
-
-Deno.test(
   "serveBalancer() warns every day of a certificate that expires, from two weeks before",
   { permissions: PERMISSIONS },
   async () => {
