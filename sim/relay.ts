@@ -247,7 +247,7 @@ export class Relay {
     }
     const verdict = cut ? "silent" : connection.backend.verdict;
     if (verdict === "accepted") {
-      this.#promise(connection);
+      // Its request is there at once: nobody can take its place before.
       this.#connected(connection, now);
     } else if (verdict === "silent") {
       connection.pending = queue.push(

@@ -84,8 +84,6 @@ class Simulation {
   readonly #health: HealthLog;
   readonly #series: TimeSeries | undefined;
   readonly #operate: NonNullable<SimulateOptions["operate"]>;
-  #events = 0;
-  #now: Nanoseconds = 0;
   #warm: Gauges | undefined;
   #end: Gauges | undefined;
 
@@ -95,6 +93,7 @@ class Simulation {
     { series, observe, operate = [], checked }: SimulateOptions,
   ) {
     const world = new World(scenario, seed, scenario.warmup);
+    const { queue } = world;
     this.#world = world;
     this.#seed = seed;
     this.#checked = checked ?? false;
@@ -105,12 +104,12 @@ class Simulation {
       const { index, events } = balancer;
       events.subscribe(
         ["backend_up", "backend_down"],
-        (event) => this.#health.read(event, index, this.#now),
+        (event) => this.#health.read(event, index, queue.time),
       );
       if (scenario.balancer.onDown === "close") {
         events.subscribe(
           ["backend_down"],
-          ({ backend }) => world.relay.closeAllOn(balancer, backend, this.#now),
+          ({ backend }) => world.relay.closeAllOn(balancer, backend, queue.time),
         );
       }
       events.subscribe(["session_moved"], ({ why }) => world.recorder.sessionsMoved[why]++);
@@ -122,8 +121,6 @@ class Simulation {
     this.#start();
     const { queue } = this.#world;
     while (queue.next()) {
-      this.#events++;
-      this.#now = queue.time;
       this.#handle(queue.kind, queue.subject, queue.sequence, queue.time);
       if (this.#checked) checkInvariants(this.#world);
       if (this.#end !== undefined && this.#isOver) break;
@@ -271,16 +268,16 @@ class Simulation {
   }
 
   #result(): ReplicationResult {
-    const { recorder, balancers, backends, scenario } = this.#world;
+    const { recorder, balancers, backends, scenario, queue } = this.#world;
     const from = this.#warm;
     const to = this.#end;
     assert(from !== undefined && to !== undefined, "a run that is over has had its window");
     const span = to.at - from.at;
     return {
       seed: this.#seed,
-      events: this.#events,
+      events: queue.scheduled - queue.size,
       window: { from: from.at, to: to.at },
-      endedAt: this.#now,
+      endedAt: queue.time,
       connections: recorder.connections,
       requests: { ...recorder.requests, unfinished: recorder.inFlight },
       turnedAway: Object.fromEntries(recorder.turnedAway),

@@ -39,8 +39,9 @@ export class Scheduler {
   readonly #events: EventStream;
   readonly #backends: Backend[] = [];
   readonly #byId = new Map<string, Backend>();
-  /** Primaries first. A tier is used only while the one before it has nobody available. */
-  #tiers: readonly [Algorithm, Algorithm];
+  #primaries: Algorithm;
+  /** Used only while no primary is available. */
+  #backups: Algorithm;
   /** Undefined if clients do not stick. */
   #stickiness: Stickiness | undefined;
   readonly #recovery: Recovery;
@@ -68,7 +69,8 @@ export class Scheduler {
     this.#options = options;
     this.#events = events;
     this.#random = random;
-    this.#tiers = this.#newTiers(options);
+    this.#primaries = this.#newAlgorithm(options);
+    this.#backups = this.#newAlgorithm(options);
     this.#recovery = new Recovery(options, events, {
       backends: this.#backends,
       activeServers: () => this.activeServers,
@@ -200,7 +202,8 @@ export class Scheduler {
     }
     const modes = new Map(before.backends.map(({ id, mode = "ready" }) => [id, mode]));
     const sameAlgorithm = equal(before.algorithm, options.algorithm);
-    const tiers = sameAlgorithm ? this.#tiers : this.#newTiers(options);
+    const primaries = sameAlgorithm ? this.#primaries : this.#newAlgorithm(options);
+    const backups = sameAlgorithm ? this.#backups : this.#newAlgorithm(options);
     for (const backend of [...this.#backends]) {
       if (!ids.has(backend.id)) this.#remove(backend);
     }
@@ -219,7 +222,8 @@ export class Scheduler {
       }
     }
     if (!sameAlgorithm) {
-      this.#tiers = tiers;
+      this.#primaries = primaries;
+      this.#backups = backups;
       for (const backend of this.#backends) this.#tierOf(backend).add(backend);
     }
     const order = new Map(options.backends.map(({ id }, place) => [id, place]));
@@ -227,8 +231,8 @@ export class Scheduler {
     this.#serveWaiting(now);
   }
 
-  #newTiers({ algorithm }: SchedulerOptions): readonly [Algorithm, Algorithm] {
-    return [createAlgorithm(algorithm, this.#random), createAlgorithm(algorithm, this.#random)];
+  #newAlgorithm({ algorithm }: SchedulerOptions): Algorithm {
+    return createAlgorithm(algorithm, this.#random);
   }
 
   #reconfigureStickiness(): void {
@@ -239,7 +243,7 @@ export class Scheduler {
     }
     this.#stickiness?.sessions.clear();
     const primaryFor = (key: string, now: Nanoseconds) =>
-      this.#tiers[0].pick(key, now) as Backend | undefined;
+      this.#primaries.pick(key, now) as Backend | undefined;
     this.#stickiness = sticky && new Stickiness(sticky, this.#events, primaryFor);
   }
 
@@ -750,8 +754,8 @@ export class Scheduler {
   }
 
   #pick(client: string, now: Nanoseconds, trace?: PickTrace): Backend | undefined {
-    const [primaries, backups] = this.#tiers;
-    const picked = primaries.pick(client, now, trace) ?? backups.pick(client, now, trace);
+    const picked = this.#primaries.pick(client, now, trace) ??
+      this.#backups.pick(client, now, trace);
     return picked as Backend | undefined ?? this.#anyway(trace);
   }
 
@@ -836,7 +840,7 @@ export class Scheduler {
   }
 
   #tierOf(backend: Backend): Algorithm {
-    return this.#tiers[backend.backup ? 1 : 0];
+    return backend.backup ? this.#backups : this.#primaries;
   }
 
   #known(id: string): Backend {
