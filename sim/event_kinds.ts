@@ -2,36 +2,36 @@
 
 /** A backend has done a request's work [connection]. */
 export const WORK_DONE = 0;
-/** The next client connects. */
-export const ARRIVAL = 1;
 /** The answer, good or bad, reaches the client [connection]. */
-export const ANSWER = 2;
+export const ANSWER = 1;
 /** A request reaches the backend [connection]. */
-export const REQUEST = 3;
+export const REQUEST = 2;
 /** A connect reaches the backend [connection]. */
-export const CONNECT = 4;
+export const CONNECT = 3;
 /** The backend's reply to a connect reaches the balancer [connection]. */
-export const CONNECT_REPLY = 5;
+export const CONNECT_REPLY = 4;
 /** A client's connection reaches the balancer [connection]. */
-export const REACH_BALANCER = 6;
+export const REACH_BALANCER = 5;
 /** The client's close reaches the balancer [connection]. */
-export const CLOSE = 7;
+export const CLOSE = 6;
 /** A client has thought, and sends another request [connection]. */
-export const NEXT_REQUEST = 8;
+export const NEXT_REQUEST = 7;
 /** A client begins to connect: it has thought, or waited before a retry [connection]. */
-export const BEGIN = 9;
+export const BEGIN = 8;
 /** A connect was not answered in time [connection]. */
-export const CONNECT_TIMEOUT = 10;
+export const CONNECT_TIMEOUT = 9;
 /** The balancer learns that the client has given up [connection]. */
-export const ABORT_AT_BALANCER = 11;
+export const ABORT_AT_BALANCER = 10;
 /** The backend learns that the client has given up [connection]. */
-export const ABORT_AT_BACKEND = 12;
+export const ABORT_AT_BACKEND = 11;
 /** The balancer learns that the backend has reset a connection [connection]. */
-export const RESET_AT_BALANCER = 13;
+export const RESET_AT_BALANCER = 12;
 /** A backend has room for a connection that waited for it [connection]. */
-export const HAS_ROOM = 14;
+export const HAS_ROOM = 13;
 /** A connection has waited for too long for a backend to have room [connection]. */
-export const QUEUE_TIMEOUT = 15;
+export const QUEUE_TIMEOUT = 14;
+/** The next client connects. This kind, and those that follow, concern no connection. */
+export const ARRIVAL = 15;
 /** The patience of the client that has waited longest may be over. */
 export const CLIENT_DEADLINE = 16;
 /** Connections that have been silent for too long are to go. */

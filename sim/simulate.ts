@@ -146,7 +146,7 @@ class Simulation {
   }
 
   #handle(kind: number, subject: number, sequence: number, now: Nanoseconds): void {
-    if (kind <= QUEUE_TIMEOUT && kind !== ARRIVAL) {
+    if (kind < ARRIVAL) {
       this.#handleConnection(kind, subject, sequence, now);
       return;
     }
@@ -199,16 +199,9 @@ class Simulation {
   #handleConnection(kind: number, number: number, sequence: number, now: Nanoseconds): void {
     const { connections, clients, relay, service } = this.#world;
     const connection = connections.at(number);
-    // These two go beside what the connection itself waits for.
-    if (kind === ABORT_AT_BALANCER) {
-      relay.clientGone(connection, now);
-      return;
-    }
-    if (kind === ABORT_AT_BACKEND) {
-      service.abortReached(connection, now);
-      return;
-    }
-    if (connection.pending !== sequence) return;
+    // The news of an abort goes beside what the connection itself waits for.
+    const isAbort = kind === ABORT_AT_BALANCER || kind === ABORT_AT_BACKEND;
+    if (connection.pending !== sequence && !isAbort) return;
     switch (kind) {
       case WORK_DONE:
         service.done(connection, now);
@@ -243,6 +236,12 @@ class Simulation {
         break;
       case RESET_AT_BALANCER:
         relay.wasReset(connection, now);
+        break;
+      case ABORT_AT_BALANCER:
+        relay.clientGone(connection, now);
+        break;
+      case ABORT_AT_BACKEND:
+        service.abortReached(connection, now);
         break;
       case HAS_ROOM:
         relay.hasRoom(connection, now);
