@@ -14,6 +14,8 @@ export class WeightTree {
   /** The greatest weight ever set, and one above the highest index. */
   #greatest = 0;
   #size = 0;
+  /** All weights are the same: just then their sum is as large as it can be. */
+  #isEven = true;
 
   /** Sum of all weights. */
   get total(): number {
@@ -35,6 +37,7 @@ export class WeightTree {
     this.#size = Math.max(this.#size, index + 1);
     this.#weights[index] = exact;
     this.#total += change;
+    this.#isEven = this.#total === this.#greatest * this.#size;
     const sums = this.#sums;
     for (let node = index + 1; node < sums.length; node += node & -node) {
       sums[node] = sums[node]! + change;
@@ -43,7 +46,7 @@ export class WeightTree {
 
   /** Sum of the weights of all lower indices. */
   below(index: number): number {
-    if (this.#even) return index * this.#greatest;
+    if (this.#isEven) return index * this.#greatest;
     const sums = this.#sums;
     let sum = 0;
     for (let node = index; node > 0; node &= node - 1) sum += sums[node]!;
@@ -56,7 +59,7 @@ export class WeightTree {
    * @param point In [0, `total`). An index of weight 0 is never found.
    */
   find(point: number): number {
-    if (this.#even) return Math.floor(point / this.#greatest);
+    if (this.#isEven) return Math.floor(point / this.#greatest);
     const sums = this.#sums;
     let node = 0;
     let rest = point;
@@ -68,11 +71,6 @@ export class WeightTree {
       rest -= sum * passed;
     }
     return node;
-  }
-
-  /** All weights are the same: just then their sum is as large as it can be. */
-  get #even(): boolean {
-    return this.#total === this.#greatest * this.#size;
   }
 
   /** Room for a power of two of indices, so that `find` can halve its way down. */
