@@ -1,42 +1,85 @@
 import type { Nanoseconds } from "../time.ts";
 
+/** The landmark moves on after so many τ. It is far from where e^x overflows, at 709. */
+const LANDMARK_LIFE = 100;
+
 /**
- * Peak-sensitive moving average of a latency: it falls slowly and rises at once.
+ * Peak-sensitive moving averages of latencies, one for each index: they fall slowly and rise at once.
  *
  * Rule: with `w = e^(−Δt/τ)`, `average = average · w + latency · (1 − w)`; a latency above that is taken
  * as it is. What is not observed fades by the same `w`, so that a backend once slow is tried again.
  *
- * Source: Finagle, `PeakEwma.scala`.
+ * Decay is reckoned forward: with one landmark L for all, `w = g(then) / g(now)` where
+ * `g(t) = e^((t − L)/τ)`. So a point in time costs one exponential, however many averages are looked at.
+ *
+ * Source: Finagle, `PeakEwma.scala`; G. Cormode et al., "Forward decay: a practical time decay model for
+ * streaming systems", ICDE 2009.
  */
-export class PeakAverage {
+export class PeakAverages {
   readonly #decay: Nanoseconds;
-  #value = 0;
-  #at: Nanoseconds = 0;
-  #known = false;
+  readonly #known: boolean[] = [];
+  /** As they were when last observed. */
+  #values = new Float64Array(0);
+  /** What g was then; 0 if never, or so long ago that nothing is left. */
+  #growths = new Float64Array(0);
+  #landmark: Nanoseconds = 0;
+  /** The latest time there was, and g of it. */
+  #now: Nanoseconds = 0;
+  #growth = 1;
 
+  /** @param decay τ: after this long 1/e of an observation is left. */
   constructor(decay: Nanoseconds) {
     this.#decay = decay;
   }
 
+  /** Begins an average anew, with nothing observed. */
+  reset(index: number): void {
+    if (index >= this.#values.length) this.#extend(2 * index + 8);
+    this.#known[index] = false;
+    this.#growths[index] = 0;
+  }
+
   /** Whether there was anything to observe yet. */
-  get known(): boolean {
-    return this.#known;
+  isKnown(index: number): boolean {
+    return this.#known[index]!;
   }
 
-  observe(latency: Nanoseconds, now: Nanoseconds): void {
-    const kept = this.#kept(now);
-    const average = this.#value * kept + latency * (1 - kept);
-    this.#value = this.#known ? Math.max(latency, average) : latency;
-    this.#at = now;
-    this.#known = true;
+  observe(index: number, latency: Nanoseconds, now: Nanoseconds): void {
+    this.advance(now);
+    const kept = this.#growths[index]! / this.#growth;
+    const average = this.#values[index]! * kept + latency * (1 - kept);
+    this.#values[index] = Math.max(latency, average);
+    this.#growths[index] = this.#growth;
+    this.#known[index] = true;
   }
 
-  /** The average, as it has faded by now. */
-  at(now: Nanoseconds): Nanoseconds {
-    return this.#value * this.#kept(now);
+  /** The average, as it has faded by the latest time there was; 0 if it is not known. */
+  current(index: number): Nanoseconds {
+    return this.#values[index]! * (this.#growths[index]! / this.#growth);
   }
 
-  #kept(now: Nanoseconds): number {
-    return Math.exp(-Math.max(0, now - this.#at) / this.#decay);
+  /** Lets time pass for all of them. It does not go back: an earlier time changes nothing. */
+  advance(now: Nanoseconds): void {
+    if (now <= this.#now) return;
+    this.#now = now;
+    const exponent = (now - this.#landmark) / this.#decay;
+    if (exponent > LANDMARK_LIFE) this.#moveLandmark(exponent);
+    else this.#growth = Math.exp(exponent);
+  }
+
+  /** To now, which is so many τ after it. */
+  #moveLandmark(exponent: number): void {
+    const shrink = Math.exp(-exponent);
+    this.#growths.forEach((growth, index, growths) => growths[index] = growth * shrink);
+    this.#landmark = this.#now;
+    this.#growth = 1;
+  }
+
+  #extend(length: number): void {
+    const [values, growths] = [this.#values, this.#growths];
+    this.#values = new Float64Array(length);
+    this.#values.set(values);
+    this.#growths = new Float64Array(length);
+    this.#growths.set(growths);
   }
 }

@@ -1,6 +1,6 @@
 import type { Random } from "../random.ts";
 import { type Nanoseconds, NS_PER_S } from "../time.ts";
-import { PeakAverage } from "./_latency.ts";
+import { PeakAverages } from "./_latency.ts";
 import { Sampler } from "./_sampler.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
 
@@ -18,24 +18,22 @@ const PENALTY: Nanoseconds = 1e6 * NS_PER_S;
  * Source: Finagle, `PeakEwma.scala`; linkerd2, `tower::load::peak_ewma`.
  */
 export class PeakEwma implements Algorithm {
-  readonly #decay: Nanoseconds;
   readonly #initial: Nanoseconds;
-  readonly #averages: PeakAverage[] = [];
+  readonly #averages: PeakAverages;
   readonly #sampler: Sampler;
-  #now: Nanoseconds = 0;
 
   /**
    * @param decay τ: after this long 1/e of an observation is left.
    * @param initial What is assumed of a backend that has not answered yet.
    */
   constructor(decay: Nanoseconds, initial: Nanoseconds, random: Random) {
-    this.#decay = decay;
     this.#initial = initial;
+    this.#averages = new PeakAverages(decay);
     this.#sampler = new Sampler(2, random, (candidate) => this.#cost(candidate));
   }
 
   add(candidate: Candidate): void {
-    this.#averages[candidate.index] = new PeakAverage(this.#decay);
+    this.#averages.reset(candidate.index);
     this.#sampler.update(candidate);
   }
 
@@ -48,17 +46,17 @@ export class PeakEwma implements Algorithm {
   }
 
   answered(candidate: Candidate, latency: Nanoseconds, now: Nanoseconds): void {
-    this.#averages[candidate.index]!.observe(latency, now);
+    this.#averages.observe(candidate.index, latency, now);
   }
 
   pick(_client: string, now: Nanoseconds, trace?: PickTrace): Candidate | undefined {
-    this.#now = now;
+    this.#averages.advance(now);
     return this.#sampler.pick("least latency × (in flight + 1) / weight of two drawn", trace);
   }
 
   #cost({ index, inFlight, weight }: Candidate): number {
-    const average = this.#averages[index]!;
-    if (average.known) return average.at(this.#now) * (inFlight + 1) / weight;
+    const averages = this.#averages;
+    if (averages.isKnown(index)) return averages.current(index) * (inFlight + 1) / weight;
     return inFlight === 0 ? this.#initial / weight : PENALTY + inFlight / weight;
   }
 }

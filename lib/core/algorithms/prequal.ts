@@ -1,6 +1,6 @@
 import type { Random } from "../random.ts";
 import { type Nanoseconds, NS_PER_S } from "../time.ts";
-import { PeakAverage } from "./_latency.ts";
+import { PeakAverages } from "./_latency.ts";
 import { Lottery } from "./_lottery.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
 
@@ -50,7 +50,7 @@ export class Prequal implements Algorithm {
   readonly #options: PrequalOptions;
   readonly #random: Random;
   readonly #lottery: Lottery;
-  readonly #latencies: PeakAverage[] = [];
+  readonly #latencies = new PeakAverages(LATENCY_DECAY);
   /** The pool, oldest first; behind its end are answers to be overwritten. */
   readonly #pool: Probe[] = [];
   #pooled = 0;
@@ -71,7 +71,7 @@ export class Prequal implements Algorithm {
 
   add(candidate: Candidate): void {
     this.#resize(this.#members + 1);
-    this.#latencies[candidate.index] = new PeakAverage(LATENCY_DECAY);
+    this.#latencies.reset(candidate.index);
     this.#lottery.update(candidate);
   }
 
@@ -88,7 +88,7 @@ export class Prequal implements Algorithm {
   }
 
   answered(candidate: Candidate, latency: Nanoseconds, now: Nanoseconds): void {
-    this.#latencies[candidate.index]!.observe(latency, now);
+    this.#latencies.observe(candidate.index, latency, now);
   }
 
   pick(_client: string, now: Nanoseconds, trace?: PickTrace): Candidate | undefined {
@@ -108,6 +108,7 @@ export class Prequal implements Algorithm {
       if (chosen.uses <= 0) this.#drop(at);
     }
     this.#dropOne();
+    this.#latencies.advance(now);
     for (let i = 0; i < this.#options.probes; i++) this.#probe(now);
     return picked;
   }
@@ -189,7 +190,7 @@ export class Prequal implements Algorithm {
     };
     probe.candidate = candidate;
     probe.inFlight = candidate.inFlight;
-    probe.latency = this.#latencies[candidate.index]!.at(now);
+    probe.latency = this.#latencies.current(candidate.index);
     probe.takenAt = now;
     // The whole part, and by lot one more.
     probe.uses = Math.ceil(this.#uses - this.#random.next());

@@ -1,7 +1,7 @@
 /** The algorithms that look at answers or at who is idle: their exact rules. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { PeakAverage } from "../../../../lib/core/algorithms/_latency.ts";
+import { PeakAverages } from "../../../../lib/core/algorithms/_latency.ts";
 import {
   type Algorithm,
   type AlgorithmOptions,
@@ -27,9 +27,33 @@ function close(actual: number, expected: number): void {
   assert.ok(Math.abs(actual - expected) < 1e-6 * expected, `${actual}, not ${expected}`);
 }
 
-Deno.test("PeakAverage jumps up, and comes down by e^(−Δt/τ)", () => {
+/** A single average. */
+class PeakAverage {
+  readonly #averages: PeakAverages;
+
+  constructor(decay: number) {
+    this.#averages = new PeakAverages(decay);
+    this.#averages.reset(0);
+  }
+
+  get known(): boolean {
+    return this.#averages.isKnown(0);
+  }
+
+  observe(latency: number, now: number): void {
+    this.#averages.observe(0, latency, now);
+  }
+
+  at(now: number): number {
+    this.#averages.advance(now);
+    return this.#averages.current(0);
+  }
+}
+
+Deno.test("PeakAverages jump up, and come down by e^(−Δt/τ)", () => {
   const average = new PeakAverage(10);
   assert.equal(average.known, false);
+  assert.equal(average.at(0), 0);
   average.observe(100, 0);
   assert.equal(average.at(0), 100);
   average.observe(300, 0);
@@ -39,7 +63,7 @@ Deno.test("PeakAverage jumps up, and comes down by e^(−Δt/τ)", () => {
   close(average.at(10), 300 / Math.E + 50 * (1 - 1 / Math.E));
 });
 
-Deno.test("PeakAverage never lies below the latest latency, nor above the highest", () => {
+Deno.test("PeakAverages never lie below the latest latency, nor above the highest", () => {
   fc.assert(
     fc.property(
       fc.array(fc.record({ after: fc.nat(50), latency: fc.nat(1000) }), { minLength: 1 }),
@@ -58,6 +82,80 @@ Deno.test("PeakAverage never lies below the latest latency, nor above the highes
     ),
     { endOnFailure: true },
   );
+});
+
+/** The rule as it is written: each average by itself, with an exponential each time it is looked at. */
+class WrittenRule {
+  #average = 0;
+  #at = -Infinity;
+
+  constructor(readonly decay: number) {}
+
+  at(now: number): number {
+    return this.#average * Math.exp(-(now - this.#at) / this.decay);
+  }
+
+  observe(latency: number, now: number): void {
+    const w = Math.exp(-(now - this.#at) / this.decay);
+    this.#average = Math.max(latency, this.#average * w + latency * (1 - w));
+    this.#at = now;
+  }
+}
+
+const TAU = 10 * NS_PER_S;
+/** Mostly short, and now and then so long that little or nothing is left. */
+const gap = fc.oneof(
+  { weight: 6, arbitrary: fc.integer({ min: 0, max: TAU }) },
+  { weight: 2, arbitrary: fc.integer({ min: 0, max: 90 * TAU }) },
+  { weight: 1, arbitrary: fc.integer({ min: 0, max: 5000 * TAU }) },
+);
+
+Deno.test("PeakAverages are what the rule says, over gaps of any length", () => {
+  const step = fc.record({ gap, who: fc.nat(4), latency: fc.nat(60 * NS_PER_S) });
+  const begin = fc.nat(1e6 * NS_PER_S);
+  fc.assert(
+    fc.property(begin, fc.array(step, { maxLength: 100, size: "max" }), (begin, steps) => {
+      const averages = new PeakAverages(TAU);
+      const rules = Array.from({ length: 5 }, () => new WrittenRule(TAU));
+      const known = new Set<number>();
+      rules.forEach((_, who) => averages.reset(who));
+      let now = begin;
+      for (const { gap, who, latency } of steps) {
+        now += gap;
+        averages.observe(who, latency, now);
+        rules[who]!.observe(latency, now);
+        known.add(who);
+        rules.forEach((rule, who) => {
+          assert.equal(averages.isKnown(who), known.has(who));
+          const expected = known.has(who) ? rule.at(now) : 0;
+          const actual = averages.current(who);
+          // What is 600 τ old may be nothing: it is e^−600 of what it was.
+          const tolerance = 1e-9 * expected + 60 * NS_PER_S * Math.exp(-600);
+          assert.ok(Math.abs(actual - expected) <= tolerance, `${actual}, not ${expected}`);
+        });
+      }
+    }),
+    { endOnFailure: true },
+  );
+});
+
+Deno.test("PeakAverages take an earlier time for the latest there was", () => {
+  const average = new PeakAverage(10);
+  average.observe(100, 20);
+  assert.equal(average.at(10), 100);
+  const faded = average.at(30);
+  average.observe(1, 25);
+  close(average.at(20), faded + 1 - 1 / Math.E);
+});
+
+Deno.test("PeakAverages begin anew when an index is given to another", () => {
+  const averages = new PeakAverages(10);
+  averages.reset(3);
+  averages.observe(3, 100, 0);
+  averages.reset(3);
+  assert.equal(averages.isKnown(3), false);
+  averages.observe(3, 1, 0);
+  assert.equal(averages.current(3), 1);
 });
 
 Deno.test("peak-ewma takes the faster of two for what it has in flight", () => {
