@@ -2,11 +2,16 @@ import type { Random } from "../random.ts";
 import { WeightTree } from "./_weight_tree.ts";
 import type { Candidate } from "./algorithm.ts";
 
-/** The available candidates, drawn by lot in proportion to weight: O(log n) for a draw or a change. */
+/**
+ * The available candidates, drawn by lot in proportion to weight: O(log n) for a draw or a change, O(1) for
+ * a draw while all weights are equal.
+ */
 export class Lottery {
   readonly #random: Random;
   readonly #weights = new WeightTree();
   readonly #candidates: Candidate[] = [];
+  /** What the last draw left of its uniform: how far into the winner's weight it fell, uniform again. */
+  #left = 0;
 
   constructor(random: Random) {
     this.#random = random;
@@ -30,21 +35,35 @@ export class Lottery {
 
   /** Somebody, or undefined if there is nobody. Whoever is drawn stays in. */
   draw(): Candidate | undefined {
-    const { total } = this.#weights;
+    const weights = this.#weights;
+    const { total, evenSize } = weights;
     if (total === 0) return undefined;
-    return this.#candidates[this.#weights.find(this.#random.next() * total)];
+    const uniform = this.#random.next();
+    let index: number;
+    if (evenSize > 0) {
+      index = Math.floor(uniform * evenSize);
+      this.#left = uniform * evenSize - index;
+    } else {
+      index = weights.find(uniform * total);
+      this.#left = weights.rest / weights.get(index);
+    }
+    return this.#candidates[index];
   }
 
   /**
-   * Somebody else than `other`, who is in it; undefined if there is nobody else. The same as to take
-   * `other` out, draw, and let it in again, but nothing is written.
+   * Somebody else than `other`, who was drawn last; undefined if there is nobody else. The same as to take
+   * `other` out, draw, and let it in again, but without a change, and with the same uniform.
    */
   drawBeside(other: Candidate): Candidate | undefined {
     const weights = this.#weights;
     const weight = weights.get(other.index);
     const total = weights.total - weight;
     if (total === 0) return undefined;
-    const point = this.#random.next() * total;
+    if (weights.evenSize > 0) {
+      const place = Math.floor(this.#left * (weights.evenSize - 1));
+      return this.#candidates[place < other.index ? place : place + 1];
+    }
+    const point = this.#left * total;
     const index = weights.find(point < weights.below(other.index) ? point : point + weight);
     return this.#candidates[index];
   }

@@ -1,6 +1,6 @@
 /**
  * Draws an index in proportion to its weight: a Fenwick tree of weights. Setting a weight and drawing
- * are O(log n), and neither allocates. While all weights are equal, drawing is O(1).
+ * are O(log n), and neither allocates.
  *
  * Weights are multiples of 2⁻¹⁶, so their sums are exact and a weight that is taken out leaves no crumb.
  *
@@ -14,12 +14,22 @@ export class WeightTree {
   /** The greatest weight ever set, and one above the highest index. */
   #greatest = 0;
   #size = 0;
-  /** All weights are the same: just then their sum is as large as it can be. */
-  #isEven = true;
+  #evenSize = 0;
+  #rest = 0;
 
   /** Sum of all weights. */
   get total(): number {
     return this.#total;
+  }
+
+  /** The number of indices if they are 0, 1, 2, … and all of one weight; otherwise 0. */
+  get evenSize(): number {
+    return this.#evenSize;
+  }
+
+  /** How far beyond where its index begins the point lay that was last found. */
+  get rest(): number {
+    return this.#rest;
   }
 
   /** The weight of an index; 0 if it was never set. */
@@ -37,7 +47,8 @@ export class WeightTree {
     this.#size = Math.max(this.#size, index + 1);
     this.#weights[index] = exact;
     this.#total += change;
-    this.#isEven = this.#total === this.#greatest * this.#size;
+    // Just then their sum is as large as it can be.
+    this.#evenSize = this.#total === this.#greatest * this.#size ? this.#size : 0;
     const sums = this.#sums;
     for (let node = index + 1; node < sums.length; node += node & -node) {
       sums[node] = sums[node]! + change;
@@ -46,7 +57,6 @@ export class WeightTree {
 
   /** Sum of the weights of all lower indices. */
   below(index: number): number {
-    if (this.#isEven) return index * this.#greatest;
     const sums = this.#sums;
     let sum = 0;
     for (let node = index; node > 0; node &= node - 1) sum += sums[node]!;
@@ -59,7 +69,6 @@ export class WeightTree {
    * @param point In [0, `total`). An index of weight 0 is never found.
    */
   find(point: number): number {
-    if (this.#isEven) return Math.floor(point / this.#greatest);
     const sums = this.#sums;
     let node = 0;
     let rest = point;
@@ -70,6 +79,7 @@ export class WeightTree {
       node += step * passed;
       rest -= sum * passed;
     }
+    this.#rest = rest;
     return node;
   }
 

@@ -25,7 +25,12 @@ export class PowerOfTwo implements Algorithm {
         `Cannot use "choices": must be an integer of at least 1: current value is ${choices}`,
       );
     }
-    this.#sampler = new Sampler(choices, random, ({ inFlight, weight }) => inFlight / weight);
+    this.#sampler = new Sampler(
+      choices,
+      random,
+      // Dividing integers would cost as much as all the rest.
+      ({ inFlight, weight }) => weight === 1 ? inFlight : inFlight / weight,
+    );
   }
 
   add(candidate: Candidate): void {

@@ -38,7 +38,10 @@ Deno.test("WeightTree.find() finds what a scan over the running sum finds", () =
   fc.assert(fc.property(sets, share, (sets, share) => {
     const { tree, weights, total } = treeAndArray(sets);
     if (total === 0) return;
-    assert.equal(tree.find(share * total), scan(weights, share * total));
+    const index = tree.find(share * total);
+    assert.equal(index, scan(weights, share * total));
+    assert.equal(tree.rest, share * total - tree.below(index));
+    assert.ok(tree.rest < tree.get(index));
   }));
 });
 
@@ -84,14 +87,18 @@ Deno.test("WeightTree.find() and below() are exact while all weights are equal",
   }));
 });
 
-Deno.test("WeightTree.find() notices that weights are equal no more, and that they are again", () => {
+Deno.test("WeightTree.evenSize notices that weights are equal no more, and that they are again", () => {
   const tree = new WeightTree();
   for (const index of [0, 1, 2]) tree.set(index, 1);
+  assert.equal(tree.evenSize, 3);
   tree.set(1, 0);
+  assert.equal(tree.evenSize, 0);
   assert.deepEqual([0, 1].map((point) => tree.find(point)), [0, 2]);
   assert.equal(tree.below(2), 1);
   tree.set(1, 1);
+  assert.equal(tree.evenSize, 3);
   assert.deepEqual([0, 1, 2].map((point) => tree.find(point)), [0, 1, 2]);
   tree.set(2, 2);
+  assert.equal(tree.evenSize, 0);
   assert.deepEqual([0, 1, 2, 3].map((point) => tree.find(point)), [0, 1, 2, 2]);
 });

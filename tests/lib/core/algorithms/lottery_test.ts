@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { Lottery } from "../../../../lib/core/algorithms/_lottery.ts";
+import { type Candidate, createRandom } from "../../../../lib/core/mod.ts";
+import { assertProportional } from "../../../support/statistics.ts";
+
+function lotteryOf(weights: readonly number[], seed: number): Lottery {
+  const lottery = new Lottery(createRandom(seed));
+  weights.forEach((weight, index) =>
+    lottery.update({ id: `B${index}`, index, weight, inFlight: 0, available: weight > 0 })
+  );
+  return lottery;
+}
+
+for (const weights of [[1, 1], [1, 1, 1, 1, 1], [2.5, 2.5, 2.5], [1, 2, 3, 4], [5, 0, 0.5, 1]]) {
+  Deno.test(`Lottery draws pairs over weights ${weights} as if the first were put aside`, () => {
+    const lottery = lotteryOf(weights, 21);
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    const counts = weights.flatMap(() => weights.map(() => 0));
+    for (let i = 0; i < 200_000; i++) {
+      const first = lottery.draw()!;
+      const second = lottery.drawBeside(first)!;
+      counts[first.index * weights.length + second.index]!++;
+    }
+    const chances = weights.flatMap((first, i) =>
+      weights.map((second, j) => i === j ? 0 : first / total * second / (total - first))
+    );
+    assertProportional(counts, chances);
+  });
+}
+
+Deno.test("Lottery draws nobody from nobody, and nobody beside the only one", () => {
+  assert.equal(lotteryOf([0, 0], 22).draw(), undefined);
+  for (const weights of [[3], [0, 3]]) {
+    const lottery = lotteryOf(weights, 23);
+    const only: Candidate = lottery.draw()!;
+    assert.equal(only.index, weights.length - 1);
+    assert.equal(lottery.drawBeside(only), undefined);
+  }
+});
