@@ -1,6 +1,7 @@
 import { type Nanoseconds, NS_PER_S, type Random } from "../lib/core/mod.ts";
 import type { Arrivals } from "../lib/scenario/types.ts";
-import { ln, sinTurns } from "../lib/stats/elementary.ts";
+import { sinTurns } from "../lib/stats/elementary.ts";
+import { exponential } from "../lib/stats/exponential.ts";
 import { createSampler, meanOf, type Sampler } from "../lib/stats/variates.ts";
 
 /** Says when connections come. */
@@ -102,21 +103,21 @@ class Jumping implements ArrivalProcess {
   ) {
     this.#states = states;
     this.#random = random;
-    this.#jumpAt = exponential(states[0]!.stay, random);
+    this.#jumpAt = states[0]!.stay * exponential(random);
   }
 
   next(): Nanoseconds {
     if (this.#states.every(({ rate }) => rate === 0)) return Infinity;
     while (true) {
       const { rate } = this.#states[this.#state]!;
-      const at = rate === 0 ? Infinity : this.#time + exponential(NS_PER_S / rate, this.#random);
+      const at = rate === 0 ? Infinity : this.#time + NS_PER_S / rate * exponential(this.#random);
       if (at <= this.#jumpAt) {
         this.#time = at;
         return Math.round(at);
       }
       this.#time = this.#jumpAt;
       this.#state = (this.#state + 1) % this.#states.length;
-      this.#jumpAt += exponential(this.#states[this.#state]!.stay, this.#random);
+      this.#jumpAt += this.#states[this.#state]!.stay * exponential(this.#random);
     }
   }
 }
@@ -140,7 +141,7 @@ class OnOff implements ArrivalProcess {
 
   next(): Nanoseconds {
     while (true) {
-      const at = this.#time + exponential(this.#gap, this.#random);
+      const at = this.#time + this.#gap * exponential(this.#random);
       if (at <= this.#offAt) {
         this.#time = at;
         return Math.round(at);
@@ -173,7 +174,7 @@ class Diurnal implements ArrivalProcess {
   next(): Nanoseconds {
     const { amplitude, period, phase } = this.#options;
     while (true) {
-      this.#time += exponential(this.#gap, this.#random);
+      this.#time += this.#gap * exponential(this.#random);
       const share = (1 + amplitude * sinTurns(this.#time / period + phase)) / (1 + amplitude);
       if (this.#random.next() < share) return Math.round(this.#time);
     }
@@ -191,8 +192,4 @@ class Recorded implements ArrivalProcess {
   next(): Nanoseconds {
     return this.#times[this.#count++] ?? Infinity;
   }
-}
-
-function exponential(mean: number, random: Random): number {
-  return -mean * ln(1 - random.next());
 }

@@ -4,6 +4,7 @@
  */
 import type { Random } from "../core/mod.ts";
 import { exp, ln, power } from "./elementary.ts";
+import { exponential } from "./exponential.ts";
 
 /** A distribution of non-negative numbers: durations in nanoseconds, or counts. */
 export type Distribution =
@@ -153,7 +154,6 @@ class Uniform implements Sampler {
   }
 }
 
-/** Inversion: one uniform a draw, so that two runs stay in step draw by draw. */
 class Exponential implements Sampler {
   readonly #mean: number;
   readonly #random: Random;
@@ -164,7 +164,7 @@ class Exponential implements Sampler {
   }
 
   next(): number {
-    return -this.#mean * ln(1 - this.#random.next());
+    return this.#mean * exponential(this.#random);
   }
 }
 
@@ -198,7 +198,7 @@ class Hyperexponential implements Sampler {
   }
 
   next(): number {
-    return -this.#means[this.#choice.next()]! * ln(1 - this.#random.next());
+    return this.#means[this.#choice.next()]! * exponential(this.#random);
   }
 }
 
