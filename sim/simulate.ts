@@ -7,6 +7,7 @@ import {
 } from "../lib/core/mod.ts";
 import type { Scenario } from "../lib/scenario/types.ts";
 import { meanRate } from "./arrivals.ts";
+import type { Connection } from "./connections.ts";
 import { checkInvariants } from "./invariants.ts";
 import {
   ABORT_AT_BACKEND,
@@ -121,7 +122,7 @@ class Simulation {
     this.#start();
     const { queue } = this.#world;
     while (queue.next()) {
-      this.#handle(queue.kind, queue.subject, queue.sequence, queue.time);
+      this.#handle();
       if (this.#checked) checkInvariants(this.#world);
       if (this.#end !== undefined && this.#isOver) break;
     }
@@ -145,12 +146,16 @@ class Simulation {
     return this.#world.recorder.inFlight === 0 || this.#world.queue.idle;
   }
 
-  #handle(kind: number, subject: number, sequence: number, now: Nanoseconds): void {
+  #handle(): void {
+    const { connections, clients, relay, prober, faults, queue } = this.#world;
+    const { kind, subject, sequence, time: now } = queue;
     if (kind < ARRIVAL) {
-      this.#handleConnection(kind, subject, sequence, now);
+      const connection = connections.at(subject);
+      // The news of an abort goes beside what the connection itself waits for.
+      const isAbort = kind === ABORT_AT_BALANCER || kind === ABORT_AT_BACKEND;
+      if (connection.pending === sequence || isAbort) this.#happens(kind, connection, now);
       return;
     }
-    const { clients, relay, prober, faults, queue } = this.#world;
     switch (kind) {
       case ARRIVAL:
         clients.arrive(now);
@@ -196,12 +201,9 @@ class Simulation {
     }
   }
 
-  #handleConnection(kind: number, number: number, sequence: number, now: Nanoseconds): void {
-    const { connections, clients, relay, service } = this.#world;
-    const connection = connections.at(number);
-    // The news of an abort goes beside what the connection itself waits for.
-    const isAbort = kind === ABORT_AT_BALANCER || kind === ABORT_AT_BACKEND;
-    if (connection.pending !== sequence && !isAbort) return;
+  /** Something happens to a connection. */
+  #happens(kind: number, connection: Connection, now: Nanoseconds): void {
+    const { clients, relay, service } = this.#world;
     switch (kind) {
       case WORK_DONE:
         service.done(connection, now);

@@ -21,14 +21,14 @@ const { values: options } = parseArgs({
 const ROUNDS = options.quick ? 3 : 7;
 const REQUESTS = options.quick ? 300_000 : 1_000_000;
 
-/** The scenario in virtual seconds: service has a mean of one. */
+/** The scenario in virtual seconds: service has a mean of one. Who comes does not matter, as in the loop. */
 function study(backends: number, connections: number) {
   const text = `
 balancer: {backends: ${backends}, algorithm: power-of-two, health_check: {type: none}}
 connections: ${connections}
 warmup: 0s
 replications: 2
-workload: {arrivals: {poisson: {load: ${LOAD * 100}%}}}
+workload: {arrivals: {poisson: {load: ${LOAD * 100}%}}, clients: {count: 1}}
 service: {exponential: {mean: 1s}}
 `;
   return parseStudy({ scenario: { file: "bench", text }, files: {}, set: [] });
