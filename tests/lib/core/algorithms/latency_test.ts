@@ -297,6 +297,98 @@ Deno.test("prequal uses no answer that is too old", () => {
   assert.match(rule, /fewer than two probe results: drawn at random/);
 });
 
+Deno.test("prequal picks the fastest of those at most at the quantile, as sorting says", () => {
+  const backend = fc.record({
+    inFlight: fc.nat(6),
+    weights: fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 4 })),
+    latency: fc.nat(8),
+  });
+  fc.assert(
+    fc.property(
+      fc.array(backend, { minLength: 8, maxLength: 60, size: "max" }),
+      fc.nat(),
+      (backends, seed) => {
+        const candidates = candidatesOf(backends.map(({ weights }) => weights[0]));
+        // With so many probes each answer is used once: none is ever told of one more in flight.
+        const algorithm = createAlgorithm({ name: "prequal", probes: 6 }, createRandom(seed));
+        candidates.forEach((candidate, i) => {
+          candidate.inFlight = backends[i]!.inFlight;
+          algorithm.add(candidate);
+          algorithm.answered!(candidate, backends[i]!.latency, 0);
+        });
+        for (let i = 0; i < 10; i++) algorithm.pick("c", 0);
+        for (let i = 0; i < 20; i++) {
+          if (i === 10) {
+            candidates.forEach((candidate, i) => {
+              candidate.weight = backends[i]!.weights[1];
+              algorithm.update(candidate);
+            });
+          }
+          const looks: { load: number; latency: number; score: number; index: number }[] = [];
+          let decided = "";
+          const picked = algorithm.pick("c", 0, {
+            considered: ({ index, inFlight, weight }, score) => {
+              const { latency } = backends[index]!;
+              looks.push({ load: inFlight / weight, latency, score, index });
+            },
+            decided: (rule) => decided = rule,
+          });
+          const loads = looks.map(({ load }) => load).toSorted((a, b) => a - b);
+          const quantile = loads[Math.floor(2 ** -0.25 * (loads.length - 1))]!;
+          assert.equal(decided, `least latency among those with at most ${quantile} in flight`);
+          for (const { load, latency, score } of looks) {
+            assert.equal(score, load <= quantile ? latency : load);
+          }
+          const [best] = looks.filter(({ load }) => load <= quantile)
+            .toSorted((a, b) => a.latency - b.latency || a.load - b.load);
+          assert.equal(picked!.index, best!.index);
+        }
+      },
+    ),
+    { endOnFailure: true },
+  );
+});
+
+Deno.test("prequal never picks one that has become unavailable", () => {
+  const change = fc.record({ who: fc.nat(39), picks: fc.nat(3) });
+  fc.assert(
+    fc.property(fc.array(change, { minLength: 20, maxLength: 200 }), fc.nat(), (changes, seed) => {
+      const candidates = candidatesOf(Array<number>(40).fill(1));
+      const algorithm = createAlgorithm({ name: "prequal" }, createRandom(seed));
+      for (const candidate of candidates) algorithm.add(candidate);
+      warmUp(algorithm);
+      for (const { who, picks } of changes) {
+        const candidate = candidates[who]!;
+        candidate.available = !candidate.available;
+        algorithm.update(candidate);
+        for (let i = 0; i < picks; i++) {
+          const picked = algorithm.pick("c", 50, {
+            considered: (candidate) => assert.ok(candidate.available),
+            decided() {},
+          });
+          assert.ok(picked?.available ?? !candidates.some(({ available }) => available));
+        }
+      }
+    }),
+    { endOnFailure: true },
+  );
+});
+
+Deno.test("prequal keeps the answers of those that were full only between two picks", () => {
+  const candidates = candidatesOf(Array<number>(20).fill(1));
+  const algorithm = algorithmOf({ name: "prequal" }, candidates);
+  warmUp(algorithm);
+  for (const available of [false, true]) {
+    for (const candidate of candidates) {
+      candidate.available = available;
+      algorithm.update(candidate);
+    }
+  }
+  let rule = "";
+  algorithm.pick("c", 50, { considered() {}, decided: (words) => rule = words });
+  assert.match(rule, /least latency/);
+});
+
 Deno.test("prequal has a use for its pool however few backends there are", () => {
   for (let n = 1; n <= 40; n++) {
     const candidates = candidatesOf(Array<number>(n).fill(1));
