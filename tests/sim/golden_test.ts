@@ -10,21 +10,21 @@ import { Replicator } from "../../sim/replicator.ts";
 
 /** By example: the digest of the first replication of every variant. */
 const GOLDEN: Readonly<Record<string, string>> = {
-  "fail-fast-sinkhole": "67ce1433966c9e08",
-  "gray-failure": "ffb4300b3ffe5480",
-  "nat-and-stickiness": "f5835d44e1f2f576",
-  "retry-storm": "0876fc4c631fd5eb",
-  "stale-views": "4249883e3a04d6be",
-  "two-choices": "c9427f20e2330465",
-  "slow-server": "f250efff3f7c79f8",
-  "stuck-on-backup": "b57d1d93d5e35e68",
-  "returned-server": "9d8d79db84774ffa",
+  "fail-fast-sinkhole": "9c09daea0dbc2db8",
+  "gray-failure": "f3a5b0e21346392f",
+  "nat-and-stickiness": "edea6df213f53246",
+  "retry-storm": "18ef4c343b0bceca",
+  "stale-views": "16f2e7c8749a881a",
+  "two-choices": "a5a20cfffaa839e7",
+  "slow-server": "83973258f8701880",
+  "stuck-on-backup": "e1a44a667ac9e92d",
+  "returned-server": "a99ce8c3bd38cbbf",
   "coordinated-omission": "eed0795b1dabbe78",
-  "slow-start": "a7c82bb2de42b9e6",
-  "busy-clients": "49fe1fada8432083",
-  "waiting-room": "57af57b5dfb1c155",
-  "passive-ejection": "ab132113a1cb076c",
-  "rolling-restart": "13037d570b48336d",
+  "slow-start": "c07c792e9c37269d",
+  "busy-clients": "19d6c01e14f63dfa",
+  "waiting-room": "b8194a370ec2868e",
+  "passive-ejection": "d014b385e70f32fa",
+  "rolling-restart": "d5e9fc670ee7e9a0",
 };
 
 for (const [name, digest] of Object.entries(GOLDEN)) {

@@ -26,7 +26,7 @@ const SINGLE_SERVER: readonly Oracle[] = [
   {
     name: "M/M/1 at ρ = 0.7",
     options: { load: 0.7 },
-    connections: 150_000,
+    connections: 300_000,
     expected: [[meanSojourn, 3.333333], [p99, 15.350567]],
   },
   {

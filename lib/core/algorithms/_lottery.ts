@@ -35,19 +35,15 @@ export class Lottery {
 
   /** Somebody, or undefined if there is nobody. Whoever is drawn stays in. */
   draw(): Candidate | undefined {
-    const weights = this.#weights;
-    const { total, evenSize } = weights;
-    if (total === 0) return undefined;
-    const uniform = this.#random.next();
-    let index: number;
-    if (evenSize > 0) {
-      index = Math.floor(uniform * evenSize);
-      this.#left = uniform * evenSize - index;
-    } else {
-      index = weights.find(uniform * total);
-      this.#left = weights.rest / weights.get(index);
-    }
-    return this.#candidates[index];
+    return this.#weights.total === 0 ? undefined : this.#drawBy(this.#random.next());
+  }
+
+  /**
+   * Somebody, it may be who was drawn last: the same as another draw, with the same uniform. For a few draws
+   * in a row, since each uses up some of its bits.
+   */
+  drawAgain(): Candidate | undefined {
+    return this.#weights.total === 0 ? undefined : this.#drawBy(this.#left);
   }
 
   /**
@@ -66,6 +62,20 @@ export class Lottery {
     const point = this.#left * total;
     const index = weights.find(point < weights.below(other.index) ? point : point + weight);
     return this.#candidates[index];
+  }
+
+  #drawBy(uniform: number): Candidate {
+    const weights = this.#weights;
+    const { total, evenSize } = weights;
+    let index: number;
+    if (evenSize > 0) {
+      index = Math.floor(uniform * evenSize);
+      this.#left = uniform * evenSize - index;
+    } else {
+      index = weights.find(uniform * total);
+      this.#left = weights.rest / weights.get(index);
+    }
+    return this.#candidates[index]!;
   }
 
   /** Everybody in it, with the chance of being drawn. */

@@ -20,6 +20,8 @@ interface Probe {
 const HOT_QUANTILE = 2 ** -0.25;
 /** How much more than it is spent the pool is refilled: the paper's δ. */
 const SURPLUS = 1;
+/** So many are drawn with one random number. */
+const DRAWS = 3;
 /** Of the average of a backend's latency. */
 const LATENCY_DECAY: Nanoseconds = NS_PER_S;
 
@@ -110,7 +112,9 @@ export class Prequal implements Algorithm {
     this.#dropOne();
     this.#latencies.advance(now);
     const { probes } = this.#options;
-    for (let i = 0; i < probes; i++) this.#probe(now);
+    for (let i = 0; i < probes; i++) {
+      this.#probe(i % DRAWS === 0 ? this.#lottery.draw() : this.#lottery.drawAgain(), now);
+    }
     if (this.#pooled > this.#capacity) this.#dropOldest(this.#pooled - this.#capacity);
     return picked;
   }
@@ -214,8 +218,7 @@ export class Prequal implements Algorithm {
     return worst;
   }
 
-  #probe(now: Nanoseconds): void {
-    const candidate = this.#lottery.draw();
+  #probe(candidate: Candidate | undefined, now: Nanoseconds): void {
     if (candidate === undefined) return;
     // Not a number, but a double: zeros would be kept as small integers until the first fraction came.
     const probe = this.#ring[(this.#head + this.#pooled) & this.#mask] ??= {

@@ -28,8 +28,27 @@ for (const weights of [[1, 1], [1, 1, 1, 1, 1], [2.5, 2.5, 2.5], [1, 2, 3, 4], [
   });
 }
 
+for (const weights of [[1, 1, 1], [1, 2, 5]]) {
+  Deno.test(`Lottery draws thrice with one uniform over weights ${weights} as if with three`, () => {
+    const lottery = lotteryOf(weights, 24);
+    const size = weights.length;
+    const counts = Array<number>(size ** 3).fill(0);
+    for (let i = 0; i < 200_000; i++) {
+      const drawn = [lottery.draw()!, lottery.drawAgain()!, lottery.drawAgain()!];
+      counts[drawn.reduce((sum, { index }) => sum * size + index, 0)]!++;
+    }
+    const chances = counts.map((_, triple) =>
+      [size ** 2, size, 1].reduce((product, place) => {
+        return product * weights[Math.floor(triple / place) % size]!;
+      }, 1)
+    );
+    assertProportional(counts, chances);
+  });
+}
+
 Deno.test("Lottery draws nobody from nobody, and nobody beside the only one", () => {
   assert.equal(lotteryOf([0, 0], 22).draw(), undefined);
+  assert.equal(lotteryOf([0, 0], 22).drawAgain(), undefined);
   for (const weights of [[3], [0, 3]]) {
     const lottery = lotteryOf(weights, 23);
     const only: Candidate = lottery.draw()!;
