@@ -1,4 +1,4 @@
-import type { Nanoseconds } from "../lib/core/mod.ts";
+import { assert, type Nanoseconds } from "../lib/core/mod.ts";
 
 /** Children of a node in the heap: a flat heap misses the cache less often than a binary one. */
 const ARITY = 4;
@@ -16,6 +16,9 @@ export const MAX_KIND = KIND_MASK;
  * `next` moves on to the earliest event, which is then read from `time`, `kind`, `subject` and
  * `sequence`. It leaves a hole at the top of the heap that the first `push` afterwards fills, so an event
  * that schedules its successor costs one descent instead of a removal and an insertion.
+ *
+ * An event of the `single` kind, of which at most one is to come at a time, is kept beside the heap: where
+ * it is every other event, as an arrival is, the heap has half as much to do.
  *
  * Kinds from `background` on keep the world ticking without anybody waiting for them: a queue that holds
  * nothing else is `idle`.
@@ -35,20 +38,30 @@ export class EventQueue {
   #times = new Float64Array(64);
   #sequences = new Float64Array(64);
   #entries = new Int32Array(64);
+  readonly #single: number;
+  /** When the single event happens; Infinity if none is to come. */
+  #singleTime = Infinity;
+  #singleSequence = 0;
+  #singleSubject = 0;
   readonly #background: number;
   #backgroundSize = 0;
   #size = 0;
   #hole = false;
   #lastSequence = 0;
 
-  /** @param background The first of the kinds that nobody waits for. */
-  constructor(background = MAX_KIND + 1) {
+  /**
+   * @param background The first of the kinds that nobody waits for.
+   * @param single The kind of which at most one event is to come at a time. It is none of those.
+   */
+  constructor(background = MAX_KIND + 1, single = -1) {
+    assert(single < background, "the single kind is waited for");
     this.#background = background;
+    this.#single = single;
   }
 
   /** How many events are to come, the current one not included. */
   get size(): number {
-    return this.#hole ? this.#size - 1 : this.#size;
+    return this.#size - (this.#hole ? 1 : 0) + (this.#singleTime === Infinity ? 0 : 1);
   }
 
   /** Nothing is to come that anybody waits for. */
@@ -64,12 +77,20 @@ export class EventQueue {
   /**
    * Schedules an event.
    *
+   * @param time Before Infinity.
    * @param kind At most `MAX_KIND`.
    * @param subject From 0 to 2²⁶ − 1.
    * @returns Its sequence number, from 1.
    */
   push(time: Nanoseconds, kind: number, subject: number): number {
     const sequence = ++this.#lastSequence;
+    if (kind === this.#single) {
+      assert(this.#singleTime === Infinity, "there is one event of the single kind at a time");
+      this.#singleTime = time;
+      this.#singleSequence = sequence;
+      this.#singleSubject = subject;
+      return sequence;
+    }
     const entry = (subject << KIND_BITS) | kind;
     if (kind >= this.#background) this.#backgroundSize++;
     if (this.#hole) {
@@ -85,6 +106,14 @@ export class EventQueue {
   /** Moves on to the earliest event. Returns false if there is none. */
   next(): boolean {
     if (this.#hole) this.#closeHole();
+    if (this.#isSingleFirst()) {
+      this.time = this.#singleTime;
+      this.kind = this.#single;
+      this.subject = this.#singleSubject;
+      this.sequence = this.#singleSequence;
+      this.#singleTime = Infinity;
+      return true;
+    }
     if (this.#size === 0) return false;
     const entry = this.#entries[0]!;
     this.time = this.#times[0]!;
@@ -94,6 +123,14 @@ export class EventQueue {
     if (this.kind >= this.#background) this.#backgroundSize--;
     this.#hole = true;
     return true;
+  }
+
+  /** The single event is to come before all others. */
+  #isSingleFirst(): boolean {
+    const time = this.#singleTime;
+    if (this.#size === 0) return time < Infinity;
+    const first = this.#times[0]!;
+    return time < first || (time === first && this.#singleSequence < this.#sequences[0]!);
   }
 
   #closeHole(): void {

@@ -14,7 +14,7 @@ import {
   TAKEN,
   WAITED_FOR,
 } from "./connections.ts";
-import { BACKGROUND } from "./event_kinds.ts";
+import { ARRIVAL, BACKGROUND } from "./event_kinds.ts";
 import { EventQueue } from "./event_queue.ts";
 import { FaultInjector } from "./fault_injector.ts";
 import { createLinks, type Links } from "./links.ts";
@@ -37,7 +37,7 @@ export class World {
   readonly seed: number;
   /** From when on requests are measured. */
   readonly warmup: Nanoseconds;
-  readonly queue = new EventQueue(BACKGROUND);
+  readonly queue = new EventQueue(BACKGROUND, ARRIVAL);
   readonly connections = new Connections();
   readonly links: Links;
   readonly backends: readonly BackendModel[];

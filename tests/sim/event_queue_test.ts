@@ -29,7 +29,8 @@ Deno.test("EventQueue.next() hands out events of one time in the order they were
 
 Deno.test("EventQueue agrees with a sorted list over random pushes and nexts", () => {
   const random = createRandom(2);
-  const queue = new EventQueue();
+  const single = 3;
+  const queue = new EventQueue(undefined, single);
   let model: { time: number; kind: number; subject: number; sequence: number }[] = [];
   let now = 0;
   for (let step = 0; step < 30_000; step++) {
@@ -37,6 +38,7 @@ Deno.test("EventQueue agrees with a sorted list over random pushes and nexts", (
     for (let i = 0; i < pushes; i++) {
       const time = now + Math.floor(random.next() * 20);
       const kind = Math.floor(random.next() * (MAX_KIND + 1));
+      if (kind === single && model.some((event) => event.kind === single)) continue;
       const subject = Math.floor(random.next() * 2 ** 26);
       model.push({ time, kind, subject, sequence: queue.push(time, kind, subject) });
     }
@@ -51,6 +53,17 @@ Deno.test("EventQueue agrees with a sorted list over random pushes and nexts", (
     now = time;
     model = rest;
   }
+});
+
+Deno.test("EventQueue.push() takes one event of the single kind at a time", () => {
+  const queue = new EventQueue(undefined, 1);
+  queue.push(5, 1, 0);
+  assert.throws(() => queue.push(6, 1, 0), /one event of the single kind/);
+  assert.equal(queue.next(), true);
+  assert.equal(queue.size, 0);
+  queue.push(7, 1, 0);
+  assert.equal(queue.size, 1);
+  assert.equal(queue.idle, false);
 });
 
 Deno.test("EventQueue.next() returns false when nothing is left, and goes on after a push", () => {
