@@ -35,28 +35,28 @@ export class Sampler {
 
   pick(rule: string, trace?: PickTrace): Candidate | undefined {
     const lottery = this.#lottery;
-    const drawn = this.#drawn;
-    let best: Candidate | undefined;
-    let bestCost = Infinity;
-    let beside: Candidate | undefined;
-    for (let left = this.#choices; left > 0; left--) {
-      const candidate = beside === undefined ? lottery.draw() : lottery.drawBeside(beside);
-      if (candidate === undefined) break;
-      const cost = this.#cost(candidate);
-      if (cost < bestCost) {
-        best = candidate;
-        bestCost = cost;
+    let last = lottery.draw();
+    if (last === undefined) return undefined;
+    let best = last;
+    let bestCost = this.#cost(last);
+    trace?.considered(last, bestCost);
+    for (let left = this.#choices - 1; left > 0; left--) {
+      if (left > 1) {
+        lottery.takeOut(last);
+        this.#drawn.push(last);
+        last = lottery.draw();
+      } else {
+        last = lottery.drawBeside(last);
       }
-      trace?.considered(candidate, cost);
-      if (left === 2) {
-        beside = candidate;
-      } else if (left > 2) {
-        lottery.takeOut(candidate);
-        drawn.push(candidate);
-      }
+      if (last === undefined) break;
+      const cost = this.#cost(last);
+      trace?.considered(last, cost);
+      if (cost >= bestCost) continue;
+      best = last;
+      bestCost = cost;
     }
-    while (drawn.length > 0) lottery.update(drawn.pop()!);
-    if (best !== undefined) trace?.decided(rule);
+    while (this.#drawn.length > 0) lottery.update(this.#drawn.pop()!);
+    trace?.decided(rule);
     return best;
   }
 }
