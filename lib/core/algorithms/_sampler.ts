@@ -28,11 +28,6 @@ export class Sampler {
     this.#lottery.takeOut(candidate);
   }
 
-  /** One of them by lot. */
-  draw(): Candidate | undefined {
-    return this.#lottery.draw();
-  }
-
   pick(rule: string, trace?: PickTrace): Candidate | undefined {
     const lottery = this.#lottery;
     let last = lottery.draw();
