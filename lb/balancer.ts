@@ -61,9 +61,6 @@ export interface StopSummary {
   readonly closed: number;
 }
 
-/** There is nothing to send before the client's bytes. */
-const NOTHING: readonly Uint8Array[] = [];
-
 /** The client speaks for itself. */
 const NO_GREETING: Greeting = { rest: new Uint8Array(0) };
 
@@ -94,7 +91,7 @@ export class Balancer {
   #dialer: Dialer;
   /** Those of earlier timeouts, with connects that may be under way. */
   readonly #formerDialers: Dialer[] = [];
-  readonly #relays: Relays;
+  readonly #relays: Relays<Lease>;
   #addresses: ReadonlyMap<string, Address>;
   readonly #explainEvery: number | undefined;
   readonly #accepting: Promise<void>;
@@ -157,7 +154,14 @@ export class Balancer {
     this.#keeper = keeper;
     this.#listener = listener;
     this.#dialer = new Dialer(config.timeouts.connect);
-    this.#relays = new Relays({ idleTimeout: config.timeouts.idle });
+    this.#relays = new Relays({
+      idleTimeout: config.timeouts.idle,
+      answered: (lease) => lease.answered(this.#now()),
+      ended: (lease, result) => {
+        lease.release(result.end, this.#now(), result);
+        this.#ended();
+      },
+    });
     this.#explainEvery = options.explainEvery;
     this.#addresses = addressesOf(config);
     this.#certificates = options.certificates ?? {};
@@ -167,7 +171,8 @@ export class Balancer {
     this.#unsubscribe = options.events.subscribe(["backend_down"], ({ backend: id }) => {
       if (this.#config.onDown !== "close") return;
       // Not by its id: connections to one that is gone from the configuration are none of its.
-      this.#relays.closeAll("backend_down", this.scheduler.backend(id));
+      const down = this.scheduler.backend(id);
+      this.#relays.closeAll("backend_down", (lease) => lease.backend === down);
     });
     this.#shortage = new Shortage(
       options.events,
@@ -298,7 +303,7 @@ export class Balancer {
         held.connected(now);
         const first = tls === undefined ? header : undefined;
         const rest = client === tcp ? greeting.rest : NO_GREETING.rest;
-        this.#relay(client, connection, held, preambleOf(first, rest));
+        this.#relays.start(client, connection, held, preambleOf(first, rest));
         return;
       }
       const { reason, outOfDescriptors, detail } = connection;
@@ -322,26 +327,6 @@ export class Balancer {
       resolve(outcome);
     };
     return promise;
-  }
-
-  /** Both connections are the relay's until it is over. */
-  #relay(
-    client: Connection,
-    backend: Connection,
-    lease: Lease,
-    preamble: readonly Uint8Array[],
-  ): void {
-    this.#relays.start(
-      client,
-      backend,
-      (result) => {
-        lease.release(result.end, this.#now(), result);
-        this.#ended();
-      },
-      lease.backend,
-      () => lease.answered(this.#now()),
-      preamble,
-    );
   }
 
   /** Whether a connection comes from a proxy that is trusted to say where it really comes from. */
@@ -420,10 +405,13 @@ function addressOf({ hostname, port }: Deno.NetAddr): Address {
   return { host: hostname, port };
 }
 
-/** What a backend gets before the client's further bytes. */
-function preambleOf(header: Uint8Array | undefined, rest: Uint8Array): readonly Uint8Array[] {
+/** What a backend gets before the client's further bytes; undefined if that is nothing. */
+function preambleOf(
+  header: Uint8Array | undefined,
+  rest: Uint8Array,
+): readonly Uint8Array[] | undefined {
   if (header !== undefined) return [header, rest];
-  return rest.length === 0 ? NOTHING : [rest];
+  return rest.length === 0 ? undefined : [rest];
 }
 
 function serverContextOf(

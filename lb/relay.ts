@@ -9,22 +9,34 @@ export interface RelayResult extends Traffic {
 }
 
 /** What the relays of one balancer have in common. */
-export interface RelaysOptions {
+export interface RelaysOptions<Owner> {
   /** A connection that carries no byte in either direction for this long is closed. */
   readonly idleTimeout: Nanoseconds;
+  /** Called when the backend has sent its first byte. */
+  readonly answered?: (owner: Owner) => void;
+  /** Called when a relay has closed both of its connections. */
+  readonly ended?: (owner: Owner, result: RelayResult) => void;
 }
 
 /** The idle timeout is checked this often in its course, so it is at most this part late. */
 const SWEEPS_PER_TIMEOUT = 8;
 
-/** All running relays: their buffers, and the one timer that finds the idle among them. */
-export class Relays {
+/** There is nothing to send before the client's bytes. */
+const NOTHING: readonly Uint8Array[] = [];
+
+/**
+ * All running relays: their buffers, and the one timer that finds the idle among them. Each belongs to
+ * an owner, with which its progress is told: that costs less than callbacks for each.
+ */
+export class Relays<Owner> {
+  readonly #options: RelaysOptions<Owner>;
   readonly #buffers = new BufferPool();
-  readonly #running = new Set<Relay>();
+  readonly #running = new Set<Relay<Owner>>();
   #idleTimeout: Nanoseconds;
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  constructor(options: RelaysOptions) {
+  constructor(options: RelaysOptions<Owner>) {
+    this.#options = options;
     this.#idleTimeout = options.idleTimeout;
   }
 
@@ -60,40 +72,37 @@ export class Relays {
 
   /**
    * Relays until both sides have finished, one has aborted, or it must end. Owns both connections from
-   * the call on, and has closed both when it calls `ended`. Never throws.
+   * the call on, and has closed both when it says that it has ended. Never throws.
    *
-   * @param owner Whose connection it is, for `closeAll`.
    * @param preamble What the backend gets before anything that is read from the client.
-   * @param answered Called when the backend has sent its first byte.
    */
   start(
     client: Connection,
     backend: Connection,
-    ended: (result: RelayResult) => void,
-    owner?: unknown,
-    answered: () => void = () => {},
-    preamble: readonly Uint8Array[] = [],
+    owner: Owner,
+    preamble: readonly Uint8Array[] = NOTHING,
   ): void {
-    const relay = new Relay(client, backend, this.#buffers, owner, answered, (result) => {
-      this.#running.delete(relay);
-      if (this.#running.size === 0) this.#stopSweeping();
-      ended(result);
-    });
+    const relay = new Relay(this, client, backend, owner, this.#buffers);
     this.#running.add(relay);
     if (this.#timer === undefined) this.#startSweeping();
     relay.start(preamble);
   }
 
-  /** `start` for who would rather wait. */
-  run(client: Connection, backend: Connection): Promise<RelayResult> {
-    return new Promise((resolve) => this.start(client, backend, resolve));
+  /** Closes every connection, or those of the owners that are chosen. They end soon after. */
+  closeAll(end: ConnectionEnd, isChosen: (owner: Owner) => boolean = () => true): void {
+    for (const relay of this.#running) if (isChosen(relay.owner)) relay.close(end);
   }
 
-  /** Closes every connection, or those of one owner. They end soon after. */
-  closeAll(end: ConnectionEnd, owner?: unknown): void {
-    for (const relay of this.#running) {
-      if (owner === undefined || relay.owner === owner) relay.close(end);
-    }
+  /** @internal */
+  _answered(relay: Relay<Owner>): void {
+    this.#options.answered?.(relay.owner);
+  }
+
+  /** @internal */
+  _ended(relay: Relay<Owner>): void {
+    this.#running.delete(relay);
+    if (this.#running.size === 0) this.#stopSweeping();
+    this.#options.ended?.(relay.owner, relay);
   }
 
   #sweep(): void {
@@ -116,42 +125,53 @@ export class Relays {
 }
 
 /** One client's connection and its backend's, and what flows between them. */
-class Relay implements RelayResult {
-  bytesToBackend = 0;
-  bytesToClient = 0;
+class Relay<Owner> implements RelayResult {
   /** Stands unless something else ends it first. */
   end: ConnectionEnd = "closed";
   /** Sweeps that went by since the last byte. */
   quietSweeps = 0;
-  readonly owner: unknown;
+  readonly owner: Owner;
+  readonly #relays: Relays<Owner>;
   readonly #client: Connection;
   readonly #backend: Connection;
-  readonly #buffers: BufferPool;
-  readonly #answered: () => void;
-  readonly #ended: (result: RelayResult) => void;
+  readonly #toBackend: Flow<Owner>;
+  readonly #toClient: Flow<Owner>;
   /** Directions that are not finished. */
-  #copying = 2;
+  #flowing = 2;
   #open = true;
 
   constructor(
+    relays: Relays<Owner>,
     client: Connection,
     backend: Connection,
+    owner: Owner,
     buffers: BufferPool,
-    owner: unknown,
-    answered: () => void,
-    ended: (result: RelayResult) => void,
   ) {
+    this.#relays = relays;
     this.#client = client;
     this.#backend = backend;
-    this.#buffers = buffers;
     this.owner = owner;
-    this.#answered = answered;
-    this.#ended = ended;
+    this.#toBackend = new Flow(this, client, backend, buffers);
+    this.#toClient = new Flow(this, backend, client, buffers);
+  }
+
+  get bytesToBackend(): number {
+    return this.#toBackend.bytes;
+  }
+
+  get bytesToClient(): number {
+    return this.#toClient.bytes;
+  }
+
+  /** Whether no direction is finished. */
+  get isWhole(): boolean {
+    return this.#flowing === 2;
   }
 
   start(preamble: readonly Uint8Array[]): void {
-    void this.#copy(true, preamble);
-    void this.#copy(false, []);
+    if (preamble.length === 0) this.#toBackend.start();
+    else void this.#toBackend.startWith(preamble);
+    this.#toClient.start();
   }
 
   /** Closes both connections, once; whatever waits on them wakes. The first reason stands. */
@@ -163,57 +183,130 @@ class Relay implements RelayResult {
     this.#backend.close();
   }
 
-  /**
-   * Copies one direction until its source has finished, and then finishes only the destination's
-   * receiving half: the other direction goes on. The last of the two to finish closes both connections;
-   * a failure closes them at once. Owns its buffer. Never rejects.
-   */
-  async #copy(toBackend: boolean, preamble: readonly Uint8Array[]): Promise<void> {
-    const from = toBackend ? this.#client : this.#backend;
-    const to = toBackend ? this.#backend : this.#client;
-    let sizeClass = 0;
-    let buffer = this.#buffers.take(sizeClass);
-    let reading = preamble.length === 0;
-    let messages = 0;
+  /** A connection has failed. If it was closed from here, `close` has already said why. */
+  abort(connection: Connection): void {
+    this.close(connection === this.#client ? "client_aborted" : "backend_aborted");
+  }
+
+  /** A direction carries its first bytes. */
+  begun(flow: Flow<Owner>): void {
+    if (flow === this.#toClient) this.#relays._answered(this);
+  }
+
+  /** A direction is over. The last of the two closes both connections. */
+  ended(): void {
+    if (--this.#flowing > 0) return;
+    this.close("closed");
+    this.#relays._ended(this);
+  }
+}
+
+/**
+ * One direction of a relay. Copies until its source has finished, and then finishes only the
+ * destination's receiving half: the other direction goes on. A failure closes both connections at once.
+ *
+ * It goes on in callbacks, the same ones each time, and not in an async function: most connections wait
+ * most of the time, and what such a function keeps while it does is twice as much.
+ */
+class Flow<Owner> {
+  /** Relayed so far. */
+  bytes = 0;
+  readonly #relay: Relay<Owner>;
+  readonly #from: Connection;
+  readonly #to: Connection;
+  readonly #buffers: BufferPool;
+  #sizeClass = 0;
+  #buffer: Uint8Array<ArrayBuffer>;
+  /** How much of the buffer is to be written; 0 while it is read into. */
+  #filled = 0;
+  /** How much of that has been written. */
+  #written = 0;
+  #messages = 0;
+
+  constructor(relay: Relay<Owner>, from: Connection, to: Connection, buffers: BufferPool) {
+    this.#relay = relay;
+    this.#from = from;
+    this.#to = to;
+    this.#buffers = buffers;
+    this.#buffer = buffers.take(this.#sizeClass);
+  }
+
+  start(): void {
+    this.#read();
+  }
+
+  /** Starts with bytes that do not come from the source. */
+  async startWith(preamble: readonly Uint8Array[]): Promise<void> {
     try {
       for (const part of preamble) {
-        for (let sent = 0; sent < part.length;) sent += await to.write(part.subarray(sent));
-        this.bytesToBackend += part.length;
+        for (let sent = 0; sent < part.length;) sent += await this.#to.write(part.subarray(sent));
+        this.bytes += part.length;
       }
-      reading = true;
-      while (true) {
-        const count = await from.read(buffer);
-        if (count === null) break;
-        if (!toBackend && messages === 0) this.#answered();
-        this.quietSweeps = 0;
-        reading = false;
-        // The kernel holds small writes back only while earlier bytes are unacknowledged: who sends one
-        // message needs no system call to forbid it.
-        if (++messages === 2) to.setNoDelay?.();
-        for (let sent = 0; sent < count;) {
-          sent += await to.write(buffer.subarray(sent, count));
-          this.quietSweeps = 0;
-        }
-        if (toBackend) this.bytesToBackend += count;
-        else this.bytesToClient += count;
-        reading = true;
-        const next = nextSizeClass(sizeClass, count);
-        if (next !== sizeClass) {
-          this.#buffers.give(sizeClass, buffer);
-          sizeClass = next;
-          buffer = this.#buffers.take(sizeClass);
-        }
-      }
-      reading = false;
-      if (this.#copying === 2 || to.mustSayEnd === true) await to.closeWrite();
     } catch {
-      // Whichever connection failed, and whatever of: its peer has gone away in mid-stream. If it was
-      // closed from here, `close` has already said why.
-      this.close(reading === toBackend ? "client_aborted" : "backend_aborted");
+      return this.#fail(this.#to);
     }
-    this.#buffers.give(sizeClass, buffer);
-    if (--this.#copying > 0) return;
-    this.close("closed");
-    this.#ended(this);
+    this.#read();
+  }
+
+  #read(): void {
+    this.#from.read(this.#buffer).then(this.#onRead, this.#onFailure);
+  }
+
+  #write(): void {
+    this.#to.write(this.#buffer.subarray(this.#written, this.#filled))
+      .then(this.#onWritten, this.#onFailure);
+  }
+
+  readonly #onRead = (count: number | null): void => {
+    if (count === null) return this.#finish();
+    this.#filled = count;
+    this.#messages++;
+    this.#relay.quietSweeps = 0;
+    try {
+      if (this.#messages === 1) this.#relay.begun(this);
+      // The kernel holds small writes back only while earlier bytes are unacknowledged: who sends one
+      // message needs no system call to forbid it.
+      if (this.#messages === 2) this.#to.setNoDelay?.();
+    } catch {
+      return this.#fail(this.#to);
+    }
+    this.#write();
+  };
+
+  readonly #onWritten = (count: number): void => {
+    this.#relay.quietSweeps = 0;
+    this.#written += count;
+    if (this.#written < this.#filled) return this.#write();
+    this.bytes += this.#filled;
+    this.#fitBuffer();
+    this.#filled = this.#written = 0;
+    this.#read();
+  };
+
+  readonly #onFailure = (): void => this.#fail(this.#filled === 0 ? this.#from : this.#to);
+
+  /** The next read gets a buffer for what the last one says of it. */
+  #fitBuffer(): void {
+    const next = nextSizeClass(this.#sizeClass, this.#filled);
+    if (next === this.#sizeClass) return;
+    this.#buffers.give(this.#sizeClass, this.#buffer);
+    this.#sizeClass = next;
+    this.#buffer = this.#buffers.take(next);
+  }
+
+  #finish(): void {
+    if (!this.#relay.isWhole && this.#to.mustSayEnd !== true) return this.#end();
+    this.#to.closeWrite().then(() => this.#end(), () => this.#fail(this.#to));
+  }
+
+  /** Whatever a connection failed of: its peer has gone away in mid-stream. */
+  #fail(connection: Connection): void {
+    this.#relay.abort(connection);
+    this.#end();
+  }
+
+  #end(): void {
+    this.#buffers.give(this.#sizeClass, this.#buffer);
+    this.#relay.ended();
   }
 }

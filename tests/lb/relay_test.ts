@@ -20,23 +20,38 @@ async function abortablePair(): Promise<readonly [Deno.TcpConn, net.Socket]> {
   ]);
 }
 
+type Ended = (result: RelayResult) => void;
+
+/** Relays whose owners are called when they end. */
+function startRelays(idleTimeout = HOUR): Relays<Ended> {
+  return new Relays<Ended>({ idleTimeout, ended: (end, result) => end(result) });
+}
+
+function run(
+  relays: Relays<Ended>,
+  client: Deno.TcpConn,
+  backend: Deno.TcpConn,
+): Promise<RelayResult> {
+  return new Promise((resolve) => relays.start(client, backend, resolve));
+}
+
 /** A relay in full run, and the peers at its two ends. */
 interface Rig {
-  readonly relays: Relays;
+  readonly relays: Relays<Ended>;
   readonly client: Deno.TcpConn;
   readonly backend: Deno.TcpConn;
   readonly result: Promise<RelayResult>;
 }
 
-async function rig(idleTimeout = HOUR): Promise<Rig> {
-  const relays = new Relays({ idleTimeout });
+async function rig(idleTimeout?: number): Promise<Rig> {
+  const relays = startRelays(idleTimeout);
   const [front, client] = await socketPair();
   const [back, backend] = await socketPair();
-  return { relays, client, backend, result: relays.run(front, back) };
+  return { relays, client, backend, result: run(relays, front, back) };
 }
 
 /** Nothing is left over when the last relay has ended. */
-function assertClean(relays: Relays): void {
+function assertClean(relays: Relays<Ended>): void {
   assert.equal(relays.running, 0);
   assert.equal(relays.buffersLent, 0);
 }
@@ -95,7 +110,7 @@ async function settled(value: () => number): Promise<number> {
   }
 }
 
-Deno.test("Relays.run() relays both ways and tells how much", async () => {
+Deno.test("Relays.start() relays both ways and tells how much", async () => {
   const { relays, client, backend, result } = await rig();
   await writeText(client, "question");
   await assertReads(backend, "question");
@@ -114,7 +129,7 @@ Deno.test("Relays.run() relays both ways and tells how much", async () => {
   assertClean(relays);
 });
 
-Deno.test("Relays.run() passes on that the client has finished while the backend still answers", async () => {
+Deno.test("Relays.start() passes on that the client has finished while the backend still answers", async () => {
   const { relays, client, backend, result } = await rig();
   await writeText(client, "all of it");
   await client.closeWrite();
@@ -130,7 +145,7 @@ Deno.test("Relays.run() passes on that the client has finished while the backend
   assertClean(relays);
 });
 
-Deno.test("Relays.run() passes on that the backend has finished while the client still sends", async () => {
+Deno.test("Relays.start() passes on that the backend has finished while the client still sends", async () => {
   const { relays, client, backend, result } = await rig();
   await writeText(backend, "goodbye");
   await backend.closeWrite();
@@ -146,7 +161,7 @@ Deno.test("Relays.run() passes on that the backend has finished while the client
   assertClean(relays);
 });
 
-Deno.test("Relays.run() ends when both sides finish at the same time", async () => {
+Deno.test("Relays.start() ends when both sides finish at the same time", async () => {
   const { relays, client, backend, result } = await rig();
   await Promise.all([client.closeWrite(), backend.closeWrite()]);
   await Promise.all([assertEnded(client), assertEnded(backend)]);
@@ -156,11 +171,11 @@ Deno.test("Relays.run() ends when both sides finish at the same time", async () 
   assertClean(relays);
 });
 
-Deno.test("Relays.run() ends the backend at once when the client aborts", async () => {
-  const relays = new Relays({ idleTimeout: HOUR });
+Deno.test("Relays.start() ends the backend at once when the client aborts", async () => {
+  const relays = startRelays();
   const [front, client] = await abortablePair();
   const [back, backend] = await socketPair();
-  const result = relays.run(front, back);
+  const result = run(relays, front, back);
   client.write("half a ques");
   await assertReads(backend, "half a ques");
   client.resetAndDestroy();
@@ -170,11 +185,11 @@ Deno.test("Relays.run() ends the backend at once when the client aborts", async 
   assertClean(relays);
 });
 
-Deno.test("Relays.run() ends the client at once when the backend aborts", async () => {
-  const relays = new Relays({ idleTimeout: HOUR });
+Deno.test("Relays.start() ends the client at once when the backend aborts", async () => {
+  const relays = startRelays();
   const [front, client] = await socketPair();
   const [back, backend] = await abortablePair();
-  const result = relays.run(front, back);
+  const result = run(relays, front, back);
   backend.write("half an ans");
   await assertReads(client, "half an ans");
   backend.resetAndDestroy();
@@ -184,11 +199,11 @@ Deno.test("Relays.run() ends the client at once when the backend aborts", async 
   assertClean(relays);
 });
 
-Deno.test("Relays.run() ends when a side aborts after the other has finished", async () => {
-  const relays = new Relays({ idleTimeout: HOUR });
+Deno.test("Relays.start() ends when a side aborts after the other has finished", async () => {
+  const relays = startRelays();
   const [front, client] = await socketPair();
   const [back, backend] = await abortablePair();
-  const result = relays.run(front, back);
+  const result = run(relays, front, back);
   await client.closeWrite();
   await once(backend.resume(), "end");
   backend.resetAndDestroy();
@@ -198,11 +213,11 @@ Deno.test("Relays.run() ends when a side aborts after the other has finished", a
   assertClean(relays);
 });
 
-Deno.test("Relays.run() ends when the backend dies in mid-stream", async () => {
-  const relays = new Relays({ idleTimeout: HOUR });
+Deno.test("Relays.start() ends when the backend dies in mid-stream", async () => {
+  const relays = startRelays();
   const [front, client] = await socketPair();
   const [back, backend] = await abortablePair();
-  const result = relays.run(front, back);
+  const result = run(relays, front, back);
   const block = new Uint8Array(MIB);
   const upload = (async () => {
     // The backend reads none of it, so this blocks; then the connection is closed under it.
@@ -219,7 +234,7 @@ Deno.test("Relays.run() ends when the backend dies in mid-stream", async () => {
   assertClean(relays);
 });
 
-Deno.test("Relays.run() slows the sender down to the pace of the reader", async () => {
+Deno.test("Relays.start() slows the sender down to the pace of the reader", async () => {
   const { relays, client, backend, result } = await rig();
   let sent = 0;
   const block = new Uint8Array(MIB);
@@ -246,7 +261,7 @@ Deno.test("Relays.run() slows the sender down to the pace of the reader", async 
   assertClean(relays);
 });
 
-Deno.test("Relays.run() relays 100 MB both ways at once, unchanged", async () => {
+Deno.test("Relays.start() relays 100 MB both ways at once, unchanged", async () => {
   const { relays, client, backend, result } = await rig();
   const length = 100_000_000;
   const [up, down, atBackend, atClient] = await Promise.all([
@@ -265,8 +280,8 @@ Deno.test("Relays.run() relays 100 MB both ways at once, unchanged", async () =>
   assertClean(relays);
 });
 
-Deno.test("Relays.run() survives thousands of short connections", async () => {
-  const relays = new Relays({ idleTimeout: HOUR });
+Deno.test("Relays.start() survives thousands of short connections", async () => {
+  const relays = startRelays();
   const perWorker = 100;
   const workers = 32;
   using backend = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -288,7 +303,7 @@ Deno.test("Relays.run() survives thousands of short connections", async () => {
     for (let i = 0; i < workers * perWorker; i++) {
       const client = await front.accept();
       const { port } = backend.addr;
-      ends.push(relays.run(client, await Deno.connect({ hostname: "127.0.0.1", port })));
+      ends.push(run(relays, client, await Deno.connect({ hostname: "127.0.0.1", port })));
     }
   }
   async function connect(worker: number): Promise<void> {
@@ -309,7 +324,7 @@ Deno.test("Relays.run() survives thousands of short connections", async () => {
   assertClean(relays);
 });
 
-Deno.test("Relays.run() closes a connection that says nothing for the idle timeout", async () => {
+Deno.test("Relays.start() closes a connection that says nothing for the idle timeout", async () => {
   const clock = FakeTimers.install({ toFake: ["setInterval", "clearInterval"] });
   try {
     const { relays, client, backend, result } = await rig(8 * NS_PER_S);
@@ -327,7 +342,7 @@ Deno.test("Relays.run() closes a connection that says nothing for the idle timeo
   }
 });
 
-Deno.test("Relays.run() counts a byte in either direction as life", async () => {
+Deno.test("Relays.start() counts a byte in either direction as life", async () => {
   const clock = FakeTimers.install({ toFake: ["setInterval", "clearInterval"] });
   try {
     const { relays, client, backend, result } = await rig(8 * NS_PER_S);
@@ -351,14 +366,14 @@ Deno.test("Relays.run() counts a byte in either direction as life", async () => 
 });
 
 Deno.test("Relays.closeAll() closes what is open and nothing else", async () => {
-  const relays = new Relays({ idleTimeout: HOUR });
+  const relays = startRelays();
   relays.closeAll("closed_by_balancer");
   const [a, b, c, d] = await Promise.all([socketPair(), socketPair(), socketPair(), socketPair()]);
-  const first = relays.run(a[0], b[0]);
+  const first = run(relays, a[0], b[0]);
   a[1].close();
   b[1].close();
   assert.equal((await first).end, "closed");
-  const second = relays.run(c[0], d[0]);
+  const second = run(relays, c[0], d[0]);
   relays.closeAll("closed_by_balancer");
   relays.closeAll("closed_by_balancer");
   assert.equal((await second).end, "closed_by_balancer");
@@ -368,13 +383,13 @@ Deno.test("Relays.closeAll() closes what is open and nothing else", async () => 
   assertClean(relays);
 });
 
-Deno.test("Relays.run() ends in order when it is given a connection that is gone already", async () => {
-  const relays = new Relays({ idleTimeout: HOUR });
+Deno.test("Relays.start() ends in order when it is given a connection that is gone already", async () => {
+  const relays = startRelays();
   const [front, client] = await abortablePair();
   const [back, backend] = await socketPair();
   client.resetAndDestroy();
   await once(client, "close");
-  assert.equal((await relays.run(front, back)).end, "client_aborted");
+  assert.equal((await run(relays, front, back)).end, "client_aborted");
   await assertEnded(backend);
   backend.close();
   assertClean(relays);

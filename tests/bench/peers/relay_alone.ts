@@ -6,7 +6,7 @@ import { Relays } from "../../../lb/relay.ts";
 import { NS_PER_S } from "../../../lib/core/mod.ts";
 
 const [port, ...backends] = Deno.args.map(Number);
-const relays = new Relays({ idleTimeout: 300 * NS_PER_S });
+const relays = new Relays<undefined>({ idleTimeout: 300 * NS_PER_S });
 let next = 0;
 
 async function serve(client: Deno.TcpConn): Promise<void> {
@@ -15,7 +15,7 @@ async function serve(client: Deno.TcpConn): Promise<void> {
       hostname: "127.0.0.1",
       port: backends[next++ % backends.length]!,
     });
-    relays.start(client, backend, () => {});
+    relays.start(client, backend, undefined);
   } catch {
     client.close();
   }
