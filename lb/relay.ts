@@ -222,6 +222,9 @@ class Flow<Owner> {
   /** How much of that has been written. */
   #written = 0;
   #messages = 0;
+  // Bound functions are smaller than arrow functions.
+  readonly #onSuccess = this.#goOn.bind(this);
+  readonly #onFailure = this.#giveUp.bind(this);
 
   constructor(relay: Relay<Owner>, from: Connection, to: Connection, buffers: BufferPool) {
     this.#relay = relay;
@@ -249,16 +252,22 @@ class Flow<Owner> {
   }
 
   #read(): void {
-    this.#from.read(this.#buffer).then(this.#onRead, this.#onFailure);
+    this.#from.read(this.#buffer).then(this.#onSuccess, this.#onFailure);
   }
 
   #write(): void {
     this.#to.write(this.#buffer.subarray(this.#written, this.#filled))
-      .then(this.#onWritten, this.#onFailure);
+      .then(this.#onSuccess, this.#onFailure);
   }
 
-  readonly #onRead = (count: number | null): void => {
-    if (count === null) return this.#finish();
+  /** A read has brought so much, or nothing any more; or a write has taken so much. */
+  #goOn(count: number | null): void {
+    if (count === null) this.#finish();
+    else if (this.#filled === 0) this.#hasRead(count);
+    else this.#hasWritten(count);
+  }
+
+  #hasRead(count: number): void {
     this.#filled = count;
     this.#messages++;
     this.#relay.quietSweeps = 0;
@@ -271,9 +280,9 @@ class Flow<Owner> {
       return this.#fail(this.#to);
     }
     this.#write();
-  };
+  }
 
-  readonly #onWritten = (count: number): void => {
+  #hasWritten(count: number): void {
     this.#relay.quietSweeps = 0;
     this.#written += count;
     if (this.#written < this.#filled) return this.#write();
@@ -281,9 +290,7 @@ class Flow<Owner> {
     this.#fitBuffer();
     this.#filled = this.#written = 0;
     this.#read();
-  };
-
-  readonly #onFailure = (): void => this.#fail(this.#filled === 0 ? this.#from : this.#to);
+  }
 
   /** The next read gets a buffer for what the last one says of it. */
   #fitBuffer(): void {
@@ -297,6 +304,10 @@ class Flow<Owner> {
   #finish(): void {
     if (!this.#relay.isWhole && this.#to.mustSayEnd !== true) return this.#end();
     this.#to.closeWrite().then(() => this.#end(), () => this.#fail(this.#to));
+  }
+
+  #giveUp(): void {
+    this.#fail(this.#filled === 0 ? this.#from : this.#to);
   }
 
   /** Whatever a connection failed of: its peer has gone away in mid-stream. */
