@@ -38,7 +38,7 @@ export class BufferPool {
 }
 
 /** In bytes, by size class. */
-export const BUFFER_SIZES = [512, 4 * 1024, 128 * 1024] as const;
+export const BUFFER_SIZES = [256, 4 * 1024, 128 * 1024] as const;
 
 /** The first size class whose buffers are allocated one by one, and given up when many lie idle. */
 const BIG = 2;
