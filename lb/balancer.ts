@@ -7,7 +7,6 @@ import type { Config } from "../lib/config/mod.ts";
 import {
   type Arrival,
   assert,
-  type Backend,
   childSeed,
   createRandom,
   type EventStream,
@@ -297,7 +296,10 @@ export class Balancer {
         continue;
       }
       const tls = this.#backendTls;
-      const connection = await this.#dial(held.backend, tls, header);
+      let connection = await this.#dial(held, tls, header);
+      if ("reason" in connection && connection.outOfDescriptors) {
+        connection = await this.#dialAgain(connection, held, tls, header);
+      }
       const now = this.#now();
       if (!("reason" in connection)) {
         held.connected(now);
@@ -378,22 +380,34 @@ export class Balancer {
     return encodeProxyHeader(send, ends);
   }
 
-  /** Connects to a backend; while this machine has no descriptor for it, tries again until it is late. */
-  async #dial(
-    backend: Backend,
+  #dial(
+    { backend }: Lease,
     tls: BackendTls | undefined,
     header: Uint8Array | undefined,
   ): Promise<Connection | DialFailure> {
     const address = this.#addresses.get(backend.id);
     // It was let go of between the pick and the connect.
-    if (address === undefined) return { reason: "unreachable", outOfDescriptors: false };
-    const begun = this.#now();
-    while (true) {
-      const result = await this.#dialer.dial(address, tls, header);
-      if (!("reason" in result) || !result.outOfDescriptors) return result;
-      await this.#shortage.met("out of file descriptors");
-      if (this.#dialer.closed || this.#now() - begun > this.#config.timeouts.connect) return result;
+    if (address === undefined) {
+      return Promise.resolve({ reason: "unreachable", outOfDescriptors: false });
     }
+    return this.#dialer.dial(address, tls, header);
+  }
+
+  /** Connects again while this machine has no descriptor for it, until it is late. */
+  async #dialAgain(
+    failure: DialFailure,
+    lease: Lease,
+    tls: BackendTls | undefined,
+    header: Uint8Array | undefined,
+  ): Promise<Connection | DialFailure> {
+    let result: Connection | DialFailure = failure;
+    while ("reason" in result && result.outOfDescriptors) {
+      await this.#shortage.met("out of file descriptors");
+      const late = this.#now() - lease.acquiredAt > this.#config.timeouts.connect;
+      if (late || this.#dialer.closed) break;
+      result = await this.#dial(lease, tls, header);
+    }
+    return result;
   }
 
   #ended(): void {

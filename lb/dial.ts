@@ -15,23 +15,15 @@ export interface DialFailure {
  *
  * @param signal Gives the connect up; it then counts as timed out.
  */
-export async function dial(
-  address: Address,
+export function dial(
+  { host, port }: Address,
   signal: AbortSignal,
 ): Promise<Deno.TcpConn | DialFailure> {
-  try {
-    return await Deno.connect({
-      hostname: address.host,
-      port: address.port,
-      signal,
-      autoSelectFamily: false,
-    });
-  } catch (error) {
-    return {
+  return Deno.connect({ hostname: host, port, signal, autoSelectFamily: false })
+    .catch((error: unknown): DialFailure => ({
       reason: signal.aborted ? "timeout" : connectFailure(error),
       outOfDescriptors: isOutOfDescriptors(error),
-    };
-  }
+    }));
 }
 
 /** Whether an error says that this process, or the machine, has no file descriptor left. */

@@ -20,6 +20,7 @@ export class Dialer {
   #pending = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
   #closed = false;
+  readonly #onResult = () => void this.#pending--;
 
   /** @param timeout How long a connect may take. */
   constructor(timeout: Nanoseconds) {
@@ -37,18 +38,19 @@ export class Dialer {
    * @param tls With TLS on it, as this says.
    * @param header What goes before the TLS handshake, in the clear.
    */
-  async dial(
+  dial(
     address: Address,
     tls?: BackendTls,
     header?: Uint8Array,
   ): Promise<Connection | DialFailure> {
-    if (this.#closed) return { reason: "timeout", outOfDescriptors: false };
+    if (this.#closed) return Promise.resolve({ reason: "timeout", outOfDescriptors: false });
     if (this.#timer === undefined) this.#startSweeping();
     this.#pending++;
     const { signal } = this.#generations.at(-1)!;
-    const result =
-      await (tls === undefined ? dial(address, signal) : dialTls(address, tls, signal, header));
-    this.#pending--;
+    const result = tls === undefined
+      ? dial(address, signal)
+      : dialTls(address, tls, signal, header);
+    void result.then(this.#onResult);
     return result;
   }
 
