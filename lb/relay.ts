@@ -222,9 +222,8 @@ class Flow<Owner> {
   /** How much of that has been written. */
   #written = 0;
   #messages = 0;
-  // Bound functions are smaller than arrow functions.
-  readonly #onSuccess = this.#goOn.bind(this);
-  readonly #onFailure = this.#giveUp.bind(this);
+  /** One for all that is waited for, and not an arrow function: each takes memory while it waits. */
+  readonly #onOutcome = this.#goOn.bind(this);
 
   constructor(relay: Relay<Owner>, from: Connection, to: Connection, buffers: BufferPool) {
     this.#relay = relay;
@@ -252,19 +251,21 @@ class Flow<Owner> {
   }
 
   #read(): void {
-    this.#from.read(this.#buffer).then(this.#onSuccess, this.#onFailure);
+    this.#from.read(this.#buffer).then(this.#onOutcome, this.#onOutcome);
   }
 
   #write(): void {
     this.#to.write(this.#buffer.subarray(this.#written, this.#filled))
-      .then(this.#onSuccess, this.#onFailure);
+      .then(this.#onOutcome, this.#onOutcome);
   }
 
-  /** A read has brought so much, or nothing any more; or a write has taken so much. */
-  #goOn(count: number | null): void {
-    if (count === null) this.#finish();
-    else if (this.#filled === 0) this.#hasRead(count);
-    else this.#hasWritten(count);
+  /** A read has brought so much, or nothing any more; a write has taken so much; or it has failed. */
+  #goOn(outcome: number | null | Error): void {
+    const isReading = this.#filled === 0;
+    if (outcome === null) this.#finish();
+    else if (typeof outcome !== "number") this.#fail(isReading ? this.#from : this.#to);
+    else if (isReading) this.#hasRead(outcome);
+    else this.#hasWritten(outcome);
   }
 
   #hasRead(count: number): void {
@@ -304,10 +305,6 @@ class Flow<Owner> {
   #finish(): void {
     if (!this.#relay.isWhole && this.#to.mustSayEnd !== true) return this.#end();
     this.#to.closeWrite().then(() => this.#end(), () => this.#fail(this.#to));
-  }
-
-  #giveUp(): void {
-    this.#fail(this.#filled === 0 ? this.#from : this.#to);
   }
 
   /** Whatever a connection failed of: its peer has gone away in mid-stream. */
