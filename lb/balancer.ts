@@ -182,6 +182,11 @@ export class Balancer {
     this.#accepting = this.#accept();
   }
 
+  /** What is in use. */
+  get config(): Config {
+    return this.#config;
+  }
+
   /** What is in use of what the configuration's files hold. */
   get certificates(): Certificates {
     return this.#certificates;
@@ -274,10 +279,10 @@ export class Balancer {
   /** Owns the client from here on. Never rejects. */
   async #serve(tcp: Deno.TcpConn): Promise<void> {
     const own = addressOf(tcp.remoteAddr);
-    const speaksAtOnce = this.#serverContext === undefined && !this.#expectsGreeting(own);
-    const heard = speaksAtOnce
+    const isProxied = this.#isTrustedProxy(own);
+    const heard = this.#serverContext === undefined && !isProxied
       ? { client: tcp, greeting: NO_GREETING, arrival: undefined }
-      : await this.#hear(tcp, own);
+      : await this.#hear(tcp, own, isProxied);
     if (heard === undefined) {
       this.#ended();
       return;
@@ -332,33 +337,42 @@ export class Balancer {
   }
 
   /** Whether a connection comes from a proxy that is trusted to say where it really comes from. */
-  #expectsGreeting({ host }: Address): boolean {
+  #isTrustedProxy({ host }: Address): boolean {
     const { acceptFrom = [] } = this.#config.proxyProtocol ?? {};
     if (acceptFrom.length === 0) return false;
     return isInAny(acceptFrom, parseIp(host));
   }
 
   /** Hears a client's PROXY header and TLS handshake; undefined if it was turned away. */
-  async #hear(tcp: Deno.TcpConn, own: Address): Promise<Heard | undefined> {
+  async #hear(
+    tcp: Deno.TcpConn,
+    own: Address,
+    isProxied: boolean,
+  ): Promise<Heard | undefined> {
     const arrival = this.scheduler.arrive(own.host, this.#now());
     if ("reason" in arrival) {
       tcp.close();
       return undefined;
     }
     this.#greeting.add(tcp);
-    const heard = await this.#greet(tcp, own, arrival);
+    const heard = await this.#greet(tcp, own, isProxied, arrival);
     this.#greeting.delete(tcp);
     if (heard === undefined) closeIfOpen(tcp);
     return heard;
   }
 
-  async #greet(tcp: Deno.TcpConn, own: Address, arrival: Arrival): Promise<Heard | undefined> {
+  async #greet(
+    tcp: Deno.TcpConn,
+    own: Address,
+    isProxied: boolean,
+    arrival: Arrival,
+  ): Promise<Heard | undefined> {
     const turnAway = (reason: RefusalReason, detail?: string) => {
       if (this.#stopping) arrival.turnAway("stopping", this.#now());
       else arrival.turnAway(reason, this.#now(), detail);
       return undefined;
     };
-    const greeting = this.#expectsGreeting(own)
+    const greeting = isProxied
       ? await readGreeting(tcp, this.#config.proxyProtocol!.timeout)
       : NO_GREETING;
     if (greeting === undefined || this.#stopping) return turnAway("bad_proxy_header");

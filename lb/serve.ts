@@ -73,7 +73,7 @@ export async function serveBalancer(
   }
   const status = new StatusReporter(balancer.scheduler, events, monotonicNow);
   status.logEvery(config.log.statusInterval, log);
-  sayListening(balancer, config);
+  sayListening(balancer);
   warnOf(certificates.listener);
   const daily = setInterval(() => warnOfExpiry(balancer.certificates.listener), DAY_MS);
   const following = followFiles(balancer, reload, watch, signal);
@@ -81,7 +81,7 @@ export async function serveBalancer(
   await untilAborted(signal);
 
   clearInterval(daily);
-  sayStopping(balancer, config);
+  sayStopping(balancer);
   const summary = await balancer.stop(hurry);
   // The probes of a reload have been given up: there is nothing left to wait for.
   await following;
@@ -146,7 +146,7 @@ function logCertificate(warning: string): void {
   logSentence(logger("lb"), "warning", warning, { event: "certificate_warning" });
 }
 
-function sayListening({ address, scheduler }: Balancer, config: Config): void {
+function sayListening({ address, scheduler, config }: Balancer): void {
   const active = scheduler.activeServers;
   const { algorithm, backends } = config;
   const missing = backends.length - active.length;
@@ -167,7 +167,7 @@ function sayListening({ address, scheduler }: Balancer, config: Config): void {
   );
 }
 
-function sayStopping({ scheduler: { connections } }: Balancer, { timeouts }: Config): void {
+function sayStopping({ scheduler: { connections }, config: { timeouts } }: Balancer): void {
   const sentence = connections === 0
     ? "stopping"
     : `stopping: ${connections} open, waiting up to ${formatDuration(timeouts.drain)} ` +

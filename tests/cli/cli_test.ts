@@ -432,12 +432,16 @@ signalTest(
       // A new file in the place of the old one, as editors do it; nobody sends a signal.
       await Deno.writeTextFile(
         `${cwd}/new`,
-        text.replace(first, second).replace("id: B1", "id: B2"),
+        text.replace(first, second).replace("id: B1", "id: B2").replace("200ms", "300ms"),
       );
       await Deno.rename(`${cwd}/new`, `${cwd}/config.yaml`);
       await lb.line((line) => line.includes("config_reloaded"));
       const { changes } = lb.records.find(({ event }) => event === "config_reloaded")!;
-      assert.deepEqual(changes, ["backend B1 removed", `backend B2 added at ${second}`]);
+      assert.deepEqual(changes, [
+        "backend B1 removed",
+        `backend B2 added at ${second}`,
+        "timeouts.drain: 200ms → 300ms",
+      ]);
       await lb.line((line) => line.includes("backend_up") && line.includes("B2"));
       using after = await connect();
       assert.match(await after.ask(), /Hello from B2/);
@@ -449,6 +453,7 @@ signalTest(
       assert.match(String(message), /nothing changes:\nconfig\.yaml:1:11: .*must be a list/);
       assert.match(await after.ask(), /Hello from B2/);
       lb.kill("SIGTERM");
+      await lb.line((line) => line.includes("2 open, waiting up to 300ms"));
       await lb.ended();
     });
   },
