@@ -28,6 +28,10 @@ export class BackendModel {
   fastErrorRate = 0;
   /** Connections in flight to it, over all balancers. */
   inFlight = 0;
+  /** Of what is measured: connections that reached it, requests done there, requests that failed there. */
+  reached = 0;
+  done = 0;
+  failed = 0;
   readonly #speed: number;
   readonly #faults: BackendFaultKind[] = [];
   #inFlightTime = 0;

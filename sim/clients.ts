@@ -162,7 +162,10 @@ export class Clients {
     this.#waitsNoMore(connection);
     recorder.completions++;
     const { startedAt, queued, waited, backend } = connection;
-    if (startedAt >= warmup) recorder.requestDone(backend.index, now - startedAt, queued + waited);
+    if (startedAt >= warmup) {
+      backend.done++;
+      recorder.requestDone(now - startedAt, queued + waited);
+    }
     connection.queued = 0;
     connection.requestsLeft--;
     if (connection.requestsLeft > 0 && !this.#leaving) {
@@ -181,9 +184,7 @@ export class Clients {
     this.#waitsNoMore(connection);
     const { startedAt, picked, attempt } = connection;
     const measured = startedAt >= warmup;
-    if (measured && outcome !== "refused" && picked !== undefined) {
-      recorder.failed[picked.index] = recorder.failed[picked.index]! + 1;
-    }
+    if (measured && outcome !== "refused" && picked !== undefined) picked.failed++;
     if (attempt > retries.max) {
       if (measured) recorder.requests[outcome]++;
       this.#thinks(connection.owner, now);

@@ -41,16 +41,9 @@ export class Recorder {
   readonly failover = new Histogram();
   readonly turnedAway = new Map<TurnedAway, number>();
   sessionsMoved = { failover: 0, failback: 0 };
-  /** By backend: connections that reached it, requests done there, requests that failed there. */
-  readonly reached: Float64Array;
-  readonly done: Float64Array;
-  readonly failed: Float64Array;
   readonly #patience: Nanoseconds;
 
-  constructor(backends: number, patience: Nanoseconds) {
-    this.reached = new Float64Array(backends);
-    this.done = new Float64Array(backends);
-    this.failed = new Float64Array(backends);
+  constructor(patience: Nanoseconds) {
     this.#patience = patience;
   }
 
@@ -60,10 +53,9 @@ export class Recorder {
     return offered - done - failed - refused - timedOut;
   }
 
-  requestDone(backend: number, sojourn: Nanoseconds, wait: Nanoseconds): void {
+  requestDone(sojourn: Nanoseconds, wait: Nanoseconds): void {
     this.requests.done++;
     if (sojourn <= this.#patience) this.requests.inTime++;
-    this.done[backend] = this.done[backend]! + 1;
     this.sojourn.record(sojourn);
     this.wait.record(wait);
   }

@@ -305,8 +305,7 @@ export class Relay {
     connection.movedAt = now;
     lease.connected(now);
     if (now >= warmup) {
-      const { index } = lease.backend;
-      recorder.reached[index] = recorder.reached[index]! + 1;
+      connection.backend.reached++;
       if (lease.attempt > 1) recorder.failover.record(now - connection.pickedAt);
     }
     this.#sendToBackend(connection, 0, now);

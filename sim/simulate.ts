@@ -287,10 +287,8 @@ class Simulation {
       wait: recorder.wait.toData(),
       backends: this.#backendResults(from, to),
       imbalance: imbalanceOf(
-        Array.from(
-          recorder.reached,
-          (reached, i) => reached / scenario.balancer.backends[i]!.weight,
-        ).filter(Number.isFinite),
+        backends.map(({ reached, index }) => reached / scenario.balancer.backends[index]!.weight)
+          .filter(Number.isFinite),
       ),
       faults: this.#health.results(backends),
       falseDowns: this.#health.falseDowns,
@@ -301,18 +299,18 @@ class Simulation {
   }
 
   #backendResults(from: Gauges, to: Gauges): BackendResult[] {
-    const { recorder, backends, balancers, scenario } = this.#world;
-    const reached = recorder.reached.reduce((sum, count) => sum + count, 0);
+    const { backends, balancers, scenario } = this.#world;
+    const total = backends.reduce((sum, { reached }) => sum + reached, 0);
     const span = to.at - from.at;
-    return backends.map(({ id, index }) => {
+    return backends.map(({ id, index, reached, done, failed }) => {
       const [before, after] = [from.backends[index]!, to.backends[index]!];
       const meanBusy = (after.busy - before.busy) / span;
       return {
         id,
-        connections: recorder.reached[index]!,
-        share: reached === 0 ? 0 : recorder.reached[index]! / reached,
-        done: recorder.done[index]!,
-        failed: recorder.failed[index]!,
+        connections: reached,
+        share: total === 0 ? 0 : reached / total,
+        done,
+        failed,
         meanBusy,
         utilisation: meanBusy / scenario.servers[index]!.slots,
         meanQueue: (after.queue - before.queue) / span,

@@ -62,7 +62,7 @@ export class World {
     this.balancers = idealStoresOf(balancer, loadBalancers).map((store, index) =>
       new BalancerModel(balancer, index, seed, store)
     );
-    this.recorder = new Recorder(servers.length, workload.timeout);
+    this.recorder = new Recorder(workload.timeout);
     this.clients = new Clients(this);
     this.relay = new Relay(this);
     this.service = new Service(this);
