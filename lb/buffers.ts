@@ -5,24 +5,31 @@
  */
 export class BufferPool {
   readonly #free: readonly Uint8Array<ArrayBuffer>[][] = BUFFER_SIZES.map(() => []);
-  #lent = 0;
+  readonly #lent = BUFFER_SIZES.map(() => 0);
 
   /** Buffers that are out. */
   get lent(): number {
-    return this.#lent;
+    return this.#lent.reduce((sum, count) => sum + count);
   }
 
-  /** Lends a buffer of the given size class, 0 being the smallest. Its content is whatever it was. */
+  /**
+   * Lends a buffer of the given size class, 0 being the smallest. Its content is whatever it was. When too
+   * many of the largest are out, it is of the class below.
+   */
   take(sizeClass: number): Uint8Array<ArrayBuffer> {
-    this.#lent++;
-    return this.#free[sizeClass]!.pop() ?? this.#make(sizeClass);
+    const granted = sizeClass === LARGEST && this.#lent[LARGEST]! >= LARGEST_LENT_MAX
+      ? sizeClass - 1
+      : sizeClass;
+    this.#lent[granted]!++;
+    return this.#free[granted]!.pop() ?? this.#make(granted);
   }
 
   /** Takes a buffer back. Whoever gives it must not touch it any more. */
-  give(sizeClass: number, buffer: Uint8Array<ArrayBuffer>): void {
-    this.#lent--;
+  give(buffer: Uint8Array<ArrayBuffer>): void {
+    const sizeClass = sizeClassOf(buffer);
+    this.#lent[sizeClass]!--;
     const free = this.#free[sizeClass]!;
-    if (sizeClass < BIG || free.length < BIG_FREE_MAX) free.push(buffer);
+    if (sizeClass < BIG || free.length * buffer.length < BIG_FREE_BYTES) free.push(buffer);
   }
 
   /** A buffer of its own if big. Small ones are cut from slabs, as an ArrayBuffer costs 250 bytes. */
@@ -37,14 +44,27 @@ export class BufferPool {
   }
 }
 
-/** In bytes, by size class. */
-export const BUFFER_SIZES = [256, 4 * 1024, 128 * 1024] as const;
+/**
+ * In bytes, by size class. The largest halves what a byte of a fast stream costs; it is still in the
+ * processor's cache when it is written.
+ */
+export const BUFFER_SIZES = [256, 4 * 1024, 128 * 1024, 512 * 1024] as const;
 
 /** The first size class whose buffers are allocated one by one, and given up when many lie idle. */
 const BIG = 2;
-const BIG_FREE_MAX = 32;
+/** What may lie idle of each of these classes. */
+const BIG_FREE_BYTES = 4 * 1024 * 1024;
+
+const LARGEST = BUFFER_SIZES.length - 1;
+/** More streams than this at a time do without: 32 MiB are enough for speed. */
+export const LARGEST_LENT_MAX = 64;
 
 const SLAB_SIZE = 64 * 1024;
+
+/** The size class of a buffer that was lent. */
+export function sizeClassOf({ length }: Uint8Array): number {
+  return BUFFER_SIZES.findIndex((size) => size === length);
+}
 
 /**
  * The size class for the next read, after a read of `count` bytes into a buffer of this class. A full
@@ -52,6 +72,6 @@ const SLAB_SIZE = 64 * 1024;
  * next read will wait, so it gets a small one.
  */
 export function nextSizeClass(sizeClass: number, count: number): number {
-  if (count === BUFFER_SIZES[sizeClass]) return Math.min(sizeClass + 1, BUFFER_SIZES.length - 1);
+  if (count === BUFFER_SIZES[sizeClass]) return Math.min(sizeClass + 1, LARGEST);
   return count <= BUFFER_SIZES[0] / 2 ? 0 : Math.min(sizeClass, 1);
 }

@@ -1,6 +1,6 @@
 import { timerDelay } from "../lib/clock.ts";
 import type { ConnectionEnd, Nanoseconds, Traffic } from "../lib/core/mod.ts";
-import { BufferPool, nextSizeClass } from "./buffers.ts";
+import { BufferPool, nextSizeClass, sizeClassOf } from "./buffers.ts";
 import type { Connection } from "./connection.ts";
 
 /** What was relayed, and how it ended. */
@@ -215,7 +215,6 @@ class Flow<Owner> {
   readonly #from: Connection;
   readonly #to: Connection;
   readonly #buffers: BufferPool;
-  #sizeClass = 0;
   #buffer: Uint8Array<ArrayBuffer>;
   /** How much of the buffer is to be written; 0 while it is read into. */
   #filled = 0;
@@ -230,7 +229,7 @@ class Flow<Owner> {
     this.#from = from;
     this.#to = to;
     this.#buffers = buffers;
-    this.#buffer = buffers.take(this.#sizeClass);
+    this.#buffer = buffers.take(0);
   }
 
   start(): void {
@@ -295,10 +294,10 @@ class Flow<Owner> {
 
   /** The next read gets a buffer for what the last one says of it. */
   #fitBuffer(): void {
-    const next = nextSizeClass(this.#sizeClass, this.#filled);
-    if (next === this.#sizeClass) return;
-    this.#buffers.give(this.#sizeClass, this.#buffer);
-    this.#sizeClass = next;
+    const current = sizeClassOf(this.#buffer);
+    const next = nextSizeClass(current, this.#filled);
+    if (next === current) return;
+    this.#buffers.give(this.#buffer);
     this.#buffer = this.#buffers.take(next);
   }
 
@@ -314,7 +313,7 @@ class Flow<Owner> {
   }
 
   #end(): void {
-    this.#buffers.give(this.#sizeClass, this.#buffer);
+    this.#buffers.give(this.#buffer);
     this.#relay.ended();
   }
 }

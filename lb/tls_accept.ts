@@ -9,7 +9,6 @@ import tls from "node:tls";
 import { timerDelay } from "../lib/clock.ts";
 import type { KeyPair } from "../lib/config/certificates.ts";
 import type { Nanoseconds } from "../lib/core/mod.ts";
-import { BUFFER_SIZES, nextSizeClass } from "./buffers.ts";
 import { closeIfOpen } from "../lib/close_if_open.ts";
 import { writeAll } from "../lib/lines.ts";
 import type { TlsFailure } from "../lib/tls.ts";
@@ -44,12 +43,14 @@ export function acceptTls(
 
 /** Decrypted bytes that wait for a reader, at most; beyond that the client is not read from. */
 const UNREAD_MAX = 64 * 1024;
+/** Of the client's bytes, read at once: as much as that if the last read was full. */
+const READ_SIZE = 4 * 1024;
 
 /** The connection under TLS, as the stream that `node:tls` works on. */
 class Transport extends Duplex {
   readonly #tcp: Deno.TcpConn;
   #first: Uint8Array;
-  #sizeClass = 1;
+  #readSize = READ_SIZE;
   #held = false;
   /** Whether more may be read: `node:tls` itself would take in all that comes, however slow its reader. */
   readonly #hasRoom: () => boolean;
@@ -77,9 +78,9 @@ class Transport extends Duplex {
     }
     this.#held = !this.#hasRoom();
     if (this.#held) return;
-    const buffer = Buffer.allocUnsafe(BUFFER_SIZES[this.#sizeClass]!);
+    const buffer = Buffer.allocUnsafe(this.#readSize);
     this.#tcp.read(buffer).then((count) => {
-      if (count !== null) this.#sizeClass = nextSizeClass(this.#sizeClass, count);
+      this.#readSize = count === buffer.length ? UNREAD_MAX : READ_SIZE;
       this.push(count === null ? null : buffer.subarray(0, count));
     }, (error) => this.destroy(error));
   }

@@ -112,9 +112,7 @@ async function inTurns(
     for (const [i, contestant] of contestants.entries()) {
       const row = rows[i]!;
       if (row.problem !== undefined) continue;
-      Deno.stderr.writeSync(
-        new TextEncoder().encode(`\r\x1b[K${workload.name} ${round}/${rounds} ${row.peer}`),
-      );
+      progress(`${workload.name} ${round}/${rounds} ${row.peer}`);
       if (workload.fresh) await restart(contestant);
       try {
         row.costs.push(await workload.measure(contestant.process, contestant.port, size));
@@ -123,7 +121,13 @@ async function inTurns(
       }
     }
   }
-  Deno.stderr.writeSync(new TextEncoder().encode("\r\x1b[K"));
+  progress("");
+}
+
+/** What is being done, on a terminal. */
+function progress(text: string): void {
+  if (!Deno.stderr.isTerminal()) return;
+  Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${text}`));
 }
 
 /** Ports that nobody else uses, as two lists. */
@@ -213,9 +217,12 @@ function ratio(result: Result, results: readonly Result[]): number | undefined {
 function table(results: readonly Result[]): string {
   const rows = results.map((result) => {
     const { peer, workload, costs, problem } = result;
+    const cost = `${(median(costs) * workload.cost.scale).toPrecision(3)} ${workload.cost.unit}`;
     const measured = costs.length === 0
       ? `failed: ${problem}`
-      : `${(median(costs) * workload.cost.scale).toPrecision(3)} ${workload.cost.unit}`;
+      : problem === undefined
+      ? cost
+      : `${cost}, then failed: ${problem}`;
     const wanted = "ratio" in workload.wanted
       ? `≤ ${workload.wanted.ratio} × ${BASELINE}`
       : `≤ ${workload.wanted.cost * workload.cost.scale} ${workload.cost.unit}`;

@@ -56,7 +56,13 @@ export const WORKLOADS: readonly Workload[] = [
     wanted: { ratio: 0.85 },
     fresh: false,
     measure: (proxy, port, { seconds }) =>
-      cpuPer("bytes", proxy, [`-c${BULK_CONNECTIONS}`, `-d${seconds}s`, url(port, PATHS.bulk)]),
+      cpuPer("bytes", proxy, [
+        `-c${BULK_CONNECTIONS}`,
+        `-d${seconds}s`,
+        // So much in one answer may take its time: it is no error that it does.
+        "--timeout=30s",
+        url(port, PATHS.bulk),
+      ]),
   },
   {
     name: "idle",
