@@ -68,6 +68,8 @@ const relay: Peer = {
       Deno.execPath(),
       "run",
       "--allow-net",
+      // The engine's flags, not the permissions.
+      ...runFlags().filter((flag) => flag.startsWith("--v8-flags")),
       script("relay_alone.ts"),
       `${port}`,
       ...backends.map(String),
