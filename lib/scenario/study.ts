@@ -103,6 +103,7 @@ export function parseStudy(inputs: StudyInputs): Study {
   if (file !== undefined) {
     for (const { patches: own, settings } of combinations(file)) {
       const { data: ownData, patches: ownPatches } = patched(data, own);
+      mustMatter(patches, ownPatches);
       const blamed = [...ownPatches, ...patches];
       const again = validate(scenarioSchema, ownData, () => []);
       add(again.findings, blamed);
@@ -167,6 +168,18 @@ function setting(text: string): Patch {
       throw new UserError(`--set: ${error.message}`, { exitCode: 2 });
     }
     throw error;
+  }
+}
+
+/** Nobody is to believe that a setting was tried which every variant has written over. */
+function mustMatter(settings: readonly Patch[], compared: readonly Patch[]): void {
+  for (const { path, blame } of settings) {
+    if (!("flag" in blame) || !compared.some((own) => isPrefix(own.path, path))) continue;
+    const [, key, value] = /^--set ([^=]*)=(.*)$/s.exec(blame.flag)!;
+    throw new UserError(`${blame.flag}: has no effect, for \`compare\` varies it`, {
+      exitCode: 2,
+      hint: `to try that alone: --set "compare={${key}: [${value}]}"`,
+    });
   }
 }
 

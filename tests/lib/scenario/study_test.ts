@@ -377,6 +377,27 @@ compare: {balancer.algorithm: [random, round-robin]}
   });
 });
 
+Deno.test("parseStudy() refuses a setting that every variant would write over", () => {
+  const text = `
+balancer: {backends: 2}
+compare: {workload.retries.max: [0, 4], workload.arrivals.load: [50%]}
+`;
+  for (const set of ["workload.retries.max=2", "workload.arrivals.poisson.load=70%"]) {
+    assert.throws(() => parse(text, [set]), (error) => {
+      assert.ok(error instanceof UserError);
+      assert.equal(error.message, `--set ${set}: has no effect, for \`compare\` varies it`);
+      assert.equal(error.exitCode, 2);
+      const [key, value] = set.split("=");
+      assert.equal(error.hint, `to try that alone: --set "compare={${key}: [${value}]}"`);
+      return true;
+    });
+  }
+  assert.equal(
+    parse(text, ["workload.retries.backoff=2s", "workload.timeout=1s"]).variants.length,
+    2,
+  );
+});
+
 Deno.test("parseStudy() blames the flag, the file that is extended, or the trace", () => {
   const wrongFlag = () => parse("balancer: {backends: 1}", ["duration=1"]);
   assert.throws(wrongFlag, /^UserError: --set duration=1: duration: 1 has no unit/);
