@@ -45,8 +45,7 @@ export class BufferPool {
 }
 
 /**
- * In bytes, by size class. The largest halves what a byte of a fast stream costs; it is still in the
- * processor's cache when it is written.
+ * In bytes, by size class. The largest halves what a byte of a fast stream costs.
  */
 export const BUFFER_SIZES = [256, 4 * 1024, 128 * 1024, 512 * 1024] as const;
 

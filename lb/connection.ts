@@ -1,6 +1,6 @@
 /** As much of a connection as a relay and a probe use: TCP as it is, or TLS on it. */
 export interface Connection {
-  /** Reads what has come, at most a buffer full; null when the other side has finished. */
+  /** Reads what has come, at least a byte, at most a buffer full; null when the other side has finished. */
   read(buffer: Uint8Array): Promise<number | null>;
   /** Writes a part at least, and says how much. */
   write(bytes: Uint8Array): Promise<number>;

@@ -50,7 +50,7 @@ export class Dialer {
     const result = tls === undefined
       ? dial(address, signal)
       : dialTls(address, tls, signal, header);
-    void result.then(this.#onResult);
+    void result.then(this.#onResult, this.#onResult);
     return result;
   }
 

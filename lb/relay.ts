@@ -206,7 +206,7 @@ class Relay<Owner> implements RelayResult {
  * destination's receiving half: the other direction goes on. A failure closes both connections at once.
  *
  * It goes on in callbacks, the same ones each time, and not in an async function: most connections wait
- * most of the time, and what such a function keeps while it does is twice as much.
+ * most of the time, and such a function keeps more while it does.
  */
 class Flow<Owner> {
   /** Relayed so far. */
@@ -221,7 +221,7 @@ class Flow<Owner> {
   /** How much of that has been written. */
   #written = 0;
   #messages = 0;
-  /** One for all that is waited for, and not an arrow function: each takes memory while it waits. */
+  /** One for all that is waited for: each takes memory while it waits. */
   readonly #onOutcome = this.#goOn.bind(this);
 
   constructor(relay: Relay<Owner>, from: Connection, to: Connection, buffers: BufferPool) {
@@ -271,8 +271,8 @@ class Flow<Owner> {
     this.#filled = count;
     this.#messages++;
     this.#relay.quietSweeps = 0;
+    if (this.#messages === 1) this.#relay.begun(this);
     try {
-      if (this.#messages === 1) this.#relay.begun(this);
       // The kernel holds small writes back only while earlier bytes are unacknowledged: who sends one
       // message needs no system call to forbid it.
       if (this.#messages === 2) this.#to.setNoDelay?.();

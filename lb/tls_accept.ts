@@ -43,7 +43,7 @@ export function acceptTls(
 
 /** Decrypted bytes that wait for a reader, at most; beyond that the client is not read from. */
 const UNREAD_MAX = 64 * 1024;
-/** Of the client's bytes, read at once: as much as that if the last read was full. */
+/** Encrypted bytes read at once; UNREAD_MAX if the last read was full. */
 const READ_SIZE = 4 * 1024;
 
 /** The connection under TLS, as the stream that `node:tls` works on. */

@@ -70,7 +70,7 @@ export class Connection {
   movedAt: Nanoseconds = UNKNOWN;
   /** The backend that was picked last, if one was. */
   picked: BackendModel | undefined;
-  /** The balancer that its client connects to. A probe has none. */
+  /** The balancer that its client connects to; of no meaning for a probe, or for what only bears bad news. */
   balancer!: BalancerModel;
   lease: Lease | undefined;
   /** Its place in the balancer's queue. */

@@ -12,7 +12,7 @@ export class Deadlines {
   readonly #kind: number;
   readonly #queue: EventQueue;
   #times = new Float64Array(64);
-  #connections: (Connection | undefined)[] = new Array(64).fill(undefined);
+  #connections: Connection[] = [];
   #waits = new Uint32Array(64);
   #first = 0;
   #size = 0;
@@ -71,11 +71,7 @@ export class Deadlines {
     };
     const capacity = 2 * this.#times.length;
     this.#times = unrolled(this.#times, new Float64Array(capacity));
-    const connections = order.map((place) => this.#connections[place]);
-    this.#connections = [
-      ...connections,
-      ...new Array(capacity - connections.length).fill(undefined),
-    ];
+    this.#connections = order.map((place) => this.#connections[place]!);
     this.#waits = unrolled(this.#waits, new Uint32Array(capacity));
     this.#first = 0;
   }

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { type Nanoseconds, NS_PER_MS } from "../core/mod.ts";
 import { sleep } from "../sleep.ts";
 
-/** Two looks, and what has changed is noticed, within a second. */
+/** Two looks, and what has changed is noticed, within a second; a SIGHUP, by one. */
 const LOOK_EVERY = 500 * NS_PER_MS;
 
 const HAS_SIGHUP = Deno.build.os !== "windows";
@@ -48,12 +48,13 @@ export class FileWatch implements Disposable {
     while (true) {
       await sleep(this.#every, stopping);
       if (stopping.aborted) return false;
+      const before = this.#states;
+      this.#states = await statesOf([...before.keys()]);
       if (this.#isAsked) {
+        // What has changed until this look is read with it.
         this.#isAsked = false;
         return true;
       }
-      const before = this.#states;
-      this.#states = await statesOf([...before.keys()]);
       // Editors write a file in several steps: it is read when it has been left alone for one look.
       if (!isDeepStrictEqual(before, this.#states)) differs = true;
       else if (differs) return true;

@@ -28,7 +28,7 @@ export class PowerOfTwo implements Algorithm {
     this.#sampler = new Sampler(
       choices,
       random,
-      // Dividing integers would cost as much as all the rest.
+      // An integer division is slow, and of 1 it is of no use.
       ({ inFlight, weight }) => weight === 1 ? inFlight : inFlight / weight,
     );
   }

@@ -195,6 +195,28 @@ Deno.test("FileWatch notices a SIGHUP", { ignore }, async () => {
   }
 });
 
+Deno.test("FileWatch tells once of a change that a SIGHUP came with", { ignore }, async () => {
+  await using watched = await Watched.start(
+    (cwd) => Deno.writeTextFile(`${cwd}/config.yaml`, "1"),
+    "config.yaml",
+  );
+  await Deno.writeTextFile(`${watched.cwd}/config.yaml`, "22");
+  let delivered = false;
+  const listener = () => {
+    delivered = true;
+  };
+  Deno.addSignalListener("SIGHUP", listener);
+  Deno.kill(Deno.pid, "SIGHUP");
+  for (let turns = 0; !delivered; turns++) {
+    assert.ok(turns < 1_000_000);
+    await setImmediate();
+  }
+  Deno.removeSignalListener("SIGHUP", listener);
+  const told = [];
+  for (let look = 0; look < 4; look++) told.push(await watched.look());
+  assert.deepEqual(told, [true, undefined, undefined, undefined]);
+});
+
 Deno.test("FileWatch waits while nothing changes, until there is a stop", async () => {
   await using watched = await Watched.start(
     (cwd) => Deno.writeTextFile(`${cwd}/config.yaml`, "1"),

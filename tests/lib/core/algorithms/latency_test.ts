@@ -28,7 +28,7 @@ function close(actual: number, expected: number): void {
 }
 
 /** A single average. */
-class PeakAverage {
+class SingleAverage {
   readonly #averages: PeakAverages;
 
   constructor(decay: number) {
@@ -51,7 +51,7 @@ class PeakAverage {
 }
 
 Deno.test("PeakAverages jump up, and come down by e^(−Δt/τ)", () => {
-  const average = new PeakAverage(10);
+  const average = new SingleAverage(10);
   assert.equal(average.known, false);
   assert.equal(average.at(0), 0);
   average.observe(100, 0);
@@ -68,7 +68,7 @@ Deno.test("PeakAverages never lie below the latest latency, nor above the highes
     fc.property(
       fc.array(fc.record({ after: fc.nat(50), latency: fc.nat(1000) }), { minLength: 1 }),
       (observations) => {
-        const average = new PeakAverage(20);
+        const average = new SingleAverage(20);
         let now = 0;
         let highest = 0;
         for (const { after, latency } of observations) {
@@ -140,7 +140,7 @@ Deno.test("PeakAverages are what the rule says, over gaps of any length", () => 
 });
 
 Deno.test("PeakAverages take an earlier time for the latest there was", () => {
-  const average = new PeakAverage(10);
+  const average = new SingleAverage(10);
   average.observe(100, 20);
   assert.equal(average.at(10), 100);
   const faded = average.at(30);
