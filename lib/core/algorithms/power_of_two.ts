@@ -25,12 +25,7 @@ export class PowerOfTwo implements Algorithm {
         `Cannot use "choices": must be an integer of at least 1: current value is ${choices}`,
       );
     }
-    this.#sampler = new Sampler(
-      choices,
-      random,
-      // An integer division is slow, and of 1 it is of no use.
-      ({ inFlight, weight }) => weight === 1 ? inFlight : inFlight / weight,
-    );
+    this.#sampler = new Sampler(choices, random, ({ inFlight, weight }) => inFlight / weight);
   }
 
   add(candidate: Candidate): void {
