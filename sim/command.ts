@@ -22,6 +22,9 @@ import { mergeShards, parseShard, type Shard, type ShardFile } from "./shard.ts"
 import { summarise } from "./summary.ts";
 import { WorkerPool } from "./workers.ts";
 
+/** A part of a large study has many histograms. */
+const SHARD_BYTES_MAX = 1024 ** 3;
+
 /** How a result is to be shown. */
 interface Output {
   readonly html?: string | undefined;
@@ -80,10 +83,10 @@ function mergeCommand(io: Io) {
   ).action(async (files, _options, command) => {
     // `sim` has the same options, and takes them wherever they stand.
     const output: Output = command.optsWithGlobals();
-    const shards = await Promise.all(files.map(async (file) => ({
-      file,
-      shard: parseShard(file, await readShard(file)),
-    })));
+    const shards = await Promise.all(files.map(async (file) => {
+      const { text } = await readText(file, "name what each --shard has printed", SHARD_BYTES_MAX);
+      return { file, shard: parseShard(file, text) };
+    }));
     const { study, results, wallSeconds } = mergeShards(deno.version, shards);
     await show(io, study, results, wallSeconds, output);
   });
@@ -243,14 +246,6 @@ function shardFile(
   wallSeconds: Nanoseconds,
 ): ShardFile {
   return { lbsim: deno.version, shard, inputs, wall_s: wallSeconds, results };
-}
-
-async function readShard(file: string): Promise<string> {
-  try {
-    return await Deno.readTextFile(file);
-  } catch (error) {
-    throw new UserError(`${file}: ${(error as Error).message}`, { exitCode: 2 });
-  }
 }
 
 function collect(value: string, all: string[] = []): string[] {

@@ -18,7 +18,8 @@ export interface Finding {
 }
 
 /** Larger files are refused: no configuration is, and a mistaken path may lead anywhere. */
-const FILE_BYTES_MAX = 1024 * 1024;
+const MIB = 1024 * 1024;
+const FILE_BYTES_MAX = MIB;
 /** How often aliases may be expanded: enough for real use, too little for a bomb. */
 const ALIASES_MAX = 1000;
 /** A pipe that is open already, as a shell makes one of `<(…)`. */
@@ -28,13 +29,15 @@ const OPEN_PIPE = /^\/(dev|proc\/self)\/fd\/\d+$/;
  * Reads a text file.
  *
  * @param hint What to do if it is missing.
+ * @param bytesMax More than this is huge.
  * @throws {UserError} if it is missing, unreadable, not a file, huge, or not UTF-8.
  */
 export async function readText(
   file: string,
   hint = "name the right one: config.yaml in this directory is read if none is named",
+  bytesMax = FILE_BYTES_MAX,
 ): Promise<Source> {
-  const bytes = await readBytes(file, hint);
+  const bytes = await readBytes(file, hint, bytesMax);
   try {
     return { file, text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
   } catch {
@@ -46,9 +49,14 @@ export async function readText(
  * Reads a file.
  *
  * @param hint What to do if it is missing.
+ * @param bytesMax More than this is huge.
  * @throws {UserError} if it is missing, unreadable, not a file, or huge.
  */
-export async function readBytes(file: string, hint?: string): Promise<Uint8Array> {
+export async function readBytes(
+  file: string,
+  hint?: string,
+  bytesMax = FILE_BYTES_MAX,
+): Promise<Uint8Array> {
   const fail = (message: string, hint?: string): never => {
     throw new UserError(`${file}: ${message}`, { exitCode: 2, ...hint !== undefined && { hint } });
   };
@@ -57,7 +65,9 @@ export async function readBytes(file: string, hint?: string): Promise<Uint8Array
     if (info.isDirectory) fail("is a directory", "name the file in it");
     // Nobody may ever write to a pipe, and a device may have no end.
     if (!info.isFile && !OPEN_PIPE.test(file)) fail("is a pipe, a device or a socket, not a file");
-    if (info.size > FILE_BYTES_MAX) fail("is larger than 1 MB: this cannot be the right file");
+    if (info.size > bytesMax) {
+      fail(`is larger than ${bytesMax / MIB} MB: this cannot be the right file`);
+    }
     return await Deno.readFile(file);
   } catch (error) {
     if (error instanceof UserError) throw error;

@@ -63,6 +63,12 @@ const CASES: readonly Case[] = [
     stderr: /^lbsim: deno\.json: was not written by `lbsim sim --shard`\n$/,
   },
   {
+    name: "shards that are not there",
+    args: ["sim", "merge", "part1.json"],
+    code: 2,
+    stderr: /^lbsim: part1\.json: there is no such file\n {2}name what each --shard has printed\n$/,
+  },
+  {
     name: "a shard of something that ends by itself",
     args: ["sim", "--shard", "1/2", "--set", "precision={}"],
     code: 2,
