@@ -44,9 +44,7 @@ export class BufferPool {
   }
 }
 
-/**
- * In bytes, by size class. The largest halves what a byte of a fast stream costs.
- */
+/** In bytes, by size class. The largest halves what a byte of a fast stream costs. */
 export const BUFFER_SIZES = [256, 4 * 1024, 128 * 1024, 512 * 1024] as const;
 
 /** The first size class whose buffers are allocated one by one, and given up when many lie idle. */

@@ -36,7 +36,7 @@ export class Service {
   /** A request reaches its backend. */
   request(connection: Connection, now: Nanoseconds): void {
     const backend = connection.backend;
-    const first = connection.is(PROMISED);
+    const hasPlace = connection.is(PROMISED);
     connection.pending = 0;
     connection.submittedAt = now;
     connection.waited = 0;
@@ -46,8 +46,8 @@ export class Service {
     } else if (backend.down) {
       this.#reset(connection, now);
     } else if (
-      // A first request has its place; a later one of the same connection may find the queue full.
-      (!first && !backend.server.hasRoom) ||
+      // Who was promised a place has it; a later request of the same connection may find the queue full.
+      (!hasPlace && !backend.server.hasRoom) ||
       (backend.fastErrorRate > 0 && this.#chance(connection, "fast") < backend.fastErrorRate)
     ) {
       this.#answer(connection, ERROR, now);

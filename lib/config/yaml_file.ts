@@ -17,8 +17,8 @@ export interface Finding {
   readonly key?: boolean;
 }
 
-/** Larger files are refused: no configuration is, and a mistaken path may lead anywhere. */
 const MIB = 1024 * 1024;
+/** Larger files are refused: no configuration is, and a mistaken path may lead anywhere. */
 const FILE_BYTES_MAX = MIB;
 /** How often aliases may be expanded: enough for real use, too little for a bomb. */
 const ALIASES_MAX = 1000;

@@ -818,6 +818,7 @@ export class Scheduler {
     backend.inFlight += change;
     assert(backend.inFlight >= 0, "as many leases end as were granted");
     if (backend.removed) return;
+    // Without a limit nobody is full: then the count changes nothing about who is available.
     if (backend.maxConnections !== Infinity) this.#refresh(backend);
     this.#tierOf(backend).loadChanged?.(backend);
   }
