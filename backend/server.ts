@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Address } from "../lib/address.ts";
 import { timerDelay } from "../lib/clock.ts";
 import type { KeyPair } from "../lib/config/certificates.ts";
-import type { Nanoseconds, Random } from "../lib/core/mod.ts";
+import { type Aged, AgeList, type Nanoseconds, type Random } from "../lib/core/mod.ts";
 import { LineReader, LineTooLong, writeAll } from "../lib/lines.ts";
 import { listen, listenTls } from "../lib/listen.ts";
 import { HttpConversation, isRequestLine } from "./http.ts";
@@ -36,7 +36,7 @@ export class BackendServer {
   readonly #behaviour: Behaviour;
   readonly #random: Random;
   readonly #slots: Slots | undefined;
-  readonly #connections = new Set<ServedConnection>();
+  readonly #connections = new AgeList<ServedConnection>();
   #listener: Deno.Listener<Socket, Deno.NetAddr> | undefined;
   #accepting: Promise<void> = Promise.resolve();
   /** Aborted when whatever is being served is to be given up. */
@@ -127,7 +127,9 @@ export class BackendServer {
 }
 
 /** A client's connection. It owns the socket. */
-class ServedConnection {
+class ServedConnection implements Aged<ServedConnection> {
+  older: ServedConnection | undefined;
+  younger: ServedConnection | undefined;
   /** Resolves when the connection is closed. */
   readonly over: Promise<void>;
   readonly #socket: Socket;

@@ -1,5 +1,11 @@
 import { timerDelay } from "../lib/clock.ts";
-import type { ConnectionEnd, Nanoseconds, Traffic } from "../lib/core/mod.ts";
+import {
+  type Aged,
+  AgeList,
+  type ConnectionEnd,
+  type Nanoseconds,
+  type Traffic,
+} from "../lib/core/mod.ts";
 import { BufferPool, nextSizeClass, sizeClassOf } from "./buffers.ts";
 import type { Connection } from "./connection.ts";
 
@@ -31,7 +37,7 @@ const NOTHING: readonly Uint8Array[] = [];
 export class Relays<Owner> {
   readonly #options: RelaysOptions<Owner>;
   readonly #buffers = new BufferPool();
-  readonly #running = new Set<Relay<Owner>>();
+  readonly #running = new AgeList<Relay<Owner>>();
   #idleTimeout: Nanoseconds;
   #timer: ReturnType<typeof setInterval> | undefined;
 
@@ -125,7 +131,9 @@ export class Relays<Owner> {
 }
 
 /** One client's connection and its backend's, and what flows between them. */
-class Relay<Owner> implements RelayResult {
+class Relay<Owner> implements RelayResult, Aged<Relay<Owner>> {
+  older: Relay<Owner> | undefined;
+  younger: Relay<Owner> | undefined;
   /** Stands unless something else ends it first. */
   end: ConnectionEnd = "closed";
   /** Sweeps that went by since the last byte. */

@@ -1,4 +1,4 @@
-import { type Aged, AgeList } from "./_age_list.ts";
+import { type Aged, AgeList } from "./age_list.ts";
 import { clientKey } from "./client_key.ts";
 import type { RefusalReason } from "./events.ts";
 import { isInAny, parseIp, type Prefix } from "./prefix.ts";

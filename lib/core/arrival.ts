@@ -4,7 +4,7 @@ import type { RefusalReason } from "./events.ts";
 import type { Lease, Refusal } from "./lease.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { Nanoseconds } from "./time.ts";
-import type { Waiting } from "./wait_queue.ts";
+import type { Waiting } from "./waiting.ts";
 
 /**
  * A client that has connected and has something to say before it is sent on: a PROXY header, a TLS

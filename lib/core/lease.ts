@@ -5,7 +5,7 @@ import type { ConnectFailure, ConnectionEnd, RefusalReason } from "./events.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { Session } from "./sessions.ts";
 import type { Nanoseconds } from "./time.ts";
-import type { Waiting } from "./wait_queue.ts";
+import type { Waiting } from "./waiting.ts";
 
 /** A client that was turned away, and why. An ordinary value: it happens. */
 export interface Refusal {

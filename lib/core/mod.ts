@@ -4,6 +4,7 @@
  */
 export * from "./algorithms/mod.ts";
 export { Admission, type AdmissionRules } from "./admission.ts";
+export { type Aged, AgeList } from "./age_list.ts";
 export { Arrival } from "./arrival.ts";
 export { assert } from "./assert.ts";
 export { Backend, type BackendMode, type BackendOptions, takesClients } from "./backend.ts";
@@ -27,5 +28,5 @@ export { Scheduler } from "./scheduler.ts";
 export type { SchedulerOptions, SlowStartRules } from "./scheduler_options.ts";
 export { type Recovery, SessionJournal, type SessionJournalRules } from "./session_journal.ts";
 export { type Session, SessionMap, type SessionRecord, type StickyRules } from "./sessions.ts";
-export { type QueueRules, Waiting } from "./wait_queue.ts";
+export { type QueueRules, Waiting } from "./waiting.ts";
 export { type Nanoseconds, NS_PER_MS, NS_PER_S, NS_PER_US } from "./time.ts";

@@ -5,6 +5,7 @@ import {
   type PickTrace,
 } from "./algorithms/mod.ts";
 import { Admission } from "./admission.ts";
+import { AgeList } from "./age_list.ts";
 import { Arrival } from "./arrival.ts";
 import { assert } from "./assert.ts";
 import { Backend, type BackendMode, type BackendOptions } from "./backend.ts";
@@ -23,7 +24,7 @@ import type { SchedulerOptions } from "./scheduler_options.ts";
 import type { Session, SessionRecord } from "./sessions.ts";
 import { Stickiness } from "./stickiness.ts";
 import type { Nanoseconds } from "./time.ts";
-import { Waiting, WaitQueue } from "./wait_queue.ts";
+import { Waiting } from "./waiting.ts";
 
 /**
  * Decides which backend a connection goes to, and keeps the three tables: `activeServers`,
@@ -46,7 +47,8 @@ export class Scheduler {
   #stickiness: Stickiness | undefined;
   readonly #recovery: Recovery;
   #admission: Admission | undefined;
-  readonly #queue = new WaitQueue();
+  /** First come, first served. */
+  readonly #queue = new AgeList<Waiting>();
   #connections = 0;
   /** Those that have connected, and have something to say before they acquire. */
   #arriving = 0;
@@ -680,7 +682,7 @@ export class Scheduler {
     if (this.#queue.size >= queue.length) return refuse("queue_full");
     const until = now + queue.timeout;
     const waiting = new Waiting(this, connection, client, now, until, failed, this.#admission);
-    this.#queue.join(waiting);
+    this.#queue.add(waiting);
     this.#admission?.opened(client, now);
     if (this.#events.wanted.connection_queued) {
       this.#events.emit({
@@ -731,7 +733,7 @@ export class Scheduler {
   }
 
   #unqueue(waiting: Waiting): void {
-    this.#queue.leave(waiting);
+    this.#queue.delete(waiting);
     waiting.admission?.closed(waiting.client);
   }
 

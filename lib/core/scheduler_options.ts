@@ -6,7 +6,7 @@ import type { HealthRules } from "./health.ts";
 import type { Prefix } from "./prefix.ts";
 import type { StickyRules } from "./sessions.ts";
 import type { Nanoseconds } from "./time.ts";
-import type { QueueRules } from "./wait_queue.ts";
+import type { QueueRules } from "./waiting.ts";
 
 /** Everything that the operator decides. */
 export interface SchedulerOptions {

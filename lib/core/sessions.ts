@@ -1,4 +1,4 @@
-import { type Aged, AgeList } from "./_age_list.ts";
+import { type Aged, AgeList } from "./age_list.ts";
 import { type Nanoseconds, NS_PER_MS } from "./time.ts";
 
 /** How clients stick to backends. */

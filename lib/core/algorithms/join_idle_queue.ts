@@ -1,4 +1,4 @@
-import { type Aged, AgeList } from "../_age_list.ts";
+import { type Aged, AgeList } from "../age_list.ts";
 import type { Random } from "../random.ts";
 import { Lottery } from "./_lottery.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";

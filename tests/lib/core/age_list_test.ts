@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Aged, AgeList } from "../../../lib/core/_age_list.ts";
+import { type Aged, AgeList } from "../../../lib/core/age_list.ts";
 
 class Member implements Aged<Member> {
   older: Member | undefined;
@@ -24,6 +24,7 @@ Deno.test("AgeList keeps the order in which members came, whoever leaves", () =>
       }
       assert.ok([...list].every((other, i) => other === expected[i]));
       assert.equal([...list].length, expected.length);
+      assert.equal(list.size, expected.length);
       assert.equal(list.oldest, expected[0]);
     }
   }));

@@ -1,4 +1,4 @@
-import { type Aged, AgeList } from "./_age_list.ts";
+import type { Aged } from "./age_list.ts";
 import type { Admission } from "./admission.ts";
 import { assert } from "./assert.ts";
 import type { Lease, Refusal } from "./lease.ts";
@@ -83,32 +83,5 @@ export class Waiting implements Aged<Waiting> {
   end(): void {
     assert(!this.#ended, "who waits is settled, expires or leaves exactly once");
     this.#ended = true;
-  }
-}
-
-/** Those who wait, first come, first served; each can leave in O(1). */
-export class WaitQueue {
-  readonly #members = new AgeList<Waiting>();
-  #size = 0;
-
-  get size(): number {
-    return this.#size;
-  }
-
-  /** From the first to the last. The one at hand may leave meanwhile. */
-  [Symbol.iterator](): IterableIterator<Waiting> {
-    return this.#members[Symbol.iterator]();
-  }
-
-  /** Joins at the end. */
-  join(waiting: Waiting): void {
-    this.#members.add(waiting);
-    this.#size++;
-  }
-
-  /** Leaves, wherever it stands. */
-  leave(waiting: Waiting): void {
-    this.#members.delete(waiting);
-    this.#size--;
   }
 }

@@ -7,12 +7,20 @@ export interface Aged<T> {
 /**
  * Members in the order in which they came, each of which can leave in O(1).
  *
- * A `Map` keeps that order too, but it finds its oldest member by walking over the gaps of all those
- * that left before: with 100,000 sessions that took up to 100 µs.
+ * A `Map` or `Set` keeps that order too, but it finds its oldest member by walking over the gaps of all
+ * those that left before: with 100,000 sessions that took up to 100 µs. And with members that come and go
+ * it moves to a new table every so often, and each table that it leaves holds whoever was a member then
+ * and the next table: once one is old, the young generation's collector frees nobody any more.
  */
 export class AgeList<T extends Aged<T>> {
   #oldest: T | undefined;
   #youngest: T | undefined;
+  #size = 0;
+
+  /** How many members there are. */
+  get size(): number {
+    return this.#size;
+  }
 
   /** The member that came first. */
   get oldest(): T | undefined {
@@ -41,6 +49,7 @@ export class AgeList<T extends Aged<T>> {
     if (this.#youngest === undefined) this.#oldest = member;
     else this.#youngest.younger = member;
     this.#youngest = member;
+    this.#size++;
   }
 
   /** Leaves. It must be a member. */
@@ -52,5 +61,6 @@ export class AgeList<T extends Aged<T>> {
     else younger.older = older;
     member.older = undefined;
     member.younger = undefined;
+    this.#size--;
   }
 }
