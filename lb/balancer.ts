@@ -278,7 +278,7 @@ export class Balancer {
 
   /** Owns the client from here on. Never rejects. */
   async #serve(tcp: Deno.TcpConn): Promise<void> {
-    const own = addressOf(tcp.remoteAddr);
+    const own = tcp.remoteAddr.hostname;
     const isProxied = this.#isTrustedProxy(own);
     const heard = this.#serverContext === undefined && !isProxied
       ? { client: tcp, greeting: NO_GREETING, arrival: undefined }
@@ -288,12 +288,12 @@ export class Balancer {
       return;
     }
     const { client, greeting, arrival } = heard;
-    const source = greeting.endpoints?.source ?? own;
-    const asking = this.#keeper?.ask(source.host);
+    const source = greeting.endpoints?.source.host ?? own;
+    const asking = this.#keeper?.ask(source);
     if (asking !== undefined) await asking;
     const header = this.#header(tcp, greeting);
     let held = arrival === undefined
-      ? this.scheduler.acquire(source.host, this.#now())
+      ? this.scheduler.acquire(source, this.#now())
       : arrival.acquire(this.#now());
     while (!("reason" in held)) {
       if (!held.granted) {
@@ -337,7 +337,7 @@ export class Balancer {
   }
 
   /** Whether a connection comes from a proxy that is trusted to say where it really comes from. */
-  #isTrustedProxy({ host }: Address): boolean {
+  #isTrustedProxy(host: string): boolean {
     const { acceptFrom = [] } = this.#config.proxyProtocol ?? {};
     if (acceptFrom.length === 0) return false;
     return isInAny(acceptFrom, parseIp(host));
@@ -346,10 +346,10 @@ export class Balancer {
   /** Hears a client's PROXY header and TLS handshake; undefined if it was turned away. */
   async #hear(
     tcp: Deno.TcpConn,
-    own: Address,
+    own: string,
     isProxied: boolean,
   ): Promise<Heard | undefined> {
-    const arrival = this.scheduler.arrive(own.host, this.#now());
+    const arrival = this.scheduler.arrive(own, this.#now());
     if ("reason" in arrival) {
       tcp.close();
       return undefined;
@@ -363,7 +363,7 @@ export class Balancer {
 
   async #greet(
     tcp: Deno.TcpConn,
-    own: Address,
+    own: string,
     isProxied: boolean,
     arrival: Arrival,
   ): Promise<Heard | undefined> {
@@ -376,8 +376,8 @@ export class Balancer {
       ? await readGreeting(tcp, this.#config.proxyProtocol!.timeout)
       : NO_GREETING;
     if (greeting === undefined || this.#stopping) return turnAway("bad_proxy_header");
-    const source = greeting.endpoints?.source ?? own;
-    if (arrival.letIn(source.host, this.#now()) !== undefined) return undefined;
+    const source = greeting.endpoints?.source.host ?? own;
+    if (arrival.letIn(source, this.#now()) !== undefined) return undefined;
     const context = this.#serverContext;
     if (context === undefined) return { client: tcp, greeting, arrival };
     const client = await acceptTls(tcp, context, greeting.rest, this.#config.tls!.timeout);

@@ -17,10 +17,10 @@ export class Dialer {
   readonly #timeout: Nanoseconds;
   /** One for each sweep that the timeout spans, the youngest last. */
   #generations: AbortController[] = [];
-  #pending = 0;
+  /** Sweeps that went by since the last connect began. */
+  #quietSweeps = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
   #closed = false;
-  readonly #onResult = () => void this.#pending--;
 
   /** @param timeout How long a connect may take. */
   constructor(timeout: Nanoseconds) {
@@ -45,13 +45,9 @@ export class Dialer {
   ): Promise<Connection | DialFailure> {
     if (this.#closed) return Promise.resolve({ reason: "timeout", outOfDescriptors: false });
     if (this.#timer === undefined) this.#startSweeping();
-    this.#pending++;
+    this.#quietSweeps = 0;
     const { signal } = this.#generations.at(-1)!;
-    const result = tls === undefined
-      ? dial(address, signal)
-      : dialTls(address, tls, signal, header);
-    void result.then(this.#onResult, this.#onResult);
-    return result;
+    return tls === undefined ? dial(address, signal) : dialTls(address, tls, signal, header);
   }
 
   /** Gives up every connect that is under way, and all that are asked for from now on. */
@@ -70,10 +66,10 @@ export class Dialer {
   }
 
   #sweep(): void {
-    // A quiet balancer needs no timer; a busy one does not start a new one for every connect.
-    if (this.#pending === 0) return this.#stopSweeping();
     this.#generations.push(new AbortController());
     if (this.#generations.length > SWEEPS_PER_TIMEOUT + 1) this.#generations.shift()!.abort();
+    // Then the last connect, too, is done or given up: a quiet balancer needs no timer.
+    if (++this.#quietSweeps > SWEEPS_PER_TIMEOUT) this.#stopSweeping();
   }
 
   #stopSweeping(): void {
