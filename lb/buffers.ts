@@ -60,7 +60,7 @@ const SLAB_SIZE = 64 * 1024;
 
 /** The size class of a buffer that was lent. */
 export function sizeClassOf({ length }: Uint8Array): number {
-  return BUFFER_SIZES.findIndex((size) => size === length);
+  return BUFFER_SIZES.indexOf(length as typeof BUFFER_SIZES[number]);
 }
 
 /**

@@ -5,8 +5,9 @@ import deno from "../deno.json" with { type: "json" };
  * binary may do what a checkout may do and no more, and is as quick.
  *
  * The engine's own: a young generation of 4 MB, since a balancer keeps little and thousands of idle
- * connections should not; and more generous limits for inlining, which the simulator's many small
- * functions gain a fifth from.
+ * connections should not; more generous limits for inlining, which the simulator's many small functions
+ * gain a fifth from; and memory is given back after a minute without traffic, not after eight seconds,
+ * since what was compiled goes with it and the next connections wait until it is compiled again.
  */
 export function runFlags(): string[] {
   return deno.tasks.lbsim.command.split(" ").filter((word) => /^--(allow|v8-flags)/.test(word));

@@ -101,12 +101,12 @@ async function inTurns(
   rows: readonly Result[],
 ): Promise<void> {
   if (!workload.fresh) {
-    // Whatever goes wrong here goes wrong again when it counts.
-    await Promise.allSettled(
-      contestants.map(({ process, port }) =>
-        workload.measure(process, port, { ...size, seconds: WARM_UP_SECONDS })
-      ),
-    );
+    // One after the other: how warm one gets must not depend on how many take part.
+    for (const { peer, process, port } of contestants) {
+      progress(`${workload.name} warm-up ${peer.name}`);
+      // Whatever goes wrong here goes wrong again when it counts.
+      await workload.measure(process, port, { ...size, seconds: WARM_UP_SECONDS }).catch(() => {});
+    }
   }
   for (let round = 1; round <= rounds; round++) {
     for (const [i, contestant] of contestants.entries()) {
