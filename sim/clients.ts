@@ -181,11 +181,11 @@ export class Clients {
   fails(connection: Connection, outcome: Exclude<Outcome, "done">, now: Nanoseconds): void {
     const { recorder, warmup, queue } = this.#world;
     const { retries } = this.#workload;
-    this.#waitsNoMore(connection);
     const { startedAt, picked, attempt } = connection;
     const measured = startedAt >= warmup;
     if (measured && outcome !== "refused" && picked !== undefined) picked.failed++;
     if (attempt > retries.max) {
+      this.#waitsNoMore(connection);
       if (measured) recorder.requests[outcome]++;
       this.#thinks(connection.owner, now);
     } else {
@@ -199,24 +199,17 @@ export class Clients {
     if (outcome !== "timedOut") this.#closes(connection, now);
   }
 
-  /** A connection that carries on with the request of another, whose client has left it. */
+  /** A connection that carries on with the request of another, whose client goes on to it. */
   takeOver(connection: Connection): Connection {
     const { startedAt, work, request, client, owner, requestsLeft, attempt } = connection;
+    this.#waitsNoMore(connection);
     const heir = this.#world.connections.take(WAITED_FOR);
     return Object.assign(heir, { startedAt, work, request, client, owner, requestsLeft, attempt });
   }
 
   /** The connection on which a client goes on whose last one broke: another, if that is still known. */
   #afresh(connection: Connection): Connection {
-    if (!connection.is(ABORTING)) return connection;
-    const heir = this.takeOver(connection);
-    this.#waitsNoMore(connection);
-    return heir;
-  }
-
-  /** A connection's client has gone on to another one. */
-  isLeft(connection: Connection): void {
-    this.#waitsNoMore(connection);
+    return connection.is(ABORTING) ? this.takeOver(connection) : connection;
   }
 
   /** Those who have waited too long give up. */

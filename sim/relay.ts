@@ -375,7 +375,6 @@ export class Relay {
     heir.answer = ERROR;
     heir.picked = connection.picked;
     heir.pending = queue.push(now + links.client.delay(), ANSWER, heir.number);
-    clients.isLeft(connection);
   }
 
   /** Ends the lease, and lets the backend know if there is anything for it to know. */
