@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import v8 from "node:v8";
 import fc from "fast-check";
 import { type Aged, AgeList } from "../../../lib/core/age_list.ts";
 
@@ -42,3 +43,35 @@ Deno.test("AgeList can be walked while the member at hand leaves", () => {
   assert.equal(seen.length, 4);
   assert.equal(list.oldest, undefined);
 });
+
+/** A member that is big enough for the heap to show it. */
+class BigMember extends Member {
+  readonly ballast = new Array<number>(100).fill(0.5);
+}
+
+Deno.test("AgeList leaves none of those who have left to the old generation", () => {
+  const list = new AgeList<Member>();
+  const present: Member[] = [];
+  const come = () => {
+    const member = new BigMember();
+    list.add(member);
+    present.push(member);
+  };
+  for (let i = 0; i < 32; i++) come();
+  // A quiet time, in which those who are there grow old, and with them what holds them.
+  for (let i = 0; i < 50_000; i++) new BigMember();
+  const before = oldGenerationBytes();
+  let most = 0;
+  for (let i = 0; i < 50_000; i++) {
+    come();
+    list.delete(present.shift()!);
+    if (i % 1000 === 0) most = Math.max(most, oldGenerationBytes() - before);
+  }
+  // With a `Set` it is more than ten million.
+  assert.ok(most < 2e6, `${most} bytes of 45 million have grown old`);
+});
+
+function oldGenerationBytes(): number {
+  const spaces = v8.getHeapSpaceStatistics();
+  return spaces.find(({ space_name }) => space_name === "old_space")!.space_used_size;
+}
