@@ -6,8 +6,10 @@ import deno from "../deno.json" with { type: "json" };
  *
  * The engine's own: a young generation of 4 MB, since a balancer keeps little and thousands of idle
  * connections should not; more generous limits for inlining, which the simulator's many small functions
- * gain a fifth from; and memory is given back after a minute without traffic, not after eight seconds,
- * since what was compiled goes with it and the next connections wait until it is compiled again.
+ * gain a fifth from; an old generation that grows by more than itself before it is collected, as Deno
+ * leaves 400 bytes there for each connection, and to mark the rest of it every few seconds took more than
+ * a hundredth of all time; and memory is given back after a minute without traffic, not after eight
+ * seconds, since what was compiled goes with it and the next connections wait until it is compiled again.
  */
 export function runFlags(): string[] {
   return deno.tasks.lbsim.command.split(" ").filter((word) => /^--(allow|v8-flags)/.test(word));
