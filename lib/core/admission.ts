@@ -43,7 +43,6 @@ export class Admission {
   readonly #known = new Map<string, Known>();
   /** Those without a connection, in the order in which they lost their last one. */
   readonly #idle = new AgeList<Known>();
-  #idleCount = 0;
 
   constructor(rules: AdmissionRules) {
     this.#rules = rules;
@@ -84,9 +83,7 @@ export class Admission {
   /** A client that was let in has a connection. */
   opened(client: string, now: Nanoseconds): void {
     const known = this.#of(client, now);
-    if (known.open++ > 0) return;
-    this.#idle.delete(known);
-    this.#idleCount--;
+    if (known.open++ === 0) this.#idle.delete(known);
   }
 
   /** One of its connections ended. */
@@ -109,11 +106,10 @@ export class Admission {
 
   #rest(known: Known): void {
     this.#idle.add(known);
-    if (++this.#idleCount <= IDLE_MAX) return;
+    if (this.#idle.size <= IDLE_MAX) return;
     const oldest = this.#idle.oldest!;
     this.#idle.delete(oldest);
     this.#known.delete(oldest.key);
-    this.#idleCount--;
   }
 }
 
