@@ -19,3 +19,8 @@ export function runFlags(): string[] {
 export function permissionFlags(): string[] {
   return runFlags().filter((flag) => flag.startsWith("--allow-"));
 }
+
+/** Of these, those of the engine. */
+export function engineFlags(): string[] {
+  return runFlags().filter((flag) => flag.startsWith("--v8-flags="));
+}

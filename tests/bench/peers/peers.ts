@@ -1,4 +1,4 @@
-import { runFlags } from "../../../packaging/flags.ts";
+import { engineFlags, runFlags } from "../../../packaging/flags.ts";
 import { isInstalled, run } from "./process.ts";
 
 /** A program that balances TCP connections over backends on this machine. */
@@ -68,8 +68,7 @@ const relay: Peer = {
       Deno.execPath(),
       "run",
       "--allow-net",
-      // The engine's flags, not the permissions.
-      ...runFlags().filter((flag) => flag.startsWith("--v8-flags")),
+      ...engineFlags(),
       script("relay_alone.ts"),
       `${port}`,
       ...backends.map(String),
