@@ -1,0 +1,33 @@
+/**
+ * Text from outside (a backend's answer, a store's error, a file's name or content) on its way to a
+ * terminal or a log. Nothing in it may move the cursor, change the order of what is read, or begin a line.
+ */
+
+/**
+ * The control characters C0, DEL and C1; the marks, embeddings, overrides and isolates that change the
+ * direction of text; and the separators at which some viewers begin a line.
+ */
+const UNSAFE = // deno-lint-ignore no-control-regex -- these are what it is about
+  /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
+const ALL_UNSAFE = new RegExp(UNSAFE, "g");
+
+const SHORT: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+
+/** Makes text safe to show within a line: `\n`, `\u001b` and `\u202e` stand for what they name. */
+export function escapeText(text: string): string {
+  return UNSAFE.test(text) ? text.replaceAll(ALL_UNSAFE, escaped) : text;
+}
+
+/** The same for text of several lines, each of which is known to be meant as one. */
+export function escapeLines(text: string): string {
+  return text.split("\n").map(escapeText).join("\n");
+}
+
+/** JSON on one line that is safe to show: a parser reads the same value from it. */
+export function escapedJson(value: unknown): string {
+  return escapeText(JSON.stringify(value));
+}
+
+function escaped(character: string): string {
+  return SHORT[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}
