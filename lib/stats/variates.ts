@@ -34,6 +34,12 @@ export type Distribution =
     readonly weights?: readonly number[];
   };
 
+/** Below this, 1 − e^(−x) loses more to rounding than its series to the terms that are left out. */
+const SMALL = 1e-4;
+
+/** A product of uniforms is replaced by its logarithm before it underflows to 0. */
+const PRODUCT_MIN = 2 ** -600;
+
 /** Draws from one distribution. */
 export interface Sampler {
   /** The next draw. */
@@ -106,14 +112,18 @@ function momentOf(distribution: Distribution, order: 1 | 2): number {
   }
 }
 
-/** ∫ x^order · α·L^α·x^(−α−1) dx over [L, H], over the same without x^order. */
+/** ∫ x^(order − α − 1) dx over [min, max], over the same without x^order. */
 function boundedParetoMoment(min: number, max: number, alpha: number, order: number): number {
   if (max === min) return min ** order;
-  const ratio = min / max;
-  const norm = 1 - power(ratio, alpha);
-  const rest = alpha - order;
-  if (Math.abs(rest) < 1e-9) return alpha * min ** order * ln(max / min) / norm;
-  return alpha / rest * min ** order * (1 - power(ratio, rest)) / norm;
+  const width = ln(max / min);
+  return min ** order * decayed(alpha - order, width) / decayed(alpha, width);
+}
+
+/** ∫ e^(−rate·t) dt over [0, width], also where `rate` is so small that 1 − e^(−rate·width) is all rounding. */
+function decayed(rate: number, width: number): number {
+  const decay = rate * width;
+  if (Math.abs(decay) < SMALL) return width * (1 - decay / 2 + decay * decay / 6);
+  return (1 - exp(-decay)) / rate;
 }
 
 function weightedMean(values: readonly number[], weights: readonly number[]): number {
@@ -181,8 +191,15 @@ class Erlang implements Sampler {
 
   next(): number {
     let product = 1;
-    for (let stage = 0; stage < this.#stages; stage++) product *= 1 - this.#random.next();
-    return -this.#stageMean * ln(product);
+    let logarithm = 0;
+    for (let stage = 0; stage < this.#stages; stage++) {
+      product *= 1 - this.#random.next();
+      if (product < PRODUCT_MIN) {
+        logarithm += ln(product);
+        product = 1;
+      }
+    }
+    return -this.#stageMean * (logarithm + ln(product));
   }
 }
 
@@ -240,19 +257,37 @@ class Lognormal implements Sampler {
 /** Inversion of F(x) = (1 − (min/x)^α) / (1 − (min/max)^α). */
 class BoundedPareto implements Sampler {
   readonly #min: number;
+  readonly #max: number;
+  readonly #width: number;
+  /** α·ln(max/min). As it goes to 0, the law goes to the one whose logarithm is uniform. */
+  readonly #decay: number;
   readonly #norm: number;
   readonly #exponent: number;
   readonly #random: Random;
 
   constructor(min: number, max: number, alpha: number, random: Random) {
     this.#min = min;
+    this.#max = max;
+    this.#width = ln(max / min);
+    this.#decay = alpha * this.#width;
     this.#norm = 1 - power(min / max, alpha);
     this.#exponent = -1 / alpha;
     this.#random = random;
   }
 
   next(): number {
-    return this.#min * power(1 - this.#random.next() * this.#norm, this.#exponent);
+    const u = this.#random.next();
+    const draw = this.#min *
+      (this.#decay < SMALL
+        ? exp(this.#width * this.#logarithm(u))
+        : power(1 - u * this.#norm, this.#exponent));
+    return Math.min(draw, this.#max);
+  }
+
+  /** −ln(1 − u·(1 − e^(−decay))) / decay, by its series around 0. */
+  #logarithm(u: number): number {
+    const rest = 1 - u;
+    return u * (1 - this.#decay * rest / 2 + this.#decay * this.#decay * rest * (rest - u) / 6);
   }
 }
 

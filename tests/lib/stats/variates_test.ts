@@ -94,3 +94,98 @@ Deno.test("createZipf() draws ranks in proportion to their power", () => {
     assertProportional(counts, counts.map((_, rank) => (rank + 1) ** -exponent));
   }
 });
+
+for (const stages of [650, 700, 745, 800, 1000, 5000]) {
+  Deno.test(`createSampler() draws an erlang of ${stages} stages with its mean and spread`, () => {
+    const sampler = createSampler({ kind: "erlang", stages, mean: 10e6 }, createRandom(1));
+    const draws = Array.from({ length: 3000 }, () => sampler.next());
+    assert.ok(draws.every(Number.isFinite));
+    assertMean(draws, 10e6);
+    // Nearly normal: the relative error of a variance from n draws is √(2/n).
+    const variance = draws.reduce((sum, draw) => sum + (draw - 10e6) ** 2, 0) / draws.length;
+    const ratio = variance * stages / 10e6 ** 2;
+    assert.ok(Math.abs(ratio - 1) < 5 * Math.sqrt(2 / draws.length), `${ratio}`);
+  });
+}
+
+/** The longest duration that can be written, in nanoseconds. */
+const LONGEST = Number.MAX_SAFE_INTEGER;
+const TINY = 5e-324;
+
+/** The ends of every parameter of every law, as far as a scenario lets them go. */
+const EXTREMES: readonly Distribution[] = [0, 1, LONGEST].flatMap((mean): Distribution[] => [
+  { kind: "deterministic", value: mean },
+  { kind: "uniform", min: 0, max: mean },
+  { kind: "exponential", mean },
+  ...[1, 744, 746, 1000].map((stages): Distribution => ({ kind: "erlang", stages, mean })),
+  ...[TINY, 1e-9, 5].map((sigma): Distribution => ({ kind: "lognormal", mean, sigma })),
+  { kind: "hyperexponential", phases: [{ probability: TINY, mean }] },
+  {
+    kind: "hyperexponential",
+    phases: [{ probability: TINY, mean }, { probability: 1, mean: LONGEST }],
+  },
+  { kind: "empirical", values: [mean, LONGEST], weights: [1e9, 1e-9] },
+  { kind: "empirical", values: [0, mean], weights: [TINY, TINY] },
+  ...[TINY, 1e-300, 1e-20, 1e-9, 1e-3, 1, 2, 100].flatMap((alpha): Distribution[] => [
+    { kind: "pareto", min: 1, max: Math.max(1, mean), alpha },
+    { kind: "pareto", min: Math.max(1, mean), max: LONGEST, alpha },
+    { kind: "pareto", min: LONGEST - 1, max: LONGEST, alpha },
+  ]),
+]);
+
+/** Sources that draw nothing but an end of [0, 1), and one that is like any other. */
+const SOURCES: readonly (() => { next(): number })[] = [
+  () => ({ next: () => 0 }),
+  () => ({ next: () => 1 - 2 ** -53 }),
+  () => createRandom(3),
+];
+
+Deno.test("createSampler(), meanOf() and scvOf() stay finite at the ends of every parameter", () => {
+  for (const law of EXTREMES) {
+    const what = JSON.stringify(law);
+    assert.ok(Number.isFinite(meanOf(law)) && meanOf(law) >= 0, `mean of ${what}: ${meanOf(law)}`);
+    assert.ok(Number.isFinite(scvOf(law)), `scv of ${what}: ${scvOf(law)}`);
+    for (const [i, source] of SOURCES.entries()) {
+      // The polar method rejects a constant pair for ever, and the ziggurat's tail follows itself.
+      const rejects = ["lognormal", "exponential", "hyperexponential"].includes(law.kind);
+      if (i < 2 && rejects) continue;
+      const sampler = createSampler(law, source());
+      for (let draw = 0; draw < 200; draw++) {
+        const value = sampler.next();
+        assert.ok(Number.isFinite(value) && value >= 0, `${what} drew ${value}`);
+        if (law.kind === "pareto") assert.ok(value >= law.min && value <= law.max, what);
+      }
+    }
+  }
+});
+
+Deno.test("createSampler() draws a Pareto law of a very small alpha as its limit, a uniform logarithm", () => {
+  for (const alpha of [TINY, 1e-20, 1e-12, 1e-6]) {
+    const law: Distribution = { kind: "pareto", min: 1, max: 1e6, alpha };
+    const exact = (1e6 - 1) / Math.log(1e6);
+    assert.ok(Math.abs(meanOf(law) / exact - 1) < 1e-5, `${meanOf(law)}, not ${exact}`);
+    const sampler = createSampler(law, createRandom(11));
+    const logarithms = Array.from({ length: 100_000 }, () => Math.log(sampler.next()));
+    assertMean(logarithms, Math.log(1e6) / 2);
+  }
+});
+
+Deno.test("createSampler() and meanOf() change little where a Pareto law changes its formula", () => {
+  // The formulas meet where alpha, or what it differs from an order by, times ln(max/min) is 10⁻⁴.
+  const step = 1e-4 / Math.log(1000);
+  for (const alpha of [step, 1 - step, 1, 1 + step, 2 - step, 2, 2 + step]) {
+    const [below, above] = [alpha * (1 - 1e-12), alpha * (1 + 1e-12)].map((
+      alpha,
+    ): Distribution => ({
+      kind: "pareto",
+      min: 2,
+      max: 2000,
+      alpha,
+    }));
+    const near = (a: number, b: number) => assert.ok(Math.abs(a / b - 1) < 1e-10, `${a}, ${b}`);
+    near(meanOf(below!), meanOf(above!));
+    near(scvOf(below!), scvOf(above!));
+    const samplers = [below!, above!].map((law) => createSampler(law, createRandom(12)));
+    for (let i = 0; i < 1000; i++) near(samplers[0]!.next(), samplers[1]!.next());
+  }
+});
