@@ -10,6 +10,7 @@ import {
 import { type KeyPair, loadKeyPair } from "../lib/config/certificates.ts";
 import { loadConfig } from "../lib/config/mod.ts";
 import { childSeed, createRandom } from "../lib/core/mod.ts";
+import { durationSampler } from "../lib/distribution.ts";
 import { UserError } from "../lib/user_error.ts";
 import { untilAborted } from "../lib/until_aborted.ts";
 import { BackendServer } from "./server.ts";
@@ -23,7 +24,7 @@ export function backendCommand(io: Io) {
     .option("-c, --config <file>", "take the address from this file")
     .option(
       "--latency <duration>",
-      "how long a request takes: 20ms, exponential(20ms), uniform(5ms,20ms), lognormal(20ms,1)",
+      "how long a request takes: 20ms, or a law of a scenario: exponential(20ms), lognormal(20ms,1)",
       durationOrDistribution,
     )
     .option(
@@ -44,7 +45,7 @@ export function backendCommand(io: Io) {
       const address = await addressOf(where, id, config);
       const root = seed ?? crypto.getRandomValues(new Uint32Array(1))[0]!;
       const server = new BackendServer(id, {
-        latency: latency?.sampler(createRandom(childSeed(root, "latency"))),
+        latency: latency && durationSampler(latency, createRandom(childSeed(root, "latency"))),
         slots,
         failRate,
         tls: await pairOf(tlsCert, tlsKey),

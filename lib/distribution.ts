@@ -1,97 +1,82 @@
-import { randomExponential, randomLogNormal, randomPareto, randomUniform } from "d3-random";
+/** A distribution of durations as one word of a command line: `lognormal(20ms,1)`. */
+import { parse, YAMLParseError } from "yaml";
+import * as z from "zod";
+import { validate } from "./config/yaml_file.ts";
 import type { Nanoseconds, Random } from "./core/mod.ts";
-import { formatDuration, parseDuration } from "./duration.ts";
+import { durations } from "./scenario/scalars.ts";
+import { createSampler, type Distribution } from "./stats/variates.ts";
 
-/** A random duration, as written: `20ms`, `exponential(20ms)`, `uniform(5ms, 20ms)`. */
-export interface Distribution {
-  /** As it was written. */
-  readonly text: string;
-  /** What draws from it. */
-  sampler(random: Random): () => Nanoseconds;
-}
+/** The parameters of each law in the order in which they are written, named as in a scenario. */
+const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
+  deterministic: ["value"],
+  exponential: ["mean"],
+  uniform: ["min", "max"],
+  erlang: ["stages", "mean"],
+  hyperexponential: ["mean", "scv"],
+  lognormal: ["mean", "sigma"],
+  pareto: ["min", "max", "alpha"],
+  empirical: ["values"],
+};
 
-const FORMS = "20ms, exponential(20ms), uniform(5ms,20ms), lognormal(20ms,1) or pareto(10ms,2)";
+const LAWS = Object.entries(PARAMETERS).map(([law, names]) =>
+  law === "empirical" ? "empirical(value,…)" : `${law}(${names.join(",")})`
+);
+
+const schema = z.strictObject({ latency: durations() });
 
 /**
- * Reads a distribution: a duration, or
- * - `exponential(mean)`,
- * - `uniform(min,max)`,
- * - `lognormal(median,sigma)`,
- * - `pareto(min,alpha)`.
+ * Reads a distribution: a duration, a law with its main parameters in brackets, or what a scenario has in
+ * braces. What it means is decided where scenarios are read, so that it means the same in both.
  *
  * @throws {SyntaxError} whose message says what would be right.
  */
 export function parseDistribution(text: string): Distribution {
-  const call = /^\s*([a-z]+)\s*\(([^()]*)\)\s*$/.exec(text);
+  const { value, findings } = validate(schema, { latency: written(text.trim()) }, () => []);
+  if (value !== undefined) return value.latency;
+  const sentences = findings.map(({ message }) => message.replace(/^latency(\.|: )?/, ""));
+  throw new SyntaxError(sentences.join("; "));
+}
+
+/** Draws whole nanoseconds. */
+export function durationSampler(distribution: Distribution, random: Random): () => Nanoseconds {
+  const sampler = createSampler(distribution, random);
+  return () => Math.round(sampler.next());
+}
+
+/** As a scenario has it: `{lognormal: {mean: 20ms, sigma: 1}}`. */
+function written(text: string): unknown {
+  if (text.startsWith("{")) return parsedYaml(text);
+  const call = /^([a-z]+)\s*\(([^()]*)\)$/.exec(text);
   if (call === null) {
-    const value = parseDuration(text.trim());
-    return { text, sampler: () => () => value };
+    if (!/^\d/.test(text)) throw notALaw(text);
+    return text;
   }
-  const [, name, list = ""] = call;
-  const parts = list.split(",").map((part) => part.trim());
-  const sampler = samplerOf(name!, parts);
-  if (sampler === undefined) {
-    throw new SyntaxError(`"${text}" is not a latency: write ${FORMS}`);
+  const [, law = "", list = ""] = call;
+  const names = Object.hasOwn(PARAMETERS, law) ? PARAMETERS[law]! : undefined;
+  if (names === undefined) throw notALaw(text);
+  const given = list.split(",").map((part) => numberOrText(part.trim()));
+  if (law === "empirical") return { empirical: { values: given } };
+  if (given.length !== names.length || given.includes("")) {
+    throw new SyntaxError(`"${text}" must have the form ${law}(${names.join(",")})`);
   }
-  return { text, sampler: (random) => rounded(sampler(() => random.next())) };
+  return { [law]: Object.fromEntries(names.map((name, i) => [name, given[i]])) };
 }
 
-type Source = () => number;
-
-function samplerOf(
-  name: string,
-  parts: readonly string[],
-): ((source: Source) => () => number) | undefined {
-  const [first = "", second] = parts;
-  const arity = name === "exponential" ? 1 : 2;
-  if (parts.length !== arity) return undefined;
-  switch (name) {
-    case "exponential": {
-      const mean = positive(first);
-      return (source) => randomExponential.source(source)(1 / mean);
-    }
-    case "uniform": {
-      const min = parseDuration(first);
-      const max = parseDuration(second!);
-      if (max < min) {
-        throw new SyntaxError(
-          `uniform(${first},${second}): ${formatDuration(min)} is more than ${formatDuration(max)}`,
-        );
-      }
-      return (source) => randomUniform.source(source)(min, max);
-    }
-    case "lognormal": {
-      const median = positive(first);
-      const sigma = parameter("sigma", second!);
-      return (source) => randomLogNormal.source(source)(Math.log(median), sigma);
-    }
-    case "pareto": {
-      const min = positive(first);
-      const alpha = parameter("alpha", second!);
-      const draw = (source: Source) => randomPareto.source(source)(alpha);
-      return (source) => {
-        const multiple = draw(source);
-        return () => min * multiple();
-      };
-    }
+function parsedYaml(text: string): unknown {
+  try {
+    return parse(text);
+  } catch (error) {
+    if (!(error instanceof YAMLParseError)) throw error;
+    throw new SyntaxError(`"${text}" is not valid YAML: ${error.message.split("\n")[0]}`);
   }
-  return undefined;
 }
 
-function rounded(draw: () => number): () => Nanoseconds {
-  return () => Math.round(draw());
+function numberOrText(part: string): number | string {
+  return /^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i.test(part) ? Number(part) : part;
 }
 
-function positive(text: string): Nanoseconds {
-  const value = parseDuration(text);
-  if (value === 0) throw new SyntaxError(`${text} must be longer than nothing`);
-  return value;
-}
-
-function parameter(name: string, text: string): number {
-  const value = Number(text);
-  if (text === "" || !Number.isFinite(value) || value <= 0) {
-    throw new SyntaxError(`"${text}" is not a number above 0 (${name})`);
-  }
-  return value;
+function notALaw(text: string): SyntaxError {
+  return new SyntaxError(
+    `"${text}" is not a latency: write a duration like 20ms, or ${LAWS.join(", ")}`,
+  );
 }

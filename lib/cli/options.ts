@@ -2,8 +2,9 @@
 import { InvalidArgumentError } from "commander";
 import { type Address, parseAddress } from "../address.ts";
 import type { Nanoseconds } from "../core/mod.ts";
-import { type Distribution, parseDistribution } from "../distribution.ts";
+import { parseDistribution } from "../distribution.ts";
 import { parseDuration } from "../duration.ts";
+import type { Distribution } from "../stats/variates.ts";
 import { UserError } from "../user_error.ts";
 
 /** `--interval 200ms`. */
