@@ -1,6 +1,6 @@
 import { assert, childSeed, createRandom, type Nanoseconds, type Random } from "../lib/core/mod.ts";
 import type { TraceEntry, Workload } from "../lib/scenario/types.ts";
-import { power } from "../lib/stats/elementary.ts";
+import { power } from "../lib/base/mod.ts";
 import { createSampler, type Sampler } from "../lib/stats/variates.ts";
 import { type ArrivalProcess, createArrivals } from "./arrivals.ts";
 import {

@@ -23,7 +23,7 @@ import { summarise } from "./summary.ts";
 import { WorkerPool } from "./workers.ts";
 
 /** A part of a large study has many histograms. */
-const SHARD_BYTES_MAX = 1024 ** 3;
+const SHARD_BYTES_MAX = 2 ** 30;
 
 /** How a result is to be shown. */
 interface Output {

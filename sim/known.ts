@@ -1,3 +1,4 @@
+import { power } from "../lib/base/mod.ts";
 import { NS_PER_MS, NS_PER_S, takesClients } from "../lib/core/mod.ts";
 import type { MetricName } from "../lib/scenario/metrics.ts";
 import type { Scenario, ServerOptions } from "../lib/scenario/types.ts";
@@ -87,7 +88,7 @@ function choicesOf(algorithm: Scenario["balancer"]["algorithm"], n: number): num
 }
 
 function isSolvable(n: number, load: number): boolean {
-  return n <= CHAIN_BACKENDS_MAX && load ** (n * CHAIN_LONGEST[n]!) < CHAIN_TAIL_MAX;
+  return n <= CHAIN_BACKENDS_MAX && power(load, n * CHAIN_LONGEST[n]!) < CHAIN_TAIL_MAX;
 }
 
 function ofSojourn(model: string, { mean, quantile }: Sojourn, meanMs: number): Known[] {

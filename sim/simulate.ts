@@ -1,3 +1,4 @@
+import { square } from "../lib/base/mod.ts";
 import {
   assert,
   type LbEvent,
@@ -326,7 +327,7 @@ class Simulation {
 function imbalanceOf(numbers: readonly number[]): Imbalance {
   const mean = numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
   if (mean === 0) return { maxOverMean: 1, coefficientOfVariation: 0 };
-  const variance = numbers.reduce((sum, value) => sum + (value - mean) ** 2, 0) / numbers.length;
+  const variance = numbers.reduce((sum, value) => sum + square(value - mean), 0) / numbers.length;
   return {
     maxOverMean: Math.max(...numbers) / mean,
     coefficientOfVariation: Math.sqrt(variance) / mean,

@@ -2,7 +2,7 @@
  * What queueing theory knows exactly: closed forms, and Markov chains solved numerically. The simulator
  * is held to these; nothing here knows of it. Times are in any unit, rates are per that unit.
  */
-import { exp, ln, power } from "../lib/stats/elementary.ts";
+import { exp, ln, power } from "../lib/base/mod.ts";
 
 /** A sojourn time's law, as far as it is known. */
 export interface Sojourn {
@@ -224,8 +224,10 @@ function defaultLongest(servers: number): number {
 export function manyServersSojourn(choices: number, load: number): number {
   if (choices === 1) return 1 / (1 - load);
   let sum = 0;
+  let exponent = 0;
   for (let i = 1; i < 60; i++) {
-    const term = power(load, (choices ** i - choices) / (choices - 1));
+    const term = power(load, exponent);
+    exponent = choices * (exponent + 1);
     sum += term;
     if (term < 1e-16) break;
   }

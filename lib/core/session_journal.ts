@@ -45,7 +45,8 @@ export class SessionJournal<S extends { readonly key: string; readonly dropped: 
   #missed = 0;
   #written = 0;
   #failedSince: Nanoseconds | undefined;
-  #failures = 0;
+  /** How long to wait after the next failure in a row; undefined after a success. */
+  #nextRetry: Nanoseconds | undefined;
   #retryAt: Nanoseconds = 0;
 
   constructor(rules: SessionJournalRules) {
@@ -121,7 +122,9 @@ export class SessionJournal<S extends { readonly key: string; readonly dropped: 
     this.#batch = undefined;
     this.#bound();
     this.#usable = false;
-    this.#retryAt = now + Math.min(retry * 2 ** this.#failures++, retryMax);
+    const wait = Math.min(this.#nextRetry ?? retry, retryMax);
+    this.#retryAt = now + wait;
+    this.#nextRetry = 2 * wait;
     const begins = this.#failedSince === undefined;
     this.#failedSince ??= now;
     return begins;
@@ -150,7 +153,7 @@ export class SessionJournal<S extends { readonly key: string; readonly dropped: 
     if (this.#failedSince === undefined || this.#missed > 0) return undefined;
     const recovery = { outage: now - this.#failedSince, written: this.#written };
     this.#failedSince = undefined;
-    this.#failures = 0;
+    this.#nextRetry = undefined;
     return recovery;
   }
 

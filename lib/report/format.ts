@@ -1,4 +1,5 @@
 /** Numbers as people read them. */
+import { decimalExponent } from "../base/mod.ts";
 import type { Interval } from "./types.ts";
 
 /** What stands for a number that is not there. */
@@ -46,5 +47,5 @@ export function grouped(value: number): string {
 
 /** Two digits of the interval's half are what its value is known to. */
 function digitsFor(half: number): number {
-  return Math.min(4, Math.max(0, 1 - Math.floor(Math.log10(half))));
+  return Math.min(4, Math.max(0, 1 - decimalExponent(half)));
 }

@@ -1,6 +1,7 @@
 /** A study's plots, as SVG text. */
 import type { CustomSeriesRenderItem } from "echarts";
 import type { EChartsCoreOption } from "echarts/core";
+import { decimalExponent } from "../base/mod.ts";
 import { type Nanoseconds, NS_PER_MS, NS_PER_S } from "../core/mod.ts";
 import type { Histogram } from "../stats/histogram.ts";
 
@@ -53,7 +54,7 @@ export function latencyPlot(variants: readonly VariantPlots[]): Promise<string> 
     xAxis: axis("latency, ms", {
       type: "log",
       // The few that are quicker say nothing, and would take half of the width.
-      min: 10 ** Math.floor(Math.log10(Math.min(...variants.map(almostLeastMs)))),
+      min: Number(`1e${decimalExponent(Math.min(...variants.map(almostLeastMs)))}`),
       axisLabel: { formatter: short },
     }),
     yAxis: axis("share of requests that took longer", {

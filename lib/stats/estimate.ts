@@ -1,3 +1,4 @@
+import { square } from "../base/mod.ts";
 import { studentTQuantile } from "./student_t.ts";
 
 /** A mean, and how well it is known. */
@@ -22,7 +23,7 @@ export function estimateMean(values: readonly number[], confidence = 0.95): Esti
   const count = known.length;
   const mean = known.reduce((sum, value) => sum + value, 0) / count;
   if (count < 2) return { value: mean, low: NaN, high: NaN, standardError: NaN, count };
-  const variance = known.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (count - 1);
+  const variance = known.reduce((sum, value) => sum + square(value - mean), 0) / (count - 1);
   const standardError = Math.sqrt(variance / count);
   const half = studentTQuantile((1 + confidence) / 2, count - 1) * standardError;
   return { value: mean, low: mean - half, high: mean + half, standardError, count };

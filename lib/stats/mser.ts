@@ -1,3 +1,5 @@
+import { square } from "../base/mod.ts";
+
 /** Values are averaged in fives, which smooths out what is only noise. */
 const BATCH = 5;
 
@@ -22,7 +24,7 @@ export function warmupLength(values: readonly number[]): number {
   // From the end, so that each cut costs one addition.
   for (let cut = batches - 1; cut >= 0; cut--) {
     sum += means[cut]!;
-    squares += means[cut]! ** 2;
+    squares += square(means[cut]!);
     const left = batches - cut;
     if (cut > batches / 2 || left < 2) continue;
     const score = (squares - sum * sum / left) / (left * left);

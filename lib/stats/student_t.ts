@@ -1,4 +1,4 @@
-import { exp, ln } from "./elementary.ts";
+import { exp, ln } from "../base/mod.ts";
 
 /**
  * The value below which a Student-t variable lies with probability `p`: half the width of a 95 %

@@ -3,7 +3,7 @@
  * and this house's own logarithm and exponential.
  */
 import type { Random } from "../core/mod.ts";
-import { exp, ln, power } from "./elementary.ts";
+import { exp, ln, power, square } from "../base/mod.ts";
 import { exponential } from "./exponential.ts";
 
 /** A distribution of non-negative numbers: durations in nanoseconds, or counts. */
@@ -83,13 +83,13 @@ export function scvOf(distribution: Distribution): number {
 function momentOf(distribution: Distribution, order: 1 | 2): number {
   switch (distribution.kind) {
     case "deterministic":
-      return distribution.value ** order;
+      return raised(distribution.value, order);
     case "uniform": {
       const { min, max } = distribution;
       return order === 1 ? (min + max) / 2 : (min * min + min * max + max * max) / 3;
     }
     case "exponential":
-      return order * distribution.mean ** order;
+      return order * raised(distribution.mean, order);
     case "erlang": {
       const { mean, stages } = distribution;
       return order === 1 ? mean : mean * mean * (1 + 1 / stages);
@@ -97,7 +97,7 @@ function momentOf(distribution: Distribution, order: 1 | 2): number {
     case "hyperexponential": {
       const { phases } = distribution;
       const weights = phases.map((phase) => phase.probability);
-      return weightedMean(phases.map((phase) => order * phase.mean ** order), weights);
+      return weightedMean(phases.map((phase) => order * raised(phase.mean, order)), weights);
     }
     case "lognormal": {
       const { mean, sigma } = distribution;
@@ -107,16 +107,19 @@ function momentOf(distribution: Distribution, order: 1 | 2): number {
       return boundedParetoMoment(distribution.min, distribution.max, distribution.alpha, order);
     case "empirical": {
       const { values, weights } = distribution;
-      return weightedMean(values.map((value) => value ** order), weights ?? values.map(() => 1));
+      return weightedMean(
+        values.map((value) => raised(value, order)),
+        weights ?? values.map(() => 1),
+      );
     }
   }
 }
 
 /** ∫ x^(order − α − 1) dx over [min, max], over the same without x^order. */
-function boundedParetoMoment(min: number, max: number, alpha: number, order: number): number {
-  if (max === min) return min ** order;
+function boundedParetoMoment(min: number, max: number, alpha: number, order: 1 | 2): number {
+  if (max === min) return raised(min, order);
   const width = ln(max / min);
-  return min ** order * decayed(alpha - order, width) / decayed(alpha, width);
+  return raised(min, order) * decayed(alpha - order, width) / decayed(alpha, width);
 }
 
 /** ∫ e^(−rate·t) dt over [0, width], also where `rate` is so small that 1 − e^(−rate·width) is all rounding. */
@@ -124,6 +127,10 @@ function decayed(rate: number, width: number): number {
   const decay = rate * width;
   if (Math.abs(decay) < SMALL) return width * (1 - decay / 2 + decay * decay / 6);
   return (1 - exp(-decay)) / rate;
+}
+
+function raised(value: number, order: 1 | 2): number {
+  return order === 1 ? value : square(value);
 }
 
 function weightedMean(values: readonly number[], weights: readonly number[]): number {

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { join } from "node:path";
 import { ROOT } from "./source.ts";
 
-const COPIED = ["deno.json", "deno.lock", "lib/core", "tests/tidy/lint_plugin.ts"];
+const COPIED = ["deno.json", "deno.lock", "lib/base", "lib/core", "tests/tidy/lint_plugin.ts"];
 
 /** One file each, so that one error cannot hide another. */
 const IMPURE: Readonly<Record<string, string>> = {

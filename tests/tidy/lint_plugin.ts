@@ -2,18 +2,21 @@
  * What must not be written in this house, each with what to write instead. `deno lint` runs it.
  *
  * Code that decides is handed time and randomness; code that takes them from the air could not run in
- * virtual time, nor twice with the same result.
+ * virtual time, nor twice with the same result. Nor does it compute with functions whose last bits
+ * engines are free to choose: a simulation gives the same bytes everywhere.
  */
 
 /** Where code decides, relative to the root of the repository. */
-const PURE = /^(lib\/core|lib\/scenario|lib\/stats|sim)\//;
+const PURE = /^(lib\/base|lib\/core|lib\/scenario|lib\/stats|sim)\//;
+/** Where results must not depend on the engine. */
+const REPRODUCIBLE = /^(lib\/base|lib\/core|lib\/report|lib\/scenario|lib\/stats|sim)\//;
 
 const ROOT = new URL("../../", import.meta.url);
 
 const TIME = "take `now: Nanoseconds` as an argument";
 const RANDOMNESS = "take a `Random` as an argument (lib/core/random.ts)";
 
-const BANNED: Readonly<Record<string, string>> = {
+const AMBIENT: Readonly<Record<string, string>> = {
   "Date.now": TIME,
   "Temporal.Now": TIME,
   "performance.now": TIME,
@@ -22,6 +25,37 @@ const BANNED: Readonly<Record<string, string>> = {
   "crypto.getRandomValues": RANDOMNESS,
   "crypto.randomUUID": RANDOMNESS,
 };
+
+const OWN = (name: string) => `use \`${name}\` (lib/base/elementary.ts)`;
+const ADD = "add one to lib/base/elementary.ts, made of + − × ÷ √ alone";
+
+/** What ECMAScript leaves to the engine. IEEE 754 fixes `Math.sqrt`, so that is not among them. */
+const INEXACT: Readonly<Record<string, string>> = {
+  "Math.acos": ADD,
+  "Math.acosh": ADD,
+  "Math.asin": ADD,
+  "Math.asinh": ADD,
+  "Math.atan": ADD,
+  "Math.atan2": ADD,
+  "Math.atanh": ADD,
+  "Math.cbrt": OWN("power"),
+  "Math.cos": OWN("sinTurns"),
+  "Math.cosh": OWN("exp"),
+  "Math.exp": OWN("exp"),
+  "Math.expm1": OWN("exp"),
+  "Math.hypot": "use Math.sqrt of the sum of squares",
+  "Math.log": OWN("ln"),
+  "Math.log10": OWN("decimalExponent"),
+  "Math.log1p": OWN("ln"),
+  "Math.log2": OWN("ln"),
+  "Math.pow": OWN("power"),
+  "Math.sin": OWN("sinTurns"),
+  "Math.sinh": OWN("exp"),
+  "Math.tan": OWN("sinTurns"),
+  "Math.tanh": OWN("exp"),
+};
+
+const POWER = `${OWN("power")}, or \`square\`; \`**\` is for 2 to the power of an integer literal`;
 
 type Node = Deno.lint.Node;
 
@@ -32,27 +66,15 @@ export default {
       create(context) {
         if (!PURE.test(pathInRepository(context.filename))) return {};
 
-        function check(node: Node, name: string): void {
-          const hint = BANNED[name];
-          if (hint !== undefined) report(node, name, hint);
-        }
-
         function report(node: Node, name: string, hint: string): void {
           context.report({ node, message: `${name} is ambient: ${hint}`, hint });
         }
 
         return {
-          MemberExpression(node) {
-            check(node, `${globalName(node.object)}.${keyName(node.property, node.computed)}`);
-          },
-          VariableDeclarator(node) {
-            if (node.id.type !== "ObjectPattern" || node.init === null) return;
-            for (const property of node.id.properties) {
-              if (property.type !== "Property") continue;
-              const key = keyName(property.key, property.computed);
-              check(property, `${globalName(node.init)}.${key}`);
-            }
-          },
+          ...visitMembers((node, name) => {
+            const hint = AMBIENT[name];
+            if (hint !== undefined) report(node, name, hint);
+          }),
           NewExpression(node) {
             if (globalName(node.callee) !== "Date" || node.arguments.length > 0) return;
             report(node, "new Date()", TIME);
@@ -63,8 +85,57 @@ export default {
         };
       },
     },
+    "no-engine-dependent-math": {
+      create(context) {
+        if (!REPRODUCIBLE.test(pathInRepository(context.filename))) return {};
+
+        function report(node: Node, name: string, hint: string): void {
+          context.report({ node, message: `${name} differs between engines: ${hint}`, hint });
+        }
+
+        return {
+          ...visitMembers((node, name) => {
+            const hint = INEXACT[name];
+            if (hint !== undefined) report(node, name, hint);
+          }),
+          BinaryExpression(node) {
+            if (node.operator !== "**" || isPowerOfTwo(node.left, node.right)) return;
+            report(node, "`**`", POWER);
+          },
+          AssignmentExpression(node) {
+            if (node.operator === "**=") report(node, "`**=`", POWER);
+          },
+        };
+      },
+    },
   },
 } satisfies Deno.lint.Plugin;
+
+/** Calls `visit` for every use of a global object's member: `Math.exp`, `const { exp } = Math`. */
+function visitMembers(visit: (node: Node, name: string) => void): Deno.lint.LintVisitor {
+  return {
+    MemberExpression(node) {
+      visit(node, `${globalName(node.object)}.${keyName(node.property, node.computed)}`);
+    },
+    VariableDeclarator(node) {
+      if (node.id.type !== "ObjectPattern" || node.init === null) return;
+      for (const property of node.id.properties) {
+        if (property.type !== "Property") continue;
+        const key = keyName(property.key, property.computed);
+        visit(property, `${globalName(node.init)}.${key}`);
+      }
+    },
+  };
+}
+
+/** `2 ** 20`, `2 ** -20`: exact everywhere. */
+function isPowerOfTwo(base: Node, exponent: Node): boolean {
+  const size = exponent.type === "UnaryExpression" && exponent.operator === "-"
+    ? exponent.argument
+    : exponent;
+  return base.type === "Literal" && base.value === 2 && size.type === "Literal" &&
+    Number.isInteger(size.value);
+}
 
 function pathInRepository(filename: string): string {
   const path = filename.replaceAll("\\", "/");

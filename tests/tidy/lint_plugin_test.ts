@@ -4,6 +4,8 @@ import plugin from "./lint_plugin.ts";
 
 const NOW = "take `now: Nanoseconds` as an argument";
 const RANDOM = "take a `Random` as an argument (lib/core/random.ts)";
+const own = (name: string) => `use \`${name}\` (lib/base/elementary.ts)`;
+const POWER = `${own("power")}, or \`square\`; \`**\` is for 2 to the power of an integer literal`;
 
 const BANNED: readonly [source: string, message: string][] = [
   ["Date.now();", `Date.now is ambient: ${NOW}`],
@@ -21,6 +23,17 @@ const BANNED: readonly [source: string, message: string][] = [
   ["const draw = Math.random;", `Math.random is ambient: ${RANDOM}`],
   ["const { random: draw } = Math;", `Math.random is ambient: ${RANDOM}`],
   ["crypto.randomUUID();", `crypto.randomUUID is ambient: ${RANDOM}`],
+  ["Math.exp(x);", `Math.exp differs between engines: ${own("exp")}`],
+  ["const { log } = Math;", `Math.log differs between engines: ${own("ln")}`],
+  ["globalThis.Math.pow(x, y);", `Math.pow differs between engines: ${own("power")}`],
+  ['Math["sin"](x);', `Math.sin differs between engines: ${own("sinTurns")}`],
+  ["values.map(Math.log10);", `Math.log10 differs between engines: ${own("decimalExponent")}`],
+  ["Math.hypot(x, y);", "Math.hypot differs between engines: use Math.sqrt of the sum of squares"],
+  ["x ** 0.5;", `\`**\` differs between engines: ${POWER}`],
+  ["x ** 2;", `\`**\` differs between engines: ${POWER}`],
+  ["2 ** x;", `\`**\` differs between engines: ${POWER}`],
+  ["2 ** -0.25;", `\`**\` differs between engines: ${POWER}`],
+  ["x **= 3;", `\`**=\` differs between engines: ${POWER}`],
   ["crypto.getRandomValues(a);", `crypto.getRandomValues is ambient: ${RANDOM}`],
 ];
 
@@ -28,6 +41,12 @@ const ALLOWED = [
   "new Date(0);",
   "Math.round(1.5);",
   "const { max } = Math;",
+  "Math.sqrt(2);",
+  "2 ** 53;",
+  "2 ** -53;",
+  "x * x;",
+  "other.log(x);",
+
   "clock.now();",
   "random.random();",
   "const now = 1;",
@@ -75,6 +94,16 @@ Deno.test("the lint plugin looks where code decides, and nowhere else", () => {
       "live/sim/x.ts",
     ]
   ) assert.ok(!reported(file), file);
+});
+
+Deno.test("the lint plugin looks for engine-dependent functions where results come from", () => {
+  const reported = (file: string) => lint(file, "Math.exp(1);").length > 0;
+  for (const folder of ["lib/base", "lib/core", "lib/report", "lib/scenario", "lib/stats", "sim"]) {
+    assert.ok(reported(`${folder}/x.ts`), folder);
+  }
+  for (const folder of ["lb", "backend", "tests/sim"]) {
+    assert.ok(!reported(`${folder}/x.ts`), folder);
+  }
 });
 
 Deno.test("the lint plugin takes the paths that deno lint hands it: absolute ones", () => {

@@ -1,3 +1,4 @@
+import { exp } from "../../base/mod.ts";
 import type { Nanoseconds } from "../time.ts";
 
 /** The landmark moves on after so many τ. It is far from where e^x overflows, at 709. */
@@ -64,12 +65,12 @@ export class PeakAverages {
     this.#now = now;
     const exponent = (now - this.#landmark) / this.#decay;
     if (exponent > LANDMARK_LIFE) this.#moveLandmark(exponent);
-    else this.#growth = Math.exp(exponent);
+    else this.#growth = exp(exponent);
   }
 
   /** To now, which is so many τ after it. */
   #moveLandmark(exponent: number): void {
-    const shrink = Math.exp(-exponent);
+    const shrink = exp(-exponent);
     this.#growths.forEach((growth, index, growths) => growths[index] = growth * shrink);
     this.#landmark = this.#now;
     this.#growth = 1;

@@ -85,7 +85,8 @@ export class WeightTree {
 
   /** Room for a power of two of indices, so that `find` can halve its way down. */
   #grow(size: number): void {
-    const capacity = 2 ** Math.ceil(Math.log2(Math.max(size, 8)));
+    let capacity = 8;
+    while (capacity < size) capacity *= 2;
     const weights = this.#weights;
     this.#weights = new Float64Array(capacity);
     this.#sums = new Float64Array(capacity + 1);

@@ -17,7 +17,7 @@ interface Probe {
 }
 
 /** The quantile of in flight in the pool above which a backend is hot. */
-const HOT_QUANTILE = 2 ** -0.25;
+const HOT_QUANTILE = 1 / Math.sqrt(Math.SQRT2);
 /** How much more than it is spent the pool is refilled: the paper's δ. */
 const SURPLUS = 1;
 /** So many are drawn with one random number. */
@@ -75,7 +75,9 @@ export class Prequal implements Algorithm {
     this.#options = options;
     this.#random = random;
     this.#lottery = new Lottery(random);
-    this.#mask = 2 ** Math.ceil(Math.log2(options.pool + options.probes)) - 1;
+    let size = 2;
+    while (size < options.pool + options.probes) size *= 2;
+    this.#mask = size - 1;
   }
 
   add(candidate: Candidate): void {

@@ -1,3 +1,4 @@
+import { ln } from "../../base/mod.ts";
 import { hashClient, hashText, scramble } from "./_hash.ts";
 import { LoadBound } from "./_load_bound.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
@@ -136,7 +137,7 @@ function multiplierOf(clientHash: number): number {
  * @param hash A signed number of 32 bits.
  */
 function rendezvous(weight: number, hash: number): number {
-  return -weight / Math.log((hash - LOWEST + 0.5) / 2 ** 32);
+  return -weight / ln((hash - LOWEST + 0.5) / 2 ** 32);
 }
 
 /**

@@ -99,10 +99,9 @@ export function exp(x: number): number {
     : y * powerOfTwo(exponent);
 }
 
+/** For an integer from −1024 to 1023. */
 function powerOfTwo(exponent: number): number {
-  double[0] = 0;
-  words[HIGH] = (1023 + exponent) << 20;
-  return double[0]!;
+  return SCALES[1023 - exponent]!;
 }
 
 /**
@@ -115,11 +114,20 @@ export function power(base: number, exponent: number): number {
   return exp(exponent * ln(base));
 }
 
+/** The exponent of `x` in scientific notation: ⌊log₁₀ x⌋ for a positive number, exactly. */
+export function decimalExponent(x: number): number {
+  return Number(x.toExponential().split("e")[1]);
+}
+
+/** `x` times itself. Engines need not agree on `x ** 2`. */
+export function square(x: number): number {
+  return x * x;
+}
+
 /** The sine of an angle given in turns: `sinTurns(0.25)` is 1. */
 export function sinTurns(turns: number): number {
-  const turn = turns - Math.floor(turns);
-  const eighth = Math.floor(turn * 8);
-  const quarter = (eighth + 1) >> 1;
+  const turn = turns - Math.round(turns);
+  const quarter = Math.round(turn * 4);
   const angle = (turn - quarter / 4) * 2 * Math.PI;
   switch (quarter & 3) {
     case 0:
