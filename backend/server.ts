@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Address } from "../lib/address.ts";
+import { type Address, addressOf } from "../lib/address.ts";
 import { timerDelay } from "../lib/clock.ts";
 import type { KeyPair } from "../lib/config/certificates.ts";
 import { type Aged, AgeList, type Nanoseconds, type Random } from "../lib/core/mod.ts";
@@ -67,7 +67,7 @@ export class BackendServer {
     this.#listener = listener;
     this.#giveUp = new AbortController();
     this.#accepting = this.#accept(listener);
-    return { host: listener.addr.hostname, port: listener.addr.port };
+    return addressOf(listener.addr);
   }
 
   /** Stops listening, finishes what is being served, and closes every connection. */

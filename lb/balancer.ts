@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { type Address, formatAddress } from "../lib/address.ts";
+import { type Address, addressOf, formatAddress } from "../lib/address.ts";
 import { type Clock, timerDelay } from "../lib/clock.ts";
 import { certificateChanges, type Certificates } from "../lib/config/certificates.ts";
 import { difference } from "../lib/config/difference.ts";
@@ -7,6 +7,7 @@ import type { Config } from "../lib/config/mod.ts";
 import {
   type Arrival,
   assert,
+  canonicalIp,
   childSeed,
   createRandom,
   type EventStream,
@@ -166,7 +167,7 @@ export class Balancer {
     this.#certificates = options.certificates ?? {};
     this.#serverContext = context;
     this.#backendTls = backendTlsOf(config, this.#certificates);
-    this.address = { host: listener.addr.hostname, port: listener.addr.port };
+    this.address = addressOf(listener.addr);
     this.#unsubscribe = options.events.subscribe(["backend_down"], ({ backend: id }) => {
       if (this.#config.onDown !== "close") return;
       // Not by its id: connections to one that is gone from the configuration are none of its.
@@ -278,7 +279,7 @@ export class Balancer {
 
   /** Owns the client from here on. Never rejects. */
   async #serve(tcp: Deno.TcpConn): Promise<void> {
-    const own = tcp.remoteAddr.hostname;
+    const own = canonicalIp(tcp.remoteAddr.hostname);
     const isProxied = this.#isTrustedProxy(own);
     const heard = this.#serverContext === undefined && !isProxied
       ? { client: tcp, greeting: NO_GREETING, arrival: undefined }
@@ -427,10 +428,6 @@ export class Balancer {
   #ended(): void {
     this.#connectionEnded.beat();
   }
-}
-
-function addressOf({ hostname, port }: Deno.NetAddr): Address {
-  return { host: hostname, port };
 }
 
 /** What a backend gets before the client's further bytes; undefined if that is nothing. */

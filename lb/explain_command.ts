@@ -3,6 +3,7 @@ import type { Io } from "../lib/cli/io.ts";
 import { integerOption } from "../lib/cli/options.ts";
 import { applyOverrides, type Config, loadConfig } from "../lib/config/mod.ts";
 import {
+  canonicalIp,
   createRandom,
   EventStream,
   type ExplainedBackend,
@@ -41,7 +42,7 @@ export function explainCommand(io: Io) {
         });
       }
       const config = applyOverrides(await loadConfig(file), { algorithm });
-      const explained = explain(config, parseStates(state, config), client, seed);
+      const explained = explain(config, parseStates(state, config), canonicalIp(client), seed);
       if (json) io.out(JSON.stringify(explained));
       else table(explained).forEach((line) => io.out(line));
     });

@@ -1,6 +1,7 @@
 import { type Clock, timerDelay } from "../lib/clock.ts";
 import {
   type Backend,
+  canonicalIp,
   type EventStream,
   type Nanoseconds,
   NS_PER_MS,
@@ -260,7 +261,9 @@ export class SessionKeeper {
 
   #record(stored: StoredSession) {
     const time = (ms: number) => (ms - this.#epochMs) * NS_PER_MS;
-    return { ...stored, changedAt: time(stored.changedAt), usedAt: time(stored.usedAt) };
+    // An earlier version may have written an address in another spelling.
+    const key = canonicalIp(stored.key);
+    return { ...stored, key, changedAt: time(stored.changedAt), usedAt: time(stored.usedAt) };
   }
 }
 

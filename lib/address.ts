@@ -1,9 +1,16 @@
-import { isIP, isIPv6 } from "node:net";
-import { formatIpv6, isIn, parsePrefix, type Prefix } from "./core/mod.ts";
+import {
+  canonicalIp,
+  formatIp,
+  formatIpv6,
+  isIn,
+  parseIp,
+  parsePrefix,
+  type Prefix,
+} from "./core/mod.ts";
 
 /** An endpoint. */
 export interface Address {
-  /** An IP address or a host name; IPv6 without brackets. */
+  /** An IP address or a host name, in its one spelling; IPv6 without brackets, with a zone if it needs one. */
   readonly host: string;
   /** 0 to 65535; 0 lets the system choose when listening. */
   readonly port: number;
@@ -23,17 +30,33 @@ export function parseAddress(text: string): Address {
     throw new SyntaxError(`port ${digits} is out of range: a port is 1 to 65535`);
   }
   const host = bracketed ?? plain!;
-  if (bracketed !== undefined && !isIPv6(bracketed)) {
+  if (bracketed !== undefined && !isIpv6(bracketed)) {
     throw new SyntaxError(`"${bracketed}" is not an IPv6 address`);
   }
-  if (/^[\d.]+$/.test(host) && isIP(host) === 0) {
+  if (/^[\d.]+$/.test(host) && parseIp(host) === undefined) {
     throw new SyntaxError(`"${host}" is not an IPv4 address: it has four numbers from 0 to 255`);
   }
-  return { host, port };
+  return { host: canonicalHost(host), port };
+}
+
+/** The address of one side of a socket. */
+export function addressOf({ hostname, port }: Deno.NetAddr): Address {
+  return { host: canonicalIp(hostname), port };
+}
+
+/** The one spelling of a host. A zone stays: it says by which interface an address is reached. */
+export function canonicalHost(host: string): string {
+  const [address = "", ...zone] = host.split("%");
+  const canonical = canonicalIp(address.toLowerCase());
+  return canonical.includes(":") ? [canonical, ...zone].join("%") : canonical;
+}
+
+function isIpv6(text: string): boolean {
+  return text.includes(":") && parseIp(text) !== undefined;
 }
 
 function whatIsWrong(text: string): string {
-  if (isIPv6(text)) return `an IPv6 address goes in brackets, with a port: [${text}]:8000`;
+  if (isIpv6(text)) return `an IPv6 address goes in brackets, with a port: [${text}]:8000`;
   if (/^[^:\s]+$/.test(text)) return `the port is missing: write ${text}:8000`;
   return `"${text}" is not an address: write HOST:PORT, like 192.168.1.10:8000 or [::1]:8000`;
 }
@@ -48,9 +71,7 @@ const IPV4_IN_IPV6 = parsePrefix("::ffff:0:0/96");
 /** Writes a prefix so that `parsePrefix` reads it; an address that stands for itself without its length. */
 export function formatPrefix({ groups, bits }: Prefix): string {
   const isIpv4 = bits >= 96 && isIn(IPV4_IN_IPV6, groups);
-  const address = isIpv4
-    ? groups.slice(6).flatMap((group) => [group >> 8, group & 255]).join(".")
-    : formatIpv6(groups);
+  const address = isIpv4 ? formatIp(groups) : formatIpv6(groups);
   if (bits === 128) return address;
   return `${address}/${isIpv4 ? bits - 96 : bits}`;
 }
@@ -62,15 +83,16 @@ export function isWildcard(host: string): boolean {
 
 /** Whether an address can only be reached from the machine itself. */
 export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127\./.test(host);
+  return host === "localhost" || host === "::1" ||
+    (host.startsWith("127.") && parseIp(host) !== undefined);
 }
 
 /** The IP addresses of this machine. */
 export function localAddresses(): string[] {
-  return Deno.networkInterfaces().map(({ address }) => address);
+  return Deno.networkInterfaces().map(({ address }) => canonicalIp(address));
 }
 
 /** Whether a host is this machine, whose addresses are given. All of 127.0.0.0/8 is every machine. */
 export function isLocal(host: string, local: readonly string[]): boolean {
-  return isLoopback(host) || local.includes(host);
+  return isLoopback(host) || local.includes(canonicalIp(host));
 }

@@ -5,7 +5,7 @@
  * Source: W. Tarreau, "The PROXY protocol, versions 1 & 2", HAProxy Technologies.
  */
 import type { Address } from "./address.ts";
-import { parseIp } from "./core/mod.ts";
+import { canonicalIp, formatIp, formatIpv6, type IpGroups, parseIp } from "./core/mod.ts";
 
 /** Where a connection comes from, and where it was going. */
 export interface Endpoints {
@@ -33,6 +33,8 @@ const V2_FIXED = 16;
 /** Of version 1, with the line's end. */
 const V1_MAX = 107;
 const V1_BEGINS = "PROXY ";
+/** The groups before those of an IPv4 address. */
+const IPV4_BEGINS: IpGroups = [0, 0, 0, 0, 0, 0xffff];
 
 /** Reads a header. Whatever the bytes are, it answers. */
 export function parseProxyHeader(bytes: Uint8Array): ProxyHeader {
@@ -64,8 +66,8 @@ function parseV1(bytes: Uint8Array): ProxyHeader {
     parseIp(host) !== undefined && host.includes(":") === (family === "TCP6") &&
     !host.includes("%");
   if (!isOfFamily(from) || !isOfFamily(to)) return invalid(`its addresses are not ${family}`);
-  const source = { host: from, port: portOf(fromPort) };
-  const destination = { host: to, port: portOf(toPort) };
+  const source = { host: canonicalIp(from), port: portOf(fromPort) };
+  const destination = { host: canonicalIp(to), port: portOf(toPort) };
   if (Number.isNaN(source.port + destination.port)) return invalid("its ports are not ports");
   return { status: "complete", length, endpoints: { source, destination } };
 }
@@ -103,26 +105,14 @@ function parseV2(bytes: Uint8Array): ProxyHeader {
 }
 
 function hostAt(view: DataView, offset: number, size: number): string {
-  if (size === 4) {
-    return Array.from({ length: 4 }, (_, i) => view.getUint8(offset + i)).join(".");
-  }
-  return ipv6Text(Array.from({ length: 8 }, (_, i) => view.getUint16(offset + 2 * i)));
+  const groups = Array.from({ length: size / 2 }, (_, i) => view.getUint16(offset + 2 * i));
+  return formatIp(size === 4 ? [...IPV4_BEGINS, ...groups] : groups);
 }
 
-/** As RFC 5952 writes it: the longest run of zeros, of two or more, is left out. */
-function ipv6Text(groups: readonly number[]): string {
-  let [best, bestLength] = [-1, 1];
-  for (let i = 0; i < 8; i++) {
-    let length = 0;
-    while (i + length < 8 && groups[i + length] === 0) length++;
-    if (length > bestLength) [best, bestLength] = [i, length];
-  }
-  const text = (part: readonly number[]) => part.map((group) => group.toString(16)).join(":");
-  if (best < 0) return text(groups);
-  return `${text(groups.slice(0, best))}::${text(groups.slice(best + bestLength))}`;
-}
-
-/** A header that says where a connection comes from; without endpoints: from the proxy itself. */
+/**
+ * A header that says where a connection comes from; without endpoints: from the proxy itself. A header has
+ * one family: if one side is IPv4 and the other IPv6, the IPv4 address is written into IPv6.
+ */
 export function encodeProxyHeader(version: ProxyVersion, endpoints?: Endpoints): Uint8Array {
   return version === "v1" ? encodeV1(endpoints) : encodeV2(endpoints);
 }
@@ -133,7 +123,7 @@ function encodeV1(endpoints: Endpoints | undefined): Uint8Array {
   const { source, destination } = endpoints;
   const isV4 = bothAreV4(endpoints);
   const [from, to] = [source, destination].map(({ host }) =>
-    isV4 ? host : ipv6Text(parseIp(host) ?? [])
+    isV4 ? host : formatIpv6(parseIp(host)!)
   );
   return line(`TCP${isV4 ? 4 : 6} ${from} ${to} ${source.port} ${destination.port}`);
 }
@@ -151,7 +141,7 @@ function encodeV2(endpoints: Endpoints | undefined): Uint8Array {
   if (endpoints === undefined) return bytes;
   const { source, destination } = endpoints;
   [source, destination].forEach(({ host, port }, side) => {
-    const groups = (parseIp(host) ?? []).slice(isV4 ? 6 : 0);
+    const groups = parseIp(host)!.slice(isV4 ? 6 : 0);
     groups.forEach((group, i) => view.setUint16(V2_FIXED + side * size + 2 * i, group));
     view.setUint16(V2_FIXED + 2 * size + 2 * side, port);
   });

@@ -1,4 +1,12 @@
-import { type Address, formatAddress, isLocal, isWildcard, parseAddress } from "../address.ts";
+import {
+  type Address,
+  formatAddress,
+  formatPrefix,
+  isLocal,
+  isWildcard,
+  parseAddress,
+} from "../address.ts";
+import { parsePrefix } from "../core/mod.ts";
 import { parseDuration } from "../duration.ts";
 import { isData } from "./data.ts";
 import { type Finding, type Path, valueAt } from "./yaml_file.ts";
@@ -196,10 +204,15 @@ function nobodyEjected(data: unknown): Finding[] {
 function allowedAndDenied(data: unknown): Finding[] {
   const [allow, deny] = [valueAt(data, ["allow"]), valueAt(data, ["deny"])];
   if (!Array.isArray(allow) || !Array.isArray(deny)) return [];
-  return deny.flatMap((prefix: unknown, i): Finding[] =>
-    !allow.includes(prefix) ? [] : [{
+  const canonical = (written: unknown) => {
+    const prefix = read(written, parsePrefix);
+    return prefix === undefined ? [] : [formatPrefix(prefix)];
+  };
+  const allowed = new Set(allow.flatMap(canonical));
+  return deny.flatMap((written: unknown, i): Finding[] =>
+    !canonical(written).some((prefix) => allowed.has(prefix)) ? [] : [{
       path: ["deny", i],
-      message: `${prefix} is on the list allow, too`,
+      message: `${written} is on the list allow, too`,
       hint: "deny wins: take it off one of them",
     }]
   );

@@ -1,6 +1,12 @@
 /** What a single value in a YAML file of lbsim can be, each with the words for what is wrong with it. */
 import * as z from "zod";
-import { type Address, formatAddress, formatPrefix, parseAddress } from "../address.ts";
+import {
+  type Address,
+  canonicalHost,
+  formatAddress,
+  formatPrefix,
+  parseAddress,
+} from "../address.ts";
 import { type Nanoseconds, parsePrefix, type Prefix } from "../core/mod.ts";
 import { formatDuration, parseDuration } from "../duration.ts";
 
@@ -186,7 +192,7 @@ function parseRedisUrl(input: string): RedisAddress {
   }
   if (port === "0") throw new SyntaxError("port 0 is out of range: a port is 1 to 65535");
   return {
-    host: hostname.replace(/^\[(.*)\]$/, "$1"),
+    host: canonicalHost(hostname.replace(/^\[(.*)\]$/, "$1")),
     port: port === "" ? 6379 : Number(port),
     tls: protocol === "rediss:",
     database: Number(database),

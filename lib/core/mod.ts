@@ -14,6 +14,8 @@ export * from "./events.ts";
 export { Explanation } from "./explanation.ts";
 export { Health, type HealthRules, ProbeSchedule } from "./health.ts";
 export {
+  canonicalIp,
+  formatIp,
   formatIpv6,
   type IpGroups,
   isIn,

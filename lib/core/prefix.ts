@@ -21,8 +21,22 @@ export function parseIp(text: string): IpGroups | undefined {
   return [...front, ...Array<number>(missing).fill(0), ...back];
 }
 
-/** Writes an IPv6 address: the longest run of zeros, the first of equals, is left out (RFC 5952). */
+/** Whether the groups of an address are those of an IPv4 address. */
+function isIpv4(groups: IpGroups): boolean {
+  return groups[5] === 0xffff && groups.slice(0, 5).every((group) => group === 0);
+}
+
+/** Writes an address in its one spelling: IPv4 with dots, also where it was written into IPv6. */
+export function formatIp(groups: IpGroups): string {
+  return isIpv4(groups) ? dotted(groups) : formatIpv6(groups);
+}
+
+/**
+ * Writes an IPv6 address as RFC 5952 does: the longest run of zeros, the first of equals, is left out, and
+ * an IPv4 address in it has its dots.
+ */
 export function formatIpv6(groups: IpGroups): string {
+  if (isIpv4(groups)) return `::ffff:${dotted(groups)}`;
   let start = 0;
   let longest = 1;
   for (let i = 0, run = 0; i < groups.length; i++) {
@@ -35,6 +49,20 @@ export function formatIpv6(groups: IpGroups): string {
   const written = groups.map((group) => group.toString(16));
   if (longest === 1) return written.join(":");
   return `${written.slice(0, start).join(":")}::${written.slice(start + longest).join(":")}`;
+}
+
+function dotted(groups: IpGroups): string {
+  return groups.slice(6).flatMap((group) => [group >> 8, group & 255]).join(".");
+}
+
+/**
+ * The one spelling of an IP address: `::ffff:10.0.0.1` is `10.0.0.1`, `0:0::1` is `::1`. A zone is left out:
+ * it belongs to this machine's interface, not to the address. Text that is no address is returned as it is.
+ */
+export function canonicalIp(text: string): string {
+  if (!text.includes(":")) return text;
+  const groups = parseIp(text);
+  return groups === undefined ? text : formatIp(groups);
 }
 
 /** Leading zeros are none: to some they mean octal, and each client must have one spelling. */
@@ -52,8 +80,17 @@ function groupsOf(text: string): number[] | undefined {
   return parts.map((part) => parseInt(part, 16));
 }
 
+/** Clears all but the leading bits of an address. */
+export function maskIp(groups: IpGroups, bits: number): IpGroups {
+  return groups.map((group, i) => {
+    const kept = Math.min(Math.max(bits - i * 16, 0), 16);
+    return group & ~((1 << (16 - kept)) - 1);
+  });
+}
+
 /** Addresses that share their leading bits. */
 export interface Prefix {
+  /** The bits that they do not share are 0. */
   readonly groups: IpGroups;
   /** Of 128; an IPv4 prefix counts from 96. */
   readonly bits: number;
@@ -77,7 +114,8 @@ export function parsePrefix(text: string): Prefix {
   if (!(bits <= most)) {
     throw new SyntaxError(`"${text}" has no such length: it is 0 to ${most} bits`);
   }
-  return { groups, bits: bits + 128 - most };
+  const counted = bits + 128 - most;
+  return { groups: maskIp(groups, counted), bits: counted };
 }
 
 /** Whether an address is one of those that any of the prefixes stands for; what is no address is not. */

@@ -232,3 +232,14 @@ Deno.test("SessionKeeper.stop() gives a silent store up, and says what it was no
   assert.ok(incomplete.type === "session_store_incomplete");
   assert.equal(incomplete.unwritten, 2);
 });
+
+Deno.test("SessionKeeper knows a client again that was stored in another spelling", async () => {
+  const store = new TestStore();
+  const at = Date.now();
+  for (const key of ["::ffff:a09:909", "2001:DB8:0:0::1"]) {
+    store.sessions.set(key, { key, backend: "B2", home: "B2", changedAt: at, usedAt: at });
+  }
+  const { keeper, visit } = await keep(store);
+  assert.deepEqual(["10.9.9.9", "2001:db8::1"].map(visit), ["B2", "B2"]);
+  await keeper.stop();
+});

@@ -73,6 +73,7 @@ Deno.test("parseProxyHeader() refuses what is malformed, and says why", () => {
 const octet = fc.nat(255);
 const v4 = fc.tuple(octet, octet, octet, octet).map((octets) => octets.join("."));
 const v6 = fc.array(fc.nat(0xffff), { minLength: 8, maxLength: 8 })
+  .filter((groups) => groups.slice(0, 5).some((group) => group !== 0))
   .map((groups) =>
     new URL(`http://[${groups.map((group) => group.toString(16)).join(":")}]`).hostname.slice(1, -1)
   );
@@ -106,13 +107,43 @@ Deno.test("encodeProxyHeader() writes what parseProxyHeader() reads, however it 
 });
 
 Deno.test("encodeProxyHeader() writes IPv4 into IPv6 when the two sides differ", () => {
-  for (const version of ["v1", "v2"] as const) {
-    const header = parseProxyHeader(
-      encodeProxyHeader(version, { source: FROM, destination: { host: "2001:db8::1", port: 1 } }),
-    );
-    assert.ok(header.status === "complete");
-    assert.equal(header.endpoints?.source.host, "::ffff:c0a8:132");
+  const ends = { source: FROM, destination: { host: "2001:db8::1", port: 1 } };
+  assert.equal(
+    new TextDecoder().decode(encodeProxyHeader("v1", ends)),
+    "PROXY TCP6 ::ffff:192.168.1.50 2001:db8::1 51234 1\r\n",
+  );
+  assert.deepEqual(
+    encodeProxyHeader("v2", ends),
+    hex(
+      `${SIGNATURE} 21 21 0024 00000000000000000000ffffc0a80132 20010db8000000000000000000000001 c822 0001`,
+    ),
+  );
+});
+
+Deno.test("parseProxyHeader() reads an IPv4 address that was written into IPv6 as IPv4", () => {
+  const mixed = { source: FROM, destination: { host: "2001:db8::1", port: 1 } };
+  for (
+    const header of [
+      encodeProxyHeader("v1", mixed),
+      encodeProxyHeader("v2", mixed),
+      bytes("PROXY TCP6 ::ffff:c0a8:132 2001:DB8:0::1 51234 1\r\n"),
+      bytes("PROXY TCP6 0:0:0:0:0:FFFF:C0A8:0132 2001:0db8::0001 51234 1\r\n"),
+    ]
+  ) {
+    assert.deepEqual(parseProxyHeader(header), {
+      status: "complete",
+      length: header.length,
+      endpoints: mixed,
+    });
   }
+  const both = parseProxyHeader(
+    bytes("PROXY TCP6 ::ffff:192.168.1.50 ::ffff:192.168.1.10 51234 8000\r\n"),
+  );
+  assert.ok(both.status === "complete" && both.endpoints !== undefined);
+  assert.equal(
+    new TextDecoder().decode(encodeProxyHeader("v1", both.endpoints)),
+    "PROXY TCP4 192.168.1.50 192.168.1.10 51234 8000\r\n",
+  );
 });
 
 Deno.test("parseProxyHeader() survives whatever comes, and never asks for more than a header can be", () => {

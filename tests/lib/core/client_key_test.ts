@@ -43,6 +43,9 @@ const CASES: readonly [address: string, ipv4: number, ipv6: number, key: string]
   ["::FFFF:192.168.1.77", 24, 64, "192.168.1.0/24"],
   ["::ffff:192.168.1.77", 24, 128, "192.168.1.0/24"],
   ["::ffff:192.168.1.77", 32, 128, "192.168.1.77"],
+  ["::ffff:c0a8:14d", 32, 64, "192.168.1.77"],
+  ["::ffff:c0a8:14d", 24, 64, "192.168.1.0/24"],
+  ["0:0:0:0:0:FFFF:C0A8:014D", 32, 128, "192.168.1.77"],
   // A simulation names its clients as it likes.
   ["client-7", 24, 64, "client-7"],
   ["", 24, 64, ""],
