@@ -31,6 +31,7 @@ export type BackendMode = "ready" | "drain" | "maintenance";
 export class Backend implements Candidate {
   readonly id: string;
   readonly index: number;
+  order: number;
   backup: boolean;
   maxConnections: number;
   /** Its weight in the configuration. */
@@ -63,11 +64,13 @@ export class Backend implements Candidate {
   constructor(
     options: BackendOptions,
     index: number,
+    order: number,
     rules: HealthRules,
     ejection?: EjectionRules,
   ) {
     this.id = options.id;
     this.index = index;
+    this.order = order;
     this.backup = options.backup;
     this.mode = options.mode ?? "ready";
     this.maxConnections = options.maxConnections ?? Infinity;

@@ -153,8 +153,9 @@ export class Scheduler {
     let index = 0;
     const taken = new Set(this.#backends.map((backend) => backend.index));
     while (taken.has(index)) index++;
-    const { healthCheck } = this.#options;
-    const backend = new Backend(options, index, healthCheck, this.#options.ejection);
+    const order = (this.#backends.at(-1)?.order ?? -1) + 1;
+    const { healthCheck, ejection } = this.#options;
+    const backend = new Backend(options, index, order, healthCheck, ejection);
     if (healthCheck.type === "none") {
       backend.health.record(true);
       backend.provenAt = Infinity;
@@ -223,14 +224,21 @@ export class Scheduler {
         if (mode !== modes.get(backend.id)) this.#setMode(present, mode, now);
       }
     }
+    this.#putInOrder();
     if (!sameAlgorithm) {
       this.#primaries = primaries;
       this.#backups = backups;
       for (const backend of this.#backends) this.#tierOf(backend).add(backend);
     }
-    const order = new Map(options.backends.map(({ id }, place) => [id, place]));
-    this.#backends.sort((a, b) => order.get(a.id)! - order.get(b.id)!);
     this.#serveWaiting(now);
+  }
+
+  /** As the configuration lists them: what is meant by "first" and decides between equals. */
+  #putInOrder(): void {
+    this.#options.backends.forEach(({ id }, order) => this.#byId.get(id)!.order = order);
+    this.#backends.sort((a, b) => a.order - b.order);
+    this.#primaries.reordered?.();
+    this.#backups.reordered?.();
   }
 
   #newAlgorithm({ algorithm }: SchedulerOptions): Algorithm {

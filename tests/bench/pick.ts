@@ -65,6 +65,7 @@ function candidates(count: number, heaviest: number): Counted[] {
   return Array.from({ length: count }, (_, index) => ({
     id: `B${index + 1}`,
     index,
+    order: index,
     weight: 1 + index % heaviest,
     inFlight: 0,
     available: true,

@@ -118,6 +118,7 @@ export function candidatesOf(weights: readonly number[]): TestCandidate[] {
   return weights.map((weight, index) => ({
     id: String.fromCharCode(97 + index),
     index,
+    order: index,
     weight,
     inFlight: 0,
     available: true,

@@ -79,6 +79,15 @@ export class SmoothGroups {
     if (heap.length === 0) this.#retire(group);
   }
 
+  /** The order of the candidates changed: those that are level stand differently. Turns stay. */
+  reorder(): void {
+    for (const { heap } of this.#groups) {
+      for (let position = (heap.length >> 1) - 1; position >= 0; position--) {
+        this.#siftDown(heap, position);
+      }
+    }
+  }
+
   /** The next in turn among those with the lowest score, or undefined if there is nobody. */
   pick(trace?: PickTrace): Candidate | undefined {
     let lowest = Infinity;
@@ -96,7 +105,7 @@ export class SmoothGroups {
       const current = this.#current[top.index]! + group.gained;
       if (
         winner === undefined || current > winnerCurrent ||
-        (current === winnerCurrent && top.index < winner.index)
+        (current === winnerCurrent && top.order < winner.order)
       ) {
         winner = top;
         winnerCurrent = current;
@@ -146,7 +155,7 @@ export class SmoothGroups {
 
   #before(a: Candidate, b: Candidate): boolean {
     const difference = this.#current[a.index]! - this.#current[b.index]!;
-    return difference > 0 || (difference === 0 && a.index < b.index);
+    return difference > 0 || (difference === 0 && a.order < b.order);
   }
 
   #siftUp(heap: Candidate[], from: number): void {

@@ -3,8 +3,10 @@ import type { Nanoseconds } from "../time.ts";
 /** What an algorithm may know of a backend. */
 export interface Candidate {
   readonly id: string;
-  /** Place in the configuration, from 0: the order meant by a rule that says "first". */
+  /** Its slot, from 0, for as long as it is a candidate. It says nothing about any order. */
   readonly index: number;
+  /** Place in the configuration, from 0: the order meant by a rule that says "first". */
+  readonly order: number;
   /** Share of the load it should get, relative to the others; above 0. */
   readonly weight: number;
   /** Connections being opened to it and open on it. */
@@ -32,6 +34,8 @@ export interface Algorithm {
   remove(candidate: Candidate): void;
   /** The candidate's availability or weight changed. */
   update(candidate: Candidate): void;
+  /** The order of the candidates changed. Left out by an algorithm that does not look at it. */
+  reordered?(): void;
   /** The candidate's number in flight changed. Left out by an algorithm that does not look at it. */
   loadChanged?(candidate: Candidate): void;
   /**

@@ -9,20 +9,29 @@ import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
  * Source: HAProxy, `balance first`.
  */
 export class FirstAvailable implements Algorithm {
+  readonly #members = new Set<Candidate>();
+  /** By order. */
   readonly #candidates: Candidate[] = [];
   #available = new Uint32Array(1);
 
   add(candidate: Candidate): void {
+    this.#members.add(candidate);
     this.update(candidate);
   }
 
   remove(candidate: Candidate): void {
-    this.#set(candidate.index, false);
+    this.#members.delete(candidate);
+    this.#set(candidate.order, false);
   }
 
   update(candidate: Candidate): void {
-    this.#candidates[candidate.index] = candidate;
-    this.#set(candidate.index, candidate.available);
+    this.#candidates[candidate.order] = candidate;
+    this.#set(candidate.order, candidate.available);
+  }
+
+  reordered(): void {
+    this.#available.fill(0);
+    for (const candidate of this.#members) this.update(candidate);
   }
 
   pick(_client: string, _now: number, trace?: PickTrace): Candidate | undefined {
@@ -32,21 +41,21 @@ export class FirstAvailable implements Algorithm {
       if (bits === 0) continue;
       const lowest = 31 - Math.clz32(bits & -bits);
       const picked = this.#candidates[word * 32 + lowest]!;
-      trace?.considered(picked, picked.index);
+      trace?.considered(picked, picked.order);
       trace?.decided("first in the order of the configuration that is not full");
       return picked;
     }
     return undefined;
   }
 
-  #set(index: number, available: boolean): void {
-    const word = index >>> 5;
+  #set(order: number, available: boolean): void {
+    const word = order >>> 5;
     if (word >= this.#available.length) {
       const larger = new Uint32Array(2 * word + 1);
       larger.set(this.#available);
       this.#available = larger;
     }
-    const bit = 1 << (index & 31);
+    const bit = 1 << (order & 31);
     if (available) this.#available[word]! |= bit;
     else this.#available[word]! &= ~bit;
   }

@@ -26,6 +26,10 @@ export class LeastConnections implements Algorithm {
     else this.#turns.take(candidate);
   }
 
+  reordered(): void {
+    this.#turns.reorder();
+  }
+
   loadChanged(candidate: Candidate): void {
     this.update(candidate);
   }

@@ -25,6 +25,10 @@ export class RoundRobin implements Algorithm {
     else this.#turns.take(candidate);
   }
 
+  reordered(): void {
+    this.#turns.reorder();
+  }
+
   pick(_client: string, _now: number, trace?: PickTrace): Candidate | undefined {
     return this.#turns.pick(trace);
   }

@@ -187,3 +187,72 @@ Deno.test("Scheduler.reconfigure() without ejection lets the ejected in, and say
     active_servers: ["B1", "B2", "B3"],
   }]);
 });
+
+/** Where one client after the other goes; each leaves before the next comes. */
+function visits(scheduler: Scheduler, count: number): string[] {
+  return Array.from({ length: count }, () => {
+    const lease = open(scheduler, "c");
+    lease.release("closed", 0);
+    return lease.backend.id;
+  });
+}
+
+const REORDERED: readonly (readonly string[])[] = [
+  ["B3", "B2", "B1"],
+  ["B2", "B3", "B9"],
+  ["B0", "B3", "B1"],
+  ["B9", "B1", "B8", "B3", "B2"],
+  ["B3"],
+];
+
+Deno.test("Scheduler.reconfigure() makes first-available follow the new order of the file", () => {
+  const none = { ...optionsOf().healthCheck, type: "none" };
+  const optionsWith = (ids: readonly string[]) =>
+    optionsOf({
+      algorithm: { name: "first-available" },
+      healthCheck: none,
+      backends: named(...ids).map((backend) => ({ ...backend, maxConnections: 1 })),
+    });
+  for (const ids of REORDERED) {
+    const scheduler = schedulerOf(optionsWith(["B1", "B2", "B3"]));
+    scheduler.reconfigure(optionsWith(ids), 0);
+    assert.deepEqual(ids.map(() => open(scheduler).backend.id), ids);
+  }
+  // Forty backends do not fit into one word of bits.
+  const many = Array.from({ length: 40 }, (_, i) => `B${i + 1}`);
+  const scheduler = schedulerOf(optionsWith(many));
+  scheduler.reconfigure(optionsWith(many.toReversed()), 0);
+  assert.deepEqual(many.map(() => open(scheduler).backend.id), many.toReversed());
+});
+
+for (const name of ["round-robin", "least-connections"] as const) {
+  Deno.test(`Scheduler.reconfigure() makes ties of ${name} follow the new order of the file`, () => {
+    const none = { ...optionsOf().healthCheck, type: "none" };
+    const optionsWith = (ids: readonly string[]) =>
+      optionsOf({ algorithm: { name }, healthCheck: none, backends: named(...ids) });
+    for (const ids of REORDERED) {
+      const scheduler = schedulerOf(optionsWith(["B1", "B2", "B3"]));
+      scheduler.reconfigure(optionsWith(ids), 0);
+      assert.deepEqual(visits(scheduler, ids.length), ids);
+    }
+  });
+}
+
+Deno.test("Scheduler.reconfigure() to another order keeps turns: only those that are level change places", () => {
+  const scheduler = schedulerOf(optionsOf());
+  assert.deepEqual(visits(scheduler, 1), ["B1"]);
+  scheduler.reconfigure(optionsOf({ backends: named("B3", "B2", "B1") }), 0);
+  // B1 has had its turn in this round.
+  assert.deepEqual(visits(scheduler, 5), ["B3", "B2", "B3", "B2", "B1"]);
+});
+
+Deno.test("Scheduler.addBackend() puts a backend behind the others, also when some have left", () => {
+  const scheduler = schedulerOf(optionsOf({ algorithm: { name: "first-available" } }));
+  scheduler.removeBackend("B1", 0);
+  scheduler.addBackend({ id: "B0", weight: 1, backup: false });
+  scheduler.probed("B0", true, 0, 0);
+  assert.deepEqual(visits(scheduler, 1), ["B2"]);
+  takeDown(scheduler, "B2");
+  takeDown(scheduler, "B3");
+  assert.deepEqual(visits(scheduler, 1), ["B0"]);
+});

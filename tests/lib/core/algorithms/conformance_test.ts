@@ -240,7 +240,7 @@ const CASES: Readonly<Record<string, (subject: Subject) => void>> = {
     candidates[1]!.available = false;
     algorithm.update(candidates[1]!);
     algorithm.remove(candidates[1]!);
-    const heir: TestCandidate = { id: "heir", index: 1, weight: 1, inFlight: 0, available: true };
+    const heir: TestCandidate = { ...candidates[1]!, id: "heir", available: true };
     algorithm.add(heir);
     const now = [candidates[0]!, heir];
     assertProportional(pickMany(algorithm, now, PICKS, { hold: false }), [1, 1]);

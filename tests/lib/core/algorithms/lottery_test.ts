@@ -6,7 +6,14 @@ import { assertProportional } from "../../../support/statistics.ts";
 function lotteryOf(weights: readonly number[], seed: number): Lottery {
   const lottery = new Lottery(createRandom(seed));
   weights.forEach((weight, index) =>
-    lottery.update({ id: `B${index}`, index, weight, inFlight: 0, available: weight > 0 })
+    lottery.update({
+      id: `B${index}`,
+      index,
+      order: index,
+      weight,
+      inFlight: 0,
+      available: weight > 0,
+    })
   );
   return lottery;
 }
