@@ -52,8 +52,8 @@ export function backendCommand(io: Io) {
       }, createRandom(childSeed(root, "failures")));
       const listening = server.start(address);
       io.out(`${id} listening on ${formatAddress(listening)}`);
-      await untilAborted(io.signal);
-      await server.stop();
+      await Promise.race([untilAborted(io.signal), server.accepting])
+        .finally(() => server.stop());
     });
 }
 

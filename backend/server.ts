@@ -1,6 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { acceptAll } from "../lib/accept.ts";
 import { type Address, addressOf } from "../lib/address.ts";
 import { timerDelay } from "../lib/clock.ts";
+import { closeIfOpen } from "../lib/close_if_open.ts";
 import type { KeyPair } from "../lib/config/certificates.ts";
 import { type Aged, AgeList, type Nanoseconds, type Random } from "../lib/core/mod.ts";
 import { LineReader, LineTooLong, writeAll } from "../lib/lines.ts";
@@ -24,6 +26,9 @@ type Socket = Deno.TcpConn | Deno.TlsConn;
 
 /** Longest line, and longest HTTP header section. */
 const LINE_BYTES_MAX = 64 * 1024;
+
+/** How long it waits for a descriptor before it accepts again. */
+const SHORTAGE_PAUSE_MS = 50;
 
 const encoder = new TextEncoder();
 
@@ -50,6 +55,11 @@ export class BackendServer {
     this.#slots = behaviour.slots === undefined ? undefined : new Slots(behaviour.slots);
   }
 
+  /** Resolves when it has stopped listening; rejects with a `UserError` if the listener has failed. */
+  get accepting(): Promise<void> {
+    return this.#accepting;
+  }
+
   /** Connections that are open. */
   get connections(): number {
     return this.#connections.size;
@@ -67,44 +77,42 @@ export class BackendServer {
     this.#listener = listener;
     this.#giveUp = new AbortController();
     this.#accepting = this.#accept(listener);
+    this.#accepting.catch(() => {}); // `accepting` reports it.
     return addressOf(listener.addr);
   }
 
   /** Stops listening, finishes what is being served, and closes every connection. */
   async stop(): Promise<void> {
-    this.#listener?.close();
-    this.#listener = undefined;
+    this.#stopListening();
     for (const connection of this.#connections) connection.finish();
     await this.#over();
   }
 
   /** As if the process were killed: everything is closed at once, whatever it is doing. */
   async kill(): Promise<void> {
-    this.#listener?.close();
-    this.#listener = undefined;
+    this.#stopListening();
     this.#giveUp.abort();
     for (const connection of this.#connections) connection.close();
     await this.#over();
   }
 
+  #stopListening(): void {
+    if (this.#listener !== undefined) closeIfOpen(this.#listener);
+    this.#listener = undefined;
+  }
+
   async #over(): Promise<void> {
-    await this.#accepting;
+    await this.#accepting.catch(() => {});
     await Promise.all([...this.#connections].map((connection) => connection.over));
   }
 
   async #accept(listener: Deno.Listener<Socket, Deno.NetAddr>): Promise<void> {
-    while (this.#listener === listener) {
-      try {
-        const socket = await listener.accept();
-        const connection = new ServedConnection(socket, this.id, (http) => this.#serve(http));
-        this.#connections.add(connection);
-        connection.over.then(() => this.#connections.delete(connection));
-      } catch (error) {
-        if (this.#listener !== listener) return;
-        // Out of descriptors, or a client that is gone already: try again, but do not spin.
-        if (!(error instanceof Deno.errors.ConnectionReset)) await delay(50);
-      }
-    }
+    const take = (socket: Socket) => {
+      const connection = new ServedConnection(socket, this.id, (http) => this.#serve(http));
+      this.#connections.add(connection);
+      connection.over.then(() => this.#connections.delete(connection));
+    };
+    await acceptAll(listener, take, () => delay(SHORTAGE_PAUSE_MS));
   }
 
   /** Serves one request: undefined if there is nothing to wait for. Resolves to whether it went well. */
@@ -163,7 +171,7 @@ class ServedConnection implements Aged<ServedConnection> {
   close(): void {
     if (!this.#open) return;
     this.#open = false;
-    this.#socket.close();
+    closeIfOpen(this.#socket);
   }
 
   async #run(): Promise<void> {

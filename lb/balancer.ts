@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import { acceptAll } from "../lib/accept.ts";
 import { type Address, addressOf, formatAddress } from "../lib/address.ts";
 import { type Clock, timerDelay } from "../lib/clock.ts";
 import { certificateChanges, type Certificates } from "../lib/config/certificates.ts";
@@ -180,7 +181,17 @@ export class Balancer {
       this.#connectionEnded,
       () => this.scheduler.connections,
     );
-    this.#accepting = this.#accept();
+    this.#accepting = acceptAll(
+      listener,
+      (client) => void this.#serve(client),
+      (error) => this.#shortage.met(error),
+    );
+    this.#accepting.catch(() => {}); // `accepting` reports it.
+  }
+
+  /** Resolves when it has stopped listening; rejects with a `UserError` if the listener has failed. */
+  get accepting(): Promise<void> {
+    return this.#accepting;
   }
 
   /** What is in use. */
@@ -241,10 +252,10 @@ export class Balancer {
     this.#stopping = true;
     this.scheduler.stop(this.#now());
     this.#keeper?.stopAsking();
-    this.#listener.close();
+    closeIfOpen(this.#listener);
     for (const client of this.#greeting) closeIfOpen(client);
     this.#shortage.stop();
-    await Promise.all([this.#accepting, this.#prober.stop()]);
+    await Promise.all([this.#accepting.catch(() => {}), this.#prober.stop()]);
     while (this.#greeting.size > 0) await this.#connectionEnded.next;
     const open = this.scheduler.connections;
     {
@@ -261,20 +272,6 @@ export class Balancer {
     await this.#keeper?.stop();
     this.#unsubscribe();
     return { finished: open - closed, closed };
-  }
-
-  async #accept(): Promise<void> {
-    while (!this.#stopping) {
-      try {
-        const client = await this.#listener.accept();
-        void this.#serve(client);
-      } catch (error) {
-        if (this.#stopping) return;
-        // A client that is gone again before it was accepted is no reason to wait.
-        if (isGone(error)) continue;
-        await this.#shortage.met(error);
-      }
-    }
   }
 
   /** Owns the client from here on. Never rejects. */
@@ -319,7 +316,7 @@ export class Balancer {
       else if (outOfDescriptors) held = held.refuse("out_of_descriptors", now);
       else held = held.connectFailed(reason, now, detail);
     }
-    client.close();
+    closeIfOpen(client);
     this.#ended();
   }
 
@@ -352,7 +349,7 @@ export class Balancer {
   ): Promise<Heard | undefined> {
     const arrival = this.scheduler.arrive(own, this.#now());
     if ("reason" in arrival) {
-      tcp.close();
+      closeIfOpen(tcp);
       return undefined;
     }
     this.#greeting.add(tcp);
@@ -462,9 +459,4 @@ function keeperOf(
 
 function addressesOf({ backends }: Config): ReadonlyMap<string, Address> {
   return new Map(backends.map(({ id, address }) => [id, address]));
-}
-
-function isGone(error: unknown): boolean {
-  return error instanceof Deno.errors.ConnectionReset ||
-    error instanceof Deno.errors.ConnectionAborted;
 }

@@ -1,4 +1,5 @@
 import { timerDelay } from "../lib/clock.ts";
+import { closeIfOpen } from "../lib/close_if_open.ts";
 import type { Nanoseconds } from "../lib/core/mod.ts";
 import { type Endpoints, parseProxyHeader, PROXY_HEADER_MAX } from "../lib/proxy_protocol.ts";
 
@@ -23,7 +24,7 @@ export async function readGreeting(
   const buffer = new Uint8Array(PROXY_HEADER_MAX);
   let filled = 0;
   // Closing is what wakes a read that would wait for ever.
-  const timer = setTimeout(() => client.close(), timerDelay(timeout));
+  const timer = setTimeout(() => closeIfOpen(client), timerDelay(timeout));
   try {
     while (filled < buffer.length) {
       const count = await client.read(buffer.subarray(filled));

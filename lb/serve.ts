@@ -36,7 +36,7 @@ export interface ServeOptions {
  * Runs a balancer until the person at the terminal, or the service manager, asks it to stop; then
  * drains. What happens goes to the log, which must have been started.
  *
- * @throws {UserError} if it cannot listen.
+ * @throws {UserError} if it cannot listen, or can accept no more clients.
  */
 export async function serveBalancer(
   { config, certificates }: LoadedConfig,
@@ -76,9 +76,12 @@ export async function serveBalancer(
   sayListening(balancer);
   warnOf(certificates.listener);
   const daily = setInterval(() => warnOfExpiry(balancer.certificates.listener), DAY_MS);
-  const following = followFiles(balancer, reload, watch, signal);
+  const failed = new AbortController();
+  const stopping = AbortSignal.any([signal, failed.signal]);
+  const following = followFiles(balancer, reload, watch, stopping);
+  balancer.accepting.catch((error) => failed.abort(error));
 
-  await untilAborted(signal);
+  await untilAborted(stopping);
 
   clearInterval(daily);
   sayStopping(balancer);
@@ -88,6 +91,7 @@ export async function serveBalancer(
   sayStopped(summary);
   status.stop();
   stopLogging();
+  failed.signal.throwIfAborted();
 }
 
 /** Takes over what is written in the files, until there is a stop. */

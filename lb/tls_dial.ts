@@ -1,5 +1,6 @@
 /** TLS on connections to backends. */
 import type { Address } from "../lib/address.ts";
+import { closeIfOpen } from "../lib/close_if_open.ts";
 import type { Certificates } from "../lib/config/certificates.ts";
 import type { Config } from "../lib/config/mod.ts";
 import { writeAll } from "../lib/lines.ts";
@@ -51,7 +52,7 @@ async function send(tcp: Deno.TcpConn, header: Uint8Array): Promise<TlsFailure |
     await writeAll(tcp, header);
     return undefined;
   } catch {
-    tcp.close();
+    closeIfOpen(tcp);
     return { tlsFailure: "it hung up before the handshake" };
   }
 }
@@ -78,6 +79,6 @@ class DialledTls implements Connection {
   }
 
   close(): void {
-    this.#connection.close();
+    closeIfOpen(this.#connection);
   }
 }

@@ -3,12 +3,19 @@ import type { KeyPair } from "./config/certificates.ts";
 import { UserError } from "./user_error.ts";
 
 /**
+ * Connections that the system completes and keeps until they are accepted, at most; Linux allows
+ * net.core.somaxconn, 4096 by default. With Deno's own 511, a burst overflows it, and each client that is
+ * dropped tries again only after a second.
+ */
+const BACKLOG = 4096;
+
+/**
  * Listens for TCP connections.
  *
  * @throws {UserError} that says in one line why it cannot, and what to do about it.
  */
 export function listen(address: Address): Deno.TcpListener {
-  return attempt(address, (where) => Deno.listen(where));
+  return attempt(address, (where) => Deno.listen({ ...where, tcpBacklog: BACKLOG }));
 }
 
 /**
@@ -18,7 +25,7 @@ export function listen(address: Address): Deno.TcpListener {
  */
 export function listenTls(address: Address, pair: KeyPair): Deno.TlsListener {
   const { certificate: cert, key } = pair;
-  return attempt(address, (where) => Deno.listenTls({ ...where, cert, key }));
+  return attempt(address, (where) => Deno.listenTls({ ...where, cert, key, tcpBacklog: BACKLOG }));
 }
 
 function attempt<Listener>(

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import FakeTimers from "@sinonjs/fake-timers";
 import type { Config } from "../../lib/config/mod.ts";
 import { NS_PER_MS, NS_PER_S, parsePrefix } from "../../lib/core/mod.ts";
 import { monotonicNow } from "../../lib/clock.ts";
+import { eventLoopTurn } from "../../lib/event_loop.ts";
 import type { Address } from "../../lib/address.ts";
 import { dial } from "../../lb/dial.ts";
 import { balance, TIMEOUTS, UNPROBED } from "../support/balance.ts";
@@ -458,4 +460,24 @@ Deno.test("Balancer with on_down: close leaves the connections to a backend's fo
   await client.write(new TextEncoder().encode("y"));
   assert.equal(await client.read(new Uint8Array(1)), 1);
   assert.deepEqual(lab.of("connection_closed"), []);
+});
+
+Deno.test("Balancer.stop() and the PROXY header's timeout may close a client at the same time", async () => {
+  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    const lab = await balance([deadAddress()], {
+      ...UNPROBED,
+      proxyProtocol: { acceptFrom: FROM_LOOPBACK, timeout: NS_PER_S, send: "off" },
+    });
+    const { host, port } = lab.balancer.address;
+    using silent = await Deno.connect({ hostname: host, port });
+    while (clock.countTimers() === 0) await eventLoopTurn();
+    const stopped = lab.balancer.stop();
+    clock.tick(1000);
+    await stopped;
+    assert.equal((await readAll(silent)).length, 0);
+    assert.deepEqual(lab.of("connection_refused").map(({ reason }) => reason), ["stopping"]);
+  } finally {
+    clock.uninstall();
+  }
 });

@@ -1,0 +1,28 @@
+/** The system's name for an error that it reported, like `ECONNRESET`; undefined if it reported none. */
+export function systemCode(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { code } = error as { code?: unknown };
+  return typeof code === "string" ? code : undefined;
+}
+
+/** What this machine can run out of while it opens connections. */
+export type LocalResource = "descriptors" | "local_ports" | "memory";
+
+const SHORTAGES: ReadonlyMap<string, LocalResource> = new Map([
+  ["EMFILE", "descriptors"],
+  ["ENFILE", "descriptors"],
+  ["EADDRNOTAVAIL", "local_ports"],
+  ["EADDRINUSE", "local_ports"],
+  ["EAGAIN", "local_ports"],
+  ["ENOBUFS", "memory"],
+  ["ENOMEM", "memory"],
+]);
+
+/**
+ * What this machine has run out of, if an accept or a connect failed for that. An outgoing connection that
+ * gets no local address or port fails with EADDRNOTAVAIL, EADDRINUSE or EAGAIN, depending on the system.
+ */
+export function localShortage(error: unknown): LocalResource | undefined {
+  const code = systemCode(error);
+  return code === undefined ? undefined : SHORTAGES.get(code);
+}
