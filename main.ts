@@ -1,24 +1,42 @@
 /** lbsim: argv → a subcommand. The only place that exits. */
 import type { Command, CommanderError } from "@commander-js/extra-typings";
 import deno from "./deno.json" with { type: "json" };
+import { NS_PER_S } from "./lib/core/mod.ts";
 import type { Io } from "./lib/cli/io.ts";
+import { type Lost, Output } from "./lib/cli/output.ts";
+import { escapeLines, escapeText } from "./lib/escape.ts";
+import { hasTerminal, listenForHangup, listenToSignals } from "./lib/cli/signals.ts";
+import { sleep } from "./lib/sleep.ts";
 import { UserError } from "./lib/user_error.ts";
 import { serveTasks, WORKER_NAME, type WorkerScope } from "./sim/workers.ts";
 
-const encoder = new TextEncoder();
 const stopping = new AbortController();
 const hurrying = new AbortController();
 let exitCode: 0 | 1 | 2 = 0;
+/** Whether output was lost that must not be. */
+let isOutputLost = false;
+
+const stdoutIsTerminal = Deno.stdout.isTerminal();
+const stdout = new Output(Deno.stdout, { failed: outputFailed });
+const stderr = new Output(Deno.stderr, { failed: () => false });
+/** Where there is a terminal to show on how far something is. */
+const shown = stdoutIsTerminal ? stdout : Deno.stderr.isTerminal() ? stderr : undefined;
 
 const io: Io = {
-  out: (line) => console.log(line),
-  err: (line) => console.error(line),
-  status: (line = "") => {
-    if (Deno.stderr.isTerminal()) Deno.stderr.writeSync(encoder.encode(`\r\x1b[2K${line}`));
+  out: (line) => stdout.write(`${line}\n`),
+  err: (line) => stderr.write(`${line}\n`),
+  log: {
+    out: (line, describeDropped) => stdout.log(line, describeDropped),
+    stdoutIsTerminal,
+    color: stdoutIsTerminal && !Deno.noColor,
   },
-  stdoutIsTerminal: Deno.stdout.isTerminal(),
+  status: (line = "") => shown?.status(line),
+  written: async () => {
+    if (!stopping.signal.aborted) await allWritten();
+  },
+  stdoutIsTerminal,
   stdinIsTerminal: Deno.stdin.isTerminal(),
-  color: Deno.stdout.isTerminal() && !Deno.noColor,
+  color: stdoutIsTerminal && !Deno.noColor,
   columns: columns(),
   setExitCode(code) {
     exitCode = code;
@@ -35,11 +53,69 @@ function columns(): number {
   }
 }
 
-/** The first Ctrl-C or SIGTERM asks, the second urges, the third insists. */
-function onSignal(): void {
+/** The first asks, the second urges, the third insists. */
+function stop(): void {
   if (hurrying.signal.aborted) Deno.exit(130);
   if (stopping.signal.aborted) hurrying.abort();
   stopping.abort();
+  stdout.stopWaiting();
+  stderr.stopWaiting();
+}
+
+/** For what may come twice without urging. */
+function stopOnce(): void {
+  if (!stopping.signal.aborted) stop();
+}
+
+async function allWritten(): Promise<void> {
+  await Promise.all([stdout.written(), stderr.written()]);
+}
+
+/** Whether nothing can read standard output any more: a pipe's other end or the terminal is gone. */
+function isOutputClosed(error: unknown): boolean {
+  return error instanceof Deno.errors.BrokenPipe || error instanceof Deno.errors.ConnectionReset ||
+    (stdoutIsTerminal && !Deno.stdout.isTerminal());
+}
+
+/**
+ * A write to standard output has failed. A log that nothing reads ends; what is then to go on needs
+ * somebody at a terminal who knows of it. A log that cannot be written for now, like one on a full disk,
+ * must not stop a balancer.
+ *
+ * @returns Whether to try again.
+ */
+function outputFailed(error: unknown, lost: Lost): boolean {
+  const isClosed = isOutputClosed(error);
+  if (lost === "log") {
+    if (!isClosed) {
+      warnOfLog(`the log cannot be written (${messageOf(error)}); trying again every second`);
+      return true;
+    }
+    if (hasTerminal()) {
+      warnOfLog("nothing reads the log any more: it ends here. Ctrl-C stops lbsim");
+      return false;
+    }
+    if (stopping.signal.aborted) return false;
+    warnOfLog("nothing reads the log any more: stopping");
+  } else if (!isClosed) {
+    io.err(`lbsim: the output could not be written: ${messageOf(error)}`);
+  }
+  isOutputLost = true;
+  stopOnce();
+  return false;
+}
+
+let lastWarning = "";
+
+/** Says it once, however often it happens. */
+function warnOfLog(warning: string): void {
+  if (warning === lastWarning) return;
+  lastWarning = warning;
+  io.err(`lbsim: ${escapeText(warning)}`);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** The simulator writes reports and needs no network; everything else is the other way round. */
@@ -47,9 +123,9 @@ const SIMULATES: readonly string[] = ["sim", "merge"];
 /** What runs a balancer may have sessions to write: `serveBalancer` gives that back if it has not. */
 const BALANCES: readonly string[] = ["lb", "up"];
 
-/** Gives back the permissions that a subcommand has no use for. */
-async function dropPermissions(subcommand: string): Promise<void> {
-  if (BALANCES.includes(subcommand)) return;
+/** Gives back the permissions that a subcommand has no use for, and listens to what it alone listens to. */
+async function prepare(subcommand: string): Promise<void> {
+  if (BALANCES.includes(subcommand)) return listenForHangup(stopOnce);
   const unused = SIMULATES.includes(subcommand) ? ["net", "sys"] as const : ["write"] as const;
   await Promise.all(unused.map((name) => Deno.permissions.revoke({ name })));
 }
@@ -82,7 +158,11 @@ async function program(): Promise<Command> {
     .helpOption("-h, --help", "show this help")
     .showSuggestionAfterError()
     .showHelpAfterError("(--help shows what there is)")
-    .hook("preAction", (_root, command) => dropPermissions(command.name()))
+    .configureOutput({
+      writeOut: (text) => stdout.write(text),
+      writeErr: (text) => stderr.write(escapeLines(text)),
+    })
+    .hook("preAction", (_root, command) => prepare(command.name()))
     .exitOverride();
   const commands = [
     lb.lbCommand,
@@ -116,30 +196,55 @@ function report(error: unknown): 0 | 1 | 2 {
   if (isCommanders(error)) return error.exitCode === 0 ? 0 : 2;
   const debug = Deno.args.includes("--debug");
   if (error instanceof UserError) {
-    io.err(`lbsim: ${error.message}`);
-    if (error.hint !== undefined) io.err(`  ${error.hint}`);
-    if (debug) io.err(error.stack ?? "");
+    io.err(`lbsim: ${escapeLines(error.message)}`);
+    if (error.hint !== undefined) io.err(`  ${escapeLines(error.hint)}`);
+    if (debug) io.err(escapeLines(error.stack ?? ""));
     return error.exitCode;
   }
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  io.err(`lbsim: this is a defect of lbsim: ${text}`);
-  io.err(debug && error instanceof Error ? error.stack ?? "" : "  --debug shows where it happened");
+  io.err(`lbsim: this is a defect of lbsim: ${escapeLines(text)}`);
+  io.err(
+    debug && error instanceof Error
+      ? escapeLines(error.stack ?? "")
+      : "  --debug shows where it happened",
+  );
   return 1;
 }
 
+/** A log's reader that has stopped reading delays the end by no more than this. */
+const LAST_WRITE = 1 * NS_PER_S;
+
+/** Ends the process when its output has been written: results in any case, unless there is a stop. */
+async function exit(code: 0 | 1 | 2): Promise<never> {
+  io.status();
+  if (stdout.owesText || stderr.owesText) await io.written();
+  await Promise.race([allWritten(), sleep(LAST_WRITE)]);
+  Deno.exit(isOutputLost && code === 0 ? 1 : code);
+}
+
+let isDefective = false;
+
+/** An error that nothing caught is a defect: the first ends the process. */
+function onUncaught(event: Event, error: unknown): void {
+  event.preventDefault();
+  if (isDefective) return;
+  isDefective = true;
+  void exit(report(error));
+}
+
 async function main(): Promise<void> {
-  globalThis.addEventListener("unhandledrejection", (event) => {
-    event.preventDefault();
-    Deno.exit(report(event.reason));
-  });
-  Deno.addSignalListener("SIGINT", onSignal);
-  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", onSignal);
+  globalThis.addEventListener("unhandledrejection", (event) => onUncaught(event, event.reason));
+  globalThis.addEventListener("error", (event) => onUncaught(event, event.error));
+  // What libraries print must not block either.
+  console.log = (...data) => io.out(data.join(" "));
+  console.error = (...data) => io.err(data.join(" "));
+  listenToSignals(stop);
   try {
     await (await program()).parseAsync(Deno.args, { from: "user" });
   } catch (error) {
     exitCode = report(error);
   }
-  Deno.exit(exitCode);
+  await exit(exitCode);
 }
 
 // The same file is the program and, so that a binary is one file, the simulator's worker.

@@ -29,6 +29,7 @@ export async function sendBatch(
     if (io.signal.aborted) break;
     first = false;
     print(await session.send(line), options, io);
+    await io.written();
   }
   session.close();
   hint(session, options, io);

@@ -24,7 +24,7 @@ export function lbCommand(io: Io) {
       const read = (inUse?: Certificates) =>
         loadListeningConfig(file, overrides, Date.now(), inUse);
       const loaded = await read();
-      startLogging(loaded.config.log, io);
+      startLogging(loaded.config.log, io.log);
       const every = explainEvery ?? (explain ? 1 : undefined);
       await serveBalancer(loaded, io, { explainEvery: every, reload: { file, read } });
     });

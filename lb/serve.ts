@@ -124,11 +124,9 @@ async function reloadConfig(
     if (named !== undefined) await watch.watch(watchedFiles(file, named));
     if (stopping.aborted) return;
     const message = error instanceof UserError ? error.message : `a defect of lbsim: ${error}`;
-    logSentence(logger("lb"), "error", `${file} is not taken over, nothing changes:\n${message}`, {
-      event: "reload_failed",
-      file,
-      reason: message,
-    });
+    const sentence = `${file} is not taken over, nothing changes:`;
+    const properties = { event: "reload_failed", file, reason: message };
+    logSentence(logger("lb"), "error", sentence, properties, message.split("\n"));
   }
 }
 

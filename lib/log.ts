@@ -8,6 +8,7 @@ import {
   resetSync,
 } from "@logtape/logtape";
 import { styleText } from "node:util";
+import { escapedJson, escapeText } from "./escape.ts";
 
 /** What is written and how. */
 export interface LogOptions {
@@ -18,7 +19,10 @@ export interface LogOptions {
 
 /** Where it is written. */
 export interface LogTarget {
-  out(line: string): void;
+  /**
+   * Takes a line. It may have to drop lines: `describeDropped` makes the line that then says how many.
+   */
+  out(line: string, describeDropped: (count: number) => string): void;
   readonly stdoutIsTerminal: boolean;
   readonly color: boolean;
 }
@@ -33,9 +37,10 @@ export function startLogging(options: LogOptions, target: LogTarget): void {
   const pretty = options.format === "pretty" ||
     (options.format === "auto" && target.stdoutIsTerminal);
   const format = pretty ? (record: LogRecord) => prettyLine(record, target.color) : jsonLine;
+  const describeDropped = (count: number) => format(droppedRecord(count));
   configureSync({
     reset: true,
-    sinks: { out: (record) => target.out(format(record)) },
+    sinks: { out: (record) => target.out(format(record), describeDropped) },
     loggers: [
       { category: "lbsim", lowestLevel: options.level, sinks: ["out"] },
       { category: ["logtape", "meta"], lowestLevel: "warning", sinks: ["out"] },
@@ -44,16 +49,49 @@ export function startLogging(options: LogOptions, target: LogTarget): void {
 }
 
 /**
- * Writes a record: a sentence as it stands (LogTape would take braces for placeholders) and what it is
- * made of.
+ * Writes a record: a sentence as it stands (LogTape's own methods take braces for placeholders) and what
+ * it is made of. Both may contain text from outside.
+ *
+ * @param details Lines that belong below the sentence, like an excerpt of a file.
  */
 export function logSentence(
   log: Logger,
   level: LogOptions["level"],
   sentence: string,
   properties: Record<string, unknown>,
+  details: readonly string[] = [],
 ): void {
-  log[level](sentence.replaceAll("{", "{{").replaceAll("}", "}}"), properties);
+  log.emit(recordOf(log.category, level, sentence, properties, details));
+}
+
+/** A record whose message is lines, not the parts of one. */
+function recordOf(
+  category: readonly string[],
+  level: LogOptions["level"],
+  sentence: string,
+  properties: Record<string, unknown>,
+  details: readonly string[] = [],
+): LogRecord {
+  return {
+    category,
+    level,
+    message: [sentence, ...details],
+    rawMessage: sentence,
+    timestamp: Date.now(),
+    properties,
+  };
+}
+
+/** The lines of a record: LogTape's own have one. */
+function linesOf({ category, message }: LogRecord): readonly string[] {
+  return category[0] === "lbsim" ? message as string[] : [message.map(String).join("")];
+}
+
+function droppedRecord(count: number): LogRecord {
+  const sentence = `${count} log line${
+    count === 1 ? "" : "s"
+  } dropped: nothing read the log in time`;
+  return recordOf(["lbsim"], "warning", sentence, { event: "log_lines_dropped", count });
 }
 
 /** Forgets the target. */
@@ -62,9 +100,10 @@ export function stopLogging(): void {
 }
 
 /** One JSON object: time, level, message, and the properties as they are. */
-function jsonLine({ timestamp, level, message, properties }: LogRecord): string {
-  const time = new Date(timestamp).toISOString();
-  return JSON.stringify({ time, level, message: message.join(""), ...properties });
+function jsonLine(record: LogRecord): string {
+  const time = new Date(record.timestamp).toISOString();
+  const { level, properties } = record;
+  return escapedJson({ time, level, message: linesOf(record).join("\n"), ...properties });
 }
 
 const STYLES = {
@@ -76,15 +115,15 @@ const STYLES = {
   fatal: "red",
 } as const satisfies Record<LogLevel, string>;
 
-/** `12:34:56.789 warning  B2 is down: …`, with the local time of day. */
-function prettyLine({ timestamp, level, message }: LogRecord, color: boolean): string {
+/** `12:34:56.789 warning  B2 is down: …`, with the local time of day. Further lines are indented. */
+function prettyLine(record: LogRecord, color: boolean): string {
+  const { timestamp, level } = record;
   const time = new Date(timestamp);
   const clock = [time.getHours(), time.getMinutes(), time.getSeconds()]
     .map((part) => String(part).padStart(2, "0")).join(":");
   const millis = String(time.getMilliseconds()).padStart(3, "0");
   const paint = (style: "dim" | "green" | "yellow" | "red", text: string) =>
     color ? styleText(style, text, { validateStream: false }) : text;
-  return `${paint("dim", `${clock}.${millis}`)} ${paint(STYLES[level], level.padEnd(7))} ${
-    message.join("")
-  }`;
+  const text = linesOf(record).map(escapeText).join("\n  ");
+  return `${paint("dim", `${clock}.${millis}`)} ${paint(STYLES[level], level.padEnd(7))} ${text}`;
 }

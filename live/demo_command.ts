@@ -49,7 +49,6 @@ export function demoCommand(io: Io) {
 class Teller {
   readonly #io: Io;
   readonly #quiet: boolean;
-  #live = false;
 
   constructor(io: Io, quiet: boolean) {
     this.#io = io;
@@ -66,7 +65,6 @@ class Teller {
 
   tell(event: DemoEvent): void {
     if (this.#quiet) return;
-    this.#clearLive();
     const [style, text] = story(event);
     const time = `${(event.at_ms / 1000).toFixed(1).padStart(5)} s`;
     const [first = "", ...rest] = wrapped(
@@ -80,12 +78,11 @@ class Teller {
   show(state: DemoState): void {
     if (this.#quiet || !this.#io.stdoutIsTerminal) return;
     const line = liveLine(state, this.#io.columns - 1);
-    this.#write(`\r\x1b[2K${this.#paint("cyan", line)}`);
-    this.#live = true;
+    this.#io.status(this.#paint("cyan", line));
   }
 
   summarise(summary: DemoSummary): void {
-    this.#clearLive();
+    this.#io.status();
     this.#io.out("");
     summaryLines(summary).forEach((line) => this.#io.out(line));
     const verdict = summary.interrupted
@@ -95,15 +92,6 @@ class Teller {
       : "a client lost something that it should not have";
     this.#io.out("");
     this.#io.out(this.#paint(summary.ok ? "green" : "red", verdict));
-  }
-
-  #clearLive(): void {
-    if (this.#live) this.#write("\r\x1b[2K");
-    this.#live = false;
-  }
-
-  #write(text: string): void {
-    Deno.stdout.writeSync(new TextEncoder().encode(text));
   }
 
   #paint(style: Style, text: string): string {

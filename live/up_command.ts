@@ -47,7 +47,7 @@ export function upCommand(io: Io) {
       // A machine of backends only needs no certificates.
       const read = (inUse?: Certificates) => loadConfigAndCertificates(file, Date.now(), inUse);
       const loaded = roles.balancer ? await read() : undefined;
-      startLogging(config.log, io);
+      startLogging(config.log, io.log);
       await runRoles({ file, read }, loaded, roles, io);
     });
 }

@@ -1,14 +1,23 @@
+import type { LogTarget } from "../log.ts";
+
 /** What a subcommand knows of the world it runs in. `main.ts` makes the real one, tests make others. */
 export interface Io {
-  /** Writes a line to standard output. */
+  /** Writes a line to standard output. None of this waits for a reader: see `written`. */
   out(line: string): void;
   /** Writes a line to standard error. */
   err(line: string): void;
+  /** Where the log goes: standard output. Lines are dropped if the reader is too slow for them. */
+  readonly log: LogTarget;
   /**
-   * Shows a line in place of the last one shown so, or nothing: how far something is. Goes to standard
-   * error if that is a terminal, and nowhere otherwise.
+   * Shows a line below all others in place of the last one shown so, or none: how far something is. Goes
+   * to the terminal, and nowhere if there is none.
    */
   status(line?: string): void;
+  /**
+   * Resolves when the readers have taken what was written, or the command is to stop. A command that
+   * writes a line for each it reads waits for this.
+   */
+  written(): Promise<void>;
   readonly stdoutIsTerminal: boolean;
   readonly stdinIsTerminal: boolean;
   /** Whether to colour what goes to standard output: it is a terminal and NO_COLOR is not set. */

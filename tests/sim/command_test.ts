@@ -18,7 +18,9 @@ async function sim(args: readonly string[], signal = new AbortController().signa
   const io: Io = {
     out: (line) => out.push(line),
     err: (line) => out.push(line),
+    log: { out: (line) => out.push(line), stdoutIsTerminal: true, color: false },
     status: (line) => status.push(line),
+    written: () => Promise.resolve(),
     stdoutIsTerminal: true,
     stdinIsTerminal: true,
     color: false,

@@ -1,0 +1,261 @@
+import { NS_PER_MS, NS_PER_S } from "../core/mod.ts";
+import { sleep } from "../sleep.ts";
+
+/** Where bytes go: standard output or standard error. */
+export interface ByteSink {
+  write(bytes: Uint8Array): Promise<number>;
+}
+
+/** What an output is handed. */
+export interface OutputOptions {
+  /**
+   * Called when a write fails. Returns whether log lines are to be tried again later; otherwise the output
+   * is closed.
+   */
+  failed(error: unknown, lost: Lost): boolean;
+  /** Characters of log lines that may wait to be written. */
+  readonly logMax?: number;
+}
+
+/** What a failed write carried. `text` includes log lines, if there were any. */
+export type Lost = "text" | "log";
+
+/** Log lines that wait, in characters, if nothing else is said: some seconds of a busy log. */
+const LOG_MAX = 1024 * 1024;
+/** One write carries about so many characters at most, so that few lines are under way. */
+const BATCH_MAX = 64 * 1024;
+/** Log lines that come within this time of a write share the next one. */
+const LOG_PACE = 10 * NS_PER_MS;
+/** A stream that another program made non-blocking is full: when to try again. */
+const FULL_RETRY = 20 * NS_PER_MS;
+/** A stream that cannot be written to, like a file on a full disk, is tried again after this. */
+const FAILED_RETRY = NS_PER_S;
+
+const CLEAR_LINE = "\r\x1b[2K";
+
+const encoder = new TextEncoder();
+
+/**
+ * Writes to standard output or standard error without ever blocking the event loop: a pipe or a terminal
+ * whose reader has stopped blocks a write for as long as it likes. So one write at a time is under way on
+ * another thread, and the rest waits here. Text waits for as long as it takes. Log lines wait in a bounded
+ * buffer: when it is full the oldest are dropped, and the next write says how many.
+ */
+export class Output {
+  readonly #sink: ByteSink;
+  readonly #options: OutputOptions;
+  readonly #log: LogBuffer;
+  #text: string[] = [];
+  /** The line below all others; empty for none. */
+  #status = "";
+  #shownStatus = "";
+  #isWriting = false;
+  #isWritingText = false;
+  #isClosed = false;
+  #waiting: (() => void)[] = [];
+  #endPause = () => {};
+
+  constructor(sink: ByteSink, options: OutputOptions) {
+    this.#sink = sink;
+    this.#options = options;
+    this.#log = new LogBuffer(options.logMax ?? LOG_MAX);
+  }
+
+  /** Whether there is text that has not been written. */
+  get owesText(): boolean {
+    return this.#isWritingText || this.#text.length > 0;
+  }
+
+  /** Writes text, and keeps it until the reader takes it. */
+  write(text: string): void {
+    if (this.#isClosed) return;
+    this.#text.push(text);
+    this.#endPause();
+    this.#start();
+  }
+
+  /**
+   * Writes a line of a log, unless the reader is too slow for it.
+   *
+   * @param describeDropped Makes the line that says how many were dropped.
+   */
+  log(line: string, describeDropped: (count: number) => string): void {
+    if (this.#isClosed) return;
+    this.#log.push(line, describeDropped);
+    this.#start();
+  }
+
+  /** On a terminal: shows a line below all others, in place of the last one shown so; or none. */
+  status(line: string): void {
+    if (this.#isClosed) return;
+    this.#status = line;
+    this.#start();
+  }
+
+  /** Resolves when everything has been written, or the output is closed. */
+  written(): Promise<void> {
+    if (!this.#isWriting) return Promise.resolve();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.push(resolve);
+    this.#endPause();
+    return promise;
+  }
+
+  /** Ends the wait of those who called `written` until now. */
+  stopWaiting(): void {
+    this.#waiting.forEach((resolve) => resolve());
+    this.#waiting = [];
+  }
+
+  #start(): void {
+    if (this.#isWriting) return;
+    this.#isWriting = true;
+    // What else is written in this turn of the event loop goes into the same write.
+    queueMicrotask(() => void this.#run());
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#isClosed) {
+      const batch = this.#take();
+      if (batch === undefined) break;
+      await this.#writeBatch(batch);
+      await this.#gather();
+    }
+    this.#isWriting = false;
+    this.#isWritingText = false;
+    this.stopWaiting();
+  }
+
+  /** Lets log lines come together for one write, unless something else waits. */
+  async #gather(): Promise<void> {
+    if (this.#log.isEmpty || this.#text.length > 0 || this.#waiting.length > 0) return;
+    const ended = new AbortController();
+    this.#endPause = () => ended.abort();
+    await sleep(LOG_PACE, ended.signal);
+  }
+
+  /** The next write; undefined if there is nothing to write. */
+  #take(): Batch | undefined {
+    const text = this.#text.join("");
+    this.#text = [];
+    this.#isWritingText = text !== "";
+    const log = this.#log.take(Math.max(0, BATCH_MAX - text.length));
+    const lines = text + log.text;
+    if (lines === "" && this.#status === this.#shownStatus) return undefined;
+    const clear = this.#shownStatus === "" ? "" : CLEAR_LINE;
+    this.#shownStatus = this.#status;
+    return { bytes: encoder.encode(clear + lines + this.#status), logLines: log.lines };
+  }
+
+  async #writeBatch({ bytes, logLines }: Batch): Promise<void> {
+    try {
+      await writePatiently(this.#sink, bytes);
+    } catch (error) {
+      const lost = this.#isWritingText ? "text" : "log";
+      if (this.#options.failed(error, lost)) {
+        this.#log.noteDropped(logLines);
+        await sleep(FAILED_RETRY);
+      } else {
+        this.#close();
+      }
+    }
+  }
+
+  #close(): void {
+    this.#isClosed = true;
+    this.#text = [];
+    this.#log.clear();
+  }
+}
+
+interface Batch {
+  readonly bytes: Uint8Array;
+  readonly logLines: number;
+}
+
+async function writePatiently(sink: ByteSink, bytes: Uint8Array): Promise<void> {
+  let left = bytes;
+  while (left.length > 0) {
+    try {
+      left = left.subarray(await sink.write(left));
+    } catch (error) {
+      if (error instanceof Deno.errors.WouldBlock) await sleep(FULL_RETRY);
+      else if (!(error instanceof Deno.errors.Interrupted)) throw error;
+    }
+  }
+}
+
+/** Log lines that wait to be written: at most so many characters of them, the oldest of which give way. */
+class LogBuffer {
+  readonly #max: number;
+  #lines: string[] = [];
+  /** Where the oldest line is: those before it are gone. */
+  #start = 0;
+  #size = 0;
+  #dropped = 0;
+  #describeDropped: (count: number) => string = () => "";
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  get isEmpty(): boolean {
+    return this.#start === this.#lines.length && this.#dropped === 0;
+  }
+
+  push(line: string, describeDropped: (count: number) => string): void {
+    this.#describeDropped = describeDropped;
+    this.#lines.push(line);
+    this.#size += line.length + 1;
+    while (this.#size > this.#max) {
+      this.#shift();
+      this.#dropped++;
+    }
+    if (this.#start > 1000 && 2 * this.#start > this.#lines.length) {
+      this.#lines = this.#lines.slice(this.#start);
+      this.#start = 0;
+    }
+  }
+
+  /** Lines that have been taken were not written after all. */
+  noteDropped(count: number): void {
+    this.#dropped += count;
+  }
+
+  /**
+   * The oldest lines, as many as fit, and before them what says how many are missing; and for how many
+   * lines this stands.
+   */
+  take(max: number): { text: string; lines: number } {
+    let text = "";
+    let lines = 0;
+    if (max > 0 && this.#dropped > 0) {
+      text = `${this.#describeDropped(this.#dropped)}\n`;
+      lines = this.#dropped;
+      this.#dropped = 0;
+    }
+    while (text.length < max && this.#start < this.#lines.length) {
+      text += `${this.#shift()}\n`;
+      lines++;
+    }
+    if (this.#start === this.#lines.length) {
+      this.#lines = [];
+      this.#start = 0;
+    }
+    return { text, lines };
+  }
+
+  clear(): void {
+    this.#lines = [];
+    this.#start = 0;
+    this.#size = 0;
+    this.#dropped = 0;
+  }
+
+  #shift(): string {
+    const line = this.#lines[this.#start]!;
+    this.#lines[this.#start++] = "";
+    this.#size -= line.length + 1;
+    return line;
+  }
+}

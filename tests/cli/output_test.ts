@@ -1,0 +1,381 @@
+/** Standard output whose reader stops, goes, or has no room; and signals. Each with lbsim as a process. */
+import assert from "node:assert/strict";
+import { formatAddress, parseAddress } from "../../lib/address.ts";
+import { addressOf, RunningLbsim } from "../support/process.ts";
+import { eventually, say, TestServer } from "../support/sockets.ts";
+
+/** Signals, FIFOs and terminals are not Windows'. */
+const ignore = Deno.build.os === "windows";
+/** `script`, which runs a command on a terminal, takes other arguments elsewhere. */
+const noTerminal = Deno.build.os !== "linux";
+
+const ENDS_WITHIN_MS = 10_000;
+
+/** A directory, in it a configuration with one backend, and a FIFO. */
+async function lab(more = "") {
+  const server = new TestServer(say("B1"));
+  const directory = await Deno.makeTempDir();
+  await Deno.writeTextFile(
+    `${directory}/config.yaml`,
+    `listen: 127.0.0.1:0
+backends: [{id: B1, address: "${formatAddress(server.address)}"}]
+health_check: {interval: 1s, timeout: 1s}
+timeouts: {drain: 1s}
+${more}`,
+  );
+  await run("mkfifo", `${directory}/fifo`);
+  return {
+    directory,
+    fifo: `${directory}/fifo`,
+    config: `${directory}/config.yaml`,
+    [Symbol.asyncDispose]: async () => {
+      await server[Symbol.asyncDispose]();
+      await Deno.remove(directory, { recursive: true });
+    },
+  };
+}
+
+async function run(program: string, ...args: string[]): Promise<void> {
+  const { success } = await new Deno.Command(program, { args }).output();
+  assert.ok(success, `${program} ${args.join(" ")}`);
+}
+
+/** A command that runs lbsim with its standard output in a file. */
+function writingTo(file: string): readonly string[] {
+  return ["sh", "-c", `exec "$@" > '${file}'`, "sh"];
+}
+
+/** A command that runs lbsim on a terminal; its process id comes first. */
+const ON_A_TERMINAL = [
+  ...["sh", "-c"],
+  `exec script -qefc 'echo pid=$$; exec '"$(printf "'%s' " "$@")" /dev/null`,
+  "sh",
+];
+
+async function endsInTime(process: RunningLbsim): Promise<number> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_resolve, reject) =>
+    timer = setTimeout(() => reject(new Error("it goes on")), ENDS_WITHIN_MS)
+  );
+  try {
+    return await Promise.race([process.ended(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Connects often enough that the log fills any pipe. Returns how many were answered. */
+async function connectOften(address: string, times = 1000): Promise<number> {
+  const { host: hostname, port } = parseAddress(address);
+  let answered = 0;
+  for (let i = 0; i < times; i++) {
+    using client = await Deno.connect({ hostname, port });
+    if (await client.read(new Uint8Array(16)) !== null) answered++;
+  }
+  return answered;
+}
+
+/** Waits until a balancer answers, which may be while it cannot say so. */
+async function serves(address: string): Promise<void> {
+  await eventually(
+    () => connectOften(address, 1).then((answered) => answered === 1, () => false),
+    "the balancer serves",
+  );
+}
+
+/** A port that is free now. */
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+Deno.test({
+  name: "lbsim lb serves and stops while nothing reads its log",
+  ignore,
+  async fn() {
+    await using world = await lab();
+    const listen = `127.0.0.1:${freePort()}`;
+    await using process = new RunningLbsim(["lb", "-c", world.config, "-l", listen], {
+      prefix: writingTo(world.fifo),
+    });
+    using _reader = await Deno.open(world.fifo, { read: true });
+    await serves(listen);
+    assert.equal(await connectOften(listen), 1000);
+    process.kill("SIGTERM");
+    assert.equal(await endsInTime(process), 0);
+  },
+});
+
+Deno.test({
+  name: "lbsim lb says how many log lines a slow reader missed",
+  ignore,
+  async fn() {
+    await using world = await lab();
+    const listen = `127.0.0.1:${freePort()}`;
+    await using process = new RunningLbsim(["lb", "-c", world.config, "-l", listen], {
+      prefix: writingTo(world.fifo),
+    });
+    const reader = await Deno.open(world.fifo, { read: true });
+    await serves(listen);
+    assert.equal(await connectOften(listen, 4000), 4000);
+    const text = new Response(reader.readable).text();
+    process.kill("SIGTERM");
+    assert.equal(await endsInTime(process), 0);
+    const records = (await text).trimEnd().split("\n").map((line) => JSON.parse(line));
+    const missed = records.filter(({ event }) => event === "log_lines_dropped");
+    assert.equal(missed.length, 1);
+    const connections = records.filter(({ event }) => /^connection_/.test(event));
+    assert.ok(missed[0].count + connections.length >= 2 * 4001);
+    assert.equal(records.at(-1).event, "stopped");
+  },
+});
+
+Deno.test({
+  name: "lbsim lb without a terminal stops when its log has no reader any more",
+  ignore,
+  async fn() {
+    await using world = await lab("log: {status_interval: 100ms}\n");
+    await using process = new RunningLbsim(["lb", "-c", world.config], {
+      prefix: writingTo(world.fifo),
+    });
+    const reader = await Deno.open(world.fifo, { read: true });
+    await reader.read(new Uint8Array(1));
+    reader.close();
+    assert.equal(await endsInTime(process), 1);
+    assert.deepEqual(process.lines, ["lbsim: nothing reads the log any more: stopping"]);
+  },
+});
+
+Deno.test({
+  name: "lbsim lb on a terminal goes on when its log has no reader any more",
+  ignore: noTerminal,
+  async fn() {
+    await using world = await lab("log: {status_interval: 100ms}\n");
+    const listen = `127.0.0.1:${freePort()}`;
+    await using process = new RunningLbsim(["lb", "-c", world.config, "-l", listen], {
+      prefix: [
+        ...["sh", "-c"],
+        `exec script -qefc 'echo pid=$$; exec '"$(printf "'%s' " "$@")"' > ${world.fifo}' /dev/null`,
+        "sh",
+      ],
+    });
+    const reader = await Deno.open(world.fifo, { read: true });
+    await reader.read(new Uint8Array(1));
+    reader.close();
+    await process.line((line) => /nothing reads the log any more: it ends here/.test(line));
+    assert.equal(await connectOften(listen, 20), 20);
+    Deno.kill(pidOf(process), "SIGTERM");
+    assert.equal(await endsInTime(process), 0);
+  },
+});
+
+Deno.test({
+  name: "lbsim lb goes on when its log cannot be written",
+  ignore: noTerminal,
+  async fn() {
+    await using world = await lab();
+    const listen = `127.0.0.1:${freePort()}`;
+    await using process = new RunningLbsim(["lb", "-c", world.config, "-l", listen], {
+      prefix: writingTo("/dev/full"),
+    });
+    await process.line((line) => /the log cannot be written \(No space left/.test(line));
+    await serves(listen);
+    process.kill("SIGTERM");
+    assert.equal(await endsInTime(process), 0);
+    assert.equal(process.lines.length, 1, "it says so once");
+  },
+});
+
+const SCENARIO =
+  "balancer: {backends: 1}\nduration: 1s\nwarmup: 0s\nworkload: {arrivals: {poisson: {rate: 10/s}}}\n" +
+  "service: 1ms\n";
+
+Deno.test({
+  name: "lbsim says plainly that its output could not be written",
+  ignore: noTerminal,
+  async fn(test) {
+    await using world = await lab();
+    await Deno.writeTextFile(`${world.directory}/scenario.yaml`, SCENARIO);
+    const commands = [
+      ["sim", `${world.directory}/scenario.yaml`],
+      ["sim", `${world.directory}/scenario.yaml`, "--json"],
+      ["check", world.config],
+      ["--help"],
+      ["--version"],
+      ["complete", "bash"],
+    ];
+    for (const args of commands) {
+      await test.step(args.join(" "), async () => {
+        await using process = new RunningLbsim(args, { prefix: writingTo("/dev/full") });
+        assert.equal(await endsInTime(process), 1);
+        assert.deepEqual(process.lines, [
+          "lbsim: the output could not be written: No space left on device (os error 28)",
+        ]);
+      });
+    }
+  },
+});
+
+Deno.test({
+  name: "lbsim sim waits with its result for a reader, until it is told to stop",
+  ignore,
+  async fn() {
+    await using world = await lab();
+    await Deno.writeTextFile(
+      `${world.directory}/scenario.yaml`,
+      `${SCENARIO}compare: {service: [${Array.from({ length: 60 }, (_, i) => `${i + 1}ms`)}]}\n`,
+    );
+    const args = ["sim", `${world.directory}/scenario.yaml`, "--json", "--jobs", "1"];
+    await using process = new RunningLbsim(args, { prefix: writingTo(world.fifo) });
+    using reader = await Deno.open(world.fifo, { read: true });
+    assert.equal(await reader.read(new Uint8Array(1)), 1, "the result has begun");
+    process.kill("SIGTERM");
+    await endsInTime(process);
+  },
+});
+
+Deno.test({
+  name: "lbsim client sends no more than its reader takes, and stops",
+  ignore,
+  async fn() {
+    await using world = await lab();
+    const answers: number[] = [];
+    await using server = new TestServer(async (connection) => {
+      const buffer = new Uint8Array(64 * 1024);
+      while (await connection.read(buffer) !== null) {
+        answers.push(1);
+        await connection.write(new TextEncoder().encode(`${"x".repeat(50_000)}\n`));
+      }
+    });
+    const args = ["client", formatAddress(server.address), "hi", "-n", "100000"];
+    await using process = new RunningLbsim(args, { prefix: writingTo(world.fifo) });
+    using _reader = await Deno.open(world.fifo, { read: true });
+    await eventually(() => answers.length > 0, "the client sends");
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    assert.ok(answers.length < 10, `${answers.length} lines were sent`);
+    process.kill("SIGTERM");
+    await endsInTime(process);
+  },
+});
+
+Deno.test({
+  name: "lbsim client ends when its answers have no reader any more",
+  ignore,
+  async fn() {
+    await using world = await lab();
+    await using backend = new RunningLbsim(["backend", "127.0.0.1:0"]);
+    const args = ["client", await addressOf(backend), "hi", "-n", "1000000"];
+    await using process = new RunningLbsim(args, { prefix: writingTo(world.fifo) });
+    const reader = await Deno.open(world.fifo, { read: true });
+    await reader.read(new Uint8Array(1));
+    reader.close();
+    assert.equal(await endsInTime(process), 1);
+    assert.deepEqual(process.lines, []);
+  },
+});
+
+for (const signal of ["SIGUSR1", "SIGUSR2"] as const) {
+  for (const role of ["lb", "backend", "up"]) {
+    Deno.test({
+      name: `lbsim ${role} is not ended by ${signal}`,
+      ignore,
+      async fn() {
+        await using world = await lab();
+        const args = role === "backend" ? [role, "127.0.0.1:0"] : [role, "-c", world.config];
+        if (role === "up") args.splice(1, 2, "-c", await labFile(world.directory));
+        await using process = new RunningLbsim(args);
+        await addressOf(process);
+        // Deno answers SIGUSR1 only half a second after the start.
+        await new Promise((resolve) => setTimeout(resolve, 700));
+        process.kill(signal);
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        process.kill("SIGTERM");
+        assert.equal(await endsInTime(process), 0);
+      },
+    });
+  }
+}
+
+async function labFile(directory: string): Promise<string> {
+  const file = `${directory}/up.yaml`;
+  await Deno.writeTextFile(
+    file,
+    `listen: 127.0.0.1:${freePort()}\nbackends: [{id: B1, address: "127.0.0.1:${freePort()}"}]\n`,
+  );
+  return file;
+}
+
+Deno.test({
+  name: "lbsim closes the debugger's port that SIGUSR1 opens",
+  ignore: noTerminal,
+  async fn() {
+    await using world = await lab();
+    await using process = new RunningLbsim(["lb", "-c", world.config, "--log-format", "json"], {
+      prefix: ["sh", "-c", 'echo "pid=$$"; exec "$@"', "sh"],
+    });
+    await addressOf(process);
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    const pid = pidOf(process);
+    assert.equal(await listeningPorts(pid), 1);
+    process.kill("SIGUSR1");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await eventually(async () => await listeningPorts(pid) === 1, "the port is closed");
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    assert.equal(await listeningPorts(pid), 1);
+  },
+});
+
+/** How many sockets of a process listen. */
+async function listeningPorts(pid: number): Promise<number> {
+  const table = (await output("cat", "/proc/net/tcp")).split("\n")
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, , , state]) => state === "0A").map((columns) => `socket:[${columns[9]}]`);
+  const descriptors = await output("ls", "-l", `/proc/${pid}/fd`);
+  return table.filter((socket) => descriptors.includes(socket)).length;
+}
+
+async function output(program: string, ...args: string[]): Promise<string> {
+  const { stdout } = await new Deno.Command(program, { args }).output();
+  return new TextDecoder().decode(stdout);
+}
+
+function pidOf(process: RunningLbsim): number {
+  const line = process.lines.find((line) => line.includes("pid="));
+  return Number(/pid=(\d+)/.exec(line ?? "")![1]);
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    Deno.kill(pid, "SIGCONT");
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+Deno.test({
+  name: "lbsim lb stops when the terminal goes that it was started on",
+  ignore: noTerminal,
+  async fn() {
+    await using world = await lab();
+    await using terminal = new RunningLbsim(["lb", "-c", world.config], { prefix: ON_A_TERMINAL });
+    await addressOf(terminal);
+    const pid = pidOf(terminal);
+    terminal.kill("SIGKILL");
+    await eventually(() => !isRunning(pid), "the balancer ends");
+  },
+});
+
+Deno.test({
+  name: "lbsim lb on a terminal reads its configuration again at a SIGHUP",
+  ignore: noTerminal,
+  async fn() {
+    await using world = await lab();
+    await using terminal = new RunningLbsim(["lb", "-c", world.config], { prefix: ON_A_TERMINAL });
+    await addressOf(terminal);
+    Deno.kill(pidOf(terminal), "SIGHUP");
+    await terminal.line((line) => /configuration read again: no change/.test(line));
+    Deno.kill(pidOf(terminal), "SIGTERM");
+    assert.equal(await endsInTime(terminal), 0);
+  },
+});
