@@ -18,7 +18,9 @@ export class BackendModel {
   down = false;
   /** Its machine is silent. */
   silent = false;
-  /** Probes pass whatever the matter. */
+  /** Its process stands still. */
+  paused = false;
+  /** Probes pass whatever the load. */
   gray = false;
   /** Share of requests that are served and then end in an error. */
   failRate = 0;
@@ -86,8 +88,11 @@ export class BackendModel {
   }
 
   #assess(now: Nanoseconds): void {
-    this.down = this.silent = this.gray = false;
-    let still = false;
+    this.down =
+      this.silent =
+      this.paused =
+      this.gray =
+        false;
     let slowness = 1;
     let success = 1;
     let probeSuccess = 1;
@@ -101,7 +106,7 @@ export class BackendModel {
           this.silent = true;
           break;
         case "pause":
-          still = true;
+          this.paused = true;
           break;
         case "slow":
           slowness *= fault.factor;
@@ -128,7 +133,7 @@ export class BackendModel {
     this.failRate = 1 - success;
     this.probeFailRate = 1 - probeSuccess;
     this.fastErrorRate = 1 - slowSuccess;
-    const works = !this.down && !this.silent && !still;
+    const works = !this.down && !this.silent && !this.paused;
     this.server.setSpeed(works ? this.#speed / slowness : 0, now);
   }
 }

@@ -4,13 +4,13 @@ import { power } from "../lib/base/mod.ts";
 import { createSampler, type Sampler } from "../lib/stats/variates.ts";
 import { type ArrivalProcess, createArrivals } from "./arrivals.ts";
 import {
-  ABORTING,
   ANSWERED,
   BROKEN,
   type Connection,
   ERROR,
   LEASED,
   OK,
+  RELAYED,
   WAITED_FOR,
 } from "./connections.ts";
 import { Deadlines } from "./deadlines.ts";
@@ -83,6 +83,11 @@ export class Clients {
     }
   }
 
+  /** How many there are in a closed loop; 0 if they come from outside. */
+  get inLoop(): number {
+    return this.#think.length;
+  }
+
   /** Nobody comes any more. */
   get leaving(): boolean {
     return this.#leaving;
@@ -91,7 +96,7 @@ export class Clients {
   /** From here on clients come. */
   start(): void {
     this.#scheduleArrival();
-    this.#think.forEach((_, owner) => this.#thinks(owner, 0));
+    this.#think.forEach((_, owner) => this.#comesAgain(owner, 0));
   }
 
   /** From here on nobody new comes, and nobody sends another request. */
@@ -135,12 +140,13 @@ export class Clients {
       else this.#closes(connection, now);
       return;
     }
-    connection.flags &= ~(BROKEN | ANSWERED);
     this.#offers(connection, now, undefined);
     if (broken) {
-      this.#connects(this.#afresh(connection), now);
+      this.#connects(this.takeOver(connection), now);
+      this.#world.settle(connection);
       return;
     }
+    connection.flags &= ~(ANSWERED | RELAYED);
     this.#waits(connection, now);
     this.#world.relay.forward(connection, now);
   }
@@ -153,8 +159,6 @@ export class Clients {
       this.#world.settle(connection);
       return;
     }
-    // The client's own network is in it, too: that is the same for all backends.
-    connection.lease?.answered(now);
     if (connection.answer !== OK) {
       this.fails(connection, connection.answer === ERROR ? "failed" : "refused", now);
       return;
@@ -173,7 +177,7 @@ export class Clients {
       connection.pending = this.#world.queue.push(now + think, NEXT_REQUEST, connection.number);
       return;
     }
-    this.#thinks(connection.owner, now);
+    this.#thinks(connection, now);
     this.#closes(connection, now);
   }
 
@@ -187,7 +191,7 @@ export class Clients {
     if (attempt > retries.max) {
       this.#waitsNoMore(connection);
       if (measured) recorder.requests[outcome]++;
-      this.#thinks(connection.owner, now);
+      this.#thinks(connection, now);
     } else {
       if (measured) recorder.requests.retried++;
       const again = this.takeOver(connection);
@@ -204,12 +208,8 @@ export class Clients {
     const { startedAt, work, request, client, owner, requestsLeft, attempt } = connection;
     this.#waitsNoMore(connection);
     const heir = this.#world.connections.take(WAITED_FOR);
+    connection.owner = NO_OWNER;
     return Object.assign(heir, { startedAt, work, request, client, owner, requestsLeft, attempt });
-  }
-
-  /** The connection on which a client goes on whose last one broke: another, if that is still known. */
-  #afresh(connection: Connection): Connection {
-    return connection.is(ABORTING) ? this.takeOver(connection) : connection;
   }
 
   /** Those who have waited too long give up. */
@@ -252,7 +252,6 @@ export class Clients {
     const { links, balancers, queue } = this.#world;
     const chosen = balancers.length === 1 ? 0 : Math.floor(this.#lots.next() * balancers.length);
     connection.balancer = balancers[chosen]!;
-    connection.picked = undefined;
     this.#waits(connection, now);
     if (links.client.instant) {
       this.#world.relay.reached(connection, now);
@@ -280,8 +279,11 @@ export class Clients {
       this.#world.relay.clientGone(connection, now);
       return;
     }
-    connection.flags |= ABORTING;
-    queue.push(now + links.client.delay(), ABORT_AT_BALANCER, connection.number);
+    connection.clientAbort = queue.push(
+      now + links.client.delay(),
+      ABORT_AT_BALANCER,
+      connection.number,
+    );
   }
 
   #closes(connection: Connection, now: Nanoseconds): void {
@@ -296,8 +298,13 @@ export class Clients {
   }
 
   /** A client of the closed loop thinks, then comes again. */
-  #thinks(owner: number, now: Nanoseconds): void {
-    if (owner === NO_OWNER || this.#leaving) return;
+  #thinks(connection: Connection, now: Nanoseconds): void {
+    const { owner } = connection;
+    connection.owner = NO_OWNER;
+    if (owner !== NO_OWNER && !this.#leaving) this.#comesAgain(owner, now);
+  }
+
+  #comesAgain(owner: number, now: Nanoseconds): void {
     const { connections, queue } = this.#world;
     const connection = connections.take(0);
     connection.owner = owner;

@@ -1,6 +1,7 @@
 import { assert, type Lease, type Nanoseconds, type Waiting } from "../lib/core/mod.ts";
 import type { BackendModel } from "./backend_model.ts";
 import type { BalancerModel } from "./balancer_model.ts";
+import { ABORT_AT_BACKEND, ABORT_AT_BALANCER, RESET_AT_BALANCER } from "./event_kinds.ts";
 
 /** The client waits for an answer to its request, or for its next attempt at it. */
 export const WAITED_FOR = 1;
@@ -14,20 +15,20 @@ export const OPEN = 8;
 export const AT_BACKEND = 16;
 /** Its request is in service. */
 export const IN_SERVICE = 32;
-/** Its client has given up, and somebody does not know yet. */
-export const ABORTING = 64;
-/** The backend has reset it. */
+/** The backend has lost its end of it: a crash took it. */
+export const LOST = 64;
+/** The balancer has closed it: its client finds out before it sends its next request. */
 export const BROKEN = 128;
 /** Not a client's: a probe that asks for an answer. */
 export const PROBE = 256;
-/** The answer to its present request is on its way. */
+/** The backend has answered its present request. */
 export const ANSWERED = 512;
 /** In use. */
 export const TAKEN = 1024;
 /** It waits at the balancer for a backend to have room. */
 export const QUEUED = 2048;
-/** Its client has left it in the queue, where nobody looks. */
-export const DESERTED = 4096;
+/** The balancer has passed the answer to its present request on. */
+export const RELAYED = 4096;
 
 /** What an answer says. */
 export const OK = 0;
@@ -39,7 +40,8 @@ const UNKNOWN = NaN;
 
 /**
  * A connection of the simulated world, and its client's request on it. When it is over it stands for
- * another one: `Connections` gives it again.
+ * another one: `Connections` gives it again. An event that was meant for the earlier one is recognised
+ * by its sequence number: the later one does not expect it.
  */
 export class Connection {
   /** Its place in `Connections`, by which an event names it. */
@@ -47,12 +49,20 @@ export class Connection {
   flags = 0;
   /** Sequence number of the event that comes next for it; 0 if none does. */
   pending = 0;
+  /** The same of messages that travel beside that: its client's abort, on the way to the balancer. */
+  clientAbort = 0;
+  /** The balancer's abort, on the way to the backend. */
+  balancerAbort = 0;
+  /** The backend's reset, on the way to the balancer. */
+  reset = 0;
   /** Told apart from earlier and later waits, so that an old deadline is known for what it is. */
   wait = 0;
   /** When the client first wanted to send the present request. */
   startedAt: Nanoseconds = UNKNOWN;
   /** When its request reached the backend. */
   submittedAt: Nanoseconds = UNKNOWN;
+  /** When the backend's answer reaches the balancer; a reset that follows comes no sooner. */
+  answerAt: Nanoseconds = UNKNOWN;
   /** How long its request waited at the backend before it was served. */
   waited: Nanoseconds = UNKNOWN;
   /** How long its first request waited at the balancer for a backend to have room. */
@@ -101,6 +111,37 @@ export class Connection {
     return this.picked;
   }
 
+  /** Whether this connection waits for an event; if not, the event is late, or meant for an earlier one. */
+  expects(kind: number, sequence: number): boolean {
+    switch (kind) {
+      case ABORT_AT_BALANCER:
+        return this.clientAbort === sequence;
+      case ABORT_AT_BACKEND:
+        return this.balancerAbort === sequence;
+      case RESET_AT_BALANCER:
+        return this.reset === sequence;
+      default:
+        return this.pending === sequence;
+    }
+  }
+
+  /** From now on it waits for this event, and for no other of the kind; for none if `sequence` is 0. */
+  expect(kind: number, sequence: number): void {
+    switch (kind) {
+      case ABORT_AT_BALANCER:
+        this.clientAbort = sequence;
+        break;
+      case ABORT_AT_BACKEND:
+        this.balancerAbort = sequence;
+        break;
+      case RESET_AT_BALANCER:
+        this.reset = sequence;
+        break;
+      default:
+        this.pending = sequence;
+    }
+  }
+
   /** Whether any of these flags is set. */
   is(flags: number): boolean {
     return (this.flags & flags) !== 0;
@@ -132,6 +173,7 @@ export class Connections {
     connection.flags = flags | TAKEN;
     connection.pending = 0;
     connection.queued = 0;
+    connection.picked = undefined;
     return connection;
   }
 
@@ -139,6 +181,9 @@ export class Connections {
   free(connection: Connection): void {
     connection.flags = 0;
     connection.pending = 0;
+    connection.clientAbort = 0;
+    connection.balancerAbort = 0;
+    connection.reset = 0;
     this.#free.push(connection);
   }
 }

@@ -4,60 +4,62 @@
 export const WORK_DONE = 0;
 /** The answer, good or bad, reaches the client [connection]. */
 export const ANSWER = 1;
+/** The backend's answer reaches the balancer [connection]. */
+export const ANSWER_AT_BALANCER = 2;
 /** A request reaches the backend [connection]. */
-export const REQUEST = 2;
+export const REQUEST = 3;
 /** A connect reaches the backend [connection]. */
-export const CONNECT = 3;
+export const CONNECT = 4;
 /** The backend's reply to a connect reaches the balancer [connection]. */
-export const CONNECT_REPLY = 4;
+export const CONNECT_REPLY = 5;
 /** A client's connection reaches the balancer [connection]. */
-export const REACH_BALANCER = 5;
+export const REACH_BALANCER = 6;
 /** The client's close reaches the balancer [connection]. */
-export const CLOSE = 6;
+export const CLOSE = 7;
 /** A client has thought, and sends another request [connection]. */
-export const NEXT_REQUEST = 7;
+export const NEXT_REQUEST = 8;
 /** A client begins to connect: it has thought, or waited before a retry [connection]. */
-export const BEGIN = 8;
+export const BEGIN = 9;
 /** A connect was not answered in time [connection]. */
-export const CONNECT_TIMEOUT = 9;
+export const CONNECT_TIMEOUT = 10;
 /** The balancer learns that the client has given up [connection]. */
-export const ABORT_AT_BALANCER = 10;
-/** The backend learns that the client has given up [connection]. */
-export const ABORT_AT_BACKEND = 11;
+export const ABORT_AT_BALANCER = 11;
+/** The backend learns that the balancer has given the connection up [connection]. */
+export const ABORT_AT_BACKEND = 12;
 /** The balancer learns that the backend has reset a connection [connection]. */
-export const RESET_AT_BALANCER = 12;
+export const RESET_AT_BALANCER = 13;
 /** A backend has room for a connection that waited for it [connection]. */
-export const HAS_ROOM = 13;
+export const HAS_ROOM = 14;
 /** A connection has waited for too long for a backend to have room [connection]. */
-export const QUEUE_TIMEOUT = 14;
+export const QUEUE_TIMEOUT = 15;
 /** The next client connects. This kind, and those that follow, concern no connection. */
-export const ARRIVAL = 15;
+export const ARRIVAL = 16;
 /** The patience of the client that has waited longest may be over. */
-export const CLIENT_DEADLINE = 16;
+export const CLIENT_DEADLINE = 17;
 /** Connections that have been silent for too long are to go. */
-export const IDLE_SWEEP = 17;
+export const IDLE_SWEEP = 18;
 /** A fault begins [fault]. */
-export const FAULT_BEGINS = 18;
+export const FAULT_BEGINS = 19;
 /** A fault ends [fault]. */
-export const FAULT_ENDS = 19;
+export const FAULT_ENDS = 20;
 /** Measuring begins. */
-export const WARM = 20;
+export const WARM = 21;
 /** Clients stop coming. */
-export const END = 21;
+export const END = 22;
 
 /** Kinds from here on go on for ever and are waited for by nobody. */
-export const BACKGROUND = 22;
+export const BACKGROUND = 23;
 /** A probe is due [probe]. */
-export const PROBE_DUE = 22;
+export const PROBE_DUE = 23;
 /** A probe's connect reaches the backend [probe]. */
-export const PROBE_CONNECT = 23;
+export const PROBE_CONNECT = 24;
 /** A probe's request reaches the backend [probe]. */
-export const PROBE_REQUEST = 24;
+export const PROBE_REQUEST = 25;
 /** A probe's result is there: an answer, or none in time [probe]. */
-export const PROBE_RESULT = 25;
+export const PROBE_RESULT = 26;
 /** A flapping backend crashes or comes back [fault]. */
-export const FLAP = 26;
+export const FLAP = 27;
 /** A slice of the time series ends. */
-export const SLICE = 27;
+export const SLICE = 28;
 /** An operator does something: which of the actions. */
-export const OPERATE = 28;
+export const OPERATE = 29;

@@ -1,9 +1,12 @@
 import type { BackendMode, Nanoseconds } from "../lib/core/mod.ts";
 import type { BackendFault, BackendFaultKind, Fault } from "../lib/scenario/types.ts";
 import { FAULT_BEGINS, FAULT_ENDS, FLAP } from "./event_kinds.ts";
+import { isPlanned } from "./health_log.ts";
 import type { World } from "./world.ts";
 
 const CRASH: BackendFaultKind = { name: "crash" };
+/** What an operator can wish for, the strictest last. */
+const MODES: readonly BackendMode[] = ["ready", "drain", "maintenance"];
 
 /** What a fault is at present. */
 interface Course {
@@ -15,7 +18,7 @@ interface Course {
 
 /** Makes things go wrong when the scenario says so. What follows is up to the world. */
 export class FaultInjector {
-  /** Links between a balancer and a backend that are cut, counted by partition. */
+  /** Links between a balancer and a backend that are cut, counted by partition and by hang. */
   cuts = 0;
   readonly #world: World;
   readonly #courses: readonly Course[];
@@ -84,10 +87,12 @@ export class FaultInjector {
         break;
       case "drain":
       case "maintenance":
-        this.#operate(backend, kind.name, now);
+        this.#operate(backend, now);
         break;
       default:
         this.#goesWrong(backend, kind, now);
+        // To the network, a machine that is silent is one that cannot be reached.
+        if (kind.name === "hang") this.#cut(backend, undefined, 1, now);
     }
   }
 
@@ -102,20 +107,30 @@ export class FaultInjector {
         break;
       case "drain":
       case "maintenance":
-        this.#operate(
-          backend,
-          this.#world.scenario.balancer.backends[backend]!.mode ?? "ready",
-          now,
-        );
+        this.#operate(backend, now);
         break;
       default:
         this.#world.backends[backend]!.end(kind, now);
+        if (kind.name === "hang") this.#cut(backend, undefined, -1, now);
+        else if (kind.name === "pause") this.#resume(backend, now);
     }
   }
 
-  #operate(backend: number, mode: BackendMode, now: Nanoseconds): void {
+  /** The operator's wish for a backend may have changed. */
+  #operate(backend: number, now: Nanoseconds): void {
     const { id } = this.#world.backends[backend]!;
+    const mode = this.#modeOf(backend);
     for (const { scheduler } of this.#world.balancers) scheduler.setMode(id, mode, now);
+  }
+
+  /** The strictest of the wishes for a backend that are in force. */
+  #modeOf(backend: number): BackendMode {
+    let strictest = MODES.indexOf(this.#world.scenario.balancer.backends[backend]!.mode ?? "ready");
+    for (const { fault, active } of this.#courses) {
+      if (!active || !("backend" in fault) || fault.backend !== backend) continue;
+      if (isPlanned(fault.kind)) strictest = Math.max(strictest, MODES.indexOf(fault.kind.name));
+    }
+    return MODES[strictest]!;
   }
 
   #goesWrong(index: number, kind: BackendFaultKind, now: Nanoseconds): void {
@@ -128,10 +143,16 @@ export class FaultInjector {
   #cut(backend: number, only: number | undefined, change: 1 | -1, now: Nanoseconds): void {
     for (const balancer of this.#world.balancers) {
       if (only !== undefined && balancer.index !== only) continue;
-      const cuts = balancer.cuts[backend]! + change;
-      balancer.cuts[backend] = cuts;
+      balancer.cuts[backend]! += change;
       this.cuts += change;
-      if (cuts === 0) this.#world.relay.mend(balancer.index, backend, now);
+    }
+    if (change < 0) this.#resume(backend, now);
+  }
+
+  /** Something that kept messages back is over. */
+  #resume(backend: number, now: Nanoseconds): void {
+    for (const balancer of this.#world.balancers) {
+      this.#world.relay.resume(balancer, this.#world.backends[backend]!, now);
     }
   }
 
@@ -141,6 +162,11 @@ export class FaultInjector {
     this.#world.prober.stop(balancer, now);
     this.#world.relay.drop(balancer, now);
     balancer.restart();
+    for (const { fault, active } of this.#courses) {
+      if (!active || !("backend" in fault) || !isPlanned(fault.kind)) continue;
+      const { id } = this.#world.backends[fault.backend]!;
+      balancer.scheduler.setMode(id, this.#modeOf(fault.backend), now);
+    }
   }
 
   #balancerStarts(index: number, now: Nanoseconds): void {

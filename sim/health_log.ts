@@ -1,5 +1,5 @@
 import type { LbEvent, Nanoseconds } from "../lib/core/mod.ts";
-import type { Fault } from "../lib/scenario/types.ts";
+import type { BackendFaultKind, Fault } from "../lib/scenario/types.ts";
 import type { BackendModel } from "./backend_model.ts";
 import type { FaultResult, Series } from "./result.ts";
 
@@ -21,20 +21,31 @@ export class HealthLog {
   readonly #balancers: number;
   readonly #indices: ReadonlyMap<string, number>;
   readonly #detections: readonly Detection[];
+  /** After a fault is over, a probe that began before may still fail for it, until its time is up. */
+  readonly #probeTimeout: Nanoseconds;
+  /** By balancer and backend: whether it is known to be up. */
+  readonly #up: Uint8Array;
   /** By balancer and backend: since when it has been down; NaN if it is not. */
   readonly #downSince: Float64Array;
   /** By backend: time down, over all balancers. */
   readonly #downTime: Float64Array;
 
-  constructor(backends: readonly BackendModel[], balancers: number, faults: readonly Fault[]) {
+  constructor(
+    backends: readonly BackendModel[],
+    balancers: number,
+    faults: readonly Fault[],
+    probeTimeout: Nanoseconds,
+  ) {
     this.#balancers = balancers;
+    this.#probeTimeout = probeTimeout;
+    this.#up = new Uint8Array(balancers * backends.length);
     this.#indices = new Map(backends.map(({ id, index }) => [id, index]));
     this.downs = new Float64Array(backends.length);
     this.#downTime = new Float64Array(backends.length);
     this.#downSince = new Float64Array(balancers * backends.length).fill(NaN);
     const nobody = () => Array.from({ length: balancers }, () => null);
     this.#detections = faults.flatMap((fault) =>
-      "backend" in fault && !isPlanned(fault)
+      "backend" in fault && !isPlanned(fault.kind)
         ? [{ fault, detection: nobody(), failback: nobody() }]
         : []
     );
@@ -54,7 +65,26 @@ export class HealthLog {
   forget(balancer: number, now: Nanoseconds): void {
     for (let backend = 0; backend < this.downs.length; backend++) {
       this.#closeDown(balancer, backend, now);
+      this.#up[this.#place(balancer, backend)] = 0;
     }
+  }
+
+  /** A fault begins. Where its backend is down already, there is nothing left to detect. */
+  faultBegins(fault: Fault): void {
+    const { detection, backend } = this.#detectionOf(fault) ?? {};
+    detection?.forEach((_, balancer) => {
+      const down = !Number.isNaN(this.#downSince[this.#place(balancer, backend!)]!);
+      if (down) detection[balancer] = 0;
+    });
+  }
+
+  /** A fault is over. Where its backend is up again already, there is nothing left to wait for. */
+  faultEnds(fault: Fault): void {
+    const { detection, failback, backend } = this.#detectionOf(fault) ?? {};
+    failback?.forEach((_, balancer) => {
+      const up = this.#up[this.#place(balancer, backend!)] === 1;
+      if (up && detection![balancer] !== null) failback[balancer] = 0;
+    });
   }
 
   /** Time that balancers held a backend for down, summed over balancers, since the start. */
@@ -81,10 +111,12 @@ export class HealthLog {
 
   #isDown(balancer: number, backend: number, now: Nanoseconds): void {
     this.downs[backend]!++;
+    this.#up[this.#place(balancer, backend)] = 0;
     this.#downSince[this.#place(balancer, backend)] = now;
     let atFault = false;
     for (const { fault, detection } of this.#detections) {
-      if (fault.backend !== backend || now < fault.at || now > fault.at + fault.for) continue;
+      const until = fault.at + fault.for + this.#probeTimeout;
+      if (fault.backend !== backend || now < fault.at || now > until) continue;
       atFault = true;
       detection[balancer] ??= now - fault.at;
     }
@@ -93,6 +125,7 @@ export class HealthLog {
 
   #isUp(balancer: number, backend: number, now: Nanoseconds): void {
     this.#closeDown(balancer, backend, now);
+    this.#up[this.#place(balancer, backend)] = 1;
     for (const { fault, detection, failback } of this.#detections) {
       const end = fault.at + fault.for;
       if (fault.backend !== backend || now < end || detection[balancer] === null) continue;
@@ -108,12 +141,19 @@ export class HealthLog {
     this.#downSince[place] = NaN;
   }
 
+  #detectionOf(fault: Fault): Detection & { readonly backend: number } | undefined {
+    const found = this.#detections.find((detection) => detection.fault === fault);
+    return found && { ...found, backend: found.fault.backend };
+  }
+
   #place(balancer: number, backend: number): number {
     return balancer * this.downs.length + backend;
   }
 }
 
 /** What an operator does, no probe has to find out. */
-function isPlanned({ kind: { name } }: Extract<Fault, { backend: number }>): boolean {
-  return name === "drain" || name === "maintenance";
+export function isPlanned(
+  kind: BackendFaultKind,
+): kind is Extract<BackendFaultKind, { name: "drain" | "maintenance" }> {
+  return kind.name === "drain" || kind.name === "maintenance";
 }

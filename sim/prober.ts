@@ -41,12 +41,15 @@ interface Probing {
 export class Prober {
   readonly #world: World;
   readonly #probings: readonly Probing[];
+  /** By balancer: backends that it has not probed yet since it started. */
+  readonly #unknown: number[];
   readonly #lots: Random;
 
   constructor(world: World) {
     this.#world = world;
     const { healthCheck } = world.scenario.balancer;
     this.#lots = createRandom(childSeed(world.seed, "probe fate"));
+    this.#unknown = world.balancers.map(() => world.backends.length);
     this.#probings = world.balancers.flatMap((balancer) =>
       world.backends.map((backend) => {
         const random = createRandom(
@@ -72,16 +75,19 @@ export class Prober {
   start(): void {
     for (const balancer of this.#world.balancers) balancer.listening = true;
     if (this.#off) return;
-    this.#probings.forEach((probing, p) => {
-      probing.schedule.begin(0);
-      this.#conclude(p, probing.backend.verdict === "accepted", "refused", 0);
+    this.#probings.forEach(({ schedule, backend }, p) => {
+      schedule.begin(0);
+      if (this.#isWanted(p)) this.#conclude(p, backend.verdict === "accepted", "refused", 0);
+      else this.#goOn(p, 0);
     });
   }
 
   /** A balancer has stopped: it probes nobody. */
   stop(balancer: BalancerModel, now: Nanoseconds): void {
     balancer.listening = false;
-    for (const probing of this.#of(balancer)) {
+    if (this.#off) return;
+    for (let p = this.#firstOf(balancer); this.#probings[p]?.balancer === balancer; p++) {
+      const probing = this.#probings[p]!;
       probing.pending = NONE;
       this.#abandon(probing, now);
     }
@@ -94,12 +100,13 @@ export class Prober {
       return;
     }
     const { healthCheck } = this.#world.scenario.balancer;
-    for (const probing of this.#of(balancer)) {
+    for (let p = this.#firstOf(balancer); this.#probings[p]?.balancer === balancer; p++) {
+      const probing = this.#probings[p]!;
       probing.known = false;
       probing.schedule = new ProbeSchedule(healthCheck, probing.random, now);
-      const p = this.#probings.indexOf(probing);
       probing.pending = this.#world.queue.push(now, PROBE_DUE, p);
     }
+    this.#unknown[balancer.index] = this.#world.backends.length;
   }
 
   /** Something happens to a probe, unless it is out of date. */
@@ -146,15 +153,24 @@ export class Prober {
     return this.#world.scenario.balancer.healthCheck.type === "none";
   }
 
-  #of(balancer: BalancerModel): readonly Probing[] {
-    return this.#probings.filter((probing) => probing.balancer === balancer);
+  /** Its probes stand together, one for each backend. */
+  #firstOf({ index }: BalancerModel): number {
+    return index * this.#world.backends.length;
+  }
+
+  /** As the live balancer does, it sends no probe to a backend in maintenance. */
+  #isWanted(p: number): boolean {
+    const { balancer, backend } = this.#probings[p]!;
+    return balancer.scheduler.backend(backend.id)?.mode !== "maintenance";
   }
 
   #begin(p: number, now: Nanoseconds): void {
     const probing = this.#probings[p]!;
     probing.schedule.begin(now);
     probing.beganAt = now;
-    if (this.#isCut(probing)) {
+    if (!this.#isWanted(p)) {
+      this.#goOn(p, now);
+    } else if (this.#isCut(probing)) {
       this.#timesOut(p);
     } else if (this.#world.links.backend.instant) {
       this.#connectReached(p, now);
@@ -182,10 +198,13 @@ export class Prober {
   #requestReached(p: number, now: Nanoseconds): void {
     const probing = this.#probings[p]!;
     const { backend } = probing;
-    if (this.#isCut(probing) || backend.silent) {
+    if (this.#isCut(probing)) {
       this.#timesOut(p);
     } else if (backend.down) {
       this.#reply(p, false, "reset", now);
+    } else if (backend.paused) {
+      if (backend.server.hasRoom) this.#submit(p, now);
+      else this.#timesOut(p);
     } else if (backend.gray) {
       this.#reply(p, true, "", now);
     } else if (this.#fails(backend.fastErrorRate)) {
@@ -241,13 +260,21 @@ export class Prober {
 
   #conclude(p: number, ok: boolean, reason: string, now: Nanoseconds): void {
     const probing = this.#probings[p]!;
-    const { balancer, backend, schedule } = probing;
+    const { balancer, backend } = probing;
     this.#abandon(probing, now);
-    schedule.end(now);
     balancer.scheduler.probed(backend.id, ok, now, now - probing.beganAt, reason);
+    this.#goOn(p, now);
+  }
+
+  /** A probe is over, or was not sent: the next one follows. */
+  #goOn(p: number, now: Nanoseconds): void {
+    const probing = this.#probings[p]!;
+    const { balancer, schedule } = probing;
+    schedule.end(now);
     probing.pending = this.#world.queue.push(schedule.dueAt!, PROBE_DUE, p);
+    if (probing.known) return;
     probing.known = true;
-    if (!balancer.listening) balancer.listening = this.#of(balancer).every(({ known }) => known);
+    if (--this.#unknown[balancer.index]! === 0) balancer.listening = true;
   }
 
   /** The request of a probe that is over is nobody's any more. */

@@ -8,12 +8,11 @@ import {
   type Waiting,
 } from "../lib/core/mod.ts";
 import type { BalancerModel } from "./balancer_model.ts";
+import type { BackendModel } from "./backend_model.ts";
 import {
-  ABORTING,
   ANSWERED,
   BROKEN,
   type Connection,
-  DESERTED,
   ERROR,
   LEASED,
   OPEN,
@@ -21,11 +20,13 @@ import {
   PROMISED,
   QUEUED,
   REFUSED,
+  RELAYED,
   WAITED_FOR,
 } from "./connections.ts";
 import {
   ABORT_AT_BACKEND,
   ANSWER,
+  ANSWER_AT_BALANCER,
   CONNECT,
   CONNECT_REPLY,
   CONNECT_TIMEOUT,
@@ -33,6 +34,7 @@ import {
   IDLE_SWEEP,
   QUEUE_TIMEOUT,
   REQUEST,
+  RESET_AT_BALANCER,
 } from "./event_kinds.ts";
 import type { TurnedAway } from "./recorder.ts";
 import type { World } from "./world.ts";
@@ -40,11 +42,11 @@ import type { World } from "./world.ts";
 /** An idle connection is closed at the latest this share of the timeout too late. */
 const IDLE_PRECISION = 0.01;
 
-/** A message that waits for a partition to end. */
+/** A message between balancer and backend that cannot go on at present. */
 interface Held {
   readonly kind: number;
   readonly connection: Connection;
-  /** What `pending` of the connection is while the message waits. */
+  /** What the connection expects, in place of an event's number, while the message is held. */
   readonly token: number;
 }
 
@@ -55,7 +57,7 @@ interface Held {
  */
 export class Relay {
   readonly #world: World;
-  /** By balancer and backend: what waits for a partition to end. */
+  /** By balancer and backend: what waits for a partition, a hang or a pause to end. */
   readonly #held = new Map<number, Held[]>();
   #lastToken = 0;
 
@@ -128,19 +130,27 @@ export class Relay {
     this.#sendToBackend(connection, links.client.delay(), now);
   }
 
-  /** The backend has answered: the answer goes back to the client. */
+  /** The backend has answered: the answer sets out for the balancer. */
   answer(connection: Connection, now: Nanoseconds): void {
-    const { links, clients, queue } = this.#world;
     connection.flags |= ANSWERED;
-    connection.movedAt = now;
-    if (this.#isCut(connection)) {
-      this.#hold(connection, ANSWER);
-    } else if (links.backend.instant && links.client.instant) {
-      clients.answered(connection, now);
-    } else {
-      const delay = links.backend.delay() + links.client.delay();
-      connection.pending = queue.push(now + delay, ANSWER, connection.number);
+    if (this.#isCut(connection)) this.hold(connection, ANSWER_AT_BALANCER);
+    else if (this.#world.links.backend.instant) this.answerReached(connection, now);
+    else this.#depart(connection, ANSWER_AT_BALANCER, now);
+  }
+
+  /** The answer has reached the balancer, which passes it on to the client. */
+  answerReached(connection: Connection, now: Nanoseconds): void {
+    const { links, clients, queue } = this.#world;
+    connection.pending = 0;
+    if (!connection.is(LEASED)) {
+      this.#world.settle(connection);
+      return;
     }
+    connection.flags |= RELAYED;
+    connection.movedAt = now;
+    this.#lease(connection).answered(now);
+    if (links.client.instant) clients.answered(connection, now);
+    else connection.pending = queue.push(now + links.client.delay(), ANSWER, connection.number);
   }
 
   /** The client has closed. */
@@ -152,26 +162,28 @@ export class Relay {
 
   /** The client has given up. */
   clientGone(connection: Connection, now: Nanoseconds): void {
-    connection.flags &= ~ABORTING;
+    connection.clientAbort = 0;
     if (connection.is(LEASED)) this.#letGo(connection, "client_aborted", now);
-    // A live balancer reads nothing from a client that waits: it finds out when it has passed it on.
-    else if (connection.is(QUEUED)) connection.flags |= DESERTED;
+    else if (connection.is(QUEUED)) this.#leaveQueue(connection).leave(now);
     this.#world.settle(connection);
   }
 
-  /** The backend has reset the connection. */
+  /** The backend resets the connection. */
+  reset(connection: Connection, now: Nanoseconds): void {
+    if (this.#isCut(connection)) this.hold(connection, RESET_AT_BALANCER);
+    else if (this.#world.links.backend.instant) this.wasReset(connection, now);
+    else this.#depart(connection, RESET_AT_BALANCER, now);
+  }
+
+  /** The balancer learns that the backend has reset the connection. */
   wasReset(connection: Connection, now: Nanoseconds): void {
-    connection.pending = 0;
-    if (connection.is(LEASED)) this.#release(connection, "backend_aborted", now);
-    connection.flags |= BROKEN;
-    this.#failsForClient(connection, now);
+    connection.reset = 0;
+    if (connection.is(LEASED)) {
+      connection.flags |= BROKEN;
+      this.#release(connection, "backend_aborted", now);
+      this.#failsForClient(connection, now);
+    }
     this.#world.settle(connection);
-  }
-
-  /** The backend has reset a connection on which nobody waits for anything but an answer on its way. */
-  wasResetInPassing(connection: Connection, now: Nanoseconds): void {
-    this.#release(connection, "backend_aborted", now);
-    connection.flags |= BROKEN;
   }
 
   /** A balancer dies: its connections are reset in both directions. */
@@ -206,16 +218,25 @@ export class Relay {
     this.#scheduleSweep(Math.max(oldest + idle, now + Math.round(idle * IDLE_PRECISION)));
   }
 
-  /** A partition is over: what waited goes on its way. */
-  mend(balancer: number, backend: number, now: Nanoseconds): void {
-    const { links, queue, backends } = this.#world;
-    const link = balancer * backends.length + backend;
-    for (const { kind, connection, token } of this.#held.get(link) ?? []) {
-      if (connection.pending !== token) continue;
-      const delay = links.backend.delay() + (kind === ANSWER ? links.client.delay() : 0);
-      connection.pending = queue.push(now + delay, kind, connection.number);
-    }
+  /** A message cannot go on: it is kept until it can. */
+  hold(connection: Connection, kind: number): void {
+    const token = --this.#lastToken;
+    const link = this.#linkOf(connection.balancer, connection.backend);
+    const held = this.#held.get(link);
+    if (held === undefined) this.#held.set(link, [{ kind, connection, token }]);
+    else held.push({ kind, connection, token });
+    connection.expect(kind, token);
+  }
+
+  /** A partition, a hang or a pause is over: unless there is another, what was held sets out again. */
+  resume(balancer: BalancerModel, backend: BackendModel, now: Nanoseconds): void {
+    if (balancer.cuts[backend.index]! > 0) return;
+    const link = this.#linkOf(balancer, backend);
+    const held = this.#held.get(link) ?? [];
     this.#held.delete(link);
+    for (const { kind, connection, token } of held) {
+      if (connection.expects(kind, token)) this.#depart(connection, kind, now);
+    }
   }
 
   /** Goes from pick to pick until a connect is under way, has succeeded, or nobody is left. */
@@ -309,15 +330,12 @@ export class Relay {
       if (lease.attempt > 1) recorder.failover.record(now - connection.pickedAt);
     }
     this.#sendToBackend(connection, 0, now);
-    if (!connection.is(DESERTED)) return;
-    connection.flags &= ~DESERTED;
-    this.clientGone(connection, now);
   }
 
   #sendToBackend(connection: Connection, delay: Nanoseconds, now: Nanoseconds): void {
     const { links, queue, service } = this.#world;
     if (this.#isCut(connection)) {
-      this.#hold(connection, REQUEST);
+      this.hold(connection, REQUEST);
     } else if (delay === 0 && links.backend.instant) {
       service.request(connection, now);
     } else {
@@ -355,17 +373,19 @@ export class Relay {
 
   /** The balancer itself closes in both directions. */
   #cutOff(connection: Connection, end: ConnectionEnd, now: Nanoseconds): void {
-    // A client that thinks will find out before it sends its next request.
-    if (!connection.is(WAITED_FOR)) connection.flags |= BROKEN;
+    connection.flags |= BROKEN;
     this.#letGo(connection, end, now);
     this.#failsForClient(connection, now);
     this.#world.settle(connection);
   }
 
-  /** If its client waits, it learns that it waits in vain. */
+  /**
+   * If its client waits for an answer that the balancer has not passed on, it learns that it waits in
+   * vain. One that thinks finds out before it sends its next request.
+   */
   #failsForClient(connection: Connection, now: Nanoseconds): void {
     const { links, clients, queue } = this.#world;
-    if (!connection.is(WAITED_FOR)) return;
+    if ((connection.flags & (WAITED_FOR | RELAYED)) !== WAITED_FOR) return;
     if (links.client.instant) {
       clients.fails(connection, "failed", now);
       return;
@@ -377,19 +397,18 @@ export class Relay {
     heir.pending = queue.push(now + links.client.delay(), ANSWER, heir.number);
   }
 
-  /** Ends the lease, and lets the backend know if there is anything for it to know. */
+  /** Ends the lease, and lets the backend know if it has a request of it. */
   #letGo(connection: Connection, end: ConnectionEnd, now: Nanoseconds): void {
-    const { links, queue, service } = this.#world;
+    const { links, service } = this.#world;
     const open = connection.is(OPEN);
     this.#release(connection, end, now);
     if (!open) {
       connection.pending = 0;
       service.unpromise(connection);
-    } else if (links.backend.instant) {
-      service.clientGone(connection, now);
-    } else {
-      connection.flags |= ABORTING;
-      queue.push(now + links.backend.delay(), ABORT_AT_BACKEND, connection.number);
+    } else if (!connection.is(ANSWERED)) {
+      if (this.#isCut(connection)) this.hold(connection, ABORT_AT_BACKEND);
+      else if (links.backend.instant) service.clientGone(connection, now);
+      else this.#depart(connection, ABORT_AT_BACKEND, now);
     }
   }
 
@@ -410,14 +429,21 @@ export class Relay {
     connection.backend.server.promised++;
   }
 
-  #hold(connection: Connection, kind: number): void {
-    const { balancer, backend } = connection;
-    const token = --this.#lastToken;
-    const link = balancer.index * this.#world.backends.length + backend.index;
-    const held = this.#held.get(link);
-    if (held === undefined) this.#held.set(link, [{ kind, connection, token }]);
-    else held.push({ kind, connection, token });
-    connection.pending = token;
+  /** A message sets out between balancer and backend. What one end sends stays in order. */
+  #depart(connection: Connection, kind: number, now: Nanoseconds): void {
+    const { links, queue } = this.#world;
+    let at = now + links.backend.delay();
+    if (kind === ANSWER_AT_BALANCER) {
+      connection.answerAt = at;
+    } else if (kind === RESET_AT_BALANCER) {
+      const behindAnswer = (connection.flags & (ANSWERED | RELAYED)) === ANSWERED;
+      if (behindAnswer) at = Math.max(at, connection.answerAt);
+    }
+    connection.expect(kind, queue.push(at, kind, connection.number));
+  }
+
+  #linkOf(balancer: BalancerModel, backend: BackendModel): number {
+    return balancer.index * this.#world.backends.length + backend.index;
   }
 
   #scheduleSweep(at: Nanoseconds): void {

@@ -30,10 +30,10 @@ export interface ReplicationResult {
   /** Time in a backend's queue. Under processor sharing nobody waits. */
   readonly wait: HistogramData;
   readonly backends: readonly BackendResult[];
-  /** How unevenly connections were spread, for the weights. */
+  /** How unevenly connections were spread, for the weights, over the backends meant to get them. */
   readonly imbalance: Imbalance;
   readonly faults: readonly FaultResult[];
-  /** Times a balancer took a backend down that no fault was with. */
+  /** Times a balancer considered a backend down without a fault of it. */
   readonly falseDowns: number;
   /** From the first pick to reaching another backend, for connections whose first pick failed. */
   readonly failover: HistogramData;
@@ -79,9 +79,9 @@ export interface FaultResult {
   readonly at: Nanoseconds;
   /** Absent if it lasts to the end of the run. */
   readonly until?: Nanoseconds;
-  /** By balancer: from its beginning until it took the backend down; null if it did not. */
+  /** By balancer: from its beginning until the backend was down there, 0 if it was; null if never. */
   readonly detection: readonly (Nanoseconds | null)[];
-  /** By balancer: from its end until it took the backend in again; null if it did not. */
+  /** By balancer: from its end until the backend was up there, 0 if it was; null if never. */
   readonly failback: readonly (Nanoseconds | null)[];
 }
 

@@ -19,7 +19,7 @@ export abstract class Server {
   protected readonly index: number;
   protected readonly connections: Connections;
   protected readonly queue: EventQueue;
-  protected readonly slots: number;
+  readonly slots: number;
   /** Work done per nanosecond and slot; 0 while it stands still. */
   protected speed: number;
   readonly #places: number;

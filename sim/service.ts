@@ -1,20 +1,20 @@
-import { childSeed, type Nanoseconds } from "../lib/core/mod.ts";
+import { assert, childSeed, type Nanoseconds } from "../lib/core/mod.ts";
 import type { BackendModel } from "./backend_model.ts";
 import {
-  ABORTING,
-  ANSWERED,
   AT_BACKEND,
   type Connection,
   ERROR,
   LEASED,
+  LOST,
   OK,
   OPEN,
   PROBE,
   PROMISED,
+  QUEUED,
   TAKEN,
   WAITED_FOR,
 } from "./connections.ts";
-import { RESET_AT_BALANCER } from "./event_kinds.ts";
+import { ABORT_AT_BACKEND, REQUEST } from "./event_kinds.ts";
 import type { World } from "./world.ts";
 
 /**
@@ -36,24 +36,27 @@ export class Service {
   /** A request reaches its backend. */
   request(connection: Connection, now: Nanoseconds): void {
     const backend = connection.backend;
-    const hasPlace = connection.is(PROMISED);
+    // Who was promised a place has it; a later request of the same connection may find the queue full.
+    const accepted = (connection.is(PROMISED) || backend.server.hasRoom) &&
+      !(backend.fastErrorRate > 0 && this.#chance(connection, "fast") < backend.fastErrorRate);
     connection.pending = 0;
-    connection.submittedAt = now;
-    connection.waited = 0;
-    this.unpromise(connection);
-    if (!connection.is(LEASED) && backend.dropsAbandoned) {
+    if (connection.is(LOST) || (!connection.is(LEASED) && backend.dropsAbandoned)) {
+      this.unpromise(connection);
       this.#world.settle(connection);
-    } else if (backend.down) {
-      this.#reset(connection, now);
-    } else if (
-      // Who was promised a place has it; a later request of the same connection may find the queue full.
-      (!hasPlace && !backend.server.hasRoom) ||
-      (backend.fastErrorRate > 0 && this.#chance(connection, "fast") < backend.fastErrorRate)
-    ) {
-      this.#answer(connection, ERROR, now);
+    } else if (backend.silent || (backend.paused && !accepted)) {
+      // A machine that hangs takes nothing in, and a process that stands still says no to nobody.
+      this.#world.relay.hold(connection, REQUEST);
     } else {
-      connection.flags |= AT_BACKEND;
-      backend.server.submit(connection, now);
+      assert(!backend.down, "a crash takes every connection with it");
+      connection.submittedAt = now;
+      connection.waited = 0;
+      this.unpromise(connection);
+      if (accepted) {
+        connection.flags |= AT_BACKEND;
+        backend.server.submit(connection, now);
+      } else {
+        this.#answer(connection, ERROR, now);
+      }
     }
   }
 
@@ -72,16 +75,13 @@ export class Service {
     this.#answer(connection, fails ? ERROR : OK, now);
   }
 
-  /** The news that a client has left reaches the backend. */
-  abortReached(connection: Connection, now: Nanoseconds): void {
-    connection.flags &= ~ABORTING;
-    this.clientGone(connection, now);
-  }
-
   /** The backend learns that a client has left. */
   clientGone(connection: Connection, now: Nanoseconds): void {
     const backend = connection.backend;
-    if (backend.dropsAbandoned) {
+    connection.balancerAbort = 0;
+    if (backend.silent || backend.paused) {
+      this.#world.relay.hold(connection, ABORT_AT_BACKEND);
+    } else if (backend.dropsAbandoned) {
       if (connection.is(AT_BACKEND)) this.cancel(connection, now);
       connection.pending = 0;
       this.unpromise(connection);
@@ -113,31 +113,17 @@ export class Service {
         if ((flags & AT_BACKEND) !== 0) this.#world.prober.lost(connection, now);
         continue;
       }
-      const open = (flags & (LEASED | OPEN)) === (LEASED | OPEN);
-      if (!open && (flags & (PROMISED | AT_BACKEND)) === 0) continue;
       this.unpromise(connection);
       connection.flags &= ~AT_BACKEND;
-      if (open) this.#breaks(connection, now);
-      else this.#world.settle(connection);
+      if ((flags & OPEN) !== 0) {
+        connection.flags |= LOST;
+        this.#world.relay.reset(connection, now);
+      } else if ((flags & (LEASED | WAITED_FOR | QUEUED)) === 0) {
+        // Its client has left; its request may still be on its way.
+        connection.flags |= LOST;
+        this.#world.settle(connection);
+      }
     }
-  }
-
-  /** An open connection loses its backend. */
-  #breaks(connection: Connection, now: Nanoseconds): void {
-    const { flags } = connection;
-    const waitsForBackend = (flags & (WAITED_FOR | ANSWERED)) === WAITED_FOR;
-    if (waitsForBackend) this.#reset(connection, now);
-    else this.#world.relay.wasResetInPassing(connection, now);
-  }
-
-  #reset(connection: Connection, now: Nanoseconds): void {
-    const { links, queue, relay } = this.#world;
-    if (links.backend.instant) relay.wasReset(connection, now);
-    else {connection.pending = queue.push(
-        now + links.backend.delay(),
-        RESET_AT_BALANCER,
-        connection.number,
-      );}
   }
 
   #answer(connection: Connection, answer: number, now: Nanoseconds): void {

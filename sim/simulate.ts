@@ -1,4 +1,3 @@
-import { square } from "../lib/base/mod.ts";
 import {
   assert,
   type LbEvent,
@@ -8,12 +7,14 @@ import {
 } from "../lib/core/mod.ts";
 import type { Scenario } from "../lib/scenario/types.ts";
 import { meanRate } from "./arrivals.ts";
+import type { BalancerModel } from "./balancer_model.ts";
 import type { Connection } from "./connections.ts";
 import { checkInvariants } from "./invariants.ts";
 import {
   ABORT_AT_BACKEND,
   ABORT_AT_BALANCER,
   ANSWER,
+  ANSWER_AT_BALANCER,
   ARRIVAL,
   BEGIN,
   CLIENT_DEADLINE,
@@ -43,7 +44,8 @@ import {
 } from "./event_kinds.ts";
 import { type Gauges, readGauges } from "./gauges.ts";
 import { HealthLog } from "./health_log.ts";
-import type { BackendResult, Imbalance, ReplicationResult } from "./result.ts";
+import type { BackendResult, ReplicationResult } from "./result.ts";
+import { Spread } from "./spread.ts";
 import { TimeSeries } from "./time_series.ts";
 import { World } from "./world.ts";
 
@@ -84,6 +86,7 @@ class Simulation {
   readonly #seed: number;
   readonly #checked: boolean;
   readonly #health: HealthLog;
+  readonly #spread: Spread;
   readonly #series: TimeSeries | undefined;
   readonly #operate: NonNullable<SimulateOptions["operate"]>;
   #warm: Gauges | undefined;
@@ -100,7 +103,23 @@ class Simulation {
     this.#seed = seed;
     this.#checked = checked ?? false;
     this.#operate = operate;
-    this.#health = new HealthLog(world.backends, world.balancers.length, scenario.faults);
+    this.#health = new HealthLog(
+      world.backends,
+      world.balancers.length,
+      scenario.faults,
+      scenario.balancer.healthCheck.timeout,
+    );
+    // What an operator does, every balancer is told: one of them knows it for all.
+    const [first] = world.balancers as [BalancerModel];
+    this.#spread = new Spread(
+      world.backends,
+      () =>
+        scenario.balancer.backends.map(({ weight, backup }, i) => ({
+          weight,
+          meant: weight > 0 && !backup && first.scheduler.backends[i]!.mode === "ready",
+        })),
+    );
+    first.events.subscribe(["backend_mode_changed"], () => this.#spread.modeChanged());
     this.#series = series ? new TimeSeries(sliceOf(scenario), SLICES) : undefined;
     for (const balancer of world.balancers) {
       const { index, events } = balancer;
@@ -152,9 +171,7 @@ class Simulation {
     const { kind, subject, sequence, time: now } = queue;
     if (kind < ARRIVAL) {
       const connection = connections.at(subject);
-      // The news of an abort goes beside what the connection itself waits for.
-      const isAbort = kind === ABORT_AT_BALANCER || kind === ABORT_AT_BACKEND;
-      if (connection.pending === sequence || isAbort) this.#happens(kind, connection, now);
+      if (connection.expects(kind, sequence)) this.#happens(kind, connection, now);
       return;
     }
     switch (kind) {
@@ -179,6 +196,7 @@ class Simulation {
         break;
       case FAULT_ENDS:
         faults.ends(subject, now);
+        this.#health.faultEnds(this.#world.scenario.faults[subject]!);
         break;
       case FLAP:
         faults.flaps(subject, now);
@@ -212,6 +230,9 @@ class Simulation {
       case ANSWER:
         clients.answered(connection, now);
         break;
+      case ANSWER_AT_BALANCER:
+        relay.answerReached(connection, now);
+        break;
       case REQUEST:
         service.request(connection, now);
         break;
@@ -244,7 +265,7 @@ class Simulation {
         relay.clientGone(connection, now);
         break;
       case ABORT_AT_BACKEND:
-        service.abortReached(connection, now);
+        service.clientGone(connection, now);
         break;
       case HAS_ROOM:
         relay.hasRoom(connection, now);
@@ -259,6 +280,7 @@ class Simulation {
     const fault = this.#world.scenario.faults[index]!;
     if ("loadBalancer" in fault) this.#health.forget(fault.loadBalancer, now);
     this.#world.faults.begins(index, now);
+    this.#health.faultBegins(fault);
   }
 
   /** Clients have stopped coming: the window closes. */
@@ -270,7 +292,7 @@ class Simulation {
   }
 
   #result(): ReplicationResult {
-    const { recorder, balancers, backends, scenario, queue } = this.#world;
+    const { recorder, balancers, backends, queue } = this.#world;
     const from = this.#warm;
     const to = this.#end;
     assert(from !== undefined && to !== undefined, "a run that is over has had its window");
@@ -287,10 +309,7 @@ class Simulation {
       sojourn: recorder.sojourn.toData(),
       wait: recorder.wait.toData(),
       backends: this.#backendResults(from, to),
-      imbalance: imbalanceOf(
-        backends.map(({ reached, index }) => reached / scenario.balancer.backends[index]!.weight)
-          .filter(Number.isFinite),
-      ),
+      imbalance: this.#spread.result(),
       faults: this.#health.results(backends),
       falseDowns: this.#health.falseDowns,
       failover: recorder.failover.toData(),
@@ -321,17 +340,6 @@ class Simulation {
       };
     });
   }
-}
-
-/** How unevenly numbers are spread; even if they are all 0. */
-function imbalanceOf(numbers: readonly number[]): Imbalance {
-  const mean = numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
-  if (mean === 0) return { maxOverMean: 1, coefficientOfVariation: 0 };
-  const variance = numbers.reduce((sum, value) => sum + square(value - mean), 0) / numbers.length;
-  return {
-    maxOverMean: Math.max(...numbers) / mean,
-    coefficientOfVariation: Math.sqrt(variance) / mean,
-  };
 }
 
 /** How long a slice of the time series is at first. */

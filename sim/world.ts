@@ -4,7 +4,6 @@ import { BackendModel } from "./backend_model.ts";
 import { BalancerModel } from "./balancer_model.ts";
 import { Clients } from "./clients.ts";
 import {
-  ABORTING,
   AT_BACKEND,
   type Connection,
   Connections,
@@ -25,7 +24,7 @@ import { Service } from "./service.ts";
 import { idealStoresOf } from "./ideal_store.ts";
 
 /** What keeps a connection from being forgotten. */
-const CONCERNS = WAITED_FOR | LEASED | PROMISED | AT_BACKEND | ABORTING | QUEUED;
+const CONCERNS = WAITED_FOR | LEASED | PROMISED | AT_BACKEND | QUEUED;
 
 /**
  * A simulated world: what there is (queue, connections, backends, balancers) and who acts in it (clients,

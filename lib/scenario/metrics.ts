@@ -43,8 +43,16 @@ export const METRICS = {
     of: "run",
     meaning: "of the requests that began in the window: done within the client's timeout",
   },
-  imbalance: { unit: "ratio", of: "run", meaning: "most connections of a backend over the mean" },
-  imbalance_cv: { unit: "ratio", of: "run", meaning: "coefficient of variation of connections" },
+  imbalance: {
+    unit: "ratio",
+    of: "run",
+    meaning: "most connections of a backend over the mean; backups and withdrawn backends left out",
+  },
+  imbalance_cv: {
+    unit: "ratio",
+    of: "run",
+    meaning: "coefficient of variation of the same connections",
+  },
   sessions_moved: { unit: "count", of: "run", meaning: "sessions that changed their backend" },
   false_downs: {
     unit: "count",

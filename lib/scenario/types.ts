@@ -179,7 +179,7 @@ export interface BackendFault extends FaultTimes {
   readonly kind: BackendFaultKind;
 }
 
-/** What is wrong with a backend. Faults at the same time add up. */
+/** What is wrong with a backend. Faults at the same time add up, and each lasts until its own end. */
 export type BackendFaultKind =
   /**
    * The process is gone: what it was working on is lost, its connections are reset, connects and probes
@@ -211,10 +211,13 @@ export type BackendFaultKind =
   | { readonly name: "flap"; readonly period: Nanoseconds; readonly down: number }
   /**
    * The network between the backend and one balancer (all of them, if left out) is cut: connects and
-   * probes time out; messages on open connections wait and arrive when it is mended.
+   * probes time out; messages on open connections, resets included, arrive when it is mended.
    */
   | { readonly name: "partition"; readonly loadBalancer?: number }
-  /** Nothing is wrong with it: the operator withdraws it from every balancer, and gives it back. */
+  /**
+   * Nothing is wrong with it: the operator withdraws it from every balancer, and gives it back. Of
+   * several wishes the strictest holds, and a balancer that is restarted knows of them.
+   */
   | { readonly name: "drain" | "maintenance" };
 
 /**

@@ -10,21 +10,21 @@ import { Replicator } from "../../sim/replicator.ts";
 
 /** By example: the digest of the first replication of every variant. */
 const GOLDEN: Readonly<Record<string, string>> = {
-  "fail-fast-sinkhole": "9c09daea0dbc2db8",
-  "gray-failure": "f3a5b0e21346392f",
-  "nat-and-stickiness": "edea6df213f53246",
-  "retry-storm": "18ef4c343b0bceca",
-  "stale-views": "16f2e7c8749a881a",
-  "two-choices": "a5a20cfffaa839e7",
-  "slow-server": "83973258f8701880",
-  "stuck-on-backup": "e1a44a667ac9e92d",
-  "returned-server": "a99ce8c3bd38cbbf",
+  "fail-fast-sinkhole": "f3794a28ab1ff785",
+  "gray-failure": "a57821e9854dd792",
+  "nat-and-stickiness": "13ab0801d8640d66",
+  "retry-storm": "595d1c9c5873a63f",
+  "stale-views": "aca5cf148c5e0a28",
+  "two-choices": "c9cbdfd7c797a661",
+  "slow-server": "67af5a8c3bf4efdf",
+  "stuck-on-backup": "451c8b986bc4587b",
+  "returned-server": "96cd7bb3d6b2bc65",
   "coordinated-omission": "eed0795b1dabbe78",
-  "slow-start": "c07c792e9c37269d",
-  "busy-clients": "19d6c01e14f63dfa",
-  "waiting-room": "b8194a370ec2868e",
-  "passive-ejection": "d014b385e70f32fa",
-  "rolling-restart": "d5e9fc670ee7e9a0",
+  "slow-start": "2e870441e4d88a00",
+  "busy-clients": "b0a1900eb64486a1",
+  "waiting-room": "39b65b53876f9c64",
+  "passive-ejection": "9026fa2915d5a14c",
+  "rolling-restart": "eba2889030a79511",
 };
 
 for (const [name, digest] of Object.entries(GOLDEN)) {
