@@ -6,6 +6,7 @@ import type { Io } from "./lib/cli/io.ts";
 import { type Lost, Output } from "./lib/cli/output.ts";
 import { escapeLines, escapeText } from "./lib/escape.ts";
 import { hasTerminal, listenForHangup, listenToSignals } from "./lib/cli/signals.ts";
+import { giveUp } from "./lib/permissions.ts";
 import { sleep } from "./lib/sleep.ts";
 import { UserError } from "./lib/user_error.ts";
 import { serveTasks, WORKER_NAME, type WorkerScope } from "./sim/workers.ts";
@@ -118,16 +119,29 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** The simulator writes reports and needs no network; everything else is the other way round. */
-const SIMULATES: readonly string[] = ["sim", "merge"];
-/** What runs a balancer may have sessions to write: `serveBalancer` gives that back if it has not. */
+/** What runs a balancer is stopped by the end of its terminal, too. */
 const BALANCES: readonly string[] = ["lb", "up"];
 
-/** Gives back the permissions that a subcommand has no use for, and listens to what it alone listens to. */
+/** What each subcommand needs to start. The roles give up more as soon as they run. */
+const NEEDS: Readonly<Record<string, readonly Deno.PermissionName[]>> = {
+  lb: ["net", "read", "write", "sys"],
+  up: ["net", "read", "write", "sys"],
+  backend: ["net", "read", "sys"],
+  client: ["net", "read"],
+  demo: ["net", "sys"],
+  check: ["read", "sys"],
+  explain: ["read", "sys"],
+  sim: ["read", "write"],
+  merge: ["read", "write"],
+};
+
+const GRANTED: readonly Deno.PermissionName[] = ["net", "read", "write", "sys"];
+
+/** Gives up the permissions that a subcommand does not need, and listens to what it alone listens to. */
 async function prepare(subcommand: string): Promise<void> {
-  if (BALANCES.includes(subcommand)) return listenForHangup(stopOnce);
-  const unused = SIMULATES.includes(subcommand) ? ["net", "sys"] as const : ["write"] as const;
-  await Promise.all(unused.map((name) => Deno.permissions.revoke({ name })));
+  const needed = NEEDS[subcommand] ?? [];
+  await giveUp(...GRANTED.filter((name) => !needed.includes(name)));
+  if (BALANCES.includes(subcommand)) listenForHangup(stopOnce);
 }
 
 /**

@@ -11,6 +11,7 @@ import { type KeyPair, loadKeyPair } from "../lib/config/certificates.ts";
 import { loadConfig } from "../lib/config/mod.ts";
 import { childSeed, createRandom } from "../lib/core/mod.ts";
 import { durationSampler } from "../lib/distribution.ts";
+import { giveUp } from "../lib/permissions.ts";
 import { UserError } from "../lib/user_error.ts";
 import { untilAborted } from "../lib/until_aborted.ts";
 import { BackendServer } from "./server.ts";
@@ -51,6 +52,8 @@ export function backendCommand(io: Io) {
         tls: await pairOf(tlsCert, tlsKey),
       }, createRandom(childSeed(root, "failures")));
       const listening = server.start(address);
+      // It accepts connections; it opens none, and no files.
+      await giveUp("read", "write", "net", "sys");
       io.out(`${id} listening on ${formatAddress(listening)}`);
       await Promise.race([untilAborted(io.signal), server.accepting])
         .finally(() => server.stop());

@@ -6,6 +6,7 @@ import { monotonicNow, timerDelay } from "../lib/clock.ts";
 import { loadAuthorities } from "../lib/config/certificates.ts";
 import { loadConfig } from "../lib/config/mod.ts";
 import { type Nanoseconds, NS_PER_S } from "../lib/core/mod.ts";
+import { giveUp } from "../lib/permissions.ts";
 import type { ExpectedPeer } from "../lib/tls.ts";
 import { UserError } from "../lib/user_error.ts";
 import { repeated, sendBatch, standardInput } from "./batch.ts";
@@ -51,6 +52,7 @@ export function clientCommand(io: Io) {
       const target = await targetOf(where, config);
       const { address } = target;
       const tls = await peerOf(target, options);
+      await giveUp("read", "write", "sys");
       if (rate !== undefined || clients !== undefined) {
         if (rate !== undefined && clients !== undefined) {
           throw new UserError("--rate and --clients are two kinds of load: give one", {

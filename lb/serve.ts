@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { formatAddress } from "../lib/address.ts";
 import type { Io } from "../lib/cli/io.ts";
 import { monotonicNow } from "../lib/clock.ts";
@@ -13,10 +14,12 @@ import { FileWatch } from "../lib/config/watch.ts";
 import { EventStream } from "../lib/core/mod.ts";
 import { formatDuration } from "../lib/duration.ts";
 import { logger, logSentence } from "../lib/log.ts";
+import { keepWritingTo } from "../lib/permissions.ts";
 import { untilAborted } from "../lib/until_aborted.ts";
 import { UserError } from "../lib/user_error.ts";
 import { Balancer, type StopSummary } from "./balancer.ts";
 import { logEvents } from "./event_log.ts";
+import { linkedFile } from "./sqlite_store.ts";
 import { StatusReporter } from "./status.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -43,9 +46,7 @@ export async function serveBalancer(
   { signal, hurry }: Pick<Io, "signal" | "hurry">,
   { explainEvery, reload }: ServeOptions,
 ): Promise<void> {
-  const { store = "memory" } = config.sticky ?? {};
-  const writes = store !== "memory" && store.sqlite !== undefined;
-  if (!writes) await Deno.permissions.revoke({ name: "write" });
+  await keepWritingTo(writtenDirectories(config));
   // What changes during the start, which may take as long as a probe, is taken over after it.
   using watch = new FileWatch();
   await watch.watch(watchedFiles(reload.file, config));
@@ -92,6 +93,14 @@ export async function serveBalancer(
   status.stop();
   stopLogging();
   failed.signal.throwIfAborted();
+}
+
+/** SQLite makes files of its own beside the one for the sessions. */
+function writtenDirectories({ sticky }: Config): string[] {
+  const { store = "memory" } = sticky ?? {};
+  return store !== "memory" && store.sqlite !== undefined
+    ? [dirname(linkedFile(store.sqlite))]
+    : [];
 }
 
 /** Takes over what is written in the files, until there is a stop. */

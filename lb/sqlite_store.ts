@@ -1,3 +1,4 @@
+import { dirname, resolve } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { SessionStore, StoredSession, StoreRules } from "./session_store.ts";
 
@@ -42,26 +43,30 @@ interface Open {
 /**
  * Sessions in a SQLite file: they survive a restart. It is read once, when it is opened, and then only
  * written, a short transaction at a time and without ever waiting for the disk or for a lock: what the
- * machine loses with its power is as good as expired. While it is open nobody else can open it. A file
- * that is not lbsim's is left as it is.
+ * machine loses with its power is as good as expired. While it is open no other process can open it. Only
+ * its owner can read it, since it lists clients. A file that is not lbsim's is left as it is.
  */
 export class SqliteStore implements SessionStore {
   readonly name: string;
   readonly readTimeout = undefined;
   readonly pauseMs = 10;
-  readonly #file: string;
+  readonly #path: string;
+  /** Where the path leads, since SQLite makes its other files there. */
+  #file: string;
   #open: Open | undefined;
 
   constructor(file: string) {
-    this.#file = file;
+    this.#path = this.#file = file;
     this.name = `SQLite file ${file}`;
   }
 
   open(rules: StoreRules): Promise<readonly StoredSession[]> {
     return this.#attempt(() => {
       this.close();
+      this.#file = linkedFile(this.#path);
       const fresh = this.#isFresh();
-      if (!fresh) this.#examine();
+      if (fresh) createPrivate(this.#file);
+      else this.#examine();
       const database = new DatabaseSync(this.#file, { timeout: 0 });
       try {
         database.exec("PRAGMA locking_mode = EXCLUSIVE");
@@ -70,6 +75,8 @@ export class SqliteStore implements SessionStore {
         database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF");
         // Readers share it; there are none any more, and it would be left behind.
         removeIfThere(`${this.#file}-shm`);
+        // SQLite gives the files beside it the mode of this one.
+        for (const name of [this.#file, `${this.#file}-wal`]) makePrivate(name);
         const sessions = load(database, rules);
         const open = prepared(database);
         this.#look(open);
@@ -195,6 +202,36 @@ function statIfThere(name: string): Deno.FileInfo | undefined {
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
+  }
+}
+
+/** The file itself, if the path is a link to it; also to one that is not there yet. */
+export function linkedFile(path: string): string {
+  try {
+    const target = Deno.readLinkSync(path);
+    return linkedFile(resolve(dirname(path), target));
+  } catch {
+    return path; // Not a link.
+  }
+}
+
+/** Makes an empty file that no other user can read, not even for a moment. */
+function createPrivate(name: string): void {
+  try {
+    Deno.openSync(name, { write: true, create: true, mode: 0o600 }).close();
+  } catch {
+    // SQLite finds the same fault, and its message is explained.
+  }
+}
+
+/** Takes a file's permissions from all other users, as far as it is this user's file. */
+function makePrivate(name: string): void {
+  const mode = statIfThere(name)?.mode ?? 0;
+  if ((mode & 0o077) === 0) return;
+  try {
+    Deno.chmodSync(name, mode & 0o700);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
   }
 }
 

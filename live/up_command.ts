@@ -18,6 +18,7 @@ import {
 } from "../lib/config/mod.ts";
 import { createRandom } from "../lib/core/mod.ts";
 import { logger, logSentence, startLogging } from "../lib/log.ts";
+import { giveUp } from "../lib/permissions.ts";
 import { untilAborted } from "../lib/until_aborted.ts";
 import { UserError } from "../lib/user_error.ts";
 
@@ -93,7 +94,7 @@ async function runRoles(
   try {
     if (loaded !== undefined) await serveBalancer(loaded, io, { reload });
     else {
-      await Deno.permissions.revoke({ name: "write" });
+      await giveUp("read", "write", "net", "sys");
       await untilAborted(io.signal);
     }
   } finally {

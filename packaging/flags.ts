@@ -2,7 +2,9 @@ import deno from "../deno.json" with { type: "json" };
 
 /**
  * The flags that lbsim runs with: those of the `lbsim` task, which every build takes over, so that a
- * binary may do what a checkout may do and no more, and is as quick.
+ * binary may do what a checkout may do and no more, and is as quick. It is never asked for a permission:
+ * what is not granted, or was given up, fails. `--allow-write=/` can be narrowed later, and a plain
+ * `--allow-write` cannot (see lib/permissions.ts); on Windows it is the drive on which lbsim is started.
  *
  * The engine's own: a young generation of 4 MB, since a balancer keeps little and thousands of idle
  * connections should not; more generous limits for inlining, which the simulator's many small functions
@@ -12,7 +14,9 @@ import deno from "../deno.json" with { type: "json" };
  * seconds, since what was compiled goes with it and the next connections wait until it is compiled again.
  */
 export function runFlags(): string[] {
-  return deno.tasks.lbsim.command.split(" ").filter((word) => /^--(allow|v8-flags)/.test(word));
+  return deno.tasks.lbsim.command.split(" ").filter((word) =>
+    /^--(no-prompt|allow|v8-flags)/.test(word)
+  );
 }
 
 /** Of these, what it may do. */

@@ -109,6 +109,67 @@ Deno.test("SqliteStore begins anew in an empty file", () =>
     assert.deepEqual(await reopened(file), []);
   }));
 
+const modeOf = (file: string) => (Deno.statSync(file).mode ?? 0) & 0o777;
+
+/** Ways to a file that other users could read. */
+const PUBLIC: readonly [what: string, make: (file: string) => Promise<unknown> | unknown][] = [
+  ["a new one", () => {}],
+  ["an empty one", (file) => Deno.writeTextFile(file, "", { mode: 0o644 })],
+  ["one of an earlier version", async (file) => {
+    await filled(file);
+    await Deno.chmod(file, 0o664);
+  }],
+  ["one of a balancer that was killed, with its log", async (file) => {
+    await filled(file);
+    await Deno.chmod(file, 0o644);
+    const database = new DatabaseSync(file);
+    database.exec("PRAGMA journal_mode = WAL; DELETE FROM sessions WHERE client = '10.0.0.0'");
+    await Deno.copyFile(`${file}-wal`, `${file}-wal.kept`);
+    database.close();
+    await Deno.rename(`${file}-wal.kept`, `${file}-wal`);
+    await Deno.chmod(`${file}-wal`, 0o644);
+  }],
+  ["a link to one that is not there yet", (file) => Deno.symlink(`${file}.real`, file)],
+  ["a link to one", async (file) => {
+    await filled(`${file}.real`);
+    await Deno.chmod(`${file}.real`, 0o644);
+    await Deno.symlink(`${file}.real`, file);
+  }],
+];
+
+for (const [what, make] of PUBLIC) {
+  Deno.test({
+    name: `SqliteStore keeps its files from other users: ${what}`,
+    ignore: Deno.build.os === "windows",
+    fn: () =>
+      withDirectory(async (directory) => {
+        await make(`${directory}/sessions.db`);
+        const store = new SqliteStore(`${directory}/sessions.db`);
+        await store.open(RULES);
+        await store.write([session("a")], RULES);
+        const files = [...Deno.readDirSync(directory)].filter(({ isFile }) => isFile);
+        assert.ok(files.length >= 2, "the file and its log");
+        for (const { name } of files) {
+          assert.equal(modeOf(`${directory}/${name}`).toString(8), "600", name);
+        }
+        store.close();
+      }),
+  });
+}
+
+Deno.test({
+  name: "SqliteStore leaves the mode of a file that is not lbsim's",
+  ignore: Deno.build.os === "windows",
+  fn: () =>
+    withDirectory(async (directory) => {
+      const file = `${directory}/diary.db`;
+      await Deno.writeTextFile(file, "dear diary\n".repeat(500), { mode: 0o644 });
+      await Deno.chmod(file, 0o644);
+      await assert.rejects(new SqliteStore(file).open(RULES), /is not a SQLite file/);
+      assert.equal(modeOf(file), 0o644);
+    }),
+});
+
 /** What a file can be besides lbsim's own, and what is said of it. */
 const UNUSABLE: readonly [what: string, make: (file: string) => unknown, says: RegExp][] = [
   [

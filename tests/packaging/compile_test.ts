@@ -1,23 +1,28 @@
 import assert from "node:assert/strict";
 import { checksums, compileArgs, explain, TARGETS } from "../../packaging/compile.ts";
-import { permissionFlags } from "../../packaging/flags.ts";
+import { permissionFlags, runFlags } from "../../packaging/flags.ts";
 import deno from "../../deno.json" with { type: "json" };
 
 const ROOT = `${import.meta.dirname}/../../`;
 
 Deno.test("permissionFlags() is least privilege: the same as the permission set, and no more", () => {
   const { net, read, write, env, sys } = deno.permissions.default;
-  assert.deepEqual([net, read, write], [true, true, true]);
+  assert.deepEqual([net, read, write], [true, true, ["/"]]);
   assert.deepEqual(
     permissionFlags().toSorted(),
     [
       "--allow-net",
       "--allow-read",
-      "--allow-write",
+      `--allow-write=${write.join(",")}`,
       `--allow-env=${env.join(",")}`,
       `--allow-sys=${sys.join(",")}`,
     ].toSorted(),
   );
+});
+
+Deno.test("no build ever asks for a permission", () => {
+  assert.ok(runFlags().includes("--no-prompt"));
+  assert.ok(compileArgs("x86_64-unknown-linux-gnu", "lbsim").includes("--no-prompt"));
 });
 
 Deno.test("what `deno compile` embeds is the bundled program and nothing else", async () => {

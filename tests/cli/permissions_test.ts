@@ -1,0 +1,147 @@
+/** What each role may still do when it runs, having been started with what the `lbsim` task grants. */
+import assert from "node:assert/strict";
+import { resolve } from "node:path";
+import { backendCommand } from "../../backend/command.ts";
+import { clientCommand } from "../../client/command.ts";
+import type { Io } from "../../lib/cli/io.ts";
+import type { LoadedConfig } from "../../lib/config/mod.ts";
+import { startLogging, stopLogging } from "../../lib/log.ts";
+import { serveBalancer } from "../../lb/serve.ts";
+import { UNPROBED } from "../support/balance.ts";
+import { configOf } from "../support/config.ts";
+import { eventually, TestServer } from "../support/sockets.ts";
+import deno from "../../deno.json" with { type: "json" };
+
+const { net, read, write, env, sys } = deno.permissions.default;
+/** The same grants as the task's, for one test only. `Deno.test` needs real paths. */
+const STARTED = {
+  net,
+  read,
+  write: write.map((path) => resolve(path)),
+  env,
+  sys,
+} as unknown as Deno.PermissionOptionsObject;
+
+const state = (descriptor: Deno.PermissionDescriptor) =>
+  Deno.permissions.querySync(descriptor).state;
+
+const granted = () =>
+  (["net", "read", "write", "sys"] as const).filter((name) =>
+    state({ name }) === "granted" ||
+    (name === "write" && state({ name, path: resolve("/tmp") }) === "granted") ||
+    (name === "sys" && state({ name, kind: "networkInterfaces" }) === "granted")
+  );
+
+/** What a role prints, until it is stopped. */
+function ioFor(lines: string[], signal: AbortSignal): Io {
+  return {
+    out: (line: string) => lines.push(line),
+    err: (line: string) => lines.push(line),
+    log: (line: string) => lines.push(line),
+    written: () => Promise.resolve(),
+    status: () => {},
+    stdoutIsTerminal: false,
+    stdinIsTerminal: false,
+    color: false,
+    columns: 80,
+    setExitCode: () => {},
+    signal,
+    hurry: signal,
+  } as unknown as Io;
+}
+
+Deno.test("STARTED is what lbsim is started with", { permissions: STARTED }, () => {
+  assert.deepEqual(granted(), ["net", "read", "write", "sys"]);
+  assert.equal(state({ name: "run" }), "prompt");
+  assert.equal(state({ name: "ffi" }), "prompt");
+});
+
+Deno.test("a backend that listens has no permission left, and answers", {
+  permissions: STARTED,
+}, async () => {
+  const lines: string[] = [];
+  const stopping = new AbortController();
+  const running = backendCommand(ioFor(lines, stopping.signal)).parseAsync(
+    ["127.0.0.1:0", "--latency", "exponential(1ms)"],
+    { from: "user" },
+  );
+  await eventually(() => lines.length > 0, "it listens");
+  assert.deepEqual(granted(), []);
+  stopping.abort();
+  await running;
+});
+
+Deno.test(
+  "a client keeps the permission for the network only",
+  { permissions: STARTED },
+  async () => {
+    let seen: string[] | undefined;
+    await using server = new TestServer(async (connection) => {
+      seen = granted();
+      await connection.write(new TextEncoder().encode("Hello from B1: hi\n"));
+    });
+    const lines: string[] = [];
+    const { host, port } = server.address;
+    const io = ioFor(lines, new AbortController().signal);
+    await clientCommand(io).parseAsync([`${host}:${port}`, "hi"], { from: "user" });
+    assert.deepEqual(lines, ["Hello from B1: hi"]);
+    assert.deepEqual(seen, ["net"]);
+  },
+);
+
+/** Runs a balancer with a store while a test looks at what it may do. */
+async function serving(store: "memory" | { sqlite: string }, look: () => void): Promise<void> {
+  const lines: string[] = [];
+  startLogging({ level: "info", format: "json" }, ioFor(lines, new AbortController().signal));
+  const stopping = new AbortController();
+  const loaded: LoadedConfig = {
+    config: configOf([], { ...UNPROBED, sticky: { ...STICKY, store } as never }),
+    certificates: {},
+    expired: [],
+  };
+  const read = () => Promise.reject(new Error("not asked for"));
+  const io = { signal: stopping.signal, hurry: stopping.signal };
+  const running = serveBalancer(loaded, io, { reload: { file: "config.yaml", read } });
+  try {
+    await eventually(() => lines.some((line) => line.includes('"listening"')), "it listens");
+    look();
+  } finally {
+    stopping.abort();
+    await running;
+    stopLogging();
+  }
+}
+
+const STICKY = {
+  by: "client-address",
+  ipv4Prefix: 32,
+  ipv6Prefix: 128,
+  ttl: 600e9,
+  maxEntries: 100,
+  onFailback: "return",
+  drain: "move",
+};
+
+Deno.test(
+  "a balancer without a store in a file cannot write",
+  { permissions: STARTED },
+  () =>
+    serving("memory", () => {
+      assert.deepEqual(granted(), ["net", "read", "sys"]);
+    }),
+);
+
+Deno.test("a balancer with a store in a file writes to its directory and nowhere else", {
+  permissions: STARTED,
+}, async () => {
+  // It stays: what would remove it has lost the permission.
+  const parent = await Deno.makeTempDir();
+  const directory = `${parent}/store`;
+  await Deno.mkdir(directory);
+  await serving({ sqlite: `${directory}/sessions.db` }, () => {
+    assert.equal(state({ name: "write", path: directory }), "granted");
+    assert.equal(state({ name: "write", path: parent }), "prompt");
+    assert.throws(() => Deno.writeTextFileSync(`${parent}/x`, ""), Deno.errors.NotCapable);
+    assert.ok(Deno.statSync(`${directory}/sessions.db`).isFile, "the store is in use");
+  });
+});
