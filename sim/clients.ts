@@ -198,7 +198,8 @@ export class Clients {
       again.attempt = attempt + 1;
       const pause = retries.backoff * power(retries.multiplier, attempt - 1) *
         (1 + retries.jitter * (2 * this.#backoff.next() - 1));
-      again.pending = queue.push(now + Math.round(pause), BEGIN, again.number);
+      const at = Math.min(now + Math.round(pause), Number.MAX_SAFE_INTEGER);
+      again.pending = queue.push(at, BEGIN, again.number);
     }
     if (outcome !== "timedOut") this.#closes(connection, now);
   }

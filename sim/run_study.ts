@@ -2,6 +2,7 @@ import type { Study } from "../lib/scenario/mod.ts";
 import type { Repetition } from "../lib/scenario/study.ts";
 import { estimateMean } from "../lib/stats/estimate.ts";
 import { Measured } from "./metrics.ts";
+import { UserError } from "../lib/user_error.ts";
 import type { Task } from "./replicator.ts";
 import type { ReplicationResult } from "./result.ts";
 import type { Shard } from "./shard.ts";
@@ -47,7 +48,7 @@ export async function runStudy(
     const before = results.length;
     const done = await runAll(
       tasks,
-      executor,
+      named(study, executor),
       signal,
       (count) => progress?.({ done: before + count, total: before + tasks.length }),
     );
@@ -95,6 +96,21 @@ function isPrecise(study: Study, results: readonly TaskResult[]): boolean {
     const { value, high } = estimateMean(runs.map((run) => new Measured(run).value(metric)));
     return high - value <= relative * Math.abs(value);
   });
+}
+
+/** Where there are several variants, an error says which one it is about. */
+function named({ variants }: Study, executor: Executor): Executor {
+  if (variants.length === 1) return executor;
+  const run = async (task: Task) => {
+    try {
+      return await executor.run(task);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      const { message, ...rest } = error;
+      throw new UserError(`${variants[task.variant]!.name}: ${message}`, rest);
+    }
+  };
+  return { width: executor.width, run };
 }
 
 /** Runs tasks, as many at a time as the executor can. */

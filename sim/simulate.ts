@@ -44,6 +44,7 @@ import {
 } from "./event_kinds.ts";
 import { type Gauges, readGauges } from "./gauges.ts";
 import { HealthLog } from "./health_log.ts";
+import { Liveness } from "./liveness.ts";
 import type { BackendResult, ReplicationResult } from "./result.ts";
 import { Spread } from "./spread.ts";
 import { TimeSeries } from "./time_series.ts";
@@ -71,7 +72,8 @@ const SLICES = 240;
  * Runs one replication of a scenario. The same scenario and seed give the same result, bit by bit, on
  * every platform.
  *
- * @param scenario Its warm-up must be a time: `auto` is resolved by `findWarmup`.
+ * @param scenario Its warm-up must be a time: `auto` is resolved by `withWarmup`.
+ * @throws {UserError} if the run would never end.
  */
 export function simulate(
   scenario: Scenario & { readonly warmup: Nanoseconds },
@@ -87,6 +89,7 @@ class Simulation {
   readonly #checked: boolean;
   readonly #health: HealthLog;
   readonly #spread: Spread;
+  readonly #liveness: Liveness;
   readonly #series: TimeSeries | undefined;
   readonly #operate: NonNullable<SimulateOptions["operate"]>;
   #warm: Gauges | undefined;
@@ -102,6 +105,7 @@ class Simulation {
     this.#world = world;
     this.#seed = seed;
     this.#checked = checked ?? false;
+    this.#liveness = new Liveness(world);
     this.#operate = operate;
     this.#health = new HealthLog(
       world.backends,
@@ -140,11 +144,17 @@ class Simulation {
 
   run(): ReplicationResult {
     this.#start();
-    const { queue } = this.#world;
+    const { queue, scenario: { end } } = this.#world;
+    const connections = "connections" in end ? end.connections : undefined;
     while (queue.next()) {
+      this.#liveness.count(queue.time);
       this.#handle();
       if (this.#checked) checkInvariants(this.#world);
-      if (this.#end !== undefined && this.#isOver) break;
+      if (this.#end !== undefined) {
+        if (this.#isOver(this.#end.at)) break;
+      } else if (connections !== undefined && this.#liveness.isStuck) {
+        this.#liveness.nothingMoreCanCome(connections);
+      }
     }
     return this.#result();
   }
@@ -161,9 +171,10 @@ class Simulation {
     if ("duration" in scenario.end) queue.push(scenario.end.duration, END, 0);
   }
 
-  /** Every request that was measured has ended, or nothing can happen any more that would end it. */
-  get #isOver(): boolean {
-    return this.#world.recorder.inFlight === 0 || this.#world.queue.idle;
+  /** Every request that was measured has ended, or what would end the rest is not waited for. */
+  #isOver(end: Nanoseconds): boolean {
+    return this.#world.recorder.inFlight === 0 || this.#liveness.isStuck ||
+      this.#liveness.isQuiet(end);
   }
 
   #handle(): void {

@@ -16,8 +16,11 @@ export interface Executor {
 
 /** What a worker is told: first the study, then a task at a time. */
 type Request = { readonly study: Runnable } | { readonly task: Task };
-/** What it answers to a task. */
-type Answer = { readonly result: ReplicationResult } | { readonly error: string };
+/** What it answers to a task. A class does not pass from thread to thread: an error goes as its parts. */
+type Answer =
+  | { readonly result: ReplicationResult }
+  | { readonly failure: Pick<UserError, "message" | "exitCode" | "hint"> }
+  | { readonly defect: string };
 
 /** As much of a worker's global scope as is needed here. */
 export interface WorkerScope {
@@ -41,7 +44,11 @@ function answer(replicator: Replicator, task: Task): Answer {
   try {
     return { result: replicator.run(task) };
   } catch (error) {
-    return { error: error instanceof Error ? error.stack ?? error.message : String(error) };
+    if (error instanceof UserError) {
+      const { message, exitCode, hint } = error;
+      return { failure: { message, exitCode, hint } };
+    }
+    return { defect: error instanceof Error ? error.stack ?? error.message : String(error) };
   }
 }
 
@@ -87,7 +94,8 @@ function ask(worker: Worker, task: Task): Promise<ReplicationResult> {
   const { promise, resolve, reject } = Promise.withResolvers<ReplicationResult>();
   worker.onmessage = ({ data }: MessageEvent<Answer>) => {
     if ("result" in data) resolve(data.result);
-    else reject(new Error(data.error));
+    else if ("failure" in data) reject(new UserError(data.failure.message, data.failure));
+    else reject(new Error(data.defect));
   };
   worker.onerror = (event) => {
     event.preventDefault();

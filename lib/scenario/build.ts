@@ -47,6 +47,7 @@ export function buildScenario(
   const capacity = capacityOf(file, config, servers);
   const arrivals = arrivalsOf(file, capacity, readTrace, findings);
   const end = endOf(file);
+  findings.push(...neverComing(arrivals, end));
   const faults = faultsOf(file, ids, end, findings);
   if (findings.length > 0) return { findings };
   const { workload } = file;
@@ -124,6 +125,35 @@ function arrivalsOf(
     });
   }
   return { kind, ...rest, rate: load * capacity } as unknown as Arrivals;
+}
+
+/** Arrivals that would keep a run from ever reaching its end. */
+function neverComing(arrivals: Arrivals, end: End): Finding[] {
+  const found = (message: string, hint: string, ...path: string[]): Finding[] => [
+    { path: ["workload", "arrivals", ...path], message, hint },
+  ];
+  switch (arrivals.kind) {
+    case "mmpp":
+      if (arrivals.states.some(({ rate }) => rate > 0)) return [];
+      return found("no client would ever come", "give a state a rate", "mmpp", "states");
+    case "on_off":
+      if (meanOf(arrivals.on) > 0) return [];
+      return found("no client would ever come", "make it longer than 0s", "on_off", "on");
+    case "renewal":
+      if (meanOf(arrivals.gap) > 0) return [];
+      return found("all clients would come at once", "make it longer than 0s", "renewal", "gap");
+    case "trace": {
+      if (!("connections" in end) || end.connections <= arrivals.entries.length) return [];
+      const { length } = arrivals.entries;
+      return [{
+        path: ["connections"],
+        message: `the trace has only ${length} connection${length === 1 ? "" : "s"}`,
+        hint: `make connections at most ${length}, or say \`duration\` instead`,
+      }];
+    }
+    default:
+      return [];
+  }
 }
 
 function networkOf({ network }: ScenarioFile): Network {

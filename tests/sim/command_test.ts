@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { Io } from "../../lib/cli/io.ts";
+import { UserError } from "../../lib/user_error.ts";
 import { simCommand } from "../../sim/command.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).href;
@@ -51,6 +52,19 @@ Deno.test("lbsim sim ends clean when it is stopped, and says that there is no re
     const running = sim([file, "--jobs", "1"], stopping.signal);
     setTimeout(() => stopping.abort());
     await assert.rejects(running, /^UserError: stopped before the end: there is no result$/);
+  });
+});
+
+Deno.test("lbsim sim says what is wrong with a scenario whose run would never end", async () => {
+  const endless = "workload: {arrivals: {closed: {clients: 9, think: 0s}}}\n" +
+    "servers: {default: {queue: 1}}\n";
+  await withScenario(SCENARIO + endless, async (_directory, file) => {
+    await assert.rejects(sim([file, "--jobs", "1"]), (error) => {
+      assert.ok(error instanceof UserError && error.exitCode === 2);
+      assert.match(error.message, /virtual time stands still/);
+      assert.match(error.hint!, /give it a `think` time/);
+      return true;
+    });
   });
 });
 
