@@ -5,6 +5,7 @@ import {
   addressOption,
   durationOrDistribution,
   integerOption,
+  positiveDurationOption,
   shareOption,
 } from "../lib/cli/options.ts";
 import { type KeyPair, loadKeyPair } from "../lib/config/certificates.ts";
@@ -38,17 +39,24 @@ export function backendCommand(io: Io) {
       "share of requests that fail, like 10%: a line gets no answer but a close, HTTP gets 500",
       shareOption,
     )
+    .option(
+      "--idle-timeout <duration>",
+      "closes a connection whose client sends or takes nothing for so long (10m)",
+      positiveDurationOption,
+    )
     .option("--tls-cert <file>", "speak TLS by the certificate in this PEM file")
     .option("--tls-key <file>", "and the key in this one")
     .option("--seed <n>", "makes the random choices repeatable", integerOption(0))
     .addHelpText("after", EXAMPLES)
-    .action(async (where, { id, config, latency, slots, failRate, tlsCert, tlsKey, seed }) => {
+    .action(async (where, options) => {
+      const { id, config, latency, slots, failRate, idleTimeout, tlsCert, tlsKey, seed } = options;
       const address = await addressOf(where, id, config);
       const root = seed ?? crypto.getRandomValues(new Uint32Array(1))[0]!;
       const server = new BackendServer(id, {
         latency: latency && durationSampler(latency, createRandom(childSeed(root, "latency"))),
         slots,
         failRate,
+        idleTimeout,
         tls: await pairOf(tlsCert, tlsKey),
       }, createRandom(childSeed(root, "failures")));
       const listening = server.start(address);

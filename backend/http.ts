@@ -1,4 +1,4 @@
-import { type LineReader, writeAll } from "../lib/lines.ts";
+import { type LineReader, LineTooLong, writeAll } from "../lib/lines.ts";
 
 /** As much of a request as it takes to answer it. */
 interface Request {
@@ -6,76 +6,77 @@ interface Request {
   readonly keepAlive: boolean;
 }
 
-/** Header sections longer than this are refused. */
-const HEADER_BYTES_MAX = 64 * 1024;
+/** A header or trailer section that is longer, or has more fields, is refused. */
+const SECTION_BYTES_MAX = 64 * 1024;
+const SECTION_FIELDS_MAX = 100;
+/** Bytes of chunk extensions that one request may have. */
+const EXTENSION_BYTES_MAX = 16 * 1024;
+/** A body is skipped in pieces of this size, so that its progress shows. */
+const PIECE_BYTES = 64 * 1024;
 
-const REQUEST_LINE = /^([A-Z]+) \S+ HTTP\/1\.([01])$/;
+const VERSION = / HTTP\/\d\.\d$/;
+const REQUEST_LINE = /^([!#$%&'*+.^_`|~\w-]+) [\x21-\x7e]+ HTTP\/1\.(\d)$/;
+const FIELD = /^([!#$%&'*+.^_`|~\w-]+):([\t\x20-\x7e\x80-\uffff]*)$/;
+/** At most 13 digits: a longer size is not a safe integer. */
+const CHUNK_SIZE = /^([0-9a-f]{1,13})([ \t]*;[\t\x20-\x7e\x80-\uffff]*)?$/i;
 
 const decoder = new TextDecoder("latin1");
 const encoder = new TextEncoder();
 
-/** Whether a connection that begins with this line speaks HTTP/1. */
+/** Whether a connection that begins with this line speaks HTTP, well or badly. */
 export function isRequestLine(line: Uint8Array): boolean {
   // The cheap test first: nearly every line of the echo protocol fails it.
-  const looksLike = line.length >= 14 && line[line.length - 2] === 46; // "." of "HTTP/1.1"
-  return looksLike && REQUEST_LINE.test(decoder.decode(line));
+  return line[line.length - 2] === 46 && VERSION.test(decoder.decode(line.subarray(-9))); // "1.1"
 }
 
-/** HTTP/1 as far as curl, a browser and wrk need it: any request gets the same short answer. */
+/** A request that is refused: its status and the reason. */
+class Refusal extends Error {
+  override readonly name = "Refusal";
+  readonly status: string;
+
+  constructor(reason: string, status = "400 Bad Request") {
+    super(reason);
+    this.status = status;
+  }
+}
+
+/** How long a body is. */
+type Body = { readonly bytes: number } | "chunked";
+
+/**
+ * HTTP/1 as far as curl, a browser and wrk need it: any request gets the same short answer.
+ *
+ * Where a request begins and ends is decided as strictly as RFC 9112 permits. What two readers could
+ * understand in two ways is refused, since a proxy in front may be the other reader.
+ */
 export class HttpConversation {
   readonly #reader: LineReader;
   readonly #socket: Deno.Conn;
+  readonly #id: string;
   readonly #body: string;
+  readonly #progress: () => void;
 
-  constructor(reader: LineReader, socket: Deno.Conn, id: string) {
+  /** @param progress Called as a body arrives. */
+  constructor(reader: LineReader, socket: Deno.Conn, id: string, progress: () => void) {
     this.#reader = reader;
     this.#socket = socket;
+    this.#id = id;
     this.#body = `Hello from ${id}\n`;
+    this.#progress = progress;
   }
 
-  /** The rest of a request, its body passed over; undefined if it cannot be answered and the connection must close. */
-  async readRequest(first: Uint8Array): Promise<Request | undefined> {
-    const match = REQUEST_LINE.exec(decoder.decode(first));
-    if (match === null) {
-      await this.#refuse("400 Bad Request");
-      return undefined;
+  /**
+   * The rest of a request, its body skipped. If it was refused, the client has been told, and the
+   * connection must close.
+   */
+  async readRequest(first: Uint8Array): Promise<Request | "refused" | "ended"> {
+    try {
+      return await this.#request(first) ?? "ended";
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      await this.#refuse(error);
+      return "refused";
     }
-    const [, method, minor] = match;
-    let keepAlive = minor === "1";
-    let contentLength = 0;
-    let chunked = false;
-    let bytes = 0;
-    while (true) {
-      const line = this.#reader.arrived() ?? await this.#reader.next();
-      if (line === null) return undefined;
-      if (line.length === 0) break;
-      bytes += line.length;
-      if (bytes > HEADER_BYTES_MAX) {
-        await this.#refuse("431 Request Header Fields Too Large");
-        return undefined;
-      }
-      const [, name = "", value = ""] = /^([^:\s]+):\s*(.*?)\s*$/.exec(decoder.decode(line)) ?? [];
-      switch (name.toLowerCase()) {
-        case "connection":
-          if (/\bclose\b/i.test(value)) keepAlive = false;
-          else if (/\bkeep-alive\b/i.test(value)) keepAlive = true;
-          break;
-        case "content-length":
-          contentLength = Number(value);
-          break;
-        case "transfer-encoding":
-          chunked = /\bchunked\b/i.test(value);
-          break;
-        case "expect":
-          if (/100-continue/i.test(value)) await this.#send("HTTP/1.1 100 Continue\r\n\r\n");
-      }
-    }
-    if (!Number.isSafeInteger(contentLength) || contentLength < 0) {
-      await this.#refuse("400 Bad Request");
-      return undefined;
-    }
-    const whole = chunked ? await this.#skipChunks() : await this.#reader.skip(contentLength);
-    return whole ? { head: method === "HEAD", keepAlive } : undefined;
   }
 
   /** Answers a request. Returns whether the connection goes on. */
@@ -91,27 +92,177 @@ export class HttpConversation {
     return request.keepAlive;
   }
 
-  async #skipChunks(): Promise<boolean> {
-    while (true) {
-      const line = await this.#reader.next();
-      const size = line === null ? NaN : parseInt(decoder.decode(line), 16);
-      if (!Number.isSafeInteger(size) || size < 0) return false;
-      if (size === 0) break;
-      if (!await this.#reader.skip(size)) return false;
-      if (await this.#reader.next() === null) return false; // The line end after the chunk.
+  async #request(first: Uint8Array): Promise<Request | undefined> {
+    let requestLine: string | undefined = this.#text(first);
+    // Some clients end a body with an empty line that they do not count.
+    if (requestLine === "") requestLine = await this.#line("414 URI Too Long");
+    if (requestLine === undefined) return undefined;
+    const match = REQUEST_LINE.exec(requestLine);
+    if (match === null) {
+      throw VERSION.test(requestLine) && !/ HTTP\/1\.\d$/.test(requestLine)
+        ? new Refusal("only HTTP/1 is spoken here", "505 HTTP Version Not Supported")
+        : new Refusal("the request line must be like GET / HTTP/1.1");
     }
-    // Trailers, up to the empty line.
-    while (true) {
-      const line = await this.#reader.next();
-      if (line === null || line.length === 0) return line !== null;
+    const [, method, minor] = match;
+    const fields = new Fields(minor !== "0");
+    if (!await this.#section((name, value) => fields.add(name, value))) return undefined;
+    const body = fields.body();
+    if (method === "CONNECT") throw new Refusal("this is not a proxy", "501 Not Implemented");
+    if (fields.expectsContinue && (body === "chunked" || body.bytes > 0)) {
+      await this.#send("HTTP/1.1 100 Continue\r\n\r\n");
+    }
+    const whole = body === "chunked" ? await this.#skipChunks() : await this.#skip(body.bytes);
+    return whole ? { head: method === "HEAD", keepAlive: fields.keepAlive } : undefined;
+  }
+
+  /** Reads header fields, or trailers, up to the empty line. Returns whether it came. */
+  async #section(take: (name: string, value: string) => void): Promise<boolean> {
+    const tooLarge = "431 Request Header Fields Too Large";
+    let bytes = 0;
+    for (let count = 0;; count++) {
+      const line = await this.#line(tooLarge);
+      if (line === undefined) return false;
+      if (line === "") return true;
+      bytes += line.length;
+      if (bytes > SECTION_BYTES_MAX || count >= SECTION_FIELDS_MAX) {
+        throw new Refusal(
+          `at most ${SECTION_FIELDS_MAX} fields of ${SECTION_BYTES_MAX} bytes in all`,
+          tooLarge,
+        );
+      }
+      const match = FIELD.exec(line);
+      if (match === null) throw new Refusal("a header field must be like Name: value, on one line");
+      take(match[1]!.toLowerCase(), match[2]!.trim());
     }
   }
 
-  async #refuse(status: string): Promise<void> {
-    await this.#send(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
+  async #skipChunks(): Promise<boolean> {
+    let extensions = 0;
+    while (true) {
+      const line = await this.#line();
+      if (line === undefined) return false;
+      const [, digits, extension = ""] = CHUNK_SIZE.exec(line) ?? [];
+      if (digits === undefined) {
+        throw new Refusal("a chunk must begin with its size in hexadecimal");
+      }
+      extensions += extension.length;
+      if (extensions > EXTENSION_BYTES_MAX) throw new Refusal("the chunk extensions are too long");
+      const size = parseInt(digits, 16);
+      if (size === 0) return await this.#section(() => {});
+      if (!await this.#skip(size)) return false;
+      const end = await this.#line();
+      if (end === undefined) return false;
+      if (end !== "") throw new Refusal("a chunk is longer than its size");
+    }
+  }
+
+  async #skip(bytes: number): Promise<boolean> {
+    for (let left = bytes; left > 0; left -= PIECE_BYTES) {
+      if (!await this.#reader.skip(Math.min(left, PIECE_BYTES))) return false;
+      this.#progress();
+    }
+    return true;
+  }
+
+  /** The next line; undefined at the end of the stream. */
+  async #line(ifTooLong?: string): Promise<string | undefined> {
+    try {
+      const line = this.#reader.arrived() ?? await this.#reader.next();
+      return line === null ? undefined : this.#text(line);
+    } catch (error) {
+      if (error instanceof LineTooLong) throw new Refusal(error.message, ifTooLong);
+      throw error;
+    }
+  }
+
+  /** A line that has just been read. */
+  #text(line: Uint8Array): string {
+    if (!this.#reader.endedWithCrLf) throw new Refusal("each line must end with CRLF");
+    return decoder.decode(line);
+  }
+
+  async #refuse({ status, message }: Refusal): Promise<void> {
+    const body = `${this.#id}: ${message}\n`;
+    await this.#send(
+      `HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\n` +
+        `Content-Length: ${encoder.encode(body).length}\r\nConnection: close\r\n\r\n${body}`,
+    );
   }
 
   async #send(text: string): Promise<void> {
     await writeAll(this.#socket, encoder.encode(text));
   }
+}
+
+/** The header fields that decide how a request is read. */
+class Fields {
+  readonly #isLatest: boolean;
+  readonly #codings: string[] = [];
+  #length: number | undefined;
+  #hosts = 0;
+  #closes = false;
+  #keeps = false;
+  #expects = false;
+
+  /** @param isLatest Whether the request is of HTTP/1.1; of HTTP/1.0 otherwise. */
+  constructor(isLatest: boolean) {
+    this.#isLatest = isLatest;
+  }
+
+  get keepAlive(): boolean {
+    return !this.#closes && (this.#isLatest || this.#keeps);
+  }
+
+  get expectsContinue(): boolean {
+    return this.#isLatest && this.#expects;
+  }
+
+  add(name: string, value: string): void {
+    switch (name) {
+      case "connection":
+        for (const option of listOf(value)) {
+          if (option === "close") this.#closes = true;
+          if (option === "keep-alive") this.#keeps = true;
+        }
+        break;
+      case "content-length":
+        if (this.#length !== undefined) throw new Refusal("Content-Length is there twice");
+        this.#length = lengthOf(value);
+        break;
+      case "transfer-encoding":
+        this.#codings.push(...listOf(value));
+        break;
+      case "host":
+        if (++this.#hosts > 1) throw new Refusal("Host is there twice");
+        break;
+      case "expect":
+        this.#expects ||= value.toLowerCase() === "100-continue";
+    }
+  }
+
+  body(): Body {
+    const codings = this.#codings;
+    if (codings.length === 0) return { bytes: this.#length ?? 0 };
+    if (this.#length !== undefined) {
+      throw new Refusal("Content-Length and Transfer-Encoding: only one of them");
+    }
+    if (!this.#isLatest) throw new Refusal("HTTP/1.0 has no Transfer-Encoding");
+    if (codings.indexOf("chunked") !== codings.length - 1) {
+      throw new Refusal("Transfer-Encoding must end with chunked, and have it once");
+    }
+    if (codings.length > 1) {
+      throw new Refusal("no Transfer-Encoding but chunked", "501 Not Implemented");
+    }
+    return "chunked";
+  }
+}
+
+function listOf(value: string): string[] {
+  return value.toLowerCase().split(",").map((part) => part.trim());
+}
+
+function lengthOf(value: string): number {
+  const length = /^\d+$/.test(value) ? Number(value) : NaN;
+  if (!Number.isSafeInteger(length)) throw new Refusal("Content-Length must be a number of bytes");
+  return length;
 }

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { acceptAll } from "../lib/accept.ts";
 import { type Address, addressOf } from "../lib/address.ts";
-import { timerDelay } from "../lib/clock.ts";
+import { monotonicNow, timerDelay } from "../lib/clock.ts";
 import { closeIfOpen } from "../lib/close_if_open.ts";
 import type { KeyPair } from "../lib/config/certificates.ts";
-import { type Aged, AgeList, type Nanoseconds, type Random } from "../lib/core/mod.ts";
+import { type Aged, AgeList, type Nanoseconds, NS_PER_S, type Random } from "../lib/core/mod.ts";
 import { LineReader, LineTooLong, writeAll } from "../lib/lines.ts";
 import { listen, listenTls } from "../lib/listen.ts";
 import { HttpConversation, isRequestLine } from "./http.ts";
@@ -18,6 +18,8 @@ export interface Behaviour {
   readonly slots?: number | undefined;
   /** The share of requests that fail, 0 to 1: HTTP gets status 500, a line gets no answer but a close. */
   readonly failRate?: number | undefined;
+  /** How long a client may send nothing, or take nothing of its answer, before it is disconnected. */
+  readonly idleTimeout?: Nanoseconds | undefined;
   /** It speaks TLS by this; in the clear if left out. */
   readonly tls?: KeyPair | undefined;
 }
@@ -26,6 +28,18 @@ type Socket = Deno.TcpConn | Deno.TlsConn;
 
 /** Longest line, and longest HTTP header section. */
 const LINE_BYTES_MAX = 64 * 1024;
+
+/**
+ * What a client may be idle for if nothing else is said: longer than a balancer's `timeouts.idle`, so that the
+ * balancer decides.
+ */
+export const IDLE_TIMEOUT: Nanoseconds = 600 * NS_PER_S;
+/** Idle clients are looked for so often within their timeout. */
+const IDLE_CHECKS = 10;
+
+/** For how long, and how much, a client that is refused may go on sending before its connection closes. */
+const LINGER_MS = 1000;
+const LINGER_BYTES_MAX = 1024 * 1024;
 
 /** How long it waits for a descriptor before it accepts again. */
 const SHORTAGE_PAUSE_MS = 50;
@@ -44,6 +58,7 @@ export class BackendServer {
   readonly #connections = new AgeList<ServedConnection>();
   #listener: Deno.Listener<Socket, Deno.NetAddr> | undefined;
   #accepting: Promise<void> = Promise.resolve();
+  #idleCheck: ReturnType<typeof setInterval> | undefined;
   /** Aborted when whatever is being served is to be given up. */
   #giveUp = new AbortController();
 
@@ -78,6 +93,11 @@ export class BackendServer {
     this.#giveUp = new AbortController();
     this.#accepting = this.#accept(listener);
     this.#accepting.catch(() => {}); // `accepting` reports it.
+    const { idleTimeout = IDLE_TIMEOUT } = this.#behaviour;
+    this.#idleCheck = setInterval(
+      () => this.#closeIdle(monotonicNow() - idleTimeout),
+      timerDelay(idleTimeout / IDLE_CHECKS),
+    );
     return addressOf(listener.addr);
   }
 
@@ -99,6 +119,13 @@ export class BackendServer {
   #stopListening(): void {
     if (this.#listener !== undefined) closeIfOpen(this.#listener);
     this.#listener = undefined;
+    clearInterval(this.#idleCheck);
+  }
+
+  #closeIdle(since: Nanoseconds): void {
+    for (const connection of this.#connections) {
+      if (connection.waitingSince <= since) connection.close();
+    }
   }
 
   async #over(): Promise<void> {
@@ -148,6 +175,7 @@ class ServedConnection implements Aged<ServedConnection> {
   #open = true;
   #busy = false;
   #finishing = false;
+  #waitingSince = monotonicNow();
 
   constructor(
     socket: Socket,
@@ -160,6 +188,11 @@ class ServedConnection implements Aged<ServedConnection> {
     this.#id = id;
     this.#serve = serve;
     this.over = this.#run();
+  }
+
+  /** Since when it has been the client's turn to send or to take something; Infinity if it is not. */
+  get waitingSince(): Nanoseconds {
+    return this.#waitingSince;
   }
 
   /** Closes once the request that is being served, if any, has been answered. */
@@ -181,7 +214,7 @@ class ServedConnection implements Aged<ServedConnection> {
       if (first !== null && isRequestLine(first)) await this.#http(first);
       else if (first !== null) await this.#lines(first);
     } catch (error) {
-      // The client went away, or this side closed: there is nobody to tell. Anything else is told.
+      // The client went away, or this side closed: nothing can be said any more.
       if (error instanceof LineTooLong && this.#open) await this.#complain(error);
     }
     this.close();
@@ -194,30 +227,54 @@ class ServedConnection implements Aged<ServedConnection> {
       answers.add(this.#greeting, line);
       this.#busy = true;
       const served = this.#serve(false);
-      const well = typeof served === "boolean" ? served : await served;
+      const well = typeof served === "boolean" ? served : await this.#served(served);
       if (!well) {
         answers.dropLast();
         await answers.flush();
         return;
       }
       const more = typeof served === "boolean" ? this.#reader.arrived() : undefined;
-      if (more === undefined || answers.full) await answers.flush();
+      if (more === undefined || answers.full) {
+        this.#waitsForClient();
+        await answers.flush();
+        this.#waitsForClient();
+      }
       this.#busy = false;
       line = more ?? (this.#finishing ? null : await this.#reader.next());
     }
     await answers.flush();
   }
 
+  /** Waits for what the client has no part in. */
+  async #served(served: Promise<boolean>): Promise<boolean> {
+    this.#waitingSince = Infinity;
+    try {
+      return await served;
+    } finally {
+      this.#waitsForClient();
+    }
+  }
+
+  #waitsForClient(): void {
+    this.#waitingSince = monotonicNow();
+  }
+
   async #http(first: Uint8Array): Promise<void> {
-    const conversation = new HttpConversation(this.#reader, this.#socket, this.#id);
+    const progress = () => this.#waitsForClient();
+    const conversation = new HttpConversation(this.#reader, this.#socket, this.#id, progress);
     let line: Uint8Array | null = first;
     while (line !== null && !this.#finishing) {
       this.#busy = true;
+      this.#waitsForClient();
       const request = await conversation.readRequest(line);
-      if (request === undefined) return;
-      const goesOn = await conversation.answer(request, await this.#serve(true));
+      if (request === "ended") return;
+      if (request === "refused") return await this.#linger();
+      const served = this.#serve(true);
+      const well = typeof served === "boolean" ? served : await this.#served(served);
+      const goesOn = await conversation.answer(request, well);
       this.#busy = false;
       if (!goesOn) return;
+      this.#waitsForClient();
       line = this.#reader.arrived() ?? await this.#reader.next();
     }
   }
@@ -226,9 +283,30 @@ class ServedConnection implements Aged<ServedConnection> {
   async #complain(error: LineTooLong): Promise<void> {
     try {
       await writeAll(this.#socket, encoder.encode(`${this.#id}: ${error.message}; closing\n`));
-      await this.#socket.closeWrite();
+      await this.#linger();
     } catch {
       // It does not.
+    }
+  }
+
+  /**
+   * Ends the answer, and takes in what the client still sends: a socket that is closed with unread bytes
+   * resets its connection, and the client may lose the answer.
+   */
+  async #linger(): Promise<void> {
+    this.#busy = false;
+    if (this.#finishing) return;
+    await this.#socket.closeWrite();
+    const timer = setTimeout(() => this.close(), LINGER_MS);
+    try {
+      const buffer = new Uint8Array(16 * 1024);
+      for (let bytes = 0; bytes < LINGER_BYTES_MAX;) {
+        const count = await this.#socket.read(buffer);
+        if (count === null) break;
+        bytes += count;
+      }
+    } finally {
+      clearTimeout(timer);
     }
   }
 }

@@ -67,6 +67,12 @@ export class LineReader {
     }
   }
 
+  /** Whether the line that was read last ended with CRLF: not with a bare LF, or with the stream. */
+  get endedWithCrLf(): boolean {
+    const { [this.#start - 2]: before, [this.#start - 1]: last } = this.#buffer;
+    return before === CARRIAGE_RETURN && last === NEWLINE;
+  }
+
   /** Passes over bytes. Returns whether there were as many. */
   async skip(count: number): Promise<boolean> {
     let left = count;

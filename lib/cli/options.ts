@@ -12,6 +12,13 @@ export function durationOption(text: string): Nanoseconds {
   return parsed(() => parseDuration(text));
 }
 
+/** `--idle-timeout 10m`. */
+export function positiveDurationOption(text: string): Nanoseconds {
+  const value = durationOption(text);
+  if (value === 0) throw new InvalidArgumentError("It must be longer than nothing.");
+  return value;
+}
+
 /** `--latency exponential(20ms)`. */
 export function durationOrDistribution(text: string): Distribution {
   return parsed(() => parseDistribution(text));

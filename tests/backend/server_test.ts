@@ -3,7 +3,7 @@ import { BackendServer, type Behaviour } from "../../backend/server.ts";
 import type { Address } from "../../lib/address.ts";
 import { createRandom, NS_PER_MS } from "../../lib/core/mod.ts";
 import { writeAll } from "../../lib/lines.ts";
-import { ask, readAll } from "../support/sockets.ts";
+import { ask, eventually, readAll } from "../support/sockets.ts";
 
 const LOOPBACK = { host: "127.0.0.1", port: 0 };
 
@@ -77,11 +77,32 @@ const REQUESTS: readonly (readonly [string, string, RegExp])[] = [
     "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
     /Hello from B1\n$/,
   ],
-  ["a bad length", "POST / HTTP/1.1\r\nContent-Length: -5\r\n\r\n", /400 Bad Request/],
   [
-    "a header section that is too long",
-    `GET / HTTP/1.1\r\n${"X-Filler: yes yes yes\r\n".repeat(4000)}`,
-    /431|^$/,
+    "a chunk with an extension, and a trailer",
+    "POST / HTTP/1.1\r\nTransfer-Encoding: Chunked\r\n\r\n05;a=b\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n",
+    /^HTTP\/1\.1 200 OK[^]*Hello from B1\n$/,
+  ],
+  [
+    "a body that is announced, when there is one",
+    "POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi",
+    /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK/,
+  ],
+  ["a length with a zero in front", "POST / HTTP/1.1\r\nContent-Length: 02\r\n\r\nhi", /200 OK/],
+  [
+    "an empty line before a request",
+    "GET / HTTP/1.1\r\n\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+    /(200[^]*){2}/,
+  ],
+  ["a method of its own", "Brew-It! /pot HTTP/1.1\r\n\r\n", /200 OK/],
+  [
+    "a field that names a close among others",
+    "GET / HTTP/1.1\r\nConnection: te, Close\r\n\r\n",
+    /Connection: close/,
+  ],
+  [
+    "a field whose name only contains close",
+    "GET / HTTP/1.1\r\nConnection: x-close\r\n\r\n",
+    /keep-alive/,
   ],
 ];
 
@@ -91,6 +112,126 @@ for (const [what, request, expected] of REQUESTS) {
     assert.match(await ask(one.address, request).catch(() => ""), expected);
   });
 }
+
+const post = (fields: string, body = "") => `POST / HTTP/1.1\r\n${fields}\r\n${body}`;
+const chunked = (body: string) => post("Transfer-Encoding: chunked\r\n", body);
+
+/** What two readers could understand in two ways, and what has no end. */
+const REFUSED: readonly (readonly [string, string, string])[] = [
+  ...["0x5", "1e1", "+5", "-5", "", "5.0", "5 5", "5,5", "5;", "٥", "9007199254740992", "Infinity"]
+    .map(
+      (length) =>
+        [`the length ${length}`, post(`Content-Length: ${length}\r\n`, "hello"), "400"] as const,
+    ),
+  ["two lengths", post("Content-Length: 5\r\nContent-Length: 6\r\n", "hello"), "400"],
+  ["one length twice", post("Content-Length: 5\r\ncontent-length: 5\r\n", "hello"), "400"],
+  [
+    "a length and chunks",
+    post("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"),
+    "400",
+  ],
+  [
+    "chunks and a length",
+    post("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", "0\r\n\r\n"),
+    "400",
+  ],
+  ...[
+    "",
+    "identity",
+    "xchunked",
+    "chunked x",
+    "chunked;q=1",
+    "chunked, gzip",
+    "chunked, chunked",
+    '"chunked"',
+  ]
+    .map((coding) =>
+      [
+        `the coding ${coding}`,
+        post(`Transfer-Encoding: ${coding}\r\n`, "0\r\n\r\n"),
+        "400",
+      ] as const
+    ),
+  [
+    "the coding chunked in two fields",
+    post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"),
+    "400",
+  ],
+  ["a coding before chunked", post("Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n"), "501"],
+  ["chunks in HTTP/1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"],
+  ...["5zz", "", "0x5", "+5", "-5", " 5", "5 ", "5 x", "g", "100000000000000", "5\r;x"].map(
+    (size) =>
+      [
+        `the chunk size ${JSON.stringify(size)}`,
+        chunked(`${size}\r\nhello\r\n0\r\n\r\n`),
+        "400",
+      ] as const,
+  ),
+  ["a chunk longer than its size", chunked("4\r\nhello\r\n0\r\n\r\n"), "400"],
+  ["a chunk that ends with a bare LF", chunked("5\r\nhello\n0\r\n\r\n"), "400"],
+  ["a chunk size that ends with a bare LF", chunked("5\nhello\r\n0\r\n\r\n"), "400"],
+  ["endless extensions", chunked(`1;${"x".repeat(1000)}\r\na\r\n`.repeat(100)), "400"],
+  ["an endless extension", chunked(`1;${"x".repeat(100_000)}`), "400"],
+  ["endless trailers", chunked(`0\r\n${"X-Filler: yes\r\n".repeat(100_000)}`), "431"],
+  ["a trailer that is no field", chunked("0\r\nGET / HTTP/1.1\r\n\r\n"), "400"],
+  ["a folded field", "GET / HTTP/1.1\r\nX: a\r\n b\r\n\r\n", "400"],
+  ["a field that begins with a space", "GET / HTTP/1.1\r\n Host: a\r\n\r\n", "400"],
+  ["a space before the colon", post("Content-Length : 5\r\n", "hello"), "400"],
+  ["a field without a colon", "GET / HTTP/1.1\r\nHost\r\n\r\n", "400"],
+  ["a field without a name", "GET / HTTP/1.1\r\n: a\r\n\r\n", "400"],
+  ["a bare LF after the request line", "GET / HTTP/1.1\nHost: a\r\n\r\n", "400"],
+  ["a bare LF after a field", "GET / HTTP/1.1\r\nHost: a\nX: b\r\n\r\n", "400"],
+  ["a bare LF at the end of the header", "GET / HTTP/1.1\r\nHost: a\r\n\n", "400"],
+  ["a bare CR in a field", "GET / HTTP/1.1\r\nX: a\rContent-Length: 5\r\n\r\n", "400"],
+  ["a NUL in a field", "GET / HTTP/1.1\r\nX: a\0b\r\n\r\n", "400"],
+  ["two hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "400"],
+  ["two spaces in the request line", "GET  / HTTP/1.1\r\n\r\n", "400"],
+  ["a tab in the request line", "GET\t/ HTTP/1.1\r\n\r\n", "400"],
+  ["a control character in the target", "GET /\x01 HTTP/1.1\r\n\r\n", "400"],
+  ["another version", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "505"],
+  ["a tunnel", "CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", "501"],
+  ["a second request that is none", "GET / HTTP/1.1\r\n\r\nhello\r\n", "400"],
+  ["more fields than it takes", `GET / HTTP/1.1\r\n${"X: y\r\n".repeat(101)}\r\n`, "431"],
+  [
+    "a header section that is too long",
+    `GET / HTTP/1.1\r\n${`X: ${"y".repeat(2000)}\r\n`.repeat(40)}\r\n`,
+    "431",
+  ],
+  ["a field that does not end", `GET / HTTP/1.1\r\nX: ${"y".repeat(200_000)}`, "431"],
+  [
+    "a field of nothing but spaces",
+    `GET / HTTP/1.1\r\nX: ${`a${" ".repeat(60_000)}`}b\x01\r\n\r\n`,
+    "400",
+  ],
+  [
+    "a second request line that does not end",
+    `GET / HTTP/1.1\r\n\r\n\r\nGET /${"y".repeat(200_000)}`,
+    "414",
+  ],
+];
+
+for (const [what, request, status] of REFUSED) {
+  Deno.test(`BackendServer refuses HTTP with ${status} and closes: ${JSON.stringify(what)}`, async () => {
+    await using one = backend();
+    // What follows would be a second request for a reader that understands the first one otherwise.
+    const answer = await ask(one.address, `${request}GET /smuggled HTTP/1.1\r\n\r\n`);
+    const answers = [...answer.matchAll(/HTTP\/1\.1 (\d+) /g)].map(([, code]) => code);
+    assert.equal(answers.at(-1), status, answer);
+    assert.equal(answers.filter((code) => code !== "200").length, 1, answer);
+    assert.match(answer, /Connection: close\r\n\r\nB1: [^\n]+\n$/);
+    await eventually(() => one.server.connections === 0, "it is closed");
+  });
+}
+
+Deno.test("BackendServer lets a refused client that goes on sending have the whole answer", async () => {
+  await using one = backend();
+  using connection = await connect(one.address);
+  await writeAll(connection, bytes(post("Content-Length: x\r\n")));
+  // More than the sockets hold: it can be sent only if it is read.
+  await writeAll(connection, new Uint8Array(500_000));
+  await connection.closeWrite();
+  assert.match(new TextDecoder().decode(await readAll(connection)), /^HTTP\/1\.1 400 Bad Request/);
+});
 
 Deno.test("BackendServer answers pipelined requests in order, with lengths that are right", async () => {
   await using one = backend();
@@ -119,6 +260,75 @@ Deno.test("BackendServer fails the share of requests that it is told to", async 
   await using one = backend({ failRate: 1 });
   assert.equal(await ask(one.address, "hi\n"), "");
   assert.match(await ask(one.address, "GET / HTTP/1.1\r\n\r\n"), /500 Internal Server Error/);
+});
+
+/** Ways to keep a connection without using it. */
+const IDLERS: readonly (readonly [string, string])[] = [
+  ["nothing", ""],
+  ["half a line", "he"],
+  ["a line, and then nothing", "hi\n"],
+  ["half a request line", "GET / HT"],
+  ["half a header section", "GET / HTTP/1.1\r\nHost: a\r\n"],
+  ["half a body", "POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nhi"],
+  ["half a chunk", "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhi"],
+  ["a request, and then nothing", "GET / HTTP/1.1\r\n\r\n"],
+];
+
+for (const [what, request] of IDLERS) {
+  Deno.test(`BackendServer disconnects a client that sends ${what} within its idle timeout`, async () => {
+    await using one = backend({ idleTimeout: 30 * NS_PER_MS });
+    using connection = await connect(one.address);
+    await writeAll(connection, bytes(request));
+    await readAll(connection).catch(() => {});
+    await eventually(() => one.server.connections === 0, "it is closed");
+  });
+}
+
+Deno.test("BackendServer disconnects a client that sends its header one byte at a time", async () => {
+  await using one = backend({ idleTimeout: 50 * NS_PER_MS });
+  using connection = await connect(one.address);
+  await writeAll(connection, bytes("GET / HTTP/1.1\r\nX: "));
+  const trickle = async () => {
+    while (one.server.connections === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    while (one.server.connections > 0) {
+      await writeAll(connection, bytes("x"));
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  };
+  await trickle().catch(() => {}); // Its last byte may meet a closed socket.
+  assert.equal(one.server.connections, 0);
+});
+
+Deno.test("BackendServer disconnects a client that does not take its answers", async () => {
+  await using one = backend({ idleTimeout: 50 * NS_PER_MS });
+  using connection = await connect(one.address);
+  const line = bytes(`${"x".repeat(60_000)}\n`);
+  const flood = async () => {
+    while (true) await writeAll(connection, line);
+  };
+  await assert.rejects(flood());
+  await eventually(() => one.server.connections === 0, "it is closed");
+});
+
+Deno.test("BackendServer does not count the time of its own work as idle", async () => {
+  await using one = backend({ idleTimeout: 20 * NS_PER_MS, latency: () => 150 * NS_PER_MS });
+  assert.equal(await ask(one.address, "hi\n"), "Hello from B1: hi\n");
+  assert.match(await ask(one.address, "GET / HTTP/1.0\r\n\r\n"), /200 OK/);
+});
+
+Deno.test("BackendServer keeps a client whose body comes slowly", async () => {
+  await using one = backend({ idleTimeout: 300 * NS_PER_MS });
+  using connection = await connect(one.address);
+  const body = new Uint8Array(64 * 1024);
+  await writeAll(
+    connection,
+    bytes(post(`Connection: close\r\nContent-Length: ${8 * body.length}\r\n`)),
+  );
+  for (let i = 0; i < 8; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 75));
+    await writeAll(connection, body);
+  }
+  assert.match(new TextDecoder().decode(await readAll(connection)), /200 OK/);
 });
 
 Deno.test("BackendServer.kill() cuts connections at once, and start() brings it back", async () => {
