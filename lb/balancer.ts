@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { acceptAll } from "../lib/accept.ts";
-import { type Address, addressOf, formatAddress } from "../lib/address.ts";
+import { type Address, addressOf } from "../lib/address.ts";
 import { type Clock, timerDelay } from "../lib/clock.ts";
 import { certificateChanges, type Certificates } from "../lib/config/certificates.ts";
 import { difference } from "../lib/config/difference.ts";
@@ -14,6 +14,7 @@ import {
   type EventStream,
   isInAny,
   type Lease,
+  type Nanoseconds,
   parseIp,
   type Refusal,
   type RefusalReason,
@@ -69,7 +70,6 @@ const NO_GREETING: Greeting = { rest: new Uint8Array(0) };
 interface Heard {
   readonly client: Connection;
   readonly greeting: Greeting;
-  readonly arrival: Arrival;
 }
 
 /**
@@ -93,11 +93,12 @@ export class Balancer {
   /** Those of earlier timeouts, with connects that may be under way. */
   readonly #formerDialers: Dialer[] = [];
   readonly #relays: Relays<Lease>;
-  #addresses: ReadonlyMap<string, Address>;
   readonly #explainEvery: number | undefined;
   readonly #accepting: Promise<void>;
   /** Connections whose PROXY header or TLS handshake is awaited. */
   readonly #greeting = new Set<Deno.TcpConn>();
+  /** Wakes the scheduler. */
+  #waking: ReturnType<typeof setTimeout> | undefined;
   #stopping = false;
   readonly #shortage: Shortage;
   #certificates: Certificates;
@@ -164,7 +165,6 @@ export class Balancer {
       },
     });
     this.#explainEvery = options.explainEvery;
-    this.#addresses = addressesOf(config);
     this.#certificates = options.certificates ?? {};
     this.#serverContext = context;
     this.#backendTls = backendTlsOf(config, this.#certificates);
@@ -175,6 +175,8 @@ export class Balancer {
       const down = this.scheduler.backend(id);
       this.#relays.closeAll("backend_down", (lease) => lease.backend === down);
     });
+    scheduler.onWake = (at) => this.#wakeAt(at);
+    if (scheduler.nextWake !== undefined) this.#wakeAt(scheduler.nextWake);
     this.#shortage = new Shortage(
       options.events,
       options.now,
@@ -221,15 +223,7 @@ export class Balancer {
     if (!isKnown) this.#serverContext = context;
     this.#backendTls = backendTls;
     this.#certificates = certificates;
-    // What has moved to another address is another backend: nothing is known of it.
-    const addresses = addressesOf(config);
-    for (const [id, address] of this.#addresses) {
-      const moved = addresses.has(id) &&
-        formatAddress(addresses.get(id)!) !== formatAddress(address);
-      if (moved) this.scheduler.removeBackend(id, this.#now());
-    }
     this.scheduler.reconfigure({ ...config, explainEvery: this.#explainEvery }, this.#now());
-    this.#addresses = addresses;
     this.#config = config;
     if (config.sticky !== undefined) this.#keeper?.configure(config.sticky);
     if (config.timeouts.connect !== before.timeouts.connect) {
@@ -271,6 +265,8 @@ export class Balancer {
     while (this.scheduler.connections > 0) await this.#connectionEnded.next;
     await this.#keeper?.stop();
     this.#unsubscribe();
+    this.scheduler.onWake = undefined;
+    clearTimeout(this.#waking);
     return { finished: open - closed, closed };
   }
 
@@ -278,21 +274,25 @@ export class Balancer {
   async #serve(tcp: Deno.TcpConn): Promise<void> {
     const own = canonicalIp(tcp.remoteAddr.hostname);
     const isProxied = this.#isTrustedProxy(own);
+    const now = this.#now();
+    const arrival = isProxied ? this.scheduler.arrive(own, now) : this.scheduler.admit(own, now);
+    if ("reason" in arrival) {
+      closeIfOpen(tcp);
+      this.#ended();
+      return;
+    }
     const heard = this.#serverContext === undefined && !isProxied
-      ? { client: tcp, greeting: NO_GREETING, arrival: undefined }
-      : await this.#hear(tcp, own, isProxied);
+      ? { client: tcp, greeting: NO_GREETING }
+      : await this.#hear(tcp, isProxied, arrival);
     if (heard === undefined) {
       this.#ended();
       return;
     }
-    const { client, greeting, arrival } = heard;
-    const source = greeting.endpoints?.source.host ?? own;
-    const asking = this.#keeper?.ask(source);
+    const { client, greeting } = heard;
+    const asking = this.#keeper?.ask(arrival.client);
     if (asking !== undefined) await asking;
     const header = this.#header(tcp, greeting);
-    let held = arrival === undefined
-      ? this.scheduler.acquire(source, this.#now())
-      : arrival.acquire(this.#now());
+    let held = arrival.acquire(this.#now());
     while (!("reason" in held)) {
       if (!held.granted) {
         held = await this.#roomFor(held);
@@ -322,16 +322,17 @@ export class Balancer {
 
   /** Resolves when a backend has room for a client, or it has waited for too long. */
   #roomFor(waiting: Waiting): Promise<Lease | Refusal> {
-    const { promise, resolve } = Promise.withResolvers<Lease | Refusal>();
-    const timer = setTimeout(
-      () => resolve(waiting.expire(this.#now())),
-      timerDelay(waiting.until - waiting.since),
-    );
-    waiting.settled = (outcome) => {
-      clearTimeout(timer);
-      resolve(outcome);
-    };
-    return promise;
+    return new Promise((resolve) => waiting.settled = resolve);
+  }
+
+  /** Calls the scheduler when it wants to be called for the sake of time alone. */
+  #wakeAt(at: Nanoseconds): void {
+    clearTimeout(this.#waking);
+    this.#waking = setTimeout(() => {
+      this.scheduler.passTime(this.#now());
+      const { nextWake } = this.scheduler;
+      if (nextWake !== undefined) this.#wakeAt(nextWake);
+    }, timerDelay(at - this.#now()));
   }
 
   /** Whether a connection comes from a proxy that is trusted to say where it really comes from. */
@@ -344,16 +345,11 @@ export class Balancer {
   /** Hears a client's PROXY header and TLS handshake; undefined if it was turned away. */
   async #hear(
     tcp: Deno.TcpConn,
-    own: string,
     isProxied: boolean,
+    arrival: Arrival,
   ): Promise<Heard | undefined> {
-    const arrival = this.scheduler.arrive(own, this.#now());
-    if ("reason" in arrival) {
-      closeIfOpen(tcp);
-      return undefined;
-    }
     this.#greeting.add(tcp);
-    const heard = await this.#greet(tcp, own, isProxied, arrival);
+    const heard = await this.#greet(tcp, isProxied, arrival);
     this.#greeting.delete(tcp);
     if (heard === undefined) closeIfOpen(tcp);
     return heard;
@@ -361,7 +357,6 @@ export class Balancer {
 
   async #greet(
     tcp: Deno.TcpConn,
-    own: string,
     isProxied: boolean,
     arrival: Arrival,
   ): Promise<Heard | undefined> {
@@ -374,13 +369,13 @@ export class Balancer {
       ? await readGreeting(tcp, this.#config.proxyProtocol!.timeout)
       : NO_GREETING;
     if (greeting === undefined || this.#stopping) return turnAway("bad_proxy_header");
-    const source = greeting.endpoints?.source.host ?? own;
-    if (arrival.letIn(source, this.#now()) !== undefined) return undefined;
+    const source = greeting.endpoints?.source.host ?? arrival.client;
+    if (isProxied && arrival.letIn(source, this.#now()) !== undefined) return undefined;
     const context = this.#serverContext;
-    if (context === undefined) return { client: tcp, greeting, arrival };
+    if (context === undefined) return { client: tcp, greeting };
     const client = await acceptTls(tcp, context, greeting.rest, this.#config.tls!.timeout);
     if ("tlsFailure" in client) return turnAway("bad_tls_handshake", client.tlsFailure);
-    return { client, greeting, arrival };
+    return { client, greeting };
   }
 
   /** By which a backend hears where the client comes from; undefined if it is not to. */
@@ -397,9 +392,8 @@ export class Balancer {
     tls: BackendTls | undefined,
     header: Uint8Array | undefined,
   ): Promise<Connection | DialFailure> {
-    const address = this.#addresses.get(backend.id);
-    // It was let go of between the pick and the connect.
-    if (address === undefined) {
+    const { address, removed } = backend;
+    if (removed || address === undefined) {
       return Promise.resolve({ reason: "unreachable", outOfDescriptors: false });
     }
     return this.#dialer.dial(address, tls, header);
@@ -455,8 +449,4 @@ function keeperOf(
   const store = sessionStoreOf(config);
   if (config.sticky === undefined || store === undefined) return undefined;
   return new SessionKeeper({ scheduler, store, rules: config.sticky, events, now });
-}
-
-function addressesOf({ backends }: Config): ReadonlyMap<string, Address> {
-  return new Map(backends.map(({ id, address }) => [id, address]));
 }

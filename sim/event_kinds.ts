@@ -30,12 +30,12 @@ export const ABORT_AT_BACKEND = 12;
 export const RESET_AT_BALANCER = 13;
 /** A backend has room for a connection that waited for it [connection]. */
 export const HAS_ROOM = 14;
-/** A connection has waited for too long for a backend to have room [connection]. */
-export const QUEUE_TIMEOUT = 15;
 /** The next client connects. This kind, and those that follow, concern no connection. */
-export const ARRIVAL = 16;
+export const ARRIVAL = 15;
 /** The patience of the client that has waited longest may be over. */
-export const CLIENT_DEADLINE = 17;
+export const CLIENT_DEADLINE = 16;
+/** Something that waits for time alone happens at a balancer: a wait or an ejection ends [balancer]. */
+export const WAKE = 17;
 /** Connections that have been silent for too long are to go. */
 export const IDLE_SWEEP = 18;
 /** A fault begins [fault]. */

@@ -70,7 +70,7 @@ export function checkInvariants(world: World): void {
 
 /** Something is still to happen to it: an event, a message, or the end of its service. */
 function isGoingOn({ flags, pending, clientAbort, reset }: Connection): boolean {
-  if (pending !== 0 || (flags & AT_BACKEND) !== 0) return true;
+  if (pending !== 0 || (flags & (AT_BACKEND | QUEUED)) !== 0) return true;
   if ((flags & LEASED) === 0) return false;
   return reset !== 0 || ((flags & WAITED_FOR) === 0 && clientAbort !== 0);
 }

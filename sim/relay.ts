@@ -32,7 +32,6 @@ import {
   CONNECT_TIMEOUT,
   HAS_ROOM,
   IDLE_SWEEP,
-  QUEUE_TIMEOUT,
   REQUEST,
   RESET_AT_BALANCER,
 } from "./event_kinds.ts";
@@ -115,12 +114,6 @@ export class Relay {
   hasRoom(connection: Connection, now: Nanoseconds): void {
     connection.pending = 0;
     if (!this.#dial(connection, now)) this.connectFailed(connection, "refused", now);
-  }
-
-  /** Nobody had room for a connection in time. */
-  waitedTooLong(connection: Connection, now: Nanoseconds): void {
-    const { reason } = this.#leaveQueue(connection).expire(now);
-    this.#turnAway(connection, reason, now);
   }
 
   /** Another request of an open connection leaves its client. */
@@ -285,7 +278,7 @@ export class Relay {
     const { queue } = this.#world;
     connection.flags |= QUEUED;
     connection.place = place;
-    connection.pending = queue.push(place.until, QUEUE_TIMEOUT, connection.number);
+    connection.pending = 0;
     place.settled = (outcome, now) => {
       this.#leaveQueue(connection);
       if (!outcome.granted) {

@@ -34,11 +34,11 @@ import {
   PROBE_DUE,
   PROBE_REQUEST,
   PROBE_RESULT,
-  QUEUE_TIMEOUT,
   REACH_BALANCER,
   REQUEST,
   RESET_AT_BALANCER,
   SLICE,
+  WAKE,
   WARM,
   WORK_DONE,
 } from "./event_kinds.ts";
@@ -193,6 +193,9 @@ class Simulation {
       case CLIENT_DEADLINE:
         clients.deadline(now);
         break;
+      case WAKE:
+        this.#world.balancers[subject]!.wake(sequence, now);
+        break;
       case IDLE_SWEEP:
         relay.sweepIdle(now);
         break;
@@ -280,9 +283,6 @@ class Simulation {
         break;
       case HAS_ROOM:
         relay.hasRoom(connection, now);
-        break;
-      case QUEUE_TIMEOUT:
-        relay.waitedTooLong(connection, now);
         break;
     }
   }

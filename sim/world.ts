@@ -59,7 +59,7 @@ export class World {
       new BackendModel(id, index, servers[index]!, this)
     );
     this.balancers = idealStoresOf(balancer, loadBalancers).map((store, index) =>
-      new BalancerModel(balancer, index, seed, store)
+      new BalancerModel(balancer, index, seed, this.queue, store)
     );
     this.recorder = new Recorder(workload.timeout);
     this.clients = new Clients(this);

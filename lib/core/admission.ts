@@ -58,19 +58,25 @@ export class Admission {
     return this.#known.size;
   }
 
-  /** Why a client may not come in; undefined if it may. An attempt that is let in costs a token. */
-  refusal(client: string, now: Nanoseconds): RefusalReason | undefined {
+  /**
+   * Why a client may not come in; undefined if it may. An attempt that is let in costs a token.
+   *
+   * @param isAtLimit The balancer has no place for another connection.
+   */
+  refusal(client: string, now: Nanoseconds, isAtLimit = false): RefusalReason | undefined {
     const { allow, deny, perClient } = this.#rules;
     if (allow !== undefined || deny !== undefined) {
       const address = parseIp(client);
       if (allow !== undefined && !isInAny(allow, address)) return "denied";
       if (deny !== undefined && isInAny(deny, address)) return "denied";
     }
-    if (perClient === undefined) return undefined;
-    const { connections = Infinity, rate } = perClient;
-    const known = this.#of(client, now);
-    if (known.open >= connections) return "client_connection_limit";
+    const { connections = Infinity, rate } = perClient ?? {};
+    if (connections !== Infinity && this.#of(client, now).open >= connections) {
+      return "client_connection_limit";
+    }
+    if (isAtLimit) return "connection_limit";
     if (rate === undefined) return undefined;
+    const known = this.#of(client, now);
     const burst = Math.max(1, rate);
     known.tokens = Math.min(burst, known.tokens + (now - known.at) * rate / NS_PER_S);
     known.at = now;

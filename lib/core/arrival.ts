@@ -7,10 +7,9 @@ import type { Nanoseconds } from "./time.ts";
 import type { Waiting } from "./waiting.ts";
 
 /**
- * A client that has connected and has something to say before it is sent on: a PROXY header, a TLS
- * handshake. It counts among the connections from the moment it comes and, as soon as it is let in, for
- * its own limits: who says nothing takes a place, too. It ends exactly once: by `acquire`, `turnAway`, or
- * not being let in.
+ * A client that has connected and does not acquire yet: its PROXY header or TLS handshake is awaited, or a
+ * store is asked for its session. It counts among the connections from the moment it comes and, as soon as
+ * it is let in, for its own limits. It ends exactly once: by `acquire`, `turnAway`, or not being let in.
  */
 export class Arrival {
   /** Number of the client's connection, from 1. */
@@ -19,15 +18,23 @@ export class Arrival {
   client: string;
   /** Where its client is counted, if anywhere. @internal */
   admission: Admission | undefined;
-  #isLetIn = false;
+  #isLetIn: boolean;
   #ended = false;
   readonly #scheduler: Scheduler;
 
-  /** @internal Arrivals come from `Scheduler.arrive`. */
-  constructor(scheduler: Scheduler, connection: number, client: string) {
+  /** @internal Arrivals come from `Scheduler.admit` and `Scheduler.arrive`. */
+  constructor(
+    scheduler: Scheduler,
+    connection: number,
+    client: string,
+    admission: Admission | undefined,
+    isLetIn: boolean,
+  ) {
     this.#scheduler = scheduler;
     this.connection = connection;
     this.client = client;
+    this.admission = admission;
+    this.#isLetIn = isLetIn;
   }
 
   /** It is known who the client is. Why it may not come in; undefined if it may. */

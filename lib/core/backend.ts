@@ -1,6 +1,7 @@
 import type { Candidate } from "./algorithms/algorithm.ts";
 import { Ejection, type EjectionRules } from "./ejection.ts";
 import { Health, type HealthRules } from "./health.ts";
+import type { SlowStart } from "./slow_start.ts";
 import type { Nanoseconds } from "./time.ts";
 
 /** What the operator says of a backend. */
@@ -14,6 +15,8 @@ export interface BackendOptions {
   readonly backup: boolean;
   /** `ready` if left out. */
   readonly mode?: BackendMode | undefined;
+  /** Where it is. It serves to tell whether a backend of the same name is the same one. */
+  readonly address?: { readonly host: string; readonly port: number } | undefined;
 }
 
 /** Whether clients are meant to come there while all is well: it is no backup, and not taken out. */
@@ -30,18 +33,20 @@ export type BackendMode = "ready" | "drain" | "maintenance";
 /** A backend as the scheduler sees it. Others read it; only the scheduler writes. */
 export class Backend implements Candidate {
   readonly id: string;
-  readonly index: number;
-  order: number;
-  backup: boolean;
-  maxConnections: number;
+  /** Where it is. Under another address it is another backend. */
+  readonly address: BackendOptions["address"];
+  index = 0;
+  order = 0;
+  backup = false;
+  maxConnections = Infinity;
   /** Its weight in the configuration. */
-  fullWeight: number;
+  fullWeight = 0;
   /** Its weight now: less than the full one while it starts slowly. */
-  weight: number;
+  weight = 0;
   /** What its probes say. */
-  readonly health: Health;
+  health: Health;
   /** What the operator wants. Apart from health: neither changes the other. */
-  mode: BackendMode;
+  mode: BackendMode = "ready";
   /** Connections being opened to it and open on it. Never reset by a probe. */
   inFlight = 0;
   /** Connections that reached it, since the start. */
@@ -50,34 +55,50 @@ export class Backend implements Candidate {
   connectFailures = 0;
   /** How it behaves towards connects; keeps it out for a while if they fail too often. */
   ejection: Ejection | undefined;
-  /** Since when it starts slowly; undefined if it does not. */
-  warmingSince: Nanoseconds | undefined;
-  /** When a probe last succeeded: since then it is known to work. */
+  /** How far it has come in a slow start; undefined if it is in none. */
+  slowStart: SlowStart | undefined;
+  /** Whether probes look after it. */
+  probed = true;
+  /** When a probe or a connect last succeeded, */
   provenAt: Nanoseconds = -Infinity;
-  /** The scheduler has let go of it; it is counted to the end, but no algorithm knows it any more. */
+  /** and when one last failed. */
+  failedAt: Nanoseconds = -Infinity;
+  /** It has left the configuration; it is counted to the end, but no algorithm knows it any more. */
   removed = false;
   /** Set while a connection that has tried it in vain looks for another. */
   excluded = false;
   /** Kept by the scheduler: the one question that algorithms ask. */
   available = false;
 
-  constructor(
-    options: BackendOptions,
-    index: number,
-    order: number,
-    rules: HealthRules,
-    ejection?: EjectionRules,
-  ) {
+  constructor(options: BackendOptions, rules: HealthRules, ejection?: EjectionRules) {
     this.id = options.id;
-    this.index = index;
-    this.order = order;
+    this.address = options.address;
+    this.health = new Health(rules);
+    this.join(options, rules, ejection);
+  }
+
+  /**
+   * It joins the configuration, or joins it again: nothing is known of it but what is in flight, and how
+   * many connections it has had.
+   */
+  join(options: BackendOptions, rules: HealthRules, ejection?: EjectionRules): void {
     this.backup = options.backup;
     this.mode = options.mode ?? "ready";
     this.maxConnections = options.maxConnections ?? Infinity;
     this.fullWeight = options.weight;
     this.weight = options.weight;
-    this.ejection = ejection && new Ejection(ejection);
     this.health = new Health(rules);
+    this.ejection = ejection && new Ejection(ejection);
+    this.slowStart = undefined;
+    this.provenAt = -Infinity;
+    this.failedAt = -Infinity;
+    this.removed = false;
+  }
+
+  /** Whether these options are about it, and not about another backend of the same name. */
+  isMeantBy({ id, address }: BackendOptions): boolean {
+    return id === this.id && address?.host === this.address?.host &&
+      address?.port === this.address?.port;
   }
 
   /** At its limit of connections. */
@@ -90,9 +111,29 @@ export class Backend implements Candidate {
     return this.healthy && this.mode === "ready";
   }
 
+  /** Whether new clients may come there, were it not full. */
+  get serves(): boolean {
+    return this.active && this.fullWeight > 0;
+  }
+
+  /** Whether clients that are pinned to it could come there, were it not full: also if it drains or has weight 0. */
+  get works(): boolean {
+    return this.healthy && this.mode !== "maintenance";
+  }
+
   /** Up by its probes, and not ejected for failed connects. */
   get healthy(): boolean {
     return this.health.state === "up" && this.ejection?.ejected !== true;
+  }
+
+  /**
+   * Whether it works, by what is known since then: a probe or a connect has succeeded since then, and none
+   * has failed since that. If it is not probed, no evidence comes by itself, and none is asked for unless
+   * it has failed.
+   */
+  hasProvenSince(time: Nanoseconds): boolean {
+    const since = this.probed ? Math.max(time, this.failedAt) : this.failedAt;
+    return since === -Infinity || this.provenAt > since;
   }
 
   /** Why a new client cannot be sent to it, in words; undefined if it can. */

@@ -27,7 +27,8 @@ export {
 export { childSeed, createRandom, type Random } from "./random.ts";
 export { Lease, type Refusal, type Traffic } from "./lease.ts";
 export { Scheduler } from "./scheduler.ts";
-export type { SchedulerOptions, SlowStartRules } from "./scheduler_options.ts";
+export type { SchedulerOptions } from "./scheduler_options.ts";
+export type { SlowStartRules } from "./slow_start.ts";
 export { type Recovery, SessionJournal, type SessionJournalRules } from "./session_journal.ts";
 export { type Session, SessionMap, type SessionRecord, type StickyRules } from "./sessions.ts";
 export { type QueueRules, Waiting } from "./waiting.ts";

@@ -1,12 +1,9 @@
-import { assert } from "./assert.ts";
 import type { Backend } from "./backend.ts";
 import { Ejection } from "./ejection.ts";
 import { type EventStream, toMs } from "./events.ts";
 import type { SchedulerOptions } from "./scheduler_options.ts";
+import { SlowStart } from "./slow_start.ts";
 import type { Nanoseconds } from "./time.ts";
-
-/** A growing weight goes up in so many steps: algorithms need not hear of every instant. */
-const SLOW_START_STEPS = 20;
 
 /** What there is of rules for it. */
 export type RecoveryRules = Pick<SchedulerOptions, "ejection" | "slowStart">;
@@ -19,19 +16,19 @@ export interface RecoveryContext {
   refresh(backend: Backend): void;
   /** Its weight has changed. */
   reweighed(backend: Backend): void;
+  /** Time must pass by then at the latest. */
+  wakeBy(at: Nanoseconds): void;
 }
 
 /**
- * What time alone changes. A backend whose connects fail is ejected and returns after a while; one that has
- * recovered gains weight little by little: `weight · max(floor, time since it recovered / duration)`.
- *
- * Source: Envoy, outlier detection and slow start mode; HAProxy, `slowstart`.
+ * What time alone changes: a backend whose connects fail is ejected and returns after a while, and one that
+ * has recovered starts slowly.
  */
 export class Recovery {
   #rules: RecoveryRules;
   readonly #events: EventStream;
   readonly #context: RecoveryContext;
-  /** Those that time will change. */
+  /** The backends that time will change. */
   readonly #passing = new Set<Backend>();
 
   constructor(rules: RecoveryRules, events: EventStream, context: RecoveryContext) {
@@ -40,9 +37,14 @@ export class Recovery {
     this.#context = context;
   }
 
-  /** Somebody is ejected, or starts slowly: time must be told of by `passTime`. */
-  get underWay(): boolean {
-    return this.#passing.size > 0;
+  /** When time next changes a backend; Infinity if it changes none. */
+  get dueAt(): Nanoseconds {
+    let dueAt = Infinity;
+    for (const { ejection, slowStart } of this.#passing) {
+      if (ejection?.ejected) dueAt = Math.min(dueAt, ejection.until);
+      if (slowStart !== undefined) dueAt = Math.min(dueAt, slowStart.nextStepAt);
+    }
+    return dueAt;
   }
 
   /** Other rules from now on: `adapt` is to follow for each backend. */
@@ -50,44 +52,65 @@ export class Recovery {
     this.#rules = rules;
   }
 
-  /** Goes by the present rules with a backend that had others. */
+  /** Applies the present rules to a backend that had others. */
   adapt(backend: Backend, now: Nanoseconds): void {
     const { ejection, slowStart } = this.#rules;
     if (ejection === undefined) this.#pardon(backend, now);
     else if (backend.ejection === undefined) backend.ejection = new Ejection(ejection);
     else backend.ejection.rules = ejection;
-    if (slowStart === undefined) backend.warmingSince = undefined;
+    if (slowStart === undefined) backend.slowStart = undefined;
+    else if (backend.slowStart !== undefined) backend.slowStart.rules = slowStart;
+    this.#grow(backend, now);
+    this.follow(backend, now);
   }
 
-  /** A connect failed: leaves its backend out for a while if that is enough, unless too many are out. */
+  /** A connect failed: ejects its backend if that is enough, unless too many are ejected. */
   connectFailed(backend: Backend, now: Nanoseconds): void {
     if (backend.ejection?.failed() && !backend.removed) this.#eject(backend, backend.ejection, now);
   }
 
-  /** A backend has recovered: it gets its weight back little by little. */
+  /** A backend has recovered, or is new: it gets its weight little by little. */
   startSlowly(backend: Backend, now: Nanoseconds): void {
-    if (this.#rules.slowStart === undefined || backend.fullWeight === 0) return;
-    backend.warmingSince = now;
+    const { slowStart } = this.#rules;
+    if (slowStart === undefined) return;
+    backend.slowStart = new SlowStart(slowStart, now);
     this.#passing.add(backend);
-    this.#warm(backend, now);
+    this.follow(backend, now);
+    this.#weigh(backend);
   }
 
-  /** A backend is no more. */
+  /** Whether new clients may come to a backend may have changed. */
+  follow(backend: Backend, now: Nanoseconds): void {
+    const { slowStart } = backend;
+    if (slowStart === undefined) return;
+    if (backend.serves) slowStart.resume(now);
+    else slowStart.pause(now);
+    this.#context.wakeBy(slowStart.nextStepAt);
+  }
+
+  /** A backend is removed. */
   forget(backend: Backend): void {
     this.#passing.delete(backend);
   }
 
-  /** The ejected return when it is time, and those that start slowly gain weight. */
-  passTime(now: Nanoseconds): void {
+  /**
+   * The ejected return when it is time, and those that start slowly gain weight.
+   *
+   * @returns Whether any returned.
+   */
+  passTime(now: Nanoseconds): boolean {
+    let returned = false;
     for (const backend of this.#passing) {
       if (backend.ejection?.ejected && now >= backend.ejection.until) {
         backend.ejection.readmit();
         this.#readmitted(backend, now);
+        returned = true;
       }
-      if (backend.warmingSince !== undefined) this.#warm(backend, now);
-      const waits = backend.ejection?.ejected || backend.warmingSince !== undefined;
+      this.#grow(backend, now);
+      const waits = backend.ejection?.ejected || backend.slowStart !== undefined;
       if (!waits) this.#passing.delete(backend);
     }
+    return returned;
   }
 
   #eject(backend: Backend, ejection: Ejection, now: Nanoseconds): void {
@@ -97,7 +120,9 @@ export class Recovery {
     const { failures } = ejection;
     const duration = ejection.eject(now);
     this.#passing.add(backend);
+    this.#context.wakeBy(ejection.until);
     this.#context.refresh(backend);
+    this.follow(backend, now);
     this.#events.emit({
       type: "backend_ejected",
       at_ms: toMs(now),
@@ -108,7 +133,7 @@ export class Recovery {
     });
   }
 
-  /** Nobody is ejected any more. */
+  /** The rules eject no backend any more. */
   #pardon(backend: Backend, now: Nanoseconds): void {
     const returns = backend.ejection?.ejected;
     backend.ejection = undefined;
@@ -116,6 +141,7 @@ export class Recovery {
   }
 
   #readmitted(backend: Backend, now: Nanoseconds): void {
+    this.startSlowly(backend, now);
     this.#context.refresh(backend);
     this.#events.emit({
       type: "backend_readmitted",
@@ -125,16 +151,15 @@ export class Recovery {
     });
   }
 
-  #warm(backend: Backend, now: Nanoseconds): void {
-    const { slowStart } = this.#rules;
-    assert(
-      slowStart !== undefined && backend.warmingSince !== undefined,
-      "who starts slowly has rules for it",
-    );
-    const passed = Math.min(1, (now - backend.warmingSince) / slowStart.duration);
-    const grown = Math.floor(passed * SLOW_START_STEPS) / SLOW_START_STEPS;
-    if (grown === 1) backend.warmingSince = undefined;
-    const weight = backend.fullWeight * Math.max(slowStart.floor, grown);
+  #grow(backend: Backend, now: Nanoseconds): void {
+    const { slowStart } = backend;
+    slowStart?.passTime(now);
+    if (slowStart?.finished) backend.slowStart = undefined;
+    this.#weigh(backend);
+  }
+
+  #weigh(backend: Backend): void {
+    const weight = backend.fullWeight * (backend.slowStart?.share ?? 1);
     if (weight === backend.weight) return;
     backend.weight = weight;
     this.#context.reweighed(backend);

@@ -31,8 +31,10 @@ import { Waiting } from "./waiting.ts";
  * `connectionCount`, `sessionMap`. Pure: it does no I/O, owns no clock and no timer, and takes its
  * randomness from the outside. The live balancer and the simulator drive this same class.
  *
- * A driver calls `acquire` for each client (`arrive`, if it has to hear it first), ends the lease it gets
- * exactly once, and reports each probe by `probed`. If clients may wait, it also keeps their timeouts.
+ * A driver calls `acquire` for each client (`admit` or `arrive`, if there is something to do before), ends
+ * the lease it gets exactly once, and reports each probe by `probed`. It calls `passTime` at `nextWake`.
+ *
+ * Time passes for everything at once: whatever is asked or reported, what has ended by then ends first.
  */
 export class Scheduler {
   #options: SchedulerOptions;
@@ -55,6 +57,14 @@ export class Scheduler {
   #lastConnection = 0;
   #lastAnyway = 0;
   #stopping = false;
+  /** Nothing that waits for time alone happens before. */
+  #nextWake: Nanoseconds = Infinity;
+  /** Backends that have left while they had connections: they may come back. */
+  readonly #departed = new Set<Backend>();
+  /** When a backend of this name was last removed: a pin from before was to that one. */
+  readonly #removedAt = new Map<string, Nanoseconds>();
+  /** Called when `nextWake` has become earlier. */
+  onWake: ((at: Nanoseconds) => void) | undefined;
   /**
    * Called when a session has gained or lost a connection, and so when it has been pinned or moved. A
    * property and not an event: it happens twice per connection, and only a store of sessions wants it.
@@ -78,10 +88,42 @@ export class Scheduler {
       activeServers: () => this.activeServers,
       refresh: (backend) => this.#refresh(backend),
       reweighed: (backend) => this.#tierOf(backend).update(backend),
+      wakeBy: (at) => this.#wakeBy(at),
     });
     this.#reconfigureStickiness();
     this.#reconfigureAdmission();
-    for (const backend of options.backends) this.addBackend(backend);
+    for (const backend of options.backends) this.#addBackend(backend);
+  }
+
+  /** When `passTime` is to be called next; undefined if nothing waits for time alone. */
+  get nextWake(): Nanoseconds | undefined {
+    return this.#nextWake === Infinity ? undefined : this.#nextWake;
+  }
+
+  /**
+   * Lets happen, in its order, all that time alone brings until now: ejections end, backends that start
+   * slowly gain weight, clients have waited for too long, sessions expire. Every other call with a time
+   * does so first; to call it at `nextWake` is for when there is none.
+   */
+  passTime(now: Nanoseconds): void {
+    while (this.#nextWake <= now) this.#letHappen(this.#nextWake);
+    this.#stickiness?.sessions.expire(now);
+  }
+
+  #letHappen(at: Nanoseconds): void {
+    const returned = this.#recovery.passTime(at);
+    if (returned) this.#serveWaiting(at);
+    for (let first = this.#queue.oldest; first !== undefined && first.until <= at;) {
+      this.#dismiss(first, "queue_timeout", at);
+      first = this.#queue.oldest;
+    }
+    this.#nextWake = Math.min(this.#recovery.dueAt, this.#queue.oldest?.until ?? Infinity);
+  }
+
+  #wakeBy(at: Nanoseconds): void {
+    if (at >= this.#nextWake) return;
+    this.#nextWake = at;
+    this.onWake?.(at);
   }
 
   /** The backends, in the order of the configuration. */
@@ -124,6 +166,7 @@ export class Scheduler {
    * clients do not stick, or it has a connection here: then what is known here is true.
    */
   sessionToAskFor(client: string, now: Nanoseconds): string | undefined {
+    this.passTime(now);
     if (this.#stickiness === undefined) return undefined;
     const key = this.#stickiness.keyOf(client);
     const { open = 0 } = this.#stickiness.sessions.find(key, now) ?? {};
@@ -145,21 +188,33 @@ export class Scheduler {
     return this.#byId.get(id);
   }
 
-  /** Takes a backend on. It is used once a probe has found it up. */
-  addBackend(options: BackendOptions): Backend {
+  /** Adds a backend. It is used once a probe has found it up, and then starts slowly. */
+  addBackend(options: BackendOptions, now: Nanoseconds): Backend {
+    this.passTime(now);
+    const backend = this.#addBackend(options);
+    this.#recovery.startSlowly(backend, now);
+    this.#serveWaiting(now);
+    return backend;
+  }
+
+  #addBackend(options: BackendOptions): Backend {
     if (this.#byId.has(options.id)) {
       throw new RangeError(`Cannot add backend: id must be new: current value is "${options.id}"`);
     }
     let index = 0;
     const taken = new Set(this.#backends.map((backend) => backend.index));
     while (taken.has(index)) index++;
-    const order = (this.#backends.at(-1)?.order ?? -1) + 1;
     const { healthCheck, ejection } = this.#options;
-    const backend = new Backend(options, index, order, healthCheck, ejection);
-    if (healthCheck.type === "none") {
-      backend.health.record(true);
-      backend.provenAt = Infinity;
+    let backend = [...this.#departed].find((departed) => departed.isMeantBy(options));
+    if (backend === undefined) backend = new Backend(options, healthCheck, ejection);
+    else {
+      this.#departed.delete(backend);
+      backend.join(options, healthCheck, ejection);
     }
+    backend.index = index;
+    backend.order = (this.#backends.at(-1)?.order ?? -1) + 1;
+    backend.probed = healthCheck.type !== "none";
+    if (!backend.probed) backend.health.record(true);
     backend.available = available(backend);
     this.#backends.push(backend);
     this.#byId.set(backend.id, backend);
@@ -168,39 +223,43 @@ export class Scheduler {
   }
 
   /**
-   * Lets go of a backend: nothing new goes there, and its sessions are forgotten. Live connections keep
-   * their leases and end as they will.
+   * Removes a backend: nothing new goes there, and its sessions are forgotten. Live connections keep their
+   * leases until they end. One that is added later is another one, whatever it is called.
    */
   removeBackend(id: string, now: Nanoseconds): void {
+    this.passTime(now);
     const backend = this.#byId.get(id);
     if (backend === undefined) return;
-    this.#remove(backend);
+    this.#remove(backend, now);
     this.#serveWaiting(now);
   }
 
-  #remove(backend: Backend): void {
+  #remove(backend: Backend, now: Nanoseconds): void {
     backend.mode = "maintenance";
     this.#refresh(backend);
     this.#tierOf(backend).remove(backend);
     backend.removed = true;
     this.#byId.delete(backend.id);
     this.#backends.splice(this.#backends.indexOf(backend), 1);
+    this.#removedAt.set(backend.id, now);
     this.#stickiness?.sessions.forget(backend);
     this.#recovery.forget(backend);
   }
 
   /**
    * Takes over other options while it runs. Backends that stay keep their connections, counts, health and
-   * sessions; those that are gone are removed; those that are new wait for their first probe. An
-   * algorithm whose parameters stay the same keeps its turns. Who waits goes on waiting, as long as it was
-   * to.
+   * sessions; those that are gone, or have another address, are removed; those that are new wait for their
+   * first probe and start slowly. One that comes back finds its live connections counted. An algorithm
+   * whose parameters stay the same keeps its turns. Clients that wait go on waiting, for as long as the
+   * new options say.
    *
    * @throws {RangeError} as the constructor, and then nothing has changed.
    */
   reconfigure(options: SchedulerOptions, now: Nanoseconds): void {
+    this.passTime(now);
     const before = this.#options;
-    const ids = new Set(options.backends.map(({ id }) => id));
-    if (ids.size < options.backends.length) {
+    const byId = new Map(options.backends.map((backend) => [backend.id, backend]));
+    if (byId.size < options.backends.length) {
       throw new RangeError("Cannot reconfigure: ids must be different");
     }
     const modes = new Map(before.backends.map(({ id, mode = "ready" }) => [id, mode]));
@@ -208,15 +267,19 @@ export class Scheduler {
     const primaries = sameAlgorithm ? this.#primaries : this.#newAlgorithm(options);
     const backups = sameAlgorithm ? this.#backups : this.#newAlgorithm(options);
     for (const backend of [...this.#backends]) {
-      if (!ids.has(backend.id)) this.#remove(backend);
+      const next = byId.get(backend.id);
+      if (next !== undefined && backend.isMeantBy(next)) continue;
+      this.#remove(backend, now);
+      if (backend.inFlight > 0) this.#departed.add(backend);
     }
     this.#options = options;
+    this.#reconfigureQueue(now);
     this.#recovery.configure(options);
     this.#reconfigureAdmission();
     this.#reconfigureStickiness();
     for (const backend of options.backends) {
       const present = this.#byId.get(backend.id);
-      if (present === undefined) this.addBackend(backend);
+      if (present === undefined) this.#recovery.startSlowly(this.#addBackend(backend), now);
       else {
         this.#reconfigureBackend(present, backend, now);
         // What the operator has wished for otherwise stands, unless the file now says something else.
@@ -231,6 +294,7 @@ export class Scheduler {
       for (const backend of this.#backends) this.#tierOf(backend).add(backend);
     }
     this.#serveWaiting(now);
+    this.passTime(now);
   }
 
   /** As the configuration lists them: what is meant by "first" and decides between equals. */
@@ -243,6 +307,15 @@ export class Scheduler {
 
   #newAlgorithm({ algorithm }: SchedulerOptions): Algorithm {
     return createAlgorithm(algorithm, this.#random);
+  }
+
+  #reconfigureQueue(now: Nanoseconds): void {
+    const { queue } = this.#options;
+    if (queue === undefined) return;
+    for (const waiting of this.#queue) {
+      waiting.until = Math.max(now, waiting.since + queue.timeout);
+    }
+    this.#wakeBy(this.#queue.oldest?.until ?? Infinity);
   }
 
   #reconfigureStickiness(): void {
@@ -273,15 +346,11 @@ export class Scheduler {
       this.#tierOf(backend).add(backend);
     }
     backend.maxConnections = options.maxConnections ?? Infinity;
-    backend.health.rules = healthCheck;
-    if (healthCheck.type === "none") {
-      if (backend.health.state !== "up") this.#trust(backend, now);
-      backend.provenAt = Infinity;
-    } else if (backend.provenAt === Infinity) backend.provenAt = now;
-    this.#recovery.adapt(backend, now);
-    const warmth = backend.fullWeight === 0 ? 1 : backend.weight / backend.fullWeight;
     backend.fullWeight = options.weight;
-    backend.weight = options.weight * (backend.warmingSince === undefined ? 1 : warmth);
+    backend.health.rules = healthCheck;
+    backend.probed = healthCheck.type !== "none";
+    if (!backend.probed && backend.health.state !== "up") this.#trust(backend, now);
+    this.#recovery.adapt(backend, now);
     backend.available = available(backend);
     this.#tierOf(backend).update(backend);
   }
@@ -289,7 +358,7 @@ export class Scheduler {
   /** A backend that is probed no more counts as up. */
   #trust(backend: Backend, now: Nanoseconds): void {
     while (backend.health.state !== "up") backend.health.record(true);
-    this.#refresh(backend);
+    this.#changed(backend, now);
     this.#events.emit({
       type: "backend_up",
       at_ms: toMs(now),
@@ -301,6 +370,7 @@ export class Scheduler {
 
   /** The operator's wish for a backend. */
   setMode(id: string, mode: BackendMode, now: Nanoseconds): void {
+    this.passTime(now);
     this.#setMode(this.#known(id), mode, now);
     this.#serveWaiting(now);
   }
@@ -310,7 +380,7 @@ export class Scheduler {
     const returns = backend.mode === "maintenance";
     backend.mode = mode;
     if (returns) this.#recovery.startSlowly(backend, now);
-    this.#refresh(backend);
+    this.#changed(backend, now);
     this.#events.emit({
       type: "backend_mode_changed",
       at_ms: toMs(now),
@@ -322,6 +392,7 @@ export class Scheduler {
 
   /** From now on every client is refused, those who wait included; what is open may finish. */
   stop(now: Nanoseconds): void {
+    this.passTime(now);
     this.#stopping = true;
     for (const waiting of this.#queue) this.#dismiss(waiting, "stopping", now);
   }
@@ -331,6 +402,7 @@ export class Scheduler {
    * One of a backend that is not here is ignored. Backends are named by their ids.
    */
   adopt(record: SessionRecord<string>, now: Nanoseconds): void {
+    this.passTime(now);
     const adopted = this.#adopt(record, now);
     if (!adopted || !this.#events.wanted.session_adopted) return;
     const { key: client, backend } = record;
@@ -343,16 +415,23 @@ export class Scheduler {
    * @returns How many there were to take over.
    */
   restore(records: Iterable<SessionRecord<string>>, now: Nanoseconds): number {
+    this.passTime(now);
     let restored = 0;
     for (const record of records) if (this.#adopt(record, now)) restored++;
     return restored;
   }
 
   #adopt(record: SessionRecord<string>, now: Nanoseconds): boolean {
-    const backend = this.#byId.get(record.backend);
+    const backend = this.#backendOf(record, record.backend);
     if (backend === undefined || this.#stickiness === undefined) return false;
-    const home = this.#byId.get(record.home) ?? backend;
+    const home = this.#backendOf(record, record.home) ?? backend;
     return this.#stickiness.sessions.adopt({ ...record, backend, home }, now);
+  }
+
+  /** The backend that a session of another balancer, or of another run, is meant for. */
+  #backendOf({ changedAt }: SessionRecord<string>, id: string): Backend | undefined {
+    const removedAt = this.#removedAt.get(id) ?? -Infinity;
+    return changedAt > removedAt ? this.#byId.get(id) : undefined;
   }
 
   /**
@@ -362,29 +441,53 @@ export class Scheduler {
    * @param client The client's address.
    */
   acquire(client: string, now: Nanoseconds, trace?: PickTrace): Lease | Waiting | Refusal {
+    this.passTime(now);
     const connection = ++this.#lastConnection;
-    if (this.#stopping) return this.#refuse("stopping", connection, client, 0, now);
-    const unwelcome = this.#admission?.refusal(client, now);
-    if (unwelcome !== undefined) return this.#refuse(unwelcome, connection, client, 0, now);
-    if (this.#isAtLimit()) return this.#refuse("connection_limit", connection, client, 0, now);
+    const reason = this.#unwelcome(client, now);
+    if (reason !== undefined) return this.#refuse(reason, connection, client, 0, now);
     return this.#place(connection, client, now, trace);
   }
 
   /**
-   * A client has connected that has something to say before it can be sent on.
-   *
-   * @param client Its address, or that of the proxy which is to say it.
+   * A client has connected for which there is something to do before it acquires: a TLS handshake, a
+   * question to a store. Lists and limits decide first.
    */
-  arrive(client: string, now: Nanoseconds): Arrival | Refusal {
+  admit(client: string, now: Nanoseconds): Arrival | Refusal {
+    this.passTime(now);
     const connection = ++this.#lastConnection;
-    if (this.#stopping) return this.#refuse("stopping", connection, client, 0, now);
-    if (this.#isAtLimit()) return this.#refuse("connection_limit", connection, client, 0, now);
+    const reason = this.#unwelcome(client, now);
+    if (reason !== undefined) return this.#refuse(reason, connection, client, 0, now);
     this.#arriving++;
-    return new Arrival(this, connection, client);
+    this.#admission?.opened(client, now);
+    return new Arrival(this, connection, client, this.#admission, true);
+  }
+
+  /**
+   * A trusted proxy has connected that is to say who the client is. Until `letIn` it counts for
+   * `limits.connections` only.
+   *
+   * @param proxy Its address.
+   */
+  arrive(proxy: string, now: Nanoseconds): Arrival | Refusal {
+    this.passTime(now);
+    const connection = ++this.#lastConnection;
+    if (this.#stopping) return this.#refuse("stopping", connection, proxy, 0, now);
+    if (this.#isAtLimit()) return this.#refuse("connection_limit", connection, proxy, 0, now);
+    this.#arriving++;
+    return new Arrival(this, connection, proxy, undefined, false);
+  }
+
+  /** Why a client may not come in; undefined if it may. */
+  #unwelcome(client: string, now: Nanoseconds): RefusalReason | undefined {
+    if (this.#stopping) return "stopping";
+    const isAtLimit = this.#isAtLimit();
+    if (this.#admission !== undefined) return this.#admission.refusal(client, now, isAtLimit);
+    return isAtLimit ? "connection_limit" : undefined;
   }
 
   /** @internal */
   _letIn(arrival: Arrival, now: Nanoseconds): Refusal | undefined {
+    this.passTime(now);
     const { client } = arrival;
     const unwelcome = this.#admission?.refusal(client, now);
     if (unwelcome !== undefined) return this._turnedAway(arrival, unwelcome, now);
@@ -395,6 +498,7 @@ export class Scheduler {
 
   /** @internal */
   _arrived(arrival: Arrival, now: Nanoseconds): Lease | Waiting | Refusal {
+    this.passTime(now);
     if (this.#stopping) return this._turnedAway(arrival, "stopping", now);
     const { connection, client } = arrival;
     this.#leave(arrival);
@@ -408,6 +512,7 @@ export class Scheduler {
     now: Nanoseconds,
     detail?: string,
   ): Refusal {
+    this.passTime(now);
     const { connection, client } = arrival;
     this.#leave(arrival);
     return this.#refuse(reason, connection, client, 0, now, detail);
@@ -430,8 +535,6 @@ export class Scheduler {
     now: Nanoseconds,
     trace?: PickTrace,
   ): Lease | Waiting | Refusal {
-    if (this.#recovery.underWay) this.#recovery.passTime(now);
-    if (this.#queue.size > 0) this.#serveWaiting(now);
     return this.#grant(connection, client, undefined, now, trace) ??
       this.#wait(connection, client, undefined, now);
   }
@@ -443,10 +546,12 @@ export class Scheduler {
    * @param reason What went wrong, in a few words.
    */
   probed(id: string, ok: boolean, now: Nanoseconds, tookNs: Nanoseconds, reason = "failed"): void {
+    this.passTime(now);
     const backend = this.#byId.get(id);
     // It may have been removed while the probe was under way.
     if (backend === undefined) return;
     if (ok) backend.provenAt = now;
+    else backend.failedAt = now;
     const first = backend.health.state === "unknown";
     const { flipped, streak } = backend.health.record(ok);
     if (this.#events.wanted.probe) {
@@ -462,7 +567,7 @@ export class Scheduler {
     }
     if (!flipped) return;
     if (ok && !first) this.#recovery.startSlowly(backend, now);
-    this.#refresh(backend);
+    this.#changed(backend, now);
     const common = {
       at_ms: toMs(now),
       backend: id,
@@ -479,8 +584,10 @@ export class Scheduler {
 
   /** @internal */
   _connected(lease: Lease, now: Nanoseconds): void {
+    this.passTime(now);
     const { backend } = lease;
     backend.connections++;
+    backend.provenAt = now;
     backend.ejection?.succeeded(now);
     if (this.#events.wanted.connection_opened) {
       this.#events.emit({
@@ -498,6 +605,7 @@ export class Scheduler {
 
   /** @internal */
   _answered({ backend, acquiredAt }: Lease, now: Nanoseconds): void {
+    this.passTime(now);
     if (!backend.removed) this.#tierOf(backend).answered?.(backend, now - acquiredAt, now);
   }
 
@@ -508,8 +616,11 @@ export class Scheduler {
     now: Nanoseconds,
     detail: string | undefined,
   ): Lease | Waiting | Refusal {
-    const { backend, connection, client, attempt } = lease;
+    this.passTime(now);
+    const { backend, connection, client, attempt, session } = lease;
     backend.connectFailures++;
+    backend.failedAt = now;
+    if (session?.backend === backend) session.failedAt = now;
     this.#letGo(lease, now);
     if (this.#events.wanted.connect_failed) {
       this.#events.emit({
@@ -524,7 +635,6 @@ export class Scheduler {
       });
     }
     this.#recovery.connectFailed(backend, now);
-    if (this.#recovery.underWay) this.#recovery.passTime(now);
     const next = this.#retry(lease, now);
     this.#serveWaiting(now);
     return next;
@@ -547,6 +657,7 @@ export class Scheduler {
 
   /** @internal */
   _refused(lease: Lease, reason: RefusalReason, now: Nanoseconds): Refusal {
+    this.passTime(now);
     this.#letGo(lease, now);
     const refusal = this.#refuse(reason, lease.connection, lease.client, lease.attempt - 1, now);
     this.#serveWaiting(now);
@@ -554,13 +665,9 @@ export class Scheduler {
   }
 
   /** @internal */
-  _expired(waiting: Waiting, now: Nanoseconds): Refusal {
-    return this.#refuseWaiting(waiting, "queue_timeout", now);
-  }
-
-  /** @internal */
   _left(waiting: Waiting, now: Nanoseconds): void {
     this.#unqueue(waiting);
+    this.passTime(now);
     this.#tellDequeued(waiting, null, now);
   }
 
@@ -572,6 +679,7 @@ export class Scheduler {
     traffic: Traffic,
     now: Nanoseconds,
   ): void {
+    this.passTime(now);
     this.#letGo(lease, now);
     if (opened && this.#events.wanted.connection_closed) {
       this.#events.emit({
@@ -654,7 +762,11 @@ export class Scheduler {
       session = stickiness.sessions.find(key, now);
       backend = session && stickiness.pinned(session, now, trace);
       if (backend === undefined) {
-        backend = this.#pick(key, now, trace);
+        if (session !== undefined && stickiness.hasFailed(session)) {
+          backend = this.#pickBeside(session.backend, key, now, trace);
+          if (backend === undefined && stickiness.takesBack(session)) backend = session.backend;
+        }
+        backend ??= this.#pick(key, now, trace);
         if (backend !== undefined) session = stickiness.pin(key, session, backend, now);
       }
     }
@@ -684,13 +796,14 @@ export class Scheduler {
     const attempts = failed?.attempt ?? 0;
     const refuse = (reason: RefusalReason) =>
       this.#refuse(reason, connection, client, attempts, now);
-    if (queue === undefined || !this.#backends.some(mayHaveRoom)) {
+    if (queue === undefined || !this.#mayFindRoom(client, now)) {
       return refuse(this.#whyNobody(attempts));
     }
     if (this.#queue.size >= queue.length) return refuse("queue_full");
     const until = now + queue.timeout;
     const waiting = new Waiting(this, connection, client, now, until, failed, this.#admission);
     this.#queue.add(waiting);
+    this.#wakeBy(until);
     this.#admission?.opened(client, now);
     if (this.#events.wanted.connection_queued) {
       this.#events.emit({
@@ -704,16 +817,27 @@ export class Scheduler {
     return waiting;
   }
 
+  /** Whether a client for which there is no room may find some if it waits. */
+  #mayFindRoom(client: string, now: Nanoseconds): boolean {
+    if (this.#backends.some(mayHaveRoom)) return true;
+    return this.#stickiness?.ownBackend(client, now)?.full === true;
+  }
+
   /**
-   * Those who wait get what room there is, in the order in which they came. For whom nobody can have room
-   * any more, waits no longer.
+   * Clients that wait get what room there is, in the order in which they came. One that cannot find room any
+   * more waits no longer.
    */
   #serveWaiting(now: Nanoseconds): void {
+    /** There may be room for a client that has tried no backend and is pinned to none. */
+    let isRoomForAny = true;
     for (const waiting of this.#queue) {
       const { connection, client, failed } = waiting;
       if (failed !== undefined) this.#exclude(failed, true);
-      const lease = this.#grant(connection, client, failed, now, undefined, true);
-      const inVain = lease === undefined && !this.#backends.some(mayHaveRoom);
+      const isRoom = isRoomForAny || this.#stickiness?.ownBackend(client, now)?.full === false;
+      const lease = isRoom
+        ? this.#grant(connection, client, failed, now, undefined, true)
+        : undefined;
+      const inVain = lease === undefined && !this.#mayFindRoom(client, now);
       if (failed !== undefined) this.#exclude(failed, false);
       if (lease !== undefined) {
         waiting.end();
@@ -723,21 +847,27 @@ export class Scheduler {
       } else if (inVain) {
         this.#dismiss(waiting, this.#whyNobody(waiting.attempts), now);
       } else if (failed === undefined) {
-        return; // If there is nobody for whom everybody will do, there is nobody for the others.
+        // If there is no room for a client that any backend may take, there is none for the others, unless
+        // one is pinned to a backend that takes only its own.
+        isRoomForAny = false;
+        if (!this.#isRoomForItsOwn()) return;
       }
     }
   }
 
-  /** Turns away one who waits. */
-  #dismiss(waiting: Waiting, reason: RefusalReason, now: Nanoseconds): void {
-    waiting.end();
-    waiting.settled?.(this.#refuseWaiting(waiting, reason, now), now);
+  /** Whether a backend that takes no new clients has room for those that are pinned to it. */
+  #isRoomForItsOwn(): boolean {
+    if (this.#options.sticky?.drain !== "allow") return false;
+    return this.#backends.some((backend) => backend.works && !backend.serves && !backend.full);
   }
 
-  #refuseWaiting(waiting: Waiting, reason: RefusalReason, now: Nanoseconds): Refusal {
+  /** Refuses a client that waits. */
+  #dismiss(waiting: Waiting, reason: RefusalReason, now: Nanoseconds): void {
     const { connection, client, attempts } = waiting;
+    waiting.end();
     this.#unqueue(waiting);
-    return this.#refuse(reason, connection, client, attempts, now);
+    const refusal = this.#refuse(reason, connection, client, attempts, now);
+    waiting.settled?.(refusal, now);
   }
 
   #unqueue(waiting: Waiting): void {
@@ -763,6 +893,20 @@ export class Scheduler {
     });
   }
 
+  /** Another backend than this one, which is not to be tried now. */
+  #pickBeside(
+    backend: Backend,
+    client: string,
+    now: Nanoseconds,
+    trace?: PickTrace,
+  ): Backend | undefined {
+    const { excluded } = backend;
+    this.#setExcluded(backend, true);
+    const picked = this.#pick(client, now, trace);
+    this.#setExcluded(backend, excluded);
+    return picked;
+  }
+
   #pick(client: string, now: Nanoseconds, trace?: PickTrace): Backend | undefined {
     const picked = this.#primaries.pick(client, now, trace) ??
       this.#backups.pick(client, now, trace);
@@ -773,7 +917,7 @@ export class Scheduler {
   #anyway(trace?: PickTrace): Backend | undefined {
     if (this.#options.whenNoneAvailable !== "try-anyway") return undefined;
     const backends = this.#backends;
-    if (backends.some(serves)) return undefined;
+    if (backends.some(({ serves }) => serves)) return undefined;
     for (let i = 1; i <= backends.length; i++) {
       const turn = (this.#lastAnyway + i) % backends.length;
       const backend = backends[turn]!;
@@ -811,7 +955,9 @@ export class Scheduler {
 
   #whyNobody(attempts: number): RefusalReason {
     if (attempts > 0) return "connects_failed";
-    return this.#backends.some(serves) ? "all_backends_full" : "no_backend_available";
+    return this.#backends.some(({ serves }) => serves)
+      ? "all_backends_full"
+      : "no_backend_available";
   }
 
   #letGo(lease: Lease, now: Nanoseconds): void {
@@ -827,7 +973,10 @@ export class Scheduler {
   #count(backend: Backend, change: 1 | -1): void {
     backend.inFlight += change;
     assert(backend.inFlight >= 0, "as many leases end as were granted");
-    if (backend.removed) return;
+    if (backend.removed) {
+      if (backend.inFlight === 0) this.#departed.delete(backend);
+      return;
+    }
     // Without a limit nobody is full: then the count changes nothing about who is available.
     if (backend.maxConnections !== Infinity) this.#refresh(backend);
     this.#tierOf(backend).loadChanged?.(backend);
@@ -836,10 +985,19 @@ export class Scheduler {
   /** Makes every backend that this connection has tried unavailable, or available again. */
   #exclude(lease: Lease, excluded: boolean): void {
     for (let tried: Lease | undefined = lease; tried; tried = tried.tried) {
-      const { backend } = tried;
-      backend.excluded = excluded;
-      if (!backend.removed) this.#refresh(backend);
+      this.#setExcluded(tried.backend, excluded);
     }
+  }
+
+  #setExcluded(backend: Backend, excluded: boolean): void {
+    backend.excluded = excluded;
+    if (!backend.removed) this.#refresh(backend);
+  }
+
+  /** A backend has come up or gone down, or its operator wants something else of it. */
+  #changed(backend: Backend, now: Nanoseconds): void {
+    this.#refresh(backend);
+    this.#recovery.follow(backend, now);
   }
 
   /** Answers the algorithms' question anew, and tells them if the answer changed. */
@@ -867,16 +1025,11 @@ function equal(a: AlgorithmOptions, b: AlgorithmOptions): boolean {
   return one === other;
 }
 
-/** Whether new clients may come there, were it not full. */
-function serves(backend: Backend): boolean {
-  return backend.active && backend.fullWeight > 0;
-}
-
 function available(backend: Backend): boolean {
-  return serves(backend) && !backend.full && !backend.excluded;
+  return backend.serves && !backend.full && !backend.excluded;
 }
 
 /** Whether a client that finds it full may find it free if it waits. */
 function mayHaveRoom(backend: Backend): boolean {
-  return serves(backend) && backend.full && !backend.excluded;
+  return backend.serves && backend.full && !backend.excluded;
 }

@@ -5,7 +5,7 @@ import type { EjectionRules } from "./ejection.ts";
 import type { HealthRules } from "./health.ts";
 import type { Prefix } from "./prefix.ts";
 import type { StickyRules } from "./sessions.ts";
-import type { Nanoseconds } from "./time.ts";
+import type { SlowStartRules } from "./slow_start.ts";
 import type { QueueRules } from "./waiting.ts";
 
 /** Everything that the operator decides. */
@@ -40,12 +40,4 @@ export interface SchedulerOptions {
   readonly queue?: QueueRules | undefined;
   /** Of so many connections one pick is explained, if anybody reads that; 1 if left out. */
   readonly explainEvery?: number | undefined;
-}
-
-/** How a backend that has recovered comes back. */
-export interface SlowStartRules {
-  /** Its weight grows linearly for this long. */
-  readonly duration: Nanoseconds;
-  /** The share of its weight with which it begins, in (0, 1]. */
-  readonly floor: number;
 }

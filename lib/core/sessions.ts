@@ -29,8 +29,10 @@ export interface Session<B> {
   backend: B;
   /** Where it was pinned before it had to move; the same as `backend` unless it is to return. */
   home: B;
-  /** When it last changed its backend here. */
+  /** When it last changed its backend, here or at another balancer. */
   movedAt: Nanoseconds;
+  /** When a connect of its client to its backend last failed; −Infinity if none has. */
+  failedAt: Nanoseconds;
   /**
    * Orders its changes, also among balancers that share sessions: later than any that was known when it
    * was made, even if the other balancer's clock is ahead of this one's.
@@ -126,7 +128,8 @@ export class SessionMap<B> {
       if (Math.floor(known.changedAt / NS_PER_MS) > changedAt / NS_PER_MS) return false;
       known.changedAt = changedAt;
       if (known.backend === backend && known.home === home) return false;
-      Object.assign(known, { backend, home, movedAt: Math.min(changedAt, now) });
+      const movedAt = Math.min(changedAt, now);
+      Object.assign(known, { backend, home, movedAt, failedAt: -Infinity });
       return true;
     }
     if (now - record.usedAt > this.#ttl) return false;
@@ -154,6 +157,15 @@ export class SessionMap<B> {
     }
   }
 
+  /** Those end whose clients have been away for too long. */
+  expire(now: Nanoseconds): void {
+    let oldest = this.#idle.oldest;
+    while (oldest !== undefined && this.#expired(oldest, now)) {
+      this.#drop(oldest);
+      oldest = this.#idle.oldest;
+    }
+  }
+
   /** Every session ends. */
   clear(): void {
     for (const session of this.#byKey.values()) this.#drop(session);
@@ -163,7 +175,7 @@ export class SessionMap<B> {
     readonly session: Session<B>;
     readonly evicted: Session<B> | undefined;
   } {
-    this.#dropExpired(now);
+    this.expire(now);
     let evicted: Session<B> | undefined;
     while (this.#byKey.size >= this.#maxEntries) evicted = this.#evict();
     const { key, backend, home, changedAt, usedAt } = record;
@@ -172,6 +184,7 @@ export class SessionMap<B> {
       backend,
       home,
       movedAt: Math.min(changedAt, now),
+      failedAt: -Infinity,
       changedAt,
       open: 0,
       dropped: false,
@@ -209,13 +222,5 @@ export class SessionMap<B> {
 
   #expired(session: Entry<B>, now: Nanoseconds): boolean {
     return session.open === 0 && now - session.usedAt > this.#ttl;
-  }
-
-  #dropExpired(now: Nanoseconds): void {
-    let oldest = this.#idle.oldest;
-    while (oldest !== undefined && this.#expired(oldest, now)) {
-      this.#drop(oldest);
-      oldest = this.#idle.oldest;
-    }
   }
 }

@@ -44,26 +44,45 @@ export class Stickiness {
   pinned(session: Session<Backend>, now: Nanoseconds, trace?: PickTrace): Backend | undefined {
     const better = this.#wayBack(session, now);
     if (better !== undefined) this.#move(session, better, "failback", now);
-    if (!this.#takesBack(session.backend)) return undefined;
+    if (this.hasFailed(session) || !this.takesBack(session)) return undefined;
     trace?.decided(`the client's session is pinned to ${session.backend.id}`);
     return session.backend;
   }
 
-  /** Whether a client that is pinned to a backend may come again. */
-  #takesBack(backend: Backend): boolean {
-    if (backend.available) return true;
-    return this.#rules.drain === "allow" && backend.healthy &&
-      backend.mode !== "maintenance" && !backend.full && !backend.excluded && !backend.removed;
+  /** Whether a session's backend can take its client again. */
+  takesBack({ backend }: Session<Backend>): boolean {
+    return this.#mayTakeBack(backend) && !backend.full;
+  }
+
+  /** Whether a session's backend has failed its client, and has not proven since that it works. */
+  hasFailed({ backend, failedAt }: Session<Backend>): boolean {
+    return failedAt >= backend.provenAt && failedAt !== -Infinity;
+  }
+
+  /** The backend that takes a client although it takes no new ones; it may be full. */
+  ownBackend(client: string, now: Nanoseconds): Backend | undefined {
+    if (this.#rules.drain !== "allow") return undefined;
+    const backend = this.sessions.find(this.keyOf(client), now)?.backend;
+    return backend !== undefined && !backend.serves && this.#mayTakeBack(backend)
+      ? backend
+      : undefined;
+  }
+
+  /** Whether a client that is pinned to a backend could come again, were it not full. */
+  #mayTakeBack(backend: Backend): boolean {
+    if (backend.excluded) return false;
+    return this.#rules.drain === "allow" ? backend.works : backend.serves;
   }
 
   /** Where a session that had to move can go back to: its home, or from a backup to any primary. */
   #wayBack(session: Session<Backend>, now: Nanoseconds): Backend | undefined {
     if (this.#rules.onFailback === "stay") return undefined;
     const { key, backend, home, movedAt } = session;
-    if (backend !== home && worksSince(home, movedAt)) return home;
+    const isProven = (other: Backend) => other.available && other.hasProvenSince(movedAt);
+    if (backend !== home && isProven(home)) return home;
     if (!backend.backup) return undefined;
     const primary = this.#primaryFor(key, now);
-    return primary !== undefined && worksSince(primary, movedAt) ? primary : undefined;
+    return primary !== undefined && isProven(primary) ? primary : undefined;
   }
 
   /** The session after a pick: a new one, or the old one moved. */
@@ -75,7 +94,8 @@ export class Stickiness {
   ): Session<Backend> {
     if (session !== undefined) {
       // A full backend lends this one connection out; its pin is as good as before.
-      const lent = session.backend.full && session.backend.active && !session.backend.excluded;
+      const { full } = session.backend;
+      const lent = full && this.#mayTakeBack(session.backend) && !this.hasFailed(session);
       if (!lent && backend !== session.backend) this.#move(session, backend, "failover", now);
       return session;
     }
@@ -108,6 +128,7 @@ export class Stickiness {
     const from = session.backend;
     session.backend = to;
     session.movedAt = now;
+    session.failedAt = -Infinity;
     session.changedAt = Math.max(now, session.changedAt + NS_PER_MS);
     // A backup is nobody's home: it is where a client waits for a primary.
     if (this.#rules.onFailback === "stay" || session.home.backup) session.home = to;
@@ -122,12 +143,4 @@ export class Stickiness {
       });
     }
   }
-}
-
-/**
- * A backend that let a connection down goes on looking healthy until its probes notice. So it must have
- * answered a probe since: then going back is going to something that works.
- */
-function worksSince(backend: Backend, time: Nanoseconds): boolean {
-  return backend.available && backend.provenAt > time;
 }

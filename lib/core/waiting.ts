@@ -15,7 +15,7 @@ export interface QueueRules {
 
 /**
  * A client that waits, first in, first out, for a backend to have room. It ends exactly once: the
- * scheduler settles it, or its driver calls `expire` or `leave`.
+ * scheduler settles it, or its driver calls `leave`.
  */
 export class Waiting implements Aged<Waiting> {
   readonly granted = false;
@@ -25,11 +25,12 @@ export class Waiting implements Aged<Waiting> {
   readonly client: string;
   /** Since when it waits. */
   readonly since: Nanoseconds;
-  /** When its driver is to call `expire`. */
-  readonly until: Nanoseconds;
+  /** It is refused if it still waits then. @internal */
+  until: Nanoseconds;
   /**
-   * Called once, with the lease of a backend that has room, or a refusal if the scheduler stops. It is
-   * for the driver to set, before it calls the scheduler again; and not to call the scheduler from it.
+   * Called once, with the lease of a backend that has room, or a refusal: it has waited for too long, no
+   * backend can have room any more, or the scheduler stops. The driver sets it before it calls the
+   * scheduler again, and does not call the scheduler from it.
    */
   settled: ((outcome: Lease | Refusal, now: Nanoseconds) => void) | undefined;
   /** The connect that failed before it had to wait, if any. @internal */
@@ -67,12 +68,6 @@ export class Waiting implements Aged<Waiting> {
     return this.failed?.attempt ?? 0;
   }
 
-  /** It has waited for too long: turns the client away. */
-  expire(now: Nanoseconds): Refusal {
-    this.end();
-    return this.#scheduler._expired(this, now);
-  }
-
   /** The client has gone. */
   leave(now: Nanoseconds): void {
     this.end();
@@ -81,7 +76,7 @@ export class Waiting implements Aged<Waiting> {
 
   /** @internal */
   end(): void {
-    assert(!this.#ended, "who waits is settled, expires or leaves exactly once");
+    assert(!this.#ended, "a client that waits is settled or leaves exactly once");
     this.#ended = true;
   }
 }

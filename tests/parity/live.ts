@@ -69,8 +69,8 @@ class Stage {
     stage.#balancer = balancer;
     // On loopback a client's network is 127; in the simulated world it is 10.
     const { scheduler } = balancer;
-    const acquire = scheduler.acquire.bind(scheduler);
-    scheduler.acquire = (client, now) => acquire(client.replace(/^127\./, "10."), now);
+    const admit = scheduler.admit.bind(scheduler);
+    scheduler.admit = (client, now) => admit(client.replace(/^127\./, "10."), now);
     return stage;
   }
 

@@ -20,10 +20,10 @@ const GOLDEN: Readonly<Record<string, string>> = {
   "stuck-on-backup": "451c8b986bc4587b",
   "returned-server": "96cd7bb3d6b2bc65",
   "coordinated-omission": "eed0795b1dabbe78",
-  "slow-start": "2e870441e4d88a00",
+  "slow-start": "f585bd5634bc5b62",
   "busy-clients": "b0a1900eb64486a1",
-  "waiting-room": "39b65b53876f9c64",
-  "passive-ejection": "9026fa2915d5a14c",
+  "waiting-room": "48ca1c91fb8614e6",
+  "passive-ejection": "d77512968c95aa02",
   "rolling-restart": "eba2889030a79511",
 };
 

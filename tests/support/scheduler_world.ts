@@ -65,7 +65,6 @@ export const ACTIONS = [
   "driver refuses",
   "client leaves",
   "connection ends",
-  "waits too long",
   "leaves the queue",
   "probe succeeds",
   "probe fails",
@@ -127,6 +126,8 @@ export class World {
   #settings: Settings;
   readonly #redraw: (seed: number) => Settings;
   readonly #books = new Map<Backend, Book>();
+  /** Those that a reload has removed while they had connections. */
+  readonly #departed = new Set<Backend>();
   readonly #held: Held[] = [];
   readonly #queue: Queued[] = [];
   readonly #sessionUse = new Map<Session<Backend>, number>();
@@ -134,6 +135,8 @@ export class World {
   readonly #pins = new Map<string, string>();
   /** What the last reload said of each backend. */
   #reloaded: ReadonlyMap<string, BackendSettings> = new Map();
+  /** What is said of the backends that are being added. */
+  #joining: ReadonlyMap<string, BackendSettings> = new Map();
   /** How often a limit per client has come into force. It counts who comes from then on. */
   #limits = 0;
   readonly #journal: SessionJournal<Session<Backend>>;
@@ -154,8 +157,6 @@ export class World {
   #failback = false;
   /** Whether the pick at hand pinned a client that had no session, or an expired one. */
   #newlyPinned = false;
-  /** Whether those who wait may be served before the next question is answered. */
-  #roomMade = false;
   /** Whether somebody who waited has been served since the last question. */
   #served = false;
 
@@ -183,6 +184,7 @@ export class World {
   /** Lets one thing happen, and sees whether the outcome is right. */
   step({ action, which, how }: Step): void {
     this.#now++;
+    this.#passTime();
     switch (action) {
       case "connect":
         return this.#connect(which);
@@ -196,8 +198,6 @@ export class World {
         return this.#release(which, false);
       case "connection ends":
         return this.#release(which, true);
-      case "waits too long":
-        return this.#waitsTooLong(which);
       case "leaves the queue":
         return this.#leavesQueue(which);
       case "probe succeeds":
@@ -227,7 +227,32 @@ export class World {
         return this.#anotherPins(which, how);
       case "wait":
         this.#now += Math.floor(how * 2 * (this.#settings.sticky?.ttl ?? 100));
+        this.#passTime();
     }
+  }
+
+  /** What ends by now ends, each at its own time: ejections, and then waits. */
+  #passTime(): void {
+    const now = this.#now;
+    const ends = [
+      ...[...this.#books.values()].flatMap(({ ejection }) =>
+        ejection?.ejected ? [ejection.until] : []
+      ),
+      ...this.#queue.map(({ waiting }) => waiting.until),
+    ].filter((end) => end <= now).sort((a, b) => a - b);
+    for (const end of ends) {
+      this.#now = end;
+      for (const { ejection } of this.#books.values()) {
+        if (ejection?.ejected && ejection.until <= end) ejection.readmit();
+      }
+      this.scheduler.passTime(end);
+      assert.ok(
+        this.#queue.every(({ waiting }) => waiting.until > end),
+        "nobody waits for too long",
+      );
+    }
+    this.#now = now;
+    this.scheduler.passTime(now);
   }
 
   /** Stops, ends all that is open, and sees that nothing is left. */
@@ -257,10 +282,15 @@ export class World {
     );
     assert.equal(scheduler.connections, this.#held.length);
     assert.equal(scheduler.waiting, this.#queue.length);
-    const forAnybody = this.#queue.some(({ tried }) => tried.length === 0);
-    if (forAnybody) {
-      assert.ok(scheduler.backends.some((one) => this.#mayHaveRoom(one)), "nobody waits in vain");
+    const untried = this.#queue.filter(({ tried }) => tried.length === 0);
+    if (untried.length > 0) {
+      const isRoomToCome = scheduler.backends.some((one) => this.#mayHaveRoom(one));
+      const hasOwn = (client: string) => this.#ownBackend(client, []) !== undefined;
+      assert.ok(isRoomToCome || hasOwn(untried[0]!.waiting.client), "nobody waits in vain");
       assert.ok(!scheduler.backends.some(({ available }) => available), "no idle room");
+    }
+    for (const { waiting, tried } of this.#queue) {
+      assert.ok(!this.#isTakenBack(waiting.client, tried), "no idle room of its own");
     }
     const opened = this.#held.filter(({ opened }) => opened).length;
     assert.equal(this.#openedEvents - this.#closedEvents, opened, "events of open connections");
@@ -302,14 +332,7 @@ export class World {
     this.#offered++;
     const client = this.#client(which);
     this.#askStore(client);
-    this.#roomMade = false;
     const unwelcome = this.#unwelcome(client);
-    if (unwelcome === undefined) this.#readmit();
-    // When nobody is active, those who wait are sent on anyway, too, when somebody next asks.
-    const { backends } = this.scheduler;
-    if (this.#settings.tryAnyway && !backends.some((one) => this.#serves(one))) {
-      this.#roomMade = this.#queue.length > 0;
-    }
     this.#judge(
       client,
       [],
@@ -440,9 +463,6 @@ export class World {
     this.#letGo(held);
     if (this.scheduler.backend(lease.backend.id) === lease.backend) this.#mayEject(book);
     else book.ejection?.failed();
-    this.#roomMade = false;
-    this.#readmit();
-    this.#roomMade = false; // It asks before those who wait.
     const tried: Backend[] = [];
     for (let one: Lease | undefined = lease; one; one = one.tried) tried.push(one.backend);
     const reason = this.#stopped
@@ -469,32 +489,6 @@ export class World {
     const out = backends.filter((one) => this.#bookOf(one).ejection?.ejected).length;
     const { maxShare } = this.#settings.ejection!;
     if (out + 1 <= maxShare * backends.length) ejection.eject(this.#now);
-  }
-
-  /** Those that have been out for long enough are let in when somebody next asks. */
-  #readmit(): void {
-    for (const { ejection } of this.#books.values()) {
-      if (!ejection?.ejected || this.#now < ejection.until) continue;
-      ejection.readmit();
-      if (this.#queue.length > 0) this.#roomMade = true;
-    }
-  }
-
-  #waitsTooLong(which: number): void {
-    const queued = this.#queue[Math.floor(which * this.#queue.length)];
-    if (queued === undefined) return;
-    const { waiting, tried } = queued;
-    this.#queue.splice(this.#queue.indexOf(queued), 1);
-    this.#refused++;
-    this.#expectedRefusal = {
-      type: "connection_refused",
-      connection: waiting.connection,
-      client: waiting.client,
-      reason: "queue_timeout",
-      attempts: tried.length,
-    };
-    assert.deepEqual(waiting.expire(this.#now), { granted: false, reason: "queue_timeout" });
-    assert.throws(() => waiting.leave(this.#now), /exactly once/);
   }
 
   #leavesQueue(which: number): void {
@@ -576,6 +570,7 @@ export class World {
       const options = named.find(({ id }) => id === backend.id);
       if (options === undefined) {
         if (book.held === 0) this.#books.delete(backend);
+        else this.#departed.add(backend);
         continue;
       }
       if (this.#reloaded.get(backend.id)?.mode !== options.mode) book.mode = options.mode;
@@ -586,7 +581,12 @@ export class World {
       else book.ejection.rules = ejection;
     }
     this.#reloaded = new Map(named.map((options) => [options.id, options]));
+    this.#joining = this.#reloaded;
+    for (const options of named) {
+      if (this.scheduler.backend(options.id) === undefined) this.#comesBack(options);
+    }
     this.scheduler.reconfigure(optionsOf(this.#settings, named), this.#now);
+    for (const backend of this.scheduler.backends) this.#bookOf(backend);
     assert.deepEqual(this.scheduler.backends.map(({ id }) => id), named.map(({ id }) => id));
   }
 
@@ -594,14 +594,26 @@ export class World {
     if (this.scheduler.backends.length >= MOST_BACKENDS) return;
     let id = 1;
     while (this.scheduler.backend(`B${id}`) !== undefined) id++;
-    const backend = this.scheduler.addBackend({ id: `B${id}`, ...options });
-    this.#open(backend, options);
+    this.#joining = new Map([[`B${id}`, options]]);
+    const known = this.#comesBack({ id: `B${id}`, ...options });
+    const backend = this.scheduler.addBackend({ id: `B${id}`, ...options }, this.#now);
+    if (known === undefined) this.#bookOf(backend);
+    else assert.equal(backend, known);
     const indices = this.scheduler.backends.map(({ index }) => index);
     assert.equal(new Set(indices).size, indices.length, "indices are unique");
     assert.ok(Math.max(...indices) < MOST_BACKENDS, "indices are used again");
   }
 
-  /** Opens the book of a new backend. */
+  /** One that has left with connections joins again; undefined if there is none of that name. */
+  #comesBack({ id, ...options }: BackendSettings & { id: string }): Backend | undefined {
+    const departed = [...this.#departed].find((one) => one.id === id);
+    if (departed === undefined) return undefined;
+    this.#departed.delete(departed);
+    this.#open(departed, options);
+    return departed;
+  }
+
+  /** Opens the book of a new backend; one that has joined again has its counts in it. */
   #open(backend: Backend, options: BackendSettings): Book {
     const { rise, fall, ejection } = this.#settings;
     const book: Book = {
@@ -610,9 +622,10 @@ export class World {
       options,
       mode: options.mode,
       held: 0,
-      up: false,
       connections: 0,
       connectFailures: 0,
+      ...this.#books.get(backend) && countsOf(this.#books.get(backend)!),
+      up: false,
     };
     this.#books.set(backend, book);
     return book;
@@ -642,20 +655,39 @@ export class World {
       if (untried.some(willing)) return "granted";
     }
     const { queue } = this.#settings;
-    if (queue !== undefined && untried.some((one) => this.#mayHaveRoom(one))) {
+    const mayFindRoom = untried.some((one) => this.#mayHaveRoom(one)) ||
+      this.#ownBackend(client, tried) !== undefined;
+    if (queue !== undefined && mayFindRoom) {
       return this.#queue.length < queue.length ? "waits" : "queue_full";
     }
     return this.#whyNobody(tried);
   }
 
-  /** Whether a client is pinned to a backend that takes nobody but its own. */
+  /** Whether a client is pinned to a backend that takes only its own, and has room. */
   #isTakenBack(client: string, tried: readonly Backend[]): boolean {
+    const own = this.#ownBackend(client, tried);
+    return own !== undefined && !this.#full(own);
+  }
+
+  /** The backend to which a client may come back, also if it takes no new clients. */
+  #ownBackend(client: string, tried: readonly Backend[]): Backend | undefined {
     const { sticky } = this.#settings;
-    if (sticky?.drain !== "allow") return false;
+    if (sticky?.drain !== "allow") return undefined;
     const key = clientKey(client, sticky.ipv4Prefix, sticky.ipv6Prefix);
     const pinned = this.scheduler.backend(this.scheduler.sessionMap.get(key) ?? "");
-    return pinned !== undefined && !tried.includes(pinned) && !this.#full(pinned) &&
+    const takesBack = pinned !== undefined && !tried.includes(pinned) &&
       this.#healthy(pinned) && this.#bookOf(pinned).mode !== "maintenance";
+    return takesBack ? pinned : undefined;
+  }
+
+  /** The backend to which a client is pinned, if it has failed the client since it last worked. */
+  #failedPin(client: string): Backend | undefined {
+    const { sticky } = this.#settings;
+    if (sticky === undefined) return undefined;
+    const key = clientKey(client, sticky.ipv4Prefix, sticky.ipv6Prefix);
+    const session = [...this.scheduler.sessions].find((one) => one.key === key);
+    if (session === undefined || session.failedAt === -Infinity) return undefined;
+    return session.failedAt >= session.backend.provenAt ? session.backend : undefined;
   }
 
   /**
@@ -673,9 +705,12 @@ export class World {
     const { sticky } = this.#settings;
     const key = sticky && clientKey(client, sticky.ipv4Prefix, sticky.ipv6Prefix);
     const pinnedTo = key === undefined ? undefined : this.scheduler.sessionMap.get(key);
-    const available = this.scheduler.backends.filter((backend) =>
+    const failed = this.#failedPin(client);
+    const untried = this.scheduler.backends.filter((backend) =>
       this.#available(backend) && !tried.includes(backend)
     );
+    const others = untried.filter((backend) => backend !== failed);
+    const available = others.length > 0 ? others : untried;
     const takenBack = this.#isTakenBack(client, tried);
     const prospect = unwelcome ?? this.#prospect(client, tried);
     this.#expectedRefusal = {
@@ -685,30 +720,27 @@ export class World {
       reason: prospect as RefusalReason,
       attempts: tried.length,
     };
-    // A pin may have expired, and room that has just been made may go to those who wait.
-    const unsure = (takenBack && available.length === 0) || this.#roomMade;
-    if (unsure) this.#expectedRefusal = undefined;
     this.#failback = false;
     this.#newlyPinned = false;
     this.#served = false;
     const outcome = ask();
     if (outcome instanceof Waiting) {
-      assert.ok(prospect === "waits" || unsure, `${prospect}, but it waits`);
+      assert.ok(prospect === "waits", `${prospect}, but it waits`);
       const own: Queued = { waiting: outcome, limit: this.#limit, tried };
       outcome.settled = (settlement) => this.#settled(own, settlement);
       this.#queue.push(own);
       return outcome;
     }
     if (!outcome.granted) {
-      if (!unsure) assert.equal(outcome.reason, prospect);
+      assert.equal(outcome.reason, prospect);
       this.#refused++;
       return outcome;
     }
-    if (!unsure) assert.equal(prospect, "granted");
+    assert.equal(prospect, "granted");
     const { backend, session } = outcome;
     const kept = pinnedTo === backend.id;
     if (available.length > 0) {
-      assert.ok(available.includes(backend) || takenBack || unsure, `${backend.id} is available`);
+      assert.ok(available.includes(backend) || takenBack, `${backend.id} is available`);
     }
     const chosen = !kept && !this.#failback && !this.#served;
     const primaries = available.filter((other) => !other.backup);
@@ -735,7 +767,8 @@ export class World {
     this.#queue.splice(place, 1);
     if (!settlement.granted) {
       const { reason } = settlement;
-      assert.equal(reason, this.#stopped ? "stopping" : this.#whyNobody(own.tried));
+      if (reason === "queue_timeout") assert.ok(own.waiting.until <= this.#now);
+      else assert.equal(reason, this.#stopped ? "stopping" : this.#whyNobody(own.tried));
       this.#refused++;
       return;
     }
@@ -782,6 +815,7 @@ export class World {
     book.held--;
     if (book.held === 0 && this.scheduler.backend(backend.id) !== backend) {
       this.#books.delete(backend);
+      this.#departed.delete(backend);
     }
     if (session === undefined) return;
     // It may be one from before a reload that did away with it.
@@ -880,8 +914,9 @@ export class World {
   }
 
   #bookOf(backend: Backend): Book {
-    // One that a reload brings has to be known as soon as somebody is sent there, during the reload.
-    return this.#books.get(backend) ?? this.#open(backend, this.#reloaded.get(backend.id)!);
+    // One that is new has to be known as soon as somebody is sent there, while it is being added.
+    return this.#books.get(backend) ??
+      this.#open(backend, this.#joining.get(backend.id)!);
   }
 
   #pickBackend(which: number): Backend | undefined {
@@ -894,6 +929,10 @@ export class World {
     return this.#held.slice(start).find((held) => held.opened === opened) ??
       this.#held.find((held) => held.opened === opened);
   }
+}
+
+function countsOf({ held, connections, connectFailures }: Book) {
+  return { held, connections, connectFailures };
 }
 
 function optionsOf(

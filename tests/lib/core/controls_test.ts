@@ -8,6 +8,7 @@ import {
   type LbEvent,
   NS_PER_S,
   type Scheduler,
+  type SchedulerOptions,
 } from "../../../lib/core/mod.ts";
 import { bringUp, granted, open, schedulerOf, STICKY, takeDown } from "../../support/scheduling.ts";
 
@@ -45,7 +46,10 @@ Deno.test("Scheduler lets a backend that has recovered gain weight linearly, fro
   assert.equal(weightAt(1), 40, "not at boot");
   takeDown(scheduler, "B1", 2 * NS_PER_S);
   bringUp(scheduler, "B1", 100 * NS_PER_S);
-  assert.deepEqual([100, 101, 105, 110, 119, 120, 500].map(weightAt), [4, 4, 10, 20, 38, 40, 40]);
+  const times = [100, 101, 105, 109.999, 110, 119, 120, 500];
+  const weights = times.map(weightAt).map((weight) => Number(weight.toFixed(9)));
+  // 40 · (0.1 + 0.9 · t / 20), in steps of one second.
+  assert.deepEqual(weights, [4, 5.8, 13, 20.2, 22, 38.2, 40, 40]);
 });
 
 Deno.test("Scheduler does not flood a backend that has just come back", () => {
@@ -59,6 +63,197 @@ Deno.test("Scheduler does not flood a backend that has just come back", () => {
     // Without it least-connections would send all hundred there, the others a third.
     assert.ok(flooded <= 25, `${algorithm}: ${flooded}`);
   }
+});
+
+/** The shares of its weight that a backend has at these times, in seconds. */
+function sharesOf(scheduler: Scheduler, id: string, seconds: readonly number[]): number[] {
+  return seconds.map((second) => {
+    scheduler.passTime(second * NS_PER_S);
+    const { weight, fullWeight } = scheduler.backend(id)!;
+    return Number((weight / fullWeight).toFixed(9));
+  });
+}
+
+Deno.test("slow start: floor + (1 − floor) · t / duration, in twenty equal steps, for any floor and duration", () => {
+  for (
+    const [duration, floor] of [[20, 0.1], [30, 0.5], [7, 0.01], [60, 1], [0.001, 0.25]] as const
+  ) {
+    const { scheduler } = schedulerOf({
+      slowStart: { duration: duration * NS_PER_S, floor },
+      backends: [{ id: "B1", weight: 3 }, "B2"],
+    });
+    takeDown(scheduler, "B1", 0);
+    bringUp(scheduler, "B1", 0);
+    const halfSteps = Array.from({ length: 44 }, (_, i) => i);
+    const shares = halfSteps.flatMap((halves) => {
+      const at = Math.round(halves * duration * NS_PER_S / 40);
+      return sharesOf(scheduler, "B1", [at / NS_PER_S]);
+    });
+    const expected = halfSteps.map((halves) => {
+      const steps = Math.min(20, Math.floor(halves / 2));
+      return Number((floor + (1 - floor) * steps / 20).toFixed(9));
+    });
+    assert.deepEqual(shares, expected, `${duration} s from ${floor}`);
+    assert.equal(scheduler.backend("B1")!.weight, 3);
+    assert.equal(scheduler.nextWake, undefined);
+  }
+});
+
+Deno.test("slow start: clients come as the rule says", () => {
+  const { scheduler } = schedulerOf({
+    algorithm: "round-robin",
+    slowStart: SLOW,
+    backends: [{ id: "B1", weight: 20 }, { id: "B2", weight: 20 }],
+  });
+  takeDown(scheduler, "B1", 0);
+  bringUp(scheduler, "B1", 0);
+  // From 10 s on B1 has 0.55 of its weight: 11 of 31.
+  let atB1 = 0;
+  for (let i = 0; i < 310; i++) {
+    if (open(scheduler, "c", 10 * NS_PER_S).backend.id === "B1") atB1++;
+  }
+  assert.equal(atB1, 110);
+});
+
+/** How a backend B3 of a scheduler comes to take clients, from 10 s on; and whether it was there at boot. */
+const RETURNS: Readonly<Record<string, (scheduler: Scheduler, options: SchedulerOptions) => void>> =
+  {
+    "it comes up again": (scheduler) => {
+      takeDown(scheduler, "B3", 0);
+      bringUp(scheduler, "B3", 10 * NS_PER_S);
+    },
+    "maintenance ends": (scheduler) => {
+      scheduler.setMode("B3", "maintenance", 0);
+      scheduler.setMode("B3", "ready", 10 * NS_PER_S);
+    },
+    "its maintenance ends in the file": (scheduler, options) => {
+      const [one, two, three] = options.backends;
+      const inMaintenance = { ...three!, mode: "maintenance" as const };
+      scheduler.reconfigure({ ...options, backends: [one!, two!, inMaintenance] }, 0);
+      scheduler.reconfigure(options, 10 * NS_PER_S);
+    },
+    "its ejection ends": (scheduler) => {
+      fails(scheduler, "B3", 0);
+      fails(scheduler, "B3", 0);
+      fails(scheduler, "B3", 0);
+      assert.equal(scheduler.backend("B3")!.healthy, false);
+    },
+    "a reload ends its ejection": (scheduler, options) => {
+      for (let i = 0; i < 3; i++) fails(scheduler, "B3", 5 * NS_PER_S);
+      scheduler.reconfigure({ ...options, ejection: undefined }, 10 * NS_PER_S);
+    },
+    "a reload adds it": (scheduler, options) => {
+      const [one, two] = options.backends;
+      scheduler.reconfigure({ ...options, backends: [one!, two!] }, 0);
+      scheduler.reconfigure(options, 8 * NS_PER_S);
+      scheduler.probed("B3", true, 10 * NS_PER_S, 0);
+    },
+    "a reload adds it, and its first probe fails": (scheduler, options) => {
+      const [one, two] = options.backends;
+      scheduler.reconfigure({ ...options, backends: [one!, two!] }, 0);
+      scheduler.reconfigure(options, 8 * NS_PER_S);
+      scheduler.probed("B3", false, 8 * NS_PER_S, 0);
+      bringUp(scheduler, "B3", 10 * NS_PER_S);
+    },
+    "a reload gives it another address": (scheduler, options) => {
+      const [one, two, three] = options.backends;
+      const moved = { ...three!, address: { host: "10.0.0.9", port: 1 } };
+      scheduler.reconfigure({ ...options, backends: [one!, two!, moved] }, 8 * NS_PER_S);
+      scheduler.probed("B3", true, 10 * NS_PER_S, 0);
+    },
+    "maintenance, drain, ready: no time runs while it drains": (scheduler) => {
+      scheduler.setMode("B3", "maintenance", 0);
+      scheduler.setMode("B3", "drain", NS_PER_S);
+      scheduler.setMode("B3", "ready", 10 * NS_PER_S);
+    },
+    "it comes up while it drains": (scheduler) => {
+      takeDown(scheduler, "B3", 0);
+      scheduler.setMode("B3", "drain", 0);
+      bringUp(scheduler, "B3", NS_PER_S);
+      scheduler.setMode("B3", "ready", 10 * NS_PER_S);
+    },
+    "it comes up while its weight is 0": (scheduler, options) => {
+      const [one, two, three] = options.backends;
+      scheduler.reconfigure({ ...options, backends: [one!, two!, { ...three!, weight: 0 }] }, 0);
+      takeDown(scheduler, "B3", 0);
+      bringUp(scheduler, "B3", NS_PER_S);
+      scheduler.reconfigure(options, 10 * NS_PER_S);
+    },
+  };
+
+for (const [how, lets] of Object.entries(RETURNS)) {
+  Deno.test(`slow start: a backend begins with the floor when ${how}`, () => {
+    const options: SchedulerOptions = {
+      algorithm: { name: "least-connections" },
+      backends: ["B1", "B2", "B3"].map((id) => ({ id, weight: 1, backup: false })),
+      healthCheck: { type: "tcp", interval: NS_PER_S, jitter: 0, rise: 2, fall: 3 },
+      retries: 3,
+      limits: { connections: 1000 },
+      slowStart: SLOW,
+      ejection: EJECTION,
+    };
+    const { scheduler } = schedulerOf(options);
+    lets(scheduler, options);
+    for (let i = 0; i < 200; i++) scheduler.acquire("c", 10 * NS_PER_S);
+    const { inFlight, weight } = scheduler.backend("B3")!;
+    assert.equal(weight, 0.1);
+    // 200 at weights 1, 1 and 0.1, of which some may have come before B3 was there.
+    assert.ok(inFlight >= 5 && inFlight <= 12, `${inFlight} of 200`);
+    const shares = sharesOf(scheduler, "B3", [10.9, 11, 15, 20, 29.9, 30]);
+    assert.deepEqual(shares, [0.1, 0.145, 0.325, 0.55, 0.955, 1]);
+  });
+}
+
+Deno.test("slow start: never at boot, whatever the first probe says of the others", () => {
+  const { scheduler } = schedulerOf({ slowStart: SLOW });
+  assert.deepEqual(scheduler.backends.map(({ weight }) => weight), [1, 1, 1]);
+  const none = { type: "none", interval: 1, jitter: 0, rise: 1, fall: 1 };
+  const unprobed = schedulerOf({ slowStart: SLOW, healthCheck: none }).scheduler;
+  assert.deepEqual(unprobed.backends.map(({ weight }) => weight), [1, 1, 1]);
+});
+
+Deno.test("slow start: without probes a backend that a reload adds starts slowly at once", () => {
+  const healthCheck = { type: "none", interval: 1, jitter: 0, rise: 1, fall: 1 };
+  const { scheduler } = schedulerOf({ slowStart: SLOW, healthCheck, backends: ["B1"] });
+  scheduler.addBackend({ id: "B2", weight: 4, backup: false }, 10 * NS_PER_S);
+  assert.deepEqual(sharesOf(scheduler, "B2", [10, 20, 30]), [0.1, 0.55, 1]);
+  assert.deepEqual(sharesOf(scheduler, "B1", [30]), [1]);
+});
+
+Deno.test("slow start: a drain in the middle of it stops its time, and nothing that was gained is lost", () => {
+  const { scheduler } = schedulerOf({ slowStart: SLOW });
+  takeDown(scheduler, "B1", 0);
+  bringUp(scheduler, "B1", 0);
+  assert.deepEqual(sharesOf(scheduler, "B1", [10]), [0.55]);
+  scheduler.setMode("B1", "drain", 10.5 * NS_PER_S);
+  assert.deepEqual(sharesOf(scheduler, "B1", [500]), [0.55]);
+  scheduler.setMode("B1", "ready", 500 * NS_PER_S);
+  assert.deepEqual(sharesOf(scheduler, "B1", [500.4, 500.5, 509.5]), [0.55, 0.595, 1]);
+});
+
+Deno.test("slow start: a reload of its rules or of the weight keeps what was gained", () => {
+  const options = {
+    algorithm: { name: "round-robin" } as const,
+    backends: ["B1", "B2"].map((id) => ({ id, weight: 1, backup: false })),
+    healthCheck: { type: "tcp", interval: NS_PER_S, jitter: 0, rise: 2, fall: 3 },
+    retries: 3,
+    limits: { connections: 1000 },
+    slowStart: SLOW,
+  };
+  const { scheduler } = schedulerOf(options);
+  takeDown(scheduler, "B1", 0);
+  bringUp(scheduler, "B1", 0);
+  const heavier = options.backends.map((backend) => ({ ...backend, weight: 5 }));
+  scheduler.reconfigure({ ...options, backends: heavier }, 10 * NS_PER_S);
+  assert.equal(scheduler.backend("B1")!.weight, 2.75);
+  const slower = { duration: 40 * NS_PER_S, floor: 0.1 };
+  scheduler.reconfigure({ ...options, backends: heavier, slowStart: slower }, 10 * NS_PER_S);
+  assert.deepEqual(sharesOf(scheduler, "B1", [10, 21.9, 22, 40]), [0.55, 0.55, 0.595, 1]);
+  scheduler.reconfigure(options, 50 * NS_PER_S);
+  takeDown(scheduler, "B1", 50 * NS_PER_S);
+  bringUp(scheduler, "B1", 50 * NS_PER_S);
+  scheduler.reconfigure({ ...options, slowStart: undefined }, 51 * NS_PER_S);
+  assert.deepEqual(sharesOf(scheduler, "B1", [51]), [1]);
 });
 
 Deno.test("Scheduler starts a backend slowly after maintenance, too", () => {

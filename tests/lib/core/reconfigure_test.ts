@@ -249,7 +249,7 @@ Deno.test("Scheduler.reconfigure() to another order keeps turns: only those that
 Deno.test("Scheduler.addBackend() puts a backend behind the others, also when some have left", () => {
   const scheduler = schedulerOf(optionsOf({ algorithm: { name: "first-available" } }));
   scheduler.removeBackend("B1", 0);
-  scheduler.addBackend({ id: "B0", weight: 1, backup: false });
+  scheduler.addBackend({ id: "B0", weight: 1, backup: false }, 0);
   scheduler.probed("B0", true, 0, 0);
   assert.deepEqual(visits(scheduler, 1), ["B2"]);
   takeDown(scheduler, "B2");

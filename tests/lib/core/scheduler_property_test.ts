@@ -76,7 +76,6 @@ const FREQUENCIES: Readonly<Record<Action, number>> = {
   "driver refuses": 1,
   "client leaves": 2,
   "connection ends": 20,
-  "waits too long": 2,
   "leaves the queue": 2,
   "probe succeeds": 20,
   "probe fails": 6,

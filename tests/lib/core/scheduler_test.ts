@@ -169,14 +169,14 @@ Deno.test("Scheduler.removeBackend() lets live connections end as they will", ()
   const { scheduler } = schedulerOf({ backends: ["B1", "B2"], algorithm: "least-connections" });
   const lease = open(scheduler);
   scheduler.removeBackend("B1", 0);
-  scheduler.addBackend({ id: "B1", weight: 1, backup: false });
+  scheduler.addBackend({ id: "B1", weight: 1, backup: false }, 0);
   scheduler.probed("B1", true, 0, 0);
   assert.equal(scheduler.connectionCount.get("B1"), 0);
   assert.equal(scheduler.connections, 1);
   lease.release("closed", 1);
   assert.equal(scheduler.connectionCount.get("B1"), 0, "the old one's end is not the new one's");
   assert.equal(scheduler.connections, 0);
-  assert.throws(() => scheduler.addBackend({ id: "B1", weight: 1, backup: false }), RangeError);
+  assert.throws(() => scheduler.addBackend({ id: "B1", weight: 1, backup: false }, 0), RangeError);
 });
 
 Deno.test("Scheduler.addBackend() gives one that takes over a name or a place no history", () => {
@@ -190,7 +190,7 @@ Deno.test("Scheduler.addBackend() gives one that takes over a name or a place no
   assert.equal(picksUntilB1(), 5);
   assert.equal(picksUntilB1(), 10, "once in ten from then on");
   scheduler.removeBackend("B1", 0);
-  const heir = scheduler.addBackend({ id: "B1", weight: 1, backup: false });
+  const heir = scheduler.addBackend({ id: "B1", weight: 1, backup: false }, 0);
   assert.equal(heir.available, false, "not before it has been probed");
   scheduler.probed("B1", true, 0, 0);
   assert.deepEqual([heir.index, heir.inFlight, heir.connections], [0, 0, 0]);

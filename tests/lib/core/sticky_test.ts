@@ -137,7 +137,7 @@ Deno.test("removeBackend() ends its sessions, and nobody waits to return to it",
   takeDown(lab.scheduler, "B2", 1);
   const moved = visit(lab, "b", 2);
   lab.scheduler.removeBackend("B2", 0);
-  lab.scheduler.addBackend({ id: "B2", weight: 1, backup: false });
+  lab.scheduler.addBackend({ id: "B2", weight: 1, backup: false }, 2);
   lab.scheduler.probed("B2", true, 3, 0);
   assert.equal(visit(lab, "b", 4), moved, "the new B2 is not the one that it waited for");
   lab.scheduler.removeBackend(moved, 0);
@@ -233,16 +233,61 @@ Deno.test("a session keeps its home over several failovers", () => {
   assert.equal(visit(lab, "c", 8), "B1");
 });
 
-Deno.test("without health checks a client tries its own backend anew each time", () => {
-  const lab = schedulerOf({
-    sticky: STICKY,
-    healthCheck: { type: "none", interval: 1, jitter: 0, rise: 1, fall: 1 },
-  });
+const UNPROBED = { type: "none", interval: 1, jitter: 0, rise: 1, fall: 1 };
+
+Deno.test("without health checks a client returns to a backend that failed it only after another's connect has succeeded", () => {
+  const lab = schedulerOf({ sticky: STICKY, healthCheck: UNPROBED });
   const failed = granted(lab.scheduler.acquire("c", 1));
   const next = granted(failed.connectFailed("refused", 2));
+  next.connected(2);
   next.release("closed", 3);
-  assert.notEqual(next.backend, failed.backend);
-  assert.equal(visit(lab, "c", 4), failed.backend.id);
+  for (let i = 4; i < 20; i++) assert.equal(visit(lab, "c", i), next.backend.id);
+  for (let i = 0; i < 6; i++) visit(lab, `new ${i}`, 20);
+  assert.equal(visit(lab, "c", 21), failed.backend.id);
+});
+
+Deno.test("a client returns only if nobody's connect has failed since the last success", () => {
+  const lab = schedulerOf({ sticky: STICKY });
+  assert.equal(visit(lab, "c", 1), "B1");
+  takeDown(lab.scheduler, "B1", 2);
+  const moved = visit(lab, "c", 3);
+  bringUp(lab.scheduler, "B1", 4);
+  let lease = granted(lab.scheduler.acquire("other", 5));
+  for (let i = 0; lease.backend.id !== "B1"; i++) lease = granted(lab.scheduler.acquire(`${i}`, 5));
+  lease.connectFailed("timeout", 6);
+  assert.equal(visit(lab, "c", 7), moved);
+  lab.scheduler.probed("B1", true, 8, 0);
+  assert.equal(visit(lab, "c", 9), "B1");
+});
+
+Deno.test("a client whose backend has failed it with no retry left goes to another at its next connection", () => {
+  for (const healthCheck of [UNPROBED, { ...UNPROBED, type: "tcp" }]) {
+    const lab = schedulerOf({ sticky: STICKY, retries: 0, healthCheck });
+    assert.equal(visit(lab, "c", 1), "B1");
+    const failed = granted(lab.scheduler.acquire("c", 2));
+    assert.ok("reason" in failed.connectFailed("refused", 3));
+    const next = visit(lab, "c", 4);
+    assert.notEqual(next, "B1");
+    assert.equal(lab.scheduler.sessionMap.get("c"), next);
+  }
+});
+
+Deno.test("a client whose backend has failed it tries it again if there is no other", () => {
+  const lab = schedulerOf({ sticky: STICKY, retries: 0, backends: ["B1", "B2"] });
+  assert.equal(visit(lab, "c", 1), "B1");
+  takeDown(lab.scheduler, "B2", 1);
+  granted(lab.scheduler.acquire("c", 2)).connectFailed("refused", 3);
+  assert.equal(visit(lab, "c", 4), "B1");
+  assert.deepEqual(lab.emitted.filter(({ type }) => type === "session_moved"), []);
+});
+
+Deno.test("without health checks a client returns to a backend that was only drained", () => {
+  const lab = schedulerOf({ sticky: STICKY, healthCheck: UNPROBED });
+  assert.equal(visit(lab, "c", 1), "B1");
+  lab.scheduler.setMode("B1", "drain", 2);
+  assert.notEqual(visit(lab, "c", 3), "B1");
+  lab.scheduler.setMode("B1", "ready", 4);
+  assert.equal(visit(lab, "c", 5), "B1");
 });
 
 Deno.test("IPv4 clients of a dual-stack listener share a session with themselves", () => {

@@ -190,7 +190,7 @@ Deno.test("Scheduler tells of clients that it turns away, and why", () => {
 
 Deno.test("Scheduler tells of the first probes, which decide alone", () => {
   const { scheduler, emitted } = schedulerOf({ backends: [] });
-  for (const id of ["B1", "B2"]) scheduler.addBackend({ id, weight: 1, backup: false });
+  for (const id of ["B1", "B2"]) scheduler.addBackend({ id, weight: 1, backup: false }, 0);
   assert.deepEqual(scheduler.acquire("a", 0), { granted: false, reason: "no_backend_available" });
   emitted.length = 0;
   scheduler.probed("B1", true, 0, 0);

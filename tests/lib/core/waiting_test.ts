@@ -66,30 +66,53 @@ Deno.test("Scheduler.acquire() lets nobody wait for a backend that is down, drai
   }
 });
 
-Deno.test("Waiting.expire() turns the client away, once", () => {
+Deno.test("Scheduler.passTime() refuses a client that has waited for too long, once", () => {
   const { scheduler, emitted, settled, queue } = queueOf();
   open(scheduler);
   open(scheduler);
   const place = queue("c", 7);
-  assert.equal(place.until, 7 + QUEUE.timeout);
-  assert.deepEqual(place.expire(place.until), { granted: false, reason: "queue_timeout" });
-  assert.throws(() => place.expire(place.until), /exactly once/);
-  assert.equal(scheduler.waiting, 0);
+  assert.equal(scheduler.nextWake, 7 + QUEUE.timeout);
+  scheduler.passTime(7 + QUEUE.timeout - 1);
   assert.deepEqual(settled, []);
-  assert.deepEqual(
-    emitted.slice(-2).map((event) => ({ ...event, at_ms: 0 })),
-    [
-      { type: "connection_queued", at_ms: 0, connection: 3, client: "c", waiting: 1 },
-      {
-        type: "connection_refused",
-        at_ms: 0,
-        connection: 3,
-        client: "c",
-        reason: "queue_timeout",
-        attempts: 0,
-      },
-    ],
-  );
+  scheduler.passTime(7 + QUEUE.timeout);
+  assert.deepEqual(settled, ["c: queue_timeout"]);
+  assert.throws(() => place.leave(7 + QUEUE.timeout), /exactly once/);
+  assert.equal(scheduler.waiting, 0);
+  assert.equal(scheduler.nextWake, undefined);
+  assert.deepEqual(emitted.slice(-2), [
+    { type: "connection_queued", at_ms: 7e-6, connection: 3, client: "c", waiting: 1 },
+    {
+      type: "connection_refused",
+      at_ms: 5000 + 7e-6,
+      connection: 3,
+      client: "c",
+      reason: "queue_timeout",
+      attempts: 0,
+    },
+  ]);
+});
+
+Deno.test("Scheduler.reconfigure() applies another queue timeout to clients that wait", () => {
+  const base = { healthCheck: { type: "none", interval: 1, jitter: 0, rise: 1, fall: 1 } };
+  const options = (timeout: number | undefined) => ({
+    ...base,
+    algorithm: { name: "round-robin" } as const,
+    backends: FULL.map((backend) => ({ weight: 1, backup: false, ...backend })),
+    retries: 0,
+    limits: { connections: 100 },
+    queue: timeout === undefined ? undefined : { length: 10, timeout: timeout * NS_PER_S },
+  });
+  const { scheduler, settled, queue } = queueOf(options(60));
+  open(scheduler);
+  open(scheduler);
+  queue("c", 0);
+  queue("d", 3 * NS_PER_S);
+  scheduler.reconfigure(options(5), 4 * NS_PER_S);
+  scheduler.passTime(5 * NS_PER_S);
+  assert.deepEqual(settled, ["c: queue_timeout"]);
+  scheduler.reconfigure(options(undefined), 6 * NS_PER_S);
+  scheduler.passTime(8 * NS_PER_S);
+  assert.deepEqual(settled, ["c: queue_timeout", "d: queue_timeout"], "as long as it was to wait");
 });
 
 Deno.test("Waiting.leave() makes room in the queue, and tells so", () => {
@@ -199,7 +222,9 @@ Deno.test("Scheduler counts those who wait for limits.connections and for limits
   assert.equal(refusal("10.0.0.1"), "client_connection_limit");
   assert.equal(refusal("10.0.0.9"), "connection_limit");
   place.leave(0);
-  queue("10.0.0.1").expire(0);
+  queue("10.0.0.1");
+  scheduler.passTime(QUEUE.timeout);
+  assert.equal(scheduler.waiting, 0);
 });
 
 Deno.test("Scheduler turns away those who wait as soon as nobody can have room for them any more", () => {

@@ -1,0 +1,208 @@
+/** Time passes for everything at once, whatever the scheduler is asked or told. */
+import assert from "node:assert/strict";
+import {
+  type Lease,
+  NS_PER_S,
+  type Refusal,
+  type Scheduler,
+  type SchedulerOptions,
+} from "../../../lib/core/mod.ts";
+import { granted, open, schedulerOf, STICKY, takeDown, waiting } from "../../support/scheduling.ts";
+
+const S = NS_PER_S;
+
+const OPTIONS: SchedulerOptions = {
+  algorithm: { name: "round-robin" },
+  backends: ["B1", "B2", "B3"].map((id) => ({ id, weight: 1, backup: false, maxConnections: 2 })),
+  healthCheck: { type: "tcp", interval: 2 * S, jitter: 0, rise: 2, fall: 3 },
+  retries: 3,
+  limits: { connections: 100 },
+  sticky: { ...STICKY, ttl: 5 * S },
+  ejection: { failures: 1, base: 10 * S, max: 300 * S, maxShare: 0.5 },
+  slowStart: { duration: 20 * S, floor: 0.1 },
+  queue: { length: 10, timeout: 4 * S },
+};
+
+/**
+ * B1 is ejected until 10 s and B2 starts slowly from 0 s on; a session has expired by 6 s, a client waits until
+ * 4 s. What it takes to ask or tell something at 10 s is at hand.
+ */
+function situation() {
+  const { scheduler, emitted } = schedulerOf(OPTIONS);
+  const failing = granted(scheduler.acquire("10.0.0.1", 0));
+  assert.equal(failing.backend.id, "B1");
+  const opening = granted(failing.connectFailed("refused", 0));
+  takeDown(scheduler, "B2", 0);
+  for (let i = 0; i < 2; i++) scheduler.probed("B2", true, 0, 0);
+  const gone = open(scheduler, "10.0.0.2", 0);
+  gone.release("closed", 0);
+  const leases: Lease[] = [opening];
+  while (leases.length < 4) leases.push(open(scheduler, `10.0.1.${leases.length}`, 0));
+  const place = waiting(scheduler.acquire("10.0.0.9", 0));
+  const outcomes: (Lease | Refusal)[] = [];
+  place.settled = (outcome) => outcomes.push(outcome);
+  const other = waiting(scheduler.acquire("10.0.0.8", 0));
+  const arrival = scheduler.arrive("10.0.0.7", 0);
+  assert.ok(!("reason" in arrival));
+  const admitted = scheduler.admit("10.0.0.6", 0);
+  assert.ok(!("reason" in admitted));
+  emitted.length = 0;
+  return { scheduler, emitted, opening, held: leases[1]!, outcomes, other, arrival, admitted };
+}
+
+type Situation = ReturnType<typeof situation>;
+
+const AT = 10 * S;
+const RECORD = { key: "10.9.9.9", backend: "B3", home: "B3", changedAt: 1, usedAt: 1 };
+
+/** Everything that can be asked or told, at 10 s. */
+const CALLS: Readonly<Record<string, (on: Situation) => unknown>> = {
+  passTime: ({ scheduler }) => scheduler.passTime(AT),
+  acquire: ({ scheduler }) => scheduler.acquire("10.0.2.1", AT),
+  admit: ({ scheduler }) => scheduler.admit("10.0.2.1", AT),
+  arrive: ({ scheduler }) => scheduler.arrive("10.0.2.1", AT),
+  probed: ({ scheduler }) => scheduler.probed("B3", true, AT, 0),
+  setMode: ({ scheduler }) => scheduler.setMode("B3", "drain", AT),
+  reconfigure: ({ scheduler }) => scheduler.reconfigure(OPTIONS, AT),
+  addBackend: ({ scheduler }) => scheduler.addBackend({ id: "B9", weight: 1, backup: false }, AT),
+  removeBackend: ({ scheduler }) => scheduler.removeBackend("B3", AT),
+  sessionToAskFor: ({ scheduler }) => scheduler.sessionToAskFor("10.0.0.2", AT),
+  adopt: ({ scheduler }) => scheduler.adopt(RECORD, AT),
+  restore: ({ scheduler }) => scheduler.restore([RECORD], AT),
+  stop: ({ scheduler }) => scheduler.stop(AT),
+  "Lease.connected": ({ opening }) => opening.connected(AT),
+  "Lease.answered": ({ held }) => held.answered(AT),
+  "Lease.connectFailed": ({ opening }) => opening.connectFailed("refused", AT),
+  "Lease.refuse": ({ opening }) => opening.refuse("out_of_descriptors", AT),
+  "Lease.release": ({ held }) => held.release("closed", AT),
+  "Arrival.letIn": ({ arrival }) => arrival.letIn("10.0.0.7", AT),
+  "Arrival.acquire": ({ admitted }) => admitted.acquire(AT),
+  "Arrival.turnAway": ({ admitted }) => admitted.turnAway("bad_tls_handshake", AT),
+};
+
+for (const [name, call] of Object.entries(CALLS)) {
+  Deno.test(`Scheduler: ${name}() first lets happen what time has brought`, () => {
+    const on = situation();
+    const { scheduler, emitted, outcomes } = on;
+    call(on);
+    const told = emitted.map((event) =>
+      `${event.at_ms / 1000}: ${event.type}${"reason" in event ? ` ${event.reason}` : ""}`
+    );
+    assert.deepEqual(told.slice(0, 3), [
+      "4: connection_refused queue_timeout",
+      "4: connection_refused queue_timeout",
+      "10: backend_readmitted",
+    ]);
+    assert.deepEqual(outcomes, [{ granted: false, reason: "queue_timeout" }]);
+    assert.equal(scheduler.backend("B1")!.ejection!.ejected, false);
+    // Half of 20 s have passed.
+    assert.equal(scheduler.backend("B2")!.weight, 0.55);
+    assert.equal(scheduler.sessionMap.has("10.0.0.2"), false);
+  });
+}
+
+Deno.test("Waiting.leave() lets time pass, too, and is not late for itself", () => {
+  const { scheduler, other, outcomes } = situation();
+  other.leave(AT);
+  assert.equal(outcomes.length, 1);
+  assert.equal(scheduler.waiting, 0);
+  assert.deepEqual(scheduler.activeServers, ["B1", "B2", "B3"]);
+});
+
+/** Calls the scheduler only when it says so. */
+function driven(scheduler: Scheduler, until: number): number[] {
+  const wakes: number[] = [];
+  for (let at = scheduler.nextWake; at !== undefined && at <= until; at = scheduler.nextWake) {
+    scheduler.passTime(at);
+    wakes.push(at / S);
+  }
+  return wakes;
+}
+
+Deno.test("Scheduler.nextWake is when something next happens by itself, and nothing is late", () => {
+  const { scheduler, emitted } = situation();
+  const wakes = driven(scheduler, 100 * S);
+  // Each second B2 gains weight; from 10 s on, when its ejection has ended, so does B1.
+  assert.deepEqual(wakes, Array.from({ length: 30 }, (_, i) => i + 1));
+  assert.deepEqual(emitted.map(({ type, at_ms }) => [type, at_ms]), [
+    ["connection_refused", 4000],
+    ["connection_refused", 4000],
+    ["backend_readmitted", 10_000],
+  ]);
+  assert.deepEqual(scheduler.backends.map(({ weight }) => weight), [1, 1, 1]);
+  assert.equal(scheduler.nextWake, undefined);
+});
+
+Deno.test("Scheduler.onWake() is called whenever the next wake becomes earlier, and only then", () => {
+  const { scheduler } = schedulerOf({ ...OPTIONS, backends: OPTIONS.backends });
+  const calls: number[] = [];
+  scheduler.onWake = (at) => {
+    assert.equal(at, scheduler.nextWake);
+    calls.push(at / S);
+  };
+  granted(scheduler.acquire("10.0.0.1", 0)).connectFailed("refused", 0);
+  assert.deepEqual(calls, [10]);
+  let outcome = scheduler.acquire("10.0.0.2", S);
+  while (outcome.granted) outcome = scheduler.acquire("10.0.0.2", S);
+  assert.deepEqual(calls, [10, 5]);
+  scheduler.acquire("10.0.0.2", 2 * S);
+  scheduler.setMode("B3", "maintenance", 2 * S);
+  assert.deepEqual(calls, [10, 5], "those that come later are not earlier");
+  scheduler.setMode("B3", "ready", 2 * S);
+  assert.deepEqual(calls, [10, 5, 3], "the first step of its slow start");
+  takeDown(scheduler, "B3", 2 * S);
+  assert.deepEqual(driven(scheduler, 100 * S).slice(0, 3), [3, 5, 6]);
+  assert.deepEqual(calls, [10, 5, 3], "a driver that has been called looks by itself");
+});
+
+Deno.test("Scheduler serves a client that waits when an ejection ends, with nobody asking", () => {
+  const { scheduler } = schedulerOf({
+    backends: [{ id: "B1", maxConnections: 1 }, { id: "B2", maxConnections: 1 }],
+    ejection: { failures: 1, base: S, max: 300 * S, maxShare: 0.5 },
+    queue: { length: 10, timeout: 60 * S },
+    retries: 0,
+  });
+  granted(scheduler.acquire("a", 0)).connectFailed("refused", 0);
+  open(scheduler, "b", 0);
+  const settled: [string, number][] = [];
+  waiting(scheduler.acquire("c", 0)).settled = (outcome, now) =>
+    settled.push([outcome.granted ? outcome.backend.id : outcome.reason, now]);
+  assert.deepEqual(driven(scheduler, 100 * S), [1]);
+  assert.deepEqual(settled, [["B1", S]]);
+});
+
+Deno.test("Scheduler lets things happen in their order, however late it is called", () => {
+  // The ejection ends at 1 s, before the wait at 2 s: at 9 s the client has been served.
+  for (const [timeout, outcome] of [[2, "B1"], [0.5, "queue_timeout"]] as const) {
+    const { scheduler } = schedulerOf({
+      backends: [{ id: "B1", maxConnections: 1 }, { id: "B2", maxConnections: 1 }],
+      ejection: { failures: 1, base: S, max: 300 * S, maxShare: 0.5 },
+      queue: { length: 10, timeout: timeout * S },
+      retries: 0,
+    });
+    granted(scheduler.acquire("a", 0)).connectFailed("refused", 0);
+    open(scheduler, "b", 0);
+    let settled: string | undefined;
+    waiting(scheduler.acquire("c", 0)).settled = (held) =>
+      settled = held.granted ? held.backend.id : held.reason;
+    scheduler.probed("B2", true, 9 * S, 0);
+    assert.equal(settled, outcome);
+  }
+});
+
+Deno.test("Scheduler counts no ejection that has ended towards max_share", () => {
+  const { scheduler, emitted } = schedulerOf({
+    backends: ["B1", "B2"],
+    ejection: { failures: 1, base: 10 * S, max: 300 * S, maxShare: 0.5 },
+    retries: 0,
+  });
+  const [one, other] = [granted(scheduler.acquire("a", 0)), granted(scheduler.acquire("a", 0))];
+  one.connectFailed("refused", 0);
+  other.connectFailed("refused", 11 * S);
+  const told = emitted.filter(({ type }) => type.startsWith("backend_"));
+  assert.deepEqual(told.map((event) => [event.at_ms / 1000, event.type]), [
+    [0, "backend_ejected"],
+    [10, "backend_readmitted"],
+    [11, "backend_ejected"],
+  ]);
+});
