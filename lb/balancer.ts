@@ -368,13 +368,17 @@ export class Balancer {
     const greeting = isProxied
       ? await readGreeting(tcp, this.#config.proxyProtocol!.timeout)
       : NO_GREETING;
-    if (greeting === undefined || this.#stopping) return turnAway("bad_proxy_header");
+    if (typeof greeting === "string") return turnAway(greeting);
+    if (this.#stopping) return turnAway("stopping");
     const source = greeting.endpoints?.source.host ?? arrival.client;
     if (isProxied && arrival.letIn(source, this.#now()) !== undefined) return undefined;
     const context = this.#serverContext;
     if (context === undefined) return { client: tcp, greeting };
     const client = await acceptTls(tcp, context, greeting.rest, this.#config.tls!.timeout);
-    if ("tlsFailure" in client) return turnAway("bad_tls_handshake", client.tlsFailure);
+    if ("tlsFailure" in client) {
+      if (client.sentNothing) return turnAway("sent_nothing");
+      return turnAway("bad_tls_handshake", client.tlsFailure);
+    }
     return { client, greeting };
   }
 

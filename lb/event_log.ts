@@ -9,12 +9,12 @@ import type {
 } from "../lib/core/mod.ts";
 import { logSentence } from "../lib/log.ts";
 
-/** Kinds that come once per connection: left unread, they are never made. */
+/**
+ * Kinds that come once per connection, besides opened and closed: left unread, they are never made.
+ */
 const CONNECTION_EVENTS = [
-  "connection_opened",
   "connection_queued",
   "connection_dequeued",
-  "connection_closed",
   "session_pinned",
   "session_adopted",
 ] as const satisfies readonly EventType[];
@@ -48,94 +48,229 @@ export interface EventLogOptions {
 
 /**
  * Writes events to the log, one line each: a sentence for people, with the event itself as the record's
- * properties. Returns what ends it.
+ * properties. What is repeated by the thousand is summed up once a second. Returns what ends it.
  */
 export function logEvents(
   events: EventStream,
   log: Logger,
   options: EventLogOptions,
 ): () => void {
-  const crowd = new Crowd((reason, held_back) => {
-    const sentence = `${count(held_back, "more client")} refused: ${refusalInWords(reason)}`;
-    logSentence(log, "warning", sentence, { event: "connections_refused", reason, held_back });
+  const write = (event: LbEvent) =>
+    logSentence(log, levelOf(event), say(event), propertiesOf(event));
+  const connections = new ConnectionLines(log);
+  const throttle = new RepeatThrottle((repeats) => {
+    const { sentence, properties } = summaryOf(repeats);
+    logSentence(log, levelOf(repeats.last), sentence, properties);
   });
-  const write = (event: LbEvent) => {
-    if (event.type === "connection_refused" && crowd.holdsBack(event.reason)) return;
-    const { type, ...rest } = event;
-    logSentence(log, levelOf(event), say(event), { event: type, ...rest });
+  const writeOrCount = (event: LbEvent) => {
+    if (log.isEnabledFor(levelOf(event)) && !throttle.holdsBack(event)) write(event);
   };
-  const unsubscribe = [events.subscribe(OTHER_EVENTS, write)];
-  if (options.connections) unsubscribe.push(events.subscribe(CONNECTION_EVENTS, write));
+  const unsubscribe = [events.subscribe(OTHER_EVENTS, writeOrCount)];
+  if (options.connections) {
+    unsubscribe.push(
+      events.subscribe(CONNECTION_EVENTS, write),
+      events.subscribe(["connection_opened"], (event) => connections.opened(event)),
+      events.subscribe(["connection_closed"], (event) => connections.closed(event)),
+    );
+  }
   if (options.explain) unsubscribe.push(events.subscribe(["pick_explained"], write));
   // Every probe of every backend is for those who ask for it.
   if (log.isEnabledFor("debug")) unsubscribe.push(events.subscribe(["probe"], write));
   return () => {
     unsubscribe.forEach((end) => end());
-    crowd.end();
+    connections.end();
+    throttle.end();
   };
 }
 
-/** Refusals that come by the thousand: one client can cause them at will, or there is no room for all. */
-const BY_THE_THOUSAND: ReadonlySet<RefusalReason> = new Set([
-  "denied",
-  "bad_proxy_header",
-  "bad_tls_handshake",
-  "client_connection_limit",
-  "client_rate_limit",
-  "connection_limit",
-  "all_backends_full",
-  "queue_full",
-]);
+type Opened = EventOf<"connection_opened">;
+type Closed = EventOf<"connection_closed">;
 
-/** Of these refusals one line in so long a time is written. */
-const CROWD_MS = 1000;
+interface HeldLine {
+  readonly event: Opened;
+  readonly timestamp: number;
+}
 
-/** Keeps those who are turned away by the thousand from flooding the log. */
-class Crowd {
-  /** How many were held back since the last line, and what ends the silence after it. */
-  readonly #held = new Map<
-    RefusalReason,
-    { count: number; timer: ReturnType<typeof setTimeout> }
-  >();
-  readonly #tell: (reason: RefusalReason, count: number) => void;
+/** How long an opened connection may wait for its first byte before it is logged, at least. */
+const FIRST_BYTE_MS = 100;
 
-  /** @param tell Says how many were held back. */
-  constructor(tell: (reason: RefusalReason, count: number) => void) {
-    this.#tell = tell;
+/**
+ * Logs that connections were opened and closed. One that ends soon and without a byte is a probe of a
+ * monitor, or of a balancer in front of this one: it is logged at `debug`. So the line of an opened
+ * connection is held back for a moment, with the time at which it was opened.
+ */
+class ConnectionLines {
+  readonly #log: Logger;
+  /** By the connection, those of the present moment and of the one before it. */
+  #held = new Map<number, HeldLine>();
+  #heldLonger = new Map<number, HeldLine>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(log: Logger) {
+    this.#log = log;
   }
 
-  /** Whether a refusal is not to be written, but counted. */
-  holdsBack(reason: RefusalReason): boolean {
-    if (!BY_THE_THOUSAND.has(reason)) return false;
-    const held = this.#held.get(reason);
-    if (held === undefined) {
-      this.#fallSilent(reason);
+  opened(event: Opened): void {
+    this.#held.set(event.connection, { event, timestamp: Date.now() });
+    this.#timer ??= setTimeout(() => this.#tick(), FIRST_BYTE_MS);
+  }
+
+  closed(event: Closed): void {
+    const { connection, bytes_to_backend, bytes_to_client } = event;
+    const held = this.#held.get(connection) ?? this.#heldLonger.get(connection);
+    if (held === undefined) return this.#write(event, "info");
+    if (!this.#held.delete(connection)) this.#heldLonger.delete(connection);
+    const level = bytes_to_backend === 0 && bytes_to_client === 0 ? "debug" : "info";
+    this.#write(held.event, level, held.timestamp);
+    this.#write(event, level);
+  }
+
+  /** Writes what is held back. */
+  end(): void {
+    clearTimeout(this.#timer);
+    this.#tick();
+    this.#tick();
+  }
+
+  #tick(): void {
+    for (const { event, timestamp } of this.#heldLonger.values()) {
+      this.#write(event, "info", timestamp);
+    }
+    this.#heldLonger = this.#held;
+    this.#held = new Map();
+    const isOver = this.#heldLonger.size === 0;
+    this.#timer = isOver ? undefined : setTimeout(() => this.#tick(), FIRST_BYTE_MS);
+  }
+
+  #write(event: Opened | Closed, level: "debug" | "info", timestamp = Date.now()): void {
+    const { type, ...rest } = event;
+    logSentence(this.#log, level, say(event), { event: type, ...rest }, { timestamp });
+  }
+}
+
+/** The condition that an event repeats, if it is one that clients, backends or a store can cause at will. */
+function conditionOf(event: LbEvent): string | undefined {
+  switch (event.type) {
+    case "connection_refused":
+    case "connect_failed":
+      return `${event.type} ${event.reason}`;
+    case "session_moved":
+      return `${event.type} ${event.why}`;
+    case "backend_ejected":
+    case "backend_readmitted":
+    case "session_store_degraded":
+    case "session_store_recovered":
+    case "session_evicted":
+      return event.type;
+    default:
+      return undefined;
+  }
+}
+
+/** Of each condition, one line in so long a time is written. */
+const SUMMARY_EVERY_MS = 1000;
+
+/** Events of one condition since its last line. */
+interface Repeats {
+  count: number;
+  /** The latest of them. */
+  last: LbEvent;
+  /** How many concern each backend. */
+  readonly backends: Map<string, number>;
+}
+
+/** Keeps conditions that are repeated by the thousand from flooding the log. */
+class RepeatThrottle {
+  /** By the condition: what was held back since its last line, and what ends the silence after it. */
+  readonly #silent = new Map<
+    string,
+    { repeats: Repeats | undefined; timer: ReturnType<typeof setTimeout> }
+  >();
+  readonly #write: (repeats: Repeats) => void;
+
+  /** @param write Writes a line for what was held back. */
+  constructor(write: (repeats: Repeats) => void) {
+    this.#write = write;
+  }
+
+  /** Whether an event is not to be written, but counted. */
+  holdsBack(event: LbEvent): boolean {
+    const condition = conditionOf(event);
+    if (condition === undefined) return false;
+    const silence = this.#silent.get(condition);
+    if (silence === undefined) {
+      this.#begin(condition);
       return false;
     }
-    held.count++;
+    const repeats = silence.repeats ??= { count: 0, last: event, backends: new Map() };
+    repeats.count++;
+    repeats.last = event;
+    if ("backend" in event && event.backend !== null) {
+      repeats.backends.set(event.backend, (repeats.backends.get(event.backend) ?? 0) + 1);
+    }
     return true;
   }
 
-  /** Tells what is still to be told. */
+  /** Writes what is still to be written. */
   end(): void {
-    for (const [reason, { count, timer }] of this.#held) {
+    for (const { repeats, timer } of this.#silent.values()) {
       clearTimeout(timer);
-      if (count > 0) this.#tell(reason, count);
+      if (repeats !== undefined) this.#write(repeats);
     }
-    this.#held.clear();
+    this.#silent.clear();
   }
 
-  #fallSilent(reason: RefusalReason): void {
-    const timer = setTimeout(() => this.#speak(reason), CROWD_MS);
-    this.#held.set(reason, { count: 0, timer });
+  #begin(condition: string): void {
+    const timer = setTimeout(() => {
+      const { repeats } = this.#silent.get(condition)!;
+      this.#silent.delete(condition);
+      if (repeats === undefined) return;
+      this.#write(repeats);
+      this.#begin(condition);
+    }, SUMMARY_EVERY_MS);
+    this.#silent.set(condition, { repeats: undefined, timer });
   }
+}
 
-  #speak(reason: RefusalReason): void {
-    const { count } = this.#held.get(reason)!;
-    this.#held.delete(reason);
-    if (count === 0) return;
-    this.#tell(reason, count);
-    this.#fallSilent(reason);
+/** One line for many events of a condition. */
+function summaryOf(
+  { count: held_back, last, backends }: Repeats,
+): { sentence: string; properties: Record<string, unknown> } {
+  switch (last.type) {
+    case "connection_refused": {
+      const { reason, client, detail } = last;
+      return {
+        sentence: `${count(held_back, "more client")} refused: ${refusalInWords(reason)}`,
+        properties: {
+          event: "connections_refused",
+          reason,
+          held_back,
+          last_client: client,
+          ...detail !== undefined && { last_detail: detail },
+        },
+      };
+    }
+    case "connect_failed": {
+      const { reason, detail } = last;
+      const most = [...backends].toSorted(([, a], [, b]) => b - a).slice(0, IDS_MAX);
+      const more = backends.size > most.length ? ", …" : "";
+      return {
+        sentence: `${count(held_back, "more connect")} failed: ${reason}${detailed(last)} ` +
+          `(${most.map(([id, count]) => `${id} ${count}`).join(", ")}${more})`,
+        properties: {
+          event: "connects_failed",
+          reason,
+          held_back,
+          backends: Object.fromEntries(most),
+          ...detail !== undefined && { last_detail: detail },
+        },
+      };
+    }
+    default:
+      return {
+        sentence: `${held_back} more like this, the last: ${say(last)}`,
+        properties: { ...propertiesOf(last), held_back },
+      };
   }
 }
 
@@ -144,8 +279,10 @@ function levelOf(event: LbEvent): "debug" | "info" | "warning" | "error" {
     case "probe":
     case "session_evicted":
       return "debug";
-    case "connect_failed":
     case "connection_refused":
+      // A probe of a balancer or a monitor in front of this one.
+      return event.reason === "sent_nothing" ? "debug" : "warning";
+    case "connect_failed":
     case "backend_down":
     case "backend_ejected":
     case "session_store_degraded":
@@ -168,6 +305,7 @@ const REFUSALS: Readonly<Record<RefusalReason, string>> = {
   denied: "its address is not let in",
   bad_proxy_header: "no proper PROXY header came in time",
   bad_tls_handshake: "its TLS handshake failed",
+  sent_nothing: "it closed the connection without sending anything",
   client_connection_limit: "it is at limits.per_client.connections",
   client_rate_limit: "it comes more often than limits.per_client.rate",
   stopping: "the balancer is stopping",
@@ -273,10 +411,16 @@ function detailed({ detail }: { readonly detail?: string }): string {
   return detail === undefined ? "" : `: ${detail}`;
 }
 
+/** Of more changes than this, the sentence counts the rest. */
+const CHANGES_MAX = 20;
+
 function reloaded({ changes, ignored }: EventOf<"config_reloaded">): string {
   const restart = ignored.length === 0 ? [] : [`needs a restart: ${ignored.join("; ")}`];
   if (changes.length === 0) return ["configuration read again: no change", ...restart].join("; ");
-  return [`configuration reloaded: ${changes.join("; ")}`, ...restart].join("; ");
+  const shown = changes.slice(0, CHANGES_MAX);
+  const more = changes.length - shown.length;
+  if (more > 0) shown.push(`and ${count(more, "more change")}`);
+  return [`configuration reloaded: ${shown.join("; ")}`, ...restart].join("; ");
 }
 
 /** `B1 3 in flight, score 4`. */
@@ -288,8 +432,35 @@ function explained(candidate: ExplainedBackend): string {
   ].join(" ");
 }
 
+/** So many ids are listed; of more, only the first few. */
+const IDS_MAX = 8;
+const IDS_OF_MORE = 3;
+
+/** `B1 B2`, `none`, or `500 (B1 B2 B3 …)`. */
+export function idsInShort(ids: readonly string[]): string {
+  if (ids.length === 0) return "none";
+  if (ids.length <= IDS_MAX) return ids.join(" ");
+  return `${ids.length} (${ids.slice(0, IDS_OF_MORE).join(" ")} …)`;
+}
+
 function active(servers: readonly string[]): string {
-  return `active: ${servers.length === 0 ? "none" : servers.join(" ")}`;
+  return `active: ${idsInShort(servers)}`;
+}
+
+/**
+ * An event as a record's properties. Of many active servers only the number is written: each line says
+ * what has changed, and `listening` names all that there are.
+ */
+function propertiesOf(event: LbEvent): Record<string, unknown> {
+  const { type, ...rest } = event;
+  if (!("active_servers" in rest)) return { event: type, ...rest };
+  const { active_servers, ...others } = rest;
+  return {
+    event: type,
+    ...others,
+    active_count: active_servers.length,
+    ...active_servers.length <= IDS_MAX && { active_servers },
+  };
 }
 
 function count(number: number, noun: string): string {

@@ -15,30 +15,35 @@ export interface Greeting {
  * Reads the PROXY header with which a trusted proxy begins a connection.
  *
  * @param timeout The header must be complete by then; the connection is closed if it is not.
- * @returns Undefined if there is no header, or a malformed one.
+ * @returns Why the client is refused if there is no header in time, or a malformed one.
  */
 export async function readGreeting(
   client: Deno.TcpConn,
   timeout: Nanoseconds,
-): Promise<Greeting | undefined> {
+): Promise<Greeting | "bad_proxy_header" | "sent_nothing"> {
   const buffer = new Uint8Array(PROXY_HEADER_MAX);
   let filled = 0;
   // Closing is what wakes a read that would wait for ever.
-  const timer = setTimeout(() => closeIfOpen(client), timerDelay(timeout));
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    closeIfOpen(client);
+  }, timerDelay(timeout));
+  const failure = () => filled === 0 && !isLate ? "sent_nothing" : "bad_proxy_header";
   try {
     while (filled < buffer.length) {
       const count = await client.read(buffer.subarray(filled));
-      if (count === null) return undefined;
+      if (count === null) return failure();
       filled += count;
       const header = parseProxyHeader(buffer.subarray(0, filled));
-      if (header.status === "invalid") return undefined;
+      if (header.status === "invalid") return failure();
       if (header.status === "incomplete") continue;
       const rest = buffer.slice(header.length, filled);
       return { rest, ...header.endpoints !== undefined && { endpoints: header.endpoints } };
     }
-    return undefined;
+    return failure();
   } catch {
-    return undefined; // It went away, or it was too slow.
+    return failure(); // It went away, or it was too slow.
   } finally {
     clearTimeout(timer);
   }

@@ -75,8 +75,9 @@ export class RedisStore implements SessionStore {
         if (this.#client !== client) client.destroy();
       });
       await client.connect();
-      // A server that is stopped still has its connections accepted, by its kernel.
-      await client.ping();
+      // That it is asked as for a client tells more than a connection, which a kernel accepts for a server
+      // that is stopped, and more than a PING, which a server answers that may not be read from.
+      await client.get(REDIS_PREFIX).catch(unlessOfAnotherType);
       return [];
     });
   }

@@ -18,7 +18,7 @@ import { keepWritingTo } from "../lib/permissions.ts";
 import { untilAborted } from "../lib/until_aborted.ts";
 import { UserError } from "../lib/user_error.ts";
 import { Balancer, type StopSummary } from "./balancer.ts";
-import { logEvents } from "./event_log.ts";
+import { idsInShort, logEvents } from "./event_log.ts";
 import { linkedFile } from "./sqlite_store.ts";
 import { StatusReporter } from "./status.ts";
 
@@ -135,7 +135,7 @@ async function reloadConfig(
     const message = error instanceof UserError ? error.message : `a defect of lbsim: ${error}`;
     const sentence = `${file} is not taken over, nothing changes:`;
     const properties = { event: "reload_failed", file, reason: message };
-    logSentence(logger("lb"), "error", sentence, properties, message.split("\n"));
+    logSentence(logger("lb"), "error", sentence, properties, { details: message.split("\n") });
   }
 }
 
@@ -167,7 +167,7 @@ function sayListening({ address, scheduler, config }: Balancer): void {
     `listening on ${formatAddress(address)}${
       config.tls ? " by TLS" : ""
     }: ${algorithm.name} over ` +
-      `${backends.map(({ id }) => id).join(" ")}; active: ${active.join(" ") || "none"}`,
+      `${idsInShort(backends.map(({ id }) => id))}; active: ${idsInShort(active)}`,
     {
       event: "listening",
       address: formatAddress(address),

@@ -44,7 +44,10 @@ export class StatusReporter {
       events.subscribe(["probe"], (event) => this.#lastProbe.set(event.backend, event)),
       events.subscribe(
         ["connection_refused"],
-        ({ reason }) => this.#refused.set(reason, (this.#refused.get(reason) ?? 0) + 1),
+        ({ reason }) => {
+          if (reason === "sent_nothing") return; // Probes, for ever.
+          this.#refused.set(reason, (this.#refused.get(reason) ?? 0) + 1);
+        },
       ),
     ];
   }

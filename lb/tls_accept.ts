@@ -14,6 +14,12 @@ import { writeAll } from "../lib/lines.ts";
 import type { TlsFailure } from "../lib/tls.ts";
 import type { Connection } from "./connection.ts";
 
+/** A handshake that failed with a client. */
+export interface AcceptFailure extends TlsFailure {
+  /** Whether the client closed its connection before it had sent a byte, as a probe does. */
+  readonly sentNothing: boolean;
+}
+
 /** A certificate and its key, ready for handshakes. */
 export type ServerContext = tls.SecureContext;
 
@@ -34,7 +40,7 @@ export function acceptTls(
   context: ServerContext,
   first: Uint8Array,
   timeout: Nanoseconds,
-): Promise<AcceptedTls | TlsFailure> {
+): Promise<AcceptedTls | AcceptFailure> {
   // Tickets and an answer are two small writes: the second would wait for the client to acknowledge.
   tcp.setNoDelay();
   const accepted = new AcceptedTls(tcp, context, first);
@@ -52,6 +58,8 @@ class Transport extends Duplex {
   #first: Uint8Array;
   #readSize = READ_SIZE;
   #held = false;
+  /** Whether the client has sent a byte. */
+  hasReceived: boolean;
   /** Whether more may be read: `node:tls` itself would take in all that comes, however slow its reader. */
   readonly #hasRoom: () => boolean;
 
@@ -59,6 +67,7 @@ class Transport extends Duplex {
     super();
     this.#tcp = tcp;
     this.#first = first;
+    this.hasReceived = first.length > 0;
     this.#hasRoom = hasRoom;
   }
 
@@ -80,6 +89,7 @@ class Transport extends Duplex {
     if (this.#held) return;
     const buffer = Buffer.allocUnsafe(this.#readSize);
     this.#tcp.read(buffer).then((count) => {
+      if (count !== null) this.hasReceived = true;
       this.#readSize = count === buffer.length ? UNREAD_MAX : READ_SIZE;
       this.push(count === null ? null : buffer.subarray(0, count));
     }, (error) => this.destroy(error));
@@ -133,7 +143,7 @@ export class AcceptedTls implements Connection {
   }
 
   /** @internal Use `acceptTls`. */
-  async handshake(timeout: Nanoseconds): Promise<this | TlsFailure> {
+  async handshake(timeout: Nanoseconds): Promise<this | AcceptFailure> {
     let isLate = false;
     const timer = setTimeout(() => {
       isLate = true;
@@ -144,7 +154,7 @@ export class AcceptedTls implements Connection {
     if (this.#isSecure && this.#failure === undefined) return this;
     const why = isLate ? "it did not come in time" : inWords(this.#failure?.message ?? HUNG_UP);
     this.close();
-    return { tlsFailure: why };
+    return { tlsFailure: why, sentNothing: !isLate && !this.#transport.hasReceived };
   }
 
   async read(buffer: Uint8Array): Promise<number | null> {

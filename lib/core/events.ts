@@ -23,6 +23,8 @@ export type RefusalReason =
   | "bad_proxy_header"
   /** Its TLS handshake failed, or did not come in time. */
   | "bad_tls_handshake"
+  /** It closed its connection before it had sent a byte of a PROXY header or a handshake, as a probe does. */
+  | "sent_nothing"
   /** The client is at `limits.per_client.connections`. */
   | "client_connection_limit"
   /** The client comes more often than `limits.per_client.rate`. */

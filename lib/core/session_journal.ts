@@ -12,7 +12,7 @@ export interface SessionJournalRules {
   readonly batch: number;
   /** How long to leave a store alone that has failed; twice as long each further time. */
   readonly retry: Nanoseconds;
-  /** And never longer. */
+  /** And never longer. A store that fails again within this time of its recovery has not recovered. */
   readonly retryMax: Nanoseconds;
 }
 
@@ -48,6 +48,7 @@ export class SessionJournal<S extends { readonly key: string; readonly dropped: 
   /** How long to wait after the next failure in a row; undefined after a success. */
   #nextRetry: Nanoseconds | undefined;
   #retryAt: Nanoseconds = 0;
+  #recoveredAt: Nanoseconds = -Infinity;
 
   constructor(rules: SessionJournalRules) {
     this.#rules = rules;
@@ -116,6 +117,8 @@ export class SessionJournal<S extends { readonly key: string; readonly dropped: 
    */
   failed(now: Nanoseconds): boolean {
     const { retry, retryMax } = this.#rules;
+    const begins = this.#failedSince === undefined;
+    if (begins && now - this.#recoveredAt >= retryMax) this.#nextRetry = undefined;
     for (const session of this.#batch ?? []) {
       if (!this.#unwritten.has(session.key)) this.#unwritten.set(session.key, session);
     }
@@ -125,7 +128,6 @@ export class SessionJournal<S extends { readonly key: string; readonly dropped: 
     const wait = Math.min(this.#nextRetry ?? retry, retryMax);
     this.#retryAt = now + wait;
     this.#nextRetry = 2 * wait;
-    const begins = this.#failedSince === undefined;
     this.#failedSince ??= now;
     return begins;
   }
@@ -153,7 +155,7 @@ export class SessionJournal<S extends { readonly key: string; readonly dropped: 
     if (this.#failedSince === undefined || this.#missed > 0) return undefined;
     const recovery = { outage: now - this.#failedSince, written: this.#written };
     this.#failedSince = undefined;
-    this.#nextRetry = undefined;
+    this.#recoveredAt = now;
     return recovery;
   }
 

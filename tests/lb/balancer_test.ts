@@ -327,6 +327,23 @@ Deno.test("Balancer refuses a malformed, an oversized and a slow PROXY header wi
   assert.equal(await tell(address, PROXIED), "hello");
 });
 
+Deno.test("Balancer tells a probe that sends nothing from a missing PROXY header", async () => {
+  await using one = new TestServer(echo);
+  await using lab = await balance([one.address], {
+    proxyProtocol: { acceptFrom: FROM_LOOPBACK, timeout: 100 * NS_PER_MS, send: "off" },
+  });
+  const { host: hostname, port } = lab.balancer.address;
+  (await Deno.connect({ hostname, port })).close();
+  (await abortable(lab.balancer.address)).resetAndDestroy();
+  await eventually(() => lab.of("connection_refused").length === 2, "both were refused");
+  using silent = await Deno.connect({ hostname, port });
+  assert.equal((await readAll(silent)).length, 0);
+  assert.deepEqual(
+    lab.of("connection_refused").map(({ reason }) => reason),
+    ["sent_nothing", "sent_nothing", "bad_proxy_header"],
+  );
+});
+
 Deno.test("Balancer counts connections whose PROXY header is awaited in its limit", async () => {
   await using one = new TestServer(echo);
   await using lab = await balance([one.address], {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import FakeTimers from "@sinonjs/fake-timers";
 import { logEvents } from "../../lb/event_log.ts";
 import { StatusReporter } from "../../lb/status.ts";
-import { Arrival, EventStream, NS_PER_S, parsePrefix } from "../../lib/core/mod.ts";
+import { Arrival, EventStream, type LbEvent, NS_PER_S, parsePrefix } from "../../lib/core/mod.ts";
+import { escapeText } from "../../lib/escape.ts";
 import { logger, type LogOptions, startLogging, stopLogging } from "../../lib/log.ts";
 import { granted, open, schedulerOf, takeDown, waiting } from "../support/scheduling.ts";
 
@@ -228,4 +229,282 @@ Deno.test("logEvents() says once a second what is wrong with TLS handshakes", ()
     "#1 10.0.0.9 refused: its TLS handshake failed: the client hung up",
     "9 more clients refused: its TLS handshake failed",
   ]);
+});
+
+/** Runs with a clock that stands still until it is told to tick. */
+function withClock(run: (clock: { tick(ms: number): number }) => void): void {
+  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+  try {
+    run(clock);
+  } finally {
+    stopLogging();
+    clock.uninstall();
+  }
+}
+
+const REPEATED: readonly { readonly name: string; readonly event: (i: number) => LbEvent }[] = [
+  ...([
+    "no_backend_available",
+    "all_backends_full",
+    "queue_full",
+    "queue_timeout",
+    "connection_limit",
+    "connects_failed",
+    "out_of_descriptors",
+    "denied",
+    "bad_proxy_header",
+    "bad_tls_handshake",
+    "client_connection_limit",
+    "client_rate_limit",
+    "stopping",
+  ] as const).map((reason) => ({
+    name: `refusals: ${reason}`,
+    event: (i: number): LbEvent => ({
+      type: "connection_refused",
+      at_ms: i,
+      connection: i,
+      client: `10.0.0.${i % 256}`,
+      reason,
+      attempts: 0,
+    }),
+  })),
+  ...(["refused", "timeout", "unreachable", "tls", "other"] as const).map((reason) => ({
+    name: `failed connects: ${reason}`,
+    event: (i: number): LbEvent => ({
+      type: "connect_failed",
+      at_ms: i,
+      connection: i,
+      client: "10.0.0.9",
+      backend: `B${i % 3}`,
+      attempt: 1,
+      reason,
+    }),
+  })),
+  {
+    name: "sessions that move",
+    event: (i) => ({
+      type: "session_moved",
+      at_ms: i,
+      client: `10.0.0.${i % 256}`,
+      from: "B1",
+      to: "B2",
+      why: "failover",
+    }),
+  },
+  {
+    name: "a store that fails",
+    event: (i) => ({
+      type: "session_store_degraded",
+      at_ms: i,
+      store: "Redis at 10.0.0.1:6379",
+      reason: `failure ${i}`,
+      sessions: 0,
+    }),
+  },
+  {
+    name: "a store that recovers",
+    event: (i) => ({
+      type: "session_store_recovered",
+      at_ms: i,
+      store: "Redis at 10.0.0.1:6379",
+      degraded_ms: 1,
+      written: 0,
+    }),
+  },
+  {
+    name: "ejections",
+    event: (i) => ({
+      type: "backend_ejected",
+      at_ms: i,
+      backend: "B1",
+      failures: 5,
+      ejected_for_ms: 1,
+      active_servers: [],
+    }),
+  },
+];
+
+for (const { name, event } of REPEATED) {
+  Deno.test(`logEvents() writes a line a second of ${name}, and loses no count`, () => {
+    withClock((clock) => {
+      const lines = logged({ level: "info", format: "json" });
+      const events = new EventStream();
+      const end = logEvents(events, logger("lb"), { connections: true });
+      let count = 0;
+      for (let second = 0; second < 4; second++) {
+        for (let i = 0; i < 500; i++) events.emit(event(count++));
+        clock.tick(1000);
+      }
+      end();
+      const records = lines.map((line) => JSON.parse(line));
+      assert.ok(records.length <= 5, `${records.length} lines in 4 s`);
+      const counted = records.reduce((sum, { held_back = 1 }) => sum + held_back, 0);
+      assert.equal(counted, count);
+    });
+  });
+}
+
+Deno.test("logEvents() says of failed connects which backends they were to", () => {
+  withClock((clock) => {
+    const lines = logged({ level: "info", format: "json" });
+    const events = new EventStream();
+    const end = logEvents(events, logger("lb"), { connections: true });
+    for (let i = 0; i < 100; i++) {
+      events.emit({
+        type: "connect_failed",
+        at_ms: i,
+        connection: i,
+        client: "10.0.0.9",
+        backend: i % 4 === 0 ? "B2" : "B1",
+        attempt: 1,
+        reason: "refused",
+      });
+    }
+    clock.tick(1000);
+    end();
+    const [, summary] = lines.map((line) => JSON.parse(line));
+    assert.equal(summary.message, "99 more connects failed: refused (B1 75, B2 24)");
+    assert.deepEqual(
+      [summary.event, summary.reason, summary.held_back, summary.backends],
+      ["connects_failed", "refused", 99, { B1: 75, B2: 24 }],
+    );
+  });
+});
+
+/** Opens a connection and closes it after so many ticks, with so many bytes. */
+function connection(events: EventStream, number: number, bytes: readonly [number, number]) {
+  const both = { connection: number, client: "10.0.0.9", backend: "B1" };
+  return {
+    open: () =>
+      events.emit({
+        ...both,
+        type: "connection_opened",
+        at_ms: 1,
+        attempt: 1,
+        connect_ms: 1,
+        in_flight: 1,
+      }),
+    close: () =>
+      events.emit({
+        ...both,
+        type: "connection_closed",
+        at_ms: 2,
+        end: "closed",
+        duration_ms: 1,
+        bytes_to_backend: bytes[0],
+        bytes_to_client: bytes[1],
+        in_flight: 0,
+      }),
+  };
+}
+
+Deno.test("logEvents() logs a short connection without a byte for those who debug", () => {
+  withClock((clock) => {
+    for (const level of ["info", "debug"] as const) {
+      const lines = logged({ level, format: "json" });
+      const events = new EventStream();
+      const end = logEvents(events, logger("lb"), { connections: true });
+      for (const [i, bytes] of ([[0, 0], [1, 0], [0, 1]] as const).entries()) {
+        const { open, close } = connection(events, i, bytes);
+        open();
+        clock.tick(10);
+        close();
+      }
+      events.emit({
+        type: "connection_refused",
+        at_ms: 1,
+        connection: 4,
+        client: "10.0.0.9",
+        reason: "sent_nothing",
+        attempts: 0,
+      });
+      end();
+      stopLogging();
+      const records = lines.map((line) => JSON.parse(line));
+      const probe = [["debug", 0], ["debug", 0]];
+      const others = [["info", 1], ["info", 1], ["info", 2], ["info", 2]];
+      assert.deepEqual(
+        records.map(({ level, connection }) => [level, connection]),
+        level === "info" ? others : [...probe, ...others, ["debug", 4]],
+      );
+    }
+  });
+});
+
+Deno.test("logEvents() logs an opened connection before its first byte, with its own time", () => {
+  withClock((clock) => {
+    const lines = logged({ level: "info", format: "json" });
+    const events = new EventStream();
+    const end = logEvents(events, logger("lb"), { connections: true });
+    const { open, close } = connection(events, 1, [0, 0]);
+    clock.tick(50);
+    open();
+    clock.tick(99);
+    assert.equal(lines.length, 0);
+    clock.tick(101);
+    assert.equal(lines.length, 1);
+    clock.tick(60_000);
+    close();
+    end();
+    const records = lines.map((line) => JSON.parse(line));
+    assert.deepEqual(records.map(({ event }) => event), ["connection_opened", "connection_closed"]);
+    assert.equal(records[0].time, "1970-01-01T00:00:00.050Z");
+  });
+});
+
+Deno.test("logEvents() keeps a line about one of many backends short", () => {
+  const lines = logged({ level: "info", format: "json" });
+  const events = new EventStream();
+  const end = logEvents(events, logger("lb"), { connections: true });
+  const down = (active: number): LbEvent => ({
+    type: "backend_down",
+    at_ms: 1,
+    backend: "B0",
+    probes: 3,
+    reason: "refused",
+    in_flight: 0,
+    active_servers: Array.from({ length: active }, (_, i) => `backend-${i + 1}`),
+  });
+  events.emit(down(499));
+  events.emit(down(2));
+  events.emit(down(0));
+  end();
+  stopLogging();
+  assert.ok(lines[0]!.length < 300, lines[0]);
+  const records = lines.map((line) => JSON.parse(line));
+  assert.deepEqual(records.map(({ message }) => message.split("; ").at(-1)), [
+    "active: 499 (backend-1 backend-2 backend-3 …)",
+    "active: backend-1 backend-2",
+    "active: none",
+  ]);
+  assert.deepEqual(
+    records.map(({ active_count, active_servers }) => [active_count, active_servers]),
+    [
+      [499, undefined],
+      [2, ["backend-1", "backend-2"]],
+      [0, []],
+    ],
+  );
+});
+
+Deno.test("startLogging() lets no text from outside move the cursor or begin a line", () => {
+  const nasty = "\x1b[2J\r\nfake\u009b31m\u202e\u2028";
+  for (const format of ["pretty", "json"] as const) {
+    const lines = logged({ level: "info", format });
+    const events = new EventStream();
+    const end = logEvents(events, logger("lb"), { connections: true });
+    events.emit({
+      type: "session_store_degraded",
+      at_ms: 1,
+      store: "Redis",
+      reason: nasty,
+      sessions: 0,
+    });
+    events.emit({ type: "config_reloaded", at_ms: 1, changes: [nasty], ignored: [nasty] });
+    end();
+    stopLogging();
+    for (const line of lines) assert.equal(escapeText(line), line);
+    if (format === "json") assert.equal(JSON.parse(lines[0]!).reason, nasty);
+    else assert.ok(lines[0]!.endsWith("\\u001b[2J\\r\\nfake\\u009b31m\\u202e\\u2028"));
+  }
 });

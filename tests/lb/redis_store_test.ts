@@ -120,6 +120,13 @@ testWithRedis("RedisStore takes a password and a database, and says no password"
   assert.equal(keys, `${REDIS_PREFIX}a`);
 });
 
+testWithRedis("RedisStore.open() fails with a server that answers a PING and no GET", async () => {
+  const rights = ["default", "on", "nopass", "~*", "&*", "+@all", "-get"];
+  await using redis = await new RedisServer("--user", ...rights).start();
+  using store = storeAt(redis);
+  await assert.rejects(store.open(), /NOPERM/);
+});
+
 testWithRedis(
   "RedisStore fails at once when its server is killed, and can be opened anew",
   async () => {

@@ -7,6 +7,7 @@ import { balance, TIMEOUTS, UNPROBED } from "../support/balance.ts";
 import { CA, connectTls, ONE, pem, served, TWO } from "../support/certificates.ts";
 import { configOf } from "../support/config.ts";
 import {
+  abortable,
   ask,
   deadAddress,
   echo,
@@ -164,7 +165,7 @@ Deno.test("Balancer refuses who does not speak TLS, hangs up or trusts nobody, a
   const { address } = lab.balancer;
   await ask(address, "GET / HTTP/1.1\r\n\r\n").catch(() => {});
   await eventually(() => refusals(lab).length === 1, "the first was refused");
-  await ask(address).catch(() => {});
+  await ask(address, "\x16").catch(() => {});
   await eventually(() => refusals(lab).length === 2, "the second was refused");
   await assert.rejects(connectTls(address, { ca: pem("other_ca.pem") }), /UnknownIssuer/);
   await eventually(() => refusals(lab).length === 3, "the third was refused");
@@ -176,6 +177,16 @@ Deno.test("Balancer refuses who does not speak TLS, hangs up or trusts nobody, a
   assert.equal(lab.balancer.scheduler.connections, 0);
   assert.equal(one.accepted, 1, "nothing but the probe has come so far");
   assert.equal(await askTls(address), "B1");
+});
+
+Deno.test("Balancer tells a probe that sends nothing from a failed TLS handshake", async () => {
+  await using one = new TestServer(say("B1"));
+  await using lab = await terminate(one);
+  await ask(lab.balancer.address).catch(() => {});
+  const reset = await abortable(lab.balancer.address);
+  reset.resetAndDestroy();
+  await eventually(() => refusals(lab).length === 2, "both were refused");
+  assert.deepEqual(refusals(lab), Array(2).fill("sent_nothing: undefined"));
 });
 
 Deno.test("Balancer serves others while a TLS handshake does not come, and gives that up in time", async () => {

@@ -102,6 +102,19 @@ Deno.test("SessionJournal.failed() says once that an outage begins, and leaves t
   assert.equal(journal.usable, false);
 });
 
+Deno.test("SessionJournal.failed() goes on with its waits when a recovery does not last", () => {
+  const journal = opened();
+  let now = 0;
+  const fails = (after: number) => {
+    assert.equal(journal.failed(now += after), true);
+    const wait = journal.retryAt - now;
+    assert.notEqual(journal.opened([], now += wait), undefined);
+    return wait;
+  };
+  assert.deepEqual([fails(10), fails(10), fails(10), fails(349)], [100, 200, 350, 350]);
+  assert.equal(fails(350), 100, "it has worked for as long as the longest wait");
+});
+
 Deno.test("SessionJournal.failed() takes the batch back, and a later change in it stays the later", () => {
   const journal = opened();
   note(journal, "ab", 1);
@@ -125,8 +138,8 @@ Deno.test("SessionJournal.opened() after an outage has everything written, and s
   assert.deepEqual(journal.written(700), { outage: 600, written: 4 });
   assert.equal(taken(journal), "yz");
   assert.equal(journal.written(800), undefined);
-  assert.equal(journal.failed(900), true, "the next outage is another one");
-  assert.equal(journal.retryAt, 1000);
+  assert.equal(journal.failed(1100), true, "the next outage is another one");
+  assert.equal(journal.retryAt, 1200);
 });
 
 Deno.test("SessionJournal.opened() ends an outage at once if there is nothing to tell", () => {
