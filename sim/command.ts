@@ -47,7 +47,11 @@ export function simCommand(io: Io, program: string) {
       .option("--set <key=value>", "a setting that wins over the file's; may be repeated", collect)
       .option("--seed <n>", "the same seed gives the same numbers", integerOption(0))
       .option("--replications <n>", "independent repetitions", integerOption(1))
-      .option("--jobs <n>", "threads to run on (one for each core)", integerOption(1))
+      .option(
+        "--jobs <n>",
+        "threads to run on (one for each core, which is also the most)",
+        integerOption(1),
+      )
       .option("--shard <k/n>", "run the k-th of n parts and print it as JSON", shardOption)
       .option("--selftest", "hold the simulator against queueing theory instead", false),
   ).addHelpText("after", MORE)

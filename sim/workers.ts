@@ -52,28 +52,36 @@ function answer(replicator: Replicator, task: Task): Answer {
   }
 }
 
-/** Threads that run a study's tasks, one each at a time. The page or terminal stays responsive. */
+/**
+ * Threads that run a study's tasks, one each at a time. The page or terminal stays responsive. There are
+ * no more threads than cores, since more only wait for each other, and none before there is a task for it.
+ */
 export class WorkerPool implements Executor, Disposable {
   readonly width: number;
-  readonly #idle: Worker[];
-  readonly #all: readonly Worker[];
+  readonly #program: string;
+  readonly #study: Runnable;
+  readonly #idle: Worker[] = [];
+  readonly #all: Worker[] = [];
   readonly #waiting: ((worker: Worker) => void)[] = [];
 
-  /** @param program Where the program is that calls `serveTasks` when its name is `WORKER_NAME`. */
-  constructor(program: string, width: number, { seed, variants }: Runnable) {
-    this.width = width;
+  /**
+   * @param program Where the program is that calls `serveTasks` when its name is `WORKER_NAME`.
+   * @param threads How many there may be, if there are as many cores.
+   */
+  constructor(program: string, threads: number, { seed, variants }: Runnable) {
+    this.width = Math.min(threads, navigator.hardwareConcurrency);
+    this.#program = program;
     // The rest of a study is not for threads: it has functions in it.
-    const study = { seed, variants: variants.map(({ scenario }) => ({ scenario })) };
-    this.#all = Array.from({ length: width }, () => {
-      const worker = new Worker(program, { type: "module", name: WORKER_NAME });
-      worker.postMessage({ study } satisfies Request);
-      return worker;
-    });
-    this.#idle = [...this.#all];
+    this.#study = { seed, variants: variants.map(({ scenario }) => ({ scenario })) };
+  }
+
+  /** How many threads have been started. */
+  get threads(): number {
+    return this.#all.length;
   }
 
   async run(task: Task): Promise<ReplicationResult> {
-    const worker = this.#idle.pop() ??
+    const worker = this.#idle.pop() ?? this.#start() ??
       await new Promise<Worker>((resolve) => this.#waiting.push(resolve));
     try {
       return await ask(worker, task);
@@ -82,6 +90,15 @@ export class WorkerPool implements Executor, Disposable {
       if (next === undefined) this.#idle.push(worker);
       else next(worker);
     }
+  }
+
+  /** Another thread, if there may be one. */
+  #start(): Worker | undefined {
+    if (this.#all.length === this.width) return undefined;
+    const worker = new Worker(this.#program, { type: "module", name: WORKER_NAME });
+    worker.postMessage({ study: this.#study } satisfies Request);
+    this.#all.push(worker);
+    return worker;
   }
 
   /** Ends all threads, whatever they are at. */

@@ -25,6 +25,19 @@ Deno.test("runStudy() gives the same bytes on one thread, on several, and in wor
   assert.equal(JSON.stringify(await runStudy(study, pool)), one);
 });
 
+Deno.test("WorkerPool starts no more threads than there are cores, and runs for them", async () => {
+  const cores = navigator.hardwareConcurrency;
+  const many = studyFrom(TEXT, ["duration=1s", `replications=${2 * cores}`]);
+  using pool = new WorkerPool(MAIN, 64, many);
+  assert.equal(pool.threads, 0);
+  await runStudy(many, pool);
+  assert.equal(pool.threads, Math.min(cores, 64));
+  const one = studyFrom("balancer: {backends: 1}\nduration: 1s\nreplications: 1\n");
+  using lone = new WorkerPool(MAIN, 64, one);
+  await runStudy(one, lone);
+  assert.equal(lone.threads, 1);
+});
+
 Deno.test("runStudy() in parts, merged in any order, gives the same bytes", async () => {
   const study = studyFrom(TEXT);
   const whole = summarise(study, byVariant(study, await runStudy(study, new LocalExecutor(study))));
