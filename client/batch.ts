@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Io } from "../lib/cli/io.ts";
 import { timerDelay } from "../lib/clock.ts";
 import type { Nanoseconds } from "../lib/core/mod.ts";
+import { escapedJson, escapeText } from "../lib/escape.ts";
 import { LineReader } from "../lib/lines.ts";
 import type { ClientSession, Exchange } from "./session.ts";
 
@@ -50,9 +51,11 @@ export async function* standardInput(): AsyncGenerator<string> {
 
 function print(exchange: Exchange, { json }: BatchOptions, io: Io): void {
   if (exchange.error !== undefined) io.setExitCode(1);
-  if (json) io.out(JSON.stringify(exchange));
-  else if (exchange.answer !== undefined) io.out(exchange.answer);
-  else io.err(`lbsim: no answer to ${JSON.stringify(exchange.line)}: ${exchange.message}`);
+  if (json) io.out(escapedJson(exchange));
+  else if (exchange.answer === undefined) {
+    io.err(`lbsim: no answer to ${escapedJson(exchange.line)}: ${exchange.message}`);
+  } else if (io.stdoutIsTerminal) io.out(escapeText(exchange.answer));
+  else io.out(exchange.answer);
 }
 
 /** What surprises everybody once: a balancer balances connections, not lines. */

@@ -6,6 +6,7 @@ import { monotonicNow, timerDelay } from "../lib/clock.ts";
 import { loadAuthorities } from "../lib/config/certificates.ts";
 import { loadConfig } from "../lib/config/mod.ts";
 import { type Nanoseconds, NS_PER_S } from "../lib/core/mod.ts";
+import { escapedJson } from "../lib/escape.ts";
 import { giveUp } from "../lib/permissions.ts";
 import type { ExpectedPeer } from "../lib/tls.ts";
 import { UserError } from "../lib/user_error.ts";
@@ -71,22 +72,17 @@ export function clientCommand(io: Io) {
       if (options.duration !== undefined) {
         throw new UserError("--duration goes with --rate or --clients", { exitCode: 2 });
       }
-      const session = new ClientSession({
-        address,
-        tls,
-        timeout,
-        newConnection,
-        now: monotonicNow,
-      });
+      const settings = { address, tls, timeout, newConnection, now: monotonicNow };
       const typed = lines.length > 0 || (count !== undefined && io.stdinIsTerminal);
       if (typed) {
         const all = lines.length > 0 ? lines : ["hello"];
+        const session = new ClientSession(settings);
         await sendBatch(session, repeated(all, count ?? 1), { interval, json }, io);
       } else if (!io.stdinIsTerminal) {
         const input = count === undefined ? standardInput() : repeatedInput(count);
-        await sendBatch(session, input, { interval, json }, io);
+        await sendBatch(new ClientSession(settings), input, { interval, json }, io);
       } else {
-        await converse(session, address, io);
+        await converse(settings, io);
       }
     });
 }
@@ -158,7 +154,7 @@ async function runLoad(
   });
   await generator.stop();
   const summary = tally.summary(monotonicNow() - begun);
-  if (json) io.out(JSON.stringify(summary));
+  if (json) io.out(escapedJson(summary));
   else loadLines(summary).forEach((line) => io.out(line));
   if (summary.errors > 0 || summary.answers === 0) io.setExitCode(1);
 }

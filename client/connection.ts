@@ -30,27 +30,46 @@ const ANSWER_BYTES_MAX = 1024 * 1024;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** A connection on which lines are sent and answers read, one for each. */
+/** What can happen to a connection while no answer is awaited. */
+export interface IdleEvents {
+  /** A line came that answers nothing. */
+  unasked(line: string): void;
+  /** The other side closed the connection, or it broke. */
+  closed(): void;
+}
+
+const NO_EVENTS: IdleEvents = { unasked() {}, closed() {} };
+
+/**
+ * A connection on which lines are sent and answers read, one for each. It is read from at all times, so that
+ * its end is noticed when it comes and not by the next line, which would be lost.
+ */
 export class EchoConnection {
   readonly #socket: Deno.TcpConn | Deno.TlsConn;
   readonly #reader: LineReader;
+  readonly #idle: IdleEvents;
+  #asked: PromiseWithResolvers<string> | undefined;
   #open = true;
 
-  private constructor(socket: Deno.TcpConn | Deno.TlsConn) {
+  private constructor(socket: Deno.TcpConn | Deno.TlsConn, idle: IdleEvents) {
     this.#socket = socket;
     this.#reader = new LineReader(socket, ANSWER_BYTES_MAX);
+    this.#idle = idle;
+    this.#readLines();
   }
 
   /**
    * Connects.
    *
-   * @param tls By TLS, to nobody but this; in the clear if left out.
+   * @param tls By TLS, to no other peer than this; in the clear if left out.
+   * @param idle Is told what happens while no answer is awaited.
    * @throws {NoAnswer} if that fails or takes longer than the timeout.
    */
   static async open(
     address: Address,
     timeout: Nanoseconds,
     tls?: ExpectedPeer,
+    idle = NO_EVENTS,
   ): Promise<EchoConnection> {
     const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(), timerDelay(timeout));
@@ -61,9 +80,9 @@ export class EchoConnection {
         signal: abort.signal,
       });
       socket.setNoDelay();
-      if (tls === undefined) return new EchoConnection(socket);
+      if (tls === undefined) return new EchoConnection(socket, idle);
       const secure = await startTls(socket, tls, abort.signal);
-      if (!("tlsFailure" in secure)) return new EchoConnection(secure);
+      if (!("tlsFailure" in secure)) return new EchoConnection(secure, idle);
       if (abort.signal.aborted) throw new Deno.errors.TimedOut();
       throw new NoAnswer("tls", `no TLS with ${formatAddress(address)}: ${secure.tlsFailure}`);
     } catch (error) {
@@ -74,7 +93,7 @@ export class EchoConnection {
     }
   }
 
-  /** Whether lines can be sent: not closed from here, and not ended after a failure. */
+  /** Whether lines can be sent: neither side has closed it, and no answer has failed to come. */
   get open(): boolean {
     return this.#open;
   }
@@ -85,25 +104,21 @@ export class EchoConnection {
    * @throws {NoAnswer} if there is none; the connection is then closed.
    */
   async ask(line: string, timeout: Nanoseconds): Promise<string> {
-    let late = false;
-    const timer = setTimeout(() => {
-      late = true;
-      this.close();
-    }, timerDelay(timeout));
+    const asked = this.#asked = Promise.withResolvers<string>();
+    const timer = setTimeout(
+      () => asked.reject(new NoAnswer("timeout", "no answer came in time")),
+      timerDelay(timeout),
+    );
     try {
-      await writeAll(this.#socket, encoder.encode(`${line}\n`));
-      const answer = await this.#reader.next();
-      if (answer !== null) return decoder.decode(answer);
-      throw new NoAnswer("closed", "the connection was closed before an answer came");
+      if (!this.#open) throw new NoAnswer("closed", "the connection is closed");
+      // Where a write fails, an answer may still come, and otherwise the read fails, too.
+      writeAll(this.#socket, encoder.encode(`${line}\n`)).catch(() => {});
+      return await asked.promise;
     } catch (error) {
       this.close();
-      if (late) throw new NoAnswer("timeout", "no answer came in time");
-      if (error instanceof NoAnswer) throw error;
-      if (error instanceof LineTooLong) {
-        throw new NoAnswer("wrong_answer", `the answer is a ${error.message}`);
-      }
-      throw new NoAnswer("closed", "the connection broke before an answer came");
+      throw error;
     } finally {
+      this.#asked = undefined;
       clearTimeout(timer);
     }
   }
@@ -112,6 +127,31 @@ export class EchoConnection {
     if (!this.#open) return;
     this.#open = false;
     this.#socket.close();
+    this.#asked?.reject(new NoAnswer("closed", "the connection was closed before an answer came"));
+  }
+
+  async #readLines(): Promise<void> {
+    let end = new NoAnswer("closed", "the connection was closed before an answer came");
+    try {
+      let line: Uint8Array | null;
+      while ((line = await this.#reader.next()) !== null) this.#take(decoder.decode(line));
+    } catch (error) {
+      end = error instanceof LineTooLong
+        ? new NoAnswer("wrong_answer", `the answer is a ${error.message}`)
+        : new NoAnswer("closed", "the connection broke before an answer came");
+    }
+    if (!this.#open) return;
+    const asked = this.#asked;
+    asked?.reject(end);
+    this.close();
+    if (asked === undefined) this.#idle.closed();
+  }
+
+  #take(line: string): void {
+    const asked = this.#asked;
+    if (asked === undefined) return this.#idle.unasked(line);
+    this.#asked = undefined;
+    asked.resolve(line);
   }
 }
 

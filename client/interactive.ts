@@ -1,45 +1,74 @@
-import { createInterface } from "node:readline/promises";
+import { createInterface, type Interface } from "node:readline";
 import process from "node:process";
 import { styleText } from "node:util";
-import { type Address, formatAddress } from "../lib/address.ts";
+import { formatAddress } from "../lib/address.ts";
 import type { Io } from "../lib/cli/io.ts";
-import type { ClientSession, Exchange } from "./session.ts";
+import { escapeText } from "../lib/escape.ts";
+import { ClientSession, type Exchange, type SessionOptions } from "./session.ts";
 
 /** Talks with the person at the terminal until Ctrl-C or Ctrl-D. */
-export async function converse(session: ClientSession, address: Address, io: Io): Promise<void> {
-  io.out(`lbsim client for ${formatAddress(address)}: type a line, Enter sends it; Ctrl-D ends.`);
+export async function converse(options: SessionOptions, io: Io): Promise<void> {
+  const where = formatAddress(options.address);
+  io.out(`lbsim client for ${where}: type a line, Enter sends it; Ctrl-D ends.`);
+  await io.written();
   const terminal = createInterface({ input: process.stdin, output: process.stdout, prompt: "> " });
-  const ended = new AbortController();
-  const end = () => ended.abort();
-  terminal.on("close", end);
+  const narrator = new Narrator(io, terminal, where);
+  const session = new ClientSession({ ...options, idle: narrator });
+  let ended = false;
+  const end = () => terminal.close();
   terminal.on("SIGINT", end);
+  terminal.on("close", () => {
+    ended = true;
+    session.close();
+  });
   io.signal.addEventListener("abort", end);
-  const say = new Narrator(io);
   try {
-    while (!ended.signal.aborted) {
-      const line = await terminal.question("> ", { signal: ended.signal });
-      if (line !== "") say.exchange(await session.send(line));
+    narrator.prompt();
+    // Lines that are typed or pasted before an answer has come wait here.
+    for await (const line of terminal) {
+      narrator.typed();
+      const exchange = line === "" ? undefined : await session.send(line);
+      if (ended) break;
+      if (exchange !== undefined) narrator.exchange(exchange);
+      await io.written();
+      narrator.prompt();
     }
-  } catch (error) {
-    if (!ended.signal.aborted) throw error;
-    io.out("");
   } finally {
     io.signal.removeEventListener("abort", end);
     terminal.close();
     session.close();
   }
-  const shares = [...session.backends].map(([id, count]) => `${id} ${count}`).join(", ");
-  io.out(`${session.lines} lines, ${session.answers} answers${shares && ` (${shares})`}`);
+  const shares = [...session.backends].map(([id, count]) => `${escapeText(id)} ${count}`);
+  io.out(
+    `\n${session.lines} lines, ${session.answers} answers` +
+      (shares.length > 0 ? ` (${shares.join(", ")})` : ""),
+  );
 }
 
 /** Says what became of each line, and above all what has changed since the last. */
 class Narrator {
   readonly #io: Io;
+  readonly #terminal: Interface;
+  readonly #where: string;
   #backend: string | undefined;
   #connection = 0;
+  #isPrompting = false;
 
-  constructor(io: Io) {
+  constructor(io: Io, terminal: Interface, where: string) {
     this.#io = io;
+    this.#terminal = terminal;
+    this.#where = where;
+  }
+
+  /** Asks for a line. */
+  prompt(): void {
+    this.#isPrompting = true;
+    this.#terminal.prompt();
+  }
+
+  /** A line was entered: the cursor is below it. */
+  typed(): void {
+    this.#isPrompting = false;
   }
 
   exchange(exchange: Exchange): void {
@@ -56,7 +85,7 @@ class Narrator {
       this.#note("yellow", `reconnected (connection ${connection})`);
     }
     this.#connection = connection;
-    this.#io.out(answer ?? "");
+    this.#print(escapeText(answer ?? ""));
     if (backend !== undefined && backend !== this.#backend) {
       const was = this.#backend === undefined ? "" : ` (was ${this.#backend})`;
       this.#note("cyan", `answered by ${backend}${was} in ${ms.toFixed(1)} ms`);
@@ -64,9 +93,30 @@ class Narrator {
     }
   }
 
+  unasked(line: string): void {
+    this.#print(escapeText(line));
+    this.#note("yellow", "this line came without a question");
+  }
+
+  closed(): void {
+    const who = this.#backend ?? this.#where;
+    this.#note("yellow", `${who} closed the connection; the next line opens another`);
+  }
+
   #note(style: "red" | "yellow" | "cyan", text: string): void {
-    this.#io.out(
-      this.#io.color ? styleText(style, `  ${text}`, { validateStream: false }) : `  ${text}`,
-    );
+    const safe = `  ${escapeText(text)}`;
+    this.#print(this.#io.color ? styleText(style, safe, { validateStream: false }) : safe);
+  }
+
+  /** Prints a line above what is being typed, if anything is. */
+  #print(line: string): void {
+    if (!this.#isPrompting) return this.#io.out(line);
+    const { rows } = this.#terminal.getCursorPos();
+    const up = rows > 0 ? `\x1b[${rows}A` : "";
+    // The prompt is drawn anew from so many rows above the cursor as it had.
+    this.#io.out(`${up}\r\x1b[J${line}${"\n".repeat(rows)}`);
+    this.#io.written().then(() => {
+      if (this.#isPrompting) this.#terminal.prompt(true);
+    });
   }
 }

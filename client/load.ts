@@ -95,7 +95,7 @@ export class LoadGenerator {
   async #request(due: Nanoseconds): Promise<void> {
     const { address, tls, timeout, keepConnections, now, onResult } = this.#options;
     const line = `request ${++this.#sent}`;
-    let connection = keepConnections ? this.#idle.shift() : undefined;
+    let connection = this.#takeIdle();
     try {
       connection ??= await EchoConnection.open(address, timeout, tls);
       const answer = await connection.ask(line, timeout);
@@ -116,6 +116,14 @@ export class LoadGenerator {
     }
     if (keepConnections && connection?.open) this.#idle.push(connection);
     else connection?.close();
+  }
+
+  /** A connection that was kept and that the other side has not closed meanwhile. */
+  #takeIdle(): EchoConnection | undefined {
+    while (true) {
+      const connection = this.#idle.shift();
+      if (connection === undefined || connection.open) return connection;
+    }
   }
 
   async #sleep(duration: Nanoseconds): Promise<void> {

@@ -1,4 +1,5 @@
 import { type Nanoseconds, NS_PER_MS, NS_PER_S } from "../lib/core/mod.ts";
+import { escapeText } from "../lib/escape.ts";
 import { Histogram } from "../lib/stats/histogram.ts";
 import type { LoadResult } from "./load.ts";
 
@@ -62,7 +63,9 @@ export function loadLines(summary: LoadSummary): string[] {
     `p99 ${ms(latency_ms.p99)}   max ${ms(latency_ms.max)}`,
     ...summary.backends.map(({ id, answers, share }, i) =>
       `${i === 0 ? "backends" : ""}`.padEnd(10) +
-      `${id.padEnd(6)} ${String(answers).padStart(8)}  ${(share * 100).toFixed(1).padStart(5)} %`
+      `${escapeText(id).padEnd(6)} ${String(answers).padStart(8)}  ${
+        (share * 100).toFixed(1).padStart(5)
+      } %`
     ),
   ];
 }

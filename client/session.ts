@@ -1,8 +1,15 @@
 import type { Address } from "../lib/address.ts";
 import type { Clock } from "../lib/clock.ts";
 import { type Nanoseconds, NS_PER_MS } from "../lib/core/mod.ts";
+import { eventLoopTurn } from "../lib/event_loop.ts";
 import type { ExpectedPeer } from "../lib/tls.ts";
-import { backendOf, EchoConnection, NoAnswer, type NoAnswerReason } from "./connection.ts";
+import {
+  backendOf,
+  EchoConnection,
+  type IdleEvents,
+  NoAnswer,
+  type NoAnswerReason,
+} from "./connection.ts";
 
 /** What became of a line. `--json` prints it as it is. */
 export interface Exchange {
@@ -29,6 +36,8 @@ export interface SessionOptions {
   readonly timeout: Nanoseconds;
   /** Whether each line goes over a connection of its own. */
   readonly newConnection: boolean;
+  /** Is told what happens on the connection between two lines. */
+  readonly idle?: IdleEvents | undefined;
   readonly now: Clock;
 }
 
@@ -97,10 +106,12 @@ export class ClientSession {
   }
 
   async #connected(): Promise<EchoConnection> {
+    // An end that has arrived but not been read yet is noticed by this.
+    if (this.#connection?.open) await eventLoopTurn();
     if (this.#connection?.open) return this.#connection;
     this.#connections++;
-    const { address, timeout, tls } = this.#options;
-    this.#connection = await EchoConnection.open(address, timeout, tls);
+    const { address, timeout, tls, idle } = this.#options;
+    this.#connection = await EchoConnection.open(address, timeout, tls, idle);
     return this.#connection;
   }
 }

@@ -45,19 +45,72 @@ Deno.test("EchoConnection.ask() says when no answer came in time", async () => {
   assert.equal(connection.open, false);
 });
 
-Deno.test("ClientSession.send() keeps its connection, and reconnects when it has ended", async () => {
+Deno.test("EchoConnection says what comes while no answer is awaited, and when it is closed", async () => {
+  const told: string[] = [];
+  const idle = {
+    unasked: (line: string) => told.push(line),
+    closed: () => told.push("closed"),
+  };
+  const go = Promise.withResolvers<void>();
+  await using server = new TestServer(async (connection) => {
+    await answers("B1", 1)(connection);
+    await go.promise;
+    await connection.write(new TextEncoder().encode("421 shutting down\n"));
+  });
+  const connection = await EchoConnection.open(server.address, NS_PER_S, undefined, idle);
+  assert.equal(await connection.ask("a", NS_PER_S), "Hello from B1: a");
+  assert.ok(connection.open);
+  go.resolve();
+  await eventually(() => !connection.open, "it is closed");
+  assert.deepEqual(told, ["421 shutting down", "closed"]);
+});
+
+Deno.test("EchoConnection.close() is not taken for the other side's", async () => {
+  let told = false;
+  await using server = new TestServer(answers("B1"));
+  const idle = { unasked: () => {}, closed: () => told = true };
+  const connection = await EchoConnection.open(server.address, NS_PER_S, undefined, idle);
+  connection.close();
+  await eventually(() => !connection.open, "it is closed");
+  await assert.rejects(connection.ask("a", NS_PER_S), /the connection is closed/);
+  assert.equal(told, false);
+});
+
+Deno.test("EchoConnection.ask() gets an answer that comes before the whole line is taken", async () => {
+  await using server = new TestServer(async (connection) => {
+    await connection.read(new Uint8Array(10));
+    await connection.write(new TextEncoder().encode("too long\n"));
+    await connection.closeWrite();
+    await readAll(connection);
+  });
+  const connection = await EchoConnection.open(server.address, NS_PER_S);
+  assert.equal(await connection.ask("x".repeat(5_000_000), 10 * NS_PER_S), "too long");
+  connection.close();
+});
+
+Deno.test("ClientSession.send() keeps its connection, and reconnects before it sends when it has ended", async () => {
   await using server = new TestServer(answers("B1", 2));
-  const session = new ClientSession({ ...SESSION, address: server.address });
+  const closed = Promise.withResolvers<void>();
+  const idle = { unasked: () => {}, closed: () => closed.resolve() };
+  const session = new ClientSession({ ...SESSION, address: server.address, idle });
   assert.equal((await session.send("a")).connection, 1);
   assert.equal((await session.send("b")).connection, 1);
-  const lost = await session.send("c");
-  assert.equal(lost.error, "closed");
-  assert.equal(lost.answer, undefined);
-  const again = await session.send("d");
-  assert.deepEqual([again.connection, again.answer], [2, "Hello from B1: d"]);
+  await closed.promise;
+  const again = await session.send("c");
+  assert.deepEqual([again.connection, again.answer], [2, "Hello from B1: c"]);
   session.close();
-  assert.deepEqual([session.lines, session.answers], [4, 3]);
+  assert.deepEqual([session.lines, session.answers], [3, 3]);
   assert.deepEqual([...session.backends], [["B1", 3]]);
+});
+
+Deno.test("ClientSession.send() says when the connection ends while it waits for an answer", async () => {
+  await using server = new TestServer(async (connection) => {
+    await connection.read(new Uint8Array(10));
+  });
+  const session = new ClientSession({ ...SESSION, address: server.address });
+  const lost = await session.send("a");
+  assert.deepEqual([lost.error, lost.answer], ["closed", undefined]);
+  session.close();
 });
 
 Deno.test("ClientSession.send() opens a connection for each line when it is told to", async () => {
@@ -91,6 +144,22 @@ for (const arrivals of [{ clients: 4 }, { rate: 500 }]) {
     });
   }
 }
+
+Deno.test("LoadGenerator uses no kept connection that has been closed meanwhile", async () => {
+  await using server = new TestServer(answers("B1", 1));
+  const results: LoadResult[] = [];
+  const load = new LoadGenerator({
+    address: server.address,
+    arrivals: { rate: 20 },
+    keepConnections: true,
+    timeout: NS_PER_S,
+    now: monotonicNow,
+    onResult: (result) => results.push(result),
+  });
+  await eventually(() => results.length >= 5, "there are answers");
+  await load.stop();
+  assert.deepEqual(results.filter(({ error }) => error !== undefined), []);
+});
 
 Deno.test("LoadGenerator tells refused connects", async () => {
   const results: LoadResult[] = [];

@@ -1,0 +1,155 @@
+/** The interactive client as a person sees it: in a terminal, in front of a balancer with two backends. */
+import assert from "node:assert/strict";
+import { BackendServer } from "../../backend/server.ts";
+import { formatAddress } from "../../lib/address.ts";
+import { createRandom } from "../../lib/core/mod.ts";
+import { balance, UNPROBED } from "../support/balance.ts";
+import { lbsimArgs } from "../support/process.ts";
+
+const LOOPBACK = { host: "127.0.0.1", port: 0 };
+
+/** A program in a terminal of its own, which util-linux's `script` makes. */
+class InTerminal implements AsyncDisposable {
+  readonly #process: Deno.ChildProcess;
+  readonly #keyboard: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #reading: Promise<void>;
+  #screen = "";
+  #changed = () => {};
+
+  constructor(command: readonly string[]) {
+    const quoted = command.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(" ");
+    this.#process = new Deno.Command("script", {
+      args: ["-qec", quoted, "/dev/null"],
+      env: { TERM: "xterm", NO_COLOR: "1" },
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "null",
+    }).spawn();
+    this.#keyboard = this.#process.stdin.getWriter();
+    this.#reading = this.#read();
+  }
+
+  async #read(): Promise<void> {
+    for await (const text of this.#process.stdout.pipeThrough(new TextDecoderStream() as never)) {
+      this.#screen += text;
+      this.#changed();
+    }
+    this.#changed();
+  }
+
+  /** Everything that was shown. */
+  get screen(): string {
+    return this.#screen;
+  }
+
+  async type(keys: string): Promise<void> {
+    await this.#keyboard.write(new TextEncoder().encode(keys));
+  }
+
+  /** Waits until something is shown; in what came after `from`. Returns where it ends. */
+  async shows(pattern: RegExp, from = 0): Promise<number> {
+    const deadline = performance.now() + 20_000;
+    while (performance.now() < deadline) {
+      const match = pattern.exec(this.#screen.slice(from));
+      if (match !== null) return from + match.index + match[0].length;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#changed = resolve;
+      const timer = setTimeout(resolve, 1000);
+      await promise;
+      clearTimeout(timer);
+    }
+    throw new Error(`${pattern} was not shown:\n${JSON.stringify(this.#screen)}`);
+  }
+
+  async ended(): Promise<number> {
+    const { code } = await this.#process.status;
+    await this.#reading;
+    return code;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#keyboard.close().catch(() => {});
+    try {
+      this.#process.kill("SIGKILL");
+    } catch {
+      // It has ended.
+    }
+    await this.ended();
+  }
+}
+
+/** Two backends, a balancer in front, and a client in a terminal that has sent its first line. */
+async function conversation(
+  test: (client: InTerminal, first: BackendServer, others: string) => Promise<void>,
+): Promise<void> {
+  const servers = ["B1", "B2"].map((id) => new BackendServer(id, {}, createRandom(1)));
+  const addresses = servers.map((server) => server.start(LOOPBACK));
+  try {
+    await using one = await balance(addresses, UNPROBED);
+    await using client = new InTerminal([
+      Deno.execPath(),
+      ...lbsimArgs(["client", formatAddress(one.balancer.address)]),
+    ]);
+    await client.shows(/> /);
+    await client.type("one\r");
+    await client.shows(/answered by B\d in/);
+    const id = /Hello from (B\d): one/.exec(client.screen)![1];
+    const first = servers.find((server) => server.id === id)!;
+    await test(client, first, servers.find((server) => server !== first)!.id);
+  } finally {
+    await Promise.all(servers.map((server) => server.kill()));
+  }
+}
+
+const LINUX = { ignore: Deno.build.os !== "linux" };
+
+Deno.test(
+  "converse() says when a backend closes the connection, and the next line reaches another",
+  LINUX,
+  () =>
+    conversation(async (client, first, other) => {
+      await first.kill();
+      const noted = await client.shows(new RegExp(`${first.id} closed the connection`));
+      await client.type("two\r");
+      await client.shows(
+        new RegExp(`reconnected \\(connection 2\\)\\s+Hello from ${other}: two`),
+        noted,
+      );
+      await client.type("\x04");
+      await client.shows(/2 lines, 2 answers \(/);
+      assert.equal(await client.ended(), 0);
+      assert.doesNotMatch(client.screen, /no answer/);
+    }),
+);
+
+Deno.test(
+  "converse() keeps what is being typed when a backend closes the connection",
+  LINUX,
+  () =>
+    conversation(async (client, first, other) => {
+      const long = "x".repeat(150); // More than a row.
+      await client.type(long);
+      const typed = await client.shows(/x{20}/);
+      await first.kill();
+      const noted = await client.shows(/closed the connection[^\n]*\n/, typed);
+      await client.shows(/x{20}/, noted);
+      await client.type("yz\r");
+      await client.shows(new RegExp(`Hello from ${other}: ${long}yz`), noted);
+    }),
+);
+
+Deno.test(
+  "converse() sends each line that is pasted, in order",
+  LINUX,
+  () =>
+    conversation(async (client, first) => {
+      await client.type("a\rb\rc\r");
+      let from = await client.shows(/answered by/);
+      for (const line of ["a", "b", "c"]) {
+        from = await client.shows(new RegExp(`Hello from ${first.id}: ${line}`), from);
+      }
+      await client.type("\x03");
+      await client.shows(/4 lines, 4 answers/);
+      assert.equal(await client.ended(), 0);
+    }),
+);
