@@ -1,5 +1,5 @@
 import { Command } from "@commander-js/extra-typings";
-import { formatAddress, isLoopback, isWildcard } from "../lib/address.ts";
+import { formatAddress, isLoopback, isWildcard, localAddresses } from "../lib/address.ts";
 import type { Io } from "../lib/cli/io.ts";
 import {
   type Certificates,
@@ -9,6 +9,7 @@ import {
 } from "../lib/config/certificates.ts";
 import { type Config, loadConfigAndCertificates, type LoadedConfig } from "../lib/config/mod.ts";
 import { DiagnosticsError, type LocatedDiagnostic } from "../lib/config/diagnostic.ts";
+import { ownBackendsHere } from "../lib/config/own_backend.ts";
 import { UserError } from "../lib/user_error.ts";
 import { NS_PER_MS } from "../lib/core/mod.ts";
 import { formatDuration } from "../lib/duration.ts";
@@ -23,14 +24,21 @@ export function checkCommand(io: Io) {
       const now = Date.now();
       try {
         const loaded = await loadConfigAndCertificates(file, now);
-        if (json) io.out(JSON.stringify({ file, valid: true, ...outcome(loaded, now) }));
-        else describe(file, loaded, now).forEach((line) => io.out(line));
+        const warnings = await warningsHere(loaded);
+        if (json) io.out(JSON.stringify({ file, valid: true, ...outcome(loaded, now), warnings }));
+        else describe(file, loaded, now, warnings).forEach((line) => io.out(line));
       } catch (error) {
         if (!json || !(error instanceof UserError)) throw error;
         io.out(JSON.stringify({ file, valid: false, diagnostics: diagnosticsOf(error) }));
         io.setExitCode(error.exitCode);
       }
     });
+}
+
+/** What would be wrong if the balancer ran on this machine, which it need not. */
+async function warningsHere({ config }: LoadedConfig): Promise<string[]> {
+  const found = await ownBackendsHere(config, localAddresses());
+  return found.map(({ message }) => `if it runs on this machine, ${message}`);
 }
 
 function diagnosticsOf(error: UserError): readonly LocatedDiagnostic[] {
@@ -79,12 +87,17 @@ function outcome({ config, certificates: { listener } }: LoadedConfig, now: numb
 }
 
 /** The configuration in plain words. */
-function describe(file: string, { config, certificates }: LoadedConfig, now: number): string[] {
+function describe(
+  file: string,
+  { config, certificates }: LoadedConfig,
+  now: number,
+  warnings: readonly string[],
+): string[] {
   return [
     `${file} is valid. With it, the balancer`,
     "",
     ...[
-      ["listens", listens(config)],
+      ["listens", listens(config), ...warnings.map((warning) => `! ${warning}`)],
       ...encrypts(config, certificates, now),
       ["balances", balances(config)],
       ["over", ...backendLines(config)],

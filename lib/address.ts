@@ -36,6 +36,9 @@ export function parseAddress(text: string): Address {
   if (/^[\d.]+$/.test(host) && parseIp(host) === undefined) {
     throw new SyntaxError(`"${host}" is not an IPv4 address: it has four numbers from 0 to 255`);
   }
+  if (bracketed === undefined && !/^[\p{L}\p{N}_.-]+$/u.test(host)) {
+    throw new SyntaxError(`"${host}" is neither an IP address nor a host name`);
+  }
   return { host: canonicalHost(host), port };
 }
 
@@ -57,6 +60,12 @@ function isIpv6(text: string): boolean {
 
 function whatIsWrong(text: string): string {
   if (isIpv6(text)) return `an IPv6 address goes in brackets, with a port: [${text}]:8000`;
+  const port = /^(?:\*?:)?(\d{1,5})$/.exec(text)?.[1];
+  if (port !== undefined) {
+    return `the host is missing: write 127.0.0.1:${port} for this machine, or another's address`;
+  }
+  const url = /^[a-z][a-z0-9+.-]*:\/\/([^/]+)/i.exec(text);
+  if (url !== null) return `"${text}" is a URL: write only its host and port, like ${url[1]}`;
   if (/^[^:\s]+$/.test(text)) return `the port is missing: write ${text}:8000`;
   return `"${text}" is not an address: write HOST:PORT, like 192.168.1.10:8000 or [::1]:8000`;
 }

@@ -1,7 +1,7 @@
 /** A distribution of durations as one word of a command line: `lognormal(20ms,1)`. */
 import { parse, YAMLParseError } from "yaml";
 import * as z from "zod";
-import { validate } from "./config/yaml_file.ts";
+import { validate } from "./config/findings.ts";
 import type { Nanoseconds, Random } from "./core/mod.ts";
 import { durations } from "./scenario/scalars.ts";
 import { createSampler, type Distribution } from "./stats/variates.ts";

@@ -13,8 +13,8 @@ import type { Certificates } from "../lib/config/certificates.ts";
 import {
   type Config,
   loadConfig,
-  loadConfigAndCertificates,
   type LoadedConfig,
+  loadListeningConfig,
 } from "../lib/config/mod.ts";
 import { createRandom } from "../lib/core/mod.ts";
 import { logger, logSentence, startLogging } from "../lib/log.ts";
@@ -46,7 +46,7 @@ export function upCommand(io: Io) {
         });
       }
       // A machine of backends only needs no certificates.
-      const read = (inUse?: Certificates) => loadConfigAndCertificates(file, Date.now(), inUse);
+      const read = (inUse?: Certificates) => loadListeningConfig(file, {}, Date.now(), inUse);
       const loaded = roles.balancer ? await read() : undefined;
       startLogging(config.log, io.log);
       await runRoles({ file, read }, loaded, roles, io);

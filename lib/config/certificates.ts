@@ -4,7 +4,8 @@ import { createSecureContext } from "node:tls";
 import { UserError } from "../user_error.ts";
 import { beside } from "./beside.ts";
 import type { Config } from "./mod.ts";
-import { type Finding, nameOf, type Path, readBytes } from "./yaml_file.ts";
+import { type Finding, nameOf, type Path } from "./findings.ts";
+import { readBytes } from "./yaml_file.ts";
 
 /** A certificate, its private key, and what is worth saying of them. */
 export interface KeyPair {

@@ -9,7 +9,10 @@ import {
 import { parsePrefix } from "../core/mod.ts";
 import { parseDuration } from "../duration.ts";
 import { isData } from "./data.ts";
-import { type Finding, type Path, valueAt } from "./yaml_file.ts";
+import { TEXT_MAX } from "./scalars.ts";
+import { DEFAULT_LISTEN } from "./schema.ts";
+import { arrivesAt, ownBackends } from "./own_backend.ts";
+import { type Finding, type Path, valueAt } from "./findings.ts";
 
 /**
  * What a schema cannot say: values that do not go together. It reads the data as it was written, so that
@@ -19,6 +22,7 @@ export function checkConfig(data: unknown): Finding[] {
   return [
     ...repeatedIds(data),
     ...repeatedAddresses(data),
+    ...itself(data),
     ...timing(data),
     ...expectation(data),
     ...tooManyChoices(data),
@@ -38,7 +42,9 @@ export function checkListen(listen: Address, local: readonly string[]): Finding[
   return [{
     path: ["listen"],
     message: `this machine does not have the address ${host}`,
-    hint: `it has: ${local.join(", ")}`,
+    hint: `it has ${local.join(", ")}; \`lbsim up\` starts what belongs to this machine, ` +
+      "--listen listens elsewhere",
+    follows: [["listen"]],
   }];
 }
 
@@ -60,20 +66,12 @@ function repeatedIds(data: unknown): Finding[] {
 }
 
 function repeatedAddresses(data: unknown): Finding[] {
-  const listen = read(valueAt(data, ["listen"]), parseAddress);
   const first = new Map<string, number>();
   return backends(data).flatMap((backend, index): Finding[] => {
     const address = read(backend.address, parseAddress);
     if (address === undefined) return [];
     const path: Path = ["backends", index, "address"];
     const text = formatAddress(address);
-    if (listen !== undefined && text === formatAddress(listen)) {
-      return [{
-        path,
-        message: `backend ${index + 1} has the address on which the balancer listens: ${text}`,
-        hint: "the balancer would connect to itself without end",
-      }];
-    }
     const earlier = first.get(text);
     if (earlier === undefined) {
       first.set(text, index);
@@ -86,6 +84,28 @@ function repeatedAddresses(data: unknown): Finding[] {
     }];
   });
 }
+
+/** Whatever machine it runs on. */
+function itself(data: unknown): Finding[] {
+  const listen = read(valueAt(data, ["listen"]) ?? DEFAULT_LISTEN, parseAddress);
+  if (listen === undefined) return [];
+  const port = valueAt(data, ["health_check", "port"]);
+  const type = valueAt(data, ["health_check", "type"]);
+  const all = backends(data).map(({ id, address }) => ({
+    id: String(id),
+    address: read(address, parseAddress) ?? NOWHERE,
+  }));
+  return ownBackends(
+    {
+      listen,
+      backends: all,
+      healthCheck: { port: typeof port === "number" ? port : undefined, type },
+    },
+    (target) => arrivesAt(listen, target, []),
+  );
+}
+
+const NOWHERE: Address = { host: "", port: 0 };
 
 function timing(data: unknown): Finding[] {
   const interval = valueAt(data, ["health_check", "interval"]);
@@ -226,7 +246,7 @@ function backends(data: unknown): Record<string, unknown>[] {
 
 /** What the parser makes of a value; undefined if it is not for it. */
 function read<T>(value: unknown, parse: (text: string) => T): T | undefined {
-  if (typeof value !== "string") return undefined;
+  if (typeof value !== "string" || value.length > TEXT_MAX) return undefined;
   try {
     return parse(value);
   } catch (error) {

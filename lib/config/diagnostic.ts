@@ -16,24 +16,32 @@ export interface Span {
   readonly end: number;
 }
 
-/** A file with mistakes in it. Its message shows all of them. */
+/** A file with mistakes in it. Its message shows them, with their places. */
 export class DiagnosticsError extends UserError {
   override readonly name = "DiagnosticsError";
   readonly diagnostics: readonly Diagnostic[];
   readonly #source: Source;
 
-  constructor(diagnostics: readonly Diagnostic[], source: Source) {
+  /** @param options How many more there are than these, and what the process exits with. */
+  constructor(
+    diagnostics: readonly Diagnostic[],
+    source: Source,
+    { more = 0, exitCode = 2 }: { readonly more?: number; readonly exitCode?: 1 | 2 } = {},
+  ) {
     const sorted = diagnostics.toSorted((a, b) => (a.at?.start ?? -1) - (b.at?.start ?? -1));
-    super(sorted.map((diagnostic) => render(diagnostic, source)).join("\n\n"), { exitCode: 2 });
-    this.diagnostics = sorted;
+    const all = more === 0
+      ? sorted
+      : [...sorted, { message: `and at least ${more} more mistakes` }];
+    super(all.map((diagnostic) => render(diagnostic, source)).join("\n\n"), { exitCode });
+    this.diagnostics = all;
     this.#source = source;
   }
 
   /** The diagnostics for programs: each with its line and column, from 1, if it has a place. */
   located(): readonly LocatedDiagnostic[] {
     return this.diagnostics.map(({ message, hint, at }) => ({
-      message: withoutPasswords(message),
-      ...hint !== undefined && { hint },
+      message: shown(message),
+      ...hint !== undefined && { hint: shown(hint) },
       ...at !== undefined && position(this.#source.text, at.start),
     }));
   }
@@ -56,12 +64,16 @@ export interface Source {
 
 /** Line and column of an offset, both from 1; a column is a character as people count them. */
 export function position(text: string, offset: number): { line: number; column: number } {
-  const before = text.slice(0, offset);
-  const lineStart = before.lastIndexOf("\n") + 1;
-  return {
-    line: before.split("\n").length,
-    column: [...before.slice(lineStart)].length + 1,
-  };
+  const lineStart = text.lastIndexOf("\n", offset - 1) + 1;
+  let line = 1;
+  for (let i = text.indexOf("\n"); i !== -1 && i < offset; i = text.indexOf("\n", i + 1)) line++;
+  let column = 1;
+  for (let i = lineStart; i < offset; i++) if (!isTrailSurrogate(text.charCodeAt(i))) column++;
+  return { line, column };
+}
+
+function isTrailSurrogate(unit: number): boolean {
+  return unit >= 0xdc00 && unit <= 0xdfff;
 }
 
 /**
@@ -75,29 +87,44 @@ export function position(text: string, offset: number): { line: number; column: 
  * ```
  */
 export function render(diagnostic: Diagnostic, source: Source, color = false): string {
-  const { hint, at } = diagnostic;
-  const message = withoutPasswords(diagnostic.message);
+  const { at } = diagnostic;
+  const message = shown(diagnostic.message);
+  const hint = diagnostic.hint && `  ${shown(diagnostic.hint)}`;
   const bold = (text: string) => color ? styleText("bold", text, { validateStream: false }) : text;
   const red = (text: string) => color ? styleText("red", text, { validateStream: false }) : text;
   if (at === undefined) {
-    return bold(`${source.file}: ${message}`) + (hint === undefined ? "" : `\n  ${hint}`);
+    return [bold(`${source.file}: ${message}`), ...hint ? [hint] : []].join("\n");
   }
-  const { line, column } = position(source.text, at.start);
-  const lineStart = source.text.lastIndexOf("\n", at.start - 1) + 1;
-  const newline = source.text.indexOf("\n", at.start);
-  const lineEnd = newline === -1 ? source.text.length : newline;
-  const part = (start: number, end: number) => withoutPasswords(source.text.slice(start, end));
+  const { text } = source;
+  const { line, column } = position(text, at.start);
+  const lineStart = Math.max(text.lastIndexOf("\n", at.start - 1) + 1, at.start - LINE_MAX);
+  const newline = text.indexOf("\n", at.start);
+  const lineEnd = Math.min(newline === -1 ? text.length : newline, at.start + LINE_MAX);
+  const part = (start: number, end: number) => withoutPasswords(text.slice(start, end));
   const full = part(lineStart, lineEnd).replace(/\r$/, "");
-  const { shown, indent } = excerpt(full, part(lineStart, at.start).length);
-  const marked = part(at.start, Math.min(at.end, lineEnd)).replace(/\r$/, "");
+  const { shown: excerptOfLine, indent } = excerpt(full, part(lineStart, at.start).length);
+  const marked = part(at.start, Math.min(at.end, lineEnd)).replace(/\r$/, "").slice(0, 60);
   const carets = "^".repeat(Math.min(Math.max(width(marked), 1), 60));
   const gutter = String(line);
   return [
     bold(`${source.file}:${line}:${column}: ${message}`),
-    `  ${gutter} | ${shown}`,
+    `  ${gutter} | ${excerptOfLine}`,
     `  ${" ".repeat(gutter.length)} | ${" ".repeat(indent)}${red(carets)}`,
-    ...hint === undefined ? [] : [`  ${hint}`],
+    ...hint ? [hint] : [],
   ].join("\n");
+}
+
+/** As much of a line as is looked at on each side of a place: more than is shown, for a password may begin there. */
+const LINE_MAX = 4000;
+/** A message may quote a value that has no end. */
+const MESSAGE_MAX = 400;
+
+function shown(message: string): string {
+  const safe = withoutPasswords(message.slice(0, LINE_MAX));
+  if (message.length <= MESSAGE_MAX) return safe;
+  return `${safe.slice(0, MESSAGE_MAX / 2)}…${
+    withoutPasswords(message.slice(-LINE_MAX)).slice(-MESSAGE_MAX / 2)
+  }`;
 }
 
 /** A diagnostic may go to a log: of `redis://user:password@host` it shows `redis://user:******@host`. */

@@ -1,15 +1,18 @@
 /** config.yaml: from a file to a `Config`, or to diagnostics that say what is wrong with it. */
-import type * as z from "zod";
+import * as z from "zod";
 import { localAddresses } from "../address.ts";
 import type { AlgorithmName } from "../core/mod.ts";
+import { eventLoopTurn } from "../event_loop.ts";
 import { UserError } from "../user_error.ts";
 import { beside } from "./beside.ts";
 import { type CamelKeys, camelKeys } from "./camel.ts";
 import { type Certificates, readCertificates } from "./certificates.ts";
 import { checkConfig, checkListen } from "./check.ts";
-import { DiagnosticsError, type Source } from "./diagnostic.ts";
+import type { Source } from "./diagnostic.ts";
+import { type Finding, independent, salvage, validate } from "./findings.ts";
+import { ownBackendsHere } from "./own_backend.ts";
 import { configSchema } from "./schema.ts";
-import { readText, YamlFile } from "./yaml_file.ts";
+import { NEEDS, readText, YamlFile } from "./yaml_file.ts";
 
 export { type Diagnostic, DiagnosticsError } from "./diagnostic.ts";
 
@@ -38,11 +41,13 @@ export interface Overrides {
  * @throws {DiagnosticsError} with everything that is wrong in the text.
  */
 export function parseConfig(source: Source): Config {
-  const config = camelKeys(new YamlFile(source).parse(configSchema, checkConfig));
+  return configOf(source.file, new YamlFile(source).parse(configSchema, checkConfig));
+}
+
+function configOf(file: string, value: z.output<typeof configSchema>): Config {
+  const config = camelKeys(value);
   const { store = "memory" } = config.sticky ?? {};
-  if (store !== "memory" && store.sqlite !== undefined) {
-    store.sqlite = beside(source.file, store.sqlite);
-  }
+  if (store !== "memory" && store.sqlite !== undefined) store.sqlite = beside(file, store.sqlite);
   return config;
 }
 
@@ -52,7 +57,7 @@ export function parseConfig(source: Source): Config {
  * @throws {UserError} if it cannot be read; {DiagnosticsError} if there are mistakes in it.
  */
 export async function loadConfig(file: string): Promise<Config> {
-  return parseConfig(await readText(file));
+  return (await load(file, (config) => Promise.resolve({ config, findings: [] }))).config;
 }
 
 /**
@@ -62,53 +67,86 @@ export async function loadConfig(file: string): Promise<Config> {
  * @param inUse Stays in use where there is nothing wrong with a certificate but that it has expired.
  * @throws {UserError} as `loadConfig`, also for mistakes in a certificate or key.
  */
-export async function loadConfigAndCertificates(
+export function loadConfigAndCertificates(
   file: string,
   nowMs: number,
   inUse?: Certificates,
 ): Promise<LoadedConfig> {
-  const source = await readText(file);
-  return await withCertificates(parseConfig(source), source, nowMs, inUse);
-}
-
-async function withCertificates(
-  config: Config,
-  source: Source,
-  nowMs: number,
-  inUse: Certificates | undefined,
-): Promise<LoadedConfig> {
-  const { findings, ...read } = await readCertificates(source.file, config, nowMs, inUse);
-  if (findings.length > 0) throw new YamlFile(source).error(findings);
-  return { config, ...read };
+  return load(file, (config) => withCertificates(file, config, nowMs, inUse));
 }
 
 /**
- * Reads a configuration file, and the files that it names, for a balancer on this machine, with what the command line says instead.
+ * Reads a configuration file, and the files that it names, for a balancer on this machine, with what the
+ * command line says instead.
  *
  * @param nowMs In milliseconds since 1970: what has expired by then is wrong.
  * @param inUse Stays in use where there is nothing wrong with a certificate but that it has expired.
- * @throws {UserError} as `loadConfigAndCertificates`, and if a flag is wrong, or this machine does not have
- * the address to listen on.
+ * @throws {UserError} as `loadConfigAndCertificates`; also if a flag is wrong, if this machine does not
+ * have the address to listen on, or if the balancer would be its own backend.
  */
-export async function loadListeningConfig(
+export function loadListeningConfig(
   file: string,
   overrides: Overrides,
   nowMs: number,
   inUse?: Certificates,
 ): Promise<LoadedConfig> {
-  const source = await readText(file);
-  const config = applyOverrides(parseConfig(source), overrides);
-  const findings = checkListen(config.listen, localAddresses());
-  if (findings.length === 0) return await withCertificates(config, source, nowMs, inUse);
-  if (overrides.listen !== undefined) {
-    const { message, hint } = findings[0]!;
-    throw new UserError(`--listen: ${message}`, { ...hint !== undefined && { hint } });
+  return load(file, async (written) => {
+    const config = applyOverrides(written, overrides);
+    const local = localAddresses();
+    const missing = checkListen(config.listen, local);
+    if (missing.length > 0 && overrides.listen !== undefined) {
+      const { message, hint } = missing[0]!;
+      throw new UserError(`--listen: ${message}`, { ...hint !== undefined && { hint } });
+    }
+    const here = [...missing, ...await ownBackendsHere(config, local)];
+    const loaded = await withCertificates(file, config, nowMs, inUse);
+    const isElsewhere = here.length > 0 && loaded.findings.length === 0;
+    return { ...loaded, findings: [...here, ...loaded.findings], isElsewhere };
+  });
+}
+
+/** What was found in a configuration that its text does not say. */
+interface Looked {
+  readonly findings: readonly Finding[];
+  /** Whether all of it would be right on another machine. */
+  readonly isElsewhere?: boolean;
+}
+
+/**
+ * Reads a file and looks further. Of a file with mistakes, what is right is looked at, too, so that
+ * everything is found at once.
+ */
+async function load<T extends Looked>(
+  file: string,
+  look: (config: Config) => Promise<T>,
+): Promise<T> {
+  const yaml = await YamlFile.read(await readText(file));
+  yaml.mustBeReadable(NEEDS);
+  await eventLoopTurn();
+  const { value, findings } = validate(configSchema, yaml.data, checkConfig);
+  const rest = value === undefined ? salvage(configSchema, yaml.data, findings) : undefined;
+  const usable = value ?? rest?.value;
+  if (usable === undefined) throw yaml.error(findings);
+  const looked = await look(configOf(file, usable));
+  const later = looked.findings.map((finding) => ({
+    ...finding,
+    path: rest?.original(finding.path) ?? finding.path,
+  }));
+  const all = [...findings, ...independent(later, findings)];
+  if (all.length > 0 || !yaml.isSound) {
+    const isRight = findings.length === 0 && yaml.isSound && looked.isElsewhere;
+    throw yaml.error(all, isRight ? 1 : 2);
   }
-  const yaml = new YamlFile(source);
-  throw new UserError(
-    new DiagnosticsError(findings.map((finding) => yaml.locate(finding)), source).message,
-    { hint: "`lbsim up` starts what belongs to this machine; --listen listens elsewhere" },
-  );
+  return looked;
+}
+
+async function withCertificates(
+  file: string,
+  config: Config,
+  nowMs: number,
+  inUse: Certificates | undefined,
+): Promise<LoadedConfig & Looked> {
+  return { config, ...await readCertificates(file, config, nowMs, inUse) };
 }
 
 /**
@@ -139,7 +177,9 @@ export function algorithmNamed(name: AlgorithmName): Config["algorithm"] {
 }
 
 function flagValue<S extends z.ZodType>(flag: string, schema: S, value: string): z.output<S> {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  throw new UserError(`${flag}: ${result.error.issues[0]!.message}`, { exitCode: 2 });
+  const flags = z.strictObject({ [flag]: schema });
+  const { value: flagged, findings: [wrong] } = validate(flags, { [flag]: value }, () => []);
+  if (wrong === undefined) return flagged![flag] as z.output<S>;
+  const { message, hint } = wrong;
+  throw new UserError(message, { exitCode: 2, ...hint !== undefined && { hint } });
 }

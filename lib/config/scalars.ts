@@ -10,6 +10,9 @@ import {
 import { type Nanoseconds, parsePrefix, type Prefix } from "../core/mod.ts";
 import { formatDuration, parseDuration } from "../duration.ts";
 
+/** Nothing that is read by a parser here is longer; a parser may take its time. */
+export const TEXT_MAX = 2000;
+
 /** A schema for text that is read by a parser which throws a SyntaxError with a helpful message. */
 export function text<T>(options: {
   /** What it is, for "must be …". */
@@ -20,9 +23,12 @@ export function text<T>(options: {
   readonly parse: (text: string) => T;
   /** How a value would be written. */
   readonly format: (value: T) => string;
+  /** Whether a number is as good as its digits in quotes. */
+  readonly isNumber?: boolean;
 }) {
-  const { what, examples, pattern, parse, format } = options;
+  const { what, examples, pattern, parse, format, isNumber = false } = options;
   const attempt = (input: string): T | SyntaxError => {
+    if (input.length > TEXT_MAX) return new SyntaxError(`must be ${what}: it is too long`);
     try {
       return parse(input);
     } catch (error) {
@@ -34,12 +40,14 @@ export function text<T>(options: {
     error: ({ input }) => {
       if (typeof input !== "number") return `must be ${what}`;
       const result = attempt(String(input));
-      return result instanceof SyntaxError ? result.message : `must be ${what}`;
+      return result instanceof SyntaxError
+        ? result.message
+        : `must be ${what}: put quotes around it`;
     },
   }).meta({ pattern, examples: [...examples] });
-  return z.codec(written, z.custom<T>(), {
+  return z.codec(isNumber ? z.union([written, z.int()]) : written, z.custom<T>(), {
     decode(input, { issues }) {
-      const result = attempt(input);
+      const result = attempt(String(input));
       if (!(result instanceof SyntaxError)) return result;
       issues.push({ code: "custom", message: result.message, input });
       return z.NEVER;
@@ -70,6 +78,13 @@ export function address(options: { readonly anyPort?: boolean } = {}) {
     examples: ["192.168.1.10:8000", "[::1]:8000"],
     pattern: "^(\\[[0-9a-fA-F:.]+\\]|[^:\\s]+):\\d{1,5}$",
     parse(input) {
+      const port = options.anyPort && /^(?:\*?:)?(\d{1,5})$/.exec(input)?.[1];
+      if (port) {
+        throw new SyntaxError(
+          `the host is missing: write 127.0.0.1:${port} for clients on this machine only, ` +
+            `0.0.0.0:${port} for those of every network`,
+        );
+      }
       const value = parseAddress(input);
       if (value.port === 0 && !options.anyPort) {
         throw new SyntaxError("port 0 is out of range: a port is 1 to 65535");
@@ -145,7 +160,10 @@ export function integer(min: number, max: number) {
   const what = max === Number.MAX_SAFE_INTEGER
     ? `a whole number of at least ${min}`
     : `a whole number from ${min} to ${max}`;
-  const error = () => `must be ${what}`;
+  const error = ({ input }: { readonly input?: unknown }) =>
+    typeof input === "string" && /^\d+$/.test(input)
+      ? `must be ${what}: take the quotes off`
+      : `must be ${what}`;
   return z.int({ error }).min(min, { error }).max(max, { error });
 }
 
@@ -156,7 +174,11 @@ export function flag() {
 
 /** Text that is taken as it is. */
 export function words(what: string) {
-  return z.string({ error: () => `must be ${what}` }).min(1, {
+  const error = ({ input }: { readonly input?: unknown }) =>
+    typeof input === "number" || typeof input === "boolean"
+      ? `must be ${what}: put quotes around it`
+      : `must be ${what}`;
+  return z.string({ error }).min(1, {
     error: () => `must be ${what}: it is empty`,
   });
 }

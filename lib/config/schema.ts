@@ -122,12 +122,13 @@ const statusRange = text<{ min: number; max: number }>({
   what: "a status like 200, or a range like 200-399",
   examples: ["200-399"],
   pattern: "^[1-5]\\d\\d(-[1-5]\\d\\d)?$",
+  isNumber: true,
   parse(input) {
     const match = /^([1-5]\d\d)(?:-([1-5]\d\d))?$/.exec(input);
     const min = Number(match?.[1]);
     const max = Number(match?.[2] ?? match?.[1]);
     if (match === null || max < min) {
-      throw new SyntaxError(`"${input}" is not a status like "200", nor a range like "200-399"`);
+      throw new SyntaxError(`"${input}" is not a status like 200, nor a range like 200-399`);
     }
     return { min, max };
   },
@@ -314,9 +315,12 @@ const log = z.strictObject({
     .describe("how often to log a line per backend"),
 });
 
+/** Where a balancer listens if a file is silent, as it would be written. */
+export const DEFAULT_LISTEN = "127.0.0.1:8000";
+
 /** The whole of config.yaml. */
 export const configSchema = z.strictObject({
-  listen: address({ anyPort: true }).prefault("127.0.0.1:8000")
+  listen: address({ anyPort: true }).prefault(DEFAULT_LISTEN)
     .describe("where the balancer listens"),
   algorithm: algorithm.prefault("round-robin").describe(
     `${ALGORITHM_NAMES.join(", ")}; or {name: power-of-two, choices: 3}, ` +

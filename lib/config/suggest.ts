@@ -1,9 +1,18 @@
 /** The name that was probably meant, if one is close enough: `did you mean "round-robin"?` */
 export function didYouMean(given: string, names: readonly string[]): string | undefined {
+  const whole = names.filter((name) => isShort(given, name));
+  if (whole.length === 1) return `did you mean "${whole[0]}"?`;
   const distances = names.map((name) => ({ name, distance: editDistance(given, name) }));
   const best = distances.toSorted((a, b) => a.distance - b.distance)[0];
   if (best === undefined || best.distance > Math.max(1, Math.floor(given.length / 3))) return;
   return `did you mean "${best.name}"?`;
+}
+
+/** Whether one of two words is where the other begins: `warn` and `warning`, `leastconn` and `least-connections`. */
+function isShort(given: string, name: string): boolean {
+  const letters = (text: string) => text.slice(0, 40).toLowerCase().replaceAll(/[-_]/g, "");
+  const [a, b] = [letters(given), letters(name)];
+  return a.length >= 3 && (b.startsWith(a) || (b.length >= 3 && a.startsWith(b)));
 }
 
 /** Insertions, deletions, substitutions and swaps of neighbours between two words. */

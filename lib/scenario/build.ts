@@ -2,7 +2,7 @@
 import { isData } from "../config/data.ts";
 import type { Config } from "../config/mod.ts";
 import { didYouMean } from "../config/suggest.ts";
-import { type Finding, validate, valueAt } from "../config/yaml_file.ts";
+import { type Finding, validate, valueAt } from "../config/findings.ts";
 import { type Nanoseconds, NS_PER_S, takesClients } from "../core/mod.ts";
 import { type Distribution, meanOf } from "../stats/variates.ts";
 import { merge } from "./patch.ts";

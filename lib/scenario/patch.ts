@@ -1,7 +1,7 @@
 /** Changing single settings of a scenario's data, as `--set` and `compare` do. */
 import { parseDocument } from "yaml";
 import { isData } from "../config/data.ts";
-import type { Path } from "../config/yaml_file.ts";
+import type { Path } from "../config/findings.ts";
 
 /** A value that takes the place of what a file says. */
 export interface Patch {

@@ -5,7 +5,8 @@ import { camelKeys } from "../config/camel.ts";
 import { isData } from "../config/data.ts";
 import { configSchema } from "../config/schema.ts";
 import type { Source } from "../config/diagnostic.ts";
-import { type Finding, type Path, validate, YamlFile } from "../config/yaml_file.ts";
+import { type Finding, isPrefix, validate } from "../config/findings.ts";
+import { YamlFile } from "../config/yaml_file.ts";
 import { UserError } from "../user_error.ts";
 import { buildScenario } from "./build.ts";
 import { type Expectation, parseExpectation } from "./expectation.ts";
@@ -195,10 +196,6 @@ function reassign(finding: Finding, patches: readonly Patch[]): Finding {
     });
   }
   return { ...finding, path: [...blame.path, ...finding.path.slice(path.length)] };
-}
-
-function isPrefix(prefix: Path, path: Path): boolean {
-  return prefix.every((step, i) => step === path[i]);
 }
 
 function unique(findings: readonly Finding[]): Finding[] {

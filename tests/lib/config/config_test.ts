@@ -2,7 +2,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { configSchema } from "../../../lib/config/schema.ts";
-import { type Config, DiagnosticsError, loadConfig, parseConfig } from "../../../lib/config/mod.ts";
+import {
+  type Config,
+  DiagnosticsError,
+  loadConfig,
+  loadConfigAndCertificates,
+  parseConfig,
+} from "../../../lib/config/mod.ts";
 import { NS_PER_MS, NS_PER_S } from "../../../lib/core/mod.ts";
 import { UserError } from "../../../lib/user_error.ts";
 
@@ -221,8 +227,101 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
   [
     "a backend where the balancer listens",
     `${ONE}listen: 10.0.0.1:80\n`,
-    /:1:30: .*on which the balancer listens/,
+    /:1:30: backend 1 is the balancer itself: 10\.0\.0\.1:80 is where it listens/,
   ],
+  [
+    "a backend that is the balancer by another name of this machine",
+    "listen: 0.0.0.0:8000\nbackends: [{id: B1, address: localhost:8000}]\n",
+    /:2:30: backend 1 is the balancer itself: localhost:8000 is where it listens \(0\.0\.0\.0:8000\)/,
+  ],
+  [
+    "a backend that is the balancer where it listens by default",
+    "backends: [{id: B1, address: localhost:8000}]\n",
+    /:1:30: backend 1 is the balancer itself/,
+  ],
+  [
+    "probes that arrive at the balancer",
+    `listen: "[::]:8000"\nbackends: [{id: B1, address: 127.0.0.7:80}]\nhealth_check: {port: 8000}\n`,
+    /:3:22: probes of B1 would arrive at the balancer itself/,
+  ],
+  [
+    "a port without a host",
+    `${ONE}listen: 8000\n`,
+    /:2:9: listen: .*127\.0\.0\.1:8000 .*0\.0\.0\.0:8000/,
+  ],
+  ["a port after a colon", `${ONE}listen: ":8000"\n`, /:2:9: .*write 127\.0\.0\.1:8000/],
+  [
+    "a backend's port only",
+    "backends: [{id: B1, address: 80}]",
+    /:1:30: .*write 127\.0\.0\.1:80 for/,
+  ],
+  [
+    "a star for a host, which is an alias in YAML",
+    `${ONE}listen: *:8000\n`,
+    /:2:9: "\*:8000" is not an address\n.*\n.*\n.*write 0\.0\.0\.0:8000/,
+  ],
+  ["a star for a host", `${ONE}listen: "*:8000"\n`, /:2:9: .*0\.0\.0\.0:8000/],
+  [
+    "a host that is none",
+    "backends: [{id: B1, address: 'a/b:80'}]",
+    /neither an IP address nor a host/,
+  ],
+  [
+    "a URL",
+    `${ONE}listen: http://10.0.0.2:80/\n`,
+    /is a URL: write only its host and port, like 10\.0\.0\.2:80/,
+  ],
+  [
+    "an address in brackets without quotes",
+    `${ONE}listen: [::1]:8000\n`,
+    /in quotes: "\[::1\]:8000"/,
+  ],
+  [
+    "an alias of nothing",
+    `${ONE}on_down: *keep\n`,
+    /:2:10: \*keep stands for an anchor[^]*"\*keep"/,
+  ],
+  ["a tag", `${ONE}health_check: {type: expect, expect: !ok}\n`, /:2:38: unknown tag !ok[^]*"!ok"/],
+  [
+    "a number for text",
+    `${ONE}health_check: {type: expect, expect: 220}\n`,
+    /:2:38: .*put quotes around it/,
+  ],
+  [
+    "a number for an id",
+    "backends: [{id: 1, address: 10.0.0.1:80}]",
+    /:1:17: .*put quotes around it/,
+  ],
+  ["true for a path", `${ONE}health_check: {path: true}\n`, /:2:22: .*put quotes around it/],
+  ["quotes around a number", `${ONE}retries: "3"\n`, /:2:10: .*take the quotes off/],
+  [
+    "one status for a list",
+    `${ONE}health_check: {status: 200}\n`,
+    /:2:24: .*list.*\n.*\n.*\n.*status: \[200\]/,
+  ],
+  ["one prefix for a list", `${ONE}deny: 10.0.0.0/8\n`, /:2:7: .*list[^]*deny: \[10\.0\.0\.0\/8\]/],
+  [
+    "a status that is none",
+    `${ONE}health_check: {status: [600]}\n`,
+    /:2:25: .*"600" is not a status/,
+  ],
+  [
+    "a short name of a level",
+    `${ONE}log: {level: warn}\n`,
+    /:2:14: unknown log\.level "warn"[^]*"warning"/,
+  ],
+  [
+    "a short name of an algorithm",
+    `${ONE}algorithm: leastconn\n`,
+    /did you mean "least-connections"/,
+  ],
+  [
+    "an algorithm in a list",
+    `${ONE}algorithm: [random]\n`,
+    /:2:12: algorithm must be text or a group of keys/,
+  ],
+  ["groups in each other without end", "{".repeat(1000), /more than 50 lists or groups/],
+  ["a group for a key", `${ONE}? {a: 1}\n: 1\n`, /:2:3: a key must be text/],
   [
     "a duration without a unit",
     `${ONE}timeouts: {connect: 2}\n`,
@@ -400,6 +499,75 @@ Deno.test("loadConfig() says what is wrong with a file that it cannot read", asy
     await Deno.remove(file);
     await Deno.symlink("/dev/zero", file);
     await says(/is a pipe, a device or a socket/);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("parseConfig() takes a status for a number or for text", () => {
+  const { healthCheck } = parse(`${ONE}health_check: {status: [200, "204", 300-302]}\n`);
+  assert.deepEqual(healthCheck.status, [
+    { min: 200, max: 200 },
+    { min: 204, max: 204 },
+    { min: 300, max: 302 },
+  ]);
+});
+
+Deno.test("DiagnosticsError shows twenty mistakes, and says how many more there are", () => {
+  const { diagnostics, message } = complaint(`${ONE}${"a: b\n".repeat(1000)}`);
+  assert.equal(diagnostics.length, 21);
+  assert.match(message, /^config\.yaml:3:1: "a" is there twice/);
+  assert.match(message, /\nconfig\.yaml: and at least 980 more mistakes$/);
+});
+
+Deno.test("DiagnosticsError quotes no more than a few words of a value without end", () => {
+  for (const text of ["x".repeat(900_000), `"${"1s".repeat(400_000)}"`]) {
+    const { message } = complaint(`${ONE}timeouts: {idle: ${text}}\n`);
+    assert.ok(message.length < 1000, `${message.length} characters`);
+  }
+});
+
+const WRONG_FILES: readonly (readonly [string, string])[] = [
+  ["20,000 times the same key", "a: b\n".repeat(20_000)],
+  ["100,000 keys", Array.from({ length: 100_000 }, (_, i) => `k${i}: b\n`).join("")],
+  ["half a million brackets", "[".repeat(500_000)],
+  ["half a million braces", "{".repeat(500_000)],
+  ["lists in lists", "- ".repeat(250_000)],
+  ["keys in keys", "? ".repeat(250_000)],
+  ["empty lines", "\n".repeat(1_000_000)],
+  ["comments", "# what a comment\n".repeat(60_000)],
+  ["a long list", "- a\n".repeat(250_000)],
+  ["a long line", `a: ${"x".repeat(1_000_000)}`],
+  ["a list that is its own item", "a: &a [*a]\n"],
+  ["aliases of a long list", `a: &a [${"x,".repeat(10_000)}]\nb: [${"*a,".repeat(1000)}]\n`],
+  ["backends that are none", `backends:\n${"  - {idd: B1, addres: x}\n".repeat(15_000)}`],
+];
+
+for (const [what, text] of WRONG_FILES) {
+  Deno.test(`parseConfig() says in a few lines what is wrong with ${what}`, () => {
+    const { diagnostics, message } = complaint(text);
+    assert.ok(message.length < 20_000, `${message.length} characters`);
+    assert.ok(diagnostics.length <= 21);
+  });
+}
+
+Deno.test("loadConfig() finds what is wrong with certificates along with all else", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    const file = `${directory}/config.yaml`;
+    await Deno.writeTextFile(
+      file,
+      `${ONE}retries: many\nlog: {level: warn}\ntls: {certificate: none.pem, key: none.key}\n`,
+    );
+    await assert.rejects(loadConfigAndCertificates(file, 0), (error) => {
+      assert.ok(error instanceof DiagnosticsError);
+      assert.deepEqual(
+        error.located().map(({ line }) => line),
+        [2, 3, 4, 4],
+        error.message,
+      );
+      return true;
+    });
   } finally {
     await Deno.remove(directory, { recursive: true });
   }

@@ -1,0 +1,345 @@
+/** Data and a schema → a value, or everything that is wrong with the data, in words. */
+import * as z from "zod";
+import { didYouMean } from "./suggest.ts";
+
+/** Where a value is: keys and indices from the root. */
+export type Path = readonly (string | number)[];
+
+/** Something wrong with the value at a path. */
+export interface Finding {
+  readonly path: Path;
+  readonly message: string;
+  readonly hint?: string | undefined;
+  /** Whether it is the key that is wrong, rather than its value. */
+  readonly key?: boolean;
+  /** It may be a consequence of what is wrong there. */
+  readonly follows?: readonly Path[];
+}
+
+/** So many findings are put into words. More are counted: nobody reads them, and each costs time. */
+export const FINDINGS_MAX = 20;
+
+/** The value of data by a schema, and everything that is wrong with it; no value if anything is. */
+export function validate<S extends z.ZodType>(
+  schema: S,
+  data: unknown,
+  check: (data: unknown) => readonly Finding[],
+): { readonly value?: z.output<S>; readonly findings: readonly Finding[] } {
+  const inBeginning = wrongInBeginning(schema, data);
+  if (inBeginning !== undefined) return { findings: inBeginning };
+  const result = schema.safeParse(data);
+  const findings = [
+    ...result.success ? [] : findingsOf(result.error, schema, data),
+    ...check(data),
+  ];
+  return findings.length === 0 && result.success ? { value: result.data, findings } : { findings };
+}
+
+/** Of a long list this much is looked at first. */
+const BEGINNING = 100;
+
+/** What is wrong where long lists begin, if that is so much that it need not be known what else is. */
+function wrongInBeginning(schema: z.ZodType, data: unknown): readonly Finding[] | undefined {
+  const beginning = beginningOf(data);
+  if (beginning === data) return undefined;
+  const result = schema.safeParse(beginning);
+  const findings = result.success ? [] : findingsOf(result.error, schema, beginning);
+  return findings.length < FINDINGS_MAX ? undefined : findings;
+}
+
+/** The data with its long lists cut; itself if there are none. */
+function beginningOf(data: unknown): unknown {
+  if (Array.isArray(data)) {
+    const items = data.slice(0, BEGINNING).map(beginningOf);
+    return items.length === data.length && items.every((item, i) => item === data[i])
+      ? data
+      : items;
+  }
+  if (typeof data !== "object" || data === null) return data;
+  const before = Object.entries(data);
+  const after = before.map(([key, value]) => [key, beginningOf(value)] as const);
+  return after.every(([, value], i) => value === before[i]![1]) ? data : Object.fromEntries(after);
+}
+
+type Issue = z.core.$ZodIssue;
+
+function findingsOf(error: z.ZodError, schema: z.ZodType, data: unknown): Finding[] {
+  const shape = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) as JsonSchema;
+  const findings: Finding[] = [];
+  for (const issue of error.issues) {
+    if (findings.length < FINDINGS_MAX) findings.push(...findingsOfIssue(issue, [], shape, data));
+    else findings.push(uncounted(issue.path as Path));
+  }
+  return findings;
+}
+
+/** One of those that are only counted. */
+function uncounted(path: Path): Finding {
+  return { path, message: "is wrong" };
+}
+
+function findingsOfIssue(issue: Issue, base: Path, shape: JsonSchema, data: unknown): Finding[] {
+  const path = [...base, ...issue.path as (string | number)[]];
+  const name = nameOf(path);
+  const given = valueAt(data, path);
+  switch (issue.code) {
+    case "unrecognized_keys":
+      return issue.keys.map((key, i) => {
+        if (i >= FINDINGS_MAX) return uncounted([...path, key]);
+        const known = keysAt(shape, path, given);
+        return {
+          path: [...path, key],
+          key: true,
+          message: `unknown key "${key}"${path.length === 0 ? "" : ` in ${name}`}`,
+          hint: didYouMean(key, known) ?? `there is: ${known.join(", ")}`,
+        };
+      });
+    case "invalid_union": {
+      if (given === undefined && !isDiscriminated(issue)) return [missing(path, issue, shape)];
+      // The alternative that was meant is the one whose kind of value this is.
+      const otherKind = (inner: Issue) =>
+        inner.path.length === 0 && (inner.code === "invalid_type" ||
+          (inner.code === "invalid_value" && typeof given === "object"));
+      const meant = issue.errors.find((errors) => !(errors as Issue[]).some(otherKind));
+      if (meant !== undefined) {
+        return meant.flatMap((inner) => findingsOfIssue(inner as Issue, path, shape, data));
+      }
+      // What chooses among the alternatives is there or not, and names none of them.
+      if (isDiscriminated(issue)) {
+        return [notOneOf(path, given, namesAt(shape, path))];
+      }
+      // Of another kind than all of them, yet one may know what was meant: 10 is nearly 10ms.
+      const knowing = (issue.errors.flat() as Issue[]).find(({ path: inner, message }) =>
+        inner.length === 0 && !/^(must be [^:]*$|Invalid)/.test(message)
+      );
+      if (knowing !== undefined) return [{ path, message: sentence(name, knowing.message) }];
+      return [{ path, message: `${name} must be ${kindsAt(shape, path)}` }];
+    }
+    case "invalid_value":
+      return [notOneOf(path, given, issue.values.map(String))];
+    case "invalid_type":
+      if (given === undefined) return [missing(path, issue, shape)];
+      return [{
+        path,
+        message: sentence(name, wordsOf(issue, given)),
+        hint: issue.expected === "array" && (typeof given !== "object" || given === null)
+          ? `a list of one is written ${path.at(-1)}: [${given}]`
+          : undefined,
+      }];
+    default:
+      return [{ path, message: sentence(name, issue.message) }];
+  }
+}
+
+function isDiscriminated(issue: Issue): boolean {
+  return (issue as { discriminator?: string }).discriminator !== undefined;
+}
+
+function missing(path: Path, { message }: Issue, shape: JsonSchema): Finding {
+  return {
+    path: path.slice(0, -1),
+    key: path.length > 1,
+    message: `${nameOf(path)} is missing`,
+    hint: exampleAt(shape, path) ?? (message.startsWith("must ") ? `it ${message}` : undefined),
+  };
+}
+
+/** "retries must be …", but "listen: the port is missing". */
+function sentence(name: string, words: string): string {
+  return words.startsWith("must ") ? `${name} ${words}` : `${name}: ${words}`;
+}
+
+function notOneOf(path: Path, value: unknown, names: readonly string[]): Finding {
+  const shown = typeof value === "string" ? `"${value}"` : JSON.stringify(value);
+  if (value === undefined) {
+    return { path, message: `${nameOf(path)} is missing`, hint: `one of: ${names.join(", ")}` };
+  }
+  const suggestion = typeof value === "string" ? didYouMean(value, names) : undefined;
+  return {
+    path,
+    message: `unknown ${nameOf(path)} ${shown}`,
+    hint: suggestion ?? `one of: ${names.join(", ")}`,
+  };
+}
+
+function wordsOf(issue: Issue, given: unknown): string {
+  if (issue.message.startsWith("must be ") || !issue.message.startsWith("Invalid")) {
+    return issue.message;
+  }
+  const expected = (issue as { expected?: string }).expected;
+  const noun = { object: "a group of keys", array: "a list (lines that begin with -)" }[
+    expected ?? ""
+  ];
+  return `must be ${noun ?? expected ?? "something else"}, not ${kindOf(given)}`;
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return "nothing";
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object") return "a group of keys";
+  return typeof value === "string" ? `"${value}"` : String(value);
+}
+
+/** `health_check.interval`, `backends[1].address`. */
+export function nameOf(path: Path): string {
+  if (path.length === 0) return "the file";
+  return path.map((step, i) =>
+    typeof step === "number" ? `[${step + 1}]` : i === 0 ? step : `.${step}`
+  ).join("");
+}
+
+/** The value at a path, if the data goes that far. */
+export function valueAt(data: unknown, path: Path): unknown {
+  let value = data;
+  for (const step of path) {
+    if (typeof value !== "object" || value === null) return undefined;
+    value = (value as Record<string | number, unknown>)[step];
+  }
+  return value;
+}
+
+/** As much of JSON Schema as is looked at here. */
+interface JsonSchema {
+  readonly type?: string;
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly items?: JsonSchema;
+  readonly anyOf?: readonly JsonSchema[];
+  readonly oneOf?: readonly JsonSchema[];
+  readonly enum?: readonly string[];
+  readonly const?: string;
+  readonly examples?: readonly unknown[];
+}
+
+function alternatives(schema: JsonSchema): JsonSchema[] {
+  const inner = [...schema.anyOf ?? [], ...schema.oneOf ?? []];
+  return inner.length === 0 ? [schema] : inner.flatMap(alternatives);
+}
+
+function schemasAt(schema: JsonSchema, path: Path): JsonSchema[] {
+  const [step, ...rest] = path;
+  const here = alternatives(schema);
+  if (step === undefined) return here;
+  return here.flatMap((one) => {
+    const next = typeof step === "number" ? one.items : one.properties?.[step];
+    return next === undefined ? [] : schemasAt(next, rest);
+  });
+}
+
+/** The keys that a value may have; of several alternatives, those of the one that its `name` chooses. */
+function keysAt(schema: JsonSchema, path: Path, value: unknown): string[] {
+  const all = schemasAt(schema, path).filter(({ properties }) => properties !== undefined);
+  const chosen = all.filter(({ properties }) => {
+    const names = properties?.name;
+    const name = valueAt(value, ["name"]);
+    return names?.const === name || names?.enum?.includes(String(name));
+  });
+  const meant = all.length > 1 && chosen.length > 0 ? chosen : all;
+  return [...new Set(meant.flatMap(({ properties = {} }) => Object.keys(properties)))];
+}
+
+function namesAt(schema: JsonSchema, path: Path): string[] {
+  return schemasAt(schema, path).flatMap((one) => one.enum ?? (one.const ? [one.const] : []));
+}
+
+function kindsAt(schema: JsonSchema, path: Path): string {
+  const kinds: Readonly<Record<string, string>> = {
+    string: "text",
+    object: "a group of keys",
+    array: "a list",
+    integer: "a whole number",
+    number: "a number",
+    boolean: "true or false",
+  };
+  const all = schemasAt(schema, path).map(({ type }) => kinds[type ?? ""] ?? "something else");
+  return [...new Set(all)].join(" or ");
+}
+
+function exampleAt(schema: JsonSchema, path: Path): string | undefined {
+  const [example] = schemasAt(schema, path).flatMap((one) => one.examples ?? []);
+  return example === undefined ? undefined : `add it, like \`${path.at(-1)}: ${example}\``;
+}
+
+/** Those of later findings that do not follow from earlier ones. */
+export function independent(later: readonly Finding[], earlier: readonly Finding[]): Finding[] {
+  const isWrong = (path: Path) =>
+    earlier.some((one) => isPrefix(path, one.path) || isPrefix(one.path, path));
+  return later.filter(({ path, follows = [] }) => ![path, ...follows].some(isWrong));
+}
+
+/** Whether a path leads to, or through, where another begins. */
+export function isPrefix(prefix: Path, path: Path): boolean {
+  return prefix.every((step, i) => step === path[i]);
+}
+
+/** Data without what is wrong in it, so that the rest can be looked at. */
+export interface Salvaged<T> {
+  readonly value: T;
+  readonly data: unknown;
+  /** Where a value of this data is in the data as it was written. */
+  original(path: Path): Path;
+}
+
+/** Rounds after which there is nothing to be salvaged: what is taken away may be missed. */
+const ROUNDS_MAX = 6;
+
+/**
+ * What a schema makes of data once all that is wrong is taken away; undefined if that leaves nothing.
+ *
+ * @param findings What is wrong with it.
+ */
+export function salvage<S extends z.ZodType>(
+  schema: S,
+  data: unknown,
+  findings: readonly Finding[],
+): Salvaged<z.output<S>> | undefined {
+  const origins: Origins = new WeakMap();
+  for (let round = 0; round < ROUNDS_MAX; round++) {
+    const wrong = new Set(findings.map(({ path }) => JSON.stringify(entryOf(data, path))));
+    if (wrong.has("[]")) return undefined;
+    data = without(data, [], wrong, origins);
+    const result = schema.safeParse(data);
+    if (result.success) {
+      const salvaged = data;
+      const original = (path: Path) => originalOf(salvaged, path, origins);
+      return { value: result.data, data, original };
+    }
+    findings = findingsOf(result.error, schema, data);
+  }
+  return undefined;
+}
+
+/** Where the items of a list were before others were taken away. */
+type Origins = WeakMap<readonly unknown[], readonly number[]>;
+
+/** The item of a list that a path leads through, the innermost; else the value itself. */
+function entryOf(data: unknown, path: Path): Path {
+  const isItem = (step: string | number, i: number) =>
+    typeof step === "number" && Array.isArray(valueAt(data, path.slice(0, i)));
+  const last = path.findLastIndex(isItem);
+  return last === -1 ? path : path.slice(0, last + 1);
+}
+
+function without(data: unknown, path: Path, wrong: ReadonlySet<string>, origins: Origins): unknown {
+  if (typeof data !== "object" || data === null) return data;
+  const isRight = ([key]: readonly [string | number, unknown]) =>
+    !wrong.has(JSON.stringify([...path, key]));
+  if (!Array.isArray(data)) {
+    return Object.fromEntries(
+      Object.entries(data).filter(isRight)
+        .map(([key, value]) => [key, without(value, [...path, key], wrong, origins)]),
+    );
+  }
+  const kept = [...data.entries()].filter(isRight);
+  const items = kept.map(([i, item]) => without(item, [...path, i], wrong, origins));
+  const before = origins.get(data);
+  origins.set(items, kept.map(([i]) => before?.[i] ?? i));
+  return items;
+}
+
+function originalOf(data: unknown, path: Path, origins: Origins): Path {
+  const [step, ...rest] = path;
+  if (step === undefined) return [];
+  const list = Array.isArray(data) ? origins.get(data) : undefined;
+  const original = typeof step === "number" ? list?.[step] ?? step : step;
+  return [original, ...originalOf(valueAt(data, [step]), rest, origins)];
+}

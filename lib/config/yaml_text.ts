@@ -1,0 +1,253 @@
+/** A text → a YAML document, or what is wrong with it as YAML; at a cost that is bounded, whatever it is. */
+import {
+  type Alias,
+  Composer,
+  type Document,
+  isAlias,
+  isCollection,
+  isMap,
+  isPair,
+  isScalar,
+  Lexer,
+  Parser,
+  Scalar,
+} from "yaml";
+import type { Diagnostic, Span } from "./diagnostic.ts";
+
+/** What a text is as YAML. */
+export interface YamlText {
+  readonly document: Document.Parsed;
+  /** Everything that is wrong; if there is anything, the document is not to be read. */
+  readonly diagnostics: readonly Diagnostic[];
+  /** Whether what is wrong left the rest unread. */
+  readonly isBroken: boolean;
+}
+
+/** Brackets in brackets, and lists that begin on one line. The YAML parser's time grows faster than these. */
+const NESTED_MAX = 50;
+/** Words, brackets, spaces and line ends: ten thousand backends have half as many. */
+const LEXEMES_MAX = 400_000;
+/** A few aliases of aliases can stand for millions. */
+const VALUES_MAX = 500_000;
+/** A step takes a millisecond or so. */
+const LEXEMES_PER_STEP = 1000;
+
+/** Lexemes by which the lexer says what the next one is: they are no part of the text. */
+const SIGNS: readonly string[] = ["\u0002", "\u0018", "\u001f"];
+
+/** Reads a text, a little in each step. */
+export function* readYaml(text: string): Generator<void, YamlText> {
+  const composer = new Composer({ uniqueKeys: false, logLevel: "error" });
+  const parser = new Parser();
+  const bounds = new Bounds();
+  const documents: Document.Parsed[] = [];
+  const complaints: Diagnostic[] = [];
+  for (const lexeme of new Lexer().lex(text)) {
+    const complaint = bounds.complaint(lexeme);
+    if (complaint !== undefined) {
+      complaints.push(complaint);
+      break;
+    }
+    for (const token of parser.next(lexeme)) documents.push(...composer.next(token) as Documents);
+    if (bounds.lexemes % LEXEMES_PER_STEP === 0) yield;
+  }
+  if (complaints.length === 0) {
+    for (const token of parser.end()) documents.push(...composer.next(token) as Documents);
+    yield;
+  }
+  documents.push(...composer.end(true, text.length) as Documents);
+  const [document, second] = documents as [Document.Parsed, ...Document.Parsed[]];
+  if (second !== undefined && complaints.length === 0) complaints.push(secondDocument(second));
+  const invalid = [...complaints, ...document.errors.slice(0, 1).map((e) => syntaxError(e, text))];
+  if (invalid.length > 0) return { document, diagnostics: invalid.slice(0, 1), isBroken: true };
+  const survey = new Survey(text);
+  const isTooMuch = survey.valuesOf(document) > VALUES_MAX;
+  return {
+    document,
+    diagnostics: isTooMuch ? [TOO_MUCH] : survey.diagnostics,
+    isBroken: isTooMuch,
+  };
+}
+
+const TOO_MUCH: Diagnostic = {
+  message: "its aliases stand for too much: this cannot be the right file",
+};
+
+type Documents = Generator<Document.Parsed>;
+
+/** Counts while a text is read. */
+class Bounds {
+  lexemes = 0;
+  #offset = 0;
+  /** Brackets that are open. */
+  #brackets = 0;
+  /** Lists and keys that begin on this line. */
+  #onLine = 0;
+
+  /** What makes it too much to read, if anything does. */
+  complaint(lexeme: string): Diagnostic | undefined {
+    const start = this.#offset;
+    if (!SIGNS.includes(lexeme)) this.#offset += lexeme.length;
+    if (lexeme === "[" || lexeme === "{") this.#brackets++;
+    else if (lexeme === "]" || lexeme === "}") this.#brackets--;
+    else if (lexeme === "-" || lexeme === "?") this.#onLine++;
+    else if (lexeme === "\n" || lexeme === "\r\n") this.#onLine = 0;
+    const at = { start, end: this.#offset };
+    if (this.#brackets > NESTED_MAX || this.#onLine > NESTED_MAX) {
+      return {
+        message: `not valid YAML for lbsim: more than ${NESTED_MAX} lists or groups in each other`,
+        at,
+      };
+    }
+    if (++this.lexemes <= LEXEMES_MAX) return undefined;
+    return { message: "there is too much in it: this cannot be the right file", at };
+  }
+}
+
+/** Looks a document over for what its parser accepts and lbsim does not. */
+class Survey {
+  readonly #text: string;
+  readonly diagnostics: Diagnostic[] = [];
+  /** How many values there are under each anchor. */
+  readonly #anchors = new Map<string, number>();
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  /** How many values there are in a document once each alias stands for its anchor's content. */
+  valuesOf(document: Document.Parsed): number {
+    for (const { pos: [start, end] } of document.warnings) {
+      const tag = this.#text.slice(start, end);
+      this.diagnostics.push({
+        message: `unknown tag ${tag}`,
+        hint: `text that begins with ! goes in quotes: "${this.#wordAt(start)}"`,
+        at: { start, end },
+      });
+    }
+    document.contents = this.#known(document.contents) as typeof document.contents;
+    return this.#values(document.contents);
+  }
+
+  /** How many values a node stands for. */
+  #values(node: unknown): number {
+    if (isAlias(node)) return this.#anchors.get(node.source) ?? 1;
+    let values = 1;
+    if (isMap(node)) node.items = node.items.filter(this.#hasKey());
+    if (isCollection(node)) {
+      node.items.forEach((item, i) => {
+        if (!isPair(item)) {
+          node.items[i] = this.#known(item);
+          values += this.#values(node.items[i]);
+          return;
+        }
+        item.key = this.#known(item.key);
+        item.value = this.#known(item.value);
+        values += this.#values(item.key) + this.#values(item.value);
+      });
+    }
+    const { anchor } = (node ?? {}) as { anchor?: string };
+    if (anchor !== undefined) this.#anchors.set(anchor, values);
+    return values;
+  }
+
+  /** A node; if it is an alias that stands for nothing, the text that may have been meant. */
+  #known(node: unknown): unknown {
+    if (!isAlias(node) || this.#anchors.has(node.source)) return node;
+    this.#addUnresolved(node);
+    const text = new Scalar(`*${node.source}`);
+    text.range = node.range ?? null;
+    return text;
+  }
+
+  /** Whether each item of a group has a key that is text, of its own. */
+  #hasKey(): (item: { readonly key: unknown }) => boolean {
+    const seen = new Set<string>();
+    return ({ key }) => {
+      const at = spanOf(key);
+      if (isAlias(key)) return true;
+      if (!isScalar(key)) {
+        this.diagnostics.push({ message: "a key must be text", at });
+        return false;
+      }
+      const name = String(key.value);
+      if (seen.has(name)) {
+        this.diagnostics.push({
+          message: `"${name}" is there twice`,
+          hint: "keep one of them",
+          at,
+        });
+      }
+      seen.add(name);
+      return true;
+    };
+  }
+
+  #addUnresolved(alias: Alias): void {
+    const { source } = alias;
+    const isPort = /^:\d+$/.test(source);
+    this.diagnostics.push({
+      message: isPort
+        ? `"*${source}" is not an address`
+        : `*${source} stands for an anchor &${source}, and there is none`,
+      hint: isPort
+        ? `to listen on every address of this machine, write 0.0.0.0${source}`
+        : `text that begins with * goes in quotes: "*${source}"`,
+      at: spanOf(alias),
+    });
+  }
+
+  /** As much of the text as has no space in it. */
+  #wordAt(start: number): string {
+    return /^[^\s,\]}]*/.exec(this.#text.slice(start, start + 100))![0];
+  }
+}
+
+function spanOf(node: unknown): Span | undefined {
+  const { range } = (node ?? {}) as { range?: readonly [number, number, number] | null };
+  return range ? { start: range[0], end: Math.max(range[1], range[0] + 1) } : undefined;
+}
+
+function secondDocument({ range }: Document.Parsed): Diagnostic {
+  const [start, end] = range;
+  return {
+    message: "not valid YAML: a second document begins here",
+    hint: "remove the ---",
+    at: { start, end: Math.max(end, start + 1) },
+  };
+}
+
+function syntaxError(
+  { code, message, pos: [start, end] }: Document.Parsed["errors"][number],
+  text: string,
+): Diagnostic {
+  const at = { start, end: Math.max(end, start + 1) };
+  if (code === "TAB_AS_INDENT") {
+    return { message: "not valid YAML: a tab is used to indent", hint: "use spaces", at };
+  }
+  if (code === "RESOURCE_EXHAUSTION") {
+    return { message: "not valid YAML for lbsim: too many groups in each other", at };
+  }
+  const first = message.split("\n")[0]!;
+  return {
+    message: `not valid YAML: ${first.charAt(0).toLowerCase()}${first.slice(1)}`,
+    hint: quotesNeeded(text, start),
+    at,
+  };
+}
+
+/** What most mistakes in YAML come from: text that YAML takes for something else. */
+function quotesNeeded(text: string, start: number): string | undefined {
+  const lineStart = text.lastIndexOf("\n", start - 1) + 1;
+  const line = text.slice(lineStart, lineStart + 200).split("\n")[0]!;
+  const value = /^\s*(?:- )?[\w-]+:\s+(\[[0-9a-f:.]*:[0-9a-f:.]*\]:\d+)\s*(?:#.*)?$/i.exec(line)
+    ?.[1];
+  if (value !== undefined) return `an address in brackets goes in quotes: "${value}"`;
+  const [reserved] = /^[@`][^\s,\]}]*/.exec(text.slice(start, start + 100)) ?? [];
+  if (reserved !== undefined) {
+    return `text that begins with ${reserved[0]} goes in quotes: ${JSON.stringify(reserved)}`;
+  }
+  const spaced = /^\s*(?:- )?[\w-]+:\s+([\w.-]+): (\d+)\s*$/.exec(line);
+  if (spaced !== null) return `no space before the port: ${spaced[1]}:${spaced[2]}`;
+  return undefined;
+}

@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { localAddresses, parseAddress } from "../../../lib/address.ts";
+import { arrivesAt, ownBackendsHere, resolveName } from "../../../lib/config/own_backend.ts";
+
+const LOCAL = ["192.0.2.2", "fd00::2"];
+
+Deno.test("arrivesAt() knows where a connect to an address arrives on this machine", () => {
+  const cases: readonly (readonly [listen: string, target: string, boolean])[] = [
+    ["192.0.2.2:80", "192.0.2.2:80", true],
+    ["192.0.2.2:80", "192.0.2.2:81", false],
+    ["192.0.2.2:80", "192.0.2.3:80", false],
+    ["192.0.2.2:80", "127.0.0.1:80", false],
+    ["127.0.0.1:80", "localhost:80", true],
+    ["127.0.0.1:80", "127.0.0.2:80", false],
+    ["127.0.0.1:80", "0.0.0.0:80", true],
+    ["127.0.0.1:80", "[::ffff:127.0.0.1]:80", true],
+    ["localhost:80", "[::1]:80", true],
+    ["lab.local:80", "lab.local:80", true],
+    ["0.0.0.0:80", "localhost:80", true],
+    ["0.0.0.0:80", "127.9.9.9:80", true],
+    ["0.0.0.0:80", "192.0.2.2:80", true],
+    ["0.0.0.0:80", "192.0.2.3:80", false],
+    ["0.0.0.0:80", "[::1]:80", false],
+    ["0.0.0.0:80", "[fd00::2]:80", false],
+    ["[::]:80", "[::1]:80", true],
+    ["[::]:80", "[fd00::2%eth0]:80", true],
+    ["[::]:80", "192.0.2.2:80", true],
+    ["[::]:80", "[::]:80", true],
+    ["[::]:80", "[fd00::3]:80", false],
+  ];
+  for (const [listen, target, expected] of cases) {
+    const arrives = arrivesAt(parseAddress(listen), parseAddress(target), LOCAL);
+    assert.equal(arrives, expected, `${target} with listen: ${listen}`);
+  }
+  assert.ok(!arrivesAt({ host: "0.0.0.0", port: 0 }, { host: "127.0.0.1", port: 0 }, LOCAL));
+});
+
+function endpoints(listen: string, addresses: readonly string[], port?: number) {
+  const backends = addresses.map((address, i) => ({
+    id: `B${i + 1}`,
+    address: parseAddress(address),
+  }));
+  return { listen: parseAddress(listen), backends, healthCheck: { type: "tcp", port } };
+}
+
+const NAMES: Readonly<Record<string, readonly string[]>> = {
+  "me.lab": ["192.0.2.2"],
+  "two.lab": ["192.0.2.9", "127.0.1.1"],
+  "other.lab": ["192.0.2.9"],
+};
+
+Deno.test("ownBackendsHere() finds backends that are the balancer by any name", async () => {
+  const asked: string[] = [];
+  const resolve = (name: string) => {
+    asked.push(name);
+    return Promise.resolve(NAMES[name] ?? []);
+  };
+  const addresses = [
+    ...["me.lab:80", "two.lab:80", "other.lab:80", "me.lab:81"],
+    ...["gone.lab:80", "192.0.2.9:80", "192.0.2.2:80"],
+  ];
+  const found = await ownBackendsHere(endpoints("0.0.0.0:80", addresses), LOCAL, resolve);
+  assert.deepEqual(found.map(({ path }) => path), [
+    ["backends", 0, "address"],
+    ["backends", 1, "address"],
+    ["backends", 6, "address"],
+  ]);
+  // What listens on another port cannot be the balancer.
+  assert.deepEqual(asked.toSorted(), ["gone.lab", "me.lab", "other.lab", "two.lab"]);
+  assert.deepEqual(
+    await ownBackendsHere(endpoints("192.0.2.2:80", ["me.lab:80"]), LOCAL, resolve),
+    [{
+      path: ["backends", 0, "address"],
+      message: "backend 1 is the balancer itself: me.lab:80 is where it listens (192.0.2.2:80)",
+      hint: "the balancer would connect to itself without end: one of the two needs another port",
+      follows: [["listen"]],
+    }],
+  );
+});
+
+Deno.test("ownBackendsHere() finds probes that arrive at the balancer", async () => {
+  const resolve = () => Promise.resolve(["192.0.2.2"]);
+  const probed = await ownBackendsHere(endpoints("[::]:80", ["me.lab:90"], 80), LOCAL, resolve);
+  assert.deepEqual(probed.map(({ path }) => path), [["health_check", "port"]]);
+  assert.deepEqual(
+    await ownBackendsHere(endpoints("[::]:80", ["me.lab:90"], 81), LOCAL, resolve),
+    [],
+  );
+});
+
+Deno.test("resolveName() asks this machine", async () => {
+  assert.ok((await resolveName("localhost")).some((ip) => ["127.0.0.1", "::1"].includes(ip)));
+  assert.deepEqual(await resolveName("no-such-name.invalid"), []);
+  assert.ok(localAddresses().includes("127.0.0.1"));
+});
