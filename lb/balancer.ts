@@ -158,6 +158,7 @@ export class Balancer {
     this.#dialer = new Dialer(config.timeouts.connect);
     this.#relays = new Relays({
       idleTimeout: config.timeouts.idle,
+      asked: (lease) => lease.asked(this.#now()),
       answered: (lease) => lease.answered(this.#now()),
       ended: (lease, result) => {
         lease.release(result.end, this.#now(), result);

@@ -18,6 +18,8 @@ export interface RelayResult extends Traffic {
 export interface RelaysOptions<Owner> {
   /** A connection that carries no byte in either direction for this long is closed. */
   readonly idleTimeout: Nanoseconds;
+  /** Called when the client has sent its first byte. */
+  readonly asked?: (owner: Owner) => void;
   /** Called when the backend has sent its first byte. */
   readonly answered?: (owner: Owner) => void;
   /** Called when a relay has closed both of its connections. */
@@ -97,6 +99,11 @@ export class Relays<Owner> {
   /** Closes every connection, or those of the owners that are chosen. They end soon after. */
   closeAll(end: ConnectionEnd, isChosen: (owner: Owner) => boolean = () => true): void {
     for (const relay of this.#running) if (isChosen(relay.owner)) relay.close(end);
+  }
+
+  /** @internal */
+  _asked(relay: Relay<Owner>): void {
+    this.#options.asked?.(relay.owner);
   }
 
   /** @internal */
@@ -199,6 +206,7 @@ class Relay<Owner> implements RelayResult, Aged<Relay<Owner>> {
   /** A direction carries its first bytes. */
   begun(flow: Flow<Owner>): void {
     if (flow === this.#toClient) this.#relays._answered(this);
+    else this.#relays._asked(this);
   }
 
   /** A direction is over. The last of the two closes both connections. */

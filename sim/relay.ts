@@ -318,6 +318,7 @@ export class Relay {
     connection.flags |= OPEN;
     connection.movedAt = now;
     lease.connected(now);
+    lease.asked(now);
     if (now >= warmup) {
       connection.backend.reached++;
       if (lease.attempt > 1) recorder.failover.record(now - connection.pickedAt);

@@ -37,6 +37,8 @@ export class Lease {
   readonly attempt: number;
   /** When this backend was picked. */
   readonly acquiredAt: Nanoseconds;
+  /** How many other connections the backend had in flight then. @internal */
+  readonly others: number;
   /** @internal */
   readonly session: Session<Backend> | undefined;
   /** Where its client is counted, if anywhere. @internal */
@@ -44,6 +46,9 @@ export class Lease {
   /** Backends that failed before this one, latest first. @internal */
   readonly tried: Lease | undefined;
   #state: "opening" | "open" | "ended" = "opening";
+  /** For how long the client, once connected, asked nothing; undefined until it asks. */
+  #idle: Nanoseconds | undefined;
+  #connectedAt: Nanoseconds | undefined;
   #answered = false;
   readonly #scheduler: Scheduler;
 
@@ -62,6 +67,7 @@ export class Lease {
     this.client = client;
     this.backend = backend;
     this.acquiredAt = now;
+    this.others = backend.inFlight - 1;
     this.session = session;
     this.tried = tried;
     this.attempt = tried === undefined ? 1 : tried.attempt + 1;
@@ -71,7 +77,13 @@ export class Lease {
   connected(now: Nanoseconds): void {
     assert(this.#state === "opening", "a lease connects at most once");
     this.#state = "open";
+    this.#connectedAt = now;
     this.#scheduler._connected(this, now);
+  }
+
+  /** The client sent its first byte on this connection. Only the first call counts. */
+  asked(now: Nanoseconds): void {
+    if (this.#connectedAt !== undefined) this.#idle ??= now - this.#connectedAt;
   }
 
   /** The backend sent the first byte of an answer. Only the first call counts. */
@@ -79,6 +91,26 @@ export class Lease {
     if (this.#answered) return;
     this.#answered = true;
     this.#scheduler._answered(this, now);
+  }
+
+  /** @internal */
+  get isAnswered(): boolean {
+    return this.#answered;
+  }
+
+  /** The client has asked for something. @internal */
+  get isAsked(): boolean {
+    return this.#idle !== undefined;
+  }
+
+  /** It has been connected, and nothing has been asked. @internal */
+  get isIdle(): boolean {
+    return this.#connectedAt !== undefined && !this.isAsked;
+  }
+
+  /** For how long an answer has been waited for: an idle client waits for none. @internal */
+  waited(now: Nanoseconds): Nanoseconds {
+    return now - this.acquiredAt - (this.#idle ?? 0);
   }
 
   /**

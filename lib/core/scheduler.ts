@@ -65,6 +65,8 @@ export class Scheduler {
   readonly #removedAt = new Map<string, Nanoseconds>();
   /** Called when `nextWake` has become earlier. */
   onWake: ((at: Nanoseconds) => void) | undefined;
+  /** The latest answer came before its client asked, as a mail server's greeting does. */
+  #backendsSpeakFirst = false;
   /**
    * Called when a session has gained or lost a connection, and so when it has been pinned or moved. A
    * property and not an event: it happens twice per connection, and only a store of sessions wants it.
@@ -604,9 +606,21 @@ export class Scheduler {
   }
 
   /** @internal */
-  _answered({ backend, acquiredAt }: Lease, now: Nanoseconds): void {
+  _answered(lease: Lease, now: Nanoseconds): void {
     this.passTime(now);
-    if (!backend.removed) this.#tierOf(backend).answered?.(backend, now - acquiredAt, now);
+    const { backend, others } = lease;
+    this.#backendsSpeakFirst = !lease.isAsked;
+    if (backend.removed) return;
+    this.#tierOf(backend).answered?.(backend, lease.waited(now), others, now);
+  }
+
+  /** A lease ended. If nothing came, its backend is slower than the wait was long. */
+  #noteSilence(lease: Lease, now: Nanoseconds): void {
+    const { backend, others } = lease;
+    if (lease.isAnswered || backend.removed) return;
+    // A client that asks nothing and gets nothing is idle, unless backends are those that begin.
+    if (lease.isIdle && !this.#backendsSpeakFirst) return;
+    this.#tierOf(backend).unanswered?.(backend, lease.waited(now), others, now);
   }
 
   /** @internal */
@@ -622,6 +636,7 @@ export class Scheduler {
     backend.failedAt = now;
     if (session?.backend === backend) session.failedAt = now;
     this.#letGo(lease, now);
+    this.#noteSilence(lease, now);
     if (this.#events.wanted.connect_failed) {
       this.#events.emit({
         type: "connect_failed",
@@ -681,6 +696,7 @@ export class Scheduler {
   ): void {
     this.passTime(now);
     this.#letGo(lease, now);
+    this.#noteSilence(lease, now);
     if (opened && this.#events.wanted.connection_closed) {
       this.#events.emit({
         type: "connection_closed",

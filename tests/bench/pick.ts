@@ -103,7 +103,7 @@ class Traffic {
     const picked = this.#algorithm.pick(CLIENTS[client]!, this.#now) as Counted;
     picked.inFlight++;
     this.#algorithm.loadChanged?.(picked);
-    this.#algorithm.answered?.(picked, LATENCIES[client]!, this.#now);
+    this.#algorithm.answered?.(picked, LATENCIES[client]!, picked.inFlight - 1, this.#now);
     return picked;
   }
 }

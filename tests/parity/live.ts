@@ -48,9 +48,14 @@ class Stage {
   #now = 0;
   /** What the clients of connections that are under way are to learn. */
   readonly #waiting: { fits: (event: LbEvent) => boolean; resolve: () => void }[] = [];
+  /** Connections that were opened, and those on which a backend has been asked something. */
+  #opened = 0;
+  #asked = 0;
+  #allAsked: (() => void) | undefined;
 
   private constructor(backends: ReadonlyMap<string, LiveBackend>, { steps }: Script) {
     this.#backends = backends;
+    for (const backend of backends.values()) backend.onAsked = () => this.#isAsked();
     this.#moments = steps.map((step) => ({ at: step.at, step }));
   }
 
@@ -79,7 +84,16 @@ class Stage {
     for (let moment = this.#moments.shift(); moment; moment = this.#moments.shift()) {
       await this.#play(moment.at, moment.step);
       while (this.#opening.size > 0) await this.#until(isOpenedOrRefused);
+      // A client asks at the moment at which it is connected, as in the simulated world.
+      if (this.#asked < this.#opened) {
+        await new Promise<void>((resolve) => this.#allAsked = resolve);
+      }
     }
+  }
+
+  #isAsked(): void {
+    this.#asked++;
+    if (this.#asked === this.#opened) this.#allAsked?.();
   }
 
   async #play(at: number, step: Step | Closes): Promise<void> {
@@ -148,7 +162,10 @@ class Stage {
   }
 
   #read(event: LbEvent): void {
-    if (event.type === "connection_opened") this.#open.add(event.connection);
+    if (event.type === "connection_opened") {
+      this.#open.add(event.connection);
+      this.#opened++;
+    }
     if (event.type === "connection_dequeued") {
       const [came] = this.#clients.entries()
         .find(([, { connection }]) => connection === event.connection)!;
@@ -187,6 +204,7 @@ class Client {
     // A reset is an end like any other.
     this.#socket.on("error", () => {});
     this.#socket.resume();
+    this.#socket.write("?");
     this.#ended = new Promise((resolve) => this.#socket.on("close", () => resolve()));
   }
 
@@ -203,6 +221,8 @@ class LiveBackend {
   readonly #open = new Set<Deno.TcpConn>();
   #serving: Promise<void>;
   #reading: Promise<void>[] = [];
+  /** Called when a client has sent its first byte. */
+  onAsked: (() => void) | undefined;
 
   constructor() {
     this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -247,7 +267,9 @@ class LiveBackend {
   async #read(conn: Deno.TcpConn): Promise<void> {
     const buffer = new Uint8Array(64);
     try {
-      while (await conn.read(buffer) !== null);
+      for (let first = true; await conn.read(buffer) !== null; first = false) {
+        if (first) this.onAsked?.();
+      }
       // The client has all it came for at the moment at which it closes, as in the simulated world.
       await conn.write(buffer.subarray(0, 1));
       this.#open.delete(conn);

@@ -41,9 +41,18 @@ export interface Algorithm {
   /**
    * The candidate sent the first byte of an answer. Left out by an algorithm that does not look at it.
    *
-   * @param latency From the pick until then.
+   * @param latency From the pick until then, less the time for which the client asked nothing.
+   * @param others How many connections it had in flight when it was picked, this one not counted.
    */
-  answered?(candidate: Candidate, latency: Nanoseconds, now: Nanoseconds): void;
+  answered?(candidate: Candidate, latency: Nanoseconds, others: number, now: Nanoseconds): void;
+  /**
+   * A connection ended without an answer: it timed out, was reset, or the client left. An answer would
+   * have taken at least that long. Left out by an algorithm that does not look at it.
+   *
+   * @param waited For how long the client waited for the answer, as in `answered`.
+   * @param others As in `answered`.
+   */
+  unanswered?(candidate: Candidate, waited: Nanoseconds, others: number, now: Nanoseconds): void;
   /**
    * The backend for a new connection, or undefined if none is available.
    *

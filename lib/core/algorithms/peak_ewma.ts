@@ -12,7 +12,8 @@ const PENALTY: Nanoseconds = 1e6 * NS_PER_S;
  * answers took and how many are awaited. A slow answer counts at once, a fast one little by little.
  *
  * Rule: draw as `power-of-two` does, and minimise `ewma · (in_flight + 1) / weight`, where `ewma` is the
- * peak-sensitive average of the time from the pick to the first byte of the answer. A backend that has
+ * peak-sensitive average of the time from the pick to the first byte of the answer. A wait that ends without
+ * an answer counts if it was longer than the average: a backend that is silent is slow. A backend that has
  * never answered costs `initial` while it is idle, and a penalty plus what is pending while it is not.
  *
  * Source: Finagle, `PeakEwma.scala`; linkerd2, `tower::load::peak_ewma`.
@@ -45,8 +46,16 @@ export class PeakEwma implements Algorithm {
     this.#sampler.update(candidate);
   }
 
-  answered(candidate: Candidate, latency: Nanoseconds, now: Nanoseconds): void {
-    this.#averages.observe(candidate.index, latency, now);
+  answered({ index }: Candidate, latency: Nanoseconds, _others: number, now: Nanoseconds): void {
+    this.#averages.observe(index, latency, now);
+  }
+
+  unanswered({ index }: Candidate, waited: Nanoseconds, _others: number, now: Nanoseconds): void {
+    const averages = this.#averages;
+    averages.advance(now);
+    // That an answer takes longer than is expected anyhow, is no news.
+    const expected = averages.isKnown(index) ? averages.current(index) : this.#initial;
+    if (waited > expected) averages.observe(index, waited, now);
   }
 
   pick(_client: string, now: Nanoseconds, trace?: PickTrace): Candidate | undefined {

@@ -1,31 +1,47 @@
+import { type Aged, AgeList } from "../age_list.ts";
 import type { Random } from "../random.ts";
 import { type Nanoseconds, NS_PER_S } from "../time.ts";
-import { PeakAverages } from "./_latency.ts";
+import { LatencyByLoad } from "./_latency_by_load.ts";
 import { Lottery } from "./_lottery.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
 
-/** What a probe found. */
-interface Probe {
-  candidate: Candidate;
-  inFlight: number;
+/** The result of a backend's latest probe. */
+class Probe implements Aged<Probe> {
+  readonly candidate: Candidate;
+  older: Probe | undefined;
+  younger: Probe | undefined;
+  isPooled = false;
+  /** The pick that took it. */
+  pick = 0;
+  inFlight = 0;
+  // Not numbers, but doubles: zeros would be kept as small integers until the first fraction came.
   /** In flight for its weight. */
-  load: number;
-  latency: Nanoseconds;
-  takenAt: Nanoseconds;
-  /** How often it may still be picked by. */
-  uses: number;
+  load = NaN;
+  /** What an answer takes with so many in flight. */
+  latency = NaN;
+  takenAt = NaN;
+  /** How many more picks may use it. */
+  uses = 0;
+
+  constructor(candidate: Candidate) {
+    this.candidate = candidate;
+  }
 }
 
-/** The quantile of in flight in the pool above which a backend is hot. */
+/** The quantile of in flight above which a backend is hot: 2^−0.25. */
 const HOT_QUANTILE = 1 / Math.sqrt(Math.SQRT2);
-/** How much more than it is spent the pool is refilled: the paper's δ. */
+/** So many of the latest probes say what is usual. A power of two. */
+const USUAL = 32;
+/** How much faster the pool is refilled than it is used up: the paper's δ. */
 const SURPLUS = 1;
-/** So many are drawn with one random number. */
+/** So many backends are drawn with one random number. */
 const DRAWS = 3;
-/** Of the average of a backend's latency. */
-const LATENCY_DECAY: Nanoseconds = NS_PER_S;
+/** A draw that hits a backend that this pick has probed already is repeated, so many times at most. */
+const REDRAWS = 8;
+/** For how long a latency says something about its backend. */
+const LATENCY_LIFE: Nanoseconds = 10 * NS_PER_S;
 
-/** What can be said of the pool. */
+/** The parameters of `prequal`. */
 export interface PrequalOptions {
   /** Probe results kept at most. */
   readonly pool: number;
@@ -36,92 +52,95 @@ export interface PrequalOptions {
 }
 
 /**
- * `prequal`: a few backends are probed with every pick, and the pick is made from the pool of the latest
- * answers: the fastest among those that are not hot.
+ * `prequal`: every pick probes a few distinct backends, and is made from the pool of the latest results: the
+ * fastest backend among those that are not hot.
  *
- * Rule: a backend is hot if its in flight (for its weight) exceeds the 2^−0.25 quantile of the pool. Of
- * the cold ones the least latency wins, of equals the least in flight; with fewer than two answers it is
- * drawn by lot. An answer is dropped when it is older than `age`, when it has been used
- * `max(1, (1 + δ) / ((1 − m/n) · probes − 1))` times, and with each pick the oldest and the worst in turn.
- * Where `m` is not well below `n` that denominator is not positive: the pool is then half the backends.
- * The paper's rule for when all are hot is not needed: the quantile is of the pool itself.
+ * Rule: a result is a backend's connections in flight, and the latency that answers have with so many in
+ * flight. A result is hot if its in flight (for the weight) exceeds the 2^−0.25 quantile of the latest 32
+ * results. Of the cold ones the least latency wins, of equals the least in flight; if all are hot, the least
+ * in flight. With fewer than two results, a backend is drawn in proportion to weight. A pick that uses a
+ * result adds one to its in flight. The pool has one result for a backend, the latest. A result is dropped
+ * when it is older than `age`, when it has been used `max(1, (1 + δ) / ((1 − m/n) · probes − 1))` times, and
+ * each pick drops one: the oldest and the worst in turn. The worst is the most loaded if it is hot, else the
+ * slowest. Where the pool size `m` is not well below the number of backends `n`, that denominator is not
+ * positive: so the pool has at most half the backends, or as many as a pick probes if that is more.
  *
- * Over opaque TCP no backend can be asked how it is, so a probe reads what this balancer knows of it: its
- * connections in flight, and the average time to the first byte of an answer.
+ * Over opaque TCP no backend can be asked for its state, so a probe reads what this balancer knows of it.
  *
- * Source: B. Wydrowski et al., "Load is not what you should balance: introducing Prequal", NSDI 2024.
+ * Source: B. Wydrowski et al., "Load is not what you should balance: introducing Prequal", NSDI 2024,
+ * section 4.
  */
 export class Prequal implements Algorithm {
   readonly #options: PrequalOptions;
   readonly #random: Random;
   readonly #lottery: Lottery;
-  readonly #latencies = new PeakAverages(LATENCY_DECAY);
-  /** The pool: a ring, its oldest at `#head`. What lies outside are objects to be used again. */
-  readonly #ring: Probe[] = [];
-  readonly #mask: number;
-  #head = 0;
-  #pooled = 0;
-  /** Somebody has become unavailable who may be in the pool. */
+  readonly #latencies = new LatencyByLoad(LATENCY_LIFE);
+  /** By candidate index. */
+  readonly #probes: Probe[] = [];
+  readonly #pool = new AgeList<Probe>();
+  /** A backend that may be in the pool has become unavailable. */
   #mayBeUnfit = false;
   /** How many are pooled at most, with so many backends as there are. */
   #capacity = 2;
-  /** How often each may be used, and the chance of it being once more. */
+  /** How often each result may be used, and the chance of it being once more. */
   #uses = 1;
   #onceMore = 0;
   #members = 0;
+  /** What the latest probes found in flight for the weight. */
+  readonly #usual = new Float64Array(USUAL);
+  #probed = 0;
+  #picks = 0;
   #dropWorst = false;
 
   constructor(options: PrequalOptions, random: Random) {
     this.#options = options;
     this.#random = random;
     this.#lottery = new Lottery(random);
-    let size = 2;
-    while (size < options.pool + options.probes) size *= 2;
-    this.#mask = size - 1;
   }
 
   add(candidate: Candidate): void {
     this.#resize(this.#members + 1);
     this.#latencies.reset(candidate.index);
+    this.#probes[candidate.index] = new Probe(candidate);
     this.#lottery.update(candidate);
   }
 
   remove(candidate: Candidate): void {
     this.#resize(this.#members - 1);
     this.#lottery.takeOut(candidate);
-    for (let i = this.#pooled - 1; i >= 0; i--) {
-      if (this.#at(i).candidate === candidate) this.#drop(i);
-    }
+    this.#drop(this.#probes[candidate.index]!);
   }
 
   update(candidate: Candidate): void {
     this.#lottery.update(candidate);
     if (!candidate.available) this.#mayBeUnfit = true;
-    for (let i = 0; i < this.#pooled; i++) {
-      const probe = this.#at(i);
-      if (probe.candidate === candidate) probe.load = probe.inFlight / candidate.weight;
-    }
+    const probe = this.#probes[candidate.index]!;
+    probe.load = probe.inFlight / candidate.weight;
   }
 
-  answered(candidate: Candidate, latency: Nanoseconds, now: Nanoseconds): void {
-    this.#latencies.observe(candidate.index, latency, now);
+  answered({ index }: Candidate, latency: Nanoseconds, others: number, now: Nanoseconds): void {
+    this.#latencies.observe(index, latency, others, now);
+  }
+
+  unanswered({ index }: Candidate, waited: Nanoseconds, others: number, now: Nanoseconds): void {
+    const latencies = this.#latencies;
+    // A wait that is shorter than what an answer takes says nothing.
+    if (waited <= latencies.estimate(index, others, now)) return;
+    latencies.observeSilence(index, waited, others, now);
   }
 
   pick(_client: string, now: Nanoseconds, trace?: PickTrace): Candidate | undefined {
     this.#dropUnfit(now);
-    const picked = this.#pooled < 2 ? this.#drawn(trace) : this.#chosen(trace);
+    const picked = this.#pool.size < 2 ? this.#drawn(trace) : this.#chosen(now, trace);
     if (picked === undefined) return undefined;
+    this.#picks++;
     this.#dropOne();
-    this.#latencies.advance(now);
-    const { probes } = this.#options;
-    for (let i = 0; i < probes; i++) {
-      this.#probe(i % DRAWS === 0 ? this.#lottery.draw() : this.#lottery.drawAgain(), now);
-    }
-    if (this.#pooled > this.#capacity) this.#dropOldest(this.#pooled - this.#capacity);
+    this.#probeSome(now);
+    while (this.#pool.size > this.#capacity) this.#drop(this.#pool.oldest!);
     return picked;
   }
 
-  /** Somebody by lot. */
+  /** A backend drawn in proportion to weight. */
   #drawn(trace?: PickTrace): Candidate | undefined {
     const picked = this.#lottery.draw();
     if (picked !== undefined && trace !== undefined) {
@@ -131,143 +150,151 @@ export class Prequal implements Algorithm {
     return picked;
   }
 
-  /** Whom the pool speaks for. */
-  #chosen(trace?: PickTrace): Candidate {
+  /** The backend with the best result in the pool. */
+  #chosen(now: Nanoseconds, trace?: PickTrace): Candidate {
     if (trace !== undefined) this.#explain(trace);
-    const at = this.#choose();
-    const chosen = this.#at(at);
+    const chosen = this.#choose();
     const { candidate } = chosen;
-    // It will have one more when the next client looks at the same answer.
+    chosen.uses--;
+    if (chosen.uses <= 0) {
+      this.#drop(chosen);
+      return candidate;
+    }
+    // The backend has one more in flight when the next pick uses the same result.
     chosen.inFlight++;
     chosen.load = chosen.inFlight / candidate.weight;
-    chosen.uses--;
-    if (chosen.uses <= 0) this.#drop(at);
+    chosen.latency = this.#latencies.estimate(candidate.index, chosen.inFlight, now);
     return candidate;
   }
 
-  /** The place in the pool of the answer to go by: the fastest that is not hot. */
-  #choose(): number {
-    let fastest = this.#fastestBelow(Infinity);
-    // Seldom more than once or twice: cheaper than to sort. Whose load is no less than a hot one's is hot.
-    while (!this.#isCold(this.#at(fastest).load)) {
-      fastest = this.#fastestBelow(this.#at(fastest).load);
+  /** The fastest that is not hot; if all are hot, the least loaded. */
+  #choose(): Probe {
+    let fastest = this.#fastestBelow(Infinity)!;
+    // Seldom more than once or twice: cheaper than to sort. Every load that is not below a hot one is hot.
+    while (!this.#isCold(fastest.load)) {
+      const cooler = this.#fastestBelow(fastest.load);
+      if (cooler === undefined) break; // All are hot, and this is the least loaded.
+      fastest = cooler;
     }
     return fastest;
   }
 
-  /** The place of the least latency, of equals the least load, among the loads below a bound. */
-  #fastestBelow(bound: number): number {
-    let best = 0;
+  /** The one of least latency, of equals of least load, among the loads below a bound. */
+  #fastestBelow(bound: number): Probe | undefined {
+    let best: Probe | undefined;
     let bestLatency = Infinity;
     let bestLoad = Infinity;
-    for (let i = 0; i < this.#pooled; i++) {
-      const { load, latency } = this.#at(i);
+    for (let probe = this.#pool.oldest; probe !== undefined; probe = probe.younger) {
+      const { load, latency } = probe;
       if (load >= bound || latency > bestLatency) continue;
       if (latency === bestLatency && load >= bestLoad) continue;
-      best = i;
+      best = probe;
       bestLatency = latency;
       bestLoad = load;
     }
     return best;
   }
 
-  /** Whether a load is at most the quantile of the pool: were they sorted, it would come no later. */
+  /** Whether a load is at most the quantile of the usual: were they sorted, it would come no later. */
   #isCold(load: number): boolean {
-    const pooled = this.#pooled;
+    const usual = this.#usual;
+    const known = Math.min(this.#probed, USUAL);
     let below = 0;
-    for (let i = 0; i < pooled; i++) below += Number(this.#at(i).load < load);
-    return below <= Math.floor(HOT_QUANTILE * (pooled - 1));
+    for (let i = 0; i < known; i++) below += Number(usual[i]! < load);
+    return below <= Math.floor(HOT_QUANTILE * (known - 1));
   }
 
   #explain(trace: PickTrace): void {
-    let quantile = 0;
-    for (let i = 0; i < this.#pooled; i++) {
-      const { candidate, load, latency } = this.#at(i);
-      const isCold = this.#isCold(load);
-      if (isCold) quantile = Math.max(quantile, load);
+    const usual = this.#usual.slice(0, Math.min(this.#probed, USUAL)).sort();
+    const quantile = usual[Math.floor(HOT_QUANTILE * (usual.length - 1))]!;
+    let areAllHot = true;
+    for (const { candidate, load, latency } of this.#pool) {
+      const isCold = load <= quantile;
+      if (isCold) areAllHot = false;
       trace.considered(candidate, isCold ? latency : load);
     }
-    trace.decided(`least latency among those with at most ${quantile} in flight`);
+    trace.decided(
+      areAllHot
+        ? `least in flight, as all have more than ${quantile}`
+        : `least latency among those with at most ${quantile} in flight`,
+    );
   }
 
   #dropUnfit(now: Nanoseconds): void {
-    while (this.#pooled > 0 && now - this.#at(0).takenAt > this.#options.age) this.#dropOldest(1);
+    const pool = this.#pool;
+    while (pool.oldest !== undefined && now - pool.oldest.takenAt > this.#options.age) {
+      this.#drop(pool.oldest);
+    }
     if (!this.#mayBeUnfit) return;
     this.#mayBeUnfit = false;
-    for (let i = this.#pooled - 1; i >= 0; i--) {
-      if (!this.#at(i).candidate.available) this.#drop(i);
-    }
+    for (const probe of pool) if (!probe.candidate.available) this.#drop(probe);
   }
 
-  /** Room for what is new: the oldest and the worst go in turn. */
+  /** Room for what is new: the oldest and the worst are dropped in turn. */
   #dropOne(): void {
-    if (this.#pooled === 0) return;
-    if (this.#dropWorst) this.#drop(this.#worst());
-    else this.#dropOldest(1);
+    const { oldest } = this.#pool;
+    if (oldest === undefined) return;
+    this.#drop(this.#dropWorst ? this.#worst(oldest) : oldest);
     this.#dropWorst = !this.#dropWorst;
   }
 
-  /** The place of the greatest load, of equals the oldest. */
-  #worst(): number {
-    let worst = 0;
-    let worstLoad = -1;
-    for (let i = 0; i < this.#pooled; i++) {
-      const { load } = this.#at(i);
-      if (load <= worstLoad) continue;
-      worst = i;
-      worstLoad = load;
+  /** The most loaded if it is hot, else the slowest; of equals the oldest. */
+  #worst(oldest: Probe): Probe {
+    let hottest = oldest;
+    let slowest = oldest;
+    for (let probe = oldest.younger; probe !== undefined; probe = probe.younger) {
+      if (probe.load > hottest.load) hottest = probe;
+      if (probe.latency > slowest.latency) slowest = probe;
     }
-    return worst;
+    return this.#isCold(hottest.load) ? slowest : hottest;
   }
 
-  #probe(candidate: Candidate | undefined, now: Nanoseconds): void {
-    if (candidate === undefined) return;
-    // Not a number, but a double: zeros would be kept as small integers until the first fraction came.
-    const probe = this.#ring[(this.#head + this.#pooled) & this.#mask] ??= {
-      candidate,
-      inFlight: 0,
-      load: NaN,
-      latency: NaN,
-      takenAt: NaN,
-      uses: 0,
-    };
-    probe.candidate = candidate;
+  /** Probes distinct backends, as far as there are so many. */
+  #probeSome(now: Nanoseconds): void {
+    const lottery = this.#lottery;
+    const { probes } = this.#options;
+    for (let probed = 0; probed < probes; probed++) {
+      let candidate = probed % DRAWS === 0 ? lottery.draw() : lottery.drawAgain();
+      let redraws = 0;
+      while (candidate !== undefined && this.#probes[candidate.index]!.pick === this.#picks) {
+        if (redraws++ === REDRAWS) return;
+        candidate = lottery.draw();
+      }
+      if (candidate === undefined) return;
+      this.#probe(this.#probes[candidate.index]!, now);
+    }
+  }
+
+  #probe(probe: Probe, now: Nanoseconds): void {
+    const { candidate } = probe;
+    this.#drop(probe);
+    probe.isPooled = true;
+    probe.pick = this.#picks;
     probe.inFlight = candidate.inFlight;
     probe.load = candidate.inFlight / candidate.weight;
-    probe.latency = this.#latencies.current(candidate.index);
+    probe.latency = this.#latencies.estimate(candidate.index, candidate.inFlight, now);
     probe.takenAt = now;
+    this.#usual[this.#probed++ & (USUAL - 1)] = probe.load;
     probe.uses = this.#uses;
     if (this.#onceMore > 0 && this.#random.next() < this.#onceMore) probe.uses++;
-    this.#pooled++;
+    this.#pool.add(probe);
   }
 
   #resize(members: number): void {
+    const { pool, probes } = this.#options;
     this.#members = members;
-    this.#capacity = Math.max(2, Math.min(this.#options.pool, Math.floor(members / 2)));
-    const left = (1 - this.#capacity / members) * this.#options.probes - 1;
+    const half = Math.max(Math.floor(members / 2), Math.min(probes, members));
+    this.#capacity = Math.max(2, Math.min(pool, half));
+    const left = (1 - this.#capacity / members) * probes - 1;
     const uses = left > 0 ? Math.max(1, (1 + SURPLUS) / left) : 1;
     this.#uses = Math.floor(uses);
     this.#onceMore = uses - this.#uses;
   }
 
-  /** The answer in a place, of which the oldest is 0. */
-  #at(place: number): Probe {
-    return this.#ring[(this.#head + place) & this.#mask]!;
-  }
-
-  #dropOldest(count: number): void {
-    this.#head = (this.#head + count) & this.#mask;
-    this.#pooled -= count;
-  }
-
-  /** Takes an answer out: those before it move up, and its object goes where the oldest was. */
-  #drop(place: number): void {
-    const ring = this.#ring;
-    const head = this.#head;
-    const mask = this.#mask;
-    const dropped = ring[(head + place) & mask]!;
-    for (let i = head + place; i > head; i--) ring[i & mask] = ring[(i - 1) & mask]!;
-    ring[head] = dropped;
-    this.#dropOldest(1);
+  /** Takes a result out of the pool, if it is in it. */
+  #drop(probe: Probe): void {
+    if (!probe.isPooled) return;
+    probe.isPooled = false;
+    this.#pool.delete(probe);
   }
 }

@@ -2,11 +2,15 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { PeakAverages } from "../../../../lib/core/algorithms/_latency.ts";
+import { LatencyByLoad } from "../../../../lib/core/algorithms/_latency_by_load.ts";
+import { Prequal } from "../../../../lib/core/algorithms/prequal.ts";
+import { PeakEwma } from "../../../../lib/core/algorithms/peak_ewma.ts";
 import {
   type Algorithm,
   type AlgorithmOptions,
   createAlgorithm,
   createRandom,
+  type Lease,
   NS_PER_MS,
   NS_PER_S,
 } from "../../../../lib/core/mod.ts";
@@ -162,8 +166,8 @@ Deno.test("peak-ewma takes the faster of two for what it has in flight", () => {
   const candidates = candidatesOf([1, 1]);
   const [slow, fast] = candidates as [TestCandidate, TestCandidate];
   const algorithm = algorithmOf({ name: "peak-ewma" }, candidates);
-  algorithm.answered!(slow, 40 * NS_PER_MS, 0);
-  algorithm.answered!(fast, 10 * NS_PER_MS, 0);
+  algorithm.answered!(slow, 40 * NS_PER_MS, 0, 0);
+  algorithm.answered!(fast, 10 * NS_PER_MS, 0, 0);
   // 40 · (0 + 1) against 10 · (k + 1): level at k = 3, where the first drawn wins.
   for (fast.inFlight = 0; fast.inFlight < 3; fast.inFlight++) {
     assert.equal(algorithm.pick("c", 0), fast);
@@ -176,7 +180,7 @@ Deno.test("peak-ewma gives one that has not answered yet a first connection, and
   const candidates = candidatesOf([1, 1]);
   const [known, fresh] = candidates as [TestCandidate, TestCandidate];
   const algorithm = algorithmOf({ name: "peak-ewma", initial: 30 * NS_PER_MS }, candidates);
-  algorithm.answered!(known, 31 * NS_PER_MS, 0);
+  algorithm.answered!(known, 31 * NS_PER_MS, 0, 0);
   assert.equal(algorithm.pick("c", 0), fresh);
   fresh.inFlight = 1;
   known.inFlight = 1000;
@@ -187,11 +191,150 @@ Deno.test("peak-ewma comes back to one that was slow, when that has faded", () =
   const candidates = candidatesOf([1, 1]);
   const [slow, fast] = candidates as [TestCandidate, TestCandidate];
   const algorithm = algorithmOf({ name: "peak-ewma", decay: NS_PER_S }, candidates);
-  algorithm.answered!(slow, 10 * NS_PER_S, 0);
-  algorithm.answered!(fast, 10 * NS_PER_MS, 0);
+  algorithm.answered!(slow, 10 * NS_PER_S, 0, 0);
+  algorithm.answered!(fast, 10 * NS_PER_MS, 0, 0);
   assert.equal(algorithm.pick("c", 0), fast);
-  algorithm.answered!(fast, 10 * NS_PER_MS, 8 * NS_PER_S);
+  algorithm.answered!(fast, 10 * NS_PER_MS, 0, 8 * NS_PER_S);
   assert.equal(algorithm.pick("c", 8 * NS_PER_S), slow);
+});
+
+Deno.test("peak-ewma takes a wait without an answer for a latency of at least that", () => {
+  const candidates = candidatesOf([1, 1]);
+  const [silent, works] = candidates as [TestCandidate, TestCandidate];
+  const algorithm = algorithmOf({ name: "peak-ewma" }, candidates);
+  algorithm.answered!(silent, 10 * NS_PER_MS, 0, 0);
+  algorithm.answered!(works, 20 * NS_PER_MS, 0, 0);
+  // Shorter than an answer takes: the client has left early, or the backend has reset. That is not fast.
+  algorithm.unanswered!(silent, NS_PER_MS, 0, 0);
+  works.inFlight = 1;
+  assert.equal(algorithm.pick("c", 0), silent);
+  algorithm.unanswered!(silent, NS_PER_S, 0, 0);
+  works.inFlight = 48; // 20 ms · 49 is less than 1 s.
+  assert.equal(algorithm.pick("c", 0), works);
+  works.inFlight = 50;
+  assert.equal(algorithm.pick("c", 0), silent);
+});
+
+Deno.test("peak-ewma learns of a backend that has never answered only by a wait beyond what it assumes", () => {
+  const candidates = candidatesOf([1, 1]);
+  const [silent, works] = candidates as [TestCandidate, TestCandidate];
+  const algorithm = algorithmOf({ name: "peak-ewma", initial: 30 * NS_PER_MS }, candidates);
+  algorithm.answered!(works, 40 * NS_PER_MS, 0, 0);
+  algorithm.unanswered!(silent, 20 * NS_PER_MS, 0, 0);
+  assert.equal(algorithm.pick("c", 0), silent);
+  algorithm.unanswered!(silent, 50 * NS_PER_MS, 0, 0);
+  assert.equal(algorithm.pick("c", 0), works);
+});
+
+/** What the algorithm of a scheduler hears of one connection that goes as a script says. */
+function heard(script: (lease: Lease) => void, algorithm: "peak-ewma" | "prequal" = "peak-ewma") {
+  const { scheduler } = schedulerOf({ algorithm, backends: ["B1"] });
+  const said: [what: string, latencyMs: number, others: number][] = [];
+  const { prototype } = algorithm === "peak-ewma" ? PeakEwma : Prequal;
+  const { answered, unanswered } = prototype;
+  prototype.answered = (_, latency, others) => said.push(["answered", latency / NS_PER_MS, others]);
+  prototype.unanswered = (_, latency, others) => said.push(["silent", latency / NS_PER_MS, others]);
+  try {
+    script(granted(scheduler.acquire("c", 0)));
+  } finally {
+    Object.assign(prototype, { answered, unanswered });
+  }
+  return said;
+}
+
+const MS = NS_PER_MS;
+
+Deno.test("Lease.release() reports the wait of a client that asked and got no answer", () => {
+  assert.deepEqual(
+    heard((lease) => {
+      lease.connected(2 * MS);
+      lease.asked(2 * MS);
+      lease.release("client_aborted", 1000 * MS);
+    }),
+    [["silent", 1000, 0]],
+  );
+});
+
+Deno.test("Lease.release() says nothing of the time after an answer", () => {
+  assert.deepEqual(
+    heard((lease) => {
+      lease.connected(2 * MS);
+      lease.asked(2 * MS);
+      lease.answered(5 * MS);
+      lease.release("closed", 3_600_000 * MS);
+    }),
+    [["answered", 5, 0]],
+  );
+});
+
+Deno.test("Lease.answered() and release() leave out the time for which a client asks nothing", () => {
+  assert.deepEqual(
+    heard((lease) => {
+      lease.connected(2 * MS);
+      lease.asked(60_002 * MS);
+      lease.answered(60_012 * MS);
+      lease.release("closed", 70_000 * MS);
+    }),
+    [["answered", 12, 0]],
+  );
+  assert.deepEqual(
+    heard((lease) => {
+      lease.connected(2 * MS);
+      lease.asked(60_002 * MS);
+      lease.release("client_aborted", 61_002 * MS);
+    }),
+    [["silent", 1002, 0]],
+  );
+});
+
+Deno.test("Lease.release() says nothing of a client that has asked nothing", () => {
+  assert.deepEqual(
+    heard((lease) => {
+      lease.connected(2 * MS);
+      lease.release("closed", 60_000 * MS);
+    }),
+    [],
+  );
+});
+
+Deno.test("Lease.release() reports a greeting that does not come where backends speak first", () => {
+  const { scheduler } = schedulerOf({ algorithm: "peak-ewma", backends: ["B1", "B2"] });
+  const open = () => {
+    const scores = new Map<string, number>();
+    const trace = { considered: ({ id }: { id: string }, cost: number) => scores.set(id, cost) };
+    const lease = granted(scheduler.acquire("c", 0, { ...trace, decided() {} }));
+    lease.connected(0);
+    return { lease, scores };
+  };
+  const [greeted, silent] = [open().lease, open().lease];
+  assert.notEqual(greeted.backend, silent.backend);
+  greeted.answered(10 * MS);
+  silent.release("client_aborted", 1000 * MS);
+  close(open().scores.get(silent.backend.id)!, 1000 * MS);
+});
+
+Deno.test("Lease.connectFailed() reports for how long a connect was in vain", () => {
+  assert.deepEqual(heard((lease) => void lease.connectFailed("timeout", 2000 * MS)), [
+    ["silent", 2000, 0],
+  ]);
+});
+
+Deno.test("Lease.refuse() says nothing of a backend that was not tried", () => {
+  assert.deepEqual(heard((lease) => void lease.refuse("stopping", 2000 * MS)), []);
+});
+
+Deno.test("Lease.answered() tells prequal how many others were in flight when it was picked", () => {
+  const { scheduler } = schedulerOf({ algorithm: "prequal", backends: ["B1"] });
+  const others: number[] = [];
+  const { answered } = Prequal.prototype;
+  Prequal.prototype.answered = (_candidate, _latency, load) => others.push(load);
+  try {
+    const leases = Array.from({ length: 3 }, () => granted(scheduler.acquire("c", 0)));
+    for (const lease of leases.toReversed()) lease.answered(MS);
+  } finally {
+    Prequal.prototype.answered = answered;
+  }
+  assert.deepEqual(others, [2, 1, 0]);
 });
 
 Deno.test("Lease.answered() tells the algorithm how long the first answer took, once", () => {
@@ -266,7 +409,141 @@ Deno.test("join-idle-queue never picks a busy one while another is idle", () => 
   );
 });
 
-/** Lets Prequal look around, by picks that nobody counts. */
+Deno.test("LatencyByLoad estimates the latency at a load, not over all loads", () => {
+  const latencies = new LatencyByLoad(10 * NS_PER_S);
+  latencies.reset(0);
+  // One server that works one job after the other, 10 ms each: k others make 10 · (k + 1).
+  for (let i = 0; i < 50; i++) {
+    for (const load of [0, 1, 2, 5, 20]) latencies.observe(0, 10 * MS * (load + 1), load, i * MS);
+  }
+  for (const load of [0, 1, 2, 5, 20]) {
+    close(latencies.estimate(0, load, 50 * MS), 10 * MS * (load + 1));
+  }
+  // Where there was none, the nearest: below it first.
+  close(latencies.estimate(0, 3, 50 * MS), 30 * MS);
+  close(latencies.estimate(0, 4, 50 * MS), 60 * MS);
+});
+
+Deno.test("LatencyByLoad comes to the median, whatever the outliers", () => {
+  const random = createRandom(3);
+  const latencies = new LatencyByLoad(10 * NS_PER_S);
+  latencies.reset(0);
+  let sum = 0;
+  for (let i = 0; i < 20_000; i++) {
+    // Uniform in 5..15 ms, and one in twenty a hundred times that.
+    const latency = (5 + 10 * random.next()) * MS * (random.next() < 0.05 ? 100 : 1);
+    latencies.observe(0, latency, 0, i * MS);
+    if (i >= 10_000) sum += latencies.estimate(0, 0, i * MS);
+  }
+  const median = 5 + 10 * (0.5 / 0.95); // Of all: the outliers are all above.
+  const mean = sum / 10_000 / MS;
+  assert.ok(Math.abs(mean / median - 1) < 0.05, `${mean}, not ${median}`);
+});
+
+Deno.test("LatencyByLoad fills what is not known of one from the curve of all", () => {
+  const latencies = new LatencyByLoad(10 * NS_PER_S);
+  for (const index of [0, 1, 2]) latencies.reset(index);
+  assert.equal(latencies.estimate(0, 3, 0), 0);
+  for (let i = 0; i < 50; i++) {
+    for (const load of [0, 1, 2, 3]) latencies.observe(0, 10 * MS * (load + 1), load, 0);
+  }
+  close(latencies.estimate(1, 2, 0), 30 * MS);
+  // It is three times as slow at one load, so it is taken to be that at others.
+  for (let i = 0; i < 60; i++) latencies.observe(1, 60 * MS, 1, 0);
+  const ratio = latencies.estimate(1, 3, 0) / latencies.estimate(0, 3, 0);
+  close(latencies.estimate(1, 1, 0), 60 * MS);
+  // The curve of all has moved, too, at the load at which it was observed.
+  close(ratio, 60 / latencies.estimate(2, 1, 0) * MS);
+});
+
+Deno.test("LatencyByLoad forgets what is older than its life, and tries a slow one again", () => {
+  const latencies = new LatencyByLoad(10 * NS_PER_S);
+  for (const index of [0, 1]) latencies.reset(index);
+  latencies.observe(0, 10 * MS, 0, 0);
+  latencies.observeSilence(1, NS_PER_S, 5, 0);
+  for (const load of [0, 5, 30]) close(latencies.estimate(1, load, 0), NS_PER_S);
+  close(latencies.estimate(0, 0, 0), 10 * MS);
+  close(latencies.estimate(1, 0, 11 * NS_PER_S), 10 * MS);
+});
+
+Deno.test("prequal takes a wait without an answer for what answers take at any load", () => {
+  const candidates = candidatesOf([1, 1]);
+  const [silent, works] = candidates as [TestCandidate, TestCandidate];
+  const algorithm = algorithmOf({ name: "prequal" }, candidates);
+  for (let i = 0; i < 50; i++) {
+    for (const candidate of candidates) algorithm.answered!(candidate, 10 * MS, i % 4, i);
+  }
+  algorithm.unanswered!(silent, NS_PER_MS, 2, 50); // Says nothing.
+  works.inFlight = 1;
+  warmUp(algorithm);
+  assert.equal(algorithm.pick("c", 60), silent);
+  algorithm.unanswered!(silent, NS_PER_S, 2, 60);
+  works.inFlight = 0;
+  warmUp(algorithm);
+  for (let i = 0; i < 50; i++) assert.equal(algorithm.pick("c", 60 + i), works);
+});
+
+Deno.test("prequal probes distinct backends, and keeps one result of each", () => {
+  for (const weights of [[1, 1], [1, 1, 1], [9, 1, 1, 1], Array<number>(30).fill(1)]) {
+    const candidates = candidatesOf(weights);
+    const algorithm = algorithmOf({ name: "prequal", probes: 3, pool: 30 }, candidates);
+    for (let i = 0; i < 300; i++) {
+      const results: string[] = [];
+      algorithm.pick("c", i, { considered: ({ id }) => results.push(id), decided() {} });
+      assert.equal(new Set(results).size, results.length, results.join());
+    }
+  }
+});
+
+Deno.test("prequal drops the most loaded result if it is hot, else the slowest", () => {
+  const result = fc.record({ inFlight: fc.nat(3), latency: fc.integer({ min: 1, max: 9 }) });
+  const seen = { hot: 0, cold: 0 };
+  fc.assert(
+    fc.property(fc.array(result, { minLength: 8, maxLength: 12 }), fc.nat(), (results, seed) => {
+      const n = results.length;
+      const options = { pool: n, age: NS_PER_S, probes: n };
+      const algorithm = new Prequal(options, createRandom(seed));
+      // As many again are down, so that the pool has room for all that are up.
+      const candidates = candidatesOf(Array<number>(2 * n).fill(1));
+      candidates.forEach((candidate, i) => {
+        candidate.available = i < n;
+        candidate.inFlight = results[i]?.inFlight ?? 0;
+        algorithm.add(candidate);
+        if (i < n) algorithm.unanswered(candidate, results[i]!.latency, candidate.inFlight, 0);
+      });
+      algorithm.pick("c", 0);
+      options.probes = 0; // What has been probed so far is all that there will be.
+      const pooled: number[][] = [];
+      // The first of these drops the oldest, the second the worst.
+      const picked = [0, 1, 2].map(() => {
+        const indices: number[] = [];
+        pooled.push(indices);
+        const trace = { considered: ({ index }: { index: number }) => indices.push(index) };
+        return algorithm.pick("c", 0, { ...trace, decided() {} })!.index;
+      });
+      if (pooled[1]!.length < 4) return; // With fewer, the next pick is drawn.
+      // The one picked is used up, and no longer in the pool when the worst is sought.
+      const before = pooled[1]!.filter((index) => index !== picked[1]);
+      const [dropped, ...more] = before.filter((index) => !pooled[2]!.includes(index));
+      assert.ok(dropped !== undefined && more.length === 0);
+      const usual = pooled[0]!.map((index) => results[index]!.inFlight).toSorted((a, b) => a - b);
+      const quantile = usual[Math.floor((usual.length - 1) / 2 ** 0.25)]!;
+      const greatest = Math.max(...before.map((index) => results[index]!.inFlight));
+      if (greatest > quantile) {
+        seen.hot++;
+        assert.equal(results[dropped]!.inFlight, greatest);
+      } else {
+        seen.cold++;
+        const slowest = Math.max(...before.map((index) => results[index]!.latency));
+        assert.equal(results[dropped]!.latency, slowest);
+      }
+    }),
+    { endOnFailure: true },
+  );
+  assert.ok(seen.hot > 5 && seen.cold > 5, JSON.stringify(seen));
+});
+
+/** Lets Prequal fill its pool, by picks that are not counted. */
 function warmUp(algorithm: Algorithm, picks = 50): void {
   for (let i = 0; i < picks; i++) algorithm.pick("c", i);
 }
@@ -278,7 +555,7 @@ Deno.test("prequal avoids the hot, and takes the fastest of the cold", () => {
     // One is swamped although it is the fastest. Hot is what lies above the 84 % quantile of the pool.
     candidate.inFlight = i === 0 ? 100 : 1;
     algorithm.loadChanged?.(candidate);
-    algorithm.answered!(candidate, (i + 1) * NS_PER_MS, 0);
+    algorithm.answered!(candidate, (i + 1) * NS_PER_MS, candidate.inFlight, 0);
   });
   warmUp(algorithm);
   const picked = Array.from({ length: 500 }, (_, i) => algorithm.pick("c", 50 + i)!.index);
@@ -297,7 +574,7 @@ Deno.test("prequal uses no answer that is too old", () => {
   assert.match(rule, /fewer than two probe results: drawn at random/);
 });
 
-Deno.test("prequal picks the fastest of those at most at the quantile, as sorting says", () => {
+Deno.test("prequal picks the fastest of those at most at the quantile, else the least loaded", () => {
   const backend = fc.record({
     inFlight: fc.nat(6),
     weights: fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 4 })),
@@ -314,7 +591,8 @@ Deno.test("prequal picks the fastest of those at most at the quantile, as sortin
         candidates.forEach((candidate, i) => {
           candidate.inFlight = backends[i]!.inFlight;
           algorithm.add(candidate);
-          algorithm.answered!(candidate, backends[i]!.latency, 0);
+          const { inFlight, latency } = backends[i]!;
+          algorithm.unanswered!(candidate, latency, inFlight, 0); // The one way to set it at once.
         });
         for (let i = 0; i < 10; i++) algorithm.pick("c", 0);
         for (let i = 0; i < 20; i++) {
@@ -333,20 +611,55 @@ Deno.test("prequal picks the fastest of those at most at the quantile, as sortin
             },
             decided: (rule) => decided = rule,
           });
-          const loads = looks.map(({ load }) => load).toSorted((a, b) => a - b);
-          const quantile = loads[Math.floor(2 ** -0.25 * (loads.length - 1))]!;
-          assert.equal(decided, `least latency among those with at most ${quantile} in flight`);
+          const quantile = Number(/(\d[\d.e-]*)( in flight)?$/.exec(decided)![1]);
           for (const { load, latency, score } of looks) {
             assert.equal(score, load <= quantile ? latency : load);
           }
-          const [best] = looks.filter(({ load }) => load <= quantile)
+          const cold = looks.filter(({ load }) => load <= quantile)
             .toSorted((a, b) => a.latency - b.latency || a.load - b.load);
-          assert.equal(picked!.index, best!.index);
+          const least = Math.min(...looks.map(({ load }) => load));
+          const [best] = cold.length > 0 ? cold : looks.filter(({ load }) => load === least);
+          assert.match(decided, cold.length > 0 ? /^least latency among/ : /^least in flight/);
+          if (cold.length > 0) assert.equal(picked!.index, best!.index);
+          else assert.equal(looks.find(({ index }) => index === picked!.index)!.load, least);
         }
       },
     ),
     { endOnFailure: true },
   );
+});
+
+Deno.test("prequal takes for hot what exceeds 84 % of the latest probes", () => {
+  const candidates = candidatesOf(Array<number>(20).fill(1));
+  candidates.forEach((candidate, i) => candidate.inFlight = i);
+  const algorithm = algorithmOf({ name: "prequal" }, candidates);
+  const quantiles: number[] = [];
+  const decided = (rule: string) => quantiles.push(Number(/(\d+) in flight$/.exec(rule)?.[1]));
+  warmUp(algorithm);
+  for (let i = 0; i < 500; i++) algorithm.pick("c", 50, { considered() {}, decided });
+  const mean = quantiles.reduce((sum, value) => sum + value, 0) / quantiles.length;
+  // Of 0..19 all are probed alike, so 84 % of the probes find at most 16.
+  assert.ok(mean > 14.5 && mean < 16.5, `${mean}`);
+});
+
+Deno.test("prequal picks the least loaded if all in the pool are hot", () => {
+  const candidates = candidatesOf(Array<number>(20).fill(1));
+  const algorithm = algorithmOf({ name: "prequal", age: NS_PER_S }, candidates);
+  warmUp(algorithm);
+  candidates.forEach((candidate, i) => {
+    candidate.inFlight = 5 + i;
+    algorithm.unanswered!(candidate, (100 - i) * MS, candidate.inFlight, NS_PER_S);
+  });
+  const now = 3 * NS_PER_S; // Too late for what has been pooled so far.
+  algorithm.pick("c", now);
+  const pooled: number[] = [];
+  let rule = "";
+  const picked = algorithm.pick("c", now, {
+    considered: ({ inFlight }) => pooled.push(inFlight),
+    decided: (words) => rule = words,
+  });
+  assert.equal(rule, "least in flight, as all have more than 0");
+  assert.equal(picked!.inFlight, Math.min(...pooled));
 });
 
 Deno.test("prequal never picks one that has become unavailable", () => {
