@@ -2,6 +2,7 @@
 import { jsonSchema, referenceTable } from "./config/reference.ts";
 import { configSchema } from "./config/schema.ts";
 import { METRICS } from "./scenario/metrics.ts";
+import { COMMON, MODELS } from "../sim/known.ts";
 import { scenarioSchema } from "./scenario/schema.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -25,6 +26,7 @@ export const GENERATED_PARTS: readonly {
     text: () => referenceTable(scenarioSchema, isElsewhere),
   },
   { path: "docs/scenarios.md", name: "metrics", text: metricsTable },
+  { path: "docs/scenarios.md", name: "theory", text: theoryTable },
 ];
 
 /**
@@ -58,6 +60,23 @@ function metricsTable(): string {
     return `| \`${shown}\` | ${meaning} |`;
   });
   return ["| metric | meaning |", "| --- | --- |", ...lines].join("\n");
+}
+
+/** What queueing theory knows, and what each formula assumes. */
+function theoryTable(): string {
+  const lines = MODELS.map(({ name, gives, assumes, source }) => {
+    const metrics = gives.map((metric) => `\`${metric}\``).join(", ");
+    return `| ${name} | ${metrics} | ${assumes.map(({ text }) => text).join("; ")} | ${source} |`;
+  });
+  return [
+    "All models assume:",
+    "",
+    ...COMMON.map(({ text }) => `- ${text}`),
+    "",
+    "| model | gives | assumes besides | source |",
+    "| --- | --- | --- | --- |",
+    ...lines,
+  ].join("\n");
 }
 
 if (import.meta.main) {

@@ -40,6 +40,8 @@ export class Recorder {
   /** How long it took to reach another backend after the first one picked had failed. */
   readonly failover = new Histogram();
   readonly turnedAway = new Map<TurnedAway, number>();
+  /** Requests cut off by the idle timeout. */
+  idleCuts = 0;
   sessionsMoved = { failover: 0, failback: 0 };
   readonly #patience: Nanoseconds;
 

@@ -196,7 +196,7 @@ export class Relay {
 
   /** Connections on which nothing has moved for `timeouts.idle` are closed. */
   sweepIdle(now: Nanoseconds): void {
-    const { connections, scenario } = this.#world;
+    const { connections, scenario, recorder, warmup } = this.#world;
     const { idle } = scenario.balancer.timeouts;
     let oldest = now;
     let open = false;
@@ -204,8 +204,10 @@ export class Relay {
       if ((connection.flags & (LEASED | OPEN)) !== (LEASED | OPEN)) continue;
       open = true;
       const { movedAt } = connection;
-      if (movedAt + idle <= now) this.#cutOff(connection, "idle_timeout", now);
-      else oldest = Math.min(oldest, movedAt);
+      if (movedAt + idle <= now) {
+        if (connection.is(WAITED_FOR) && connection.startedAt >= warmup) recorder.idleCuts++;
+        this.#cutOff(connection, "idle_timeout", now);
+      } else oldest = Math.min(oldest, movedAt);
     }
     if (!open && this.#world.queue.idle) return;
     this.#scheduleSweep(Math.max(oldest + idle, now + Math.round(idle * IDLE_PRECISION)));

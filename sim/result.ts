@@ -23,6 +23,8 @@ export interface ReplicationResult {
   };
   /** How often a client was turned away, by reason. Each attempt counts. */
   readonly turnedAway: Readonly<Partial<Record<TurnedAway, number>>>;
+  /** Requests that were cut off because nothing had moved on their connection for `timeouts.idle`. */
+  readonly idleCuts: number;
   /** Requests done per second of the window, whenever they began. */
   readonly throughput: number;
   /** From when a client first wanted to send a request to the end of its answer; requests done only. */

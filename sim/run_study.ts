@@ -1,15 +1,11 @@
 import type { Study } from "../lib/scenario/mod.ts";
-import type { Repetition } from "../lib/scenario/study.ts";
-import { estimateMean } from "../lib/stats/estimate.ts";
-import { Measured } from "./metrics.ts";
 import { UserError } from "../lib/user_error.ts";
+import { Measured } from "./measured.ts";
+import { confidenceOf, looksOf, relativeHalf } from "./precision.ts";
 import type { Task } from "./replicator.ts";
 import type { ReplicationResult } from "./result.ts";
 import type { Shard } from "./shard.ts";
 import type { Executor } from "./workers.ts";
-
-/** With `precision`: so many replications at first, and so many more each time. */
-const ROUND = 5;
 
 /** How far a study is. */
 export interface Progress {
@@ -41,9 +37,7 @@ export async function runStudy(
   const { shard, signal, progress } = options;
   const results: TaskResult[] = [];
   let replications = 0;
-  while (true) {
-    const goal = nextGoal(study.repetition, replications, () => isPrecise(study, results));
-    if (goal === replications) return results;
+  for (const goal of looksOf(study.repetition)) {
     const tasks = tasksOf(study, replications, goal).filter((_, i) => isOf(shard, i));
     const before = results.length;
     const done = await runAll(
@@ -54,7 +48,9 @@ export async function runStudy(
     );
     results.push(...done);
     replications = goal;
+    if (isPrecise(study, results)) break;
   }
+  return results;
 }
 
 /** Results by variant, each in the order of its replications. */
@@ -80,22 +76,15 @@ function isOf(shard: Shard | undefined, task: number): boolean {
   return shard === undefined || task % shard.of === shard.index - 1;
 }
 
-/** How many replications there are to be next; as many as there are if that is enough. */
-function nextGoal(repetition: Repetition, done: number, isPrecise: () => boolean): number {
-  if ("replications" in repetition) return repetition.replications;
-  if (done > 0 && isPrecise()) return done;
-  return Math.min(done + ROUND, repetition.maxReplications);
-}
-
 /** Whether every variant is known as well as was asked for. */
 function isPrecise(study: Study, results: readonly TaskResult[]): boolean {
   const { repetition } = study;
   if ("replications" in repetition) return true;
   const { metric, relative } = repetition;
-  return byVariant(study, results).every((runs) => {
-    const { value, high } = estimateMean(runs.map((run) => new Measured(run).value(metric)));
-    return high - value <= relative * Math.abs(value);
-  });
+  const confidence = confidenceOf(repetition);
+  return byVariant(study, results).every((runs) =>
+    relativeHalf(new Measured(runs).estimate(metric, undefined, confidence)) <= relative
+  );
 }
 
 /** Where there are several variants, an error says which one it is about. */

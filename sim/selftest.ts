@@ -2,9 +2,10 @@
 import { aligned } from "../lib/report/text.ts";
 import { percent, plain } from "../lib/report/format.ts";
 import { parseStudy, type Study } from "../lib/scenario/study.ts";
-import { type Estimate, estimateMean } from "../lib/stats/estimate.ts";
+import type { MetricName } from "../lib/scenario/metrics.ts";
+import type { Estimate } from "../lib/stats/estimate.ts";
 import { knownTheory } from "./known.ts";
-import { Measured } from "./metrics.ts";
+import { Measured } from "./measured.ts";
 import type { ReplicationResult } from "./result.ts";
 import { detectionTime } from "./theory.ts";
 
@@ -111,10 +112,9 @@ export function judge(
   results: readonly (readonly ReplicationResult[])[],
 ): Verdict[] {
   return study.variants.flatMap((variant, i) => {
-    const runs = results[i]!.map((result) => new Measured(result));
-    const over = (metric: Parameters<Measured["value"]>[0]) =>
-      estimateMean(runs.map((run) => run.value(metric)));
-    const known = knownTheory(variant.scenario).map(({ model, metric, value }) =>
+    const measured = new Measured(results[i]!);
+    const over = (metric: MetricName) => measured.estimate(metric);
+    const known = knownTheory(variant.scenario, measured.results).map(({ model, metric, value }) =>
       verdict(model, metric, value, over(metric))
     );
     const [fault] = variant.scenario.faults;

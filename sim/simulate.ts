@@ -316,6 +316,7 @@ class Simulation {
       connections: recorder.connections,
       requests: { ...recorder.requests, unfinished: recorder.inFlight },
       turnedAway: Object.fromEntries(recorder.turnedAway),
+      idleCuts: recorder.idleCuts,
       throughput: (to.completions - from.completions) * NS_PER_S / span,
       sojourn: recorder.sojourn.toData(),
       wait: recorder.wait.toData(),

@@ -6,8 +6,6 @@ import type {
   ExpectationReport,
   FaultReport,
   Interval,
-  Occurrence,
-  PairedReport,
   StudyReport,
   Theory,
   Times,
@@ -20,25 +18,31 @@ import {
   isMeant,
   type MetricTerm,
 } from "../lib/scenario/expectation.ts";
+import { percent } from "../lib/report/format.ts";
 import type { MetricName } from "../lib/scenario/metrics.ts";
 import type { Study, Variant } from "../lib/scenario/mod.ts";
-import { type Estimate, estimateMean, pairedDifference } from "../lib/stats/estimate.ts";
+import { comparisonsOf, pairedReports } from "./comparisons.ts";
+import { finite, intervalOf, occurrenceOf } from "./intervals.ts";
 import { knownTheory } from "./known.ts";
 import { offeredLoad } from "./load.ts";
-import { detectionMs, failbackMs, Measured } from "./metrics.ts";
+import { Measured } from "./measured.ts";
+import { detectionMs, failbackMs } from "./metrics.ts";
+import { confidenceOf } from "./precision.ts";
 import type { FaultResult, ReplicationResult } from "./result.ts";
+import { warningsOf } from "./warnings.ts";
 
 /** From this utilisation on a backend never rests. */
 const SATURATED = 0.995;
-/** A difference of errors that nobody would notice. */
-const ERRORS_NEGLIGIBLE = 0.001;
-/** What is compared between variants. */
-const PAIRED_METRICS: readonly MetricName[] = ["mean_ms", "p99_ms", "errors"];
 /** Metrics whose worst value counts when something is expected of them. */
-const WORST_CASE: readonly MetricName[] = ["max_ms", "wait_max_ms", "detection_ms", "failback_ms"];
+const WORST_CASE: readonly MetricName[] = [
+  ...["max_ms", "answered_max_ms", "wait_max_ms", "detection_ms", "failback_ms"] as const,
+];
 
 /** All that can be said of a study but how long it took and by which version. */
-export type Summary = Pick<StudyReport, "variants" | "paired" | "winner" | "expectations">;
+export type Summary = Pick<
+  StudyReport,
+  "variants" | "paired" | "comparisons" | "winner" | "expectations"
+>;
 
 /**
  * Sums a study up.
@@ -49,38 +53,52 @@ export function summarise(
   study: Study,
   results: readonly (readonly ReplicationResult[])[],
 ): Summary {
-  const measured = results.map((ofVariant) => ofVariant.map((result) => new Measured(result)));
-  const variants = study.variants.map((variant, i) => variantReport(variant, measured[i]!));
+  const confidence = confidenceOf(study.repetition);
+  const measured = results.map((ofVariant) => new Measured(ofVariant));
+  const contenders = study.variants.map(({ name }, i) => ({ name, measured: measured[i]! }));
+  const comparisons = comparisonsOf(contenders, confidence);
   return {
-    variants,
-    paired: pairedReports(study.variants, measured),
-    winner: winnerOf(variants),
+    variants: study.variants.map((variant, i) =>
+      variantReport(study, variant, measured[i]!, confidence)
+    ),
+    paired: pairedReports(contenders, confidence),
+    comparisons,
+    winner: comparisons.find(({ verdict }) => verdict === "beats")?.best ?? null,
     expectations: study.expect.flatMap((expectation) =>
       checkExpectation(expectation, study.variants, measured)
     ),
   };
 }
 
-function variantReport(variant: Variant, runs: readonly Measured[]): VariantReport {
+function variantReport(
+  study: Study,
+  variant: Variant,
+  measured: Measured,
+  confidence: number,
+): VariantReport {
   const over = (metric: MetricName, backend?: string) =>
-    interval(estimateMean(runs.map((run) => run.value(metric, backend))));
-  const results = runs.map(({ result }) => result);
+    intervalOf(measured.estimate(metric, backend, confidence));
+  const { results } = measured;
   const sum = (count: (result: ReplicationResult) => number) =>
     results.reduce((total, result) => total + count(result), 0);
   const load = offeredLoad(variant.scenario);
   const backends = results[0]!.backends.map(({ id }) => backendReport(id, over));
+  const overloaded = load >= 1;
+  const saturatedOnes = overloaded ? [] : saturated(variant, backends);
   return {
     name: variant.name,
     settings: variant.settings,
-    replications: runs.length,
+    replications: results.length,
+    confidence,
     events: sum(({ events }) => events),
     connections: sum(({ connections }) => connections),
-    ...counts((metric) => runs.reduce((total, run) => total + run.value(metric), 0)),
+    ...counts((metric) => measured.total(metric)),
     per_replication: counts((metric) => over(metric)),
     errors: over("errors"),
     throughput_per_s: over("throughput_per_s"),
     goodput_per_s: over("goodput_per_s"),
     sojourn_ms: times("", over),
+    answered_ms: times("answered_", over),
     wait_ms: times("wait_", over),
     imbalance: {
       max_over_mean: over("imbalance"),
@@ -89,17 +107,22 @@ function variantReport(variant: Variant, runs: readonly Measured[]): VariantRepo
     turned_away: turnedAway(results),
     backends,
     faults: results[0]!.faults.map((fault, i) =>
-      faultReport(fault, results.map(({ faults }) => faults[i]!))
+      faultReport(fault, results.map(({ faults }) => faults[i]!), confidence)
     ),
-    detection_ms: occurrence(runs.map((run) => run.value("detection_ms"))),
-    failback_ms: occurrence(runs.map((run) => run.value("failback_ms"))),
+    detection_ms: occurrenceOf(measured.values("detection_ms"), confidence),
+    failback_ms: occurrenceOf(measured.values("failback_ms"), confidence),
     failover_ms: { mean: over("failover_mean_ms"), p99: over("failover_p99_ms") },
     sessions_moved: over("sessions_moved"),
     false_downs: over("false_downs"),
     load: finite(load),
-    overloaded: load >= 1,
-    saturated: saturated(variant, backends, load),
-    theory: theory(variant, over),
+    overloaded,
+    saturated: saturatedOnes,
+    warnings: warningsOf(study, variant.scenario, measured, {
+      load,
+      saturated: saturatedOnes,
+      confidence,
+    }),
+    theory: theory(variant, measured, over),
   };
 }
 
@@ -127,7 +150,7 @@ function counts<T>(count: (metric: MetricName) => T): Counts<T> {
 
 type Over = (metric: MetricName, backend?: string) => Interval;
 
-function times(prefix: "" | "wait_", over: Over): Times {
+function times(prefix: "" | "answered_" | "wait_", over: Over): Times {
   return {
     mean: over(`${prefix}mean_ms`),
     p50: over(`${prefix}p50_ms`),
@@ -152,26 +175,18 @@ function backendReport(id: string, over: Over): BackendReport {
   };
 }
 
-function faultReport(fault: FaultResult, all: readonly FaultResult[]): FaultReport {
+function faultReport(
+  fault: FaultResult,
+  all: readonly FaultResult[],
+  confidence: number,
+): FaultReport {
   return {
     backend: fault.backend,
     kind: fault.kind,
     at_ms: fault.at / NS_PER_MS,
     until_ms: fault.until === undefined ? null : fault.until / NS_PER_MS,
-    detection_ms: occurrence(all.map(detectionMs))!,
-    failback_ms: occurrence(all.map(failbackMs)),
-  };
-}
-
-/** A time over the replications in which it came to an end; null if there was none to measure. */
-function occurrence(values: readonly number[]): Occurrence | null {
-  const due = values.filter((value) => !Number.isNaN(value));
-  if (due.length === 0) return null;
-  const happened = due.filter(Number.isFinite);
-  return {
-    ...interval(estimateMean(happened)),
-    max: happened.length === 0 ? null : Math.max(...happened),
-    missing: due.length - happened.length,
+    detection_ms: occurrenceOf(all.map(detectionMs), confidence)!,
+    failback_ms: occurrenceOf(all.map(failbackMs), confidence),
   };
 }
 
@@ -179,16 +194,14 @@ function occurrence(values: readonly number[]): Occurrence | null {
 function saturated(
   { scenario }: Variant,
   backends: readonly BackendReport[],
-  load: number,
 ): string[] {
-  if (load >= 1) return [];
   return backends.flatMap(({ id, utilisation }, i) =>
     scenario.servers[i]!.queue === Infinity && (utilisation.value ?? 0) > SATURATED ? [id] : []
   );
 }
 
-function theory({ scenario }: Variant, over: Over): Theory[] {
-  return knownTheory(scenario).map(({ metric, model, value }) => ({
+function theory({ scenario }: Variant, measured: Measured, over: Over): Theory[] {
+  return knownTheory(scenario, measured.results).map(({ metric, model, value }) => ({
     metric,
     model,
     value,
@@ -196,39 +209,10 @@ function theory({ scenario }: Variant, over: Over): Theory[] {
   }));
 }
 
-/** Every pair of variants, in every metric that is compared. */
-function pairedReports(
-  variants: readonly Variant[],
-  measured: readonly (readonly Measured[])[],
-): PairedReport[] {
-  return variants.flatMap((a, i) =>
-    variants.slice(i + 1).flatMap((b, offset) =>
-      PAIRED_METRICS.map((metric): PairedReport => {
-        const values = (runs: readonly Measured[]) => runs.map((run) => run.value(metric));
-        const [ofA, ofB] = [values(measured[i]!), values(measured[i + 1 + offset]!)];
-        // With `precision`, variants may have been run a different number of times.
-        const pairs = Math.min(ofA.length, ofB.length);
-        const difference = pairedDifference(ofA.slice(0, pairs), ofB.slice(0, pairs));
-        return { a: a.name, b: b.name, metric, difference: interval(difference) };
-      })
-    )
-  );
-}
-
-/** Errors come first: a variant that turns clients away is quick with the rest. */
-function winnerOf(variants: readonly VariantReport[]): string | null {
-  if (variants.length < 2) return null;
-  const errors = ({ errors }: VariantReport) => errors.value ?? 1;
-  const fewest = Math.min(...variants.map(errors));
-  const p99 = ({ sojourn_ms }: VariantReport) => sojourn_ms.p99.value ?? Infinity;
-  return variants.filter((variant) => errors(variant) <= fewest + ERRORS_NEGLIGIBLE)
-    .reduce((best, variant) => p99(variant) < p99(best) ? variant : best).name;
-}
-
 function checkExpectation(
   { text, left, comparator, right }: Expectation,
   variants: readonly Variant[],
-  measured: readonly (readonly Measured[])[],
+  measured: readonly Measured[],
 ): ExpectationReport[] {
   return variants.flatMap((variant, i): ExpectationReport[] => {
     if (!isMeant(left, partsOf(variant))) return [];
@@ -240,6 +224,9 @@ function checkExpectation(
       value: finite(value),
       bound: finite(bound),
       holds: holds(value, comparator, bound),
+      ...value === Infinity && isTime(left.metric) && {
+        reason: `unknown: ${percent(measured[i]!.unansweredShare)} of requests were not answered`,
+      },
     }];
   });
 }
@@ -248,7 +235,7 @@ function checkExpectation(
 function boundValue(
   right: Bound,
   variants: readonly Variant[],
-  measured: readonly (readonly Measured[])[],
+  measured: readonly Measured[],
   own: number,
 ): number {
   if ("value" in right) return right.value;
@@ -261,18 +248,13 @@ function partsOf({ name }: Variant): string[] {
   return [name, ...name.split(", ")];
 }
 
-function termValue({ metric, backend }: MetricTerm, runs: readonly Measured[]): number {
-  const values = runs.map((run) => run.value(metric, backend));
-  if (!WORST_CASE.includes(metric)) return estimateMean(values).value;
-  const known = values.filter((value) => !Number.isNaN(value));
-  return known.length === 0 ? NaN : Math.max(...known);
+/** A metric to which requests without an answer matter. */
+function isTime(metric: MetricName): boolean {
+  return /^(wait_)?(mean|p\d+|max)_ms$/.test(metric);
 }
 
-function interval({ value, low, high }: Estimate): Interval {
-  return { value: finite(value), low: finite(low), high: finite(high) };
-}
-
-/** JSON has no other numbers. */
-function finite(value: number): number | null {
-  return Number.isFinite(value) ? value : null;
+function termValue({ metric, backend }: MetricTerm, measured: Measured): number {
+  return WORST_CASE.includes(metric)
+    ? measured.worst(metric, backend)
+    : measured.estimate(metric, backend).value;
 }

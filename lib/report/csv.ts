@@ -12,7 +12,7 @@ export function csv({ variants }: StudyReport): string {
 type Cell = readonly [column: string, value: string];
 
 function cells(variant: VariantReport): Cell[] {
-  const { sojourn_ms, wait_ms, imbalance } = variant;
+  const { sojourn_ms, answered_ms, wait_ms, imbalance } = variant;
   return [
     ["variant", variant.name],
     ...Object.entries(variant.settings).map(([key, value]): Cell => [
@@ -35,6 +35,7 @@ function cells(variant: VariantReport): Cell[] {
     ...interval("throughput_per_s", variant.throughput_per_s),
     ...interval("goodput_per_s", variant.goodput_per_s),
     ...Object.entries(sojourn_ms).flatMap(([key, value]) => interval(`${key}_ms`, value)),
+    ...Object.entries(answered_ms).flatMap(([key, value]) => interval(`answered_${key}_ms`, value)),
     ...Object.entries(wait_ms).flatMap(([key, value]) => interval(`wait_${key}_ms`, value)),
     ...interval("imbalance", imbalance.max_over_mean),
     ...interval("imbalance_cv", imbalance.coefficient_of_variation),

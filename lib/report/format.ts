@@ -15,11 +15,11 @@ export function plain(value: number | null): string {
   return value.toFixed(digits);
 }
 
-/** `31.4 ± 0.6`: as many digits as the interval allows. */
-export function plusMinus({ value, high }: Interval, scale = 1): string {
+/** `31.4 ± 0.6`: as many digits as the interval allows. Of two unequal halves the larger is shown. */
+export function plusMinus({ value, low, high }: Interval, scale = 1): string {
   if (value === null) return NOTHING;
-  if (high === null) return plain(value * scale);
-  const half = (high - value) * scale;
+  if (high === null || low === null) return plain(value * scale);
+  const half = Math.max(high - value, value - low) * scale;
   if (half <= Math.abs(value * scale) * CERTAIN) return plain(value * scale);
   const digits = digitsFor(half);
   return `${(value * scale).toFixed(digits)} ± ${half.toFixed(digits)}`;

@@ -93,10 +93,10 @@ function resultSection(report: StudyReport): string {
     ...["variant", "mean ms", "p50", "p90", "p99 ms", "p99.9", "max"],
     ...["errors", "goodput/s", "imbalance"],
   ];
-  const kept = expectations.map(({ text, variant, value, holds }) =>
+  const kept = expectations.map(({ text, variant, value, holds, reason = "never" }) =>
     `<li class="${holds ? "good" : "bad"}">${holds ? "holds" : "does not hold"}: ` +
     `<code>${escape(text)}</code> ${variants.length > 1 ? `(${escape(variant)}) ` : ""}` +
-    `– ${plain(value)}</li>`
+    `– ${value === null ? escape(reason) : plain(value)}</li>`
   );
   return [
     table(heads, rows),

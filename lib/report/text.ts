@@ -1,7 +1,7 @@
 /** A study's result as lines for a terminal. */
 import { styleText } from "node:util";
 import { grouped, large, percent, plain, plusMinus } from "./format.ts";
-import type { StudyReport, VariantReport } from "./types.ts";
+import type { Interval, StudyReport, VariantReport } from "./types.ts";
 
 /** How the lines are to look. */
 export interface TextOptions {
@@ -158,79 +158,60 @@ function theoryTable(variants: readonly VariantReport[]): string[] {
     : aligned([["variant", "model", "metric", "theory", "measured"], ...rows]);
 }
 
-/** Whom the balancers of a variant turned away, and why, as a share of all attempts. */
+/** What the balancers of a variant refused, and why, as a share of all attempts. */
 function turnedAway({ name, connections, retried, turned_away }: VariantReport): string[] {
   const reasons = Object.entries(turned_away).toSorted(([, a], [, b]) => b - a);
   if (reasons.length === 0) return [];
   const shares = reasons.map(([reason, count]) =>
     `${percent(count / (connections + retried))} ${reason}`
   );
-  return [`${name}: turned away by the balancer: ${shares.join(", ")}`];
+  return [`${name}: refused by the balancer: ${shares.join(", ")}`];
 }
 
-/** What is to be said of a variant whose queues grow without end. */
-export function warnings({ name, overloaded, load, saturated }: VariantReport): string[] {
-  if (overloaded) {
-    return [
-      `${name}: overload: clients bring ${percent(load)} of what the backends can do. ` +
-      "Queues grow as long as the run lasts; times say how long it was, not how long requests take.",
-    ];
-  }
-  if (saturated.length === 0) return [];
-  const [verb, whose] = saturated.length === 1 ? ["gets", "its"] : ["get", "their"];
-  return [
-    `${name}: ${
-      saturated.join(", ")
-    } ${verb} more than can be done there: ${whose} queue grows as long ` +
-    "as the run lasts.",
-  ];
+/** What has to be known to read a variant's numbers. */
+export function warnings({ name, warnings }: VariantReport): string[] {
+  return warnings.map((warning) => `${name}: ${warning}`);
 }
 
-/** How the winner compares with each of the others. */
-export function verdicts({ winner, paired, variants }: StudyReport): string[] {
-  if (winner === null) return [];
-  return variants.filter(({ name }) => name !== winner).flatMap(({ name }) => {
-    const margin = (metric: string) => marginOf(paired, winner, name, metric);
-    const errors = margin("errors");
-    if (errors !== undefined && errors.low > 0.001) {
-      return [`${winner} beats ${name}: ${percent(errors.value)} fewer errors`];
+/** How the best compares with each of the others. */
+export function verdicts({ comparisons }: StudyReport): string[] {
+  return comparisons.map(({ best, other, metric, verdict, best_value, other_value, lower }) => {
+    if (metric === "errors") {
+      return `${best} beats ${other}: errors ${percent(best_value)} instead of ${
+        percent(other_value)
+      }`;
     }
-    const p99 = margin("p99_ms");
-    if (p99 === undefined) return [];
-    const amount = `${plusMinus(p99)} ms at p99`;
-    return [
-      p99.low > 0
-        ? `${winner} beats ${name} by ${amount}`
-        : `${winner} and ${name} cannot be told apart: ${amount}`,
-    ];
+    const values = `p99 ${plain(best_value)} and ${plain(other_value)} ms`;
+    const amount = lower.value === null ? values : `${values}, ${lowerBy(lower)}`;
+    switch (verdict) {
+      case "beats":
+        return `${best} beats ${other}: ${amount}`;
+      case "no practical difference":
+        return `${best} and ${other}: no practical difference: ${amount}`;
+      case "cannot be told apart":
+        return `${best} and ${other} cannot be told apart: ${amount}`;
+      case "unknown":
+        return `${best} and ${other} cannot be compared: ${values}`;
+    }
   });
 }
 
-/** By how much the other's number is larger than the winner's. */
-function marginOf(
-  paired: StudyReport["paired"],
-  winner: string,
-  other: string,
-  metric: string,
-): { value: number; low: number; high: number } | undefined {
-  const pair = paired.find((one) =>
-    one.metric === metric &&
-    (one.a === winner && one.b === other || one.a === other && one.b === winner)
-  );
-  if (pair === undefined) return undefined;
-  const { value, low, high } = pair.difference;
-  if (value === null || low === null || high === null) return undefined;
-  return pair.a === other ? { value, low, high } : { value: -value, low: -high, high: -low };
+/** `37 % lower (31 to 43 %)`. */
+function lowerBy({ value, low, high }: Interval): string {
+  const whole = (share: number) =>
+    String(Number((share * 100).toFixed(Math.abs(share) < 0.1 ? 1 : 0)));
+  const range = low === null || high === null ? "" : ` (${whole(low)} to ${whole(high)} %)`;
+  return `${whole(value!)} % lower${range}`;
 }
 
 function expectationLines(
   { expectations, variants }: StudyReport,
   paint: (style: Style, text: string) => string,
 ): string[] {
-  return expectations.map(({ text, variant, value, bound, holds }) => {
+  return expectations.map(({ text, variant, value, bound, holds, reason = "never" }) => {
     const where = variants.length > 1 && !text.includes("[") ? `${variant}: ` : "";
     if (holds) return paint("green", `✓ ${where}${text} (${plain(value)})`);
-    const found = value === null ? "never" : plain(value);
+    const found = value === null ? reason : plain(value);
     return paint("red", `✗ ${where}${text}: it is ${found}, bound ${plain(bound)}`);
   });
 }

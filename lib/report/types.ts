@@ -1,6 +1,9 @@
 /** A study's result, as `--json` prints it: plain data, names with units. */
 
-/** A mean over replications with its 95 % interval. `null` where nothing was measured. */
+/**
+ * A number over all replications with its confidence interval. `null`: nothing was measured, or it is not
+ * known how large it is, because it falls among requests without an answer.
+ */
 export interface Interval {
   readonly value: number | null;
   readonly low: number | null;
@@ -84,6 +87,8 @@ export interface VariantReport extends Counts<number> {
   /** What sets it apart, by the path of the setting. */
   readonly settings: Readonly<Record<string, unknown>>;
   readonly replications: number;
+  /** Of each interval by itself. With `precision` it is more than 0.95, which pays for looking often. */
+  readonly confidence: number;
   /** What happened in the simulated world, counted. */
   readonly events: number;
   readonly connections: number;
@@ -92,7 +97,10 @@ export interface VariantReport extends Counts<number> {
   readonly errors: Interval;
   readonly throughput_per_s: Interval;
   readonly goodput_per_s: Interval;
+  /** Requests that were not answered count as slower than every answer. */
   readonly sojourn_ms: Times;
+  /** Of answered requests only. */
+  readonly answered_ms: Times;
   readonly wait_ms: Times;
   readonly imbalance: {
     readonly max_over_mean: Interval;
@@ -114,6 +122,8 @@ export interface VariantReport extends Counts<number> {
   readonly overloaded: boolean;
   /** Backends that worked without a pause although others had time. */
   readonly saturated: readonly string[];
+  /** What has to be known to read these numbers. */
+  readonly warnings: readonly string[];
   readonly theory: readonly Theory[];
 }
 
@@ -122,8 +132,23 @@ export interface PairedReport {
   readonly a: string;
   readonly b: string;
   readonly metric: string;
-  /** a less b. */
+  /** a less b. Each interval is by itself: for a statement about many, take `comparisons`. */
   readonly difference: Interval;
+}
+
+/** The best variant beside another. */
+export interface ComparisonReport {
+  readonly best: string;
+  readonly other: string;
+  readonly metric: "errors" | "p99_ms";
+  /** `unknown`: the number falls among requests without an answer. */
+  readonly verdict: "beats" | "no practical difference" | "cannot be told apart" | "unknown";
+  readonly best_value: number | null;
+  readonly other_value: number | null;
+  /** By how much the best is lower: p99 as a share of the other's, errors in absolute terms. */
+  readonly lower: Interval;
+  /** Of this interval: so much that all claims of a study are right in 95 % of studies (Holm). */
+  readonly confidence: number;
 }
 
 /** Whether something that was expected holds. */
@@ -133,6 +158,8 @@ export interface ExpectationReport {
   readonly value: number | null;
   readonly bound: number | null;
   readonly holds: boolean;
+  /** Why there is no value. */
+  readonly reason?: string;
 }
 
 /** A study's result. */
@@ -146,7 +173,9 @@ export interface StudyReport {
   readonly digest: string;
   readonly variants: readonly VariantReport[];
   readonly paired: readonly PairedReport[];
-  /** The variant with the fewest errors, and among equals with the least p99; `null` if there is one. */
+  /** The best variant beside each of the others. */
+  readonly comparisons: readonly ComparisonReport[];
+  /** The best variant: fewest errors, then least p99; `null` if it does not beat any other. */
   readonly winner: string | null;
   readonly expectations: readonly ExpectationReport[];
   /** How long it took. */

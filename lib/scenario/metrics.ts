@@ -11,18 +11,39 @@ export interface MetricInfo {
   readonly meaning: string;
 }
 
-/** Every metric. Times are of requests that were done, from the client's wish to its answer. */
+/**
+ * From this share of requests without an answer on, no mean time is reported: it would be that of the
+ * requests that were easy to answer.
+ */
+export const UNANSWERED_MAX = 0.01;
+
+/**
+ * Every metric. A sojourn is the time from a client's wish to its answer. A request that was not answered
+ * (it failed, was refused or timed out) counts as slower than every answer, so that errors cannot make a
+ * percentile smaller; the metrics that begin with `answered_` leave such requests out.
+ */
 export const METRICS = {
-  mean_ms: { unit: "ms", of: "run", meaning: "mean sojourn: from a client's wish to its answer" },
+  mean_ms: {
+    unit: "ms",
+    of: "run",
+    meaning: "mean sojourn: from a client's wish to its answer; unknown if more than 1 % of the " +
+      "requests were not answered",
+  },
   p50_ms: { unit: "ms", of: "run", meaning: "median sojourn" },
   p90_ms: { unit: "ms", of: "run", meaning: "90th percentile of the sojourn" },
   p99_ms: { unit: "ms", of: "run", meaning: "99th percentile of the sojourn" },
   p999_ms: { unit: "ms", of: "run", meaning: "99.9th percentile of the sojourn" },
   max_ms: { unit: "ms", of: "run", meaning: "longest sojourn of a run" },
+  answered_mean_ms: { unit: "ms", of: "run", meaning: "mean sojourn of the answered requests" },
+  answered_p50_ms: { unit: "ms", of: "run", meaning: "median of the same" },
+  answered_p90_ms: { unit: "ms", of: "run", meaning: "90th percentile of the same" },
+  answered_p99_ms: { unit: "ms", of: "run", meaning: "99th percentile of the same" },
+  answered_p999_ms: { unit: "ms", of: "run", meaning: "99.9th percentile of the same" },
+  answered_max_ms: { unit: "ms", of: "run", meaning: "longest of the same in a run" },
   wait_mean_ms: {
     unit: "ms",
     of: "run",
-    meaning: "mean time in queues, the balancer's and the backend's",
+    meaning: "mean time in queues, the balancer's and the backend's; unknown when `mean_ms` is",
   },
   wait_p50_ms: { unit: "ms", of: "run", meaning: "median time in queues" },
   wait_p90_ms: { unit: "ms", of: "run", meaning: "90th percentile of the wait" },

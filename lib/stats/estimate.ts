@@ -1,64 +1,168 @@
-import { square } from "../base/mod.ts";
+import { ln } from "../base/mod.ts";
 import { studentTQuantile } from "./student_t.ts";
 
-/** A mean, and how well it is known. */
+/** How often an interval covers the truth, unless something else is asked for. */
+export const CONFIDENCE = 0.95;
+
+/** A number of a study, and how well it is known. */
 export interface Estimate {
   readonly value: number;
-  /** Ends of the confidence interval; NaN if there is only one value to go by. */
+  /** Ends of the confidence interval; NaN if there is only one run to go by. */
   readonly low: number;
   readonly high: number;
   readonly standardError: number;
-  /** How many values it is the mean of. */
+  /** How many runs it is of. */
   readonly count: number;
+  /** What each run contributes to the deviation of the value, in any unit: the basis of comparisons. */
+  readonly scores: readonly number[];
 }
 
 /**
- * The mean of independent values, one of each replication, with its confidence interval by Student's t:
+ * The mean of independent values, one of each run, with its confidence interval by Student's t:
  * `mean ± t(n − 1) · s / √n`. Values that are NaN (nothing was measured) are left out.
  *
  * @param confidence How often such an interval is to cover the truth: 0.95 for 95 %.
  */
-export function estimateMean(values: readonly number[], confidence = 0.95): Estimate {
+export function estimateMean(values: readonly number[], confidence = CONFIDENCE): Estimate {
   const known = values.filter((value) => !Number.isNaN(value));
-  const count = known.length;
-  const mean = known.reduce((sum, value) => sum + value, 0) / count;
-  if (count < 2) return { value: mean, low: NaN, high: NaN, standardError: NaN, count };
-  const variance = known.reduce((sum, value) => sum + square(value - mean), 0) / (count - 1);
-  const standardError = Math.sqrt(variance / count);
-  const half = studentTQuantile((1 + confidence) / 2, count - 1) * standardError;
-  return { value: mean, low: mean - half, high: mean + half, standardError, count };
+  const mean = known.reduce((sum, value) => sum + value, 0) / known.length;
+  return symmetric(mean, known.map((value) => value - mean), confidence);
 }
 
 /**
- * The mean of `a[i] − b[i]`, with its confidence interval. With common random numbers the two values of
- * a pair have most of their noise in common, and it cancels: the interval is far narrower than that of
- * either mean.
+ * A ratio of sums, `r = Σ aᵢ / Σ bᵢ`, with an interval by Student's t from the residuals `aᵢ − r · bᵢ` of
+ * the runs. The mean of all observations is such a ratio: `aᵢ` is a run's sum, `bᵢ` its count. (The mean
+ * of the runs' means gives a run with few observations as much weight as one with many.)
  *
- * @throws {RangeError} if there are not as many of one as of the other.
+ * Source: W. G. Cochran, "Sampling Techniques", 1977, 6.4.
  */
-export function pairedDifference(
-  a: readonly number[],
-  b: readonly number[],
-  confidence = 0.95,
+export function estimateRatio(
+  numerators: readonly number[],
+  denominators: readonly number[],
+  confidence = CONFIDENCE,
 ): Estimate {
-  if (a.length !== b.length) {
+  const total = denominators.reduce((sum, value) => sum + value, 0);
+  const ratio = numerators.reduce((sum, value) => sum + value, 0) / total;
+  const mean = total / denominators.length;
+  const residuals = numerators.map((value, i) => (value - ratio * denominators[i]!) / mean);
+  return symmetric(ratio, residuals, confidence);
+}
+
+/** An estimate in another unit. */
+export function scaled(estimate: Estimate, factor: number): Estimate {
+  const { value, low, high, standardError } = estimate;
+  return {
+    ...estimate,
+    value: value * factor,
+    low: low * factor,
+    high: high * factor,
+    standardError: standardError * factor,
+  };
+}
+
+/**
+ * `a − b` of two estimates from the same runs. What is random about both in the same way cancels: with
+ * common random numbers the interval is far narrower than that of either. Each end is as far from the
+ * value as `√(x² + y² − 2rxy)`, where `x` and `y` are the distances of those ends of `a` and `b` that make
+ * the difference extreme in the same direction, and `r` is the correlation of the runs' scores. For two
+ * means this is the paired t-interval, exactly; and it holds for intervals that are not symmetric.
+ *
+ * Source: G. Y. Zou and A. Donner, "Construction of confidence limits about effect measures: a general
+ * approach", 2008 (MOVER).
+ *
+ * @throws {RangeError} if they are not of equally many runs.
+ */
+export function differenceOf(a: Estimate, b: Estimate): Estimate {
+  if (a.count !== b.count) {
     throw new RangeError(
-      `Cannot pair values: there must be as many of each: current numbers are ${a.length} and ${b.length}`,
+      `Cannot compare estimates: they must be of equally many runs: current numbers are ${a.count} and ${b.count}`,
     );
   }
-  return estimateMean(a.map((value, i) => value - b[i]!), confidence);
+  const r = correlation(a.scores, b.scores);
+  const distance = (x: number, y: number) => {
+    if (x === Infinity || y === Infinity) return Infinity;
+    return Math.sqrt(Math.max(0, x * x + y * y - 2 * r * x * y));
+  };
+  const value = a.value - b.value;
+  const below = distance(a.value - a.low, b.high - b.value);
+  const above = distance(a.high - a.value, b.value - b.low);
+  return {
+    value,
+    low: value - below,
+    high: value + above,
+    standardError: distance(a.standardError, b.standardError),
+    count: a.count,
+    scores: a.scores.map((score, i) => score - b.scores[i]!),
+  };
+}
+
+/** `ln a − ln b` of two positive estimates from the same runs: the logarithm of their ratio. */
+export function logRatioOf(a: Estimate, b: Estimate): Estimate {
+  return differenceOf(logarithm(a), logarithm(b));
 }
 
 /**
- * Means of consecutive batches: what makes nearly independent values out of one long run whose
- * neighbours depend on each other. What is left over at the end is dropped.
+ * The same with an interval of another confidence. Its halves are Student's quantile times the standard
+ * error, which is taken from the width of the present interval; so they become equal.
  */
-export function batchMeans(values: readonly number[], batches: number): number[] {
-  const size = Math.floor(values.length / batches);
-  if (size === 0) return [];
-  return Array.from({ length: batches }, (_, batch) => {
-    let sum = 0;
-    for (let i = batch * size; i < (batch + 1) * size; i++) sum += values[i]!;
-    return sum / size;
+export function withConfidence(estimate: Estimate, from: number, to: number): Estimate {
+  const { value, low, high, count } = estimate;
+  const half = (high - low) / 2 * (studentT(to, count) / studentT(from, count));
+  return { ...estimate, low: value - half, high: value + half };
+}
+
+function logarithm(estimate: Estimate): Estimate {
+  const { value, low, high, standardError } = estimate;
+  const log = (x: number) => x > 0 ? ln(x) : x <= 0 ? -Infinity : NaN;
+  return {
+    ...estimate,
+    value: log(value),
+    low: log(low),
+    high: log(high),
+    standardError: standardError / value,
+  };
+}
+
+/** Pearson's coefficient of correlation; 0 if one of the two does not vary. */
+export function correlation(a: readonly number[], b: readonly number[]): number {
+  const mean = (values: readonly number[]) =>
+    values.reduce((sum, value) => sum + value, 0) / values.length;
+  const [meanA, meanB] = [mean(a), mean(b)];
+  let [both, squareA, squareB] = [0, 0, 0];
+  a.forEach((value, i) => {
+    const [x, y] = [value - meanA, b[i]! - meanB];
+    both += x * y;
+    squareA += x * x;
+    squareB += y * y;
   });
+  const scale = Math.sqrt(squareA * squareB);
+  return scale > 0 ? Math.min(1, Math.max(-1, both / scale)) : 0;
+}
+
+/** The interval of Student's t, from the deviations of the runs. */
+function symmetric(value: number, deviations: readonly number[], confidence: number): Estimate {
+  const count = deviations.length;
+  const standardError = standardErrorOf(deviations);
+  const half = standardError === 0 ? 0 : studentT(confidence, count) * standardError;
+  return {
+    value,
+    low: value - half,
+    high: value + half,
+    standardError,
+    count,
+    scores: deviations,
+  };
+}
+
+/** `√(Σ d² / (n − 1) / n)`; NaN if there is only one. */
+export function standardErrorOf(deviations: readonly number[]): number {
+  const count = deviations.length;
+  if (count < 2) return NaN;
+  const squares = deviations.reduce((sum, deviation) => sum + deviation * deviation, 0);
+  return Math.sqrt(squares / (count - 1) / count);
+}
+
+/** How many standard errors an interval over `count` runs extends to either side. */
+export function studentT(confidence: number, count: number): number {
+  return count < 2 ? NaN : studentTQuantile((1 + confidence) / 2, count - 1);
 }

@@ -158,7 +158,8 @@ function bucketOf(value: number): number {
   return (words[HIGH]! >> (20 - SUB_BITS)) - OFFSET;
 }
 
-function lowerEdge(bucket: number): number {
+/** The smallest value that belongs to a bucket. */
+export function lowerEdge(bucket: number): number {
   if (bucket < 1 << SUB_BITS) return bucket;
   double[0] = 0;
   words[HIGH] = (bucket + OFFSET) << (20 - SUB_BITS);

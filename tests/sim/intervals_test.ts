@@ -1,48 +1,82 @@
-/** Whether the intervals keep what they promise. */
+/** Whether the intervals keep what they promise: studies of many runs, of which the truth is known. */
 import assert from "node:assert/strict";
 import { childSeed } from "../../lib/core/mod.ts";
-import { estimateMean, pairedDifference } from "../../lib/stats/estimate.ts";
-import { replicationSeed, simulate } from "../../sim/mod.ts";
-import { roundRobin } from "../../sim/theory.ts";
-import { meanSojourn } from "./oracle.ts";
-import { queueing } from "./scenarios.ts";
+import { differenceOf, type Estimate } from "../../lib/stats/estimate.ts";
+import { comparisonsOf } from "../../sim/comparisons.ts";
+import { Measured } from "../../sim/measured.ts";
+import { confidenceOf, looksOf, relativeHalf } from "../../sim/precision.ts";
+import { type QueueOptions, queueRun, queueTruth } from "./queue_runs.ts";
 
-const RUNS = 1000;
-const REPLICATIONS = 6;
-const LOAD = 0.4;
-
-function scenario(name: "random" | "round-robin") {
-  return queueing({
-    n: 2,
-    load: LOAD,
-    algorithm: { name },
-    end: { connections: 400 },
-    warmup: 25e9,
-  });
+function covers({ low, high }: Estimate, truth: number): boolean {
+  return low <= truth && truth <= high;
 }
 
-Deno.test("estimateMean() and pairedDifference() cover the truth as often as they say", () => {
-  const [random, roundRobinOver] = [scenario("random"), scenario("round-robin")];
-  const truth = 1 / (1 - LOAD);
-  const difference = truth - roundRobin(2, LOAD).mean;
-  const covered = { mean: 0, difference: 0 };
-  for (let run = 0; run < RUNS; run++) {
-    const seeds = Array.from(
-      { length: REPLICATIONS },
-      (_, r) => replicationSeed(childSeed(run, "coverage"), r),
-    );
-    const [a, b] = [random, roundRobinOver].map((one) =>
-      seeds.map((seed) => meanSojourn(simulate(one, seed)))
-    ) as [number[], number[]];
-    const mean = estimateMean(a);
-    const paired = pairedDifference(a, b);
-    if (mean.low <= truth && truth <= mean.high) covered.mean++;
-    if (paired.low <= difference && difference <= paired.high) covered.difference++;
+/** Asserts that a share of studies is at least 95 %, but for what chance does in one case of 30,000. */
+function assertCovers(what: string, covered: number, studies: number): void {
+  const least = 0.95 - 4 * Math.sqrt(0.95 * 0.05 / studies);
+  assert.ok(covered >= least * studies, `${what}: ${covered} of ${studies} intervals cover`);
+}
+
+function study(options: Omit<QueueOptions, "seed">, seed: number, runs: number): Measured {
+  return new Measured(
+    Array.from(
+      { length: runs },
+      (_, run) => queueRun({ ...options, seed: childSeed(seed, "run", run) }),
+    ),
+  );
+}
+
+Deno.test("Measured.estimate() and differenceOf() cover mean, p99 and their differences", () => {
+  const studies = 250;
+  // Ten runs, together about 550 relaxation times of the slower queue.
+  const [slow, fast] = [{ load: 0.6, length: 3200 }, { load: 0.6, length: 3200, speed: 1.25 }];
+  const covered: Record<string, number> = { mean: 0, p99: 0, meanDifference: 0, p99Difference: 0 };
+  for (let seed = 0; seed < studies; seed++) {
+    const [a, b] = [study(slow, seed, 10), study(fast, seed, 10)];
+    for (const what of ["mean", "p99"] as const) {
+      const [ofA, ofB] = [a.estimate(`${what}_ms`), b.estimate(`${what}_ms`)];
+      const [truthA, truthB] = [queueTruth(slow)[what], queueTruth(fast)[what]];
+      if (covers(ofA, truthA)) covered[what]!++;
+      if (covers(differenceOf(ofA, ofB), truthA - truthB)) covered[`${what}Difference`]!++;
+    }
   }
-  // Four standard deviations of a binomial count around 95 %.
-  const slack = 4 * Math.sqrt(0.95 * 0.05 / RUNS);
-  for (const [name, count] of Object.entries(covered)) {
-    const share = count / RUNS;
-    assert.ok(Math.abs(share - 0.95) < slack, `${name}: ${share} of the intervals cover`);
+  for (const [what, count] of Object.entries(covered)) assertCovers(what, count, studies);
+});
+
+Deno.test("looksOf() and confidenceOf() keep the promise of `precision`, however early it stops", () => {
+  const studies = 120;
+  const options = { load: 0.5, length: 300 };
+  const repetition = { metric: "mean_ms", relative: 0.15, maxReplications: 60 } as const;
+  const truth = queueTruth(options).mean;
+  const confidence = confidenceOf(repetition);
+  let [covered, early] = [0, 0];
+  for (let seed = 0; seed < studies; seed++) {
+    const { results } = study(options, seed, 60);
+    for (const runs of looksOf(repetition)) {
+      const measured = new Measured(results.slice(0, runs));
+      const mean = measured.estimate("mean_ms", undefined, confidence);
+      if (relativeHalf(mean) > repetition.relative && runs < 60) continue;
+      if (runs < 60) early++;
+      if (covers(mean, truth)) covered++;
+      break;
+    }
   }
+  assert.ok(early > studies / 2, `${early} of ${studies} stopped early`);
+  assertCovers("mean", covered, studies);
+});
+
+Deno.test("comparisonsOf() finds a winner among eleven alike in at most 5 % of studies", () => {
+  const studies = 60;
+  let wrong = 0;
+  for (let seed = 0; seed < studies; seed++) {
+    const contenders = Array.from({ length: 11 }, (_, i) => ({
+      name: `variant ${i}`,
+      measured: study({ load: 0.5, length: 400 }, childSeed(seed, "variant", i), 10),
+    }));
+    if (comparisonsOf(contenders, 0.95).some(({ verdict }) => verdict === "beats")) wrong++;
+  }
+  assert.ok(
+    wrong <= 0.05 * studies + 4 * Math.sqrt(0.05 * 0.95 * studies),
+    `${wrong} of ${studies}`,
+  );
 });

@@ -138,3 +138,131 @@ expect:
   assert.equal(expectations[2]!.value, variant!.detection_ms!.max);
   assert.ok(variant!.detection_ms!.value! < variant!.detection_ms!.max!);
 });
+
+Deno.test("summarise() warns of runs that are too short for their load, with a length that would do", async () => {
+  const text = `
+balancer: {backends: 1, health_check: {type: none}}
+workload: {arrivals: {poisson: {load: 90%}}}
+`;
+  const warnings = async (set: readonly string[]) =>
+    (await summaryOf(text, set)).variants[0]!.warnings;
+  const [warning] = await warnings([]);
+  const long = /^the runs are too short .* Long enough: duration: (\w+), or replications: (\d+)$/
+    .exec(warning!)!;
+  assert.deepEqual(await warnings([`duration=${long[1]}`]), []);
+  assert.deepEqual(await warnings([`replications=${long[2]}`]), []);
+  assert.deepEqual(await warnings(["workload.arrivals.load=60%"]), []);
+  // So short that no number of replications would do.
+  const [hopeless] = await warnings(["duration=10s"]);
+  assert.match(hopeless!, /too short .* Long enough: duration: \w+$/);
+  const [few] = await warnings(["workload.arrivals.load=10%", "duration=2s"]);
+  assert.match(few!, /too short .*: there are too few requests for p99|too short .*queues take/);
+});
+
+Deno.test("summarise() counts a request without an answer as slower than every answer", async () => {
+  const text = `
+balancer: {backends: 2, health_check: {type: none}}
+duration: 20s
+replications: 4
+workload: {arrivals: {poisson: {load: 150%}}, timeout: 50ms}
+servers: {default: {abandoned: drop}}
+service: {exponential: {mean: 20ms}}
+expect: [p99_ms < 80, mean_ms < 80, p99_ms > 80, max_ms < 80, wait_p99_ms < 80, answered_p99_ms < 80]
+`;
+  const { variants: [variant], expectations } = await summaryOf(text);
+  assert.ok(variant!.errors.value! > 0.2);
+  const { sojourn_ms, answered_ms } = variant!;
+  assert.deepEqual([sojourn_ms.p99.value, sojourn_ms.mean.value], [null, null]);
+  assert.ok(answered_ms.p99.value! > 40 && answered_ms.p99.value! <= 50);
+  assert.deepEqual(expectations.map(({ holds }) => holds), [
+    false,
+    false,
+    true,
+    false,
+    false,
+    true,
+  ]);
+  assert.match(expectations[0]!.reason!, /^unknown: \d+ % of requests were not answered$/);
+  assert.match(
+    variant!.warnings[0]!,
+    /^\d+ % of requests were not answered and count as slower than every answer.*p99 \d\d\.\d ms/,
+  );
+  // A few errors move a percentile up, and nothing else.
+  const few = await summaryOf(PLAIN, ["workload.timeout=140ms"]);
+  const { sojourn_ms: all, answered_ms: some, errors } = few.variants[0]!;
+  assert.ok(errors.value! > 0 && errors.value! < 0.01, `${errors.value}`);
+  assert.ok(all.p99.value! > some.p99.value!);
+  assert.equal(all.mean.value, some.mean.value);
+  assert.equal(all.max.value, null);
+});
+
+Deno.test("summarise() shows theory only where a limit or a timeout has had no effect, and says so", async () => {
+  const one = (set: readonly string[]) =>
+    summaryOf(PLAIN, ["balancer.backends=1", "duration=60s", ...set]);
+  const warned = async (set: readonly string[], what: RegExp) => {
+    const { variants: [variant] } = await one(set);
+    assert.deepEqual(variant!.theory, [], set.join());
+    assert.ok(variant!.warnings.some((text) => what.test(text)), `${variant!.warnings}`);
+  };
+  const { variants: [plain] } = await one([]);
+  assert.equal(plain!.theory.length, 2);
+  await warned(["balancer.limits.connections=2"], /^limits\.connections: 2 refused \d+ %/);
+  await warned(
+    ["balancer.timeouts.idle=1s", "service.exponential=2s", "workload.arrivals.load=60%"],
+    /^timeouts\.idle: 1\.00 s cut off \d+ % of requests/,
+  );
+  const full = [
+    "servers.default={slots: 1, queue: 0}",
+    "workload.arrivals.load=300%",
+    "duration=120s",
+  ];
+  assert.deepEqual((await one(full)).variants[0]!.theory.map(({ model }) => model), ["M/M/1/1"]);
+  const probed = "balancer.health_check={type: tcp, interval: 1s, timeout: 1s, fall: 2}";
+  await warned([...full, probed], /^probes failed at backends without a fault/);
+  for (
+    const set of [
+      "balancer.ejection={failures: 5}",
+      "balancer.slow_start={duration: 10s}",
+      "workload.retries.max=1",
+      "balancer.limits.per_client={connections: 1000}",
+    ]
+  ) {
+    const short = ["balancer.algorithm=random", "duration=5s", "replications=1"];
+    const { variants: [variant] } = await summaryOf(PLAIN, [set, ...short]);
+    assert.deepEqual(variant!.theory, [], set);
+  }
+});
+
+Deno.test("summarise() says when a result is not as precise as was asked for", async () => {
+  const precision = (relative: string) =>
+    summaryOf(PLAIN.replace(/replications.*/, ""), [
+      "duration=5s",
+      `precision={metric: mean_ms, relative: ${relative}, max_replications: 25}`,
+    ]);
+  const { variants: [vague] } = await precision("0.1%");
+  assert.equal(vague!.replications, 25);
+  assert.ok(vague!.confidence > 0.95);
+  assert.ok(
+    vague!.warnings.some((text) =>
+      /^mean_ms is not as precise as asked for: ± \S+ % instead of ± 0\.10 % after 25/.test(text)
+    ),
+    `${vague!.warnings}`,
+  );
+  const { variants: [enough] } = await precision("50%");
+  assert.deepEqual([enough!.replications, enough!.warnings.length], [20, 0]);
+});
+
+Deno.test("summarise() says of each variant how it compares with the best, in per cent", async () => {
+  const { comparisons, winner } = await summaryOf(`${PLAIN}
+compare:
+  balancer.algorithm: [random, least-connections, {name: power-of-two, choices: 2}]
+`);
+  assert.equal(winner, comparisons[0]!.best);
+  const of = (name: string) => comparisons.find(({ other }) => other === name)!;
+  assert.equal(of("random").verdict, "beats");
+  const { value, low, high } = of("random").lower;
+  assert.ok(0.2 < low! && low! < value! && value! < high! && high! < 0.7);
+  // Of two backends, two distinct choices are all: the same but for the order of ties.
+  const alike = comparisons.find(({ other }) => other !== "random")!;
+  assert.notEqual(alike.verdict, "beats");
+});

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { createRandom } from "../../../lib/core/mod.ts";
-import { batchMeans, estimateMean, pairedDifference } from "../../../lib/stats/estimate.ts";
+import {
+  differenceOf,
+  estimateMean,
+  estimateRatio,
+  logRatioOf,
+  withConfidence,
+} from "../../../lib/stats/estimate.ts";
 import { createSampler } from "../../../lib/stats/variates.ts";
 
 Deno.test("estimateMean() gives the interval of the textbook", () => {
@@ -32,19 +38,54 @@ Deno.test("estimateMean() covers the truth as often as it says", () => {
   assert.ok(Math.abs(covered / runs - 0.95) < bound, `${covered} of ${runs}`);
 });
 
-Deno.test("pairedDifference() cancels what the pairs have in common", () => {
+Deno.test("estimateRatio() gives each run the weight of what it has seen", () => {
+  const { value, low, high, scores } = estimateRatio([10, 300], [10, 100]);
+  assert.equal(value, 310 / 110);
+  assert.ok(Math.abs(scores[0]! + scores[1]!) < 1e-12, "residuals sum to zero");
+  assert.ok(low < value && value < high);
+  // Equal counts make it the mean of means.
+  const [ratio, mean] = [estimateRatio([2, 4, 9], [2, 2, 2]), estimateMean([1, 2, 4.5])];
+  assert.deepEqual([ratio.value, ratio.count], [mean.value, mean.count]);
+  assert.ok(Math.abs(ratio.high - mean.high) < 1e-12);
+});
+
+Deno.test("differenceOf() of two means is the paired t-interval", () => {
   const random = createRandom(2);
   const noise = Array.from({ length: 20 }, () => 1000 * random.next());
   const a = noise.map((value) => value + 1 + 0.01 * random.next());
-  const { value, low, high } = pairedDifference(a, noise);
-  assert.ok(low < value && value < high && high - low < 0.01 && Math.abs(value - 1.005) < 0.01);
+  const difference = differenceOf(estimateMean(a), estimateMean(noise));
+  const paired = estimateMean(a.map((value, i) => value - noise[i]!));
+  for (const end of ["value", "low", "high"] as const) {
+    assert.ok(Math.abs(difference[end] - paired[end]) < 1e-6, end);
+  }
+  assert.ok(difference.high - difference.low < 0.01, "what the pairs have in common cancels");
 });
 
-Deno.test("pairedDifference() refuses lists of different lengths", () => {
-  assert.throws(() => pairedDifference([1], [1, 2]), RangeError);
+Deno.test("differenceOf() keeps an interval that is longer on one side", () => {
+  const of = (value: number, low: number, high: number, scores: number[]) => (
+    { value, low, high, standardError: 1, count: 2, scores }
+  );
+  const [a, b] = [of(10, 9, 14, [1, -1]), of(5, 2, 6, [1, 1])];
+  const { value, low, high } = differenceOf(a, b);
+  assert.equal(value, 5);
+  assert.ok(Math.abs(5 - low - Math.sqrt(1 + 1)) < 1e-12);
+  assert.ok(Math.abs(high - 5 - Math.sqrt(16 + 9)) < 1e-12);
 });
 
-Deno.test("batchMeans() averages neighbours and drops the rest", () => {
-  assert.deepEqual(batchMeans([1, 3, 5, 7, 100], 2), [2, 6]);
-  assert.deepEqual(batchMeans([1], 2), []);
+Deno.test("differenceOf() refuses estimates of different numbers of runs", () => {
+  assert.throws(() => differenceOf(estimateMean([1]), estimateMean([1, 2])), RangeError);
+});
+
+Deno.test("logRatioOf() is of the ratio, and endless where an end is not positive", () => {
+  const [a, b] = [estimateMean([8, 8, 8]), estimateMean([2, 2, 2])];
+  const { value, low, high } = logRatioOf(a, b);
+  for (const end of [value, low, high]) assert.ok(Math.abs(end - Math.log(4)) < 1e-12);
+  assert.equal(logRatioOf(estimateMean([0.1, 8, 16]), b).low, -Infinity);
+});
+
+Deno.test("withConfidence() gives the interval of another confidence", () => {
+  const values = [3, 1, 4, 1, 5, 9];
+  const [narrow, wide] = [estimateMean(values), estimateMean(values, 0.999)];
+  assert.ok(Math.abs(withConfidence(narrow, 0.95, 0.999).high - wide.high) < 1e-9);
+  assert.ok(Math.abs(withConfidence(wide, 0.999, 0.95).low - narrow.low) < 1e-9);
 });

@@ -1,0 +1,171 @@
+import { exp } from "../base/mod.ts";
+import { CONFIDENCE, type Estimate, standardErrorOf, studentT } from "./estimate.ts";
+import { type HistogramData, lowerEdge } from "./histogram.ts";
+
+/** What one run has observed of a quantity. */
+export interface Observations {
+  readonly histogram: HistogramData;
+  /** How many observations are missing of which is known only that they are larger than all others. */
+  readonly missing: number;
+}
+
+/**
+ * Quantiles of what several runs have observed together, with confidence intervals from how much the runs
+ * differ.
+ *
+ * The value is that of all observations as one: the mean of the runs' own quantiles would be too low,
+ * for the rare long queues are in a few of the runs only.
+ *
+ * Whether the truth may be `x` depends on the share of observations above `x`, a mean over the runs with
+ * relative standard error `e`: `1 − q` must be within its interval. A share of rare events is skewed to
+ * the right like a lognormal variable, so the interval is `share · exp(e²/2 ± t(n − 1) · √(e² + e⁴/2))`.
+ *
+ * Source: S. Asmussen and P. W. Glynn, "Stochastic Simulation", 2007, III.4 (quantiles) and III.5
+ * (sectioning); X.-H. Zhou and S. Gao, "Confidence intervals for the log-normal mean", 1997 (Cox's
+ * method).
+ */
+export class PooledQuantiles {
+  readonly #runs: readonly Observations[];
+  readonly #sizes: readonly number[];
+  /** All observations, the missing ones included. */
+  readonly #total: number;
+  /** Buckets that are not empty in some run, in ascending order. */
+  readonly #buckets: readonly number[];
+  /** Entry `j`: the share of observations in bucket `j` or above; the last is that of the missing ones. */
+  readonly #shares: readonly number[];
+  /** Of each share: its standard error as a share of it. */
+  readonly #errors: readonly number[];
+  readonly #min: number;
+  readonly #max: number;
+
+  constructor(runs: readonly Observations[]) {
+    const histograms = runs.map(({ histogram }) => histogram);
+    this.#runs = runs;
+    this.#sizes = runs.map(({ histogram, missing }) => histogram.count + missing);
+    this.#total = this.#sizes.reduce((sum, size) => sum + size, 0);
+    this.#min = Math.min(...histograms.map(({ min }) => min ?? Infinity));
+    this.#max = Math.max(...histograms.map(({ max }) => max));
+    const present = new Set<number>();
+    for (const { buckets } of histograms) {
+      for (let i = 0; i < buckets.length; i += 2) present.add(buckets[i]!);
+    }
+    this.#buckets = Int32Array.from(present).sort() as unknown as readonly number[];
+    const size = this.#buckets.length;
+    const shares = new Array<number>(size + 1);
+    const errors = new Array<number>(size + 1);
+    const above = new Tail(runs);
+    for (let j = size; j >= 0; j--) {
+      if (j < size) above.include(this.#buckets[j]!);
+      const count = above.counts.reduce((sum, value) => sum + value, 0);
+      shares[j] = count / this.#total;
+      errors[j] = count === 0 ? 0 : standardErrorOf(this.#residuals(above.counts, shares[j]!)) /
+        shares[j]!;
+    }
+    this.#shares = shares;
+    this.#errors = errors;
+  }
+
+  /**
+   * The quantile of a share `q` of all observations. Infinity if it is among those that are missing; an
+   * interval whose upper end is among them is open.
+   *
+   * @param q Strictly between 0 and 1.
+   */
+  estimate(q: number, confidence = CONFIDENCE): Estimate {
+    const count = this.#runs.length;
+    const rest = 1 - q;
+    const at = this.#bucketAt(rest);
+    const t = studentT(confidence, count);
+    const value = this.#crossing(at, rest, 0);
+    let [low, high] = [at, at];
+    while (low > 0 && !(this.#bound(low, -t) > rest)) low--;
+    while (high < this.#buckets.length && !(this.#bound(high + 1, t) < rest)) high++;
+    const ends = count < 2
+      ? { low: NaN, high: NaN }
+      : { low: this.#crossing(low, rest, -t), high: this.#crossing(high, rest, t) };
+    return {
+      value,
+      ...ends,
+      standardError: (ends.high - ends.low) / (2 * t),
+      count,
+      scores: this.#scores(at, rest),
+    };
+  }
+
+  /** How many observations are larger than the quantile of a share. */
+  beyond(q: number): number {
+    return (1 - q) * this.#total;
+  }
+
+  /** The bucket in which the share above falls to `rest`; their number if it never does. */
+  #bucketAt(rest: number): number {
+    let low = 0;
+    let high = this.#buckets.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#shares[middle + 1]! <= rest) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
+  /** A bound of the share from bucket `j` on, `t` standard errors from it; for 0 the share itself. */
+  #bound(j: number, t: number): number {
+    const share = this.#shares[j]!;
+    if (t === 0) return share;
+    const variance = this.#errors[j]! ** 2;
+    return share * exp(variance / 2 + t * Math.sqrt(variance + variance * variance / 2));
+  }
+
+  /** Where in a bucket the bound of the share above is `rest`. */
+  #crossing(j: number, rest: number, t: number): number {
+    const bucket = this.#buckets[j];
+    if (bucket === undefined) return this.#total > 0 ? Infinity : NaN;
+    const [before, after] = [this.#bound(j, t), this.#bound(j + 1, t)];
+    const part = before > after ? Math.min(1, Math.max(0, (before - rest) / (before - after))) : 0;
+    const value = lowerEdge(bucket) + part * (lowerEdge(bucket + 1) - lowerEdge(bucket));
+    return Math.min(Math.max(value, this.#min), this.#max);
+  }
+
+  /** By how much each run has more above the quantile than the share that is due. */
+  #scores(at: number, rest: number): number[] {
+    const above = new Tail(this.#runs);
+    for (let j = this.#buckets.length - 1; j > at; j--) above.include(this.#buckets[j]!);
+    const after = [...above.counts];
+    if (at < this.#buckets.length) above.include(this.#buckets[at]!);
+    const [most, least] = [this.#shares[at]!, this.#shares[at + 1] ?? this.#shares[at]!];
+    const part = most > least ? (most - rest) / (most - least) : 0;
+    const counts = above.counts.map((count, i) => count + part * (after[i]! - count));
+    return this.#residuals(counts, rest);
+  }
+
+  /** Of each run: how many more it has than its part, in units of a run's mean size. */
+  #residuals(counts: readonly number[], share: number): number[] {
+    const mean = this.#total / this.#runs.length;
+    return counts.map((count, i) => (count - share * this.#sizes[i]!) / mean);
+  }
+}
+
+/** How many observations each run has from some bucket on, going down from the highest. */
+class Tail {
+  readonly counts: number[];
+  readonly #buckets: readonly (readonly number[])[];
+  /** By run: where the next lower bucket is in its list. */
+  readonly #next: number[];
+
+  constructor(runs: readonly Observations[]) {
+    this.counts = runs.map(({ missing }) => missing);
+    this.#buckets = runs.map(({ histogram }) => histogram.buckets);
+    this.#next = this.#buckets.map(({ length }) => length - 2);
+  }
+
+  /** Adds a bucket, the next lower one that is not empty in all runs. */
+  include(bucket: number): void {
+    this.#buckets.forEach((list, run) => {
+      const at = this.#next[run]!;
+      if (at < 0 || list[at] !== bucket) return;
+      this.counts[run]! += list[at + 1]!;
+      this.#next[run] = at - 2;
+    });
+  }
+}

@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { createRandom } from "../../../lib/core/mod.ts";
+import { exponential } from "../../../lib/stats/exponential.ts";
+import { Histogram, type HistogramData } from "../../../lib/stats/histogram.ts";
+import { PooledQuantiles } from "../../../lib/stats/pooled_quantiles.ts";
+
+function histogramOf(values: readonly number[]): HistogramData {
+  const histogram = new Histogram();
+  values.forEach((value) => histogram.record(value));
+  return histogram.toData();
+}
+
+function pooled(runs: readonly (readonly number[])[], missing: readonly number[] = []) {
+  return new PooledQuantiles(
+    runs.map((values, i) => ({ histogram: histogramOf(values), missing: missing[i] ?? 0 })),
+  );
+}
+
+Deno.test("PooledQuantiles has the quantile of all observations as one", () => {
+  const random = createRandom(1);
+  const runs = Array.from(
+    { length: 4 },
+    (_, run) => Array.from({ length: 500 * (run + 1) }, () => 1e6 * exponential(random)),
+  );
+  const all = new Histogram();
+  runs.flat().forEach((value) => all.record(value));
+  for (const q of [0.01, 0.5, 0.9, 0.99, 0.999]) {
+    const { value, low, high } = pooled(runs).estimate(q);
+    assert.ok(Math.abs(value / all.quantile(q) - 1) < 1e-9, `${q}`);
+    assert.ok(low < value && value < high, `${q}: ${low} ${value} ${high}`);
+  }
+});
+
+Deno.test("PooledQuantiles is certain of what does not vary", () => {
+  const runs = [[10_000_000, 10_000_000], [10_000_000], [10_000_000]];
+  const { value, low, high, standardError } = pooled(runs).estimate(0.99);
+  assert.deepEqual([value, low, high, standardError], [1e7, 1e7, 1e7, 0]);
+});
+
+Deno.test("PooledQuantiles counts what is missing as larger than all", () => {
+  const values = Array.from({ length: 98 }, (_, i) => i + 1);
+  const complete = pooled([values, values]);
+  const some = pooled([values, values], [2, 2]);
+  assert.ok(some.estimate(0.5).value > complete.estimate(0.5).value);
+  assert.ok(Math.abs(some.estimate(0.5).value - 51) < 1);
+  assert.equal(some.estimate(0.99).value, Infinity);
+  assert.ok(Number.isFinite(some.estimate(0.97).value));
+  // The runs differ in how much is missing: the upper end may be among it.
+  const uneven = pooled([values, values, values], [0, 0, 2]).estimate(0.99);
+  assert.ok(Number.isFinite(uneven.value));
+  assert.equal(uneven.high, Infinity);
+});
+
+Deno.test("PooledQuantiles knows no interval of one run, and nothing of none", () => {
+  const one = pooled([[1, 2, 3]]).estimate(0.5);
+  assert.ok(Math.abs(one.value - 2) <= 1);
+  assert.ok(Number.isNaN(one.low) && Number.isNaN(one.high));
+  assert.ok(Number.isNaN(pooled([[], []]).estimate(0.5).value));
+});
+
+Deno.test("PooledQuantiles covers the truth of independent observations as often as it says", () => {
+  const random = createRandom(3);
+  const studies = 300;
+  const truth = -Math.log(0.01) * 1e6;
+  let covered = 0;
+  for (let study = 0; study < studies; study++) {
+    const runs = Array.from(
+      { length: 10 },
+      () => Array.from({ length: 200 }, () => 1e6 * exponential(random)),
+    );
+    const { low, high } = pooled(runs).estimate(0.99);
+    if (low <= truth && truth <= high) covered++;
+  }
+  const slack = 4 * Math.sqrt(0.95 * 0.05 / studies);
+  assert.ok(Math.abs(covered / studies - 0.95) < slack, `${covered} of ${studies}`);
+});
