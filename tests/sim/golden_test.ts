@@ -11,21 +11,21 @@ import { studyFrom } from "./study.ts";
 
 /** By example: the digest of the first replication of every variant. */
 const GOLDEN: Readonly<Record<string, string>> = {
-  "fail-fast-sinkhole": "f3794a28ab1ff785",
-  "gray-failure": "a57821e9854dd792",
-  "nat-and-stickiness": "13ab0801d8640d66",
-  "retry-storm": "595d1c9c5873a63f",
-  "stale-views": "aca5cf148c5e0a28",
-  "two-choices": "c9cbdfd7c797a661",
-  "slow-server": "67af5a8c3bf4efdf",
-  "stuck-on-backup": "451c8b986bc4587b",
-  "returned-server": "96cd7bb3d6b2bc65",
-  "coordinated-omission": "eed0795b1dabbe78",
-  "slow-start": "f585bd5634bc5b62",
-  "busy-clients": "b0a1900eb64486a1",
-  "waiting-room": "48ca1c91fb8614e6",
-  "passive-ejection": "d77512968c95aa02",
-  "rolling-restart": "eba2889030a79511",
+  "fail-fast-sinkhole": "524a8102b3e5ad2f",
+  "gray-failure": "d29afb772beede4a",
+  "nat-and-stickiness": "940140a35a0bf2a6",
+  "retry-storm": "ec863b7846cb740d",
+  "stale-views": "36b29ed3bf74d194",
+  "two-choices": "42547300692be13e",
+  "slow-server": "93f05b851ade87fe",
+  "stuck-on-backup": "b96dade4f21556db",
+  "returned-server": "80bc248d9305ffa3",
+  "coordinated-omission": "40912990fdbfe305",
+  "slow-start": "5af17e27ad4a09d3",
+  "busy-clients": "00a429f06ae57a15",
+  "waiting-room": "e104f1cd4330329c",
+  "passive-ejection": "b63e0eb434851a45",
+  "rolling-restart": "21f796bb0474f423",
 };
 
 /** Algorithms that compute with more than counts, in a run in which each has something to learn. */
