@@ -1,4 +1,5 @@
 /** Which of queueing theory's formulas apply to a scenario: each states what it assumes. */
+import { power } from "../lib/base/mod.ts";
 import { NS_PER_MS, NS_PER_S, takesClients } from "../lib/core/mod.ts";
 import type { MetricName } from "../lib/scenario/metrics.ts";
 import type { Scenario, ServerOptions } from "../lib/scenario/types.ts";
@@ -217,7 +218,7 @@ export const MODELS: readonly Model[] = [
         `there are at most ${CHAIN_BACKENDS_MAX} backends, at a load at which long queues are rare`,
         ({ backends, load }) =>
           backends <= CHAIN_BACKENDS_MAX &&
-          load ** (backends * CHAIN_LONGEST[backends]!) < CHAIN_TAIL_MAX,
+          power(load, backends * CHAIN_LONGEST[backends]!) < CHAIN_TAIL_MAX,
       ),
     ],
     source: "the Markov chain of the queue lengths, solved numerically",

@@ -124,7 +124,7 @@ export function roundedUp(length: Nanoseconds): string {
   for (const [unit, size] of [["ms", 0.001], ["s", 1], ["m", 60], ["h", 3600]] as const) {
     const count = seconds / size;
     if (count < 100 || unit === "h") {
-      const step = 10 ** Math.max(0, String(Math.ceil(count)).length - 2);
+      const step = Number("1".padEnd(String(Math.ceil(count)).length - 1, "0"));
       return `${Math.ceil(count / step) * step}${unit}`;
     }
   }

@@ -1,4 +1,4 @@
-import { exp } from "../base/mod.ts";
+import { exp, square } from "../base/mod.ts";
 import { CONFIDENCE, type Estimate, standardErrorOf, studentT } from "./estimate.ts";
 import { type HistogramData, lowerEdge } from "./histogram.ts";
 
@@ -113,8 +113,8 @@ export class PooledQuantiles {
   #bound(j: number, t: number): number {
     const share = this.#shares[j]!;
     if (t === 0) return share;
-    const variance = this.#errors[j]! ** 2;
-    return share * exp(variance / 2 + t * Math.sqrt(variance + variance * variance / 2));
+    const variance = square(this.#errors[j]!);
+    return share * exp(variance / 2 + t * Math.sqrt(variance + square(variance) / 2));
   }
 
   /** Where in a bucket the bound of the share above is `rest`. */
