@@ -33,7 +33,7 @@ import { Dialer } from "./dialer.ts";
 import { type Greeting, readGreeting } from "./greeting.ts";
 import { Prober } from "./prober.ts";
 import { Pulse } from "./pulse.ts";
-import { Relays } from "./relay.ts";
+import { type Preamble, Relays } from "./relay.ts";
 import { SessionKeeper } from "./session_keeper.ts";
 import { sessionStoreOf } from "./session_store.ts";
 import { Shortage } from "./shortage.ts";
@@ -188,6 +188,7 @@ export class Balancer {
       listener,
       (client) => void this.#serve(client),
       (error) => this.#shortage.met(error),
+      () => this.#relays.turn(),
     );
     this.#accepting.catch(() => {}); // `accepting` reports it.
   }
@@ -426,13 +427,13 @@ export class Balancer {
   }
 }
 
-/** What a backend gets before the client's further bytes; undefined if that is nothing. */
-function preambleOf(
-  header: Uint8Array | undefined,
-  rest: Uint8Array,
-): readonly Uint8Array[] | undefined {
-  if (header !== undefined) return [header, rest];
-  return rest.length === 0 ? undefined : [rest];
+/** What a backend gets before what the relay reads of its client; undefined if that is nothing. */
+function preambleOf(header: Uint8Array | undefined, rest: Uint8Array): Preamble | undefined {
+  if (header === undefined) return rest.length === 0 ? undefined : { bytes: rest };
+  const bytes = new Uint8Array(header.length + rest.length);
+  bytes.set(header);
+  bytes.set(rest, header.length);
+  return { bytes };
 }
 
 function serverContextOf(

@@ -1,13 +1,18 @@
 import { timerDelay } from "../lib/clock.ts";
+import { closeIfOpen } from "../lib/close_if_open.ts";
 import {
   type Aged,
   AgeList,
   type ConnectionEnd,
   type Nanoseconds,
+  NS_PER_S,
   type Traffic,
 } from "../lib/core/mod.ts";
+import { eventLoopTurn } from "../lib/event_loop.ts";
+import { writeAll } from "../lib/lines.ts";
 import { BufferPool, nextSizeClass, sizeClassOf } from "./buffers.ts";
 import type { Connection } from "./connection.ts";
+import { LoopBudget, type Resumable } from "./loop_budget.ts";
 
 /** What was relayed, and how it ended. */
 export interface RelayResult extends Traffic {
@@ -29,8 +34,30 @@ export interface RelaysOptions<Owner> {
 /** The idle timeout is checked this often in its course, so it is at most this part late. */
 const SWEEPS_PER_TIMEOUT = 8;
 
-/** There is nothing to send before the client's bytes. */
-const NOTHING: readonly Uint8Array[] = [];
+/**
+ * A write that waits is no sign of idleness before this time. The system reports that a slow reader reads
+ * only when a third of the send buffer is free again, and that buffer holds up to 4 MiB: a reader of 24 KB/s
+ * needs a minute for that.
+ */
+const SLOW_READER: Nanoseconds = 60 * NS_PER_S;
+
+/**
+ * A connection whose bytes can no longer be delivered is closed so long after the last byte that it is
+ * sent. Meanwhile its bytes are discarded: closing a socket with unread bytes resets it, and a reset
+ * destroys what is still on the way to its peer.
+ */
+const LINGER_MS = 2000;
+
+/** A connection that has sent more than this while it lingers is read only at intervals. */
+const DISCARD_BYTES = 16 * 1024 * 1024;
+const DISCARD_INTERVAL_MS = 10;
+
+/** What the backend gets of a client before anything that the relay reads. */
+export interface Preamble {
+  readonly bytes: Uint8Array;
+  /** A read of the client that is under way: what comes next, or null at the client's end. */
+  readonly next?: Promise<Uint8Array | null> | undefined;
+}
 
 /**
  * All running relays: their buffers, and the one timer that finds the idle among them. Each belongs to
@@ -39,6 +66,7 @@ const NOTHING: readonly Uint8Array[] = [];
 export class Relays<Owner> {
   readonly #options: RelaysOptions<Owner>;
   readonly #buffers = new BufferPool();
+  readonly #budget = new LoopBudget();
   readonly #running = new AgeList<Relay<Owner>>();
   #idleTimeout: Nanoseconds;
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -81,19 +109,23 @@ export class Relays<Owner> {
   /**
    * Relays until both sides have finished, one has aborted, or it must end. Owns both connections from
    * the call on, and has closed both when it says that it has ended. Never throws.
-   *
-   * @param preamble What the backend gets before anything that is read from the client.
    */
   start(
     client: Connection,
     backend: Connection,
     owner: Owner,
-    preamble: readonly Uint8Array[] = NOTHING,
+    preamble?: Preamble,
   ): void {
-    const relay = new Relay(this, client, backend, owner, this.#buffers);
+    const relay = new Relay(this, client, backend, owner, this.#buffers, this.#budget);
     this.#running.add(relay);
     if (this.#timer === undefined) this.#startSweeping();
     relay.start(preamble);
+  }
+
+  /** Resolves when the event loop has polled. */
+  async turn(): Promise<void> {
+    if (this.#running.size === 0) await eventLoopTurn();
+    else await new Promise<void>((resolve) => this.#budget.wait({ resume: resolve }));
   }
 
   /** Closes every connection, or those of the owners that are chosen. They end soon after. */
@@ -114,13 +146,18 @@ export class Relays<Owner> {
   /** @internal */
   _ended(relay: Relay<Owner>): void {
     this.#running.delete(relay);
-    if (this.#running.size === 0) this.#stopSweeping();
+    if (this.#running.size === 0) {
+      this.#stopSweeping();
+      this.#budget.rest();
+    }
     this.#options.ended?.(relay.owner, relay);
   }
 
   #sweep(): void {
+    const sweepsPerWrite = Math.max(SLOW_READER / this.#idleTimeout, 1) * SWEEPS_PER_TIMEOUT;
     for (const relay of this.#running) {
-      if (relay.quietSweeps++ === SWEEPS_PER_TIMEOUT) relay.close("idle_timeout");
+      const sweepsMax = relay.isSending ? sweepsPerWrite : SWEEPS_PER_TIMEOUT;
+      if (relay.quietSweeps++ >= sweepsMax) relay.close("idle_timeout");
     }
   }
 
@@ -151,9 +188,12 @@ class Relay<Owner> implements RelayResult, Aged<Relay<Owner>> {
   readonly #backend: Connection;
   readonly #toBackend: Flow<Owner>;
   readonly #toClient: Flow<Owner>;
-  /** Directions that are not finished. */
-  #flowing = 2;
+  /** Directions that still carry bytes. */
+  #carrying = 2;
+  /** Directions that have not ended: one that discards bytes carries none, but has not ended. */
+  #running = 2;
   #open = true;
+  #lingering: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     relays: Relays<Owner>,
@@ -161,13 +201,14 @@ class Relay<Owner> implements RelayResult, Aged<Relay<Owner>> {
     backend: Connection,
     owner: Owner,
     buffers: BufferPool,
+    budget: LoopBudget,
   ) {
     this.#relays = relays;
     this.#client = client;
     this.#backend = backend;
     this.owner = owner;
-    this.#toBackend = new Flow(this, client, backend, buffers);
-    this.#toClient = new Flow(this, backend, client, buffers);
+    this.#toBackend = new Flow(this, client, backend, buffers, budget);
+    this.#toClient = new Flow(this, backend, client, buffers, budget);
   }
 
   get bytesToBackend(): number {
@@ -178,13 +219,28 @@ class Relay<Owner> implements RelayResult, Aged<Relay<Owner>> {
     return this.#toClient.bytes;
   }
 
-  /** Whether no direction is finished. */
-  get isWhole(): boolean {
-    return this.#flowing === 2;
+  /** Whether it has not been closed. */
+  get isOpen(): boolean {
+    return this.#open;
   }
 
-  start(preamble: readonly Uint8Array[]): void {
-    if (preamble.length === 0) this.#toBackend.start();
+  /** Whether a direction waits for its destination to take bytes. */
+  get isSending(): boolean {
+    return this.#toClient.isSending || this.#toBackend.isSending;
+  }
+
+  /** Whether one direction has ended: the end of the other closes both connections. */
+  get isHalfEnded(): boolean {
+    return this.#running === 1;
+  }
+
+  /** Whether nothing is carried any more, and both connections close soon. */
+  get isLingering(): boolean {
+    return this.#lingering !== undefined;
+  }
+
+  start(preamble: Preamble | undefined): void {
+    if (preamble === undefined) this.#toBackend.start();
     else void this.#toBackend.startWith(preamble);
     this.#toClient.start();
   }
@@ -193,14 +249,26 @@ class Relay<Owner> implements RelayResult, Aged<Relay<Owner>> {
   close(end: ConnectionEnd): void {
     if (!this.#open) return;
     this.#open = false;
-    this.end = end;
-    this.#client.close();
-    this.#backend.close();
+    clearTimeout(this.#lingering);
+    this.#reason(end);
+    closeIfOpen(this.#client);
+    closeIfOpen(this.#backend);
   }
 
-  /** A connection has failed. If it was closed from here, `close` has already said why. */
-  abort(connection: Connection): void {
-    this.close(connection === this.#client ? "client_aborted" : "backend_aborted");
+  /**
+   * The source of a direction has aborted. All that it sent has been passed on. Bytes on their way to it
+   * will fail to be written; if there are none, nothing is left to do.
+   */
+  sourceAborted(flow: Flow<Owner>): void {
+    this.#reason(flow === this.#toBackend ? "client_aborted" : "backend_aborted");
+    if (this.#otherThan(flow).isWaiting) this.close(this.end);
+  }
+
+  /** The destination of a direction takes no more bytes. What it has sent is still to be passed on. */
+  destinationAborted(flow: Flow<Owner>): void {
+    this.#reason(flow === this.#toBackend ? "backend_aborted" : "client_aborted");
+    this.stopped();
+    if (this.#otherThan(flow).isDiscarding) this.close(this.end);
   }
 
   /** A direction carries its first bytes. */
@@ -209,63 +277,119 @@ class Relay<Owner> implements RelayResult, Aged<Relay<Owner>> {
     else this.#relays._asked(this);
   }
 
-  /** A direction is over. The last of the two closes both connections. */
+  /** A direction carries no more bytes. */
+  stopped(): void {
+    if (--this.#carrying > 0 || !this.#open) return;
+    if (this.#toClient.isDiscarding || this.#toBackend.isDiscarding) {
+      this.#lingering = setTimeout(() => this.close("closed"), LINGER_MS);
+    } else this.close("closed");
+  }
+
+  /** A direction has ended, and stopped before. The last of the two closes both connections. */
   ended(): void {
-    if (--this.#flowing > 0) return;
+    if (--this.#running > 0) return;
     this.close("closed");
     this.#relays._ended(this);
+  }
+
+  #otherThan(flow: Flow<Owner>): Flow<Owner> {
+    return flow === this.#toBackend ? this.#toClient : this.#toBackend;
+  }
+
+  /** The first reason stands. */
+  #reason(end: ConnectionEnd): void {
+    if (this.end === "closed") this.end = end;
   }
 }
 
 /**
  * One direction of a relay. Copies until its source has finished, and then finishes only the
- * destination's receiving half: the other direction goes on. A failure closes both connections at once.
+ * destination's receiving half: the other direction goes on. When its destination takes no more, it
+ * discards what still comes, and the other direction goes on likewise.
  *
  * It goes on in callbacks, the same ones each time, and not in an async function: most connections wait
  * most of the time, and such a function keeps more while it does.
  */
-class Flow<Owner> {
+class Flow<Owner> implements Resumable {
   /** Relayed so far. */
   bytes = 0;
+  /** Whether its destination has failed. */
+  isDiscarding = false;
+  /** Whether it waits for its source. */
+  isWaiting = false;
   readonly #relay: Relay<Owner>;
   readonly #from: Connection;
   readonly #to: Connection;
   readonly #buffers: BufferPool;
+  readonly #budget: LoopBudget;
   #buffer: Uint8Array<ArrayBuffer>;
   /** How much of the buffer is to be written; 0 while it is read into. */
   #filled = 0;
-  /** How much of that has been written. */
+  /** How much of that has been written; how much has been discarded, while it lingers. */
   #written = 0;
   #messages = 0;
   /** One for all that is waited for: each takes memory while it waits. */
   readonly #onOutcome = this.#goOn.bind(this);
 
-  constructor(relay: Relay<Owner>, from: Connection, to: Connection, buffers: BufferPool) {
+  constructor(
+    relay: Relay<Owner>,
+    from: Connection,
+    to: Connection,
+    buffers: BufferPool,
+    budget: LoopBudget,
+  ) {
     this.#relay = relay;
     this.#from = from;
     this.#to = to;
     this.#buffers = buffers;
+    this.#budget = budget;
     this.#buffer = buffers.take(0);
+  }
+
+  /** Whether it waits for its destination. */
+  get isSending(): boolean {
+    return this.#filled > 0;
   }
 
   start(): void {
     this.#read();
   }
 
-  /** Starts with bytes that do not come from the source. */
-  async startWith(preamble: readonly Uint8Array[]): Promise<void> {
-    try {
-      for (const part of preamble) {
-        for (let sent = 0; sent < part.length;) sent += await this.#to.write(part.subarray(sent));
-        this.bytes += part.length;
-      }
-    } catch {
-      return this.#fail(this.#to);
+  /** Starts with bytes that were read before. */
+  async startWith({ bytes, next }: Preamble): Promise<void> {
+    this.#messages = 1;
+    if (!await this.#send(bytes)) {
+      await next?.catch(() => {});
+      return this.#destinationFailed();
     }
+    if (next === undefined) return this.#read();
+    this.isWaiting = true;
+    const more = await next.catch(() => undefined);
+    this.isWaiting = false;
+    if (more === undefined) this.#sourceFailed();
+    else if (more === null) this.#finish();
+    else if (await this.#send(more)) this.#read();
+    else this.#destinationFailed();
+  }
+
+  /** The event loop has polled. */
+  resume(): void {
     this.#read();
   }
 
+  /** Whether the destination has taken all. */
+  async #send(bytes: Uint8Array): Promise<boolean> {
+    try {
+      if (bytes.length > 0) await writeAll(this.#to, bytes);
+    } catch {
+      return false;
+    }
+    this.bytes += bytes.length;
+    return true;
+  }
+
   #read(): void {
+    this.isWaiting = !this.isDiscarding;
     this.#from.read(this.#buffer).then(this.#onOutcome, this.#onOutcome);
   }
 
@@ -276,11 +400,15 @@ class Flow<Owner> {
 
   /** A read has brought so much, or nothing any more; a write has taken so much; or it has failed. */
   #goOn(outcome: number | null | Error): void {
+    this.isWaiting = false;
+    if (this.isDiscarding) return this.#hasDiscarded(outcome);
     const isReading = this.#filled === 0;
     if (outcome === null) this.#finish();
-    else if (typeof outcome !== "number") this.#fail(isReading ? this.#from : this.#to);
-    else if (isReading) this.#hasRead(outcome);
-    else this.#hasWritten(outcome);
+    else if (typeof outcome === "number") {
+      if (isReading) this.#hasRead(outcome);
+      else this.#hasWritten(outcome);
+    } else if (isReading) this.#sourceFailed();
+    else this.#destinationFailed();
   }
 
   #hasRead(count: number): void {
@@ -293,7 +421,7 @@ class Flow<Owner> {
       // message needs no system call to forbid it.
       if (this.#messages === 2) this.#to.setNoDelay?.();
     } catch {
-      return this.#fail(this.#to);
+      return this.#destinationFailed();
     }
     this.#write();
   }
@@ -302,10 +430,17 @@ class Flow<Owner> {
     this.#relay.quietSweeps = 0;
     this.#written += count;
     if (this.#written < this.#filled) return this.#write();
-    this.bytes += this.#filled;
+    const sent = this.#filled;
+    this.bytes += sent;
     this.#fitBuffer();
     this.#filled = this.#written = 0;
-    this.#read();
+    this.#readOn(sent);
+  }
+
+  /** Reads again, after a turn of the event loop if that is due. */
+  #readOn(carried: number): void {
+    if (this.#budget.spend(carried)) this.#read();
+    else this.#budget.wait(this);
   }
 
   /** The next read gets a buffer for what the last one says of it. */
@@ -317,14 +452,36 @@ class Flow<Owner> {
     this.#buffer = this.#buffers.take(next);
   }
 
+  /** The source has finished, and all that it sent has been passed on. */
   #finish(): void {
-    if (!this.#relay.isWhole && this.#to.mustSayEnd !== true) return this.#end();
-    this.#to.closeWrite().then(() => this.#end(), () => this.#fail(this.#to));
+    if (this.#relay.isHalfEnded && this.#to.mustSayEnd !== true) return this.#stop();
+    this.#to.closeWrite().then(() => this.#stop(), () => this.#destinationFailed());
   }
 
-  /** Whatever a connection failed of: its peer has gone away in mid-stream. */
-  #fail(connection: Connection): void {
-    this.#relay.abort(connection);
+  #sourceFailed(): void {
+    if (this.#relay.isOpen) this.#relay.sourceAborted(this);
+    if (this.#relay.isOpen) this.#finish();
+    else this.#stop();
+  }
+
+  #destinationFailed(): void {
+    if (!this.#relay.isOpen) return this.#stop();
+    this.isDiscarding = true;
+    this.#filled = this.#written = 0;
+    this.#relay.destinationAborted(this);
+    if (this.#relay.isOpen) this.#read();
+    else this.#end();
+  }
+
+  #hasDiscarded(outcome: number | null | Error): void {
+    if (typeof outcome !== "number") return this.#end();
+    if (this.#relay.isLingering) this.#written += outcome;
+    if (this.#written > DISCARD_BYTES) setTimeout(() => this.#read(), DISCARD_INTERVAL_MS);
+    else this.#readOn(outcome);
+  }
+
+  #stop(): void {
+    this.#relay.stopped();
     this.#end();
   }
 

@@ -58,15 +58,17 @@ const ACCEPTS_PER_TURN = 64;
  *
  * @param take Gets each connection, and owns it.
  * @param shortage Called when this machine lacks something; accepting goes on when it resolves.
+ * @param turn Lets the event loop poll.
  * @throws {UserError} if the listener itself has failed.
  */
 export async function acceptAll<Conn>(
   listener: { accept(): Promise<Conn> },
   take: (connection: Conn) => void,
   shortage: (error: unknown) => Promise<void>,
+  turn: () => Promise<void> = eventLoopTurn,
 ): Promise<void> {
   for (let accepts = 1;; accepts++) {
-    if (accepts % ACCEPTS_PER_TURN === 0) await eventLoopTurn();
+    if (accepts % ACCEPTS_PER_TURN === 0) await turn();
     let connection: Conn;
     try {
       connection = await listener.accept();

@@ -291,7 +291,10 @@ const timeouts = z.strictObject({
     "for a connect to a backend, its TLS handshake included",
   ),
   idle: duration({ positive: true }).prefault("5m")
-    .describe("a connection that carries nothing for this long is closed"),
+    .describe(
+      "a connection that carries nothing for this long is closed; if a write waits for a slow " +
+        "reader, after a minute at the earliest",
+    ),
   drain: duration().prefault("30s")
     .describe("on stopping, how long open connections may take to finish"),
 });

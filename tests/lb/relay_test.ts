@@ -394,3 +394,111 @@ Deno.test("Relays.start() ends in order when it is given a connection that is go
   backend.close();
   assertClean(relays);
 });
+
+/** Reads a little, sends an answer and closes with bytes unread, as a server that refuses an upload does. */
+async function answerEarly(connection: Deno.TcpConn, answer: Uint8Array): Promise<void> {
+  await connection.read(new Uint8Array(16));
+  await writeAll(connection, answer);
+  connection.close();
+}
+
+const BLOCK = new Uint8Array(MIB);
+
+/** Sends until the other side takes no more. */
+async function sendAll(connection: Deno.TcpConn, length: number): Promise<void> {
+  try {
+    for (let sent = 0; sent < length; sent += MIB) {
+      await writeAll(connection, BLOCK.subarray(0, length - sent));
+    }
+  } catch {
+    // The other side has closed.
+  }
+}
+
+const ANSWER = new Uint8Array(50_000).map((_, i) => i * i);
+
+for (const early of ["backend", "client"] as const) {
+  Deno.test(`Relays.start() delivers what the ${early} sent before it closed early`, async () => {
+    for (let i = 0; i < 20; i++) {
+      const { relays, client, backend, result } = await rig();
+      const [closing, sending] = early === "backend" ? [backend, client] : [client, backend];
+      const upload = sendAll(sending, 16 * MIB);
+      await answerEarly(closing, ANSWER);
+      assert.deepEqual(await readAll(sending), ANSWER);
+      await upload;
+      sending.close();
+      assert.equal((await result).end, `${early}_aborted`);
+      assertClean(relays);
+    }
+  });
+}
+
+Deno.test("Relays.start() delivers an early answer to a client that sends all before it reads", async () => {
+  const { relays, client, backend, result } = await rig();
+  const answered = answerEarly(backend, ANSWER);
+  await writeAll(client, new Uint8Array(16 * MIB));
+  await answered;
+  assert.deepEqual(await readAll(client), ANSWER);
+  client.close();
+  assert.equal((await result).end, "backend_aborted");
+  assertClean(relays);
+});
+
+Deno.test("Relays.start() closes in the end, though a side never stops sending", async () => {
+  const { relays, client, backend, result } = await rig();
+  const upload = sendAll(client, 1e12);
+  await answerEarly(backend, ANSWER);
+  assert.deepEqual(await readAll(client), ANSWER);
+  assert.equal((await result).end, "backend_aborted");
+  await upload;
+  client.close();
+  assertClean(relays);
+});
+
+Deno.test("Relays.start() takes a waiting write for idle only when a slow reader would have read", async () => {
+  const clock = FakeTimers.install({ toFake: ["setInterval", "clearInterval"] });
+  try {
+    const { relays, client, backend, result } = await rig(NS_PER_S);
+    const download = sendAll(backend, 64 * MIB);
+    await settled(() => relays.traffic.bytesToClient);
+    clock.tick(50_000);
+    assert.equal(relays.running, 1, "its peer may be reading slowly");
+    const buffer = new Uint8Array(MIB);
+    for (let got = 0; got < 8 * MIB;) got += (await client.read(buffer))!;
+    await settled(() => relays.traffic.bytesToClient);
+    clock.tick(50_000);
+    assert.equal(relays.running, 1, "it has read");
+    clock.tick(11_000);
+    assert.equal((await result).end, "idle_timeout");
+    await download;
+    client.close();
+    backend.close();
+    assertClean(relays);
+  } finally {
+    clock.uninstall();
+  }
+});
+
+Deno.test("Relays.start() sends a preamble first, then what a read under way brings", async () => {
+  const relays = startRelays();
+  const [front, client] = await socketPair();
+  const [back, backend] = await socketPair();
+  const bytes = new TextEncoder().encode("PROXY header, ");
+  const buffer = new Uint8Array(100);
+  const next = front.read(buffer).then((count) =>
+    count === null ? null : buffer.subarray(0, count)
+  );
+  const result = new Promise<RelayResult>((resolve) =>
+    relays.start(front, back, resolve, { bytes, next })
+  );
+  await assertReads(backend, "PROXY header, ");
+  await writeText(client, "first, ");
+  await assertReads(backend, "first, ");
+  await writeText(client, "second");
+  await assertReads(backend, "second");
+  client.close();
+  await assertEnded(backend);
+  backend.close();
+  assert.equal((await result).bytesToBackend, "PROXY header, first, second".length);
+  assertClean(relays);
+});
