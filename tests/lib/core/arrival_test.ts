@@ -92,3 +92,58 @@ Deno.test("Arrival.acquire() is refused once the scheduler has stopped", () => {
   assert.deepEqual(arrival.acquire(0), refusal("stopping"));
   assert.deepEqual(scheduler.arrive(CLIENT, 0), refusal("stopping"));
 });
+
+function admit(scheduler: Scheduler, client: string, now: Nanoseconds = 0): Arrival {
+  const arrival = scheduler.admit(client, now);
+  assert.ok(arrival instanceof Arrival);
+  return arrival;
+}
+
+Deno.test("Scheduler.admit() counts a client for all limits until it acquires, and then its lease does", () => {
+  const limits = { connections: 3, perClient: { connections: 1 } };
+  const { scheduler } = schedulerOf({ limits });
+  const asking = [
+    admit(scheduler, CLIENT),
+    admit(scheduler, "10.0.0.2"),
+    admit(scheduler, "10.0.0.3"),
+  ];
+  assert.deepEqual(scheduler.admit("10.0.0.4", 0), refusal("connection_limit"));
+  assert.deepEqual(scheduler.acquire("10.0.0.4", 0), refusal("connection_limit"));
+  assert.deepEqual(scheduler.arrive("10.0.0.4", 0), refusal("connection_limit"));
+  assert.deepEqual(scheduler.admit(CLIENT, 0), refusal("client_connection_limit"));
+  const leases = asking.map((arrival) => granted(arrival.acquire(0)));
+  assert.deepEqual(scheduler.admit("10.0.0.4", 0), refusal("connection_limit"));
+  leases.forEach((lease) => lease.release("closed", 1));
+  admit(scheduler, CLIENT).turnAway("bad_tls_handshake", 1);
+  admit(scheduler, CLIENT);
+});
+
+Deno.test("Scheduler decides in one order: stopping, lists, the client's connections, all connections, its rate", () => {
+  const { scheduler } = schedulerOf({
+    limits: { connections: 1, perClient: { connections: 1, rate: 1 } },
+    deny: [parsePrefix("10.6.6.0/24")],
+  });
+  const lease = open(scheduler, CLIENT);
+  for (const ask of ["acquire", "admit"] as const) {
+    assert.deepEqual(scheduler[ask]("10.6.6.6", 0), refusal("denied"));
+    assert.deepEqual(scheduler[ask](CLIENT, 0), refusal("client_connection_limit"));
+    assert.deepEqual(scheduler[ask]("10.0.0.2", 0), refusal("connection_limit"));
+  }
+  lease.release("closed", 0);
+  assert.deepEqual(scheduler.acquire(CLIENT, 0), refusal("client_rate_limit"));
+  scheduler.stop(0);
+  assert.deepEqual(scheduler.admit("10.6.6.6", 0), refusal("stopping"));
+});
+
+Deno.test("Scheduler spends a token of a client's rate only on a connection that is let in", () => {
+  for (const ask of ["acquire", "admit"] as const) {
+    const { scheduler } = schedulerOf({ limits: { connections: 1, perClient: { rate: 2 } } });
+    const other = open(scheduler, "10.0.0.9");
+    for (let i = 0; i < 20; i++) {
+      assert.deepEqual(scheduler[ask](CLIENT, 0), refusal("connection_limit"));
+    }
+    other.release("closed", 0);
+    for (let i = 0; i < 2; i++) open(scheduler, CLIENT).release("closed", 0);
+    assert.deepEqual(scheduler[ask](CLIENT, 0), refusal("client_rate_limit"));
+  }
+});

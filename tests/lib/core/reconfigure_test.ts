@@ -256,3 +256,87 @@ Deno.test("Scheduler.addBackend() puts a backend behind the others, also when so
   takeDown(scheduler, "B3");
   assert.deepEqual(visits(scheduler, 1), ["B0"]);
 });
+
+const UNPROBED = { ...optionsOf().healthCheck, type: "none" };
+
+function limited(...ids: string[]) {
+  return named(...ids).map((backend) => ({ ...backend, maxConnections: 2 }));
+}
+
+Deno.test("Scheduler.reconfigure() counts the live connections of a backend that comes back", () => {
+  const optionsWith = (...ids: string[]) =>
+    optionsOf({ healthCheck: UNPROBED, backends: limited(...ids) });
+  const scheduler = schedulerOf(optionsWith("B1"));
+  const leases = [open(scheduler), granted(scheduler.acquire("c", 0))];
+  scheduler.reconfigure(optionsWith("B2"), 1);
+  scheduler.reconfigure(optionsWith("B3"), 2);
+  scheduler.reconfigure(optionsWith("B1"), 3);
+  assert.deepEqual(scheduler.connectionCount, new Map([["B1", 2]]));
+  assert.deepEqual(scheduler.acquire("c", 3), { granted: false, reason: "all_backends_full" });
+  leases[0]!.release("closed", 4);
+  const third = open(scheduler, "c", 4);
+  assert.deepEqual(scheduler.acquire("c", 4), { granted: false, reason: "all_backends_full" });
+  assert.ok("reason" in leases[1]!.connectFailed("refused", 5));
+  third.release("closed", 6);
+  assert.deepEqual(scheduler.connectionCount, new Map([["B1", 0]]));
+  assert.equal(scheduler.connections, 0);
+});
+
+Deno.test("Scheduler.reconfigure() knows nothing else of a backend that comes back: it waits for its first probe", () => {
+  const ejection = { failures: 1, base: 100 * NS_PER_S, max: 100 * NS_PER_S, maxShare: 1 };
+  const scheduler = schedulerOf(optionsOf({ ejection, retries: 0 }));
+  open(scheduler);
+  scheduler.setMode("B1", "drain", 0);
+  takeDown(scheduler, "B1");
+  scheduler.reconfigure(optionsOf({ ejection, backends: named("B2", "B3") }), 1);
+  scheduler.reconfigure(optionsOf({ ejection }), 2);
+  const backend = scheduler.backend("B1")!;
+  assert.deepEqual([backend.mode, backend.health.state, backend.inFlight], ["ready", "unknown", 1]);
+  scheduler.probed("B1", true, 3, 0);
+  assert.deepEqual(scheduler.activeServers, ["B1", "B2", "B3"]);
+});
+
+Deno.test("Scheduler.reconfigure() takes a backend under another address for another one", () => {
+  const at = (port: number) =>
+    limited("B1").map((one) => ({ ...one, address: { host: "10.0.0.1", port } }));
+  const optionsAt = (port: number) => optionsOf({ healthCheck: UNPROBED, backends: at(port) });
+  const scheduler = schedulerOf(optionsAt(1));
+  const former = [open(scheduler), open(scheduler)];
+  scheduler.reconfigure(optionsAt(2), 1);
+  assert.deepEqual(scheduler.connectionCount, new Map([["B1", 0]]));
+  const now = open(scheduler);
+  assert.notEqual(now.backend, former[0]!.backend);
+  assert.equal(scheduler.connections, 3);
+  scheduler.reconfigure(optionsAt(1), 2);
+  assert.deepEqual(scheduler.connectionCount, new Map([["B1", 2]]), "it is the first one again");
+  [...former, now].forEach((lease) => lease.release("closed", 3));
+  assert.deepEqual(scheduler.connectionCount, new Map([["B1", 0]]));
+});
+
+for (const how of ["moves to another address", "leaves and comes back"]) {
+  Deno.test(`Scheduler.adopt() restores no pin from before its backend ${how}`, () => {
+    const backends = named("B1", "B2");
+    const options = optionsOf({ sticky: STICKY, healthCheck: UNPROBED, backends });
+    const scheduler = schedulerOf(options);
+    open(scheduler, "10.0.0.9", 5).release("closed", 6);
+    const [session] = scheduler.sessions;
+    const { key, changedAt, usedAt } = session!;
+    const stored = { key, backend: "B1", home: "B1", changedAt, usedAt };
+    if (how === "leaves and comes back") {
+      scheduler.reconfigure({ ...options, backends: named("B2") }, 7);
+      scheduler.reconfigure(options, 8);
+    } else {
+      const moved = { ...backends[0]!, address: { host: "10.0.0.1", port: 1 } };
+      scheduler.reconfigure({ ...options, backends: [moved, backends[1]!] }, 7);
+    }
+    assert.equal(scheduler.sessionCount, 0);
+    scheduler.adopt(stored, 9);
+    assert.equal(scheduler.restore([stored], 9), 0);
+    assert.deepEqual([...scheduler.sessionMap], []);
+    const home = { ...stored, backend: "B2" };
+    scheduler.adopt(home, 9);
+    assert.equal([...scheduler.sessions][0]!.home.id, "B2", "nor a wish to return there");
+    scheduler.adopt({ ...stored, changedAt: 8.5 }, 9);
+    assert.deepEqual([...scheduler.sessionMap], [[key, "B1"]], "a later pin is to the new one");
+  });
+}

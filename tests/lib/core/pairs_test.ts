@@ -1,0 +1,848 @@
+/**
+ * Every pair of controls: what is to happen when both have a say. Each rule is tested alone elsewhere; this
+ * table is where they meet.
+ */
+import assert from "node:assert/strict";
+import {
+  type BackendMode,
+  type BackendOptions,
+  type Lease,
+  NS_PER_S,
+  type Refusal,
+  type SchedulerOptions,
+  type StickyRules,
+  Waiting,
+} from "../../../lib/core/mod.ts";
+import { bringUp, schedulerOf, STICKY, takeDown } from "../../support/scheduling.ts";
+
+const CONTROLS = [
+  "sticky",
+  "queue",
+  "drain",
+  "maintenance",
+  "ejection",
+  "slow start",
+  "backup",
+  "weight 0",
+  "limits",
+  "reload",
+] as const;
+
+type Control = typeof CONTROLS[number];
+
+/** What is said of some backends, by id. */
+type Backends = Readonly<Record<string, Partial<Omit<BackendOptions, "id">>>>;
+
+/** What a configuration says. Where it says nothing, clients go to the first available. */
+interface Setting extends Partial<Omit<SchedulerOptions, "backends">> {
+  readonly backends: Backends;
+}
+
+/**
+ * What happens, and then what that leads to. A client (`a`, `b` …) `comes`, `ends` its oldest connection, or
+ * `fails`: it comes, and its connect fails. A backend `drains`, is in `maintenance`, `ready`, `down`, `up` or
+ * `probed`. `12 clients` come, `at 5 s` time has passed. An object is another configuration.
+ */
+type Step = readonly [action: string | Setting, ...outcome: readonly string[]];
+
+interface Meeting {
+  readonly pair: readonly [Control, Control];
+  readonly expected: string;
+  readonly setting: Setting;
+  readonly steps: readonly Step[];
+}
+
+const ALLOW: StickyRules = { ...STICKY, drain: "allow" };
+const STAY: StickyRules = { ...STICKY, onFailback: "stay" };
+const QUEUE = { length: 2, timeout: 100 * NS_PER_S };
+const EJECTION = { failures: 1, base: 10 * NS_PER_S, max: 100 * NS_PER_S, maxShare: 0.5 };
+const SLOW = { duration: 20 * NS_PER_S, floor: 0.1 };
+const TURNS = { algorithm: { name: "round-robin" } } as const;
+const UNPROBED = { type: "none", interval: 1, jitter: 0, rise: 1, fall: 1 };
+const ONE = { maxConnections: 1 };
+
+const MEETINGS: readonly Meeting[] = [
+  {
+    pair: ["sticky", "queue"],
+    expected: "a client that waits takes the first room there is, and its pin stays",
+    setting: { sticky: STICKY, queue: QUEUE, backends: { B1: ONE, B2: ONE } },
+    steps: [
+      ["a comes", "a: B1"],
+      ["b comes", "b: B2"],
+      ["a comes", "a: waits"],
+      ["b ends", "a: B2"],
+      ["a ends"],
+      ["a comes", "a: B1"],
+    ],
+  },
+  {
+    pair: ["sticky", "drain"],
+    expected: "a pinned client moves at its next connection, and returns",
+    setting: { sticky: STICKY, backends: { B1: {}, B2: {} } },
+    steps: [
+      ["a comes", "a: B1"],
+      ["B1 drains"],
+      ["a comes", "a: B2"],
+      ["B1 ready"],
+      ["B1 probed"],
+      ["a comes", "a: B1"],
+    ],
+  },
+  {
+    pair: ["sticky", "drain"],
+    expected: "with drain: allow a pinned client comes back and a new one does not",
+    setting: { sticky: ALLOW, backends: { B1: {}, B2: {} } },
+    steps: [
+      ["a comes", "a: B1"],
+      ["B1 drains"],
+      ["a comes", "a: B1"],
+      ["b comes", "b: B2"],
+    ],
+  },
+  {
+    pair: ["sticky", "maintenance"],
+    expected:
+      "a pinned client moves, whatever drain says, and returns when its backend answers probes",
+    setting: { sticky: ALLOW, backends: { B1: {}, B2: {} } },
+    steps: [
+      ["a comes", "a: B1"],
+      ["B1 maintenance"],
+      ["a comes", "a: B2"],
+      ["B1 ready"],
+      ["a comes", "a: B2"],
+      ["B1 probed"],
+      ["a comes", "a: B1"],
+    ],
+  },
+  {
+    pair: ["sticky", "ejection"],
+    expected: "a pinned client stays away when the ejection ends, until a probe has succeeded",
+    setting: { sticky: STICKY, ejection: EJECTION, backends: { B1: {}, B2: {} } },
+    steps: [
+      ["a comes", "a: B1"],
+      ["a fails", "a: B1 fails", "B1 ejected", "a: B2"],
+      ["at 10 s", "B1 readmitted"],
+      ["a comes", "a: B2"],
+      ["b comes", "b: B1"],
+      ["B1 probed"],
+      ["a comes", "a: B1"],
+    ],
+  },
+  {
+    pair: ["sticky", "ejection"],
+    expected: "without probes it is another client's connect that lets a pinned one return",
+    setting: {
+      healthCheck: UNPROBED,
+      sticky: STICKY,
+      ejection: EJECTION,
+      backends: { B1: {}, B2: {} },
+    },
+    steps: [
+      ["a fails", "a: B1 fails", "B1 ejected", "a: B2"],
+      ["at 10 s", "B1 readmitted"],
+      ["a comes", "a: B2"],
+      ["b comes", "b: B1"],
+      ["at 11 s"],
+      ["a comes", "a: B1"],
+    ],
+  },
+  {
+    pair: ["sticky", "slow start"],
+    expected: "pinned clients return at once, however little weight their backend has",
+    setting: { ...TURNS, sticky: STICKY, slowStart: SLOW, backends: { B1: {}, B2: {} } },
+    steps: [
+      ["a comes", "a: B1"],
+      ["B1 down"],
+      ["a comes", "a: B2"],
+      ["at 1 s"],
+      ["B1 up"],
+      ["a comes", "a: B1"],
+      ["a comes", "a: B1"],
+    ],
+  },
+  {
+    pair: ["sticky", "backup"],
+    expected: "a client that came to a backup leaves it for a primary that works",
+    setting: { sticky: STICKY, backends: { B1: {}, B2: { backup: true } } },
+    steps: [
+      ["B1 down"],
+      ["a comes", "a: B2"],
+      ["at 1 s"],
+      ["B1 up"],
+      ["a comes", "a: B1"],
+    ],
+  },
+  {
+    pair: ["sticky", "weight 0"],
+    expected: "a pinned client moves, with drain: allow it comes back",
+    setting: { sticky: STICKY, backends: { B1: {}, B2: {} } },
+    steps: [
+      ["a comes", "a: B1"],
+      [{ sticky: STICKY, backends: { B1: { weight: 0 }, B2: {} } }],
+      ["a comes", "a: B2"],
+      [{ sticky: STICKY, backends: { B1: {}, B2: {} } }],
+      ["B1 probed"],
+      ["a comes", "a: B1"],
+      [{ sticky: ALLOW, backends: { B1: { weight: 0 }, B2: {} } }],
+      ["a comes", "a: B1"],
+    ],
+  },
+  {
+    pair: ["sticky", "limits"],
+    expected: "a full backend lends a connection out, and keeps the pin",
+    setting: { sticky: STICKY, backends: { B1: ONE, B2: {} } },
+    steps: [
+      ["a comes", "a: B1"],
+      ["a comes", "a: B2"],
+      ["a ends"],
+      ["a comes", "a: B1"],
+    ],
+  },
+  {
+    pair: ["sticky", "limits"],
+    expected: "a pin gives no right of way: limits come first",
+    setting: {
+      sticky: STICKY,
+      limits: { connections: 2, perClient: { connections: 1 } },
+      backends: { B1: {} },
+    },
+    steps: [
+      ["a comes", "a: B1"],
+      ["a comes", "a: client_connection_limit"],
+      ["b comes", "b: B1"],
+      ["c comes", "c: connection_limit"],
+    ],
+  },
+  {
+    pair: ["sticky", "reload"],
+    expected: "pins stay, but for those to a backend that is gone or has moved",
+    setting: { sticky: STICKY, backends: { B1: {}, B2: {} } },
+    steps: [
+      ["a comes", "a: B1"],
+      [{ sticky: STICKY, backends: { B2: {}, B1: {} } }],
+      ["a comes", "a: B1"],
+      [{ sticky: STICKY, backends: { B2: {}, B1: { address: { host: "10.0.0.1", port: 1 } } } }],
+      ["B1 probed", "B1 up"],
+      ["a comes", "a: B2"],
+    ],
+  },
+  {
+    pair: ["queue", "drain"],
+    expected: "a client that waits gets nothing from a backend that drains, and none waits for it",
+    setting: { queue: QUEUE, backends: { B1: ONE, B2: ONE } },
+    steps: [
+      ["a comes", "a: B1"],
+      ["b comes", "b: B2"],
+      ["c comes", "c: waits"],
+      ["B1 drains"],
+      ["a ends"],
+      ["B2 drains", "c: no_backend_available"],
+      ["d comes", "d: no_backend_available"],
+    ],
+  },
+  {
+    pair: ["queue", "drain"],
+    expected:
+      "with drain: allow a pinned client waits for its backend, and is served past the others",
+    setting: { sticky: ALLOW, queue: QUEUE, backends: { B1: ONE, B2: ONE } },
+    steps: [
+      ["a comes", "a: B1"],
+      ["b comes", "b: B2"],
+      ["B1 drains"],
+      ["c comes", "c: waits"],
+      ["a comes", "a: waits"],
+      ["a ends", "a: B1"],
+      ["b ends", "c: B2"],
+      ["B2 drains"],
+      ["c comes", "c: waits"],
+      ["d comes", "d: no_backend_available"],
+      ["c ends", "c: B2"],
+    ],
+  },
+  {
+    pair: ["queue", "maintenance"],
+    expected:
+      "clients wait as long as another backend may have room; the end of maintenance serves them",
+    setting: { queue: QUEUE, backends: { B1: ONE, B2: ONE } },
+    steps: [
+      ["a comes", "a: B1"],
+      ["B2 maintenance"],
+      ["b comes", "b: waits"],
+      ["B2 ready", "b: B2"],
+      ["c comes", "c: waits"],
+      ["B1 maintenance"],
+      ["B2 maintenance", "c: no_backend_available"],
+    ],
+  },
+  {
+    pair: ["queue", "ejection"],
+    expected: "a client that waits is served when an ejection ends",
+    setting: { queue: QUEUE, ejection: EJECTION, backends: { B1: ONE, B2: ONE } },
+    steps: [
+      ["a fails", "a: B1 fails", "B1 ejected", "a: B2"],
+      ["b comes", "b: waits"],
+      ["at 9.9 s"],
+      ["at 10 s", "B1 readmitted", "b: B1"],
+    ],
+  },
+  {
+    pair: ["queue", "slow start"],
+    expected: "a client that waits is served by a backend that starts slowly",
+    setting: { ...TURNS, queue: QUEUE, slowStart: SLOW, backends: { B1: ONE, B2: ONE } },
+    steps: [
+      ["B1 down"],
+      ["a comes", "a: B2"],
+      ["b comes", "b: waits"],
+      ["B1 up", "b: B1"],
+    ],
+  },
+  {
+    pair: ["queue", "backup"],
+    expected: "a backup serves before clients wait, and they wait for it, too",
+    setting: { queue: QUEUE, backends: { B1: ONE, B2: { ...ONE, backup: true } } },
+    steps: [
+      ["a comes", "a: B1"],
+      ["b comes", "b: B2"],
+      ["c comes", "c: waits"],
+      ["b ends", "c: B2"],
+    ],
+  },
+  {
+    pair: ["queue", "weight 0"],
+    expected: "none waits for a backend of weight 0",
+    setting: { queue: QUEUE, backends: { B1: ONE } },
+    steps: [
+      ["a comes", "a: B1"],
+      ["b comes", "b: waits"],
+      [{ queue: QUEUE, backends: { B1: { ...ONE, weight: 0 } } }, "b: no_backend_available"],
+      ["c comes", "c: no_backend_available"],
+    ],
+  },
+  {
+    pair: ["queue", "limits"],
+    expected: "clients that wait count for all limits",
+    setting: {
+      queue: QUEUE,
+      limits: { connections: 2, perClient: { connections: 1 } },
+      backends: { B1: ONE },
+    },
+    steps: [
+      ["a comes", "a: B1"],
+      ["b comes", "b: waits"],
+      ["b comes", "b: client_connection_limit"],
+      ["c comes", "c: connection_limit"],
+      ["a ends", "b: B1"],
+      ["c comes", "c: waits"],
+    ],
+  },
+  {
+    pair: ["queue", "reload"],
+    expected:
+      "more room serves those that wait; another timeout holds at once; without a queue they may stay",
+    setting: { queue: QUEUE, backends: { B1: ONE } },
+    steps: [
+      ["a comes", "a: B1"],
+      ["b comes", "b: waits"],
+      ["c comes", "c: waits"],
+      [{ queue: QUEUE, backends: { B1: { maxConnections: 2 } } }, "b: B1"],
+      [{ backends: { B1: ONE } }],
+      ["d comes", "d: all_backends_full"],
+      [{ queue: { length: 2, timeout: 5 * NS_PER_S }, backends: { B1: ONE } }],
+      ["at 5 s", "c: queue_timeout"],
+    ],
+  },
+  {
+    pair: ["drain", "maintenance"],
+    expected: "from one to the other nothing comes back, not even a pinned client in maintenance",
+    setting: { sticky: ALLOW, backends: { B1: {}, B2: {} } },
+    steps: [
+      ["a comes", "a: B1"],
+      ["B1 drains"],
+      ["a comes", "a: B1"],
+      ["B1 maintenance"],
+      ["B1 drains"],
+      ["b comes", "b: B2"],
+      ["B1 maintenance"],
+      ["a comes", "a: B2"],
+    ],
+  },
+  {
+    pair: ["drain", "ejection"],
+    expected: "an ejection ends while its backend drains, and clients come only when it is ready",
+    setting: { ejection: EJECTION, backends: { B1: {}, B2: {} } },
+    steps: [
+      ["a fails", "a: B1 fails", "B1 ejected", "a: B2"],
+      ["B1 drains"],
+      ["at 10 s", "B1 readmitted"],
+      ["b comes", "b: B2"],
+      ["B1 ready"],
+      ["c comes", "c: B1"],
+    ],
+  },
+  {
+    pair: ["drain", "slow start"],
+    expected: "no time runs while a backend drains",
+    setting: { ...TURNS, slowStart: SLOW, backends: { B1: {}, B2: {} } },
+    steps: [
+      ["B1 down"],
+      ["B1 up"],
+      ["B1 drains"],
+      ["at 100 s"],
+      ["B1 ready"],
+      ["22 clients", "B1 2, B2 20"],
+      ["at 120 s"],
+      ["20 clients", "B1 10, B2 10"],
+    ],
+  },
+  {
+    pair: ["drain", "backup"],
+    expected: "a backup serves while all primaries drain, and no longer",
+    setting: { backends: { B1: {}, B2: { backup: true } } },
+    steps: [
+      ["B1 drains"],
+      ["a comes", "a: B2"],
+      ["B1 ready"],
+      ["b comes", "b: B1"],
+    ],
+  },
+  {
+    pair: ["drain", "weight 0"],
+    expected: "either keeps new clients away; the end of one does not end the other",
+    setting: { backends: { B1: { weight: 0 }, B2: {} } },
+    steps: [
+      ["B1 drains"],
+      ["a comes", "a: B2"],
+      ["B1 ready"],
+      ["b comes", "b: B2"],
+      [{ backends: { B1: {}, B2: {} } }],
+      ["c comes", "c: B1"],
+    ],
+  },
+  {
+    pair: ["drain", "limits"],
+    expected: "connections on a backend that drains count for every limit",
+    setting: { limits: { connections: 2 }, backends: { B1: ONE, B2: {} } },
+    steps: [
+      ["a comes", "a: B1"],
+      ["B1 drains"],
+      ["b comes", "b: B2"],
+      ["c comes", "c: connection_limit"],
+      ["B1 ready"],
+      ["b ends"],
+      ["c comes", "c: B2"],
+    ],
+  },
+  {
+    pair: ["drain", "reload"],
+    expected: "the operator's drain outlives a reload, unless the file changes the mode",
+    setting: { backends: { B1: {}, B2: {} } },
+    steps: [
+      ["B1 drains"],
+      [{ backends: { B1: { weight: 2 }, B2: {} } }],
+      ["a comes", "a: B2"],
+      [{ backends: { B1: { mode: "maintenance" }, B2: {} } }],
+      ["b comes", "b: B2"],
+      [{ backends: { B1: { mode: "ready" }, B2: {} } }],
+      ["c comes", "c: B1"],
+    ],
+  },
+  {
+    pair: ["maintenance", "ejection"],
+    expected: "an ejection goes on through maintenance, and ends at its time",
+    setting: { ejection: EJECTION, backends: { B1: {}, B2: {} } },
+    steps: [
+      ["a fails", "a: B1 fails", "B1 ejected", "a: B2"],
+      ["B1 maintenance"],
+      ["at 5 s"],
+      ["B1 ready"],
+      ["b comes", "b: B2"],
+      ["at 10 s", "B1 readmitted"],
+      ["c comes", "c: B1"],
+    ],
+  },
+  {
+    pair: ["maintenance", "slow start"],
+    expected: "a backend that comes back from maintenance starts slowly, each time anew",
+    setting: { ...TURNS, slowStart: SLOW, backends: { B1: {}, B2: {} } },
+    steps: [
+      ["B1 maintenance"],
+      ["B1 ready"],
+      ["at 10 s"],
+      ["B1 maintenance"],
+      ["at 40 s"],
+      ["B1 ready"],
+      ["22 clients", "B1 2, B2 20"],
+    ],
+  },
+  {
+    pair: ["maintenance", "backup"],
+    expected: "a backup serves while all primaries are in maintenance; one in maintenance does not",
+    setting: { backends: { B1: {}, B2: { backup: true } } },
+    steps: [
+      ["B1 maintenance"],
+      ["a comes", "a: B2"],
+      ["B2 maintenance"],
+      ["b comes", "b: no_backend_available"],
+      ["B1 ready"],
+      ["c comes", "c: B1"],
+    ],
+  },
+  {
+    pair: ["maintenance", "weight 0"],
+    expected: "the end of maintenance gives no weight",
+    setting: { backends: { B1: { weight: 0 }, B2: {} } },
+    steps: [
+      ["B1 maintenance"],
+      ["B1 ready"],
+      ["a comes", "a: B2"],
+      ["B2 down"],
+      ["b comes", "b: no_backend_available"],
+    ],
+  },
+  {
+    pair: ["maintenance", "limits"],
+    expected: "connections from before maintenance still fill the backend after it",
+    setting: { backends: { B1: ONE, B2: ONE } },
+    steps: [
+      ["a comes", "a: B1"],
+      ["B1 maintenance"],
+      ["B1 ready"],
+      ["b comes", "b: B2"],
+      ["c comes", "c: all_backends_full"],
+      ["a ends"],
+      ["c comes", "c: B1"],
+    ],
+  },
+  {
+    pair: ["maintenance", "reload"],
+    expected:
+      "a backend that the file puts into maintenance leaves, and returns when the file says so",
+    setting: { backends: { B1: {}, B2: {} } },
+    steps: [
+      ["a comes", "a: B1"],
+      [{ backends: { B1: { mode: "maintenance" }, B2: {} } }],
+      ["b comes", "b: B2"],
+      [{ backends: { B1: {}, B2: {} } }],
+      ["c comes", "c: B1"],
+    ],
+  },
+  {
+    pair: ["ejection", "slow start"],
+    expected: "a backend that returns from an ejection starts slowly",
+    setting: { ...TURNS, ejection: EJECTION, slowStart: SLOW, backends: { B1: {}, B2: {} } },
+    steps: [
+      ["a fails", "a: B1 fails", "B1 ejected", "a: B2"],
+      ["at 10 s", "B1 readmitted"],
+      // It has had its turn with the connect that failed.
+      ["22 clients", "B1 1, B2 21"],
+      ["at 30 s"],
+      ["20 clients", "B1 10, B2 10"],
+    ],
+  },
+  {
+    pair: ["ejection", "backup"],
+    expected: "a backup serves while the primaries are ejected; max_share is of all backends",
+    setting: { ejection: EJECTION, backends: { B1: {}, B2: { backup: true } } },
+    steps: [
+      ["a fails", "a: B1 fails", "B1 ejected", "a: B2"],
+      ["b fails", "b: B2 fails", "b: connects_failed"],
+      ["c comes", "c: B2"],
+      ["at 10 s", "B1 readmitted"],
+      ["d comes", "d: B1"],
+    ],
+  },
+  {
+    pair: ["ejection", "weight 0"],
+    expected:
+      "a backend of weight 0 is not needed for the others to be ejected, and takes none of their clients",
+    setting: { ejection: EJECTION, backends: { B1: {}, B2: { weight: 0 } } },
+    steps: [
+      ["a fails", "a: B1 fails", "B1 ejected", "a: connects_failed"],
+      ["b comes", "b: no_backend_available"],
+      ["at 10 s", "B1 readmitted"],
+      ["c comes", "c: B1"],
+    ],
+  },
+  {
+    pair: ["ejection", "limits"],
+    expected:
+      "max_share counts those that are ejected now, and a retry on a full backend is refused",
+    setting: { ejection: EJECTION, backends: { B1: {}, B2: ONE } },
+    steps: [
+      ["a fails", "a: B1 fails", "B1 ejected", "a: B2"],
+      ["b comes", "b: all_backends_full"],
+      ["at 10 s", "B1 readmitted"],
+      ["b fails", "b: B1 fails", "B1 ejected", "b: connects_failed"],
+      ["a ends"],
+      ["c comes", "c: B2"],
+    ],
+  },
+  {
+    pair: ["ejection", "reload"],
+    expected: "an ejection outlives a reload, unless the file asks for none any more",
+    setting: { ejection: EJECTION, backends: { B1: {}, B2: {} } },
+    steps: [
+      ["a fails", "a: B1 fails", "B1 ejected", "a: B2"],
+      [{ ejection: EJECTION, backends: { B1: { weight: 2 }, B2: {} } }],
+      ["b comes", "b: B2"],
+      [{ backends: { B1: {}, B2: {} } }, "B1 readmitted"],
+      ["c comes", "c: B1"],
+    ],
+  },
+  {
+    pair: ["slow start", "backup"],
+    expected: "a primary that starts slowly is a primary all the same: no backup helps",
+    setting: { ...TURNS, slowStart: SLOW, backends: { B1: {}, B2: { backup: true } } },
+    steps: [
+      ["B1 down"],
+      ["1 clients", "B2 1"],
+      ["B1 up"],
+      ["5 clients", "B1 5"],
+    ],
+  },
+  {
+    pair: ["slow start", "weight 0"],
+    expected: "a backend that comes up with weight 0 starts slowly when it is given weight",
+    setting: { ...TURNS, slowStart: SLOW, backends: { B1: { weight: 0 }, B2: {} } },
+    steps: [
+      ["B1 down"],
+      ["B1 up"],
+      ["at 100 s"],
+      [{ ...TURNS, slowStart: SLOW, backends: { B1: {}, B2: {} } }],
+      ["22 clients", "B1 2, B2 20"],
+    ],
+  },
+  {
+    pair: ["slow start", "limits"],
+    expected:
+      "max_connections is not scaled down, and what a full backend cannot take goes to the slow one",
+    setting: { ...TURNS, slowStart: SLOW, backends: { B1: {}, B2: { maxConnections: 4 } } },
+    steps: [
+      ["B1 down"],
+      ["B1 up"],
+      ["10 clients", "B1 6, B2 4"],
+    ],
+  },
+  {
+    pair: ["slow start", "reload"],
+    expected: "a backend that a reload adds starts slowly when it comes up; those that stay do not",
+    setting: { ...TURNS, slowStart: SLOW, backends: { B2: {} } },
+    steps: [
+      [{ ...TURNS, slowStart: SLOW, backends: { B1: {}, B2: {} } }],
+      ["at 100 s"],
+      ["B1 probed", "B1 up"],
+      ["22 clients", "B1 2, B2 20"],
+      ["at 120 s"],
+      ["20 clients", "B1 10, B2 10"],
+    ],
+  },
+  {
+    pair: ["backup", "weight 0"],
+    expected: "a backup serves when the only primary has weight 0; a backup of weight 0 never",
+    setting: { backends: { B1: { weight: 0 }, B2: { backup: true } } },
+    steps: [
+      ["a comes", "a: B2"],
+      [{ backends: { B1: { weight: 0 }, B2: { backup: true, weight: 0 } } }],
+      ["b comes", "b: no_backend_available"],
+    ],
+  },
+  {
+    pair: ["backup", "limits"],
+    expected: "a backup serves while the primaries are full",
+    setting: { backends: { B1: ONE, B2: { ...ONE, backup: true } } },
+    steps: [
+      ["a comes", "a: B1"],
+      ["b comes", "b: B2"],
+      ["c comes", "c: all_backends_full"],
+      ["a ends"],
+      ["c comes", "c: B1"],
+    ],
+  },
+  {
+    pair: ["backup", "reload"],
+    expected: "a reload makes a backup of a primary and the reverse, and nothing is lost",
+    setting: { backends: { B1: {}, B2: { backup: true } } },
+    steps: [
+      ["a comes", "a: B1"],
+      [{ backends: { B1: { backup: true }, B2: ONE } }],
+      ["b comes", "b: B2"],
+      ["c comes", "c: B1"],
+      ["b ends"],
+      ["d comes", "d: B2"],
+    ],
+  },
+  {
+    pair: ["weight 0", "limits"],
+    expected:
+      "a pin to a full backend of weight 0 moves, as one to any backend that takes no clients",
+    setting: { sticky: STAY, backends: { B1: ONE, B2: {} } },
+    steps: [
+      ["a comes", "a: B1"],
+      [{ sticky: STAY, backends: { B1: { ...ONE, weight: 0 }, B2: {} } }],
+      ["a comes", "a: B2"],
+      [{ sticky: STAY, backends: { B1: ONE, B2: {} } }],
+      ["a ends"],
+      ["a comes", "a: B2"],
+    ],
+  },
+  {
+    pair: ["weight 0", "reload"],
+    expected: "a reload takes the weight and gives it back; what is open stays",
+    setting: { backends: { B1: {}, B2: {} } },
+    steps: [
+      ["a comes", "a: B1"],
+      [{ backends: { B1: { weight: 0 }, B2: {} } }],
+      ["b comes", "b: B2"],
+      [{ backends: { B1: {}, B2: {} } }],
+      ["c comes", "c: B1"],
+    ],
+  },
+  {
+    pair: ["limits", "reload"],
+    expected:
+      "a backend that is taken out and put back finds its connections; under another address it does not",
+    setting: { backends: { B1: ONE, B2: {} } },
+    steps: [
+      ["a comes", "a: B1"],
+      [{ backends: { B2: {} } }],
+      [{ backends: { B1: ONE, B2: {} } }],
+      ["B1 probed", "B1 up"],
+      ["b comes", "b: B2"],
+      ["a ends"],
+      ["c comes", "c: B1"],
+      [{ backends: { B1: { ...ONE, address: { host: "10.0.0.1", port: 1 } }, B2: {} } }],
+      ["B1 probed", "B1 up"],
+      ["d comes", "d: B1"],
+      ["e comes", "e: B2"],
+    ],
+  },
+  {
+    pair: ["limits", "reload"],
+    expected: "a smaller limit refuses new clients and closes nothing",
+    setting: { limits: { connections: 10 }, backends: { B1: {} } },
+    steps: [
+      ["a comes", "a: B1"],
+      ["b comes", "b: B1"],
+      [{ limits: { connections: 2 }, backends: { B1: {} } }],
+      ["c comes", "c: connection_limit"],
+      ["a ends"],
+      ["c comes", "c: B1"],
+    ],
+  },
+];
+
+function optionsOf({ backends, ...rest }: Setting) {
+  return {
+    algorithm: { name: "first-available" },
+    healthCheck: { type: "tcp", interval: NS_PER_S, jitter: 0, rise: 2, fall: 3 },
+    retries: 3,
+    limits: { connections: 1000 },
+    ...rest,
+    backends: Object.entries(backends).map(([id, options]) => ({
+      id,
+      weight: 1,
+      backup: false,
+      ...options,
+    })),
+  } as const;
+}
+
+/** A scheduler to which things happen, and what that leads to. */
+class Stage {
+  readonly #scheduler: ReturnType<typeof schedulerOf>["scheduler"];
+  readonly #held = new Map<string, Lease[]>();
+  /** Those whose connects succeed as soon as what is happening has happened. */
+  readonly #opening: Lease[] = [];
+  #now = 0;
+  #outcome: string[] = [];
+
+  constructor(setting: Setting) {
+    const { scheduler, events } = schedulerOf(optionsOf(setting));
+    this.#scheduler = scheduler;
+    events.subscribe(["backend_ejected", "backend_readmitted", "backend_up"], (event) => {
+      const what = event.type.replace("backend_", "");
+      this.#outcome.push(`${event.backend} ${what}`);
+    });
+  }
+
+  /** Lets something happen. Returns what it led to. */
+  act(action: string | Setting): string[] {
+    this.#outcome = [];
+    if (typeof action === "string") this.#act(action);
+    else this.#scheduler.reconfigure(optionsOf(action), this.#now);
+    for (const lease of this.#opening.splice(0)) lease.connected(this.#now);
+    return this.#outcome;
+  }
+
+  #act(action: string): void {
+    const [subject = "", verb = ""] = action.split(" ");
+    if (subject === "at") {
+      this.#now = parseFloat(verb) * NS_PER_S;
+      this.#scheduler.passTime(this.#now);
+    } else if (verb === "clients") this.#comeMany(Number(subject));
+    else if (subject.startsWith("B")) this.#operate(subject, verb);
+    else if (verb === "comes") this.#goesTo(subject, this.#scheduler.acquire(subject, this.#now));
+    else if (verb === "fails") this.#fails(subject);
+    else this.#held.get(subject)!.shift()!.release("closed", this.#now);
+  }
+
+  #operate(id: string, verb: string): void {
+    const scheduler = this.#scheduler;
+    if (verb === "down") takeDown(scheduler, id, this.#now);
+    else if (verb === "probed") scheduler.probed(id, true, ++this.#now, 0);
+    else if (verb === "up") {
+      bringUp(scheduler, id, this.#now);
+      this.#outcome = this.#outcome.filter((outcome) => outcome !== `${id} up`);
+    } else {
+      scheduler.setMode(id, verb === "drains" ? "drain" : verb as BackendMode, this.#now);
+    }
+  }
+
+  #comeMany(count: number): void {
+    const places: string[] = [];
+    for (let i = 0; i < count; i++) {
+      const held = this.#scheduler.acquire(`${i}`, this.#now);
+      assert.ok(held.granted);
+      held.connected(this.#now);
+      places.push(held.backend.id);
+    }
+    const counts = [...new Set(places)].sort()
+      .map((id) => `${id} ${places.filter((place) => place === id).length}`);
+    this.#outcome.push(counts.join(", "));
+  }
+
+  #fails(client: string): void {
+    const lease = this.#scheduler.acquire(client, this.#now);
+    assert.ok(lease.granted);
+    this.#outcome.push(`${client}: ${lease.backend.id} fails`);
+    this.#goesTo(client, lease.connectFailed("refused", this.#now));
+  }
+
+  #goesTo(client: string, held: Lease | Waiting | Refusal): void {
+    if (held instanceof Waiting) {
+      this.#outcome.push(`${client}: waits`);
+      held.settled = (outcome) => this.#goesTo(client, outcome);
+    } else if (held.granted) {
+      this.#outcome.push(`${client}: ${held.backend.id}`);
+      const leases = this.#held.get(client) ?? [];
+      this.#held.set(client, [...leases, held]);
+      this.#opening.push(held);
+    } else this.#outcome.push(`${client}: ${held.reason}`);
+  }
+}
+
+for (const { pair, expected, setting, steps } of MEETINGS) {
+  Deno.test(`${pair.join(" and ")}: ${expected}`, () => {
+    const stage = new Stage(setting);
+    const happened = steps.map(([action]) => [action, ...stage.act(action)]);
+    assert.deepEqual(happened, steps);
+  });
+}
+
+Deno.test("every pair of controls is in the table", () => {
+  const inTable = new Set(MEETINGS.map(({ pair }) => pair.toSorted().join(" and ")));
+  const pairs = CONTROLS.flatMap((one, i) =>
+    CONTROLS.slice(i + 1).map((other) => [one, other].toSorted().join(" and "))
+  );
+  assert.deepEqual([...inTable].sort(), pairs.sort());
+});
