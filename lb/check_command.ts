@@ -180,12 +180,18 @@ function balances({ algorithm }: Config): string {
 }
 
 /** What only some configurations ask for. */
-function controls({ slowStart, ejection, queue, onDown, whenNoneAvailable }: Config): string[][] {
+function controls(config: Config): string[][] {
+  const { algorithm, slowStart, ejection, queue, onDown, whenNoneAvailable } = config;
   return [
     ...slowStart === undefined ? [] : [[
       "slowly",
-      `lets a backend that has recovered grow from ${percent(slowStart.floor)} of its weight ` +
-      `to all of it in ${formatDuration(slowStart.duration)}`,
+      "lets a backend that has recovered, or is new after a reload, grow from " +
+      `${percent(slowStart.floor)} of its weight to all of it in ${
+        formatDuration(slowStart.duration)
+      }`,
+      ...algorithm.name === "join-idle-queue"
+        ? ["but an idle backend gets the next client, whatever its weight"]
+        : [],
     ]],
     ...ejection === undefined ? [] : [[
       "ejects",

@@ -147,13 +147,11 @@ function tooManyChoices(data: unknown): Finding[] {
 
 function weightless(data: unknown): Finding[] {
   const all = backends(data);
-  if (all.length === 0 || all.some(({ weight, backup }) => weight !== 0 && backup !== true)) {
-    return [];
-  }
-  if (all.every(({ weight }) => weight !== 0)) return []; // Backups only: that works.
+  // A backup serves while no primary does, and a primary of weight 0 never does.
+  if (all.length === 0 || all.some(({ weight }) => weight !== 0)) return [];
   return [{
     path: ["backends"],
-    message: "no backend that is not a backup has a weight above 0: nobody would get a client",
+    message: "every backend has weight 0: no backend would get a client",
     hint: "give at least one a weight of 1 or more",
   }];
 }
@@ -168,6 +166,15 @@ function idle(data: unknown): Finding[] {
       key: true,
       message: "queue does nothing: no backend has max_connections, so none is ever full",
       hint: "say at how many connections a backend is full, like `max_connections: 200`",
+    });
+  }
+  const algorithm = valueAt(data, ["algorithm", "name"]) ?? valueAt(data, ["algorithm"]);
+  if (isData(valueAt(data, ["slow_start"])) && algorithm === "first-available") {
+    findings.push({
+      path: ["slow_start"],
+      key: true,
+      message: "slow_start does nothing: first-available does not look at weights",
+      hint: "leave it out, or choose an algorithm that goes by weight",
     });
   }
   const proxy = valueAt(data, ["proxy_protocol"]);

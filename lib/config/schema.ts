@@ -244,7 +244,7 @@ const ejection = z.strictObject({
 
 const slowStart = z.strictObject({
   duration: duration({ positive: true }).prefault("30s").describe(
-    "for so long a backend that has recovered gains weight, linearly",
+    "for so long a backend gains weight, linearly: time in which it takes clients",
   ),
   floor: share().prefault("10%").refine((share) => share >= 0.01, {
     error: () => "must be at least 1%",
@@ -346,7 +346,7 @@ export const configSchema = z.strictObject({
       "off if left out",
   ),
   slow_start: slowStart.optional().describe(
-    "a backend that has recovered is not flooded; off if left out",
+    "a backend that has recovered, or is new after a reload, is not flooded; off if left out",
   ),
   ejection: ejection.optional().describe(
     "failed connects keep a backend out for a while; off if left out",

@@ -248,6 +248,40 @@ limits: {per_client: {}}
     ),
   },
   {
+    name: "weights of 0 that leave no backend",
+    config: `backends:
+  - {id: B1, address: 127.0.0.1:1, weight: 0}
+  - {id: B2, address: 127.0.0.1:2, weight: 0, backup: true}
+`,
+    args: ["check", "CONFIG"],
+    code: 2,
+    stderr: /:2:3: every backend has weight 0: no backend would get a client\n/,
+  },
+  {
+    name: "a primary of weight 0 with a backup",
+    config: `backends:
+  - {id: B1, address: 127.0.0.1:9001, weight: 0}
+  - {id: B2, address: 127.0.0.1:9002, backup: true}
+`,
+    args: ["check", "CONFIG"],
+    code: 0,
+    stdout: /is valid\.[^]* over +B1 .*weight 0 +0\.0 %\n +B2 .*backup/,
+  },
+  ...["first-available", "{name: first-available}"].map((algorithm): Case => ({
+    name: `a slow start that ${algorithm} does not look at`,
+    config: `${VALID}algorithm: ${algorithm}\nslow_start: {}\n`,
+    args: ["check", "CONFIG"],
+    code: 2,
+    stderr: /:7:1: slow_start does nothing: first-available does not look at weights\n/,
+  })),
+  {
+    name: "a slow start of which join-idle-queue heeds little",
+    config: `${VALID}algorithm: join-idle-queue\nslow_start: {}\n`,
+    args: ["check", "CONFIG"],
+    code: 0,
+    stdout: /slowly .* in 30s\n +but an idle backend gets the next client, whatever its weight\n/,
+  },
+  {
     name: "an ejection that can never be",
     config: `${VALID}ejection: {}\n`,
     args: ["check", "CONFIG"],
