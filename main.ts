@@ -25,6 +25,7 @@ const shown = stdoutIsTerminal ? stdout : Deno.stderr.isTerminal() ? stderr : un
 
 const io: Io = {
   out: (line) => stdout.write(`${line}\n`),
+  print: (text) => stdout.write(text),
   err: (line) => stderr.write(`${line}\n`),
   log: {
     out: (line, describeDropped) => stdout.log(line, describeDropped),
@@ -210,13 +211,14 @@ function report(error: unknown): 0 | 1 | 2 {
   if (isCommanders(error)) return error.exitCode === 0 ? 0 : 2;
   const debug = Deno.args.includes("--debug");
   if (error instanceof UserError) {
+    // An excerpt of a file has several lines.
     io.err(`lbsim: ${escapeLines(error.message)}`);
     if (error.hint !== undefined) io.err(`  ${escapeLines(error.hint)}`);
     if (debug) io.err(escapeLines(error.stack ?? ""));
     return error.exitCode;
   }
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  io.err(`lbsim: this is a defect of lbsim: ${escapeLines(text)}`);
+  io.err(`lbsim: this is a defect of lbsim: ${escapeText(text)}`);
   io.err(
     debug && error instanceof Error
       ? escapeLines(error.stack ?? "")

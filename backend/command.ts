@@ -13,6 +13,7 @@ import { loadConfig } from "../lib/config/mod.ts";
 import { childSeed, createRandom } from "../lib/core/mod.ts";
 import { durationSampler } from "../lib/distribution.ts";
 import { giveUp } from "../lib/permissions.ts";
+import { escapeText } from "../lib/escape.ts";
 import { UserError } from "../lib/user_error.ts";
 import { untilAborted } from "../lib/until_aborted.ts";
 import { BackendServer } from "./server.ts";
@@ -62,7 +63,7 @@ export function backendCommand(io: Io) {
       const listening = server.start(address);
       // It accepts connections; it opens none, and no files.
       await giveUp("read", "write", "net", "sys");
-      io.out(`${id} listening on ${formatAddress(listening)}`);
+      io.out(`${escapeText(id)} listening on ${formatAddress(listening)}`);
       await Promise.race([untilAborted(io.signal), server.accepting])
         .finally(() => server.stop());
     });

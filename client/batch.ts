@@ -53,7 +53,9 @@ function print(exchange: Exchange, { json }: BatchOptions, io: Io): void {
   if (exchange.error !== undefined) io.setExitCode(1);
   if (json) io.out(escapedJson(exchange));
   else if (exchange.answer === undefined) {
-    io.err(`lbsim: no answer to ${escapedJson(exchange.line)}: ${exchange.message}`);
+    io.err(
+      `lbsim: no answer to ${escapedJson(exchange.line)}: ${escapeText(exchange.message ?? "")}`,
+    );
   } else if (io.stdoutIsTerminal) io.out(escapeText(exchange.answer));
   else io.out(exchange.answer);
 }

@@ -1,5 +1,6 @@
 import { createInterface, type Interface } from "node:readline";
 import process from "node:process";
+import { Writable } from "node:stream";
 import { styleText } from "node:util";
 import { formatAddress } from "../lib/address.ts";
 import type { Io } from "../lib/cli/io.ts";
@@ -11,7 +12,11 @@ export async function converse(options: SessionOptions, io: Io): Promise<void> {
   const where = formatAddress(options.address);
   io.out(`lbsim client for ${where}: type a line, Enter sends it; Ctrl-D ends.`);
   await io.written();
-  const terminal = createInterface({ input: process.stdin, output: process.stdout, prompt: "> " });
+  const terminal = createInterface({
+    input: process.stdin,
+    output: terminalOutput(io),
+    prompt: "> ",
+  });
   const narrator = new Narrator(io, terminal, where);
   const session = new ClientSession({ ...options, idle: narrator });
   let ended = false;
@@ -43,6 +48,17 @@ export async function converse(options: SessionOptions, io: Io): Promise<void> {
     `\n${session.lines} lines, ${session.answers} answers` +
       (shares.length > 0 ? ` (${shares.join(", ")})` : ""),
   );
+}
+
+/** The terminal as `readline` writes to it: in order with all else that is printed, and without waiting. */
+function terminalOutput(io: Io): Writable {
+  const output = new Writable({
+    write(chunk, _encoding, done) {
+      io.print(String(chunk));
+      done();
+    },
+  });
+  return Object.assign(output, { isTTY: io.stdoutIsTerminal, columns: io.columns });
 }
 
 /** Says what became of each line, and above all what has changed since the last. */

@@ -10,6 +10,7 @@ import {
 import { type Config, loadConfigAndCertificates, type LoadedConfig } from "../lib/config/mod.ts";
 import { DiagnosticsError, type LocatedDiagnostic } from "../lib/config/diagnostic.ts";
 import { ownBackendsHere } from "../lib/config/own_backend.ts";
+import { escapedJson, escapeText } from "../lib/escape.ts";
 import { UserError } from "../lib/user_error.ts";
 import { NS_PER_MS } from "../lib/core/mod.ts";
 import { formatDuration } from "../lib/duration.ts";
@@ -25,11 +26,11 @@ export function checkCommand(io: Io) {
       try {
         const loaded = await loadConfigAndCertificates(file, now);
         const warnings = await warningsHere(loaded);
-        if (json) io.out(JSON.stringify({ file, valid: true, ...outcome(loaded, now), warnings }));
-        else describe(file, loaded, now, warnings).forEach((line) => io.out(line));
+        if (json) io.out(escapedJson({ file, valid: true, ...outcome(loaded, now), warnings }));
+        else describe(file, loaded, now, warnings).forEach((line) => io.out(escapeText(line)));
       } catch (error) {
         if (!json || !(error instanceof UserError)) throw error;
-        io.out(JSON.stringify({ file, valid: false, diagnostics: diagnosticsOf(error) }));
+        io.out(escapedJson({ file, valid: false, diagnostics: diagnosticsOf(error) }));
         io.setExitCode(error.exitCode);
       }
     });

@@ -15,6 +15,7 @@ import {
 } from "../lib/core/mod.ts";
 import { didYouMean } from "../lib/config/suggest.ts";
 import { refusalInWords } from "./event_log.ts";
+import { escapeAll, escapedJson } from "../lib/escape.ts";
 import { aligned } from "../lib/report/text.ts";
 import { UserError } from "../lib/user_error.ts";
 
@@ -43,8 +44,8 @@ export function explainCommand(io: Io) {
       }
       const config = applyOverrides(await loadConfig(file), { algorithm });
       const explained = explain(config, parseStates(state, config), canonicalIp(client), seed);
-      if (json) io.out(JSON.stringify(explained));
-      else table(explained).forEach((line) => io.out(line));
+      if (json) io.out(escapedJson(explained));
+      else table(escapeAll(explained)).forEach((line) => io.out(line));
     });
 }
 

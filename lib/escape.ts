@@ -28,6 +28,20 @@ export function escapedJson(value: unknown): string {
   return escapeText(JSON.stringify(value));
 }
 
+/** The same value with all text in it made safe to show within a line; keys, too. */
+export function escapeAll<T>(value: T): T {
+  return mapped(value) as T;
+}
+
+function mapped(value: unknown): unknown {
+  if (typeof value === "string") return escapeText(value);
+  if (Array.isArray(value)) return value.map(mapped);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, part]) => [escapeText(key), mapped(part)]),
+  );
+}
+
 function escaped(character: string): string {
   return SHORT[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }

@@ -13,6 +13,7 @@ import { reportLines } from "../lib/report/text.ts";
 import type { StudyReport } from "../lib/report/types.ts";
 import { type Study, studyOf } from "../lib/scenario/mod.ts";
 import { isData } from "../lib/config/data.ts";
+import { escapeAll, escapedJson } from "../lib/escape.ts";
 import { UserError } from "../lib/user_error.ts";
 import { Forecast } from "./forecast.ts";
 import { plotsOf } from "./plots.ts";
@@ -73,7 +74,7 @@ export function simCommand(io: Io, program: string) {
       const results = await run(io, program, study, { jobs, shard });
       const wallSeconds = (monotonicNow() - started) / NS_PER_S;
       if (shard === undefined) await show(io, study, results, wallSeconds, output);
-      else io.out(JSON.stringify(shardFile(study, shard, results, wallSeconds)));
+      else io.out(escapedJson(shardFile(study, shard, results, wallSeconds)));
     });
   command.addCommand(mergeCommand(io));
   return command;
@@ -143,7 +144,7 @@ async function runSelftest(
     verdicts.push(...judge(study, byVariant(study, await run(io, program, study, { jobs }))));
   }
   const failed = verdicts.filter(({ holds }) => !holds).length;
-  if (json) io.out(JSON.stringify({ lbsim: deno.version, verdicts, failed }));
+  if (json) io.out(escapedJson({ lbsim: deno.version, verdicts, failed }));
   else {
     verdictLines(verdicts).forEach((line) => io.out(line));
     io.out("");
@@ -191,9 +192,9 @@ async function show(
 ): Promise<void> {
   const report = reportOf(study, results, output.timing ? wallSeconds : undefined);
   if (output.html !== undefined) await writePage(output.html, report, study, results);
-  if (output.json) io.out(JSON.stringify(report));
-  else if (output.csv) io.out(csv(report).trimEnd());
-  else reportLines(report, io).forEach((line) => io.out(line));
+  if (output.json) io.out(escapedJson(report));
+  else if (output.csv) io.out(csv(escapeAll(report)).trimEnd());
+  else reportLines(escapeAll(report), io).forEach((line) => io.out(line));
   if (report.expectations.some(({ holds }) => !holds)) io.setExitCode(1);
 }
 

@@ -1,6 +1,7 @@
 /** A part of a study's runs, done on its own and merged later. */
 import { parseStudy, type StudyInputs } from "../lib/scenario/study.ts";
 import type { Study } from "../lib/scenario/mod.ts";
+import { escapeText } from "../lib/escape.ts";
 import { UserError } from "../lib/user_error.ts";
 import { type TaskResult, tasksOf } from "./run_study.ts";
 
@@ -36,10 +37,12 @@ export function parseShard(file: string, text: string): ShardFile {
   try {
     data = JSON.parse(text);
   } catch {
-    throw new UserError(`${file}: is not JSON`, { exitCode: 2 });
+    throw new UserError(`${escapeText(file)}: is not JSON`, { exitCode: 2 });
   }
   if (data?.shard === undefined || data.inputs === undefined || !Array.isArray(data.results)) {
-    throw new UserError(`${file}: was not written by \`lbsim sim --shard\``, { exitCode: 2 });
+    throw new UserError(`${escapeText(file)}: was not written by \`lbsim sim --shard\``, {
+      exitCode: 2,
+    });
   }
   return data as ShardFile;
 }
@@ -59,7 +62,7 @@ export function mergeShards(
   const seen = new Map<number, string>();
   for (const { file, shard } of files) {
     const fail = (message: string): never => {
-      throw new UserError(`${file}: ${message}`, { exitCode: 2 });
+      throw new UserError(`${escapeText(file)}: ${message}`, { exitCode: 2 });
     };
     if (shard.lbsim !== version) fail(`is of lbsim ${shard.lbsim}, this is ${version}`);
     if (JSON.stringify(shard.inputs) !== JSON.stringify(inputs) || shard.shard.of !== of) {

@@ -4,6 +4,8 @@ import type { LogTarget } from "../log.ts";
 export interface Io {
   /** Writes a line to standard output. None of this waits for a reader: see `written`. */
   out(line: string): void;
+  /** Writes text to standard output as it is, like a prompt. */
+  print(text: string): void;
   /** Writes a line to standard error. */
   err(line: string): void;
   /** Where the log goes: standard output. Lines are dropped if the reader is too slow for them. */

@@ -1,6 +1,7 @@
 /** What TLS needs besides config.yaml: what is in the files that it names, made sure of. */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
+import { escapeText } from "../escape.ts";
 import { UserError } from "../user_error.ts";
 import { beside } from "./beside.ts";
 import type { Config } from "./mod.ts";
@@ -202,7 +203,7 @@ class ExpiredError extends UserError {
   override readonly name = "ExpiredError";
 
   constructor(file: string, message: string, hint: string) {
-    super(`${file}: ${message}`, { exitCode: 2, hint });
+    super(`${escapeText(file)}: ${message}`, { exitCode: 2, hint });
   }
 }
 
@@ -350,5 +351,5 @@ async function readPem(file: string, command: "x509" | "pkey"): Promise<PemBlock
 
 function wrong(file: string, message: string, hint?: string): UserError {
   const options = { exitCode: 2 as const, ...hint !== undefined && { hint } };
-  return new UserError(`${file}: ${message}`, options);
+  return new UserError(`${escapeText(file)}: ${message}`, options);
 }

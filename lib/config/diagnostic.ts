@@ -1,4 +1,5 @@
 import { styleText } from "node:util";
+import { escapeText } from "../escape.ts";
 import { UserError } from "../user_error.ts";
 
 /** Something wrong in a file: what, where, and what would be right. */
@@ -88,12 +89,13 @@ function isTrailSurrogate(unit: number): boolean {
  */
 export function render(diagnostic: Diagnostic, source: Source, color = false): string {
   const { at } = diagnostic;
-  const message = shown(diagnostic.message);
-  const hint = diagnostic.hint && `  ${shown(diagnostic.hint)}`;
+  const file = escapeText(source.file);
+  const message = escapeText(shown(diagnostic.message));
+  const hint = diagnostic.hint && `  ${escapeText(shown(diagnostic.hint))}`;
   const bold = (text: string) => color ? styleText("bold", text, { validateStream: false }) : text;
   const red = (text: string) => color ? styleText("red", text, { validateStream: false }) : text;
   if (at === undefined) {
-    return [bold(`${source.file}: ${message}`), ...hint ? [hint] : []].join("\n");
+    return [bold(`${file}: ${message}`), ...hint ? [hint] : []].join("\n");
   }
   const { text } = source;
   const { line, column } = position(text, at.start);
@@ -104,10 +106,10 @@ export function render(diagnostic: Diagnostic, source: Source, color = false): s
   const full = part(lineStart, lineEnd).replace(/\r$/, "");
   const { shown: excerptOfLine, indent } = excerpt(full, part(lineStart, at.start).length);
   const marked = part(at.start, Math.min(at.end, lineEnd)).replace(/\r$/, "").slice(0, 60);
-  const carets = "^".repeat(Math.min(Math.max(width(marked), 1), 60));
+  const carets = "^".repeat(Math.min(Math.max(width(printable(marked)), 1), 60));
   const gutter = String(line);
   return [
-    bold(`${source.file}:${line}:${column}: ${message}`),
+    bold(`${file}:${line}:${column}: ${message}`),
     `  ${gutter} | ${excerptOfLine}`,
     `  ${" ".repeat(gutter.length)} | ${" ".repeat(indent)}${red(carets)}`,
     ...hint ? [hint] : [],
@@ -137,9 +139,6 @@ export function withoutPasswords(text: string): string {
 
 /** As much of a long line as fits, and how far into it the offset is, in terminal columns. */
 function excerpt(line: string, offset: number): { shown: string; indent: number } {
-  const printable = (text: string) =>
-    // deno-lint-ignore no-control-regex -- a control character would move the caret, or worse
-    text.replaceAll("\t", "  ").replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, "·");
   const from = offset > 80 ? offset - 40 : 0;
   const head = printable(line.slice(from, offset));
   const lead = from > 0 ? "…" : "";
@@ -148,10 +147,15 @@ function excerpt(line: string, offset: number): { shown: string; indent: number 
   return { shown: lead + head + rest + tail, indent: width(lead + head) };
 }
 
-/** Columns that a text takes on a terminal: East Asian wide characters and emoji take two. */
+/** Text of a file as it is shown; a tab would have another width on each terminal. */
+function printable(text: string): string {
+  return escapeText(text.replaceAll("\t", "  "));
+}
+
+/** Columns that a printable text takes on a terminal: East Asian wide characters and emoji take two. */
 function width(text: string): number {
   let columns = 0;
-  for (const character of text.replaceAll("\t", "  ")) {
+  for (const character of text) {
     if (/\p{Mark}|\u200d/u.test(character)) continue;
     columns += /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60]/u
         .test(character) || /\p{Emoji_Presentation}/u.test(character)

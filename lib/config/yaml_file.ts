@@ -2,6 +2,7 @@
 import { isMap, isNode, isScalar, type Pair } from "yaml";
 import type * as z from "zod";
 import { eventLoopTurn } from "../event_loop.ts";
+import { escapeText } from "../escape.ts";
 import { UserError } from "../user_error.ts";
 import { type Diagnostic, DiagnosticsError, type Source, type Span } from "./diagnostic.ts";
 import { type Finding, FINDINGS_MAX, type Path, validate } from "./findings.ts";
@@ -32,7 +33,10 @@ export async function readText(
   try {
     return { file, text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
   } catch {
-    throw new UserError(`${file}: is not UTF-8 text`, { exitCode: 2, hint: "save it as UTF-8" });
+    throw new UserError(`${escapeText(file)}: is not UTF-8 text`, {
+      exitCode: 2,
+      hint: "save it as UTF-8",
+    });
   }
 }
 
@@ -49,7 +53,10 @@ export async function readBytes(
   bytesMax = FILE_BYTES_MAX,
 ): Promise<Uint8Array> {
   const fail = (message: string, hint?: string): never => {
-    throw new UserError(`${file}: ${message}`, { exitCode: 2, ...hint !== undefined && { hint } });
+    throw new UserError(`${escapeText(file)}: ${message}`, {
+      exitCode: 2,
+      ...hint !== undefined && { hint },
+    });
   };
   try {
     const info = await Deno.stat(file);

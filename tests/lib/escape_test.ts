@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { escapedJson, escapeLines, escapeText } from "../../lib/escape.ts";
+import { escapeAll, escapedJson, escapeLines, escapeText } from "../../lib/escape.ts";
 
 /** Every character that must not reach a terminal as it is, by its code. */
 const UNSAFE = [
@@ -42,4 +42,13 @@ Deno.test("escapedJson() is safe to show and parses to the same value", () => {
   const json = escapedJson(value);
   assert.equal(escapeText(json), json);
   assert.deepEqual(JSON.parse(json), value);
+});
+
+Deno.test("escapeAll() makes every text in a value safe, and keeps the rest", () => {
+  const value = { "a\u202e": ["\x1b[2J", 1, null, { b: "\n" }], c: undefined, d: true };
+  assert.deepEqual(escapeAll(value), {
+    "a\\u202e": ["\\u001b[2J", 1, null, { b: "\\n" }],
+    c: undefined,
+    d: true,
+  });
 });

@@ -18,6 +18,7 @@ async function sim(args: readonly string[], signal = new AbortController().signa
   let exitCode = 0;
   const io: Io = {
     out: (line) => out.push(line),
+    print: (text) => out.push(text),
     err: (line) => out.push(line),
     log: { out: (line) => out.push(line), stdoutIsTerminal: true, color: false },
     status: (line) => status.push(line),
