@@ -30,6 +30,7 @@ import type { Connection } from "./connection.ts";
 import { Deadline } from "./deadline.ts";
 import type { DialFailure } from "./dial.ts";
 import { Dialer } from "./dialer.ts";
+import { EarlyReader } from "./early_reader.ts";
 import { type Greeting, readGreeting } from "./greeting.ts";
 import { Prober } from "./prober.ts";
 import { Pulse } from "./pulse.ts";
@@ -295,9 +296,13 @@ export class Balancer {
     if (asking !== undefined) await asking;
     const header = this.#header(tcp, greeting);
     let held = arrival.acquire(this.#now());
+    let early: EarlyReader | undefined;
     while (!("reason" in held)) {
       if (!held.granted) {
-        held = await this.#roomFor(held);
+        early ??= new EarlyReader(client);
+        const settled = await this.#roomFor(held, early);
+        if (settled === undefined) break;
+        held = settled;
         continue;
       }
       const tls = this.#backendTls;
@@ -310,7 +315,7 @@ export class Balancer {
         held.connected(now);
         const first = tls === undefined ? header : undefined;
         const rest = client === tcp ? greeting.rest : NO_GREETING.rest;
-        this.#relays.start(client, connection, held, preambleOf(first, rest));
+        this.#relays.start(client, connection, held, preambleOf(first, rest, early?.take()));
         return;
       }
       const { reason, outOfDescriptors, detail } = connection;
@@ -322,9 +327,19 @@ export class Balancer {
     this.#ended();
   }
 
-  /** Resolves when a backend has room for a client, or it has waited for too long. */
-  #roomFor(waiting: Waiting): Promise<Lease | Refusal> {
-    return new Promise((resolve) => waiting.settled = resolve);
+  /** Resolves when a backend has room for a client or it has waited for too long; undefined: it has left. */
+  #roomFor(waiting: Waiting, early: EarlyReader): Promise<Lease | Refusal | undefined> {
+    return new Promise((resolve) => {
+      early.onEnd = () => {
+        waiting.leave(this.#now());
+        resolve(undefined);
+      };
+      waiting.settled = (outcome) => {
+        early.onEnd = undefined;
+        resolve(outcome);
+      };
+      if (early.hasEnded) early.onEnd();
+    });
   }
 
   /** Calls the scheduler when it wants to be called for the sake of time alone. */
@@ -428,12 +443,21 @@ export class Balancer {
 }
 
 /** What a backend gets before what the relay reads of its client; undefined if that is nothing. */
-function preambleOf(header: Uint8Array | undefined, rest: Uint8Array): Preamble | undefined {
-  if (header === undefined) return rest.length === 0 ? undefined : { bytes: rest };
-  const bytes = new Uint8Array(header.length + rest.length);
-  bytes.set(header);
-  bytes.set(rest, header.length);
-  return { bytes };
+function preambleOf(
+  header: Uint8Array | undefined,
+  rest: Uint8Array,
+  early: Preamble | undefined,
+): Preamble | undefined {
+  if (header === undefined && early === undefined && rest.length === 0) return undefined;
+  const parts = [header, rest, early?.bytes].filter((part) => part !== undefined);
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  const bytes = new Uint8Array(length);
+  let offset = 0;
+  for (const part of parts) {
+    bytes.set(part, offset);
+    offset += part.length;
+  }
+  return { bytes, next: early?.next };
 }
 
 function serverContextOf(

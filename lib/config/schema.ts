@@ -352,8 +352,8 @@ export const configSchema = z.strictObject({
     "failed connects keep a backend out for a while; off if left out",
   ),
   queue: queue.optional().describe(
-    "while every backend is at its max_connections clients wait, first come, first served; " +
-      "off if left out: they are refused",
+    "while every backend is at its max_connections clients wait, first come, first served; a " +
+      "client that closes its connection, or only its sending side, gives up its place; off if left out: they are refused",
   ),
   on_down: oneOf(["keep", "close"]).default("keep").describe(
     "connections on a backend that is marked down: kept while they last, or closed",

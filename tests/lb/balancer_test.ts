@@ -497,3 +497,69 @@ Deno.test("Balancer.stop() and the PROXY header's timeout may close a client at 
     clock.uninstall();
   }
 });
+
+for (const how of ["ends", "aborts"] as const) {
+  Deno.test(`Balancer takes a client that ${how} while it waits out of the queue`, async () => {
+    await using one = new TestServer(echo);
+    await using lab = await balance([one.address], {
+      ...narrow([one.address]),
+      queue: { length: 2, timeout: 60 * NS_PER_S },
+    });
+    const { address, scheduler } = lab.balancer;
+    const first = await come(address);
+    assert.equal(await first.read(new Uint8Array(1)), 1);
+    for (let i = 0; i < 5; i++) {
+      const leaving = await abortable(address);
+      leaving.write("x");
+      await eventually(() => scheduler.waiting === 1, "it waits");
+      if (how === "ends") leaving.end();
+      else leaving.resetAndDestroy();
+      await eventually(() => scheduler.waiting === 0, "it has left");
+      leaving.destroy();
+    }
+    const living = await come(address);
+    await eventually(() => scheduler.waiting === 1, "the next one waits");
+    first.close();
+    assert.equal(await living.read(new Uint8Array(1)), 1);
+    living.close();
+    await eventually(() => scheduler.connections === 0, "all have left");
+    assert.equal(lab.of("connection_dequeued").filter(({ backend }) => backend === null).length, 5);
+    assert.deepEqual(lab.of("connection_refused"), []);
+    assert.deepEqual(lab.of("connection_opened").map(({ connection }) => connection), [1, 7]);
+  });
+}
+
+Deno.test("Balancer passes on all that a client sends while it waits and later, in order", async () => {
+  await using one = new TestServer(echo);
+  await using lab = await balance([one.address], {
+    ...narrow([one.address]),
+    queue: { length: 2, timeout: 60 * NS_PER_S },
+    proxyProtocol: { acceptFrom: FROM_LOOPBACK, timeout: NS_PER_S, send: "v1" },
+  });
+  const { address, scheduler } = lab.balancer;
+  const holder = await Deno.connect({ hostname: address.host, port: address.port });
+  await holder.write(PROXIED);
+  await eventually(() => lab.of("connection_opened").length === 1, "the first is served");
+  const noise = new Uint8Array(300_000).map((_, i) => i * i >> 3);
+  using client = await Deno.connect({ hostname: address.host, port: address.port });
+  await client.write(PROXIED);
+  await eventually(() => scheduler.waiting === 1, "it waits");
+  const sending = (async () => {
+    for (let sent = 0; sent < noise.length; sent += 1000) {
+      await client.write(noise.subarray(sent, sent + 1000));
+      await new Promise((resolve) => setImmediate(resolve));
+      if (sent === 200_000) holder.close();
+    }
+    await eventually(() => scheduler.waiting === 0, "it is served");
+    await client.closeWrite();
+  })();
+  const answer = await readAll(client);
+  await sending;
+  const header = "PROXY TCP4 203.0.113.9 192.168.1.10 5000 8000\r\n";
+  assert.equal(new TextDecoder().decode(answer.subarray(0, header.length)), header);
+  assert.equal(
+    new TextDecoder().decode(answer.subarray(header.length, header.length + 5)),
+    "hello",
+  );
+  assert.deepEqual(answer.subarray(header.length + 5), noise);
+});
