@@ -6,7 +6,7 @@ import { monotonicNow } from "../../lib/clock.ts";
 import type { Balancer } from "../../lb/balancer.ts";
 import { balance, TIMEOUTS, UNPROBED } from "../support/balance.ts";
 import { configOf } from "../support/config.ts";
-import { ask, deadAddress, eventually, say, TestServer } from "../support/sockets.ts";
+import { ask, deadAddress, echo, eventually, say, TestServer } from "../support/sockets.ts";
 
 const HOUR = 3600 * NS_PER_S;
 
@@ -52,6 +52,79 @@ Deno.test("ejection: a backend whose connects fail is left out, and no client no
   assert.deepEqual(await answers(world.balancer, 20), Array(20).fill("B2"));
   assert.equal(world.of("connect_failed").length, 3);
   assert.deepEqual(world.of("backend_ejected").map(({ backend }) => backend), ["B1"]);
+});
+
+Deno.test("ejection: ends at its time on a quiet balancer, and no status shows it any more", async () => {
+  await using alive = new TestServer(say("B2"));
+  await using world = await balance([deadAddress(), alive.address], {
+    ...UNPROBED,
+    ejection: { failures: 1, base: NS_PER_S / 5, max: HOUR, maxShare: 0.5 },
+  });
+  const { scheduler } = world.balancer;
+  assert.equal(await ask(world.balancer.address), "B2");
+  const [ejected] = world.of("backend_ejected");
+  assert.equal(ejected!.backend, "B1");
+  await eventually(() => world.of("backend_readmitted").length === 1, "the ejection ends");
+  assert.equal(world.of("backend_readmitted")[0]!.at_ms, ejected!.at_ms + 200);
+  assert.deepEqual(scheduler.activeServers, ["B1", "B2"]);
+});
+
+Deno.test("ejection: its end serves a client that waits, though nobody else comes", async () => {
+  const address = deadAddress();
+  await using busy = new TestServer(echo);
+  const [one, two] = configOf([address, busy.address]).backends;
+  await using world = await balance([], {
+    ...UNPROBED,
+    backends: [one!, { ...two!, maxConnections: 1 }],
+    ejection: { failures: 1, base: NS_PER_S / 2, max: HOUR, maxShare: 0.5 },
+    queue: { length: 10, timeout: HOUR },
+  });
+  const { host: hostname, port } = world.balancer.address;
+  using held = await Deno.connect({ hostname, port });
+  await held.write(new Uint8Array(1));
+  await held.read(new Uint8Array(1));
+  await using _alive = new TestServer(say("B1"), address.port);
+  assert.equal(await ask(world.balancer.address), "B1");
+  assert.deepEqual(world.of("connection_dequeued").map(({ backend }) => backend), ["B1"]);
+});
+
+Deno.test("queue: its timeout refuses a client at its time, and a stop leaves no timer behind", async () => {
+  await using busy = new TestServer(echo);
+  const [one] = configOf([busy.address]).backends;
+  await using world = await balance([], {
+    ...UNPROBED,
+    backends: [{ ...one!, maxConnections: 1 }],
+    queue: { length: 10, timeout: NS_PER_S / 5 },
+  });
+  const { host: hostname, port } = world.balancer.address;
+  using held = await Deno.connect({ hostname, port });
+  await held.write(new Uint8Array(1));
+  await held.read(new Uint8Array(1));
+  assert.equal(await ask(world.balancer.address).catch(() => ""), "");
+  const [queued] = world.of("connection_queued");
+  const [refused] = world.of("connection_refused");
+  assert.equal(refused!.reason, "queue_timeout");
+  assert.equal(refused!.at_ms, queued!.at_ms + 200);
+  const later = Deno.connect({ hostname, port });
+  await eventually(() => world.of("connection_queued").length === 2, "another client waits");
+  (await later).close();
+});
+
+Deno.test("limits: a backend that a reload takes out and puts back is as full as it was", async () => {
+  await using server = new TestServer(echo);
+  await using other = new TestServer(say("B2"));
+  const [one, two] = configOf([server.address, other.address]).backends;
+  const limited = { ...one!, maxConnections: 1 };
+  await using world = await balance([], { ...UNPROBED, backends: [limited, two!] });
+  const { balancer, config } = world;
+  using held = await Deno.connect({ hostname: balancer.address.host, port: balancer.address.port });
+  await held.write(new Uint8Array(1));
+  await held.read(new Uint8Array(1));
+  await balancer.reload({ ...config, backends: [two!] });
+  await balancer.reload({ ...config, backends: [limited] });
+  assert.equal(balancer.scheduler.connectionCount.get("B1"), 1);
+  assert.equal(await ask(balancer.address).catch(() => ""), "");
+  assert.equal(world.of("connection_refused")[0]!.reason, "all_backends_full");
 });
 
 Deno.test("weight 0: no new client", async () => {

@@ -1,0 +1,90 @@
+/** Who may come in is decided first, and who is being looked after counts. */
+import assert from "node:assert/strict";
+import { NS_PER_MS, NS_PER_S, parsePrefix } from "../../lib/core/mod.ts";
+import type { Config } from "../../lib/config/mod.ts";
+import { balance, UNPROBED } from "../support/balance.ts";
+import { askAs, TRUSTING } from "../support/proxied.ts";
+import { SilentRedis } from "../support/silent_redis.ts";
+import { ask, eventually, say, TestServer } from "../support/sockets.ts";
+
+function stickyIn(redis: SilentRedis, timeout: number): Pick<Config, "sticky"> {
+  return {
+    sticky: {
+      by: "client-address",
+      ipv4Prefix: 32,
+      ipv6Prefix: 128,
+      ttl: 600 * NS_PER_S,
+      maxEntries: 1000,
+      onFailback: "return",
+      drain: "move",
+      store: { redis: redis.address, timeout },
+    },
+  };
+}
+
+/** As a configuration has it. */
+function prefix(text: string) {
+  const { groups, bits } = parsePrefix(text);
+  return { groups: [...groups], bits };
+}
+
+const FORBIDDEN: Readonly<Record<string, Partial<Config>>> = {
+  "is on the list deny": { deny: [prefix("127.0.0.0/8")] },
+  "is not on the list allow": { allow: [prefix("10.0.0.0/8")] },
+  "is at its own limit of connections": {
+    limits: { connections: 100, perClient: { connections: 0 } },
+  },
+  "comes while the balancer is at its limit": { limits: { connections: 0 } },
+};
+
+for (const [who, overrides] of Object.entries(FORBIDDEN)) {
+  Deno.test(`Balancer asks no store about a client that ${who}`, async () => {
+    await using redis = new SilentRedis();
+    await using backend = new TestServer(say("B1"));
+    await using lab = await balance([backend.address], {
+      ...UNPROBED,
+      ...stickyIn(redis, 500 * NS_PER_MS),
+      ...overrides,
+    });
+    const before = redis.gets;
+    for (let i = 0; i < 5; i++) assert.equal(await ask(lab.balancer.address).catch(() => ""), "");
+    assert.equal(lab.of("connection_refused").length, 5);
+    assert.equal(redis.gets, before);
+  });
+}
+
+Deno.test("Balancer asks a store about a client that a proxy speaks for only if that client may come in", async () => {
+  await using redis = new SilentRedis();
+  await using backend = new TestServer(say("B1"));
+  await using lab = await balance([backend.address], {
+    ...UNPROBED,
+    ...TRUSTING,
+    ...stickyIn(redis, 500 * NS_PER_MS),
+    deny: [prefix("203.0.113.0/24")],
+  });
+  const { address } = lab.balancer;
+  const before = redis.gets;
+  assert.equal(await askAs("203.0.113.7", address).catch(() => ""), "");
+  assert.equal(redis.gets, before);
+  assert.equal(await askAs("198.51.100.7", address), "B1");
+  assert.equal(redis.gets, before + 1);
+});
+
+Deno.test("Balancer counts a client that waits for the store towards limits.connections and its own limit", async () => {
+  await using redis = new SilentRedis();
+  await using backend = new TestServer(say("B1"));
+  await using lab = await balance([backend.address], {
+    ...UNPROBED,
+    ...TRUSTING,
+    ...stickyIn(redis, NS_PER_S),
+    limits: { connections: 2, perClient: { connections: 1 } },
+  });
+  const { address } = lab.balancer;
+  const before = redis.gets;
+  redis.silent = true;
+  const waiting = ["198.51.100.1", "198.51.100.2"].map((client) => askAs(client, address));
+  await eventually(() => redis.gets === before + 2, "both clients wait for the store");
+  assert.equal(await ask(address).catch(() => ""), "", "the proxy's own connection counts, too");
+  assert.deepEqual(lab.of("connection_refused").map(({ reason }) => reason), ["connection_limit"]);
+  assert.deepEqual(await Promise.all(waiting), ["B1", "B1"], "the store is too slow: they go on");
+});
