@@ -7,37 +7,100 @@ import { runFlags } from "./flags.ts";
 import { smoke } from "./smoke.ts";
 
 /**
- * The head of the file. It unpacks beside the final place and renames, so that two first starts at once
- * cannot see each other's half; and it ends in `exec`, so that signals and the exit code are lbsim's own.
+ * The head of the file. What it unpacks and runs must not come from another user, also for root with a
+ * user's HOME, in a shared cache, and while links are swapped. So it uses only a directory of its own
+ * below directories in which no other user can replace anything, by its path without links. It unpacks
+ * beside the final place and renames, so that no start sees half of it; and it ends in `exec`, so that
+ * signals and the exit code are lbsim's own.
  */
 function head(digest: string, flags: readonly string[]): string {
   return `#!/bin/sh
 # lbsim, self-extracting. What follows the line __ARCHIVE__ is a compressed tar archive.
-set -eu
+set -euf
 mask=$(umask)
 umask 077
-if [ -n "\${XDG_CACHE_HOME:-}" ]; then cache=$XDG_CACHE_HOME
-elif [ "$(uname)" = Darwin ] && [ -n "\${HOME:-}" ]; then cache=$HOME/Library/Caches
-elif [ -n "\${HOME:-}" ]; then cache=$HOME/.cache
-else cache=/nonexistent
-fi
-if ! mkdir -p "$cache/lbsim" 2>/dev/null || ! [ -w "$cache/lbsim" ]; then
-  cache=\${TMPDIR:-/tmp}/lbsim-$(id -u)
-  mkdir -p "$cache/lbsim"
-  if ! [ -O "$cache" ]; then echo "lbsim: $cache belongs to somebody else" >&2; exit 1; fi
-fi
-home=$cache/lbsim/${digest}
-if ! [ -x "$home/deno" ]; then
-  fresh=$(mktemp -d "$cache/lbsim/unpacking.XXXXXX")
+uid=$(id -u)
+
+fail() { echo "lbsim: $1" >&2; exit 1; }
+
+# Whether no user but this one and root can replace a file or a directory, or what is in it. What is in a
+# sticky directory is its owner's alone.
+guarded() {
+  set -- $(LC_ALL=C ls -ldn "$1" 2>/dev/null)
+  mode=\${1:-} owner=\${3:-}
+  [ "$owner" = 0 ] || [ "$owner" = "$uid" ] || return 1
+  case $mode in
+    l*) return 1 ;;
+    d????????[tT]*) ;;
+    ?????w* | ????????w*) return 1 ;;
+  esac
+}
+
+# The same for a directory and all above it. Sets physical to its path without links.
+guarded_path() {
+  physical=$(cd -P "$1" 2>/dev/null && pwd -P) || return 1
+  step=$physical
+  while guarded "$step"; do
+    [ "$step" != / ] || return 0
+    step=\${step%/*}
+    step=\${step:-/}
+  done
+  return 1
+}
+
+# Makes directory $2 in directory $1, or finds it there, for this user alone. Sets cache to its path.
+private() {
+  parent=$1
+  until [ -d "$parent" ]; do parent=$(dirname "$parent"); done
+  guarded_path "$parent" && mkdir -p "$1" 2>/dev/null && guarded_path "$1" || return 1
+  cache=\${physical%/}/$2
+  mkdir "$cache" 2>/dev/null || [ -d "$cache" ] || return 1
+  guarded "$cache" && [ "$owner" = "$uid" ] && [ -w "$cache" ] || return 1
+  case $mode in ?????w* | ????????w*) return 1 ;; esac
+}
+
+# Whether everything is there and nothing is another user's.
+complete() {
+  for file in "$1" "$1/deno" "$1/lbsim.js"; do guarded "$file" || return 1; done
+  if [ -e "$1/cache" ] || [ -L "$1/cache" ]; then guarded "$1/cache" || return 1; fi
+}
+
+unpack() {
+  find "$cache" -maxdepth 1 -name 'unpacking.*' -mmin +60 -exec rm -rf {} + 2>/dev/null || true
+  fresh=$(mktemp -d "$cache/unpacking.XXXXXX" 2>/dev/null) || fail "cannot write to $cache: is the disk full?"
+  trap 'rm -rf "$fresh"' EXIT
+  trap 'exit 129' HUP
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
   line=$(awk '/^__ARCHIVE__$/ { print NR + 1; exit }' "$0")
-  tail -n +"$line" "$0" | tar -xzf - -C "$fresh"
+  tail -n +"$line" "$0" | tar -xzof - -C "$fresh" 2>/dev/null && complete "$fresh" ||
+    fail "cannot unpack into $cache: is the disk full, or this file damaged?"
+  [ -x "$fresh/deno" ] || fail "programs in $cache cannot be started: it may be mounted noexec; set XDG_CACHE_HOME to another directory"
+  complete "$home" || rm -rf "$home"
   mv "$fresh" "$home" 2>/dev/null || true
-  if [ -d "$home/\${fresh##*/}" ]; then rm -rf "$home/\${fresh##*/}"; fi
-  rm -rf "$fresh"
-fi
+  # If another start was first, it went in there.
+  rm -rf "$home/\${fresh##*/}" "$fresh"
+  trap - EXIT HUP INT TERM
+}
+
+case \${XDG_CACHE_HOME:-} in
+  /*) wanted=$XDG_CACHE_HOME ;;
+  *)
+    case \${HOME:-} in
+      /*) if [ "$(uname)" = Darwin ]; then wanted=$HOME/Library/Caches; else wanted=$HOME/.cache; fi ;;
+      *) wanted= ;;
+    esac
+    ;;
+esac
+# Where others could change things, and without a home: a directory of its own for temporary files.
+{ [ -n "$wanted" ] && private "$wanted" lbsim; } || private "\${TMPDIR:-/tmp}" "lbsim-$uid" ||
+  fail "no directory to unpack into in which only this user can write: set XDG_CACHE_HOME to one"
+home=$cache/${digest}
+complete "$home" && [ -x "$home/deno" ] || unpack
 umask "$mask"
+set +f
 DENO_NO_UPDATE_CHECK=1 DENO_DIR=$home/cache exec "$home/deno" run --no-config --no-lock --no-remote --no-npm \\
-  --no-prompt --quiet ${flags.join(" ")} "$home/lbsim.js" "$@"
+  --quiet ${flags.join(" ")} "$home/lbsim.js" "$@"
 __ARCHIVE__
 `;
 }
@@ -52,19 +115,24 @@ export async function buildPortable(output: string): Promise<void> {
     ]);
     await Deno.copyFile(Deno.execPath(), `${work}/deno`);
     await Deno.chmod(`${work}/deno`, 0o755);
-    await run("tar", ["-czf", `${work}/archive.tgz`, "-C", work, "deno", "lbsim.js"]);
-    const archive = await Deno.readFile(`${work}/archive.tgz`);
-    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", archive)).toHex().slice(
-      0,
-      16,
-    );
-    const text = new TextEncoder().encode(head(digest, runFlags()));
-    await Deno.writeFile(output, text, { mode: 0o755 });
-    await Deno.writeFile(output, archive, { append: true });
-    await Deno.chmod(output, 0o755);
+    await packPortable(work, output);
   } finally {
     await Deno.remove(work, { recursive: true });
   }
+}
+
+/** Makes an executable of `deno` and `lbsim.js` in a directory. */
+export async function packPortable(directory: string, output: string): Promise<void> {
+  await run("tar", ["-czf", `${directory}/archive.tgz`, "-C", directory, "deno", "lbsim.js"]);
+  const archive = await Deno.readFile(`${directory}/archive.tgz`);
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", archive)).toHex().slice(
+    0,
+    16,
+  );
+  const text = new TextEncoder().encode(head(digest, runFlags()));
+  await Deno.writeFile(output, text, { mode: 0o755 });
+  await Deno.writeFile(output, archive, { append: true });
+  await Deno.chmod(output, 0o755);
 }
 
 async function run(program: string, args: string[]): Promise<void> {
