@@ -27,6 +27,12 @@ export interface Approach {
 /** As much of an answer as a probe reads before it says no. */
 const ANSWER_BYTES_MAX = 64 * 1024;
 
+/** The same for the status line of HTTP. */
+const STATUS_LINE_MAX = 8 * 1024;
+/** RFC 9112, section 4: version, status, reason; a line may end in LF alone. */
+const STATUS_LINE = // deno-lint-ignore no-control-regex -- what a reason may not have
+  /^HTTP\/1\.[01] ([1-5]\d\d)(?: [^\x00-\x08\x0a-\x1f\x7f]*)?\r?\n/;
+
 /**
  * Probes a backend once; what the result means is for `lib/core/health.ts` to say. It never throws,
  * and is over within the timeout.
@@ -104,9 +110,14 @@ async function converseHttp(
     connection,
     `GET ${rules.path} HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: lbsim\r\nConnection: close\r\n\r\n`,
   );
-  const answer = await readUntil(connection, (text) => text.includes("\n"));
-  const status = /^HTTP\/\d\.\d (\d{3})\b/.exec(answer)?.[1];
-  if (status === undefined) return failed(`not HTTP: got ${excerpt(answer)}`);
+  const answer = await readUntil(connection, (text) => text.includes("\n"), STATUS_LINE_MAX);
+  const status = STATUS_LINE.exec(answer)?.[1];
+  if (status === undefined) {
+    const isEndless = answer.length >= STATUS_LINE_MAX && !answer.includes("\n");
+    return failed(
+      isEndless ? "not HTTP: its status line does not end" : `not HTTP: got ${excerpt(answer)}`,
+    );
+  }
   const wanted = rules.status.some(({ min, max }) =>
     Number(status) >= min && Number(status) <= max
   );
@@ -121,11 +132,12 @@ async function send(connection: Connection, text: string): Promise<void> {
 async function readUntil(
   connection: Connection,
   enough: (text: string) => boolean,
+  bytesMax = ANSWER_BYTES_MAX,
 ): Promise<string> {
   const decoder = new TextDecoder();
   const buffer = new Uint8Array(4096);
   let text = "";
-  while (!enough(text) && text.length < ANSWER_BYTES_MAX) {
+  while (!enough(text) && text.length < bytesMax) {
     const count = await connection.read(buffer);
     if (count === null) break;
     text += decoder.decode(buffer.subarray(0, count), { stream: true });

@@ -11,6 +11,7 @@ import {
 } from "../lib/config/certificates.ts";
 import { type Config, loadConfig, type LoadedConfig } from "../lib/config/mod.ts";
 import { FileWatch } from "../lib/config/watch.ts";
+import { UnreadableError } from "../lib/config/yaml_file.ts";
 import { EventStream } from "../lib/core/mod.ts";
 import { formatDuration } from "../lib/duration.ts";
 import { logger, logSentence } from "../lib/log.ts";
@@ -110,33 +111,52 @@ async function followFiles(
   watch: FileWatch,
   stopping: AbortSignal,
 ): Promise<void> {
-  while (await watch.changed(stopping)) await reloadConfig(balancer, reload, watch, stopping);
+  let failure: string | undefined;
+  while (await watch.changed(stopping)) {
+    const before = failure;
+    failure = await reloadConfig(balancer, reload, watch, stopping);
+    // What is tried again and again is said once.
+    if (failure !== undefined && failure !== before) sayNotTakenOver(reload.file, failure);
+  }
 }
 
-/** A file with mistakes in it changes nothing; nor does one that is read when there is a stop. */
+/**
+ * An invalid file is rejected, and the running configuration stays; nor is one taken over that is read
+ * when there is a stop.
+ *
+ * @returns Why it was not taken over.
+ */
 async function reloadConfig(
   balancer: Balancer,
   { file, read }: ServeOptions["reload"],
   watch: FileWatch,
   stopping: AbortSignal,
-): Promise<void> {
+): Promise<string | undefined> {
   try {
     const { config, certificates, expired } = await read(balancer.certificates);
     await watch.watch(watchedFiles(file, config));
-    if (stopping.aborted) return;
+    if (stopping.aborted) return undefined;
     expired.forEach(logCertificate);
     await balancer.reload(config, certificates);
     warnOf(certificates.listener);
+    return undefined;
   } catch (error) {
-    // What is to be put right may be in a file that was not named before.
-    const named = await loadConfig(file).catch(() => undefined);
-    if (named !== undefined) await watch.watch(watchedFiles(file, named));
-    if (stopping.aborted) return;
-    const message = error instanceof UserError ? error.message : `a defect of lbsim: ${error}`;
-    const sentence = `${file} is not taken over, nothing changes:`;
-    const properties = { event: "reload_failed", file, reason: message };
-    logSentence(logger("lb"), "error", sentence, properties, { details: message.split("\n") });
+    if (error instanceof UnreadableError) {
+      watch.again();
+    } else {
+      // What is to be put right may be in a file that was not named before.
+      const named = await loadConfig(file).catch(() => undefined);
+      if (named !== undefined) await watch.watch(watchedFiles(file, named));
+    }
+    if (stopping.aborted) return undefined;
+    return error instanceof UserError ? error.message : `a defect of lbsim: ${error}`;
   }
+}
+
+function sayNotTakenOver(file: string, reason: string): void {
+  const sentence = `${file} is not taken over, nothing changes:`;
+  const properties = { event: "reload_failed", file, reason };
+  logSentence(logger("lb"), "error", sentence, properties, { details: reason.split("\n") });
 }
 
 /** The file itself, and those that it names. */

@@ -6,7 +6,7 @@ import { UserError } from "../user_error.ts";
 import { beside } from "./beside.ts";
 import type { Config } from "./mod.ts";
 import { type Finding, nameOf, type Path } from "./findings.ts";
-import { readBytes } from "./yaml_file.ts";
+import { readBytes, UnreadableError } from "./yaml_file.ts";
 
 /** A certificate, its private key, and what is worth saying of them. */
 export interface KeyPair {
@@ -124,7 +124,7 @@ export async function readCertificates(
     try {
       return await read(name);
     } catch (error) {
-      if (!(error instanceof UserError)) throw error;
+      if (!(error instanceof UserError) || error instanceof UnreadableError) throw error;
       const { hint } = error;
       const message = `${nameOf(path)}: ${error.message}`;
       if (error instanceof ExpiredError && used !== undefined) {

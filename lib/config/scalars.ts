@@ -56,15 +56,29 @@ export function text<T>(options: {
   });
 }
 
+/** The least that a duration may be, and why. */
+export interface Least {
+  readonly value: Nanoseconds;
+  readonly because: string;
+}
+
 /** `200ms`, `2s`, `1m30s`. */
-export function duration(options: { readonly positive?: boolean } = {}) {
+export function duration(options: { readonly positive?: boolean; readonly least?: Least } = {}) {
+  const { positive, least } = options;
   return text<Nanoseconds>({
     what: "a duration, like 200ms, 2s or 5m",
     examples: ["200ms", "2s", "5m"],
     pattern: "^(\\d+(\\.\\d+)?(ns|us|ms|s|m|h))+$",
     parse(input) {
       const value = parseDuration(input);
-      if (options.positive && value === 0) throw new SyntaxError("must be longer than nothing");
+      if ((positive || least !== undefined) && value === 0) {
+        throw new SyntaxError("must be longer than nothing");
+      }
+      if (least !== undefined && value < least.value) {
+        throw new SyntaxError(
+          `${input} is too short: at least ${formatDuration(least.value)}, for ${least.because}`,
+        );
+      }
       return value;
     },
     format: formatDuration,

@@ -10,6 +10,7 @@ import {
   isPrime,
   type Nanoseconds,
   NS_PER_MS,
+  NS_PER_US,
 } from "../core/mod.ts";
 import {
   address,
@@ -26,6 +27,18 @@ import {
 } from "./scalars.ts";
 
 const MAX = Number.MAX_SAFE_INTEGER;
+
+/** What is waited for in real time. */
+const TIMED = { least: { value: NS_PER_MS, because: "timers count in milliseconds" } };
+/** What is measured: shorter than this, nothing crosses a network. */
+const MEASURED = { least: { value: NS_PER_US, because: "no answer comes over a network sooner" } };
+/** What is done over and over. */
+const PROBED = {
+  least: { value: 10 * NS_PER_MS, because: "each probe is a connect" },
+};
+const LOGGED = {
+  least: { value: 100 * NS_PER_MS, because: "each time there is a line for every backend" },
+};
 
 /** One of a few names. */
 function oneOf<const Names extends readonly [string, ...string[]]>(names: Names) {
@@ -54,10 +67,10 @@ const parametered = z.discriminatedUnion("name", [
   }),
   z.strictObject({
     name: z.literal("peak-ewma"),
-    decay: duration({ positive: true }).prefault("10s").describe(
+    decay: duration(MEASURED).prefault("10s").describe(
       "how fast a latency is forgotten",
     ),
-    initial: duration({ positive: true }).prefault("30ms").describe(
+    initial: duration(MEASURED).prefault("30ms").describe(
       "latency assumed of a backend that has not answered yet",
     ),
   }),
@@ -65,7 +78,7 @@ const parametered = z.discriminatedUnion("name", [
   z.strictObject({
     name: z.literal("prequal"),
     pool: integer(2, 1000).default(ALGORITHM_DEFAULTS.pool).describe("probe results kept"),
-    age: duration({ positive: true }).prefault("1s").describe("how old they may be"),
+    age: duration(TIMED).prefault("1s").describe("how old they may be"),
     probes: integer(1, 100).default(ALGORITHM_DEFAULTS.probes).describe("probes with each pick"),
   }),
   z.strictObject({ name: z.literal("source-hash"), bounded_load: boundedLoad }),
@@ -140,8 +153,8 @@ const healthCheck = z.strictObject({
     "tcp: connects. expect: sends `send` and looks for `expect` in the answer. http: GETs `path`. " +
       "none: every backend counts as up",
   ),
-  interval: duration({ positive: true }).prefault("2s").describe("from one probe to the next"),
-  timeout: duration({ positive: true }).prefault("1s").describe("a probe that takes longer failed"),
+  interval: duration(PROBED).prefault("2s").describe("from one probe to the next"),
+  timeout: duration(TIMED).prefault("1s").describe("a probe that takes longer failed"),
   rise: integer(1, 1000).default(2).describe("good probes in a row that bring a backend up"),
   fall: integer(1, 1000).default(3).describe("bad probes in a row that take it down"),
   jitter: share({ max: 50 }).prefault("10%").describe(
@@ -191,7 +204,7 @@ const writtenStore = z.strictObject({
   redis: redisAddress().optional().describe(
     "the URL of a Redis or Valkey server, by which several balancers share their sessions",
   ),
-  timeout: duration({ positive: true }).optional().describe(
+  timeout: duration(TIMED).optional().describe(
     "redis: a client waits for so long at most until its session is known; 50ms if left out",
   ),
 });
@@ -217,7 +230,7 @@ const sticky = z.strictObject({
   ipv4_prefix: integer(0, 32).default(32)
     .describe("clients that share this many leading bits count as one; 32 is the whole address"),
   ipv6_prefix: integer(0, 128).default(128).describe("the same for IPv6; 128 is the whole address"),
-  ttl: duration({ positive: true }).prefault("10m")
+  ttl: duration(TIMED).prefault("10m")
     .describe("a session ends when its client has had no connection for this long"),
   max_entries: integer(1, 10_000_000).default(100_000)
     .describe("at this many sessions the least recently used goes"),
@@ -233,17 +246,17 @@ const sticky = z.strictObject({
 
 const ejection = z.strictObject({
   failures: integer(1, 1000).default(5).describe("failed connects in a row that eject a backend"),
-  base: duration({ positive: true }).prefault("30s").describe(
+  base: duration(TIMED).prefault("30s").describe(
     "for how long the first time; the n-th time n times as long",
   ),
-  max: duration({ positive: true }).prefault("5m").describe("and never longer"),
+  max: duration(TIMED).prefault("5m").describe("and never longer"),
   max_share: share().prefault("50%").describe(
     "at most this share of the backends is ejected at one time",
   ),
 });
 
 const slowStart = z.strictObject({
-  duration: duration({ positive: true }).prefault("30s").describe(
+  duration: duration(TIMED).prefault("30s").describe(
     "for so long a backend gains weight, linearly: time in which it takes clients",
   ),
   floor: share().prefault("10%").refine((share) => share >= 0.01, {
@@ -256,7 +269,7 @@ const proxyProtocol = z.strictObject({
     .default([]).describe(
       "proxies that are trusted: a connection from there must begin with a PROXY header, v1 or v2",
     ),
-  timeout: duration({ positive: true }).prefault("3s").describe("for the header to come"),
+  timeout: duration(TIMED).prefault("3s").describe("for the header to come"),
   send: oneOf(["off", "v1", "v2"]).default("off").describe(
     "tell backends where a client comes from, in this version",
   ),
@@ -267,7 +280,7 @@ const tls = z.strictObject({
     "PEM file: the certificate, then those between it and its CA; relative to this file's directory",
   ),
   key: path("key.pem").describe("PEM file: the certificate's private key, not encrypted"),
-  timeout: duration({ positive: true }).prefault("3s").describe("for a client's handshake"),
+  timeout: duration(TIMED).prefault("3s").describe("for a client's handshake"),
 });
 
 const backendTls = z.strictObject({
@@ -283,14 +296,14 @@ const backendTls = z.strictObject({
 
 const queue = z.strictObject({
   length: integer(1, 1_000_000).default(1000).describe("so many may wait; more are refused"),
-  timeout: duration({ positive: true }).prefault("5s").describe("for so long at most"),
+  timeout: duration(TIMED).prefault("5s").describe("for so long at most"),
 });
 
 const timeouts = z.strictObject({
-  connect: duration({ positive: true }).prefault("2s").describe(
+  connect: duration(TIMED).prefault("2s").describe(
     "for a connect to a backend, its TLS handshake included",
   ),
-  idle: duration({ positive: true }).prefault("5m")
+  idle: duration(TIMED).prefault("5m")
     .describe(
       "a connection that carries nothing for this long is closed; if a write waits for a slow " +
         "reader, after a minute at the earliest",
@@ -314,7 +327,7 @@ const log = z.strictObject({
   format: oneOf(["auto", "pretty", "json"]).default("auto")
     .describe("auto: pretty on a terminal, JSON lines otherwise"),
   connections: flag().default(true).describe("log each connection"),
-  status_interval: duration({ positive: true }).prefault("30s")
+  status_interval: duration(LOGGED).prefault("30s")
     .describe("how often to log a line per backend"),
 });
 

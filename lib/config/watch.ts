@@ -38,6 +38,11 @@ export class FileWatch implements Disposable {
     this.#states = new Map([...await statesOf(files), ...watched]);
   }
 
+  /** What was noticed last is to be noticed once more: it could not be read. */
+  again(): void {
+    this.#isAsked = true;
+  }
+
   /**
    * Waits until a file has changed, or a SIGHUP has come, since the last time.
    *

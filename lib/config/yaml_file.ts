@@ -3,6 +3,7 @@ import { isMap, isNode, isScalar, type Pair } from "yaml";
 import type * as z from "zod";
 import { eventLoopTurn } from "../event_loop.ts";
 import { escapeText } from "../escape.ts";
+import { localShortage } from "../system_error.ts";
 import { UserError } from "../user_error.ts";
 import { type Diagnostic, DiagnosticsError, type Source, type Span } from "./diagnostic.ts";
 import { type Finding, FINDINGS_MAX, type Path, validate } from "./findings.ts";
@@ -17,12 +18,25 @@ const FILE_BYTES_MAX = MIB;
 /** A pipe that is open already, as a shell makes one of `<(…)`. */
 const OPEN_PIPE = /^\/(dev|proc\/self)\/fd\/\d+$/;
 
+/** A file that the system would not let be read; it may do so later. */
+export class UnreadableError extends UserError {
+  override readonly name = "UnreadableError";
+
+  constructor(file: string, cause: unknown) {
+    const why = localShortage(cause) === "descriptors"
+      ? "this process has as many files and connections open as it may (`ulimit -n`)"
+      : (cause as Error).message;
+    super(`${file}: cannot be read now: ${why}`, { cause });
+  }
+}
+
 /**
  * Reads a text file.
  *
  * @param hint What to do if it is missing.
  * @param bytesMax More than this is huge.
- * @throws {UserError} if it is missing, unreadable, not a file, huge, or not UTF-8.
+ * @throws {UserError} if it is missing, unreadable, not a file, huge, or not UTF-8; an
+ * `UnreadableError` if it may be readable later.
  */
 export async function readText(
   file: string,
@@ -45,7 +59,7 @@ export async function readText(
  *
  * @param hint What to do if it is missing.
  * @param bytesMax More than this is huge.
- * @throws {UserError} if it is missing, unreadable, not a file, or huge.
+ * @throws {UserError} as `readText`.
  */
 export async function readBytes(
   file: string,
@@ -73,7 +87,7 @@ export async function readBytes(
     if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) {
       return fail("this user may not read it");
     }
-    return fail((error as Error).message);
+    throw new UnreadableError(file, error);
   }
 }
 

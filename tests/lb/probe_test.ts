@@ -67,6 +67,36 @@ const CASES: readonly {
     reason: /not HTTP/,
   },
   {
+    name: "http: a status without a reason, and a line that ends in LF",
+    server: answer("HTTP/1.0 204\n"),
+    rules: { type: "http" },
+  },
+  {
+    name: "http: a status line that never ends",
+    server: answer(`HTTP/1.1 200 ${"x".repeat(20_000)}`),
+    rules: { type: "http" },
+    reason: /status line does not end/,
+  },
+  {
+    name: "http: a status line that is cut off",
+    server: async (connection) => {
+      await connection.read(new Uint8Array(1024));
+      await connection.write(new TextEncoder().encode("HTTP/1.1 200 OK"));
+      await connection.closeWrite();
+      await readAll(connection);
+    },
+    rules: { type: "http" },
+    reason: /not HTTP: got "HTTP\/1\.1 200 OK"/,
+  },
+  ...["HTTP/1.1 2000 OK", "HTTP/1.1 20 OK", "HTTP/2 200", "HTTP/1.1  200 OK", "http/1.1 200 OK"]
+    .concat(["HTTP/1.1 200OK", "HTTP/1.1 999 No", "HTTP/1.1 200 O\u0000K", "\r\nHTTP/1.1 200 OK"])
+    .map((line) => ({
+      name: `http: ${JSON.stringify(line)}`,
+      server: answer(`${line}\r\n\r\n`),
+      rules: { type: "http" as const },
+      reason: /not HTTP/,
+    })),
+  {
     name: "http: silence",
     server: async (connection) => void await readAll(connection),
     rules: { type: "http", timeout: 50 * NS_PER_MS },

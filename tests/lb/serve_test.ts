@@ -2,13 +2,14 @@ import assert from "node:assert/strict";
 import FakeTimers from "@sinonjs/fake-timers";
 import type { KeyPair } from "../../lib/config/certificates.ts";
 import type { LoadedConfig } from "../../lib/config/mod.ts";
+import { UnreadableError } from "../../lib/config/yaml_file.ts";
 import { NS_PER_S } from "../../lib/core/mod.ts";
 import { startLogging, stopLogging } from "../../lib/log.ts";
 import { serveBalancer } from "../../lb/serve.ts";
 import { UNPROBED } from "../support/balance.ts";
 import { ONE } from "../support/certificates.ts";
 import { configOf } from "../support/config.ts";
-import { eventually } from "../support/sockets.ts";
+import { deadAddress, eventually } from "../support/sockets.ts";
 
 /** What a balancer gives up, it gives up for its test only. */
 const PERMISSIONS = {
@@ -37,7 +38,7 @@ async function serving(
   const io = { signal: stopping.signal, hurry: stopping.signal };
   const tls = { certificate: "one.pem", key: "one.key", timeout: NS_PER_S };
   const loaded: LoadedConfig = {
-    config: configOf([], { ...UNPROBED, ...listener && { tls } }),
+    config: configOf([deadAddress()], { ...UNPROBED, ...listener && { tls } }),
     certificates: { ...listener && { listener } },
     expired: [],
   };
@@ -70,6 +71,32 @@ Deno.test(
         "a defect of lbsim: TypeError: it was not foreseen",
       ]);
     }),
+);
+
+Deno.test(
+  "serveBalancer() reads a file again that could not be read, and says so once",
+  { permissions: PERMISSIONS, ignore: Deno.build.os === "windows" },
+  () => {
+    let attempts = 0;
+    const full = Object.assign(new Error("Too many open files (os error 24)"), { code: "EMFILE" });
+    const config = configOf([deadAddress()], { ...UNPROBED, retries: 7 });
+    const read = () => {
+      if (++attempts < 3) return Promise.reject(new UnreadableError("config.yaml", full));
+      return Promise.resolve({ config, certificates: {}, expired: [] });
+    };
+    return serving(read, async (records) => {
+      Deno.kill(Deno.pid, "SIGHUP");
+      await eventually(
+        () => records().some(({ event }) => event === "config_reloaded"),
+        "it is taken over",
+      );
+      const failed = records().filter(({ event }) => event === "reload_failed");
+      assert.deepEqual(failed.map(({ reason }) => reason), [
+        "config.yaml: cannot be read now: this process has as many files and connections open as it may (`ulimit -n`)",
+      ]);
+      assert.equal(attempts, 3);
+    });
+  },
 );
 
 Deno.test(

@@ -327,6 +327,21 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
     `${ONE}timeouts: {connect: 2}\n`,
     /:2:21: .*2 has no unit: write 2ms, 2s or 2m/,
   ],
+  [
+    "probes without a pause",
+    `${ONE}health_check: {interval: 1ms, timeout: 1ms}\n`,
+    /:2:26: .*1ms is too short: at least 10ms, for each probe is a connect/,
+  ],
+  [
+    "a timeout that no timer has",
+    `${ONE}timeouts: {connect: 999us}\n`,
+    /:2:21: .*999us is too short: at least 1ms, for timers/,
+  ],
+  [
+    "a line per backend all the time",
+    `${ONE}log: {status_interval: 1ms}\n`,
+    /:2:24: .*1ms is too short: at least 100ms/,
+  ],
   ["a duration of nothing", `${ONE}timeouts: {connect: 0s}\n`, /must be longer than nothing/],
   ["a jitter without a percent sign", `${ONE}health_check: {jitter: 0.1}\n`, /:2:24: .*write 10%/],
   ["too much jitter", `${ONE}health_check: {jitter: 80%}\n`, /at most 50%/],
