@@ -80,9 +80,9 @@ function isOutputClosed(error: unknown): boolean {
 }
 
 /**
- * A write to standard output has failed. A log that nothing reads ends; what is then to go on needs
- * somebody at a terminal who knows of it. A log that cannot be written for now, like one on a full disk,
- * must not stop a balancer.
+ * A write to standard output has failed. When nothing can read the log any more, the log ends; the process
+ * goes on only if it has a terminal, where the user is told and can stop it. A log that cannot be written
+ * for now, like one on a full disk, must not stop a balancer.
  *
  * @returns Whether to try again.
  */
@@ -235,6 +235,11 @@ async function exit(code: 0 | 1 | 2): Promise<never> {
   io.status();
   if (stdout.owesText || stderr.owesText) await io.written();
   await Promise.race([allWritten(), sleep(LAST_WRITE)]);
+  const missing = stdout.unwrittenLogLines;
+  if (missing > 0) {
+    io.err(`lbsim: the log's reader did not keep up: the last ${missing} lines were not written`);
+    await Promise.race([stderr.written(), sleep(LAST_WRITE)]);
+  }
   Deno.exit(isOutputLost && code === 0 ? 1 : code);
 }
 

@@ -51,6 +51,7 @@ export class Output {
   #shownStatus = "";
   #isWriting = false;
   #isWritingText = false;
+  #logLinesUnderWay = 0;
   #isClosed = false;
   #waiting: (() => void)[] = [];
   #endPause = () => {};
@@ -64,6 +65,11 @@ export class Output {
   /** Whether there is text that has not been written. */
   get owesText(): boolean {
     return this.#isWritingText || this.#text.length > 0;
+  }
+
+  /** How many lines of the log have not been written, those included that were dropped. */
+  get unwrittenLogLines(): number {
+    return this.#logLinesUnderWay + this.#log.lines;
   }
 
   /** Writes text, and keeps it until the reader takes it. */
@@ -148,9 +154,12 @@ export class Output {
   }
 
   async #writeBatch({ bytes, logLines }: Batch): Promise<void> {
+    this.#logLinesUnderWay = logLines;
     try {
       await writePatiently(this.#sink, bytes);
+      this.#logLinesUnderWay = 0;
     } catch (error) {
+      this.#logLinesUnderWay = 0;
       const lost = this.#isWritingText ? "text" : "log";
       if (this.#options.failed(error, lost)) {
         this.#log.noteDropped(logLines);
@@ -200,7 +209,12 @@ class LogBuffer {
   }
 
   get isEmpty(): boolean {
-    return this.#start === this.#lines.length && this.#dropped === 0;
+    return this.lines === 0;
+  }
+
+  /** How many there are, those included that were dropped and not yet reported. */
+  get lines(): number {
+    return this.#lines.length - this.#start + this.#dropped;
   }
 
   push(line: string, describeDropped: (count: number) => string): void {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { formatAddress, parseAddress } from "../../lib/address.ts";
 import { addressOf, RunningLbsim } from "../support/process.ts";
-import { eventually, say, TestServer } from "../support/sockets.ts";
+import { ask, echo, eventually, say, TestServer } from "../support/sockets.ts";
 
 /** Signals, FIFOs and terminals are not Windows'. */
 const ignore = Deno.build.os === "windows";
@@ -103,6 +103,32 @@ Deno.test({
     assert.equal(await connectOften(listen), 1000);
     process.kill("SIGTERM");
     assert.equal(await endsInTime(process), 0);
+    assert.match(process.lines.join(), /^lbsim: .* the last \d+ lines were not written$/);
+  },
+});
+
+Deno.test({
+  name: "lbsim lb serves and stops while its terminal is stopped by Ctrl-S",
+  ignore: noTerminal,
+  async fn() {
+    await using world = await lab();
+    const listen = `127.0.0.1:${freePort()}`;
+    const pidFile = `${world.directory}/pid`;
+    const args = ["lb", "-c", world.config, "-l", listen];
+    await using terminal = new RunningLbsim(args, {
+      prefix: [
+        ...["sh", "-c"],
+        `(printf '\\023'; exec sleep 30 > /dev/null 2>&1) | exec script -qefc ` +
+        `'echo $$ > ${pidFile}; exec '"$(printf "'%s' " "$@")" /dev/null`,
+        "sh",
+      ],
+    });
+    await serves(listen);
+    assert.equal(await connectOften(listen), 1000);
+    assert.deepEqual(terminal.lines, [], "the terminal shows nothing");
+    const pid = Number(await Deno.readTextFile(pidFile));
+    Deno.kill(pid, "SIGTERM");
+    await eventually(() => !isRunning(pid), "the balancer ends");
   },
 });
 
@@ -183,6 +209,67 @@ Deno.test({
     process.kill("SIGTERM");
     assert.equal(await endsInTime(process), 0);
     assert.equal(process.lines.length, 1, "it says so once");
+  },
+});
+
+Deno.test("lbsim lb writes few lines for many clients that no backend serves", async () => {
+  const directory = await Deno.makeTempDir();
+  const dead = [1, 2, 3].map((i) => `{id: B${i}, address: "127.0.0.1:${freePort()}"}`);
+  await Deno.writeTextFile(
+    `${directory}/config.yaml`,
+    `listen: 127.0.0.1:0
+backends: [${dead.join(", ")}]
+health_check: {type: none}
+log: {format: json}
+`,
+  );
+  {
+    await using process = new RunningLbsim(["lb", "-c", `${directory}/config.yaml`]);
+    const begun = performance.now();
+    assert.equal(await connectOften(await addressOf(process), 1000), 0);
+    const seconds = (performance.now() - begun) / 1000;
+    process.kill("SIGTERM");
+    assert.equal(await endsInTime(process), 0);
+    const { records } = process;
+    const about = (type: string, event: string) =>
+      records.filter((record) => [type, event].includes(String(record.event)));
+    const refused = about("connection_refused", "connections_refused");
+    const failed = about("connect_failed", "connects_failed");
+    const counted = (lines: typeof records) =>
+      lines.reduce((sum, { held_back = 1 }) => sum + Number(held_back), 0);
+    assert.deepEqual([counted(refused), counted(failed)], [1000, 3000]);
+    // Each has a first line, one for each second begun, and one at the end.
+    for (const lines of [refused, failed]) assert.ok(lines.length <= seconds + 3);
+  }
+  await Deno.remove(directory, { recursive: true });
+});
+
+Deno.test({
+  name: "lbsim lb logs connections without a byte at debug only",
+  ignore,
+  async fn() {
+    await using echoes = new TestServer(echo);
+    const directory = await Deno.makeTempDir();
+    await Deno.writeTextFile(
+      `${directory}/config.yaml`,
+      `listen: 127.0.0.1:0
+backends: [{id: B1, address: "${formatAddress(echoes.address)}"}]
+log: {format: json}
+`,
+    );
+    for (const level of ["info", "debug"]) {
+      await using process = new RunningLbsim([
+        ...["lb", "-c", `${directory}/config.yaml`, "--log-level", level],
+      ]);
+      const address = parseAddress(await addressOf(process));
+      for (let i = 0; i < 5; i++) await ask(address);
+      await ask(address, "hello");
+      process.kill("SIGTERM");
+      assert.equal(await endsInTime(process), 0);
+      const lines = process.records.filter(({ event }) => /^connection_/.test(String(event)));
+      assert.equal(lines.length, level === "info" ? 2 : 12);
+    }
+    await Deno.remove(directory, { recursive: true });
   },
 });
 
