@@ -3,8 +3,9 @@ import { isData } from "../config/data.ts";
 import type { Config } from "../config/mod.ts";
 import { didYouMean } from "../config/suggest.ts";
 import { type Finding, validate, valueAt } from "../config/findings.ts";
-import { type Nanoseconds, NS_PER_S, takesClients } from "../core/mod.ts";
+import { type Nanoseconds, NS_PER_S } from "../core/mod.ts";
 import { type Distribution, meanOf } from "../stats/variates.ts";
+import { workCapacity, workPerConnection } from "./load.ts";
 import { merge } from "./patch.ts";
 import { type ScenarioFile, serverSchema } from "./schema.ts";
 import type {
@@ -100,11 +101,8 @@ function capacityOf(
   { backends }: Config,
   servers: readonly ServerOptions[],
 ): number {
-  const work = servers.reduce(
-    (sum, { slots, speed }, i) => sum + (takesClients(backends[i]!) ? slots * speed : 0),
-    0,
-  );
-  return work * NS_PER_S / (meanOf(service) * meanOf(workload.requests_per_connection));
+  const work = workPerConnection(meanOf(service), workload.requests_per_connection);
+  return workCapacity(backends, servers) * NS_PER_S / work;
 }
 
 function arrivalsOf(
