@@ -12,11 +12,11 @@ import type {
   VariantReport,
 } from "../lib/report/types.ts";
 import {
-  type Bound,
+  counterpartOf,
   type Expectation,
   holds,
-  isMeant,
   type MetricTerm,
+  variantsMeant,
 } from "../lib/scenario/expectation.ts";
 import { percent } from "../lib/report/format.ts";
 import type { MetricName } from "../lib/scenario/metrics.ts";
@@ -214,38 +214,23 @@ function checkExpectation(
   variants: readonly Variant[],
   measured: readonly Measured[],
 ): ExpectationReport[] {
-  return variants.flatMap((variant, i): ExpectationReport[] => {
-    if (!isMeant(left, partsOf(variant))) return [];
-    const value = termValue(left, measured[i]!);
-    const bound = boundValue(right, variants, measured, i);
-    return [{
+  const of = (variant: Variant) => measured[variants.indexOf(variant)]!;
+  return variantsMeant(left, variants).map((variant): ExpectationReport => {
+    const value = termValue(left, of(variant));
+    const bound = "value" in right
+      ? right.value
+      : right.factor * termValue(right.term, of(counterpartOf(right.term, variant, variants)));
+    return {
       text,
       variant: variant.name,
       value: finite(value),
       bound: finite(bound),
       holds: holds(value, comparator, bound),
       ...value === Infinity && isTime(left.metric) && {
-        reason: `unknown: ${percent(measured[i]!.unansweredShare)} of requests were not answered`,
+        reason: `unknown: ${percent(of(variant).unansweredShare)} of requests were not answered`,
       },
-    }];
+    };
   });
-}
-
-/** The bound's variant is the one it names; if it names none, the one that is compared with it. */
-function boundValue(
-  right: Bound,
-  variants: readonly Variant[],
-  measured: readonly Measured[],
-  own: number,
-): number {
-  if ("value" in right) return right.value;
-  const { term, factor } = right;
-  const named = variants.findIndex((variant) => isMeant(term, partsOf(variant)));
-  return factor * termValue(term, measured[term.variant.length === 0 ? own : named]!);
-}
-
-function partsOf({ name }: Variant): string[] {
-  return [name, ...name.split(", ")];
 }
 
 /** A metric to which requests without an answer matter. */

@@ -209,7 +209,8 @@ function expectationLines(
   paint: (style: Style, text: string) => string,
 ): string[] {
   return expectations.map(({ text, variant, value, bound, holds, reason = "never" }) => {
-    const where = variants.length > 1 && !text.includes("[") ? `${variant}: ` : "";
+    const isOfSeveral = expectations.filter((other) => other.text === text).length > 1;
+    const where = variants.length > 1 && isOfSeveral ? `${variant}: ` : "";
     if (holds) return paint("green", `✓ ${where}${text} (${plain(value)})`);
     const found = value === null ? reason : plain(value);
     return paint("red", `✗ ${where}${text}: it is ${found}, bound ${plain(bound)}`);

@@ -47,9 +47,53 @@ export function parseExpectation(text: string): Expectation {
   return { text, left, comparator: parts[2] as Comparator, right };
 }
 
-/** Whether a variant is meant by a term. */
-export function isMeant({ variant }: MetricTerm, parts: readonly string[]): boolean {
-  return variant.every((part) => parts.includes(part));
+/** As much of a variant as is needed to find it: of each thing that is compared, what it has. */
+export interface Labelled {
+  readonly labels: readonly string[];
+}
+
+/** The variants that a term is about: those that have all that it names. */
+export function variantsMeant<V extends Labelled>(
+  { variant }: MetricTerm,
+  variants: readonly V[],
+): V[] {
+  return variants.filter(({ labels }) => variant.every((part) => labels.includes(part)));
+}
+
+/**
+ * The variant that a bound is taken from, for one that an expectation is held against: it has what the
+ * bound's term names, and in everything else that is compared the same as the other.
+ *
+ * @throws {SyntaxError} if there is none, or more than one.
+ */
+export function counterpartOf<V extends Labelled>(
+  { variant }: MetricTerm,
+  own: V,
+  variants: readonly V[],
+): V {
+  const wanted = [...own.labels];
+  const taken = new Set<number>();
+  for (const part of variant) {
+    const places = wanted.flatMap((_, place) =>
+      variants.some(({ labels }) => labels[place] === part) ? [place] : []
+    );
+    if (places.length > 1) {
+      throw new SyntaxError(`"${part}" is the name of values of ${places.length} compared settings`);
+    }
+    const place = places[0];
+    if (place === undefined || taken.has(place)) {
+      throw new SyntaxError(`there is no variant "${variant.join(", ")}"`);
+    }
+    taken.add(place);
+    wanted[place] = part;
+  }
+  const found = variants.filter(({ labels }) =>
+    labels.every((label, place) => label === wanted[place])
+  );
+  const name = wanted.join(", ");
+  if (found.length === 0) throw new SyntaxError(`there is no variant "${name}"`);
+  if (found.length > 1) throw new SyntaxError(`there are ${found.length} variants "${name}"`);
+  return found[0]!;
 }
 
 /** Whether a comparison holds; never with a number that is not there. */

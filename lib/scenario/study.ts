@@ -9,7 +9,13 @@ import { type Finding, isPrefix, validate } from "../config/findings.ts";
 import { YamlFile } from "../config/yaml_file.ts";
 import { UserError } from "../user_error.ts";
 import { buildScenario } from "./build.ts";
-import { type Expectation, parseExpectation } from "./expectation.ts";
+import {
+  counterpartOf,
+  type Expectation,
+  type MetricTerm,
+  parseExpectation,
+  variantsMeant,
+} from "./expectation.ts";
 import { isMetric, METRIC_NAMES, type MetricName, METRICS } from "./metrics.ts";
 import { apply, merge, parsePath, parseSetting, type Patch } from "./patch.ts";
 import { DEFAULT_ARRIVALS, DEFAULT_SERVICE, type ScenarioFile, scenarioSchema } from "./schema.ts";
@@ -39,6 +45,8 @@ export type Repetition =
 /** One of the things that are compared. */
 export interface Variant {
   readonly name: string;
+  /** What it has of each setting that is compared, in a few words: what its name consists of. */
+  readonly labels: readonly string[];
   /** What sets it apart, by the path of the setting, as it was written. */
   readonly settings: Readonly<Record<string, unknown>>;
   readonly scenario: Scenario;
@@ -114,8 +122,10 @@ export function parseStudy(inputs: StudyInputs): Study {
       const built = buildScenario(again.value, ownData, config, (path) => traceOf(path, files));
       add(built.findings, blamed);
       if (built.scenario === undefined) continue;
+      const labels = labelsOf(settings, config);
       variants.push({
-        name: nameOfVariant(settings, config),
+        name: labels.join(", "),
+        labels,
         settings,
         scenario: built.scenario,
       });
@@ -313,13 +323,23 @@ function combinations({ compare = {} }: ScenarioFile): Combination[] {
 }
 
 /** What sets a variant apart; the algorithm, if nothing does. A bare number says what it is of. */
-function nameOfVariant(settings: Readonly<Record<string, unknown>>, { algorithm }: Config): string {
+function labelsOf(settings: Readonly<Record<string, unknown>>, { algorithm }: Config): string[] {
   const entries = Object.entries(settings);
-  if (entries.length === 0) return algorithm.name;
-  return entries.map(([key, value]) => {
+  if (entries.length === 0) return [algorithm.name];
+  const paths = entries.map(([key]) => parsePath(key));
+  return entries.map(([, value], i) => {
     const speaks = isData(value) || Array.isArray(value) || /^[a-z]/i.test(String(value));
-    return speaks ? label(value) : `${parsePath(key).at(-1)}=${label(value)}`;
-  }).join(", ");
+    return speaks ? label(value) : `${shortest(paths[i]!, paths)}=${label(value)}`;
+  });
+}
+
+/** As much of a path's end as tells it from the others. */
+function shortest(path: Path, paths: readonly Path[]): string {
+  for (let length = 1; length < path.length; length++) {
+    const end = path.slice(-length).join(".");
+    if (paths.every((other) => other === path || other.slice(-length).join(".") !== end)) return end;
+  }
+  return path.join(".");
 }
 
 /** A setting in a few words: `{name: maglev, bounded_load: 1.25}` → `maglev bounded_load=1.25`. */
@@ -336,28 +356,59 @@ function wrongExpectations(file: ScenarioFile, variants: readonly Variant[]): Fi
   return file.expect.flatMap((text, i): Finding[] => {
     const path = ["expect", i];
     try {
-      const { left, right } = parseExpectation(text);
-      const terms = "term" in right ? [left, right.term] : [left];
-      return terms.flatMap(({ backend, variant }): Finding[] => {
-        const names = variants.map(({ name }) => name);
-        const parts = names.flatMap((name) => name.split(", "));
-        const stranger = variant.find((part) => !parts.includes(part));
-        if (stranger !== undefined && variants.length > 0) {
-          const hint = didYouMean(stranger, parts) ?? `there is: ${names.join("; ")}`;
-          return [{ path, message: `there is no variant "${stranger}"`, hint }];
-        }
-        const ids = variants.flatMap(({ scenario }) =>
-          scenario.balancer.backends.map(({ id }) => id)
-        );
-        if (backend === undefined || variants.length === 0 || ids.includes(backend)) return [];
-        const hint = didYouMean(backend, ids) ?? `there is: ${[...new Set(ids)].join(", ")}`;
-        return [{ path, message: `there is no backend "${backend}"`, hint }];
-      });
+      const expectation = parseExpectation(text);
+      // Without variants the mistake is elsewhere.
+      if (variants.length === 0) return [];
+      return unknownNames(expectation, variants).map((finding) => ({ ...finding, path }));
     } catch (error) {
       if (error instanceof SyntaxError) return [{ path, message: error.message }];
       throw error;
     }
   });
+}
+
+/** What an expectation names and does not exist; or a {SyntaxError} for a bound that is not clear. */
+function unknownNames(
+  { left, right }: Expectation,
+  variants: readonly Variant[],
+): Omit<Finding, "path">[] {
+  const terms = "term" in right ? [left, right.term] : [left];
+  const labels = [...new Set(variants.flatMap((variant) => variant.labels))];
+  const stranger = terms.flatMap(({ variant }) => variant).find((part) => !labels.includes(part));
+  if (stranger !== undefined) {
+    const names = variants.map(({ name }) => name);
+    const hint = didYouMean(stranger, labels) ?? `there is: ${names.join("; ")}`;
+    return [{ message: `there is no variant "${stranger}"`, hint }];
+  }
+  const meant = variantsMeant(left, variants);
+  if (meant.length === 0) return [{ message: `there is no variant "${left.variant.join(", ")}"` }];
+  const bounds = "term" in right
+    ? meant.map((own) => counterpartOf(right.term, own, variants))
+    : [];
+  return [
+    ...missingBackend(left, meant),
+    ..."term" in right ? missingBackend(right.term, bounds) : [],
+  ];
+}
+
+/** A backend that a term names and a variant does not have. */
+function missingBackend(
+  { backend }: MetricTerm,
+  variants: readonly Variant[],
+): Omit<Finding, "path">[] {
+  if (backend === undefined) return [];
+  const idsOf = ({ scenario }: Variant) => scenario.balancer.backends.map(({ id }) => id);
+  const without = variants.find((variant) => !idsOf(variant).includes(backend));
+  if (without === undefined) return [];
+  const ids = [...new Set(variants.flatMap(idsOf))];
+  if (ids.includes(backend)) {
+    return [{
+      message: `variant "${without.name}" has no backend "${backend}"`,
+      hint: "name variants that have it, in square brackets",
+    }];
+  }
+  const hint = didYouMean(backend, ids) ?? `there is: ${ids.join(", ")}`;
+  return [{ message: `there is no backend "${backend}"`, hint }];
 }
 
 function repetitionOf({ replications = REPLICATIONS, precision }: ScenarioFile): Repetition {

@@ -266,3 +266,26 @@ compare:
   const alike = comparisons.find(({ other }) => other !== "random")!;
   assert.notEqual(alike.verdict, "beats");
 });
+
+Deno.test("summarise() holds an expectation against the variant that is the same in all else", async () => {
+  const { expectations, variants } = await summaryOf(`
+balancer: {backends: 4, health_check: {type: none}}
+duration: 10s
+replications: 2
+workload: {arrivals: {poisson: {load: 50%}}}
+compare:
+  balancer.algorithm: [random, least-connections]
+  workload.arrivals.load: [50%, 90%]
+expect: ["mean_ms[least-connections] < mean_ms[random]"]
+`);
+  const mean = (name: string) =>
+    variants.find((variant) => variant.name === name)!.sojourn_ms.mean.value;
+  assert.deepEqual(
+    expectations.map(({ variant, bound, holds }) => [variant, bound, holds]),
+    ["load=50%", "load=90%"].map((load) => [
+      `least-connections, ${load}`,
+      mean(`random, ${load}`),
+      true,
+    ]),
+  );
+});

@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { holds, parseExpectation } from "../../../lib/scenario/expectation.ts";
+import {
+  counterpartOf,
+  holds,
+  parseExpectation,
+  variantsMeant,
+} from "../../../lib/scenario/expectation.ts";
 
 Deno.test("parseExpectation() reads metrics, backends, variants, units and multiples", () => {
   const read = (text: string) => {
@@ -53,4 +58,42 @@ Deno.test("holds() compares, and nothing holds of a number that is not there", (
     assert.equal(holds(NaN, comparator, 2), false);
   }
   assert.equal(holds(Infinity, "<", 7000), false);
+});
+
+/** Every combination of labels. */
+function variantsOf(...dimensions: readonly (readonly string[])[]) {
+  return dimensions.reduce<{ labels: string[] }[]>(
+    (all, values) =>
+      all.flatMap(({ labels }) => values.map((value) => ({ labels: [...labels, value] }))),
+    [{ labels: [] }],
+  );
+}
+
+Deno.test("counterpartOf() finds the variant that differs in nothing but what the bound names", () => {
+  const variants = variantsOf(["random", "maglev"], ["load=50%", "load=90%"], [
+    "slots=1",
+    "slots=2",
+  ]);
+  const counterparts = (text: string) => {
+    const { left, right } = parseExpectation(text);
+    assert.ok("term" in right);
+    return variantsMeant(left, variants).map((own) => [
+      own.labels.join(),
+      counterpartOf(right.term, own, variants).labels.join(),
+    ]);
+  };
+  assert.deepEqual(counterparts("p99_ms[random, slots=1] > p99_ms[maglev]"), [
+    ["random,load=50%,slots=1", "maglev,load=50%,slots=1"],
+    ["random,load=90%,slots=1", "maglev,load=90%,slots=1"],
+  ]);
+  assert.deepEqual(counterparts("p99_ms[load=90%, slots=1] > p99_ms[load=50%]"), [
+    ["random,load=90%,slots=1", "random,load=50%,slots=1"],
+    ["maglev,load=90%,slots=1", "maglev,load=50%,slots=1"],
+  ]);
+  assert.deepEqual(counterparts("p99_ms[random, slots=2] > p99_ms[load=50%, maglev]"), [
+    ["random,load=50%,slots=2", "maglev,load=50%,slots=2"],
+    ["random,load=90%,slots=2", "maglev,load=50%,slots=2"],
+  ]);
+  for (const [own, bound] of counterparts("p99_ms > mean_ms")) assert.equal(own, bound);
+  assert.equal(counterparts("p99_ms > p99_ms[maglev]").length, 8);
 });

@@ -336,6 +336,30 @@ const MISTAKES: readonly [name: string, text: string, message: RegExp][] = [
     /there is no backend "B7"/,
   ],
   [
+    "an expectation of a backend that only some variants have",
+    'balancer: {backends: 3}\ncompare: {balancer.backends: [2, 3]}\nexpect: ["share(B3) < 50%"]',
+    /variant "backends=2" has no backend "B3"/,
+  ],
+  [
+    "an expectation of two values of one setting",
+    "balancer: {backends: 3}\ncompare: {balancer.algorithm: [random, maglev]}\n" +
+    'expect: ["p99_ms[random, maglev] < 5"]',
+    /there is no variant "random, maglev"/,
+  ],
+  [
+    "a bound that two variants have the name of",
+    "balancer: {backends: 3}\ncompare: {balancer.algorithm: [maglev, random, random]}\n" +
+    'expect: ["p99_ms[maglev] < p99_ms[random]"]',
+    /there are 2 variants "random"/,
+  ],
+  [
+    "a bound that is a value of two settings",
+    "balancer: {backends: 3}\nworkload: {arrivals: {poisson: 1/s}}\n" +
+    "compare: {balancer.sticky: ['off', {}], balancer.ejection: ['off', {failures: 5}]}\n" +
+    'expect: ["p99_ms < p99_ms[off]"]',
+    /"off" is the name of values of 2 compared settings/,
+  ],
+  [
     "an expectation of an unknown variant",
     'balancer: {backends: 3}\nexpect: ["p99_ms[maglef] < 5"]',
     /there is no variant "maglef"/,
