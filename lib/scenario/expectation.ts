@@ -78,7 +78,9 @@ export function counterpartOf<V extends Labelled>(
       variants.some(({ labels }) => labels[place] === part) ? [place] : []
     );
     if (places.length > 1) {
-      throw new SyntaxError(`"${part}" is the name of values of ${places.length} compared settings`);
+      throw new SyntaxError(
+        `"${part}" is the name of values of ${places.length} compared settings`,
+      );
     }
     const place = places[0];
     if (place === undefined || taken.has(place)) {

@@ -5,7 +5,7 @@ import { camelKeys } from "../config/camel.ts";
 import { isData } from "../config/data.ts";
 import { configSchema } from "../config/schema.ts";
 import type { Source } from "../config/diagnostic.ts";
-import { type Finding, isPrefix, validate } from "../config/findings.ts";
+import { type Finding, isPrefix, type Path, validate } from "../config/findings.ts";
 import { YamlFile } from "../config/yaml_file.ts";
 import { UserError } from "../user_error.ts";
 import { buildScenario } from "./build.ts";
@@ -337,7 +337,9 @@ function labelsOf(settings: Readonly<Record<string, unknown>>, { algorithm }: Co
 function shortest(path: Path, paths: readonly Path[]): string {
   for (let length = 1; length < path.length; length++) {
     const end = path.slice(-length).join(".");
-    if (paths.every((other) => other === path || other.slice(-length).join(".") !== end)) return end;
+    if (paths.every((other) => other === path || other.slice(-length).join(".") !== end)) {
+      return end;
+    }
   }
   return path.join(".");
 }
