@@ -6,7 +6,7 @@ import {
   isWildcard,
   parseAddress,
 } from "../address.ts";
-import { parsePrefix } from "../core/mod.ts";
+import { ALGORITHM_DEFAULTS, parsePrefix, RING_POINTS_MAX } from "../core/mod.ts";
 import { parseDuration } from "../duration.ts";
 import { isData } from "./data.ts";
 import { TEXT_MAX } from "./scalars.ts";
@@ -26,6 +26,7 @@ export function checkConfig(data: unknown): Finding[] {
     ...timing(data),
     ...expectation(data),
     ...tooManyChoices(data),
+    ...tooManyPoints(data),
     ...weightless(data),
     ...idle(data),
     ...ejectionTimes(data),
@@ -142,6 +143,24 @@ function tooManyChoices(data: unknown): Finding[] {
     path: ["algorithm", "choices"],
     message: `algorithm.choices is ${choices}, but there are ${count} backends to choose from`,
     hint: `at most ${count}`,
+  }];
+}
+
+function tooManyPoints(data: unknown): Finding[] {
+  const algorithm = valueAt(data, ["algorithm"]);
+  const name = valueAt(algorithm, ["name"]) ?? algorithm;
+  if (name !== "ring-hash") return [];
+  const points = valueAt(algorithm, ["points"]) ?? ALGORITHM_DEFAULTS.points;
+  const weights = backends(data).map(({ weight }) => typeof weight === "number" ? weight : 1);
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  if (typeof points !== "number" || points * total <= RING_POINTS_MAX) return [];
+  const given = valueAt(algorithm, ["points"]) === undefined ? [] : ["points"];
+  return [{
+    path: ["algorithm", ...given],
+    message:
+      `${points} points for each of ${total} units of weight are ${points * total} points on ` +
+      `the ring: at most ${RING_POINTS_MAX} are possible`,
+    hint: `at most ${Math.max(1, Math.floor(RING_POINTS_MAX / total))} points, or smaller weights`,
   }];
 }
 

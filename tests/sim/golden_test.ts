@@ -22,7 +22,7 @@ const GOLDEN: Readonly<Record<string, string>> = {
   "returned-server": "80bc248d9305ffa3",
   "coordinated-omission": "40912990fdbfe305",
   "slow-start": "5af17e27ad4a09d3",
-  "busy-clients": "00a429f06ae57a15",
+  "busy-clients": "ca17218c4cc21517",
   "waiting-room": "e104f1cd4330329c",
   "passive-ejection": "b63e0eb434851a45",
   "rolling-restart": "21f796bb0474f423",

@@ -1,4 +1,5 @@
 import { hashText, scramble } from "./_hash.ts";
+import { multiplierOf, rendezvous } from "./_rendezvous.ts";
 import { TableHash } from "./_table_hash.ts";
 import type { Candidate, PickTrace } from "./algorithm.ts";
 
@@ -45,8 +46,9 @@ export function maglevTable(
  * configuration, a few clients of others move, too. One that is merely unavailable keeps its slots, and
  * only its own clients go elsewhere.
  *
- * Rule: slot `hash(client) mod M`; if its backend is not available or at its bound, the next slots in
- * turn. Permutations are `offset = h1(id) mod M`, `skip = h2(id) mod (M − 1) + 1`.
+ * Rule: slot `hash(client) mod M`; if its backend is not available or at its bound, the slots that follow in
+ * steps of the client's own, so that the clients of a backend that is down spread over the others by weight.
+ * Permutations are `offset = h1(id) mod M`, `skip = h2(id) mod (M − 1) + 1`, and a client's are of its hash.
  *
  * Source: D. Eisenbud et al., "Maglev: a fast and reliable software network load balancer", NSDI 2016.
  */
@@ -70,31 +72,40 @@ export class Maglev extends TableHash {
   protected override lookUp(hash: number, trace?: PickTrace): Candidate | undefined {
     const size = this.#size;
     const first = hash % size;
+    const refusals = new Set<string>();
+    let slot = first;
+    let skip = 0;
     for (let i = 0; i < size; i++) {
-      const owner = this.#ownerOf((first + i) % size);
-      if (!this.bound.admits(owner)) continue;
-      if (trace !== undefined) this.#explain(trace, first, i, owner);
-      return owner;
+      const owner = this.#sorted[this.#table[slot]!]!;
+      if (this.bound.admits(owner)) {
+        trace?.considered(owner, slot);
+        trace?.decided([`owner of slot ${first}, or of the client's next`, ...refusals].join("; "));
+        return owner;
+      }
+      if (trace !== undefined) refusals.add(this.bound.refusal(owner));
+      if (skip === 0) skip = skipOf(hash, size);
+      slot = (slot + skip) % size;
     }
     // The few that are left may be too many for the table, and own no slot.
-    const left = this.#sorted.find((candidate) => this.bound.admits(candidate));
-    if (left === undefined) return undefined;
-    trace?.considered(left, first);
-    trace?.decided("nobody in the table is available; the first that is");
-    return left;
+    return this.#highest(hash, trace);
   }
 
-  #ownerOf(slot: number): Candidate {
-    return this.#sorted[this.#table[slot]!]!;
-  }
-
-  #explain(trace: PickTrace, first: number, passed: number, owner: Candidate): void {
-    const refusals = new Set<string>();
-    for (let i = 0; i < passed; i++) {
-      refusals.add(this.bound.refusal(this.#ownerOf((first + i) % this.#size)));
+  /** As `source-hash` picks. */
+  #highest(hash: number, trace?: PickTrace): Candidate | undefined {
+    const multiplier = multiplierOf(hash);
+    let best: Candidate | undefined;
+    let bestScore = -Infinity;
+    for (const candidate of this.#sorted) {
+      if (!this.bound.admits(candidate)) continue;
+      const { id, weight } = candidate;
+      const score = rendezvous(weight, Math.imul(hashText(id) ^ hash, multiplier));
+      trace?.considered(candidate, score);
+      if (score <= bestScore) continue;
+      best = candidate;
+      bestScore = score;
     }
-    trace.considered(owner, (first + passed) % this.#size);
-    trace.decided([`owner of slot ${first} or the next`, ...refusals].join("; "));
+    trace?.decided("no backend in the table is available: highest -weight / ln(hash)");
+    return best;
   }
 
   protected override build(members: readonly Candidate[]): void {
@@ -103,12 +114,17 @@ export class Maglev extends TableHash {
       const hash = hashText(id);
       return {
         offset: hash % this.#size,
-        skip: scramble(hash ^ 0x9e3779b9) % (this.#size - 1) + 1,
+        skip: skipOf(hash, this.#size),
         weight,
       };
     });
     this.#table = maglevTable(this.#size, permutations);
   }
+}
+
+/** How far it is from one slot of a permutation to the next. */
+function skipOf(hash: number, size: number): number {
+  return scramble(hash ^ 0x9e3779b9) % (size - 1) + 1;
 }
 
 /** Whether a number has no divisor but 1 and itself. */

@@ -16,6 +16,7 @@ import { SourceHash } from "./source_hash.ts";
 
 export type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
 export { isPrime } from "./maglev.ts";
+export { RING_POINTS_MAX } from "./ring_hash.ts";
 
 /** What is assumed of parameters that are left out. */
 export const ALGORITHM_DEFAULTS = {

@@ -1,6 +1,6 @@
-import { ln } from "../../base/mod.ts";
-import { hashClient, hashText, scramble } from "./_hash.ts";
+import { hashClient, hashText } from "./_hash.ts";
 import { LoadBound } from "./_load_bound.ts";
+import { LOWEST, multiplierOf, rendezvous } from "./_rendezvous.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
 
 /** Candidates of one weight: the highest hash among them is their best. */
@@ -10,9 +10,6 @@ interface Group {
   /** Of their ids. */
   hashes: Int32Array;
 }
-
-/** The least number of 32 bits. Not −∞, which would make the search one among fractions. */
-const LOWEST = -(2 ** 31);
 
 /**
  * `source-hash`: rendezvous hashing, also called highest random weight. Each client ranks all backends in
@@ -124,20 +121,6 @@ export class SourceHash implements Algorithm {
     group.hashes = group.hashes.filter((_, i) => i !== at);
     if (group.candidates.length === 0) this.#groups.splice(this.#groups.indexOf(group), 1);
   }
-}
-
-/** What a client multiplies by: odd, so that no two hashes become one. */
-function multiplierOf(clientHash: number): number {
-  return scramble(clientHash + 1) | 1;
-}
-
-/**
- * A backend's score for a client: exponential with a rate of 1 / weight, so the highest is by weight.
- *
- * @param hash A signed number of 32 bits.
- */
-function rendezvous(weight: number, hash: number): number {
-  return -weight / ln((hash - LOWEST + 0.5) / 2 ** 32);
 }
 
 /**

@@ -386,6 +386,12 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
     /:2:38: .*is for redis/,
   ],
   [
+    "more points than a ring has room for",
+    `backends: [{id: B1, address: 10.0.0.1:80, weight: 256}, {id: B2, address: 10.0.0.2:80, weight: 256}]
+algorithm: {name: ring-hash, points: 8193}\n`,
+    /:2:38: 8193 points .* 512 units of weight are 4194816 points .*: at most 4194304/,
+  ],
+  [
     "more choices than backends",
     `${ONE}algorithm: {name: power-of-two, choices: 5}\n`,
     /:2:42: .*there are 1 backends/,

@@ -16,7 +16,7 @@ import {
   schedulerOf,
   type TestCandidate,
 } from "../../../support/scheduling.ts";
-import { chiSquare, chiSquareBound } from "../../../support/statistics.ts";
+import { assertProportional, chiSquare, chiSquareBound } from "../../../support/statistics.ts";
 
 const HASHES = ["source-hash", "ring-hash", "maglev"] as const;
 
@@ -161,6 +161,34 @@ for (const name of HASHES) {
     assert.deepEqual(assignment(algorithm, 5000), before);
   });
 
+  Deno.test(`${name} spreads the clients of a backend that is down over the others by weight`, () => {
+    for (const prefix of ["t1-", "B", "10.0.0.", "web"]) {
+      for (const weights of [[1, 1, 1], [1, 3, 1], [2, 1, 4, 1, 1]]) {
+        const candidates = candidatesOf(weights)
+          .map((candidate, i) => ({ ...candidate, id: `${prefix}${i}` }));
+        const algorithm = algorithmOf({ name }, candidates);
+        const before = assignment(algorithm, 20_000);
+        const down = candidates.at(-1)!;
+        down.available = false;
+        algorithm.update(down);
+        const after = assignment(algorithm, 20_000);
+        const heirs = after.filter((_, client) => before[client] === down.id);
+        assertByWeight(name, countsOf(heirs, candidates.slice(0, -1)), weights.slice(0, -1));
+      }
+    }
+  });
+
+  Deno.test(`${name} spreads what a bound sends elsewhere over the others by weight`, () => {
+    const weights = [1, 1, 1, 2];
+    const candidates = candidatesOf(weights);
+    const algorithm = algorithmOf({ name, boundedLoad: 1.5 }, candidates);
+    const before = assignment(algorithm, 20_000);
+    candidates[0]!.inFlight = 1000;
+    algorithm.loadChanged!(candidates[0]!);
+    const heirs = assignment(algorithm, 20_000).filter((_, client) => before[client] === "a");
+    assertByWeight(name, countsOf(heirs, candidates.slice(1)), weights.slice(1));
+  });
+
   Deno.test(`${name} moves few others when a backend is removed`, () => {
     const candidates = candidatesOf(Array<number>(10).fill(1));
     const algorithm = algorithmOf({ name }, candidates);
@@ -234,6 +262,63 @@ for (const name of HASHES) {
     assert.match(rule, new RegExp(`${home.id} is at its bound of 3`));
   });
 }
+
+/**
+ * The counts are in proportion to weight. On a ring a backend of weight 1 has 160 arcs of random length, each
+ * of which goes to a random heir: with a share p, an heir's standard deviation is √(2 / (160 · p)) of its own.
+ */
+function assertByWeight(name: string, counts: readonly number[], weights: readonly number[]): void {
+  if (name !== "ring-hash") return assertProportional(counts, weights);
+  const clients = counts.reduce((sum, count) => sum + count, 0);
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  counts.forEach((count, i) => {
+    const share = weights[i]! / total;
+    const deviation = Math.sqrt(2 / (160 * share));
+    assert.ok(Math.abs(count / (clients * share) - 1) < 4 * deviation, `${counts}`);
+  });
+}
+
+Deno.test("ring-hash moves nobody but to the newcomer, however many points there are", () => {
+  const candidates = candidatesOf([12, 12, 12, 12, 12, 12, 12, 12, 13]);
+  const algorithm = algorithmOf({ name: "ring-hash", points: 10_000 }, candidates.slice(0, 8));
+  const before = assignment(algorithm, 5000);
+  algorithm.add(candidates[8]!); // 960,000 points become 1,090,000: more than 2²⁰.
+  const after = assignment(algorithm, 5000);
+  assert.ok(after.includes("i"));
+  after.forEach((id, client) => assert.ok(id === "i" || id === before[client]));
+  algorithm.remove(candidates[8]!);
+  assert.deepEqual(assignment(algorithm, 5000), before);
+});
+
+Deno.test("ring-hash finds the first point at or after a client's place", () => {
+  for (const weights of [[1], [1, 2], [3, 1, 1, 7]]) {
+    for (const points of [1, 2, 3, 40]) {
+      const candidates = candidatesOf(weights);
+      const algorithm = algorithmOf({ name: "ring-hash", points }, candidates);
+      const ring = candidates.flatMap(({ id, weight }) =>
+        Array.from({ length: weight * points }, (_, i) => ({ id, place: hashText(`${id}#${i}`) }))
+      ).toSorted((a, b) => a.place - b.place);
+      for (let client = 0; client < 500; client++) {
+        const place = hashText(clientOf(client));
+        const next = ring.find((point) => point.place >= place) ?? ring[0]!;
+        assert.equal(algorithm.pick(clientOf(client), 0)!.id, next.id);
+      }
+    }
+  }
+});
+
+Deno.test("maglev spreads clients by weight over backends that own no slot", () => {
+  // Two heavy ones take the whole of a small table, and are down.
+  const weights = [1000, 1000, 1, 2, 1];
+  const candidates = candidatesOf(weights);
+  const algorithm = algorithmOf({ name: "maglev", tableSize: 11 }, candidates);
+  for (const heavy of candidates.slice(0, 2)) {
+    heavy.available = false;
+    algorithm.update(heavy);
+  }
+  const counts = countsOf(assignment(algorithm, 20_000), candidates.slice(2));
+  assertProportional(counts, weights.slice(2));
+});
 
 /** E[max] / mean of K clients over n backends, by simulation with a source that has nothing to do with it. */
 const FULLEST_OF_TEN = { 100: 1.512453, 10_000: 1.048942 } as const;
