@@ -70,9 +70,9 @@ Deno.test("README.md shows a mistake as it is shown", () => {
   }
 });
 
-Deno.test("`deno run -P main.ts` runs lbsim, as README.md says", async () => {
+Deno.test("`deno run -P --no-prompt main.ts` runs lbsim, as README.md says", async () => {
   const { success, stdout } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-P", "main.ts", "check"],
+    args: ["run", "-P", "--no-prompt", "main.ts", "check"],
     cwd: ROOT,
   }).output();
   assert.ok(success);

@@ -1,5 +1,7 @@
 /** A LAN on one machine: network namespaces as hosts, joined by a bridge in a namespace of its own. */
 
+import { installed } from "../support/tools.ts";
+
 /** A host of the LAN. */
 export interface Host {
   readonly name: string;
@@ -10,12 +12,7 @@ export interface Host {
 export async function whyNoLan(): Promise<string | undefined> {
   if (Deno.build.os !== "linux") return "network namespaces are Linux's";
   if (Deno.uid() !== 0) return "making network namespaces takes root";
-  try {
-    await ip("-V");
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "`ip` is not installed (package iproute2)";
-    throw error;
-  }
+  if (installed("ip") === undefined) return "`ip` is not installed (package iproute2)";
   const probe = `lbsim-probe-${Deno.pid}`;
   try {
     await ip("netns", "add", probe);

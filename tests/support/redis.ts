@@ -2,18 +2,10 @@
 import type { RedisAddress } from "../../lib/config/scalars.ts";
 import { deadAddress } from "./sockets.ts";
 import { TextLineStream } from "./text_line_stream.ts";
-
-const SERVERS = ["redis-server", "valkey-server"];
+import { installed } from "./tools.ts";
 
 /** The program that is installed here; undefined if none is. */
-export const REDIS_SERVER = SERVERS.find((name) => {
-  try {
-    return new Deno.Command(name, { args: ["--version"], stdout: "null" }).outputSync().success;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-});
+export const REDIS_SERVER = installed("redis-server", "valkey-server");
 
 /** Declares a test that needs a Redis server; where none is installed it is skipped, and its name says why. */
 export function testWithRedis(name: string, fn: () => Promise<void>): void {
