@@ -25,6 +25,7 @@ import {
 import { closeIfOpen } from "../lib/close_if_open.ts";
 import { listen } from "../lib/listen.ts";
 import { encodeProxyHeader } from "../lib/proxy_protocol.ts";
+import { localShortage } from "../lib/system_error.ts";
 import { untilAborted } from "../lib/until_aborted.ts";
 import type { Connection } from "./connection.ts";
 import { Deadline } from "./deadline.ts";
@@ -62,6 +63,17 @@ export interface StopSummary {
   readonly finished: number;
   /** Connections that were still open when the drain timeout passed, and were closed. */
   readonly closed: number;
+}
+
+/** What a balancer is made of. */
+interface Parts {
+  readonly scheduler: Scheduler;
+  readonly prober: Prober;
+  readonly keeper: SessionKeeper | undefined;
+  readonly context: ServerContext | undefined;
+  readonly listener: Deno.TcpListener;
+  readonly connectionEnded: Pulse;
+  readonly shortage: Shortage;
 }
 
 /** The client speaks for itself. */
@@ -108,7 +120,7 @@ export class Balancer {
   /** Without it backends are spoken to in the clear. */
   #backendTls: BackendTls | undefined;
   readonly #unsubscribe: () => void;
-  readonly #connectionEnded = new Pulse();
+  readonly #connectionEnded: Pulse;
 
   /**
    * Probes every backend once, then listens.
@@ -123,7 +135,9 @@ export class Balancer {
     const scheduler = new Scheduler({ ...config, explainEvery }, events, random);
     const context = serverContextOf(config, certificates);
     const tls = backendTlsOf(config, certificates);
-    const prober = new Prober(config, scheduler, { now, seed, tls });
+    const connectionEnded = new Pulse();
+    const shortage = new Shortage(events, now, connectionEnded, () => scheduler.connections);
+    const prober = new Prober(config, scheduler, { now, seed, tls, shortage });
     const keeper = keeperOf(config, scheduler, options);
     const giveUp = () => void prober.stop();
     signal?.addEventListener("abort", giveUp, { once: true });
@@ -132,8 +146,10 @@ export class Balancer {
     try {
       signal?.throwIfAborted();
       const listener = listen(config.listen);
-      return new Balancer(config, options, scheduler, prober, keeper, context, listener);
+      const parts = { scheduler, prober, keeper, context, listener, connectionEnded, shortage };
+      return new Balancer(config, options, parts);
     } catch (error) {
+      shortage.stop();
       await Promise.all([prober.stop(), keeper?.stop()]);
       throw error;
     }
@@ -142,11 +158,7 @@ export class Balancer {
   private constructor(
     config: Config,
     options: BalancerOptions,
-    scheduler: Scheduler,
-    prober: Prober,
-    keeper: SessionKeeper | undefined,
-    context: ServerContext | undefined,
-    listener: Deno.TcpListener,
+    { scheduler, prober, keeper, context, listener, connectionEnded, shortage }: Parts,
   ) {
     this.#config = config;
     this.#started = config;
@@ -156,6 +168,8 @@ export class Balancer {
     this.#prober = prober;
     this.#keeper = keeper;
     this.#listener = listener;
+    this.#connectionEnded = connectionEnded;
+    this.#shortage = shortage;
     this.#dialer = new Dialer(config.timeouts.connect);
     this.#relays = new Relays({
       idleTimeout: config.timeouts.idle,
@@ -179,16 +193,10 @@ export class Balancer {
     });
     scheduler.onWake = (at) => this.#wakeAt(at);
     if (scheduler.nextWake !== undefined) this.#wakeAt(scheduler.nextWake);
-    this.#shortage = new Shortage(
-      options.events,
-      options.now,
-      this.#connectionEnded,
-      () => this.scheduler.connections,
-    );
     this.#accepting = acceptAll(
       listener,
       (client) => void this.#serve(client),
-      (error) => this.#shortage.met(error),
+      (error) => this.#acceptAgain(error),
       () => this.#relays.turn(),
     );
     this.#accepting.catch(() => {}); // `accepting` reports it.
@@ -307,7 +315,7 @@ export class Balancer {
       }
       const tls = this.#backendTls;
       let connection = await this.#dial(held, tls, header);
-      if ("reason" in connection && connection.outOfDescriptors) {
+      if ("reason" in connection && connection.shortage !== undefined) {
         connection = await this.#dialAgain(connection, held, tls, header);
       }
       const now = this.#now();
@@ -318,9 +326,9 @@ export class Balancer {
         this.#relays.start(client, connection, held, preambleOf(first, rest, early?.take()));
         return;
       }
-      const { reason, outOfDescriptors, detail } = connection;
+      const { reason, shortage, detail } = connection;
       if (this.#dialer.closed) held = held.refuse("stopping", now);
-      else if (outOfDescriptors) held = held.refuse("out_of_descriptors", now);
+      else if (shortage !== undefined) held = held.refuse("local_shortage", now, detail);
       else held = held.connectFailed(reason, now, detail);
     }
     closeIfOpen(client);
@@ -415,12 +423,12 @@ export class Balancer {
   ): Promise<Connection | DialFailure> {
     const { address, removed } = backend;
     if (removed || address === undefined) {
-      return Promise.resolve({ reason: "unreachable", outOfDescriptors: false });
+      return Promise.resolve({ reason: "unreachable", detail: "it was removed meanwhile" });
     }
     return this.#dialer.dial(address, tls, header);
   }
 
-  /** Connects again while this machine has no descriptor for it, until it is late. */
+  /** Connects again while this machine lacks what that takes, until it is late. */
   async #dialAgain(
     failure: DialFailure,
     lease: Lease,
@@ -428,13 +436,20 @@ export class Balancer {
     header: Uint8Array | undefined,
   ): Promise<Connection | DialFailure> {
     let result: Connection | DialFailure = failure;
-    while ("reason" in result && result.outOfDescriptors) {
-      await this.#shortage.met("out of file descriptors");
+    while ("reason" in result && result.shortage !== undefined) {
+      const isUseful = await this.#shortage.met(result.shortage, result.detail ?? result.reason);
       const late = this.#now() - lease.acquiredAt > this.#config.timeouts.connect;
       if (late || this.#dialer.closed) break;
-      result = await this.#dial(lease, tls, header);
+      if (isUseful) result = await this.#dial(lease, tls, header);
     }
     return result;
+  }
+
+  /** Resolves when it is of use to accept again after this error. */
+  async #acceptAgain(error: unknown): Promise<void> {
+    const resource = localShortage(error) ?? "other";
+    const detail = error instanceof Error ? error.message : String(error);
+    while (!await this.#shortage.met(resource, detail));
   }
 
   #ended(): void {

@@ -43,7 +43,7 @@ export class Dialer {
     tls?: BackendTls,
     header?: Uint8Array,
   ): Promise<Connection | DialFailure> {
-    if (this.#closed) return Promise.resolve({ reason: "timeout", outOfDescriptors: false });
+    if (this.#closed) return Promise.resolve({ reason: "timeout" });
     if (this.#timer === undefined) this.#startSweeping();
     this.#quietSweeps = 0;
     const { signal } = this.#generations.at(-1)!;

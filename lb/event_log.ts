@@ -6,6 +6,7 @@ import type {
   ExplainedBackend,
   LbEvent,
   RefusalReason,
+  ScarceResource,
 } from "../lib/core/mod.ts";
 import { logSentence } from "../lib/log.ts";
 
@@ -34,8 +35,8 @@ const OTHER_EVENTS = [
   "session_store_recovered",
   "session_store_incomplete",
   "config_reloaded",
-  "accept_paused",
-  "accept_resumed",
+  "shortage_began",
+  "shortage_ended",
 ] as const satisfies readonly EventType[];
 
 /** What the log is made of. */
@@ -287,7 +288,7 @@ function levelOf(event: LbEvent): "debug" | "info" | "warning" | "error" {
     case "backend_ejected":
     case "session_store_degraded":
     case "session_store_incomplete":
-    case "accept_paused":
+    case "shortage_began":
       return "warning";
     default:
       return "info";
@@ -301,7 +302,7 @@ const REFUSALS: Readonly<Record<RefusalReason, string>> = {
   queue_timeout: "no backend had room for it in time",
   connection_limit: "the balancer is at limits.connections",
   connects_failed: "no backend could be reached",
-  out_of_descriptors: "this machine has no file descriptor left",
+  local_shortage: "this machine lacks what it takes to connect",
   denied: "its address is not let in",
   bad_proxy_header: "no proper PROXY header came in time",
   bad_tls_handshake: "its TLS handshake failed",
@@ -397,15 +398,29 @@ function say(event: LbEvent): string {
       return `${count(event.unwritten, "session change")} not written to ${event.store}: lost`;
     case "config_reloaded":
       return reloaded(event);
-    case "accept_paused":
-      return `accepting is paused: ${event.reason}; ${
-        count(event.connections, "connection")
-      } open. ` +
-        "Raise the limit with `ulimit -n`, or lower limits.connections";
-    case "accept_resumed":
-      return `accepting again after ${ms(event.paused_ms)}`;
+    case "shortage_began":
+      return `this machine is short of ${
+        RESOURCES[event.resource]
+      } (${event.detail}): clients wait; ` +
+        `${count(event.connections, "connection")} open. ${REMEDIES[event.resource]}`;
+    case "shortage_ended":
+      return `this machine has ${RESOURCES[event.resource]} again after ${ms(event.lasted_ms)}`;
   }
 }
+
+const RESOURCES: Readonly<Record<ScarceResource, string>> = {
+  descriptors: "file descriptors",
+  local_ports: "local ports",
+  memory: "memory for sockets",
+  other: "something",
+};
+
+const REMEDIES: Readonly<Record<ScarceResource, string>> = {
+  descriptors: "Raise the limit with `ulimit -n`, or lower limits.connections",
+  local_ports: "Widen net.ipv4.ip_local_port_range, or lower limits.connections",
+  memory: "Free memory, or lower limits.connections",
+  other: "Trying again",
+};
 
 function detailed({ detail }: { readonly detail?: string }): string {
   return detail === undefined ? "" : `: ${detail}`;

@@ -2,6 +2,7 @@ import { type Address, formatAddress } from "../lib/address.ts";
 import { closeIfOpen } from "../lib/close_if_open.ts";
 import type { Config } from "../lib/config/mod.ts";
 import { writeAll } from "../lib/lines.ts";
+import type { LocalResource } from "../lib/system_error.ts";
 import type { Connection } from "./connection.ts";
 import { Deadline } from "./deadline.ts";
 import { dial } from "./dial.ts";
@@ -11,8 +12,8 @@ import { type BackendTls, dialTls } from "./tls_dial.ts";
 export type ProbeResult =
   | { readonly ok: true }
   | { readonly ok: false; readonly reason: string }
-  /** This machine could not probe, for want of a file descriptor: that says nothing of the backend. */
-  | { readonly ok: undefined };
+  /** This machine could not probe, for want of something: that says nothing of the backend. */
+  | { readonly ok: undefined; readonly shortage: LocalResource; readonly detail: string };
 
 /** The rules by which a backend is probed. */
 export type ProbeRules = Config["healthCheck"];
@@ -57,8 +58,8 @@ export async function probe(
       ? dial(target, deadline.signal)
       : dialTls(target, tls, deadline.signal, header));
   if ("reason" in connection) {
-    const { outOfDescriptors, reason, detail } = connection;
-    if (outOfDescriptors) return { ok: undefined };
+    const { shortage, reason, detail } = connection;
+    if (shortage !== undefined) return { ok: undefined, shortage, detail: detail ?? reason };
     return failed(`connect: ${reason}${detail === undefined ? "" : `: ${detail}`}`);
   }
   // Closing is what wakes a read that would wait for ever.

@@ -4,6 +4,7 @@ import { childSeed, createRandom, ProbeSchedule, type Scheduler } from "../lib/c
 import type { Config } from "../lib/config/mod.ts";
 import { encodeProxyHeader } from "../lib/proxy_protocol.ts";
 import { probe, type ProbeResult } from "./probe.ts";
+import type { Shortage } from "./shortage.ts";
 import type { BackendTls } from "./tls_dial.ts";
 
 type BackendConfig = Config["backends"][number];
@@ -24,6 +25,8 @@ export interface ProberOptions {
   readonly seed: number;
   /** How backends are spoken to by TLS; in the clear if left out. */
   readonly tls?: BackendTls | undefined;
+  /** Learns what this machine lacks when it cannot probe. */
+  readonly shortage?: Pick<Shortage, "noted">;
   /** Does one probe; the real one unless a test says otherwise. */
   readonly probe?: (backend: BackendConfig, signal: AbortSignal) => Promise<ProbeResult>;
 }
@@ -125,7 +128,8 @@ export class Prober {
       const result = await this.#probe(backend, this.#stopping.signal);
       if (this.#stopping.signal.aborted || target.dropped) return;
       const ended = this.#now();
-      if (result.ok !== undefined) {
+      if (result.ok === undefined) this.#options.shortage?.noted(result.shortage, result.detail);
+      else {
         const reason = result.ok ? undefined : result.reason;
         this.#scheduler.probed(backend.id, result.ok, ended, ended - begun, reason);
       }

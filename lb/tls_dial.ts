@@ -42,9 +42,7 @@ export async function dialTls(
   const peer = { name: tls.serverName ?? address.host, ca: tls.ca };
   const secure = unsent ?? await startTls(tcp, peer, signal);
   if (!("tlsFailure" in secure)) return new DialledTls(secure);
-  return signal.aborted
-    ? { reason: "timeout", outOfDescriptors: false }
-    : { reason: "tls", outOfDescriptors: false, detail: secure.tlsFailure };
+  return signal.aborted ? { reason: "timeout" } : { reason: "tls", detail: secure.tlsFailure };
 }
 
 async function send(tcp: Deno.TcpConn, header: Uint8Array): Promise<TlsFailure | undefined> {

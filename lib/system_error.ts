@@ -1,3 +1,5 @@
+import type { ScarceResource } from "./core/mod.ts";
+
 /** The system's name for an error that it reported, like `ECONNRESET`; undefined if it reported none. */
 export function systemCode(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
@@ -5,8 +7,8 @@ export function systemCode(error: unknown): string | undefined {
   return typeof code === "string" ? code : undefined;
 }
 
-/** What this machine can run out of while it opens connections. */
-export type LocalResource = "descriptors" | "local_ports" | "memory";
+/** What this machine can lack while it opens connections. */
+export type LocalResource = Exclude<ScarceResource, "other">;
 
 const SHORTAGES: ReadonlyMap<string, LocalResource> = new Map([
   ["EMFILE", "descriptors"],

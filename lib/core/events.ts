@@ -31,8 +31,8 @@ export type RefusalReason =
   | "client_rate_limit"
   /** Every connect failed, and `retries` are used up or nobody untried is left. */
   | "connects_failed"
-  /** This machine has no file descriptor left to reach a backend with. */
-  | "out_of_descriptors"
+  /** This machine lacks descriptors, local ports or memory to reach a backend. */
+  | "local_shortage"
   /** The balancer is stopping. */
   | "stopping";
 
@@ -290,17 +290,23 @@ export interface ConfigReloaded extends At {
   readonly ignored: readonly string[];
 }
 
-/** The balancer stopped accepting for want of file descriptors. */
-export interface AcceptPaused extends At {
-  readonly type: "accept_paused";
-  readonly reason: string;
+/** What this machine can lack; "other" if the system's error is unknown. */
+export type ScarceResource = "descriptors" | "local_ports" | "memory" | "other";
+
+/** This machine lacks something that clients need: they wait, and no backend is blamed. */
+export interface ShortageBegan extends At {
+  readonly type: "shortage_began";
+  readonly resource: ScarceResource;
+  /** What the system says. */
+  readonly detail: string;
   readonly connections: number;
 }
 
-/** The balancer accepts again. */
-export interface AcceptResumed extends At {
-  readonly type: "accept_resumed";
-  readonly paused_ms: number;
+/** The shortage is over. */
+export interface ShortageEnded extends At {
+  readonly type: "shortage_ended";
+  readonly resource: ScarceResource;
+  readonly lasted_ms: number;
   readonly connections: number;
 }
 
@@ -328,8 +334,8 @@ export type LbEvent =
   | SessionStoreRecovered
   | SessionStoreIncomplete
   | ConfigReloaded
-  | AcceptPaused
-  | AcceptResumed;
+  | ShortageBegan
+  | ShortageEnded;
 
 /** The name of a kind of event. */
 export type EventType = LbEvent["type"];
@@ -358,8 +364,8 @@ export const EVENT_TYPES = [
   "session_store_recovered",
   "session_store_incomplete",
   "config_reloaded",
-  "accept_paused",
-  "accept_resumed",
+  "shortage_began",
+  "shortage_ended",
 ] as const satisfies readonly EventType[];
 
 /** An event of one kind. */

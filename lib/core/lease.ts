@@ -129,10 +129,10 @@ export class Lease {
   }
 
   /** The driver cannot even try this backend, or is to stop trying: turns the client away. */
-  refuse(reason: RefusalReason, now: Nanoseconds): Refusal {
+  refuse(reason: RefusalReason, now: Nanoseconds, detail?: string): Refusal {
     assert(this.#state === "opening", "only a client that is not yet served can be turned away");
     this.#state = "ended";
-    return this.#scheduler._refused(this, reason, now);
+    return this.#scheduler._refused(this, reason, now, detail);
   }
 
   /** The connection ended, or its client left before there was one. */

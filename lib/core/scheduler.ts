@@ -671,10 +671,16 @@ export class Scheduler {
   }
 
   /** @internal */
-  _refused(lease: Lease, reason: RefusalReason, now: Nanoseconds): Refusal {
+  _refused(
+    lease: Lease,
+    reason: RefusalReason,
+    now: Nanoseconds,
+    detail: string | undefined,
+  ): Refusal {
+    const { connection, client, attempt } = lease;
     this.passTime(now);
     this.#letGo(lease, now);
-    const refusal = this.#refuse(reason, lease.connection, lease.client, lease.attempt - 1, now);
+    const refusal = this.#refuse(reason, connection, client, attempt - 1, now, detail);
     this.#serveWaiting(now);
     return refusal;
   }

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { RunningLbsim } from "../support/process.ts";
-import { echo, TestServer } from "../support/sockets.ts";
+import { echo, eventually, TestServer } from "../support/sockets.ts";
 
 Deno.test({
-  name: "lbsim lb survives running out of file descriptors: it pauses, says so once, and resumes",
+  name:
+    "lbsim lb survives running out of file descriptors: it says so once, goes on probing, and resumes",
   ignore: Deno.build.os === "windows",
   async fn() {
     await using backend = new TestServer(echo);
@@ -13,10 +14,10 @@ Deno.test({
       await Deno.writeTextFile(
         `${directory}/config.yaml`,
         `listen: 127.0.0.1:0
-backends: [{id: B1, address: "127.0.0.1:${backend.address.port}"}]
-health_check: {interval: 200ms, timeout: 100ms}
+backends: [{id: B1, address: "localhost:${backend.address.port}"}]
+health_check: {interval: 200ms, timeout: 200ms}
 timeouts: {connect: 20s, drain: 100ms}
-log: {connections: false}
+log: {connections: false, level: debug}
 `,
       );
       await using lb = new RunningLbsim(["lb"], {
@@ -31,10 +32,15 @@ log: {connections: false}
       for (let i = 0; i < 100; i++) {
         clients.push(await Deno.connect({ hostname: "127.0.0.1", port }));
       }
-      await lb.line((text) => text.includes("accept_paused"));
+      await lb.line((text) => text.includes("shortage_began"));
+
+      // Probes go on, though they need a lookup of the name and a connect each.
+      const probes = () => lb.records.filter(({ event }) => event === "probe").length;
+      const before = probes();
+      await eventually(() => probes() >= before + 5, "the backend is probed");
 
       for (const client of clients.splice(0, 90)) client.close();
-      await lb.line((text) => text.includes("accept_resumed"));
+      await lb.line((text) => text.includes("shortage_ended"));
       // Everybody who waited is served now.
       for (const client of clients) {
         await client.write(new Uint8Array([7]));
@@ -42,9 +48,10 @@ log: {connections: false}
         assert.equal(await client.read(buffer), 1);
         assert.equal(buffer[0], 7);
       }
-      const paused = lb.records.filter(({ event }) => event === "accept_paused");
+      const paused = lb.records.filter(({ event }) => event === "shortage_began");
       assert.equal(paused.length, 1, "said once");
       assert.match(String(paused[0]!.message), /ulimit -n/);
+      assert.deepEqual(lb.records.filter(({ event }) => event === "backend_down"), []);
       assert.ok(!lb.lines.some((text) => text.includes("defect")));
       lb.kill("SIGTERM");
       assert.equal(await lb.ended(), 0);

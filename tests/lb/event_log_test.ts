@@ -250,7 +250,7 @@ const REPEATED: readonly { readonly name: string; readonly event: (i: number) =>
     "queue_timeout",
     "connection_limit",
     "connects_failed",
-    "out_of_descriptors",
+    "local_shortage",
     "denied",
     "bad_proxy_header",
     "bad_tls_handshake",

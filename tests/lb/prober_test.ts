@@ -118,9 +118,11 @@ Deno.test("Prober leaves a backend in maintenance alone", async () => {
   }
 });
 
-Deno.test("Prober holds a shortage of descriptors here against no backend", async () => {
+const SHORT: ProbeResult = { ok: undefined, shortage: "local_ports", detail: "none is left" };
+
+Deno.test("Prober holds a shortage of this machine against no backend", async () => {
   const { clock, prober, scheduler } = lab((_id, atS) =>
-    Promise.resolve<ProbeResult>(atS < 10 ? { ok: true } : { ok: undefined })
+    Promise.resolve<ProbeResult>(atS < 10 ? { ok: true } : SHORT)
   );
   try {
     await prober.start();

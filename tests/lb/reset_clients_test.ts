@@ -33,7 +33,7 @@ log: {format: json}
       assert.equal(await ask(parseAddress(address), "hello"), "hello");
       lb.kill("SIGTERM");
       assert.equal(await lb.ended(), 0);
-      const paused = lb.records.filter(({ event }) => String(event).startsWith("accept_"));
+      const paused = lb.records.filter(({ event }) => String(event).startsWith("shortage_"));
       assert.deepEqual(paused, [], "this machine was short of nothing");
     } finally {
       await Deno.remove(directory, { recursive: true });

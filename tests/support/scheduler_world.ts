@@ -508,11 +508,11 @@ export class World {
       type: "connection_refused",
       connection: lease.connection,
       client: lease.client,
-      reason: "out_of_descriptors",
+      reason: "local_shortage",
       attempts: lease.attempt - 1,
     };
-    const refusal = lease.refuse("out_of_descriptors", this.#now);
-    assert.deepEqual(refusal, { granted: false, reason: "out_of_descriptors" });
+    const refusal = lease.refuse("local_shortage", this.#now);
+    assert.deepEqual(refusal, { granted: false, reason: "local_shortage" });
     this.#refused++;
   }
 

@@ -152,9 +152,9 @@ Deno.test("Scheduler tells of clients that it turns away, and why", () => {
     { ...refused, connection: 2, client: "b", reason: "connects_failed", attempts: 1 },
   ]);
 
-  first.refuse("out_of_descriptors", ms(1));
+  first.refuse("local_shortage", ms(1));
   assertTold(emitted, [
-    { ...refused, connection: 1, client: "a", reason: "out_of_descriptors", attempts: 0 },
+    { ...refused, connection: 1, client: "a", reason: "local_shortage", attempts: 0 },
   ]);
   assert.equal(scheduler.connections, 0);
 

@@ -73,7 +73,7 @@ const CALLS: Readonly<Record<string, (on: Situation) => unknown>> = {
   "Lease.connected": ({ opening }) => opening.connected(AT),
   "Lease.answered": ({ held }) => held.answered(AT),
   "Lease.connectFailed": ({ opening }) => opening.connectFailed("refused", AT),
-  "Lease.refuse": ({ opening }) => opening.refuse("out_of_descriptors", AT),
+  "Lease.refuse": ({ opening }) => opening.refuse("local_shortage", AT),
   "Lease.release": ({ held }) => held.release("closed", AT),
   "Arrival.letIn": ({ arrival }) => arrival.letIn("10.0.0.7", AT),
   "Arrival.acquire": ({ admitted }) => admitted.acquire(AT),
