@@ -51,6 +51,8 @@ export class Scheduler {
   #admission: Admission | undefined;
   /** First come, first served. */
   readonly #queue = new AgeList<Waiting>();
+  /** How many of them have tried a backend before. */
+  #retriesWaiting = 0;
   #connections = 0;
   /** Those that have connected, and have something to say before they acquire. */
   #arriving = 0;
@@ -405,10 +407,13 @@ export class Scheduler {
    */
   adopt(record: SessionRecord<string>, now: Nanoseconds): void {
     this.passTime(now);
-    const adopted = this.#adopt(record, now);
-    if (!adopted || !this.#events.wanted.session_adopted) return;
-    const { key: client, backend } = record;
-    this.#events.emit({ type: "session_adopted", at_ms: toMs(now), client, backend });
+    if (!this.#adopt(record, now)) return;
+    if (this.#events.wanted.session_adopted) {
+      const { key: client, backend } = record;
+      this.#events.emit({ type: "session_adopted", at_ms: toMs(now), client, backend });
+    }
+    // The client may be waiting, and its own backend may take it although it takes no new clients.
+    this.#serveWaiting(now);
   }
 
   /**
@@ -420,6 +425,7 @@ export class Scheduler {
     this.passTime(now);
     let restored = 0;
     for (const record of records) if (this.#adopt(record, now)) restored++;
+    this.#serveWaiting(now);
     return restored;
   }
 
@@ -825,6 +831,7 @@ export class Scheduler {
     const until = now + queue.timeout;
     const waiting = new Waiting(this, connection, client, now, until, failed, this.#admission);
     this.#queue.add(waiting);
+    if (failed !== undefined) this.#retriesWaiting++;
     this.#wakeBy(until);
     this.#admission?.opened(client, now);
     if (this.#events.wanted.connection_queued) {
@@ -855,7 +862,8 @@ export class Scheduler {
     for (const waiting of this.#queue) {
       const { connection, client, failed } = waiting;
       if (failed !== undefined) this.#exclude(failed, true);
-      const isRoom = isRoomForAny || this.#stickiness?.ownBackend(client, now)?.full === false;
+      const isRoom = isRoomForAny ||
+        this.#stickiness?.ownBackend(client, now)?.full === false;
       const lease = isRoom
         ? this.#grant(connection, client, failed, now, undefined, true)
         : undefined;
@@ -869,12 +877,19 @@ export class Scheduler {
       } else if (inVain) {
         this.#dismiss(waiting, this.#whyNobody(waiting.attempts), now);
       } else if (failed === undefined) {
-        // If there is no room for a client that any backend may take, there is none for the others, unless
-        // one is pinned to a backend that takes only its own.
         isRoomForAny = false;
-        if (!this.#isRoomForItsOwn()) return;
+        if (this.#allWaitForTheSame()) return;
       }
     }
+  }
+
+  /**
+   * Whether clients that wait are all alike: if there is no room for one to which any backend will do, there
+   * is none for the others, and if it does not wait in vain, neither do they.
+   */
+  #allWaitForTheSame(): boolean {
+    if (this.#retriesWaiting > 0 || !this.#backends.some(mayHaveRoom)) return false;
+    return !this.#isRoomForItsOwn();
   }
 
   /** Whether a backend that takes no new clients has room for those that are pinned to it. */
@@ -894,6 +909,7 @@ export class Scheduler {
 
   #unqueue(waiting: Waiting): void {
     this.#queue.delete(waiting);
+    if (waiting.failed !== undefined) this.#retriesWaiting--;
     waiting.admission?.closed(waiting.client);
   }
 

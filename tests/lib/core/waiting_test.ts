@@ -7,6 +7,7 @@ import {
   open,
   schedulerOf,
   type SchedulerOverrides,
+  STICKY,
   takeDown,
   waiting,
 } from "../../support/scheduling.ts";
@@ -261,4 +262,58 @@ Deno.test("Scheduler explains of one who waits that there is nobody, once, and t
     ["d", null],
     ["c", one.backend.id],
   ]);
+});
+
+Deno.test("Scheduler lets a client wait for its own draining backend, ahead of its next connection", () => {
+  const { scheduler, settled, queue } = queueOf({ sticky: { ...STICKY, drain: "allow" } });
+  const own = open(scheduler, "sticky");
+  const other = open(scheduler, "x");
+  scheduler.setMode(own.backend.id, "drain", 1);
+  queue("new", 2);
+  queue("sticky", 3);
+  own.release("closed", 4);
+  assert.deepEqual(settled, [`sticky: ${own.backend.id}`]);
+  queue("sticky", 5);
+  other.release("closed", 6);
+  assert.deepEqual(settled.slice(1), [`new: ${other.backend.id}`]);
+});
+
+Deno.test("Scheduler refuses a client that waits in vain behind one that waits for its own backend", () => {
+  const { scheduler, settled, queue } = queueOf({ sticky: { ...STICKY, drain: "allow" } });
+  const own = open(scheduler, "sticky");
+  open(scheduler, "x");
+  scheduler.setMode(own.backend.id, "drain", 1);
+  queue("sticky", 2);
+  queue("new", 3);
+  takeDown(scheduler, own.backend.id === "B1" ? "B2" : "B1", 4);
+  assert.deepEqual(settled, ["new: no_backend_available"]);
+  own.release("closed", 5);
+  assert.deepEqual(settled.slice(1), [`sticky: ${own.backend.id}`]);
+});
+
+Deno.test("Scheduler refuses a client that has tried the only backend left, also behind others", () => {
+  const { scheduler, settled, queue } = queueOf({ retries: 3 });
+  const failing = granted(scheduler.acquire("a", 0));
+  open(scheduler, "b");
+  queue("c", 1);
+  queue("d", 1);
+  waiting(failing.connectFailed("refused", 2)).settled = (outcome) =>
+    settled.push(`a: ${outcome.granted ? outcome.backend.id : outcome.reason}`);
+  assert.deepEqual(settled, [`c: ${failing.backend.id}`]);
+  takeDown(scheduler, failing.backend.id === "B1" ? "B2" : "B1", 4);
+  assert.deepEqual(settled.slice(1), ["a: connects_failed"]);
+  assert.equal(scheduler.waiting, 1);
+});
+
+Deno.test("Scheduler.adopt() serves a client that waits, if its own backend has room for it", () => {
+  const { scheduler, settled, queue } = queueOf({
+    sticky: { ...STICKY, drain: "allow" },
+    backends: [...FULL, "B3"],
+  });
+  scheduler.setMode("B3", "drain", 0);
+  open(scheduler, "x");
+  open(scheduler, "y");
+  queue("c", 1);
+  scheduler.adopt({ key: "c", backend: "B3", home: "B3", changedAt: 1, usedAt: 1 }, 2);
+  assert.deepEqual(settled, ["c: B3"]);
 });
