@@ -237,7 +237,7 @@ async function exit(code: 0 | 1 | 2): Promise<never> {
   await Promise.race([allWritten(), sleep(LAST_WRITE)]);
   const missing = stdout.unwrittenLogLines;
   if (missing > 0) {
-    io.err(`lbsim: the log's reader did not keep up: the last ${missing} lines were not written`);
+    io.err(`lbsim: ${missing} ${missing === 1 ? "line" : "lines"} of the log not written`);
     await Promise.race([stderr.written(), sleep(LAST_WRITE)]);
   }
   Deno.exit(isOutputLost && code === 0 ? 1 : code);

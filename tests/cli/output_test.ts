@@ -103,7 +103,7 @@ Deno.test({
     assert.equal(await connectOften(listen), 1000);
     process.kill("SIGTERM");
     assert.equal(await endsInTime(process), 0);
-    assert.match(process.lines.join(), /^lbsim: .* the last \d+ lines were not written$/);
+    assert.match(process.lines.join(), /^lbsim: \d+ lines of the log not written$/);
   },
 });
 
@@ -208,7 +208,7 @@ Deno.test({
     await serves(listen);
     process.kill("SIGTERM");
     assert.equal(await endsInTime(process), 0);
-    assert.equal(process.lines.length, 1, "it says so once");
+    assert.match(process.lines.slice(1).join(), /^lbsim: \d+ lines of the log not written$/);
   },
 });
 
