@@ -63,3 +63,5 @@ export const FLAP = 27;
 export const SLICE = 28;
 /** An operator does something: which of the actions. */
 export const OPERATE = 29;
+/** A backend's report that it is idle reaches a balancer [report]. */
+export const IDLE_REPORT = 30;

@@ -71,7 +71,7 @@ export class FaultInjector {
       this.#goesWrong(fault.backend, course.crashed, now);
       this.#world.queue.push(now + Math.round(period * down), FLAP, index);
     } else {
-      this.#world.backends[fault.backend]!.end(course.crashed, now);
+      this.#comesRight(fault.backend, course.crashed, now);
       course.crashed = undefined;
       this.#world.queue.push(now + Math.round(period * (1 - down)), FLAP, index);
     }
@@ -99,7 +99,7 @@ export class FaultInjector {
   #backendFaultEnds(course: Course, { backend, kind }: BackendFault, now: Nanoseconds): void {
     switch (kind.name) {
       case "flap":
-        if (course.crashed !== undefined) this.#world.backends[backend]!.end(course.crashed, now);
+        if (course.crashed !== undefined) this.#comesRight(backend, course.crashed, now);
         course.crashed = undefined;
         break;
       case "partition":
@@ -110,7 +110,7 @@ export class FaultInjector {
         this.#operate(backend, now);
         break;
       default:
-        this.#world.backends[backend]!.end(kind, now);
+        this.#comesRight(backend, kind, now);
         if (kind.name === "hang") this.#cut(backend, undefined, -1, now);
         else if (kind.name === "pause") this.#resume(backend, now);
     }
@@ -140,6 +140,12 @@ export class FaultInjector {
     if (backend.down && !wasDown) this.#world.service.crash(backend, now);
   }
 
+  #comesRight(index: number, kind: BackendFaultKind, now: Nanoseconds): void {
+    const backend = this.#world.backends[index]!;
+    backend.end(kind, now);
+    this.#world.idleReports?.mayBeIdle(backend, now);
+  }
+
   #cut(backend: number, only: number | undefined, change: 1 | -1, now: Nanoseconds): void {
     for (const balancer of this.#world.balancers) {
       if (only !== undefined && balancer.index !== only) continue;
@@ -162,6 +168,7 @@ export class FaultInjector {
     this.#world.prober.stop(balancer, now);
     this.#world.relay.drop(balancer, now);
     balancer.restart();
+    this.#world.idleReports?.forgotten(balancer, now);
     for (const { fault, active } of this.#courses) {
       if (!active || !("backend" in fault) || !isPlanned(fault.kind)) continue;
       const { id } = this.#world.backends[fault.backend]!;

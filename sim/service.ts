@@ -54,6 +54,7 @@ export class Service {
       if (accepted) {
         connection.flags |= AT_BACKEND;
         backend.server.submit(connection, now);
+        this.#world.idleReports?.requested(backend, connection.balancer);
       } else {
         this.#answer(connection, ERROR, now);
       }
@@ -62,9 +63,10 @@ export class Service {
 
   /** The work of a request is done. */
   done(connection: Connection, now: Nanoseconds): void {
-    const { prober } = this.#world;
+    const { prober, idleReports } = this.#world;
     const backend = connection.backend;
     backend.server.done(connection, now);
+    idleReports?.mayBeIdle(backend, now);
     connection.flags &= ~AT_BACKEND;
     connection.pending = 0;
     if (connection.is(PROBE)) {
@@ -93,6 +95,7 @@ export class Service {
   cancel(connection: Connection, now: Nanoseconds): void {
     connection.backend.server.cancel(connection, now);
     connection.flags &= ~AT_BACKEND;
+    this.#world.idleReports?.mayBeIdle(connection.backend, now);
   }
 
   /** A place that was promised is free again. */

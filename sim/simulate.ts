@@ -27,6 +27,7 @@ import {
   FAULT_ENDS,
   FLAP,
   HAS_ROOM,
+  IDLE_REPORT,
   IDLE_SWEEP,
   NEXT_REQUEST,
   OPERATE,
@@ -167,6 +168,7 @@ class Simulation {
     prober.start();
     faults.start();
     relay.start();
+    this.#world.idleReports?.start();
     clients.start();
     if ("duration" in scenario.end) queue.push(scenario.end.duration, END, 0);
   }
@@ -214,6 +216,9 @@ class Simulation {
         break;
       case FLAP:
         faults.flaps(subject, now);
+        break;
+      case IDLE_REPORT:
+        this.#world.idleReports!.arrive(subject, now);
         break;
       case OPERATE:
         for (const { scheduler } of this.#world.balancers) {

@@ -16,6 +16,7 @@ import {
 import { ARRIVAL, BACKGROUND } from "./event_kinds.ts";
 import { EventQueue } from "./event_queue.ts";
 import { FaultInjector } from "./fault_injector.ts";
+import { IdleReports } from "./idle_reports.ts";
 import { createLinks, type Links } from "./links.ts";
 import { Prober } from "./prober.ts";
 import { Recorder } from "./recorder.ts";
@@ -47,6 +48,8 @@ export class World {
   readonly service: Service;
   readonly prober: Prober;
   readonly faults: FaultInjector;
+  /** Undefined if backends report nothing. */
+  readonly idleReports: IdleReports | undefined;
 
   constructor(scenario: Scenario, seed: number, warmup: Nanoseconds) {
     const { balancer, servers, loadBalancers, workload, network } = scenario;
@@ -67,6 +70,7 @@ export class World {
     this.service = new Service(this);
     this.prober = new Prober(this);
     this.faults = new FaultInjector(this);
+    this.idleReports = scenario.idleReports ? new IdleReports(this) : undefined;
   }
 
   /** Forgets a connection that concerns nobody any more. */

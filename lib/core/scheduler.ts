@@ -590,6 +590,13 @@ export class Scheduler {
     this.#serveWaiting(now);
   }
 
+  /** A backend reports that it has nothing to do. Only some algorithms go by that. */
+  reportIdle(id: string, now: Nanoseconds): void {
+    this.passTime(now);
+    const backend = this.#byId.get(id);
+    if (backend !== undefined) this.#tierOf(backend).reportedIdle?.(backend);
+  }
+
   /** @internal */
   _connected(lease: Lease, now: Nanoseconds): void {
     this.passTime(now);

@@ -56,8 +56,9 @@ export function buildScenario(
   return {
     findings,
     scenario: {
-      balancer: config,
+      balancer: file.idle_reports ? reportedTo(config) : config,
       loadBalancers: file.load_balancers,
+      idleReports: file.idle_reports,
       workload: {
         arrivals,
         clients: workload.clients,
@@ -74,6 +75,13 @@ export function buildScenario(
       warmup: file.warmup ?? warmupOf(end, arrivals),
     },
   };
+}
+
+/** The same balancer, to which backends report that they are idle. */
+function reportedTo(config: Config): Config {
+  const { algorithm } = config;
+  if (algorithm.name !== "join-idle-queue") return config;
+  return { ...config, algorithm: { ...algorithm, backendsReport: true } as Config["algorithm"] };
 }
 
 function serversOf(data: unknown, ids: readonly string[], findings: Finding[]): ServerOptions[] {

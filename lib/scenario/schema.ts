@@ -201,6 +201,9 @@ export const scenarioSchema = z.strictObject({
     backend_latency: durations().optional().describe("between balancer and backend"),
   }).prefault({}).describe("how long messages take; no time if left out"),
   load_balancers: integer(1, 1000).default(1).describe("how many, each with its own view"),
+  idle_reports: z.boolean().default(false).describe(
+    "a backend that becomes idle reports it to one balancer, drawn at random, for join-idle-queue",
+  ),
   faults: z.array(fault).default([]).describe("what goes wrong, and when"),
   compare: z.record(
     z.string(),

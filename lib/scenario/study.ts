@@ -69,7 +69,16 @@ const REPLICATIONS = 10;
 const VARIANTS_MAX = 10_000;
 /** What `compare` may vary. */
 const COMPARABLE = [
-  ...["balancer", "workload", "service", "servers", "network", "load_balancers", "faults"],
+  ...[
+    "balancer",
+    "workload",
+    "service",
+    "servers",
+    "network",
+    "load_balancers",
+    "idle_reports",
+    "faults",
+  ],
   ...["duration", "warmup"],
 ];
 

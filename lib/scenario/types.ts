@@ -12,6 +12,8 @@ export interface Scenario {
   readonly balancer: Balancer;
   /** How many load balancers stand side by side, each with its own view; at least 1. */
   readonly loadBalancers: number;
+  /** A backend that becomes idle reports it to one of them, drawn at random; not if left out. */
+  readonly idleReports?: boolean;
   readonly workload: Workload;
   /** How much work a request is: its service time at speed 1. */
   readonly service: Distribution;

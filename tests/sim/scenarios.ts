@@ -43,6 +43,7 @@ export interface QueueingOptions {
   readonly balancer?: Partial<Balancer>;
   readonly workload?: Partial<Workload>;
   readonly loadBalancers?: number;
+  readonly idleReports?: boolean;
   readonly latency?: Distribution;
   readonly faults?: Scenario["faults"];
   readonly end?: Scenario["end"];
@@ -81,6 +82,7 @@ export function queueing(options: QueueingOptions): Scenario & { readonly warmup
       ...options.balancer,
     },
     loadBalancers: options.loadBalancers ?? 1,
+    idleReports: options.idleReports ?? false,
     workload: {
       ...PATIENT,
       arrivals: options.arrivals ?? { kind: "poisson", rate: load * slots },

@@ -38,6 +38,8 @@ export interface Algorithm {
   reordered?(): void;
   /** The candidate's number in flight changed. Left out by an algorithm that does not look at it. */
   loadChanged?(candidate: Candidate): void;
+  /** The candidate reports that it has nothing to do. Left out by an algorithm that takes no reports. */
+  reportedIdle?(candidate: Candidate): void;
   /**
    * The candidate sent the first byte of an answer. Left out by an algorithm that does not look at it.
    *

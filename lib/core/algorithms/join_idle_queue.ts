@@ -7,12 +7,21 @@ import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
 interface Place extends Aged<Place> {
   readonly candidate: Candidate;
   queued: boolean;
+  /** It has reported that it is idle, and got no connection from here since. */
+  reported: boolean;
+  /** Its connections in flight, as last seen. */
+  inFlight: number;
 }
 
 /**
  * `join-idle-queue`: a backend that becomes idle joins a queue, and the next connection goes to the one
- * that has waited longest. Only when nobody is idle is it drawn by lot, in proportion to weight. A pick
- * compares no loads: backends make themselves known.
+ * that has waited longest. Only when none is in the queue is it drawn by lot, in proportion to weight. A
+ * pick compares no loads.
+ *
+ * In the source, a backend knows when it is idle and joins the queue of one balancer. So it is here if
+ * backends report, which they can in the simulator only. Over opaque TCP a backend reports nothing: it
+ * counts as idle when it has no connection from this balancer. With one balancer that is the same; with
+ * several it is another algorithm, and slower: each sends connections to backends that the others keep busy.
  *
  * Source: Y. Lu et al., "Join-Idle-Queue: a novel load balancing algorithm for dynamically scalable web
  * services", Performance Evaluation 68(11), 2011.
@@ -21,15 +30,20 @@ export class JoinIdleQueue implements Algorithm {
   readonly #lottery: Lottery;
   readonly #idle = new AgeList<Place>();
   readonly #places: (Place | undefined)[] = [];
+  readonly #backendsReport: boolean;
 
-  constructor(random: Random) {
+  /** @param backendsReport Backends report when they are idle; otherwise those without a connection are. */
+  constructor(random: Random, backendsReport: boolean) {
     this.#lottery = new Lottery(random);
+    this.#backendsReport = backendsReport;
   }
 
   add(candidate: Candidate): void {
     this.#places[candidate.index] = {
       candidate,
       queued: false,
+      reported: false,
+      inFlight: candidate.inFlight,
       older: undefined,
       younger: undefined,
     };
@@ -47,8 +61,16 @@ export class JoinIdleQueue implements Algorithm {
   }
 
   loadChanged(candidate: Candidate): void {
-    const isIdle = candidate.available && candidate.inFlight === 0;
-    this.#queue(this.#places[candidate.index]!, isIdle);
+    const place = this.#places[candidate.index]!;
+    if (candidate.inFlight > place.inFlight) place.reported = false;
+    place.inFlight = candidate.inFlight;
+    const isIdle = this.#backendsReport ? place.reported : candidate.inFlight === 0;
+    this.#queue(place, candidate.available && isIdle);
+  }
+
+  reportedIdle(candidate: Candidate): void {
+    this.#places[candidate.index]!.reported = true;
+    this.loadChanged(candidate);
   }
 
   pick(_client: string, _now: number, trace?: PickTrace): Candidate | undefined {
@@ -64,7 +86,7 @@ export class JoinIdleQueue implements Algorithm {
     const drawn = this.#lottery.draw();
     if (trace !== undefined && drawn !== undefined) {
       this.#lottery.forEach((candidate, chance) => trace.considered(candidate, chance));
-      trace.decided("nobody is idle: drawn at random, in proportion to weight");
+      trace.decided("none is idle: drawn at random, in proportion to weight");
     }
     return drawn;
   }

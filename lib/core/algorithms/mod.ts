@@ -53,7 +53,11 @@ export type AlgorithmOptions =
     /** What is assumed of a backend that has not answered yet; 30 ms if left out. */
     readonly initial?: Nanoseconds;
   }
-  | { readonly name: "join-idle-queue" }
+  | {
+    readonly name: "join-idle-queue";
+    /** Backends report when they are idle, to one balancer each: `Scheduler.reportIdle`. */
+    readonly backendsReport?: boolean;
+  }
   | {
     readonly name: "prequal";
     /** Probe results kept; 16 if left out. */
@@ -94,7 +98,8 @@ const creators: { readonly [Name in AlgorithmName]: Create<Name> } = {
     const { decay, initial } = { ...ALGORITHM_DEFAULTS, ...options };
     return new PeakEwma(decay, initial, random);
   },
-  "join-idle-queue": (_options, random) => new JoinIdleQueue(random),
+  "join-idle-queue": ({ backendsReport = false }, random) =>
+    new JoinIdleQueue(random, backendsReport),
   "prequal": (options, random) => new Prequal({ ...ALGORITHM_DEFAULTS, ...options }, random),
   "source-hash": ({ boundedLoad = Infinity }) => new SourceHash(boundedLoad),
   "ring-hash": ({ points = ALGORITHM_DEFAULTS.points, boundedLoad = Infinity }) =>

@@ -377,6 +377,53 @@ Deno.test("join-idle-queue takes whoever has been idle for longest", () => {
   assert.equal(pick() + pick(), "ca");
 });
 
+Deno.test("join-idle-queue with reports goes by them, not by its own connections", () => {
+  const candidates = candidatesOf([1, 1, 1]);
+  const [a, b, c] = candidates as [TestCandidate, TestCandidate, TestCandidate];
+  const algorithm = algorithmOf({ name: "join-idle-queue", backendsReport: true }, candidates);
+  const change = (candidate: TestCandidate, by: 1 | -1) => {
+    candidate.inFlight += by;
+    algorithm.loadChanged!(candidate);
+  };
+  let rule = "";
+  const pick = () => algorithm.pick("c", 0, { considered() {}, decided: (words) => rule = words });
+  pick();
+  assert.match(rule, /^none is idle/); // None has reported.
+  change(b, 1);
+  algorithm.reportedIdle!(b); // It may be idle with a connection open.
+  algorithm.reportedIdle!(a);
+  assert.equal(pick(), b);
+  change(b, 1);
+  assert.equal(pick(), a);
+  change(b, -1); // Its report has been used.
+  assert.equal(pick(), a);
+  a.available = false;
+  algorithm.update(a);
+  pick();
+  assert.match(rule, /^none is idle/);
+  a.available = true; // Its report stands.
+  algorithm.update(a);
+  algorithm.reportedIdle!(c);
+  assert.equal(pick(), a);
+  change(a, 1);
+  assert.equal(pick(), c);
+  algorithm.remove(c);
+  pick();
+  assert.match(rule, /^none is idle/);
+});
+
+Deno.test("Scheduler.reportIdle() reaches the algorithm of the backend's tier, and nobody after a removal", () => {
+  const { scheduler } = schedulerOf({
+    algorithm: { name: "join-idle-queue", backendsReport: true },
+    backends: ["B1", "B2", "B3"],
+  });
+  scheduler.reportIdle("B3", 0);
+  assert.equal(granted(scheduler.acquire("c", 0)).backend.id, "B3");
+  scheduler.removeBackend("B2", 0);
+  scheduler.reportIdle("B2", 0);
+  assert.notEqual(granted(scheduler.acquire("c", 0)).backend.id, "B2");
+});
+
 Deno.test("join-idle-queue never picks a busy one while another is idle", () => {
   fc.assert(
     fc.property(
