@@ -64,6 +64,7 @@ export function backendCommand(io: Io) {
       // It accepts connections; it opens none, and no files.
       await giveUp("read", "write", "net", "sys");
       io.out(`${escapeText(id)} listening on ${formatAddress(listening)}`);
+      io.hurry.addEventListener("abort", () => void server.kill());
       await Promise.race([untilAborted(io.signal), server.accepting])
         .finally(() => server.stop());
     });

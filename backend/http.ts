@@ -132,7 +132,7 @@ export class HttpConversation {
       }
       const match = FIELD.exec(line);
       if (match === null) throw new Refusal("a header field must be like Name: value, on one line");
-      take(match[1]!.toLowerCase(), match[2]!.trim());
+      take(match[1]!.toLowerCase(), withoutSpace(match[2]!));
     }
   }
 
@@ -258,7 +258,21 @@ class Fields {
 }
 
 function listOf(value: string): string[] {
-  return value.toLowerCase().split(",").map((part) => part.trim());
+  return value.toLowerCase().split(",").map(withoutSpace);
+}
+
+/** Without spaces and tabs at its ends. `trim` takes more away, like a no-break space. */
+function withoutSpace(value: string): string {
+  let start = 0;
+  let end = value.length;
+  while (start < end && isSpace(value, start)) start++;
+  while (end > start && isSpace(value, end - 1)) end--;
+  return value.slice(start, end);
+}
+
+function isSpace(text: string, index: number): boolean {
+  const code = text.charCodeAt(index);
+  return code === 32 || code === 9;
 }
 
 function lengthOf(value: string): number {

@@ -223,6 +223,26 @@ for (const [what, request, status] of REFUSED) {
   });
 }
 
+for (const field of ["Content-Length: 5", "Content-Length: ", "Transfer-Encoding: chunked"]) {
+  Deno.test(`BackendServer takes only spaces and tabs for space: ${field}`, async () => {
+    await using one = backend();
+    using connection = await connect(one.address);
+    for (const byte of [0xa0, 0x85, 0x0b, 0x0c]) {
+      const request = bytes(post(`${field}?\r\n`, "5\r\nhello\r\n0\r\n\r\n"));
+      request[request.indexOf("?".charCodeAt(0))] = byte;
+      using connection = await connect(one.address);
+      await writeAll(connection, request);
+      await connection.closeWrite();
+      assert.match(new TextDecoder().decode(await readAll(connection)), /^HTTP\/1\.1 400 /);
+    }
+    await writeAll(
+      connection,
+      bytes(post("Connection: close \t\r\nContent-Length: \t5\t \r\n", "hello")),
+    );
+    assert.match(new TextDecoder().decode(await readAll(connection)), /^HTTP\/1\.1 200 /);
+  });
+}
+
 Deno.test("BackendServer lets a refused client that goes on sending have the whole answer", async () => {
   await using one = backend();
   using connection = await connect(one.address);

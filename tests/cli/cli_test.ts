@@ -1,6 +1,6 @@
 /** The command line as declared cases: what is typed, what comes out, which exit code. */
 import assert from "node:assert/strict";
-import { formatAddress } from "../../lib/address.ts";
+import { formatAddress, parseAddress } from "../../lib/address.ts";
 import { addressOf, lbsim, RunningLbsim } from "../support/process.ts";
 import { eventually, readAll, TestServer } from "../support/sockets.ts";
 
@@ -611,3 +611,23 @@ signalTest("lbsim demo ends clean on Ctrl-C", async () => {
   assert.equal(await demo.ended(), 0);
   assert.ok(demo.lines.some((line) => line.includes("ended early")));
 });
+
+signalTest(
+  "lbsim backend waits for half a request, and at the second signal no longer",
+  async () => {
+    await using backend = new RunningLbsim(["backend", "127.0.0.1:0", "--id", "B1"]);
+    const { host, port } = parseAddress(await addressOf(backend));
+    using client = await Deno.connect({ hostname: host, port });
+    await client.write(new TextEncoder().encode("a\n"));
+    await client.read(new Uint8Array(100));
+    using half = await Deno.connect({ hostname: host, port });
+    await half.write(new TextEncoder().encode("POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf"));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    backend.kill("SIGTERM");
+    // An idle connection is closed at once: the first signal has come.
+    assert.equal(await client.read(new Uint8Array(100)), null);
+    backend.kill("SIGTERM");
+    assert.equal(await backend.ended(), 0);
+    assert.equal(await half.read(new Uint8Array(100)).catch(() => null), null);
+  },
+);
