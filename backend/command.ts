@@ -45,7 +45,7 @@ export function backendCommand(io: Io) {
       "closes a connection whose client sends or takes nothing for so long (10m)",
       positiveDurationOption,
     )
-    .option("--tls-cert <file>", "speak TLS by the certificate in this PEM file")
+    .option("--tls-cert <file>", "speak TLS with the certificate in this PEM file")
     .option("--tls-key <file>", "and the key in this one")
     .option("--seed <n>", "makes the random choices repeatable", integerOption(0))
     .addHelpText("after", EXAMPLES)
@@ -90,7 +90,7 @@ async function addressOf(
 ): Promise<Address> {
   if (where !== undefined) return addressOption("HOST:PORT", where);
   if (file === undefined) {
-    throw new UserError("where is it to listen?", {
+    throw new UserError("an address to listen on is missing", {
       exitCode: 2,
       hint: "lbsim backend 127.0.0.1:9001 --id B1, or lbsim backend --config config.yaml --id B1",
     });

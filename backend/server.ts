@@ -59,7 +59,7 @@ export class BackendServer {
   #listener: Deno.Listener<Socket, Deno.NetAddr> | undefined;
   #accepting: Promise<void> = Promise.resolve();
   #idleCheck: ReturnType<typeof setInterval> | undefined;
-  /** Aborted when whatever is being served is to be given up. */
+  /** Aborted to drop all requests that are being served. */
   #giveUp = new AbortController();
 
   /** @param random Decides which requests fail. */
@@ -214,7 +214,7 @@ class ServedConnection implements Aged<ServedConnection> {
       if (first !== null && isRequestLine(first)) await this.#http(first);
       else if (first !== null) await this.#lines(first);
     } catch (error) {
-      // The client went away, or this side closed: nothing can be said any more.
+      // The client has left, or this side has closed: there is no reader for a message.
       if (error instanceof LineTooLong && this.#open) await this.#complain(error);
     }
     this.close();

@@ -8,7 +8,7 @@ export class Slots {
     this.#limit = limit;
   }
 
-  /** Takes a slot, now or when it is this one's turn. Whoever has it must `release` it. */
+  /** Takes a slot, now or in its turn. The caller must `release` it. */
   async take(): Promise<void> {
     if (this.#taken < this.#limit) {
       this.#taken++;

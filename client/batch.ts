@@ -60,7 +60,7 @@ function print(exchange: Exchange, { json }: BatchOptions, io: Io): void {
   else io.out(exchange.answer);
 }
 
-/** What surprises everybody once: a balancer balances connections, not lines. */
+/** Many users expect each line at another backend: a balancer balances connections, not lines. */
 function hint(session: ClientSession, { json }: BatchOptions, io: Io): void {
   const oneOfMany = session.answers > 1 && session.connections === 1;
   if (json || !oneOfMany || !io.stdoutIsTerminal) return;

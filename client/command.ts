@@ -20,14 +20,14 @@ import { ClientSession } from "./session.ts";
 export function clientCommand(io: Io) {
   return new Command("client")
     .description("Talk to a balancer: interactively, line by line from a pipe, or as a load.")
-    .argument("[host:port]", "whom to talk to; with --config, where the balancer listens")
+    .argument("[host:port]", "the address to connect to; with --config, the balancer's")
     .argument("[lines...]", "lines to send; without any, standard input or the keyboard")
     .option("-c, --config <file>", "take the address from this file's `listen`")
-    .option("--tls", "speak TLS; with --config it does if the file says so", false)
+    .option("--tls", "speak TLS; with --config, this is the default if the file has `tls`", false)
     .option("--ca <file>", "speak TLS, and trust the CAs in this PEM file, too")
     .option(
       "--server-name <name>",
-      "speak TLS, with nobody but who has a certificate for this name",
+      "speak TLS, and require a certificate for this name",
     )
     .option("-n, --count <n>", "send the lines this many times", integerOption(1))
     .option("--interval <duration>", "wait this long between lines", durationOption, 0)
@@ -105,7 +105,7 @@ async function targetOf(where: string | undefined, file: string | undefined): Pr
     const { listen, tls } = await loadConfig(file);
     return { address: listen, speaksTls: tls !== undefined };
   }
-  throw new UserError("whom is it to talk to?", {
+  throw new UserError("an address to connect to is missing", {
     exitCode: 2,
     hint: "lbsim client 127.0.0.1:8000, or lbsim client --config config.yaml",
   });
@@ -117,7 +117,7 @@ interface TlsOptions {
   readonly serverName?: string | undefined;
 }
 
-/** Whom it is to expect by TLS; undefined if it is to speak in the clear. */
+/** The peer that TLS must prove; undefined without TLS. */
 async function peerOf(
   { address, speaksTls }: Target,
   { tls, ca, serverName }: TlsOptions,

@@ -61,7 +61,7 @@ export class EchoConnection {
   /**
    * Connects.
    *
-   * @param tls By TLS, to no other peer than this; in the clear if left out.
+   * @param tls The peer that TLS must prove; no TLS if left out.
    * @param idle Is told what happens while no answer is awaited.
    * @throws {NoAnswer} if that fails or takes longer than the timeout.
    */

@@ -7,7 +7,7 @@ import type { Io } from "../lib/cli/io.ts";
 import { escapeText } from "../lib/escape.ts";
 import { ClientSession, type Exchange, type SessionOptions } from "./session.ts";
 
-/** Talks with the person at the terminal until Ctrl-C or Ctrl-D. */
+/** Sends what is typed at the terminal, line by line, until Ctrl-C or Ctrl-D. */
 export async function converse(options: SessionOptions, io: Io): Promise<void> {
   const where = formatAddress(options.address);
   io.out(`lbsim client for ${where}: type a line, Enter sends it; Ctrl-D ends.`);
@@ -61,7 +61,7 @@ function terminalOutput(io: Io): Writable {
   return Object.assign(output, { isTTY: io.stdoutIsTerminal, columns: io.columns });
 }
 
-/** Says what became of each line, and above all what has changed since the last. */
+/** Prints the outcome of each line, and what has changed since the last one. */
 class Narrator {
   readonly #io: Io;
   readonly #terminal: Interface;

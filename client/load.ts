@@ -20,7 +20,7 @@ export interface LoadResult {
 /** A load. */
 export interface LoadOptions {
   readonly address: Address;
-  /** By TLS, to nobody but this; in the clear if undefined. */
+  /** The peer that TLS must prove; undefined without TLS. */
   readonly tls?: ExpectedPeer | undefined;
   /**
    * `rate`: so many requests a second, whatever becomes of them. `clients`: so many clients, each sending

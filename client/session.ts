@@ -16,7 +16,7 @@ export interface Exchange {
   readonly line: string;
   /** Absent if there was none. */
   readonly answer?: string;
-  /** Who answered, if it says so. */
+  /** The backend that answered, if the answer names one. */
   readonly backend?: string;
   /** From sending to the answer, or to giving up; connecting included. */
   readonly ms: number;
@@ -30,7 +30,7 @@ export interface Exchange {
 /** What a session is handed. */
 export interface SessionOptions {
   readonly address: Address;
-  /** By TLS, to nobody but this; in the clear if undefined. */
+  /** The peer that TLS must prove; undefined without TLS. */
   readonly tls?: ExpectedPeer | undefined;
   /** For a connect, and for an answer. */
   readonly timeout: Nanoseconds;

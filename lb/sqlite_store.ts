@@ -70,7 +70,7 @@ export class SqliteStore implements SessionStore {
       const database = new DatabaseSync(this.#file, { timeout: 0 });
       try {
         database.exec("PRAGMA locking_mode = EXCLUSIVE");
-        // One that may not be written is found out here.
+        // This fails if the file cannot be written.
         database.exec(`BEGIN IMMEDIATE; ${fresh ? CREATE : ""} COMMIT`);
         database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF");
         // Readers share it; there are none any more, and it would be left behind.
@@ -89,7 +89,7 @@ export class SqliteStore implements SessionStore {
     });
   }
 
-  /** Nobody else writes to it: what it knows is known. */
+  /** No other process writes to the file: all that it has is known. */
   read(): Promise<undefined> {
     return Promise.resolve(undefined);
   }
