@@ -84,12 +84,11 @@ function dialFirst(
   return promise;
 }
 
-/** One failure for all addresses: that of the last one that counts against the backend. */
+/** One failure for all addresses: a shortage if there was one, since that address may be the right one. */
 function summary(
   failures: readonly (readonly [address: string, failure: DialFailure])[],
 ): DialFailure {
-  const [, last] = failures.findLast(([, { shortage }]) => shortage === undefined) ??
-    failures.at(-1)!;
+  const [, last] = failures.find(([, { shortage }]) => shortage !== undefined) ?? failures.at(-1)!;
   if (failures.length === 1) return last;
   const each = failures.map(([address, { reason, detail }]) =>
     `${address} ${detail === undefined ? reason : `${reason}: ${detail}`}`

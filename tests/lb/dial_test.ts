@@ -101,6 +101,19 @@ Deno.test("dial() tells what this machine lacks from what is wrong with the back
     const failure = { reason: "other", shortage, detail: `it failed (${code})` };
     assert.deepEqual(await dial({ host: "192.0.2.1", port: 1 }, NEVER), failure);
   }
+  const { port } = deadAddress();
+  const both = await (async () => {
+    using _stub = stubConnect((options, real) =>
+      options.hostname === "192.0.2.1"
+        ? Promise.reject(systemError("EADDRNOTAVAIL"))
+        : real(options)
+    );
+    return await dial({ host: "two.test", port }, NEVER, named("192.0.2.1", "127.0.0.1"));
+  })();
+  assert.ok(
+    "reason" in both && both.shortage === "local_ports",
+    "that address may be the right one",
+  );
   using _stub = stubConnect(() => Promise.reject(systemError("ENOPROTOOPT")));
   assert.deepEqual(await dial({ host: "192.0.2.1", port: 1 }, NEVER), {
     reason: "other",
