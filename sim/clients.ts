@@ -1,4 +1,4 @@
-import { assert, childSeed, createRandom, type Nanoseconds, type Random } from "../lib/core/mod.ts";
+import { assert, childSeed, createRandom, type Nanoseconds } from "../lib/core/mod.ts";
 import type { TraceEntry, Workload } from "../lib/scenario/types.ts";
 import { power } from "../lib/base/mod.ts";
 import { createSampler, type Sampler } from "../lib/stats/variates.ts";
@@ -23,6 +23,7 @@ import {
   NEXT_REQUEST,
   REACH_BALANCER,
 } from "./event_kinds.ts";
+import { KeyedRandom, KeyedSampler } from "./keyed_random.ts";
 import { Population } from "./population.ts";
 import type { Outcome } from "./recorder.ts";
 import type { World } from "./world.ts";
@@ -36,6 +37,10 @@ const NO_OWNER = -1;
  * A connection costs its client a handshake: its first request reaches the balancer three messages after
  * the client began. Its sojourn is counted from that beginning, retries and pauses included, whatever
  * became of earlier requests: there is no coordinated omission.
+ *
+ * What a request is (its work, its pauses, the balancer it goes to) is drawn by its own name: by its
+ * client of the closed loop, or its arrival, and its number there. So two variants meet the same
+ * requests, in whichever order they come about.
  */
 export class Clients {
   readonly population: Population;
@@ -44,41 +49,43 @@ export class Clients {
   readonly #arrivals: ArrivalProcess | undefined;
   readonly #trace: readonly TraceEntry[] | undefined;
   readonly #think: Sampler[] = [];
-  readonly #jobs: Sampler;
-  readonly #requestsPerConnection: Sampler | undefined;
-  readonly #thinkTime: Sampler;
-  readonly #lots: Random;
-  readonly #backoff: Random;
+  readonly #jobs: KeyedSampler;
+  readonly #requestsPerConnection: KeyedSampler | undefined;
+  readonly #thinkTime: KeyedSampler;
+  readonly #lots: KeyedRandom;
+  readonly #backoff: KeyedRandom;
   readonly #deadlines: Deadlines;
   readonly #lastConnection: number;
   #arrived = 0;
-  #requests = 0;
+  /** By client of the closed loop: requests that it has begun. */
+  readonly #begun: number[] = [];
   #leaving = false;
 
   constructor(world: World) {
     const { scenario, seed } = world;
     const { workload } = scenario;
     const { arrivals } = workload;
-    const stream = (...path: (string | number)[]) => createRandom(childSeed(seed, ...path));
+    const child = (...path: (string | number)[]) => childSeed(seed, ...path);
     this.#world = world;
     this.#workload = workload;
     this.population = new Population(workload.clients, seed);
-    this.#jobs = createSampler(scenario.service, stream("jobs"));
+    this.#jobs = new KeyedSampler(scenario.service, child("jobs"));
     const { requestsPerConnection: requests } = workload;
     this.#requestsPerConnection = requests.kind === "deterministic" && requests.value <= 1
       ? undefined
-      : createSampler(requests, stream("requests per connection"));
-    this.#thinkTime = createSampler(workload.thinkTime, stream("think time"));
-    this.#lots = stream("choice of balancer");
-    this.#backoff = stream("backoff");
+      : new KeyedSampler(requests, child("requests per connection"));
+    this.#thinkTime = new KeyedSampler(workload.thinkTime, child("think time"));
+    this.#lots = new KeyedRandom(child("choice of balancer"));
+    this.#backoff = new KeyedRandom(child("backoff"));
     this.#deadlines = new Deadlines(workload.timeout, CLIENT_DEADLINE, world.queue);
     this.#lastConnection = "connections" in scenario.end ? scenario.end.connections : Infinity;
     if (arrivals.kind === "closed") {
       for (let owner = 0; owner < arrivals.clients; owner++) {
-        this.#think.push(createSampler(arrivals.think, stream("client", owner)));
+        this.#think.push(createSampler(arrivals.think, createRandom(child("client", owner))));
+        this.#begun.push(0);
       }
     } else {
-      this.#arrivals = createArrivals(arrivals, stream("arrivals"));
+      this.#arrivals = createArrivals(arrivals, new KeyedRandom(child("arrivals")).seek(0, 0));
       this.#trace = arrivals.kind === "trace" ? arrivals.entries : undefined;
     }
   }
@@ -110,11 +117,12 @@ export class Clients {
     this.#scheduleArrival();
     const connection = this.#world.connections.take(0);
     const entry = this.#trace?.[this.#arrived];
-    this.#arrived++;
     const drawn = this.population.next();
     connection.client = entry?.client === undefined ? drawn : this.population.indexOf(entry.client);
     connection.owner = NO_OWNER;
-    this.#offersFirst(connection, now, entry?.work);
+    connection.origin = this.#arrived++;
+    connection.nth = 0;
+    this.#offersFirst(connection, now);
     this.#connects(connection, now);
   }
 
@@ -126,7 +134,11 @@ export class Clients {
         this.#world.connections.free(connection);
         return;
       }
-      this.#offersFirst(connection, now, undefined);
+      const { owner } = connection;
+      connection.client = this.population.indexOf(owner);
+      connection.origin = owner;
+      connection.nth = this.#begun[owner]!;
+      this.#offersFirst(connection, now);
     }
     this.#connects(connection, now);
   }
@@ -140,7 +152,7 @@ export class Clients {
       else this.#closes(connection, now);
       return;
     }
-    this.#offers(connection, now, undefined);
+    this.#offers(connection, now);
     if (broken) {
       this.#connects(this.takeOver(connection), now);
       this.#world.settle(connection);
@@ -173,7 +185,7 @@ export class Clients {
     connection.queued = 0;
     connection.requestsLeft--;
     if (connection.requestsLeft > 0 && !this.#leaving) {
-      const think = Math.round(this.#thinkTime.next());
+      const think = Math.round(this.#thinkTime.at(connection.origin, connection.nth));
       connection.pending = this.#world.queue.push(now + think, NEXT_REQUEST, connection.number);
       return;
     }
@@ -185,7 +197,7 @@ export class Clients {
   fails(connection: Connection, outcome: Exclude<Outcome, "done">, now: Nanoseconds): void {
     const { recorder, warmup, queue } = this.#world;
     const { retries } = this.#workload;
-    const { startedAt, picked, attempt } = connection;
+    const { startedAt, picked, origin, nth, attempt } = connection;
     const measured = startedAt >= warmup;
     if (measured && outcome !== "refused" && picked !== undefined) picked.failed++;
     if (attempt > retries.max) {
@@ -197,7 +209,7 @@ export class Clients {
       const again = this.takeOver(connection);
       again.attempt = attempt + 1;
       const pause = retries.backoff * power(retries.multiplier, attempt - 1) *
-        (1 + retries.jitter * (2 * this.#backoff.next() - 1));
+        (1 + retries.jitter * (2 * this.#backoff.seek(origin, nth, attempt).next() - 1));
       const at = Math.min(now + Math.round(pause), Number.MAX_SAFE_INTEGER);
       again.pending = queue.push(at, BEGIN, again.number);
     }
@@ -206,11 +218,12 @@ export class Clients {
 
   /** A connection that carries on with the request of another, whose client goes on to it. */
   takeOver(connection: Connection): Connection {
-    const { startedAt, work, request, client, owner, requestsLeft, attempt } = connection;
+    const { startedAt, work, origin, nth, client, owner, requestsLeft, attempt } = connection;
     this.#waitsNoMore(connection);
     const heir = this.#world.connections.take(WAITED_FOR);
     connection.owner = NO_OWNER;
-    return Object.assign(heir, { startedAt, work, request, client, owner, requestsLeft, attempt });
+    const request = { startedAt, work, origin, nth, client, owner, requestsLeft, attempt };
+    return Object.assign(heir, request);
   }
 
   /** Those who have waited too long give up. */
@@ -225,34 +238,33 @@ export class Clients {
   }
 
   /** The first request of a new connection. */
-  #offersFirst(connection: Connection, now: Nanoseconds, work: number | undefined): void {
+  #offersFirst(connection: Connection, now: Nanoseconds): void {
     const { recorder, warmup } = this.#world;
-    const { owner } = connection;
-    if (owner !== NO_OWNER) connection.client = this.population.indexOf(owner);
+    const { origin, nth } = connection;
     connection.requestsLeft = this.#requestsPerConnection === undefined
       ? 1
-      : Math.max(1, Math.round(this.#requestsPerConnection.next()));
-    this.#offers(connection, now, work);
+      : Math.max(1, Math.round(this.#requestsPerConnection.at(origin, nth)));
+    this.#offers(connection, now);
     if (now < warmup) return;
     recorder.connections++;
     if (recorder.connections >= this.#lastConnection) this.#leaving = true;
   }
 
-  #offers(connection: Connection, now: Nanoseconds, work: number | undefined): void {
+  #offers(connection: Connection, now: Nanoseconds): void {
     const { recorder, warmup } = this.#world;
+    const { owner, origin } = connection;
+    const nth = ++connection.nth;
+    if (owner !== NO_OWNER) this.#begun[owner] = nth;
     connection.flags |= WAITED_FOR;
     connection.startedAt = now;
     connection.attempt = 1;
-    connection.request = ++this.#requests;
-    const drawn = this.#jobs.next();
-    connection.work = work ?? drawn;
+    connection.work = this.#trace?.[origin]?.work ?? this.#jobs.at(origin, nth);
     if (now >= warmup) recorder.requests.offered++;
   }
 
   #connects(connection: Connection, now: Nanoseconds): void {
     const { links, balancers, queue } = this.#world;
-    const chosen = balancers.length === 1 ? 0 : Math.floor(this.#lots.next() * balancers.length);
-    connection.balancer = balancers[chosen]!;
+    connection.balancer = balancers[balancers.length === 1 ? 0 : this.#choice(connection)]!;
     this.#waits(connection, now);
     if (links.client.instant) {
       this.#world.relay.reached(connection, now);
@@ -260,6 +272,11 @@ export class Clients {
     }
     const handshake = links.client.delay() + links.client.delay() + links.client.delay();
     connection.pending = queue.push(now + handshake, REACH_BALANCER, connection.number);
+  }
+
+  /** By lot: the balancer that a client connects to. */
+  #choice({ origin, nth, attempt }: Connection): number {
+    return Math.floor(this.#lots.seek(origin, nth, attempt).next() * this.#world.balancers.length);
   }
 
   #waits(connection: Connection, now: Nanoseconds): void {

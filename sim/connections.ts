@@ -72,8 +72,10 @@ export class Connection {
   /** How much of the work was left at `servedFrom`; for a shared server, its virtual time of completion. */
   workLeft = UNKNOWN;
   servedFrom: Nanoseconds = UNKNOWN;
-  /** Number of the request, from 1 over the whole run. */
-  request = 0;
+  /** Which client of the closed loop sends it, or which arrival it belongs to: with `nth`, its name. */
+  origin = 0;
+  /** Which of the requests of its origin it is, from 1. All that is drawn for it goes by these two. */
+  nth = 0;
   /** When the balancer first picked a backend for it. */
   pickedAt: Nanoseconds = UNKNOWN;
   /** When something was last seen to move on it. */
@@ -113,6 +115,7 @@ export class Connection {
 
   /** Whether this connection waits for an event; if not, the event is late, or meant for an earlier one. */
   expects(kind: number, sequence: number): boolean {
+    if (kind < ABORT_AT_BALANCER) return this.pending === sequence;
     switch (kind) {
       case ABORT_AT_BALANCER:
         return this.clientAbort === sequence;

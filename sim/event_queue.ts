@@ -66,7 +66,7 @@ export class EventQueue {
 
   /** Nothing is to come that anybody waits for. */
   get idle(): boolean {
-    return this.size === this.#backgroundSize;
+    return this.#singleTime === Infinity && this.size === this.#backgroundSize;
   }
 
   /** How many events were ever scheduled. */

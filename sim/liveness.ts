@@ -9,8 +9,8 @@ const HOUR = 3600 * NS_PER_S;
 /** Events at one instant that are no cause for suspicion, and as many more for each request there may be. */
 const AT_ONCE = 1_000_000;
 const AT_ONCE_EACH = 100;
-/** From so many on, the connections that were there when the instant began are counted. */
-const MANY = 1000;
+/** So many events at one instant are worth a look at how many there may be. */
+export const MANY_AT_ONCE = 1000;
 /** Nothing ends for this many times the length of a run: nobody waits for the rest. */
 const QUIET_RUNS = 10;
 const QUIET_TIMEOUTS = 2;
@@ -23,8 +23,6 @@ export class Liveness {
   readonly #world: World;
   /** Probes and flaps may still bring an end to what hangs. */
   readonly #mayRevive: boolean;
-  #now: Nanoseconds = -1;
-  #atNow = 0;
   #limit = AT_ONCE;
   #idleSince = NaN;
   #inFlight = Infinity;
@@ -38,24 +36,18 @@ export class Liveness {
   }
 
   /**
-   * Another event is to happen.
+   * So many events have happened at one instant, `MANY_AT_ONCE` or a multiple of it.
    *
-   * @throws {UserError} if there is no end to what happens at this instant.
+   * @throws {UserError} if there is no end to them.
    */
-  count(now: Nanoseconds): void {
-    if (now > this.#now) {
-      this.#now = now;
-      this.#atNow = 0;
-      return;
-    }
-    this.#atNow++;
-    if (this.#atNow === MANY) {
+  timeMustPass(events: number): void {
+    if (events === MANY_AT_ONCE) {
       const { connections, scenario: { workload } } = this.#world;
       const clients = connections.all.length + comingAtOnce(workload.arrivals);
       const requests = meanOf(workload.requestsPerConnection) * (1 + workload.retries.max);
       this.#limit = AT_ONCE + AT_ONCE_EACH * clients * requests;
     }
-    if (this.#atNow > this.#limit) this.#standsStill(now);
+    if (events > this.#limit) this.#standsStill(events);
   }
 
   /** Nothing more happens unless somebody from outside makes it. */
@@ -95,11 +87,11 @@ export class Liveness {
     });
   }
 
-  #standsStill(now: Nanoseconds): never {
-    const { workload } = this.#world.scenario;
+  #standsStill(events: number): never {
+    const { queue, scenario: { workload } } = this.#world;
     throw new UserError(
-      `virtual time stands still at ${formatDuration(Math.round(now))}: ` +
-        `${this.#atNow} events at one instant, and no end`,
+      `virtual time stands still at ${formatDuration(queue.time)}: ` +
+        `${events} events at one instant, and no end`,
       { exitCode: 2, hint: hintFor(workload) },
     );
   }

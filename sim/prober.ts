@@ -223,7 +223,8 @@ export class Prober {
     connection.picked = probing.backend;
     connection.work = 0;
     connection.submittedAt = now;
-    connection.request = 0;
+    connection.origin = -1;
+    connection.nth = p;
     probing.connection = connection;
     this.#timesOut(p);
     probing.backend.server.submit(connection, now);

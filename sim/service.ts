@@ -15,6 +15,7 @@ import {
   WAITED_FOR,
 } from "./connections.ts";
 import { ABORT_AT_BACKEND, REQUEST } from "./event_kinds.ts";
+import { KeyedRandom } from "./keyed_random.ts";
 import type { World } from "./world.ts";
 
 /**
@@ -26,11 +27,13 @@ import type { World } from "./world.ts";
  */
 export class Service {
   readonly #world: World;
-  readonly #seed: number;
+  readonly #fastLot: KeyedRandom;
+  readonly #failLot: KeyedRandom;
 
   constructor(world: World) {
     this.#world = world;
-    this.#seed = childSeed(world.seed, "fate");
+    this.#fastLot = new KeyedRandom(childSeed(world.seed, "fate", "fast"));
+    this.#failLot = new KeyedRandom(childSeed(world.seed, "fate", "fail"));
   }
 
   /** A request reaches its backend. */
@@ -38,7 +41,7 @@ export class Service {
     const backend = connection.backend;
     // Who was promised a place has it; a later request of the same connection may find the queue full.
     const accepted = (connection.is(PROMISED) || backend.server.hasRoom) &&
-      !(backend.fastErrorRate > 0 && this.#chance(connection, "fast") < backend.fastErrorRate);
+      !(backend.fastErrorRate > 0 && chanceOf(connection, this.#fastLot) < backend.fastErrorRate);
     connection.pending = 0;
     if (connection.is(LOST) || (!connection.is(LEASED) && backend.dropsAbandoned)) {
       this.unpromise(connection);
@@ -73,7 +76,7 @@ export class Service {
       prober.served(connection, now);
       return;
     }
-    const fails = backend.failRate > 0 && this.#chance(connection, "fail") < backend.failRate;
+    const fails = backend.failRate > 0 && chanceOf(connection, this.#failLot) < backend.failRate;
     this.#answer(connection, fails ? ERROR : OK, now);
   }
 
@@ -135,10 +138,9 @@ export class Service {
     if (!connection.is(LEASED)) this.#world.settle(connection);
     else relay.answer(connection, now);
   }
+}
 
-  /** A number in [0, 1) that belongs to this attempt at this request. */
-  #chance(connection: Connection, purpose: string): number {
-    const { request, attempt } = connection;
-    return (childSeed(this.#seed, purpose, request, attempt) >>> 0) / 2 ** 32;
-  }
+/** A number in [0, 1) that belongs to this attempt at this request. */
+function chanceOf({ origin, nth, attempt }: Connection, lot: KeyedRandom): number {
+  return lot.seek(origin, nth, attempt).next();
 }

@@ -115,7 +115,8 @@ export class SharedServer extends Server {
 
   #before(a: Connection, b: Connection): boolean {
     const difference = a.workLeft - b.workLeft;
-    return difference < 0 || (difference === 0 && a.request < b.request);
+    if (difference !== 0) return difference < 0;
+    return a.origin < b.origin || (a.origin === b.origin && a.nth < b.nth);
   }
 
   #ascend(from: number): void {

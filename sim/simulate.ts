@@ -45,7 +45,7 @@ import {
 } from "./event_kinds.ts";
 import { type Gauges, readGauges } from "./gauges.ts";
 import { HealthLog } from "./health_log.ts";
-import { Liveness } from "./liveness.ts";
+import { Liveness, MANY_AT_ONCE } from "./liveness.ts";
 import type { BackendResult, ReplicationResult } from "./result.ts";
 import { Spread } from "./spread.ts";
 import { TimeSeries } from "./time_series.ts";
@@ -147,8 +147,15 @@ class Simulation {
     this.#start();
     const { queue, scenario: { end } } = this.#world;
     const connections = "connections" in end ? end.connections : undefined;
+    let now = -1;
+    let atNow = 0;
     while (queue.next()) {
-      this.#liveness.count(queue.time);
+      if (queue.time > now) {
+        now = queue.time;
+        atNow = 0;
+      } else if (++atNow % MANY_AT_ONCE === 0) {
+        this.#liveness.timeMustPass(atNow);
+      }
       this.#handle();
       if (this.#checked) checkInvariants(this.#world);
       if (this.#end !== undefined) {

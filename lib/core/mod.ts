@@ -24,7 +24,7 @@ export {
   parsePrefix,
   type Prefix,
 } from "./prefix.ts";
-export { childSeed, createRandom, type Random } from "./random.ts";
+export { childSeed, createRandom, mix, type Random } from "./random.ts";
 export { Lease, type Refusal, type Traffic } from "./lease.ts";
 export { Scheduler } from "./scheduler.ts";
 export type { SchedulerOptions } from "./scheduler_options.ts";

@@ -53,7 +53,7 @@ export function childSeed(seed: number, ...path: (string | number)[]): number {
 }
 
 /** A 32-bit finaliser in which every input bit moves every output bit (MurmurHash3's). */
-function mix(value: number): number {
+export function mix(value: number): number {
   let h = value | 0;
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);

@@ -5,6 +5,7 @@
 import type { Random } from "../core/mod.ts";
 import { exp, ln, power, square } from "../base/mod.ts";
 import { exponential } from "./exponential.ts";
+import { normalQuantile } from "./normal.ts";
 
 /** A distribution of non-negative numbers: durations in nanoseconds, or counts. */
 export type Distribution =
@@ -40,7 +41,7 @@ const SMALL = 1e-4;
 /** A product of uniforms is replaced by its logarithm before it underflows to 0. */
 const PRODUCT_MIN = 2 ** -600;
 
-/** Draws from one distribution. */
+/** Draws from one distribution. A draw depends on nothing but the random numbers that it takes. */
 export interface Sampler {
   /** The next draw. */
   next(): number;
@@ -226,12 +227,11 @@ class Hyperexponential implements Sampler {
   }
 }
 
-/** Marsaglia's polar method; the second normal of each pair is kept for the next draw. */
+/** Inversion: a draw takes one random number and leaves nothing over for the next. */
 class Lognormal implements Sampler {
   readonly #mu: number;
   readonly #sigma: number;
   readonly #random: Random;
-  #spare = NaN;
 
   constructor(mean: number, sigma: number, random: Random) {
     this.#mu = ln(mean) - sigma * sigma / 2;
@@ -240,24 +240,7 @@ class Lognormal implements Sampler {
   }
 
   next(): number {
-    return exp(this.#mu + this.#sigma * this.#normal());
-  }
-
-  #normal(): number {
-    const spare = this.#spare;
-    if (!Number.isNaN(spare)) {
-      this.#spare = NaN;
-      return spare;
-    }
-    while (true) {
-      const x = 2 * this.#random.next() - 1;
-      const y = 2 * this.#random.next() - 1;
-      const square = x * x + y * y;
-      if (square >= 1 || square === 0) continue;
-      const factor = Math.sqrt(-2 * ln(square) / square);
-      this.#spare = y * factor;
-      return x * factor;
-    }
+    return exp(this.#mu + this.#sigma * normalQuantile(this.#random.next()));
   }
 }
 

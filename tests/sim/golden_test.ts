@@ -11,28 +11,28 @@ import { studyFrom } from "./study.ts";
 
 /** By example: the digest of the first replication of every variant. */
 const GOLDEN: Readonly<Record<string, string>> = {
-  "fail-fast-sinkhole": "524a8102b3e5ad2f",
-  "gray-failure": "d29afb772beede4a",
-  "nat-and-stickiness": "940140a35a0bf2a6",
-  "retry-storm": "ec863b7846cb740d",
-  "stale-views": "36b29ed3bf74d194",
-  "two-choices": "42547300692be13e",
-  "slow-server": "93f05b851ade87fe",
-  "stuck-on-backup": "b96dade4f21556db",
-  "returned-server": "80bc248d9305ffa3",
+  "fail-fast-sinkhole": "3a267caa1a09756a",
+  "gray-failure": "eb2ae2e8b95144ef",
+  "nat-and-stickiness": "6b06eb5d2eef3308",
+  "retry-storm": "9375a904186ffdfb",
+  "stale-views": "162a793cf7d8dcd7",
+  "two-choices": "680d5051a0ccffe7",
+  "slow-server": "ff65c686f28f379c",
+  "stuck-on-backup": "6773596a65949f1f",
+  "returned-server": "f265fa3d836fdcd3",
   "coordinated-omission": "40912990fdbfe305",
-  "slow-start": "5af17e27ad4a09d3",
-  "busy-clients": "ca17218c4cc21517",
-  "waiting-room": "e104f1cd4330329c",
-  "passive-ejection": "b63e0eb434851a45",
-  "rolling-restart": "21f796bb0474f423",
+  "slow-start": "c48ca2988d3fc3a3",
+  "busy-clients": "e86bca486cb2f1df",
+  "waiting-room": "ce2028ddde0a4202",
+  "passive-ejection": "588e7c422ebf54ad",
+  "rolling-restart": "d727a0adcf0e006b",
 };
 
 /** Algorithms that compute with more than counts, in a run in which each has something to learn. */
 const BY_ALGORITHM: Readonly<Record<string, string>> = {
-  "peak-ewma": "56c0e7971c7230d8",
-  "prequal": "1f3e284167a5a316",
-  "source-hash": "66a84c6abdbe20db",
+  "peak-ewma": "23b46728adddc963",
+  "prequal": "18083fadc2eb063b",
+  "source-hash": "4fda1c5e539a7a01",
 };
 
 for (const [name, digest] of Object.entries(BY_ALGORITHM)) {

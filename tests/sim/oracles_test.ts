@@ -70,7 +70,7 @@ const CENTRAL_QUEUE: readonly Oracle[] = [
   {
     name: "M/M/3 by a queue at the balancer, at ρ = 0.8",
     options: centralQueue(3, 1e6, 0.8),
-    connections: 300_000,
+    connections: 420_000,
     expected: [
       [meanSojourn, mmc(3, 2.4, 1).mean],
       [meanWait, mmc(3, 2.4, 1).mean - 1],
@@ -89,13 +89,13 @@ const SEVERAL_SLOTS: readonly Oracle[] = [
   {
     name: "M/M/2 at ρ = 0.8",
     options: { load: 0.8, server: { slots: 2 } },
-    connections: 400_000,
+    connections: 560_000,
     expected: [[meanSojourn, 2.777778], [p99, 11.937370]],
   },
   {
     name: "M/M/5 at ρ = 0.8",
     options: { load: 0.8, server: { slots: 5 } },
-    connections: 150_000,
+    connections: 220_000,
     expected: [[meanSojourn, 1.554113], [p99, 6.079663]],
   },
   {
@@ -133,7 +133,7 @@ const ALGORITHMS: readonly Oracle[] = [
   {
     name: "E₅/M/1 for round-robin over five at ρ = 0.8",
     options: { n: 5, load: 0.8, algorithm: { name: "round-robin" } },
-    connections: 250_000,
+    connections: 400_000,
     expected: [[meanSojourn, 3.152257], [p99, 14.516679]],
   },
   {

@@ -146,8 +146,8 @@ Deno.test("createSampler(), meanOf() and scvOf() stay finite at the ends of ever
     assert.ok(Number.isFinite(meanOf(law)) && meanOf(law) >= 0, `mean of ${what}: ${meanOf(law)}`);
     assert.ok(Number.isFinite(scvOf(law)), `scv of ${what}: ${scvOf(law)}`);
     for (const [i, source] of SOURCES.entries()) {
-      // The polar method rejects a constant pair for ever, and the ziggurat's tail follows itself.
-      const rejects = ["lognormal", "exponential", "hyperexponential"].includes(law.kind);
+      // The ziggurat's tail follows itself.
+      const rejects = ["exponential", "hyperexponential"].includes(law.kind);
       if (i < 2 && rejects) continue;
       const sampler = createSampler(law, source());
       for (let draw = 0; draw < 200; draw++) {
