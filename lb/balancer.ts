@@ -472,7 +472,7 @@ function preambleOf(
     bytes.set(part, offset);
     offset += part.length;
   }
-  return { bytes, next: early?.next };
+  return { bytes, headerLength: header?.length ?? 0, next: early?.next };
 }
 
 function serverContextOf(

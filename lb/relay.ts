@@ -55,6 +55,8 @@ const DISCARD_INTERVAL_MS = 10;
 /** What the backend gets of a client before anything that the relay reads. */
 export interface Preamble {
   readonly bytes: Uint8Array;
+  /** How many of them, at the beginning, are the balancer's own: they do not count as the client's. */
+  readonly headerLength?: number;
   /** A read of the client that is under way: what comes next, or null at the client's end. */
   readonly next?: Promise<Uint8Array | null> | undefined;
 }
@@ -356,12 +358,13 @@ class Flow<Owner> implements Resumable {
   }
 
   /** Starts with bytes that were read before. */
-  async startWith({ bytes, next }: Preamble): Promise<void> {
+  async startWith({ bytes, headerLength = 0, next }: Preamble): Promise<void> {
     this.#messages = 1;
     if (!await this.#send(bytes)) {
       await next?.catch(() => {});
       return this.#destinationFailed();
     }
+    this.bytes -= headerLength;
     if (next === undefined) return this.#read();
     this.isWaiting = true;
     const more = await next.catch(() => undefined);

@@ -326,6 +326,17 @@ Deno.test("Balancer refuses a malformed, an oversized and a slow PROXY header wi
   assert.equal(await tell(address, PROXIED), "hello");
 });
 
+Deno.test("Balancer counts a client's bytes, and not the PROXY header that it sends itself", async () => {
+  await using one = new TestServer(echo);
+  await using lab = await balance([one.address], {
+    proxyProtocol: { acceptFrom: [], timeout: NS_PER_S, send: "v1" },
+  });
+  await ask(lab.balancer.address);
+  await ask(lab.balancer.address, "hello");
+  await eventually(() => lab.of("connection_closed").length === 2, "both have ended");
+  assert.deepEqual(lab.of("connection_closed").map((event) => event.bytes_to_backend), [0, 5]);
+});
+
 Deno.test("Balancer tells a probe that sends nothing from a missing PROXY header", async () => {
   await using one = new TestServer(echo);
   await using lab = await balance([one.address], {
