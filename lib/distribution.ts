@@ -26,9 +26,9 @@ const schema = z.strictObject({ latency: durations() });
 
 /**
  * Reads a distribution: a duration, a law with its main parameters in brackets, or what a scenario has in
- * braces. What it means is decided where scenarios are read, so that it means the same in both.
+ * braces. The schema of scenarios reads it, so that it means the same in both.
  *
- * @throws {SyntaxError} whose message says what would be right.
+ * @throws {SyntaxError} whose message names the valid forms.
  */
 export function parseDistribution(text: string): Distribution {
   const { value, findings } = validate(schema, { latency: written(text.trim()) }, () => []);

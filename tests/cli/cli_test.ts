@@ -158,7 +158,7 @@ const CASES: readonly Case[] = [
     name: "a client without an address",
     args: ["client"],
     code: 2,
-    stderr: /whom is it to talk to/,
+    stderr: /an address to connect to is missing/,
   },
   {
     name: "a client with half an address",
