@@ -26,7 +26,7 @@ export class UnreadableError extends UserError {
     const why = localShortage(cause) === "descriptors"
       ? "this process has as many files and connections open as it may (`ulimit -n`)"
       : (cause as Error).message;
-    super(`${file}: cannot be read now: ${why}`, { cause });
+    super(`${escapeText(file)}: cannot be read now: ${escapeText(why)}`, { cause });
   }
 }
 

@@ -4,6 +4,8 @@ import type { Config } from "../config/mod.ts";
 import { didYouMean } from "../config/suggest.ts";
 import { type Finding, validate, valueAt } from "../config/findings.ts";
 import { type Nanoseconds, NS_PER_S } from "../core/mod.ts";
+import { formatDuration } from "../duration.ts";
+import { UserError } from "../user_error.ts";
 import { type Distribution, meanOf } from "../stats/variates.ts";
 import { workCapacity, workPerConnection } from "./load.ts";
 import { merge } from "./patch.ts";
@@ -25,6 +27,9 @@ export interface Built {
   readonly findings: readonly Finding[];
 }
 
+/** Where backends are named. */
+const BACKENDS = [["balancer", "backends"], ["extends"]];
+
 const DURATION = 60 * NS_PER_S;
 /** The part of a run that is warm-up, if nothing is said. */
 const WARMUP_SHARE = 0.1;
@@ -40,15 +45,16 @@ export function buildScenario(
   file: ScenarioFile,
   data: unknown,
   config: Config,
-  readTrace: (path: string) => TraceEntry[],
+  readTrace: (path: string) => readonly TraceEntry[],
 ): Built {
   const findings: Finding[] = [];
   const ids = config.backends.map(({ id }) => id);
   const servers = serversOf(data, ids, findings);
   const capacity = capacityOf(file, config, servers);
   const arrivals = arrivalsOf(file, capacity, readTrace, findings);
-  const end = endOf(file);
-  findings.push(...neverComing(arrivals, end));
+  const end = endOf(file, arrivals);
+  const warmup = file.warmup ?? warmupOf(end, arrivals);
+  findings.push(...neverComing(arrivals, end, warmup));
   const faults = faultsOf(file, ids, end, findings);
   if (findings.length > 0) return { findings };
   const { workload } = file;
@@ -72,7 +78,7 @@ export function buildScenario(
       network: networkOf(file),
       faults,
       end,
-      warmup: file.warmup ?? warmupOf(end, arrivals),
+      warmup,
     },
   };
 }
@@ -94,6 +100,7 @@ function serversOf(data: unknown, ids: readonly string[], findings: Finding[]): 
       key: true,
       message: `there is no backend "${id}"`,
       hint: didYouMean(id, ["default", ...ids]) ?? `there is: default, ${ids.join(", ")}`,
+      follows: BACKENDS,
     });
   }
   return ids.map((id) => {
@@ -116,11 +123,20 @@ function capacityOf(
 function arrivalsOf(
   { workload }: ScenarioFile,
   capacity: number,
-  readTrace: (path: string) => TraceEntry[],
+  readTrace: (path: string) => readonly TraceEntry[],
   findings: Finding[],
 ): Arrivals {
   const [kind, value] = Object.entries(workload.arrivals)[0]!;
-  if (kind === "trace") return { kind, entries: readTrace(value as string) };
+  if (kind === "trace") {
+    try {
+      return { kind, entries: readTrace(value as string) };
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      const { message, hint } = error;
+      findings.push({ path: ["workload", "arrivals", "trace"], message, hint });
+      return { kind, entries: [] };
+    }
+  }
   const { load, ...rest } = value as { load?: number; rate?: number };
   if (load === undefined) return { kind, ...rest } as unknown as Arrivals;
   if (!Number.isFinite(capacity)) {
@@ -128,13 +144,18 @@ function arrivalsOf(
       path: ["workload", "arrivals", kind, "load"],
       message: "load is a share of what the backends can do, and that is unlimited here",
       hint: "say `rate: 800/s`, or limit their slots",
+      follows: [["servers"]],
     });
   }
   return { kind, ...rest, rate: load * capacity } as unknown as Arrivals;
 }
 
 /** Arrivals that would keep a run from ever reaching its end. */
-function neverComing(arrivals: Arrivals, end: End): Finding[] {
+function neverComing(
+  arrivals: Arrivals,
+  end: End,
+  warmup: Nanoseconds | "auto",
+): Finding[] {
   const found = (message: string, hint: string, ...path: string[]): Finding[] => [
     { path: ["workload", "arrivals", ...path], message, hint },
   ];
@@ -149,8 +170,9 @@ function neverComing(arrivals: Arrivals, end: End): Finding[] {
       if (meanOf(arrivals.gap) > 0) return [];
       return found("all clients would come at once", "make it longer than 0s", "renewal", "gap");
     case "trace": {
-      if (!("connections" in end) || end.connections <= arrivals.entries.length) return [];
+      if (!("connections" in end)) return outside(arrivals.entries, end.duration, warmup);
       const { length } = arrivals.entries;
+      if (length === 0 || end.connections <= length) return [];
       return [{
         path: ["connections"],
         message: `the trace has only ${length} connection${length === 1 ? "" : "s"}`,
@@ -162,6 +184,35 @@ function neverComing(arrivals: Arrivals, end: End): Finding[] {
   }
 }
 
+/** A trace of which nothing would be measured. */
+function outside(
+  entries: readonly TraceEntry[],
+  duration: Nanoseconds,
+  warmup: Nanoseconds | "auto",
+): Finding[] {
+  const [first, last] = [entries[0]?.at, entries.at(-1)?.at];
+  if (first === undefined || last === undefined) return [];
+  const follows = [["duration"], ["warmup"]];
+  if (first >= duration) {
+    return [{
+      path: ["duration"],
+      message:
+        `nothing would come: the trace begins at ${formatDuration(first)}, and the run ends ` +
+        `at ${formatDuration(duration)}`,
+      hint: "leave duration out: it then follows from the trace",
+      follows,
+    }];
+  }
+  if (warmup === "auto" || last >= warmup) return [];
+  return [{
+    path: ["warmup"],
+    message: `nothing would be measured: the trace ends at ${formatDuration(last)}, and the ` +
+      `warm-up takes ${formatDuration(warmup)}`,
+    hint: "leave duration out: it then follows from the trace; or say `warmup: 0s`",
+    follows,
+  }];
+}
+
 function networkOf({ network }: ScenarioFile): Network {
   const { latency, client_latency: client, backend_latency: backend } = network;
   const none: Distribution = { kind: "deterministic", value: 0 };
@@ -171,8 +222,20 @@ function networkOf({ network }: ScenarioFile): Network {
   };
 }
 
-function endOf({ duration = DURATION, connections }: ScenarioFile): End {
-  return connections === undefined ? { duration } : { connections };
+/** Of a trace, all is run. */
+function endOf({ duration, connections }: ScenarioFile, arrivals: Arrivals): End {
+  if (connections !== undefined) return { connections };
+  if (duration !== undefined) return { duration };
+  return { duration: arrivals.kind === "trace" ? lengthOf(arrivals.entries) : DURATION };
+}
+
+/** Until the last connection, and a mean gap longer: as many gaps as connections. */
+function lengthOf(entries: readonly TraceEntry[]): Nanoseconds {
+  // Nothing is said of the length of one that could not be read.
+  if (entries.length === 0) return Infinity;
+  const [first, last] = [entries[0]!.at, entries.at(-1)!.at];
+  const gap = (last - first) / Math.max(1, entries.length - 1);
+  return Math.max(last + Math.round(gap), last + 1);
 }
 
 /** A tenth of the run. A run that ends by a count of connections has to be asked how long it is. */
@@ -189,17 +252,25 @@ function faultsOf(
   findings: Finding[],
 ): Fault[] {
   return file.faults.flatMap((fault, i): Fault[] => {
-    const complain = (key: string, message: string, hint?: string) =>
-      findings.push({ path: ["faults", i, key], message, ...hint !== undefined && { hint } });
+    const complain = (key: string, message: string, hint?: string, follows?: Finding["follows"]) =>
+      findings.push({
+        path: ["faults", i, key],
+        message,
+        ...hint !== undefined && { hint },
+        ...follows !== undefined && { follows },
+      });
     const { load_balancer: number } = fault;
     const times = { at: fault.at, for: fault.for ?? Infinity };
     if ("duration" in end && fault.at >= end.duration) {
-      complain("at", "the fault begins after the end of the run");
+      const ends = `the fault begins after the end of the run (${formatDuration(end.duration)})`;
+      complain("at", ends, undefined, [["duration"], ["connections"], ["workload", "arrivals"]]);
     }
     if (number !== undefined && number > file.load_balancers) {
       complain(
         "load_balancer",
         `there is no load balancer ${number}: ${file.load_balancers} in all`,
+        undefined,
+        [["load_balancers"]],
       );
     }
     if (fault.kind === "lb-restart") {
@@ -221,6 +292,7 @@ function faultsOf(
         "backend",
         `there is no backend "${id}"`,
         didYouMean(id, ids) ?? `there is: ${ids.join(", ")}`,
+        BACKENDS,
       );
       return [];
     });

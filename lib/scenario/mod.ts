@@ -16,12 +16,20 @@ export async function loadStudy(file: string, set: readonly string[]): Promise<S
   return await studyOf(await readText(file), set);
 }
 
+/** A million rows have about 24 MB. */
+const TRACE_BYTES_MAX = 256 * 1024 * 1024;
+
 /** Reads a scenario whose text is there already; paths in it are relative to its file. */
 export async function studyOf(scenario: Source, set: readonly string[]): Promise<Study> {
   const files: Record<string, Source> = {};
-  for (const path of filesNamedBy(scenario, set)) {
+  for (const { path, kind } of filesNamedBy(scenario, set)) {
     const real = isAbsolute(path) ? path : join(dirname(scenario.file), path);
-    files[path] = await readText(real);
+    files[path] = kind === "trace"
+      ? await readText(real, TRACE_HINT, TRACE_BYTES_MAX)
+      : await readText(real, "`extends` names a config.yaml; its path is relative to the scenario");
   }
   return parseStudy({ scenario, files, set });
 }
+
+const TRACE_HINT =
+  "`trace` names a CSV file with recorded arrivals; its path is relative to the scenario";

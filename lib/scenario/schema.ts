@@ -90,7 +90,8 @@ const arrivals = oneKeyOf({
     think: durations().describe("between an answer and the next connection"),
   }).describe("a fixed number of clients, each waits for its answer before it comes again"),
   trace: words("the path of a CSV file").describe(
-    "a CSV file with a column `at` (a duration or seconds), and `client` and `service` if known",
+    "a CSV file with a column `at` (a duration or seconds; a clock's count from the first), and " +
+      "`client` and `service` if known",
   ),
 });
 
@@ -173,7 +174,9 @@ export const scenarioSchema = z.strictObject({
   ),
   balancer: balancer.optional().describe("settings as in config.yaml; they win over its"),
   seed: integer(0, MAX).default(1).describe("the same seed gives the same numbers"),
-  duration: duration({ positive: true }).optional().describe("simulated time; 1m if left out"),
+  duration: duration({ positive: true }).optional().describe(
+    "simulated time; if left out, 1m, or all of the trace",
+  ),
   connections: count(1, 1e12).optional().describe("instead of a duration: end after so many"),
   warmup: z.union([z.literal("auto"), duration()]).optional().describe(
     "what begins earlier is not measured; a tenth of the run if left out; auto: found by a pilot run",

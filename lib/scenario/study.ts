@@ -5,7 +5,14 @@ import { camelKeys } from "../config/camel.ts";
 import { isData } from "../config/data.ts";
 import { configSchema } from "../config/schema.ts";
 import type { Source } from "../config/diagnostic.ts";
-import { type Finding, isPrefix, type Path, validate } from "../config/findings.ts";
+import {
+  type Finding,
+  independent,
+  isPrefix,
+  type Path,
+  salvage,
+  validate,
+} from "../config/findings.ts";
 import { YamlFile } from "../config/yaml_file.ts";
 import { UserError } from "../user_error.ts";
 import { buildScenario } from "./build.ts";
@@ -20,7 +27,7 @@ import { isMetric, METRIC_NAMES, type MetricName, METRICS } from "./metrics.ts";
 import { apply, merge, parsePath, parseSetting, type Patch } from "./patch.ts";
 import { DEFAULT_ARRIVALS, DEFAULT_SERVICE, type ScenarioFile, scenarioSchema } from "./schema.ts";
 import { parseTrace } from "./trace.ts";
-import type { Scenario } from "./types.ts";
+import type { Scenario, TraceEntry } from "./types.ts";
 import { didYouMean } from "../config/suggest.ts";
 
 /** Everything that a study is made of. It goes through JSON as it is. */
@@ -82,20 +89,33 @@ const COMPARABLE = [
   ...["duration", "warmup"],
 ];
 
-/** Files that a scenario names, by the paths that it names them by: config first, then traces. */
-export function filesNamedBy(scenario: Source, set: readonly string[]): string[] {
+/** A file that a scenario names. */
+export interface NamedFile {
+  /** As the scenario writes it. */
+  readonly path: string;
+  readonly kind: "config" | "trace";
+}
+
+/** Files that a scenario names: config first, then traces. */
+export function filesNamedBy(scenario: Source, set: readonly string[]): NamedFile[] {
   const data = patched(new YamlFile(scenario).data, set.map(setting)).data;
   if (!isData(data)) return [];
-  const named: string[] = [];
-  if (typeof data.extends === "string") named.push(data.extends);
+  const traces = new Set<string>();
   const search = (value: unknown) => {
     if (Array.isArray(value)) value.forEach(search);
     if (!isData(value)) return;
-    if (typeof value.trace === "string") named.push(value.trace);
+    if (typeof value.trace === "string") traces.add(value.trace);
     Object.values(value).forEach(search);
   };
   search([data.workload, data.compare]);
-  return [...new Set(named)];
+  for (const [key, values] of Object.entries(isData(data.compare) ? data.compare : {})) {
+    if (parsePath(key).at(-1) !== "trace" || !Array.isArray(values)) continue;
+    for (const value of values) if (typeof value === "string") traces.add(value);
+  }
+  const named: NamedFile[] = [...traces].map((path) => ({ path, kind: "trace" }));
+  return typeof data.extends === "string"
+    ? [{ path: data.extends, kind: "config" }, ...named]
+    : named;
 }
 
 /**
@@ -110,38 +130,31 @@ export function parseStudy(inputs: StudyInputs): Study {
   yaml.mustBeReadable("it needs at least `extends: config.yaml`, or `balancer: {backends: 3}`");
   const settings = set.map(setting);
   const { data, patches } = patched(withDefaults(yaml.data), settings);
+  const { value, findings: wrong } = validate(scenarioSchema, data, checkScenario);
+  const findings = wrong.map((finding) => reassign(finding, patches));
+  // What is right is looked at, too, so that all that is wrong is found at once.
+  const rest = value === undefined ? salvage(scenarioSchema, data, wrong) : undefined;
+  const file = value ?? rest?.value;
   const base = baseConfig(data, files);
-  const findings: Finding[] = [];
-  const add = (found: readonly Finding[], blamed: readonly Patch[]) => {
-    for (const finding of found) findings.push(reassign(finding, blamed));
-  };
-  const { value: file, findings: wrong } = validate(scenarioSchema, data, checkScenario);
-  add(wrong, patches);
   const variants: Variant[] = [];
-  if (file !== undefined) {
-    for (const { patches: own, settings } of combinations(file)) {
-      const { data: ownData, patches: ownPatches } = patched(data, own);
-      mustMatter(patches, ownPatches);
-      const blamed = [...ownPatches, ...patches];
-      const again = validate(scenarioSchema, ownData, () => []);
-      add(again.findings, blamed);
-      const { config, findings: inBalancer } = balancerOf(ownData, base);
-      add(inBalancer, blamed);
-      if (again.value === undefined || config === undefined) continue;
-      const built = buildScenario(again.value, ownData, config, (path) => traceOf(path, files));
-      add(built.findings, blamed);
-      if (built.scenario === undefined) continue;
-      const labels = labelsOf(settings, config);
-      variants.push({
-        name: labels.join(", "),
-        labels,
-        settings,
-        scenario: built.scenario,
-      });
-    }
-    add(wrongExpectations(file, variants), patches);
+  if (file !== undefined && !("broken" in base)) {
+    const isWhole = value !== undefined;
+    const built = variantsOf(file, rest?.data ?? data, {
+      patches,
+      base: base.data,
+      files,
+      isWhole,
+    });
+    const later = built.findings.map((finding) => ({
+      ...finding,
+      path: rest?.original(finding.path) ?? finding.path,
+    }));
+    findings.push(...independent(later, findings));
+    variants.push(...built.variants);
   }
-  if (findings.length > 0 || !yaml.isSound) throw yaml.error(unique(findings));
+  const hasFailed = findings.length > 0 || !yaml.isSound;
+  if ("broken" in base) throw hasFailed ? both(yaml.error(findings), base.broken) : base.broken;
+  if (hasFailed) throw yaml.error(unique(findings));
   return {
     inputs,
     ...file!.title !== undefined && { title: file!.title },
@@ -152,6 +165,54 @@ export function parseStudy(inputs: StudyInputs): Study {
     variants,
     expect: file!.expect.map(parseExpectation),
   };
+}
+
+/** What goes into the variants besides the scenario itself. */
+interface Ingredients {
+  readonly patches: readonly Patch[];
+  /** The configuration that is extended, as it was written. */
+  readonly base: unknown;
+  readonly files: StudyInputs["files"];
+  /** Whether nothing was wrong so far, and left out. */
+  readonly isWhole: boolean;
+}
+
+/** All that is compared, and what is wrong with it. */
+function variantsOf(
+  file: ScenarioFile,
+  data: unknown,
+  { patches, base, files, isWhole }: Ingredients,
+): { readonly variants: readonly Variant[]; readonly findings: readonly Finding[] } {
+  const findings: Finding[] = [];
+  const add = (found: readonly Finding[], blamed: readonly Patch[]) => {
+    for (const finding of found) findings.push(reassign(finding, blamed));
+  };
+  const variants: Variant[] = [];
+  const readTrace = traceReader(files);
+  const all = combinations(file);
+  for (const { patches: own, settings } of all) {
+    const { data: ownData, patches: ownPatches } = patched(data, own);
+    mustMatter(patches, ownPatches);
+    const blamed = [...ownPatches, ...patches];
+    const again = validate(scenarioSchema, ownData, () => []);
+    add(again.findings, blamed);
+    const { config, findings: inBalancer } = balancerOf(ownData, base);
+    add(independent(inBalancer, again.findings), blamed);
+    if (again.value === undefined || config === undefined) continue;
+    const built = buildScenario(again.value, ownData, config, readTrace);
+    add(built.findings, blamed);
+    if (built.scenario === undefined) continue;
+    const labels = labelsOf(settings, config);
+    variants.push({ name: labels.join(", "), labels, settings, scenario: built.scenario });
+  }
+  const known = isWhole && variants.length === all.length ? variants : [];
+  add(wrongExpectations(file, known), patches);
+  return { variants, findings };
+}
+
+/** Two files with mistakes in them. */
+function both(scenario: UserError, extended: UserError): UserError {
+  return new UserError(`${scenario.message}\n\n${extended.message}`, { exitCode: 2 });
 }
 
 /** What is used where the file is silent, put in so that `--set` and `compare` find it. */
@@ -225,14 +286,22 @@ function unique(findings: readonly Finding[]): Finding[] {
   return [...seen.values()];
 }
 
-/** The data of the configuration that a scenario extends, if it does. */
-function baseConfig(data: unknown, files: StudyInputs["files"]): unknown {
+/** The data of the configuration that a scenario extends, if it does; or what is wrong with that. */
+function baseConfig(
+  data: unknown,
+  files: StudyInputs["files"],
+): { readonly data: unknown } | { readonly broken: UserError } {
   const path = isData(data) ? data.extends : undefined;
-  if (typeof path !== "string") return {};
+  if (typeof path !== "string") return { data: {} };
   const source = files[path];
   if (source === undefined) throw new UserError(`${path}: was not read`, { exitCode: 2 });
-  parseConfig(source);
-  return new YamlFile(source).data;
+  try {
+    parseConfig(source);
+  } catch (error) {
+    if (error instanceof UserError) return { broken: error };
+    throw error;
+  }
+  return { data: new YamlFile(source).data };
 }
 
 /** The balancer's configuration: what is extended, with what the scenario says on top. */
@@ -428,8 +497,14 @@ function repetitionOf({ replications = REPLICATIONS, precision }: ScenarioFile):
   return { metric: metric as MetricName, relative, maxReplications };
 }
 
-function traceOf(path: string, files: StudyInputs["files"]): ReturnType<typeof parseTrace> {
-  const source = files[path];
-  if (source === undefined) throw new UserError(`${path}: was not read`, { exitCode: 2 });
-  return parseTrace(source);
+/** Reads each trace once, for all variants that have it. */
+function traceReader(files: StudyInputs["files"]): (path: string) => readonly TraceEntry[] {
+  const read = new Map<string, readonly TraceEntry[]>();
+  return (path) => {
+    const source = files[path];
+    if (source === undefined) throw new UserError(`${path}: was not read`, { exitCode: 2 });
+    const entries = read.get(path) ?? parseTrace(source);
+    read.set(path, entries);
+    return entries;
+  };
 }

@@ -1,58 +1,131 @@
 import { parseDuration } from "../duration.ts";
 import { NS_PER_S } from "../core/mod.ts";
 import type { Source } from "../config/diagnostic.ts";
+import { escapeText } from "../escape.ts";
 import { UserError } from "../user_error.ts";
 import type { TraceEntry } from "./types.ts";
 
 const COLUMNS = ["at", "client", "service"] as const;
+type Column = typeof COLUMNS[number];
+
+/** A time in two parts: seconds since 1970 with their nanoseconds are more than one number holds. */
+interface Time {
+  readonly seconds: number;
+  readonly nanoseconds: number;
+}
+
+/** No run is longer: about 104 days in nanoseconds are as much as a number holds exactly. */
+const RUN_SECONDS_MAX = Math.floor(Number.MAX_SAFE_INTEGER / NS_PER_S);
+/** As seconds since 1970, the year 5138. */
+const CLOCK_SECONDS_MAX = 1e11;
 
 /**
  * Reads recorded arrivals: a CSV file whose first line names its columns. `at` is when a connection
  * came, `client` the number of its client, `service` its work; times are durations (`1.5s`) or plain
- * numbers of seconds. They are put in order.
+ * numbers of seconds. They are put in order. Times that are those of a clock, like seconds since 1970,
+ * count from the first.
  *
  * @throws {UserError} that names the line which is wrong.
  */
 export function parseTrace({ file, text }: Source): TraceEntry[] {
-  const [header = "", ...lines] = text.split(/\r?\n/);
-  const columns = header.split(",").map((name) => name.trim());
-  const fail = (line: number, message: string): never => {
-    throw new UserError(`${file}:${line}: ${message}`, { exitCode: 2 });
+  const fail = (line: number, message: string, hint?: string): never => {
+    throw new UserError(`${escapeText(file)}:${line}: ${escapeText(message)}`, {
+      exitCode: 2,
+      ...hint !== undefined && { hint },
+    });
   };
-  const strange = columns.find((name) => !(COLUMNS as readonly string[]).includes(name));
-  if (strange !== undefined) {
-    fail(1, `unknown column "${strange}": there is at, client and service`);
-  }
-  if (!columns.includes("at")) fail(1, "the column `at` is missing: when each connection came");
-  const entries = lines.flatMap((line, i): TraceEntry[] => {
-    if (line.trim() === "") return [];
-    const cells = line.split(",").map((cell) => cell.trim());
-    const cell = (name: string) => cells[columns.indexOf(name)] ?? "";
-    const time = (name: string) => readTime(cell(name)) ?? fail(i + 2, wrongTime(name, cell(name)));
+  const [header = "", ...lines] = text.split("\n");
+  const positions = positionsOf(header, (message, hint) => fail(1, message, hint));
+  const times: Time[] = [];
+  const entries: Omit<TraceEntry, "at">[] = [];
+  lines.forEach((line, i) => {
+    if (line.trim() === "") return;
+    const cells = line.split(",");
+    const cell = (name: Column) => unquoted(cells[positions[name]] ?? "");
+    const time = (name: Column) =>
+      readTime(cell(name), (message) => fail(i + 2, `${name}: ${message}`));
     const client = cell("client");
-    if (client !== "" && !/^\d+$/.test(client)) {
+    if (client !== "" && !/^\d{1,15}$/.test(client)) {
       fail(i + 2, `client: "${client}" is not a whole number`);
     }
-    return [{
-      at: time("at"),
+    times.push(time("at"));
+    entries.push({
       ...client !== "" && { client: Number(client) },
-      ...cell("service") !== "" && { work: time("service") },
-    }];
+      ...cell("service") !== "" && { work: nanosecondsOf(time("service"), 0) },
+    });
   });
   if (entries.length === 0) fail(2, "there are no connections in it");
-  return entries.sort((a, b) => a.at - b.at);
+  const start = startOf(times, (message, hint) => fail(2, message, hint));
+  return entries
+    .map((entry, i) => ({
+      at: nanosecondsOf(times[i]!, start.seconds) - start.nanoseconds,
+      ...entry,
+    }))
+    .sort((a, b) => a.at - b.at);
 }
 
-function wrongTime(name: string, value: string): string {
-  return `${name}: "${value}" is not a time: write seconds, like 1.5, or a duration, like 200ms`;
+/** In which cell of a line each column is; -1 if in none. */
+function positionsOf(
+  header: string,
+  fail: (message: string, hint?: string) => never,
+): Readonly<Record<Column, number>> {
+  const names = header.split(",").map(unquoted);
+  const hint = `the first line names the columns: ${COLUMNS.join(", ")}; only \`at\` is needed`;
+  const strange = names.find((name) => !(COLUMNS as readonly string[]).includes(name));
+  if (strange !== undefined) fail(`unknown column "${strange.slice(0, 60)}"`, hint);
+  if (!names.includes("at")) fail("the column `at` is missing: when each connection came", hint);
+  return {
+    at: names.indexOf("at"),
+    client: names.indexOf("client"),
+    service: names.indexOf("service"),
+  };
 }
 
-function readTime(text: string): number | undefined {
-  if (/^\d+(\.\d+)?$/.test(text)) return Math.round(Number(text) * NS_PER_S);
-  try {
-    return parseDuration(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
+function unquoted(cell: string): string {
+  const text = cell.trim();
+  return text.length >= 2 && text.startsWith('"') && text.endsWith('"') ? text.slice(1, -1) : text;
+}
+
+function readTime(text: string, fail: (message: string) => never): Time {
+  const [, whole, fraction = ""] = /^(\d{1,15})(?:\.(\d*))?$/.exec(text) ?? [];
+  if (whole !== undefined) {
+    const seconds = Number(whole);
+    if (seconds >= CLOCK_SECONDS_MAX) {
+      return fail(`${text} is too late for seconds: a number is seconds, not milliseconds`);
+    }
+    return { seconds, nanoseconds: Math.round(Number(`0.${fraction}`) * NS_PER_S) };
   }
+  // What other programs write for a small number.
+  if (/^\d+(\.\d*)?e-\d{1,2}$/i.test(text)) {
+    return { seconds: 0, nanoseconds: Math.round(Number(text) * NS_PER_S) };
+  }
+  try {
+    return { seconds: 0, nanoseconds: parseDuration(text) };
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return fail(
+      `"${text.slice(0, 60)}" is not a time: write seconds, like 1.5, or a duration, like 200ms`,
+    );
+  }
+}
+
+/** From when on times count: 0, unless they are those of a clock. */
+function startOf(times: readonly Time[], fail: (message: string, hint: string) => never): Time {
+  let [first, last] = [times[0]!, times[0]!];
+  for (const time of times) {
+    if (
+      time.seconds < first.seconds ||
+      (time.seconds === first.seconds && time.nanoseconds < first.nanoseconds)
+    ) first = time;
+    if (time.seconds > last.seconds) last = time;
+  }
+  const days = Math.round((last.seconds - first.seconds) / 86_400);
+  if (last.seconds - first.seconds >= RUN_SECONDS_MAX) {
+    fail(`its connections are ${days} days apart`, "at most 104 days; a number is seconds");
+  }
+  return last.seconds >= RUN_SECONDS_MAX ? first : { seconds: 0, nanoseconds: 0 };
+}
+
+function nanosecondsOf({ seconds, nanoseconds }: Time, startSeconds: number): number {
+  return (seconds - startSeconds) * NS_PER_S + nanoseconds;
 }

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { NS_PER_MS, NS_PER_S } from "../../../lib/core/mod.ts";
 import { DiagnosticsError } from "../../../lib/config/diagnostic.ts";
-import { parseStudy, type Study } from "../../../lib/scenario/study.ts";
+import { studyOf } from "../../../lib/scenario/mod.ts";
+import { filesNamedBy, parseStudy, type Study } from "../../../lib/scenario/study.ts";
 import { UserError } from "../../../lib/user_error.ts";
 import { meanOf, scvOf } from "../../../lib/stats/variates.ts";
 
@@ -420,6 +421,184 @@ compare: {workload.retries.max: [0, 4], workload.arrivals.load: [50%]}
     parse(text, ["workload.retries.backoff=2s", "workload.timeout=1s"]).variants.length,
     2,
   );
+});
+
+const TRACED = "balancer: {backends: 1}\nworkload: {arrivals: {trace: visits.csv}}\n";
+
+/** When connections come, in seconds, and how long the run is. */
+function traced(trace: string, text = "") {
+  const { end, warmup, workload: { arrivals } } =
+    parse(TRACED + text, [], trace).variants[0]!.scenario;
+  assert.ok(arrivals.kind === "trace");
+  return { at: arrivals.entries.map(({ at }) => at / NS_PER_S), end, warmup };
+}
+
+Deno.test("parseStudy() runs all of a trace, unless the scenario says how long", () => {
+  const rows = Array.from({ length: 300 }, (_, i) => `${i}`).join("\n");
+  const { end, warmup } = traced(`at\n${rows}\n`);
+  assert.deepEqual(end, { duration: 300 * NS_PER_S });
+  assert.equal(warmup, 30 * NS_PER_S);
+  assert.deepEqual(traced("at\n0.5\n1.5\n").end, { duration: 2.5 * NS_PER_S });
+  assert.deepEqual(traced("at\n7\n").end, { duration: 7 * NS_PER_S + 1 });
+  assert.deepEqual(traced(`at\n${rows}\n`, "duration: 1m\n").end, { duration: 60 * NS_PER_S });
+  assert.deepEqual(traced(`at\n${rows}\n`, "connections: 9\n").end, { connections: 9 });
+});
+
+Deno.test("parseStudy() counts the times of a clock from the first", () => {
+  assert.deepEqual(traced("at\n1700000002.25\n1700000000.123456789\n1700000001\n").at, [
+    0,
+    0.876543211,
+    2.126543211,
+  ]);
+  // A time of day is one of a run, too.
+  assert.deepEqual(traced("at\n50000\n50001\n").at, [50000, 50001]);
+});
+
+Deno.test("parseStudy() reads numbers and cells as other programs write them", () => {
+  assert.deepEqual(traced('"at"\r\n"0.5"\r\n9.5e-05\r\n1.\r\n1m1.5s\r\n').at, [
+    0.000095,
+    0.5,
+    1,
+    61.5,
+  ]);
+});
+
+const WRONG_TRACES: readonly (readonly [string, string, string, RegExp])[] = [
+  ["milliseconds", "at\n1700000000123\n", "", /visits\.csv:2: at: .*not milliseconds/],
+  ["days apart", "at\n1\n1700000000\n", "", /19676 days apart/],
+  [
+    "no header",
+    "0.1\n0.2\n",
+    "",
+    /:1: unknown column "0\.1"\n.*\n.*\n +the first line names the columns/,
+  ],
+  ["a date", "at\n2026-01-01\n", "", /:2: at: "2026-01-01" is not a time/],
+  ["nothing", "at\n", "", /there are no connections in it/],
+  [
+    "an end before the warm-up is over",
+    "at\n0\n1\n2\n",
+    "duration: 1m\n",
+    /nothing would be measured: the trace ends at 2s, and the warm-up takes 6s[^]*leave duration out/,
+  ],
+  [
+    "an end before its warm-up is over",
+    "at\n0\n2\n",
+    "warmup: 5s\n",
+    /:3:9: nothing would be measured/,
+  ],
+  [
+    "a late begin",
+    "at\n50000\n",
+    "duration: 1m\n",
+    /:3:11: nothing would come: the trace begins at 13h53m20s/,
+  ],
+  ["too few connections", "at\n0\n", "connections: 2\n", /:3:14: the trace has only 1 connection/],
+];
+
+for (const [what, trace, text, expected] of WRONG_TRACES) {
+  Deno.test(`parseStudy() says what is wrong with a trace: ${what}`, () => {
+    assert.throws(() => parse(TRACED + text, [], trace), (error) => {
+      assert.ok(error instanceof DiagnosticsError);
+      assert.match(error.message, expected);
+      assert.equal(error.diagnostics.length, 1, error.message);
+      return true;
+    });
+  });
+}
+
+Deno.test("parseStudy() finds at once what is wrong with the schema, the backends and the trace", () => {
+  const text = `balancer: {backends: 2, algorithm: foo}
+faults:
+  - {at: 1s, backend: B1, kind: crsh}
+  - {at: 1s, backend: B9, kind: crash}
+  - {at: 2m, backend: B1, kind: crash}
+servers: {B7: {slots: 2}}
+expect: ["p99_ms < "]
+workload: {arrivals: {trace: visits.csv}}
+seed: x
+`;
+  assert.throws(() => parse(text, [], "at\n1\n2\nx\n"), (error) => {
+    assert.ok(error instanceof DiagnosticsError);
+    assert.deepEqual(error.located().map(({ line }) => line), [1, 3, 4, 6, 7, 8, 9], error.message);
+    return true;
+  });
+});
+
+Deno.test("parseStudy() says what is wrong with a variant once", () => {
+  const text =
+    "balancer: {backends: 2}\ncompare: {balancer.algorithm: [random, foo, maglev, bar]}\n";
+  assert.throws(() => parse(text), (error) => {
+    assert.ok(error instanceof DiagnosticsError);
+    assert.deepEqual(error.diagnostics.map(({ message }) => message), [
+      'unknown balancer.algorithm "foo"',
+      'unknown balancer.algorithm "bar"',
+    ]);
+    return true;
+  });
+});
+
+Deno.test("parseStudy() takes nothing for wrong that only follows from what is", () => {
+  const text = `balancer: {backends: [{id: B1}, {id: "B 2"}]}
+duration: 5
+faults: [{at: 2m, backend: B2, kind: crash}, {at: 1s, backend: B1, load_balancer: 3, kind: partition}]
+load_balancers: many
+servers: {B2: {slots: 2}}
+expect: ["p99_ms[B2] < 5"]
+`;
+  assert.throws(() => parse(text), (error) => {
+    assert.ok(error instanceof DiagnosticsError);
+    assert.deepEqual(error.located().map(({ line }) => line), [1, 2, 4], error.message);
+    return true;
+  });
+});
+
+Deno.test("parseStudy() says what is wrong with a scenario along with the file that it extends", () => {
+  const files = { "config.yaml": { file: "config.yaml", text: "retries: x\n" } };
+  const scenario = { file: "s.yaml", text: "extends: config.yaml\nseed: y\n" };
+  assert.throws(
+    () => parseStudy({ scenario, files, set: [] }),
+    /s\.yaml:2:7: seed[^]*config\.yaml:1:10: retries/,
+  );
+});
+
+Deno.test("filesNamedBy() knows the traces of all variants", () => {
+  const text = `extends: config.yaml
+workload: {arrivals: {trace: one.csv}}
+compare: {workload.arrivals.trace: [one.csv, two.csv]}
+`;
+  assert.deepEqual(filesNamedBy({ file: "s.yaml", text }, []), [
+    { path: "config.yaml", kind: "config" },
+    { path: "one.csv", kind: "trace" },
+    { path: "two.csv", kind: "trace" },
+  ]);
+});
+
+Deno.test("studyOf() says which kind of file is missing", async () => {
+  const of = (text: string) => studyOf({ file: "s.yaml", text }, []);
+  await assert.rejects(of(TRACED), (error) => {
+    assert.ok(error instanceof UserError);
+    assert.match(error.hint!, /CSV file with recorded arrivals/);
+    return true;
+  });
+  await assert.rejects(of("extends: none.yaml\n"), (error) => {
+    assert.ok(error instanceof UserError);
+    assert.match(error.hint!, /names a config\.yaml/);
+    return true;
+  });
+});
+
+Deno.test("studyOf() reads a trace of more than a megabyte", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    const rows = Array.from({ length: 200_000 }, (_, i) => `${i / 1000},${i % 100},0.005`);
+    await Deno.writeTextFile(`${directory}/visits.csv`, `at,client,service\n${rows.join("\n")}\n`);
+    const { variants } = await studyOf({ file: `${directory}/s.yaml`, text: TRACED }, []);
+    const { arrivals } = variants[0]!.scenario.workload;
+    assert.ok(arrivals.kind === "trace");
+    assert.equal(arrivals.entries.length, 200_000);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
 });
 
 Deno.test("parseStudy() blames the flag, the file that is extended, or the trace", () => {
