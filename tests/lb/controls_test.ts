@@ -51,6 +51,23 @@ Deno.test("slow_start: a backend that has recovered begins with hardly any clien
   assert.deepEqual(await answers(balancer, 10), Array(10).fill("B2"));
 });
 
+Deno.test("slow_start: a backend that a reload adds, or moves, begins with hardly any client", async () => {
+  await using world = await lab(({ backends: [, two] }) => ({
+    backends: [two!],
+    slowStart: { duration: HOUR, floor: 0.01 },
+  }));
+  const { balancer, config, servers } = world;
+  const [one] = configOf([servers[0]!.address]).backends;
+  await balancer.reload({ ...config, backends: [one!, ...config.backends] });
+  assert.deepEqual(balancer.scheduler.activeServers, ["B1", "B2"]);
+  assert.deepEqual(await answers(balancer, 10), Array(10).fill("B2"));
+  await using other = new TestServer(say("B1"));
+  const moved = { ...one!, address: other.address };
+  await balancer.reload({ ...config, backends: [moved, ...config.backends] });
+  assert.deepEqual(await answers(balancer, 10), Array(10).fill("B2"));
+  assert.deepEqual(balancer.scheduler.backends.map(({ weight }) => weight), [0.01, 1]);
+});
+
 Deno.test("ejection: a backend whose connects fail is left out, and no client notices", async () => {
   await using alive = new TestServer(say("B2"));
   await using world = await balance([deadAddress(), alive.address], {
@@ -77,7 +94,7 @@ Deno.test("ejection: ends at its time on a quiet balancer, and no status shows i
   assert.deepEqual(scheduler.activeServers, ["B1", "B2"]);
 });
 
-Deno.test("ejection: its end serves a client that waits, though nobody else comes", async () => {
+Deno.test("ejection: its end serves a client that waits, although no other client comes", async () => {
   const address = deadAddress();
   await using busy = new TestServer(echo);
   const [one, two] = configOf([address, busy.address]).backends;

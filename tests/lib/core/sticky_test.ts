@@ -246,7 +246,7 @@ Deno.test("without health checks a client returns to a backend that failed it on
   assert.equal(visit(lab, "c", 21), failed.backend.id);
 });
 
-Deno.test("a client returns only if nobody's connect has failed since the last success", () => {
+Deno.test("a client returns only if no connect has failed since the last success", () => {
   const lab = schedulerOf({ sticky: STICKY });
   assert.equal(visit(lab, "c", 1), "B1");
   takeDown(lab.scheduler, "B1", 2);

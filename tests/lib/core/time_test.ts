@@ -155,7 +155,7 @@ Deno.test("Scheduler.onWake() is called whenever the next wake becomes earlier, 
   assert.deepEqual(calls, [10, 5, 3], "a driver that has been called looks by itself");
 });
 
-Deno.test("Scheduler serves a client that waits when an ejection ends, with nobody asking", () => {
+Deno.test("Scheduler serves a client that waits when an ejection ends, although no other client comes", () => {
   const { scheduler } = schedulerOf({
     backends: [{ id: "B1", maxConnections: 1 }, { id: "B2", maxConnections: 1 }],
     ejection: { failures: 1, base: S, max: 300 * S, maxShare: 0.5 },
