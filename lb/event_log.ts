@@ -67,7 +67,7 @@ export function logEvents(
     if (log.isEnabledFor(levelOf(event)) && !throttle.holdsBack(event)) write(event);
   };
   const unsubscribe = [events.subscribe(OTHER_EVENTS, writeOrCount)];
-  if (options.connections) {
+  if (options.connections && log.isEnabledFor("info")) {
     unsubscribe.push(
       events.subscribe(CONNECTION_EVENTS, write),
       events.subscribe(["connection_opened"], (event) => connections.opened(event)),
@@ -117,11 +117,11 @@ class ConnectionLines {
   }
 
   closed(event: Closed): void {
-    const { connection, bytes_to_backend, bytes_to_client } = event;
+    const { connection } = event;
     const held = this.#held.get(connection) ?? this.#heldLonger.get(connection);
     if (held === undefined) return this.#write(event, "info");
     if (!this.#held.delete(connection)) this.#heldLonger.delete(connection);
-    const level = bytes_to_backend === 0 && bytes_to_client === 0 ? "debug" : "info";
+    const level = isProbe(event) ? "debug" : "info";
     this.#write(held.event, level, held.timestamp);
     this.#write(event, level);
   }
@@ -147,6 +147,12 @@ class ConnectionLines {
     const { type, ...rest } = event;
     logSentence(this.#log, level, say(event), { event: type, ...rest }, { timestamp });
   }
+}
+
+/** Whether a client has come and gone without a byte. */
+function isProbe({ end, bytes_to_backend, bytes_to_client }: Closed): boolean {
+  return bytes_to_backend === 0 && bytes_to_client === 0 &&
+    (end === "closed" || end === "client_aborted");
 }
 
 /** The condition that an event repeats, if it is one that clients, backends or a store can cause at will. */

@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import FakeTimers from "@sinonjs/fake-timers";
 import { logEvents } from "../../lb/event_log.ts";
 import { StatusReporter } from "../../lb/status.ts";
-import { Arrival, EventStream, type LbEvent, NS_PER_S, parsePrefix } from "../../lib/core/mod.ts";
+import {
+  Arrival,
+  type ConnectionEnd,
+  EventStream,
+  type LbEvent,
+  NS_PER_S,
+  parsePrefix,
+} from "../../lib/core/mod.ts";
 import { escapeText } from "../../lib/escape.ts";
 import { logger, type LogOptions, startLogging, stopLogging } from "../../lib/log.ts";
 import { granted, open, schedulerOf, takeDown, waiting } from "../support/scheduling.ts";
@@ -372,7 +379,12 @@ Deno.test("logEvents() says of failed connects which backends they were to", () 
 });
 
 /** Opens a connection and closes it after so many ticks, with so many bytes. */
-function connection(events: EventStream, number: number, bytes: readonly [number, number]) {
+function connection(
+  events: EventStream,
+  number: number,
+  bytes: readonly [number, number],
+  end: ConnectionEnd = "closed",
+) {
   const both = { connection: number, client: "10.0.0.9", backend: "B1" };
   return {
     open: () =>
@@ -389,7 +401,7 @@ function connection(events: EventStream, number: number, bytes: readonly [number
         ...both,
         type: "connection_closed",
         at_ms: 2,
-        end: "closed",
+        end,
         duration_ms: 1,
         bytes_to_backend: bytes[0],
         bytes_to_client: bytes[1],
@@ -429,6 +441,22 @@ Deno.test("logEvents() logs a short connection without a byte for those who debu
       );
     }
   });
+});
+
+Deno.test("logEvents() logs a connection without a byte that its client did not end", () => {
+  const lines = logged({ level: "info", format: "json" });
+  const events = new EventStream();
+  const end = logEvents(events, logger("lb"), { connections: true });
+  for (
+    const [i, how] of (["client_aborted", "backend_aborted", "backend_down"] as const).entries()
+  ) {
+    const { open, close } = connection(events, i, [0, 0], how);
+    open();
+    close();
+  }
+  end();
+  stopLogging();
+  assert.deepEqual(lines.map((line) => JSON.parse(line).connection), [1, 1, 2, 2]);
 });
 
 Deno.test("logEvents() logs an opened connection before its first byte, with its own time", () => {
