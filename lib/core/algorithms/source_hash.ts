@@ -3,6 +3,11 @@ import { LoadBound } from "./_load_bound.ts";
 import { LOWEST, multiplierOf, rendezvous } from "./_rendezvous.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
 
+/** With fewer backends, to look at them all is as quick as to look a client up. */
+const REMEMBERING = 64;
+/** So many clients are remembered: a power of two. */
+const CLIENTS = 2 ** 15;
+
 /** Candidates of one weight: the highest hash among them is their best. */
 interface Group {
   readonly weight: number;
@@ -18,8 +23,9 @@ interface Group {
  *
  * Rule: maximise `−weight_i / ln(h_i)`, where `h_i` in (0, 1) is the hash of client and backend id. Among
  * equal weights that is the highest `h_i`, so only the best of each weight needs a logarithm. A pick looks
- * at everybody: O(n). Hence `h_i` is cheap: `(hash(id) xor hash(client)) · m` in 32 bits with a sign, where
- * `m` is odd and the client's own.
+ * at all backends: O(n). Hence `h_i` is cheap: `(hash(id) xor hash(client)) · m` in 32 bits with a sign,
+ * where `m` is odd and the client's own. With many backends the picks of the latest clients are remembered
+ * until a backend changes.
  *
  * Source: D. Thaler, C. V. Ravishankar, "Using name-based mappings to increase hit rates", 1998; Traefik,
  * `hrw.go`.
@@ -28,6 +34,10 @@ export class SourceHash implements Algorithm {
   readonly #bound: LoadBound;
   readonly #groups: Group[] = [];
   readonly #groupOf: (Group | undefined)[] = [];
+  #members = 0;
+  /** Counts the changes that may change a pick. */
+  #version = 0;
+  readonly #picks = new RememberedPicks();
 
   /** @param boundedLoad See `LoadBound`; Infinity for no bound. */
   constructor(boundedLoad: number) {
@@ -39,11 +49,13 @@ export class SourceHash implements Algorithm {
   }
 
   remove(candidate: Candidate): void {
+    this.#version++;
     this.#bound.remove(candidate);
     this.#leave(candidate);
   }
 
   update(candidate: Candidate): void {
+    this.#version++;
     this.#bound.update(candidate);
     if (this.#groupOf[candidate.index]?.weight === candidate.weight) return;
     this.#leave(candidate);
@@ -58,6 +70,11 @@ export class SourceHash implements Algorithm {
     const bound = this.#bound;
     if (bound.available === 0) return undefined;
     const clientHash = hashClient(client);
+    const remembers = this.#members >= REMEMBERING && !bound.active && trace === undefined;
+    if (remembers) {
+      const remembered = this.#picks.find(clientHash, this.#version);
+      if (remembered !== undefined) return remembered;
+    }
     const multiplier = multiplierOf(clientHash);
     let best: Candidate | undefined;
     let bestScore = -Infinity;
@@ -81,6 +98,7 @@ export class SourceHash implements Algorithm {
       best = first;
       bestScore = score;
     }
+    if (remembers && best !== undefined) this.#picks.remember(clientHash, this.#version, best);
     if (trace !== undefined) this.#explain(trace, clientHash, best);
     return best;
   }
@@ -110,16 +128,46 @@ export class SourceHash implements Algorithm {
     group.candidates.push(candidate);
     group.hashes = Int32Array.from([...group.hashes, hashText(id)]);
     this.#groupOf[index] = group;
+    this.#members++;
   }
 
   #leave(candidate: Candidate): void {
     const group = this.#groupOf[candidate.index];
     if (group === undefined) return;
     this.#groupOf[candidate.index] = undefined;
+    this.#members--;
     const at = group.candidates.indexOf(candidate);
     group.candidates.splice(at, 1);
     group.hashes = group.hashes.filter((_, i) => i !== at);
     if (group.candidates.length === 0) this.#groups.splice(this.#groups.indexOf(group), 1);
+  }
+}
+
+/** Picks of the latest clients: each has one place, which it shares with others. */
+class RememberedPicks {
+  #hashes = new Uint32Array(0);
+  #versions = new Float64Array(0);
+  #candidates: Candidate[] = [];
+
+  /** What was picked for a client, if nothing has changed since. */
+  find(clientHash: number, version: number): Candidate | undefined {
+    const place = clientHash & (CLIENTS - 1);
+    const holds = this.#hashes[place] === clientHash && this.#versions[place] === version;
+    return holds ? this.#candidates[place] : undefined;
+  }
+
+  remember(clientHash: number, version: number, candidate: Candidate): void {
+    if (this.#hashes.length === 0) this.#begin(candidate);
+    const place = clientHash & (CLIENTS - 1);
+    this.#hashes[place] = clientHash;
+    this.#versions[place] = version;
+    this.#candidates[place] = candidate;
+  }
+
+  #begin(candidate: Candidate): void {
+    this.#hashes = new Uint32Array(CLIENTS);
+    this.#versions = new Float64Array(CLIENTS).fill(-1);
+    this.#candidates = Array<Candidate>(CLIENTS).fill(candidate);
   }
 }
 

@@ -344,6 +344,30 @@ Deno.test("source-hash and maglev are as even as lots", () => {
   }
 });
 
+Deno.test("source-hash picks for a client that it remembers as for one that is new", () => {
+  const random = createRandom(5);
+  const candidates = candidatesOf(Array.from({ length: 200 }, (_, i) => 1 + i % 3));
+  const algorithm = algorithmOf({ name: "source-hash" }, candidates);
+  let members = [...candidates];
+  for (let i = 0; i < 300; i++) {
+    const changed = candidates[Math.floor(random.next() * candidates.length)]!;
+    if (i % 10 === 0 && members.includes(changed)) {
+      algorithm.remove(changed);
+      members = members.filter((other) => other !== changed);
+    } else if (i % 3 === 0 && members.includes(changed)) {
+      changed.available = !changed.available;
+      algorithm.update(changed);
+    }
+    const afresh = algorithmOf({ name: "source-hash" }, members);
+    for (let client = 0; client < 20; client++) {
+      const expected = afresh.pick(clientOf(client), 0);
+      for (let again = 0; again < 2; again++) {
+        assert.equal(algorithm.pick(clientOf(client), 0), expected);
+      }
+    }
+  }
+});
+
 Deno.test("source-hash spreads the clients of one that left over all others by weight", () => {
   const weights = [4, 1, 2, 3];
   const candidates = candidatesOf(weights);
