@@ -47,11 +47,12 @@ const io: Io = {
   hurry: hurrying.signal,
 };
 
+/** Of the terminal; 80 if there is none, or it does not know. */
 function columns(): number {
   try {
-    return Deno.consoleSize().columns;
+    return Deno.consoleSize().columns || 80;
   } catch {
-    return 80; // Not a terminal.
+    return 80;
   }
 }
 
