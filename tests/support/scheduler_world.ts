@@ -300,11 +300,19 @@ export class World {
       assert.equal(backend.connectFailures, book.connectFailures);
       assert.equal(backend.excluded, false);
       assert.ok(backend.weight <= backend.fullWeight);
+      if (backend.slowStart === undefined) assert.equal(backend.weight, backend.fullWeight);
       assert.equal(backend.weight > 0, book.options.weight > 0);
     }
+    assert.ok((scheduler.nextWake ?? Infinity) > this.#now, "nothing is late");
     for (const backend of scheduler.backends) {
       assert.equal(backend.available, this.#available(backend), `availability of ${backend.id}`);
+      const { ejection, slowStart } = backend;
+      if (ejection?.ejected) assert.ok(ejection.until >= scheduler.nextWake!, "it is woken");
+      const isWarming = slowStart !== undefined && this.#serves(backend);
+      if (isWarming) assert.ok(slowStart.nextStepAt >= scheduler.nextWake!, "it is woken");
+      else assert.equal(slowStart?.nextStepAt ?? Infinity, Infinity, "its time stands still");
     }
+    for (const { waiting } of this.#queue) assert.ok(waiting.until >= scheduler.nextWake!);
     assert.deepEqual(scheduler.activeServers, this.#activeServers());
     assert.deepEqual(
       [...scheduler.connectionCount],
