@@ -147,6 +147,32 @@ testWithRedis("Balancer follows a client that another balancer has moved", async
   assert.equal(await one.ask(client!), to);
 });
 
+testWithRedis(
+  "Balancer.reload() gives a backend another address, and no stored session leads to it",
+  async () => {
+    await using redis = await new RedisServer().start();
+    await using backends = servers();
+    const store = { redis: redis.address, timeout: 5 * NS_PER_S };
+    await using lab = await balanceBy(backends.all, store);
+    const places = await visits(lab);
+    await written(redis, CLIENTS.length);
+    await using other = new TestServer(say("B1"));
+    const { config, balancer } = lab;
+    const [one, ...others] = config.backends;
+    await balancer.reload({
+      ...config,
+      backends: [{ ...one!, address: other.address }, ...others],
+    });
+    const before = lab.emitted.length;
+    const pinnedToB1 = [...places].filter(([, place]) => place === "B1").map(([client]) => client);
+    for (const client of pinnedToB1) await lab.ask(client);
+    const since = lab.emitted.slice(before).map(({ type }) => type);
+    assert.ok(pinnedToB1.length > 0);
+    assert.equal(since.filter((type) => type === "session_adopted").length, 0);
+    assert.equal(since.filter((type) => type === "session_pinned").length, pinnedToB1.length);
+  },
+);
+
 Deno.test("Balancer.stop() does not wait for a store that does not answer", async () => {
   let asked = false;
   // It says that it is there, and no more.
