@@ -195,7 +195,8 @@ async function show(
   if (output.json) io.out(escapedJson(report));
   else if (output.csv) io.out(csv(escapeAll(report)).trimEnd());
   else reportLines(escapeAll(report), io).forEach((line) => io.out(line));
-  if (report.expectations.some(({ holds }) => !holds)) io.setExitCode(1);
+  const isEmpty = report.variants.some(({ offered }) => offered === 0);
+  if (isEmpty || report.expectations.some(({ holds }) => !holds)) io.setExitCode(1);
 }
 
 async function writePage(

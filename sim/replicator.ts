@@ -1,5 +1,5 @@
 import type { Scenario } from "../lib/scenario/types.ts";
-import { type ReadyScenario, replicationSeed, withWarmup } from "./replications.ts";
+import { type ReadyScenario, replicationSeed, withWarmups } from "./replications.ts";
 import type { ReplicationResult } from "./result.ts";
 import { simulate } from "./simulate.ts";
 
@@ -18,7 +18,7 @@ export interface Runnable {
 /** Runs single tasks of a study. A task's result depends on the study and the task alone. */
 export class Replicator {
   readonly #study: Runnable;
-  readonly #ready = new Map<number, ReadyScenario>();
+  #ready: readonly ReadyScenario[] | undefined;
 
   constructor(study: Runnable) {
     this.#study = study;
@@ -33,10 +33,8 @@ export class Replicator {
   }
 
   #scenario(variant: number): ReadyScenario {
-    const known = this.#ready.get(variant);
-    if (known !== undefined) return known;
-    const ready = withWarmup(this.#study.variants[variant]!.scenario, this.#study.seed);
-    this.#ready.set(variant, ready);
-    return ready;
+    const { variants, seed } = this.#study;
+    this.#ready ??= withWarmups(variants.map(({ scenario }) => scenario), seed);
+    return this.#ready[variant]!;
   }
 }

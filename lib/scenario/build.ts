@@ -55,6 +55,13 @@ export function buildScenario(
   const end = endOf(file, arrivals);
   const warmup = file.warmup ?? warmupOf(end, arrivals);
   findings.push(...neverComing(arrivals, end, warmup));
+  if ("duration" in end && warmup !== "auto" && warmup >= end.duration) {
+    findings.push({
+      path: ["warmup"],
+      message: "the warm-up is as long as the run: nothing would be measured",
+      hint: "make `duration` longer than it",
+    });
+  }
   const faults = faultsOf(file, ids, end, findings);
   if (findings.length > 0) return { findings };
   const { workload } = file;

@@ -111,3 +111,21 @@ Deno.test("Forecast says what is left, but not of what is over in a moment", () 
   assert.equal(line(60, 10, 400), "2 %, 10 of 400 runs, about 39 min left");
   assert.equal(line(60, 400, 400), undefined);
 });
+
+Deno.test("runStudy() measures all variants over the same window, also with `warmup: auto`", async () => {
+  const study = studyFrom(`
+balancer: {backends: 5, health_check: {type: none}}
+duration: 20s
+warmup: auto
+replications: 1
+workload: {arrivals: {poisson: {load: 97%}}}
+compare: {balancer.algorithm: [random, round-robin, least-connections, power-of-two]}
+`);
+  const results = await runStudy(study, new LocalExecutor(study));
+  const [{ result: { window, requests } }] = results as [typeof results[number]];
+  assert.ok(window.from > 0 && window.from <= 10e9, `${window.from}`);
+  for (const { result } of results) {
+    assert.deepEqual(result.window, window);
+    assert.equal(result.requests.offered, requests.offered);
+  }
+});

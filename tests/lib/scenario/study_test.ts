@@ -282,6 +282,11 @@ const MISTAKES: readonly [name: string, text: string, message: RegExp][] = [
     /duration and connections: only one of them/,
   ],
   [
+    "a warm-up as long as the run",
+    "balancer: {backends: 1}\nduration: 10s\nwarmup: 10s",
+    /:3:9: the warm-up is as long as the run: nothing would be measured/,
+  ],
+  [
     "a server that is no backend",
     "balancer: {backends: [{id: web-1}]}\nservers: {web-2: {slots: 2}}",
     /:2:11: there is no backend "web-2"[^]*did you mean "web-1"\?/,
