@@ -29,10 +29,8 @@ import { Measured } from "./measured.ts";
 import { detectionMs, failbackMs } from "./metrics.ts";
 import { confidenceOf } from "./precision.ts";
 import type { FaultResult, ReplicationResult } from "./result.ts";
-import { warningsOf } from "./warnings.ts";
+import { SATURATED, warningsOf } from "./warnings.ts";
 
-/** From this utilisation on a backend never rests. */
-const SATURATED = 0.995;
 /** Metrics whose worst value counts when something is expected of them. */
 const WORST_CASE: readonly MetricName[] = [
   ...["max_ms", "answered_max_ms", "wait_max_ms", "detection_ms", "failback_ms"] as const,

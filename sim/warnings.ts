@@ -8,6 +8,8 @@ import type { Measured } from "./measured.ts";
 import { relativeHalf } from "./precision.ts";
 import { roundedUp, tooShort } from "./run_length.ts";
 
+/** From this utilisation on a backend never rests. */
+export const SATURATED = 0.995;
 /** A limit that cut off less than this share of requests has not bent the result. */
 const BENT_MIN = 0.001;
 /** Metrics of a table, with what they are called there. */
@@ -34,7 +36,7 @@ export function warningsOf(
   if (measured.total("offered") === 0) {
     return ["nothing was measured: no request began between the warm-up and the end of the run"];
   }
-  const growing = growth(load, saturated);
+  const growing = growth(load, saturated, scenario, measured);
   return [
     ...unansweredLines(measured),
     ...growing,
@@ -45,7 +47,12 @@ export function warningsOf(
 }
 
 /** Queues that grow without end. */
-function growth(load: number, saturated: readonly string[]): string[] {
+function growth(
+  load: number,
+  saturated: readonly string[],
+  scenario: Scenario,
+  measured: Measured,
+): string[] {
   if (load >= 1) {
     return [
       `overload: clients bring ${percent(load)} of what the backends can do. Where queues are ` +
@@ -53,11 +60,26 @@ function growth(load: number, saturated: readonly string[]): string[] {
       "long requests take.",
     ];
   }
-  if (saturated.length === 0) return [];
+  if (saturated.length === 0) return sometimesSaturated(scenario, measured);
   const [verb, whose] = saturated.length === 1 ? ["gets", "its"] : ["get", "their"];
   return [
     `${saturated.join(", ")} ${verb} more work than can be done there: ${whose} queue grows as ` +
     "long as the run lasts.",
+  ];
+}
+
+/** A backend may get too much in some runs only, where a hash places clients anew in each. */
+function sometimesSaturated({ servers }: Scenario, { results }: Measured): string[] {
+  const runs =
+    results.filter(({ backends }) =>
+      backends.some(({ utilisation }, i) =>
+        servers[i]!.queue === Infinity && utilisation > SATURATED
+      )
+    ).length;
+  if (runs === 0) return [];
+  return [
+    `in ${runs} of ${results.length} runs a backend got more work than could be done there: its queue ` +
+    "grew as long as the run lasted.",
   ];
 }
 

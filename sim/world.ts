@@ -1,5 +1,5 @@
-import { assert, type Nanoseconds } from "../lib/core/mod.ts";
-import type { Scenario } from "../lib/scenario/types.ts";
+import { assert, childSeed, isHash, type Nanoseconds } from "../lib/core/mod.ts";
+import type { Balancer, Scenario } from "../lib/scenario/types.ts";
 import { BackendModel } from "./backend_model.ts";
 import { BalancerModel } from "./balancer_model.ts";
 import { Clients } from "./clients.ts";
@@ -62,7 +62,7 @@ export class World {
       new BackendModel(id, index, servers[index]!, this)
     );
     this.balancers = idealStoresOf(balancer, loadBalancers).map((store, index) =>
-      new BalancerModel(balancer, index, seed, this.queue, store)
+      new BalancerModel(placed(scenario, seed), index, seed, this.queue, store)
     );
     this.recorder = new Recorder(workload.timeout);
     this.clients = new Clients(this);
@@ -78,4 +78,11 @@ export class World {
     const { flags, pending } = connection;
     if ((flags & (CONCERNS | TAKEN)) === TAKEN && pending === 0) this.connections.free(connection);
   }
+}
+
+/** The balancer's options, with a salt of this replication where clients are to be placed anew. */
+function placed({ balancer, hashPlacement }: Scenario, seed: number): Balancer {
+  const { algorithm } = balancer;
+  if (hashPlacement !== "redrawn" || !isHash(algorithm)) return balancer;
+  return { ...balancer, algorithm: { ...algorithm, salt: childSeed(seed, "hash placement") } };
 }

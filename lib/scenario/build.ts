@@ -72,6 +72,7 @@ export function buildScenario(
       balancer: file.idle_reports ? reportedTo(config) : config,
       loadBalancers: file.load_balancers,
       idleReports: file.idle_reports,
+      hashPlacement: file.hash_placement,
       workload: {
         arrivals,
         clients: workload.clients,

@@ -203,6 +203,10 @@ export const scenarioSchema = z.strictObject({
     client_latency: durations().optional().describe("between client and balancer"),
     backend_latency: durations().optional().describe("between balancer and backend"),
   }).prefault({}).describe("how long messages take; no time if left out"),
+  hash_placement: z.enum(["redrawn", "fixed"]).default("redrawn").describe(
+    "of clients by source-hash, ring-hash and maglev: redrawn in every replication, as if backends " +
+      "and clients had other names; fixed: as the live balancer places them",
+  ),
   load_balancers: integer(1, 1000).default(1).describe("how many, each with its own view"),
   idle_reports: z.boolean().default(false).describe(
     "a backend that becomes idle reports it to one balancer, drawn at random, for join-idle-queue",

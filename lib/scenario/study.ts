@@ -76,17 +76,8 @@ const REPLICATIONS = 10;
 const VARIANTS_MAX = 10_000;
 /** What `compare` may vary. */
 const COMPARABLE = [
-  ...[
-    "balancer",
-    "workload",
-    "service",
-    "servers",
-    "network",
-    "load_balancers",
-    "idle_reports",
-    "faults",
-  ],
-  ...["duration", "warmup"],
+  ...["balancer", "workload", "service", "servers", "network", "load_balancers", "idle_reports"],
+  ...["faults", "duration", "warmup", "hash_placement"],
 ];
 
 /** A file that a scenario names. */

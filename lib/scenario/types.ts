@@ -14,6 +14,12 @@ export interface Scenario {
   readonly loadBalancers: number;
   /** A backend that becomes idle reports it to one of them, drawn at random; not if left out. */
   readonly idleReports?: boolean;
+  /**
+   * `redrawn`: an algorithm that hashes places clients anew in every replication, as if backends and
+   * clients had other names; an interval is then over placements, too. `fixed`, if left out: as in live
+   * operation, always the same.
+   */
+  readonly hashPlacement?: "redrawn" | "fixed";
   readonly workload: Workload;
   /** How much work a request is: its service time at speed 1. */
   readonly service: Distribution;

@@ -3,6 +3,7 @@ import { NS_PER_S } from "../../lib/core/mod.ts";
 import { Forecast } from "../../sim/forecast.ts";
 import { byVariant, type Progress, runStudy } from "../../sim/run_study.ts";
 import { mergeShards, parseShard } from "../../sim/shard.ts";
+import { simulate } from "../../sim/mod.ts";
 import { summarise } from "../../sim/summary.ts";
 import { WorkerPool } from "../../sim/workers.ts";
 import { LocalExecutor, studyFrom } from "./study.ts";
@@ -129,3 +130,45 @@ compare: {balancer.algorithm: [random, round-robin, least-connections, power-of-
     assert.equal(result.requests.offered, requests.offered);
   }
 });
+
+for (const algorithm of ["source-hash", "ring-hash", "maglev"]) {
+  const text = `
+balancer: {backends: 5, algorithm: ${algorithm}, health_check: {type: none}}
+duration: 5s
+replications: 6
+workload: {arrivals: {poisson: {load: 50%}}, clients: {count: 20}}
+`;
+  const shares = async (set: readonly string[]) => {
+    const study = studyFrom(text, set);
+    const results = await runStudy(study, new LocalExecutor(study));
+    return results.map(({ result: { backends } }) =>
+      backends.map(({ share }) => Math.round(5 * share))
+    );
+  };
+
+  Deno.test(`${algorithm} places clients anew in every replication, unless hash_placement is fixed`, async () => {
+    const [redrawn, again, fixed] = [
+      await shares([]),
+      await shares(["seed=2"]),
+      await shares(["hash_placement=fixed"]),
+    ];
+    const different = new Set([...redrawn, ...again].map(String));
+    assert.ok(different.size >= 6, [...different].join("; "));
+    assert.ok(new Set(fixed.map(String)).size <= 3, fixed.join("; "));
+  });
+
+  Deno.test(`${algorithm} places clients as all balancers of a replication agree on`, () => {
+    const study = studyFrom(text, ["load_balancers=3", "replications=1", "duration=20s"]);
+    const owners = new Map<string, Set<string>>();
+    const { scenario } = study.variants[0]!;
+    simulate({ ...scenario, warmup: 0 }, 1, {
+      observe(event) {
+        if (event.type !== "connection_opened") return;
+        const { client, backend } = event;
+        owners.set(client, (owners.get(client) ?? new Set()).add(backend));
+      },
+    });
+    assert.equal(owners.size, 20);
+    for (const [client, backends] of owners) assert.equal(backends.size, 1, client);
+  });
+}

@@ -2,19 +2,21 @@ import { clientKey } from "../client_key.ts";
 
 /**
  * A 32-bit hash of text: FNV-1a, and MurmurHash3's finaliser, in which every bit of input moves every bit
- * of output. It depends on nothing but the text, so that all balancers agree on it.
+ * of output. It depends on nothing but the text and the salt, so that all balancers agree on it.
  *
  * Source: G. Fowler, L. C. Noll, K.-P. Vo, "The FNV non-cryptographic hash algorithm".
+ *
+ * @param salt 32 bits; another salt is another hash. 0 is FNV-1a as it is published.
  */
-export function hashText(text: string): number {
-  let hash = 0x811c9dc5;
+export function hashText(text: string, salt = 0): number {
+  let hash = 0x811c9dc5 ^ scramble(salt);
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   return scramble(hash);
 }
 
 /** The hash of a client: of its address in its one spelling, or of whatever else it is named by. */
-export function hashClient(client: string): number {
-  return hashText(clientKey(client, 32, 128));
+export function hashClient(client: string, salt: number): number {
+  return hashText(clientKey(client, 32, 128), salt);
 }
 
 /** MurmurHash3's 32-bit finaliser, as an unsigned number. It maps no two numbers to one. */

@@ -9,13 +9,18 @@ import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
  */
 export abstract class TableHash implements Algorithm {
   protected readonly bound: LoadBound;
+  protected readonly salt: number;
   readonly #members = new Map<number, { readonly candidate: Candidate; readonly weight: number }>();
   /** The table is older than the last change. */
   #stale = true;
 
-  /** @param boundedLoad See `LoadBound`; Infinity for no bound. */
-  constructor(boundedLoad: number) {
+  /**
+   * @param boundedLoad See `LoadBound`; Infinity for no bound.
+   * @param salt Of all hashes.
+   */
+  constructor(boundedLoad: number, salt: number) {
     this.bound = new LoadBound(boundedLoad);
+    this.salt = salt;
   }
 
   /**
@@ -58,6 +63,6 @@ export abstract class TableHash implements Algorithm {
       this.build(members.sort((a, b) => a.id < b.id ? -1 : 1));
       this.#stale = false;
     }
-    return this.lookUp(hashClient(client), trace);
+    return this.lookUp(hashClient(client, this.salt), trace);
   }
 }

@@ -60,9 +60,10 @@ export class Maglev extends TableHash {
   /**
    * @param size Slots in the table: a prime, best a hundred times as many as backends.
    * @param boundedLoad See `LoadBound`; Infinity for no bound.
+   * @param salt Of all hashes.
    */
-  constructor(size: number, boundedLoad: number) {
-    super(boundedLoad);
+  constructor(size: number, boundedLoad: number, salt = 0) {
+    super(boundedLoad, salt);
     if (!isPrime(size)) {
       throw new RangeError(`Cannot use "table_size": must be a prime: current value is ${size}`);
     }
@@ -98,7 +99,7 @@ export class Maglev extends TableHash {
     for (const candidate of this.#sorted) {
       if (!this.bound.admits(candidate)) continue;
       const { id, weight } = candidate;
-      const score = rendezvous(weight, Math.imul(hashText(id) ^ hash, multiplier));
+      const score = rendezvous(weight, Math.imul(hashText(id, this.salt) ^ hash, multiplier));
       trace?.considered(candidate, score);
       if (score <= bestScore) continue;
       best = candidate;
@@ -111,7 +112,7 @@ export class Maglev extends TableHash {
   protected override build(members: readonly Candidate[]): void {
     this.#sorted = members;
     const permutations = this.#sorted.map(({ id, weight }) => {
-      const hash = hashText(id);
+      const hash = hashText(id, this.salt);
       return {
         offset: hash % this.#size,
         skip: skipOf(hash, this.#size),

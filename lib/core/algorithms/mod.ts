@@ -34,6 +34,8 @@ export const ALGORITHM_DEFAULTS = {
 interface Bounded {
   /** At least 1: nobody has more than so many times its share in flight. No bound if left out. */
   readonly boundedLoad?: number | undefined;
+  /** Another salt is another hash: the simulator places clients anew with it. 0 if left out. */
+  readonly salt?: number | undefined;
 }
 
 /** An algorithm's name and its parameters. */
@@ -80,6 +82,17 @@ export type AlgorithmOptions =
   } & Bounded
   | { readonly name: "first-available" };
 
+/** Options of an algorithm that places clients by a hash. */
+export type HashOptions = Extract<
+  AlgorithmOptions,
+  { name: "source-hash" | "ring-hash" | "maglev" }
+>;
+
+/** Whether an algorithm places clients by a hash. */
+export function isHash(options: AlgorithmOptions): options is HashOptions {
+  return ["source-hash", "ring-hash", "maglev"].includes(options.name);
+}
+
 /** The name of an algorithm, as in config.yaml. */
 export type AlgorithmName = AlgorithmOptions["name"];
 
@@ -101,11 +114,11 @@ const creators: { readonly [Name in AlgorithmName]: Create<Name> } = {
   "join-idle-queue": ({ backendsReport = false }, random) =>
     new JoinIdleQueue(random, backendsReport),
   "prequal": (options, random) => new Prequal({ ...ALGORITHM_DEFAULTS, ...options }, random),
-  "source-hash": ({ boundedLoad = Infinity }) => new SourceHash(boundedLoad),
-  "ring-hash": ({ points = ALGORITHM_DEFAULTS.points, boundedLoad = Infinity }) =>
-    new RingHash(points, boundedLoad),
-  "maglev": ({ tableSize = ALGORITHM_DEFAULTS.tableSize, boundedLoad = Infinity }) =>
-    new Maglev(tableSize, boundedLoad),
+  "source-hash": ({ boundedLoad = Infinity, salt }) => new SourceHash(boundedLoad, salt),
+  "ring-hash": ({ points = ALGORITHM_DEFAULTS.points, boundedLoad = Infinity, salt }) =>
+    new RingHash(points, boundedLoad, salt),
+  "maglev": ({ tableSize = ALGORITHM_DEFAULTS.tableSize, boundedLoad = Infinity, salt }) =>
+    new Maglev(tableSize, boundedLoad, salt),
   "first-available": () => new FirstAvailable(),
 };
 

@@ -34,9 +34,10 @@ export class RingHash extends TableHash {
   /**
    * @param points On the ring for each unit of weight.
    * @param boundedLoad See `LoadBound`; Infinity for no bound.
+   * @param salt Of all hashes.
    */
-  constructor(points: number, boundedLoad: number) {
-    super(boundedLoad);
+  constructor(points: number, boundedLoad: number, salt = 0) {
+    super(boundedLoad, salt);
     if (!Number.isInteger(points) || points < 1) {
       throw new RangeError(
         `Cannot use "points": must be an integer of at least 1: current value is ${points}`,
@@ -80,7 +81,7 @@ export class RingHash extends TableHash {
     let filled = 0;
     members.forEach(({ id }, member) => {
       for (let i = 0; i < counts[member]!; i++) {
-        points[filled++] = hashText(`${id}#${i}`) * MEMBERS_MAX + member;
+        points[filled++] = hashText(`${id}#${i}`, this.salt) * MEMBERS_MAX + member;
       }
     });
     points.sort();

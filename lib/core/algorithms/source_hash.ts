@@ -32,6 +32,7 @@ interface Group {
  */
 export class SourceHash implements Algorithm {
   readonly #bound: LoadBound;
+  readonly #salt: number;
   readonly #groups: Group[] = [];
   readonly #groupOf: (Group | undefined)[] = [];
   #members = 0;
@@ -39,9 +40,13 @@ export class SourceHash implements Algorithm {
   #version = 0;
   readonly #picks = new RememberedPicks();
 
-  /** @param boundedLoad See `LoadBound`; Infinity for no bound. */
-  constructor(boundedLoad: number) {
+  /**
+   * @param boundedLoad See `LoadBound`; Infinity for no bound.
+   * @param salt Of all hashes.
+   */
+  constructor(boundedLoad: number, salt = 0) {
     this.#bound = new LoadBound(boundedLoad);
+    this.#salt = salt;
   }
 
   add(candidate: Candidate): void {
@@ -69,7 +74,7 @@ export class SourceHash implements Algorithm {
   pick(client: string, _now: number, trace?: PickTrace): Candidate | undefined {
     const bound = this.#bound;
     if (bound.available === 0) return undefined;
-    const clientHash = hashClient(client);
+    const clientHash = hashClient(client, this.#salt);
     const remembers = this.#members >= REMEMBERING && !bound.active && trace === undefined;
     if (remembers) {
       const remembered = this.#picks.find(clientHash, this.#version);
@@ -126,7 +131,7 @@ export class SourceHash implements Algorithm {
       this.#groups.push(group);
     }
     group.candidates.push(candidate);
-    group.hashes = Int32Array.from([...group.hashes, hashText(id)]);
+    group.hashes = Int32Array.from([...group.hashes, hashText(id, this.#salt)]);
     this.#groupOf[index] = group;
     this.#members++;
   }
