@@ -55,7 +55,9 @@ export function buildScenario(
   const end = endOf(file, arrivals);
   const warmup = file.warmup ?? warmupOf(end, arrivals);
   findings.push(...neverComing(arrivals, end, warmup));
-  if ("duration" in end && warmup !== "auto" && warmup >= end.duration) {
+  const isShort = "duration" in end && arrivals.kind !== "trace" && warmup !== "auto" &&
+    warmup >= end.duration;
+  if (isShort) {
     findings.push({
       path: ["warmup"],
       message: "the warm-up is as long as the run: nothing would be measured",

@@ -22,7 +22,7 @@ const GOLDEN: Readonly<Record<string, string>> = {
   "returned-server": "f265fa3d836fdcd3",
   "coordinated-omission": "40912990fdbfe305",
   "slow-start": "c48ca2988d3fc3a3",
-  "busy-clients": "e86bca486cb2f1df",
+  "busy-clients": "c38ebf117f33c133",
   "waiting-room": "ce2028ddde0a4202",
   "passive-ejection": "588e7c422ebf54ad",
   "rolling-restart": "d727a0adcf0e006b",
@@ -32,7 +32,7 @@ const GOLDEN: Readonly<Record<string, string>> = {
 const BY_ALGORITHM: Readonly<Record<string, string>> = {
   "peak-ewma": "23b46728adddc963",
   "prequal": "18083fadc2eb063b",
-  "source-hash": "4fda1c5e539a7a01",
+  "source-hash": "4e8d5e9ac0e0d3c4",
 };
 
 for (const [name, digest] of Object.entries(BY_ALGORITHM)) {
