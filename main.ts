@@ -1,12 +1,12 @@
 /** lbsim: argv → a subcommand. The only place that exits. */
-import type { Command, CommanderError } from "@commander-js/extra-typings";
+import type { Command, CommanderError, CommandUnknownOpts } from "@commander-js/extra-typings";
 import deno from "./deno.json" with { type: "json" };
 import { NS_PER_S } from "./lib/core/mod.ts";
 import type { Io } from "./lib/cli/io.ts";
 import { type Lost, Output } from "./lib/cli/output.ts";
 import { escapeLines, escapeText } from "./lib/escape.ts";
 import { hasTerminal, listenForHangup, listenToSignals } from "./lib/cli/signals.ts";
-import { giveUp } from "./lib/permissions.ts";
+import { giveUp, keepWritingTo } from "./lib/permissions.ts";
 import { sleep } from "./lib/sleep.ts";
 import { UserError } from "./lib/user_error.ts";
 import { serveTasks, WORKER_NAME, type WorkerScope } from "./sim/workers.ts";
@@ -124,6 +124,9 @@ function messageOf(error: unknown): string {
 /** What runs a balancer is stopped by the end of its terminal, too. */
 const BALANCES: readonly string[] = ["lb", "up"];
 
+/** What simulates writes the file of `--html`, and no other. */
+const SIMULATES: readonly string[] = ["sim", "merge"];
+
 /** What each subcommand needs to start. The roles give up more as soon as they run. */
 const NEEDS: Readonly<Record<string, readonly Deno.PermissionName[]>> = {
   lb: ["net", "read", "write", "sys"],
@@ -140,9 +143,12 @@ const NEEDS: Readonly<Record<string, readonly Deno.PermissionName[]>> = {
 const GRANTED: readonly Deno.PermissionName[] = ["net", "read", "write", "sys"];
 
 /** Gives up the permissions that a subcommand does not need, and listens to what it alone listens to. */
-async function prepare(subcommand: string): Promise<void> {
+async function prepare(command: CommandUnknownOpts): Promise<void> {
+  const subcommand = command.name();
   const needed = NEEDS[subcommand] ?? [];
   await giveUp(...GRANTED.filter((name) => !needed.includes(name)));
+  const { html } = command.optsWithGlobals() as { html?: string };
+  if (SIMULATES.includes(subcommand)) await keepWritingTo(html === undefined ? [] : [html]);
   if (BALANCES.includes(subcommand)) listenForHangup(stopOnce);
 }
 
@@ -178,7 +184,7 @@ async function program(): Promise<Command> {
       writeOut: (text) => stdout.write(text),
       writeErr: (text) => stderr.write(escapeLines(text)),
     })
-    .hook("preAction", (_root, command) => prepare(command.name()))
+    .hook("preAction", (_root, command) => prepare(command))
     .exitOverride();
   const commands = [
     lb.lbCommand,

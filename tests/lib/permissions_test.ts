@@ -37,6 +37,14 @@ Deno.test(
   },
 );
 
+Deno.test("keepWritingTo() leaves a single file", { permissions: STARTED }, async () => {
+  await keepWritingTo([resolve("/srv/report.html")]);
+  assert.equal(await state({ name: "write", path: resolve("/srv/report.html") }), "granted");
+  for (const path of ["/srv", "/srv/report.html2", "/srv/other.html"]) {
+    assert.equal(await state({ name: "write", path: resolve(path) }), "prompt", path);
+  }
+});
+
 Deno.test("keepWritingTo() leaves nothing to write if no path is named", {
   permissions: STARTED,
 }, async () => {
