@@ -9,7 +9,7 @@ import {
   expiryWarning,
   type KeyPair,
 } from "../lib/config/certificates.ts";
-import { type Config, loadConfig, type LoadedConfig } from "../lib/config/mod.ts";
+import { type Config, DiagnosticsError, type LoadedConfig } from "../lib/config/mod.ts";
 import { FileWatch } from "../lib/config/watch.ts";
 import { UnreadableError } from "../lib/config/yaml_file.ts";
 import { EventStream } from "../lib/core/mod.ts";
@@ -141,12 +141,10 @@ async function reloadConfig(
     warnOf(certificates.listener);
     return undefined;
   } catch (error) {
-    if (error instanceof UnreadableError) {
-      watch.again();
-    } else {
-      // What is to be put right may be in a file that was not named before.
-      const named = await loadConfig(file).catch(() => undefined);
-      if (named !== undefined) await watch.watch(watchedFiles(file, named));
+    if (error instanceof UnreadableError) watch.again();
+    // What is to be put right may be in a file that was not named before.
+    if (error instanceof DiagnosticsError && error.files.length > 0) {
+      await watch.watch([file, ...error.files]);
     }
     if (stopping.aborted) return undefined;
     return error instanceof UserError ? error.message : `a defect of lbsim: ${error}`;

@@ -23,11 +23,18 @@ export class DiagnosticsError extends UserError {
   readonly diagnostics: readonly Diagnostic[];
   readonly #source: Source;
 
-  /** @param options How many more there are than these, and what the process exits with. */
+  /** Files that the text names: some of what is wrong may be in them. */
+  readonly files: readonly string[];
+
+  /** @param options How many more there are than these, what the process exits with, and the files. */
   constructor(
     diagnostics: readonly Diagnostic[],
     source: Source,
-    { more = 0, exitCode = 2 }: { readonly more?: number; readonly exitCode?: 1 | 2 } = {},
+    { more = 0, exitCode = 2, files = [] }: {
+      readonly more?: number;
+      readonly exitCode?: 1 | 2;
+      readonly files?: readonly string[];
+    } = {},
   ) {
     const sorted = diagnostics.toSorted((a, b) => (a.at?.start ?? -1) - (b.at?.start ?? -1));
     const all = more === 0
@@ -35,6 +42,7 @@ export class DiagnosticsError extends UserError {
       : [...sorted, { message: `and at least ${more} more mistakes` }];
     super(all.map((diagnostic) => render(diagnostic, source)).join("\n\n"), { exitCode });
     this.diagnostics = all;
+    this.files = files;
     this.#source = source;
   }
 

@@ -6,7 +6,7 @@ import { eventLoopTurn } from "../event_loop.ts";
 import { UserError } from "../user_error.ts";
 import { beside } from "./beside.ts";
 import { type CamelKeys, camelKeys } from "./camel.ts";
-import { type Certificates, readCertificates } from "./certificates.ts";
+import { certificateFiles, type Certificates, readCertificates } from "./certificates.ts";
 import { checkConfig, checkListen } from "./check.ts";
 import type { Source } from "./diagnostic.ts";
 import { type Finding, independent, salvage, validate } from "./findings.ts";
@@ -120,14 +120,15 @@ async function load<T extends Looked>(
   file: string,
   look: (config: Config) => Promise<T>,
 ): Promise<T> {
-  const yaml = await YamlFile.read(await readText(file));
+  const yaml = await YamlFile.read(await readText(file), configSchema);
   yaml.mustBeReadable(NEEDS);
   await eventLoopTurn();
   const { value, findings } = validate(configSchema, yaml.data, checkConfig);
   const rest = value === undefined ? salvage(configSchema, yaml.data, findings) : undefined;
   const usable = value ?? rest?.value;
   if (usable === undefined) throw yaml.error(findings);
-  const looked = await look(configOf(file, usable));
+  const config = configOf(file, usable);
+  const looked = await look(config);
   const later = looked.findings.map((finding) => ({
     ...finding,
     path: rest?.original(finding.path) ?? finding.path,
@@ -135,7 +136,8 @@ async function load<T extends Looked>(
   const all = [...findings, ...independent(later, findings)];
   if (all.length > 0 || !yaml.isSound) {
     const isRight = findings.length === 0 && yaml.isSound && looked.isElsewhere;
-    throw yaml.error(all, isRight ? 1 : 2);
+    const files = Object.values(certificateFiles(file, config));
+    throw yaml.error(all, { exitCode: isRight ? 1 : 2, files });
   }
   return looked;
 }

@@ -5,6 +5,7 @@ import { eventLoopTurn } from "../event_loop.ts";
 import { escapeText } from "../escape.ts";
 import { localShortage } from "../system_error.ts";
 import { UserError } from "../user_error.ts";
+import { isData } from "./data.ts";
 import { type Diagnostic, DiagnosticsError, type Source, type Span } from "./diagnostic.ts";
 import { type Finding, FINDINGS_MAX, type Path, validate } from "./findings.ts";
 import { readYaml, type YamlText } from "./yaml_text.ts";
@@ -105,8 +106,13 @@ export class YamlFile {
     this.data = yaml.isBroken ? undefined : yaml.document.toJS({ maxAliasCount: -1 });
   }
 
-  /** Reads a text that may be long, and lets the event loop turn meanwhile. */
-  static async read(source: Source): Promise<YamlFile> {
+  /**
+   * Reads a text that may be long, and lets the event loop turn meanwhile.
+   *
+   * @throws {DiagnosticsError} if so much is wrong where it begins that the rest need not be read.
+   */
+  static async read(source: Source, schema: z.ZodType): Promise<YamlFile> {
+    refuseBeginning(source, schema);
     return new YamlFile(source, await finishInTurns(readYaml(source.text)));
   }
 
@@ -137,7 +143,10 @@ export class YamlFile {
   }
 
   /** Everything that is wrong with the file: its YAML, and what was found in it. */
-  error(findings: readonly Finding[], exitCode: 1 | 2 = 2): DiagnosticsError {
+  error(
+    findings: readonly Finding[],
+    options: { readonly exitCode?: 1 | 2; readonly files?: readonly string[] } = {},
+  ): DiagnosticsError {
     const { diagnostics: syntax } = this.#yaml;
     // Of what YAML takes for something else, nothing that follows from it is said.
     const follows = ({ at }: Diagnostic) =>
@@ -149,7 +158,7 @@ export class YamlFile {
     const all = [...syntax, ...located];
     const more = Math.max(0, findings.length - FINDINGS_MAX) +
       Math.max(0, all.length - FINDINGS_MAX);
-    return new DiagnosticsError(all.slice(0, FINDINGS_MAX), this.source, { more, exitCode });
+    return new DiagnosticsError(all.slice(0, FINDINGS_MAX), this.source, { ...options, more });
   }
 
   /** Whether there is nothing wrong with its YAML. */
@@ -190,6 +199,22 @@ export class YamlFile {
     const lineEnd = newline === -1 ? end : Math.min(newline, end);
     return { start, end: Math.max(lineEnd, start + 1) };
   }
+}
+
+/** So much of a text is read before the rest. */
+const BEGINNING = 32 * 1024;
+
+/** @throws {DiagnosticsError} if the file begins with so many mistakes that it cannot be the right one. */
+function refuseBeginning(source: Source, schema: z.ZodType): void {
+  if (source.text.length <= BEGINNING) return;
+  const text = source.text.slice(0, source.text.lastIndexOf("\n", BEGINNING) + 1);
+  const yaml = new YamlFile({ ...source, text });
+  // Where it is cut it may be broken, and what is missing may follow.
+  if (yaml.data === undefined || yaml.data === null) return;
+  const { findings } = validate(schema, yaml.data, () => []);
+  const wrong = isData(yaml.data) ? findings.filter(({ path }) => path.length > 0) : findings;
+  const error = yaml.error(wrong);
+  if (!isData(yaml.data) || error.diagnostics.length > FINDINGS_MAX) throw error;
 }
 
 function finish<T>(steps: Generator<void, T>): T {

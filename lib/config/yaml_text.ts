@@ -25,8 +25,8 @@ export interface YamlText {
 
 /** Brackets in brackets, and lists that begin on one line. The YAML parser's time grows faster than these. */
 const NESTED_MAX = 50;
-/** Words, brackets, spaces and line ends: ten thousand backends have half as many. */
-const LEXEMES_MAX = 400_000;
+/** Words, brackets, spaces and line ends: ten thousand backends have 200,000. */
+const LEXEMES_MAX = 300_000;
 /** A few aliases of aliases can stand for millions. */
 const VALUES_MAX = 500_000;
 /** A step takes a millisecond or so. */

@@ -1,7 +1,7 @@
 /** Changing single settings of a scenario's data, as `--set` and `compare` do. */
-import { parseDocument } from "yaml";
 import { isData } from "../config/data.ts";
 import type { Path } from "../config/findings.ts";
+import { YamlFile } from "../config/yaml_file.ts";
 
 /** A value that takes the place of what a file says. */
 export interface Patch {
@@ -35,11 +35,9 @@ export function parseSetting(text: string): Patch {
   if (at < 1) {
     throw new SyntaxError(`"${text}" sets nothing: write it like workload.arrivals.rate=900/s`);
   }
-  const document = parseDocument(text.slice(at + 1));
-  if (document.errors.length > 0) {
-    throw new SyntaxError(`"${text.slice(at + 1)}" is not a value in YAML`);
-  }
-  const value: unknown = document.toJS();
+  const yaml = new YamlFile({ file: "--set", text: text.slice(at + 1) });
+  if (!yaml.isSound) throw new SyntaxError(`"${text.slice(at + 1)}" is not a value in YAML`);
+  const value = yaml.data;
   return { path: parsePath(text.slice(0, at)), value, blame: { flag: `--set ${text}` } };
 }
 
