@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { GENERATED, GENERATED_PARTS, withPart } from "../../lib/generate.ts";
+import { GENERATED, GENERATED_PARTS, withPart } from "../../docs/generate.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 

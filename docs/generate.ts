@@ -1,9 +1,9 @@
 /** Writes what is generated from the schemas: JSON Schemas for editors, and references in the docs. */
-import { jsonSchema, referenceTable } from "./config/reference.ts";
-import { configSchema } from "./config/schema.ts";
-import { METRICS } from "./scenario/metrics.ts";
+import { jsonSchema, referenceTable } from "../lib/config/reference.ts";
+import { configSchema } from "../lib/config/schema.ts";
+import { METRICS } from "../lib/scenario/metrics.ts";
 import { COMMON, MODELS } from "../sim/known.ts";
-import { scenarioSchema } from "./scenario/schema.ts";
+import { scenarioSchema } from "../lib/scenario/schema.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
