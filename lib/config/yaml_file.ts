@@ -202,7 +202,7 @@ export class YamlFile {
 }
 
 /** So much of a text is read before the rest. */
-const BEGINNING = 32 * 1024;
+const BEGINNING = 4 * 1024;
 
 /** @throws {DiagnosticsError} if the file begins with so many mistakes that it cannot be the right one. */
 function refuseBeginning(source: Source, schema: z.ZodType): void {

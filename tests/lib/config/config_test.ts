@@ -633,3 +633,31 @@ Deno.test("parseConfig() meets any text with a config or diagnostics, and nothin
     { numRuns: 1000 },
   );
 });
+
+Deno.test("loadConfig() refuses a wrong file by its beginning", async () => {
+  const file = await Deno.makeTempFile();
+  const says = async (text: string) => {
+    await Deno.writeTextFile(file, text);
+    const error = await loadConfig(file).then(() => undefined, (error) => error);
+    assert.ok(error instanceof DiagnosticsError, String(error));
+    return error;
+  };
+  try {
+    // Broken at its end, of which nothing is said.
+    const keys = Array.from({ length: 10_000 }, (_, i) => `k${i}: b\n`).join("");
+    const { diagnostics, message } = await says(`${keys}[[[`);
+    assert.equal(diagnostics.length, 21);
+    assert.match(message, /:1:1: unknown key "k0"/);
+    assert.match((await says("- a\n".repeat(10_000))).message, /:1:1: the file must be a group of/);
+    // What is missing where it begins, and cut there, may follow.
+    const comments = "# a comment\n".repeat(1000);
+    assert.match((await says(`${comments}retries: x\n${ONE}`)).message, /^[^\n]*:1001:10: retries/);
+    const long = Array.from({ length: 1000 }, (_, i) => `  - {id: B${i}, address: "a:${i + 1}"}\n`);
+    assert.match(
+      (await says(`retries: x\nbackends:\n${long.join("")}log: {level: warn}\n`)).message,
+      /:1:10: retries[^]*:1003:14: unknown log\.level/,
+    );
+  } finally {
+    await Deno.remove(file);
+  }
+});
