@@ -15,14 +15,21 @@ export function plain(value: number | null): string {
   return value.toFixed(digits);
 }
 
-/** `31.4 ± 0.6`: as many digits as the interval allows. Of two unequal halves the larger is shown. */
+/** Halves of an interval are shown one by one when one is so many times the other. */
+const LOPSIDED = 2;
+
+/** `31.4 ± 0.6`, or `31.4 −0.3 +0.9` if the halves differ much: as many digits as the interval allows. */
 export function plusMinus({ value, low, high }: Interval, scale = 1): string {
   if (value === null) return NOTHING;
   if (high === null || low === null) return plain(value * scale);
-  const half = Math.max(high - value, value - low) * scale;
+  const [below, above] = [(value - low) * scale, (high - value) * scale];
+  const half = Math.max(below, above);
   if (half <= Math.abs(value * scale) * CERTAIN) return plain(value * scale);
   const digits = digitsFor(half);
-  return `${(value * scale).toFixed(digits)} ± ${half.toFixed(digits)}`;
+  const shown = (value * scale).toFixed(digits);
+  return half > LOPSIDED * Math.min(below, above)
+    ? `${shown} −${below.toFixed(digits)} +${above.toFixed(digits)}`
+    : `${shown} ± ${half.toFixed(digits)}`;
 }
 
 /** A share as a percentage. */

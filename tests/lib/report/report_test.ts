@@ -85,6 +85,8 @@ Deno.test("plusMinus(), plain(), percent() and large() show what is known and no
   assert.equal(interval(31.4159, 0.62), "31.42 ± 0.62");
   assert.equal(interval(1234.5, 56.7), "1235 ± 57");
   assert.equal(interval(12, 0), "12.0");
+  assert.equal(plusMinus({ value: 223, low: 186, high: 414 }), "223 −37 +191");
+  assert.equal(plusMinus({ value: 22, low: 20, high: 25 }), "22.0 ± 3.0");
   assert.equal(plusMinus({ value: 5, low: null, high: null }), "5.00");
   assert.equal(plusMinus({ value: null, low: null, high: null }), "–");
   assert.deepEqual([0, 0.1234, 5.678, 43.21, 1234.5].map(plain), [
