@@ -199,7 +199,7 @@ export function verdicts({ comparisons }: StudyReport): string[] {
 /** `37 % lower (31 to 43 %)`. */
 function lowerBy({ value, low, high }: Interval): string {
   const whole = (share: number) =>
-    String(Number((share * 100).toFixed(Math.abs(share) < 0.1 ? 1 : 0)));
+    String(Number((share * 100).toFixed(Math.abs(share) < 0.1 ? 1 : 0))).replace("-", "−");
   const range = low === null || high === null ? "" : ` (${whole(low)} to ${whole(high)} %)`;
   return `${whole(value!)} % lower${range}`;
 }

@@ -45,7 +45,7 @@ const TURNS = roundRobin(2, 0.7);
 
 Deno.test("summarise() covers mean, p99 and their differences in 95 % of studies", async () => {
   const summaries = await studies(`${TWO}
-duration: 25s
+duration: 32s
 compare: {balancer.algorithm: [random, round-robin]}
 `);
   for (const { variants } of summaries) {
