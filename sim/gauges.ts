@@ -17,8 +17,17 @@ export interface Gauges {
   }[];
 }
 
-/** Reads all gauges. */
-export function readGauges(world: World, health: HealthLog, now: Nanoseconds): Gauges {
+/**
+ * Reads the gauges.
+ *
+ * @param backends Of how many backends, from the first on.
+ */
+export function readGauges(
+  world: World,
+  health: HealthLog,
+  now: Nanoseconds,
+  backends = world.backends.length,
+): Gauges {
   const { requests, sojourn } = world.recorder;
   return {
     at: now,
@@ -26,7 +35,7 @@ export function readGauges(world: World, health: HealthLog, now: Nanoseconds): G
     done: requests.done,
     errors: requests.failed + requests.refused + requests.timedOut,
     sojourns: sojourn.sum,
-    backends: world.backends.map((backend) => ({
+    backends: world.backends.slice(0, backends).map((backend) => ({
       inFlight: backend.inFlightTime(now),
       queue: backend.server.waitingTime(now),
       busy: backend.server.busyTime(now),

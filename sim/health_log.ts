@@ -1,4 +1,4 @@
-import type { LbEvent, Nanoseconds } from "../lib/core/mod.ts";
+import type { Nanoseconds } from "../lib/core/mod.ts";
 import type { BackendFaultKind, Fault } from "../lib/scenario/types.ts";
 import type { BackendModel } from "./backend_model.ts";
 import type { FaultResult, Series } from "./result.ts";
@@ -19,7 +19,6 @@ export class HealthLog {
   readonly downs: Float64Array;
   readonly changes: Series["health"][number][] = [];
   readonly #balancers: number;
-  readonly #indices: ReadonlyMap<string, number>;
   readonly #detections: readonly Detection[];
   /** After a fault is over, a probe that began before may still fail for it, until its time is up. */
   readonly #probeTimeout: Nanoseconds;
@@ -39,7 +38,6 @@ export class HealthLog {
     this.#balancers = balancers;
     this.#probeTimeout = probeTimeout;
     this.#up = new Uint8Array(balancers * backends.length);
-    this.#indices = new Map(backends.map(({ id, index }) => [id, index]));
     this.downs = new Float64Array(backends.length);
     this.#downTime = new Float64Array(backends.length);
     this.#downSince = new Float64Array(balancers * backends.length).fill(NaN);
@@ -51,11 +49,8 @@ export class HealthLog {
     );
   }
 
-  /** A balancer changes its mind. */
-  read(event: LbEvent, balancer: number, now: Nanoseconds): void {
-    if (event.type !== "backend_down" && event.type !== "backend_up") return;
-    const backend = this.#indices.get(event.backend)!;
-    const up = event.type === "backend_up";
+  /** A balancer finds a backend up or down. */
+  changed(balancer: number, backend: number, up: boolean, now: Nanoseconds): void {
     if (this.changes.length < MAX_CHANGES) this.changes.push({ at: now, balancer, backend, up });
     if (up) this.#isUp(balancer, backend, now);
     else this.#isDown(balancer, backend, now);

@@ -14,6 +14,7 @@ export function plotsOf(
     const sojourn = new Histogram();
     for (const run of runs) sojourn.add(Histogram.fromData(run.sojourn));
     const { interval, meanSojourn, errors } = series!;
+    const shown = series!.backends.map((backend, b) => ({ id: backends[b]!.id, ...backend }));
     return {
       name,
       sojourn,
@@ -21,8 +22,8 @@ export function plotsOf(
         interval,
         meanSojourn,
         errors,
-        backends: series!.backends.map((backend, b) => ({ id: backends[b]!.id, ...backend })),
-        faults,
+        backends: shown,
+        faults: faults.filter(({ backend }) => shown.some(({ id }) => id === backend)),
       },
     };
   });

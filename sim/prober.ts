@@ -44,6 +44,10 @@ export class Prober {
   /** By balancer: backends that it has not probed yet since it started. */
   readonly #unknown: number[];
   readonly #lots: Random;
+  /** Called when a balancer finds a backend up or down. Cheaper than an event, which lists all that are up. */
+  onChange:
+    | ((balancer: BalancerModel, backend: BackendModel, up: boolean, now: Nanoseconds) => void)
+    | undefined;
 
   constructor(world: World) {
     this.#world = world;
@@ -263,7 +267,11 @@ export class Prober {
     const probing = this.#probings[p]!;
     const { balancer, backend } = probing;
     this.#abandon(probing, now);
-    balancer.scheduler.probed(backend.id, ok, now, now - probing.beganAt, reason);
+    const { scheduler } = balancer;
+    const before = scheduler.backend(backend.id)?.health.state;
+    scheduler.probed(backend.id, ok, now, now - probing.beganAt, reason);
+    const after = scheduler.backend(backend.id)?.health.state;
+    if (after !== before) this.onChange?.(balancer, backend, after === "up", now);
     this.#goOn(p, now);
   }
 

@@ -68,6 +68,8 @@ export interface SimulateOptions {
 
 /** Slices of a time series: at least this many, less than twice as many. */
 const SLICES = 240;
+/** Backends whose course is kept: more cannot be told apart in a plot. */
+const SERIES_BACKENDS_MAX = 200;
 
 /**
  * Runs one replication of a scenario. The same scenario and seed give the same result, bit by bit, on
@@ -126,12 +128,10 @@ class Simulation {
     );
     first.events.subscribe(["backend_mode_changed"], () => this.#spread.modeChanged());
     this.#series = series ? new TimeSeries(sliceOf(scenario), SLICES) : undefined;
+    world.prober.onChange = ({ index }, backend, up, now) =>
+      this.#health.changed(index, backend.index, up, now);
     for (const balancer of world.balancers) {
       const { index, events } = balancer;
-      events.subscribe(
-        ["backend_up", "backend_down"],
-        (event) => this.#health.read(event, index, queue.time),
-      );
       if (scenario.balancer.onDown === "close") {
         events.subscribe(
           ["backend_down"],
@@ -240,7 +240,7 @@ class Simulation {
         this.#ends(now);
         break;
       case SLICE:
-        this.#series!.add(readGauges(this.#world, this.#health, now));
+        this.#series!.add(readGauges(this.#world, this.#health, now, SERIES_BACKENDS_MAX));
         if (this.#end === undefined) queue.push(this.#series!.nextAt, SLICE, 0);
         break;
     }

@@ -127,6 +127,10 @@ export function shortestOf(
   return { mean, quantile: (share) => root((t) => tail(t) - (1 - share), 0, 1) };
 }
 
+/** From one sweep to the next, at the end. */
+const CHANGE_MIN = 1e-14;
+const SWEEPS_MAX = 20_000;
+
 /** The chance that a client joins a queue of each length. */
 function joinedQueueLengths(
   servers: number,
@@ -154,7 +158,8 @@ function joinedQueueLengths(
       if (chance > 0 && length < longest) flow(from, change(1), rate * chance);
     });
   });
-  const stationary = solve(into, out);
+  const jobs = states.map((state) => state.reduce((sum, length) => sum + length, 0));
+  const stationary = solve(into, out, jobs);
   const joins = new Array<number>(longest + 1).fill(0);
   states.forEach((state, i) =>
     state.forEach((length, server) => joins[length]! += stationary[i]! * join[i]![server]!)
@@ -162,26 +167,63 @@ function joinedQueueLengths(
   return joins;
 }
 
-/** Gauss–Seidel on the balance equations: in each state, what flows in flows out. */
+/**
+ * Gauss–Seidel on the balance equations: in each state, what flows in flows out. How many jobs there are
+ * settles slowest: after each sweep the levels, of equally many jobs, are given the weights with which as
+ * much flows up from each as flows down to it. That saves most of the sweeps.
+ *
+ * Source: J. R. Koury, D. F. McAllister and W. J. Stewart, "Iterative methods for computing stationary
+ * distributions of nearly completely decomposable Markov chains", 1984.
+ *
+ * @param jobs By state; a flow leads from one level to the next.
+ */
 function solve(
   into: readonly (readonly { from: number; rate: number }[])[],
   out: Float64Array,
+  jobs: readonly number[],
 ): Float64Array {
   const size = out.length;
+  const ends = new Int32Array(size);
+  const froms = Int32Array.from(into.flatMap((flows) => flows.map(({ from }) => from)));
+  const rates = Float64Array.from(into.flatMap((flows) => flows.map(({ rate }) => rate)));
+  into.reduce((end, flows, i) => ends[i] = end + flows.length, 0);
+  const order = Int32Array.from(jobs.keys()).sort((a, b) => jobs[a]! - jobs[b]!);
+  const levels = 1 + jobs[order[size - 1]!]!;
   const chance = new Float64Array(size).fill(1 / size);
-  for (let sweep = 0; sweep < 20_000; sweep++) {
+  const [up, down, scale] = [0, 0, 0].map(() => new Float64Array(levels)) as [
+    Float64Array,
+    Float64Array,
+    Float64Array,
+  ];
+  for (let sweep = 0; sweep < SWEEPS_MAX; sweep++) {
     let change = 0;
-    let total = 0;
-    for (let i = 0; i < size; i++) {
+    up.fill(0);
+    down.fill(0);
+    for (const i of order) {
       let flow = 0;
-      for (const { from, rate } of into[i]!) flow += chance[from]! * rate;
+      for (let place = i === 0 ? 0 : ends[i - 1]!; place < ends[i]!; place++) {
+        flow += chance[froms[place]!]! * rates[place]!;
+      }
       const next = flow / out[i]!;
       change = Math.max(change, Math.abs(next - chance[i]!));
       chance[i] = next;
-      total += next;
     }
-    for (let i = 0; i < size; i++) chance[i] = chance[i]! / total;
-    if (change < 1e-14) break;
+    for (let i = 0; i < size; i++) {
+      for (let place = i === 0 ? 0 : ends[i - 1]!; place < ends[i]!; place++) {
+        const from = froms[place]!;
+        const flow = chance[from]! * rates[place]!;
+        if (jobs[from]! < jobs[i]!) up[jobs[from]!]! += flow;
+        else down[jobs[from]!]! += flow;
+      }
+    }
+    scale[0] = 1;
+    for (let level = 1; level < levels; level++) {
+      scale[level] = down[level] === 0 ? 1 : scale[level - 1]! * up[level - 1]! / down[level]!;
+    }
+    let total = 0;
+    for (let i = 0; i < size; i++) total += chance[i]! *= scale[jobs[i]!]!;
+    for (let i = 0; i < size; i++) chance[i]! /= total;
+    if (change < CHANGE_MIN) break;
   }
   return chance;
 }

@@ -42,6 +42,8 @@ export class Scheduler {
   readonly #events: EventStream;
   readonly #backends: Backend[] = [];
   readonly #byId = new Map<string, Backend>();
+  /** Indices below the number of backends that none has, for one was removed; in ascending order. */
+  readonly #freeIndices: number[] = [];
   #primaries: Algorithm;
   /** Used only while no primary is available. */
   #backups: Algorithm;
@@ -205,9 +207,6 @@ export class Scheduler {
     if (this.#byId.has(options.id)) {
       throw new RangeError(`Cannot add backend: id must be new: current value is "${options.id}"`);
     }
-    let index = 0;
-    const taken = new Set(this.#backends.map((backend) => backend.index));
-    while (taken.has(index)) index++;
     const { healthCheck, ejection } = this.#options;
     let backend = [...this.#departed].find((departed) => departed.isMeantBy(options));
     if (backend === undefined) backend = new Backend(options, healthCheck, ejection);
@@ -215,7 +214,7 @@ export class Scheduler {
       this.#departed.delete(backend);
       backend.join(options, healthCheck, ejection);
     }
-    backend.index = index;
+    backend.index = this.#freeIndices.shift() ?? this.#backends.length;
     backend.order = (this.#backends.at(-1)?.order ?? -1) + 1;
     backend.probed = healthCheck.type !== "none";
     if (!backend.probed) backend.health.record(true);
@@ -245,6 +244,8 @@ export class Scheduler {
     backend.removed = true;
     this.#byId.delete(backend.id);
     this.#backends.splice(this.#backends.indexOf(backend), 1);
+    this.#freeIndices.push(backend.index);
+    this.#freeIndices.sort((a, b) => a - b);
     this.#removedAt.set(backend.id, now);
     this.#stickiness?.sessions.forget(backend);
     this.#recovery.forget(backend);
@@ -576,17 +577,19 @@ export class Scheduler {
     if (!flipped) return;
     if (ok && !first) this.#recovery.startSlowly(backend, now);
     this.#changed(backend, now);
-    const common = {
-      at_ms: toMs(now),
-      backend: id,
-      probes: streak,
-      active_servers: this.activeServers,
-    };
-    this.#events.emit(
-      ok
-        ? { type: "backend_up", ...common }
-        : { type: "backend_down", ...common, reason, in_flight: backend.inFlight },
-    );
+    if (this.#events.wanted[ok ? "backend_up" : "backend_down"]) {
+      const common = {
+        at_ms: toMs(now),
+        backend: id,
+        probes: streak,
+        active_servers: this.activeServers,
+      };
+      this.#events.emit(
+        ok
+          ? { type: "backend_up", ...common }
+          : { type: "backend_down", ...common, reason, in_flight: backend.inFlight },
+      );
+    }
     this.#serveWaiting(now);
   }
 

@@ -1,0 +1,72 @@
+/** Thousands of backends: nothing is done for all of them whenever something happens to one. */
+import assert from "node:assert/strict";
+import { Backend, NS_PER_MS, NS_PER_S } from "../../lib/core/mod.ts";
+import { simulate } from "../../sim/mod.ts";
+import { queueing } from "./scenarios.ts";
+
+const PROBES = {
+  type: "tcp",
+  interval: NS_PER_S,
+  timeout: NS_PER_S / 2,
+  rise: 1,
+  fall: 1,
+  jitter: 0,
+} as const;
+
+/** How often a run asks a backend whether it is active, per backend. */
+function questions(n: number): number {
+  const original = Object.getOwnPropertyDescriptor(Backend.prototype, "active")!;
+  let asked = 0;
+  Object.defineProperty(Backend.prototype, "active", {
+    configurable: true,
+    get() {
+      asked++;
+      return original.get!.call(this);
+    },
+  });
+  try {
+    simulate(
+      queueing({
+        n,
+        arrivals: { kind: "poisson", rate: 1 },
+        balancer: { healthCheck: PROBES },
+        faults: Array.from({ length: n }, (_, backend) => ({
+          at: NS_PER_S,
+          for: 2 * NS_PER_S,
+          backend,
+          kind: { name: "crash" } as const,
+        })),
+        end: { duration: 5 * NS_PER_S },
+        warmup: 0,
+      }),
+      1,
+    );
+  } finally {
+    Object.defineProperty(Backend.prototype, "active", original);
+  }
+  return asked / n;
+}
+
+Deno.test("simulate() asks each backend as often when there are many of them", () => {
+  const [few, many] = [questions(50), questions(1000)];
+  assert.ok(many < 2 * few, `${few} of 50, ${many} of 1000`);
+});
+
+Deno.test("simulate() keeps the course of as many backends as can be told apart", () => {
+  const course = (n: number) =>
+    simulate(
+      queueing({
+        n,
+        arrivals: { kind: "poisson", rate: 100 },
+        service: { kind: "deterministic", value: NS_PER_MS },
+        end: { duration: NS_PER_S },
+        warmup: 0,
+      }),
+      1,
+      { series: true },
+    );
+  assert.equal(course(200).series!.backends.length, 200);
+  const many = course(500);
+  assert.equal(many.series!.backends.length, 200);
+  assert.equal(many.backends.length, 500, "results are of all");
+});
