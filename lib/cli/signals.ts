@@ -1,8 +1,10 @@
 import process from "node:process";
+import { setImmediate } from "node:timers";
+import { monotonicNow } from "../clock.ts";
+import { NS_PER_MS } from "../core/mod.ts";
 
-/** After SIGUSR1, the debugger's port is closed as soon as it opens; it is waited for as long as this. */
-const DEBUGGER_WAIT_MS = 1000;
-const DEBUGGER_POLL_MS = 2;
+/** Deno opens the debugger's port within a turn or two of the event loop after SIGUSR1. */
+const DEBUGGER_WAIT = 100 * NS_PER_MS;
 
 /**
  * Listens to the signals that mean the same for every subcommand, until the process ends.
@@ -34,10 +36,18 @@ export function hasTerminal(): boolean {
   return [Deno.stdin, Deno.stdout, Deno.stderr].some((stream) => stream.isTerminal());
 }
 
-/** Deno answers SIGUSR1 with a debugger on port 9229, which cannot be forbidden: it is closed again. */
+/**
+ * Deno answers SIGUSR1 with a debugger on port 9229, which cannot be forbidden. A debugger gets its
+ * session only when the event loop turns, so the port is closed again in the turn in which it opens:
+ * another user of this machine that tries to connect all the time gets no session.
+ */
 function closeDebugger(): void {
   const { _debugEnd: end } = process as unknown as { readonly _debugEnd?: () => void };
   if (end === undefined) return;
-  const timer = setInterval(end, DEBUGGER_POLL_MS);
-  setTimeout(() => clearInterval(timer), DEBUGGER_WAIT_MS);
+  const until = monotonicNow() + DEBUGGER_WAIT;
+  const closeAtEachTurn = () => {
+    end();
+    if (monotonicNow() < until) setImmediate(closeAtEachTurn);
+  };
+  closeAtEachTurn();
 }
