@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { localAddresses, parseAddress } from "../../../lib/address.ts";
+import { isLoopback, localAddresses, parseAddress } from "../../../lib/address.ts";
+import {
+  DiagnosticsError,
+  loadConfigAndCertificates,
+  loadListeningConfig,
+} from "../../../lib/config/mod.ts";
 import { arrivesAt, ownBackendsHere, resolveName } from "../../../lib/config/own_backend.ts";
 
 const LOCAL = ["192.0.2.2", "fd00::2"];
@@ -86,6 +91,29 @@ Deno.test("ownBackendsHere() finds probes that arrive at the balancer", async ()
     await ownBackendsHere(endpoints("[::]:80", ["me.lab:90"], 81), LOCAL, resolve),
     [],
   );
+});
+
+Deno.test("loadListeningConfig() refuses a balancer that is its own backend on this machine only", async () => {
+  const own = localAddresses().find((address) => !address.includes(":") && !isLoopback(address));
+  if (own === undefined) return; // A machine without a network.
+  const file = await Deno.makeTempFile();
+  try {
+    await Deno.writeTextFile(
+      file,
+      `listen: "[::]:21004"\nbackends: [{id: B1, address: "[::ffff:${own}]:21004"}]\n`,
+    );
+    await assert.rejects(loadListeningConfig(file, {}, 0), (error) => {
+      assert.ok(error instanceof DiagnosticsError);
+      assert.equal(error.exitCode, 1);
+      assert.deepEqual(error.located().map(({ line, column }) => [line, column]), [[2, 30]]);
+      return true;
+    });
+    await loadListeningConfig(file, { listen: "127.0.0.1:21004" }, 0);
+    // On another machine it may be right.
+    await loadConfigAndCertificates(file, 0);
+  } finally {
+    await Deno.remove(file);
+  }
 });
 
 Deno.test("resolveName() asks this machine", async () => {
