@@ -20,7 +20,8 @@ export type Resolver = (name: string) => Promise<readonly string[]>;
 /** When an address does not answer for so long, the next is tried beside it (RFC 8305). */
 const NEXT_ADDRESS_MS = 250;
 
-const DESCRIPTORS_PER_LOOKUP = 2;
+/** With fewer descriptors left than these, lookups at the same time may have had none. */
+const DESCRIPTORS_FOR_LOOKUPS = 32;
 
 /**
  * Opens a connection. Its caller owns it and closes it. If the host is a name, all of its addresses are
@@ -156,7 +157,8 @@ function hasAddressFor(ip: string): boolean {
 
 /** A lookup opens files and sockets: without descriptors, every name seems to be unknown. */
 function lookupFailure(error: Error, name: string): DialFailure {
-  const isShort = (descriptorsLeft(DESCRIPTORS_PER_LOOKUP) ?? Infinity) < DESCRIPTORS_PER_LOOKUP;
+  const left = descriptorsLeft(DESCRIPTORS_FOR_LOOKUPS) ?? DESCRIPTORS_FOR_LOOKUPS;
+  const isShort = left < DESCRIPTORS_FOR_LOOKUPS;
   const shortage = localShortage(error) ?? (isShort ? "descriptors" : undefined);
   const why = systemCode(error) === "ENOTFOUND" ? "the name is unknown" : error.message;
   const detail = `lookup of ${name} failed: ${why}`;

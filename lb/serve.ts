@@ -13,6 +13,7 @@ import { type Config, DiagnosticsError, type LoadedConfig } from "../lib/config/
 import { FileWatch } from "../lib/config/watch.ts";
 import { UnreadableError } from "../lib/config/yaml_file.ts";
 import { EventStream } from "../lib/core/mod.ts";
+import { descriptorsLeft } from "../lib/descriptors.ts";
 import { formatDuration } from "../lib/duration.ts";
 import { logger, logSentence } from "../lib/log.ts";
 import { keepWritingTo } from "../lib/permissions.ts";
@@ -76,6 +77,7 @@ export async function serveBalancer(
   const status = new StatusReporter(balancer.scheduler, events, monotonicNow);
   status.logEvery(config.log.statusInterval, log);
   sayListening(balancer);
+  warnOfDescriptors(config);
   warnOf(certificates.listener);
   const daily = setInterval(() => warnOfExpiry(balancer.certificates.listener), DAY_MS);
   const failed = new AbortController();
@@ -160,6 +162,24 @@ function sayNotTakenOver(file: string, reason: string): void {
 /** The file itself, and those that it names. */
 function watchedFiles(file: string, config: Config): string[] {
   return [file, ...Object.values(certificateFiles(file, config))];
+}
+
+/** Counting more than these would delay the start. */
+const DESCRIPTORS_COUNTED_MAX = 65_600;
+
+function warnOfDescriptors({ limits: { connections } }: Config): void {
+  const needed = 2 * connections;
+  const counted = Math.min(needed, DESCRIPTORS_COUNTED_MAX);
+  const left = descriptorsLeft(counted) ?? counted;
+  if (left === counted) return;
+  logSentence(
+    logger("lb"),
+    "warning",
+    `limits.connections: ${connections} takes ${needed} file descriptors, two for each, and this ` +
+      `process can open ${left} more. Raise the limit with \`ulimit -n\`, or set ` +
+      `limits.connections to ${Math.floor(left / 2)} or less`,
+    { event: "descriptor_warning", needed, left },
+  );
 }
 
 function warnOf(pair: KeyPair | undefined): void {

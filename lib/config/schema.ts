@@ -313,8 +313,11 @@ const timeouts = z.strictObject({
 });
 
 const limits = z.strictObject({
-  connections: integer(1, 10_000_000).default(10_000)
-    .describe("at once, over all backends, those that wait included; more are refused"),
+  connections: integer(1, 10_000_000).default(1000)
+    .describe(
+      "at once, over all backends, those that wait included; more are refused. Each takes two " +
+        "file descriptors. Raise it for many long connections; lower it if overload makes clients wait",
+    ),
   per_client: z.strictObject({
     connections: integer(1, 10_000_000).optional().describe("of one client at once"),
     rate: rate().optional().describe("new ones of one client, like 50/s"),

@@ -315,6 +315,7 @@ function balancerOf(
   const switchedOn = Object.entries(merged).filter(([, value]) => value !== "off");
   const complete = {
     ...Object.fromEntries(switchedOn),
+    limits: withLimit(merged.limits),
     backends: withAddresses(merged.backends),
   };
   const { value, findings } = validate(configSchema, complete, checkConfig);
@@ -322,6 +323,16 @@ function balancerOf(
     ...value !== undefined && { config: camelKeys(value) },
     findings: findings.map((finding) => ({ ...finding, path: ["balancer", ...finding.path] })),
   };
+}
+
+/**
+ * The default of config.yaml protects the balancer's processor and its file descriptors. A simulation models
+ * neither, so its own default is higher.
+ */
+function withLimit(limits: unknown): unknown {
+  const connections = 10_000;
+  if (limits === undefined) return { connections };
+  return isData(limits) ? { connections, ...limits } : limits;
 }
 
 /** `100` stands for B1 … B100; and in a simulation nobody has to invent addresses. */

@@ -54,7 +54,7 @@ Deno.test("parseConfig() has a default for everything but the backends", () => {
     whenNoneAvailable: "refuse",
     retries: 3,
     timeouts: { connect: 2 * NS_PER_S, idle: 300 * NS_PER_S, drain: 30 * NS_PER_S },
-    limits: { connections: 10_000 },
+    limits: { connections: 1000 },
     log: {
       level: "info",
       format: "auto",
