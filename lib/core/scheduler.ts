@@ -395,7 +395,7 @@ export class Scheduler {
     });
   }
 
-  /** From now on every client is refused, those who wait included; what is open may finish. */
+  /** From now on every client is refused, also those that wait; what is open may finish. */
   stop(now: Nanoseconds): void {
     this.passTime(now);
     this.#stopping = true;
@@ -737,7 +737,7 @@ export class Scheduler {
   }
 
   /**
-   * Picks for a client; undefined if nobody is available.
+   * Picks for a client; undefined if no backend is available.
    *
    * @param waits It has asked before.
    */
@@ -754,7 +754,7 @@ export class Scheduler {
     ) {
       const explanation = new Explanation(this.#backends);
       const held = this.#pickAndCount(connection, client, failed, now, explanation);
-      // Of one who waits it has been said that there is nobody.
+      // Of a client that waits it has been said already that no backend is available.
       if (held !== undefined || !waits) this.#explain(explanation, connection, client, held, now);
       return held;
     }
@@ -823,7 +823,7 @@ export class Scheduler {
     return lease;
   }
 
-  /** Nobody is available: the client waits, if that is of use, or is turned away. */
+  /** No backend is available: the client waits, if that is of use, or is refused. */
   #wait(
     connection: number,
     client: string,
@@ -835,7 +835,7 @@ export class Scheduler {
     const refuse = (reason: RefusalReason) =>
       this.#refuse(reason, connection, client, attempts, now);
     if (queue === undefined || !this.#mayFindRoom(client, now)) {
-      return refuse(this.#whyNobody(attempts));
+      return refuse(this.#whyNone(attempts));
     }
     if (this.#queue.size >= queue.length) return refuse("queue_full");
     const until = now + queue.timeout;
@@ -885,7 +885,7 @@ export class Scheduler {
         this.#tellDequeued(waiting, lease.backend.id, now);
         waiting.settled?.(lease, now);
       } else if (inVain) {
-        this.#dismiss(waiting, this.#whyNobody(waiting.attempts), now);
+        this.#dismiss(waiting, this.#whyNone(waiting.attempts), now);
       } else if (failed === undefined) {
         isRoomForAny = false;
         if (this.#allWaitForTheSame()) return;
@@ -923,7 +923,7 @@ export class Scheduler {
     waiting.admission?.closed(waiting.client);
   }
 
-  /** Tells that somebody waits no more: for a backend's sake, or for nobody's. */
+  /** Reports that a client waits no more: a backend has room for it, or it has left. */
   #tellDequeued(
     { connection, client, since }: Waiting,
     backend: string | null,
@@ -961,7 +961,7 @@ export class Scheduler {
     return picked as Backend | undefined ?? this.#anyway(trace);
   }
 
-  /** When nobody is active and clients are to be sent on all the same: those not disabled, in turn. */
+  /** When no backend is active and clients are to be sent on all the same: those not disabled, in turn. */
   #anyway(trace?: PickTrace): Backend | undefined {
     if (this.#options.whenNoneAvailable !== "try-anyway") return undefined;
     const backends = this.#backends;
@@ -1001,7 +1001,7 @@ export class Scheduler {
     return { granted: false, reason };
   }
 
-  #whyNobody(attempts: number): RefusalReason {
+  #whyNone(attempts: number): RefusalReason {
     if (attempts > 0) return "connects_failed";
     return this.#backends.some(({ serves }) => serves)
       ? "all_backends_full"
@@ -1025,7 +1025,7 @@ export class Scheduler {
       if (backend.inFlight === 0) this.#departed.delete(backend);
       return;
     }
-    // Without a limit nobody is full: then the count changes nothing about who is available.
+    // Without a limit a backend is never full: then the count does not change whether it is available.
     if (backend.maxConnections !== Infinity) this.#refresh(backend);
     this.#tierOf(backend).loadChanged?.(backend);
   }

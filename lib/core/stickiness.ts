@@ -130,7 +130,7 @@ export class Stickiness {
     session.movedAt = now;
     session.failedAt = -Infinity;
     session.changedAt = Math.max(now, session.changedAt + NS_PER_MS);
-    // A backup is nobody's home: it is where a client waits for a primary.
+    // A backup is no home: it serves a client until a primary works.
     if (this.#rules.onFailback === "stay" || session.home.backup) session.home = to;
     if (this.#events.wanted.session_moved) {
       this.#events.emit({

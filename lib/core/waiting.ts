@@ -7,7 +7,7 @@ import type { Nanoseconds } from "./time.ts";
 
 /** Where clients wait while every backend that could take them is full. */
 export interface QueueRules {
-  /** So many may wait; more are turned away. */
+  /** So many may wait; more are refused. */
   readonly length: number;
   /** For so long at most. */
   readonly timeout: Nanoseconds;
@@ -44,7 +44,7 @@ export class Waiting implements Aged<Waiting> {
   #ended = false;
   readonly #scheduler: Scheduler;
 
-  /** @internal Those who wait come from `Scheduler.acquire`. */
+  /** @internal Clients that wait come from `Scheduler.acquire`. */
   constructor(
     scheduler: Scheduler,
     connection: number,
