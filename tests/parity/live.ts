@@ -8,6 +8,8 @@ import {
   type Decision,
   decisionOf,
   DECISIONS,
+  FAREWELL,
+  HANDSHAKE,
   ns,
   type Script,
   type Step,
@@ -26,6 +28,11 @@ interface Closes {
   readonly closes: number;
 }
 
+/** The client is answered that came at this moment. */
+interface Answers {
+  readonly answers: number;
+}
+
 /** A client, and how long it stays once it is with a backend. */
 interface Guest {
   readonly client: Client;
@@ -38,7 +45,7 @@ class Stage {
   readonly decisions = new Map<number, Decision[]>();
   readonly #backends: ReadonlyMap<string, LiveBackend>;
   /** What is to happen, the next first. */
-  readonly #moments: { readonly at: number; readonly step: Step | Closes }[];
+  readonly #moments: { readonly at: number; readonly step: Step | Closes | Answers }[];
   /** By the moment they came. */
   readonly #clients = new Map<number, Guest>();
   readonly #open = new Set<number>();
@@ -53,10 +60,19 @@ class Stage {
   #asked = 0;
   #allAsked: (() => void) | undefined;
 
-  private constructor(backends: ReadonlyMap<string, LiveBackend>, { steps }: Script) {
+  readonly #latency: number;
+
+  private constructor(
+    backends: ReadonlyMap<string, LiveBackend>,
+    { steps, latency = 0 }: Script,
+  ) {
     this.#backends = backends;
+    this.#latency = latency;
     for (const backend of backends.values()) backend.onAsked = () => this.#isAsked();
-    this.#moments = steps.map((step) => ({ at: step.at, step }));
+    this.#moments = steps.map((step) => ({
+      at: "connect" in step ? rounded(step.at + HANDSHAKE * latency) : step.at,
+      step,
+    })).toSorted((a, b) => a.at - b.at);
   }
 
   static async open(script: Script): Promise<Stage> {
@@ -96,10 +112,11 @@ class Stage {
     if (this.#asked === this.#opened) this.#allAsked?.();
   }
 
-  async #play(at: number, step: Step | Closes): Promise<void> {
+  async #play(at: number, step: Step | Closes | Answers): Promise<void> {
     this.#now = at;
     const { scheduler } = this.#balancer!;
     if ("closes" in step) await this.#close(step.closes);
+    else if ("answers" in step) await this.#answer(step.answers);
     else if ("connect" in step) await this.#connect(step);
     else if ("kill" in step) await this.#kill(step.kill);
     else if ("revive" in step) this.#backends.get(step.revive)!.revive();
@@ -122,10 +139,21 @@ class Stage {
   }
 
   #closeLater(came: number): void {
-    const at = Math.round((this.#now + this.#clients.get(came)!.stays) * 1000) / 1000;
+    const answered = this.#now + this.#clients.get(came)!.stays;
+    if (this.#latency > 0) this.#later(answered, { answers: came });
+    this.#later(answered + FAREWELL * this.#latency, { closes: came });
+  }
+
+  #later(time: number, step: Closes | Answers): void {
+    const at = rounded(time);
     const later = this.#moments.findIndex((moment) => moment.at > at);
     const place = later < 0 ? this.#moments.length : later;
-    this.#moments.splice(place, 0, { at, step: { closes: came } });
+    this.#moments.splice(place, 0, { at, step });
+  }
+
+  async #answer(came: number): Promise<void> {
+    const { client, connection } = this.#clients.get(came)!;
+    if (connection !== undefined && this.#open.has(connection)) await client.ask();
   }
 
   async #close(came: number): Promise<void> {
@@ -188,6 +216,11 @@ class Stage {
   }
 }
 
+/** To whole microseconds, as moments are compared. */
+function rounded(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}
+
 function isOpenedOrRefused(
   event: LbEvent,
 ): event is Extract<LbEvent, { type: "connection_opened" | "connection_refused" }> {
@@ -208,13 +241,23 @@ class Client {
     this.#ended = new Promise((resolve) => this.#socket.on("close", () => resolve()));
   }
 
+  /** Has the backend answer, and waits for that, or for the end. */
+  async ask(): Promise<void> {
+    const answered = new Promise<void>((resolve) => this.#socket.once("data", () => resolve()));
+    this.#socket.write(ANSWER_NOW);
+    await Promise.race([answered, this.#ended]);
+  }
+
   async close(): Promise<void> {
     this.#socket.end();
     await this.#ended;
   }
 }
 
-/** Accepts, reads, and when its client closes answers and closes, too; until it is killed. */
+/** What a client sends when its answer is due. */
+const ANSWER_NOW = "!";
+
+/** Accepts, reads, and when its client says so or closes answers, and closes, too; until it is killed. */
 class LiveBackend {
   readonly port: number;
   #listener: Deno.TcpListener;
@@ -267,8 +310,12 @@ class LiveBackend {
   async #read(conn: Deno.TcpConn): Promise<void> {
     const buffer = new Uint8Array(64);
     try {
-      for (let first = true; await conn.read(buffer) !== null; first = false) {
+      let first = true;
+      for (let size = await conn.read(buffer); size !== null; size = await conn.read(buffer)) {
         if (first) this.onAsked?.();
+        first = false;
+        const isDue = buffer.subarray(0, size).includes(ANSWER_NOW.charCodeAt(0));
+        if (isDue) await conn.write(buffer.subarray(0, 1));
       }
       // The client has all it came for at the moment at which it closes, as in the simulated world.
       await conn.write(buffer.subarray(0, 1));

@@ -74,6 +74,30 @@ for (const algorithm of ALGORITHM_NAMES) {
   }
 }
 
+/** Every moment that follows from a step has a fraction that no other kind of moment has. */
+const LATENCY_MS = 3.7;
+
+for (const algorithm of ALGORITHM_NAMES) {
+  Deno.test(`the live balancer and the simulated one decide alike over a network: ${algorithm}`, async () => {
+    const script = { config: config(algorithm), ids: IDS, seed: 1, steps: STORY };
+    await assertParity({ ...script, latency: LATENCY_MS });
+  });
+}
+
+Deno.test("the live balancer and the simulated one go by the same latencies, over a slow network, too", async () => {
+  // All is well, and clients stay for moments: who has answered faster decides.
+  for (const algorithm of ["peak-ewma", "prequal"]) {
+    for (let seed = 1; seed <= 5; seed++) {
+      const { steps } = randomScript(seed);
+      const short = steps.filter((step) => "connect" in step)
+        .map((step, i) => ({ ...step, until: step.at + 3 + 2 * (i * 7 % 29) }));
+      const even = IDS.map((id) => `  - {id: ${id}, weight: 1}`).join("\n");
+      const config = `algorithm: ${algorithm}\nbackends:\n${even}\n`;
+      await assertParity({ config, ids: IDS, seed, steps: short, latency: LATENCY_MS });
+    }
+  }
+});
+
 const RANDOM_SCRIPTS = 60;
 const QUEUE_SCRIPTS = 20;
 /** Nobody who waits goes away. */
@@ -83,6 +107,12 @@ const PLAY_MS = 1e5;
 
 Deno.test("the live balancer and the simulated one decide alike, whatever happens", async () => {
   for (let seed = 1; seed <= RANDOM_SCRIPTS; seed++) await assertParity(randomScript(seed));
+});
+
+Deno.test("the live balancer and the simulated one decide alike over a network, whatever happens", async () => {
+  for (let seed = 101; seed <= 100 + RANDOM_SCRIPTS / 3; seed++) {
+    await assertParity({ ...randomScript(seed), latency: LATENCY_MS });
+  }
 });
 
 Deno.test("the live balancer and the simulated one let the same clients wait, as long", async () => {

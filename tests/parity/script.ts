@@ -22,7 +22,18 @@ export interface Script {
   readonly ids: readonly string[];
   readonly seed: number;
   readonly steps: readonly Step[];
+  /**
+   * How long a message takes between a client and the balancer, in milliseconds; no time if left out. A
+   * client's request then reaches the balancer three messages after its step, is answered after as long
+   * as it was to stay, and its close follows two messages later.
+   */
+  readonly latency?: number;
 }
+
+/** Messages before a client's request is at the balancer: the handshake. */
+export const HANDSHAKE = 3;
+/** Messages between an answer at the balancer and the client's close there. */
+export const FAREWELL = 2;
 
 /** A configuration with these backends; their probes come from the script alone. */
 export function configOf({ config, ids }: Script, ports: readonly number[]): Config {

@@ -7,6 +7,8 @@ import {
   type Decision,
   decisionOf,
   DECISIONS,
+  FAREWELL,
+  HANDSHAKE,
   ns,
   type Script,
   type Step,
@@ -14,36 +16,39 @@ import {
 
 /** The decisions after each step, and after each client that closed, by the moment. */
 export function playSimulated(script: Script): Map<number, Decision[]> {
-  const { ids, steps, seed } = script;
+  const { ids, steps, seed, latency = 0 } = script;
   const connects = steps.filter((step) => "connect" in step);
   const config = configOf(script, ids.map((_, i) => i + 1));
-  const end = ns(Math.max(...steps.map((step) => "until" in step ? step.until : step.at)) + 1);
+  const last = Math.max(...steps.map((step) => "until" in step ? step.until : step.at));
+  const end = ns(last + (HANDSHAKE + FAREWELL) * latency + 1);
   const decisions = new Map<number, Decision[]>();
+  const scenario = queueing({
+    n: ids.length,
+    balancer: config,
+    server: { slots: Infinity },
+    workload: { clients: { count: 250, zipf: 0 } },
+    arrivals: {
+      kind: "trace",
+      entries: connects.map(({ at, connect, until }) => ({
+        at: ns(at),
+        client: connect - 1,
+        work: ns(until - at),
+      })),
+    },
+    faults: ids.flatMap((id, backend) =>
+      deaths(steps, id).map(({ from, to }) => ({
+        at: ns(from),
+        for: to === undefined ? Infinity : ns(to - from),
+        backend,
+        kind: { name: "crash" } as const,
+      }))
+    ),
+    end: { duration: end },
+    warmup: 0,
+  });
+  const clientLatency = { kind: "deterministic", value: ns(latency) } as const;
   simulate(
-    queueing({
-      n: ids.length,
-      balancer: config,
-      server: { slots: Infinity },
-      workload: { clients: { count: 250, zipf: 0 } },
-      arrivals: {
-        kind: "trace",
-        entries: connects.map(({ at, connect, until }) => ({
-          at: ns(at),
-          client: connect - 1,
-          work: ns(until - at),
-        })),
-      },
-      faults: ids.flatMap((id, backend) =>
-        deaths(steps, id).map(({ from, to }) => ({
-          at: ns(from),
-          for: to === undefined ? Infinity : ns(to - from),
-          backend,
-          kind: { name: "crash" } as const,
-        }))
-      ),
-      end: { duration: end },
-      warmup: 0,
-    }),
+    { ...scenario, network: { ...scenario.network, clientLatency } },
     seed,
     {
       checked: true,
