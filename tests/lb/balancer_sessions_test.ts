@@ -174,21 +174,23 @@ testWithRedis(
 );
 
 Deno.test("Balancer.stop() does not wait for a store that does not answer", async () => {
-  let asked = false;
-  // It says that it is there, and no more.
+  let gets = 0;
+  // It answers as it is opened, and then no more.
   await using silent = new TestServer(async (connection) => {
     const buffer = new Uint8Array(1000);
     for (let count; (count = await connection.read(buffer)) !== null;) {
       const text = new TextDecoder().decode(buffer.subarray(0, count));
-      asked ||= text.includes("GET");
-      if (text.includes("PING")) await connection.write(new TextEncoder().encode("+PONG\r\n"));
+      if (text.includes("GET") && gets++ === 0) {
+        await connection.write(new TextEncoder().encode("$-1\r\n"));
+      }
     }
   });
   await using backends = servers();
   const redis = { ...silent.address, tls: false, database: 0 };
   const lab = await balanceBy(backends.all, { redis, timeout: 3600 * NS_PER_S });
+  await eventually(() => lab.said.includes("session_store_opened"), "the store is open");
   const answer = lab.ask("203.0.113.1").catch(() => "");
-  await eventually(() => asked, "a client waits for the store");
+  await eventually(() => gets === 2, "a client waits for the store");
   assert.deepEqual(await lab.balancer.stop(), { finished: 0, closed: 0 });
   assert.equal(await answer, "");
   assert.deepEqual(
