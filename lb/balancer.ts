@@ -175,6 +175,7 @@ export class Balancer {
       idleTimeout: config.timeouts.idle,
       asked: (lease) => lease.asked(this.#now()),
       answered: (lease) => lease.answered(this.#now()),
+      finishedUnanswered: (lease) => lease.clientFinished(this.#now()),
       ended: (lease, result) => {
         lease.release(result.end, this.#now(), result);
         this.#ended();

@@ -27,6 +27,8 @@ export interface RelaysOptions<Owner> {
   readonly asked?: (owner: Owner) => void;
   /** Called when the backend has sent its first byte. */
   readonly answered?: (owner: Owner) => void;
+  /** Called when the client has finished before the backend has sent a byte: it may have left. */
+  readonly finishedUnanswered?: (owner: Owner) => void;
   /** Called when a relay has closed both of its connections. */
   readonly ended?: (owner: Owner, result: RelayResult) => void;
 }
@@ -138,6 +140,11 @@ export class Relays<Owner> {
   /** @internal */
   _asked(relay: Relay<Owner>): void {
     this.#options.asked?.(relay.owner);
+  }
+
+  /** @internal */
+  _finishedUnanswered(relay: Relay<Owner>): void {
+    this.#options.finishedUnanswered?.(relay.owner);
   }
 
   /** @internal */
@@ -279,6 +286,13 @@ class Relay<Owner> implements RelayResult, Aged<Relay<Owner>> {
     else this.#relays._asked(this);
   }
 
+  /** The source of a direction has finished. */
+  finished(flow: Flow<Owner>): void {
+    if (flow === this.#toBackend && !this.#toClient.hasBegun) {
+      this.#relays._finishedUnanswered(this);
+    }
+  }
+
   /** A direction carries no more bytes. */
   stopped(): void {
     if (--this.#carrying > 0 || !this.#open) return;
@@ -315,6 +329,8 @@ class Relay<Owner> implements RelayResult, Aged<Relay<Owner>> {
 class Flow<Owner> implements Resumable {
   /** Relayed so far. */
   bytes = 0;
+  /** Whether its source has sent a byte. */
+  hasBegun = false;
   /** Whether its destination has failed. */
   isDiscarding = false;
   /** Whether it waits for its source. */
@@ -360,6 +376,7 @@ class Flow<Owner> implements Resumable {
   /** Starts with bytes that were read before. */
   async startWith({ bytes, headerLength = 0, next }: Preamble): Promise<void> {
     this.#messages = 1;
+    if (bytes.length > headerLength) this.#begin();
     if (!await this.#send(bytes)) {
       await next?.catch(() => {});
       return this.#destinationFailed();
@@ -371,8 +388,16 @@ class Flow<Owner> implements Resumable {
     this.isWaiting = false;
     if (more === undefined) this.#sourceFailed();
     else if (more === null) this.#finish();
-    else if (await this.#send(more)) this.#read();
-    else this.#destinationFailed();
+    else {
+      if (!this.hasBegun) this.#begin();
+      if (await this.#send(more)) this.#read();
+      else this.#destinationFailed();
+    }
+  }
+
+  #begin(): void {
+    this.hasBegun = true;
+    this.#relay.begun(this);
   }
 
   /** The event loop has polled. */
@@ -418,7 +443,7 @@ class Flow<Owner> implements Resumable {
     this.#filled = count;
     this.#messages++;
     this.#relay.quietSweeps = 0;
-    if (this.#messages === 1) this.#relay.begun(this);
+    if (!this.hasBegun) this.#begin();
     try {
       // The kernel holds small writes back only while earlier bytes are unacknowledged: who sends one
       // message needs no system call to forbid it.
@@ -457,6 +482,7 @@ class Flow<Owner> implements Resumable {
 
   /** The source has finished, and all that it sent has been passed on. */
   #finish(): void {
+    this.#relay.finished(this);
     if (this.#relay.isHalfEnded && this.#to.mustSayEnd !== true) return this.#stop();
     this.#to.closeWrite().then(() => this.#stop(), () => this.#destinationFailed());
   }

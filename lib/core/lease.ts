@@ -93,6 +93,11 @@ export class Lease {
     this.#scheduler._answered(this, now);
   }
 
+  /** The client has sent its last byte, and has perhaps left. So far it may have waited in vain. */
+  clientFinished(now: Nanoseconds): void {
+    if (this.#state === "open") this.#scheduler._clientFinished(this, now);
+  }
+
   /** @internal */
   get isAnswered(): boolean {
     return this.#answered;

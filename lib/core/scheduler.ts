@@ -630,7 +630,13 @@ export class Scheduler {
     this.#tierOf(backend).answered?.(backend, lease.waited(now), others, now);
   }
 
-  /** A lease ended. If nothing came, its backend is slower than the wait was long. */
+  /** @internal */
+  _clientFinished(lease: Lease, now: Nanoseconds): void {
+    this.passTime(now);
+    this.#noteSilence(lease, now);
+  }
+
+  /** A lease ended, or its client finished. If nothing came, its backend is slower than the wait was long. */
   #noteSilence(lease: Lease, now: Nanoseconds): void {
     const { backend, others } = lease;
     if (lease.isAnswered || backend.removed) return;

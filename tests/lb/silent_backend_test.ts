@@ -49,6 +49,26 @@ for (const name of ["peak-ewma", "prequal"] as const) {
   }
 }
 
+for (const name of ["peak-ewma", "prequal"] as const) {
+  Deno.test(`Balancer with ${name} avoids a backend that does not even close`, async () => {
+    const { promise: isOver, resolve: over } = Promise.withResolvers<void>();
+    // As a stopped process: its kernel takes everything in, and nothing comes back.
+    await using one = new TestServer(() => isOver);
+    await using two = new TestServer(echo);
+    await using three = new TestServer(echo);
+    await using lab = await balance([one.address, two.address, three.address], {
+      ...UNPROBED,
+      algorithm: { ...ALGORITHM_DEFAULTS, name },
+    });
+    try {
+      for (let i = 0; i < 40; i++) await client(lab.balancer.address, "hello", 300);
+      assert.ok(one.accepted <= 4, `${one.accepted} of 40`);
+    } finally {
+      over();
+    }
+  });
+}
+
 Deno.test("Balancer takes an idle client for no slow answer", async () => {
   await using one = new TestServer(echo);
   await using two = new TestServer(echo);

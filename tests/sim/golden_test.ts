@@ -31,7 +31,7 @@ const GOLDEN: Readonly<Record<string, string>> = {
 /** Algorithms that compute with more than counts, in a run in which each has something to learn. */
 const BY_ALGORITHM: Readonly<Record<string, string>> = {
   "peak-ewma": "23b46728adddc963",
-  "prequal": "18083fadc2eb063b",
+  "prequal": "af922702c7680501",
   "source-hash": "4e8d5e9ac0e0d3c4",
 };
 

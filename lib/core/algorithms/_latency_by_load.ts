@@ -21,7 +21,9 @@ type Curve = Float64Array;
  * most a half of the level, then a third … and at last a sixteenth. The estimate for a load is the level of
  * the index. If that has not been observed for `life`, it is the nearest level that has, times the ratio of
  * both loads on the curve of all; if none has, it is the curve of all: so a backend that was slow is tried
- * again.
+ * again. A wait without an answer is the least that is estimated, until an answer comes or `life` has
+ * passed. Above the highest load that was ever observed, the curve of all grows in proportion to load: a
+ * backend on which connections pile up is not taken to be as quick as ever.
  *
  * Source: B. Wydrowski et al., "Load is not what you should balance: introducing Prequal", NSDI 2024,
  * section 4.
@@ -30,6 +32,9 @@ export class LatencyByLoad {
   readonly #life: Nanoseconds;
   readonly #curves: Curve[] = [];
   readonly #common = newCurve();
+  /** By index: for how long an answer was waited for in vain since the last that came; 0 if not at all. */
+  readonly #silences: Nanoseconds[] = [];
+  readonly #silentAt: Nanoseconds[] = [];
   /** The highest level that was ever observed. */
   #top = 0;
 
@@ -42,6 +47,8 @@ export class LatencyByLoad {
   reset(index: number): void {
     while (this.#curves.length <= index) this.#curves.push(newCurve());
     clear(this.#curves[index]!);
+    this.#silences[index] = 0;
+    this.#silentAt[index] = 0;
   }
 
   /** An answer came. */
@@ -49,6 +56,7 @@ export class LatencyByLoad {
     const level = levelOf(load);
     const curve = this.#curves[index]!;
     const at = level * FIELDS;
+    this.#silences[index] = 0;
     if (curve[at + OBSERVED_AT]! <= now - this.#life) {
       // A single latency says little: it begins where it is expected.
       curve[at] = this.#estimate(curve, level, now) || latency;
@@ -61,35 +69,42 @@ export class LatencyByLoad {
     if (level > this.#top) this.#top = level;
   }
 
-  /**
-   * No answer came for so long: what there was before says nothing any more, at whatever load. It is not
-   * what answers take, so the curve of all does not change.
-   */
-  observeSilence(index: number, waited: Nanoseconds, load: number, now: Nanoseconds): void {
-    const level = levelOf(load);
-    const curve = this.#curves[index]!;
-    clear(curve);
-    curve[level * FIELDS] = waited;
-    move(curve, level * FIELDS, waited, now);
-    if (level > this.#top) this.#top = level;
+  /** No answer came for so long: until one does, it is not quicker at any load. */
+  observeSilence(index: number, waited: Nanoseconds, now: Nanoseconds): void {
+    this.#silences[index] = waited;
+    this.#silentAt[index] = now;
   }
 
   /** What an answer would take at a load; 0 if nothing is known of any index. */
   estimate(index: number, load: number, now: Nanoseconds): Nanoseconds {
-    return this.#estimate(this.#curves[index]!, levelOf(load), now);
+    const estimate = this.#estimate(this.#curves[index]!, levelOf(load), now);
+    const silence = this.#silences[index]!;
+    if (silence <= estimate || now - this.#silentAt[index]! >= this.#life) return estimate;
+    return silence;
   }
 
   #estimate(curve: Curve, level: number, now: Nanoseconds): Nanoseconds {
-    const common = this.#common;
     const oldest = now - this.#life;
     const at = level * FIELDS;
     if (curve[at + OBSERVED_AT]! > oldest) return curve[at]!;
-    const usual = this.#nearest(common, level, -Infinity);
     const known = this.#nearest(curve, level, oldest);
-    if (known === -1) return usual === -1 ? 0 : common[usual]!;
-    if (usual === -1) return curve[known]!;
-    const there = this.#nearest(common, known / FIELDS, -Infinity);
-    return curve[known]! * (common[usual]! / common[there]!);
+    if (known === -1) return this.#usual(level);
+    const there = known / FIELDS;
+    return curve[known]! * (this.#growth(level) / this.#growth(there));
+  }
+
+  /** The curve of all; 0 if it is empty. */
+  #usual(level: number): Nanoseconds {
+    const nearest = this.#nearest(this.#common, level, -Infinity);
+    if (nearest === -1) return 0;
+    const there = nearest / FIELDS;
+    const beyond = level > this.#top ? (loadOf(level) + 1) / (loadOf(there) + 1) : 1;
+    return this.#common[nearest]! * beyond;
+  }
+
+  /** What a level's latency is to that of others: the curve of all, or the load if that is empty. */
+  #growth(level: number): number {
+    return this.#usual(level) || loadOf(level) + 1;
   }
 
   /** Where the nearest level newer than `oldest` is, of equally near ones the lower; −1 if there is none. */
@@ -128,6 +143,12 @@ function move(curve: Curve, at: number, latency: Nanoseconds, now: Nanoseconds):
   curve[at] = latency > median
     ? Math.min(latency, median * step)
     : Math.max(latency, median / step);
+}
+
+/** The least load of a level. */
+function loadOf(level: number): number {
+  if (level < EXACT_MAX) return level;
+  return (2 + (level & 1)) << ((level >> 1) - 2);
 }
 
 function levelOf(load: number): number {

@@ -126,7 +126,7 @@ export class Prequal implements Algorithm {
     const latencies = this.#latencies;
     // A wait that is shorter than what an answer takes says nothing.
     if (waited <= latencies.estimate(index, others, now)) return;
-    latencies.observeSilence(index, waited, others, now);
+    latencies.observeSilence(index, waited, now);
   }
 
   pick(_client: string, now: Nanoseconds, trace?: PickTrace): Candidate | undefined {

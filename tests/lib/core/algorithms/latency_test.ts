@@ -287,6 +287,20 @@ Deno.test("Lease.answered() and release() leave out the time for which a client 
   );
 });
 
+Deno.test("Lease.clientFinished() reports the wait so far, and an answer may still come", () => {
+  assert.deepEqual(
+    heard((lease) => {
+      lease.connected(2 * MS);
+      lease.asked(2 * MS);
+      lease.clientFinished(100 * MS);
+      lease.answered(150 * MS);
+      lease.clientFinished(160 * MS);
+      lease.release("closed", 200 * MS);
+    }),
+    [["silent", 100, 0], ["answered", 150, 0]],
+  );
+});
+
 Deno.test("Lease.release() says nothing of a client that has asked nothing", () => {
   assert.deepEqual(
     heard((lease) => {
@@ -507,10 +521,31 @@ Deno.test("LatencyByLoad forgets what is older than its life, and tries a slow o
   const latencies = new LatencyByLoad(10 * NS_PER_S);
   for (const index of [0, 1]) latencies.reset(index);
   latencies.observe(0, 10 * MS, 0, 0);
-  latencies.observeSilence(1, NS_PER_S, 5, 0);
+  latencies.observeSilence(1, NS_PER_S, 0);
   for (const load of [0, 5, 30]) close(latencies.estimate(1, load, 0), NS_PER_S);
   close(latencies.estimate(0, 0, 0), 10 * MS);
   close(latencies.estimate(1, 0, 11 * NS_PER_S), 10 * MS);
+});
+
+Deno.test("LatencyByLoad knows again what it knew when a silent one answers", () => {
+  const latencies = new LatencyByLoad(10 * NS_PER_S);
+  latencies.reset(0);
+  for (let i = 0; i < 50; i++) {
+    for (const load of [0, 1]) latencies.observe(0, 10 * MS * (load + 1), load, i);
+  }
+  latencies.observeSilence(0, NS_PER_S, 60);
+  close(latencies.estimate(0, 1, 70), NS_PER_S);
+  latencies.observe(0, 10 * MS, 0, 80);
+  close(latencies.estimate(0, 1, 80), 20 * MS);
+});
+
+Deno.test("LatencyByLoad takes a pile of connections that is higher than any before for slow", () => {
+  const latencies = new LatencyByLoad(10 * NS_PER_S);
+  latencies.reset(0);
+  for (let i = 0; i < 50; i++) latencies.observe(0, 10 * MS, 3, 0);
+  close(latencies.estimate(0, 7, 0), 10 * MS * 8 / 4);
+  close(latencies.estimate(0, 64, 0), 10 * MS * 65 / 4);
+  close(latencies.estimate(0, 1, 0), 10 * MS); // Below it, nothing is known to be quicker.
 });
 
 Deno.test("prequal takes a wait without an answer for what answers take at any load", () => {
@@ -629,7 +664,7 @@ Deno.test("prequal picks the fastest of those at most at the quantile, else the 
   });
   fc.assert(
     fc.property(
-      fc.array(backend, { minLength: 8, maxLength: 60, size: "max" }),
+      fc.array(backend, { minLength: 12, maxLength: 60, size: "max" }),
       fc.nat(),
       (backends, seed) => {
         const candidates = candidatesOf(backends.map(({ weights }) => weights[0]));
