@@ -12,6 +12,7 @@ import type { Nanoseconds } from "../lib/core/mod.ts";
 import { closeIfOpen } from "../lib/close_if_open.ts";
 import { writeAll } from "../lib/lines.ts";
 import type { TlsFailure } from "../lib/tls.ts";
+import { tlsErrorInWords } from "../lib/tls_words.ts";
 import type { Connection } from "./connection.ts";
 
 /** A handshake that failed with a client. */
@@ -42,7 +43,11 @@ export function acceptTls(
   timeout: Nanoseconds,
 ): Promise<AcceptedTls | AcceptFailure> {
   // Tickets and an answer are two small writes: the second would wait for the client to acknowledge.
-  tcp.setNoDelay();
+  try {
+    tcp.setNoDelay();
+  } catch {
+    // The client has gone; the handshake will find that out.
+  }
   const accepted = new AcceptedTls(tcp, context, first);
   return accepted.handshake(timeout);
 }
@@ -60,6 +65,12 @@ class Transport extends Duplex {
   #held = false;
   /** Whether the client has sent a byte. */
   hasReceived: boolean;
+  /** Whether the client has been sent one. */
+  hasSent = false;
+  /** The client's first bytes. */
+  hello: Uint8Array;
+  /** Until then the socket stays open when this ends: the client may have to be told why. */
+  isHandshaking = true;
   /** Whether more may be read: `node:tls` itself would take in all that comes, however slow its reader. */
   readonly #hasRoom: () => boolean;
 
@@ -68,6 +79,7 @@ class Transport extends Duplex {
     this.#tcp = tcp;
     this.#first = first;
     this.hasReceived = first.length > 0;
+    this.hello = first.slice(0, CLIENT_HELLO_START);
     this.#hasRoom = hasRoom;
   }
 
@@ -89,13 +101,33 @@ class Transport extends Duplex {
     if (this.#held) return;
     const buffer = Buffer.allocUnsafe(this.#readSize);
     this.#tcp.read(buffer).then((count) => {
-      if (count !== null) this.hasReceived = true;
+      if (count !== null) this.#received(buffer.subarray(0, count));
       this.#readSize = count === buffer.length ? UNREAD_MAX : READ_SIZE;
       this.push(count === null ? null : buffer.subarray(0, count));
     }, (error) => this.destroy(error));
   }
 
+  #received(bytes: Uint8Array): void {
+    this.hasReceived = true;
+    if (this.hello.length >= CLIENT_HELLO_START) return;
+    this.hello = new Uint8Array([...this.hello, ...bytes.subarray(0, CLIENT_HELLO_START)]);
+  }
+
+  /** Closes the socket after a handshake that failed. */
+  async endHandshake(alert: Uint8Array | undefined): Promise<void> {
+    try {
+      if (alert !== undefined) {
+        await writeAll(this.#tcp, alert);
+        await this.#tcp.closeWrite();
+      }
+    } catch {
+      // The client has gone.
+    }
+    closeIfOpen(this.#tcp);
+  }
+
   override _write(chunk: Uint8Array, _encoding: unknown, done: (error?: Error) => void): void {
+    this.hasSent = true;
     writeAll(this.#tcp, chunk).then(() => done(), done);
   }
 
@@ -104,12 +136,12 @@ class Transport extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    closeIfOpen(this.#tcp);
+    if (!this.isHandshaking) closeIfOpen(this.#tcp);
     done(error);
   }
 }
 
-const HUNG_UP = "the client hung up";
+const HUNG_UP = "eof";
 
 /** A client's connection with TLS on it. */
 export class AcceptedTls implements Connection {
@@ -151,9 +183,17 @@ export class AcceptedTls implements Connection {
     }, timerDelay(timeout));
     while (!this.#isSecure && !this.#isFinished && this.#failure === undefined) await this.#woken();
     clearTimeout(timer);
-    if (this.#isSecure && this.#failure === undefined) return this;
-    const why = isLate ? "it did not come in time" : inWords(this.#failure?.message ?? HUNG_UP);
+    if (this.#isSecure && this.#failure === undefined) {
+      this.#transport.isHandshaking = false;
+      return this;
+    }
+    const { hello } = this.#transport;
+    const message = this.#failure?.message ?? HUNG_UP;
+    const why = isLate ? "it did not come in time" : inWords(message, hello);
+    // Deno ends a handshake without the alert. Once it has answered, the alert would have to be encrypted.
+    const alert = isLate || this.#transport.hasSent ? undefined : alertFor(message, hello);
     this.close();
+    await this.#transport.endHandshake(alert);
     return { tlsFailure: why, sentNothing: !isLate && !this.#transport.hasReceived };
   }
 
@@ -210,12 +250,49 @@ export class AcceptedTls implements Connection {
 }
 
 /** Why a client's handshake failed, in words. */
-function inWords(message: string): string {
-  if (/InvalidContentType|wrong version number|http request/i.test(message)) {
-    return "the client does not speak TLS";
-  }
-  const [, alert] = /received fatal alert: (\w+)/.exec(message) ?? [];
-  if (alert === "UnknownCA") return "the client does not trust who signed the certificate";
-  if (alert !== undefined) return `the client refused: ${alert}`;
-  return message;
+function inWords(message: string, hello: Uint8Array): string {
+  const words = isTooOld(hello)
+    ? "offers only versions of TLS below 1.2"
+    : tlsErrorInWords(message);
+  return words === undefined ? message : `the client ${words}`;
 }
+
+const CLIENT_HELLO_START = 11;
+const HANDSHAKE_RECORD = 22;
+const TLS_1_2 = 0x0303;
+
+/** The version in a client's hello, which is 1.2 for all later ones, too. */
+function versionIn(hello: Uint8Array): number {
+  return hello.length < CLIENT_HELLO_START ? TLS_1_2 : (hello[9]! << 8) | hello[10]!;
+}
+
+function isTooOld(hello: Uint8Array): boolean {
+  return hello[0] === HANDSHAKE_RECORD && versionIn(hello) < TLS_1_2;
+}
+
+/** What the client is told before the connection closes; undefined if there is nothing to tell. */
+function alertFor(message: string, hello: Uint8Array): Uint8Array | undefined {
+  if (hello[0] !== HANDSHAKE_RECORD) return undefined;
+  const code = alertCode(message, hello);
+  const version = Math.min(versionIn(hello), TLS_1_2);
+  if (code === undefined) return undefined;
+  return new Uint8Array([ALERT_RECORD, version >> 8, version & 255, 0, 2, FATAL, code]);
+}
+
+function alertCode(message: string, hello: Uint8Array): number | undefined {
+  if (/received fatal alert/.test(message)) return undefined;
+  if (isTooOld(hello) || /Tls12|SupportedVersions|Version/.test(message)) return PROTOCOL_VERSION;
+  if (/peer is incompatible/.test(message)) return HANDSHAKE_FAILURE;
+  if (/peer misbehaved/.test(message)) return ILLEGAL_PARAMETER;
+  if (/corrupt message/.test(message)) return DECODE_ERROR;
+  if (/unexpected/.test(message)) return UNEXPECTED_MESSAGE;
+  return undefined;
+}
+
+const ALERT_RECORD = 21;
+const FATAL = 2;
+const UNEXPECTED_MESSAGE = 10;
+const HANDSHAKE_FAILURE = 40;
+const ILLEGAL_PARAMETER = 47;
+const DECODE_ERROR = 50;
+const PROTOCOL_VERSION = 70;

@@ -51,7 +51,7 @@ async function send(tcp: Deno.TcpConn, header: Uint8Array): Promise<TlsFailure |
     return undefined;
   } catch {
     closeIfOpen(tcp);
-    return { tlsFailure: "it hung up before the handshake" };
+    return { tlsFailure: "it closed before the handshake" };
   }
 }
 

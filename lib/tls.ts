@@ -1,5 +1,6 @@
 /** The client's side of TLS: who is there is always verified. */
 import { closeIfOpen } from "./close_if_open.ts";
+import { tlsErrorInWords } from "./tls_words.ts";
 
 /** A TLS handshake that failed, and why, in a few words. */
 export interface TlsFailure {
@@ -51,8 +52,10 @@ const MEANINGS: readonly (readonly [RegExp, string])[] = [
   [/CaUsedAsEndEntity/, "its certificate is that of a CA, which must not serve (basicConstraints)"],
   [/certificate expired|: Expired/, "its certificate has expired"],
   [/not valid yet|NotValidYet/, "its certificate is not valid yet"],
+  [/Revoked/, "its certificate is revoked"],
+  [/BadSignature|InvalidSignature|BadEncoding/, "its certificate is damaged"],
+  [/InvalidPurpose/, "its certificate is not for servers"],
   [/corrupt message|unexpected (handshake )?message/, "it does not speak TLS"],
-  [/unexpected end of file|eof|reset|broken pipe/i, "it hung up during the handshake"],
 ];
 
 function inWords(message: string): string {
@@ -63,5 +66,7 @@ function inWords(message: string): string {
     return `its certificate is not for ${wanted}${names === undefined ? "" : `, but for ${names}`}`;
   }
   const meaning = MEANINGS.find(([pattern]) => pattern.test(message));
-  return meaning?.[1] ?? message.replace("received fatal alert: ", "it refused: ");
+  if (meaning !== undefined) return meaning[1];
+  const words = tlsErrorInWords(message);
+  return words === undefined ? message : `it ${words}`;
 }

@@ -171,8 +171,8 @@ Deno.test("Balancer refuses who does not speak TLS, hangs up or trusts nobody, a
   await eventually(() => refusals(lab).length === 3, "the third was refused");
   assert.deepEqual(refusals(lab), [
     "bad_tls_handshake: the client does not speak TLS",
-    "bad_tls_handshake: the client hung up",
-    "bad_tls_handshake: the client does not trust who signed the certificate",
+    "bad_tls_handshake: the client closed during the handshake",
+    "bad_tls_handshake: the client refused the handshake: the CA of the certificate is not trusted",
   ]);
   assert.equal(lab.balancer.scheduler.connections, 0);
   assert.equal(one.accepted, 1, "nothing but the probe has come so far");
@@ -490,4 +490,36 @@ Deno.test("Balancer neither starts nor goes on in the clear if it was told to sp
   await assert.rejects(balance(nobody, { tls: TLS }), defect);
   await using lab = await balance(nobody);
   await assert.rejects(lab.balancer.reload({ ...lab.config, tls: TLS }), defect);
+});
+
+/** A client's hello of this version, with one cipher suite and no extension. */
+function helloOf(version: number): Uint8Array {
+  const body = [3, version, ...Array(32).fill(7), 0, 0, 2, 0xc0, 0x13, 1, 0];
+  return new Uint8Array([
+    ...[22, 3, 1, 0, body.length + 4],
+    ...[1, 0, 0, body.length],
+    ...body,
+  ]);
+}
+
+Deno.test("Balancer ends a handshake that cannot succeed with an alert, and says why in words", async () => {
+  await using one = new TestServer(say("B1"));
+  await using lab = await terminate(one);
+  const { host, port } = lab.balancer.address;
+  const cases = [
+    // TLS 1.0, 1.1: protocol_version. TLS 1.2 without what it needs: handshake_failure.
+    [helloOf(1), [21, 3, 1, 0, 2, 2, 70], "offers only versions of TLS below 1.2"],
+    [helloOf(2), [21, 3, 2, 0, 2, 2, 70], "offers only versions of TLS below 1.2"],
+    [helloOf(3), [21, 3, 3, 0, 2, 2, 40], "offers no signature scheme that is supported"],
+    [new TextEncoder().encode("GET / HTTP/1.0\r\n\r\n"), [], "does not speak TLS"],
+  ] as const;
+  for (const [bytes, alert, words] of cases) {
+    using client = await Deno.connect({ hostname: host, port });
+    await client.write(bytes);
+    assert.deepEqual([...await readAll(client)], [...alert]);
+    await eventually(
+      () => refusals(lab).at(-1) === `bad_tls_handshake: the client ${words}`,
+      words,
+    );
+  }
 });
