@@ -117,7 +117,7 @@ async function followFiles(
   while (await watch.changed(stopping)) {
     const before = failure;
     failure = await reloadConfig(balancer, reload, watch, stopping);
-    // What is tried again and again is said once.
+    // Repeated attempts are reported once.
     if (failure !== undefined && failure !== before) sayNotTakenOver(reload.file, failure);
   }
 }

@@ -12,11 +12,11 @@ export interface Finding {
   readonly hint?: string | undefined;
   /** Whether it is the key that is wrong, rather than its value. */
   readonly key?: boolean;
-  /** It may be a consequence of what is wrong there. */
+  /** Paths on which this finding depends: a mistake there may be its cause. */
   readonly follows?: readonly Path[];
 }
 
-/** So many findings are put into words. More are counted: nobody reads them, and each costs time. */
+/** The number of findings that are described. Further ones are only counted, because each description costs time. */
 export const FINDINGS_MAX = 20;
 
 /** The value of data by a schema, and everything that is wrong with it; no value if anything is. */
@@ -38,7 +38,7 @@ export function validate<S extends z.ZodType>(
 /** Of a long list this much is looked at first. */
 const BEGINNING = 100;
 
-/** What is wrong where long lists begin, if that is so much that it need not be known what else is. */
+/** The findings at the beginning of long lists, if there are so many that the rest need not be checked. */
 function wrongInBeginning(schema: z.ZodType, data: unknown): readonly Finding[] | undefined {
   const beginning = beginningOf(data);
   if (beginning === data) return undefined;
@@ -259,7 +259,7 @@ function exampleAt(schema: JsonSchema, path: Path): string | undefined {
   return example === undefined ? undefined : `add it, like \`${path.at(-1)}: ${example}\``;
 }
 
-/** Those of later findings that do not follow from earlier ones. */
+/** The later findings that are not consequences of earlier ones. */
 export function independent(later: readonly Finding[], earlier: readonly Finding[]): Finding[] {
   const isWrong = (path: Path) =>
     earlier.some((one) => isPrefix(path, one.path) || isPrefix(one.path, path));
@@ -271,7 +271,7 @@ export function isPrefix(prefix: Path, path: Path): boolean {
   return prefix.every((step, i) => step === path[i]);
 }
 
-/** Data without what is wrong in it, so that the rest can be looked at. */
+/** Data without its mistakes, so that the rest can be checked. */
 export interface Salvaged<T> {
   readonly value: T;
   readonly data: unknown;
@@ -279,11 +279,11 @@ export interface Salvaged<T> {
   original(path: Path): Path;
 }
 
-/** Rounds after which there is nothing to be salvaged: what is taken away may be missed. */
+/** How often mistakes are removed. A removed value may be a required one, so each removal can reveal another mistake. */
 const ROUNDS_MAX = 6;
 
 /**
- * What a schema makes of data once all that is wrong is taken away; undefined if that leaves nothing.
+ * The value of data by a schema after all mistakes are removed; undefined if nothing is left.
  *
  * @param findings What is wrong with it.
  */
@@ -308,7 +308,7 @@ export function salvage<S extends z.ZodType>(
   return undefined;
 }
 
-/** Where the items of a list were before others were taken away. */
+/** The indices that the items of a list had before others were removed. */
 type Origins = WeakMap<readonly unknown[], readonly number[]>;
 
 /** The item of a list that a path leads through, the innermost; else the value itself. */

@@ -105,16 +105,16 @@ export function loadListeningConfig(
   });
 }
 
-/** What was found in a configuration that its text does not say. */
+/** The result of the checks that need more than the text. */
 interface Looked {
   readonly findings: readonly Finding[];
-  /** Whether all of it would be right on another machine. */
+  /** Whether all findings are about this machine, so that the file may be right on another one. */
   readonly isElsewhere?: boolean;
 }
 
 /**
- * Reads a file and looks further. Of a file with mistakes, what is right is looked at, too, so that
- * everything is found at once.
+ * Reads a file and makes further checks. They are made on the valid parts of an invalid file, too, so that
+ * all mistakes are reported at once.
  */
 async function load<T extends Looked>(
   file: string,

@@ -1,4 +1,4 @@
-/** A balancer that is its own backend: each connection, and each probe, would become endlessly many. */
+/** Detects a balancer that is its own backend: each connection, and each probe, would open another without end. */
 import { lookup } from "node:dns/promises";
 import { type Address, formatAddress, isLocal } from "../address.ts";
 import { canonicalIp, NS_PER_S, parseIp } from "../core/mod.ts";
@@ -15,7 +15,7 @@ export interface Endpoints {
 /** The IP addresses of a host name; none if there are none. */
 export type Resolve = (name: string) => Promise<readonly string[]>;
 
-/** A start does not wait for the addresses of a name for longer. */
+/** The longest time that a start waits for the addresses of a name. */
 const LOOKUP_TIMEOUT = NS_PER_S;
 
 /** Asks the system, as a connect does. */

@@ -76,7 +76,9 @@ export function duration(options: { readonly positive?: boolean; readonly least?
       }
       if (least !== undefined && value < least.value) {
         throw new SyntaxError(
-          `${input} is too short: at least ${formatDuration(least.value)}, for ${least.because}`,
+          `${input} is too short: at least ${
+            formatDuration(least.value)
+          }, because ${least.because}`,
         );
       }
       return value;

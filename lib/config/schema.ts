@@ -28,16 +28,16 @@ import {
 
 const MAX = Number.MAX_SAFE_INTEGER;
 
-/** What is waited for in real time. */
+/** A time that a timer measures. */
 const TIMED = { least: { value: NS_PER_MS, because: "timers count in milliseconds" } };
-/** What is measured: shorter than this, nothing crosses a network. */
-const MEASURED = { least: { value: NS_PER_US, because: "no answer comes over a network sooner" } };
-/** What is done over and over. */
+/** A latency of a backend. */
+const MEASURED = { least: { value: NS_PER_US, because: "no answer crosses a network faster" } };
+/** The pause between two probes. */
 const PROBED = {
   least: { value: 10 * NS_PER_MS, because: "each probe is a connect" },
 };
 const LOGGED = {
-  least: { value: 100 * NS_PER_MS, because: "each time there is a line for every backend" },
+  least: { value: 100 * NS_PER_MS, because: "each time the log gets a line for every backend" },
 };
 
 /** One of a few names. */

@@ -38,7 +38,7 @@ export class FileWatch implements Disposable {
     this.#states = new Map([...await statesOf(files), ...watched]);
   }
 
-  /** What was noticed last is to be noticed once more: it could not be read. */
+  /** Reports the last change once more, because the file could not be read. */
   again(): void {
     this.#isAsked = true;
   }

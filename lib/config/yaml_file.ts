@@ -19,7 +19,7 @@ const FILE_BYTES_MAX = MIB;
 /** A pipe that is open already, as a shell makes one of `<(…)`. */
 const OPEN_PIPE = /^\/(dev|proc\/self)\/fd\/\d+$/;
 
-/** A file that the system would not let be read; it may do so later. */
+/** The system could not read a file now; it may be able to later. */
 export class UnreadableError extends UserError {
   override readonly name = "UnreadableError";
 
@@ -99,7 +99,7 @@ export class YamlFile {
   readonly data: unknown;
   readonly #yaml: YamlText;
 
-  /** Reads a text, and does nothing else meanwhile. */
+  /** Reads a text in one go. */
   constructor(source: Source, yaml: YamlText = finish(readYaml(source.text))) {
     this.source = source;
     this.#yaml = yaml;
@@ -109,7 +109,7 @@ export class YamlFile {
   /**
    * Reads a text that may be long, and lets the event loop turn meanwhile.
    *
-   * @throws {DiagnosticsError} if so much is wrong where it begins that the rest need not be read.
+   * @throws {DiagnosticsError} if its beginning has so many mistakes that the rest need not be read.
    */
   static async read(source: Source, schema: z.ZodType): Promise<YamlFile> {
     refuseBeginning(source, schema);
@@ -148,7 +148,7 @@ export class YamlFile {
     options: { readonly exitCode?: 1 | 2; readonly files?: readonly string[] } = {},
   ): DiagnosticsError {
     const { diagnostics: syntax } = this.#yaml;
-    // Of what YAML takes for something else, nothing that follows from it is said.
+    // A finding at the place of a YAML mistake is a consequence of it.
     const follows = ({ at }: Diagnostic) =>
       syntax.some(({ at: place }) =>
         at && place && at.start >= place.start && at.start <= place.end
@@ -201,7 +201,7 @@ export class YamlFile {
   }
 }
 
-/** So much of a text is read before the rest. */
+/** The part of a text that is checked before the rest is read. */
 const BEGINNING = 4 * 1024;
 
 /** @throws {DiagnosticsError} if the file begins with so many mistakes that it cannot be the right one. */
@@ -209,7 +209,7 @@ function refuseBeginning(source: Source, schema: z.ZodType): void {
   if (source.text.length <= BEGINNING) return;
   const text = source.text.slice(0, source.text.lastIndexOf("\n", BEGINNING) + 1);
   const yaml = new YamlFile({ ...source, text });
-  // Where it is cut it may be broken, and what is missing may follow.
+  // The cut may have broken it, and missing keys may follow later.
   if (yaml.data === undefined || yaml.data === null) return;
   const { findings } = validate(schema, yaml.data, () => []);
   const wrong = isData(yaml.data) ? findings.filter(({ path }) => path.length > 0) : findings;

@@ -23,7 +23,7 @@ export interface YamlText {
   readonly isBroken: boolean;
 }
 
-/** Brackets in brackets, and lists that begin on one line. The YAML parser's time grows faster than these. */
+/** Nested brackets, and lists that begin on one line: the YAML parser's time grows faster than their number. */
 const NESTED_MAX = 50;
 /** Words, brackets, spaces and line ends: ten thousand backends have 200,000. */
 const LEXEMES_MAX = 300_000;
@@ -70,7 +70,7 @@ export function* readYaml(text: string): Generator<void, YamlText> {
 }
 
 const TOO_MUCH: Diagnostic = {
-  message: "its aliases stand for too much: this cannot be the right file",
+  message: "its aliases expand to too many values: this cannot be the right file",
 };
 
 type Documents = Generator<Document.Parsed>;
@@ -95,16 +95,20 @@ class Bounds {
     const at = { start, end: this.#offset };
     if (this.#brackets > NESTED_MAX || this.#onLine > NESTED_MAX) {
       return {
-        message: `not valid YAML for lbsim: more than ${NESTED_MAX} lists or groups in each other`,
+        message:
+          `not valid YAML for lbsim: lists or groups are nested more than ${NESTED_MAX} deep`,
         at,
       };
     }
     if (++this.lexemes <= LEXEMES_MAX) return undefined;
-    return { message: "there is too much in it: this cannot be the right file", at };
+    return {
+      message: "it has too many parts for a configuration: this cannot be the right file",
+      at,
+    };
   }
 }
 
-/** Looks a document over for what its parser accepts and lbsim does not. */
+/** Checks a document for what the YAML parser accepts and lbsim does not. */
 class Survey {
   readonly #text: string;
   readonly diagnostics: Diagnostic[] = [];
@@ -189,7 +193,7 @@ class Survey {
     this.diagnostics.push({
       message: isPort
         ? `"*${source}" is not an address`
-        : `*${source} stands for an anchor &${source}, and there is none`,
+        : `*${source} refers to an anchor &${source} that does not exist`,
       hint: isPort
         ? `to listen on every address of this machine, write 0.0.0.0${source}`
         : `text that begins with * goes in quotes: "*${source}"`,
@@ -226,7 +230,7 @@ function syntaxError(
     return { message: "not valid YAML: a tab is used to indent", hint: "use spaces", at };
   }
   if (code === "RESOURCE_EXHAUSTION") {
-    return { message: "not valid YAML for lbsim: too many groups in each other", at };
+    return { message: "not valid YAML for lbsim: lists or groups are nested too deep", at };
   }
   const first = message.split("\n")[0]!;
   return {

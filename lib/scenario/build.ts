@@ -194,7 +194,7 @@ function neverComing(
   }
 }
 
-/** A trace of which nothing would be measured. */
+/** Reports a trace from which nothing would be measured. */
 function outside(
   entries: readonly TraceEntry[],
   duration: Nanoseconds,
@@ -232,7 +232,7 @@ function networkOf({ network }: ScenarioFile): Network {
   };
 }
 
-/** Of a trace, all is run. */
+/** Without `duration` and `connections`, a trace is run to its end. */
 function endOf({ duration, connections }: ScenarioFile, arrivals: Arrivals): End {
   if (connections !== undefined) return { connections };
   if (duration !== undefined) return { duration };
@@ -241,7 +241,7 @@ function endOf({ duration, connections }: ScenarioFile, arrivals: Arrivals): End
 
 /** Until the last connection, and a mean gap longer: as many gaps as connections. */
 function lengthOf(entries: readonly TraceEntry[]): Nanoseconds {
-  // Nothing is said of the length of one that could not be read.
+  // A trace that could not be read is reported elsewhere.
   if (entries.length === 0) return Infinity;
   const [first, last] = [entries[0]!.at, entries.at(-1)!.at];
   const gap = (last - first) / Math.max(1, entries.length - 1);

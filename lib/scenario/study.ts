@@ -123,7 +123,7 @@ export function parseStudy(inputs: StudyInputs): Study {
   const { data, patches } = patched(withDefaults(yaml.data), settings);
   const { value, findings: wrong } = validate(scenarioSchema, data, checkScenario);
   const findings = wrong.map((finding) => reassign(finding, patches));
-  // What is right is looked at, too, so that all that is wrong is found at once.
+  // The valid parts are checked, too, so that all mistakes are reported at once.
   const rest = value === undefined ? salvage(scenarioSchema, data, wrong) : undefined;
   const file = value ?? rest?.value;
   const base = baseConfig(data, files);
@@ -164,11 +164,11 @@ interface Ingredients {
   /** The configuration that is extended, as it was written. */
   readonly base: unknown;
   readonly files: StudyInputs["files"];
-  /** Whether nothing was wrong so far, and left out. */
+  /** Whether the data is as it was written: no mistakes were removed from it. */
   readonly isWhole: boolean;
 }
 
-/** All that is compared, and what is wrong with it. */
+/** The variants, and their mistakes. */
 function variantsOf(
   file: ScenarioFile,
   data: unknown,
@@ -201,7 +201,7 @@ function variantsOf(
   return { variants, findings };
 }
 
-/** Two files with mistakes in them. */
+/** The mistakes of two files. */
 function both(scenario: UserError, extended: UserError): UserError {
   return new UserError(`${scenario.message}\n\n${extended.message}`, { exitCode: 2 });
 }

@@ -279,7 +279,7 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
   [
     "an alias of nothing",
     `${ONE}on_down: *keep\n`,
-    /:2:10: \*keep stands for an anchor[^]*"\*keep"/,
+    /:2:10: \*keep refers to an anchor[^]*"\*keep"/,
   ],
   ["a tag", `${ONE}health_check: {type: expect, expect: !ok}\n`, /:2:38: unknown tag !ok[^]*"!ok"/],
   [
@@ -320,7 +320,7 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
     `${ONE}algorithm: [random]\n`,
     /:2:12: algorithm must be text or a group of keys/,
   ],
-  ["groups in each other without end", "{".repeat(1000), /more than 50 lists or groups/],
+  ["groups in each other without end", "{".repeat(1000), /nested more than 50 deep/],
   ["a group for a key", `${ONE}? {a: 1}\n: 1\n`, /:2:3: a key must be text/],
   [
     "a duration without a unit",
@@ -330,12 +330,12 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
   [
     "probes without a pause",
     `${ONE}health_check: {interval: 1ms, timeout: 1ms}\n`,
-    /:2:26: .*1ms is too short: at least 10ms, for each probe is a connect/,
+    /:2:26: .*1ms is too short: at least 10ms, because each probe is a connect/,
   ],
   [
     "a timeout that no timer has",
     `${ONE}timeouts: {connect: 999us}\n`,
-    /:2:21: .*999us is too short: at least 1ms, for timers/,
+    /:2:21: .*999us is too short: at least 1ms, because timers/,
   ],
   [
     "a line per backend all the time",

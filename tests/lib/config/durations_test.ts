@@ -18,7 +18,7 @@ for (const text of EVERY_DURATION) {
     const backends = "backends: [{id: B1, address: 10.0.0.1:80, max_connections: 5}]\n";
     assert.throws(() => parseConfig({ file: "config.yaml", text: backends + text }), (error) => {
       assert.ok(error instanceof UserError);
-      assert.match(error.message, /1ns is too short: at least \d+(us|ms), for \w+/);
+      assert.match(error.message, /1ns is too short: at least \d+(us|ms), because \w+/);
       return true;
     });
   });
