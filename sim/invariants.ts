@@ -52,7 +52,10 @@ export function checkInvariants(world: World): void {
     `every client of the closed loop has ${each} one request, or thinks`,
   );
   for (const { index, server, inFlight } of backends) {
-    assert(server.waiting === 0 || server.busy === server.slots, "nobody waits beside a free slot");
+    assert(
+      server.waiting === 0 || server.busy === server.slots,
+      "no request waits while a slot is free",
+    );
     assert(server.size === atBackend[index], "a server has the requests that are with it");
     assert(server.promised === promised[index], "as many places are promised as are waited for");
     assert(inFlight === leased[index], "a backend has as many connections in flight as leases");

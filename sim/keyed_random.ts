@@ -7,8 +7,8 @@ const TWO_POW_53 = 2 ** 53;
 const [STEP, OTHER_STEP, SECOND, THIRD] = [0x9e3779b9, 0x85157af5, 0x2c1b3c6d, 0x297a2d39];
 
 /**
- * Random numbers that belong to a key: whoever asks for them, and in whichever order, the same key has
- * the same numbers. So a request keeps its draws whatever became of the others.
+ * Random numbers that belong to a key: the same key always has the same numbers, in whichever order keys
+ * are used. So the draws of a request do not depend on what happened to other requests.
  *
  * Two counters that begin where the key says, put through a finaliser. Of no use for secrets.
  */

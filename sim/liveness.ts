@@ -11,7 +11,7 @@ const AT_ONCE = 1_000_000;
 const AT_ONCE_EACH = 100;
 /** So many events at one instant are worth a look at how many there may be. */
 export const MANY_AT_ONCE = 1000;
-/** Nothing ends for this many times the length of a run: nobody waits for the rest. */
+/** If no request ends for this many times the length of a run, the run does not wait for the rest. */
 const QUIET_RUNS = 10;
 const QUIET_TIMEOUTS = 2;
 
@@ -50,7 +50,7 @@ export class Liveness {
     if (events > this.#limit) this.#standsStill(events);
   }
 
-  /** Nothing more happens unless somebody from outside makes it. */
+  /** Nothing that is scheduled can bring about anything more. */
   get isStuck(): boolean {
     const { queue } = this.#world;
     if (!queue.idle) {

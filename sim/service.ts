@@ -47,7 +47,7 @@ export class Service {
       this.unpromise(connection);
       this.#world.settle(connection);
     } else if (backend.silent || (backend.paused && !accepted)) {
-      // A machine that hangs takes nothing in, and a process that stands still says no to nobody.
+      // A machine that hangs receives nothing, and a process that stands still cannot refuse a request.
       this.#world.relay.hold(connection, REQUEST);
     } else {
       assert(!backend.down, "a crash takes every connection with it");

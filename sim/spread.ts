@@ -23,7 +23,7 @@ export class Spread {
   readonly #before: Float64Array;
   #now: readonly Share[] = [];
 
-  /** @param shares Whom clients are meant for at the moment of the call, by backend. */
+  /** @param shares The share of each backend at the moment of the call. */
   constructor(backends: readonly BackendModel[], shares: () => readonly Share[]) {
     this.#backends = backends;
     this.#shares = shares;

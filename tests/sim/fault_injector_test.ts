@@ -177,7 +177,7 @@ for (
 ) {
   Deno.test(`simulate() lets no reset and no abort pass: ${name}`, () => {
     const network = { latency: { kind: "deterministic", value: latency * NS_PER_MS } } as const;
-    // The process dies while nobody can reach it; it is the end of that which lets the client know.
+    // The process dies while it cannot be reached. The client learns of it when it can be reached again.
     const reset = run({
       ...oneClient(40),
       ...network,
@@ -188,7 +188,7 @@ for (
       end: "backend_aborted",
     }]);
     assert.equal(reset.requests.failed, 1);
-    // The client gives up while nobody can reach its backend, which works on until it hears of it.
+    // The client gives up while its backend cannot be reached. The backend works on until it learns that.
     const abort = run({
       ...oneClient(40, { timeout: 10 * NS_PER_S }),
       ...network,

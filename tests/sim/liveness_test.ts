@@ -85,7 +85,7 @@ const NO_MORE: readonly (readonly [string, RegExp, QueueingOptions])[] = [
     warmup: NS_PER_S,
     end: { connections: 3 },
   }],
-  ["a closed loop in which everybody waits for ever", /3 of 1000 .*/, {
+  ["a closed loop in which all clients wait for ever", /3 of 1000 .*/, {
     arrivals: CLOSED,
     end: { connections: 1000 },
     faults: [{ at: 0, for: Infinity, backend: 0, kind: { name: "pause" } }],
