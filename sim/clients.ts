@@ -1,6 +1,7 @@
 import { assert, childSeed, createRandom, type Nanoseconds } from "../lib/core/mod.ts";
 import type { TraceEntry, Workload } from "../lib/scenario/types.ts";
 import { power } from "../lib/base/mod.ts";
+import { countOf } from "../lib/stats/rounded.ts";
 import { createSampler, type Sampler } from "../lib/stats/variates.ts";
 import { type ArrivalProcess, createArrivals } from "./arrivals.ts";
 import {
@@ -243,7 +244,7 @@ export class Clients {
     const { origin, nth } = connection;
     connection.requestsLeft = this.#requestsPerConnection === undefined
       ? 1
-      : Math.max(1, Math.round(this.#requestsPerConnection.at(origin, nth)));
+      : countOf(this.#requestsPerConnection.at(origin, nth));
     this.#offers(connection, now);
     if (now < warmup) return;
     recorder.connections++;
