@@ -1,6 +1,7 @@
 import { type Address, formatAddress } from "../lib/address.ts";
 import { timerDelay } from "../lib/clock.ts";
 import type { Nanoseconds } from "../lib/core/mod.ts";
+import { eventLoopTurn } from "../lib/event_loop.ts";
 import { LineReader, LineTooLong, writeAll } from "../lib/lines.ts";
 import { type ExpectedPeer, startTls } from "../lib/tls.ts";
 
@@ -50,6 +51,8 @@ export class EchoConnection {
   readonly #idle: IdleEvents;
   #asked: PromiseWithResolvers<string> | undefined;
   #open = true;
+  /** When everything that has happened has been told. */
+  #told = Promise.resolve();
 
   private constructor(socket: Deno.TcpConn | Deno.TlsConn, idle: IdleEvents) {
     this.#socket = socket;
@@ -144,14 +147,19 @@ export class EchoConnection {
     const asked = this.#asked;
     asked?.reject(end);
     this.close();
-    if (asked === undefined) this.#idle.closed();
+    if (asked === undefined) this.#tell(() => this.#idle.closed());
   }
 
   #take(line: string): void {
     const asked = this.#asked;
-    if (asked === undefined) return this.#idle.unasked(line);
+    if (asked === undefined) return this.#tell(() => this.#idle.unasked(line));
     this.#asked = undefined;
     asked.resolve(line);
+  }
+
+  /** An answer takes its way through promises: what has come after it is told a moment later. */
+  #tell(event: () => void): void {
+    this.#told = this.#told.then(eventLoopTurn).then(event);
   }
 }
 

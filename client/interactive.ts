@@ -24,14 +24,16 @@ export async function converse(options: SessionOptions, io: Io): Promise<void> {
   terminal.on("SIGINT", end);
   terminal.on("close", () => {
     ended = true;
+    narrator.end();
     session.close();
   });
   io.signal.addEventListener("abort", end);
+  terminal.on("line", () => narrator.entered());
   try {
     narrator.prompt();
     // Lines that are typed or pasted before an answer has come wait here.
     for await (const line of terminal) {
-      narrator.typed();
+      narrator.begin();
       const exchange = line === "" ? undefined : await session.send(line);
       if (ended) break;
       if (exchange !== undefined) narrator.exchange(exchange);
@@ -68,6 +70,8 @@ class Narrator {
   readonly #where: string;
   #backend: string | undefined;
   #connection = 0;
+  /** Lines that have been entered and not begun. */
+  #waiting = 0;
   #isPrompting = false;
 
   constructor(io: Io, terminal: Interface, where: string) {
@@ -76,14 +80,26 @@ class Narrator {
     this.#where = where;
   }
 
-  /** Asks for a line. */
+  /** Asks for a line, unless one has been entered already. */
   prompt(): void {
+    if (this.#waiting > 0) return;
     this.#isPrompting = true;
     this.#terminal.prompt();
   }
 
   /** A line was entered: the cursor is below it. */
-  typed(): void {
+  entered(): void {
+    this.#waiting++;
+    this.#isPrompting = false;
+  }
+
+  /** An entered line is sent. */
+  begin(): void {
+    this.#waiting--;
+  }
+
+  /** The terminal takes no more lines. */
+  end(): void {
     this.#isPrompting = false;
   }
 

@@ -61,8 +61,25 @@ Deno.test("EchoConnection says what comes while no answer is awaited, and when i
   assert.equal(await connection.ask("a", NS_PER_S), "Hello from B1: a");
   assert.ok(connection.open);
   go.resolve();
-  await eventually(() => !connection.open, "it is closed");
+  await eventually(() => told.includes("closed"), "it is closed");
+  assert.equal(connection.open, false);
   assert.deepEqual(told, ["421 shutting down", "closed"]);
+});
+
+Deno.test("EchoConnection says what comes along with an answer after the answer", async () => {
+  const told: string[] = [];
+  const idle = {
+    unasked: (line: string) => told.push(line),
+    closed: () => told.push("closed"),
+  };
+  await using server = new TestServer(async (connection) => {
+    await connection.read(new Uint8Array(10));
+    await connection.write(new TextEncoder().encode("answer\nmore\n"));
+  });
+  const session = new ClientSession({ ...SESSION, address: server.address, idle });
+  told.push((await session.send("a")).answer!);
+  await eventually(() => told.includes("closed"), "it is closed");
+  assert.deepEqual(told, ["answer", "more", "closed"]);
 });
 
 Deno.test("EchoConnection.close() is not taken for the other side's", async () => {

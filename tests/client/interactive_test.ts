@@ -151,5 +151,7 @@ Deno.test(
       await client.type("\x03");
       await client.shows(/4 lines, 4 answers/);
       assert.equal(await client.ended(), 0);
+      // deno-lint-ignore no-control-regex -- what moves the cursor
+      assert.doesNotMatch(client.screen.replaceAll(/\x1b\[\d*[A-Z]/g, ""), /> *Hello/);
     }),
 );
