@@ -330,9 +330,8 @@ export class Scheduler {
       return;
     }
     this.#stickiness?.sessions.clear();
-    const primaryFor = (key: string, now: Nanoseconds) =>
-      this.#primaries.pick(key, now) as Backend | undefined;
-    this.#stickiness = sticky && new Stickiness(sticky, this.#events, primaryFor);
+    this.#stickiness = sticky &&
+      new Stickiness(sticky, this.#events, (...asked) => this.#provenPrimary(...asked));
   }
 
   #reconfigureAdmission(): void {
@@ -945,6 +944,19 @@ export class Scheduler {
       waited_ms: toMs(now - since),
       waiting: this.#queue.size,
     });
+  }
+
+  /** A primary that has proven since then that it works. One that has not stands in no other's way. */
+  #provenPrimary(client: string, since: Nanoseconds, now: Nanoseconds): Backend | undefined {
+    const unproven: Backend[] = [];
+    let picked = this.#primaries.pick(client, now) as Backend | undefined;
+    while (picked !== undefined && !picked.hasProvenSince(since)) {
+      unproven.push(picked);
+      this.#setExcluded(picked, true);
+      picked = this.#primaries.pick(client, now) as Backend | undefined;
+    }
+    for (const backend of unproven) this.#setExcluded(backend, false);
+    return picked;
   }
 
   /** Another backend than this one, which is not to be tried now. */

@@ -5,23 +5,28 @@ import { type EventStream, toMs } from "./events.ts";
 import { type Session, SessionMap, type StickyRules } from "./sessions.ts";
 import { type Nanoseconds, NS_PER_MS } from "./time.ts";
 
+/**
+ * Picks for a client among the primaries that have proven since a time that they work, without counting;
+ * undefined if none of them is available.
+ */
+type ProvenPrimary = (
+  key: string,
+  since: Nanoseconds,
+  now: Nanoseconds,
+) => Backend | undefined;
+
 /** Decides where clients stick: when a session keeps its backend, moves, and returns. */
 export class Stickiness {
   readonly sessions: SessionMap<Backend>;
   #rules: StickyRules;
   readonly #events: EventStream;
-  readonly #primaryFor: (key: string, now: Nanoseconds) => Backend | undefined;
+  readonly #provenPrimary: ProvenPrimary;
 
-  /** @param primaryFor Picks among the primaries, without counting; undefined if none is available. */
-  constructor(
-    rules: StickyRules,
-    events: EventStream,
-    primaryFor: (key: string, now: Nanoseconds) => Backend | undefined,
-  ) {
+  constructor(rules: StickyRules, events: EventStream, provenPrimary: ProvenPrimary) {
     this.sessions = new SessionMap(rules);
     this.#rules = rules;
     this.#events = events;
-    this.#primaryFor = primaryFor;
+    this.#provenPrimary = provenPrimary;
   }
 
   /** Whether other rules tell clients apart in the same way, so that the sessions still make sense. */
@@ -78,11 +83,8 @@ export class Stickiness {
   #wayBack(session: Session<Backend>, now: Nanoseconds): Backend | undefined {
     if (this.#rules.onFailback === "stay") return undefined;
     const { key, backend, home, movedAt } = session;
-    const isProven = (other: Backend) => other.available && other.hasProvenSince(movedAt);
-    if (backend !== home && isProven(home)) return home;
-    if (!backend.backup) return undefined;
-    const primary = this.#primaryFor(key, now);
-    return primary !== undefined && isProven(primary) ? primary : undefined;
+    if (backend !== home && home.available && home.hasProvenSince(movedAt)) return home;
+    return backend.backup ? this.#provenPrimary(key, movedAt, now) : undefined;
   }
 
   /** The session after a pick: a new one, or the old one moved. */

@@ -144,6 +144,7 @@ Deno.test("removeBackend() ends its sessions, and nobody waits to return to it",
   assert.equal(lab.scheduler.sessionMap.has("b"), false);
 });
 
+const UNPROBED = { type: "none", interval: 1, jitter: 0, rise: 1, fall: 1 };
 const PAIR_AND_BACKUP = ["B1", "B2", { id: "B3", backup: true }];
 
 Deno.test("a client that came while only a backup was there leaves it when a primary works", () => {
@@ -197,6 +198,27 @@ Deno.test("a client that a backup let down is not sent back to it while a primar
   assert.equal(visit(lab, "c", 6), "B1");
 });
 
+Deno.test("a client leaves a backup although the primary that comes first never proves that it works", () => {
+  for (const algorithm of ["first-available", "source-hash", "round-robin"] as const) {
+    const lab = schedulerOf({
+      algorithm,
+      sticky: STICKY,
+      healthCheck: UNPROBED,
+      backends: PAIR_AND_BACKUP,
+    });
+    const first = granted(lab.scheduler.acquire("c", 1));
+    const second = granted(first.connectFailed("refused", 2));
+    granted(second.connectFailed("refused", 2)).release("closed", 3);
+    assert.equal(visit(lab, "c", 4), "B3");
+    // Another client's connect proves one of them, and never the one that this client would get.
+    let lease = granted(lab.scheduler.acquire("other", 5));
+    if (lease.backend === first.backend) lease = granted(lease.connectFailed("refused", 5));
+    assert.equal(lease.backend, second.backend);
+    lease.connected(6);
+    assert.equal(visit(lab, "c", 7), second.backend.id, algorithm);
+  }
+});
+
 Deno.test("a client stays on a backup, with on_failback: stay", () => {
   const sticky = { ...STICKY, onFailback: "stay" } as const;
   const lab = schedulerOf({ sticky, backends: PAIR_AND_BACKUP });
@@ -232,8 +254,6 @@ Deno.test("a session keeps its home over several failovers", () => {
   bringUp(lab.scheduler, "B1", 7);
   assert.equal(visit(lab, "c", 8), "B1");
 });
-
-const UNPROBED = { type: "none", interval: 1, jitter: 0, rise: 1, fall: 1 };
 
 Deno.test("without health checks a client returns to a backend that failed it only after another's connect has succeeded", () => {
   const lab = schedulerOf({ sticky: STICKY, healthCheck: UNPROBED });
