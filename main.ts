@@ -124,8 +124,18 @@ function messageOf(error: unknown): string {
 /** What runs a balancer is stopped by the end of its terminal, too. */
 const BALANCES: readonly string[] = ["lb", "up"];
 
-/** What simulates writes the file of `--html`, and no other. */
-const SIMULATES: readonly string[] = ["sim", "merge"];
+/** The files that a subcommand writes by their names; it can write no others. */
+const WRITES: Readonly<Record<string, (command: CommandUnknownOpts) => readonly string[]>> = {
+  sim: pagesOf,
+  merge: pagesOf,
+  init: ({ processedArgs: [file] }) => file === "-" ? [] : [file as string],
+};
+
+/** The page of `--html`. */
+function pagesOf(command: CommandUnknownOpts): readonly string[] {
+  const { html } = command.optsWithGlobals() as { html?: string };
+  return html === undefined ? [] : [html];
+}
 
 /** What each subcommand needs to start. The roles give up more as soon as they run. */
 const NEEDS: Readonly<Record<string, readonly Deno.PermissionName[]>> = {
@@ -135,6 +145,7 @@ const NEEDS: Readonly<Record<string, readonly Deno.PermissionName[]>> = {
   client: ["net", "read"],
   demo: ["net", "sys"],
   check: ["read", "sys"],
+  init: ["write"],
   explain: ["read", "sys"],
   sim: ["read", "write"],
   merge: ["read", "write"],
@@ -147,8 +158,8 @@ async function prepare(command: CommandUnknownOpts): Promise<void> {
   const subcommand = command.name();
   const needed = NEEDS[subcommand] ?? [];
   await giveUp(...GRANTED.filter((name) => !needed.includes(name)));
-  const { html } = command.optsWithGlobals() as { html?: string };
-  if (SIMULATES.includes(subcommand)) await keepWritingTo(html === undefined ? [] : [html]);
+  const files = WRITES[subcommand]?.(command);
+  if (files !== undefined) await keepWritingTo(files);
   if (BALANCES.includes(subcommand)) listenForHangup(stopOnce);
 }
 
@@ -166,10 +177,11 @@ async function program(): Promise<Command> {
     import("./live/up_command.ts"),
     import("./lb/check_command.ts"),
     import("./lb/explain_command.ts"),
+    import("./lb/init_command.ts"),
     import("./live/demo_command.ts"),
     import("./sim/command.ts"),
   ]);
-  const [lb, backend, client, up, check, explain, demo, sim] = roles;
+  const [lb, backend, client, up, check, explain, init, demo, sim] = roles;
   const root = new Command("lbsim")
     .description(
       "A load-balancing lab in one binary: a TCP load balancer, backends and a client for a real LAN, and the same scheduler in virtual time.",
@@ -193,6 +205,7 @@ async function program(): Promise<Command> {
     up.upCommand,
     check.checkCommand,
     explain.explainCommand,
+    init.initCommand,
     demo.demoCommand,
     (io: Io) => sim.simCommand(io, import.meta.url),
   ];

@@ -7,6 +7,9 @@
 export async function smoke(command: readonly string[]): Promise<void> {
   await expect(command, ["--version"], /^\d+\.\d+\.\d+$/m);
   await expect(command, ["check", `${import.meta.dirname}/../config.yaml`], /is valid/);
+  // These texts are embedded.
+  await expect(command, ["init", "-"], /^backends:$/m);
+  await expect(command, ["init", "--local", "-"], /127\.0\.0\.1:9003/);
   const [program, ...before] = command;
   const backend = new Deno.Command(program!, {
     args: [...before, "backend", "127.0.0.1:0", "--id", "S1"],

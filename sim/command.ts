@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import deno from "../deno.json" with { type: "json" };
 import type { Io } from "../lib/cli/io.ts";
-import { integerOption } from "../lib/cli/options.ts";
+import { fileOption, integerOption } from "../lib/cli/options.ts";
 import { monotonicNow } from "../lib/clock.ts";
 import { readText, YamlFile } from "../lib/config/yaml_file.ts";
 import { ALGORITHM_NAMES, type Nanoseconds, NS_PER_S } from "../lib/core/mod.ts";
@@ -101,7 +101,7 @@ function withOutput<Args extends unknown[], Options extends Record<string, unkno
   command: Command<Args, Options>,
 ) {
   return command
-    .option("--html <file>", "write a report with plots, all in one page")
+    .option("--html <file>", "write a report with plots, all in one page", fileOption)
     .option("--json", "print one JSON object")
     .option("--csv", "print a table as CSV, a line for each variant")
     .option("--no-timing", "leave out how long it took: the same result is then the same bytes");

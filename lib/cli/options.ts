@@ -53,6 +53,12 @@ export function rateOption(text: string): number {
   return value;
 }
 
+/** `--html report.html`: a file to write. */
+export function fileOption(text: string): string {
+  if (text === "") throw new InvalidArgumentError("It must be the name of a file.");
+  return text;
+}
+
 /** An address given as an argument. */
 export function addressOption(name: string, text: string): Address {
   try {

@@ -25,7 +25,7 @@ interface Case {
 const CASES: readonly Case[] = [
   { name: "--help", args: ["--help"], code: 0, stdout: /Commands:[\s\S]*\blb\b[\s\S]*\bup\b/ },
   { name: "help lb", args: ["help", "lb"], code: 0, stdout: /--algorithm/ },
-  ...["lb", "backend", "client", "up", "check", "demo", "sim"].map((command): Case => ({
+  ...["lb", "backend", "client", "up", "check", "init", "demo", "sim"].map((command): Case => ({
     name: `${command} --help`,
     args: [command, "--help"],
     code: 0,

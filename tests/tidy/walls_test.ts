@@ -10,7 +10,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "lib/base": [],
   "lib/core": ["lib/base"],
   "lib": ["lib/base", "lib/core"],
-  "lb": ["lib", "lib/core"],
+  // `lbsim init` writes the configurations that are shipped.
+  "lb": ["lib", "lib/core", "config.yaml", "examples"],
   "backend": ["lib", "lib/core"],
   "client": ["lib", "lib/core"],
   "sim": ["lib", "lib/base", "lib/core"],

@@ -1,0 +1,44 @@
+import { Command } from "@commander-js/extra-typings";
+import lan from "../config.yaml" with { type: "text" };
+import local from "../examples/local.yaml" with { type: "text" };
+import type { Io } from "../lib/cli/io.ts";
+import { fileOption } from "../lib/cli/options.ts";
+import { escapeText } from "../lib/escape.ts";
+import { UserError } from "../lib/user_error.ts";
+
+/** The path of the JSON Schema, which is right only where the file is shipped. */
+const SCHEMA_LINE = /^# yaml-language-server: .*\n#\n/;
+
+/** `lbsim init`: a configuration to begin with. */
+export function initCommand(io: Io) {
+  return new Command("init")
+    .description("Write a configuration with comments, for a LAN or for one machine.")
+    .argument("[file]", "the file to write; -: standard output", fileOption, "config.yaml")
+    .option("--local", "for one machine: a balancer and three backends on 127.0.0.1", false)
+    .option("--force", "replace the file if it exists", false)
+    .action(async (file, options) => {
+      const text = configurationText(options.local);
+      if (file === "-") return io.print(text);
+      await write(file, text, options.force);
+      io.out(escapeText(`wrote ${file}: \`lbsim check ${file}\` explains it`));
+    });
+}
+
+/** The shipped configuration for one machine, or for a LAN. */
+export function configurationText(isLocal: boolean): string {
+  return (isLocal ? local : lan).replace(SCHEMA_LINE, "");
+}
+
+async function write(file: string, text: string, force: boolean): Promise<void> {
+  try {
+    await Deno.writeTextFile(file, text, { createNew: !force });
+  } catch (error) {
+    const fail = (message: string, hint?: string): never => {
+      throw new UserError(`${escapeText(file)}: ${message}`, { hint, cause: error });
+    };
+    if (error instanceof Deno.errors.AlreadyExists) fail("exists already", "--force replaces it");
+    // Deno keeps devices and the system's own directories from programs.
+    if (error instanceof Deno.errors.NotCapable) fail("is not a file that lbsim may write");
+    fail(`cannot be written: ${(error as Error).message.replace(/ \(os error.*/s, "")}`);
+  }
+}
