@@ -1,3 +1,4 @@
+import { formatAddress } from "../lib/address.ts";
 import { type Clock, timerDelay } from "../lib/clock.ts";
 import {
   type Backend,
@@ -252,8 +253,8 @@ export class SessionKeeper {
     const { key, backend, home, changedAt, usedAt, open } = session;
     return {
       key,
-      backend: backend.id,
-      home: home.id,
+      backend: storedName(backend),
+      home: storedName(home),
       changedAt: this.#wall(changedAt),
       usedAt: this.#wall(open > 0 ? now : usedAt),
     };
@@ -263,8 +264,28 @@ export class SessionKeeper {
     const time = (ms: number) => (ms - this.#epochMs) * NS_PER_MS;
     // An earlier version may have written an address in another spelling.
     const key = canonicalIp(stored.key);
-    return { ...stored, key, changedAt: time(stored.changedAt), usedAt: time(stored.usedAt) };
+    return {
+      key,
+      backend: this.#idOf(stored.backend),
+      home: this.#idOf(stored.home),
+      changedAt: time(stored.changedAt),
+      usedAt: time(stored.usedAt),
+    };
   }
+
+  /** The id of a backend that a store names. If its address is another one now, the name stays: no id is like it. */
+  #idOf(name: string): string {
+    const [id = name, address] = name.split("@", 2);
+    const backend = this.#scheduler.backend(id);
+    // An earlier version has written no address.
+    const isMoved = backend !== undefined && address !== undefined && name !== storedName(backend);
+    return isMoved ? name : id;
+  }
+}
+
+/** A backend as a store names it: an id that has moved to another address is another backend. */
+function storedName({ id, address }: Backend): string {
+  return address === undefined ? id : `${id}@${formatAddress(address)}`;
 }
 
 function journalRules({ maxEntries }: Rules) {

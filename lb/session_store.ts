@@ -7,9 +7,9 @@ import { SqliteStore } from "./sqlite_store.ts";
 export interface StoredSession {
   /** The client's address or prefix. */
   readonly key: string;
-  /** Id of the backend where its connections go. */
+  /** The backend where its connections go, like `B1@192.168.1.11:9000`. */
   readonly backend: string;
-  /** Id of the backend to which it is to return. */
+  /** The backend to which it is to return. */
   readonly home: string;
   /** When it last changed its backend. Of two changes the later one holds. */
   readonly changedAt: number;

@@ -99,6 +99,38 @@ Deno.test("Balancer keeps its sessions over a restart, if they are in a SQLite f
   await Deno.remove(directory, { recursive: true });
 });
 
+/** What a store has of B1 does not lead to another server that is B1 after a restart. */
+async function forgetsTheMoved(store: Store, written: () => Promise<void>): Promise<void> {
+  await using backends = servers();
+  let before: Map<string, string>;
+  {
+    await using lab = await balanceBy(backends.all, store);
+    before = await visits(lab);
+    await written();
+  }
+  await using other = new TestServer(say("B1"));
+  await using lab = await balanceBy([other, ...backends.all.slice(1)], store);
+  const clients = [...before].filter(([, place]) => place === "B1").map(([client]) => client);
+  assert.ok(clients.length > 0);
+  for (const client of CLIENTS) await lab.ask(client);
+  assert.deepEqual(lab.of("session_pinned").map(({ client }) => client), clients);
+}
+
+Deno.test("Balancer does not restore sessions of a backend that has got another address between two runs", async () => {
+  const directory = await Deno.makeTempDir();
+  await forgetsTheMoved({ sqlite: `${directory}/sessions.db` }, () => Promise.resolve());
+  await Deno.remove(directory, { recursive: true });
+});
+
+testWithRedis(
+  "Balancer does not adopt sessions of a backend that has got another address between two runs",
+  async () => {
+    await using redis = await new RedisServer().start();
+    const store = { redis: redis.address, timeout: 5 * NS_PER_S };
+    await forgetsTheMoved(store, () => written(redis, CLIENTS.length));
+  },
+);
+
 Deno.test("Balancer serves with a file that is somebody else's, and says so once", async () => {
   const directory = await Deno.makeTempDir();
   await using backends = servers();

@@ -3,7 +3,7 @@ import { SessionKeeper } from "../../lb/session_keeper.ts";
 import type { SessionStore, StoredSession, StoreRules } from "../../lb/session_store.ts";
 import { monotonicNow } from "../../lib/clock.ts";
 import { NS_PER_MS, NS_PER_S } from "../../lib/core/mod.ts";
-import { open, schedulerOf, STICKY } from "../support/scheduling.ts";
+import { open, schedulerOf, type SchedulerOverrides, STICKY } from "../support/scheduling.ts";
 import { eventually } from "../support/sockets.ts";
 
 const TTL = 600 * NS_PER_S;
@@ -50,8 +50,12 @@ class TestStore implements SessionStore {
 }
 
 /** A scheduler, whose sessions are kept in a store. */
-async function keep(store: TestStore, rules = { ttl: TTL, maxEntries: 1000 }) {
-  const { scheduler, events, emitted } = schedulerOf({ sticky: { ...STICKY, ...rules } });
+async function keep(
+  store: TestStore,
+  rules = { ttl: TTL, maxEntries: 1000 },
+  backends: SchedulerOverrides["backends"] = ["B1", "B2", "B3"],
+) {
+  const { scheduler, events, emitted } = schedulerOf({ sticky: { ...STICKY, ...rules }, backends });
   const keeper = new SessionKeeper({ scheduler, store, rules, events, now: monotonicNow });
   await keeper.start();
   return {
@@ -94,6 +98,24 @@ Deno.test("SessionKeeper writes sessions behind the connections, and all of them
   assert.equal(store.sessions.size, 701);
   assert.ok(store.batches >= 4, "not all at once");
   assert.equal(store.rules!.ttlMs, TTL / NS_PER_MS);
+});
+
+Deno.test("SessionKeeper takes a backend under another address for another one, also as a home", async () => {
+  const store = new TestStore();
+  const backends = ["B1", "B2"].map((id, i) => ({ id, address: { host: "::1", port: 9001 + i } }));
+  const moved = "B1@[::1]:8000";
+  store.sessions.set("10.0.0.1", stored("10.0.0.1", "B1@[::1]:9001"));
+  store.sessions.set("10.0.0.2", stored("10.0.0.2", moved));
+  store.sessions.set("10.0.0.3", stored("10.0.0.3", "B2@[::1]:9002", { home: moved }));
+  store.sessions.set("10.0.0.4", stored("10.0.0.4", "B2")); // As an earlier version wrote it.
+  await using lab = await keep(store, undefined, backends);
+  assert.deepEqual(
+    [...lab.scheduler.sessions].map(({ key, backend, home }) => [key, backend.id, home.id]),
+    [["10.0.0.1", "B1", "B1"], ["10.0.0.3", "B2", "B2"], ["10.0.0.4", "B2", "B2"]],
+  );
+  lab.visit("10.0.0.2");
+  await lab.keeper.stop();
+  assert.match(store.sessions.get("10.0.0.2")!.backend, /^B[12]@\[::1\]:900[12]$/);
 });
 
 Deno.test("SessionKeeper takes over the sessions of an earlier run", async () => {
