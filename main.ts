@@ -253,7 +253,8 @@ const LAST_WRITE = 1 * NS_PER_S;
 /** Ends the process when its output has been written: results in any case, unless there is a stop. */
 async function exit(code: 0 | 1 | 2): Promise<never> {
   io.status();
-  if (stdout.owesText || stderr.owesText) await io.written();
+  const owing = [stdout, stderr].filter((output) => output.owesText);
+  if (!stopping.signal.aborted) await Promise.all(owing.map((output) => output.written()));
   await Promise.race([allWritten(), sleep(LAST_WRITE)]);
   const missing = stdout.unwrittenLogLines;
   if (missing > 0) {

@@ -218,7 +218,11 @@ async function writePage(
   try {
     await Deno.writeTextFile(file, page);
   } catch (error) {
-    throw new UserError(`--html ${file}: ${(error as Error).message}`);
+    // Deno keeps devices, and on Windows other drives, from lbsim: its message is about its own flags.
+    const reason = error instanceof Deno.errors.NotCapable
+      ? "lbsim may not write there"
+      : (error as Error).message;
+    throw new UserError(`--html ${file}: ${reason}`);
   }
 }
 

@@ -304,6 +304,24 @@ Deno.test({
 });
 
 Deno.test({
+  name: "lbsim up that fails ends although its log cannot be written",
+  ignore: noTerminal,
+  async fn() {
+    await using world = await lab();
+    using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const file = `${world.directory}/up.yaml`;
+    await Deno.writeTextFile(
+      file,
+      `listen: 127.0.0.1:0\nbackends: [{id: B1, address: "127.0.0.1:${taken.addr.port}"}]\n`,
+    );
+    const prefix = writingTo("/dev/full");
+    await using process = new RunningLbsim(["up", "-c", file], { prefix });
+    assert.equal(await endsInTime(process), 1);
+    assert.match(process.lines.join("\n"), /port \d+ is in use/);
+  },
+});
+
+Deno.test({
   name: "lbsim sim waits with its result for a reader, until it is told to stop",
   ignore,
   async fn() {
