@@ -3,7 +3,7 @@ import { isData } from "../config/data.ts";
 import type { Config } from "../config/mod.ts";
 import { didYouMean } from "../config/suggest.ts";
 import { type Finding, validate, valueAt } from "../config/findings.ts";
-import { type Nanoseconds, NS_PER_S } from "../core/mod.ts";
+import { type Nanoseconds, NS_PER_S, NS_PER_US } from "../core/mod.ts";
 import { formatDuration } from "../duration.ts";
 import { UserError } from "../user_error.ts";
 import { type Distribution, meanOf } from "../stats/variates.ts";
@@ -160,6 +160,12 @@ function arrivalsOf(
   return { kind, ...rest, rate: load * capacity } as unknown as Arrivals;
 }
 
+/** The shortest cycle of a rate that changes: a shorter one costs time and has no effect but that of its mean. */
+const CYCLE_MIN = NS_PER_US;
+const CYCLE_TOO_SHORT = `the rate would change too often: one cycle must last ${
+  formatDuration(CYCLE_MIN)
+} or more on average`;
+
 /** Arrivals that would keep a run from ever reaching its end. */
 function neverComing(
   arrivals: Arrivals,
@@ -170,12 +176,23 @@ function neverComing(
     { path: ["workload", "arrivals", ...path], message, hint },
   ];
   switch (arrivals.kind) {
-    case "mmpp":
-      if (arrivals.states.some(({ rate }) => rate > 0)) return [];
-      return found("no client would ever come", "give a state a rate", "mmpp", "states");
-    case "on_off":
-      if (meanOf(arrivals.on) > 0) return [];
-      return found("no client would ever come", "make it longer than 0s", "on_off", "on");
+    case "mmpp": {
+      const { states } = arrivals;
+      if (states.every(({ rate }) => rate === 0)) {
+        return found("no client would ever come", "give a state a rate", "mmpp", "states");
+      }
+      const cycle = states.reduce((sum, { stay }) => sum + stay, 0);
+      if (cycle >= CYCLE_MIN) return [];
+      return found(CYCLE_TOO_SHORT, "make `stay` longer", "mmpp", "states");
+    }
+    case "on_off": {
+      const on = meanOf(arrivals.on);
+      if (on === 0) {
+        return found("no client would ever come", "make it longer than 0s", "on_off", "on");
+      }
+      if (on + meanOf(arrivals.off) >= CYCLE_MIN) return [];
+      return found(CYCLE_TOO_SHORT, "make `on` or `off` longer", "on_off");
+    }
     case "renewal":
       if (meanOf(arrivals.gap) > 0) return [];
       return found("all clients would come at once", "make it longer than 0s", "renewal", "gap");

@@ -5,6 +5,7 @@
 import * as z from "zod";
 import { address, duration, integer, rate, share, words } from "../config/scalars.ts";
 import { configSchema } from "../config/schema.ts";
+import { NS_PER_MS } from "../core/mod.ts";
 import { count, countOr, durationOr, durations, number, numbers, oneKeyOf } from "./scalars.ts";
 
 /** What is simulated where a file is silent, as it would be written. */
@@ -14,6 +15,11 @@ export const DEFAULT_SERVICE = { exponential: { mean: "10ms" } } as const;
 
 const BACKENDS_MAX = 10_000;
 const MAX = Number.MAX_SAFE_INTEGER;
+
+/** The period of a flap. */
+const RESTARTED = {
+  least: { value: NS_PER_MS, because: "no process ends and starts again in less" },
+};
 
 const backend = configSchema.shape.backends.element.extend({
   address: address().optional().describe("not used in a simulation"),
@@ -140,7 +146,7 @@ const kinds = oneKeyOf({
     slow: number(0, 1e6).default(1).describe("everything takes so many times as long"),
   }).describe("probes pass, requests suffer"),
   flap: z.strictObject({
-    period: duration({ positive: true }).describe("of one crash and return"),
+    period: duration(RESTARTED).describe("of one crash and return"),
     down: share().prefault("50%").describe("share of the period for which it is down"),
   }).describe("crashes and comes back, over and over"),
 });

@@ -161,9 +161,12 @@ for (
     ["{on_off: {rate: 10/s, on: {uniform: {min: 0s, max: 0s}}, off: 1s}}", "on"],
     ["{renewal: {gap: 0s}}", "gap"],
     ["{trace: t.csv}", "connections", "connections: 3"],
+    ["{mmpp: {states: [{rate: 1/s, stay: 1ns}, {rate: none, stay: 900ns}]}}", "states"],
+    ["{on_off: {rate: 1/h, on: 1ns, off: {exponential: 5ns}}}", "on_off"],
+    ["{poisson: 5/s}", "period", "faults: [{at: 1s, backend: B1, kind: {flap: {period: 3ns}}}]"],
   ] as const
 ) {
-  Deno.test(`parseStudy() refuses arrivals that never end a run: ${arrivals}`, () => {
+  Deno.test(`parseStudy() refuses what keeps a run from its end: ${[arrivals, rest].join(" ")}`, () => {
     const text = [
       "balancer: {backends: 2}",
       `workload: {arrivals: ${arrivals}}`,
@@ -174,7 +177,11 @@ for (
       () => parseStudy({ scenario: { file: "x.yaml", text }, files, set: [] }),
       (error) => {
         assert.ok(error instanceof DiagnosticsError);
-        assert.match(error.message, /would (ever )?come|the trace has only 2 connections/, place);
+        assert.match(
+          error.message,
+          /would (ever )?come|the trace has only 2 connections|change too often|3ns is too short/,
+          place,
+        );
         return true;
       },
     );
