@@ -19,7 +19,7 @@ export const GENERATED_PARTS: readonly {
   readonly name: string;
   readonly text: () => string;
 }[] = [
-  { path: "README.md", name: "config-reference", text: () => referenceTable(configSchema) },
+  { path: "docs/config.md", name: "config-reference", text: () => referenceTable(configSchema) },
   {
     path: "docs/scenarios.md",
     name: "scenario-reference",
@@ -45,7 +45,7 @@ export function withPart(document: string, name: string, text: string): string {
   return `${before}${start}\n${from}\n\n${text}\n\n${to}\n${end}${after}`;
 }
 
-/** The balancer's keys are in the README, and distributions have a chapter of their own. */
+/** The balancer's keys are in docs/config.md, and distributions have a chapter of their own. */
 function isElsewhere(keys: readonly string[]): boolean {
   return keys.includes("health_check") || keys.includes("hyperexponential");
 }

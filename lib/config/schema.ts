@@ -1,5 +1,5 @@
 /**
- * What config.yaml may say. Validation, the JSON Schema for editors and the reference in the README are
+ * What config.yaml may say. Validation, the JSON Schema for editors and the reference in docs/config.md are
  * all made from this.
  */
 import { isDeepStrictEqual } from "node:util";

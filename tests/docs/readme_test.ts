@@ -9,6 +9,7 @@ const DOCUMENTS = [
   "README.md",
   "CONTRIBUTING.md",
   "docs/algorithms.md",
+  "docs/config.md",
   "docs/lab.md",
   "docs/scenarios.md",
 ];
@@ -56,8 +57,8 @@ for (const file of DOCUMENTS) {
   });
 }
 
-Deno.test("README.md shows a mistake as it is shown", () => {
-  const shown = /```text\n(config\.yaml:[^]*?)\n```/.exec(read("README.md"))![1]!;
+Deno.test("docs/config.md shows a mistake as it is shown", () => {
+  const shown = /```text\n(config\.yaml:[^]*?)\n```/.exec(read("docs/config.md"))![1]!;
   try {
     parseConfig({
       file: "config.yaml",
