@@ -377,10 +377,7 @@ class Flow<Owner> implements Resumable {
   async startWith({ bytes, headerLength = 0, next }: Preamble): Promise<void> {
     this.#messages = 1;
     if (bytes.length > headerLength) this.#begin();
-    if (!await this.#send(bytes)) {
-      await next?.catch(() => {});
-      return this.#destinationFailed();
-    }
+    if (!await this.#send(bytes)) return this.#destinationFailed(next);
     this.bytes -= headerLength;
     if (next === undefined) return this.#read();
     this.isWaiting = true;
@@ -460,7 +457,7 @@ class Flow<Owner> implements Resumable {
     if (this.#written < this.#filled) return this.#write();
     const sent = this.#filled;
     this.bytes += sent;
-    this.#fitBuffer();
+    this.#fitBuffer(sent);
     this.#filled = this.#written = 0;
     this.#readOn(sent);
   }
@@ -471,10 +468,10 @@ class Flow<Owner> implements Resumable {
     else this.#budget.wait(this);
   }
 
-  /** The next read gets a buffer for what the last one says of it. */
-  #fitBuffer(): void {
+  /** The next read gets a buffer of the size that the last one suggests. */
+  #fitBuffer(lastRead: number): void {
     const current = sizeClassOf(this.#buffer);
-    const next = nextSizeClass(current, this.#filled);
+    const next = nextSizeClass(current, lastRead);
     if (next === current) return;
     this.#buffers.give(this.#buffer);
     this.#buffer = this.#buffers.take(next);
@@ -493,18 +490,21 @@ class Flow<Owner> implements Resumable {
     else this.#stop();
   }
 
-  #destinationFailed(): void {
+  /** @param reading A read of the source that is under way. */
+  #destinationFailed(reading?: Promise<Uint8Array | null>): void {
     if (!this.#relay.isOpen) return this.#stop();
     this.isDiscarding = true;
     this.#filled = this.#written = 0;
     this.#relay.destinationAborted(this);
-    if (this.#relay.isOpen) this.#read();
-    else this.#end();
+    if (!this.#relay.isOpen) this.#end();
+    else if (reading === undefined) this.#read();
+    else reading.then((bytes) => bytes && bytes.length).then(this.#onOutcome, this.#onOutcome);
   }
 
   #hasDiscarded(outcome: number | null | Error): void {
     if (typeof outcome !== "number") return this.#end();
     if (this.#relay.isLingering) this.#written += outcome;
+    this.#fitBuffer(outcome);
     if (this.#written > DISCARD_BYTES) setTimeout(() => this.#read(), DISCARD_INTERVAL_MS);
     else this.#readOn(outcome);
   }

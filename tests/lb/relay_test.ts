@@ -502,3 +502,45 @@ Deno.test("Relays.start() sends a preamble first, then what a read under way bri
   assert.equal((await result).bytesToBackend, "PROXY header, first, second".length);
   assertClean(relays);
 });
+
+Deno.test("Relays.start() ends without a word of the client when the backend refuses the preamble", async () => {
+  const relays = startRelays();
+  const [front, client] = await socketPair();
+  const [back, backend] = await abortablePair();
+  backend.resetAndDestroy();
+  await once(backend, "close");
+  const buffer = new Uint8Array(100);
+  const next = front.read(buffer).then((count) =>
+    count === null ? null : buffer.subarray(0, count)
+  );
+  const bytes = new TextEncoder().encode("what it sent while it waited");
+  const result = new Promise<RelayResult>((resolve) =>
+    relays.start(front, back, resolve, { bytes, next })
+  );
+  await assertEnded(client);
+  assert.equal((await result).end, "backend_aborted");
+  client.close();
+  assertClean(relays);
+});
+
+Deno.test("Relays.start() discards a large upload past an early answer in large pieces", async () => {
+  let reads = 0;
+  const relays = startRelays();
+  const [front, client] = await socketPair();
+  const [back, backend] = await socketPair();
+  const counted = new Proxy(front, {
+    get(target, key) {
+      if (key === "read") reads++;
+      const value = Reflect.get(target, key, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  const result = run(relays, counted, back);
+  await Promise.all([answerEarly(backend, ANSWER), writeText(client, "a".repeat(16))]);
+  assert.deepEqual(await readAll(client), ANSWER);
+  await sendAll(client, 8 * MIB);
+  client.close();
+  await result;
+  assert.ok(reads < 500, `${reads} reads`);
+  assertClean(relays);
+});
