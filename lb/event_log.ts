@@ -304,21 +304,21 @@ function levelOf(event: LbEvent): "debug" | "info" | "warning" | "error" {
 const REFUSALS: Readonly<Record<RefusalReason, string>> = {
   no_backend_available: "no backend is healthy and enabled",
   all_backends_full: "every backend is full",
-  queue_full: "every backend is full, and as many clients as may wait do so",
+  queue_full: "every backend and the queue are full",
   queue_timeout: "no backend had room for it in time",
   connection_limit: "the balancer is at limits.connections",
   connects_failed: "no backend could be reached",
   local_shortage: "this machine lacks what it takes to connect",
-  denied: "its address is not let in",
-  bad_proxy_header: "no proper PROXY header came in time",
+  denied: "address not allowed",
+  bad_proxy_header: "no valid PROXY header came in time",
   bad_tls_handshake: "its TLS handshake failed",
   sent_nothing: "it closed the connection without sending anything",
-  client_connection_limit: "it is at limits.per_client.connections",
-  client_rate_limit: "it comes more often than limits.per_client.rate",
+  client_connection_limit: "exceeds limits.per_client.connections",
+  client_rate_limit: "exceeds limits.per_client.rate",
   stopping: "the balancer is stopping",
 };
 
-/** Why a client was turned away. */
+/** Why a client was refused. */
 export function refusalInWords(reason: RefusalReason): string {
   return REFUSALS[reason];
 }

@@ -5,13 +5,13 @@
  */
 import { type Nanoseconds, NS_PER_MS } from "./time.ts";
 
-/** Why a client was turned away. */
+/** Why a client was refused. */
 export type RefusalReason =
   /** No backend is both healthy and enabled. */
   | "no_backend_available"
   /** There are healthy backends, and each is at its `max_connections`. */
   | "all_backends_full"
-  /** So it is, and as many clients as may wait do so already. */
+  /** Every backend is full, and so is the queue. */
   | "queue_full"
   /** It has waited for a backend to have room for as long as it may. */
   | "queue_timeout"
@@ -27,7 +27,7 @@ export type RefusalReason =
   | "sent_nothing"
   /** The client is at `limits.per_client.connections`. */
   | "client_connection_limit"
-  /** The client comes more often than `limits.per_client.rate`. */
+  /** The client exceeds `limits.per_client.rate`. */
   | "client_rate_limit"
   /** Every connect failed, and `retries` are used up or nobody untried is left. */
   | "connects_failed"

@@ -198,11 +198,11 @@ const CASES: readonly Case[] = [
     stderr: /there is no backend "B9"\n {2}did you mean "B1"\?/,
   },
   {
-    name: "an explanation of a client that is not let in",
+    name: "an explanation of a client whose address is not allowed",
     config: `${VALID}allow: [10.0.0.0/8]\n`,
     args: ["explain", "-c", "CONFIG", "--client", "192.168.1.50"],
     code: 0,
-    stdout: /^192\.168\.1\.50 goes to nobody: its address is not let in\n\n.*\nB1 +1 +0 +-\n/,
+    stdout: /^192\.168\.1\.50 goes to nobody: address not allowed\n\n.*\nB1 +1 +0 +-\n/,
   },
   {
     name: "an explanation of what no client could bring about",

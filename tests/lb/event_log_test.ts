@@ -66,7 +66,7 @@ Deno.test("logEvents() tells of those who wait, and of those who waited in vain"
   assert.deepEqual(lines.map((line) => JSON.parse(line).message), [
     "#2 10.0.0.2 waits: every backend is full (1 waiting)",
     "#3 10.0.0.3 waits: every backend is full (2 waiting)",
-    "#4 10.0.0.4 refused: every backend is full, and as many clients as may wait do so",
+    "#4 10.0.0.4 refused: every backend and the queue are full",
     "#1 10.0.0.1 → B1 closed after 500 ms (0 B in, 0 B out)",
     "#2 10.0.0.2 → B1 has room after 500 ms (1 waiting)",
     "#3 10.0.0.3 refused: no backend had room for it in time",
@@ -127,7 +127,7 @@ Deno.test("StatusReporter.status() tells state, load, share and the last probe o
   status.stop();
 });
 
-Deno.test("logEvents() is not flooded by those who are turned away, and says how many it held back", () => {
+Deno.test("logEvents() is not flooded by refused clients, and says how many it held back", () => {
   const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
   try {
     const lines = logged({ level: "info", format: "auto" });
@@ -153,7 +153,7 @@ Deno.test("logEvents() is not flooded by those who are turned away, and says how
       ["connection_refused", undefined],
       ["connections_refused", 2],
     ]);
-    assert.equal(records[1].message, "499 more clients refused: its address is not let in");
+    assert.equal(records[1].message, "499 more clients refused: address not allowed");
   } finally {
     clock.uninstall();
   }
