@@ -1,7 +1,7 @@
 import { Command } from "@commander-js/extra-typings";
 import type { Io } from "../lib/cli/io.ts";
 import { integerOption } from "../lib/cli/options.ts";
-import { applyOverrides, type Config, loadConfig } from "../lib/config/mod.ts";
+import { type Config, loadConfig } from "../lib/config/mod.ts";
 import {
   canonicalIp,
   createRandom,
@@ -42,7 +42,7 @@ export function explainCommand(io: Io) {
           hint: "write it like 192.168.1.50 or 2001:db8::7",
         });
       }
-      const config = applyOverrides(await loadConfig(file), { algorithm });
+      const config = await loadConfig(file, { algorithm });
       const explained = explain(config, parseStates(state, config), canonicalIp(client), seed);
       if (json) io.out(escapedJson(explained));
       else table(escapeAll(explained)).forEach((line) => io.out(line));

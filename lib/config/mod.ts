@@ -52,12 +52,16 @@ function configOf(file: string, value: z.output<typeof configSchema>): Config {
 }
 
 /**
- * Reads a configuration file.
+ * Reads a configuration file, with what the command line says instead.
  *
- * @throws {UserError} if it cannot be read; {DiagnosticsError} if there are mistakes in it.
+ * @throws {UserError} if it cannot be read, or a flag is wrong; {DiagnosticsError} if there are mistakes in it.
  */
-export async function loadConfig(file: string): Promise<Config> {
-  return (await load(file, (config) => Promise.resolve({ config, findings: [] }))).config;
+export async function loadConfig(file: string, overrides: Overrides = {}): Promise<Config> {
+  const loaded = await load(file, (written, data) => {
+    const config = applyOverrides(written, overrides, data);
+    return Promise.resolve({ config, findings: [] });
+  });
+  return loaded.config;
 }
 
 /**
@@ -90,8 +94,8 @@ export function loadListeningConfig(
   nowMs: number,
   inUse?: Certificates,
 ): Promise<LoadedConfig> {
-  return load(file, async (written) => {
-    const config = applyOverrides(written, overrides);
+  return load(file, async (written, data) => {
+    const config = applyOverrides(written, overrides, data);
     const local = localAddresses();
     const missing = checkListen(config.listen, local);
     if (missing.length > 0 && overrides.listen !== undefined) {
@@ -118,7 +122,7 @@ interface Looked {
  */
 async function load<T extends Looked>(
   file: string,
-  look: (config: Config) => Promise<T>,
+  look: (config: Config, data: unknown) => Promise<T>,
 ): Promise<T> {
   const yaml = await YamlFile.read(await readText(file), configSchema);
   yaml.mustBeReadable(NEEDS);
@@ -128,7 +132,7 @@ async function load<T extends Looked>(
   const usable = value ?? rest?.value;
   if (usable === undefined) throw yaml.error(findings);
   const config = configOf(file, usable);
-  const looked = await look(config);
+  const looked = await look(config, rest?.data ?? yaml.data);
   const later = looked.findings.map((finding) => ({
     ...finding,
     path: rest?.original(finding.path) ?? finding.path,
@@ -154,10 +158,12 @@ async function withCertificates(
 /**
  * The configuration with the command line's settings.
  *
- * @throws {UserError} that names the flag which is wrong.
+ * @param data What the configuration was made of.
+ * @throws {UserError} that names the flag which is wrong, by itself or together with the file.
  */
-export function applyOverrides(config: Config, overrides: Overrides): Config {
+function applyOverrides(config: Config, overrides: Overrides, data: unknown): Config {
   const { listen, algorithm, logLevel, logFormat } = overrides;
+  if (algorithm !== undefined) checkAlgorithm(algorithm, data);
   const { shape } = configSchema;
   const log = shape.log.unwrap().shape;
   return {
@@ -171,6 +177,23 @@ export function applyOverrides(config: Config, overrides: Overrides): Config {
       ...logFormat !== undefined && { format: flagValue("--log-format", log.format, logFormat) },
     },
   };
+}
+
+/**
+ * Checks an algorithm as if the file named it.
+ *
+ * @throws {UserError} if it does not go together with the rest of the file.
+ */
+function checkAlgorithm(algorithm: string, data: unknown): void {
+  const known = new Set(checkConfig(data).map(({ message }) => message));
+  const wrong = checkConfig({ ...data as object, algorithm })
+    .find(({ message }) => !known.has(message));
+  if (wrong === undefined) return;
+  const { message, hint } = wrong;
+  throw new UserError(`--algorithm ${algorithm}: ${message}`, {
+    exitCode: 2,
+    ...hint !== undefined && { hint },
+  });
 }
 
 /** An algorithm with the parameters that it has when none are given. */

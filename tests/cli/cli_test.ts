@@ -358,6 +358,37 @@ Deno.test("lbsim lb says that a port is in use, in one line, and exits with 1", 
   });
 });
 
+Deno.test("lbsim lb and explain check the algorithm of a flag as if the file named it", async () => {
+  const slow = `${VALID}slow_start: {duration: 20s}\n`;
+  const many = Array.from(
+    { length: 110 },
+    (_, i) => `  - {id: B${i}, address: 127.0.0.1:${i + 1}, weight: 256}\n`,
+  );
+  const heavy = `backends:\n${many.join("")}`;
+  for (
+    const [text, algorithm, message, hint] of [
+      [
+        slow,
+        "first-available",
+        "slow_start does nothing: first-available does not look",
+        "leave it",
+      ],
+      [heavy, "ring-hash", "160 points for each of", "at most"],
+    ] as const
+  ) {
+    await withConfig(text, async (cwd) => {
+      assert.equal((await lbsim(["explain"], { cwd })).code, 0);
+      for (const role of ["lb", "explain"]) {
+        const { code, stderr } = await lbsim([role, "--algorithm", algorithm], { cwd });
+        assert.equal(code, 2, stderr);
+        const [first = "", second = ""] = stderr.split("\n");
+        assert.ok(first.startsWith(`lbsim: --algorithm ${algorithm}: ${message}`), stderr);
+        assert.ok(second.includes(hint), stderr);
+      }
+    });
+  }
+});
+
 Deno.test("lbsim lb shows every mistake of a config at once, and exits with 2", async () => {
   const text =
     "listen: 1.2.3.4\nalgoritm: random\nbackends:\n  - {id: B1, address: 10.0.0.1:99999}\n";
