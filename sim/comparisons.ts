@@ -116,6 +116,8 @@ function p99Of(best: Contender, other: Contender, confidence: number): Compariso
     metric: "p99_ms",
     lower(level) {
       const { value, low, high, ...rest } = withConfidence(logRatio, confidence, level);
+      // A p99 that is unknown has no share: its logarithm is not finite.
+      if (!Number.isFinite(value)) return { ...rest, value: NaN, low: NaN, high: NaN };
       return { ...rest, value: 1 - exp(value), low: 1 - exp(high), high: 1 - exp(low) };
     },
     margin: 0,
@@ -130,7 +132,9 @@ function verdictOf(
   if (metric === "p99_ms") {
     const isTiny = low > -LATENCY_NEGLIGIBLE && high < LATENCY_NEGLIGIBLE;
     const isDifferent = low > 0 || high < 0;
-    if (isTiny || isDifferent && value < LATENCY_NEGLIGIBLE) return "no practical difference";
+    if (isTiny || isDifferent && Math.abs(value) < LATENCY_NEGLIGIBLE) {
+      return "no practical difference";
+    }
   }
   return low > margin ? "beats" : "cannot be told apart";
 }

@@ -61,6 +61,8 @@ export class Measured {
         );
       case "run":
         return estimateMean(this.results.map(definition.read), confidence);
+      case "max":
+        return estimateMean([worst(this.results.map(definition.read))], confidence);
     }
   }
 

@@ -12,6 +12,7 @@ export type Quantity = "sojourn" | "wait" | "failover";
  * - `mean`: of all observations as one, with the same reservation.
  * - `ratio`: of two counts that add up over the runs.
  * - `run`: each run has a value of its own, and the mean of these counts.
+ * - `max`: of all runs. It has no interval: longer runs have a larger one.
  */
 export type Definition =
   | {
@@ -22,7 +23,8 @@ export type Definition =
   }
   | { readonly kind: "mean"; readonly of: Quantity; readonly answered: boolean }
   | { readonly kind: "ratio"; readonly count: Read; readonly per: Read }
-  | { readonly kind: "run"; readonly read: Read };
+  | { readonly kind: "run"; readonly read: Read }
+  | { readonly kind: "max"; readonly read: Read };
 
 type Read = (result: ReplicationResult) => number;
 
@@ -46,8 +48,14 @@ const answered = (q: number): Definition => ({
 const run = (read: Read): Definition => ({ kind: "run", read });
 const requests = (read: (counts: ReplicationResult["requests"]) => number): Definition =>
   run(({ requests }) => read(requests));
-const longest = (of: "sojourn" | "wait") => ({ [of]: histogram }: ReplicationResult) =>
-  histogram.count === 0 ? NaN : histogram.max / NS_PER_MS;
+const longest = (of: "sojourn" | "wait", answered: boolean): Definition => ({
+  kind: "max",
+  read(result) {
+    if (!answered && unanswered(result) > 0) return Infinity;
+    const { count, max } = result[of];
+    return count === 0 ? NaN : max / NS_PER_MS;
+  },
+});
 
 /** Metrics of a whole run. */
 const OF_RUN: Readonly<Partial<Record<MetricName, Definition>>> = {
@@ -56,19 +64,19 @@ const OF_RUN: Readonly<Partial<Record<MetricName, Definition>>> = {
   p90_ms: quantile("sojourn", 0.9),
   p99_ms: quantile("sojourn", 0.99),
   p999_ms: quantile("sojourn", 0.999),
-  max_ms: run((result) => unanswered(result) > 0 ? Infinity : longest("sojourn")(result)),
+  max_ms: longest("sojourn", false),
   answered_mean_ms: { kind: "mean", of: "sojourn", answered: true },
   answered_p50_ms: answered(0.5),
   answered_p90_ms: answered(0.9),
   answered_p99_ms: answered(0.99),
   answered_p999_ms: answered(0.999),
-  answered_max_ms: run(longest("sojourn")),
+  answered_max_ms: longest("sojourn", true),
   wait_mean_ms: { kind: "mean", of: "wait", answered: false },
   wait_p50_ms: quantile("wait", 0.5),
   wait_p90_ms: quantile("wait", 0.9),
   wait_p99_ms: quantile("wait", 0.99),
   wait_p999_ms: quantile("wait", 0.999),
-  wait_max_ms: run((result) => unanswered(result) > 0 ? Infinity : longest("wait")(result)),
+  wait_max_ms: longest("wait", false),
   errors: {
     kind: "ratio",
     count: ({ requests }) => requests.failed + requests.refused + requests.timedOut,

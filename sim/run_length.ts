@@ -13,6 +13,8 @@ import type { Measured } from "./measured.ts";
 const TOTAL_MIN = 500;
 /** And each single run, which begins with empty queues. */
 const RUN_MIN = 10;
+/** The same where the warm-up is too short for the queues to fill: else the mean is 2 % too low. */
+const COLD_RUN_MIN = 50;
 /** A percentile needs so many requests above it. */
 const BEYOND_MIN = 5;
 /** A backend that is always busy has no length that would do. */
@@ -43,7 +45,8 @@ export function tooShort(scenario: Scenario, measured: Measured): TooShort | und
     TOTAL_MIN * relaxation / (window * results.length),
     beyond > 0 ? BEYOND_MIN / beyond : 1,
   );
-  const ofEach = RUN_MIN * relaxation / window;
+  const isCold = from < Math.min(relaxation, window / RUN_MIN);
+  const ofEach = (isCold ? COLD_RUN_MIN : RUN_MIN) * relaxation / window;
   const factor = Math.max(ofAll, ofEach);
   if (!(factor > 1)) return undefined;
   const replications = ofEach > 1 ? Infinity : Math.ceil(ofAll * results.length);

@@ -26,15 +26,13 @@ import { finite, intervalOf, occurrenceOf } from "./intervals.ts";
 import { knownTheory } from "./known.ts";
 import { offeredLoad } from "./load.ts";
 import { Measured } from "./measured.ts";
-import { detectionMs, failbackMs } from "./metrics.ts";
+import { definitionOf, detectionMs, failbackMs } from "./metrics.ts";
 import { confidenceOf } from "./precision.ts";
 import type { FaultResult, ReplicationResult } from "./result.ts";
 import { SATURATED, warningsOf } from "./warnings.ts";
 
 /** Metrics whose worst value counts when something is expected of them. */
-const WORST_CASE: readonly MetricName[] = [
-  ...["max_ms", "answered_max_ms", "wait_max_ms", "detection_ms", "failback_ms"] as const,
-];
+const WORST_CASE: readonly MetricName[] = ["detection_ms", "failback_ms"];
 
 /** All that can be said of a study but how long it took and by which version. */
 export type Summary = Pick<
@@ -214,21 +212,32 @@ function checkExpectation(
 ): ExpectationReport[] {
   const of = (variant: Variant) => measured[variants.indexOf(variant)]!;
   return variantsMeant(left, variants).map((variant): ExpectationReport => {
+    const counterpart = "value" in right ? undefined : counterpartOf(right.term, variant, variants);
     const value = termValue(left, of(variant));
     const bound = "value" in right
       ? right.value
-      : right.factor * termValue(right.term, of(counterpartOf(right.term, variant, variants)));
+      : right.factor * termValue(right.term, of(counterpart!));
+    const reason = unknownReason(left, value, of(variant)) ??
+      ("value" in right ? undefined : unknownReason(right.term, bound, of(counterpart!)));
     return {
       text,
       variant: variant.name,
       value: finite(value),
       bound: finite(bound),
       holds: holds(value, comparator, bound),
-      ...value === Infinity && isTime(left.metric) && {
-        reason: `unknown: ${percent(of(variant).unansweredShare)} of requests were not answered`,
-      },
+      ...reason !== undefined && { reason },
     };
   });
+}
+
+/** Why a time is unknown; undefined if it is known, or nothing was measured. */
+function unknownReason(
+  { metric }: MetricTerm,
+  value: number,
+  { unansweredShare }: Measured,
+): string | undefined {
+  if (Number.isFinite(value) || !isTime(metric) || !(unansweredShare > 0)) return undefined;
+  return `unknown: ${percent(unansweredShare)} of requests were not answered`;
 }
 
 /** A metric to which requests without an answer matter. */
@@ -236,8 +245,12 @@ function isTime(metric: MetricName): boolean {
   return /^(wait_)?(mean|p\d+|max)_ms$/.test(metric);
 }
 
+/**
+ * What a metric is, to be compared. A percentile among requests without an answer is larger than every
+ * answer; of a mean that is unknown nothing can be said, so it is not a number.
+ */
 function termValue({ metric, backend }: MetricTerm, measured: Measured): number {
-  return WORST_CASE.includes(metric)
-    ? measured.worst(metric, backend)
-    : measured.estimate(metric, backend).value;
+  if (WORST_CASE.includes(metric)) return measured.worst(metric, backend);
+  const { value } = measured.estimate(metric, backend);
+  return value === Infinity && definitionOf(metric, backend).kind === "mean" ? NaN : value;
 }

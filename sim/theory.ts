@@ -44,20 +44,20 @@ export function mmc(servers: number, arrivalRate: number, serviceRate: number): 
   };
 }
 
-/** The share of clients that M/M/c/K turns away: `places` in all, those in service included. */
+/** The share of clients that M/M/c/K refuses: `places` in all, those in service included. */
 export function mmckLoss(
   servers: number,
   places: number,
   arrivalRate: number,
   serviceRate: number,
 ): number {
-  let weight = 1;
-  let total = 1;
+  // As in Erlang's recursion: the weights themselves are too large for thousands of servers.
+  let loss = 1;
   for (let n = 1; n <= places; n++) {
-    weight *= arrivalRate / (serviceRate * Math.min(n, servers));
-    total += weight;
+    const ratio = arrivalRate / (serviceRate * Math.min(n, servers));
+    loss = ratio * loss / (1 + ratio * loss);
   }
-  return weight / total;
+  return loss;
 }
 
 /** The mean wait of M/G/1 (Pollaczek and Khinchine). `scv`: squared coefficient of variation. */

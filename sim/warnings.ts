@@ -1,5 +1,5 @@
 /** What has to be known to read a variant's numbers. */
-import { NS_PER_MS, NS_PER_S } from "../lib/core/mod.ts";
+import { isHash, NS_PER_MS, NS_PER_S } from "../lib/core/mod.ts";
 import { percent, plain } from "../lib/report/format.ts";
 import type { MetricName } from "../lib/scenario/metrics.ts";
 import type { Study } from "../lib/scenario/mod.ts";
@@ -68,8 +68,12 @@ function growth(
   ];
 }
 
-/** A backend may get too much in some runs only, where a hash places clients anew in each. */
-function sometimesSaturated({ servers }: Scenario, { results }: Measured): string[] {
+/**
+ * A backend may get too much in some runs only, where clients are placed anew in each: by a hash, or for
+ * as long as they stick. Elsewhere a backend that was busy all the time was so by chance.
+ */
+function sometimesSaturated({ servers, balancer }: Scenario, { results }: Measured): string[] {
+  if (!isHash(balancer.algorithm) && balancer.sticky === undefined) return [];
   const runs =
     results.filter(({ backends }) =>
       backends.some(({ utilisation }, i) =>

@@ -21,6 +21,7 @@ function cells(variant: VariantReport): Cell[] {
     ]),
     ...([
       "replications",
+      "confidence",
       "events",
       "connections",
       "offered",

@@ -18,10 +18,17 @@ export function plain(value: number | null): string {
 /** Halves of an interval are shown one by one when one is so many times the other. */
 const LOPSIDED = 2;
 
-/** `31.4 ± 0.6`, or `31.4 −0.3 +0.9` if the halves differ much: as many digits as the interval allows. */
+/**
+ * `31.4 ± 0.6`, or `31.4 −0.3 +0.9` if the halves differ much: as many digits as the interval allows. An
+ * interval without an upper end is `31.4 −0.3 +∞`.
+ */
 export function plusMinus({ value, low, high }: Interval, scale = 1): string {
   if (value === null) return NOTHING;
-  if (high === null || low === null) return plain(value * scale);
+  if (low === null) return plain(value * scale);
+  if (high === null) {
+    const below = (value - low) * scale;
+    return `${plain(value * scale)} −${plain(below)} +∞`;
+  }
   const [below, above] = [(value - low) * scale, (high - value) * scale];
   const half = Math.max(below, above);
   if (half <= Math.abs(value * scale) * CERTAIN) return plain(value * scale);

@@ -57,7 +57,9 @@ ${source.length === 0 ? "" : `<p>Source: ${source.map(link).join("; ")}</p>`}
 <h2>The same again</h2>
 <pre>${escape(command)}</pre>
 <p class="small">lbsim ${escape(report.lbsim)}, seed ${report.seed}, digest
-<code>${report.digest}</code>. ± is a 95 % interval over replications; plots over time show the
+<code>${report.digest}</code>. ± is a ${
+    Number((100 * report.variants[0]!.confidence).toFixed(1))
+  } % interval over replications; plots over time show the
 first of them.</p>
 </main>
 </body>

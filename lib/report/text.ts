@@ -1,5 +1,6 @@
 /** A study's result as lines for a terminal. */
 import { styleText } from "node:util";
+import { CONFIDENCE } from "../stats/estimate.ts";
 import { grouped, large, percent, plain, plusMinus } from "./format.ts";
 import type { Interval, StudyReport, VariantReport } from "./types.ts";
 
@@ -76,10 +77,14 @@ function heading({ title, scenario, variants }: StudyReport): string {
   const load = loads.length === 1 && loads[0] !== null ? `, ${percent(loads[0]!)} load` : "";
   const backends = [...new Set(variants.map((variant) => variant.backends.length))];
   const replications = [...new Set(variants.map((variant) => variant.replications))];
+  const { confidence } = variants[0]!;
+  const interval = confidence === CONFIDENCE
+    ? ""
+    : `; ± is a ${Number((100 * confidence).toFixed(1))} % interval`;
   return `${title === null ? "" : `${title} · `}${scenario}: ${
     numbered(backends, "backend")
   }${load}, ` +
-    `${numbered(replications, "replication")} of each variant`;
+    `${numbered(replications, "replication")} of each variant${interval}`;
 }
 
 /** `1 backend`, `10 backends`, `3 to 10 backends`. */
@@ -196,12 +201,17 @@ export function verdicts({ comparisons }: StudyReport): string[] {
   });
 }
 
-/** `37 % lower (31 to 43 %)`. */
+/** `37 % lower (31 to 43 %)`, or `12 % higher (−3 to 27 %)` if the best has fewer errors instead. */
 function lowerBy({ value, low, high }: Interval): string {
   const whole = (share: number) =>
     String(Number((share * 100).toFixed(Math.abs(share) < 0.1 ? 1 : 0))).replace("-", "−");
-  const range = low === null || high === null ? "" : ` (${whole(low)} to ${whole(high)} %)`;
-  return `${whole(value!)} % lower${range}`;
+  const isHigher = value! < 0;
+  const [from, to] = isHigher ? [high, low] : [low, high];
+  const sign = isHigher ? -1 : 1;
+  const range = from === null || to === null
+    ? ""
+    : ` (${whole(sign * from)} to ${whole(sign * to)} %)`;
+  return `${whole(sign * value!)} % ${isHigher ? "higher" : "lower"}${range}`;
 }
 
 function expectationLines(
@@ -213,7 +223,8 @@ function expectationLines(
     const where = variants.length > 1 && isOfSeveral ? `${variant}: ` : "";
     if (holds) return paint("green", `✓ ${where}${text} (${plain(value)})`);
     const found = value === null ? reason : plain(value);
-    return paint("red", `✗ ${where}${text}: it is ${found}, bound ${plain(bound)}`);
+    const limit = bound === null && value !== null ? reason : plain(bound);
+    return paint("red", `✗ ${where}${text}: it is ${found}, bound ${limit}`);
   });
 }
 

@@ -2,7 +2,8 @@
 
 /**
  * A number over all replications with its confidence interval. `null`: nothing was measured, or it is not
- * known how large it is, because it falls among requests without an answer.
+ * known how large it is, because it falls among requests without an answer. Without both ends it has no
+ * interval (of one replication, or a maximum); without `high` alone, its upper end is not known.
  */
 export interface Interval {
   readonly value: number | null;

@@ -98,8 +98,9 @@ export function counterpartOf<V extends Labelled>(
   return found[0]!;
 }
 
-/** Whether a comparison holds; never with a number that is not there. */
+/** Whether a comparison holds; never with a number that is not there, nor of two that are both unknown. */
 export function holds(left: number, comparator: Comparator, right: number): boolean {
+  if (left === Infinity && right === Infinity) return false;
   switch (comparator) {
     case "<":
       return left < right;

@@ -375,6 +375,12 @@ function checkScenario(data: unknown): Finding[] {
       message: `unknown metric "${metric}"`,
       hint: didYouMean(metric, METRIC_NAMES) ?? "one of a whole run, like p99_ms",
     });
+  } else if (typeof metric === "string" && metric.endsWith("max_ms")) {
+    findings.push({
+      path: ["precision", "metric"],
+      message: `${metric} has no interval: the longer runs are, the larger is a maximum`,
+      hint: `for example ${metric.replace("max", "p99")}`,
+    });
   }
   return findings;
 }

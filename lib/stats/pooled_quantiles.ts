@@ -1,6 +1,7 @@
-import { exp, square } from "../base/mod.ts";
+import { exp, ln, square } from "../base/mod.ts";
 import { CONFIDENCE, type Estimate, standardErrorOf, studentT } from "./estimate.ts";
 import { type HistogramData, lowerEdge } from "./histogram.ts";
+import { normalQuantile } from "./normal.ts";
 
 /** What one run has observed of a quantity. */
 export interface Observations {
@@ -19,6 +20,11 @@ export interface Observations {
  * Whether the truth may be `x` depends on the share of observations above `x`, a mean over the runs with
  * relative standard error `e`: `1 − q` must be within its interval. A share of rare events is skewed to
  * the right like a lognormal variable, so the interval is `share · exp(e²/2 ± t(n − 1) · √(e² + e⁴/2))`.
+ *
+ * Few runs may be alike by chance. So the interval is at least that of as many independent observations,
+ * whose standard error is known: `e = √((1 − share) / (share · N))`, with the normal quantile in place of
+ * Student's. A share of none in N observations may be up to `ln(2 / (1 − confidence)) / N`: with so few
+ * observations that none may be above the quantile, the interval has no upper end.
  *
  * Source: S. Asmussen and P. W. Glynn, "Stochastic Simulation", 2007, III.4 (quantiles) and III.5
  * (sectioning); X.-H. Zhou and S. Gao, "Confidence intervals for the log-normal mean", 1997 (Cox's
@@ -76,13 +82,14 @@ export class PooledQuantiles {
     const rest = 1 - q;
     const at = this.#bucketAt(rest);
     const t = studentT(confidence, count);
-    const value = this.#crossing(at, rest, 0);
+    const value = this.#crossing(at, rest, (j) => this.#shares[j]!);
+    const { least, most } = this.#bounds(confidence, t);
     let [low, high] = [at, at];
-    while (low > 0 && !(this.#bound(low, -t) > rest)) low--;
-    while (high < this.#buckets.length && !(this.#bound(high + 1, t) < rest)) high++;
+    while (low > 0 && !(least(low) > rest)) low--;
+    while (high < this.#buckets.length && !(most(high + 1) < rest)) high++;
     const ends = count < 2
       ? { low: NaN, high: NaN }
-      : { low: this.#crossing(low, rest, -t), high: this.#crossing(high, rest, t) };
+      : { low: this.#crossing(low, rest, least), high: this.#crossing(high, rest, most) };
     return {
       value,
       ...ends,
@@ -109,19 +116,29 @@ export class PooledQuantiles {
     return low;
   }
 
-  /** A bound of the share from bucket `j` on, `t` standard errors from it; for 0 the share itself. */
-  #bound(j: number, t: number): number {
-    const share = this.#shares[j]!;
-    if (t === 0) return share;
-    const variance = square(this.#errors[j]!);
-    return share * exp(variance / 2 + t * Math.sqrt(variance + square(variance) / 2));
+  /** The ends of the interval of the share from a bucket on. */
+  #bounds(confidence: number, t: number): { readonly least: ShareOf; readonly most: ShareOf } {
+    const z = normalQuantile((1 + confidence) / 2);
+    const ofNone = ln(2 / (1 - confidence)) / this.#total;
+    const spread = (variance: number, width: number) =>
+      width * Math.sqrt(variance + square(variance) / 2);
+    const end = (sign: number): ShareOf => (j) => {
+      const share = this.#shares[j]!;
+      if (share === 0) return sign < 0 ? 0 : ofNone;
+      const variance = square(this.#errors[j]!);
+      const independent = (1 - share) / (share * this.#total);
+      const ofRuns = variance / 2 + sign * spread(variance, t);
+      const ofAll = independent / 2 + sign * spread(independent, z);
+      return share * exp(sign * Math.max(sign * ofRuns, sign * ofAll));
+    };
+    return { least: end(-1), most: end(1) };
   }
 
-  /** Where in a bucket the bound of the share above is `rest`. */
-  #crossing(j: number, rest: number, t: number): number {
+  /** Where in a bucket the share above, or a bound of it, is `rest`. */
+  #crossing(j: number, rest: number, shareOf: ShareOf): number {
     const bucket = this.#buckets[j];
     if (bucket === undefined) return this.#total > 0 ? Infinity : NaN;
-    const [before, after] = [this.#bound(j, t), this.#bound(j + 1, t)];
+    const [before, after] = [shareOf(j), shareOf(j + 1)];
     const part = before > after ? Math.min(1, Math.max(0, (before - rest) / (before - after))) : 0;
     const value = lowerEdge(bucket) + part * (lowerEdge(bucket + 1) - lowerEdge(bucket));
     return Math.min(Math.max(value, this.#min), this.#max);
@@ -145,6 +162,9 @@ export class PooledQuantiles {
     return counts.map((count, i) => (count - share * this.#sizes[i]!) / mean);
   }
 }
+
+/** A share of all observations, by the bucket from which on they count. */
+type ShareOf = (bucket: number) => number;
 
 /** How many observations each run has from some bucket on, going down from the highest. */
 class Tail {

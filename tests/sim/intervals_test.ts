@@ -80,3 +80,27 @@ Deno.test("comparisonsOf() finds a winner among eleven alike in at most 5 % of s
     `${wrong} of ${studies}`,
   );
 });
+
+Deno.test("comparisonsOf() compares no p99 that is unknown, and takes no worse one for the same", () => {
+  const contender = (name: string, speed: number, errors: readonly number[]) => ({
+    name,
+    measured: new Measured(
+      study({ load: 0.3, length: 2000, speed }, 1, errors.length).results.map((result, run) => {
+        const timedOut = Math.round(result.requests.offered * errors[run]!);
+        const offered = result.requests.offered + timedOut;
+        return { ...result, requests: { ...result.requests, offered, timedOut } };
+      }),
+    ),
+  });
+  const none = new Array<number>(8).fill(0);
+  const some = [0.003, 0, 0.003, 0, 0.002, 0, 0, 0.002];
+  const [unknown] = comparisonsOf([
+    contender("complete", 1, none),
+    contender("uneven", 1, [0.12, 0.12, ...none.slice(2)]),
+  ], 0.95);
+  assert.deepEqual([unknown!.verdict, unknown!.other_value], ["unknown", null]);
+  assert.deepEqual(unknown!.lower, { value: null, low: null, high: null });
+  const [slower] = comparisonsOf([contender("slow", 1, none), contender("fast", 3, some)], 0.95);
+  assert.deepEqual([slower!.best, slower!.verdict], ["slow", "cannot be told apart"]);
+  assert.ok(slower!.lower.high! < 0, "its p99 is higher, and certainly so");
+});

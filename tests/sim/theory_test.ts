@@ -52,6 +52,9 @@ Deno.test("erlangB() and erlangC() give the values of the tables", () => {
 Deno.test("mmckLoss() gives the share that a full backend refuses", () => {
   assertDigits(mmckLoss(10, 20, 8, 1), "0.00910718");
   assertDigits(mmckLoss(3, 3, 2, 1), erlangB(3, 2).toFixed(9));
+  // So many that powers and factorials of them are no numbers any more.
+  assertDigits(mmckLoss(2000, 2000, 1990, 1), erlangB(2000, 1990).toFixed(9));
+  assertDigits(mmckLoss(1, 5000, 2, 1), "0.500000000");
 });
 
 Deno.test("mg1Wait() and sharedSojourn() give M/G/1", () => {

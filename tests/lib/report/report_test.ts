@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { csv } from "../../../lib/report/csv.ts";
 import { large, percent, plain, plusMinus } from "../../../lib/report/format.ts";
 import { reportPage } from "../../../lib/report/html.ts";
-import { reportLines } from "../../../lib/report/text.ts";
+import { reportLines, verdicts } from "../../../lib/report/text.ts";
 import type { StudyReport } from "../../../lib/report/types.ts";
 import { plotsOf } from "../../../sim/plots.ts";
 import { byVariant, runStudy } from "../../../sim/run_study.ts";
@@ -43,6 +43,29 @@ Deno.test("reportLines() has a row for each variant, faults, verdicts and expect
   assert.match(lines, /^✓ random: mean_ms < 1s \(/m);
   assert.match(lines, /^✗ random: mean_ms < 1: it is [\d.]+, bound 1\.00$/m);
   assert.match(lines, /^6 runs, [\d,]+ events in 2\.0 s \(3\.0 million a second\); seed 1/m);
+});
+
+Deno.test("reportLines() says what ± is where it is not a 95 % interval", () => {
+  const variants = REPORT.variants.map((variant) => ({ ...variant, confidence: 0.99375 }));
+  const [heading] = reportLines({ ...REPORT, variants }, { color: false, columns: 100 });
+  assert.match(heading!, /3 replications of each variant; ± is a 99\.4 % interval$/);
+  assert.match(text()[0]!, /of each variant$/);
+});
+
+Deno.test("verdicts() says which way a p99 differs", () => {
+  const comparison = { best: "a", other: "b", metric: "p99_ms", confidence: 0.95 } as const;
+  const values = { best_value: 30, other_value: 20 };
+  const lower = { value: -0.5, low: -0.75, high: 0.1 };
+  const verdict = "cannot be told apart";
+  assert.deepEqual(
+    verdicts({ ...REPORT, comparisons: [{ ...comparison, ...values, verdict, lower }] }),
+    ["a and b cannot be told apart: p99 30.0 and 20.0 ms, 50 % higher (−10 to 75 %)"],
+  );
+});
+
+Deno.test("plusMinus() shows an interval without an upper end as such", () => {
+  assert.equal(plusMinus({ value: 460, low: 454, high: null }), "460 −6.00 +∞");
+  assert.equal(plusMinus({ value: 460, low: null, high: null }), "460");
 });
 
 Deno.test("reportLines() leaves out columns that a narrow terminal has no room for", () => {

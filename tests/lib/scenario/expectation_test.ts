@@ -58,6 +58,7 @@ Deno.test("holds() compares, and nothing holds of a number that is not there", (
     assert.equal(holds(NaN, comparator, 2), false);
   }
   assert.equal(holds(Infinity, "<", 7000), false);
+  assert.equal(holds(Infinity, "<=", Infinity), false);
 });
 
 /** Every combination of labels. */

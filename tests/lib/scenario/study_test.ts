@@ -376,6 +376,11 @@ const MISTAKES: readonly [name: string, text: string, message: RegExp][] = [
     /unknown metric "p97_ms"/,
   ],
   [
+    "a precision of a maximum",
+    "balancer: {backends: 3}\nprecision: {metric: answered_max_ms}",
+    /answered_max_ms has no interval[^]*for example answered_p99_ms/,
+  ],
+  [
     "a load of unlimited backends",
     "balancer: {backends: 3}\nservers: {default: {slots: unlimited}}",
     /load is a share of what the backends can do, and that is unlimited/,
