@@ -69,34 +69,42 @@ function lnNearOne(f: number, exponent: number): number {
 
 /** e to the power of `x`, right to within one unit in the last place. */
 export function exp(x: number): number {
-  if (Number.isNaN(x)) return x;
+  const size = Math.abs(x);
+  if (!(size < 708)) return expFarFromZero(x);
+  if (size < 2 ** -28) return 1 + x;
+  const exponent = nearestPowerOfTwo(x);
+  return expPart(x, exponent) * powerOfTwo(exponent);
+}
+
+/** Where the result is not a normal number, or may not be. */
+function expFarFromZero(x: number): number {
   if (x > 7.09782712893383973096e+02) return Infinity;
   if (x < -7.45133219101941108420e+02) return 0;
-  const size = Math.abs(x);
-  if (size < 2 ** -28) return 1 + x;
-  let exponent = 0;
-  let high = x;
-  let low = 0;
-  let rest = x;
-  if (size > 0.5 * LN2_HIGH) {
-    exponent = Math.trunc(INVERSE_LN2 * x + (x < 0 ? -0.5 : 0.5));
-    high = x - exponent * LN2_HIGH;
-    low = exponent * LN2_LOW;
-    rest = high - low;
-  }
+  if (Number.isNaN(x)) return x;
+  const exponent = nearestPowerOfTwo(x);
+  const y = expPart(x, exponent);
+  return x < 0
+    ? y * powerOfTwo(exponent + 1000) * powerOfTwo(-1000)
+    : y * 2 * powerOfTwo(exponent - 1);
+}
+
+/** The exponent of the power of two that is nearest to e^x. */
+function nearestPowerOfTwo(x: number): number {
+  return Math.floor(INVERSE_LN2 * x + 0.5);
+}
+
+/** e^x / 2^exponent. */
+function expPart(x: number, exponent: number): number {
+  const high = x - exponent * LN2_HIGH;
+  const low = exponent * LN2_LOW;
+  const rest = high - low;
   const t = rest * rest;
   const c = rest -
     t * (1.66666666666666019037e-01 +
         t * (-2.77777777770155933842e-03 +
             t * (6.61375632143793436117e-05 +
                 t * (-1.65339022054652515390e-06 + t * 4.13813679705723846039e-08))));
-  if (exponent === 0) return 1 - (rest * c / (c - 2) - rest);
-  const y = 1 - (low - rest * c / (2 - c) - high);
-  return exponent < -1021
-    ? y * powerOfTwo(exponent + 1000) * powerOfTwo(-1000)
-    : exponent === 1024
-    ? y * 2 * powerOfTwo(1023)
-    : y * powerOfTwo(exponent);
+  return 1 - (low - rest * c / (2 - c) - high);
 }
 
 /** For an integer from −1024 to 1023. */

@@ -9,7 +9,7 @@ interface Place extends Aged<Place> {
   queued: boolean;
   /** It has reported that it is idle, and got no connection from here since. */
   reported: boolean;
-  /** Its connections in flight, as last seen. */
+  /** Its connections in flight, as last seen. For backends that report. */
   inFlight: number;
 }
 
@@ -62,9 +62,7 @@ export class JoinIdleQueue implements Algorithm {
 
   loadChanged(candidate: Candidate): void {
     const place = this.#places[candidate.index]!;
-    if (candidate.inFlight > place.inFlight) place.reported = false;
-    place.inFlight = candidate.inFlight;
-    const isIdle = this.#backendsReport ? place.reported : candidate.inFlight === 0;
+    const isIdle = this.#backendsReport ? stillReported(place) : candidate.inFlight === 0;
     this.#queue(place, candidate.available && isIdle);
   }
 
@@ -98,4 +96,12 @@ export class JoinIdleQueue implements Algorithm {
     if (isIdle) this.#idle.add(place);
     else this.#idle.delete(place);
   }
+}
+
+/** Whether a backend is idle by its latest report: it is not once it gets a connection from here. */
+function stillReported(place: Place): boolean {
+  const { inFlight } = place.candidate;
+  if (inFlight > place.inFlight) place.reported = false;
+  place.inFlight = inFlight;
+  return place.reported;
 }

@@ -1,6 +1,6 @@
 import { hashClient, hashText } from "./_hash.ts";
 import { LoadBound } from "./_load_bound.ts";
-import { LOWEST, multiplierOf, rendezvous } from "./_rendezvous.ts";
+import { compareRendezvous, LOWEST, multiplierOf, rendezvous } from "./_rendezvous.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
 
 /** With fewer backends, to look at them all is as quick as to look a client up. */
@@ -22,7 +22,7 @@ interface Group {
  * over all others by weight, and nobody else moves.
  *
  * Rule: maximise `−weight_i / ln(h_i)`, where `h_i` in (0, 1) is the hash of client and backend id. Among
- * equal weights that is the highest `h_i`, so only the best of each weight needs a logarithm. A pick looks
+ * equal weights that is the highest `h_i`, so only the best of each weight are compared. A pick looks
  * at all backends: O(n). Hence `h_i` is cheap: `(hash(id) xor hash(client)) · m` in 32 bits with a sign,
  * where `m` is odd and the client's own. With many backends the picks of the latest clients are remembered
  * until a backend changes.
@@ -82,7 +82,8 @@ export class SourceHash implements Algorithm {
     }
     const multiplier = multiplierOf(clientHash);
     let best: Candidate | undefined;
-    let bestScore = -Infinity;
+    let bestWeight = 0;
+    let bestHash = LOWEST;
     for (const { weight, candidates, hashes } of this.#groups) {
       let first: Candidate | undefined;
       let highest = LOWEST;
@@ -97,11 +98,13 @@ export class SourceHash implements Algorithm {
         highest = hash;
       }
       if (first === undefined) continue;
-      const score = rendezvous(weight, highest);
-      if (score < bestScore) continue;
-      if (score === bestScore && best !== undefined && best.id < first.id) continue;
+      if (best !== undefined) {
+        const lead = compareRendezvous(weight, highest, bestWeight, bestHash);
+        if (lead < 0 || (lead === 0 && best.id < first.id)) continue;
+      }
       best = first;
-      bestScore = score;
+      bestWeight = weight;
+      bestHash = highest;
     }
     if (remembers && best !== undefined) this.#picks.remember(clientHash, this.#version, best);
     if (trace !== undefined) this.#explain(trace, clientHash, best);
