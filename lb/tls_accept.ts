@@ -4,6 +4,7 @@
  * So the listener is the same as without TLS, and each connection gets the certificate of the moment.
  */
 import { Buffer } from "node:buffer";
+import process from "node:process";
 import { Duplex } from "node:stream";
 import tls from "node:tls";
 import { timerDelay } from "../lib/clock.ts";
@@ -71,7 +72,7 @@ class Transport extends Duplex {
   hello: Uint8Array;
   /** Until then the socket stays open when this ends: the client may have to be told why. */
   isHandshaking = true;
-  /** Whether more may be read: `node:tls` itself would take in all that comes, however slow its reader. */
+  /** Whether more may be read: `node:tls` itself would read all that comes, however slow its reader. */
   readonly #hasRoom: () => boolean;
 
   constructor(tcp: Deno.TcpConn, first: Uint8Array, hasRoom: () => boolean) {
@@ -91,14 +92,14 @@ class Transport extends Duplex {
   }
 
   override _read(): void {
+    this.#held = !this.#hasRoom();
+    if (this.#held) return;
     if (this.#first.length > 0) {
       const first = Buffer.from(this.#first);
       this.#first = new Uint8Array(0);
       this.push(first);
       return;
     }
-    this.#held = !this.#hasRoom();
-    if (this.#held) return;
     const buffer = Buffer.allocUnsafe(this.#readSize);
     this.#tcp.read(buffer).then((count) => {
       if (count !== null) this.#received(buffer.subarray(0, count));
@@ -148,6 +149,7 @@ export class AcceptedTls implements Connection {
   readonly mustSayEnd = true;
   readonly #transport: Transport;
   readonly #socket: tls.TLSSocket;
+  #isStarted = false;
   #isSecure = false;
   #isFinished = false;
   #failure: Error | undefined;
@@ -156,10 +158,15 @@ export class AcceptedTls implements Connection {
 
   /** @internal Use `acceptTls`. */
   constructor(tcp: Deno.TcpConn, secureContext: ServerContext, first: Uint8Array) {
-    const hasRoom = () => this.#socket.readableLength < UNREAD_MAX;
+    const hasRoom = () => this.#isStarted && this.#socket.readableLength < UNREAD_MAX;
     this.#transport = new Transport(tcp, first, hasRoom);
     // The types ask for a `net.Socket`; any duplex stream will do.
     this.#socket = new tls.TLSSocket(this.#transport as never, { isServer: true, secureContext });
+    // The socket starts in the next tick, and throws there if bytes have made it fail before.
+    process.nextTick(() => {
+      this.#isStarted = true;
+      this.#transport.resumeReading();
+    });
     this.#socket.on("secure", () => {
       this.#isSecure = true;
       this.#wakeReader();
@@ -272,7 +279,8 @@ function isTooOld(hello: Uint8Array): boolean {
 
 /** What the client is told before the connection closes; undefined if there is nothing to tell. */
 function alertFor(message: string, hello: Uint8Array): Uint8Array | undefined {
-  if (hello[0] !== HANDSHAKE_RECORD) return undefined;
+  const [recordType = 0] = hello;
+  if (!RECORD_TYPES.includes(recordType)) return undefined;
   const code = alertCode(message, hello);
   const version = Math.min(versionIn(hello), TLS_1_2);
   if (code === undefined) return undefined;
@@ -281,7 +289,9 @@ function alertFor(message: string, hello: Uint8Array): Uint8Array | undefined {
 
 function alertCode(message: string, hello: Uint8Array): number | undefined {
   if (/received fatal alert/.test(message)) return undefined;
-  if (isTooOld(hello) || /Tls12|SupportedVersions|Version/.test(message)) return PROTOCOL_VERSION;
+  if (
+    isTooOld(hello) || /Tls12|SupportedVersions|TlsVersion|UnknownProtocolVersion/.test(message)
+  ) return PROTOCOL_VERSION;
   if (/peer is incompatible/.test(message)) return HANDSHAKE_FAILURE;
   if (/peer misbehaved/.test(message)) return ILLEGAL_PARAMETER;
   if (/corrupt message/.test(message)) return DECODE_ERROR;
@@ -290,6 +300,8 @@ function alertCode(message: string, hello: Uint8Array): number | undefined {
 }
 
 const ALERT_RECORD = 21;
+/** Change of cipher, alert, handshake, data. */
+const RECORD_TYPES = [20, ALERT_RECORD, HANDSHAKE_RECORD, 23];
 const FATAL = 2;
 const UNEXPECTED_MESSAGE = 10;
 const HANDSHAKE_FAILURE = 40;

@@ -42,11 +42,16 @@ const ALERTS: Readonly<Record<string, string>> = {
 
 /** Errors whose words do not depend on who the peer is. */
 const OTHERS: readonly (readonly [pattern: RegExp, words: string])[] = [
+  // What follows names another cause: the library calls every such message a wrong version number.
+  [
+    /corrupt message of type (?!InvalidContentType|UnknownProtocolVersion)/,
+    "breaks the TLS protocol",
+  ],
   [
     /InvalidContentType|wrong version number|http request|oversized record/i,
     "does not speak TLS",
   ],
-  [/corrupt message|unexpected (handshake )?message|peer misbehaved/, "breaks the TLS protocol"],
+  [/unexpected (handshake )?message|peer misbehaved/, "breaks the TLS protocol"],
   [/cannot decrypt/, "sends what cannot be decrypted"],
   [/sent no certificates/, "sends no certificate"],
   [/unexpected end of file|eof|reset|broken pipe/i, "closed during the handshake"],

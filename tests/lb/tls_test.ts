@@ -511,6 +511,20 @@ Deno.test("Balancer ends a handshake that cannot succeed with an alert, and says
     [helloOf(1), [21, 3, 1, 0, 2, 2, 70], "offers only versions of TLS below 1.2"],
     [helloOf(2), [21, 3, 2, 0, 2, 2, 70], "offers only versions of TLS below 1.2"],
     [helloOf(3), [21, 3, 3, 0, 2, 2, 40], "offers no signature scheme that is supported"],
+    // A hello without its version, and one without its random bytes: decode_error.
+    [
+      new Uint8Array([22, 3, 1, 0, 4, 1, 0, 0, 0]),
+      [21, 3, 3, 0, 2, 2, 50],
+      "breaks the TLS protocol",
+    ],
+    [
+      new Uint8Array([22, 3, 1, 0, 9, 1, 0, 0, 5, 3, 3, 0, 0, 0]),
+      [21, 3, 3, 0, 2, 2, 50],
+      "breaks the TLS protocol",
+    ],
+    // Data, and a change of cipher, before a hello: unexpected_message.
+    [new Uint8Array([23, 3, 3, 0, 1, 7]), [21, 3, 3, 0, 2, 2, 10], "breaks the TLS protocol"],
+    [new Uint8Array([20, 3, 3, 0, 1, 1]), [21, 3, 3, 0, 2, 2, 10], "breaks the TLS protocol"],
     [new TextEncoder().encode("GET / HTTP/1.0\r\n\r\n"), [], "does not speak TLS"],
   ] as const;
   for (const [bytes, alert, words] of cases) {
@@ -522,4 +536,23 @@ Deno.test("Balancer ends a handshake that cannot succeed with an alert, and says
       words,
     );
   }
+});
+
+Deno.test("Balancer survives a handshake that fails by what comes with the PROXY header", async () => {
+  await using one = new TestServer(say("B1"));
+  await using lab = await terminate(one, {
+    proxyProtocol: { acceptFrom: FROM_LOOPBACK, timeout: NS_PER_S, send: "off" },
+  });
+  const { host, port } = lab.balancer.address;
+  const header = bytes("PROXY TCP4 10.0.0.1 10.0.0.2 1000 443\r\n");
+  const cases = [
+    [helloOf(1), [21, 3, 1, 0, 2, 2, 70]],
+    [bytes("GET / HTTP/1.0\r\n\r\n"), []],
+  ] as const;
+  for (const [hello, alert] of cases) {
+    using client = await Deno.connect({ hostname: host, port });
+    await client.write(new Uint8Array([...header, ...hello]));
+    assert.deepEqual([...await readAll(client)], [...alert]);
+  }
+  await eventually(() => refusals(lab).length === cases.length, "both are refused");
 });

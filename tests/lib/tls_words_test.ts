@@ -29,6 +29,10 @@ const CASES = [
   ["received corrupt message of type InvalidContentType", "does not speak TLS"],
   ["received corrupt message of type Handshake", "breaks the TLS protocol"],
   [
+    'received corrupt message of type MissingData("Random") (SSL routines:ssl3_get_record:wrong version number)',
+    "breaks the TLS protocol",
+  ],
+  [
     "received unexpected message: got ApplicationData when expecting Handshake",
     "breaks the TLS protocol",
   ],
