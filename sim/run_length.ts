@@ -1,9 +1,9 @@
 /** Whether runs are long enough for their load. */
 import { sinTurns } from "../lib/base/mod.ts";
 import { type Nanoseconds, NS_PER_S } from "../lib/core/mod.ts";
-import type { Arrivals, Scenario } from "../lib/scenario/types.ts";
+import type { MetricName } from "../lib/scenario/metrics.ts";
+import type { Arrivals, Scenario, ServerOptions } from "../lib/scenario/types.ts";
 import { meanOf, scvOf } from "../lib/stats/variates.ts";
-import { offeredLoad } from "./load.ts";
 import type { Measured } from "./measured.ts";
 
 /**
@@ -57,46 +57,55 @@ export function tooShort(scenario: Scenario, measured: Measured): TooShort | und
  * How long a queue takes to forget how it was: the relaxation time of M/M/c/K,
  * `1 / (cμ(1 + ρ − 2√ρ cos(π / (K + 1))))`, at least a service time; times `(c²ₐ + c²ₛ) / 2` for other
  * arrivals and services than those. Of backends that go their own ways, that of the busiest counts.
- * Arrivals that change their rate take their own time, too. Undefined where nothing of that applies: in a
- * closed loop, for a trace, and in overload.
+ * Arrivals that change their rate take their own time, too. In a closed loop a queue forgets faster: the
+ * longer it is, the fewer clients are left to come. The rate at which one of them comes is added to that of
+ * the queue; the eigenvalues of M/M/c//N show that this is right, or too slow by up to a factor of 2.
+ *
+ * Undefined in overload, and for a trace: every run plays all of it, and what happens in it is what is
+ * asked for.
  *
  * Source: J. W. Cohen, "The Single Server Queue", II.2 and III.6; W. Whitt, "Planning queueing
  * simulations", 1989.
  */
 function relaxationTime(scenario: Scenario, measured: Measured): Nanoseconds | undefined {
-  const { workload: { arrivals, timeout }, service, servers, balancer } = scenario;
-  if (arrivals.kind === "closed" || arrivals.kind === "trace") return undefined;
+  const { workload: { arrivals }, servers, balancer } = scenario;
+  if (arrivals.kind === "trace") return undefined;
+  const indexes = [...servers.keys()];
+  const isPool = servers.length > 1 && LEVELLING.includes(balancer.algorithm.name);
+  const each = (isPool ? [indexes] : indexes.map((i) => [i]))
+    .flatMap((pool) => relaxationOf(pool, scenario, measured) ?? []);
+  return each.length === 0 ? undefined : Math.max(ownTime(arrivals), ...each);
+}
+
+/** The same of backends that work as one. */
+function relaxationOf(
+  pool: readonly number[],
+  scenario: Scenario,
+  measured: Measured,
+): Nanoseconds | undefined {
+  const { workload: { arrivals, timeout }, service, balancer } = scenario;
+  const sum = (read: (server: ServerOptions, id: string) => number) =>
+    pool.reduce((total, i) => total + read(scenario.servers[i]!, balancer.backends[i]!.id), 0);
+  const of = (metric: MetricName) => (_: ServerOptions, id: string) =>
+    measured.estimate(metric, id).value;
+  const slots = sum((server) => server.slots);
+  if (slots === Infinity) return meanOf(service) / scenario.servers[pool[0]!]!.speed;
+  const capacity = sum((server) => server.slots * server.speed);
+  const mean = meanOf(service) * slots / capacity;
+  const load = sum((server, id) => server.slots * server.speed * of("utilisation")(server, id)) /
+    capacity;
+  const clients = arrivals.kind === "closed" ? arrivals.clients : Infinity;
+  const queue = sum((server) => server.queue);
+  const places = Math.min(slots + Math.min(queue, timeout / mean * slots), clients);
+  if (places === Infinity && load >= BUSY_MAX) return undefined;
+  // The cosine of π / (K + 1): half a turn's part, a quarter of a turn ahead of the sine.
+  const cosine = sinTurns(0.25 + 0.5 / (places + 1));
+  const ofQueue = slots / mean * (1 + load - 2 * Math.sqrt(load) * cosine);
+  const { from, to } = measured.results[0]!.window;
+  const away = clients - sum(of("in_flight"));
+  const ofClients = clients === Infinity || away <= 0 ? 0 : sum(of("done")) / (to - from) / away;
   const variability = (Math.max(1, arrivalScv(arrivals)) + scvOf(service)) / 2;
-  const work = meanOf(service);
-  const relaxation = (slots: number, speed: number, queue: number, load: number) => {
-    const mean = work / speed;
-    if (slots === Infinity) return mean;
-    const places = slots + Math.min(queue, timeout / mean * slots);
-    if (places === Infinity && load >= BUSY_MAX) return undefined;
-    // The cosine of π / (K + 1): half a turn's part, a quarter of a turn ahead of the sine.
-    const cosine = sinTurns(0.25 + 0.5 / (places + 1));
-    const rate = slots / mean * (1 + load - 2 * Math.sqrt(load) * cosine);
-    return Math.max(mean, variability / rate);
-  };
-  const own = ownTime(arrivals);
-  if (servers.length > 1 && LEVELLING.includes(balancer.algorithm.name)) {
-    const slots = servers.reduce((sum, server) => sum + server.slots, 0);
-    const speed = servers.reduce((sum, server) => sum + server.slots * server.speed, 0) / slots;
-    const queue = servers.reduce((sum, server) => sum + server.queue, 0);
-    const together = relaxation(
-      slots,
-      Number.isNaN(speed) ? 1 : speed,
-      queue,
-      offeredLoad(scenario),
-    );
-    return together === undefined ? undefined : Math.max(own, together);
-  }
-  const each = servers.flatMap(({ slots, speed, queue }, i) => {
-    const { id } = balancer.backends[i]!;
-    const load = slots === Infinity ? 0 : measured.estimate("utilisation", id).value;
-    return relaxation(slots, speed, queue, load) ?? [];
-  });
-  return each.length === 0 ? undefined : Math.max(own, ...each);
+  return Math.max(mean, variability / (ofQueue + ofClients));
 }
 
 /** Squared coefficient of variation of the gaps, as far as they are independent. */

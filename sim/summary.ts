@@ -186,11 +186,15 @@ function faultReport(
   };
 }
 
-/** Backends that never rest, where the load as a whole is bearable: the others could have helped. */
+/**
+ * Backends that never rest, where the load as a whole is bearable: the others could have helped. In a
+ * closed loop no queue grows without end: all clients may wait at one backend, and then none comes.
+ */
 function saturated(
   { scenario }: Variant,
   backends: readonly BackendReport[],
 ): string[] {
+  if (scenario.workload.arrivals.kind === "closed") return [];
   return backends.flatMap(({ id, utilisation }, i) =>
     scenario.servers[i]!.queue === Infinity && (utilisation.value ?? 0) > SATURATED ? [id] : []
   );

@@ -72,7 +72,11 @@ function growth(
  * A backend may get too much in some runs only, where clients are placed anew in each: by a hash, or for
  * as long as they stick. Elsewhere a backend that was busy all the time was so by chance.
  */
-function sometimesSaturated({ servers, balancer }: Scenario, { results }: Measured): string[] {
+function sometimesSaturated(
+  { servers, balancer, workload }: Scenario,
+  { results }: Measured,
+): string[] {
+  if (workload.arrivals.kind === "closed") return [];
   if (!isHash(balancer.algorithm) && balancer.sticky === undefined) return [];
   const runs =
     results.filter(({ backends }) =>
@@ -117,13 +121,17 @@ function lengthLines(scenario: Scenario, measured: Measured): string[] {
   const length = "duration" in scenario.end
     ? `duration: ${roundedUp(scenario.end.duration * factor)}`
     : `connections: ${Math.ceil(scenario.end.connections * factor)}`;
-  const more = Number.isFinite(replications) ? `, or replications: ${replications}` : "";
+  const remedies = [
+    // A trace is as long as it is.
+    ...scenario.workload.arrivals.kind === "trace" ? [] : [length],
+    ...Number.isFinite(replications) ? [`replications: ${replications}`] : [],
+  ];
   const reason = relaxation === 0
     ? "there are too few requests for p99"
     : `queues take about ${plain(relaxation / NS_PER_S)} s to forget how they were`;
   return [
     `the runs are too short for this load: ${reason}, so the intervals, above all that of p99, ` +
-    `may miss the truth. Long enough: ${length}${more}`,
+    `may miss the truth. Long enough: ${remedies.join(", or ")}`,
   ];
 }
 

@@ -282,6 +282,26 @@ expect:
   for (const { reason } of expectations) assert.match(reason!, /^unknown: /);
 });
 
+Deno.test("summarise() judges the length of a closed loop, too, where no queue grows without end", async () => {
+  const closed = async (think: string, set: readonly string[]) => {
+    const arrivals = `workload.arrivals={closed: {clients: 50, think: {exponential: ${think}}}}`;
+    const { variants: [variant] } = await summaryOf(PLAIN, [
+      ...["balancer.backends=1", "balancer.algorithm=random", "duration=5s", arrivals],
+      ...set,
+    ]);
+    return variant!;
+  };
+  const { warnings: [short] } = await closed("500ms", []);
+  // The eigenvalues of the chain say 0.25 s.
+  const [, relaxation] = /^the runs are too short .* queues take about ([\d.]+) s/.exec(short!)!;
+  assert.ok(0.25 < Number(relaxation) && Number(relaxation) < 0.5, relaxation);
+  const { warnings: [after] } = await closed("500ms", ["warmup=1s", "duration=31s"]);
+  assert.equal(after, undefined);
+  const busy = await closed("10ms", []);
+  assert.ok(busy.backends[0]!.utilisation.value! > 0.999);
+  assert.deepEqual([busy.saturated, busy.warnings], [[], []]);
+});
+
 Deno.test("summarise() asks for longer runs where nothing warms them up", async () => {
   const warnings = async (set: readonly string[]) =>
     (await summaryOf(PLAIN, ["duration=3s", "replications=60", ...set])).variants[0]!.warnings;
