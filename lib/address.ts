@@ -61,11 +61,19 @@ function isIpv6(text: string): boolean {
 function whatIsWrong(text: string): string {
   if (isIpv6(text)) return `an IPv6 address goes in brackets, with a port: [${text}]:8000`;
   const port = /^(?:\*?:)?(\d{1,5})$/.exec(text)?.[1];
+  if (Number(port) > 65535) return `port ${port} is out of range: a port is 1 to 65535`;
   if (port !== undefined) {
     return `the host is missing: write 127.0.0.1:${port} for this machine, or another's address`;
   }
   const url = /^[a-z][a-z0-9+.-]*:\/\/([^/]+)/i.exec(text);
   if (url !== null) return `"${text}" is a URL: write only its host and port, like ${url[1]}`;
+  if (/^-?[\d.]*$/.test(text) && parseIp(text) === undefined) {
+    return `"${text}" is neither an address nor a port: write it like 192.168.1.10:8000`;
+  }
+  const bracketed = /^\[([^\]]+)\]$/.exec(text)?.[1];
+  if (bracketed !== undefined && isIpv6(bracketed)) {
+    return `the port is missing: write ${text}:8000`;
+  }
   if (/^[^:\s]+$/.test(text)) return `the port is missing: write ${text}:8000`;
   return `"${text}" is not an address: write HOST:PORT, like 192.168.1.10:8000 or [::1]:8000`;
 }

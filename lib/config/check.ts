@@ -161,6 +161,7 @@ function tooManyPoints(data: unknown): Finding[] {
       `${points} points for each of ${total} units of weight are ${points * total} points on ` +
       `the ring: at most ${RING_POINTS_MAX} are possible`,
     hint: `at most ${Math.max(1, Math.floor(RING_POINTS_MAX / total))} points, or smaller weights`,
+    follows: [["backends"]],
   }];
 }
 

@@ -1,6 +1,6 @@
 /** Data and a schema → a value, or everything that is wrong with the data, in words. */
 import * as z from "zod";
-import { didYouMean } from "./suggest.ts";
+import { didYouMean, nameMeant } from "./suggest.ts";
 
 /** Where a value is: keys and indices from the root. */
 export type Path = readonly (string | number)[];
@@ -12,6 +12,10 @@ export interface Finding {
   readonly hint?: string | undefined;
   /** Whether it is the key that is wrong, rather than its value. */
   readonly key?: boolean;
+  /** What an unknown key was probably meant to be. */
+  readonly meant?: Path;
+  /** What is missing, if that is the mistake. */
+  readonly missing?: Path;
   /** Paths on which this finding depends: a mistake there may be its cause. */
   readonly follows?: readonly Path[];
 }
@@ -28,10 +32,8 @@ export function validate<S extends z.ZodType>(
   const inBeginning = wrongInBeginning(schema, data);
   if (inBeginning !== undefined) return { findings: inBeginning };
   const result = schema.safeParse(data);
-  const findings = [
-    ...result.success ? [] : findingsOf(result.error, schema, data),
-    ...check(data),
-  ];
+  const wrong = result.success ? [] : findingsOf(result.error, schema, data);
+  const findings = [...wrong, ...check(data).filter((finding) => !followsFrom(finding, wrong))];
   return findings.length === 0 && result.success ? { value: result.data, findings } : { findings };
 }
 
@@ -70,7 +72,23 @@ function findingsOf(error: z.ZodError, schema: z.ZodType, data: unknown): Findin
     if (findings.length < FINDINGS_MAX) findings.push(...findingsOfIssue(issue, [], shape, data));
     else findings.push(uncounted(issue.path as Path));
   }
-  return findings;
+  return eachOnce(findings);
+}
+
+/**
+ * Each mistake once: a value that breaks several rules is one, and so is a key that is missing because it
+ * is misspelt.
+ */
+function eachOnce(findings: readonly Finding[]): Finding[] {
+  const misspelt = new Set(findings.map(({ meant }) => JSON.stringify(meant)));
+  const first = new Map<string, Finding>();
+  for (const finding of findings) {
+    const { path, key, missing } = finding;
+    const what = JSON.stringify([path, key, missing]);
+    const isMisspelt = missing !== undefined && misspelt.has(JSON.stringify(missing));
+    if (!isMisspelt && !first.has(what)) first.set(what, finding);
+  }
+  return [...first.values()];
 }
 
 /** One of those that are only counted. */
@@ -87,22 +105,32 @@ function findingsOfIssue(issue: Issue, base: Path, shape: JsonSchema, data: unkn
       return issue.keys.map((key, i) => {
         if (i >= FINDINGS_MAX) return uncounted([...path, key]);
         const known = keysAt(shape, path, given);
+        const meant = nameMeant(key, known);
         return {
           path: [...path, key],
           key: true,
+          ...meant !== undefined && { meant: [...path, meant] },
           message: `unknown key "${key}"${path.length === 0 ? "" : ` in ${name}`}`,
-          hint: didYouMean(key, known) ?? `there is: ${known.join(", ")}`,
+          hint: meant === undefined ? `there is: ${known.join(", ")}` : `did you mean "${meant}"?`,
         };
       });
     case "invalid_union": {
       if (given === undefined && !isDiscriminated(issue)) return [missing(path, issue, shape)];
       // The alternative that was meant is the one whose kind of value this is.
-      const otherKind = (inner: Issue) =>
-        inner.path.length === 0 && (inner.code === "invalid_type" ||
-          (inner.code === "invalid_value" && typeof given === "object"));
-      const meant = issue.errors.find((errors) => !(errors as Issue[]).some(otherKind));
-      if (meant !== undefined) {
-        return meant.flatMap((inner) => findingsOfIssue(inner as Issue, path, shape, data));
+      const meant = (issue.errors as Issue[][]).filter((errors) =>
+        !errors.some((inner) => inner.path.length === 0 && isOfOtherKind(inner, given))
+      );
+      // A word that stands for something else is hinted at; what is wrong is said of the rest.
+      const words = meant.flat().flatMap((inner) =>
+        inner.code === "invalid_value" && inner.path.length === 0 ? inner.values.map(String) : []
+      );
+      const rest = meant.find((errors) => errors.every(({ code }) => code !== "invalid_value"));
+      const first = rest ?? meant[0];
+      if (first !== undefined) {
+        const findings = first.flatMap((inner) => findingsOfIssue(inner, path, shape, data));
+        if (rest === undefined || words.length === 0) return findings;
+        const word = typeof given === "string" ? didYouMean(given, words) : undefined;
+        return findings.map((finding) => ({ hint: word ?? `or: ${words.join(", ")}`, ...finding }));
       }
       // What chooses among the alternatives is there or not, and names none of them.
       if (isDiscriminated(issue)) {
@@ -122,13 +150,28 @@ function findingsOfIssue(issue: Issue, base: Path, shape: JsonSchema, data: unkn
       return [{
         path,
         message: sentence(name, wordsOf(issue, given)),
-        hint: issue.expected === "array" && (typeof given !== "object" || given === null)
+        hint: issue.expected === "array" && isItem(given, schemasAt(shape, [...path, 0]))
           ? `a list of one is written ${path.at(-1)}: [${given}]`
           : undefined,
       }];
     default:
       return [{ path, message: sentence(name, issue.message) }];
   }
+}
+
+/** Whether an alternative is for values of another kind than this. */
+function isOfOtherKind(issue: Issue, given: unknown): boolean {
+  if (issue.code === "invalid_type") return issue.expected !== "int" || typeof given !== "number";
+  return issue.code === "invalid_value" && typeof given === "object";
+}
+
+/** Whether a value is of a kind that a list's items may have. */
+function isItem(given: unknown, items: readonly JsonSchema[]): boolean {
+  if (typeof given === "object") return false;
+  const kind = typeof given;
+  return items.some(({ type = kind }) =>
+    type === kind || (type === "integer" && kind === "number")
+  );
 }
 
 function isDiscriminated(issue: Issue): boolean {
@@ -139,6 +182,7 @@ function missing(path: Path, { message }: Issue, shape: JsonSchema): Finding {
   return {
     path: path.slice(0, -1),
     key: path.length > 1,
+    missing: path,
     message: `${nameOf(path)} is missing`,
     hint: exampleAt(shape, path) ?? (message.startsWith("must ") ? `it ${message}` : undefined),
   };
@@ -167,9 +211,11 @@ function wordsOf(issue: Issue, given: unknown): string {
     return issue.message;
   }
   const expected = (issue as { expected?: string }).expected;
-  const noun = { object: "a group of keys", array: "a list (lines that begin with -)" }[
-    expected ?? ""
-  ];
+  const noun = {
+    object: "a group of keys",
+    record: "a group of keys",
+    array: "a list (lines that begin with -)",
+  }[expected ?? ""];
   return `must be ${noun ?? expected ?? "something else"}, not ${kindOf(given)}`;
 }
 
@@ -202,6 +248,7 @@ export function valueAt(data: unknown, path: Path): unknown {
 interface JsonSchema {
   readonly type?: string;
   readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly additionalProperties?: JsonSchema | boolean;
   readonly items?: JsonSchema;
   readonly anyOf?: readonly JsonSchema[];
   readonly oneOf?: readonly JsonSchema[];
@@ -220,8 +267,9 @@ function schemasAt(schema: JsonSchema, path: Path): JsonSchema[] {
   const here = alternatives(schema);
   if (step === undefined) return here;
   return here.flatMap((one) => {
-    const next = typeof step === "number" ? one.items : one.properties?.[step];
-    return next === undefined ? [] : schemasAt(next, rest);
+    const { items, properties, additionalProperties: others } = one;
+    const next = typeof step === "number" ? items : properties?.[step] ?? others;
+    return typeof next === "object" ? schemasAt(next, rest) : [];
   });
 }
 
@@ -261,9 +309,19 @@ function exampleAt(schema: JsonSchema, path: Path): string | undefined {
 
 /** The later findings that are not consequences of earlier ones. */
 export function independent(later: readonly Finding[], earlier: readonly Finding[]): Finding[] {
-  const isWrong = (path: Path) =>
-    earlier.some((one) => isPrefix(path, one.path) || isPrefix(one.path, path));
-  return later.filter(({ path, follows = [] }) => ![path, ...follows].some(isWrong));
+  return later.filter((finding) =>
+    !isWrong(finding.path, earlier) && !followsFrom(finding, earlier)
+  );
+}
+
+/** Whether a mistake may be the consequence of others. */
+function followsFrom({ follows = [] }: Finding, others: readonly Finding[]): boolean {
+  return follows.some((path) => isWrong(path, others));
+}
+
+/** Whether something is wrong at a path, under it or above it. */
+function isWrong(path: Path, findings: readonly Finding[]): boolean {
+  return findings.some((one) => isPrefix(path, one.path) || isPrefix(one.path, path));
 }
 
 /** Whether a path leads to, or through, where another begins. */

@@ -36,16 +36,13 @@ export function text<T>(options: {
       throw error;
     }
   };
-  const written = z.string({
-    error: ({ input }) => {
-      if (typeof input !== "number") return `must be ${what}`;
-      const result = attempt(String(input));
-      return result instanceof SyntaxError
-        ? result.message
-        : `must be ${what}: put quotes around it`;
-    },
-  }).meta({ pattern, examples: [...examples] });
-  return z.codec(isNumber ? z.union([written, z.int()]) : written, z.custom<T>(), {
+  const error = ({ input }: { readonly input?: unknown }) => {
+    if (typeof input !== "number") return `must be ${what}`;
+    const result = attempt(String(input));
+    return result instanceof SyntaxError ? result.message : `must be ${what}: put quotes around it`;
+  };
+  const written = z.string({ error }).meta({ pattern, examples: [...examples] });
+  return z.codec(isNumber ? z.union([written, z.int({ error })]) : written, z.custom<T>(), {
     decode(input, { issues }) {
       const result = attempt(String(input));
       if (!(result instanceof SyntaxError)) return result;
@@ -95,7 +92,7 @@ export function address(options: { readonly anyPort?: boolean } = {}) {
     pattern: "^(\\[[0-9a-fA-F:.]+\\]|[^:\\s]+):\\d{1,5}$",
     parse(input) {
       const port = options.anyPort && /^(?:\*?:)?(\d{1,5})$/.exec(input)?.[1];
-      if (port) {
+      if (port && Number(port) <= 65535) {
         throw new SyntaxError(
           `the host is missing: write 127.0.0.1:${port} for clients on this machine only, ` +
             `0.0.0.0:${port} for those of every network`,

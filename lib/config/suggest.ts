@@ -1,11 +1,17 @@
-/** The name that was probably meant, if one is close enough: `did you mean "round-robin"?` */
+/** A hint at the name that was probably meant, if one is close enough: `did you mean "round-robin"?` */
 export function didYouMean(given: string, names: readonly string[]): string | undefined {
+  const name = nameMeant(given, names);
+  return name === undefined ? undefined : `did you mean "${name}"?`;
+}
+
+/** The name that was probably meant, if one is close enough. */
+export function nameMeant(given: string, names: readonly string[]): string | undefined {
   const whole = names.filter((name) => isShort(given, name));
-  if (whole.length === 1) return `did you mean "${whole[0]}"?`;
+  if (whole.length === 1) return whole[0];
   const distances = names.map((name) => ({ name, distance: editDistance(given, name) }));
   const best = distances.toSorted((a, b) => a.distance - b.distance)[0];
   if (best === undefined || best.distance > Math.max(1, Math.floor(given.length / 3))) return;
-  return `did you mean "${best.name}"?`;
+  return best.name;
 }
 
 /** Whether one of two words is where the other begins: `warn` and `warning`, `leastconn` and `least-connections`. */

@@ -1,5 +1,5 @@
 /** A YAML text and a schema → a value, or everything that is wrong with the text. */
-import { isMap, isNode, isScalar, type Pair } from "yaml";
+import { isMap, isNode, isScalar, isSeq, type Pair, type YAMLMap } from "yaml";
 import type * as z from "zod";
 import { eventLoopTurn } from "../event_loop.ts";
 import { escapeText } from "../escape.ts";
@@ -173,24 +173,22 @@ export class YamlFile {
 
   /** The place of a value or key; of the closest one around it, if it is not there itself. */
   #span(path: Path, key: boolean): Span | undefined {
-    const { document } = this.#yaml;
-    const last = path.at(-1);
-    if (last !== undefined) {
-      const parent = document.getIn(path.slice(0, -1), true);
-      if (isMap(parent)) {
-        const pair = (parent.items as Pair[]).find((item) =>
-          isScalar(item.key) ? String(item.key.value) === String(last) : item.key === last
-        );
-        const node = key || !isNode(pair?.value) ? pair?.key : pair.value;
-        if (isNode(node) && node.range) return this.#firstLine(node.range);
-      } else {
-        const node = document.getIn(path, true);
-        if (isNode(node) && node.range) return this.#firstLine(node.range);
-      }
-      return this.#span(path.slice(0, -1), key);
+    const parent = this.#nodeAt(path.slice(0, -1));
+    const pairs = isMap(parent) && path.length > 0 ? pairsOf(parent, path.at(-1)!) : [];
+    const value = this.#nodeAt(path);
+    const node = pairs.length > 0 && (key || !isNode(value)) ? pairs[0]!.key : value;
+    if (isNode(node) && node.range) return this.#firstLine(node.range);
+    return path.length > 0 ? this.#span(path.slice(0, -1), key) : undefined;
+  }
+
+  #nodeAt(path: Path): unknown {
+    let node: unknown = this.#yaml.document.contents;
+    for (const step of path) {
+      // Of a key that is there twice, the last value is the one that is read.
+      if (isMap(node)) node = pairsOf(node, step).at(-1)?.value;
+      else node = isSeq(node) ? node.items[Number(step)] : undefined;
     }
-    const root = document.contents;
-    return isNode(root) && root.range ? this.#firstLine(root.range) : undefined;
+    return node;
   }
 
   /** A block that goes over many lines is marked by its first. */
@@ -199,6 +197,12 @@ export class YamlFile {
     const lineEnd = newline === -1 ? end : Math.min(newline, end);
     return { start, end: Math.max(lineEnd, start + 1) };
   }
+}
+
+function pairsOf(map: YAMLMap, key: string | number): Pair[] {
+  return map.items.filter((item) =>
+    String(isScalar(item.key) ? item.key.value : item.key) === String(key)
+  );
 }
 
 /** The part of a text that is checked before the rest is read. */

@@ -1,14 +1,20 @@
 /** Changing single settings of a scenario's data, as `--set` and `compare` do. */
 import { isData } from "../config/data.ts";
-import type { Path } from "../config/findings.ts";
+import { type Path, valueAt } from "../config/findings.ts";
 import { YamlFile } from "../config/yaml_file.ts";
 
-/** A value that takes the place of what a file says. */
-export interface Patch {
+/** A value that is to take the place of what a file says. */
+export interface Setting {
   readonly path: Path;
   readonly value: unknown;
   /** What is to blame if it is wrong: a place in the file, or a flag. */
   readonly blame: { readonly path: Path } | { readonly flag: string };
+}
+
+/** A setting that has been put into the data. */
+export interface Patch extends Setting {
+  /** How many steps of the path led to what was there before. */
+  readonly existing: number;
 }
 
 /** The kinds of arrivals and distributions: keys that a short path leaves out. */
@@ -30,7 +36,7 @@ const EXCLUSIVE: readonly (readonly string[])[] = [
  *
  * @throws {SyntaxError} if it is not of that form.
  */
-export function parseSetting(text: string): Patch {
+export function parseSetting(text: string): Setting {
   const at = text.indexOf("=");
   if (at < 1) {
     throw new SyntaxError(`"${text}" sets nothing: write it like workload.arrivals.rate=900/s`);
@@ -47,10 +53,18 @@ export function parsePath(text: string): Path {
     .map((step) => /^\d+$/.test(step) ? Number(step) - 1 : step);
 }
 
-/** The data with a patch in it, and where that went. */
-export function apply(data: unknown, { path, value }: Patch): { data: unknown; path: Path } {
+/** The data with a setting in it, and where that went. */
+export function apply(
+  data: unknown,
+  { path, value }: Setting,
+): { readonly data: unknown } & Pick<Patch, "path" | "existing"> {
   const real = resolve(data, path);
-  return { data: put(data, real, value), path: real };
+  const made = real.findIndex((_, i) => valueAt(data, real.slice(0, i + 1)) === undefined);
+  return {
+    data: put(data, real, value),
+    path: real,
+    existing: made === -1 ? real.length : made,
+  };
 }
 
 /** Two sets of keys as one; the second's win, all the way down. Lists are not merged. */

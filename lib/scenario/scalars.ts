@@ -28,6 +28,12 @@ export function number(above: number, max: number) {
   return z.number({ error }).gt(above, { error }).max(max, { error });
 }
 
+/** A number from `min` to `max`. */
+export function numberFrom(min: number, max: number) {
+  const error = () => `must be a number from ${min} to ${max}`;
+  return z.number({ error }).min(min, { error }).max(max, { error });
+}
+
 /** A duration, or a word that means that there is no end to it. */
 export function durationOr(word: string) {
   return z.union([
@@ -54,7 +60,7 @@ export function oneKeyOf<Shape extends z.ZodRawShape>(shape: Shape) {
   ) as { [Key in keyof Shape]: z.ZodOptional<Shape[Key]> };
   return z.strictObject(optional).superRefine((value, context) => {
     const keys = Object.keys(value);
-    if (keys.length === 1) return;
+    if (keys.length === 1 || (keys.length === 0 && hasUnknownKey(context))) return;
     const names = Object.keys(shape).join(", ");
     context.addIssue({
       code: "custom",
@@ -63,6 +69,16 @@ export function oneKeyOf<Shape extends z.ZodRawShape>(shape: Shape) {
         : `${keys.join(" and ")}: only one of them`,
     });
   });
+}
+
+/** Whether a key was found that does not exist, so that one which seems to be missing may be misspelt. */
+export function hasUnknownKey({ issues }: z.RefinementCtx): boolean {
+  return issues.some(({ code }) => code === "unrecognized_keys");
+}
+
+/** A list that is not empty. */
+export function listOf<S extends z.ZodType>(item: S) {
+  return z.array(item).min(1, { error: () => "must list at least one value" });
 }
 
 /** What a distribution is of: durations with their unit, or plain numbers. */
@@ -83,7 +99,7 @@ function distributionOf(scalar: () => z.ZodType<number>): z.ZodType<Distribution
         scv: number(1, 1e6).describe("squared coefficient of variation, above 1"),
       }),
       z.strictObject({
-        phases: z.array(z.strictObject({ probability: number(0, 1), mean: mean() })).min(1),
+        phases: listOf(z.strictObject({ probability: number(0, 1), mean: mean() })),
       }),
     ]).describe("one of several exponential laws, by chance"),
     lognormal: z.strictObject({
@@ -93,14 +109,15 @@ function distributionOf(scalar: () => z.ZodType<number>): z.ZodType<Distribution
     pareto: z.strictObject({ min: scalar(), max: scalar(), alpha: number(0, 100) })
       .describe("bounded Pareto: heavy-tailed between min and max"),
     empirical: z.strictObject({
-      values: z.array(scalar()).min(1),
+      values: listOf(scalar()),
       weights: z.array(number(0, 1e9)).optional(),
     }).describe("one of these values"),
   });
   return z.union([scalar(), kinds]).transform((input): Distribution => {
     if (typeof input === "number") return { kind: "deterministic", value: input };
-    const [kind, value] = Object.entries(input)[0]!;
-    return fromKind(kind, value as Record<string, unknown>);
+    // There is none if its only key is unknown; that has been reported.
+    const [kind, value] = Object.entries(input)[0] ?? ["deterministic", 0];
+    return fromKind(kind, value as number | Record<string, unknown>);
   }).superRefine((distribution, context) => {
     const message = impossible(distribution);
     if (message !== undefined) context.addIssue({ code: "custom", message });
@@ -155,6 +172,5 @@ export function durations() {
 
 /** A distribution of numbers: `1`, or `{uniform: {min: 1, max: 5}}`. */
 export function numbers(min: number, max: number) {
-  const error = () => `must be a number from ${min} to ${max}`;
-  return distributionOf(() => z.number({ error }).min(min, { error }).max(max, { error }));
+  return distributionOf(() => numberFrom(min, max));
 }

@@ -3,10 +3,21 @@
  * docs/scenarios.md are all made from this.
  */
 import * as z from "zod";
-import { address, duration, integer, rate, share, words } from "../config/scalars.ts";
+import { address, duration, flag, integer, rate, share, words } from "../config/scalars.ts";
 import { configSchema } from "../config/schema.ts";
 import { NS_PER_MS } from "../core/mod.ts";
-import { count, countOr, durationOr, durations, number, numbers, oneKeyOf } from "./scalars.ts";
+import {
+  count,
+  countOr,
+  durationOr,
+  durations,
+  hasUnknownKey,
+  listOf,
+  number,
+  numberFrom,
+  numbers,
+  oneKeyOf,
+} from "./scalars.ts";
 
 /** What is simulated where a file is silent, as it would be written. */
 export const DEFAULT_ARRIVALS = { poisson: { load: "80%" } } as const;
@@ -54,6 +65,7 @@ function needsRateOrLoad(
   context: z.RefinementCtx,
 ): void {
   if ((value.rate === undefined) !== (value.load === undefined)) return;
+  if (value.rate === undefined && hasUnknownKey(context)) return;
   context.addIssue({
     code: "custom",
     message: value.rate === undefined
@@ -74,11 +86,11 @@ const arrivals = oneKeyOf({
   renewal: z.strictObject({ gap: durations().describe("between two arrivals") })
     .describe("independent gaps of any law"),
   mmpp: z.strictObject({
-    states: z.array(z.strictObject({
+    states: listOf(z.strictObject({
       rate: z.union([rate(), z.literal("none").transform(() => 0)])
         .describe("in this state; or: none"),
       stay: duration({ positive: true }).describe("mean of the exponential time in this state"),
-    })).min(1).describe("one after the other, the first after the last"),
+    })).describe("one after the other, the first after the last"),
   }).describe("Poisson with a rate that jumps"),
   on_off: z.strictObject({
     rate: rate().describe("while on"),
@@ -107,7 +119,7 @@ const workload = z.strictObject({
   ),
   clients: z.strictObject({
     count: count(1, 10_000_000).default(1000).describe("how many different ones"),
-    zipf: z.number({ error: () => "must be a number from 0 to 10" }).min(0).max(10).default(0)
+    zipf: numberFrom(0, 10).default(0)
       .describe("how unequal: Zipf's exponent; 0 is equal"),
   }).prefault({}).describe("who connects: drives stickiness and hashing"),
   requests_per_connection: numbers(1, 1e6).prefault(1).describe("how many, or a distribution"),
@@ -154,7 +166,7 @@ const kinds = oneKeyOf({
 const fault = z.strictObject({
   at: duration().describe("when it begins"),
   for: duration({ positive: true }).optional().describe("how long; to the end if left out"),
-  backend: z.union([words("a backend's id"), z.array(words("a backend's id")).min(1)]).optional()
+  backend: z.union([words("a backend's id"), listOf(words("a backend's id"))]).optional()
     .describe("which, or a list of them"),
   load_balancer: integer(1, 1000).optional().describe(
     "partition: cut off from this balancer only; lb-restart: which (1)",
@@ -214,15 +226,13 @@ export const scenarioSchema = z.strictObject({
       "and clients had other names; fixed: as the live balancer places them",
   ),
   load_balancers: integer(1, 1000).default(1).describe("how many, each with its own view"),
-  idle_reports: z.boolean().default(false).describe(
+  idle_reports: flag().default(false).describe(
     "a backend that becomes idle reports it to one balancer, drawn at random, for join-idle-queue",
   ),
   faults: z.array(fault).default([]).describe("what goes wrong, and when"),
   compare: z.record(
     z.string(),
-    z.array(z.unknown()).min(1, {
-      error: () => "must list at least one value",
-    }),
+    listOf(z.unknown()),
   ).optional().describe("variants: every combination of these settings"),
   expect: z.array(words("text like p99_ms < 80")).default([]).describe(
     "what must hold; the exit code is 1 when one does not",

@@ -24,7 +24,7 @@ import {
   variantsMeant,
 } from "./expectation.ts";
 import { isMetric, METRIC_NAMES, type MetricName, METRICS } from "./metrics.ts";
-import { apply, merge, parsePath, parseSetting, type Patch } from "./patch.ts";
+import { apply, merge, parsePath, parseSetting, type Patch, type Setting } from "./patch.ts";
 import { DEFAULT_ARRIVALS, DEFAULT_SERVICE, type ScenarioFile, scenarioSchema } from "./schema.ts";
 import { parseTrace } from "./trace.ts";
 import type { Scenario, TraceEntry } from "./types.ts";
@@ -71,6 +71,8 @@ export interface Study {
   readonly expect: readonly Expectation[];
 }
 
+/** Metrics of a whole run. */
+const OF_RUN: readonly string[] = METRIC_NAMES.filter((name) => METRICS[name].of === "run");
 const REPLICATIONS = 10;
 /** More variants than this are a mistake. */
 const VARIANTS_MAX = 10_000;
@@ -222,17 +224,17 @@ function withDefaults(data: unknown): unknown {
 /** The data with all patches in it, and the patches with their full paths. */
 function patched(
   data: unknown,
-  patches: readonly Patch[],
+  settings: readonly Setting[],
 ): { readonly data: unknown; readonly patches: readonly Patch[] } {
-  const done = patches.map((patch) => {
-    const result = apply(data, patch);
-    data = result.data;
-    return { ...patch, path: result.path };
+  const done = settings.map((setting) => {
+    const { data: after, ...place } = apply(data, setting);
+    data = after;
+    return { ...setting, ...place };
   });
   return { data, patches: done };
 }
 
-function setting(text: string): Patch {
+function setting(text: string): Setting {
   try {
     return parseSetting(text);
   } catch (error) {
@@ -257,7 +259,10 @@ function mustMatter(settings: readonly Patch[], compared: readonly Patch[]): voi
 
 /** A finding about a value that was put in is about where it came from. */
 function reassign(finding: Finding, patches: readonly Patch[]): Finding {
-  const patch = patches.find(({ path }) => isPrefix(path, finding.path));
+  const patch = patches.find(({ path, existing }) =>
+    isPrefix(path, finding.path) ||
+    (finding.path.length > existing && isPrefix(finding.path, path))
+  );
   if (patch === undefined) return finding;
   const { blame, path } = patch;
   if ("flag" in blame) {
@@ -266,7 +271,14 @@ function reassign(finding: Finding, patches: readonly Patch[]): Finding {
       ...finding.hint !== undefined && { hint: finding.hint },
     });
   }
-  return { ...finding, path: [...blame.path, ...finding.path.slice(path.length)] };
+  // What is wrong with a key that is compared is wrong once, whatever its values are.
+  const isAboutKey = finding.key === true && finding.path.length <= path.length;
+  return {
+    ...finding,
+    path: isAboutKey
+      ? blame.path.slice(0, -1)
+      : [...blame.path, ...finding.path.slice(path.length)],
+  };
 }
 
 function unique(findings: readonly Finding[]): Finding[] {
@@ -369,11 +381,13 @@ function checkScenario(data: unknown): Finding[] {
     });
   }
   const metric = isData(data.precision) ? data.precision.metric : undefined;
-  if (typeof metric === "string" && !(isMetric(metric) && METRICS[metric].of === "run")) {
+  if (typeof metric === "string" && !OF_RUN.includes(metric)) {
     findings.push({
       path: ["precision", "metric"],
-      message: `unknown metric "${metric}"`,
-      hint: didYouMean(metric, METRIC_NAMES) ?? "one of a whole run, like p99_ms",
+      message: isMetric(metric)
+        ? `${metric} is of a backend, not of the whole run`
+        : `unknown metric "${metric}"`,
+      hint: didYouMean(metric, OF_RUN) ?? "one of a whole run, like p99_ms",
     });
   } else if (typeof metric === "string" && metric.endsWith("max_ms")) {
     findings.push({
@@ -386,7 +400,7 @@ function checkScenario(data: unknown): Finding[] {
 }
 
 interface Combination {
-  readonly patches: readonly Patch[];
+  readonly patches: readonly Setting[];
   readonly settings: Readonly<Record<string, unknown>>;
 }
 

@@ -64,3 +64,17 @@ Deno.test("isLocal() knows this machine by every spelling of its addresses", () 
   }
   assert.ok(isLoopback("localhost"));
 });
+
+Deno.test("parseAddress() suggests only what it would accept", () => {
+  const cases: readonly (readonly [string, RegExp])[] = [
+    ["8000", /the host is missing: write 127\.0\.0\.1:8000 /],
+    ["99999", /port 99999 is out of range: a port is 1 to 65535/],
+    ["*:70000", /port 70000 is out of range/],
+    ["-1", /"-1" is neither an address nor a port/],
+    ["8000.5", /"8000\.5" is neither an address nor a port/],
+    ["127.0.0.1", /the port is missing: write 127\.0\.0\.1:8000/],
+    ["[::1]", /the port is missing: write \[::1\]:8000/],
+    ["::1", /an IPv6 address goes in brackets, with a port: \[::1\]:8000/],
+  ];
+  for (const [text, message] of cases) assert.throws(() => parseAddress(text), { message }, text);
+});

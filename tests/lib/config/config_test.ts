@@ -407,6 +407,36 @@ algorithm: {name: ring-hash, points: 8193}\n`,
   ["a list", "- a\n- b\n", /:1:1: the file must be a group of keys/],
   ["nothing", "", /^config\.yaml: there is nothing in it/],
   ["comments only", "# nothing\n", /there is nothing in it/],
+  [
+    "a key that is misspelt, and missing for that",
+    "backends: [{id: B1, adress: 127.0.0.1:9000}]\n",
+    /1:21: unknown key "adress" in backends\[1\]\n.*\n.*\n {2}did you mean "address"\?/,
+  ],
+  [
+    "the only key that is needed, misspelt",
+    "backend: [{id: B1, address: 127.0.0.1:9000}]\n",
+    /1:1: unknown key "backend"\n.*\n.*\n {2}did you mean "backends"\?/,
+  ],
+  [
+    "a value that breaks two rules",
+    "backends: [{id: '', address: 127.0.0.1:9000}]\n",
+    /1:17: backends\[1\]\.id must be a name, like B1: it is empty/,
+  ],
+  [
+    "a number that breaks two rules, and what follows from it",
+    "algorithm: ring-hash\nbackends: [{id: B1, address: 127.0.0.1:9000, weight: 1e300}]\n",
+    /2:54: backends\[1\]\.weight must be a whole number from 0 to 256/,
+  ],
+  [
+    "a value that could not be the only one of its list either",
+    "backends: 3\n",
+    /1:11: backends must be a list of backends, [^\n]*\n[^\n]*\n[^\n]*\^$/,
+  ],
+  [
+    "nothing in the place of a list",
+    "backends:\n",
+    /1:10: backends must be a list of backends, [^\n]*\n[^\n]*\n[^\n]*\^$/,
+  ],
 ];
 
 for (const [what, text, expected] of MISTAKES) {
@@ -417,6 +447,11 @@ for (const [what, text, expected] of MISTAKES) {
     assert.equal(error.diagnostics.length, 1, error.message);
   });
 }
+
+Deno.test("parseConfig() marks the value that it has read, where a key is there twice", () => {
+  const { diagnostics } = complaint(`retries: 1\nretries: x\n${ONE}`);
+  assert.deepEqual(diagnostics.map(({ at }) => at!.start), [11, 20]);
+});
 
 Deno.test("parseConfig() reads where sessions are kept", () => {
   const store = (text: string) => parse(`${ONE}sticky: {store: ${text}}\n`).sticky!.store;

@@ -385,6 +385,66 @@ const MISTAKES: readonly [name: string, text: string, message: RegExp][] = [
     "balancer: {backends: 3}\nservers: {default: {slots: unlimited}}",
     /load is a share of what the backends can do, and that is unlimited/,
   ],
+  [
+    "arrivals of an unknown kind",
+    "balancer: {backends: 3}\nworkload: {arrivals: {poison: {rate: 3/s}}}",
+    /:2:23: unknown key "poison" in workload\.arrivals[^]*did you mean "poisson"\?/,
+  ],
+  [
+    "a rate that is misspelt",
+    "balancer: {backends: 3}\nworkload: {arrivals: {poisson: {rat: 3/s}}}",
+    /:2:33: unknown key "rat" in workload\.arrivals\.poisson[^]*did you mean "rate"\?/,
+  ],
+  [
+    "a law that there is not",
+    "balancer: {backends: 3}\nservice: {gaussian: 3ms}",
+    /:2:11: unknown key "gaussian" in service[^]*there is: deterministic, exponential/,
+  ],
+  [
+    "a fault with a parameter that there is not",
+    "balancer: {backends: 3}\nfaults: [{at: 1s, backend: B1, kind: {slo: 2}}]",
+    /:2:39: unknown key "slo" in faults\[1\]\.kind[^]*did you mean "slow"\?/,
+  ],
+  [
+    "a server's key that is misspelt",
+    "balancer: {backends: 3}\nservers: {B1: {slotz: 2}}",
+    /:2:16: unknown key "slotz" in servers\.B1[^]*did you mean "slots"\?/,
+  ],
+  [
+    "a number that is not whole, where a word would do, too",
+    "balancer: {backends: 3}\nservers: {B1: {slots: 1.5}}",
+    /:2:23: servers\.B1\.slots must be a whole number of at least 1/,
+  ],
+  [
+    "text that is no duration, where a word would do, too",
+    "balancer: {backends: 3}\nwarmup: 50%",
+    /:2:9: warmup: "50%" is not a duration[^]*\n {2}or: auto$/,
+  ],
+  [
+    "an empty list",
+    "balancer: {backends: 3}\nservice: {empirical: {values: []}}",
+    /:2:31: service\.empirical\.values must list at least one value/,
+  ],
+  [
+    "a list in the place of servers",
+    "balancer: {backends: 3}\nservers: []",
+    /:2:10: servers must be a group of keys, not a list/,
+  ],
+  [
+    "a comparison of a key that does not exist, whatever its values are",
+    "balancer: {backends: 3}\ncompare: {balancer.algoritm: [random, maglev]}",
+    /:2:11: unknown key "algoritm" in balancer[^]*did you mean "algorithm"\?/,
+  ],
+  [
+    "a comparison under a key that does not exist",
+    "balancer: {backends: 3}\ncompare: {workload.arrival.poisson.rate: [1/s, 2/s]}",
+    /:2:11: unknown key "arrival" in workload[^]*did you mean "arrivals"\?/,
+  ],
+  [
+    "a precision of a backend's metric",
+    "balancer: {backends: 3}\nprecision: {metric: share}",
+    /:2:21: share is of a backend, not of the whole run/,
+  ],
 ];
 
 for (const [name, text, message] of MISTAKES) {
@@ -392,6 +452,7 @@ for (const [name, text, message] of MISTAKES) {
     assert.throws(() => parse(text), (error) => {
       assert.ok(error instanceof DiagnosticsError, String(error));
       assert.match(error.message, message);
+      assert.equal(error.diagnostics.length, 1, error.message);
       return true;
     });
   });
