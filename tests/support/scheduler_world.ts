@@ -943,7 +943,8 @@ function countsOf({ held, connections, connectFailures }: Book) {
   return { held, connections, connectFailures };
 }
 
-function optionsOf(
+/** What these settings are for a scheduler, with these backends. */
+export function optionsOf(
   settings: Settings,
   backends: readonly (BackendSettings & { id: string })[],
 ): SchedulerOptions {

@@ -3,15 +3,28 @@
  * drawn from one seed. Connects fail, connections close, probes change their mind, operators drain and
  * reload, backends come and go, the store of sessions is down. Whatever happens, the books must balance.
  */
+import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
   ALGORITHM_NAMES,
   type AlgorithmOptions,
+  Arrival,
   childSeed,
   createRandom,
+  type Lease,
   type Random,
+  type Refusal,
+  type Scheduler,
+  Waiting,
 } from "../../../lib/core/mod.ts";
-import { type Action, ACTIONS, type Settings, World } from "../../support/scheduler_world.ts";
+import {
+  type Action,
+  ACTIONS,
+  optionsOf,
+  type Settings,
+  World,
+} from "../../support/scheduler_world.ts";
+import { schedulerOf } from "../../support/scheduling.ts";
 
 const RUNS = 1000;
 const STEPS_PER_RUN = 2000;
@@ -139,4 +152,91 @@ Deno.test("Scheduler keeps its books through short lives, the shortest of which 
     }),
     { numRuns: 300 },
   );
+});
+
+/** One of two schedulers to which the same happens. */
+class Twin {
+  readonly scheduler: Scheduler;
+  readonly emitted: ReturnType<typeof schedulerOf>["emitted"];
+  readonly #clients: (Arrival | Lease | Waiting)[] = [];
+
+  constructor(settings: Settings) {
+    const backends = named(settings);
+    ({ scheduler: this.scheduler, emitted: this.emitted } = schedulerOf({
+      ...optionsOf(settings, backends),
+      seed: settings.seed,
+    }));
+  }
+
+  /** Something happens to a client, or to a backend. */
+  step(draw: number, which: number, client: string, now: number): void {
+    const { scheduler } = this;
+    const { id } = scheduler.backends[Math.floor(which * scheduler.backends.length)] ?? {};
+    if (draw < 0.3) this.#take(scheduler.acquire(client, now));
+    else if (draw < 0.4) this.#take(scheduler.admit(client, now));
+    else if (draw < 0.85) this.#goOn(which, draw, now);
+    else if (draw < 0.97 && id !== undefined) scheduler.probed(id, which * 97 % 1 < 0.7, now, 0);
+    else if (id !== undefined) scheduler.setMode(id, draw < 0.99 ? "ready" : "drain", now);
+  }
+
+  reload(settings: Settings, now: number): void {
+    this.scheduler.reconfigure(optionsOf(settings, named(settings)), now);
+  }
+
+  #goOn(which: number, how: number, now: number): void {
+    const at = Math.floor(which * this.#clients.length);
+    const [client] = this.#clients.splice(at, 1);
+    if (client instanceof Arrival) this.#take(client.acquire(now));
+    else if (client instanceof Waiting) client.leave(now);
+    else if (client !== undefined && how < 0.6) client.release("closed", now);
+    else if (client !== undefined) this.#take(client.connectFailed("refused", now));
+  }
+
+  #take(client: Arrival | Lease | Waiting | Refusal): void {
+    if ("reason" in client) return;
+    this.#clients.push(client);
+    if (!(client instanceof Waiting)) return;
+    client.settled = (outcome) => {
+      // It takes the same place, so that the same client is drawn, whenever it is settled.
+      const at = this.#clients.indexOf(client);
+      if (outcome.granted) this.#clients[at] = outcome;
+      else this.#clients.splice(at, 1);
+    };
+  }
+}
+
+function named({ backends }: Settings) {
+  return backends.map((backend, i) => ({ id: `B${i + 1}`, ...backend }));
+}
+
+Deno.test("Scheduler decides the same, at the same times, whether or not it is woken in between", () => {
+  for (let seed = 1; seed <= 100; seed++) {
+    const random = createRandom(childSeed(seed, "twins"));
+    const settings = drawSettings(createRandom(seed));
+    const [woken, quiet] = [new Twin(settings), new Twin(settings)];
+    let wake = woken.scheduler.nextWake ?? Infinity;
+    woken.scheduler.onWake = (at) => wake = Math.min(wake, at);
+    let now = 0;
+    for (let step = 0; step < 300; step++) {
+      now += Math.floor(random.next() ** 4 * 100);
+      while (wake <= now) {
+        const at = wake;
+        wake = Infinity;
+        woken.scheduler.passTime(at);
+        wake = Math.min(wake, woken.scheduler.nextWake ?? Infinity);
+        assert.ok(wake > at, `seed ${seed}: it wants to be woken later than at ${at}`);
+      }
+      const [draw, which] = [random.next(), random.next()];
+      const client = `10.0.0.${Math.floor(random.next() * 6)}`;
+      // What waits for time alone is settled first, in both: the draws are of the same clients.
+      for (const { scheduler } of [woken, quiet]) scheduler.passTime(now);
+      for (const twin of [woken, quiet]) twin.step(draw, which, client, now);
+      if (step % 100 === 99) {
+        const other = drawSettings(createRandom(childSeed(seed, "reload", step)));
+        for (const twin of [woken, quiet]) twin.reload(other, now);
+      }
+    }
+    assert.deepEqual(quiet.emitted, woken.emitted, `seed ${seed}`);
+    assert.ok(woken.emitted.length > 0);
+  }
 });
