@@ -11,7 +11,11 @@ const COUNT = 2;
 /** At last a median moves by at most this part of itself with each latency. */
 const STEPS = 16;
 
-type Curve = Float64Array;
+/** A curve is its levels in a row, and the curves are in a row: that of all first. */
+const CURVE = LEVELS * FIELDS;
+const COMMON = 0;
+
+type Numbers = Float64Array<ArrayBuffer>;
 
 /**
  * How long answers take, by how many other connections the backend had in flight when it was picked: one
@@ -30,42 +34,44 @@ type Curve = Float64Array;
  */
 export class LatencyByLoad {
   readonly #life: Nanoseconds;
-  readonly #curves: Curve[] = [];
-  readonly #common = newCurve();
+  #levels = new Float64Array(0);
   /** By index: for how long an answer was waited for in vain since the last that came; 0 if not at all. */
-  readonly #silences: Nanoseconds[] = [];
-  readonly #silentAt: Nanoseconds[] = [];
+  #silences = new Float64Array(0);
+  #silentAt = new Float64Array(0);
   /** The highest level that was ever observed. */
   #top = 0;
 
   /** @param life For how long a latency is of use. */
   constructor(life: Nanoseconds) {
     this.#life = life;
+    this.#extend(0);
+    this.#clear(COMMON);
   }
 
   /** Begins anew, with nothing observed. */
   reset(index: number): void {
-    while (this.#curves.length <= index) this.#curves.push(newCurve());
-    clear(this.#curves[index]!);
+    if (index >= this.#silences.length) this.#extend(2 * index + 8);
+    this.#clear(curveOf(index));
     this.#silences[index] = 0;
     this.#silentAt[index] = 0;
   }
 
   /** An answer came. */
   observe(index: number, latency: Nanoseconds, load: number, now: Nanoseconds): void {
+    const levels = this.#levels;
     const level = levelOf(load);
-    const curve = this.#curves[index]!;
-    const at = level * FIELDS;
+    const curve = curveOf(index);
+    const at = curve + level * FIELDS;
     this.#silences[index] = 0;
-    if (curve[at + OBSERVED_AT]! <= now - this.#life) {
+    if (levels[at + OBSERVED_AT]! <= now - this.#life) {
       // A single latency says little: it begins where it is expected.
-      curve[at] = this.#estimate(curve, level, now) || latency;
-      curve[at + COUNT] = 0;
+      levels[at] = this.#unobserved(curve, level, now) || latency;
+      levels[at + COUNT] = 0;
     }
-    move(curve, at, latency, now);
-    const common = this.#common;
-    if (common[at + COUNT] === 0) common[at] = latency;
-    move(common, at, latency, now);
+    move(levels, at, latency, now);
+    const common = COMMON + level * FIELDS;
+    if (levels[common + COUNT] === 0) levels[common] = latency;
+    move(levels, common, latency, now);
     if (level > this.#top) this.#top = level;
   }
 
@@ -77,29 +83,30 @@ export class LatencyByLoad {
 
   /** What an answer would take at a load; 0 if nothing is known of any index. */
   estimate(index: number, load: number, now: Nanoseconds): Nanoseconds {
-    const estimate = this.#estimate(this.#curves[index]!, levelOf(load), now);
+    const levels = this.#levels;
+    const level = levelOf(load);
+    const curve = curveOf(index);
+    const at = curve + level * FIELDS;
+    const isKnown = levels[at + OBSERVED_AT]! > now - this.#life;
+    const estimate = isKnown ? levels[at]! : this.#unobserved(curve, level, now);
     const silence = this.#silences[index]!;
     if (silence <= estimate || now - this.#silentAt[index]! >= this.#life) return estimate;
     return silence;
   }
 
-  #estimate(curve: Curve, level: number, now: Nanoseconds): Nanoseconds {
-    const oldest = now - this.#life;
-    const at = level * FIELDS;
-    if (curve[at + OBSERVED_AT]! > oldest) return curve[at]!;
-    const known = this.#nearest(curve, level, oldest);
+  /** The estimate for a level that was not observed for so long that it says nothing. */
+  #unobserved(curve: number, level: number, now: Nanoseconds): Nanoseconds {
+    const known = this.#nearest(curve, level, now - this.#life);
     if (known === -1) return this.#usual(level);
-    const there = known / FIELDS;
-    return curve[known]! * (this.#growth(level) / this.#growth(there));
+    return this.#levels[curve + known * FIELDS]! * (this.#growth(level) / this.#growth(known));
   }
 
   /** The curve of all; 0 if it is empty. */
   #usual(level: number): Nanoseconds {
-    const nearest = this.#nearest(this.#common, level, -Infinity);
+    const nearest = this.#nearest(COMMON, level, -Infinity);
     if (nearest === -1) return 0;
-    const there = nearest / FIELDS;
-    const beyond = level > this.#top ? (loadOf(level) + 1) / (loadOf(there) + 1) : 1;
-    return this.#common[nearest]! * beyond;
+    const beyond = level > this.#top ? (loadOf(level) + 1) / (loadOf(nearest) + 1) : 1;
+    return this.#levels[COMMON + nearest * FIELDS]! * beyond;
   }
 
   /** What a level's latency is to that of others: the curve of all, or the load if that is empty. */
@@ -107,40 +114,53 @@ export class LatencyByLoad {
     return this.#usual(level) || loadOf(level) + 1;
   }
 
-  /** Where the nearest level newer than `oldest` is, of equally near ones the lower; −1 if there is none. */
-  #nearest(curve: Curve, level: number, oldest: Nanoseconds): number {
+  /** The nearest level newer than `oldest`, of equally near ones the lower; −1 if there is none. */
+  #nearest(curve: number, level: number, oldest: Nanoseconds): number {
+    const levels = this.#levels;
     const reach = Math.max(level, this.#top - level);
     for (let distance = 0; distance <= reach; distance++) {
-      const below = (level - distance) * FIELDS;
-      if (below >= 0 && curve[below + OBSERVED_AT]! > oldest) return below;
-      const above = (level + distance) * FIELDS;
-      if (above < curve.length && curve[above + OBSERVED_AT]! > oldest) return above;
+      const below = level - distance;
+      if (below >= 0 && levels[curve + below * FIELDS + OBSERVED_AT]! > oldest) return below;
+      const above = level + distance;
+      if (above < LEVELS && levels[curve + above * FIELDS + OBSERVED_AT]! > oldest) return above;
     }
     return -1;
   }
-}
 
-function newCurve(): Curve {
-  const curve = new Float64Array(LEVELS * FIELDS);
-  clear(curve);
-  return curve;
-}
+  #clear(curve: number): void {
+    for (let at = curve; at < curve + CURVE; at += FIELDS) {
+      this.#levels[at + OBSERVED_AT] = -Infinity;
+      this.#levels[at + COUNT] = 0;
+    }
+  }
 
-function clear(curve: Curve): void {
-  for (let at = 0; at < curve.length; at += FIELDS) {
-    curve[at + OBSERVED_AT] = -Infinity;
-    curve[at + COUNT] = 0;
+  /** Room for so many indices. */
+  #extend(length: number): void {
+    this.#levels = extended(this.#levels, curveOf(length));
+    this.#silences = extended(this.#silences, length);
+    this.#silentAt = extended(this.#silentAt, length);
   }
 }
 
+/** Where the curve of an index begins. */
+function curveOf(index: number): number {
+  return (index + 1) * CURVE;
+}
+
+function extended(array: Numbers, length: number): Numbers {
+  const longer = new Float64Array(length);
+  longer.set(array);
+  return longer;
+}
+
 /** A level takes a latency in. */
-function move(curve: Curve, at: number, latency: Nanoseconds, now: Nanoseconds): void {
-  const count = Math.min(curve[at + COUNT]! + 1, STEPS - 1);
+function move(levels: Numbers, at: number, latency: Nanoseconds, now: Nanoseconds): void {
+  const count = Math.min(levels[at + COUNT]! + 1, STEPS - 1);
   const step = 1 + 1 / (count + 1);
-  curve[at + COUNT] = count;
-  curve[at + OBSERVED_AT] = now;
-  const median = curve[at]!;
-  curve[at] = latency > median
+  levels[at + COUNT] = count;
+  levels[at + OBSERVED_AT] = now;
+  const median = levels[at]!;
+  levels[at] = latency > median
     ? Math.min(latency, median * step)
     : Math.max(latency, median / step);
 }
