@@ -42,18 +42,18 @@ import { Shortage } from "./shortage.ts";
 import { acceptTls, type ServerContext, serverContext } from "./tls_accept.ts";
 import { type BackendTls, backendTlsOf } from "./tls_dial.ts";
 
-/** What a balancer is handed besides its configuration. */
+/** What a balancer needs besides its configuration. */
 export interface BalancerOptions {
-  /** Where it tells what happens. */
+  /** Receives what happens. */
   readonly events: EventStream;
   readonly now: Clock;
-  /** Seeds everything that is drawn by lot. */
+  /** The seed of all random draws. */
   readonly seed: number;
-  /** What is in the files that the configuration names; left out if it names none. */
+  /** The contents of the files that the configuration names; absent if it names none. */
   readonly certificates?: Certificates | undefined;
-  /** Of so many clients one pick is explained, if anybody reads that. */
+  /** One pick of so many is explained; absent: none. */
   readonly explainEvery?: number | undefined;
-  /** Gives the start up. */
+  /** Aborts the start. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -76,25 +76,25 @@ interface Parts {
   readonly shortage: Shortage;
 }
 
-/** The client speaks for itself. */
+/** The client connects directly, without a PROXY header. */
 const NO_GREETING: Greeting = { rest: new Uint8Array(0) };
 
-/** A client that has said what comes before its own bytes. */
+/** A client whose PROXY header and TLS handshake, where there are any, are complete. */
 interface Heard {
   readonly client: Connection;
   readonly greeting: Greeting;
 }
 
 /**
- * The live balancer: accepts clients, asks the scheduler where each is to go, connects, and relays. All
- * that is decided is decided by `Scheduler`; here are the sockets.
+ * The live balancer: accepts clients, asks the scheduler for a backend, connects to it, and relays.
+ * `Scheduler` makes all decisions; this class handles the sockets.
  */
 export class Balancer {
   /** Where it listens; the port is the real one where the configuration says 0. */
   readonly address: Address;
   readonly scheduler: Scheduler;
   #config: Config;
-  /** What needs a restart to change is as it says. */
+  /** The configuration at the start: some settings change only with a restart. */
   readonly #started: Config;
   readonly #events: EventStream;
   readonly #now: Clock;
@@ -103,7 +103,7 @@ export class Balancer {
   /** Undefined if sessions are in memory only. */
   readonly #keeper: SessionKeeper | undefined;
   #dialer: Dialer;
-  /** Those of earlier timeouts, with connects that may be under way. */
+  /** Dialers with earlier timeouts: their connects may still be under way. */
   readonly #formerDialers: Dialer[] = [];
   readonly #relays: Relays<Lease>;
   readonly #explainEvery: number | undefined;
@@ -115,9 +115,9 @@ export class Balancer {
   #stopping = false;
   readonly #shortage: Shortage;
   #certificates: Certificates;
-  /** Without it clients speak in the clear. */
+  /** Undefined: clients connect without TLS. */
   #serverContext: ServerContext | undefined;
-  /** Without it backends are spoken to in the clear. */
+  /** Undefined: backends are connected to without TLS. */
   #backendTls: BackendTls | undefined;
   readonly #unsubscribe: () => void;
   readonly #connectionEnded: Pulse;
@@ -125,12 +125,12 @@ export class Balancer {
   /**
    * Probes every backend once, then listens.
    *
-   * @throws {UserError} if it cannot listen; the signal's reason if that gives it up.
+   * @throws {UserError} if it cannot listen; the signal's reason if the signal aborts the start.
    */
   static async start(config: Config, options: BalancerOptions): Promise<Balancer> {
     const { events, now, seed, explainEvery, certificates = {}, signal } = options;
     signal?.throwIfAborted();
-    // As in the simulator, so that the same seed draws the same lots in both.
+    // As in the simulator: the same seed gives the same random draws in both.
     const random = createRandom(childSeed(seed, "algorithm", 0));
     const scheduler = new Scheduler({ ...config, explainEvery }, events, random);
     const context = serverContextOf(config, certificates);
@@ -188,7 +188,7 @@ export class Balancer {
     this.address = addressOf(listener.addr);
     this.#unsubscribe = options.events.subscribe(["backend_down"], ({ backend: id }) => {
       if (this.#config.onDown !== "close") return;
-      // Not by its id: connections to one that is gone from the configuration are none of its.
+      // A removed backend may have had the same id: its connections stay, so the objects are compared.
       const down = this.scheduler.backend(id);
       this.#relays.closeAll("backend_down", (lease) => lease.backend === down);
     });
@@ -208,20 +208,20 @@ export class Balancer {
     return this.#accepting;
   }
 
-  /** What is in use. */
+  /** The running configuration. */
   get config(): Config {
     return this.#config;
   }
 
-  /** What is in use of what the configuration's files hold. */
+  /** The certificates in use. */
   get certificates(): Certificates {
     return this.#certificates;
   }
 
   /**
-   * Takes over another configuration while it runs. No connection is dropped; what is left the same keeps
-   * its counts, health and sessions. Where it listens, how it logs and where it keeps sessions stay as
-   * they are. Resolves when backends that are new have been probed once, or it is stopped.
+   * Takes over another configuration while it runs. No connection is dropped, and unchanged backends keep
+   * their counts, health and sessions. The listen address, the log settings and the session store change
+   * only with a restart. Resolves when new backends have been probed once, or the balancer is stopped.
    */
   async reload(config: Config, certificates: Certificates = {}): Promise<void> {
     const before = this.#config;
@@ -230,7 +230,7 @@ export class Balancer {
     const changes = [...settings, ...replaced];
     const context = serverContextOf(config, certificates);
     const backendTls = backendTlsOf(config, certificates);
-    // Clients that return resume their sessions, if the context is still the one that they know.
+    // Clients can resume their TLS sessions only with the context that issued them.
     const isKnown = isDeepStrictEqual(this.#certificates.listener, certificates.listener);
     if (!isKnown) this.#serverContext = context;
     this.#backendTls = backendTls;
@@ -249,8 +249,7 @@ export class Balancer {
   }
 
   /**
-   * Stops accepting, lets what is open finish for as long as the drain timeout allows, and closes the
-   * rest.
+   * Stops accepting, lets open connections finish until the drain timeout, and closes the rest.
    *
    * @param hurry Ends the drain at once.
    */
@@ -336,7 +335,7 @@ export class Balancer {
     this.#ended();
   }
 
-  /** Resolves when a backend has room for a client or it has waited for too long; undefined: it has left. */
+  /** Resolves when a waiting client gets a backend or is refused; undefined: it has left. */
   #roomFor(waiting: Waiting, early: EarlyReader): Promise<Lease | Refusal | undefined> {
     return new Promise((resolve) => {
       early.onEnd = () => {
@@ -351,7 +350,7 @@ export class Balancer {
     });
   }
 
-  /** Calls the scheduler when it wants to be called for the sake of time alone. */
+  /** Calls the scheduler at the time at which it next needs to be woken. */
   #wakeAt(at: Nanoseconds): void {
     clearTimeout(this.#waking);
     this.#waking = setTimeout(() => {
@@ -361,14 +360,14 @@ export class Balancer {
     }, timerDelay(at - this.#now()));
   }
 
-  /** Whether a connection comes from a proxy that is trusted to say where it really comes from. */
+  /** Whether a connection comes from a proxy whose PROXY header is trusted. */
   #isTrustedProxy(host: string): boolean {
     const { acceptFrom = [] } = this.#config.proxyProtocol ?? {};
     if (acceptFrom.length === 0) return false;
     return isInAny(acceptFrom, parseIp(host));
   }
 
-  /** Hears a client's PROXY header and TLS handshake; undefined if it was turned away. */
+  /** Completes a client's PROXY header and TLS handshake; undefined if the client was refused. */
   async #hear(
     tcp: Deno.TcpConn,
     isProxied: boolean,
@@ -408,7 +407,7 @@ export class Balancer {
     return { client, greeting };
   }
 
-  /** By which a backend hears where the client comes from; undefined if it is not to. */
+  /** The PROXY header that the backend gets; undefined if none is sent. */
   #header(client: Deno.TcpConn, { endpoints }: Greeting): Uint8Array | undefined {
     const { send = "off" } = this.#config.proxyProtocol ?? {};
     if (send === "off") return undefined;
@@ -429,7 +428,7 @@ export class Balancer {
     return this.#dialer.dial(address, tls, header);
   }
 
-  /** Connects again while this machine lacks what that takes, until it is late. */
+  /** Connects again while the shortage lasts, for as long as a connect may take. */
   async #dialAgain(
     failure: DialFailure,
     lease: Lease,
@@ -446,7 +445,7 @@ export class Balancer {
     return result;
   }
 
-  /** Resolves when it is of use to accept again after this error. */
+  /** Resolves when accepting again may succeed after this error. */
   async #acceptAgain(error: unknown): Promise<void> {
     const resource = localShortage(error) ?? "other";
     const detail = error instanceof Error ? error.message : String(error);
@@ -458,7 +457,7 @@ export class Balancer {
   }
 }
 
-/** What a backend gets before what the relay reads of its client; undefined if that is nothing. */
+/** The bytes that a backend gets before those that the relay reads; undefined if there are none. */
 function preambleOf(
   header: Uint8Array | undefined,
   rest: Uint8Array,

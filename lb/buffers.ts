@@ -24,7 +24,7 @@ export class BufferPool {
     return this.#free[granted]!.pop() ?? this.#make(granted);
   }
 
-  /** Takes a buffer back. Whoever gives it must not touch it any more. */
+  /** Takes a buffer back. Its former holder must not touch it any more. */
   give(buffer: Uint8Array<ArrayBuffer>): void {
     const sizeClass = sizeClassOf(buffer);
     this.#lent[sizeClass]!--;

@@ -6,9 +6,9 @@ export interface Connection {
   write(bytes: Uint8Array): Promise<number>;
   /** Finishes sending; what the other side sends still comes. */
   closeWrite(): Promise<void>;
-  /** Ends it at once, and wakes whoever reads or writes. */
+  /** Ends it at once; pending reads and writes fail. */
   close(): void;
-  /** Absent where it was said before TLS began. */
+  /** Absent where it was set before TLS began. */
   setNoDelay?(): void;
   /** Whether closing without `closeWrite` looks to the other side as if it had been cut off. */
   readonly mustSayEnd?: boolean;

@@ -33,7 +33,7 @@ export class Dialer {
   }
 
   /**
-   * Opens a connection. Whoever gets it owns it and closes it.
+   * Opens a connection. Its caller owns it and closes it.
    *
    * @param tls With TLS on it, as this says.
    * @param header What goes before the TLS handshake, in the clear.

@@ -1,4 +1,4 @@
-/** Wakes whoever waits for the next time that something happens. Costs nothing while nobody does. */
+/** Wakes all that wait for the next occurrence of something. Costs nothing while nothing waits. */
 export class Pulse {
   #next: PromiseWithResolvers<void> | undefined;
 

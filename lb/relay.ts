@@ -44,28 +44,28 @@ const SWEEPS_PER_TIMEOUT = 8;
 const SLOW_READER: Nanoseconds = 60 * NS_PER_S;
 
 /**
- * A connection whose bytes can no longer be delivered is closed so long after the last byte that it is
- * sent. Meanwhile its bytes are discarded: closing a socket with unread bytes resets it, and a reset
- * destroys what is still on the way to its peer.
+ * A side that still sends when its bytes can no longer be delivered is closed this long after the last
+ * byte was written to it. Meanwhile its bytes are discarded: closing a socket with unread bytes resets
+ * the connection, and a reset destroys bytes that are still on the way to the peer.
  */
 const LINGER_MS = 2000;
 
-/** A connection that has sent more than this while it lingers is read only at intervals. */
+/** A side that has sent more than this meanwhile is read only at intervals. */
 const DISCARD_BYTES = 16 * 1024 * 1024;
 const DISCARD_INTERVAL_MS = 10;
 
-/** What the backend gets of a client before anything that the relay reads. */
+/** The bytes that the backend gets before those that the relay reads. */
 export interface Preamble {
   readonly bytes: Uint8Array;
-  /** How many of them, at the beginning, are the balancer's own: they do not count as the client's. */
+  /** How many of them, at the beginning, are a PROXY header: they do not count as the client's. */
   readonly headerLength?: number;
-  /** A read of the client that is under way: what comes next, or null at the client's end. */
+  /** A read of the client that is under way: its next bytes, or null at its end. */
   readonly next?: Promise<Uint8Array | null> | undefined;
 }
 
 /**
- * All running relays: their buffers, and the one timer that finds the idle among them. Each belongs to
- * an owner, with which its progress is told: that costs less than callbacks for each.
+ * All running relays: their buffers, and the one timer that finds idle ones. Each relay has an owner,
+ * which the shared callbacks get: that costs less than callbacks for each relay.
  */
 export class Relays<Owner> {
   readonly #options: RelaysOptions<Owner>;
@@ -80,7 +80,7 @@ export class Relays<Owner> {
     this.#idleTimeout = options.idleTimeout;
   }
 
-  /** Another timeout, from now on. */
+  /** Changes the timeout of all relays. */
   set idleTimeout(idleTimeout: Nanoseconds) {
     if (idleTimeout === this.#idleTimeout) return;
     this.#idleTimeout = idleTimeout;
@@ -94,12 +94,12 @@ export class Relays<Owner> {
     return this.#running.size;
   }
 
-  /** Buffers lent to them. */
+  /** Buffers that relays hold. */
   get buffersLent(): number {
     return this.#buffers.lent;
   }
 
-  /** What the running ones have relayed so far. */
+  /** What the running relays have carried so far. */
   get traffic(): Traffic {
     let bytesToBackend = 0;
     let bytesToClient = 0;
@@ -111,8 +111,8 @@ export class Relays<Owner> {
   }
 
   /**
-   * Relays until both sides have finished, one has aborted, or it must end. Owns both connections from
-   * the call on, and has closed both when it says that it has ended. Never throws.
+   * Relays until both sides have finished, one has aborted, or the relay is closed. Owns both connections
+   * from the call on, and has closed both when it reports its end. Never throws.
    */
   start(
     client: Connection,
@@ -254,7 +254,7 @@ class Relay<Owner> implements RelayResult, Aged<Relay<Owner>> {
     this.#toClient.start();
   }
 
-  /** Closes both connections, once; whatever waits on them wakes. The first reason stands. */
+  /** Closes both connections, once; pending reads and writes fail. The first reason stands. */
   close(end: ConnectionEnd): void {
     if (!this.#open) return;
     this.#open = false;
@@ -273,7 +273,7 @@ class Relay<Owner> implements RelayResult, Aged<Relay<Owner>> {
     if (this.#otherThan(flow).isWaiting) this.close(this.end);
   }
 
-  /** The destination of a direction takes no more bytes. What it has sent is still to be passed on. */
+  /** The destination of a direction takes no more bytes. What it has sent is still passed on. */
   destinationAborted(flow: Flow<Owner>): void {
     this.#reason(flow === this.#toBackend ? "backend_aborted" : "client_aborted");
     this.stopped();
@@ -343,10 +343,10 @@ class Flow<Owner> implements Resumable {
   #buffer: Uint8Array<ArrayBuffer>;
   /** How much of the buffer is to be written; 0 while it is read into. */
   #filled = 0;
-  /** How much of that has been written; how much has been discarded, while it lingers. */
+  /** How much of that has been written; while the relay lingers, how much has been discarded. */
   #written = 0;
   #messages = 0;
-  /** One for all that is waited for: each takes memory while it waits. */
+  /** One callback for every read and write: each costs memory while it waits. */
   readonly #onOutcome = this.#goOn.bind(this);
 
   constructor(
@@ -423,7 +423,7 @@ class Flow<Owner> implements Resumable {
       .then(this.#onOutcome, this.#onOutcome);
   }
 
-  /** A read has brought so much, or nothing any more; a write has taken so much; or it has failed. */
+  /** A read or write has carried so many bytes, has met the end (null), or has failed. */
   #goOn(outcome: number | null | Error): void {
     this.isWaiting = false;
     if (this.isDiscarding) return this.#hasDiscarded(outcome);
@@ -442,8 +442,8 @@ class Flow<Owner> implements Resumable {
     this.#relay.quietSweeps = 0;
     if (!this.hasBegun) this.#begin();
     try {
-      // The kernel holds small writes back only while earlier bytes are unacknowledged: who sends one
-      // message needs no system call to forbid it.
+      // The kernel delays small writes only while earlier bytes are unacknowledged: a direction that
+      // carries one message does without this system call.
       if (this.#messages === 2) this.#to.setNoDelay?.();
     } catch {
       return this.#destinationFailed();

@@ -1,7 +1,7 @@
 /**
- * TLS on connections that were accepted. `Deno.listenTls` would tie a certificate to the listener, and so
- * lose whoever knocks while one is replaced; and it leaves no room for a PROXY header before the handshake.
- * So the listener is the same as without TLS, and each connection gets the certificate of the moment.
+ * TLS on connections that were accepted. `Deno.listenTls` would tie a certificate to the listener, and
+ * lose clients that connect while it is replaced; and it cannot read a PROXY header before the handshake.
+ * So the listener is the same as without TLS, and each connection gets the current certificate.
  */
 import { Buffer } from "node:buffer";
 import process from "node:process";
@@ -70,7 +70,7 @@ class Transport extends Duplex {
   hasSent = false;
   /** The client's first bytes. */
   hello: Uint8Array;
-  /** Until then the socket stays open when this ends: the client may have to be told why. */
+  /** During the handshake the socket stays open when this ends, for the alert. */
   isHandshaking = true;
   /** Whether more may be read: `node:tls` itself would read all that comes, however slow its reader. */
   readonly #hasRoom: () => boolean;
@@ -277,7 +277,7 @@ function isTooOld(hello: Uint8Array): boolean {
   return hello[0] === HANDSHAKE_RECORD && versionIn(hello) < TLS_1_2;
 }
 
-/** What the client is told before the connection closes; undefined if there is nothing to tell. */
+/** The alert that the client gets before the connection closes; undefined if none is sent. */
 function alertFor(message: string, hello: Uint8Array): Uint8Array | undefined {
   const [recordType = 0] = hello;
   if (!RECORD_TYPES.includes(recordType)) return undefined;

@@ -25,7 +25,7 @@ export function backendTlsOf(
 }
 
 /**
- * Opens a connection with TLS on it, and verifies who is there. Whoever gets it owns it and closes it.
+ * Opens a connection with TLS on it, and verifies the peer. Its caller owns it and closes it.
  *
  * @param signal Gives the connect and the handshake up; they then count as timed out.
  * @param header Goes before the handshake, in the clear.
