@@ -9,7 +9,7 @@ export const REDIS_PREFIX = "lbsim:session:";
 
 /**
  * Writes each session with its time to live, unless what is there is a later change; the later of the two
- * expiries holds. A value is `<changed at> <backend> <home>`. A key that somebody else uses for something
+ * expiries holds. A value is `<changed at> <backend> <home>`. A key that another program uses for something
  * else is left alone.
  */
 const WRITE = `
@@ -51,7 +51,7 @@ export class RedisStore implements SessionStore {
       this.close();
       const closes = this.#closes;
       const { host, port, tls, database, username, password } = this.#address;
-      // Whoever keeps no sessions in Redis does not pay for the client.
+      // A balancer that keeps no sessions in Redis does not pay for the client.
       const { createClient } = await import("@redis/client");
       if (this.#closes !== closes) throw new Error("closed");
       const client = createClient({
@@ -127,7 +127,7 @@ export class RedisStore implements SessionStore {
   }
 }
 
-/** A key that somebody else uses for something else is no session, and no reason to give up. */
+/** A key that another program uses for something else is no session, and no reason to give up. */
 function unlessOfAnotherType(error: unknown): null {
   if (error instanceof Error && error.message.startsWith("WRONGTYPE")) return null;
   throw error;

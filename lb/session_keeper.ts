@@ -25,7 +25,7 @@ const BATCH = 256;
 const RETRY: Nanoseconds = 100 * NS_PER_MS;
 /** and at the latest after this. */
 const RETRY_MAX: Nanoseconds = 5 * NS_PER_S;
-/** Opening it, or writing a batch, may take so long: nobody waits for that. */
+/** Opening it, or writing a batch, may take so long: no client waits for that. */
 const WORK_TIMEOUT: Nanoseconds = NS_PER_S;
 /** More clients do not wait for the store at one time; those beyond are served from memory. */
 const ASKING_MAX = 1000;
@@ -110,7 +110,7 @@ export class SessionKeeper {
     return key === undefined ? undefined : this.#ask(key, readTimeout);
   }
 
-  /** Nobody waits for the store any more. */
+  /** No client waits for the store any more. */
   stopAsking(): void {
     this.#doneAsking.abort();
   }

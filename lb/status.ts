@@ -32,7 +32,7 @@ export class StatusReporter {
   readonly #scheduler: Scheduler;
   readonly #now: Clock;
   readonly #lastProbe = new Map<string, EventOf<"probe">>();
-  /** Clients that were turned away since the start, by the reason. */
+  /** Clients that were refused since the start, by the reason. */
   readonly #refused = new Map<RefusalReason, number>();
   readonly #unsubscribe: readonly (() => void)[];
   #timer: ReturnType<typeof setInterval> | undefined;

@@ -9,8 +9,8 @@ export interface Aged<T> {
  *
  * A `Map` or `Set` keeps that order too, but it finds its oldest member by walking over the gaps of all
  * those that left before: with 100,000 sessions that took up to 100 µs. And with members that come and go
- * it moves to a new table every so often, and each table that it leaves holds whoever was a member then
- * and the next table: once one is old, the young generation's collector frees nobody any more.
+ * it moves to a new table every so often, and each table that it leaves holds all that were members then
+ * and the next table: once one is old, the young generation's collector frees none of them any more.
  */
 export class AgeList<T extends Aged<T>> {
   #oldest: T | undefined;

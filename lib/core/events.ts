@@ -29,7 +29,7 @@ export type RefusalReason =
   | "client_connection_limit"
   /** The client exceeds `limits.per_client.rate`. */
   | "client_rate_limit"
-  /** Every connect failed, and `retries` are used up or nobody untried is left. */
+  /** Every connect failed, and `retries` are used up or no backend is left that was not tried. */
   | "connects_failed"
   /** This machine lacks descriptors, local ports or memory to reach a backend. */
   | "local_shortage"
@@ -47,14 +47,14 @@ export type ConnectFailure =
 
 /** How a relayed connection ended. */
 export type ConnectionEnd =
-  /** Both sides finished. The only end that is not somebody's failure or decision. */
+  /** Both sides finished. The only end that is no failure and no decision. */
   | "closed"
   | "client_aborted"
   | "backend_aborted"
   | "idle_timeout"
   /** Its backend was marked down, and `on_down` is `close`. */
   | "backend_down"
-  /** The drain timeout passed, or the balancer was told to let go of it. */
+  /** The drain timeout passed, or the balancer was told to close it. */
   | "closed_by_balancer";
 
 interface At {
@@ -95,7 +95,7 @@ export interface ConnectionQueued extends At {
   readonly waiting: number;
 }
 
-/** A client waits no more. One that has waited for too long is told of as refused. */
+/** A client waits no more. One that has waited for too long is reported as refused. */
 export interface ConnectionDequeued extends At {
   readonly type: "connection_dequeued";
   readonly connection: number;
@@ -107,7 +107,7 @@ export interface ConnectionDequeued extends At {
   readonly waiting: number;
 }
 
-/** A client was turned away. */
+/** A client was refused. */
 export interface ConnectionRefused extends At {
   readonly type: "connection_refused";
   readonly connection: number;
@@ -187,7 +187,7 @@ export interface PickExplained extends At {
   readonly type: "pick_explained";
   readonly connection: number;
   readonly client: string;
-  /** Null if nobody was available. */
+  /** Null if no backend was available. */
   readonly backend: string | null;
   /** Why it was that one, in words. */
   readonly rule: string;
@@ -273,7 +273,7 @@ export interface SessionStoreRecovered extends At {
   readonly written: number;
 }
 
-/** The balancer stopped before the session store had been told of every change. */
+/** The balancer stopped before every change was written to the session store. */
 export interface SessionStoreIncomplete extends At {
   readonly type: "session_store_incomplete";
   readonly store: string;
@@ -378,10 +378,10 @@ export function toMs(duration: Nanoseconds): number {
   return duration / NS_PER_MS;
 }
 
-/** Hands each event to whoever reads its kind, in the order in which they subscribed. */
+/** Hands each event to the readers of its kind, in the order in which they subscribed. */
 export class EventStream {
   /**
-   * By kind, whether anybody reads it. Ask before making an event that is frequent: one that nobody reads
+   * By kind, whether it has a reader. Ask before making an event that is frequent: one without a reader
    * should cost nothing. A property and not a method, since a look-up by name costs more than a pick.
    */
   readonly wanted = forEachType(() => false);

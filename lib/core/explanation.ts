@@ -6,7 +6,7 @@ import type { ExplainedBackend } from "./events.ts";
 export class Explanation implements PickTrace {
   readonly #backends: readonly Omit<ExplainedBackend, "score">[];
   readonly #scores = new Map<string, number>();
-  #rule = "nobody is available";
+  #rule = "no backend is available";
 
   /** To be made just before the pick: the connection that it leads to is not counted in it. */
   constructor(backends: readonly Backend[]) {

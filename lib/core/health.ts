@@ -16,7 +16,7 @@ export interface HealthRules {
 
 /**
  * Up or down, judged by probes. Only results that contradict the present state count, and one that
- * agrees with it resets the count: with `fall: 3` the results ✗ ✓ ✗ ✓ ✗ take nobody down. The very
+ * agrees with it resets the count: with `fall: 3` the results ✗ ✓ ✗ ✓ ✗ take no backend down. The very
  * first result decides alone, so that a balancer knows its backends before it listens.
  *
  * Source: HAProxy `rise` and `fall`; Pingora `health_check`.

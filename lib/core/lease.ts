@@ -7,7 +7,7 @@ import type { Session } from "./sessions.ts";
 import type { Nanoseconds } from "./time.ts";
 import type { Waiting } from "./waiting.ts";
 
-/** A client that was turned away, and why. An ordinary value: it happens. */
+/** A client was refused, and why. An ordinary value: it happens. */
 export interface Refusal {
   readonly granted: false;
   readonly reason: RefusalReason;
@@ -133,9 +133,9 @@ export class Lease {
     return this.#scheduler._connectFailed(this, reason, now, detail);
   }
 
-  /** The driver cannot even try this backend, or is to stop trying: turns the client away. */
+  /** The driver cannot even try this backend, or is to stop trying: refuses the client. */
   refuse(reason: RefusalReason, now: Nanoseconds, detail?: string): Refusal {
-    assert(this.#state === "opening", "only a client that is not yet served can be turned away");
+    assert(this.#state === "opening", "only a client that is not yet served can be refused");
     this.#state = "ended";
     return this.#scheduler._refused(this, reason, now, detail);
   }

@@ -991,7 +991,7 @@ export class Scheduler {
       if (mode !== "ready" || fullWeight === 0 || full || excluded) continue;
       this.#lastAnyway = turn;
       trace?.considered(backend, turn);
-      trace?.decided("nobody is active: the next in turn is tried anyway");
+      trace?.decided("no backend is active: the next in turn is tried anyway");
       return backend;
     }
     return undefined;

@@ -36,7 +36,7 @@ export interface SchedulerOptions {
    * that the operator has not disabled.
    */
   readonly whenNoneAvailable?: "refuse" | "try-anyway" | undefined;
-  /** Where clients wait while every backend is full. Left out: they are turned away. */
+  /** Where clients wait while every backend is full. Left out: they are refused. */
   readonly queue?: QueueRules | undefined;
   /** Of so many connections one pick is explained, if anybody reads that; 1 if left out. */
   readonly explainEvery?: number | undefined;

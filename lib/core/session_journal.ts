@@ -5,7 +5,7 @@ import type { Nanoseconds } from "./time.ts";
 export interface SessionJournalRules {
   /**
    * How many sessions there may be. At most twice as many changes wait: beyond that those of sessions that
-   * have been dropped are let go of, and then the ones that have waited longest.
+   * have been dropped are forgotten, and then the ones that have waited longest.
    */
   readonly maxEntries: number;
   /** How many sessions are written at once. */
@@ -81,7 +81,7 @@ export class SessionJournal<S extends { readonly key: string; readonly dropped: 
     this.#bound();
   }
 
-  /** What to write next; undefined if there is nothing, nobody to tell it, or a batch is being written. */
+  /** What to write next; undefined if there is nothing, the store is not usable, or a batch is being written. */
   take(): readonly S[] | undefined {
     if (!this.#usable || this.#batch !== undefined || this.#unwritten.size === 0) return undefined;
     const batch: S[] = [];

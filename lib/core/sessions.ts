@@ -149,7 +149,7 @@ export class SessionMap<B> {
     this.#count(session as Entry<B>, -1, now);
   }
 
-  /** A backend is no more: its sessions end, and nobody waits to return to it. */
+  /** A backend is no more: its sessions end, and no client waits to return to it. */
   forget(backend: B): void {
     for (const session of this.#byKey.values()) {
       if (session.backend === backend) this.#drop(session);

@@ -1,4 +1,4 @@
-/** Slow start, ejection, weight 0, drain, when nobody is available, explanations. */
+/** Slow start, ejection, weight 0, drain, when no backend is available, explanations. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Ejection } from "../../../lib/core/ejection.ts";
@@ -357,7 +357,7 @@ Deno.test("a client that may stay on a draining backend still leaves one that is
   assert.notEqual(open(scheduler, "10.0.0.7").backend.id, home);
 });
 
-Deno.test("Scheduler tries anyway when nobody is available, if it is told to", () => {
+Deno.test("Scheduler tries anyway when no backend is available, if it is told to", () => {
   for (const whenNoneAvailable of ["refuse", "try-anyway"] as const) {
     const { scheduler } = schedulerOf({ whenNoneAvailable });
     for (const id of ["B1", "B2", "B3"]) takeDown(scheduler, id);

@@ -125,7 +125,7 @@ const CASES: Readonly<Record<string, (subject: Subject) => void>> = {
   "picks nobody when there is nobody"({ make }) {
     assert.equal(make([]).pick("c", 0), undefined);
   },
-  "picks nobody when nobody is available"({ make }) {
+  "picks nobody when no backend is available"({ make }) {
     const candidates = candidatesOf([1, 2, 3]);
     for (const candidate of candidates) candidate.available = false;
     assert.equal(make(candidates).pick("c", 0), undefined);
