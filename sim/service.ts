@@ -108,28 +108,34 @@ export class Service {
     connection.backend.server.promised--;
   }
 
-  /** A backend dies: its work is lost and its connections are reset. */
+  /**
+   * A backend dies: its work is lost and its connections are reset. All work is gone before anything
+   * follows from it: for a probe that fails, the balancer may close connections that have lost theirs.
+   */
   crash(backend: BackendModel, now: Nanoseconds): void {
-    const { connections } = this.#world;
+    const { connections, prober, relay } = this.#world;
+    const its = connections.all.filter((connection) =>
+      connection.is(TAKEN) && connection.picked === backend
+    );
+    const probes = its.filter((connection) => connection.is(PROBE) && connection.is(AT_BACKEND));
     backend.server.clear(now);
-    for (const connection of connections.all) {
-      const { flags } = connection;
-      if ((flags & TAKEN) === 0 || connection.picked !== backend) continue;
-      if ((flags & PROBE) !== 0) {
-        if ((flags & AT_BACKEND) !== 0) this.#world.prober.lost(connection, now);
-        continue;
-      }
+    for (const connection of its) {
       this.unpromise(connection);
       connection.flags &= ~AT_BACKEND;
+    }
+    for (const connection of its) {
+      const { flags } = connection;
+      if ((flags & TAKEN) === 0 || (flags & PROBE) !== 0 || connection.picked !== backend) continue;
       if ((flags & OPEN) !== 0) {
         connection.flags |= LOST;
-        this.#world.relay.reset(connection, now);
+        relay.reset(connection, now);
       } else if ((flags & (LEASED | WAITED_FOR | QUEUED)) === 0) {
         // Its client has left; its request may still be on its way.
         connection.flags |= LOST;
         this.#world.settle(connection);
       }
     }
+    for (const probe of probes) prober.lost(probe, now);
   }
 
   #answer(connection: Connection, answer: number, now: Nanoseconds): void {

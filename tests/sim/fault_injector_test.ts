@@ -252,6 +252,32 @@ Deno.test("simulate() has no answer from a backend that stands still, not even a
   assert.equal(refused, 20);
 });
 
+Deno.test("simulate() lets all of a backend's work be lost at once when a probe is among it", () => {
+  // Two slots, always full; a probe waits when the backend dies, fails with it, and so the balancer
+  // closes what it has open there, at the same moment.
+  for (let seed = 1; seed <= 20; seed++) {
+    const { requests } = simulate(
+      queueing({
+        n: 1,
+        arrivals: { kind: "poisson", rate: 20 },
+        service: { kind: "deterministic", value: NS_PER_S },
+        server: { slots: 2, abandoned: "drop" },
+        balancer: {
+          onDown: "close",
+          healthCheck: { ...PROBES, type: "expect", interval: NS_PER_S / 10, jitter: 0.5 },
+        },
+        workload: { timeout: 2 * NS_PER_S },
+        faults: [fault({ name: "flap", period: NS_PER_S, down: 0.1 }, 1)],
+        end: { duration: 10 * NS_PER_S },
+        warmup: 0,
+      }),
+      seed,
+      { checked: true },
+    );
+    assert.equal(requests.unfinished, 0);
+  }
+});
+
 /** Every kind of fault of a backend. */
 const KINDS: readonly BackendFaultKind[] = [
   { name: "crash" },
