@@ -48,7 +48,7 @@ export function randomScenario(seed: number): RandomScenario {
   const rare = plain ? 0.15 : 0.5;
   const n = lot.integer(1, 5);
   const ids = Array.from({ length: n }, (_, i) => `B${i + 1}`);
-  const balancers = lot.chance(rare) ? lot.integer(2, 3) : 1;
+  const balancers = lot.chance(rare) ? lot.integer(2, 6) : 1;
   const unit = lot.one([1, 5, 20]);
   const work = () =>
     lot.one([
@@ -58,6 +58,9 @@ export function randomScenario(seed: number): RandomScenario {
       { lognormal: { mean: `${unit}ms`, sigma: 1 } },
       { pareto: { min: `${unit / 5}ms`, max: "1s", alpha: 1.5 } },
       { uniform: { min: "0s", max: `${2 * unit}ms` } },
+      { erlang: { stages: 3, mean: `${unit}ms` } },
+      { hyperexponential: { mean: `${unit}ms`, scv: 20 } },
+      { empirical: { values: ["0s", `${unit}ms`, `${9 * unit}ms`], weights: [5, 3, 1] } },
     ]);
   const latency = () =>
     lot.one(["0s", "1ms", "5ms", { uniform: { min: "0s", max: "3ms" } }, {
@@ -67,7 +70,8 @@ export function randomScenario(seed: number): RandomScenario {
   const closed = lot.chance(0.3);
   const limited = lot.chance(rare);
   const chosen = algorithm(lot, n);
-  const hasWeights = chosen !== "first-available" && chosen !== "join-idle-queue";
+  const isHash = ["source-hash", "ring-hash", "maglev"].includes(chosen.name);
+  const hasWeights = chosen.name !== "first-available" && chosen.name !== "join-idle-queue";
   const scenario = {
     balancer: {
       algorithm: chosen,
@@ -98,7 +102,10 @@ export function randomScenario(seed: number): RandomScenario {
         connections: lot.one([3, 20, 10_000]),
         per_client: lot.maybe(
           rare / 2,
-          lot.one([{ connections: 2 }, { rate: "20/s" }, { connections: 3, rate: "50/s" }]),
+          lot.one([{ connections: 1 }, { connections: 2 }, { rate: "20/s" }, {
+            connections: 3,
+            rate: "50/s",
+          }]),
         ),
       },
       deny: lot.maybe(rare / 3, ["10.0.0.3/32"]),
@@ -107,6 +114,7 @@ export function randomScenario(seed: number): RandomScenario {
         max_entries: lot.one([3, 1000]),
         on_failback: lot.one(["return", "stay"]),
         drain: lot.one(["move", "allow"]),
+        ipv4_prefix: lot.one([0, 30, 32]),
         store: lot.one(["memory", { sqlite: "x.db" }, { redis: "redis://127.0.0.1" }]),
       }),
       slow_start: lot.maybe(hasWeights ? rare : 0, {
@@ -125,6 +133,8 @@ export function randomScenario(seed: number): RandomScenario {
       }),
     },
     load_balancers: balancers,
+    idle_reports: chosen.name === "join-idle-queue" && lot.chance(0.5) || undefined,
+    hash_placement: lot.maybe(isHash ? 0.5 : 0, "fixed"),
     duration: `${DURATION_MS}ms`,
     warmup: lot.one(["0s", "300ms"]),
     workload: {
@@ -132,7 +142,11 @@ export function randomScenario(seed: number): RandomScenario {
         ? {
           closed: {
             clients: lot.integer(1, 12),
-            think: lot.one(["10ms", { exponential: { mean: "20ms" } }]),
+            think: lot.one([
+              "10ms",
+              { exponential: { mean: "20ms" } },
+              { hyperexponential: { mean: "20ms", scv: 20 } },
+            ]),
           },
         }
         : lot.one<unknown>([
@@ -153,14 +167,19 @@ export function randomScenario(seed: number): RandomScenario {
           { trace: "t.csv" },
         ]),
       clients: { count: lot.one([1, 5, 50]), zipf: lot.one([0, 1]) },
-      requests_per_connection: lot.one([1, 1, 3, { uniform: { min: 1, max: 5 } }]),
-      think_time: lot.one(["0s", "10ms", { exponential: { mean: "40ms" } }]),
+      requests_per_connection: lot.one<unknown>([
+        ...[1, 1, 1, 2.5, 3],
+        { uniform: { min: 1, max: 5 } },
+        { exponential: { mean: 3 } },
+        { empirical: { values: [1, 20] } },
+      ]),
+      think_time: lot.one<unknown>(["0s", "10ms", { exponential: { mean: "40ms" } }, work()]),
       timeout: lot.one(["none", "20ms", "50ms", "300ms"]),
       retries: {
         max: lot.integer(0, 3),
         backoff: lot.one(["0s", "1ms", "20ms"]),
-        multiplier: lot.one([1, 2]),
-        jitter: lot.one(["0%", "10%"]),
+        multiplier: lot.one([0.5, 1, 2]),
+        jitter: lot.one(["0%", "10%", "100%"]),
       },
     },
     service: work(),
@@ -189,7 +208,7 @@ export function randomScenario(seed: number): RandomScenario {
   };
 }
 
-function algorithm(lot: Lot, n: number): unknown {
+function algorithm(lot: Lot, n: number) {
   const name = lot.one(ALGORITHM_NAMES);
   const bounded = lot.maybe(0.4, 1.25);
   switch (name) {
@@ -204,7 +223,7 @@ function algorithm(lot: Lot, n: number): unknown {
     case "maglev":
       return { name, table_size: 251, bounded_load: bounded };
     default:
-      return name;
+      return { name };
   }
 }
 
@@ -212,22 +231,27 @@ function fault(lot: Lot, ids: readonly string[], balancers: number): unknown {
   // Whole tenths, so that faults often begin and end at the same moment.
   const at = `${lot.integer(0, DURATION_MS / 100 - 1) * 100}ms`;
   const length = lot.maybe(0.85, `${lot.integer(1, 15) * 100}ms`);
-  if (lot.chance(0.1)) {
+  if (lot.chance(0.15)) {
     return { at, for: length, load_balancer: lot.integer(1, balancers), kind: "lb-restart" };
   }
   const kind = lot.one<unknown>([
     ...["crash", "hang", "pause", "partition", "drain", "maintenance"],
-    { slow: lot.one([0.5, 5]) },
-    { "fail-rate": "30%" },
-    { "fast-errors": "50%" },
-    { gray: { rate: "30%", slow: 2 } },
-    { flap: { period: lot.one(["100ms", "300ms"]), down: lot.one(["20%", "50%", "100%"]) } },
+    { slow: lot.one([0.01, 0.5, 5, 1e6]) },
+    { "fail-rate": lot.one(["30%", "100%"]) },
+    { "fast-errors": lot.one(["50%", "100%"]) },
+    { gray: { rate: lot.one(["0%", "30%", "100%"]), slow: 2 } },
+    {
+      flap: {
+        period: lot.one(["7ms", "50ms", "100ms", "300ms"]),
+        down: lot.one(["0%", "20%", "50%", "100%"]),
+      },
+    },
   ]);
   return {
     at,
     for: length,
     // Often the same one: faults that overlap are the point.
-    backend: lot.chance(0.5) ? ids[0] : lot.one(ids),
+    backend: lot.one([ids[0], ids[0], lot.one(ids), ids]),
     load_balancer: kind === "partition" ? lot.maybe(0.5, lot.integer(1, balancers)) : undefined,
     kind,
   };
