@@ -37,7 +37,7 @@ export function text<T>(options: {
     }
   };
   const error = ({ input }: { readonly input?: unknown }) => {
-    if (typeof input !== "number") return `must be ${what}`;
+    if (typeof input !== "number" || !Number.isFinite(input)) return `must be ${what}`;
     const result = attempt(String(input));
     return result instanceof SyntaxError ? result.message : `must be ${what}: put quotes around it`;
   };

@@ -136,6 +136,9 @@ class Survey {
   /** How many values a node stands for. */
   #values(node: unknown): number {
     if (isAlias(node)) return this.#anchors.get(node.source) ?? 1;
+    const { anchor } = (node ?? {}) as { anchor?: string };
+    // Within what it names, an anchor does not exist yet, even if an earlier one has the same name.
+    if (anchor !== undefined) this.#anchors.delete(anchor);
     let values = 1;
     if (isMap(node)) node.items = node.items.filter(this.#hasKey());
     if (isCollection(node)) {
@@ -150,7 +153,6 @@ class Survey {
         values += this.#values(item.key) + this.#values(item.value);
       });
     }
-    const { anchor } = (node ?? {}) as { anchor?: string };
     if (anchor !== undefined) this.#anchors.set(anchor, values);
     return values;
   }

@@ -418,6 +418,16 @@ algorithm: {name: ring-hash, points: 8193}\n`,
     /1:1: unknown key "backend"\n.*\n.*\n {2}did you mean "backends"\?/,
   ],
   [
+    "a list in itself, under a name that something else had before",
+    `allow: &a [10.0.0.0/8]\n${ONE}deny: &a [*a]\n`,
+    /3:11: \*a refers to an anchor &a that does not exist/,
+  ],
+  [
+    "a number that is too large to be one",
+    `${ONE}listen: ${"1".repeat(400)}\n`,
+    /2:9: listen must be an address with its port, like 192\.168\.1\.10:8000\n/,
+  ],
+  [
     "a value that breaks two rules",
     "backends: [{id: '', address: 127.0.0.1:9000}]\n",
     /1:17: backends\[1\]\.id must be a name, like B1: it is empty/,
