@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import deno from "../../deno.json" with { type: "json" };
 import { DiagnosticsError, parseConfig } from "../../lib/config/mod.ts";
+import { Lan, whyNoLan } from "../lan/network.ts";
 import { lbsim, RunningLbsim } from "../support/process.ts";
 
 const ROOT = `${import.meta.dirname}/../../`;
@@ -9,6 +10,7 @@ const DOCUMENTS = [
   "README.md",
   "CONTRIBUTING.md",
   "docs/algorithms.md",
+  "docs/commands.md",
   "docs/config.md",
   "docs/lab.md",
   "docs/scenarios.md",
@@ -19,10 +21,18 @@ const read = (file: string) => Deno.readTextFileSync(`${ROOT}${file}`);
 /** Everything in a document that is set as code, in blocks for a shell or in a line. */
 function codeOf(text: string): string[] {
   const blocks = [...text.matchAll(/```sh\n([^]*?)```/g)].flatMap(([, block]) =>
-    block!.split("\n")
+    block!.split("\n").map((line) => line.trim())
   );
   const inline = [...text.matchAll(/`([^`\n]+)`/g)].map(([, code]) => code!);
   return [...blocks, ...inline].filter((line) => line !== "");
+}
+
+const helps = new Map<string, ReturnType<typeof lbsim>>();
+
+/** What `lbsim COMMAND --help` prints. */
+function helpOf(command: string): ReturnType<typeof lbsim> {
+  if (!helps.has(command)) helps.set(command, lbsim([command, "--help"]));
+  return helps.get(command)!;
 }
 
 for (const file of DOCUMENTS) {
@@ -41,7 +51,7 @@ for (const file of DOCUMENTS) {
     for (const line of code) {
       const command = /^lbsim (\w+)/.exec(line)?.[1];
       if (command === undefined || command === "help" || command === "complete") continue;
-      const { stdout, code } = await lbsim([command, "--help"]);
+      const { stdout, code } = await helpOf(command);
       assert.equal(code, 0, line);
       for (const [flag] of line.matchAll(/(?<=\s)--?[a-z][\w-]*/g)) {
         assert.ok(new RegExp(`(^|[\\s,])${flag}\\b`, "m").test(stdout), `${flag} in \`${line}\``);
@@ -91,6 +101,51 @@ Deno.test("README.md's client commands do what it says", async () => {
   const load = await lbsim(["client", address, "--rate", "200/s", "--duration", "500ms", "--json"]);
   assert.equal(load.code, 0, load.stderr);
   assert.ok(JSON.parse(load.stdout).answers >= 50);
+});
+
+const noLan = await whyNoLan();
+
+Deno.test({
+  name: `README.md's walk in five terminals works as it is written${
+    noLan === undefined ? "" : ` (skipped: ${noLan})`
+  }`,
+  ignore: noLan !== undefined,
+  async fn() {
+    const [, walk] = /## A walk in five terminals\n([^]*?)\n## /.exec(read("README.md"))!;
+    const commands = [...walk!.matchAll(/^ +lbsim (.*)$/gm)].map(([, line]) => line!.split(" "));
+    const [init, b1, b2, b3, lb, hi, load, sim] = commands;
+    assert.equal(commands.length, 8);
+    const shown = [...walk!.matchAll(/^ +(Hello from .*)$/gm)].map(([, line]) => line);
+    const cwd = await Deno.makeTempDir();
+    // The walk's ports may be in use outside.
+    await using lan = await Lan.create([{ name: "laptop", address: "192.168.1.20" }]);
+    const on = { cwd, prefix: lan.on("laptop") };
+    try {
+      assert.equal((await lbsim(init!, on)).code, 0);
+      await using _first = new RunningLbsim(b1!, on);
+      await using second = new RunningLbsim(b2!, on);
+      await using _third = new RunningLbsim(b3!, on);
+      await second.line((text) => text.includes("B2 listening on 127.0.0.1:9002"));
+      await using balancer = new RunningLbsim(lb!, on);
+      const says = (text: RegExp) => balancer.line((line) => text.test(line));
+      await says(/active_servers":\["B1","B2","B3"\]/);
+      const answers = (await lbsim(hi!, on)).stdout.trim().split("\n");
+      assert.deepEqual(answers, shown);
+      second.kill("SIGINT");
+      await says(/B2 is down after 3 bad probes/);
+      const without = (await lbsim(hi!, on)).stdout;
+      assert.equal(without.match(/from B[13]/g)?.length, 6, without);
+      const file = `${cwd}/local.yaml`;
+      const text = await Deno.readTextFile(file);
+      await Deno.writeTextFile(file, text.replace(": round-robin", ": least-connections"));
+      await says(/round-robin.*least-connections/);
+      assert.equal((await lbsim(load!, on)).code, 0);
+      const { code, stderr } = await lbsim([...sim!, "--replications", "2"], on);
+      assert.equal(code, 0, stderr);
+    } finally {
+      await Deno.remove(cwd, { recursive: true });
+    }
+  },
 });
 
 Deno.test("docs/lab.md's commands run, each as it is written, if only once over", async () => {
