@@ -177,6 +177,8 @@ export class AcceptedTls implements Connection {
       this.#wakeReader();
     });
     this.#socket.on("error", (error) => this.#fail(error));
+    // After the handshake, Deno reports what cannot be decrypted only so.
+    this.#socket.on("_tlsError", (error) => this.#fail(error));
     this.#socket.on("close", () => this.#fail(new Deno.errors.ConnectionReset(HUNG_UP)));
     this.#transport.on("error", (error) => this.#fail(error));
   }

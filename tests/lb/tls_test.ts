@@ -1,5 +1,8 @@
 /** TLS with clients and with backends, on real sockets. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import net from "node:net";
+import tls from "node:tls";
 import type { Config } from "../../lib/config/mod.ts";
 import { type LbEvent, NS_PER_MS, NS_PER_S } from "../../lib/core/mod.ts";
 import { acceptTls, serverContext } from "../../lb/tls_accept.ts";
@@ -555,4 +558,19 @@ Deno.test("Balancer survives a handshake that fails by what comes with the PROXY
     assert.deepEqual([...await readAll(client)], [...alert]);
   }
   await eventually(() => refusals(lab).length === cases.length, "both are refused");
+});
+
+Deno.test("Balancer closes a connection whose client sends what cannot be decrypted", async () => {
+  await using one = new TestServer(echo);
+  await using lab = await terminate(one);
+  const { host, port } = lab.balancer.address;
+  const socket = net.connect(port, host);
+  const secure = tls.connect({ socket, ca: CA, servername: "localhost" });
+  secure.on("error", () => {});
+  await once(secure, "secureConnect");
+  const closed = once(socket, "close");
+  // A record of data whose code does not fit.
+  socket.write(new Uint8Array([23, 3, 3, 0, 32, ...Array(32).fill(7)]));
+  await closed;
+  await eventually(() => lab.balancer.scheduler.connections === 0, "it has ended");
 });
