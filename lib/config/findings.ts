@@ -326,7 +326,8 @@ function isWrong(path: Path, findings: readonly Finding[]): boolean {
 
 /** Whether a path leads to, or through, where another begins. */
 export function isPrefix(prefix: Path, path: Path): boolean {
-  return prefix.every((step, i) => step === path[i]);
+  // A number may be the key of a group, too.
+  return prefix.every((step, i) => i < path.length && String(step) === String(path[i]));
 }
 
 /** Data without its mistakes, so that the rest can be checked. */

@@ -1,6 +1,6 @@
 /** Changing single settings of a scenario's data, as `--set` and `compare` do. */
 import { isData } from "../config/data.ts";
-import { type Path, valueAt } from "../config/findings.ts";
+import { nameOf, type Path, valueAt } from "../config/findings.ts";
 import { YamlFile } from "../config/yaml_file.ts";
 
 /** A value that is to take the place of what a file says. */
@@ -53,13 +53,28 @@ export function parsePath(text: string): Path {
     .map((step) => /^\d+$/.test(step) ? Number(step) - 1 : step);
 }
 
-/** The data with a setting in it, and where that went. */
+/**
+ * The data with a setting in it, and where that went.
+ *
+ * @throws {SyntaxError} if it is about an item that a list does not have.
+ */
 export function apply(
   data: unknown,
   { path, value }: Setting,
 ): { readonly data: unknown } & Pick<Patch, "path" | "existing"> {
   const real = resolve(data, path);
-  const made = real.findIndex((_, i) => valueAt(data, real.slice(0, i + 1)) === undefined);
+  for (const [i, step] of real.entries()) {
+    const list = valueAt(data, real.slice(0, i));
+    if (!Array.isArray(list) || typeof step !== "number" || step < list.length) continue;
+    throw new SyntaxError(
+      `there is no ${nameOf(real.slice(0, i + 1))}: the list has ${list.length} items`,
+    );
+  }
+  // What is neither a group nor a list is replaced by one.
+  const made = real.findIndex((_, i) => {
+    const before = valueAt(data, real.slice(0, i + 1));
+    return before === undefined || (i + 1 < real.length && typeof before !== "object");
+  });
   return {
     data: put(data, real, value),
     path: real,

@@ -227,11 +227,22 @@ function patched(
   settings: readonly Setting[],
 ): { readonly data: unknown; readonly patches: readonly Patch[] } {
   const done = settings.map((setting) => {
-    const { data: after, ...place } = apply(data, setting);
+    const { data: after, ...place } = applied(data, setting);
     data = after;
     return { ...setting, ...place };
   });
   return { data, patches: done };
+}
+
+function applied(data: unknown, setting: Setting): ReturnType<typeof apply> {
+  try {
+    return apply(data, setting);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    const { blame } = setting;
+    const where = "flag" in blame ? blame.flag : `compare: ${blame.path[1]}`;
+    throw new UserError(`${where}: ${error.message}`, { exitCode: 2 });
+  }
 }
 
 function setting(text: string): Setting {

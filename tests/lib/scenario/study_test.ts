@@ -473,6 +473,28 @@ compare: {balancer.algorithm: [random, round-robin]}
   });
 });
 
+for (
+  const [set, message] of [
+    ["balancr.x=1", /^--set balancr\.x=1: unknown key "balancr"$/],
+    ["balancer.algoritm.name=random", /^--set [^ ]*: unknown key "algoritm" in balancer$/],
+    ["servers[1].slots=2", /^--set [^ ]*: there is no backend "0"$/],
+    ["seed.x=1", /^--set seed\.x=1: seed must be a whole number/],
+    [
+      "faults[2].at=1s",
+      /^--set faults\[2\]\.at=1s: there is no faults\[2\]: the list has 1 items$/,
+    ],
+  ] as const
+) {
+  Deno.test(`parseStudy() blames the flag that is wrong, not the file: ${set}`, () => {
+    const text = "balancer: {backends: 2}\nfaults: [{at: 30s, backend: B1, kind: crash}]\n";
+    assert.throws(() => parse(text, [set]), (error) => {
+      assert.ok(error instanceof UserError && !(error instanceof DiagnosticsError), String(error));
+      assert.match(error.message, message);
+      return true;
+    });
+  });
+}
+
 Deno.test("parseStudy() refuses a setting that every variant would write over", () => {
   const text = `
 balancer: {backends: 2}
