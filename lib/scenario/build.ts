@@ -156,6 +156,13 @@ function arrivalsOf(
       hint: "say `rate: 800/s`, or limit their slots",
       follows: [["servers"]],
     });
+  } else if (capacity === 0) {
+    findings.push({
+      path: ["workload", "arrivals", kind, "load"],
+      message: "load is a share of what the backends can do, and no backend takes new clients here",
+      hint: "say `rate: 800/s`, or leave a backend that is no backup at `mode: ready`",
+      follows: BACKENDS,
+    });
   }
   return { kind, ...rest, rate: load * capacity } as unknown as Arrivals;
 }

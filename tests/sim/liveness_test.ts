@@ -163,12 +163,19 @@ for (
     ["{trace: t.csv}", "connections", "connections: 3"],
     ["{mmpp: {states: [{rate: 1/s, stay: 1ns}, {rate: none, stay: 900ns}]}}", "states"],
     ["{on_off: {rate: 1/h, on: 1ns, off: {exponential: 5ns}}}", "on_off"],
+    ...["deterministic", "poisson", "diurnal"].map((kind) =>
+      [
+        `{${kind}: {load: 90%${kind === "diurnal" ? ", amplitude: 50%, period: 1s" : ""}}}`,
+        "load",
+        "balancer: {backends: [{id: B1, mode: drain}, {id: B2, mode: maintenance}]}",
+      ] as const
+    ),
     ["{poisson: 5/s}", "period", "faults: [{at: 1s, backend: B1, kind: {flap: {period: 3ns}}}]"],
   ] as const
 ) {
   Deno.test(`parseStudy() refuses what keeps a run from its end: ${[arrivals, rest].join(" ")}`, () => {
     const text = [
-      "balancer: {backends: 2}",
+      ...rest?.startsWith("balancer") ? [] : ["balancer: {backends: 2}"],
       `workload: {arrivals: ${arrivals}}`,
       ...rest === undefined ? [] : [rest],
     ].join("\n");
@@ -179,7 +186,7 @@ for (
         assert.ok(error instanceof DiagnosticsError);
         assert.match(
           error.message,
-          /would (ever )?come|the trace has only 2 connections|change too often|3ns is too short/,
+          /would (ever )?come|the trace has only 2 connections|change too often|3ns is too short|no backend takes/,
           place,
         );
         return true;
