@@ -8,6 +8,7 @@ import { escapeLines, escapeText } from "./lib/escape.ts";
 import { hasTerminal, listenForHangup, listenToSignals } from "./lib/cli/signals.ts";
 import { giveUp, keepWritingTo } from "./lib/permissions.ts";
 import { sleep } from "./lib/sleep.ts";
+import { writeFailure } from "./lib/system_error.ts";
 import { UserError } from "./lib/user_error.ts";
 import { serveTasks, WORKER_NAME, type WorkerScope } from "./sim/workers.ts";
 
@@ -91,7 +92,7 @@ function outputFailed(error: unknown, lost: Lost): boolean {
   const isClosed = isOutputClosed(error);
   if (lost === "log") {
     if (!isClosed) {
-      warnOfLog(`the log cannot be written (${messageOf(error)}); trying again every second`);
+      warnOfLog(`the log cannot be written (${writeFailure(error)}); trying again every second`);
       return true;
     }
     if (hasTerminal()) {
@@ -101,7 +102,7 @@ function outputFailed(error: unknown, lost: Lost): boolean {
     if (stopping.signal.aborted) return false;
     warnOfLog("nothing reads the log any more: stopping");
   } else if (!isClosed) {
-    io.err(`lbsim: the output could not be written: ${messageOf(error)}`);
+    io.err(`lbsim: the output could not be written: ${writeFailure(error)}`);
   }
   isOutputLost = true;
   stopOnce();
@@ -115,10 +116,6 @@ function warnOfLog(warning: string): void {
   if (warning === lastWarning) return;
   lastWarning = warning;
   io.err(`lbsim: ${escapeText(warning)}`);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** What runs a balancer is stopped by the end of its terminal, too. */

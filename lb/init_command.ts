@@ -4,6 +4,7 @@ import local from "../examples/local.yaml" with { type: "text" };
 import type { Io } from "../lib/cli/io.ts";
 import { fileOption } from "../lib/cli/options.ts";
 import { escapeText } from "../lib/escape.ts";
+import { writeFailure } from "../lib/system_error.ts";
 import { UserError } from "../lib/user_error.ts";
 
 /** The path of the JSON Schema, which is right only where the file is shipped. */
@@ -39,6 +40,6 @@ async function write(file: string, text: string, force: boolean): Promise<void> 
     if (error instanceof Deno.errors.AlreadyExists) fail("exists already", "--force replaces it");
     // Deno keeps devices and the system's own directories from programs.
     if (error instanceof Deno.errors.NotCapable) fail("is not a file that lbsim may write");
-    fail(`cannot be written: ${(error as Error).message.replace(/ \(os error.*/s, "")}`);
+    fail(`cannot be written: ${writeFailure(error)}`);
   }
 }

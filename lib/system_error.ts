@@ -28,3 +28,18 @@ export function localShortage(error: unknown): LocalResource | undefined {
   const code = systemCode(error);
   return code === undefined ? undefined : SHORTAGES.get(code);
 }
+
+/** Why a file could not be written, in plain words. */
+export function writeFailure(error: unknown): string {
+  if (error instanceof Deno.errors.IsADirectory) return "it is a directory: name a file in it";
+  if (error instanceof Deno.errors.NotFound) return "its directory does not exist";
+  if (error instanceof Deno.errors.PermissionDenied) return "this user may not write it";
+  // Deno keeps devices, and on Windows other drives, from lbsim: its message is about its own flags.
+  if (error instanceof Deno.errors.NotCapable) return "lbsim may not write there";
+  return withoutSystemNumber(error instanceof Error ? error.message : String(error));
+}
+
+/** `No space left on device (os error 28): writefile 'x'` → `No space left on device`. */
+function withoutSystemNumber(message: string): string {
+  return message.replace(/ \(os error \d+\).*/s, "");
+}

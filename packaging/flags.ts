@@ -1,7 +1,7 @@
 import deno from "../deno.json" with { type: "json" };
 
 /**
- * The flags that lbsim runs with: those of the `lbsim` task, which every build takes over, so that a
+ * The flags that lbsim runs with: those of the `lbsim:run` task, which every build takes over, so that a
  * binary may do what a checkout may do and no more, and is as quick. It is never asked for a permission:
  * what is not granted, or was given up, fails. `--allow-write=/` can be narrowed later, and a plain
  * `--allow-write` cannot (see lib/permissions.ts); on Windows it is the drive on which lbsim is started.
@@ -14,7 +14,7 @@ import deno from "../deno.json" with { type: "json" };
  * seconds, since what was compiled goes with it and the next connections wait until it is compiled again.
  */
 export function runFlags(): string[] {
-  return deno.tasks.lbsim.command.split(" ").filter((word) =>
+  return deno.tasks["lbsim:run"].command.split(" ").filter((word) =>
     /^--(no-prompt|allow|v8-flags)/.test(word)
   );
 }

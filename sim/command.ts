@@ -13,7 +13,8 @@ import { reportLines } from "../lib/report/text.ts";
 import type { StudyReport } from "../lib/report/types.ts";
 import { type Study, studyOf } from "../lib/scenario/mod.ts";
 import { isData } from "../lib/config/data.ts";
-import { escapeAll, escapedJson } from "../lib/escape.ts";
+import { escapeAll, escapedJson, escapeText } from "../lib/escape.ts";
+import { writeFailure } from "../lib/system_error.ts";
 import { UserError } from "../lib/user_error.ts";
 import { Forecast } from "./forecast.ts";
 import { plotsOf } from "./plots.ts";
@@ -31,6 +32,8 @@ interface Output {
   readonly html?: string | undefined;
   readonly json?: boolean | undefined;
   readonly csv?: boolean | undefined;
+  /** Whether the exit code depends on what the scenario expects. */
+  readonly expect: boolean;
   /** Whether to say how long it took; without it the same result is the same bytes. */
   readonly timing: boolean;
 }
@@ -57,6 +60,7 @@ export function simCommand(io: Io, program: string) {
       .option("--selftest", "hold the simulator against queueing theory instead", false),
   ).addHelpText("after", MORE)
     .action(async (file, { seed, replications, jobs, shard, set = [], selftest, ...output }) => {
+      refuseTwoFormats(output);
       if (selftest) return await runSelftest(io, program, jobs, output.json);
       const settings = [
         ...set,
@@ -88,6 +92,7 @@ function mergeCommand(io: Io) {
   ).action(async (files, _options, command) => {
     // `sim` has the same options, and takes them wherever they stand.
     const output: Output = command.optsWithGlobals();
+    refuseTwoFormats(output);
     const shards = await Promise.all(files.map(async (file) => {
       const { text } = await readText(file, "name what each --shard has printed", SHARD_BYTES_MAX);
       return { file, shard: parseShard(file, text) };
@@ -104,7 +109,16 @@ function withOutput<Args extends unknown[], Options extends Record<string, unkno
     .option("--html <file>", "write a report with plots, all in one page", fileOption)
     .option("--json", "print one JSON object")
     .option("--csv", "print a table as CSV, a line for each variant")
+    .option("--no-expect", "do not check the scenario's expectations")
     .option("--no-timing", "leave out how long it took: the same result is then the same bytes");
+}
+
+function refuseTwoFormats({ json, csv }: Output): void {
+  if (json && csv) {
+    throw new UserError("--json and --csv are two forms of the same result: give one", {
+      exitCode: 2,
+    });
+  }
 }
 
 const MORE = `
@@ -191,9 +205,13 @@ async function show(
   output: Output,
 ): Promise<void> {
   io.status("summing up the results");
-  const report = reportOf(study, results, output.timing ? wallSeconds : undefined);
+  const judged = output.expect ? study : { ...study, expect: [] };
+  const report = reportOf(judged, results, output.timing ? wallSeconds : undefined);
   io.status();
-  if (output.html !== undefined) await writePage(output.html, report, study, results);
+  if (output.html !== undefined) {
+    await writePage(output.html, report, study, results);
+    io.err(`report written to ${escapeText(output.html)}`);
+  }
   if (output.json) io.out(escapedJson(report));
   else if (output.csv) io.out(csv(escapeAll(report)).trimEnd());
   else reportLines(escapeAll(report), io).forEach((line) => io.out(line));
@@ -218,11 +236,7 @@ async function writePage(
   try {
     await Deno.writeTextFile(file, page);
   } catch (error) {
-    // Deno keeps devices, and on Windows other drives, from lbsim: its message is about its own flags.
-    const reason = error instanceof Deno.errors.NotCapable
-      ? "lbsim may not write there"
-      : (error as Error).message;
-    throw new UserError(`--html ${file}: ${reason}`);
+    throw new UserError(`--html ${file}: ${writeFailure(error)}`);
   }
 }
 

@@ -56,6 +56,27 @@ const CASES: readonly Case[] = [
     code: 0,
     stdout: /^variant,balancer\.algorithm,replications,.*\nround-robin,round-robin,2,/,
   },
+  ...[["sim"], ["sim", "merge", "deno.json"]].map((command): Case => ({
+    name: `${command.join(" ")} in two formats`,
+    args: [...command, "--json", "--csv"],
+    code: 2,
+    stderr: /^lbsim: --json and --csv are two forms of the same result: give one\n$/,
+  })),
+  {
+    name: "a scenario whose expectation is not checked",
+    args: [
+      ...["sim", "--set", "duration=2s", "--replications", "2", "--set", "expect=[mean_ms < 1]"],
+      "--no-expect",
+    ],
+    code: 0,
+    stdout: /^(?![^]*✗)[^]*digest/,
+  },
+  {
+    name: "a page in place of a directory",
+    args: ["sim", "--set", "duration=1s", "--replications", "1", "--html", "docs"],
+    code: 1,
+    stderr: /^lbsim: --html docs: it is a directory: name a file in it\n$/,
+  },
   {
     name: "shards that are none",
     args: ["sim", "merge", "deno.json"],

@@ -296,7 +296,7 @@ Deno.test({
         await using process = new RunningLbsim(args, { prefix: writingTo("/dev/full") });
         assert.equal(await endsInTime(process), 1);
         assert.deepEqual(process.lines, [
-          "lbsim: the output could not be written: No space left on device (os error 28)",
+          "lbsim: the output could not be written: No space left on device",
         ]);
       });
     }

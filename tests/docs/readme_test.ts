@@ -94,6 +94,16 @@ Deno.test("`deno run -P --no-prompt main.ts` runs lbsim, as README.md says", asy
   assert.match(new TextDecoder().decode(stdout), /config\.yaml is valid/);
 });
 
+Deno.test("`deno task lbsim` runs lbsim without showing its flags", async () => {
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["task", "lbsim", "check"],
+    cwd: ROOT,
+  }).output();
+  assert.ok(success);
+  assert.match(new TextDecoder().decode(stdout), /config\.yaml is valid/);
+  assert.doesNotMatch(new TextDecoder().decode(stderr), /--allow|--v8-flags/);
+});
+
 Deno.test("README.md's client commands do what it says", async () => {
   await using backend = new RunningLbsim(["backend", "127.0.0.1:0", "--id", "B1", "--slots", "4"]);
   const line = await backend.line((text) => text.includes("listening on"));

@@ -67,9 +67,17 @@ Deno.test("lbsim init says why a file cannot be written", () =>
     await Deno.writeTextFile(`${cwd}/target`, "precious");
     await Deno.symlink(`${cwd}/target`, `${cwd}/link`);
     const cases: [args: string[], code: number, stderr: string][] = [
-      [["no/such.yaml"], 1, "lbsim: no/such.yaml: cannot be written: No such file or directory\n"],
+      [
+        ["no/such.yaml"],
+        1,
+        "lbsim: no/such.yaml: cannot be written: its directory does not exist\n",
+      ],
       [["folder"], 1, "lbsim: folder: exists already\n  --force replaces it\n"],
-      [["--force", "folder"], 1, "lbsim: folder: cannot be written: Is a directory\n"],
+      [
+        ["--force", "folder"],
+        1,
+        "lbsim: folder: cannot be written: it is a directory: name a file in it\n",
+      ],
       [["link"], 1, "lbsim: link: exists already\n  --force replaces it\n"],
       [["--force", "/dev/full"], 1, "lbsim: /dev/full: is not a file that lbsim may write\n"],
     ];

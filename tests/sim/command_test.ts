@@ -111,13 +111,14 @@ Deno.test({
   sanitizeResources: false,
   fn: async () => {
     await withScenario(SCENARIO, async (directory, file) => {
-      await sim([file, "--html", `${directory}/report.html`]);
+      const { out } = await sim([file, "--html", `${directory}/report.html`]);
+      assert.ok(out.includes(`report written to ${directory}/report.html`));
       const page = await Deno.readTextFile(`${directory}/report.html`);
       assert.match(page, /^<!doctype html>[^]*<svg[^]*<\/html>\n$/);
       assert.ok(page.includes(`lbsim sim ${file}`));
       await assert.rejects(
         sim([file, "--html", `${directory}/no/report.html`]),
-        /^UserError: --html .*no\/report\.html: /,
+        /^UserError: --html .*no\/report\.html: its directory does not exist$/,
       );
     });
   },

@@ -3,10 +3,10 @@ import { TextLineStream } from "./text_line_stream.ts";
 
 const ROOT = `${import.meta.dirname}/../../`;
 
-/** The arguments that run main.ts with the permissions of the `lbsim` task, no more. */
+/** The arguments that run main.ts with the permissions of the `lbsim:run` task, no more. */
 export function lbsimArgs(args: readonly string[]): string[] {
   const { tasks } = JSON.parse(Deno.readTextFileSync(`${ROOT}deno.json`));
-  const [, ...words] = (tasks.lbsim.command as string).split(" ");
+  const [, ...words] = (tasks["lbsim:run"].command as string).split(" ");
   return [...words.map((word) => word === "main.ts" ? `${ROOT}main.ts` : word), ...args];
 }
 
