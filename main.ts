@@ -6,6 +6,7 @@ import type { Io } from "./lib/cli/io.ts";
 import { type Lost, Output } from "./lib/cli/output.ts";
 import { escapeLines, escapeText } from "./lib/escape.ts";
 import { hasTerminal, listenForHangup, listenToSignals } from "./lib/cli/signals.ts";
+import { optionDescription, usageError } from "./lib/cli/usage.ts";
 import { giveUp, keepWritingTo } from "./lib/permissions.ts";
 import { sleep } from "./lib/sleep.ts";
 import { writeFailure } from "./lib/system_error.ts";
@@ -185,13 +186,14 @@ async function program(): Promise<Command> {
     )
     .version(deno.version, "--version", "print the version")
     .option("--debug", "show stack traces")
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, optionDescription })
     .helpOption("-h, --help", "show this help")
     .showSuggestionAfterError()
-    .showHelpAfterError("(--help shows what there is)")
+    .showHelpAfterError("  --help lists all options")
     .configureOutput({
       writeOut: (text) => stdout.write(text),
       writeErr: (text) => stderr.write(escapeLines(text)),
+      outputError: (text, write) => write(usageError(text)),
     })
     .hook("preAction", (_root, command) => prepare(command))
     .exitOverride();
@@ -215,6 +217,7 @@ async function program(): Promise<Command> {
 
 /** Commander hands settings down only to commands that it made itself. */
 function inherit(command: Command, parent: { exitOverride(): unknown }): Command {
+  for (const sub of command.commands) inherit(sub as unknown as Command, parent);
   return command.copyInheritedSettings(parent as never);
 }
 

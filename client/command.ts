@@ -1,4 +1,4 @@
-import { Command } from "@commander-js/extra-typings";
+import { Command, Option } from "@commander-js/extra-typings";
 import type { Address } from "../lib/address.ts";
 import type { Io } from "../lib/cli/io.ts";
 import { addressOption, durationOption, integerOption, rateOption } from "../lib/cli/options.ts";
@@ -30,12 +30,13 @@ export function clientCommand(io: Io) {
       "speak TLS, and require a certificate for this name",
     )
     .option("-n, --count <n>", "send the lines this many times", integerOption(1))
-    .option("--interval <duration>", "wait this long between lines", durationOption, 0)
-    .option(
-      "--timeout <duration>",
-      "for a connect, and for an answer",
-      durationOption,
-      5 * NS_PER_S,
+    .addOption(
+      new Option("--interval <duration>", "wait this long between lines")
+        .argParser(durationOption).default(0, "0s"),
+    )
+    .addOption(
+      new Option("--timeout <duration>", "for a connect, and for an answer")
+        .argParser(durationOption).default(5 * NS_PER_S, "5s"),
     )
     .option(
       "--new-connection",

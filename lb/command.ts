@@ -1,6 +1,6 @@
 import { Command, Option } from "@commander-js/extra-typings";
 import type { Io } from "../lib/cli/io.ts";
-import { integerOption } from "../lib/cli/options.ts";
+import { integerOption, nameOption } from "../lib/cli/options.ts";
 import type { Certificates } from "../lib/config/certificates.ts";
 import { loadListeningConfig } from "../lib/config/mod.ts";
 import { ALGORITHM_NAMES } from "../lib/core/mod.ts";
@@ -14,7 +14,8 @@ export function lbCommand(io: Io) {
     .option("-c, --config <file>", "configuration", "config.yaml")
     .option("-l, --listen <host:port>", "listen here instead")
     .addOption(
-      new Option("-a, --algorithm <name>", "use this algorithm instead").choices(ALGORITHM_NAMES),
+      new Option("-a, --algorithm <name>", "use this algorithm instead")
+        .choices(ALGORITHM_NAMES).argParser(nameOption("--algorithm", ALGORITHM_NAMES)),
     )
     .option("--log-level <level>", "debug, info, warning or error")
     .option("--log-format <format>", "auto, pretty or json")

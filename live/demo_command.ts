@@ -1,7 +1,7 @@
 import { Command, Option } from "@commander-js/extra-typings";
 import { styleText } from "node:util";
 import type { Io } from "../lib/cli/io.ts";
-import { durationOption } from "../lib/cli/options.ts";
+import { durationOption, nameOption } from "../lib/cli/options.ts";
 import { monotonicNow } from "../lib/clock.ts";
 import { ALGORITHM_NAMES, type Nanoseconds, NS_PER_S } from "../lib/core/mod.ts";
 import { formatDuration } from "../lib/duration.ts";
@@ -17,7 +17,8 @@ export function demoCommand(io: Io) {
     .description("Watch a balancer lose a backend and get it back, on this machine.")
     .addOption(
       new Option("-a, --algorithm <name>", "who gets the next connection")
-        .choices(ALGORITHM_NAMES).default("round-robin" as const),
+        .choices(ALGORITHM_NAMES).argParser(nameOption("--algorithm", ALGORITHM_NAMES))
+        .default("round-robin" as const),
     )
     .option("--duration <duration>", "how long it takes (20s)", durationOption)
     .option("--json", "print one JSON object at the end instead of the story", false)

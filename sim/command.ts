@@ -285,7 +285,7 @@ function shardOption(text: string): Shard {
   const match = /^(\d+)\/(\d+)$/.exec(text);
   const [index, of] = [Number(match?.[1]), Number(match?.[2])];
   if (match === null || index < 1 || index > of) {
-    throw new InvalidArgumentError("It must be like 3/10: the third of ten.");
+    throw new InvalidArgumentError("it must be like 3/10: the third of ten");
   }
   return { index, of };
 }

@@ -1,6 +1,7 @@
 /** What flags and arguments can be; each says in words what is wrong with it. */
 import { InvalidArgumentError } from "commander";
 import { type Address, parseAddress } from "../address.ts";
+import { didYouMean } from "../config/suggest.ts";
 import type { Nanoseconds } from "../core/mod.ts";
 import { parseDistribution } from "../distribution.ts";
 import { parseDuration } from "../duration.ts";
@@ -15,7 +16,7 @@ export function durationOption(text: string): Nanoseconds {
 /** `--idle-timeout 10m`. */
 export function positiveDurationOption(text: string): Nanoseconds {
   const value = durationOption(text);
-  if (value === 0) throw new InvalidArgumentError("It must be longer than nothing.");
+  if (value === 0) throw new InvalidArgumentError("it must be longer than nothing");
   return value;
 }
 
@@ -29,7 +30,7 @@ export function integerOption(min: number): (text: string) => number {
   return (text) => {
     const value = Number(text.replaceAll("_", ""));
     if (text.trim() === "" || !Number.isSafeInteger(value) || value < min) {
-      throw new InvalidArgumentError(`It must be a whole number of at least ${min}.`);
+      throw new InvalidArgumentError(`it must be a whole number of at least ${min}`);
     }
     return value;
   };
@@ -40,7 +41,7 @@ export function shareOption(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(%?)$/.exec(text);
   const value = match === null ? NaN : Number(match[1]) / (match[2] === "%" ? 100 : 1);
   if (!(value >= 0 && value <= 1)) {
-    throw new InvalidArgumentError("It must be a share from 0% to 100%, like 10%.");
+    throw new InvalidArgumentError("it must be a share from 0% to 100%, like 10%");
   }
   return value;
 }
@@ -49,14 +50,29 @@ export function shareOption(text: string): number {
 export function rateOption(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(?:\/(s|m))?$/.exec(text);
   const value = match === null ? NaN : Number(match[1]) / (match[2] === "m" ? 60 : 1);
-  if (!(value > 0)) throw new InvalidArgumentError("It must be a rate, like 200/s.");
+  if (!(value > 0)) throw new InvalidArgumentError("it must be a rate, like 200/s");
   return value;
 }
 
 /** `--html report.html`: a file to write. */
 export function fileOption(text: string): string {
-  if (text === "") throw new InvalidArgumentError("It must be the name of a file.");
+  if (text === "") throw new InvalidArgumentError("it must be the name of a file");
   return text;
+}
+
+/** `--algorithm maglev`: one of these names. */
+export function nameOption<T extends string>(
+  flag: string,
+  names: readonly T[],
+): (text: string) => T {
+  return (text) => {
+    const name = names.find((one) => one === text);
+    if (name !== undefined) return name;
+    throw new UserError(`unknown ${flag} "${text}"`, {
+      exitCode: 2,
+      hint: didYouMean(text, names) ?? `one of: ${names.join(", ")}`,
+    });
+  };
 }
 
 /** An address given as an argument. */
@@ -75,7 +91,7 @@ function parsed<T>(parse: () => T): T {
   try {
     return parse();
   } catch (error) {
-    if (error instanceof SyntaxError) throw new InvalidArgumentError(`${error.message}.`);
+    if (error instanceof SyntaxError) throw new InvalidArgumentError(error.message);
     throw error;
   }
 }

@@ -88,7 +88,7 @@ Deno.test("lbsim init says why a file cannot be written", () =>
     assert.equal(await Deno.readTextFile(`${cwd}/target`), "precious");
     const empty = await lbsim(["init", ""], { cwd });
     assert.equal(empty.code, 2);
-    assert.match(empty.stderr, /It must be the name of a file\./);
+    assert.match(empty.stderr, /it must be the name of a file$/m);
   }));
 
 for (const file of ["config.yaml", "examples/local.yaml"]) {

@@ -1,0 +1,25 @@
+import assert from "node:assert/strict";
+import { usageError } from "../../../lib/cli/usage.ts";
+
+Deno.test("usageError() words Commander's messages as lbsim words its own", () => {
+  const cases: readonly (readonly [string, string])[] = [
+    [
+      "error: option '-n, --count <n>' argument '0' is invalid. it must be a whole number\n",
+      "lbsim: --count 0: it must be a whole number\n",
+    ],
+    [
+      "error: option '--rate <rate>' argument 'it's\nx' is invalid. it must be a rate\n",
+      "lbsim: --rate it's\nx: it must be a rate\n",
+    ],
+    [
+      "error: unknown option '--listn'\n(Did you mean --listen?)\n",
+      'lbsim: unknown option "--listn"\n  did you mean --listen?\n',
+    ],
+    [
+      "error: unknown command 'x'\n(Did you mean one of lb, up?)\n",
+      'lbsim: unknown command "x"\n  did you mean one of lb, up?\n',
+    ],
+    ["error: too many arguments. Got 2.\n", "lbsim: too many arguments. Got 2\n"],
+  ];
+  for (const [commanders, ours] of cases) assert.equal(usageError(commanders), ours);
+});
