@@ -16,6 +16,7 @@ import { isData } from "../lib/config/data.ts";
 import { escapeAll, escapedJson, escapeText } from "../lib/escape.ts";
 import { writeFailure } from "../lib/system_error.ts";
 import { UserError } from "../lib/user_error.ts";
+import { describeScenarios } from "./describe.ts";
 import { Forecast } from "./forecast.ts";
 import { plotsOf } from "./plots.ts";
 import { byVariant, runStudy, type TaskResult } from "./run_study.ts";
@@ -32,6 +33,7 @@ interface Output {
   readonly html?: string | undefined;
   readonly json?: boolean | undefined;
   readonly csv?: boolean | undefined;
+  readonly details?: boolean | undefined;
   /** Whether the exit code depends on what the scenario expects. */
   readonly expect: boolean;
   /** Whether to say how long it took; without it the same result is the same bytes. */
@@ -109,6 +111,7 @@ function withOutput<Args extends unknown[], Options extends Record<string, unkno
     .option("--html <file>", "write a report with plots, all in one page", fileOption)
     .option("--json", "print one JSON object")
     .option("--csv", "print a table as CSV, a line for each variant")
+    .option("--details", "show the backends of every variant")
     .option("--no-expect", "do not check the scenario's expectations")
     .option("--no-timing", "leave out how long it took: the same result is then the same bytes");
 }
@@ -187,7 +190,7 @@ async function run(
     return await runStudy(study, pool, {
       shard,
       signal: io.signal,
-      progress: (progress) => io.status(forecast.line(progress, monotonicNow())),
+      progress: (progress) => io.status(forecast.line(progress, monotonicNow(), io.columns)),
     });
   } catch (error) {
     if (io.signal.aborted) throw new UserError("stopped before the end: there is no result");
@@ -214,7 +217,16 @@ async function show(
   }
   if (output.json) io.out(escapedJson(report));
   else if (output.csv) io.out(csv(escapeAll(report)).trimEnd());
-  else reportLines(escapeAll(report), io).forEach((line) => io.out(line));
+  else {
+    const { color, columns } = io;
+    const about = escapeAll([
+      describeScenarios(study.variants.map(({ scenario }) => scenario)),
+      study.watch ?? "",
+    ])
+      .filter((sentence) => sentence !== "");
+    const options = { color, columns, about, details: output.details };
+    reportLines(escapeAll(report), options).forEach((line) => io.out(line));
+  }
   const isEmpty = report.variants.some(({ offered }) => offered === 0);
   if (isEmpty || report.expectations.some(({ holds }) => !holds)) io.setExitCode(1);
 }

@@ -9,6 +9,10 @@ export interface TextOptions {
   readonly color: boolean;
   /** Width of the terminal. */
   readonly columns: number;
+  /** Every variant's backends, and all of them. */
+  readonly details?: boolean | undefined;
+  /** Sentences below the heading: what is simulated, and what to look at. */
+  readonly about?: readonly string[] | undefined;
 }
 
 type Style = Parameters<typeof styleText>[0];
@@ -45,9 +49,10 @@ export function reportLines(report: StudyReport, options: TextOptions): string[]
     options.color ? styleText(style, text, { validateStream: false }) : text;
   const { variants } = report;
   const sections = [
-    [paint("bold", heading(report))],
+    [paint("bold", heading(report)), ...options.about ?? []],
     mainTable(variants, options.columns),
-    ...variants.filter(isWorthDetails(variants.length)).map(backendTable),
+    ...variants.filter((one) => options.details || isWorthDetails(variants.length)(one))
+      .map((one) => backendTable(one, options.details ? Infinity : BACKENDS_MAX)),
     faultTable(variants),
     theoryTable(variants),
     variants.flatMap(turnedAway),
@@ -117,8 +122,8 @@ function isWorthDetails(variants: number): (variant: VariantReport) => boolean {
   };
 }
 
-function backendTable({ name, backends }: VariantReport): string[] {
-  const rows = backends.slice(0, BACKENDS_MAX).map((backend) => [
+function backendTable({ name, backends }: VariantReport, max: number): string[] {
+  const rows = backends.slice(0, max).map((backend) => [
     backend.id,
     percent(backend.share.value),
     percent(backend.utilisation.value),
@@ -129,7 +134,7 @@ function backendTable({ name, backends }: VariantReport): string[] {
   const left = backends.length - rows.length;
   return [
     ...aligned([[name, "share", "busy", "queue", "in flight", "down"], ...rows]),
-    ...left > 0 ? [`… and ${left} more (--json has all)`] : [],
+    ...left > 0 ? [`… and ${left} more (--details shows all)`] : [],
   ];
 }
 
@@ -184,7 +189,7 @@ export function verdicts({ comparisons }: StudyReport): string[] {
     if (metric === "errors") {
       return `${best} beats ${other}: errors ${percent(best_value)} instead of ${
         percent(other_value)
-      }`;
+      }${pointsLower(lower)}`;
     }
     const values = `p99 ${plain(best_value)} and ${plain(other_value)} ms`;
     const amount = lower.value === null ? values : `${values}, ${lowerBy(lower)}`;
@@ -199,6 +204,11 @@ export function verdicts({ comparisons }: StudyReport): string[] {
         return `${best} and ${other} cannot be compared: ${values}`;
     }
   });
+}
+
+/** `, 0.54 percentage points lower`: a difference of shares is not a share of one. */
+function pointsLower({ value }: Interval): string {
+  return value === null ? "" : `, ${plain(100 * value)} percentage points lower`;
 }
 
 /** `37 % lower (31 to 43 %)`, or `12 % higher (−3 to 27 %)` if the best has fewer errors instead. */

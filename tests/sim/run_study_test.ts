@@ -105,12 +105,19 @@ Deno.test("runStudy() stops when it is told to", async () => {
 
 Deno.test("Forecast says what is left, but not of what is over in a moment", () => {
   const forecast = new Forecast(10 * NS_PER_S);
-  const line = (seconds: number, done: number, total: number) =>
-    forecast.line({ done, total }, (10 + seconds) * NS_PER_S);
+  const line = (seconds: number, done: number, total: number, columns = 52) =>
+    forecast.line({ done, total }, (10 + seconds) * NS_PER_S, columns);
   assert.equal(line(1, 10, 15), undefined);
-  assert.equal(line(3, 10, 40), "25 %, 10 of 40 runs, about 9 s left");
-  assert.equal(line(60, 10, 400), "2 %, 10 of 400 runs, about 39 min left");
+  assert.equal(line(3, 10, 40), "25 %, 10 of 40 runs, 3.33 a second, about 9 s left");
+  assert.equal(line(60, 10, 400), "2 %, 10 of 400 runs, 0.167 a second, about 39 min l");
   assert.equal(line(60, 400, 400), undefined);
+  assert.equal(
+    line(3, 10, 40, 61),
+    "██░░░░░░  25 %, 10 of 40 runs, 3.33 a second, about 9 s left",
+  );
+  for (const columns of [1, 20, 52, 60, 80, 200]) {
+    assert.ok(line(3, 10, 40, columns)!.length < columns, `${columns}`);
+  }
 });
 
 Deno.test("runStudy() measures all variants over the same window, also with `warmup: auto`", async () => {

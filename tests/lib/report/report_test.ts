@@ -52,6 +52,43 @@ Deno.test("reportLines() says what ± is where it is not a 95 % interval", () =>
   assert.match(text()[0]!, /of each variant$/);
 });
 
+Deno.test("reportLines() says what is simulated, and shows all backends of all variants on demand", () => {
+  const backends = Array.from({ length: 20 }, (_, i) => ({
+    ...REPORT.variants[0]!.backends[0]!,
+    id: `B${i + 1}`,
+  }));
+  const variants = ["a", "b", "c", "d", "e"].map((name) => ({
+    ...REPORT.variants[0]!,
+    name,
+    backends,
+  }));
+  const options = { color: false, columns: 100 };
+  const short = reportLines({ ...REPORT, variants }, options).join("\n");
+  assert.doesNotMatch(short, /^B20 /m);
+  const about = ["Poisson arrivals", "Look at B1."];
+  const lines = reportLines({ ...REPORT, variants }, { ...options, details: true, about });
+  assert.deepEqual(lines.slice(1, 3), about);
+  assert.equal(lines.filter((line) => line.startsWith("B20 ")).length, 5);
+});
+
+Deno.test("verdicts() calls a difference of shares percentage points", () => {
+  const comparison = { best: "a", other: "b", metric: "errors", confidence: 0.95 } as const;
+  const lower = { value: 0.005, low: 0.004, high: 0.006 };
+  assert.deepEqual(
+    verdicts({
+      ...REPORT,
+      comparisons: [{
+        ...comparison,
+        best_value: 0.055,
+        other_value: 0.06,
+        verdict: "beats",
+        lower,
+      }],
+    }),
+    ["a beats b: errors 5.5 % instead of 6.0 %, 0.500 percentage points lower"],
+  );
+});
+
 Deno.test("verdicts() says which way a p99 differs", () => {
   const comparison = { best: "a", other: "b", metric: "p99_ms", confidence: 0.95 } as const;
   const values = { best_value: 30, other_value: 20 };
