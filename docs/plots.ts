@@ -4,6 +4,7 @@ import {
   healthPlot,
   latencyPlot,
   loadPlot,
+  PLOT_STYLE,
   type VariantPlots,
 } from "../lib/report/plots.ts";
 import { withStableNames } from "../lib/report/html.ts";
@@ -37,9 +38,14 @@ async function variants(
   return name === undefined ? plots : plots.filter((plot) => plot.name === name);
 }
 
+/** A plot as a picture of its own, which brings the colours for a dark screen along. */
+function standalone(svg: string): string {
+  return withStableNames(svg).replace(">", `><style>${PLOT_STYLE}</style>`);
+}
+
 if (import.meta.main) {
   for (const [file, draw] of Object.entries(PLOTS)) {
-    await Deno.writeTextFile(`${ROOT}docs/plots/${file}`, withStableNames(await draw()));
+    await Deno.writeTextFile(`${ROOT}docs/plots/${file}`, standalone(await draw()));
     console.log(`docs/plots/${file}`);
   }
 }

@@ -18,3 +18,8 @@ const DELAY_MAX_MS = 2 ** 31 - 1;
 export function timerDelay(duration: Nanoseconds): number {
   return Math.min(Math.max(0, Math.ceil(duration / NS_PER_MS)), DELAY_MAX_MS);
 }
+
+/** Today in UTC, as YYYY-MM-DD. */
+export function today(): string {
+  return new Date().toISOString().slice(0, 10);
+}

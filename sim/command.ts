@@ -4,7 +4,7 @@ import { basename } from "node:path";
 import deno from "../deno.json" with { type: "json" };
 import type { Io } from "../lib/cli/io.ts";
 import { fileOption, integerOption } from "../lib/cli/options.ts";
-import { monotonicNow } from "../lib/clock.ts";
+import { monotonicNow, today } from "../lib/clock.ts";
 import { readText, YamlFile } from "../lib/config/yaml_file.ts";
 import { ALGORITHM_NAMES, type Nanoseconds, NS_PER_S } from "../lib/core/mod.ts";
 import { csv } from "../lib/report/csv.ts";
@@ -113,7 +113,10 @@ function withOutput<Args extends unknown[], Options extends Record<string, unkno
     .option("--csv", "print a table as CSV, a line for each variant")
     .option("--details", "show the backends of every variant")
     .option("--no-expect", "do not check the scenario's expectations")
-    .option("--no-timing", "leave out how long it took: the same result is then the same bytes");
+    .option(
+      "--no-timing",
+      "leave out the date and how long it took: the same result is then the same bytes",
+    );
 }
 
 function refuseTwoFormats({ json, csv }: Output): void {
@@ -212,7 +215,9 @@ async function show(
   const report = reportOf(judged, results, output.timing ? wallSeconds : undefined);
   io.status();
   if (output.html !== undefined) {
-    await writePage(output.html, report, study, results);
+    // The date is left out where the same result has to be the same bytes.
+    const date = output.timing ? today() : undefined;
+    await writePage(output.html, report, study, results, date);
     io.err(`report written to ${escapeText(output.html)}`);
   }
   if (output.json) io.out(escapedJson(report));
@@ -236,6 +241,7 @@ async function writePage(
   report: StudyReport,
   study: Study,
   results: readonly TaskResult[],
+  date: string | undefined,
 ): Promise<void> {
   const { scenario, set } = study.inputs;
   const page = await reportPage(report, {
@@ -244,6 +250,7 @@ async function writePage(
     command: ["lbsim sim", scenario.file, ...set.map((text) => `--set ${quoted(text)}`)].join(" "),
     watch: study.watch,
     source: study.source,
+    date,
   });
   try {
     await Deno.writeTextFile(file, page);

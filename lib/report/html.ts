@@ -1,14 +1,19 @@
 /** A study's result as one page that needs nothing else. */
 import { percent, plain, plusMinus } from "./format.ts";
+import { escape } from "./markup.ts";
 import {
+  commonScales,
   coursePlot,
   healthPlot,
   latencyPlot,
   loadPlot,
+  PLOT_STYLE,
   queuePlot,
+  type Scales,
+  scalesOf,
   type VariantPlots,
 } from "./plots.ts";
-import { verdicts, warnings } from "./text.ts";
+import { heading, verdicts, warnings } from "./text.ts";
 import type { StudyReport, VariantReport } from "./types.ts";
 
 /** What the page shows besides the numbers. */
@@ -20,51 +25,78 @@ export interface PageDetails {
   readonly command: string;
   readonly watch?: string | undefined;
   readonly source: readonly string[];
+  /** When it was made, as YYYY-MM-DD. Left out where the same result has to be the same bytes. */
+  readonly date?: string | undefined;
 }
-
-/** More variants than this are not plotted one by one: the page would be hundreds of megabytes. */
-const PLOTTED_MAX = 8;
 
 /** The page as HTML. The same result gives the same bytes. */
 export async function reportPage(report: StudyReport, details: PageDetails): Promise<string> {
-  const { plots, scenario, command, watch, source } = details;
+  const { plots, scenario, command, watch, source, date } = details;
   const title = report.title ?? report.scenario;
-  const shown = plots.slice(0, PLOTTED_MAX);
-  const sections = await Promise.all(
-    shown.map((variant, i) => variantSection(variant, report.variants[i]!)),
-  );
+  const common = commonScales(plots);
+  // One after the other: a plot takes memory only while it is drawn.
+  const sections: string[] = [];
+  for (const [i, variant] of plots.entries()) {
+    sections.push(await variantSection(variant, common, report.variants[i]!, variantId(i)));
+  }
+  const theory = theorySection(report);
+  const contents = [
+    ["result", "Result"],
+    ...report.expectations.length === 0 ? [] : [["expected", "Expected"]],
+    ["latency", "Latency"],
+    ...theory === "" ? [] : [["theory", "What theory says"]],
+    ...report.variants.map(({ name }, i) => [variantId(i), name]),
+    ["scenario", "The scenario"],
+    ["again", "The same again"],
+  ].map(([id, text]) => `<li><a href="#${id}">${escape(text!)}</a></li>`);
   return withStableNames(`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <title>${escape(title)}</title>
 <style>${STYLE}</style>
 </head>
 <body>
 <main>
 <h1>${escape(title)}</h1>
+<p class="facts">${escape(facts(report, date))}</p>
 ${watch === undefined ? "" : `<p class="watch">${escape(watch)}</p>`}
+<nav aria-label="Contents"><ul>${contents.join("")}</ul></nav>
 ${resultSection(report)}
-<h2>Latency</h2>
-<figure>${await latencyPlot(shown)}</figure>
-${theorySection(report)}
+<h2 id="latency">Latency</h2>
+<figure><div class="wide">${await latencyPlot(plots)}</div></figure>
+${theory}
 ${sections.join("\n")}
-${leftOut(plots.length - shown.length)}
-<h2>The scenario</h2>
+<h2 id="scenario">The scenario</h2>
 <pre>${escape(scenario)}</pre>
 ${source.length === 0 ? "" : `<p>Source: ${source.map(link).join("; ")}</p>`}
-<h2>The same again</h2>
+<h2 id="again">The same again</h2>
 <pre>${escape(command)}</pre>
 <p class="small">lbsim ${escape(report.lbsim)}, seed ${report.seed}, digest
 <code>${report.digest}</code>. ± is a ${
     Number((100 * report.variants[0]!.confidence).toFixed(1))
   } % interval over replications; plots over time show the
-first of them.</p>
+first of them. All variants have the same scales, except where a caption says otherwise.</p>
 </main>
 </body>
 </html>
 `);
+}
+
+/** What was run: load, replications, seed, version, and the date if it is known. */
+function facts(report: StudyReport, date: string | undefined): string {
+  return [
+    heading({ ...report, title: null }),
+    `seed ${report.seed}`,
+    `lbsim ${report.lbsim}`,
+    ...date === undefined ? [] : [date],
+  ].join(" · ");
+}
+
+function variantId(index: number): string {
+  return `variant-${index + 1}`;
 }
 
 /** Plots name their styles by counters that go on from page to page; here they start anew. */
@@ -101,10 +133,11 @@ function resultSection(report: StudyReport): string {
     `– ${value === null ? escape(reason) : plain(value)}</li>`
   );
   return [
+    `<h2 id="result">Result</h2>`,
     table(heads, rows),
     list(variants.flatMap(warnings), "warning"),
     list(verdicts(report), "good"),
-    kept.length === 0 ? "" : `<h2>Expected</h2><ul>${kept.join("")}</ul>`,
+    kept.length === 0 ? "" : `<h2 id="expected">Expected</h2><ul>${kept.join("")}</ul>`,
   ].join("\n");
 }
 
@@ -119,22 +152,45 @@ function theorySection({ variants }: StudyReport): string {
     ])
   );
   if (rows.length === 0) return "";
-  return "<h2>What theory says</h2>" +
+  return '<h2 id="theory">What theory says</h2>' +
     table(["variant", "model", "metric", "theory", "measured"], rows);
 }
 
-async function variantSection(plots: VariantPlots, report: VariantReport): Promise<string> {
+async function variantSection(
+  plots: VariantPlots,
+  common: Scales,
+  report: VariantReport,
+  id: string,
+): Promise<string> {
   const { course } = plots;
+  const scales = scalesOf(plots, common);
   const eventful = course.faults.length > 0 ||
     course.backends.some(({ up }) => up.some((share) => share < 1));
-  const figure = (caption: string, svg: string) =>
-    `<figure>${svg}<figcaption>${caption}</figcaption></figure>`;
+  const figure = (caption: string, svg: string, own: boolean) =>
+    `<figure><div class="wide">${svg}</div><figcaption>${caption}${
+      own ? ". <strong>The scale is this variant’s own</strong>" : ""
+    }</figcaption></figure>`;
+  const ownCourse = scales.latency_ms > common.latency_ms || scales.errors > common.errors;
   return [
-    `<h2>${escape(report.name)}</h2>`,
-    figure("Latency and errors over time", await coursePlot(plots)),
-    figure("Load of each backend over time", await loadPlot(plots)),
-    figure("Requests in each backend's queue", await queuePlot(plots)),
-    eventful ? figure("Faults, and what the balancers made of them", await healthPlot(plots)) : "",
+    `<h2 id="${id}">${escape(report.name)}</h2>`,
+    figure("Latency and errors over time", await coursePlot(plots, scales), ownCourse),
+    figure(
+      "Load of each backend over time",
+      await loadPlot(plots, scales),
+      scales.inFlight > common.inFlight,
+    ),
+    figure(
+      "Requests in each backend's queue",
+      await queuePlot(plots, scales),
+      scales.queue > common.queue,
+    ),
+    eventful
+      ? figure(
+        "Faults, and what the balancers made of them",
+        await healthPlot(plots, scales),
+        false,
+      )
+      : "",
     backendTable(report),
   ].join("\n");
 }
@@ -159,15 +215,16 @@ function backendTable({ backends, faults }: VariantReport): string {
     (found.length === 0 ? "" : table(["fault", "at", "detected after, s", "back after, s"], found));
 }
 
-function leftOut(count: number): string {
-  return count <= 0 ? "" : `<p>${count} more variants are in the table above.</p>`;
-}
-
+/** On a narrow screen each row is a block, whose cells name their column. */
 function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
-  const cells = (tag: string, row: readonly string[]) =>
-    `<tr>${row.map((cell) => `<${tag}>${escape(cell)}</${tag}>`).join("")}</tr>`;
-  return `<div class="wide"><table><thead>${cells("th", heads)}</thead><tbody>${
-    rows.map((row) => cells("td", row)).join("")
+  const head = heads.map((text) => `<th scope="col">${escape(text)}</th>`).join("");
+  const body = rows.map((row) =>
+    `<tr>${
+      row.map((cell, i) => `<td data-head="${escape(heads[i]!)}">${escape(cell)}</td>`).join("")
+    }</tr>`
+  );
+  return `<div class="wide"><table><thead><tr>${head}</tr></thead><tbody>${
+    body.join("")
   }</tbody></table></div>`;
 }
 
@@ -182,28 +239,33 @@ function link(text: string): string {
   return /^https:\/\/\S+$/.test(text) ? `<a href="${shown}">${shown}</a>` : shown;
 }
 
-function escape(text: string): string {
-  const entities: Readonly<Record<string, string>> = {
-    "&": "&amp;",
-    "<": "&lt;",
-    ">": "&gt;",
-    '"': "&quot;",
-  };
-  return text.replaceAll(/[&<>"]/g, (character) => entities[character]!);
-}
-
 const STYLE = `
-body { margin: 0; font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; }
-main { max-width: 920px; margin: 0 auto; padding: 1rem; }
+:root { color-scheme: light dark; --text: #1a1a1a; --paper: #fff; --soft: #555; --line: #ddd; --box: #f5f5f2;
+  --good: #00664b; --bad: #a3231f; --warning: #8a5a00; --link: #0050a0; }
+@media (prefers-color-scheme: dark) { :root { --text: #e8e8ea; --paper: #16181c; --soft: #a9acb3; --line: #3a3d44;
+  --box: #22252b; --good: #4fd1a5; --bad: #ff8a80; --warning: #f0c060; --link: #8ab8ff; } }
+${PLOT_STYLE}
+body { margin: 0; font: 16px/1.5 system-ui, sans-serif; color: var(--text); background: var(--paper); }
+main { max-width: 1060px; margin: 0 auto; padding: 1rem; overflow-wrap: anywhere; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }
-.watch { font-size: 1.1rem; color: #444; }
+a { color: var(--link); }
+.watch { font-size: 1.1rem; color: var(--soft); }
+.facts { color: var(--soft); }
+nav ul { columns: 16rem; padding-left: 1.2rem; margin: 0; font-size: .9rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; margin: .8rem 0; }
-th, td { padding: .25rem .7rem; text-align: right; white-space: nowrap; border-bottom: 1px solid #ddd; }
-th:first-child, td:first-child { text-align: left; }
-figure { margin: 1rem 0; } figure svg { width: 100%; height: auto; }
-figcaption { color: #555; font-size: .85rem; }
-pre { background: #f5f5f2; padding: .8rem; overflow-x: auto; font-size: .85rem; }
-.good { color: #00664b; } .bad { color: #a3231f; } .warning { color: #8a5a00; }
-.small { color: #555; font-size: .85rem; word-break: break-word; }
+th, td { padding: .25rem .6rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
+th:first-child, td:first-child { text-align: left; white-space: normal; overflow-wrap: normal; }
+figure { margin: 1rem 0; } figure svg { display: block; width: 100%; min-width: 620px; height: auto; }
+figcaption { color: var(--soft); font-size: .85rem; }
+pre { background: var(--box); padding: .8rem; overflow-x: auto; font-size: .85rem; overflow-wrap: normal; }
+.good { color: var(--good); } .bad { color: var(--bad); } .warning { color: var(--warning); }
+.small { color: var(--soft); font-size: .85rem; word-break: break-word; }
+@media (max-width: 640px) {
+  table, tbody, tr, td { display: block; } thead { display: none; }
+  tr { padding: .5rem 0; border-bottom: 1px solid var(--line); }
+  td, td:first-child { display: flex; justify-content: space-between; gap: 1rem; border: 0; padding: .1rem 0; white-space: normal; }
+  td::before { content: attr(data-head); color: var(--soft); }
+  td:first-child { font-weight: bold; }
+}
 `;

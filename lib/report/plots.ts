@@ -1,9 +1,9 @@
 /** A study's plots, as SVG text. */
-import type { CustomSeriesRenderItem } from "echarts";
 import type { EChartsCoreOption } from "echarts/core";
-import { decimalExponent } from "../base/mod.ts";
+import { decimalExponent, power } from "../base/mod.ts";
 import { type Nanoseconds, NS_PER_MS, NS_PER_S } from "../core/mod.ts";
 import type { Histogram } from "../stats/histogram.ts";
+import { escape } from "./markup.ts";
 
 /** How one replication went over time, in slices of `interval`. */
 export interface Course {
@@ -34,203 +34,392 @@ export interface VariantPlots {
   readonly course: Course;
 }
 
-const WIDTH = 900;
-/** Told apart by everybody. Source: M. Okabe and K. Ito, "Color universal design", 2002. */
+/** Where the axes of several variants' plots end, so that their plots can be compared. */
+export interface Scales {
+  readonly end_s: number;
+  readonly latency_ms: number;
+  readonly errors: number;
+  readonly inFlight: number;
+  readonly queue: number;
+}
+
+const WIDTH = 800;
+const FONT_SIZE = 13;
+const LINE_HEIGHT = 20;
+/** Distinct with every kind of colour vision. Source: M. Okabe and K. Ito, "Color universal design", 2002. */
 const COLORS = [
   ...["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a6a00", "#000000"],
 ];
-const FAULT_COLOR = "#e69f00";
+/** Five styles and eight colours: forty lines differ in one or the other, neighbours in both. */
+const DASHES = [[], [8, 3], [2, 3], [9, 3, 2, 3], [4, 2]];
+const TEXT_COLOR = "#54555a";
+const GRID_COLOR = "#dbdee4";
+const PAPER_COLOR = "#ffffff";
+const FAULT_COLOR = "#f0ad2e";
+const FAULT_TEXT_COLOR = "#7a4f00";
 const DOWN_COLOR = "#c0392b";
+const HEAT_COLOR = "#08519c";
+/** Each colour of the plots, and what it is on a dark page. */
+const DARK: Readonly<Record<string, string>> = {
+  "#0072b2": "#4aa8e0",
+  "#d55e00": "#ff8c42",
+  "#009e73": "#2ec49a",
+  "#cc79a7": "#e29cc2",
+  "#e69f00": "#f2b632",
+  "#56b4e9": "#9bd6f7",
+  "#7a6a00": "#c2b03a",
+  "#000000": "#f2f2f2",
+  [TEXT_COLOR]: "#c4c6cc",
+  [GRID_COLOR]: "#3a3d44",
+  [PAPER_COLOR]: "#16181c",
+  [FAULT_COLOR]: "#f0ad2f",
+  [FAULT_TEXT_COLOR]: "#f0c060",
+  [DOWN_COLOR]: "#ff6b5c",
+  [HEAT_COLOR]: "#7cc4ff",
+};
+/** The plots' colours as CSS variables: a page or a picture with plots needs this style. */
+export const PLOT_STYLE = `@media (prefers-color-scheme: dark) { :root { ${
+  Object.entries(DARK).map(([light, dark]) => `${variable(light)}: ${dark};`).join(" ")
+} } }`;
 /** Beyond this share of requests the tail is a handful of them. */
 const TAIL_MIN = 1e-6;
 /** With more backends than this, lines cannot be told apart. */
 const LINES_MAX = 12;
+/** With more backends than this, neighbours share a row. */
+const ROWS_MAX = 40;
+/** Shades of a heat map. */
+const SHADES = 16;
+/** A variant whose maximum is this many times the median has a scale of its own: it would flatten the others. */
+const OUTLIER = 4;
+/** Rows of fault labels; a fault without room for its label has it on hover and in the table. */
+const FAULT_LANES = 5;
+/** Longer names are cut in legends. */
+const NAME_MAX = 80;
+
+/** The part of a picture that is between the axes. */
+interface Frame {
+  readonly left: number;
+  readonly right: number;
+  readonly top: number;
+  readonly height: number;
+}
+
+/** The scales that the plots of several variants have in common. */
+export function commonScales(variants: readonly VariantPlots[]): Scales {
+  const all = variants.map(maxima);
+  const common = (name: keyof Scales) => {
+    // A variant without any value (none of its requests was done) says nothing about the scale.
+    const values = all.map((own) => own[name]).filter((value) => value > 0).sort((a, b) => a - b);
+    const median = values[Math.floor((values.length - 1) / 2)] ?? 0;
+    return values.findLast((value) => value <= OUTLIER * median) ?? 0;
+  };
+  return {
+    end_s: Math.max(...all.map(({ end_s }) => end_s)),
+    latency_ms: roundUp(common("latency_ms") || 1),
+    errors: roundUp(Math.max(5, common("errors"))),
+    inFlight: roundUp(common("inFlight") || 1),
+    queue: roundUp(common("queue") || 1),
+  };
+}
+
+/** Where the axes of one variant end: at its own maximum where that is beyond the common scale. */
+export function scalesOf(variant: VariantPlots, common: Scales): Scales {
+  const own = maxima(variant);
+  const end = (name: keyof Scales) => own[name] > common[name] ? roundUp(own[name]) : common[name];
+  return {
+    end_s: common.end_s,
+    latency_ms: end("latency_ms"),
+    errors: end("errors"),
+    inFlight: end("inFlight"),
+    queue: end("queue"),
+  };
+}
+
+function maxima({ course }: VariantPlots): Scales {
+  const { meanSojourn, errors, backends } = course;
+  return {
+    end_s: lengthOf(course) / NS_PER_S,
+    latency_ms: most(meanSojourn.map((value) => (value ?? 0) / NS_PER_MS)),
+    errors: most(errors),
+    inFlight: most(loadLines(course).map(({ inFlight }) => most(inFlight))),
+    queue: most(backends.map(({ queue }) => most(queue))),
+  };
+}
 
 /** The share of requests that took longer, by latency; both axes logarithmic, so that the tail shows. */
 export function latencyPlot(variants: readonly VariantPlots[]): Promise<string> {
-  return draw(420, {
-    legend: { top: 0, type: "plain" },
-    grid: { left: 80, right: 30, top: 24 + 22 * Math.ceil(variants.length / 4), bottom: 50 },
+  const legend = lineLegend(variants.map(({ name }) => name));
+  const frame = { left: 100, right: 30, top: legend.height + 14, height: 340 };
+  const tails = variants.map(({ sojourn }) => tail(sojourn));
+  // The few that are quicker say nothing, and would take half of the width.
+  const min = decimalExponent(Math.min(...variants.map(almostLeastMs)));
+  const slowest = Math.max(...tails.map((points) => points.at(-1)?.[0] ?? 1));
+  const max = Math.max(min, decimalExponent(slowest)) + 1;
+  const columns = 60;
+  const titles = Array.from({ length: columns }, (_, i) => {
+    const ms = power(10, min + (max - min) * (i + 0.5) / columns);
+    const shares = variants.map(({ name }, v) => {
+      const share = tails[v]!.findLast(([to]) => to <= ms)?.[1] ?? 1;
+      const isLast = ms > (tails[v]!.at(-1)?.[0] ?? 0);
+      return `${name}: ${isLast ? "none" : `${short(100 * share)} %`}`;
+    });
+    return [`longer than ${short(ms)} ms`, ...shares].join("\n");
+  });
+  return draw(frame, {
     xAxis: axis("latency, ms", {
       type: "log",
-      // The few that are quicker say nothing, and would take half of the width.
-      min: Number(`1e${decimalExponent(Math.min(...variants.map(almostLeastMs)))}`),
-      axisLabel: { formatter: short },
+      min: Number(`1e${min}`),
+      max: Number(`1e${max}`),
+      axisLabel: { color: TEXT_COLOR, fontSize: FONT_SIZE, formatter: short },
     }),
     yAxis: axis("share of requests that took longer", {
       type: "log",
       max: 1,
-      nameGap: 60,
-      axisLabel: { formatter: (value: number) => `${+(value * 100).toPrecision(1)} %` },
+      nameGap: 78,
+      axisLabel: {
+        color: TEXT_COLOR,
+        fontSize: FONT_SIZE,
+        formatter: (value: number) => `${+(value * 100).toPrecision(1)} %`,
+      },
     }),
-    series: variants.map(({ name, sojourn }) => ({
-      name,
-      type: "line",
-      showSymbol: false,
-      lineStyle: { width: 2 },
-      data: tail(sojourn),
-    })),
-  });
+    series: tails.map((data, i) => line(i, data)),
+  }, { over: legend.svg + hoverColumns(frame, titles, 1) });
 }
 
 /** Connections in flight on each backend over time; the mean of all, if there are too many to tell. */
-export function loadPlot({ course }: VariantPlots): Promise<string> {
-  const { backends } = course;
-  const lines = backends.length <= LINES_MAX ? backends : [{
-    id: `mean of ${backends.length}`,
-    inFlight: course.meanSojourn.map((_, i) =>
-      backends.reduce((sum, { inFlight }) => sum + inFlight[i]!, 0) / backends.length
-    ),
-  }];
-  return draw(300, {
-    legend: { top: 0 },
-    grid: { left: 80, right: 30, top: 50, bottom: 50 },
-    xAxis: timeAxis(course),
-    yAxis: axis("connections in flight", { type: "value", min: 0 }),
-    series: lines.map(({ id, inFlight }, i) => ({
-      name: id,
-      type: "line",
-      showSymbol: false,
-      lineStyle: { width: 1.5 },
-      data: overTime(course, inFlight),
-      ...i === 0 && { markArea: faultAreas(course) },
-    })),
+export function loadPlot(
+  variant: VariantPlots,
+  scales: Scales = commonScales([variant]),
+): Promise<string> {
+  const { course } = variant;
+  const lines = loadLines(course);
+  const legend = lineLegend(lines.map(({ id }) => id));
+  const faults = faultMarks(course, scales, { left: 80, right: 30, top: legend.height });
+  const frame = { left: 80, right: 30, top: legend.height + faults.height + 12, height: 210 };
+  const titles = course.meanSojourn.map((_, i) =>
+    sliceTitle(
+      course,
+      i,
+      lines.map(({ id, inFlight }) => `${id}: ${short(inFlight[i]!)} in flight`),
+    )
+  );
+  return draw(frame, {
+    xAxis: timeAxis(scales),
+    yAxis: valueAxis("connections in flight", scales.inFlight),
+    series: lines.map(({ inFlight }, i) => line(i, overTime(course, inFlight), 1.5)),
+  }, {
+    under: faults.areas(frame),
+    over: legend.svg + faults.labels + hoverColumns(frame, titles, shareShown(course, scales)),
   });
 }
 
 /** Mean latency over time, with the errors. */
-export function coursePlot({ course }: VariantPlots): Promise<string> {
+export function coursePlot(
+  variant: VariantPlots,
+  scales: Scales = commonScales([variant]),
+): Promise<string> {
+  const { course } = variant;
   const ms = course.meanSojourn.map((value) => value === null ? null : value / NS_PER_MS);
-  return draw(280, {
-    legend: { top: 0 },
-    grid: { left: 80, right: 80, top: 50, bottom: 50 },
-    xAxis: timeAxis(course),
-    yAxis: [
-      axis("mean latency, ms", { type: "value", min: 0 }),
-      axis("errors", { type: "value", min: 0, splitLine: { show: false } }),
-    ],
-    series: [
-      {
-        name: "mean latency, ms",
-        type: "line",
-        showSymbol: false,
-        data: overTime(course, ms),
-        markArea: faultAreas(course),
-      },
-      {
-        name: "errors",
-        type: "line",
-        step: "middle",
-        yAxisIndex: 1,
-        showSymbol: false,
-        areaStyle: { opacity: 0.3 },
-        lineStyle: { width: 0.5 },
-        data: overTime(course, course.errors),
-      },
-    ],
-  });
-}
-
-/** Who has a queue, and when. */
-export function queuePlot({ course }: VariantPlots): Promise<string> {
-  const { backends, interval } = course;
-  const cells = backends.flatMap(({ queue }, row) =>
-    queue.map((value, slice) => [slice, row, Math.round(value * 100) / 100])
-  );
-  const most = Math.max(1, ...cells.map(([, , value]) => value!));
-  const slices = backends[0]?.queue.length ?? 0;
-  return draw(130 + rowsHeight(backends.length), {
-    grid: { left: 80, right: 110, top: 20, bottom: 60 },
-    xAxis: axis("time, s", {
-      type: "category",
-      data: Array.from({ length: slices }, (_, i) => short(i * interval / NS_PER_S)),
-      axisLabel: { interval: Math.ceil(slices / 10) - 1 },
-      splitLine: { show: false },
-    }),
-    yAxis: { type: "category", data: backends.map(({ id }) => id), inverse: true },
-    visualMap: {
-      min: 0,
-      max: most,
-      calculable: false,
-      orient: "vertical",
-      right: 10,
-      top: "middle",
-      text: [short(most), "0"],
-      inRange: { color: ["#f7fbff", "#9ecae1", "#3182bd", "#08306b"] },
-    },
-    series: [{ type: "heatmap", data: cells, progressive: 0 }],
-  });
-}
-
-/** Faults, and when the balancers held whom for down. */
-export function healthPlot({ course }: VariantPlots): Promise<string> {
-  const { backends, faults, interval } = course;
-  const row = new Map(backends.map(({ id }, i) => [id, i]));
-  const end = lengthOf(course);
-  const broken = faults.map(({ backend, at, until = end }) => [
-    at / NS_PER_S,
-    Math.min(until, end) / NS_PER_S,
-    row.get(backend)!,
-    0.45,
-  ]);
-  const down = backends.flatMap(({ up }, i) =>
-    spansBelow(up).map(({ from, to, value }) => [
-      from * interval / NS_PER_S,
-      to * interval / NS_PER_S,
-      i,
-      1 - value,
+  const legend = lineLegend(["mean latency, ms", "errors"]);
+  const faults = faultMarks(course, scales, { left: 80, right: 80, top: legend.height });
+  const frame = { left: 80, right: 80, top: legend.height + faults.height + 12, height: 190 };
+  const titles = ms.map((value, i) =>
+    sliceTitle(course, i, [
+      value === null ? "no request done" : `mean latency: ${short(value)} ms`,
+      `errors: ${short(course.errors[i]!)}`,
     ])
   );
-  const bar = (name: string, color: string, height: number, data: number[][]) => ({
-    name,
-    type: "custom",
-    renderItem: rectangle(color, height),
-    itemStyle: { color },
-    encode: { x: [0, 1], y: 2 },
-    data,
-  });
-  return draw(120 + rowsHeight(backends.length), {
-    legend: { top: 0 },
-    grid: { left: 80, right: 30, top: 40, bottom: 50 },
-    xAxis: timeAxis(course),
-    yAxis: { type: "category", data: backends.map(({ id }) => id), inverse: true },
-    series: [
-      bar("fault", FAULT_COLOR, 0.9, broken),
-      bar("held for down", DOWN_COLOR, 0.45, down),
+  return draw(frame, {
+    xAxis: timeAxis(scales),
+    yAxis: [
+      valueAxis("mean latency, ms", scales.latency_ms),
+      { ...valueAxis("errors", scales.errors), splitLine: { show: false } },
     ],
-  });
-}
-
-/** Where values are below 1: neighbours that are alike are one span, its end not included. */
-function spansBelow(values: readonly number[]): { from: number; to: number; value: number }[] {
-  const spans: { from: number; to: number; value: number }[] = [];
-  values.forEach((value, i) => {
-    const last = spans.at(-1);
-    if (value === 1) return;
-    if (last !== undefined && last.to === i && last.value === value) last.to++;
-    else spans.push({ from: i, to: i + 1, value });
-  });
-  return spans;
-}
-
-/** A bar from one value to another in a row; its last number is how opaque it is. */
-function rectangle(color: string, height: number): CustomSeriesRenderItem {
-  return (_params, api) => {
-    const [from, to, row] = [0, 1, 2].map((i) => Number(api.value(i)));
-    const [x = 0, y = 0] = api.coord([from!, row!]);
-    const [right = 0] = api.coord([to!, row!]);
-    const [, rowHeight = 0] = api.size!([0, 1]) as number[];
-    return {
-      type: "rect",
-      shape: {
-        x,
-        y: y - rowHeight * height / 2,
-        width: Math.max(right - x, 1),
-        height: rowHeight * height,
+    series: [
+      line(0, overTime(course, ms)),
+      {
+        ...line(1, overTime(course, course.errors), 1),
+        step: "middle",
+        yAxisIndex: 1,
+        areaStyle: { opacity: 0.3 },
       },
-      style: { fill: color, opacity: Number(api.value(3)) },
-    };
+    ],
+  }, {
+    under: faults.areas(frame),
+    over: legend.svg + faults.labels + hoverColumns(frame, titles, shareShown(course, scales)),
+  });
+}
+
+/** The queue of each backend over time. */
+export function queuePlot(
+  variant: VariantPlots,
+  scales: Scales = commonScales([variant]),
+): Promise<string> {
+  const { course } = variant;
+  const rows = rowsOf(course);
+  const shade = (value: number) => Math.round(SHADES * value / scales.queue);
+  const cells = rows.flatMap(({ queue }, row) =>
+    spans(queue, shade).map(({ from, to, key, values }) => ({
+      ...{ row, from, to, opacity: key / SHADES },
+      title: values.length === 1
+        ? `${short(values[0]!)} in the queue`
+        : `${short(Math.min(...values))} to ${short(Math.max(...values))} in the queue`,
+    }))
+  );
+  const [{ left }, right] = [rowFrame(rows), 80];
+  const frame = { left, right, top: 12, height: rowsHeight(rows.length) };
+  const x = WIDTH - right + 24;
+  const scale = Array.from(
+    { length: 8 },
+    (_, i) =>
+      `<rect x="${x}" y="${12 + 6 * i}" width="14" height="6" fill="${HEAT_COLOR}" fill-opacity="${
+        (8 - i) / 8
+      }"/>`,
+  ).join("") + text(x + 20, 18, short(scales.queue)) + text(x + 20, 58, "0");
+  return draw(frame, rowAxes(rows, scales), {
+    over: scale + rowCells(frame, rows, course, scales, cells, HEAT_COLOR, 1),
+  });
+}
+
+/** Faults, and when the balancers considered which backend down. */
+export function healthPlot(
+  variant: VariantPlots,
+  scales: Scales = commonScales([variant]),
+): Promise<string> {
+  const { course } = variant;
+  const rows = rowsOf(course);
+  const { interval } = course;
+  const rowOf = new Map(
+    rows.flatMap(({ members }, row) => members.map((id) => [id, row] as const)),
+  );
+  const broken = course.faults.map(({ backend, kind, at, until = lengthOf(course) }) => ({
+    row: rowOf.get(backend)!,
+    from: at / interval,
+    to: Math.min(until, lengthOf(course)) / interval,
+    opacity: 0.45,
+    title: `${backend} ${kind}`,
+  }));
+  const down = rows.flatMap(({ up }, row) =>
+    spans(up, (value) => value).filter(({ key }) => key < 1).map(({ from, to, key }) => ({
+      ...{ row, from, to, opacity: 1 - key },
+      title: `considered down${key === 0 ? "" : ` by ${short(100 * (1 - key))} %`}`,
+    }))
+  );
+  const legend = legendOf(
+    ["fault", "considered down"],
+    (i, x, y) =>
+      `<rect x="${x}" y="${y - 6}" width="28" height="12" fill="${
+        [FAULT_COLOR, DOWN_COLOR][i]
+      }" fill-opacity="${[0.45, 1][i]}"/>`,
+  );
+  const frame = {
+    ...rowFrame(rows),
+    right: 30,
+    top: legend.height + 8,
+    height: rowsHeight(rows.length),
   };
+  return draw(frame, rowAxes(rows, scales), {
+    over: legend.svg + rowCells(frame, rows, course, scales, broken, FAULT_COLOR, 0.9) +
+      rowCells(frame, rows, course, scales, down, DOWN_COLOR, 0.45),
+  });
+}
+
+interface Row {
+  readonly id: string;
+  readonly members: readonly string[];
+  readonly queue: readonly number[];
+  readonly up: readonly number[];
+}
+
+/** A part of a row, in slices of time. */
+interface Cell {
+  readonly row: number;
+  readonly from: number;
+  readonly to: number;
+  readonly opacity: number;
+  readonly title: string;
+}
+
+/** A row for each backend, or for the mean of several neighbours. */
+function rowsOf({ backends }: Course): Row[] {
+  const size = Math.ceil(backends.length / ROWS_MAX);
+  const count = Math.ceil(backends.length / size) || 0;
+  return Array.from({ length: count }, (_, i) => {
+    const group = backends.slice(i * size, (i + 1) * size);
+    const members = group.map(({ id }) => id);
+    const mean = (name: "queue" | "up") =>
+      group[0]![name].map((_, slice) =>
+        group.reduce((sum, backend) => sum + backend[name][slice]!, 0) / group.length
+      );
+    const id = members.length === 1 ? members[0]! : `${members[0]} to ${members.at(-1)}`;
+    return { id, members, queue: mean("queue"), up: mean("up") };
+  });
+}
+
+/** Neighbours with the same key are one span, its end not included. */
+function spans(values: readonly number[], keyOf: (value: number) => number) {
+  const found: { from: number; to: number; key: number; values: number[] }[] = [];
+  values.forEach((value, i) => {
+    const last = found.at(-1);
+    const key = keyOf(value);
+    if (last?.key === key) {
+      last.to++;
+      last.values.push(value);
+    } else found.push({ from: i, to: i + 1, key, values: [value] });
+  });
+  return found;
+}
+
+function rowCells(
+  { left, right, top, height }: Frame,
+  rows: readonly Row[],
+  { interval }: Course,
+  { end_s }: Scales,
+  cells: readonly Cell[],
+  color: string,
+  share: number,
+): string {
+  const rowHeight = height / rows.length;
+  const perSlice = (WIDTH - left - right) * interval / NS_PER_S / end_s;
+  const at = (slice: number) => short(slice * interval / NS_PER_S);
+  const shapes = cells.map(({ row, from, to, opacity, title }) =>
+    `<path fill-opacity="${short(opacity)}" d="${
+      box(
+        left + from * perSlice,
+        top + rowHeight * (row + (1 - share) / 2),
+        Math.max((to - from) * perSlice, 1),
+        rowHeight * share,
+      )
+    }"><title>${escape(`${rows[row]!.id}, ${at(from)} to ${at(to)} s: ${title}`)}</title></path>`
+  );
+  return `<g fill="${color}">${shapes.join("")}</g>`;
+}
+
+function rowAxes(rows: readonly Row[], scales: Scales): EChartsCoreOption {
+  return {
+    xAxis: timeAxis(scales),
+    yAxis: {
+      type: "category",
+      data: rows.map(({ id }) => shortened(id, 24)),
+      inverse: true,
+      axisLabel: { color: TEXT_COLOR, fontSize: FONT_SIZE },
+    },
+    series: [],
+  };
+}
+
+function rowFrame(rows: readonly Row[]): { readonly left: number } {
+  return { left: Math.max(80, 20 + most(rows.map(({ id }) => textWidth(shortened(id, 24))))) };
+}
+
+/** The lines of a load plot. */
+function loadLines({ backends, meanSojourn }: Course) {
+  return backends.length <= LINES_MAX ? backends : [{
+    id: `mean of ${backends.length}`,
+    inFlight: meanSojourn.map((_, i) =>
+      backends.reduce((sum, { inFlight }) => sum + inFlight[i]!, 0) / backends.length
+    ),
+  }];
 }
 
 /** What one request of fifty is below. */
@@ -259,49 +448,208 @@ function lengthOf({ interval, meanSojourn }: Course): Nanoseconds {
   return meanSojourn.length * interval;
 }
 
-function timeAxis(course: Course): Record<string, unknown> {
-  return axis("time, s", { type: "value", min: 0, max: lengthOf(course) / NS_PER_S });
+function shareShown(course: Course, { end_s }: Scales): number {
+  return lengthOf(course) / NS_PER_S / end_s;
+}
+
+/** What happened in one slice of time. */
+function sliceTitle(course: Course, slice: number, lines: readonly string[]): string {
+  const [from, to] = [slice * course.interval, (slice + 1) * course.interval];
+  const faults = course.faults.filter(({ at, until = Infinity }) => at < to && until > from);
+  return [
+    `${short(from / NS_PER_S)} to ${short(to / NS_PER_S)} s`,
+    ...lines,
+    ...faults.map(({ backend, kind }) => `${backend} ${kind}`),
+  ].join("\n");
+}
+
+/** Faults as areas, with labels in rows above the frame, so that no label covers another. */
+function faultMarks(
+  course: Course,
+  { end_s }: Scales,
+  { left, right, top }: { readonly left: number; readonly right: number; readonly top: number },
+) {
+  const end = lengthOf(course);
+  const x = (at: Nanoseconds) => left + (WIDTH - left - right) * at / NS_PER_S / end_s;
+  // Faults of several backends at the same time are one area, with all of their names on it.
+  const areas = [
+    ...Map.groupBy(course.faults, ({ kind, at, until }) => `${kind} ${at} ${until}`).values(),
+  ].map((faults) => {
+    const { kind, at, until = end } = faults[0]!;
+    const names = faults.map(({ backend }) => backend);
+    const shown = names.length > 4
+      ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more`
+      : names.join(", ");
+    return { from: x(at), to: x(Math.min(until, end)), name: shortened(`${shown} ${kind}`, 60) };
+  });
+  const lanes: number[] = [];
+  const labels = areas.toSorted((a, b) => a.from - b.from).flatMap(({ from, name }) => {
+    const start = Math.min(from, WIDTH - textWidth(name) - 4);
+    const free = lanes.findIndex((taken) => taken <= start);
+    const lane = free === -1 ? lanes.length : free;
+    if (lane === FAULT_LANES) return [];
+    lanes[lane] = start + textWidth(name) + 8;
+    return [text(start, top + LINE_HEIGHT * (lane + 0.5), name, FAULT_TEXT_COLOR)];
+  });
+  return {
+    labels: labels.join(""),
+    height: lanes.length * LINE_HEIGHT,
+    areas: (frame: Frame) =>
+      areas.map(({ from, to }) =>
+        `<path fill="${FAULT_COLOR}" fill-opacity="0.18" d="${
+          box(from, frame.top, Math.max(to - from, 1), frame.height)
+        }"/>`
+      ).join(""),
+  };
+}
+
+/** Columns that cannot be seen and show their title when a pointer rests on them. */
+function hoverColumns(
+  { left, right, top, height }: Frame,
+  titles: readonly string[],
+  share: number,
+): string {
+  const width = (WIDTH - left - right) * share / titles.length;
+  const columns = titles.map((title, i) =>
+    `<path d="${box(left + i * width, top, width, height)}"><title>${escape(title)}</title></path>`
+  );
+  return `<g fill="none" pointer-events="all">${columns.join("")}</g>`;
+}
+
+function lineLegend(names: readonly string[]) {
+  return legendOf(
+    names,
+    (i, x, y) =>
+      `<path d="M${x} ${y}h28" fill="none" stroke-width="2" stroke="${
+        colorOf(i)
+      }" stroke-dasharray="${dashOf(i).join(" ") || "none"}"/>`,
+  );
+}
+
+/** Entries in as many rows as they need. */
+function legendOf(names: readonly string[], symbol: (i: number, x: number, y: number) => string) {
+  let [x, y] = [80, LINE_HEIGHT / 2 + 2];
+  const entries = names.map((name, i) => {
+    const shown = shortened(name, NAME_MAX);
+    const width = 34 + textWidth(shown) + 18;
+    if (x > 80 && x + width > WIDTH) [x, y] = [80, y + LINE_HEIGHT];
+    const entry = symbol(i, x, y) + text(x + 34, y, shown);
+    x += width;
+    return entry;
+  });
+  return { svg: entries.join(""), height: y + LINE_HEIGHT / 2 + 2 };
+}
+
+function line(i: number, data: readonly unknown[], width = 2): Record<string, unknown> {
+  const type = dashOf(i).length === 0 ? "solid" : dashOf(i);
+  return {
+    ...{ type: "line", silent: true, showSymbol: false, data, color: colorOf(i) },
+    lineStyle: { width, type },
+  };
+}
+
+function colorOf(i: number): string {
+  return COLORS[i % COLORS.length]!;
+}
+
+function dashOf(i: number): readonly number[] {
+  return DASHES[i % DASHES.length]!;
+}
+
+function timeAxis({ end_s }: Scales): Record<string, unknown> {
+  return axis("time, s", { type: "value", min: 0, max: end_s });
+}
+
+function valueAxis(name: string, max: number): Record<string, unknown> {
+  return axis(name, { type: "value", min: 0, max, interval: max / 5, nameGap: 52 });
 }
 
 function axis(name: string, more: Record<string, unknown>): Record<string, unknown> {
-  return { name, nameLocation: "middle", nameGap: 34, ...more };
+  return {
+    name,
+    nameLocation: "middle",
+    nameMoveOverlap: false,
+    nameGap: 30,
+    nameTextStyle: { color: TEXT_COLOR, fontSize: FONT_SIZE },
+    axisLabel: { color: TEXT_COLOR, fontSize: FONT_SIZE, hideOverlap: true, formatter: short },
+    axisLine: { lineStyle: { color: TEXT_COLOR } },
+    splitLine: { lineStyle: { color: GRID_COLOR } },
+    ...more,
+  };
 }
 
-function faultAreas(course: Course): Record<string, unknown> {
-  const end = lengthOf(course);
-  return {
-    silent: true,
-    itemStyle: { color: FAULT_COLOR, opacity: 0.18 },
-    label: { fontSize: 10, color: "#7a4f00" },
-    // What befalls several at once is one area, with all of their names on it.
-    data: [
-      ...Map.groupBy(course.faults, ({ kind, at, until }) => `${kind} ${at} ${until}`).values(),
-    ]
-      .map((faults) => {
-        const { kind, at, until = end } = faults[0]!;
-        const names = faults.map(({ backend }) => backend).join(", ");
-        return [
-          { name: `${names} ${kind}`, xAxis: at / NS_PER_S },
-          { xAxis: Math.min(until, end) / NS_PER_S },
-        ];
-      }),
-  };
+function text(x: number, y: number, content: string, color = TEXT_COLOR): string {
+  return `<text x="${short(x)}" y="${short(y)}" dominant-baseline="central" fill="${color}" ` +
+    `style="font-size:${FONT_SIZE}px;font-family:sans-serif">${escape(content)}</text>`;
+}
+
+/** About how wide a text is; rather too wide than too narrow. */
+function textWidth(content: string): number {
+  const ems = [...content].map((character) => character > "\u2e7f" ? 1.05 : 0.6);
+  return FONT_SIZE * ems.reduce((sum, em) => sum + em, 0);
+}
+
+/** A long name without its middle: names that are alike often differ at their end. */
+function shortened(name: string, max: number): string {
+  if (name.length <= max) return name;
+  const half = Math.floor((max - 1) / 2);
+  return `${name.slice(0, half)}…${name.slice(-half)}`;
+}
+
+function box(x: number, y: number, width: number, height: number): string {
+  const [w, h] = [tenths(width), tenths(height)];
+  return `M${tenths(x)} ${tenths(y)}h${w}v${h}h-${w}z`;
+}
+
+function tenths(value: number): number {
+  return Math.round(value * 10) / 10;
 }
 
 function rowsHeight(rows: number): number {
   return Math.min(Math.max(rows * 22, 66), 600);
 }
 
+/** The next number that is round. */
+function roundUp(value: number): number {
+  const unit = Number(`1e${decimalExponent(value)}`);
+  return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].find((step) => step * unit >= value)! * unit;
+}
+
+function most(values: readonly number[]): number {
+  return values.reduce((max, value) => Math.max(max, value), 0);
+}
+
 function short(value: number): string {
   return String(+value.toPrecision(3));
 }
 
+function variable(color: string): string {
+  return `--plot-${color.slice(1)}`;
+}
+
 /** Draws without a page. The library is large, so it is loaded by those who plot. */
-async function draw(height: number, option: EChartsCoreOption): Promise<string> {
+async function draw(
+  { left, right, top, height }: Frame,
+  option: EChartsCoreOption,
+  { under = "", over }: { readonly under?: string; readonly over: string },
+): Promise<string> {
+  const bottom = 50;
   const { init } = await import("./chart_library.ts");
-  const chart = init(null, null, { renderer: "svg", ssr: true, width: WIDTH, height });
-  chart.setOption({ backgroundColor: "#ffffff", animation: false, color: COLORS, ...option });
+  const size = { width: WIDTH, height: top + height + bottom };
+  const chart = init(null, null, { renderer: "svg", ssr: true, ...size });
+  chart.setOption({
+    animation: false,
+    grid: { left, right, top, bottom, outerBoundsMode: "none" },
+    ...option,
+  });
   const svg = chart.renderToSVGString();
   chart.dispose();
-  return svg;
+  const start = svg.indexOf(">") + 1;
+  const end = svg.lastIndexOf("</svg>");
+  const paper = `<rect width="${size.width}" height="${size.height}" fill="${PAPER_COLOR}"/>`;
+  return (svg.slice(0, start) + paper + under + svg.slice(start, end) + over + svg.slice(end))
+    .replaceAll(
+      /="(#[0-9a-f]{6})"/g,
+      (_, color) => color in DARK ? `="var(${variable(color)}, ${color})"` : `="${color}"`,
+    );
 }

@@ -77,7 +77,7 @@ export function aligned(rows: readonly (readonly string[])[]): string[] {
 }
 
 /** What was simulated, in a line. */
-function heading({ title, scenario, variants }: StudyReport): string {
+export function heading({ title, scenario, variants }: StudyReport): string {
   const loads = [...new Set(variants.map(({ load }) => load))];
   const load = loads.length === 1 && loads[0] !== null ? `, ${percent(loads[0]!)} load` : "";
   const backends = [...new Set(variants.map((variant) => variant.backends.length))];

@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { csv } from "../../../lib/report/csv.ts";
 import { large, percent, plain, plusMinus } from "../../../lib/report/format.ts";
+import { NS_PER_S } from "../../../lib/core/mod.ts";
 import { reportPage } from "../../../lib/report/html.ts";
+import {
+  commonScales,
+  coursePlot,
+  healthPlot,
+  loadPlot,
+  queuePlot,
+  scalesOf,
+} from "../../../lib/report/plots.ts";
 import { reportLines, verdicts } from "../../../lib/report/text.ts";
 import type { StudyReport } from "../../../lib/report/types.ts";
 import { plotsOf } from "../../../sim/plots.ts";
@@ -176,9 +185,136 @@ Deno.test({
     assert.doesNotMatch(page, /<script|<link|<img|<iframe|@import|url\((?!#)/);
     assert.match(page, /<h1>Two &lt;b&gt;choices&lt;\/b&gt;<\/h1>/);
     assert.equal(page.match(/<svg/g)!.length, 1 + 2 * 4, "one of latency, four of each variant");
+    assert.match(
+      page,
+      /scenario\.yaml: 3 backends, 60 % load, 3 replications .* seed 1 · lbsim 1\.2\.3</,
+    );
+    const dated = await reportPage(REPORT, { ...details, date: "2026-11-26" });
+    assert.equal(dated.replace(" · 2026-11-26", ""), page, "the date is all that is added");
+    assert.match(page, /prefers-color-scheme: dark/);
+    const ids = [...page.matchAll(/<li><a href="#([^"]+)">/g)].map(([, id]) => id);
+    assert.deepEqual(
+      ids,
+      [
+        ...[
+          "result",
+          "expected",
+          "latency",
+          "theory",
+          "variant-1",
+          "variant-2",
+          "scenario",
+          "again",
+        ],
+      ].filter((id) => id !== "theory" || REPORT.variants.some(({ theory }) => theory.length > 0)),
+    );
+    for (const id of ids) assert.ok(page.includes(`<h2 id="${id}">`), `${id} is there`);
+    assert.match(
+      page,
+      /<title>4 to [\d.]+ s\nmean latency: [\d.]+ ms\nerrors: \d+\nB1 crash<\/title>/,
+    );
     for (const part of ["the tail", "lbsim sim scenario.yaml --set seed=1", "digest", "a book"]) {
       assert.ok(page.includes(part), part);
     }
     assert.match(page, /<a href="https:\/\/example\.org\/paper">/);
   },
 });
+
+Deno.test({
+  name: "reportPage() plots every variant, however many there are",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  fn: async () => {
+    const count = 23;
+    const named = <T extends object>(value: T) =>
+      Array.from({ length: count }, (_, i) => ({ ...value, name: `variant <${i}> of the study` }));
+    const variants = named(REPORT.variants[0]!);
+    const page = await reportPage({ ...REPORT, variants }, {
+      ...{ plots: named(plotsOf(STUDY, RESULTS)[0]!), scenario: "", command: "", source: [] },
+    });
+    assert.equal(page.match(/<svg/g)!.length, 1 + count * 4);
+    const [latency] = page.match(/<svg[^]*?<\/svg>/)!;
+    for (let i = 0; i < count; i++) {
+      assert.ok(latency.includes(`>variant &lt;${i}&gt; of the study</text>`));
+    }
+    const lines = [
+      ...latency.matchAll(/<path d="M\S+ \S+h28"[^>]*stroke="([^"]+)" stroke-dasharray="([^"]+)"/g),
+    ];
+    const styles = lines.map(([, color, dashes]) => `${color} ${dashes}`);
+    assert.equal(new Set(styles).size, count, "each has a colour or a line style of its own");
+    assertApart(textsOf(latency));
+  },
+});
+
+Deno.test({
+  name: "coursePlot() and loadPlot() keep fault labels and legends apart",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  fn: async () => {
+    const [variant] = plotsOf(STUDY, RESULTS);
+    const { course } = variant!;
+    const long = "a-backend-with-quite-a-long-name";
+    const faults = Array.from({ length: 40 }, (_, i) => ({
+      ...{ backend: `${long}-${i}`, kind: "fail-rate", at: i * NS_PER_S / 2 },
+    }));
+    const backends = Array.from({ length: 9 }, (_, i) => ({
+      ...course.backends[0]!,
+      id: `${long}-${i}`,
+    }));
+    for (const plot of [coursePlot, loadPlot, healthPlot, queuePlot]) {
+      const svg = await plot({
+        ...variant!,
+        course: { ...course, backends, faults: faults.slice(0, 9) },
+      });
+      assertApart(textsOf(svg));
+    }
+    assertApart(textsOf(await coursePlot({ ...variant!, course: { ...course, faults } })));
+  },
+});
+
+Deno.test("commonScales() are the same for all but a variant that is far beyond the others", () => {
+  const [variant] = plotsOf(STUDY, RESULTS);
+  const times = (factor: number) => ({
+    ...variant!,
+    course: {
+      ...variant!.course,
+      meanSojourn: variant!.course.meanSojourn.map((value) =>
+        value === null ? null : value * factor
+      ),
+    },
+  });
+  const common = commonScales([times(1), times(2), times(1000)]);
+  assert.equal(scalesOf(times(1), common).latency_ms, common.latency_ms);
+  assert.equal(scalesOf(times(2), common).latency_ms, common.latency_ms);
+  assert.equal(common.latency_ms, commonScales([times(2)]).latency_ms);
+  assert.equal(commonScales([times(1), times(0)]).latency_ms, commonScales([times(1)]).latency_ms);
+  assert.equal(scalesOf(times(1000), common).latency_ms, commonScales([times(1000)]).latency_ms);
+});
+
+interface TextBox {
+  readonly content: string;
+  readonly x: number;
+  readonly y: number;
+}
+
+/** The legend and the fault labels of a plot: its texts that start at a place of their own. */
+function textsOf(svg: string): TextBox[] {
+  const found = svg.matchAll(/<text x="([\d.]+)" y="([\d.]+)"[^>]*>([^<]*)<\/text>/g);
+  return [...found].map(([, x, y, content]) => ({
+    content: content!.replaceAll(/&\w+;/g, "<"),
+    ...{ x: Number(x), y: Number(y) },
+  }));
+}
+
+/** No text begins before the one to its left has ended, and none leaves the picture. */
+function assertApart(texts: readonly TextBox[]): void {
+  const width = ({ content }: TextBox) => content.length * 7.2;
+  for (const text of texts) {
+    assert.ok(text.x >= 0 && text.x + width(text) <= 800, `${text.content} is within the picture`);
+    const right = texts.filter(({ x, y }) => Math.abs(y - text.y) < 14 && x > text.x);
+    for (const other of right) {
+      assert.ok(text.x + width(text) < other.x, `${text.content} and ${other.content} are apart`);
+    }
+    assert.equal(texts.filter(({ x, y }) => x === text.x && y === text.y).length, 1, text.content);
+  }
+}
