@@ -1,0 +1,11 @@
+import assert from "node:assert/strict";
+import { byVariant, runStudy } from "../../sim/run_study.ts";
+import { judge, selftestStudies } from "../../sim/selftest.ts";
+import { LocalExecutor } from "../sim/study.ts";
+
+Deno.test("judge() agrees with theory in every study of the self-test", async () => {
+  for (const study of selftestStudies()) {
+    const results = byVariant(study, await runStudy(study, new LocalExecutor(study)));
+    assert.deepEqual(judge(study, results).filter(({ holds }) => !holds), []);
+  }
+});
