@@ -16,7 +16,7 @@ import { giveUp } from "../lib/permissions.ts";
 import { escapeText } from "../lib/escape.ts";
 import { UserError } from "../lib/user_error.ts";
 import { untilAborted } from "../lib/until_aborted.ts";
-import { BackendServer } from "./server.ts";
+import { BackendServer, type BackendTotals } from "./server.ts";
 
 /** `lbsim backend`: the echo server. */
 export function backendCommand(io: Io) {
@@ -67,7 +67,13 @@ export function backendCommand(io: Io) {
       io.hurry.addEventListener("abort", () => void server.kill());
       await Promise.race([untilAborted(io.signal), server.accepting])
         .finally(() => server.stop());
+      io.out(`${escapeText(id)} stopped: ${inWords(server.totals)}`);
     });
+}
+
+function inWords({ connections, requests, failed }: BackendTotals): string {
+  return `${connections} connection${connections === 1 ? "" : "s"}, ` +
+    `${requests} request${requests === 1 ? "" : "s"}, ${failed} failed`;
 }
 
 async function pairOf(certificate?: string, key?: string): Promise<KeyPair | undefined> {

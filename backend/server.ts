@@ -26,6 +26,14 @@ export interface Behaviour {
 
 type Socket = Deno.TcpConn | Deno.TlsConn;
 
+/** What a backend has served since it was made. */
+export interface BackendTotals {
+  readonly connections: number;
+  readonly requests: number;
+  /** Requests that were made to fail. */
+  readonly failed: number;
+}
+
 /** Longest line, and longest HTTP header section. */
 const LINE_BYTES_MAX = 64 * 1024;
 
@@ -56,6 +64,9 @@ export class BackendServer {
   readonly #random: Random;
   readonly #slots: Slots | undefined;
   readonly #connections = new AgeList<ServedConnection>();
+  #accepted = 0;
+  #requests = 0;
+  #failed = 0;
   #listener: Deno.Listener<Socket, Deno.NetAddr> | undefined;
   #accepting: Promise<void> = Promise.resolve();
   #idleCheck: ReturnType<typeof setInterval> | undefined;
@@ -73,6 +84,11 @@ export class BackendServer {
   /** Resolves when it has stopped listening; rejects with a `UserError` if the listener has failed. */
   get accepting(): Promise<void> {
     return this.#accepting;
+  }
+
+  /** What it has served. */
+  get totals(): BackendTotals {
+    return { connections: this.#accepted, requests: this.#requests, failed: this.#failed };
   }
 
   /** Connections that are open. */
@@ -135,6 +151,7 @@ export class BackendServer {
 
   async #accept(listener: Deno.Listener<Socket, Deno.NetAddr>): Promise<void> {
     const take = (socket: Socket) => {
+      this.#accepted++;
       const connection = new ServedConnection(socket, this.id, (http) => this.#serve(http));
       this.#connections.add(connection);
       connection.over.then(() => this.#connections.delete(connection));
@@ -146,6 +163,8 @@ export class BackendServer {
   #serve(_http: boolean): Promise<boolean> | boolean {
     const { latency, failRate } = this.#behaviour;
     const fails = failRate !== undefined && this.#random.next() < failRate;
+    this.#requests++;
+    if (fails) this.#failed++;
     if (latency === undefined && this.#slots === undefined) return !fails;
     return this.#work(latency?.() ?? 0).then(() => !fails);
   }

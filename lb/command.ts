@@ -19,6 +19,7 @@ export function lbCommand(io: Io) {
     )
     .option("--log-level <level>", "debug, info, warning or error")
     .option("--log-format <format>", "auto, pretty or json")
+    .option("--no-log-connections", "do not log each connection")
     .option("--explain", "log why each client went where it went")
     .option("--explain-every <n>", "only of every n-th client", integerOption(1))
     .action(async ({ config: file, explain, explainEvery, ...overrides }) => {

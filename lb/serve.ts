@@ -92,6 +92,7 @@ export async function serveBalancer(
   const summary = await balancer.stop(hurry);
   // The probes of a reload have been given up: there is nothing left to wait for.
   await following;
+  status.logTotals(log);
   sayStopped(summary);
   status.stop();
   stopLogging();

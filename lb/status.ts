@@ -100,6 +100,25 @@ export class StatusReporter {
     logSentence(log, "info", parts.join("; "), { event: "status", waiting, refused });
   }
 
+  /** Logs what there was since the start: connections of each backend, and refusals. */
+  logTotals(log: Logger): void {
+    const { backends } = this.#scheduler;
+    const connections = backends.reduce((sum, backend) => sum + backend.connections, 0);
+    const byBackend = Object.fromEntries(backends.map((one) => [one.id, one.connections]));
+    const shares = backends.map((one) => `${one.id} ${one.connections}`).join(", ");
+    const refused = Object.fromEntries(this.#refused);
+    const sentence = [
+      `totals: ${connections} connection${connections === 1 ? "" : "s"} (${shares})`,
+      ...Object.entries(refused).map(([reason, count]) => `${count} refused: ${reason}`),
+    ].join("; ");
+    logSentence(log, "info", sentence, {
+      event: "totals",
+      connections,
+      connections_by_backend: byBackend,
+      refused,
+    });
+  }
+
   stop(): void {
     clearInterval(this.#timer);
     this.#unsubscribe.forEach((end) => end());

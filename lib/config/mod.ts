@@ -33,6 +33,7 @@ export interface Overrides {
   readonly algorithm?: string | undefined;
   readonly logLevel?: string | undefined;
   readonly logFormat?: string | undefined;
+  readonly logConnections?: boolean | undefined;
 }
 
 /**
@@ -162,7 +163,7 @@ async function withCertificates(
  * @throws {UserError} that names the flag which is wrong, by itself or together with the file.
  */
 function applyOverrides(config: Config, overrides: Overrides, data: unknown): Config {
-  const { listen, algorithm, logLevel, logFormat } = overrides;
+  const { listen, algorithm, logLevel, logFormat, logConnections } = overrides;
   if (algorithm !== undefined) checkAlgorithm(algorithm, data);
   const { shape } = configSchema;
   const log = shape.log.unwrap().shape;
@@ -174,6 +175,8 @@ function applyOverrides(config: Config, overrides: Overrides, data: unknown): Co
     log: {
       ...config.log,
       ...logLevel !== undefined && { level: flagValue("--log-level", log.level, logLevel) },
+      // The flag can only switch it off.
+      ...logConnections === false && { connections: false },
       ...logFormat !== undefined && { format: flagValue("--log-format", log.format, logFormat) },
     },
   };

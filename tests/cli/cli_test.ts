@@ -642,8 +642,35 @@ signalTest("lbsim lb logs connections and status, and leaves them out when told 
       await lb.ended();
       const logged = lb.records.some(({ event }) => event === "connection_opened");
       assert.equal(logged, connections);
+      const { message, refused, ...totals } = lb.records.find(({ event }) => event === "totals")!;
+      assert.equal(message, "totals: 1 connection (B1 1)");
+      assert.deepEqual(totals.connections_by_backend, { B1: 1 });
+      assert.deepEqual(refused, {});
     });
   }
+});
+
+signalTest("lbsim lb --no-log-connections logs no connection", async () => {
+  await using backend = new RunningLbsim(["backend", "127.0.0.1:0", "--id", "B1"]);
+  const config = VALID.replace("127.0.0.1:1}", `${await addressOf(backend)}}`);
+  await withConfig(config, async (cwd) => {
+    await using lb = new RunningLbsim(["lb", "--no-log-connections"], { cwd });
+    await lbsim(["client", await addressOf(lb), "hi"]);
+    lb.kill("SIGTERM");
+    assert.equal(await lb.ended(), 0);
+    assert.ok(!lb.records.some(({ event }) => String(event).startsWith("connection_")));
+    assert.equal(lb.records.find(({ event }) => event === "totals")!.connections, 1);
+  });
+});
+
+signalTest("lbsim backend says at its end what it served", async () => {
+  await using backend = new RunningLbsim(["backend", "127.0.0.1:0", "--id", "B1"]);
+  const address = await addressOf(backend);
+  await lbsim(["client", address, "a", "b", "c"]);
+  await lbsim(["client", address, "d"]);
+  backend.kill("SIGTERM");
+  assert.equal(await backend.ended(), 0);
+  assert.equal(backend.lines.at(-1), "B1 stopped: 2 connections, 4 requests, 0 failed");
 });
 
 signalTest("lbsim lb --log-format pretty writes lines for people", async () => {
