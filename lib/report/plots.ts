@@ -136,13 +136,13 @@ export function scalesOf(variant: VariantPlots, common: Scales): Scales {
 }
 
 function maxima({ course }: VariantPlots): Scales {
-  const { meanSojourn, errors, backends } = course;
+  const { meanSojourn, errors } = course;
   return {
     end_s: lengthOf(course) / NS_PER_S,
     latency_ms: most(meanSojourn.map((value) => (value ?? 0) / NS_PER_MS)),
     errors: most(errors),
     inFlight: most(loadLines(course).map(({ inFlight }) => most(inFlight))),
-    queue: most(backends.map(({ queue }) => most(queue))),
+    queue: most(rowsOf(course).map(({ queue }) => most(queue))),
   };
 }
 
@@ -261,7 +261,7 @@ export function queuePlot(
   const cells = rows.flatMap(({ queue }, row) =>
     spans(queue, shade).map(({ from, to, key, values }) => ({
       ...{ row, from, to, opacity: key / SHADES },
-      title: values.length === 1
+      title: values.every((value) => value === values[0])
         ? `${short(values[0]!)} in the queue`
         : `${short(Math.min(...values))} to ${short(Math.max(...values))} in the queue`,
     }))
@@ -351,7 +351,7 @@ function rowsOf({ backends }: Course): Row[] {
       group[0]![name].map((_, slice) =>
         group.reduce((sum, backend) => sum + backend[name][slice]!, 0) / group.length
       );
-    const id = members.length === 1 ? members[0]! : `${members[0]} to ${members.at(-1)}`;
+    const id = members.length === 1 ? members[0]! : `${members[0]} to ${members.at(-1)} (mean)`;
     return { id, members, queue: mean("queue"), up: mean("up") };
   });
 }
@@ -400,7 +400,7 @@ function rowAxes(rows: readonly Row[], scales: Scales): EChartsCoreOption {
     xAxis: timeAxis(scales),
     yAxis: {
       type: "category",
-      data: rows.map(({ id }) => shortened(id, 24)),
+      data: rows.map(({ id }) => shortened(id, 30)),
       inverse: true,
       axisLabel: { color: TEXT_COLOR, fontSize: FONT_SIZE },
     },
@@ -409,7 +409,7 @@ function rowAxes(rows: readonly Row[], scales: Scales): EChartsCoreOption {
 }
 
 function rowFrame(rows: readonly Row[]): { readonly left: number } {
-  return { left: Math.max(80, 20 + most(rows.map(({ id }) => textWidth(shortened(id, 24))))) };
+  return { left: Math.max(80, 20 + most(rows.map(({ id }) => textWidth(shortened(id, 30))))) };
 }
 
 /** The lines of a load plot. */

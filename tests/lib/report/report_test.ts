@@ -272,6 +272,26 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "queuePlot() has at most forty rows, and its scale is that of the rows",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  fn: async () => {
+    const [variant] = plotsOf(STUDY, RESULTS);
+    const { course } = variant!;
+    const backends = Array.from({ length: 80 }, (_, i) => ({
+      ...course.backends[0]!,
+      id: `B${i + 1}`,
+      queue: course.meanSojourn.map(() => i === 0 ? 100 : 0),
+    }));
+    const crowd = { ...variant!, course: { ...course, backends } };
+    assert.equal(commonScales([crowd]).queue, 50, "the mean of B1 and B2");
+    const svg = await queuePlot(crowd);
+    assert.match(svg, /<title>B1 to B2 \(mean\), 0 to [\d.]+ s: 50 in the queue<\/title>/);
+    assert.equal(svg.match(/<title>/g)!.length, 40);
+  },
+});
+
 Deno.test("commonScales() are the same for all but a variant that is far beyond the others", () => {
   const [variant] = plotsOf(STUDY, RESULTS);
   const times = (factor: number) => ({
