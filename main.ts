@@ -3,6 +3,7 @@ import type { Command, CommanderError, CommandUnknownOpts } from "@commander-js/
 import deno from "./deno.json" with { type: "json" };
 import { NS_PER_S } from "./lib/core/mod.ts";
 import type { Io } from "./lib/cli/io.ts";
+import { fitted } from "./lib/cli/fit.ts";
 import { type Lost, Output } from "./lib/cli/output.ts";
 import { escapeLines, escapeText } from "./lib/escape.ts";
 import { hasTerminal, listenForHangup, listenToSignals } from "./lib/cli/signals.ts";
@@ -34,7 +35,7 @@ const io: Io = {
     stdoutIsTerminal,
     color: stdoutIsTerminal && !Deno.noColor,
   },
-  status: (line = "") => shown?.status(line),
+  status: (line = "") => shown?.status(fitted(line, columns())),
   written: async () => {
     if (!stopping.signal.aborted) await allWritten();
   },

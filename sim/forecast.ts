@@ -33,7 +33,7 @@ export class Forecast {
       `${plain(rate)} a second, about ${span(left)} left`;
     // A terminal wraps a line that reaches its last column.
     const room = Math.min(BAR_MAX, columns - 1 - text.length - GAP.length);
-    if (room < BAR_MIN) return text.slice(0, Math.max(0, columns - 1));
+    if (room < BAR_MIN) return text;
     const full = Math.floor(room * done / total);
     return `${"█".repeat(full)}${"░".repeat(room - full)}${GAP}${text}`;
   }
