@@ -68,6 +68,8 @@ export function simCommand(io: Io, program: string) {
         ...set,
         ...seed === undefined ? [] : [`seed=${seed}`],
         ...replications === undefined ? [] : [`replications=${replications}`],
+        // Settings may leave no variant that an expectation names.
+        ...output.expect ? [] : ["expect=[]"],
       ];
       const study = await studyIn(file, settings);
       if (shard !== undefined && !("replications" in study.repetition)) {
