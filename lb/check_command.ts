@@ -1,5 +1,6 @@
 import { Command } from "@commander-js/extra-typings";
-import { formatAddress, isLoopback, isWildcard, localAddresses } from "../lib/address.ts";
+import { formatAddress, isLoopback, isWildcard } from "../lib/address.ts";
+import { localAddresses } from "../lib/local_addresses.ts";
 import type { Io } from "../lib/cli/io.ts";
 import {
   type Certificates,

@@ -1,6 +1,7 @@
 import { lookup } from "node:dns/promises";
 import { isIP, isIPv6 } from "node:net";
-import { type Address, localAddresses } from "../lib/address.ts";
+import { type Address } from "../lib/address.ts";
+import { localAddresses } from "../lib/local_addresses.ts";
 import type { ConnectFailure } from "../lib/core/mod.ts";
 import { descriptorsLeft } from "../lib/descriptors.ts";
 import { type LocalResource, localShortage, systemCode } from "../lib/system_error.ts";

@@ -43,7 +43,9 @@ export function parseAddress(text: string): Address {
 }
 
 /** The address of one side of a socket. */
-export function addressOf({ hostname, port }: Deno.NetAddr): Address {
+export function addressOf(
+  { hostname, port }: { readonly hostname: string; readonly port: number },
+): Address {
   return { host: canonicalIp(hostname), port };
 }
 
@@ -102,11 +104,6 @@ export function isWildcard(host: string): boolean {
 export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" ||
     (host.startsWith("127.") && parseIp(host) !== undefined);
-}
-
-/** The IP addresses of this machine. */
-export function localAddresses(): string[] {
-  return Deno.networkInterfaces().map(({ address }) => canonicalIp(address));
 }
 
 /** Whether a host is this machine, whose addresses are given. All of 127.0.0.0/8 is every machine. */

@@ -1,4 +1,5 @@
-import { type Address, formatAddress, isLocal, isWildcard, localAddresses } from "./address.ts";
+import { type Address, formatAddress, isLocal, isWildcard } from "./address.ts";
+import { localAddresses } from "./local_addresses.ts";
 import type { KeyPair } from "./config/certificates.ts";
 import { UserError } from "./user_error.ts";
 

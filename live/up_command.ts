@@ -1,13 +1,8 @@
 import { Command } from "@commander-js/extra-typings";
 import { BackendServer } from "../backend/server.ts";
 import { serveBalancer, type ServeOptions } from "../lb/serve.ts";
-import {
-  type Address,
-  formatAddress,
-  isLocal,
-  isWildcard,
-  localAddresses,
-} from "../lib/address.ts";
+import { type Address, formatAddress, isLocal, isWildcard } from "../lib/address.ts";
+import { localAddresses } from "../lib/local_addresses.ts";
 import type { Io } from "../lib/cli/io.ts";
 import type { Certificates } from "../lib/config/certificates.ts";
 import {

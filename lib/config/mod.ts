@@ -1,6 +1,6 @@
 /** config.yaml: from a file to a `Config`, or to diagnostics that say what is wrong with it. */
 import * as z from "zod";
-import { localAddresses } from "../address.ts";
+import { localAddresses } from "../local_addresses.ts";
 import type { AlgorithmName } from "../core/mod.ts";
 import { eventLoopTurn } from "../event_loop.ts";
 import { UserError } from "../user_error.ts";

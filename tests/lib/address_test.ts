@@ -31,7 +31,7 @@ Deno.test("parseAddress() has one spelling of each host", () => {
 });
 
 Deno.test("addressOf() takes a client on a dual-stack socket for what it is", () => {
-  const of = (hostname: string) => addressOf({ transport: "tcp", hostname, port: 1 }).host;
+  const of = (hostname: string) => addressOf({ hostname, port: 1 }).host;
   assert.equal(of("::ffff:127.0.0.1"), "127.0.0.1");
   assert.equal(of("::ffff:7f00:1"), "127.0.0.1");
   assert.equal(of("fd00:0::2"), "fd00::2");

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { isLoopback, localAddresses, parseAddress } from "../../../lib/address.ts";
+import { isLoopback, parseAddress } from "../../../lib/address.ts";
+import { localAddresses } from "../../../lib/local_addresses.ts";
 import {
   DiagnosticsError,
   loadConfigAndCertificates,
