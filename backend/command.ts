@@ -1,5 +1,5 @@
 import { Command } from "@commander-js/extra-typings";
-import { type Address, formatAddress } from "../lib/address.ts";
+import { type Address, formatAddress } from "../lib/base/address.ts";
 import type { Io } from "../lib/cli/io.ts";
 import {
   addressOption,
@@ -9,13 +9,13 @@ import {
   shareOption,
 } from "../lib/cli/options.ts";
 import { type KeyPair, loadKeyPair } from "../lib/config/certificates.ts";
-import { loadConfig } from "../lib/config/mod.ts";
+import { loadConfig } from "../lib/config/load_config.ts";
 import { childSeed, createRandom } from "../lib/core/mod.ts";
-import { durationSampler } from "../lib/distribution.ts";
-import { giveUp } from "../lib/permissions.ts";
-import { escapeText } from "../lib/escape.ts";
-import { UserError } from "../lib/user_error.ts";
-import { untilAborted } from "../lib/until_aborted.ts";
+import { durationSampler } from "../lib/scenario/distribution.ts";
+import { giveUp } from "../lib/io/permissions.ts";
+import { escapeText } from "../lib/base/escape.ts";
+import { UserError } from "../lib/base/user_error.ts";
+import { untilAborted } from "../lib/io/until_aborted.ts";
 import { BackendServer, type BackendTotals } from "./server.ts";
 
 /** `lbsim backend`: the echo server. */

@@ -1,9 +1,9 @@
-import { type Address, formatAddress } from "../lib/address.ts";
-import { timerDelay } from "../lib/clock.ts";
+import { type Address, formatAddress } from "../lib/base/address.ts";
+import { timerDelay } from "../lib/io/clock.ts";
 import type { Nanoseconds } from "../lib/core/mod.ts";
-import { eventLoopTurn } from "../lib/event_loop.ts";
-import { LineReader, LineTooLong, writeAll } from "../lib/lines.ts";
-import { type ExpectedPeer, startTls } from "../lib/tls.ts";
+import { eventLoopTurn } from "../lib/io/event_loop.ts";
+import { LineReader, LineTooLong, writeAll } from "../lib/base/lines.ts";
+import { type ExpectedPeer, startTls } from "../lib/io/tls.ts";
 
 /** Why a line got no answer. */
 export type NoAnswerReason =

@@ -1,8 +1,8 @@
-import type { Address } from "../lib/address.ts";
-import type { Clock } from "../lib/clock.ts";
+import type { Address } from "../lib/base/address.ts";
+import type { Clock } from "../lib/io/clock.ts";
 import { type Nanoseconds, NS_PER_MS } from "../lib/core/mod.ts";
-import { eventLoopTurn } from "../lib/event_loop.ts";
-import type { ExpectedPeer } from "../lib/tls.ts";
+import { eventLoopTurn } from "../lib/io/event_loop.ts";
+import type { ExpectedPeer } from "../lib/io/tls.ts";
 import {
   backendOf,
   EchoConnection,

@@ -2,7 +2,7 @@
 import { jsonSchema, referenceTable } from "../lib/config/reference.ts";
 import { configSchema } from "../lib/config/schema.ts";
 import { METRICS } from "../lib/scenario/metrics.ts";
-import { COMMON, MODELS } from "../sim/known.ts";
+import { COMMON, MODELS } from "../sim/theory/known.ts";
 import { scenarioSchema } from "../lib/scenario/schema.ts";
 
 const ROOT = new URL("../", import.meta.url);

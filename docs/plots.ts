@@ -8,9 +8,9 @@ import {
   type VariantPlots,
 } from "../lib/report/plots.ts";
 import { withStableNames } from "../lib/report/html.ts";
-import { loadStudy } from "../lib/scenario/mod.ts";
-import { plotsOf } from "../sim/plots.ts";
-import { Replicator } from "../sim/replicator.ts";
+import { loadStudy } from "../lib/scenario/load_study.ts";
+import { plotsOf } from "../sim/study/plots.ts";
+import { Replicator } from "../sim/study/replicator.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 

@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
-import { acceptAll } from "../lib/accept.ts";
-import { type Address, addressOf } from "../lib/address.ts";
-import { type Clock, timerDelay } from "../lib/clock.ts";
+import { acceptAll } from "../lib/io/accept.ts";
+import { type Address, addressOf } from "../lib/base/address.ts";
+import { type Clock, timerDelay } from "../lib/io/clock.ts";
 import { certificateChanges, type Certificates } from "../lib/config/certificates.ts";
 import { difference } from "../lib/config/difference.ts";
-import type { Config } from "../lib/config/mod.ts";
+import type { Config } from "../lib/config/load_config.ts";
 import {
   type Arrival,
   assert,
@@ -22,25 +22,25 @@ import {
   toMs,
   type Waiting,
 } from "../lib/core/mod.ts";
-import { closeIfOpen } from "../lib/close_if_open.ts";
-import { listen } from "../lib/listen.ts";
-import { encodeProxyHeader } from "../lib/proxy_protocol.ts";
-import { localShortage } from "../lib/system_error.ts";
-import { untilAborted } from "../lib/until_aborted.ts";
-import type { Connection } from "./connection.ts";
-import { Deadline } from "./deadline.ts";
-import type { DialFailure } from "./dial.ts";
-import { Dialer } from "./dialer.ts";
-import { EarlyReader } from "./early_reader.ts";
-import { type Greeting, readGreeting } from "./greeting.ts";
-import { Prober } from "./prober.ts";
-import { Pulse } from "./pulse.ts";
-import { type Preamble, Relays } from "./relay.ts";
-import { SessionKeeper } from "./session_keeper.ts";
-import { sessionStoreOf } from "./session_store.ts";
-import { Shortage } from "./shortage.ts";
-import { acceptTls, type ServerContext, serverContext } from "./tls_accept.ts";
-import { type BackendTls, backendTlsOf } from "./tls_dial.ts";
+import { closeIfOpen } from "../lib/io/close_if_open.ts";
+import { listen } from "../lib/io/listen.ts";
+import { encodeProxyHeader } from "../lib/io/proxy_protocol.ts";
+import { localShortage } from "../lib/io/system_error.ts";
+import { untilAborted } from "../lib/io/until_aborted.ts";
+import type { Connection } from "../lib/io/connection.ts";
+import { Deadline } from "../lib/io/deadline.ts";
+import type { DialFailure } from "./dial/dial.ts";
+import { Dialer } from "./dial/dialer.ts";
+import { EarlyReader } from "./accept/early_reader.ts";
+import { type Greeting, readGreeting } from "./accept/greeting.ts";
+import { Prober } from "./health/prober.ts";
+import { Pulse } from "../lib/io/pulse.ts";
+import { type Preamble, Relays } from "./relay/relay.ts";
+import { SessionKeeper } from "./sessions/session_keeper.ts";
+import { sessionStoreOf } from "./sessions/session_store.ts";
+import { Shortage } from "../lib/io/shortage.ts";
+import { acceptTls, type ServerContext, serverContext } from "./accept/tls_accept.ts";
+import { type BackendTls, backendTlsOf } from "./dial/tls_dial.ts";
 
 /** What a balancer needs besides its configuration. */
 export interface BalancerOptions {

@@ -1,6 +1,6 @@
 import { Command } from "@commander-js/extra-typings";
-import { formatAddress, isLoopback, isWildcard } from "../lib/address.ts";
-import { localAddresses } from "../lib/local_addresses.ts";
+import { formatAddress, isLoopback, isWildcard } from "../lib/base/address.ts";
+import { localAddresses } from "../lib/io/local_addresses.ts";
 import type { Io } from "../lib/cli/io.ts";
 import {
   type Certificates,
@@ -8,13 +8,17 @@ import {
   dayOf,
   namesInWords,
 } from "../lib/config/certificates.ts";
-import { type Config, loadConfigAndCertificates, type LoadedConfig } from "../lib/config/mod.ts";
+import {
+  type Config,
+  loadConfigAndCertificates,
+  type LoadedConfig,
+} from "../lib/config/load_config.ts";
 import { DiagnosticsError, type LocatedDiagnostic } from "../lib/config/diagnostic.ts";
 import { ownBackendsHere } from "../lib/config/own_backend.ts";
-import { escapedJson, escapeText } from "../lib/escape.ts";
-import { UserError } from "../lib/user_error.ts";
+import { escapedJson, escapeText } from "../lib/base/escape.ts";
+import { UserError } from "../lib/base/user_error.ts";
 import { NS_PER_MS } from "../lib/core/mod.ts";
-import { formatDuration } from "../lib/duration.ts";
+import { formatDuration } from "../lib/base/duration.ts";
 
 /** `lbsim check`: is this file right, and what would it do? */
 export function checkCommand(io: Io) {

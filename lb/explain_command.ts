@@ -1,7 +1,7 @@
 import { Command } from "@commander-js/extra-typings";
 import type { Io } from "../lib/cli/io.ts";
 import { integerOption } from "../lib/cli/options.ts";
-import { type Config, loadConfig } from "../lib/config/mod.ts";
+import { type Config, loadConfig } from "../lib/config/load_config.ts";
 import {
   canonicalIp,
   createRandom,
@@ -15,9 +15,9 @@ import {
 } from "../lib/core/mod.ts";
 import { didYouMean } from "../lib/config/suggest.ts";
 import { refusalInWords } from "./event_log.ts";
-import { escapeAll, escapedJson } from "../lib/escape.ts";
+import { escapeAll, escapedJson } from "../lib/base/escape.ts";
 import { aligned } from "../lib/report/text.ts";
-import { UserError } from "../lib/user_error.ts";
+import { UserError } from "../lib/base/user_error.ts";
 
 /** `lbsim explain`: where would a client go, and why? */
 export function explainCommand(io: Io) {

@@ -3,9 +3,9 @@ import lan from "../config.yaml" with { type: "text" };
 import local from "../examples/local.yaml" with { type: "text" };
 import type { Io } from "../lib/cli/io.ts";
 import { fileOption } from "../lib/cli/options.ts";
-import { escapeText } from "../lib/escape.ts";
-import { writeFailure } from "../lib/system_error.ts";
-import { UserError } from "../lib/user_error.ts";
+import { escapeText } from "../lib/base/escape.ts";
+import { writeFailure } from "../lib/io/system_error.ts";
+import { UserError } from "../lib/base/user_error.ts";
 
 /** The path of the JSON Schema, which is right only where the file is shipped. */
 const SCHEMA_LINE = /^# yaml-language-server: .*\n#\n/;

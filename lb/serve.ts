@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
-import { formatAddress } from "../lib/address.ts";
+import { formatAddress } from "../lib/base/address.ts";
 import type { Io } from "../lib/cli/io.ts";
-import { monotonicNow } from "../lib/clock.ts";
+import { monotonicNow } from "../lib/io/clock.ts";
 import {
   certificateFiles,
   type Certificates,
@@ -9,19 +9,19 @@ import {
   expiryWarning,
   type KeyPair,
 } from "../lib/config/certificates.ts";
-import { type Config, DiagnosticsError, type LoadedConfig } from "../lib/config/mod.ts";
-import { FileWatch } from "../lib/config/watch.ts";
+import { type Config, DiagnosticsError, type LoadedConfig } from "../lib/config/load_config.ts";
+import { FileWatch } from "../lib/io/watch.ts";
 import { UnreadableError } from "../lib/config/yaml_file.ts";
 import { EventStream } from "../lib/core/mod.ts";
-import { descriptorsLeft } from "../lib/descriptors.ts";
-import { formatDuration } from "../lib/duration.ts";
-import { logger, logSentence } from "../lib/log.ts";
-import { keepWritingTo } from "../lib/permissions.ts";
-import { untilAborted } from "../lib/until_aborted.ts";
-import { UserError } from "../lib/user_error.ts";
+import { descriptorsLeft } from "../lib/io/descriptors.ts";
+import { formatDuration } from "../lib/base/duration.ts";
+import { logger, logSentence } from "../lib/cli/log.ts";
+import { keepWritingTo } from "../lib/io/permissions.ts";
+import { untilAborted } from "../lib/io/until_aborted.ts";
+import { UserError } from "../lib/base/user_error.ts";
 import { Balancer, type StopSummary } from "./balancer.ts";
 import { idsInShort, logEvents } from "./event_log.ts";
-import { linkedFile } from "./sqlite_store.ts";
+import { linkedFile } from "./sessions/sqlite_store.ts";
 import { StatusReporter } from "./status.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;

@@ -1,5 +1,5 @@
 import type { Logger } from "@logtape/logtape";
-import { type Clock, timerDelay } from "../lib/clock.ts";
+import { type Clock, timerDelay } from "../lib/io/clock.ts";
 import type {
   Backend,
   EventOf,
@@ -9,7 +9,7 @@ import type {
   Scheduler,
 } from "../lib/core/mod.ts";
 import { NS_PER_MS } from "../lib/core/mod.ts";
-import { logSentence } from "../lib/log.ts";
+import { logSentence } from "../lib/cli/log.ts";
 
 /** A backend at a glance. */
 export interface BackendStatus {

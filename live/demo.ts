@@ -1,9 +1,9 @@
 import { BackendServer } from "../backend/server.ts";
 import { LoadGenerator, type LoadResult } from "../client/load.ts";
 import { Balancer } from "../lb/balancer.ts";
-import { type Address, formatAddress } from "../lib/address.ts";
-import type { Clock } from "../lib/clock.ts";
-import { algorithmNamed, type Config } from "../lib/config/mod.ts";
+import { type Address, formatAddress } from "../lib/base/address.ts";
+import type { Clock } from "../lib/io/clock.ts";
+import { algorithmNamed, type Config } from "../lib/config/load_config.ts";
 import {
   type AlgorithmName,
   childSeed,
@@ -12,7 +12,7 @@ import {
   type Nanoseconds,
   NS_PER_MS,
 } from "../lib/core/mod.ts";
-import { sleep } from "../lib/sleep.ts";
+import { sleep } from "../lib/io/sleep.ts";
 import { Histogram } from "../lib/stats/histogram.ts";
 
 /** What a demo is told. */

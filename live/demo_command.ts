@@ -2,10 +2,10 @@ import { Command, Option } from "@commander-js/extra-typings";
 import { styleText } from "node:util";
 import type { Io } from "../lib/cli/io.ts";
 import { durationOption, nameOption } from "../lib/cli/options.ts";
-import { monotonicNow } from "../lib/clock.ts";
+import { monotonicNow } from "../lib/io/clock.ts";
 import { ALGORITHM_NAMES, type Nanoseconds, NS_PER_S } from "../lib/core/mod.ts";
-import { formatDuration } from "../lib/duration.ts";
-import { UserError } from "../lib/user_error.ts";
+import { formatDuration } from "../lib/base/duration.ts";
+import { UserError } from "../lib/base/user_error.ts";
 import { Demo, type DemoEvent, type DemoState, type DemoSummary } from "./demo.ts";
 
 /** Shorter, and B2 could not be found out and come back before the end. */

@@ -1,8 +1,8 @@
 import { Command } from "@commander-js/extra-typings";
 import { BackendServer } from "../backend/server.ts";
 import { serveBalancer, type ServeOptions } from "../lb/serve.ts";
-import { type Address, formatAddress, isLocal, isWildcard } from "../lib/address.ts";
-import { localAddresses } from "../lib/local_addresses.ts";
+import { type Address, formatAddress, isLocal, isWildcard } from "../lib/base/address.ts";
+import { localAddresses } from "../lib/io/local_addresses.ts";
 import type { Io } from "../lib/cli/io.ts";
 import type { Certificates } from "../lib/config/certificates.ts";
 import {
@@ -10,12 +10,12 @@ import {
   loadConfig,
   type LoadedConfig,
   loadListeningConfig,
-} from "../lib/config/mod.ts";
+} from "../lib/config/load_config.ts";
 import { createRandom } from "../lib/core/mod.ts";
-import { logger, logSentence, startLogging } from "../lib/log.ts";
-import { giveUp } from "../lib/permissions.ts";
-import { untilAborted } from "../lib/until_aborted.ts";
-import { UserError } from "../lib/user_error.ts";
+import { logger, logSentence, startLogging } from "../lib/cli/log.ts";
+import { giveUp } from "../lib/io/permissions.ts";
+import { untilAborted } from "../lib/io/until_aborted.ts";
+import { UserError } from "../lib/base/user_error.ts";
 
 /** Which parts of a lab belong to one machine. */
 export interface Roles {

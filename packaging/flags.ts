@@ -4,7 +4,7 @@ import deno from "../deno.json" with { type: "json" };
  * The flags that lbsim runs with: those of the `lbsim:run` task, which every build takes over, so that a
  * binary may do what a checkout may do and no more, and is as quick. It is never asked for a permission:
  * what is not granted, or was given up, fails. `--allow-write=/` can be narrowed later, and a plain
- * `--allow-write` cannot (see lib/permissions.ts); on Windows it is the drive on which lbsim is started.
+ * `--allow-write` cannot (see lib/io/permissions.ts); on Windows it is the drive on which lbsim is started.
  *
  * The engine's own: a young generation of 4 MB, since a balancer keeps little and thousands of idle
  * connections should not; more generous limits for inlining, which the simulator's many small functions

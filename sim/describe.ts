@@ -1,4 +1,4 @@
-import { formatDuration } from "../lib/duration.ts";
+import { formatDuration } from "../lib/base/duration.ts";
 import { plain } from "../lib/report/format.ts";
 import type { Arrivals, Distribution, Scenario } from "../lib/scenario/types.ts";
 

@@ -1,4 +1,4 @@
-import type { LogTarget } from "../log.ts";
+import type { LogTarget } from "./log.ts";
 
 /** What a subcommand knows of the world it runs in. `main.ts` makes the real one, tests make others. */
 export interface Io {

@@ -1,12 +1,12 @@
 /** What flags and arguments can be; each says in words what is wrong with it. */
 import { InvalidArgumentError } from "commander";
-import { type Address, parseAddress } from "../address.ts";
+import { type Address, parseAddress } from "../base/address.ts";
 import { didYouMean } from "../config/suggest.ts";
 import type { Nanoseconds } from "../core/mod.ts";
-import { parseDistribution } from "../distribution.ts";
-import { parseDuration } from "../duration.ts";
+import { parseDistribution } from "../scenario/distribution.ts";
+import { parseDuration } from "../base/duration.ts";
 import type { Distribution } from "../stats/variates.ts";
-import { UserError } from "../user_error.ts";
+import { UserError } from "../base/user_error.ts";
 
 /** `--interval 200ms`. */
 export function durationOption(text: string): Nanoseconds {

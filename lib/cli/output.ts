@@ -1,5 +1,5 @@
 import { NS_PER_MS, NS_PER_S } from "../core/mod.ts";
-import { sleep } from "../sleep.ts";
+import { sleep } from "../io/sleep.ts";
 
 /** Where bytes go: standard output or standard error. */
 export interface ByteSink {

@@ -1,6 +1,6 @@
 import process from "node:process";
 import { setImmediate } from "node:timers";
-import { monotonicNow } from "../clock.ts";
+import { monotonicNow } from "../io/clock.ts";
 import { NS_PER_MS } from "../core/mod.ts";
 
 /** Deno opens the debugger's port within a turn or two of the event loop after SIGUSR1. */

@@ -5,9 +5,9 @@ import {
   isLocal,
   isWildcard,
   parseAddress,
-} from "../address.ts";
+} from "../base/address.ts";
 import { ALGORITHM_DEFAULTS, parsePrefix, RING_POINTS_MAX } from "../core/mod.ts";
-import { parseDuration } from "../duration.ts";
+import { parseDuration } from "../base/duration.ts";
 import { isData } from "./data.ts";
 import { TEXT_MAX } from "./scalars.ts";
 import { DEFAULT_LISTEN } from "./schema.ts";

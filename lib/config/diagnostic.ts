@@ -1,6 +1,6 @@
 import { styleText } from "node:util";
-import { escapeText } from "../escape.ts";
-import { UserError } from "../user_error.ts";
+import { escapeText } from "../base/escape.ts";
+import { UserError } from "../base/user_error.ts";
 
 /** Something wrong in a file: what, where, and what would be right. */
 export interface Diagnostic {

@@ -3,7 +3,7 @@ import * as z from "zod";
 import { snakeKeys } from "./camel.ts";
 import { type Data, isData } from "./data.ts";
 import { withoutPasswords } from "./diagnostic.ts";
-import type { Config } from "./mod.ts";
+import type { Config } from "./load_config.ts";
 import { configSchema } from "./schema.ts";
 
 /** What cannot change while a balancer runs. */

@@ -6,9 +6,9 @@ import {
   formatAddress,
   formatPrefix,
   parseAddress,
-} from "../address.ts";
+} from "../base/address.ts";
 import { type Nanoseconds, parsePrefix, type Prefix } from "../core/mod.ts";
-import { formatDuration, parseDuration } from "../duration.ts";
+import { formatDuration, parseDuration } from "../base/duration.ts";
 
 /** Nothing that is read by a parser here is longer; a parser may take its time. */
 export const TEXT_MAX = 2000;

@@ -1,9 +1,9 @@
-import type { Admission } from "./admission.ts";
-import { assert } from "./assert.ts";
-import type { RefusalReason } from "./events.ts";
+import type { Admission } from "./admission/admission.ts";
+import { assert } from "../base/assert.ts";
+import type { RefusalReason } from "./events/events.ts";
 import type { Lease, Refusal } from "./lease.ts";
 import type { Scheduler } from "./scheduler.ts";
-import type { Nanoseconds } from "./time.ts";
+import type { Nanoseconds } from "../base/time.ts";
 import type { Waiting } from "./waiting.ts";
 
 /**

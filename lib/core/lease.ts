@@ -1,10 +1,10 @@
-import type { Admission } from "./admission.ts";
-import { assert } from "./assert.ts";
-import type { Backend } from "./backend.ts";
-import type { ConnectFailure, ConnectionEnd, RefusalReason } from "./events.ts";
+import type { Admission } from "./admission/admission.ts";
+import { assert } from "../base/assert.ts";
+import type { Backend } from "./backend/backend.ts";
+import type { ConnectFailure, ConnectionEnd, RefusalReason } from "./events/events.ts";
 import type { Scheduler } from "./scheduler.ts";
-import type { Session } from "./sessions.ts";
-import type { Nanoseconds } from "./time.ts";
+import type { Session } from "./sessions/sessions.ts";
+import type { Nanoseconds } from "../base/time.ts";
 import type { Waiting } from "./waiting.ts";
 
 /** A client was refused, and why. An ordinary value: it happens. */

@@ -1,9 +1,9 @@
-import type { Backend } from "./backend.ts";
-import { Ejection } from "./ejection.ts";
-import { type EventStream, toMs } from "./events.ts";
+import type { Backend } from "./backend/backend.ts";
+import { Ejection } from "./backend/ejection.ts";
+import { type EventStream, toMs } from "./events/events.ts";
 import type { SchedulerOptions } from "./scheduler_options.ts";
-import { SlowStart } from "./slow_start.ts";
-import type { Nanoseconds } from "./time.ts";
+import { SlowStart } from "./backend/slow_start.ts";
+import type { Nanoseconds } from "../base/time.ts";
 
 /** What there is of rules for it. */
 export type RecoveryRules = Pick<SchedulerOptions, "ejection" | "slowStart">;

@@ -4,26 +4,26 @@ import {
   createAlgorithm,
   type PickTrace,
 } from "./algorithms/mod.ts";
-import { Admission } from "./admission.ts";
-import { AgeList } from "./age_list.ts";
+import { Admission } from "./admission/admission.ts";
+import { AgeList } from "../base/age_list.ts";
 import { Arrival } from "./arrival.ts";
-import { assert } from "./assert.ts";
-import { Backend, type BackendMode, type BackendOptions } from "./backend.ts";
+import { assert } from "../base/assert.ts";
+import { Backend, type BackendMode, type BackendOptions } from "./backend/backend.ts";
 import {
   type ConnectFailure,
   type ConnectionEnd,
   type EventStream,
   type RefusalReason,
   toMs,
-} from "./events.ts";
+} from "./events/events.ts";
 import { Explanation } from "./explanation.ts";
 import { Lease, type Refusal, type Traffic } from "./lease.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../base/random.ts";
 import { Recovery } from "./recovery.ts";
 import type { SchedulerOptions } from "./scheduler_options.ts";
-import type { Session, SessionRecord } from "./sessions.ts";
-import { Stickiness } from "./stickiness.ts";
-import type { Nanoseconds } from "./time.ts";
+import type { Session, SessionRecord } from "./sessions/sessions.ts";
+import { Stickiness } from "./sessions/stickiness.ts";
+import type { Nanoseconds } from "../base/time.ts";
 import { Waiting } from "./waiting.ts";
 
 /**

@@ -1,11 +1,11 @@
-import type { AdmissionRules } from "./admission.ts";
+import type { AdmissionRules } from "./admission/admission.ts";
 import type { AlgorithmOptions } from "./algorithms/mod.ts";
-import type { BackendOptions } from "./backend.ts";
-import type { EjectionRules } from "./ejection.ts";
-import type { HealthRules } from "./health.ts";
-import type { Prefix } from "./prefix.ts";
-import type { StickyRules } from "./sessions.ts";
-import type { SlowStartRules } from "./slow_start.ts";
+import type { BackendOptions } from "./backend/backend.ts";
+import type { EjectionRules } from "./backend/ejection.ts";
+import type { HealthRules } from "./backend/health.ts";
+import type { Prefix } from "../base/ip.ts";
+import type { StickyRules } from "./sessions/sessions.ts";
+import type { SlowStartRules } from "./backend/slow_start.ts";
 import type { QueueRules } from "./waiting.ts";
 
 /** Everything that the operator decides. */

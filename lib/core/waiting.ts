@@ -1,9 +1,9 @@
-import type { Aged } from "./age_list.ts";
-import type { Admission } from "./admission.ts";
-import { assert } from "./assert.ts";
+import type { Aged } from "../base/age_list.ts";
+import type { Admission } from "./admission/admission.ts";
+import { assert } from "../base/assert.ts";
 import type { Lease, Refusal } from "./lease.ts";
 import type { Scheduler } from "./scheduler.ts";
-import type { Nanoseconds } from "./time.ts";
+import type { Nanoseconds } from "../base/time.ts";
 
 /** Where clients wait while every backend that could take them is full. */
 export interface QueueRules {

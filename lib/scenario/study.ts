@@ -1,6 +1,6 @@
 /** From a scenario's file to what is to be run: its variants, each a complete scenario. */
 import { checkConfig } from "../config/check.ts";
-import { type Config, parseConfig } from "../config/mod.ts";
+import { type Config, parseConfig } from "../config/load_config.ts";
 import { camelKeys } from "../config/camel.ts";
 import { isData } from "../config/data.ts";
 import { configSchema } from "../config/schema.ts";
@@ -14,7 +14,7 @@ import {
   validate,
 } from "../config/findings.ts";
 import { YamlFile } from "../config/yaml_file.ts";
-import { UserError } from "../user_error.ts";
+import { UserError } from "../base/user_error.ts";
 import { buildScenario } from "./build.ts";
 import {
   counterpartOf,

@@ -1,8 +1,8 @@
-import { parseDuration } from "../duration.ts";
+import { parseDuration } from "../base/duration.ts";
 import { NS_PER_S } from "../core/mod.ts";
 import type { Source } from "../config/diagnostic.ts";
-import { escapeText } from "../escape.ts";
-import { UserError } from "../user_error.ts";
+import { escapeText } from "../base/escape.ts";
+import { UserError } from "../base/user_error.ts";
 import type { TraceEntry } from "./types.ts";
 
 const COLUMNS = ["at", "client", "service"] as const;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { BackendServer, type Behaviour } from "../../backend/server.ts";
-import type { Address } from "../../lib/address.ts";
+import type { Address } from "../../lib/base/address.ts";
 import { createRandom, NS_PER_MS } from "../../lib/core/mod.ts";
-import { writeAll } from "../../lib/lines.ts";
+import { writeAll } from "../../lib/base/lines.ts";
 import { ask, eventually, readAll } from "../support/sockets.ts";
 
 const LOOPBACK = { host: "127.0.0.1", port: 0 };

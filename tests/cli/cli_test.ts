@@ -1,6 +1,6 @@
 /** The command line as declared cases: what is typed, what comes out, which exit code. */
 import assert from "node:assert/strict";
-import { formatAddress, parseAddress } from "../../lib/address.ts";
+import { formatAddress, parseAddress } from "../../lib/base/address.ts";
 import { addressOf, lbsim, RunningLbsim } from "../support/process.ts";
 import { eventually, readAll, TestServer } from "../support/sockets.ts";
 

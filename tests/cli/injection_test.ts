@@ -1,6 +1,6 @@
 /** Text from outside on its way to the terminal: whatever it is, it cannot act on it. */
 import assert from "node:assert/strict";
-import { escapeLines } from "../../lib/escape.ts";
+import { escapeLines } from "../../lib/base/escape.ts";
 import { lbsim } from "../support/process.ts";
 
 /** Clears the screen, writes over the line, begins another, turns the direction around. */

@@ -1,6 +1,6 @@
 /** Standard output whose reader stops, goes, or has no room; and signals. Each with lbsim as a process. */
 import assert from "node:assert/strict";
-import { formatAddress, parseAddress } from "../../lib/address.ts";
+import { formatAddress, parseAddress } from "../../lib/base/address.ts";
 import { addressOf, RunningLbsim } from "../support/process.ts";
 import { ask, echo, eventually, say, TestServer } from "../support/sockets.ts";
 

@@ -3,7 +3,7 @@ import { backendOf, EchoConnection, NoAnswer } from "../../client/connection.ts"
 import { LoadGenerator, type LoadResult } from "../../client/load.ts";
 import { LoadTally } from "../../client/load_report.ts";
 import { ClientSession } from "../../client/session.ts";
-import { monotonicNow } from "../../lib/clock.ts";
+import { monotonicNow } from "../../lib/io/clock.ts";
 import { NS_PER_MS, NS_PER_S } from "../../lib/core/mod.ts";
 import { deadAddress, eventually, readAll, TestServer } from "../support/sockets.ts";
 

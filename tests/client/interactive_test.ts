@@ -1,7 +1,7 @@
 /** The interactive client as a person sees it: in a terminal, in front of a balancer with two backends. */
 import assert from "node:assert/strict";
 import { BackendServer } from "../../backend/server.ts";
-import { formatAddress } from "../../lib/address.ts";
+import { formatAddress } from "../../lib/base/address.ts";
 import { createRandom } from "../../lib/core/mod.ts";
 import { balance, UNPROBED } from "../support/balance.ts";
 import { lbsimArgs } from "../support/process.ts";

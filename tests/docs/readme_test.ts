@@ -1,7 +1,7 @@
 /** What the documents tell people to type, and what they say will come of it. */
 import assert from "node:assert/strict";
 import deno from "../../deno.json" with { type: "json" };
-import { DiagnosticsError, parseConfig } from "../../lib/config/mod.ts";
+import { DiagnosticsError, parseConfig } from "../../lib/config/load_config.ts";
 import { Lan, whyNoLan } from "../lan/network.ts";
 import { lbsim, RunningLbsim } from "../support/process.ts";
 
@@ -175,7 +175,7 @@ for (const [file, count] of Object.entries(SIMULATED)) {
     const blocks = [...read(file).matchAll(/```sh\n([^]*?)```/g)].map(([, block]) => block);
     const commands = [...blocks.join("").matchAll(/^lbsim (sim.*)$/gm)].map(([, line]) => line!);
     assert.ok(commands.length >= count, `${commands.length}`);
-    // It takes minutes; tests/sim/selftest_test.ts tries it.
+    // It takes minutes; tests/sim/theory/selftest_test.ts tries it.
     for (const line of commands.filter((line) => line !== "sim --selftest")) {
       // As a shell would split it: quotes hold words together.
       const args = [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(([, held, word]) => held ?? word!);

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import FakeTimers from "@sinonjs/fake-timers";
-import type { Config } from "../../lib/config/mod.ts";
+import type { Config } from "../../lib/config/load_config.ts";
 import { NS_PER_MS, NS_PER_S, parsePrefix } from "../../lib/core/mod.ts";
-import { monotonicNow } from "../../lib/clock.ts";
-import type { Address } from "../../lib/address.ts";
-import { dial } from "../../lb/dial.ts";
+import { monotonicNow } from "../../lib/io/clock.ts";
+import type { Address } from "../../lib/base/address.ts";
+import { dial } from "../../lb/dial/dial.ts";
 import { balance, TIMEOUTS, UNPROBED } from "../support/balance.ts";
 import { configOf } from "../support/config.ts";
 import {

@@ -10,8 +10,8 @@ import {
   NS_PER_S,
   parsePrefix,
 } from "../../lib/core/mod.ts";
-import { escapeText } from "../../lib/escape.ts";
-import { logger, type LogOptions, startLogging, stopLogging } from "../../lib/log.ts";
+import { escapeText } from "../../lib/base/escape.ts";
+import { logger, type LogOptions, startLogging, stopLogging } from "../../lib/cli/log.ts";
 import { granted, open, schedulerOf, takeDown, waiting } from "../support/scheduling.ts";
 
 /** Collects what is logged. */

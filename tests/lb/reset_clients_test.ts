@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { abortable, ask, echo, TestServer } from "../support/sockets.ts";
 import { addressOf, RunningLbsim } from "../support/process.ts";
-import { parseAddress } from "../../lib/address.ts";
+import { parseAddress } from "../../lib/base/address.ts";
 
 /** Connects and resets, while the process is stopped: it finds only connections that are gone. */
 async function resetBeforeAccept(process: RunningLbsim, address: string): Promise<void> {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import FakeTimers from "@sinonjs/fake-timers";
 import type { KeyPair } from "../../lib/config/certificates.ts";
-import type { LoadedConfig } from "../../lib/config/mod.ts";
+import type { LoadedConfig } from "../../lib/config/load_config.ts";
 import { UnreadableError } from "../../lib/config/yaml_file.ts";
 import { NS_PER_S } from "../../lib/core/mod.ts";
-import { startLogging, stopLogging } from "../../lib/log.ts";
+import { startLogging, stopLogging } from "../../lib/cli/log.ts";
 import { serveBalancer } from "../../lb/serve.ts";
 import { UNPROBED } from "../support/balance.ts";
 import { ONE } from "../support/certificates.ts";

@@ -1,6 +1,6 @@
 /** The live balancer learns from answers that do not come. */
 import assert from "node:assert/strict";
-import type { Address } from "../../lib/address.ts";
+import type { Address } from "../../lib/base/address.ts";
 import { ALGORITHM_DEFAULTS } from "../../lib/core/mod.ts";
 import { balance, UNPROBED } from "../support/balance.ts";
 import { echo, readAll, TestServer } from "../support/sockets.ts";

@@ -4,9 +4,9 @@
  */
 import assert from "node:assert/strict";
 import type { StudyReport } from "../../lib/report/types.ts";
-import { byVariant, runStudy } from "../../sim/run_study.ts";
-import { summarise, type Summary } from "../../sim/summary.ts";
-import { mmc, roundRobin } from "../../sim/theory.ts";
+import { byVariant, runStudy } from "../../sim/study/run_study.ts";
+import { summarise, type Summary } from "../../sim/study/summary.ts";
+import { mmc, roundRobin } from "../../sim/theory/theory.ts";
 import { LocalExecutor, studyFrom } from "../sim/study.ts";
 
 const STUDIES = 100;

@@ -1,7 +1,13 @@
 /** Numbers of queueing theory that take minutes to show: `deno task test:nightly`. */
 import assert from "node:assert/strict";
 import { NS_PER_S } from "../../lib/core/mod.ts";
-import { flapping, manyServersSojourn, mmc, roundRobin, shortestOf } from "../../sim/theory.ts";
+import {
+  flapping,
+  manyServersSojourn,
+  mmc,
+  roundRobin,
+  shortestOf,
+} from "../../sim/theory/theory.ts";
 import { assertMean } from "../support/statistics.ts";
 import { meanSojourn, p99, replicate, testOracles } from "../sim/oracle.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { byVariant, runStudy } from "../../sim/run_study.ts";
-import { judge, selftestStudies } from "../../sim/selftest.ts";
+import { byVariant, runStudy } from "../../sim/study/run_study.ts";
+import { judge, selftestStudies } from "../../sim/theory/selftest.ts";
 import { LocalExecutor } from "../sim/study.ts";
 
 Deno.test("judge() agrees with theory in every study of the self-test", async () => {

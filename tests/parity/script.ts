@@ -1,6 +1,6 @@
 /** What happens to a balancer, step by step: the same for the live one and for the simulated one. */
 import type { LbEvent, Nanoseconds } from "../../lib/core/mod.ts";
-import { type Config, parseConfig } from "../../lib/config/mod.ts";
+import { type Config, parseConfig } from "../../lib/config/load_config.ts";
 
 /** A step; each is at a moment of its own, in milliseconds, in ascending order. */
 export type Step =

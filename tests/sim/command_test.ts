@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Io } from "../../lib/cli/io.ts";
-import { UserError } from "../../lib/user_error.ts";
+import { UserError } from "../../lib/base/user_error.ts";
 import { simCommand } from "../../sim/command.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).href;

@@ -4,7 +4,7 @@ import { NS_PER_MS, NS_PER_S } from "../../lib/core/mod.ts";
 import type { BackendFaultKind } from "../../lib/scenario/types.ts";
 import { Histogram } from "../../lib/stats/histogram.ts";
 import type { ReplicationResult } from "../../sim/mod.ts";
-import { detectionTime, failoverLoss, flapping } from "../../sim/theory.ts";
+import { detectionTime, failoverLoss, flapping } from "../../sim/theory/theory.ts";
 import { assertMean } from "../support/statistics.ts";
 import { refusedShare, replicate } from "./oracle.ts";
 import { queueing, type QueueingOptions } from "./scenarios.ts";

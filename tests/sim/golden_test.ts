@@ -5,8 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { loadStudy, type Study } from "../../lib/scenario/mod.ts";
-import { Replicator } from "../../sim/replicator.ts";
+import { loadStudy, type Study } from "../../lib/scenario/load_study.ts";
+import { Replicator } from "../../sim/study/replicator.ts";
 import { studyFrom } from "./study.ts";
 
 /** By example: the digest of the first replication of every variant. */

@@ -1,6 +1,6 @@
 /** Every law of service times, at the ends of its parameters, gives a result that consists of numbers. */
 import assert from "node:assert/strict";
-import { Replicator } from "../../sim/replicator.ts";
+import { Replicator } from "../../sim/study/replicator.ts";
 import { studyFrom } from "./study.ts";
 
 const LAWS: readonly string[] = [

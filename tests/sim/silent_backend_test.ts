@@ -1,6 +1,6 @@
 /** Algorithms that go by latency learn from answers that do not come. */
 import assert from "node:assert/strict";
-import { Replicator } from "../../sim/replicator.ts";
+import { Replicator } from "../../sim/study/replicator.ts";
 import { studyFrom } from "./study.ts";
 
 /** The share of requests that time out, by algorithm, while one of ten backends is silent for half the time. */

@@ -1,7 +1,7 @@
 /** What waits for time alone happens at its time in a simulated world, too, whoever comes or does not. */
 import assert from "node:assert/strict";
 import { type LbEvent, NS_PER_S } from "../../lib/core/mod.ts";
-import { simulate } from "../../sim/simulate.ts";
+import { simulate } from "../../sim/study/simulate.ts";
 import { queueing } from "./scenarios.ts";
 
 /** Few clients come, and some have to wait; B1 refuses connects for a while. */

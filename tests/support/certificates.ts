@@ -1,5 +1,5 @@
 /** Certificates for tests: `tls/make.sh` made them, and they are valid until 2099. */
-import type { Address } from "../../lib/address.ts";
+import type { Address } from "../../lib/base/address.ts";
 import type { KeyPair } from "../../lib/config/certificates.ts";
 
 /** Where they are. */

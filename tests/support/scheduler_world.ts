@@ -26,7 +26,7 @@ import {
   type StickyRules,
   Waiting,
 } from "../../lib/core/mod.ts";
-import { Ejection } from "../../lib/core/ejection.ts";
+import { Ejection } from "../../lib/core/backend/ejection.ts";
 import { schedulerOf } from "./scheduling.ts";
 
 /** How a world begins. */

@@ -1,9 +1,9 @@
 /** Real sockets on loopback for tests. */
 import { once } from "node:events";
 import net from "node:net";
-import type { Connection } from "../../lb/connection.ts";
-import type { Address } from "../../lib/address.ts";
-import { closeIfOpen } from "../../lib/close_if_open.ts";
+import type { Connection } from "../../lib/io/connection.ts";
+import type { Address } from "../../lib/base/address.ts";
+import { closeIfOpen } from "../../lib/io/close_if_open.ts";
 
 /** Two connected sockets, as they come from `Deno.connect` and `accept`. */
 export async function socketPair(): Promise<readonly [Deno.TcpConn, Deno.TcpConn]> {

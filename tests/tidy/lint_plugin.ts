@@ -14,7 +14,7 @@ const REPRODUCIBLE = /^(lib\/base|lib\/core|lib\/report|lib\/scenario|lib\/stats
 const ROOT = new URL("../../", import.meta.url);
 
 const TIME = "take `now: Nanoseconds` as an argument";
-const RANDOMNESS = "take a `Random` as an argument (lib/core/random.ts)";
+const RANDOMNESS = "take a `Random` as an argument (lib/base/random.ts)";
 
 const AMBIENT: Readonly<Record<string, string>> = {
   "Date.now": TIME,

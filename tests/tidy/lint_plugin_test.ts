@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import plugin from "./lint_plugin.ts";
 
 const NOW = "take `now: Nanoseconds` as an argument";
-const RANDOM = "take a `Random` as an argument (lib/core/random.ts)";
+const RANDOM = "take a `Random` as an argument (lib/base/random.ts)";
 const own = (name: string) => `use \`${name}\` (lib/base/elementary.ts)`;
 const POWER = `${own("power")}, or \`square\`; \`**\` is for 2 to the power of an integer literal`;
 
@@ -86,7 +86,7 @@ Deno.test("the lint plugin looks where code decides, and nowhere else", () => {
   for (
     const file of [
       "lb/x.ts",
-      "lib/clock.ts",
+      "lib/io/clock.ts",
       "lib/corex/x.ts",
       "main.ts",
       "tests/sim/x_test.ts",

@@ -1,5 +1,5 @@
 import { exp } from "../../base/mod.ts";
-import type { Nanoseconds } from "../time.ts";
+import type { Nanoseconds } from "../../base/time.ts";
 
 /** The landmark moves on after so many τ. It is far from where e^x overflows, at 709. */
 const LANDMARK_LIFE = 100;

@@ -1,4 +1,4 @@
-import type { Random } from "../random.ts";
+import type { Random } from "../../base/random.ts";
 import { WeightTree } from "./_weight_tree.ts";
 import type { Candidate } from "./algorithm.ts";
 

@@ -1,5 +1,5 @@
-import { type Aged, AgeList } from "../age_list.ts";
-import type { Random } from "../random.ts";
+import { type Aged, AgeList } from "../../base/age_list.ts";
+import type { Random } from "../../base/random.ts";
 import { Lottery } from "./_lottery.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
 

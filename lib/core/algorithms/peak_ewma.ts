@@ -1,5 +1,5 @@
-import type { Random } from "../random.ts";
-import { type Nanoseconds, NS_PER_S } from "../time.ts";
+import type { Random } from "../../base/random.ts";
+import { type Nanoseconds, NS_PER_S } from "../../base/time.ts";
 import { PeakAverages } from "./_latency.ts";
 import { Sampler } from "./_sampler.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";

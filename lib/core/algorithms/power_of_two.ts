@@ -1,4 +1,4 @@
-import type { Random } from "../random.ts";
+import type { Random } from "../../base/random.ts";
 import { Sampler } from "./_sampler.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
 

@@ -2,7 +2,7 @@
  * The relay with nothing around it: accept, connect, relay. What `lbsim lb` costs beyond this is the
  * price of deciding. `deno run --allow-net relay_alone.ts PORT BACKEND_PORT…`
  */
-import { Relays } from "../../../lb/relay.ts";
+import { Relays } from "../../../lb/relay/relay.ts";
 import { NS_PER_S } from "../../../lib/core/mod.ts";
 
 const [port, ...backends] = Deno.args.map(Number);

@@ -8,9 +8,9 @@ import {
   loadConfig,
   loadConfigAndCertificates,
   parseConfig,
-} from "../../../lib/config/mod.ts";
+} from "../../../lib/config/load_config.ts";
 import { NS_PER_MS, NS_PER_S } from "../../../lib/core/mod.ts";
-import { UserError } from "../../../lib/user_error.ts";
+import { UserError } from "../../../lib/base/user_error.ts";
 
 const ROOT = `${import.meta.dirname}/../../../`;
 const ONE = "backends: [{id: B1, address: 10.0.0.1:80}]\n";

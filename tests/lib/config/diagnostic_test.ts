@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { render } from "../../../lib/config/diagnostic.ts";
-import { escapeText } from "../../../lib/escape.ts";
+import { escapeText } from "../../../lib/base/escape.ts";
 
 Deno.test("render() puts its carets under the text that they are about, escaped as it may be", () => {
   for (const before of ["", "a: ", "\x1b[2J", "\u009b\u202e\x07: ", "\t"]) {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { parseConfig } from "../../../lib/config/mod.ts";
-import { UserError } from "../../../lib/user_error.ts";
+import { parseConfig } from "../../../lib/config/load_config.ts";
+import { UserError } from "../../../lib/base/user_error.ts";
 
 const EVERY_DURATION: readonly string[] = [
   ...["health_check: {type: tcp, interval: 1ns}", "health_check: {timeout: 1ns}"],

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { isLoopback, parseAddress } from "../../../lib/address.ts";
-import { localAddresses } from "../../../lib/local_addresses.ts";
+import { isLoopback, parseAddress } from "../../../lib/base/address.ts";
+import { localAddresses } from "../../../lib/io/local_addresses.ts";
 import {
   DiagnosticsError,
   loadConfigAndCertificates,
   loadListeningConfig,
-} from "../../../lib/config/mod.ts";
+} from "../../../lib/config/load_config.ts";
 import { arrivesAt, ownBackendsHere, resolveName } from "../../../lib/config/own_backend.ts";
 
 const LOCAL = ["192.0.2.2", "fd00::2"];

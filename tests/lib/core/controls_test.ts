@@ -1,7 +1,7 @@
 /** Slow start, ejection, weight 0, drain, when no backend is available, explanations. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Ejection } from "../../../lib/core/ejection.ts";
+import { Ejection } from "../../../lib/core/backend/ejection.ts";
 import {
   ALGORITHM_NAMES,
   type EventOf,

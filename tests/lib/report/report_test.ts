@@ -13,9 +13,9 @@ import {
 } from "../../../lib/report/plots.ts";
 import { reportLines, verdicts } from "../../../lib/report/text.ts";
 import type { StudyReport } from "../../../lib/report/types.ts";
-import { plotsOf } from "../../../sim/plots.ts";
-import { byVariant, runStudy } from "../../../sim/run_study.ts";
-import { summarise } from "../../../sim/summary.ts";
+import { plotsOf } from "../../../sim/study/plots.ts";
+import { byVariant, runStudy } from "../../../sim/study/run_study.ts";
+import { summarise } from "../../../sim/study/summary.ts";
 import { LocalExecutor, studyFrom } from "../../sim/study.ts";
 
 const STUDY = studyFrom(`

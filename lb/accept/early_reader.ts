@@ -1,0 +1,68 @@
+import type { Connection } from "../../lib/io/connection.ts";
+import type { Preamble } from "../relay/relay.ts";
+
+const INITIAL_SIZE = 4 * 1024;
+/** A client is not read any further while it waits: what it sends then stays in the kernel. */
+const SIZE_MAX = 64 * 1024;
+
+/**
+ * Keeps a read pending on a client that waits for a backend, so that its end is noticed. What it sends goes
+ * to the backend first.
+ *
+ * TCP does not tell a client that has left from one that has only finished sending and waits for an answer.
+ * Both count as gone, as with HAProxy's `option abortonclose`: nearly every client that finishes while it
+ * waits has left, and its place keeps living clients out.
+ */
+export class EarlyReader {
+  /** Called once when the client has finished or failed; set it again for each wait. */
+  onEnd: (() => void) | undefined;
+  readonly #client: Connection;
+  #buffer = new Uint8Array(INITIAL_SIZE);
+  #length = 0;
+  #hasEnded = false;
+  #isTaken = false;
+  /** The last read; undefined when the buffer is full. */
+  #reading: Promise<Uint8Array | null> | undefined;
+
+  constructor(client: Connection) {
+    this.#client = client;
+    this.#read();
+  }
+
+  /** Whether the client has finished or failed. */
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  /** Hands over what was read, and the read under way. It reads no more. */
+  take(): Preamble {
+    this.#isTaken = true;
+    return { bytes: this.#buffer.subarray(0, this.#length), next: this.#reading };
+  }
+
+  #read(): void {
+    const room = this.#buffer.subarray(this.#length);
+    this.#reading = this.#client.read(room)
+      .then((count) => count === null ? null : room.subarray(0, count));
+    this.#reading.then((bytes) => this.#hasRead(bytes), () => this.#end());
+  }
+
+  #hasRead(bytes: Uint8Array | null): void {
+    if (this.#isTaken) return;
+    if (bytes === null) return this.#end();
+    this.#length += bytes.length;
+    this.#reading = undefined;
+    if (this.#length === SIZE_MAX) return;
+    if (this.#length === this.#buffer.length) {
+      const larger = new Uint8Array(SIZE_MAX);
+      larger.set(this.#buffer);
+      this.#buffer = larger;
+    }
+    this.#read();
+  }
+
+  #end(): void {
+    this.#hasEnded = true;
+    this.onEnd?.();
+  }
+}

@@ -1,0 +1,50 @@
+import { timerDelay } from "../../lib/io/clock.ts";
+import { closeIfOpen } from "../../lib/io/close_if_open.ts";
+import type { Nanoseconds } from "../../lib/core/mod.ts";
+import { type Endpoints, parseProxyHeader, PROXY_HEADER_MAX } from "../../lib/io/proxy_protocol.ts";
+
+/** What a client's proxy said before the client's own bytes. */
+export interface Greeting {
+  /** Absent if the connection is the proxy's own. */
+  readonly endpoints?: Endpoints;
+  /** What came after the header in the same read: the client's first bytes. */
+  readonly rest: Uint8Array;
+}
+
+/**
+ * Reads the PROXY header with which a trusted proxy begins a connection.
+ *
+ * @param timeout The header must be complete by then; the connection is closed if it is not.
+ * @returns Why the client is refused if there is no header in time, or a malformed one.
+ */
+export async function readGreeting(
+  client: Deno.TcpConn,
+  timeout: Nanoseconds,
+): Promise<Greeting | "bad_proxy_header" | "sent_nothing"> {
+  const buffer = new Uint8Array(PROXY_HEADER_MAX);
+  let filled = 0;
+  // Closing is what wakes a read that would wait for ever.
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    closeIfOpen(client);
+  }, timerDelay(timeout));
+  const failure = () => filled === 0 && !isLate ? "sent_nothing" : "bad_proxy_header";
+  try {
+    while (filled < buffer.length) {
+      const count = await client.read(buffer.subarray(filled));
+      if (count === null) return failure();
+      filled += count;
+      const header = parseProxyHeader(buffer.subarray(0, filled));
+      if (header.status === "invalid") return failure();
+      if (header.status === "incomplete") continue;
+      const rest = buffer.slice(header.length, filled);
+      return { rest, ...header.endpoints !== undefined && { endpoints: header.endpoints } };
+    }
+    return failure();
+  } catch {
+    return failure(); // It went away, or it was too slow.
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,312 @@
+/**
+ * TLS on connections that were accepted. `Deno.listenTls` would tie a certificate to the listener, and
+ * lose clients that connect while it is replaced; and it cannot read a PROXY header before the handshake.
+ * So the listener is the same as without TLS, and each connection gets the current certificate.
+ */
+import { Buffer } from "node:buffer";
+import process from "node:process";
+import { Duplex } from "node:stream";
+import tls from "node:tls";
+import { timerDelay } from "../../lib/io/clock.ts";
+import type { KeyPair } from "../../lib/config/certificates.ts";
+import type { Nanoseconds } from "../../lib/core/mod.ts";
+import { closeIfOpen } from "../../lib/io/close_if_open.ts";
+import { writeAll } from "../../lib/base/lines.ts";
+import type { TlsFailure } from "../../lib/io/tls.ts";
+import { tlsErrorInWords } from "../../lib/io/tls_words.ts";
+import type { Connection } from "../../lib/io/connection.ts";
+
+/** A handshake that failed with a client. */
+export interface AcceptFailure extends TlsFailure {
+  /** Whether the client closed its connection before it had sent a byte, as a probe does. */
+  readonly sentNothing: boolean;
+}
+
+/** A certificate and its key, ready for handshakes. */
+export type ServerContext = tls.SecureContext;
+
+/** Makes a certificate and its key ready, once for all connections. */
+export function serverContext({ certificate, key }: KeyPair): ServerContext {
+  return tls.createSecureContext({ cert: certificate, key });
+}
+
+/**
+ * Does the server's side of a handshake. Owns the connection from the call on: it is closed when the
+ * handshake fails, or when what is returned is closed.
+ *
+ * @param first Bytes of the client that were read already.
+ * @param timeout For the whole handshake.
+ */
+export function acceptTls(
+  tcp: Deno.TcpConn,
+  context: ServerContext,
+  first: Uint8Array,
+  timeout: Nanoseconds,
+): Promise<AcceptedTls | AcceptFailure> {
+  // Tickets and an answer are two small writes: the second would wait for the client to acknowledge.
+  try {
+    tcp.setNoDelay();
+  } catch {
+    // The client has gone; the handshake will find that out.
+  }
+  const accepted = new AcceptedTls(tcp, context, first);
+  return accepted.handshake(timeout);
+}
+
+/** Decrypted bytes that wait for a reader, at most; beyond that the client is not read from. */
+const UNREAD_MAX = 64 * 1024;
+/** Encrypted bytes read at once; UNREAD_MAX if the last read was full. */
+const READ_SIZE = 4 * 1024;
+
+/** The connection under TLS, as the stream that `node:tls` works on. */
+class Transport extends Duplex {
+  readonly #tcp: Deno.TcpConn;
+  #first: Uint8Array;
+  #readSize = READ_SIZE;
+  #held = false;
+  /** Whether the client has sent a byte. */
+  hasReceived: boolean;
+  /** Whether the client has been sent one. */
+  hasSent = false;
+  /** The client's first bytes. */
+  hello: Uint8Array;
+  /** During the handshake the socket stays open when this ends, for the alert. */
+  isHandshaking = true;
+  /** Whether more may be read: `node:tls` itself would read all that comes, however slow its reader. */
+  readonly #hasRoom: () => boolean;
+
+  constructor(tcp: Deno.TcpConn, first: Uint8Array, hasRoom: () => boolean) {
+    super();
+    this.#tcp = tcp;
+    this.#first = first;
+    this.hasReceived = first.length > 0;
+    this.hello = first.slice(0, CLIENT_HELLO_START);
+    this.#hasRoom = hasRoom;
+  }
+
+  /** There may be room again. */
+  resumeReading(): void {
+    if (!this.#held || !this.#hasRoom()) return;
+    this.#held = false;
+    this._read();
+  }
+
+  override _read(): void {
+    this.#held = !this.#hasRoom();
+    if (this.#held) return;
+    if (this.#first.length > 0) {
+      const first = Buffer.from(this.#first);
+      this.#first = new Uint8Array(0);
+      this.push(first);
+      return;
+    }
+    const buffer = Buffer.allocUnsafe(this.#readSize);
+    this.#tcp.read(buffer).then((count) => {
+      if (count !== null) this.#received(buffer.subarray(0, count));
+      this.#readSize = count === buffer.length ? UNREAD_MAX : READ_SIZE;
+      this.push(count === null ? null : buffer.subarray(0, count));
+    }, (error) => this.destroy(error));
+  }
+
+  #received(bytes: Uint8Array): void {
+    this.hasReceived = true;
+    if (this.hello.length >= CLIENT_HELLO_START) return;
+    this.hello = new Uint8Array([...this.hello, ...bytes.subarray(0, CLIENT_HELLO_START)]);
+  }
+
+  /** Closes the socket after a handshake that failed. */
+  async endHandshake(alert: Uint8Array | undefined): Promise<void> {
+    try {
+      if (alert !== undefined) {
+        await writeAll(this.#tcp, alert);
+        await this.#tcp.closeWrite();
+      }
+    } catch {
+      // The client has gone.
+    }
+    closeIfOpen(this.#tcp);
+  }
+
+  override _write(chunk: Uint8Array, _encoding: unknown, done: (error?: Error) => void): void {
+    this.hasSent = true;
+    writeAll(this.#tcp, chunk).then(() => done(), done);
+  }
+
+  override _final(done: (error?: Error) => void): void {
+    this.#tcp.closeWrite().then(() => done(), done);
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    if (!this.isHandshaking) closeIfOpen(this.#tcp);
+    done(error);
+  }
+}
+
+const HUNG_UP = "eof";
+
+/** A client's connection with TLS on it. */
+export class AcceptedTls implements Connection {
+  readonly mustSayEnd = true;
+  readonly #transport: Transport;
+  readonly #socket: tls.TLSSocket;
+  #isStarted = false;
+  #isSecure = false;
+  #isFinished = false;
+  #failure: Error | undefined;
+  #wakeReader = () => {};
+  #failWriter: (error: Error) => void = () => {};
+
+  /** @internal Use `acceptTls`. */
+  constructor(tcp: Deno.TcpConn, secureContext: ServerContext, first: Uint8Array) {
+    const hasRoom = () => this.#isStarted && this.#socket.readableLength < UNREAD_MAX;
+    this.#transport = new Transport(tcp, first, hasRoom);
+    // The types ask for a `net.Socket`; any duplex stream will do.
+    this.#socket = new tls.TLSSocket(this.#transport as never, { isServer: true, secureContext });
+    // The socket starts in the next tick, and throws there if bytes have made it fail before.
+    process.nextTick(() => {
+      this.#isStarted = true;
+      this.#transport.resumeReading();
+    });
+    this.#socket.on("secure", () => {
+      this.#isSecure = true;
+      this.#wakeReader();
+    });
+    this.#socket.on("readable", () => this.#wakeReader());
+    this.#socket.on("end", () => {
+      this.#isFinished = true;
+      this.#wakeReader();
+    });
+    this.#socket.on("error", (error) => this.#fail(error));
+    // After the handshake, Deno reports what cannot be decrypted only so.
+    this.#socket.on("_tlsError", (error) => this.#fail(error));
+    this.#socket.on("close", () => this.#fail(new Deno.errors.ConnectionReset(HUNG_UP)));
+    this.#transport.on("error", (error) => this.#fail(error));
+  }
+
+  /** @internal Use `acceptTls`. */
+  async handshake(timeout: Nanoseconds): Promise<this | AcceptFailure> {
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      this.close();
+    }, timerDelay(timeout));
+    while (!this.#isSecure && !this.#isFinished && this.#failure === undefined) await this.#woken();
+    clearTimeout(timer);
+    if (this.#isSecure && this.#failure === undefined) {
+      this.#transport.isHandshaking = false;
+      return this;
+    }
+    const { hello } = this.#transport;
+    const message = this.#failure?.message ?? HUNG_UP;
+    const why = isLate ? "it did not come in time" : inWords(message, hello);
+    // Deno ends a handshake without the alert. Once it has answered, the alert would have to be encrypted.
+    const alert = isLate || this.#transport.hasSent ? undefined : alertFor(message, hello);
+    this.close();
+    await this.#transport.endHandshake(alert);
+    return { tlsFailure: why, sentNothing: !isLate && !this.#transport.hasReceived };
+  }
+
+  async read(buffer: Uint8Array): Promise<number | null> {
+    while (true) {
+      const size = Math.min(this.#socket.readableLength, buffer.length);
+      const bytes: Uint8Array | null = size === 0 ? null : this.#socket.read(size);
+      if (bytes !== null) {
+        buffer.set(bytes);
+        this.#transport.resumeReading();
+        return bytes.length;
+      }
+      if (this.#isFinished) return null;
+      if (this.#failure !== undefined) throw this.#failure;
+      this.#socket.read(0);
+      this.#transport.resumeReading();
+      await this.#woken();
+    }
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    return this.#written((done) => this.#socket.write(view, done), bytes.length);
+  }
+
+  closeWrite(): Promise<void> {
+    return this.#written((done) => this.#socket.end(done), undefined);
+  }
+
+  close(): void {
+    this.#fail(new Deno.errors.BadResource("the connection is closed"));
+    this.#socket.destroy();
+    this.#transport.destroy();
+  }
+
+  #written<T>(act: (done: (error?: Error | null) => void) => void, result: T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure !== undefined) return reject(this.#failure);
+      this.#failWriter = reject;
+      act((error) => error ? reject(error) : resolve(result));
+    });
+  }
+
+  #woken(): Promise<void> {
+    return new Promise((resolve) => this.#wakeReader = resolve);
+  }
+
+  /** The first failure stands. */
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    this.#wakeReader();
+    this.#failWriter(this.#failure);
+  }
+}
+
+/** Why a client's handshake failed, in words. */
+function inWords(message: string, hello: Uint8Array): string {
+  const words = isTooOld(hello)
+    ? "offers only versions of TLS below 1.2"
+    : tlsErrorInWords(message);
+  return words === undefined ? message : `the client ${words}`;
+}
+
+const CLIENT_HELLO_START = 11;
+const HANDSHAKE_RECORD = 22;
+const TLS_1_2 = 0x0303;
+
+/** The version in a client's hello, which is 1.2 for all later ones, too. */
+function versionIn(hello: Uint8Array): number {
+  return hello.length < CLIENT_HELLO_START ? TLS_1_2 : (hello[9]! << 8) | hello[10]!;
+}
+
+function isTooOld(hello: Uint8Array): boolean {
+  return hello[0] === HANDSHAKE_RECORD && versionIn(hello) < TLS_1_2;
+}
+
+/** The alert that the client gets before the connection closes; undefined if none is sent. */
+function alertFor(message: string, hello: Uint8Array): Uint8Array | undefined {
+  const [recordType = 0] = hello;
+  if (!RECORD_TYPES.includes(recordType)) return undefined;
+  const code = alertCode(message, hello);
+  const version = Math.min(versionIn(hello), TLS_1_2);
+  if (code === undefined) return undefined;
+  return new Uint8Array([ALERT_RECORD, version >> 8, version & 255, 0, 2, FATAL, code]);
+}
+
+function alertCode(message: string, hello: Uint8Array): number | undefined {
+  if (/received fatal alert/.test(message)) return undefined;
+  if (
+    isTooOld(hello) || /Tls12|SupportedVersions|TlsVersion|UnknownProtocolVersion/.test(message)
+  ) return PROTOCOL_VERSION;
+  if (/peer is incompatible/.test(message)) return HANDSHAKE_FAILURE;
+  if (/peer misbehaved/.test(message)) return ILLEGAL_PARAMETER;
+  if (/corrupt message/.test(message)) return DECODE_ERROR;
+  if (/unexpected/.test(message)) return UNEXPECTED_MESSAGE;
+  return undefined;
+}
+
+const ALERT_RECORD = 21;
+/** Change of cipher, alert, handshake, data. */
+const RECORD_TYPES = [20, ALERT_RECORD, HANDSHAKE_RECORD, 23];
+const FATAL = 2;
+const UNEXPECTED_MESSAGE = 10;
+const HANDSHAKE_FAILURE = 40;
+const ILLEGAL_PARAMETER = 47;
+const DECODE_ERROR = 50;
+const PROTOCOL_VERSION = 70;

@@ -1,0 +1,167 @@
+import { lookup } from "node:dns/promises";
+import { isIP, isIPv6 } from "node:net";
+import type { Address } from "../../lib/base/address.ts";
+import { localAddresses } from "../../lib/io/local_addresses.ts";
+import type { ConnectFailure } from "../../lib/core/mod.ts";
+import { descriptorsLeft } from "../../lib/io/descriptors.ts";
+import { type LocalResource, localShortage, systemCode } from "../../lib/io/system_error.ts";
+
+/** A connect that failed. */
+export interface DialFailure {
+  readonly reason: ConnectFailure;
+  /** What this machine lacks: then the failure says nothing of the backend. */
+  readonly shortage?: LocalResource;
+  /** What the reason leaves open, in a few words. */
+  readonly detail?: string;
+}
+
+/** Finds all IP addresses of a name, in the order in which they are to be tried. */
+export type Resolver = (name: string) => Promise<readonly string[]>;
+
+/** When an address does not answer for so long, the next is tried beside it (RFC 8305). */
+const NEXT_ADDRESS_MS = 250;
+
+/** With fewer descriptors left than these, lookups at the same time may have had none. */
+const DESCRIPTORS_FOR_LOOKUPS = 32;
+
+/**
+ * Opens a connection. Its caller owns it and closes it. If the host is a name, all of its addresses are
+ * tried, and the first that answers is taken. Deno could do that (`autoSelectFamily`), but it waits for a
+ * quarter of a second even after an address that refuses.
+ *
+ * @param signal Gives the connect up; it then counts as timed out.
+ */
+export function dial(
+  address: Address,
+  signal: AbortSignal,
+  resolver: Resolver = addressesOf,
+): Promise<Deno.TcpConn | DialFailure> {
+  const { host, port } = address;
+  return isIP(host) === 0 ? dialName(address, signal, resolver) : connect(host, port, signal);
+}
+
+async function dialName(
+  { host, port }: Address,
+  signal: AbortSignal,
+  resolver: Resolver,
+): Promise<Deno.TcpConn | DialFailure> {
+  const addresses = await resolved(host, signal, resolver);
+  if ("reason" in addresses) return addresses;
+  if (addresses.length === 0) return { reason: "other", detail: `${host} has no IP address` };
+  return await dialFirst(addresses, port, signal);
+}
+
+/** Tries addresses until one answers. */
+function dialFirst(
+  addresses: readonly string[],
+  port: number,
+  signal: AbortSignal,
+): Promise<Deno.TcpConn | DialFailure> {
+  const { promise, resolve } = Promise.withResolvers<Deno.TcpConn | DialFailure>();
+  const others = new AbortController();
+  const giveUp = AbortSignal.any([signal, others.signal]);
+  const failures: (readonly [address: string, failure: DialFailure])[] = [];
+  let tried = 0;
+  let isOver = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const next = () => {
+    clearTimeout(timer);
+    const address = addresses[tried++];
+    if (address === undefined) return;
+    timer = setTimeout(next, NEXT_ADDRESS_MS);
+    connect(address, port, giveUp).then((result) => {
+      if (isOver) {
+        if (!("reason" in result)) result.close();
+        return;
+      }
+      if ("reason" in result) failures.push([address, result]);
+      isOver = !("reason" in result) || signal.aborted || failures.length === addresses.length;
+      if (!isOver) return next();
+      clearTimeout(timer);
+      resolve("reason" in result ? summary(failures) : result);
+      others.abort();
+    });
+  };
+  next();
+  return promise;
+}
+
+/** One failure for all addresses: a shortage if there was one, since that address may be the right one. */
+function summary(
+  failures: readonly (readonly [address: string, failure: DialFailure])[],
+): DialFailure {
+  const [, last] = failures.find(([, { shortage }]) => shortage !== undefined) ?? failures.at(-1)!;
+  if (failures.length === 1) return last;
+  const each = failures.map(([address, { reason, detail }]) =>
+    `${address} ${detail === undefined ? reason : `${reason}: ${detail}`}`
+  );
+  return { ...last, detail: each.join(", ") };
+}
+
+function connect(
+  hostname: string,
+  port: number,
+  signal: AbortSignal,
+): Promise<Deno.TcpConn | DialFailure> {
+  return Deno.connect({ hostname, port, signal, autoSelectFamily: false })
+    .catch((error: Error): DialFailure =>
+      signal.aborted ? { reason: "timeout" } : connectFailure(error, hostname)
+    );
+}
+
+async function resolved(
+  name: string,
+  signal: AbortSignal,
+  resolver: Resolver,
+): Promise<readonly string[] | DialFailure> {
+  const givenUp = Promise.withResolvers<DialFailure>();
+  const giveUp = () =>
+    givenUp.resolve({ reason: "timeout", detail: `the lookup of ${name} did not end in time` });
+  if (signal.aborted) giveUp();
+  signal.addEventListener("abort", giveUp);
+  try {
+    return await Promise.race([resolver(name), givenUp.promise]);
+  } catch (error) {
+    return lookupFailure(error as Error, name);
+  } finally {
+    signal.removeEventListener("abort", giveUp);
+  }
+}
+
+async function addressesOf(name: string): Promise<readonly string[]> {
+  const found = await lookup(name, { all: true, order: "verbatim" });
+  return found.map(({ address }) => address);
+}
+
+function connectFailure(error: Error, ip: string): DialFailure {
+  if (systemCode(error) === "EADDRNOTAVAIL" && !hasAddressFor(ip)) {
+    return { reason: "unreachable", detail: "this machine has no such kind of address" };
+  }
+  const shortage = localShortage(error);
+  if (shortage !== undefined) return { reason: "other", shortage, detail: error.message };
+  if (error instanceof Deno.errors.ConnectionRefused) return { reason: "refused" };
+  if (error instanceof Deno.errors.TimedOut) return { reason: "timeout" };
+  const isUnreachable = error instanceof Deno.errors.NetworkUnreachable ||
+    /unreachable|no route to host/i.test(error.message);
+  return isUnreachable ? { reason: "unreachable" } : { reason: "other", detail: error.message };
+}
+
+/** Whether this machine has an address from which that one could be reached. */
+function hasAddressFor(ip: string): boolean {
+  try {
+    const own = localAddresses();
+    return !isIPv6(ip) || (ip === "::1" ? own.includes(ip) : own.some((one) => isIPv6(one)));
+  } catch {
+    return true; // It is not permitted to know.
+  }
+}
+
+/** A lookup opens files and sockets: without descriptors, every name seems to be unknown. */
+function lookupFailure(error: Error, name: string): DialFailure {
+  const left = descriptorsLeft(DESCRIPTORS_FOR_LOOKUPS) ?? DESCRIPTORS_FOR_LOOKUPS;
+  const isShort = left < DESCRIPTORS_FOR_LOOKUPS;
+  const shortage = localShortage(error) ?? (isShort ? "descriptors" : undefined);
+  const why = systemCode(error) === "ENOTFOUND" ? "the name is unknown" : error.message;
+  const detail = `lookup of ${name} failed: ${why}`;
+  return { reason: "other", detail, ...shortage !== undefined && { shortage } };
+}

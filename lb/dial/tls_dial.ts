@@ -1,0 +1,82 @@
+/** TLS on connections to backends. */
+import type { Address } from "../../lib/base/address.ts";
+import { closeIfOpen } from "../../lib/io/close_if_open.ts";
+import type { Certificates } from "../../lib/config/certificates.ts";
+import type { Config } from "../../lib/config/load_config.ts";
+import { writeAll } from "../../lib/base/lines.ts";
+import { startTls, type TlsFailure } from "../../lib/io/tls.ts";
+import type { Connection } from "../../lib/io/connection.ts";
+import { dial, type DialFailure } from "./dial.ts";
+
+/** How backends are spoken to by TLS. */
+export interface BackendTls {
+  /** Certificates in PEM that are trusted besides the public ones. */
+  readonly ca: string | undefined;
+  /** The name that a certificate must hold; that of the backend's address if undefined. */
+  readonly serverName: string | undefined;
+}
+
+/** How a configuration has backends spoken to; undefined: in the clear. */
+export function backendTlsOf(
+  { backendTls }: Config,
+  { backendCa }: Certificates,
+): BackendTls | undefined {
+  return backendTls && { ca: backendCa, serverName: backendTls.serverName };
+}
+
+/**
+ * Opens a connection with TLS on it, and verifies the peer. Its caller owns it and closes it.
+ *
+ * @param signal Gives the connect and the handshake up; they then count as timed out.
+ * @param header Goes before the handshake, in the clear.
+ */
+export async function dialTls(
+  address: Address,
+  tls: BackendTls,
+  signal: AbortSignal,
+  header?: Uint8Array,
+): Promise<Connection | DialFailure> {
+  const tcp = await dial(address, signal);
+  if ("reason" in tcp) return tcp;
+  const unsent = header && await send(tcp, header);
+  const peer = { name: tls.serverName ?? address.host, ca: tls.ca };
+  const secure = unsent ?? await startTls(tcp, peer, signal);
+  if (!("tlsFailure" in secure)) return new DialledTls(secure);
+  return signal.aborted ? { reason: "timeout" } : { reason: "tls", detail: secure.tlsFailure };
+}
+
+async function send(tcp: Deno.TcpConn, header: Uint8Array): Promise<TlsFailure | undefined> {
+  try {
+    await writeAll(tcp, header);
+    return undefined;
+  } catch {
+    closeIfOpen(tcp);
+    return { tlsFailure: "it closed before the handshake" };
+  }
+}
+
+/** A connection to a backend with TLS on it. */
+class DialledTls implements Connection {
+  readonly mustSayEnd = true;
+  readonly #connection: Deno.TlsConn;
+
+  constructor(connection: Deno.TlsConn) {
+    this.#connection = connection;
+  }
+
+  read(buffer: Uint8Array): Promise<number | null> {
+    return this.#connection.read(buffer);
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    return this.#connection.write(bytes);
+  }
+
+  closeWrite(): Promise<void> {
+    return this.#connection.closeWrite();
+  }
+
+  close(): void {
+    closeIfOpen(this.#connection);
+  }
+}

@@ -1,0 +1,155 @@
+import { type Address, formatAddress } from "../../lib/base/address.ts";
+import { closeIfOpen } from "../../lib/io/close_if_open.ts";
+import type { Config } from "../../lib/config/load_config.ts";
+import { writeAll } from "../../lib/base/lines.ts";
+import type { LocalResource } from "../../lib/io/system_error.ts";
+import type { Connection } from "../../lib/io/connection.ts";
+import { Deadline } from "../../lib/io/deadline.ts";
+import { dial } from "../dial/dial.ts";
+import { type BackendTls, dialTls } from "../dial/tls_dial.ts";
+
+/** What a probe found. */
+export type ProbeResult =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly reason: string }
+  /** This machine could not probe, for want of something: that says nothing of the backend. */
+  | { readonly ok: undefined; readonly shortage: LocalResource; readonly detail: string };
+
+/** The rules by which a backend is probed. */
+export type ProbeRules = Config["healthCheck"];
+
+/** What a backend expects on its own port before anything else. */
+export interface Approach {
+  /** A PROXY header. */
+  readonly header?: Uint8Array | undefined;
+  readonly tls?: BackendTls | undefined;
+}
+
+/** As much of an answer as a probe reads before it says no. */
+const ANSWER_BYTES_MAX = 64 * 1024;
+
+/** The same for the status line of HTTP. */
+const STATUS_LINE_MAX = 8 * 1024;
+/** RFC 9112, section 4: version, status, reason; a line may end in LF alone. */
+const STATUS_LINE = // deno-lint-ignore no-control-regex -- what a reason may not have
+  /^HTTP\/1\.[01] ([1-5]\d\d)(?: [^\x00-\x08\x0a-\x1f\x7f]*)?\r?\n/;
+
+/**
+ * Probes a backend once; what the result means is for `lib/core/backend/health.ts` to say. It never throws,
+ * and is over within the timeout.
+ *
+ * `tcp`: the connect succeeds, and the TLS handshake where backends speak TLS. `expect`: after sending
+ * `send`, the answer contains `expect`. `http`: a GET is answered with a status in one of the ranges.
+ *
+ * @param signal Gives the probe up.
+ * @param approach Counts only on the backend's own port: another one is spoken to as it is.
+ */
+export async function probe(
+  address: Address,
+  rules: ProbeRules,
+  signal?: AbortSignal,
+  approach: Approach = {},
+): Promise<ProbeResult> {
+  using deadline = new Deadline(rules.timeout, signal);
+  const target = { host: address.host, port: rules.port ?? address.port };
+  const { header, tls } = rules.port === undefined ? approach : {};
+  const connection =
+    await (tls === undefined
+      ? dial(target, deadline.signal)
+      : dialTls(target, tls, deadline.signal, header));
+  if ("reason" in connection) {
+    const { shortage, reason, detail } = connection;
+    if (shortage !== undefined) return { ok: undefined, shortage, detail: detail ?? reason };
+    return failed(`connect: ${reason}${detail === undefined ? "" : `: ${detail}`}`);
+  }
+  // Closing is what wakes a read that would wait for ever.
+  const close = () => closeIfOpen(connection);
+  deadline.signal.addEventListener("abort", close);
+  try {
+    const asks = rules.type === "expect" || rules.type === "http";
+    if (header !== undefined && tls === undefined && asks) await writeAll(connection, header);
+    return await converse(connection, target, rules);
+  } catch (error) {
+    return failed(deadline.signal.aborted ? "no answer in time" : (error as Error).message);
+  } finally {
+    close();
+  }
+}
+
+function converse(
+  connection: Connection,
+  address: Address,
+  rules: ProbeRules,
+): Promise<ProbeResult> | ProbeResult {
+  switch (rules.type) {
+    case "tcp":
+    case "none":
+      return { ok: true };
+    case "expect":
+      return converseExpect(connection, rules);
+    case "http":
+      return converseHttp(connection, address, rules);
+  }
+}
+
+async function converseExpect(connection: Connection, rules: ProbeRules): Promise<ProbeResult> {
+  const expected = rules.expect ?? "";
+  if (rules.send !== undefined) await send(connection, rules.send);
+  const answer = await readUntil(connection, (text) => text.includes(expected));
+  return answer.includes(expected)
+    ? { ok: true }
+    : failed(`expected ${JSON.stringify(expected)}, got ${excerpt(answer)}`);
+}
+
+async function converseHttp(
+  connection: Connection,
+  address: Address,
+  rules: ProbeRules,
+): Promise<ProbeResult> {
+  const host = rules.host ?? formatAddress(address);
+  await send(
+    connection,
+    `GET ${rules.path} HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: lbsim\r\nConnection: close\r\n\r\n`,
+  );
+  const answer = await readUntil(connection, (text) => text.includes("\n"), STATUS_LINE_MAX);
+  const status = STATUS_LINE.exec(answer)?.[1];
+  if (status === undefined) {
+    const isEndless = answer.length >= STATUS_LINE_MAX && !answer.includes("\n");
+    return failed(
+      isEndless ? "not HTTP: its status line does not end" : `not HTTP: got ${excerpt(answer)}`,
+    );
+  }
+  const wanted = rules.status.some(({ min, max }) =>
+    Number(status) >= min && Number(status) <= max
+  );
+  return wanted ? { ok: true } : failed(`HTTP status ${status}`);
+}
+
+async function send(connection: Connection, text: string): Promise<void> {
+  await writeAll(connection, new TextEncoder().encode(text));
+}
+
+/** What was read until it was enough, the other side finished, or it became too much. */
+async function readUntil(
+  connection: Connection,
+  enough: (text: string) => boolean,
+  bytesMax = ANSWER_BYTES_MAX,
+): Promise<string> {
+  const decoder = new TextDecoder();
+  const buffer = new Uint8Array(4096);
+  let text = "";
+  while (!enough(text) && text.length < bytesMax) {
+    const count = await connection.read(buffer);
+    if (count === null) break;
+    text += decoder.decode(buffer.subarray(0, count), { stream: true });
+  }
+  return text;
+}
+
+function failed(reason: string): ProbeResult {
+  return { ok: false, reason };
+}
+
+function excerpt(answer: string): string {
+  return answer === "" ? "nothing" : JSON.stringify(answer.slice(0, 40));
+}

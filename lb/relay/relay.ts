@@ -1,0 +1,521 @@
+import { timerDelay } from "../../lib/io/clock.ts";
+import { closeIfOpen } from "../../lib/io/close_if_open.ts";
+import {
+  type Aged,
+  AgeList,
+  type ConnectionEnd,
+  type Nanoseconds,
+  NS_PER_S,
+  type Traffic,
+} from "../../lib/core/mod.ts";
+import { eventLoopTurn } from "../../lib/io/event_loop.ts";
+import { writeAll } from "../../lib/base/lines.ts";
+import { BufferPool, nextSizeClass, sizeClassOf } from "./buffers.ts";
+import type { Connection } from "../../lib/io/connection.ts";
+import { LoopBudget, type Resumable } from "./loop_budget.ts";
+
+/** What was relayed, and how it ended. */
+export interface RelayResult extends Traffic {
+  readonly end: ConnectionEnd;
+}
+
+/** What the relays of one balancer have in common. */
+export interface RelaysOptions<Owner> {
+  /** A connection that carries no byte in either direction for this long is closed. */
+  readonly idleTimeout: Nanoseconds;
+  /** Called when the client has sent its first byte. */
+  readonly asked?: (owner: Owner) => void;
+  /** Called when the backend has sent its first byte. */
+  readonly answered?: (owner: Owner) => void;
+  /** Called when the client has finished before the backend has sent a byte: it may have left. */
+  readonly finishedUnanswered?: (owner: Owner) => void;
+  /** Called when a relay has closed both of its connections. */
+  readonly ended?: (owner: Owner, result: RelayResult) => void;
+}
+
+/** The idle timeout is checked this often in its course, so it is at most this part late. */
+const SWEEPS_PER_TIMEOUT = 8;
+
+/**
+ * A write that waits is no sign of idleness before this time. The system reports that a slow reader reads
+ * only when a third of the send buffer is free again, and that buffer holds up to 4 MiB: a reader of 24 KB/s
+ * needs a minute for that.
+ */
+const SLOW_READER: Nanoseconds = 60 * NS_PER_S;
+
+/**
+ * A side that still sends when its bytes can no longer be delivered is closed this long after the last
+ * byte was written to it. Meanwhile its bytes are discarded: closing a socket with unread bytes resets
+ * the connection, and a reset destroys bytes that are still on the way to the peer.
+ */
+const LINGER_MS = 2000;
+
+/** A side that has sent more than this meanwhile is read only at intervals. */
+const DISCARD_BYTES = 16 * 1024 * 1024;
+const DISCARD_INTERVAL_MS = 10;
+
+/** The bytes that the backend gets before those that the relay reads. */
+export interface Preamble {
+  readonly bytes: Uint8Array;
+  /** How many of them, at the beginning, are a PROXY header: they do not count as the client's. */
+  readonly headerLength?: number;
+  /** A read of the client that is under way: its next bytes, or null at its end. */
+  readonly next?: Promise<Uint8Array | null> | undefined;
+}
+
+/**
+ * All running relays: their buffers, and the one timer that finds idle ones. Each relay has an owner,
+ * which the shared callbacks get: that costs less than callbacks for each relay.
+ */
+export class Relays<Owner> {
+  readonly #options: RelaysOptions<Owner>;
+  readonly #buffers = new BufferPool();
+  readonly #budget = new LoopBudget();
+  readonly #running = new AgeList<Relay<Owner>>();
+  #idleTimeout: Nanoseconds;
+  #timer: ReturnType<typeof setInterval> | undefined;
+
+  constructor(options: RelaysOptions<Owner>) {
+    this.#options = options;
+    this.#idleTimeout = options.idleTimeout;
+  }
+
+  /** Changes the timeout of all relays. */
+  set idleTimeout(idleTimeout: Nanoseconds) {
+    if (idleTimeout === this.#idleTimeout) return;
+    this.#idleTimeout = idleTimeout;
+    if (this.#timer === undefined) return;
+    this.#stopSweeping();
+    this.#startSweeping();
+  }
+
+  /** Relays that have not ended. */
+  get running(): number {
+    return this.#running.size;
+  }
+
+  /** Buffers that relays hold. */
+  get buffersLent(): number {
+    return this.#buffers.lent;
+  }
+
+  /** What the running relays have carried so far. */
+  get traffic(): Traffic {
+    let bytesToBackend = 0;
+    let bytesToClient = 0;
+    for (const relay of this.#running) {
+      bytesToBackend += relay.bytesToBackend;
+      bytesToClient += relay.bytesToClient;
+    }
+    return { bytesToBackend, bytesToClient };
+  }
+
+  /**
+   * Relays until both sides have finished, one has aborted, or the relay is closed. Owns both connections
+   * from the call on, and has closed both when it reports its end. Never throws.
+   */
+  start(
+    client: Connection,
+    backend: Connection,
+    owner: Owner,
+    preamble?: Preamble,
+  ): void {
+    const relay = new Relay(this, client, backend, owner, this.#buffers, this.#budget);
+    this.#running.add(relay);
+    if (this.#timer === undefined) this.#startSweeping();
+    relay.start(preamble);
+  }
+
+  /** Resolves when the event loop has polled. */
+  async turn(): Promise<void> {
+    if (this.#running.size === 0) await eventLoopTurn();
+    else await new Promise<void>((resolve) => this.#budget.wait({ resume: resolve }));
+  }
+
+  /** Closes every connection, or those of the owners that are chosen. They end soon after. */
+  closeAll(end: ConnectionEnd, isChosen: (owner: Owner) => boolean = () => true): void {
+    for (const relay of this.#running) if (isChosen(relay.owner)) relay.close(end);
+  }
+
+  /** @internal */
+  _asked(relay: Relay<Owner>): void {
+    this.#options.asked?.(relay.owner);
+  }
+
+  /** @internal */
+  _finishedUnanswered(relay: Relay<Owner>): void {
+    this.#options.finishedUnanswered?.(relay.owner);
+  }
+
+  /** @internal */
+  _answered(relay: Relay<Owner>): void {
+    this.#options.answered?.(relay.owner);
+  }
+
+  /** @internal */
+  _ended(relay: Relay<Owner>): void {
+    this.#running.delete(relay);
+    if (this.#running.size === 0) {
+      this.#stopSweeping();
+      this.#budget.rest();
+    }
+    this.#options.ended?.(relay.owner, relay);
+  }
+
+  #sweep(): void {
+    const sweepsPerWrite = Math.max(SLOW_READER / this.#idleTimeout, 1) * SWEEPS_PER_TIMEOUT;
+    for (const relay of this.#running) {
+      const sweepsMax = relay.isSending ? sweepsPerWrite : SWEEPS_PER_TIMEOUT;
+      if (relay.quietSweeps++ >= sweepsMax) relay.close("idle_timeout");
+    }
+  }
+
+  #startSweeping(): void {
+    this.#timer = setInterval(
+      () => this.#sweep(),
+      timerDelay(this.#idleTimeout / SWEEPS_PER_TIMEOUT),
+    );
+  }
+
+  #stopSweeping(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+}
+
+/** One client's connection and its backend's, and what flows between them. */
+class Relay<Owner> implements RelayResult, Aged<Relay<Owner>> {
+  older: Relay<Owner> | undefined;
+  younger: Relay<Owner> | undefined;
+  /** Stands unless something else ends it first. */
+  end: ConnectionEnd = "closed";
+  /** Sweeps that went by since the last byte. */
+  quietSweeps = 0;
+  readonly owner: Owner;
+  readonly #relays: Relays<Owner>;
+  readonly #client: Connection;
+  readonly #backend: Connection;
+  readonly #toBackend: Flow<Owner>;
+  readonly #toClient: Flow<Owner>;
+  /** Directions that still carry bytes. */
+  #carrying = 2;
+  /** Directions that have not ended: one that discards bytes carries none, but has not ended. */
+  #running = 2;
+  #open = true;
+  #lingering: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    relays: Relays<Owner>,
+    client: Connection,
+    backend: Connection,
+    owner: Owner,
+    buffers: BufferPool,
+    budget: LoopBudget,
+  ) {
+    this.#relays = relays;
+    this.#client = client;
+    this.#backend = backend;
+    this.owner = owner;
+    this.#toBackend = new Flow(this, client, backend, buffers, budget);
+    this.#toClient = new Flow(this, backend, client, buffers, budget);
+  }
+
+  get bytesToBackend(): number {
+    return this.#toBackend.bytes;
+  }
+
+  get bytesToClient(): number {
+    return this.#toClient.bytes;
+  }
+
+  /** Whether it has not been closed. */
+  get isOpen(): boolean {
+    return this.#open;
+  }
+
+  /** Whether a direction waits for its destination to take bytes. */
+  get isSending(): boolean {
+    return this.#toClient.isSending || this.#toBackend.isSending;
+  }
+
+  /** Whether one direction has ended: the end of the other closes both connections. */
+  get isHalfEnded(): boolean {
+    return this.#running === 1;
+  }
+
+  /** Whether nothing is carried any more, and both connections close soon. */
+  get isLingering(): boolean {
+    return this.#lingering !== undefined;
+  }
+
+  start(preamble: Preamble | undefined): void {
+    if (preamble === undefined) this.#toBackend.start();
+    else void this.#toBackend.startWith(preamble);
+    this.#toClient.start();
+  }
+
+  /** Closes both connections, once; pending reads and writes fail. The first reason stands. */
+  close(end: ConnectionEnd): void {
+    if (!this.#open) return;
+    this.#open = false;
+    clearTimeout(this.#lingering);
+    this.#reason(end);
+    closeIfOpen(this.#client);
+    closeIfOpen(this.#backend);
+  }
+
+  /**
+   * The source of a direction has aborted. All that it sent has been passed on. Bytes on their way to it
+   * will fail to be written; if there are none, nothing is left to do.
+   */
+  sourceAborted(flow: Flow<Owner>): void {
+    this.#reason(flow === this.#toBackend ? "client_aborted" : "backend_aborted");
+    if (this.#otherThan(flow).isWaiting) this.close(this.end);
+  }
+
+  /** The destination of a direction takes no more bytes. What it has sent is still passed on. */
+  destinationAborted(flow: Flow<Owner>): void {
+    this.#reason(flow === this.#toBackend ? "backend_aborted" : "client_aborted");
+    this.stopped();
+    if (this.#otherThan(flow).isDiscarding) this.close(this.end);
+  }
+
+  /** A direction carries its first bytes. */
+  begun(flow: Flow<Owner>): void {
+    if (flow === this.#toClient) this.#relays._answered(this);
+    else this.#relays._asked(this);
+  }
+
+  /** The source of a direction has finished. */
+  finished(flow: Flow<Owner>): void {
+    if (flow === this.#toBackend && !this.#toClient.hasBegun) {
+      this.#relays._finishedUnanswered(this);
+    }
+  }
+
+  /** A direction carries no more bytes. */
+  stopped(): void {
+    if (--this.#carrying > 0 || !this.#open) return;
+    if (this.#toClient.isDiscarding || this.#toBackend.isDiscarding) {
+      this.#lingering = setTimeout(() => this.close("closed"), LINGER_MS);
+    } else this.close("closed");
+  }
+
+  /** A direction has ended, and stopped before. The last of the two closes both connections. */
+  ended(): void {
+    if (--this.#running > 0) return;
+    this.close("closed");
+    this.#relays._ended(this);
+  }
+
+  #otherThan(flow: Flow<Owner>): Flow<Owner> {
+    return flow === this.#toBackend ? this.#toClient : this.#toBackend;
+  }
+
+  /** The first reason stands. */
+  #reason(end: ConnectionEnd): void {
+    if (this.end === "closed") this.end = end;
+  }
+}
+
+/**
+ * One direction of a relay. Copies until its source has finished, and then finishes only the
+ * destination's receiving half: the other direction goes on. When its destination takes no more, it
+ * discards what still comes, and the other direction goes on likewise.
+ *
+ * It goes on in callbacks, the same ones each time, and not in an async function: most connections wait
+ * most of the time, and such a function keeps more while it does.
+ */
+class Flow<Owner> implements Resumable {
+  /** Relayed so far. */
+  bytes = 0;
+  /** Whether its source has sent a byte. */
+  hasBegun = false;
+  /** Whether its destination has failed. */
+  isDiscarding = false;
+  /** Whether it waits for its source. */
+  isWaiting = false;
+  readonly #relay: Relay<Owner>;
+  readonly #from: Connection;
+  readonly #to: Connection;
+  readonly #buffers: BufferPool;
+  readonly #budget: LoopBudget;
+  #buffer: Uint8Array<ArrayBuffer>;
+  /** How much of the buffer is to be written; 0 while it is read into. */
+  #filled = 0;
+  /** How much of that has been written; while the relay lingers, how much has been discarded. */
+  #written = 0;
+  #messages = 0;
+  /** One callback for every read and write: each costs memory while it waits. */
+  readonly #onOutcome = this.#goOn.bind(this);
+
+  constructor(
+    relay: Relay<Owner>,
+    from: Connection,
+    to: Connection,
+    buffers: BufferPool,
+    budget: LoopBudget,
+  ) {
+    this.#relay = relay;
+    this.#from = from;
+    this.#to = to;
+    this.#buffers = buffers;
+    this.#budget = budget;
+    this.#buffer = buffers.take(0);
+  }
+
+  /** Whether it waits for its destination. */
+  get isSending(): boolean {
+    return this.#filled > 0;
+  }
+
+  start(): void {
+    this.#read();
+  }
+
+  /** Starts with bytes that were read before. */
+  async startWith({ bytes, headerLength = 0, next }: Preamble): Promise<void> {
+    this.#messages = 1;
+    if (bytes.length > headerLength) this.#begin();
+    if (!await this.#send(bytes)) return this.#destinationFailed(next);
+    this.bytes -= headerLength;
+    if (next === undefined) return this.#read();
+    this.isWaiting = true;
+    const more = await next.catch(() => undefined);
+    this.isWaiting = false;
+    if (more === undefined) this.#sourceFailed();
+    else if (more === null) this.#finish();
+    else {
+      if (!this.hasBegun) this.#begin();
+      if (await this.#send(more)) this.#read();
+      else this.#destinationFailed();
+    }
+  }
+
+  #begin(): void {
+    this.hasBegun = true;
+    this.#relay.begun(this);
+  }
+
+  /** The event loop has polled. */
+  resume(): void {
+    this.#read();
+  }
+
+  /** Whether the destination has taken all. */
+  async #send(bytes: Uint8Array): Promise<boolean> {
+    try {
+      if (bytes.length > 0) await writeAll(this.#to, bytes);
+    } catch {
+      return false;
+    }
+    this.bytes += bytes.length;
+    return true;
+  }
+
+  #read(): void {
+    this.isWaiting = !this.isDiscarding;
+    this.#from.read(this.#buffer).then(this.#onOutcome, this.#onOutcome);
+  }
+
+  #write(): void {
+    this.#to.write(this.#buffer.subarray(this.#written, this.#filled))
+      .then(this.#onOutcome, this.#onOutcome);
+  }
+
+  /** A read or write has carried so many bytes, has met the end (null), or has failed. */
+  #goOn(outcome: number | null | Error): void {
+    this.isWaiting = false;
+    if (this.isDiscarding) return this.#hasDiscarded(outcome);
+    const isReading = this.#filled === 0;
+    if (outcome === null) this.#finish();
+    else if (typeof outcome === "number") {
+      if (isReading) this.#hasRead(outcome);
+      else this.#hasWritten(outcome);
+    } else if (isReading) this.#sourceFailed();
+    else this.#destinationFailed();
+  }
+
+  #hasRead(count: number): void {
+    this.#filled = count;
+    this.#messages++;
+    this.#relay.quietSweeps = 0;
+    if (!this.hasBegun) this.#begin();
+    try {
+      // The kernel delays small writes only while earlier bytes are unacknowledged: a direction that
+      // carries one message does without this system call.
+      if (this.#messages === 2) this.#to.setNoDelay?.();
+    } catch {
+      return this.#destinationFailed();
+    }
+    this.#write();
+  }
+
+  #hasWritten(count: number): void {
+    this.#relay.quietSweeps = 0;
+    this.#written += count;
+    if (this.#written < this.#filled) return this.#write();
+    const sent = this.#filled;
+    this.bytes += sent;
+    this.#fitBuffer(sent);
+    this.#filled = this.#written = 0;
+    this.#readOn(sent);
+  }
+
+  /** Reads again, after a turn of the event loop if that is due. */
+  #readOn(carried: number): void {
+    if (this.#budget.spend(carried)) this.#read();
+    else this.#budget.wait(this);
+  }
+
+  /** The next read gets a buffer of the size that the last one suggests. */
+  #fitBuffer(lastRead: number): void {
+    const current = sizeClassOf(this.#buffer);
+    const next = nextSizeClass(current, lastRead);
+    if (next === current) return;
+    this.#buffers.give(this.#buffer);
+    this.#buffer = this.#buffers.take(next);
+  }
+
+  /** The source has finished, and all that it sent has been passed on. */
+  #finish(): void {
+    this.#relay.finished(this);
+    if (this.#relay.isHalfEnded && this.#to.mustSayEnd !== true) return this.#stop();
+    this.#to.closeWrite().then(() => this.#stop(), () => this.#destinationFailed());
+  }
+
+  #sourceFailed(): void {
+    if (this.#relay.isOpen) this.#relay.sourceAborted(this);
+    if (this.#relay.isOpen) this.#finish();
+    else this.#stop();
+  }
+
+  /** @param reading A read of the source that is under way. */
+  #destinationFailed(reading?: Promise<Uint8Array | null>): void {
+    if (!this.#relay.isOpen) return this.#stop();
+    this.isDiscarding = true;
+    this.#filled = this.#written = 0;
+    this.#relay.destinationAborted(this);
+    if (!this.#relay.isOpen) this.#end();
+    else if (reading === undefined) this.#read();
+    else reading.then((bytes) => bytes && bytes.length).then(this.#onOutcome, this.#onOutcome);
+  }
+
+  #hasDiscarded(outcome: number | null | Error): void {
+    if (typeof outcome !== "number") return this.#end();
+    if (this.#relay.isLingering) this.#written += outcome;
+    this.#fitBuffer(outcome);
+    if (this.#written > DISCARD_BYTES) setTimeout(() => this.#read(), DISCARD_INTERVAL_MS);
+    else this.#readOn(outcome);
+  }
+
+  #stop(): void {
+    this.#relay.stopped();
+    this.#end();
+  }
+
+  #end(): void {
+    this.#buffers.give(this.#buffer);
+    this.#relay.ended();
+  }
+}

@@ -1,0 +1,143 @@
+import type { RedisClientType } from "@redis/client";
+import { formatAddress } from "../../lib/base/address.ts";
+import type { RedisAddress } from "../../lib/config/scalars.ts";
+import type { Nanoseconds } from "../../lib/core/mod.ts";
+import type { SessionStore, StoredSession, StoreRules } from "./session_store.ts";
+
+/** Before a client's address or prefix, it makes the key in Redis. */
+export const REDIS_PREFIX = "lbsim:session:";
+
+/**
+ * Writes each session with its time to live, unless what is there is a later change; the later of the two
+ * expiries holds. A value is `<changed at> <backend> <home>`. A key that another program uses for something
+ * else is left alone.
+ */
+const WRITE = `
+for i, key in ipairs(KEYS) do
+  local changed, place, ttl = ARGV[3 * i - 2], ARGV[3 * i - 1], tonumber(ARGV[3 * i])
+  local value = redis.pcall('GET', key)
+  if type(value) ~= 'table' then
+    local known, at = string.match(value or '', '^(%d+) (%S+ %S+)$')
+    if known and tonumber(known) >= tonumber(changed) then changed, place = known, at end
+    ttl = math.max(ttl, redis.call('PTTL', key))
+    redis.call('SET', key, changed .. ' ' .. place, 'PX', string.format('%d', ttl))
+  end
+end
+`;
+
+/**
+ * Sessions in Redis or Valkey, which several balancers share. One connection, which is given up at the
+ * first failure: the next `open` makes another.
+ */
+export class RedisStore implements SessionStore {
+  readonly name: string;
+  readonly readTimeout: Nanoseconds;
+  readonly pauseMs = 1;
+  readonly #address: RedisAddress;
+  #client: RedisClientType | undefined;
+  /** Why the connection broke, if it did. */
+  #broken: unknown;
+  /** How often it was closed: what began before comes too late. */
+  #closes = 0;
+
+  constructor(address: RedisAddress, readTimeout: Nanoseconds) {
+    this.#address = address;
+    this.readTimeout = readTimeout;
+    this.name = `Redis at ${formatAddress(address)}`;
+  }
+
+  open(): Promise<readonly StoredSession[]> {
+    return this.#attempt(async () => {
+      this.close();
+      const closes = this.#closes;
+      const { host, port, tls, database, username, password } = this.#address;
+      // A balancer that keeps no sessions in Redis does not pay for the client.
+      const { createClient } = await import("@redis/client");
+      if (this.#closes !== closes) throw new Error("closed");
+      const client = createClient({
+        socket: { host, port, reconnectStrategy: false, ...tls && { tls } },
+        database,
+        ...username !== undefined && { username },
+        ...password !== undefined && { password },
+        // Version 2 is what servers before Redis 6 know, too.
+        RESP: 2,
+        disableOfflineQueue: true,
+        disableClientInfo: true,
+        // A commercial server's announcements; to see whether they are wanted takes a permission.
+        maintNotifications: "disabled",
+      }) as unknown as RedisClientType;
+      this.#client = client;
+      client.on("error", (error) => {
+        if (this.#client === client) this.#broken = error;
+      });
+      // While it connects, it has no socket that could be closed.
+      client.on("connect", () => {
+        if (this.#client !== client) client.destroy();
+      });
+      await client.connect();
+      // That it is asked as for a client tells more than a connection, which a kernel accepts for a server
+      // that is stopped, and more than a PING, which a server answers that may not be read from.
+      await client.get(REDIS_PREFIX).catch(unlessOfAnotherType);
+      return [];
+    });
+  }
+
+  read(key: string, nowMs: number): Promise<StoredSession | undefined> {
+    return this.#attempt(async () => {
+      const value = await this.#connected.get(REDIS_PREFIX + key).catch(unlessOfAnotherType);
+      const [, changedAt, backend, home] = /^(\d+) (\S+) (\S+)$/.exec(value ?? "") ?? [];
+      if (backend === undefined || home === undefined) return undefined;
+      // It is asked for because its client is here.
+      return { key, backend, home, changedAt: Number(changedAt), usedAt: nowMs };
+    });
+  }
+
+  write(sessions: readonly StoredSession[], { ttlMs, nowMs }: StoreRules): Promise<void> {
+    return this.#attempt(async () => {
+      await this.#connected.eval(WRITE, {
+        keys: sessions.map(({ key }) => REDIS_PREFIX + key),
+        arguments: sessions.flatMap(({ backend, home, changedAt, usedAt }) => [
+          String(changedAt),
+          `${backend} ${home}`,
+          String(Math.max(1, usedAt + ttlMs - nowMs)),
+        ]),
+      });
+    });
+  }
+
+  close(): void {
+    this.#closes++;
+    const client = this.#client;
+    this.#client = undefined;
+    this.#broken = undefined;
+    if (client?.isOpen) client.destroy();
+  }
+
+  get #connected(): RedisClientType {
+    if (this.#client === undefined) throw new Error("not connected");
+    return this.#client;
+  }
+
+  async #attempt<T>(action: () => Promise<T>): Promise<T> {
+    try {
+      return await action();
+    } catch (error) {
+      throw new Error(explain(this.#broken ?? error), { cause: error });
+    }
+  }
+}
+
+/** A key that another program uses for something else is no session, and no reason to give up. */
+function unlessOfAnotherType(error: unknown): null {
+  if (error instanceof Error && error.message.startsWith("WRONGTYPE")) return null;
+  throw error;
+}
+
+function explain(error: unknown): string {
+  const { message, code } = error as Error & { readonly code?: string };
+  if (code === "ECONNREFUSED") return "connection refused";
+  if (code === "ECONNRESET" || /socket closed|client is closed|disconnects/i.test(message)) {
+    return "connection lost";
+  }
+  return message === "" ? String(code ?? error) : message;
+}

@@ -1,0 +1,323 @@
+import { formatAddress } from "../../lib/base/address.ts";
+import { type Clock, timerDelay } from "../../lib/io/clock.ts";
+import {
+  type Backend,
+  canonicalIp,
+  type EventStream,
+  type Nanoseconds,
+  NS_PER_MS,
+  NS_PER_S,
+  type Recovery,
+  type Scheduler,
+  type Session,
+  SessionJournal,
+  type StickyRules,
+  toMs,
+} from "../../lib/core/mod.ts";
+import { formatDuration } from "../../lib/base/duration.ts";
+import { sleep } from "../../lib/io/sleep.ts";
+import { Pulse } from "../../lib/io/pulse.ts";
+import type { SessionStore, StoredSession, StoreRules } from "./session_store.ts";
+
+/** How many sessions are written at once: in SQLite, the event loop stands still for a millisecond. */
+const BATCH = 256;
+/** A store that has failed is tried again after this, */
+const RETRY: Nanoseconds = 100 * NS_PER_MS;
+/** and at the latest after this. */
+const RETRY_MAX: Nanoseconds = 5 * NS_PER_S;
+/** Opening it, or writing a batch, may take so long: no client waits for that. */
+const WORK_TIMEOUT: Nanoseconds = NS_PER_S;
+/** More clients do not wait for the store at one time; those beyond are served from memory. */
+const ASKING_MAX = 1000;
+/** A wall clock that differs by more was set. */
+const CLOCK_STEP_MS = 1000;
+
+type Rules = Pick<StickyRules, "ttl" | "maxEntries">;
+
+/** What a keeper is handed. */
+export interface SessionKeeperOptions {
+  readonly scheduler: Scheduler;
+  readonly store: SessionStore;
+  readonly rules: Rules;
+  readonly events: EventStream;
+  readonly now: Clock;
+}
+
+/**
+ * Keeps the scheduler's sessions in a store, and is never in the way of a connection: it writes behind,
+ * lets a client wait for a short time at most, and while the store is down or slow it does without. What
+ * to write and when to try again is decided by `SessionJournal`; here are the timers.
+ */
+export class SessionKeeper {
+  readonly #scheduler: Scheduler;
+  readonly #store: SessionStore;
+  readonly #events: EventStream;
+  readonly #now: Clock;
+  readonly #journal: SessionJournal<Session<Backend>>;
+  readonly #changed = new Pulse();
+  readonly #stopping = new AbortController();
+  readonly #doneAsking = new AbortController();
+  #rules: Rules;
+  /** The wall clock when the scheduler's clock was 0, in milliseconds. */
+  #epochMs: number;
+  #asking = 0;
+  #failures = 0;
+  #everOpened = false;
+  #refreshing: ReturnType<typeof setInterval> | undefined;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor({ scheduler, store, rules, events, now }: SessionKeeperOptions) {
+    this.#scheduler = scheduler;
+    this.#store = store;
+    this.#events = events;
+    this.#now = now;
+    this.#rules = rules;
+    this.#journal = new SessionJournal(journalRules(rules));
+    this.#epochMs = epochOf(now);
+    scheduler.onSessionUse = (session) => {
+      if (session.dropped) return;
+      this.#journal.note(session);
+      this.#changed.beat();
+    };
+  }
+
+  /** Opens the store, takes over the sessions in it, and from then on keeps it up to date. */
+  async start(): Promise<void> {
+    await this.#open();
+    this.#refresh();
+    this.#running = this.#run();
+  }
+
+  /** Other rules from now on. */
+  configure(rules: Rules): void {
+    this.#rules = rules;
+    this.#journal.configure(journalRules(rules));
+    this.#refresh();
+  }
+
+  /**
+   * Looks a client up that has no connection here: another balancer may know where it belongs. What is
+   * found is the scheduler's when the promise resolves; it never rejects.
+   *
+   * @returns Undefined if there is nothing to wait for.
+   */
+  ask(client: string): Promise<void> | undefined {
+    const { readTimeout } = this.#store;
+    if (readTimeout === undefined || !this.#journal.usable) return undefined;
+    if (this.#doneAsking.signal.aborted) return undefined;
+    if (this.#asking >= ASKING_MAX) return undefined;
+    const key = this.#scheduler.sessionToAskFor(client, this.#now());
+    return key === undefined ? undefined : this.#ask(key, readTimeout);
+  }
+
+  /** No client waits for the store any more. */
+  stopAsking(): void {
+    this.#doneAsking.abort();
+  }
+
+  /** Writes what is left, for as long as a batch may take, closes the store, and says what is lost. */
+  async stop(): Promise<void> {
+    this.stopAsking();
+    this.#stopping.abort();
+    clearInterval(this.#refreshing);
+    this.#scheduler.onSessionUse = undefined;
+    this.#changed.beat();
+    await this.#running;
+    const deadline = this.#now() + WORK_TIMEOUT;
+    while (this.#now() < deadline && await this.#writeBatch());
+    this.#store.close();
+    const { unwritten } = this.#journal;
+    if (unwritten === 0) return;
+    const at = toMs(this.#now());
+    const { name: store } = this.#store;
+    this.#events.emit({ type: "session_store_incomplete", at_ms: at, store, unwritten });
+  }
+
+  async #ask(key: string, timeout: Nanoseconds): Promise<void> {
+    this.#asking++;
+    const before = this.#failures;
+    try {
+      const reading = this.#store.read(key, this.#wall(this.#now()));
+      const stored = await within(reading, timeout, this.#doneAsking.signal);
+      if (stored !== undefined) this.#scheduler.adopt(this.#record(stored), this.#now());
+    } catch (error) {
+      if (!this.#doneAsking.signal.aborted && this.#failures === before) this.#fail(error);
+    } finally {
+      this.#asking--;
+    }
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      if (!this.#journal.usable) {
+        await sleep(this.#journal.retryAt - this.#now(), signal);
+        if (!signal.aborted) await this.#open();
+        continue;
+      }
+      if (this.#journal.unwritten === 0) await this.#changed.next;
+      await sleep(this.#store.pauseMs * NS_PER_MS, signal);
+      if (!signal.aborted) await this.#writeBatch();
+    }
+  }
+
+  async #open(): Promise<void> {
+    try {
+      const stored = await within(this.#store.open(this.#storeRules()), WORK_TIMEOUT);
+      const now = this.#now();
+      const restored = this.#scheduler.restore(stored.map((one) => this.#record(one)), now);
+      if (!this.#everOpened) {
+        this.#everOpened = true;
+        const { name: store } = this.#store;
+        this.#events.emit({ type: "session_store_opened", at_ms: toMs(now), store, restored });
+      }
+      this.#recovered(this.#journal.opened(this.#scheduler.sessions, now));
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** Whether a batch was written. */
+  async #writeBatch(): Promise<boolean> {
+    const rules = this.#storeRules();
+    const batch = this.#journal.take();
+    if (batch === undefined) return false;
+    const before = this.#failures;
+    try {
+      const now = this.#now();
+      const live = batch.filter(({ open, usedAt, dropped }) =>
+        !dropped && (open > 0 || now - usedAt <= this.#rules.ttl)
+      );
+      const stored = live.map((session) => this.#stored(session, now));
+      if (stored.length > 0) await within(this.#store.write(stored, rules), WORK_TIMEOUT);
+      if (this.#failures !== before) return false;
+      this.#recovered(this.#journal.written(this.#now()));
+      return true;
+    } catch (error) {
+      if (this.#failures === before) this.#fail(error);
+      return false;
+    }
+  }
+
+  #recovered(recovery: Recovery | undefined): void {
+    if (recovery === undefined) return;
+    this.#events.emit({
+      type: "session_store_recovered",
+      at_ms: toMs(this.#now()),
+      store: this.#store.name,
+      degraded_ms: toMs(recovery.outage),
+      written: recovery.written,
+    });
+  }
+
+  #fail(error: unknown): void {
+    this.#failures++;
+    this.#store.close();
+    const now = this.#now();
+    const begins = this.#journal.failed(now);
+    this.#changed.beat();
+    if (!begins) return;
+    this.#events.emit({
+      type: "session_store_degraded",
+      at_ms: toMs(now),
+      store: this.#store.name,
+      reason: error instanceof Error ? error.message : String(error),
+      sessions: this.#scheduler.sessionCount,
+    });
+  }
+
+  /** What is in use must not expire in the store: it is written anew, twice in its time to live. */
+  #refresh(): void {
+    clearInterval(this.#refreshing);
+    this.#refreshing = setInterval(() => {
+      for (const session of this.#scheduler.sessionsInUse) this.#journal.note(session);
+      this.#changed.beat();
+    }, timerDelay(this.#rules.ttl / 2));
+  }
+
+  #storeRules(): StoreRules {
+    const epochMs = epochOf(this.#now);
+    if (Math.abs(epochMs - this.#epochMs) > CLOCK_STEP_MS) this.#epochMs = epochMs;
+    return {
+      ttlMs: Math.ceil(toMs(this.#rules.ttl)),
+      maxEntries: this.#rules.maxEntries,
+      nowMs: this.#wall(this.#now()),
+    };
+  }
+
+  #wall(time: Nanoseconds): number {
+    return Math.floor(toMs(time)) + this.#epochMs;
+  }
+
+  #stored(session: Session<Backend>, now: Nanoseconds): StoredSession {
+    const { key, backend, home, changedAt, usedAt, open } = session;
+    return {
+      key,
+      backend: storedName(backend),
+      home: storedName(home),
+      changedAt: this.#wall(changedAt),
+      usedAt: this.#wall(open > 0 ? now : usedAt),
+    };
+  }
+
+  #record(stored: StoredSession) {
+    const time = (ms: number) => (ms - this.#epochMs) * NS_PER_MS;
+    // An earlier version may have written an address in another spelling.
+    const key = canonicalIp(stored.key);
+    return {
+      key,
+      backend: this.#idOf(stored.backend),
+      home: this.#idOf(stored.home),
+      changedAt: time(stored.changedAt),
+      usedAt: time(stored.usedAt),
+    };
+  }
+
+  /** The id of a backend that a store names. If its address is another one now, the name stays: no id is like it. */
+  #idOf(name: string): string {
+    const [id = name, address] = name.split("@", 2);
+    const backend = this.#scheduler.backend(id);
+    // An earlier version has written no address.
+    const isMoved = backend !== undefined && address !== undefined && name !== storedName(backend);
+    return isMoved ? name : id;
+  }
+}
+
+/** A backend as a store names it: an id that has moved to another address is another backend. */
+function storedName({ id, address }: Backend): string {
+  return address === undefined ? id : `${id}@${formatAddress(address)}`;
+}
+
+function journalRules({ maxEntries }: Rules) {
+  return { maxEntries, batch: BATCH, retry: RETRY, retryMax: RETRY_MAX };
+}
+
+function epochOf(now: Clock): number {
+  return Math.round(Date.now() - toMs(now()));
+}
+
+/**
+ * What a promise resolves to, unless it takes too long or is given up; it is then left to itself.
+ *
+ * @throws {Error} that says so, or what the promise rejects with.
+ */
+async function within<T>(
+  promise: Promise<T>,
+  duration: Nanoseconds,
+  signal?: AbortSignal,
+): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const giveUp = () => late.reject(new Error(`no answer within ${formatDuration(duration)}`));
+  let timer = setTimeout(() => {
+    // If it was this process that was late, the answer is here, and only not yet read.
+    timer = setTimeout(giveUp);
+  }, timerDelay(duration));
+  signal?.addEventListener("abort", giveUp);
+  try {
+    return await Promise.race([promise, late.promise]);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", giveUp);
+    promise.catch(() => {});
+  }
+}

@@ -1,0 +1,155 @@
+/** The log: LogTape, set up once by `main.ts` or a test. */
+import {
+  configureSync,
+  getLogger,
+  type Logger,
+  type LogLevel,
+  type LogRecord,
+  resetSync,
+} from "@logtape/logtape";
+import { styleText } from "node:util";
+import { escapedJson, escapeText } from "../base/escape.ts";
+
+/** What is written and how. */
+export interface LogOptions {
+  readonly level: "debug" | "info" | "warning" | "error";
+  /** `auto`: pretty on a terminal, JSON lines otherwise. */
+  readonly format: "auto" | "pretty" | "json";
+}
+
+/** Where it is written. */
+export interface LogTarget {
+  /**
+   * Takes a line. It may have to drop lines: `describeDropped` makes the line that then says how many.
+   */
+  out(line: string, describeDropped: (count: number) => string): void;
+  readonly stdoutIsTerminal: boolean;
+  readonly color: boolean;
+}
+
+/** Tells LogTape that a sink keeps no record: it need not copy each one first, which is a third of the cost. */
+const IMMEDIATE = { [Symbol.for("LogTape.sinkSnapshotPolicy.immediate")]: true };
+
+/** The logger of a part of lbsim: `logger("lb")`. */
+export function logger(part: string): Logger {
+  return getLogger(["lbsim", part]);
+}
+
+/** Sends all logging to the target, until it is set up again or `stopLogging` is called. */
+export function startLogging(options: LogOptions, target: LogTarget): void {
+  const pretty = options.format === "pretty" ||
+    (options.format === "auto" && target.stdoutIsTerminal);
+  const format = pretty ? (record: LogRecord) => prettyLine(record, target.color) : jsonLine;
+  const describeDropped = (count: number) => format(droppedRecord(count));
+  const out = (record: LogRecord) => target.out(format(record), describeDropped);
+  configureSync({
+    reset: true,
+    sinks: { out: Object.assign(out, IMMEDIATE) },
+    loggers: [
+      { category: "lbsim", lowestLevel: options.level, sinks: ["out"] },
+      { category: ["logtape", "meta"], lowestLevel: "warning", sinks: ["out"] },
+    ],
+  });
+}
+
+/**
+ * Writes a record: a sentence as it stands (LogTape's own methods take braces for placeholders) and what
+ * it is made of. Both may contain text from outside.
+ *
+ * @param more `details`: lines that belong below the sentence, like an excerpt of a file. `timestamp`: when
+ * it happened, in milliseconds, if not now.
+ */
+export function logSentence(
+  log: Logger,
+  level: LogOptions["level"],
+  sentence: string,
+  properties: Record<string, unknown>,
+  more?: RecordDetails,
+): void {
+  if (log.isEnabledFor(level)) {
+    log.emit(recordOf(log.category, level, sentence, properties, more));
+  }
+}
+
+interface RecordDetails {
+  readonly details?: readonly string[];
+  readonly timestamp?: number;
+}
+
+/** A record whose message is lines, not the parts of one. */
+function recordOf(
+  category: readonly string[],
+  level: LogOptions["level"],
+  sentence: string,
+  properties: Record<string, unknown>,
+  { details = [], timestamp = Date.now() }: RecordDetails = {},
+): LogRecord {
+  return {
+    category,
+    level,
+    message: [sentence, ...details],
+    rawMessage: sentence,
+    timestamp,
+    properties,
+  };
+}
+
+/** The lines of a record: LogTape's own have one. */
+function linesOf({ category, message }: LogRecord): readonly string[] {
+  return category[0] === "lbsim" ? message as string[] : [message.map(String).join("")];
+}
+
+function droppedRecord(count: number): LogRecord {
+  const sentence = `${count} log line${
+    count === 1 ? "" : "s"
+  } dropped: nothing read the log in time`;
+  return recordOf(["lbsim"], "warning", sentence, { event: "log_lines_dropped", count });
+}
+
+/** Forgets the target. */
+export function stopLogging(): void {
+  resetSync();
+}
+
+/** One JSON object: time, level, message, and the properties as they are. */
+function jsonLine(record: LogRecord): string {
+  const { timestamp, level, properties } = record;
+  return escapedJson({
+    time: isoTime(timestamp),
+    level,
+    message: linesOf(record).join("\n"),
+    ...properties,
+  });
+}
+
+let lastTime = { timestamp: NaN, text: "" };
+
+/** Many records have the time of the one before. */
+function isoTime(timestamp: number): string {
+  if (lastTime.timestamp !== timestamp) {
+    lastTime = { timestamp, text: new Date(timestamp).toISOString() };
+  }
+  return lastTime.text;
+}
+
+const STYLES = {
+  trace: "dim",
+  debug: "dim",
+  info: "green",
+  warning: "yellow",
+  error: "red",
+  fatal: "red",
+} as const satisfies Record<LogLevel, string>;
+
+/** `12:34:56.789 warning  B2 is down: …`, with the local time of day. Further lines are indented. */
+function prettyLine(record: LogRecord, color: boolean): string {
+  const { timestamp, level } = record;
+  const time = new Date(timestamp);
+  const clock = [time.getHours(), time.getMinutes(), time.getSeconds()]
+    .map((part) => String(part).padStart(2, "0")).join(":");
+  const millis = String(time.getMilliseconds()).padStart(3, "0");
+  const paint = (style: "dim" | "green" | "yellow" | "red", text: string) =>
+    color ? styleText(style, text, { validateStream: false }) : text;
+  const text = linesOf(record).map(escapeText).join("\n  ");
+  return `${paint("dim", `${clock}.${millis}`)} ${paint(STYLES[level], level.padEnd(7))} ${text}`;
+}

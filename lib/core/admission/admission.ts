@@ -1,0 +1,124 @@
+import { type Aged, AgeList } from "../../base/age_list.ts";
+import { clientKey } from "../sessions/client_key.ts";
+import type { RefusalReason } from "../events/events.ts";
+import { isInAny, parseIp, type Prefix } from "../../base/ip.ts";
+import { type Nanoseconds, NS_PER_S } from "../../base/time.ts";
+
+/** Who may come in, and how often. */
+export interface AdmissionRules {
+  /** Only these addresses; everybody if left out. */
+  readonly allow?: readonly Prefix[] | undefined;
+  /** Not these, even if they are allowed. */
+  readonly deny?: readonly Prefix[] | undefined;
+  /** For each client address: an IPv4 address, or the /64 of an IPv6 one. */
+  readonly perClient?: {
+    /** Connections at once; no limit if left out. */
+    readonly connections?: number | undefined;
+    /** New connections per second; so many may also come in one burst. No limit if left out. */
+    readonly rate?: number | undefined;
+  } | undefined;
+}
+
+/** What is known of one client. */
+interface Known extends Aged<Known> {
+  readonly key: string;
+  open: number;
+  /** Connections it may open now. */
+  tokens: number;
+  /** When that was true. */
+  at: Nanoseconds;
+}
+
+/** Clients without a connection that are remembered, so that their rate is. */
+const IDLE_MAX = 100_000;
+
+/**
+ * Decides who may come in: lists of addresses, then the client's own limits. The rate is a token bucket
+ * that holds a second's worth, and at least one connection.
+ *
+ * Bounded in memory: besides clients with connections, only the latest hundred thousand are known.
+ */
+export class Admission {
+  #rules: AdmissionRules;
+  readonly #known = new Map<string, Known>();
+  /** Those without a connection, in the order in which they lost their last one. */
+  readonly #idle = new AgeList<Known>();
+
+  constructor(rules: AdmissionRules) {
+    this.#rules = rules;
+  }
+
+  /** Other rules from now on. What is open stays open and counted. */
+  configure(rules: AdmissionRules): void {
+    this.#rules = rules;
+  }
+
+  /** Clients that are remembered. */
+  get size(): number {
+    return this.#known.size;
+  }
+
+  /**
+   * Why a client may not come in; undefined if it may. An attempt that is let in costs a token.
+   *
+   * @param isAtLimit The balancer has no place for another connection.
+   */
+  refusal(client: string, now: Nanoseconds, isAtLimit = false): RefusalReason | undefined {
+    const { allow, deny, perClient } = this.#rules;
+    if (allow !== undefined || deny !== undefined) {
+      const address = parseIp(client);
+      if (allow !== undefined && !isInAny(allow, address)) return "denied";
+      if (deny !== undefined && isInAny(deny, address)) return "denied";
+    }
+    const { connections = Infinity, rate } = perClient ?? {};
+    if (connections !== Infinity && this.#of(client, now).open >= connections) {
+      return "client_connection_limit";
+    }
+    if (isAtLimit) return "connection_limit";
+    if (rate === undefined) return undefined;
+    const known = this.#of(client, now);
+    const burst = Math.max(1, rate);
+    known.tokens = Math.min(burst, known.tokens + (now - known.at) * rate / NS_PER_S);
+    known.at = now;
+    // Sums of fractions may fall short of a whole one by a rounding.
+    if (known.tokens < 1 - 1e-9) return "client_rate_limit";
+    known.tokens--;
+    return undefined;
+  }
+
+  /** A client that was let in has a connection. */
+  opened(client: string, now: Nanoseconds): void {
+    const known = this.#of(client, now);
+    if (known.open++ === 0) this.#idle.delete(known);
+  }
+
+  /** One of its connections ended. */
+  closed(client: string): void {
+    const known = this.#known.get(keyOf(client));
+    if (known === undefined || known.open === 0 || --known.open > 0) return;
+    this.#rest(known);
+  }
+
+  #of(client: string, now: Nanoseconds): Known {
+    const key = keyOf(client);
+    let known = this.#known.get(key);
+    if (known !== undefined) return known;
+    const tokens = Math.max(1, this.#rules.perClient?.rate ?? 1);
+    known = { key, open: 0, tokens, at: now, older: undefined, younger: undefined };
+    this.#known.set(key, known);
+    this.#rest(known);
+    return known;
+  }
+
+  #rest(known: Known): void {
+    this.#idle.add(known);
+    if (this.#idle.size <= IDLE_MAX) return;
+    const oldest = this.#idle.oldest!;
+    this.#idle.delete(oldest);
+    this.#known.delete(oldest.key);
+  }
+}
+
+function keyOf(client: string): string {
+  return clientKey(client, 32, 64);
+}

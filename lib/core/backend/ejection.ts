@@ -1,0 +1,74 @@
+import type { Nanoseconds } from "../../base/time.ts";
+
+/** When failed connects keep a backend out, and for how long. */
+export interface EjectionRules {
+  /** Failed connects in a row that eject a backend. */
+  readonly failures: number;
+  /** For how long, the first time. */
+  readonly base: Nanoseconds;
+  /** And never for longer than this. */
+  readonly max: Nanoseconds;
+  /** At most this share of all backends is ejected at one time. */
+  readonly maxShare: number;
+}
+
+/**
+ * Passive ejection of one backend: what its connects say, without a probe. It is out for
+ * `min(base · ejections, max)`; the number of ejections is forgotten when it has then worked for as long
+ * as it was out.
+ *
+ * Source: Envoy, outlier detection.
+ */
+export class Ejection {
+  /** They may change while it runs. */
+  rules: EjectionRules;
+  #failures = 0;
+  #ejections = 0;
+  #until: Nanoseconds = -Infinity;
+  #lasted: Nanoseconds = 0;
+  #ejected = false;
+
+  constructor(rules: EjectionRules) {
+    this.rules = rules;
+  }
+
+  get ejected(): boolean {
+    return this.#ejected;
+  }
+
+  /** When it is let in again. */
+  get until(): Nanoseconds {
+    return this.#until;
+  }
+
+  /** Failed connects in a row. */
+  get failures(): number {
+    return this.#failures;
+  }
+
+  succeeded(now: Nanoseconds): void {
+    this.#failures = 0;
+    if (!this.#ejected && now - this.#until >= this.#lasted) this.#ejections = 0;
+  }
+
+  /** A connect failed. Returns whether that is enough to eject. */
+  failed(): boolean {
+    if (this.#ejected) return false;
+    return ++this.#failures >= this.rules.failures;
+  }
+
+  /** Puts it out. Returns for how long. */
+  eject(now: Nanoseconds): Nanoseconds {
+    this.#ejections++;
+    this.#lasted = Math.min(this.rules.base * this.#ejections, this.rules.max);
+    this.#until = now + this.#lasted;
+    this.#ejected = true;
+    return this.#lasted;
+  }
+
+  /** Lets it in again. */
+  readmit(): void {
+    this.#ejected = false;
+    this.#failures = 0;
+  }
+}

@@ -1,0 +1,108 @@
+import { assert } from "../../base/assert.ts";
+import type { Random } from "../../base/random.ts";
+import type { Nanoseconds } from "../../base/time.ts";
+
+/** When to probe and what to make of the results. */
+export interface HealthRules {
+  /** From the start of one probe to the start of the next. */
+  readonly interval: Nanoseconds;
+  /** By how much an interval may be shorter or longer, as a share of it: 0.1 is ±10 %. */
+  readonly jitter: number;
+  /** Successes in a row that bring a backend up. */
+  readonly rise: number;
+  /** Failures in a row that take it down. */
+  readonly fall: number;
+}
+
+/**
+ * Up or down, judged by probes. Only results that contradict the present state count, and one that
+ * agrees with it resets the count: with `fall: 3` the results ✗ ✓ ✗ ✓ ✗ take no backend down. The very
+ * first result decides alone, so that a balancer knows its backends before it listens.
+ *
+ * Source: HAProxy `rise` and `fall`; Pingora `health_check`.
+ */
+export class Health {
+  /** They may change while it runs: what was counted stays counted. */
+  rules: Pick<HealthRules, "rise" | "fall">;
+  #state: "unknown" | "up" | "down" = "unknown";
+  #streak = 0;
+
+  constructor(rules: Pick<HealthRules, "rise" | "fall">) {
+    this.rules = rules;
+  }
+
+  /** `unknown` until the first probe has ended. */
+  get state(): "unknown" | "up" | "down" {
+    return this.#state;
+  }
+
+  /** Results in a row that contradict the present state. */
+  get streak(): number {
+    return this.#streak;
+  }
+
+  /** Takes in a probe's result. Returns whether it changed the state, with the number of results it took. */
+  record(ok: boolean): { readonly flipped: boolean; readonly streak: number } {
+    const result = ok ? "up" : "down";
+    if (this.#state === result) {
+      this.#streak = 0;
+      return { flipped: false, streak: 0 };
+    }
+    const streak = this.#streak + 1;
+    const needed = this.#state === "unknown" ? 1 : ok ? this.rules.rise : this.rules.fall;
+    const flipped = streak >= needed;
+    if (flipped) this.#state = result;
+    this.#streak = flipped ? 0 : streak;
+    return { flipped, streak };
+  }
+}
+
+/**
+ * When to probe one backend. The first probe is due at once; the second after a random part of the
+ * interval, so that backends are probed at different moments; from then on one interval after the
+ * other, each stretched or shrunk by the jitter. A probe is never due while one is under way: if it
+ * takes longer than the interval, the next is due when it ends.
+ */
+export class ProbeSchedule {
+  readonly #rules: Pick<HealthRules, "interval" | "jitter">;
+  readonly #random: Random;
+  #dueAt: Nanoseconds;
+  #begun = 0;
+  #underWay = false;
+
+  constructor(
+    rules: Pick<HealthRules, "interval" | "jitter">,
+    random: Random,
+    now: Nanoseconds,
+  ) {
+    this.#rules = rules;
+    this.#random = random;
+    this.#dueAt = now;
+  }
+
+  /** When the next probe is to begin; undefined while one is under way. */
+  get dueAt(): Nanoseconds | undefined {
+    return this.#underWay ? undefined : this.#dueAt;
+  }
+
+  /** A probe begins. */
+  begin(now: Nanoseconds): void {
+    assert(!this.#underWay, "a backend is probed once at a time");
+    const { interval, jitter } = this.#rules;
+    const draw = this.#random.next();
+    const wait = this.#begun === 0 ? draw * interval : interval * (1 + jitter * (2 * draw - 1));
+    // From when it was due, not from when a busy driver came round to it: the rate stays the rate.
+    const lateness = now - this.#dueAt;
+    const from = lateness < interval ? this.#dueAt : now;
+    this.#dueAt = Math.round(from + wait);
+    this.#begun++;
+    this.#underWay = true;
+  }
+
+  /** The probe ended. */
+  end(now: Nanoseconds): void {
+    assert(this.#underWay, "only a probe that began can end");
+    this.#underWay = false;
+    this.#dueAt = Math.max(this.#dueAt, now);
+  }
+}

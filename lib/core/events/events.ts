@@ -1,0 +1,417 @@
+/**
+ * What happens, as typed events. The live balancer and the simulator emit the same ones; the log, the
+ * metrics and a recording are all readers of this stream. An event is written as JSON as it stands, so
+ * its names are snake_case and carry their units. `at_ms` counts from the start of the run.
+ */
+import { type Nanoseconds, NS_PER_MS } from "../../base/time.ts";
+
+/** Why a client was refused. */
+export type RefusalReason =
+  /** No backend is both healthy and enabled. */
+  | "no_backend_available"
+  /** There are healthy backends, and each is at its `max_connections`. */
+  | "all_backends_full"
+  /** Every backend is full, and so is the queue. */
+  | "queue_full"
+  /** It has waited for a backend to have room for as long as it may. */
+  | "queue_timeout"
+  /** The balancer is at `limits.connections`. */
+  | "connection_limit"
+  /** Its address is not on the list `allow`, or on the list `deny`. */
+  | "denied"
+  /** A trusted proxy began with no PROXY header in time, or with a malformed one. */
+  | "bad_proxy_header"
+  /** Its TLS handshake failed, or did not come in time. */
+  | "bad_tls_handshake"
+  /** It closed its connection before it had sent a byte of a PROXY header or a handshake, as a probe does. */
+  | "sent_nothing"
+  /** The client is at `limits.per_client.connections`. */
+  | "client_connection_limit"
+  /** The client exceeds `limits.per_client.rate`. */
+  | "client_rate_limit"
+  /** Every connect failed, and `retries` are used up or no backend is left that was not tried. */
+  | "connects_failed"
+  /** This machine lacks descriptors, local ports or memory to reach a backend. */
+  | "local_shortage"
+  /** The balancer is stopping. */
+  | "stopping";
+
+/** Why a connect to a backend failed. */
+export type ConnectFailure =
+  | "refused"
+  | "timeout"
+  | "unreachable"
+  /** The TLS handshake failed: most often its certificate does not verify. */
+  | "tls"
+  | "other";
+
+/** How a relayed connection ended. */
+export type ConnectionEnd =
+  /** Both sides finished. The only end that is no failure and no decision. */
+  | "closed"
+  | "client_aborted"
+  | "backend_aborted"
+  | "idle_timeout"
+  /** Its backend was marked down, and `on_down` is `close`. */
+  | "backend_down"
+  /** The drain timeout passed, or the balancer was told to close it. */
+  | "closed_by_balancer";
+
+interface At {
+  readonly at_ms: number;
+}
+
+/** A client's connection reached a backend. */
+export interface ConnectionOpened extends At {
+  readonly type: "connection_opened";
+  readonly connection: number;
+  readonly client: string;
+  readonly backend: string;
+  /** 1 for the first backend tried. */
+  readonly attempt: number;
+  readonly connect_ms: number;
+  /** In flight on that backend, this one included. */
+  readonly in_flight: number;
+}
+
+/** A connect to a backend failed. What follows is another attempt or a refusal. */
+export interface ConnectFailed extends At {
+  readonly type: "connect_failed";
+  readonly connection: number;
+  readonly client: string;
+  readonly backend: string;
+  readonly attempt: number;
+  readonly reason: ConnectFailure;
+  /** What the reason leaves open, in a few words. */
+  readonly detail?: string;
+}
+
+/** Every backend is full: a client waits. */
+export interface ConnectionQueued extends At {
+  readonly type: "connection_queued";
+  readonly connection: number;
+  readonly client: string;
+  /** How many wait, this one included. */
+  readonly waiting: number;
+}
+
+/** A client waits no more. One that has waited for too long is reported as refused. */
+export interface ConnectionDequeued extends At {
+  readonly type: "connection_dequeued";
+  readonly connection: number;
+  readonly client: string;
+  /** Which backend has room for it; null if the client has left. */
+  readonly backend: string | null;
+  readonly waited_ms: number;
+  /** How many wait, this one no longer counted. */
+  readonly waiting: number;
+}
+
+/** A client was refused. */
+export interface ConnectionRefused extends At {
+  readonly type: "connection_refused";
+  readonly connection: number;
+  readonly client: string;
+  readonly reason: RefusalReason;
+  /** What the reason leaves open, in a few words. */
+  readonly detail?: string;
+  /** How many backends were tried. */
+  readonly attempts: number;
+}
+
+/** A connection that had been opened ended. */
+export interface ConnectionClosed extends At {
+  readonly type: "connection_closed";
+  readonly connection: number;
+  readonly client: string;
+  readonly backend: string;
+  readonly end: ConnectionEnd;
+  readonly duration_ms: number;
+  readonly bytes_to_backend: number;
+  readonly bytes_to_client: number;
+  /** In flight on that backend, this one no longer counted. */
+  readonly in_flight: number;
+}
+
+/** A health probe ended. */
+export interface ProbeDone extends At {
+  readonly type: "probe";
+  readonly backend: string;
+  readonly ok: boolean;
+  readonly probe_ms: number;
+  /** What went wrong, in a few words; absent when it went well. */
+  readonly reason?: string;
+  /** Results in a row that contradict the present state, this one included. */
+  readonly streak: number;
+}
+
+/** A backend became healthy. */
+export interface BackendUp extends At {
+  readonly type: "backend_up";
+  readonly backend: string;
+  /** Probes in a row that said so; 0 if it is not probed any more. */
+  readonly probes: number;
+  readonly active_servers: readonly string[];
+}
+
+/** A backend became unhealthy. Its live connections stay counted until they close. */
+export interface BackendDown extends At {
+  readonly type: "backend_down";
+  readonly backend: string;
+  /** Probes in a row that said so. */
+  readonly probes: number;
+  readonly reason: string;
+  readonly in_flight: number;
+  readonly active_servers: readonly string[];
+}
+
+/** Too many connects to a backend failed in a row: it is left out for a while. */
+export interface BackendEjected extends At {
+  readonly type: "backend_ejected";
+  readonly backend: string;
+  /** Failed connects in a row. */
+  readonly failures: number;
+  readonly ejected_for_ms: number;
+  readonly active_servers: readonly string[];
+}
+
+/** A backend that was ejected is used again. */
+export interface BackendReadmitted extends At {
+  readonly type: "backend_readmitted";
+  readonly backend: string;
+  readonly active_servers: readonly string[];
+}
+
+/** How a pick came about. */
+export interface PickExplained extends At {
+  readonly type: "pick_explained";
+  readonly connection: number;
+  readonly client: string;
+  /** Null if no backend was available. */
+  readonly backend: string | null;
+  /** Why it was that one, in words. */
+  readonly rule: string;
+  /** Those that the algorithm looked at, with what it judged them by; each backend's state. */
+  readonly candidates: readonly ExplainedBackend[];
+}
+
+/** A backend at the moment of a pick. */
+export interface ExplainedBackend {
+  readonly backend: string;
+  readonly weight: number;
+  readonly in_flight: number;
+  /** What the algorithm judged it by; absent if it did not look at it. */
+  readonly score?: number;
+  /** Why it could not be picked; absent if it could. */
+  readonly unavailable?: string;
+}
+
+/** The operator enabled, drained or disabled a backend. */
+export interface BackendModeChanged extends At {
+  readonly type: "backend_mode_changed";
+  readonly backend: string;
+  readonly mode: "ready" | "drain" | "maintenance";
+  readonly in_flight: number;
+}
+
+/** A client that had no session got one. */
+export interface SessionPinned extends At {
+  readonly type: "session_pinned";
+  /** The client's address or prefix. */
+  readonly client: string;
+  readonly backend: string;
+}
+
+/** A session changed its backend. */
+export interface SessionMoved extends At {
+  readonly type: "session_moved";
+  readonly client: string;
+  readonly from: string;
+  readonly to: string;
+  /** Away from a backend that is gone, or back to it. */
+  readonly why: "failover" | "failback";
+}
+
+/** A session was dropped to make room for another. */
+export interface SessionEvicted extends At {
+  readonly type: "session_evicted";
+  readonly client: string;
+  readonly backend: string;
+}
+
+/** A session that another balancer had pinned or moved was taken over from the session store. */
+export interface SessionAdopted extends At {
+  readonly type: "session_adopted";
+  readonly client: string;
+  readonly backend: string;
+}
+
+/** The session store is there. */
+export interface SessionStoreOpened extends At {
+  readonly type: "session_store_opened";
+  /** What it is and where, without secrets. */
+  readonly store: string;
+  /** Sessions of an earlier run that were taken over from it. */
+  readonly restored: number;
+}
+
+/** The session store does not work, or not in time: until it does, sessions are in memory only. */
+export interface SessionStoreDegraded extends At {
+  readonly type: "session_store_degraded";
+  readonly store: string;
+  readonly reason: string;
+  /** Sessions in memory. */
+  readonly sessions: number;
+}
+
+/** The session store works again, and has been told all that it missed. */
+export interface SessionStoreRecovered extends At {
+  readonly type: "session_store_recovered";
+  readonly store: string;
+  readonly degraded_ms: number;
+  /** Sessions that were written to it since it came back. */
+  readonly written: number;
+}
+
+/** The balancer stopped before every change was written to the session store. */
+export interface SessionStoreIncomplete extends At {
+  readonly type: "session_store_incomplete";
+  readonly store: string;
+  /** Changes of sessions, the latest of each, that it does not know. */
+  readonly unwritten: number;
+}
+
+/** The balancer took over another configuration. */
+export interface ConfigReloaded extends At {
+  readonly type: "config_reloaded";
+  /** What is different, one line each; empty if nothing is. */
+  readonly changes: readonly string[];
+  /** What is different and needs a restart. */
+  readonly ignored: readonly string[];
+}
+
+/** What this machine can lack; "other" if the system's error is unknown. */
+export type ScarceResource = "descriptors" | "local_ports" | "memory" | "other";
+
+/** This machine lacks something that clients need: they wait, and no backend is blamed. */
+export interface ShortageBegan extends At {
+  readonly type: "shortage_began";
+  readonly resource: ScarceResource;
+  /** What the system says. */
+  readonly detail: string;
+  readonly connections: number;
+}
+
+/** The shortage is over. */
+export interface ShortageEnded extends At {
+  readonly type: "shortage_ended";
+  readonly resource: ScarceResource;
+  readonly lasted_ms: number;
+  readonly connections: number;
+}
+
+/** Anything that can happen. */
+export type LbEvent =
+  | ConnectionOpened
+  | ConnectFailed
+  | ConnectionQueued
+  | ConnectionDequeued
+  | ConnectionRefused
+  | ConnectionClosed
+  | ProbeDone
+  | BackendUp
+  | BackendDown
+  | BackendModeChanged
+  | BackendEjected
+  | BackendReadmitted
+  | PickExplained
+  | SessionPinned
+  | SessionMoved
+  | SessionEvicted
+  | SessionAdopted
+  | SessionStoreOpened
+  | SessionStoreDegraded
+  | SessionStoreRecovered
+  | SessionStoreIncomplete
+  | ConfigReloaded
+  | ShortageBegan
+  | ShortageEnded;
+
+/** The name of a kind of event. */
+export type EventType = LbEvent["type"];
+
+/** Every kind of event. */
+export const EVENT_TYPES = [
+  "connection_opened",
+  "connect_failed",
+  "connection_queued",
+  "connection_dequeued",
+  "connection_refused",
+  "connection_closed",
+  "probe",
+  "backend_up",
+  "backend_down",
+  "backend_mode_changed",
+  "backend_ejected",
+  "backend_readmitted",
+  "pick_explained",
+  "session_pinned",
+  "session_moved",
+  "session_evicted",
+  "session_adopted",
+  "session_store_opened",
+  "session_store_degraded",
+  "session_store_recovered",
+  "session_store_incomplete",
+  "config_reloaded",
+  "shortage_began",
+  "shortage_ended",
+] as const satisfies readonly EventType[];
+
+/** An event of one kind. */
+export type EventOf<Type extends EventType> = Extract<LbEvent, { type: Type }>;
+
+type Reader = (event: LbEvent) => void;
+
+/** Milliseconds, as events carry them. */
+export function toMs(duration: Nanoseconds): number {
+  return duration / NS_PER_MS;
+}
+
+/** Hands each event to the readers of its kind, in the order in which they subscribed. */
+export class EventStream {
+  /**
+   * By kind, whether it has a reader. Ask before making an event that is frequent: one without a reader
+   * should cost nothing. A property and not a method, since a look-up by name costs more than a pick.
+   */
+  readonly wanted = forEachType(() => false);
+  readonly #readers = forEachType((): Reader[] => []);
+
+  /** Calls `reader` for every event of the kinds named, until the function returned is called. */
+  subscribe<Type extends EventType>(
+    types: readonly Type[],
+    reader: (event: EventOf<Type>) => void,
+  ): () => void {
+    // A function of its own for each subscription: to undo one leaves another with the same reader.
+    const own: Reader = (event) => reader(event as EventOf<Type>);
+    for (const type of types) this.#setReaders(type, [...this.#readers[type], own]);
+    return () => {
+      for (const type of types) {
+        this.#setReaders(type, this.#readers[type].filter((other) => other !== own));
+      }
+    };
+  }
+
+  emit(event: LbEvent): void {
+    for (const reader of this.#readers[event.type]) reader(event);
+  }
+
+  #setReaders(type: EventType, readers: Reader[]): void {
+    this.#readers[type] = readers;
+    this.wanted[type] = readers.length > 0;
+  }
+}
+
+function forEachType<Value>(make: () => Value): Record<EventType, Value> {
+  return Object.fromEntries(EVENT_TYPES.map((type) => [type, make()])) as Record<EventType, Value>;
+}

@@ -1,0 +1,22 @@
+import { formatIp, formatIpv6, maskIp, parseIp } from "../../base/ip.ts";
+
+/**
+ * The client that an address stands for, when clients that share a prefix count as one:
+ * `clientKey("192.168.1.77", 24, 64)` is `192.168.1.0/24`. A whole address stands for itself, in its one
+ * canonical spelling, and an IPv4 address that was written into IPv6 (`::ffff:192.168.1.77`) is that IPv4
+ * address.
+ *
+ * What is not an IP address (a name that a simulation gave a client) is returned as it is.
+ */
+export function clientKey(address: string, ipv4Prefix: number, ipv6Prefix: number): string {
+  const mayBeIpv6 = address.includes(":");
+  if (!mayBeIpv6 && ipv4Prefix === 32) return address;
+  const groups = parseIp(address);
+  if (groups === undefined) return address;
+  const canonical = mayBeIpv6 ? formatIp(groups) : address;
+  if (!canonical.includes(":")) {
+    if (ipv4Prefix === 32) return canonical;
+    return `${formatIp(maskIp(groups, 96 + ipv4Prefix))}/${ipv4Prefix}`;
+  }
+  return ipv6Prefix === 128 ? canonical : `${formatIpv6(maskIp(groups, ipv6Prefix))}/${ipv6Prefix}`;
+}

@@ -1,0 +1,181 @@
+import { assert } from "../../base/assert.ts";
+import type { Nanoseconds } from "../../base/time.ts";
+
+/** How a store of sessions is written to. */
+export interface SessionJournalRules {
+  /**
+   * How many sessions there may be. At most twice as many changes wait: beyond that those of sessions that
+   * have been dropped are forgotten, and then the ones that have waited longest.
+   */
+  readonly maxEntries: number;
+  /** How many sessions are written at once. */
+  readonly batch: number;
+  /** How long to leave a store alone that has failed; twice as long each further time. */
+  readonly retry: Nanoseconds;
+  /** And never longer. A store that fails again within this time of its recovery has not recovered. */
+  readonly retryMax: Nanoseconds;
+}
+
+/** What came to an end when a store had been told all that it missed. */
+export interface Recovery {
+  /** From its first failure until now. */
+  readonly outage: Nanoseconds;
+  /** Sessions that were written to it since it came back. */
+  readonly written: number;
+}
+
+/**
+ * What a store of sessions has still to be told, and whether there is one to tell: the store is written
+ * behind the connections, in batches, and one that fails is left alone for a while and then told
+ * everything anew, since it may have lost all it knew.
+ *
+ * A driver notes each session that changed, takes a batch at a time, and says of each whether it was
+ * written. It begins without a store: `opened` or `failed` says how looking for it went.
+ *
+ * @typeParam S A session. Only the latest state of each is written: whatever it is when a batch is taken.
+ */
+export class SessionJournal<S extends { readonly key: string; readonly dropped: boolean }> {
+  #rules: SessionJournalRules;
+  /** Changes that the store has not been told, those that have waited longest first. */
+  readonly #unwritten = new Map<string, S>();
+  /** What is being written. */
+  #batch: readonly S[] | undefined;
+  #usable = false;
+  /** How many changes from the front of `#unwritten` belong to what the store missed. */
+  #missed = 0;
+  #written = 0;
+  #failedSince: Nanoseconds | undefined;
+  /** How long to wait after the next failure in a row; undefined after a success. */
+  #nextRetry: Nanoseconds | undefined;
+  #retryAt: Nanoseconds = 0;
+  #recoveredAt: Nanoseconds = -Infinity;
+
+  constructor(rules: SessionJournalRules) {
+    this.#rules = rules;
+  }
+
+  /** Other rules from now on. */
+  configure(rules: SessionJournalRules): void {
+    this.#rules = rules;
+    this.#bound();
+  }
+
+  /** Whether the store may be asked. While it may not, sessions are in memory only. */
+  get usable(): boolean {
+    return this.#usable;
+  }
+
+  /** How many changes wait to be written. */
+  get unwritten(): number {
+    return this.#unwritten.size;
+  }
+
+  /** When to look for the store again, while it is not usable. */
+  get retryAt(): Nanoseconds {
+    return this.#retryAt;
+  }
+
+  /** A session changed. */
+  note(session: S): void {
+    this.#unwritten.set(session.key, session);
+    this.#bound();
+  }
+
+  /** What to write next; undefined if there is nothing, the store is not usable, or a batch is being written. */
+  take(): readonly S[] | undefined {
+    if (!this.#usable || this.#batch !== undefined || this.#unwritten.size === 0) return undefined;
+    const batch: S[] = [];
+    for (const [key, session] of this.#unwritten) {
+      batch.push(session);
+      this.#unwritten.delete(key);
+      if (batch.length === this.#rules.batch) break;
+    }
+    this.#batch = batch;
+    return batch;
+  }
+
+  /**
+   * The batch has been written.
+   *
+   * @returns What is over, if with this the store has been told all that it missed.
+   */
+  written(now: Nanoseconds): Recovery | undefined {
+    assert(this.#batch !== undefined, "only what was taken is written");
+    const { length } = this.#batch;
+    this.#batch = undefined;
+    if (this.#failedSince === undefined) return undefined;
+    this.#missed -= length;
+    this.#written += length;
+    return this.#recovery(now);
+  }
+
+  /**
+   * The store could not be opened, asked or written to, or not in time. The batch that was being written,
+   * if there is one, is to be written again.
+   *
+   * @returns Whether this begins an outage, rather than goes on with one.
+   */
+  failed(now: Nanoseconds): boolean {
+    const { retry, retryMax } = this.#rules;
+    const begins = this.#failedSince === undefined;
+    if (begins && now - this.#recoveredAt >= retryMax) this.#nextRetry = undefined;
+    for (const session of this.#batch ?? []) {
+      if (!this.#unwritten.has(session.key)) this.#unwritten.set(session.key, session);
+    }
+    this.#batch = undefined;
+    this.#bound();
+    this.#usable = false;
+    const wait = Math.min(this.#nextRetry ?? retry, retryMax);
+    this.#retryAt = now + wait;
+    this.#nextRetry = 2 * wait;
+    this.#failedSince ??= now;
+    return begins;
+  }
+
+  /**
+   * The store is there, for the first time or again.
+   *
+   * @param sessions All there are. After an outage each is to be written, whatever the store still knows.
+   * @returns What is over, if there was an outage and there is nothing to be told.
+   */
+  opened(sessions: Iterable<S>, now: Nanoseconds): Recovery | undefined {
+    assert(!this.#usable, "a store is opened when it is not");
+    this.#usable = true;
+    this.#written = 0;
+    if (this.#failedSince === undefined) return undefined;
+    for (const session of sessions) {
+      if (!this.#unwritten.has(session.key)) this.#unwritten.set(session.key, session);
+    }
+    this.#bound();
+    this.#missed = this.#unwritten.size;
+    return this.#recovery(now);
+  }
+
+  #recovery(now: Nanoseconds): Recovery | undefined {
+    if (this.#failedSince === undefined || this.#missed > 0) return undefined;
+    const recovery = { outage: now - this.#failedSince, written: this.#written };
+    this.#failedSince = undefined;
+    this.#recoveredAt = now;
+    return recovery;
+  }
+
+  #bound(): void {
+    const most = 2 * this.#rules.maxEntries;
+    if (this.#unwritten.size <= most) return;
+    this.#letGo(({ dropped }) => dropped);
+    // Only when there may suddenly be far fewer than there are.
+    this.#letGo(() => this.#unwritten.size > most);
+  }
+
+  #letGo(unneeded: (session: S) => boolean): void {
+    let place = 0;
+    const missed = this.#missed;
+    for (const [key, session] of this.#unwritten) {
+      if (unneeded(session)) {
+        this.#unwritten.delete(key);
+        if (place < missed) this.#missed--;
+      }
+      place++;
+    }
+  }
+}

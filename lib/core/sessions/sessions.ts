@@ -1,0 +1,226 @@
+import { type Aged, AgeList } from "../../base/age_list.ts";
+import { type Nanoseconds, NS_PER_MS } from "../../base/time.ts";
+
+/** How clients stick to backends. */
+export interface StickyRules {
+  /** What a client is: so far, its address. */
+  readonly by: "client-address";
+  /** Leading bits of an IPv4 address that clients must share to count as one; 32 is the whole address. */
+  readonly ipv4Prefix: number;
+  /** The same for IPv6; 128 is the whole address. */
+  readonly ipv6Prefix: number;
+  /** A session ends when its client has had no connection for this long. */
+  readonly ttl: Nanoseconds;
+  /** The least recently used session goes when there would be more. */
+  readonly maxEntries: number;
+  /** Whether a client that was moved off a failed backend goes back when that one has recovered. */
+  readonly onFailback: "return" | "stay";
+  /**
+   * Whether a client goes on coming to its backend while that drains or has weight 0: `allow`, or `move`
+   * to another. `move` if left out.
+   */
+  readonly drain?: "move" | "allow" | undefined;
+}
+
+/** A client's pin to a backend. */
+export interface Session<B> {
+  readonly key: string;
+  /** Where its connections go now. */
+  backend: B;
+  /** Where it was pinned before it had to move; the same as `backend` unless it is to return. */
+  home: B;
+  /** When it last changed its backend, here or at another balancer. */
+  movedAt: Nanoseconds;
+  /** When a connect of its client to its backend last failed; −Infinity if none has. */
+  failedAt: Nanoseconds;
+  /**
+   * Orders its changes, also among balancers that share sessions: later than any that was known when it
+   * was made, even if the other balancer's clock is ahead of this one's.
+   */
+  changedAt: Nanoseconds;
+  /** Its open connections. While there are any, it is in use. */
+  readonly open: number;
+  /** It is one no more; its connections go on. Its client may have another by now. */
+  readonly dropped: boolean;
+  /** When one was last opened or closed. */
+  readonly usedAt: Nanoseconds;
+}
+
+/** A session as it is handed from one balancer, or one run of it, to another. */
+export interface SessionRecord<B> extends Pick<Session<B>, "key" | "changedAt" | "usedAt"> {
+  readonly backend: B;
+  readonly home: B;
+}
+
+interface Entry<B> extends Session<B>, Aged<Entry<B>> {
+  open: number;
+  dropped: boolean;
+  usedAt: Nanoseconds;
+}
+
+/**
+ * The `sessionMap`: who is pinned where. Bounded, least recently used first out, with an idle
+ * time-to-live. Expired sessions are dropped in passing, so nothing here needs a timer, and every
+ * operation but `forget` takes O(1), averaged over the sessions that it drops.
+ */
+export class SessionMap<B> {
+  #ttl: Nanoseconds;
+  #maxEntries: number;
+  readonly #byKey = new Map<string, Entry<B>>();
+  /** Those without a connection, in the order in which they lost their last one. */
+  readonly #idle = new AgeList<Entry<B>>();
+  /** Those with connections, in the order in which they last gained or lost one. */
+  readonly #inUse = new AgeList<Entry<B>>();
+
+  constructor(rules: Pick<StickyRules, "ttl" | "maxEntries">) {
+    this.#ttl = rules.ttl;
+    this.#maxEntries = rules.maxEntries;
+  }
+
+  /** Other rules from now on. What is too much for them goes when the next session comes. */
+  configure(rules: Pick<StickyRules, "ttl" | "maxEntries">): void {
+    this.#ttl = rules.ttl;
+    this.#maxEntries = rules.maxEntries;
+  }
+
+  /** How many sessions there are, expired ones included until they are passed. */
+  get size(): number {
+    return this.#byKey.size;
+  }
+
+  /** The sessions, least recently used first. */
+  *values(): IterableIterator<Session<B>> {
+    yield* this.#idle;
+    yield* this.#inUse;
+  }
+
+  /** Those with connections, least recently used first. */
+  inUse(): Iterable<Session<B>> {
+    return this.#inUse;
+  }
+
+  /** The client's session; undefined if it has none or it has expired. */
+  find(key: string, now: Nanoseconds): Session<B> | undefined {
+    const session = this.#byKey.get(key);
+    if (session === undefined || !this.#expired(session, now)) return session;
+    this.#drop(session);
+    return undefined;
+  }
+
+  /** Pins a client that has no session. Returns it, and the one that had to make room, if any. */
+  pin(key: string, backend: B, now: Nanoseconds): {
+    readonly session: Session<B>;
+    readonly evicted: Session<B> | undefined;
+  } {
+    return this.#add({ key, backend, home: backend, changedAt: now, usedAt: now }, now);
+  }
+
+  /**
+   * Takes over a session, unless it has expired or what is known here is newer, to the millisecond.
+   * Of many, the least recently used should come first.
+   *
+   * @returns Whether anything changed.
+   */
+  adopt(record: SessionRecord<B>, now: Nanoseconds): boolean {
+    const { key, backend, home, changedAt } = record;
+    const known = this.find(key, now);
+    if (known !== undefined) {
+      if (Math.floor(known.changedAt / NS_PER_MS) > changedAt / NS_PER_MS) return false;
+      known.changedAt = changedAt;
+      if (known.backend === backend && known.home === home) return false;
+      const movedAt = Math.min(changedAt, now);
+      Object.assign(known, { backend, home, movedAt, failedAt: -Infinity });
+      return true;
+    }
+    if (now - record.usedAt > this.#ttl) return false;
+    // Those without a connection stay in the order in which they will expire.
+    const usedAt = Math.max(Math.min(record.usedAt, now), this.#idle.youngest?.usedAt ?? -Infinity);
+    this.#add({ ...record, usedAt }, now);
+    return true;
+  }
+
+  /** The session has one more connection. */
+  opened(session: Session<B>, now: Nanoseconds): void {
+    this.#count(session as Entry<B>, 1, now);
+  }
+
+  /** One of the session's connections ended: it was in use until now. */
+  closed(session: Session<B>, now: Nanoseconds): void {
+    this.#count(session as Entry<B>, -1, now);
+  }
+
+  /** A backend is no more: its sessions end, and no client waits to return to it. */
+  forget(backend: B): void {
+    for (const session of this.#byKey.values()) {
+      if (session.backend === backend) this.#drop(session);
+      else if (session.home === backend) session.home = session.backend;
+    }
+  }
+
+  /** Those end whose clients have been away for too long. */
+  expire(now: Nanoseconds): void {
+    let oldest = this.#idle.oldest;
+    while (oldest !== undefined && this.#expired(oldest, now)) {
+      this.#drop(oldest);
+      oldest = this.#idle.oldest;
+    }
+  }
+
+  /** Every session ends. */
+  clear(): void {
+    for (const session of this.#byKey.values()) this.#drop(session);
+  }
+
+  #add(record: SessionRecord<B>, now: Nanoseconds): {
+    readonly session: Session<B>;
+    readonly evicted: Session<B> | undefined;
+  } {
+    this.expire(now);
+    let evicted: Session<B> | undefined;
+    while (this.#byKey.size >= this.#maxEntries) evicted = this.#evict();
+    const { key, backend, home, changedAt, usedAt } = record;
+    const session: Entry<B> = {
+      key,
+      backend,
+      home,
+      movedAt: Math.min(changedAt, now),
+      failedAt: -Infinity,
+      changedAt,
+      open: 0,
+      dropped: false,
+      usedAt,
+      older: undefined,
+      younger: undefined,
+    };
+    this.#byKey.set(key, session);
+    this.#idle.add(session);
+    return { session, evicted };
+  }
+
+  #count(session: Entry<B>, change: 1 | -1, now: Nanoseconds): void {
+    if (!session.dropped) this.#listOf(session).delete(session);
+    session.open += change;
+    session.usedAt = now;
+    if (!session.dropped) this.#listOf(session).add(session);
+  }
+
+  #listOf(session: Entry<B>): AgeList<Entry<B>> {
+    return session.open > 0 ? this.#inUse : this.#idle;
+  }
+
+  #drop(session: Entry<B>): void {
+    this.#listOf(session).delete(session);
+    this.#byKey.delete(session.key);
+    session.dropped = true;
+  }
+
+  #evict(): Session<B> | undefined {
+    const oldest = this.#idle.oldest ?? this.#inUse.oldest;
+    if (oldest !== undefined) this.#drop(oldest);
+    return oldest;
+  }
+
+  #expired(session: Entry<B>, now: Nanoseconds): boolean {
+    return session.open === 0 && now - session.usedAt > this.#ttl;
+  }
+}

@@ -1,0 +1,87 @@
+import { eventLoopTurn } from "./event_loop.ts";
+import { localShortage, systemCode } from "./system_error.ts";
+import { UserError } from "../base/user_error.ts";
+
+/** What the failure of an accept means. */
+export type AcceptFailure =
+  /** The client has gone or its network has failed: the next client can be accepted at once. */
+  | "client"
+  /** This machine lacks something, or the error is unknown: accepting again may work later. */
+  | "shortage"
+  /** The listener itself is unusable: no accept will succeed. */
+  | "listener"
+  /** This process has closed the listener. */
+  | "closed";
+
+/**
+ * Errors of one connection. ECONNABORTED, ECONNRESET: the client reset it while it was queued. ENOTCONN
+ * (EINVAL on macOS): likewise, and the system noticed only when it was asked for the client's address. The
+ * others are network errors that Linux reports through accept, and a refusal by the firewall (EPERM).
+ */
+const CLIENT_ERRORS: ReadonlySet<string> = new Set([
+  "ECONNABORTED",
+  "ECONNRESET",
+  "ENOTCONN",
+  "EPIPE",
+  "ETIMEDOUT",
+  "EINTR",
+  "EAGAIN",
+  "EPERM",
+  "EPROTO",
+  "ENOPROTOOPT",
+  "EOPNOTSUPP",
+  "ENETDOWN",
+  "ENETUNREACH",
+  "ENONET",
+  "EHOSTDOWN",
+  "EHOSTUNREACH",
+]);
+
+const LISTENER_ERRORS: ReadonlySet<string> = new Set(["EBADF", "ENOTSOCK", "EINVAL", "EFAULT"]);
+
+/** Says what an accept that failed with this error means. */
+export function acceptFailure(error: unknown, os: string = Deno.build.os): AcceptFailure {
+  if (error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted) {
+    return "closed";
+  }
+  const code = systemCode(error) ?? "";
+  if (CLIENT_ERRORS.has(code) || (code === "EINVAL" && os === "darwin")) return "client";
+  if (localShortage(error) !== undefined) return "shortage";
+  return LISTENER_ERRORS.has(code) ? "listener" : "shortage";
+}
+
+/** After this many accepts the event loop polls: a burst of clients does not hold up the others. */
+const ACCEPTS_PER_TURN = 64;
+
+/**
+ * Accepts connections until the listener is closed.
+ *
+ * @param take Gets each connection, and owns it.
+ * @param shortage Called when this machine lacks something; accepting goes on when it resolves.
+ * @param turn Lets the event loop poll.
+ * @throws {UserError} if the listener itself has failed.
+ */
+export async function acceptAll<Conn>(
+  listener: { accept(): Promise<Conn> },
+  take: (connection: Conn) => void,
+  shortage: (error: unknown) => Promise<void>,
+  turn: () => Promise<void> = eventLoopTurn,
+): Promise<void> {
+  for (let accepts = 1;; accepts++) {
+    if (accepts % ACCEPTS_PER_TURN === 0) await turn();
+    let connection: Conn;
+    try {
+      connection = await listener.accept();
+    } catch (error) {
+      const failure = acceptFailure(error);
+      if (failure === "closed") return;
+      if (failure === "listener") {
+        const { message } = error as Error;
+        throw new UserError(`no client can be accepted any more: ${message}`, { cause: error });
+      }
+      if (failure === "shortage") await shortage(error);
+      continue;
+    }
+    take(connection);
+  }
+}

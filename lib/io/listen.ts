@@ -1,0 +1,61 @@
+import { type Address, formatAddress, isLocal, isWildcard } from "../base/address.ts";
+import { localAddresses } from "./local_addresses.ts";
+import type { KeyPair } from "../config/certificates.ts";
+import { UserError } from "../base/user_error.ts";
+
+/**
+ * Connections that the system completes and keeps until they are accepted, at most; Linux allows
+ * net.core.somaxconn, 4096 by default. With Deno's own 511, a burst overflows it, and each client that is
+ * dropped tries again only after a second.
+ */
+const BACKLOG = 4096;
+
+/**
+ * Listens for TCP connections.
+ *
+ * @throws {UserError} that says in one line why it cannot, and what to do about it.
+ */
+export function listen(address: Address): Deno.TcpListener {
+  return attempt(address, (where) => Deno.listen({ ...where, tcpBacklog: BACKLOG }));
+}
+
+/**
+ * Listens for TLS connections.
+ *
+ * @throws {UserError} as `listen`.
+ */
+export function listenTls(address: Address, pair: KeyPair): Deno.TlsListener {
+  const { certificate: cert, key } = pair;
+  return attempt(address, (where) => Deno.listenTls({ ...where, cert, key, tcpBacklog: BACKLOG }));
+}
+
+function attempt<Listener>(
+  address: Address,
+  open: (where: { hostname: string; port: number }) => Listener,
+): Listener {
+  try {
+    return open({ hostname: address.host, port: address.port });
+  } catch (error) {
+    throw new UserError(`cannot listen on ${formatAddress(address)}: ${reason(error, address)}`, {
+      cause: error,
+    });
+  }
+}
+
+function reason(error: unknown, { host, port }: Address): string {
+  if (error instanceof Deno.errors.AddrInUse) {
+    return `port ${port} is in use; stop what uses it (\`ss -ltnp 'sport = :${port}'\` shows what) ` +
+      "or choose another port";
+  }
+  if (error instanceof Deno.errors.AddrNotAvailable) {
+    return `this machine has no address ${host}; it has ${localAddresses().join(", ")}`;
+  }
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return port < 1024
+      ? `port ${port} is privileged; choose a port from 1024, or run as root`
+      : "the system does not permit it";
+  }
+  const text = error instanceof Error ? error.message : String(error);
+  const known = isWildcard(host) || isLocal(host, localAddresses());
+  return known ? text : `${text}; is ${host} an address of this machine?`;
+}

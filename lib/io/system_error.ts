@@ -1,0 +1,45 @@
+import type { ScarceResource } from "../core/mod.ts";
+
+/** The system's name for an error that it reported, like `ECONNRESET`; undefined if it reported none. */
+export function systemCode(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { code } = error as { code?: unknown };
+  return typeof code === "string" ? code : undefined;
+}
+
+/** What this machine can lack while it opens connections. */
+export type LocalResource = Exclude<ScarceResource, "other">;
+
+const SHORTAGES: ReadonlyMap<string, LocalResource> = new Map([
+  ["EMFILE", "descriptors"],
+  ["ENFILE", "descriptors"],
+  ["EADDRNOTAVAIL", "local_ports"],
+  ["EADDRINUSE", "local_ports"],
+  ["EAGAIN", "local_ports"],
+  ["ENOBUFS", "memory"],
+  ["ENOMEM", "memory"],
+]);
+
+/**
+ * What this machine has run out of, if an accept or a connect failed for that. An outgoing connection that
+ * gets no local address or port fails with EADDRNOTAVAIL, EADDRINUSE or EAGAIN, depending on the system.
+ */
+export function localShortage(error: unknown): LocalResource | undefined {
+  const code = systemCode(error);
+  return code === undefined ? undefined : SHORTAGES.get(code);
+}
+
+/** Why a file could not be written, in plain words. */
+export function writeFailure(error: unknown): string {
+  if (error instanceof Deno.errors.IsADirectory) return "it is a directory: name a file in it";
+  if (error instanceof Deno.errors.NotFound) return "its directory does not exist";
+  if (error instanceof Deno.errors.PermissionDenied) return "this user may not write it";
+  // Deno keeps devices, and on Windows other drives, from lbsim: its message is about its own flags.
+  if (error instanceof Deno.errors.NotCapable) return "lbsim may not write there";
+  return withoutSystemNumber(error instanceof Error ? error.message : String(error));
+}
+
+/** `No space left on device (os error 28): writefile 'x'` → `No space left on device`. */
+function withoutSystemNumber(message: string): string {
+  return message.replace(/ \(os error \d+\).*/s, "");
+}

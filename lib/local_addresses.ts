@@ -1,6 +1,0 @@
-import { canonicalIp } from "./core/mod.ts";
-
-/** The IP addresses of this machine. */
-export function localAddresses(): string[] {
-  return Deno.networkInterfaces().map(({ address }) => canonicalIp(address));
-}

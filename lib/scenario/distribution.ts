@@ -1,0 +1,82 @@
+/** A distribution of durations as one word of a command line: `lognormal(20ms,1)`. */
+import { parse, YAMLParseError } from "yaml";
+import * as z from "zod";
+import { validate } from "../config/findings.ts";
+import type { Nanoseconds, Random } from "../core/mod.ts";
+import { durations } from "./scalars.ts";
+import { createSampler, type Distribution } from "../stats/variates.ts";
+
+/** The parameters of each law in the order in which they are written, named as in a scenario. */
+const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
+  deterministic: ["value"],
+  exponential: ["mean"],
+  uniform: ["min", "max"],
+  erlang: ["stages", "mean"],
+  hyperexponential: ["mean", "scv"],
+  lognormal: ["mean", "sigma"],
+  pareto: ["min", "max", "alpha"],
+  empirical: ["values"],
+};
+
+const LAWS = Object.entries(PARAMETERS).map(([law, names]) =>
+  law === "empirical" ? "empirical(value,…)" : `${law}(${names.join(",")})`
+);
+
+const schema = z.strictObject({ latency: durations() });
+
+/**
+ * Reads a distribution: a duration, a law with its main parameters in brackets, or what a scenario has in
+ * braces. The schema of scenarios reads it, so that it means the same in both.
+ *
+ * @throws {SyntaxError} whose message names the valid forms.
+ */
+export function parseDistribution(text: string): Distribution {
+  const { value, findings } = validate(schema, { latency: written(text.trim()) }, () => []);
+  if (value !== undefined) return value.latency;
+  const sentences = findings.map(({ message }) => message.replace(/^latency(\.|: )?/, ""));
+  throw new SyntaxError(sentences.join("; "));
+}
+
+/** Draws whole nanoseconds. */
+export function durationSampler(distribution: Distribution, random: Random): () => Nanoseconds {
+  const sampler = createSampler(distribution, random);
+  return () => Math.round(sampler.next());
+}
+
+/** As a scenario has it: `{lognormal: {mean: 20ms, sigma: 1}}`. */
+function written(text: string): unknown {
+  if (text.startsWith("{")) return parsedYaml(text);
+  const call = /^([a-z]+)\s*\(([^()]*)\)$/.exec(text);
+  if (call === null) {
+    if (!/^\d/.test(text)) throw notALaw(text);
+    return text;
+  }
+  const [, law = "", list = ""] = call;
+  const names = Object.hasOwn(PARAMETERS, law) ? PARAMETERS[law]! : undefined;
+  if (names === undefined) throw notALaw(text);
+  const given = list.split(",").map((part) => numberOrText(part.trim()));
+  if (law === "empirical") return { empirical: { values: given } };
+  if (given.length !== names.length || given.includes("")) {
+    throw new SyntaxError(`"${text}" must have the form ${law}(${names.join(",")})`);
+  }
+  return { [law]: Object.fromEntries(names.map((name, i) => [name, given[i]])) };
+}
+
+function parsedYaml(text: string): unknown {
+  try {
+    return parse(text);
+  } catch (error) {
+    if (!(error instanceof YAMLParseError)) throw error;
+    throw new SyntaxError(`"${text}" is not valid YAML: ${error.message.split("\n")[0]}`);
+  }
+}
+
+function numberOrText(part: string): number | string {
+  return /^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i.test(part) ? Number(part) : part;
+}
+
+function notALaw(text: string): SyntaxError {
+  return new SyntaxError(
+    `"${text}" is not a latency: write a duration like 20ms, or ${LAWS.join(", ")}`,
+  );
+}

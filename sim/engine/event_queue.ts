@@ -1,0 +1,204 @@
+import { assert, type Nanoseconds } from "../../lib/core/mod.ts";
+
+/** Children of a node in the heap: a flat heap misses the cache less often than a binary one. */
+const ARITY = 4;
+/** Low bits of an entry that hold the kind of event; the others hold its subject. */
+const KIND_BITS = 5;
+const KIND_MASK = (1 << KIND_BITS) - 1;
+
+/** Kinds of event are numbers from 0 to this. */
+export const MAX_KIND = KIND_MASK;
+
+/**
+ * What is to happen, in order of time; what is to happen at one time, in the order in which it was
+ * scheduled. A 4-ary heap in typed arrays: no object per event.
+ *
+ * `next` moves on to the earliest event, which is then read from `time`, `kind`, `subject` and
+ * `sequence`. It leaves a hole at the top of the heap that the first `push` afterwards fills, so an event
+ * that schedules its successor costs one descent instead of a removal and an insertion.
+ *
+ * An event of the `single` kind, of which at most one is to come at a time, is kept beside the heap: where
+ * it is every other event, as an arrival is, the heap has half as much to do.
+ *
+ * Kinds from `background` on keep the world ticking without anybody waiting for them: a queue that holds
+ * nothing else is `idle`.
+ *
+ * An event is not cancelled: whoever scheduled it keeps the sequence number that `push` returned, and
+ * ignores an event whose number is not the one it is waiting for.
+ */
+export class EventQueue {
+  /** When the current event happens. */
+  time: Nanoseconds = 0;
+  /** What happens. */
+  kind = 0;
+  /** Whom it concerns. */
+  subject = 0;
+  /** The current event's own number. */
+  sequence = 0;
+  #times = new Float64Array(64);
+  #sequences = new Float64Array(64);
+  #entries = new Int32Array(64);
+  readonly #single: number;
+  /** When the single event happens; Infinity if none is to come. */
+  #singleTime = Infinity;
+  #singleSequence = 0;
+  #singleSubject = 0;
+  readonly #background: number;
+  #backgroundSize = 0;
+  #size = 0;
+  #hole = false;
+  #lastSequence = 0;
+
+  /**
+   * @param background The first of the kinds that nobody waits for.
+   * @param single The kind of which at most one event is to come at a time. It is none of those.
+   */
+  constructor(background = MAX_KIND + 1, single = -1) {
+    assert(single < background, "the single kind is waited for");
+    this.#background = background;
+    this.#single = single;
+  }
+
+  /** How many events are to come, the current one not included. */
+  get size(): number {
+    return this.#size - (this.#hole ? 1 : 0) + (this.#singleTime === Infinity ? 0 : 1);
+  }
+
+  /** Nothing is to come that anybody waits for. */
+  get idle(): boolean {
+    return this.#singleTime === Infinity && this.size === this.#backgroundSize;
+  }
+
+  /** How many events were ever scheduled. */
+  get scheduled(): number {
+    return this.#lastSequence;
+  }
+
+  /**
+   * Schedules an event.
+   *
+   * @param time Before Infinity.
+   * @param kind At most `MAX_KIND`.
+   * @param subject From 0 to 2²⁶ − 1.
+   * @returns Its sequence number, from 1.
+   */
+  push(time: Nanoseconds, kind: number, subject: number): number {
+    const sequence = ++this.#lastSequence;
+    if (kind === this.#single) {
+      assert(this.#singleTime === Infinity, "there is one event of the single kind at a time");
+      this.#singleTime = time;
+      this.#singleSequence = sequence;
+      this.#singleSubject = subject;
+      return sequence;
+    }
+    const entry = (subject << KIND_BITS) | kind;
+    if (kind >= this.#background) this.#backgroundSize++;
+    if (this.#hole) {
+      this.#hole = false;
+      this.#descend(time, sequence, entry);
+    } else {
+      if (this.#size === this.#times.length) this.#grow();
+      this.#ascend(this.#size++, time, sequence, entry);
+    }
+    return sequence;
+  }
+
+  /** Moves on to the earliest event. Returns false if there is none. */
+  next(): boolean {
+    if (this.#hole) this.#closeHole();
+    if (this.#isSingleFirst()) {
+      this.time = this.#singleTime;
+      this.kind = this.#single;
+      this.subject = this.#singleSubject;
+      this.sequence = this.#singleSequence;
+      this.#singleTime = Infinity;
+      return true;
+    }
+    if (this.#size === 0) return false;
+    const entry = this.#entries[0]!;
+    this.time = this.#times[0]!;
+    this.kind = entry & KIND_MASK;
+    this.subject = entry >>> KIND_BITS;
+    this.sequence = this.#sequences[0]!;
+    if (this.kind >= this.#background) this.#backgroundSize--;
+    this.#hole = true;
+    return true;
+  }
+
+  /** The single event is to come before all others. */
+  #isSingleFirst(): boolean {
+    const time = this.#singleTime;
+    if (this.#size === 0) return time < Infinity;
+    const first = this.#times[0]!;
+    return time < first || (time === first && this.#singleSequence < this.#sequences[0]!);
+  }
+
+  #closeHole(): void {
+    this.#hole = false;
+    const last = --this.#size;
+    if (last > 0) this.#descend(this.#times[last]!, this.#sequences[last]!, this.#entries[last]!);
+  }
+
+  /** Puts an event where the top was. */
+  #descend(time: Nanoseconds, sequence: number, entry: number): void {
+    const times = this.#times;
+    const sequences = this.#sequences;
+    const entries = this.#entries;
+    const size = this.#size;
+    let position = 0;
+    while (true) {
+      const first = ARITY * position + 1;
+      if (first >= size) break;
+      const end = first + ARITY < size ? first + ARITY : size;
+      let least = first;
+      let leastTime = times[first]!;
+      for (let child = first + 1; child < end; child++) {
+        const childTime = times[child]!;
+        if (
+          childTime < leastTime ||
+          (childTime === leastTime && sequences[child]! < sequences[least]!)
+        ) {
+          least = child;
+          leastTime = childTime;
+        }
+      }
+      if (leastTime > time || (leastTime === time && sequences[least]! > sequence)) break;
+      times[position] = leastTime;
+      sequences[position] = sequences[least]!;
+      entries[position] = entries[least]!;
+      position = least;
+    }
+    times[position] = time;
+    sequences[position] = sequence;
+    entries[position] = entry;
+  }
+
+  /** The newest event has the highest number, so it passes only what is strictly later. */
+  #ascend(from: number, time: Nanoseconds, sequence: number, entry: number): void {
+    const times = this.#times;
+    let position = from;
+    while (position > 0) {
+      const parent = ((position - 1) / ARITY) | 0;
+      if (times[parent]! <= time) break;
+      times[position] = times[parent]!;
+      this.#sequences[position] = this.#sequences[parent]!;
+      this.#entries[position] = this.#entries[parent]!;
+      position = parent;
+    }
+    times[position] = time;
+    this.#sequences[position] = sequence;
+    this.#entries[position] = entry;
+  }
+
+  #grow(): void {
+    const capacity = 2 * this.#times.length;
+    this.#times = enlarged(this.#times, new Float64Array(capacity));
+    this.#sequences = enlarged(this.#sequences, new Float64Array(capacity));
+    this.#entries = enlarged(this.#entries, new Int32Array(capacity));
+  }
+}
+
+function enlarged<Numbers extends Float64Array | Int32Array>(from: Numbers, to: Numbers): Numbers {
+  to.set(from);
+  return to;
+}

@@ -1,0 +1,58 @@
+import { childSeed, mix, type Random } from "../../lib/core/mod.ts";
+import { createSampler, type Distribution, type Sampler } from "../../lib/stats/variates.ts";
+
+const TWO_POW_24 = 2 ** 24;
+const TWO_POW_53 = 2 ** 53;
+/** Odd, and far from each other in every bit: steps of the counters, and multipliers of the keys. */
+const [STEP, OTHER_STEP, SECOND, THIRD] = [0x9e3779b9, 0x85157af5, 0x2c1b3c6d, 0x297a2d39];
+
+/**
+ * Random numbers that belong to a key: the same key always has the same numbers, in whichever order keys
+ * are used. So the draws of a request do not depend on what happened to other requests.
+ *
+ * Two counters that begin where the key says, put through a finaliser. Of no use for secrets.
+ */
+export class KeyedRandom implements Random {
+  readonly #seed: number;
+  readonly #otherSeed: number;
+  #counter = 0;
+  #otherCounter = 0;
+
+  constructor(seed: number) {
+    this.#seed = childSeed(seed, 1);
+    this.#otherSeed = childSeed(seed, 2);
+  }
+
+  /** Goes to the first of the numbers that belong to a key of up to three whole numbers. */
+  seek(first: number, second: number, third = 0): this {
+    const key = mix(this.#seed ^ first) + Math.imul(second, SECOND) + Math.imul(third, THIRD);
+    this.#counter = mix(key);
+    this.#otherCounter = this.#counter ^ this.#otherSeed;
+    return this;
+  }
+
+  next(): number {
+    this.#counter = (this.#counter + STEP) | 0;
+    this.#otherCounter = (this.#otherCounter + OTHER_STEP) | 0;
+    const high = mix(this.#counter) >>> 3; // 29 bits
+    const low = mix(this.#otherCounter ^ high) >>> 8; // 24 bits
+    return (high * TWO_POW_24 + low) / TWO_POW_53;
+  }
+}
+
+/** Draws from one distribution, by key. */
+export class KeyedSampler {
+  readonly #random: KeyedRandom;
+  readonly #sampler: Sampler;
+
+  constructor(distribution: Distribution, seed: number) {
+    this.#random = new KeyedRandom(seed);
+    this.#sampler = createSampler(distribution, this.#random);
+  }
+
+  /** The draw that belongs to a key. */
+  at(first: number, second: number): number {
+    this.#random.seek(first, second);
+    return this.#sampler.next();
+  }
+}

@@ -1,0 +1,45 @@
+import type { Nanoseconds } from "../../lib/core/mod.ts";
+import type { HealthLog } from "./health_log.ts";
+import type { World } from "../model/world.ts";
+
+/** What has added up since the start of the run. Two of these make the averages between them. */
+export interface Gauges {
+  readonly at: Nanoseconds;
+  readonly completions: number;
+  readonly done: number;
+  readonly errors: number;
+  readonly sojourns: number;
+  readonly backends: readonly {
+    readonly inFlight: number;
+    readonly queue: number;
+    readonly busy: number;
+    readonly down: number;
+  }[];
+}
+
+/**
+ * Reads the gauges.
+ *
+ * @param backends Of how many backends, from the first on.
+ */
+export function readGauges(
+  world: World,
+  health: HealthLog,
+  now: Nanoseconds,
+  backends = world.backends.length,
+): Gauges {
+  const { requests, sojourn } = world.recorder;
+  return {
+    at: now,
+    completions: world.recorder.completions,
+    done: requests.done,
+    errors: requests.failed + requests.refused + requests.timedOut,
+    sojourns: sojourn.sum,
+    backends: world.backends.slice(0, backends).map((backend) => ({
+      inFlight: backend.inFlightTime(now),
+      queue: backend.server.waitingTime(now),
+      busy: backend.server.busyTime(now),
+      down: health.downTime(backend.index, now),
+    })),
+  };
+}

@@ -1,0 +1,154 @@
+import type { Nanoseconds } from "../../lib/core/mod.ts";
+import type { BackendFaultKind, Fault } from "../../lib/scenario/types.ts";
+import type { BackendModel } from "../model/backend_model.ts";
+import type { FaultResult, Series } from "./result.ts";
+
+/** Changes of mind that are kept. A backend that flaps for days must not fill the memory. */
+const MAX_CHANGES = 10_000;
+
+interface Detection {
+  readonly fault: Extract<Fault, { backend: number }>;
+  readonly detection: (Nanoseconds | null)[];
+  readonly failback: (Nanoseconds | null)[];
+}
+
+/** Reads what the balancers think of the backends, and holds it against what is the matter with them. */
+export class HealthLog {
+  falseDowns = 0;
+  /** By backend: times that a balancer took it down. */
+  readonly downs: Float64Array;
+  readonly changes: Series["health"][number][] = [];
+  readonly #balancers: number;
+  readonly #detections: readonly Detection[];
+  /** After a fault is over, a probe that began before may still fail for it, until its time is up. */
+  readonly #probeTimeout: Nanoseconds;
+  /** By balancer and backend: whether it is known to be up. */
+  readonly #up: Uint8Array;
+  /** By balancer and backend: since when it has been down; NaN if it is not. */
+  readonly #downSince: Float64Array;
+  /** By backend: time down, over all balancers. */
+  readonly #downTime: Float64Array;
+
+  constructor(
+    backends: readonly BackendModel[],
+    balancers: number,
+    faults: readonly Fault[],
+    probeTimeout: Nanoseconds,
+  ) {
+    this.#balancers = balancers;
+    this.#probeTimeout = probeTimeout;
+    this.#up = new Uint8Array(balancers * backends.length);
+    this.downs = new Float64Array(backends.length);
+    this.#downTime = new Float64Array(backends.length);
+    this.#downSince = new Float64Array(balancers * backends.length).fill(NaN);
+    const nobody = () => Array.from({ length: balancers }, () => null);
+    this.#detections = faults.flatMap((fault) =>
+      "backend" in fault && !isPlanned(fault.kind)
+        ? [{ fault, detection: nobody(), failback: nobody() }]
+        : []
+    );
+  }
+
+  /** A balancer finds a backend up or down. */
+  changed(balancer: number, backend: number, up: boolean, now: Nanoseconds): void {
+    if (this.changes.length < MAX_CHANGES) this.changes.push({ at: now, balancer, backend, up });
+    if (up) this.#isUp(balancer, backend, now);
+    else this.#isDown(balancer, backend, now);
+  }
+
+  /** A balancer has forgotten all that it knew. */
+  forget(balancer: number, now: Nanoseconds): void {
+    for (let backend = 0; backend < this.downs.length; backend++) {
+      this.#closeDown(balancer, backend, now);
+      this.#up[this.#place(balancer, backend)] = 0;
+    }
+  }
+
+  /** A fault begins. Where its backend is down already, there is nothing left to detect. */
+  faultBegins(fault: Fault): void {
+    const { detection, backend } = this.#detectionOf(fault) ?? {};
+    detection?.forEach((_, balancer) => {
+      const down = !Number.isNaN(this.#downSince[this.#place(balancer, backend!)]!);
+      if (down) detection[balancer] = 0;
+    });
+  }
+
+  /** A fault is over. Where its backend is up again already, there is nothing left to wait for. */
+  faultEnds(fault: Fault): void {
+    const { detection, failback, backend } = this.#detectionOf(fault) ?? {};
+    failback?.forEach((_, balancer) => {
+      const up = this.#up[this.#place(balancer, backend!)] === 1;
+      if (up && detection![balancer] !== null) failback[balancer] = 0;
+    });
+  }
+
+  /** Time that balancers held a backend for down, summed over balancers, since the start. */
+  downTime(backend: number, now: Nanoseconds): number {
+    let time = this.#downTime[backend]!;
+    for (let balancer = 0; balancer < this.#balancers; balancer++) {
+      const since = this.#downSince[this.#place(balancer, backend)]!;
+      if (!Number.isNaN(since)) time += now - since;
+    }
+    return time;
+  }
+
+  /** What became of each fault of a backend. */
+  results(backends: readonly BackendModel[]): FaultResult[] {
+    return this.#detections.map(({ fault, detection, failback }) => ({
+      backend: backends[fault.backend]!.id,
+      kind: fault.kind.name,
+      at: fault.at,
+      ...(fault.for === Infinity ? {} : { until: fault.at + fault.for }),
+      detection,
+      failback,
+    }));
+  }
+
+  #isDown(balancer: number, backend: number, now: Nanoseconds): void {
+    this.downs[backend]!++;
+    this.#up[this.#place(balancer, backend)] = 0;
+    this.#downSince[this.#place(balancer, backend)] = now;
+    let atFault = false;
+    for (const { fault, detection } of this.#detections) {
+      const until = fault.at + fault.for + this.#probeTimeout;
+      if (fault.backend !== backend || now < fault.at || now > until) continue;
+      atFault = true;
+      detection[balancer] ??= now - fault.at;
+    }
+    if (!atFault) this.falseDowns++;
+  }
+
+  #isUp(balancer: number, backend: number, now: Nanoseconds): void {
+    this.#closeDown(balancer, backend, now);
+    this.#up[this.#place(balancer, backend)] = 1;
+    for (const { fault, detection, failback } of this.#detections) {
+      const end = fault.at + fault.for;
+      if (fault.backend !== backend || now < end || detection[balancer] === null) continue;
+      failback[balancer] ??= now - end;
+    }
+  }
+
+  #closeDown(balancer: number, backend: number, now: Nanoseconds): void {
+    const place = this.#place(balancer, backend);
+    const since = this.#downSince[place]!;
+    if (Number.isNaN(since)) return;
+    this.#downTime[backend]! += now - since;
+    this.#downSince[place] = NaN;
+  }
+
+  #detectionOf(fault: Fault): Detection & { readonly backend: number } | undefined {
+    const found = this.#detections.find((detection) => detection.fault === fault);
+    return found && { ...found, backend: found.fault.backend };
+  }
+
+  #place(balancer: number, backend: number): number {
+    return balancer * this.downs.length + backend;
+  }
+}
+
+/** What an operator does, no probe has to find out. */
+export function isPlanned(
+  kind: BackendFaultKind,
+): kind is Extract<BackendFaultKind, { name: "drain" | "maintenance" }> {
+  return kind.name === "drain" || kind.name === "maintenance";
+}

@@ -1,0 +1,24 @@
+import type { Interval, Occurrence } from "../../lib/report/types.ts";
+import { type Estimate, estimateMean } from "../../lib/stats/estimate.ts";
+
+/** An estimate as it is reported. */
+export function intervalOf({ value, low, high }: Estimate): Interval {
+  return { value: finite(value), low: finite(low), high: finite(high) };
+}
+
+/** A time over the runs in which it came to an end; null if there was none to measure. */
+export function occurrenceOf(values: readonly number[], confidence: number): Occurrence | null {
+  const due = values.filter((value) => !Number.isNaN(value));
+  if (due.length === 0) return null;
+  const happened = due.filter(Number.isFinite);
+  return {
+    ...intervalOf(estimateMean(happened, confidence)),
+    max: happened.length === 0 ? null : Math.max(...happened),
+    missing: due.length - happened.length,
+  };
+}
+
+/** JSON has no other numbers. */
+export function finite(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
+}

@@ -1,0 +1,68 @@
+import type { Nanoseconds, RefusalReason } from "../../lib/core/mod.ts";
+import { Histogram } from "../../lib/stats/histogram.ts";
+
+/** How a request can end. */
+export type Outcome = "done" | "failed" | "refused" | "timedOut";
+
+/** Why a client was turned away: what the scheduler says, or that nobody listens. */
+export type TurnedAway = RefusalReason | "balancer_down";
+
+/** Counts of requests. Each that was offered ends in exactly one way, or is still waited for. */
+export interface RequestCounts {
+  offered: number;
+  done: number;
+  failed: number;
+  refused: number;
+  timedOut: number;
+  /** Attempts beyond the first of a request. */
+  retried: number;
+  /** Done within the client's timeout, counted from when it first wanted to send the request. */
+  inTime: number;
+}
+
+/** Takes down what becomes of requests that began once the world was warm. */
+export class Recorder {
+  readonly requests: RequestCounts = {
+    offered: 0,
+    done: 0,
+    failed: 0,
+    refused: 0,
+    timedOut: 0,
+    retried: 0,
+    inTime: 0,
+  };
+  /** Connections that clients began. */
+  connections = 0;
+  /** Requests done since the start, whenever they began. */
+  completions = 0;
+  readonly sojourn = new Histogram();
+  readonly wait = new Histogram();
+  /** How long it took to reach another backend after the first one picked had failed. */
+  readonly failover = new Histogram();
+  readonly turnedAway = new Map<TurnedAway, number>();
+  /** Requests cut off by the idle timeout. */
+  idleCuts = 0;
+  sessionsMoved = { failover: 0, failback: 0 };
+  readonly #patience: Nanoseconds;
+
+  constructor(patience: Nanoseconds) {
+    this.#patience = patience;
+  }
+
+  /** Requests that somebody still waits for. */
+  get inFlight(): number {
+    const { offered, done, failed, refused, timedOut } = this.requests;
+    return offered - done - failed - refused - timedOut;
+  }
+
+  requestDone(sojourn: Nanoseconds, wait: Nanoseconds): void {
+    this.requests.done++;
+    if (sojourn <= this.#patience) this.requests.inTime++;
+    this.sojourn.record(sojourn);
+    this.wait.record(wait);
+  }
+
+  clientTurnedAway(reason: TurnedAway): void {
+    this.turnedAway.set(reason, (this.turnedAway.get(reason) ?? 0) + 1);
+  }
+}

@@ -1,0 +1,112 @@
+import type { Nanoseconds } from "../../lib/core/mod.ts";
+import type { HistogramData } from "../../lib/stats/histogram.ts";
+import type { RequestCounts, TurnedAway } from "./recorder.ts";
+
+/**
+ * What one replication measured, as plain data: it goes through JSON and between threads as it is. Times
+ * are in nanoseconds. Unless said otherwise, it is about the window: from the end of the warm-up to when
+ * clients stopped coming.
+ */
+export interface ReplicationResult {
+  readonly seed: number;
+  /** What happened in the simulated world, counted: the size of the job. */
+  readonly events: number;
+  readonly window: { readonly from: Nanoseconds; readonly to: Nanoseconds };
+  /** When the last request that was measured had ended. */
+  readonly endedAt: Nanoseconds;
+  /** Connections that clients began. */
+  readonly connections: number;
+  /** Requests that began in the window, and how they ended. */
+  readonly requests: Readonly<RequestCounts> & {
+    /** Still waited for when nothing could happen any more. */
+    readonly unfinished: number;
+  };
+  /** How often a client was turned away, by reason. Each attempt counts. */
+  readonly turnedAway: Readonly<Partial<Record<TurnedAway, number>>>;
+  /** Requests that were cut off because nothing had moved on their connection for `timeouts.idle`. */
+  readonly idleCuts: number;
+  /** Requests done per second of the window, whenever they began. */
+  readonly throughput: number;
+  /** From when a client first wanted to send a request to the end of its answer; requests done only. */
+  readonly sojourn: HistogramData;
+  /** Time in a backend's queue. Under processor sharing nobody waits. */
+  readonly wait: HistogramData;
+  readonly backends: readonly BackendResult[];
+  /** How unevenly connections were spread, for the weights, over the backends meant to get them. */
+  readonly imbalance: Imbalance;
+  readonly faults: readonly FaultResult[];
+  /** Times a balancer considered a backend down without a fault of it. */
+  readonly falseDowns: number;
+  /** From the first pick to reaching another backend, for connections whose first pick failed. */
+  readonly failover: HistogramData;
+  /** Sessions that changed their backend, over the whole run. */
+  readonly sessionsMoved: { readonly failover: number; readonly failback: number };
+  /** How things went over time; only if asked for. */
+  readonly series?: Series;
+}
+
+/** What one backend saw. */
+export interface BackendResult {
+  readonly id: string;
+  /** Connections that reached it. */
+  readonly connections: number;
+  /** Its share of all connections that reached a backend. */
+  readonly share: number;
+  readonly done: number;
+  /** Attempts that ended there in an error, a reset or the client's impatience. */
+  readonly failed: number;
+  /** Slots at work, on average; as a share of its slots in `utilisation`. */
+  readonly meanBusy: number;
+  readonly utilisation: number;
+  /** Requests in its queue, on average. */
+  readonly meanQueue: number;
+  /** Connections in flight to it, on average, as the balancers count them. */
+  readonly meanInFlight: number;
+  /** Share of time that a balancer held it for down, averaged over balancers. */
+  readonly downShare: number;
+  /** Times that a balancer took it down. */
+  readonly downs: number;
+}
+
+/** How unevenly something is spread. */
+export interface Imbalance {
+  readonly maxOverMean: number;
+  readonly coefficientOfVariation: number;
+}
+
+/** What became of a fault of a backend. */
+export interface FaultResult {
+  readonly backend: string;
+  readonly kind: string;
+  readonly at: Nanoseconds;
+  /** Absent if it lasts to the end of the run. */
+  readonly until?: Nanoseconds;
+  /** By balancer: from its beginning until the backend was down there, 0 if it was; null if never. */
+  readonly detection: readonly (Nanoseconds | null)[];
+  /** By balancer: from its end until the backend was up there, 0 if it was; null if never. */
+  readonly failback: readonly (Nanoseconds | null)[];
+}
+
+/** Averages over slices of time, from the start of the run. Entry `i` of each list is slice `i`. */
+export interface Series {
+  readonly interval: Nanoseconds;
+  /** Requests that ended in the slice, by how. */
+  readonly done: readonly number[];
+  readonly errors: readonly number[];
+  readonly meanSojourn: readonly (number | null)[];
+  /** Of the first backends, up to a bound. */
+  readonly backends: readonly {
+    readonly inFlight: readonly number[];
+    readonly queue: readonly number[];
+    readonly busy: readonly number[];
+    /** Share of the balancers' time for which it was up. */
+    readonly up: readonly number[];
+  }[];
+  /** Every change of a balancer's mind about a backend, up to a bound. */
+  readonly health: readonly {
+    readonly at: Nanoseconds;
+    readonly balancer: number;
+    readonly backend: number;
+    readonly up: boolean;
+  }[];
+}

@@ -1,0 +1,74 @@
+import { square } from "../../lib/base/mod.ts";
+import type { BackendModel } from "../model/backend_model.ts";
+import type { Imbalance } from "./result.ts";
+
+/** Whether new clients are meant for a backend at present, and for how large a share of them. */
+export interface Share {
+  readonly weight: number;
+  readonly meant: boolean;
+}
+
+/**
+ * How evenly connections are spread over the backends that clients are meant for, each by its weight.
+ * A backup is not one of them, nor is a backend while the operator has withdrawn it: between two changes
+ * of mode, each of the others is held against its share of what they got together.
+ */
+export class Spread {
+  readonly #backends: readonly BackendModel[];
+  readonly #shares: () => readonly Share[];
+  /** By backend: connections that it got while clients were meant for it, and its share of all such. */
+  readonly #got: Float64Array;
+  readonly #due: Float64Array;
+  /** By backend: connections that had reached it at the last change of mode. */
+  readonly #before: Float64Array;
+  #now: readonly Share[] = [];
+
+  /** @param shares The share of each backend at the moment of the call. */
+  constructor(backends: readonly BackendModel[], shares: () => readonly Share[]) {
+    this.#backends = backends;
+    this.#shares = shares;
+    this.#got = new Float64Array(backends.length);
+    this.#due = new Float64Array(backends.length);
+    this.#before = new Float64Array(backends.length);
+    this.modeChanged();
+  }
+
+  /** The operator has withdrawn a backend, or given one back. */
+  modeChanged(): void {
+    this.#account();
+    this.#now = this.#shares();
+  }
+
+  /** The spread until now. It is even if no connection has come. */
+  result(): Imbalance {
+    this.#account();
+    const ratios = this.#backends.filter(({ index }) => this.#due[index]! > 0)
+      .map(({ index }) => this.#got[index]! / this.#due[index]!);
+    if (ratios.length === 0) return { maxOverMean: 1, coefficientOfVariation: 0 };
+    const mean = ratios.reduce((sum, ratio) => sum + ratio, 0) / ratios.length;
+    const variance = ratios.reduce((sum, ratio) => sum + square(ratio - mean), 0) / ratios.length;
+    return {
+      maxOverMean: ratios.reduce((a, b) => Math.max(a, b)) / mean,
+      coefficientOfVariation: Math.sqrt(variance) / mean,
+    };
+  }
+
+  /** Adds what has come since the last change of mode. */
+  #account(): void {
+    let weights = 0;
+    let connections = 0;
+    this.#now.forEach(({ meant, weight }, i) => {
+      if (!meant) return;
+      weights += weight;
+      connections += this.#backends[i]!.reached - this.#before[i]!;
+    });
+    this.#now.forEach(({ meant, weight }, i) => {
+      const { reached } = this.#backends[i]!;
+      if (meant) {
+        this.#got[i]! += reached - this.#before[i]!;
+        this.#due[i]! += connections * weight / weights;
+      }
+      this.#before[i] = reached;
+    });
+  }
+}

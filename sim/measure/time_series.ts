@@ -1,0 +1,55 @@
+import type { Nanoseconds } from "../../lib/core/mod.ts";
+import type { Gauges } from "./gauges.ts";
+import type { HealthLog } from "./health_log.ts";
+import type { Series } from "./result.ts";
+
+/**
+ * Readings of the gauges at even distances. When there are too many, every other one is dropped and the
+ * distance doubles, so memory is bounded without knowing how long the run will be.
+ */
+export class TimeSeries {
+  interval: Nanoseconds;
+  readonly #maxSlices: number;
+  #readings: Gauges[] = [];
+
+  constructor(interval: Nanoseconds, maxSlices: number) {
+    this.interval = interval;
+    this.#maxSlices = maxSlices;
+  }
+
+  /** When the next reading is due. */
+  get nextAt(): Nanoseconds {
+    return this.#readings.length * this.interval;
+  }
+
+  /** Takes in a reading. */
+  add(reading: Gauges): void {
+    this.#readings.push(reading);
+    if (this.#readings.length <= 2 * this.#maxSlices) return;
+    this.#readings = this.#readings.filter((_, i) => i % 2 === 0);
+    this.interval *= 2;
+  }
+
+  /** The averages between the readings. */
+  series(balancers: number, health: HealthLog): Series {
+    const pairs = this.#readings.slice(1).map((to, i) => ({ from: this.#readings[i]!, to }));
+    const backends = this.#readings[0]?.backends ?? [];
+    const average = (read: (gauges: Gauges) => number) =>
+      pairs.map(({ from, to }) => (read(to) - read(from)) / (to.at - from.at));
+    return {
+      interval: this.interval,
+      done: pairs.map(({ from, to }) => to.done - from.done),
+      errors: pairs.map(({ from, to }) => to.errors - from.errors),
+      meanSojourn: pairs.map(({ from, to }) =>
+        to.done === from.done ? null : (to.sojourns - from.sojourns) / (to.done - from.done)
+      ),
+      backends: backends.map((_, index) => ({
+        inFlight: average((gauges) => gauges.backends[index]!.inFlight),
+        queue: average((gauges) => gauges.backends[index]!.queue),
+        busy: average((gauges) => gauges.backends[index]!.busy),
+        up: average((gauges) => gauges.backends[index]!.down).map((down) => 1 - down / balancers),
+      })),
+      health: health.changes,
+    };
+  }
+}

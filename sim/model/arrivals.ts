@@ -1,0 +1,195 @@
+import { type Nanoseconds, NS_PER_S, type Random } from "../../lib/core/mod.ts";
+import type { Arrivals } from "../../lib/scenario/types.ts";
+import { sinTurns } from "../../lib/base/mod.ts";
+import { exponential } from "../../lib/stats/exponential.ts";
+import { createSampler, meanOf, type Sampler } from "../../lib/stats/variates.ts";
+
+/** Says when connections come. */
+export interface ArrivalProcess {
+  /** The time of the next arrival, never before the last one; Infinity when no more come. */
+  next(): Nanoseconds;
+}
+
+/** Arrivals that do not depend on what becomes of them: all but the closed loop. */
+export type OpenArrivals = Exclude<Arrivals, { readonly kind: "closed" }>;
+
+/** Makes the arrival process; it takes its randomness from `random` alone. */
+export function createArrivals(arrivals: OpenArrivals, random: Random): ArrivalProcess {
+  switch (arrivals.kind) {
+    case "poisson":
+      return new Renewal({ kind: "exponential", mean: NS_PER_S / arrivals.rate }, random);
+    case "renewal":
+      return new Renewal(arrivals.gap, random);
+    case "deterministic":
+      return new Even(NS_PER_S / arrivals.rate);
+    case "mmpp":
+      return new Jumping(arrivals.states, random);
+    case "on_off":
+      return new OnOff(arrivals, random);
+    case "diurnal":
+      return new Diurnal(arrivals, random);
+    case "trace":
+      return new Recorded(arrivals.entries.map((entry) => entry.at));
+  }
+}
+
+/** Connections per second in the long run; NaN for a closed loop, where it is an outcome. */
+export function meanRate(arrivals: Arrivals): number {
+  switch (arrivals.kind) {
+    case "poisson":
+    case "deterministic":
+    case "diurnal":
+      return arrivals.rate;
+    case "renewal":
+      return NS_PER_S / meanOf(arrivals.gap);
+    case "mmpp": {
+      const time = arrivals.states.reduce((sum, { stay }) => sum + stay, 0);
+      return arrivals.states.reduce((sum, { rate, stay }) => sum + rate * stay, 0) / time;
+    }
+    case "on_off": {
+      const on = meanOf(arrivals.on);
+      return arrivals.rate * on / (on + meanOf(arrivals.off));
+    }
+    case "trace": {
+      const { entries } = arrivals;
+      const span = (entries.at(-1)?.at ?? 0) - (entries[0]?.at ?? 0);
+      return span === 0 ? NaN : (entries.length - 1) * NS_PER_S / span;
+    }
+    case "closed":
+      return NaN;
+  }
+}
+
+/** Independent gaps of one law. */
+class Renewal implements ArrivalProcess {
+  readonly #gap: Sampler;
+  #last = 0;
+
+  constructor(gap: Parameters<typeof createSampler>[0], random: Random) {
+    this.#gap = createSampler(gap, random);
+  }
+
+  next(): Nanoseconds {
+    this.#last += Math.round(this.#gap.next());
+    return this.#last;
+  }
+}
+
+/** Evenly spaced from 0. Counted, not added up, so a gap that is not whole does not drift. */
+class Even implements ArrivalProcess {
+  readonly #gap: number;
+  #count = 0;
+
+  constructor(gap: number) {
+    this.#gap = gap;
+  }
+
+  next(): Nanoseconds {
+    return Math.round(this.#count++ * this.#gap);
+  }
+}
+
+/** Poisson whose rate jumps from state to state. No memory: a gap cut short by a jump is drawn anew. */
+class Jumping implements ArrivalProcess {
+  readonly #states: readonly { readonly rate: number; readonly stay: Nanoseconds }[];
+  readonly #random: Random;
+  #state = 0;
+  #time = 0;
+  #jumpAt: number;
+
+  constructor(
+    states: readonly { readonly rate: number; readonly stay: Nanoseconds }[],
+    random: Random,
+  ) {
+    this.#states = states;
+    this.#random = random;
+    this.#jumpAt = states[0]!.stay * exponential(random);
+  }
+
+  next(): Nanoseconds {
+    if (this.#states.every(({ rate }) => rate === 0)) return Infinity;
+    while (true) {
+      const { rate } = this.#states[this.#state]!;
+      const at = rate === 0 ? Infinity : this.#time + NS_PER_S / rate * exponential(this.#random);
+      if (at <= this.#jumpAt) {
+        this.#time = at;
+        return Math.round(at);
+      }
+      this.#time = this.#jumpAt;
+      this.#state = (this.#state + 1) % this.#states.length;
+      this.#jumpAt += this.#states[this.#state]!.stay * exponential(this.#random);
+    }
+  }
+}
+
+/** Poisson while on, nothing while off. */
+class OnOff implements ArrivalProcess {
+  readonly #gap: number;
+  readonly #on: Sampler;
+  readonly #off: Sampler;
+  readonly #random: Random;
+  #time = 0;
+  #offAt: number;
+
+  constructor(options: Extract<Arrivals, { kind: "on_off" }>, random: Random) {
+    this.#gap = NS_PER_S / options.rate;
+    this.#on = createSampler(options.on, random);
+    this.#off = createSampler(options.off, random);
+    this.#random = random;
+    this.#offAt = this.#on.next();
+  }
+
+  next(): Nanoseconds {
+    while (true) {
+      const at = this.#time + this.#gap * exponential(this.#random);
+      if (at <= this.#offAt) {
+        this.#time = at;
+        return Math.round(at);
+      }
+      this.#time = this.#offAt + this.#off.next();
+      this.#offAt = this.#time + this.#on.next();
+    }
+  }
+}
+
+/**
+ * Poisson with a rate that swings, by thinning: arrivals at the highest rate, each kept in proportion to
+ * the rate at its moment.
+ *
+ * Source: P. A. W. Lewis and G. S. Shedler, "Simulation of nonhomogeneous Poisson processes by
+ * thinning", 1979.
+ */
+class Diurnal implements ArrivalProcess {
+  readonly #options: Extract<Arrivals, { kind: "diurnal" }>;
+  readonly #random: Random;
+  readonly #gap: number;
+  #time = 0;
+
+  constructor(options: Extract<Arrivals, { kind: "diurnal" }>, random: Random) {
+    this.#options = options;
+    this.#random = random;
+    this.#gap = NS_PER_S / (options.rate * (1 + options.amplitude));
+  }
+
+  next(): Nanoseconds {
+    const { amplitude, period, phase } = this.#options;
+    while (true) {
+      this.#time += this.#gap * exponential(this.#random);
+      const share = (1 + amplitude * sinTurns(this.#time / period + phase)) / (1 + amplitude);
+      if (this.#random.next() < share) return Math.round(this.#time);
+    }
+  }
+}
+
+class Recorded implements ArrivalProcess {
+  readonly #times: readonly Nanoseconds[];
+  #count = 0;
+
+  constructor(times: readonly Nanoseconds[]) {
+    this.#times = times;
+  }
+
+  next(): Nanoseconds {
+    return this.#times[this.#count++] ?? Infinity;
+  }
+}

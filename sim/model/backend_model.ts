@@ -1,0 +1,139 @@
+import type { Nanoseconds } from "../../lib/core/mod.ts";
+import type { BackendFaultKind, ServerOptions } from "../../lib/scenario/types.ts";
+import { FifoServer } from "./fifo_server.ts";
+import type { Server, Workshop } from "./server.ts";
+import { SharedServer } from "./shared_server.ts";
+
+/** What a backend says to a connect. */
+export type ConnectVerdict = "accepted" | "refused" | "silent";
+
+/** A backend: a server, and what is wrong with it at present. */
+export class BackendModel {
+  readonly id: string;
+  readonly index: number;
+  readonly server: Server;
+  /** What becomes of a request whose client has left. */
+  readonly dropsAbandoned: boolean;
+  /** Its process is gone. */
+  down = false;
+  /** Its machine is silent. */
+  silent = false;
+  /** Its process stands still. */
+  paused = false;
+  /** Probes pass whatever the load. */
+  gray = false;
+  /** Share of requests that are served and then end in an error. */
+  failRate = 0;
+  /** The same of probes that ask for an answer. */
+  probeFailRate = 0;
+  /** Share of requests and probes that get an error at once. */
+  fastErrorRate = 0;
+  /** Connections in flight to it, over all balancers. */
+  inFlight = 0;
+  /** Of what is measured: connections that reached it, requests done there, requests that failed there. */
+  reached = 0;
+  done = 0;
+  failed = 0;
+  readonly #speed: number;
+  readonly #faults: BackendFaultKind[] = [];
+  #inFlightTime = 0;
+  #since: Nanoseconds = 0;
+
+  constructor(id: string, index: number, options: ServerOptions, workshop: Workshop) {
+    this.id = id;
+    this.index = index;
+    this.#speed = options.speed;
+    this.dropsAbandoned = options.abandoned === "drop";
+    const Kind = options.discipline === "fifo" ? FifoServer : SharedServer;
+    this.server = new Kind(index, options, workshop);
+  }
+
+  /**
+   * What it says to a connect now. A full queue refuses: to the balancer, a backend that takes nobody in
+   * is as good as none.
+   */
+  get verdict(): ConnectVerdict {
+    if (this.silent) return "silent";
+    return this.down || !this.server.hasRoom ? "refused" : "accepted";
+  }
+
+  /** Whether a fault is with it. */
+  get faulty(): boolean {
+    return this.#faults.length > 0;
+  }
+
+  /** Another fault is with it. `flap` is a `crash` that comes and goes. */
+  begin(fault: BackendFaultKind, now: Nanoseconds): void {
+    this.#faults.push(fault);
+    this.#assess(now);
+  }
+
+  /** The fault, the same object as at its beginning, is over. */
+  end(fault: BackendFaultKind, now: Nanoseconds): void {
+    const place = this.#faults.indexOf(fault);
+    if (place >= 0) this.#faults.splice(place, 1);
+    this.#assess(now);
+  }
+
+  /** One more, or one less, connection is in flight. */
+  count(change: 1 | -1, now: Nanoseconds): void {
+    this.#inFlightTime += (now - this.#since) * this.inFlight;
+    this.#since = now;
+    this.inFlight += change;
+  }
+
+  /** Connections in flight, integrated over time. */
+  inFlightTime(now: Nanoseconds): number {
+    return this.#inFlightTime + (now - this.#since) * this.inFlight;
+  }
+
+  #assess(now: Nanoseconds): void {
+    this.down =
+      this.silent =
+      this.paused =
+      this.gray =
+        false;
+    let slowness = 1;
+    let success = 1;
+    let probeSuccess = 1;
+    let slowSuccess = 1;
+    for (const fault of this.#faults) {
+      switch (fault.name) {
+        case "crash":
+          this.down = true;
+          break;
+        case "hang":
+          this.silent = true;
+          break;
+        case "pause":
+          this.paused = true;
+          break;
+        case "slow":
+          slowness *= fault.factor;
+          break;
+        case "gray":
+          this.gray = true;
+          slowness *= fault.factor;
+          success *= 1 - fault.rate;
+          break;
+        case "fail-rate":
+          success *= 1 - fault.rate;
+          probeSuccess *= 1 - fault.rate;
+          break;
+        case "fast-errors":
+          slowSuccess *= 1 - fault.rate;
+          break;
+        case "flap":
+        case "partition":
+        case "drain":
+        case "maintenance":
+          break;
+      }
+    }
+    this.failRate = 1 - success;
+    this.probeFailRate = 1 - probeSuccess;
+    this.fastErrorRate = 1 - slowSuccess;
+    const works = !this.down && !this.silent && !this.paused;
+    this.server.setSpeed(works ? this.#speed / slowness : 0, now);
+  }
+}

@@ -1,0 +1,101 @@
+import {
+  childSeed,
+  createRandom,
+  EventStream,
+  type LbEvent,
+  type Lease,
+  type Nanoseconds,
+  type Refusal,
+  Scheduler,
+  type Waiting,
+} from "../../lib/core/mod.ts";
+import { EVENT_TYPES } from "../../lib/core/mod.ts";
+import type { Balancer } from "../../lib/scenario/types.ts";
+import { WAKE } from "../engine/event_kinds.ts";
+import type { EventQueue } from "../engine/event_queue.ts";
+import type { IdealStore } from "./ideal_store.ts";
+
+/** Reads the events of one balancer. */
+export type EventReader = (event: LbEvent, balancer: number, now: Nanoseconds) => void;
+
+/** A load balancer: the scheduler that the live one has, with a view of its own. */
+export class BalancerModel {
+  readonly index: number;
+  readonly events = new EventStream();
+  /** It takes clients in. */
+  listening = false;
+  /** How many faults keep it from running. */
+  stops = 0;
+  /** By backend index: the network between them is cut. How many partitions do so. */
+  readonly cuts: number[];
+  readonly #options: Balancer;
+  readonly #seed: number;
+  readonly #store: IdealStore | undefined;
+  readonly #queue: EventQueue;
+  /** Number of the event that is to wake its scheduler; another one is out of date. */
+  #wakeEvent = 0;
+  #scheduler: Scheduler;
+  #starts = 0;
+
+  /** @param store Where its sessions are kept; in itself if undefined. */
+  constructor(
+    options: Balancer,
+    index: number,
+    seed: number,
+    queue: EventQueue,
+    store: IdealStore | undefined,
+  ) {
+    this.index = index;
+    this.#options = options;
+    this.#seed = childSeed(seed, "balancer", index);
+    this.#queue = queue;
+    this.#store = store;
+    this.cuts = options.backends.map(() => 0);
+    this.#scheduler = this.#newScheduler();
+  }
+
+  get scheduler(): Scheduler {
+    return this.#scheduler;
+  }
+
+  /** Asks its scheduler for a backend, which by then knows what its store knows. */
+  acquire(client: string, now: Nanoseconds): Lease | Refusal | Waiting {
+    if (this.#store === undefined) return this.#scheduler.acquire(client, now);
+    const arrival = this.#scheduler.admit(client, now);
+    if ("reason" in arrival) return arrival;
+    this.#store.tell(this.#scheduler, client, now);
+    return arrival.acquire(now);
+  }
+
+  /** An event to wake its scheduler happens. */
+  wake(event: number, now: Nanoseconds): void {
+    if (event !== this.#wakeEvent) return;
+    this.#scheduler.passTime(now);
+    const { nextWake } = this.#scheduler;
+    if (nextWake !== undefined) this.#wakeAt(nextWake);
+  }
+
+  /** Starts it afresh: counts, health and sessions are forgotten, unless a store has them. */
+  restart(): void {
+    this.#scheduler.onWake = undefined;
+    this.#wakeEvent = 0;
+    this.#scheduler = this.#newScheduler();
+  }
+
+  /** Calls `reader` for every event. */
+  observe(reader: (event: LbEvent) => void): void {
+    this.events.subscribe(EVENT_TYPES, reader);
+  }
+
+  #newScheduler(): Scheduler {
+    const random = createRandom(childSeed(this.#seed, "algorithm", this.#starts++));
+    const scheduler = new Scheduler(this.#options, this.events, random);
+    this.#store?.follow(scheduler);
+    scheduler.onWake = (at) => this.#wakeAt(at);
+    return scheduler;
+  }
+
+  #wakeAt(at: Nanoseconds): void {
+    this.#wakeEvent = this.#queue.push(at, WAKE, this.index);
+  }
+}

@@ -1,0 +1,333 @@
+import { assert, childSeed, createRandom, type Nanoseconds } from "../../lib/core/mod.ts";
+import type { TraceEntry, Workload } from "../../lib/scenario/types.ts";
+import { power } from "../../lib/base/mod.ts";
+import { countOf } from "../../lib/stats/rounded.ts";
+import { createSampler, type Sampler } from "../../lib/stats/variates.ts";
+import { type ArrivalProcess, createArrivals } from "./arrivals.ts";
+import {
+  ANSWERED,
+  BROKEN,
+  type Connection,
+  ERROR,
+  LEASED,
+  OK,
+  RELAYED,
+  WAITED_FOR,
+} from "./connections.ts";
+import { Deadlines } from "./deadlines.ts";
+import {
+  ABORT_AT_BALANCER,
+  ARRIVAL,
+  BEGIN,
+  CLIENT_DEADLINE,
+  CLOSE,
+  NEXT_REQUEST,
+  REACH_BALANCER,
+} from "../engine/event_kinds.ts";
+import { KeyedRandom, KeyedSampler } from "../engine/keyed_random.ts";
+import { Population } from "./population.ts";
+import type { Outcome } from "../measure/recorder.ts";
+import type { World } from "./world.ts";
+
+/** Nobody of the closed loop. */
+const NO_OWNER = -1;
+
+/**
+ * The clients: they come, connect, send requests, wait, lose patience, try again, think, and leave.
+ *
+ * A connection costs its client a handshake: its first request reaches the balancer three messages after
+ * the client began. Its sojourn is counted from that beginning, retries and pauses included, whatever
+ * became of earlier requests: there is no coordinated omission.
+ *
+ * What a request is (its work, its pauses, the balancer it goes to) is drawn by its own name: by its
+ * client of the closed loop, or its arrival, and its number there. So two variants meet the same
+ * requests, in whichever order they come about.
+ */
+export class Clients {
+  readonly population: Population;
+  readonly #world: World;
+  readonly #workload: Workload;
+  readonly #arrivals: ArrivalProcess | undefined;
+  readonly #trace: readonly TraceEntry[] | undefined;
+  readonly #think: Sampler[] = [];
+  readonly #jobs: KeyedSampler;
+  readonly #requestsPerConnection: KeyedSampler | undefined;
+  readonly #thinkTime: KeyedSampler;
+  readonly #lots: KeyedRandom;
+  readonly #backoff: KeyedRandom;
+  readonly #deadlines: Deadlines;
+  readonly #lastConnection: number;
+  #arrived = 0;
+  /** By client of the closed loop: requests that it has begun. */
+  readonly #begun: number[] = [];
+  #leaving = false;
+
+  constructor(world: World) {
+    const { scenario, seed } = world;
+    const { workload } = scenario;
+    const { arrivals } = workload;
+    const child = (...path: (string | number)[]) => childSeed(seed, ...path);
+    this.#world = world;
+    this.#workload = workload;
+    this.population = new Population(workload.clients, seed);
+    this.#jobs = new KeyedSampler(scenario.service, child("jobs"));
+    const { requestsPerConnection: requests } = workload;
+    this.#requestsPerConnection = requests.kind === "deterministic" && requests.value <= 1
+      ? undefined
+      : new KeyedSampler(requests, child("requests per connection"));
+    this.#thinkTime = new KeyedSampler(workload.thinkTime, child("think time"));
+    this.#lots = new KeyedRandom(child("choice of balancer"));
+    this.#backoff = new KeyedRandom(child("backoff"));
+    this.#deadlines = new Deadlines(workload.timeout, CLIENT_DEADLINE, world.queue);
+    this.#lastConnection = "connections" in scenario.end ? scenario.end.connections : Infinity;
+    if (arrivals.kind === "closed") {
+      for (let owner = 0; owner < arrivals.clients; owner++) {
+        this.#think.push(createSampler(arrivals.think, createRandom(child("client", owner))));
+        this.#begun.push(0);
+      }
+    } else {
+      this.#arrivals = createArrivals(arrivals, new KeyedRandom(child("arrivals")).seek(0, 0));
+      this.#trace = arrivals.kind === "trace" ? arrivals.entries : undefined;
+    }
+  }
+
+  /** How many there are in a closed loop; 0 if they come from outside. */
+  get inLoop(): number {
+    return this.#think.length;
+  }
+
+  /** Nobody comes any more. */
+  get leaving(): boolean {
+    return this.#leaving;
+  }
+
+  /** From here on clients come. */
+  start(): void {
+    this.#scheduleArrival();
+    this.#think.forEach((_, owner) => this.#comesAgain(owner, 0));
+  }
+
+  /** From here on nobody new comes, and nobody sends another request. */
+  leave(): void {
+    this.#leaving = true;
+  }
+
+  /** The next client connects. */
+  arrive(now: Nanoseconds): void {
+    if (this.#leaving) return;
+    this.#scheduleArrival();
+    const connection = this.#world.connections.take(0);
+    const entry = this.#trace?.[this.#arrived];
+    const drawn = this.population.next();
+    connection.client = entry?.client === undefined ? drawn : this.population.indexOf(entry.client);
+    connection.owner = NO_OWNER;
+    connection.origin = this.#arrived++;
+    connection.nth = 0;
+    this.#offersFirst(connection, now);
+    this.#connects(connection, now);
+  }
+
+  /** A client of the closed loop has thought, or one that was let down tries again. */
+  begin(connection: Connection, now: Nanoseconds): void {
+    connection.pending = 0;
+    if (!connection.is(WAITED_FOR)) {
+      if (this.#leaving) {
+        this.#world.connections.free(connection);
+        return;
+      }
+      const { owner } = connection;
+      connection.client = this.population.indexOf(owner);
+      connection.origin = owner;
+      connection.nth = this.#begun[owner]!;
+      this.#offersFirst(connection, now);
+    }
+    this.#connects(connection, now);
+  }
+
+  /** A client has thought, and sends another request on its connection. */
+  nextRequest(connection: Connection, now: Nanoseconds): void {
+    connection.pending = 0;
+    const broken = connection.is(BROKEN);
+    if (this.#leaving) {
+      if (broken) this.#world.settle(connection);
+      else this.#closes(connection, now);
+      return;
+    }
+    this.#offers(connection, now);
+    if (broken) {
+      this.#connects(this.takeOver(connection), now);
+      this.#world.settle(connection);
+      return;
+    }
+    connection.flags &= ~(ANSWERED | RELAYED);
+    this.#waits(connection, now);
+    this.#world.relay.forward(connection, now);
+  }
+
+  /** The answer, good or bad, has come. */
+  answered(connection: Connection, now: Nanoseconds): void {
+    const { recorder, warmup } = this.#world;
+    connection.pending = 0;
+    if (!connection.is(WAITED_FOR)) {
+      this.#world.settle(connection);
+      return;
+    }
+    if (connection.answer !== OK) {
+      this.fails(connection, connection.answer === ERROR ? "failed" : "refused", now);
+      return;
+    }
+    this.#waitsNoMore(connection);
+    recorder.completions++;
+    const { startedAt, queued, waited, backend } = connection;
+    if (startedAt >= warmup) {
+      backend.done++;
+      recorder.requestDone(now - startedAt, queued + waited);
+    }
+    connection.queued = 0;
+    connection.requestsLeft--;
+    if (connection.requestsLeft > 0 && !this.#leaving) {
+      const think = Math.round(this.#thinkTime.at(connection.origin, connection.nth));
+      connection.pending = this.#world.queue.push(now + think, NEXT_REQUEST, connection.number);
+      return;
+    }
+    this.#thinks(connection, now);
+    this.#closes(connection, now);
+  }
+
+  /** The present attempt has come to nothing: the client tries again, or that was that. */
+  fails(connection: Connection, outcome: Exclude<Outcome, "done">, now: Nanoseconds): void {
+    const { recorder, warmup, queue } = this.#world;
+    const { retries } = this.#workload;
+    const { startedAt, picked, origin, nth, attempt } = connection;
+    const measured = startedAt >= warmup;
+    if (measured && outcome !== "refused" && picked !== undefined) picked.failed++;
+    if (attempt > retries.max) {
+      this.#waitsNoMore(connection);
+      if (measured) recorder.requests[outcome]++;
+      this.#thinks(connection, now);
+    } else {
+      if (measured) recorder.requests.retried++;
+      const again = this.takeOver(connection);
+      again.attempt = attempt + 1;
+      const pause = retries.backoff * power(retries.multiplier, attempt - 1) *
+        (1 + retries.jitter * (2 * this.#backoff.seek(origin, nth, attempt).next() - 1));
+      const at = Math.min(now + Math.round(pause), Number.MAX_SAFE_INTEGER);
+      again.pending = queue.push(at, BEGIN, again.number);
+    }
+    if (outcome !== "timedOut") this.#closes(connection, now);
+  }
+
+  /** A connection that carries on with the request of another, whose client goes on to it. */
+  takeOver(connection: Connection): Connection {
+    const { startedAt, work, origin, nth, client, owner, requestsLeft, attempt } = connection;
+    this.#waitsNoMore(connection);
+    const heir = this.#world.connections.take(WAITED_FOR);
+    connection.owner = NO_OWNER;
+    const request = { startedAt, work, origin, nth, client, owner, requestsLeft, attempt };
+    return Object.assign(heir, request);
+  }
+
+  /** Those who have waited too long give up. */
+  deadline(now: Nanoseconds): void {
+    this.#deadlines.pass(now, (connection) => this.#losesPatience(connection, now));
+  }
+
+  #scheduleArrival(): void {
+    if (this.#arrivals === undefined) return;
+    const at = this.#arrivals.next();
+    if (at !== Infinity) this.#world.queue.push(at, ARRIVAL, 0);
+  }
+
+  /** The first request of a new connection. */
+  #offersFirst(connection: Connection, now: Nanoseconds): void {
+    const { recorder, warmup } = this.#world;
+    const { origin, nth } = connection;
+    connection.requestsLeft = this.#requestsPerConnection === undefined
+      ? 1
+      : countOf(this.#requestsPerConnection.at(origin, nth));
+    this.#offers(connection, now);
+    if (now < warmup) return;
+    recorder.connections++;
+    if (recorder.connections >= this.#lastConnection) this.#leaving = true;
+  }
+
+  #offers(connection: Connection, now: Nanoseconds): void {
+    const { recorder, warmup } = this.#world;
+    const { owner, origin } = connection;
+    const nth = ++connection.nth;
+    if (owner !== NO_OWNER) this.#begun[owner] = nth;
+    connection.flags |= WAITED_FOR;
+    connection.startedAt = now;
+    connection.attempt = 1;
+    connection.work = this.#trace?.[origin]?.work ?? this.#jobs.at(origin, nth);
+    if (now >= warmup) recorder.requests.offered++;
+  }
+
+  #connects(connection: Connection, now: Nanoseconds): void {
+    const { links, balancers, queue } = this.#world;
+    connection.balancer = balancers[balancers.length === 1 ? 0 : this.#choice(connection)]!;
+    this.#waits(connection, now);
+    if (links.client.instant) {
+      this.#world.relay.reached(connection, now);
+      return;
+    }
+    const handshake = links.client.delay() + links.client.delay() + links.client.delay();
+    connection.pending = queue.push(now + handshake, REACH_BALANCER, connection.number);
+  }
+
+  /** By lot: the balancer that a client connects to. */
+  #choice({ origin, nth, attempt }: Connection): number {
+    return Math.floor(this.#lots.seek(origin, nth, attempt).next() * this.#world.balancers.length);
+  }
+
+  #waits(connection: Connection, now: Nanoseconds): void {
+    connection.wait++;
+    this.#deadlines.set(connection, now);
+  }
+
+  #waitsNoMore(connection: Connection): void {
+    assert(connection.is(WAITED_FOR), "a request ends once");
+    connection.flags &= ~WAITED_FOR;
+    connection.wait++;
+  }
+
+  #losesPatience(connection: Connection, now: Nanoseconds): void {
+    const { links, queue } = this.#world;
+    this.fails(connection, "timedOut", now);
+    if (links.client.instant) {
+      this.#world.relay.clientGone(connection, now);
+      return;
+    }
+    connection.clientAbort = queue.push(
+      now + links.client.delay(),
+      ABORT_AT_BALANCER,
+      connection.number,
+    );
+  }
+
+  #closes(connection: Connection, now: Nanoseconds): void {
+    const { links, queue } = this.#world;
+    if (!connection.is(LEASED)) {
+      this.#world.settle(connection);
+    } else if (links.client.instant) {
+      this.#world.relay.closed(connection, now);
+    } else {
+      connection.pending = queue.push(now + links.client.delay(), CLOSE, connection.number);
+    }
+  }
+
+  /** A client of the closed loop thinks, then comes again. */
+  #thinks(connection: Connection, now: Nanoseconds): void {
+    const { owner } = connection;
+    connection.owner = NO_OWNER;
+    if (owner !== NO_OWNER && !this.#leaving) this.#comesAgain(owner, now);
+  }
+
+  #comesAgain(owner: number, now: Nanoseconds): void {
+    const { connections, queue } = this.#world;
+    const connection = connections.take(0);
+    connection.owner = owner;
+    const think = Math.round(this.#think[owner]!.next());
+    connection.pending = queue.push(now + think, BEGIN, connection.number);
+  }
+}

@@ -1,0 +1,78 @@
+import type { Nanoseconds } from "../../lib/core/mod.ts";
+import type { Connection } from "./connections.ts";
+import type { EventQueue } from "../engine/event_queue.ts";
+
+/**
+ * Deadlines that all lie equally far ahead when they are set, so they pass in the order in which they
+ * were set: a ring, of which only the first is in the event queue. Most of them are never reached; one
+ * costs a few stores then, and nothing in the heap.
+ */
+export class Deadlines {
+  readonly #delay: Nanoseconds;
+  readonly #kind: number;
+  readonly #queue: EventQueue;
+  #times = new Float64Array(64);
+  #connections: Connection[] = [];
+  #waits = new Uint32Array(64);
+  #first = 0;
+  #size = 0;
+  #scheduled = false;
+
+  /**
+   * @param delay How far ahead they lie; Infinity: they are never reached, and cost nothing.
+   * @param kind The event that says that one may have passed: call `pass` then.
+   */
+  constructor(delay: Nanoseconds, kind: number, queue: EventQueue) {
+    this.#delay = delay;
+    this.#kind = kind;
+    this.#queue = queue;
+  }
+
+  /** Sets a deadline for the present wait of a connection. */
+  set(connection: Connection, now: Nanoseconds): void {
+    if (this.#delay === Infinity) return;
+    if (this.#size === this.#times.length) this.#grow();
+    const place = (this.#first + this.#size++) & (this.#times.length - 1);
+    this.#times[place] = now + this.#delay;
+    this.#connections[place] = connection;
+    this.#waits[place] = connection.wait;
+    if (!this.#scheduled) this.#schedule(now + this.#delay);
+  }
+
+  /** Calls `missed` for every connection whose deadline is reached, if it still waits as it did then. */
+  pass(now: Nanoseconds, missed: (connection: Connection) => void): void {
+    this.#scheduled = false;
+    while (this.#size > 0) {
+      const place = this.#first;
+      const connection = this.#connections[place]!;
+      const over = connection.wait !== this.#waits[place];
+      const at = this.#times[place]!;
+      if (!over && at > now) {
+        if (!this.#scheduled) this.#schedule(at);
+        return;
+      }
+      this.#first = (place + 1) & (this.#times.length - 1);
+      this.#size--;
+      if (!over) missed(connection);
+    }
+  }
+
+  #schedule(at: Nanoseconds): void {
+    this.#scheduled = true;
+    this.#queue.push(at, this.#kind, 0);
+  }
+
+  #grow(): void {
+    const mask = this.#times.length - 1;
+    const order = Array.from({ length: this.#size }, (_, i) => (this.#first + i) & mask);
+    const unrolled = <Column extends Float64Array | Uint32Array>(from: Column, to: Column) => {
+      order.forEach((place, i) => to[i] = from[place]!);
+      return to;
+    };
+    const capacity = 2 * this.#times.length;
+    this.#times = unrolled(this.#times, new Float64Array(capacity));
+    this.#connections = order.map((place) => this.#connections[place]!);
+    this.#waits = unrolled(this.#waits, new Uint32Array(capacity));
+    this.#first = 0;
+  }
+}

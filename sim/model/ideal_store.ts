@@ -1,0 +1,62 @@
+import {
+  type Backend,
+  type Nanoseconds,
+  type Scheduler,
+  type Session,
+  SessionMap,
+  type StickyRules,
+} from "../../lib/core/mod.ts";
+import type { Balancer } from "../../lib/scenario/types.ts";
+
+/**
+ * A store of sessions as one would wish for: it knows of every change at once, answers at once, and is
+ * never down. It outlives the balancers that write to it.
+ */
+export class IdealStore {
+  readonly #sessions: SessionMap<string>;
+
+  constructor(rules: StickyRules) {
+    this.#sessions = new SessionMap(rules);
+  }
+
+  /** From now on it knows of every session of a balancer's scheduler. */
+  follow(scheduler: Scheduler): void {
+    scheduler.onSessionUse = (session, change, now) => this.#write(session, change, now);
+  }
+
+  /** Tells a scheduler of a client that comes, if it is to ask. */
+  tell(scheduler: Scheduler, client: string, now: Nanoseconds): void {
+    const key = scheduler.sessionToAskFor(client, now);
+    const session = key === undefined ? undefined : this.#sessions.find(key, now);
+    if (session === undefined) return;
+    scheduler.adopt({ ...session, usedAt: session.open > 0 ? now : session.usedAt }, now);
+  }
+
+  #write(
+    { key, backend, home, changedAt }: Session<Backend>,
+    change: 1 | -1,
+    now: Nanoseconds,
+  ): void {
+    const record = { key, backend: backend.id, home: home.id, changedAt, usedAt: now };
+    this.#sessions.adopt(record, now);
+    const session = this.#sessions.find(key, now);
+    if (session === undefined) return;
+    if (change === 1) this.#sessions.opened(session, now);
+    // One that had to make room while it was in use has been counted from nothing since.
+    else if (session.open > 0) this.#sessions.closed(session, now);
+  }
+}
+
+/**
+ * The store of each balancer of a scenario: one that all share, or one each; undefined where sessions are
+ * in memory and end with their balancer.
+ */
+export function idealStoresOf(
+  { sticky }: Balancer,
+  loadBalancers: number,
+): readonly (IdealStore | undefined)[] {
+  const store = sticky?.store ?? "memory";
+  if (sticky === undefined || store === "memory") return Array(loadBalancers).fill(undefined);
+  if (store.redis !== undefined) return Array(loadBalancers).fill(new IdealStore(sticky));
+  return Array.from({ length: loadBalancers }, () => new IdealStore(sticky));
+}

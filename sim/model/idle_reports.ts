@@ -1,0 +1,64 @@
+import { childSeed, createRandom, type Nanoseconds, type Random } from "../../lib/core/mod.ts";
+import type { BackendModel } from "./backend_model.ts";
+import type { BalancerModel } from "./balancer_model.ts";
+import { IDLE_REPORT } from "../engine/event_kinds.ts";
+import type { World } from "./world.ts";
+
+/**
+ * What backends report of themselves: one that has nothing to do says so to one balancer, drawn at random.
+ * It says no more until that balancer has sent it a request. A report that cannot arrive is lost, and the
+ * backend reports again when it is idle the next time.
+ *
+ * Source: Y. Lu et al., "Join-Idle-Queue", Performance Evaluation 68(11), 2011: JIQ-Random.
+ */
+export class IdleReports {
+  readonly #world: World;
+  readonly #random: Random;
+  /** By backend index: the balancer that has its report. */
+  readonly #reportedTo: (BalancerModel | undefined)[] = [];
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#random = createRandom(childSeed(world.seed, "idle reports"));
+  }
+
+  /** At first all are idle. */
+  start(): void {
+    for (const backend of this.#world.backends) this.mayBeIdle(backend, 0);
+  }
+
+  /** A request of a balancer has come: if it had the report, it has made use of it. */
+  requested(backend: BackendModel, by: BalancerModel): void {
+    if (this.#reportedTo[backend.index] === by) this.#reportedTo[backend.index] = undefined;
+  }
+
+  /** A request has left, or the backend has come back. */
+  mayBeIdle(backend: BackendModel, now: Nanoseconds): void {
+    if (backend.server.size > 0 || this.#reportedTo[backend.index] !== undefined) return;
+    if (backend.down || backend.silent || backend.paused) return;
+    const { balancers, links, queue } = this.#world;
+    const balancer = balancers[Math.floor(this.#random.next() * balancers.length)]!;
+    if (balancer.stops > 0 || balancer.cuts[backend.index]! > 0) return;
+    this.#reportedTo[backend.index] = balancer;
+    const report = balancer.index * this.#world.backends.length + backend.index;
+    if (links.backend.instant) this.arrive(report, now);
+    else queue.push(now + links.backend.delay(), IDLE_REPORT, report);
+  }
+
+  /** A report reaches its balancer. */
+  arrive(report: number, now: Nanoseconds): void {
+    const { backends, balancers } = this.#world;
+    const backend = backends[report % backends.length]!;
+    const balancer = balancers[Math.floor(report / backends.length)]!;
+    balancer.scheduler.reportIdle(backend.id, now);
+  }
+
+  /** A balancer has forgotten all. */
+  forgotten(by: BalancerModel, now: Nanoseconds): void {
+    for (const backend of this.#world.backends) {
+      if (this.#reportedTo[backend.index] !== by) continue;
+      this.#reportedTo[backend.index] = undefined;
+      this.mayBeIdle(backend, now);
+    }
+  }
+}

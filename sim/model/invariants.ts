@@ -1,0 +1,79 @@
+import { assert } from "../../lib/core/mod.ts";
+import {
+  AT_BACKEND,
+  type Connection,
+  LEASED,
+  PROBE,
+  PROMISED,
+  QUEUED,
+  TAKEN,
+  WAITED_FOR,
+} from "./connections.ts";
+import type { World } from "./world.ts";
+
+/**
+ * What must be true between any two events: no request is lost or counted twice, and everybody who counts
+ * the same thing comes to the same number.
+ */
+export function checkInvariants(world: World): void {
+  const { connections, recorder, backends, balancers, clients, warmup } = world;
+  let waitedFor = 0;
+  const atBackend = new Array<number>(backends.length).fill(0);
+  const promised = new Array<number>(backends.length).fill(0);
+  const leased = new Array<number>(backends.length).fill(0);
+  const held = new Array<number>(balancers.length).fill(0);
+  const queued = new Array<number>(balancers.length).fill(0);
+  const atWork = new Array<number>(clients.inLoop).fill(0);
+  for (const connection of connections.all) {
+    if (!connection.is(TAKEN)) continue;
+    assert(
+      isGoingOn(connection),
+      "a connection is kept only as long as something is to come of it",
+    );
+    if (connection.is(WAITED_FOR) && connection.startedAt >= warmup) waitedFor++;
+    if (connection.owner >= 0 && !connection.is(PROBE)) atWork[connection.owner]!++;
+    if (connection.is(QUEUED)) queued[connection.balancer.index]!++;
+    if (!connection.is(AT_BACKEND | PROMISED | LEASED)) continue;
+    const at = connection.backend.index;
+    if (connection.is(AT_BACKEND)) atBackend[at]!++;
+    if (connection.is(PROMISED)) promised[at]!++;
+    if (!connection.is(LEASED)) continue;
+    leased[at]!++;
+    held[connection.balancer.index]!++;
+    assert(connection.lease?.backend.index === at, "a lease is for the backend it names");
+  }
+  assert(
+    waitedFor === recorder.inFlight,
+    "offered = done + failed + refused + timed out + waiting",
+  );
+  const each = clients.leaving ? "at most" : "exactly";
+  assert(
+    atWork.every((count) => count === 1 || (clients.leaving && count === 0)),
+    `every client of the closed loop has ${each} one request, or thinks`,
+  );
+  for (const { index, server, inFlight } of backends) {
+    assert(
+      server.waiting === 0 || server.busy === server.slots,
+      "no request waits while a slot is free",
+    );
+    assert(server.size === atBackend[index], "a server has the requests that are with it");
+    assert(server.promised === promised[index], "as many places are promised as are waited for");
+    assert(inFlight === leased[index], "a backend has as many connections in flight as leases");
+    const counted = balancers.reduce(
+      (sum, { scheduler }) => sum + scheduler.backends[index]!.inFlight,
+      0,
+    );
+    assert(counted === inFlight, "the balancers count what is in flight");
+  }
+  for (const { index, scheduler } of balancers) {
+    assert(scheduler.connections === held[index], "a balancer counts the leases it has given");
+    assert(scheduler.waiting === queued[index], "a balancer counts those who wait");
+  }
+}
+
+/** Something is still to happen to it: an event, a message, or the end of its service. */
+function isGoingOn({ flags, pending, clientAbort, reset }: Connection): boolean {
+  if (pending !== 0 || (flags & (AT_BACKEND | QUEUED)) !== 0) return true;
+  if ((flags & LEASED) === 0) return false;
+  return reset !== 0 || ((flags & WAITED_FOR) === 0 && clientAbort !== 0);
+}

@@ -1,0 +1,36 @@
+import { childSeed, createRandom, type Nanoseconds } from "../../lib/core/mod.ts";
+import type { Distribution, Network } from "../../lib/scenario/types.ts";
+import { createSampler, type Sampler } from "../../lib/stats/variates.ts";
+
+/** A kind of link: how long a message takes over it, one way. */
+export class Link {
+  /** Messages take no time at all. */
+  readonly instant: boolean;
+  readonly #latency: Sampler;
+
+  constructor(latency: Distribution, seed: number) {
+    this.instant = latency.kind === "deterministic" && latency.value === 0;
+    this.#latency = createSampler(latency, createRandom(seed));
+  }
+
+  /** How long the next message takes. */
+  delay(): Nanoseconds {
+    return this.instant ? 0 : Math.round(this.#latency.next());
+  }
+}
+
+/** The links of the simulated network. */
+export interface Links {
+  /** Between a client and a balancer. */
+  readonly client: Link;
+  /** Between a balancer and a backend. */
+  readonly backend: Link;
+}
+
+/** Makes the links of a scenario. */
+export function createLinks(network: Network, seed: number): Links {
+  return {
+    client: new Link(network.clientLatency, childSeed(seed, "latency", "client")),
+    backend: new Link(network.backendLatency, childSeed(seed, "latency", "backend")),
+  };
+}

@@ -1,0 +1,312 @@
+import {
+  childSeed,
+  createRandom,
+  type Nanoseconds,
+  ProbeSchedule,
+  type Random,
+} from "../../lib/core/mod.ts";
+import type { BackendModel } from "./backend_model.ts";
+import type { BalancerModel } from "./balancer_model.ts";
+import { AT_BACKEND, type Connection, PROBE } from "./connections.ts";
+import { PROBE_CONNECT, PROBE_DUE, PROBE_REQUEST, PROBE_RESULT } from "../engine/event_kinds.ts";
+import type { World } from "./world.ts";
+
+const NONE = -1;
+
+/** One balancer's probing of one backend. */
+interface Probing {
+  readonly balancer: BalancerModel;
+  readonly backend: BackendModel;
+  readonly random: Random;
+  schedule: ProbeSchedule;
+  /** Number of the event that the probe waits for; another one is out of date. */
+  pending: number;
+  beganAt: Nanoseconds;
+  /** The connection on which its request is served, if there is one. */
+  connection: Connection | undefined;
+  ok: boolean;
+  reason: string;
+  /** The first probe since the balancer started is over. */
+  known: boolean;
+}
+
+/**
+ * Health probes, over the simulated network and through the backends' own queues.
+ *
+ * A `tcp` probe passes if the backend accepts a connect: it is alive and its queue is not full. An
+ * `expect` or `http` probe then sends a request of no work, which waits in the queue like any other, so
+ * that an overloaded or paused backend answers late or not at all. Without an answer in time, the probe
+ * has failed. A balancer listens once it has probed every backend.
+ */
+export class Prober {
+  readonly #world: World;
+  readonly #probings: readonly Probing[];
+  /** By balancer: backends that it has not probed yet since it started. */
+  readonly #unknown: number[];
+  readonly #lots: Random;
+  /** Called when a balancer finds a backend up or down. Cheaper than an event, which lists all that are up. */
+  onChange:
+    | ((balancer: BalancerModel, backend: BackendModel, up: boolean, now: Nanoseconds) => void)
+    | undefined;
+
+  constructor(world: World) {
+    this.#world = world;
+    const { healthCheck } = world.scenario.balancer;
+    this.#lots = createRandom(childSeed(world.seed, "probe fate"));
+    this.#unknown = world.balancers.map(() => world.backends.length);
+    this.#probings = world.balancers.flatMap((balancer) =>
+      world.backends.map((backend) => {
+        const random = createRandom(
+          childSeed(world.seed, "balancer", balancer.index, "probes", backend.index),
+        );
+        return {
+          balancer,
+          backend,
+          random,
+          schedule: new ProbeSchedule(healthCheck, random, 0),
+          pending: NONE,
+          beganAt: 0,
+          connection: undefined,
+          ok: false,
+          reason: "",
+          known: false,
+        };
+      })
+    );
+  }
+
+  /** The balancers have probed everybody before the run begins. */
+  start(): void {
+    for (const balancer of this.#world.balancers) balancer.listening = true;
+    if (this.#off) return;
+    this.#probings.forEach(({ schedule, backend }, p) => {
+      schedule.begin(0);
+      if (this.#isWanted(p)) this.#conclude(p, backend.verdict === "accepted", "refused", 0);
+      else this.#goOn(p, 0);
+    });
+  }
+
+  /** A balancer has stopped: it probes nobody. */
+  stop(balancer: BalancerModel, now: Nanoseconds): void {
+    balancer.listening = false;
+    if (this.#off) return;
+    for (let p = this.#firstOf(balancer); this.#probings[p]?.balancer === balancer; p++) {
+      const probing = this.#probings[p]!;
+      probing.pending = NONE;
+      this.#abandon(probing, now);
+    }
+  }
+
+  /** A balancer has started: it listens once everybody was probed. */
+  restart(balancer: BalancerModel, now: Nanoseconds): void {
+    if (this.#off) {
+      balancer.listening = true;
+      return;
+    }
+    const { healthCheck } = this.#world.scenario.balancer;
+    for (let p = this.#firstOf(balancer); this.#probings[p]?.balancer === balancer; p++) {
+      const probing = this.#probings[p]!;
+      probing.known = false;
+      probing.schedule = new ProbeSchedule(healthCheck, probing.random, now);
+      probing.pending = this.#world.queue.push(now, PROBE_DUE, p);
+    }
+    this.#unknown[balancer.index] = this.#world.backends.length;
+  }
+
+  /** Something happens to a probe, unless it is out of date. */
+  handle(kind: number, p: number, sequence: number, now: Nanoseconds): void {
+    const probing = this.#probings[p]!;
+    if (probing.pending !== sequence) return;
+    switch (kind) {
+      case PROBE_DUE:
+        this.#begin(p, now);
+        break;
+      case PROBE_CONNECT:
+        this.#connectReached(p, now);
+        break;
+      case PROBE_REQUEST:
+        this.#requestReached(p, now);
+        break;
+      case PROBE_RESULT:
+        this.#conclude(p, probing.ok, probing.reason, now);
+        break;
+    }
+  }
+
+  /** A backend has served a probe's request. */
+  served(connection: Connection, now: Nanoseconds): void {
+    const p = connection.owner;
+    this.#world.connections.free(connection);
+    if (p === NONE) return;
+    const probing = this.#probings[p]!;
+    probing.connection = undefined;
+    const fails = this.#fails(probing.backend.probeFailRate);
+    this.#reply(p, !fails, "an error as answer", now);
+  }
+
+  /** A backend has died with a probe's request. */
+  lost(connection: Connection, now: Nanoseconds): void {
+    const p = connection.owner;
+    this.#world.connections.free(connection);
+    if (p === NONE) return;
+    this.#probings[p]!.connection = undefined;
+    this.#reply(p, false, "reset", now);
+  }
+
+  get #off(): boolean {
+    return this.#world.scenario.balancer.healthCheck.type === "none";
+  }
+
+  /** Its probes stand together, one for each backend. */
+  #firstOf({ index }: BalancerModel): number {
+    return index * this.#world.backends.length;
+  }
+
+  /** As the live balancer does, it sends no probe to a backend in maintenance. */
+  #isWanted(p: number): boolean {
+    const { balancer, backend } = this.#probings[p]!;
+    return balancer.scheduler.backend(backend.id)?.mode !== "maintenance";
+  }
+
+  #begin(p: number, now: Nanoseconds): void {
+    const probing = this.#probings[p]!;
+    probing.schedule.begin(now);
+    probing.beganAt = now;
+    if (!this.#isWanted(p)) {
+      this.#goOn(p, now);
+    } else if (this.#isCut(probing)) {
+      this.#timesOut(p);
+    } else if (this.#world.links.backend.instant) {
+      this.#connectReached(p, now);
+    } else {
+      this.#then(p, PROBE_CONNECT, now + this.#world.links.backend.delay());
+    }
+  }
+
+  #connectReached(p: number, now: Nanoseconds): void {
+    const probing = this.#probings[p]!;
+    const { backend } = probing;
+    const verdict = this.#isCut(probing) ? "silent" : backend.verdict;
+    const { type } = this.#world.scenario.balancer.healthCheck;
+    const { links } = this.#world;
+    if (verdict === "silent") {
+      this.#timesOut(p);
+    } else if (verdict === "accepted" && type !== "tcp") {
+      if (links.backend.instant) this.#requestReached(p, now);
+      else this.#then(p, PROBE_REQUEST, now + links.backend.delay() + links.backend.delay());
+    } else {
+      this.#reply(p, verdict === "accepted" || backend.gray && !backend.down, "refused", now);
+    }
+  }
+
+  #requestReached(p: number, now: Nanoseconds): void {
+    const probing = this.#probings[p]!;
+    const { backend } = probing;
+    if (this.#isCut(probing)) {
+      this.#timesOut(p);
+    } else if (backend.down) {
+      this.#reply(p, false, "reset", now);
+    } else if (backend.paused) {
+      if (backend.server.hasRoom) this.#submit(p, now);
+      else this.#timesOut(p);
+    } else if (backend.gray) {
+      this.#reply(p, true, "", now);
+    } else if (this.#fails(backend.fastErrorRate)) {
+      this.#reply(p, false, "an error as answer", now);
+    } else if (!backend.server.hasRoom) {
+      this.#reply(p, false, "its queue is full", now);
+    } else {
+      this.#submit(p, now);
+    }
+  }
+
+  #submit(p: number, now: Nanoseconds): void {
+    const probing = this.#probings[p]!;
+    const connection = this.#world.connections.take(PROBE | AT_BACKEND);
+    connection.owner = p;
+    connection.picked = probing.backend;
+    connection.work = 0;
+    connection.submittedAt = now;
+    connection.origin = -1;
+    connection.nth = p;
+    probing.connection = connection;
+    this.#timesOut(p);
+    probing.backend.server.submit(connection, now);
+  }
+
+  /** The backend replies: the result is there when the reply is. */
+  #reply(p: number, ok: boolean, reason: string, now: Nanoseconds): void {
+    const probing = this.#probings[p]!;
+    const { links } = this.#world;
+    if (this.#isCut(probing)) {
+      this.#timesOut(p);
+    } else if (links.backend.instant) {
+      this.#conclude(p, ok, reason, now);
+    } else {
+      probing.ok = ok;
+      probing.reason = reason;
+      this.#then(p, PROBE_RESULT, now + links.backend.delay());
+    }
+  }
+
+  /** No answer will come, or none has come yet: the probe fails when its time is up. */
+  #timesOut(p: number): void {
+    const probing = this.#probings[p]!;
+    probing.ok = false;
+    probing.reason = "timeout";
+    probing.pending = this.#world.queue.push(this.#deadline(probing), PROBE_RESULT, p);
+  }
+
+  #then(p: number, kind: number, at: Nanoseconds): void {
+    const probing = this.#probings[p]!;
+    if (at > this.#deadline(probing)) this.#timesOut(p);
+    else probing.pending = this.#world.queue.push(at, kind, p);
+  }
+
+  #conclude(p: number, ok: boolean, reason: string, now: Nanoseconds): void {
+    const probing = this.#probings[p]!;
+    const { balancer, backend } = probing;
+    this.#abandon(probing, now);
+    const { scheduler } = balancer;
+    const before = scheduler.backend(backend.id)?.health.state;
+    scheduler.probed(backend.id, ok, now, now - probing.beganAt, reason);
+    const after = scheduler.backend(backend.id)?.health.state;
+    if (after !== before) this.onChange?.(balancer, backend, after === "up", now);
+    this.#goOn(p, now);
+  }
+
+  /** A probe is over, or was not sent: the next one follows. */
+  #goOn(p: number, now: Nanoseconds): void {
+    const probing = this.#probings[p]!;
+    const { balancer, schedule } = probing;
+    schedule.end(now);
+    probing.pending = this.#world.queue.push(schedule.dueAt!, PROBE_DUE, p);
+    if (probing.known) return;
+    probing.known = true;
+    if (--this.#unknown[balancer.index]! === 0) balancer.listening = true;
+  }
+
+  /** The request of a probe that is over is nobody's any more. */
+  #abandon(probing: Probing, now: Nanoseconds): void {
+    const { connection, backend } = probing;
+    if (connection === undefined) return;
+    const { connections, service } = this.#world;
+    probing.connection = undefined;
+    connection.owner = NONE;
+    if (!backend.dropsAbandoned) return;
+    service.cancel(connection, now);
+    connections.free(connection);
+  }
+
+  #deadline(probing: Probing): Nanoseconds {
+    return probing.beganAt + this.#world.scenario.balancer.healthCheck.timeout;
+  }
+
+  #isCut({ balancer, backend }: Probing): boolean {
+    return balancer.cuts[backend.index]! > 0;
+  }
+
+  #fails(rate: number): boolean {
+    return rate > 0 && this.#lots.next() < rate;
+  }
+}

@@ -1,0 +1,464 @@
+import {
+  assert,
+  type ConnectFailure,
+  type ConnectionEnd,
+  type Lease,
+  type Nanoseconds,
+  type Refusal,
+  type Waiting,
+} from "../../lib/core/mod.ts";
+import type { BalancerModel } from "./balancer_model.ts";
+import type { BackendModel } from "./backend_model.ts";
+import {
+  ANSWERED,
+  BROKEN,
+  type Connection,
+  ERROR,
+  LEASED,
+  OPEN,
+  PROBE,
+  PROMISED,
+  QUEUED,
+  REFUSED,
+  RELAYED,
+  WAITED_FOR,
+} from "./connections.ts";
+import {
+  ABORT_AT_BACKEND,
+  ANSWER,
+  ANSWER_AT_BALANCER,
+  CONNECT,
+  CONNECT_REPLY,
+  CONNECT_TIMEOUT,
+  HAS_ROOM,
+  IDLE_SWEEP,
+  REQUEST,
+  RESET_AT_BALANCER,
+} from "../engine/event_kinds.ts";
+import type { TurnedAway } from "../measure/recorder.ts";
+import type { World } from "./world.ts";
+
+/** An idle connection is closed at the latest this share of the timeout too late. */
+const IDLE_PRECISION = 0.01;
+
+/** A message between balancer and backend that cannot go on at present. */
+interface Held {
+  readonly kind: number;
+  readonly connection: Connection;
+  /** What the connection expects, in place of an event's number, while the message is held. */
+  readonly token: number;
+}
+
+/**
+ * What happens at the balancers: a client is taken in, a backend is picked and connected to, messages
+ * pass in both directions, and the lease ends. It does in virtual time what the live balancer does with
+ * sockets; every decision is the scheduler's.
+ */
+export class Relay {
+  readonly #world: World;
+  /** By balancer and backend: what waits for a partition, a hang or a pause to end. */
+  readonly #held = new Map<number, Held[]>();
+  #lastToken = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  start(): void {
+    this.#scheduleSweep(this.#world.scenario.balancer.timeouts.idle);
+  }
+
+  /** A client's connection has reached its balancer. */
+  reached(connection: Connection, now: Nanoseconds): void {
+    connection.pending = 0;
+    if (!connection.is(WAITED_FOR)) {
+      this.#world.settle(connection);
+      return;
+    }
+    const { balancer } = connection;
+    if (!balancer.listening) {
+      this.#turnAway(connection, "balancer_down", now);
+      return;
+    }
+    connection.pickedAt = now;
+    const address = this.#world.clients.population.address(connection.client);
+    this.#connect(connection, balancer.acquire(address, now), now);
+  }
+
+  /** A connect has reached the backend. */
+  connectReached(connection: Connection, now: Nanoseconds): void {
+    const { links, queue } = this.#world;
+    const verdict = this.#isCut(connection) ? "silent" : connection.backend.verdict;
+    const deadline = this.#connectDeadline(connection);
+    const replyAt = now + links.backend.delay();
+    if (verdict === "silent" || replyAt > deadline) {
+      connection.pending = queue.push(Math.max(now, deadline), CONNECT_TIMEOUT, connection.number);
+      return;
+    }
+    if (verdict === "accepted") this.#promise(connection);
+    connection.pending = queue.push(replyAt, CONNECT_REPLY, connection.number);
+  }
+
+  /** The backend's reply to a connect has come. */
+  connectReplied(connection: Connection, now: Nanoseconds): void {
+    if (connection.is(PROMISED)) this.#connected(connection, now);
+    else this.connectFailed(connection, "refused", now);
+  }
+
+  /** A connect has failed: another backend is tried, or the client is turned away. */
+  connectFailed(connection: Connection, reason: ConnectFailure, now: Nanoseconds): void {
+    this.#connect(connection, this.#giveUp(connection, reason, now), now);
+  }
+
+  /** A backend has room for a connection that waited. */
+  hasRoom(connection: Connection, now: Nanoseconds): void {
+    connection.pending = 0;
+    if (!this.#dial(connection, now)) this.connectFailed(connection, "refused", now);
+  }
+
+  /** Another request of an open connection leaves its client. */
+  forward(connection: Connection, now: Nanoseconds): void {
+    const { links } = this.#world;
+    connection.movedAt = now;
+    this.#sendToBackend(connection, links.client.delay(), now);
+  }
+
+  /** The backend has answered: the answer sets out for the balancer. */
+  answer(connection: Connection, now: Nanoseconds): void {
+    connection.flags |= ANSWERED;
+    if (this.#isCut(connection)) this.hold(connection, ANSWER_AT_BALANCER);
+    else if (this.#world.links.backend.instant) this.answerReached(connection, now);
+    else this.#depart(connection, ANSWER_AT_BALANCER, now);
+  }
+
+  /** The answer has reached the balancer, which passes it on to the client. */
+  answerReached(connection: Connection, now: Nanoseconds): void {
+    const { links, clients, queue } = this.#world;
+    connection.pending = 0;
+    if (!connection.is(LEASED)) {
+      this.#world.settle(connection);
+      return;
+    }
+    connection.flags |= RELAYED;
+    connection.movedAt = now;
+    this.#lease(connection).answered(now);
+    if (links.client.instant) clients.answered(connection, now);
+    else connection.pending = queue.push(now + links.client.delay(), ANSWER, connection.number);
+  }
+
+  /** The client has closed. */
+  closed(connection: Connection, now: Nanoseconds): void {
+    connection.pending = 0;
+    if (connection.is(LEASED)) this.#release(connection, "closed", now);
+    this.#world.settle(connection);
+  }
+
+  /** The client has given up. */
+  clientGone(connection: Connection, now: Nanoseconds): void {
+    connection.clientAbort = 0;
+    if (connection.is(LEASED)) this.#letGo(connection, "client_aborted", now);
+    else if (connection.is(QUEUED)) this.#leaveQueue(connection).leave(now);
+    this.#world.settle(connection);
+  }
+
+  /** The backend resets the connection. */
+  reset(connection: Connection, now: Nanoseconds): void {
+    if (this.#isCut(connection)) this.hold(connection, RESET_AT_BALANCER);
+    else if (this.#world.links.backend.instant) this.wasReset(connection, now);
+    else this.#depart(connection, RESET_AT_BALANCER, now);
+  }
+
+  /** The balancer learns that the backend has reset the connection. */
+  wasReset(connection: Connection, now: Nanoseconds): void {
+    connection.reset = 0;
+    if (connection.is(LEASED)) {
+      connection.flags |= BROKEN;
+      this.#release(connection, "backend_aborted", now);
+      this.#failsForClient(connection, now);
+    }
+    this.#world.settle(connection);
+  }
+
+  /** A balancer dies: its connections are reset in both directions. */
+  drop(balancer: BalancerModel, now: Nanoseconds): void {
+    const { connections } = this.#world;
+    for (const connection of connections.all) {
+      if (!connection.is(QUEUED) || connection.balancer !== balancer) continue;
+      this.#leaveQueue(connection).leave(now);
+      this.#turnAway(connection, "balancer_down", now);
+    }
+    for (const connection of connections.all) {
+      const held = (connection.flags & (LEASED | PROBE)) === LEASED;
+      if (!held || connection.balancer !== balancer) continue;
+      this.#cutOff(connection, "closed_by_balancer", now);
+    }
+  }
+
+  /** Connections on which nothing has moved for `timeouts.idle` are closed. */
+  sweepIdle(now: Nanoseconds): void {
+    const { connections, scenario, recorder, warmup } = this.#world;
+    const { idle } = scenario.balancer.timeouts;
+    let oldest = now;
+    let open = false;
+    for (const connection of connections.all) {
+      if ((connection.flags & (LEASED | OPEN)) !== (LEASED | OPEN)) continue;
+      open = true;
+      const { movedAt } = connection;
+      if (movedAt + idle <= now) {
+        if (connection.is(WAITED_FOR) && connection.startedAt >= warmup) recorder.idleCuts++;
+        this.#cutOff(connection, "idle_timeout", now);
+      } else oldest = Math.min(oldest, movedAt);
+    }
+    if (!open && this.#world.queue.idle) return;
+    this.#scheduleSweep(Math.max(oldest + idle, now + Math.round(idle * IDLE_PRECISION)));
+  }
+
+  /** A message cannot go on: it is kept until it can. */
+  hold(connection: Connection, kind: number): void {
+    const token = --this.#lastToken;
+    const link = this.#linkOf(connection.balancer, connection.backend);
+    const held = this.#held.get(link);
+    if (held === undefined) this.#held.set(link, [{ kind, connection, token }]);
+    else held.push({ kind, connection, token });
+    connection.expect(kind, token);
+  }
+
+  /** A partition, a hang or a pause is over: unless there is another, what was held sets out again. */
+  resume(balancer: BalancerModel, backend: BackendModel, now: Nanoseconds): void {
+    if (balancer.cuts[backend.index]! > 0) return;
+    const link = this.#linkOf(balancer, backend);
+    const held = this.#held.get(link) ?? [];
+    this.#held.delete(link);
+    for (const { kind, connection, token } of held) {
+      if (connection.expects(kind, token)) this.#depart(connection, kind, now);
+    }
+  }
+
+  /** Goes from pick to pick until a connect is under way, has succeeded, or nobody is left. */
+  #connect(connection: Connection, outcome: Lease | Waiting | Refusal, now: Nanoseconds): void {
+    while (outcome.granted) {
+      this.#take(connection, outcome, now);
+      if (this.#dial(connection, now)) return;
+      outcome = this.#giveUp(connection, "refused", now);
+    }
+    if ("reason" in outcome) this.#turnAway(connection, outcome.reason, now);
+    else this.#queue(connection, outcome);
+  }
+
+  #take(connection: Connection, lease: Lease, now: Nanoseconds): void {
+    const backend = this.#world.backends[lease.backend.index]!;
+    connection.flags |= LEASED;
+    connection.lease = lease;
+    connection.picked = backend;
+    backend.count(1, now);
+  }
+
+  /** Begins to connect; false if that is refused at once. */
+  #dial(connection: Connection, now: Nanoseconds): boolean {
+    const { links, queue } = this.#world;
+    const cut = this.#isCut(connection);
+    if (!links.backend.instant && !cut) {
+      connection.pending = queue.push(now + links.backend.delay(), CONNECT, connection.number);
+      return true;
+    }
+    const verdict = cut ? "silent" : connection.backend.verdict;
+    if (verdict === "accepted") {
+      // Its request is there at once: nobody can take its place before.
+      this.#connected(connection, now);
+    } else if (verdict === "silent") {
+      connection.pending = queue.push(
+        this.#connectDeadline(connection),
+        CONNECT_TIMEOUT,
+        connection.number,
+      );
+    }
+    return verdict !== "refused";
+  }
+
+  /** The client waits for a backend to have room. */
+  #queue(connection: Connection, place: Waiting): void {
+    const { queue } = this.#world;
+    connection.flags |= QUEUED;
+    connection.place = place;
+    connection.pending = 0;
+    place.settled = (outcome, now) => {
+      this.#leaveQueue(connection);
+      if (!outcome.granted) {
+        this.#refuse(connection, outcome.reason, now);
+        this.#sendRefusal(connection, now);
+        return;
+      }
+      connection.queued += now - place.since;
+      this.#take(connection, outcome, now);
+      // What made room for it is not over yet: the connect begins after that.
+      connection.pending = queue.push(now, HAS_ROOM, connection.number);
+    };
+  }
+
+  #leaveQueue(connection: Connection): Waiting {
+    const { place } = connection;
+    assert(place !== undefined, "a connection that is queued has a place in the queue");
+    connection.flags &= ~QUEUED;
+    connection.place = undefined;
+    connection.pending = 0;
+    return place;
+  }
+
+  #giveUp(
+    connection: Connection,
+    reason: ConnectFailure,
+    now: Nanoseconds,
+  ): Lease | Waiting | Refusal {
+    const lease = this.#lease(connection);
+    this.#unlease(connection, now);
+    return lease.connectFailed(reason, now);
+  }
+
+  #connected(connection: Connection, now: Nanoseconds): void {
+    const { recorder, warmup } = this.#world;
+    const lease = this.#lease(connection);
+    connection.flags |= OPEN;
+    connection.movedAt = now;
+    lease.connected(now);
+    lease.asked(now);
+    if (now >= warmup) {
+      connection.backend.reached++;
+      if (lease.attempt > 1) recorder.failover.record(now - connection.pickedAt);
+    }
+    this.#sendToBackend(connection, 0, now);
+  }
+
+  #sendToBackend(connection: Connection, delay: Nanoseconds, now: Nanoseconds): void {
+    const { links, queue, service } = this.#world;
+    if (this.#isCut(connection)) {
+      this.hold(connection, REQUEST);
+    } else if (delay === 0 && links.backend.instant) {
+      service.request(connection, now);
+    } else {
+      const at = now + delay + links.backend.delay();
+      connection.pending = queue.push(at, REQUEST, connection.number);
+    }
+  }
+
+  #turnAway(connection: Connection, reason: TurnedAway, now: Nanoseconds): void {
+    this.#refuse(connection, reason, now);
+    if (this.#world.links.client.instant) this.#world.clients.answered(connection, now);
+    else this.#sendRefusal(connection, now);
+  }
+
+  #refuse(connection: Connection, reason: TurnedAway, now: Nanoseconds): void {
+    const { recorder, warmup } = this.#world;
+    connection.answer = REFUSED;
+    if (now >= warmup) recorder.clientTurnedAway(reason);
+  }
+
+  #sendRefusal(connection: Connection, now: Nanoseconds): void {
+    const { links, queue } = this.#world;
+    connection.pending = queue.push(now + links.client.delay(), ANSWER, connection.number);
+  }
+
+  /** A balancer closes every open connection to a backend. */
+  closeAllOn(balancer: BalancerModel, id: string, now: Nanoseconds): void {
+    const { connections } = this.#world;
+    for (const connection of connections.all) {
+      if ((connection.flags & (LEASED | OPEN)) !== (LEASED | OPEN)) continue;
+      if (connection.balancer !== balancer) continue;
+      if (connection.backend.id === id) this.#cutOff(connection, "backend_down", now);
+    }
+  }
+
+  /** The balancer itself closes in both directions. */
+  #cutOff(connection: Connection, end: ConnectionEnd, now: Nanoseconds): void {
+    connection.flags |= BROKEN;
+    this.#letGo(connection, end, now);
+    this.#failsForClient(connection, now);
+    this.#world.settle(connection);
+  }
+
+  /**
+   * If its client waits for an answer that the balancer has not passed on, it learns that it waits in
+   * vain. One that thinks finds out before it sends its next request.
+   */
+  #failsForClient(connection: Connection, now: Nanoseconds): void {
+    const { links, clients, queue } = this.#world;
+    if ((connection.flags & (WAITED_FOR | RELAYED)) !== WAITED_FOR) return;
+    if (links.client.instant) {
+      clients.fails(connection, "failed", now);
+      return;
+    }
+    // The backend may go on with the request: the bad news takes a connection of its own.
+    const heir = clients.takeOver(connection);
+    heir.answer = ERROR;
+    heir.picked = connection.picked;
+    heir.pending = queue.push(now + links.client.delay(), ANSWER, heir.number);
+  }
+
+  /** Ends the lease, and lets the backend know if it has a request of it. */
+  #letGo(connection: Connection, end: ConnectionEnd, now: Nanoseconds): void {
+    const { links, service } = this.#world;
+    const open = connection.is(OPEN);
+    this.#release(connection, end, now);
+    if (!open) {
+      connection.pending = 0;
+      service.unpromise(connection);
+    } else if (!connection.is(ANSWERED)) {
+      if (this.#isCut(connection)) this.hold(connection, ABORT_AT_BACKEND);
+      else if (links.backend.instant) service.clientGone(connection, now);
+      else this.#depart(connection, ABORT_AT_BACKEND, now);
+    }
+  }
+
+  #release(connection: Connection, end: ConnectionEnd, now: Nanoseconds): void {
+    const lease = this.#lease(connection);
+    this.#unlease(connection, now);
+    lease.release(end, now);
+  }
+
+  #unlease(connection: Connection, now: Nanoseconds): void {
+    connection.backend.count(-1, now);
+    connection.flags &= ~(LEASED | OPEN);
+    connection.lease = undefined;
+  }
+
+  #promise(connection: Connection): void {
+    connection.flags |= PROMISED;
+    connection.backend.server.promised++;
+  }
+
+  /** A message sets out between balancer and backend. What one end sends stays in order. */
+  #depart(connection: Connection, kind: number, now: Nanoseconds): void {
+    const { links, queue } = this.#world;
+    let at = now + links.backend.delay();
+    if (kind === ANSWER_AT_BALANCER) {
+      connection.answerAt = at;
+    } else if (kind === RESET_AT_BALANCER) {
+      const behindAnswer = (connection.flags & (ANSWERED | RELAYED)) === ANSWERED;
+      if (behindAnswer) at = Math.max(at, connection.answerAt);
+    }
+    connection.expect(kind, queue.push(at, kind, connection.number));
+  }
+
+  #linkOf(balancer: BalancerModel, backend: BackendModel): number {
+    return balancer.index * this.#world.backends.length + backend.index;
+  }
+
+  #scheduleSweep(at: Nanoseconds): void {
+    if (at !== Infinity) this.#world.queue.push(at, IDLE_SWEEP, 0);
+  }
+
+  #connectDeadline(connection: Connection): Nanoseconds {
+    return this.#lease(connection).acquiredAt + this.#world.scenario.balancer.timeouts.connect;
+  }
+
+  #isCut(connection: Connection): boolean {
+    if (this.#world.faults.cuts === 0) return false;
+    const { balancer, backend } = connection;
+    return balancer.cuts[backend.index]! > 0;
+  }
+
+  #lease(connection: Connection): Lease {
+    const { lease } = connection;
+    assert(lease !== undefined, "a connection that is leased has a lease");
+    return lease;
+  }
+}

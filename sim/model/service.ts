@@ -1,0 +1,152 @@
+import { assert, childSeed, type Nanoseconds } from "../../lib/core/mod.ts";
+import type { BackendModel } from "./backend_model.ts";
+import {
+  AT_BACKEND,
+  type Connection,
+  ERROR,
+  LEASED,
+  LOST,
+  OK,
+  OPEN,
+  PROBE,
+  PROMISED,
+  QUEUED,
+  TAKEN,
+  WAITED_FOR,
+} from "./connections.ts";
+import { ABORT_AT_BACKEND, REQUEST } from "../engine/event_kinds.ts";
+import { KeyedRandom } from "../engine/keyed_random.ts";
+import type { World } from "./world.ts";
+
+/**
+ * What happens at the backends: a request comes, waits, is served and answered; its client may leave; the
+ * backend may die.
+ *
+ * Whether a request fails is decided by its own lot, made of its number and attempt: the same request
+ * fails or not whichever algorithm sent it there.
+ */
+export class Service {
+  readonly #world: World;
+  readonly #fastLot: KeyedRandom;
+  readonly #failLot: KeyedRandom;
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#fastLot = new KeyedRandom(childSeed(world.seed, "fate", "fast"));
+    this.#failLot = new KeyedRandom(childSeed(world.seed, "fate", "fail"));
+  }
+
+  /** A request reaches its backend. */
+  request(connection: Connection, now: Nanoseconds): void {
+    const backend = connection.backend;
+    // Who was promised a place has it; a later request of the same connection may find the queue full.
+    const accepted = (connection.is(PROMISED) || backend.server.hasRoom) &&
+      !(backend.fastErrorRate > 0 && chanceOf(connection, this.#fastLot) < backend.fastErrorRate);
+    connection.pending = 0;
+    if (connection.is(LOST) || (!connection.is(LEASED) && backend.dropsAbandoned)) {
+      this.unpromise(connection);
+      this.#world.settle(connection);
+    } else if (backend.silent || (backend.paused && !accepted)) {
+      // A machine that hangs receives nothing, and a process that stands still cannot refuse a request.
+      this.#world.relay.hold(connection, REQUEST);
+    } else {
+      assert(!backend.down, "a crash takes every connection with it");
+      connection.submittedAt = now;
+      connection.waited = 0;
+      this.unpromise(connection);
+      if (accepted) {
+        connection.flags |= AT_BACKEND;
+        backend.server.submit(connection, now);
+        this.#world.idleReports?.requested(backend, connection.balancer);
+      } else {
+        this.#answer(connection, ERROR, now);
+      }
+    }
+  }
+
+  /** The work of a request is done. */
+  done(connection: Connection, now: Nanoseconds): void {
+    const { prober, idleReports } = this.#world;
+    const backend = connection.backend;
+    backend.server.done(connection, now);
+    idleReports?.mayBeIdle(backend, now);
+    connection.flags &= ~AT_BACKEND;
+    connection.pending = 0;
+    if (connection.is(PROBE)) {
+      prober.served(connection, now);
+      return;
+    }
+    const fails = backend.failRate > 0 && chanceOf(connection, this.#failLot) < backend.failRate;
+    this.#answer(connection, fails ? ERROR : OK, now);
+  }
+
+  /** The backend learns that a client has left. */
+  clientGone(connection: Connection, now: Nanoseconds): void {
+    const backend = connection.backend;
+    connection.balancerAbort = 0;
+    if (backend.silent || backend.paused) {
+      this.#world.relay.hold(connection, ABORT_AT_BACKEND);
+    } else if (backend.dropsAbandoned) {
+      if (connection.is(AT_BACKEND)) this.cancel(connection, now);
+      connection.pending = 0;
+      this.unpromise(connection);
+    }
+    this.#world.settle(connection);
+  }
+
+  /** A request leaves before it is done. */
+  cancel(connection: Connection, now: Nanoseconds): void {
+    connection.backend.server.cancel(connection, now);
+    connection.flags &= ~AT_BACKEND;
+    this.#world.idleReports?.mayBeIdle(connection.backend, now);
+  }
+
+  /** A place that was promised is free again. */
+  unpromise(connection: Connection): void {
+    if (!connection.is(PROMISED)) return;
+    connection.flags &= ~PROMISED;
+    connection.backend.server.promised--;
+  }
+
+  /**
+   * A backend dies: its work is lost and its connections are reset. All work is gone before anything
+   * follows from it: for a probe that fails, the balancer may close connections that have lost theirs.
+   */
+  crash(backend: BackendModel, now: Nanoseconds): void {
+    const { connections, prober, relay } = this.#world;
+    const its = connections.all.filter((connection) =>
+      connection.is(TAKEN) && connection.picked === backend
+    );
+    const probes = its.filter((connection) => connection.is(PROBE) && connection.is(AT_BACKEND));
+    backend.server.clear(now);
+    for (const connection of its) {
+      this.unpromise(connection);
+      connection.flags &= ~AT_BACKEND;
+    }
+    for (const connection of its) {
+      const { flags } = connection;
+      if ((flags & TAKEN) === 0 || (flags & PROBE) !== 0 || connection.picked !== backend) continue;
+      if ((flags & OPEN) !== 0) {
+        connection.flags |= LOST;
+        relay.reset(connection, now);
+      } else if ((flags & (LEASED | WAITED_FOR | QUEUED)) === 0) {
+        // Its client has left; its request may still be on its way.
+        connection.flags |= LOST;
+        this.#world.settle(connection);
+      }
+    }
+    for (const probe of probes) prober.lost(probe, now);
+  }
+
+  #answer(connection: Connection, answer: number, now: Nanoseconds): void {
+    const { relay } = this.#world;
+    connection.answer = answer;
+    if (!connection.is(LEASED)) this.#world.settle(connection);
+    else relay.answer(connection, now);
+  }
+}
+
+/** A number in [0, 1) that belongs to this attempt at this request. */
+function chanceOf({ origin, nth, attempt }: Connection, lot: KeyedRandom): number {
+  return lot.seek(origin, nth, attempt).next();
+}

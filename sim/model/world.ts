@@ -1,0 +1,88 @@
+import { assert, childSeed, isHash, type Nanoseconds } from "../../lib/core/mod.ts";
+import type { Balancer, Scenario } from "../../lib/scenario/types.ts";
+import { BackendModel } from "./backend_model.ts";
+import { BalancerModel } from "./balancer_model.ts";
+import { Clients } from "./clients.ts";
+import {
+  AT_BACKEND,
+  type Connection,
+  Connections,
+  LEASED,
+  PROMISED,
+  QUEUED,
+  TAKEN,
+  WAITED_FOR,
+} from "./connections.ts";
+import { ARRIVAL, BACKGROUND } from "../engine/event_kinds.ts";
+import { EventQueue } from "../engine/event_queue.ts";
+import { FaultInjector } from "./fault_injector.ts";
+import { IdleReports } from "./idle_reports.ts";
+import { createLinks, type Links } from "./links.ts";
+import { Prober } from "./prober.ts";
+import { Recorder } from "../measure/recorder.ts";
+import { Relay } from "./relay.ts";
+import { Service } from "./service.ts";
+import { idealStoresOf } from "./ideal_store.ts";
+
+/** What keeps a connection from being forgotten. */
+const CONCERNS = WAITED_FOR | LEASED | PROMISED | AT_BACKEND | QUEUED;
+
+/**
+ * A simulated world: what there is (queue, connections, backends, balancers) and who acts in it (clients,
+ * relay, service, prober, faults). The actors reach each other through it.
+ */
+export class World {
+  readonly scenario: Scenario;
+  /** Of this replication. Every purpose has a child of it. */
+  readonly seed: number;
+  /** From when on requests are measured. */
+  readonly warmup: Nanoseconds;
+  readonly queue = new EventQueue(BACKGROUND, ARRIVAL);
+  readonly connections = new Connections();
+  readonly links: Links;
+  readonly backends: readonly BackendModel[];
+  readonly balancers: readonly BalancerModel[];
+  readonly recorder: Recorder;
+  readonly clients: Clients;
+  readonly relay: Relay;
+  readonly service: Service;
+  readonly prober: Prober;
+  readonly faults: FaultInjector;
+  /** Undefined if backends report nothing. */
+  readonly idleReports: IdleReports | undefined;
+
+  constructor(scenario: Scenario, seed: number, warmup: Nanoseconds) {
+    const { balancer, servers, loadBalancers, workload, network } = scenario;
+    assert(servers.length === balancer.backends.length, "every backend has its server options");
+    this.scenario = scenario;
+    this.seed = seed;
+    this.warmup = warmup;
+    this.links = createLinks(network, seed);
+    this.backends = balancer.backends.map(({ id }, index) =>
+      new BackendModel(id, index, servers[index]!, this)
+    );
+    this.balancers = idealStoresOf(balancer, loadBalancers).map((store, index) =>
+      new BalancerModel(placed(scenario, seed), index, seed, this.queue, store)
+    );
+    this.recorder = new Recorder(workload.timeout);
+    this.clients = new Clients(this);
+    this.relay = new Relay(this);
+    this.service = new Service(this);
+    this.prober = new Prober(this);
+    this.faults = new FaultInjector(this);
+    this.idleReports = scenario.idleReports ? new IdleReports(this) : undefined;
+  }
+
+  /** Forgets a connection that concerns nobody any more. */
+  settle(connection: Connection): void {
+    const { flags, pending } = connection;
+    if ((flags & (CONCERNS | TAKEN)) === TAKEN && pending === 0) this.connections.free(connection);
+  }
+}
+
+/** The balancer's options, with a salt of this replication where clients are to be placed anew. */
+function placed({ balancer, hashPlacement }: Scenario, seed: number): Balancer {
+  const { algorithm } = balancer;
+  if (hashPlacement !== "redrawn" || !isHash(algorithm)) return balancer;
+  return { ...balancer, algorithm: { ...algorithm, salt: childSeed(seed, "hash placement") } };
+}

@@ -1,0 +1,161 @@
+/** Which variant is best, and what can be said of the others beside it. */
+import { exp } from "../../lib/base/mod.ts";
+import type { ComparisonReport, PairedReport } from "../../lib/report/types.ts";
+import type { MetricName } from "../../lib/scenario/metrics.ts";
+import {
+  differenceOf,
+  type Estimate,
+  logRatioOf,
+  withConfidence,
+} from "../../lib/stats/estimate.ts";
+import { holm } from "../../lib/stats/holm.ts";
+import { finite, intervalOf } from "../measure/intervals.ts";
+import type { Measured } from "../measure/measured.ts";
+
+/** A difference of errors too small to matter. */
+const ERRORS_NEGLIGIBLE = 0.001;
+/** A difference of latency too small to matter, as a share. */
+const LATENCY_NEGLIGIBLE = 0.02;
+/** What is compared between all variants. */
+const PAIRED_METRICS: readonly MetricName[] = ["mean_ms", "p99_ms", "errors"];
+
+/** A variant and its runs. */
+export interface Contender {
+  readonly name: string;
+  readonly measured: Measured;
+}
+
+/** Every pair of variants, in every metric that is compared: each interval by itself. */
+export function pairedReports(
+  contenders: readonly Contender[],
+  confidence: number,
+): PairedReport[] {
+  const estimates = contenders.map(({ measured }) =>
+    PAIRED_METRICS.map((metric) => measured.estimate(metric, undefined, confidence))
+  );
+  return contenders.flatMap((a, i) =>
+    contenders.slice(i + 1).flatMap((b, offset) =>
+      PAIRED_METRICS.map((metric, m): PairedReport => {
+        const difference = differenceOf(estimates[i]![m]!, estimates[i + 1 + offset]![m]!);
+        return { a: a.name, b: b.name, metric, difference: intervalOf(difference) };
+      })
+    )
+  );
+}
+
+/** The variant with the fewest errors, and among equals the least p99: refused requests are quick. */
+export function bestOf(contenders: readonly Contender[]): Contender {
+  const value = (metric: MetricName) => ({ measured }: Contender) => {
+    const { value } = measured.estimate(metric);
+    return Number.isNaN(value) ? Infinity : value;
+  };
+  const [errors, p99, mean] = [value("errors"), value("p99_ms"), value("answered_mean_ms")];
+  const fewest = Math.min(...contenders.map(errors));
+  return contenders.filter((one) => errors(one) <= fewest + ERRORS_NEGLIGIBLE)
+    .reduce((best, one) =>
+      p99(one) < p99(best) || p99(one) === p99(best) && mean(one) < mean(best) ? one : best
+    );
+}
+
+/**
+ * The best variant beside each of the others. The best is found by looking, so each pair of variants might
+ * have been the one that is reported; and each is compared in two numbers. All these are one family of
+ * comparisons, in which even one false "beats" is as rare as a single interval that does not cover.
+ */
+export function comparisonsOf(
+  contenders: readonly Contender[],
+  confidence: number,
+): ComparisonReport[] {
+  if (contenders.length < 2) return [];
+  const best = bestOf(contenders);
+  const others = contenders.filter((one) => one !== best);
+  const anyErrors = contenders.some(({ measured }) => measured.estimate("errors").value > 0);
+  const numbers = anyErrors ? [errorsOf, p99Of] : [p99Of];
+  const family = numbers.length * contenders.length * (contenders.length - 1) / 2;
+  const comparisons = numbers.flatMap((compare) =>
+    others.map((other) => compare(best, other, confidence))
+  );
+  const levels = holm(
+    comparisons.map(({ lower, margin }) => (level: number) => lower(level).low > margin),
+    family,
+    confidence,
+  );
+  const reports = comparisons.map((comparison, i) => reportOf(comparison, levels[i]!));
+  return others.map((_, i) => {
+    const [first, last] = [reports[i]!, reports.at(i - others.length)!];
+    return first.verdict === "beats" ? first : last;
+  });
+}
+
+/** Two variants beside each other in one number. */
+interface Comparison {
+  readonly best: Contender;
+  readonly other: Contender;
+  readonly metric: "errors" | "p99_ms";
+  /** By how much it is lower with the best, at a confidence. */
+  readonly lower: (confidence: number) => Estimate;
+  /** By how much it must be lower at least to be better. */
+  readonly margin: number;
+}
+
+/** By how much fewer requests fail, as a share of all. */
+function errorsOf(best: Contender, other: Contender, confidence: number): Comparison {
+  const of = ({ measured }: Contender) => measured.estimate("errors", undefined, confidence);
+  const difference = differenceOf(of(other), of(best));
+  return {
+    best,
+    other,
+    metric: "errors",
+    lower: (level) => withConfidence(difference, confidence, level),
+    margin: ERRORS_NEGLIGIBLE,
+  };
+}
+
+/** By how much p99 is lower, as a share of the other's. */
+function p99Of(best: Contender, other: Contender, confidence: number): Comparison {
+  const of = ({ measured }: Contender) => measured.estimate("p99_ms", undefined, confidence);
+  const logRatio = logRatioOf(of(best), of(other));
+  return {
+    best,
+    other,
+    metric: "p99_ms",
+    lower(level) {
+      const { value, low, high, ...rest } = withConfidence(logRatio, confidence, level);
+      // A p99 that is unknown has no share: its logarithm is not finite.
+      if (!Number.isFinite(value)) return { ...rest, value: NaN, low: NaN, high: NaN };
+      return { ...rest, value: 1 - exp(value), low: 1 - exp(high), high: 1 - exp(low) };
+    },
+    margin: 0,
+  };
+}
+
+function verdictOf(
+  { metric, margin }: Comparison,
+  { value, low, high }: Estimate,
+): ComparisonReport["verdict"] {
+  if (!Number.isFinite(value)) return "unknown";
+  if (metric === "p99_ms") {
+    const isTiny = low > -LATENCY_NEGLIGIBLE && high < LATENCY_NEGLIGIBLE;
+    const isDifferent = low > 0 || high < 0;
+    if (isTiny || isDifferent && Math.abs(value) < LATENCY_NEGLIGIBLE) {
+      return "no practical difference";
+    }
+  }
+  return low > margin ? "beats" : "cannot be told apart";
+}
+
+function reportOf(comparison: Comparison, confidence: number): ComparisonReport {
+  const { best, other, metric, lower } = comparison;
+  const value = ({ measured }: Contender) => finite(measured.estimate(metric).value);
+  const difference = lower(confidence);
+  return {
+    best: best.name,
+    other: other.name,
+    metric,
+    verdict: verdictOf(comparison, difference),
+    best_value: value(best),
+    other_value: value(other),
+    lower: intervalOf(difference),
+    confidence,
+  };
+}

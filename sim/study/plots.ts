@@ -1,0 +1,30 @@
+import type { VariantPlots } from "../../lib/report/plots.ts";
+import type { Study } from "../../lib/scenario/load_study.ts";
+import { Histogram } from "../../lib/stats/histogram.ts";
+import type { ReplicationResult } from "../measure/result.ts";
+
+/** What can be plotted of a study. The first replication of each variant has taken down its course. */
+export function plotsOf(
+  study: Study,
+  results: readonly (readonly ReplicationResult[])[],
+): VariantPlots[] {
+  return study.variants.map(({ name }, i) => {
+    const runs = results[i]!;
+    const { series, faults, backends } = runs[0]!;
+    const sojourn = new Histogram();
+    for (const run of runs) sojourn.add(Histogram.fromData(run.sojourn));
+    const { interval, meanSojourn, errors } = series!;
+    const shown = series!.backends.map((backend, b) => ({ id: backends[b]!.id, ...backend }));
+    return {
+      name,
+      sojourn,
+      course: {
+        interval,
+        meanSojourn,
+        errors,
+        backends: shown,
+        faults: faults.filter(({ backend }) => shown.some(({ id }) => id === backend)),
+      },
+    };
+  });
+}

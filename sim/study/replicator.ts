@@ -1,0 +1,40 @@
+import type { Scenario } from "../../lib/scenario/types.ts";
+import { type ReadyScenario, replicationSeed, withWarmups } from "./replications.ts";
+import type { ReplicationResult } from "../measure/result.ts";
+import { simulate } from "./simulate.ts";
+
+/** One run: a variant of a study, by its index, and the number of the replication, from 0. */
+export interface Task {
+  readonly variant: number;
+  readonly replication: number;
+}
+
+/** As much of a study as its tasks need: plain data, so it may go to another thread. */
+export interface Runnable {
+  readonly seed: number;
+  readonly variants: readonly { readonly scenario: Scenario }[];
+}
+
+/** Runs single tasks of a study. A task's result depends on the study and the task alone. */
+export class Replicator {
+  readonly #study: Runnable;
+  #ready: readonly ReadyScenario[] | undefined;
+
+  constructor(study: Runnable) {
+    this.#study = study;
+  }
+
+  /** Runs a task; the first replication of a variant takes down how things went over time. */
+  run({ variant, replication }: Task): ReplicationResult {
+    const { seed } = this.#study;
+    return simulate(this.#scenario(variant), replicationSeed(seed, replication), {
+      series: replication === 0,
+    });
+  }
+
+  #scenario(variant: number): ReadyScenario {
+    const { variants, seed } = this.#study;
+    this.#ready ??= withWarmups(variants.map(({ scenario }) => scenario), seed);
+    return this.#ready[variant]!;
+  }
+}

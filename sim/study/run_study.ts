@@ -1,0 +1,140 @@
+import type { Study } from "../../lib/scenario/load_study.ts";
+import { UserError } from "../../lib/base/user_error.ts";
+import { Measured } from "../measure/measured.ts";
+import { confidenceOf, looksOf, relativeHalf } from "./precision.ts";
+import type { Task } from "./replicator.ts";
+import type { ReplicationResult } from "../measure/result.ts";
+import type { Shard } from "./shard.ts";
+import type { Executor } from "./workers.ts";
+
+/** How far a study is. */
+export interface Progress {
+  readonly done: number;
+  /** How many runs there will be; with `precision`, as far as is known now. */
+  readonly total: number;
+}
+
+/** A task that has been run. */
+export interface TaskResult extends Task {
+  readonly result: ReplicationResult;
+}
+
+/**
+ * Runs all of a study, or a shard of it. The results are in the order of the tasks, however many ran at
+ * a time.
+ *
+ * @throws The signal's reason, when it is aborted.
+ */
+export async function runStudy(
+  study: Study,
+  executor: Executor,
+  options: {
+    readonly shard?: Shard | undefined;
+    readonly signal?: AbortSignal | undefined;
+    readonly progress?: ((progress: Progress) => void) | undefined;
+  } = {},
+): Promise<TaskResult[]> {
+  const { shard, signal, progress } = options;
+  const results: TaskResult[] = [];
+  let replications = 0;
+  for (const goal of looksOf(study.repetition)) {
+    const tasks = tasksOf(study, replications, goal).filter((_, i) => isOf(shard, i));
+    const before = results.length;
+    const done = await runAll(
+      tasks,
+      named(study, executor),
+      signal,
+      (count) => progress?.({ done: before + count, total: before + tasks.length }),
+    );
+    results.push(...done);
+    replications = goal;
+    if (isPrecise(study, results)) break;
+  }
+  return results;
+}
+
+/** Results by variant, each in the order of its replications. */
+export function byVariant(
+  study: Study,
+  results: readonly TaskResult[],
+): readonly (readonly ReplicationResult[])[] {
+  return study.variants.map((_, variant) =>
+    results.filter((task) => task.variant === variant)
+      .toSorted((a, b) => a.replication - b.replication)
+      .map(({ result }) => result)
+  );
+}
+
+/** Tasks of the replications from `from` to `to`, `to` not included; all variants of one in turn. */
+export function tasksOf({ variants }: Study, from: number, to: number): Task[] {
+  return Array.from({ length: to - from }, (_, i) => from + i).flatMap((replication) =>
+    variants.map((_, variant): Task => ({ variant, replication }))
+  );
+}
+
+function isOf(shard: Shard | undefined, task: number): boolean {
+  return shard === undefined || task % shard.of === shard.index - 1;
+}
+
+/** Whether every variant is known as well as was asked for. */
+function isPrecise(study: Study, results: readonly TaskResult[]): boolean {
+  const { repetition } = study;
+  if ("replications" in repetition) return true;
+  const { metric, relative } = repetition;
+  const confidence = confidenceOf(repetition);
+  return byVariant(study, results).every((runs) =>
+    relativeHalf(new Measured(runs).estimate(metric, undefined, confidence)) <= relative
+  );
+}
+
+/** Where there are several variants, an error says which one it is about. */
+function named({ variants }: Study, executor: Executor): Executor {
+  if (variants.length === 1) return executor;
+  const run = async (task: Task) => {
+    try {
+      return await executor.run(task);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      const { message, ...rest } = error;
+      throw new UserError(`${variants[task.variant]!.name}: ${message}`, rest);
+    }
+  };
+  return { width: executor.width, run };
+}
+
+/** Runs tasks, as many at a time as the executor can. */
+async function runAll(
+  tasks: readonly Task[],
+  executor: Executor,
+  signal: AbortSignal | undefined,
+  progress: (done: number) => void,
+): Promise<TaskResult[]> {
+  signal?.throwIfAborted();
+  const results: TaskResult[] = new Array(tasks.length);
+  let next = 0;
+  let done = 0;
+  const work = async () => {
+    while (next < tasks.length) {
+      signal?.throwIfAborted();
+      const i = next++;
+      const task = tasks[i]!;
+      results[i] = { ...task, result: await executor.run(task) };
+      progress(++done);
+    }
+  };
+  const working = Promise.all(Array.from({ length: executor.width }, work));
+  await (signal === undefined ? working : orAborted(working, signal));
+  return results;
+}
+
+/** The promise, or the signal's reason if that comes first. */
+async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const stop = () => reject(signal.reason);
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}

@@ -1,0 +1,92 @@
+/** A part of a study's runs, done on its own and merged later. */
+import { parseStudy, type StudyInputs } from "../../lib/scenario/study.ts";
+import type { Study } from "../../lib/scenario/load_study.ts";
+import { escapeText } from "../../lib/base/escape.ts";
+import { UserError } from "../../lib/base/user_error.ts";
+import { type TaskResult, tasksOf } from "./run_study.ts";
+
+/** The third of ten: `{index: 3, of: 10}`. Every tenth task is its, from the third on. */
+export interface Shard {
+  readonly index: number;
+  readonly of: number;
+}
+
+/** What a shard writes, as JSON: all that is needed to go on from there. */
+export interface ShardFile {
+  readonly lbsim: string;
+  readonly shard: Shard;
+  readonly inputs: StudyInputs;
+  readonly wall_s: number;
+  readonly results: readonly TaskResult[];
+}
+
+/** Shards put together. */
+export interface Merged {
+  readonly study: Study;
+  readonly results: readonly TaskResult[];
+  readonly wallSeconds: number;
+}
+
+/**
+ * Reads what a shard wrote.
+ *
+ * @throws {UserError} if it is something else.
+ */
+export function parseShard(file: string, text: string): ShardFile {
+  let data: Partial<ShardFile> | null;
+  try {
+    data = JSON.parse(text);
+  } catch {
+    throw new UserError(`${escapeText(file)}: is not JSON`, { exitCode: 2 });
+  }
+  if (data?.shard === undefined || data.inputs === undefined || !Array.isArray(data.results)) {
+    throw new UserError(`${escapeText(file)}: was not written by \`lbsim sim --shard\``, {
+      exitCode: 2,
+    });
+  }
+  return data as ShardFile;
+}
+
+/**
+ * Puts shards together, in any order: the outcome is what one run of everything would have given.
+ *
+ * @throws {UserError} if they are of different studies, or one is missing or there twice.
+ */
+export function mergeShards(
+  version: string,
+  files: readonly { readonly file: string; readonly shard: ShardFile }[],
+): Merged {
+  const [first] = files;
+  if (first === undefined) throw new UserError("there are no shards to merge", { exitCode: 2 });
+  const { inputs, shard: { of } } = first.shard;
+  const seen = new Map<number, string>();
+  for (const { file, shard } of files) {
+    const fail = (message: string): never => {
+      throw new UserError(`${escapeText(file)}: ${message}`, { exitCode: 2 });
+    };
+    if (shard.lbsim !== version) fail(`is of lbsim ${shard.lbsim}, this is ${version}`);
+    if (JSON.stringify(shard.inputs) !== JSON.stringify(inputs) || shard.shard.of !== of) {
+      fail(`is a shard of something else than ${first.file}`);
+    }
+    const twin = seen.get(shard.shard.index);
+    if (twin !== undefined) fail(`is shard ${shard.shard.index} of ${of}, and so is ${twin}`);
+    seen.set(shard.shard.index, file);
+  }
+  const missing = Array.from({ length: of }, (_, i) => i + 1).filter((index) => !seen.has(index));
+  if (missing.length > 0) {
+    throw new UserError(
+      `${missing.length} of ${of} shards are missing: ${missing.slice(0, 20).join(", ")}`,
+      { hint: `run each with --shard K/${of}` },
+    );
+  }
+  const study = parseStudy(inputs);
+  const results = files.flatMap(({ shard }) => shard.results);
+  const complete = "replications" in study.repetition
+    ? tasksOf(study, 0, study.repetition.replications).length
+    : 0;
+  if (results.length !== complete) {
+    throw new UserError(`there are ${results.length} runs in the shards, not ${complete}`);
+  }
+  const wallSeconds = files.reduce((sum, { shard }) => sum + shard.wall_s, 0);
+  return { study, results, wallSeconds };
+}

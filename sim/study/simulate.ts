@@ -1,0 +1,375 @@
+import {
+  assert,
+  type LbEvent,
+  type Nanoseconds,
+  NS_PER_S,
+  type Scheduler,
+} from "../../lib/core/mod.ts";
+import type { Scenario } from "../../lib/scenario/types.ts";
+import { meanRate } from "../model/arrivals.ts";
+import type { BalancerModel } from "../model/balancer_model.ts";
+import type { Connection } from "../model/connections.ts";
+import { checkInvariants } from "../model/invariants.ts";
+import {
+  ABORT_AT_BACKEND,
+  ABORT_AT_BALANCER,
+  ANSWER,
+  ANSWER_AT_BALANCER,
+  ARRIVAL,
+  BEGIN,
+  CLIENT_DEADLINE,
+  CLOSE,
+  CONNECT,
+  CONNECT_REPLY,
+  CONNECT_TIMEOUT,
+  END,
+  FAULT_BEGINS,
+  FAULT_ENDS,
+  FLAP,
+  HAS_ROOM,
+  IDLE_REPORT,
+  IDLE_SWEEP,
+  NEXT_REQUEST,
+  OPERATE,
+  PROBE_CONNECT,
+  PROBE_DUE,
+  PROBE_REQUEST,
+  PROBE_RESULT,
+  REACH_BALANCER,
+  REQUEST,
+  RESET_AT_BALANCER,
+  SLICE,
+  WAKE,
+  WARM,
+  WORK_DONE,
+} from "../engine/event_kinds.ts";
+import { type Gauges, readGauges } from "../measure/gauges.ts";
+import { HealthLog } from "../measure/health_log.ts";
+import { Liveness, MANY_AT_ONCE } from "../model/liveness.ts";
+import type { BackendResult, ReplicationResult } from "../measure/result.ts";
+import { Spread } from "../measure/spread.ts";
+import { TimeSeries } from "../measure/time_series.ts";
+import { World } from "../model/world.ts";
+
+/** What may be asked of a run. Nothing but `operate` changes the result. */
+export interface SimulateOptions {
+  /** Take down how things went over time. */
+  readonly series?: boolean;
+  /** Calls this for every event of every balancer. */
+  readonly observe?: (event: LbEvent, balancer: number) => void;
+  /** What an operator does meanwhile, to the scheduler of every balancer. */
+  readonly operate?: readonly {
+    readonly at: Nanoseconds;
+    act(scheduler: Scheduler, now: Nanoseconds): void;
+  }[];
+  /** Check after every event that nothing was lost and all counts agree. Slow; for tests. */
+  readonly checked?: boolean;
+}
+
+/** Slices of a time series: at least this many, less than twice as many. */
+const SLICES = 240;
+/** Backends whose course is kept: more cannot be told apart in a plot. */
+const SERIES_BACKENDS_MAX = 200;
+
+/**
+ * Runs one replication of a scenario. The same scenario and seed give the same result, bit by bit, on
+ * every platform.
+ *
+ * @param scenario Its warm-up must be a time: `auto` is resolved by `withWarmup`.
+ * @throws {UserError} if the run would never end.
+ */
+export function simulate(
+  scenario: Scenario & { readonly warmup: Nanoseconds },
+  seed: number,
+  options: SimulateOptions = {},
+): ReplicationResult {
+  return new Simulation(scenario, seed, options).run();
+}
+
+class Simulation {
+  readonly #world: World;
+  readonly #seed: number;
+  readonly #checked: boolean;
+  readonly #health: HealthLog;
+  readonly #spread: Spread;
+  readonly #liveness: Liveness;
+  readonly #series: TimeSeries | undefined;
+  readonly #operate: NonNullable<SimulateOptions["operate"]>;
+  #warm: Gauges | undefined;
+  #end: Gauges | undefined;
+
+  constructor(
+    scenario: Scenario & { readonly warmup: Nanoseconds },
+    seed: number,
+    { series, observe, operate = [], checked }: SimulateOptions,
+  ) {
+    const world = new World(scenario, seed, scenario.warmup);
+    const { queue } = world;
+    this.#world = world;
+    this.#seed = seed;
+    this.#checked = checked ?? false;
+    this.#liveness = new Liveness(world);
+    this.#operate = operate;
+    this.#health = new HealthLog(
+      world.backends,
+      world.balancers.length,
+      scenario.faults,
+      scenario.balancer.healthCheck.timeout,
+    );
+    // What an operator does, every balancer is told: one of them knows it for all.
+    const [first] = world.balancers as [BalancerModel];
+    this.#spread = new Spread(
+      world.backends,
+      () =>
+        scenario.balancer.backends.map(({ weight, backup }, i) => ({
+          weight,
+          meant: weight > 0 && !backup && first.scheduler.backends[i]!.mode === "ready",
+        })),
+    );
+    first.events.subscribe(["backend_mode_changed"], () => this.#spread.modeChanged());
+    this.#series = series ? new TimeSeries(sliceOf(scenario), SLICES) : undefined;
+    world.prober.onChange = ({ index }, backend, up, now) =>
+      this.#health.changed(index, backend.index, up, now);
+    for (const balancer of world.balancers) {
+      const { index, events } = balancer;
+      if (scenario.balancer.onDown === "close") {
+        events.subscribe(
+          ["backend_down"],
+          ({ backend }) => world.relay.closeAllOn(balancer, backend, queue.time),
+        );
+      }
+      events.subscribe(["session_moved"], ({ why }) => world.recorder.sessionsMoved[why]++);
+      if (observe !== undefined) balancer.observe((event) => observe(event, index));
+    }
+  }
+
+  run(): ReplicationResult {
+    this.#start();
+    const { queue, scenario: { end } } = this.#world;
+    const connections = "connections" in end ? end.connections : undefined;
+    let now = -1;
+    let atNow = 0;
+    while (queue.next()) {
+      if (queue.time > now) {
+        now = queue.time;
+        atNow = 0;
+      } else if (++atNow % MANY_AT_ONCE === 0) {
+        this.#liveness.timeMustPass(atNow);
+      }
+      this.#handle();
+      if (this.#checked) checkInvariants(this.#world);
+      if (this.#end !== undefined) {
+        if (this.#isOver(this.#end.at)) break;
+      } else if (connections !== undefined && this.#liveness.isStuck) {
+        this.#liveness.nothingMoreCanCome(connections);
+      }
+    }
+    return this.#result();
+  }
+
+  #start(): void {
+    const { queue, scenario, faults, prober, relay, clients, warmup } = this.#world;
+    queue.push(warmup, WARM, 0);
+    if (this.#series !== undefined) queue.push(0, SLICE, 0);
+    this.#operate.forEach(({ at }, action) => queue.push(at, OPERATE, action));
+    prober.start();
+    faults.start();
+    relay.start();
+    this.#world.idleReports?.start();
+    clients.start();
+    if ("duration" in scenario.end) queue.push(scenario.end.duration, END, 0);
+  }
+
+  /** Every request that was measured has ended, or what would end the rest is not waited for. */
+  #isOver(end: Nanoseconds): boolean {
+    return this.#world.recorder.inFlight === 0 || this.#liveness.isStuck ||
+      this.#liveness.isQuiet(end);
+  }
+
+  #handle(): void {
+    const { connections, clients, relay, prober, faults, queue } = this.#world;
+    const { kind, subject, sequence, time: now } = queue;
+    if (kind < ARRIVAL) {
+      const connection = connections.at(subject);
+      if (connection.expects(kind, sequence)) this.#happens(kind, connection, now);
+      return;
+    }
+    switch (kind) {
+      case ARRIVAL:
+        clients.arrive(now);
+        if (clients.leaving) this.#ends(now);
+        break;
+      case CLIENT_DEADLINE:
+        clients.deadline(now);
+        break;
+      case WAKE:
+        this.#world.balancers[subject]!.wake(sequence, now);
+        break;
+      case IDLE_SWEEP:
+        relay.sweepIdle(now);
+        break;
+      case PROBE_DUE:
+      case PROBE_CONNECT:
+      case PROBE_REQUEST:
+      case PROBE_RESULT:
+        prober.handle(kind, subject, sequence, now);
+        break;
+      case FAULT_BEGINS:
+        this.#faultBegins(subject, now);
+        break;
+      case FAULT_ENDS:
+        faults.ends(subject, now);
+        this.#health.faultEnds(this.#world.scenario.faults[subject]!);
+        break;
+      case FLAP:
+        faults.flaps(subject, now);
+        break;
+      case IDLE_REPORT:
+        this.#world.idleReports!.arrive(subject, now);
+        break;
+      case OPERATE:
+        for (const { scheduler } of this.#world.balancers) {
+          this.#operate[subject]!.act(scheduler, now);
+        }
+        break;
+      case WARM:
+        this.#warm = readGauges(this.#world, this.#health, now);
+        break;
+      case END:
+        clients.leave();
+        this.#ends(now);
+        break;
+      case SLICE:
+        this.#series!.add(readGauges(this.#world, this.#health, now, SERIES_BACKENDS_MAX));
+        if (this.#end === undefined) queue.push(this.#series!.nextAt, SLICE, 0);
+        break;
+    }
+  }
+
+  /** Something happens to a connection. */
+  #happens(kind: number, connection: Connection, now: Nanoseconds): void {
+    const { clients, relay, service } = this.#world;
+    switch (kind) {
+      case WORK_DONE:
+        service.done(connection, now);
+        break;
+      case ANSWER:
+        clients.answered(connection, now);
+        break;
+      case ANSWER_AT_BALANCER:
+        relay.answerReached(connection, now);
+        break;
+      case REQUEST:
+        service.request(connection, now);
+        break;
+      case CONNECT:
+        relay.connectReached(connection, now);
+        break;
+      case CONNECT_REPLY:
+        relay.connectReplied(connection, now);
+        break;
+      case REACH_BALANCER:
+        relay.reached(connection, now);
+        break;
+      case CLOSE:
+        relay.closed(connection, now);
+        break;
+      case NEXT_REQUEST:
+        clients.nextRequest(connection, now);
+        break;
+      case BEGIN:
+        clients.begin(connection, now);
+        if (clients.leaving) this.#ends(now);
+        break;
+      case CONNECT_TIMEOUT:
+        relay.connectFailed(connection, "timeout", now);
+        break;
+      case RESET_AT_BALANCER:
+        relay.wasReset(connection, now);
+        break;
+      case ABORT_AT_BALANCER:
+        relay.clientGone(connection, now);
+        break;
+      case ABORT_AT_BACKEND:
+        service.clientGone(connection, now);
+        break;
+      case HAS_ROOM:
+        relay.hasRoom(connection, now);
+        break;
+    }
+  }
+
+  #faultBegins(index: number, now: Nanoseconds): void {
+    const fault = this.#world.scenario.faults[index]!;
+    if ("loadBalancer" in fault) this.#health.forget(fault.loadBalancer, now);
+    this.#world.faults.begins(index, now);
+    this.#health.faultBegins(fault);
+  }
+
+  /** Clients have stopped coming: the window closes. */
+  #ends(now: Nanoseconds): void {
+    if (this.#end !== undefined) return;
+    this.#end = readGauges(this.#world, this.#health, now);
+    // A run that ends before it is warm has measured nothing.
+    this.#warm ??= this.#end;
+  }
+
+  #result(): ReplicationResult {
+    const { recorder, balancers, backends, queue } = this.#world;
+    const from = this.#warm;
+    const to = this.#end;
+    assert(from !== undefined && to !== undefined, "a run that is over has had its window");
+    const span = to.at - from.at;
+    return {
+      seed: this.#seed,
+      events: queue.scheduled - queue.size,
+      window: { from: from.at, to: to.at },
+      endedAt: queue.time,
+      connections: recorder.connections,
+      requests: { ...recorder.requests, unfinished: recorder.inFlight },
+      turnedAway: Object.fromEntries(recorder.turnedAway),
+      idleCuts: recorder.idleCuts,
+      throughput: (to.completions - from.completions) * NS_PER_S / span,
+      sojourn: recorder.sojourn.toData(),
+      wait: recorder.wait.toData(),
+      backends: this.#backendResults(from, to),
+      imbalance: this.#spread.result(),
+      faults: this.#health.results(backends),
+      falseDowns: this.#health.falseDowns,
+      failover: recorder.failover.toData(),
+      sessionsMoved: { ...recorder.sessionsMoved },
+      ...(this.#series && { series: this.#series.series(balancers.length, this.#health) }),
+    };
+  }
+
+  #backendResults(from: Gauges, to: Gauges): BackendResult[] {
+    const { backends, balancers, scenario } = this.#world;
+    const total = backends.reduce((sum, { reached }) => sum + reached, 0);
+    const span = to.at - from.at;
+    return backends.map(({ id, index, reached, done, failed }) => {
+      const [before, after] = [from.backends[index]!, to.backends[index]!];
+      const meanBusy = (after.busy - before.busy) / span;
+      return {
+        id,
+        connections: reached,
+        share: total === 0 ? 0 : reached / total,
+        done,
+        failed,
+        meanBusy,
+        utilisation: meanBusy / scenario.servers[index]!.slots,
+        meanQueue: (after.queue - before.queue) / span,
+        meanInFlight: (after.inFlight - before.inFlight) / span,
+        downShare: (after.down - before.down) / span / balancers.length,
+        downs: this.#health.downs[index]!,
+      };
+    });
+  }
+}
+
+/** How long a slice of the time series is at first. */
+function sliceOf({ end, workload }: Scenario): Nanoseconds {
+  if ("duration" in end) return Math.max(1, Math.round(end.duration / SLICES));
+  const rate = meanRate(workload.arrivals);
+  if (Number.isNaN(rate)) return NS_PER_S / 100;
+  return Math.max(1, Math.round(end.connections * NS_PER_S / rate / SLICES));
+}

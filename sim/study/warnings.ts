@@ -1,0 +1,178 @@
+/** What has to be known to read a variant's numbers. */
+import { isHash, NS_PER_MS, NS_PER_S } from "../../lib/core/mod.ts";
+import { percent, plain } from "../../lib/report/format.ts";
+import type { MetricName } from "../../lib/scenario/metrics.ts";
+import type { Study } from "../../lib/scenario/load_study.ts";
+import type { Scenario } from "../../lib/scenario/types.ts";
+import type { Measured } from "../measure/measured.ts";
+import { relativeHalf } from "./precision.ts";
+import { roundedUp, tooShort } from "./run_length.ts";
+
+/** From this utilisation on a backend never rests. */
+export const SATURATED = 0.995;
+/** A limit that cut off less than this share of requests has not bent the result. */
+const BENT_MIN = 0.001;
+/** Metrics of a table, with what they are called there. */
+const SHOWN: readonly (readonly [suffix: string, name: string])[] = [
+  ...[["mean_ms", "mean"], ["p50_ms", "p50"], ["p90_ms", "p90"], ["p99_ms", "p99"]] as const,
+  ...[["p999_ms", "p99.9"], ["max_ms", "max"]] as const,
+];
+
+/** What has been found out about a variant elsewhere. */
+export interface Findings {
+  readonly load: number;
+  /** Backends that get more than can be done there. */
+  readonly saturated: readonly string[];
+  readonly confidence: number;
+}
+
+/** All that is to be said of a variant. */
+export function warningsOf(
+  study: Study,
+  scenario: Scenario,
+  measured: Measured,
+  { load, saturated, confidence }: Findings,
+): string[] {
+  if (measured.total("offered") === 0) {
+    return ["nothing was measured: no request began between the warm-up and the end of the run"];
+  }
+  const growing = growth(load, saturated, scenario, measured);
+  return [
+    ...unansweredLines(measured),
+    ...growing,
+    ...growing.length > 0 ? [] : lengthLines(scenario, measured),
+    ...precisionLines(study, measured, confidence),
+    ...limitLines(scenario, measured),
+  ];
+}
+
+/** Queues that grow without end. */
+function growth(
+  load: number,
+  saturated: readonly string[],
+  scenario: Scenario,
+  measured: Measured,
+): string[] {
+  if (load >= 1) {
+    return [
+      `overload: clients bring ${percent(load)} of what the backends can do. Where queues are ` +
+      "not limited they grow as long as the run lasts; times then say how long it was, not how " +
+      "long requests take.",
+    ];
+  }
+  if (saturated.length === 0) return sometimesSaturated(scenario, measured);
+  const [verb, whose] = saturated.length === 1 ? ["gets", "its"] : ["get", "their"];
+  return [
+    `${saturated.join(", ")} ${verb} more work than can be done there: ${whose} queue grows as ` +
+    "long as the run lasts.",
+  ];
+}
+
+/**
+ * A backend may get too much in some runs only, where clients are placed anew in each: by a hash, or for
+ * as long as they stick. Elsewhere a backend that was busy all the time was so by chance.
+ */
+function sometimesSaturated(
+  { servers, balancer, workload }: Scenario,
+  { results }: Measured,
+): string[] {
+  if (workload.arrivals.kind === "closed") return [];
+  if (!isHash(balancer.algorithm) && balancer.sticky === undefined) return [];
+  const runs =
+    results.filter(({ backends }) =>
+      backends.some(({ utilisation }, i) =>
+        servers[i]!.queue === Infinity && utilisation > SATURATED
+      )
+    ).length;
+  if (runs === 0) return [];
+  return [
+    `in ${runs} of ${results.length} runs a backend got more work than could be done there: its queue ` +
+    "grew as long as the run lasted.",
+  ];
+}
+
+/** Times that are unknown because too many requests were not answered. */
+function unansweredLines(measured: Measured): string[] {
+  const share = measured.unansweredShare;
+  if (share === 0) return [];
+  const unknown = SHOWN.filter(([suffix]) =>
+    measured.estimate(suffix as MetricName).value === Infinity
+  );
+  if (unknown.length === 0) return [];
+  const answered = unknown.flatMap(([suffix, name]) => {
+    const { value } = measured.estimate(`answered_${suffix}` as MetricName);
+    return Number.isFinite(value) ? [`${name} ${plain(value)} ms`] : [];
+  });
+  if (unknown.every(([, name]) => name === "max")) {
+    return [`max is unknown: ${percent(share)} of requests were not answered`];
+  }
+  return [
+    `${percent(share)} of requests were not answered and count as slower than every answer, so ` +
+    `these are unknown: ${unknown.map(([, name]) => name).join(", ")}` +
+    (answered.length === 0 ? "" : `. Of answered requests only: ${answered.join(", ")}`),
+  ];
+}
+
+/** Runs that are too short for intervals that cover. */
+function lengthLines(scenario: Scenario, measured: Measured): string[] {
+  const short = tooShort(scenario, measured);
+  if (short === undefined) return [];
+  const { relaxation, factor, replications } = short;
+  const length = "duration" in scenario.end
+    ? `duration: ${roundedUp(scenario.end.duration * factor)}`
+    : `connections: ${Math.ceil(scenario.end.connections * factor)}`;
+  const remedies = [
+    // A trace is as long as it is.
+    ...scenario.workload.arrivals.kind === "trace" ? [] : [length],
+    ...Number.isFinite(replications) ? [`replications: ${replications}`] : [],
+  ];
+  const reason = relaxation === 0
+    ? "there are too few requests for p99"
+    : `queues take about ${plain(relaxation / NS_PER_S)} s to forget how they were`;
+  return [
+    `the runs are too short for this load: ${reason}, so the intervals, above all that of p99, ` +
+    `may miss the truth. Long enough: ${remedies.join(", or ")}`,
+  ];
+}
+
+/** A study that ended before it was as precise as was asked for. */
+function precisionLines({ repetition }: Study, measured: Measured, confidence: number): string[] {
+  if ("replications" in repetition) return [];
+  const { metric, relative, maxReplications } = repetition;
+  const half = relativeHalf(measured.estimate(metric, undefined, confidence));
+  if (half <= relative) return [];
+  const reached = Number.isFinite(half) ? `± ${percent(half)}` : "unknown";
+  return [
+    `${metric} is not as precise as asked for: ${reached} instead of ± ${percent(relative)} ` +
+    `after ${maxReplications} replications (precision.max_replications)`,
+  ];
+}
+
+/** Settings of the balancer, often defaults, that have bent the result. */
+function limitLines({ balancer }: Scenario, measured: Measured): string[] {
+  const offered = measured.total("offered");
+  const attempts = offered + measured.total("retried");
+  const sum = (read: (result: Measured["results"][number]) => number) =>
+    measured.results.reduce((total, result) => total + read(result), 0);
+  const refused = sum(({ turnedAway }) => turnedAway.connection_limit ?? 0) / attempts;
+  const cut = sum(({ idleCuts }) => idleCuts) / attempts;
+  const downs = sum(({ falseDowns }) => falseDowns);
+  const { limits, timeouts, healthCheck } = balancer;
+  return [
+    ...refused < BENT_MIN ? [] : [
+      `limits.connections: ${limits.connections} refused ${percent(refused)} of requests. ` +
+      "To see the result without it, raise balancer.limits.connections",
+    ],
+    ...cut < BENT_MIN ? [] : [
+      `timeouts.idle: ${plain(timeouts.idle / NS_PER_S)} s cut off ${percent(cut)} of requests, ` +
+      "for nothing moves on a connection while its request waits or is served. " +
+      "To see the result without it, raise balancer.timeouts.idle",
+    ],
+    ...downs === 0 ? [] : [
+      `probes failed at backends without a fault, which were considered down ${downs} times: ` +
+      `a full backend refuses a probe, or does not answer it within health_check.timeout ` +
+      `(${plain(healthCheck.timeout / NS_PER_MS)} ms). ` +
+      "To see the result without it, say balancer.health_check: {type: none}",
+    ],
+  ];
+}

@@ -1,0 +1,123 @@
+/** Runs a study's tasks on several threads. */
+import { UserError } from "../../lib/base/user_error.ts";
+import { Replicator, type Runnable, type Task } from "./replicator.ts";
+import type { ReplicationResult } from "../measure/result.ts";
+
+/** Name of a worker that serves tasks: by it the program knows that it is one. */
+export const WORKER_NAME = "lbsim sim";
+
+/** Runs tasks somewhere. */
+export interface Executor {
+  /** How many tasks it runs at a time. */
+  readonly width: number;
+  /** Runs a task. */
+  run(task: Task): Promise<ReplicationResult>;
+}
+
+/** What a worker is told: first the study, then a task at a time. */
+type Request = { readonly study: Runnable } | { readonly task: Task };
+/** What it answers to a task. A class does not pass from thread to thread: an error goes as its parts. */
+type Answer =
+  | { readonly result: ReplicationResult }
+  | { readonly failure: Pick<UserError, "message" | "exitCode" | "hint"> }
+  | { readonly defect: string };
+
+/** As much of a worker's global scope as is needed here. */
+export interface WorkerScope {
+  onmessage: ((event: MessageEvent) => void) | null;
+  postMessage(message: unknown): void;
+}
+
+/** The worker's side: from here on it serves tasks. */
+export function serveTasks(scope: WorkerScope): void {
+  let replicator: Replicator | undefined;
+  scope.onmessage = ({ data }: MessageEvent<Request>) => {
+    if ("study" in data) {
+      replicator = new Replicator(data.study);
+      return;
+    }
+    scope.postMessage(answer(replicator!, data.task));
+  };
+}
+
+function answer(replicator: Replicator, task: Task): Answer {
+  try {
+    return { result: replicator.run(task) };
+  } catch (error) {
+    if (error instanceof UserError) {
+      const { message, exitCode, hint } = error;
+      return { failure: { message, exitCode, hint } };
+    }
+    return { defect: error instanceof Error ? error.stack ?? error.message : String(error) };
+  }
+}
+
+/**
+ * Threads that run a study's tasks, one each at a time. The page or terminal stays responsive. There are
+ * no more threads than cores, since more only wait for each other, and none before there is a task for it.
+ */
+export class WorkerPool implements Executor, Disposable {
+  readonly width: number;
+  readonly #program: string;
+  readonly #study: Runnable;
+  readonly #idle: Worker[] = [];
+  readonly #all: Worker[] = [];
+  readonly #waiting: ((worker: Worker) => void)[] = [];
+
+  /**
+   * @param program Where the program is that calls `serveTasks` when its name is `WORKER_NAME`.
+   * @param threads How many there may be, if there are as many cores.
+   */
+  constructor(program: string, threads: number, { seed, variants }: Runnable) {
+    this.width = Math.min(threads, navigator.hardwareConcurrency);
+    this.#program = program;
+    // The rest of a study is not for threads: it has functions in it.
+    this.#study = { seed, variants: variants.map(({ scenario }) => ({ scenario })) };
+  }
+
+  /** How many threads have been started. */
+  get threads(): number {
+    return this.#all.length;
+  }
+
+  async run(task: Task): Promise<ReplicationResult> {
+    const worker = this.#idle.pop() ?? this.#start() ??
+      await new Promise<Worker>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await ask(worker, task);
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#idle.push(worker);
+      else next(worker);
+    }
+  }
+
+  /** Another thread, if there may be one. */
+  #start(): Worker | undefined {
+    if (this.#all.length === this.width) return undefined;
+    const worker = new Worker(this.#program, { type: "module", name: WORKER_NAME });
+    worker.postMessage({ study: this.#study } satisfies Request);
+    this.#all.push(worker);
+    return worker;
+  }
+
+  /** Ends all threads, whatever they are at. */
+  [Symbol.dispose](): void {
+    this.#all.forEach((worker) => worker.terminate());
+  }
+}
+
+function ask(worker: Worker, task: Task): Promise<ReplicationResult> {
+  const { promise, resolve, reject } = Promise.withResolvers<ReplicationResult>();
+  worker.onmessage = ({ data }: MessageEvent<Answer>) => {
+    if ("result" in data) resolve(data.result);
+    else if ("failure" in data) reject(new UserError(data.failure.message, data.failure));
+    else reject(new Error(data.defect));
+  };
+  worker.onerror = (event) => {
+    event.preventDefault();
+    reject(new UserError(`a worker failed: ${event.message}`));
+  };
+  worker.postMessage({ task } satisfies Request);
+  return promise;
+}

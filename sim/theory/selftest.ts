@@ -1,0 +1,159 @@
+/** The simulator held against theory, for everybody to see: `lbsim sim --selftest`. */
+import { aligned } from "../../lib/report/text.ts";
+import { percent, plain } from "../../lib/report/format.ts";
+import { parseStudy, type Study } from "../../lib/scenario/study.ts";
+import type { MetricName } from "../../lib/scenario/metrics.ts";
+import type { Estimate } from "../../lib/stats/estimate.ts";
+import { knownTheory } from "./known.ts";
+import { Measured } from "../measure/measured.ts";
+import type { ReplicationResult } from "../measure/result.ts";
+import { detectionTime } from "./theory.ts";
+
+/** The largest distance from theory that chance explains, in standard errors. */
+const DEVIATION_MAX = 4;
+/** A standard error above this share of the value is too noisy to tell anything. */
+const NOISE_MAX = 0.01;
+/** The shares of errors are small, and known to a wider margin. */
+const NOISE_OF_ERRORS_MAX = 0.03;
+
+/** A number that theory knows, and what came out. */
+export interface Verdict {
+  readonly model: string;
+  readonly metric: string;
+  readonly theory: number;
+  readonly measured: Estimate;
+  /** Its standard error is too large for a verdict. */
+  readonly isNoisy: boolean;
+  /** Close enough, and not by being noisy. */
+  readonly holds: boolean;
+}
+
+/** A model of queueing theory for each variant. */
+const MODELS = `
+title: selftest
+balancer: {backends: 1, health_check: {type: none}}
+duration: 1200s
+warmup: 60s
+replications: 32
+workload: {arrivals: {poisson: {load: 70%}}}
+compare:
+  balancer:
+    - {backends: 1}
+    - {backends: 4, algorithm: random}
+    - {backends: 2, algorithm: round-robin}
+    - {backends: 5, algorithm: round-robin}
+    - {backends: 2, algorithm: least-connections}
+    - {backends: 5, algorithm: least-connections}
+    - {backends: 5, algorithm: power-of-two}
+    - {backends: 5, algorithm: {name: power-of-two, choices: 3}}
+`;
+
+/** One backend, and what it is like. */
+const SERVERS = `
+title: selftest
+balancer: {backends: 1, health_check: {type: none}}
+duration: 1200s
+warmup: 60s
+replications: 16
+workload: {arrivals: {poisson: {load: 70%}}}
+compare:
+  servers.default:
+    - {slots: 2}
+    - {slots: 5}
+    - {slots: 4, queue: 4}
+    - {discipline: processor-sharing}
+`;
+
+/** One backend, and what its work is like. */
+const SERVICES = `
+title: selftest
+balancer: {backends: 1, health_check: {type: none}}
+duration: 1200s
+warmup: 60s
+replications: 32
+workload: {arrivals: {poisson: {load: 70%}}}
+compare:
+  service:
+    - 10ms
+    - {erlang: {stages: 4, mean: 10ms}}
+    - {hyperexponential: {mean: 10ms, scv: 4}}
+    - {lognormal: {mean: 10ms, sigma: 1}}
+`;
+
+/** Clients that wait for their answer. */
+const CLOSED = `
+title: selftest
+balancer: {backends: 1, health_check: {type: none}}
+duration: 1200s
+warmup: 60s
+replications: 16
+workload: {arrivals: {closed: {clients: 20, think: {exponential: 100ms}}}}
+`;
+
+/** A crash and a hang, each met at another phase of the probes. */
+const DETECTION = `
+title: selftest
+balancer: {backends: 3, health_check: {type: tcp, interval: 2s, timeout: 1s, fall: 3, jitter: 0%}}
+duration: 20s
+replications: 400
+workload: {arrivals: {poisson: {rate: 1/s}}}
+faults: [{at: 5s, backend: B1, kind: crash}]
+compare: {"faults[1].kind": [crash, hang]}
+`;
+
+/** What is run, in this order. */
+export function selftestStudies(): Study[] {
+  return [MODELS, SERVERS, SERVICES, CLOSED, DETECTION].map((text) =>
+    parseStudy({ scenario: { file: "selftest", text }, files: {}, set: [] })
+  );
+}
+
+/** What theory has to say of a study's results, and whether they agree. */
+export function judge(
+  study: Study,
+  results: readonly (readonly ReplicationResult[])[],
+): Verdict[] {
+  return study.variants.flatMap((variant, i) => {
+    const measured = new Measured(results[i]!);
+    const over = (metric: MetricName) => measured.estimate(metric);
+    const known = knownTheory(variant.scenario, measured.results).map(({ model, metric, value }) =>
+      verdict(model, metric, value, over(metric))
+    );
+    const [fault] = variant.scenario.faults;
+    if (fault === undefined) return known;
+    const { interval, fall, timeout } = variant.scenario.balancer.healthCheck;
+    const silence = fault.kind.name === "hang" ? timeout : 0;
+    const { mean } = detectionTime(interval, fall, silence);
+    return [
+      ...known,
+      verdict(`${fault.kind.name} found`, "detection_ms", mean / 1e6, over("detection_ms")),
+    ];
+  });
+}
+
+function verdict(model: string, metric: string, theory: number, measured: Estimate): Verdict {
+  const { value, standardError } = measured;
+  const isNoisy = standardError >= (metric === "errors" ? NOISE_OF_ERRORS_MAX : NOISE_MAX) * value;
+  const close = Math.abs(value - theory) <= DEVIATION_MAX * standardError;
+  return { model, metric, theory, measured, isNoisy, holds: !isNoisy && close };
+}
+
+/** The verdicts as a table. */
+export function verdictLines(verdicts: readonly Verdict[]): string[] {
+  return aligned([
+    ["model", "metric", "theory", "measured", "95 % interval", "error", "verdict"],
+    ...verdicts.map(({ model, metric, theory, measured, isNoisy, holds }) => {
+      const show = metric === "errors" ? percent : (value: number) => plain(value);
+      const { value, low, high, standardError } = measured;
+      return [
+        model,
+        metric,
+        show(theory),
+        show(value),
+        `${show(low)} … ${show(high)}`,
+        `${((value - theory) / standardError).toFixed(1)} s.e.`,
+        holds ? "agrees" : isNoisy ? "TOO NOISY" : "DISAGREES",
+      ];
+    }),
+  ]);
+}

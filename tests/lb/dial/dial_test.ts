@@ -1,0 +1,122 @@
+import assert from "node:assert/strict";
+import { dial } from "../../../lb/dial/dial.ts";
+import { deadAddress, readAll, say, TestServer } from "../../support/sockets.ts";
+import { stubConnect, systemError } from "../../support/stub_connect.ts";
+
+const NEVER = new AbortController().signal;
+
+/** What a name stands for. */
+function named(...addresses: string[]) {
+  return () => Promise.resolve(addresses);
+}
+
+Deno.test("dial() tries the addresses of a name until one answers", async () => {
+  await using server = new TestServer(say("hello"));
+  const { port } = server.address;
+  for (const addresses of [["::1", "127.0.0.1"], ["127.0.0.1"], ["127.0.0.1", "::1"]]) {
+    const connection = await dial({ host: "two.test", port }, NEVER, named(...addresses));
+    assert.ok(!("reason" in connection));
+    assert.equal(new TextDecoder().decode(await readAll(connection)), "hello");
+    connection.close();
+  }
+});
+
+Deno.test("dial() tries the next address beside one that does not answer", async () => {
+  await using server = new TestServer(say("hello"));
+  const { port } = server.address;
+  using _stub = stubConnect((options, real) =>
+    options.hostname === "192.0.2.1"
+      ? new Promise((_, reject) => options.signal!.addEventListener("abort", reject))
+      : real(options)
+  );
+  const silentFirst = named("192.0.2.1", "127.0.0.1");
+  const connection = await dial({ host: "two.test", port }, NEVER, silentFirst);
+  assert.ok(!("reason" in connection));
+  connection.close();
+});
+
+Deno.test("dial() says what each address of a name has answered", async () => {
+  const { port } = deadAddress();
+  using _stub = stubConnect((options, real) =>
+    options.hostname === "192.0.2.1" ? Promise.reject(systemError("EACCES")) : real(options)
+  );
+  const both = named("192.0.2.1", "127.0.0.1");
+  assert.deepEqual(await dial({ host: "two.test", port }, NEVER, both), {
+    reason: "refused",
+    detail: "192.0.2.1 other: it failed (EACCES), 127.0.0.1 refused",
+  });
+  const one = named("127.0.0.1");
+  assert.deepEqual(await dial({ host: "one.test", port }, NEVER, one), { reason: "refused" });
+});
+
+Deno.test("dial() says why a name has no address", async () => {
+  const to = { host: "no.test", port: 1 };
+  const unknown = () => Promise.reject(systemError("ENOTFOUND"));
+  assert.deepEqual(await dial(to, NEVER, unknown), {
+    reason: "other",
+    detail: "lookup of no.test failed: the name is unknown",
+  });
+  const broken = () => Promise.reject(new Error("getaddrinfo EAI_AGAIN no.test"));
+  assert.deepEqual(await dial(to, NEVER, broken), {
+    reason: "other",
+    detail: "lookup of no.test failed: getaddrinfo EAI_AGAIN no.test",
+  });
+  assert.deepEqual(await dial(to, NEVER, named()), {
+    reason: "other",
+    detail: "no.test has no IP address",
+  });
+});
+
+Deno.test("dial() gives up a lookup and a connect when it is told to", async () => {
+  const to = { host: "slow.test", port: 1 };
+  const giveUp = new AbortController();
+  const dialing = dial(to, giveUp.signal, () => new Promise(() => {}));
+  giveUp.abort();
+  assert.deepEqual(await dialing, {
+    reason: "timeout",
+    detail: "the lookup of slow.test did not end in time",
+  });
+  using _stub = stubConnect((options) =>
+    new Promise((_, reject) => options.signal!.addEventListener("abort", reject))
+  );
+  const giveUpToo = new AbortController();
+  const connecting = dial(to, giveUpToo.signal, named("192.0.2.1", "192.0.2.2"));
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  giveUpToo.abort();
+  assert.equal((await connecting as { reason: string }).reason, "timeout");
+});
+
+Deno.test("dial() tells what this machine lacks from what is wrong with the backend", async () => {
+  const shortages = [
+    ["EMFILE", "descriptors"],
+    ["ENFILE", "descriptors"],
+    ["EADDRNOTAVAIL", "local_ports"],
+    ["EADDRINUSE", "local_ports"],
+    ["EAGAIN", "local_ports"],
+    ["ENOBUFS", "memory"],
+    ["ENOMEM", "memory"],
+  ] as const;
+  for (const [code, shortage] of shortages) {
+    using _stub = stubConnect(() => Promise.reject(systemError(code)));
+    const failure = { reason: "other", shortage, detail: `it failed (${code})` };
+    assert.deepEqual(await dial({ host: "192.0.2.1", port: 1 }, NEVER), failure);
+  }
+  const { port } = deadAddress();
+  const both = await (async () => {
+    using _stub = stubConnect((options, real) =>
+      options.hostname === "192.0.2.1"
+        ? Promise.reject(systemError("EADDRNOTAVAIL"))
+        : real(options)
+    );
+    return await dial({ host: "two.test", port }, NEVER, named("192.0.2.1", "127.0.0.1"));
+  })();
+  assert.ok(
+    "reason" in both && both.shortage === "local_ports",
+    "that address may be the right one",
+  );
+  using _stub = stubConnect(() => Promise.reject(systemError("ENOPROTOOPT")));
+  assert.deepEqual(await dial({ host: "192.0.2.1", port: 1 }, NEVER), {
+    reason: "other",
+    detail: "it failed (ENOPROTOOPT)",
+  });
+});

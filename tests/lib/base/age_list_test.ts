@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import v8 from "node:v8";
+import fc from "fast-check";
+import { type Aged, AgeList } from "../../../lib/base/age_list.ts";
+
+class Member implements Aged<Member> {
+  older: Member | undefined;
+  younger: Member | undefined;
+}
+
+Deno.test("AgeList keeps the order in which members came, whoever leaves", () => {
+  const steps = fc.array(fc.nat({ max: 9 }), { maxLength: 100, size: "max" });
+  fc.assert(fc.property(steps, (steps) => {
+    const members = Array.from({ length: 10 }, () => new Member());
+    const list = new AgeList<Member>();
+    let expected: Member[] = [];
+    for (const step of steps) {
+      const member = members[step]!;
+      if (expected.includes(member)) {
+        list.delete(member);
+        expected = expected.filter((other) => other !== member);
+      } else {
+        list.add(member);
+        expected.push(member);
+      }
+      assert.ok([...list].every((other, i) => other === expected[i]));
+      assert.equal([...list].length, expected.length);
+      assert.equal(list.size, expected.length);
+      assert.equal(list.oldest, expected[0]);
+    }
+  }));
+});
+
+Deno.test("AgeList can be walked while the member at hand leaves", () => {
+  const members = Array.from({ length: 4 }, () => new Member());
+  const list = new AgeList<Member>();
+  for (const member of members) list.add(member);
+  const seen: Member[] = [];
+  for (const member of list) {
+    seen.push(member);
+    list.delete(member);
+  }
+  assert.equal(seen.length, 4);
+  assert.equal(list.oldest, undefined);
+});
+
+/** A member that is big enough for the heap to show it. */
+class BigMember extends Member {
+  readonly ballast = new Array<number>(100).fill(0.5);
+}
+
+Deno.test("AgeList leaves none of those who have left to the old generation", () => {
+  const list = new AgeList<Member>();
+  const present: Member[] = [];
+  const come = () => {
+    const member = new BigMember();
+    list.add(member);
+    present.push(member);
+  };
+  for (let i = 0; i < 32; i++) come();
+  // A quiet time, in which those who are there grow old, and with them what holds them.
+  for (let i = 0; i < 50_000; i++) new BigMember();
+  const before = oldGenerationBytes();
+  let most = 0;
+  for (let i = 0; i < 50_000; i++) {
+    come();
+    list.delete(present.shift()!);
+    if (i % 1000 === 0) most = Math.max(most, oldGenerationBytes() - before);
+  }
+  // With a `Set` it is more than ten million.
+  assert.ok(most < 2e6, `${most} bytes of 45 million have grown old`);
+});
+
+function oldGenerationBytes(): number {
+  const spaces = v8.getHeapSpaceStatistics();
+  return spaces.find(({ space_name }) => space_name === "old_space")!.space_used_size;
+}

@@ -1,7 +1,0 @@
-import assert from "node:assert/strict";
-import { timerDelay } from "../../lib/clock.ts";
-
-Deno.test("timerDelay() rounds up, and keeps what is too long for a timer from firing at once", () => {
-  assert.deepEqual([-5, 0, 1, 1_000_000, 1_000_001].map(timerDelay), [0, 0, 1, 1, 2]);
-  assert.equal(timerDelay(90 * 24 * 3600 * 1e9), 2 ** 31 - 1);
-});

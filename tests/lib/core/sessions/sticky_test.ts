@@ -1,0 +1,398 @@
+import assert from "node:assert/strict";
+import { NS_PER_S } from "../../../../lib/core/mod.ts";
+import {
+  bringUp,
+  granted,
+  open,
+  schedulerOf,
+  STICKY,
+  takeDown,
+} from "../../../support/scheduling.ts";
+
+/** Opens a connection of a client and closes it at once; who served it. */
+function visit(lab: ReturnType<typeof schedulerOf>, client = "10.0.0.1", now = 0): string {
+  const lease = open(lab.scheduler, client, now);
+  lease.release("closed", now);
+  return lease.backend.id;
+}
+
+Deno.test("sessionMap keeps a client on its backend, and clients apart", () => {
+  const lab = schedulerOf({ sticky: STICKY });
+  assert.equal(visit(lab, "10.0.0.1"), "B1");
+  assert.equal(visit(lab, "10.0.0.2"), "B2");
+  for (let i = 0; i < 5; i++) {
+    assert.equal(visit(lab, "10.0.0.1"), "B1");
+    assert.equal(visit(lab, "10.0.0.2"), "B2");
+  }
+  assert.deepEqual([...lab.scheduler.sessionMap], [["10.0.0.1", "B1"], ["10.0.0.2", "B2"]]);
+});
+
+Deno.test("sessionMap counts clients that share a prefix as one", () => {
+  const lab = schedulerOf({ sticky: { ...STICKY, ipv4Prefix: 24 } });
+  assert.equal(visit(lab, "10.0.0.1"), "B1");
+  assert.equal(visit(lab, "10.0.0.200"), "B1");
+  assert.equal(visit(lab, "10.0.1.1"), "B2");
+  assert.deepEqual([...lab.scheduler.sessionMap.keys()], ["10.0.0.0/24", "10.0.1.0/24"]);
+});
+
+Deno.test("a session expires when its client has been away for longer than the ttl", () => {
+  const lab = schedulerOf({ sticky: { ...STICKY, ttl: 10 } });
+  assert.equal(visit(lab, "c", 0), "B1");
+  assert.equal(visit(lab, "c", 10), "B1");
+  assert.equal(visit(lab, "c", 20), "B1", "each use starts the ttl anew");
+  assert.equal(visit(lab, "c", 31), "B2");
+});
+
+Deno.test("a session does not expire while its client has a connection open", () => {
+  const lab = schedulerOf({ sticky: { ...STICKY, ttl: 10 } });
+  const long = open(lab.scheduler, "c", 0);
+  visit(lab, "other", 500); // Sweeps what has expired.
+  assert.equal(visit(lab, "c", 1000), long.backend.id);
+  long.release("closed", 2000);
+  assert.equal(visit(lab, "c", 2010), long.backend.id, "the ttl begins when the connection ends");
+});
+
+Deno.test("sessionMap drops the least recently used when it is full, and says so", () => {
+  const lab = schedulerOf({ sticky: { ...STICKY, maxEntries: 2 } });
+  visit(lab, "a", 1);
+  visit(lab, "b", 2);
+  visit(lab, "a", 3);
+  visit(lab, "c", 4);
+  assert.deepEqual([...lab.scheduler.sessionMap.keys()], ["a", "c"]);
+  assert.deepEqual(lab.emitted.filter(({ type }) => type === "session_evicted"), [
+    { type: "session_evicted", at_ms: 4e-6, client: "b", backend: "B2" },
+  ]);
+});
+
+Deno.test("a client whose backend is down is pinned to another, once", () => {
+  const lab = schedulerOf({ sticky: STICKY });
+  assert.equal(visit(lab), "B1");
+  takeDown(lab.scheduler, "B1", 5);
+  const moved = visit(lab, "10.0.0.1", 6);
+  assert.notEqual(moved, "B1");
+  for (let i = 0; i < 4; i++) assert.equal(visit(lab, "10.0.0.1", 7), moved);
+  const moves = lab.emitted.filter(({ type }) => type === "session_moved");
+  assert.deepEqual(moves, [{
+    type: "session_moved",
+    at_ms: 6e-6,
+    client: "10.0.0.1",
+    from: "B1",
+    to: moved,
+    why: "failover",
+  }]);
+});
+
+Deno.test("a moved client returns when its backend has recovered, with on_failback: return", () => {
+  const lab = schedulerOf({ sticky: STICKY });
+  visit(lab);
+  takeDown(lab.scheduler, "B1", 5);
+  assert.notEqual(visit(lab, "10.0.0.1", 6), "B1");
+  bringUp(lab.scheduler, "B1", 10);
+  assert.equal(visit(lab, "10.0.0.1", 11), "B1");
+});
+
+Deno.test("a moved client stays where it is, with on_failback: stay", () => {
+  const lab = schedulerOf({ sticky: { ...STICKY, onFailback: "stay" } });
+  visit(lab);
+  takeDown(lab.scheduler, "B1", 5);
+  const moved = visit(lab, "10.0.0.1", 6);
+  bringUp(lab.scheduler, "B1", 10);
+  assert.equal(visit(lab, "10.0.0.1", 11), moved);
+});
+
+Deno.test("a client returns to a backend that failed it only after a probe has succeeded", () => {
+  const lab = schedulerOf({ sticky: STICKY });
+  visit(lab);
+  const failed = granted(lab.scheduler.acquire("10.0.0.1", 5));
+  assert.equal(failed.backend.id, "B1");
+  const next = granted(failed.connectFailed("refused", 6));
+  next.connected(6);
+  next.release("closed", 6);
+  assert.notEqual(next.backend.id, "B1");
+  // B1 is still marked up: without the rule every connection would first run into it again.
+  assert.equal(visit(lab, "10.0.0.1", 7), next.backend.id);
+  lab.scheduler.probed("B1", true, 8, 0);
+  assert.equal(visit(lab, "10.0.0.1", 9), "B1");
+});
+
+Deno.test("a client does not return on the strength of a probe from before the failure", () => {
+  const lab = schedulerOf({ sticky: STICKY });
+  visit(lab, "c", 1);
+  lab.scheduler.probed("B1", true, 2, 0);
+  const failed = granted(lab.scheduler.acquire("c", 3));
+  const next = granted(failed.connectFailed("refused", 4));
+  next.release("closed", 4);
+  assert.equal(visit(lab, "c", 5), next.backend.id);
+});
+
+Deno.test("a full backend lends a connection out and keeps the pin", () => {
+  const lab = schedulerOf({
+    sticky: STICKY,
+    backends: [{ id: "B1", maxConnections: 1 }, { id: "B2" }],
+  });
+  const held = open(lab.scheduler);
+  assert.equal(visit(lab), "B2");
+  assert.equal(lab.scheduler.sessionMap.get("10.0.0.1"), "B1");
+  held.release("closed", 0);
+  assert.equal(visit(lab), "B1");
+});
+
+Deno.test("removeBackend() ends its sessions, and nobody waits to return to it", () => {
+  const lab = schedulerOf({ sticky: STICKY });
+  visit(lab, "a");
+  visit(lab, "b");
+  takeDown(lab.scheduler, "B2", 1);
+  const moved = visit(lab, "b", 2);
+  lab.scheduler.removeBackend("B2", 0);
+  lab.scheduler.addBackend({ id: "B2", weight: 1, backup: false }, 2);
+  lab.scheduler.probed("B2", true, 3, 0);
+  assert.equal(visit(lab, "b", 4), moved, "the new B2 is not the one that it waited for");
+  lab.scheduler.removeBackend(moved, 0);
+  assert.equal(lab.scheduler.sessionMap.has("b"), false);
+});
+
+const UNPROBED = { type: "none", interval: 1, jitter: 0, rise: 1, fall: 1 };
+const PAIR_AND_BACKUP = ["B1", "B2", { id: "B3", backup: true }];
+
+Deno.test("a client that came while only a backup was there leaves it when a primary works", () => {
+  const lab = schedulerOf({ sticky: STICKY, backends: PAIR_AND_BACKUP });
+  takeDown(lab.scheduler, "B1", 1);
+  takeDown(lab.scheduler, "B2", 1);
+  assert.equal(visit(lab, "c", 2), "B3");
+  bringUp(lab.scheduler, "B2", 3);
+  assert.equal(visit(lab, "c", 4), "B2");
+  assert.deepEqual(lab.emitted.findLast(({ type }) => type === "session_moved"), {
+    type: "session_moved",
+    at_ms: 4e-6,
+    client: "c",
+    from: "B3",
+    to: "B2",
+    why: "failback",
+  });
+  bringUp(lab.scheduler, "B1", 5);
+  assert.equal(visit(lab, "c", 6), "B2", "a primary is as good as another");
+});
+
+Deno.test("a client leaves a backup although its own primary never comes back", () => {
+  const lab = schedulerOf({ sticky: STICKY, backends: PAIR_AND_BACKUP });
+  assert.equal(visit(lab, "c", 0), "B1");
+  takeDown(lab.scheduler, "B1", 1);
+  takeDown(lab.scheduler, "B2", 1);
+  assert.equal(visit(lab, "c", 2), "B3");
+  bringUp(lab.scheduler, "B2", 3);
+  assert.equal(visit(lab, "c", 4), "B2");
+  bringUp(lab.scheduler, "B1", 5);
+  assert.equal(visit(lab, "c", 6), "B1", "it still has a home to return to");
+});
+
+Deno.test("a client does not leave a backup for a primary that has only just let it down", () => {
+  const lab = schedulerOf({ sticky: STICKY, backends: ["B1", { id: "B3", backup: true }] });
+  const failed = granted(lab.scheduler.acquire("c", 1));
+  granted(failed.connectFailed("refused", 2)).release("closed", 2);
+  assert.equal(visit(lab, "c", 3), "B3");
+  lab.scheduler.probed("B1", true, 4, 0);
+  assert.equal(visit(lab, "c", 5), "B1");
+});
+
+Deno.test("a client that a backup let down is not sent back to it while a primary is there", () => {
+  const lab = schedulerOf({ sticky: STICKY, backends: ["B1", { id: "B3", backup: true }] });
+  takeDown(lab.scheduler, "B1", 1);
+  assert.equal(visit(lab, "c", 2), "B3");
+  takeDown(lab.scheduler, "B3", 3);
+  bringUp(lab.scheduler, "B1", 3);
+  assert.equal(visit(lab, "c", 4), "B1");
+  bringUp(lab.scheduler, "B3", 5);
+  assert.equal(visit(lab, "c", 6), "B1");
+});
+
+Deno.test("a client leaves a backup although the primary that comes first never proves that it works", () => {
+  for (const algorithm of ["first-available", "source-hash", "round-robin"] as const) {
+    const lab = schedulerOf({
+      algorithm,
+      sticky: STICKY,
+      healthCheck: UNPROBED,
+      backends: PAIR_AND_BACKUP,
+    });
+    const first = granted(lab.scheduler.acquire("c", 1));
+    const second = granted(first.connectFailed("refused", 2));
+    granted(second.connectFailed("refused", 2)).release("closed", 3);
+    assert.equal(visit(lab, "c", 4), "B3");
+    // Another client's connect proves one of them, and never the one that this client would get.
+    let lease = granted(lab.scheduler.acquire("other", 5));
+    if (lease.backend === first.backend) lease = granted(lease.connectFailed("refused", 5));
+    assert.equal(lease.backend, second.backend);
+    lease.connected(6);
+    assert.equal(visit(lab, "c", 7), second.backend.id, algorithm);
+  }
+});
+
+Deno.test("a client stays on a backup, with on_failback: stay", () => {
+  const sticky = { ...STICKY, onFailback: "stay" } as const;
+  const lab = schedulerOf({ sticky, backends: PAIR_AND_BACKUP });
+  takeDown(lab.scheduler, "B1", 1);
+  takeDown(lab.scheduler, "B2", 1);
+  assert.equal(visit(lab, "c", 2), "B3");
+  bringUp(lab.scheduler, "B2", 3);
+  assert.equal(visit(lab, "c", 4), "B3");
+});
+
+Deno.test("a drained backend gets its clients back when it is ready again and answers probes", () => {
+  const lab = schedulerOf({ sticky: STICKY });
+  assert.equal(visit(lab, "c", 0), "B1");
+  lab.scheduler.setMode("B1", "drain", 1);
+  const moved = visit(lab, "c", 2);
+  assert.notEqual(moved, "B1");
+  lab.scheduler.setMode("B1", "ready", 3);
+  assert.equal(visit(lab, "c", 4), moved);
+  lab.scheduler.probed("B1", true, 5, 0);
+  assert.equal(visit(lab, "c", 6), "B1");
+});
+
+Deno.test("a session keeps its home over several failovers", () => {
+  const lab = schedulerOf({ sticky: STICKY });
+  assert.equal(visit(lab, "c", 0), "B1");
+  takeDown(lab.scheduler, "B1", 1);
+  const second = visit(lab, "c", 2);
+  takeDown(lab.scheduler, second, 3);
+  const third = visit(lab, "c", 4);
+  assert.deepEqual(["B1", second, third].toSorted(), ["B1", "B2", "B3"]);
+  bringUp(lab.scheduler, second, 5);
+  assert.equal(visit(lab, "c", 6), third, "the second was never its home");
+  bringUp(lab.scheduler, "B1", 7);
+  assert.equal(visit(lab, "c", 8), "B1");
+});
+
+Deno.test("without health checks a client returns to a backend that failed it only after another's connect has succeeded", () => {
+  const lab = schedulerOf({ sticky: STICKY, healthCheck: UNPROBED });
+  const failed = granted(lab.scheduler.acquire("c", 1));
+  const next = granted(failed.connectFailed("refused", 2));
+  next.connected(2);
+  next.release("closed", 3);
+  for (let i = 4; i < 20; i++) assert.equal(visit(lab, "c", i), next.backend.id);
+  for (let i = 0; i < 6; i++) visit(lab, `new ${i}`, 20);
+  assert.equal(visit(lab, "c", 21), failed.backend.id);
+});
+
+Deno.test("a client returns only if no connect has failed since the last success", () => {
+  const lab = schedulerOf({ sticky: STICKY });
+  assert.equal(visit(lab, "c", 1), "B1");
+  takeDown(lab.scheduler, "B1", 2);
+  const moved = visit(lab, "c", 3);
+  bringUp(lab.scheduler, "B1", 4);
+  let lease = granted(lab.scheduler.acquire("other", 5));
+  for (let i = 0; lease.backend.id !== "B1"; i++) lease = granted(lab.scheduler.acquire(`${i}`, 5));
+  lease.connectFailed("timeout", 6);
+  assert.equal(visit(lab, "c", 7), moved);
+  lab.scheduler.probed("B1", true, 8, 0);
+  assert.equal(visit(lab, "c", 9), "B1");
+});
+
+Deno.test("a client whose backend has failed it with no retry left goes to another at its next connection", () => {
+  for (const healthCheck of [UNPROBED, { ...UNPROBED, type: "tcp" }]) {
+    const lab = schedulerOf({ sticky: STICKY, retries: 0, healthCheck });
+    assert.equal(visit(lab, "c", 1), "B1");
+    const failed = granted(lab.scheduler.acquire("c", 2));
+    assert.ok("reason" in failed.connectFailed("refused", 3));
+    const next = visit(lab, "c", 4);
+    assert.notEqual(next, "B1");
+    assert.equal(lab.scheduler.sessionMap.get("c"), next);
+  }
+});
+
+Deno.test("a client whose backend has failed it tries it again if there is no other", () => {
+  const lab = schedulerOf({ sticky: STICKY, retries: 0, backends: ["B1", "B2"] });
+  assert.equal(visit(lab, "c", 1), "B1");
+  takeDown(lab.scheduler, "B2", 1);
+  granted(lab.scheduler.acquire("c", 2)).connectFailed("refused", 3);
+  assert.equal(visit(lab, "c", 4), "B1");
+  assert.deepEqual(lab.emitted.filter(({ type }) => type === "session_moved"), []);
+});
+
+Deno.test("without health checks a client returns to a backend that was only drained", () => {
+  const lab = schedulerOf({ sticky: STICKY, healthCheck: UNPROBED });
+  assert.equal(visit(lab, "c", 1), "B1");
+  lab.scheduler.setMode("B1", "drain", 2);
+  assert.notEqual(visit(lab, "c", 3), "B1");
+  lab.scheduler.setMode("B1", "ready", 4);
+  assert.equal(visit(lab, "c", 5), "B1");
+});
+
+Deno.test("IPv4 clients of a dual-stack listener share a session with themselves", () => {
+  const lab = schedulerOf({ sticky: { ...STICKY, ipv4Prefix: 24, ipv6Prefix: 64 } });
+  assert.equal(visit(lab, "10.0.0.1"), "B1");
+  assert.equal(visit(lab, "::ffff:10.0.0.2"), "B1");
+  assert.equal(visit(lab, "2001:db8::1"), "B2");
+  assert.equal(visit(lab, "2001:db8::2"), "B2");
+});
+
+/** A session of 10.0.0.1 that another balancer pinned. */
+const ELSEWHERE = { key: "10.0.0.1", backend: "B3", home: "B3", changedAt: 0, usedAt: 0 };
+
+Deno.test("Scheduler.adopt() sends a client where another balancer pinned it, and says so", () => {
+  const lab = schedulerOf({ sticky: STICKY });
+  lab.scheduler.adopt(ELSEWHERE, 1e6);
+  lab.scheduler.adopt(ELSEWHERE, 2e6);
+  assert.deepEqual(lab.emitted, [
+    { type: "session_adopted", at_ms: 1, client: "10.0.0.1", backend: "B3" },
+  ]);
+  assert.equal(visit(lab, "10.0.0.1", 3e6), "B3");
+});
+
+Deno.test("Scheduler.adopt() knows the way home of a client that another balancer moved", () => {
+  const lab = schedulerOf({ sticky: STICKY });
+  lab.scheduler.adopt({ ...ELSEWHERE, backend: "B2", changedAt: 1e6 }, 2e6);
+  assert.equal(visit(lab, "10.0.0.1", 2e6), "B2", "B3 has not been probed since");
+  lab.scheduler.probed("B3", true, 3e6, 0);
+  assert.equal(visit(lab, "10.0.0.1", 4e6), "B3");
+});
+
+Deno.test("Scheduler.adopt() ignores a backend that is not here, and clients that do not stick", () => {
+  const lab = schedulerOf({ sticky: STICKY });
+  lab.scheduler.adopt({ ...ELSEWHERE, backend: "B9" }, 0);
+  assert.equal(lab.scheduler.sessionCount, 0);
+  lab.scheduler.adopt({ ...ELSEWHERE, home: "B9" }, 0);
+  assert.deepEqual([...lab.scheduler.sessions].map(({ home }) => home.id), ["B3"]);
+  const loose = schedulerOf();
+  loose.scheduler.adopt(ELSEWHERE, 0);
+  assert.equal(loose.scheduler.sessionCount, 0);
+  assert.deepEqual([...loose.scheduler.sessions, ...loose.scheduler.sessionsInUse], []);
+  assert.equal(loose.scheduler.sessionToAskFor("10.0.0.1", 0), undefined);
+});
+
+Deno.test("a session's move is later than the change that it moved away from, whatever the clocks say", () => {
+  const lab = schedulerOf({ sticky: STICKY });
+  const ahead = 3600 * NS_PER_S;
+  lab.scheduler.adopt({ ...ELSEWHERE, changedAt: ahead }, 0);
+  takeDown(lab.scheduler, "B3", 0);
+  assert.notEqual(visit(lab, "10.0.0.1", 0), "B3");
+  assert.ok([...lab.scheduler.sessions][0]!.changedAt > ahead);
+});
+
+Deno.test("Scheduler.restore() takes over the sessions of an earlier run without a word", () => {
+  const lab = schedulerOf({ sticky: STICKY });
+  const records = ["a", "b", "c"].map((key) => ({ ...ELSEWHERE, key }));
+  assert.equal(lab.scheduler.restore([...records, { ...ELSEWHERE, backend: "B9" }], 0), 3);
+  assert.deepEqual([...lab.scheduler.sessionMap.keys()], ["a", "b", "c"]);
+  assert.deepEqual(lab.emitted, []);
+});
+
+Deno.test("Scheduler.onSessionUse is called for each connection that a session gains or loses", () => {
+  const { scheduler } = schedulerOf({ sticky: { ...STICKY, ipv4Prefix: 24 } });
+  const used: unknown[] = [];
+  scheduler.onSessionUse = ({ key, backend, open }, change, now) =>
+    used.push([key, backend.id, open, change, now]);
+  const lease = open(scheduler, "10.0.0.1", 5);
+  assert.deepEqual([...scheduler.sessionsInUse].map(({ key }) => key), ["10.0.0.0/24"]);
+  lease.release("closed", 7);
+  assert.deepEqual(used, [["10.0.0.0/24", "B1", 1, 1, 5], ["10.0.0.0/24", "B1", 0, -1, 7]]);
+  assert.deepEqual([...scheduler.sessionsInUse], []);
+});
+
+Deno.test("Scheduler.sessionToAskFor() is that of a client without a connection here", () => {
+  const { scheduler } = schedulerOf({ sticky: { ...STICKY, ipv4Prefix: 24 } });
+  assert.equal(scheduler.sessionToAskFor("10.0.0.9", 0), "10.0.0.0/24");
+  const lease = open(scheduler, "10.0.0.1", 5);
+  assert.equal(scheduler.sessionToAskFor("10.0.0.9", 6), undefined);
+  lease.release("closed", 7);
+  assert.equal(scheduler.sessionToAskFor("10.0.0.9", 8), "10.0.0.0/24");
+});

@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { createRandom } from "../../../lib/core/mod.ts";
+import { EventQueue, MAX_KIND } from "../../../sim/engine/event_queue.ts";
+
+Deno.test("EventQueue.next() hands out events in order of time", () => {
+  const queue = new EventQueue();
+  for (const time of [5, 1, 4, 2, 3]) queue.push(time, 1, time * 10);
+  const seen: number[] = [];
+  while (queue.next()) {
+    assert.equal(queue.subject, queue.time * 10);
+    seen.push(queue.time);
+  }
+  assert.deepEqual(seen, [1, 2, 3, 4, 5]);
+});
+
+Deno.test("EventQueue.next() hands out events of one time in the order they were scheduled", () => {
+  const queue = new EventQueue();
+  const random = createRandom(1);
+  for (let i = 0; i < 5000; i++) queue.push(Math.floor(random.next() * 5), 0, i);
+  let lastTime = -1;
+  let lastSequence = 0;
+  while (queue.next()) {
+    if (queue.time === lastTime) assert.ok(queue.sequence > lastSequence);
+    else assert.ok(queue.time > lastTime);
+    lastTime = queue.time;
+    lastSequence = queue.sequence;
+  }
+});
+
+Deno.test("EventQueue agrees with a sorted list over random pushes and nexts", () => {
+  const random = createRandom(2);
+  const single = 3;
+  const queue = new EventQueue(undefined, single);
+  let model: { time: number; kind: number; subject: number; sequence: number }[] = [];
+  let now = 0;
+  for (let step = 0; step < 30_000; step++) {
+    const pushes = random.next() < 0.5 ? Math.floor(random.next() * 4) : 0;
+    for (let i = 0; i < pushes; i++) {
+      const time = now + Math.floor(random.next() * 20);
+      const kind = Math.floor(random.next() * (MAX_KIND + 1));
+      if (kind === single && model.some((event) => event.kind === single)) continue;
+      const subject = Math.floor(random.next() * 2 ** 26);
+      model.push({ time, kind, subject, sequence: queue.push(time, kind, subject) });
+    }
+    assert.equal(queue.size, model.length);
+    const more = queue.next();
+    assert.equal(more, model.length > 0);
+    if (!more) continue;
+    model.sort((a, b) => a.time - b.time || a.sequence - b.sequence);
+    const [first, ...rest] = model;
+    const { time, kind, subject, sequence } = queue;
+    assert.deepEqual({ time, kind, subject, sequence }, first);
+    now = time;
+    model = rest;
+  }
+});
+
+Deno.test("EventQueue.push() takes one event of the single kind at a time", () => {
+  const queue = new EventQueue(undefined, 1);
+  queue.push(5, 1, 0);
+  assert.throws(() => queue.push(6, 1, 0), /one event of the single kind/);
+  assert.equal(queue.next(), true);
+  assert.equal(queue.size, 0);
+  queue.push(7, 1, 0);
+  assert.equal(queue.size, 1);
+  assert.equal(queue.idle, false);
+});
+
+Deno.test("EventQueue.next() returns false when nothing is left, and goes on after a push", () => {
+  const queue = new EventQueue();
+  assert.equal(queue.next(), false);
+  queue.push(1, 2, 3);
+  assert.equal(queue.next(), true);
+  assert.equal(queue.size, 0);
+  assert.equal(queue.next(), false);
+  queue.push(7, 2, 3);
+  assert.equal(queue.next(), true);
+  assert.equal(queue.time, 7);
+  assert.equal(queue.scheduled, 2);
+});
