@@ -1,7 +1,7 @@
 /** lbsim: argv → a subcommand. The only place that exits. */
 import type { Command, CommanderError, CommandUnknownOpts } from "@commander-js/extra-typings";
 import deno from "./deno.json" with { type: "json" };
-import { NS_PER_S } from "./lib/core/mod.ts";
+import { NS_PER_S } from "./lib/base/time.ts";
 import type { Io } from "./lib/cli/io.ts";
 import { fitted } from "./lib/cli/fit.ts";
 import { type Lost, Output } from "./lib/cli/output.ts";

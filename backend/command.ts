@@ -1,21 +1,23 @@
 import { Command } from "@commander-js/extra-typings";
-import { type Address, formatAddress } from "../lib/base/address.ts";
-import type { Io } from "../lib/cli/io.ts";
+import {
+  type Address,
+  childSeed,
+  createRandom,
+  escapeText,
+  formatAddress,
+  UserError,
+} from "../lib/base/mod.ts";
 import {
   addressOption,
   durationOrDistribution,
   integerOption,
+  type Io,
   positiveDurationOption,
   shareOption,
-} from "../lib/cli/options.ts";
-import { type KeyPair, loadKeyPair } from "../lib/config/certificates.ts";
-import { loadConfig } from "../lib/config/load_config.ts";
-import { childSeed, createRandom } from "../lib/core/mod.ts";
-import { durationSampler } from "../lib/scenario/distribution.ts";
-import { giveUp } from "../lib/io/permissions.ts";
-import { escapeText } from "../lib/base/escape.ts";
-import { UserError } from "../lib/base/user_error.ts";
-import { untilAborted } from "../lib/io/until_aborted.ts";
+} from "../lib/cli/mod.ts";
+import { type KeyPair, loadConfig, loadKeyPair } from "../lib/config/mod.ts";
+import { durationSampler } from "../lib/scenario/mod.ts";
+import { giveUp, untilAborted } from "../lib/io/mod.ts";
 import { BackendServer, type BackendTotals } from "./server.ts";
 
 /** `lbsim backend`: the echo server. */

@@ -1,4 +1,4 @@
-import { type LineReader, LineTooLong, writeAll } from "../lib/base/lines.ts";
+import { type LineReader, LineTooLong, writeAll } from "../lib/base/mod.ts";
 
 /** As much of a request as it takes to answer it. */
 interface Request {

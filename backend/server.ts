@@ -1,12 +1,25 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { acceptAll } from "../lib/io/accept.ts";
-import { type Address, addressOf } from "../lib/base/address.ts";
-import { monotonicNow, timerDelay } from "../lib/io/clock.ts";
-import { closeIfOpen } from "../lib/io/close_if_open.ts";
-import type { KeyPair } from "../lib/config/certificates.ts";
-import { type Aged, AgeList, type Nanoseconds, NS_PER_S, type Random } from "../lib/core/mod.ts";
-import { LineReader, LineTooLong, writeAll } from "../lib/base/lines.ts";
-import { listen, listenTls } from "../lib/io/listen.ts";
+import {
+  acceptAll,
+  closeIfOpen,
+  listen,
+  listenTls,
+  monotonicNow,
+  timerDelay,
+} from "../lib/io/mod.ts";
+import {
+  type Address,
+  addressOf,
+  type Aged,
+  AgeList,
+  LineReader,
+  LineTooLong,
+  type Nanoseconds,
+  NS_PER_S,
+  type Random,
+  writeAll,
+} from "../lib/base/mod.ts";
+import type { KeyPair } from "../lib/config/mod.ts";
 import { HttpConversation, isRequestLine } from "./http.ts";
 import { Slots } from "./slots.ts";
 

@@ -1,9 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Io } from "../lib/cli/io.ts";
-import { timerDelay } from "../lib/io/clock.ts";
-import type { Nanoseconds } from "../lib/core/mod.ts";
-import { escapedJson, escapeText } from "../lib/base/escape.ts";
-import { LineReader } from "../lib/base/lines.ts";
+import type { Io } from "../lib/cli/mod.ts";
+import { timerDelay } from "../lib/io/mod.ts";
+import { escapedJson, escapeText, LineReader, type Nanoseconds } from "../lib/base/mod.ts";
 import type { ClientSession, Exchange } from "./session.ts";
 
 /** How a batch is sent. */

@@ -1,15 +1,20 @@
 import { Command, Option } from "@commander-js/extra-typings";
-import type { Address } from "../lib/base/address.ts";
-import type { Io } from "../lib/cli/io.ts";
-import { addressOption, durationOption, integerOption, rateOption } from "../lib/cli/options.ts";
-import { monotonicNow, timerDelay } from "../lib/io/clock.ts";
-import { loadAuthorities } from "../lib/config/certificates.ts";
-import { loadConfig } from "../lib/config/load_config.ts";
-import { type Nanoseconds, NS_PER_S } from "../lib/core/mod.ts";
-import { escapedJson } from "../lib/base/escape.ts";
-import { giveUp } from "../lib/io/permissions.ts";
-import type { ExpectedPeer } from "../lib/io/tls.ts";
-import { UserError } from "../lib/base/user_error.ts";
+import {
+  type Address,
+  escapedJson,
+  type Nanoseconds,
+  NS_PER_S,
+  UserError,
+} from "../lib/base/mod.ts";
+import {
+  addressOption,
+  durationOption,
+  integerOption,
+  type Io,
+  rateOption,
+} from "../lib/cli/mod.ts";
+import { type ExpectedPeer, giveUp, monotonicNow, timerDelay } from "../lib/io/mod.ts";
+import { loadAuthorities, loadConfig } from "../lib/config/mod.ts";
 import { repeated, sendBatch, standardInput } from "./batch.ts";
 import { converse } from "./interactive.ts";
 import { LoadGenerator, type LoadOptions } from "./load.ts";

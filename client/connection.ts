@@ -1,9 +1,12 @@
-import { type Address, formatAddress } from "../lib/base/address.ts";
-import { timerDelay } from "../lib/io/clock.ts";
-import type { Nanoseconds } from "../lib/core/mod.ts";
-import { eventLoopTurn } from "../lib/io/event_loop.ts";
-import { LineReader, LineTooLong, writeAll } from "../lib/base/lines.ts";
-import { type ExpectedPeer, startTls } from "../lib/io/tls.ts";
+import {
+  type Address,
+  formatAddress,
+  LineReader,
+  LineTooLong,
+  type Nanoseconds,
+  writeAll,
+} from "../lib/base/mod.ts";
+import { eventLoopTurn, type ExpectedPeer, startTls, timerDelay } from "../lib/io/mod.ts";
 
 /** Why a line got no answer. */
 export type NoAnswerReason =

@@ -2,9 +2,8 @@ import { createInterface, type Interface } from "node:readline";
 import process from "node:process";
 import { Writable } from "node:stream";
 import { styleText } from "node:util";
-import { formatAddress } from "../lib/base/address.ts";
-import type { Io } from "../lib/cli/io.ts";
-import { escapeText } from "../lib/base/escape.ts";
+import { escapeText, formatAddress } from "../lib/base/mod.ts";
+import type { Io } from "../lib/cli/mod.ts";
 import { ClientSession, type Exchange, type SessionOptions } from "./session.ts";
 
 /** Sends what is typed at the terminal, line by line, until Ctrl-C or Ctrl-D. */

@@ -1,9 +1,5 @@
-import type { Address } from "../lib/base/address.ts";
-import type { Clock } from "../lib/io/clock.ts";
-import type { Nanoseconds } from "../lib/core/mod.ts";
-import { NS_PER_S } from "../lib/core/mod.ts";
-import { sleep } from "../lib/io/sleep.ts";
-import type { ExpectedPeer } from "../lib/io/tls.ts";
+import { type Address, type Nanoseconds, NS_PER_S } from "../lib/base/mod.ts";
+import { type Clock, type ExpectedPeer, sleep } from "../lib/io/mod.ts";
 import { backendOf, EchoConnection, NoAnswer, type NoAnswerReason } from "./connection.ts";
 
 /** What became of one request. */

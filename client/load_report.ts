@@ -1,6 +1,5 @@
-import { type Nanoseconds, NS_PER_MS, NS_PER_S } from "../lib/core/mod.ts";
-import { escapeText } from "../lib/base/escape.ts";
-import { Histogram } from "../lib/stats/histogram.ts";
+import { escapeText, type Nanoseconds, NS_PER_MS, NS_PER_S } from "../lib/base/mod.ts";
+import { Histogram } from "../lib/stats/mod.ts";
 import type { LoadResult } from "./load.ts";
 
 /** A load's results, added up. */

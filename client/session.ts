@@ -1,8 +1,5 @@
-import type { Address } from "../lib/base/address.ts";
-import type { Clock } from "../lib/io/clock.ts";
-import { type Nanoseconds, NS_PER_MS } from "../lib/core/mod.ts";
-import { eventLoopTurn } from "../lib/io/event_loop.ts";
-import type { ExpectedPeer } from "../lib/io/tls.ts";
+import { type Address, type Nanoseconds, NS_PER_MS } from "../lib/base/mod.ts";
+import { type Clock, eventLoopTurn, type ExpectedPeer } from "../lib/io/mod.ts";
 import {
   backendOf,
   EchoConnection,

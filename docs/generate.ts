@@ -1,9 +1,8 @@
 /** Writes what is generated from the schemas: JSON Schemas for editors, and references in the docs. */
-import { jsonSchema, referenceTable } from "../lib/config/reference.ts";
-import { configSchema } from "../lib/config/schema.ts";
+import { configSchema, jsonSchema, referenceTable } from "../lib/config/mod.ts";
 import { METRICS } from "../lib/scenario/metrics.ts";
-import { COMMON, MODELS } from "../sim/theory/known.ts";
-import { scenarioSchema } from "../lib/scenario/schema.ts";
+import { COMMON, MODELS } from "../sim/mod.ts";
+import { scenarioSchema } from "../lib/scenario/mod.ts";
 
 const ROOT = new URL("../", import.meta.url);
 

@@ -6,11 +6,10 @@ import {
   loadPlot,
   PLOT_STYLE,
   type VariantPlots,
-} from "../lib/report/plots.ts";
-import { withStableNames } from "../lib/report/html.ts";
-import { loadStudy } from "../lib/scenario/load_study.ts";
-import { plotsOf } from "../sim/study/plots.ts";
-import { Replicator } from "../sim/study/replicator.ts";
+  withStableNames,
+} from "../lib/report/mod.ts";
+import { loadStudy } from "../lib/scenario/mod.ts";
+import { plotsOf, Replicator } from "../sim/mod.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 

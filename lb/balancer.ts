@@ -1,46 +1,57 @@
 import { isDeepStrictEqual } from "node:util";
-import { acceptAll } from "../lib/io/accept.ts";
-import { type Address, addressOf } from "../lib/base/address.ts";
-import { type Clock, timerDelay } from "../lib/io/clock.ts";
-import { certificateChanges, type Certificates } from "../lib/config/certificates.ts";
-import { difference } from "../lib/config/difference.ts";
-import type { Config } from "../lib/config/load_config.ts";
 import {
-  type Arrival,
+  acceptAll,
+  type Clock,
+  closeIfOpen,
+  type Connection,
+  Deadline,
+  encodeProxyHeader,
+  listen,
+  localShortage,
+  Pulse,
+  Shortage,
+  timerDelay,
+  untilAborted,
+} from "../lib/io/mod.ts";
+import {
+  type Address,
+  addressOf,
   assert,
   canonicalIp,
   childSeed,
   createRandom,
-  type EventStream,
   isInAny,
-  type Lease,
   type Nanoseconds,
   parseIp,
+} from "../lib/base/mod.ts";
+import {
+  certificateChanges,
+  type Certificates,
+  type Config,
+  difference,
+} from "../lib/config/mod.ts";
+import {
+  type Arrival,
+  type EventStream,
+  type Lease,
   type Refusal,
   type RefusalReason,
   Scheduler,
   toMs,
   type Waiting,
 } from "../lib/core/mod.ts";
-import { closeIfOpen } from "../lib/io/close_if_open.ts";
-import { listen } from "../lib/io/listen.ts";
-import { encodeProxyHeader } from "../lib/io/proxy_protocol.ts";
-import { localShortage } from "../lib/io/system_error.ts";
-import { untilAborted } from "../lib/io/until_aborted.ts";
-import type { Connection } from "../lib/io/connection.ts";
-import { Deadline } from "../lib/io/deadline.ts";
-import type { DialFailure } from "./dial/dial.ts";
-import { Dialer } from "./dial/dialer.ts";
-import { EarlyReader } from "./accept/early_reader.ts";
-import { type Greeting, readGreeting } from "./accept/greeting.ts";
-import { Prober } from "./health/prober.ts";
-import { Pulse } from "../lib/io/pulse.ts";
-import { type Preamble, Relays } from "./relay/relay.ts";
-import { SessionKeeper } from "./sessions/session_keeper.ts";
-import { sessionStoreOf } from "./sessions/session_store.ts";
-import { Shortage } from "../lib/io/shortage.ts";
-import { acceptTls, type ServerContext, serverContext } from "./accept/tls_accept.ts";
-import { type BackendTls, backendTlsOf } from "./dial/tls_dial.ts";
+import { type BackendTls, backendTlsOf, Dialer, type DialFailure } from "./dial/mod.ts";
+import {
+  acceptTls,
+  EarlyReader,
+  type Greeting,
+  readGreeting,
+  type ServerContext,
+  serverContext,
+} from "./accept/mod.ts";
+import { Prober } from "./health/mod.ts";
+import { type Preamble, Relays } from "./relay/mod.ts";
+import { SessionKeeper, sessionStoreOf } from "./sessions/mod.ts";
 
 /** What a balancer needs besides its configuration. */
 export interface BalancerOptions {

@@ -1,24 +1,28 @@
 import { Command } from "@commander-js/extra-typings";
-import { formatAddress, isLoopback, isWildcard } from "../lib/base/address.ts";
-import { localAddresses } from "../lib/io/local_addresses.ts";
-import type { Io } from "../lib/cli/io.ts";
+import {
+  escapedJson,
+  escapeText,
+  formatAddress,
+  formatDuration,
+  isLoopback,
+  isWildcard,
+  NS_PER_MS,
+  UserError,
+} from "../lib/base/mod.ts";
+import { localAddresses } from "../lib/io/mod.ts";
+import type { Io } from "../lib/cli/mod.ts";
 import {
   type Certificates,
   certificateWarnings,
-  dayOf,
-  namesInWords,
-} from "../lib/config/certificates.ts";
-import {
   type Config,
+  dayOf,
+  DiagnosticsError,
   loadConfigAndCertificates,
   type LoadedConfig,
-} from "../lib/config/load_config.ts";
-import { DiagnosticsError, type LocatedDiagnostic } from "../lib/config/diagnostic.ts";
-import { ownBackendsHere } from "../lib/config/own_backend.ts";
-import { escapedJson, escapeText } from "../lib/base/escape.ts";
-import { UserError } from "../lib/base/user_error.ts";
-import { NS_PER_MS } from "../lib/core/mod.ts";
-import { formatDuration } from "../lib/base/duration.ts";
+  type LocatedDiagnostic,
+  namesInWords,
+  ownBackendsHere,
+} from "../lib/config/mod.ts";
 
 /** `lbsim check`: is this file right, and what would it do? */
 export function checkCommand(io: Io) {

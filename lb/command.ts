@@ -1,10 +1,7 @@
 import { Command, Option } from "@commander-js/extra-typings";
-import type { Io } from "../lib/cli/io.ts";
-import { integerOption, nameOption } from "../lib/cli/options.ts";
-import type { Certificates } from "../lib/config/certificates.ts";
-import { loadListeningConfig } from "../lib/config/load_config.ts";
+import { integerOption, type Io, nameOption, startLogging } from "../lib/cli/mod.ts";
+import { type Certificates, loadListeningConfig } from "../lib/config/mod.ts";
 import { ALGORITHM_NAMES } from "../lib/core/mod.ts";
-import { startLogging } from "../lib/cli/log.ts";
 import { serveBalancer } from "./serve.ts";
 
 /** `lbsim lb`: the live balancer. */

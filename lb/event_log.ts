@@ -8,7 +8,7 @@ import type {
   RefusalReason,
   ScarceResource,
 } from "../lib/core/mod.ts";
-import { logSentence } from "../lib/cli/log.ts";
+import { logSentence } from "../lib/cli/mod.ts";
 
 /**
  * Kinds that come once per connection, besides opened and closed: left unread, they are never made.

@@ -1,23 +1,24 @@
 import { Command } from "@commander-js/extra-typings";
-import type { Io } from "../lib/cli/io.ts";
-import { integerOption } from "../lib/cli/options.ts";
-import { type Config, loadConfig } from "../lib/config/load_config.ts";
+import { integerOption, type Io } from "../lib/cli/mod.ts";
+import { type Config, didYouMean, loadConfig } from "../lib/config/mod.ts";
 import {
   canonicalIp,
   createRandom,
+  escapeAll,
+  escapedJson,
+  parseIp,
+  UserError,
+} from "../lib/base/mod.ts";
+import {
   EventStream,
   type ExplainedBackend,
   Explanation,
-  parseIp,
   type PickExplained,
   Scheduler,
   Waiting,
 } from "../lib/core/mod.ts";
-import { didYouMean } from "../lib/config/suggest.ts";
 import { refusalInWords } from "./event_log.ts";
-import { escapeAll, escapedJson } from "../lib/base/escape.ts";
-import { aligned } from "../lib/report/text.ts";
-import { UserError } from "../lib/base/user_error.ts";
+import { aligned } from "../lib/report/mod.ts";
 
 /** `lbsim explain`: where would a client go, and why? */
 export function explainCommand(io: Io) {

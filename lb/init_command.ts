@@ -1,11 +1,9 @@
 import { Command } from "@commander-js/extra-typings";
 import lan from "../config.yaml" with { type: "text" };
 import local from "../examples/local.yaml" with { type: "text" };
-import type { Io } from "../lib/cli/io.ts";
-import { fileOption } from "../lib/cli/options.ts";
-import { escapeText } from "../lib/base/escape.ts";
-import { writeFailure } from "../lib/io/system_error.ts";
-import { UserError } from "../lib/base/user_error.ts";
+import { fileOption, type Io } from "../lib/cli/mod.ts";
+import { escapeText, UserError } from "../lib/base/mod.ts";
+import { writeFailure } from "../lib/io/mod.ts";
 
 /** The path of the JSON Schema, which is right only where the file is shipped. */
 const SCHEMA_LINE = /^# yaml-language-server: .*\n#\n/;

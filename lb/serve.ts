@@ -1,27 +1,28 @@
 import { dirname } from "node:path";
-import { formatAddress } from "../lib/base/address.ts";
-import type { Io } from "../lib/cli/io.ts";
-import { monotonicNow } from "../lib/io/clock.ts";
+import { formatAddress, formatDuration, UserError } from "../lib/base/mod.ts";
+import { type Io, logger, logSentence } from "../lib/cli/mod.ts";
+import {
+  descriptorsLeft,
+  FileWatch,
+  keepWritingTo,
+  monotonicNow,
+  untilAborted,
+} from "../lib/io/mod.ts";
 import {
   certificateFiles,
   type Certificates,
   certificateWarnings,
+  type Config,
+  DiagnosticsError,
   expiryWarning,
   type KeyPair,
-} from "../lib/config/certificates.ts";
-import { type Config, DiagnosticsError, type LoadedConfig } from "../lib/config/load_config.ts";
-import { FileWatch } from "../lib/io/watch.ts";
-import { UnreadableError } from "../lib/config/yaml_file.ts";
+  type LoadedConfig,
+  UnreadableError,
+} from "../lib/config/mod.ts";
 import { EventStream } from "../lib/core/mod.ts";
-import { descriptorsLeft } from "../lib/io/descriptors.ts";
-import { formatDuration } from "../lib/base/duration.ts";
-import { logger, logSentence } from "../lib/cli/log.ts";
-import { keepWritingTo } from "../lib/io/permissions.ts";
-import { untilAborted } from "../lib/io/until_aborted.ts";
-import { UserError } from "../lib/base/user_error.ts";
 import { Balancer, type StopSummary } from "./balancer.ts";
 import { idsInShort, logEvents } from "./event_log.ts";
-import { linkedFile } from "./sessions/sqlite_store.ts";
+import { linkedFile } from "./sessions/mod.ts";
 import { StatusReporter } from "./status.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;

@@ -1,15 +1,8 @@
 import type { Logger } from "@logtape/logtape";
-import { type Clock, timerDelay } from "../lib/io/clock.ts";
-import type {
-  Backend,
-  EventOf,
-  EventStream,
-  Nanoseconds,
-  RefusalReason,
-  Scheduler,
-} from "../lib/core/mod.ts";
-import { NS_PER_MS } from "../lib/core/mod.ts";
-import { logSentence } from "../lib/cli/log.ts";
+import { type Clock, timerDelay } from "../lib/io/mod.ts";
+import type { Backend, EventOf, EventStream, RefusalReason, Scheduler } from "../lib/core/mod.ts";
+import { type Nanoseconds, NS_PER_MS } from "../lib/base/mod.ts";
+import { logSentence } from "../lib/cli/mod.ts";
 
 /** A backend at a glance. */
 export interface BackendStatus {

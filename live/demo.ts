@@ -1,19 +1,18 @@
-import { BackendServer } from "../backend/server.ts";
-import { LoadGenerator, type LoadResult } from "../client/load.ts";
-import { Balancer } from "../lb/balancer.ts";
-import { type Address, formatAddress } from "../lib/base/address.ts";
-import type { Clock } from "../lib/io/clock.ts";
-import { algorithmNamed, type Config } from "../lib/config/load_config.ts";
+import { BackendServer } from "../backend/mod.ts";
+import { LoadGenerator, type LoadResult } from "../client/mod.ts";
+import { Balancer } from "../lb/mod.ts";
 import {
-  type AlgorithmName,
+  type Address,
   childSeed,
   createRandom,
-  EventStream,
+  formatAddress,
   type Nanoseconds,
   NS_PER_MS,
-} from "../lib/core/mod.ts";
-import { sleep } from "../lib/io/sleep.ts";
-import { Histogram } from "../lib/stats/histogram.ts";
+} from "../lib/base/mod.ts";
+import { type Clock, sleep } from "../lib/io/mod.ts";
+import { algorithmNamed, type Config } from "../lib/config/mod.ts";
+import { type AlgorithmName, EventStream } from "../lib/core/mod.ts";
+import { Histogram } from "../lib/stats/mod.ts";
 
 /** What a demo is told. */
 export interface DemoOptions {

@@ -1,11 +1,9 @@
 import { Command, Option } from "@commander-js/extra-typings";
 import { styleText } from "node:util";
-import type { Io } from "../lib/cli/io.ts";
-import { durationOption, nameOption } from "../lib/cli/options.ts";
-import { monotonicNow } from "../lib/io/clock.ts";
-import { ALGORITHM_NAMES, type Nanoseconds, NS_PER_S } from "../lib/core/mod.ts";
-import { formatDuration } from "../lib/base/duration.ts";
-import { UserError } from "../lib/base/user_error.ts";
+import { durationOption, type Io, nameOption } from "../lib/cli/mod.ts";
+import { monotonicNow } from "../lib/io/mod.ts";
+import { ALGORITHM_NAMES } from "../lib/core/mod.ts";
+import { formatDuration, type Nanoseconds, NS_PER_S, UserError } from "../lib/base/mod.ts";
 import { Demo, type DemoEvent, type DemoState, type DemoSummary } from "./demo.ts";
 
 /** Shorter, and B2 could not be found out and come back before the end. */

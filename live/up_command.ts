@@ -1,21 +1,23 @@
 import { Command } from "@commander-js/extra-typings";
-import { BackendServer } from "../backend/server.ts";
-import { serveBalancer, type ServeOptions } from "../lb/serve.ts";
-import { type Address, formatAddress, isLocal, isWildcard } from "../lib/base/address.ts";
-import { localAddresses } from "../lib/io/local_addresses.ts";
-import type { Io } from "../lib/cli/io.ts";
-import type { Certificates } from "../lib/config/certificates.ts";
+import { BackendServer } from "../backend/mod.ts";
+import { serveBalancer, type ServeOptions } from "../lb/mod.ts";
 import {
+  type Address,
+  createRandom,
+  formatAddress,
+  isLocal,
+  isWildcard,
+  UserError,
+} from "../lib/base/mod.ts";
+import { giveUp, localAddresses, untilAborted } from "../lib/io/mod.ts";
+import { type Io, logger, logSentence, startLogging } from "../lib/cli/mod.ts";
+import {
+  type Certificates,
   type Config,
   loadConfig,
   type LoadedConfig,
   loadListeningConfig,
-} from "../lib/config/load_config.ts";
-import { createRandom } from "../lib/core/mod.ts";
-import { logger, logSentence, startLogging } from "../lib/cli/log.ts";
-import { giveUp } from "../lib/io/permissions.ts";
-import { untilAborted } from "../lib/io/until_aborted.ts";
-import { UserError } from "../lib/base/user_error.ts";
+} from "../lib/config/mod.ts";
 
 /** Which parts of a lab belong to one machine. */
 export interface Roles {

@@ -2,28 +2,35 @@ import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import deno from "../deno.json" with { type: "json" };
-import type { Io } from "../lib/cli/io.ts";
-import { fileOption, integerOption } from "../lib/cli/options.ts";
-import { monotonicNow, today } from "../lib/io/clock.ts";
-import { readText, YamlFile } from "../lib/config/yaml_file.ts";
-import { ALGORITHM_NAMES, type Nanoseconds, NS_PER_S } from "../lib/core/mod.ts";
-import { csv } from "../lib/report/csv.ts";
-import { reportPage } from "../lib/report/html.ts";
-import { reportLines } from "../lib/report/text.ts";
-import type { StudyReport } from "../lib/report/types.ts";
-import { type Study, studyOf } from "../lib/scenario/load_study.ts";
-import { isData } from "../lib/config/data.ts";
-import { escapeAll, escapedJson, escapeText } from "../lib/base/escape.ts";
-import { writeFailure } from "../lib/io/system_error.ts";
-import { UserError } from "../lib/base/user_error.ts";
+import { fileOption, integerOption, type Io } from "../lib/cli/mod.ts";
+import { monotonicNow, today, writeFailure } from "../lib/io/mod.ts";
+import { isData, readText, YamlFile } from "../lib/config/mod.ts";
+import { ALGORITHM_NAMES } from "../lib/core/mod.ts";
+import {
+  escapeAll,
+  escapedJson,
+  escapeText,
+  type Nanoseconds,
+  NS_PER_S,
+  UserError,
+} from "../lib/base/mod.ts";
+import { csv, reportLines, reportPage, type StudyReport } from "../lib/report/mod.ts";
+import { type Study, studyOf } from "../lib/scenario/mod.ts";
 import { describeScenarios } from "./describe.ts";
-import { Forecast } from "./study/forecast.ts";
-import { plotsOf } from "./study/plots.ts";
-import { byVariant, runStudy, type TaskResult } from "./study/run_study.ts";
-import { judge, selftestStudies, type Verdict, verdictLines } from "./theory/selftest.ts";
-import { mergeShards, parseShard, type Shard, type ShardFile } from "./study/shard.ts";
-import { summarise } from "./study/summary.ts";
-import { WorkerPool } from "./study/workers.ts";
+import {
+  byVariant,
+  Forecast,
+  mergeShards,
+  parseShard,
+  plotsOf,
+  runStudy,
+  type Shard,
+  type ShardFile,
+  summarise,
+  type TaskResult,
+  WorkerPool,
+} from "./study/mod.ts";
+import { judge, selftestStudies, type Verdict, verdictLines } from "./theory/mod.ts";
 
 /** A part of a large study has many histograms. */
 const SHARD_BYTES_MAX = 2 ** 30;

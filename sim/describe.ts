@@ -1,6 +1,7 @@
-import { formatDuration } from "../lib/base/duration.ts";
-import { plain } from "../lib/report/format.ts";
-import type { Arrivals, Distribution, Scenario } from "../lib/scenario/types.ts";
+import { formatDuration } from "../lib/base/mod.ts";
+import { plain } from "../lib/report/mod.ts";
+import type { Arrivals, Scenario } from "../lib/scenario/types.ts";
+import type { Distribution } from "../lib/stats/mod.ts";
 
 /** The parts of a description, and what stands for one that differs between variants. */
 const PARTS: readonly (readonly [(scenario: Scenario) => string, string])[] = [

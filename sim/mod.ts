@@ -1,10 +1,4 @@
 /** The simulator: the live balancer's scheduler in virtual time. */
-export { simulate, type SimulateOptions } from "./study/simulate.ts";
-export type {
-  BackendResult,
-  FaultResult,
-  Imbalance,
-  ReplicationResult,
-  Series,
-} from "./measure/result.ts";
-export { type ReadyScenario, replicationSeed, withWarmup } from "./study/replications.ts";
+export type { ReplicationResult } from "./measure/mod.ts";
+export { plotsOf, type ReadyScenario, replicationSeed, Replicator, simulate } from "./study/mod.ts";
+export { COMMON, MODELS } from "./theory/mod.ts";

@@ -1,5 +1,5 @@
-import type { Connection } from "../../lib/io/connection.ts";
-import type { Preamble } from "../relay/relay.ts";
+import type { Connection } from "../../lib/io/mod.ts";
+import type { Preamble } from "../relay/mod.ts";
 
 const INITIAL_SIZE = 4 * 1024;
 /** A client is not read any further while it waits: what it sends then stays in the kernel. */

@@ -1,7 +1,11 @@
-import { timerDelay } from "../../lib/io/clock.ts";
-import { closeIfOpen } from "../../lib/io/close_if_open.ts";
-import type { Nanoseconds } from "../../lib/core/mod.ts";
-import { type Endpoints, parseProxyHeader, PROXY_HEADER_MAX } from "../../lib/io/proxy_protocol.ts";
+import {
+  closeIfOpen,
+  type Endpoints,
+  parseProxyHeader,
+  PROXY_HEADER_MAX,
+  timerDelay,
+} from "../../lib/io/mod.ts";
+import type { Nanoseconds } from "../../lib/base/mod.ts";
 
 /** What a client's proxy said before the client's own bytes. */
 export interface Greeting {

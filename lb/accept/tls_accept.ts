@@ -7,14 +7,15 @@ import { Buffer } from "node:buffer";
 import process from "node:process";
 import { Duplex } from "node:stream";
 import tls from "node:tls";
-import { timerDelay } from "../../lib/io/clock.ts";
-import type { KeyPair } from "../../lib/config/certificates.ts";
-import type { Nanoseconds } from "../../lib/core/mod.ts";
-import { closeIfOpen } from "../../lib/io/close_if_open.ts";
-import { writeAll } from "../../lib/base/lines.ts";
-import type { TlsFailure } from "../../lib/io/tls.ts";
-import { tlsErrorInWords } from "../../lib/io/tls_words.ts";
-import type { Connection } from "../../lib/io/connection.ts";
+import {
+  closeIfOpen,
+  type Connection,
+  timerDelay,
+  tlsErrorInWords,
+  type TlsFailure,
+} from "../../lib/io/mod.ts";
+import type { KeyPair } from "../../lib/config/mod.ts";
+import { type Nanoseconds, writeAll } from "../../lib/base/mod.ts";
 
 /** A handshake that failed with a client. */
 export interface AcceptFailure extends TlsFailure {

@@ -1,10 +1,14 @@
 import { lookup } from "node:dns/promises";
 import { isIP, isIPv6 } from "node:net";
-import type { Address } from "../../lib/base/address.ts";
-import { localAddresses } from "../../lib/io/local_addresses.ts";
+import type { Address } from "../../lib/base/mod.ts";
+import {
+  descriptorsLeft,
+  localAddresses,
+  type LocalResource,
+  localShortage,
+  systemCode,
+} from "../../lib/io/mod.ts";
 import type { ConnectFailure } from "../../lib/core/mod.ts";
-import { descriptorsLeft } from "../../lib/io/descriptors.ts";
-import { type LocalResource, localShortage, systemCode } from "../../lib/io/system_error.ts";
 
 /** A connect that failed. */
 export interface DialFailure {

@@ -1,7 +1,5 @@
-import type { Address } from "../../lib/base/address.ts";
-import { timerDelay } from "../../lib/io/clock.ts";
-import type { Nanoseconds } from "../../lib/core/mod.ts";
-import type { Connection } from "../../lib/io/connection.ts";
+import type { Address, Nanoseconds } from "../../lib/base/mod.ts";
+import { type Connection, timerDelay } from "../../lib/io/mod.ts";
 import { dial, type DialFailure } from "./dial.ts";
 import { type BackendTls, dialTls } from "./tls_dial.ts";
 

@@ -1,11 +1,7 @@
 /** TLS on connections to backends. */
-import type { Address } from "../../lib/base/address.ts";
-import { closeIfOpen } from "../../lib/io/close_if_open.ts";
-import type { Certificates } from "../../lib/config/certificates.ts";
-import type { Config } from "../../lib/config/load_config.ts";
-import { writeAll } from "../../lib/base/lines.ts";
-import { startTls, type TlsFailure } from "../../lib/io/tls.ts";
-import type { Connection } from "../../lib/io/connection.ts";
+import { type Address, writeAll } from "../../lib/base/mod.ts";
+import { closeIfOpen, type Connection, startTls, type TlsFailure } from "../../lib/io/mod.ts";
+import type { Certificates, Config } from "../../lib/config/mod.ts";
 import { dial, type DialFailure } from "./dial.ts";
 
 /** How backends are spoken to by TLS. */

@@ -1,12 +1,7 @@
-import { type Address, formatAddress } from "../../lib/base/address.ts";
-import { closeIfOpen } from "../../lib/io/close_if_open.ts";
-import type { Config } from "../../lib/config/load_config.ts";
-import { writeAll } from "../../lib/base/lines.ts";
-import type { LocalResource } from "../../lib/io/system_error.ts";
-import type { Connection } from "../../lib/io/connection.ts";
-import { Deadline } from "../../lib/io/deadline.ts";
-import { dial } from "../dial/dial.ts";
-import { type BackendTls, dialTls } from "../dial/tls_dial.ts";
+import { type Address, formatAddress, writeAll } from "../../lib/base/mod.ts";
+import { closeIfOpen, type Connection, Deadline, type LocalResource } from "../../lib/io/mod.ts";
+import type { Config } from "../../lib/config/mod.ts";
+import { type BackendTls, dial, dialTls } from "../dial/mod.ts";
 
 /** What a probe found. */
 export type ProbeResult =

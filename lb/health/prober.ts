@@ -1,11 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
-import { type Clock, timerDelay } from "../../lib/io/clock.ts";
-import { childSeed, createRandom, ProbeSchedule, type Scheduler } from "../../lib/core/mod.ts";
-import type { Config } from "../../lib/config/load_config.ts";
-import { encodeProxyHeader } from "../../lib/io/proxy_protocol.ts";
+import { type Clock, encodeProxyHeader, type Shortage, timerDelay } from "../../lib/io/mod.ts";
+import { childSeed, createRandom } from "../../lib/base/mod.ts";
+import { ProbeSchedule, type Scheduler } from "../../lib/core/mod.ts";
+import type { Config } from "../../lib/config/mod.ts";
 import { probe, type ProbeResult } from "./probe.ts";
-import type { Shortage } from "../../lib/io/shortage.ts";
-import type { BackendTls } from "../dial/tls_dial.ts";
+import type { BackendTls } from "../dial/mod.ts";
 
 type BackendConfig = Config["backends"][number];
 

@@ -1,4 +1,4 @@
-import { EventLoopGate } from "../../lib/io/event_loop.ts";
+import { EventLoopGate } from "../../lib/io/mod.ts";
 
 /** Work that can be continued after the event loop has polled. */
 export interface Resumable {

@@ -1,17 +1,7 @@
-import { timerDelay } from "../../lib/io/clock.ts";
-import { closeIfOpen } from "../../lib/io/close_if_open.ts";
-import {
-  type Aged,
-  AgeList,
-  type ConnectionEnd,
-  type Nanoseconds,
-  NS_PER_S,
-  type Traffic,
-} from "../../lib/core/mod.ts";
-import { eventLoopTurn } from "../../lib/io/event_loop.ts";
-import { writeAll } from "../../lib/base/lines.ts";
+import { closeIfOpen, type Connection, eventLoopTurn, timerDelay } from "../../lib/io/mod.ts";
+import { type Aged, AgeList, type Nanoseconds, NS_PER_S, writeAll } from "../../lib/base/mod.ts";
+import type { ConnectionEnd, Traffic } from "../../lib/core/mod.ts";
 import { BufferPool, nextSizeClass, sizeClassOf } from "./buffers.ts";
-import type { Connection } from "../../lib/io/connection.ts";
 import { LoopBudget, type Resumable } from "./loop_budget.ts";
 
 /** What was relayed, and how it ended. */

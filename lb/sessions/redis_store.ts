@@ -1,7 +1,6 @@
 import type { RedisClientType } from "@redis/client";
-import { formatAddress } from "../../lib/base/address.ts";
-import type { RedisAddress } from "../../lib/config/scalars.ts";
-import type { Nanoseconds } from "../../lib/core/mod.ts";
+import { formatAddress, type Nanoseconds } from "../../lib/base/mod.ts";
+import type { RedisAddress } from "../../lib/config/mod.ts";
 import type { SessionStore, StoredSession, StoreRules } from "./session_store.ts";
 
 /** Before a client's address or prefix, it makes the key in Redis. */

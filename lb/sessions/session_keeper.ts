@@ -1,12 +1,15 @@
-import { formatAddress } from "../../lib/base/address.ts";
-import { type Clock, timerDelay } from "../../lib/io/clock.ts";
 import {
-  type Backend,
   canonicalIp,
-  type EventStream,
+  formatAddress,
+  formatDuration,
   type Nanoseconds,
   NS_PER_MS,
   NS_PER_S,
+} from "../../lib/base/mod.ts";
+import { type Clock, Pulse, sleep, timerDelay } from "../../lib/io/mod.ts";
+import {
+  type Backend,
+  type EventStream,
   type Recovery,
   type Scheduler,
   type Session,
@@ -14,9 +17,6 @@ import {
   type StickyRules,
   toMs,
 } from "../../lib/core/mod.ts";
-import { formatDuration } from "../../lib/base/duration.ts";
-import { sleep } from "../../lib/io/sleep.ts";
-import { Pulse } from "../../lib/io/pulse.ts";
 import type { SessionStore, StoredSession, StoreRules } from "./session_store.ts";
 
 /** How many sessions are written at once: in SQLite, the event loop stands still for a millisecond. */

@@ -1,5 +1,5 @@
-import type { Config } from "../../lib/config/load_config.ts";
-import type { Nanoseconds } from "../../lib/core/mod.ts";
+import type { Config } from "../../lib/config/mod.ts";
+import type { Nanoseconds } from "../../lib/base/mod.ts";
 import { RedisStore } from "./redis_store.ts";
 import { SqliteStore } from "./sqlite_store.ts";
 

@@ -1,2 +1,33 @@
-/** What all pure code may use: it depends on nothing else of this house. */
+/** What all pure code may use: it depends on nothing else of this project. */
+export {
+  type Address,
+  addressOf,
+  canonicalHost,
+  formatAddress,
+  formatPrefix,
+  isLocal,
+  isLoopback,
+  isWildcard,
+  parseAddress,
+} from "./address.ts";
+export { type Aged, AgeList } from "./age_list.ts";
+export { assert } from "./assert.ts";
+export { formatDuration, parseDuration } from "./duration.ts";
 export { decimalExponent, exp, ln, power, sinTurns, square } from "./elementary.ts";
+export { escapeAll, escapedJson, escapeText } from "./escape.ts";
+export {
+  canonicalIp,
+  formatIp,
+  formatIpv6,
+  type IpGroups,
+  isIn,
+  isInAny,
+  maskIp,
+  parseIp,
+  parsePrefix,
+  type Prefix,
+} from "./ip.ts";
+export { LineReader, LineTooLong, writeAll } from "./lines.ts";
+export { childSeed, createRandom, mix, type Random } from "./random.ts";
+export { type Nanoseconds, NS_PER_MS, NS_PER_S, NS_PER_US } from "./time.ts";
+export { UserError } from "./user_error.ts";

@@ -8,7 +8,7 @@ import {
   resetSync,
 } from "@logtape/logtape";
 import { styleText } from "node:util";
-import { escapedJson, escapeText } from "../base/escape.ts";
+import { escapedJson, escapeText } from "../base/mod.ts";
 
 /** What is written and how. */
 export interface LogOptions {

@@ -1,12 +1,15 @@
 /** What flags and arguments can be; each says in words what is wrong with it. */
 import { InvalidArgumentError } from "commander";
-import { type Address, parseAddress } from "../base/address.ts";
-import { didYouMean } from "../config/suggest.ts";
-import type { Nanoseconds } from "../core/mod.ts";
-import { parseDistribution } from "../scenario/distribution.ts";
-import { parseDuration } from "../base/duration.ts";
-import type { Distribution } from "../stats/variates.ts";
-import { UserError } from "../base/user_error.ts";
+import {
+  type Address,
+  type Nanoseconds,
+  parseAddress,
+  parseDuration,
+  UserError,
+} from "../base/mod.ts";
+import { didYouMean } from "../config/mod.ts";
+import { parseDistribution } from "../scenario/mod.ts";
+import type { Distribution } from "../stats/mod.ts";
 
 /** `--interval 200ms`. */
 export function durationOption(text: string): Nanoseconds {

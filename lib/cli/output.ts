@@ -1,4 +1,4 @@
-import { NS_PER_MS, NS_PER_S } from "../core/mod.ts";
+import { NS_PER_MS, NS_PER_S } from "../base/mod.ts";
 import { sleep } from "../io/sleep.ts";
 
 /** Where bytes go: standard output or standard error. */

@@ -1,7 +1,7 @@
 import process from "node:process";
 import { setImmediate } from "node:timers";
 import { monotonicNow } from "../io/clock.ts";
-import { NS_PER_MS } from "../core/mod.ts";
+import { NS_PER_MS } from "../base/mod.ts";
 
 /** Deno opens the debugger's port within a turn or two of the event loop after SIGUSR1. */
 const DEBUGGER_WAIT = 100 * NS_PER_MS;

@@ -1,8 +1,7 @@
 /** What TLS needs besides config.yaml: what is in the files that it names, made sure of. */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
-import { escapeText } from "../base/escape.ts";
-import { UserError } from "../base/user_error.ts";
+import { escapeText, UserError } from "../base/mod.ts";
 import { beside } from "./beside.ts";
 import type { Config } from "./load_config.ts";
 import { type Finding, nameOf, type Path } from "./findings.ts";

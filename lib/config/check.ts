@@ -5,9 +5,10 @@ import {
   isLocal,
   isWildcard,
   parseAddress,
-} from "../base/address.ts";
-import { ALGORITHM_DEFAULTS, parsePrefix, RING_POINTS_MAX } from "../core/mod.ts";
-import { parseDuration } from "../base/duration.ts";
+  parseDuration,
+  parsePrefix,
+} from "../base/mod.ts";
+import { ALGORITHM_DEFAULTS, RING_POINTS_MAX } from "../core/mod.ts";
 import { isData } from "./data.ts";
 import { TEXT_MAX } from "./scalars.ts";
 import { DEFAULT_LISTEN } from "./schema.ts";

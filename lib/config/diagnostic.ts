@@ -1,6 +1,5 @@
 import { styleText } from "node:util";
-import { escapeText } from "../base/escape.ts";
-import { UserError } from "../base/user_error.ts";
+import { escapeText, UserError } from "../base/mod.ts";
 
 /** Something wrong in a file: what, where, and what would be right. */
 export interface Diagnostic {

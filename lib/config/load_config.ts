@@ -1,9 +1,8 @@
 /** config.yaml: from a file to a `Config`, or to diagnostics that say what is wrong with it. */
 import * as z from "zod";
-import { localAddresses } from "../io/local_addresses.ts";
+import { eventLoopTurn, localAddresses } from "../io/mod.ts";
 import type { AlgorithmName } from "../core/mod.ts";
-import { eventLoopTurn } from "../io/event_loop.ts";
-import { UserError } from "../base/user_error.ts";
+import { UserError } from "../base/mod.ts";
 import { beside } from "./beside.ts";
 import { type CamelKeys, camelKeys } from "./camel.ts";
 import { certificateFiles, type Certificates, readCertificates } from "./certificates.ts";
@@ -13,8 +12,6 @@ import { type Finding, independent, salvage, validate } from "./findings.ts";
 import { ownBackendsHere } from "./own_backend.ts";
 import { configSchema } from "./schema.ts";
 import { NEEDS, readText, YamlFile } from "./yaml_file.ts";
-
-export { type Diagnostic, DiagnosticsError } from "./diagnostic.ts";
 
 /** A configuration: complete, valid, durations in nanoseconds. */
 export type Config = CamelKeys<z.output<typeof configSchema>>;

@@ -1,8 +1,14 @@
 /** Detects a balancer that is its own backend: each connection, and each probe, would open another without end. */
 import { lookup } from "node:dns/promises";
-import { type Address, formatAddress, isLocal } from "../base/address.ts";
-import { canonicalIp, NS_PER_S, parseIp } from "../core/mod.ts";
-import { sleep } from "../io/sleep.ts";
+import {
+  type Address,
+  canonicalIp,
+  formatAddress,
+  isLocal,
+  NS_PER_S,
+  parseIp,
+} from "../base/mod.ts";
+import { sleep } from "../io/mod.ts";
 import type { Finding } from "./findings.ts";
 
 /** As much of a configuration as says where a balancer listens and connects to. */

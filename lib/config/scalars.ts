@@ -4,11 +4,14 @@ import {
   type Address,
   canonicalHost,
   formatAddress,
+  formatDuration,
   formatPrefix,
+  type Nanoseconds,
   parseAddress,
-} from "../base/address.ts";
-import { type Nanoseconds, parsePrefix, type Prefix } from "../core/mod.ts";
-import { formatDuration, parseDuration } from "../base/duration.ts";
+  parseDuration,
+  parsePrefix,
+  type Prefix,
+} from "../base/mod.ts";
 
 /** Nothing that is read by a parser here is longer; a parser may take its time. */
 export const TEXT_MAX = 2000;

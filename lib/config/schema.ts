@@ -4,14 +4,8 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import * as z from "zod";
-import {
-  ALGORITHM_DEFAULTS,
-  ALGORITHM_NAMES,
-  isPrime,
-  type Nanoseconds,
-  NS_PER_MS,
-  NS_PER_US,
-} from "../core/mod.ts";
+import { ALGORITHM_DEFAULTS, ALGORITHM_NAMES, isPrime } from "../core/mod.ts";
+import { type Nanoseconds, NS_PER_MS, NS_PER_US } from "../base/mod.ts";
 import {
   address,
   duration,

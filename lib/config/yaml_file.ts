@@ -1,10 +1,8 @@
 /** A YAML text and a schema → a value, or everything that is wrong with the text. */
 import { isMap, isNode, isScalar, isSeq, type Pair, type YAMLMap } from "yaml";
 import type * as z from "zod";
-import { eventLoopTurn } from "../io/event_loop.ts";
-import { escapeText } from "../base/escape.ts";
-import { localShortage } from "../io/system_error.ts";
-import { UserError } from "../base/user_error.ts";
+import { eventLoopTurn, localShortage } from "../io/mod.ts";
+import { escapeText, UserError } from "../base/mod.ts";
 import { isData } from "./data.ts";
 import { type Diagnostic, DiagnosticsError, type Source, type Span } from "./diagnostic.ts";
 import { type Finding, FINDINGS_MAX, type Path, validate } from "./findings.ts";

@@ -1,9 +1,8 @@
-import type { Admission } from "./admission/admission.ts";
-import { assert } from "../base/assert.ts";
-import type { RefusalReason } from "./events/events.ts";
+import type { Admission } from "./admission/mod.ts";
+import { assert, type Nanoseconds } from "../base/mod.ts";
+import type { RefusalReason } from "./events/mod.ts";
 import type { Lease, Refusal } from "./lease.ts";
 import type { Scheduler } from "./scheduler.ts";
-import type { Nanoseconds } from "../base/time.ts";
 import type { Waiting } from "./waiting.ts";
 
 /**

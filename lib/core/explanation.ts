@@ -1,6 +1,6 @@
 import type { Candidate, PickTrace } from "./algorithms/mod.ts";
-import type { Backend } from "./backend/backend.ts";
-import type { ExplainedBackend } from "./events/events.ts";
+import type { Backend } from "./backend/mod.ts";
+import type { ExplainedBackend } from "./events/mod.ts";
 
 /** Takes down how one pick came about, beside the state of every backend at that moment. */
 export class Explanation implements PickTrace {

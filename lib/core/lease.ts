@@ -1,10 +1,9 @@
-import type { Admission } from "./admission/admission.ts";
-import { assert } from "../base/assert.ts";
-import type { Backend } from "./backend/backend.ts";
-import type { ConnectFailure, ConnectionEnd, RefusalReason } from "./events/events.ts";
+import type { Admission } from "./admission/mod.ts";
+import { assert, type Nanoseconds } from "../base/mod.ts";
+import type { Backend } from "./backend/mod.ts";
+import type { ConnectFailure, ConnectionEnd, RefusalReason } from "./events/mod.ts";
 import type { Scheduler } from "./scheduler.ts";
-import type { Session } from "./sessions/sessions.ts";
-import type { Nanoseconds } from "../base/time.ts";
+import type { Session } from "./sessions/mod.ts";
 import type { Waiting } from "./waiting.ts";
 
 /** A client was refused, and why. An ordinary value: it happens. */

@@ -1,9 +1,7 @@
-import type { Backend } from "./backend/backend.ts";
-import { Ejection } from "./backend/ejection.ts";
-import { type EventStream, toMs } from "./events/events.ts";
+import { type Backend, Ejection, SlowStart } from "./backend/mod.ts";
+import { type EventStream, toMs } from "./events/mod.ts";
 import type { SchedulerOptions } from "./scheduler_options.ts";
-import { SlowStart } from "./backend/slow_start.ts";
-import type { Nanoseconds } from "../base/time.ts";
+import type { Nanoseconds } from "../base/mod.ts";
 
 /** What there is of rules for it. */
 export type RecoveryRules = Pick<SchedulerOptions, "ejection" | "slowStart">;

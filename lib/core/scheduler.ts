@@ -4,26 +4,22 @@ import {
   createAlgorithm,
   type PickTrace,
 } from "./algorithms/mod.ts";
-import { Admission } from "./admission/admission.ts";
-import { AgeList } from "../base/age_list.ts";
+import { Admission } from "./admission/mod.ts";
+import { AgeList, assert, type Nanoseconds, type Random } from "../base/mod.ts";
 import { Arrival } from "./arrival.ts";
-import { assert } from "../base/assert.ts";
-import { Backend, type BackendMode, type BackendOptions } from "./backend/backend.ts";
+import { Backend, type BackendMode, type BackendOptions } from "./backend/mod.ts";
 import {
   type ConnectFailure,
   type ConnectionEnd,
   type EventStream,
   type RefusalReason,
   toMs,
-} from "./events/events.ts";
+} from "./events/mod.ts";
 import { Explanation } from "./explanation.ts";
 import { Lease, type Refusal, type Traffic } from "./lease.ts";
-import type { Random } from "../base/random.ts";
 import { Recovery } from "./recovery.ts";
 import type { SchedulerOptions } from "./scheduler_options.ts";
-import type { Session, SessionRecord } from "./sessions/sessions.ts";
-import { Stickiness } from "./sessions/stickiness.ts";
-import type { Nanoseconds } from "../base/time.ts";
+import { type Session, type SessionRecord, Stickiness } from "./sessions/mod.ts";
 import { Waiting } from "./waiting.ts";
 
 /**

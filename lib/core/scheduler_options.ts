@@ -1,11 +1,8 @@
-import type { AdmissionRules } from "./admission/admission.ts";
+import type { AdmissionRules } from "./admission/mod.ts";
 import type { AlgorithmOptions } from "./algorithms/mod.ts";
-import type { BackendOptions } from "./backend/backend.ts";
-import type { EjectionRules } from "./backend/ejection.ts";
-import type { HealthRules } from "./backend/health.ts";
-import type { Prefix } from "../base/ip.ts";
-import type { StickyRules } from "./sessions/sessions.ts";
-import type { SlowStartRules } from "./backend/slow_start.ts";
+import type { BackendOptions, EjectionRules, HealthRules, SlowStartRules } from "./backend/mod.ts";
+import type { Prefix } from "../base/mod.ts";
+import type { StickyRules } from "./sessions/mod.ts";
 import type { QueueRules } from "./waiting.ts";
 
 /** Everything that the operator decides. */

@@ -1,9 +1,7 @@
-import type { Aged } from "../base/age_list.ts";
-import type { Admission } from "./admission/admission.ts";
-import { assert } from "../base/assert.ts";
+import { type Aged, assert, type Nanoseconds } from "../base/mod.ts";
+import type { Admission } from "./admission/mod.ts";
 import type { Lease, Refusal } from "./lease.ts";
 import type { Scheduler } from "./scheduler.ts";
-import type { Nanoseconds } from "../base/time.ts";
 
 /** Where clients wait while every backend that could take them is full. */
 export interface QueueRules {

@@ -1,6 +1,6 @@
 import { eventLoopTurn } from "./event_loop.ts";
 import { localShortage, systemCode } from "./system_error.ts";
-import { UserError } from "../base/user_error.ts";
+import { UserError } from "../base/mod.ts";
 
 /** What the failure of an accept means. */
 export type AcceptFailure =

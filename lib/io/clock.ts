@@ -1,4 +1,4 @@
-import { type Nanoseconds, NS_PER_MS } from "../core/mod.ts";
+import { type Nanoseconds, NS_PER_MS } from "../base/mod.ts";
 
 /** Tells the time. The live world passes `monotonicNow`, tests pass what they please. */
 export type Clock = () => Nanoseconds;

@@ -1,5 +1,5 @@
 import { timerDelay } from "./clock.ts";
-import type { Nanoseconds } from "../core/mod.ts";
+import type { Nanoseconds } from "../base/mod.ts";
 
 /** A signal that is aborted when the time is up, or earlier when another signal is. Dispose of it when done. */
 export class Deadline implements Disposable {

@@ -1,7 +1,6 @@
-import { type Address, formatAddress, isLocal, isWildcard } from "../base/address.ts";
+import { type Address, formatAddress, isLocal, isWildcard, UserError } from "../base/mod.ts";
 import { localAddresses } from "./local_addresses.ts";
-import type { KeyPair } from "../config/certificates.ts";
-import { UserError } from "../base/user_error.ts";
+import type { KeyPair } from "../config/mod.ts";
 
 /**
  * Connections that the system completes and keeps until they are accepted, at most; Linux allows

@@ -1,4 +1,4 @@
-import { canonicalIp } from "../core/mod.ts";
+import { canonicalIp } from "../base/mod.ts";
 
 /** The IP addresses of this machine. */
 export function localAddresses(): string[] {

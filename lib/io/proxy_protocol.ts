@@ -4,8 +4,14 @@
  *
  * Source: W. Tarreau, "The PROXY protocol, versions 1 & 2", HAProxy Technologies.
  */
-import type { Address } from "../base/address.ts";
-import { canonicalIp, formatIp, formatIpv6, type IpGroups, parseIp } from "../core/mod.ts";
+import {
+  type Address,
+  canonicalIp,
+  formatIp,
+  formatIpv6,
+  type IpGroups,
+  parseIp,
+} from "../base/mod.ts";
 
 /** Where a connection comes from, and where it was going. */
 export interface Endpoints {

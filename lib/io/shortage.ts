@@ -1,11 +1,6 @@
 import { type Clock, timerDelay } from "./clock.ts";
-import {
-  type EventStream,
-  type Nanoseconds,
-  NS_PER_S,
-  type ScarceResource,
-  toMs,
-} from "../core/mod.ts";
+import { type EventStream, type ScarceResource, toMs } from "../core/mod.ts";
+import { type Nanoseconds, NS_PER_S } from "../base/mod.ts";
 import { DescriptorReserve } from "./descriptor_reserve.ts";
 import type { Pulse } from "./pulse.ts";
 

@@ -1,5 +1,5 @@
 import { timerDelay } from "./clock.ts";
-import type { Nanoseconds } from "../core/mod.ts";
+import type { Nanoseconds } from "../base/mod.ts";
 
 /** Resolves after some time, or as soon as the signal is aborted. */
 export function sleep(duration: Nanoseconds, signal?: AbortSignal): Promise<void> {

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { type Nanoseconds, NS_PER_MS } from "../core/mod.ts";
+import { type Nanoseconds, NS_PER_MS } from "../base/mod.ts";
 import { sleep } from "./sleep.ts";
 
 /** Two looks, and what has changed is noticed, within a second; a SIGHUP, by one. */

@@ -1,8 +1,7 @@
 /** A study's plots, as SVG text. */
 import type { EChartsCoreOption } from "echarts/core";
-import { decimalExponent, power } from "../base/mod.ts";
-import { type Nanoseconds, NS_PER_MS, NS_PER_S } from "../core/mod.ts";
-import type { Histogram } from "../stats/histogram.ts";
+import { decimalExponent, type Nanoseconds, NS_PER_MS, NS_PER_S, power } from "../base/mod.ts";
+import type { Histogram } from "../stats/mod.ts";
 import { escape } from "./markup.ts";
 
 /** How one replication went over time, in slices of `interval`. */

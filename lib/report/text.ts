@@ -1,6 +1,6 @@
 /** A study's result as lines for a terminal. */
 import { styleText } from "node:util";
-import { CONFIDENCE } from "../stats/estimate.ts";
+import { CONFIDENCE } from "../stats/mod.ts";
 import { grouped, large, percent, plain, plusMinus } from "./format.ts";
 import type { Interval, StudyReport, VariantReport } from "./types.ts";
 

@@ -1,12 +1,7 @@
 /** From what a scenario's file says to the form that runs. */
-import { isData } from "../config/data.ts";
-import type { Config } from "../config/load_config.ts";
-import { didYouMean } from "../config/suggest.ts";
-import { type Finding, validate, valueAt } from "../config/findings.ts";
-import { type Nanoseconds, NS_PER_S, NS_PER_US } from "../core/mod.ts";
-import { formatDuration } from "../base/duration.ts";
-import { UserError } from "../base/user_error.ts";
-import { type Distribution, meanOf } from "../stats/variates.ts";
+import { type Config, didYouMean, type Finding, isData, validate, valueAt } from "../config/mod.ts";
+import { formatDuration, type Nanoseconds, NS_PER_S, NS_PER_US, UserError } from "../base/mod.ts";
+import { type Distribution, meanOf } from "../stats/mod.ts";
 import { workCapacity, workPerConnection } from "./load.ts";
 import { merge } from "./patch.ts";
 import { type ScenarioFile, serverSchema } from "./schema.ts";

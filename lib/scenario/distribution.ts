@@ -1,10 +1,10 @@
 /** A distribution of durations as one word of a command line: `lognormal(20ms,1)`. */
 import { parse, YAMLParseError } from "yaml";
 import * as z from "zod";
-import { validate } from "../config/findings.ts";
-import type { Nanoseconds, Random } from "../core/mod.ts";
+import { validate } from "../config/mod.ts";
+import type { Nanoseconds, Random } from "../base/mod.ts";
 import { durations } from "./scalars.ts";
-import { createSampler, type Distribution } from "../stats/variates.ts";
+import { createSampler, type Distribution } from "../stats/mod.ts";
 
 /** The parameters of each law in the order in which they are written, named as in a scenario. */
 const PARAMETERS: Readonly<Record<string, readonly string[]>> = {

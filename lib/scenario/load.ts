@@ -1,7 +1,7 @@
 /** What clients bring, and what backends can do. */
 import { takesClients } from "../core/mod.ts";
-import { meanCount } from "../stats/rounded.ts";
-import type { Distribution, ServerOptions } from "./types.ts";
+import { type Distribution, meanCount } from "../stats/mod.ts";
+import type { ServerOptions } from "./types.ts";
 
 /** Work that is done per unit of time when no backend rests that clients are meant for: Σ slots · speed. */
 export function workCapacity(

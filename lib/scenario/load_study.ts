@@ -1,10 +1,7 @@
 /** Scenarios: from a file to a `Study`, or to diagnostics that say what is wrong with it. */
 import { dirname, isAbsolute, join } from "node:path";
-import type { Source } from "../config/diagnostic.ts";
-import { readText } from "../config/yaml_file.ts";
+import { readText, type Source } from "../config/mod.ts";
 import { filesNamedBy, parseStudy, type Study } from "./study.ts";
-
-export { type Repetition, type Study, type StudyInputs, type Variant } from "./study.ts";
 
 /**
  * Reads a scenario and the files that it names.

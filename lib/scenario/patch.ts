@@ -1,7 +1,5 @@
 /** Changing single settings of a scenario's data, as `--set` and `compare` do. */
-import { isData } from "../config/data.ts";
-import { nameOf, type Path, valueAt } from "../config/findings.ts";
-import { YamlFile } from "../config/yaml_file.ts";
+import { isData, nameOf, type Path, valueAt, YamlFile } from "../config/mod.ts";
 
 /** A value that is to take the place of what a file says. */
 export interface Setting {

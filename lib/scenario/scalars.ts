@@ -1,8 +1,8 @@
 /** What a value in a scenario can be, besides what lib/config has words for. */
 import * as z from "zod";
-import { duration, integer, text } from "../config/scalars.ts";
-import type { Nanoseconds } from "../core/mod.ts";
-import type { Distribution } from "../stats/variates.ts";
+import { duration, integer, text } from "../config/mod.ts";
+import type { Nanoseconds } from "../base/mod.ts";
+import type { Distribution } from "../stats/mod.ts";
 
 /** A large whole number, with underscores if they help to read it: `1_000_000`. */
 export function count(min: number, max: number) {

@@ -3,9 +3,17 @@
  * docs/scenarios.md are all made from this.
  */
 import * as z from "zod";
-import { address, duration, flag, integer, rate, share, words } from "../config/scalars.ts";
-import { configSchema } from "../config/schema.ts";
-import { NS_PER_MS } from "../core/mod.ts";
+import {
+  address,
+  configSchema,
+  duration,
+  flag,
+  integer,
+  rate,
+  share,
+  words,
+} from "../config/mod.ts";
+import { NS_PER_MS } from "../base/mod.ts";
 import {
   count,
   countOr,

@@ -1,20 +1,22 @@
 /** From a scenario's file to what is to be run: its variants, each a complete scenario. */
-import { checkConfig } from "../config/check.ts";
-import { type Config, parseConfig } from "../config/load_config.ts";
-import { camelKeys } from "../config/camel.ts";
-import { isData } from "../config/data.ts";
-import { configSchema } from "../config/schema.ts";
-import type { Source } from "../config/diagnostic.ts";
 import {
+  camelKeys,
+  checkConfig,
+  type Config,
+  configSchema,
+  didYouMean,
   type Finding,
   independent,
+  isData,
   isPrefix,
+  parseConfig,
   type Path,
   salvage,
+  type Source,
   validate,
-} from "../config/findings.ts";
-import { YamlFile } from "../config/yaml_file.ts";
-import { UserError } from "../base/user_error.ts";
+  YamlFile,
+} from "../config/mod.ts";
+import { UserError } from "../base/mod.ts";
 import { buildScenario } from "./build.ts";
 import {
   counterpartOf,
@@ -28,7 +30,6 @@ import { apply, merge, parsePath, parseSetting, type Patch, type Setting } from 
 import { DEFAULT_ARRIVALS, DEFAULT_SERVICE, type ScenarioFile, scenarioSchema } from "./schema.ts";
 import { parseTrace } from "./trace.ts";
 import type { Scenario, TraceEntry } from "./types.ts";
-import { didYouMean } from "../config/suggest.ts";
 
 /** Everything that a study is made of. It goes through JSON as it is. */
 export interface StudyInputs {

@@ -1,8 +1,5 @@
-import { parseDuration } from "../base/duration.ts";
-import { NS_PER_S } from "../core/mod.ts";
-import type { Source } from "../config/diagnostic.ts";
-import { escapeText } from "../base/escape.ts";
-import { UserError } from "../base/user_error.ts";
+import { escapeText, NS_PER_S, parseDuration, UserError } from "../base/mod.ts";
+import type { Source } from "../config/mod.ts";
 import type { TraceEntry } from "./types.ts";
 
 const COLUMNS = ["at", "client", "service"] as const;

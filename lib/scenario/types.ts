@@ -2,10 +2,11 @@
  * A scenario in the form that runs: every number in nanoseconds or a plain ratio, every default filled
  * in, every name resolved. Reading it from YAML is somebody else's business.
  */
-import type { HealthRules, Nanoseconds, SchedulerOptions, StickyRules } from "../core/mod.ts";
-import type { Distribution } from "../stats/variates.ts";
+import type { HealthRules, SchedulerOptions, StickyRules } from "../core/mod.ts";
+import type { Nanoseconds } from "../base/mod.ts";
+import type { Distribution } from "../stats/mod.ts";
 
-export type { Distribution } from "../stats/variates.ts";
+export type { Distribution } from "../stats/mod.ts";
 
 /** What is simulated. */
 export interface Scenario {

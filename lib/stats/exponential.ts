@@ -1,5 +1,4 @@
-import type { Random } from "../core/mod.ts";
-import { exp, ln } from "../base/mod.ts";
+import { exp, ln, type Random } from "../base/mod.ts";
 
 const LAYERS = 256;
 /** Where the lowest layer's tail begins. With this and no other the topmost layer ends at the peak. */

@@ -2,8 +2,7 @@
  * Random variates that are the same numbers on every platform: all of them are made of a seeded source
  * and this house's own logarithm and exponential.
  */
-import type { Random } from "../core/mod.ts";
-import { exp, ln, power, square } from "../base/mod.ts";
+import { exp, ln, power, type Random, square } from "../base/mod.ts";
 import { exponential } from "./exponential.ts";
 import { normalQuantile } from "./normal.ts";
 

@@ -1,4 +1,4 @@
-import { assert, type Nanoseconds } from "../../lib/core/mod.ts";
+import { assert, type Nanoseconds } from "../../lib/base/mod.ts";
 
 /** Children of a node in the heap: a flat heap misses the cache less often than a binary one. */
 const ARITY = 4;

@@ -1,6 +1,6 @@
-import type { Nanoseconds } from "../../lib/core/mod.ts";
+import type { Nanoseconds } from "../../lib/base/mod.ts";
 import type { HealthLog } from "./health_log.ts";
-import type { World } from "../model/world.ts";
+import type { World } from "../model/mod.ts";
 
 /** What has added up since the start of the run. Two of these make the averages between them. */
 export interface Gauges {

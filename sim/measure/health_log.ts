@@ -1,6 +1,6 @@
-import type { Nanoseconds } from "../../lib/core/mod.ts";
+import type { Nanoseconds } from "../../lib/base/mod.ts";
 import type { BackendFaultKind, Fault } from "../../lib/scenario/types.ts";
-import type { BackendModel } from "../model/backend_model.ts";
+import type { BackendModel } from "../model/mod.ts";
 import type { FaultResult, Series } from "./result.ts";
 
 /** Changes of mind that are kept. A backend that flaps for days must not fill the memory. */

@@ -1,5 +1,5 @@
-import type { Interval, Occurrence } from "../../lib/report/types.ts";
-import { type Estimate, estimateMean } from "../../lib/stats/estimate.ts";
+import type { Interval, Occurrence } from "../../lib/report/mod.ts";
+import { type Estimate, estimateMean } from "../../lib/stats/mod.ts";
 
 /** An estimate as it is reported. */
 export function intervalOf({ value, low, high }: Estimate): Interval {

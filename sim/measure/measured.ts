@@ -1,13 +1,13 @@
-import { NS_PER_MS } from "../../lib/core/mod.ts";
+import { NS_PER_MS } from "../../lib/base/mod.ts";
 import { type MetricName, UNANSWERED_MAX } from "../../lib/scenario/metrics.ts";
 import {
   CONFIDENCE,
   type Estimate,
   estimateMean,
   estimateRatio,
+  PooledQuantiles,
   scaled,
-} from "../../lib/stats/estimate.ts";
-import { PooledQuantiles } from "../../lib/stats/pooled_quantiles.ts";
+} from "../../lib/stats/mod.ts";
 import { definitionOf, type Quantity, unanswered, worst } from "./metrics.ts";
 import type { ReplicationResult } from "./result.ts";
 

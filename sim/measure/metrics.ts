@@ -1,4 +1,4 @@
-import { NS_PER_MS, NS_PER_S } from "../../lib/core/mod.ts";
+import { NS_PER_MS, NS_PER_S } from "../../lib/base/mod.ts";
 import type { MetricName } from "../../lib/scenario/metrics.ts";
 import type { BackendResult, FaultResult, ReplicationResult } from "./result.ts";
 

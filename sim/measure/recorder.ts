@@ -1,5 +1,6 @@
-import type { Nanoseconds, RefusalReason } from "../../lib/core/mod.ts";
-import { Histogram } from "../../lib/stats/histogram.ts";
+import type { Nanoseconds } from "../../lib/base/mod.ts";
+import type { RefusalReason } from "../../lib/core/mod.ts";
+import { Histogram } from "../../lib/stats/mod.ts";
 
 /** How a request can end. */
 export type Outcome = "done" | "failed" | "refused" | "timedOut";

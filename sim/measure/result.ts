@@ -1,5 +1,5 @@
-import type { Nanoseconds } from "../../lib/core/mod.ts";
-import type { HistogramData } from "../../lib/stats/histogram.ts";
+import type { Nanoseconds } from "../../lib/base/mod.ts";
+import type { HistogramData } from "../../lib/stats/mod.ts";
 import type { RequestCounts, TurnedAway } from "./recorder.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { square } from "../../lib/base/mod.ts";
-import type { BackendModel } from "../model/backend_model.ts";
+import type { BackendModel } from "../model/mod.ts";
 import type { Imbalance } from "./result.ts";
 
 /** Whether new clients are meant for a backend at present, and for how large a share of them. */

@@ -1,4 +1,4 @@
-import type { Nanoseconds } from "../../lib/core/mod.ts";
+import type { Nanoseconds } from "../../lib/base/mod.ts";
 import type { Gauges } from "./gauges.ts";
 import type { HealthLog } from "./health_log.ts";
 import type { Series } from "./result.ts";

@@ -1,8 +1,6 @@
-import { type Nanoseconds, NS_PER_S, type Random } from "../../lib/core/mod.ts";
+import { type Nanoseconds, NS_PER_S, type Random, sinTurns } from "../../lib/base/mod.ts";
 import type { Arrivals } from "../../lib/scenario/types.ts";
-import { sinTurns } from "../../lib/base/mod.ts";
-import { exponential } from "../../lib/stats/exponential.ts";
-import { createSampler, meanOf, type Sampler } from "../../lib/stats/variates.ts";
+import { createSampler, exponential, meanOf, type Sampler } from "../../lib/stats/mod.ts";
 
 /** Says when connections come. */
 export interface ArrivalProcess {

@@ -1,4 +1,4 @@
-import type { Nanoseconds } from "../../lib/core/mod.ts";
+import type { Nanoseconds } from "../../lib/base/mod.ts";
 import type { BackendFaultKind, ServerOptions } from "../../lib/scenario/types.ts";
 import { FifoServer } from "./fifo_server.ts";
 import type { Server, Workshop } from "./server.ts";

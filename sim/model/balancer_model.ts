@@ -1,18 +1,15 @@
+import { childSeed, createRandom, type Nanoseconds } from "../../lib/base/mod.ts";
 import {
-  childSeed,
-  createRandom,
+  EVENT_TYPES,
   EventStream,
   type LbEvent,
   type Lease,
-  type Nanoseconds,
   type Refusal,
   Scheduler,
   type Waiting,
 } from "../../lib/core/mod.ts";
-import { EVENT_TYPES } from "../../lib/core/mod.ts";
 import type { Balancer } from "../../lib/scenario/types.ts";
-import { WAKE } from "../engine/event_kinds.ts";
-import type { EventQueue } from "../engine/event_queue.ts";
+import { type EventQueue, WAKE } from "../engine/mod.ts";
 import type { IdealStore } from "./ideal_store.ts";
 
 /** Reads the events of one balancer. */

@@ -1,8 +1,6 @@
-import { assert, childSeed, createRandom, type Nanoseconds } from "../../lib/core/mod.ts";
+import { assert, childSeed, createRandom, type Nanoseconds, power } from "../../lib/base/mod.ts";
 import type { TraceEntry, Workload } from "../../lib/scenario/types.ts";
-import { power } from "../../lib/base/mod.ts";
-import { countOf } from "../../lib/stats/rounded.ts";
-import { createSampler, type Sampler } from "../../lib/stats/variates.ts";
+import { countOf, createSampler, type Sampler } from "../../lib/stats/mod.ts";
 import { type ArrivalProcess, createArrivals } from "./arrivals.ts";
 import {
   ANSWERED,
@@ -21,12 +19,13 @@ import {
   BEGIN,
   CLIENT_DEADLINE,
   CLOSE,
+  KeyedRandom,
+  KeyedSampler,
   NEXT_REQUEST,
   REACH_BALANCER,
-} from "../engine/event_kinds.ts";
-import { KeyedRandom, KeyedSampler } from "../engine/keyed_random.ts";
+} from "../engine/mod.ts";
 import { Population } from "./population.ts";
-import type { Outcome } from "../measure/recorder.ts";
+import type { Outcome } from "../measure/mod.ts";
 import type { World } from "./world.ts";
 
 /** Nobody of the closed loop. */

@@ -1,7 +1,8 @@
-import { assert, type Lease, type Nanoseconds, type Waiting } from "../../lib/core/mod.ts";
+import { assert, type Nanoseconds } from "../../lib/base/mod.ts";
+import type { Lease, Waiting } from "../../lib/core/mod.ts";
 import type { BackendModel } from "./backend_model.ts";
 import type { BalancerModel } from "./balancer_model.ts";
-import { ABORT_AT_BACKEND, ABORT_AT_BALANCER, RESET_AT_BALANCER } from "../engine/event_kinds.ts";
+import { ABORT_AT_BACKEND, ABORT_AT_BALANCER, RESET_AT_BALANCER } from "../engine/mod.ts";
 
 /** The client waits for an answer to its request, or for its next attempt at it. */
 export const WAITED_FOR = 1;

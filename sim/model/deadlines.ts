@@ -1,6 +1,6 @@
-import type { Nanoseconds } from "../../lib/core/mod.ts";
+import type { Nanoseconds } from "../../lib/base/mod.ts";
 import type { Connection } from "./connections.ts";
-import type { EventQueue } from "../engine/event_queue.ts";
+import type { EventQueue } from "../engine/mod.ts";
 
 /**
  * Deadlines that all lie equally far ahead when they are set, so they pass in the order in which they

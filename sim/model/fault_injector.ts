@@ -1,7 +1,8 @@
-import type { BackendMode, Nanoseconds } from "../../lib/core/mod.ts";
+import type { BackendMode } from "../../lib/core/mod.ts";
+import type { Nanoseconds } from "../../lib/base/mod.ts";
 import type { BackendFault, BackendFaultKind, Fault } from "../../lib/scenario/types.ts";
-import { FAULT_BEGINS, FAULT_ENDS, FLAP } from "../engine/event_kinds.ts";
-import { isPlanned } from "../measure/health_log.ts";
+import { FAULT_BEGINS, FAULT_ENDS, FLAP } from "../engine/mod.ts";
+import { isPlanned } from "../measure/mod.ts";
 import type { World } from "./world.ts";
 
 const CRASH: BackendFaultKind = { name: "crash" };

@@ -1,6 +1,6 @@
-import type { Nanoseconds } from "../../lib/core/mod.ts";
+import type { Nanoseconds } from "../../lib/base/mod.ts";
 import { type Connection, IN_SERVICE } from "./connections.ts";
-import { WORK_DONE } from "../engine/event_kinds.ts";
+import { WORK_DONE } from "../engine/mod.ts";
 import { Server } from "./server.ts";
 
 /**

@@ -1,11 +1,11 @@
 import {
   type Backend,
-  type Nanoseconds,
   type Scheduler,
   type Session,
   SessionMap,
   type StickyRules,
 } from "../../lib/core/mod.ts";
+import type { Nanoseconds } from "../../lib/base/mod.ts";
 import type { Balancer } from "../../lib/scenario/types.ts";
 
 /**

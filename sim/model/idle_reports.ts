@@ -1,7 +1,7 @@
-import { childSeed, createRandom, type Nanoseconds, type Random } from "../../lib/core/mod.ts";
+import { childSeed, createRandom, type Nanoseconds, type Random } from "../../lib/base/mod.ts";
 import type { BackendModel } from "./backend_model.ts";
 import type { BalancerModel } from "./balancer_model.ts";
-import { IDLE_REPORT } from "../engine/event_kinds.ts";
+import { IDLE_REPORT } from "../engine/mod.ts";
 import type { World } from "./world.ts";
 
 /**

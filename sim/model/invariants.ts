@@ -1,4 +1,4 @@
-import { assert } from "../../lib/core/mod.ts";
+import { assert } from "../../lib/base/mod.ts";
 import {
   AT_BACKEND,
   type Connection,

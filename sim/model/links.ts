@@ -1,6 +1,6 @@
-import { childSeed, createRandom, type Nanoseconds } from "../../lib/core/mod.ts";
-import type { Distribution, Network } from "../../lib/scenario/types.ts";
-import { createSampler, type Sampler } from "../../lib/stats/variates.ts";
+import { childSeed, createRandom, type Nanoseconds } from "../../lib/base/mod.ts";
+import { createSampler, type Distribution, type Sampler } from "../../lib/stats/mod.ts";
+import type { Network } from "../../lib/scenario/types.ts";
 
 /** A kind of link: how long a message takes over it, one way. */
 export class Link {

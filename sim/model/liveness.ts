@@ -1,8 +1,6 @@
-import { type Nanoseconds, NS_PER_S } from "../../lib/core/mod.ts";
+import { formatDuration, type Nanoseconds, NS_PER_S, UserError } from "../../lib/base/mod.ts";
 import type { Arrivals, Scenario } from "../../lib/scenario/types.ts";
-import { meanOf } from "../../lib/stats/variates.ts";
-import { formatDuration } from "../../lib/base/duration.ts";
-import { UserError } from "../../lib/base/user_error.ts";
+import { meanOf } from "../../lib/stats/mod.ts";
 import type { World } from "./world.ts";
 
 const HOUR = 3600 * NS_PER_S;

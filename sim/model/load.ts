@@ -1,7 +1,7 @@
-import { NS_PER_S } from "../../lib/core/mod.ts";
+import { NS_PER_S } from "../../lib/base/mod.ts";
 import { workCapacity, workPerConnection } from "../../lib/scenario/load.ts";
 import type { Arrivals, Scenario } from "../../lib/scenario/types.ts";
-import { meanOf } from "../../lib/stats/variates.ts";
+import { meanOf } from "../../lib/stats/mod.ts";
 import { meanRate } from "./arrivals.ts";
 
 /**

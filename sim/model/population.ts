@@ -1,6 +1,6 @@
-import { childSeed, createRandom } from "../../lib/core/mod.ts";
+import { childSeed, createRandom } from "../../lib/base/mod.ts";
 import type { Clients } from "../../lib/scenario/types.ts";
-import { createZipf, type Sampler } from "../../lib/stats/variates.ts";
+import { createZipf, type Sampler } from "../../lib/stats/mod.ts";
 
 /** Who the clients are: an address for each, and who of them connects next. */
 export class Population {

@@ -1,14 +1,9 @@
-import {
-  childSeed,
-  createRandom,
-  type Nanoseconds,
-  ProbeSchedule,
-  type Random,
-} from "../../lib/core/mod.ts";
+import { childSeed, createRandom, type Nanoseconds, type Random } from "../../lib/base/mod.ts";
+import { ProbeSchedule } from "../../lib/core/mod.ts";
 import type { BackendModel } from "./backend_model.ts";
 import type { BalancerModel } from "./balancer_model.ts";
 import { AT_BACKEND, type Connection, PROBE } from "./connections.ts";
-import { PROBE_CONNECT, PROBE_DUE, PROBE_REQUEST, PROBE_RESULT } from "../engine/event_kinds.ts";
+import { PROBE_CONNECT, PROBE_DUE, PROBE_REQUEST, PROBE_RESULT } from "../engine/mod.ts";
 import type { World } from "./world.ts";
 
 const NONE = -1;

@@ -1,12 +1,5 @@
-import {
-  assert,
-  type ConnectFailure,
-  type ConnectionEnd,
-  type Lease,
-  type Nanoseconds,
-  type Refusal,
-  type Waiting,
-} from "../../lib/core/mod.ts";
+import { assert, type Nanoseconds } from "../../lib/base/mod.ts";
+import type { ConnectFailure, ConnectionEnd, Lease, Refusal, Waiting } from "../../lib/core/mod.ts";
 import type { BalancerModel } from "./balancer_model.ts";
 import type { BackendModel } from "./backend_model.ts";
 import {
@@ -34,8 +27,8 @@ import {
   IDLE_SWEEP,
   REQUEST,
   RESET_AT_BALANCER,
-} from "../engine/event_kinds.ts";
-import type { TurnedAway } from "../measure/recorder.ts";
+} from "../engine/mod.ts";
+import type { TurnedAway } from "../measure/mod.ts";
 import type { World } from "./world.ts";
 
 /** An idle connection is closed at the latest this share of the timeout too late. */

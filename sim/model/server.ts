@@ -1,7 +1,7 @@
-import type { Nanoseconds } from "../../lib/core/mod.ts";
+import type { Nanoseconds } from "../../lib/base/mod.ts";
 import type { ServerOptions } from "../../lib/scenario/types.ts";
 import type { Connection, Connections } from "./connections.ts";
-import type { EventQueue } from "../engine/event_queue.ts";
+import type { EventQueue } from "../engine/mod.ts";
 
 /** What a server is made of: where requests are kept, and who is told when one is done. */
 export interface Workshop {

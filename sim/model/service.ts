@@ -1,4 +1,4 @@
-import { assert, childSeed, type Nanoseconds } from "../../lib/core/mod.ts";
+import { assert, childSeed, type Nanoseconds } from "../../lib/base/mod.ts";
 import type { BackendModel } from "./backend_model.ts";
 import {
   AT_BACKEND,
@@ -14,8 +14,7 @@ import {
   TAKEN,
   WAITED_FOR,
 } from "./connections.ts";
-import { ABORT_AT_BACKEND, REQUEST } from "../engine/event_kinds.ts";
-import { KeyedRandom } from "../engine/keyed_random.ts";
+import { ABORT_AT_BACKEND, KeyedRandom, REQUEST } from "../engine/mod.ts";
 import type { World } from "./world.ts";
 
 /**

@@ -1,4 +1,5 @@
-import { assert, childSeed, isHash, type Nanoseconds } from "../../lib/core/mod.ts";
+import { assert, childSeed, type Nanoseconds } from "../../lib/base/mod.ts";
+import { isHash } from "../../lib/core/mod.ts";
 import type { Balancer, Scenario } from "../../lib/scenario/types.ts";
 import { BackendModel } from "./backend_model.ts";
 import { BalancerModel } from "./balancer_model.ts";
@@ -13,13 +14,12 @@ import {
   TAKEN,
   WAITED_FOR,
 } from "./connections.ts";
-import { ARRIVAL, BACKGROUND } from "../engine/event_kinds.ts";
-import { EventQueue } from "../engine/event_queue.ts";
+import { ARRIVAL, BACKGROUND, EventQueue } from "../engine/mod.ts";
 import { FaultInjector } from "./fault_injector.ts";
 import { IdleReports } from "./idle_reports.ts";
 import { createLinks, type Links } from "./links.ts";
 import { Prober } from "./prober.ts";
-import { Recorder } from "../measure/recorder.ts";
+import { Recorder } from "../measure/mod.ts";
 import { Relay } from "./relay.ts";
 import { Service } from "./service.ts";
 import { idealStoresOf } from "./ideal_store.ts";

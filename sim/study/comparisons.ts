@@ -1,16 +1,15 @@
 /** Which variant is best, and what can be said of the others beside it. */
 import { exp } from "../../lib/base/mod.ts";
-import type { ComparisonReport, PairedReport } from "../../lib/report/types.ts";
+import type { ComparisonReport, PairedReport } from "../../lib/report/mod.ts";
 import type { MetricName } from "../../lib/scenario/metrics.ts";
 import {
   differenceOf,
   type Estimate,
+  holm,
   logRatioOf,
   withConfidence,
-} from "../../lib/stats/estimate.ts";
-import { holm } from "../../lib/stats/holm.ts";
-import { finite, intervalOf } from "../measure/intervals.ts";
-import type { Measured } from "../measure/measured.ts";
+} from "../../lib/stats/mod.ts";
+import { finite, intervalOf, type Measured } from "../measure/mod.ts";
 
 /** A difference of errors too small to matter. */
 const ERRORS_NEGLIGIBLE = 0.001;

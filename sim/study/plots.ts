@@ -1,7 +1,7 @@
-import type { VariantPlots } from "../../lib/report/plots.ts";
-import type { Study } from "../../lib/scenario/load_study.ts";
-import { Histogram } from "../../lib/stats/histogram.ts";
-import type { ReplicationResult } from "../measure/result.ts";
+import type { VariantPlots } from "../../lib/report/mod.ts";
+import type { Study } from "../../lib/scenario/mod.ts";
+import { Histogram } from "../../lib/stats/mod.ts";
+import type { ReplicationResult } from "../measure/mod.ts";
 
 /** What can be plotted of a study. The first replication of each variant has taken down its course. */
 export function plotsOf(

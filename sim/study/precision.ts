@@ -8,8 +8,8 @@
  * then cover in 95 % of studies (Bonferroni), whichever is the last. The same confidence is that of the
  * intervals which are reported.
  */
-import type { Repetition } from "../../lib/scenario/study.ts";
-import { CONFIDENCE, type Estimate } from "../../lib/stats/estimate.ts";
+import type { Repetition } from "../../lib/scenario/mod.ts";
+import { CONFIDENCE, type Estimate } from "../../lib/stats/mod.ts";
 
 /** Replications before the first look: fewer say too little of how much they vary. */
 const FIRST = 20;

@@ -1,6 +1,6 @@
-import { childSeed, type Nanoseconds } from "../../lib/core/mod.ts";
+import { childSeed, type Nanoseconds } from "../../lib/base/mod.ts";
 import type { Scenario } from "../../lib/scenario/types.ts";
-import { warmupLength } from "../../lib/stats/mser.ts";
+import { warmupLength } from "../../lib/stats/mod.ts";
 import { simulate } from "./simulate.ts";
 
 /** A scenario whose warm-up is known. */

@@ -1,10 +1,9 @@
 /** Whether runs are long enough for their load. */
-import { sinTurns } from "../../lib/base/mod.ts";
-import { type Nanoseconds, NS_PER_S } from "../../lib/core/mod.ts";
+import { type Nanoseconds, NS_PER_S, sinTurns } from "../../lib/base/mod.ts";
 import type { MetricName } from "../../lib/scenario/metrics.ts";
 import type { Arrivals, Scenario, ServerOptions } from "../../lib/scenario/types.ts";
-import { meanOf, scvOf } from "../../lib/stats/variates.ts";
-import type { Measured } from "../measure/measured.ts";
+import { meanOf, scvOf } from "../../lib/stats/mod.ts";
+import type { Measured } from "../measure/mod.ts";
 
 /**
  * So many relaxation times all runs together must have. Below it the interval of p99 covers too rarely:

@@ -1,9 +1,8 @@
-import type { Study } from "../../lib/scenario/load_study.ts";
-import { UserError } from "../../lib/base/user_error.ts";
-import { Measured } from "../measure/measured.ts";
+import type { Study } from "../../lib/scenario/mod.ts";
+import { UserError } from "../../lib/base/mod.ts";
+import { Measured, type ReplicationResult } from "../measure/mod.ts";
 import { confidenceOf, looksOf, relativeHalf } from "./precision.ts";
 import type { Task } from "./replicator.ts";
-import type { ReplicationResult } from "../measure/result.ts";
 import type { Shard } from "./shard.ts";
 import type { Executor } from "./workers.ts";
 

@@ -1,8 +1,6 @@
 /** A part of a study's runs, done on its own and merged later. */
-import { parseStudy, type StudyInputs } from "../../lib/scenario/study.ts";
-import type { Study } from "../../lib/scenario/load_study.ts";
-import { escapeText } from "../../lib/base/escape.ts";
-import { UserError } from "../../lib/base/user_error.ts";
+import { parseStudy, type Study, type StudyInputs } from "../../lib/scenario/mod.ts";
+import { escapeText, UserError } from "../../lib/base/mod.ts";
 import { type TaskResult, tasksOf } from "./run_study.ts";
 
 /** The third of ten: `{index: 3, of: 10}`. Every tenth task is its, from the third on. */

@@ -1,15 +1,15 @@
-import {
-  assert,
-  type LbEvent,
-  type Nanoseconds,
-  NS_PER_S,
-  type Scheduler,
-} from "../../lib/core/mod.ts";
+import { assert, type Nanoseconds, NS_PER_S } from "../../lib/base/mod.ts";
+import type { LbEvent, Scheduler } from "../../lib/core/mod.ts";
 import type { Scenario } from "../../lib/scenario/types.ts";
-import { meanRate } from "../model/arrivals.ts";
-import type { BalancerModel } from "../model/balancer_model.ts";
-import type { Connection } from "../model/connections.ts";
-import { checkInvariants } from "../model/invariants.ts";
+import {
+  type BalancerModel,
+  checkInvariants,
+  type Connection,
+  Liveness,
+  MANY_AT_ONCE,
+  meanRate,
+  World,
+} from "../model/mod.ts";
 import {
   ABORT_AT_BACKEND,
   ABORT_AT_BALANCER,
@@ -42,14 +42,16 @@ import {
   WAKE,
   WARM,
   WORK_DONE,
-} from "../engine/event_kinds.ts";
-import { type Gauges, readGauges } from "../measure/gauges.ts";
-import { HealthLog } from "../measure/health_log.ts";
-import { Liveness, MANY_AT_ONCE } from "../model/liveness.ts";
-import type { BackendResult, ReplicationResult } from "../measure/result.ts";
-import { Spread } from "../measure/spread.ts";
-import { TimeSeries } from "../measure/time_series.ts";
-import { World } from "../model/world.ts";
+} from "../engine/mod.ts";
+import {
+  type BackendResult,
+  type Gauges,
+  HealthLog,
+  readGauges,
+  type ReplicationResult,
+  Spread,
+  TimeSeries,
+} from "../measure/mod.ts";
 
 /** What may be asked of a run. Nothing but `operate` changes the result. */
 export interface SimulateOptions {

@@ -1,34 +1,42 @@
 /** From replications to a study's result. */
-import { NS_PER_MS } from "../../lib/core/mod.ts";
-import type {
-  BackendReport,
-  Counts,
-  ExpectationReport,
-  FaultReport,
-  Interval,
-  StudyReport,
-  Theory,
-  Times,
-  VariantReport,
-} from "../../lib/report/types.ts";
+import { NS_PER_MS } from "../../lib/base/mod.ts";
+import {
+  type BackendReport,
+  type Counts,
+  type ExpectationReport,
+  type FaultReport,
+  type Interval,
+  percent,
+  type StudyReport,
+  type Theory,
+  type Times,
+  type VariantReport,
+} from "../../lib/report/mod.ts";
 import {
   counterpartOf,
   type Expectation,
   holds,
   type MetricTerm,
+  type Study,
+  type Variant,
   variantsMeant,
-} from "../../lib/scenario/expectation.ts";
-import { percent } from "../../lib/report/format.ts";
+} from "../../lib/scenario/mod.ts";
 import type { MetricName } from "../../lib/scenario/metrics.ts";
-import type { Study, Variant } from "../../lib/scenario/load_study.ts";
 import { comparisonsOf, pairedReports } from "./comparisons.ts";
-import { finite, intervalOf, occurrenceOf } from "../measure/intervals.ts";
-import { knownTheory } from "../theory/known.ts";
-import { offeredLoad } from "../model/load.ts";
-import { Measured } from "../measure/measured.ts";
-import { definitionOf, detectionMs, failbackMs } from "../measure/metrics.ts";
+import {
+  definitionOf,
+  detectionMs,
+  failbackMs,
+  type FaultResult,
+  finite,
+  intervalOf,
+  Measured,
+  occurrenceOf,
+  type ReplicationResult,
+} from "../measure/mod.ts";
+import { knownTheory } from "../theory/mod.ts";
+import { offeredLoad } from "../model/mod.ts";
 import { confidenceOf } from "./precision.ts";
-import type { FaultResult, ReplicationResult } from "../measure/result.ts";
 import { SATURATED, warningsOf } from "./warnings.ts";
 
 /** Metrics whose worst value counts when something is expected of them. */

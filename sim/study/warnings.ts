@@ -1,10 +1,11 @@
 /** What has to be known to read a variant's numbers. */
-import { isHash, NS_PER_MS, NS_PER_S } from "../../lib/core/mod.ts";
-import { percent, plain } from "../../lib/report/format.ts";
+import { isHash } from "../../lib/core/mod.ts";
+import { NS_PER_MS, NS_PER_S } from "../../lib/base/mod.ts";
+import { percent, plain } from "../../lib/report/mod.ts";
 import type { MetricName } from "../../lib/scenario/metrics.ts";
-import type { Study } from "../../lib/scenario/load_study.ts";
+import type { Study } from "../../lib/scenario/mod.ts";
 import type { Scenario } from "../../lib/scenario/types.ts";
-import type { Measured } from "../measure/measured.ts";
+import type { Measured } from "../measure/mod.ts";
 import { relativeHalf } from "./precision.ts";
 import { roundedUp, tooShort } from "./run_length.ts";
 

@@ -1,7 +1,7 @@
 /** Runs a study's tasks on several threads. */
-import { UserError } from "../../lib/base/user_error.ts";
+import { UserError } from "../../lib/base/mod.ts";
 import { Replicator, type Runnable, type Task } from "./replicator.ts";
-import type { ReplicationResult } from "../measure/result.ts";
+import type { ReplicationResult } from "../measure/mod.ts";
 
 /** Name of a worker that serves tasks: by it the program knows that it is one. */
 export const WORKER_NAME = "lbsim sim";

@@ -1,12 +1,10 @@
 /** The simulator held against theory, for everybody to see: `lbsim sim --selftest`. */
-import { aligned } from "../../lib/report/text.ts";
-import { percent, plain } from "../../lib/report/format.ts";
-import { parseStudy, type Study } from "../../lib/scenario/study.ts";
+import { aligned, percent, plain } from "../../lib/report/mod.ts";
+import { parseStudy, type Study } from "../../lib/scenario/mod.ts";
 import type { MetricName } from "../../lib/scenario/metrics.ts";
-import type { Estimate } from "../../lib/stats/estimate.ts";
+import type { Estimate } from "../../lib/stats/mod.ts";
 import { knownTheory } from "./known.ts";
-import { Measured } from "../measure/measured.ts";
-import type { ReplicationResult } from "../measure/result.ts";
+import { Measured, type ReplicationResult } from "../measure/mod.ts";
 import { detectionTime } from "./theory.ts";
 
 /** The largest distance from theory that chance explains, in standard errors. */

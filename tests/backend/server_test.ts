@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { BackendServer, type Behaviour } from "../../backend/server.ts";
 import type { Address } from "../../lib/base/address.ts";
-import { createRandom, NS_PER_MS } from "../../lib/core/mod.ts";
+import { createRandom, NS_PER_MS } from "../../lib/base/mod.ts";
 import { writeAll } from "../../lib/base/lines.ts";
 import { ask, eventually, readAll } from "../support/sockets.ts";
 

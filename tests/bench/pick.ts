@@ -12,10 +12,8 @@ import {
   type AlgorithmOptions,
   type Candidate,
   createAlgorithm,
-  createRandom,
-  NS_PER_MS,
-  NS_PER_US,
 } from "../../lib/core/mod.ts";
+import { createRandom, NS_PER_MS, NS_PER_US } from "../../lib/base/mod.ts";
 
 const SCAN = "plain-scan";
 const SIZES = [3, 10, 100, 1000];

@@ -4,7 +4,7 @@ import { LoadGenerator, type LoadResult } from "../../client/load.ts";
 import { LoadTally } from "../../client/load_report.ts";
 import { ClientSession } from "../../client/session.ts";
 import { monotonicNow } from "../../lib/io/clock.ts";
-import { NS_PER_MS, NS_PER_S } from "../../lib/core/mod.ts";
+import { NS_PER_MS, NS_PER_S } from "../../lib/base/mod.ts";
 import { deadAddress, eventually, readAll, TestServer } from "../support/sockets.ts";
 
 /** Answers each line as a backend would, so many times; then closes. */

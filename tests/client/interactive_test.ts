@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { BackendServer } from "../../backend/server.ts";
 import { formatAddress } from "../../lib/base/address.ts";
-import { createRandom } from "../../lib/core/mod.ts";
+import { createRandom } from "../../lib/base/mod.ts";
 import { balance, UNPROBED } from "../support/balance.ts";
 import { lbsimArgs } from "../support/process.ts";
 

@@ -1,7 +1,7 @@
 /** What the documents tell people to type, and what they say will come of it. */
 import assert from "node:assert/strict";
 import deno from "../../deno.json" with { type: "json" };
-import { DiagnosticsError, parseConfig } from "../../lib/config/load_config.ts";
+import { DiagnosticsError, parseConfig } from "../../lib/config/mod.ts";
 import { Lan, whyNoLan } from "../lan/network.ts";
 import { lbsim, RunningLbsim } from "../support/process.ts";
 

@@ -3,8 +3,8 @@
  * everywhere. The machines are network namespaces.
  */
 import assert from "node:assert/strict";
-import { loadConfig } from "../../lib/config/load_config.ts";
-import { NS_PER_MS } from "../../lib/core/mod.ts";
+import { loadConfig } from "../../lib/config/mod.ts";
+import { NS_PER_MS } from "../../lib/base/mod.ts";
 import type { Exchange } from "../../client/session.ts";
 import { lbsim, RunningLbsim } from "../support/process.ts";
 import { Lan, whyNoLan } from "./network.ts";

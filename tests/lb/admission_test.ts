@@ -1,7 +1,7 @@
 /** Who may come in is decided first, and who is being looked after counts. */
 import assert from "node:assert/strict";
-import { NS_PER_MS, NS_PER_S, parsePrefix } from "../../lib/core/mod.ts";
-import type { Config } from "../../lib/config/load_config.ts";
+import { NS_PER_MS, NS_PER_S, parsePrefix } from "../../lib/base/mod.ts";
+import type { Config } from "../../lib/config/mod.ts";
 import { balance, UNPROBED } from "../support/balance.ts";
 import { askAs, TRUSTING } from "../support/proxied.ts";
 import { SilentRedis } from "../support/silent_redis.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import FakeTimers from "@sinonjs/fake-timers";
-import type { Config } from "../../lib/config/load_config.ts";
-import { NS_PER_MS, NS_PER_S, parsePrefix } from "../../lib/core/mod.ts";
+import type { Config } from "../../lib/config/mod.ts";
+import { NS_PER_MS, NS_PER_S, parsePrefix } from "../../lib/base/mod.ts";
 import { monotonicNow } from "../../lib/io/clock.ts";
 import type { Address } from "../../lib/base/address.ts";
 import { dial } from "../../lb/dial/dial.ts";

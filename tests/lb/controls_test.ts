@@ -1,7 +1,7 @@
 /** Each control as a client meets it, on real sockets. What it decides in detail is tested in lib/core. */
 import assert from "node:assert/strict";
-import type { Config } from "../../lib/config/load_config.ts";
-import { NS_PER_S } from "../../lib/core/mod.ts";
+import type { Config } from "../../lib/config/mod.ts";
+import { NS_PER_S } from "../../lib/base/mod.ts";
 import { monotonicNow } from "../../lib/io/clock.ts";
 import type { Balancer } from "../../lb/balancer.ts";
 import { balance, TIMEOUTS, UNPROBED } from "../support/balance.ts";

@@ -2,14 +2,8 @@ import assert from "node:assert/strict";
 import FakeTimers from "@sinonjs/fake-timers";
 import { logEvents } from "../../lb/event_log.ts";
 import { StatusReporter } from "../../lb/status.ts";
-import {
-  Arrival,
-  type ConnectionEnd,
-  EventStream,
-  type LbEvent,
-  NS_PER_S,
-  parsePrefix,
-} from "../../lib/core/mod.ts";
+import { Arrival, type ConnectionEnd, EventStream, type LbEvent } from "../../lib/core/mod.ts";
+import { NS_PER_S, parsePrefix } from "../../lib/base/mod.ts";
 import { escapeText } from "../../lib/base/escape.ts";
 import { logger, type LogOptions, startLogging, stopLogging } from "../../lib/cli/log.ts";
 import { granted, open, schedulerOf, takeDown, waiting } from "../support/scheduling.ts";

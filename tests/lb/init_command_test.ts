@@ -1,6 +1,6 @@
 /** `lbsim init`, as a user types it. */
 import assert from "node:assert/strict";
-import { DiagnosticsError, parseConfig } from "../../lib/config/load_config.ts";
+import { DiagnosticsError, parseConfig } from "../../lib/config/mod.ts";
 import { lbsim } from "../support/process.ts";
 
 const ROOT = `${import.meta.dirname}/../../`;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { parseConfig } from "../../lib/config/load_config.ts";
+import { parseConfig } from "../../lib/config/mod.ts";
 import { rolesOf } from "../../live/up_command.ts";
 
 const lan = (listen: string) =>

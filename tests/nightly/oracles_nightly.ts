@@ -1,6 +1,6 @@
 /** Numbers of queueing theory that take minutes to show: `deno task test:nightly`. */
 import assert from "node:assert/strict";
-import { NS_PER_S } from "../../lib/core/mod.ts";
+import { NS_PER_S } from "../../lib/base/mod.ts";
 import {
   flapping,
   manyServersSojourn,

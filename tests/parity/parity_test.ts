@@ -1,6 +1,7 @@
 /** One scheduler in two worlds: the same script, the same decisions. */
 import assert from "node:assert/strict";
-import { ALGORITHM_NAMES, createRandom } from "../../lib/core/mod.ts";
+import { ALGORITHM_NAMES } from "../../lib/core/mod.ts";
+import { createRandom } from "../../lib/base/mod.ts";
 import { playLive } from "./live.ts";
 import { inOrder, type Script, type Step } from "./script.ts";
 import { playSimulated } from "./simulated.ts";

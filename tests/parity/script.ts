@@ -1,6 +1,7 @@
 /** What happens to a balancer, step by step: the same for the live one and for the simulated one. */
-import type { LbEvent, Nanoseconds } from "../../lib/core/mod.ts";
-import { type Config, parseConfig } from "../../lib/config/load_config.ts";
+import type { LbEvent } from "../../lib/core/mod.ts";
+import type { Nanoseconds } from "../../lib/base/mod.ts";
+import { type Config, parseConfig } from "../../lib/config/mod.ts";
 
 /** A step; each is at a moment of its own, in milliseconds, in ascending order. */
 export type Step =

@@ -1,14 +1,13 @@
 /** What is known of probes, failover and stalls. */
 import assert from "node:assert/strict";
-import { NS_PER_MS, NS_PER_S } from "../../lib/core/mod.ts";
+import { NS_PER_MS, NS_PER_S } from "../../lib/base/mod.ts";
 import type { BackendFaultKind } from "../../lib/scenario/types.ts";
 import { Histogram } from "../../lib/stats/histogram.ts";
-import type { ReplicationResult } from "../../sim/mod.ts";
+import { type ReplicationResult, simulate } from "../../sim/mod.ts";
 import { detectionTime, failoverLoss, flapping } from "../../sim/theory/theory.ts";
 import { assertMean } from "../support/statistics.ts";
 import { refusedShare, replicate } from "./oracle.ts";
 import { queueing, type QueueingOptions } from "./scenarios.ts";
-import { simulate } from "../../sim/mod.ts";
 
 /** Hardly anybody comes: it is about probes. */
 const QUIET = { kind: "poisson", rate: 0.1 } as const;

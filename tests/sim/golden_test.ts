@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { loadStudy, type Study } from "../../lib/scenario/load_study.ts";
+import { loadStudy, type Study } from "../../lib/scenario/mod.ts";
 import { Replicator } from "../../sim/study/replicator.ts";
 import { studyFrom } from "./study.ts";
 

@@ -1,6 +1,7 @@
 /** Thousands of backends: nothing is done for all of them whenever something happens to one. */
 import assert from "node:assert/strict";
-import { Backend, NS_PER_MS, NS_PER_S } from "../../lib/core/mod.ts";
+import { Backend } from "../../lib/core/mod.ts";
+import { NS_PER_MS, NS_PER_S } from "../../lib/base/mod.ts";
 import { simulate } from "../../sim/mod.ts";
 import { queueing } from "./scenarios.ts";
 

@@ -1,11 +1,11 @@
 /** What must hold of any simulation, whatever the numbers. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type LbEvent, NS_PER_S } from "../../lib/core/mod.ts";
+import type { LbEvent } from "../../lib/core/mod.ts";
+import { createRandom, NS_PER_S } from "../../lib/base/mod.ts";
 import { parseStudy } from "../../lib/scenario/study.ts";
 import type { TraceEntry } from "../../lib/scenario/types.ts";
 import { createSampler } from "../../lib/stats/variates.ts";
-import { createRandom } from "../../lib/core/mod.ts";
 import { Histogram } from "../../lib/stats/histogram.ts";
 import { type ReadyScenario, simulate } from "../../sim/mod.ts";
 import { queueing, type QueueingOptions } from "./scenarios.ts";

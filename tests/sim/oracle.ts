@@ -1,7 +1,6 @@
-import { NS_PER_S } from "../../lib/core/mod.ts";
+import { NS_PER_S } from "../../lib/base/mod.ts";
 import { Histogram } from "../../lib/stats/histogram.ts";
-import { replicationSeed } from "../../sim/mod.ts";
-import { type ReplicationResult, simulate } from "../../sim/mod.ts";
+import { type ReplicationResult, replicationSeed, simulate } from "../../sim/mod.ts";
 import { assertMean } from "../support/statistics.ts";
 import { queueing, type QueueingOptions } from "./scenarios.ts";
 

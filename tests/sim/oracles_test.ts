@@ -1,5 +1,5 @@
 /** The numbers of queueing theory, at loads where a run of seconds can show them. */
-import { NS_PER_S } from "../../lib/core/mod.ts";
+import { NS_PER_S } from "../../lib/base/mod.ts";
 import { gm1, mg1Wait, mmc, mmckLoss, shortestOf } from "../../sim/theory/theory.ts";
 import { estimateMean } from "../../lib/stats/estimate.ts";
 import assert from "node:assert/strict";

@@ -1,6 +1,6 @@
 /** Prequal beside power-of-two: the same arrivals and jobs for both. */
 import assert from "node:assert/strict";
-import { childSeed, createRandom, NS_PER_S } from "../../lib/core/mod.ts";
+import { childSeed, createRandom, NS_PER_S } from "../../lib/base/mod.ts";
 import type { Scenario } from "../../lib/scenario/types.ts";
 import { meanSojourn, p99, replicate } from "./oracle.ts";
 import type { QueueingOptions } from "./scenarios.ts";

@@ -2,7 +2,7 @@
  * Runs of a single queue, made by Lindley's recursion instead of the simulator: cheap enough to make
  * thousands of studies of them, and what is true of them is known.
  */
-import { createRandom } from "../../lib/core/mod.ts";
+import { createRandom } from "../../lib/base/mod.ts";
 import { exponential } from "../../lib/stats/exponential.ts";
 import { Histogram } from "../../lib/stats/histogram.ts";
 import type { ReplicationResult } from "../../sim/mod.ts";

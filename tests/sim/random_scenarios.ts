@@ -1,6 +1,7 @@
 /** Scenarios by lot: every feature of the simulator, in every combination. */
 import assert from "node:assert/strict";
-import { ALGORITHM_NAMES, createRandom } from "../../lib/core/mod.ts";
+import { ALGORITHM_NAMES } from "../../lib/core/mod.ts";
+import { createRandom } from "../../lib/base/mod.ts";
 import { DiagnosticsError } from "../../lib/config/diagnostic.ts";
 import { parseStudy } from "../../lib/scenario/study.ts";
 import { type ReadyScenario, type ReplicationResult, simulate } from "../../sim/mod.ts";

@@ -1,12 +1,13 @@
-import { type AlgorithmOptions, NS_PER_MS, NS_PER_S } from "../../lib/core/mod.ts";
+import type { AlgorithmOptions } from "../../lib/core/mod.ts";
+import { NS_PER_MS, NS_PER_S } from "../../lib/base/mod.ts";
 import type {
   Arrivals,
   Balancer,
-  Distribution,
   Scenario,
   ServerOptions,
   Workload,
 } from "../../lib/scenario/types.ts";
+import type { Distribution } from "../../lib/stats/variates.ts";
 
 /** Mean service time of the scenarios here: a second, so that rates are loads. */
 export const SERVICE = NS_PER_S;

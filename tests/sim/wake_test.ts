@@ -1,6 +1,7 @@
 /** What waits for time alone happens at its time in a simulated world, too, whoever comes or does not. */
 import assert from "node:assert/strict";
-import { type LbEvent, NS_PER_S } from "../../lib/core/mod.ts";
+import type { LbEvent } from "../../lib/core/mod.ts";
+import { NS_PER_S } from "../../lib/base/mod.ts";
 import { simulate } from "../../sim/study/simulate.ts";
 import { queueing } from "./scenarios.ts";
 

@@ -1,6 +1,5 @@
 import type { Address } from "../../lib/base/address.ts";
-import type { Config } from "../../lib/config/load_config.ts";
-import { parseConfig } from "../../lib/config/load_config.ts";
+import { type Config, parseConfig } from "../../lib/config/mod.ts";
 
 /** A configuration for tests: backends B1 … at these addresses, a balancer on any port of loopback. */
 export function configOf(

@@ -1,7 +1,7 @@
 /** Clients of any address, by the PROXY protocol: on loopback they all have one. */
 import type { Address } from "../../lib/base/address.ts";
-import type { Config } from "../../lib/config/load_config.ts";
-import { NS_PER_S } from "../../lib/core/mod.ts";
+import type { Config } from "../../lib/config/mod.ts";
+import { NS_PER_S } from "../../lib/base/mod.ts";
 import { ask } from "./sockets.ts";
 
 /** Has a balancer believe what `askAs` says. */

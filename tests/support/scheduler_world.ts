@@ -13,7 +13,6 @@ import {
   Health,
   type LbEvent,
   type Lease,
-  NS_PER_MS,
   type QueueRules,
   type Refusal,
   type RefusalReason,
@@ -26,6 +25,7 @@ import {
   type StickyRules,
   Waiting,
 } from "../../lib/core/mod.ts";
+import { NS_PER_MS } from "../../lib/base/mod.ts";
 import { Ejection } from "../../lib/core/backend/ejection.ts";
 import { schedulerOf } from "./scheduling.ts";
 

@@ -4,18 +4,17 @@ import {
   type AlgorithmOptions,
   type BackendOptions,
   type Candidate,
-  createRandom,
   EVENT_TYPES,
   EventStream,
   type LbEvent,
   type Lease,
-  NS_PER_S,
   type Refusal,
   Scheduler,
   type SchedulerOptions,
   type StickyRules,
   Waiting,
 } from "../../lib/core/mod.ts";
+import { createRandom, NS_PER_S } from "../../lib/base/mod.ts";
 
 /** Each address sticks for ten minutes, and returns. */
 export const STICKY: StickyRules = {

@@ -1,8 +1,14 @@
-import { type Aged, AgeList } from "../../base/age_list.ts";
-import { clientKey } from "../sessions/client_key.ts";
-import type { RefusalReason } from "../events/events.ts";
-import { isInAny, parseIp, type Prefix } from "../../base/ip.ts";
-import { type Nanoseconds, NS_PER_S } from "../../base/time.ts";
+import {
+  type Aged,
+  AgeList,
+  isInAny,
+  type Nanoseconds,
+  NS_PER_S,
+  parseIp,
+  type Prefix,
+} from "../../base/mod.ts";
+import { clientKey } from "../sessions/mod.ts";
+import type { RefusalReason } from "../events/mod.ts";
 
 /** Who may come in, and how often. */
 export interface AdmissionRules {

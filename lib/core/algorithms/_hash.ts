@@ -1,4 +1,4 @@
-import { clientKey } from "../sessions/client_key.ts";
+import { clientKey } from "../sessions/mod.ts";
 
 /**
  * A 32-bit hash of text: FNV-1a, and MurmurHash3's finaliser, in which every bit of input moves every bit

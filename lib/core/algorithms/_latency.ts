@@ -1,5 +1,4 @@
-import { exp } from "../../base/mod.ts";
-import type { Nanoseconds } from "../../base/time.ts";
+import { exp, type Nanoseconds } from "../../base/mod.ts";
 
 /** The landmark moves on after so many τ. It is far from where e^x overflows, at 709. */
 const LANDMARK_LIFE = 100;

@@ -1,4 +1,4 @@
-import type { Nanoseconds } from "../../base/time.ts";
+import type { Nanoseconds } from "../../base/mod.ts";
 
 /** Loads below this have a level each, those above two for each doubling. */
 const EXACT_MAX = 8;

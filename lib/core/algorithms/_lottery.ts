@@ -1,4 +1,4 @@
-import type { Random } from "../../base/random.ts";
+import type { Random } from "../../base/mod.ts";
 import { WeightTree } from "./_weight_tree.ts";
 import type { Candidate } from "./algorithm.ts";
 

@@ -1,4 +1,4 @@
-import type { Random } from "../../base/random.ts";
+import type { Random } from "../../base/mod.ts";
 import { Lottery } from "./_lottery.ts";
 import type { Candidate, PickTrace } from "./algorithm.ts";
 

@@ -1,4 +1,4 @@
-import { assert } from "../../base/assert.ts";
+import { assert } from "../../base/mod.ts";
 import type { Candidate, PickTrace } from "./algorithm.ts";
 
 /** Candidates with the same weight and load: at every pick they take the same step. */

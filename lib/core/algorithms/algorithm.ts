@@ -1,4 +1,4 @@
-import type { Nanoseconds } from "../../base/time.ts";
+import type { Nanoseconds } from "../../base/mod.ts";
 
 /** What an algorithm may know of a backend. */
 export interface Candidate {

@@ -1,5 +1,4 @@
-import { type Aged, AgeList } from "../../base/age_list.ts";
-import type { Random } from "../../base/random.ts";
+import { type Aged, AgeList, type Random } from "../../base/mod.ts";
 import { Lottery } from "./_lottery.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
 

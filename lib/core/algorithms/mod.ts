@@ -1,7 +1,6 @@
 /** The algorithms: one file each, one table that names them. */
-import type { Random } from "../../base/random.ts";
+import { type Nanoseconds, NS_PER_MS, NS_PER_S, type Random } from "../../base/mod.ts";
 import type { Algorithm } from "./algorithm.ts";
-import { type Nanoseconds, NS_PER_MS, NS_PER_S } from "../../base/time.ts";
 import { FirstAvailable } from "./first_available.ts";
 import { JoinIdleQueue } from "./join_idle_queue.ts";
 import { LeastConnections } from "./least_connections.ts";

@@ -1,5 +1,4 @@
-import type { Random } from "../../base/random.ts";
-import { type Nanoseconds, NS_PER_S } from "../../base/time.ts";
+import { type Nanoseconds, NS_PER_S, type Random } from "../../base/mod.ts";
 import { PeakAverages } from "./_latency.ts";
 import { Sampler } from "./_sampler.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";

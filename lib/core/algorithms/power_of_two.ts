@@ -1,4 +1,4 @@
-import type { Random } from "../../base/random.ts";
+import type { Random } from "../../base/mod.ts";
 import { Sampler } from "./_sampler.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
 

@@ -1,6 +1,4 @@
-import { type Aged, AgeList } from "../../base/age_list.ts";
-import type { Random } from "../../base/random.ts";
-import { type Nanoseconds, NS_PER_S } from "../../base/time.ts";
+import { type Aged, AgeList, type Nanoseconds, NS_PER_S, type Random } from "../../base/mod.ts";
 import { LatencyByLoad } from "./_latency_by_load.ts";
 import { Lottery } from "./_lottery.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";

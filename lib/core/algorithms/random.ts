@@ -1,4 +1,4 @@
-import type { Random as RandomSource } from "../../base/random.ts";
+import type { Random as RandomSource } from "../../base/mod.ts";
 import { Lottery } from "./_lottery.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
 

@@ -1,8 +1,8 @@
-import type { Candidate } from "../algorithms/algorithm.ts";
+import type { Candidate } from "../algorithms/mod.ts";
 import { Ejection, type EjectionRules } from "./ejection.ts";
 import { Health, type HealthRules } from "./health.ts";
 import type { SlowStart } from "./slow_start.ts";
-import type { Nanoseconds } from "../../base/time.ts";
+import type { Nanoseconds } from "../../base/mod.ts";
 
 /** What the operator says of a backend. */
 export interface BackendOptions {

@@ -1,4 +1,4 @@
-import type { Nanoseconds } from "../../base/time.ts";
+import type { Nanoseconds } from "../../base/mod.ts";
 
 /** When failed connects keep a backend out, and for how long. */
 export interface EjectionRules {

@@ -1,6 +1,4 @@
-import { assert } from "../../base/assert.ts";
-import type { Random } from "../../base/random.ts";
-import type { Nanoseconds } from "../../base/time.ts";
+import { assert, type Nanoseconds, type Random } from "../../base/mod.ts";
 
 /** When to probe and what to make of the results. */
 export interface HealthRules {

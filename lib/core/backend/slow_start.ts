@@ -1,4 +1,4 @@
-import type { Nanoseconds } from "../../base/time.ts";
+import type { Nanoseconds } from "../../base/mod.ts";
 
 /** How a backend that has recovered comes back. */
 export interface SlowStartRules {

@@ -3,7 +3,7 @@
  * metrics and a recording are all readers of this stream. An event is written as JSON as it stands, so
  * its names are snake_case and carry their units. `at_ms` counts from the start of the run.
  */
-import { type Nanoseconds, NS_PER_MS } from "../../base/time.ts";
+import { type Nanoseconds, NS_PER_MS } from "../../base/mod.ts";
 
 /** Why a client was refused. */
 export type RefusalReason =

@@ -1,4 +1,4 @@
-import { formatIp, formatIpv6, maskIp, parseIp } from "../../base/ip.ts";
+import { formatIp, formatIpv6, maskIp, parseIp } from "../../base/mod.ts";
 
 /**
  * The client that an address stands for, when clients that share a prefix count as one:

@@ -1,5 +1,4 @@
-import { assert } from "../../base/assert.ts";
-import type { Nanoseconds } from "../../base/time.ts";
+import { assert, type Nanoseconds } from "../../base/mod.ts";
 
 /** How a store of sessions is written to. */
 export interface SessionJournalRules {

@@ -1,5 +1,4 @@
-import { type Aged, AgeList } from "../../base/age_list.ts";
-import { type Nanoseconds, NS_PER_MS } from "../../base/time.ts";
+import { type Aged, AgeList, type Nanoseconds, NS_PER_MS } from "../../base/mod.ts";
 
 /** How clients stick to backends. */
 export interface StickyRules {

@@ -1,9 +1,9 @@
 import type { PickTrace } from "../algorithms/mod.ts";
-import type { Backend } from "../backend/backend.ts";
+import type { Backend } from "../backend/mod.ts";
 import { clientKey } from "./client_key.ts";
-import { type EventStream, toMs } from "../events/events.ts";
+import { type EventStream, toMs } from "../events/mod.ts";
 import { type Session, SessionMap, type StickyRules } from "./sessions.ts";
-import { type Nanoseconds, NS_PER_MS } from "../../base/time.ts";
+import { type Nanoseconds, NS_PER_MS } from "../../base/mod.ts";
 
 /**
  * Picks for a client among the primaries that have proven since a time that they work, without counting;

@@ -3,7 +3,7 @@
  * price of deciding. `deno run --allow-net relay_alone.ts PORT BACKEND_PORT…`
  */
 import { Relays } from "../../../lb/relay/relay.ts";
-import { NS_PER_S } from "../../../lib/core/mod.ts";
+import { NS_PER_S } from "../../../lib/base/mod.ts";
 
 const [port, ...backends] = Deno.args.map(Number);
 const relays = new Relays<undefined>({ idleTimeout: 300 * NS_PER_S });

@@ -1,6 +1,6 @@
 /** Each client has one address, however it is written where it enters. */
 import assert from "node:assert/strict";
-import { type Config, parseConfig } from "../../../lib/config/load_config.ts";
+import { type Config, parseConfig } from "../../../lib/config/mod.ts";
 import { encodeProxyHeader } from "../../../lib/io/proxy_protocol.ts";
 import { balance } from "../../support/balance.ts";
 import { ask, echo, eventually, TestServer } from "../../support/sockets.ts";

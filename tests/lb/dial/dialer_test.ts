@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import FakeTimers from "@sinonjs/fake-timers";
 import { Dialer } from "../../../lb/dial/dialer.ts";
-import { NS_PER_S } from "../../../lib/core/mod.ts";
+import { NS_PER_S } from "../../../lib/base/mod.ts";
 import { deadAddress, say, TestServer } from "../../support/sockets.ts";
 
 Deno.test("Dialer.dial() hands over a connection, or says why there is none", async () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { NS_PER_MS } from "../../../lib/core/mod.ts";
+import { NS_PER_MS } from "../../../lib/base/mod.ts";
 import { probe, type ProbeRules } from "../../../lb/health/probe.ts";
 import { configOf } from "../../support/config.ts";
 import { deadAddress, readAll, say, TestServer } from "../../support/sockets.ts";

@@ -1,14 +1,9 @@
 /** The probes' schedule as the live balancer keeps it, in fake time. */
 import assert from "node:assert/strict";
 import FakeTimers from "@sinonjs/fake-timers";
-import type { Config } from "../../../lib/config/load_config.ts";
-import {
-  createRandom,
-  EventStream,
-  NS_PER_MS,
-  NS_PER_S,
-  Scheduler,
-} from "../../../lib/core/mod.ts";
+import type { Config } from "../../../lib/config/mod.ts";
+import { createRandom, NS_PER_MS, NS_PER_S } from "../../../lib/base/mod.ts";
+import { EventStream, Scheduler } from "../../../lib/core/mod.ts";
 import type { ProbeResult } from "../../../lb/health/probe.ts";
 import { Prober } from "../../../lb/health/prober.ts";
 import { configOf } from "../../support/config.ts";

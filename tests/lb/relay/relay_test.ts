@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import type net from "node:net";
 import FakeTimers from "@sinonjs/fake-timers";
-import { NS_PER_S } from "../../../lib/core/mod.ts";
+import { NS_PER_S } from "../../../lib/base/mod.ts";
 import { writeAll } from "../../../lib/base/lines.ts";
 import { type RelayResult, Relays } from "../../../lb/relay/relay.ts";
 import { abortable, readAll, socketPair } from "../../support/sockets.ts";

@@ -1,8 +1,8 @@
 /** A balancer's sessions in a store: what survives a restart, and what becomes of a store that does not work. */
 import assert from "node:assert/strict";
 import { monotonicNow } from "../../../lib/io/clock.ts";
-import type { Config } from "../../../lib/config/load_config.ts";
-import { NS_PER_MS, NS_PER_S } from "../../../lib/core/mod.ts";
+import type { Config } from "../../../lib/config/mod.ts";
+import { NS_PER_MS, NS_PER_S } from "../../../lib/base/mod.ts";
 import { balance, UNPROBED } from "../../support/balance.ts";
 import { askAs, TRUSTING } from "../../support/proxied.ts";
 import { RedisServer, testWithRedis } from "../../support/redis.ts";

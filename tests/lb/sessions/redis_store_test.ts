@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { REDIS_PREFIX, RedisStore } from "../../../lb/sessions/redis_store.ts";
 import type { StoredSession } from "../../../lb/sessions/session_store.ts";
-import { NS_PER_S } from "../../../lib/core/mod.ts";
+import { NS_PER_S } from "../../../lib/base/mod.ts";
 import { TLS_FILES } from "../../support/certificates.ts";
 import { RedisServer, testWithRedis } from "../../support/redis.ts";
 import { deadAddress, eventually, TestServer } from "../../support/sockets.ts";

@@ -6,7 +6,7 @@ import type {
   StoreRules,
 } from "../../../lb/sessions/session_store.ts";
 import { monotonicNow } from "../../../lib/io/clock.ts";
-import { NS_PER_MS, NS_PER_S } from "../../../lib/core/mod.ts";
+import { NS_PER_MS, NS_PER_S } from "../../../lib/base/mod.ts";
 import { open, schedulerOf, type SchedulerOverrides, STICKY } from "../../support/scheduling.ts";
 import { eventually } from "../../support/sockets.ts";
 

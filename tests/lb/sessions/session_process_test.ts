@@ -2,8 +2,7 @@
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import type { Address } from "../../../lib/base/address.ts";
-import { formatAddress, parseAddress } from "../../../lib/base/address.ts";
+import { type Address, formatAddress, parseAddress } from "../../../lib/base/address.ts";
 import { RunningLbsim } from "../../support/process.ts";
 import { askAs } from "../../support/proxied.ts";
 import { eventually, say, TestServer } from "../../support/sockets.ts";

@@ -7,7 +7,7 @@ import {
   isLoopback,
   parseAddress,
 } from "../../../lib/base/address.ts";
-import { parsePrefix } from "../../../lib/core/mod.ts";
+import { parsePrefix } from "../../../lib/base/mod.ts";
 
 Deno.test("parseAddress() has one spelling of each host", () => {
   const spellings: readonly (readonly [string, string])[] = [

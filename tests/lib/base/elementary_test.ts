@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
-import { createRandom } from "../../../lib/core/mod.ts";
-import { decimalExponent, exp, ln, power, sinTurns, square } from "../../../lib/base/mod.ts";
+import {
+  createRandom,
+  decimalExponent,
+  exp,
+  ln,
+  power,
+  sinTurns,
+  square,
+} from "../../../lib/base/mod.ts";
 
 const ULP = 2 ** -52;
 

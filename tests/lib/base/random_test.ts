@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { childSeed, createRandom } from "../../../lib/core/mod.ts";
+import { childSeed, createRandom } from "../../../lib/base/mod.ts";
 import { assertMean, assertProportional } from "../../support/statistics.ts";
 
 const DRAWS = 100_000;

@@ -1,12 +1,7 @@
 /** Time passes for everything at once, whatever the scheduler is asked or told. */
 import assert from "node:assert/strict";
-import {
-  type Lease,
-  NS_PER_S,
-  type Refusal,
-  type Scheduler,
-  type SchedulerOptions,
-} from "../../../lib/core/mod.ts";
+import type { Lease, Refusal, Scheduler, SchedulerOptions } from "../../../lib/core/mod.ts";
+import { NS_PER_S } from "../../../lib/base/mod.ts";
 import { granted, open, schedulerOf, STICKY, takeDown, waiting } from "../../support/scheduling.ts";
 
 const S = NS_PER_S;

@@ -5,7 +5,7 @@ import {
   expiryWarning,
   readCertificates,
 } from "../../../lib/config/certificates.ts";
-import { parseConfig } from "../../../lib/config/load_config.ts";
+import { parseConfig } from "../../../lib/config/mod.ts";
 import { CA, ONE, pem, TLS_FILES, TWO } from "../../support/certificates.ts";
 
 const NOW = Date.parse("2026-11-24T00:00:00Z");

@@ -8,8 +8,8 @@ import {
   loadConfig,
   loadConfigAndCertificates,
   parseConfig,
-} from "../../../lib/config/load_config.ts";
-import { NS_PER_MS, NS_PER_S } from "../../../lib/core/mod.ts";
+} from "../../../lib/config/mod.ts";
+import { NS_PER_MS, NS_PER_S } from "../../../lib/base/mod.ts";
 import { UserError } from "../../../lib/base/user_error.ts";
 
 const ROOT = `${import.meta.dirname}/../../../`;

@@ -1,7 +1,7 @@
 /** What a reload says that is different: in the words in which it is written. */
 import assert from "node:assert/strict";
 import { difference } from "../../../lib/config/difference.ts";
-import { parseConfig } from "../../../lib/config/load_config.ts";
+import { parseConfig } from "../../../lib/config/mod.ts";
 
 const ONE = "backends: [{id: B1, address: 10.0.0.1:80}]\n";
 

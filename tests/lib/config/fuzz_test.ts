@@ -1,7 +1,7 @@
 /** Whatever a configuration says: a value or diagnostics, never a crash. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { DiagnosticsError, parseConfig } from "../../../lib/config/load_config.ts";
+import { DiagnosticsError, parseConfig } from "../../../lib/config/mod.ts";
 
 const SHIPPED = await Deno.readTextFile(new URL("../../../config.yaml", import.meta.url));
 

@@ -5,7 +5,7 @@ import {
   DiagnosticsError,
   loadConfigAndCertificates,
   loadListeningConfig,
-} from "../../../lib/config/load_config.ts";
+} from "../../../lib/config/mod.ts";
 import { arrivesAt, ownBackendsHere, resolveName } from "../../../lib/config/own_backend.ts";
 
 const LOCAL = ["192.0.2.2", "fd00::2"];

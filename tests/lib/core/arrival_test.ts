@@ -1,11 +1,6 @@
 import assert from "node:assert/strict";
-import {
-  Arrival,
-  type Nanoseconds,
-  parsePrefix,
-  type Refusal,
-  type Scheduler,
-} from "../../../lib/core/mod.ts";
+import { Arrival, type Refusal, type Scheduler } from "../../../lib/core/mod.ts";
+import { type Nanoseconds, parsePrefix } from "../../../lib/base/mod.ts";
 import { granted, open, schedulerOf } from "../../support/scheduling.ts";
 
 const CLIENT = "10.0.0.1";

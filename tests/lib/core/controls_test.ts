@@ -6,10 +6,10 @@ import {
   ALGORITHM_NAMES,
   type EventOf,
   type LbEvent,
-  NS_PER_S,
   type Scheduler,
   type SchedulerOptions,
 } from "../../../lib/core/mod.ts";
+import { NS_PER_S } from "../../../lib/base/mod.ts";
 import { bringUp, granted, open, schedulerOf, STICKY, takeDown } from "../../support/scheduling.ts";
 
 const SLOW = { duration: 20 * NS_PER_S, floor: 0.1 };

@@ -7,12 +7,12 @@ import {
   type BackendMode,
   type BackendOptions,
   type Lease,
-  NS_PER_S,
   type Refusal,
   type SchedulerOptions,
   type StickyRules,
   Waiting,
 } from "../../../lib/core/mod.ts";
+import { NS_PER_S } from "../../../lib/base/mod.ts";
 import { bringUp, schedulerOf, STICKY, takeDown } from "../../support/scheduling.ts";
 
 const CONTROLS = [

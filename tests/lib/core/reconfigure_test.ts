@@ -1,10 +1,9 @@
 /** Another configuration while it runs: what stays, what goes, what is new. */
 import assert from "node:assert/strict";
+import { createRandom, NS_PER_S } from "../../../lib/base/mod.ts";
 import {
-  createRandom,
   EventStream,
   type LbEvent,
-  NS_PER_S,
   Scheduler,
   type SchedulerOptions,
 } from "../../../lib/core/mod.ts";

@@ -9,14 +9,12 @@ import {
   ALGORITHM_NAMES,
   type AlgorithmOptions,
   Arrival,
-  childSeed,
-  createRandom,
   type Lease,
-  type Random,
   type Refusal,
   type Scheduler,
   Waiting,
 } from "../../../lib/core/mod.ts";
+import { childSeed, createRandom, type Random } from "../../../lib/base/mod.ts";
 import {
   type Action,
   ACTIONS,

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import {
   ALGORITHM_NAMES,
-  createRandom,
   EVENT_TYPES,
   EventStream,
   type LbEvent,
   Scheduler,
 } from "../../../lib/core/mod.ts";
+import { createRandom } from "../../../lib/base/mod.ts";
 import { bringUp, granted, open, schedulerOf, takeDown } from "../../support/scheduling.ts";
 
 Deno.test("Scheduler.acquire() counts before the connect is over", () => {

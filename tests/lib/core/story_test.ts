@@ -1,6 +1,7 @@
 /** Whole stories, event by event: what the log, the metrics and a recording will be told. */
 import assert from "node:assert/strict";
-import { type LbEvent, NS_PER_MS, NS_PER_S, type StickyRules } from "../../../lib/core/mod.ts";
+import type { LbEvent, StickyRules } from "../../../lib/core/mod.ts";
+import { NS_PER_MS, NS_PER_S } from "../../../lib/base/mod.ts";
 import { granted, schedulerOf } from "../../support/scheduling.ts";
 
 const STICKY: StickyRules = {

@@ -1,6 +1,7 @@
 /** Clients that wait while every backend is full. */
 import assert from "node:assert/strict";
-import { type Lease, NS_PER_S, type PickExplained, type Refusal } from "../../../lib/core/mod.ts";
+import type { Lease, PickExplained, Refusal } from "../../../lib/core/mod.ts";
+import { NS_PER_S } from "../../../lib/base/mod.ts";
 import {
   bringUp,
   granted,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { NS_PER_MS, NS_PER_S } from "../../../lib/core/mod.ts";
+import { NS_PER_MS, NS_PER_S } from "../../../lib/base/mod.ts";
 import { balance, TIMEOUTS } from "../../support/balance.ts";
 import { configOf } from "../../support/config.ts";
 import { abortable, echo, eventually, TestServer } from "../../support/sockets.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { setImmediate } from "node:timers/promises";
 import FakeTimers from "@sinonjs/fake-timers";
 import { FileWatch } from "../../../lib/io/watch.ts";
-import { NS_PER_MS } from "../../../lib/core/mod.ts";
+import { NS_PER_MS } from "../../../lib/base/mod.ts";
 
 const LOOK_EVERY_MS = 500;
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { csv } from "../../../lib/report/csv.ts";
 import { large, percent, plain, plusMinus } from "../../../lib/report/format.ts";
-import { NS_PER_S } from "../../../lib/core/mod.ts";
+import { NS_PER_S } from "../../../lib/base/mod.ts";
 import { reportPage } from "../../../lib/report/html.ts";
 import {
   commonScales,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createRandom, NS_PER_MS } from "../../../lib/core/mod.ts";
+import { createRandom, NS_PER_MS } from "../../../lib/base/mod.ts";
 import { durationSampler, parseDistribution } from "../../../lib/scenario/distribution.ts";
 import { type Distribution, meanOf } from "../../../lib/stats/variates.ts";
 import { studyFrom } from "../../sim/study.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { NS_PER_MS, NS_PER_S } from "../../../lib/core/mod.ts";
+import { NS_PER_MS, NS_PER_S } from "../../../lib/base/mod.ts";
 import { DiagnosticsError } from "../../../lib/config/diagnostic.ts";
-import { studyOf } from "../../../lib/scenario/load_study.ts";
+import { studyOf } from "../../../lib/scenario/mod.ts";
 import { filesNamedBy, parseStudy, type Study } from "../../../lib/scenario/study.ts";
 import { UserError } from "../../../lib/base/user_error.ts";
 import { meanOf, scvOf } from "../../../lib/stats/variates.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createRandom } from "../../../lib/core/mod.ts";
+import { createRandom } from "../../../lib/base/mod.ts";
 import {
   differenceOf,
   estimateMean,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createRandom, type Random } from "../../../lib/core/mod.ts";
+import { createRandom, type Random } from "../../../lib/base/mod.ts";
 import { exponential } from "../../../lib/stats/exponential.ts";
 import { assertMean, assertProportional } from "../../support/statistics.ts";
 

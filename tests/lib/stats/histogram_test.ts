@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHistogram } from "node:perf_hooks";
-import { createRandom } from "../../../lib/core/mod.ts";
+import { createRandom } from "../../../lib/base/mod.ts";
 import { Histogram } from "../../../lib/stats/histogram.ts";
 
 function sample(size: number, seed: number): number[] {

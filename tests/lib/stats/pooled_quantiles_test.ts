@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createRandom } from "../../../lib/core/mod.ts";
+import { createRandom } from "../../../lib/base/mod.ts";
 import { exponential } from "../../../lib/stats/exponential.ts";
 import { Histogram, type HistogramData } from "../../../lib/stats/histogram.ts";
 import { PooledQuantiles } from "../../../lib/stats/pooled_quantiles.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createRandom } from "../../../lib/core/mod.ts";
+import { createRandom } from "../../../lib/base/mod.ts";
 import { countOf, meanCount } from "../../../lib/stats/rounded.ts";
 import { createSampler, type Distribution } from "../../../lib/stats/variates.ts";
 

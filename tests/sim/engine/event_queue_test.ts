@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createRandom } from "../../../lib/core/mod.ts";
+import { createRandom } from "../../../lib/base/mod.ts";
 import { EventQueue, MAX_KIND } from "../../../sim/engine/event_queue.ts";
 
 Deno.test("EventQueue.next() hands out events in order of time", () => {

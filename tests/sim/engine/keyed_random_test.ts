@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { NS_PER_MS, NS_PER_S } from "../../../lib/core/mod.ts";
+import { NS_PER_MS, NS_PER_S } from "../../../lib/base/mod.ts";
 import type { AlgorithmOptions } from "../../../lib/core/mod.ts";
 import type { Arrivals, BackendFaultKind } from "../../../lib/scenario/types.ts";
 import type { Connection } from "../../../sim/model/connections.ts";

@@ -1,6 +1,6 @@
 /** Whether the intervals keep what they promise: studies of many runs, of which the truth is known. */
 import assert from "node:assert/strict";
-import { childSeed } from "../../../lib/core/mod.ts";
+import { childSeed } from "../../../lib/base/mod.ts";
 import { differenceOf, type Estimate } from "../../../lib/stats/estimate.ts";
 import { comparisonsOf } from "../../../sim/study/comparisons.ts";
 import { Measured } from "../../../sim/measure/measured.ts";

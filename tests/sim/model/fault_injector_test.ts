@@ -1,6 +1,7 @@
 /** Faults, one at a time and two at once. */
 import assert from "node:assert/strict";
-import { type LbEvent, NS_PER_MS, NS_PER_S } from "../../../lib/core/mod.ts";
+import type { LbEvent } from "../../../lib/core/mod.ts";
+import { NS_PER_MS, NS_PER_S } from "../../../lib/base/mod.ts";
 import type { BackendFaultKind, Fault, TraceEntry } from "../../../lib/scenario/types.ts";
 import { simulate } from "../../../sim/mod.ts";
 import { queueing, type QueueingOptions } from "../scenarios.ts";

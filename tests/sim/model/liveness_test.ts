@@ -1,6 +1,6 @@
 /** Runs that would never end. */
 import assert from "node:assert/strict";
-import { NS_PER_MS, NS_PER_S } from "../../../lib/core/mod.ts";
+import { NS_PER_MS, NS_PER_S } from "../../../lib/base/mod.ts";
 import { DiagnosticsError } from "../../../lib/config/diagnostic.ts";
 import { parseStudy } from "../../../lib/scenario/study.ts";
 import { UserError } from "../../../lib/base/user_error.ts";

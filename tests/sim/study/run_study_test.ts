@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { NS_PER_S } from "../../../lib/core/mod.ts";
+import { NS_PER_S } from "../../../lib/base/mod.ts";
 import { Forecast } from "../../../sim/study/forecast.ts";
 import { byVariant, type Progress, runStudy } from "../../../sim/study/run_study.ts";
 import { mergeShards, parseShard } from "../../../sim/study/shard.ts";

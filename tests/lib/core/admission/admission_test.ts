@@ -1,7 +1,8 @@
 /** Who may come in, and how often. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Admission, isIn, NS_PER_S, parseIp, parsePrefix } from "../../../../lib/core/mod.ts";
+import { Admission } from "../../../../lib/core/mod.ts";
+import { isIn, NS_PER_S, parseIp, parsePrefix } from "../../../../lib/base/mod.ts";
 import { granted, open, schedulerOf } from "../../../support/scheduling.ts";
 
 function isInside(prefix: string, address: string): boolean {

@@ -5,8 +5,8 @@ import {
   ALGORITHM_NAMES,
   type AlgorithmOptions,
   createAlgorithm,
-  createRandom,
 } from "../../../../lib/core/mod.ts";
+import { createRandom } from "../../../../lib/base/mod.ts";
 import {
   candidatesOf,
   granted,

@@ -8,8 +8,8 @@ import {
   type Algorithm,
   type AlgorithmOptions,
   createAlgorithm,
-  createRandom,
 } from "../../../../lib/core/mod.ts";
+import { createRandom } from "../../../../lib/base/mod.ts";
 import {
   candidatesOf,
   open,

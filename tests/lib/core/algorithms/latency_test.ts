@@ -9,11 +9,9 @@ import {
   type Algorithm,
   type AlgorithmOptions,
   createAlgorithm,
-  createRandom,
   type Lease,
-  NS_PER_MS,
-  NS_PER_S,
 } from "../../../../lib/core/mod.ts";
+import { createRandom, NS_PER_MS, NS_PER_S } from "../../../../lib/base/mod.ts";
 import {
   candidatesOf,
   granted,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Lottery } from "../../../../lib/core/algorithms/_lottery.ts";
-import { type Candidate, createRandom } from "../../../../lib/core/mod.ts";
+import type { Candidate } from "../../../../lib/core/mod.ts";
+import { createRandom } from "../../../../lib/base/mod.ts";
 import { assertProportional } from "../../../support/statistics.ts";
 
 function lotteryOf(weights: readonly number[], seed: number): Lottery {

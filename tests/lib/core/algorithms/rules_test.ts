@@ -1,6 +1,7 @@
 /** The exact rule of each algorithm, by sequences and by distributions that are derived here. */
 import assert from "node:assert/strict";
-import { type AlgorithmOptions, createAlgorithm, createRandom } from "../../../../lib/core/mod.ts";
+import { type AlgorithmOptions, createAlgorithm } from "../../../../lib/core/mod.ts";
+import { createRandom } from "../../../../lib/base/mod.ts";
 import { PowerOfTwo } from "../../../../lib/core/algorithms/power_of_two.ts";
 import { assertProportional, chiSquare, chiSquareBound } from "../../../support/statistics.ts";
 import {

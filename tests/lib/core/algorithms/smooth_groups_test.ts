@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { SmoothGroups } from "../../../../lib/core/algorithms/_smooth_groups.ts";
-import { createRandom } from "../../../../lib/core/mod.ts";
+import { createRandom } from "../../../../lib/base/mod.ts";
 import { candidatesOf, type TestCandidate } from "../../../support/scheduling.ts";
 
 type Score = (load: number, weight: number) => number;

@@ -2,14 +2,12 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
   createRandom,
-  Health,
-  type HealthRules,
   type Nanoseconds,
   NS_PER_MS,
   NS_PER_S,
-  ProbeSchedule,
   type Random,
-} from "../../../../lib/core/mod.ts";
+} from "../../../../lib/base/mod.ts";
+import { Health, type HealthRules, ProbeSchedule } from "../../../../lib/core/mod.ts";
 import { assertMean, assertProportional } from "../../../support/statistics.ts";
 
 const RULES: HealthRules = { interval: 2 * NS_PER_S, jitter: 0, rise: 2, fall: 3 };

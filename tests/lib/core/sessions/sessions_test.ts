@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { NS_PER_S, type Session, SessionMap } from "../../../../lib/core/mod.ts";
+import { NS_PER_S } from "../../../../lib/base/mod.ts";
+import { type Session, SessionMap } from "../../../../lib/core/mod.ts";
 
 const TTL = 600 * NS_PER_S;
 

@@ -1,7 +1,8 @@
 /** Several balancers that tell each other of their sessions, each by a clock of its own. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { NS_PER_MS, NS_PER_S, type Scheduler } from "../../../../lib/core/mod.ts";
+import { NS_PER_MS, NS_PER_S } from "../../../../lib/base/mod.ts";
+import type { Scheduler } from "../../../../lib/core/mod.ts";
 import { open, schedulerOf } from "../../../support/scheduling.ts";
 
 const BACKENDS = ["B1", "B2", "B3"];

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { NS_PER_S } from "../../../../lib/core/mod.ts";
+import { NS_PER_S } from "../../../../lib/base/mod.ts";
 import {
   bringUp,
   granted,

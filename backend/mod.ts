@@ -1,0 +1,2 @@
+/** The echo server, with faults on demand. */
+export { BackendServer } from "./server.ts";

@@ -1,0 +1,2 @@
+/** Probes of the backends: their timers and sockets. */
+export { Prober } from "./prober.ts";

@@ -1,0 +1,3 @@
+/** The live balancer. */
+export { Balancer } from "./balancer.ts";
+export { serveBalancer, type ServeOptions } from "./serve.ts";

@@ -1,0 +1,14 @@
+/** What all subcommands share: options, output and the log. */
+export type { Io } from "./io.ts";
+export { logger, logSentence, startLogging } from "./log.ts";
+export {
+  addressOption,
+  durationOption,
+  durationOrDistribution,
+  fileOption,
+  integerOption,
+  nameOption,
+  positiveDurationOption,
+  rateOption,
+  shareOption,
+} from "./options.ts";

@@ -1,0 +1,2 @@
+/** Which clients are accepted. */
+export { Admission, type AdmissionRules } from "./admission.ts";

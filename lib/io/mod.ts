@@ -1,0 +1,25 @@
+/** Sockets, TLS, files, the clock: what the operating system is needed for. */
+export { acceptAll } from "./accept.ts";
+export { type Clock, monotonicNow, timerDelay, today } from "./clock.ts";
+export { closeIfOpen } from "./close_if_open.ts";
+export type { Connection } from "./connection.ts";
+export { Deadline } from "./deadline.ts";
+export { descriptorsLeft } from "./descriptors.ts";
+export { EventLoopGate, eventLoopTurn } from "./event_loop.ts";
+export { listen, listenTls } from "./listen.ts";
+export { localAddresses } from "./local_addresses.ts";
+export { giveUp, keepWritingTo } from "./permissions.ts";
+export {
+  encodeProxyHeader,
+  type Endpoints,
+  parseProxyHeader,
+  PROXY_HEADER_MAX,
+} from "./proxy_protocol.ts";
+export { Pulse } from "./pulse.ts";
+export { Shortage } from "./shortage.ts";
+export { sleep } from "./sleep.ts";
+export { type LocalResource, localShortage, systemCode, writeFailure } from "./system_error.ts";
+export { type ExpectedPeer, startTls, type TlsFailure } from "./tls.ts";
+export { tlsErrorInWords } from "./tls_words.ts";
+export { untilAborted } from "./until_aborted.ts";
+export { FileWatch } from "./watch.ts";
