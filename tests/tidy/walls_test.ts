@@ -1,4 +1,4 @@
-/** Who may import whom, and who may end the process. */
+/** Who may import whom, and by which door; and who may end the process. */
 import assert from "node:assert/strict";
 import { posix } from "node:path";
 import { exits, importsOf, readText, sourceFiles } from "./source.ts";
@@ -47,6 +47,41 @@ function wrong(file: string, specifier: string): string | undefined {
   return `${file} imports "${target}": ${part} may import only ${[part, ...allowed].join(", ")}`;
 }
 
+/** Folders with a `mod.ts`, which lists what others may use; an outer one comes before its inner ones. */
+const rooms = sourceFiles().filter((file) => file.endsWith("/mod.ts")).map(posix.dirname).sort();
+
+/** Folders without one: nothing imports them but `main.ts`, or nothing at all. */
+const WITHOUT_FRONT = ["docs", "live", "packaging"];
+
+/**
+ * What may be imported past a `mod.ts`, by whom. A worker of the simulator loads `main.ts` and what that
+ * needs at once, so this is kept small: it is without zod, YAML, TLS and the charts.
+ */
+const PAST_THE_FRONT: readonly (readonly [by: RegExp, target: RegExp])[] = [
+  [/^main\.ts$/, /./],
+  [/^lib\/cli\/(?:output|signals)\.ts$/, /^lib\/io\/(?:clock|sleep)\.ts$/],
+  [/./, /^lib\/scenario\/(?:load|metrics|types)\.ts$/],
+];
+
+/** How an import enters a room other than by its front, or undefined. */
+function reachesPast(file: string, specifier: string): string | undefined {
+  if (!/^\..*\.ts$/.test(specifier)) return undefined;
+  const target = posix.join(posix.dirname(file), specifier);
+  if (PAST_THE_FRONT.some(([by, past]) => by.test(file) && past.test(target))) return undefined;
+  const entered = rooms.find((room) =>
+    target.startsWith(`${room}/`) && !file.startsWith(`${room}/`)
+  );
+  if (entered !== undefined) {
+    if (target === `${entered}/mod.ts`) return undefined;
+    return `${file} imports "${target}": import it from ${entered}/mod.ts`;
+  }
+  const own = rooms.findLast((room) => file.startsWith(`${room}/`));
+  if (own === undefined || target.startsWith(`${own}/`) && target !== `${own}/mod.ts`) {
+    return undefined;
+  }
+  return `${file} imports "${target}": a room imports neither its own mod.ts nor what is above it`;
+}
+
 const files = sourceFiles().filter((file) => !file.startsWith("tests/"));
 
 Deno.test("the walls have something to hold", () => {
@@ -65,6 +100,47 @@ Deno.test("a role imports lib, never another role; lib imports no role; lib/core
   ).filter((message) => message !== undefined);
   assert.deepEqual(found, []);
 });
+
+Deno.test("a room is entered by its mod.ts", () => {
+  const found = files.flatMap((file) =>
+    importsOf(file, readText(file)!).map((specifier) => reachesPast(file, specifier))
+  ).filter((message) => message !== undefined);
+  assert.deepEqual(found, []);
+});
+
+Deno.test("each folder of source is a room", () => {
+  const folders = new Set(files.map(posix.dirname));
+  const without = [...folders].filter((folder) => folder !== "." && !rooms.includes(folder));
+  assert.deepEqual(without.sort(), WITHOUT_FRONT);
+});
+
+const ENTRIES: readonly [file: string, source: string, ok: boolean][] = [
+  ["lb/x.ts", 'import { a } from "../lib/io/mod.ts";', true],
+  ["lb/x.ts", 'import { a } from "../lib/io/clock.ts";', false],
+  ["lb/x.ts", 'import type { A } from "../lib/io/clock.ts";', false],
+  ["lb/x.ts", 'import { a } from "./relay/mod.ts";', true],
+  ["lb/x.ts", 'await import("./relay/relay.ts");', false],
+  ["lb/relay/x.ts", 'import { a } from "./buffers.ts";', true],
+  ["lb/relay/x.ts", 'import { a } from "./mod.ts";', false],
+  ["lb/relay/x.ts", 'import { a } from "../balancer.ts";', false],
+  ["lb/relay/x.ts", 'import { a } from "../dial/mod.ts";', true],
+  ["lb/relay/x.ts", 'export { a } from "../dial/dial.ts";', false],
+  ["live/x.ts", 'import { a } from "../lib/core/mod.ts";', true],
+  ["live/x.ts", 'import { a } from "../lib/core/events/mod.ts";', false],
+  ["lib/core/x.ts", 'import { a } from "./events/mod.ts";', true],
+  ["lib/core/events/x.ts", 'import { a } from "../mod.ts";', false],
+  ["sim/model/x.ts", 'import { a } from "../../lib/scenario/types.ts";', true],
+  ["sim/model/x.ts", 'import { a } from "../../lib/scenario/study.ts";', false],
+  ["main.ts", 'import { a } from "./sim/study/workers.ts";', true],
+];
+
+for (const [file, source, ok] of ENTRIES) {
+  Deno.test(`${file} ${ok ? "may" : "may not"} enter a room by \`${source}\``, () => {
+    const found = importsOf(file, source).map((specifier) => reachesPast(file, specifier))
+      .filter((message) => message !== undefined);
+    assert.equal(found.length, ok ? 0 : 1, `${found}`);
+  });
+}
 
 Deno.test("only main.ts ends the process", () => {
   assert.deepEqual(files.filter((file) => exits(file, readText(file)!)), ["main.ts"]);
