@@ -94,7 +94,7 @@ Deno.test({
       await t.step("exit codes and messages are lbsim's own", async () => {
         const { code, stderr } = await portable.run(["lbb"], { HOME });
         assert.equal(code, 2);
-        assert.match(stderr, /Did you mean lb\?/);
+        assert.match(stderr, /did you mean lb\?/);
       });
 
       await t.step("signals reach it", async () => {
@@ -102,6 +102,8 @@ Deno.test({
         const reader = process.stdout.getReader();
         await reader.read();
         process.kill("SIGTERM");
+        const last = new TextDecoder().decode((await reader.read()).value);
+        assert.match(last, /stopped: /);
         await reader.cancel();
         await process.stderr.cancel();
         assert.equal((await process.status).code, 0);
