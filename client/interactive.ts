@@ -37,6 +37,8 @@ export async function converse(options: SessionOptions, io: Io): Promise<void> {
       if (ended) break;
       if (exchange !== undefined) narrator.exchange(exchange);
       await io.written();
+      // Ctrl-D may have come meanwhile, and a closed terminal takes no prompt.
+      if (ended) break;
       narrator.prompt();
     }
   } finally {
