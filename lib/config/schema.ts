@@ -379,6 +379,6 @@ export const configSchema = z.strictObject({
     error: () => "must name at least one address: nobody could come in",
   }).optional().describe("only clients from these addresses and prefixes; everybody if left out"),
   deny: prefixes().optional()
-    .describe("clients from these addresses and prefixes are turned away"),
+    .describe("clients from these addresses and prefixes are refused"),
   log: log.prefault({}),
 });
