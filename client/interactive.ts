@@ -85,7 +85,8 @@ class Narrator {
   prompt(): void {
     if (this.#waiting > 0) return;
     this.#isPrompting = true;
-    this.#terminal.prompt();
+    // What was typed while an answer was awaited stays, and so does the cursor behind it.
+    this.#terminal.prompt(true);
   }
 
   /** A line was entered: the cursor is below it. */

@@ -139,6 +139,20 @@ Deno.test(
 );
 
 Deno.test(
+  "converse() goes on behind what was typed while an answer was awaited",
+  LINUX,
+  () =>
+    conversation(async (client, first) => {
+      const from = client.screen.length;
+      await client.type("two\rabc");
+      const answered = await client.shows(new RegExp(`Hello from ${first.id}: two`), from);
+      await client.shows(/> abc/, answered);
+      await client.type("de\r");
+      await client.shows(new RegExp(`Hello from ${first.id}: abcde`), answered);
+    }),
+);
+
+Deno.test(
   "converse() sends each line that is pasted, in order",
   LINUX,
   () =>
