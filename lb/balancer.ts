@@ -8,8 +8,8 @@ import {
   encodeProxyHeader,
   listen,
   localShortage,
-  Pulse,
-  Shortage,
+  LocalShortages,
+  Notifier,
   timerDelay,
   untilAborted,
 } from "../lib/io/mod.ts";
@@ -44,8 +44,8 @@ import { type BackendTls, backendTlsOf, Dialer, type DialFailure } from "./dial/
 import {
   acceptTls,
   EarlyReader,
-  type Greeting,
-  readGreeting,
+  type ProxyPreamble,
+  readProxyPreamble,
   type ServerContext,
   serverContext,
 } from "./accept/mod.ts";
@@ -83,17 +83,17 @@ interface Parts {
   readonly keeper: SessionKeeper | undefined;
   readonly context: ServerContext | undefined;
   readonly listener: Deno.TcpListener;
-  readonly connectionEnded: Pulse;
-  readonly shortage: Shortage;
+  readonly connectionEnded: Notifier;
+  readonly shortages: LocalShortages;
 }
 
 /** The client connects directly, without a PROXY header. */
-const NO_GREETING: Greeting = { rest: new Uint8Array(0) };
+const NO_PREAMBLE: ProxyPreamble = { rest: new Uint8Array(0) };
 
 /** A client whose PROXY header and TLS handshake, where there are any, are complete. */
-interface Heard {
+interface AcceptedClient {
   readonly client: Connection;
-  readonly greeting: Greeting;
+  readonly preamble: ProxyPreamble;
 }
 
 /**
@@ -120,18 +120,18 @@ export class Balancer {
   readonly #explainEvery: number | undefined;
   readonly #accepting: Promise<void>;
   /** Connections whose PROXY header or TLS handshake is awaited. */
-  readonly #greeting = new Set<Deno.TcpConn>();
+  readonly #handshaking = new Set<Deno.TcpConn>();
   /** Wakes the scheduler. */
   #waking: ReturnType<typeof setTimeout> | undefined;
   #stopping = false;
-  readonly #shortage: Shortage;
+  readonly #shortages: LocalShortages;
   #certificates: Certificates;
   /** Undefined: clients connect without TLS. */
   #serverContext: ServerContext | undefined;
   /** Undefined: backends are connected to without TLS. */
   #backendTls: BackendTls | undefined;
   readonly #unsubscribe: () => void;
-  readonly #connectionEnded: Pulse;
+  readonly #connectionEnded: Notifier;
 
   /**
    * Probes every backend once, then listens.
@@ -146,9 +146,9 @@ export class Balancer {
     const scheduler = new Scheduler({ ...config, explainEvery }, events, random);
     const context = serverContextOf(config, certificates);
     const tls = backendTlsOf(config, certificates);
-    const connectionEnded = new Pulse();
-    const shortage = new Shortage(events, now, connectionEnded, () => scheduler.connections);
-    const prober = new Prober(config, scheduler, { now, seed, tls, shortage });
+    const connectionEnded = new Notifier();
+    const shortages = new LocalShortages(events, now, connectionEnded, () => scheduler.connections);
+    const prober = new Prober(config, scheduler, { now, seed, tls, shortages });
     const keeper = keeperOf(config, scheduler, options);
     const giveUp = () => void prober.stop();
     signal?.addEventListener("abort", giveUp, { once: true });
@@ -157,10 +157,10 @@ export class Balancer {
     try {
       signal?.throwIfAborted();
       const listener = listen(config.listen);
-      const parts = { scheduler, prober, keeper, context, listener, connectionEnded, shortage };
+      const parts = { scheduler, prober, keeper, context, listener, connectionEnded, shortages };
       return new Balancer(config, options, parts);
     } catch (error) {
-      shortage.stop();
+      shortages.stop();
       await Promise.all([prober.stop(), keeper?.stop()]);
       throw error;
     }
@@ -169,7 +169,7 @@ export class Balancer {
   private constructor(
     config: Config,
     options: BalancerOptions,
-    { scheduler, prober, keeper, context, listener, connectionEnded, shortage }: Parts,
+    { scheduler, prober, keeper, context, listener, connectionEnded, shortages }: Parts,
   ) {
     this.#config = config;
     this.#started = config;
@@ -180,7 +180,7 @@ export class Balancer {
     this.#keeper = keeper;
     this.#listener = listener;
     this.#connectionEnded = connectionEnded;
-    this.#shortage = shortage;
+    this.#shortages = shortages;
     this.#dialer = new Dialer(config.timeouts.connect);
     this.#relays = new Relays({
       idleTimeout: config.timeouts.idle,
@@ -269,10 +269,10 @@ export class Balancer {
     this.scheduler.stop(this.#now());
     this.#keeper?.stopAsking();
     closeIfOpen(this.#listener);
-    for (const client of this.#greeting) closeIfOpen(client);
-    this.#shortage.stop();
+    for (const client of this.#handshaking) closeIfOpen(client);
+    this.#shortages.stop();
     await Promise.all([this.#accepting.catch(() => {}), this.#prober.stop()]);
-    while (this.#greeting.size > 0) await this.#connectionEnded.next;
+    while (this.#handshaking.size > 0) await this.#connectionEnded.next;
     const open = this.scheduler.connections;
     {
       using drain = new Deadline(this.#config.timeouts.drain, hurry);
@@ -303,17 +303,17 @@ export class Balancer {
       this.#ended();
       return;
     }
-    const heard = this.#serverContext === undefined && !isProxied
-      ? { client: tcp, greeting: NO_GREETING }
-      : await this.#hear(tcp, isProxied, arrival);
-    if (heard === undefined) {
+    const accepted = this.#serverContext === undefined && !isProxied
+      ? { client: tcp, preamble: NO_PREAMBLE }
+      : await this.#accept(tcp, isProxied, arrival);
+    if (accepted === undefined) {
       this.#ended();
       return;
     }
-    const { client, greeting } = heard;
+    const { client, preamble } = accepted;
     const asking = this.#keeper?.ask(arrival.client);
     if (asking !== undefined) await asking;
-    const header = this.#header(tcp, greeting);
+    const header = this.#header(tcp, preamble);
     let held = arrival.acquire(this.#now());
     let early: EarlyReader | undefined;
     while (!("reason" in held)) {
@@ -333,7 +333,7 @@ export class Balancer {
       if (!("reason" in connection)) {
         held.connected(now);
         const first = tls === undefined ? header : undefined;
-        const rest = client === tcp ? greeting.rest : NO_GREETING.rest;
+        const rest = client === tcp ? preamble.rest : NO_PREAMBLE.rest;
         this.#relays.start(client, connection, held, preambleOf(first, rest, early?.take()));
         return;
       }
@@ -379,47 +379,47 @@ export class Balancer {
   }
 
   /** Completes a client's PROXY header and TLS handshake; undefined if the client was refused. */
-  async #hear(
+  async #accept(
     tcp: Deno.TcpConn,
     isProxied: boolean,
     arrival: Arrival,
-  ): Promise<Heard | undefined> {
-    this.#greeting.add(tcp);
-    const heard = await this.#greet(tcp, isProxied, arrival);
-    this.#greeting.delete(tcp);
-    if (heard === undefined) closeIfOpen(tcp);
-    return heard;
+  ): Promise<AcceptedClient | undefined> {
+    this.#handshaking.add(tcp);
+    const accepted = await this.#handshake(tcp, isProxied, arrival);
+    this.#handshaking.delete(tcp);
+    if (accepted === undefined) closeIfOpen(tcp);
+    return accepted;
   }
 
-  async #greet(
+  async #handshake(
     tcp: Deno.TcpConn,
     isProxied: boolean,
     arrival: Arrival,
-  ): Promise<Heard | undefined> {
-    const turnAway = (reason: RefusalReason, detail?: string) => {
+  ): Promise<AcceptedClient | undefined> {
+    const refuse = (reason: RefusalReason, detail?: string) => {
       if (this.#stopping) arrival.turnAway("stopping", this.#now());
       else arrival.turnAway(reason, this.#now(), detail);
       return undefined;
     };
-    const greeting = isProxied
-      ? await readGreeting(tcp, this.#config.proxyProtocol!.timeout)
-      : NO_GREETING;
-    if (typeof greeting === "string") return turnAway(greeting);
-    if (this.#stopping) return turnAway("stopping");
-    const source = greeting.endpoints?.source.host ?? arrival.client;
+    const preamble = isProxied
+      ? await readProxyPreamble(tcp, this.#config.proxyProtocol!.timeout)
+      : NO_PREAMBLE;
+    if (typeof preamble === "string") return refuse(preamble);
+    if (this.#stopping) return refuse("stopping");
+    const source = preamble.endpoints?.source.host ?? arrival.client;
     if (isProxied && arrival.letIn(source, this.#now()) !== undefined) return undefined;
     const context = this.#serverContext;
-    if (context === undefined) return { client: tcp, greeting };
-    const client = await acceptTls(tcp, context, greeting.rest, this.#config.tls!.timeout);
+    if (context === undefined) return { client: tcp, preamble };
+    const client = await acceptTls(tcp, context, preamble.rest, this.#config.tls!.timeout);
     if ("tlsFailure" in client) {
-      if (client.sentNothing) return turnAway("sent_nothing");
-      return turnAway("bad_tls_handshake", client.tlsFailure);
+      if (client.sentNothing) return refuse("sent_nothing");
+      return refuse("bad_tls_handshake", client.tlsFailure);
     }
-    return { client, greeting };
+    return { client, preamble };
   }
 
   /** The PROXY header that the backend gets; undefined if none is sent. */
-  #header(client: Deno.TcpConn, { endpoints }: Greeting): Uint8Array | undefined {
+  #header(client: Deno.TcpConn, { endpoints }: ProxyPreamble): Uint8Array | undefined {
     const { send = "off" } = this.#config.proxyProtocol ?? {};
     if (send === "off") return undefined;
     const ends = endpoints ??
@@ -448,7 +448,7 @@ export class Balancer {
   ): Promise<Connection | DialFailure> {
     let result: Connection | DialFailure = failure;
     while ("reason" in result && result.shortage !== undefined) {
-      const isUseful = await this.#shortage.met(result.shortage, result.detail ?? result.reason);
+      const isUseful = await this.#shortages.wait(result.shortage, result.detail ?? result.reason);
       const late = this.#now() - lease.acquiredAt > this.#config.timeouts.connect;
       if (late || this.#dialer.closed) break;
       if (isUseful) result = await this.#dial(lease, tls, header);
@@ -460,11 +460,11 @@ export class Balancer {
   async #acceptAgain(error: unknown): Promise<void> {
     const resource = localShortage(error) ?? "other";
     const detail = error instanceof Error ? error.message : String(error);
-    while (!await this.#shortage.met(resource, detail));
+    while (!await this.#shortages.wait(resource, detail));
   }
 
   #ended(): void {
-    this.#connectionEnded.beat();
+    this.#connectionEnded.notify();
   }
 }
 

@@ -8,7 +8,7 @@ import {
 import type { Nanoseconds } from "../../lib/base/mod.ts";
 
 /** What a client's proxy said before the client's own bytes. */
-export interface Greeting {
+export interface ProxyPreamble {
   /** Absent if the connection is the proxy's own. */
   readonly endpoints?: Endpoints;
   /** What came after the header in the same read: the client's first bytes. */
@@ -21,10 +21,10 @@ export interface Greeting {
  * @param timeout The header must be complete by then; the connection is closed if it is not.
  * @returns Why the client is refused if there is no header in time, or a malformed one.
  */
-export async function readGreeting(
+export async function readProxyPreamble(
   client: Deno.TcpConn,
   timeout: Nanoseconds,
-): Promise<Greeting | "bad_proxy_header" | "sent_nothing"> {
+): Promise<ProxyPreamble | "bad_proxy_header" | "sent_nothing"> {
   const buffer = new Uint8Array(PROXY_HEADER_MAX);
   let filled = 0;
   // Closing is what wakes a read that would wait for ever.

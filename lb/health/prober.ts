@@ -1,5 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
-import { type Clock, encodeProxyHeader, type Shortage, timerDelay } from "../../lib/io/mod.ts";
+import {
+  type Clock,
+  encodeProxyHeader,
+  type LocalShortages,
+  timerDelay,
+} from "../../lib/io/mod.ts";
 import { childSeed, createRandom } from "../../lib/base/mod.ts";
 import { ProbeSchedule, type Scheduler } from "../../lib/core/mod.ts";
 import type { Config } from "../../lib/config/mod.ts";
@@ -24,8 +29,8 @@ export interface ProberOptions {
   readonly seed: number;
   /** How backends are spoken to by TLS; in the clear if left out. */
   readonly tls?: BackendTls | undefined;
-  /** Learns what this machine lacks when it cannot probe. */
-  readonly shortage?: Pick<Shortage, "noted">;
+  /** Records which resource this machine lacks when a probe fails for want of it. */
+  readonly shortages?: Pick<LocalShortages, "record">;
   /** Does one probe; the real one unless a test says otherwise. */
   readonly probe?: (backend: BackendConfig, signal: AbortSignal) => Promise<ProbeResult>;
 }
@@ -127,7 +132,7 @@ export class Prober {
       const result = await this.#probe(backend, this.#stopping.signal);
       if (this.#stopping.signal.aborted || target.dropped) return;
       const ended = this.#now();
-      if (result.ok === undefined) this.#options.shortage?.noted(result.shortage, result.detail);
+      if (result.ok === undefined) this.#options.shortages?.record(result.shortage, result.detail);
       else {
         const reason = result.ok ? undefined : result.reason;
         this.#scheduler.probed(backend.id, result.ok, ended, ended - begun, reason);

@@ -6,7 +6,7 @@ import {
   NS_PER_MS,
   NS_PER_S,
 } from "../../lib/base/mod.ts";
-import { type Clock, Pulse, sleep, timerDelay } from "../../lib/io/mod.ts";
+import { type Clock, Notifier, sleep, timerDelay } from "../../lib/io/mod.ts";
 import {
   type Backend,
   type EventStream,
@@ -54,7 +54,7 @@ export class SessionKeeper {
   readonly #events: EventStream;
   readonly #now: Clock;
   readonly #journal: SessionJournal<Session<Backend>>;
-  readonly #changed = new Pulse();
+  readonly #changed = new Notifier();
   readonly #stopping = new AbortController();
   readonly #doneAsking = new AbortController();
   #rules: Rules;
@@ -77,7 +77,7 @@ export class SessionKeeper {
     scheduler.onSessionUse = (session) => {
       if (session.dropped) return;
       this.#journal.note(session);
-      this.#changed.beat();
+      this.#changed.notify();
     };
   }
 
@@ -121,7 +121,7 @@ export class SessionKeeper {
     this.#stopping.abort();
     clearInterval(this.#refreshing);
     this.#scheduler.onSessionUse = undefined;
-    this.#changed.beat();
+    this.#changed.notify();
     await this.#running;
     const deadline = this.#now() + WORK_TIMEOUT;
     while (this.#now() < deadline && await this.#writeBatch());
@@ -215,7 +215,7 @@ export class SessionKeeper {
     this.#store.close();
     const now = this.#now();
     const begins = this.#journal.failed(now);
-    this.#changed.beat();
+    this.#changed.notify();
     if (!begins) return;
     this.#events.emit({
       type: "session_store_degraded",
@@ -231,7 +231,7 @@ export class SessionKeeper {
     clearInterval(this.#refreshing);
     this.#refreshing = setInterval(() => {
       for (const session of this.#scheduler.sessionsInUse) this.#journal.note(session);
-      this.#changed.beat();
+      this.#changed.notify();
     }, timerDelay(this.#rules.ttl / 2));
   }
 

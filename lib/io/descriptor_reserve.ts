@@ -1,28 +1,58 @@
-import { closeDescriptors, openDescriptors } from "./descriptors.ts";
+import { closeDescriptors, descriptorsLeft, openDescriptors } from "./descriptors.ts";
+import { type Nanoseconds, NS_PER_MS } from "../base/mod.ts";
 
-/** For some probes at a time, a name lookup, and reading the configuration. */
-const SIZE = 16;
+/** Enough for a few probes at the same time, a name lookup, and reading the configuration. */
+const RESERVE = 16;
+
+/** What a client's next try may take: an accept, a connect, and a lookup of the backend's name. */
+const PER_TRY = 4;
+
+/** A try that was allowed has opened its descriptors after this long. */
+const TRY: Nanoseconds = 100 * NS_PER_MS;
 
 /**
- * File descriptors kept for what must work even while clients have taken all others: probes, name lookups
- * and reloads. Clients get one again only when the reserve is full.
+ * Shares out the file descriptors that this process may open. A few are held in reserve for what must work
+ * even while clients have taken all others: probes, name lookups and reloads. Once the limit was reached, a
+ * client may try again only if there are descriptors besides the reserve.
  */
-export class DescriptorReserve {
-  #held: Deno.FsFile[] = [];
+export class DescriptorLimit {
+  #reserve: Deno.FsFile[] = [];
+  /** Tries allowed since `#allowedAt`: the descriptors that they will open are still free. */
+  #allowed = 0;
+  #allowedAt: Nanoseconds = -Infinity;
 
-  /** Takes descriptors back, and says whether it has all. */
+  /** Fills the reserve, and returns whether it is full. */
   fill(): boolean {
-    if (this.#held.length > 0) return true;
-    const opened = openDescriptors(SIZE);
+    if (this.#reserve.length > 0) return true;
+    const opened = openDescriptors(RESERVE);
     if (opened === undefined) return true;
-    if (opened.length === SIZE) this.#held = opened;
+    if (opened.length === RESERVE) this.#reserve = opened;
     else closeDescriptors(opened);
-    return opened.length === SIZE;
+    return opened.length === RESERVE;
   }
 
-  /** Gives all up. */
+  /** Closes the reserve, so that probes and reloads can use its descriptors. */
   release(): void {
-    closeDescriptors(this.#held);
-    this.#held = [];
+    closeDescriptors(this.#reserve);
+    this.#reserve = [];
+  }
+
+  /**
+   * Whether a client may try again. If no client may, the reserve is released for the probes. It is not
+   * released earlier, because connects of clients that are still under way would take it.
+   */
+  mayTry(now: Nanoseconds): boolean {
+    if (!this.fill()) return false;
+    if (now - this.#allowedAt >= TRY) {
+      this.#allowed = 0;
+      this.#allowedAt = now;
+    }
+    const needed = PER_TRY * (this.#allowed + 1);
+    if ((descriptorsLeft(needed) ?? needed) === needed) {
+      this.#allowed++;
+      return true;
+    }
+    if (this.#allowed === 0) this.release();
+    return false;
   }
 }

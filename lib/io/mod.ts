@@ -8,6 +8,8 @@ export { descriptorsLeft } from "./descriptors.ts";
 export { EventLoopGate, eventLoopTurn } from "./event_loop.ts";
 export { listen, listenTls } from "./listen.ts";
 export { localAddresses } from "./local_addresses.ts";
+export { LocalShortages } from "./shortage.ts";
+export { Notifier } from "./pulse.ts";
 export { giveUp, keepWritingTo } from "./permissions.ts";
 export {
   encodeProxyHeader,
@@ -15,8 +17,6 @@ export {
   parseProxyHeader,
   PROXY_HEADER_MAX,
 } from "./proxy_protocol.ts";
-export { Pulse } from "./pulse.ts";
-export { Shortage } from "./shortage.ts";
 export { sleep } from "./sleep.ts";
 export { type LocalResource, localShortage, systemCode, writeFailure } from "./system_error.ts";
 export { type ExpectedPeer, startTls, type TlsFailure } from "./tls.ts";

@@ -1,14 +1,15 @@
-/** Wakes all that wait for the next occurrence of something. Costs nothing while nothing waits. */
-export class Pulse {
+/** Lets any number of waiters wait for the next time that something happens. Costs nothing while none waits. */
+export class Notifier {
   #next: PromiseWithResolvers<void> | undefined;
 
-  /** Resolves at the next beat. */
+  /** Resolves at the next `notify()`. */
   get next(): Promise<void> {
     this.#next ??= Promise.withResolvers();
     return this.#next.promise;
   }
 
-  beat(): void {
+  /** Wakes all that wait. */
+  notify(): void {
     this.#next?.resolve();
     this.#next = undefined;
   }

@@ -1,106 +1,90 @@
 import { type Clock, timerDelay } from "./clock.ts";
 import { type EventStream, type ScarceResource, toMs } from "../core/mod.ts";
-import { type Nanoseconds, NS_PER_MS, NS_PER_S } from "../base/mod.ts";
-import { DescriptorReserve } from "./descriptor_reserve.ts";
-import { descriptorsLeft } from "./descriptors.ts";
-import type { Pulse } from "./pulse.ts";
+import { type Nanoseconds, NS_PER_S } from "../base/mod.ts";
+import { DescriptorLimit } from "./descriptor_reserve.ts";
+import type { Notifier } from "./pulse.ts";
 
 /** How long to wait before another try, if no connection ends before that. */
 const POLL_MS = 100;
 
-/** Descriptors that a client's next try may take: an accept, a connect, and a lookup of the backend's name. */
-const DESCRIPTORS_PER_TRY = 4;
-
-/** A shortage is over when it has not been met for this long. */
+/** A shortage has ended when the system has reported none for this long. */
 const QUIET: Nanoseconds = NS_PER_S;
 
-/** A time during which something is short. */
-interface Course {
+/** A shortage of one resource that has begun and not ended. */
+interface Shortage {
   readonly since: Nanoseconds;
-  /** When it was last met. */
-  metAt: Nanoseconds;
+  /** When the system last reported it. */
+  reportedAt: Nanoseconds;
   readonly timer: ReturnType<typeof setInterval>;
 }
 
-/** What a balancer does while this machine lacks descriptors, local ports or memory: it says so once, and waits. */
-export class Shortage {
+/**
+ * Handles shortages of this machine: of descriptors, local ports or memory. Emits one event when a shortage
+ * begins and one when it ends, and makes clients wait in between.
+ */
+export class LocalShortages {
   readonly #events: EventStream;
   readonly #now: Clock;
-  readonly #connectionEnded: Pulse;
+  readonly #connectionEnded: Notifier;
   readonly #connections: () => number;
-  readonly #reserve = new DescriptorReserve();
-  readonly #courses = new Map<ScarceResource, Course>();
+  readonly #descriptors = new DescriptorLimit();
+  readonly #shortages = new Map<ScarceResource, Shortage>();
   #stopped = false;
-  /** Tries that were allowed since `#allowedAt`: what they will take is still free. */
-  #allowed = 0;
-  #allowedAt: Nanoseconds = -Infinity;
 
   /**
-   * @param connectionEnded Beats when something may be free again.
-   * @param connections How many are open, for the record.
+   * @param connectionEnded Notifies when a connection has ended, so that its resources may be free.
+   * @param connections Returns how many connections are open; the events name the number.
    */
   constructor(
     events: EventStream,
     now: Clock,
-    connectionEnded: Pulse,
+    connectionEnded: Notifier,
     connections: () => number,
   ) {
     this.#events = events;
     this.#now = now;
     this.#connectionEnded = connectionEnded;
     this.#connections = connections;
-    this.#reserve.fill();
-  }
-
-  /** A probe or a reload lacks something; the detail is what the system says. The next one may use the reserve. */
-  noted(resource: ScarceResource, detail: string): void {
-    if (resource === "descriptors") this.#reserve.release();
-    this.#note(resource, detail);
-  }
-
-  #note(resource: ScarceResource, detail: string): void {
-    const now = this.#now();
-    const course = this.#courses.get(resource);
-    if (course !== undefined) course.metAt = now;
-    else if (!this.#stopped) this.#begin(resource, detail, now);
-  }
-
-  /** A client lacks something: resolves after a while to whether another try is of use. */
-  async met(resource: ScarceResource, detail: string): Promise<boolean> {
-    this.#note(resource, detail);
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const wait = new Promise<void>((resolve) => timer = setTimeout(resolve, POLL_MS));
-    await Promise.race([this.#connectionEnded.next, wait]);
-    clearTimeout(timer);
-    return this.#stopped || resource !== "descriptors" || this.#mayTry();
+    this.#descriptors.fill();
   }
 
   /**
-   * Whether a client's try will find descriptors besides the reserve. If none will, the reserve is given up for
-   * probes: not before, for connects of clients that are still under way would take it.
+   * Records that a probe or a reload failed for want of a resource. The next one may use the reserve.
+   *
+   * @param detail The system's message.
    */
-  #mayTry(): boolean {
-    if (!this.#reserve.fill()) return false;
-    const now = this.#now();
-    if (now - this.#allowedAt >= POLL_MS * NS_PER_MS) {
-      this.#allowed = 0;
-      this.#allowedAt = now;
-    }
-    const needed = DESCRIPTORS_PER_TRY * (this.#allowed + 1);
-    if ((descriptorsLeft(needed) ?? needed) === needed) {
-      this.#allowed++;
-      return true;
-    }
-    if (this.#allowed === 0) this.#reserve.release();
-    return false;
+  record(resource: ScarceResource, detail: string): void {
+    if (resource === "descriptors") this.#descriptors.release();
+    this.#record(resource, detail);
   }
 
-  /** Looks no more for its end. */
+  #record(resource: ScarceResource, detail: string): void {
+    const now = this.#now();
+    const shortage = this.#shortages.get(resource);
+    if (shortage !== undefined) shortage.reportedAt = now;
+    else if (!this.#stopped) this.#begin(resource, detail, now);
+  }
+
+  /**
+   * Records that a client's accept or connect failed for want of a resource, and waits a moment.
+   *
+   * @returns Whether another try may succeed.
+   */
+  async wait(resource: ScarceResource, detail: string): Promise<boolean> {
+    this.#record(resource, detail);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const poll = new Promise<void>((resolve) => timer = setTimeout(resolve, POLL_MS));
+    await Promise.race([this.#connectionEnded.next, poll]);
+    clearTimeout(timer);
+    return this.#stopped || resource !== "descriptors" || this.#descriptors.mayTry(this.#now());
+  }
+
+  /** Stops waiting for shortages to end, and releases the reserve. */
   stop(): void {
     this.#stopped = true;
-    for (const { timer } of this.#courses.values()) clearInterval(timer);
-    this.#courses.clear();
-    this.#reserve.release();
+    for (const { timer } of this.#shortages.values()) clearInterval(timer);
+    this.#shortages.clear();
+    this.#descriptors.release();
   }
 
   #begin(resource: ScarceResource, detail: string, now: Nanoseconds): void {
@@ -108,21 +92,21 @@ export class Shortage {
     const at_ms = toMs(now);
     this.#events.emit({ type: "shortage_began", at_ms, resource, detail, connections });
     const timer = setInterval(() => this.#endIfOver(resource), timerDelay(QUIET));
-    this.#courses.set(resource, { since: now, metAt: now, timer });
+    this.#shortages.set(resource, { since: now, reportedAt: now, timer });
   }
 
   #endIfOver(resource: ScarceResource): void {
     const now = this.#now();
-    const course = this.#courses.get(resource)!;
-    if (now - course.metAt < QUIET) return;
-    if (resource === "descriptors" && !this.#reserve.fill()) return;
-    clearInterval(course.timer);
-    this.#courses.delete(resource);
+    const shortage = this.#shortages.get(resource)!;
+    if (now - shortage.reportedAt < QUIET) return;
+    if (resource === "descriptors" && !this.#descriptors.fill()) return;
+    clearInterval(shortage.timer);
+    this.#shortages.delete(resource);
     this.#events.emit({
       type: "shortage_ended",
       at_ms: toMs(now),
       resource,
-      lasted_ms: toMs(course.metAt - course.since),
+      lasted_ms: toMs(shortage.reportedAt - shortage.since),
       connections: this.#connections(),
     });
   }
