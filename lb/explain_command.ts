@@ -67,16 +67,16 @@ function parseStates(text: string, { backends }: Config): Map<string, State> {
         didYouMean(id, ids) ?? `there are ${ids.join(" ")}`,
       );
     }
-    const known = STATES.find((state) => state === value);
+    const state = STATES.find((one) => one === value);
     const inFlight = /^\d{1,6}$/.test(value) ? Number(value) : undefined;
-    if (more.length > 0 || (known === undefined && inFlight === undefined)) {
+    if (more.length > 0 || (state === undefined && inFlight === undefined)) {
       throw wrong(
         `"${part}" says nothing of ${id}`,
         `write ${id}=down, ${id}=drain, ${id}=maintenance, or ${id}=7 for seven in flight`,
       );
     }
     if (states.has(id)) throw wrong(`${id} is there twice`, "say one thing of it");
-    states.set(id, known ?? inFlight!);
+    states.set(id, state ?? inFlight!);
   }
   return states;
 }

@@ -8,8 +8,8 @@ export { descriptorsLeft } from "./descriptors.ts";
 export { EventLoopGate, eventLoopTurn } from "./event_loop.ts";
 export { listen, listenTls } from "./listen.ts";
 export { localAddresses } from "./local_addresses.ts";
-export { LocalShortages } from "./shortage.ts";
-export { Notifier } from "./pulse.ts";
+export { LocalShortages } from "./local_shortages.ts";
+export { Notifier } from "./notifier.ts";
 export { giveUp, keepWritingTo } from "./permissions.ts";
 export {
   encodeProxyHeader,

@@ -10,7 +10,7 @@ import type {
   BackendFaultKind,
   End,
   Fault,
-  Network,
+  NetworkSettings,
   Scenario,
   ServerOptions,
   TraceEntry,
@@ -242,7 +242,7 @@ function outside(
   }];
 }
 
-function networkOf({ network }: ScenarioFile): Network {
+function networkOf({ network }: ScenarioFile): NetworkSettings {
   const { latency, client_latency: client, backend_latency: backend } = network;
   const none: Distribution = { kind: "deterministic", value: 0 };
   return {

@@ -186,7 +186,7 @@ function variantsOf(
   const all = combinations(file);
   for (const { patches: own, settings } of all) {
     const { data: ownData, patches: ownPatches } = patched(data, own);
-    mustMatter(patches, ownPatches);
+    rejectIneffectiveSettings(patches, ownPatches);
     const blamed = [...ownPatches, ...patches];
     const again = validate(scenarioSchema, ownData, () => []);
     add(again.findings, blamed);
@@ -257,8 +257,12 @@ function setting(text: string): Setting {
   }
 }
 
-/** Nobody is to believe that a setting was tried which every variant has written over. */
-function mustMatter(settings: readonly Patch[], compared: readonly Patch[]): void {
+/**
+ * Rejects a setting that every variant overrides: it would have no effect.
+ *
+ * @throws {UserError}
+ */
+function rejectIneffectiveSettings(settings: readonly Patch[], compared: readonly Patch[]): void {
   for (const { path, blame } of settings) {
     if (!("flag" in blame) || !compared.some((own) => isPrefix(own.path, path))) continue;
     const [, key, value] = /^--set ([^=]*)=(.*)$/s.exec(blame.flag)!;

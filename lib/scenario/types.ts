@@ -26,7 +26,7 @@ export interface Scenario {
   readonly service: Distribution;
   /** How the backends behave, in the order of `balancer.backends`. */
   readonly servers: readonly ServerOptions[];
-  readonly network: Network;
+  readonly network: NetworkSettings;
   readonly faults: readonly Fault[];
   /** When clients stop coming. What is under way then is brought to its end. */
   readonly end: End;
@@ -167,7 +167,7 @@ export interface ServerOptions {
 }
 
 /** How long a message takes, one way. Each is drawn anew. */
-export interface Network {
+export interface NetworkSettings {
   /** Between a client and the balancer. */
   readonly clientLatency: Distribution;
   /** Between the balancer and a backend. */

@@ -2,8 +2,8 @@ import type { Nanoseconds } from "../../lib/base/mod.ts";
 import type { HealthLog } from "./health_log.ts";
 import type { World } from "../model/mod.ts";
 
-/** What has added up since the start of the run. Two of these make the averages between them. */
-export interface Gauges {
+/** Totals since the start of the run. The difference of two of them gives the averages of the time between. */
+export interface CumulativeTotals {
   readonly at: Nanoseconds;
   readonly completions: number;
   readonly done: number;
@@ -18,16 +18,16 @@ export interface Gauges {
 }
 
 /**
- * Reads the gauges.
+ * Reads the totals.
  *
- * @param backends Of how many backends, from the first on.
+ * @param backends How many backends to read, from the first on.
  */
-export function readGauges(
+export function readTotals(
   world: World,
   health: HealthLog,
   now: Nanoseconds,
   backends = world.backends.length,
-): Gauges {
+): CumulativeTotals {
   const { requests, sojourn } = world.recorder;
   return {
     at: now,

@@ -1,5 +1,5 @@
 /** What is measured in a run, and what the runs of a variant say together. */
-export { type Gauges, readGauges } from "./gauges.ts";
+export { type CumulativeTotals, readTotals } from "./gauges.ts";
 export { HealthLog, isPlanned } from "./health_log.ts";
 export { finite, intervalOf, occurrenceOf } from "./intervals.ts";
 export { Measured } from "./measured.ts";

@@ -1,16 +1,16 @@
 import type { Nanoseconds } from "../../lib/base/mod.ts";
-import type { Gauges } from "./gauges.ts";
+import type { CumulativeTotals } from "./gauges.ts";
 import type { HealthLog } from "./health_log.ts";
 import type { Series } from "./result.ts";
 
 /**
- * Readings of the gauges at even distances. When there are too many, every other one is dropped and the
+ * Readings of the totals at even distances. When there are too many, every other one is dropped and the
  * distance doubles, so memory is bounded without knowing how long the run will be.
  */
 export class TimeSeries {
   interval: Nanoseconds;
   readonly #maxSlices: number;
-  #readings: Gauges[] = [];
+  #readings: CumulativeTotals[] = [];
 
   constructor(interval: Nanoseconds, maxSlices: number) {
     this.interval = interval;
@@ -23,7 +23,7 @@ export class TimeSeries {
   }
 
   /** Takes in a reading. */
-  add(reading: Gauges): void {
+  add(reading: CumulativeTotals): void {
     this.#readings.push(reading);
     if (this.#readings.length <= 2 * this.#maxSlices) return;
     this.#readings = this.#readings.filter((_, i) => i % 2 === 0);
@@ -34,7 +34,7 @@ export class TimeSeries {
   series(balancers: number, health: HealthLog): Series {
     const pairs = this.#readings.slice(1).map((to, i) => ({ from: this.#readings[i]!, to }));
     const backends = this.#readings[0]?.backends ?? [];
-    const average = (read: (gauges: Gauges) => number) =>
+    const average = (read: (totals: CumulativeTotals) => number) =>
       pairs.map(({ from, to }) => (read(to) - read(from)) / (to.at - from.at));
     return {
       interval: this.interval,
@@ -44,10 +44,10 @@ export class TimeSeries {
         to.done === from.done ? null : (to.sojourns - from.sojourns) / (to.done - from.done)
       ),
       backends: backends.map((_, index) => ({
-        inFlight: average((gauges) => gauges.backends[index]!.inFlight),
-        queue: average((gauges) => gauges.backends[index]!.queue),
-        busy: average((gauges) => gauges.backends[index]!.busy),
-        up: average((gauges) => gauges.backends[index]!.down).map((down) => 1 - down / balancers),
+        inFlight: average((totals) => totals.backends[index]!.inFlight),
+        queue: average((totals) => totals.backends[index]!.queue),
+        busy: average((totals) => totals.backends[index]!.busy),
+        up: average((totals) => totals.backends[index]!.down).map((down) => 1 - down / balancers),
       })),
       health: health.changes,
     };

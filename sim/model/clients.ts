@@ -263,14 +263,14 @@ export class Clients {
   }
 
   #connects(connection: Connection, now: Nanoseconds): void {
-    const { links, balancers, queue } = this.#world;
+    const { network, balancers, queue } = this.#world;
     connection.balancer = balancers[balancers.length === 1 ? 0 : this.#choice(connection)]!;
     this.#waits(connection, now);
-    if (links.client.instant) {
+    if (network.client.instant) {
       this.#world.relay.reached(connection, now);
       return;
     }
-    const handshake = links.client.delay() + links.client.delay() + links.client.delay();
+    const handshake = network.client.delay() + network.client.delay() + network.client.delay();
     connection.pending = queue.push(now + handshake, REACH_BALANCER, connection.number);
   }
 
@@ -291,27 +291,27 @@ export class Clients {
   }
 
   #losesPatience(connection: Connection, now: Nanoseconds): void {
-    const { links, queue } = this.#world;
+    const { network, queue } = this.#world;
     this.fails(connection, "timedOut", now);
-    if (links.client.instant) {
+    if (network.client.instant) {
       this.#world.relay.clientGone(connection, now);
       return;
     }
     connection.clientAbort = queue.push(
-      now + links.client.delay(),
+      now + network.client.delay(),
       ABORT_AT_BALANCER,
       connection.number,
     );
   }
 
   #closes(connection: Connection, now: Nanoseconds): void {
-    const { links, queue } = this.#world;
+    const { network, queue } = this.#world;
     if (!connection.is(LEASED)) {
       this.#world.settle(connection);
-    } else if (links.client.instant) {
+    } else if (network.client.instant) {
       this.#world.relay.closed(connection, now);
     } else {
-      connection.pending = queue.push(now + links.client.delay(), CLOSE, connection.number);
+      connection.pending = queue.push(now + network.client.delay(), CLOSE, connection.number);
     }
   }
 

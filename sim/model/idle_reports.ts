@@ -36,13 +36,13 @@ export class IdleReports {
   mayBeIdle(backend: BackendModel, now: Nanoseconds): void {
     if (backend.server.size > 0 || this.#reportedTo[backend.index] !== undefined) return;
     if (backend.down || backend.silent || backend.paused) return;
-    const { balancers, links, queue } = this.#world;
+    const { balancers, network, queue } = this.#world;
     const balancer = balancers[Math.floor(this.#random.next() * balancers.length)]!;
     if (balancer.stops > 0 || balancer.cuts[backend.index]! > 0) return;
     this.#reportedTo[backend.index] = balancer;
     const report = balancer.index * this.#world.backends.length + backend.index;
-    if (links.backend.instant) this.arrive(report, now);
-    else queue.push(now + links.backend.delay(), IDLE_REPORT, report);
+    if (network.backend.instant) this.arrive(report, now);
+    else queue.push(now + network.backend.delay(), IDLE_REPORT, report);
   }
 
   /** A report reaches its balancer. */

@@ -1,6 +1,6 @@
 import { childSeed, createRandom, type Nanoseconds } from "../../lib/base/mod.ts";
 import { createSampler, type Distribution, type Sampler } from "../../lib/stats/mod.ts";
-import type { Network } from "../../lib/scenario/types.ts";
+import type { NetworkSettings } from "../../lib/scenario/types.ts";
 
 /** A kind of link: how long a message takes over it, one way. */
 export class Link {
@@ -19,18 +19,18 @@ export class Link {
   }
 }
 
-/** The links of the simulated network. */
-export interface Links {
+/** The simulated network: its links. */
+export interface Network {
   /** Between a client and a balancer. */
   readonly client: Link;
   /** Between a balancer and a backend. */
   readonly backend: Link;
 }
 
-/** Makes the links of a scenario. */
-export function createLinks(network: Network, seed: number): Links {
+/** Makes the network of a scenario. */
+export function createNetwork(settings: NetworkSettings, seed: number): Network {
   return {
-    client: new Link(network.clientLatency, childSeed(seed, "latency", "client")),
-    backend: new Link(network.backendLatency, childSeed(seed, "latency", "backend")),
+    client: new Link(settings.clientLatency, childSeed(seed, "latency", "client")),
+    backend: new Link(settings.backendLatency, childSeed(seed, "latency", "backend")),
   };
 }

@@ -171,10 +171,10 @@ export class Prober {
       this.#goOn(p, now);
     } else if (this.#isCut(probing)) {
       this.#timesOut(p);
-    } else if (this.#world.links.backend.instant) {
+    } else if (this.#world.network.backend.instant) {
       this.#connectReached(p, now);
     } else {
-      this.#then(p, PROBE_CONNECT, now + this.#world.links.backend.delay());
+      this.#then(p, PROBE_CONNECT, now + this.#world.network.backend.delay());
     }
   }
 
@@ -183,12 +183,12 @@ export class Prober {
     const { backend } = probing;
     const verdict = this.#isCut(probing) ? "silent" : backend.verdict;
     const { type } = this.#world.scenario.balancer.healthCheck;
-    const { links } = this.#world;
+    const { network } = this.#world;
     if (verdict === "silent") {
       this.#timesOut(p);
     } else if (verdict === "accepted" && type !== "tcp") {
-      if (links.backend.instant) this.#requestReached(p, now);
-      else this.#then(p, PROBE_REQUEST, now + links.backend.delay() + links.backend.delay());
+      if (network.backend.instant) this.#requestReached(p, now);
+      else this.#then(p, PROBE_REQUEST, now + network.backend.delay() + network.backend.delay());
     } else {
       this.#reply(p, verdict === "accepted" || backend.gray && !backend.down, "refused", now);
     }
@@ -232,15 +232,15 @@ export class Prober {
   /** The backend replies: the result is there when the reply is. */
   #reply(p: number, ok: boolean, reason: string, now: Nanoseconds): void {
     const probing = this.#probings[p]!;
-    const { links } = this.#world;
+    const { network } = this.#world;
     if (this.#isCut(probing)) {
       this.#timesOut(p);
-    } else if (links.backend.instant) {
+    } else if (network.backend.instant) {
       this.#conclude(p, ok, reason, now);
     } else {
       probing.ok = ok;
       probing.reason = reason;
-      this.#then(p, PROBE_RESULT, now + links.backend.delay());
+      this.#then(p, PROBE_RESULT, now + network.backend.delay());
     }
   }
 

@@ -80,10 +80,10 @@ export class Relay {
 
   /** A connect has reached the backend. */
   connectReached(connection: Connection, now: Nanoseconds): void {
-    const { links, queue } = this.#world;
+    const { network, queue } = this.#world;
     const verdict = this.#isCut(connection) ? "silent" : connection.backend.verdict;
     const deadline = this.#connectDeadline(connection);
-    const replyAt = now + links.backend.delay();
+    const replyAt = now + network.backend.delay();
     if (verdict === "silent" || replyAt > deadline) {
       connection.pending = queue.push(Math.max(now, deadline), CONNECT_TIMEOUT, connection.number);
       return;
@@ -111,22 +111,22 @@ export class Relay {
 
   /** Another request of an open connection leaves its client. */
   forward(connection: Connection, now: Nanoseconds): void {
-    const { links } = this.#world;
+    const { network } = this.#world;
     connection.movedAt = now;
-    this.#sendToBackend(connection, links.client.delay(), now);
+    this.#sendToBackend(connection, network.client.delay(), now);
   }
 
   /** The backend has answered: the answer sets out for the balancer. */
   answer(connection: Connection, now: Nanoseconds): void {
     connection.flags |= ANSWERED;
     if (this.#isCut(connection)) this.hold(connection, ANSWER_AT_BALANCER);
-    else if (this.#world.links.backend.instant) this.answerReached(connection, now);
+    else if (this.#world.network.backend.instant) this.answerReached(connection, now);
     else this.#depart(connection, ANSWER_AT_BALANCER, now);
   }
 
   /** The answer has reached the balancer, which passes it on to the client. */
   answerReached(connection: Connection, now: Nanoseconds): void {
-    const { links, clients, queue } = this.#world;
+    const { network, clients, queue } = this.#world;
     connection.pending = 0;
     if (!connection.is(LEASED)) {
       this.#world.settle(connection);
@@ -135,8 +135,8 @@ export class Relay {
     connection.flags |= RELAYED;
     connection.movedAt = now;
     this.#lease(connection).answered(now);
-    if (links.client.instant) clients.answered(connection, now);
-    else connection.pending = queue.push(now + links.client.delay(), ANSWER, connection.number);
+    if (network.client.instant) clients.answered(connection, now);
+    else connection.pending = queue.push(now + network.client.delay(), ANSWER, connection.number);
   }
 
   /** The client has closed. */
@@ -157,7 +157,7 @@ export class Relay {
   /** The backend resets the connection. */
   reset(connection: Connection, now: Nanoseconds): void {
     if (this.#isCut(connection)) this.hold(connection, RESET_AT_BALANCER);
-    else if (this.#world.links.backend.instant) this.wasReset(connection, now);
+    else if (this.#world.network.backend.instant) this.wasReset(connection, now);
     else this.#depart(connection, RESET_AT_BALANCER, now);
   }
 
@@ -248,10 +248,10 @@ export class Relay {
 
   /** Begins to connect; false if that is refused at once. */
   #dial(connection: Connection, now: Nanoseconds): boolean {
-    const { links, queue } = this.#world;
+    const { network, queue } = this.#world;
     const cut = this.#isCut(connection);
-    if (!links.backend.instant && !cut) {
-      connection.pending = queue.push(now + links.backend.delay(), CONNECT, connection.number);
+    if (!network.backend.instant && !cut) {
+      connection.pending = queue.push(now + network.backend.delay(), CONNECT, connection.number);
       return true;
     }
     const verdict = cut ? "silent" : connection.backend.verdict;
@@ -322,20 +322,20 @@ export class Relay {
   }
 
   #sendToBackend(connection: Connection, delay: Nanoseconds, now: Nanoseconds): void {
-    const { links, queue, service } = this.#world;
+    const { network, queue, service } = this.#world;
     if (this.#isCut(connection)) {
       this.hold(connection, REQUEST);
-    } else if (delay === 0 && links.backend.instant) {
+    } else if (delay === 0 && network.backend.instant) {
       service.request(connection, now);
     } else {
-      const at = now + delay + links.backend.delay();
+      const at = now + delay + network.backend.delay();
       connection.pending = queue.push(at, REQUEST, connection.number);
     }
   }
 
   #turnAway(connection: Connection, reason: TurnedAway, now: Nanoseconds): void {
     this.#refuse(connection, reason, now);
-    if (this.#world.links.client.instant) this.#world.clients.answered(connection, now);
+    if (this.#world.network.client.instant) this.#world.clients.answered(connection, now);
     else this.#sendRefusal(connection, now);
   }
 
@@ -346,8 +346,8 @@ export class Relay {
   }
 
   #sendRefusal(connection: Connection, now: Nanoseconds): void {
-    const { links, queue } = this.#world;
-    connection.pending = queue.push(now + links.client.delay(), ANSWER, connection.number);
+    const { network, queue } = this.#world;
+    connection.pending = queue.push(now + network.client.delay(), ANSWER, connection.number);
   }
 
   /** A balancer closes every open connection to a backend. */
@@ -373,9 +373,9 @@ export class Relay {
    * vain. One that thinks finds out before it sends its next request.
    */
   #failsForClient(connection: Connection, now: Nanoseconds): void {
-    const { links, clients, queue } = this.#world;
+    const { network, clients, queue } = this.#world;
     if ((connection.flags & (WAITED_FOR | RELAYED)) !== WAITED_FOR) return;
-    if (links.client.instant) {
+    if (network.client.instant) {
       clients.fails(connection, "failed", now);
       return;
     }
@@ -383,12 +383,12 @@ export class Relay {
     const heir = clients.takeOver(connection);
     heir.answer = ERROR;
     heir.picked = connection.picked;
-    heir.pending = queue.push(now + links.client.delay(), ANSWER, heir.number);
+    heir.pending = queue.push(now + network.client.delay(), ANSWER, heir.number);
   }
 
   /** Ends the lease, and lets the backend know if it has a request of it. */
   #letGo(connection: Connection, end: ConnectionEnd, now: Nanoseconds): void {
-    const { links, service } = this.#world;
+    const { network, service } = this.#world;
     const open = connection.is(OPEN);
     this.#release(connection, end, now);
     if (!open) {
@@ -396,7 +396,7 @@ export class Relay {
       service.unpromise(connection);
     } else if (!connection.is(ANSWERED)) {
       if (this.#isCut(connection)) this.hold(connection, ABORT_AT_BACKEND);
-      else if (links.backend.instant) service.clientGone(connection, now);
+      else if (network.backend.instant) service.clientGone(connection, now);
       else this.#depart(connection, ABORT_AT_BACKEND, now);
     }
   }
@@ -420,8 +420,8 @@ export class Relay {
 
   /** A message sets out between balancer and backend. What one end sends stays in order. */
   #depart(connection: Connection, kind: number, now: Nanoseconds): void {
-    const { links, queue } = this.#world;
-    let at = now + links.backend.delay();
+    const { network, queue } = this.#world;
+    let at = now + network.backend.delay();
     if (kind === ANSWER_AT_BALANCER) {
       connection.answerAt = at;
     } else if (kind === RESET_AT_BALANCER) {

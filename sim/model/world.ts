@@ -17,7 +17,7 @@ import {
 import { ARRIVAL, BACKGROUND, EventQueue } from "../engine/mod.ts";
 import { FaultInjector } from "./fault_injector.ts";
 import { IdleReports } from "./idle_reports.ts";
-import { createLinks, type Links } from "./links.ts";
+import { createNetwork, type Network } from "./links.ts";
 import { Prober } from "./prober.ts";
 import { Recorder } from "../measure/mod.ts";
 import { Relay } from "./relay.ts";
@@ -39,7 +39,7 @@ export class World {
   readonly warmup: Nanoseconds;
   readonly queue = new EventQueue(BACKGROUND, ARRIVAL);
   readonly connections = new Connections();
-  readonly links: Links;
+  readonly network: Network;
   readonly backends: readonly BackendModel[];
   readonly balancers: readonly BalancerModel[];
   readonly recorder: Recorder;
@@ -57,7 +57,7 @@ export class World {
     this.scenario = scenario;
     this.seed = seed;
     this.warmup = warmup;
-    this.links = createLinks(network, seed);
+    this.network = createNetwork(network, seed);
     this.backends = balancer.backends.map(({ id }, index) =>
       new BackendModel(id, index, servers[index]!, this)
     );

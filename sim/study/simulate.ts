@@ -45,9 +45,9 @@ import {
 } from "../engine/mod.ts";
 import {
   type BackendResult,
-  type Gauges,
+  type CumulativeTotals,
   HealthLog,
-  readGauges,
+  readTotals,
   type ReplicationResult,
   Spread,
   TimeSeries,
@@ -97,8 +97,8 @@ class Simulation {
   readonly #liveness: Liveness;
   readonly #series: TimeSeries | undefined;
   readonly #operate: NonNullable<SimulateOptions["operate"]>;
-  #warm: Gauges | undefined;
-  #end: Gauges | undefined;
+  #warm: CumulativeTotals | undefined;
+  #end: CumulativeTotals | undefined;
 
   constructor(
     scenario: Scenario & { readonly warmup: Nanoseconds },
@@ -235,14 +235,14 @@ class Simulation {
         }
         break;
       case WARM:
-        this.#warm = readGauges(this.#world, this.#health, now);
+        this.#warm = readTotals(this.#world, this.#health, now);
         break;
       case END:
         clients.leave();
         this.#ends(now);
         break;
       case SLICE:
-        this.#series!.add(readGauges(this.#world, this.#health, now, SERIES_BACKENDS_MAX));
+        this.#series!.add(readTotals(this.#world, this.#health, now, SERIES_BACKENDS_MAX));
         if (this.#end === undefined) queue.push(this.#series!.nextAt, SLICE, 0);
         break;
     }
@@ -311,7 +311,7 @@ class Simulation {
   /** Clients have stopped coming: the window closes. */
   #ends(now: Nanoseconds): void {
     if (this.#end !== undefined) return;
-    this.#end = readGauges(this.#world, this.#health, now);
+    this.#end = readTotals(this.#world, this.#health, now);
     // A run that ends before it is warm has measured nothing.
     this.#warm ??= this.#end;
   }
@@ -344,7 +344,7 @@ class Simulation {
     };
   }
 
-  #backendResults(from: Gauges, to: Gauges): BackendResult[] {
+  #backendResults(from: CumulativeTotals, to: CumulativeTotals): BackendResult[] {
     const { backends, balancers, scenario } = this.#world;
     const total = backends.reduce((sum, { reached }) => sum + reached, 0);
     const span = to.at - from.at;

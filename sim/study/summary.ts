@@ -34,7 +34,7 @@ import {
   occurrenceOf,
   type ReplicationResult,
 } from "../measure/mod.ts";
-import { knownTheory } from "../theory/mod.ts";
+import { exactResults } from "../theory/mod.ts";
 import { offeredLoad } from "../model/mod.ts";
 import { confidenceOf } from "./precision.ts";
 import { SATURATED, warningsOf } from "./warnings.ts";
@@ -209,7 +209,7 @@ function saturated(
 }
 
 function theory({ scenario }: Variant, measured: Measured, over: Over): Theory[] {
-  return knownTheory(scenario, measured.results).map(({ metric, model, value }) => ({
+  return exactResults(scenario, measured.results).map(({ metric, model, value }) => ({
     metric,
     model,
     value,

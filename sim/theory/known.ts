@@ -18,7 +18,7 @@ import {
 } from "./theory.ts";
 
 /** What theory says that a metric is. */
-export interface Known {
+export interface ExactResult {
   readonly metric: MetricName;
   readonly model: string;
   readonly value: number;
@@ -50,7 +50,7 @@ export interface Model {
   /** Besides those that all models share. */
   readonly assumes: readonly Assumption[];
   readonly source: string;
-  readonly of: (one: Case) => readonly Known[];
+  readonly of: (one: Case) => readonly ExactResult[];
 }
 
 const assumption = (text: string, holds: Assumption["holds"]): Assumption => ({ text, holds });
@@ -261,15 +261,15 @@ export const MODELS: readonly Model[] = [
 ];
 
 /**
- * What is known exactly of a scenario: nothing, unless it is one of the textbook's models.
+ * The metrics of a scenario that queueing theory gives exactly: none unless a model covers it.
  *
  * @param results Of its runs: some assumptions are about what has happened. A limit that was never reached
  * has changed nothing.
  */
-export function knownTheory(
+export function exactResults(
   scenario: Scenario,
   results: readonly ReplicationResult[],
-): readonly Known[] {
+): readonly ExactResult[] {
   const [server] = scenario.servers;
   if (server === undefined) return [];
   const one: Case = {
@@ -291,7 +291,7 @@ function choicesOf({ scenario: { balancer: { algorithm } }, backends }: Case): n
   return undefined;
 }
 
-function ofSojourn(model: string, { mean, quantile }: Sojourn, meanMs: number): Known[] {
+function ofSojourn(model: string, { mean, quantile }: Sojourn, meanMs: number): ExactResult[] {
   return [
     { metric: "mean_ms", model, value: mean * meanMs },
     { metric: "p99_ms", model, value: quantile(0.99) * meanMs },

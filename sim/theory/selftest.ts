@@ -3,7 +3,7 @@ import { aligned, percent, plain } from "../../lib/report/mod.ts";
 import { parseStudy, type Study } from "../../lib/scenario/mod.ts";
 import type { MetricName } from "../../lib/scenario/metrics.ts";
 import type { Estimate } from "../../lib/stats/mod.ts";
-import { knownTheory } from "./known.ts";
+import { exactResults } from "./known.ts";
 import { Measured, type ReplicationResult } from "../measure/mod.ts";
 import { detectionTime } from "./theory.ts";
 
@@ -114,7 +114,7 @@ export function judge(
   return study.variants.flatMap((variant, i) => {
     const measured = new Measured(results[i]!);
     const over = (metric: MetricName) => measured.estimate(metric);
-    const known = knownTheory(variant.scenario, measured.results).map(({ model, metric, value }) =>
+    const known = exactResults(variant.scenario, measured.results).map(({ model, metric, value }) =>
       verdict(model, metric, value, over(metric))
     );
     const [fault] = variant.scenario.faults;

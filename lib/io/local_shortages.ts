@@ -1,8 +1,8 @@
 import { type Clock, timerDelay } from "./clock.ts";
 import { type EventStream, type ScarceResource, toMs } from "../core/mod.ts";
 import { type Nanoseconds, NS_PER_S } from "../base/mod.ts";
-import { DescriptorLimit } from "./descriptor_reserve.ts";
-import type { Notifier } from "./pulse.ts";
+import { DescriptorLimit } from "./descriptor_limit.ts";
+import type { Notifier } from "./notifier.ts";
 
 /** How long to wait before another try, if no connection ends before that. */
 const POLL_MS = 100;
