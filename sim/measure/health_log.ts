@@ -41,10 +41,10 @@ export class HealthLog {
     this.downs = new Float64Array(backends.length);
     this.#downTime = new Float64Array(backends.length);
     this.#downSince = new Float64Array(balancers * backends.length).fill(NaN);
-    const nobody = () => Array.from({ length: balancers }, () => null);
+    const none = () => Array.from({ length: balancers }, () => null);
     this.#detections = faults.flatMap((fault) =>
       "backend" in fault && !isPlanned(fault.kind)
-        ? [{ fault, detection: nobody(), failback: nobody() }]
+        ? [{ fault, detection: none(), failback: none() }]
         : []
     );
   }
@@ -57,9 +57,9 @@ export class HealthLog {
   }
 
   /** A balancer has forgotten all that it knew. */
-  forget(balancer: number, now: Nanoseconds): void {
+  balancerRestarted(balancer: number, now: Nanoseconds): void {
     for (let backend = 0; backend < this.downs.length; backend++) {
-      this.#closeDown(balancer, backend, now);
+      this.#endDowntime(balancer, backend, now);
       this.#up[this.#place(balancer, backend)] = 0;
     }
   }
@@ -119,7 +119,7 @@ export class HealthLog {
   }
 
   #isUp(balancer: number, backend: number, now: Nanoseconds): void {
-    this.#closeDown(balancer, backend, now);
+    this.#endDowntime(balancer, backend, now);
     this.#up[this.#place(balancer, backend)] = 1;
     for (const { fault, detection, failback } of this.#detections) {
       const end = fault.at + fault.for;
@@ -128,7 +128,7 @@ export class HealthLog {
     }
   }
 
-  #closeDown(balancer: number, backend: number, now: Nanoseconds): void {
+  #endDowntime(balancer: number, backend: number, now: Nanoseconds): void {
     const place = this.#place(balancer, backend);
     const since = this.#downSince[place]!;
     if (Number.isNaN(since)) return;

@@ -1,10 +1,10 @@
 /** What is measured in a run, and what the runs of a variant say together. */
-export { type CumulativeTotals, readTotals } from "./gauges.ts";
+export { type CumulativeTotals, readTotals } from "./cumulative_totals.ts";
 export { HealthLog, isPlanned } from "./health_log.ts";
 export { finite, intervalOf, occurrenceOf } from "./intervals.ts";
 export { Measured } from "./measured.ts";
 export { definitionOf, detectionMs, failbackMs } from "./metrics.ts";
-export { type Outcome, Recorder, type TurnedAway } from "./recorder.ts";
+export { type Outcome, Recorder, type RefusalCause } from "./recorder.ts";
 export type { BackendResult, FaultResult, ReplicationResult } from "./result.ts";
 export { Spread } from "./spread.ts";
 export { TimeSeries } from "./time_series.ts";

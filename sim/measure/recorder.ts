@@ -6,7 +6,7 @@ import { Histogram } from "../../lib/stats/mod.ts";
 export type Outcome = "done" | "failed" | "refused" | "timedOut";
 
 /** Why a client was turned away: what the scheduler says, or that nobody listens. */
-export type TurnedAway = RefusalReason | "balancer_down";
+export type RefusalCause = RefusalReason | "balancer_down";
 
 /** Counts of requests. Each that was offered ends in exactly one way, or is still waited for. */
 export interface RequestCounts {
@@ -40,7 +40,7 @@ export class Recorder {
   readonly wait = new Histogram();
   /** How long it took to reach another backend after the first one picked had failed. */
   readonly failover = new Histogram();
-  readonly turnedAway = new Map<TurnedAway, number>();
+  readonly refusals = new Map<RefusalCause, number>();
   /** Requests cut off by the idle timeout. */
   idleCuts = 0;
   sessionsMoved = { failover: 0, failback: 0 };
@@ -63,7 +63,7 @@ export class Recorder {
     this.wait.record(wait);
   }
 
-  clientTurnedAway(reason: TurnedAway): void {
-    this.turnedAway.set(reason, (this.turnedAway.get(reason) ?? 0) + 1);
+  clientRefused(reason: RefusalCause): void {
+    this.refusals.set(reason, (this.refusals.get(reason) ?? 0) + 1);
   }
 }

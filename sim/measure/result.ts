@@ -1,6 +1,6 @@
 import type { Nanoseconds } from "../../lib/base/mod.ts";
 import type { HistogramData } from "../../lib/stats/mod.ts";
-import type { RequestCounts, TurnedAway } from "./recorder.ts";
+import type { RefusalCause, RequestCounts } from "./recorder.ts";
 
 /**
  * What one replication measured, as plain data: it goes through JSON and between threads as it is. Times
@@ -22,7 +22,7 @@ export interface ReplicationResult {
     readonly unfinished: number;
   };
   /** How often a client was turned away, by reason. Each attempt counts. */
-  readonly turnedAway: Readonly<Partial<Record<TurnedAway, number>>>;
+  readonly turnedAway: Readonly<Partial<Record<RefusalCause, number>>>;
   /** Requests that were cut off because nothing had moved on their connection for `timeouts.idle`. */
   readonly idleCuts: number;
   /** Requests done per second of the window, whenever they began. */

@@ -5,7 +5,7 @@ import type { Imbalance } from "./result.ts";
 /** Whether new clients are meant for a backend at present, and for how large a share of them. */
 export interface Share {
   readonly weight: number;
-  readonly meant: boolean;
+  readonly eligible: boolean;
 }
 
 /**
@@ -17,33 +17,33 @@ export class Spread {
   readonly #backends: readonly BackendModel[];
   readonly #shares: () => readonly Share[];
   /** By backend: connections that it got while clients were meant for it, and its share of all such. */
-  readonly #got: Float64Array;
-  readonly #due: Float64Array;
+  readonly #received: Float64Array;
+  readonly #expected: Float64Array;
   /** By backend: connections that had reached it at the last change of mode. */
-  readonly #before: Float64Array;
-  #now: readonly Share[] = [];
+  readonly #counted: Float64Array;
+  #current: readonly Share[] = [];
 
   /** @param shares The share of each backend at the moment of the call. */
   constructor(backends: readonly BackendModel[], shares: () => readonly Share[]) {
     this.#backends = backends;
     this.#shares = shares;
-    this.#got = new Float64Array(backends.length);
-    this.#due = new Float64Array(backends.length);
-    this.#before = new Float64Array(backends.length);
+    this.#received = new Float64Array(backends.length);
+    this.#expected = new Float64Array(backends.length);
+    this.#counted = new Float64Array(backends.length);
     this.modeChanged();
   }
 
   /** The operator has withdrawn a backend, or given one back. */
   modeChanged(): void {
     this.#account();
-    this.#now = this.#shares();
+    this.#current = this.#shares();
   }
 
   /** The spread until now. It is even if no connection has come. */
   result(): Imbalance {
     this.#account();
-    const ratios = this.#backends.filter(({ index }) => this.#due[index]! > 0)
-      .map(({ index }) => this.#got[index]! / this.#due[index]!);
+    const ratios = this.#backends.filter(({ index }) => this.#expected[index]! > 0)
+      .map(({ index }) => this.#received[index]! / this.#expected[index]!);
     if (ratios.length === 0) return { maxOverMean: 1, coefficientOfVariation: 0 };
     const mean = ratios.reduce((sum, ratio) => sum + ratio, 0) / ratios.length;
     const variance = ratios.reduce((sum, ratio) => sum + square(ratio - mean), 0) / ratios.length;
@@ -57,18 +57,18 @@ export class Spread {
   #account(): void {
     let weights = 0;
     let connections = 0;
-    this.#now.forEach(({ meant, weight }, i) => {
-      if (!meant) return;
+    this.#current.forEach(({ eligible, weight }, i) => {
+      if (!eligible) return;
       weights += weight;
-      connections += this.#backends[i]!.reached - this.#before[i]!;
+      connections += this.#backends[i]!.reached - this.#counted[i]!;
     });
-    this.#now.forEach(({ meant, weight }, i) => {
+    this.#current.forEach(({ eligible, weight }, i) => {
       const { reached } = this.#backends[i]!;
-      if (meant) {
-        this.#got[i]! += reached - this.#before[i]!;
-        this.#due[i]! += connections * weight / weights;
+      if (eligible) {
+        this.#received[i]! += reached - this.#counted[i]!;
+        this.#expected[i]! += connections * weight / weights;
       }
-      this.#before[i] = reached;
+      this.#counted[i] = reached;
     });
   }
 }

@@ -1,5 +1,5 @@
 import type { Nanoseconds } from "../../lib/base/mod.ts";
-import type { CumulativeTotals } from "./gauges.ts";
+import type { CumulativeTotals } from "./cumulative_totals.ts";
 import type { HealthLog } from "./health_log.ts";
 import type { Series } from "./result.ts";
 

@@ -1,7 +1,7 @@
 import type { Nanoseconds } from "../../lib/base/mod.ts";
 import type { BackendFaultKind, ServerOptions } from "../../lib/scenario/types.ts";
 import { FifoServer } from "./fifo_server.ts";
-import type { Server, Workshop } from "./server.ts";
+import type { Server, ServerContext } from "./server.ts";
 import { SharedServer } from "./shared_server.ts";
 
 /** What a backend says to a connect. */
@@ -39,13 +39,13 @@ export class BackendModel {
   #inFlightTime = 0;
   #since: Nanoseconds = 0;
 
-  constructor(id: string, index: number, options: ServerOptions, workshop: Workshop) {
+  constructor(id: string, index: number, options: ServerOptions, context: ServerContext) {
     this.id = id;
     this.index = index;
     this.#speed = options.speed;
     this.dropsAbandoned = options.abandoned === "drop";
     const Kind = options.discipline === "fifo" ? FifoServer : SharedServer;
-    this.server = new Kind(index, options, workshop);
+    this.server = new Kind(index, options, context);
   }
 
   /**

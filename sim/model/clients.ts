@@ -4,13 +4,13 @@ import { countOf, createSampler, type Sampler } from "../../lib/stats/mod.ts";
 import { type ArrivalProcess, createArrivals } from "./arrivals.ts";
 import {
   ANSWERED,
+  AWAITED,
   BROKEN,
   type Connection,
   ERROR,
   LEASED,
   OK,
   RELAYED,
-  WAITED_FOR,
 } from "./connections.ts";
 import { Deadlines } from "./deadlines.ts";
 import {
@@ -48,18 +48,18 @@ export class Clients {
   readonly #workload: Workload;
   readonly #arrivals: ArrivalProcess | undefined;
   readonly #trace: readonly TraceEntry[] | undefined;
-  readonly #think: Sampler[] = [];
+  readonly #thinkSamplers: Sampler[] = [];
   readonly #jobs: KeyedSampler;
   readonly #requestsPerConnection: KeyedSampler | undefined;
   readonly #thinkTime: KeyedSampler;
-  readonly #lots: KeyedRandom;
+  readonly #balancerDraws: KeyedRandom;
   readonly #backoff: KeyedRandom;
   readonly #deadlines: Deadlines;
   readonly #lastConnection: number;
   #arrived = 0;
   /** By client of the closed loop: requests that it has begun. */
   readonly #begun: number[] = [];
-  #leaving = false;
+  #stopped = false;
 
   constructor(world: World) {
     const { scenario, seed } = world;
@@ -75,13 +75,15 @@ export class Clients {
       ? undefined
       : new KeyedSampler(requests, child("requests per connection"));
     this.#thinkTime = new KeyedSampler(workload.thinkTime, child("think time"));
-    this.#lots = new KeyedRandom(child("choice of balancer"));
+    this.#balancerDraws = new KeyedRandom(child("choice of balancer"));
     this.#backoff = new KeyedRandom(child("backoff"));
     this.#deadlines = new Deadlines(workload.timeout, CLIENT_DEADLINE, world.queue);
     this.#lastConnection = "connections" in scenario.end ? scenario.end.connections : Infinity;
     if (arrivals.kind === "closed") {
       for (let owner = 0; owner < arrivals.clients; owner++) {
-        this.#think.push(createSampler(arrivals.think, createRandom(child("client", owner))));
+        this.#thinkSamplers.push(
+          createSampler(arrivals.think, createRandom(child("client", owner))),
+        );
         this.#begun.push(0);
       }
     } else {
@@ -92,28 +94,28 @@ export class Clients {
 
   /** How many there are in a closed loop; 0 if they come from outside. */
   get inLoop(): number {
-    return this.#think.length;
+    return this.#thinkSamplers.length;
   }
 
   /** Nobody comes any more. */
-  get leaving(): boolean {
-    return this.#leaving;
+  get stopped(): boolean {
+    return this.#stopped;
   }
 
   /** From here on clients come. */
   start(): void {
     this.#scheduleArrival();
-    this.#think.forEach((_, owner) => this.#comesAgain(owner, 0));
+    this.#thinkSamplers.forEach((_, owner) => this.#scheduleNextConnection(owner, 0));
   }
 
   /** From here on nobody new comes, and nobody sends another request. */
-  leave(): void {
-    this.#leaving = true;
+  stop(): void {
+    this.#stopped = true;
   }
 
   /** The next client connects. */
   arrive(now: Nanoseconds): void {
-    if (this.#leaving) return;
+    if (this.#stopped) return;
     this.#scheduleArrival();
     const connection = this.#world.connections.take(0);
     const entry = this.#trace?.[this.#arrived];
@@ -122,15 +124,15 @@ export class Clients {
     connection.owner = NO_OWNER;
     connection.origin = this.#arrived++;
     connection.nth = 0;
-    this.#offersFirst(connection, now);
-    this.#connects(connection, now);
+    this.#offerFirst(connection, now);
+    this.#connect(connection, now);
   }
 
   /** A client of the closed loop has thought, or one that was let down tries again. */
   begin(connection: Connection, now: Nanoseconds): void {
     connection.pending = 0;
-    if (!connection.is(WAITED_FOR)) {
-      if (this.#leaving) {
+    if (!connection.is(AWAITED)) {
+      if (this.#stopped) {
         this.#world.connections.free(connection);
         return;
       }
@@ -138,28 +140,28 @@ export class Clients {
       connection.client = this.population.indexOf(owner);
       connection.origin = owner;
       connection.nth = this.#begun[owner]!;
-      this.#offersFirst(connection, now);
+      this.#offerFirst(connection, now);
     }
-    this.#connects(connection, now);
+    this.#connect(connection, now);
   }
 
   /** A client has thought, and sends another request on its connection. */
   nextRequest(connection: Connection, now: Nanoseconds): void {
     connection.pending = 0;
     const broken = connection.is(BROKEN);
-    if (this.#leaving) {
-      if (broken) this.#world.settle(connection);
-      else this.#closes(connection, now);
+    if (this.#stopped) {
+      if (broken) this.#world.freeIfUnused(connection);
+      else this.#close(connection, now);
       return;
     }
-    this.#offers(connection, now);
+    this.#offer(connection, now);
     if (broken) {
-      this.#connects(this.takeOver(connection), now);
-      this.#world.settle(connection);
+      this.#connect(this.takeOver(connection), now);
+      this.#world.freeIfUnused(connection);
       return;
     }
     connection.flags &= ~(ANSWERED | RELAYED);
-    this.#waits(connection, now);
+    this.#startWaiting(connection, now);
     this.#world.relay.forward(connection, now);
   }
 
@@ -167,15 +169,15 @@ export class Clients {
   answered(connection: Connection, now: Nanoseconds): void {
     const { recorder, warmup } = this.#world;
     connection.pending = 0;
-    if (!connection.is(WAITED_FOR)) {
-      this.#world.settle(connection);
+    if (!connection.is(AWAITED)) {
+      this.#world.freeIfUnused(connection);
       return;
     }
     if (connection.answer !== OK) {
-      this.fails(connection, connection.answer === ERROR ? "failed" : "refused", now);
+      this.fail(connection, connection.answer === ERROR ? "failed" : "refused", now);
       return;
     }
-    this.#waitsNoMore(connection);
+    this.#stopWaiting(connection);
     recorder.completions++;
     const { startedAt, queued, waited, backend } = connection;
     if (startedAt >= warmup) {
@@ -184,26 +186,26 @@ export class Clients {
     }
     connection.queued = 0;
     connection.requestsLeft--;
-    if (connection.requestsLeft > 0 && !this.#leaving) {
+    if (connection.requestsLeft > 0 && !this.#stopped) {
       const think = Math.round(this.#thinkTime.at(connection.origin, connection.nth));
       connection.pending = this.#world.queue.push(now + think, NEXT_REQUEST, connection.number);
       return;
     }
-    this.#thinks(connection, now);
-    this.#closes(connection, now);
+    this.#think(connection, now);
+    this.#close(connection, now);
   }
 
   /** The present attempt has come to nothing: the client tries again, or that was that. */
-  fails(connection: Connection, outcome: Exclude<Outcome, "done">, now: Nanoseconds): void {
+  fail(connection: Connection, outcome: Exclude<Outcome, "done">, now: Nanoseconds): void {
     const { recorder, warmup, queue } = this.#world;
     const { retries } = this.#workload;
     const { startedAt, picked, origin, nth, attempt } = connection;
     const measured = startedAt >= warmup;
     if (measured && outcome !== "refused" && picked !== undefined) picked.failed++;
     if (attempt > retries.max) {
-      this.#waitsNoMore(connection);
+      this.#stopWaiting(connection);
       if (measured) recorder.requests[outcome]++;
-      this.#thinks(connection, now);
+      this.#think(connection, now);
     } else {
       if (measured) recorder.requests.retried++;
       const again = this.takeOver(connection);
@@ -213,22 +215,22 @@ export class Clients {
       const at = Math.min(now + Math.round(pause), Number.MAX_SAFE_INTEGER);
       again.pending = queue.push(at, BEGIN, again.number);
     }
-    if (outcome !== "timedOut") this.#closes(connection, now);
+    if (outcome !== "timedOut") this.#close(connection, now);
   }
 
   /** A connection that carries on with the request of another, whose client goes on to it. */
   takeOver(connection: Connection): Connection {
     const { startedAt, work, origin, nth, client, owner, requestsLeft, attempt } = connection;
-    this.#waitsNoMore(connection);
-    const heir = this.#world.connections.take(WAITED_FOR);
+    this.#stopWaiting(connection);
+    const successor = this.#world.connections.take(AWAITED);
     connection.owner = NO_OWNER;
     const request = { startedAt, work, origin, nth, client, owner, requestsLeft, attempt };
-    return Object.assign(heir, request);
+    return Object.assign(successor, request);
   }
 
   /** Those who have waited too long give up. */
   deadline(now: Nanoseconds): void {
-    this.#deadlines.pass(now, (connection) => this.#losesPatience(connection, now));
+    this.#deadlines.pass(now, (connection) => this.#timeOut(connection, now));
   }
 
   #scheduleArrival(): void {
@@ -238,34 +240,34 @@ export class Clients {
   }
 
   /** The first request of a new connection. */
-  #offersFirst(connection: Connection, now: Nanoseconds): void {
+  #offerFirst(connection: Connection, now: Nanoseconds): void {
     const { recorder, warmup } = this.#world;
     const { origin, nth } = connection;
     connection.requestsLeft = this.#requestsPerConnection === undefined
       ? 1
       : countOf(this.#requestsPerConnection.at(origin, nth));
-    this.#offers(connection, now);
+    this.#offer(connection, now);
     if (now < warmup) return;
     recorder.connections++;
-    if (recorder.connections >= this.#lastConnection) this.#leaving = true;
+    if (recorder.connections >= this.#lastConnection) this.#stopped = true;
   }
 
-  #offers(connection: Connection, now: Nanoseconds): void {
+  #offer(connection: Connection, now: Nanoseconds): void {
     const { recorder, warmup } = this.#world;
     const { owner, origin } = connection;
     const nth = ++connection.nth;
     if (owner !== NO_OWNER) this.#begun[owner] = nth;
-    connection.flags |= WAITED_FOR;
+    connection.flags |= AWAITED;
     connection.startedAt = now;
     connection.attempt = 1;
     connection.work = this.#trace?.[origin]?.work ?? this.#jobs.at(origin, nth);
     if (now >= warmup) recorder.requests.offered++;
   }
 
-  #connects(connection: Connection, now: Nanoseconds): void {
+  #connect(connection: Connection, now: Nanoseconds): void {
     const { network, balancers, queue } = this.#world;
     connection.balancer = balancers[balancers.length === 1 ? 0 : this.#choice(connection)]!;
-    this.#waits(connection, now);
+    this.#startWaiting(connection, now);
     if (network.client.instant) {
       this.#world.relay.reached(connection, now);
       return;
@@ -276,23 +278,25 @@ export class Clients {
 
   /** By lot: the balancer that a client connects to. */
   #choice({ origin, nth, attempt }: Connection): number {
-    return Math.floor(this.#lots.seek(origin, nth, attempt).next() * this.#world.balancers.length);
+    return Math.floor(
+      this.#balancerDraws.seek(origin, nth, attempt).next() * this.#world.balancers.length,
+    );
   }
 
-  #waits(connection: Connection, now: Nanoseconds): void {
+  #startWaiting(connection: Connection, now: Nanoseconds): void {
     connection.wait++;
     this.#deadlines.set(connection, now);
   }
 
-  #waitsNoMore(connection: Connection): void {
-    assert(connection.is(WAITED_FOR), "a request ends once");
-    connection.flags &= ~WAITED_FOR;
+  #stopWaiting(connection: Connection): void {
+    assert(connection.is(AWAITED), "a request ends once");
+    connection.flags &= ~AWAITED;
     connection.wait++;
   }
 
-  #losesPatience(connection: Connection, now: Nanoseconds): void {
+  #timeOut(connection: Connection, now: Nanoseconds): void {
     const { network, queue } = this.#world;
-    this.fails(connection, "timedOut", now);
+    this.fail(connection, "timedOut", now);
     if (network.client.instant) {
       this.#world.relay.clientGone(connection, now);
       return;
@@ -304,10 +308,10 @@ export class Clients {
     );
   }
 
-  #closes(connection: Connection, now: Nanoseconds): void {
+  #close(connection: Connection, now: Nanoseconds): void {
     const { network, queue } = this.#world;
     if (!connection.is(LEASED)) {
-      this.#world.settle(connection);
+      this.#world.freeIfUnused(connection);
     } else if (network.client.instant) {
       this.#world.relay.closed(connection, now);
     } else {
@@ -316,17 +320,17 @@ export class Clients {
   }
 
   /** A client of the closed loop thinks, then comes again. */
-  #thinks(connection: Connection, now: Nanoseconds): void {
+  #think(connection: Connection, now: Nanoseconds): void {
     const { owner } = connection;
     connection.owner = NO_OWNER;
-    if (owner !== NO_OWNER && !this.#leaving) this.#comesAgain(owner, now);
+    if (owner !== NO_OWNER && !this.#stopped) this.#scheduleNextConnection(owner, now);
   }
 
-  #comesAgain(owner: number, now: Nanoseconds): void {
+  #scheduleNextConnection(owner: number, now: Nanoseconds): void {
     const { connections, queue } = this.#world;
     const connection = connections.take(0);
     connection.owner = owner;
-    const think = Math.round(this.#think[owner]!.next());
+    const think = Math.round(this.#thinkSamplers[owner]!.next());
     connection.pending = queue.push(now + think, BEGIN, connection.number);
   }
 }

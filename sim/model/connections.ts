@@ -5,11 +5,11 @@ import type { BalancerModel } from "./balancer_model.ts";
 import { ABORT_AT_BACKEND, ABORT_AT_BALANCER, RESET_AT_BALANCER } from "../engine/mod.ts";
 
 /** The client waits for an answer to its request, or for its next attempt at it. */
-export const WAITED_FOR = 1;
+export const AWAITED = 1;
 /** The balancer holds a lease for it. */
 export const LEASED = 2;
 /** The backend has promised it a place and waits for its request. */
-export const PROMISED = 4;
+export const RESERVED = 4;
 /** The backend has accepted it. */
 export const OPEN = 8;
 /** Its request is with the backend, waiting or in service. */
@@ -25,7 +25,7 @@ export const PROBE = 256;
 /** The backend has answered its present request. */
 export const ANSWERED = 512;
 /** In use. */
-export const TAKEN = 1024;
+export const IN_USE = 1024;
 /** It waits at the balancer for a backend to have room. */
 export const QUEUED = 2048;
 /** The balancer has passed the answer to its present request on. */
@@ -174,7 +174,7 @@ export class Connections {
       connection = new Connection(this.#all.length);
       this.#all.push(connection);
     }
-    connection.flags = flags | TAKEN;
+    connection.flags = flags | IN_USE;
     connection.pending = 0;
     connection.queued = 0;
     connection.picked = undefined;

@@ -10,7 +10,7 @@ const CRASH: BackendFaultKind = { name: "crash" };
 const MODES: readonly BackendMode[] = ["ready", "drain", "maintenance"];
 
 /** What a fault is at present. */
-interface Course {
+interface FaultState {
   readonly fault: Fault;
   active: boolean;
   /** A flapping backend is down at the moment. It is a crash of its own. */
@@ -22,11 +22,11 @@ export class FaultInjector {
   /** Links between a balancer and a backend that are cut, counted by partition and by hang. */
   cuts = 0;
   readonly #world: World;
-  readonly #courses: readonly Course[];
+  readonly #states: readonly FaultState[];
 
   constructor(world: World) {
     this.#world = world;
-    this.#courses = world.scenario.faults.map((fault) => ({
+    this.#states = world.scenario.faults.map((fault) => ({
       fault,
       active: false,
       crashed: undefined,
@@ -35,7 +35,7 @@ export class FaultInjector {
 
   /** Schedules all faults. */
   start(): void {
-    this.#courses.forEach(({ fault }, index) => {
+    this.#states.forEach(({ fault }, index) => {
       this.#world.queue.push(fault.at, FAULT_BEGINS, index);
       if (fault.for !== Infinity) {
         this.#world.queue.push(fault.at + fault.for, FAULT_ENDS, index);
@@ -44,44 +44,44 @@ export class FaultInjector {
   }
 
   /** A fault begins. */
-  begins(index: number, now: Nanoseconds): void {
-    const course = this.#courses[index]!;
-    course.active = true;
-    const { fault } = course;
-    if ("backend" in fault) this.#backendFaultBegins(index, fault, now);
-    else this.#balancerStops(fault.loadBalancer, now);
+  begin(index: number, now: Nanoseconds): void {
+    const state = this.#states[index]!;
+    state.active = true;
+    const { fault } = state;
+    if ("backend" in fault) this.#beginBackendFault(index, fault, now);
+    else this.#stopBalancer(fault.loadBalancer, now);
   }
 
   /** A fault is over. */
-  ends(index: number, now: Nanoseconds): void {
-    const course = this.#courses[index]!;
-    course.active = false;
-    const { fault } = course;
-    if ("backend" in fault) this.#backendFaultEnds(course, fault, now);
-    else this.#balancerStarts(fault.loadBalancer, now);
+  end(index: number, now: Nanoseconds): void {
+    const state = this.#states[index]!;
+    state.active = false;
+    const { fault } = state;
+    if ("backend" in fault) this.#endBackendFault(state, fault, now);
+    else this.#startBalancer(fault.loadBalancer, now);
   }
 
   /** A flapping backend crashes or comes back. */
-  flaps(index: number, now: Nanoseconds): void {
-    const course = this.#courses[index]!;
-    const { fault } = course;
-    if (!course.active || !("backend" in fault) || fault.kind.name !== "flap") return;
+  flap(index: number, now: Nanoseconds): void {
+    const state = this.#states[index]!;
+    const { fault } = state;
+    if (!state.active || !("backend" in fault) || fault.kind.name !== "flap") return;
     const { period, down } = fault.kind;
-    if (course.crashed === undefined) {
-      course.crashed = { ...CRASH };
-      this.#goesWrong(fault.backend, course.crashed, now);
+    if (state.crashed === undefined) {
+      state.crashed = { ...CRASH };
+      this.#applyFault(fault.backend, state.crashed, now);
       this.#world.queue.push(now + Math.round(period * down), FLAP, index);
     } else {
-      this.#comesRight(fault.backend, course.crashed, now);
-      course.crashed = undefined;
+      this.#liftFault(fault.backend, state.crashed, now);
+      state.crashed = undefined;
       this.#world.queue.push(now + Math.round(period * (1 - down)), FLAP, index);
     }
   }
 
-  #backendFaultBegins(index: number, { backend, kind }: BackendFault, now: Nanoseconds): void {
+  #beginBackendFault(index: number, { backend, kind }: BackendFault, now: Nanoseconds): void {
     switch (kind.name) {
       case "flap":
-        this.flaps(index, now);
+        this.flap(index, now);
         break;
       case "partition":
         this.#cut(backend, kind.loadBalancer, 1, now);
@@ -91,17 +91,17 @@ export class FaultInjector {
         this.#operate(backend, now);
         break;
       default:
-        this.#goesWrong(backend, kind, now);
+        this.#applyFault(backend, kind, now);
         // To the network, a machine that is silent is one that cannot be reached.
         if (kind.name === "hang") this.#cut(backend, undefined, 1, now);
     }
   }
 
-  #backendFaultEnds(course: Course, { backend, kind }: BackendFault, now: Nanoseconds): void {
+  #endBackendFault(state: FaultState, { backend, kind }: BackendFault, now: Nanoseconds): void {
     switch (kind.name) {
       case "flap":
-        if (course.crashed !== undefined) this.#comesRight(backend, course.crashed, now);
-        course.crashed = undefined;
+        if (state.crashed !== undefined) this.#liftFault(backend, state.crashed, now);
+        state.crashed = undefined;
         break;
       case "partition":
         this.#cut(backend, kind.loadBalancer, -1, now);
@@ -111,7 +111,7 @@ export class FaultInjector {
         this.#operate(backend, now);
         break;
       default:
-        this.#comesRight(backend, kind, now);
+        this.#liftFault(backend, kind, now);
         if (kind.name === "hang") this.#cut(backend, undefined, -1, now);
         else if (kind.name === "pause") this.#resume(backend, now);
     }
@@ -127,21 +127,21 @@ export class FaultInjector {
   /** The strictest of the wishes for a backend that are in force. */
   #modeOf(backend: number): BackendMode {
     let strictest = MODES.indexOf(this.#world.scenario.balancer.backends[backend]!.mode ?? "ready");
-    for (const { fault, active } of this.#courses) {
+    for (const { fault, active } of this.#states) {
       if (!active || !("backend" in fault) || fault.backend !== backend) continue;
       if (isPlanned(fault.kind)) strictest = Math.max(strictest, MODES.indexOf(fault.kind.name));
     }
     return MODES[strictest]!;
   }
 
-  #goesWrong(index: number, kind: BackendFaultKind, now: Nanoseconds): void {
+  #applyFault(index: number, kind: BackendFaultKind, now: Nanoseconds): void {
     const backend = this.#world.backends[index]!;
     const wasDown = backend.down;
     backend.begin(kind, now);
     if (backend.down && !wasDown) this.#world.service.crash(backend, now);
   }
 
-  #comesRight(index: number, kind: BackendFaultKind, now: Nanoseconds): void {
+  #liftFault(index: number, kind: BackendFaultKind, now: Nanoseconds): void {
     const backend = this.#world.backends[index]!;
     backend.end(kind, now);
     this.#world.idleReports?.mayBeIdle(backend, now);
@@ -163,21 +163,21 @@ export class FaultInjector {
     }
   }
 
-  #balancerStops(index: number, now: Nanoseconds): void {
+  #stopBalancer(index: number, now: Nanoseconds): void {
     const balancer = this.#world.balancers[index]!;
     if (balancer.stops++ > 0) return;
     this.#world.prober.stop(balancer, now);
     this.#world.relay.drop(balancer, now);
     balancer.restart();
-    this.#world.idleReports?.forgotten(balancer, now);
-    for (const { fault, active } of this.#courses) {
+    this.#world.idleReports?.balancerRestarted(balancer, now);
+    for (const { fault, active } of this.#states) {
       if (!active || !("backend" in fault) || !isPlanned(fault.kind)) continue;
       const { id } = this.#world.backends[fault.backend]!;
       balancer.scheduler.setMode(id, this.#modeOf(fault.backend), now);
     }
   }
 
-  #balancerStarts(index: number, now: Nanoseconds): void {
+  #startBalancer(index: number, now: Nanoseconds): void {
     const balancer = this.#world.balancers[index]!;
     if (--balancer.stops === 0) this.#world.prober.restart(balancer, now);
   }

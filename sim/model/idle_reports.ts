@@ -54,7 +54,7 @@ export class IdleReports {
   }
 
   /** A balancer has forgotten all. */
-  forgotten(by: BalancerModel, now: Nanoseconds): void {
+  balancerRestarted(by: BalancerModel, now: Nanoseconds): void {
     for (const backend of this.#world.backends) {
       if (this.#reportedTo[backend.index] !== by) continue;
       this.#reportedTo[backend.index] = undefined;

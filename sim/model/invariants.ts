@@ -1,13 +1,13 @@
 import { assert } from "../../lib/base/mod.ts";
 import {
   AT_BACKEND,
+  AWAITED,
   type Connection,
+  IN_USE,
   LEASED,
   PROBE,
-  PROMISED,
   QUEUED,
-  TAKEN,
-  WAITED_FOR,
+  RESERVED,
 } from "./connections.ts";
 import type { World } from "./world.ts";
 
@@ -19,24 +19,24 @@ export function checkInvariants(world: World): void {
   const { connections, recorder, backends, balancers, clients, warmup } = world;
   let waitedFor = 0;
   const atBackend = new Array<number>(backends.length).fill(0);
-  const promised = new Array<number>(backends.length).fill(0);
+  const reserved = new Array<number>(backends.length).fill(0);
   const leased = new Array<number>(backends.length).fill(0);
   const held = new Array<number>(balancers.length).fill(0);
   const queued = new Array<number>(balancers.length).fill(0);
   const atWork = new Array<number>(clients.inLoop).fill(0);
   for (const connection of connections.all) {
-    if (!connection.is(TAKEN)) continue;
+    if (!connection.is(IN_USE)) continue;
     assert(
       isGoingOn(connection),
       "a connection is kept only as long as something is to come of it",
     );
-    if (connection.is(WAITED_FOR) && connection.startedAt >= warmup) waitedFor++;
+    if (connection.is(AWAITED) && connection.startedAt >= warmup) waitedFor++;
     if (connection.owner >= 0 && !connection.is(PROBE)) atWork[connection.owner]!++;
     if (connection.is(QUEUED)) queued[connection.balancer.index]!++;
-    if (!connection.is(AT_BACKEND | PROMISED | LEASED)) continue;
+    if (!connection.is(AT_BACKEND | RESERVED | LEASED)) continue;
     const at = connection.backend.index;
     if (connection.is(AT_BACKEND)) atBackend[at]!++;
-    if (connection.is(PROMISED)) promised[at]!++;
+    if (connection.is(RESERVED)) reserved[at]!++;
     if (!connection.is(LEASED)) continue;
     leased[at]!++;
     held[connection.balancer.index]!++;
@@ -46,9 +46,9 @@ export function checkInvariants(world: World): void {
     waitedFor === recorder.inFlight,
     "offered = done + failed + refused + timed out + waiting",
   );
-  const each = clients.leaving ? "at most" : "exactly";
+  const each = clients.stopped ? "at most" : "exactly";
   assert(
-    atWork.every((count) => count === 1 || (clients.leaving && count === 0)),
+    atWork.every((count) => count === 1 || (clients.stopped && count === 0)),
     `every client of the closed loop has ${each} one request, or thinks`,
   );
   for (const { index, server, inFlight } of backends) {
@@ -57,7 +57,7 @@ export function checkInvariants(world: World): void {
       "no request waits while a slot is free",
     );
     assert(server.size === atBackend[index], "a server has the requests that are with it");
-    assert(server.promised === promised[index], "as many places are promised as are waited for");
+    assert(server.reserved === reserved[index], "as many places are promised as are waited for");
     assert(inFlight === leased[index], "a backend has as many connections in flight as leases");
     const counted = balancers.reduce(
       (sum, { scheduler }) => sum + scheduler.backends[index]!.inFlight,
@@ -75,5 +75,5 @@ export function checkInvariants(world: World): void {
 function isGoingOn({ flags, pending, clientAbort, reset }: Connection): boolean {
   if (pending !== 0 || (flags & (AT_BACKEND | QUEUED)) !== 0) return true;
   if ((flags & LEASED) === 0) return false;
-  return reset !== 0 || ((flags & WAITED_FOR) === 0 && clientAbort !== 0);
+  return reset !== 0 || ((flags & AWAITED) === 0 && clientAbort !== 0);
 }

@@ -38,14 +38,14 @@ export class Liveness {
    *
    * @throws {UserError} if there is no end to them.
    */
-  timeMustPass(events: number): void {
+  requireProgress(events: number): void {
     if (events === MANY_AT_ONCE) {
       const { connections, scenario: { workload } } = this.#world;
       const clients = connections.all.length + comingAtOnce(workload.arrivals);
       const requests = meanOf(workload.requestsPerConnection) * (1 + workload.retries.max);
       this.#limit = AT_ONCE + AT_ONCE_EACH * clients * requests;
     }
-    if (events > this.#limit) this.#standsStill(events);
+    if (events > this.#limit) this.#rejectStandstill(events);
   }
 
   /** Nothing that is scheduled can bring about anything more. */
@@ -73,7 +73,7 @@ export class Liveness {
   }
 
   /** @throws {UserError} For a run that is to end by a count of connections which it will never reach. */
-  nothingMoreCanCome(asked: number): never {
+  rejectUnreachableCount(asked: number): never {
     const { recorder, scenario: { workload: { arrivals } } } = this.#world;
     const came = `${recorder.connections} of ${asked} measured connections have come`;
     const why = arrivals.kind === "trace"
@@ -85,7 +85,7 @@ export class Liveness {
     });
   }
 
-  #standsStill(events: number): never {
+  #rejectStandstill(events: number): never {
     const { queue, scenario: { workload } } = this.#world;
     throw new UserError(
       `virtual time stands still at ${formatDuration(queue.time)}: ` +

@@ -22,7 +22,7 @@ interface Probing {
   ok: boolean;
   reason: string;
   /** The first probe since the balancer started is over. */
-  known: boolean;
+  probed: boolean;
 }
 
 /**
@@ -37,8 +37,8 @@ export class Prober {
   readonly #world: World;
   readonly #probings: readonly Probing[];
   /** By balancer: backends that it has not probed yet since it started. */
-  readonly #unknown: number[];
-  readonly #lots: Random;
+  readonly #unprobed: number[];
+  readonly #failDraws: Random;
   /** Called when a balancer finds a backend up or down. Cheaper than an event, which lists all that are up. */
   onChange:
     | ((balancer: BalancerModel, backend: BackendModel, up: boolean, now: Nanoseconds) => void)
@@ -47,8 +47,8 @@ export class Prober {
   constructor(world: World) {
     this.#world = world;
     const { healthCheck } = world.scenario.balancer;
-    this.#lots = createRandom(childSeed(world.seed, "probe fate"));
-    this.#unknown = world.balancers.map(() => world.backends.length);
+    this.#failDraws = createRandom(childSeed(world.seed, "probe fate"));
+    this.#unprobed = world.balancers.map(() => world.backends.length);
     this.#probings = world.balancers.flatMap((balancer) =>
       world.backends.map((backend) => {
         const random = createRandom(
@@ -64,7 +64,7 @@ export class Prober {
           connection: undefined,
           ok: false,
           reason: "",
-          known: false,
+          probed: false,
         };
       })
     );
@@ -76,8 +76,8 @@ export class Prober {
     if (this.#off) return;
     this.#probings.forEach(({ schedule, backend }, p) => {
       schedule.begin(0);
-      if (this.#isWanted(p)) this.#conclude(p, backend.verdict === "accepted", "refused", 0);
-      else this.#goOn(p, 0);
+      if (this.#shouldProbe(p)) this.#conclude(p, backend.verdict === "accepted", "refused", 0);
+      else this.#scheduleNext(p, 0);
     });
   }
 
@@ -101,11 +101,11 @@ export class Prober {
     const { healthCheck } = this.#world.scenario.balancer;
     for (let p = this.#firstOf(balancer); this.#probings[p]?.balancer === balancer; p++) {
       const probing = this.#probings[p]!;
-      probing.known = false;
+      probing.probed = false;
       probing.schedule = new ProbeSchedule(healthCheck, probing.random, now);
       probing.pending = this.#world.queue.push(now, PROBE_DUE, p);
     }
-    this.#unknown[balancer.index] = this.#world.backends.length;
+    this.#unprobed[balancer.index] = this.#world.backends.length;
   }
 
   /** Something happens to a probe, unless it is out of date. */
@@ -158,7 +158,7 @@ export class Prober {
   }
 
   /** As the live balancer does, it sends no probe to a backend in maintenance. */
-  #isWanted(p: number): boolean {
+  #shouldProbe(p: number): boolean {
     const { balancer, backend } = this.#probings[p]!;
     return balancer.scheduler.backend(backend.id)?.mode !== "maintenance";
   }
@@ -167,14 +167,14 @@ export class Prober {
     const probing = this.#probings[p]!;
     probing.schedule.begin(now);
     probing.beganAt = now;
-    if (!this.#isWanted(p)) {
-      this.#goOn(p, now);
+    if (!this.#shouldProbe(p)) {
+      this.#scheduleNext(p, now);
     } else if (this.#isCut(probing)) {
-      this.#timesOut(p);
+      this.#awaitTimeout(p);
     } else if (this.#world.network.backend.instant) {
       this.#connectReached(p, now);
     } else {
-      this.#then(p, PROBE_CONNECT, now + this.#world.network.backend.delay());
+      this.#schedule(p, PROBE_CONNECT, now + this.#world.network.backend.delay());
     }
   }
 
@@ -183,12 +183,12 @@ export class Prober {
     const { backend } = probing;
     const verdict = this.#isCut(probing) ? "silent" : backend.verdict;
     const { type } = this.#world.scenario.balancer.healthCheck;
-    const { network } = this.#world;
+    const { backend: link } = this.#world.network;
     if (verdict === "silent") {
-      this.#timesOut(p);
+      this.#awaitTimeout(p);
     } else if (verdict === "accepted" && type !== "tcp") {
-      if (network.backend.instant) this.#requestReached(p, now);
-      else this.#then(p, PROBE_REQUEST, now + network.backend.delay() + network.backend.delay());
+      if (link.instant) this.#requestReached(p, now);
+      else this.#schedule(p, PROBE_REQUEST, now + link.delay() + link.delay());
     } else {
       this.#reply(p, verdict === "accepted" || backend.gray && !backend.down, "refused", now);
     }
@@ -198,12 +198,12 @@ export class Prober {
     const probing = this.#probings[p]!;
     const { backend } = probing;
     if (this.#isCut(probing)) {
-      this.#timesOut(p);
+      this.#awaitTimeout(p);
     } else if (backend.down) {
       this.#reply(p, false, "reset", now);
     } else if (backend.paused) {
       if (backend.server.hasRoom) this.#submit(p, now);
-      else this.#timesOut(p);
+      else this.#awaitTimeout(p);
     } else if (backend.gray) {
       this.#reply(p, true, "", now);
     } else if (this.#fails(backend.fastErrorRate)) {
@@ -225,7 +225,7 @@ export class Prober {
     connection.origin = -1;
     connection.nth = p;
     probing.connection = connection;
-    this.#timesOut(p);
+    this.#awaitTimeout(p);
     probing.backend.server.submit(connection, now);
   }
 
@@ -234,27 +234,27 @@ export class Prober {
     const probing = this.#probings[p]!;
     const { network } = this.#world;
     if (this.#isCut(probing)) {
-      this.#timesOut(p);
+      this.#awaitTimeout(p);
     } else if (network.backend.instant) {
       this.#conclude(p, ok, reason, now);
     } else {
       probing.ok = ok;
       probing.reason = reason;
-      this.#then(p, PROBE_RESULT, now + network.backend.delay());
+      this.#schedule(p, PROBE_RESULT, now + network.backend.delay());
     }
   }
 
   /** No answer will come, or none has come yet: the probe fails when its time is up. */
-  #timesOut(p: number): void {
+  #awaitTimeout(p: number): void {
     const probing = this.#probings[p]!;
     probing.ok = false;
     probing.reason = "timeout";
     probing.pending = this.#world.queue.push(this.#deadline(probing), PROBE_RESULT, p);
   }
 
-  #then(p: number, kind: number, at: Nanoseconds): void {
+  #schedule(p: number, kind: number, at: Nanoseconds): void {
     const probing = this.#probings[p]!;
-    if (at > this.#deadline(probing)) this.#timesOut(p);
+    if (at > this.#deadline(probing)) this.#awaitTimeout(p);
     else probing.pending = this.#world.queue.push(at, kind, p);
   }
 
@@ -267,18 +267,18 @@ export class Prober {
     scheduler.probed(backend.id, ok, now, now - probing.beganAt, reason);
     const after = scheduler.backend(backend.id)?.health.state;
     if (after !== before) this.onChange?.(balancer, backend, after === "up", now);
-    this.#goOn(p, now);
+    this.#scheduleNext(p, now);
   }
 
   /** A probe is over, or was not sent: the next one follows. */
-  #goOn(p: number, now: Nanoseconds): void {
+  #scheduleNext(p: number, now: Nanoseconds): void {
     const probing = this.#probings[p]!;
     const { balancer, schedule } = probing;
     schedule.end(now);
     probing.pending = this.#world.queue.push(schedule.dueAt!, PROBE_DUE, p);
-    if (probing.known) return;
-    probing.known = true;
-    if (--this.#unknown[balancer.index]! === 0) balancer.listening = true;
+    if (probing.probed) return;
+    probing.probed = true;
+    if (--this.#unprobed[balancer.index]! === 0) balancer.listening = true;
   }
 
   /** The request of a probe that is over is nobody's any more. */
@@ -302,6 +302,6 @@ export class Prober {
   }
 
   #fails(rate: number): boolean {
-    return rate > 0 && this.#lots.next() < rate;
+    return rate > 0 && this.#failDraws.next() < rate;
   }
 }

@@ -4,17 +4,17 @@ import type { BalancerModel } from "./balancer_model.ts";
 import type { BackendModel } from "./backend_model.ts";
 import {
   ANSWERED,
+  AWAITED,
   BROKEN,
   type Connection,
   ERROR,
   LEASED,
   OPEN,
   PROBE,
-  PROMISED,
   QUEUED,
   REFUSED,
   RELAYED,
-  WAITED_FOR,
+  RESERVED,
 } from "./connections.ts";
 import {
   ABORT_AT_BACKEND,
@@ -28,7 +28,7 @@ import {
   REQUEST,
   RESET_AT_BALANCER,
 } from "../engine/mod.ts";
-import type { TurnedAway } from "../measure/mod.ts";
+import type { RefusalCause } from "../measure/mod.ts";
 import type { World } from "./world.ts";
 
 /** An idle connection is closed at the latest this share of the timeout too late. */
@@ -64,13 +64,13 @@ export class Relay {
   /** A client's connection has reached its balancer. */
   reached(connection: Connection, now: Nanoseconds): void {
     connection.pending = 0;
-    if (!connection.is(WAITED_FOR)) {
-      this.#world.settle(connection);
+    if (!connection.is(AWAITED)) {
+      this.#world.freeIfUnused(connection);
       return;
     }
     const { balancer } = connection;
     if (!balancer.listening) {
-      this.#turnAway(connection, "balancer_down", now);
+      this.#refuse(connection, "balancer_down", now);
       return;
     }
     connection.pickedAt = now;
@@ -88,19 +88,19 @@ export class Relay {
       connection.pending = queue.push(Math.max(now, deadline), CONNECT_TIMEOUT, connection.number);
       return;
     }
-    if (verdict === "accepted") this.#promise(connection);
+    if (verdict === "accepted") this.#reserve(connection);
     connection.pending = queue.push(replyAt, CONNECT_REPLY, connection.number);
   }
 
   /** The backend's reply to a connect has come. */
   connectReplied(connection: Connection, now: Nanoseconds): void {
-    if (connection.is(PROMISED)) this.#connected(connection, now);
+    if (connection.is(RESERVED)) this.#connected(connection, now);
     else this.connectFailed(connection, "refused", now);
   }
 
   /** A connect has failed: another backend is tried, or the client is turned away. */
   connectFailed(connection: Connection, reason: ConnectFailure, now: Nanoseconds): void {
-    this.#connect(connection, this.#giveUp(connection, reason, now), now);
+    this.#connect(connection, this.#endAttempt(connection, reason, now), now);
   }
 
   /** A backend has room for a connection that waited. */
@@ -129,7 +129,7 @@ export class Relay {
     const { network, clients, queue } = this.#world;
     connection.pending = 0;
     if (!connection.is(LEASED)) {
-      this.#world.settle(connection);
+      this.#world.freeIfUnused(connection);
       return;
     }
     connection.flags |= RELAYED;
@@ -143,15 +143,15 @@ export class Relay {
   closed(connection: Connection, now: Nanoseconds): void {
     connection.pending = 0;
     if (connection.is(LEASED)) this.#release(connection, "closed", now);
-    this.#world.settle(connection);
+    this.#world.freeIfUnused(connection);
   }
 
   /** The client has given up. */
   clientGone(connection: Connection, now: Nanoseconds): void {
     connection.clientAbort = 0;
-    if (connection.is(LEASED)) this.#letGo(connection, "client_aborted", now);
+    if (connection.is(LEASED)) this.#abort(connection, "client_aborted", now);
     else if (connection.is(QUEUED)) this.#leaveQueue(connection).leave(now);
-    this.#world.settle(connection);
+    this.#world.freeIfUnused(connection);
   }
 
   /** The backend resets the connection. */
@@ -167,9 +167,9 @@ export class Relay {
     if (connection.is(LEASED)) {
       connection.flags |= BROKEN;
       this.#release(connection, "backend_aborted", now);
-      this.#failsForClient(connection, now);
+      this.#failForClient(connection, now);
     }
-    this.#world.settle(connection);
+    this.#world.freeIfUnused(connection);
   }
 
   /** A balancer dies: its connections are reset in both directions. */
@@ -178,7 +178,7 @@ export class Relay {
     for (const connection of connections.all) {
       if (!connection.is(QUEUED) || connection.balancer !== balancer) continue;
       this.#leaveQueue(connection).leave(now);
-      this.#turnAway(connection, "balancer_down", now);
+      this.#refuse(connection, "balancer_down", now);
     }
     for (const connection of connections.all) {
       const held = (connection.flags & (LEASED | PROBE)) === LEASED;
@@ -198,7 +198,7 @@ export class Relay {
       open = true;
       const { movedAt } = connection;
       if (movedAt + idle <= now) {
-        if (connection.is(WAITED_FOR) && connection.startedAt >= warmup) recorder.idleCuts++;
+        if (connection.is(AWAITED) && connection.startedAt >= warmup) recorder.idleCuts++;
         this.#cutOff(connection, "idle_timeout", now);
       } else oldest = Math.min(oldest, movedAt);
     }
@@ -230,15 +230,15 @@ export class Relay {
   /** Goes from pick to pick until a connect is under way, has succeeded, or nobody is left. */
   #connect(connection: Connection, outcome: Lease | Waiting | Refusal, now: Nanoseconds): void {
     while (outcome.granted) {
-      this.#take(connection, outcome, now);
+      this.#startLease(connection, outcome, now);
       if (this.#dial(connection, now)) return;
-      outcome = this.#giveUp(connection, "refused", now);
+      outcome = this.#endAttempt(connection, "refused", now);
     }
-    if ("reason" in outcome) this.#turnAway(connection, outcome.reason, now);
+    if ("reason" in outcome) this.#refuse(connection, outcome.reason, now);
     else this.#queue(connection, outcome);
   }
 
-  #take(connection: Connection, lease: Lease, now: Nanoseconds): void {
+  #startLease(connection: Connection, lease: Lease, now: Nanoseconds): void {
     const backend = this.#world.backends[lease.backend.index]!;
     connection.flags |= LEASED;
     connection.lease = lease;
@@ -277,12 +277,12 @@ export class Relay {
     place.settled = (outcome, now) => {
       this.#leaveQueue(connection);
       if (!outcome.granted) {
-        this.#refuse(connection, outcome.reason, now);
+        this.#recordRefusal(connection, outcome.reason, now);
         this.#sendRefusal(connection, now);
         return;
       }
       connection.queued += now - place.since;
-      this.#take(connection, outcome, now);
+      this.#startLease(connection, outcome, now);
       // What made room for it is not over yet: the connect begins after that.
       connection.pending = queue.push(now, HAS_ROOM, connection.number);
     };
@@ -297,13 +297,13 @@ export class Relay {
     return place;
   }
 
-  #giveUp(
+  #endAttempt(
     connection: Connection,
     reason: ConnectFailure,
     now: Nanoseconds,
   ): Lease | Waiting | Refusal {
     const lease = this.#lease(connection);
-    this.#unlease(connection, now);
+    this.#endLease(connection, now);
     return lease.connectFailed(reason, now);
   }
 
@@ -333,16 +333,16 @@ export class Relay {
     }
   }
 
-  #turnAway(connection: Connection, reason: TurnedAway, now: Nanoseconds): void {
-    this.#refuse(connection, reason, now);
+  #refuse(connection: Connection, reason: RefusalCause, now: Nanoseconds): void {
+    this.#recordRefusal(connection, reason, now);
     if (this.#world.network.client.instant) this.#world.clients.answered(connection, now);
     else this.#sendRefusal(connection, now);
   }
 
-  #refuse(connection: Connection, reason: TurnedAway, now: Nanoseconds): void {
+  #recordRefusal(connection: Connection, reason: RefusalCause, now: Nanoseconds): void {
     const { recorder, warmup } = this.#world;
     connection.answer = REFUSED;
-    if (now >= warmup) recorder.clientTurnedAway(reason);
+    if (now >= warmup) recorder.clientRefused(reason);
   }
 
   #sendRefusal(connection: Connection, now: Nanoseconds): void {
@@ -363,37 +363,37 @@ export class Relay {
   /** The balancer itself closes in both directions. */
   #cutOff(connection: Connection, end: ConnectionEnd, now: Nanoseconds): void {
     connection.flags |= BROKEN;
-    this.#letGo(connection, end, now);
-    this.#failsForClient(connection, now);
-    this.#world.settle(connection);
+    this.#abort(connection, end, now);
+    this.#failForClient(connection, now);
+    this.#world.freeIfUnused(connection);
   }
 
   /**
    * If its client waits for an answer that the balancer has not passed on, it learns that it waits in
    * vain. One that thinks finds out before it sends its next request.
    */
-  #failsForClient(connection: Connection, now: Nanoseconds): void {
+  #failForClient(connection: Connection, now: Nanoseconds): void {
     const { network, clients, queue } = this.#world;
-    if ((connection.flags & (WAITED_FOR | RELAYED)) !== WAITED_FOR) return;
+    if ((connection.flags & (AWAITED | RELAYED)) !== AWAITED) return;
     if (network.client.instant) {
-      clients.fails(connection, "failed", now);
+      clients.fail(connection, "failed", now);
       return;
     }
     // The backend may go on with the request: the bad news takes a connection of its own.
-    const heir = clients.takeOver(connection);
-    heir.answer = ERROR;
-    heir.picked = connection.picked;
-    heir.pending = queue.push(now + network.client.delay(), ANSWER, heir.number);
+    const successor = clients.takeOver(connection);
+    successor.answer = ERROR;
+    successor.picked = connection.picked;
+    successor.pending = queue.push(now + network.client.delay(), ANSWER, successor.number);
   }
 
   /** Ends the lease, and lets the backend know if it has a request of it. */
-  #letGo(connection: Connection, end: ConnectionEnd, now: Nanoseconds): void {
+  #abort(connection: Connection, end: ConnectionEnd, now: Nanoseconds): void {
     const { network, service } = this.#world;
     const open = connection.is(OPEN);
     this.#release(connection, end, now);
     if (!open) {
       connection.pending = 0;
-      service.unpromise(connection);
+      service.cancelReservation(connection);
     } else if (!connection.is(ANSWERED)) {
       if (this.#isCut(connection)) this.hold(connection, ABORT_AT_BACKEND);
       else if (network.backend.instant) service.clientGone(connection, now);
@@ -403,19 +403,19 @@ export class Relay {
 
   #release(connection: Connection, end: ConnectionEnd, now: Nanoseconds): void {
     const lease = this.#lease(connection);
-    this.#unlease(connection, now);
+    this.#endLease(connection, now);
     lease.release(end, now);
   }
 
-  #unlease(connection: Connection, now: Nanoseconds): void {
+  #endLease(connection: Connection, now: Nanoseconds): void {
     connection.backend.count(-1, now);
     connection.flags &= ~(LEASED | OPEN);
     connection.lease = undefined;
   }
 
-  #promise(connection: Connection): void {
-    connection.flags |= PROMISED;
-    connection.backend.server.promised++;
+  #reserve(connection: Connection): void {
+    connection.flags |= RESERVED;
+    connection.backend.server.reserved++;
   }
 
   /** A message sets out between balancer and backend. What one end sends stays in order. */

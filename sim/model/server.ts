@@ -4,7 +4,7 @@ import type { Connection, Connections } from "./connections.ts";
 import type { EventQueue } from "../engine/mod.ts";
 
 /** What a server is made of: where requests are kept, and who is told when one is done. */
-export interface Workshop {
+export interface ServerContext {
   readonly connections: Connections;
   readonly queue: EventQueue;
 }
@@ -15,7 +15,7 @@ export interface Workshop {
  */
 export abstract class Server {
   /** Places promised to connections whose request is under way. */
-  promised = 0;
+  reserved = 0;
   protected readonly index: number;
   protected readonly connections: Connections;
   protected readonly queue: EventQueue;
@@ -28,10 +28,10 @@ export abstract class Server {
   #waitingTime = 0;
 
   /** @param index Index of the backend it is. */
-  constructor(index: number, options: ServerOptions, workshop: Workshop) {
+  constructor(index: number, options: ServerOptions, context: ServerContext) {
     this.index = index;
-    this.connections = workshop.connections;
-    this.queue = workshop.queue;
+    this.connections = context.connections;
+    this.queue = context.queue;
     this.slots = options.slots;
     this.speed = options.speed;
     this.#places = options.slots + options.queue;
@@ -48,7 +48,7 @@ export abstract class Server {
 
   /** Whether another one may come. */
   get hasRoom(): boolean {
-    return this.size + this.promised < this.#places;
+    return this.size + this.reserved < this.#places;
   }
 
   /** Takes in a request. */

@@ -2,17 +2,17 @@ import { assert, childSeed, type Nanoseconds } from "../../lib/base/mod.ts";
 import type { BackendModel } from "./backend_model.ts";
 import {
   AT_BACKEND,
+  AWAITED,
   type Connection,
   ERROR,
+  IN_USE,
   LEASED,
   LOST,
   OK,
   OPEN,
   PROBE,
-  PROMISED,
   QUEUED,
-  TAKEN,
-  WAITED_FOR,
+  RESERVED,
 } from "./connections.ts";
 import { ABORT_AT_BACKEND, KeyedRandom, REQUEST } from "../engine/mod.ts";
 import type { World } from "./world.ts";
@@ -26,25 +26,26 @@ import type { World } from "./world.ts";
  */
 export class Service {
   readonly #world: World;
-  readonly #fastLot: KeyedRandom;
-  readonly #failLot: KeyedRandom;
+  readonly #fastErrorDraws: KeyedRandom;
+  readonly #failDraws: KeyedRandom;
 
   constructor(world: World) {
     this.#world = world;
-    this.#fastLot = new KeyedRandom(childSeed(world.seed, "fate", "fast"));
-    this.#failLot = new KeyedRandom(childSeed(world.seed, "fate", "fail"));
+    this.#fastErrorDraws = new KeyedRandom(childSeed(world.seed, "fate", "fast"));
+    this.#failDraws = new KeyedRandom(childSeed(world.seed, "fate", "fail"));
   }
 
   /** A request reaches its backend. */
   request(connection: Connection, now: Nanoseconds): void {
     const backend = connection.backend;
     // Who was promised a place has it; a later request of the same connection may find the queue full.
-    const accepted = (connection.is(PROMISED) || backend.server.hasRoom) &&
-      !(backend.fastErrorRate > 0 && chanceOf(connection, this.#fastLot) < backend.fastErrorRate);
+    const accepted = (connection.is(RESERVED) || backend.server.hasRoom) &&
+      !(backend.fastErrorRate > 0 &&
+        chanceOf(connection, this.#fastErrorDraws) < backend.fastErrorRate);
     connection.pending = 0;
     if (connection.is(LOST) || (!connection.is(LEASED) && backend.dropsAbandoned)) {
-      this.unpromise(connection);
-      this.#world.settle(connection);
+      this.cancelReservation(connection);
+      this.#world.freeIfUnused(connection);
     } else if (backend.silent || (backend.paused && !accepted)) {
       // A machine that hangs receives nothing, and a process that stands still cannot refuse a request.
       this.#world.relay.hold(connection, REQUEST);
@@ -52,7 +53,7 @@ export class Service {
       assert(!backend.down, "a crash takes every connection with it");
       connection.submittedAt = now;
       connection.waited = 0;
-      this.unpromise(connection);
+      this.cancelReservation(connection);
       if (accepted) {
         connection.flags |= AT_BACKEND;
         backend.server.submit(connection, now);
@@ -75,7 +76,7 @@ export class Service {
       prober.served(connection, now);
       return;
     }
-    const fails = backend.failRate > 0 && chanceOf(connection, this.#failLot) < backend.failRate;
+    const fails = backend.failRate > 0 && chanceOf(connection, this.#failDraws) < backend.failRate;
     this.#answer(connection, fails ? ERROR : OK, now);
   }
 
@@ -88,9 +89,9 @@ export class Service {
     } else if (backend.dropsAbandoned) {
       if (connection.is(AT_BACKEND)) this.cancel(connection, now);
       connection.pending = 0;
-      this.unpromise(connection);
+      this.cancelReservation(connection);
     }
-    this.#world.settle(connection);
+    this.#world.freeIfUnused(connection);
   }
 
   /** A request leaves before it is done. */
@@ -101,10 +102,10 @@ export class Service {
   }
 
   /** A place that was promised is free again. */
-  unpromise(connection: Connection): void {
-    if (!connection.is(PROMISED)) return;
-    connection.flags &= ~PROMISED;
-    connection.backend.server.promised--;
+  cancelReservation(connection: Connection): void {
+    if (!connection.is(RESERVED)) return;
+    connection.flags &= ~RESERVED;
+    connection.backend.server.reserved--;
   }
 
   /**
@@ -114,24 +115,26 @@ export class Service {
   crash(backend: BackendModel, now: Nanoseconds): void {
     const { connections, prober, relay } = this.#world;
     const its = connections.all.filter((connection) =>
-      connection.is(TAKEN) && connection.picked === backend
+      connection.is(IN_USE) && connection.picked === backend
     );
     const probes = its.filter((connection) => connection.is(PROBE) && connection.is(AT_BACKEND));
     backend.server.clear(now);
     for (const connection of its) {
-      this.unpromise(connection);
+      this.cancelReservation(connection);
       connection.flags &= ~AT_BACKEND;
     }
     for (const connection of its) {
       const { flags } = connection;
-      if ((flags & TAKEN) === 0 || (flags & PROBE) !== 0 || connection.picked !== backend) continue;
+      if ((flags & IN_USE) === 0 || (flags & PROBE) !== 0 || connection.picked !== backend) {
+        continue;
+      }
       if ((flags & OPEN) !== 0) {
         connection.flags |= LOST;
         relay.reset(connection, now);
-      } else if ((flags & (LEASED | WAITED_FOR | QUEUED)) === 0) {
+      } else if ((flags & (LEASED | AWAITED | QUEUED)) === 0) {
         // Its client has left; its request may still be on its way.
         connection.flags |= LOST;
-        this.#world.settle(connection);
+        this.#world.freeIfUnused(connection);
       }
     }
     for (const probe of probes) prober.lost(probe, now);
@@ -140,12 +143,12 @@ export class Service {
   #answer(connection: Connection, answer: number, now: Nanoseconds): void {
     const { relay } = this.#world;
     connection.answer = answer;
-    if (!connection.is(LEASED)) this.#world.settle(connection);
+    if (!connection.is(LEASED)) this.#world.freeIfUnused(connection);
     else relay.answer(connection, now);
   }
 }
 
 /** A number in [0, 1) that belongs to this attempt at this request. */
-function chanceOf({ origin, nth, attempt }: Connection, lot: KeyedRandom): number {
-  return lot.seek(origin, nth, attempt).next();
+function chanceOf({ origin, nth, attempt }: Connection, draws: KeyedRandom): number {
+  return draws.seek(origin, nth, attempt).next();
 }

@@ -6,18 +6,18 @@ import { BalancerModel } from "./balancer_model.ts";
 import { Clients } from "./clients.ts";
 import {
   AT_BACKEND,
+  AWAITED,
   type Connection,
   Connections,
+  IN_USE,
   LEASED,
-  PROMISED,
   QUEUED,
-  TAKEN,
-  WAITED_FOR,
+  RESERVED,
 } from "./connections.ts";
 import { ARRIVAL, BACKGROUND, EventQueue } from "../engine/mod.ts";
 import { FaultInjector } from "./fault_injector.ts";
 import { IdleReports } from "./idle_reports.ts";
-import { createNetwork, type Network } from "./links.ts";
+import { createNetwork, type Network } from "./network.ts";
 import { Prober } from "./prober.ts";
 import { Recorder } from "../measure/mod.ts";
 import { Relay } from "./relay.ts";
@@ -25,7 +25,7 @@ import { Service } from "./service.ts";
 import { idealStoresOf } from "./ideal_store.ts";
 
 /** What keeps a connection from being forgotten. */
-const CONCERNS = WAITED_FOR | LEASED | PROMISED | AT_BACKEND | QUEUED;
+const USED = AWAITED | LEASED | RESERVED | AT_BACKEND | QUEUED;
 
 /**
  * A simulated world: what there is (queue, connections, backends, balancers) and who acts in it (clients,
@@ -74,9 +74,9 @@ export class World {
   }
 
   /** Forgets a connection that concerns nobody any more. */
-  settle(connection: Connection): void {
+  freeIfUnused(connection: Connection): void {
     const { flags, pending } = connection;
-    if ((flags & (CONCERNS | TAKEN)) === TAKEN && pending === 0) this.connections.free(connection);
+    if ((flags & (USED | IN_USE)) === IN_USE && pending === 0) this.connections.free(connection);
   }
 }
 

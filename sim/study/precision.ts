@@ -16,17 +16,19 @@ const FIRST = 20;
 const GROWTH = 1.5;
 
 /** After how many replications there is a look, in ascending order; without `precision` there is one. */
-export function looksOf(repetition: Repetition): number[] {
+export function checkpointsOf(repetition: Repetition): number[] {
   if ("replications" in repetition) return [repetition.replications];
   const { maxReplications } = repetition;
-  const looks: number[] = [];
-  for (let next = FIRST; next < maxReplications; next = Math.ceil(next * GROWTH)) looks.push(next);
-  return [...looks, maxReplications];
+  const checkpoints: number[] = [];
+  for (let next = FIRST; next < maxReplications; next = Math.ceil(next * GROWTH)) {
+    checkpoints.push(next);
+  }
+  return [...checkpoints, maxReplications];
 }
 
 /** The confidence of each single interval, so that those of a study cover in 95 % of studies. */
 export function confidenceOf(repetition: Repetition): number {
-  return 1 - (1 - CONFIDENCE) / looksOf(repetition).length;
+  return 1 - (1 - CONFIDENCE) / checkpointsOf(repetition).length;
 }
 
 /** Half of an interval as a share of its value: the half that is larger. */

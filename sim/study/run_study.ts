@@ -1,7 +1,7 @@
 import type { Study } from "../../lib/scenario/mod.ts";
 import { UserError } from "../../lib/base/mod.ts";
 import { Measured, type ReplicationResult } from "../measure/mod.ts";
-import { confidenceOf, looksOf, relativeHalf } from "./precision.ts";
+import { checkpointsOf, confidenceOf, relativeHalf } from "./precision.ts";
 import type { Task } from "./replicator.ts";
 import type { Shard } from "./shard.ts";
 import type { Executor } from "./workers.ts";
@@ -36,7 +36,7 @@ export async function runStudy(
   const { shard, signal, progress } = options;
   const results: TaskResult[] = [];
   let replications = 0;
-  for (const goal of looksOf(study.repetition)) {
+  for (const goal of checkpointsOf(study.repetition)) {
     const tasks = tasksOf(study, replications, goal).filter((_, i) => isOf(shard, i));
     const before = results.length;
     const done = await runAll(

@@ -125,7 +125,7 @@ class Simulation {
       () =>
         scenario.balancer.backends.map(({ weight, backup }, i) => ({
           weight,
-          meant: weight > 0 && !backup && first.scheduler.backends[i]!.mode === "ready",
+          eligible: weight > 0 && !backup && first.scheduler.backends[i]!.mode === "ready",
         })),
     );
     first.events.subscribe(["backend_mode_changed"], () => this.#spread.modeChanged());
@@ -156,14 +156,14 @@ class Simulation {
         now = queue.time;
         atNow = 0;
       } else if (++atNow % MANY_AT_ONCE === 0) {
-        this.#liveness.timeMustPass(atNow);
+        this.#liveness.requireProgress(atNow);
       }
       this.#handle();
       if (this.#checked) checkInvariants(this.#world);
       if (this.#end !== undefined) {
-        if (this.#isOver(this.#end.at)) break;
+        if (this.#isDone(this.#end.at)) break;
       } else if (connections !== undefined && this.#liveness.isStuck) {
-        this.#liveness.nothingMoreCanCome(connections);
+        this.#liveness.rejectUnreachableCount(connections);
       }
     }
     return this.#result();
@@ -183,7 +183,7 @@ class Simulation {
   }
 
   /** Every request that was measured has ended, or what would end the rest is not waited for. */
-  #isOver(end: Nanoseconds): boolean {
+  #isDone(end: Nanoseconds): boolean {
     return this.#world.recorder.inFlight === 0 || this.#liveness.isStuck ||
       this.#liveness.isQuiet(end);
   }
@@ -193,13 +193,13 @@ class Simulation {
     const { kind, subject, sequence, time: now } = queue;
     if (kind < ARRIVAL) {
       const connection = connections.at(subject);
-      if (connection.expects(kind, sequence)) this.#happens(kind, connection, now);
+      if (connection.expects(kind, sequence)) this.#handleConnection(kind, connection, now);
       return;
     }
     switch (kind) {
       case ARRIVAL:
         clients.arrive(now);
-        if (clients.leaving) this.#ends(now);
+        if (clients.stopped) this.#endMeasurement(now);
         break;
       case CLIENT_DEADLINE:
         clients.deadline(now);
@@ -220,11 +220,11 @@ class Simulation {
         this.#faultBegins(subject, now);
         break;
       case FAULT_ENDS:
-        faults.ends(subject, now);
+        faults.end(subject, now);
         this.#health.faultEnds(this.#world.scenario.faults[subject]!);
         break;
       case FLAP:
-        faults.flaps(subject, now);
+        faults.flap(subject, now);
         break;
       case IDLE_REPORT:
         this.#world.idleReports!.arrive(subject, now);
@@ -238,8 +238,8 @@ class Simulation {
         this.#warm = readTotals(this.#world, this.#health, now);
         break;
       case END:
-        clients.leave();
-        this.#ends(now);
+        clients.stop();
+        this.#endMeasurement(now);
         break;
       case SLICE:
         this.#series!.add(readTotals(this.#world, this.#health, now, SERIES_BACKENDS_MAX));
@@ -249,7 +249,7 @@ class Simulation {
   }
 
   /** Something happens to a connection. */
-  #happens(kind: number, connection: Connection, now: Nanoseconds): void {
+  #handleConnection(kind: number, connection: Connection, now: Nanoseconds): void {
     const { clients, relay, service } = this.#world;
     switch (kind) {
       case WORK_DONE:
@@ -281,7 +281,7 @@ class Simulation {
         break;
       case BEGIN:
         clients.begin(connection, now);
-        if (clients.leaving) this.#ends(now);
+        if (clients.stopped) this.#endMeasurement(now);
         break;
       case CONNECT_TIMEOUT:
         relay.connectFailed(connection, "timeout", now);
@@ -303,13 +303,13 @@ class Simulation {
 
   #faultBegins(index: number, now: Nanoseconds): void {
     const fault = this.#world.scenario.faults[index]!;
-    if ("loadBalancer" in fault) this.#health.forget(fault.loadBalancer, now);
-    this.#world.faults.begins(index, now);
+    if ("loadBalancer" in fault) this.#health.balancerRestarted(fault.loadBalancer, now);
+    this.#world.faults.begin(index, now);
     this.#health.faultBegins(fault);
   }
 
   /** Clients have stopped coming: the window closes. */
-  #ends(now: Nanoseconds): void {
+  #endMeasurement(now: Nanoseconds): void {
     if (this.#end !== undefined) return;
     this.#end = readTotals(this.#world, this.#health, now);
     // A run that ends before it is warm has measured nothing.
@@ -329,7 +329,7 @@ class Simulation {
       endedAt: queue.time,
       connections: recorder.connections,
       requests: { ...recorder.requests, unfinished: recorder.inFlight },
-      turnedAway: Object.fromEntries(recorder.turnedAway),
+      turnedAway: Object.fromEntries(recorder.refusals),
       idleCuts: recorder.idleCuts,
       throughput: (to.completions - from.completions) * NS_PER_S / span,
       sojourn: recorder.sojourn.toData(),

@@ -3,7 +3,7 @@ import { aligned, percent, plain } from "../../lib/report/mod.ts";
 import { parseStudy, type Study } from "../../lib/scenario/mod.ts";
 import type { MetricName } from "../../lib/scenario/metrics.ts";
 import type { Estimate } from "../../lib/stats/mod.ts";
-import { exactResults } from "./known.ts";
+import { exactResults } from "./exact_results.ts";
 import { Measured, type ReplicationResult } from "../measure/mod.ts";
 import { detectionTime } from "./theory.ts";
 

@@ -4,7 +4,7 @@ import { childSeed } from "../../../lib/base/mod.ts";
 import { differenceOf, type Estimate } from "../../../lib/stats/estimate.ts";
 import { comparisonsOf } from "../../../sim/study/comparisons.ts";
 import { Measured } from "../../../sim/measure/measured.ts";
-import { confidenceOf, looksOf, relativeHalf } from "../../../sim/study/precision.ts";
+import { checkpointsOf, confidenceOf, relativeHalf } from "../../../sim/study/precision.ts";
 import { type QueueOptions, queueRun, queueTruth } from "../queue_runs.ts";
 
 function covers({ low, high }: Estimate, truth: number): boolean {
@@ -43,7 +43,7 @@ Deno.test("Measured.estimate() and differenceOf() cover mean, p99 and their diff
   for (const [what, count] of Object.entries(covered)) assertCovers(what, count, studies);
 });
 
-Deno.test("looksOf() and confidenceOf() keep the promise of `precision`, however early it stops", () => {
+Deno.test("checkpointsOf() and confidenceOf() keep the promise of `precision`, however early it stops", () => {
   const studies = 120;
   const options = { load: 0.5, length: 300 };
   const repetition = { metric: "mean_ms", relative: 0.15, maxReplications: 60 } as const;
@@ -52,7 +52,7 @@ Deno.test("looksOf() and confidenceOf() keep the promise of `precision`, however
   let [covered, early] = [0, 0];
   for (let seed = 0; seed < studies; seed++) {
     const { results } = study(options, seed, 60);
-    for (const runs of looksOf(repetition)) {
+    for (const runs of checkpointsOf(repetition)) {
       const measured = new Measured(results.slice(0, runs));
       const mean = measured.estimate("mean_ms", undefined, confidence);
       if (relativeHalf(mean) > repetition.relative && runs < 60) continue;
