@@ -12,7 +12,7 @@ import { giveUp, keepWritingTo } from "./lib/io/permissions.ts";
 import { sleep } from "./lib/io/sleep.ts";
 import { writeFailure } from "./lib/io/system_error.ts";
 import { UserError } from "./lib/base/user_error.ts";
-import { serveTasks, WORKER_NAME, type WorkerScope } from "./sim/study/workers.ts";
+import { serveTasks, WORKER_NAME, type WorkerScope } from "./sim/threads/workers.ts";
 
 const stopping = new AbortController();
 const hurrying = new AbortController();

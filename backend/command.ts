@@ -9,14 +9,14 @@ import {
 } from "../lib/base/mod.ts";
 import {
   addressOption,
-  durationOrDistribution,
   integerOption,
   type Io,
+  parsed,
   positiveDurationOption,
   shareOption,
 } from "../lib/cli/mod.ts";
-import { type KeyPair, loadConfig, loadKeyPair } from "../lib/config/mod.ts";
-import { durationSampler } from "../lib/scenario/mod.ts";
+import { type KeyPair, loadConfig, loadKeyPair } from "../lib/files/mod.ts";
+import { durationSampler, parseDistribution } from "../lib/scenario/mod.ts";
 import { giveUp, untilAborted } from "../lib/io/mod.ts";
 import { BackendServer, type BackendTotals } from "./server.ts";
 
@@ -30,7 +30,7 @@ export function backendCommand(io: Io) {
     .option(
       "--latency <duration>",
       "how long a request takes: 20ms, or a law of a scenario: exponential(20ms), lognormal(20ms,1)",
-      durationOrDistribution,
+      (text) => parsed(() => parseDistribution(text)),
     )
     .option(
       "--slots <n>",

@@ -19,7 +19,7 @@ import {
   type Random,
   writeAll,
 } from "../lib/base/mod.ts";
-import type { KeyPair } from "../lib/config/mod.ts";
+import type { KeyPair } from "../lib/files/mod.ts";
 import { HttpConversation, isRequestLine } from "./http.ts";
 import { Slots } from "./slots.ts";
 

@@ -14,7 +14,7 @@ import {
   rateOption,
 } from "../lib/cli/mod.ts";
 import { type ExpectedPeer, giveUp, monotonicNow, timerDelay } from "../lib/io/mod.ts";
-import { loadAuthorities, loadConfig } from "../lib/config/mod.ts";
+import { loadAuthorities, loadConfig } from "../lib/files/mod.ts";
 import { repeated, sendBatch, standardInput } from "./batch.ts";
 import { converse } from "./interactive.ts";
 import { LoadGenerator, type LoadOptions } from "./load.ts";

@@ -8,7 +8,7 @@ import {
   type VariantPlots,
   withStableNames,
 } from "../lib/report/mod.ts";
-import { loadStudy } from "../lib/scenario/mod.ts";
+import { loadStudy } from "../lib/files/mod.ts";
 import { plotsOf, Replicator } from "../sim/mod.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;

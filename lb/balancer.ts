@@ -24,12 +24,8 @@ import {
   type Nanoseconds,
   parseIp,
 } from "../lib/base/mod.ts";
-import {
-  certificateChanges,
-  type Certificates,
-  type Config,
-  difference,
-} from "../lib/config/mod.ts";
+import { type Config, difference } from "../lib/config/mod.ts";
+import { certificateChanges, type Certificates } from "../lib/files/mod.ts";
 import {
   type Arrival,
   type EventStream,

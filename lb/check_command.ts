@@ -11,18 +11,16 @@ import {
 } from "../lib/base/mod.ts";
 import { localAddresses } from "../lib/io/mod.ts";
 import type { Io } from "../lib/cli/mod.ts";
+import { type Config, DiagnosticsError, type LocatedDiagnostic } from "../lib/config/mod.ts";
 import {
   type Certificates,
   certificateWarnings,
-  type Config,
   dayOf,
-  DiagnosticsError,
   loadConfigAndCertificates,
   type LoadedConfig,
-  type LocatedDiagnostic,
   namesInWords,
   ownBackendsHere,
-} from "../lib/config/mod.ts";
+} from "../lib/files/mod.ts";
 
 /** `lbsim check`: is this file right, and what would it do? */
 export function checkCommand(io: Io) {

@@ -1,6 +1,6 @@
 import { Command, Option } from "@commander-js/extra-typings";
 import { integerOption, type Io, nameOption, startLogging } from "../lib/cli/mod.ts";
-import { type Certificates, loadListeningConfig } from "../lib/config/mod.ts";
+import { type Certificates, loadListeningConfig } from "../lib/files/mod.ts";
 import { ALGORITHM_NAMES } from "../lib/core/mod.ts";
 import { serveBalancer } from "./serve.ts";
 

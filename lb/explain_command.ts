@@ -1,6 +1,8 @@
 import { Command } from "@commander-js/extra-typings";
 import { integerOption, type Io } from "../lib/cli/mod.ts";
-import { type Config, didYouMean, loadConfig } from "../lib/config/mod.ts";
+import type { Config } from "../lib/config/mod.ts";
+import { loadConfig } from "../lib/files/mod.ts";
+import { didYouMean } from "../lib/base/mod.ts";
 import {
   canonicalIp,
   createRandom,

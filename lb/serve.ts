@@ -8,17 +8,16 @@ import {
   monotonicNow,
   untilAborted,
 } from "../lib/io/mod.ts";
+import { type Config, DiagnosticsError } from "../lib/config/mod.ts";
 import {
   certificateFiles,
   type Certificates,
   certificateWarnings,
-  type Config,
-  DiagnosticsError,
   expiryWarning,
   type KeyPair,
   type LoadedConfig,
   UnreadableError,
-} from "../lib/config/mod.ts";
+} from "../lib/files/mod.ts";
 import { EventStream } from "../lib/core/mod.ts";
 import { Balancer, type StopSummary } from "./balancer.ts";
 import { idsInShort, logEvents } from "./event_log.ts";

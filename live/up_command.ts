@@ -11,13 +11,13 @@ import {
 } from "../lib/base/mod.ts";
 import { giveUp, localAddresses, untilAborted } from "../lib/io/mod.ts";
 import { type Io, logger, logSentence, startLogging } from "../lib/cli/mod.ts";
+import type { Config } from "../lib/config/mod.ts";
 import {
   type Certificates,
-  type Config,
   loadConfig,
   type LoadedConfig,
   loadListeningConfig,
-} from "../lib/config/mod.ts";
+} from "../lib/files/mod.ts";
 
 /** Which parts of a lab belong to one machine. */
 export interface Roles {

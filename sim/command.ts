@@ -1,11 +1,9 @@
 import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
 import { createHash } from "node:crypto";
-import { basename } from "node:path";
 import deno from "../deno.json" with { type: "json" };
 import { fileOption, integerOption, type Io } from "../lib/cli/mod.ts";
 import { monotonicNow, today, writeFailure } from "../lib/io/mod.ts";
-import { isData, readText, YamlFile } from "../lib/config/mod.ts";
-import { ALGORITHM_NAMES } from "../lib/core/mod.ts";
+import { loadStudy, readText } from "../lib/files/mod.ts";
 import {
   escapeAll,
   escapedJson,
@@ -15,7 +13,7 @@ import {
   UserError,
 } from "../lib/base/mod.ts";
 import { csv, reportLines, reportPage, type StudyReport } from "../lib/report/mod.ts";
-import { type Study, studyOf } from "../lib/scenario/mod.ts";
+import type { Study } from "../lib/scenario/mod.ts";
 import { describeScenarios } from "./describe.ts";
 import {
   byVariant,
@@ -28,8 +26,8 @@ import {
   type ShardFile,
   summarise,
   type TaskResult,
-  WorkerPool,
 } from "./study/mod.ts";
+import { WorkerPool } from "./threads/mod.ts";
 import { judge, selftestStudies, type Verdict, verdictLines } from "./theory/mod.ts";
 
 /** A part of a large study has many histograms. */
@@ -78,7 +76,7 @@ export function simCommand(io: Io, program: string) {
         // Settings may leave no variant that an expectation names.
         ...output.expect ? [] : ["expect=[]"],
       ];
-      const study = await studyIn(file, settings);
+      const study = await loadStudy(file, settings);
       if (shard !== undefined && !("replications" in study.repetition)) {
         throw new UserError("--shard: how many runs `precision` takes is known only at the end", {
           exitCode: 2,
@@ -146,21 +144,6 @@ expects does not hold.
   lbsim sim --set workload.arrivals.load=95% --set service.lognormal='{mean: 10ms, sigma: 1}'
   lbsim sim big.yaml --shard 3/10 > part3.json     on each of ten machines; then
   lbsim sim merge part*.json`;
-
-async function studyIn(file: string, set: readonly string[]): Promise<Study> {
-  const source = await readText(file, "name a scenario or a config.yaml: lbsim sim FILE");
-  const { data } = new YamlFile(source);
-  if (!isData(data) || !("backends" in data)) return await studyOf(source, set);
-  return await studyOf({ file, text: everyAlgorithm(basename(file)) }, set);
-}
-
-/** A scenario for a balancer's configuration: which algorithm suits it? */
-function everyAlgorithm(file: string): string {
-  return `extends: ${JSON.stringify(file)}
-duration: 1m
-compare: {balancer.algorithm: [${ALGORITHM_NAMES.join(", ")}]}
-`;
-}
 
 async function runSelftest(
   io: Io,

@@ -14,7 +14,7 @@ import {
   tlsErrorInWords,
   type TlsFailure,
 } from "../../lib/io/mod.ts";
-import type { KeyPair } from "../../lib/config/mod.ts";
+import type { KeyPair } from "../../lib/files/mod.ts";
 import { type Nanoseconds, writeAll } from "../../lib/base/mod.ts";
 
 /** A handshake that failed with a client. */

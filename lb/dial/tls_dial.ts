@@ -1,7 +1,8 @@
 /** TLS on connections to backends. */
 import { type Address, writeAll } from "../../lib/base/mod.ts";
 import { closeIfOpen, type Connection, startTls, type TlsFailure } from "../../lib/io/mod.ts";
-import type { Certificates, Config } from "../../lib/config/mod.ts";
+import type { Config } from "../../lib/config/mod.ts";
+import type { Certificates } from "../../lib/files/mod.ts";
 import { dial, type DialFailure } from "./dial.ts";
 
 /** How backends are spoken to by TLS. */

@@ -4,10 +4,10 @@ export { logger, logSentence, startLogging } from "./log.ts";
 export {
   addressOption,
   durationOption,
-  durationOrDistribution,
   fileOption,
   integerOption,
   nameOption,
+  parsed,
   positiveDurationOption,
   rateOption,
   shareOption,

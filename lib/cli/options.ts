@@ -2,14 +2,12 @@
 import { InvalidArgumentError } from "commander";
 import {
   type Address,
+  didYouMean,
   type Nanoseconds,
   parseAddress,
   parseDuration,
   UserError,
 } from "../base/mod.ts";
-import { didYouMean } from "../config/mod.ts";
-import { parseDistribution } from "../scenario/mod.ts";
-import type { Distribution } from "../stats/mod.ts";
 
 /** `--interval 200ms`. */
 export function durationOption(text: string): Nanoseconds {
@@ -21,11 +19,6 @@ export function positiveDurationOption(text: string): Nanoseconds {
   const value = durationOption(text);
   if (value === 0) throw new InvalidArgumentError("it must be longer than nothing");
   return value;
-}
-
-/** `--latency exponential(20ms)`. */
-export function durationOrDistribution(text: string): Distribution {
-  return parsed(() => parseDistribution(text));
 }
 
 /** `--count 10`. */
@@ -90,7 +83,8 @@ export function addressOption(name: string, text: string): Address {
   }
 }
 
-function parsed<T>(parse: () => T): T {
+/** An option's value by a parser that throws a SyntaxError with a helpful message. */
+export function parsed<T>(parse: () => T): T {
   try {
     return parse();
   } catch (error) {

@@ -1,4 +1,3 @@
-import { styleText } from "node:util";
 import { escapeText, UserError } from "../base/mod.ts";
 
 /** Something wrong in a file: what, where, and what would be right. */
@@ -94,15 +93,13 @@ function isTrailSurrogate(unit: number): boolean {
  *   did you mean "round-robin"?
  * ```
  */
-export function render(diagnostic: Diagnostic, source: Source, color = false): string {
+export function render(diagnostic: Diagnostic, source: Source): string {
   const { at } = diagnostic;
   const file = escapeText(source.file);
   const message = escapeText(shown(diagnostic.message));
   const hint = diagnostic.hint && `  ${escapeText(shown(diagnostic.hint))}`;
-  const bold = (text: string) => color ? styleText("bold", text, { validateStream: false }) : text;
-  const red = (text: string) => color ? styleText("red", text, { validateStream: false }) : text;
   if (at === undefined) {
-    return [bold(`${file}: ${message}`), ...hint ? [hint] : []].join("\n");
+    return [`${file}: ${message}`, ...hint ? [hint] : []].join("\n");
   }
   const { text } = source;
   const { line, column } = position(text, at.start);
@@ -116,9 +113,9 @@ export function render(diagnostic: Diagnostic, source: Source, color = false): s
   const carets = "^".repeat(Math.min(Math.max(width(printable(marked)), 1), 60));
   const gutter = String(line);
   return [
-    bold(`${file}:${line}:${column}: ${message}`),
+    `${file}:${line}:${column}: ${message}`,
     `  ${gutter} | ${excerptOfLine}`,
-    `  ${" ".repeat(gutter.length)} | ${" ".repeat(indent)}${red(carets)}`,
+    `  ${" ".repeat(gutter.length)} | ${" ".repeat(indent)}${carets}`,
     ...hint ? [hint] : [],
   ].join("\n");
 }

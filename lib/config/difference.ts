@@ -1,9 +1,8 @@
-import { isDeepStrictEqual } from "node:util";
 import * as z from "zod";
 import { snakeKeys } from "./camel.ts";
-import { type Data, isData } from "./data.ts";
+import { type Data, isData, isSame } from "./data.ts";
 import { withoutPasswords } from "./diagnostic.ts";
-import type { Config } from "./load_config.ts";
+import type { Config } from "./config_draft.ts";
 import { configSchema } from "./schema.ts";
 
 /** What cannot change while a balancer runs. */
@@ -77,7 +76,7 @@ function backendChanges(before: readonly Backend[], after: readonly Backend[]): 
 
 /** Lines like `health_check.interval: 2s → 1s`. */
 function changed(path: string, before: unknown, after: unknown): string[] {
-  if (isDeepStrictEqual(before, after)) return [];
+  if (isSame(before, after)) return [];
   if (isData(before) && isData(after)) {
     return keysOf(before, after).flatMap((key) =>
       changed(`${path}.${key}`, before[key], after[key])

@@ -1,6 +1,6 @@
 /** Data and a schema → a value, or everything that is wrong with the data, in words. */
 import * as z from "zod";
-import { didYouMean, nameMeant } from "./suggest.ts";
+import { didYouMean, nameMeant } from "../base/mod.ts";
 
 /** Where a value is: keys and indices from the root. */
 export type Path = readonly (string | number)[];

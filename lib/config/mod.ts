@@ -1,18 +1,7 @@
-/** config.yaml: from a file to a `Config`, or to diagnostics that say what is wrong with it. */
+/** config.yaml: from its text to a `Config`, or to diagnostics that say what is wrong with it. Pure. */
 export { camelKeys } from "./camel.ts";
-export {
-  certificateChanges,
-  certificateFiles,
-  type Certificates,
-  certificateWarnings,
-  dayOf,
-  expiryWarning,
-  type KeyPair,
-  loadAuthorities,
-  loadKeyPair,
-  namesInWords,
-} from "./certificates.ts";
-export { checkConfig } from "./check.ts";
+export { checkConfig, checkListen } from "./check.ts";
+export { algorithmNamed, type Config, ConfigDraft, parseConfig } from "./config_draft.ts";
 export { isData } from "./data.ts";
 export { DiagnosticsError, type LocatedDiagnostic, type Source } from "./diagnostic.ts";
 export { difference } from "./difference.ts";
@@ -26,16 +15,8 @@ export {
   validate,
   valueAt,
 } from "./findings.ts";
-export {
-  algorithmNamed,
-  type Config,
-  loadConfig,
-  loadConfigAndCertificates,
-  type LoadedConfig,
-  loadListeningConfig,
-  parseConfig,
-} from "./load_config.ts";
-export { ownBackendsHere } from "./own_backend.ts";
+export { type Overrides, withOverrides } from "./overrides.ts";
+export { arrivesAt, type Endpoints, ownBackends } from "./own_backend.ts";
 export { jsonSchema, referenceTable } from "./reference.ts";
 export {
   address,
@@ -49,5 +30,4 @@ export {
   words,
 } from "./scalars.ts";
 export { configSchema } from "./schema.ts";
-export { didYouMean } from "./suggest.ts";
-export { readText, UnreadableError, YamlFile } from "./yaml_file.ts";
+export { YamlFile } from "./yaml_file.ts";

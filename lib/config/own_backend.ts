@@ -1,14 +1,5 @@
 /** Detects a balancer that is its own backend: each connection, and each probe, would open another without end. */
-import { lookup } from "node:dns/promises";
-import {
-  type Address,
-  canonicalIp,
-  formatAddress,
-  isLocal,
-  NS_PER_S,
-  parseIp,
-} from "../base/mod.ts";
-import { sleep } from "../io/mod.ts";
+import { type Address, canonicalIp, formatAddress, isLocal } from "../base/mod.ts";
 import type { Finding } from "./findings.ts";
 
 /** As much of a configuration as says where a balancer listens and connects to. */
@@ -16,23 +7,6 @@ export interface Endpoints {
   readonly listen: Address;
   readonly backends: readonly { readonly id: string; readonly address: Address }[];
   readonly healthCheck: { readonly port?: number | undefined; readonly type?: unknown };
-}
-
-/** The IP addresses of a host name; none if there are none. */
-export type Resolve = (name: string) => Promise<readonly string[]>;
-
-/** The longest time that a start waits for the addresses of a name. */
-const LOOKUP_TIMEOUT = NS_PER_S;
-
-/** Asks the system, as a connect does. */
-export async function resolveName(name: string): Promise<readonly string[]> {
-  const done = new AbortController();
-  const found = lookup(name, { all: true })
-    .then((all) => all.map(({ address }) => canonicalIp(address)), () => []);
-  const late = sleep(LOOKUP_TIMEOUT, done.signal).then(() => []);
-  const addresses = await Promise.race([found, late]);
-  done.abort();
-  return addresses;
 }
 
 /**
@@ -85,38 +59,4 @@ export function ownBackends(
     hint: "name the port on which the backends answer probes, or leave it out",
     follows: [["listen"]],
   }];
-}
-
-/**
- * The same with what only this machine knows: its addresses, and those of names.
- *
- * @param local The addresses of this machine.
- */
-export async function ownBackendsHere(
-  config: Endpoints,
-  local: readonly string[],
-  resolve: Resolve = resolveName,
-): Promise<Finding[]> {
-  const { listen, backends, healthCheck } = config;
-  const addressesOf = async ({ host, port }: Address) => {
-    if (parseIp(host) !== undefined) return [{ host, port }];
-    return [{ host, port }, ...(await resolve(host)).map((ip) => ({ host: ip, port }))];
-  };
-  // A name is looked up only if its port is the one that the balancer listens on.
-  const isNear = ({ port }: Address) => [port, healthCheck.port].includes(listen.port);
-  const near = backends.map(({ address }) => address).filter(isNear);
-  if (near.length === 0 || listen.port === 0) return [];
-  const listening = await addressesOf(listen);
-  const known = new Map<string, readonly Address[]>(
-    await Promise.all(
-      near.map(async (address) => [address.host, await addressesOf(address)] as const),
-    ),
-  );
-  return ownBackends(
-    config,
-    ({ host, port }) =>
-      (known.get(host) ?? []).some((target) =>
-        listening.some((own) => arrivesAt(own, { ...target, port }, local))
-      ),
-  );
 }

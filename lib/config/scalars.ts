@@ -218,24 +218,29 @@ export function redisAddress() {
   });
 }
 
+/** The parts of a URL. A name and a password may hold a colon or an @ only as %3A or %40. */
+const REDIS_URL =
+  /^(?<scheme>rediss?):\/\/(?:(?<username>[^\s/?#:@]*)(?::(?<password>[^\s/?#@]*))?@)?(?<host>\[[\da-f:.]+\]|[^\s/?#:@[\]]+)(?::(?<port>\d{0,5}))?(?<end>[/?#].*)?$/i;
+
 function parseRedisUrl(input: string): RedisAddress {
-  const url = URL.parse(input);
-  if (url === null || !/^rediss?:$/.test(url.protocol) || url.hostname === "") {
+  const url = REDIS_URL.exec(input)?.groups;
+  const port = Number(url?.port || 6379);
+  if (url === undefined || port > 65_535) {
     throw new SyntaxError("must be a URL like redis://127.0.0.1:6379/0, or rediss:// for TLS");
   }
-  const { protocol, hostname, port, pathname, search, hash } = url;
-  const database = /^\/?(\d{0,4})$/.exec(pathname)?.[1];
-  if (database === undefined || search !== "" || hash !== "") {
+  const { scheme, username = "", password = "", host = "", end = "" } = url;
+  const database = /^\/?(\d{0,4})$/.exec(end)?.[1];
+  if (database === undefined) {
     throw new SyntaxError("must end in the number of a database, like /0, or in nothing");
   }
-  if (port === "0") throw new SyntaxError("port 0 is out of range: a port is 1 to 65535");
+  if (port === 0) throw new SyntaxError("port 0 is out of range: a port is 1 to 65535");
   return {
-    host: canonicalHost(hostname.replace(/^\[(.*)\]$/, "$1")),
-    port: port === "" ? 6379 : Number(port),
-    tls: protocol === "rediss:",
+    host: canonicalHost(host.replace(/^\[(.*)\]$/, "$1")),
+    port,
+    tls: scheme?.toLowerCase() === "rediss",
     database: Number(database),
-    ...url.username !== "" && { username: decoded(url.username) },
-    ...url.password !== "" && { password: decoded(url.password) },
+    ...username !== "" && { username: decoded(username) },
+    ...password !== "" && { password: decoded(password) },
   };
 }
 

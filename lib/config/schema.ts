@@ -2,10 +2,10 @@
  * What config.yaml may say. Validation, the JSON Schema for editors and the reference in docs/config.md are
  * all made from this.
  */
-import { isDeepStrictEqual } from "node:util";
 import * as z from "zod";
 import { ALGORITHM_DEFAULTS, ALGORITHM_NAMES, isPrime } from "../core/mod.ts";
 import { type Nanoseconds, NS_PER_MS, NS_PER_US } from "../base/mod.ts";
+import { isSame } from "./data.ts";
 import {
   address,
   duration,
@@ -98,7 +98,7 @@ type Algorithm = z.output<typeof parametered>;
 const named = z.codec(z.enum(ALGORITHM_NAMES), z.custom<Algorithm>(), {
   decode: (name) => parametered.parse({ name }),
   encode(algorithm, { issues }) {
-    if (isDeepStrictEqual(algorithm, parametered.parse({ name: algorithm.name }))) {
+    if (isSame(algorithm, parametered.parse({ name: algorithm.name }))) {
       return algorithm.name;
     }
     issues.push({ code: "custom", message: "it has parameters of its own", input: algorithm });

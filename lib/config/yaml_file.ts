@@ -1,94 +1,10 @@
 /** A YAML text and a schema → a value, or everything that is wrong with the text. */
 import { isMap, isNode, isScalar, isSeq, type Pair, type YAMLMap } from "yaml";
 import type * as z from "zod";
-import { eventLoopTurn, localShortage } from "../io/mod.ts";
-import { escapeText, UserError } from "../base/mod.ts";
 import { isData } from "./data.ts";
 import { type Diagnostic, DiagnosticsError, type Source, type Span } from "./diagnostic.ts";
 import { type Finding, FINDINGS_MAX, type Path, validate } from "./findings.ts";
 import { readYaml, type YamlText } from "./yaml_text.ts";
-
-/** What an empty configuration lacks. */
-export const NEEDS = "it needs at least `backends`";
-
-const MIB = 1024 * 1024;
-/** Larger files are refused: no configuration is, and a mistaken path may lead anywhere. */
-const FILE_BYTES_MAX = MIB;
-/** A pipe that is open already, as a shell makes one of `<(…)`. */
-const OPEN_PIPE = /^\/(dev|proc\/self)\/fd\/\d+$/;
-
-/** The system could not read a file now; it may be able to later. */
-export class UnreadableError extends UserError {
-  override readonly name = "UnreadableError";
-
-  constructor(file: string, cause: unknown) {
-    const why = localShortage(cause) === "descriptors"
-      ? "this process has as many files and connections open as it may (`ulimit -n`)"
-      : (cause as Error).message;
-    super(`${escapeText(file)}: cannot be read now: ${escapeText(why)}`, { cause });
-  }
-}
-
-/**
- * Reads a text file.
- *
- * @param hint What to do if it is missing.
- * @param bytesMax More than this is huge.
- * @throws {UserError} if it is missing, unreadable, not a file, huge, or not UTF-8; an
- * `UnreadableError` if it may be readable later.
- */
-export async function readText(
-  file: string,
-  hint = "name the right one: config.yaml in this directory is read if none is named",
-  bytesMax = FILE_BYTES_MAX,
-): Promise<Source> {
-  const bytes = await readBytes(file, hint, bytesMax);
-  try {
-    return { file, text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
-  } catch {
-    throw new UserError(`${escapeText(file)}: is not UTF-8 text`, {
-      exitCode: 2,
-      hint: "save it as UTF-8",
-    });
-  }
-}
-
-/**
- * Reads a file.
- *
- * @param hint What to do if it is missing.
- * @param bytesMax More than this is huge.
- * @throws {UserError} as `readText`.
- */
-export async function readBytes(
-  file: string,
-  hint?: string,
-  bytesMax = FILE_BYTES_MAX,
-): Promise<Uint8Array> {
-  const fail = (message: string, hint?: string): never => {
-    throw new UserError(`${escapeText(file)}: ${message}`, {
-      exitCode: 2,
-      ...hint !== undefined && { hint },
-    });
-  };
-  try {
-    const info = await Deno.stat(file);
-    if (info.isDirectory) fail("is a directory", "name the file in it");
-    // Nobody may ever write to a pipe, and a device may have no end.
-    if (!info.isFile && !OPEN_PIPE.test(file)) fail("is a pipe, a device or a socket, not a file");
-    if (info.size > bytesMax) {
-      fail(`is larger than ${bytesMax / MIB} MB: this cannot be the right file`);
-    }
-    return await Deno.readFile(file);
-  } catch (error) {
-    if (error instanceof UserError) throw error;
-    if (error instanceof Deno.errors.NotFound) return fail("there is no such file", hint);
-    if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) {
-      return fail("this user may not read it");
-    }
-    throw new UnreadableError(file, error);
-  }
-}
 
 /** A text that was read as YAML, able to say where things are in it. */
 export class YamlFile {
@@ -105,27 +21,13 @@ export class YamlFile {
   }
 
   /**
-   * Reads a text that may be long, and lets the event loop turn meanwhile.
+   * Reads a text that may be long, a little in each step.
    *
    * @throws {DiagnosticsError} if its beginning has so many mistakes that the rest need not be read.
    */
-  static async read(source: Source, schema: z.ZodType): Promise<YamlFile> {
+  static *inSteps(source: Source, schema: z.ZodType): Generator<void, YamlFile> {
     refuseBeginning(source, schema);
-    return new YamlFile(source, await finishInTurns(readYaml(source.text)));
-  }
-
-  /**
-   * The value, by the schema.
-   *
-   * @param check Finds what a schema cannot say. It is handed the data as it was written, which may be
-   * wrong in any way.
-   * @throws {DiagnosticsError} with everything that is wrong.
-   */
-  parse<S extends z.ZodType>(schema: S, check: (data: unknown) => readonly Finding[]): z.output<S> {
-    this.mustBeReadable(NEEDS);
-    const { value, findings } = validate(schema, this.data, check);
-    if (findings.length > 0 || !this.isSound) throw this.error(findings);
-    return value!;
+    return new YamlFile(source, yield* readYaml(source.text));
   }
 
   /**
@@ -223,13 +125,5 @@ function finish<T>(steps: Generator<void, T>): T {
   while (true) {
     const { done, value } = steps.next();
     if (done) return value;
-  }
-}
-
-async function finishInTurns<T>(steps: Generator<void, T>): Promise<T> {
-  while (true) {
-    const { done, value } = steps.next();
-    if (done) return value;
-    await eventLoopTurn();
   }
 }

@@ -1,6 +1,5 @@
 import { type Address, formatAddress, isLocal, isWildcard, UserError } from "../base/mod.ts";
 import { localAddresses } from "./local_addresses.ts";
-import type { KeyPair } from "../config/mod.ts";
 
 /**
  * Connections that the system completes and keeps until they are accepted, at most; Linux allows
@@ -23,7 +22,10 @@ export function listen(address: Address): Deno.TcpListener {
  *
  * @throws {UserError} as `listen`.
  */
-export function listenTls(address: Address, pair: KeyPair): Deno.TlsListener {
+export function listenTls(
+  address: Address,
+  pair: { readonly certificate: string; readonly key: string },
+): Deno.TlsListener {
   const { certificate: cert, key } = pair;
   return attempt(address, (where) => Deno.listenTls({ ...where, cert, key, tcpBacklog: BACKLOG }));
 }

@@ -1,6 +1,13 @@
 /** From what a scenario's file says to the form that runs. */
-import { type Config, didYouMean, type Finding, isData, validate, valueAt } from "../config/mod.ts";
-import { formatDuration, type Nanoseconds, NS_PER_S, NS_PER_US, UserError } from "../base/mod.ts";
+import { type Config, type Finding, isData, validate, valueAt } from "../config/mod.ts";
+import {
+  didYouMean,
+  formatDuration,
+  type Nanoseconds,
+  NS_PER_S,
+  NS_PER_US,
+  UserError,
+} from "../base/mod.ts";
 import { type Distribution, meanOf } from "../stats/mod.ts";
 import { workCapacity, workPerConnection } from "./load.ts";
 import { merge } from "./patch.ts";

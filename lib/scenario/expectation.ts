@@ -1,5 +1,5 @@
 /** What a scenario expects: `p99_ms < 80`, `errors[round-robin] > 2 * errors[power-of-two]`. */
-import { didYouMean } from "../config/mod.ts";
+import { didYouMean } from "../base/mod.ts";
 import { isMetric, METRIC_NAMES, type MetricName, METRICS } from "./metrics.ts";
 
 /** How two numbers are to compare. */

@@ -1,4 +1,4 @@
-/** Scenarios: from a file to a `Study`, or to diagnostics that say what is wrong with it. */
+/** Scenarios: from texts to a `Study`, or to diagnostics that say what is wrong with them. Pure. */
 export { durationSampler, parseDistribution } from "./distribution.ts";
 export {
   counterpartOf,
@@ -7,11 +7,11 @@ export {
   type MetricTerm,
   variantsMeant,
 } from "./expectation.ts";
-export { loadStudy, studyOf } from "./load_study.ts";
 export { scenarioSchema } from "./schema.ts";
 export {
   parseStudy,
   type Repetition,
+  ScenarioDraft,
   type Study,
   type StudyInputs,
   type Variant,

@@ -3,20 +3,19 @@ import {
   camelKeys,
   checkConfig,
   type Config,
+  ConfigDraft,
   configSchema,
-  didYouMean,
   type Finding,
   independent,
   isData,
   isPrefix,
-  parseConfig,
   type Path,
   salvage,
   type Source,
   validate,
   YamlFile,
 } from "../config/mod.ts";
-import { UserError } from "../base/mod.ts";
+import { didYouMean, UserError } from "../base/mod.ts";
 import { buildScenario } from "./build.ts";
 import {
   counterpartOf,
@@ -90,75 +89,104 @@ export interface NamedFile {
   readonly kind: "config" | "trace";
 }
 
-/** Files that a scenario names: config first, then traces. */
-export function filesNamedBy(scenario: Source, set: readonly string[]): NamedFile[] {
-  const data = patched(new YamlFile(scenario).data, set.map(setting)).data;
-  if (!isData(data)) return [];
-  const traces = new Set<string>();
-  const search = (value: unknown) => {
-    if (Array.isArray(value)) value.forEach(search);
-    if (!isData(value)) return;
-    if (typeof value.trace === "string") traces.add(value.trace);
-    Object.values(value).forEach(search);
-  };
-  search([data.workload, data.compare]);
-  for (const [key, values] of Object.entries(isData(data.compare) ? data.compare : {})) {
-    if (parsePath(key).at(-1) !== "trace" || !Array.isArray(values)) continue;
-    for (const value of values) if (typeof value === "string") traces.add(value);
+/** A scenario's text, read once, with its settings from the command line. */
+export class ScenarioDraft {
+  readonly #yaml: YamlFile;
+  readonly #set: readonly string[];
+  readonly #data: unknown;
+  readonly #patches: readonly Patch[];
+
+  /**
+   * @param set Settings from the command line, `key=value`; they override the file's.
+   * @throws {DiagnosticsError} if there is nothing to read in it; {UserError} if a setting is wrong.
+   */
+  constructor(yaml: YamlFile, set: readonly string[]) {
+    yaml.mustBeReadable("it needs at least `extends: config.yaml`, or `balancer: {backends: 3}`");
+    const { data, patches } = patched(withDefaults(yaml.data), set.map(setting));
+    this.#yaml = yaml;
+    this.#set = set;
+    this.#data = data;
+    this.#patches = patches;
   }
-  const named: NamedFile[] = [...traces].map((path) => ({ path, kind: "trace" }));
-  return typeof data.extends === "string"
-    ? [{ path: data.extends, kind: "config" }, ...named]
-    : named;
+
+  /** The files that it names: the configuration first, then traces. */
+  get files(): NamedFile[] {
+    const data = this.#data;
+    if (!isData(data)) return [];
+    const traces = new Set<string>();
+    const search = (value: unknown) => {
+      if (Array.isArray(value)) value.forEach(search);
+      if (!isData(value)) return;
+      if (typeof value.trace === "string") traces.add(value.trace);
+      Object.values(value).forEach(search);
+    };
+    search([data.workload, data.compare]);
+    for (const [key, values] of Object.entries(isData(data.compare) ? data.compare : {})) {
+      if (parsePath(key).at(-1) !== "trace" || !Array.isArray(values)) continue;
+      for (const value of values) if (typeof value === "string") traces.add(value);
+    }
+    const named: NamedFile[] = [...traces].map((path) => ({ path, kind: "trace" }));
+    return typeof data.extends === "string"
+      ? [{ path: data.extends, kind: "config" }, ...named]
+      : named;
+  }
+
+  /**
+   * The study that the scenario describes.
+   *
+   * @param files What it names, by the path it is named by.
+   * @param read The YAML of those that have been read already.
+   * @throws {DiagnosticsError} with everything that is wrong in the scenario, or in the file it extends;
+   * {UserError} if a setting from the command line is wrong.
+   */
+  study(files: StudyInputs["files"], read: Readonly<Record<string, YamlFile>> = {}): Study {
+    const data = this.#data;
+    const { value, findings: wrong } = validate(scenarioSchema, data, checkScenario);
+    const findings = wrong.map((finding) => reassign(finding, this.#patches));
+    // The valid parts are checked, too, so that all mistakes are reported at once.
+    const rest = value === undefined ? salvage(scenarioSchema, data, wrong) : undefined;
+    const file = value ?? rest?.value;
+    const base = baseConfig(data, files, read);
+    const variants: Variant[] = [];
+    if (file !== undefined && !("broken" in base)) {
+      const built = variantsOf(file, rest?.data ?? data, {
+        patches: this.#patches,
+        base: base.data,
+        files,
+        isWhole: value !== undefined,
+      });
+      const later = built.findings.map((finding) => ({
+        ...finding,
+        path: rest?.original(finding.path) ?? finding.path,
+      }));
+      findings.push(...independent(later, findings));
+      variants.push(...built.variants);
+    }
+    const hasFailed = findings.length > 0 || !this.#yaml.isSound;
+    if ("broken" in base) {
+      throw hasFailed ? both(this.#yaml.error(findings), base.broken) : base.broken;
+    }
+    if (hasFailed) throw this.#yaml.error(unique(findings));
+    return {
+      inputs: { scenario: this.#yaml.source, files, set: this.#set },
+      ...file!.title !== undefined && { title: file!.title },
+      ...file!.watch !== undefined && { watch: file!.watch },
+      source: [file!.source ?? []].flat(),
+      seed: file!.seed,
+      repetition: repetitionOf(file!),
+      variants,
+      expect: file!.expect.map(parseExpectation),
+    };
+  }
 }
 
 /**
- * Reads a study.
+ * Reads a study whose files have all been read.
  *
- * @throws {DiagnosticsError} with everything that is wrong in the scenario, or in the file it extends;
- * {UserError} if a setting from the command line is wrong.
+ * @throws {UserError} as `ScenarioDraft` and its `study()`.
  */
-export function parseStudy(inputs: StudyInputs): Study {
-  const { scenario: source, files, set } = inputs;
-  const yaml = new YamlFile(source);
-  yaml.mustBeReadable("it needs at least `extends: config.yaml`, or `balancer: {backends: 3}`");
-  const settings = set.map(setting);
-  const { data, patches } = patched(withDefaults(yaml.data), settings);
-  const { value, findings: wrong } = validate(scenarioSchema, data, checkScenario);
-  const findings = wrong.map((finding) => reassign(finding, patches));
-  // The valid parts are checked, too, so that all mistakes are reported at once.
-  const rest = value === undefined ? salvage(scenarioSchema, data, wrong) : undefined;
-  const file = value ?? rest?.value;
-  const base = baseConfig(data, files);
-  const variants: Variant[] = [];
-  if (file !== undefined && !("broken" in base)) {
-    const isWhole = value !== undefined;
-    const built = variantsOf(file, rest?.data ?? data, {
-      patches,
-      base: base.data,
-      files,
-      isWhole,
-    });
-    const later = built.findings.map((finding) => ({
-      ...finding,
-      path: rest?.original(finding.path) ?? finding.path,
-    }));
-    findings.push(...independent(later, findings));
-    variants.push(...built.variants);
-  }
-  const hasFailed = findings.length > 0 || !yaml.isSound;
-  if ("broken" in base) throw hasFailed ? both(yaml.error(findings), base.broken) : base.broken;
-  if (hasFailed) throw yaml.error(unique(findings));
-  return {
-    inputs,
-    ...file!.title !== undefined && { title: file!.title },
-    ...file!.watch !== undefined && { watch: file!.watch },
-    source: [file!.source ?? []].flat(),
-    seed: file!.seed,
-    repetition: repetitionOf(file!),
-    variants,
-    expect: file!.expect.map(parseExpectation),
-  };
+export function parseStudy({ scenario, files, set }: StudyInputs): Study {
+  return new ScenarioDraft(new YamlFile(scenario), set).study(files);
 }
 
 /** What goes into the variants besides the scenario itself. */
@@ -309,18 +337,20 @@ function unique(findings: readonly Finding[]): Finding[] {
 function baseConfig(
   data: unknown,
   files: StudyInputs["files"],
+  read: Readonly<Record<string, YamlFile>>,
 ): { readonly data: unknown } | { readonly broken: UserError } {
   const path = isData(data) ? data.extends : undefined;
   if (typeof path !== "string") return { data: {} };
   const source = files[path];
   if (source === undefined) throw new UserError(`${path}: was not read`, { exitCode: 2 });
   try {
-    parseConfig(source);
+    const draft = new ConfigDraft(read[path] ?? new YamlFile(source));
+    draft.conclude();
+    return { data: draft.data };
   } catch (error) {
     if (error instanceof UserError) return { broken: error };
     throw error;
   }
-  return { data: new YamlFile(source).data };
 }
 
 /** The balancer's configuration: what is extended, with what the scenario says on top. */

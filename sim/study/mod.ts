@@ -1,10 +1,10 @@
 /** Many runs: replications, threads, comparisons, the summary. */
+export type { Executor, StopSignal } from "./executor.ts";
 export { Forecast } from "./forecast.ts";
 export { plotsOf } from "./plots.ts";
 export { type ReadyScenario, replicationSeed } from "./replications.ts";
-export { Replicator } from "./replicator.ts";
+export { Replicator, type Runnable, type Task } from "./replicator.ts";
 export { byVariant, runStudy, type TaskResult } from "./run_study.ts";
 export { mergeShards, parseShard, type Shard, type ShardFile } from "./shard.ts";
 export { simulate } from "./simulate.ts";
 export { summarise } from "./summary.ts";
-export { WorkerPool } from "./workers.ts";

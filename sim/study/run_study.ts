@@ -4,7 +4,7 @@ import { Measured, type ReplicationResult } from "../measure/mod.ts";
 import { checkpointsOf, confidenceOf, relativeHalf } from "./precision.ts";
 import type { Task } from "./replicator.ts";
 import type { Shard } from "./shard.ts";
-import type { Executor } from "./workers.ts";
+import type { Executor, StopSignal } from "./executor.ts";
 
 /** How far a study is. */
 export interface Progress {
@@ -29,7 +29,7 @@ export async function runStudy(
   executor: Executor,
   options: {
     readonly shard?: Shard | undefined;
-    readonly signal?: AbortSignal | undefined;
+    readonly signal?: StopSignal | undefined;
     readonly progress?: ((progress: Progress) => void) | undefined;
   } = {},
 ): Promise<TaskResult[]> {
@@ -105,7 +105,7 @@ function named({ variants }: Study, executor: Executor): Executor {
 async function runAll(
   tasks: readonly Task[],
   executor: Executor,
-  signal: AbortSignal | undefined,
+  signal: StopSignal | undefined,
   progress: (done: number) => void,
 ): Promise<TaskResult[]> {
   signal?.throwIfAborted();
@@ -127,10 +127,10 @@ async function runAll(
 }
 
 /** The promise, or the signal's reason if that comes first. */
-async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+async function orAborted<T>(promise: Promise<T>, signal: StopSignal): Promise<T> {
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const stop = () => reject(signal.reason);
-  signal.addEventListener("abort", stop, { once: true });
+  signal.addEventListener("abort", stop);
   try {
     return await Promise.race([promise, aborted]);
   } finally {

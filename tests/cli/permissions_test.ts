@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { backendCommand } from "../../backend/command.ts";
 import { clientCommand } from "../../client/command.ts";
 import type { Io } from "../../lib/cli/io.ts";
-import type { LoadedConfig } from "../../lib/config/mod.ts";
+import type { LoadedConfig } from "../../lib/files/mod.ts";
 import { startLogging, stopLogging } from "../../lib/cli/log.ts";
 import { serveBalancer } from "../../lb/serve.ts";
 import { UNPROBED } from "../support/balance.ts";

@@ -1,9 +1,9 @@
 /** Every scenario in examples/ is run, and what it expects is held. */
 import assert from "node:assert/strict";
-import { loadStudy } from "../../lib/scenario/mod.ts";
+import { loadStudy } from "../../lib/files/mod.ts";
 import { byVariant, runStudy } from "../../sim/study/run_study.ts";
 import { summarise } from "../../sim/study/summary.ts";
-import { WorkerPool } from "../../sim/study/workers.ts";
+import { WorkerPool } from "../../sim/threads/workers.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).href;
 const EXAMPLES = new URL("../../examples/", import.meta.url);

@@ -3,7 +3,7 @@
  * everywhere. The machines are network namespaces.
  */
 import assert from "node:assert/strict";
-import { loadConfig } from "../../lib/config/mod.ts";
+import { loadConfig } from "../../lib/files/mod.ts";
 import { NS_PER_MS } from "../../lib/base/mod.ts";
 import type { Exchange } from "../../client/session.ts";
 import { lbsim, RunningLbsim } from "../support/process.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import FakeTimers from "@sinonjs/fake-timers";
-import type { KeyPair } from "../../lib/config/certificates.ts";
-import type { LoadedConfig } from "../../lib/config/mod.ts";
-import { UnreadableError } from "../../lib/config/yaml_file.ts";
+import type { KeyPair } from "../../lib/files/certificates.ts";
+import type { LoadedConfig } from "../../lib/files/mod.ts";
+import { UnreadableError } from "../../lib/files/text_file.ts";
 import { NS_PER_S } from "../../lib/base/mod.ts";
 import { startLogging, stopLogging } from "../../lib/cli/log.ts";
 import { serveBalancer } from "../../lb/serve.ts";

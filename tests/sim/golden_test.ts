@@ -5,7 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { loadStudy, type Study } from "../../lib/scenario/mod.ts";
+import type { Study } from "../../lib/scenario/mod.ts";
+import { loadStudy } from "../../lib/files/mod.ts";
 import { Replicator } from "../../sim/study/replicator.ts";
 import { studyFrom } from "./study.ts";
 

@@ -1,7 +1,7 @@
 import { parseStudy, type Study } from "../../lib/scenario/study.ts";
 import type { ReplicationResult } from "../../sim/mod.ts";
+import type { Executor } from "../../sim/study/executor.ts";
 import { Replicator, type Task } from "../../sim/study/replicator.ts";
-import type { Executor } from "../../sim/study/workers.ts";
 
 /** A study that is written here. */
 export function studyFrom(text: string, set: readonly string[] = []): Study {

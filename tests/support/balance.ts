@@ -1,7 +1,7 @@
 /** A live balancer for tests, and all that it says. */
 import type { Address } from "../../lib/base/address.ts";
 import { monotonicNow } from "../../lib/io/clock.ts";
-import type { Certificates } from "../../lib/config/certificates.ts";
+import type { Certificates } from "../../lib/files/certificates.ts";
 import type { Config } from "../../lib/config/mod.ts";
 import { EVENT_TYPES, EventStream, type LbEvent } from "../../lib/core/mod.ts";
 import { NS_PER_S } from "../../lib/base/mod.ts";

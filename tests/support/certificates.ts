@@ -1,6 +1,6 @@
 /** Certificates for tests: `tls/make.sh` made them, and they are valid until 2099. */
 import type { Address } from "../../lib/base/address.ts";
-import type { KeyPair } from "../../lib/config/certificates.ts";
+import type { KeyPair } from "../../lib/files/certificates.ts";
 
 /** Where they are. */
 export const TLS_FILES = `${import.meta.dirname}/tls`;

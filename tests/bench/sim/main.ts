@@ -7,7 +7,7 @@
 import { parseArgs } from "node:util";
 import { parseStudy } from "../../../lib/scenario/study.ts";
 import { type ReadyScenario, simulate } from "../../../sim/mod.ts";
-import { WorkerPool } from "../../../sim/study/workers.ts";
+import { WorkerPool } from "../../../sim/threads/workers.ts";
 import { EVENTS_PER_REQUEST, minimalLoop } from "./minimal_loop.ts";
 
 const HERE = import.meta.dirname!;

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { NS_PER_MS, NS_PER_S } from "../../../lib/base/mod.ts";
 import { DiagnosticsError } from "../../../lib/config/diagnostic.ts";
-import { studyOf } from "../../../lib/scenario/mod.ts";
-import { filesNamedBy, parseStudy, type Study } from "../../../lib/scenario/study.ts";
+import { parseStudy, ScenarioDraft, type Study } from "../../../lib/scenario/study.ts";
+import { YamlFile } from "../../../lib/config/yaml_file.ts";
 import { UserError } from "../../../lib/base/user_error.ts";
 import { meanOf, scvOf } from "../../../lib/stats/variates.ts";
 
@@ -654,44 +654,16 @@ Deno.test("parseStudy() says what is wrong with a scenario along with the file t
   );
 });
 
-Deno.test("filesNamedBy() knows the traces of all variants", () => {
+Deno.test("ScenarioDraft.files names the traces of all variants", () => {
   const text = `extends: config.yaml
 workload: {arrivals: {trace: one.csv}}
 compare: {workload.arrivals.trace: [one.csv, two.csv]}
 `;
-  assert.deepEqual(filesNamedBy({ file: "s.yaml", text }, []), [
+  assert.deepEqual(new ScenarioDraft(new YamlFile({ file: "s.yaml", text }), []).files, [
     { path: "config.yaml", kind: "config" },
     { path: "one.csv", kind: "trace" },
     { path: "two.csv", kind: "trace" },
   ]);
-});
-
-Deno.test("studyOf() says which kind of file is missing", async () => {
-  const of = (text: string) => studyOf({ file: "s.yaml", text }, []);
-  await assert.rejects(of(TRACED), (error) => {
-    assert.ok(error instanceof UserError);
-    assert.match(error.hint!, /CSV file with recorded arrivals/);
-    return true;
-  });
-  await assert.rejects(of("extends: none.yaml\n"), (error) => {
-    assert.ok(error instanceof UserError);
-    assert.match(error.hint!, /names a config\.yaml/);
-    return true;
-  });
-});
-
-Deno.test("studyOf() reads a trace of more than a megabyte", async () => {
-  const directory = await Deno.makeTempDir();
-  try {
-    const rows = Array.from({ length: 200_000 }, (_, i) => `${i / 1000},${i % 100},0.005`);
-    await Deno.writeTextFile(`${directory}/visits.csv`, `at,client,service\n${rows.join("\n")}\n`);
-    const { variants } = await studyOf({ file: `${directory}/s.yaml`, text: TRACED }, []);
-    const { arrivals } = variants[0]!.scenario.workload;
-    assert.ok(arrivals.kind === "trace");
-    assert.equal(arrivals.entries.length, 200_000);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
 });
 
 Deno.test("parseStudy() blames the flag, the file that is extended, or the trace", () => {

@@ -5,7 +5,7 @@ import { byVariant, type Progress, runStudy } from "../../../sim/study/run_study
 import { mergeShards, parseShard } from "../../../sim/study/shard.ts";
 import { simulate } from "../../../sim/mod.ts";
 import { summarise } from "../../../sim/study/summary.ts";
-import { WorkerPool } from "../../../sim/study/workers.ts";
+import { WorkerPool } from "../../../sim/threads/workers.ts";
 import { LocalExecutor, studyFrom } from "../study.ts";
 
 const MAIN = new URL("../../../main.ts", import.meta.url).href;

@@ -2,10 +2,9 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
 import { escapeText, UserError } from "../base/mod.ts";
+import { type Config, type Finding, nameOf, type Path } from "../config/mod.ts";
 import { beside } from "./beside.ts";
-import type { Config } from "./load_config.ts";
-import { type Finding, nameOf, type Path } from "./findings.ts";
-import { readBytes, UnreadableError } from "./yaml_file.ts";
+import { readBytes, UnreadableError } from "./text_file.ts";
 
 /** A certificate, its private key, and what is worth saying of them. */
 export interface KeyPair {

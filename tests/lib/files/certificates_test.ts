@@ -4,7 +4,7 @@ import {
   certificateWarnings,
   expiryWarning,
   readCertificates,
-} from "../../../lib/config/certificates.ts";
+} from "../../../lib/files/certificates.ts";
 import { parseConfig } from "../../../lib/config/mod.ts";
 import { CA, ONE, pem, TLS_FILES, TWO } from "../../support/certificates.ts";
 

@@ -1,18 +1,10 @@
 /** Runs a study's tasks on several threads. */
 import { UserError } from "../../lib/base/mod.ts";
-import { Replicator, type Runnable, type Task } from "./replicator.ts";
 import type { ReplicationResult } from "../measure/mod.ts";
+import { type Executor, Replicator, type Runnable, type Task } from "../study/mod.ts";
 
 /** Name of a worker that serves tasks: by it the program knows that it is one. */
 export const WORKER_NAME = "lbsim sim";
-
-/** Runs tasks somewhere. */
-export interface Executor {
-  /** How many tasks it runs at a time. */
-  readonly width: number;
-  /** Runs a task. */
-  run(task: Task): Promise<ReplicationResult>;
-}
 
 /** What a worker is told: first the study, then a task at a time. */
 type Request = { readonly study: Runnable } | { readonly task: Task };

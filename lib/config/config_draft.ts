@@ -1,0 +1,92 @@
+/** config.yaml: from its text to a `Config`, or to diagnostics that say what is wrong with it. */
+import type * as z from "zod";
+import type { AlgorithmName } from "../core/mod.ts";
+import { type CamelKeys, camelKeys } from "./camel.ts";
+import { checkConfig } from "./check.ts";
+import type { Source } from "./diagnostic.ts";
+import { type Finding, independent, salvage, type Salvaged, validate } from "./findings.ts";
+import { configSchema } from "./schema.ts";
+import { YamlFile } from "./yaml_file.ts";
+
+/** A configuration: complete, valid, durations in nanoseconds. */
+export type Config = CamelKeys<z.output<typeof configSchema>>;
+
+/** What an empty configuration lacks. */
+const NEEDS = "it needs at least `backends`";
+
+/**
+ * Reads a configuration. Paths in it stay as they are written.
+ *
+ * @throws {DiagnosticsError} with everything that is wrong in the text.
+ */
+export function parseConfig(source: Source): Config {
+  const draft = new ConfigDraft(new YamlFile(source));
+  draft.conclude();
+  return draft.config;
+}
+
+/** An algorithm with the parameters that it has when none are given. */
+export function algorithmNamed(name: AlgorithmName): Config["algorithm"] {
+  return camelKeys(configSchema.shape.algorithm.parse(name));
+}
+
+/** A configuration's text, read but not yet accepted: some checks need more than the text. */
+export class ConfigDraft {
+  /** What the text says; of an invalid text, what its valid parts say. */
+  readonly config: Config;
+  /** The data that `config` was made of, as it was written. */
+  readonly data: unknown;
+  readonly #yaml: YamlFile;
+  readonly #findings: readonly Finding[];
+  readonly #salvaged: Salvaged<unknown> | undefined;
+
+  /**
+   * Reads a text in small steps, so that other work can be done in between.
+   *
+   * @throws {DiagnosticsError} if it has no valid part that could be checked further.
+   */
+  static *inSteps(source: Source): Generator<void, ConfigDraft> {
+    const yaml = yield* YamlFile.inSteps(source, configSchema);
+    yield;
+    return new ConfigDraft(yaml);
+  }
+
+  /** @throws {DiagnosticsError} if it has no valid part that could be checked further. */
+  constructor(yaml: YamlFile) {
+    yaml.mustBeReadable(NEEDS);
+    const { value, findings } = validate(configSchema, yaml.data, checkConfig);
+    const salvaged = value === undefined ? salvage(configSchema, yaml.data, findings) : undefined;
+    const usable = value ?? salvaged?.value;
+    if (usable === undefined) throw yaml.error(findings);
+    this.config = camelKeys(usable);
+    this.data = salvaged === undefined ? yaml.data : salvaged.data;
+    this.#yaml = yaml;
+    this.#findings = findings;
+    this.#salvaged = salvaged;
+  }
+
+  /**
+   * Accepts the configuration.
+   *
+   * @param later What further checks of `config` have found.
+   * @param options Whether all of that is about this machine, so that the file may be right on another one;
+   * and the files that the text names.
+   * @throws {DiagnosticsError} with everything that is wrong.
+   */
+  conclude(
+    later: readonly Finding[] = [],
+    { isElsewhere = false, files = [] }: {
+      readonly isElsewhere?: boolean | undefined;
+      readonly files?: readonly string[];
+    } = {},
+  ): void {
+    const found = later.map((finding) => ({
+      ...finding,
+      path: this.#salvaged?.original(finding.path) ?? finding.path,
+    }));
+    const all = [...this.#findings, ...independent(found, this.#findings)];
+    if (all.length === 0 && this.#yaml.isSound) return;
+    const isRight = this.#findings.length === 0 && this.#yaml.isSound && isElsewhere;
+    throw this.#yaml.error(all, { exitCode: isRight ? 1 : 2, files });
+  }
+}

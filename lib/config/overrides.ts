@@ -1,0 +1,67 @@
+/** Settings from the command line, which override the file's. */
+import * as z from "zod";
+import { UserError } from "../base/mod.ts";
+import { camelKeys } from "./camel.ts";
+import { checkConfig } from "./check.ts";
+import type { Config, ConfigDraft } from "./config_draft.ts";
+import { validate } from "./findings.ts";
+import { configSchema } from "./schema.ts";
+
+/** What flags say; undefined where a flag is not given. */
+export interface Overrides {
+  readonly listen?: string | undefined;
+  readonly algorithm?: string | undefined;
+  readonly logLevel?: string | undefined;
+  readonly logFormat?: string | undefined;
+  readonly logConnections?: boolean | undefined;
+}
+
+/**
+ * The configuration with the command line's settings.
+ *
+ * @throws {UserError} that names the flag which is wrong, by itself or together with the file.
+ */
+export function withOverrides({ config, data }: ConfigDraft, overrides: Overrides): Config {
+  const { listen, algorithm, logLevel, logFormat, logConnections } = overrides;
+  if (algorithm !== undefined) checkAlgorithm(algorithm, data);
+  const { shape } = configSchema;
+  const log = shape.log.unwrap().shape;
+  return {
+    ...config,
+    ...listen !== undefined && { listen: flagValue("--listen", shape.listen, listen) },
+    ...algorithm !== undefined &&
+      { algorithm: camelKeys(flagValue("--algorithm", shape.algorithm, algorithm)) },
+    log: {
+      ...config.log,
+      ...logLevel !== undefined && { level: flagValue("--log-level", log.level, logLevel) },
+      // The flag can only switch it off.
+      ...logConnections === false && { connections: false },
+      ...logFormat !== undefined && { format: flagValue("--log-format", log.format, logFormat) },
+    },
+  };
+}
+
+/**
+ * Checks an algorithm as if the file named it.
+ *
+ * @throws {UserError} if it does not go together with the rest of the file.
+ */
+function checkAlgorithm(algorithm: string, data: unknown): void {
+  const known = new Set(checkConfig(data).map(({ message }) => message));
+  const wrong = checkConfig({ ...data as object, algorithm })
+    .find(({ message }) => !known.has(message));
+  if (wrong === undefined) return;
+  const { message, hint } = wrong;
+  throw new UserError(`--algorithm ${algorithm}: ${message}`, {
+    exitCode: 2,
+    ...hint !== undefined && { hint },
+  });
+}
+
+function flagValue<S extends z.ZodType>(flag: string, schema: S, value: string): z.output<S> {
+  const flags = z.strictObject({ [flag]: schema });
+  const { value: flagged, findings: [wrong] } = validate(flags, { [flag]: value }, () => []);
+  if (wrong === undefined) return flagged![flag] as z.output<S>;
+  const { message, hint } = wrong;
+  throw new UserError(message, { exitCode: 2, ...hint !== undefined && { hint } });
+}

@@ -1,0 +1,128 @@
+/** A configuration from its file, with what is in the files that it names. */
+import { UserError } from "../base/mod.ts";
+import {
+  checkListen,
+  type Config,
+  ConfigDraft,
+  type Finding,
+  type Overrides,
+  withOverrides,
+} from "../config/mod.ts";
+import { eventLoopTurn, localAddresses } from "../io/mod.ts";
+import { beside } from "./beside.ts";
+import { certificateFiles, type Certificates, readCertificates } from "./certificates.ts";
+import { ownBackendsHere } from "./own_backends_here.ts";
+import { readText } from "./text_file.ts";
+
+/** A configuration, with what is in the files that it names. */
+export interface LoadedConfig {
+  readonly config: Config;
+  readonly certificates: Certificates;
+  /** One line for each file that has expired and is replaced by what is in use. */
+  readonly expired: readonly string[];
+}
+
+/**
+ * Reads a configuration file, with what the command line says instead.
+ *
+ * @throws {UserError} if it cannot be read, or a flag is wrong; {DiagnosticsError} if there are mistakes in it.
+ */
+export async function loadConfig(file: string, overrides: Overrides = {}): Promise<Config> {
+  const loaded = await load(file, (config) => Promise.resolve({ config, findings: [] }), overrides);
+  return loaded.config;
+}
+
+/**
+ * Reads a configuration file and the files that it names.
+ *
+ * @param nowMs In milliseconds since 1970: what has expired by then is wrong.
+ * @param inUse Stays in use where there is nothing wrong with a certificate but that it has expired.
+ * @throws {UserError} as `loadConfig`, also for mistakes in a certificate or key.
+ */
+export function loadConfigAndCertificates(
+  file: string,
+  nowMs: number,
+  inUse?: Certificates,
+): Promise<LoadedConfig> {
+  return load(file, (config) => withCertificates(file, config, nowMs, inUse));
+}
+
+/**
+ * Reads a configuration file, and the files that it names, for a balancer on this machine, with what the
+ * command line says instead.
+ *
+ * @param nowMs In milliseconds since 1970: what has expired by then is wrong.
+ * @param inUse Stays in use where there is nothing wrong with a certificate but that it has expired.
+ * @throws {UserError} as `loadConfigAndCertificates`; also if a flag is wrong, if this machine does not
+ * have the address to listen on, or if the balancer would be its own backend.
+ */
+export function loadListeningConfig(
+  file: string,
+  overrides: Overrides,
+  nowMs: number,
+  inUse?: Certificates,
+): Promise<LoadedConfig> {
+  return load(file, async (config) => {
+    const local = localAddresses();
+    const missing = checkListen(config.listen, local);
+    if (missing.length > 0 && overrides.listen !== undefined) {
+      const { message, hint } = missing[0]!;
+      throw new UserError(`--listen: ${message}`, { ...hint !== undefined && { hint } });
+    }
+    const here = [...missing, ...await ownBackendsHere(config, local)];
+    const loaded = await withCertificates(file, config, nowMs, inUse);
+    const isElsewhere = here.length > 0 && loaded.findings.length === 0;
+    return { ...loaded, findings: [...here, ...loaded.findings], isElsewhere };
+  }, overrides);
+}
+
+/** The result of the checks that need more than the text. */
+interface Looked {
+  readonly findings: readonly Finding[];
+  /** Whether all findings are about this machine, so that the file may be right on another one. */
+  readonly isElsewhere?: boolean;
+}
+
+/**
+ * Reads a file and makes further checks. They are made on the valid parts of an invalid file, too, so that
+ * all mistakes are reported at once.
+ */
+async function load<T extends Looked>(
+  file: string,
+  look: (config: Config) => Promise<T>,
+  overrides: Overrides = {},
+): Promise<T> {
+  const draft = await inTurns(ConfigDraft.inSteps(await readText(file)));
+  const config = withPaths(file, withOverrides(draft, overrides));
+  const looked = await look(config);
+  const { findings, isElsewhere } = looked;
+  draft.conclude(findings, { isElsewhere, files: Object.values(certificateFiles(file, config)) });
+  return looked;
+}
+
+/** The configuration with its paths as they lead from here: a relative one starts where the file is. */
+function withPaths(file: string, config: Config): Config {
+  const { sticky } = config;
+  if (sticky === undefined || sticky.store === "memory") return config;
+  const { sqlite } = sticky.store;
+  if (sqlite === undefined) return config;
+  return { ...config, sticky: { ...sticky, store: { sqlite: beside(file, sqlite) } } };
+}
+
+async function withCertificates(
+  file: string,
+  config: Config,
+  nowMs: number,
+  inUse: Certificates | undefined,
+): Promise<LoadedConfig & Looked> {
+  return { config, ...await readCertificates(file, config, nowMs, inUse) };
+}
+
+/** Takes the steps one by one, and lets the event loop turn in between. */
+async function inTurns<T>(steps: Generator<void, T>): Promise<T> {
+  while (true) {
+    const { done, value } = steps.next();
+    if (done) return value;
+    await eventLoopTurn();
+  }
+}

@@ -1,0 +1,59 @@
+/** Scenarios: from a file to a `Study`, or to diagnostics that say what is wrong with it. */
+import { basename } from "node:path";
+import { isData, type Source, YamlFile } from "../config/mod.ts";
+import { ALGORITHM_NAMES } from "../core/mod.ts";
+import { ScenarioDraft, type Study } from "../scenario/mod.ts";
+import { beside } from "./beside.ts";
+import { readText } from "./text_file.ts";
+
+/** A million rows have about 24 MB. */
+const TRACE_BYTES_MAX = 256 * 1024 * 1024;
+
+const TRACE_HINT =
+  "`trace` names a CSV file with recorded arrivals; its path is relative to the scenario";
+const CONFIG_HINT = "`extends` names a config.yaml; its path is relative to the scenario";
+
+/**
+ * Reads a scenario and the files that it names. Of a balancer's configuration it makes a scenario that
+ * compares all algorithms.
+ *
+ * @param set Settings that override the file's, `key=value`.
+ * @throws {UserError} if a file cannot be read; {DiagnosticsError} if there are mistakes in one.
+ */
+export async function loadStudy(file: string, set: readonly string[]): Promise<Study> {
+  const source = await readText(file, "name a scenario or a config.yaml: lbsim sim FILE");
+  const yaml = new YamlFile(source);
+  if (!isData(yaml.data) || !("backends" in yaml.data)) return await studyOf(yaml, set);
+  const text = everyAlgorithm(basename(file));
+  return await studyOf(new YamlFile({ file, text }), set, { [basename(file)]: yaml });
+}
+
+/**
+ * Reads the files that a scenario names; paths in it are relative to its file.
+ *
+ * @param read The YAML of files that have been read already.
+ * @throws {UserError} as `loadStudy`.
+ */
+export async function studyOf(
+  scenario: YamlFile,
+  set: readonly string[],
+  read: Readonly<Record<string, YamlFile>> = {},
+): Promise<Study> {
+  const draft = new ScenarioDraft(scenario, set);
+  const files: Record<string, Source> = {};
+  for (const { path, kind } of draft.files) {
+    const real = beside(scenario.source.file, path);
+    files[path] = kind === "trace"
+      ? await readText(real, TRACE_HINT, TRACE_BYTES_MAX)
+      : read[path]?.source ?? await readText(real, CONFIG_HINT);
+  }
+  return draft.study(files, read);
+}
+
+/** A scenario for a balancer's configuration: which algorithm suits it? */
+function everyAlgorithm(file: string): string {
+  return `extends: ${JSON.stringify(file)}
+duration: 1m
+compare: {balancer.algorithm: [${ALGORITHM_NAMES.join(", ")}]}
+`;
+}

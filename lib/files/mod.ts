@@ -1,0 +1,22 @@
+/** Configurations, scenarios and certificates: read from files. */
+export {
+  certificateChanges,
+  certificateFiles,
+  type Certificates,
+  certificateWarnings,
+  dayOf,
+  expiryWarning,
+  type KeyPair,
+  loadAuthorities,
+  loadKeyPair,
+  namesInWords,
+} from "./certificates.ts";
+export {
+  loadConfig,
+  loadConfigAndCertificates,
+  type LoadedConfig,
+  loadListeningConfig,
+} from "./load_config.ts";
+export { loadStudy } from "./load_study.ts";
+export { ownBackendsHere } from "./own_backends_here.ts";
+export { readText, UnreadableError } from "./text_file.ts";

@@ -1,0 +1,83 @@
+/** Text files, as lbsim reads them: not too large, and UTF-8. */
+import { escapeText, UserError } from "../base/mod.ts";
+import type { Source } from "../config/mod.ts";
+import { localShortage } from "../io/mod.ts";
+
+const MIB = 1024 * 1024;
+/** Larger files are refused: no configuration is, and a mistaken path may lead anywhere. */
+const FILE_BYTES_MAX = MIB;
+/** A pipe that is open already, as a shell makes one of `<(…)`. */
+const OPEN_PIPE = /^\/(dev|proc\/self)\/fd\/\d+$/;
+
+/** The system could not read a file now; it may be able to later. */
+export class UnreadableError extends UserError {
+  override readonly name = "UnreadableError";
+
+  constructor(file: string, cause: unknown) {
+    const why = localShortage(cause) === "descriptors"
+      ? "this process has as many files and connections open as it may (`ulimit -n`)"
+      : (cause as Error).message;
+    super(`${escapeText(file)}: cannot be read now: ${escapeText(why)}`, { cause });
+  }
+}
+
+/**
+ * Reads a text file.
+ *
+ * @param hint What to do if it is missing.
+ * @param bytesMax More than this is huge.
+ * @throws {UserError} if it is missing, unreadable, not a file, huge, or not UTF-8; an
+ * `UnreadableError` if it may be readable later.
+ */
+export async function readText(
+  file: string,
+  hint = "name the right one: config.yaml in this directory is read if none is named",
+  bytesMax = FILE_BYTES_MAX,
+): Promise<Source> {
+  const bytes = await readBytes(file, hint, bytesMax);
+  try {
+    return { file, text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
+  } catch {
+    throw new UserError(`${escapeText(file)}: is not UTF-8 text`, {
+      exitCode: 2,
+      hint: "save it as UTF-8",
+    });
+  }
+}
+
+/**
+ * Reads a file.
+ *
+ * @param hint What to do if it is missing.
+ * @param bytesMax More than this is huge.
+ * @throws {UserError} as `readText`.
+ */
+export async function readBytes(
+  file: string,
+  hint?: string,
+  bytesMax = FILE_BYTES_MAX,
+): Promise<Uint8Array> {
+  const fail = (message: string, hint?: string): never => {
+    throw new UserError(`${escapeText(file)}: ${message}`, {
+      exitCode: 2,
+      ...hint !== undefined && { hint },
+    });
+  };
+  try {
+    const info = await Deno.stat(file);
+    if (info.isDirectory) fail("is a directory", "name the file in it");
+    // Nobody may ever write to a pipe, and a device may have no end.
+    if (!info.isFile && !OPEN_PIPE.test(file)) fail("is a pipe, a device or a socket, not a file");
+    if (info.size > bytesMax) {
+      fail(`is larger than ${bytesMax / MIB} MB: this cannot be the right file`);
+    }
+    return await Deno.readFile(file);
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    if (error instanceof Deno.errors.NotFound) return fail("there is no such file", hint);
+    if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) {
+      return fail("this user may not read it");
+    }
+    throw new UnreadableError(file, error);
+  }
+}
