@@ -1,5 +1,4 @@
 /** A study's result as lines for a terminal. */
-import { styleText } from "node:util";
 import { CONFIDENCE } from "../stats/mod.ts";
 import { grouped, large, percent, plain, plusMinus } from "./format.ts";
 import type { Interval, StudyReport, VariantReport } from "./types.ts";
@@ -15,7 +14,9 @@ export interface TextOptions {
   readonly about?: readonly string[] | undefined;
 }
 
-type Style = Parameters<typeof styleText>[0];
+/** The codes of a terminal that begin a style and end it. */
+const STYLES = { bold: [1, 22], red: [31, 39], green: [32, 39], yellow: [33, 39] } as const;
+type Style = keyof typeof STYLES;
 
 interface Column {
   readonly title: string;
@@ -45,8 +46,7 @@ const COLUMNS: readonly Column[] = [
 
 /** The whole report. */
 export function reportLines(report: StudyReport, options: TextOptions): string[] {
-  const paint = (style: Style, text: string) =>
-    options.color ? styleText(style, text, { validateStream: false }) : text;
+  const paint = (style: Style, text: string) => options.color ? styled(style, text) : text;
   const { variants } = report;
   const sections = [
     [paint("bold", heading(report)), ...options.about ?? []],
@@ -247,4 +247,9 @@ function costLine({ variants, wall_s, events_per_s, seed, digest }: StudyReport)
   return `${grouped(runs)} runs, ${large(events)} events${time}; seed ${seed}, digest ${
     digest.slice(0, 12)
   }`;
+}
+
+function styled(style: Style, text: string): string {
+  const [begin, end] = STYLES[style];
+  return `\x1b[${begin}m${text}\x1b[${end}m`;
 }

@@ -1,4 +1,4 @@
-/** Many runs: replications, threads, comparisons, the summary. */
+/** Many runs: replications, comparisons, the summary. */
 export type { Executor, StopSignal } from "./executor.ts";
 export { Forecast } from "./forecast.ts";
 export { plotsOf } from "./plots.ts";

@@ -1,7 +1,8 @@
 /** Runs a study's tasks on several threads. */
 import { UserError } from "../../lib/base/mod.ts";
 import type { ReplicationResult } from "../measure/mod.ts";
-import { type Executor, Replicator, type Runnable, type Task } from "../study/mod.ts";
+import type { Executor } from "../study/executor.ts";
+import { Replicator, type Runnable, type Task } from "../study/replicator.ts";
 
 /** Name of a worker that serves tasks: by it the program knows that it is one. */
 export const WORKER_NAME = "lbsim sim";

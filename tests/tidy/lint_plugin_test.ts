@@ -76,17 +76,23 @@ Deno.test("the lint plugin looks where code decides, and nowhere else", () => {
     const file of [
       "lib/core/x.ts",
       "lib/core/algorithms/_x.ts",
+      "lib/config/x.ts",
+      "lib/report/x.ts",
       "lib/scenario/x.ts",
       "lib/stats/x.ts",
-      "sim/x.ts",
-      "sim/deep/er/x.worker.ts",
+      "sim/engine/x.ts",
+      "sim/model/deep/er/x.ts",
+      "sim/study/x.ts",
       "lib\\core\\x.ts",
     ]
   ) assert.ok(reported(file), file);
   for (
     const file of [
       "lb/x.ts",
+      "lib/files/x.ts",
       "lib/io/clock.ts",
+      "sim/command.ts",
+      "sim/threads/x.ts",
       "lib/corex/x.ts",
       "main.ts",
       "tests/sim/x_test.ts",
@@ -98,16 +104,16 @@ Deno.test("the lint plugin looks where code decides, and nowhere else", () => {
 
 Deno.test("the lint plugin looks for engine-dependent functions where results come from", () => {
   const reported = (file: string) => lint(file, "Math.exp(1);").length > 0;
-  for (const folder of ["lib/base", "lib/core", "lib/report", "lib/scenario", "lib/stats", "sim"]) {
+  for (const folder of ["lib/base", "lib/core", "lib/report", "lib/config", "sim/theory"]) {
     assert.ok(reported(`${folder}/x.ts`), folder);
   }
-  for (const folder of ["lb", "backend", "tests/sim"]) {
+  for (const folder of ["lb", "backend", "sim/threads", "tests/sim"]) {
     assert.ok(!reported(`${folder}/x.ts`), folder);
   }
 });
 
 Deno.test("the lint plugin takes the paths that deno lint hands it: absolute ones", () => {
   const path = (relative: string) => fileURLToPath(new URL(`../../${relative}`, import.meta.url));
-  assert.equal(lint(path("sim/x.ts"), "Date.now();").length, 1);
+  assert.equal(lint(path("sim/model/x.ts"), "Date.now();").length, 1);
   assert.equal(lint(path("lb/x.ts"), "Date.now();").length, 0);
 });

@@ -5,42 +5,66 @@ import { exits, importsOf, readText, sourceFiles } from "./source.ts";
 
 const ROLES = ["lb", "backend", "client", "sim"];
 
-/** What each part may import besides itself. A role is named only where roles are put together. */
-const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  "lib/base": [],
-  "lib/core": ["lib/base"],
-  "lib": ["lib/base", "lib/core"],
-  // `lbsim init` writes the configurations that are shipped.
-  "lb": ["lib", "lib/base", "lib/core", "config.yaml", "examples"],
-  "backend": ["lib", "lib/base", "lib/core"],
-  "client": ["lib", "lib/base", "lib/core"],
-  "sim": ["lib", "lib/base", "lib/core"],
-  "web": ["lib", "lib/base", "lib/core", "sim"],
-  "live": ["lib", "lib/base", "lib/core", ...ROLES],
-  "packaging": ["deno.json"],
-  "docs": ["lib", "lib/base", "lib/core", "sim"],
-  "main.ts": ["lib", "lib/base", "lib/core", "live", "web", ...ROLES],
+/** The simulator without its threads and its command: all that a page in a browser needs. */
+const SIMULATION = ["sim/engine", "sim/model", "sim/measure", "sim/study", "sim/theory"];
+
+/**
+ * The pure rooms: what each may import besides itself, and the packages that it is built on. deno.json lists
+ * the same rooms as its workspace, in which the platform's types are missing.
+ */
+const PURE: Readonly<Record<string, { readonly rooms: readonly string[]; packages?: RegExp }>> = {
+  "lib/base": { rooms: [], packages: /^pure-rand\// },
+  "lib/core": { rooms: ["lib/base"] },
+  "lib/stats": { rooms: ["lib/base"] },
+  "lib/config": { rooms: ["lib/base", "lib/core"], packages: /^(yaml|zod)$/ },
+  "lib/scenario": {
+    rooms: ["lib/base", "lib/core", "lib/config", "lib/stats"],
+    packages: /^(yaml|zod)$/,
+  },
+  "lib/report": { rooms: ["lib/base", "lib/stats"], packages: /^echarts\// },
+  ...Object.fromEntries(SIMULATION.map((room) => [room, {
+    rooms: [
+      ...["lib/base", "lib/core", "lib/config", "lib/stats", "lib/scenario", "lib/report"],
+      ...SIMULATION,
+    ],
+  }])),
 };
 
-/** The only package that pure code of `lib/base` is built on; `lib/core` is built on none. */
-const BASE_PACKAGE = /^pure-rand\//;
+/** Anything in `lib`, pure or not. */
+const LIB = ["lib", ...Object.keys(PURE).filter((room) => room.startsWith("lib/"))];
+
+/** What each other part may import besides itself. A role is named only where roles are put together. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  "lib": LIB,
+  // `lbsim init` writes the configurations that are shipped.
+  "lb": [...LIB, "config.yaml", "examples"],
+  "backend": LIB,
+  "client": LIB,
+  "sim": [...LIB, ...SIMULATION],
+  "web": [...LIB, "sim", ...SIMULATION],
+  "live": [...LIB, ...ROLES],
+  "packaging": ["deno.json"],
+  "docs": [...LIB, "sim"],
+  "main.ts": [...LIB, "live", "web", ...ROLES, ...SIMULATION],
+};
 
 function partOf(path: string): string {
-  for (const pure of ["lib/base", "lib/core"]) if (path.startsWith(`${pure}/`)) return pure;
-  return path.split("/")[0]!;
+  return Object.keys(PURE).find((room) => path.startsWith(`${room}/`)) ?? path.split("/")[0]!;
 }
 
 /** What is wrong with an import, or undefined. */
 function wrong(file: string, specifier: string): string | undefined {
   const part = partOf(file);
-  const isPure = part === "lib/base" || part === "lib/core";
+  const pure = PURE[part];
   if (!specifier.startsWith(".")) {
-    if (!isPure || part === "lib/base" && BASE_PACKAGE.test(specifier)) return undefined;
-    return `${file} imports "${specifier}": lib/base is built on pure-rand alone, lib/core on lib/base`;
+    if (pure === undefined || pure.packages?.test(specifier)) return undefined;
+    return `${file} imports "${specifier}": ${part} may be built on ${
+      pure.packages ?? "no package"
+    }`;
   }
   const target = posix.join(posix.dirname(file), specifier);
-  if (target.endsWith(".json") && !isPure) return undefined;
-  const allowed = MAY_IMPORT[part];
+  if (target.endsWith(".json") && pure === undefined) return undefined;
+  const allowed = pure?.rooms ?? MAY_IMPORT[part];
   if (allowed === undefined) return `${file}: say in MAY_IMPORT what "${part}" may import`;
   const other = partOf(target);
   if (other === part || allowed.includes(other)) return undefined;
@@ -61,6 +85,7 @@ const PAST_THE_FRONT: readonly (readonly [by: RegExp, target: RegExp])[] = [
   [/^main\.ts$/, /./],
   [/^lib\/cli\/(?:output|signals)\.ts$/, /^lib\/io\/(?:clock|sleep)\.ts$/],
   [/./, /^lib\/scenario\/(?:load|metrics|types)\.ts$/],
+  [/^sim\/threads\//, /^sim\/study\/(?:executor|replicator)\.ts$/],
 ];
 
 /** How an import enters a room other than by its front, or undefined. */
@@ -94,11 +119,20 @@ Deno.test("the walls have something to hold", () => {
   assert.ok(imports.length > files.length, `${imports.length} imports`);
 });
 
-Deno.test("a role imports lib, never another role; lib imports no role; lib/core only lib/base", () => {
+Deno.test("a role imports lib, never another role; a pure room imports pure rooms only", () => {
   const found = files.flatMap((file) =>
     importsOf(file, readText(file)!).map((specifier) => wrong(file, specifier))
   ).filter((message) => message !== undefined);
   assert.deepEqual(found, []);
+});
+
+Deno.test("deno.json lists the pure rooms as its workspace, each without the platform's types", () => {
+  const { workspace } = JSON.parse(readText("deno.json")!);
+  assert.deepEqual(workspace.toSorted(), Object.keys(PURE).map((room) => `./${room}`).toSorted());
+  for (const room of Object.keys(PURE)) {
+    const { compilerOptions } = JSON.parse(readText(`${room}/deno.json`)!);
+    assert.deepEqual(compilerOptions, { lib: ["esnext"] }, room);
+  }
 });
 
 Deno.test("a room is entered by its mod.ts", () => {
@@ -131,7 +165,7 @@ const ENTRIES: readonly [file: string, source: string, ok: boolean][] = [
   ["lib/core/events/x.ts", 'import { a } from "../mod.ts";', false],
   ["sim/model/x.ts", 'import { a } from "../../lib/scenario/types.ts";', true],
   ["sim/model/x.ts", 'import { a } from "../../lib/scenario/study.ts";', false],
-  ["main.ts", 'import { a } from "./sim/study/workers.ts";', true],
+  ["main.ts", 'import { a } from "./sim/threads/workers.ts";', true],
 ];
 
 for (const [file, source, ok] of ENTRIES) {
@@ -171,6 +205,16 @@ const IMPORTS: readonly [file: string, source: string, ok: boolean][] = [
   ["lib/core/x.ts", 'import { a } from "node:fs";', false],
   ["lib/core/x.ts", 'import { a } from "npm:pure-rand";', false],
   ["lib/core/x.ts", 'import "yaml";', false],
+  ["lib/config/x.ts", 'import { a } from "../io/mod.ts";', false],
+  ["lib/config/x.ts", 'import { a } from "../scenario/mod.ts";', false],
+  ["lib/config/x.ts", 'import * as z from "zod";', true],
+  ["lib/config/x.ts", 'import { a } from "node:util";', false],
+  ["lib/report/x.ts", 'import { a } from "echarts/core";', true],
+  ["sim/model/x.ts", 'import { a } from "../engine/mod.ts";', true],
+  ["sim/model/x.ts", 'import { a } from "../threads/mod.ts";', false],
+  ["sim/model/x.ts", 'import { a } from "../../lib/files/mod.ts";', false],
+  ["sim/model/x.ts", 'import * as z from "zod";', false],
+  ["sim/threads/x.ts", 'import { a } from "../study/mod.ts";', true],
   ["live/x.ts", 'import { a } from "../sim/a.ts";', true],
   ["live/x.ts", 'import { a } from "../main.ts";', false],
   ["main.ts", 'import { a } from "./live/a.ts";', true],
