@@ -1,13 +1,20 @@
 import type { Logger } from "@logtape/logtape";
 import { type Clock, timerDelay } from "../lib/io/mod.ts";
-import type { Backend, EventOf, EventStream, RefusalReason, Scheduler } from "../lib/core/mod.ts";
+import {
+  type BackendCondition,
+  conditionOf,
+  type EventOf,
+  type EventStream,
+  type RefusalReason,
+  type Scheduler,
+} from "../lib/core/mod.ts";
 import { type Nanoseconds, NS_PER_MS } from "../lib/base/mod.ts";
 import { logSentence } from "../lib/cli/mod.ts";
 
 /** A backend at a glance. */
 export interface BackendStatus {
   readonly backend: string;
-  readonly state: "up" | "down" | "unknown" | "ejected" | "drain" | "maintenance";
+  readonly state: BackendCondition;
   readonly in_flight: number;
   /** Connections that reached it since the start. */
   readonly connections: number;
@@ -53,7 +60,7 @@ export class StatusReporter {
       const probe = this.#lastProbe.get(backend.id);
       return {
         backend: backend.id,
-        state: stateOf(backend),
+        state: conditionOf(backend),
         in_flight: backend.inFlight,
         connections: backend.connections,
         share: total === 0 ? 0 : backend.connections / total,
@@ -116,11 +123,6 @@ export class StatusReporter {
     clearInterval(this.#timer);
     this.#unsubscribe.forEach((end) => end());
   }
-}
-
-function stateOf({ mode, health, healthy }: Backend): BackendStatus["state"] {
-  if (mode !== "ready") return mode;
-  return health.state === "up" && !healthy ? "ejected" : health.state;
 }
 
 function statusLine(status: BackendStatus): string {

@@ -11,7 +11,7 @@ import {
 } from "../lib/base/mod.ts";
 import { type Clock, sleep } from "../lib/io/mod.ts";
 import { algorithmNamed, type Config } from "../lib/config/mod.ts";
-import { type AlgorithmName, EventStream } from "../lib/core/mod.ts";
+import { type AlgorithmName, conditionOf, EventStream } from "../lib/core/mod.ts";
 import { Histogram } from "../lib/stats/mod.ts";
 
 /** What a demo is told. */
@@ -243,11 +243,11 @@ export class Demo {
   #state({ scheduler }: Balancer): DemoState {
     return {
       at_ms: this.#elapsed(),
-      backends: scheduler.backends.map(({ id, active, inFlight, connections }) => ({
-        id,
-        up: active,
-        in_flight: inFlight,
-        connections,
+      backends: scheduler.backends.map((backend) => ({
+        id: backend.id,
+        up: conditionOf(backend) === "up",
+        in_flight: backend.inFlight,
+        connections: backend.connections,
       })),
       errors: this.#errors,
     };

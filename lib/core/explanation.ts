@@ -1,5 +1,5 @@
 import type { Candidate, PickTrace } from "./algorithms/mod.ts";
-import type { Backend } from "./backend/mod.ts";
+import { type Backend, unavailability } from "./backend/mod.ts";
 import type { ExplainedBackend } from "./events/mod.ts";
 
 /** Takes down how one pick came about, beside the state of every backend at that moment. */
@@ -8,12 +8,19 @@ export class Explanation implements PickTrace {
   readonly #scores = new Map<string, number>();
   #rule = "no backend is available";
 
-  /** To be made just before the pick: the connection that it leads to is not counted in it. */
-  constructor(backends: readonly Backend[]) {
-    const primaryIsAvailable = backends.some(({ backup, available }) => available && !backup);
+  /**
+   * To be made just before the pick: the connection that it leads to is not counted in it.
+   *
+   * @param tried Backends that are not to be picked; undefined if there are none.
+   */
+  constructor(backends: readonly Backend[], tried?: readonly Backend[]) {
+    const isPrimaryAvailable = backends.some((backend) =>
+      backend.available && !backend.backup && !tried?.includes(backend)
+    );
     this.#backends = backends.map((backend) => {
-      const unavailable = backend.unavailability ??
-        (backend.backup && primaryIsAvailable ? "backup, not needed" : undefined);
+      const unavailable = unavailability(backend) ??
+        (tried?.includes(backend) ? "already tried" : undefined) ??
+        (backend.backup && isPrimaryAvailable ? "backup, not needed" : undefined);
       return {
         backend: backend.id,
         weight: backend.weight,

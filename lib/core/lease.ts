@@ -1,6 +1,6 @@
 import type { Admission } from "./admission/mod.ts";
 import { assert, type Nanoseconds } from "../base/mod.ts";
-import type { Backend } from "./backend/mod.ts";
+import type { BackendState } from "./backend/mod.ts";
 import type { ConnectFailure, ConnectionEnd, RefusalReason } from "./events/mod.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { Session } from "./sessions/mod.ts";
@@ -31,7 +31,7 @@ export class Lease {
   readonly connection: number;
   /** The client's address, as it came. */
   readonly client: string;
-  readonly backend: Backend;
+  readonly backend: BackendState;
   /** 1 for the first backend tried. */
   readonly attempt: number;
   /** When this backend was picked. */
@@ -39,11 +39,11 @@ export class Lease {
   /** How many other connections the backend had in flight then. @internal */
   readonly others: number;
   /** @internal */
-  readonly session: Session<Backend> | undefined;
+  readonly session: Session<BackendState> | undefined;
   /** Where its client is counted, if anywhere. @internal */
   admission: Admission | undefined;
-  /** Backends that failed before this one, latest first. @internal */
-  readonly tried: Lease | undefined;
+  /** Backends that failed before this one. @internal */
+  readonly tried: readonly BackendState[] | undefined;
   #state: "opening" | "open" | "ended" = "opening";
   /** For how long the client, once connected, asked nothing; undefined until it asks. */
   #idle: Nanoseconds | undefined;
@@ -56,10 +56,10 @@ export class Lease {
     scheduler: Scheduler,
     connection: number,
     client: string,
-    backend: Backend,
+    backend: BackendState,
     now: Nanoseconds,
-    session: Session<Backend> | undefined,
-    tried: Lease | undefined,
+    session: Session<BackendState> | undefined,
+    failed: Lease | undefined,
   ) {
     this.#scheduler = scheduler;
     this.connection = connection;
@@ -68,8 +68,8 @@ export class Lease {
     this.acquiredAt = now;
     this.others = backend.inFlight - 1;
     this.session = session;
-    this.tried = tried;
-    this.attempt = tried === undefined ? 1 : tried.attempt + 1;
+    this.tried = failed?.allTried;
+    this.attempt = failed === undefined ? 1 : failed.attempt + 1;
   }
 
   /** The connect succeeded. */
@@ -95,6 +95,11 @@ export class Lease {
   /** The client has sent its last byte, and has perhaps left. So far it may have waited in vain. */
   clientFinished(now: Nanoseconds): void {
     if (this.#state === "open") this.#scheduler._clientFinished(this, now);
+  }
+
+  /** This backend, and those that failed before it. @internal */
+  get allTried(): readonly BackendState[] {
+    return [...this.tried ?? [], this.backend];
   }
 
   /** @internal */

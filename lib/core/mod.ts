@@ -17,9 +17,11 @@ export {
 } from "./algorithms/mod.ts";
 export { Arrival } from "./arrival.ts";
 export {
-  Backend,
+  type Backend,
+  type BackendCondition,
   type BackendMode,
   type BackendOptions,
+  conditionOf,
   type EjectionRules,
   Health,
   type HealthRules,
@@ -45,7 +47,7 @@ export {
 export { Explanation } from "./explanation.ts";
 export { Lease, type Refusal, type Traffic } from "./lease.ts";
 export { Scheduler } from "./scheduler.ts";
-export type { SchedulerOptions } from "./scheduler_options.ts";
+export type { SchedulerOptions } from "./options.ts";
 export {
   clientKey,
   type Recovery,

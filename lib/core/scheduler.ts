@@ -1,24 +1,29 @@
-import {
-  type Algorithm,
-  type AlgorithmOptions,
-  createAlgorithm,
-  type PickTrace,
-} from "./algorithms/mod.ts";
+import type { PickTrace } from "./algorithms/mod.ts";
 import { Admission } from "./admission/mod.ts";
-import { AgeList, assert, type Nanoseconds, type Random } from "../base/mod.ts";
+import { AgeList, type Nanoseconds, type Random } from "../base/mod.ts";
 import { Arrival } from "./arrival.ts";
-import { Backend, type BackendMode, type BackendOptions } from "./backend/mod.ts";
 import {
+  type Backend,
+  type BackendMode,
+  type BackendOptions,
+  BackendRecovery,
+  type BackendState,
+  isForItsOwnOnly,
+  isFull,
+  isServing,
+  mayHaveRoom,
+} from "./backend/mod.ts";
+import {
+  Announcer,
   type ConnectFailure,
   type ConnectionEnd,
   type EventStream,
   type RefusalReason,
-  toMs,
 } from "./events/mod.ts";
 import { Explanation } from "./explanation.ts";
 import { Lease, type Refusal, type Traffic } from "./lease.ts";
-import { Recovery } from "./recovery.ts";
-import type { SchedulerOptions } from "./scheduler_options.ts";
+import type { SchedulerOptions } from "./options.ts";
+import { BackendPool } from "./pool.ts";
 import { type Session, type SessionRecord, Stickiness } from "./sessions/mod.ts";
 import { Waiting } from "./waiting.ts";
 
@@ -34,18 +39,11 @@ import { Waiting } from "./waiting.ts";
  */
 export class Scheduler {
   #options: SchedulerOptions;
-  readonly #random: Random;
-  readonly #events: EventStream;
-  readonly #backends: Backend[] = [];
-  readonly #byId = new Map<string, Backend>();
-  /** Indices below the number of backends that none has, for one was removed; in ascending order. */
-  readonly #freeIndices: number[] = [];
-  #primaries: Algorithm;
-  /** Used only while no primary is available. */
-  #backups: Algorithm;
+  readonly #announcer: Announcer;
+  readonly #pool: BackendPool;
   /** Undefined if clients do not stick. */
   #stickiness: Stickiness | undefined;
-  readonly #recovery: Recovery;
+  readonly #recovery: BackendRecovery;
   #admission: Admission | undefined;
   /** First come, first served. */
   readonly #queue = new AgeList<Waiting>();
@@ -55,14 +53,9 @@ export class Scheduler {
   /** Those that have connected, and have something to say before they acquire. */
   #arriving = 0;
   #lastConnection = 0;
-  #lastAnyway = 0;
   #stopping = false;
   /** Nothing that waits for time alone happens before. */
   #nextWake: Nanoseconds = Infinity;
-  /** Backends that have left while they had connections: they may come back. */
-  readonly #departed = new Set<Backend>();
-  /** When a backend of this name was last removed: a pin from before was to that one. */
-  readonly #removedAt = new Map<string, Nanoseconds>();
   /** Called when `nextWake` has become earlier. */
   onWake: ((at: Nanoseconds) => void) | undefined;
   /** The latest answer came before its client asked, as a mail server's greeting does. */
@@ -81,20 +74,18 @@ export class Scheduler {
    */
   constructor(options: SchedulerOptions, events: EventStream, random: Random) {
     this.#options = options;
-    this.#events = events;
-    this.#random = random;
-    this.#primaries = this.#newAlgorithm(options);
-    this.#backups = this.#newAlgorithm(options);
-    this.#recovery = new Recovery(options, events, {
-      backends: this.#backends,
-      activeServers: () => this.activeServers,
-      refresh: (backend) => this.#refresh(backend),
-      reweighed: (backend) => this.#tierOf(backend).update(backend),
+    const pool = new BackendPool(options, random);
+    this.#pool = pool;
+    this.#announcer = new Announcer(events, () => pool.activeServers);
+    this.#recovery = new BackendRecovery(options, this.#announcer, {
+      backends: pool.all,
+      refresh: (backend) => pool.refresh(backend),
+      reweighed: (backend) => pool.reweighed(backend),
       wakeBy: (at) => this.#wakeBy(at),
     });
     this.#reconfigureStickiness();
     this.#reconfigureAdmission();
-    for (const backend of options.backends) this.#addBackend(backend);
+    for (const backend of options.backends) pool.add(backend);
   }
 
   /** When `passTime` is to be called next; undefined if nothing waits for time alone. */
@@ -130,17 +121,17 @@ export class Scheduler {
 
   /** The backends, in the order of the configuration. */
   get backends(): readonly Backend[] {
-    return this.#backends;
+    return this.#pool.all;
   }
 
   /** The backends that are healthy and enabled. */
   get activeServers(): readonly string[] {
-    return this.#backends.filter((backend) => backend.active).map((backend) => backend.id);
+    return this.#pool.activeServers;
   }
 
   /** Connections in flight on each backend, those being opened included. */
   get connectionCount(): ReadonlyMap<string, number> {
-    return new Map(this.#backends.map((backend) => [backend.id, backend.inFlight]));
+    return new Map(this.#pool.all.map((backend) => [backend.id, backend.inFlight]));
   }
 
   /** The sessions, by client; empty if clients do not stick. */
@@ -187,37 +178,15 @@ export class Scheduler {
 
   /** The backend with this id. */
   backend(id: string): Backend | undefined {
-    return this.#byId.get(id);
+    return this.#pool.get(id);
   }
 
   /** Adds a backend. It is used once a probe has found it up, and then starts slowly. */
   addBackend(options: BackendOptions, now: Nanoseconds): Backend {
     this.passTime(now);
-    const backend = this.#addBackend(options);
+    const backend = this.#pool.add(options);
     this.#recovery.startSlowly(backend, now);
     this.#serveWaiting(now);
-    return backend;
-  }
-
-  #addBackend(options: BackendOptions): Backend {
-    if (this.#byId.has(options.id)) {
-      throw new RangeError(`Cannot add backend: id must be new: current value is "${options.id}"`);
-    }
-    const { healthCheck, ejection } = this.#options;
-    let backend = [...this.#departed].find((departed) => departed.isMeantBy(options));
-    if (backend === undefined) backend = new Backend(options, healthCheck, ejection);
-    else {
-      this.#departed.delete(backend);
-      backend.join(options, healthCheck, ejection);
-    }
-    backend.index = this.#freeIndices.shift() ?? this.#backends.length;
-    backend.order = (this.#backends.at(-1)?.order ?? -1) + 1;
-    backend.probed = healthCheck.type !== "none";
-    if (!backend.probed) backend.health.record(true);
-    backend.available = available(backend);
-    this.#backends.push(backend);
-    this.#byId.set(backend.id, backend);
-    this.#tierOf(backend).add(backend);
     return backend;
   }
 
@@ -227,22 +196,14 @@ export class Scheduler {
    */
   removeBackend(id: string, now: Nanoseconds): void {
     this.passTime(now);
-    const backend = this.#byId.get(id);
+    const backend = this.#pool.get(id);
     if (backend === undefined) return;
     this.#remove(backend, now);
     this.#serveWaiting(now);
   }
 
-  #remove(backend: Backend, now: Nanoseconds): void {
-    backend.mode = "maintenance";
-    this.#refresh(backend);
-    this.#tierOf(backend).remove(backend);
-    backend.removed = true;
-    this.#byId.delete(backend.id);
-    this.#backends.splice(this.#backends.indexOf(backend), 1);
-    this.#freeIndices.push(backend.index);
-    this.#freeIndices.sort((a, b) => a - b);
-    this.#removedAt.set(backend.id, now);
+  #remove(backend: BackendState, now: Nanoseconds, mayReturn = false): void {
+    this.#pool.remove(backend, now, mayReturn);
     this.#stickiness?.sessions.forget(backend);
     this.#recovery.forget(backend);
   }
@@ -264,23 +225,20 @@ export class Scheduler {
       throw new RangeError("Cannot reconfigure: ids must be different");
     }
     const modes = new Map(before.backends.map(({ id, mode = "ready" }) => [id, mode]));
-    const sameAlgorithm = equal(before.algorithm, options.algorithm);
-    const primaries = sameAlgorithm ? this.#primaries : this.#newAlgorithm(options);
-    const backups = sameAlgorithm ? this.#backups : this.#newAlgorithm(options);
-    for (const backend of [...this.#backends]) {
+    const algorithms = this.#pool.algorithmsFor(options);
+    for (const backend of [...this.#pool.all]) {
       const next = byId.get(backend.id);
-      if (next !== undefined && backend.isMeantBy(next)) continue;
-      this.#remove(backend, now);
-      if (backend.inFlight > 0) this.#departed.add(backend);
+      if (next === undefined || !backend.isMeantBy(next)) this.#remove(backend, now, true);
     }
     this.#options = options;
+    this.#pool.configure(options);
     this.#reconfigureQueue(now);
     this.#recovery.configure(options);
     this.#reconfigureAdmission();
     this.#reconfigureStickiness();
     for (const backend of options.backends) {
-      const present = this.#byId.get(backend.id);
-      if (present === undefined) this.#recovery.startSlowly(this.#addBackend(backend), now);
+      const present = this.#pool.get(backend.id);
+      if (present === undefined) this.#recovery.startSlowly(this.#pool.add(backend), now);
       else {
         this.#reconfigureBackend(present, backend, now);
         // What the operator has wished for otherwise stands, unless the file now says something else.
@@ -288,26 +246,10 @@ export class Scheduler {
         if (mode !== modes.get(backend.id)) this.#setMode(present, mode, now);
       }
     }
-    this.#putInOrder();
-    if (!sameAlgorithm) {
-      this.#primaries = primaries;
-      this.#backups = backups;
-      for (const backend of this.#backends) this.#tierOf(backend).add(backend);
-    }
+    this.#pool.putInOrder();
+    if (algorithms !== undefined) this.#pool.use(algorithms);
     this.#serveWaiting(now);
     this.passTime(now);
-  }
-
-  /** As the configuration lists them: what is meant by "first" and decides between equals. */
-  #putInOrder(): void {
-    this.#options.backends.forEach(({ id }, order) => this.#byId.get(id)!.order = order);
-    this.#backends.sort((a, b) => a.order - b.order);
-    this.#primaries.reordered?.();
-    this.#backups.reordered?.();
-  }
-
-  #newAlgorithm({ algorithm }: SchedulerOptions): Algorithm {
-    return createAlgorithm(algorithm, this.#random);
   }
 
   #reconfigureQueue(now: Nanoseconds): void {
@@ -327,7 +269,7 @@ export class Scheduler {
     }
     this.#stickiness?.sessions.clear();
     this.#stickiness = sticky &&
-      new Stickiness(sticky, this.#events, (...asked) => this.#provenPrimary(...asked));
+      new Stickiness(sticky, this.#announcer, (...asked) => this.#pool.pickProven(...asked));
   }
 
   #reconfigureAdmission(): void {
@@ -338,34 +280,21 @@ export class Scheduler {
     } else this.#admission.configure({ allow, deny, perClient });
   }
 
-  #reconfigureBackend(backend: Backend, options: BackendOptions, now: Nanoseconds): void {
+  #reconfigureBackend(backend: BackendState, options: BackendOptions, now: Nanoseconds): void {
     const { healthCheck } = this.#options;
-    if (backend.backup !== options.backup) {
-      this.#tierOf(backend).remove(backend);
-      backend.backup = options.backup;
-      this.#tierOf(backend).add(backend);
-    }
-    backend.maxConnections = options.maxConnections ?? Infinity;
-    backend.fullWeight = options.weight;
+    this.#pool.change(backend, options);
     backend.health.rules = healthCheck;
     backend.probed = healthCheck.type !== "none";
     if (!backend.probed && backend.health.state !== "up") this.#trust(backend, now);
     this.#recovery.adapt(backend, now);
-    backend.available = available(backend);
-    this.#tierOf(backend).update(backend);
+    this.#pool.reweighed(backend);
   }
 
   /** A backend that is probed no more counts as up. */
-  #trust(backend: Backend, now: Nanoseconds): void {
+  #trust(backend: BackendState, now: Nanoseconds): void {
     while (backend.health.state !== "up") backend.health.record(true);
     this.#changed(backend, now);
-    this.#events.emit({
-      type: "backend_up",
-      at_ms: toMs(now),
-      backend: backend.id,
-      probes: 0,
-      active_servers: this.activeServers,
-    });
+    this.#announcer.backendUp(backend.id, 0, now);
   }
 
   /** The operator's wish for a backend. */
@@ -375,19 +304,13 @@ export class Scheduler {
     this.#serveWaiting(now);
   }
 
-  #setMode(backend: Backend, mode: BackendMode, now: Nanoseconds): void {
+  #setMode(backend: BackendState, mode: BackendMode, now: Nanoseconds): void {
     if (backend.mode === mode) return;
     const returns = backend.mode === "maintenance";
     backend.mode = mode;
     if (returns) this.#recovery.startSlowly(backend, now);
     this.#changed(backend, now);
-    this.#events.emit({
-      type: "backend_mode_changed",
-      at_ms: toMs(now),
-      backend: backend.id,
-      mode,
-      in_flight: backend.inFlight,
-    });
+    this.#announcer.backendModeChanged(backend, mode, now);
   }
 
   /** From now on every client is refused, also those that wait; what is open may finish. */
@@ -404,10 +327,7 @@ export class Scheduler {
   adopt(record: SessionRecord<string>, now: Nanoseconds): void {
     this.passTime(now);
     if (!this.#adopt(record, now)) return;
-    if (this.#events.wanted.session_adopted) {
-      const { key: client, backend } = record;
-      this.#events.emit({ type: "session_adopted", at_ms: toMs(now), client, backend });
-    }
+    this.#announcer.sessionAdopted(record.key, record.backend, now);
     // The client may be waiting, and its own backend may take it although it takes no new clients.
     this.#serveWaiting(now);
   }
@@ -433,9 +353,8 @@ export class Scheduler {
   }
 
   /** The backend that a session of another balancer, or of another run, is meant for. */
-  #backendOf({ changedAt }: SessionRecord<string>, id: string): Backend | undefined {
-    const removedAt = this.#removedAt.get(id) ?? -Infinity;
-    return changedAt > removedAt ? this.#byId.get(id) : undefined;
+  #backendOf({ changedAt }: SessionRecord<string>, id: string): BackendState | undefined {
+    return changedAt > this.#pool.removedAt(id) ? this.#pool.get(id) : undefined;
   }
 
   /**
@@ -551,48 +470,27 @@ export class Scheduler {
    */
   probed(id: string, ok: boolean, now: Nanoseconds, tookNs: Nanoseconds, reason = "failed"): void {
     this.passTime(now);
-    const backend = this.#byId.get(id);
+    const backend = this.#pool.get(id);
     // It may have been removed while the probe was under way.
     if (backend === undefined) return;
     if (ok) backend.provenAt = now;
     else backend.failedAt = now;
     const first = backend.health.state === "unknown";
     const { flipped, streak } = backend.health.record(ok);
-    if (this.#events.wanted.probe) {
-      this.#events.emit({
-        type: "probe",
-        at_ms: toMs(now),
-        backend: id,
-        ok,
-        probe_ms: toMs(tookNs),
-        ...(ok ? {} : { reason }),
-        streak,
-      });
-    }
+    this.#announcer.probe(id, ok, tookNs, ok ? undefined : reason, streak, now);
     if (!flipped) return;
     if (ok && !first) this.#recovery.startSlowly(backend, now);
     this.#changed(backend, now);
-    if (this.#events.wanted[ok ? "backend_up" : "backend_down"]) {
-      const common = {
-        at_ms: toMs(now),
-        backend: id,
-        probes: streak,
-        active_servers: this.activeServers,
-      };
-      this.#events.emit(
-        ok
-          ? { type: "backend_up", ...common }
-          : { type: "backend_down", ...common, reason, in_flight: backend.inFlight },
-      );
-    }
+    if (ok) this.#announcer.backendUp(id, streak, now);
+    else this.#announcer.backendDown(backend, streak, reason, now);
     this.#serveWaiting(now);
   }
 
   /** A backend reports that it has nothing to do. Only some algorithms go by that. */
   reportIdle(id: string, now: Nanoseconds): void {
     this.passTime(now);
-    const backend = this.#byId.get(id);
-    if (backend !== undefined) this.#tierOf(backend).reportedIdle?.(backend);
+    const backend = this.#pool.get(id);
+    if (backend !== undefined) this.#pool.reportedIdle(backend);
   }
 
   /** @internal */
@@ -602,18 +500,16 @@ export class Scheduler {
     backend.connections++;
     backend.provenAt = now;
     backend.ejection?.succeeded(now);
-    if (this.#events.wanted.connection_opened) {
-      this.#events.emit({
-        type: "connection_opened",
-        at_ms: toMs(now),
-        connection: lease.connection,
+    this.#announcer.connectionOpened(
+      {
+        number: lease.connection,
         client: lease.client,
-        backend: backend.id,
         attempt: lease.attempt,
-        connect_ms: toMs(now - lease.acquiredAt),
-        in_flight: backend.inFlight,
-      });
-    }
+        pickedAt: lease.acquiredAt,
+      },
+      backend,
+      now,
+    );
   }
 
   /** @internal */
@@ -621,8 +517,7 @@ export class Scheduler {
     this.passTime(now);
     const { backend, others } = lease;
     this.#backendsSpeakFirst = !lease.isAsked;
-    if (backend.removed) return;
-    this.#tierOf(backend).answered?.(backend, lease.waited(now), others, now);
+    this.#pool.answered(backend, lease.waited(now), others, now);
   }
 
   /** @internal */
@@ -634,10 +529,10 @@ export class Scheduler {
   /** A lease ended, or its client finished. If nothing came, its backend is slower than the wait was long. */
   #noteSilence(lease: Lease, now: Nanoseconds): void {
     const { backend, others } = lease;
-    if (lease.isAnswered || backend.removed) return;
+    if (lease.isAnswered) return;
     // A client that asks nothing and gets nothing is idle, unless backends are those that begin.
     if (lease.isIdle && !this.#backendsSpeakFirst) return;
-    this.#tierOf(backend).unanswered?.(backend, lease.waited(now), others, now);
+    this.#pool.unanswered(backend, lease.waited(now), others, now);
   }
 
   /** @internal */
@@ -654,18 +549,13 @@ export class Scheduler {
     if (session?.backend === backend) session.failedAt = now;
     this.#letGo(lease, now);
     this.#noteSilence(lease, now);
-    if (this.#events.wanted.connect_failed) {
-      this.#events.emit({
-        type: "connect_failed",
-        at_ms: toMs(now),
-        connection,
-        client,
-        backend: backend.id,
-        attempt,
-        reason,
-        ...detail !== undefined && { detail },
-      });
-    }
+    this.#announcer.connectFailed(
+      { number: connection, client, attempt, pickedAt: lease.acquiredAt },
+      backend,
+      reason,
+      detail,
+      now,
+    );
     this.#recovery.connectFailed(backend, now);
     const next = this.#retry(lease, now);
     this.#serveWaiting(now);
@@ -678,13 +568,8 @@ export class Scheduler {
     if (attempt > this.#options.retries) {
       return this.#refuse("connects_failed", connection, client, attempt, now);
     }
-    this.#exclude(lease, true);
-    try {
-      return this.#grant(connection, client, lease, now) ??
-        this.#wait(connection, client, lease, now);
-    } finally {
-      this.#exclude(lease, false);
-    }
+    return this.#grant(connection, client, lease, now) ??
+      this.#wait(connection, client, lease, now);
   }
 
   /** @internal */
@@ -720,19 +605,19 @@ export class Scheduler {
     this.passTime(now);
     this.#letGo(lease, now);
     this.#noteSilence(lease, now);
-    if (opened && this.#events.wanted.connection_closed) {
-      this.#events.emit({
-        type: "connection_closed",
-        at_ms: toMs(now),
-        connection: lease.connection,
-        client: lease.client,
-        backend: lease.backend.id,
+    if (opened) {
+      this.#announcer.connectionClosed(
+        {
+          number: lease.connection,
+          client: lease.client,
+          attempt: lease.attempt,
+          pickedAt: lease.acquiredAt,
+        },
+        lease.backend,
         end,
-        duration_ms: toMs(now - lease.acquiredAt),
-        bytes_to_backend: traffic.bytesToBackend,
-        bytes_to_client: traffic.bytesToClient,
-        in_flight: lease.backend.inFlight,
-      });
+        traffic,
+        now,
+      );
     }
     if (this.#queue.size > 0) this.#serveWaiting(now);
   }
@@ -751,9 +636,9 @@ export class Scheduler {
     waits = false,
   ): Lease | undefined {
     if (
-      trace === undefined && this.#events.wanted.pick_explained && this.#isExplained(connection)
+      trace === undefined && this.#announcer.wantsExplanations && this.#isExplained(connection)
     ) {
-      const explanation = new Explanation(this.#backends);
+      const explanation = new Explanation(this.#pool.all, failed?.allTried);
       const held = this.#pickAndCount(connection, client, failed, now, explanation);
       // Of a client that waits it has been said already that no backend is available.
       if (held !== undefined || !waits) this.#explain(explanation, connection, client, held, now);
@@ -773,15 +658,8 @@ export class Scheduler {
     held: Lease | undefined,
     now: Nanoseconds,
   ): void {
-    this.#events.emit({
-      type: "pick_explained",
-      at_ms: toMs(now),
-      connection,
-      client,
-      backend: held?.backend.id ?? null,
-      rule,
-      candidates,
-    });
+    const backend = held?.backend.id ?? null;
+    this.#announcer.pickExplained(connection, client, backend, rule, candidates, now);
   }
 
   #pickAndCount(
@@ -792,21 +670,24 @@ export class Scheduler {
     trace?: PickTrace,
   ): Lease | undefined {
     const stickiness = this.#stickiness;
-    let backend: Backend | undefined;
-    let session: Session<Backend> | undefined;
+    const tried = failed?.allTried;
+    let backend: BackendState | undefined;
+    let session: Session<BackendState> | undefined;
     if (stickiness === undefined) {
-      backend = this.#pick(client, now, trace);
+      backend = this.#pool.pick(client, now, tried, trace);
     } else {
       const key = stickiness.keyOf(client);
       session = stickiness.sessions.find(key, now);
-      backend = session && stickiness.pinned(session, now, trace);
+      backend = session && stickiness.pinned(session, now, tried, trace);
       if (backend === undefined) {
         if (session !== undefined && stickiness.hasFailed(session)) {
-          backend = this.#pickBeside(session.backend, key, now, trace);
-          if (backend === undefined && stickiness.takesBack(session)) backend = session.backend;
+          backend = this.#pool.pick(key, now, [...tried ?? [], session.backend], trace);
+          if (backend === undefined && stickiness.takesBack(session, tried)) {
+            backend = session.backend;
+          }
         }
-        backend ??= this.#pick(key, now, trace);
-        if (backend !== undefined) session = stickiness.pin(key, session, backend, now);
+        backend ??= this.#pool.pick(key, now, tried, trace);
+        if (backend !== undefined) session = stickiness.pin(key, session, backend, now, tried);
       }
     }
     if (backend === undefined) return undefined;
@@ -815,7 +696,7 @@ export class Scheduler {
       stickiness?.sessions.opened(session, now);
       this.onSessionUse?.(session, 1, now);
     }
-    this.#count(backend, 1);
+    this.#pool.count(backend, 1);
     const lease = new Lease(this, connection, client, backend, now, session, failed);
     if (this.#admission !== undefined) {
       this.#admission.opened(client, now);
@@ -835,7 +716,7 @@ export class Scheduler {
     const attempts = failed?.attempt ?? 0;
     const refuse = (reason: RefusalReason) =>
       this.#refuse(reason, connection, client, attempts, now);
-    if (queue === undefined || !this.#mayFindRoom(client, now)) {
+    if (queue === undefined || !this.#mayFindRoom(client, now, failed?.allTried)) {
       return refuse(this.#whyNone(attempts));
     }
     if (this.#queue.size >= queue.length) return refuse("queue_full");
@@ -845,22 +726,30 @@ export class Scheduler {
     if (failed !== undefined) this.#retriesWaiting++;
     this.#wakeBy(until);
     this.#admission?.opened(client, now);
-    if (this.#events.wanted.connection_queued) {
-      this.#events.emit({
-        type: "connection_queued",
-        at_ms: toMs(now),
-        connection,
-        client,
-        waiting: this.#queue.size,
-      });
-    }
+    this.#announcer.connectionQueued(connection, client, this.#queue.size, now);
     return waiting;
   }
 
   /** Whether a client for which there is no room may find some if it waits. */
-  #mayFindRoom(client: string, now: Nanoseconds): boolean {
-    if (this.#backends.some(mayHaveRoom)) return true;
-    return this.#stickiness?.ownBackend(client, now)?.full === true;
+  #mayFindRoom(
+    client: string,
+    now: Nanoseconds,
+    tried: readonly BackendState[] | undefined,
+  ): boolean {
+    const { all } = this.#pool;
+    if (all.some((backend) => mayHaveRoom(backend) && !tried?.includes(backend))) return true;
+    const own = this.#stickiness?.ownBackend(client, now, tried);
+    return own !== undefined && isFull(own);
+  }
+
+  /** Whether a client's own backend, which takes no new ones, has room for it. */
+  #hasRoomForItsOwn(
+    client: string,
+    now: Nanoseconds,
+    tried: readonly BackendState[] | undefined,
+  ): boolean {
+    const own = this.#stickiness?.ownBackend(client, now, tried);
+    return own !== undefined && !isFull(own);
   }
 
   /**
@@ -872,14 +761,12 @@ export class Scheduler {
     let isRoomForAny = true;
     for (const waiting of this.#queue) {
       const { connection, client, failed } = waiting;
-      if (failed !== undefined) this.#exclude(failed, true);
-      const isRoom = isRoomForAny ||
-        this.#stickiness?.ownBackend(client, now)?.full === false;
+      const tried = failed?.allTried;
+      const isRoom = isRoomForAny || this.#hasRoomForItsOwn(client, now, tried);
       const lease = isRoom
         ? this.#grant(connection, client, failed, now, undefined, true)
         : undefined;
-      const inVain = lease === undefined && !this.#mayFindRoom(client, now);
-      if (failed !== undefined) this.#exclude(failed, false);
+      const inVain = lease === undefined && !this.#mayFindRoom(client, now, tried);
       if (lease !== undefined) {
         waiting.end();
         this.#unqueue(waiting);
@@ -899,14 +786,14 @@ export class Scheduler {
    * is none for the others, and if it does not wait in vain, neither do they.
    */
   #allWaitForTheSame(): boolean {
-    if (this.#retriesWaiting > 0 || !this.#backends.some(mayHaveRoom)) return false;
+    if (this.#retriesWaiting > 0 || !this.#pool.all.some(mayHaveRoom)) return false;
     return !this.#isRoomForItsOwn();
   }
 
   /** Whether a backend that takes no new clients has room for those that are pinned to it. */
   #isRoomForItsOwn(): boolean {
     if (this.#options.sticky?.drain !== "allow") return false;
-    return this.#backends.some((backend) => backend.works && !backend.serves && !backend.full);
+    return this.#pool.all.some((backend) => isForItsOwnOnly(backend) && !isFull(backend));
   }
 
   /** Refuses a client that waits. */
@@ -930,67 +817,9 @@ export class Scheduler {
     backend: string | null,
     now: Nanoseconds,
   ): void {
-    if (!this.#events.wanted.connection_dequeued) return;
-    this.#events.emit({
-      type: "connection_dequeued",
-      at_ms: toMs(now),
-      connection,
-      client,
-      backend,
-      waited_ms: toMs(now - since),
-      waiting: this.#queue.size,
-    });
-  }
-
-  /** A primary that has proven since then that it works. One that has not stands in no other's way. */
-  #provenPrimary(client: string, since: Nanoseconds, now: Nanoseconds): Backend | undefined {
-    const unproven: Backend[] = [];
-    let picked = this.#primaries.pick(client, now) as Backend | undefined;
-    while (picked !== undefined && !picked.hasProvenSince(since)) {
-      unproven.push(picked);
-      this.#setExcluded(picked, true);
-      picked = this.#primaries.pick(client, now) as Backend | undefined;
-    }
-    for (const backend of unproven) this.#setExcluded(backend, false);
-    return picked;
-  }
-
-  /** Another backend than this one, which is not to be tried now. */
-  #pickBeside(
-    backend: Backend,
-    client: string,
-    now: Nanoseconds,
-    trace?: PickTrace,
-  ): Backend | undefined {
-    const { excluded } = backend;
-    this.#setExcluded(backend, true);
-    const picked = this.#pick(client, now, trace);
-    this.#setExcluded(backend, excluded);
-    return picked;
-  }
-
-  #pick(client: string, now: Nanoseconds, trace?: PickTrace): Backend | undefined {
-    const picked = this.#primaries.pick(client, now, trace) ??
-      this.#backups.pick(client, now, trace);
-    return picked as Backend | undefined ?? this.#anyway(trace);
-  }
-
-  /** When no backend is active and clients are to be sent on all the same: those not disabled, in turn. */
-  #anyway(trace?: PickTrace): Backend | undefined {
-    if (this.#options.whenNoneAvailable !== "try-anyway") return undefined;
-    const backends = this.#backends;
-    if (backends.some(({ serves }) => serves)) return undefined;
-    for (let i = 1; i <= backends.length; i++) {
-      const turn = (this.#lastAnyway + i) % backends.length;
-      const backend = backends[turn]!;
-      const { mode, fullWeight, full, excluded } = backend;
-      if (mode !== "ready" || fullWeight === 0 || full || excluded) continue;
-      this.#lastAnyway = turn;
-      trace?.considered(backend, turn);
-      trace?.decided("no backend is active: the next in turn is tried anyway");
-      return backend;
-    }
-    return undefined;
+    const waited = now - since;
+    const left = this.#queue.size;
+    this.#announcer.connectionDequeued(connection, client, backend, waited, left, now);
   }
 
   #refuse(
@@ -1001,25 +830,13 @@ export class Scheduler {
     now: Nanoseconds,
     detail?: string,
   ): Refusal {
-    if (this.#events.wanted.connection_refused) {
-      this.#events.emit({
-        type: "connection_refused",
-        at_ms: toMs(now),
-        connection,
-        client,
-        reason,
-        ...detail !== undefined && { detail },
-        attempts,
-      });
-    }
+    this.#announcer.connectionRefused(connection, client, reason, detail, attempts, now);
     return { granted: false, reason };
   }
 
   #whyNone(attempts: number): RefusalReason {
     if (attempts > 0) return "connects_failed";
-    return this.#backends.some(({ serves }) => serves)
-      ? "all_backends_full"
-      : "no_backend_available";
+    return this.#pool.all.some(isServing) ? "all_backends_full" : "no_backend_available";
   }
 
   #letGo(lease: Lease, now: Nanoseconds): void {
@@ -1029,69 +846,18 @@ export class Scheduler {
       this.#stickiness?.sessions.closed(lease.session, now);
       this.onSessionUse?.(lease.session, -1, now);
     }
-    this.#count(lease.backend, -1);
-  }
-
-  #count(backend: Backend, change: 1 | -1): void {
-    backend.inFlight += change;
-    assert(backend.inFlight >= 0, "as many leases end as were granted");
-    if (backend.removed) {
-      if (backend.inFlight === 0) this.#departed.delete(backend);
-      return;
-    }
-    // Without a limit a backend is never full: then the count does not change whether it is available.
-    if (backend.maxConnections !== Infinity) this.#refresh(backend);
-    this.#tierOf(backend).loadChanged?.(backend);
-  }
-
-  /** Makes every backend that this connection has tried unavailable, or available again. */
-  #exclude(lease: Lease, excluded: boolean): void {
-    for (let tried: Lease | undefined = lease; tried; tried = tried.tried) {
-      this.#setExcluded(tried.backend, excluded);
-    }
-  }
-
-  #setExcluded(backend: Backend, excluded: boolean): void {
-    backend.excluded = excluded;
-    if (!backend.removed) this.#refresh(backend);
+    this.#pool.count(lease.backend, -1);
   }
 
   /** A backend has come up or gone down, or its operator wants something else of it. */
-  #changed(backend: Backend, now: Nanoseconds): void {
-    this.#refresh(backend);
+  #changed(backend: BackendState, now: Nanoseconds): void {
+    this.#pool.refresh(backend);
     this.#recovery.follow(backend, now);
   }
 
-  /** Answers the algorithms' question anew, and tells them if the answer changed. */
-  #refresh(backend: Backend): void {
-    const now = available(backend);
-    if (now === backend.available) return;
-    backend.available = now;
-    this.#tierOf(backend).update(backend);
-  }
-
-  #tierOf(backend: Backend): Algorithm {
-    return backend.backup ? this.#backups : this.#primaries;
-  }
-
-  #known(id: string): Backend {
-    const backend = this.#byId.get(id);
+  #known(id: string): BackendState {
+    const backend = this.#pool.get(id);
     if (backend === undefined) throw new RangeError(`There is no backend "${id}"`);
     return backend;
   }
-}
-
-/** Whether two sets of parameters are the same. */
-function equal(a: AlgorithmOptions, b: AlgorithmOptions): boolean {
-  const [one, other] = [a, b].map((options) => JSON.stringify(Object.entries(options).sort()));
-  return one === other;
-}
-
-function available(backend: Backend): boolean {
-  return backend.serves && !backend.full && !backend.excluded;
-}
-
-/** Whether a client that finds it full may find it free if it waits. */
-function mayHaveRoom(backend: Backend): boolean {
-  return backend.serves && backend.full && !backend.excluded;
 }

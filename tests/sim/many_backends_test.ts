@@ -1,6 +1,6 @@
 /** Thousands of backends: nothing is done for all of them whenever something happens to one. */
 import assert from "node:assert/strict";
-import { Backend } from "../../lib/core/mod.ts";
+import { Health } from "../../lib/core/mod.ts";
 import { NS_PER_MS, NS_PER_S } from "../../lib/base/mod.ts";
 import { simulate } from "../../sim/mod.ts";
 import { queueing } from "./scenarios.ts";
@@ -14,11 +14,11 @@ const PROBES = {
   jitter: 0,
 } as const;
 
-/** How often a run asks a backend whether it is active, per backend. */
+/** How often a run asks a backend whether it is up, per backend. */
 function questions(n: number): number {
-  const original = Object.getOwnPropertyDescriptor(Backend.prototype, "active")!;
+  const original = Object.getOwnPropertyDescriptor(Health.prototype, "state")!;
   let asked = 0;
-  Object.defineProperty(Backend.prototype, "active", {
+  Object.defineProperty(Health.prototype, "state", {
     configurable: true,
     get() {
       asked++;
@@ -43,7 +43,7 @@ function questions(n: number): number {
       1,
     );
   } finally {
-    Object.defineProperty(Backend.prototype, "active", original);
+    Object.defineProperty(Health.prototype, "state", original);
   }
   return asked / n;
 }

@@ -298,7 +298,6 @@ export class World {
       assert.equal(backend.inFlight, book.held, `in flight on ${backend.id}`);
       assert.equal(backend.connections, book.connections);
       assert.equal(backend.connectFailures, book.connectFailures);
-      assert.equal(backend.excluded, false);
       assert.ok(backend.weight <= backend.fullWeight);
       if (backend.slowStart === undefined) assert.equal(backend.weight, backend.fullWeight);
       assert.equal(backend.weight > 0, book.options.weight > 0);
@@ -471,8 +470,7 @@ export class World {
     this.#letGo(held);
     if (this.scheduler.backend(lease.backend.id) === lease.backend) this.#mayEject(book);
     else book.ejection?.failed();
-    const tried: Backend[] = [];
-    for (let one: Lease | undefined = lease; one; one = one.tried) tried.push(one.backend);
+    const tried = lease.allTried;
     const reason = this.#stopped
       ? "stopping"
       : tried.length > this.#settings.retries

@@ -45,7 +45,7 @@ export class LoadBound {
 
   /** A candidate came, changed, or has another number in flight. */
   update(candidate: Candidate): void {
-    this.remove(candidate);
+    this.takeOut(candidate);
     if (!candidate.available) return;
     const { index, weight, inFlight } = candidate;
     this.#counted[index] = true;
@@ -56,8 +56,8 @@ export class LoadBound {
     this.#totalLoad += inFlight;
   }
 
-  /** A candidate left. */
-  remove({ index }: Candidate): void {
+  /** A candidate left, or is out of the running until its next update. */
+  takeOut({ index }: Candidate): void {
     if (!this.#counted[index]) return;
     this.#counted[index] = false;
     this.#available--;
@@ -65,15 +65,20 @@ export class LoadBound {
     this.#totalLoad -= this.#loads[index]!;
   }
 
+  /** Whether a candidate is in the running. */
+  isIn({ index }: Candidate): boolean {
+    return this.#counted[index] === true;
+  }
+
   /** Whether a candidate may take one more. */
   admits(candidate: Candidate): boolean {
-    return candidate.available &&
+    return this.isIn(candidate) &&
       (this.#factor === Infinity || candidate.inFlight < this.#boundOf(candidate));
   }
 
-  /** In words, for who asks why a later choice was taken. */
+  /** In words: why a later choice was taken. */
   refusal(candidate: Candidate): string {
-    return candidate.available
+    return this.isIn(candidate)
       ? `${candidate.id} is at its bound of ${this.#boundOf(candidate)}`
       : `${candidate.id} is not available`;
   }

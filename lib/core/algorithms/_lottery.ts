@@ -1,6 +1,7 @@
 import type { Random } from "../../base/mod.ts";
+import { without } from "./_without.ts";
 import { WeightTree } from "./_weight_tree.ts";
-import type { Candidate } from "./algorithm.ts";
+import type { Candidate, PickTrace } from "./algorithm.ts";
 
 /**
  * The available candidates, drawn by lot in proportion to weight: O(log n) for a draw or a change, O(1) for
@@ -36,6 +37,26 @@ export class Lottery {
   /** Somebody, or undefined if there is nobody. Whoever is drawn stays in. */
   draw(): Candidate | undefined {
     return this.#weights.total === 0 ? undefined : this.#drawBy(this.#random.next());
+  }
+
+  /**
+   * As `draw`, for a pick that can be explained.
+   *
+   * @param rule The rule that decides, in words.
+   * @param excluded Those that are not to be drawn; undefined if there are none.
+   */
+  pick(
+    rule: string,
+    trace?: PickTrace,
+    excluded?: readonly Candidate[],
+  ): Candidate | undefined {
+    if (excluded !== undefined) return without(this, excluded, () => this.pick(rule, trace));
+    const drawn = this.draw();
+    if (trace !== undefined && drawn !== undefined) {
+      this.forEach((candidate, chance) => trace.considered(candidate, chance));
+      trace.decided(rule);
+    }
+    return drawn;
   }
 
   /**

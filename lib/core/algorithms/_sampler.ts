@@ -1,5 +1,6 @@
 import type { Random } from "../../base/mod.ts";
 import { Lottery } from "./_lottery.ts";
+import { without } from "./_without.ts";
 import type { Candidate, PickTrace } from "./algorithm.ts";
 
 /**
@@ -28,7 +29,16 @@ export class Sampler {
     this.#lottery.takeOut(candidate);
   }
 
-  pick(rule: string, trace?: PickTrace): Candidate | undefined {
+  pick(
+    rule: string,
+    trace?: PickTrace,
+    excluded?: readonly Candidate[],
+  ): Candidate | undefined {
+    if (excluded === undefined) return this.#pick(rule, trace);
+    return without(this.#lottery, excluded, () => this.#pick(rule, trace));
+  }
+
+  #pick(rule: string, trace?: PickTrace): Candidate | undefined {
     const lottery = this.#lottery;
     let last = lottery.draw();
     if (last === undefined) return undefined;

@@ -88,8 +88,21 @@ export class SmoothGroups {
     }
   }
 
-  /** The next in turn among those with the lowest score, or undefined if there is nobody. */
-  pick(trace?: PickTrace): Candidate | undefined {
+  /** The next in turn among those with the lowest score, or undefined if there is none. */
+  pick(trace?: PickTrace, excluded?: readonly Candidate[]): Candidate | undefined {
+    if (excluded === undefined) return this.#pick(trace);
+    const loads = excluded.map(({ index }) => this.#groupOf[index]?.load);
+    for (const candidate of excluded) this.take(candidate);
+    try {
+      return this.#pick(trace);
+    } finally {
+      excluded.forEach((candidate, i) => {
+        if (loads[i] !== undefined) this.place(candidate, loads[i]);
+      });
+    }
+  }
+
+  #pick(trace?: PickTrace): Candidate | undefined {
     let lowest = Infinity;
     for (let i = 0; i < this.#inUse; i++) lowest = Math.min(lowest, this.#groups[i]!.score);
     let total = 0;

@@ -1,5 +1,6 @@
 import { hashClient } from "./_hash.ts";
 import { LoadBound } from "./_load_bound.ts";
+import { without } from "./_without.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
 
 /**
@@ -10,7 +11,9 @@ import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
 export abstract class TableHash implements Algorithm {
   protected readonly bound: LoadBound;
   protected readonly salt: number;
-  readonly #members = new Map<number, { readonly candidate: Candidate; readonly weight: number }>();
+  /** By candidate index, with the weight that the table goes by. */
+  readonly #members: ({ readonly candidate: Candidate; readonly weight: number } | undefined)[] =
+    [];
   /** The table is older than the last change. */
   #stale = true;
 
@@ -38,17 +41,17 @@ export abstract class TableHash implements Algorithm {
   }
 
   remove(candidate: Candidate): void {
-    this.bound.remove(candidate);
-    this.#members.delete(candidate.index);
+    this.bound.takeOut(candidate);
+    this.#members[candidate.index] = undefined;
     this.#stale = true;
   }
 
   update(candidate: Candidate): void {
     this.bound.update(candidate);
     const { index, weight } = candidate;
-    const present = this.#members.get(index);
+    const present = this.#members[index];
     if (present?.candidate === candidate && present.weight === weight) return;
-    this.#members.set(index, { candidate, weight });
+    this.#members[index] = { candidate, weight };
     this.#stale = true;
   }
 
@@ -56,10 +59,21 @@ export abstract class TableHash implements Algorithm {
     if (this.bound.active) this.bound.update(candidate);
   }
 
-  pick(client: string, _now: number, trace?: PickTrace): Candidate | undefined {
+  pick(
+    client: string,
+    _now: number,
+    trace?: PickTrace,
+    excluded?: readonly Candidate[],
+  ): Candidate | undefined {
+    if (excluded === undefined) return this.#pick(client, trace);
+    return without(this.bound, excluded, () => this.#pick(client, trace));
+  }
+
+  #pick(client: string, trace?: PickTrace): Candidate | undefined {
     if (this.bound.available === 0) return undefined;
     if (this.#stale) {
-      const members = [...this.#members.values()].map(({ candidate }) => candidate);
+      // `flatMap` passes over indices that others have.
+      const members = this.#members.flatMap((member) => member?.candidate ?? []);
       this.build(members.sort((a, b) => a.id < b.id ? -1 : 1));
       this.#stale = false;
     }

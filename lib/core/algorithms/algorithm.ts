@@ -11,7 +11,7 @@ export interface Candidate {
   readonly weight: number;
   /** Connections being opened to it and open on it. */
   readonly inFlight: number;
-  /** Healthy, enabled, not full and not yet tried for this connection. */
+  /** Healthy, enabled and not full. */
   readonly available: boolean;
 }
 
@@ -60,6 +60,13 @@ export interface Algorithm {
    * The backend for a new connection, or undefined if none is available.
    *
    * @param client The client's address, or the prefix that stands for it.
+   * @param excluded Available candidates of this algorithm that are not to be picked, as the connection has
+   * tried them; undefined if there are none, as almost always. To the next pick they are as before.
    */
-  pick(client: string, now: Nanoseconds, trace?: PickTrace): Candidate | undefined;
+  pick(
+    client: string,
+    now: Nanoseconds,
+    trace?: PickTrace,
+    excluded?: readonly Candidate[],
+  ): Candidate | undefined;
 }

@@ -34,10 +34,16 @@ export class FirstAvailable implements Algorithm {
     for (const candidate of this.#members) this.update(candidate);
   }
 
-  pick(_client: string, _now: number, trace?: PickTrace): Candidate | undefined {
+  pick(
+    _client: string,
+    _now: number,
+    trace?: PickTrace,
+    excluded?: readonly Candidate[],
+  ): Candidate | undefined {
     const words = this.#available;
     for (let word = 0; word < words.length; word++) {
-      const bits = words[word]!;
+      let bits = words[word]!;
+      if (excluded !== undefined) bits &= ~bitsOf(excluded, word);
       if (bits === 0) continue;
       const lowest = 31 - Math.clz32(bits & -bits);
       const picked = this.#candidates[word * 32 + lowest]!;
@@ -59,4 +65,11 @@ export class FirstAvailable implements Algorithm {
     if (available) this.#available[word]! |= bit;
     else this.#available[word]! &= ~bit;
   }
+}
+
+/** The bits of candidates in a word. */
+function bitsOf(candidates: readonly Candidate[], word: number): number {
+  let bits = 0;
+  for (const { order } of candidates) if (order >>> 5 === word) bits |= 1 << (order & 31);
+  return bits;
 }

@@ -2,6 +2,8 @@ import { type Aged, AgeList, type Random } from "../../base/mod.ts";
 import { Lottery } from "./_lottery.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
 
+const NONE_IDLE = "none is idle: drawn at random, in proportion to weight";
+
 /** A candidate's place in the idle queue. */
 interface Place extends Aged<Place> {
   readonly candidate: Candidate;
@@ -70,22 +72,25 @@ export class JoinIdleQueue implements Algorithm {
     this.loadChanged(candidate);
   }
 
-  pick(_client: string, _now: number, trace?: PickTrace): Candidate | undefined {
-    const idle = this.#idle.oldest?.candidate;
-    if (idle !== undefined) {
+  pick(
+    _client: string,
+    _now: number,
+    trace?: PickTrace,
+    excluded?: readonly Candidate[],
+  ): Candidate | undefined {
+    let place = this.#idle.oldest;
+    while (place !== undefined && excluded?.includes(place.candidate)) place = place.younger;
+    if (place !== undefined) {
       if (trace !== undefined) {
         let position = 0;
-        for (const { candidate } of this.#idle) trace.considered(candidate, position++);
+        for (const { candidate } of this.#idle) {
+          if (!excluded?.includes(candidate)) trace.considered(candidate, position++);
+        }
         trace.decided("has been idle for longest");
       }
-      return idle;
+      return place.candidate;
     }
-    const drawn = this.#lottery.draw();
-    if (trace !== undefined && drawn !== undefined) {
-      this.#lottery.forEach((candidate, chance) => trace.considered(candidate, chance));
-      trace.decided("none is idle: drawn at random, in proportion to weight");
-    }
-    return drawn;
+    return this.#lottery.pick(NONE_IDLE, trace, excluded);
   }
 
   /** Lets it join the queue, or leave. */

@@ -34,7 +34,12 @@ export class LeastConnections implements Algorithm {
     this.update(candidate);
   }
 
-  pick(_client: string, _now: number, trace?: PickTrace): Candidate | undefined {
-    return this.#turns.pick(trace);
+  pick(
+    _client: string,
+    _now: number,
+    trace?: PickTrace,
+    excluded?: readonly Candidate[],
+  ): Candidate | undefined {
+    return this.#turns.pick(trace, excluded);
   }
 }

@@ -3,6 +3,8 @@ import { PeakAverages } from "./_latency.ts";
 import { Sampler } from "./_sampler.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
 
+const RULE = "least latency × (in flight + 1) / weight of two drawn";
+
 /** Costs more than any latency: who has not answered yet gets no second connection on trust. */
 const PENALTY: Nanoseconds = 1e6 * NS_PER_S;
 
@@ -57,9 +59,14 @@ export class PeakEwma implements Algorithm {
     if (waited > expected) averages.observe(index, waited, now);
   }
 
-  pick(_client: string, now: Nanoseconds, trace?: PickTrace): Candidate | undefined {
+  pick(
+    _client: string,
+    now: Nanoseconds,
+    trace?: PickTrace,
+    excluded?: readonly Candidate[],
+  ): Candidate | undefined {
     this.#averages.advance(now);
-    return this.#sampler.pick("least latency × (in flight + 1) / weight of two drawn", trace);
+    return this.#sampler.pick(RULE, trace, excluded);
   }
 
   #cost({ index, inFlight, weight }: Candidate): number {

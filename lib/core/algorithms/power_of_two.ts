@@ -40,7 +40,12 @@ export class PowerOfTwo implements Algorithm {
     this.#sampler.update(candidate);
   }
 
-  pick(_client: string, _now: number, trace?: PickTrace): Candidate | undefined {
-    return this.#sampler.pick(RULE, trace);
+  pick(
+    _client: string,
+    _now: number,
+    trace?: PickTrace,
+    excluded?: readonly Candidate[],
+  ): Candidate | undefined {
+    return this.#sampler.pick(RULE, trace, excluded);
   }
 }

@@ -1,6 +1,7 @@
 import { type Aged, AgeList, type Nanoseconds, NS_PER_S, type Random } from "../../base/mod.ts";
 import { LatencyByLoad } from "./_latency_by_load.ts";
 import { Lottery } from "./_lottery.ts";
+import { without } from "./_without.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
 
 /** The result of a backend's latest probe. */
@@ -25,6 +26,8 @@ class Probe implements Aged<Probe> {
     this.candidate = candidate;
   }
 }
+
+const FEW_RESULTS = "fewer than two probe results: drawn at random, in proportion to weight";
 
 /** The quantile of in flight above which a backend is hot: 2^−0.25. */
 const HOT_QUANTILE = 1 / Math.sqrt(Math.SQRT2);
@@ -127,24 +130,27 @@ export class Prequal implements Algorithm {
     latencies.observeSilence(index, waited, now);
   }
 
-  pick(_client: string, now: Nanoseconds, trace?: PickTrace): Candidate | undefined {
+  pick(
+    _client: string,
+    now: Nanoseconds,
+    trace?: PickTrace,
+    excluded?: readonly Candidate[],
+  ): Candidate | undefined {
+    if (excluded === undefined) return this.#pick(now, trace);
+    for (const { index } of excluded) this.#drop(this.#probes[index]!);
+    return without(this.#lottery, excluded, () => this.#pick(now, trace));
+  }
+
+  #pick(now: Nanoseconds, trace?: PickTrace): Candidate | undefined {
     this.#dropUnfit(now);
-    const picked = this.#pool.size < 2 ? this.#drawn(trace) : this.#chosen(now, trace);
+    const picked = this.#pool.size < 2
+      ? this.#lottery.pick(FEW_RESULTS, trace)
+      : this.#chosen(now, trace);
     if (picked === undefined) return undefined;
     this.#picks++;
     this.#dropOne();
     this.#probeSome(now);
     while (this.#pool.size > this.#capacity) this.#drop(this.#pool.oldest!);
-    return picked;
-  }
-
-  /** A backend drawn in proportion to weight. */
-  #drawn(trace?: PickTrace): Candidate | undefined {
-    const picked = this.#lottery.draw();
-    if (picked !== undefined && trace !== undefined) {
-      this.#lottery.forEach((candidate, chance) => trace.considered(candidate, chance));
-      trace.decided("fewer than two probe results: drawn at random, in proportion to weight");
-    }
     return picked;
   }
 

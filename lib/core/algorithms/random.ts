@@ -26,12 +26,12 @@ export class RandomChoice implements Algorithm {
     this.#lottery.update(candidate);
   }
 
-  pick(_client: string, _now: number, trace?: PickTrace): Candidate | undefined {
-    const picked = this.#lottery.draw();
-    if (trace !== undefined && picked !== undefined) {
-      this.#lottery.forEach((candidate, chance) => trace.considered(candidate, chance));
-      trace.decided("drawn at random, in proportion to weight");
-    }
-    return picked;
+  pick(
+    _client: string,
+    _now: number,
+    trace?: PickTrace,
+    excluded?: readonly Candidate[],
+  ): Candidate | undefined {
+    return this.#lottery.pick("drawn at random, in proportion to weight", trace, excluded);
   }
 }

@@ -29,7 +29,12 @@ export class RoundRobin implements Algorithm {
     this.#turns.reorder();
   }
 
-  pick(_client: string, _now: number, trace?: PickTrace): Candidate | undefined {
-    return this.#turns.pick(trace);
+  pick(
+    _client: string,
+    _now: number,
+    trace?: PickTrace,
+    excluded?: readonly Candidate[],
+  ): Candidate | undefined {
+    return this.#turns.pick(trace, excluded);
   }
 }

@@ -1,6 +1,7 @@
 import { hashClient, hashText } from "./_hash.ts";
 import { LoadBound } from "./_load_bound.ts";
 import { compareRendezvous, LOWEST, multiplierOf, rendezvous } from "./_rendezvous.ts";
+import { without } from "./_without.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
 
 /** With fewer backends, to look at them all is as quick as to look a client up. */
@@ -55,7 +56,7 @@ export class SourceHash implements Algorithm {
 
   remove(candidate: Candidate): void {
     this.#version++;
-    this.#bound.remove(candidate);
+    this.#bound.takeOut(candidate);
     this.#leave(candidate);
   }
 
@@ -71,11 +72,21 @@ export class SourceHash implements Algorithm {
     if (this.#bound.active) this.#bound.update(candidate);
   }
 
-  pick(client: string, _now: number, trace?: PickTrace): Candidate | undefined {
+  pick(
+    client: string,
+    _now: number,
+    trace?: PickTrace,
+    excluded?: readonly Candidate[],
+  ): Candidate | undefined {
+    if (excluded === undefined) return this.#pick(client, this.#members >= REMEMBERING, trace);
+    return without(this.#bound, excluded, () => this.#pick(client, false, trace));
+  }
+
+  #pick(client: string, isRemembering: boolean, trace?: PickTrace): Candidate | undefined {
     const bound = this.#bound;
     if (bound.available === 0) return undefined;
     const clientHash = hashClient(client, this.#salt);
-    const remembers = this.#members >= REMEMBERING && !bound.active && trace === undefined;
+    const remembers = isRemembering && !bound.active && trace === undefined;
     if (remembers) {
       const remembered = this.#picks.find(clientHash, this.#version);
       if (remembered !== undefined) return remembered;
@@ -116,7 +127,7 @@ export class SourceHash implements Algorithm {
     const passed: string[] = [];
     for (const { weight, candidates, hashes } of this.#groups) {
       candidates.forEach((candidate, i) => {
-        if (!candidate.available) return;
+        if (!this.#bound.isIn(candidate)) return;
         const hash = Math.imul(hashes[i]! ^ clientHash, multiplier);
         trace.considered(candidate, rendezvous(weight, hash));
         if (!this.#bound.admits(candidate)) passed.push(this.#bound.refusal(candidate));

@@ -19,55 +19,65 @@ export interface BackendOptions {
   readonly address?: { readonly host: string; readonly port: number } | undefined;
 }
 
-/** Whether clients are meant to come there while all is well: it is no backup, and not taken out. */
-export function takesClients({ backup, weight, mode = "ready" }: BackendOptions): boolean {
-  return !backup && weight > 0 && mode === "ready";
-}
-
 /**
  * What the operator wants of a backend. `ready`: use it. `drain`: nothing new, what is there may
  * finish. `maintenance`: nothing new and no probes.
  */
 export type BackendMode = "ready" | "drain" | "maintenance";
 
-/** A backend as the scheduler sees it. Others read it; only the scheduler writes. */
-export class Backend implements Candidate {
-  readonly id: string;
+/** A backend as drivers see it: the scheduler alone changes it. */
+export interface Backend extends Candidate {
   /** Where it is. Under another address it is another backend. */
+  readonly address: BackendOptions["address"];
+  readonly backup: boolean;
+  /** At this many connections in flight it is full; Infinity if there is no limit. */
+  readonly maxConnections: number;
+  /** Its weight in the configuration; `weight` is less while it starts slowly. */
+  readonly fullWeight: number;
+  /** What its probes say. */
+  readonly health: Pick<Readonly<Health>, "state" | "streak">;
+  /** What the operator wants. Apart from health: neither changes the other. */
+  readonly mode: BackendMode;
+  /** Connections that reached it, since the start. */
+  readonly connections: number;
+  /** Connects to it that failed, since the start. */
+  readonly connectFailures: number;
+  /** How it behaves towards connects; keeps it out for a while if they fail too often. */
+  readonly ejection: Pick<Readonly<Ejection>, "ejected" | "until" | "failures"> | undefined;
+  /** How far it has come in a slow start; undefined if it is in none. */
+  readonly slowStart: Pick<Readonly<SlowStart>, "share" | "nextStepAt"> | undefined;
+  /** When a probe or a connect last succeeded; −Infinity if none has. */
+  readonly provenAt: Nanoseconds;
+  /** When a probe or a connect last failed; −Infinity if none has. */
+  readonly failedAt: Nanoseconds;
+  /** It has left the configuration: it is counted to the end, but no algorithm knows it any more. */
+  readonly removed: boolean;
+}
+
+/** A backend as the scheduler keeps it. */
+export class BackendState implements Backend {
+  readonly id: string;
   readonly address: BackendOptions["address"];
   index = 0;
   order = 0;
   backup = false;
   maxConnections = Infinity;
-  /** Its weight in the configuration. */
   fullWeight = 0;
-  /** Its weight now: less than the full one while it starts slowly. */
   weight = 0;
-  /** What its probes say. */
   health: Health;
-  /** What the operator wants. Apart from health: neither changes the other. */
   mode: BackendMode = "ready";
   /** Connections being opened to it and open on it. Never reset by a probe. */
   inFlight = 0;
-  /** Connections that reached it, since the start. */
   connections = 0;
-  /** Connects to it that failed, since the start. */
   connectFailures = 0;
-  /** How it behaves towards connects; keeps it out for a while if they fail too often. */
   ejection: Ejection | undefined;
-  /** How far it has come in a slow start; undefined if it is in none. */
   slowStart: SlowStart | undefined;
   /** Whether probes look after it. */
   probed = true;
-  /** When a probe or a connect last succeeded, */
   provenAt: Nanoseconds = -Infinity;
-  /** and when one last failed. */
   failedAt: Nanoseconds = -Infinity;
-  /** It has left the configuration; it is counted to the end, but no algorithm knows it any more. */
   removed = false;
-  /** Set while a connection that has tried it in vain looks for another. */
-  excluded = false;
-  /** Kept by the scheduler: the one question that algorithms ask. */
+  /** The answer to `isAvailable`, as its algorithm was last told. */
   available = false;
 
   constructor(options: BackendOptions, rules: HealthRules, ejection?: EjectionRules) {
@@ -101,31 +111,6 @@ export class Backend implements Candidate {
       address?.port === this.address?.port;
   }
 
-  /** At its limit of connections. */
-  get full(): boolean {
-    return this.inFlight >= this.maxConnections;
-  }
-
-  /** Healthy, not ejected and enabled; it may still be full. */
-  get active(): boolean {
-    return this.healthy && this.mode === "ready";
-  }
-
-  /** Whether new clients may come there, were it not full. */
-  get serves(): boolean {
-    return this.active && this.fullWeight > 0;
-  }
-
-  /** Whether clients that are pinned to it could come there, were it not full: also if it drains or has weight 0. */
-  get works(): boolean {
-    return this.healthy && this.mode !== "maintenance";
-  }
-
-  /** Up by its probes, and not ejected for failed connects. */
-  get healthy(): boolean {
-    return this.health.state === "up" && this.ejection?.ejected !== true;
-  }
-
   /**
    * Whether it works, by what is known since then: a probe or a connect has succeeded since then, and none
    * has failed since that. If it is not probed, no evidence comes by itself, and none is asked for unless
@@ -134,15 +119,5 @@ export class Backend implements Candidate {
   hasProvenSince(time: Nanoseconds): boolean {
     const since = this.probed ? Math.max(time, this.failedAt) : this.failedAt;
     return since === -Infinity || this.provenAt > since;
-  }
-
-  /** Why a new client cannot be sent to it, in words; undefined if it can. */
-  get unavailability(): string | undefined {
-    if (this.mode !== "ready") return this.mode;
-    if (this.health.state !== "up") return this.health.state === "down" ? "down" : "not probed yet";
-    if (this.ejection?.ejected) return "ejected";
-    if (this.fullWeight === 0) return "weight 0";
-    if (this.full) return `full: ${this.inFlight} of ${this.maxConnections}`;
-    return this.excluded ? "already tried" : undefined;
   }
 }

@@ -1,4 +1,5 @@
 /** The types of the events that a run emits. */
+export { Announcer } from "./announcer.ts";
 export {
   type BackendModeChanged,
   type ConnectFailure,

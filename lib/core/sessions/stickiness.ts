@@ -1,9 +1,12 @@
 import type { PickTrace } from "../algorithms/mod.ts";
-import type { Backend } from "../backend/mod.ts";
+import { type BackendState, isFull, isServing, takesItsOwn } from "../backend/mod.ts";
 import { clientKey } from "./client_key.ts";
-import { type EventStream, toMs } from "../events/mod.ts";
+import type { Announcer } from "../events/mod.ts";
 import { type Session, SessionMap, type StickyRules } from "./sessions.ts";
 import { type Nanoseconds, NS_PER_MS } from "../../base/mod.ts";
+
+/** The backends that a connection has tried in vain; undefined if there are none. */
+type Tried = readonly BackendState[] | undefined;
 
 /**
  * Picks for a client among the primaries that have proven since a time that they work, without counting;
@@ -13,19 +16,20 @@ type ProvenPrimary = (
   key: string,
   since: Nanoseconds,
   now: Nanoseconds,
-) => Backend | undefined;
+  tried: Tried,
+) => BackendState | undefined;
 
 /** Decides where clients stick: when a session keeps its backend, moves, and returns. */
 export class Stickiness {
-  readonly sessions: SessionMap<Backend>;
+  readonly sessions: SessionMap<BackendState>;
   #rules: StickyRules;
-  readonly #events: EventStream;
+  readonly #announcer: Announcer;
   readonly #provenPrimary: ProvenPrimary;
 
-  constructor(rules: StickyRules, events: EventStream, provenPrimary: ProvenPrimary) {
+  constructor(rules: StickyRules, announcer: Announcer, provenPrimary: ProvenPrimary) {
     this.sessions = new SessionMap(rules);
     this.#rules = rules;
-    this.#events = events;
+    this.#announcer = announcer;
     this.#provenPrimary = provenPrimary;
   }
 
@@ -46,84 +50,83 @@ export class Stickiness {
   }
 
   /** Where a session's next connection goes; undefined if it needs a pick. */
-  pinned(session: Session<Backend>, now: Nanoseconds, trace?: PickTrace): Backend | undefined {
-    const better = this.#wayBack(session, now);
+  pinned(
+    session: Session<BackendState>,
+    now: Nanoseconds,
+    tried: Tried,
+    trace?: PickTrace,
+  ): BackendState | undefined {
+    const better = this.#wayBack(session, now, tried);
     if (better !== undefined) this.#move(session, better, "failback", now);
-    if (this.hasFailed(session) || !this.takesBack(session)) return undefined;
+    if (this.hasFailed(session) || !this.takesBack(session, tried)) return undefined;
     trace?.decided(`the client's session is pinned to ${session.backend.id}`);
     return session.backend;
   }
 
   /** Whether a session's backend can take its client again. */
-  takesBack({ backend }: Session<Backend>): boolean {
-    return this.#mayTakeBack(backend) && !backend.full;
+  takesBack({ backend }: Session<BackendState>, tried: Tried): boolean {
+    return this.#mayTakeBack(backend, tried) && !isFull(backend);
   }
 
   /** Whether a session's backend has failed its client, and has not proven since that it works. */
-  hasFailed({ backend, failedAt }: Session<Backend>): boolean {
+  hasFailed({ backend, failedAt }: Session<BackendState>): boolean {
     return failedAt >= backend.provenAt && failedAt !== -Infinity;
   }
 
   /** The backend that takes a client although it takes no new ones; it may be full. */
-  ownBackend(client: string, now: Nanoseconds): Backend | undefined {
+  ownBackend(client: string, now: Nanoseconds, tried: Tried): BackendState | undefined {
     if (this.#rules.drain !== "allow") return undefined;
     const backend = this.sessions.find(this.keyOf(client), now)?.backend;
-    return backend !== undefined && !backend.serves && this.#mayTakeBack(backend)
+    return backend !== undefined && !isServing(backend) && this.#mayTakeBack(backend, tried)
       ? backend
       : undefined;
   }
 
   /** Whether a client that is pinned to a backend could come again, were it not full. */
-  #mayTakeBack(backend: Backend): boolean {
-    if (backend.excluded) return false;
-    return this.#rules.drain === "allow" ? backend.works : backend.serves;
+  #mayTakeBack(backend: BackendState, tried: Tried): boolean {
+    return takesItsOwn(backend, this.#rules.drain ?? "move") && !tried?.includes(backend);
   }
 
   /** Where a session that had to move can go back to: its home, or from a backup to any primary. */
-  #wayBack(session: Session<Backend>, now: Nanoseconds): Backend | undefined {
+  #wayBack(
+    session: Session<BackendState>,
+    now: Nanoseconds,
+    tried: Tried,
+  ): BackendState | undefined {
     if (this.#rules.onFailback === "stay") return undefined;
     const { key, backend, home, movedAt } = session;
-    if (backend !== home && home.available && home.hasProvenSince(movedAt)) return home;
-    return backend.backup ? this.#provenPrimary(key, movedAt, now) : undefined;
+    if (backend !== home && home.available && home.hasProvenSince(movedAt)) {
+      if (!tried?.includes(home)) return home;
+    }
+    return backend.backup ? this.#provenPrimary(key, movedAt, now, tried) : undefined;
   }
 
   /** The session after a pick: a new one, or the old one moved. */
   pin(
     key: string,
-    session: Session<Backend> | undefined,
-    backend: Backend,
+    session: Session<BackendState> | undefined,
+    backend: BackendState,
     now: Nanoseconds,
-  ): Session<Backend> {
+    tried: Tried,
+  ): Session<BackendState> {
     if (session !== undefined) {
       // A full backend lends this one connection out; its pin is as good as before.
-      const { full } = session.backend;
-      const lent = full && this.#mayTakeBack(session.backend) && !this.hasFailed(session);
+      const lent = isFull(session.backend) && this.#mayTakeBack(session.backend, tried) &&
+        !this.hasFailed(session);
       if (!lent && backend !== session.backend) this.#move(session, backend, "failover", now);
       return session;
     }
     const { session: pinned, evicted } = this.sessions.pin(key, backend, now);
-    if (evicted !== undefined && this.#events.wanted.session_evicted) {
-      this.#events.emit({
-        type: "session_evicted",
-        at_ms: toMs(now),
-        client: evicted.key,
-        backend: evicted.backend.id,
-      });
+    if (evicted !== undefined) {
+      this.#announcer.sessionEvicted(evicted.key, evicted.backend.id, now);
     }
-    if (this.#events.wanted.session_pinned) {
-      this.#events.emit({
-        type: "session_pinned",
-        at_ms: toMs(now),
-        client: key,
-        backend: backend.id,
-      });
-    }
+    this.#announcer.sessionPinned(key, backend.id, now);
     return pinned;
   }
 
   #move(
-    session: Session<Backend>,
-    to: Backend,
+    session: Session<BackendState>,
+    to: BackendState,
     why: "failover" | "failback",
     now: Nanoseconds,
   ): void {
@@ -134,15 +137,6 @@ export class Stickiness {
     session.changedAt = Math.max(now, session.changedAt + NS_PER_MS);
     // A backup is no home: it serves a client until a primary works.
     if (this.#rules.onFailback === "stay" || session.home.backup) session.home = to;
-    if (this.#events.wanted.session_moved) {
-      this.#events.emit({
-        type: "session_moved",
-        at_ms: toMs(now),
-        client: session.key,
-        from: from.id,
-        to: to.id,
-        why,
-      });
-    }
+    this.#announcer.sessionMoved(session.key, from.id, to.id, why, now);
   }
 }

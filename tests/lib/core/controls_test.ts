@@ -136,7 +136,7 @@ const RETURNS: Readonly<Record<string, (scheduler: Scheduler, options: Scheduler
       fails(scheduler, "B3", 0);
       fails(scheduler, "B3", 0);
       fails(scheduler, "B3", 0);
-      assert.equal(scheduler.backend("B3")!.healthy, false);
+      assert.equal(scheduler.backend("B3")!.ejection?.ejected, true);
     },
     "a reload ends its ejection": (scheduler, options) => {
       for (let i = 0; i < 3; i++) fails(scheduler, "B3", 5 * NS_PER_S);

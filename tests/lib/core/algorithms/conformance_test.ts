@@ -149,6 +149,45 @@ const CASES: Readonly<Record<string, (subject: Subject) => void>> = {
       if (picked !== undefined) assert.ok(picked.available, `picked ${picked.id}`);
     }
   },
+  "picks none of those that are excluded, and then picks as if nothing had been"({ make }) {
+    const candidates = candidatesOf([1, 5, 2, 1, 3]);
+    const algorithm = make(candidates);
+    const random = createRandom(43);
+    for (let i = 0; i < PICKS; i++) {
+      const changed = candidates[Math.floor(random.next() * candidates.length)]!;
+      changed.available = !changed.available;
+      algorithm.update(changed);
+      const available = candidates.filter(({ available }) => available);
+      const excluded = available.filter(() => random.next() < 0.5);
+      const left = available.length > excluded.length;
+      const picked = algorithm.pick(`c${i}`, i, undefined, excluded);
+      assert.equal(picked !== undefined, left);
+      assert.ok(picked === undefined || !excluded.includes(picked as TestCandidate));
+      assert.equal(algorithm.pick(`c${i}`, i) !== undefined, available.length > 0);
+    }
+    for (const candidate of candidates) {
+      candidate.available = true;
+      algorithm.update(candidate);
+    }
+    const trace = {
+      considered() {},
+      decided() {
+        throw new TypeError("a reader's defect");
+      },
+    };
+    assert.throws(() => algorithm.pick("c", PICKS, trace, candidates.slice(1)), TypeError);
+    for (const candidate of candidates) {
+      const others = candidates.filter((other) => other !== candidate);
+      assert.equal(algorithm.pick("c", PICKS, undefined, others), candidate);
+    }
+  },
+  "considers none of those that are excluded"({ make }) {
+    const candidates = candidatesOf([1, 2, 3]);
+    const considered: string[] = [];
+    const trace = { considered: ({ id }: { id: string }) => considered.push(id), decided() {} };
+    make(candidates).pick("c", 0, trace, [candidates[1]!]);
+    assert.ok(considered.length > 0 && !considered.includes("b"));
+  },
   "reaches everybody"({ make }) {
     const candidates = candidatesOf([1, 1, 1, 1, 1]);
     const counts = pickMany(make(candidates), candidates, PICKS, { hold: true });

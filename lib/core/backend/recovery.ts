@@ -1,19 +1,25 @@
-import { type Backend, Ejection, SlowStart } from "./backend/mod.ts";
-import { type EventStream, toMs } from "./events/mod.ts";
-import type { SchedulerOptions } from "./scheduler_options.ts";
-import type { Nanoseconds } from "../base/mod.ts";
+import { isServing } from "./availability.ts";
+import type { BackendState } from "./backend.ts";
+import { Ejection, type EjectionRules } from "./ejection.ts";
+import type { Announcer } from "../events/mod.ts";
+import { SlowStart, type SlowStartRules } from "./slow_start.ts";
+import type { Nanoseconds } from "../../base/mod.ts";
 
-/** What there is of rules for it. */
-export type RecoveryRules = Pick<SchedulerOptions, "ejection" | "slowStart">;
+/** How backends are left out, and how they come back. */
+export interface RecoveryRules {
+  /** Failed connects keep a backend out for a while. Left out: they do not. */
+  readonly ejection?: EjectionRules | undefined;
+  /** A backend that has recovered is not flooded. Left out: it gets its full share at once. */
+  readonly slowStart?: SlowStartRules | undefined;
+}
 
 /** What it needs of the scheduler. */
 export interface RecoveryContext {
-  readonly backends: readonly Backend[];
-  activeServers(): readonly string[];
+  readonly backends: readonly BackendState[];
   /** Whether clients may be sent there has changed. */
-  refresh(backend: Backend): void;
+  refresh(backend: BackendState): void;
   /** Its weight has changed. */
-  reweighed(backend: Backend): void;
+  reweighed(backend: BackendState): void;
   /** Time must pass by then at the latest. */
   wakeBy(at: Nanoseconds): void;
 }
@@ -22,16 +28,16 @@ export interface RecoveryContext {
  * What time alone changes: a backend whose connects fail is ejected and returns after a while, and one that
  * has recovered starts slowly.
  */
-export class Recovery {
+export class BackendRecovery {
   #rules: RecoveryRules;
-  readonly #events: EventStream;
+  readonly #announcer: Announcer;
   readonly #context: RecoveryContext;
   /** The backends that time will change. */
-  readonly #passing = new Set<Backend>();
+  readonly #passing = new Set<BackendState>();
 
-  constructor(rules: RecoveryRules, events: EventStream, context: RecoveryContext) {
+  constructor(rules: RecoveryRules, announcer: Announcer, context: RecoveryContext) {
     this.#rules = rules;
-    this.#events = events;
+    this.#announcer = announcer;
     this.#context = context;
   }
 
@@ -51,7 +57,7 @@ export class Recovery {
   }
 
   /** Applies the present rules to a backend that had others. */
-  adapt(backend: Backend, now: Nanoseconds): void {
+  adapt(backend: BackendState, now: Nanoseconds): void {
     const { ejection, slowStart } = this.#rules;
     if (ejection === undefined) this.#pardon(backend, now);
     else if (backend.ejection === undefined) backend.ejection = new Ejection(ejection);
@@ -63,12 +69,12 @@ export class Recovery {
   }
 
   /** A connect failed: ejects its backend if that is enough, unless too many are ejected. */
-  connectFailed(backend: Backend, now: Nanoseconds): void {
+  connectFailed(backend: BackendState, now: Nanoseconds): void {
     if (backend.ejection?.failed() && !backend.removed) this.#eject(backend, backend.ejection, now);
   }
 
   /** A backend has recovered, or is new: it gets its weight little by little. */
-  startSlowly(backend: Backend, now: Nanoseconds): void {
+  startSlowly(backend: BackendState, now: Nanoseconds): void {
     const { slowStart } = this.#rules;
     if (slowStart === undefined) return;
     backend.slowStart = new SlowStart(slowStart, now);
@@ -78,16 +84,16 @@ export class Recovery {
   }
 
   /** Whether new clients may come to a backend may have changed. */
-  follow(backend: Backend, now: Nanoseconds): void {
+  follow(backend: BackendState, now: Nanoseconds): void {
     const { slowStart } = backend;
     if (slowStart === undefined) return;
-    if (backend.serves) slowStart.resume(now);
+    if (isServing(backend)) slowStart.resume(now);
     else slowStart.pause(now);
     this.#context.wakeBy(slowStart.nextStepAt);
   }
 
   /** A backend is removed. */
-  forget(backend: Backend): void {
+  forget(backend: BackendState): void {
     this.#passing.delete(backend);
   }
 
@@ -111,7 +117,7 @@ export class Recovery {
     return returned;
   }
 
-  #eject(backend: Backend, ejection: Ejection, now: Nanoseconds): void {
+  #eject(backend: BackendState, ejection: Ejection, now: Nanoseconds): void {
     const { backends } = this.#context;
     const out = backends.filter((other) => other.ejection?.ejected).length;
     if (out + 1 > ejection.rules.maxShare * backends.length) return;
@@ -121,42 +127,30 @@ export class Recovery {
     this.#context.wakeBy(ejection.until);
     this.#context.refresh(backend);
     this.follow(backend, now);
-    this.#events.emit({
-      type: "backend_ejected",
-      at_ms: toMs(now),
-      backend: backend.id,
-      failures,
-      ejected_for_ms: toMs(duration),
-      active_servers: this.#context.activeServers(),
-    });
+    this.#announcer.backendEjected(backend.id, failures, duration, now);
   }
 
   /** The rules eject no backend any more. */
-  #pardon(backend: Backend, now: Nanoseconds): void {
+  #pardon(backend: BackendState, now: Nanoseconds): void {
     const returns = backend.ejection?.ejected;
     backend.ejection = undefined;
     if (returns) this.#readmitted(backend, now);
   }
 
-  #readmitted(backend: Backend, now: Nanoseconds): void {
+  #readmitted(backend: BackendState, now: Nanoseconds): void {
     this.startSlowly(backend, now);
     this.#context.refresh(backend);
-    this.#events.emit({
-      type: "backend_readmitted",
-      at_ms: toMs(now),
-      backend: backend.id,
-      active_servers: this.#context.activeServers(),
-    });
+    this.#announcer.backendReadmitted(backend.id, now);
   }
 
-  #grow(backend: Backend, now: Nanoseconds): void {
+  #grow(backend: BackendState, now: Nanoseconds): void {
     const { slowStart } = backend;
     slowStart?.passTime(now);
     if (slowStart?.finished) backend.slowStart = undefined;
     this.#weigh(backend);
   }
 
-  #weigh(backend: Backend): void {
+  #weigh(backend: BackendState): void {
     const weight = backend.fullWeight * (backend.slowStart?.share ?? 1);
     if (weight === backend.weight) return;
     backend.weight = weight;

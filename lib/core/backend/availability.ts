@@ -1,0 +1,91 @@
+/**
+ * When a backend takes a client: the one place that knows. All of it follows from what the operator wants, what
+ * probes and connects have shown, and how many connections it has.
+ */
+import type { BackendMode, BackendOptions } from "./backend.ts";
+
+/** What availability depends on. */
+export interface Judged {
+  readonly mode: BackendMode;
+  readonly health: { readonly state: "unknown" | "up" | "down" };
+  readonly ejection: { readonly ejected: boolean } | undefined;
+  /** Its weight in the configuration. */
+  readonly fullWeight: number;
+  readonly inFlight: number;
+  readonly maxConnections: number;
+  readonly removed: boolean;
+}
+
+/** The state of a backend in one word. What the operator wants comes before what probes and connects show. */
+export type BackendCondition = "up" | "down" | "unknown" | "ejected" | "drain" | "maintenance";
+
+/** The state of a backend. Only one that is `up` is among the `activeServers`. */
+export function conditionOf(backend: Judged): BackendCondition {
+  if (backend.mode !== "ready") return backend.mode;
+  if (backend.health.state === "up" && backend.ejection?.ejected) return "ejected";
+  return backend.health.state;
+}
+
+/** Healthy and enabled; it may be full, or have no weight. */
+export function isActive(backend: Judged): boolean {
+  return backend.mode === "ready" && isHealthy(backend);
+}
+
+/** Whether new clients may be sent to it, were it not full. */
+export function isServing(backend: Judged): boolean {
+  return isActive(backend) && backend.fullWeight > 0 && !backend.removed;
+}
+
+/** At its limit of connections. */
+export function isFull({ inFlight, maxConnections }: Judged): boolean {
+  return inFlight >= maxConnections;
+}
+
+/** Whether a new client may be sent to it now: the one question that algorithms ask. */
+export function isAvailable(backend: Judged): boolean {
+  return isServing(backend) && !isFull(backend);
+}
+
+/** Whether a client that finds it full may find room if it waits. */
+export function mayHaveRoom(backend: Judged): boolean {
+  return isServing(backend) && isFull(backend);
+}
+
+/**
+ * Whether it takes clients that are pinned to it, were it not full.
+ *
+ * @param drain `allow`: also while it drains or has no weight.
+ */
+export function takesItsOwn(backend: Judged, drain: "move" | "allow"): boolean {
+  return isServing(backend) || (drain === "allow" && isForItsOwnOnly(backend));
+}
+
+/** Whether it could go on with clients that are pinned to it, but takes no new ones. */
+export function isForItsOwnOnly(backend: Judged): boolean {
+  return isHealthy(backend) && backend.mode !== "maintenance" && !isServing(backend) &&
+    !backend.removed;
+}
+
+/** Whether it may be tried when no backend is active: the operator has not taken it out. */
+export function mayBeTriedAnyway(backend: Judged): boolean {
+  return backend.mode === "ready" && backend.fullWeight > 0 && !isFull(backend);
+}
+
+/** Whether clients are meant for it while all is well: it is no backup, and not taken out. */
+export function takesClients({ backup, weight, mode = "ready" }: BackendOptions): boolean {
+  return !backup && weight > 0 && mode === "ready";
+}
+
+/** Why no new client can be sent to it, in words; undefined if one can. */
+export function unavailability(backend: Judged): string | undefined {
+  const condition = conditionOf(backend);
+  if (condition !== "up") return condition === "unknown" ? "not probed yet" : condition;
+  if (backend.fullWeight === 0) return "weight 0";
+  if (isFull(backend)) return `full: ${backend.inFlight} of ${backend.maxConnections}`;
+  return undefined;
+}
+
+/** Up by its probes, and not ejected for failed connects. */
+function isHealthy({ health, ejection }: Judged): boolean {
+  return health.state === "up" && ejection?.ejected !== true;
+}

@@ -1,0 +1,278 @@
+import type { Nanoseconds } from "../../base/mod.ts";
+import {
+  type ConnectFailure,
+  type ConnectionEnd,
+  type EventStream,
+  type ExplainedBackend,
+  type RefusalReason,
+  toMs,
+} from "./events.ts";
+
+/** What events say of a connection. */
+interface Connection {
+  readonly number: number;
+  readonly client: string;
+  /** How many backends it has tried, the present one included. */
+  readonly attempt: number;
+  /** When its present backend was picked. */
+  readonly pickedAt: Nanoseconds;
+}
+
+/** What events say of a backend. */
+interface Backend {
+  readonly id: string;
+  readonly inFlight: number;
+}
+
+/** How much was relayed. */
+interface Traffic {
+  readonly bytesToBackend: number;
+  readonly bytesToClient: number;
+}
+
+/**
+ * Emits what the scheduler has to say, each kind of event by a function of its own. An event without a reader is
+ * never made.
+ */
+export class Announcer {
+  readonly #events: EventStream;
+  readonly #activeServers: () => readonly string[];
+
+  constructor(events: EventStream, activeServers: () => readonly string[]) {
+    this.#events = events;
+    this.#activeServers = activeServers;
+  }
+
+  /** Whether explanations of picks have a reader: to make one costs more than the pick. */
+  get wantsExplanations(): boolean {
+    return this.#events.wanted.pick_explained;
+  }
+
+  connectionOpened(
+    { number, client, attempt, pickedAt }: Connection,
+    { id, inFlight }: Backend,
+    now: Nanoseconds,
+  ): void {
+    if (!this.#events.wanted.connection_opened) return;
+    this.#events.emit({
+      type: "connection_opened",
+      at_ms: toMs(now),
+      connection: number,
+      client,
+      backend: id,
+      attempt,
+      connect_ms: toMs(now - pickedAt),
+      in_flight: inFlight,
+    });
+  }
+
+  connectFailed(
+    { number, client, attempt }: Connection,
+    { id }: Backend,
+    reason: ConnectFailure,
+    detail: string | undefined,
+    now: Nanoseconds,
+  ): void {
+    if (!this.#events.wanted.connect_failed) return;
+    this.#events.emit({
+      type: "connect_failed",
+      at_ms: toMs(now),
+      connection: number,
+      client,
+      backend: id,
+      attempt,
+      reason,
+      ...detail !== undefined && { detail },
+    });
+  }
+
+  connectionClosed(
+    { number, client, pickedAt }: Connection,
+    { id, inFlight }: Backend,
+    end: ConnectionEnd,
+    { bytesToBackend, bytesToClient }: Traffic,
+    now: Nanoseconds,
+  ): void {
+    if (!this.#events.wanted.connection_closed) return;
+    this.#events.emit({
+      type: "connection_closed",
+      at_ms: toMs(now),
+      connection: number,
+      client,
+      backend: id,
+      end,
+      duration_ms: toMs(now - pickedAt),
+      bytes_to_backend: bytesToBackend,
+      bytes_to_client: bytesToClient,
+      in_flight: inFlight,
+    });
+  }
+
+  /** @param attempts How many backends were tried. */
+  connectionRefused(
+    connection: number,
+    client: string,
+    reason: RefusalReason,
+    detail: string | undefined,
+    attempts: number,
+    now: Nanoseconds,
+  ): void {
+    if (!this.#events.wanted.connection_refused) return;
+    this.#events.emit({
+      type: "connection_refused",
+      at_ms: toMs(now),
+      connection,
+      client,
+      reason,
+      ...detail !== undefined && { detail },
+      attempts,
+    });
+  }
+
+  connectionQueued(connection: number, client: string, waiting: number, now: Nanoseconds): void {
+    if (!this.#events.wanted.connection_queued) return;
+    const at_ms = toMs(now);
+    this.#events.emit({ type: "connection_queued", at_ms, connection, client, waiting });
+  }
+
+  /** @param backend Which backend has room; null if the client has left. */
+  connectionDequeued(
+    connection: number,
+    client: string,
+    backend: string | null,
+    waited: Nanoseconds,
+    waiting: number,
+    now: Nanoseconds,
+  ): void {
+    if (!this.#events.wanted.connection_dequeued) return;
+    this.#events.emit({
+      type: "connection_dequeued",
+      at_ms: toMs(now),
+      connection,
+      client,
+      backend,
+      waited_ms: toMs(waited),
+      waiting,
+    });
+  }
+
+  pickExplained(
+    connection: number,
+    client: string,
+    backend: string | null,
+    rule: string,
+    candidates: readonly ExplainedBackend[],
+    now: Nanoseconds,
+  ): void {
+    if (!this.#events.wanted.pick_explained) return;
+    const at_ms = toMs(now);
+    this.#events.emit({
+      type: "pick_explained",
+      at_ms,
+      connection,
+      client,
+      backend,
+      rule,
+      candidates,
+    });
+  }
+
+  /** @param reason What went wrong; undefined if it went well. */
+  probe(
+    backend: string,
+    ok: boolean,
+    took: Nanoseconds,
+    reason: string | undefined,
+    streak: number,
+    now: Nanoseconds,
+  ): void {
+    if (!this.#events.wanted.probe) return;
+    this.#events.emit({
+      type: "probe",
+      at_ms: toMs(now),
+      backend,
+      ok,
+      probe_ms: toMs(took),
+      ...reason !== undefined && { reason },
+      streak,
+    });
+  }
+
+  backendUp(backend: string, probes: number, now: Nanoseconds): void {
+    if (!this.#events.wanted.backend_up) return;
+    const active_servers = this.#activeServers();
+    this.#events.emit({ type: "backend_up", at_ms: toMs(now), backend, probes, active_servers });
+  }
+
+  backendDown({ id, inFlight }: Backend, probes: number, reason: string, now: Nanoseconds): void {
+    if (!this.#events.wanted.backend_down) return;
+    this.#events.emit({
+      type: "backend_down",
+      at_ms: toMs(now),
+      backend: id,
+      probes,
+      active_servers: this.#activeServers(),
+      reason,
+      in_flight: inFlight,
+    });
+  }
+
+  backendModeChanged(
+    { id, inFlight }: Backend,
+    mode: "ready" | "drain" | "maintenance",
+    now: Nanoseconds,
+  ): void {
+    if (!this.#events.wanted.backend_mode_changed) return;
+    this.#events.emit({
+      type: "backend_mode_changed",
+      at_ms: toMs(now),
+      backend: id,
+      mode,
+      in_flight: inFlight,
+    });
+  }
+
+  backendEjected(backend: string, failures: number, duration: Nanoseconds, now: Nanoseconds): void {
+    if (!this.#events.wanted.backend_ejected) return;
+    this.#events.emit({
+      type: "backend_ejected",
+      at_ms: toMs(now),
+      backend,
+      failures,
+      ejected_for_ms: toMs(duration),
+      active_servers: this.#activeServers(),
+    });
+  }
+
+  backendReadmitted(backend: string, now: Nanoseconds): void {
+    if (!this.#events.wanted.backend_readmitted) return;
+    const active_servers = this.#activeServers();
+    this.#events.emit({ type: "backend_readmitted", at_ms: toMs(now), backend, active_servers });
+  }
+
+  sessionPinned(client: string, backend: string, now: Nanoseconds): void {
+    if (!this.#events.wanted.session_pinned) return;
+    this.#events.emit({ type: "session_pinned", at_ms: toMs(now), client, backend });
+  }
+
+  sessionMoved(
+    client: string,
+    from: string,
+    to: string,
+    why: "failover" | "failback",
+    now: Nanoseconds,
+  ): void {
+    if (!this.#events.wanted.session_moved) return;
+    this.#events.emit({ type: "session_moved", at_ms: toMs(now), client, from, to, why });
+  }
+
+  sessionEvicted(client: string, backend: string, now: Nanoseconds): void {
+    if (!this.#events.wanted.session_evicted) return;
+    this.#events.emit({ type: "session_evicted", at_ms: toMs(now), client, backend });
+  }
+
+  sessionAdopted(client: string, backend: string, now: Nanoseconds): void {
+    if (!this.#events.wanted.session_adopted) return;
+    this.#events.emit({ type: "session_adopted", at_ms: toMs(now), client, backend });
+  }
+}
