@@ -1,8 +1,9 @@
-/** Writes what is generated from the schemas: JSON Schemas for editors, and references in the docs. */
+/** Writes the generated files: JSON Schemas for editors, references in the docs, worksheets. */
 import { configSchema, jsonSchema, referenceTable } from "../lib/config/mod.ts";
 import { METRICS } from "../lib/scenario/metrics.ts";
 import { COMMON, MODELS } from "../sim/mod.ts";
 import { scenarioSchema } from "../lib/scenario/mod.ts";
+import { worksheets } from "./worksheets.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -10,6 +11,7 @@ const ROOT = new URL("../", import.meta.url);
 export const GENERATED: Readonly<Record<string, () => string>> = {
   "lib/config/config.schema.json": () => schemaText("lbsim config.yaml", configSchema),
   "lib/scenario/scenario.schema.json": () => schemaText("lbsim scenario", scenarioSchema),
+  "docs/worksheets.html": () => worksheets(Deno.readTextFileSync(new URL("docs/lab.md", ROOT))),
 };
 
 /** Parts of documents that are generated: by path and the name of their markers. */

@@ -45,9 +45,10 @@ function prefixes() {
 
 /** The hashes' bound on load. */
 const boundedLoad = z.number({ error: () => "must be a number of at least 1, like 1.25" }).min(1, {
-  error: () => "must be at least 1: below that not even an even spread would be allowed",
+  error: () =>
+    "must be at least 1: below that, even a perfectly even spread would exceed the bound",
 }).max(1000).optional().describe(
-  "nobody has more than so many times its share in flight, like 1.25; no bound if left out",
+  "no backend has more than this many times its share of the connections in flight, like 1.25; no bound if left out",
 );
 
 /** Each algorithm with its parameters. */
@@ -62,24 +63,26 @@ const parametered = z.discriminatedUnion("name", [
   z.strictObject({
     name: z.literal("peak-ewma"),
     decay: duration(MEASURED).prefault("10s").describe(
-      "how fast a latency is forgotten",
+      "time constant of the moving average of the latency",
     ),
     initial: duration(MEASURED).prefault("30ms").describe(
-      "latency assumed of a backend that has not answered yet",
+      "latency assumed for a backend that has not answered yet",
     ),
   }),
   z.strictObject({ name: z.enum(["join-idle-queue", "first-available"]) }),
   z.strictObject({
     name: z.literal("prequal"),
-    pool: integer(2, 1000).default(ALGORITHM_DEFAULTS.pool).describe("probe results kept"),
-    age: duration(TIMED).prefault("1s").describe("how old they may be"),
-    probes: integer(1, 100).default(ALGORITHM_DEFAULTS.probes).describe("probes with each pick"),
+    pool: integer(2, 1000).default(ALGORITHM_DEFAULTS.pool).describe(
+      "the largest number of probe results that are kept",
+    ),
+    age: duration(TIMED).prefault("1s").describe("a probe result is removed at this age"),
+    probes: integer(1, 100).default(ALGORITHM_DEFAULTS.probes).describe("probes for each pick"),
   }),
   z.strictObject({ name: z.literal("source-hash"), bounded_load: boundedLoad }),
   z.strictObject({
     name: z.literal("ring-hash"),
     points: integer(1, 10_000).default(ALGORITHM_DEFAULTS.points).describe(
-      "on the ring, per unit of weight",
+      "points of a backend on the ring, per unit of weight",
     ),
     bounded_load: boundedLoad,
   }),
@@ -87,7 +90,7 @@ const parametered = z.discriminatedUnion("name", [
     name: z.literal("maglev"),
     table_size: integer(2, 10_000_019).default(ALGORITHM_DEFAULTS.tableSize).refine(isPrime, {
       error: ({ input }) => `must be a prime: ${input} is not; 65537 is`,
-    }).describe("slots, a prime; a hundred times the backends or more"),
+    }).describe("slots in the table, a prime; at least a hundred times the number of backends"),
     bounded_load: boundedLoad,
   }),
 ]);
@@ -101,7 +104,7 @@ const named = z.codec(z.enum(ALGORITHM_NAMES), z.custom<Algorithm>(), {
     if (isSame(algorithm, parametered.parse({ name: algorithm.name }))) {
       return algorithm.name;
     }
-    issues.push({ code: "custom", message: "it has parameters of its own", input: algorithm });
+    issues.push({ code: "custom", message: "has parameters of its own", input: algorithm });
     return z.NEVER;
   },
 });
@@ -114,13 +117,13 @@ const backend = z.strictObject({
   }).meta({ description: "its name in logs and answers", examples: ["B1"] }),
   address: address().describe("where it listens"),
   weight: integer(0, 256).default(1).describe(
-    "share of the load, relative to the others; 0: no new clients",
+    "its share of the load, relative to the weights of the other backends; 0: no new clients",
   ),
   max_connections: integer(1, MAX).optional()
-    .describe("at this many connections in flight it is full; no limit if left out"),
+    .describe("with this many connections in flight the backend is full; no limit if left out"),
   backup: flag().default(false).describe("used only while no other backend is available"),
   mode: oneOf(["ready", "drain", "maintenance"]).default("ready").describe(
-    "drain: no new clients, what is open may finish. maintenance: nothing new, and no probes",
+    "drain: no new clients; open connections may finish. maintenance: no new connections and no probes",
   ),
 });
 
@@ -144,28 +147,32 @@ const statusRange = text<{ min: number; max: number }>({
 
 const healthCheck = z.strictObject({
   type: oneOf(["tcp", "expect", "http", "none"]).default("tcp").describe(
-    "tcp: connects. expect: sends `send` and looks for `expect` in the answer. http: GETs `path`. " +
+    "tcp: a connect must succeed. expect: the answer to `send` must contain `expect`. http: a GET of `path` must succeed. " +
       "none: every backend counts as up",
   ),
-  interval: duration(PROBED).prefault("2s").describe("from one probe to the next"),
-  timeout: duration(TIMED).prefault("1s").describe("a probe that takes longer failed"),
-  rise: integer(1, 1000).default(2).describe("good probes in a row that bring a backend up"),
-  fall: integer(1, 1000).default(3).describe("bad probes in a row that take it down"),
+  interval: duration(PROBED).prefault("2s").describe("time from one probe to the next"),
+  timeout: duration(TIMED).prefault("1s").describe("a probe that takes longer has failed"),
+  rise: integer(1, 1000).default(2).describe(
+    "successful probes in a row that mark a backend as up",
+  ),
+  fall: integer(1, 1000).default(3).describe("failed probes in a row that mark a backend as down"),
   jitter: share({ max: 50 }).prefault("10%").describe(
-    "by how much each interval is drawn shorter or longer",
+    "each interval is shorter or longer at random, by at most this share",
   ),
   port: integer(1, 65535).optional().describe("probe this port; the backend's own if left out"),
-  send: words("text").optional().describe("expect: what to send first; nothing if left out"),
-  expect: words("text").optional().describe("expect: what the answer must contain"),
+  send: words("text").optional().describe(
+    "expect: the text that the probe sends; nothing if left out",
+  ),
+  expect: words("text").optional().describe("expect: the text that the answer must contain"),
   path: words("a path, like /").regex(/^\/[!-~]*$/, {
     error: () => "must begin with / and have no spaces",
-  }).default("/").describe("http: what to GET"),
+  }).default("/").describe("http: the path of the GET request"),
   host: words("a host name").regex(/^[!-~]+$/, {
     error: () => "must have no spaces",
-  }).optional().describe("http: the Host header; the backend's address if left out"),
+  }).optional().describe("http: the Host header of the request; the backend's address if left out"),
   status: z.array(statusRange, { error: () => "must be a list, like [200-399]" }).min(1, {
     error: () => "must name at least one status",
-  }).prefault(["200-399"]).describe("http: the statuses that are good"),
+  }).prefault(["200-399"]).describe("http: the statuses of a successful probe"),
 });
 
 /** A path, with an example for whoever has left it out. */
@@ -193,13 +200,13 @@ type Store =
 
 const writtenStore = z.strictObject({
   sqlite: path("sessions.db").optional().describe(
-    "a file that survives a restart; relative to this file's directory",
+    "sessions are stored in this file and survive a restart; the path is relative to this file's directory",
   ),
   redis: redisAddress().optional().describe(
-    "the URL of a Redis or Valkey server, by which several balancers share their sessions",
+    "the URL of a Redis or Valkey server, through which several balancers share their sessions",
   ),
   timeout: duration(TIMED).optional().describe(
-    "redis: a client waits for so long at most until its session is known; 50ms if left out",
+    "redis: the longest time that a client waits for its session; 50ms if left out",
   ),
 });
 
@@ -214,24 +221,24 @@ const sessionStore = z.codec(writtenStore, z.custom<Store>(), {
     }
     if (sqlite === undefined || redis !== undefined) return complain(`must be ${STORES}`);
     if (timeout === undefined) return { sqlite };
-    return complain("is for redis: a file is read once, at the start", ["timeout"]);
+    return complain("applies only to redis: a file is read once, at the start", ["timeout"]);
   },
   encode: (store) => store,
 });
 
 const sticky = z.strictObject({
-  by: oneOf(["client-address"]).default("client-address").describe("what a client is"),
+  by: oneOf(["client-address"]).default("client-address").describe("how clients are identified"),
   ipv4_prefix: integer(0, 32).default(32)
     .describe("clients that share this many leading bits count as one; 32 is the whole address"),
   ipv6_prefix: integer(0, 128).default(128).describe("the same for IPv6; 128 is the whole address"),
   ttl: duration(TIMED).prefault("10m")
     .describe("a session ends when its client has had no connection for this long"),
   max_entries: integer(1, 10_000_000).default(100_000)
-    .describe("at this many sessions the least recently used goes"),
+    .describe("the largest number of sessions; a new one then replaces the least recently used"),
   on_failback: oneOf(["return", "stay"]).default("return")
-    .describe("whether a moved client goes back when its backend has recovered"),
+    .describe("return: a moved client goes back when its backend has recovered. stay: it does not"),
   drain: oneOf(["move", "allow"]).default("move").describe(
-    "a client whose backend drains or has weight 0 is moved to another; or allowed to come back",
+    "move: a client whose backend drains or has weight 0 gets another backend. allow: it may return to its backend",
   ),
   store: z.union([memoryStore, sessionStore]).prefault("memory").describe(
     `where sessions are kept: ${STORES}`,
@@ -241,91 +248,97 @@ const sticky = z.strictObject({
 const ejection = z.strictObject({
   failures: integer(1, 1000).default(5).describe("failed connects in a row that eject a backend"),
   base: duration(TIMED).prefault("30s").describe(
-    "for how long the first time; the n-th time n times as long",
+    "duration of the first ejection; the n-th lasts n times as long",
   ),
-  max: duration(TIMED).prefault("5m").describe("and never longer"),
+  max: duration(TIMED).prefault("5m").describe("the longest duration of an ejection"),
   max_share: share().prefault("50%").describe(
-    "at most this share of the backends is ejected at one time",
+    "at most this share of the backends is ejected at the same time",
   ),
 });
 
 const slowStart = z.strictObject({
   duration: duration(TIMED).prefault("30s").describe(
-    "for so long a backend gains weight, linearly: time in which it takes clients",
+    "time until the backend has its full weight; time in which it may not get clients does not count",
   ),
   floor: share().prefault("10%").refine((share) => share >= 0.01, {
     error: () => "must be at least 1%",
-  }).describe("the share of its weight with which it begins"),
+  }).describe("the backend begins with this share of its weight"),
 });
 
 const proxyProtocol = z.strictObject({
   accept_from: prefixes()
     .default([]).describe(
-      "proxies that are trusted: a connection from there must begin with a PROXY header, v1 or v2",
+      "trusted proxies: a connection from one of these addresses must begin with a PROXY header, v1 or v2",
     ),
-  timeout: duration(TIMED).prefault("3s").describe("for the header to come"),
+  timeout: duration(TIMED).prefault("3s").describe("the longest time until the header has arrived"),
   send: oneOf(["off", "v1", "v2"]).default("off").describe(
-    "tell backends where a client comes from, in this version",
+    "the version of the PROXY header that the balancer sends to backends; off: none",
   ),
 });
 
 const tls = z.strictObject({
   certificate: path("cert.pem").describe(
-    "PEM file: the certificate, then those between it and its CA; relative to this file's directory",
+    "PEM file with the certificate, followed by intermediate certificates; relative to this file's directory",
   ),
-  key: path("key.pem").describe("PEM file: the certificate's private key, not encrypted"),
-  timeout: duration(TIMED).prefault("3s").describe("for a client's handshake"),
+  key: path("key.pem").describe("PEM file with the certificate's private key, not encrypted"),
+  timeout: duration(TIMED).prefault("3s").describe("the longest duration of a client's handshake"),
 });
 
 const backendTls = z.strictObject({
   ca: path("ca.pem").optional().describe(
-    "PEM file: CAs that are trusted besides the public ones; relative to this file's directory",
+    "PEM file with CAs that are trusted in addition to the public ones; relative to this file's directory",
   ),
   server_name: words("a host name").regex(/^[A-Za-z0-9._:-]+$/, {
     error: () => "must be a host name or an IP address",
   }).optional().describe(
-    "the name that each certificate must hold; the host of the backend's address if left out",
+    "the name that each backend's certificate must contain; the host of the backend's address if left out",
   ),
 });
 
 const queue = z.strictObject({
-  length: integer(1, 1_000_000).default(1000).describe("so many may wait; more are refused"),
-  timeout: duration(TIMED).prefault("5s").describe("for so long at most"),
+  length: integer(1, 1_000_000).default(1000).describe(
+    "the largest number of clients that wait; further clients are refused",
+  ),
+  timeout: duration(TIMED).prefault("5s").describe("the longest time that a client waits"),
 });
 
 const timeouts = z.strictObject({
   connect: duration(TIMED).prefault("2s").describe(
-    "for a connect to a backend, its TLS handshake included",
+    "the longest duration of a connect to a backend, including its TLS handshake",
   ),
   idle: duration(TIMED).prefault("5m")
     .describe(
-      "a connection that carries nothing for this long is closed; if a write waits for a slow " +
+      "a connection without data for this long is closed; if a write waits for a slow " +
         "reader, after a minute at the earliest",
     ),
   drain: duration().prefault("30s")
-    .describe("on stopping, how long open connections may take to finish"),
+    .describe("when the balancer stops, the time in which open connections may finish"),
 });
 
 const limits = z.strictObject({
   connections: integer(1, 10_000_000).default(1000)
     .describe(
-      "at once, over all backends, those that wait included; more are refused. Each takes two " +
+      "the largest number of connections at the same time, including those in the queue; further clients are refused. Each takes two " +
         "file descriptors. Raise it for many long connections; lower it if overload makes clients wait",
     ),
   per_client: z.strictObject({
-    connections: integer(1, 10_000_000).optional().describe("of one client at once"),
-    rate: rate().optional().describe("new ones of one client, like 50/s"),
+    connections: integer(1, 10_000_000).optional().describe(
+      "the largest number of connections of one client at the same time",
+    ),
+    rate: rate().optional().describe(
+      "the highest rate of new connections of one client, like 50/s",
+    ),
   }).optional().describe("for each client address (IPv6: each /64); off if left out"),
 });
 
 const log = z.strictObject({
   level: oneOf(["debug", "info", "warning", "error"]).default("info")
-    .describe("what is less important is left out; debug shows every probe"),
+    .describe("the lowest level that is logged; debug shows every probe"),
   format: oneOf(["auto", "pretty", "json"]).default("auto")
     .describe("auto: pretty on a terminal, JSON lines otherwise"),
   connections: flag().default(true).describe("log each connection"),
   status_interval: duration(LOGGED).prefault("30s")
-    .describe("how often to log a line per backend"),
+    .describe("how often the log has a line for each backend"),
 });
 
 /** Where a balancer listens if a file is silent, as it would be written. */
@@ -342,42 +355,44 @@ export const configSchema = z.strictObject({
   backends: z.array(backend, {
     error: () => "must be a list of backends, each like {id: B1, address: 192.168.1.11:9000}",
   }).min(1, { error: () => "must name at least one backend" }).meta({
-    description: "who does the work",
+    description: "the servers to which the balancer sends connections",
     examples: ["[{id: B1, address: 192.168.1.11:9000}]"],
   }),
   health_check: healthCheck.prefault({}),
-  sticky: sticky.optional().describe("a client returns to the backend it had; off if left out"),
+  sticky: sticky.optional().describe("a client returns to its previous backend; off if left out"),
   proxy_protocol: proxyProtocol.optional().describe(
-    "the client's address through a chain of proxies; off if left out",
+    "passes the client's address through a chain of proxies; off if left out",
   ),
   tls: tls.optional().describe("clients speak TLS to the balancer; off if left out"),
   backend_tls: backendTls.optional().describe(
-    "the balancer speaks TLS to backends and verifies their certificates, `{}` by public CAs; " +
+    "the balancer speaks TLS to backends and verifies their certificates, with `{}` by public CAs; " +
       "off if left out",
   ),
   slow_start: slowStart.optional().describe(
-    "a backend that has recovered, or is new after a reload, is not flooded; off if left out",
+    "a backend that has recovered, or that a reload has added, gets its load step by step; off if left out",
   ),
   ejection: ejection.optional().describe(
-    "failed connects keep a backend out for a while; off if left out",
+    "a backend gets no clients for a while after several failed connects; off if left out",
   ),
   queue: queue.optional().describe(
-    "while every backend is at its max_connections clients wait, first come, first served; a " +
-      "client that closes its connection, or only its sending side, gives up its place; off if left out: they are refused",
+    "while every backend is at its max_connections, clients wait, first come, first served; a " +
+      "client that closes its connection, or only its sending side, gives up its place; if left out, clients are refused instead",
   ),
   on_down: oneOf(["keep", "close"]).default("keep").describe(
-    "connections on a backend that is marked down: kept while they last, or closed",
+    "what happens to the connections of a backend that is marked as down: keep or close",
   ),
   when_none_available: oneOf(["refuse", "try-anyway"]).default("refuse").describe(
-    "when no backend is healthy: clients are refused, or sent to one that may be dead",
+    "when no backend is healthy: refuse clients, or send them to a backend that may be down",
   ),
   retries: integer(0, 100).default(3)
-    .describe("how many further backends a connection may try when a connect fails"),
+    .describe("how many other backends the balancer tries when a connect fails"),
   timeouts: timeouts.prefault({}),
   limits: limits.prefault({}),
   allow: prefixes().min(1, {
-    error: () => "must name at least one address: nobody could come in",
-  }).optional().describe("only clients from these addresses and prefixes; everybody if left out"),
+    error: () => "must name at least one address: otherwise every client would be refused",
+  }).optional().describe(
+    "only clients from these addresses and prefixes are accepted; all clients if left out",
+  ),
   deny: prefixes().optional()
     .describe("clients from these addresses and prefixes are refused"),
   log: log.prefault({}),

@@ -49,7 +49,7 @@ const balancer = configSchema.extend({
   backends: z.union([
     integer(1, BACKENDS_MAX),
     z.array(backend).min(1, { error: () => "must name at least one backend" }),
-  ]).meta({ description: "a number for short: 100 stands for B1 … B100", examples: [3] }),
+  ]).meta({ description: "as in config.yaml; or a number: 100 means B1 … B100", examples: [3] }),
   sticky: orOff(configSchema.shape.sticky),
   slow_start: orOff(configSchema.shape.slow_start),
   ejection: orOff(configSchema.shape.ejection),
@@ -64,7 +64,7 @@ function orOff<S extends z.ZodType>(optional: z.ZodOptional<S>) {
 const perSecond = {
   rate: rate().optional().describe("connections per second"),
   load: share({ max: 10_000, positive: true }).optional().describe(
-    "instead of a rate: the work they bring, as a share of what all backends but backups can do",
+    "instead of a rate: the work that arrives, as a share of the capacity of all backends except backups",
   ),
 };
 
@@ -77,7 +77,7 @@ function needsRateOrLoad(
   context.addIssue({
     code: "custom",
     message: value.rate === undefined
-      ? "say how many: `rate: 800/s`, or `load: 80%`"
+      ? "needs a rate or a load, like `rate: 800/s` or `load: 80%`"
       : "rate and load: only one of them",
   });
 }
@@ -86,38 +86,42 @@ const arrivals = oneKeyOf({
   poisson: z.union([
     rate().transform((value) => ({ rate: value })),
     z.strictObject(perSecond).superRefine(needsRateOrLoad),
-  ]).describe("independent of each other: the gaps are exponential"),
+  ]).describe("random arrivals, independent of each other: the gaps are exponential"),
   deterministic: z.union([
     rate().transform((value) => ({ rate: value })),
     z.strictObject(perSecond).superRefine(needsRateOrLoad),
-  ]).describe("evenly spaced"),
+  ]).describe("arrivals at even intervals"),
   renewal: z.strictObject({ gap: durations().describe("between two arrivals") })
-    .describe("independent gaps of any law"),
+    .describe("independent gaps with any distribution"),
   mmpp: z.strictObject({
     states: listOf(z.strictObject({
       rate: z.union([rate(), z.literal("none").transform(() => 0)])
-        .describe("in this state; or: none"),
+        .describe("connections per second in this state; or: none"),
       stay: duration({ positive: true }).describe("mean of the exponential time in this state"),
-    })).describe("one after the other, the first after the last"),
-  }).describe("Poisson with a rate that jumps"),
+    })).describe("the states in their order; after the last, the first begins again"),
+  }).describe("Poisson arrivals with a rate that jumps between several states"),
   on_off: z.strictObject({
-    rate: rate().describe("while on"),
-    on: durations().describe("how long on"),
-    off: durations().describe("how long off"),
-  }).describe("Poisson, with pauses"),
+    rate: rate().describe("connections per second while on"),
+    on: durations().describe("duration of an on phase"),
+    off: durations().describe("duration of an off phase"),
+  }).describe("Poisson arrivals with pauses"),
   diurnal: z.strictObject({
     ...perSecond,
-    amplitude: share().describe("how far the rate swings, as a share of it"),
-    period: duration({ positive: true }).describe("of one swing"),
-    phase: number(-1, 1).default(0).describe("where it begins, in turns; 0.75 is the low"),
-  }).superRefine(needsRateOrLoad).describe("Poisson with a rate that swings like day and night"),
+    amplitude: share().describe("how far the rate rises and falls, as a share of the mean rate"),
+    period: duration({ positive: true }).describe("duration of one cycle"),
+    phase: number(-1, 1).default(0).describe(
+      "position in the cycle at the start of the run, from 0 to 1; 0.75 is the lowest rate",
+    ),
+  }).superRefine(needsRateOrLoad).describe(
+    "Poisson arrivals with a rate that rises and falls like day and night",
+  ),
   closed: z.strictObject({
-    clients: count(1, 1_000_000).describe("how many there are"),
-    think: durations().describe("between an answer and the next connection"),
-  }).describe("a fixed number of clients, each waits for its answer before it comes again"),
+    clients: count(1, 1_000_000).describe("the number of clients"),
+    think: durations().describe("pause between an answer and the next connection"),
+  }).describe("a fixed number of clients; each waits for its answer, pauses, and connects again"),
   trace: words("the path of a CSV file").describe(
-    "a CSV file with a column `at` (a duration or seconds; a clock's count from the first), and " +
-      "`client` and `service` if known",
+    "a CSV file with a column `at` (seconds or a duration; clock times count from the first connection), and " +
+      "optionally `client` and `service`",
   ),
 });
 
@@ -126,34 +130,44 @@ const workload = z.strictObject({
     "how connections come; {poisson: {load: 80%}} if left out",
   ),
   clients: z.strictObject({
-    count: count(1, 10_000_000).default(1000).describe("how many different ones"),
+    count: count(1, 10_000_000).default(1000).describe("the number of different clients"),
     zipf: numberFrom(0, 10).default(0)
-      .describe("how unequal: Zipf's exponent; 0 is equal"),
-  }).prefault({}).describe("who connects: drives stickiness and hashing"),
-  requests_per_connection: numbers(1, 1e6).prefault(1).describe("how many, or a distribution"),
-  think_time: durations().prefault("0s").describe("between requests on one connection"),
+      .describe("how unequal the clients' shares are: Zipf's exponent; 0 means equal"),
+  }).prefault({}).describe("the clients that connect; matters for stickiness and hashing"),
+  requests_per_connection: numbers(1, 1e6).prefault(1).describe(
+    "the number of requests on each connection: a number or a distribution",
+  ),
+  think_time: durations().prefault("0s").describe("pause between two requests on a connection"),
   timeout: durationOr("none").prefault("none").describe(
     "how long a client waits for an answer, counted from when it begins to connect; or: none",
   ),
   retries: z.strictObject({
-    max: integer(0, 1000).default(0).describe("how often it tries again"),
-    backoff: duration().prefault("100ms").describe("before the first retry"),
-    multiplier: number(0, 100).default(2).describe("by which each pause is longer than the last"),
-    jitter: share().prefault("0%").describe("by how much each pause is drawn shorter or longer"),
-  }).prefault({}).describe("what a client does that was let down"),
+    max: integer(0, 1000).default(0).describe("the largest number of retries"),
+    backoff: duration().prefault("100ms").describe("pause before the first retry"),
+    multiplier: number(0, 100).default(2).describe(
+      "each pause is this many times as long as the last",
+    ),
+    jitter: share().prefault("0%").describe(
+      "each pause is shorter or longer at random, by at most this share",
+    ),
+  }).prefault({}).describe("how clients try again after an error or a timeout"),
 });
 
 const server = z.strictObject({
-  slots: countOr("unlimited", 1).default(1).describe("requests served at a time; or: unlimited"),
-  queue: countOr("unlimited", 0).prefault("unlimited").describe(
-    "how many more may wait; the next are refused; or: unlimited",
+  slots: countOr("unlimited", 1).default(1).describe(
+    "the number of requests that are served at the same time; or: unlimited",
   ),
-  speed: number(0, 1e6).default(1).describe("work done per unit of time, per slot"),
+  queue: countOr("unlimited", 0).prefault("unlimited").describe(
+    "the number of requests that may wait; further requests are refused; or: unlimited",
+  ),
+  speed: number(0, 1e6).default(1).describe(
+    "speed of each slot; at 0.5 a request takes twice its service time",
+  ),
   discipline: z.enum(["fifo", "processor-sharing"]).default("fifo").describe(
-    "fifo: one after the other; processor-sharing: all at once, each with its share",
+    "fifo: requests are served in order of arrival; processor-sharing: all are served at the same time and share the speed",
   ),
   abandoned: z.enum(["serve", "drop"]).default("serve").describe(
-    "what becomes of a request whose client has left: served in vain, or dropped",
+    "serve: a request whose client has given up is served nevertheless. drop: it is dropped from the queue",
   ),
 });
 
@@ -164,20 +178,22 @@ const kinds = oneKeyOf({
   gray: z.strictObject({
     rate: share().prefault("0%").describe("share of requests that end in an error"),
     slow: number(0, 1e6).default(1).describe("everything takes so many times as long"),
-  }).describe("probes pass, requests suffer"),
+  }).describe("probes succeed, but requests fail or are slow"),
   flap: z.strictObject({
-    period: duration(RESTARTED).describe("of one crash and return"),
-    down: share().prefault("50%").describe("share of the period for which it is down"),
-  }).describe("crashes and comes back, over and over"),
+    period: duration(RESTARTED).describe("time from one crash to the next"),
+    down: share().prefault("50%").describe("share of the period for which the backend is down"),
+  }).describe("the backend crashes and returns again and again"),
 });
 
 const fault = z.strictObject({
-  at: duration().describe("when it begins"),
-  for: duration({ positive: true }).optional().describe("how long; to the end if left out"),
+  at: duration().describe("time at which the fault begins"),
+  for: duration({ positive: true }).optional().describe(
+    "duration of the fault; to the end of the run if left out",
+  ),
   backend: z.union([words("a backend's id"), listOf(words("a backend's id"))]).optional()
-    .describe("which, or a list of them"),
+    .describe("the backend, or a list of backends"),
   load_balancer: integer(1, 1000).optional().describe(
-    "partition: cut off from this balancer only; lb-restart: which (1)",
+    "partition: only between the backend and this balancer; lb-restart: the balancer that restarts (1 if left out)",
   ),
   kind: z.union([
     z.enum(["crash", "hang", "pause", "partition", "lb-restart", "drain", "maintenance"]),
@@ -192,58 +208,68 @@ const texts = z.union([words("text"), z.array(words("text"))]);
 
 /** The whole of a scenario file. */
 export const scenarioSchema = z.strictObject({
-  title: words("text").optional().describe("what it is about"),
-  watch: words("text").optional().describe("what to look at"),
-  source: texts.optional().describe("where it comes from"),
+  title: words("text").optional().describe("the title of the report"),
+  watch: words("text").optional().describe("a text that tells the reader what to look at"),
+  source: texts.optional().describe("the source of the scenario: a text, or a list of texts"),
   extends: words("the path of a config.yaml").optional().describe(
-    "a live balancer's file, which is taken as it is; its path is relative to this file",
+    "the path of a config.yaml, relative to this file; its settings apply here",
   ),
-  balancer: balancer.optional().describe("settings as in config.yaml; they win over its"),
+  balancer: balancer.optional().describe(
+    "settings as in config.yaml; they override those of `extends`",
+  ),
   seed: integer(0, MAX).default(1).describe("the same seed gives the same numbers"),
   duration: duration({ positive: true }).optional().describe(
-    "simulated time; if left out, 1m, or all of the trace",
+    "the simulated time in which clients come; if left out, 1m, or the length of the trace",
   ),
-  connections: count(1, 1e12).optional().describe("instead of a duration: end after so many"),
+  connections: count(1, 1e12).optional().describe(
+    "instead of a duration: the number of connections after which clients stop coming",
+  ),
   warmup: z.union([z.literal("auto"), duration()]).optional().describe(
-    "what begins earlier is not measured; a tenth of the run if left out; auto: found by a pilot run",
+    "requests that begin earlier are not measured; a tenth of the run if left out; auto: a pilot run determines it",
   ),
   replications: integer(1, 1_000_000).optional().describe(
-    "independent repetitions, from which the intervals are made; 10 if left out",
+    "independent runs, from which the intervals are computed; 10 if left out",
   ),
   precision: z.strictObject({
-    metric: words("a metric").default("p99_ms").describe("of a whole run, as in `expect`"),
-    relative: share({ positive: true }).prefault("2%").describe(
-      "half of the interval, as a share of the value",
+    metric: words("a metric").default("p99_ms").describe(
+      "a metric of the whole run, as in `expect`",
     ),
-    max_replications: integer(2, 1_000_000).default(200).describe("and no more than so many"),
-  }).optional().describe("instead of replications: as many as it takes"),
+    relative: share({ positive: true }).prefault("2%").describe(
+      "half of the interval must be at most this share of the value",
+    ),
+    max_replications: integer(2, 1_000_000).default(200).describe(
+      "the largest number of replications",
+    ),
+  }).optional().describe("instead of replications: as many as this precision needs"),
   workload: workload.prefault({}),
   service: durations().prefault(DEFAULT_SERVICE).describe(
-    "time that a request takes at speed 1; {exponential: {mean: 10ms}} if left out",
+    "service time of a request at speed 1; {exponential: {mean: 10ms}} if left out",
   ),
   servers: z.record(z.string(), server.partial()).default({}).describe(
-    "how backends behave, by id; `default` is for those not named",
+    "how backends behave, by id; `default` applies to all others",
   ),
   network: z.strictObject({
-    latency: durations().optional().describe("of every message, one way"),
-    client_latency: durations().optional().describe("between client and balancer"),
-    backend_latency: durations().optional().describe("between balancer and backend"),
-  }).prefault({}).describe("how long messages take; no time if left out"),
+    latency: durations().optional().describe("the time that every message takes"),
+    client_latency: durations().optional().describe("the same, only between client and balancer"),
+    backend_latency: durations().optional().describe("the same, only between balancer and backend"),
+  }).prefault({}).describe("the time that messages take; none if left out"),
   hash_placement: z.enum(["redrawn", "fixed"]).default("redrawn").describe(
-    "of clients by source-hash, ring-hash and maglev: redrawn in every replication, as if backends " +
-      "and clients had other names; fixed: as the live balancer places them",
+    "how source-hash, ring-hash and maglev place clients. redrawn: differently in every replication, as if backends " +
+      "and clients had other names. fixed: as the live balancer does",
   ),
-  load_balancers: integer(1, 1000).default(1).describe("how many, each with its own view"),
+  load_balancers: integer(1, 1000).default(1).describe(
+    "the number of balancers; each sees only its own connections",
+  ),
   idle_reports: flag().default(false).describe(
-    "a backend that becomes idle reports it to one balancer, drawn at random, for join-idle-queue",
+    "for join-idle-queue: a backend that becomes idle reports it to one balancer, drawn at random",
   ),
   faults: z.array(fault).default([]).describe("what goes wrong, and when"),
   compare: z.record(
     z.string(),
     listOf(z.unknown()),
-  ).optional().describe("variants: every combination of these settings"),
+  ).optional().describe("lists of values by setting; each combination is a variant"),
   expect: z.array(words("text like p99_ms < 80")).default([]).describe(
-    "what must hold; the exit code is 1 when one does not",
+    "conditions that must hold; the exit code is 1 if one does not",
   ),
 });
 

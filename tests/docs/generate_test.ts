@@ -9,7 +9,7 @@ function withoutPadding(text: string): string {
 }
 
 for (const [path, text] of Object.entries(GENERATED)) {
-  Deno.test(`${path} is what the schema generates: run \`deno task generate\``, async () => {
+  Deno.test(`${path} is up to date: run \`deno task generate\``, async () => {
     assert.equal(await Deno.readTextFile(new URL(path, ROOT)), text());
   });
 }

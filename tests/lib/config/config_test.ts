@@ -377,7 +377,7 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
   [
     "a timeout for a file",
     `${ONE}sticky: {store: {sqlite: a, timeout: 3s}}\n`,
-    /:2:38: .*is for redis/,
+    /:2:38: .*applies only to redis/,
   ],
   [
     "more points than a ring has room for",

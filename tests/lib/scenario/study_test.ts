@@ -264,7 +264,7 @@ const MISTAKES: readonly [name: string, text: string, message: RegExp][] = [
   [
     "neither a rate nor a load",
     "balancer: {backends: 1}\nworkload: {arrivals: {poisson: {}}}",
-    /say how many: `rate: 800\/s`, or `load: 80%`/,
+    /needs a rate or a load, like `rate: 800\/s` or `load: 80%`/,
   ],
   [
     "a service without a unit",
