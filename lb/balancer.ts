@@ -23,12 +23,14 @@ import {
   isInAny,
   type Nanoseconds,
   parseIp,
+  VERSION,
 } from "../lib/base/mod.ts";
-import { type Config, difference } from "../lib/config/mod.ts";
+import { type Config, difference, writtenConfig } from "../lib/config/mod.ts";
 import { certificateChanges, type Certificates } from "../lib/files/mod.ts";
 import {
   type Arrival,
   type EventStream,
+  type LbEvent,
   type Lease,
   type Refusal,
   type RefusalReason,
@@ -137,6 +139,7 @@ export class Balancer {
   static async start(config: Config, options: BalancerOptions): Promise<Balancer> {
     const { events, now, seed, explainEvery, certificates = {}, signal } = options;
     signal?.throwIfAborted();
+    if (events.wanted.run_started) events.emit(runStarted(config, seed, now()));
     // As in the simulator: the same seed gives the same random draws in both.
     const random = createRandom(childSeed(seed, "algorithm", 0));
     const scheduler = new Scheduler({ ...config, explainEvery }, events, random);
@@ -193,7 +196,7 @@ export class Balancer {
     this.#serverContext = context;
     this.#backendTls = backendTlsOf(config, this.#certificates);
     this.address = addressOf(listener.addr);
-    this.#unsubscribe = options.events.subscribe(["backend_down"], ({ backend: id }) => {
+    this.#unsubscribe = options.events.subscribe("on_down", ["backend_down"], ({ backend: id }) => {
       if (this.#config.onDown !== "close") return;
       // A removed backend may have had the same id: its connections stay, so the objects are compared.
       const down = this.scheduler.backend(id);
@@ -480,6 +483,17 @@ function preambleOf(
     offset += part.length;
   }
   return { bytes, headerLength: header?.length ?? 0, next: early?.next };
+}
+
+function runStarted(config: Config, seed: number, now: Nanoseconds): LbEvent {
+  return {
+    type: "run_started",
+    at_ms: toMs(now),
+    version: VERSION,
+    seed,
+    epoch_ms: Math.round(Date.now() - toMs(now)),
+    configuration: writtenConfig(config),
+  };
 }
 
 function serverContextOf(

@@ -5,6 +5,7 @@ import type {
   EventType,
   ExplainedBackend,
   LbEvent,
+  ReaderFailure,
   RefusalReason,
   ScarceResource,
 } from "../lib/core/mod.ts";
@@ -21,6 +22,7 @@ const CONNECTION_EVENTS = [
 ] as const satisfies readonly EventType[];
 
 const OTHER_EVENTS = [
+  "run_started",
   "connect_failed",
   "connection_refused",
   "backend_up",
@@ -66,22 +68,45 @@ export function logEvents(
   const writeOrCount = (event: LbEvent) => {
     if (log.isEnabledFor(levelOf(event)) && !throttle.holdsBack(event)) write(event);
   };
-  const unsubscribe = [events.subscribe(OTHER_EVENTS, writeOrCount)];
+  const unsubscribe = [events.subscribe("log", OTHER_EVENTS, writeOrCount)];
   if (options.connections && log.isEnabledFor("info")) {
     unsubscribe.push(
-      events.subscribe(CONNECTION_EVENTS, write),
-      events.subscribe(["connection_opened"], (event) => connections.opened(event)),
-      events.subscribe(["connection_closed"], (event) => connections.closed(event)),
+      events.subscribe("log of connections", CONNECTION_EVENTS, write),
+      events.subscribe(
+        "log of connections",
+        ["connection_opened"],
+        (event) => connections.opened(event),
+      ),
+      events.subscribe(
+        "log of connections",
+        ["connection_closed"],
+        (event) => connections.closed(event),
+      ),
     );
   }
-  if (options.explain) unsubscribe.push(events.subscribe(["pick_explained"], write));
+  if (options.explain) {
+    unsubscribe.push(events.subscribe("log of picks", ["pick_explained"], write));
+  }
   // Every probe of every backend is for those who ask for it.
-  if (log.isEnabledFor("debug")) unsubscribe.push(events.subscribe(["probe"], write));
+  if (log.isEnabledFor("debug")) {
+    unsubscribe.push(events.subscribe("log of probes", ["probe"], write));
+  }
   return () => {
     unsubscribe.forEach((end) => end());
     connections.end();
     throttle.end();
   };
+}
+
+/** Logs that a reader of events failed, the log itself included. */
+export function logReaderFailure(log: Logger, failure: ReaderFailure): void {
+  const { reader, event: failed_with, cause, message } = failure;
+  logSentence(log, "error", `a defect of lbsim: ${message}`, {
+    event: "reader_failed",
+    reader,
+    failed_with,
+    error: String(cause),
+  });
 }
 
 type Opened = EventOf<"connection_opened">;
@@ -334,6 +359,8 @@ const ENDS: Readonly<Record<EventOf<"connection_closed">["end"], string>> = {
 
 function say(event: LbEvent): string {
   switch (event.type) {
+    case "run_started":
+      return `lbsim ${event.version} starts; seed ${event.seed}`;
     case "connection_opened":
       return `#${event.connection} ${event.client} → ${event.backend}` +
         ` (${event.in_flight} in flight, connect ${ms(event.connect_ms)})`;

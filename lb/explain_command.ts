@@ -90,7 +90,9 @@ function explain(
   client: string,
   seed: number,
 ): Omit<PickExplained, "at_ms" | "type" | "connection"> {
-  const events = new EventStream();
+  const events = new EventStream((failure) => {
+    throw failure;
+  });
   const { backends, healthCheck } = config;
   // Nobody is recovering here, and what is in flight is said per backend.
   const { slowStart: _, ...rest } = config;
@@ -113,7 +115,7 @@ function explain(
     if (state !== undefined) scheduler.setMode(id, isMode(state) ? state : "ready", 0);
   }
   let result: PickExplained | undefined;
-  events.subscribe(["pick_explained"], (event) => result = event);
+  events.subscribe("explanation", ["pick_explained"], (event) => result = event);
   const outcome = scheduler.acquire(client, 0);
   if (result === undefined) {
     // It is turned away before anybody looks for a backend.

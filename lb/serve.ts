@@ -20,7 +20,7 @@ import {
 } from "../lib/files/mod.ts";
 import { EventStream } from "../lib/core/mod.ts";
 import { Balancer, type StopSummary } from "./balancer.ts";
-import { idsInShort, logEvents } from "./event_log.ts";
+import { idsInShort, logEvents, logReaderFailure } from "./event_log.ts";
 import { linkedFile } from "./sessions/mod.ts";
 import { StatusReporter } from "./status.ts";
 
@@ -53,7 +53,7 @@ export async function serveBalancer(
   using watch = new FileWatch();
   await watch.watch(watchedFiles(reload.file, config));
   const log = logger("lb");
-  const events = new EventStream();
+  const events = new EventStream((failure) => logReaderFailure(log, failure));
   const stopLogging = logEvents(events, log, {
     ...config.log,
     explain: explainEvery !== undefined,

@@ -41,8 +41,9 @@ export class StatusReporter {
     this.#scheduler = scheduler;
     this.#now = now;
     this.#unsubscribe = [
-      events.subscribe(["probe"], (event) => this.#lastProbe.set(event.backend, event)),
+      events.subscribe("status", ["probe"], (event) => this.#lastProbe.set(event.backend, event)),
       events.subscribe(
+        "status",
         ["connection_refused"],
         ({ reason }) => {
           if (reason === "sent_nothing") return; // Probes, for ever.

@@ -11,7 +11,12 @@ import {
 } from "../lib/base/mod.ts";
 import { type Clock, sleep } from "../lib/io/mod.ts";
 import { algorithmNamed, type Config } from "../lib/config/mod.ts";
-import { type AlgorithmName, conditionOf, EventStream } from "../lib/core/mod.ts";
+import {
+  type AlgorithmName,
+  conditionOf,
+  EventStream,
+  type ReaderFailure,
+} from "../lib/core/mod.ts";
 import { Histogram } from "../lib/stats/mod.ts";
 
 /** What a demo is told. */
@@ -109,10 +114,12 @@ export class Demo {
   readonly #show: (state: DemoState) => void;
   readonly #servers: ReadonlyMap<string, BackendServer>;
   readonly #addresses: ReadonlyMap<string, Address>;
-  readonly #events = new EventStream();
+  readonly #events = new EventStream((failure) => this.#failure ??= failure);
   readonly #config: Config;
   readonly #latency = new Histogram();
   readonly #begun: Nanoseconds;
+  /** The first failure of what is told. */
+  #failure: ReaderFailure | undefined;
   #answers = 0;
   #errors = 0;
   #unavoidable = 0;
@@ -176,11 +183,12 @@ export class Demo {
     const summary = this.#summary(balancer);
     await balancer.stop();
     await Promise.all([...this.#servers.values()].map((server) => server.kill()));
+    if (this.#failure !== undefined) throw this.#failure;
     return summary;
   }
 
   #listen(): void {
-    this.#events.subscribe(["backend_down"], ({ backend }) => {
+    this.#events.subscribe("demo", ["backend_down"], ({ backend }) => {
       if (backend !== VICTIM || this.#takenAt === undefined) return;
       this.#detectedAt = this.#options.now();
       this.#tell({
@@ -191,7 +199,7 @@ export class Demo {
         noticed: this.#errors,
       });
     });
-    this.#events.subscribe(["backend_up"], ({ backend }) => {
+    this.#events.subscribe("demo", ["backend_up"], ({ backend }) => {
       if (backend !== VICTIM || this.#returnedAt === undefined) return;
       this.#failedBackAt = this.#options.now();
       this.#tell({
@@ -200,7 +208,7 @@ export class Demo {
         failback_ms: (this.#failedBackAt - this.#returnedAt) / NS_PER_MS,
       });
     });
-    const stop = this.#events.subscribe(["connection_opened"], ({ backend, attempt }) => {
+    const stop = this.#events.subscribe("demo", ["connection_opened"], ({ backend, attempt }) => {
       if (attempt > 1) {
         this.#failedOver++;
         if (this.#failedOver === 1) {

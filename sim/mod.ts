@@ -1,4 +1,11 @@
 /** The simulator: the live balancer's scheduler in virtual time. */
 export type { ReplicationResult } from "./measure/mod.ts";
-export { plotsOf, type ReadyScenario, replicationSeed, Replicator, simulate } from "./study/mod.ts";
+export {
+  type Observer,
+  plotsOf,
+  type ReadyScenario,
+  replicationSeed,
+  Replicator,
+  simulate,
+} from "./study/mod.ts";
 export { COMMON, MODELS } from "./theory/mod.ts";

@@ -32,3 +32,4 @@ export { childSeed, createRandom, mix, type Random } from "./random.ts";
 export { type Nanoseconds, NS_PER_MS, NS_PER_S, NS_PER_US } from "./time.ts";
 export { didYouMean, nameMeant } from "./suggest.ts";
 export { UserError } from "./user_error.ts";
+export { VERSION } from "./version.ts";

@@ -29,9 +29,7 @@ type Backend = Data & { readonly id: string; readonly address: string };
  * @param started The configuration with which the balancer was started: what needs a restart is as it says.
  */
 export function difference(before: Config, after: Config, started = before): Difference {
-  const [had, has, runs] = [before, after, started].map((config) =>
-    z.encode(configSchema, snakeKeys(config) as z.output<typeof configSchema>) as Written
-  ) as [Written, Written, Written];
+  const [had, has, runs] = [written(before), written(after), written(started)];
   const keys = keysOf(had, has).filter((key) => ![...APART, ...NEEDS_RESTART].includes(key));
   return {
     changes: [
@@ -45,6 +43,22 @@ export function difference(before: Config, after: Config, started = before): Dif
       ...has.sticky === undefined ? [] : changed("sticky.store", storeOf(runs), storeOf(has)),
     ],
   };
+}
+
+/** A configuration as config.yaml would state it, with all its defaults; asterisks are in place of passwords. */
+export function writtenConfig(config: Config): Data {
+  const { sticky } = config;
+  const { store = "memory" } = sticky ?? {};
+  if (sticky === undefined || store === "memory" || store.redis === undefined) {
+    return written(config);
+  }
+  const { password } = store.redis;
+  const redis = { ...store.redis, ...password !== undefined && { password: "******" } };
+  return written({ ...config, sticky: { ...sticky, store: { ...store, redis } } });
+}
+
+function written(config: Config): Written {
+  return z.encode(configSchema, snakeKeys(config) as z.output<typeof configSchema>) as Written;
 }
 
 /** Keys that are not compared as they stand. */

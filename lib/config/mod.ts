@@ -4,7 +4,7 @@ export { checkConfig, checkListen } from "./check.ts";
 export { algorithmNamed, type Config, ConfigDraft, parseConfig } from "./config_draft.ts";
 export { isData } from "./data.ts";
 export { DiagnosticsError, type LocatedDiagnostic, type Source } from "./diagnostic.ts";
-export { difference } from "./difference.ts";
+export { difference, writtenConfig } from "./difference.ts";
 export {
   type Finding,
   independent,

@@ -40,7 +40,9 @@ export {
   type ExplainedBackend,
   type LbEvent,
   type PickExplained,
+  ReaderFailure,
   type RefusalReason,
+  type RunStarted,
   type ScarceResource,
   toMs,
 } from "./events/mod.ts";

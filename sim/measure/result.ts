@@ -41,6 +41,8 @@ export interface ReplicationResult {
   readonly failover: HistogramData;
   /** Sessions that changed their backend, over the whole run. */
   readonly sessionsMoved: { readonly failover: number; readonly failback: number };
+  /** Readers of events that failed, a defect of them each: what they counted is incomplete. */
+  readonly readerFailures?: readonly string[];
   /** How things went over time; only if asked for. */
   readonly series?: Series;
 }

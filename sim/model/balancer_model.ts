@@ -1,9 +1,8 @@
 import { childSeed, createRandom, type Nanoseconds } from "../../lib/base/mod.ts";
 import {
-  EVENT_TYPES,
   EventStream,
-  type LbEvent,
   type Lease,
+  type ReaderFailure,
   type Refusal,
   Scheduler,
   type Waiting,
@@ -12,13 +11,12 @@ import type { Balancer } from "../../lib/scenario/types.ts";
 import { type EventQueue, WAKE } from "../engine/mod.ts";
 import type { IdealStore } from "./ideal_store.ts";
 
-/** Reads the events of one balancer. */
-export type EventReader = (event: LbEvent, balancer: number, now: Nanoseconds) => void;
-
 /** A load balancer: the scheduler that the live one has, with a view of its own. */
 export class BalancerModel {
   readonly index: number;
-  readonly events = new EventStream();
+  readonly events = new EventStream((failure) => this.readerFailures.push(failure));
+  /** Readers of its events that failed. */
+  readonly readerFailures: ReaderFailure[] = [];
   /** It takes clients in. */
   listening = false;
   /** How many faults keep it from running. */
@@ -77,11 +75,6 @@ export class BalancerModel {
     this.#scheduler.onWake = undefined;
     this.#wakeEvent = 0;
     this.#scheduler = this.#newScheduler();
-  }
-
-  /** Calls `reader` for every event. */
-  observe(reader: (event: LbEvent) => void): void {
-    this.events.subscribe(EVENT_TYPES, reader);
   }
 
   #newScheduler(): Scheduler {

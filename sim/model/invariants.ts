@@ -65,7 +65,8 @@ export function checkInvariants(world: World): void {
     );
     assert(counted === inFlight, "the balancers count what is in flight");
   }
-  for (const { index, scheduler } of balancers) {
+  for (const { index, scheduler, readerFailures } of balancers) {
+    if (readerFailures.length > 0) throw readerFailures[0]!;
     assert(scheduler.connections === held[index], "a balancer counts the leases it has given");
     assert(scheduler.waiting === queued[index], "a balancer counts those who wait");
   }

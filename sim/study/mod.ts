@@ -6,5 +6,5 @@ export { type ReadyScenario, replicationSeed } from "./replications.ts";
 export { Replicator, type Runnable, type Task } from "./replicator.ts";
 export { byVariant, runStudy, type TaskResult } from "./run_study.ts";
 export { mergeShards, parseShard, type Shard, type ShardFile } from "./shard.ts";
-export { simulate } from "./simulate.ts";
+export { type Observer, simulate } from "./simulate.ts";
 export { summarise } from "./summary.ts";

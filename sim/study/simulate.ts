@@ -1,5 +1,5 @@
-import { assert, type Nanoseconds, NS_PER_S } from "../../lib/base/mod.ts";
-import type { LbEvent, Scheduler } from "../../lib/core/mod.ts";
+import { assert, type Nanoseconds, NS_PER_S, VERSION } from "../../lib/base/mod.ts";
+import { EVENT_TYPES, type LbEvent, type RunStarted, type Scheduler } from "../../lib/core/mod.ts";
 import type { Scenario } from "../../lib/scenario/types.ts";
 import {
   type BalancerModel,
@@ -53,12 +53,18 @@ import {
   TimeSeries,
 } from "../measure/mod.ts";
 
+/** Reads the events of every balancer. */
+export interface Observer {
+  /** What `run_started` states: as config.yaml would, with all defaults, and without passwords. */
+  readonly configuration: RunStarted["configuration"];
+  read(event: LbEvent, balancer: number): void;
+}
+
 /** What may be asked of a run. Nothing but `operate` changes the result. */
 export interface SimulateOptions {
   /** Take down how things went over time. */
   readonly series?: boolean;
-  /** Calls this for every event of every balancer. */
-  readonly observe?: (event: LbEvent, balancer: number) => void;
+  readonly observe?: Observer | undefined;
   /** What an operator does meanwhile, to the scheduler of every balancer. */
   readonly operate?: readonly {
     readonly at: Nanoseconds;
@@ -96,6 +102,7 @@ class Simulation {
   readonly #spread: Spread;
   readonly #liveness: Liveness;
   readonly #series: TimeSeries | undefined;
+  readonly #observe: Observer | undefined;
   readonly #operate: NonNullable<SimulateOptions["operate"]>;
   #warm: CumulativeTotals | undefined;
   #end: CumulativeTotals | undefined;
@@ -111,6 +118,7 @@ class Simulation {
     this.#seed = seed;
     this.#checked = checked ?? false;
     this.#liveness = new Liveness(world);
+    this.#observe = observe;
     this.#operate = operate;
     this.#health = new HealthLog(
       world.backends,
@@ -128,7 +136,7 @@ class Simulation {
           eligible: weight > 0 && !backup && first.scheduler.backends[i]!.mode === "ready",
         })),
     );
-    first.events.subscribe(["backend_mode_changed"], () => this.#spread.modeChanged());
+    first.events.subscribe("spread", ["backend_mode_changed"], () => this.#spread.modeChanged());
     this.#series = series ? new TimeSeries(sliceOf(scenario), SLICES) : undefined;
     world.prober.onChange = ({ index }, backend, up, now) =>
       this.#health.changed(index, backend.index, up, now);
@@ -136,12 +144,19 @@ class Simulation {
       const { index, events } = balancer;
       if (scenario.balancer.onDown === "close") {
         events.subscribe(
+          "on_down",
           ["backend_down"],
           ({ backend }) => world.relay.closeAllOn(balancer, backend, queue.time),
         );
       }
-      events.subscribe(["session_moved"], ({ why }) => world.recorder.sessionsMoved[why]++);
-      if (observe !== undefined) balancer.observe((event) => observe(event, index));
+      events.subscribe(
+        "recorder",
+        ["session_moved"],
+        ({ why }) => world.recorder.sessionsMoved[why]++,
+      );
+      if (observe !== undefined) {
+        events.subscribe("observer", EVENT_TYPES, (event) => observe.read(event, index));
+      }
     }
   }
 
@@ -170,6 +185,7 @@ class Simulation {
   }
 
   #start(): void {
+    if (this.#observe !== undefined) this.#emitStart(this.#observe);
     const { queue, scenario, faults, prober, relay, clients, warmup } = this.#world;
     queue.push(warmup, WARM, 0);
     if (this.#series !== undefined) queue.push(0, SLICE, 0);
@@ -180,6 +196,21 @@ class Simulation {
     this.#world.idleReports?.start();
     clients.start();
     if ("duration" in scenario.end) queue.push(scenario.end.duration, END, 0);
+  }
+
+  /** Virtual time begins in 1970. */
+  #emitStart({ configuration }: Observer): void {
+    const seed = this.#seed;
+    for (const { events } of this.#world.balancers) {
+      events.emit({
+        type: "run_started",
+        at_ms: 0,
+        version: VERSION,
+        seed,
+        epoch_ms: 0,
+        configuration,
+      });
+    }
   }
 
   /** Every request that was measured has ended, or what would end the rest is not waited for. */
@@ -318,6 +349,7 @@ class Simulation {
 
   #result(): ReplicationResult {
     const { recorder, balancers, backends, queue } = this.#world;
+    const failures = balancers.flatMap(({ readerFailures }) => readerFailures);
     const from = this.#warm;
     const to = this.#end;
     assert(from !== undefined && to !== undefined, "a run that is over has had its window");
@@ -340,6 +372,7 @@ class Simulation {
       falseDowns: this.#health.falseDowns,
       failover: recorder.failover.toData(),
       sessionsMoved: { ...recorder.sessionsMoved },
+      ...failures.length > 0 && { readerFailures: failures.map(({ message }) => message) },
       ...(this.#series && { series: this.#series.series(balancers.length, this.#health) }),
     };
   }

@@ -34,17 +34,28 @@ export function warningsOf(
   measured: Measured,
   { load, saturated, confidence }: Findings,
 ): string[] {
+  const failures = failureLines(measured);
   if (measured.total("offered") === 0) {
-    return ["nothing was measured: no request began between the warm-up and the end of the run"];
+    return [
+      ...failures,
+      "nothing was measured: no request began between the warm-up and the end of the run",
+    ];
   }
   const growing = growth(load, saturated, scenario, measured);
   return [
+    ...failures,
     ...unansweredLines(measured),
     ...growing,
     ...growing.length > 0 ? [] : lengthLines(scenario, measured),
     ...precisionLines(study, measured, confidence),
     ...limitLines(scenario, measured),
   ];
+}
+
+/** Readers of events that failed, each once. */
+function failureLines({ results }: Measured): string[] {
+  const failures = new Set(results.flatMap(({ readerFailures = [] }) => readerFailures));
+  return [...failures].map((failure) => `a defect of lbsim: ${failure}`);
 }
 
 /** Queues that grow without end. */

@@ -491,7 +491,7 @@ signalTest("lbsim lb stops at once while its first probes are under way", async 
     await eventually(() => silent.accepted === 1, "the backend is probed");
     lb.kill("SIGINT");
     assert.equal(await lb.ended(), 0);
-    assert.deepEqual(lb.records.map(({ event }) => event), ["stopped"]);
+    assert.deepEqual(lb.records.map(({ event }) => event), ["run_started", "stopped"]);
   });
 });
 

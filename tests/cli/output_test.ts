@@ -75,6 +75,18 @@ async function connectOften(address: string, times = 1000): Promise<number> {
   return answered;
 }
 
+/** Reads a file until it has brought this text, and closes it. */
+async function readUntil(path: string, text: string): Promise<void> {
+  using file = await Deno.open(path, { read: true });
+  const buffer = new Uint8Array(4096);
+  const decoder = new TextDecoder();
+  for (let read = ""; !read.includes(text);) {
+    const count = await file.read(buffer);
+    assert.ok(count !== null, `${path} ended without "${text}":\n${read}`);
+    read += decoder.decode(buffer.subarray(0, count), { stream: true });
+  }
+}
+
 /** Waits until a balancer answers, which may be while it cannot say so. */
 async function serves(address: string): Promise<void> {
   await eventually(
@@ -164,9 +176,7 @@ Deno.test({
     await using process = new RunningLbsim(["lb", "-c", world.config], {
       prefix: writingTo(world.fifo),
     });
-    const reader = await Deno.open(world.fifo, { read: true });
-    await reader.read(new Uint8Array(1));
-    reader.close();
+    await readUntil(world.fifo, "listening on");
     assert.equal(await endsInTime(process), 1);
     assert.deepEqual(process.lines, ["lbsim: nothing reads the log any more: stopping"]);
   },
@@ -185,9 +195,7 @@ Deno.test({
         "sh",
       ],
     });
-    const reader = await Deno.open(world.fifo, { read: true });
-    await reader.read(new Uint8Array(1));
-    reader.close();
+    await readUntil(world.fifo, "listening on");
     await process.line((line) => /nothing reads the log any more: it ends here/.test(line));
     assert.equal(await connectOften(listen, 20), 20);
     Deno.kill(pidOf(process), "SIGTERM");

@@ -9,7 +9,7 @@ import { startLogging, stopLogging } from "../../lib/cli/log.ts";
 import { serveBalancer } from "../../lb/serve.ts";
 import { UNPROBED } from "../support/balance.ts";
 import { configOf } from "../support/config.ts";
-import { eventually, TestServer } from "../support/sockets.ts";
+import { deadAddress, eventually, TestServer } from "../support/sockets.ts";
 import deno from "../../deno.json" with { type: "json" };
 
 const { net, read, write, env, sys } = deno.permissions.default;
@@ -95,7 +95,7 @@ async function serving(store: "memory" | { sqlite: string }, look: () => void): 
   startLogging({ level: "info", format: "json" }, ioFor(lines, new AbortController().signal));
   const stopping = new AbortController();
   const loaded: LoadedConfig = {
-    config: configOf([], { ...UNPROBED, sticky: { ...STICKY, store } as never }),
+    config: configOf([deadAddress()], { ...UNPROBED, sticky: { ...STICKY, store } as never }),
     certificates: {},
     expired: [],
   };

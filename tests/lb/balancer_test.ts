@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import FakeTimers from "@sinonjs/fake-timers";
-import type { Config } from "../../lib/config/mod.ts";
-import { NS_PER_MS, NS_PER_S, parsePrefix } from "../../lib/base/mod.ts";
+import { type Config, writtenConfig } from "../../lib/config/mod.ts";
+import { NS_PER_MS, NS_PER_S, parsePrefix, VERSION } from "../../lib/base/mod.ts";
 import { monotonicNow } from "../../lib/io/clock.ts";
 import type { Address } from "../../lib/base/address.ts";
 import { dial } from "../../lb/dial/dial.ts";
@@ -26,6 +26,21 @@ Deno.test("Balancer sends connections to its backends in turn", async () => {
   const answers = [];
   for (let i = 0; i < 4; i++) answers.push(await ask(lab.balancer.address));
   assert.deepEqual(answers, ["B1", "B2", "B1", "B2"]);
+});
+
+Deno.test("Balancer.start() emits run_started before anything else", async () => {
+  await using one = new TestServer(say("B1"));
+  const before = Date.now();
+  await using lab = await balance([one.address]);
+  const [started, next] = lab.emitted;
+  assert.equal(started?.type, "run_started");
+  assert.equal(next?.type, "probe");
+  const { version, seed, at_ms, epoch_ms, configuration } = started;
+  assert.deepEqual([version, seed], [VERSION, 1]);
+  const wall = epoch_ms + at_ms;
+  assert.ok(before - 1 <= wall && wall <= Date.now() + 1, `it started at ${wall}`);
+  assert.deepEqual(configuration, writtenConfig(lab.config));
+  assert.equal(lab.of("run_started").length, 1);
 });
 
 Deno.test("Balancer probes every backend once before it listens", async () => {

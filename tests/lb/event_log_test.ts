@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import FakeTimers from "@sinonjs/fake-timers";
-import { logEvents } from "../../lb/event_log.ts";
+import { logEvents, logReaderFailure } from "../../lb/event_log.ts";
 import { StatusReporter } from "../../lb/status.ts";
 import { Arrival, type ConnectionEnd, EventStream, type LbEvent } from "../../lib/core/mod.ts";
 import { NS_PER_S, parsePrefix } from "../../lib/base/mod.ts";
 import { escapeText } from "../../lib/base/escape.ts";
 import { logger, type LogOptions, startLogging, stopLogging } from "../../lib/cli/log.ts";
 import { granted, open, schedulerOf, takeDown, waiting } from "../support/scheduling.ts";
+import { strictEventStream } from "../support/events.ts";
 
 /** Collects what is logged. */
 function logged(options: LogOptions, color = false): string[] {
@@ -69,7 +70,7 @@ Deno.test("logEvents() tells of those who wait, and of those who waited in vain"
 
 Deno.test("logEvents() without connections does not even have them made", () => {
   logged({ level: "info", format: "json" });
-  const events = new EventStream();
+  const events = strictEventStream();
   const end = logEvents(events, logger("lb"), { connections: false });
   for (
     const type of ["connection_opened", "connection_closed", "session_pinned", "probe"] as const
@@ -185,7 +186,7 @@ Deno.test("StatusReporter.logEvery() tells of those who wait, and of those who w
 
 Deno.test("logEvents() says where sessions are kept, and when they cannot be", () => {
   const lines = logged({ level: "info", format: "json" });
-  const events = new EventStream();
+  const events = strictEventStream();
   const end = logEvents(events, logger("lb"), { connections: true });
   const store = "Redis at 10.0.0.1:6379";
   events.emit({ type: "session_store_opened", at_ms: 1, store, restored: 0 });
@@ -329,7 +330,7 @@ for (const { name, event } of REPEATED) {
   Deno.test(`logEvents() writes a line a second of ${name}, and loses no count`, () => {
     withClock((clock) => {
       const lines = logged({ level: "info", format: "json" });
-      const events = new EventStream();
+      const events = strictEventStream();
       const end = logEvents(events, logger("lb"), { connections: true });
       let count = 0;
       for (let second = 0; second < 4; second++) {
@@ -348,7 +349,7 @@ for (const { name, event } of REPEATED) {
 Deno.test("logEvents() says of failed connects which backends they were to", () => {
   withClock((clock) => {
     const lines = logged({ level: "info", format: "json" });
-    const events = new EventStream();
+    const events = strictEventStream();
     const end = logEvents(events, logger("lb"), { connections: true });
     for (let i = 0; i < 100; i++) {
       events.emit({
@@ -408,7 +409,7 @@ Deno.test("logEvents() logs a short connection without a byte for those who debu
   withClock((clock) => {
     for (const level of ["info", "debug"] as const) {
       const lines = logged({ level, format: "json" });
-      const events = new EventStream();
+      const events = strictEventStream();
       const end = logEvents(events, logger("lb"), { connections: true });
       for (const [i, bytes] of ([[0, 0], [1, 0], [0, 1]] as const).entries()) {
         const { open, close } = connection(events, i, bytes);
@@ -439,7 +440,7 @@ Deno.test("logEvents() logs a short connection without a byte for those who debu
 
 Deno.test("logEvents() logs a connection without a byte that its client did not end", () => {
   const lines = logged({ level: "info", format: "json" });
-  const events = new EventStream();
+  const events = strictEventStream();
   const end = logEvents(events, logger("lb"), { connections: true });
   for (
     const [i, how] of (["client_aborted", "backend_aborted", "backend_down"] as const).entries()
@@ -456,7 +457,7 @@ Deno.test("logEvents() logs a connection without a byte that its client did not 
 Deno.test("logEvents() logs an opened connection before its first byte, with its own time", () => {
   withClock((clock) => {
     const lines = logged({ level: "info", format: "json" });
-    const events = new EventStream();
+    const events = strictEventStream();
     const end = logEvents(events, logger("lb"), { connections: true });
     const { open, close } = connection(events, 1, [0, 0]);
     clock.tick(50);
@@ -476,7 +477,7 @@ Deno.test("logEvents() logs an opened connection before its first byte, with its
 
 Deno.test("logEvents() keeps a line about one of many backends short", () => {
   const lines = logged({ level: "info", format: "json" });
-  const events = new EventStream();
+  const events = strictEventStream();
   const end = logEvents(events, logger("lb"), { connections: true });
   const down = (active: number): LbEvent => ({
     type: "backend_down",
@@ -513,7 +514,7 @@ Deno.test("startLogging() lets no text from outside move the cursor or begin a l
   const nasty = "\x1b[2J\r\nfake\u009b31m\u202e\u2028";
   for (const format of ["pretty", "json"] as const) {
     const lines = logged({ level: "info", format });
-    const events = new EventStream();
+    const events = strictEventStream();
     const end = logEvents(events, logger("lb"), { connections: true });
     events.emit({
       type: "session_store_degraded",
@@ -529,4 +530,49 @@ Deno.test("startLogging() lets no text from outside move the cursor or begin a l
     if (format === "json") assert.equal(JSON.parse(lines[0]!).reason, nasty);
     else assert.ok(lines[0]!.endsWith("\\u001b[2J\\r\\nfake\\u009b31m\\u202e\\u2028"));
   }
+});
+
+Deno.test("logEvents() begins with the version, the seed, the epoch and the configuration", () => {
+  const lines = logged({ level: "info", format: "json" });
+  const events = strictEventStream();
+  const end = logEvents(events, logger("lb"), { connections: false });
+  const run = { version: "1.2.3", seed: 7, epoch_ms: 1e12, configuration: { retries: 3 } };
+  events.emit({ type: "run_started", at_ms: 5, ...run });
+  end();
+  stopLogging();
+  const { time: _, ...record } = JSON.parse(lines[0]!);
+  assert.deepEqual(record, {
+    level: "info",
+    message: "lbsim 1.2.3 starts; seed 7",
+    event: "run_started",
+    at_ms: 5,
+    ...run,
+  });
+});
+
+Deno.test("logReaderFailure() names a reader that failed, the log itself included", () => {
+  const lines = logged({ level: "info", format: "json" });
+  const log = logger("lb");
+  const events = new EventStream((failure) => logReaderFailure(log, failure));
+  const end = logEvents(events, log, { connections: false });
+  events.subscribe("recording", ["backend_mode_changed"], () => {
+    throw new TypeError("a defect");
+  });
+  const mode = { type: "backend_mode_changed", at_ms: 0, backend: "B1", in_flight: 0 } as const;
+  events.emit({ ...mode, mode: "drain" });
+  events.emit({ ...mode, mode: "ready" });
+  // The log's own reader cannot put this into words.
+  events.emit({ type: "config_reloaded", at_ms: 0 } as unknown as LbEvent);
+  end();
+  stopLogging();
+  const records = lines.map((line) => JSON.parse(line));
+  assert.deepEqual(records.map(({ level, event, reader }) => [level, event, reader]), [
+    ["info", "backend_mode_changed", undefined],
+    ["error", "reader_failed", "recording"],
+    ["info", "backend_mode_changed", undefined],
+    ["error", "reader_failed", "log"],
+  ]);
+  const [, { message, failed_with, error }] = records;
+  assert.match(message, /^a defect of lbsim: the reader "recording" failed with backend_mode_/);
+  assert.deepEqual([failed_with, error], ["backend_mode_changed", "TypeError: a defect"]);
 });

@@ -15,6 +15,7 @@ import {
   type Script,
   type Step,
 } from "./script.ts";
+import { strictEventStream } from "../support/events.ts";
 
 /** The decisions after each step, and after each client that closed, by the moment. */
 export async function playLive(script: Script): Promise<Map<number, Decision[]>> {
@@ -80,8 +81,8 @@ class Stage {
     const backends = new Map(script.ids.map((id) => [id, new LiveBackend()]));
     const stage = new Stage(backends, script);
     const config = configOf(script, [...backends.values()].map(({ port }) => port));
-    const events = new EventStream();
-    events.subscribe([...DECISIONS], (event) => stage.#read(event));
+    const events = strictEventStream();
+    events.subscribe("test", [...DECISIONS], (event) => stage.#read(event));
     const balancer = await Balancer.start(config, {
       events,
       now: () => ns(stage.#now),

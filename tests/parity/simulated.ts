@@ -13,6 +13,7 @@ import {
   type Script,
   type Step,
 } from "./script.ts";
+import { observer } from "../support/events.ts";
 
 /** The decisions after each step, and after each client that closed, by the moment. */
 export function playSimulated(script: Script): Map<number, Decision[]> {
@@ -52,11 +53,11 @@ export function playSimulated(script: Script): Map<number, Decision[]> {
     seed,
     {
       checked: true,
-      observe(event: LbEvent) {
+      observe: observer((event) => {
         if (!(DECISIONS as readonly string[]).includes(event.type)) return;
         const at = Math.round(event.at_ms * 1000) / 1000;
         decisions.set(at, [...decisions.get(at) ?? [], decisionOf(event)]);
-      },
+      }),
       operate: steps.flatMap((step) => {
         const act = actOf(step);
         return act === undefined ? [] : [{ at: ns(step.at), act }];

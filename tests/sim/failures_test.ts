@@ -8,6 +8,7 @@ import { detectionTime, failoverLoss, flapping } from "../../sim/theory/theory.t
 import { assertMean } from "../support/statistics.ts";
 import { refusedShare, replicate } from "./oracle.ts";
 import { queueing, type QueueingOptions } from "./scenarios.ts";
+import { observer } from "../support/events.ts";
 
 /** Hardly anybody comes: it is about probes. */
 const QUIET = { kind: "poisson", rate: 0.1 } as const;
@@ -244,11 +245,11 @@ Deno.test("simulate() closes the connections of a backend that is marked down, i
       1,
       {
         checked: true,
-        observe(event) {
+        observe: observer((event) => {
           if (event.type !== "connection_closed") return;
           ends.push(event.end);
           if (onDown === "close") assert.ok(event.at_ms > 6000 && event.at_ms < 9000);
-        },
+        }),
       },
     );
     return ends[0];
@@ -275,12 +276,12 @@ Deno.test("simulate() of a drain lets every connection end well, and brings nobo
     1,
     {
       checked: true,
-      observe(event) {
+      observe: observer((event) => {
         if (event.type === "backend_mode_changed") told.push(`${event.mode} at ${event.at_ms}`);
         if (event.type === "connection_opened" && event.backend === "B1") {
           assert.ok(event.at_ms < 50_000 || event.at_ms >= 150_000);
         }
-      },
+      }),
     },
   );
   assert.deepEqual(told, ["drain at 50000", "ready at 150000"]);
@@ -339,7 +340,7 @@ Deno.test("simulate() keeps the balancer's queue in order through faults, timeou
       1,
       {
         checked: true,
-        observe: ({ type }) => void told.set(type, (told.get(type) ?? 0) + 1),
+        observe: observer(({ type }) => void told.set(type, (told.get(type) ?? 0) + 1)),
       },
     );
     assert.ok(turnedAway.queue_full! > 0 && turnedAway.queue_timeout! > 0);
@@ -373,13 +374,13 @@ Deno.test("simulate() lets a client that gives up leave the balancer's queue at 
     1,
     {
       checked: true,
-      observe(event) {
+      observe: observer((event) => {
         if (!("connection" in event) || event.type === "pick_explained") return;
         const { type, connection, at_ms } = event;
         told.push(
           `${at_ms / 1000} s: ${type} ${connection}${"end" in event ? ` ${event.end}` : ""}`,
         );
-      },
+      }),
     },
   );
   assert.deepEqual(told, [

@@ -9,6 +9,7 @@ import { createSampler } from "../../lib/stats/variates.ts";
 import { Histogram } from "../../lib/stats/histogram.ts";
 import { type ReadyScenario, simulate } from "../../sim/mod.ts";
 import { queueing, type QueueingOptions } from "./scenarios.ts";
+import { observer } from "../support/events.ts";
 
 const FAULT_KINDS = [
   ...["crash", "hang", "pause", "partition"],
@@ -178,7 +179,7 @@ Deno.test("simulate() gives every algorithm the same clients at the same moments
       workload: { clients: { count: 50, zipf: 1 } },
       end: { connections: 3000 },
     });
-    return { jobs: simulate(scenario, 7, { observe }).sojourn, came };
+    return { jobs: simulate(scenario, 7, { observe: observer(observe) }).sojourn, came };
   };
   const first = meet("round-robin");
   assert.equal(new Set(first.came.map((line) => line.split(" ")[1])).size > 20, true);

@@ -4,6 +4,7 @@ import type { LbEvent } from "../../lib/core/mod.ts";
 import { NS_PER_S } from "../../lib/base/mod.ts";
 import { simulate } from "../../sim/study/simulate.ts";
 import { queueing } from "./scenarios.ts";
+import { observer } from "../support/events.ts";
 
 /** Few clients come, and some have to wait; B1 refuses connects for a while. */
 function run(observe: (event: LbEvent) => void) {
@@ -22,7 +23,7 @@ function run(observe: (event: LbEvent) => void) {
       warmup: 0,
     }),
     1,
-    { checked: true, observe },
+    { checked: true, observe: observer(observe) },
   );
 }
 

@@ -7,6 +7,7 @@ import { EVENT_TYPES, EventStream, type LbEvent } from "../../lib/core/mod.ts";
 import { NS_PER_S } from "../../lib/base/mod.ts";
 import { Balancer } from "../../lb/balancer.ts";
 import { configOf } from "./config.ts";
+import { strictEventStream } from "./events.ts";
 
 /** Longer than anything takes here. */
 export const TIMEOUTS = { connect: 2 * NS_PER_S, idle: 60 * NS_PER_S, drain: 5 * NS_PER_S };
@@ -20,9 +21,9 @@ export async function balance(
   overrides: Partial<Config> = {},
   certificates?: Certificates,
 ) {
-  const events = new EventStream();
+  const events = strictEventStream();
   const emitted: LbEvent[] = [];
-  events.subscribe(EVENT_TYPES, (event) => emitted.push(event));
+  events.subscribe("test", EVENT_TYPES, (event) => emitted.push(event));
   const config = configOf(addresses, { timeouts: TIMEOUTS, ...overrides });
   const options = { events, now: monotonicNow, seed: 1, certificates };
   const balancer = await Balancer.start(config, options);

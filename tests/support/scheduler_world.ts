@@ -174,7 +174,7 @@ export class World {
     scheduler.onSessionUse = (session) => {
       if (!session.dropped) this.#journal.note(session);
     };
-    events.subscribe(EVENT_TYPES, (event) => this.#heard(event));
+    events.subscribe("test", EVENT_TYPES, (event) => this.#heard(event));
     for (const backend of settings.backends) this.#add(backend);
     // As the balancer does before it listens.
     const { length } = scheduler.backends;

@@ -8,6 +8,7 @@ import {
   EventStream,
   type LbEvent,
   type Lease,
+  type ReaderFailure,
   type Refusal,
   Scheduler,
   type SchedulerOptions,
@@ -34,6 +35,8 @@ export type SchedulerOverrides = Partial<Omit<SchedulerOptions, "backends" | "al
   readonly seed?: number;
   /** Whether picks are explained among what it emits. */
   readonly explained?: boolean;
+  /** Gets a failed reader of events; it is thrown if this is left out. */
+  readonly onReaderFailed?: (failure: ReaderFailure) => void;
 };
 
 /** A scheduler whose backends B1, B2, B3 are up, with everything it emits. */
@@ -43,11 +46,13 @@ export function schedulerOf(overrides: SchedulerOverrides = {}) {
     backends = ["B1", "B2", "B3"],
     seed = 1,
     explained = false,
+    onReaderFailed = throws,
     ...rest
   } = overrides;
-  const events = new EventStream();
+  const events = new EventStream(onReaderFailed);
   const emitted: LbEvent[] = [];
   events.subscribe(
+    "test",
     EVENT_TYPES.filter((type) => explained || type !== "pick_explained"),
     (event) => emitted.push(event),
   );
@@ -74,6 +79,10 @@ export function schedulerOf(overrides: SchedulerOverrides = {}) {
   }
   emitted.length = 0;
   return { scheduler, events, emitted };
+}
+
+function throws(failure: ReaderFailure): never {
+  throw failure;
 }
 
 /** The lease, which the test is sure of. */

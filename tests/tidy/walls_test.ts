@@ -13,7 +13,8 @@ const SIMULATION = ["sim/engine", "sim/model", "sim/measure", "sim/study", "sim/
  * the same rooms as its workspace, in which the platform's types are missing.
  */
 const PURE: Readonly<Record<string, { readonly rooms: readonly string[]; packages?: RegExp }>> = {
-  "lib/base": { rooms: [], packages: /^pure-rand\// },
+  // The version of lbsim is in deno.json.
+  "lib/base": { rooms: ["deno.json"], packages: /^pure-rand\// },
   "lib/core": { rooms: ["lib/base"] },
   "lib/stats": { rooms: ["lib/base"] },
   "lib/config": { rooms: ["lib/base", "lib/core"], packages: /^(yaml|zod)$/ },

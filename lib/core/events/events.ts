@@ -61,6 +61,21 @@ interface At {
   readonly at_ms: number;
 }
 
+/** A run begins: the first event of each. */
+export interface RunStarted extends At {
+  readonly type: "run_started";
+  /** The version of lbsim. */
+  readonly version: string;
+  /** The seed of all random draws. */
+  readonly seed: number;
+  /**
+   * The wall-clock time at which `at_ms` is 0, in milliseconds since 1970. Virtual time begins in 1970: 0.
+   */
+  readonly epoch_ms: number;
+  /** The complete configuration, as config.yaml would state it, without passwords. */
+  readonly configuration: Readonly<Record<string, unknown>>;
+}
+
 /** A client's connection reached a backend. */
 export interface ConnectionOpened extends At {
   readonly type: "connection_opened";
@@ -312,6 +327,7 @@ export interface ShortageEnded extends At {
 
 /** Anything that can happen. */
 export type LbEvent =
+  | RunStarted
   | ConnectionOpened
   | ConnectFailed
   | ConnectionQueued
@@ -342,6 +358,7 @@ export type EventType = LbEvent["type"];
 
 /** Every kind of event. */
 export const EVENT_TYPES = [
+  "run_started",
   "connection_opened",
   "connect_failed",
   "connection_queued",
@@ -371,44 +388,94 @@ export const EVENT_TYPES = [
 /** An event of one kind. */
 export type EventOf<Type extends EventType> = Extract<LbEvent, { type: Type }>;
 
-type Reader = (event: LbEvent) => void;
-
 /** Milliseconds, as events carry them. */
 export function toMs(duration: Nanoseconds): number {
   return duration / NS_PER_MS;
 }
 
-/** Hands each event to the readers of its kind, in the order in which they subscribed. */
+/** A reader of events threw: a defect of the reader. What it threw is the cause. */
+export class ReaderFailure extends Error {
+  override readonly name = "ReaderFailure";
+  /** The reader's name. */
+  readonly reader: string;
+  /** The kind of event that it could not read. */
+  readonly event: EventType;
+
+  constructor(reader: string, event: EventType, cause: unknown) {
+    super(`the reader "${reader}" failed with ${event} and gets no more events: ${cause}`, {
+      cause,
+    });
+    this.reader = reader;
+    this.event = event;
+  }
+}
+
+/** One reader of the stream. */
+interface Subscription {
+  readonly name: string;
+  readonly types: readonly EventType[];
+  readonly read: (event: LbEvent) => void;
+}
+
+/**
+ * Hands each event to the readers of its kind, in the order in which they subscribed. Readers are isolated:
+ * the stream detaches a reader that throws, and reports it once, by its name. The other readers get the event,
+ * and what made the event goes on.
+ */
 export class EventStream {
   /**
    * By kind, whether it has a reader. Ask before making an event that is frequent: one without a reader
    * should cost nothing. A property and not a method, since a look-up by name costs more than a pick.
    */
   readonly wanted = forEachType(() => false);
-  readonly #readers = forEachType((): Reader[] => []);
+  readonly #subscriptions = forEachType((): readonly Subscription[] => []);
+  readonly #onReaderFailed: (failure: ReaderFailure) => void;
 
-  /** Calls `reader` for every event of the kinds named, until the function returned is called. */
+  /**
+   * @param onReaderFailed Called once for each reader that threw, after it was detached. What this function
+   * throws reaches the code that made the event.
+   */
+  constructor(onReaderFailed: (failure: ReaderFailure) => void) {
+    this.#onReaderFailed = onReaderFailed;
+  }
+
+  /**
+   * Calls `read` for every event of these kinds, until the function returned is called or `read` throws.
+   *
+   * @param name What the reader is called in a report of its failure.
+   */
   subscribe<Type extends EventType>(
+    name: string,
     types: readonly Type[],
-    reader: (event: EventOf<Type>) => void,
+    read: (event: EventOf<Type>) => void,
   ): () => void {
-    // A function of its own for each subscription: to undo one leaves another with the same reader.
-    const own: Reader = (event) => reader(event as EventOf<Type>);
-    for (const type of types) this.#setReaders(type, [...this.#readers[type], own]);
-    return () => {
-      for (const type of types) {
-        this.#setReaders(type, this.#readers[type].filter((other) => other !== own));
-      }
-    };
+    const subscription: Subscription = { name, types, read: read as Subscription["read"] };
+    for (const type of types) {
+      this.#setSubscriptions(type, [...this.#subscriptions[type], subscription]);
+    }
+    return () => this.#detach(subscription);
   }
 
   emit(event: LbEvent): void {
-    for (const reader of this.#readers[event.type]) reader(event);
+    for (const subscription of this.#subscriptions[event.type]) {
+      try {
+        subscription.read(event);
+      } catch (error) {
+        this.#detach(subscription);
+        this.#onReaderFailed(new ReaderFailure(subscription.name, event.type, error));
+      }
+    }
   }
 
-  #setReaders(type: EventType, readers: Reader[]): void {
-    this.#readers[type] = readers;
-    this.wanted[type] = readers.length > 0;
+  #detach(subscription: Subscription): void {
+    for (const type of subscription.types) {
+      this.#setSubscriptions(type, this.#subscriptions[type].filter((one) => one !== subscription));
+    }
+  }
+
+  #setSubscriptions(type: EventType, subscriptions: readonly Subscription[]): void {
+    this.#subscriptions[type] = subscriptions;
+    this.wanted[type] = subscriptions.length > 0;
   }
 }
 

@@ -11,7 +11,9 @@ export {
   type ExplainedBackend,
   type LbEvent,
   type PickExplained,
+  ReaderFailure,
   type RefusalReason,
+  type RunStarted,
   type ScarceResource,
   toMs,
 } from "./events.ts";

@@ -7,6 +7,7 @@ import { EventStream, Scheduler } from "../../../lib/core/mod.ts";
 import type { ProbeResult } from "../../../lb/health/probe.ts";
 import { Prober } from "../../../lb/health/prober.ts";
 import { configOf } from "../../support/config.ts";
+import { strictEventStream } from "../../support/events.ts";
 
 const ADDRESSES = [1, 2].map((port) => ({ host: "127.0.0.1", port }));
 
@@ -18,7 +19,7 @@ function lab(
   const now = () => Math.round(clock.now * NS_PER_MS);
   const base = configOf(ADDRESSES);
   const config = { ...base, healthCheck: { ...base.healthCheck, jitter: 0, ...rules } };
-  const scheduler = new Scheduler(config, new EventStream(), createRandom(1));
+  const scheduler = new Scheduler(config, strictEventStream(), createRandom(1));
   const begun: { readonly id: string; readonly atS: number }[] = [];
   const prober = new Prober(config, scheduler, {
     now,

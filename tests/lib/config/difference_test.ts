@@ -1,6 +1,6 @@
 /** What a reload says that is different: in the words in which it is written. */
 import assert from "node:assert/strict";
-import { difference } from "../../../lib/config/difference.ts";
+import { difference, writtenConfig } from "../../../lib/config/difference.ts";
 import { parseConfig } from "../../../lib/config/mod.ts";
 
 const ONE = "backends: [{id: B1, address: 10.0.0.1:80}]\n";
@@ -96,4 +96,22 @@ Deno.test("difference() tells that another session store needs a restart, and te
   assert.deepEqual(difference(off, of("memory"), before).ignored, [
     "sticky.store: {redis: redis://:******@one:6379/0, timeout: 50ms} → memory",
   ]);
+});
+
+Deno.test("writtenConfig() is what config.yaml would state, with all defaults: parsed again it is the same", () => {
+  const config = parse(`${ONE}algorithm: {name: peak-ewma, decay: 5s}\nsticky: {ttl: 90s}\n`);
+  const written = writtenConfig(config);
+  assert.deepEqual([written.retries, written.listen], [3, "127.0.0.1:8000"]);
+  assert.deepEqual(parse(JSON.stringify(written)), config);
+});
+
+Deno.test("writtenConfig() contains no password", () => {
+  const password = `s3cret%40${"x".repeat(100)}`;
+  const store = (credentials: string) =>
+    `${ONE}sticky: {store: {redis: "rediss://${credentials}redis.lan:6380/2"}}\n`;
+  const text = JSON.stringify(writtenConfig(parse(store(`user:${password}@`))));
+  assert.ok(!text.includes("s3cret"), text);
+  assert.ok(text.includes('"rediss://user:******@redis.lan:6380/2"'), text);
+  const open = JSON.stringify(writtenConfig(parse(store(""))));
+  assert.ok(open.includes('"rediss://redis.lan:6380/2"'), open);
 });

@@ -759,7 +759,7 @@ class Stage {
   constructor(setting: Setting) {
     const { scheduler, events } = schedulerOf(optionsOf(setting));
     this.#scheduler = scheduler;
-    events.subscribe(["backend_ejected", "backend_readmitted", "backend_up"], (event) => {
+    events.subscribe("test", ["backend_ejected", "backend_readmitted", "backend_up"], (event) => {
       const what = event.type.replace("backend_", "");
       this.#outcome.push(`${event.backend} ${what}`);
     });

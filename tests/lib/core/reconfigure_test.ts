@@ -8,6 +8,7 @@ import {
   type SchedulerOptions,
 } from "../../../lib/core/mod.ts";
 import { granted, open, STICKY, takeDown } from "../../support/scheduling.ts";
+import { strictEventStream } from "../../support/events.ts";
 
 function optionsOf(overrides: Partial<SchedulerOptions> = {}): SchedulerOptions {
   return {
@@ -21,7 +22,7 @@ function optionsOf(overrides: Partial<SchedulerOptions> = {}): SchedulerOptions 
 }
 
 function schedulerOf(options: SchedulerOptions): Scheduler {
-  const scheduler = new Scheduler(options, new EventStream(), createRandom(1));
+  const scheduler = new Scheduler(options, strictEventStream(), createRandom(1));
   for (const { id } of scheduler.backends) scheduler.probed(id, true, 0, 0);
   return scheduler;
 }
@@ -148,13 +149,13 @@ Deno.test("Scheduler.reconfigure() sets the mode that the file has changed, and 
 });
 
 Deno.test("Scheduler.reconfigure() to no probes brings up who was down, and says so", () => {
-  const events = new EventStream();
+  const events = strictEventStream();
   const told: LbEvent[] = [];
   const options = optionsOf();
   const scheduler = new Scheduler(options, events, createRandom(1));
   for (const id of ["B1", "B2"]) scheduler.probed(id, true, 0, 0);
   takeDown(scheduler, "B2");
-  events.subscribe(["backend_up"], (event) => told.push(event));
+  events.subscribe("test", ["backend_up"], (event) => told.push(event));
   const healthCheck = { ...options.healthCheck, type: "none" };
   scheduler.reconfigure(optionsOf({ healthCheck }), 7e6);
   assert.deepEqual(scheduler.activeServers, ["B1", "B2", "B3"]);
@@ -170,14 +171,14 @@ Deno.test("Scheduler.reconfigure() to no probes brings up who was down, and says
 });
 
 Deno.test("Scheduler.reconfigure() without ejection lets the ejected in, and says so", () => {
-  const events = new EventStream();
+  const events = strictEventStream();
   const ejection = { failures: 1, base: NS_PER_S, max: NS_PER_S, maxShare: 1 };
   const scheduler = new Scheduler(optionsOf({ ejection }), events, createRandom(1));
   for (const { id } of scheduler.backends) scheduler.probed(id, true, 0, 0);
   const failed = granted(scheduler.acquire("c", 0));
   failed.connectFailed("refused", 0);
   const told: LbEvent[] = [];
-  events.subscribe(["backend_readmitted"], (event) => told.push(event));
+  events.subscribe("test", ["backend_readmitted"], (event) => told.push(event));
   scheduler.reconfigure(optionsOf(), 5e6);
   assert.deepEqual(told, [{
     type: "backend_readmitted",

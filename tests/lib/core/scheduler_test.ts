@@ -8,6 +8,7 @@ import {
 } from "../../../lib/core/mod.ts";
 import { createRandom } from "../../../lib/base/mod.ts";
 import { bringUp, granted, open, schedulerOf, takeDown } from "../../support/scheduling.ts";
+import { strictEventStream } from "../../support/events.ts";
 
 Deno.test("Scheduler.acquire() counts before the connect is over", () => {
   const { scheduler } = schedulerOf({ algorithm: "least-connections" });
@@ -259,7 +260,7 @@ Deno.test("Scheduler without health checks counts every backend as up", () => {
       retries: 0,
       limits: { connections: 10 },
     },
-    new EventStream(),
+    strictEventStream(),
     createRandom(1),
   );
   assert.deepEqual(scheduler.activeServers, ["B1"]);
@@ -296,15 +297,36 @@ Deno.test("Scheduler.acquire() explains nothing when there is nothing to pick", 
   }
 });
 
-Deno.test("Lease.connectFailed() leaves nobody excluded when a reader of events throws", () => {
-  const { scheduler, events } = schedulerOf({ backends: ["B1"] });
-  const stop = events.subscribe(["connection_refused"], () => {
+Deno.test("Scheduler decides the same whether or not readers of its events throw", () => {
+  const story = (read: () => void) => {
+    const failures: string[] = [];
+    const { scheduler, events, emitted } = schedulerOf({
+      backends: ["B1", { id: "B2", maxConnections: 1 }],
+      explained: true,
+      ejection: { failures: 1, base: 10, max: 10, maxShare: 1 },
+      queue: { length: 1, timeout: 5 },
+      onReaderFailed: ({ reader }) => failures.push(reader),
+    });
+    for (const type of EVENT_TYPES) events.subscribe(`reader of ${type}`, [type], read);
+    const first = granted(scheduler.acquire("c", 0)).connectFailed("refused", 1);
+    granted(first).connected(1);
+    scheduler.acquire("d", 2);
+    scheduler.acquire("e", 3);
+    scheduler.passTime(20);
+    granted(first).release("closed", 21);
+    takeDown(scheduler, "B2", 22);
+    for (let i = 0; i < 2; i++) open(scheduler, "f", 23);
+    return { emitted, failures };
+  };
+  const sound = story(() => {});
+  const throwing = story(() => {
     throw new TypeError("a reader's defect");
   });
-  const lease = granted(scheduler.acquire("c", 0));
-  assert.throws(() => lease.connectFailed("refused", 1), TypeError);
-  stop();
-  assert.equal(open(scheduler).backend.id, "B1");
+  assert.deepEqual(throwing.emitted, sound.emitted);
+  assert.deepEqual(sound.failures, []);
+  const types = new Set(sound.emitted.map(({ type }) => type));
+  assert.deepEqual(throwing.failures, [...types].map((type) => `reader of ${type}`));
+  assert.ok(types.size > 8, "many kinds of events");
 });
 
 Deno.test("Scheduler makes no event of a connection that nobody reads", () => {
@@ -315,7 +337,9 @@ Deno.test("Scheduler makes no event of a connection that nobody reads", () => {
       super.emit(event);
     }
   }
-  const events = new Listening();
+  const events = new Listening((failure) => {
+    throw failure;
+  });
   const scheduler = new Scheduler(
     {
       algorithm: { name: "round-robin" },
@@ -345,7 +369,7 @@ Deno.test("Scheduler makes no event of a connection that nobody reads", () => {
   };
   story();
   assert.equal(events.made.join(), "");
-  events.subscribe(EVENT_TYPES, () => {});
+  events.subscribe("test", EVENT_TYPES, () => {});
   story();
   assert.ok(events.made.includes("connect_failed"));
 });

@@ -5,6 +5,7 @@ import { NS_PER_MS, NS_PER_S } from "../../../lib/base/mod.ts";
 import type { BackendFaultKind, Fault, TraceEntry } from "../../../lib/scenario/types.ts";
 import { simulate } from "../../../sim/mod.ts";
 import { queueing, type QueueingOptions } from "../scenarios.ts";
+import { observer } from "../../support/events.ts";
 
 const PROBES = {
   type: "tcp",
@@ -26,7 +27,7 @@ function run(options: QueueingOptions) {
   const result = simulate(
     queueing({ n: 2, load: 0.1, end: { duration: 60 * NS_PER_S }, warmup: 0, ...options }),
     1,
-    { checked: true, observe: (event) => events.push(event) },
+    { checked: true, observe: observer((event) => void events.push(event)) },
   );
   return { ...result, events };
 }

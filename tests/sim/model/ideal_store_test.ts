@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { type ReadyScenario, simulate } from "../../../sim/mod.ts";
 import { studyFrom } from "../study.ts";
+import { observer } from "../../support/events.ts";
 
 const TEXT = `
 balancer: {backends: 3, algorithm: round-robin, sticky: {ttl: 5m}}
@@ -19,10 +20,10 @@ function places(set: readonly string[]): Map<string, Set<string>> {
   const found = new Map<string, Set<string>>();
   simulate(scenario as ReadyScenario, 1, {
     checked: true,
-    observe(event) {
+    observe: observer((event) => {
       if (event.type !== "connection_opened") return;
       found.set(event.client, (found.get(event.client) ?? new Set()).add(event.backend));
-    },
+    }),
   });
   assert.equal(found.size, 20);
   return found;

@@ -7,6 +7,7 @@ import { simulate } from "../../../sim/mod.ts";
 import { summarise } from "../../../sim/study/summary.ts";
 import { WorkerPool } from "../../../sim/threads/workers.ts";
 import { LocalExecutor, studyFrom } from "../study.ts";
+import { observer } from "../../support/events.ts";
 
 const MAIN = new URL("../../../main.ts", import.meta.url).href;
 
@@ -169,11 +170,11 @@ workload: {arrivals: {poisson: {load: 50%}}, clients: {count: 20}}
     const owners = new Map<string, Set<string>>();
     const { scenario } = study.variants[0]!;
     simulate({ ...scenario, warmup: 0 }, 1, {
-      observe(event) {
+      observe: observer((event) => {
         if (event.type !== "connection_opened") return;
         const { client, backend } = event;
         owners.set(client, (owners.get(client) ?? new Set()).add(backend));
-      },
+      }),
     });
     assert.equal(owners.size, 20);
     for (const [client, backends] of owners) assert.equal(backends.size, 1, client);

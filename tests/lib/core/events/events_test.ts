@@ -4,38 +4,44 @@ import {
   EVENT_TYPES,
   EventStream,
   type LbEvent,
+  ReaderFailure,
   toMs,
 } from "../../../../lib/core/mod.ts";
+import { strictEventStream } from "../../../support/events.ts";
 
 function modeChanged(backend: string): BackendModeChanged {
   return { type: "backend_mode_changed", at_ms: 0, backend, mode: "drain", in_flight: 0 };
 }
 
 Deno.test("EventStream.emit() calls the readers of that kind, in the order in which they came", () => {
-  const events = new EventStream();
+  const events = strictEventStream();
   const heard: string[] = [];
-  events.subscribe(["backend_mode_changed"], ({ backend }) => heard.push(`first ${backend}`));
-  events.subscribe(["probe"], () => heard.push("probe"));
-  events.subscribe(EVENT_TYPES, ({ type }) => heard.push(`all ${type}`));
+  events.subscribe(
+    "test",
+    ["backend_mode_changed"],
+    ({ backend }) => heard.push(`first ${backend}`),
+  );
+  events.subscribe("test", ["probe"], () => heard.push("probe"));
+  events.subscribe("test", EVENT_TYPES, ({ type }) => heard.push(`all ${type}`));
   events.emit(modeChanged("B1"));
   assert.deepEqual(heard, ["first B1", "all backend_mode_changed"]);
 });
 
 Deno.test("EventStream.wanted says whether anybody reads a kind", () => {
-  const events = new EventStream();
+  const events = strictEventStream();
   assert.ok(EVENT_TYPES.every((type) => !events.wanted[type]));
-  const stopReading = events.subscribe(["probe", "backend_up"], () => {});
+  const stopReading = events.subscribe("test", ["probe", "backend_up"], () => {});
   assert.deepEqual(EVENT_TYPES.filter((type) => events.wanted[type]), ["probe", "backend_up"]);
   stopReading();
   assert.ok(EVENT_TYPES.every((type) => !events.wanted[type]));
 });
 
 Deno.test("EventStream.subscribe() is undone for itself alone, even when one function reads twice", () => {
-  const events = new EventStream();
+  const events = strictEventStream();
   const heard: LbEvent[] = [];
   const reader = (event: LbEvent) => heard.push(event);
-  const stopFirst = events.subscribe(["backend_mode_changed"], reader);
-  events.subscribe(["backend_mode_changed", "probe"], reader);
+  const stopFirst = events.subscribe("test", ["backend_mode_changed"], reader);
+  events.subscribe("test", ["backend_mode_changed", "probe"], reader);
   stopFirst();
   stopFirst();
   events.emit(modeChanged("B1"));
@@ -44,16 +50,62 @@ Deno.test("EventStream.subscribe() is undone for itself alone, even when one fun
 });
 
 Deno.test("EventStream.emit() finishes with the readers it began with when one of them leaves", () => {
-  const events = new EventStream();
+  const events = strictEventStream();
   const heard: string[] = [];
-  const stopFirst = events.subscribe(["backend_mode_changed"], () => {
+  const stopFirst = events.subscribe("test", ["backend_mode_changed"], () => {
     heard.push("first");
     stopFirst();
   });
-  events.subscribe(["backend_mode_changed"], () => heard.push("second"));
+  events.subscribe("test", ["backend_mode_changed"], () => heard.push("second"));
   events.emit(modeChanged("B1"));
   events.emit(modeChanged("B1"));
   assert.deepEqual(heard, ["first", "second", "second"]);
+});
+
+Deno.test("EventStream.emit() detaches a reader that throws, reports it once, and serves the others", () => {
+  const failures: ReaderFailure[] = [];
+  const events = new EventStream((failure) => failures.push(failure));
+  const heard: string[] = [];
+  const defect = new TypeError("a defect");
+  events.subscribe("first", ["probe", "backend_mode_changed"], () => {
+    heard.push("first");
+    throw defect;
+  });
+  events.subscribe("second", ["backend_mode_changed"], () => heard.push("second"));
+  events.emit(modeChanged("B1"));
+  events.emit(modeChanged("B1"));
+  assert.deepEqual(heard, ["first", "second", "second"]);
+  assert.deepEqual(failures.map(({ reader, event, cause }) => [reader, event, cause]), [
+    ["first", "backend_mode_changed", defect],
+  ]);
+  assert.match(failures[0]!.message, /"first" failed with backend_mode_changed.*: a defect$/);
+  assert.ok(!events.wanted.probe, "it reads no other kind either");
+});
+
+Deno.test("EventStream.emit() isolates a reader that throws while another one makes an event", () => {
+  const failures: ReaderFailure[] = [];
+  const events = new EventStream((failure) => failures.push(failure));
+  const heard: string[] = [];
+  events.subscribe("outer", ["backend_mode_changed"], ({ backend }) => {
+    if (backend === "B1") events.emit(modeChanged("B2"));
+    heard.push(`outer ${backend}`);
+  });
+  events.subscribe("inner", ["backend_mode_changed"], ({ backend }) => {
+    if (backend === "B2") throw new TypeError("a defect");
+    heard.push(`inner ${backend}`);
+  });
+  events.emit(modeChanged("B1"));
+  assert.deepEqual(heard, ["outer B2", "outer B1", "inner B1"]);
+  assert.deepEqual(failures.map(({ reader }) => reader), ["inner"]);
+});
+
+Deno.test("EventStream.emit() lets a failure pass when the stream's owner throws it", () => {
+  const events = strictEventStream();
+  events.subscribe("reader", ["backend_mode_changed"], () => {
+    throw new TypeError("a defect");
+  });
+  assert.throws(() => events.emit(modeChanged("B1")), ReaderFailure);
+  events.emit(modeChanged("B1"));
 });
 
 Deno.test("EVENT_TYPES names each kind once", () => {
