@@ -121,7 +121,7 @@ export class RedisStore implements SessionStore {
     try {
       return await action();
     } catch (error) {
-      throw new Error(explain(this.#broken ?? error), { cause: error });
+      throw new Error(failureInWords(this.#broken ?? error), { cause: error });
     }
   }
 }
@@ -132,10 +132,14 @@ function unlessOfAnotherType(error: unknown): null {
   throw error;
 }
 
-function explain(error: unknown): string {
+/** Why Redis could not be asked. */
+export function failureInWords(error: unknown): string {
   const { message, code } = error as Error & { readonly code?: string };
   if (code === "ECONNREFUSED") return "connection refused";
-  if (code === "ECONNRESET" || /socket closed|client is closed|disconnects/i.test(message)) {
+  if (
+    code === "ECONNRESET" || code === "EPIPE" ||
+    /socket closed|client is closed|disconnects/i.test(message)
+  ) {
     return "connection lost";
   }
   return message === "" ? String(code ?? error) : message;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { REDIS_PREFIX, RedisStore } from "../../../lb/sessions/redis_store.ts";
+import { failureInWords, REDIS_PREFIX, RedisStore } from "../../../lb/sessions/redis_store.ts";
 import type { StoredSession } from "../../../lb/sessions/session_store.ts";
 import { NS_PER_S } from "../../../lib/base/mod.ts";
 import { TLS_FILES } from "../../support/certificates.ts";
@@ -199,4 +199,20 @@ testWithRedis("RedisStore speaks TLS, and only with whom it can verify", async (
     await assert.rejects(store.open(), says);
     store.close();
   }
+});
+
+Deno.test("failureInWords() says that the connection is lost, however the system reports it", () => {
+  const failure = (message: string, code?: string) => Object.assign(new Error(message), { code });
+  for (
+    const lost of [
+      failure("read ECONNRESET", "ECONNRESET"),
+      failure("write EPIPE", "EPIPE"),
+      failure("Socket closed unexpectedly"),
+      failure("The client is closed"),
+    ]
+  ) {
+    assert.equal(failureInWords(lost), "connection lost", lost.message);
+  }
+  assert.equal(failureInWords(failure("", "ECONNREFUSED")), "connection refused");
+  assert.equal(failureInWords(failure("", "ESOMETHING")), "ESOMETHING");
 });
