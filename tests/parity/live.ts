@@ -1,7 +1,7 @@
 /** Plays a script on real sockets. */
 import { connect, type Socket } from "node:net";
 import { childSeed } from "../../lib/base/mod.ts";
-import { EventStream, type LbEvent } from "../../lib/core/mod.ts";
+import type { LbEvent } from "../../lib/core/mod.ts";
 import { Balancer } from "../../lb/balancer.ts";
 import { eventually } from "../support/sockets.ts";
 import {

@@ -1,5 +1,5 @@
 /** Plays a script in virtual time. */
-import type { LbEvent, Scheduler } from "../../lib/core/mod.ts";
+import type { Scheduler } from "../../lib/core/mod.ts";
 import { simulate } from "../../sim/mod.ts";
 import { queueing } from "../sim/scenarios.ts";
 import {

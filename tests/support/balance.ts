@@ -3,7 +3,7 @@ import type { Address } from "../../lib/base/address.ts";
 import { monotonicNow } from "../../lib/io/clock.ts";
 import type { Certificates } from "../../lib/files/certificates.ts";
 import type { Config } from "../../lib/config/mod.ts";
-import { EVENT_TYPES, EventStream, type LbEvent } from "../../lib/core/mod.ts";
+import { EVENT_TYPES, type LbEvent } from "../../lib/core/mod.ts";
 import { NS_PER_S } from "../../lib/base/mod.ts";
 import { Balancer } from "../../lb/balancer.ts";
 import { configOf } from "./config.ts";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import FakeTimers from "@sinonjs/fake-timers";
 import type { Config } from "../../../lib/config/mod.ts";
 import { createRandom, NS_PER_MS, NS_PER_S } from "../../../lib/base/mod.ts";
-import { EventStream, Scheduler } from "../../../lib/core/mod.ts";
+import { Scheduler } from "../../../lib/core/mod.ts";
 import type { ProbeResult } from "../../../lb/health/probe.ts";
 import { Prober } from "../../../lb/health/prober.ts";
 import { configOf } from "../../support/config.ts";

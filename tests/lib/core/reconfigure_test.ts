@@ -1,12 +1,7 @@
 /** Another configuration while it runs: what stays, what goes, what is new. */
 import assert from "node:assert/strict";
 import { createRandom, NS_PER_S } from "../../../lib/base/mod.ts";
-import {
-  EventStream,
-  type LbEvent,
-  Scheduler,
-  type SchedulerOptions,
-} from "../../../lib/core/mod.ts";
+import { type LbEvent, Scheduler, type SchedulerOptions } from "../../../lib/core/mod.ts";
 import { granted, open, STICKY, takeDown } from "../../support/scheduling.ts";
 import { strictEventStream } from "../../support/events.ts";
 
