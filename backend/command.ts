@@ -1,4 +1,4 @@
-import { Command } from "@commander-js/extra-typings";
+import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
 import {
   type Address,
   childSeed,
@@ -9,6 +9,7 @@ import {
 } from "../lib/base/mod.ts";
 import {
   addressOption,
+  fileOption,
   integerOption,
   type Io,
   parsed,
@@ -16,17 +17,26 @@ import {
   shareOption,
 } from "../lib/cli/mod.ts";
 import { type KeyPair, loadConfig, loadKeyPair } from "../lib/files/mod.ts";
+import { BACKEND_ID } from "../lib/config/mod.ts";
 import { durationSampler, parseDistribution } from "../lib/scenario/mod.ts";
 import { giveUp, untilAborted } from "../lib/io/mod.ts";
 import { BackendServer, type BackendTotals } from "./server.ts";
+
+/** `--id B1`: the name of a backend. */
+function backendId(text: string): string {
+  if (!BACKEND_ID.test(text)) {
+    throw new InvalidArgumentError("it must be a name of letters, digits, dots, - and _, like B1");
+  }
+  return text;
+}
 
 /** `lbsim backend`: the echo server. */
 export function backendCommand(io: Io) {
   return new Command("backend")
     .description("Run a backend: it answers `Hello from B1: <line>` to a line, and to HTTP.")
     .argument("[host:port]", "where to listen; with --config, the address of the backend --id")
-    .option("-i, --id <id>", "its name", "B1")
-    .option("-c, --config <file>", "take the address from this file")
+    .option("-i, --id <id>", "its name", backendId, "B1")
+    .option("-c, --config <file>", "take the address from this file", fileOption)
     .option(
       "--latency <duration>",
       "how long a request takes: 20ms, or a law of a scenario: exponential(20ms), lognormal(20ms,1)",
@@ -47,8 +57,8 @@ export function backendCommand(io: Io) {
       "closes a connection whose client sends or takes nothing for so long (10m)",
       positiveDurationOption,
     )
-    .option("--tls-cert <file>", "speak TLS with the certificate in this PEM file")
-    .option("--tls-key <file>", "and the key in this one")
+    .option("--tls-cert <file>", "speak TLS with the certificate in this PEM file", fileOption)
+    .option("--tls-key <file>", "and the key in this one", fileOption)
     .option("--seed <n>", "makes the random choices repeatable", integerOption(0))
     .addHelpText("after", EXAMPLES)
     .action(async (where, options) => {

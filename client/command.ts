@@ -9,8 +9,11 @@ import {
 import {
   addressOption,
   durationOption,
+  fileOption,
+  hostOption,
   integerOption,
   type Io,
+  positiveDurationOption,
   rateOption,
 } from "../lib/cli/mod.ts";
 import { type ExpectedPeer, giveUp, monotonicNow, timerDelay } from "../lib/io/mod.ts";
@@ -27,12 +30,13 @@ export function clientCommand(io: Io) {
     .description("Talk to a balancer: interactively, line by line from a pipe, or as a load.")
     .argument("[host:port]", "the address to connect to; with --config, the balancer's")
     .argument("[lines...]", "lines to send; without any, standard input or the keyboard")
-    .option("-c, --config <file>", "take the address from this file's `listen`")
+    .option("-c, --config <file>", "take the address from this file's `listen`", fileOption)
     .option("--tls", "speak TLS; with --config, this is the default if the file has `tls`", false)
-    .option("--ca <file>", "speak TLS, and trust the CAs in this PEM file, too")
+    .option("--ca <file>", "speak TLS, and trust the CAs in this PEM file, too", fileOption)
     .option(
       "--server-name <name>",
       "speak TLS, and require a certificate for this name",
+      hostOption,
     )
     .option("-n, --count <n>", "send the lines this many times", integerOption(1))
     .addOption(
@@ -41,7 +45,7 @@ export function clientCommand(io: Io) {
     )
     .addOption(
       new Option("--timeout <duration>", "for a connect, and for an answer")
-        .argParser(durationOption).default(5 * NS_PER_S, "5s"),
+        .argParser(positiveDurationOption).default(5 * NS_PER_S, "5s"),
     )
     .option(
       "--new-connection",
@@ -50,7 +54,7 @@ export function clientCommand(io: Io) {
     )
     .option("--rate <rate>", "load: so many requests a second, like 200/s", rateOption)
     .option("--clients <n>", "load: so many clients, each waiting for its answer", integerOption(1))
-    .option("--duration <duration>", "load: for how long (10s)", durationOption)
+    .option("--duration <duration>", "load: for how long (10s)", positiveDurationOption)
     .option("--keep-connections", "load: many requests over each connection, not one", false)
     .option("--json", "one JSON object per line, or one for a load", false)
     .addHelpText("after", EXAMPLES)
@@ -66,17 +70,23 @@ export function clientCommand(io: Io) {
             exitCode: 2,
           });
         }
-        if (lines.length > 0 || count !== undefined) {
-          throw new UserError("a load makes its own lines: leave out the lines and --count", {
-            exitCode: 2,
-          });
+        if (lines.length > 0 || count !== undefined || interval > 0) {
+          throw new UserError(
+            "a load makes its own lines at its own times: leave out the lines, --count and --interval",
+            { exitCode: 2 },
+          );
         }
         const arrivals = rate !== undefined ? { rate } : { clients: clients! };
         const load = { address, tls, arrivals, keepConnections: options.keepConnections, timeout };
         return await runLoad(load, options.duration ?? 10 * NS_PER_S, json, io);
       }
-      if (options.duration !== undefined) {
-        throw new UserError("--duration goes with --rate or --clients", { exitCode: 2 });
+      const loadOnly = options.duration !== undefined
+        ? "--duration"
+        : options.keepConnections
+        ? "--keep-connections"
+        : undefined;
+      if (loadOnly !== undefined) {
+        throw new UserError(`${loadOnly} goes with --rate or --clients`, { exitCode: 2 });
       }
       const settings = { address, tls, timeout, newConnection, now: monotonicNow };
       const typed = lines.length > 0 || (count !== undefined && io.stdinIsTerminal);

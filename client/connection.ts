@@ -6,7 +6,13 @@ import {
   type Nanoseconds,
   writeAll,
 } from "../lib/base/mod.ts";
-import { eventLoopTurn, type ExpectedPeer, startTls, timerDelay } from "../lib/io/mod.ts";
+import {
+  eventLoopTurn,
+  type ExpectedPeer,
+  startTls,
+  systemReason,
+  timerDelay,
+} from "../lib/io/mod.ts";
 
 /** Why a line got no answer. */
 export type NoAnswerReason =
@@ -174,8 +180,7 @@ function connectError(error: unknown, late: boolean, address: Address): NoAnswer
   if (error instanceof Deno.errors.ConnectionRefused) {
     return new NoAnswer("refused", `nothing listens on ${where}`);
   }
-  const text = error instanceof Error ? error.message : String(error);
-  return new NoAnswer("unreachable", `${where} cannot be reached: ${text}`);
+  return new NoAnswer("unreachable", `${where} cannot be reached: ${systemReason(error)}`);
 }
 
 /** Which backend wrote an answer, if it is one of lbsim's: `Hello from B1: …`. */

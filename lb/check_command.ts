@@ -10,7 +10,7 @@ import {
   UserError,
 } from "../lib/base/mod.ts";
 import { localAddresses } from "../lib/io/mod.ts";
-import type { Io } from "../lib/cli/mod.ts";
+import { fileOption, type Io } from "../lib/cli/mod.ts";
 import { type Config, DiagnosticsError, type LocatedDiagnostic } from "../lib/config/mod.ts";
 import {
   type Certificates,
@@ -26,7 +26,7 @@ import {
 export function checkCommand(io: Io) {
   return new Command("check")
     .description("Validate a configuration and say in words what the balancer will do.")
-    .argument("[file]", "the configuration", "config.yaml")
+    .argument("[file]", "the configuration", fileOption, "config.yaml")
     .option("--json", "print the outcome as JSON", false)
     .action(async (file, { json }) => {
       const now = Date.now();

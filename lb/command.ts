@@ -1,5 +1,5 @@
 import { Command, Option } from "@commander-js/extra-typings";
-import { integerOption, type Io, nameOption, startLogging } from "../lib/cli/mod.ts";
+import { fileOption, integerOption, type Io, nameOption, startLogging } from "../lib/cli/mod.ts";
 import { type Certificates, loadListeningConfig } from "../lib/files/mod.ts";
 import { ALGORITHM_NAMES } from "../lib/core/mod.ts";
 import { serveBalancer } from "./serve.ts";
@@ -8,7 +8,7 @@ import { serveBalancer } from "./serve.ts";
 export function lbCommand(io: Io) {
   return new Command("lb")
     .description("Run the TCP load balancer.")
-    .option("-c, --config <file>", "configuration", "config.yaml")
+    .option("-c, --config <file>", "configuration", fileOption, "config.yaml")
     .option("-l, --listen <host:port>", "listen here instead")
     .addOption(
       new Option("-a, --algorithm <name>", "use this algorithm instead")

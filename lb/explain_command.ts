@@ -1,5 +1,5 @@
 import { Command } from "@commander-js/extra-typings";
-import { integerOption, type Io } from "../lib/cli/mod.ts";
+import { fileOption, integerOption, type Io } from "../lib/cli/mod.ts";
 import type { Config } from "../lib/config/mod.ts";
 import { loadConfig } from "../lib/files/mod.ts";
 import { didYouMean } from "../lib/base/mod.ts";
@@ -28,7 +28,7 @@ export function explainCommand(io: Io) {
     .description(
       "Say where a client would go, and why: a thought experiment, nothing is connected.",
     )
-    .option("-c, --config <file>", "configuration", "config.yaml")
+    .option("-c, --config <file>", "configuration", fileOption, "config.yaml")
     .option("--client <address>", "the client's address", "192.168.1.50")
     .option("-a, --algorithm <name>", "use this algorithm instead")
     .option(

@@ -31,7 +31,10 @@ export function configurationText(isLocal: boolean): string {
 async function write(file: string, text: string, force: boolean): Promise<void> {
   try {
     await Deno.writeTextFile(file, text, { createNew: !force });
-  } catch (error) {
+  } catch (failure) {
+    // A directory exists already, too, but --force would not replace it.
+    const isDirectory = await Deno.stat(file).then((info) => info.isDirectory, () => false);
+    const error = isDirectory ? new Deno.errors.IsADirectory() : failure;
     const fail = (message: string, hint?: string): never => {
       throw new UserError(`${escapeText(file)}: ${message}`, { hint, cause: error });
     };

@@ -10,7 +10,7 @@ import {
   UserError,
 } from "../lib/base/mod.ts";
 import { giveUp, localAddresses, untilAborted } from "../lib/io/mod.ts";
-import { type Io, logger, logSentence, startLogging } from "../lib/cli/mod.ts";
+import { fileOption, type Io, logger, logSentence, startLogging } from "../lib/cli/mod.ts";
 import type { Config } from "../lib/config/mod.ts";
 import {
   type Certificates,
@@ -29,7 +29,7 @@ export interface Roles {
 export function upCommand(io: Io) {
   return new Command("up")
     .description("Start what belongs to this machine: the balancer, backends, or both.")
-    .option("-c, --config <file>", "the same file on every machine", "config.yaml")
+    .option("-c, --config <file>", "the same file on every machine", fileOption, "config.yaml")
     .action(async ({ config: file }) => {
       const config = await loadConfig(file);
       const local = localAddresses();

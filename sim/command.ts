@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
 import { createHash } from "node:crypto";
+import { dirname } from "node:path";
 import deno from "../deno.json" with { type: "json" };
 import { fileOption, integerOption, type Io } from "../lib/cli/mod.ts";
 import { monotonicNow, today, writeFailure } from "../lib/io/mod.ts";
@@ -54,7 +55,7 @@ export function simCommand(io: Io, program: string) {
   const command = withOutput(
     new Command("sim")
       .description("Simulate a scenario in virtual time, or a config.yaml with every algorithm.")
-      .argument("[file]", "a scenario, or a balancer's configuration", "config.yaml")
+      .argument("[file]", "a scenario, or a balancer's configuration", fileOption, "config.yaml")
       .option("--set <key=value>", "a setting that wins over the file's; may be repeated", collect)
       .option("--seed <n>", "the same seed gives the same numbers", integerOption(0))
       .option("--replications <n>", "independent repetitions", integerOption(1))
@@ -69,6 +70,8 @@ export function simCommand(io: Io, program: string) {
     .action(async (file, { seed, replications, jobs, shard, set = [], selftest, ...output }) => {
       refuseTwoFormats(output);
       if (selftest) return await runSelftest(io, program, jobs, output.json);
+      if (shard !== undefined) refuseForms(output);
+      await refuseUnwritable(output);
       const settings = [
         ...set,
         ...seed === undefined ? [] : [`seed=${seed}`],
@@ -102,6 +105,7 @@ function mergeCommand(io: Io) {
     // `sim` has the same options, and takes them wherever they stand.
     const output: Output = command.optsWithGlobals();
     refuseTwoFormats(output);
+    await refuseUnwritable(output);
     const shards = await Promise.all(files.map(async (file) => {
       const { text } = await readText(file, "name what each --shard has printed", SHARD_BYTES_MAX);
       return { file, shard: parseShard(file, text) };
@@ -132,6 +136,32 @@ function refuseTwoFormats({ json, csv }: Output): void {
       exitCode: 2,
     });
   }
+}
+
+/** A part of a result is JSON, for `sim merge`. */
+function refuseForms({ html, csv, details }: Output): void {
+  const flag = html !== undefined ? "--html" : csv ? "--csv" : details ? "--details" : undefined;
+  if (flag === undefined) return;
+  throw new UserError(
+    `--shard prints a part of the result as JSON: ${flag} goes with \`sim merge\``,
+    {
+      exitCode: 2,
+    },
+  );
+}
+
+/** A page that cannot be written is no reason to wait for a long study first. */
+async function refuseUnwritable({ html }: Output): Promise<void> {
+  if (html === undefined) return;
+  const isDirectory = await Deno.stat(html).then((info) => info.isDirectory, () => false);
+  if (isDirectory) throw unwritable(html, new Deno.errors.IsADirectory());
+  await Deno.stat(dirname(html)).catch((error) => {
+    throw unwritable(html, error);
+  });
+}
+
+function unwritable(file: string, error: unknown): UserError {
+  return new UserError(`--html ${file}: ${writeFailure(error)}`);
 }
 
 const MORE = `
@@ -247,7 +277,7 @@ async function writePage(
   try {
     await Deno.writeTextFile(file, page);
   } catch (error) {
-    throw new UserError(`--html ${file}: ${writeFailure(error)}`);
+    throw unwritable(file, error);
   }
 }
 

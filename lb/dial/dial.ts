@@ -7,6 +7,7 @@ import {
   type LocalResource,
   localShortage,
   systemCode,
+  systemReason,
 } from "../../lib/io/mod.ts";
 import type { ConnectFailure } from "../../lib/core/mod.ts";
 
@@ -142,12 +143,14 @@ function connectFailure(error: Error, ip: string): DialFailure {
     return { reason: "unreachable", detail: "this machine has no such kind of address" };
   }
   const shortage = localShortage(error);
-  if (shortage !== undefined) return { reason: "other", shortage, detail: error.message };
+  if (shortage !== undefined) return { reason: "other", shortage, detail: systemReason(error) };
   if (error instanceof Deno.errors.ConnectionRefused) return { reason: "refused" };
   if (error instanceof Deno.errors.TimedOut) return { reason: "timeout" };
   const isUnreachable = error instanceof Deno.errors.NetworkUnreachable ||
     /unreachable|no route to host/i.test(error.message);
-  return isUnreachable ? { reason: "unreachable" } : { reason: "other", detail: error.message };
+  return isUnreachable
+    ? { reason: "unreachable" }
+    : { reason: "other", detail: systemReason(error) };
 }
 
 /** Whether this machine has an address from which that one could be reached. */
@@ -165,7 +168,7 @@ function lookupFailure(error: Error, name: string): DialFailure {
   const left = descriptorsLeft(DESCRIPTORS_FOR_LOOKUPS) ?? DESCRIPTORS_FOR_LOOKUPS;
   const isShort = left < DESCRIPTORS_FOR_LOOKUPS;
   const shortage = localShortage(error) ?? (isShort ? "descriptors" : undefined);
-  const why = systemCode(error) === "ENOTFOUND" ? "the name is unknown" : error.message;
+  const why = systemCode(error) === "ENOTFOUND" ? "the name is unknown" : systemReason(error);
   const detail = `lookup of ${name} failed: ${why}`;
   return { reason: "other", detail, ...shortage !== undefined && { shortage } };
 }

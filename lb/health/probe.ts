@@ -1,5 +1,11 @@
 import { type Address, formatAddress, writeAll } from "../../lib/base/mod.ts";
-import { closeIfOpen, type Connection, Deadline, type LocalResource } from "../../lib/io/mod.ts";
+import {
+  closeIfOpen,
+  type Connection,
+  Deadline,
+  type LocalResource,
+  systemReason,
+} from "../../lib/io/mod.ts";
 import type { Config } from "../../lib/config/mod.ts";
 import { type BackendTls, dial, dialTls } from "../dial/mod.ts";
 
@@ -65,7 +71,7 @@ export async function probe(
     if (header !== undefined && tls === undefined && asks) await writeAll(connection, header);
     return await converse(connection, target, rules);
   } catch (error) {
-    return failed(deadline.signal.aborted ? "no answer in time" : (error as Error).message);
+    return failed(deadline.signal.aborted ? "no answer in time" : systemReason(error));
   } finally {
     close();
   }

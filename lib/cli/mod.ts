@@ -5,6 +5,7 @@ export {
   addressOption,
   durationOption,
   fileOption,
+  hostOption,
   integerOption,
   nameOption,
   parsed,

@@ -50,9 +50,15 @@ export function rateOption(text: string): number {
   return value;
 }
 
-/** `--html report.html`: a file to write. */
+/** `--html report.html`: a file to read or write. */
 export function fileOption(text: string): string {
   if (text === "") throw new InvalidArgumentError("it must be the name of a file");
+  return text;
+}
+
+/** `--server-name lab.example`: the name that a certificate is to have. */
+export function hostOption(text: string): string {
+  if (!/^[^\s/]+$/.test(text)) throw new InvalidArgumentError("it must be a name or an address");
   return text;
 }
 

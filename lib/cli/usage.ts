@@ -8,6 +8,22 @@ export function usageError(text: string): string {
       /^error: option '(?:-\w, )?(--[\w-]+)[^']*' argument '(.*)' is invalid\. /s,
       wrongValue,
     )
+    .replace(
+      /^error: command-argument value '(.*)' is invalid for argument '([\w-]+)'\. /s,
+      (text, value, name) => wrongValue(text, name, value),
+    )
+    .replace(
+      /^error: option '(?:-\w, )?(--[\w-]+) (<[^>]+>)' argument missing/,
+      "lbsim: $1 needs a value: $1 $2",
+    )
+    .replace(/^error: missing required argument '([\w-]+)'/, "lbsim: the argument <$1> is missing")
+    .replace(
+      /^error: too many arguments for '([\w-]+)'\. Expected (\d+) arguments? but got \d+: /,
+      (_, command, most) =>
+        `lbsim: ${command} takes ${most === "0" ? "no" : most} argument${
+          most === "1" ? "" : "s"
+        }, and not these: `,
+    )
     .replace(/^error: (unknown \w+) '(.*?)'/s, 'lbsim: $1 "$2"')
     .replace(/^error: /, "lbsim: ")
     .replace(/\n\(Did you mean (.*\?)\)\s*$/, "\n  did you mean $1\n")
@@ -15,7 +31,7 @@ export function usageError(text: string): string {
 }
 
 function wrongValue(_: string, flag: string, value: string): string {
-  return `lbsim: ${flag} ${value}: `;
+  return `lbsim: ${flag} ${value === "" ? '""' : value}: `;
 }
 
 /** An option in the help. A default of "off" or "nothing" is not worth a word. */

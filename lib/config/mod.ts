@@ -29,5 +29,5 @@ export {
   text,
   words,
 } from "./scalars.ts";
-export { configSchema } from "./schema.ts";
+export { BACKEND_ID, configSchema } from "./schema.ts";
 export { YamlFile } from "./yaml_file.ts";

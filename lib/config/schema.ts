@@ -111,8 +111,11 @@ const named = z.codec(z.enum(ALGORITHM_NAMES), z.custom<Algorithm>(), {
 
 const algorithm = z.union([named, parametered]);
 
+/** What a backend may be called. */
+export const BACKEND_ID = /^[A-Za-z0-9._-]{1,64}$/;
+
 const backend = z.strictObject({
-  id: words("a name, like B1").regex(/^[A-Za-z0-9._-]{1,64}$/, {
+  id: words("a name, like B1").regex(BACKEND_ID, {
     error: () => "must be letters, digits, dots, dashes and underscores, at most 64",
   }).meta({ description: "its name in logs and answers", examples: ["B1"] }),
   address: address().describe("where it listens"),

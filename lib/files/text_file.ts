@@ -1,7 +1,7 @@
 /** Text files, as lbsim reads them: not too large, and UTF-8. */
 import { escapeText, UserError } from "../base/mod.ts";
 import type { Source } from "../config/mod.ts";
-import { localShortage } from "../io/mod.ts";
+import { localShortage, systemReason } from "../io/mod.ts";
 
 const MIB = 1024 * 1024;
 /** Larger files are refused: no configuration is, and a mistaken path may lead anywhere. */
@@ -16,7 +16,7 @@ export class UnreadableError extends UserError {
   constructor(file: string, cause: unknown) {
     const why = localShortage(cause) === "descriptors"
       ? "this process has as many files and connections open as it may (`ulimit -n`)"
-      : (cause as Error).message;
+      : systemReason(cause);
     super(`${escapeText(file)}: cannot be read now: ${escapeText(why)}`, { cause });
   }
 }

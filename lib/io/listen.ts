@@ -1,5 +1,6 @@
 import { type Address, formatAddress, isLocal, isWildcard, UserError } from "../base/mod.ts";
 import { localAddresses } from "./local_addresses.ts";
+import { systemReason } from "./system_error.ts";
 
 /**
  * Connections that the system completes and keeps until they are accepted, at most; Linux allows
@@ -56,7 +57,7 @@ function reason(error: unknown, { host, port }: Address): string {
       ? `port ${port} is privileged; choose a port from 1024, or run as root`
       : "the system does not permit it";
   }
-  const text = error instanceof Error ? error.message : String(error);
+  const text = systemReason(error);
   const known = isWildcard(host) || isLocal(host, localAddresses());
   return known ? text : `${text}; is ${host} an address of this machine?`;
 }

@@ -18,7 +18,13 @@ export {
   PROXY_HEADER_MAX,
 } from "./proxy_protocol.ts";
 export { sleep } from "./sleep.ts";
-export { type LocalResource, localShortage, systemCode, writeFailure } from "./system_error.ts";
+export {
+  type LocalResource,
+  localShortage,
+  systemCode,
+  systemReason,
+  writeFailure,
+} from "./system_error.ts";
 export { type ExpectedPeer, startTls, type TlsFailure } from "./tls.ts";
 export { tlsErrorInWords } from "./tls_words.ts";
 export { untilAborted } from "./until_aborted.ts";

@@ -36,10 +36,13 @@ export function writeFailure(error: unknown): string {
   if (error instanceof Deno.errors.PermissionDenied) return "this user may not write it";
   // Deno keeps devices, and on Windows other drives, from lbsim: its message is about its own flags.
   if (error instanceof Deno.errors.NotCapable) return "lbsim may not write there";
-  return withoutSystemNumber(error instanceof Error ? error.message : String(error));
+  return systemReason(error);
 }
 
-/** `No space left on device (os error 28): writefile 'x'` → `No space left on device`. */
-function withoutSystemNumber(message: string): string {
+/** Why the system refused something, in plain words, without its error numbers. */
+export function systemReason(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  if (/failed to lookup address information/.test(message)) return "the name is unknown";
+  // `No space left on device (os error 28): writefile 'x'` → `No space left on device`.
   return message.replace(/ \(os error \d+\).*/s, "");
 }

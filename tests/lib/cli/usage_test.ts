@@ -19,7 +19,27 @@ Deno.test("usageError() words Commander's messages as lbsim words its own", () =
       "error: unknown command 'x'\n(Did you mean one of lb, up?)\n",
       'lbsim: unknown command "x"\n  did you mean one of lb, up?\n',
     ],
-    ["error: too many arguments. Got 2.\n", "lbsim: too many arguments. Got 2\n"],
+    [
+      "error: option '--slots <n>' argument '' is invalid. it must be a whole number\n",
+      'lbsim: --slots "": it must be a whole number\n',
+    ],
+    [
+      "error: option '-c, --config <file>' argument missing\n",
+      "lbsim: --config needs a value: --config <file>\n",
+    ],
+    [
+      "error: command-argument value '' is invalid for argument 'file'. it must have a name\n",
+      'lbsim: file "": it must have a name\n',
+    ],
+    ["error: missing required argument 'files'\n", "lbsim: the argument <files> is missing\n"],
+    [
+      "error: too many arguments for 'lb'. Expected 0 arguments but got 2: a, b.\n",
+      "lbsim: lb takes no arguments, and not these: a, b\n",
+    ],
+    [
+      "error: too many arguments for 'sim'. Expected 1 argument but got 2: a, b.\n",
+      "lbsim: sim takes 1 argument, and not these: a, b\n",
+    ],
   ];
   for (const [commanders, ours] of cases) assert.equal(usageError(commanders), ours);
 });

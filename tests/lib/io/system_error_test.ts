@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFailure } from "../../../lib/io/system_error.ts";
+import { systemReason, writeFailure } from "../../../lib/io/system_error.ts";
 
 Deno.test("writeFailure() says why a file was not written, without the system's numbers", () => {
   const { IsADirectory, NotFound, PermissionDenied, NotCapable } = Deno.errors;
@@ -14,4 +14,16 @@ Deno.test("writeFailure() says why a file was not written, without the system's 
     [new Error("No space left on device (os error 28): writefile 'x'"), "No space left on device"],
   ];
   for (const [error, words] of cases) assert.equal(writeFailure(error), words);
+});
+
+Deno.test("systemReason() leaves the system's numbers out, and says plainly that a name is unknown", () => {
+  const cases: readonly (readonly [unknown, string])[] = [
+    [new Error("Network is unreachable (os error 101)"), "Network is unreachable"],
+    [
+      new Error("failed to lookup address information: Name or service not known"),
+      "the name is unknown",
+    ],
+    ["anything else", "anything else"],
+  ];
+  for (const [error, words] of cases) assert.equal(systemReason(error), words);
 });
