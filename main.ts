@@ -167,9 +167,9 @@ async function prepare(command: CommandUnknownOpts): Promise<void> {
  * is too, is there sooner without them.
  */
 async function program(): Promise<Command> {
-  const [{ Command }, { default: tab }, ...roles] = await Promise.all([
+  const [{ Command }, complete, ...roles] = await Promise.all([
     import("@commander-js/extra-typings"),
-    import("@bomb.sh/tab/commander"),
+    import("./lib/cli/complete_command.ts"),
     import("./lb/command.ts"),
     import("./backend/command.ts"),
     import("./client/command.ts"),
@@ -208,11 +208,12 @@ async function program(): Promise<Command> {
     init.initCommand,
     demo.demoCommand,
     (io: Io) => sim.simCommand(io, import.meta.url),
+    complete.completeCommand,
   ];
   for (const command of commands) {
     root.addCommand(inherit(command(io) as unknown as Command, root) as never);
   }
-  tab(root as never);
+  root.addCommand(complete.completeWordsCommand(io, root as never) as never, { hidden: true });
   return root as unknown as Command;
 }
 

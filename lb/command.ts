@@ -4,6 +4,9 @@ import { type Certificates, loadListeningConfig } from "../lib/files/mod.ts";
 import { ALGORITHM_NAMES } from "../lib/core/mod.ts";
 import { serveBalancer } from "./serve.ts";
 
+const LEVELS = ["debug", "info", "warning", "error"] as const;
+const FORMATS = ["auto", "pretty", "json"] as const;
+
 /** `lbsim lb`: the live balancer. */
 export function lbCommand(io: Io) {
   return new Command("lb")
@@ -14,8 +17,14 @@ export function lbCommand(io: Io) {
       new Option("-a, --algorithm <name>", "use this algorithm instead")
         .choices(ALGORITHM_NAMES).argParser(nameOption("--algorithm", ALGORITHM_NAMES)),
     )
-    .option("--log-level <level>", "debug, info, warning or error")
-    .option("--log-format <format>", "auto, pretty or json")
+    .addOption(
+      new Option("--log-level <level>", "log messages of this level and above")
+        .choices(LEVELS).argParser(nameOption("--log-level", LEVELS)),
+    )
+    .addOption(
+      new Option("--log-format <format>", "auto: pretty on a terminal, JSON otherwise")
+        .choices(FORMATS).argParser(nameOption("--log-format", FORMATS)),
+    )
     .option("--no-log-connections", "do not log each connection")
     .option("--explain", "log why each client went where it went")
     .option("--explain-every <n>", "only of every n-th client", integerOption(1))

@@ -1,5 +1,5 @@
-import { Command } from "@commander-js/extra-typings";
-import { fileOption, integerOption, type Io } from "../lib/cli/mod.ts";
+import { Command, Option } from "@commander-js/extra-typings";
+import { fileOption, integerOption, type Io, nameOption } from "../lib/cli/mod.ts";
 import type { Config } from "../lib/config/mod.ts";
 import { loadConfig } from "../lib/files/mod.ts";
 import { didYouMean } from "../lib/base/mod.ts";
@@ -12,6 +12,7 @@ import {
   UserError,
 } from "../lib/base/mod.ts";
 import {
+  ALGORITHM_NAMES,
   EventStream,
   type ExplainedBackend,
   Explanation,
@@ -30,7 +31,10 @@ export function explainCommand(io: Io) {
     )
     .option("-c, --config <file>", "configuration", fileOption, "config.yaml")
     .option("--client <address>", "the client's address", "192.168.1.50")
-    .option("-a, --algorithm <name>", "use this algorithm instead")
+    .addOption(
+      new Option("-a, --algorithm <name>", "use this algorithm instead")
+        .choices(ALGORITHM_NAMES).argParser(nameOption("--algorithm", ALGORITHM_NAMES)),
+    )
     .option(
       "--state <states>",
       "what else is true: B1=down, B2=drain, B3=maintenance, or B1=7 for seven in flight",

@@ -1,0 +1,137 @@
+/** Completions in the shells themselves. Those that are not installed are skipped. */
+import assert from "node:assert/strict";
+import { lbsimArgs } from "../support/process.ts";
+
+/** A directory with files to complete, and a program `lbsim` that shells find. */
+async function withShell(
+  run: (shell: (command: readonly string[]) => Promise<string>) => Promise<void>,
+): Promise<void> {
+  const directory = await Deno.makeTempDir();
+  try {
+    await Deno.mkdir(`${directory}/bin`);
+    await Deno.mkdir(`${directory}/work/lb`, { recursive: true });
+    for (const file of ["config.yaml", "my file.yaml"]) {
+      await Deno.writeTextFile(`${directory}/work/${file}`, "");
+    }
+    const words = [Deno.execPath(), ...lbsimArgs([])].map((word) => `'${word}'`);
+    await Deno.writeTextFile(
+      `${directory}/bin/lbsim`,
+      `#!/bin/sh\nexec ${words.join(" ")} "$@"\n`,
+      {
+        mode: 0o755,
+      },
+    );
+    await run(async ([program, ...args]) => {
+      const { stdout, stderr } = await new Deno.Command(program!, {
+        args,
+        cwd: `${directory}/work`,
+        env: { PATH: `${directory}/bin:${Deno.env.get("PATH")}`, NO_COLOR: "1" },
+      }).output();
+      assert.equal(new TextDecoder().decode(stderr), "");
+      return new TextDecoder().decode(stdout);
+    });
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+function isInstalled(shell: string): boolean {
+  try {
+    return new Deno.Command(shell, { args: ["-c", ":"] }).outputSync().success;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** What bash hands over when these words have been typed, and what it takes back. */
+const BASH = `
+source <(lbsim complete bash)
+source <(lbsim complete bash)
+complete -p lbsim
+words() {
+  COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+  _lbsim lbsim "\${!#}"
+  printf '%s|' "\${COMPREPLY[@]}"
+  echo
+}
+compopt() { :; }
+words lbsim ba
+words lbsim lb --log-l
+words lbsim lb --log-level = w
+words lbsim sim m
+words lbsim check c
+`;
+
+Deno.test({
+  name: "lbsim complete bash works without any package, and may be read twice",
+  ignore: !isInstalled("bash"),
+  async fn() {
+    await withShell(async (shell) => {
+      const lines = (await shell(["bash", "--norc", "-c", BASH])).split("\n");
+      assert.deepEqual(lines, [
+        "complete -o default -F _lbsim lbsim",
+        "backend|",
+        "--log-level|",
+        "warning|",
+        // Beside a word, files are its own; without one they are bash's default.
+        "merge|my file.yaml|",
+        "|",
+        "",
+      ]);
+    });
+  },
+});
+
+const FISH = `
+lbsim complete fish | source
+lbsim complete fish | source
+for line in 'lbsim ba' 'lbsim lb --log-level=w' 'lbsim check my\\ f' 'lbsim lb --config=co'
+  complete -C $line | string replace -r '\\t.*' ''
+end
+`;
+
+Deno.test({
+  name: "lbsim complete fish completes words and files, and may be read twice",
+  ignore: !isInstalled("fish"),
+  async fn() {
+    await withShell(async (shell) => {
+      assert.equal(
+        await shell(["fish", "--no-config", "-c", FISH]),
+        "backend\n--log-level=warning\nmy file.yaml\n--config=config.yaml\n",
+      );
+    });
+  },
+});
+
+/** Completions only work while a line is edited, so what they are made of is put in their place. */
+const ZSH = `
+compdef() { print "compdef $*"; }
+_describe() { print -r -- "\${(j:|:)\${(P)4}}"; }
+_files() { print files; }
+compset() { :; }
+source <(lbsim complete zsh)
+source <(lbsim complete zsh)
+words=(lbsim ba) CURRENT=2 _lbsim | head -c 30
+print
+words=(lbsim sim my\\\\ f) CURRENT=3 _lbsim
+words=(lbsim lb --log-level w) CURRENT=4 _lbsim
+`;
+
+Deno.test({
+  name: "lbsim complete zsh completes words and files, and may be read twice",
+  ignore: !isInstalled("zsh"),
+  async fn() {
+    await withShell(async (shell) => {
+      assert.deepEqual((await shell(["zsh", "-f", "-c", ZSH])).split("\n"), [
+        "compdef _lbsim lbsim",
+        "compdef _lbsim lbsim",
+        "lb:Run the TCP load balancer.|",
+        "merge:Put the parts that --shard wrote together, in any order.",
+        "files",
+        "debug:debug|info:info|warning:warning|error:error",
+        "",
+      ]);
+    });
+  },
+});
