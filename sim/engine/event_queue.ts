@@ -20,8 +20,8 @@ export const MAX_KIND = KIND_MASK;
  * An event of the `single` kind, of which at most one is to come at a time, is kept beside the heap: where
  * it is every other event, as an arrival is, the heap has half as much to do.
  *
- * Kinds from `background` on keep the world ticking without anybody waiting for them: a queue that holds
- * nothing else is `idle`.
+ * Kinds from `background` on repeat for ever, as probes do, and no client waits for them: a queue that
+ * holds nothing else is `idle`.
  *
  * An event is not cancelled: whoever scheduled it keeps the sequence number that `push` returned, and
  * ignores an event whose number is not the one it is waiting for.
@@ -35,6 +35,8 @@ export class EventQueue {
   subject = 0;
   /** The current event's own number. */
   sequence = 0;
+  /** When the latest event happened that is not a background one. */
+  awaitedAt: Nanoseconds = 0;
   #times = new Float64Array(64);
   #sequences = new Float64Array(64);
   #entries = new Int32Array(64);
@@ -112,6 +114,7 @@ export class EventQueue {
       this.subject = this.#singleSubject;
       this.sequence = this.#singleSequence;
       this.#singleTime = Infinity;
+      this.awaitedAt = this.time;
       return true;
     }
     if (this.#size === 0) return false;
@@ -121,6 +124,7 @@ export class EventQueue {
     this.subject = entry >>> KIND_BITS;
     this.sequence = this.#sequences[0]!;
     if (this.kind >= this.#background) this.#backgroundSize--;
+    else this.awaitedAt = this.time;
     this.#hole = true;
     return true;
   }

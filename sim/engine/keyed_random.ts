@@ -44,14 +44,19 @@ export class KeyedRandom implements Random {
 export class KeyedSampler {
   readonly #random: KeyedRandom;
   readonly #sampler: Sampler;
+  /** What every draw is, if nothing is drawn; else NaN. */
+  readonly #constant: number;
 
   constructor(distribution: Distribution, seed: number) {
     this.#random = new KeyedRandom(seed);
     this.#sampler = createSampler(distribution, this.#random);
+    this.#constant = distribution.kind === "deterministic" ? distribution.value : NaN;
   }
 
   /** The draw that belongs to a key. */
   at(first: number, second: number): number {
+    const constant = this.#constant;
+    if (constant === constant) return constant;
     this.#random.seek(first, second);
     return this.#sampler.next();
   }

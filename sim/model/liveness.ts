@@ -22,7 +22,6 @@ export class Liveness {
   /** Probes and flaps may still bring an end to what hangs. */
   readonly #mayRevive: boolean;
   #limit = AT_ONCE;
-  #idleSince = NaN;
   #inFlight = Infinity;
   #endedAt: Nanoseconds = 0;
 
@@ -51,13 +50,7 @@ export class Liveness {
   /** Nothing that is scheduled can bring about anything more. */
   get isStuck(): boolean {
     const { queue } = this.#world;
-    if (!queue.idle) {
-      this.#idleSince = NaN;
-      return false;
-    }
-    if (!this.#mayRevive) return true;
-    if (Number.isNaN(this.#idleSince)) this.#idleSince = queue.time;
-    return queue.time - this.#idleSince > HOUR;
+    return queue.idle && (!this.#mayRevive || queue.time - queue.awaitedAt > HOUR);
   }
 
   /** Clients have stopped coming, and no request has ended for so long that the rest is not waited for. */

@@ -16,6 +16,7 @@ import {
   ANSWER,
   ANSWER_AT_BALANCER,
   ARRIVAL,
+  BACKGROUND,
   BEGIN,
   CLIENT_DEADLINE,
   CLOSE,
@@ -177,9 +178,12 @@ class Simulation {
       if (this.#checked) checkInvariants(this.#world);
       if (this.#end !== undefined) {
         if (this.#isDone(this.#end.at)) break;
-      } else if (connections !== undefined && this.#liveness.isStuck) {
+      } else if (connections !== undefined && queue.kind >= BACKGROUND && this.#liveness.isStuck) {
         this.#liveness.rejectUnreachableCount(connections);
       }
+    }
+    if (this.#end === undefined && connections !== undefined) {
+      this.#liveness.rejectUnreachableCount(connections);
     }
     return this.#result();
   }
