@@ -1,34 +1,30 @@
+/** YAML has snake_case keys, code has camelCase ones: the schema of a group reads the first and gives the second. */
+import * as z from "zod";
+
 /** `"ipv4_prefix"` → `"ipv4Prefix"`. */
 type Camel<S extends string> = S extends `${infer Head}_${infer Tail}`
   ? `${Head}${Capitalize<Camel<Tail>>}`
   : S;
 
-/** The same data with camelCase keys, all the way down. */
-export type CamelKeys<T> = T extends readonly (infer Item)[] ? CamelKeys<Item>[]
-  : T extends object
-    ? { [Key in keyof T as Key extends string ? Camel<Key> : Key]: CamelKeys<T[Key]> }
-  : T;
+/** The same group with camelCase keys; groups inside it have their own. */
+type CamelKeys<T> = { [Key in keyof T as Key extends string ? Camel<Key> : Key]: T[Key] };
 
-/** YAML speaks snake_case, code speaks camelCase: this is where one becomes the other. */
-export function camelKeys<T>(value: T): CamelKeys<T> {
-  if (Array.isArray(value)) return value.map(camelKeys) as CamelKeys<T>;
-  if (typeof value !== "object" || value === null) return value as CamelKeys<T>;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => [camel(key), camelKeys(inner)]),
-  ) as CamelKeys<T>;
+/** A group of keys. Its value has the same keys in camelCase; encoded, it is again as YAML has it. */
+export function group<Shape extends z.ZodRawShape>(shape: Shape) {
+  const written = z.strictObject(shape);
+  return z.codec(written, z.custom<CamelKeys<z.output<typeof written>>>(), {
+    decode: (value) => renamed(value, camel) as CamelKeys<z.output<typeof written>>,
+    encode: (value) => renamed(value, snake) as z.output<typeof written>,
+  });
 }
 
-function camel(key: string): string {
+function renamed(group: object, rename: (key: string) => string): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(group).map(([key, value]) => [rename(key), value]));
+}
+
+/** `"ipv4_prefix"` → `"ipv4Prefix"`. */
+export function camel(key: string): string {
   return key.replaceAll(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
-}
-
-/** The way back, from the words of code to those of YAML. */
-export function snakeKeys(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(snakeKeys);
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => [snake(key), snakeKeys(inner)]),
-  );
 }
 
 function snake(key: string): string {

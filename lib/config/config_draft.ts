@@ -1,15 +1,10 @@
 /** config.yaml: from its text to a `Config`, or to diagnostics that say what is wrong with it. */
-import type * as z from "zod";
 import type { AlgorithmName } from "../core/mod.ts";
-import { type CamelKeys, camelKeys } from "./camel.ts";
 import { checkConfig } from "./check.ts";
 import type { Source } from "./diagnostic.ts";
 import { type Finding, independent, salvage, type Salvaged, validate } from "./findings.ts";
-import { configSchema } from "./schema.ts";
+import { type Config, configKeys, configSchema } from "./schema.ts";
 import { YamlFile } from "./yaml_file.ts";
-
-/** A configuration: complete, valid, durations in nanoseconds. */
-export type Config = CamelKeys<z.output<typeof configSchema>>;
 
 /** What an empty configuration lacks. */
 const NEEDS = "it needs at least `backends`";
@@ -27,7 +22,7 @@ export function parseConfig(source: Source): Config {
 
 /** An algorithm with the parameters that it has when none are given. */
 export function algorithmNamed(name: AlgorithmName): Config["algorithm"] {
-  return camelKeys(configSchema.shape.algorithm.parse(name));
+  return configKeys.algorithm.parse(name);
 }
 
 /** A configuration's text, read but not yet accepted: some checks need more than the text. */
@@ -58,7 +53,7 @@ export class ConfigDraft {
     const salvaged = value === undefined ? salvage(configSchema, yaml.data, findings) : undefined;
     const usable = value ?? salvaged?.value;
     if (usable === undefined) throw yaml.error(findings);
-    this.config = camelKeys(usable);
+    this.config = usable;
     this.data = salvaged === undefined ? yaml.data : salvaged.data;
     this.#yaml = yaml;
     this.#findings = findings;

@@ -1,12 +1,12 @@
 import * as z from "zod";
-import { snakeKeys } from "./camel.ts";
+import { formatAddress } from "../base/mod.ts";
+import { camel } from "./camel.ts";
 import { type Data, isData, isSame } from "./data.ts";
 import { withoutPasswords } from "./diagnostic.ts";
-import type { Config } from "./config_draft.ts";
-import { configSchema } from "./schema.ts";
+import { type Config, configKeys, configSchema } from "./schema.ts";
 
 /** What cannot change while a balancer runs. */
-const NEEDS_RESTART = ["listen", "log"];
+const NEEDS_RESTART: readonly (keyof typeof configKeys)[] = ["listen", "log"];
 
 /** What is different between two configurations. */
 export interface Difference {
@@ -16,31 +16,25 @@ export interface Difference {
   readonly ignored: readonly string[];
 }
 
-/** A configuration as it would be written, with all its defaults. */
-type Written = Data & {
-  readonly backends: readonly Backend[];
-  readonly sticky?: Data;
-};
-type Backend = Data & { readonly id: string; readonly address: string };
-
 /**
  * How a configuration differs from the one before, in the words in which it is written.
  *
  * @param started The configuration with which the balancer was started: what needs a restart is as it says.
  */
 export function difference(before: Config, after: Config, started = before): Difference {
-  const [had, has, runs] = [written(before), written(after), written(started)];
-  const keys = keysOf(had, has).filter((key) => ![...APART, ...NEEDS_RESTART].includes(key));
+  const keys = KEYS.filter((key) => ![...APART, ...NEEDS_RESTART].includes(key));
   return {
     changes: [
-      ...backendChanges(had.backends, has.backends),
-      ...keys.flatMap((key) => changed(key, had[key], has[key])),
-      ...changed("sticky", withoutStore(had), withoutStore(has)),
+      ...backendChanges(before.backends, after.backends),
+      ...keys.flatMap((key) => changedKey(key, before, after)),
+      ...changed("sticky", withoutStore(before), withoutStore(after)),
     ],
     ignored: [
-      ...NEEDS_RESTART.flatMap((key) => changed(key, runs[key], has[key])),
+      ...NEEDS_RESTART.flatMap((key) => changedKey(key, started, after)),
       // While clients do not stick, nothing is kept anywhere.
-      ...has.sticky === undefined ? [] : changed("sticky.store", storeOf(runs), storeOf(has)),
+      ...after.sticky === undefined
+        ? []
+        : changed("sticky.store", storeOf(started), storeOf(after)),
     ],
   };
 }
@@ -50,40 +44,58 @@ export function writtenConfig(config: Config): Data {
   const { sticky } = config;
   const { store = "memory" } = sticky ?? {};
   if (sticky === undefined || store === "memory" || store.redis === undefined) {
-    return written(config);
+    return z.encode(configSchema, config);
   }
   const { password } = store.redis;
   const redis = { ...store.redis, ...password !== undefined && { password: "******" } };
-  return written({ ...config, sticky: { ...sticky, store: { ...store, redis } } });
+  return z.encode(configSchema, { ...config, sticky: { ...sticky, store: { ...store, redis } } });
 }
 
-function written(config: Config): Written {
-  return z.encode(configSchema, snakeKeys(config) as z.output<typeof configSchema>) as Written;
-}
+const KEYS = Object.keys(configKeys) as (keyof typeof configKeys)[];
 
 /** Keys that are not compared as they stand. */
-const APART = ["backends", "sticky"];
+const APART: readonly string[] = ["backends", "sticky"];
 
-function withoutStore({ sticky }: Written): unknown {
+/** What is different under a key of config.yaml. Only that is put into words. */
+function changedKey(key: keyof typeof configKeys, before: Config, after: Config): string[] {
+  const name = camel(key) as keyof Config;
+  if (isSame(before[name], after[name])) return [];
+  const [had, has] = [before, after].map((config) => written(configKeys[key], config[name]));
+  return changed(key, had, has);
+}
+
+/** A value as it would be written, with all its defaults. */
+function written(schema: z.ZodType, value: unknown): unknown {
+  return z.encode(schema, value);
+}
+
+/** How clients stick, without the place where sessions are kept. */
+function withoutStore({ sticky }: Config): unknown {
   if (sticky === undefined) return undefined;
-  const { store: _, ...rest } = sticky;
+  const { store: _, ...rest } = written(configKeys.sticky, sticky) as Data;
   return rest;
 }
 
 /** Where sessions are kept, which cannot change while a balancer runs. */
-function storeOf({ sticky }: Written): unknown {
-  return sticky?.store ?? "memory";
+function storeOf({ sticky }: Config): unknown {
+  return sticky === undefined ? "memory" : (written(configKeys.sticky, sticky) as Data).store;
 }
 
-function backendChanges(before: readonly Backend[], after: readonly Backend[]): string[] {
+type Backends = Config["backends"];
+
+function backendChanges(before: Backends, after: Backends): string[] {
   const had = new Map(before.map((backend) => [backend.id, backend]));
   const has = new Map(after.map((backend) => [backend.id, backend]));
+  const { element } = configKeys.backends;
   return [
     ...before.filter(({ id }) => !has.has(id)).map(({ id }) => `backend ${id} removed`),
     ...after.flatMap((backend) => {
-      const old = had.get(backend.id);
-      if (old !== undefined) return changed(backend.id, old, backend);
-      return [`backend ${backend.id} added at ${backend.address}`];
+      const { id, address } = backend;
+      const old = had.get(id);
+      if (old === undefined) return [`backend ${id} added at ${formatAddress(address)}`];
+      return isSame(old, backend)
+        ? []
+        : changed(id, written(element, old), written(element, backend));
     }),
   ];
 }

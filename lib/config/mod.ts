@@ -1,7 +1,6 @@
 /** config.yaml: from its text to a `Config`, or to diagnostics that say what is wrong with it. Pure. */
-export { camelKeys } from "./camel.ts";
 export { checkConfig, checkListen } from "./check.ts";
-export { algorithmNamed, type Config, ConfigDraft, parseConfig } from "./config_draft.ts";
+export { algorithmNamed, ConfigDraft, parseConfig } from "./config_draft.ts";
 export { isData } from "./data.ts";
 export { DiagnosticsError, type LocatedDiagnostic, type Source } from "./diagnostic.ts";
 export { difference, writtenConfig } from "./difference.ts";
@@ -29,5 +28,5 @@ export {
   text,
   words,
 } from "./scalars.ts";
-export { BACKEND_ID, configSchema } from "./schema.ts";
+export { BACKEND_ID, backendKeys, type Config, configKeys, configSchema } from "./schema.ts";
 export { YamlFile } from "./yaml_file.ts";

@@ -1,11 +1,10 @@
 /** Settings from the command line, which override the file's. */
 import * as z from "zod";
 import { UserError } from "../base/mod.ts";
-import { camelKeys } from "./camel.ts";
 import { checkConfig } from "./check.ts";
-import type { Config, ConfigDraft } from "./config_draft.ts";
+import type { ConfigDraft } from "./config_draft.ts";
 import { validate } from "./findings.ts";
-import { configSchema } from "./schema.ts";
+import { type Config, configKeys, logKeys } from "./schema.ts";
 
 /** What flags say; undefined where a flag is not given. */
 export interface Overrides {
@@ -24,19 +23,18 @@ export interface Overrides {
 export function withOverrides({ config, data }: ConfigDraft, overrides: Overrides): Config {
   const { listen, algorithm, logLevel, logFormat, logConnections } = overrides;
   if (algorithm !== undefined) checkAlgorithm(algorithm, data);
-  const { shape } = configSchema;
-  const log = shape.log.unwrap().shape;
   return {
     ...config,
-    ...listen !== undefined && { listen: flagValue("--listen", shape.listen, listen) },
+    ...listen !== undefined && { listen: flagValue("--listen", configKeys.listen, listen) },
     ...algorithm !== undefined &&
-      { algorithm: camelKeys(flagValue("--algorithm", shape.algorithm, algorithm)) },
+      { algorithm: flagValue("--algorithm", configKeys.algorithm, algorithm) },
     log: {
       ...config.log,
-      ...logLevel !== undefined && { level: flagValue("--log-level", log.level, logLevel) },
+      ...logLevel !== undefined && { level: flagValue("--log-level", logKeys.level, logLevel) },
       // The flag can only switch it off.
       ...logConnections === false && { connections: false },
-      ...logFormat !== undefined && { format: flagValue("--log-format", log.format, logFormat) },
+      ...logFormat !== undefined &&
+        { format: flagValue("--log-format", logKeys.format, logFormat) },
     },
   };
 }

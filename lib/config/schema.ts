@@ -5,6 +5,7 @@
 import * as z from "zod";
 import { ALGORITHM_DEFAULTS, ALGORITHM_NAMES, isPrime } from "../core/mod.ts";
 import { type Nanoseconds, NS_PER_MS, NS_PER_US } from "../base/mod.ts";
+import { group } from "./camel.ts";
 import { isSame } from "./data.ts";
 import {
   address,
@@ -53,14 +54,14 @@ const boundedLoad = z.number({ error: () => "must be a number of at least 1, lik
 
 /** Each algorithm with its parameters. */
 const parametered = z.discriminatedUnion("name", [
-  z.strictObject({ name: z.enum(["round-robin", "least-connections", "random"]) }),
-  z.strictObject({
+  group({ name: z.enum(["round-robin", "least-connections", "random"]) }),
+  group({
     name: z.literal("power-of-two"),
     choices: integer(1, 1000).default(ALGORITHM_DEFAULTS.choices).describe(
       "how many distinct backends a pick looks at",
     ),
   }),
-  z.strictObject({
+  group({
     name: z.literal("peak-ewma"),
     decay: duration(MEASURED).prefault("10s").describe(
       "time constant of the moving average of the latency",
@@ -69,8 +70,8 @@ const parametered = z.discriminatedUnion("name", [
       "latency assumed for a backend that has not answered yet",
     ),
   }),
-  z.strictObject({ name: z.enum(["join-idle-queue", "first-available"]) }),
-  z.strictObject({
+  group({ name: z.enum(["join-idle-queue", "first-available"]) }),
+  group({
     name: z.literal("prequal"),
     pool: integer(2, 1000).default(ALGORITHM_DEFAULTS.pool).describe(
       "the largest number of probe results that are kept",
@@ -78,15 +79,15 @@ const parametered = z.discriminatedUnion("name", [
     age: duration(TIMED).prefault("1s").describe("a probe result is removed at this age"),
     probes: integer(1, 100).default(ALGORITHM_DEFAULTS.probes).describe("probes for each pick"),
   }),
-  z.strictObject({ name: z.literal("source-hash"), bounded_load: boundedLoad }),
-  z.strictObject({
+  group({ name: z.literal("source-hash"), bounded_load: boundedLoad }),
+  group({
     name: z.literal("ring-hash"),
     points: integer(1, 10_000).default(ALGORITHM_DEFAULTS.points).describe(
       "points of a backend on the ring, per unit of weight",
     ),
     bounded_load: boundedLoad,
   }),
-  z.strictObject({
+  group({
     name: z.literal("maglev"),
     table_size: integer(2, 10_000_019).default(ALGORITHM_DEFAULTS.tableSize).refine(isPrime, {
       error: ({ input }) => `must be a prime: ${input} is not; 65537 is`,
@@ -114,7 +115,8 @@ const algorithm = z.union([named, parametered]);
 /** What a backend may be called. */
 export const BACKEND_ID = /^[A-Za-z0-9._-]{1,64}$/;
 
-const backend = z.strictObject({
+/** The keys of a backend. */
+export const backendKeys = {
   id: words("a name, like B1").regex(BACKEND_ID, {
     error: () => "must be letters, digits, dots, dashes and underscores, at most 64",
   }).meta({ description: "its name in logs and answers", examples: ["B1"] }),
@@ -128,7 +130,9 @@ const backend = z.strictObject({
   mode: oneOf(["ready", "drain", "maintenance"]).default("ready").describe(
     "drain: no new clients; open connections may finish. maintenance: no new connections and no probes",
   ),
-});
+};
+
+const backend = group(backendKeys);
 
 /** `200`, `200-399`. */
 const statusRange = text<{ min: number; max: number }>({
@@ -148,7 +152,7 @@ const statusRange = text<{ min: number; max: number }>({
   format: ({ min, max }) => min === max ? String(min) : `${min}-${max}`,
 });
 
-const healthCheck = z.strictObject({
+const healthCheck = group({
   type: oneOf(["tcp", "expect", "http", "none"]).default("tcp").describe(
     "tcp: a connect must succeed. expect: the answer to `send` must contain `expect`. http: a GET of `path` must succeed. " +
       "none: every backend counts as up",
@@ -229,7 +233,7 @@ const sessionStore = z.codec(writtenStore, z.custom<Store>(), {
   encode: (store) => store,
 });
 
-const sticky = z.strictObject({
+const sticky = group({
   by: oneOf(["client-address"]).default("client-address").describe("how clients are identified"),
   ipv4_prefix: integer(0, 32).default(32)
     .describe("clients that share this many leading bits count as one; 32 is the whole address"),
@@ -248,7 +252,7 @@ const sticky = z.strictObject({
   ),
 });
 
-const ejection = z.strictObject({
+const ejection = group({
   failures: integer(1, 1000).default(5).describe("failed connects in a row that eject a backend"),
   base: duration(TIMED).prefault("30s").describe(
     "duration of the first ejection; the n-th lasts n times as long",
@@ -259,7 +263,7 @@ const ejection = z.strictObject({
   ),
 });
 
-const slowStart = z.strictObject({
+const slowStart = group({
   duration: duration(TIMED).prefault("30s").describe(
     "time until the backend has its full weight; time in which it may not get clients does not count",
   ),
@@ -268,7 +272,7 @@ const slowStart = z.strictObject({
   }).describe("the backend begins with this share of its weight"),
 });
 
-const proxyProtocol = z.strictObject({
+const proxyProtocol = group({
   accept_from: prefixes()
     .default([]).describe(
       "trusted proxies: a connection from one of these addresses must begin with a PROXY header, v1 or v2",
@@ -279,7 +283,7 @@ const proxyProtocol = z.strictObject({
   ),
 });
 
-const tls = z.strictObject({
+const tls = group({
   certificate: path("cert.pem").describe(
     "PEM file with the certificate, followed by intermediate certificates; relative to this file's directory",
   ),
@@ -287,7 +291,7 @@ const tls = z.strictObject({
   timeout: duration(TIMED).prefault("3s").describe("the longest duration of a client's handshake"),
 });
 
-const backendTls = z.strictObject({
+const backendTls = group({
   ca: path("ca.pem").optional().describe(
     "PEM file with CAs that are trusted in addition to the public ones; relative to this file's directory",
   ),
@@ -298,14 +302,14 @@ const backendTls = z.strictObject({
   ),
 });
 
-const queue = z.strictObject({
+const queue = group({
   length: integer(1, 1_000_000).default(1000).describe(
     "the largest number of clients that wait; further clients are refused",
   ),
   timeout: duration(TIMED).prefault("5s").describe("the longest time that a client waits"),
 });
 
-const timeouts = z.strictObject({
+const timeouts = group({
   connect: duration(TIMED).prefault("2s").describe(
     "the longest duration of a connect to a backend, including its TLS handshake",
   ),
@@ -318,13 +322,13 @@ const timeouts = z.strictObject({
     .describe("when the balancer stops, the time in which open connections may finish"),
 });
 
-const limits = z.strictObject({
+const limits = group({
   connections: integer(1, 10_000_000).default(1000)
     .describe(
       "the largest number of connections at the same time, including those in the queue; further clients are refused. Each takes two " +
         "file descriptors. Raise it for many long connections; lower it if overload makes clients wait",
     ),
-  per_client: z.strictObject({
+  per_client: group({
     connections: integer(1, 10_000_000).optional().describe(
       "the largest number of connections of one client at the same time",
     ),
@@ -334,7 +338,8 @@ const limits = z.strictObject({
   }).optional().describe("for each client address (IPv6: each /64); off if left out"),
 });
 
-const log = z.strictObject({
+/** The keys of `log`. */
+export const logKeys = {
   level: oneOf(["debug", "info", "warning", "error"]).default("info")
     .describe("the lowest level that is logged; debug shows every probe"),
   format: oneOf(["auto", "pretty", "json"]).default("auto")
@@ -342,13 +347,15 @@ const log = z.strictObject({
   connections: flag().default(true).describe("log each connection"),
   status_interval: duration(LOGGED).prefault("30s")
     .describe("how often the log has a line for each backend"),
-});
+};
+
+const log = group(logKeys);
 
 /** Where a balancer listens if a file is silent, as it would be written. */
 export const DEFAULT_LISTEN = "127.0.0.1:8000";
 
-/** The whole of config.yaml. */
-export const configSchema = z.strictObject({
+/** The keys of config.yaml, each with its schema. */
+export const configKeys = {
   listen: address({ anyPort: true }).prefault(DEFAULT_LISTEN)
     .describe("where the balancer listens"),
   algorithm: algorithm.prefault("round-robin").describe(
@@ -399,4 +406,10 @@ export const configSchema = z.strictObject({
   deny: prefixes().optional()
     .describe("clients from these addresses and prefixes are refused"),
   log: log.prefault({}),
-});
+};
+
+/** The whole of config.yaml. */
+export const configSchema = group(configKeys);
+
+/** A configuration: complete, valid, durations in nanoseconds. */
+export type Config = z.output<typeof configSchema>;

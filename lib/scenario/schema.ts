@@ -5,7 +5,8 @@
 import * as z from "zod";
 import {
   address,
-  configSchema,
+  backendKeys,
+  configKeys,
   duration,
   flag,
   integer,
@@ -40,20 +41,22 @@ const RESTARTED = {
   least: { value: NS_PER_MS, because: "no process ends and starts again in less" },
 };
 
-const backend = configSchema.shape.backends.element.extend({
+const backend = z.strictObject({
+  ...backendKeys,
   address: address().optional().describe("not used in a simulation"),
 });
 
 /** The balancer's settings as they may be written in a scenario: any of config.yaml's, none needed. */
-const balancer = configSchema.extend({
+const balancer = z.strictObject({
+  ...configKeys,
   backends: z.union([
     integer(1, BACKENDS_MAX),
     z.array(backend).min(1, { error: () => "must name at least one backend" }),
   ]).meta({ description: "as in config.yaml; or a number: 100 means B1 … B100", examples: [3] }),
-  sticky: orOff(configSchema.shape.sticky),
-  slow_start: orOff(configSchema.shape.slow_start),
-  ejection: orOff(configSchema.shape.ejection),
-  queue: orOff(configSchema.shape.queue),
+  sticky: orOff(configKeys.sticky),
+  slow_start: orOff(configKeys.slow_start),
+  ejection: orOff(configKeys.ejection),
+  queue: orOff(configKeys.queue),
 }).partial();
 
 /** What config.yaml leaves out to switch it off has to be written here: there may be one to extend. */

@@ -1,6 +1,5 @@
 /** From a scenario's file to what is to be run: its variants, each a complete scenario. */
 import {
-  camelKeys,
   checkConfig,
   type Config,
   ConfigDraft,
@@ -378,7 +377,7 @@ function balancerOf(
   };
   const { value, findings } = validate(configSchema, complete, checkConfig);
   return {
-    ...value !== undefined && { config: camelKeys(value) },
+    ...value !== undefined && { config: value },
     findings: findings.map((finding) => ({ ...finding, path: ["balancer", ...finding.path] })),
   };
 }
