@@ -2,7 +2,7 @@
 import type { Command, CommanderError, CommandUnknownOpts } from "@commander-js/extra-typings";
 import deno from "./deno.json" with { type: "json" };
 import { NS_PER_S } from "./lib/base/time.ts";
-import type { Io } from "./lib/cli/io.ts";
+import type { ExitCode, Io } from "./lib/cli/io.ts";
 import { fitted } from "./lib/cli/fit.ts";
 import { type Lost, Output } from "./lib/cli/output.ts";
 import { escapeLines, escapeText } from "./lib/base/escape.ts";
@@ -16,7 +16,7 @@ import { serveTasks, WORKER_NAME, type WorkerScope } from "./sim/threads/workers
 
 const stopping = new AbortController();
 const hurrying = new AbortController();
-let exitCode: 0 | 1 | 2 = 0;
+let exitCode: ExitCode = 0;
 /** Whether output was lost that must not be. */
 let isOutputLost = false;
 
@@ -253,7 +253,7 @@ function report(error: unknown): 0 | 1 | 2 {
 const LAST_WRITE = 1 * NS_PER_S;
 
 /** Ends the process when its output has been written: results in any case, unless there is a stop. */
-async function exit(code: 0 | 1 | 2): Promise<never> {
+async function exit(code: ExitCode): Promise<never> {
   io.status();
   const owing = [stdout, stderr].filter((output) => output.owesText);
   if (!stopping.signal.aborted) await Promise.all(owing.map((output) => output.written()));

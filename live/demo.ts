@@ -55,8 +55,8 @@ export interface DemoState {
     readonly id: string;
     readonly up: boolean;
     readonly in_flight: number;
-    readonly connections: number;
   }[];
+  readonly answers: number;
   readonly errors: number;
 }
 
@@ -255,8 +255,8 @@ export class Demo {
         id: backend.id,
         up: conditionOf(backend) === "up",
         in_flight: backend.inFlight,
-        connections: backend.connections,
       })),
+      answers: this.#answers,
       errors: this.#errors,
     };
   }

@@ -5,6 +5,7 @@ import { monotonicNow } from "../lib/io/mod.ts";
 import { ALGORITHM_NAMES } from "../lib/core/mod.ts";
 import { formatDuration, type Nanoseconds, NS_PER_S, UserError } from "../lib/base/mod.ts";
 import { Demo, type DemoEvent, type DemoState, type DemoSummary } from "./demo.ts";
+import { liveLine } from "./demo_line.ts";
 
 /** Shorter, and B2 could not be found out and come back before the end. */
 const DURATION_MIN: Nanoseconds = 4 * NS_PER_S;
@@ -31,16 +32,20 @@ export function demoCommand(io: Io) {
       }
       const teller = new Teller(io, json);
       const seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
-      if (!json) teller.title(algorithm, duration);
       const demo = new Demo(
         { algorithm, duration, now: monotonicNow, seed, signal: io.signal },
-        (event) => teller.tell(event),
+        (event) => {
+          // Until now parts of the program may have been loaded, and Deno has said so on the terminal.
+          if (!json && event.type === "started") teller.title(algorithm, duration);
+          teller.tell(event);
+        },
         (state) => teller.show(state),
       );
       const summary = await demo.run();
       if (json) io.out(JSON.stringify(summary));
       else teller.summarise(summary);
-      if (!summary.ok) io.setExitCode(1);
+      if (io.signal.aborted) io.setExitCode(130);
+      else if (!summary.ok) io.setExitCode(1);
     });
 }
 
@@ -145,16 +150,6 @@ function story(event: DemoEvent): [Style, string] {
     case "serves_again":
       return ["green", "B2 serves again"];
   }
-}
-
-function liveLine({ at_ms, backends, errors }: DemoState, columns: number): string {
-  const time = `${(at_ms / 1000).toFixed(1).padStart(5)} s`;
-  const each = backends.map(({ id, up, in_flight, connections }) =>
-    `${id} ${up ? "█".repeat(Math.min(in_flight, 8)).padEnd(8, "·") : "  down  "} ${
-      String(connections).padStart(5)
-    }`
-  );
-  return `${time}  ${each.join("  ")}  ${errors} errors`.slice(0, columns);
 }
 
 function summaryLines(summary: DemoSummary): string[] {

@@ -1,5 +1,8 @@
 import type { LogTarget } from "./log.ts";
 
+/** 0 fine, 1 failed, 2 wrong usage or configuration, 130 ended by Ctrl-C before the end. */
+export type ExitCode = 0 | 1 | 2 | 130;
+
 /** What a subcommand knows of the world it runs in. `main.ts` makes the real one, tests make others. */
 export interface Io {
   /** Writes a line to standard output. None of this waits for a reader: see `written`. */
@@ -26,8 +29,8 @@ export interface Io {
   readonly color: boolean;
   /** Width of the terminal in characters; 80 when there is none. */
   readonly columns: number;
-  /** The code with which `main.ts` will exit: 0 fine, 1 failed, 2 wrong usage or configuration. */
-  setExitCode(code: 0 | 1 | 2): void;
+  /** The code with which `main.ts` will exit. */
+  setExitCode(code: ExitCode): void;
   /** Aborted by the first Ctrl-C or SIGTERM: finish what you do and return. */
   readonly signal: AbortSignal;
   /** Aborted by the second: do not wait for anybody. A third ends the process. */

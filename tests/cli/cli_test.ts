@@ -760,11 +760,11 @@ Deno.test("lbsim demo --json prints one object with units", async () => {
   assert.equal(summary.client_errors, summary.client_errors_unavoidable);
 });
 
-signalTest("lbsim demo ends clean on Ctrl-C", async () => {
+signalTest("lbsim demo ends clean on Ctrl-C, with the exit code for that", async () => {
   await using demo = new RunningLbsim(["demo"]);
   await demo.line((line) => line.includes("first answer"));
   demo.kill("SIGINT");
-  assert.equal(await demo.ended(), 0);
+  assert.equal(await demo.ended(), 130);
   assert.ok(demo.lines.some((line) => line.includes("ended early")));
 });
 
