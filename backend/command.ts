@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
+import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import {
   type Address,
   childSeed,
@@ -12,15 +12,20 @@ import {
   fileOption,
   integerOption,
   type Io,
+  nameOption,
   parsed,
   positiveDurationOption,
   shareOption,
+  startLogging,
 } from "../lib/cli/mod.ts";
 import { type KeyPair, loadConfig, loadKeyPair } from "../lib/files/mod.ts";
 import { BACKEND_ID } from "../lib/config/mod.ts";
 import { durationSampler, parseDistribution } from "../lib/scenario/mod.ts";
 import { giveUp, untilAborted } from "../lib/io/mod.ts";
-import { BackendServer, type BackendTotals } from "./server.ts";
+import { requestLogger, totalsInWords } from "./backend_log.ts";
+import { BackendServer } from "./server.ts";
+
+const LEVELS = ["debug", "info"] as const;
 
 /** `--id B1`: the name of a backend. */
 function backendId(text: string): string {
@@ -60,9 +65,15 @@ export function backendCommand(io: Io) {
     .option("--tls-cert <file>", "speak TLS with the certificate in this PEM file", fileOption)
     .option("--tls-key <file>", "and the key in this one", fileOption)
     .option("--seed <n>", "makes the random choices repeatable", integerOption(0))
+    .addOption(
+      new Option("--log-level <level>", "debug: log each request")
+        .choices(LEVELS).argParser(nameOption("--log-level", LEVELS)).default("info" as const),
+    )
     .addHelpText("after", EXAMPLES)
     .action(async (where, options) => {
-      const { id, config, latency, slots, failRate, idleTimeout, tlsCert, tlsKey, seed } = options;
+      const { id, config, latency, slots, failRate, idleTimeout, tlsCert, tlsKey, seed, logLevel } =
+        options;
+      startLogging({ level: logLevel, format: "pretty" }, io.log);
       const address = await addressOf(where, id, config);
       const root = seed ?? crypto.getRandomValues(new Uint32Array(1))[0]!;
       const server = new BackendServer(id, {
@@ -71,6 +82,7 @@ export function backendCommand(io: Io) {
         failRate,
         idleTimeout,
         tls: await pairOf(tlsCert, tlsKey),
+        onRequest: requestLogger(id, logLevel),
       }, createRandom(childSeed(root, "failures")));
       const listening = server.start(address);
       // It accepts connections; it opens none, and no files.
@@ -79,13 +91,8 @@ export function backendCommand(io: Io) {
       io.hurry.addEventListener("abort", () => void server.kill());
       await Promise.race([untilAborted(io.signal), server.accepting])
         .finally(() => server.stop());
-      io.out(`${escapeText(id)} stopped: ${inWords(server.totals)}`);
+      io.out(`${escapeText(id)} stopped: ${totalsInWords(server.totals)}`);
     });
-}
-
-function inWords({ connections, requests, failed }: BackendTotals): string {
-  return `${connections} connection${connections === 1 ? "" : "s"}, ` +
-    `${requests} request${requests === 1 ? "" : "s"}, ${failed} failed`;
 }
 
 async function pairOf(certificate?: string, key?: string): Promise<KeyPair | undefined> {

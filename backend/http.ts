@@ -2,6 +2,8 @@ import { type LineReader, LineTooLong, writeAll } from "../lib/base/mod.ts";
 
 /** As much of a request as it takes to answer it. */
 interface Request {
+  /** Its first line. */
+  readonly line: string;
   readonly head: boolean;
   readonly keepAlive: boolean;
 }
@@ -112,7 +114,9 @@ export class HttpConversation {
       await this.#send("HTTP/1.1 100 Continue\r\n\r\n");
     }
     const whole = body === "chunked" ? await this.#skipChunks() : await this.#skip(body.bytes);
-    return whole ? { head: method === "HEAD", keepAlive: fields.keepAlive } : undefined;
+    return whole
+      ? { line: requestLine, head: method === "HEAD", keepAlive: fields.keepAlive }
+      : undefined;
   }
 
   /** Reads header fields, or trailers, up to the empty line. Returns whether it came. */

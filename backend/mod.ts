@@ -1,2 +1,3 @@
 /** The echo server, with faults on demand. */
+export { requestLogger, totalsInWords } from "./backend_log.ts";
 export { BackendServer } from "./server.ts";

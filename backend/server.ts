@@ -35,6 +35,18 @@ export interface Behaviour {
   readonly idleTimeout?: Nanoseconds | undefined;
   /** It speaks TLS by this; in the clear if left out. */
   readonly tls?: KeyPair | undefined;
+  /** Called with every request that has been served. */
+  readonly onRequest?: ((request: ServedRequest) => void) | undefined;
+}
+
+/** A request that was answered, or made to fail. */
+export interface ServedRequest {
+  readonly client: Address;
+  /** The line, or the first line of an HTTP request. */
+  readonly line: string;
+  /** In a queue and while it was served. */
+  readonly took: Nanoseconds;
+  readonly failed: boolean;
 }
 
 type Socket = Deno.TcpConn | Deno.TlsConn;
@@ -66,6 +78,7 @@ const LINGER_BYTES_MAX = 1024 * 1024;
 const SHORTAGE_PAUSE_MS = 50;
 
 const encoder = new TextEncoder();
+const decoder = new TextDecoder();
 
 /**
  * The echo backend. To each line it answers `Hello from B1: <line>`; to an HTTP request on the same port,
@@ -165,7 +178,14 @@ export class BackendServer {
   async #accept(listener: Deno.Listener<Socket, Deno.NetAddr>): Promise<void> {
     const take = (socket: Socket) => {
       this.#accepted++;
-      const connection = new ServedConnection(socket, this.id, (http) => this.#serve(http));
+      const { onRequest } = this.#behaviour;
+      const connection = new ServedConnection(
+        socket,
+        this.id,
+        onRequest === undefined
+          ? () => this.#serve()
+          : (line) => this.#serveAndReport(addressOf(socket.remoteAddr), line, onRequest),
+      );
       this.#connections.add(connection);
       connection.over.then(() => this.#connections.delete(connection));
     };
@@ -173,13 +193,26 @@ export class BackendServer {
   }
 
   /** Serves one request: undefined if there is nothing to wait for. Resolves to whether it went well. */
-  #serve(_http: boolean): Promise<boolean> | boolean {
+  #serve(): Promise<boolean> | boolean {
     const { latency, failRate } = this.#behaviour;
     const fails = failRate !== undefined && this.#random.next() < failRate;
     this.#requests++;
     if (fails) this.#failed++;
     if (latency === undefined && this.#slots === undefined) return !fails;
     return this.#work(latency?.() ?? 0).then(() => !fails);
+  }
+
+  async #serveAndReport(
+    client: Address,
+    request: Uint8Array | string,
+    onRequest: (request: ServedRequest) => void,
+  ): Promise<boolean> {
+    // The bytes lie in a buffer that is used again.
+    const line = typeof request === "string" ? request : decoder.decode(request);
+    const begun = monotonicNow();
+    const well = await this.#serve();
+    onRequest({ client, line, took: monotonicNow() - begun, failed: !well });
+    return well;
   }
 
   async #work(duration: Nanoseconds): Promise<void> {
@@ -203,7 +236,7 @@ class ServedConnection implements Aged<ServedConnection> {
   readonly #reader: LineReader;
   readonly #greeting: Uint8Array;
   readonly #id: string;
-  readonly #serve: (http: boolean) => Promise<boolean> | boolean;
+  readonly #serve: (line: Uint8Array | string) => Promise<boolean> | boolean;
   #open = true;
   #busy = false;
   #finishing = false;
@@ -212,7 +245,7 @@ class ServedConnection implements Aged<ServedConnection> {
   constructor(
     socket: Socket,
     id: string,
-    serve: (http: boolean) => Promise<boolean> | boolean,
+    serve: (line: Uint8Array | string) => Promise<boolean> | boolean,
   ) {
     this.#socket = socket;
     this.#reader = new LineReader(socket, LINE_BYTES_MAX);
@@ -258,7 +291,7 @@ class ServedConnection implements Aged<ServedConnection> {
     while (line !== null && !this.#finishing) {
       answers.add(this.#greeting, line);
       this.#busy = true;
-      const served = this.#serve(false);
+      const served = this.#serve(line);
       const well = typeof served === "boolean" ? served : await this.#served(served);
       if (!well) {
         answers.dropLast();
@@ -301,7 +334,7 @@ class ServedConnection implements Aged<ServedConnection> {
       const request = await conversation.readRequest(line);
       if (request === "ended") return;
       if (request === "refused") return await this.#linger();
-      const served = this.#serve(true);
+      const served = this.#serve(request.line);
       const well = typeof served === "boolean" ? served : await this.#served(served);
       const goesOn = await conversation.answer(request, well);
       this.#busy = false;

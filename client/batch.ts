@@ -1,7 +1,14 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Io } from "../lib/cli/mod.ts";
-import { timerDelay } from "../lib/io/mod.ts";
-import { escapedJson, escapeText, LineReader, type Nanoseconds } from "../lib/base/mod.ts";
+import { monotonicNow, timerDelay } from "../lib/io/mod.ts";
+import {
+  escapedJson,
+  escapeText,
+  LineReader,
+  type Nanoseconds,
+  NS_PER_MS,
+} from "../lib/base/mod.ts";
+import { LiveLine } from "./live_line.ts";
 import type { ClientSession, Exchange } from "./session.ts";
 
 /** How a batch is sent. */
@@ -21,13 +28,16 @@ export async function sendBatch(
   options: BatchOptions,
   io: Io,
 ): Promise<void> {
+  using live = new LiveLine(io, monotonicNow);
   let first = true;
   for await (const line of lines) {
     if (io.signal.aborted) break;
     if (!first && options.interval > 0) await pause(options.interval, io.signal);
     if (io.signal.aborted) break;
     first = false;
-    print(await session.send(line), options, io);
+    const exchange = await session.send(line);
+    live.record(exchange.ms * NS_PER_MS, exchange.error !== undefined);
+    print(exchange, options, io);
     await io.written();
   }
   session.close();

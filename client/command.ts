@@ -20,6 +20,7 @@ import { type ExpectedPeer, giveUp, monotonicNow, timerDelay } from "../lib/io/m
 import { loadAuthorities, loadConfig } from "../lib/files/mod.ts";
 import { repeated, sendBatch, standardInput } from "./batch.ts";
 import { converse } from "./interactive.ts";
+import { LiveLine } from "./live_line.ts";
 import { LoadGenerator, type LoadOptions } from "./load.ts";
 import { loadLines, LoadTally } from "./load_report.ts";
 import { ClientSession } from "./session.ts";
@@ -155,11 +156,15 @@ async function runLoad(
   io: Io,
 ): Promise<void> {
   const tally = new LoadTally();
+  using live = new LiveLine(io, monotonicNow, duration);
   const begun = monotonicNow();
   const generator = new LoadGenerator({
     ...load,
     now: monotonicNow,
-    onResult: (result) => tally.record(result),
+    onResult(result) {
+      tally.record(result);
+      live.record(result.latency, result.error !== undefined);
+    },
   });
   await new Promise<void>((resolve) => {
     const timer = setTimeout(resolve, timerDelay(duration));

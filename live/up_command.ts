@@ -1,5 +1,5 @@
 import { Command } from "@commander-js/extra-typings";
-import { BackendServer } from "../backend/mod.ts";
+import { BackendServer, requestLogger, totalsInWords } from "../backend/mod.ts";
 import { serveBalancer, type ServeOptions } from "../lb/mod.ts";
 import {
   type Address,
@@ -30,7 +30,8 @@ export function upCommand(io: Io) {
   return new Command("up")
     .description("Start what belongs to this machine: the balancer, backends, or both.")
     .option("-c, --config <file>", "the same file on every machine", fileOption, "config.yaml")
-    .action(async ({ config: file }) => {
+    .option("--no-log-connections", "do not log each connection")
+    .action(async ({ config: file, logConnections }) => {
       const config = await loadConfig(file);
       const local = localAddresses();
       const roles = rolesOf(config, local);
@@ -43,10 +44,11 @@ export function upCommand(io: Io) {
         });
       }
       // A machine of backends only needs no certificates.
-      const read = (inUse?: Certificates) => loadListeningConfig(file, {}, Date.now(), inUse);
+      const read = (inUse?: Certificates) =>
+        loadListeningConfig(file, { logConnections }, Date.now(), inUse);
       const loaded = roles.balancer ? await read() : undefined;
       startLogging(config.log, io.log);
-      await runRoles({ file, read }, loaded, roles, io);
+      await runRoles({ file, read }, loaded, roles, config.log.level, io);
     });
 }
 
@@ -70,6 +72,7 @@ async function runRoles(
   reload: ServeOptions["reload"],
   loaded: LoadedConfig | undefined,
   { balancer, backends }: Roles,
+  level: Config["log"]["level"],
   io: Io,
 ): Promise<void> {
   const names = [...balancer ? ["balancer"] : [], ...backends.map(({ id }) => id)];
@@ -79,7 +82,11 @@ async function runRoles(
   });
   const seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
   const servers = backends.map(({ id, address }) => {
-    const server = new BackendServer(id, {}, createRandom(seed));
+    const server = new BackendServer(
+      id,
+      { onRequest: requestLogger(id, level) },
+      createRandom(seed),
+    );
     const where = formatAddress(server.start(address));
     logSentence(logger("backend"), "info", `${id} listening on ${where}`, {
       event: "backend_listening",
@@ -96,5 +103,14 @@ async function runRoles(
     }
   } finally {
     await Promise.all(servers.map((server) => server.stop()));
+    servers.forEach(logTotals);
   }
+}
+
+function logTotals({ id, totals }: BackendServer): void {
+  logSentence(logger("backend"), "info", `${id} stopped: ${totalsInWords(totals)}`, {
+    event: "backend_stopped",
+    backend: id,
+    ...totals,
+  });
 }

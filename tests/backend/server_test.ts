@@ -36,6 +36,27 @@ for (const [what, request, answer] of CONVERSATIONS) {
   });
 }
 
+Deno.test("BackendServer reports each request to the one that asked for that", async () => {
+  const requests: string[] = [];
+  const random = createRandom(1);
+  const server = new BackendServer("B1", {
+    onRequest: ({ client, line, took, failed }) =>
+      requests.push(`${client.host} ${line} ${took >= 0} ${failed}`),
+  }, random);
+  const address = server.start(LOOPBACK);
+  try {
+    await ask(address, "a\nb\n");
+    await ask(address, "GET /x HTTP/1.0\r\n\r\n");
+  } finally {
+    await server.kill();
+  }
+  assert.deepEqual(requests, [
+    "127.0.0.1 a true false",
+    "127.0.0.1 b true false",
+    "127.0.0.1 GET /x HTTP/1.0 true false",
+  ]);
+});
+
 Deno.test("BackendServer answers lines that come in pieces, across its buffers", async () => {
   await using one = backend();
   const long = "x".repeat(10_000);

@@ -721,6 +721,39 @@ signalTest("lbsim backend says at its end what it served", async () => {
   assert.equal(backend.lines.at(-1), "B1 stopped: 2 connections, 4 requests, 0 failed");
 });
 
+signalTest("lbsim backend --log-level debug logs each request", async () => {
+  await using backend = new RunningLbsim([
+    ...["backend", "127.0.0.1:0", "--id", "B1", "--log-level", "debug"],
+  ]);
+  await lbsim(["client", await addressOf(backend), "a b"]);
+  await backend.line((line) =>
+    /^[\d:.]+ debug {3}B1 answered "a b" from 127\.0\.0\.1:\d+ in \d+\.\d ms$/.test(line)
+  );
+  backend.kill("SIGTERM");
+  assert.equal(await backend.ended(), 0);
+});
+
+signalTest(
+  "lbsim up logs the requests of its backends at debug, and their totals at stop",
+  async () => {
+    const config = `${VALID}log: {level: debug}\n`.replace("127.0.0.1:1}", "127.0.0.1:PORT}");
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = listener.addr;
+    listener.close();
+    await withConfig(config.replace("PORT", `${port}`), async (cwd) => {
+      await using up = new RunningLbsim(["up"], { cwd });
+      await lbsim(["client", await addressOf(up), "hi"]);
+      await up.line((line) => line.includes(`B1 answered \\"hi\\"`));
+      up.kill("SIGTERM");
+      assert.equal(await up.ended(), 0);
+      assert.match(
+        String(up.records.at(-1)!.message),
+        /^B1 stopped: \d+ connections?, \d+ request/,
+      );
+    });
+  },
+);
+
 signalTest("lbsim lb --log-format pretty writes lines for people", async () => {
   await withConfig(VALID, async (cwd) => {
     await using lb = new RunningLbsim(["lb", "--log-format", "pretty"], { cwd });

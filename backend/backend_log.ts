@@ -1,0 +1,27 @@
+/** What a backend logs: each request at debug, and its totals when it stops. */
+import { escapedJson, formatAddress, NS_PER_MS } from "../lib/base/mod.ts";
+import { logger, logSentence } from "../lib/cli/mod.ts";
+import type { BackendTotals, Behaviour } from "./server.ts";
+
+/** Logs each request at debug; undefined at other levels, at which a request costs nothing more. */
+export function requestLogger(id: string, level: string): Behaviour["onRequest"] {
+  if (level !== "debug") return undefined;
+  const log = logger("backend");
+  return ({ client, line, took, failed }) => {
+    const ms = took / NS_PER_MS;
+    const from = formatAddress(client);
+    logSentence(
+      log,
+      "debug",
+      `${id} ${failed ? "failed" : "answered"} ${escapedJson(line)} from ${from} in ` +
+        `${ms.toFixed(1)} ms`,
+      { event: "request", backend: id, client: from, line, ms, failed },
+    );
+  };
+}
+
+/** `2 connections, 4 requests, 0 failed`. */
+export function totalsInWords({ connections, requests, failed }: BackendTotals): string {
+  return `${connections} connection${connections === 1 ? "" : "s"}, ` +
+    `${requests} request${requests === 1 ? "" : "s"}, ${failed} failed`;
+}

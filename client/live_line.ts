@@ -1,0 +1,76 @@
+import { type Nanoseconds, NS_PER_MS, NS_PER_S } from "../lib/base/mod.ts";
+import type { Io } from "../lib/cli/mod.ts";
+import { type Clock, timerDelay } from "../lib/io/mod.ts";
+import { Histogram } from "../lib/stats/mod.ts";
+
+/** How often the line changes, and the time that its rate and p99 are of. */
+const EVERY: Nanoseconds = NS_PER_S;
+
+/**
+ * What the answers are like now, on the terminal, once a second: rate and p99 of the last second, and all
+ * errors. Without a terminal nothing is shown.
+ */
+export class LiveLine implements Disposable {
+  readonly #io: Pick<Io, "status">;
+  readonly #now: Clock;
+  readonly #duration: Nanoseconds | undefined;
+  readonly #begun: Nanoseconds;
+  readonly #timer: ReturnType<typeof setInterval>;
+  #latency = new Histogram();
+  #since: Nanoseconds;
+  #errors = 0;
+
+  /** @param duration For how long requests are sent, if that is known. */
+  constructor(io: Pick<Io, "status">, now: Clock, duration?: Nanoseconds) {
+    this.#io = io;
+    this.#now = now;
+    this.#duration = duration;
+    this.#begun = this.#since = now();
+    this.#timer = setInterval(() => this.#show(), timerDelay(EVERY));
+  }
+
+  /** Takes a request into account that has ended. */
+  record(latency: Nanoseconds, hasFailed: boolean): void {
+    if (hasFailed) this.#errors++;
+    else this.#latency.record(latency);
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+    this.#io.status();
+  }
+
+  #show(): void {
+    const now = this.#now();
+    this.#io.status(liveLine({
+      elapsed: now - this.#begun,
+      duration: this.#duration,
+      rate: this.#latency.count / ((now - this.#since) / NS_PER_S),
+      p99: this.#latency.count === 0 ? undefined : this.#latency.quantile(0.99),
+      errors: this.#errors,
+    }));
+    this.#latency = new Histogram();
+    this.#since = now;
+  }
+}
+
+interface Live {
+  readonly elapsed: Nanoseconds;
+  readonly duration: Nanoseconds | undefined;
+  readonly rate: number;
+  /** Undefined if nothing was answered. */
+  readonly p99: Nanoseconds | undefined;
+  readonly errors: number;
+}
+
+/** `  12 of 30 s   198 answers/s   p99 4.21 ms   0 errors`. */
+export function liveLine({ elapsed, duration, rate, p99, errors }: Live): string {
+  const seconds = (time: Nanoseconds) => (time / NS_PER_S).toFixed(0);
+  const left = duration === undefined ? "" : ` of ${seconds(duration)}`;
+  return [
+    `${seconds(elapsed).padStart(4)}${left} s`,
+    `${rate.toFixed(0)} answers/s`,
+    `p99 ${p99 === undefined ? "–" : `${(p99 / NS_PER_MS).toFixed(2)} ms`}`,
+    `${errors} ${errors === 1 ? "error" : "errors"}`,
+  ].join("   ");
+}
