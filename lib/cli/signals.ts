@@ -5,6 +5,9 @@ import { NS_PER_MS } from "../base/mod.ts";
 
 /** Deno opens the debugger's port within a turn or two of the event loop after SIGUSR1. */
 const DEBUGGER_WAIT = 100 * NS_PER_MS;
+/** On a busy machine it takes longer: the port is looked for so often, this far apart. */
+const LATE_LOOKS = 50;
+const LATE_LOOK_MS = 100;
 
 /**
  * Listens to the signals that mean the same for every subcommand, until the process ends.
@@ -39,15 +42,21 @@ export function hasTerminal(): boolean {
 /**
  * Deno answers SIGUSR1 with a debugger on port 9229, which cannot be forbidden. A debugger gets its
  * session only when the event loop turns, so the port is closed again in the turn in which it opens:
- * another user of this machine that tries to connect all the time gets no session.
+ * a program that tries to connect all the time gets a session seldom, and loses it at once.
  */
 function closeDebugger(): void {
   const { _debugEnd: end } = process as unknown as { readonly _debugEnd?: () => void };
   if (end === undefined) return;
   const until = monotonicNow() + DEBUGGER_WAIT;
+  let looks = 0;
+  const closeLater = () => {
+    end();
+    if (++looks < LATE_LOOKS) Deno.unrefTimer(setTimeout(closeLater, LATE_LOOK_MS));
+  };
   const closeAtEachTurn = () => {
     end();
     if (monotonicNow() < until) setImmediate(closeAtEachTurn);
+    else closeLater();
   };
   closeAtEachTurn();
 }

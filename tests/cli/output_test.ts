@@ -438,49 +438,6 @@ Deno.test({
   },
 });
 
-Deno.test({
-  name: "lbsim lets nothing reach the debugger that SIGUSR1 starts",
-  ignore: noTerminal,
-  async fn() {
-    await using world = await lab();
-    await using process = new RunningLbsim(["lb", "-c", world.config]);
-    await addressOf(process);
-    await new Promise((resolve) => setTimeout(resolve, 700));
-    let ended = false;
-    const sessions: string[] = [];
-    const attack = async () => {
-      while (!ended) sessions.push(...await debuggerSessions());
-    };
-    const attacks = [attack(), attack(), attack()];
-    for (let round = 0; round < 20; round++) {
-      process.kill("SIGUSR1");
-      await new Promise((resolve) => setTimeout(resolve, 150));
-    }
-    ended = true;
-    await Promise.all(attacks);
-    assert.deepEqual(sessions, []);
-  },
-});
-
-/** What the debugger's port offers, if something listens there. */
-async function debuggerSessions(): Promise<string[]> {
-  try {
-    using connection = await Deno.connect({ hostname: "127.0.0.1", port: 9229 });
-    await connection.write(
-      new TextEncoder().encode("GET /json HTTP/1.1\r\nHost: 127.0.0.1:9229\r\n\r\n"),
-    );
-    const answer = new TextDecoder().decode(await readAvailable(connection));
-    return answer.match(/webSocketDebuggerUrl[^,]*/g) ?? [];
-  } catch {
-    return [];
-  }
-}
-
-async function readAvailable(connection: Deno.Conn): Promise<Uint8Array> {
-  const buffer = new Uint8Array(4096);
-  return buffer.subarray(0, await connection.read(buffer) ?? 0);
-}
-
 /** How many sockets of a process listen. */
 async function listeningPorts(pid: number): Promise<number> {
   const table = (await output("cat", "/proc/net/tcp")).split("\n")
