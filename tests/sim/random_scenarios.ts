@@ -5,6 +5,7 @@ import { createRandom } from "../../lib/base/mod.ts";
 import { DiagnosticsError } from "../../lib/config/diagnostic.ts";
 import { parseStudy } from "../../lib/scenario/study.ts";
 import { type ReadyScenario, type ReplicationResult, simulate } from "../../sim/mod.ts";
+import { askedSeed, seedOfCommit } from "../support/seeds.ts";
 
 /** What a scenario's file would say, and the lot by which all of it was drawn. */
 export interface RandomScenario {
@@ -258,27 +259,14 @@ function fault(lot: Lot, ids: readonly string[], balancers: number): unknown {
   };
 }
 
-/** Which scenarios a run of the tests is to draw besides the ones that are always the same. */
-export async function seedOfCommit(): Promise<number> {
-  try {
-    const { stdout } = await new Deno.Command("git", { args: ["rev-parse", "HEAD"] }).output();
-    const commit = new TextDecoder().decode(stdout).slice(0, 8);
-    return /^[0-9a-f]{8}$/.test(commit) ? parseInt(commit, 16) : 0;
-  } catch (error) {
-    // A copy without its history, or a machine without git, has no commit.
-    if (error instanceof Deno.errors.NotFound) return 0;
-    throw error;
-  }
-}
-
 /**
  * Checks so many scenarios: half of them the same every time, half of them others for every commit. With
  * `LBSIM_SEED=1234` in the environment it is the one scenario that this draws.
  */
 export async function checkRandomScenarios(count: number): Promise<void> {
-  const asked = Deno.env.get("LBSIM_SEED");
+  const asked = askedSeed();
   if (asked !== undefined) {
-    checkRandomScenario(Number(asked));
+    checkRandomScenario(asked);
     return;
   }
   const firsts = [1, await seedOfCommit()];

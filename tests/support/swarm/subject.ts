@@ -1,0 +1,65 @@
+/** What a life does to the scheduler, and in the same way to its books. Connections are known by number. */
+import type { BackendMode, RefusalReason, SessionRecord } from "../../../lib/core/mod.ts";
+import type { NamedBackend, Settings } from "./settings.ts";
+
+/** What comes of asking for a backend. */
+export type Outcome =
+  | { readonly kind: "connect"; readonly backend: string }
+  | { readonly kind: "wait" }
+  | { readonly kind: "refused"; readonly reason: RefusalReason };
+
+/** What everything can be done to. */
+export interface Subject {
+  /** A client connects: it is accepted or refused. */
+  accept(client: string): void;
+  /** A trusted proxy connects, which is to name its client. */
+  acceptProxy(proxy: string): void;
+  /** The proxy names its client. */
+  admit(connection: number, client: string): void;
+  /** A connection that was accepted asks for a backend. */
+  assign(connection: number): void;
+  connected(connection: number): void;
+  answered(connection: number): void;
+  connectFailed(connection: number): void;
+  /** The driver cannot serve a connection that is not open. */
+  refuse(connection: number): void;
+  /** The client of a connection that waits or is being connected leaves. */
+  leave(connection: number): void;
+  /** An open connection ends. */
+  close(connection: number): void;
+  probe(backend: string, ok: boolean): void;
+  setMode(backend: string, mode: BackendMode): void;
+  add(backend: NamedBackend): void;
+  remove(backend: string): void;
+  reload(settings: Settings, backends: readonly NamedBackend[]): void;
+  /** Another balancer has pinned or moved a session. */
+  adopt(record: SessionRecord<string>): void;
+  stop(): void;
+}
+
+/** All that can be seen of one, as plain data. */
+export interface View {
+  readonly backends: readonly {
+    readonly id: string;
+    readonly mode: BackendMode;
+    readonly probes: "unknown" | "up" | "down";
+    readonly ejected: boolean;
+    readonly weight: number;
+    readonly available: boolean;
+    readonly inFlight: number;
+    readonly connections: number;
+    readonly connectFailures: number;
+  }[];
+  readonly activeServers: readonly string[];
+  readonly inFlight: number;
+  readonly waiting: number;
+  /** Least recently used first. */
+  readonly sessions: readonly {
+    readonly key: string;
+    readonly backend: string;
+    readonly home: string;
+    readonly open: number;
+    readonly usedAt: number;
+    readonly changedAt: number;
+  }[];
+}
