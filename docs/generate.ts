@@ -1,6 +1,6 @@
 /** Writes the generated files: JSON Schemas for editors, references in the docs, worksheets. */
 import { configSchema, jsonSchema, referenceTable } from "../lib/config/mod.ts";
-import { METRICS } from "../lib/scenario/metrics.ts";
+import { metricInfo, metricNames, scopeOf } from "../lib/metrics/mod.ts";
 import { COMMON, MODELS } from "../sim/mod.ts";
 import { scenarioSchema } from "../lib/scenario/mod.ts";
 import { worksheets } from "./worksheets.ts";
@@ -56,12 +56,16 @@ function schemaText(title: string, schema: typeof configSchema | typeof scenario
 }
 
 function metricsTable(): string {
-  const lines = Object.entries(METRICS).map(([name, { of, meaning }]) => {
-    const shown = { run: name, backend: `${name}(B1)`, either: `${name}, ${name}(B1)` }[of];
-    return `| \`${shown}\` | ${meaning} |`;
+  const lines = metricNames().map((name) => {
+    const { unit, better = "", meaning } = metricInfo(name);
+    const ofBackend = `${name}(B1)`;
+    const shown = { run: name, backend: ofBackend, either: `${name}, ${ofBackend}` }[scopeOf(name)];
+    return `| \`${shown}\` | ${UNITS[unit]} | ${better} | ${meaning} |`;
   });
-  return ["| metric | meaning |", "| --- | --- |", ...lines].join("\n");
+  return ["| metric | unit | better | meaning |", "| --- | --- | --- | --- |", ...lines].join("\n");
 }
+
+const UNITS = { ms: "ms", share: "%", count: "", per_s: "/s", ratio: "" } as const;
 
 /** What queueing theory knows, and what each formula assumes. */
 function theoryTable(): string {

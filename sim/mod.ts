@@ -1,5 +1,5 @@
 /** The simulator: the live balancer's scheduler in virtual time. */
-export type { ReplicationResult } from "./measure/mod.ts";
+export type { ReplicationResult } from "../lib/metrics/mod.ts";
 export {
   type Observer,
   plotsOf,

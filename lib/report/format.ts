@@ -1,6 +1,7 @@
 /** Numbers as people read them. */
 import { decimalExponent } from "../base/mod.ts";
-import type { Interval } from "./types.ts";
+import type { Unit } from "../metrics/mod.ts";
+import type { Interval } from "./metric_reports.ts";
 
 /** What stands for a number that is not there. */
 const NOTHING = "–";
@@ -45,6 +46,16 @@ export function percent(value: number | null): string {
   const shown = value * 100;
   const digits = shown === 0 || shown >= 10 ? 0 : shown >= 1 ? 1 : shown >= 0.01 ? 2 : 4;
   return `${shown.toFixed(digits)} %`;
+}
+
+/** A metric's value: a share as a percentage, everything else as a plain number. */
+export function inUnit(unit: Unit, value: number | null): string {
+  return unit === "share" ? percent(value) : plain(value);
+}
+
+/** The same with its interval; a share is shown without. */
+export function withInterval(unit: Unit, interval: Interval): string {
+  return unit === "share" ? percent(interval.value) : plusMinus(interval);
 }
 
 /** `5.8 million`, `12,345`. */

@@ -1,5 +1,5 @@
 /** A study's result as one page that needs nothing else. */
-import { percent, plain, plusMinus } from "./format.ts";
+import { plain, plusMinus } from "./format.ts";
 import { escape } from "./markup.ts";
 import {
   commonScales,
@@ -13,6 +13,7 @@ import {
   scalesOf,
   type VariantPlots,
 } from "./plots.ts";
+import { backendHeads, backendRow, mainColumns, THEORY_HEADS, theoryRows } from "./tables.ts";
 import { heading, verdicts, warnings } from "./text.ts";
 import type { StudyReport, VariantReport } from "./types.ts";
 
@@ -111,22 +112,12 @@ export function withStableNames(page: string): string {
 
 function resultSection(report: StudyReport): string {
   const { variants, expectations, winner } = report;
+  const columns = mainColumns();
+  const heads = ["variant", ...columns.map(({ title }) => title)];
   const rows = variants.map((variant) => [
     variant.name + (variant.name === winner ? " ★" : ""),
-    plusMinus(variant.sojourn_ms.mean),
-    plain(variant.sojourn_ms.p50.value),
-    plain(variant.sojourn_ms.p90.value),
-    plusMinus(variant.sojourn_ms.p99),
-    plain(variant.sojourn_ms.p999.value),
-    plain(variant.sojourn_ms.max.value),
-    percent(variant.errors.value),
-    plain(variant.goodput_per_s.value),
-    plain(variant.imbalance.max_over_mean.value),
+    ...columns.map(({ cell }) => cell(variant)),
   ]);
-  const heads = [
-    ...["variant", "mean ms", "p50", "p90", "p99 ms", "p99.9", "max"],
-    ...["errors", "goodput/s", "imbalance"],
-  ];
   const kept = expectations.map(({ text, variant, value, holds, reason = "never" }) =>
     `<li class="${holds ? "good" : "bad"}">${holds ? "holds" : "does not hold"}: ` +
     `<code>${escape(text)}</code> ${variants.length > 1 ? `(${escape(variant)}) ` : ""}` +
@@ -142,18 +133,9 @@ function resultSection(report: StudyReport): string {
 }
 
 function theorySection({ variants }: StudyReport): string {
-  const rows = variants.flatMap(({ name, theory }) =>
-    theory.map(({ metric, model, value, measured }) => [
-      name,
-      model,
-      metric,
-      metric === "errors" ? percent(value) : plain(value),
-      metric === "errors" ? percent(measured.value) : plusMinus(measured),
-    ])
-  );
+  const rows = theoryRows(variants);
   if (rows.length === 0) return "";
-  return '<h2 id="theory">What theory says</h2>' +
-    table(["variant", "model", "metric", "theory", "measured"], rows);
+  return '<h2 id="theory">What theory says</h2>' + table(THEORY_HEADS, rows);
 }
 
 async function variantSection(
@@ -196,14 +178,6 @@ async function variantSection(
 }
 
 function backendTable({ backends, faults }: VariantReport): string {
-  const rows = backends.map((backend) => [
-    backend.id,
-    percent(backend.share.value),
-    percent(backend.utilisation.value),
-    plain(backend.queue.value),
-    plain(backend.in_flight.value),
-    percent(backend.down_share.value),
-  ]);
   const found = faults.map(({ backend, kind, at_ms, detection_ms, failback_ms }) => [
     `${kind} of ${backend}`,
     `${plain(at_ms / 1000)} s`,
@@ -211,7 +185,7 @@ function backendTable({ backends, faults }: VariantReport): string {
     (detection_ms.missing > 0 ? ` (${detection_ms.missing} ×: no)` : ""),
     failback_ms === null ? "–" : plusMinus(failback_ms, 0.001),
   ]);
-  return table(["backend", "share", "busy", "queue", "in flight", "down"], rows) +
+  return table(["backend", ...backendHeads()], backends.map(backendRow)) +
     (found.length === 0 ? "" : table(["fault", "at", "detected after, s", "back after, s"], found));
 }
 

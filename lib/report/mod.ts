@@ -1,7 +1,8 @@
 /** A result as text, JSON, CSV and a page with plots. */
 export { csv } from "./csv.ts";
-export { percent, plain } from "./format.ts";
+export { inUnit, percent, plain } from "./format.ts";
 export { reportPage, withStableNames } from "./html.ts";
+export type { Interval, Occurrence } from "./metric_reports.ts";
 export {
   coursePlot,
   healthPlot,
@@ -14,14 +15,12 @@ export { aligned, reportLines } from "./text.ts";
 export type {
   BackendReport,
   ComparisonReport,
-  Counts,
   ExpectationReport,
   FaultReport,
-  Interval,
-  Occurrence,
   PairedReport,
   StudyReport,
   Theory,
-  Times,
+  VariantFacts,
   VariantReport,
 } from "./types.ts";
+export { backendReport, variantReport } from "./variant_report.ts";

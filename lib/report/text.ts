@@ -1,7 +1,9 @@
 /** A study's result as lines for a terminal. */
 import { CONFIDENCE } from "../stats/mod.ts";
 import { grouped, large, percent, plain, plusMinus } from "./format.ts";
-import type { Interval, StudyReport, VariantReport } from "./types.ts";
+import type { Interval } from "./metric_reports.ts";
+import { backendHeads, backendRow, mainColumns, THEORY_HEADS, theoryRows } from "./tables.ts";
+import type { StudyReport, VariantReport } from "./types.ts";
 
 /** How the lines are to look. */
 export interface TextOptions {
@@ -18,31 +20,12 @@ export interface TextOptions {
 const STYLES = { bold: [1, 22], red: [31, 39], green: [32, 39], yellow: [33, 39] } as const;
 type Style = keyof typeof STYLES;
 
-interface Column {
-  readonly title: string;
-  readonly cell: (variant: VariantReport) => string;
-  /** Columns of a low rank go first when there is no room. */
-  readonly rank: number;
-}
-
 /** Variants that are shown one by one in tables below the first. */
 const DETAILED_MAX = 4;
 /** From this difference in utilisation on, backends are shown one by one. */
 const UNEVEN = 0.05;
 /** Rows of backends that a terminal can bear. */
 const BACKENDS_MAX = 12;
-
-const COLUMNS: readonly Column[] = [
-  { title: "mean ms", cell: ({ sojourn_ms }) => plusMinus(sojourn_ms.mean), rank: 8 },
-  { title: "p50 ms", cell: ({ sojourn_ms }) => plain(sojourn_ms.p50.value), rank: 5 },
-  { title: "p90 ms", cell: ({ sojourn_ms }) => plain(sojourn_ms.p90.value), rank: 2 },
-  { title: "p99 ms", cell: ({ sojourn_ms }) => plusMinus(sojourn_ms.p99), rank: 9 },
-  { title: "p99.9 ms", cell: ({ sojourn_ms }) => plain(sojourn_ms.p999.value), rank: 3 },
-  { title: "max ms", cell: ({ sojourn_ms }) => plain(sojourn_ms.max.value), rank: 1 },
-  { title: "errors", cell: ({ errors }) => percent(errors.value), rank: 7 },
-  { title: "goodput/s", cell: ({ goodput_per_s }) => plain(goodput_per_s.value), rank: 6 },
-  { title: "imbalance", cell: ({ imbalance }) => plain(imbalance.max_over_mean.value), rank: 4 },
-];
 
 /** The whole report. */
 export function reportLines(report: StudyReport, options: TextOptions): string[] {
@@ -55,7 +38,7 @@ export function reportLines(report: StudyReport, options: TextOptions): string[]
       .map((one) => backendTable(one, options.details ? Infinity : BACKENDS_MAX)),
     faultTable(variants),
     theoryTable(variants),
-    variants.flatMap(turnedAway),
+    variants.flatMap(refusals),
     variants.flatMap(warnings).map((line) => paint("yellow", line)),
     verdicts(report).map((line) => paint("green", line)),
     expectationLines(report, paint),
@@ -101,8 +84,9 @@ function numbered(numbers: readonly number[], noun: string): string {
 
 /** As many columns as there is room for. */
 function mainTable(variants: readonly VariantReport[], width: number): string[] {
-  for (let rank = 1; rank <= 9; rank++) {
-    const shown = COLUMNS.filter((column) => column.rank >= rank);
+  const columns = mainColumns();
+  for (let rank = 1; rank <= Math.max(...columns.map((column) => column.rank)); rank++) {
+    const shown = columns.filter((column) => column.rank >= rank);
     const lines = aligned([
       ["variant", ...shown.map(({ title }) => title)],
       ...variants.map((variant) => [variant.name, ...shown.map(({ cell }) => cell(variant))]),
@@ -123,17 +107,10 @@ function isWorthDetails(variants: number): (variant: VariantReport) => boolean {
 }
 
 function backendTable({ name, backends }: VariantReport, max: number): string[] {
-  const rows = backends.slice(0, max).map((backend) => [
-    backend.id,
-    percent(backend.share.value),
-    percent(backend.utilisation.value),
-    plain(backend.queue.value),
-    plain(backend.in_flight.value),
-    percent(backend.down_share.value),
-  ]);
+  const rows = backends.slice(0, max).map(backendRow);
   const left = backends.length - rows.length;
   return [
-    ...aligned([[name, "share", "busy", "queue", "in flight", "down"], ...rows]),
+    ...aligned([[name, ...backendHeads()], ...rows]),
     ...left > 0 ? [`… and ${left} more (--details shows all)`] : [],
   ];
 }
@@ -154,22 +131,12 @@ function faultTable(variants: readonly VariantReport[]): string[] {
 }
 
 function theoryTable(variants: readonly VariantReport[]): string[] {
-  const rows = variants.flatMap(({ name, theory }) =>
-    theory.map(({ metric, model, value, measured }) => [
-      name,
-      model,
-      metric,
-      metric === "errors" ? percent(value) : plain(value),
-      metric === "errors" ? percent(measured.value) : plusMinus(measured),
-    ])
-  );
-  return rows.length === 0
-    ? []
-    : aligned([["variant", "model", "metric", "theory", "measured"], ...rows]);
+  const rows = theoryRows(variants);
+  return rows.length === 0 ? [] : aligned([THEORY_HEADS, ...rows]);
 }
 
 /** What the balancers of a variant refused, and why, as a share of all attempts. */
-function turnedAway({ name, connections, retried, turned_away }: VariantReport): string[] {
+function refusals({ name, connections, retried, turned_away }: VariantReport): string[] {
   const reasons = Object.entries(turned_away).toSorted(([, a], [, b]) => b - a);
   if (reasons.length === 0) return [];
   const shares = reasons.map(([reason, count]) =>

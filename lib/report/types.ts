@@ -1,62 +1,10 @@
 /** A study's result, as `--json` prints it: plain data, names with units. */
+import type { MetricName } from "../metrics/mod.ts";
+import type { BackendMetrics, Interval, Occurrence, RunMetrics, Totals } from "./metric_reports.ts";
 
-/**
- * A number over all replications with its confidence interval. `null`: nothing was measured, or it is not
- * known how large it is, because it falls among requests without an answer. Without both ends it has no
- * interval (of one replication, or a maximum); without `high` alone, its upper end is not known.
- */
-export interface Interval {
-  readonly value: number | null;
-  readonly low: number | null;
-  readonly high: number | null;
-}
-
-/** How long something took. */
-export interface Times {
-  readonly mean: Interval;
-  readonly p50: Interval;
-  readonly p90: Interval;
-  readonly p99: Interval;
-  readonly p999: Interval;
-  readonly max: Interval;
-}
-
-/** Requests, and what became of them. */
-export interface Counts<T> {
-  readonly offered: T;
-  readonly done: T;
-  readonly failed: T;
-  readonly refused: T;
-  readonly timed_out: T;
-  readonly retried: T;
-  /** Still waited for when nothing could happen any more. */
-  readonly unfinished: T;
-}
-
-/** One backend of a variant. */
-export interface BackendReport {
+/** One backend of a variant, with the metrics of a backend. */
+export interface BackendReport extends BackendMetrics {
   readonly id: string;
-  /** Of all connections that reached a backend. */
-  readonly share: Interval;
-  /** Slots at work, as a share of its slots. */
-  readonly utilisation: Interval;
-  /** Requests waiting, on average. */
-  readonly queue: Interval;
-  /** Connections in flight, on average. */
-  readonly in_flight: Interval;
-  readonly done: Interval;
-  readonly failed: Interval;
-  /** Share of the time for which it was held for down. */
-  readonly down_share: Interval;
-  /** How often it was taken down. */
-  readonly downs: Interval;
-}
-
-/** A time that was not always there to be measured: over those replications in which it was. */
-export interface Occurrence extends Interval {
-  readonly max: number | null;
-  /** Replications in which it did not happen, for at least one balancer. */
-  readonly missing: number;
 }
 
 /** A fault, and how the balancers dealt with it. */
@@ -72,58 +20,44 @@ export interface FaultReport {
   readonly failback_ms: Occurrence | null;
 }
 
-/** What theory has to say of a measured number. */
+/** What queueing theory gives for a metric, and what was measured. */
 export interface Theory {
-  /** Name of the metric, as in `expect`. */
-  readonly metric: string;
+  readonly metric: MetricName;
   /** The model, in the field's notation. */
   readonly model: string;
   readonly value: number;
   readonly measured: Interval;
 }
 
-/** One variant's outcome over all replications. */
-export interface VariantReport extends Counts<number> {
+/**
+ * One variant's outcome over all replications: facts about it, the metrics of a whole run at the paths that
+ * the table of metrics gives, and the sums over all runs of those that count requests. `sojourn_ms` and
+ * `wait_ms` count requests that were not answered as slower than every answer; `answered_ms` leaves them out.
+ */
+export type VariantReport = VariantFacts & RunMetrics & Totals;
+
+/** What a variant's report says besides the metrics. */
+export interface VariantFacts {
   readonly name: string;
-  /** What sets it apart, by the path of the setting. */
+  /** The compared settings that this variant has, by path. */
   readonly settings: Readonly<Record<string, unknown>>;
   readonly replications: number;
-  /** Of each interval by itself. With `precision` it is more than 0.95, which pays for looking often. */
+  /** The confidence of each interval. With `precision` it is more than 0.95, because the intervals are checked several times. */
   readonly confidence: number;
-  /** What happened in the simulated world, counted. */
+  /** Events of the simulation. */
   readonly events: number;
   readonly connections: number;
-  readonly per_replication: Counts<Interval>;
-  /** Requests that were not done, as a share of those offered. */
-  readonly errors: Interval;
-  readonly throughput_per_s: Interval;
-  readonly goodput_per_s: Interval;
-  /** Requests that were not answered count as slower than every answer. */
-  readonly sojourn_ms: Times;
-  /** Of answered requests only. */
-  readonly answered_ms: Times;
-  readonly wait_ms: Times;
-  readonly imbalance: {
-    readonly max_over_mean: Interval;
-    readonly coefficient_of_variation: Interval;
-  };
-  /** Clients that a balancer turned away, by its reason; each attempt counts. */
+  /** How often balancers refused a client, by reason; each attempt counts. */
   readonly turned_away: Readonly<Record<string, number>>;
   readonly backends: readonly BackendReport[];
   readonly faults: readonly FaultReport[];
-  /** Over all faults. */
-  readonly detection_ms: Occurrence | null;
-  readonly failback_ms: Occurrence | null;
-  readonly failover_ms: { readonly mean: Interval; readonly p99: Interval };
-  readonly sessions_moved: Interval;
-  readonly false_downs: Interval;
-  /** Offered work over what all backends but backups can do; `null` where it is an outcome. */
+  /** Offered work over the capacity of all backends but backups; `null` in a closed loop, where it is an outcome. */
   readonly load: number | null;
-  /** Whether more work is offered than can be done, so that queues grow as long as the run lasts. */
+  /** Whether the offered work exceeds the capacity, so that queues grow as long as the run lasts. */
   readonly overloaded: boolean;
-  /** Backends that worked without a pause although others had time. */
+  /** Backends that were always busy although others were not. */
   readonly saturated: readonly string[];
-  /** What has to be known to read these numbers. */
+  /** Warnings about how far these numbers can be trusted. */
   readonly warnings: readonly string[];
   readonly theory: readonly Theory[];
 }
@@ -132,7 +66,7 @@ export interface VariantReport extends Counts<number> {
 export interface PairedReport {
   readonly a: string;
   readonly b: string;
-  readonly metric: string;
+  readonly metric: MetricName;
   /** a less b. Each interval is by itself: for a statement about many, take `comparisons`. */
   readonly difference: Interval;
 }

@@ -1,6 +1,6 @@
 /** What a scenario expects: `p99_ms < 80`, `errors[round-robin] > 2 * errors[power-of-two]`. */
 import { didYouMean } from "../base/mod.ts";
-import { isMetric, METRIC_NAMES, type MetricName, METRICS } from "./metrics.ts";
+import { isMetric, metricInfo, type MetricName, metricNames, scopeOf } from "../metrics/mod.ts";
 
 /** How two numbers are to compare. */
 export type Comparator = "<" | "<=" | ">" | ">=";
@@ -120,15 +120,15 @@ function parseTerm(text: string): MetricTerm {
   }
   const [, metric = "", backend, variant] = match;
   if (!isMetric(metric)) {
-    const hint = didYouMean(isMetric(`${metric}_ms`) ? `${metric}_ms` : metric, METRIC_NAMES) ??
-      `there is: ${METRIC_NAMES.join(", ")}`;
+    const hint = didYouMean(isMetric(`${metric}_ms`) ? `${metric}_ms` : metric, metricNames()) ??
+      `there is: ${metricNames().join(", ")}`;
     throw new SyntaxError(`unknown metric "${metric}": ${hint}`);
   }
-  const { of } = METRICS[metric];
-  if (of === "backend" && backend === undefined) {
+  const scope = scopeOf(metric);
+  if (scope === "backend" && backend === undefined) {
     throw new SyntaxError(`${metric} is of a backend: write it like ${metric}(B1)`);
   }
-  if (of === "run" && backend !== undefined) {
+  if (scope === "run" && backend !== undefined) {
     throw new SyntaxError(`${metric} is of the whole run, not of a backend`);
   }
   return {
@@ -149,7 +149,7 @@ function parseBound(text: string, metric: MetricName): Bound {
 const MS: Readonly<Record<string, number>> = { us: 0.001, ms: 1, s: 1000, m: 60_000 };
 
 function inUnit(value: number, unit: string | undefined, metric: MetricName): number {
-  const { unit: own } = METRICS[metric];
+  const { unit: own } = metricInfo(metric);
   if (unit === undefined) {
     if (own === "share" && value > 1) {
       throw new SyntaxError(`${metric} is a share: write ${value}%`);

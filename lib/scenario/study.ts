@@ -23,7 +23,7 @@ import {
   parseExpectation,
   variantsMeant,
 } from "./expectation.ts";
-import { isMetric, METRIC_NAMES, type MetricName, METRICS } from "./metrics.ts";
+import { isMetric, type MetricName, metricNames, scopeOf } from "../metrics/mod.ts";
 import { apply, merge, parsePath, parseSetting, type Patch, type Setting } from "./patch.ts";
 import { DEFAULT_ARRIVALS, DEFAULT_SERVICE, type ScenarioFile, scenarioSchema } from "./schema.ts";
 import { parseTrace } from "./trace.ts";
@@ -71,7 +71,7 @@ export interface Study {
 }
 
 /** Metrics of a whole run. */
-const OF_RUN: readonly string[] = METRIC_NAMES.filter((name) => METRICS[name].of === "run");
+const OF_RUN: readonly string[] = metricNames().filter((name) => scopeOf(name) === "run");
 const REPLICATIONS = 10;
 /** More variants than this are a mistake. */
 const VARIANTS_MAX = 10_000;

@@ -1,7 +1,7 @@
 import type { Nanoseconds } from "../../lib/base/mod.ts";
 import type { BackendFaultKind, Fault } from "../../lib/scenario/types.ts";
 import type { BackendModel } from "../model/mod.ts";
-import type { FaultResult, Series } from "./result.ts";
+import type { FaultResult, Series } from "../../lib/metrics/mod.ts";
 
 /** Changes of mind that are kept. A backend that flaps for days must not fill the memory. */
 const MAX_CHANGES = 10_000;

@@ -1,5 +1,13 @@
 import { NS_PER_MS } from "../../lib/base/mod.ts";
-import { type MetricName, UNANSWERED_MAX } from "../../lib/scenario/metrics.ts";
+import {
+  definitionOf,
+  type MetricName,
+  type Quantity,
+  type ReplicationResult,
+  unanswered,
+  UNANSWERED_MAX,
+  worst,
+} from "../../lib/metrics/mod.ts";
 import {
   CONFIDENCE,
   type Estimate,
@@ -8,8 +16,6 @@ import {
   PooledQuantiles,
   scaled,
 } from "../../lib/stats/mod.ts";
-import { definitionOf, type Quantity, unanswered, worst } from "./metrics.ts";
-import type { ReplicationResult } from "./result.ts";
 
 /** All runs of a variant, that can be asked for its metrics. */
 export class Measured {
@@ -60,6 +66,7 @@ export class Measured {
           confidence,
         );
       case "run":
+      case "occurrence":
         return estimateMean(this.results.map(definition.read), confidence);
       case "max":
         return estimateMean([worst(this.results.map(definition.read))], confidence);
@@ -69,7 +76,9 @@ export class Measured {
   /** The values of the single runs, of a metric that each run has of its own. */
   values(metric: MetricName, backend?: string): number[] {
     const definition = definitionOf(metric, backend);
-    if (definition.kind !== "run") throw new RangeError(`${metric} is of all runs together`);
+    if (definition.kind !== "run" && definition.kind !== "occurrence") {
+      throw new RangeError(`${metric} is of all runs together`);
+    }
     return this.results.map(definition.read);
   }
 

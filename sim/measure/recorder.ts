@@ -1,25 +1,9 @@
 import type { Nanoseconds } from "../../lib/base/mod.ts";
-import type { RefusalReason } from "../../lib/core/mod.ts";
+import type { RefusalCause, RequestCounts } from "../../lib/metrics/mod.ts";
 import { Histogram } from "../../lib/stats/mod.ts";
 
 /** How a request can end. */
 export type Outcome = "done" | "failed" | "refused" | "timedOut";
-
-/** Why a client was turned away: what the scheduler says, or that nobody listens. */
-export type RefusalCause = RefusalReason | "balancer_down";
-
-/** Counts of requests. Each that was offered ends in exactly one way, or is still waited for. */
-export interface RequestCounts {
-  offered: number;
-  done: number;
-  failed: number;
-  refused: number;
-  timedOut: number;
-  /** Attempts beyond the first of a request. */
-  retried: number;
-  /** Done within the client's timeout, counted from when it first wanted to send the request. */
-  inTime: number;
-}
 
 /** Takes down what becomes of requests that began once the world was warm. */
 export class Recorder {

@@ -1,6 +1,6 @@
 import { square } from "../../lib/base/mod.ts";
 import type { BackendModel } from "../model/mod.ts";
-import type { Imbalance } from "./result.ts";
+import type { Imbalance } from "../../lib/metrics/mod.ts";
 
 /** Whether new clients are meant for a backend at present, and for how large a share of them. */
 export interface Share {

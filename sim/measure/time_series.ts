@@ -1,7 +1,7 @@
 import type { Nanoseconds } from "../../lib/base/mod.ts";
 import type { CumulativeTotals } from "./cumulative_totals.ts";
 import type { HealthLog } from "./health_log.ts";
-import type { Series } from "./result.ts";
+import type { Series } from "../../lib/metrics/mod.ts";
 
 /**
  * Readings of the totals at even distances. When there are too many, every other one is dropped and the

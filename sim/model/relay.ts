@@ -28,7 +28,7 @@ import {
   REQUEST,
   RESET_AT_BALANCER,
 } from "../engine/mod.ts";
-import type { RefusalCause } from "../measure/mod.ts";
+import type { RefusalCause } from "../../lib/metrics/mod.ts";
 import type { World } from "./world.ts";
 
 /** An idle connection is closed at the latest this share of the timeout too late. */

@@ -1,7 +1,7 @@
 /** Which variant is best, and what can be said of the others beside it. */
 import { exp } from "../../lib/base/mod.ts";
 import type { ComparisonReport, PairedReport } from "../../lib/report/mod.ts";
-import type { MetricName } from "../../lib/scenario/metrics.ts";
+import { mainMetrics, metricInfo, type MetricName } from "../../lib/metrics/mod.ts";
 import {
   differenceOf,
   type Estimate,
@@ -10,13 +10,6 @@ import {
   withConfidence,
 } from "../../lib/stats/mod.ts";
 import { finite, intervalOf, type Measured } from "../measure/mod.ts";
-
-/** A difference of errors too small to matter. */
-const ERRORS_NEGLIGIBLE = 0.001;
-/** A difference of latency too small to matter, as a share. */
-const LATENCY_NEGLIGIBLE = 0.02;
-/** What is compared between all variants. */
-const PAIRED_METRICS: readonly MetricName[] = ["mean_ms", "p99_ms", "errors"];
 
 /** A variant and its runs. */
 export interface Contender {
@@ -29,17 +22,23 @@ export function pairedReports(
   contenders: readonly Contender[],
   confidence: number,
 ): PairedReport[] {
+  const metrics = mainMetrics("run").filter((metric) => metricInfo(metric).paired);
   const estimates = contenders.map(({ measured }) =>
-    PAIRED_METRICS.map((metric) => measured.estimate(metric, undefined, confidence))
+    metrics.map((metric) => measured.estimate(metric, undefined, confidence))
   );
   return contenders.flatMap((a, i) =>
     contenders.slice(i + 1).flatMap((b, offset) =>
-      PAIRED_METRICS.map((metric, m): PairedReport => {
+      metrics.map((metric, m): PairedReport => {
         const difference = differenceOf(estimates[i]![m]!, estimates[i + 1 + offset]![m]!);
         return { a: a.name, b: b.name, metric, difference: intervalOf(difference) };
       })
     )
   );
+}
+
+/** The difference of a metric that does not matter. */
+function negligible(metric: MetricName): number {
+  return metricInfo(metric).negligible ?? 0;
 }
 
 /** The variant with the fewest errors, and among equals the least p99: refused requests are quick. */
@@ -50,7 +49,7 @@ export function bestOf(contenders: readonly Contender[]): Contender {
   };
   const [errors, p99, mean] = [value("errors"), value("p99_ms"), value("answered_mean_ms")];
   const fewest = Math.min(...contenders.map(errors));
-  return contenders.filter((one) => errors(one) <= fewest + ERRORS_NEGLIGIBLE)
+  return contenders.filter((one) => errors(one) <= fewest + negligible("errors"))
     .reduce((best, one) =>
       p99(one) < p99(best) || p99(one) === p99(best) && mean(one) < mean(best) ? one : best
     );
@@ -106,7 +105,7 @@ function errorsOf(best: Contender, other: Contender, confidence: number): Compar
     other,
     metric: "errors",
     lower: (level) => withConfidence(difference, confidence, level),
-    margin: ERRORS_NEGLIGIBLE,
+    margin: negligible("errors"),
   };
 }
 
@@ -134,9 +133,10 @@ function verdictOf(
 ): ComparisonReport["verdict"] {
   if (!Number.isFinite(value)) return "unknown";
   if (metric === "p99_ms") {
-    const isTiny = low > -LATENCY_NEGLIGIBLE && high < LATENCY_NEGLIGIBLE;
+    const limit = negligible(metric);
+    const isTiny = low > -limit && high < limit;
     const isDifferent = low > 0 || high < 0;
-    if (isTiny || isDifferent && Math.abs(value) < LATENCY_NEGLIGIBLE) {
+    if (isTiny || isDifferent && Math.abs(value) < limit) {
       return "no practical difference";
     }
   }

@@ -1,4 +1,4 @@
-import type { ReplicationResult } from "../measure/mod.ts";
+import type { ReplicationResult } from "../../lib/metrics/mod.ts";
 import type { Task } from "./replicator.ts";
 
 /** Runs tasks somewhere. */

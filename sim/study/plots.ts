@@ -1,7 +1,7 @@
 import type { VariantPlots } from "../../lib/report/mod.ts";
 import type { Study } from "../../lib/scenario/mod.ts";
 import { Histogram } from "../../lib/stats/mod.ts";
-import type { ReplicationResult } from "../measure/mod.ts";
+import type { ReplicationResult } from "../../lib/metrics/mod.ts";
 
 /** What can be plotted of a study. The first replication of each variant has taken down its course. */
 export function plotsOf(

@@ -1,6 +1,6 @@
 import type { Scenario } from "../../lib/scenario/types.ts";
 import { type ReadyScenario, replicationSeed, withWarmups } from "./replications.ts";
-import type { ReplicationResult } from "../measure/mod.ts";
+import type { ReplicationResult } from "../../lib/metrics/mod.ts";
 import { simulate } from "./simulate.ts";
 
 /** One run: a variant of a study, by its index, and the number of the replication, from 0. */

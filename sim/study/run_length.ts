@@ -1,6 +1,6 @@
 /** Whether runs are long enough for their load. */
 import { type Nanoseconds, NS_PER_S, sinTurns } from "../../lib/base/mod.ts";
-import type { MetricName } from "../../lib/scenario/metrics.ts";
+import type { MetricName } from "../../lib/metrics/mod.ts";
 import type { Arrivals, Scenario, ServerOptions } from "../../lib/scenario/types.ts";
 import { meanOf, scvOf } from "../../lib/stats/mod.ts";
 import type { Measured } from "../measure/mod.ts";

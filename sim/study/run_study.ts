@@ -1,6 +1,7 @@
 import type { Study } from "../../lib/scenario/mod.ts";
 import { UserError } from "../../lib/base/mod.ts";
-import { Measured, type ReplicationResult } from "../measure/mod.ts";
+import { Measured } from "../measure/mod.ts";
+import type { ReplicationResult } from "../../lib/metrics/mod.ts";
 import { checkpointsOf, confidenceOf, relativeHalf } from "./precision.ts";
 import type { Task } from "./replicator.ts";
 import type { Shard } from "./shard.ts";

@@ -1,5 +1,6 @@
 import { assert, type Nanoseconds, NS_PER_S, VERSION } from "../../lib/base/mod.ts";
 import { EVENT_TYPES, type LbEvent, type RunStarted, type Scheduler } from "../../lib/core/mod.ts";
+import type { BackendResult, ReplicationResult } from "../../lib/metrics/mod.ts";
 import type { Scenario } from "../../lib/scenario/types.ts";
 import {
   type BalancerModel,
@@ -45,11 +46,9 @@ import {
   WORK_DONE,
 } from "../engine/mod.ts";
 import {
-  type BackendResult,
   type CumulativeTotals,
   HealthLog,
   readTotals,
-  type ReplicationResult,
   Spread,
   TimeSeries,
 } from "../measure/mod.ts";

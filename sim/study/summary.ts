@@ -1,16 +1,26 @@
 /** From replications to a study's result. */
 import { NS_PER_MS } from "../../lib/base/mod.ts";
 import {
+  definitionOf,
+  detectionMs,
+  failbackMs,
+  type FaultResult,
+  metricInfo,
+  type MetricName,
+  type ReplicationResult,
+} from "../../lib/metrics/mod.ts";
+import {
   type BackendReport,
-  type Counts,
+  backendReport,
   type ExpectationReport,
   type FaultReport,
   type Interval,
   percent,
   type StudyReport,
   type Theory,
-  type Times,
+  type VariantFacts,
   type VariantReport,
+  variantReport,
 } from "../../lib/report/mod.ts";
 import {
   counterpartOf,
@@ -21,26 +31,12 @@ import {
   type Variant,
   variantsMeant,
 } from "../../lib/scenario/mod.ts";
-import type { MetricName } from "../../lib/scenario/metrics.ts";
 import { comparisonsOf, pairedReports } from "./comparisons.ts";
-import {
-  definitionOf,
-  detectionMs,
-  failbackMs,
-  type FaultResult,
-  finite,
-  intervalOf,
-  Measured,
-  occurrenceOf,
-  type ReplicationResult,
-} from "../measure/mod.ts";
+import { finite, intervalOf, Measured, occurrenceOf } from "../measure/mod.ts";
 import { exactResults } from "../theory/mod.ts";
 import { offeredLoad } from "../model/mod.ts";
 import { confidenceOf } from "./precision.ts";
 import { SATURATED, warningsOf } from "./warnings.ts";
-
-/** Metrics whose worst value counts when something is expected of them. */
-const WORST_CASE: readonly MetricName[] = ["detection_ms", "failback_ms"];
 
 /** All that can be said of a study but how long it took and by which version. */
 export type Summary = Pick<
@@ -63,7 +59,7 @@ export function summarise(
   const comparisons = comparisonsOf(contenders, confidence);
   return {
     variants: study.variants.map((variant, i) =>
-      variantReport(study, variant, measured[i]!, confidence)
+      reportOf(study, variant, measured[i]!, confidence)
     ),
     paired: pairedReports(contenders, confidence),
     comparisons,
@@ -74,7 +70,7 @@ export function summarise(
   };
 }
 
-function variantReport(
+function reportOf(
   study: Study,
   variant: Variant,
   measured: Measured,
@@ -86,38 +82,23 @@ function variantReport(
   const sum = (count: (result: ReplicationResult) => number) =>
     results.reduce((total, result) => total + count(result), 0);
   const load = offeredLoad(variant.scenario);
-  const backends = results[0]!.backends.map(({ id }) => backendReport(id, over));
+  const backends = results[0]!.backends.map(({ id }) =>
+    backendReport(id, (metric) => over(metric, id))
+  );
   const overloaded = load >= 1;
   const saturatedOnes = overloaded ? [] : saturated(variant, backends);
-  return {
+  const facts: VariantFacts = {
     name: variant.name,
     settings: variant.settings,
     replications: results.length,
     confidence,
     events: sum(({ events }) => events),
     connections: sum(({ connections }) => connections),
-    ...counts((metric) => measured.total(metric)),
-    per_replication: counts((metric) => over(metric)),
-    errors: over("errors"),
-    throughput_per_s: over("throughput_per_s"),
-    goodput_per_s: over("goodput_per_s"),
-    sojourn_ms: times("", over),
-    answered_ms: times("answered_", over),
-    wait_ms: times("wait_", over),
-    imbalance: {
-      max_over_mean: over("imbalance"),
-      coefficient_of_variation: over("imbalance_cv"),
-    },
-    turned_away: turnedAway(results),
+    turned_away: refusals(results),
     backends,
     faults: results[0]!.faults.map((fault, i) =>
       faultReport(fault, results.map(({ faults }) => faults[i]!), confidence)
     ),
-    detection_ms: occurrenceOf(measured.values("detection_ms"), confidence),
-    failback_ms: occurrenceOf(measured.values("failback_ms"), confidence),
-    failover_ms: { mean: over("failover_mean_ms"), p99: over("failover_p99_ms") },
-    sessions_moved: over("sessions_moved"),
-    false_downs: over("false_downs"),
     load: finite(load),
     overloaded,
     saturated: saturatedOnes,
@@ -128,9 +109,17 @@ function variantReport(
     }),
     theory: theory(variant, measured, over),
   };
+  return variantReport(
+    facts,
+    (metric) =>
+      definitionOf(metric).kind === "occurrence"
+        ? occurrenceOf(measured.values(metric), confidence)
+        : over(metric),
+    (metric) => measured.total(metric),
+  );
 }
 
-function turnedAway(results: readonly ReplicationResult[]): Record<string, number> {
+function refusals(results: readonly ReplicationResult[]): Record<string, number> {
   const total: Record<string, number> = {};
   for (const result of results) {
     for (const [reason, count] of Object.entries(result.turnedAway)) {
@@ -140,44 +129,7 @@ function turnedAway(results: readonly ReplicationResult[]): Record<string, numbe
   return total;
 }
 
-function counts<T>(count: (metric: MetricName) => T): Counts<T> {
-  return {
-    offered: count("offered"),
-    done: count("done"),
-    failed: count("failed"),
-    refused: count("refused"),
-    timed_out: count("timed_out"),
-    retried: count("retried"),
-    unfinished: count("unfinished"),
-  };
-}
-
 type Over = (metric: MetricName, backend?: string) => Interval;
-
-function times(prefix: "" | "answered_" | "wait_", over: Over): Times {
-  return {
-    mean: over(`${prefix}mean_ms`),
-    p50: over(`${prefix}p50_ms`),
-    p90: over(`${prefix}p90_ms`),
-    p99: over(`${prefix}p99_ms`),
-    p999: over(`${prefix}p999_ms`),
-    max: over(`${prefix}max_ms`),
-  };
-}
-
-function backendReport(id: string, over: Over): BackendReport {
-  return {
-    id,
-    share: over("share", id),
-    utilisation: over("utilisation", id),
-    queue: over("queue", id),
-    in_flight: over("in_flight", id),
-    done: over("done", id),
-    failed: over("failed", id),
-    down_share: over("down_share", id),
-    downs: over("downs", id),
-  };
-}
 
 function faultReport(
   fault: FaultResult,
@@ -248,21 +200,25 @@ function unknownReason(
   value: number,
   { unansweredShare }: Measured,
 ): string | undefined {
-  if (Number.isFinite(value) || !isTime(metric) || !(unansweredShare > 0)) return undefined;
+  if (Number.isFinite(value) || !countsUnanswered(metric) || !(unansweredShare > 0)) {
+    return undefined;
+  }
   return `unknown: ${percent(unansweredShare)} of requests were not answered`;
 }
 
-/** A metric to which requests without an answer matter. */
-function isTime(metric: MetricName): boolean {
-  return /^(wait_)?(mean|p\d+|max)_ms$/.test(metric);
+/** Whether requests without an answer count in a metric, so that they can make it unknown. */
+function countsUnanswered(metric: MetricName): boolean {
+  const { path = metric } = metricInfo(metric);
+  return path.startsWith("sojourn_ms.") || path.startsWith("wait_ms.");
 }
 
 /**
- * What a metric is, to be compared. A percentile among requests without an answer is larger than every
- * answer; of a mean that is unknown nothing can be said, so it is not a number.
+ * A metric's value in a comparison. A percentile among requests without an answer is larger than every
+ * answer; an unknown mean is not a number, so that no comparison with it holds.
  */
 function termValue({ metric, backend }: MetricTerm, measured: Measured): number {
-  if (WORST_CASE.includes(metric)) return measured.worst(metric, backend);
+  const { kind } = definitionOf(metric, backend);
+  if (kind === "occurrence") return measured.worst(metric, backend);
   const { value } = measured.estimate(metric, backend);
-  return value === Infinity && definitionOf(metric, backend).kind === "mean" ? NaN : value;
+  return value === Infinity && kind === "mean" ? NaN : value;
 }

@@ -2,7 +2,7 @@
 import { isHash } from "../../lib/core/mod.ts";
 import { NS_PER_MS, NS_PER_S } from "../../lib/base/mod.ts";
 import { percent, plain } from "../../lib/report/mod.ts";
-import type { MetricName } from "../../lib/scenario/metrics.ts";
+import type { MetricName } from "../../lib/metrics/mod.ts";
 import type { Study } from "../../lib/scenario/mod.ts";
 import type { Scenario } from "../../lib/scenario/types.ts";
 import type { Measured } from "../measure/mod.ts";

@@ -1,11 +1,10 @@
 /** Which of queueing theory's formulas apply to a scenario: each states what it assumes. */
 import { NS_PER_MS, NS_PER_S, power } from "../../lib/base/mod.ts";
 import { takesClients } from "../../lib/core/mod.ts";
-import type { MetricName } from "../../lib/scenario/metrics.ts";
 import type { Scenario, ServerOptions } from "../../lib/scenario/types.ts";
 import { type Distribution, meanOf, scvOf } from "../../lib/stats/mod.ts";
 import { offeredLoad } from "../model/mod.ts";
-import type { ReplicationResult } from "../measure/mod.ts";
+import type { MetricName, ReplicationResult } from "../../lib/metrics/mod.ts";
 import {
   closedLoop,
   mg1Wait,

@@ -1,10 +1,10 @@
 /** The simulator held against theory, for everybody to see: `lbsim sim --selftest`. */
-import { aligned, percent, plain } from "../../lib/report/mod.ts";
+import { aligned, inUnit } from "../../lib/report/mod.ts";
 import { parseStudy, type Study } from "../../lib/scenario/mod.ts";
-import type { MetricName } from "../../lib/scenario/metrics.ts";
 import type { Estimate } from "../../lib/stats/mod.ts";
 import { exactResults } from "./exact_results.ts";
-import { Measured, type ReplicationResult } from "../measure/mod.ts";
+import { Measured } from "../measure/mod.ts";
+import { metricInfo, type MetricName, type ReplicationResult } from "../../lib/metrics/mod.ts";
 import { detectionTime } from "./theory.ts";
 
 /** The largest distance from theory that chance explains, in standard errors. */
@@ -17,7 +17,7 @@ const NOISE_OF_ERRORS_MAX = 0.03;
 /** A number that theory knows, and what came out. */
 export interface Verdict {
   readonly model: string;
-  readonly metric: string;
+  readonly metric: MetricName;
   readonly theory: number;
   readonly measured: Estimate;
   /** Its standard error is too large for a verdict. */
@@ -129,7 +129,7 @@ export function judge(
   });
 }
 
-function verdict(model: string, metric: string, theory: number, measured: Estimate): Verdict {
+function verdict(model: string, metric: MetricName, theory: number, measured: Estimate): Verdict {
   const { value, standardError } = measured;
   const isNoisy = standardError >= (metric === "errors" ? NOISE_OF_ERRORS_MAX : NOISE_MAX) * value;
   const close = Math.abs(value - theory) <= DEVIATION_MAX * standardError;
@@ -141,7 +141,7 @@ export function verdictLines(verdicts: readonly Verdict[]): string[] {
   return aligned([
     ["model", "metric", "theory", "measured", "95 % interval", "error", "verdict"],
     ...verdicts.map(({ model, metric, theory, measured, isNoisy, holds }) => {
-      const show = metric === "errors" ? percent : (value: number) => plain(value);
+      const show = (value: number) => inUnit(metricInfo(metric).unit, value);
       const { value, low, high, standardError } = measured;
       return [
         model,

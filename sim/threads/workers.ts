@@ -1,6 +1,6 @@
 /** Runs a study's tasks on several threads. */
 import { UserError } from "../../lib/base/mod.ts";
-import type { ReplicationResult } from "../measure/mod.ts";
+import type { ReplicationResult } from "../../lib/metrics/mod.ts";
 import type { Executor } from "../study/executor.ts";
 import { Replicator, type Runnable, type Task } from "../study/replicator.ts";
 

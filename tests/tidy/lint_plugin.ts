@@ -11,7 +11,7 @@
  * repository. deno.json lists the same as its workspace: there the platform's types are missing.
  */
 const PURE =
-  /^(lib\/(base|core|config|scenario|stats|report)|sim\/(engine|model|measure|study|theory))\//;
+  /^(lib\/(base|core|config|metrics|scenario|stats|report)|sim\/(engine|model|measure|study|theory))\//;
 
 const ROOT = new URL("../../", import.meta.url);
 

@@ -17,15 +17,17 @@ const PURE: Readonly<Record<string, { readonly rooms: readonly string[]; package
   "lib/base": { rooms: ["deno.json"], packages: /^pure-rand\// },
   "lib/core": { rooms: ["lib/base"] },
   "lib/stats": { rooms: ["lib/base"] },
+  "lib/metrics": { rooms: ["lib/base", "lib/core", "lib/stats"] },
   "lib/config": { rooms: ["lib/base", "lib/core"], packages: /^(yaml|zod)$/ },
   "lib/scenario": {
-    rooms: ["lib/base", "lib/core", "lib/config", "lib/stats"],
+    rooms: ["lib/base", "lib/core", "lib/config", "lib/metrics", "lib/stats"],
     packages: /^(yaml|zod)$/,
   },
-  "lib/report": { rooms: ["lib/base", "lib/stats"], packages: /^echarts\// },
+  "lib/report": { rooms: ["lib/base", "lib/metrics", "lib/stats"], packages: /^echarts\// },
   ...Object.fromEntries(SIMULATION.map((room) => [room, {
     rooms: [
-      ...["lib/base", "lib/core", "lib/config", "lib/stats", "lib/scenario", "lib/report"],
+      ...["lib/base", "lib/core", "lib/config", "lib/metrics", "lib/stats"],
+      ...["lib/scenario", "lib/report"],
       ...SIMULATION,
     ],
   }])),
@@ -85,7 +87,7 @@ const WITHOUT_FRONT = ["docs", "live", "packaging"];
 const PAST_THE_FRONT: readonly (readonly [by: RegExp, target: RegExp])[] = [
   [/^main\.ts$/, /./],
   [/^lib\/cli\/(?:output|signals)\.ts$/, /^lib\/io\/(?:clock|sleep)\.ts$/],
-  [/./, /^lib\/scenario\/(?:load|metrics|types)\.ts$/],
+  [/./, /^lib\/scenario\/(?:load|types)\.ts$/],
   [/^sim\/threads\//, /^sim\/study\/(?:executor|replicator)\.ts$/],
 ];
 

@@ -1,6 +1,22 @@
-import type { Nanoseconds } from "../../lib/base/mod.ts";
-import type { HistogramData } from "../../lib/stats/mod.ts";
-import type { RefusalCause, RequestCounts } from "./recorder.ts";
+import type { Nanoseconds } from "../base/mod.ts";
+import type { RefusalReason } from "../core/mod.ts";
+import type { HistogramData } from "../stats/mod.ts";
+
+/** Why a client was refused: the scheduler's reason, or that its balancer was down. */
+export type RefusalCause = RefusalReason | "balancer_down";
+
+/** Counts of requests. Each request that was offered ends in exactly one way, or is still in flight. */
+export interface RequestCounts {
+  offered: number;
+  done: number;
+  failed: number;
+  refused: number;
+  timedOut: number;
+  /** Attempts beyond the first of a request. */
+  retried: number;
+  /** Done within the client's timeout, counted from when it first wanted to send the request. */
+  inTime: number;
+}
 
 /**
  * What one replication measured, as plain data: it goes through JSON and between threads as it is. Times
