@@ -86,8 +86,10 @@ unpack() {
 case \${XDG_CACHE_HOME:-} in
   /*) wanted=$XDG_CACHE_HOME ;;
   *)
-    case \${HOME:-} in
-      /*) if [ "$(uname)" = Darwin ]; then wanted=$HOME/Library/Caches; else wanted=$HOME/.cache; fi ;;
+    # The home of a user without one, like nobody's, is the name of a directory that does not exist.
+    if [ -d "\${HOME:-}" ]; then home=$HOME; else home=; fi
+    case $home in
+      /*) if [ "$(uname)" = Darwin ]; then wanted=$home/Library/Caches; else wanted=$home/.cache; fi ;;
       *) wanted= ;;
     esac
     ;;

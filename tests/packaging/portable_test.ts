@@ -144,6 +144,17 @@ Deno.test({
         ]);
       });
 
+      await t.step("a home that does not exist is not made", async () => {
+        const [place, TMPDIR] = [await portable.place(), await portable.place()];
+        const HOME = `${place}/nonexistent`;
+        const { code, stderr } = await portable.run(["--version"], { HOME, TMPDIR });
+        assert.equal(code, 0, stderr);
+        assert.deepEqual([...Deno.readDirSync(place)], []);
+        assert.deepEqual([...Deno.readDirSync(TMPDIR)].map(({ name }) => name), [
+          `lbsim-${Deno.uid()}`,
+        ]);
+      });
+
       await t.step("what it unpacks belongs to the user that runs it", async () => {
         const HOME = await portable.place();
         await portable.run(["--version"], { HOME });
