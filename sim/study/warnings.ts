@@ -6,6 +6,7 @@ import type { MetricName } from "../../lib/metrics/mod.ts";
 import type { Study } from "../../lib/scenario/mod.ts";
 import type { Scenario } from "../../lib/scenario/types.ts";
 import type { Measured } from "../measure/mod.ts";
+import { longConnectionLines } from "./long_connections.ts";
 import { relativeHalf } from "./precision.ts";
 import { roundedUp, tooShort } from "./run_length.ts";
 
@@ -47,6 +48,7 @@ export function warningsOf(
     ...unansweredLines(measured),
     ...growing,
     ...growing.length > 0 ? [] : lengthLines(scenario, measured),
+    ...longConnectionLines(scenario, measured),
     ...precisionLines(study, measured, confidence),
     ...limitLines(scenario, measured),
   ];

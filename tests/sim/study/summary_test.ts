@@ -347,3 +347,34 @@ expect: ["mean_ms[least-connections] < mean_ms[random]"]
     ]),
   );
 });
+
+Deno.test("summarise() warns of connections that outlast the run, and of no others", async () => {
+  const warned = async (...set: string[]) => {
+    const { variants: [variant] } = await summaryOf(PLAIN, [
+      ...set,
+      "service=10ms",
+      "duration=60s",
+      "warmup=6s",
+      "replications=2",
+    ]);
+    return variant!.warnings.filter((warning) => warning.startsWith("a connection lasts"));
+  };
+  const long = "workload.requests_per_connection=100";
+  const [outlasting] = await warned(long, "workload.think_time=2s");
+  assert.match(
+    outlasting!,
+    /^a connection lasts about 199 s, which is longer than the run \(60\.0 s\).* about 17 % of/,
+  );
+  const [slow] = await warned(long, "workload.think_time=300ms");
+  assert.match(slow!, /^a connection lasts about 30\.7 s, which is long beside the run/);
+  assert.deepEqual(await warned(long, "workload.think_time=50ms"), []);
+  assert.deepEqual(
+    await warned(
+      long,
+      "workload.think_time=2s",
+      "workload.arrivals.closed={clients: 5, think: {exponential: 20ms}}",
+    ),
+    [],
+  );
+  assert.deepEqual(await warned(), []);
+});

@@ -1,0 +1,44 @@
+/** Whether connections are short beside the runs. */
+import { NS_PER_S } from "../../lib/base/mod.ts";
+import { percent, plain } from "../../lib/report/mod.ts";
+import type { Scenario } from "../../lib/scenario/types.ts";
+import { meanCount, meanOf } from "../../lib/stats/mod.ts";
+import type { Measured } from "../measure/mod.ts";
+
+/** A share of requests that is missing and not worth a warning. */
+const MISSING_MAX = 0.05;
+
+/**
+ * A run begins without connections. Until the first of them have ended, fewer are open than in the long run,
+ * and so clients send fewer requests: at time t about t / L of them, where a connection lasts L. In a
+ * closed loop all clients are there from the start, and of a trace what happens in it is what is asked for.
+ */
+export function longConnectionLines(
+  { workload, service }: Scenario,
+  { results }: Measured,
+): string[] {
+  const { arrivals, requestsPerConnection, thinkTime } = workload;
+  if (arrivals.kind === "closed" || arrivals.kind === "trace") return [];
+  const requests = meanCount(requestsPerConnection);
+  const length = requests * meanOf(service) + (requests - 1) * meanOf(thinkTime);
+  const { from, to } = results[0]!.window;
+  const end = Math.min(length, to);
+  // The integral of 1 − t / L over the window, as far as that is positive.
+  const missing = end <= from
+    ? 0
+    : ((end - from) - (end * end - from * from) / (2 * length)) / (to - from);
+  if (missing < MISSING_MAX) return [];
+  const longer = length > to
+    ? `longer than the run (${plain(to / NS_PER_S)} s)`
+    : `long beside the run (${plain(to / NS_PER_S)} s)`;
+  return [
+    `a connection lasts about ${
+      plain(length / NS_PER_S)
+    } s, which is ${longer}. A run begins without ` +
+    `connections, so clients send only about ${percent(1 - missing)} of the requests of the long ` +
+    `run, and the load is lower than stated. Set warmup to ${
+      plain(length / NS_PER_S)
+    } s or more, and a ` +
+    "longer duration",
+  ];
+}
