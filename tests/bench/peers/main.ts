@@ -4,7 +4,7 @@
  * the machine hits all alike. Installs nothing; whoever is missing is named. Linux.
  *
  * All of it takes less than four minutes. `--quick` less of everything (under a minute), `--only lbsim,haproxy`, `--workloads short,idle`,
- * `--rounds 3`, `--seconds 2`, `--json FILE`.
+ * `--rounds 4`, `--seconds 1`, `--json FILE`.
  */
 import { parseArgs } from "node:util";
 import { startBackends } from "./backends.ts";
@@ -52,9 +52,9 @@ if (!await isInstalled("wrk")) {
   Deno.exit(1);
 }
 
-const rounds = Number(options.rounds ?? (options.quick ? 1 : 3));
+const rounds = Number(options.rounds ?? (options.quick ? 1 : 4));
 const size: Size = {
-  seconds: Number(options.seconds ?? (options.quick ? 1 : 2)),
+  seconds: Number(options.seconds ?? 1),
   idleConnections: await affordableConnections(),
   settleMs: options.quick ? 1000 : 1500,
 };
@@ -108,11 +108,13 @@ async function inTurns(
       await workload.measure(process, port, { ...size, seconds: WARM_UP_SECONDS }).catch(() => {});
     }
   }
-  for (let round = 1; round <= rounds; round++) {
+  // A fresh process takes as much memory in every round.
+  const count = workload.fresh ? 1 : rounds;
+  for (let round = 1; round <= count; round++) {
     for (const [i, contestant] of contestants.entries()) {
       const row = rows[i]!;
       if (row.problem !== undefined) continue;
-      progress(`${workload.name} ${round}/${rounds} ${row.peer}`);
+      progress(`${workload.name} ${round}/${count} ${row.peer}`);
       if (workload.fresh) await restart(contestant);
       try {
         row.costs.push(await workload.measure(contestant.process, contestant.port, size));
@@ -121,18 +123,18 @@ async function inTurns(
       }
     }
     progress("");
-    console.log(roundLine(round, rows, workload));
+    console.log(`${workload.name} ${round}/${count}, ${roundLine(rows, workload)}`);
   }
 }
 
-/** `short 1/3, µs CPU/connection: lbsim 45.1, haproxy 33.0`. */
-function roundLine(round: number, rows: readonly Result[], { name, cost }: Workload): string {
+/** `µs CPU/connection: lbsim 45.1, haproxy 33.0`: what this round has measured. */
+function roundLine(rows: readonly Result[], { cost }: Workload): string {
   const measured = rows.map(({ peer, costs, problem }) =>
     problem === undefined
       ? `${peer} ${(costs.at(-1)! * cost.scale).toPrecision(3)}`
       : `${peer} failed`
   );
-  return `${name} ${round}/${rounds}, ${cost.unit}: ${measured.join(", ")}`;
+  return `${cost.unit}: ${measured.join(", ")}`;
 }
 
 /** What is being done, on a terminal. */
