@@ -28,15 +28,14 @@ import {
 import { type Config, difference, writtenConfig } from "../lib/config/mod.ts";
 import { certificateChanges, type Certificates } from "../lib/files/mod.ts";
 import {
-  type Arrival,
+  type Connect,
+  type Connection as ScheduledConnection,
   type EventStream,
   type LbEvent,
-  type Lease,
-  type Refusal,
   type RefusalReason,
+  type Refused,
   Scheduler,
   toMs,
-  type Waiting,
 } from "../lib/core/mod.ts";
 import { type BackendTls, backendTlsOf, Dialer, type DialFailure } from "./dial/mod.ts";
 import {
@@ -114,7 +113,7 @@ export class Balancer {
   #dialer: Dialer;
   /** Dialers with earlier timeouts: their connects may still be under way. */
   readonly #formerDialers: Dialer[] = [];
-  readonly #relays: Relays<Lease>;
+  readonly #relays: Relays<ScheduledConnection>;
   readonly #explainEvery: number | undefined;
   readonly #accepting: Promise<void>;
   /** Connections whose PROXY header or TLS handshake is awaited. */
@@ -183,11 +182,11 @@ export class Balancer {
     this.#dialer = new Dialer(config.timeouts.connect);
     this.#relays = new Relays({
       idleTimeout: config.timeouts.idle,
-      asked: (lease) => lease.asked(this.#now()),
-      answered: (lease) => lease.answered(this.#now()),
-      finishedUnanswered: (lease) => lease.clientFinished(this.#now()),
-      ended: (lease, result) => {
-        lease.release(result.end, this.#now(), result);
+      asked: (scheduled) => scheduled.asked(this.#now()),
+      answered: (scheduled) => scheduled.answered(this.#now()),
+      finishedUnanswered: (scheduled) => scheduled.clientFinished(this.#now()),
+      ended: (scheduled, result) => {
+        scheduled.close(result.end, this.#now(), result);
         this.#ended();
       },
     });
@@ -200,7 +199,7 @@ export class Balancer {
       if (this.#config.onDown !== "close") return;
       // A removed backend may have had the same id: its connections stay, so the objects are compared.
       const down = this.scheduler.backend(id);
-      this.#relays.closeAll("backend_down", (lease) => lease.backend === down);
+      this.#relays.closeAll("backend_down", (scheduled) => scheduled.backend === down);
     });
     scheduler.onWake = (at) => this.#wakeAt(at);
     if (scheduler.nextWake !== undefined) this.#wakeAt(scheduler.nextWake);
@@ -296,63 +295,68 @@ export class Balancer {
     const own = canonicalIp(tcp.remoteAddr.hostname);
     const isProxied = this.#isTrustedProxy(own);
     const now = this.#now();
-    const arrival = isProxied ? this.scheduler.arrive(own, now) : this.scheduler.admit(own, now);
-    if ("reason" in arrival) {
+    const scheduled = isProxied
+      ? this.scheduler.acceptProxy(own, now)
+      : this.scheduler.accept(own, now);
+    if (scheduled.refusal !== undefined) {
       closeIfOpen(tcp);
       this.#ended();
       return;
     }
     const accepted = this.#serverContext === undefined && !isProxied
       ? { client: tcp, preamble: NO_PREAMBLE }
-      : await this.#accept(tcp, isProxied, arrival);
+      : await this.#accept(tcp, isProxied, scheduled);
     if (accepted === undefined) {
       this.#ended();
       return;
     }
     const { client, preamble } = accepted;
-    const asking = this.#keeper?.ask(arrival.client);
+    const asking = this.#keeper?.ask(scheduled.client);
     if (asking !== undefined) await asking;
     const header = this.#header(tcp, preamble);
-    let held = arrival.acquire(this.#now());
+    let outcome = scheduled.assign(this.#now());
     let early: EarlyReader | undefined;
-    while (!("reason" in held)) {
-      if (!held.granted) {
+    while (outcome.kind !== "refused") {
+      if (outcome.kind === "wait") {
         early ??= new EarlyReader(client);
-        const settled = await this.#roomFor(held, early);
+        const settled = await this.#roomFor(scheduled, early);
         if (settled === undefined) break;
-        held = settled;
+        outcome = settled;
         continue;
       }
       const tls = this.#backendTls;
-      let connection = await this.#dial(held, tls, header);
+      let connection = await this.#dial(scheduled, tls, header);
       if ("reason" in connection && connection.shortage !== undefined) {
-        connection = await this.#dialAgain(connection, held, tls, header);
+        connection = await this.#dialAgain(connection, scheduled, tls, header);
       }
       const now = this.#now();
       if (!("reason" in connection)) {
-        held.connected(now);
+        scheduled.connected(now);
         const first = tls === undefined ? header : undefined;
         const rest = client === tcp ? preamble.rest : NO_PREAMBLE.rest;
-        this.#relays.start(client, connection, held, preambleOf(first, rest, early?.take()));
+        this.#relays.start(client, connection, scheduled, preambleOf(first, rest, early?.take()));
         return;
       }
       const { reason, shortage, detail } = connection;
-      if (this.#dialer.closed) held = held.refuse("stopping", now);
-      else if (shortage !== undefined) held = held.refuse("local_shortage", now, detail);
-      else held = held.connectFailed(reason, now, detail);
+      if (this.#dialer.closed) outcome = scheduled.refuse("stopping", now);
+      else if (shortage !== undefined) outcome = scheduled.refuse("local_shortage", now, detail);
+      else outcome = scheduled.connectFailed(reason, now, detail);
     }
     closeIfOpen(client);
     this.#ended();
   }
 
   /** Resolves when a waiting client gets a backend or is refused; undefined: it has left. */
-  #roomFor(waiting: Waiting, early: EarlyReader): Promise<Lease | Refusal | undefined> {
+  #roomFor(
+    scheduled: ScheduledConnection,
+    early: EarlyReader,
+  ): Promise<Connect | Refused | undefined> {
     return new Promise((resolve) => {
       early.onEnd = () => {
-        waiting.leave(this.#now());
+        scheduled.leave(this.#now());
         resolve(undefined);
       };
-      waiting.settled = (outcome) => {
+      scheduled.onSettled = (outcome) => {
         early.onEnd = undefined;
         resolve(outcome);
       };
@@ -381,10 +385,10 @@ export class Balancer {
   async #accept(
     tcp: Deno.TcpConn,
     isProxied: boolean,
-    arrival: Arrival,
+    scheduled: ScheduledConnection,
   ): Promise<AcceptedClient | undefined> {
     this.#handshaking.add(tcp);
-    const accepted = await this.#handshake(tcp, isProxied, arrival);
+    const accepted = await this.#handshake(tcp, isProxied, scheduled);
     this.#handshaking.delete(tcp);
     if (accepted === undefined) closeIfOpen(tcp);
     return accepted;
@@ -393,11 +397,11 @@ export class Balancer {
   async #handshake(
     tcp: Deno.TcpConn,
     isProxied: boolean,
-    arrival: Arrival,
+    scheduled: ScheduledConnection,
   ): Promise<AcceptedClient | undefined> {
     const refuse = (reason: RefusalReason, detail?: string) => {
-      if (this.#stopping) arrival.turnAway("stopping", this.#now());
-      else arrival.turnAway(reason, this.#now(), detail);
+      if (this.#stopping) scheduled.refuse("stopping", this.#now());
+      else scheduled.refuse(reason, this.#now(), detail);
       return undefined;
     };
     const preamble = isProxied
@@ -405,8 +409,8 @@ export class Balancer {
       : NO_PREAMBLE;
     if (typeof preamble === "string") return refuse(preamble);
     if (this.#stopping) return refuse("stopping");
-    const source = preamble.endpoints?.source.host ?? arrival.client;
-    if (isProxied && arrival.letIn(source, this.#now()) !== undefined) return undefined;
+    const source = preamble.endpoints?.source.host ?? scheduled.client;
+    if (isProxied && !scheduled.admit(source, this.#now())) return undefined;
     const context = this.#serverContext;
     if (context === undefined) return { client: tcp, preamble };
     const client = await acceptTls(tcp, context, preamble.rest, this.#config.tls!.timeout);
@@ -427,7 +431,7 @@ export class Balancer {
   }
 
   #dial(
-    { backend }: Lease,
+    { backend }: ScheduledConnection,
     tls: BackendTls | undefined,
     header: Uint8Array | undefined,
   ): Promise<Connection | DialFailure> {
@@ -441,16 +445,16 @@ export class Balancer {
   /** Connects again while the shortage lasts, for as long as a connect may take. */
   async #dialAgain(
     failure: DialFailure,
-    lease: Lease,
+    scheduled: ScheduledConnection,
     tls: BackendTls | undefined,
     header: Uint8Array | undefined,
   ): Promise<Connection | DialFailure> {
     let result: Connection | DialFailure = failure;
     while ("reason" in result && result.shortage !== undefined) {
       const isUseful = await this.#shortages.wait(result.shortage, result.detail ?? result.reason);
-      const late = this.#now() - lease.acquiredAt > this.#config.timeouts.connect;
+      const late = this.#now() - scheduled.pickedAt > this.#config.timeouts.connect;
       if (late || this.#dialer.closed) break;
-      if (isUseful) result = await this.#dial(lease, tls, header);
+      if (isUseful) result = await this.#dial(scheduled, tls, header);
     }
     return result;
   }

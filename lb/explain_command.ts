@@ -18,7 +18,6 @@ import {
   Explanation,
   type PickExplained,
   Scheduler,
-  Waiting,
 } from "../lib/core/mod.ts";
 import { refusalInWords } from "./event_log.ts";
 import { aligned } from "../lib/report/mod.ts";
@@ -120,15 +119,17 @@ function explain(
   }
   let result: PickExplained | undefined;
   events.subscribe("explanation", ["pick_explained"], (event) => result = event);
-  const outcome = scheduler.acquire(client, 0);
+  const connection = scheduler.accept(client, 0);
+  if (connection.refusal === undefined) connection.assign(0);
   if (result === undefined) {
-    // It is turned away before anybody looks for a backend.
-    const rule = "reason" in outcome ? refusalInWords(outcome.reason) : "";
+    // It is refused before a backend is picked.
+    const { refusal } = connection;
+    const rule = refusal === undefined ? "" : refusalInWords(refusal);
     const { candidates } = new Explanation(scheduler.backends);
     return { client, backend: null, rule, candidates };
   }
   const { backend, rule, candidates } = result;
-  const waits = outcome instanceof Waiting;
+  const waits = connection.phase === "waiting";
   return { client, backend, rule: waits ? "every backend is full: it waits" : rule, candidates };
 }
 
@@ -146,7 +147,7 @@ const IDLE = { weight: 1, mode: "maintenance" } as const;
 function occupy(scheduler: Scheduler, id: string, inFlight: number): void {
   scheduler.setMode(id, "ready", 0);
   for (let i = 0; i < inFlight; i++) {
-    if (scheduler.acquire(`in flight ${i}`, 0).granted) continue;
+    if (scheduler.accept(`in flight ${i}`, 0).assign(0).kind === "connect") continue;
     throw new UserError(`--state: ${id} cannot have ${inFlight} in flight: it is full at ${i}`, {
       exitCode: 2,
     });

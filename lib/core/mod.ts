@@ -13,9 +13,9 @@ export {
   createAlgorithm,
   isHash,
   isPrime,
+  type PickTrace,
   RING_POINTS_MAX,
 } from "./algorithms/mod.ts";
-export { Arrival } from "./arrival.ts";
 export {
   type Backend,
   type BackendCondition,
@@ -46,8 +46,8 @@ export {
   type ScarceResource,
   toMs,
 } from "./events/mod.ts";
+export type { Connect, Connection, Outcome, Phase, Refused, Traffic } from "./connection.ts";
 export { Explanation } from "./explanation.ts";
-export { Lease, type Refusal, type Traffic } from "./lease.ts";
 export { Scheduler } from "./scheduler.ts";
 export type { SchedulerOptions } from "./options.ts";
 export {
@@ -59,4 +59,4 @@ export {
   type SessionRecord,
   type StickyRules,
 } from "./sessions/mod.ts";
-export { type QueueRules, Waiting } from "./waiting.ts";
+export type { QueueRules } from "./queue.ts";

@@ -3,7 +3,7 @@ import type { AlgorithmOptions } from "./algorithms/mod.ts";
 import type { BackendOptions, HealthRules, RecoveryRules } from "./backend/mod.ts";
 import type { Prefix } from "../base/mod.ts";
 import type { StickyRules } from "./sessions/mod.ts";
-import type { QueueRules } from "./waiting.ts";
+import type { QueueRules } from "./queue.ts";
 
 /** Everything that the operator decides. */
 export interface SchedulerOptions extends RecoveryRules {

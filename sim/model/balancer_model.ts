@@ -1,11 +1,9 @@
 import { childSeed, createRandom, type Nanoseconds } from "../../lib/base/mod.ts";
 import {
+  type Connection as ScheduledConnection,
   EventStream,
-  type Lease,
   type ReaderFailure,
-  type Refusal,
   Scheduler,
-  type Waiting,
 } from "../../lib/core/mod.ts";
 import type { Balancer } from "../../lib/scenario/types.ts";
 import { type EventQueue, WAKE } from "../engine/mod.ts";
@@ -53,13 +51,11 @@ export class BalancerModel {
     return this.#scheduler;
   }
 
-  /** Asks its scheduler for a backend, which by then knows what its store knows. */
-  acquire(client: string, now: Nanoseconds): Lease | Refusal | Waiting {
-    if (this.#store === undefined) return this.#scheduler.acquire(client, now);
-    const arrival = this.#scheduler.admit(client, now);
-    if ("reason" in arrival) return arrival;
-    this.#store.tell(this.#scheduler, client, now);
-    return arrival.acquire(now);
+  /** A client has connected. Unless it is refused, its scheduler knows by then what its store knows. */
+  accept(client: string, now: Nanoseconds): ScheduledConnection {
+    const connection = this.#scheduler.accept(client, now);
+    if (connection.refusal === undefined) this.#store?.tell(this.#scheduler, client, now);
+    return connection;
   }
 
   /** An event to wake its scheduler happens. */

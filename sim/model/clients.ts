@@ -4,11 +4,11 @@ import { countOf, createSampler, type Sampler } from "../../lib/stats/mod.ts";
 import { type ArrivalProcess, createArrivals } from "./arrivals.ts";
 import {
   ANSWERED,
+  ASSIGNED,
   AWAITED,
   BROKEN,
   type Connection,
   ERROR,
-  LEASED,
   OK,
   RELAYED,
 } from "./connections.ts";
@@ -310,7 +310,7 @@ export class Clients {
 
   #close(connection: Connection, now: Nanoseconds): void {
     const { network, queue } = this.#world;
-    if (!connection.is(LEASED)) {
+    if (!connection.is(ASSIGNED)) {
       this.#world.freeIfUnused(connection);
     } else if (network.client.instant) {
       this.#world.relay.closed(connection, now);

@@ -1,13 +1,13 @@
 import { assert, type Nanoseconds } from "../../lib/base/mod.ts";
-import type { Lease, Waiting } from "../../lib/core/mod.ts";
+import type { Connection as ScheduledConnection } from "../../lib/core/mod.ts";
 import type { BackendModel } from "./backend_model.ts";
 import type { BalancerModel } from "./balancer_model.ts";
 import { ABORT_AT_BACKEND, ABORT_AT_BALANCER, RESET_AT_BALANCER } from "../engine/mod.ts";
 
 /** The client waits for an answer to its request, or for its next attempt at it. */
 export const AWAITED = 1;
-/** The balancer holds a lease for it. */
-export const LEASED = 2;
+/** Its balancer has given it a backend, where it counts as in flight. */
+export const ASSIGNED = 2;
 /** The backend has promised it a place and waits for its request. */
 export const RESERVED = 4;
 /** The backend has accepted it. */
@@ -85,9 +85,8 @@ export class Connection {
   picked: BackendModel | undefined;
   /** The balancer that its client connects to; of no meaning for a probe, or for what only bears bad news. */
   balancer!: BalancerModel;
-  lease: Lease | undefined;
-  /** Its place in the balancer's queue. */
-  place: Waiting | undefined;
+  /** As its balancer's scheduler knows it, once it has reached the balancer. */
+  scheduled: ScheduledConnection | undefined;
   /** Index of its client's address. */
   client = 0;
   /** Which of the closed loop's clients it belongs to, or which probe; −1 if none. */

@@ -1,10 +1,10 @@
 import { assert } from "../../lib/base/mod.ts";
 import {
+  ASSIGNED,
   AT_BACKEND,
   AWAITED,
   type Connection,
   IN_USE,
-  LEASED,
   PROBE,
   QUEUED,
   RESERVED,
@@ -20,7 +20,7 @@ export function checkInvariants(world: World): void {
   let waitedFor = 0;
   const atBackend = new Array<number>(backends.length).fill(0);
   const reserved = new Array<number>(backends.length).fill(0);
-  const leased = new Array<number>(backends.length).fill(0);
+  const assigned = new Array<number>(backends.length).fill(0);
   const held = new Array<number>(balancers.length).fill(0);
   const queued = new Array<number>(balancers.length).fill(0);
   const atWork = new Array<number>(clients.inLoop).fill(0);
@@ -33,14 +33,17 @@ export function checkInvariants(world: World): void {
     if (connection.is(AWAITED) && connection.startedAt >= warmup) waitedFor++;
     if (connection.owner >= 0 && !connection.is(PROBE)) atWork[connection.owner]!++;
     if (connection.is(QUEUED)) queued[connection.balancer.index]!++;
-    if (!connection.is(AT_BACKEND | RESERVED | LEASED)) continue;
+    if (!connection.is(AT_BACKEND | RESERVED | ASSIGNED)) continue;
     const at = connection.backend.index;
     if (connection.is(AT_BACKEND)) atBackend[at]!++;
     if (connection.is(RESERVED)) reserved[at]!++;
-    if (!connection.is(LEASED)) continue;
-    leased[at]!++;
+    if (!connection.is(ASSIGNED)) continue;
+    assigned[at]!++;
     held[connection.balancer.index]!++;
-    assert(connection.lease?.backend.index === at, "a lease is for the backend it names");
+    assert(
+      connection.scheduled?.backend.index === at,
+      "the scheduler has given a connection the backend where it counts",
+    );
   }
   assert(
     waitedFor === recorder.inFlight,
@@ -58,7 +61,10 @@ export function checkInvariants(world: World): void {
     );
     assert(server.size === atBackend[index], "a server has the requests that are with it");
     assert(server.reserved === reserved[index], "as many places are promised as are waited for");
-    assert(inFlight === leased[index], "a backend has as many connections in flight as leases");
+    assert(
+      inFlight === assigned[index],
+      "a backend has as many connections in flight as were given it",
+    );
     const counted = balancers.reduce(
       (sum, { scheduler }) => sum + scheduler.backends[index]!.inFlight,
       0,
@@ -67,7 +73,10 @@ export function checkInvariants(world: World): void {
   }
   for (const { index, scheduler, readerFailures } of balancers) {
     if (readerFailures.length > 0) throw readerFailures[0]!;
-    assert(scheduler.connections === held[index], "a balancer counts the leases it has given");
+    assert(
+      scheduler.connections === held[index],
+      "a balancer counts the connections that have a backend",
+    );
     assert(scheduler.waiting === queued[index], "a balancer counts those who wait");
   }
 }
@@ -75,6 +84,6 @@ export function checkInvariants(world: World): void {
 /** Something is still to happen to it: an event, a message, or the end of its service. */
 function isGoingOn({ flags, pending, clientAbort, reset }: Connection): boolean {
   if (pending !== 0 || (flags & (AT_BACKEND | QUEUED)) !== 0) return true;
-  if ((flags & LEASED) === 0) return false;
+  if ((flags & ASSIGNED) === 0) return false;
   return reset !== 0 || ((flags & AWAITED) === 0 && clientAbort !== 0);
 }

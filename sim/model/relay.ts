@@ -1,14 +1,19 @@
 import { assert, type Nanoseconds } from "../../lib/base/mod.ts";
-import type { ConnectFailure, ConnectionEnd, Lease, Refusal, Waiting } from "../../lib/core/mod.ts";
+import type {
+  ConnectFailure,
+  Connection as ScheduledConnection,
+  ConnectionEnd,
+  Outcome,
+} from "../../lib/core/mod.ts";
 import type { BalancerModel } from "./balancer_model.ts";
 import type { BackendModel } from "./backend_model.ts";
 import {
   ANSWERED,
+  ASSIGNED,
   AWAITED,
   BROKEN,
   type Connection,
   ERROR,
-  LEASED,
   OPEN,
   PROBE,
   QUEUED,
@@ -44,7 +49,7 @@ interface Held {
 
 /**
  * What happens at the balancers: a client is taken in, a backend is picked and connected to, messages
- * pass in both directions, and the lease ends. It does in virtual time what the live balancer does with
+ * pass in both directions, and the connection ends. It does in virtual time what the live balancer does with
  * sockets; every decision is the scheduler's.
  */
 export class Relay {
@@ -74,8 +79,13 @@ export class Relay {
       return;
     }
     connection.pickedAt = now;
-    const address = this.#world.clients.population.address(connection.client);
-    this.#connect(connection, balancer.acquire(address, now), now);
+    const scheduled = balancer.accept(
+      this.#world.clients.population.address(connection.client),
+      now,
+    );
+    connection.scheduled = scheduled;
+    if (scheduled.refusal !== undefined) this.#refuse(connection, scheduled.refusal, now);
+    else this.#follow(connection, scheduled.assign(now), now);
   }
 
   /** A connect has reached the backend. */
@@ -98,9 +108,9 @@ export class Relay {
     else this.connectFailed(connection, "refused", now);
   }
 
-  /** A connect has failed: another backend is tried, or the client is turned away. */
+  /** A connect has failed: another backend is tried, or the client is refused. */
   connectFailed(connection: Connection, reason: ConnectFailure, now: Nanoseconds): void {
-    this.#connect(connection, this.#endAttempt(connection, reason, now), now);
+    this.#follow(connection, this.#endAttempt(connection, reason, now), now);
   }
 
   /** A backend has room for a connection that waited. */
@@ -128,13 +138,13 @@ export class Relay {
   answerReached(connection: Connection, now: Nanoseconds): void {
     const { network, clients, queue } = this.#world;
     connection.pending = 0;
-    if (!connection.is(LEASED)) {
+    if (!connection.is(ASSIGNED)) {
       this.#world.freeIfUnused(connection);
       return;
     }
     connection.flags |= RELAYED;
     connection.movedAt = now;
-    this.#lease(connection).answered(now);
+    scheduledOf(connection).answered(now);
     if (network.client.instant) clients.answered(connection, now);
     else connection.pending = queue.push(now + network.client.delay(), ANSWER, connection.number);
   }
@@ -142,14 +152,14 @@ export class Relay {
   /** The client has closed. */
   closed(connection: Connection, now: Nanoseconds): void {
     connection.pending = 0;
-    if (connection.is(LEASED)) this.#release(connection, "closed", now);
+    if (connection.is(ASSIGNED)) this.#release(connection, "closed", now);
     this.#world.freeIfUnused(connection);
   }
 
   /** The client has given up. */
   clientGone(connection: Connection, now: Nanoseconds): void {
     connection.clientAbort = 0;
-    if (connection.is(LEASED)) this.#abort(connection, "client_aborted", now);
+    if (connection.is(ASSIGNED)) this.#abort(connection, "client_aborted", now);
     else if (connection.is(QUEUED)) this.#leaveQueue(connection).leave(now);
     this.#world.freeIfUnused(connection);
   }
@@ -164,7 +174,7 @@ export class Relay {
   /** The balancer learns that the backend has reset the connection. */
   wasReset(connection: Connection, now: Nanoseconds): void {
     connection.reset = 0;
-    if (connection.is(LEASED)) {
+    if (connection.is(ASSIGNED)) {
       connection.flags |= BROKEN;
       this.#release(connection, "backend_aborted", now);
       this.#failForClient(connection, now);
@@ -177,11 +187,11 @@ export class Relay {
     const { connections } = this.#world;
     for (const connection of connections.all) {
       if (!connection.is(QUEUED) || connection.balancer !== balancer) continue;
-      this.#leaveQueue(connection).leave(now);
+      this.#leaveQueue(connection).refuse("stopping", now);
       this.#refuse(connection, "balancer_down", now);
     }
     for (const connection of connections.all) {
-      const held = (connection.flags & (LEASED | PROBE)) === LEASED;
+      const held = (connection.flags & (ASSIGNED | PROBE)) === ASSIGNED;
       if (!held || connection.balancer !== balancer) continue;
       this.#cutOff(connection, "closed_by_balancer", now);
     }
@@ -194,7 +204,7 @@ export class Relay {
     let oldest = now;
     let open = false;
     for (const connection of connections.all) {
-      if ((connection.flags & (LEASED | OPEN)) !== (LEASED | OPEN)) continue;
+      if ((connection.flags & (ASSIGNED | OPEN)) !== (ASSIGNED | OPEN)) continue;
       open = true;
       const { movedAt } = connection;
       if (movedAt + idle <= now) {
@@ -227,21 +237,20 @@ export class Relay {
     }
   }
 
-  /** Goes from pick to pick until a connect is under way, has succeeded, or nobody is left. */
-  #connect(connection: Connection, outcome: Lease | Waiting | Refusal, now: Nanoseconds): void {
-    while (outcome.granted) {
-      this.#startLease(connection, outcome, now);
+  /** Goes from pick to pick until a connect is under way or has succeeded, or no backend is left. */
+  #follow(connection: Connection, outcome: Outcome, now: Nanoseconds): void {
+    while (outcome.kind === "connect") {
+      this.#beginAttempt(connection, now);
       if (this.#dial(connection, now)) return;
       outcome = this.#endAttempt(connection, "refused", now);
     }
-    if ("reason" in outcome) this.#refuse(connection, outcome.reason, now);
-    else this.#queue(connection, outcome);
+    if (outcome.kind === "refused") this.#refuse(connection, outcome.reason, now);
+    else this.#queue(connection);
   }
 
-  #startLease(connection: Connection, lease: Lease, now: Nanoseconds): void {
-    const backend = this.#world.backends[lease.backend.index]!;
-    connection.flags |= LEASED;
-    connection.lease = lease;
+  #beginAttempt(connection: Connection, now: Nanoseconds): void {
+    const backend = this.#world.backends[scheduledOf(connection).backend.index]!;
+    connection.flags |= ASSIGNED;
     connection.picked = backend;
     backend.count(1, now);
   }
@@ -269,54 +278,45 @@ export class Relay {
   }
 
   /** The client waits for a backend to have room. */
-  #queue(connection: Connection, place: Waiting): void {
+  #queue(connection: Connection): void {
     const { queue } = this.#world;
     connection.flags |= QUEUED;
-    connection.place = place;
     connection.pending = 0;
-    place.settled = (outcome, now) => {
-      this.#leaveQueue(connection);
-      if (!outcome.granted) {
+    scheduledOf(connection).onSettled = (outcome, now) => {
+      const { queuedAt } = this.#leaveQueue(connection);
+      if (outcome.kind === "refused") {
         this.#recordRefusal(connection, outcome.reason, now);
         this.#sendRefusal(connection, now);
         return;
       }
-      connection.queued += now - place.since;
-      this.#startLease(connection, outcome, now);
+      connection.queued += now - queuedAt!;
+      this.#beginAttempt(connection, now);
       // What made room for it is not over yet: the connect begins after that.
       connection.pending = queue.push(now, HAS_ROOM, connection.number);
     };
   }
 
-  #leaveQueue(connection: Connection): Waiting {
-    const { place } = connection;
-    assert(place !== undefined, "a connection that is queued has a place in the queue");
+  #leaveQueue(connection: Connection): ScheduledConnection {
     connection.flags &= ~QUEUED;
-    connection.place = undefined;
     connection.pending = 0;
-    return place;
+    return scheduledOf(connection);
   }
 
-  #endAttempt(
-    connection: Connection,
-    reason: ConnectFailure,
-    now: Nanoseconds,
-  ): Lease | Waiting | Refusal {
-    const lease = this.#lease(connection);
-    this.#endLease(connection, now);
-    return lease.connectFailed(reason, now);
+  #endAttempt(connection: Connection, reason: ConnectFailure, now: Nanoseconds): Outcome {
+    this.#leaveBackend(connection, now);
+    return scheduledOf(connection).connectFailed(reason, now);
   }
 
   #connected(connection: Connection, now: Nanoseconds): void {
     const { recorder, warmup } = this.#world;
-    const lease = this.#lease(connection);
+    const scheduled = scheduledOf(connection);
     connection.flags |= OPEN;
     connection.movedAt = now;
-    lease.connected(now);
-    lease.asked(now);
+    scheduled.connected(now);
+    scheduled.asked(now);
     if (now >= warmup) {
       connection.backend.reached++;
-      if (lease.attempt > 1) recorder.failover.record(now - connection.pickedAt);
+      if (scheduled.attempt > 1) recorder.failover.record(now - connection.pickedAt);
     }
     this.#sendToBackend(connection, 0, now);
   }
@@ -354,7 +354,7 @@ export class Relay {
   closeAllOn(balancer: BalancerModel, id: string, now: Nanoseconds): void {
     const { connections } = this.#world;
     for (const connection of connections.all) {
-      if ((connection.flags & (LEASED | OPEN)) !== (LEASED | OPEN)) continue;
+      if ((connection.flags & (ASSIGNED | OPEN)) !== (ASSIGNED | OPEN)) continue;
       if (connection.balancer !== balancer) continue;
       if (connection.backend.id === id) this.#cutOff(connection, "backend_down", now);
     }
@@ -386,7 +386,7 @@ export class Relay {
     successor.pending = queue.push(now + network.client.delay(), ANSWER, successor.number);
   }
 
-  /** Ends the lease, and lets the backend know if it has a request of it. */
+  /** Ends the connection at the balancer, and lets the backend know if it has a request of it. */
   #abort(connection: Connection, end: ConnectionEnd, now: Nanoseconds): void {
     const { network, service } = this.#world;
     const open = connection.is(OPEN);
@@ -402,15 +402,17 @@ export class Relay {
   }
 
   #release(connection: Connection, end: ConnectionEnd, now: Nanoseconds): void {
-    const lease = this.#lease(connection);
-    this.#endLease(connection, now);
-    lease.release(end, now);
+    const scheduled = scheduledOf(connection);
+    const isOpen = connection.is(OPEN);
+    this.#leaveBackend(connection, now);
+    if (isOpen) scheduled.close(end, now);
+    else if (end === "client_aborted") scheduled.leave(now);
+    else scheduled.refuse("stopping", now);
   }
 
-  #endLease(connection: Connection, now: Nanoseconds): void {
+  #leaveBackend(connection: Connection, now: Nanoseconds): void {
     connection.backend.count(-1, now);
-    connection.flags &= ~(LEASED | OPEN);
-    connection.lease = undefined;
+    connection.flags &= ~(ASSIGNED | OPEN);
   }
 
   #reserve(connection: Connection): void {
@@ -440,7 +442,7 @@ export class Relay {
   }
 
   #connectDeadline(connection: Connection): Nanoseconds {
-    return this.#lease(connection).acquiredAt + this.#world.scenario.balancer.timeouts.connect;
+    return scheduledOf(connection).pickedAt + this.#world.scenario.balancer.timeouts.connect;
   }
 
   #isCut(connection: Connection): boolean {
@@ -448,10 +450,10 @@ export class Relay {
     const { balancer, backend } = connection;
     return balancer.cuts[backend.index]! > 0;
   }
+}
 
-  #lease(connection: Connection): Lease {
-    const { lease } = connection;
-    assert(lease !== undefined, "a connection that is leased has a lease");
-    return lease;
-  }
+/** A connection as its balancer's scheduler knows it. */
+function scheduledOf({ scheduled }: Connection): ScheduledConnection {
+  assert(scheduled !== undefined, "the scheduler knows a connection that has reached its balancer");
+  return scheduled;
 }

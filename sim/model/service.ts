@@ -1,12 +1,12 @@
 import { assert, childSeed, type Nanoseconds } from "../../lib/base/mod.ts";
 import type { BackendModel } from "./backend_model.ts";
 import {
+  ASSIGNED,
   AT_BACKEND,
   AWAITED,
   type Connection,
   ERROR,
   IN_USE,
-  LEASED,
   LOST,
   OK,
   OPEN,
@@ -43,7 +43,7 @@ export class Service {
       !(backend.fastErrorRate > 0 &&
         chanceOf(connection, this.#fastErrorDraws) < backend.fastErrorRate);
     connection.pending = 0;
-    if (connection.is(LOST) || (!connection.is(LEASED) && backend.dropsAbandoned)) {
+    if (connection.is(LOST) || (!connection.is(ASSIGNED) && backend.dropsAbandoned)) {
       this.cancelReservation(connection);
       this.#world.freeIfUnused(connection);
     } else if (backend.silent || (backend.paused && !accepted)) {
@@ -131,7 +131,7 @@ export class Service {
       if ((flags & OPEN) !== 0) {
         connection.flags |= LOST;
         relay.reset(connection, now);
-      } else if ((flags & (LEASED | AWAITED | QUEUED)) === 0) {
+      } else if ((flags & (ASSIGNED | AWAITED | QUEUED)) === 0) {
         // Its client has left; its request may still be on its way.
         connection.flags |= LOST;
         this.#world.freeIfUnused(connection);
@@ -143,7 +143,7 @@ export class Service {
   #answer(connection: Connection, answer: number, now: Nanoseconds): void {
     const { relay } = this.#world;
     connection.answer = answer;
-    if (!connection.is(LEASED)) this.#world.freeIfUnused(connection);
+    if (!connection.is(ASSIGNED)) this.#world.freeIfUnused(connection);
     else relay.answer(connection, now);
   }
 }

@@ -5,12 +5,12 @@ import { BackendModel } from "./backend_model.ts";
 import { BalancerModel } from "./balancer_model.ts";
 import { Clients } from "./clients.ts";
 import {
+  ASSIGNED,
   AT_BACKEND,
   AWAITED,
   type Connection,
   Connections,
   IN_USE,
-  LEASED,
   QUEUED,
   RESERVED,
 } from "./connections.ts";
@@ -25,7 +25,7 @@ import { Service } from "./service.ts";
 import { idealStoresOf } from "./ideal_store.ts";
 
 /** What keeps a connection from being forgotten. */
-const USED = AWAITED | LEASED | RESERVED | AT_BACKEND | QUEUED;
+const USED = AWAITED | ASSIGNED | RESERVED | AT_BACKEND | QUEUED;
 
 /**
  * A simulated world: what there is (queue, connections, backends, balancers) and who acts in it (clients,

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import FakeTimers from "@sinonjs/fake-timers";
 import { logEvents, logReaderFailure } from "../../lb/event_log.ts";
 import { StatusReporter } from "../../lb/status.ts";
-import { Arrival, type ConnectionEnd, EventStream, type LbEvent } from "../../lib/core/mod.ts";
+import { type ConnectionEnd, EventStream, type LbEvent } from "../../lib/core/mod.ts";
 import { NS_PER_S, parsePrefix } from "../../lib/base/mod.ts";
 import { escapeText } from "../../lib/base/escape.ts";
 import { logger, type LogOptions, startLogging, stopLogging } from "../../lib/cli/log.ts";
-import { granted, open, schedulerOf, takeDown, waiting } from "../support/scheduling.ts";
+import { acquire, open, retried, schedulerOf, takeDown, waiting } from "../support/scheduling.ts";
 import { strictEventStream } from "../support/events.ts";
 
 /** Collects what is logged. */
@@ -20,9 +20,9 @@ Deno.test("logEvents() writes one JSON object per event, with its numbers", () =
   const lines = logged({ level: "info", format: "auto" });
   const { scheduler, events } = schedulerOf({ backends: ["B1", "B2"] });
   const end = logEvents(events, logger("lb"), { connections: true });
-  const lease = granted(granted(scheduler.acquire("10.0.0.9", 1e6)).connectFailed("refused", 2e6));
+  const lease = retried(acquire(scheduler, "10.0.0.9", 1e6), 2e6);
   lease.connected(3e6);
-  lease.release("closed", 9e6, { bytesToBackend: 10, bytesToClient: 2048 });
+  lease.close("closed", 9e6, { bytesToBackend: 10, bytesToClient: 2048 });
   takeDown(scheduler, "B1", 10e6);
   end();
   stopLogging();
@@ -51,10 +51,10 @@ Deno.test("logEvents() tells of those who wait, and of those who waited in vain"
   });
   const lease = open(scheduler, "10.0.0.1");
   const end = logEvents(events, logger("lb"), { connections: true });
-  waiting(scheduler.acquire("10.0.0.2", 0));
-  waiting(scheduler.acquire("10.0.0.3", 0));
-  scheduler.acquire("10.0.0.4", 0);
-  lease.release("closed", NS_PER_S / 2);
+  waiting(acquire(scheduler, "10.0.0.2", 0));
+  waiting(acquire(scheduler, "10.0.0.3", 0));
+  acquire(scheduler, "10.0.0.4", 0);
+  lease.close("closed", NS_PER_S / 2);
   scheduler.passTime(NS_PER_S);
   end();
   stopLogging();
@@ -129,7 +129,7 @@ Deno.test("logEvents() is not flooded by refused clients, and says how many it h
     const { scheduler, events } = schedulerOf({ deny: [parsePrefix("10.0.0.9")] });
     const end = logEvents(events, logger("lb"), { connections: true });
     const comes = (count: number) => {
-      for (let i = 0; i < count; i++) scheduler.acquire("10.0.0.9", 0);
+      for (let i = 0; i < count; i++) acquire(scheduler, "10.0.0.9", 0);
     };
     comes(500);
     clock.tick(1000);
@@ -167,7 +167,7 @@ Deno.test("StatusReporter.logEvery() tells of those who wait, and of those who w
     status.logEvery(NS_PER_S, logger("lb"));
     clock.tick(1000);
     open(scheduler);
-    for (const client of ["10.0.0.1", "10.0.0.2", "10.0.0.9"]) scheduler.acquire(client, 0);
+    for (const client of ["10.0.0.1", "10.0.0.2", "10.0.0.9"]) acquire(scheduler, client, 0);
     clock.tick(1000);
     status.stop();
     stopLogging();
@@ -221,9 +221,8 @@ Deno.test("logEvents() says once a second what is wrong with TLS handshakes", ()
   const { scheduler, events } = schedulerOf({});
   const end = logEvents(events, logger("lb"), { connections: true });
   for (let i = 0; i < 10; i++) {
-    const arrival = scheduler.arrive("10.0.0.9", i * 1e6);
-    assert.ok(arrival instanceof Arrival);
-    arrival.turnAway("bad_tls_handshake", i * 1e6, "the client hung up");
+    const connection = scheduler.acceptProxy("10.0.0.9", i * 1e6);
+    connection.refuse("bad_tls_handshake", i * 1e6, "the client hung up");
   }
   end();
   stopLogging();

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import type { Address } from "../../lib/base/address.ts";
 import { ALGORITHM_DEFAULTS } from "../../lib/core/mod.ts";
+import { acquire } from "../support/scheduling.ts";
 import { balance, UNPROBED } from "../support/balance.ts";
 import { echo, readAll, TestServer } from "../support/sockets.ts";
 
@@ -80,9 +81,8 @@ Deno.test("Balancer takes an idle client for no slow answer", async () => {
   const costs = () => {
     const found = new Map<string, number>();
     const trace = { considered: ({ id }: { id: string }, cost: number) => found.set(id, cost) };
-    const lease = scheduler.acquire("probe", 0, { ...trace, decided() {} });
-    assert.ok(lease.granted);
-    lease.release("closed", 0);
+    const lease = acquire(scheduler, "probe", 0, { ...trace, decided() {} });
+    lease.leave(0);
     return [...found.values()];
   };
   for (const idleFirst of [true, false]) {

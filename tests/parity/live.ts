@@ -92,8 +92,8 @@ class Stage {
     stage.#balancer = balancer;
     // On loopback a client's network is 127; in the simulated world it is 10.
     const { scheduler } = balancer;
-    const admit = scheduler.admit.bind(scheduler);
-    scheduler.admit = (client, now) => admit(client.replace(/^127\./, "10."), now);
+    const accept = scheduler.accept.bind(scheduler);
+    scheduler.accept = (client, now) => accept(client.replace(/^127\./, "10."), now);
     return stage;
   }
 

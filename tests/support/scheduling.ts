@@ -4,18 +4,19 @@ import {
   type AlgorithmOptions,
   type BackendOptions,
   type Candidate,
+  type ConnectFailure,
+  type Connection,
   EVENT_TYPES,
   EventStream,
   type LbEvent,
-  type Lease,
+  type Phase,
+  type PickTrace,
   type ReaderFailure,
-  type Refusal,
   Scheduler,
   type SchedulerOptions,
   type StickyRules,
-  Waiting,
 } from "../../lib/core/mod.ts";
-import { createRandom, NS_PER_S } from "../../lib/base/mod.ts";
+import { createRandom, type Nanoseconds, NS_PER_S } from "../../lib/base/mod.ts";
 
 /** Each address sticks for ten minutes, and returns. */
 export const STICKY: StickyRules = {
@@ -85,23 +86,54 @@ function throws(failure: ReaderFailure): never {
   throw failure;
 }
 
-/** The lease, which the test is sure of. */
-export function granted(held: Lease | Waiting | Refusal): Lease {
-  if (held.granted) return held;
-  throw new Error(held instanceof Waiting ? "waits" : `refused: ${held.reason}`);
+/** A client connects and asks for a backend. What comes of that is the connection's phase, or its refusal. */
+export function acquire(
+  scheduler: Scheduler,
+  client = "10.0.0.1",
+  now: Nanoseconds = 0,
+  trace?: PickTrace,
+): Connection {
+  const connection = scheduler.accept(client, now);
+  if (connection.refusal === undefined) connection.assign(now, trace);
+  return connection;
 }
 
-/** The client that waits, as the test is sure it does. */
-export function waiting(held: Lease | Waiting | Refusal): Waiting {
-  if (held instanceof Waiting) return held;
-  throw new Error(held.granted ? `went to ${held.backend.id}` : `refused: ${held.reason}`);
+/** The connection, which the test is sure has a backend. */
+export function connecting(connection: Connection): Connection {
+  return inPhase(connection, "connecting");
+}
+
+/** The connection, which the test is sure waits. */
+export function waiting(connection: Connection): Connection {
+  return inPhase(connection, "waiting");
+}
+
+function inPhase(connection: Connection, phase: Phase): Connection {
+  if (connection.phase === phase) return connection;
+  throw new Error(`${connection.phase}: ${connection.refusal ?? connection.backend.id}`);
+}
+
+/** What has become of a connection: its backend, `waits`, or why it was refused. */
+export function placeOf(connection: Connection): string {
+  if (connection.phase === "waiting") return "waits";
+  return connection.refusal ?? connection.backend.id;
+}
+
+/** The same connection after a failed connect, which the test is sure gets another backend. */
+export function retried(
+  connection: Connection,
+  now: Nanoseconds,
+  reason: ConnectFailure = "refused",
+): Connection {
+  connection.connectFailed(reason, now);
+  return connecting(connection);
 }
 
 /** Acquires and connects. */
-export function open(scheduler: Scheduler, client = "10.0.0.1", now = 0): Lease {
-  const lease = granted(scheduler.acquire(client, now));
-  lease.connected(now);
-  return lease;
+export function open(scheduler: Scheduler, client = "10.0.0.1", now = 0): Connection {
+  const connection = connecting(acquire(scheduler, client, now));
+  connection.connected(now);
+  return connection;
 }
 
 /** Takes a backend down by as many bad probes as it needs. */

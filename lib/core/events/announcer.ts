@@ -8,20 +8,27 @@ import {
   toMs,
 } from "./events.ts";
 
-/** What events say of a connection. */
-interface Connection {
-  readonly number: number;
-  readonly client: string;
-  /** How many backends it has tried, the present one included. */
-  readonly attempt: number;
-  /** When its present backend was picked. */
-  readonly pickedAt: Nanoseconds;
-}
-
 /** What events say of a backend. */
 interface Backend {
   readonly id: string;
   readonly inFlight: number;
+}
+
+/** What events say of a connection. */
+interface Connection {
+  readonly number: number;
+  readonly client: string;
+  /** How many connects have failed. */
+  readonly attempts: number;
+  /** When it began to wait for a backend to have room. */
+  readonly queuedAt: Nanoseconds | undefined;
+}
+
+/** The same of one that was given a backend. */
+interface AssignedConnection extends Connection {
+  readonly backend: Backend;
+  /** When that backend was picked. */
+  readonly pickedAt: Nanoseconds;
 }
 
 /** How much was relayed. */
@@ -48,27 +55,23 @@ export class Announcer {
     return this.#events.wanted.pick_explained;
   }
 
-  connectionOpened(
-    { number, client, attempt, pickedAt }: Connection,
-    { id, inFlight }: Backend,
-    now: Nanoseconds,
-  ): void {
+  connectionOpened(connection: AssignedConnection, now: Nanoseconds): void {
     if (!this.#events.wanted.connection_opened) return;
+    const { number, client, backend, attempts, pickedAt } = connection;
     this.#events.emit({
       type: "connection_opened",
       at_ms: toMs(now),
       connection: number,
       client,
-      backend: id,
-      attempt,
+      backend: backend.id,
+      attempt: attempts + 1,
       connect_ms: toMs(now - pickedAt),
-      in_flight: inFlight,
+      in_flight: backend.inFlight,
     });
   }
 
   connectFailed(
-    { number, client, attempt }: Connection,
-    { id }: Backend,
+    { number, client, backend, attempts }: AssignedConnection,
     reason: ConnectFailure,
     detail: string | undefined,
     now: Nanoseconds,
@@ -79,16 +82,15 @@ export class Announcer {
       at_ms: toMs(now),
       connection: number,
       client,
-      backend: id,
-      attempt,
+      backend: backend.id,
+      attempt: attempts + 1,
       reason,
       ...detail !== undefined && { detail },
     });
   }
 
   connectionClosed(
-    { number, client, pickedAt }: Connection,
-    { id, inFlight }: Backend,
+    { number, client, backend, pickedAt }: AssignedConnection,
     end: ConnectionEnd,
     { bytesToBackend, bytesToClient }: Traffic,
     now: Nanoseconds,
@@ -99,29 +101,26 @@ export class Announcer {
       at_ms: toMs(now),
       connection: number,
       client,
-      backend: id,
+      backend: backend.id,
       end,
       duration_ms: toMs(now - pickedAt),
       bytes_to_backend: bytesToBackend,
       bytes_to_client: bytesToClient,
-      in_flight: inFlight,
+      in_flight: backend.inFlight,
     });
   }
 
-  /** @param attempts How many backends were tried. */
   connectionRefused(
-    connection: number,
-    client: string,
+    { number, client, attempts }: Connection,
     reason: RefusalReason,
     detail: string | undefined,
-    attempts: number,
     now: Nanoseconds,
   ): void {
     if (!this.#events.wanted.connection_refused) return;
     this.#events.emit({
       type: "connection_refused",
       at_ms: toMs(now),
-      connection,
+      connection: number,
       client,
       reason,
       ...detail !== undefined && { detail },
@@ -129,18 +128,25 @@ export class Announcer {
     });
   }
 
-  connectionQueued(connection: number, client: string, waiting: number, now: Nanoseconds): void {
+  /** @param waiting How many wait, this one included. */
+  connectionQueued({ number, client }: Connection, waiting: number, now: Nanoseconds): void {
     if (!this.#events.wanted.connection_queued) return;
-    const at_ms = toMs(now);
-    this.#events.emit({ type: "connection_queued", at_ms, connection, client, waiting });
+    this.#events.emit({
+      type: "connection_queued",
+      at_ms: toMs(now),
+      connection: number,
+      client,
+      waiting,
+    });
   }
 
-  /** @param backend Which backend has room; null if the client has left. */
+  /**
+   * @param backend Which backend has room; null if the client has left.
+   * @param waiting How many wait, this one no longer counted.
+   */
   connectionDequeued(
-    connection: number,
-    client: string,
+    { number, client, queuedAt }: Connection,
     backend: string | null,
-    waited: Nanoseconds,
     waiting: number,
     now: Nanoseconds,
   ): void {
@@ -148,28 +154,27 @@ export class Announcer {
     this.#events.emit({
       type: "connection_dequeued",
       at_ms: toMs(now),
-      connection,
+      connection: number,
       client,
       backend,
-      waited_ms: toMs(waited),
+      waited_ms: toMs(now - (queuedAt ?? now)),
       waiting,
     });
   }
 
+  /** @param backend The backend that was picked; null if none was available. */
   pickExplained(
-    connection: number,
-    client: string,
+    { number, client }: Connection,
     backend: string | null,
     rule: string,
     candidates: readonly ExplainedBackend[],
     now: Nanoseconds,
   ): void {
     if (!this.#events.wanted.pick_explained) return;
-    const at_ms = toMs(now);
     this.#events.emit({
       type: "pick_explained",
-      at_ms,
-      connection,
+      at_ms: toMs(now),
+      connection: number,
       client,
       backend,
       rule,

@@ -67,7 +67,7 @@ async function keep(
     keeper,
     visit(client: string): string {
       const lease = open(scheduler, client, monotonicNow());
-      lease.release("closed", monotonicNow());
+      lease.close("closed", monotonicNow());
       return lease.backend.id;
     },
     /** What was said of the store. */
@@ -146,7 +146,7 @@ Deno.test("SessionKeeper.ask() finds out where another balancer has pinned a cli
   const lease = open(lab.scheduler, "10.0.0.1", monotonicNow());
   assert.equal(lease.backend.id, "B3");
   assert.equal(lab.keeper.ask("10.0.0.1"), undefined, "it has a connection here");
-  lease.release("closed", monotonicNow());
+  lease.close("closed", monotonicNow());
   assert.equal(store.reads, 1);
 });
 
@@ -232,7 +232,7 @@ Deno.test("SessionKeeper keeps what is in use from expiring in the store", async
   const later = () => store.sessions.get("10.0.0.1")!;
   await eventually(() => later().usedAt > usedAt + 100, "it is written as used again");
   assert.equal(later().changedAt, changedAt);
-  lease.release("closed", monotonicNow());
+  lease.close("closed", monotonicNow());
 });
 
 Deno.test("SessionKeeper.configure() takes over another time to live", async () => {
@@ -242,7 +242,7 @@ Deno.test("SessionKeeper.configure() takes over another time to live", async () 
   const lease = open(lab.scheduler, "10.0.0.1", monotonicNow());
   await eventually(() => store.batches >= 3, "it is refreshed as often as that needs");
   assert.equal(store.rules!.ttlMs, 50);
-  lease.release("closed", monotonicNow());
+  lease.close("closed", monotonicNow());
 });
 
 Deno.test("SessionKeeper.stop() gives a silent store up, and says what it was not told", async () => {

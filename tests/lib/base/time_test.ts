@@ -1,8 +1,18 @@
 /** Time passes for everything at once, whatever the scheduler is asked or told. */
 import assert from "node:assert/strict";
-import type { Lease, Refusal, Scheduler, SchedulerOptions } from "../../../lib/core/mod.ts";
+import type { Connection, Outcome, Scheduler, SchedulerOptions } from "../../../lib/core/mod.ts";
 import { NS_PER_S } from "../../../lib/base/mod.ts";
-import { granted, open, schedulerOf, STICKY, takeDown, waiting } from "../../support/scheduling.ts";
+import {
+  acquire,
+  connecting,
+  open,
+  placeOf,
+  retried,
+  schedulerOf,
+  STICKY,
+  takeDown,
+  waiting,
+} from "../../support/scheduling.ts";
 
 const S = NS_PER_S;
 
@@ -24,25 +34,23 @@ const OPTIONS: SchedulerOptions = {
  */
 function situation() {
   const { scheduler, emitted } = schedulerOf(OPTIONS);
-  const failing = granted(scheduler.acquire("10.0.0.1", 0));
+  const failing = connecting(acquire(scheduler, "10.0.0.1", 0));
   assert.equal(failing.backend.id, "B1");
-  const opening = granted(failing.connectFailed("refused", 0));
+  const opening = retried(failing, 0);
   takeDown(scheduler, "B2", 0);
   for (let i = 0; i < 2; i++) scheduler.probed("B2", true, 0, 0);
   const gone = open(scheduler, "10.0.0.2", 0);
-  gone.release("closed", 0);
-  const leases: Lease[] = [opening];
+  gone.close("closed", 0);
+  const leases: Connection[] = [opening];
   while (leases.length < 4) leases.push(open(scheduler, `10.0.1.${leases.length}`, 0));
-  const place = waiting(scheduler.acquire("10.0.0.9", 0));
-  const outcomes: (Lease | Refusal)[] = [];
-  place.settled = (outcome) => outcomes.push(outcome);
-  const other = waiting(scheduler.acquire("10.0.0.8", 0));
-  const arrival = scheduler.arrive("10.0.0.7", 0);
-  assert.ok(!("reason" in arrival));
-  const admitted = scheduler.admit("10.0.0.6", 0);
-  assert.ok(!("reason" in admitted));
+  const place = waiting(acquire(scheduler, "10.0.0.9", 0));
+  const outcomes: Outcome[] = [];
+  place.onSettled = (outcome) => outcomes.push(outcome);
+  const other = waiting(acquire(scheduler, "10.0.0.8", 0));
+  const proxied = scheduler.acceptProxy("10.0.0.7", 0);
+  const accepted = scheduler.accept("10.0.0.6", 0);
   emitted.length = 0;
-  return { scheduler, emitted, opening, held: leases[1]!, outcomes, other, arrival, admitted };
+  return { scheduler, emitted, opening, held: leases[1]!, outcomes, other, proxied, accepted };
 }
 
 type Situation = ReturnType<typeof situation>;
@@ -53,9 +61,8 @@ const RECORD = { key: "10.9.9.9", backend: "B3", home: "B3", changedAt: 1, usedA
 /** Everything that can be asked or told, at 10 s. */
 const CALLS: Readonly<Record<string, (on: Situation) => unknown>> = {
   passTime: ({ scheduler }) => scheduler.passTime(AT),
-  acquire: ({ scheduler }) => scheduler.acquire("10.0.2.1", AT),
-  admit: ({ scheduler }) => scheduler.admit("10.0.2.1", AT),
-  arrive: ({ scheduler }) => scheduler.arrive("10.0.2.1", AT),
+  accept: ({ scheduler }) => scheduler.accept("10.0.2.1", AT),
+  acceptProxy: ({ scheduler }) => scheduler.acceptProxy("10.0.2.1", AT),
   probed: ({ scheduler }) => scheduler.probed("B3", true, AT, 0),
   setMode: ({ scheduler }) => scheduler.setMode("B3", "drain", AT),
   reconfigure: ({ scheduler }) => scheduler.reconfigure(OPTIONS, AT),
@@ -65,14 +72,16 @@ const CALLS: Readonly<Record<string, (on: Situation) => unknown>> = {
   adopt: ({ scheduler }) => scheduler.adopt(RECORD, AT),
   restore: ({ scheduler }) => scheduler.restore([RECORD], AT),
   stop: ({ scheduler }) => scheduler.stop(AT),
-  "Lease.connected": ({ opening }) => opening.connected(AT),
-  "Lease.answered": ({ held }) => held.answered(AT),
-  "Lease.connectFailed": ({ opening }) => opening.connectFailed("refused", AT),
-  "Lease.refuse": ({ opening }) => opening.refuse("local_shortage", AT),
-  "Lease.release": ({ held }) => held.release("closed", AT),
-  "Arrival.letIn": ({ arrival }) => arrival.letIn("10.0.0.7", AT),
-  "Arrival.acquire": ({ admitted }) => admitted.acquire(AT),
-  "Arrival.turnAway": ({ admitted }) => admitted.turnAway("bad_tls_handshake", AT),
+  "Connection.connected": ({ opening }) => opening.connected(AT),
+  "Connection.answered": ({ held }) => held.answered(AT),
+  "Connection.connectFailed": ({ opening }) => opening.connectFailed("refused", AT),
+  "Connection.refuse": ({ opening }) => opening.refuse("local_shortage", AT),
+  "Connection.leave": ({ opening }) => opening.leave(AT),
+  "Connection.close": ({ held }) => held.close("closed", AT),
+  "Connection.admit": ({ proxied }) => proxied.admit("10.0.0.7", AT),
+  "Connection.assign": ({ accepted }) => accepted.assign(AT),
+  "Connection.refuse, while it arrives,": ({ accepted }) =>
+    accepted.refuse("bad_tls_handshake", AT),
 };
 
 for (const [name, call] of Object.entries(CALLS)) {
@@ -88,7 +97,7 @@ for (const [name, call] of Object.entries(CALLS)) {
       "4: connection_refused queue_timeout",
       "10: backend_readmitted",
     ]);
-    assert.deepEqual(outcomes, [{ granted: false, reason: "queue_timeout" }]);
+    assert.deepEqual(outcomes, [{ kind: "refused", reason: "queue_timeout" }]);
     assert.equal(scheduler.backend("B1")!.ejection!.ejected, false);
     // Half of 20 s have passed.
     assert.equal(scheduler.backend("B2")!.weight, 0.55);
@@ -96,7 +105,7 @@ for (const [name, call] of Object.entries(CALLS)) {
   });
 }
 
-Deno.test("Waiting.leave() lets time pass, too, and is not late for itself", () => {
+Deno.test("Connection.leave() of one that waits lets time pass, too, and is not late for itself", () => {
   const { scheduler, other, outcomes } = situation();
   other.leave(AT);
   assert.equal(outcomes.length, 1);
@@ -135,12 +144,11 @@ Deno.test("Scheduler.onWake() is called whenever the next wake becomes earlier, 
     assert.equal(at, scheduler.nextWake);
     calls.push(at / S);
   };
-  granted(scheduler.acquire("10.0.0.1", 0)).connectFailed("refused", 0);
+  connecting(acquire(scheduler, "10.0.0.1", 0)).connectFailed("refused", 0);
   assert.deepEqual(calls, [10]);
-  let outcome = scheduler.acquire("10.0.0.2", S);
-  while (outcome.granted) outcome = scheduler.acquire("10.0.0.2", S);
+  while (acquire(scheduler, "10.0.0.2", S).phase === "connecting");
   assert.deepEqual(calls, [10, 5]);
-  scheduler.acquire("10.0.0.2", 2 * S);
+  acquire(scheduler, "10.0.0.2", 2 * S);
   scheduler.setMode("B3", "maintenance", 2 * S);
   assert.deepEqual(calls, [10, 5], "those that come later are not earlier");
   scheduler.setMode("B3", "ready", 2 * S);
@@ -157,11 +165,11 @@ Deno.test("Scheduler serves a client that waits when an ejection ends, although 
     queue: { length: 10, timeout: 60 * S },
     retries: 0,
   });
-  granted(scheduler.acquire("a", 0)).connectFailed("refused", 0);
+  connecting(acquire(scheduler, "a", 0)).connectFailed("refused", 0);
   open(scheduler, "b", 0);
   const settled: [string, number][] = [];
-  waiting(scheduler.acquire("c", 0)).settled = (outcome, now) =>
-    settled.push([outcome.granted ? outcome.backend.id : outcome.reason, now]);
+  const place = waiting(acquire(scheduler, "c", 0));
+  place.onSettled = (_, now) => settled.push([placeOf(place), now]);
   assert.deepEqual(driven(scheduler, 100 * S), [1]);
   assert.deepEqual(settled, [["B1", S]]);
 });
@@ -175,11 +183,11 @@ Deno.test("Scheduler lets things happen in their order, however late it is calle
       queue: { length: 10, timeout: timeout * S },
       retries: 0,
     });
-    granted(scheduler.acquire("a", 0)).connectFailed("refused", 0);
+    connecting(acquire(scheduler, "a", 0)).connectFailed("refused", 0);
     open(scheduler, "b", 0);
     let settled: string | undefined;
-    waiting(scheduler.acquire("c", 0)).settled = (held) =>
-      settled = held.granted ? held.backend.id : held.reason;
+    const place = waiting(acquire(scheduler, "c", 0));
+    place.onSettled = () => settled = placeOf(place);
     scheduler.probed("B2", true, 9 * S, 0);
     assert.equal(settled, outcome);
   }
@@ -191,7 +199,10 @@ Deno.test("Scheduler counts no ejection that has ended towards max_share", () =>
     ejection: { failures: 1, base: 10 * S, max: 300 * S, maxShare: 0.5 },
     retries: 0,
   });
-  const [one, other] = [granted(scheduler.acquire("a", 0)), granted(scheduler.acquire("a", 0))];
+  const [one, other] = [
+    connecting(acquire(scheduler, "a", 0)),
+    connecting(acquire(scheduler, "a", 0)),
+  ];
   one.connectFailed("refused", 0);
   other.connectFailed("refused", 11 * S);
   const told = emitted.filter(({ type }) => type.startsWith("backend_"));

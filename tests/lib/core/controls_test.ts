@@ -10,7 +10,16 @@ import {
   type SchedulerOptions,
 } from "../../../lib/core/mod.ts";
 import { NS_PER_S } from "../../../lib/base/mod.ts";
-import { bringUp, granted, open, schedulerOf, STICKY, takeDown } from "../../support/scheduling.ts";
+import {
+  acquire,
+  bringUp,
+  connecting,
+  open,
+  placeOf,
+  schedulerOf,
+  STICKY,
+  takeDown,
+} from "../../support/scheduling.ts";
 
 const SLOW = { duration: 20 * NS_PER_S, floor: 0.1 };
 const EJECTION = { failures: 3, base: 10 * NS_PER_S, max: 25 * NS_PER_S, maxShare: 0.5 };
@@ -23,15 +32,13 @@ function only<Type extends LbEvent["type"]>(
 
 /** A connect to whoever is picked fails, for all those named. */
 function fails(scheduler: Scheduler, id: string, now: number): void {
-  const held = scheduler.acquire("c", now);
-  let lease = granted(held);
+  let lease = connecting(acquire(scheduler, "c", now));
   while (lease.backend.id !== id) {
     lease.connected(now);
-    lease.release("closed", now);
-    lease = granted(scheduler.acquire("c", now));
+    lease.close("closed", now);
+    lease = connecting(acquire(scheduler, "c", now));
   }
-  const next = lease.connectFailed("refused", now);
-  if (next.granted) next.release("closed", now);
+  if (lease.connectFailed("refused", now).kind === "connect") lease.leave(now);
 }
 
 Deno.test("Scheduler lets a backend that has recovered gain weight linearly, from the floor", () => {
@@ -40,7 +47,7 @@ Deno.test("Scheduler lets a backend that has recovered gain weight linearly, fro
     backends: [{ id: "B1", weight: 40 }, "B2"],
   });
   const weightAt = (seconds: number) => {
-    open(scheduler, "c", seconds * NS_PER_S).release("closed", seconds * NS_PER_S);
+    open(scheduler, "c", seconds * NS_PER_S).close("closed", seconds * NS_PER_S);
     return scheduler.backend("B1")!.weight;
   };
   assert.equal(weightAt(1), 40, "not at boot");
@@ -194,7 +201,7 @@ for (const [how, lets] of Object.entries(RETURNS)) {
     };
     const { scheduler } = schedulerOf(options);
     lets(scheduler, options);
-    for (let i = 0; i < 200; i++) scheduler.acquire("c", 10 * NS_PER_S);
+    for (let i = 0; i < 200; i++) acquire(scheduler, "c", 10 * NS_PER_S);
     const { inFlight, weight } = scheduler.backend("B3")!;
     assert.equal(weight, 0.1);
     // 200 at weights 1, 1 and 0.1, of which some may have come before B3 was there.
@@ -291,7 +298,7 @@ Deno.test("Scheduler counts failed connects in a row: one that succeeds starts a
   for (let i = 0; i < 10; i++) {
     fails(scheduler, "B1", i);
     fails(scheduler, "B1", i);
-    for (let j = 0; j < 2; j++) open(scheduler, "c", i).release("closed", i);
+    for (let j = 0; j < 2; j++) open(scheduler, "c", i).close("closed", i);
   }
   assert.deepEqual(scheduler.activeServers, ["B1", "B2"]);
 });
@@ -328,7 +335,7 @@ for (const algorithm of ALGORITHM_NAMES) {
     const { scheduler } = schedulerOf({ algorithm, backends: [{ id: "B1", weight: 0 }, "B2"] });
     for (let i = 0; i < 50; i++) assert.equal(open(scheduler, `10.0.0.${i}`).backend.id, "B2");
     takeDown(scheduler, "B2");
-    assert.equal(scheduler.acquire("c", 0).granted, false);
+    assert.equal(acquire(scheduler, "c", 0).phase, "ended");
   });
 }
 
@@ -362,10 +369,8 @@ Deno.test("Scheduler tries anyway when no backend is available, if it is told to
     const { scheduler } = schedulerOf({ whenNoneAvailable });
     for (const id of ["B1", "B2", "B3"]) takeDown(scheduler, id);
     scheduler.setMode("B3", "maintenance", 0);
-    const held = Array.from({ length: 4 }, () => scheduler.acquire("c", 0));
-    const went = held.map((one) =>
-      one.granted ? one.backend.id : "reason" in one ? one.reason : "waits"
-    );
+    const held = Array.from({ length: 4 }, () => acquire(scheduler, "c", 0));
+    const went = held.map(placeOf);
     if (whenNoneAvailable === "refuse") {
       assert.deepEqual(new Set(went), new Set(["no_backend_available"]));
     } else assert.deepEqual(went.toSorted(), ["B1", "B1", "B2", "B2"]);
@@ -379,7 +384,7 @@ Deno.test("Scheduler does not try anyway while somebody is merely full", () => {
   });
   takeDown(scheduler, "B2");
   open(scheduler);
-  assert.deepEqual(scheduler.acquire("c", 0), { granted: false, reason: "all_backends_full" });
+  assert.equal(acquire(scheduler, "c", 0).refusal, "all_backends_full");
 });
 
 Deno.test("pick_explained names every backend, its score or why it could not be picked, and the rule", () => {
@@ -395,7 +400,7 @@ Deno.test("pick_explained names every backend, its score or why it could not be 
   scheduler.setMode("B5", "drain", 0);
   for (let i = 0; i < 4; i++) open(scheduler);
   emitted.length = 0;
-  scheduler.acquire("10.0.0.9", 0);
+  acquire(scheduler, "10.0.0.9", 0);
   const [event] = only(emitted, "pick_explained");
   assert.deepEqual(event, {
     type: "pick_explained",
@@ -442,7 +447,7 @@ Deno.test("Scheduler: a backend of weight 0 neither makes others full nor is tri
   const backends = [{ id: "B1", weight: 0 }, "B2"];
   const { scheduler } = schedulerOf({ backends });
   takeDown(scheduler, "B2");
-  assert.deepEqual(scheduler.acquire("c", 0), { granted: false, reason: "no_backend_available" });
+  assert.equal(acquire(scheduler, "c", 0).refusal, "no_backend_available");
   const anyway = schedulerOf({ backends, whenNoneAvailable: "try-anyway" }).scheduler;
   takeDown(anyway, "B2");
   for (let i = 0; i < 3; i++) assert.equal(open(anyway).backend.id, "B2");

@@ -3,17 +3,22 @@
  * table is where they meet.
  */
 import assert from "node:assert/strict";
-import {
-  type BackendMode,
-  type BackendOptions,
-  type Lease,
-  type Refusal,
-  type SchedulerOptions,
-  type StickyRules,
-  Waiting,
+import type {
+  BackendMode,
+  BackendOptions,
+  Connection,
+  SchedulerOptions,
+  StickyRules,
 } from "../../../lib/core/mod.ts";
 import { NS_PER_S } from "../../../lib/base/mod.ts";
-import { bringUp, schedulerOf, STICKY, takeDown } from "../../support/scheduling.ts";
+import {
+  acquire,
+  bringUp,
+  placeOf,
+  schedulerOf,
+  STICKY,
+  takeDown,
+} from "../../support/scheduling.ts";
 
 const CONTROLS = [
   "sticky",
@@ -750,9 +755,9 @@ function optionsOf({ backends, ...rest }: Setting) {
 /** A scheduler to which things happen, and what that leads to. */
 class Stage {
   readonly #scheduler: ReturnType<typeof schedulerOf>["scheduler"];
-  readonly #held = new Map<string, Lease[]>();
+  readonly #held = new Map<string, Connection[]>();
   /** Those whose connects succeed as soon as what is happening has happened. */
-  readonly #opening: Lease[] = [];
+  readonly #opening: Connection[] = [];
   #now = 0;
   #outcome: string[] = [];
 
@@ -781,9 +786,9 @@ class Stage {
       this.#scheduler.passTime(this.#now);
     } else if (verb === "clients") this.#comeMany(Number(subject));
     else if (subject.startsWith("B")) this.#operate(subject, verb);
-    else if (verb === "comes") this.#goesTo(subject, this.#scheduler.acquire(subject, this.#now));
+    else if (verb === "comes") this.#goesTo(subject, acquire(this.#scheduler, subject, this.#now));
     else if (verb === "fails") this.#fails(subject);
-    else this.#held.get(subject)!.shift()!.release("closed", this.#now);
+    else this.#held.get(subject)!.shift()!.close("closed", this.#now);
   }
 
   #operate(id: string, verb: string): void {
@@ -801,8 +806,8 @@ class Stage {
   #comeMany(count: number): void {
     const places: string[] = [];
     for (let i = 0; i < count; i++) {
-      const held = this.#scheduler.acquire(`${i}`, this.#now);
-      assert.ok(held.granted);
+      const held = acquire(this.#scheduler, `${i}`, this.#now);
+      assert.equal(held.phase, "connecting");
       held.connected(this.#now);
       places.push(held.backend.id);
     }
@@ -812,22 +817,19 @@ class Stage {
   }
 
   #fails(client: string): void {
-    const lease = this.#scheduler.acquire(client, this.#now);
-    assert.ok(lease.granted);
+    const lease = acquire(this.#scheduler, client, this.#now);
+    assert.equal(lease.phase, "connecting");
     this.#outcome.push(`${client}: ${lease.backend.id} fails`);
-    this.#goesTo(client, lease.connectFailed("refused", this.#now));
+    lease.connectFailed("refused", this.#now);
+    this.#goesTo(client, lease);
   }
 
-  #goesTo(client: string, held: Lease | Waiting | Refusal): void {
-    if (held instanceof Waiting) {
-      this.#outcome.push(`${client}: waits`);
-      held.settled = (outcome) => this.#goesTo(client, outcome);
-    } else if (held.granted) {
-      this.#outcome.push(`${client}: ${held.backend.id}`);
-      const leases = this.#held.get(client) ?? [];
-      this.#held.set(client, [...leases, held]);
-      this.#opening.push(held);
-    } else this.#outcome.push(`${client}: ${held.reason}`);
+  #goesTo(client: string, connection: Connection): void {
+    this.#outcome.push(`${client}: ${placeOf(connection)}`);
+    connection.onSettled = () => this.#goesTo(client, connection);
+    if (connection.phase !== "connecting") return;
+    this.#held.set(client, [...this.#held.get(client) ?? [], connection]);
+    this.#opening.push(connection);
   }
 }
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createRandom, NS_PER_S } from "../../../lib/base/mod.ts";
 import { type LbEvent, Scheduler, type SchedulerOptions } from "../../../lib/core/mod.ts";
-import { granted, open, STICKY, takeDown } from "../../support/scheduling.ts";
+import { acquire, connecting, open, retried, STICKY, takeDown } from "../../support/scheduling.ts";
 import { strictEventStream } from "../../support/events.ts";
 
 function optionsOf(overrides: Partial<SchedulerOptions> = {}): SchedulerOptions {
@@ -42,7 +42,7 @@ Deno.test("Scheduler.reconfigure() drops no connection, no count and no state of
   assert.deepEqual(scheduler.activeServers, ["B1"]);
   scheduler.probed("B4", true, 0, 0);
   assert.deepEqual(scheduler.activeServers, ["B1", "B4"]);
-  for (const lease of leases) lease.release("closed", 1);
+  for (const lease of leases) lease.close("closed", 1);
   assert.equal(scheduler.connections, 0);
 });
 
@@ -53,7 +53,7 @@ Deno.test("Scheduler.reconfigure() removes a backend whose connections go on to 
   assert.equal(scheduler.connections, 3);
   assert.deepEqual([...scheduler.connectionCount.keys()], ["B1", "B3"]);
   for (let i = 0; i < 10; i++) assert.notEqual(open(scheduler).backend.id, "B2");
-  leases.find(({ backend }) => backend.id === "B2")!.release("closed", 1);
+  leases.find(({ backend }) => backend.id === "B2")!.close("closed", 1);
   assert.equal(scheduler.connections, 12);
 });
 
@@ -76,7 +76,7 @@ Deno.test("Scheduler.reconfigure() keeps sessions that still make sense", () => 
 Deno.test("Scheduler.reconfigure() heeds smaller bounds: of sessions, of connections", () => {
   const backends = named("B1");
   const scheduler = schedulerOf(optionsOf({ sticky: STICKY, backends }));
-  for (let i = 0; i < 9; i++) open(scheduler, `10.0.0.${i}`).release("closed", 0);
+  for (let i = 0; i < 9; i++) open(scheduler, `10.0.0.${i}`).close("closed", 0);
   scheduler.reconfigure(
     optionsOf({
       sticky: { ...STICKY, maxEntries: 3 },
@@ -87,7 +87,7 @@ Deno.test("Scheduler.reconfigure() heeds smaller bounds: of sessions, of connect
   open(scheduler, "10.0.1.1");
   assert.equal(scheduler.sessionCount, 3);
   open(scheduler, "10.0.1.2");
-  assert.deepEqual(scheduler.acquire("c", 0), { granted: false, reason: "all_backends_full" });
+  assert.equal(acquire(scheduler, "c", 0).refusal, "all_backends_full");
 });
 
 Deno.test("Scheduler.reconfigure() to the same goes on in turn, as if nothing had been", () => {
@@ -123,10 +123,10 @@ Deno.test("Scheduler.reconfigure() makes a backup of a backend, and a primary of
 
 Deno.test("Scheduler.reconfigure() lets a lease of a backend that is gone look for another", () => {
   const scheduler = schedulerOf(optionsOf({ backends: named("B1") }));
-  const lease = granted(scheduler.acquire("c", 0));
+  const lease = connecting(acquire(scheduler, "c", 0));
   scheduler.reconfigure(optionsOf({ backends: named("B2") }), 0);
   scheduler.probed("B2", true, 0, 0);
-  assert.equal(granted(lease.connectFailed("refused", 0)).backend.id, "B2");
+  assert.equal(retried(lease, 0).backend.id, "B2");
 });
 
 Deno.test("Scheduler.reconfigure() sets the mode that the file has changed, and leaves the others", () => {
@@ -170,15 +170,16 @@ Deno.test("Scheduler.reconfigure() without ejection lets the ejected in, and say
   const ejection = { failures: 1, base: NS_PER_S, max: NS_PER_S, maxShare: 1 };
   const scheduler = new Scheduler(optionsOf({ ejection }), events, createRandom(1));
   for (const { id } of scheduler.backends) scheduler.probed(id, true, 0, 0);
-  const failed = granted(scheduler.acquire("c", 0));
-  failed.connectFailed("refused", 0);
+  const connection = connecting(acquire(scheduler, "c", 0));
+  const failed = connection.backend;
+  connection.connectFailed("refused", 0);
   const told: LbEvent[] = [];
   events.subscribe("test", ["backend_readmitted"], (event) => told.push(event));
   scheduler.reconfigure(optionsOf(), 5e6);
   assert.deepEqual(told, [{
     type: "backend_readmitted",
     at_ms: 5,
-    backend: failed.backend.id,
+    backend: failed.id,
     active_servers: ["B1", "B2", "B3"],
   }]);
 });
@@ -187,7 +188,7 @@ Deno.test("Scheduler.reconfigure() without ejection lets the ejected in, and say
 function visits(scheduler: Scheduler, count: number): string[] {
   return Array.from({ length: count }, () => {
     const lease = open(scheduler, "c");
-    lease.release("closed", 0);
+    lease.close("closed", 0);
     return lease.backend.id;
   });
 }
@@ -262,17 +263,17 @@ Deno.test("Scheduler.reconfigure() counts the live connections of a backend that
   const optionsWith = (...ids: string[]) =>
     optionsOf({ healthCheck: UNPROBED, backends: limited(...ids) });
   const scheduler = schedulerOf(optionsWith("B1"));
-  const leases = [open(scheduler), granted(scheduler.acquire("c", 0))];
+  const leases = [open(scheduler), connecting(acquire(scheduler, "c", 0))];
   scheduler.reconfigure(optionsWith("B2"), 1);
   scheduler.reconfigure(optionsWith("B3"), 2);
   scheduler.reconfigure(optionsWith("B1"), 3);
   assert.deepEqual(scheduler.connectionCount, new Map([["B1", 2]]));
-  assert.deepEqual(scheduler.acquire("c", 3), { granted: false, reason: "all_backends_full" });
-  leases[0]!.release("closed", 4);
+  assert.equal(acquire(scheduler, "c", 3).refusal, "all_backends_full");
+  leases[0]!.close("closed", 4);
   const third = open(scheduler, "c", 4);
-  assert.deepEqual(scheduler.acquire("c", 4), { granted: false, reason: "all_backends_full" });
+  assert.equal(acquire(scheduler, "c", 4).refusal, "all_backends_full");
   assert.ok("reason" in leases[1]!.connectFailed("refused", 5));
-  third.release("closed", 6);
+  third.close("closed", 6);
   assert.deepEqual(scheduler.connectionCount, new Map([["B1", 0]]));
   assert.equal(scheduler.connections, 0);
 });
@@ -304,7 +305,7 @@ Deno.test("Scheduler.reconfigure() takes a backend under another address for ano
   assert.equal(scheduler.connections, 3);
   scheduler.reconfigure(optionsAt(1), 2);
   assert.deepEqual(scheduler.connectionCount, new Map([["B1", 2]]), "it is the first one again");
-  [...former, now].forEach((lease) => lease.release("closed", 3));
+  [...former, now].forEach((lease) => lease.close("closed", 3));
   assert.deepEqual(scheduler.connectionCount, new Map([["B1", 0]]));
 });
 
@@ -313,7 +314,7 @@ for (const how of ["moves to another address", "leaves and comes back"]) {
     const backends = named("B1", "B2");
     const options = optionsOf({ sticky: STICKY, healthCheck: UNPROBED, backends });
     const scheduler = schedulerOf(options);
-    open(scheduler, "10.0.0.9", 5).release("closed", 6);
+    open(scheduler, "10.0.0.9", 5).close("closed", 6);
     const [session] = scheduler.sessions;
     const { key, changedAt, usedAt } = session!;
     const stored = { key, backend: "B1", home: "B1", changedAt, usedAt };

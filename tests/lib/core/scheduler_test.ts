@@ -7,72 +7,87 @@ import {
   Scheduler,
 } from "../../../lib/core/mod.ts";
 import { createRandom } from "../../../lib/base/mod.ts";
-import { bringUp, granted, open, schedulerOf, takeDown } from "../../support/scheduling.ts";
+import {
+  acquire,
+  bringUp,
+  connecting,
+  open,
+  retried,
+  schedulerOf,
+  takeDown,
+} from "../../support/scheduling.ts";
 import { strictEventStream } from "../../support/events.ts";
 
-Deno.test("Scheduler.acquire() counts before the connect is over", () => {
+Deno.test("Connection.assign() counts before the connect is over", () => {
   const { scheduler } = schedulerOf({ algorithm: "least-connections" });
-  const leases = Array.from({ length: 9 }, () => granted(scheduler.acquire("c", 0)));
+  const leases = Array.from({ length: 9 }, () => connecting(acquire(scheduler, "c", 0)));
   assert.deepEqual([...scheduler.connectionCount], [["B1", 3], ["B2", 3], ["B3", 3]]);
-  for (const lease of leases) lease.release("client_aborted", 1);
+  for (const lease of leases) lease.leave(1);
   assert.deepEqual([...scheduler.connectionCount.values()], [0, 0, 0]);
 });
 
-Deno.test("Lease.release() asserts that it is called once", () => {
+Deno.test("Connection.close() asserts that it is called once", () => {
   const { scheduler } = schedulerOf();
-  const lease = open(scheduler);
-  lease.release("closed", 1);
-  assert.throws(() => lease.release("closed", 2), /released exactly once/);
-  assert.throws(() => lease.connectFailed("refused", 2), /Assertion failed/);
-  assert.throws(() => lease.connected(2), /Assertion failed/);
+  const connection = open(scheduler);
+  connection.close("closed", 1);
+  assert.throws(() => connection.close("closed", 2), /closed exactly once/);
+  assert.throws(() => connection.leave(2), /leaves once/);
+  assert.throws(() => connection.connectFailed("refused", 2), /Assertion failed/);
+  assert.throws(() => connection.connected(2), /Assertion failed/);
+  assert.equal(connection.phase, "ended");
   assert.equal(scheduler.connections, 0);
 });
 
-Deno.test("Lease.connectFailed() ends the lease", () => {
+Deno.test("Connection.leave() ends a connection that is not yet open, once", () => {
   const { scheduler } = schedulerOf();
-  const lease = granted(scheduler.acquire("c", 0));
-  granted(lease.connectFailed("refused", 1)).release("closed", 2);
-  assert.throws(() => lease.release("closed", 2), /released exactly once/);
-});
-
-Deno.test("Lease.connected() and refuse() assert that the lease is being opened", () => {
-  const { scheduler } = schedulerOf();
-  const opened = open(scheduler);
-  assert.throws(() => opened.connected(1), /connects at most once/);
-  assert.throws(() => opened.connectFailed("refused", 1), /Assertion failed/);
-  assert.throws(() => opened.refuse("stopping", 1), /Assertion failed/);
-  assert.equal(scheduler.connections, 1, "nothing of that changed the books");
-  const refused = granted(scheduler.acquire("c", 0));
-  assert.deepEqual(refused.refuse("stopping", 1), { granted: false, reason: "stopping" });
-  assert.throws(() => refused.refuse("stopping", 1), /Assertion failed/);
-  assert.throws(() => refused.release("closed", 1), /released exactly once/);
+  const arriving = scheduler.accept("c", 0);
+  arriving.leave(1);
+  assert.throws(() => arriving.assign(1), /given a backend once/);
+  const connection = connecting(acquire(scheduler, "c", 0));
+  retried(connection, 1).leave(2);
+  assert.throws(() => connection.leave(2), /leaves once/);
+  assert.throws(() => open(scheduler).leave(3), /before its connection is open/);
   assert.equal(scheduler.connections, 1);
 });
 
-Deno.test("Lease.connectFailed() tries every backend once, whatever the algorithm", () => {
+Deno.test("Connection.connected() and refuse() assert that the connection is being opened", () => {
+  const { scheduler } = schedulerOf();
+  const opened = open(scheduler);
+  assert.throws(() => opened.connected(1), /opened at most once/);
+  assert.throws(() => opened.connectFailed("refused", 1), /Assertion failed/);
+  assert.throws(() => opened.refuse("stopping", 1), /Assertion failed/);
+  assert.equal(scheduler.connections, 1, "nothing of that changed the books");
+  const refused = connecting(acquire(scheduler, "c", 0));
+  assert.deepEqual(refused.refuse("stopping", 1), { kind: "refused", reason: "stopping" });
+  assert.throws(() => refused.refuse("stopping", 1), /Assertion failed/);
+  assert.throws(() => refused.close("closed", 1), /closed exactly once/);
+  assert.equal(scheduler.connections, 1);
+});
+
+Deno.test("Connection.connectFailed() tries every backend once, whatever the algorithm", () => {
   for (const algorithm of ["round-robin", "least-connections", "random", "power-of-two"] as const) {
     const ids = ["B1", "B2", "B3", "B4"];
     const { scheduler } = schedulerOf({ algorithm, backends: ids, retries: 9 });
     const tried: string[] = [];
-    let held = scheduler.acquire("c", 0);
-    while (held.granted) {
-      tried.push(held.backend.id);
-      held = held.connectFailed("refused", 0);
+    const connection = acquire(scheduler, "c", 0);
+    while (connection.phase === "connecting") {
+      tried.push(connection.backend.id);
+      connection.connectFailed("refused", 0);
     }
     assert.deepEqual(tried.toSorted(), ids, algorithm);
-    assert.deepEqual(held, { granted: false, reason: "connects_failed" });
+    assert.equal(connection.refusal, "connects_failed");
     // What one connection has tried in vain is open to the next.
     assert.equal(scheduler.backends.every(({ available }) => available), true);
     assert.equal(scheduler.connections, 0);
   }
 });
 
-Deno.test("Lease.connectFailed() gives up after `retries` others", () => {
+Deno.test("Connection.connectFailed() gives up after `retries` others", () => {
   const { scheduler } = schedulerOf({ retries: 1 });
-  const second = granted(granted(scheduler.acquire("c", 0)).connectFailed("timeout", 1));
+  const second = retried(acquire(scheduler, "c", 0), 1, "timeout");
   assert.equal(second.attempt, 2);
   assert.deepEqual(second.connectFailed("timeout", 2), {
-    granted: false,
+    kind: "refused",
     reason: "connects_failed",
   });
 });
@@ -87,9 +102,11 @@ Deno.test("a connection fails with the chance that all it may try are dead", () 
   const runs = 20_000;
   let failed = 0;
   for (let i = 0; i < runs; i++) {
-    let held = scheduler.acquire("c", i);
-    while (held.granted && held.backend.index < 6) held = held.connectFailed("refused", i);
-    if (held.granted) held.release("closed", i);
+    const connection = acquire(scheduler, "c", i);
+    while (connection.phase === "connecting" && connection.backend.index < 6) {
+      connection.connectFailed("refused", i);
+    }
+    if (connection.phase === "connecting") connection.leave(i);
     else failed++;
   }
   const expected = 20 / 56;
@@ -97,23 +114,23 @@ Deno.test("a connection fails with the chance that all it may try are dead", () 
   assert.ok(Math.abs(failed - runs * expected) < 4 * deviation, `${failed / runs}`);
 });
 
-Deno.test("Scheduler.acquire() says why there is nobody", () => {
+Deno.test("Connection.assign() says why there is nobody", () => {
   const { scheduler } = schedulerOf({ backends: [{ id: "B1", maxConnections: 1 }, "B2"] });
   takeDown(scheduler, "B2");
   open(scheduler);
-  assert.deepEqual(scheduler.acquire("c", 0), { granted: false, reason: "all_backends_full" });
+  assert.equal(acquire(scheduler, "c", 0).refusal, "all_backends_full");
   takeDown(scheduler, "B1");
-  assert.deepEqual(scheduler.acquire("c", 0), { granted: false, reason: "no_backend_available" });
+  assert.equal(acquire(scheduler, "c", 0).refusal, "no_backend_available");
   scheduler.stop(0);
-  assert.deepEqual(scheduler.acquire("c", 0), { granted: false, reason: "stopping" });
+  assert.equal(acquire(scheduler, "c", 0).refusal, "stopping");
 });
 
-Deno.test("Scheduler.acquire() keeps to the limit of connections", () => {
+Deno.test("Connection.assign() keeps to the limit of connections", () => {
   const { scheduler } = schedulerOf({ limits: { connections: 2 } });
   const first = open(scheduler);
   open(scheduler);
-  assert.deepEqual(scheduler.acquire("c", 0), { granted: false, reason: "connection_limit" });
-  first.release("closed", 1);
+  assert.equal(acquire(scheduler, "c", 0).refusal, "connection_limit");
+  first.close("closed", 1);
   open(scheduler);
 });
 
@@ -125,14 +142,14 @@ Deno.test("Scheduler.probed() keeps counting connections that live on a backend 
   assert.equal(scheduler.connectionCount.get("B1"), 1);
   bringUp(scheduler, "B1");
   assert.equal(scheduler.connectionCount.get("B1"), 1);
-  lease.release("closed", 1);
+  lease.close("closed", 1);
   assert.equal(scheduler.connectionCount.get("B1"), 0);
 });
 
-Deno.test("Lease.release() of a normal close by the backend is no failure", () => {
+Deno.test("Connection.close() of a normal close by the backend is no failure", () => {
   const { scheduler } = schedulerOf({ backends: ["B1"] });
-  for (let i = 0; i < 10; i++) open(scheduler).release("backend_aborted", i);
-  open(scheduler).release("closed", 20);
+  for (let i = 0; i < 10; i++) open(scheduler).close("backend_aborted", i);
+  open(scheduler).close("closed", 20);
   assert.deepEqual(scheduler.activeServers, ["B1"]);
   assert.equal(scheduler.backend("B1")!.connectFailures, 0);
 });
@@ -174,7 +191,7 @@ Deno.test("Scheduler.removeBackend() lets live connections end as they will", ()
   scheduler.probed("B1", true, 0, 0);
   assert.equal(scheduler.connectionCount.get("B1"), 0);
   assert.equal(scheduler.connections, 1);
-  lease.release("closed", 1);
+  lease.close("closed", 1);
   assert.equal(scheduler.connectionCount.get("B1"), 0, "the old one's end is not the new one's");
   assert.equal(scheduler.connections, 0);
   assert.throws(() => scheduler.addBackend({ id: "B1", weight: 1, backup: false }, 0), RangeError);
@@ -200,11 +217,11 @@ Deno.test("Scheduler.addBackend() gives one that takes over a name or a place no
 
 Deno.test("Scheduler tells the story of a failover in events", () => {
   const { scheduler, emitted } = schedulerOf({ backends: ["B1", "B2"] });
-  const failed = granted(scheduler.acquire("10.0.0.9", 1e6));
-  const lease = granted(failed.connectFailed("refused", 2e6));
+  const failed = connecting(acquire(scheduler, "10.0.0.9", 1e6));
+  const lease = retried(failed, 2e6);
   lease.connected(3e6);
   takeDown(scheduler, "B1", 4e6);
-  lease.release("closed", 9e6, { bytesToBackend: 10, bytesToClient: 20 });
+  lease.close("closed", 9e6, { bytesToBackend: 10, bytesToClient: 20 });
   const story = emitted.filter(({ type }) => type !== "probe");
   const expected: LbEvent[] = [
     {
@@ -266,7 +283,7 @@ Deno.test("Scheduler without health checks counts every backend as up", () => {
   assert.deepEqual(scheduler.activeServers, ["B1"]);
 });
 
-Deno.test("Scheduler.acquire() explains a pick among backups, whatever the algorithm", () => {
+Deno.test("Connection.assign() explains a pick among backups, whatever the algorithm", () => {
   for (const name of ALGORITHM_NAMES) {
     const { scheduler } = schedulerOf({
       algorithm: name,
@@ -275,7 +292,7 @@ Deno.test("Scheduler.acquire() explains a pick among backups, whatever the algor
     for (const id of ["B1", "B2", "B3"]) takeDown(scheduler, id);
     const considered: string[] = [];
     const rules: string[] = [];
-    const lease = granted(scheduler.acquire("c", 0, {
+    const lease = connecting(acquire(scheduler, "c", 0, {
       considered: ({ id }) => considered.push(id),
       decided: (rule) => rules.push(rule),
     }));
@@ -285,15 +302,15 @@ Deno.test("Scheduler.acquire() explains a pick among backups, whatever the algor
   }
 });
 
-Deno.test("Scheduler.acquire() explains nothing when there is nothing to pick", () => {
+Deno.test("Connection.assign() explains nothing when there is nothing to pick", () => {
   for (const name of ALGORITHM_NAMES) {
     const { scheduler } = schedulerOf({ algorithm: name });
     for (const { id } of scheduler.backends) takeDown(scheduler, id);
-    const held = scheduler.acquire("c", 0, {
+    const held = acquire(scheduler, "c", 0, {
       considered: ({ id }) => assert.fail(`${name} considered ${id}`),
       decided: (rule) => assert.fail(`${name} decided: ${rule}`),
     });
-    assert.equal(held.granted, false);
+    assert.equal(held.phase, "ended");
   }
 });
 
@@ -308,12 +325,12 @@ Deno.test("Scheduler decides the same whether or not readers of its events throw
       onReaderFailed: ({ reader }) => failures.push(reader),
     });
     for (const type of EVENT_TYPES) events.subscribe(`reader of ${type}`, [type], read);
-    const first = granted(scheduler.acquire("c", 0)).connectFailed("refused", 1);
-    granted(first).connected(1);
-    scheduler.acquire("d", 2);
-    scheduler.acquire("e", 3);
+    const first = retried(acquire(scheduler, "c", 0), 1);
+    first.connected(1);
+    acquire(scheduler, "d", 2);
+    acquire(scheduler, "e", 3);
     scheduler.passTime(20);
-    granted(first).release("closed", 21);
+    first.close("closed", 21);
     takeDown(scheduler, "B2", 22);
     for (let i = 0; i < 2; i++) open(scheduler, "f", 23);
     return { emitted, failures };
@@ -360,12 +377,12 @@ Deno.test("Scheduler makes no event of a connection that nobody reads", () => {
     createRandom(1),
   );
   const story = () => {
-    const lease = granted(granted(scheduler.acquire("a", 0)).connectFailed("refused", 0));
+    const lease = retried(acquire(scheduler, "a", 0), 0);
     lease.connected(1);
-    scheduler.acquire("b", 1);
-    lease.release("closed", 2);
+    acquire(scheduler, "b", 1);
+    lease.close("closed", 2);
     scheduler.probed("B1", true, 3, 1);
-    granted(scheduler.acquire("b", 3)).release("client_aborted", 4);
+    connecting(acquire(scheduler, "b", 3)).leave(4);
   };
   story();
   assert.equal(events.made.join(), "");

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { LbEvent, StickyRules } from "../../../lib/core/mod.ts";
 import { NS_PER_MS, NS_PER_S } from "../../../lib/base/mod.ts";
-import { granted, schedulerOf } from "../../support/scheduling.ts";
+import { acquire, connecting, retried, schedulerOf } from "../../support/scheduling.ts";
 
 const STICKY: StickyRules = {
   by: "client-address",
@@ -26,7 +26,7 @@ Deno.test("Scheduler tells of a sticky client whose backend fails and returns", 
   const { scheduler, emitted } = schedulerOf({ backends: ["B1", "B2"], sticky: STICKY });
   const client = "10.0.0.9";
 
-  const first = granted(scheduler.acquire(client, ms(1)));
+  const first = connecting(acquire(scheduler, client, ms(1)));
   assertTold(emitted, [
     { type: "session_pinned", at_ms: 1, client: "10.0.0.0/24", backend: "B1" },
   ]);
@@ -37,9 +37,9 @@ Deno.test("Scheduler tells of a sticky client whose backend fails and returns", 
     { type: "connection_opened", at_ms: 1.5, ...common, attempt: 1, connect_ms: 0.5, in_flight: 1 },
   ]);
 
-  const failed = granted(scheduler.acquire(client, ms(2)));
+  const failed = connecting(acquire(scheduler, client, ms(2)));
   assertTold(emitted, []);
-  const second = granted(failed.connectFailed("timeout", ms(4)));
+  const second = retried(failed, ms(4), "timeout");
   assertTold(emitted, [
     {
       type: "connect_failed",
@@ -79,7 +79,7 @@ Deno.test("Scheduler tells of a sticky client whose backend fails and returns", 
   ]);
 
   second.connected(ms(8));
-  first.release("backend_aborted", ms(9), { bytesToBackend: 3, bytesToClient: 5 });
+  first.close("backend_aborted", ms(9), { bytesToBackend: 3, bytesToClient: 5 });
   const B2 = { connection: 2, client, backend: "B2" };
   assertTold(emitted, [
     { type: "connection_opened", at_ms: 8, ...B2, attempt: 2, connect_ms: 4, in_flight: 1 },
@@ -110,7 +110,7 @@ Deno.test("Scheduler tells of a sticky client whose backend fails and returns", 
     },
   ]);
 
-  const third = granted(scheduler.acquire(client, ms(12)));
+  const third = connecting(acquire(scheduler, client, ms(12)));
   assert.equal(third.backend.id, "B1");
   assertTold(emitted, [
     {
@@ -123,7 +123,7 @@ Deno.test("Scheduler tells of a sticky client whose backend fails and returns", 
     },
   ]);
 
-  granted(scheduler.acquire("10.0.7.1", ms(13)));
+  connecting(acquire(scheduler, "10.0.7.1", ms(13)));
   assertTold(emitted, [
     { type: "session_evicted", at_ms: 13, client: "10.0.0.0/24", backend: "B1" },
     { type: "session_pinned", at_ms: 13, client: "10.0.7.0/24", backend: "B2" },
@@ -137,9 +137,9 @@ Deno.test("Scheduler tells of clients that it turns away, and why", () => {
     limits: { connections: 2 },
   });
   const refused = { type: "connection_refused", at_ms: 1 } as const;
-  const first = granted(scheduler.acquire("a", ms(1)));
-  const second = granted(scheduler.acquire("b", ms(1)));
-  scheduler.acquire("c", ms(1));
+  const first = connecting(acquire(scheduler, "a", ms(1)));
+  const second = connecting(acquire(scheduler, "b", ms(1)));
+  acquire(scheduler, "c", ms(1));
   assertTold(emitted, [
     { ...refused, connection: 3, client: "c", reason: "connection_limit", attempts: 0 },
   ]);
@@ -162,7 +162,7 @@ Deno.test("Scheduler tells of clients that it turns away, and why", () => {
   const changed = { type: "backend_mode_changed", at_ms: 1, in_flight: 0 } as const;
   for (const id of ["B1", "B2"]) scheduler.setMode(id, "maintenance", ms(1));
   scheduler.setMode("B2", "maintenance", ms(1)); // It is already.
-  scheduler.acquire("d", ms(1));
+  acquire(scheduler, "d", ms(1));
   assertTold(emitted, [
     { ...changed, backend: "B1", mode: "maintenance" },
     { ...changed, backend: "B2", mode: "maintenance" },
@@ -171,9 +171,9 @@ Deno.test("Scheduler tells of clients that it turns away, and why", () => {
 
   for (const id of ["B1", "B2"]) scheduler.setMode(id, "ready", ms(1));
   emitted.length = 0;
-  const last = granted(scheduler.acquire("e", ms(1)));
+  const last = connecting(acquire(scheduler, "e", ms(1)));
   scheduler.stop(0);
-  scheduler.acquire("f", ms(1));
+  acquire(scheduler, "f", ms(1));
   last.connectFailed("unreachable", ms(1));
   assertTold(emitted, [
     { ...refused, connection: 6, client: "f", reason: "stopping", attempts: 0 },
@@ -192,7 +192,7 @@ Deno.test("Scheduler tells of clients that it turns away, and why", () => {
 Deno.test("Scheduler tells of the first probes, which decide alone", () => {
   const { scheduler, emitted } = schedulerOf({ backends: [] });
   for (const id of ["B1", "B2"]) scheduler.addBackend({ id, weight: 1, backup: false }, 0);
-  assert.deepEqual(scheduler.acquire("a", 0), { granted: false, reason: "no_backend_available" });
+  assert.equal(acquire(scheduler, "a", 0).refusal, "no_backend_available");
   emitted.length = 0;
   scheduler.probed("B1", true, 0, 0);
   scheduler.probed("B2", false, 0, 0, "connect: refused");

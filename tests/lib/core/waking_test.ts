@@ -1,21 +1,15 @@
 /** A scheduler that is woken at its time decides as one that is not. */
 import assert from "node:assert/strict";
-import {
-  Arrival,
-  type Lease,
-  type Refusal,
-  type Scheduler,
-  Waiting,
-} from "../../../lib/core/mod.ts";
+import type { Connection, Scheduler } from "../../../lib/core/mod.ts";
 import { childSeed, createRandom, NS_PER_MS } from "../../../lib/base/mod.ts";
 import { drawSettings, optionsOf, type Settings } from "../../support/swarm/settings.ts";
-import { schedulerOf } from "../../support/scheduling.ts";
+import { acquire, schedulerOf } from "../../support/scheduling.ts";
 
 /** One of two schedulers to which the same happens. */
 class Twin {
   readonly scheduler: Scheduler;
   readonly emitted: ReturnType<typeof schedulerOf>["emitted"];
-  readonly #clients: (Arrival | Lease | Waiting)[] = [];
+  readonly #connections: Connection[] = [];
 
   constructor(settings: Settings) {
     const backends = named(settings);
@@ -29,8 +23,8 @@ class Twin {
   step(draw: number, which: number, client: string, now: number): void {
     const { scheduler } = this;
     const { id } = scheduler.backends[Math.floor(which * scheduler.backends.length)] ?? {};
-    if (draw < 0.3) this.#take(scheduler.acquire(client, now));
-    else if (draw < 0.4) this.#take(scheduler.admit(client, now));
+    if (draw < 0.3) this.#take(acquire(scheduler, client, now));
+    else if (draw < 0.4) this.#take(scheduler.accept(client, now));
     else if (draw < 0.85) this.#goOn(which, draw, now);
     else if (draw < 0.97 && id !== undefined) scheduler.probed(id, which * 97 % 1 < 0.7, now, 0);
     else if (id !== undefined) scheduler.setMode(id, draw < 0.99 ? "ready" : "drain", now);
@@ -41,23 +35,21 @@ class Twin {
   }
 
   #goOn(which: number, how: number, now: number): void {
-    const at = Math.floor(which * this.#clients.length);
-    const [client] = this.#clients.splice(at, 1);
-    if (client instanceof Arrival) this.#take(client.acquire(now));
-    else if (client instanceof Waiting) client.leave(now);
-    else if (client !== undefined && how < 0.6) client.release("closed", now);
-    else if (client !== undefined) this.#take(client.connectFailed("refused", now));
+    const at = Math.floor(which * this.#connections.length);
+    const connection = this.#connections[at];
+    if (connection === undefined) return;
+    if (connection.phase === "arriving") connection.assign(now);
+    else if (connection.phase === "waiting" || how < 0.6) connection.leave(now);
+    else connection.connectFailed("refused", now);
+    if (connection.phase === "ended") this.#connections.splice(at, 1);
   }
 
-  #take(client: Arrival | Lease | Waiting | Refusal): void {
-    if ("reason" in client) return;
-    this.#clients.push(client);
-    if (!(client instanceof Waiting)) return;
-    client.settled = (outcome) => {
-      // It takes the same place, so that the same client is drawn, whenever it is settled.
-      const at = this.#clients.indexOf(client);
-      if (outcome.granted) this.#clients[at] = outcome;
-      else this.#clients.splice(at, 1);
+  #take(connection: Connection): void {
+    if (connection.phase === "ended") return;
+    this.#connections.push(connection);
+    connection.onSettled = ({ kind }) => {
+      if (kind === "connect") return;
+      this.#connections.splice(this.#connections.indexOf(connection), 1);
     };
   }
 }

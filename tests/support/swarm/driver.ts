@@ -1,15 +1,13 @@
 /** The scheduler under test: all that a life knows of its interface is here. */
 import {
-  Arrival,
   type Backend,
   type BackendMode,
+  type Connection,
   EVENT_TYPES,
   type LbEvent,
-  type Lease,
-  type Refusal,
+  type Outcome as Answer,
   type Scheduler,
   type SessionRecord,
-  Waiting,
 } from "../../../lib/core/mod.ts";
 import type { Nanoseconds } from "../../../lib/base/mod.ts";
 import { schedulerOf } from "../scheduling.ts";
@@ -29,7 +27,7 @@ export class Driver implements Subject {
   /** What the latest call that asks for a backend has answered since the step began. */
   outcome: Outcome | undefined;
   #now: Nanoseconds = 0;
-  readonly #connections = new Map<number, Arrival | Lease | Waiting>();
+  readonly #connections = new Map<number, Connection>();
 
   constructor(settings: Settings) {
     const { scheduler, events } = schedulerOf({
@@ -57,82 +55,77 @@ export class Driver implements Subject {
   }
 
   accept(client: string): void {
-    this.#came(this.scheduler.admit(client, this.#now));
+    this.#arrived(this.scheduler.accept(client, this.#now));
   }
 
   acceptProxy(proxy: string): void {
-    this.#came(this.scheduler.arrive(proxy, this.#now));
+    this.#arrived(this.scheduler.acceptProxy(proxy, this.#now));
   }
 
-  #came(arrival: Arrival | Refusal): void {
-    if (arrival instanceof Arrival) this.#connections.set(arrival.connection, arrival);
+  #arrived(connection: Connection): void {
+    if (connection.refusal === undefined) this.#connections.set(connection.number, connection);
   }
 
   admit(connection: number, client: string): void {
-    const refusal = this.#arrival(connection).letIn(client, this.#now);
-    if (refusal !== undefined) this.#connections.delete(connection);
+    const isAdmitted = this.#connection(connection).admit(client, this.#now);
+    if (!isAdmitted) this.#connections.delete(connection);
   }
 
   assign(connection: number): void {
-    this.#assigned(connection, this.#arrival(connection).acquire(this.#now));
+    this.#assigned(connection, this.#connection(connection).assign(this.#now));
   }
 
   connected(connection: number): void {
-    this.#lease(connection).connected(this.#now);
+    this.#connection(connection).connected(this.#now);
   }
 
   answered(connection: number): void {
-    this.#lease(connection).answered(this.#now);
+    this.#connection(connection).answered(this.#now);
   }
 
   connectFailed(connection: number): void {
-    this.#assigned(connection, this.#lease(connection).connectFailed("refused", this.#now));
+    this.#assigned(connection, this.#connection(connection).connectFailed("refused", this.#now));
   }
 
-  #assigned(connection: number, held: Lease | Waiting | Refusal): void {
-    if (held instanceof Waiting) {
-      this.outcome = { kind: "wait" };
-      this.#connections.set(connection, held);
-      held.settled = (settled) => this.#settled(connection, settled);
-    } else this.outcome = this.#settled(connection, held);
+  #assigned(connection: number, answer: Answer): void {
+    this.outcome = this.#outcomeOf(connection, answer);
+    if (answer.kind !== "wait") return;
+    this.#connection(connection).onSettled = (answer) => this.#outcomeOf(connection, answer);
   }
 
-  #settled(connection: number, held: Lease | Refusal): Outcome {
-    if (!held.granted) {
+  #outcomeOf(connection: number, answer: Answer): Outcome {
+    if (answer.kind === "wait") return answer;
+    if (answer.kind === "refused") {
       this.#connections.delete(connection);
-      return { kind: "refused", reason: held.reason };
+      return answer;
     }
-    this.#connections.set(connection, held);
-    this.grants.set(connection, held.backend.id);
-    return { kind: "connect", backend: held.backend.id };
+    const backend = this.#connection(connection).backend.id;
+    this.grants.set(connection, backend);
+    return { kind: "connect", backend };
   }
 
   refuse(connection: number): void {
-    const held = this.#connections.get(connection)!;
-    this.#connections.delete(connection);
-    if (held instanceof Arrival) held.turnAway(DRIVER_REASON, this.#now);
-    else (held as Lease).refuse(DRIVER_REASON, this.#now);
+    this.#take(connection).refuse(DRIVER_REASON, this.#now);
   }
 
   leave(connection: number): void {
-    const held = this.#connections.get(connection) as Lease | Waiting;
-    this.#connections.delete(connection);
-    if (held instanceof Waiting) held.leave(this.#now);
-    else held.release("client_aborted", this.#now);
+    this.#take(connection).leave(this.#now);
   }
 
   close(connection: number): void {
-    const lease = this.#lease(connection);
+    const traffic = { bytesToBackend: 1, bytesToClient: 2 };
+    this.#take(connection).close("closed", this.#now, traffic);
+  }
+
+  #connection(connection: number): Connection {
+    return this.#connections.get(connection)!;
+  }
+
+  /** A connection that is about to end. */
+  #take(connection: number): Connection {
+    const taken = this.#connection(connection);
     this.#connections.delete(connection);
-    lease.release("closed", this.#now, { bytesToBackend: 1, bytesToClient: 2 });
-  }
-
-  #arrival(connection: number): Arrival {
-    return this.#connections.get(connection) as Arrival;
-  }
-
-  #lease(connection: number): Lease {
-    return this.#connections.get(connection) as Lease;
+    return taken;
   }
 
   probe(backend: string, ok: boolean): void {

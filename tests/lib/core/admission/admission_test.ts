@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Admission } from "../../../../lib/core/mod.ts";
 import { isIn, NS_PER_S, parseIp, parsePrefix } from "../../../../lib/base/mod.ts";
-import { granted, open, schedulerOf } from "../../../support/scheduling.ts";
+import { acquire, connecting, open, retried, schedulerOf } from "../../../support/scheduling.ts";
 
 function isInside(prefix: string, address: string): boolean {
   return isIn(parsePrefix(prefix), parseIp(address)!);
@@ -78,7 +78,7 @@ Deno.test("Scheduler lets in who is allowed and not denied", () => {
   });
   for (const client of ["10.1.2.3", "2001:db8::1", "::ffff:10.1.2.3"]) open(scheduler, client);
   for (const client of ["192.168.1.1", "10.6.6.6", "::ffff:10.6.6.6", "a name"]) {
-    assert.deepEqual(scheduler.acquire(client, 0), { granted: false, reason: "denied" });
+    assert.equal(acquire(scheduler, client, 0).refusal, "denied");
   }
   assert.equal(emitted.filter(({ type }) => type === "connection_refused").length, 4);
 });
@@ -88,14 +88,13 @@ Deno.test("Scheduler holds each client to its number of connections", () => {
     limits: { connections: 100, perClient: { connections: 2 } },
   });
   const first = open(scheduler, "10.0.0.1");
-  const second = granted(scheduler.acquire("10.0.0.1", 0));
-  const refusal = { granted: false, reason: "client_connection_limit" } as const;
-  assert.deepEqual(scheduler.acquire("10.0.0.1", 0), refusal);
+  const second = connecting(acquire(scheduler, "10.0.0.1", 0));
+  assert.equal(acquire(scheduler, "10.0.0.1", 0).refusal, "client_connection_limit");
   open(scheduler, "10.0.0.2");
   // A retry is no second connection.
-  granted(second.connectFailed("refused", 0));
-  assert.deepEqual(scheduler.acquire("10.0.0.1", 0), refusal);
-  first.release("closed", 0);
+  retried(second, 0);
+  assert.equal(acquire(scheduler, "10.0.0.1", 0).refusal, "client_connection_limit");
+  first.close("closed", 0);
   open(scheduler, "10.0.0.1");
 });
 
@@ -104,8 +103,8 @@ Deno.test("Scheduler counts an IPv6 client by its /64", () => {
     limits: { connections: 100, perClient: { connections: 1 } },
   });
   open(scheduler, "2001:db8::1");
-  assert.equal(scheduler.acquire("2001:db8::2", 0).granted, false);
-  assert.equal(scheduler.acquire("2001:db8:0:1::2", 0).granted, true);
+  assert.equal(acquire(scheduler, "2001:db8::2", 0).phase, "ended");
+  assert.equal(acquire(scheduler, "2001:db8:0:1::2", 0).phase, "connecting");
 });
 
 Deno.test("Scheduler holds each client to its rate, with a second's worth in one burst", () => {
@@ -113,7 +112,7 @@ Deno.test("Scheduler holds each client to its rate, with a second's worth in one
   const cameIn = (at: number, attempts: number) => {
     let count = 0;
     for (let i = 0; i < attempts; i++) {
-      if (scheduler.acquire("10.0.0.1", at * NS_PER_S).granted) count++;
+      if (acquire(scheduler, "10.0.0.1", at * NS_PER_S).phase === "connecting") count++;
     }
     return count;
   };
@@ -169,9 +168,9 @@ Deno.test("Scheduler.reconfigure() brings limits and takes them away", () => {
     0,
   );
   const after = open(scheduler, "10.0.0.1");
-  before.release("closed", 0);
-  assert.equal(scheduler.acquire("10.0.0.1", 0).granted, false, "the later one is still there");
+  before.close("closed", 0);
+  assert.equal(acquire(scheduler, "10.0.0.1", 0).phase, "ended", "the later one is still there");
   scheduler.reconfigure({ ...options, limits: { connections: 9 } }, 0);
   open(scheduler, "10.0.0.1");
-  after.release("closed", 0);
+  after.close("closed", 0);
 });

@@ -8,8 +8,9 @@ import {
 } from "../../../../lib/core/mod.ts";
 import { createRandom } from "../../../../lib/base/mod.ts";
 import {
+  acquire,
   candidatesOf,
-  granted,
+  connecting,
   open,
   schedulerOf,
   takeDown,
@@ -357,12 +358,12 @@ const IDS = ["B1", "B2", "B3", "B4"];
 const SCHEDULED: Readonly<Record<string, (options: AlgorithmOptions) => void>> = {
   "spreads a burst evenly before any connect is over"(algorithm) {
     const { scheduler } = schedulerOf({ algorithm, backends: IDS });
-    for (let i = 0; i < 400; i++) granted(scheduler.acquire(`10.0.1.${i}`, 0));
+    for (let i = 0; i < 400; i++) connecting(acquire(scheduler, `10.0.1.${i}`, 0));
     assert.deepEqual([...scheduler.connectionCount.values()], [100, 100, 100, 100]);
   },
   "counts a burst before any connect is over"(algorithm) {
     const { scheduler } = schedulerOf({ algorithm, backends: IDS });
-    for (let i = 0; i < 4000; i++) granted(scheduler.acquire(`10.0.1.${i}`, 0));
+    for (let i = 0; i < 4000; i++) connecting(acquire(scheduler, `10.0.1.${i}`, 0));
     assertProportional([...scheduler.connectionCount.values()], [1, 1, 1, 1]);
   },
   "never goes above max_connections"(algorithm) {
@@ -371,20 +372,20 @@ const SCHEDULED: Readonly<Record<string, (options: AlgorithmOptions) => void>> =
       backends: [{ id: "B1", maxConnections: 3 }, { id: "B2", maxConnections: 2 }],
     });
     const leases = Array.from({ length: 5 }, () => open(scheduler));
-    assert.deepEqual(scheduler.acquire("c", 0), { granted: false, reason: "all_backends_full" });
-    leases[0]!.release("closed", 1);
+    assert.equal(acquire(scheduler, "c", 0).refusal, "all_backends_full");
+    leases[0]!.close("closed", 1);
     assert.equal(open(scheduler).backend, leases[0]!.backend);
   },
   "tries every backend once, then gives up"(algorithm) {
     const { scheduler } = schedulerOf({ algorithm, backends: IDS, retries: 9 });
     for (let i = 0; i < 50; i++) {
       const tried: string[] = [];
-      let held = scheduler.acquire(`10.0.0.${i}`, i);
-      while (held.granted) {
-        tried.push(held.backend.id);
-        held = held.connectFailed("refused", i);
+      const connection = acquire(scheduler, `10.0.0.${i}`, i);
+      while (connection.phase === "connecting") {
+        tried.push(connection.backend.id);
+        connection.connectFailed("refused", i);
       }
-      assert.deepEqual(held, { granted: false, reason: "connects_failed" });
+      assert.equal(connection.refusal, "connects_failed");
       assert.deepEqual(tried.toSorted(), IDS);
     }
     assert.deepEqual([...scheduler.connectionCount.values()], [0, 0, 0, 0]);
@@ -395,7 +396,7 @@ const SCHEDULED: Readonly<Record<string, (options: AlgorithmOptions) => void>> =
     const picked = () =>
       new Set(Array.from({ length: 200 }, (_, i) => {
         const lease = open(scheduler, `10.0.0.${i}`);
-        lease.release("closed", 0);
+        lease.close("closed", 0);
         return lease.backend.id;
       }));
     assert.deepEqual([...picked()].toSorted(), ["B1", "B3", "B4"]);

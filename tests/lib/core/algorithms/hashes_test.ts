@@ -11,6 +11,7 @@ import {
 } from "../../../../lib/core/mod.ts";
 import { createRandom } from "../../../../lib/base/mod.ts";
 import {
+  acquire,
   candidatesOf,
   open,
   schedulerOf,
@@ -207,10 +208,10 @@ for (const name of HASHES) {
     const other = schedulerOf({ algorithm: name, backends: ids.toReversed(), seed: 2 }).scheduler;
     for (let i = 0; i < 2000; i++) {
       const picks = [one, other].map((scheduler) => {
-        const lease = scheduler.acquire(clientOf(i), 0);
-        assert.ok(lease.granted);
+        const lease = acquire(scheduler, clientOf(i), 0);
+        assert.equal(lease.phase, "connecting");
         lease.connected(0);
-        lease.release("closed", 0);
+        lease.close("closed", 0);
         return lease.backend.id;
       });
       assert.equal(picks[0], picks[1]);

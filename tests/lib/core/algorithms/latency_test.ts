@@ -8,13 +8,14 @@ import { PeakEwma } from "../../../../lib/core/algorithms/peak_ewma.ts";
 import {
   type Algorithm,
   type AlgorithmOptions,
+  type Connection,
   createAlgorithm,
-  type Lease,
 } from "../../../../lib/core/mod.ts";
 import { createRandom, NS_PER_MS, NS_PER_S } from "../../../../lib/base/mod.ts";
 import {
+  acquire,
   candidatesOf,
-  granted,
+  connecting,
   schedulerOf,
   type TestCandidate,
 } from "../../../support/scheduling.ts";
@@ -225,7 +226,10 @@ Deno.test("peak-ewma learns of a backend that has never answered only by a wait 
 });
 
 /** What the algorithm of a scheduler hears of one connection that goes as a script says. */
-function heard(script: (lease: Lease) => void, algorithm: "peak-ewma" | "prequal" = "peak-ewma") {
+function heard(
+  script: (lease: Connection) => void,
+  algorithm: "peak-ewma" | "prequal" = "peak-ewma",
+) {
   const { scheduler } = schedulerOf({ algorithm, backends: ["B1"] });
   const said: [what: string, latencyMs: number, others: number][] = [];
   const { prototype } = algorithm === "peak-ewma" ? PeakEwma : Prequal;
@@ -233,7 +237,7 @@ function heard(script: (lease: Lease) => void, algorithm: "peak-ewma" | "prequal
   prototype.answered = (_, latency, others) => said.push(["answered", latency / NS_PER_MS, others]);
   prototype.unanswered = (_, latency, others) => said.push(["silent", latency / NS_PER_MS, others]);
   try {
-    script(granted(scheduler.acquire("c", 0)));
+    script(connecting(acquire(scheduler, "c", 0)));
   } finally {
     Object.assign(prototype, { answered, unanswered });
   }
@@ -242,36 +246,36 @@ function heard(script: (lease: Lease) => void, algorithm: "peak-ewma" | "prequal
 
 const MS = NS_PER_MS;
 
-Deno.test("Lease.release() reports the wait of a client that asked and got no answer", () => {
+Deno.test("Connection.close() reports the wait of a client that asked and got no answer", () => {
   assert.deepEqual(
     heard((lease) => {
       lease.connected(2 * MS);
       lease.asked(2 * MS);
-      lease.release("client_aborted", 1000 * MS);
+      lease.close("client_aborted", 1000 * MS);
     }),
     [["silent", 1000, 0]],
   );
 });
 
-Deno.test("Lease.release() says nothing of the time after an answer", () => {
+Deno.test("Connection.close() says nothing of the time after an answer", () => {
   assert.deepEqual(
     heard((lease) => {
       lease.connected(2 * MS);
       lease.asked(2 * MS);
       lease.answered(5 * MS);
-      lease.release("closed", 3_600_000 * MS);
+      lease.close("closed", 3_600_000 * MS);
     }),
     [["answered", 5, 0]],
   );
 });
 
-Deno.test("Lease.answered() and release() leave out the time for which a client asks nothing", () => {
+Deno.test("Connection.answered() and close() leave out the time for which a client asks nothing", () => {
   assert.deepEqual(
     heard((lease) => {
       lease.connected(2 * MS);
       lease.asked(60_002 * MS);
       lease.answered(60_012 * MS);
-      lease.release("closed", 70_000 * MS);
+      lease.close("closed", 70_000 * MS);
     }),
     [["answered", 12, 0]],
   );
@@ -279,13 +283,13 @@ Deno.test("Lease.answered() and release() leave out the time for which a client 
     heard((lease) => {
       lease.connected(2 * MS);
       lease.asked(60_002 * MS);
-      lease.release("client_aborted", 61_002 * MS);
+      lease.close("client_aborted", 61_002 * MS);
     }),
     [["silent", 1002, 0]],
   );
 });
 
-Deno.test("Lease.clientFinished() reports the wait so far, and an answer may still come", () => {
+Deno.test("Connection.clientFinished() reports the wait so far, and an answer may still come", () => {
   assert.deepEqual(
     heard((lease) => {
       lease.connected(2 * MS);
@@ -293,55 +297,55 @@ Deno.test("Lease.clientFinished() reports the wait so far, and an answer may sti
       lease.clientFinished(100 * MS);
       lease.answered(150 * MS);
       lease.clientFinished(160 * MS);
-      lease.release("closed", 200 * MS);
+      lease.close("closed", 200 * MS);
     }),
     [["silent", 100, 0], ["answered", 150, 0]],
   );
 });
 
-Deno.test("Lease.release() says nothing of a client that has asked nothing", () => {
+Deno.test("Connection.close() says nothing of a client that has asked nothing", () => {
   assert.deepEqual(
     heard((lease) => {
       lease.connected(2 * MS);
-      lease.release("closed", 60_000 * MS);
+      lease.close("closed", 60_000 * MS);
     }),
     [],
   );
 });
 
-Deno.test("Lease.release() reports a greeting that does not come where backends speak first", () => {
+Deno.test("Connection.close() reports a greeting that does not come where backends speak first", () => {
   const { scheduler } = schedulerOf({ algorithm: "peak-ewma", backends: ["B1", "B2"] });
   const open = () => {
     const scores = new Map<string, number>();
     const trace = { considered: ({ id }: { id: string }, cost: number) => scores.set(id, cost) };
-    const lease = granted(scheduler.acquire("c", 0, { ...trace, decided() {} }));
+    const lease = connecting(acquire(scheduler, "c", 0, { ...trace, decided() {} }));
     lease.connected(0);
     return { lease, scores };
   };
   const [greeted, silent] = [open().lease, open().lease];
   assert.notEqual(greeted.backend, silent.backend);
   greeted.answered(10 * MS);
-  silent.release("client_aborted", 1000 * MS);
+  silent.close("client_aborted", 1000 * MS);
   close(open().scores.get(silent.backend.id)!, 1000 * MS);
 });
 
-Deno.test("Lease.connectFailed() reports for how long a connect was in vain", () => {
+Deno.test("Connection.connectFailed() reports for how long a connect was in vain", () => {
   assert.deepEqual(heard((lease) => void lease.connectFailed("timeout", 2000 * MS)), [
     ["silent", 2000, 0],
   ]);
 });
 
-Deno.test("Lease.refuse() says nothing of a backend that was not tried", () => {
+Deno.test("Connection.refuse() says nothing of a backend that was not tried", () => {
   assert.deepEqual(heard((lease) => void lease.refuse("stopping", 2000 * MS)), []);
 });
 
-Deno.test("Lease.answered() tells prequal how many others were in flight when it was picked", () => {
+Deno.test("Connection.answered() tells prequal how many others were in flight when it was picked", () => {
   const { scheduler } = schedulerOf({ algorithm: "prequal", backends: ["B1"] });
   const others: number[] = [];
   const { answered } = Prequal.prototype;
   Prequal.prototype.answered = (_candidate, _latency, load) => others.push(load);
   try {
-    const leases = Array.from({ length: 3 }, () => granted(scheduler.acquire("c", 0)));
+    const leases = Array.from({ length: 3 }, () => connecting(acquire(scheduler, "c", 0)));
     for (const lease of leases.toReversed()) lease.answered(MS);
   } finally {
     Prequal.prototype.answered = answered;
@@ -349,12 +353,12 @@ Deno.test("Lease.answered() tells prequal how many others were in flight when it
   assert.deepEqual(others, [2, 1, 0]);
 });
 
-Deno.test("Lease.answered() tells the algorithm how long the first answer took, once", () => {
+Deno.test("Connection.answered() tells the algorithm how long the first answer took, once", () => {
   const { scheduler } = schedulerOf({ algorithm: "peak-ewma", backends: ["B1", "B2"] });
   const costs = (now: number) => {
     const scores = new Map<string, number>();
-    const lease = granted(
-      scheduler.acquire("c", now, {
+    const lease = connecting(
+      acquire(scheduler, "c", now, {
         considered: ({ id }, score) => scores.set(id, score),
         decided() {},
       }),
@@ -365,7 +369,7 @@ Deno.test("Lease.answered() tells the algorithm how long the first answer took, 
   lease.connected(NS_PER_MS);
   lease.answered(20 * NS_PER_MS);
   lease.answered(900 * NS_PER_MS);
-  lease.release("closed", 900 * NS_PER_MS);
+  lease.close("closed", 900 * NS_PER_MS);
   close(costs(20 * NS_PER_MS).scores.get(lease.backend.id)!, 20 * NS_PER_MS);
 });
 
@@ -430,10 +434,10 @@ Deno.test("Scheduler.reportIdle() reaches the algorithm of the backend's tier, a
     backends: ["B1", "B2", "B3"],
   });
   scheduler.reportIdle("B3", 0);
-  assert.equal(granted(scheduler.acquire("c", 0)).backend.id, "B3");
+  assert.equal(connecting(acquire(scheduler, "c", 0)).backend.id, "B3");
   scheduler.removeBackend("B2", 0);
   scheduler.reportIdle("B2", 0);
-  assert.notEqual(granted(scheduler.acquire("c", 0)).backend.id, "B2");
+  assert.notEqual(connecting(acquire(scheduler, "c", 0)).backend.id, "B2");
 });
 
 Deno.test("join-idle-queue never picks a busy one while another is idle", () => {
@@ -802,10 +806,10 @@ Deno.test("first-available fills one backend after the other", () => {
     algorithm: "first-available",
     backends: [{ id: "B1", maxConnections: 2 }, { id: "B2", maxConnections: 1 }, "B3"],
   });
-  const leases = Array.from({ length: 5 }, () => granted(scheduler.acquire("c", 0)));
+  const leases = Array.from({ length: 5 }, () => connecting(acquire(scheduler, "c", 0)));
   assert.deepEqual(leases.map(({ backend }) => backend.id), ["B1", "B1", "B2", "B3", "B3"]);
-  leases[1]!.release("closed", 0);
-  assert.equal(granted(scheduler.acquire("c", 0)).backend.id, "B1");
+  leases[1]!.leave(0);
+  assert.equal(connecting(acquire(scheduler, "c", 0)).backend.id, "B1");
 });
 
 Deno.test("first-available takes the lowest of any set of places", () => {

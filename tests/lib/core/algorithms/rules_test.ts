@@ -65,7 +65,7 @@ Deno.test("LeastConnections.pick() takes turns among the idle, not always the fi
   const { scheduler } = schedulerOf({ algorithm: "least-connections" });
   const picks = Array.from({ length: 6 }, () => {
     const lease = open(scheduler);
-    lease.release("closed", 0);
+    lease.close("closed", 0);
     return lease.backend.id;
   });
   assert.deepEqual(picks, ["B1", "B2", "B3", "B1", "B2", "B3"]);
@@ -74,11 +74,11 @@ Deno.test("LeastConnections.pick() takes turns among the idle, not always the fi
 Deno.test("LeastConnections.pick() forgets those that were level when it finds a lower one", () => {
   const { scheduler } = schedulerOf({ algorithm: "least-connections" });
   const leases = Array.from({ length: 6 }, () => open(scheduler)); // Two each.
-  leases.find(({ backend }) => backend.id === "B3")!.release("closed", 0);
+  leases.find(({ backend }) => backend.id === "B3")!.close("closed", 0);
   for (let i = 0; i < 5; i++) {
     const lease = open(scheduler);
     assert.equal(lease.backend.id, "B3");
-    lease.release("closed", 0);
+    lease.close("closed", 0);
   }
 });
 

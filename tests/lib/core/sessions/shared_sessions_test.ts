@@ -42,7 +42,7 @@ function balancer(store: Map<string, Stored>, skewMs: number, onFailback: "retur
         scheduler.adopt({ key: client, ...stored, changedAt, usedAt: now }, now);
       }
       const lease = open(scheduler, client, now);
-      lease.release("closed", now);
+      lease.close("closed", now);
       return lease.backend.id;
     },
   };

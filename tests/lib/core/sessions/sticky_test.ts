@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { NS_PER_S } from "../../../../lib/base/mod.ts";
 import {
+  acquire,
   bringUp,
-  granted,
+  connecting,
   open,
+  retried,
   schedulerOf,
   STICKY,
   takeDown,
@@ -12,7 +14,7 @@ import {
 /** Opens a connection of a client and closes it at once; who served it. */
 function visit(lab: ReturnType<typeof schedulerOf>, client = "10.0.0.1", now = 0): string {
   const lease = open(lab.scheduler, client, now);
-  lease.release("closed", now);
+  lease.close("closed", now);
   return lease.backend.id;
 }
 
@@ -48,7 +50,7 @@ Deno.test("a session does not expire while its client has a connection open", ()
   const long = open(lab.scheduler, "c", 0);
   visit(lab, "other", 500); // Sweeps what has expired.
   assert.equal(visit(lab, "c", 1000), long.backend.id);
-  long.release("closed", 2000);
+  long.close("closed", 2000);
   assert.equal(visit(lab, "c", 2010), long.backend.id, "the ttl begins when the connection ends");
 });
 
@@ -103,11 +105,11 @@ Deno.test("a moved client stays where it is, with on_failback: stay", () => {
 Deno.test("a client returns to a backend that failed it only after a probe has succeeded", () => {
   const lab = schedulerOf({ sticky: STICKY });
   visit(lab);
-  const failed = granted(lab.scheduler.acquire("10.0.0.1", 5));
+  const failed = connecting(acquire(lab.scheduler, "10.0.0.1", 5));
   assert.equal(failed.backend.id, "B1");
-  const next = granted(failed.connectFailed("refused", 6));
+  const next = retried(failed, 6);
   next.connected(6);
-  next.release("closed", 6);
+  next.close("closed", 6);
   assert.notEqual(next.backend.id, "B1");
   // B1 is still marked up: without the rule every connection would first run into it again.
   assert.equal(visit(lab, "10.0.0.1", 7), next.backend.id);
@@ -119,9 +121,9 @@ Deno.test("a client does not return on the strength of a probe from before the f
   const lab = schedulerOf({ sticky: STICKY });
   visit(lab, "c", 1);
   lab.scheduler.probed("B1", true, 2, 0);
-  const failed = granted(lab.scheduler.acquire("c", 3));
-  const next = granted(failed.connectFailed("refused", 4));
-  next.release("closed", 4);
+  const failed = connecting(acquire(lab.scheduler, "c", 3));
+  const next = retried(failed, 4);
+  next.leave(4);
   assert.equal(visit(lab, "c", 5), next.backend.id);
 });
 
@@ -133,7 +135,7 @@ Deno.test("a full backend lends a connection out and keeps the pin", () => {
   const held = open(lab.scheduler);
   assert.equal(visit(lab), "B2");
   assert.equal(lab.scheduler.sessionMap.get("10.0.0.1"), "B1");
-  held.release("closed", 0);
+  held.close("closed", 0);
   assert.equal(visit(lab), "B1");
 });
 
@@ -187,8 +189,8 @@ Deno.test("a client leaves a backup although its own primary never comes back", 
 
 Deno.test("a client does not leave a backup for a primary that has only just let it down", () => {
   const lab = schedulerOf({ sticky: STICKY, backends: ["B1", { id: "B3", backup: true }] });
-  const failed = granted(lab.scheduler.acquire("c", 1));
-  granted(failed.connectFailed("refused", 2)).release("closed", 2);
+  const failed = connecting(acquire(lab.scheduler, "c", 1));
+  retried(failed, 2).leave(2);
   assert.equal(visit(lab, "c", 3), "B3");
   lab.scheduler.probed("B1", true, 4, 0);
   assert.equal(visit(lab, "c", 5), "B1");
@@ -213,16 +215,17 @@ Deno.test("a client leaves a backup although the primary that comes first never 
       healthCheck: UNPROBED,
       backends: PAIR_AND_BACKUP,
     });
-    const first = granted(lab.scheduler.acquire("c", 1));
-    const second = granted(first.connectFailed("refused", 2));
-    granted(second.connectFailed("refused", 2)).release("closed", 3);
+    const connection = connecting(acquire(lab.scheduler, "c", 1));
+    const first = connection.backend;
+    const second = retried(connection, 2).backend;
+    retried(connection, 2).leave(3);
     assert.equal(visit(lab, "c", 4), "B3");
     // Another client's connect proves one of them, and never the one that this client would get.
-    let lease = granted(lab.scheduler.acquire("other", 5));
-    if (lease.backend === first.backend) lease = granted(lease.connectFailed("refused", 5));
-    assert.equal(lease.backend, second.backend);
+    let lease = connecting(acquire(lab.scheduler, "other", 5));
+    if (lease.backend === first) lease = retried(lease, 5);
+    assert.equal(lease.backend, second);
     lease.connected(6);
-    assert.equal(visit(lab, "c", 7), second.backend.id, algorithm);
+    assert.equal(visit(lab, "c", 7), second.id, algorithm);
   }
 });
 
@@ -264,13 +267,13 @@ Deno.test("a session keeps its home over several failovers", () => {
 
 Deno.test("without health checks a client returns to a backend that failed it only after another's connect has succeeded", () => {
   const lab = schedulerOf({ sticky: STICKY, healthCheck: UNPROBED });
-  const failed = granted(lab.scheduler.acquire("c", 1));
-  const next = granted(failed.connectFailed("refused", 2));
-  next.connected(2);
-  next.release("closed", 3);
+  const next = connecting(acquire(lab.scheduler, "c", 1));
+  const failed = next.backend;
+  retried(next, 2).connected(2);
+  next.close("closed", 3);
   for (let i = 4; i < 20; i++) assert.equal(visit(lab, "c", i), next.backend.id);
   for (let i = 0; i < 6; i++) visit(lab, `new ${i}`, 20);
-  assert.equal(visit(lab, "c", 21), failed.backend.id);
+  assert.equal(visit(lab, "c", 21), failed.id);
 });
 
 Deno.test("a client returns only if no connect has failed since the last success", () => {
@@ -279,8 +282,10 @@ Deno.test("a client returns only if no connect has failed since the last success
   takeDown(lab.scheduler, "B1", 2);
   const moved = visit(lab, "c", 3);
   bringUp(lab.scheduler, "B1", 4);
-  let lease = granted(lab.scheduler.acquire("other", 5));
-  for (let i = 0; lease.backend.id !== "B1"; i++) lease = granted(lab.scheduler.acquire(`${i}`, 5));
+  let lease = connecting(acquire(lab.scheduler, "other", 5));
+  for (let i = 0; lease.backend.id !== "B1"; i++) {
+    lease = connecting(acquire(lab.scheduler, `${i}`, 5));
+  }
   lease.connectFailed("timeout", 6);
   assert.equal(visit(lab, "c", 7), moved);
   lab.scheduler.probed("B1", true, 8, 0);
@@ -291,8 +296,8 @@ Deno.test("a client whose backend has failed it with no retry left goes to anoth
   for (const healthCheck of [UNPROBED, { ...UNPROBED, type: "tcp" }]) {
     const lab = schedulerOf({ sticky: STICKY, retries: 0, healthCheck });
     assert.equal(visit(lab, "c", 1), "B1");
-    const failed = granted(lab.scheduler.acquire("c", 2));
-    assert.ok("reason" in failed.connectFailed("refused", 3));
+    const failed = connecting(acquire(lab.scheduler, "c", 2));
+    assert.equal(failed.connectFailed("refused", 3).kind, "refused");
     const next = visit(lab, "c", 4);
     assert.notEqual(next, "B1");
     assert.equal(lab.scheduler.sessionMap.get("c"), next);
@@ -303,7 +308,7 @@ Deno.test("a client whose backend has failed it tries it again if there is no ot
   const lab = schedulerOf({ sticky: STICKY, retries: 0, backends: ["B1", "B2"] });
   assert.equal(visit(lab, "c", 1), "B1");
   takeDown(lab.scheduler, "B2", 1);
-  granted(lab.scheduler.acquire("c", 2)).connectFailed("refused", 3);
+  connecting(acquire(lab.scheduler, "c", 2)).connectFailed("refused", 3);
   assert.equal(visit(lab, "c", 4), "B1");
   assert.deepEqual(lab.emitted.filter(({ type }) => type === "session_moved"), []);
 });
@@ -383,7 +388,7 @@ Deno.test("Scheduler.onSessionUse is called for each connection that a session g
     used.push([key, backend.id, open, change, now]);
   const lease = open(scheduler, "10.0.0.1", 5);
   assert.deepEqual([...scheduler.sessionsInUse].map(({ key }) => key), ["10.0.0.0/24"]);
-  lease.release("closed", 7);
+  lease.close("closed", 7);
   assert.deepEqual(used, [["10.0.0.0/24", "B1", 1, 1, 5], ["10.0.0.0/24", "B1", 0, -1, 7]]);
   assert.deepEqual([...scheduler.sessionsInUse], []);
 });
@@ -393,6 +398,6 @@ Deno.test("Scheduler.sessionToAskFor() is that of a client without a connection 
   assert.equal(scheduler.sessionToAskFor("10.0.0.9", 0), "10.0.0.0/24");
   const lease = open(scheduler, "10.0.0.1", 5);
   assert.equal(scheduler.sessionToAskFor("10.0.0.9", 6), undefined);
-  lease.release("closed", 7);
+  lease.close("closed", 7);
   assert.equal(scheduler.sessionToAskFor("10.0.0.9", 8), "10.0.0.0/24");
 });

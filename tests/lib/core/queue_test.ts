@@ -1,11 +1,13 @@
 /** Clients that wait while every backend is full. */
 import assert from "node:assert/strict";
-import type { Lease, PickExplained, Refusal } from "../../../lib/core/mod.ts";
+import type { Connection, PickExplained } from "../../../lib/core/mod.ts";
 import { NS_PER_S } from "../../../lib/base/mod.ts";
 import {
+  acquire,
   bringUp,
-  granted,
+  connecting,
   open,
+  placeOf,
   schedulerOf,
   type SchedulerOverrides,
   STICKY,
@@ -20,51 +22,51 @@ const FULL = [{ id: "B1", maxConnections: 1 }, { id: "B2", maxConnections: 1 }];
 function queueOf(overrides: SchedulerOverrides = {}) {
   const { scheduler, emitted } = schedulerOf({ queue: QUEUE, backends: FULL, ...overrides });
   const settled: string[] = [];
-  const leases: Lease[] = [];
+  const served: Connection[] = [];
   const queue = (client: string, now = 0) => {
-    const place = waiting(scheduler.acquire(client, now));
-    place.settled = (outcome: Lease | Refusal) => {
-      if (outcome.granted) leases.push(outcome);
-      settled.push(`${client}: ${outcome.granted ? outcome.backend.id : outcome.reason}`);
+    const place = waiting(acquire(scheduler, client, now));
+    place.onSettled = (outcome) => {
+      if (outcome.kind === "connect") served.push(place);
+      settled.push(`${client}: ${placeOf(place)}`);
     };
     return place;
   };
-  return { scheduler, emitted, settled, leases, queue };
+  return { scheduler, emitted, settled, served, queue };
 }
 
-Deno.test("Scheduler.acquire() lets clients wait while all are full, and serves them in order", () => {
-  const { scheduler, settled, leases, queue } = queueOf();
+Deno.test("Connection.assign() lets clients wait while all are full, and serves them in order", () => {
+  const { scheduler, settled, served, queue } = queueOf();
   const [one, other] = [open(scheduler), open(scheduler)];
   queue("c");
   queue("d");
   queue("e");
   assert.equal(scheduler.waiting, 3);
   assert.equal(scheduler.connections, 2, "who waits is on no backend");
-  other.release("closed", 1);
-  one.release("closed", 2);
+  other.close("closed", 1);
+  one.close("closed", 2);
   assert.deepEqual(settled, [`c: ${other.backend.id}`, `d: ${one.backend.id}`]);
   assert.equal(scheduler.waiting, 1);
-  leases[0]!.release("closed", 3);
+  served[0]!.leave(3);
   assert.equal(settled.length, 3);
   assert.deepEqual([...scheduler.connectionCount.values()], [1, 1]);
 });
 
-Deno.test("Scheduler.acquire() turns away whom the queue has no place for", () => {
+Deno.test("Connection.assign() refuses clients for which the queue has no place", () => {
   const { scheduler, queue } = queueOf();
   open(scheduler);
   open(scheduler);
   for (const client of ["c", "d", "e"]) queue(client);
-  assert.deepEqual(scheduler.acquire("f", 0), { granted: false, reason: "queue_full" });
+  assert.equal(acquire(scheduler, "f", 0).refusal, "queue_full");
 });
 
-Deno.test("Scheduler.acquire() lets nobody wait for a backend that is down, drains or has no weight", () => {
+Deno.test("Connection.assign() lets no client wait for a backend that is down, drains or has no weight", () => {
   for (const hinder of ["down", "drain", "weight"]) {
     const { scheduler } = queueOf({
       backends: [{ id: "B1", maxConnections: 1, weight: hinder === "weight" ? 0 : 1 }],
     });
     if (hinder === "down") takeDown(scheduler, "B1");
     if (hinder === "drain") scheduler.setMode("B1", "drain", 0);
-    assert.ok("reason" in scheduler.acquire("c", 0), hinder);
+    assert.equal(acquire(scheduler, "c", 0).phase, "ended", hinder);
   }
 });
 
@@ -78,7 +80,7 @@ Deno.test("Scheduler.passTime() refuses a client that has waited for too long, o
   assert.deepEqual(settled, []);
   scheduler.passTime(7 + QUEUE.timeout);
   assert.deepEqual(settled, ["c: queue_timeout"]);
-  assert.throws(() => place.leave(7 + QUEUE.timeout), /exactly once/);
+  assert.throws(() => place.leave(7 + QUEUE.timeout), /leaves once/);
   assert.equal(scheduler.waiting, 0);
   assert.equal(scheduler.nextWake, undefined);
   assert.deepEqual(emitted.slice(-2), [
@@ -117,14 +119,14 @@ Deno.test("Scheduler.reconfigure() applies another queue timeout to clients that
   assert.deepEqual(settled, ["c: queue_timeout", "d: queue_timeout"], "as long as it was to wait");
 });
 
-Deno.test("Waiting.leave() makes room in the queue, and tells so", () => {
+Deno.test("Connection.leave() makes room in the queue, and tells so", () => {
   const { scheduler, emitted, settled, queue } = queueOf();
   const first = open(scheduler);
   open(scheduler);
   const place = queue("c");
   queue("d");
   place.leave(NS_PER_S);
-  first.release("closed", NS_PER_S);
+  first.close("closed", NS_PER_S);
   assert.deepEqual(settled, [`d: ${first.backend.id}`]);
   const told = emitted.filter(({ type }) => type === "connection_dequeued");
   assert.deepEqual(told, [
@@ -151,18 +153,18 @@ Deno.test("Waiting.leave() makes room in the queue, and tells so", () => {
 
 Deno.test("Scheduler lets who has tried a backend in vain wait for another, and others pass it", () => {
   const { scheduler, settled, queue } = queueOf({ retries: 3 });
-  const failing = granted(scheduler.acquire("a", 0));
+  const failing = connecting(acquire(scheduler, "a", 0));
   const lasting = open(scheduler);
-  const place = waiting(failing.connectFailed("refused", 1));
-  place.settled = (outcome) =>
-    settled.push(`a: ${outcome.granted ? outcome.backend.id : outcome.reason}`);
+  const failed = failing.backend;
+  failing.connectFailed("refused", 1);
+  waiting(failing).onSettled = () => settled.push(`a: ${placeOf(failing)}`);
   // Its own backend has room now, but it is not for one that has just tried it.
-  const next = granted(scheduler.acquire("b", 2));
-  assert.equal(next.backend, failing.backend);
+  const next = connecting(acquire(scheduler, "b", 2));
+  assert.equal(next.backend, failed);
   queue("c", 3);
-  next.release("closed", 4);
-  assert.deepEqual(settled, [`c: ${failing.backend.id}`]);
-  lasting.release("closed", 5);
+  next.leave(4);
+  assert.deepEqual(settled, [`c: ${failed.id}`]);
+  lasting.close("closed", 5);
   assert.deepEqual(settled[1], `a: ${lasting.backend.id}`);
 });
 
@@ -218,8 +220,7 @@ Deno.test("Scheduler counts those who wait for limits.connections and for limits
   open(scheduler, "10.0.0.2");
   const place = queue("10.0.0.1");
   const refusal = (client: string) => {
-    const outcome = scheduler.acquire(client, 0);
-    return "reason" in outcome && outcome.reason;
+    return acquire(scheduler, client, 0).refusal;
   };
   assert.equal(refusal("10.0.0.1"), "client_connection_limit");
   assert.equal(refusal("10.0.0.9"), "connection_limit");
@@ -245,7 +246,7 @@ Deno.test("Scheduler turns away those who wait as soon as nobody can have room f
     assert.deepEqual(settled, [], "the other may have room yet");
     end(second!);
     assert.deepEqual(settled, ["c: no_backend_available"], how);
-    lasting.release("closed", 2);
+    lasting.close("closed", 2);
   }
 });
 
@@ -256,7 +257,7 @@ Deno.test("Scheduler explains of one who waits that there is nobody, once, and t
   queue("c");
   queue("d");
   scheduler.setMode("B2", "drain", 1);
-  one.release("closed", 2);
+  one.close("closed", 2);
   const told = emitted.filter(({ type }) => type === "pick_explained") as PickExplained[];
   assert.deepEqual(told.slice(2).map(({ client, backend }) => [client, backend]), [
     ["c", null],
@@ -272,10 +273,10 @@ Deno.test("Scheduler lets a client wait for its own draining backend, ahead of i
   scheduler.setMode(own.backend.id, "drain", 1);
   queue("new", 2);
   queue("sticky", 3);
-  own.release("closed", 4);
+  own.close("closed", 4);
   assert.deepEqual(settled, [`sticky: ${own.backend.id}`]);
   queue("sticky", 5);
-  other.release("closed", 6);
+  other.close("closed", 6);
   assert.deepEqual(settled.slice(1), [`new: ${other.backend.id}`]);
 });
 
@@ -288,20 +289,21 @@ Deno.test("Scheduler refuses a client that waits in vain behind one that waits f
   queue("new", 3);
   takeDown(scheduler, own.backend.id === "B1" ? "B2" : "B1", 4);
   assert.deepEqual(settled, ["new: no_backend_available"]);
-  own.release("closed", 5);
+  own.close("closed", 5);
   assert.deepEqual(settled.slice(1), [`sticky: ${own.backend.id}`]);
 });
 
 Deno.test("Scheduler refuses a client that has tried the only backend left, also behind others", () => {
   const { scheduler, settled, queue } = queueOf({ retries: 3 });
-  const failing = granted(scheduler.acquire("a", 0));
+  const failing = connecting(acquire(scheduler, "a", 0));
   open(scheduler, "b");
   queue("c", 1);
   queue("d", 1);
-  waiting(failing.connectFailed("refused", 2)).settled = (outcome) =>
-    settled.push(`a: ${outcome.granted ? outcome.backend.id : outcome.reason}`);
-  assert.deepEqual(settled, [`c: ${failing.backend.id}`]);
-  takeDown(scheduler, failing.backend.id === "B1" ? "B2" : "B1", 4);
+  const failed = failing.backend;
+  failing.connectFailed("refused", 2);
+  waiting(failing).onSettled = () => settled.push(`a: ${placeOf(failing)}`);
+  assert.deepEqual(settled, [`c: ${failed.id}`]);
+  takeDown(scheduler, failed.id === "B1" ? "B2" : "B1", 4);
   assert.deepEqual(settled.slice(1), ["a: connects_failed"]);
   assert.equal(scheduler.waiting, 1);
 });

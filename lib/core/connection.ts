@@ -1,0 +1,265 @@
+import type { Admission } from "./admission/mod.ts";
+import type { PickTrace } from "./algorithms/mod.ts";
+import type { Backend, BackendState } from "./backend/mod.ts";
+import { type Aged, assert, type Nanoseconds } from "../base/mod.ts";
+import type { ConnectFailure, ConnectionEnd, RefusalReason } from "./events/mod.ts";
+import type { Session } from "./sessions/mod.ts";
+
+/**
+ * Where a connection stands. `arriving`: its client has connected, and there is something to do before it is
+ * given a backend. `waiting`: every backend is full. `connecting`: it has a backend, where it counts as in
+ * flight. `open`: that backend has accepted it. `ended`: it was closed or refused, or its client has left.
+ */
+export type Phase = "arriving" | "waiting" | "connecting" | "open" | "ended";
+
+/** The connection has a backend, which its driver now connects to. */
+export interface Connect {
+  readonly kind: "connect";
+}
+
+/** Every backend is full: the connection waits until `onSettled` is called. */
+export interface Wait {
+  readonly kind: "wait";
+}
+
+/** The connection was refused: it has ended. */
+export interface Refused {
+  readonly kind: "refused";
+  readonly reason: RefusalReason;
+}
+
+/** What comes of asking for a backend. An ordinary value: a refusal is no error. */
+export type Outcome = Connect | Wait | Refused;
+
+/** How much was relayed. */
+export interface Traffic {
+  readonly bytesToBackend: number;
+  readonly bytesToClient: number;
+}
+
+/**
+ * A client's connection, as its driver sees it. The scheduler gives it out when the client has connected
+ * (`Scheduler.accept`), and the driver moves it on. It ends exactly once: the scheduler refuses it, or the driver
+ * calls `refuse`, `leave` or `close`.
+ */
+export interface Connection {
+  /** From 1. */
+  readonly number: number;
+  /** The client's address, as far as it is known. */
+  readonly client: string;
+  readonly phase: Phase;
+  readonly arrivedAt: Nanoseconds;
+  /** Why it was refused; undefined unless it was. */
+  readonly refusal: RefusalReason | undefined;
+  /** The backend that it was last given; there must be one. */
+  readonly backend: Backend;
+  /** 1 for the first backend tried. */
+  readonly attempt: number;
+  /** When that backend was picked. */
+  readonly pickedAt: Nanoseconds;
+  /** When it began to wait for a backend to have room; undefined if it never had to. */
+  readonly queuedAt: Nanoseconds | undefined;
+  /**
+   * Called once for a connection that waits: a backend has room for it, or it is refused, as it has waited for
+   * too long, no backend can have room any more, or the scheduler stops. The driver sets it before it calls the
+   * scheduler again, and does not call the scheduler from it.
+   */
+  onSettled: ((outcome: Connect | Refused, now: Nanoseconds) => void) | undefined;
+
+  /**
+   * Of a connection that a trusted proxy has made: now it is known who the client is.
+   *
+   * @returns Whether the client is accepted; otherwise the connection has ended.
+   */
+  admit(client: string, now: Nanoseconds): boolean;
+  /** Asks for a backend. If all that could take it are full and there is a queue, it waits. */
+  assign(now: Nanoseconds, trace?: PickTrace): Outcome;
+  /** The connect succeeded. */
+  connected(now: Nanoseconds): void;
+  /**
+   * The connect failed: asks for a backend that was not yet tried.
+   *
+   * @param detail What the reason leaves open, in a few words.
+   */
+  connectFailed(reason: ConnectFailure, now: Nanoseconds, detail?: string): Outcome;
+  /** The client sent its first byte. Only the first call counts. */
+  asked(now: Nanoseconds): void;
+  /** The backend sent the first byte of an answer. Only the first call counts. */
+  answered(now: Nanoseconds): void;
+  /** The client has sent its last byte, and has perhaps left: it may have waited in vain. */
+  clientFinished(now: Nanoseconds): void;
+  /** The driver cannot serve it: it is refused before it is open. */
+  refuse(reason: RefusalReason, now: Nanoseconds, detail?: string): Refused;
+  /** The client has left before the connection was open. */
+  leave(now: Nanoseconds): void;
+  /** It was open, and has ended. */
+  close(end: ConnectionEnd, now: Nanoseconds, traffic?: Traffic): void;
+}
+
+/** A connection's place in the queue. */
+export interface QueuePlace extends Aged<QueuePlace> {
+  readonly connection: ConnectionState;
+  readonly since: Nanoseconds;
+  /** The connection is refused if it still waits then. */
+  until: Nanoseconds;
+}
+
+/** What the scheduler does when a connection is moved on. */
+export interface ConnectionSteps {
+  admit(connection: ConnectionState, now: Nanoseconds): boolean;
+  assign(connection: ConnectionState, now: Nanoseconds, trace: PickTrace | undefined): Outcome;
+  connected(connection: ConnectionState, now: Nanoseconds): void;
+  connectFailed(
+    connection: ConnectionState,
+    reason: ConnectFailure,
+    now: Nanoseconds,
+    detail: string | undefined,
+  ): Outcome;
+  answered(connection: ConnectionState, now: Nanoseconds): void;
+  clientFinished(connection: ConnectionState, now: Nanoseconds): void;
+  refuse(
+    connection: ConnectionState,
+    reason: RefusalReason,
+    now: Nanoseconds,
+    detail: string | undefined,
+  ): Refused;
+  leave(connection: ConnectionState, now: Nanoseconds): void;
+  close(
+    connection: ConnectionState,
+    end: ConnectionEnd,
+    now: Nanoseconds,
+    traffic: Traffic,
+  ): void;
+}
+
+const NO_TRAFFIC: Traffic = { bytesToBackend: 0, bytesToClient: 0 };
+
+/** A connection as the scheduler keeps it. The driver's calls are checked here, and carried out by the steps. */
+export class ConnectionState implements Connection {
+  readonly number: number;
+  client: string;
+  readonly arrivedAt: Nanoseconds;
+  phase: Phase = "arriving";
+  refusal: RefusalReason | undefined;
+  /** Whether lists and limits have accepted its client. */
+  isAdmitted = false;
+  /** Where its client is counted, if anywhere. */
+  admission: Admission | undefined;
+  /** The backend that it was last given. */
+  assigned: BackendState | undefined;
+  // Not a number yet, but a double: see `Probe` of `prequal`.
+  pickedAt: Nanoseconds = NaN;
+  /** How many other connections that backend had in flight then. */
+  others = 0;
+  session: Session<BackendState> | undefined;
+  /** Backends to which a connect failed. */
+  tried: BackendState[] | undefined;
+  place: QueuePlace | undefined;
+  onSettled: ((outcome: Connect | Refused, now: Nanoseconds) => void) | undefined;
+  isAnswered = false;
+  #connectedAt: Nanoseconds | undefined;
+  /** For how long the client, once connected, asked nothing; undefined until it asks. */
+  #idle: Nanoseconds | undefined;
+  readonly #steps: ConnectionSteps;
+
+  constructor(steps: ConnectionSteps, number: number, client: string, now: Nanoseconds) {
+    this.#steps = steps;
+    this.number = number;
+    this.client = client;
+    this.arrivedAt = now;
+  }
+
+  get backend(): BackendState {
+    assert(this.assigned !== undefined, "a connection has a backend from its first pick on");
+    return this.assigned;
+  }
+
+  get attempt(): number {
+    return this.attempts + 1;
+  }
+
+  /** How many connects have failed. */
+  get attempts(): number {
+    return this.tried === undefined ? 0 : this.tried.length;
+  }
+
+  get queuedAt(): Nanoseconds | undefined {
+    return this.place?.since;
+  }
+
+  /** The client has asked for something. */
+  get isAsked(): boolean {
+    return this.#idle !== undefined;
+  }
+
+  /** It has been connected, and nothing has been asked. */
+  get isIdle(): boolean {
+    return this.#connectedAt !== undefined && this.#idle === undefined;
+  }
+
+  /** For how long an answer has been waited for: an idle client waits for none. */
+  waitedForAnswer(now: Nanoseconds): Nanoseconds {
+    return now - this.pickedAt - (this.#idle ?? 0);
+  }
+
+  admit(client: string, now: Nanoseconds): boolean {
+    assert(this.phase === "arriving" && !this.isAdmitted, "a client is admitted at most once");
+    this.client = client;
+    return this.#steps.admit(this, now);
+  }
+
+  assign(now: Nanoseconds, trace?: PickTrace): Outcome {
+    assert(
+      this.phase === "arriving" && this.isAdmitted,
+      "a client that was admitted is given a backend once",
+    );
+    return this.#steps.assign(this, now, trace);
+  }
+
+  connected(now: Nanoseconds): void {
+    assert(this.phase === "connecting", "a connection is opened at most once");
+    this.phase = "open";
+    this.#connectedAt = now;
+    this.#steps.connected(this, now);
+  }
+
+  connectFailed(reason: ConnectFailure, now: Nanoseconds, detail?: string): Outcome {
+    assert(this.phase === "connecting", "only a connect that is under way can fail");
+    return this.#steps.connectFailed(this, reason, now, detail);
+  }
+
+  asked(now: Nanoseconds): void {
+    if (this.#connectedAt !== undefined) this.#idle ??= now - this.#connectedAt;
+  }
+
+  answered(now: Nanoseconds): void {
+    if (this.isAnswered) return;
+    this.isAnswered = true;
+    this.#steps.answered(this, now);
+  }
+
+  clientFinished(now: Nanoseconds): void {
+    if (this.phase === "open") this.#steps.clientFinished(this, now);
+  }
+
+  refuse(reason: RefusalReason, now: Nanoseconds, detail?: string): Refused {
+    assert(
+      this.phase !== "open" && this.phase !== "ended",
+      "only a connection that is not yet open can be refused",
+    );
+    return this.#steps.refuse(this, reason, now, detail);
+  }
+
+  leave(now: Nanoseconds): void {
+    assert(
+      this.phase !== "open" && this.phase !== "ended",
+      "a client leaves once, before its connection is open",
+    );
+    this.#steps.leave(this, now);
+  }
+
+  close(end: ConnectionEnd, now: Nanoseconds, traffic: Traffic = NO_TRAFFIC): void {
+    assert(this.phase === "open", "a connection that is open is closed exactly once");
+    this.#steps.close(this, end, now, traffic);
+  }
+}

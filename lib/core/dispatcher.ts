@@ -1,0 +1,419 @@
+import { Admission, type AdmissionRules } from "./admission/mod.ts";
+import type { PickTrace } from "./algorithms/mod.ts";
+import { type BackendRecovery, type BackendState, isServing } from "./backend/mod.ts";
+import type { Nanoseconds } from "../base/mod.ts";
+import {
+  type Connect,
+  ConnectionState,
+  type ConnectionSteps,
+  type Outcome,
+  type Refused,
+  type Traffic,
+  type Wait,
+} from "./connection.ts";
+import type { Announcer, ConnectFailure, ConnectionEnd, RefusalReason } from "./events/mod.ts";
+import { Explanation } from "./explanation.ts";
+import type { SchedulerOptions } from "./options.ts";
+import type { BackendPool } from "./pool.ts";
+import { ConnectionQueue } from "./queue.ts";
+import type { BackendSelector } from "./selector.ts";
+
+const CONNECT: Connect = { kind: "connect" };
+const WAIT: Wait = { kind: "wait" };
+
+/** What a dispatcher works with. */
+interface Parts {
+  readonly announcer: Announcer;
+  readonly pool: BackendPool;
+  readonly selector: BackendSelector;
+  readonly recovery: BackendRecovery;
+}
+
+/**
+ * Takes each connection through its phases. It counts connections, applies limits, keeps the queue, and lets time
+ * pass before each step.
+ */
+export class Dispatcher implements ConnectionSteps {
+  #options: SchedulerOptions;
+  readonly #announcer: Announcer;
+  readonly #pool: BackendPool;
+  readonly #selector: BackendSelector;
+  readonly #recovery: BackendRecovery;
+  readonly #queue = new ConnectionQueue();
+  /** Undefined if there are no lists and no limits per client. */
+  #admission: Admission | undefined;
+  #lastNumber = 0;
+  /** Connections that have not ended. */
+  #present = 0;
+  /** Those of them that are on a backend. */
+  #inFlight = 0;
+  #stopping = false;
+  /** The latest answer came before its client asked, as a mail server's greeting does. */
+  #backendsSpeakFirst = false;
+  /** Nothing that waits for time alone happens before. */
+  #nextWake: Nanoseconds = Infinity;
+  /** Called when `nextWake` has become earlier. */
+  onWake: ((at: Nanoseconds) => void) | undefined;
+
+  constructor(
+    options: SchedulerOptions,
+    { announcer, pool, selector, recovery }: Parts,
+  ) {
+    this.#options = options;
+    this.#announcer = announcer;
+    this.#pool = pool;
+    this.#selector = selector;
+    this.#recovery = recovery;
+    this.#configureAdmission(options);
+  }
+
+  /** Connections that are on a backend. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** Connections that wait for a backend to have room. */
+  get waiting(): number {
+    return this.#queue.size;
+  }
+
+  /** When `passTime` is to be called next; Infinity if nothing waits for time alone. */
+  get nextWake(): Nanoseconds {
+    return this.#nextWake;
+  }
+
+  /** See `Scheduler.passTime`. */
+  passTime(now: Nanoseconds): void {
+    while (this.#nextWake <= now) this.#letHappen(this.#nextWake);
+    this.#selector.sessions?.expire(now);
+  }
+
+  #letHappen(at: Nanoseconds): void {
+    if (this.#recovery.passTime(at)) this.serveWaiting(at);
+    for (let late = this.#queue.overdue(at); late !== undefined; late = this.#queue.overdue(at)) {
+      this.#dismiss(late, "queue_timeout", at);
+    }
+    this.#nextWake = Math.min(this.#recovery.dueAt, this.#queue.dueAt);
+  }
+
+  /** Time must pass by then at the latest. */
+  wakeBy(at: Nanoseconds): void {
+    if (at >= this.#nextWake) return;
+    this.#nextWake = at;
+    this.onWake?.(at);
+  }
+
+  /** Takes over other options. Connections that wait go on waiting, for as long as these say. */
+  reconfigure(options: SchedulerOptions, now: Nanoseconds): void {
+    this.#options = options;
+    this.#configureAdmission(options);
+    if (options.queue === undefined) return;
+    this.#queue.reconfigure(options.queue, now);
+    this.wakeBy(this.#queue.dueAt);
+  }
+
+  #configureAdmission({ allow, deny, limits: { perClient } }: SchedulerOptions): void {
+    const rules: AdmissionRules = { allow, deny, perClient };
+    if ((allow ?? deny ?? perClient) === undefined) this.#admission = undefined;
+    else if (this.#admission === undefined) this.#admission = new Admission(rules);
+    else this.#admission.configure(rules);
+  }
+
+  /** From now on every client is refused, also those that wait. */
+  stop(now: Nanoseconds): void {
+    this.passTime(now);
+    this.#stopping = true;
+    for (const connection of this.#queue) this.#dismiss(connection, "stopping", now);
+  }
+
+  /** See `Scheduler.accept`. */
+  accept(client: string, now: Nanoseconds): ConnectionState {
+    this.passTime(now);
+    const reason = this.#unwelcome(client, now);
+    const connection = this.#begin(client, now);
+    if (reason === undefined) this.#admitted(connection, now);
+    else this.#refuse(connection, reason, undefined, now);
+    return connection;
+  }
+
+  /** See `Scheduler.acceptProxy`. */
+  acceptProxy(proxy: string, now: Nanoseconds): ConnectionState {
+    this.passTime(now);
+    const isAtLimit = this.#isAtLimit;
+    const connection = this.#begin(proxy, now);
+    if (this.#stopping) this.#refuse(connection, "stopping", undefined, now);
+    else if (isAtLimit) this.#refuse(connection, "connection_limit", undefined, now);
+    return connection;
+  }
+
+  #begin(client: string, now: Nanoseconds): ConnectionState {
+    this.#present++;
+    return new ConnectionState(this, ++this.#lastNumber, client, now);
+  }
+
+  /** Why a client is refused; undefined if it is accepted. */
+  #unwelcome(client: string, now: Nanoseconds): RefusalReason | undefined {
+    if (this.#stopping) return "stopping";
+    const isAtLimit = this.#isAtLimit;
+    if (this.#admission !== undefined) return this.#admission.refusal(client, now, isAtLimit);
+    return isAtLimit ? "connection_limit" : undefined;
+  }
+
+  get #isAtLimit(): boolean {
+    return this.#present >= this.#options.limits.connections;
+  }
+
+  admit(connection: ConnectionState, now: Nanoseconds): boolean {
+    this.passTime(now);
+    const reason = this.#admission?.refusal(connection.client, now);
+    if (reason === undefined) this.#admitted(connection, now);
+    else this.#refuse(connection, reason, undefined, now);
+    return reason === undefined;
+  }
+
+  #admitted(connection: ConnectionState, now: Nanoseconds): void {
+    connection.isAdmitted = true;
+    this.#countForClient(connection, now);
+  }
+
+  /** Limits per client may have come into force, or been lifted, since it was last counted. */
+  #countForClient(connection: ConnectionState, now: Nanoseconds): void {
+    const { admission, client } = connection;
+    if (admission === this.#admission) return;
+    admission?.closed(client);
+    connection.admission = this.#admission;
+    this.#admission?.opened(client, now);
+  }
+
+  assign(
+    connection: ConnectionState,
+    now: Nanoseconds,
+    trace: PickTrace | undefined,
+  ): Outcome {
+    this.passTime(now);
+    if (this.#stopping) return this.#refuse(connection, "stopping", undefined, now);
+    return this.#place(connection, now, trace);
+  }
+
+  /** A backend, or a place in the queue. */
+  #place(
+    connection: ConnectionState,
+    now: Nanoseconds,
+    trace: PickTrace | undefined,
+  ): Outcome {
+    return this.#pick(connection, now, trace) ? CONNECT : this.#wait(connection, now);
+  }
+
+  /** Whether a backend is available: then the connection has it. */
+  #pick(connection: ConnectionState, now: Nanoseconds, trace: PickTrace | undefined): boolean {
+    const isExplained = trace === undefined && this.#announcer.wantsExplanations &&
+      (connection.number - 1) % (this.#options.explainEvery ?? 1) === 0;
+    const backend = isExplained
+      ? this.#selectAndExplain(connection, now)
+      : this.#selector.select(connection, now, trace);
+    if (backend === undefined) return false;
+    this.#inFlight++;
+    connection.phase = "connecting";
+    connection.assigned = backend;
+    connection.pickedAt = now;
+    connection.others = backend.inFlight - 1;
+    this.#countForClient(connection, now);
+    return true;
+  }
+
+  #selectAndExplain(connection: ConnectionState, now: Nanoseconds): BackendState | undefined {
+    const explanation = new Explanation(this.#pool.all, connection.tried);
+    const backend = this.#selector.select(connection, now, explanation);
+    // Of a connection that waits it has been said already that no backend is available.
+    if (backend !== undefined || connection.phase !== "waiting") {
+      const { rule, candidates } = explanation;
+      this.#announcer.pickExplained(connection, backend?.id ?? null, rule, candidates, now);
+    }
+    return backend;
+  }
+
+  /** No backend is available: the connection waits, if that is of use, or is refused. */
+  #wait(connection: ConnectionState, now: Nanoseconds): Outcome {
+    const { queue } = this.#options;
+    if (queue === undefined || !this.#selector.mayFindRoom(connection, now)) {
+      return this.#refuse(connection, this.#whyNone(connection), undefined, now);
+    }
+    if (this.#queue.size >= queue.length) {
+      return this.#refuse(connection, "queue_full", undefined, now);
+    }
+    connection.phase = "waiting";
+    this.#queue.add(connection, now, queue);
+    this.wakeBy(now + queue.timeout);
+    this.#countForClient(connection, now);
+    this.#announcer.connectionQueued(connection, this.#queue.size, now);
+    return WAIT;
+  }
+
+  #whyNone({ attempts }: ConnectionState): RefusalReason {
+    if (attempts > 0) return "connects_failed";
+    return this.#pool.all.some(isServing) ? "all_backends_full" : "no_backend_available";
+  }
+
+  /**
+   * Connections that wait get what room there is, first come, first served. One that cannot find room any more is
+   * refused.
+   */
+  serveWaiting(now: Nanoseconds): void {
+    if (this.#queue.size === 0) return;
+    /** There may be room for a connection that has tried no backend, and whose client is pinned to none. */
+    let isRoomForAny = true;
+    for (const connection of this.#queue) {
+      const isRoom = isRoomForAny || this.#selector.hasRoomForItsOwn(connection, now);
+      if (isRoom && this.#pick(connection, now, undefined)) {
+        this.#queue.delete(connection);
+        this.#announcer.connectionDequeued(
+          connection,
+          connection.backend.id,
+          this.#queue.size,
+          now,
+        );
+        connection.onSettled?.(CONNECT, now);
+      } else if (!this.#selector.mayFindRoom(connection, now)) {
+        this.#dismiss(connection, this.#whyNone(connection), now);
+      } else if (connection.tried === undefined) {
+        isRoomForAny = false;
+        if (this.#queue.retries === 0 && this.#selector.areAllAlike) return;
+      }
+    }
+  }
+
+  /** Refuses a connection that waits. */
+  #dismiss(connection: ConnectionState, reason: RefusalReason, now: Nanoseconds): void {
+    this.#queue.delete(connection);
+    const refused = this.#refuse(connection, reason, undefined, now);
+    connection.onSettled?.(refused, now);
+  }
+
+  connected(connection: ConnectionState, now: Nanoseconds): void {
+    this.passTime(now);
+    const { backend } = connection;
+    backend.connections++;
+    backend.provenAt = now;
+    backend.ejection?.succeeded(now);
+    this.#announcer.connectionOpened(connection, now);
+  }
+
+  answered(connection: ConnectionState, now: Nanoseconds): void {
+    this.passTime(now);
+    this.#backendsSpeakFirst = !connection.isAsked;
+    const { backend, others } = connection;
+    this.#pool.answered(backend, connection.waitedForAnswer(now), others, now);
+  }
+
+  clientFinished(connection: ConnectionState, now: Nanoseconds): void {
+    this.passTime(now);
+    this.#noteSilence(connection, now);
+  }
+
+  /** A connect failed, a connection ended, or its client finished. If no answer came, the backend is slow. */
+  #noteSilence(connection: ConnectionState, now: Nanoseconds): void {
+    if (connection.isAnswered) return;
+    // A client that asks nothing and gets nothing is idle, unless backends are those that begin.
+    if (connection.isIdle && !this.#backendsSpeakFirst) return;
+    const { backend, others } = connection;
+    this.#pool.unanswered(backend, connection.waitedForAnswer(now), others, now);
+  }
+
+  connectFailed(
+    connection: ConnectionState,
+    reason: ConnectFailure,
+    now: Nanoseconds,
+    detail: string | undefined,
+  ): Outcome {
+    this.passTime(now);
+    const { backend, session } = connection;
+    backend.connectFailures++;
+    backend.failedAt = now;
+    if (session?.backend === backend) session.failedAt = now;
+    this.#release(connection, now);
+    this.#announcer.connectFailed(connection, reason, detail, now);
+    if (connection.tried === undefined) connection.tried = [backend];
+    else connection.tried.push(backend);
+    this.#recovery.connectFailed(backend, now);
+    const outcome = this.#retry(connection, now);
+    this.serveWaiting(now);
+    return outcome;
+  }
+
+  #retry(connection: ConnectionState, now: Nanoseconds): Outcome {
+    if (this.#stopping) return this.#refuse(connection, "stopping", undefined, now);
+    if (connection.attempts > this.#options.retries) {
+      return this.#refuse(connection, "connects_failed", undefined, now);
+    }
+    return this.#place(connection, now, undefined);
+  }
+
+  refuse(
+    connection: ConnectionState,
+    reason: RefusalReason,
+    now: Nanoseconds,
+    detail: string | undefined,
+  ): Refused {
+    // First, as it may have waited for long enough by now.
+    if (connection.phase === "waiting") this.#queue.delete(connection);
+    this.passTime(now);
+    if (connection.phase !== "connecting") return this.#refuse(connection, reason, detail, now);
+    this.#leaveBackend(connection, now);
+    const refused = this.#refuse(connection, reason, detail, now);
+    this.serveWaiting(now);
+    return refused;
+  }
+
+  leave(connection: ConnectionState, now: Nanoseconds): void {
+    const isWaiting = connection.phase === "waiting";
+    if (isWaiting) this.#queue.delete(connection);
+    this.passTime(now);
+    if (isWaiting) this.#announcer.connectionDequeued(connection, null, this.#queue.size, now);
+    const isConnecting = connection.phase === "connecting";
+    if (isConnecting) this.#release(connection, now);
+    this.#end(connection);
+    if (isConnecting) this.serveWaiting(now);
+  }
+
+  close(
+    connection: ConnectionState,
+    end: ConnectionEnd,
+    now: Nanoseconds,
+    traffic: Traffic,
+  ): void {
+    this.passTime(now);
+    this.#release(connection, now);
+    this.#announcer.connectionClosed(connection, end, traffic, now);
+    this.#end(connection);
+    this.serveWaiting(now);
+  }
+
+  /** A connection is no longer on its backend, which has not answered in time if it has not answered. */
+  #release(connection: ConnectionState, now: Nanoseconds): void {
+    this.#leaveBackend(connection, now);
+    this.#noteSilence(connection, now);
+  }
+
+  #leaveBackend(connection: ConnectionState, now: Nanoseconds): void {
+    this.#inFlight--;
+    this.#selector.release(connection, now);
+  }
+
+  #refuse(
+    connection: ConnectionState,
+    reason: RefusalReason,
+    detail: string | undefined,
+    now: Nanoseconds,
+  ): Refused {
+    connection.refusal = reason;
+    this.#end(connection);
+    this.#announcer.connectionRefused(connection, reason, detail, now);
+    return { kind: "refused", reason };
+  }
+
+  #end(connection: ConnectionState): void {
+    connection.phase = "ended";
+    this.#present--;
+    connection.admission?.closed(connection.client);
+  }
+}

@@ -1,0 +1,61 @@
+import { AgeList, type Nanoseconds } from "../base/mod.ts";
+import type { ConnectionState, QueuePlace } from "./connection.ts";
+
+/** Where connections wait while every backend that could take them is full. */
+export interface QueueRules {
+  /** So many may wait; more are refused. */
+  readonly length: number;
+  /** For so long at most. */
+  readonly timeout: Nanoseconds;
+}
+
+/** The connections that wait for a backend to have room: first come, first served. */
+export class ConnectionQueue {
+  readonly #places = new AgeList<QueuePlace>();
+  #retries = 0;
+
+  /** How many connections wait. */
+  get size(): number {
+    return this.#places.size;
+  }
+
+  /** How many of them have tried a backend before. */
+  get retries(): number {
+    return this.#retries;
+  }
+
+  /** When the first of them will have waited for too long; Infinity if none waits. */
+  get dueAt(): Nanoseconds {
+    return this.#places.oldest?.until ?? Infinity;
+  }
+
+  /** The first that has waited for too long. */
+  overdue(now: Nanoseconds): ConnectionState | undefined {
+    const { oldest } = this.#places;
+    return oldest !== undefined && oldest.until <= now ? oldest.connection : undefined;
+  }
+
+  /** Those that wait, first come first. The one at hand may leave meanwhile. */
+  *[Symbol.iterator](): IterableIterator<ConnectionState> {
+    for (const { connection } of this.#places) yield connection;
+  }
+
+  add(connection: ConnectionState, now: Nanoseconds, { timeout }: QueueRules): void {
+    const until = now + timeout;
+    const place = { connection, since: now, until, older: undefined, younger: undefined };
+    this.#places.add(place);
+    connection.place = place;
+    if (connection.tried !== undefined) this.#retries++;
+  }
+
+  /** A connection waits no longer. */
+  delete(connection: ConnectionState): void {
+    this.#places.delete(connection.place!);
+    if (connection.tried !== undefined) this.#retries--;
+  }
+
+  /** Those that wait go on waiting for as long as these rules say. */
+  reconfigure({ timeout }: QueueRules, now: Nanoseconds): void {
+    for (const place of this.#places) place.until = Math.max(now, place.since + timeout);
+  }
+}
