@@ -13,6 +13,7 @@ import {
   Scalar,
 } from "yaml";
 import type { Diagnostic, Span } from "./diagnostic.ts";
+import { inPlainWords, type Openings } from "./yaml_words.ts";
 
 /** What a text is as YAML. */
 export interface YamlText {
@@ -58,7 +59,10 @@ export function* readYaml(text: string): Generator<void, YamlText> {
   documents.push(...composer.end(true, text.length) as Documents);
   const [document, second] = documents as [Document.Parsed, ...Document.Parsed[]];
   if (second !== undefined && complaints.length === 0) complaints.push(secondDocument(second));
-  const invalid = [...complaints, ...document.errors.slice(0, 1).map((e) => syntaxError(e, text))];
+  const invalid = [
+    ...complaints,
+    ...document.errors.slice(0, 1).map((error) => inPlainWords(error, text, bounds)),
+  ];
   if (invalid.length > 0) return { document, diagnostics: invalid.slice(0, 1), isBroken: true };
   const survey = new Survey(text);
   const isTooMuch = survey.valuesOf(document) > VALUES_MAX;
@@ -75,12 +79,17 @@ const TOO_MUCH: Diagnostic = {
 
 type Documents = Generator<Document.Parsed>;
 
-/** Counts while a text is read. */
-class Bounds {
+/** Where the lexer gives up on brackets that are not closed. */
+const FLOW_BROKEN = "\u0018";
+
+/** Counts while a text is read, and notes what is opened. */
+class Bounds implements Openings {
   lexemes = 0;
+  bracket: Span | undefined;
+  quote: Span | undefined;
   #offset = 0;
-  /** Brackets that are open. */
-  #brackets = 0;
+  /** Where the brackets are that are open. */
+  readonly #brackets: { readonly start: number; readonly closing: string }[] = [];
   /** Lists and keys that begin on this line. */
   #onLine = 0;
 
@@ -88,12 +97,16 @@ class Bounds {
   complaint(lexeme: string): Diagnostic | undefined {
     const start = this.#offset;
     if (!SIGNS.includes(lexeme)) this.#offset += lexeme.length;
-    if (lexeme === "[" || lexeme === "{") this.#brackets++;
-    else if (lexeme === "]" || lexeme === "}") this.#brackets--;
-    else if (lexeme === "-" || lexeme === "?") this.#onLine++;
+    if (lexeme === "[") this.#brackets.push({ start, closing: "]" });
+    else if (lexeme === "{") this.#brackets.push({ start, closing: "}" });
+    else if (lexeme === "]" || lexeme === "}") this.#close(lexeme);
+    else if (lexeme === FLOW_BROKEN) this.#close("");
+    else if (lexeme.startsWith('"') || lexeme.startsWith("'")) {
+      this.quote = { start, end: start + 1 };
+    } else if (lexeme === "-" || lexeme === "?") this.#onLine++;
     else if (lexeme === "\n" || lexeme === "\r\n") this.#onLine = 0;
     const at = { start, end: this.#offset };
-    if (this.#brackets > NESTED_MAX || this.#onLine > NESTED_MAX) {
+    if (this.#brackets.length > NESTED_MAX || this.#onLine > NESTED_MAX) {
       return {
         message:
           `not valid YAML for lbsim: lists or groups are nested more than ${NESTED_MAX} deep`,
@@ -105,6 +118,13 @@ class Bounds {
       message: "it has too many parts for a configuration: this cannot be the right file",
       at,
     };
+  }
+
+  /** Notes the bracket that is closed by none, or by one of the other kind. */
+  #close(lexeme: string): void {
+    const open = this.#brackets.pop();
+    if (open === undefined || open.closing === lexeme) return;
+    this.bracket ??= { start: open.start, end: open.start + 1 };
   }
 }
 
@@ -221,39 +241,4 @@ function secondDocument({ range }: Document.Parsed): Diagnostic {
     hint: "remove the ---",
     at: { start, end: Math.max(end, start + 1) },
   };
-}
-
-function syntaxError(
-  { code, message, pos: [start, end] }: Document.Parsed["errors"][number],
-  text: string,
-): Diagnostic {
-  const at = { start, end: Math.max(end, start + 1) };
-  if (code === "TAB_AS_INDENT") {
-    return { message: "not valid YAML: a tab is used to indent", hint: "use spaces", at };
-  }
-  if (code === "RESOURCE_EXHAUSTION") {
-    return { message: "not valid YAML for lbsim: lists or groups are nested too deep", at };
-  }
-  const first = message.split("\n")[0]!;
-  return {
-    message: `not valid YAML: ${first.charAt(0).toLowerCase()}${first.slice(1)}`,
-    hint: quotesNeeded(text, start),
-    at,
-  };
-}
-
-/** What most mistakes in YAML come from: text that YAML takes for something else. */
-function quotesNeeded(text: string, start: number): string | undefined {
-  const lineStart = text.lastIndexOf("\n", start - 1) + 1;
-  const line = text.slice(lineStart, lineStart + 200).split("\n")[0]!;
-  const value = /^\s*(?:- )?[\w-]+:\s+(\[[0-9a-f:.]*:[0-9a-f:.]*\]:\d+)\s*(?:#.*)?$/i.exec(line)
-    ?.[1];
-  if (value !== undefined) return `an address in brackets goes in quotes: "${value}"`;
-  const [reserved] = /^[@`][^\s,\]}]*/.exec(text.slice(start, start + 100)) ?? [];
-  if (reserved !== undefined) {
-    return `text that begins with ${reserved[0]} goes in quotes: ${JSON.stringify(reserved)}`;
-  }
-  const spaced = /^\s*(?:- )?[\w-]+:\s+([\w.-]+): (\d+)\s*$/.exec(line);
-  if (spaced !== null) return `no space before the port: ${spaced[1]}:${spaced[2]}`;
-  return undefined;
 }

@@ -1,7 +1,6 @@
 /** A distribution of durations as one word of a command line: `lognormal(20ms,1)`. */
-import { parse, YAMLParseError } from "yaml";
 import * as z from "zod";
-import { validate } from "../config/mod.ts";
+import { validate, YamlFile } from "../config/mod.ts";
 import type { Nanoseconds, Random } from "../base/mod.ts";
 import { durations } from "./scalars.ts";
 import { createSampler, type Distribution } from "../stats/mod.ts";
@@ -63,12 +62,9 @@ function written(text: string): unknown {
 }
 
 function parsedYaml(text: string): unknown {
-  try {
-    return parse(text);
-  } catch (error) {
-    if (!(error instanceof YAMLParseError)) throw error;
-    throw new SyntaxError(`"${text}" is not valid YAML: ${error.message.split("\n")[0]}`);
-  }
+  const yaml = new YamlFile({ file: "latency", text });
+  if (!yaml.isSound) throw new SyntaxError(`"${text}" is not valid YAML`);
+  return yaml.data;
 }
 
 function numberOrText(part: string): number | string {
