@@ -24,6 +24,7 @@ export {
   integer,
   rate,
   type RedisAddress,
+  rule,
   share,
   text,
   words,

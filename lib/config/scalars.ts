@@ -12,6 +12,34 @@ import {
   parsePrefix,
   type Prefix,
 } from "../base/mod.ts";
+import { isData } from "./data.ts";
+
+/** Something that is wrong with a group as a whole; about one of its keys if there is a path. */
+export interface Complaint {
+  readonly message: string;
+  readonly path?: readonly string[];
+}
+
+/**
+ * A rule about a group as a whole. It is held even where a value inside is wrong, so that all mistakes are
+ * reported at once; so it has to expect anything as a value.
+ */
+export function rule(
+  broken: (
+    group: Readonly<Record<string, unknown>>,
+    hasUnknownKey: boolean,
+  ) => Complaint | undefined,
+) {
+  return z.superRefine<unknown>((value, context) => {
+    if (!isData(value)) return;
+    // Of a key that seems to be missing, the unknown one may be the misspelt name.
+    const hasUnknownKey = context.issues.some(({ code }) => code === "unrecognized_keys");
+    const complaint = broken(value, hasUnknownKey);
+    if (complaint === undefined) return;
+    const { message, path = [] } = complaint;
+    context.addIssue({ code: "custom", message, path: [...path] });
+  }, { when: () => true });
+}
 
 /** Nothing that is read by a parser here is longer; a parser may take its time. */
 export const TEXT_MAX = 2000;

@@ -16,6 +16,7 @@ import {
   rate,
   type RedisAddress,
   redisAddress,
+  rule,
   share,
   text,
   words,
@@ -217,21 +218,23 @@ const writtenStore = z.strictObject({
   ),
 });
 
-const sessionStore = z.codec(writtenStore, z.custom<Store>(), {
-  decode({ sqlite, redis, timeout }, { issues, value: input }) {
-    const complain = (message: string, path: string[] = []) => {
-      issues.push({ code: "custom", message, path, input });
-      return z.NEVER;
+const sessionStore = z.codec(
+  writtenStore.check(rule(({ sqlite, redis, timeout }, hasUnknownKey) => {
+    if (sqlite === undefined && redis === undefined && hasUnknownKey) return undefined;
+    if ((sqlite === undefined) === (redis === undefined)) return { message: `must be ${STORES}` };
+    if (redis !== undefined || timeout === undefined) return undefined;
+    return {
+      message: "applies only to redis: a file is read once, at the start",
+      path: ["timeout"],
     };
-    if (redis !== undefined && sqlite === undefined) {
-      return { redis, timeout: timeout ?? 50 * NS_PER_MS };
-    }
-    if (sqlite === undefined || redis !== undefined) return complain(`must be ${STORES}`);
-    if (timeout === undefined) return { sqlite };
-    return complain("applies only to redis: a file is read once, at the start", ["timeout"]);
+  })),
+  z.custom<Store>(),
+  {
+    decode: ({ sqlite, redis, timeout = 50 * NS_PER_MS }) =>
+      redis === undefined ? { sqlite: sqlite! } : { redis, timeout },
+    encode: (store) => store,
   },
-  encode: (store) => store,
-});
+);
 
 const sticky = group({
   by: oneOf(["client-address"]).default("client-address").describe("how clients are identified"),

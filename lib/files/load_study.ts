@@ -1,8 +1,9 @@
 /** Scenarios: from a file to a `Study`, or to diagnostics that say what is wrong with it. */
 import { basename } from "node:path";
+import { UserError } from "../base/mod.ts";
 import { isData, type Source, YamlFile } from "../config/mod.ts";
 import { ALGORITHM_NAMES } from "../core/mod.ts";
-import { ScenarioDraft, type Study } from "../scenario/mod.ts";
+import { type NamedFile, ScenarioDraft, type Study } from "../scenario/mod.ts";
 import { beside } from "./beside.ts";
 import { readText } from "./text_file.ts";
 
@@ -41,13 +42,25 @@ export async function studyOf(
 ): Promise<Study> {
   const draft = new ScenarioDraft(scenario, set);
   const files: Record<string, Source> = {};
-  for (const { path, kind } of draft.files) {
-    const real = beside(scenario.source.file, path);
-    files[path] = kind === "trace"
-      ? await readText(real, TRACE_HINT, TRACE_BYTES_MAX)
-      : read[path]?.source ?? await readText(real, CONFIG_HINT);
+  for (const named of draft.files) {
+    const { path } = named;
+    files[path] = read[path]?.source ?? await readNamed(named, scenario.source.file);
   }
   return draft.study(files, read);
+}
+
+/** Reads a file that a scenario names. */
+async function readNamed({ path, kind, flag }: NamedFile, scenario: string): Promise<Source> {
+  const real = beside(scenario, path);
+  try {
+    return kind === "trace"
+      ? await readText(real, TRACE_HINT, TRACE_BYTES_MAX)
+      : await readText(real, CONFIG_HINT);
+  } catch (error) {
+    if (!(error instanceof UserError) || flag === undefined) throw error;
+    const { message, exitCode, hint } = error;
+    throw new UserError(`${flag}: ${message}`, { exitCode, ...hint !== undefined && { hint } });
+  }
 }
 
 /** A scenario for a balancer's configuration: which algorithm suits it? */

@@ -9,6 +9,7 @@ export {
 } from "./expectation.ts";
 export { scenarioSchema } from "./schema.ts";
 export {
+  type NamedFile,
   parseStudy,
   type Repetition,
   ScenarioDraft,

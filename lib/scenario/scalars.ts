@@ -1,6 +1,6 @@
 /** What a value in a scenario can be, besides what lib/config has words for. */
 import * as z from "zod";
-import { duration, integer, text } from "../config/mod.ts";
+import { duration, integer, rule, text } from "../config/mod.ts";
 import type { Nanoseconds } from "../base/mod.ts";
 import type { Distribution } from "../stats/mod.ts";
 
@@ -58,28 +58,35 @@ export function oneKeyOf<Shape extends z.ZodRawShape>(shape: Shape) {
   const optional = Object.fromEntries(
     Object.entries(shape).map(([key, value]) => [key, z.optional(value)]),
   ) as { [Key in keyof Shape]: z.ZodOptional<Shape[Key]> };
-  return z.strictObject(optional).superRefine((value, context) => {
+  return z.strictObject(optional).check(rule((value, hasUnknownKey) => {
     const keys = Object.keys(value);
-    if (keys.length === 1 || (keys.length === 0 && hasUnknownKey(context))) return;
-    const names = Object.keys(shape).join(", ");
-    context.addIssue({
-      code: "custom",
+    if (keys.length === 1 || (keys.length === 0 && hasUnknownKey)) return undefined;
+    return {
       message: keys.length === 0
-        ? `say which: ${names}`
+        ? `say which: ${Object.keys(shape).join(", ")}`
         : `${keys.join(" and ")}: only one of them`,
-    });
-  });
-}
-
-/** Whether a key was found that does not exist, so that one which seems to be missing may be misspelt. */
-export function hasUnknownKey({ issues }: z.RefinementCtx): boolean {
-  return issues.some(({ code }) => code === "unrecognized_keys");
+    };
+  }));
 }
 
 /** A list that is not empty. */
 export function listOf<S extends z.ZodType>(item: S) {
   return z.array(item).min(1, { error: () => "must list at least one value" });
 }
+
+const ordered = rule(({ min, max }) =>
+  Number(min) > Number(max) ? { message: "min is larger than max" } : undefined
+);
+
+const positive = rule(({ min }) =>
+  Number(min) <= 0 ? { message: "min must be more than nothing" } : undefined
+);
+
+const asManyWeights = rule(({ values, weights }) => {
+  if (!Array.isArray(values) || !Array.isArray(weights)) return undefined;
+  if (values.length === weights.length) return undefined;
+  return { message: `there are ${values.length} values, but ${weights.length} weights` };
+});
 
 /** What a distribution is of: durations with their unit, or plain numbers. */
 function distributionOf(scalar: () => z.ZodType<number>): z.ZodType<Distribution> {
@@ -90,7 +97,8 @@ function distributionOf(scalar: () => z.ZodType<number>): z.ZodType<Distribution
     exponential: z.union([scalar(), z.strictObject({ mean: mean() })]).describe(
       "no memory; the squared coefficient of variation (scv) is 1",
     ),
-    uniform: z.strictObject({ min: scalar(), max: scalar() }).describe("anything in between"),
+    uniform: z.strictObject({ min: scalar(), max: scalar() }).check(ordered)
+      .describe("anything in between"),
     erlang: z.strictObject({ stages: integer(1, 1000), mean: mean() })
       .describe("the sum of exponential stages; scv 1/stages"),
     hyperexponential: z.union([
@@ -107,20 +115,17 @@ function distributionOf(scalar: () => z.ZodType<number>): z.ZodType<Distribution
       sigma: number(0, 5).describe("standard deviation of its logarithm"),
     }).describe("long-tailed, as most service times are"),
     pareto: z.strictObject({ min: scalar(), max: scalar(), alpha: number(0, 100) })
-      .describe("bounded Pareto: heavy-tailed between min and max"),
+      .check(ordered).check(positive).describe("bounded Pareto: heavy-tailed between min and max"),
     empirical: z.strictObject({
       values: listOf(scalar()),
       weights: z.array(number(0, 1e9)).optional(),
-    }).describe("one of these values"),
+    }).check(asManyWeights).describe("one of these values"),
   });
   return z.union([scalar(), kinds]).transform((input): Distribution => {
     if (typeof input === "number") return { kind: "deterministic", value: input };
     // There is none if its only key is unknown; that has been reported.
     const [kind, value] = Object.entries(input)[0] ?? ["deterministic", 0];
     return fromKind(kind, value as number | Record<string, unknown>);
-  }).superRefine((distribution, context) => {
-    const message = impossible(distribution);
-    if (message !== undefined) context.addIssue({ code: "custom", message });
   });
 }
 
@@ -147,22 +152,6 @@ function balancedHyperexponential(mean: number, scv: number): Distribution {
       { probability: 1 - probability, mean: mean / (2 * (1 - probability)) },
     ],
   };
-}
-
-function impossible(distribution: Distribution): string | undefined {
-  if ("min" in distribution && distribution.min > distribution.max) {
-    return "min is larger than max";
-  }
-  if (distribution.kind === "pareto" && distribution.min <= 0) {
-    return "min must be more than nothing";
-  }
-  if (distribution.kind === "empirical") {
-    const { values, weights } = distribution;
-    if (weights !== undefined && weights.length !== values.length) {
-      return `there are ${values.length} values, but ${weights.length} weights`;
-    }
-  }
-  return undefined;
 }
 
 /** A distribution of durations: `10ms`, or `{exponential: {mean: 10ms}}`. */

@@ -11,6 +11,7 @@ import {
   flag,
   integer,
   rate,
+  rule,
   share,
   words,
 } from "../config/mod.ts";
@@ -20,7 +21,6 @@ import {
   countOr,
   durationOr,
   durations,
-  hasUnknownKey,
   listOf,
   number,
   numberFrom,
@@ -71,28 +71,22 @@ const perSecond = {
   ),
 };
 
-function needsRateOrLoad(
-  value: { rate?: number | undefined; load?: number | undefined },
-  context: z.RefinementCtx,
-): void {
-  if ((value.rate === undefined) !== (value.load === undefined)) return;
-  if (value.rate === undefined && hasUnknownKey(context)) return;
-  context.addIssue({
-    code: "custom",
-    message: value.rate === undefined
-      ? "needs a rate or a load, like `rate: 800/s` or `load: 80%`"
-      : "rate and load: only one of them",
-  });
-}
+const needsRateOrLoad = rule(({ rate, load }, hasUnknownKey) => {
+  if ((rate === undefined) !== (load === undefined)) return undefined;
+  if (rate !== undefined) return { message: "rate and load: only one of them" };
+  return hasUnknownKey
+    ? undefined
+    : { message: "needs a rate or a load, like `rate: 800/s` or `load: 80%`" };
+});
 
 const arrivals = oneKeyOf({
   poisson: z.union([
     rate().transform((value) => ({ rate: value })),
-    z.strictObject(perSecond).superRefine(needsRateOrLoad),
+    z.strictObject(perSecond).check(needsRateOrLoad),
   ]).describe("random arrivals, independent of each other: the gaps are exponential"),
   deterministic: z.union([
     rate().transform((value) => ({ rate: value })),
-    z.strictObject(perSecond).superRefine(needsRateOrLoad),
+    z.strictObject(perSecond).check(needsRateOrLoad),
   ]).describe("arrivals at even intervals"),
   renewal: z.strictObject({ gap: durations().describe("between two arrivals") })
     .describe("independent gaps with any distribution"),
@@ -115,7 +109,7 @@ const arrivals = oneKeyOf({
     phase: number(-1, 1).default(0).describe(
       "position in the cycle at the start of the run, from 0 to 1; 0.75 is the lowest rate",
     ),
-  }).superRefine(needsRateOrLoad).describe(
+  }).check(needsRateOrLoad).describe(
     "Poisson arrivals with a rate that rises and falls like day and night",
   ),
   closed: z.strictObject({

@@ -86,14 +86,15 @@ export interface NamedFile {
   /** As the scenario writes it. */
   readonly path: string;
   readonly kind: "config" | "trace";
+  /** The flag of the command line that names it, if the file does not. */
+  readonly flag?: string;
 }
 
 /** A scenario's text, read once, with its settings from the command line. */
 export class ScenarioDraft {
   readonly #yaml: YamlFile;
   readonly #set: readonly string[];
-  readonly #data: unknown;
-  readonly #patches: readonly Patch[];
+  readonly #patched: Patched;
 
   /**
    * @param set Settings from the command line, `key=value`; they override the file's.
@@ -101,33 +102,22 @@ export class ScenarioDraft {
    */
   constructor(yaml: YamlFile, set: readonly string[]) {
     yaml.mustBeReadable("it needs at least `extends: config.yaml`, or `balancer: {backends: 3}`");
-    const { data, patches } = patched(withDefaults(yaml.data), set.map(setting));
     this.#yaml = yaml;
     this.#set = set;
-    this.#data = data;
-    this.#patches = patches;
+    this.#patched = patched(withDefaults(yaml.data), set.map(setting));
   }
 
   /** The files that it names: the configuration first, then traces. */
   get files(): NamedFile[] {
-    const data = this.#data;
-    if (!isData(data)) return [];
-    const traces = new Set<string>();
-    const search = (value: unknown) => {
-      if (Array.isArray(value)) value.forEach(search);
-      if (!isData(value)) return;
-      if (typeof value.trace === "string") traces.add(value.trace);
-      Object.values(value).forEach(search);
-    };
-    search([data.workload, data.compare]);
-    for (const [key, values] of Object.entries(isData(data.compare) ? data.compare : {})) {
-      if (parsePath(key).at(-1) !== "trace" || !Array.isArray(values)) continue;
-      for (const value of values) if (typeof value === "string") traces.add(value);
-    }
-    const named: NamedFile[] = [...traces].map((path) => ({ path, kind: "trace" }));
-    return typeof data.extends === "string"
-      ? [{ path: data.extends, kind: "config" }, ...named]
-      : named;
+    const data = withDefaults(this.#yaml.data);
+    return filesNamedIn(this.#patched.data).map((file) => {
+      const isNamedWith = (count: number) =>
+        filesNamedIn(patched(data, this.#set.slice(0, count).map(setting)).data)
+          .some(({ path }) => path === file.path);
+      const first = this.#set.findIndex((_, i) => isNamedWith(i + 1));
+      if (first === -1 || isNamedWith(0)) return file;
+      return { ...file, flag: `--set ${this.#set[first]}` };
+    });
   }
 
   /**
@@ -139,31 +129,11 @@ export class ScenarioDraft {
    * {UserError} if a setting from the command line is wrong.
    */
   study(files: StudyInputs["files"], read: Readonly<Record<string, YamlFile>> = {}): Study {
-    const data = this.#data;
-    const { value, findings: wrong } = validate(scenarioSchema, data, checkScenario);
-    const findings = wrong.map((finding) => reassign(finding, this.#patches));
-    // The valid parts are checked, too, so that all mistakes are reported at once.
-    const rest = value === undefined ? salvage(scenarioSchema, data, wrong) : undefined;
-    const file = value ?? rest?.value;
-    const base = baseConfig(data, files, read);
-    const variants: Variant[] = [];
-    if (file !== undefined && !("broken" in base)) {
-      const built = variantsOf(file, rest?.data ?? data, {
-        patches: this.#patches,
-        base: base.data,
-        files,
-        isWhole: value !== undefined,
-      });
-      const later = built.findings.map((finding) => ({
-        ...finding,
-        path: rest?.original(finding.path) ?? finding.path,
-      }));
-      findings.push(...independent(later, findings));
-      variants.push(...built.variants);
-    }
+    const { file, variants, findings, broken } = checked(this.#patched, files, read);
+    this.#blameFlags(findings, files, read);
     const hasFailed = findings.length > 0 || !this.#yaml.isSound;
-    if ("broken" in base) {
-      throw hasFailed ? both(this.#yaml.error(findings), base.broken) : base.broken;
+    if (broken !== undefined) {
+      throw hasFailed ? both(this.#yaml.error(findings), broken) : broken;
     }
     if (hasFailed) throw this.#yaml.error(unique(findings));
     return {
@@ -177,6 +147,102 @@ export class ScenarioDraft {
       expect: file!.expect.map(parseExpectation),
     };
   }
+
+  /**
+   * A setting may be wrong only together with the rest of the file. Such a mistake is the setting's with
+   * which it appears.
+   *
+   * @throws {UserError} that names the first flag to which a mistake belongs.
+   */
+  #blameFlags(
+    findings: readonly Finding[],
+    files: StudyInputs["files"],
+    read: Readonly<Record<string, YamlFile>>,
+  ): void {
+    if (findings.length === 0 || this.#set.length === 0) return;
+    let known = new Set<string>();
+    const data = withDefaults(this.#yaml.data);
+    for (let count = 0; count <= this.#set.length; count++) {
+      const settings = this.#set.slice(0, count);
+      const found = new Set(messagesOf(data, settings, files, read));
+      const added = findings.find(({ message }) => found.has(message) && !known.has(message));
+      if (count > 0 && added !== undefined) throw flagError(`--set ${settings.at(-1)}`, added);
+      known = known.union(found);
+    }
+  }
+}
+
+/** What is wrong with a scenario that has some of the settings. */
+function messagesOf(
+  data: unknown,
+  set: readonly string[],
+  files: StudyInputs["files"],
+  read: Readonly<Record<string, YamlFile>>,
+): string[] {
+  try {
+    return checked(patched(data, set.map(setting)), files, read).findings
+      .map(({ message }) => message);
+  } catch (error) {
+    // A file that only a later setting replaces was not read.
+    if (error instanceof UserError) return [];
+    throw error;
+  }
+}
+
+function flagError(flag: string, { message, hint }: Finding): UserError {
+  return new UserError(`${flag}: ${message}`, {
+    exitCode: 2,
+    ...hint !== undefined && { hint },
+  });
+}
+
+/** Files that a scenario's data names: the configuration first, then traces. */
+function filesNamedIn(data: unknown): NamedFile[] {
+  if (!isData(data)) return [];
+  const traces = new Set<string>();
+  const search = (value: unknown) => {
+    if (Array.isArray(value)) value.forEach(search);
+    if (!isData(value)) return;
+    if (typeof value.trace === "string") traces.add(value.trace);
+    Object.values(value).forEach(search);
+  };
+  search([data.workload, data.compare]);
+  for (const [key, values] of Object.entries(isData(data.compare) ? data.compare : {})) {
+    if (parsePath(key).at(-1) !== "trace" || !Array.isArray(values)) continue;
+    for (const value of values) if (typeof value === "string") traces.add(value);
+  }
+  const named: NamedFile[] = [...traces].map((path) => ({ path, kind: "trace" }));
+  return typeof data.extends === "string"
+    ? [{ path: data.extends, kind: "config" }, ...named]
+    : named;
+}
+
+/** The data of a scenario in the form that runs, and everything that is wrong with it. */
+function checked(
+  { data, patches }: Patched,
+  files: StudyInputs["files"],
+  read: Readonly<Record<string, YamlFile>>,
+) {
+  const { value, findings: wrong } = validate(scenarioSchema, data, checkScenario);
+  const findings = wrong.map((finding) => reassign(finding, patches));
+  // The valid parts are checked, too, so that all mistakes are reported at once.
+  const rest = value === undefined ? salvage(scenarioSchema, data, wrong) : undefined;
+  const file = value ?? rest?.value;
+  const base = baseConfig(data, files, read);
+  if ("broken" in base) return { file, findings, variants: [], broken: base.broken };
+  if (file === undefined) return { file, findings, variants: [] };
+  const built = variantsOf(file, rest?.data ?? data, {
+    patches,
+    base: base.data,
+    files,
+    isWhole: value !== undefined,
+  });
+  const later = built.findings.map((finding) => ({
+    ...finding,
+    path: rest?.original(finding.path) ?? finding.path,
+  }));
+  findings.push(...independent(later, findings));
+  return { file, findings, variants: built.variants };
 }
 
 /**
@@ -249,11 +315,13 @@ function withDefaults(data: unknown): unknown {
   };
 }
 
-/** The data with all patches in it, and the patches with their full paths. */
-function patched(
-  data: unknown,
-  settings: readonly Setting[],
-): { readonly data: unknown; readonly patches: readonly Patch[] } {
+/** Data with all patches in it, and the patches with their full paths. */
+interface Patched {
+  readonly data: unknown;
+  readonly patches: readonly Patch[];
+}
+
+function patched(data: unknown, settings: readonly Setting[]): Patched {
   const done = settings.map((setting) => {
     const { data: after, ...place } = applied(data, setting);
     data = after;
@@ -308,12 +376,7 @@ function reassign(finding: Finding, patches: readonly Patch[]): Finding {
   );
   if (patch === undefined) return finding;
   const { blame, path } = patch;
-  if ("flag" in blame) {
-    throw new UserError(`${blame.flag}: ${finding.message}`, {
-      exitCode: 2,
-      ...finding.hint !== undefined && { hint: finding.hint },
-    });
-  }
+  if ("flag" in blame) throw flagError(blame.flag, finding);
   // What is wrong with a key that is compared is wrong once, whatever its values are.
   const isAboutKey = finding.key === true && finding.path.length <= path.length;
   return {

@@ -31,8 +31,11 @@ export function confidenceOf(repetition: Repetition): number {
   return 1 - (1 - CONFIDENCE) / checkpointsOf(repetition).length;
 }
 
-/** Half of an interval as a share of its value: the half that is larger. */
+/**
+ * Half of an interval as a share of its value: the half that is larger. Infinity for a value of 0: what has
+ * not happened in any run may be rare, and how rare is not known.
+ */
 export function relativeHalf({ value, low, high }: Estimate): number {
-  const half = Math.max(high - value, value - low);
-  return half === 0 ? 0 : half / Math.abs(value);
+  if (value === 0) return Infinity;
+  return Math.max(high - value, value - low) / Math.abs(value);
 }

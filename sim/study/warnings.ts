@@ -153,8 +153,15 @@ function lengthLines(scenario: Scenario, measured: Measured): string[] {
 function precisionLines({ repetition }: Study, measured: Measured, confidence: number): string[] {
   if ("replications" in repetition) return [];
   const { metric, relative, maxReplications } = repetition;
-  const half = relativeHalf(measured.estimate(metric, undefined, confidence));
+  const estimate = measured.estimate(metric, undefined, confidence);
+  const half = relativeHalf(estimate);
   if (half <= relative) return [];
+  if (estimate.value === 0) {
+    return [
+      `${metric} is 0 in all ${maxReplications} replications (precision.max_replications): its ` +
+      `precision is unknown`,
+    ];
+  }
   const reached = Number.isFinite(half) ? `± ${percent(half)}` : "unknown";
   return [
     `${metric} is not as precise as asked for: ${reached} instead of ± ${percent(relative)} ` +

@@ -36,6 +36,17 @@ Deno.test("studyOf() reads a trace of more than a megabyte", async () => {
   }
 });
 
+Deno.test("studyOf() names the flag with which a file is named that is missing", async () => {
+  const scenario = new YamlFile({ file: "s.yaml", text: "balancer: {backends: 1}\n" });
+  for (const set of ["extends=none.yaml", "workload.arrivals.trace=none.csv"]) {
+    await assert.rejects(studyOf(scenario, ["seed=1", set]), (error) => {
+      assert.ok(error instanceof UserError);
+      assert.ok(error.message.startsWith(`--set ${set}: none.`), error.message);
+      return true;
+    });
+  }
+});
+
 Deno.test("loadStudy() compares all algorithms for a configuration", async () => {
   const { pathname } = new URL("../../../config.yaml", import.meta.url);
   const { variants, inputs } = await loadStudy(pathname, []);

@@ -64,11 +64,11 @@ for (const [text, yaml, mean] of LAWS) {
 const BAD: readonly (readonly [string, RegExp])[] = [
   ["20", /no unit/],
   ["exponential(20)", /^exponential\.mean: 20 has no unit/],
-  ["uniform(20ms,5ms)", /^min is larger than max/],
+  ["uniform(20ms,5ms)", /^uniform: min is larger than max/],
   ["uniform(5ms)", /must have the form uniform\(min,max\)$/],
   ["uniform(5ms,)", /must have the form uniform\(min,max\)$/],
   ["pareto(10ms,2)", /must have the form pareto\(min,max,alpha\)$/],
-  ["pareto(0s,1s,2)", /^min must be more than nothing/],
+  ["pareto(0s,1s,2)", /^pareto: min must be more than nothing/],
   ["gaussian(5ms,1)", /is not a latency: write a duration like 20ms, or deterministic\(value\)/],
   ["toString(1)", /is not a latency/],
   ["exponential", /is not a latency/],

@@ -274,7 +274,7 @@ const MISTAKES: readonly [name: string, text: string, message: RegExp][] = [
   [
     "a minimum above the maximum",
     "balancer: {backends: 1}\nservice: {uniform: {min: 2s, max: 1s}}",
-    /service: min is larger than max/,
+    /service\.uniform: min is larger than max/,
   ],
   [
     "a duration and a number of connections",
@@ -495,6 +495,40 @@ for (
   });
 }
 
+/** A file that is right by itself, and a setting with which it is not. */
+const TOGETHER: readonly (readonly [set: string, says: RegExp])[] = [
+  ["duration=2s", /^UserError: --set duration=2s: the warm-up is as long as the run/],
+  ["duration=6s", /^UserError: --set duration=6s: the fault begins after the end of the run/],
+  ["balancer.backends=2", /^UserError: --set balancer\.backends=2: there is no backend "B3"/],
+  [
+    "balancer.health_check.timeout=10s",
+    /^UserError: --set balancer\.health_check\.timeout=10s: health_check\.interval \(1s\) is shorter/,
+  ],
+  ["compare={balancer.algorithm: [random]}", /^UserError: --set compare=.*: there is no variant/],
+];
+
+for (const [set, says] of TOGETHER) {
+  Deno.test(`parseStudy() blames the flag for what is wrong with it and the file: ${set}`, () => {
+    const text = `balancer: {backends: 3, health_check: {interval: 1s, timeout: 500ms}}
+duration: 60s
+warmup: 5s
+servers: {B3: {speed: 2}}
+compare: {balancer.algorithm: [random, round-robin]}
+faults: [{at: 10s, backend: B1, kind: crash}]
+expect: ["p99_ms[round-robin] < 1s"]
+`;
+    parse(text);
+    assert.throws(() => parse(text, ["seed=3", set]), says);
+  });
+}
+
+Deno.test("parseStudy() does not blame a flag for what is wrong without it", () => {
+  assert.throws(
+    () => parse("balancer: {backends: 1}\nduration: 1s\nwarmup: 2s\n", ["seed=3"]),
+    /^DiagnosticsError: scenario\.yaml:3:9: the warm-up/,
+  );
+});
+
 Deno.test("parseStudy() refuses a setting that every variant would write over", () => {
   const text = `
 balancer: {backends: 2}
@@ -653,6 +687,34 @@ Deno.test("parseStudy() says what is wrong with a scenario along with the file t
     /s\.yaml:2:7: seed[^]*config\.yaml:1:10: retries/,
   );
 });
+
+/** Mistakes in a value, and in the group around it. */
+const GROUPS: readonly (readonly [text: string, ...says: RegExp[]])[] = [
+  [
+    "workload: {arrivals: {diurnal: {rate: 5/s, load: 80%, amplitude: x, period: 1s}}}",
+    /rate and load: only one of them/,
+    /amplitude: "x" is not/,
+  ],
+  ["service: {pareto: {min: 0s, max: 1s, alpha: x}}", /min must be more than/, /alpha must be/],
+  [
+    "service: {empirical: {values: [1s, x], weights: [1]}}",
+    /there are 2 values, but 1 weights/,
+    /values\[2\]: "x" is not a duration/,
+  ],
+  [
+    "service: {lognormal: {mean: x, sigma: 1}, exponential: 2s}",
+    /exponential and lognormal: only one of them/,
+    /mean: "x" is not a duration/,
+  ],
+];
+
+for (const [text, ...says] of GROUPS) {
+  Deno.test(`parseStudy() reports a mistake of a group along with one inside it: ${text}`, () => {
+    for (const each of says) {
+      assert.throws(() => parse(`balancer: {backends: 1}\n${text}\n`), each);
+    }
+  });
+}
 
 Deno.test("ScenarioDraft.files names the traces of all variants", () => {
   const text = `extends: config.yaml

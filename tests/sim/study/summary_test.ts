@@ -257,6 +257,18 @@ Deno.test("summarise() says when a result is not as precise as was asked for", a
   assert.deepEqual([enough!.replications, enough!.warnings.length], [20, 0]);
 });
 
+Deno.test("runStudy() does not take a metric that is 0 in all runs for precise", async () => {
+  const { variants: [variant] } = await summaryOf(PLAIN.replace(/replications.*/, ""), [
+    "duration=1s",
+    "precision={metric: errors, relative: 10%, max_replications: 25}",
+  ]);
+  assert.equal(variant!.replications, 25);
+  assert.ok(
+    variant!.warnings.some((text) => /^errors is 0 in all 25 replications .* unknown$/.test(text)),
+    `${variant!.warnings}`,
+  );
+});
+
 Deno.test("summarise() has the maximum of all runs, and no interval of it", async () => {
   const study = studyFrom(PLAIN, ["duration=5s", "replications=4"]);
   const [results] = byVariant(study, await runStudy(study, new LocalExecutor(study)));
