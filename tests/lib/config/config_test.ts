@@ -395,11 +395,6 @@ algorithm: {name: ring-hash, points: 8193}\n`,
     `${ONE}health_check: {type: expect}\n`,
     /:2:22: health_check\.expect is missing/,
   ],
-  [
-    "a store with a wrong value and a key that does not belong to it",
-    `${ONE}sticky: {store: {sqlite: 5, timeout: 1s}}\n`,
-    /:2:26: sticky\.store\.sqlite must be a path[^]*:2:38: sticky\.store\.timeout: applies only to/,
-  ],
   ["a tab", "\tbackends: []\n", /:1:1: not valid YAML: a tab/],
   ["brackets that do not close", "backends: [{id: B1\n", /not valid YAML/],
   ["a second document", `${ONE}---\nlisten: 10.0.0.1:80\n`, /second document/],
@@ -460,6 +455,13 @@ for (const [what, text, expected] of MISTAKES) {
 Deno.test("parseConfig() marks the value that it has read, where a key is there twice", () => {
   const { diagnostics } = complaint(`retries: 1\nretries: x\n${ONE}`);
   assert.deepEqual(diagnostics.map(({ at }) => at!.start), [11, 20]);
+});
+
+Deno.test("parseConfig() reports a mistake of a group along with one inside it", () => {
+  assert.match(
+    complaint(`${ONE}sticky: {store: {sqlite: 5, timeout: 1s}}\n`).message,
+    /:2:26: sticky\.store\.sqlite must be a path[^]*:2:38: sticky\.store\.timeout: applies only to/,
+  );
 });
 
 Deno.test("parseConfig() reads where sessions are kept", () => {
