@@ -80,7 +80,8 @@ class Stage {
   static async open(script: Script): Promise<Stage> {
     const backends = new Map(script.ids.map((id) => [id, new LiveBackend()]));
     const stage = new Stage(backends, script);
-    const config = configOf(script, [...backends.values()].map(({ port }) => port));
+    const ports = [...backends.values()].map(({ port }) => port);
+    const config = configOf(script, ports, "proxy_protocol: {accept_from: [127.0.0.0/8]}\n");
     const events = strictEventStream();
     events.subscribe("test", [...DECISIONS], (event) => stage.#read(event));
     const balancer = await Balancer.start(config, {
@@ -90,10 +91,6 @@ class Stage {
       seed: childSeed(script.seed, "balancer", 0),
     });
     stage.#balancer = balancer;
-    // On loopback a client's network is 127; in the simulated world it is 10.
-    const { scheduler } = balancer;
-    const accept = scheduler.accept.bind(scheduler);
-    scheduler.accept = (client, now) => accept(client.replace(/^127\./, "10."), now);
     return stage;
   }
 
@@ -132,7 +129,7 @@ class Stage {
       decision = event;
       return isOpenedOrRefused(event) || event.type === "connection_queued";
     });
-    const client = new Client(this.#balancer!.address.port, `127.0.0.${connect}`);
+    const client = new Client(this.#balancer!.address.port, connect);
     await decided;
     const refused = decision!.type === "connection_refused";
     const connection = refused ? undefined : (decision as { connection: number }).connection;
@@ -204,7 +201,10 @@ class Stage {
     }
     if (isOpenedOrRefused(event)) this.#opening.delete(event.connection);
     if (event.type === "connection_closed") this.#open.delete(event.connection);
-    this.decisions.set(this.#now, [...this.decisions.get(this.#now) ?? [], decisionOf(event)]);
+    this.decisions.set(this.#now, [
+      ...this.decisions.get(this.#now) ?? [],
+      decisionOf(withClient(event)),
+    ]);
     const i = this.#waiting.findIndex(({ fits }) => fits(event));
     if (i >= 0) this.#waiting.splice(i, 1)[0]!.resolve();
   }
@@ -229,17 +229,27 @@ function isOpenedOrRefused(
   return event.type === "connection_opened" || event.type === "connection_refused";
 }
 
-/** A client on an address of its own. It closes when its peer does. */
+/** A connection that is refused before its PROXY header is read is that of the proxy, 127.0.0.1 for 10.0.0.1. */
+function withClient(event: LbEvent): LbEvent {
+  if (event.type !== "connection_refused") return event;
+  return { ...event, client: event.client.replace(/^127\./, "10.") };
+}
+
+/**
+ * A client behind a proxy of its own. In the simulated world clients have addresses of the network 10, which
+ * loopback does not have: the proxy names its client. It closes when its peer does.
+ */
 class Client {
   readonly #ended: Promise<void>;
   readonly #socket: Socket;
 
-  constructor(port: number, from: string) {
-    this.#socket = connect({ host: "127.0.0.1", port, localAddress: from });
+  /** @param number Is the end of its address, and of its proxy's. */
+  constructor(port: number, number: number) {
+    this.#socket = connect({ host: "127.0.0.1", port, localAddress: `127.0.0.${number}` });
     // A reset is an end like any other.
     this.#socket.on("error", () => {});
     this.#socket.resume();
-    this.#socket.write("?");
+    this.#socket.write(`PROXY TCP4 10.0.0.${number} 10.0.0.254 1024 80\r\n?`);
     this.#ended = new Promise((resolve) => this.#socket.on("close", () => resolve()));
   }
 

@@ -36,10 +36,14 @@ export const HANDSHAKE = 3;
 /** Messages between an answer at the balancer and the client's close there. */
 export const FAREWELL = 2;
 
-/** A configuration with these backends; their probes come from the script alone. */
-export function configOf({ config, ids }: Script, ports: readonly number[]): Config {
+/**
+ * A configuration with these backends; their probes come from the script alone.
+ *
+ * @param more Further lines.
+ */
+export function configOf({ config, ids }: Script, ports: readonly number[], more = ""): Config {
   const text = `${config}
-listen: 127.0.0.1:0
+${more}listen: 127.0.0.1:0
 health_check: {type: tcp, interval: 400h, timeout: 5s, rise: 2, fall: 2, jitter: 0%}
 `;
   const withPorts = ids.reduce(

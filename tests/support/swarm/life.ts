@@ -149,8 +149,15 @@ export class Life {
       case "another balancer pins":
         return this.#anotherPins(which, how);
       case "wait":
-        this.#now += Math.floor(how * 2 * (this.#settings.sticky?.ttl ?? 100 * NS_PER_MS));
+        return this.#wait(how);
     }
+  }
+
+  /** Until something is due, or for a while. */
+  #wait(how: number): void {
+    const { nextDue } = this.#books;
+    if (how < 0.3 && nextDue < Infinity) this.#now = Math.max(this.#now, nextDue);
+    else this.#now += Math.floor(how * 2 * (this.#settings.sticky?.ttl ?? 100 * NS_PER_MS));
   }
 
   /** Stops, ends all that is open, and sees that nothing is left. */

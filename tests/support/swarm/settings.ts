@@ -61,7 +61,8 @@ const RATES = [0.5, 2, 20, 200];
 export function drawSettings(random: Random): Settings {
   const below = (count: number) => Math.floor(random.next() * count);
   const chance = (probability: number) => random.next() < probability;
-  const ms = (from: number, count: number) => (from + below(count)) * NS_PER_MS;
+  // Short times, in a life of a thousand milliseconds, often end at the very moment of something else.
+  const time = (msMax: number) => (1 + below(chance(0.5) ? 4 : msMax)) * NS_PER_MS;
   return {
     algorithm: ALGORITHMS[below(ALGORITHMS.length)]!,
     backends: Array.from({ length: below(8) }, () => ({
@@ -74,7 +75,7 @@ export function drawSettings(random: Random): Settings {
       by: "client-address",
       ipv4Prefix: chance(0.5) ? 32 : 24,
       ipv6Prefix: chance(0.5) ? 128 : 64,
-      ttl: ms(1, chance(0.5) ? 20 : 500),
+      ttl: time(chance(0.5) ? 20 : 500),
       maxEntries: 1 + below(chance(0.5) ? 5 : 100),
       onFailback: chance(0.5) ? "return" : "stay",
       drain: chance(0.5) ? "move" : "allow",
@@ -89,12 +90,12 @@ export function drawSettings(random: Random): Settings {
     },
     allow: chance(0.05),
     deny: chance(0.1),
-    queue: chance(0.4) ? { length: 1 + below(20), timeout: ms(1, 100) } : undefined,
+    queue: chance(0.4) ? { length: 1 + below(20), timeout: time(100) } : undefined,
     ejection: chance(0.4)
-      ? { failures: 1 + below(3), base: ms(1, 50), max: 100 * NS_PER_MS, maxShare: random.next() }
+      ? { failures: 1 + below(3), base: time(50), max: 100 * NS_PER_MS, maxShare: random.next() }
       : undefined,
     slowStart: chance(0.4)
-      ? { duration: ms(1, 200), floor: Math.max(0.01, random.next()) }
+      ? { duration: 20 * time(20) + below(20), floor: Math.max(0.01, random.next()) }
       : undefined,
     tryAnyway: chance(0.2),
     clients: 1 + below(chance(0.5) ? 5 : 200),
