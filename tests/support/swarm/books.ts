@@ -878,6 +878,7 @@ export class Books implements Subject {
       });
       return;
     }
+    if (phase !== "connecting") return;
     this.#leaveBackend(connection);
     this.#serveQueue();
   }

@@ -115,8 +115,10 @@ export class Life {
         const phase = how < 0.5 ? "connecting" : how < 0.75 ? "accepted" : "arriving";
         return this.#toOne(phase, which, (one, n) => one.refuse(n));
       }
-      case "client leaves":
-        return this.#toOne("connecting", which, (one, n) => one.leave(n));
+      case "client leaves": {
+        const phase = how < 0.5 ? "connecting" : how < 0.75 ? "accepted" : "arriving";
+        return this.#toOne(phase, which, (one, n) => one.leave(n));
+      }
       case "connection ends":
         return this.#toOne("open", which, (one, n) => one.close(n));
       case "leaves the queue":

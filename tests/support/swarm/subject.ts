@@ -23,7 +23,7 @@ export interface Subject {
   connectFailed(connection: number): void;
   /** The driver cannot serve a connection that is not open. */
   refuse(connection: number): void;
-  /** The client of a connection that waits or is being connected leaves. */
+  /** The client of a connection that is not open leaves. */
   leave(connection: number): void;
   /** An open connection ends. */
   close(connection: number): void;
