@@ -25,9 +25,17 @@ import {
   parseIp,
   VERSION,
 } from "../lib/base/mod.ts";
-import { type Config, difference, writtenConfig } from "../lib/config/mod.ts";
+import {
+  type Config,
+  difference,
+  NO_WISHES,
+  type Wishes,
+  withWishes,
+  writtenConfig,
+} from "../lib/config/mod.ts";
 import { certificateChanges, type Certificates } from "../lib/files/mod.ts";
 import {
+  type Backend,
   type Connect,
   type Connection as ScheduledConnection,
   type EventStream,
@@ -36,7 +44,9 @@ import {
   type Refused,
   Scheduler,
   toMs,
+  type Traffic,
 } from "../lib/core/mod.ts";
+import type { Monitor } from "../lib/observe/mod.ts";
 import { type BackendTls, backendTlsOf, Dialer, type DialFailure } from "./dial/mod.ts";
 import {
   acceptTls,
@@ -59,6 +69,8 @@ export interface BalancerOptions {
   readonly seed: number;
   /** The contents of the files that the configuration names; absent if it names none. */
   readonly certificates?: Certificates | undefined;
+  /** Observes it from its start on. */
+  readonly monitor?: Monitor | undefined;
   /** One pick of so many is explained; absent: none. */
   readonly explainEvery?: number | undefined;
   /** Aborts the start. */
@@ -102,6 +114,9 @@ export class Balancer {
   readonly address: Address;
   readonly scheduler: Scheduler;
   #config: Config;
+  /** What the file says, without the operator's wishes. */
+  #fileConfig: Config;
+  #wishes = NO_WISHES;
   /** The configuration at the start: some settings change only with a restart. */
   readonly #started: Config;
   readonly #events: EventStream;
@@ -142,6 +157,7 @@ export class Balancer {
     // As in the simulator: the same seed gives the same random draws in both.
     const random = createRandom(childSeed(seed, "algorithm", 0));
     const scheduler = new Scheduler({ ...config, explainEvery }, events, random);
+    options.monitor?.observe(scheduler, now());
     const context = serverContextOf(config, certificates);
     const tls = backendTlsOf(config, certificates);
     const connectionEnded = new Notifier();
@@ -170,6 +186,7 @@ export class Balancer {
     { scheduler, prober, keeper, context, listener, connectionEnded, shortages }: Parts,
   ) {
     this.#config = config;
+    this.#fileConfig = config;
     this.#started = config;
     this.#events = options.events;
     this.#now = options.now;
@@ -217,9 +234,30 @@ export class Balancer {
     return this.#accepting;
   }
 
-  /** The running configuration. */
+  /** The running configuration: the file's, with the operator's wishes. */
   get config(): Config {
     return this.#config;
+  }
+
+  /** The configuration as the file says. */
+  get fileConfig(): Config {
+    return this.#fileConfig;
+  }
+
+  /** What the operator wants otherwise than the file says. */
+  get wishes(): Wishes {
+    return this.#wishes;
+  }
+
+  /** What the connections of each backend that are open have carried so far. */
+  get openTraffic(): ReadonlyMap<Backend, Traffic> {
+    return this.#relays.trafficBy(({ backend }) => backend);
+  }
+
+  /** Sockets that it holds: listening, of clients and of backends. */
+  get openSockets(): number {
+    const { connections, waiting } = this.scheduler;
+    return 1 + this.#handshaking.size + waiting + connections + this.#relays.running;
   }
 
   /** The certificates in use. */
@@ -228,11 +266,23 @@ export class Balancer {
   }
 
   /**
-   * Takes over another configuration while it runs. No connection is dropped, and unchanged backends keep
+   * Takes over what the operator wants otherwise than the file says. It stands until other wishes are taken over.
+   */
+  async wish(wishes: Wishes): Promise<void> {
+    await this.#use(this.#fileConfig, wishes, this.#certificates);
+  }
+
+  /**
+   * Takes over another configuration while it runs; the operator's wishes stand. No connection is dropped, and unchanged backends keep
    * their counts, health and sessions. The listen address, the log settings and the session store change
    * only with a restart. Resolves when new backends have been probed once, or the balancer is stopped.
    */
   async reload(config: Config, certificates: Certificates = {}): Promise<void> {
+    await this.#use(config, this.#wishes, certificates);
+  }
+
+  async #use(file: Config, wishes: Wishes, certificates: Certificates): Promise<void> {
+    const config = withWishes(file, wishes);
     const before = this.#config;
     const { changes: settings, ignored } = difference(before, config, this.#started);
     const replaced = certificateChanges(this.#certificates, certificates);
@@ -246,6 +296,8 @@ export class Balancer {
     this.#certificates = certificates;
     this.scheduler.reconfigure({ ...config, explainEvery: this.#explainEvery }, this.#now());
     this.#config = config;
+    this.#fileConfig = file;
+    this.#wishes = wishes;
     if (config.sticky !== undefined) this.#keeper?.configure(config.sticky);
     if (config.timeouts.connect !== before.timeouts.connect) {
       this.#formerDialers.push(this.#dialer);

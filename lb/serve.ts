@@ -1,13 +1,7 @@
 import { dirname } from "node:path";
 import { formatAddress, formatDuration, UserError } from "../lib/base/mod.ts";
 import { type Io, logger, logSentence } from "../lib/cli/mod.ts";
-import {
-  descriptorsLeft,
-  FileWatch,
-  keepWritingTo,
-  monotonicNow,
-  untilAborted,
-} from "../lib/io/mod.ts";
+import { FileWatch, keepWritingTo, monotonicNow, untilAborted } from "../lib/io/mod.ts";
 import { type Config, DiagnosticsError } from "../lib/config/mod.ts";
 import {
   certificateFiles,
@@ -20,6 +14,7 @@ import {
 } from "../lib/files/mod.ts";
 import { EventStream } from "../lib/core/mod.ts";
 import { Balancer, type StopSummary } from "./balancer.ts";
+import { LiveMonitor } from "./live_monitor.ts";
 import { idsInShort, logEvents, logReaderFailure } from "./event_log.ts";
 import { linkedFile } from "./sessions/mod.ts";
 import { StatusReporter } from "./status.ts";
@@ -58,10 +53,12 @@ export async function serveBalancer(
     ...config.log,
     explain: explainEvery !== undefined,
   });
+  const monitor = new LiveMonitor(events, monotonicNow);
   const seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
   const balancer = await Balancer.start(config, {
     events,
     now: monotonicNow,
+    monitor: monitor.monitor,
     seed,
     explainEvery,
     certificates,
@@ -74,10 +71,11 @@ export async function serveBalancer(
     stopLogging();
     return;
   }
-  const status = new StatusReporter(balancer.scheduler, events, monotonicNow);
+  monitor.start(balancer);
+  const status = new StatusReporter(() => monitor.snapshot());
   status.logEvery(config.log.statusInterval, log);
   sayListening(balancer);
-  warnOfDescriptors(config);
+  warnOfDescriptors(config, monitor);
   warnOf(certificates.listener);
   const daily = setInterval(() => warnOfExpiry(balancer.certificates.listener), DAY_MS);
   const failed = new AbortController();
@@ -95,6 +93,7 @@ export async function serveBalancer(
   status.logTotals(log);
   sayStopped(summary);
   status.stop();
+  monitor.stop();
   stopLogging();
   failed.signal.throwIfAborted();
 }
@@ -168,10 +167,10 @@ function watchedFiles(file: string, config: Config): string[] {
 /** Counting more than these would delay the start. */
 const DESCRIPTORS_COUNTED_MAX = 65_600;
 
-function warnOfDescriptors({ limits: { connections } }: Config): void {
+function warnOfDescriptors({ limits: { connections } }: Config, monitor: LiveMonitor): void {
   const needed = 2 * connections;
   const counted = Math.min(needed, DESCRIPTORS_COUNTED_MAX);
-  const left = descriptorsLeft(counted) ?? counted;
+  const left = monitor.countDescriptors(counted) ?? counted;
   if (left === counted) return;
   logSentence(
     logger("lb"),

@@ -1,14 +1,8 @@
 import type { Logger } from "@logtape/logtape";
-import { type Clock, timerDelay } from "../lib/io/mod.ts";
-import {
-  type BackendCondition,
-  conditionOf,
-  type EventOf,
-  type EventStream,
-  type RefusalReason,
-  type Scheduler,
-} from "../lib/core/mod.ts";
-import { type Nanoseconds, NS_PER_MS } from "../lib/base/mod.ts";
+import { timerDelay } from "../lib/io/mod.ts";
+import type { BackendCondition } from "../lib/core/mod.ts";
+import type { Nanoseconds } from "../lib/base/mod.ts";
+import type { Snapshot } from "../lib/observe/mod.ts";
 import { logSentence } from "../lib/cli/mod.ts";
 
 /** A backend at a glance. */
@@ -27,87 +21,33 @@ export interface BackendStatus {
   readonly last_probe_reason?: string;
 }
 
-/** Keeps what the status lines tell, and tells it every so often. */
+/** Logs the state of the backends at intervals, and the totals at the end. It reads snapshots and counts nothing. */
 export class StatusReporter {
-  readonly #scheduler: Scheduler;
-  readonly #now: Clock;
-  readonly #lastProbe = new Map<string, EventOf<"probe">>();
-  /** Clients that were refused since the start, by the reason. */
-  readonly #refused = new Map<RefusalReason, number>();
-  readonly #unsubscribe: readonly (() => void)[];
+  readonly #snapshot: () => Snapshot;
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  constructor(scheduler: Scheduler, events: EventStream, now: Clock) {
-    this.#scheduler = scheduler;
-    this.#now = now;
-    this.#unsubscribe = [
-      events.subscribe("status", ["probe"], (event) => this.#lastProbe.set(event.backend, event)),
-      events.subscribe(
-        "status",
-        ["connection_refused"],
-        ({ reason }) => {
-          if (reason === "sent_nothing") return; // Probes, for ever.
-          this.#refused.set(reason, (this.#refused.get(reason) ?? 0) + 1);
-        },
-      ),
-    ];
-  }
-
-  /** The state of every backend. */
-  status(): BackendStatus[] {
-    const { backends } = this.#scheduler;
-    const total = backends.reduce((sum, backend) => sum + backend.connections, 0);
-    return backends.map((backend) => {
-      const probe = this.#lastProbe.get(backend.id);
-      return {
-        backend: backend.id,
-        state: conditionOf(backend),
-        in_flight: backend.inFlight,
-        connections: backend.connections,
-        share: total === 0 ? 0 : backend.connections / total,
-        ...probe && {
-          last_probe_ok: probe.ok,
-          last_probe_ms: probe.probe_ms,
-          last_probe_ago_ms: this.#now() / NS_PER_MS - probe.at_ms,
-          ...probe.reason !== undefined && { last_probe_reason: probe.reason },
-        },
-      };
-    });
+  constructor(snapshot: () => Snapshot) {
+    this.#snapshot = snapshot;
   }
 
   /** Logs a line per backend, and one on clients that are on none, at every interval until `stop`. */
   logEvery(interval: Nanoseconds, log: Logger): void {
     this.#timer = setInterval(() => {
-      for (const status of this.status()) {
+      const snapshot = this.#snapshot();
+      for (const status of backendStatuses(snapshot)) {
         logSentence(log, "info", statusLine(status), { event: "status", ...status });
       }
-      this.#logOthers(log);
+      logOthers(snapshot, log);
     }, timerDelay(interval));
-  }
-
-  /** Those who wait, and those who were turned away; nothing if there is nobody. */
-  #logOthers(log: Logger): void {
-    const { waiting } = this.#scheduler;
-    const refused = Object.fromEntries(this.#refused);
-    const parts = [
-      ...waiting === 0 ? [] : [`${waiting} waiting for a backend to have room`],
-      ...this.#refused.size === 0 ? [] : [
-        `refused since the start: ${
-          Object.entries(refused).map(([reason, count]) => `${count} ${reason}`).join(", ")
-        }`,
-      ],
-    ];
-    if (parts.length === 0) return;
-    logSentence(log, "info", parts.join("; "), { event: "status", waiting, refused });
   }
 
   /** Logs what there was since the start: connections of each backend, and refusals. */
   logTotals(log: Logger): void {
-    const { backends } = this.#scheduler;
-    const connections = backends.reduce((sum, backend) => sum + backend.connections, 0);
-    const byBackend = Object.fromEntries(backends.map((one) => [one.id, one.connections]));
-    const shares = backends.map((one) => `${one.id} ${one.connections}`).join(", ");
-    const refused = Object.fromEntries(this.#refused);
+    const snapshot = this.#snapshot();
+    const { backends, connections: { opened: connections } } = snapshot;
+    const byBackend = Object.fromEntries(backends.map((one) => [one.id, one.opened]));
+    const shares = backends.map((one) => `${one.id} ${one.opened}`).join(", ");
+    const refused = refusedOf(snapshot);
     const sentence = [
       `totals: ${connections} connection${connections === 1 ? "" : "s"} (${shares})`,
       ...Object.entries(refused).map(([reason, count]) => `${count} refused: ${reason}`),
@@ -122,8 +62,47 @@ export class StatusReporter {
 
   stop(): void {
     clearInterval(this.#timer);
-    this.#unsubscribe.forEach((end) => end());
   }
+}
+
+/** The state of every backend. */
+export function backendStatuses({ at_ms, backends }: Snapshot): BackendStatus[] {
+  return backends.map(({ id, condition, in_flight, opened, share, health: { last_probe } }) => ({
+    backend: id,
+    state: condition,
+    in_flight,
+    connections: opened,
+    share,
+    ...last_probe !== null && {
+      last_probe_ok: last_probe.ok,
+      last_probe_ms: last_probe.duration_ms,
+      last_probe_ago_ms: at_ms - last_probe.at_ms,
+      ...!last_probe.ok && { last_probe_reason: last_probe.text },
+    },
+  }));
+}
+
+/** Logs the clients that wait, and those that were refused; nothing if there are none. */
+function logOthers(snapshot: Snapshot, log: Logger): void {
+  const { waiting } = snapshot.queue;
+  const refused = refusedOf(snapshot);
+  const reasons = Object.entries(refused);
+  const parts = [
+    ...waiting === 0 ? [] : [`${waiting} waiting for a backend to have room`],
+    ...reasons.length === 0 ? [] : [
+      `refused since the start: ${
+        reasons.map(([reason, count]) => `${count} ${reason}`).join(", ")
+      }`,
+    ],
+  ];
+  if (parts.length === 0) return;
+  logSentence(log, "info", parts.join("; "), { event: "status", waiting, refused });
+}
+
+/** Clients that were refused, by the reason. Those that sent nothing are probes, for ever. */
+function refusedOf({ connections: { refused_by_reason } }: Snapshot): Record<string, number> {
+  const { sent_nothing: _, ...refused } = refused_by_reason;
+  return refused;
 }
 
 function statusLine(status: BackendStatus): string {

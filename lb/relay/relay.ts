@@ -100,6 +100,21 @@ export class Relays<Owner> {
     return { bytesToBackend, bytesToClient };
   }
 
+  /** The same, summed by a property of their owners. */
+  trafficBy<Key>(keyOf: (owner: Owner) => Key): Map<Key, Traffic> {
+    const sums = new Map<Key, { bytesToBackend: number; bytesToClient: number }>();
+    for (const { owner, bytesToBackend, bytesToClient } of this.#running) {
+      const key = keyOf(owner);
+      const sum = sums.get(key);
+      if (sum === undefined) sums.set(key, { bytesToBackend, bytesToClient });
+      else {
+        sum.bytesToBackend += bytesToBackend;
+        sum.bytesToClient += bytesToClient;
+      }
+    }
+    return sums;
+  }
+
   /**
    * Relays until both sides have finished, one has aborted, or the relay is closed. Owns both connections
    * from the call on, and has closed both when it reports its end. Never throws.

@@ -30,4 +30,5 @@ export {
   words,
 } from "./scalars.ts";
 export { BACKEND_ID, backendKeys, type Config, configKeys, configSchema } from "./schema.ts";
+export { type BackendWish, NO_WISHES, wishedChanges, type Wishes, withWishes } from "./wishes.ts";
 export { YamlFile } from "./yaml_file.ts";

@@ -217,6 +217,7 @@ export class Dispatcher implements ConnectionSteps {
     connection.assigned = backend;
     connection.pickedAt = now;
     connection.others = backend.inFlight - 1;
+    this.#announcer.connectionPicked(backend, this.#inFlight);
     this.#countForClient(connection, now);
     return true;
   }
@@ -302,7 +303,9 @@ export class Dispatcher implements ConnectionSteps {
     this.passTime(now);
     this.#backendsSpeakFirst = !connection.isAsked;
     const { backend, others } = connection;
-    this.#pool.answered(backend, connection.waitedForAnswer(now), others, now);
+    const latency = connection.waitedForAnswer(now);
+    this.#announcer.connectionAnswered(backend, latency);
+    this.#pool.answered(backend, latency, others, now);
   }
 
   clientFinished(connection: ConnectionState, now: Nanoseconds): void {

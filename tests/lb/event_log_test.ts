@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import FakeTimers from "@sinonjs/fake-timers";
 import { logEvents, logReaderFailure } from "../../lb/event_log.ts";
-import { StatusReporter } from "../../lb/status.ts";
 import { type ConnectionEnd, EventStream, type LbEvent } from "../../lib/core/mod.ts";
 import { NS_PER_S, parsePrefix } from "../../lib/base/mod.ts";
 import { escapeText } from "../../lib/base/escape.ts";
@@ -100,28 +99,6 @@ Deno.test("startLogging() colours what is pretty, if it may", () => {
   assert.ok(lines[0]!.includes("\x1b["));
 });
 
-Deno.test("StatusReporter.status() tells state, load, share and the last probe of each", () => {
-  const { scheduler, events } = schedulerOf({ backends: ["B1", "B2"] });
-  const status = new StatusReporter(scheduler, events, () => 5 * NS_PER_S);
-  for (let i = 0; i < 3; i++) open(scheduler);
-  scheduler.probed("B1", true, 4 * NS_PER_S, 2e6);
-  scheduler.setMode("B2", "drain", 0);
-  assert.deepEqual(status.status(), [
-    {
-      backend: "B1",
-      state: "up",
-      in_flight: 2,
-      connections: 2,
-      share: 2 / 3,
-      last_probe_ok: true,
-      last_probe_ms: 2,
-      last_probe_ago_ms: 1000,
-    },
-    { backend: "B2", state: "drain", in_flight: 1, connections: 1, share: 1 / 3 },
-  ]);
-  status.stop();
-});
-
 Deno.test("logEvents() is not flooded by refused clients, and says how many it held back", () => {
   const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
   try {
@@ -149,36 +126,6 @@ Deno.test("logEvents() is not flooded by refused clients, and says how many it h
       ["connections_refused", 2],
     ]);
     assert.equal(records[1].message, "499 more clients refused: address not allowed");
-  } finally {
-    clock.uninstall();
-  }
-});
-
-Deno.test("StatusReporter.logEvery() tells of those who wait, and of those who were turned away", () => {
-  const clock = FakeTimers.install({ toFake: ["setInterval", "clearInterval"] });
-  try {
-    const lines = logged({ level: "info", format: "auto" });
-    const { scheduler, events } = schedulerOf({
-      backends: [{ id: "B1", maxConnections: 1 }],
-      queue: { length: 1, timeout: NS_PER_S },
-      deny: [parsePrefix("10.0.0.9")],
-    });
-    const status = new StatusReporter(scheduler, events, () => 0);
-    status.logEvery(NS_PER_S, logger("lb"));
-    clock.tick(1000);
-    open(scheduler);
-    for (const client of ["10.0.0.1", "10.0.0.2", "10.0.0.9"]) acquire(scheduler, client, 0);
-    clock.tick(1000);
-    status.stop();
-    stopLogging();
-    const records = lines.map((line) => JSON.parse(line));
-    assert.deepEqual(records.map(({ backend }) => backend), ["B1", "B1", undefined]);
-    const { message, waiting, refused } = records[2];
-    assert.equal(
-      message,
-      "1 waiting for a backend to have room; refused since the start: 1 queue_full, 1 denied",
-    );
-    assert.deepEqual([waiting, refused], [1, { queue_full: 1, denied: 1 }]);
   } finally {
     clock.uninstall();
   }

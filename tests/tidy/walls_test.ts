@@ -23,6 +23,7 @@ const PURE: Readonly<Record<string, { readonly rooms: readonly string[]; package
     rooms: ["lib/base", "lib/core", "lib/config", "lib/metrics", "lib/stats"],
     packages: /^(yaml|zod)$/,
   },
+  "lib/observe": { rooms: ["lib/base", "lib/core", "lib/config"] },
   "lib/report": { rooms: ["lib/base", "lib/metrics", "lib/stats"], packages: /^echarts\// },
   ...Object.fromEntries(SIMULATION.map((room) => [room, {
     rooms: [

@@ -7,12 +7,7 @@ import {
   type RefusalReason,
   toMs,
 } from "./events.ts";
-
-/** What events say of a backend. */
-interface Backend {
-  readonly id: string;
-  readonly inFlight: number;
-}
+import type { MeteredBackend as Backend } from "./meter.ts";
 
 /** What events say of a connection. */
 interface Connection {
@@ -55,9 +50,15 @@ export class Announcer {
     return this.#events.wanted.pick_explained;
   }
 
+  /** @param inFlight Over all backends, this one included. */
+  connectionPicked(backend: Backend, inFlight: number): void {
+    this.#events.meter?.picked(backend, inFlight);
+  }
+
   connectionOpened(connection: AssignedConnection, now: Nanoseconds): void {
-    if (!this.#events.wanted.connection_opened) return;
     const { number, client, backend, attempts, pickedAt } = connection;
+    this.#events.meter?.opened(backend, attempts + 1, now - pickedAt);
+    if (!this.#events.wanted.connection_opened) return;
     this.#events.emit({
       type: "connection_opened",
       at_ms: toMs(now),
@@ -70,12 +71,18 @@ export class Announcer {
     });
   }
 
+  /** @param latency From the pick on, without the time in which the client asked nothing. */
+  connectionAnswered(backend: Backend, latency: Nanoseconds): void {
+    this.#events.meter?.answered(backend, latency);
+  }
+
   connectFailed(
     { number, client, backend, attempts }: AssignedConnection,
     reason: ConnectFailure,
     detail: string | undefined,
     now: Nanoseconds,
   ): void {
+    this.#events.meter?.connectFailed(backend, attempts + 1, reason);
     if (!this.#events.wanted.connect_failed) return;
     this.#events.emit({
       type: "connect_failed",
@@ -95,6 +102,7 @@ export class Announcer {
     { bytesToBackend, bytesToClient }: Traffic,
     now: Nanoseconds,
   ): void {
+    this.#events.meter?.closed(backend, end, now - pickedAt, bytesToBackend, bytesToClient);
     if (!this.#events.wanted.connection_closed) return;
     this.#events.emit({
       type: "connection_closed",
@@ -116,6 +124,7 @@ export class Announcer {
     detail: string | undefined,
     now: Nanoseconds,
   ): void {
+    this.#events.meter?.refused(reason);
     if (!this.#events.wanted.connection_refused) return;
     this.#events.emit({
       type: "connection_refused",
@@ -130,6 +139,7 @@ export class Announcer {
 
   /** @param waiting How many wait, this one included. */
   connectionQueued({ number, client }: Connection, waiting: number, now: Nanoseconds): void {
+    this.#events.meter?.queued(waiting);
     if (!this.#events.wanted.connection_queued) return;
     this.#events.emit({
       type: "connection_queued",

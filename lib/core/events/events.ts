@@ -4,6 +4,7 @@
  * its names are snake_case and carry their units. `at_ms` counts from the start of the run.
  */
 import { type Nanoseconds, NS_PER_MS } from "../../base/mod.ts";
+import type { ConnectionMeter } from "./meter.ts";
 
 /** Why a client was refused. */
 export type RefusalReason =
@@ -428,6 +429,8 @@ export class EventStream {
    * should cost nothing. A property and not a method, since a look-up by name costs more than a pick.
    */
   readonly wanted = forEachType(() => false);
+  /** Counts what happens to connections, if anything does. */
+  meter: ConnectionMeter | undefined;
   readonly #subscriptions = forEachType((): readonly Subscription[] => []);
   readonly #onReaderFailed: (failure: ReaderFailure) => void;
 

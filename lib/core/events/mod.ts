@@ -17,3 +17,4 @@ export {
   type ScarceResource,
   toMs,
 } from "./events.ts";
+export type { ConnectionMeter, MeteredBackend } from "./meter.ts";

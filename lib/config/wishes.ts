@@ -1,0 +1,34 @@
+import { difference } from "./difference.ts";
+import type { Config } from "./schema.ts";
+
+/** What the operator wants of one backend, other than the file says. */
+export interface BackendWish {
+  readonly mode?: Config["backends"][number]["mode"];
+  readonly weight?: number;
+}
+
+/**
+ * What the operator has changed while the balancer runs. Wishes survive a reload of the file, and stand until they are
+ * withdrawn. A wish for a backend that the file does not name waits until it does.
+ */
+export interface Wishes {
+  readonly algorithm?: Config["algorithm"];
+  readonly backends: Readonly<Record<string, BackendWish>>;
+}
+
+/** The operator wants what the file says. */
+export const NO_WISHES: Wishes = { backends: {} };
+
+/** A configuration from a file, with the operator's wishes. */
+export function withWishes(file: Config, { algorithm, backends }: Wishes): Config {
+  return {
+    ...file,
+    ...algorithm !== undefined && { algorithm },
+    backends: file.backends.map((backend) => ({ ...backend, ...backends[backend.id] })),
+  };
+}
+
+/** How the wishes differ from the file: lines like `B1.mode: ready → drain`. */
+export function wishedChanges(file: Config, wishes: Wishes): readonly string[] {
+  return difference(file, withWishes(file, wishes)).changes;
+}

@@ -1,0 +1,34 @@
+import type { Nanoseconds } from "../../base/mod.ts";
+import type { ConnectFailure, ConnectionEnd, RefusalReason } from "./events.ts";
+
+/** A backend, as a meter knows it: the same object for as long as the backend exists. */
+export interface MeteredBackend {
+  readonly id: string;
+  readonly inFlight: number;
+  readonly removed: boolean;
+}
+
+/**
+ * Counts what happens to connections. An event for each would cost more than the count, so the scheduler hands the
+ * numbers themselves to the meter, and makes an event only for those who read events.
+ */
+export interface ConnectionMeter {
+  /** A backend was picked, and counts the connection already. `inFlight` is the number over all backends. */
+  picked(backend: MeteredBackend, inFlight: number): void;
+  /** A connection reached a backend. `attempt` is 1 for the first backend tried. */
+  opened(backend: MeteredBackend, attempt: number, connect: Nanoseconds): void;
+  connectFailed(backend: MeteredBackend, attempt: number, reason: ConnectFailure): void;
+  /** A backend sent its first byte on a connection, so long after it was picked and asked. */
+  answered(backend: MeteredBackend, latency: Nanoseconds): void;
+  /** A connection that had been opened ended. */
+  closed(
+    backend: MeteredBackend,
+    end: ConnectionEnd,
+    duration: Nanoseconds,
+    bytesToBackend: number,
+    bytesToClient: number,
+  ): void;
+  refused(reason: RefusalReason): void;
+  /** A connection waits; `waiting` do, this one included. */
+  queued(waiting: number): void;
+}

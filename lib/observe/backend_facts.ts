@@ -1,0 +1,66 @@
+import type { Nanoseconds } from "../base/mod.ts";
+import type { ConnectFailure, ConnectionEnd, EventOf } from "../core/mod.ts";
+import { Latencies } from "./latencies.ts";
+
+/** Upper bounds of the histograms of latencies, in seconds. */
+const LATENCY_BOUNDS = [
+  ...[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5],
+  ...[1, 2.5, 5, 10],
+];
+/** The same of durations of connections. */
+const DURATION_BOUNDS = [0.001, 0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600];
+
+/** How many samples of its totals are kept, for rates. */
+export const SAMPLES = 12;
+
+/** All that is known of one backend beyond what the scheduler's table says. */
+export class BackendFacts {
+  inFlightMax = 0;
+  retried = 0;
+  bytesToBackend = 0;
+  bytesToClient = 0;
+  readonly connect = new Latencies(LATENCY_BOUNDS);
+  readonly firstByte = new Latencies(LATENCY_BOUNDS);
+  readonly duration = new Latencies(DURATION_BOUNDS);
+  readonly probeDuration = new Latencies(LATENCY_BOUNDS);
+  readonly ends: Record<ConnectionEnd, number> = {
+    closed: 0,
+    client_aborted: 0,
+    backend_aborted: 0,
+    idle_timeout: 0,
+    backend_down: 0,
+    closed_by_balancer: 0,
+  };
+  readonly connectsFailed: Record<ConnectFailure, number> = {
+    refused: 0,
+    timeout: 0,
+    unreachable: 0,
+    tls: 0,
+    other: 0,
+  };
+  healthSince: Nanoseconds;
+  modeSince: Nanoseconds;
+  lastProbe: EventOf<"probe"> | undefined;
+  probes = 0;
+  failedProbes = 0;
+  isDown = false;
+  timesDown = 0;
+  /** How long it was down before it was last up. */
+  downBefore: Nanoseconds = 0;
+  ejections = 0;
+  /** Connections since the start, at the monitor's last samples. */
+  readonly opened = new Float64Array(SAMPLES);
+
+  constructor(now: Nanoseconds) {
+    this.healthSince = now;
+    this.modeSince = now;
+  }
+
+  /** Begins the next part of the window of latencies. */
+  rotate(): void {
+    this.connect.rotate();
+    this.firstByte.rotate();
+    this.duration.rotate();
+    this.probeDuration.rotate();
+  }
+}

@@ -1,0 +1,106 @@
+import { type Nanoseconds, NS_PER_MS, NS_PER_S, NS_PER_US } from "../base/mod.ts";
+
+/** Each power of two is cut into 2⁴ buckets, so that a quantile is right to a few per cent. */
+const SUB_BITS = 4;
+const SUBS = 1 << SUB_BITS;
+/** Microseconds up to 2³², which are 71 minutes. */
+const BUCKETS = (32 - SUB_BITS + 1) << SUB_BITS;
+
+/** A cumulative histogram as Prometheus wants it. */
+export interface CumulativeHistogram {
+  /** Upper bounds, in seconds. */
+  readonly bounds: readonly number[];
+  /** For each bound, how many values do not exceed it. */
+  readonly counts: readonly number[];
+  readonly count: number;
+  readonly sum_s: number;
+}
+
+/**
+ * Durations of one kind: counts since the start in a few buckets with exact bounds, and quantiles of the last
+ * seconds. To record one takes some nanoseconds; memory does not grow with their number.
+ */
+export class Latencies {
+  readonly #bounds: readonly number[];
+  readonly #boundsNs: readonly Nanoseconds[];
+  /** Since the start, by the bound; the last is for what exceeds all. */
+  readonly #byBound: Float64Array;
+  #sum: Nanoseconds = 0;
+  #count = 0;
+  /** The present part of the window, and the one before. */
+  #recent = new Uint32Array(BUCKETS);
+  #before = new Uint32Array(BUCKETS);
+
+  /** @param bounds Upper bounds of the buckets since the start, in seconds, ascending. */
+  constructor(bounds: readonly number[]) {
+    this.#bounds = bounds;
+    this.#boundsNs = bounds.map((bound) => bound * NS_PER_S);
+    this.#byBound = new Float64Array(bounds.length + 1);
+  }
+
+  record(duration: Nanoseconds): void {
+    const bounds = this.#boundsNs;
+    let bound = 0;
+    while (bound < bounds.length && duration > bounds[bound]!) bound++;
+    this.#byBound[bound]!++;
+    this.#sum += duration;
+    this.#count++;
+    this.#recent[bucketOf(duration)]!++;
+  }
+
+  /** Begins the next part of the window: what is older than two parts is forgotten. */
+  rotate(): void {
+    [this.#recent, this.#before] = [this.#before, this.#recent];
+    this.#recent.fill(0);
+  }
+
+  /** How many there are in the window. */
+  get recentCount(): number {
+    let count = 0;
+    for (let i = 0; i < BUCKETS; i++) count += this.#recent[i]! + this.#before[i]!;
+    return count;
+  }
+
+  /**
+   * The duration that a share of those in the window do not exceed, in milliseconds; NaN if there are none.
+   *
+   * @param share From 0 to 1.
+   */
+  recentQuantileMs(share: number): number {
+    const rank = share * this.recentCount;
+    if (rank === 0) return NaN;
+    let below = 0;
+    for (let i = 0; i < BUCKETS; i++) {
+      const count = this.#recent[i]! + this.#before[i]!;
+      if (count > 0 && below + count >= rank) {
+        const from = lowerEdge(i);
+        const us = from + (lowerEdge(i + 1) - from) * ((rank - below) / count);
+        return us * NS_PER_US / NS_PER_MS;
+      }
+      below += count;
+    }
+    return NaN;
+  }
+
+  /** All since the start. */
+  get cumulative(): CumulativeHistogram {
+    let below = 0;
+    const counts = this.#bounds.map((_, bound) => below += this.#byBound[bound]!);
+    return { bounds: this.#bounds, counts, count: this.#count, sum_s: this.#sum / NS_PER_S };
+  }
+}
+
+function bucketOf(duration: Nanoseconds): number {
+  const us = duration / NS_PER_US;
+  if (us < SUBS) return us > 0 ? us | 0 : 0;
+  const whole = us < 0xffff_ffff ? us >>> 0 : 0xffff_ffff;
+  const exponent = 31 - Math.clz32(whole);
+  return ((exponent - SUB_BITS + 1) << SUB_BITS) + ((whole >>> (exponent - SUB_BITS)) & (SUBS - 1));
+}
+
+/** The smallest number of microseconds that belongs to a bucket. */
+function lowerEdge(bucket: number): number {
+  if (bucket < SUBS) return bucket;
+  const octave = bucket >>> SUB_BITS;
+  return (SUBS + (bucket & (SUBS - 1))) * 2 ** (octave - 1);
+}

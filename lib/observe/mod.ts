@@ -1,0 +1,30 @@
+/**
+ * What goes on: events and the scheduler's tables, folded into snapshots and frames. The status log, the metrics,
+ * `lbsim ctl` and the dashboard read these, and a page cannot tell whether they come from sockets or from virtual
+ * time. Pure.
+ */
+export {
+  CONDITIONS,
+  decodeFrame,
+  encodeFrame,
+  type Frame,
+  type FrameColumns,
+  type FrameTotals,
+} from "./frame.ts";
+export { type CumulativeHistogram, Latencies } from "./latencies.ts";
+export { Monitor, type OpenTraffic, type Surroundings, type Tables } from "./monitor.ts";
+export { digestOf, type Settings, settingsOf } from "./settings.ts";
+export type {
+  BackendSnapshot,
+  ConnectionsSnapshot,
+  EjectionSnapshot,
+  HealthSnapshot,
+  LatencySnapshot,
+  ProbeSnapshot,
+  ProcessSnapshot,
+  QueueSnapshot,
+  SessionsSnapshot,
+  SlowStartSnapshot,
+  Snapshot,
+  WishSnapshot,
+} from "./snapshot.ts";

@@ -1,0 +1,57 @@
+import { formatAddress, mix } from "../base/mod.ts";
+import { type Config, writtenConfig } from "../config/mod.ts";
+import type { BackendMode } from "../core/mod.ts";
+
+/** What a snapshot says of the configuration. */
+export interface Settings {
+  /** Where clients connect; null in the simulator. */
+  readonly listen: string | null;
+  readonly algorithm: string;
+  readonly digest: string;
+  readonly connectionsLimit: number;
+  /** Null if there is no queue. */
+  readonly queueLimit: number | null;
+  /** Null if clients do not stick. */
+  readonly sessionsLimit: number | null;
+  /** How the operator's wishes differ from the file, one line each. */
+  readonly wishes: readonly string[];
+  /** What the file says of each backend. */
+  readonly file: ReadonlyMap<string, { readonly state: BackendMode; readonly weight: number }>;
+}
+
+/**
+ * @param config In use: the file's, with the operator's wishes.
+ * @param file As the file says.
+ * @param wishes How they differ, one line each.
+ */
+export function settingsOf(
+  config: Config,
+  file: Config = config,
+  wishes: readonly string[] = [],
+  listen: string | null = formatAddress(config.listen),
+): Settings {
+  return {
+    listen,
+    algorithm: config.algorithm.name,
+    digest: digestOf(config),
+    connectionsLimit: config.limits.connections,
+    queueLimit: config.queue?.length ?? null,
+    sessionsLimit: config.sticky?.maxEntries ?? null,
+    wishes,
+    file: new Map(
+      file.backends.map(({ id, mode, weight }) => [id, { state: mode, weight }]),
+    ),
+  };
+}
+
+/** Sixteen hexadecimal digits. Configurations that say the same have the same, passwords apart. */
+export function digestOf(config: Config): string {
+  const text = JSON.stringify(writtenConfig(config));
+  return [0x1d, 0x2e].map((seed) => hashOf(text, seed).toString(16).padStart(8, "0")).join("");
+}
+
+function hashOf(text: string, seed: number): number {
+  let hash = seed;
+  for (let i = 0; i < text.length; i++) hash = mix((hash ^ text.charCodeAt(i)) + 0x9e3779b9);
+  return hash >>> 0;
+}
