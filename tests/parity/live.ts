@@ -17,6 +17,9 @@ import {
 } from "./script.ts";
 import { strictEventStream } from "../support/events.ts";
 
+/** Clients come through proxies, and a busy machine may take its time. */
+const PROXIES = "proxy_protocol: {accept_from: [127.0.0.0/8], timeout: 1h}\n";
+
 /** The decisions after each step, and after each client that closed, by the moment. */
 export async function playLive(script: Script): Promise<Map<number, Decision[]>> {
   await using stage = await Stage.open(script);
@@ -81,7 +84,7 @@ class Stage {
     const backends = new Map(script.ids.map((id) => [id, new LiveBackend()]));
     const stage = new Stage(backends, script);
     const ports = [...backends.values()].map(({ port }) => port);
-    const config = configOf(script, ports, "proxy_protocol: {accept_from: [127.0.0.0/8]}\n");
+    const config = configOf(script, ports, PROXIES);
     const events = strictEventStream();
     events.subscribe("test", [...DECISIONS], (event) => stage.#read(event));
     const balancer = await Balancer.start(config, {

@@ -44,7 +44,8 @@ export const FAREWELL = 2;
 export function configOf({ config, ids }: Script, ports: readonly number[], more = ""): Config {
   const text = `${config}
 ${more}listen: 127.0.0.1:0
-health_check: {type: tcp, interval: 400h, timeout: 5s, rise: 2, fall: 2, jitter: 0%}
+health_check: {type: tcp, interval: 400h, timeout: 1h, rise: 2, fall: 2, jitter: 0%}
+timeouts: {connect: 1h}
 `;
   const withPorts = ids.reduce(
     (written, id, i) => written.replace(`id: ${id},`, `id: ${id}, address: 127.0.0.1:${ports[i]},`),
