@@ -4,7 +4,17 @@ import { Writable } from "node:stream";
 import { styleText } from "node:util";
 import { escapeText, formatAddress } from "../lib/base/mod.ts";
 import type { Io } from "../lib/cli/mod.ts";
+import type { IdleEvents } from "./connection.ts";
 import { ClientSession, type Exchange, type SessionOptions } from "./session.ts";
+
+/** What a conversation needs of a terminal. */
+export type Terminal = Pick<
+  Interface,
+  "on" | "prompt" | "close" | "getCursorPos" | typeof Symbol.asyncIterator
+>;
+
+/** What it needs of a session. */
+export type Session = Pick<ClientSession, "send" | "close" | "lines" | "answers" | "backends">;
 
 /** Sends what is typed at the terminal, line by line, until Ctrl-C or Ctrl-D. */
 export async function converse(options: SessionOptions, io: Io): Promise<void> {
@@ -16,8 +26,23 @@ export async function converse(options: SessionOptions, io: Io): Promise<void> {
     output: terminalOutput(io),
     prompt: "> ",
   });
+  await hold(terminal, (idle) => new ClientSession({ ...options, idle }), where, io);
+}
+
+/**
+ * Holds a conversation until the terminal closes, and then says how many lines were sent and answered.
+ *
+ * @param newSession Makes a session that reports what happens between two lines.
+ * @param where What the session talks to.
+ */
+export async function hold(
+  terminal: Terminal,
+  newSession: (idle: IdleEvents) => Session,
+  where: string,
+  io: Io,
+): Promise<void> {
   const narrator = new Narrator(io, terminal, where);
-  const session = new ClientSession({ ...options, idle: narrator });
+  const session = newSession(narrator);
   let ended = false;
   const end = () => terminal.close();
   terminal.on("SIGINT", end);
@@ -67,7 +92,7 @@ function terminalOutput(io: Io): Writable {
 /** Prints the outcome of each line, and what has changed since the last one. */
 class Narrator {
   readonly #io: Io;
-  readonly #terminal: Interface;
+  readonly #terminal: Terminal;
   readonly #where: string;
   #backend: string | undefined;
   #connection = 0;
@@ -75,7 +100,7 @@ class Narrator {
   #waiting = 0;
   #isPrompting = false;
 
-  constructor(io: Io, terminal: Interface, where: string) {
+  constructor(io: Io, terminal: Terminal, where: string) {
     this.#io = io;
     this.#terminal = terminal;
     this.#where = where;

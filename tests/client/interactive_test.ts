@@ -1,10 +1,15 @@
 /** The interactive client as a person sees it: in a terminal, in front of a balancer with two backends. */
 import assert from "node:assert/strict";
+import { EventEmitter } from "node:events";
 import { BackendServer } from "../../backend/server.ts";
+import { hold, type Session, type Terminal } from "../../client/interactive.ts";
+import type { Exchange } from "../../client/session.ts";
+import type { Io } from "../../lib/cli/mod.ts";
 import { formatAddress } from "../../lib/base/address.ts";
 import { createRandom } from "../../lib/base/mod.ts";
 import { balance, UNPROBED } from "../support/balance.ts";
 import { lbsimArgs } from "../support/process.ts";
+import { eventually } from "../support/sockets.ts";
 
 const LOOPBACK = { host: "127.0.0.1", port: 0 };
 
@@ -169,3 +174,147 @@ Deno.test(
       assert.doesNotMatch(client.screen.replaceAll(/\x1b\[\d*[A-Z]/g, ""), /> *Hello/);
     }),
 );
+
+/** A terminal on which a test types. As the real one, it takes no prompt once it is closed. */
+class FakeTerminal extends EventEmitter {
+  prompts = 0;
+  #isClosed = false;
+  readonly #lines: ReadableStream<string>;
+  #controller: ReadableStreamDefaultController<string> | undefined;
+
+  constructor() {
+    super();
+    this.#lines = new ReadableStream({
+      start: (controller) => void (this.#controller = controller),
+    });
+  }
+
+  enter(line: string): void {
+    this.emit("line", line);
+    this.#controller!.enqueue(line);
+  }
+
+  prompt(): void {
+    assert.ok(!this.#isClosed, "a closed terminal takes no prompt");
+    this.prompts++;
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#controller!.close();
+    this.emit("close");
+  }
+
+  getCursorPos() {
+    return { rows: 0, cols: 2 };
+  }
+
+  [Symbol.asyncIterator]() {
+    return this.#lines[Symbol.asyncIterator]();
+  }
+}
+
+/** A conversation of which a test decides when an answer comes, and when what is printed has been written. */
+class FakeConversation {
+  readonly terminal = new FakeTerminal();
+  readonly printed: string[] = [];
+  readonly #answers: PromiseWithResolvers<Exchange>[] = [];
+  #writes: PromiseWithResolvers<void>[] = [];
+  isSessionClosed = false;
+  readonly ended: Promise<void>;
+
+  constructor() {
+    const session: Session = {
+      lines: 1,
+      answers: 1,
+      backends: new Map([["B1", 1]]),
+      send: () => {
+        const answer = Promise.withResolvers<Exchange>();
+        this.#answers.push(answer);
+        return answer.promise;
+      },
+      close: () => void (this.isSessionClosed = true),
+    };
+    const io = {
+      out: (line: string) => void this.printed.push(line),
+      written: () => {
+        const write = Promise.withResolvers<void>();
+        this.#writes.push(write);
+        return write.promise;
+      },
+      signal: new AbortController().signal,
+      color: false,
+    } as unknown as Io;
+    this.ended = hold(this.terminal as unknown as Terminal, () => session, "10.0.0.1:80", io);
+  }
+
+  /** Waits until a line was sent. */
+  sent(): Promise<void> {
+    return eventually(() => this.#answers.length > 0, "a line was sent");
+  }
+
+  /** Waits until something is being written. */
+  writes(): Promise<void> {
+    return eventually(() => this.#writes.length > 0, "something is being written");
+  }
+
+  answer(text: string): void {
+    const exchange = { line: "one", answer: text, backend: "B1", connection: 1, ms: 1 };
+    this.#answers.shift()!.resolve(exchange);
+  }
+
+  /** All that was printed has been written. */
+  write(): void {
+    this.#writes.splice(0).forEach(({ resolve }) => resolve());
+  }
+}
+
+const SUMMARY = "\n1 lines, 1 answers (B1 1)";
+
+Deno.test("hold() prompts again when an answer has been written", async () => {
+  const conversation = new FakeConversation();
+  const { terminal, printed } = conversation;
+  terminal.enter("one");
+  await conversation.sent();
+  conversation.answer("Hello from B1: one");
+  await conversation.writes();
+  assert.equal(terminal.prompts, 1, "not before it is written");
+  conversation.write();
+  await eventually(() => terminal.prompts === 2, "it prompts again");
+  terminal.close();
+  await conversation.ended;
+  assert.deepEqual(printed, [
+    "Hello from B1: one",
+    "  answered by B1 in 1.0 ms",
+    SUMMARY,
+  ]);
+});
+
+Deno.test("hold() ends when Ctrl-D comes while an answer is being written", async () => {
+  const conversation = new FakeConversation();
+  const { terminal, printed } = conversation;
+  terminal.enter("one");
+  await conversation.sent();
+  conversation.answer("Hello from B1: one");
+  await conversation.writes();
+  terminal.close();
+  assert.ok(conversation.isSessionClosed);
+  conversation.write();
+  await conversation.ended;
+  assert.equal(terminal.prompts, 1);
+  assert.deepEqual(printed, ["Hello from B1: one", "  answered by B1 in 1.0 ms", SUMMARY]);
+});
+
+Deno.test("hold() shows no answer that arrives when the conversation has ended", async () => {
+  const conversation = new FakeConversation();
+  const { terminal, printed } = conversation;
+  terminal.enter("one");
+  await conversation.sent();
+  terminal.close();
+  assert.ok(conversation.isSessionClosed);
+  conversation.answer("Hello from B1: one");
+  await conversation.ended;
+  assert.equal(terminal.prompts, 1);
+  assert.deepEqual(printed, [SUMMARY]);
+});
