@@ -4,8 +4,11 @@ import {
   healthPlot,
   latencyPlot,
   loadPlot,
+  NARROW,
   PLOT_STYLE,
+  type Sheet,
   type VariantPlots,
+  WIDE,
   withStableNames,
 } from "../lib/report/mod.ts";
 import { loadStudy } from "../lib/files/mod.ts";
@@ -14,15 +17,27 @@ import { plotsOf, Replicator } from "../sim/mod.ts";
 const ROOT = new URL("../", import.meta.url).pathname;
 
 /** The plots by file name: of which example, of which variant (all, if left out), drawn how. */
-const PLOTS: Readonly<Record<string, () => Promise<string>>> = {
-  "two-choices-latency.svg": async () => await latencyPlot(await variants("two-choices")),
-  "probe-timing-health.svg": async () =>
-    await healthPlot((await variants("probe-timing", "interval=1s, fall=1"))[0]!),
-  "returned-server-load.svg": async () =>
-    await loadPlot((await variants("returned-server", "least-connections"))[0]!),
-  "retry-storm-course.svg": async () =>
-    await coursePlot((await variants("retry-storm", "max=4", ["warmup=0s"]))[0]!),
+const PLOTS: Readonly<Record<string, (sheet: Sheet) => Promise<string>>> = {
+  "two-choices-latency": async (sheet) => await latencyPlot(await variants("two-choices"), sheet),
+  "probe-timing-health": async (sheet) => {
+    const [variant] = await variants("probe-timing", "interval=1s, fall=1");
+    return await healthPlot(variant!, undefined, sheet);
+  },
+  "returned-server-load": async (sheet) => {
+    const [variant] = await variants("returned-server", "least-connections");
+    return await loadPlot(variant!, undefined, sheet);
+  },
+  "retry-storm-course": async (sheet) => {
+    const [variant] = await variants("retry-storm", "max=4", ["warmup=0s"]);
+    return await coursePlot(variant!, undefined, sheet);
+  },
 };
+
+/** A document shows the second on a phone. */
+const SHEETS: readonly (readonly [ending: string, sheet: Sheet])[] = [
+  [".svg", WIDE],
+  ["-narrow.svg", NARROW],
+];
 
 /** One replication of each variant of an example, or of one of them. */
 async function variants(
@@ -43,8 +58,10 @@ function standalone(svg: string): string {
 }
 
 if (import.meta.main) {
-  for (const [file, draw] of Object.entries(PLOTS)) {
-    await Deno.writeTextFile(`${ROOT}docs/plots/${file}`, standalone(await draw()));
-    console.log(`docs/plots/${file}`);
+  for (const [name, draw] of Object.entries(PLOTS)) {
+    for (const [ending, sheet] of SHEETS) {
+      await Deno.writeTextFile(`${ROOT}docs/plots/${name}${ending}`, standalone(await draw(sheet)));
+      console.log(`docs/plots/${name}${ending}`);
+    }
   }
 }

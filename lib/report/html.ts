@@ -7,11 +7,14 @@ import {
   healthPlot,
   latencyPlot,
   loadPlot,
+  NARROW,
   PLOT_STYLE,
   queuePlot,
   type Scales,
   scalesOf,
+  type Sheet,
   type VariantPlots,
+  WIDE,
 } from "./plots.ts";
 import { backendHeads, backendRow, mainColumns, THEORY_HEADS, theoryRows } from "./tables.ts";
 import { heading, verdicts, warnings } from "./text.ts";
@@ -67,7 +70,7 @@ ${watch === undefined ? "" : `<p class="watch">${escape(watch)}</p>`}
 <nav aria-label="Contents"><ul>${contents.join("")}</ul></nav>
 ${resultSection(report)}
 <h2 id="latency">Latency</h2>
-<figure><div class="wide">${await latencyPlot(plots)}</div></figure>
+<figure>${await bothSheets((sheet) => latencyPlot(plots, sheet))}</figure>
 ${theory}
 ${sections.join("\n")}
 <h2 id="scenario">The scenario</h2>
@@ -148,28 +151,32 @@ async function variantSection(
   const scales = scalesOf(plots, common);
   const eventful = course.faults.length > 0 ||
     course.backends.some(({ up }) => up.some((share) => share < 1));
-  const figure = (caption: string, svg: string, own: boolean) =>
-    `<figure><div class="wide">${svg}</div><figcaption>${caption}${
+  const figure = (caption: string, plots: string, own: boolean) =>
+    `<figure>${plots}<figcaption>${caption}${
       own ? ". <strong>The scale is this variant’s own</strong>" : ""
     }</figcaption></figure>`;
   const ownCourse = scales.latency_ms > common.latency_ms || scales.errors > common.errors;
   return [
     `<h2 id="${id}">${escape(report.name)}</h2>`,
-    figure("Latency and errors over time", await coursePlot(plots, scales), ownCourse),
+    figure(
+      "Latency and errors over time",
+      await bothSheets((sheet) => coursePlot(plots, scales, sheet)),
+      ownCourse,
+    ),
     figure(
       "Load of each backend over time",
-      await loadPlot(plots, scales),
+      await bothSheets((sheet) => loadPlot(plots, scales, sheet)),
       scales.inFlight > common.inFlight,
     ),
     figure(
       "Requests in each backend's queue",
-      await queuePlot(plots, scales),
+      await bothSheets((sheet) => queuePlot(plots, scales, sheet)),
       scales.queue > common.queue,
     ),
     eventful
       ? figure(
         "Faults, and what the balancers made of them",
-        await healthPlot(plots, scales),
+        await bothSheets((sheet) => healthPlot(plots, scales, sheet)),
         false,
       )
       : "",
@@ -187,6 +194,13 @@ function backendTable({ backends, faults }: VariantReport): string {
   ]);
   return table(["backend", ...backendHeads()], backends.map(backendRow)) +
     (found.length === 0 ? "" : table(["fault", "at", "detected after, s", "back after, s"], found));
+}
+
+/** A plot for a page and one for a phone, of which the screen's width shows one. */
+async function bothSheets(draw: (sheet: Sheet) => Promise<string>): Promise<string> {
+  return `<div class="wide">${await draw(WIDE)}</div><div class="narrow">${await draw(
+    NARROW,
+  )}</div>`;
 }
 
 /** On a narrow screen each row is a block, whose cells name their column. */
@@ -230,12 +244,14 @@ nav ul { columns: 16rem; padding-left: 1.2rem; margin: 0; font-size: .9rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; margin: .8rem 0; }
 th, td { padding: .25rem .6rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child { text-align: left; white-space: normal; overflow-wrap: normal; }
-figure { margin: 1rem 0; } figure svg { display: block; width: 100%; min-width: 620px; height: auto; }
+figure { margin: 1rem 0; } figure svg { display: block; width: 100%; height: auto; }
 figcaption { color: var(--soft); font-size: .85rem; }
 pre { background: var(--box); padding: .8rem; overflow-x: auto; font-size: .85rem; overflow-wrap: normal; }
 .good { color: var(--good); } .bad { color: var(--bad); } .warning { color: var(--warning); }
 .small { color: var(--soft); font-size: .85rem; word-break: break-word; }
+.narrow { display: none; }
 @media (max-width: 640px) {
+  figure .wide { display: none; } .narrow { display: block; }
   table, tbody, tr, td { display: block; } thead { display: none; }
   tr { padding: .5rem 0; border-bottom: 1px solid var(--line); }
   td, td:first-child { display: flex; justify-content: space-between; gap: 1rem; border: 0; padding: .1rem 0; white-space: normal; }

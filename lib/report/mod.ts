@@ -8,8 +8,11 @@ export {
   healthPlot,
   latencyPlot,
   loadPlot,
+  NARROW,
   PLOT_STYLE,
+  type Sheet,
   type VariantPlots,
+  WIDE,
 } from "./plots.ts";
 export { aligned, reportLines } from "./text.ts";
 export type {

@@ -42,7 +42,35 @@ export interface Scales {
   readonly queue: number;
 }
 
-const WIDTH = 800;
+/** What a plot is drawn on. */
+export interface Sheet {
+  readonly width: number;
+  /** Free at the right. */
+  readonly edge: number;
+  /** Room for a vertical axis, and how far its name is from it. */
+  readonly axis: number;
+  readonly nameGap: number;
+  /** The same for shares of requests, whose numbers are long. */
+  readonly shareAxis: number;
+  readonly shareNameGap: number;
+  /** Where a legend begins. */
+  readonly legend: number;
+  /** Characters of a backend's name. */
+  readonly nameMax: number;
+  /** Whether values show when a pointer rests on them. */
+  readonly hasTitles: boolean;
+}
+
+/** For a page, or a picture of its own. */
+export const WIDE: Sheet = {
+  ...{ width: 800, edge: 30, axis: 80, nameGap: 52, shareAxis: 100, shareNameGap: 78 },
+  ...{ legend: 80, nameMax: 30, hasTitles: true },
+};
+/** For a phone, where text is as large as beside the plot and nothing points. */
+export const NARROW: Sheet = {
+  ...{ width: 360, edge: 24, axis: 62, nameGap: 44, shareAxis: 84, shareNameGap: 66 },
+  ...{ legend: 8, nameMax: 12, hasTitles: false },
+};
 const FONT_SIZE = 13;
 const LINE_HEIGHT = 20;
 /** Distinct with every kind of colour vision. Source: M. Okabe and K. Ito, "Color universal design", 2002. */
@@ -97,6 +125,7 @@ const NAME_MAX = 80;
 
 /** The part of a picture that is between the axes. */
 interface Frame {
+  readonly sheet: Sheet;
   readonly left: number;
   readonly right: number;
   readonly top: number;
@@ -146,9 +175,13 @@ function maxima({ course }: VariantPlots): Scales {
 }
 
 /** The share of requests that took longer, by latency; both axes logarithmic, so that the tail shows. */
-export function latencyPlot(variants: readonly VariantPlots[]): Promise<string> {
-  const legend = lineLegend(variants.map(({ name }) => name));
-  const frame = { left: 100, right: 30, top: legend.height + 14, height: 340 };
+export function latencyPlot(
+  variants: readonly VariantPlots[],
+  sheet: Sheet = WIDE,
+): Promise<string> {
+  const legend = lineLegend(variants.map(({ name }) => name), sheet);
+  const { shareAxis: left, edge: right } = sheet;
+  const frame = { sheet, left, right, top: legend.height + 14, height: 340 };
   const tails = variants.map(({ sojourn }) => tail(sojourn));
   // The few that are quicker say nothing, and would take half of the width.
   const min = decimalExponent(Math.min(...variants.map(almostLeastMs)));
@@ -169,12 +202,18 @@ export function latencyPlot(variants: readonly VariantPlots[]): Promise<string> 
       type: "log",
       min: Number(`1e${min}`),
       max: Number(`1e${max}`),
-      axisLabel: { color: TEXT_COLOR, fontSize: FONT_SIZE, formatter: short },
+      axisLabel: {
+        color: TEXT_COLOR,
+        fontSize: FONT_SIZE,
+        // Powers of ten are long where a decade is narrow.
+        formatter: (value: number) =>
+          sheet.hasTitles || value < 10_000 ? short(value) : `${short(value / 1000)}k`,
+      },
     }),
     yAxis: axis("share of requests that took longer", {
       type: "log",
       max: 1,
-      nameGap: 78,
+      nameGap: sheet.shareNameGap,
       axisLabel: {
         color: TEXT_COLOR,
         fontSize: FONT_SIZE,
@@ -189,12 +228,14 @@ export function latencyPlot(variants: readonly VariantPlots[]): Promise<string> 
 export function loadPlot(
   variant: VariantPlots,
   scales: Scales = commonScales([variant]),
+  sheet: Sheet = WIDE,
 ): Promise<string> {
   const { course } = variant;
   const lines = loadLines(course);
-  const legend = lineLegend(lines.map(({ id }) => id));
-  const faults = faultMarks(course, scales, { left: 80, right: 30, top: legend.height });
-  const frame = { left: 80, right: 30, top: legend.height + faults.height + 12, height: 210 };
+  const legend = lineLegend(lines.map(({ id }) => id), sheet);
+  const { axis: left, edge: right } = sheet;
+  const faults = faultMarks(course, scales, { sheet, left, right, top: legend.height });
+  const frame = { sheet, left, right, top: legend.height + faults.height + 12, height: 210 };
   const titles = course.meanSojourn.map((_, i) =>
     sliceTitle(
       course,
@@ -204,7 +245,7 @@ export function loadPlot(
   );
   return draw(frame, {
     xAxis: timeAxis(scales),
-    yAxis: valueAxis("connections in flight", scales.inFlight),
+    yAxis: valueAxis("connections in flight", scales.inFlight, sheet),
     series: lines.map(({ inFlight }, i) => line(i, overTime(course, inFlight), 1.5)),
   }, {
     under: faults.areas(frame),
@@ -216,12 +257,14 @@ export function loadPlot(
 export function coursePlot(
   variant: VariantPlots,
   scales: Scales = commonScales([variant]),
+  sheet: Sheet = WIDE,
 ): Promise<string> {
   const { course } = variant;
   const ms = course.meanSojourn.map((value) => value === null ? null : value / NS_PER_MS);
-  const legend = lineLegend(["mean latency, ms", "errors"]);
-  const faults = faultMarks(course, scales, { left: 80, right: 80, top: legend.height });
-  const frame = { left: 80, right: 80, top: legend.height + faults.height + 12, height: 190 };
+  const legend = lineLegend(["mean latency, ms", "errors"], sheet);
+  const { axis: left, axis: right } = sheet;
+  const faults = faultMarks(course, scales, { sheet, left, right, top: legend.height });
+  const frame = { sheet, left, right, top: legend.height + faults.height + 12, height: 190 };
   const titles = ms.map((value, i) =>
     sliceTitle(course, i, [
       value === null ? "no request done" : `mean latency: ${short(value)} ms`,
@@ -231,8 +274,8 @@ export function coursePlot(
   return draw(frame, {
     xAxis: timeAxis(scales),
     yAxis: [
-      valueAxis("mean latency, ms", scales.latency_ms),
-      { ...valueAxis("errors", scales.errors), splitLine: { show: false } },
+      valueAxis("mean latency, ms", scales.latency_ms, sheet),
+      { ...valueAxis("errors", scales.errors, sheet), splitLine: { show: false } },
     ],
     series: [
       line(0, overTime(course, ms)),
@@ -253,6 +296,7 @@ export function coursePlot(
 export function queuePlot(
   variant: VariantPlots,
   scales: Scales = commonScales([variant]),
+  sheet: Sheet = WIDE,
 ): Promise<string> {
   const { course } = variant;
   const rows = rowsOf(course);
@@ -265,9 +309,9 @@ export function queuePlot(
         : `${short(Math.min(...values))} to ${short(Math.max(...values))} in the queue`,
     }))
   );
-  const [{ left }, right] = [rowFrame(rows), 80];
-  const frame = { left, right, top: 12, height: rowsHeight(rows.length) };
-  const x = WIDTH - right + 24;
+  const [{ left }, right] = [rowFrame(rows, sheet), sheet.axis];
+  const frame = { sheet, left, right, top: 12, height: rowsHeight(rows.length) };
+  const x = sheet.width - right + 18;
   const scale = Array.from(
     { length: 8 },
     (_, i) =>
@@ -275,7 +319,7 @@ export function queuePlot(
         (8 - i) / 8
       }"/>`,
   ).join("") + text(x + 20, 18, short(scales.queue)) + text(x + 20, 58, "0");
-  return draw(frame, rowAxes(rows, scales), {
+  return draw(frame, rowAxes(rows, scales, sheet), {
     over: scale + rowCells(frame, rows, course, scales, cells, HEAT_COLOR, 1),
   });
 }
@@ -284,6 +328,7 @@ export function queuePlot(
 export function healthPlot(
   variant: VariantPlots,
   scales: Scales = commonScales([variant]),
+  sheet: Sheet = WIDE,
 ): Promise<string> {
   const { course } = variant;
   const rows = rowsOf(course);
@@ -310,14 +355,15 @@ export function healthPlot(
       `<rect x="${x}" y="${y - 6}" width="28" height="12" fill="${
         [FAULT_COLOR, DOWN_COLOR][i]
       }" fill-opacity="${[0.45, 1][i]}"/>`,
+    sheet,
   );
   const frame = {
-    ...rowFrame(rows),
-    right: 30,
+    ...rowFrame(rows, sheet),
+    right: sheet.edge,
     top: legend.height + 8,
     height: rowsHeight(rows.length),
   };
-  return draw(frame, rowAxes(rows, scales), {
+  return draw(frame, rowAxes(rows, scales, sheet), {
     over: legend.svg + rowCells(frame, rows, course, scales, broken, FAULT_COLOR, 0.9) +
       rowCells(frame, rows, course, scales, down, DOWN_COLOR, 0.45),
   });
@@ -370,7 +416,7 @@ function spans(values: readonly number[], keyOf: (value: number) => number) {
 }
 
 function rowCells(
-  { left, right, top, height }: Frame,
+  { sheet, left, right, top, height }: Frame,
   rows: readonly Row[],
   { interval }: Course,
   { end_s }: Scales,
@@ -379,7 +425,7 @@ function rowCells(
   share: number,
 ): string {
   const rowHeight = height / rows.length;
-  const perSlice = (WIDTH - left - right) * interval / NS_PER_S / end_s;
+  const perSlice = (sheet.width - left - right) * interval / NS_PER_S / end_s;
   const at = (slice: number) => short(slice * interval / NS_PER_S);
   const shapes = cells.map(({ row, from, to, opacity, title }) =>
     `<path fill-opacity="${short(opacity)}" d="${
@@ -389,17 +435,23 @@ function rowCells(
         Math.max((to - from) * perSlice, 1),
         rowHeight * share,
       )
-    }"><title>${escape(`${rows[row]!.id}, ${at(from)} to ${at(to)} s: ${title}`)}</title></path>`
+    }"${
+      sheet.hasTitles
+        ? `><title>${
+          escape(`${rows[row]!.id}, ${at(from)} to ${at(to)} s: ${title}`)
+        }</title></path>`
+        : "/>"
+    }`
   );
   return `<g fill="${color}">${shapes.join("")}</g>`;
 }
 
-function rowAxes(rows: readonly Row[], scales: Scales): EChartsCoreOption {
+function rowAxes(rows: readonly Row[], scales: Scales, { nameMax }: Sheet): EChartsCoreOption {
   return {
     xAxis: timeAxis(scales),
     yAxis: {
       type: "category",
-      data: rows.map(({ id }) => shortened(id, 30)),
+      data: rows.map((row) => rowName(row, nameMax)),
       inverse: true,
       axisLabel: { color: TEXT_COLOR, fontSize: FONT_SIZE },
     },
@@ -407,8 +459,18 @@ function rowAxes(rows: readonly Row[], scales: Scales): EChartsCoreOption {
   };
 }
 
-function rowFrame(rows: readonly Row[]): { readonly left: number } {
-  return { left: Math.max(80, 20 + most(rows.map(({ id }) => textWidth(shortened(id, 30))))) };
+/** A row's name in so many characters. */
+function rowName({ id, members }: Row, most: number): string {
+  const isGroup = members.length > 1 && id.length > most;
+  return shortened(isGroup ? `${members[0]}–${members.at(-1)}` : id, most);
+}
+
+function rowFrame(
+  rows: readonly Row[],
+  sheet: Sheet,
+): { readonly sheet: Sheet; readonly left: number } {
+  const widest = most(rows.map((row) => textWidth(rowName(row, sheet.nameMax))));
+  return { sheet, left: Math.max(sheet.axis, 20 + widest) };
 }
 
 /** The lines of a load plot. */
@@ -466,10 +528,11 @@ function sliceTitle(course: Course, slice: number, lines: readonly string[]): st
 function faultMarks(
   course: Course,
   { end_s }: Scales,
-  { left, right, top }: { readonly left: number; readonly right: number; readonly top: number },
+  { sheet, left, right, top }: Omit<Frame, "height">,
 ) {
   const end = lengthOf(course);
-  const x = (at: Nanoseconds) => left + (WIDTH - left - right) * at / NS_PER_S / end_s;
+  const nameMax = Math.min(60, charactersIn(sheet.width - 12));
+  const x = (at: Nanoseconds) => left + (sheet.width - left - right) * at / NS_PER_S / end_s;
   // Faults of several backends at the same time are one area, with all of their names on it.
   const areas = [
     ...Map.groupBy(course.faults, ({ kind, at, until }) => `${kind} ${at} ${until}`).values(),
@@ -479,11 +542,15 @@ function faultMarks(
     const shown = names.length > 4
       ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more`
       : names.join(", ");
-    return { from: x(at), to: x(Math.min(until, end)), name: shortened(`${shown} ${kind}`, 60) };
+    return {
+      from: x(at),
+      to: x(Math.min(until, end)),
+      name: shortened(`${shown} ${kind}`, nameMax),
+    };
   });
   const lanes: number[] = [];
   const labels = areas.toSorted((a, b) => a.from - b.from).flatMap(({ from, name }) => {
-    const start = Math.min(from, WIDTH - textWidth(name) - 4);
+    const start = Math.max(0, Math.min(from, sheet.width - textWidth(name) - 4));
     const free = lanes.findIndex((taken) => taken <= start);
     const lane = free === -1 ? lanes.length : free;
     if (lane === FAULT_LANES) return [];
@@ -504,34 +571,41 @@ function faultMarks(
 
 /** Columns that cannot be seen and show their title when a pointer rests on them. */
 function hoverColumns(
-  { left, right, top, height }: Frame,
+  { sheet, left, right, top, height }: Frame,
   titles: readonly string[],
   share: number,
 ): string {
-  const width = (WIDTH - left - right) * share / titles.length;
+  if (!sheet.hasTitles) return "";
+  const width = (sheet.width - left - right) * share / titles.length;
   const columns = titles.map((title, i) =>
     `<path d="${box(left + i * width, top, width, height)}"><title>${escape(title)}</title></path>`
   );
   return `<g fill="none" pointer-events="all">${columns.join("")}</g>`;
 }
 
-function lineLegend(names: readonly string[]) {
+function lineLegend(names: readonly string[], sheet: Sheet) {
   return legendOf(
     names,
     (i, x, y) =>
       `<path d="M${x} ${y}h28" fill="none" stroke-width="2" stroke="${
         colorOf(i)
       }" stroke-dasharray="${dashOf(i).join(" ") || "none"}"/>`,
+    sheet,
   );
 }
 
 /** Entries in as many rows as they need. */
-function legendOf(names: readonly string[], symbol: (i: number, x: number, y: number) => string) {
-  let [x, y] = [80, LINE_HEIGHT / 2 + 2];
+function legendOf(
+  names: readonly string[],
+  symbol: (i: number, x: number, y: number) => string,
+  { width: end, legend: start }: Sheet,
+) {
+  const longest = Math.min(NAME_MAX, charactersIn(end - start - 34));
+  let [x, y] = [start, LINE_HEIGHT / 2 + 2];
   const entries = names.map((name, i) => {
-    const shown = shortened(name, NAME_MAX);
+    const shown = shortened(name, longest);
     const width = 34 + textWidth(shown) + 18;
-    if (x > 80 && x + width > WIDTH) [x, y] = [80, y + LINE_HEIGHT];
+    if (x > start && x + width > end) [x, y] = [start, y + LINE_HEIGHT];
     const entry = symbol(i, x, y) + text(x + 34, y, shown);
     x += width;
     return entry;
@@ -559,8 +633,8 @@ function timeAxis({ end_s }: Scales): Record<string, unknown> {
   return axis("time, s", { type: "value", min: 0, max: end_s });
 }
 
-function valueAxis(name: string, max: number): Record<string, unknown> {
-  return axis(name, { type: "value", min: 0, max, interval: max / 5, nameGap: 52 });
+function valueAxis(name: string, max: number, { nameGap }: Sheet): Record<string, unknown> {
+  return axis(name, { type: "value", min: 0, max, interval: max / 5, nameGap });
 }
 
 function axis(name: string, more: Record<string, unknown>): Record<string, unknown> {
@@ -586,6 +660,11 @@ function text(x: number, y: number, content: string, color = TEXT_COLOR): string
 function textWidth(content: string): number {
   const ems = [...content].map((character) => character > "\u2e7f" ? 1.05 : 0.6);
   return FONT_SIZE * ems.reduce((sum, em) => sum + em, 0);
+}
+
+/** About how many characters fit into a width. */
+function charactersIn(width: number): number {
+  return Math.floor(width / (0.6 * FONT_SIZE));
 }
 
 /** A long name without its middle: names that are alike often differ at their end. */
@@ -628,13 +707,13 @@ function variable(color: string): string {
 
 /** Draws without a page. The library is large, so it is loaded by those who plot. */
 async function draw(
-  { left, right, top, height }: Frame,
+  { sheet, left, right, top, height }: Frame,
   option: EChartsCoreOption,
   { under = "", over }: { readonly under?: string; readonly over: string },
 ): Promise<string> {
   const bottom = 50;
   const { init } = await import("./chart_library.ts");
-  const size = { width: WIDTH, height: top + height + bottom };
+  const size = { width: sheet.width, height: top + height + bottom };
   const chart = init(null, null, { renderer: "svg", ssr: true, ...size });
   chart.setOption({
     animation: false,

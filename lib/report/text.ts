@@ -178,16 +178,22 @@ function pointsLower({ value }: Interval): string {
   return value === null ? "" : `, ${plain(100 * value)} percentage points lower`;
 }
 
+/** Beyond this, as a share, the end of an interval is called infinite. */
+const WIDE_SHARE = 100;
+
 /** `37 % lower (31 to 43 %)`, or `12 % higher (−3 to 27 %)` if the best has fewer errors instead. */
 function lowerBy({ value, low, high }: Interval): string {
   const whole = (share: number) =>
     String(Number((share * 100).toFixed(Math.abs(share) < 0.1 ? 1 : 0))).replace("-", "−");
+  // Of a few runs an interval may be so wide that its ends are no numbers to read.
+  const bound = (share: number) =>
+    Math.abs(share) <= WIDE_SHARE ? whole(share) : share < 0 ? "−∞" : "∞";
   const isHigher = value! < 0;
   const [from, to] = isHigher ? [high, low] : [low, high];
   const sign = isHigher ? -1 : 1;
   const range = from === null || to === null
     ? ""
-    : ` (${whole(sign * from)} to ${whole(sign * to)} %)`;
+    : ` (${bound(sign * from)} to ${bound(sign * to)} %)`;
   return `${whole(sign * value!)} % ${isHigher ? "higher" : "lower"}${range}`;
 }
 

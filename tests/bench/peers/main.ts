@@ -4,7 +4,7 @@
  * the machine hits all alike. Installs nothing; whoever is missing is named. Linux.
  *
  * All of it takes less than four minutes. `--quick` less of everything (under a minute), `--only lbsim,haproxy`, `--workloads short,idle`,
- * `--rounds 4`, `--seconds 1`, `--json FILE`.
+ * `--rounds 3`, `--seconds 1`, `--json FILE`.
  */
 import { parseArgs } from "node:util";
 import { startBackends } from "./backends.ts";
@@ -52,7 +52,7 @@ if (!await isInstalled("wrk")) {
   Deno.exit(1);
 }
 
-const rounds = Number(options.rounds ?? (options.quick ? 1 : 4));
+const rounds = Number(options.rounds ?? (options.quick ? 1 : 3));
 const size: Size = {
   seconds: Number(options.seconds ?? 1),
   idleConnections: await affordableConnections(),

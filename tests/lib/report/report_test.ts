@@ -8,11 +8,12 @@ import {
   coursePlot,
   healthPlot,
   loadPlot,
+  NARROW,
   queuePlot,
   scalesOf,
 } from "../../../lib/report/plots.ts";
 import { reportLines, verdicts } from "../../../lib/report/text.ts";
-import type { StudyReport } from "../../../lib/report/types.ts";
+import type { ComparisonReport, StudyReport } from "../../../lib/report/types.ts";
 import { plotsOf } from "../../../sim/study/plots.ts";
 import { byVariant, runStudy } from "../../../sim/study/run_study.ts";
 import { summarise } from "../../../sim/study/summary.ts";
@@ -184,7 +185,11 @@ Deno.test({
     assert.equal(await reportPage(REPORT, details), page, "the same result gives the same bytes");
     assert.doesNotMatch(page, /<script|<link|<img|<iframe|@import|url\((?!#)/);
     assert.match(page, /<h1>Two &lt;b&gt;choices&lt;\/b&gt;<\/h1>/);
-    assert.equal(page.match(/<svg/g)!.length, 1 + 2 * 4, "one of latency, four of each variant");
+    assert.equal(
+      page.match(/<svg/g)!.length,
+      2 * (1 + 2 * 4),
+      "latency and four of each variant, twice",
+    );
     assert.match(
       page,
       /scenario\.yaml: 3 backends, 60 % load, 3 replications .* seed 1 · lbsim 1\.2\.3</,
@@ -232,7 +237,8 @@ Deno.test({
     const page = await reportPage({ ...REPORT, variants }, {
       ...{ plots: named(plotsOf(STUDY, RESULTS)[0]!), scenario: "", command: "", source: [] },
     });
-    assert.equal(page.match(/<svg/g)!.length, 1 + count * 4);
+    assert.equal(page.match(/<svg/g)!.length, 2 * (1 + count * 4), "for a page and for a phone");
+    assert.equal(page.match(/<div class="narrow"><svg width="360"/g)!.length, 1 + count * 4);
     const [latency] = page.match(/<svg[^]*?<\/svg>/)!;
     for (let i = 0; i < count; i++) {
       assert.ok(latency.includes(`>variant &lt;${i}&gt; of the study</text>`));
@@ -267,6 +273,9 @@ Deno.test({
         course: { ...course, backends, faults: faults.slice(0, 9) },
       });
       assertApart(textsOf(svg));
+      const scales = commonScales([variant!]);
+      const crowded = { ...variant!, course: { ...course, backends, faults: faults.slice(0, 4) } };
+      assertApart(textsOf(await plot(crowded, scales, NARROW)), NARROW.width);
     }
     assertApart(textsOf(await coursePlot({ ...variant!, course: { ...course, faults } })));
   },
@@ -327,10 +336,10 @@ function textsOf(svg: string): TextBox[] {
 }
 
 /** No text begins before the one to its left has ended, and none leaves the picture. */
-function assertApart(texts: readonly TextBox[]): void {
+function assertApart(texts: readonly TextBox[], end = 800): void {
   const width = ({ content }: TextBox) => content.length * 7.2;
   for (const text of texts) {
-    assert.ok(text.x >= 0 && text.x + width(text) <= 800, `${text.content} is within the picture`);
+    assert.ok(text.x >= 0 && text.x + width(text) <= end, `${text.content} is within the picture`);
     const right = texts.filter(({ x, y }) => Math.abs(y - text.y) < 14 && x > text.x);
     for (const other of right) {
       assert.ok(text.x + width(text) < other.x, `${text.content} and ${other.content} are apart`);
@@ -338,3 +347,15 @@ function assertApart(texts: readonly TextBox[]): void {
     assert.equal(texts.filter(({ x, y }) => x === text.x && y === text.y).length, 1, text.content);
   }
 }
+
+Deno.test("verdicts() calls the end of an interval infinite where it is too far away to be a number", () => {
+  const far: ComparisonReport = {
+    ...{ best: "a", other: "b", best_value: 10, other_value: 17, confidence: 0.95 },
+    metric: "p99_ms",
+    verdict: "cannot be told apart",
+    lower: { value: 0.42, low: -1e50, high: 0.99 },
+  };
+  assert.deepEqual(verdicts({ ...REPORT, comparisons: [far] }), [
+    "a and b cannot be told apart: p99 10.0 and 17.0 ms, 42 % lower (−∞ to 99 %)",
+  ]);
+});
