@@ -183,7 +183,7 @@ async function program(): Promise<Command> {
   const [lb, backend, client, up, check, explain, init, demo, sim] = roles;
   const root = new Command("lbsim")
     .description(
-      "A load-balancing lab in one binary: a TCP load balancer, backends and a client for a real LAN, and the same scheduler in virtual time.",
+      "A load-balancing lab in one program: a TCP load balancer, backends and a client for a real network, and a simulator that runs the same scheduler in virtual time.",
     )
     .version(deno.version, "--version", "print the version")
     .option("--debug", "show stack traces")

@@ -38,33 +38,42 @@ function backendId(text: string): string {
 /** `lbsim backend`: the echo server. */
 export function backendCommand(io: Io) {
   return new Command("backend")
-    .description("Run a backend: it answers `Hello from B1: <line>` to a line, and to HTTP.")
-    .argument("[host:port]", "where to listen; with --config, the address of the backend --id")
-    .option("-i, --id <id>", "its name", backendId, "B1")
-    .option("-c, --config <file>", "take the address from this file", fileOption)
+    .description(
+      "Run a backend. It answers `Hello from B1: <line>` to a line, and answers HTTP requests, too.",
+    )
+    .argument(
+      "[host:port]",
+      "the address to listen on; with --config, it is the address of the backend with this --id",
+    )
+    .option("-i, --id <id>", "the backend's name", backendId, "B1")
+    .option("-c, --config <file>", "take the address from this configuration file", fileOption)
     .option(
       "--latency <duration>",
-      "how long a request takes: 20ms, or a law of a scenario: exponential(20ms), lognormal(20ms,1)",
+      "service time of a request: 20ms, or a distribution like exponential(20ms) or lognormal(20ms,1)",
       (text) => parsed(() => parseDistribution(text)),
     )
     .option(
       "--slots <n>",
-      "how many requests it serves at a time; the rest queue",
+      "number of requests that are served at the same time; others wait",
       integerOption(1),
     )
     .option(
       "--fail-rate <share>",
-      "share of requests that fail, like 10%: a line gets no answer but a close, HTTP gets 500",
+      "share of requests that fail, like 10%: for a line the backend closes the connection, for HTTP it answers with status 500",
       shareOption,
     )
     .option(
       "--idle-timeout <duration>",
-      "closes a connection whose client sends or takes nothing for so long (10m)",
+      "close a connection after this time without data from or to its client (10m)",
       positiveDurationOption,
     )
     .option("--tls-cert <file>", "speak TLS with the certificate in this PEM file", fileOption)
-    .option("--tls-key <file>", "and the key in this one", fileOption)
-    .option("--seed <n>", "makes the random choices repeatable", integerOption(0))
+    .option("--tls-key <file>", "the private key of the certificate, a PEM file", fileOption)
+    .option(
+      "--seed <n>",
+      "seed of the random choices: the same seed gives the same choices",
+      integerOption(0),
+    )
     .addOption(
       new Option("--log-level <level>", "debug: log each request")
         .choices(LEVELS).argParser(nameOption("--log-level", LEVELS)).default("info" as const),

@@ -28,36 +28,49 @@ import { ClientSession } from "./session.ts";
 /** `lbsim client`: talks to a balancer or a backend, or puts a load on it. */
 export function clientCommand(io: Io) {
   return new Command("client")
-    .description("Talk to a balancer: interactively, line by line from a pipe, or as a load.")
-    .argument("[host:port]", "the address to connect to; with --config, the balancer's")
-    .argument("[lines...]", "lines to send; without any, standard input or the keyboard")
+    .description(
+      "Send lines to a balancer: interactively, from the command line or a pipe, or as a load.",
+    )
+    .argument("[host:port]", "the address to connect to; with --config, it is the balancer's")
+    .argument(
+      "[lines...]",
+      "lines to send; if there are none, they come from standard input or the keyboard",
+    )
     .option("-c, --config <file>", "take the address from this file's `listen`", fileOption)
-    .option("--tls", "speak TLS; with --config, this is the default if the file has `tls`", false)
-    .option("--ca <file>", "speak TLS, and trust the CAs in this PEM file, too", fileOption)
+    .option(
+      "--tls",
+      "speak TLS; with --config, this is the default if the file has the key `tls`",
+      false,
+    )
+    .option("--ca <file>", "speak TLS, and also trust the CAs in this PEM file", fileOption)
     .option(
       "--server-name <name>",
       "speak TLS, and require a certificate for this name",
       hostOption,
     )
-    .option("-n, --count <n>", "send the lines this many times", integerOption(1))
+    .option("-n, --count <n>", "send all lines this many times", integerOption(1))
     .addOption(
       new Option("--interval <duration>", "wait this long between lines")
         .argParser(durationOption).default(0, "0s"),
     )
     .addOption(
-      new Option("--timeout <duration>", "for a connect, and for an answer")
+      new Option("--timeout <duration>", "limit for a connect and for an answer")
         .argParser(positiveDurationOption).default(5 * NS_PER_S, "5s"),
     )
     .option(
       "--new-connection",
-      "a connection for each line, as balancers balance connections",
+      "open a connection for each line: the balancer picks a backend for each connection, not for each line",
       false,
     )
-    .option("--rate <rate>", "load: so many requests a second, like 200/s", rateOption)
-    .option("--clients <n>", "load: so many clients, each waiting for its answer", integerOption(1))
-    .option("--duration <duration>", "load: for how long (10s)", positiveDurationOption)
-    .option("--keep-connections", "load: many requests over each connection, not one", false)
-    .option("--json", "one JSON object per line, or one for a load", false)
+    .option("--rate <rate>", "load: this many requests a second, like 200/s", rateOption)
+    .option(
+      "--clients <n>",
+      "load: this many clients, and each waits for its answer before its next request",
+      integerOption(1),
+    )
+    .option("--duration <duration>", "load: its duration (10s)", positiveDurationOption)
+    .option("--keep-connections", "load: send many requests on each connection, not one", false)
+    .option("--json", "print a JSON object for each line, or one for a load", false)
     .addHelpText("after", EXAMPLES)
     .action(async (where, lines, options) => {
       const { config, count, interval, timeout, newConnection, json, rate, clients } = options;
@@ -106,9 +119,9 @@ export function clientCommand(io: Io) {
 
 const EXAMPLES = `
 Examples:
-  lbsim client 192.168.1.10:8000                          talk to it
-  echo hi | lbsim client 192.168.1.10:8000                one line, one answer
-  lbsim client 192.168.1.10:8000 hi -n 6 --new-connection see who answers in turn
+  lbsim client 192.168.1.10:8000                          interactively
+  echo hi | lbsim client 192.168.1.10:8000                one line from a pipe
+  lbsim client 192.168.1.10:8000 hi -n 6 --new-connection six connections
   lbsim client 192.168.1.10:8000 --rate 200/s --duration 30s`;
 
 interface Target {

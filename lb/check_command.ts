@@ -25,9 +25,9 @@ import {
 /** `lbsim check`: is this file right, and what would it do? */
 export function checkCommand(io: Io) {
   return new Command("check")
-    .description("Validate a configuration and say in words what the balancer will do.")
-    .argument("[file]", "the configuration", fileOption, "config.yaml")
-    .option("--json", "print the outcome as JSON", false)
+    .description("Validate a configuration and explain it in words.")
+    .argument("[file]", "the configuration file", fileOption, "config.yaml")
+    .option("--json", "print the result as JSON", false)
     .action(async (file, { json }) => {
       const now = Date.now();
       try {
@@ -46,7 +46,7 @@ export function checkCommand(io: Io) {
 /** What would be wrong if the balancer ran on this machine, which it need not. */
 async function warningsHere({ config }: LoadedConfig): Promise<string[]> {
   const found = await ownBackendsHere(config, localAddresses());
-  return found.map(({ message }) => `if it runs on this machine, ${message}`);
+  return found.map(({ message }) => `if the balancer runs on this machine, ${message}`);
 }
 
 function diagnosticsOf(error: UserError): readonly LocatedDiagnostic[] {
@@ -102,37 +102,37 @@ function describe(
   warnings: readonly string[],
 ): string[] {
   return [
-    `${file} is valid. With it, the balancer`,
+    `${file} is valid.`,
     "",
     ...[
-      ["listens", listens(config), ...warnings.map((warning) => `! ${warning}`)],
-      ...encrypts(config, certificates, now),
-      ["balances", balances(config)],
-      ["over", ...backendLines(config)],
-      ["probes", ...probes(config)],
-      ["sticks", sticks(config)],
-      ...keeps(config),
-      ["retries", retries(config)],
-      ...controls(config),
-      ["closes", closes(config)],
-      ["limits", `itself to ${config.limits.connections} connections at once`],
-      ...admission(config),
+      ["listen", listenLine(config), ...warnings.map((warning) => `! ${warning}`)],
+      ...tlsLines(config, certificates, now),
+      ["algorithm", algorithmLine(config)],
+      ["backends", ...backendLines(config)],
+      ["probes", ...probeLines(config)],
+      ["sessions", sessionLine(config)],
+      ...storeLines(config),
+      ["retries", retryLine(config)],
+      ...controlLines(config),
+      ["timeouts", ...timeoutLines(config)],
+      ["limits", `${config.limits.connections} connections at the same time`],
+      ...admissionLines(config),
     ].flatMap(([topic, ...lines]) =>
-      lines.map((line, i) => `  ${(i === 0 ? topic! : "").padEnd(10)}${line}`)
+      lines.map((line, i) => `  ${(i === 0 ? topic! : "").padEnd(12)}${line}`)
     ),
   ];
 }
 
-function listens({ listen }: Config): string {
+function listenLine({ listen }: Config): string {
   const who = isLoopback(listen.host)
     ? "only this machine can connect"
     : isWildcard(listen.host)
     ? "every network of its machine can connect"
-    : "the network of that address can connect";
-  return `on ${formatAddress(listen)}: ${who}`;
+    : "the network of this address can connect";
+  return `${formatAddress(listen)}: ${who}`;
 }
 
-function encrypts(
+function tlsLines(
   { backendTls, healthCheck }: Config,
   { listener }: Certificates,
   now: number,
@@ -140,100 +140,107 @@ function encrypts(
   const { ca, serverName } = backendTls ?? {};
   return [
     ...listener === undefined ? [] : [[
-      "encrypts",
-      `what clients send and get, by TLS as ${namesInWords(listener)}`,
-      `with a certificate that is valid until ${dayOf(listener.expiresAtMs)}`,
+      "TLS",
+      `clients speak TLS; the certificate is for ${namesInWords(listener)}, ` +
+      `and valid until ${dayOf(listener.expiresAtMs)}`,
       ...certificateWarnings(listener, now).map((warning) => `! ${warning}`),
     ]],
     ...backendTls === undefined ? [] : [[
-      listener === undefined ? "encrypts" : "",
-      "what it sends to backends and gets from them; each must have a certificate for " +
-      `${serverName ?? "the host of its address"}, by ${
-        ca === undefined ? "a public CA" : `a CA in ${ca}, or a public one`
+      listener === undefined ? "TLS" : "",
+      "backends speak TLS; each must have a certificate for " +
+      `${serverName ?? "the host of its address"}, signed by ${
+        ca === undefined ? "a public CA" : `a CA in ${ca} or a public CA`
       }`,
-      ...healthCheck.port === undefined ? [] : [`but probes of port ${healthCheck.port} are not`],
+      ...healthCheck.port === undefined
+        ? []
+        : [`probes of port ${healthCheck.port} do not use TLS`],
     ]],
   ];
 }
 
-function balances({ algorithm }: Config): string {
+function algorithmLine({ algorithm }: Config): string {
   switch (algorithm.name) {
     case "round-robin":
-      return "by round-robin: in turn, as often as the weights say";
+      return "round-robin: backends take turns, in proportion to weight";
     case "least-connections":
-      return "by least-connections: to whoever has the fewest in flight for its weight";
+      return "least-connections: the backend with the fewest connections in flight, divided by weight";
     case "random":
-      return "by random: by lot, in proportion to weight";
+      return "random: a backend drawn at random, in proportion to weight";
     case "power-of-two":
-      return `by power-of-two: draws ${
+      return `power-of-two: of ${
         plural(algorithm.choices, "backend")
-      }, takes the one with fewer in flight`;
+      } drawn at random, the one with the fewest connections in flight`;
     case "peak-ewma":
-      return "by peak-ewma: of two drawn, to whoever has answered faster for what it has in flight";
+      return "peak-ewma: of two drawn at random, the one with the lowest latency times connections in flight";
     case "join-idle-queue":
-      return "by join-idle-queue: to whoever has been idle for longest, by lot if nobody is";
+      return "join-idle-queue: the backend that has been idle for the longest time; at random if none is idle";
     case "prequal":
-      return "by prequal: to the fastest that is not hot, among a few looked at lately";
+      return "prequal: the fastest of a few recently probed backends that are not too busy";
     case "source-hash":
     case "ring-hash":
     case "maglev":
-      return `by ${algorithm.name}: by the client's address${
+      return `${algorithm.name}: by a hash of the client's address${
         algorithm.boundedLoad === undefined
           ? ""
-          : `, at most ${algorithm.boundedLoad} times its share each`
+          : `; each backend gets at most ${algorithm.boundedLoad} times its share`
       }`;
     case "first-available":
-      return "by first-available: the first in the list that is not full";
+      return "first-available: the first backend in the list that is not full";
   }
 }
 
 /** What only some configurations ask for. */
-function controls(config: Config): string[][] {
+function controlLines(config: Config): string[][] {
   const { algorithm, slowStart, ejection, queue, onDown, whenNoneAvailable } = config;
   return [
     ...slowStart === undefined ? [] : [[
-      "slowly",
-      "lets a backend that has recovered, or is new after a reload, grow from " +
-      `${percent(slowStart.floor)} of its weight to all of it in ${
-        formatDuration(slowStart.duration)
-      }`,
+      "slow start",
+      "the weight of a recovered or new backend grows from " +
+      `${percent(slowStart.floor)} to 100 % in ${formatDuration(slowStart.duration)}`,
       ...algorithm.name === "join-idle-queue"
         ? ["but an idle backend gets the next client, whatever its weight"]
         : [],
     ]],
     ...ejection === undefined ? [] : [[
-      "ejects",
-      `a backend after ${ejection.failures} failed connects in a row, for ` +
-      `${formatDuration(ejection.base)} and longer each time, up to ` +
-      `${formatDuration(ejection.max)}; at most ${percent(ejection.maxShare)} of them at once`,
+      "ejection",
+      `after ${ejection.failures} failed connects in a row a backend gets no clients for ` +
+      `${formatDuration(ejection.base)}, longer each time, up to ${
+        formatDuration(ejection.max)
+      }; ` +
+      `at most ${percent(ejection.maxShare)} of the backends at the same time`,
     ]],
     ...queue === undefined ? [] : [[
-      "queues",
-      `up to ${queue.length} clients while every backend is full, each for at most ` +
+      "queue",
+      `while every backend is full, up to ${queue.length} clients wait, each for at most ` +
       formatDuration(queue.timeout),
     ]],
-    ...onDown === "keep" ? [] : [["on down", "closes the connections of a backend marked down"]],
+    ...onDown === "keep"
+      ? []
+      : [["on down", "the connections of a backend that is marked as down are closed"]],
     ...whenNoneAvailable === "refuse"
       ? []
-      : [["else", "tries a backend anyway when none is healthy: it may be dead"]],
+      : [["none up", "when no backend is healthy, clients are sent to one that may be down"]],
   ];
 }
 
-function admission({ allow, deny, proxyProtocol, limits: { perClient } }: Config): string[][] {
+function admissionLines({ allow, deny, proxyProtocol, limits: { perClient } }: Config): string[][] {
   const { connections, rate } = perClient ?? {};
   const limits = [
-    ...connections === undefined ? [] : [`${connections} connections at once`],
+    ...connections === undefined ? [] : [`${connections} connections at the same time`],
     ...rate === undefined ? [] : [perTime(rate)],
   ];
   const { acceptFrom = [], send = "off" } = proxyProtocol ?? {};
   return [
-    ...limits.length === 0 ? [] : [["", `each client to ${limits.join(" and ")}`]],
+    ...limits.length === 0 ? [] : [["", `for each client: ${limits.join(" and ")}`]],
     ...acceptFrom.length === 0
       ? []
-      : [["trusts", `the PROXY header of ${prefixes(acceptFrom.length)}`]],
-    ...send === "off" ? [] : [["tells", `backends where a client comes from, by PROXY ${send}`]],
-    ...allow === undefined ? [] : [["lets in", `only clients from ${prefixes(allow.length)}`]],
-    ...deny === undefined ? [] : [["denies", `clients from ${prefixes(deny.length)}`]],
+      : [["PROXY", `headers are required from ${prefixes(acceptFrom.length)}`]],
+    ...send === "off" ? [] : [[
+      acceptFrom.length === 0 ? "PROXY" : "",
+      `backends get a header with the client's address, version ${send.slice(1)}`,
+    ]],
+    ...allow === undefined ? [] : [["allow", `only clients from ${prefixes(allow.length)}`]],
+    ...deny === undefined ? [] : [["deny", `clients from ${prefixes(deny.length)}`]],
   ];
 }
 
@@ -248,7 +255,7 @@ function perTime(rate: number): string {
     : rate >= 1 / 60
     ? [rate * 60, "minute"]
     : [rate * 3600, "hour"];
-  return `${plural(Number(perUnit.toPrecision(6)), "new one")} per ${unit}`;
+  return `${plural(Number(perUnit.toPrecision(6)), "new connection")} per ${unit}`;
 }
 
 function prefixes(count: number): string {
@@ -271,7 +278,9 @@ function backendLines(config: Config): string[] {
       id.padEnd(idWidth),
       formatAddress(address).padEnd(addressWidth),
       `weight ${weight}`,
-      backup ? "backup: only while no other is available" : `${(share! * 100).toFixed(1)} %`,
+      backup
+        ? "backup: only while no other backend is available"
+        : `${(share! * 100).toFixed(1)} %`,
       ...maxConnections === undefined ? [] : [`at most ${maxConnections} connections`],
       ...mode === "ready" ? [] : [MODES[mode]],
     ].join("  ");
@@ -279,62 +288,66 @@ function backendLines(config: Config): string[] {
 }
 
 const MODES = {
-  drain: "drains: no new clients",
-  maintenance: "in maintenance: no new clients, no probes",
+  drain: "drain: no new clients",
+  maintenance: "maintenance: no connections, no probes",
 } as const;
 
-function probes(config: Config): string[] {
+function probeLines(config: Config): string[] {
   const { type, interval, timeout, rise, fall, jitter, path } = config.healthCheck;
-  if (type === "none") return ["nobody: every backend counts as up"];
-  const how = { tcp: "by connecting", expect: "by what it answers", http: `by GET ${path}` }[type];
+  if (type === "none") return ["none: every backend counts as up"];
+  const how = { tcp: "by a connect", expect: "by the answer", http: `by GET ${path}` }[type];
   const { detection_refusing_ms, detection_silent_ms, recovery_ms } = expectations(config);
   const range = (span?: { min: number; max: number }) =>
     `${(span!.min / 1000).toFixed(1)} to ${(span!.max / 1000).toFixed(1)} s`;
   return [
-    `every backend every ${formatDuration(interval)} (±${Math.round(jitter * 100)} %) ${how}, ` +
-    `for at most ${formatDuration(timeout)}`,
-    `down after ${fall} bad in a row: ${range(detection_refusing_ms)} after one that refuses, ` +
-    `${range(detection_silent_ms)} after one that is silent`,
-    `up again after ${rise} good in a row: ${range(recovery_ms)} after its return`,
+    `each backend every ${formatDuration(interval)} (±${Math.round(jitter * 100)} %) ${how}, ` +
+    `timeout ${formatDuration(timeout)}`,
+    `down after ${fall} failed in a row: ${range(detection_refusing_ms)} if it refuses connects, ` +
+    `${range(detection_silent_ms)} if it is silent`,
+    `up after ${rise} successful in a row: ${range(recovery_ms)} after its return`,
   ];
 }
 
-function sticks({ sticky }: Config): string {
-  if (sticky === undefined) return "no client to a backend";
+function sessionLine({ sticky }: Config): string {
+  if (sticky === undefined) return "off: each connection may get another backend";
   const back = sticky.onFailback === "return"
-    ? "returns when its backend has recovered"
-    : "stays where it was moved to";
-  return `each client address (/${sticky.ipv4Prefix}, /${sticky.ipv6Prefix}) to its backend for ` +
+    ? "a moved client returns when its backend has recovered"
+    : "a moved client does not return to its former backend";
+  return `a client address (/${sticky.ipv4Prefix}, /${sticky.ipv6Prefix}) keeps its backend for ` +
     `${
       formatDuration(sticky.ttl)
     } after its last connection; at most ${sticky.maxEntries}; ${back}`;
 }
 
 /** Where sessions are kept, if they outlive the process. */
-function keeps({ sticky }: Config): string[][] {
+function storeLines({ sticky }: Config): string[][] {
   const { store = "memory" } = sticky ?? {};
   if (store === "memory") return [];
   const { sqlite, redis, timeout } = store;
   return [[
-    "keeps",
+    "store",
     ...sqlite === undefined
       ? [
-        `sessions in Redis at ${formatAddress(redis)}, for all balancers that name it; a client ` +
-        `waits for it for ${formatDuration(timeout)} at most`,
+        `Redis at ${formatAddress(redis)}, shared by all balancers that use it; a client waits ` +
+        `for it for ${formatDuration(timeout)} at most`,
       ]
-      : [`sessions in the SQLite file ${sqlite}: they survive a restart`],
-    "and in memory only, while that is down or slow",
+      : [`the SQLite file ${sqlite}: sessions survive a restart`],
+    "while the store fails or is slow, sessions are only in memory",
   ]];
 }
 
-function retries({ retries }: Config): string {
+function retryLine({ retries }: Config): string {
   return retries === 0
-    ? "nothing: a client whose connect fails is refused"
-    : `up to ${retries} other backends when a connect fails`;
+    ? "none: a client whose connect fails is refused"
+    : `when a connect fails, up to ${retries} other backends are tried`;
 }
 
-function closes({ timeouts }: Config): string {
-  return `a connect after ${formatDuration(timeouts.connect)}, an idle connection after ` +
-    `${formatDuration(timeouts.idle)}, all that is open ${formatDuration(timeouts.drain)} after ` +
-    "it is told to stop";
+function timeoutLines({ timeouts }: Config): string[] {
+  const [connect, idle, drain] = [timeouts.connect, timeouts.idle, timeouts.drain].map(
+    formatDuration,
+  );
+  return [
+    `a connect fails after ${connect}; an idle connection is closed after ${idle}`,
+    `when the balancer stops, open connections may finish within ${drain}`,
+  ];
 }

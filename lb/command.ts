@@ -11,10 +11,10 @@ const FORMATS = ["auto", "pretty", "json"] as const;
 export function lbCommand(io: Io) {
   return new Command("lb")
     .description("Run the TCP load balancer.")
-    .option("-c, --config <file>", "configuration", fileOption, "config.yaml")
-    .option("-l, --listen <host:port>", "listen here instead")
+    .option("-c, --config <file>", "the configuration file", fileOption, "config.yaml")
+    .option("-l, --listen <host:port>", "listen on this address instead of the file's")
     .addOption(
-      new Option("-a, --algorithm <name>", "use this algorithm instead")
+      new Option("-a, --algorithm <name>", "use this algorithm instead of the file's")
         .choices(ALGORITHM_NAMES).argParser(nameOption("--algorithm", ALGORITHM_NAMES)),
     )
     .addOption(
@@ -26,8 +26,8 @@ export function lbCommand(io: Io) {
         .choices(FORMATS).argParser(nameOption("--log-format", FORMATS)),
     )
     .option("--no-log-connections", "do not log each connection")
-    .option("--explain", "log why each client went where it went")
-    .option("--explain-every <n>", "only of every n-th client", integerOption(1))
+    .option("--explain", "log for each client which backend it got, and why")
+    .option("--explain-every <n>", "the same, only for every n-th client", integerOption(1))
     .action(async ({ config: file, explain, explainEvery, ...overrides }) => {
       const read = (inUse?: Certificates) =>
         loadListeningConfig(file, overrides, Date.now(), inUse);

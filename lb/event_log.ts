@@ -300,7 +300,7 @@ function summaryOf(
     }
     default:
       return {
-        sentence: `${held_back} more like this, the last: ${say(last)}`,
+        sentence: `${held_back} more of this kind, the last: ${say(last)}`,
         properties: { ...propertiesOf(last), held_back },
       };
   }
@@ -327,17 +327,17 @@ function levelOf(event: LbEvent): "debug" | "info" | "warning" | "error" {
 }
 
 const REFUSALS: Readonly<Record<RefusalReason, string>> = {
-  no_backend_available: "no backend is healthy and enabled",
+  no_backend_available: "no backend is both healthy and enabled",
   all_backends_full: "every backend is full",
   queue_full: "every backend and the queue are full",
-  queue_timeout: "no backend had room for it in time",
+  queue_timeout: "every backend was full for queue.timeout",
   connection_limit: "the balancer is at limits.connections",
   connects_failed: "no backend could be reached",
-  local_shortage: "this machine lacks what it takes to connect",
+  local_shortage: "this machine lacks resources for a connection",
   denied: "address not allowed",
-  bad_proxy_header: "no valid PROXY header came in time",
-  bad_tls_handshake: "its TLS handshake failed",
-  sent_nothing: "it closed the connection without sending anything",
+  bad_proxy_header: "no valid PROXY header arrived in time",
+  bad_tls_handshake: "the TLS handshake failed",
+  sent_nothing: "the client closed the connection without sending data",
   client_connection_limit: "exceeds limits.per_client.connections",
   client_rate_limit: "exceeds limits.per_client.rate",
   stopping: "the balancer is stopping",
@@ -352,8 +352,8 @@ const ENDS: Readonly<Record<EventOf<"connection_closed">["end"], string>> = {
   closed: "closed",
   client_aborted: "aborted by the client",
   backend_aborted: "aborted by the backend",
-  idle_timeout: "closed: idle for too long",
-  backend_down: "closed: its backend is down",
+  idle_timeout: "closed by timeouts.idle",
+  backend_down: "closed because its backend is down",
   closed_by_balancer: "closed by the balancer",
 };
 
@@ -389,25 +389,25 @@ function say(event: LbEvent): string {
     case "backend_up":
       return `${event.backend} ${
         event.probes === 0
-          ? "is not probed any more and counts as up"
-          : `is up after ${count(event.probes, "good probe")}`
+          ? "is no longer probed and counts as up"
+          : `is up after ${count(event.probes, "successful probe")}`
       }; ${active(event.active_servers)}`;
     case "backend_down":
       return `${event.backend} is down after ${
-        count(event.probes, "bad probe")
+        count(event.probes, "failed probe")
       }: ${event.reason}; ` +
-        `${count(event.in_flight, "connection")} still on it; ${active(event.active_servers)}`;
+        `${count(event.in_flight, "connection")} still open; ${active(event.active_servers)}`;
     case "backend_mode_changed":
-      return `${event.backend} is set to ${event.mode}; ` +
-        `${count(event.in_flight, "connection")} on it`;
+      return `${event.backend} is set to mode ${event.mode}; ` +
+        `${count(event.in_flight, "connection")} open`;
     case "backend_ejected":
-      return `${event.backend} is left out for ${ms(event.ejected_for_ms)} after ` +
+      return `${event.backend} is ejected for ${ms(event.ejected_for_ms)} after ` +
         `${count(event.failures, "failed connect")} in a row; ${active(event.active_servers)}`;
     case "backend_readmitted":
-      return `${event.backend} is used again; ${active(event.active_servers)}`;
+      return `the ejection of ${event.backend} has ended; ${active(event.active_servers)}`;
     case "pick_explained":
       return `#${event.connection} ${event.client} → ${
-        event.backend ?? "nobody"
+        event.backend ?? "no backend"
       }: ${event.rule}; ` +
         event.candidates.map(explained).join(", ");
     case "session_pinned":
@@ -415,26 +415,26 @@ function say(event: LbEvent): string {
     case "session_moved":
       return `session of ${event.client} moved from ${event.from} to ${event.to} (${event.why})`;
     case "session_evicted":
-      return `session of ${event.client} on ${event.backend} dropped to make room`;
+      return `session of ${event.client} on ${event.backend} removed: sticky.max_entries is reached`;
     case "session_adopted":
-      return `session of ${event.client} taken over: another balancer has it on ${event.backend}`;
+      return `session of ${event.client} read from the store: another balancer pinned it to ${event.backend}`;
     case "session_store_opened":
-      return `sessions are kept in ${event.store}` +
-        (event.restored === 0 ? "" : `; ${event.restored} taken over from it`);
+      return `sessions are stored in ${event.store}` +
+        (event.restored === 0 ? "" : `; ${count(event.restored, "session")} read from it`);
     case "session_store_degraded":
-      return `sessions are in memory only (${event.sessions} now) until ${event.store} is usable: ` +
+      return `sessions are only in memory (${event.sessions} now) until ${event.store} works: ` +
         event.reason;
     case "session_store_recovered":
-      return `sessions are kept in ${event.store} again after ${ms(event.degraded_ms)}; ` +
+      return `sessions are stored in ${event.store} again after ${ms(event.degraded_ms)}; ` +
         `${count(event.written, "session")} written to it`;
     case "session_store_incomplete":
-      return `${count(event.unwritten, "session change")} not written to ${event.store}: lost`;
+      return `${count(event.unwritten, "session change")} lost: not written to ${event.store}`;
     case "config_reloaded":
       return reloaded(event);
     case "shortage_began":
-      return `this machine is short of ${
+      return `this machine has run out of ${
         RESOURCES[event.resource]
-      } (${event.detail}): clients wait; ` +
+      } (${event.detail}), so clients wait; ` +
         `${count(event.connections, "connection")} open. ${REMEDIES[event.resource]}`;
     case "shortage_ended":
       return `this machine has ${RESOURCES[event.resource]} again after ${ms(event.lasted_ms)}`;
@@ -445,14 +445,14 @@ const RESOURCES: Readonly<Record<ScarceResource, string>> = {
   descriptors: "file descriptors",
   local_ports: "local ports",
   memory: "memory for sockets",
-  other: "something",
+  other: "a resource",
 };
 
 const REMEDIES: Readonly<Record<ScarceResource, string>> = {
   descriptors: "Raise the limit with `ulimit -n`, or lower limits.connections",
   local_ports: "Widen net.ipv4.ip_local_port_range, or lower limits.connections",
   memory: "Free memory, or lower limits.connections",
-  other: "Trying again",
+  other: "The balancer tries again",
 };
 
 function detailed({ detail }: { readonly detail?: string }): string {
@@ -464,7 +464,9 @@ const CHANGES_MAX = 20;
 
 function reloaded({ changes, ignored }: EventOf<"config_reloaded">): string {
   const restart = ignored.length === 0 ? [] : [`needs a restart: ${ignored.join("; ")}`];
-  if (changes.length === 0) return ["configuration read again: no change", ...restart].join("; ");
+  if (changes.length === 0) {
+    return ["configuration read again: nothing changed", ...restart].join("; ");
+  }
   const shown = changes.slice(0, CHANGES_MAX);
   const more = changes.length - shown.length;
   if (more > 0) shown.push(`and ${count(more, "more change")}`);

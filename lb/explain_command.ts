@@ -26,20 +26,20 @@ import { aligned } from "../lib/report/mod.ts";
 export function explainCommand(io: Io) {
   return new Command("explain")
     .description(
-      "Say where a client would go, and why: a thought experiment, nothing is connected.",
+      "Show which backend a client would get, and why. It opens no connection.",
     )
-    .option("-c, --config <file>", "configuration", fileOption, "config.yaml")
+    .option("-c, --config <file>", "the configuration file", fileOption, "config.yaml")
     .option("--client <address>", "the client's address", "192.168.1.50")
     .addOption(
-      new Option("-a, --algorithm <name>", "use this algorithm instead")
+      new Option("-a, --algorithm <name>", "use this algorithm instead of the file's")
         .choices(ALGORITHM_NAMES).argParser(nameOption("--algorithm", ALGORITHM_NAMES)),
     )
     .option(
       "--state <states>",
-      "what else is true: B1=down, B2=drain, B3=maintenance, or B1=7 for seven in flight",
+      "assumed states of backends, like B1=down,B2=7: up, down, drain, maintenance, or a number of connections in flight",
       "",
     )
-    .option("--seed <n>", "for what is drawn by lot", integerOption(0), 1)
+    .option("--seed <n>", "seed of the random choices", integerOption(0), 1)
     .option("--json", "print one JSON object", false)
     .action(async ({ config: file, client, algorithm, state, seed, json }) => {
       if (parseIp(client) === undefined) {
@@ -169,7 +169,9 @@ function table({ client, backend, rule, candidates }: ReturnType<typeof explain>
   const lines = aligned([["backend", "weight", "in flight", "score"], ...cells]);
   const verdicts = ["", ...candidates.map((candidate) => verdict(candidate, backend))];
   return [
-    `${client} goes to ${backend ?? "nobody"}: ${rule}`,
+    backend === null
+      ? `${client} gets no backend: ${rule}`
+      : `${client} goes to ${backend}: ${rule}`,
     "",
     ...lines.map((line, i) => `${line}  ${verdicts[i]}`.trimEnd()),
   ];

@@ -149,12 +149,12 @@ async function reloadConfig(
       await watch.watch([file, ...error.files]);
     }
     if (stopping.aborted) return undefined;
-    return error instanceof UserError ? error.message : `a defect of lbsim: ${error}`;
+    return error instanceof UserError ? error.message : `an error in lbsim itself: ${error}`;
   }
 }
 
 function sayNotTakenOver(file: string, reason: string): void {
-  const sentence = `${file} is not taken over, nothing changes:`;
+  const sentence = `reload of ${file} failed, the running configuration stays:`;
   const properties = { event: "reload_failed", file, reason };
   logSentence(logger("lb"), "error", sentence, properties, { details: reason.split("\n") });
 }
@@ -175,8 +175,8 @@ function warnOfDescriptors({ limits: { connections } }: Config, monitor: LiveMon
   logSentence(
     logger("lb"),
     "warning",
-    `limits.connections: ${connections} takes ${needed} file descriptors, two for each, and this ` +
-      `process can open ${left} more. Raise the limit with \`ulimit -n\`, or set ` +
+    `limits.connections: ${connections} needs ${needed} file descriptors, two for each connection; this ` +
+      `process can open only ${left} more. Raise the limit with \`ulimit -n\`, or set ` +
       `limits.connections to ${Math.floor(left / 2)} or less`,
     { event: "descriptor_warning", needed, left },
   );
@@ -203,7 +203,7 @@ function sayListening({ address, scheduler, config }: Balancer): void {
     logger("lb"),
     missing === 0 ? "info" : "warning",
     `listening on ${formatAddress(address)}${
-      config.tls ? " by TLS" : ""
+      config.tls ? " with TLS" : ""
     }: ${algorithm.name} over ` +
       `${idsInShort(backends.map(({ id }) => id))}; active: ${idsInShort(active)}`,
     {
@@ -219,13 +219,15 @@ function sayListening({ address, scheduler, config }: Balancer): void {
 function sayStopping({ scheduler: { connections }, config: { timeouts } }: Balancer): void {
   const sentence = connections === 0
     ? "stopping"
-    : `stopping: ${connections} open, waiting up to ${formatDuration(timeouts.drain)} ` +
+    : `stopping: ${connections} open ${
+      connections === 1 ? "connection" : "connections"
+    } may finish within ${formatDuration(timeouts.drain)} ` +
       "(Ctrl-C again closes them now)";
   logSentence(logger("lb"), "info", sentence, { event: "stopping", connections });
 }
 
 function sayStopped({ finished, closed }: StopSummary): void {
-  logSentence(logger("lb"), "info", `stopped: ${finished} finished, ${closed} closed`, {
+  logSentence(logger("lb"), "info", `stopped: ${finished} connections finished, ${closed} closed`, {
     event: "stopped",
     finished,
     closed,

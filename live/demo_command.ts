@@ -13,14 +13,16 @@ const DURATION_MIN: Nanoseconds = 4 * NS_PER_S;
 /** `lbsim demo`: failover and failback in twenty seconds. */
 export function demoCommand(io: Io) {
   return new Command("demo")
-    .description("Watch a balancer lose a backend and get it back, on this machine.")
+    .description(
+      "Show failover and failback on this machine: a backend stops and starts again under load.",
+    )
     .addOption(
-      new Option("-a, --algorithm <name>", "who gets the next connection")
+      new Option("-a, --algorithm <name>", "how the balancer picks a backend")
         .choices(ALGORITHM_NAMES).argParser(nameOption("--algorithm", ALGORITHM_NAMES))
         .default("round-robin" as const),
     )
-    .option("--duration <duration>", "how long it takes (20s)", durationOption)
-    .option("--json", "print one JSON object at the end instead of the story", false)
+    .option("--duration <duration>", "duration of the demo (20s)", durationOption)
+    .option("--json", "print only one JSON object at the end", false)
     .action(async ({ algorithm, duration = 20 * NS_PER_S, json }) => {
       if (duration < DURATION_MIN) {
         throw new UserError(
@@ -92,8 +94,8 @@ class Teller {
     const verdict = summary.interrupted
       ? "ended early"
       : summary.ok
-      ? "no client lost anything that could be saved"
-      : "a client lost something that it should not have";
+      ? "every connection that could be saved was saved"
+      : "a connection was lost that could have been saved";
     this.#io.out("");
     this.#io.out(this.#paint(summary.ok ? "green" : "red", verdict));
   }
@@ -126,29 +128,32 @@ function story(event: DemoEvent): [Style, string] {
     case "started":
       return ["plain", `B1, B2 and B3 are up; the balancer listens on ${event.address}`];
     case "first_answer":
-      return ["plain", `12 clients begin to ask; the first answer: "Hello from ${event.backend}"`];
+      return ["plain", `12 clients send requests; the first answer: "Hello from ${event.backend}"`];
     case "taken_away":
       return [
         "red",
-        `B2 is taken away, with ${event.in_flight} connections on it: those are lost with it`,
+        `B2 is stopped with ${event.in_flight} connections in flight, which are lost`,
       ];
     case "failed_over":
       return [
         "yellow",
-        `a connect to ${event.from} fails; ${event.to} takes the connection: failover, unnoticed`,
+        `failover: a connect to ${event.from} fails, ${event.to} gets the connection, and the client notices nothing`,
       ];
     case "detected":
       return [
         "yellow",
-        `B2 is marked down, ${seconds(event.detection_ms)} after it went; until then ` +
-        `${event.failed_over} connections failed over, ${event.noticed} clients noticed`,
+        `B2 is marked as down, ${seconds(event.detection_ms)} after it stopped; until then ` +
+        `${event.failed_over} connections failed over, and ${event.noticed} clients got an error`,
       ];
     case "returned":
-      return ["green", "B2 is back, but the balancer does not trust it yet"];
+      return ["green", "B2 is started again; the balancer waits for successful probes"];
     case "failed_back":
-      return ["green", `B2 is marked up, ${seconds(event.failback_ms)} after its return: failback`];
+      return [
+        "green",
+        `failback: B2 is marked as up, ${seconds(event.failback_ms)} after its start`,
+      ];
     case "serves_again":
-      return ["green", "B2 serves again"];
+      return ["green", "B2 gets connections again"];
   }
 }
 
@@ -165,7 +170,7 @@ function summaryLines(summary: DemoSummary): string[] {
       "▇".repeat(Math.round(share * 30))
     ),
     `failed over   ${summary.failed_over}`,
-    `client errors ${client_errors}, of which ${client_errors_unavoidable} were on B2 when it went`,
+    `client errors ${client_errors}, ${client_errors_unavoidable} of them unavoidable (in flight to B2 when it stopped)`,
     `detection     ${measured(detection_ms, summary.detection_bound_ms)}`,
     `failback      ${measured(failback_ms, summary.failback_bound_ms)}`,
   ];

@@ -28,8 +28,15 @@ export interface Roles {
 /** `lbsim up`: the same command and the same file on every machine. */
 export function upCommand(io: Io) {
   return new Command("up")
-    .description("Start what belongs to this machine: the balancer, backends, or both.")
-    .option("-c, --config <file>", "the same file on every machine", fileOption, "config.yaml")
+    .description(
+      "Start the roles that have an address of this machine: the balancer, backends, or both.",
+    )
+    .option(
+      "-c, --config <file>",
+      "the configuration file, the same on every machine",
+      fileOption,
+      "config.yaml",
+    )
     .option("--no-log-connections", "do not log each connection")
     .action(async ({ config: file, logConnections }) => {
       const config = await loadConfig(file);
@@ -76,7 +83,7 @@ async function runRoles(
   io: Io,
 ): Promise<void> {
   const names = [...balancer ? ["balancer"] : [], ...backends.map(({ id }) => id)];
-  logSentence(logger("up"), "info", `this machine is: ${names.join(", ")}`, {
+  logSentence(logger("up"), "info", `this machine runs: ${names.join(", ")}`, {
     event: "roles",
     roles: names,
   });

@@ -56,16 +56,24 @@ export function simCommand(io: Io, program: string) {
     new Command("sim")
       .description("Simulate a scenario in virtual time, or a config.yaml with every algorithm.")
       .argument("[file]", "a scenario, or a balancer's configuration", fileOption, "config.yaml")
-      .option("--set <key=value>", "a setting that wins over the file's; may be repeated", collect)
-      .option("--seed <n>", "the same seed gives the same numbers", integerOption(0))
-      .option("--replications <n>", "independent repetitions", integerOption(1))
+      .option("--set <key=value>", "override a setting of the file; may be repeated", collect)
+      .option(
+        "--seed <n>",
+        "seed of the random numbers: the same seed gives the same results",
+        integerOption(0),
+      )
+      .option("--replications <n>", "number of independent runs of each variant", integerOption(1))
       .option(
         "--jobs <n>",
-        "threads to run on (one for each core, which is also the most)",
+        "number of threads (default and maximum: one for each core)",
         integerOption(1),
       )
       .option("--shard <k/n>", "run the k-th of n parts and print it as JSON", shardOption)
-      .option("--selftest", "hold the simulator against queueing theory instead", false),
+      .option(
+        "--selftest",
+        "compare the simulator with queueing theory instead of running a file",
+        false,
+      ),
   ).addHelpText("after", MORE)
     .action(async (file, { seed, replications, jobs, shard, set = [], selftest, ...output }) => {
       refuseTwoFormats(output);
@@ -81,10 +89,13 @@ export function simCommand(io: Io, program: string) {
       ];
       const study = await loadStudy(file, settings);
       if (shard !== undefined && !("replications" in study.repetition)) {
-        throw new UserError("--shard: how many runs `precision` takes is known only at the end", {
-          exitCode: 2,
-          hint: "say --replications",
-        });
+        throw new UserError(
+          "--shard: not possible with `precision`, since the number of runs is known only at the end",
+          {
+            exitCode: 2,
+            hint: "say --replications",
+          },
+        );
       }
       const started = monotonicNow();
       const results = await run(io, program, study, { jobs, shard });
@@ -99,8 +110,8 @@ export function simCommand(io: Io, program: string) {
 function mergeCommand(io: Io) {
   return withOutput(
     new Command("merge")
-      .description("Put the parts that --shard wrote together, in any order.")
-      .argument("<files...>", "what each of the parts printed"),
+      .description("Combine the parts that --shard has printed, in any order.")
+      .argument("<files...>", "the output of each part"),
   ).action(async (files, _options, command) => {
     // `sim` has the same options, and takes them wherever they stand.
     const output: Output = command.optsWithGlobals();
@@ -119,20 +130,20 @@ function withOutput<Args extends unknown[], Options extends Record<string, unkno
   command: Command<Args, Options>,
 ) {
   return command
-    .option("--html <file>", "write a report with plots, all in one page", fileOption)
+    .option("--html <file>", "write a report with plots to this file, as one HTML page", fileOption)
     .option("--json", "print one JSON object")
-    .option("--csv", "print a table as CSV, a line for each variant")
+    .option("--csv", "print a CSV table with a line for each variant")
     .option("--details", "show the backends of every variant")
     .option("--no-expect", "do not check the scenario's expectations")
     .option(
       "--no-timing",
-      "leave out the date and how long it took: the same result is then the same bytes",
+      "leave out the date and the duration of the simulation, so that the same result gives the same bytes",
     );
 }
 
 function refuseTwoFormats({ json, csv }: Output): void {
   if (json && csv) {
-    throw new UserError("--json and --csv are two forms of the same result: give one", {
+    throw new UserError("--json and --csv: only one of them", {
       exitCode: 2,
     });
   }
@@ -165,10 +176,9 @@ function unwritable(file: string, error: unknown): UserError {
 }
 
 const MORE = `
-A scenario says who comes, what it costs to serve them, what goes wrong and what is expected:
-docs/scenarios.md has all of it, examples/ has some to begin with. Of a config.yaml every algorithm is
-simulated at 80 % load. ± is a 95 % interval. The exit code is 1 when something that the scenario
-expects does not hold.
+A scenario describes clients, service times, faults and expected results: see docs/scenarios.md and the
+folder examples/. Given a config.yaml, sim simulates every algorithm at 80 % load. ± is half of a 95 %
+confidence interval. The exit code is 1 if an expectation of the scenario fails.
 
   lbsim sim examples/gray-failure.yaml --html report.html
   lbsim sim --set workload.arrivals.load=95% --set service.lognormal='{mean: 10ms, sigma: 1}'
@@ -192,8 +202,8 @@ async function runSelftest(
     io.out("");
     io.out(
       failed === 0
-        ? `all ${verdicts.length} agree with theory, within four standard errors`
-        : `${failed} of ${verdicts.length} disagree with theory`,
+        ? `all ${verdicts.length} values agree with theory, within four standard errors`
+        : `${failed} of ${verdicts.length} values disagree with theory`,
     );
   }
   if (failed > 0) io.setExitCode(1);
@@ -326,7 +336,7 @@ function shardOption(text: string): Shard {
   const match = /^(\d+)\/(\d+)$/.exec(text);
   const [index, of] = [Number(match?.[1]), Number(match?.[2])];
   if (match === null || index < 1 || index > of) {
-    throw new InvalidArgumentError("it must be like 3/10: the third of ten");
+    throw new InvalidArgumentError("it must be like 3/10, which means the third of ten parts");
   }
   return { index, of };
 }

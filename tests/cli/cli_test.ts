@@ -60,7 +60,7 @@ const CASES: readonly Case[] = [
     name: `${command.join(" ")} in two formats`,
     args: [...command, "--json", "--csv"],
     code: 2,
-    stderr: /^lbsim: --json and --csv are two forms of the same result: give one\n$/,
+    stderr: /^lbsim: --json and --csv: only one of them\n$/,
   })),
   {
     name: "a scenario whose expectation is not checked",
@@ -183,7 +183,7 @@ const CASES: readonly Case[] = [
     name: "a shard that there is not",
     args: ["sim", "--shard", "4/3"],
     code: 2,
-    stderr: /^lbsim: --shard 4\/3: it must be like 3\/10: the third of ten\n/,
+    stderr: /^lbsim: --shard 4\/3: it must be like 3\/10, which means the third of ten parts\n/,
   },
   { name: "--version", args: ["--version"], code: 0, stdout: /^\d+\.\d+\.\d+\n$/ },
   { name: "shell completions", args: ["complete", "bash"], code: 0, stdout: /lbsim/ },
@@ -300,7 +300,7 @@ const CASES: readonly Case[] = [
     config: `${VALID}allow: [10.0.0.0/8]\n`,
     args: ["explain", "-c", "CONFIG", "--client", "192.168.1.50"],
     code: 0,
-    stdout: /^192\.168\.1\.50 goes to nobody: address not allowed\n\n.*\nB1 +1 +0 +-\n/,
+    stdout: /^192\.168\.1\.50 gets no backend: address not allowed\n\n.*\nB1 +1 +0 +-\n/,
   },
   {
     name: "an explanation of what no client could bring about",
@@ -363,7 +363,7 @@ limits: {per_client: {}}
 `,
     args: ["check", "CONFIG"],
     code: 0,
-    stdout: /is valid\.[^]* over +B1 .*weight 0 +0\.0 %\n +B2 .*backup/,
+    stdout: /is valid\.[^]* backends +B1 .*weight 0 +0\.0 %\n +B2 .*backup/,
   },
   ...["first-available", "{name: first-available}"].map((algorithm): Case => ({
     name: `a slow start that ${algorithm} does not look at`,
@@ -377,7 +377,8 @@ limits: {per_client: {}}
     config: `${VALID}algorithm: join-idle-queue\nslow_start: {}\n`,
     args: ["check", "CONFIG"],
     code: 0,
-    stdout: /slowly .* in 30s\n +but an idle backend gets the next client, whatever its weight\n/,
+    stdout:
+      /slow start .* in 30s\n +but an idle backend gets the next client, whatever its weight\n/,
   },
   {
     name: "an ejection that can never be",
@@ -520,7 +521,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
         await client.write(new TextEncoder().encode("hi\n"));
         await client.read(new Uint8Array(100));
         lb.kill(signal);
-        await lb.line((line) => line.includes("1 open, waiting up to 200ms"));
+        await lb.line((line) => line.includes("1 open connection may finish within 200ms"));
         assert.equal(await lb.ended(), 0);
         assert.ok(lb.records.some(({ event, closed }) => event === "stopped" && closed === 1));
       });
@@ -619,10 +620,10 @@ signalTest(
       await Deno.writeTextFile(`${cwd}/config.yaml`, "backends: 7\n");
       await lb.line((line) => line.includes("reload_failed"));
       const { message } = lb.records.find(({ event }) => event === "reload_failed")!;
-      assert.match(String(message), /nothing changes:\nconfig\.yaml:1:11: .*must be a list/);
+      assert.match(String(message), /configuration stays:\nconfig\.yaml:1:11: .*must be a list/);
       assert.match(await after.ask(), /Hello from B2/);
       lb.kill("SIGTERM");
-      await lb.line((line) => line.includes("2 open, waiting up to 300ms"));
+      await lb.line((line) => line.includes("2 open connections may finish within 300ms"));
       await lb.ended();
     });
   },
@@ -633,7 +634,7 @@ signalTest("lbsim lb reads its config again on SIGHUP, and says what needs a res
     await using lb = new RunningLbsim(["lb"], { cwd });
     await addressOf(lb);
     lb.kill("SIGHUP");
-    await lb.line((line) => line.includes("no change"));
+    await lb.line((line) => line.includes("nothing changed"));
     await Deno.writeTextFile(
       `${cwd}/config.yaml`,
       `${VALID.replace(/^listen: .*$/m, "listen: 127.0.0.1:9")}retries: 7\n`,
@@ -758,7 +759,7 @@ signalTest("lbsim lb --log-format pretty writes lines for people", async () => {
   await withConfig(VALID, async (cwd) => {
     await using lb = new RunningLbsim(["lb", "--log-format", "pretty"], { cwd });
     await lb.line((line) =>
-      /^\d\d:\d\d:\d\d\.\d{3} warning B1 is down after 1 bad probe/.test(line)
+      /^\d\d:\d\d:\d\d\.\d{3} warning B1 is down after 1 failed probe/.test(line)
     );
     lb.kill("SIGTERM");
     assert.equal(await lb.ended(), 0);
@@ -769,7 +770,13 @@ Deno.test("lbsim demo tells its story and exits with 0", async () => {
   const { code, stdout } = await lbsim(["demo", "--duration", "4s"]);
   assert.equal(code, 0, stdout);
   for (
-    const part of ["B2 is taken away", "marked down", "marked up", "serves again", "detection"]
+    const part of [
+      "B2 is stopped",
+      "marked as down",
+      "marked as up",
+      "gets connections again",
+      "detection",
+    ]
   ) {
     assert.ok(stdout.includes(part), `${part}: ${stdout}`);
   }

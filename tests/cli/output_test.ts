@@ -487,7 +487,7 @@ Deno.test({
     await using terminal = new RunningLbsim(["lb", "-c", world.config], { prefix: ON_A_TERMINAL });
     await addressOf(terminal);
     Deno.kill(pidOf(terminal), "SIGHUP");
-    await terminal.line((line) => /configuration read again: no change/.test(line));
+    await terminal.line((line) => /configuration read again: nothing changed/.test(line));
     Deno.kill(pidOf(terminal), "SIGTERM");
     assert.equal(await endsInTime(terminal), 0);
   },

@@ -33,13 +33,13 @@ const CASES: readonly Case[] = [
     name: "a certificate that is good",
     tls: "tls: {certificate: one.pem, key: one.key}",
     code: 0,
-    says: /encrypts +what clients .* as localhost, one\.test, 127\.0\.0\.1, ::1\n.* 2099-12-31\n/,
+    says: /TLS +clients speak TLS; .* for localhost, one\.test, 127\.0\.0\.1, ::1, .* 2099-12-31\n/,
   },
   {
     name: "a certificate that clients refuse",
     tls: "tls: {certificate: nameless.pem, key: one.key}",
     code: 0,
-    says: /by TLS as no name at all\n.*\n +! the certificate has no subjectAltName .* refuse it\n/,
+    says: /for no name at all, .*\n +! the certificate has no subjectAltName .* refuse it\n/,
   },
   {
     name: "a CA that has expired",
@@ -52,13 +52,13 @@ const CASES: readonly Case[] = [
     tls: "backend_tls: {ca: ca.pem, server_name: one.test}\nhealth_check: {port: 80}",
     code: 0,
     says:
-      /encrypts +.*a certificate for one\.test, by a CA in ca\.pem, or .*\n +but probes of port 80/,
+      /TLS +.*a certificate for one\.test, signed by a CA in ca\.pem or .*\n +probes of port 80 do not/,
   },
   {
     name: "backends with TLS and public certificates",
     tls: "backend_tls: {}",
     code: 0,
-    says: /encrypts +.* for the host of its address, by a public CA\n/,
+    says: /TLS +.* for the host of its address, signed by a public CA\n/,
   },
   {
     name: "a file that is not there",

@@ -146,7 +146,7 @@ Deno.test({
       const answers = (await lbsim(hi!, on)).stdout.trim().split("\n");
       assert.deepEqual(answers, shown);
       second.kill("SIGINT");
-      await says(/B2 is down after 3 bad probes/);
+      await says(/B2 is down after 3 failed probes/);
       const without = (await lbsim(hi!, on)).stdout;
       assert.equal(without.match(/from B[13]/g)?.length, 6, without);
       const file = `${cwd}/local.yaml`;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { lbsim } from "../support/process.ts";
 
 /** What `lbsim check` says of where sessions are kept. */
-async function keeps(sticky: string): Promise<string[]> {
+async function storeLines(sticky: string): Promise<string[]> {
   const cwd = await Deno.makeTempDir();
   const text = `backends: [{id: B1, address: 10.0.0.1:80}]\n${sticky}\n`;
   await Deno.writeTextFile(`${cwd}/config.yaml`, text);
@@ -10,21 +10,21 @@ async function keeps(sticky: string): Promise<string[]> {
   await Deno.remove(cwd, { recursive: true });
   assert.equal(stderr, "");
   const lines = stdout.split("\n");
-  const start = lines.findIndex((line) => line.startsWith("  keeps"));
+  const start = lines.findIndex((line) => line.startsWith("  store"));
   return start < 0 ? [] : lines.slice(start, start + 2).map((line) => line.trim());
 }
 
 Deno.test("lbsim check says where sessions are kept, if they outlive the process, and no password", async () => {
-  const meanwhile = "and in memory only, while that is down or slow";
-  assert.deepEqual(await keeps("sticky: {store: memory}"), []);
-  assert.deepEqual(await keeps("sticky: {store: {sqlite: sessions.db}}"), [
-    "keeps     sessions in the SQLite file sessions.db: they survive a restart",
+  const meanwhile = "while the store fails or is slow, sessions are only in memory";
+  assert.deepEqual(await storeLines("sticky: {store: memory}"), []);
+  assert.deepEqual(await storeLines("sticky: {store: {sqlite: sessions.db}}"), [
+    "store       the SQLite file sessions.db: sessions survive a restart",
     meanwhile,
   ]);
   const redis = "sticky: {store: {redis: 'redis://:s3cret@10.0.0.9', timeout: 5ms}}";
-  assert.deepEqual(await keeps(redis), [
-    "keeps     sessions in Redis at 10.0.0.9:6379, for all balancers that name it; " +
-    "a client waits for it for 5ms at most",
+  assert.deepEqual(await storeLines(redis), [
+    "store       Redis at 10.0.0.9:6379, shared by all balancers that use it; a client waits " +
+    "for it for 5ms at most",
     meanwhile,
   ]);
 });

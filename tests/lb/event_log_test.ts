@@ -36,7 +36,7 @@ Deno.test("logEvents() writes one JSON object per event, with its numbers", () =
     "#1 10.0.0.9 → B1 connect failed: refused (attempt 1)",
     "#1 10.0.0.9 → B2 (1 in flight, connect 1.0 ms)",
     "#1 10.0.0.9 → B2 closed after 7.0 ms (10 B in, 2.0 KB out)",
-    "B1 is down after 3 bad probes: connect: refused; 0 connections still on it; active: B2",
+    "B1 is down after 3 failed probes: connect: refused; 0 connections still open; active: B2",
   ]);
   assert.equal(records[2].bytes_to_client, 2048);
   assert.match(records[0].time, /^\d{4}-\d\d-\d\dT/);
@@ -63,7 +63,7 @@ Deno.test("logEvents() tells of those who wait, and of those who waited in vain"
     "#4 10.0.0.4 refused: every backend and the queue are full",
     "#1 10.0.0.1 → B1 closed after 500 ms (0 B in, 0 B out)",
     "#2 10.0.0.2 → B1 has room after 500 ms (1 waiting)",
-    "#3 10.0.0.3 refused: no backend had room for it in time",
+    "#3 10.0.0.3 refused: every backend was full for queue.timeout",
   ]);
 });
 
@@ -153,12 +153,12 @@ Deno.test("logEvents() says where sessions are kept, and when they cannot be", (
   stopLogging();
   const records = lines.map((line) => JSON.parse(line));
   assert.deepEqual(records.map(({ level, message }) => [level, message]), [
-    ["info", `sessions are kept in ${store}`],
-    ["info", `sessions are kept in ${store}; 3 taken over from it`],
-    ["info", "session of 10.0.0.9 taken over: another balancer has it on B2"],
-    ["warning", `sessions are in memory only (7 now) until ${store} is usable: connection refused`],
-    ["info", `sessions are kept in ${store} again after 12.3 s; 1 session written to it`],
-    ["warning", `2 session changes not written to ${store}: lost`],
+    ["info", `sessions are stored in ${store}`],
+    ["info", `sessions are stored in ${store}; 3 sessions read from it`],
+    ["info", "session of 10.0.0.9 read from the store: another balancer pinned it to B2"],
+    ["warning", `sessions are only in memory (7 now) until ${store} works: connection refused`],
+    ["info", `sessions are stored in ${store} again after 12.3 s; 1 session written to it`],
+    ["warning", `2 session changes lost: not written to ${store}`],
   ]);
   assert.equal(records[4].degraded_ms, 12_345);
 });
@@ -174,8 +174,8 @@ Deno.test("logEvents() says once a second what is wrong with TLS handshakes", ()
   end();
   stopLogging();
   assert.deepEqual(lines.map((line) => JSON.parse(line).message), [
-    "#1 10.0.0.9 refused: its TLS handshake failed: the client hung up",
-    "9 more clients refused: its TLS handshake failed",
+    "#1 10.0.0.9 refused: the TLS handshake failed: the client hung up",
+    "9 more clients refused: the TLS handshake failed",
   ]);
 });
 
