@@ -47,7 +47,7 @@ function sheet(lesson: string): string {
   return section(title, [
     `<h3>Predict</h3>\n<p>${inline(paragraph(body, "Predict"))}</p>\n${lines(4)}`,
     `<h3>Measure</h3>\n${commands(body, "Run")}${table(body)}`,
-    `<h3>Change</h3>\n<p>${inline(paragraph(body, "Change"))}</p>\n${lines(4)}`,
+    `<h3>Change</h3>\n<p>Change ${inline(paragraph(body, "Change"))}</p>\n${lines(4)}`,
     `<h3>Questions</h3>`,
     ...items(questions).map((item) => question(item, 4)),
   ]);

@@ -44,8 +44,8 @@ export function checkListen(listen: Address, local: readonly string[]): Finding[
   return [{
     path: ["listen"],
     message: `this machine does not have the address ${host}`,
-    hint: `it has ${local.join(", ")}; \`lbsim up\` starts what belongs to this machine, ` +
-      "--listen listens elsewhere",
+    hint: `it has ${local.join(", ")}; \`lbsim up\` starts only the roles of this machine, ` +
+      "and --listen overrides the address",
     follows: [["listen"]],
   }];
 }
@@ -62,7 +62,7 @@ function repeatedIds(data: unknown): Finding[] {
     return [{
       path: ["backends", index, "id"],
       message: `backend ${index + 1} has the id of backend ${earlier + 1}: "${id}"`,
-      hint: "give it an id of its own",
+      hint: "each backend needs a different id",
     }];
   });
 }
@@ -130,7 +130,7 @@ function expectation(data: unknown): Finding[] {
   if (type !== "expect" || valueAt(data, ["health_check", "expect"]) !== undefined) return [];
   return [{
     path: ["health_check", "type"],
-    message: "health_check.expect is missing: what must the answer contain?",
+    message: "health_check.expect is missing: the text that the answer must contain",
     hint: 'add it, like `send: "ping\\n"` and `expect: Hello`',
   }];
 }
@@ -142,7 +142,7 @@ function tooManyChoices(data: unknown): Finding[] {
   if (typeof choices !== "number" || choices <= count || count === 0) return [];
   return [{
     path: ["algorithm", "choices"],
-    message: `algorithm.choices is ${choices}, but there are ${count} backends to choose from`,
+    message: `algorithm.choices is ${choices}, but there are only ${count} backends`,
     hint: `at most ${count}`,
   }];
 }
@@ -186,7 +186,7 @@ function idle(data: unknown): Finding[] {
       path: ["queue"],
       key: true,
       message: "queue does nothing: no backend has max_connections, so none is ever full",
-      hint: "say at how many connections a backend is full, like `max_connections: 200`",
+      hint: "set the number of connections at which a backend is full, like `max_connections: 200`",
     });
   }
   const algorithm = valueAt(data, ["algorithm", "name"]) ?? valueAt(data, ["algorithm"]);
@@ -194,8 +194,8 @@ function idle(data: unknown): Finding[] {
     findings.push({
       path: ["slow_start"],
       key: true,
-      message: "slow_start does nothing: first-available does not look at weights",
-      hint: "leave it out, or choose an algorithm that goes by weight",
+      message: "slow_start does nothing: first-available does not use weights",
+      hint: "remove it, or use an algorithm that uses weights",
     });
   }
   const proxy = valueAt(data, ["proxy_protocol"]);
@@ -203,8 +203,8 @@ function idle(data: unknown): Finding[] {
     findings.push({
       path: ["proxy_protocol"],
       key: true,
-      message: "proxy_protocol does nothing: it names neither `accept_from` nor `send`",
-      hint: "say from whom a header is expected, or in which version to send one",
+      message: "proxy_protocol does nothing: it has neither `accept_from` nor `send`",
+      hint: "set the proxies from which a header is expected, or the version to send",
     });
   }
   const perClient = valueAt(data, ["limits", "per_client"]);
@@ -212,7 +212,7 @@ function idle(data: unknown): Finding[] {
     findings.push({
       path: ["limits", "per_client"],
       key: true,
-      message: "limits.per_client does nothing: it names neither `connections` nor `rate`",
+      message: "limits.per_client does nothing: it has neither `connections` nor `rate`",
       hint: "like {connections: 100, rate: 50/s}",
     });
   }
@@ -227,7 +227,7 @@ function ejectionTimes(data: unknown): Finding[] {
   return [{
     path: ["ejection", base === undefined ? "max" : "base"],
     message: `ejection.base (${base ?? "30s"}) is longer than its max (${max ?? "5m"})`,
-    hint: "nobody is ejected for longer than max, so the first time cannot be",
+    hint: "no ejection lasts longer than max",
   }];
 }
 
@@ -260,8 +260,8 @@ function allowedAndDenied(data: unknown): Finding[] {
   return deny.flatMap((written: unknown, i): Finding[] =>
     !canonical(written).some((prefix) => allowed.has(prefix)) ? [] : [{
       path: ["deny", i],
-      message: `${written} is on the list allow, too`,
-      hint: "deny wins: take it off one of them",
+      message: `${written} is also on the list allow`,
+      hint: "deny overrides allow: remove it from one of the lists",
     }]
   );
 }

@@ -59,7 +59,7 @@ export function text<T>(options: {
 }) {
   const { what, examples, pattern, parse, format, isNumber = false } = options;
   const attempt = (input: string): T | SyntaxError => {
-    if (input.length > TEXT_MAX) return new SyntaxError(`must be ${what}: it is too long`);
+    if (input.length > TEXT_MAX) return new SyntaxError(`must be ${what}: this text is too long`);
     try {
       return parse(input);
     } catch (error) {

@@ -38,14 +38,14 @@ export function certificateWarnings(pair: KeyPair, nowMs: number): string[] {
     ...expiry === undefined ? [] : [expiry],
     ...pair.names.length > 0
       ? []
-      : ["the certificate has no subjectAltName with a host name or address: clients refuse it"],
+      : ["the certificate has no subjectAltName with a host name or address, so clients refuse it"],
   ];
 }
 
 /** What to do about a certificate that expires within two weeks, or has; undefined if it does not. */
 export function expiryWarning({ expiresAtMs }: KeyPair, nowMs: number): string | undefined {
   if (nowMs >= expiresAtMs) {
-    return `the certificate expired on ${dayOf(expiresAtMs)}, clients refuse it: renew it`;
+    return `the certificate expired on ${dayOf(expiresAtMs)}, so clients refuse it: renew it`;
   }
   const days = Math.floor((expiresAtMs - nowMs) / DAY_MS);
   if (days >= EXPIRES_SOON_DAYS) return undefined;
@@ -126,7 +126,7 @@ export async function readCertificates(
       const { hint } = error;
       const message = `${nameOf(path)}: ${error.message}`;
       if (error instanceof ExpiredError && used !== undefined) {
-        expired.push(`${message}: what is in use stays`);
+        expired.push(`${message}: the present certificate stays in use`);
         return used;
       }
       findings.push({ path, message, hint });
@@ -225,7 +225,7 @@ async function readChain(file: string): Promise<Chain> {
     throw wrong(
       file,
       "there is no certificate in it",
-      "it has a line -----BEGIN CERTIFICATE----- for each",
+      "each certificate begins with the line -----BEGIN CERTIFICATE-----",
     );
   }
   return { pem: blocks.map(({ text }) => text).join("\n") + "\n", certificates: [first, ...rest] };
@@ -262,13 +262,12 @@ async function readKey(file: string): Promise<PrivateKey> {
     throw wrong(
       file,
       "there is no private key in it",
-      "it has a line like -----BEGIN PRIVATE KEY-----",
+      "a private key begins with a line like -----BEGIN PRIVATE KEY-----",
     );
   }
   if (block.label.startsWith("ENCRYPTED") || block.text.includes("ENCRYPTED")) {
-    const hint =
-      `nobody is there to type a passphrase: \`openssl pkey -in ${file} -out key.pem\` ` +
-      "writes it without";
+    const hint = `lbsim cannot ask for a passphrase: \`openssl pkey -in ${file} -out key.pem\` ` +
+      "writes the key without encryption";
     throw wrong(file, "the private key is encrypted", hint);
   }
   try {
@@ -292,7 +291,7 @@ function checkKind(file: string, { asymmetricKeyType: type, asymmetricKeyDetails
   const kind = type === "rsa" ? `RSA of ${modulusLength} bits` : namedCurve ?? type ?? "unknown";
   throw wrong(
     file,
-    `a private key of this kind is of no use here: ${kind}`,
+    `this kind of private key is not supported: ${kind}`,
     "use RSA of 2048 bits or more, P-256, P-384, P-521 or Ed25519",
   );
 }
@@ -304,7 +303,7 @@ function pair(chain: Chain, { pem, key }: PrivateKey, keyFile: string, file: str
   if (belongsTo !== 0) {
     const hint = belongsTo < 0
       ? undefined
-      : `it belongs to certificate ${belongsTo + 1} in it: that one must be the first`;
+      : `it belongs to certificate ${belongsTo + 1} in that file, which must be the first`;
     throw wrong(keyFile, `the key does not belong to the certificate in ${file}`, hint);
   }
   try {
@@ -342,7 +341,7 @@ async function readPem(file: string, command: "x509" | "pkey"): Promise<PemBlock
     .map(([text, label]) => ({ label: label!, text }));
   if (blocks.length > 0) return blocks;
   const hint = bytes[0] === DER_SEQUENCE
-    ? `it looks like DER: \`openssl ${command} -inform der -in ${file}\` makes PEM of it`
+    ? `it seems to be DER: \`openssl ${command} -inform der -in ${file}\` converts it to PEM`
     : "a PEM file has lines like -----BEGIN CERTIFICATE-----";
   throw wrong(file, "it is not PEM", hint);
 }

@@ -15,7 +15,7 @@ export class UnreadableError extends UserError {
 
   constructor(file: string, cause: unknown) {
     const why = localShortage(cause) === "descriptors"
-      ? "this process has as many files and connections open as it may (`ulimit -n`)"
+      ? "this process has the largest allowed number of open files and connections (`ulimit -n`)"
       : systemReason(cause);
     super(`${escapeText(file)}: cannot be read now: ${escapeText(why)}`, { cause });
   }
@@ -31,7 +31,7 @@ export class UnreadableError extends UserError {
  */
 export async function readText(
   file: string,
-  hint = "name the right one: config.yaml in this directory is read if none is named",
+  hint = "without a file name, lbsim reads config.yaml in this directory",
   bytesMax = FILE_BYTES_MAX,
 ): Promise<Source> {
   const bytes = await readBytes(file, hint, bytesMax);
@@ -65,7 +65,7 @@ export async function readBytes(
   };
   try {
     const info = await Deno.stat(file);
-    if (info.isDirectory) fail("is a directory", "name the file in it");
+    if (info.isDirectory) fail("is a directory, not a file", "name a file in it");
     // Nobody may ever write to a pipe, and a device may have no end.
     if (!info.isFile && !OPEN_PIPE.test(file)) fail("is a pipe, a device or a socket, not a file");
     if (info.size > bytesMax) {
@@ -76,7 +76,7 @@ export async function readBytes(
     if (error instanceof UserError) throw error;
     if (error instanceof Deno.errors.NotFound) return fail("there is no such file", hint);
     if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) {
-      return fail("this user may not read it");
+      return fail("this user has no permission to read it");
     }
     throw new UnreadableError(file, error);
   }

@@ -48,10 +48,10 @@ export async function reportPage(report: StudyReport, details: PageDetails): Pro
     ["result", "Result"],
     ...report.expectations.length === 0 ? [] : [["expected", "Expected"]],
     ["latency", "Latency"],
-    ...theory === "" ? [] : [["theory", "What theory says"]],
+    ...theory === "" ? [] : [["theory", "Comparison with theory"]],
     ...report.variants.map(({ name }, i) => [variantId(i), name]),
     ["scenario", "The scenario"],
-    ["again", "The same again"],
+    ["again", "How to repeat this"],
   ].map(([id, text]) => `<li><a href="#${id}">${escape(text!)}</a></li>`);
   return withStableNames(`<!doctype html>
 <html lang="en">
@@ -76,7 +76,7 @@ ${sections.join("\n")}
 <h2 id="scenario">The scenario</h2>
 <pre>${escape(scenario)}</pre>
 ${source.length === 0 ? "" : `<p>Source: ${source.map(link).join("; ")}</p>`}
-<h2 id="again">The same again</h2>
+<h2 id="again">How to repeat this</h2>
 <pre>${escape(command)}</pre>
 <p class="small">lbsim ${escape(report.lbsim)}, seed ${report.seed}, digest
 <code>${report.digest}</code>. ± is a ${
@@ -138,7 +138,7 @@ function resultSection(report: StudyReport): string {
 function theorySection({ variants }: StudyReport): string {
   const rows = theoryRows(variants);
   if (rows.length === 0) return "";
-  return '<h2 id="theory">What theory says</h2>' + table(THEORY_HEADS, rows);
+  return '<h2 id="theory">Comparison with theory</h2>' + table(THEORY_HEADS, rows);
 }
 
 async function variantSection(
@@ -175,7 +175,7 @@ async function variantSection(
     ),
     eventful
       ? figure(
-        "Faults, and what the balancers made of them",
+        "Faults, and the balancers' view of each backend",
         await bothSheets((sheet) => healthPlot(plots, scales, sheet)),
         false,
       )

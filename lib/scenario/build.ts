@@ -62,8 +62,8 @@ export function buildScenario(
   if (isShort) {
     findings.push({
       path: ["warmup"],
-      message: "the warm-up is as long as the run: nothing would be measured",
-      hint: "make `duration` longer than it",
+      message: "the warm-up is as long as the run, so nothing would be measured",
+      hint: "make `duration` longer than `warmup`",
     });
   }
   const faults = faultsOf(file, ids, end, findings);
@@ -154,15 +154,16 @@ function arrivalsOf(
   if (!Number.isFinite(capacity)) {
     findings.push({
       path: ["workload", "arrivals", kind, "load"],
-      message: "load is a share of what the backends can do, and that is unlimited here",
-      hint: "say `rate: 800/s`, or limit their slots",
+      message: "load is a share of the backends' capacity, which is unlimited here",
+      hint: "use a rate, like `rate: 800/s`, or limit the slots",
       follows: [["servers"]],
     });
   } else if (capacity === 0) {
     findings.push({
       path: ["workload", "arrivals", kind, "load"],
-      message: "load is a share of what the backends can do, and no backend takes new clients here",
-      hint: "say `rate: 800/s`, or leave a backend that is no backup at `mode: ready`",
+      message: "load is a share of the backends' capacity, and no backend gets new clients here",
+      hint:
+        "use a rate, like `rate: 800/s`, or set `mode: ready` for a backend that is not a backup",
       follows: BACKENDS,
     });
   }
@@ -212,7 +213,7 @@ function neverComing(
       return [{
         path: ["connections"],
         message: `the trace has only ${length} connection${length === 1 ? "" : "s"}`,
-        hint: `make connections at most ${length}, or say \`duration\` instead`,
+        hint: `set connections to ${length} at most, or use \`duration\` instead`,
       }];
     }
     default:
@@ -235,7 +236,7 @@ function outside(
       message:
         `nothing would come: the trace begins at ${formatDuration(first)}, and the run ends ` +
         `at ${formatDuration(duration)}`,
-      hint: "leave duration out: it then follows from the trace",
+      hint: "without \`duration\`, the run is as long as the trace",
       follows,
     }];
   }
@@ -244,7 +245,7 @@ function outside(
     path: ["warmup"],
     message: `nothing would be measured: the trace ends at ${formatDuration(last)}, and the ` +
       `warm-up takes ${formatDuration(warmup)}`,
-    hint: "leave duration out: it then follows from the trace; or say `warmup: 0s`",
+    hint: "without \`duration\`, the run is as long as the trace; or set `warmup: 0s`",
     follows,
   }];
 }

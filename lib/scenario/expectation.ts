@@ -79,7 +79,7 @@ export function counterpartOf<V extends Labelled>(
     );
     if (places.length > 1) {
       throw new SyntaxError(
-        `"${part}" is the name of values of ${places.length} compared settings`,
+        `"${part}" is a value of ${places.length} compared settings`,
       );
     }
     const place = places[0];
@@ -126,10 +126,10 @@ function parseTerm(text: string): MetricTerm {
   }
   const scope = scopeOf(metric);
   if (scope === "backend" && backend === undefined) {
-    throw new SyntaxError(`${metric} is of a backend: write it like ${metric}(B1)`);
+    throw new SyntaxError(`${metric} needs a backend: write it like ${metric}(B1)`);
   }
   if (scope === "run" && backend !== undefined) {
-    throw new SyntaxError(`${metric} is of the whole run, not of a backend`);
+    throw new SyntaxError(`${metric} is a metric of the whole run, not of a backend`);
   }
   return {
     metric,

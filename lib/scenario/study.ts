@@ -361,7 +361,7 @@ function rejectIneffectiveSettings(settings: readonly Patch[], compared: readonl
   for (const { path, blame } of settings) {
     if (!("flag" in blame) || !compared.some((own) => isPrefix(own.path, path))) continue;
     const [, key, value] = /^--set ([^=]*)=(.*)$/s.exec(blame.flag)!;
-    throw new UserError(`${blame.flag}: has no effect, for \`compare\` varies it`, {
+    throw new UserError(`${blame.flag}: has no effect, because \`compare\` sets the same key`, {
       exitCode: 2,
       hint: `to try that alone: --set "compare={${key}: [${value}]}"`,
     });
@@ -428,7 +428,7 @@ function balancerOf(
         path: ["balancer"],
         key: true,
         message: "there are no backends",
-        hint: "say `extends: config.yaml`, or `balancer: {backends: 3}`",
+        hint: "add `extends: config.yaml` or `balancer: {backends: 3}`",
       }],
     };
   }
@@ -495,12 +495,12 @@ function checkScenario(data: unknown): Finding[] {
       message: isMetric(metric)
         ? `${metric} is of a backend, not of the whole run`
         : `unknown metric "${metric}"`,
-      hint: didYouMean(metric, OF_RUN) ?? "one of a whole run, like p99_ms",
+      hint: didYouMean(metric, OF_RUN) ?? "use a metric of the whole run, like p99_ms",
     });
   } else if (typeof metric === "string" && metric.endsWith("max_ms")) {
     findings.push({
       path: ["precision", "metric"],
-      message: `${metric} has no interval: the longer runs are, the larger is a maximum`,
+      message: `${metric} has no interval, because a maximum grows with the length of the run`,
       hint: `for example ${metric.replace("max", "p99")}`,
     });
   }
@@ -614,7 +614,7 @@ function missingBackend(
   if (ids.includes(backend)) {
     return [{
       message: `variant "${without.name}" has no backend "${backend}"`,
-      hint: "name variants that have it, in square brackets",
+      hint: "add the variants that have this backend, in square brackets",
     }];
   }
   const hint = didYouMean(backend, ids) ?? `there is: ${ids.join(", ")}`;

@@ -70,7 +70,7 @@ function positionsOf(
   const hint = `the first line names the columns: ${COLUMNS.join(", ")}; only \`at\` is needed`;
   const strange = names.find((name) => !(COLUMNS as readonly string[]).includes(name));
   if (strange !== undefined) fail(`unknown column "${strange.slice(0, 60)}"`, hint);
-  if (!names.includes("at")) fail("the column `at` is missing: when each connection came", hint);
+  if (!names.includes("at")) fail("the column `at` is missing, the time of each connection", hint);
   return {
     at: names.indexOf("at"),
     client: names.indexOf("client"),
@@ -88,7 +88,7 @@ function readTime(text: string, fail: (message: string) => never): Time {
   if (whole !== undefined) {
     const seconds = Number(whole);
     if (seconds >= CLOCK_SECONDS_MAX) {
-      return fail(`${text} is too late for seconds: a number is seconds, not milliseconds`);
+      return fail(`${text} is too large: a number is in seconds, not in milliseconds`);
     }
     return { seconds, nanoseconds: Math.round(Number(`0.${fraction}`) * NS_PER_S) };
   }
@@ -118,7 +118,10 @@ function startOf(times: readonly Time[], fail: (message: string, hint: string) =
   }
   const days = Math.round((last.seconds - first.seconds) / 86_400);
   if (last.seconds - first.seconds >= RUN_SECONDS_MAX) {
-    fail(`its connections are ${days} days apart`, "at most 104 days; a number is seconds");
+    fail(
+      `its connections are ${days} days apart`,
+      "at most 104 days are possible; a number is in seconds",
+    );
   }
   return last.seconds >= RUN_SECONDS_MAX ? first : { seconds: 0, nanoseconds: 0 };
 }

@@ -70,19 +70,19 @@ export class Liveness {
     const { recorder, scenario: { workload: { arrivals } } } = this.#world;
     const came = `${recorder.connections} of ${asked} measured connections have come`;
     const why = arrivals.kind === "trace"
-      ? `the trace has ${arrivals.entries.length}, and those that come during the warm-up are not measured`
+      ? `the trace has ${arrivals.entries.length} connections, and those during the warm-up are not measured`
       : "every client waits for an answer that never comes";
     throw new UserError(`no more clients can come: ${came}`, {
       exitCode: 2,
-      hint: `${why}: ask for fewer connections, or say \`duration\` instead`,
+      hint: `${why}: reduce \`connections\`, or use \`duration\` instead`,
     });
   }
 
   #rejectStandstill(events: number): never {
     const { queue, scenario: { workload } } = this.#world;
     throw new UserError(
-      `virtual time stands still at ${formatDuration(queue.time)}: ` +
-        `${events} events at one instant, and no end`,
+      `virtual time does not advance at ${formatDuration(queue.time)}: ` +
+        `${events} events at the same instant, without an end`,
       { exitCode: 2, hint: hintFor(workload) },
     );
   }
@@ -91,14 +91,14 @@ export class Liveness {
 /** What keeps time from passing, as far as the workload shows it. */
 function hintFor({ arrivals, retries }: Scenario["workload"]): string {
   if (arrivals.kind === "closed") {
-    return "a client of the closed loop that is answered or refused at once comes again at once: " +
-      "give it a `think` time, or the network a latency";
+    return "a client of the closed loop that is answered or refused at once connects again at once: " +
+      "set a `think` time or a network latency";
   }
   if (retries.max > 0 && retries.backoff === 0) {
-    return "a client that is refused tries again at once: give its retries a `backoff`";
+    return "a refused client tries again at once: set `workload.retries.backoff`";
   }
-  return "clients, or the requests on one connection, follow each other without a pause: " +
-    "lower the rate, or give a `think_time`";
+  return "clients, or the requests on a connection, follow each other without a pause: " +
+    "reduce the rate, or set a `think_time`";
 }
 
 /** How many clients may come at one instant besides those that are there. */

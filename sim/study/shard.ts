@@ -62,12 +62,14 @@ export function mergeShards(
     const fail = (message: string): never => {
       throw new UserError(`${escapeText(file)}: ${message}`, { exitCode: 2 });
     };
-    if (shard.lbsim !== version) fail(`is of lbsim ${shard.lbsim}, this is ${version}`);
+    if (shard.lbsim !== version) {
+      fail(`was written by lbsim ${shard.lbsim}, and this is ${version}`);
+    }
     if (JSON.stringify(shard.inputs) !== JSON.stringify(inputs) || shard.shard.of !== of) {
-      fail(`is a shard of something else than ${first.file}`);
+      fail(`belongs to another study than ${first.file}`);
     }
     const twin = seen.get(shard.shard.index);
-    if (twin !== undefined) fail(`is shard ${shard.shard.index} of ${of}, and so is ${twin}`);
+    if (twin !== undefined) fail(`is shard ${shard.shard.index} of ${of}, as is ${twin}`);
     seen.set(shard.shard.index, file);
   }
   const missing = Array.from({ length: of }, (_, i) => i + 1).filter((index) => !seen.has(index));

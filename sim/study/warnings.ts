@@ -69,16 +69,16 @@ function growth(
 ): string[] {
   if (load >= 1) {
     return [
-      `overload: clients bring ${percent(load)} of what the backends can do. Where queues are ` +
-      "not limited they grow as long as the run lasts; times then say how long it was, not how " +
-      "long requests take.",
+      `overload: the load is ${percent(load)} of the backends' capacity. Queues without a limit ` +
+      "grow until the run ends, so times depend on the duration of the run.",
     ];
   }
   if (saturated.length === 0) return sometimesSaturated(scenario, measured);
-  const [verb, whose] = saturated.length === 1 ? ["gets", "its"] : ["get", "their"];
+  const [verb, whose] = saturated.length === 1
+    ? ["is", "its queue grows"]
+    : ["are", "their queues grow"];
   return [
-    `${saturated.join(", ")} ${verb} more work than can be done there: ${whose} queue grows as ` +
-    "long as the run lasts.",
+    `${saturated.join(", ")} ${verb} overloaded: ${whose} until the run ends.`,
   ];
 }
 
@@ -100,8 +100,7 @@ function sometimesSaturated(
     ).length;
   if (runs === 0) return [];
   return [
-    `in ${runs} of ${results.length} runs a backend got more work than could be done there: its queue ` +
-    "grew as long as the run lasted.",
+    `in ${runs} of ${results.length} runs a backend was overloaded: its queue grew until the run ended.`,
   ];
 }
 
@@ -142,10 +141,10 @@ function lengthLines(scenario: Scenario, measured: Measured): string[] {
   ];
   const reason = relaxation === 0
     ? "there are too few requests for p99"
-    : `queues take about ${plain(relaxation / NS_PER_S)} s to forget how they were`;
+    : `a long queue needs about ${plain(relaxation / NS_PER_S)} s to return to its usual length`;
   return [
     `the runs are too short for this load: ${reason}, so the intervals, above all that of p99, ` +
-    `may miss the truth. Long enough: ${remedies.join(", or ")}`,
+    `may be wrong. Sufficient: ${remedies.join(", or ")}`,
   ];
 }
 
@@ -164,7 +163,9 @@ function precisionLines({ repetition }: Study, measured: Measured, confidence: n
   }
   const reached = Number.isFinite(half) ? `± ${percent(half)}` : "unknown";
   return [
-    `${metric} is not as precise as asked for: ${reached} instead of ± ${percent(relative)} ` +
+    `${metric} has not reached the requested precision: ${reached} instead of ± ${
+      percent(relative)
+    } ` +
     `after ${maxReplications} replications (precision.max_replications)`,
   ];
 }
@@ -182,18 +183,18 @@ function limitLines({ balancer }: Scenario, measured: Measured): string[] {
   return [
     ...refused < BENT_MIN ? [] : [
       `limits.connections: ${limits.connections} refused ${percent(refused)} of requests. ` +
-      "To see the result without it, raise balancer.limits.connections",
+      "To see the result without this limit, raise balancer.limits.connections",
     ],
     ...cut < BENT_MIN ? [] : [
-      `timeouts.idle: ${plain(timeouts.idle / NS_PER_S)} s cut off ${percent(cut)} of requests, ` +
-      "for nothing moves on a connection while its request waits or is served. " +
-      "To see the result without it, raise balancer.timeouts.idle",
+      `timeouts.idle: ${plain(timeouts.idle / NS_PER_S)} s ended ${percent(cut)} of requests, ` +
+      "because a connection carries no data while its request waits or is served. " +
+      "To see the result without this limit, raise balancer.timeouts.idle",
     ],
     ...downs === 0 ? [] : [
-      `probes failed at backends without a fault, which were considered down ${downs} times: ` +
+      `backends without a fault were marked as down ${downs} times, because probes failed: ` +
       `a full backend refuses a probe, or does not answer it within health_check.timeout ` +
       `(${plain(healthCheck.timeout / NS_PER_MS)} ms). ` +
-      "To see the result without it, say balancer.health_check: {type: none}",
+      "To see the result without this effect, set balancer.health_check: {type: none}",
     ],
   ];
 }

@@ -340,7 +340,7 @@ limits: {per_client: {}}
       [
         ...["6:1: queue does nothing", "7:1: proxy_protocol does nothing"],
         ...["8:18: ejection.base \\(10m\\) is longer than its max \\(5m\\)"],
-        ...["10:8: 10.0.0.2 is on the list allow, too", "11:10: limits.per_client does nothing"],
+        ...["10:8: 10.0.0.2 is also on the list allow", "11:10: limits.per_client does nothing"],
       ].join(".*"),
       "s",
     ),
@@ -370,7 +370,7 @@ limits: {per_client: {}}
     config: `${VALID}algorithm: ${algorithm}\nslow_start: {}\n`,
     args: ["check", "CONFIG"],
     code: 2,
-    stderr: /:7:1: slow_start does nothing: first-available does not look at weights\n/,
+    stderr: /:7:1: slow_start does nothing: first-available does not use weights\n/,
   })),
   {
     name: "a slow start of which join-idle-queue heeds little",

@@ -251,7 +251,9 @@ Deno.test(
       await Deno.copyFile(`${cwd}/expired.pem`, `${cwd}/one.pem`);
       await Deno.writeTextFile(`${cwd}/config.yaml`, config(`${TLS_ONE}\nretries: 7`));
       await lb.line((line) => line.includes("retries: 3 → 7"));
-      await lb.line((line) => /"warning".* expired on 2021-01-01: what is in use stays/.test(line));
+      await lb.line((line) =>
+        /"warning".* expired on 2021-01-01: the present certificate stays in use/.test(line)
+      );
       using _connection = await connectTls({ host: host!, port: Number(port) });
       lb.kill("SIGTERM");
       await lb.ended();

@@ -92,7 +92,7 @@ Deno.test(
       );
       const failed = records().filter(({ event }) => event === "reload_failed");
       assert.deepEqual(failed.map(({ reason }) => reason), [
-        "config.yaml: cannot be read now: this process has as many files and connections open as it may (`ulimit -n`)",
+        "config.yaml: cannot be read now: this process has the largest allowed number of open files and connections (`ulimit -n`)",
       ]);
       assert.equal(attempts, 3);
     });

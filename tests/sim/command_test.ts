@@ -62,8 +62,8 @@ Deno.test("lbsim sim says what is wrong with a scenario whose run would never en
   await withScenario(SCENARIO + endless, async (_directory, file) => {
     await assert.rejects(sim([file, "--jobs", "1"]), (error) => {
       assert.ok(error instanceof UserError && error.exitCode === 2);
-      assert.match(error.message, /virtual time stands still/);
-      assert.match(error.hint!, /give it a `think` time/);
+      assert.match(error.message, /virtual time does not advance/);
+      assert.match(error.hint!, /set a `think` time/);
       return true;
     });
   });

@@ -388,7 +388,7 @@ algorithm: {name: ring-hash, points: 8193}\n`,
   [
     "more choices than backends",
     `${ONE}algorithm: {name: power-of-two, choices: 5}\n`,
-    /:2:42: .*there are 1 backends/,
+    /:2:42: .*there are only 1 backends/,
   ],
   [
     "a probe that expects nothing",

@@ -72,13 +72,13 @@ const MISTAKES: readonly (readonly [string, Files, readonly RegExp[]])[] = [
   ["an encrypted key", { key: "encrypted.key" }, [
     /the private key is encrypted \(.*openssl pkey -in encrypted\.key/,
   ]],
-  ["a weak key", { key: "weak.key" }, [/of no use here: RSA of 1024 bits \(use RSA of 2048/]],
+  ["a weak key", { key: "weak.key" }, [/not supported: RSA of 1024 bits \(use RSA of 2048/]],
   ["a damaged key", { key: "damaged.key" }, [/the private key in it is damaged/]],
   ["another certificate's key", { key: "two.key" }, [
     /^tls\/key: tls\.key: two\.key: the key does not belong to the certificate in .*one\.pem$/,
   ]],
   ["a chain in the wrong order", { certificate: "reversed.pem" }, [
-    /does not belong to the certificate in .* \(it belongs to certificate 2 in it/,
+    /does not belong to the certificate in .* \(it belongs to certificate 2 in that file/,
   ]],
   ["an expired certificate", { certificate: "expired.pem" }, [
     /the certificate \(CN=expired\) expired on 2021-01-01 \(renew it\)$/,
@@ -126,8 +126,8 @@ Deno.test("readCertificates() leaves in use what is, if there is nothing wrong b
   assert.deepEqual([certificates, wrong], [inUse, []]);
   assert.deepEqual(expired, [
     "tls.certificate: expired.pem: the certificate (CN=expired) expired on 2021-01-01: " +
-    "what is in use stays",
-    "backend_tls.ca: expired.pem: the CA in it has expired, on 2021-01-01: what is in use stays",
+    "the present certificate stays in use",
+    "backend_tls.ca: expired.pem: the CA in it has expired, on 2021-01-01: the present certificate stays in use",
   ]);
   const other = await read({ certificate: "expired.pem", key: "two.key" }, NOW, inUse);
   assert.equal(other.wrong.length, 2, "another key is wrong all the same");
@@ -137,7 +137,7 @@ Deno.test("readCertificates() leaves in use what is, if there is nothing wrong b
 Deno.test("certificateWarnings() says that clients refuse a certificate without names", async () => {
   const { certificates } = await read({ certificate: "nameless.pem" });
   assert.deepEqual(certificateWarnings(certificates.listener!, NOW), [
-    "the certificate has no subjectAltName with a host name or address: clients refuse it",
+    "the certificate has no subjectAltName with a host name or address, so clients refuse it",
   ]);
   assert.deepEqual(certificateWarnings(ONE, NOW), []);
 });
@@ -147,6 +147,6 @@ Deno.test("expiryWarning() begins two weeks before", () => {
   assert.equal(at(14), undefined);
   assert.equal(at(13.9), "the certificate expires in 13 days, on 2099-12-31: renew it");
   assert.equal(at(1.5), "the certificate expires tomorrow, on 2099-12-31: renew it");
-  assert.equal(at(0), "the certificate expired on 2099-12-31, clients refuse it: renew it");
+  assert.equal(at(0), "the certificate expired on 2099-12-31, so clients refuse it: renew it");
   assert.equal(at(0.5), "the certificate expires in less than a day, on 2099-12-31: renew it");
 });

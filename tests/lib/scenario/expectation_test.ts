@@ -34,7 +34,7 @@ Deno.test("parseExpectation() reads metrics, backends, variants, units and multi
 const MISTAKES: readonly [text: string, message: RegExp][] = [
   ["p99_ms = 80", /compares nothing/],
   ["p99 < 80", /unknown metric "p99": did you mean "p99_ms"\?/],
-  ["share < 5%", /share is of a backend: write it like share\(B1\)/],
+  ["share < 5%", /share needs a backend: write it like share\(B1\)/],
   ["p99_ms(B1) < 5", /of the whole run, not of a backend/],
   ["p99_ms < 5%", /p99_ms has another unit than "%": ms/],
   ["errors < 5", /errors is a share: write 5%/],

@@ -215,7 +215,7 @@ Deno.test("parseStudy() reads a trace, in any order, with clients and work if th
 /** What is written, and what is said of it. */
 const MISTAKES: readonly [name: string, text: string, message: RegExp][] = [
   ["nothing", "", /scenario\.yaml: there is nothing in it\n {2}it needs at least `extends/],
-  ["no backends", "seed: 1", /there are no backends\n[^]*say `extends: config\.yaml`, or/],
+  ["no backends", "seed: 1", /there are no backends\n[^]*add `extends: config\.yaml` or/],
   [
     "an unknown key",
     "balancer: {backends: 1}\nworklod: {}",
@@ -284,7 +284,7 @@ const MISTAKES: readonly [name: string, text: string, message: RegExp][] = [
   [
     "a warm-up as long as the run",
     "balancer: {backends: 1}\nduration: 10s\nwarmup: 10s",
-    /:3:9: the warm-up is as long as the run: nothing would be measured/,
+    /:3:9: the warm-up is as long as the run, so nothing would be measured/,
   ],
   [
     "a server that is no backend",
@@ -363,7 +363,7 @@ const MISTAKES: readonly [name: string, text: string, message: RegExp][] = [
     "balancer: {backends: 3}\nworkload: {arrivals: {poisson: 1/s}}\n" +
     "compare: {balancer.sticky: ['off', {}], balancer.ejection: ['off', {failures: 5}]}\n" +
     'expect: ["p99_ms < p99_ms[off]"]',
-    /"off" is the name of values of 2 compared settings/,
+    /"off" is a value of 2 compared settings/,
   ],
   [
     "an expectation of an unknown variant",
@@ -383,7 +383,7 @@ const MISTAKES: readonly [name: string, text: string, message: RegExp][] = [
   [
     "a load of unlimited backends",
     "balancer: {backends: 3}\nservers: {default: {slots: unlimited}}",
-    /load is a share of what the backends can do, and that is unlimited/,
+    /load is a share of the backends' capacity, which is unlimited/,
   ],
   [
     "arrivals of an unknown kind",
@@ -537,7 +537,10 @@ compare: {workload.retries.max: [0, 4], workload.arrivals.load: [50%]}
   for (const set of ["workload.retries.max=2", "workload.arrivals.poisson.load=70%"]) {
     assert.throws(() => parse(text, [set]), (error) => {
       assert.ok(error instanceof UserError);
-      assert.equal(error.message, `--set ${set}: has no effect, for \`compare\` varies it`);
+      assert.equal(
+        error.message,
+        `--set ${set}: has no effect, because \`compare\` sets the same key`,
+      );
       assert.equal(error.exitCode, 2);
       const [key, value] = set.split("=");
       assert.equal(error.hint, `to try that alone: --set "compare={${key}: [${value}]}"`);
@@ -591,7 +594,7 @@ Deno.test("parseStudy() reads numbers and cells as other programs write them", (
 });
 
 const WRONG_TRACES: readonly (readonly [string, string, string, RegExp])[] = [
-  ["milliseconds", "at\n1700000000123\n", "", /visits\.csv:2: at: .*not milliseconds/],
+  ["milliseconds", "at\n1700000000123\n", "", /visits\.csv:2: at: .*not in milliseconds/],
   ["days apart", "at\n1\n1700000000\n", "", /19676 days apart/],
   [
     "no header",
@@ -605,7 +608,7 @@ const WRONG_TRACES: readonly (readonly [string, string, string, RegExp])[] = [
     "an end before the warm-up is over",
     "at\n0\n1\n2\n",
     "duration: 1m\n",
-    /nothing would be measured: the trace ends at 2s, and the warm-up takes 6s[^]*leave duration out/,
+    /nothing would be measured: the trace ends at 2s, and the warm-up takes 6s[^]*without `duration`/,
   ],
   [
     "an end before its warm-up is over",

@@ -61,11 +61,11 @@ Deno.test("runStudy() in parts, merged in any order, gives the same bytes", asyn
   assert.equal(JSON.stringify(summary), JSON.stringify(whole));
   const wrong = (files: typeof shards, version = "1.0.0") => () => mergeShards(version, files);
   assert.throws(wrong(shards.slice(1)), /1 of 3 shards are missing: 3/);
-  assert.throws(wrong([shards[0]!, ...shards]), /is shard 3 of 3, and so is part3\.json/);
-  assert.throws(wrong(shards, "2.0.0"), /is of lbsim 1\.0\.0, this is 2\.0\.0/);
+  assert.throws(wrong([shards[0]!, ...shards]), /is shard 3 of 3, as is part3\.json/);
+  assert.throws(wrong(shards, "2.0.0"), /was written by lbsim 1\.0\.0, and this is 2\.0\.0/);
   const other = studyFrom(TEXT, ["seed=2"]);
   const stranger = { ...shards[1]!, shard: { ...shards[1]!.shard, inputs: other.inputs } };
-  assert.throws(wrong([shards[0]!, stranger, shards[2]!]), /is a shard of something else than/);
+  assert.throws(wrong([shards[0]!, stranger, shards[2]!]), /belongs to another study than/);
 });
 
 Deno.test("parseShard() refuses what --shard did not write", () => {
