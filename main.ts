@@ -189,6 +189,7 @@ async function program(): Promise<Command> {
     .option("--debug", "show stack traces")
     .configureHelp({ showGlobalOptions: true, optionDescription })
     .helpOption("-h, --help", "show this help")
+    .helpCommand("help [command]", "show the help of a command")
     .showSuggestionAfterError()
     .showHelpAfterError("  --help lists all options")
     .configureOutput({
