@@ -36,6 +36,7 @@ import {
 import { certificateChanges, type Certificates } from "../lib/files/mod.ts";
 import {
   type Backend,
+  closeOnDown,
   type Connect,
   type Connection as ScheduledConnection,
   type EventStream,
@@ -212,12 +213,12 @@ export class Balancer {
     this.#serverContext = context;
     this.#backendTls = backendTlsOf(config, this.#certificates);
     this.address = addressOf(listener.addr);
-    this.#unsubscribe = options.events.subscribe("on_down", ["backend_down"], ({ backend: id }) => {
-      if (this.#config.onDown !== "close") return;
-      // A removed backend may have had the same id: its connections stay, so the objects are compared.
-      const down = this.scheduler.backend(id);
-      this.#relays.closeAll("backend_down", (scheduled) => scheduled.backend === down);
-    });
+    this.#unsubscribe = closeOnDown(
+      options.events,
+      () => scheduler,
+      () => this.#config.onDown,
+      (down) => this.#relays.closeAll("backend_down", (scheduled) => scheduled.backend === down),
+    );
     scheduler.onWake = (at) => this.#wakeAt(at);
     if (scheduler.nextWake !== undefined) this.#wakeAt(scheduler.nextWake);
     this.#accepting = acceptAll(

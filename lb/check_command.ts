@@ -6,9 +6,11 @@ import {
   formatDuration,
   isLoopback,
   isWildcard,
+  type Nanoseconds,
   NS_PER_MS,
   UserError,
 } from "../lib/base/mod.ts";
+import { detectionTime, failbackTime, type NoticeTime } from "../lib/core/mod.ts";
 import { localAddresses } from "../lib/io/mod.ts";
 import { fileOption, type Io } from "../lib/cli/mod.ts";
 import { type Config, DiagnosticsError, type LocatedDiagnostic } from "../lib/config/mod.ts";
@@ -57,10 +59,9 @@ function diagnosticsOf(error: UserError): readonly LocatedDiagnostic[] {
 
 /** What follows from a configuration, with units. */
 function expectations({ backends, healthCheck }: Config) {
-  const { interval, timeout, rise, fall, jitter, type } = healthCheck;
-  const probed = type !== "none";
-  const ms = (probes: number, stretch: number) =>
-    Math.round(probes * interval * stretch) / NS_PER_MS;
+  const probed = healthCheck.type !== "none";
+  const range = ({ least, most }: NoticeTime) => ({ min: ms(least), max: ms(most) });
+  const ms = (time: Nanoseconds) => Math.round(time) / NS_PER_MS;
   const primaries = backends.filter(({ backup }) => !backup);
   const weightOf = ({ weight, mode }: Config["backends"][number]) => mode === "ready" ? weight : 0;
   const weights = primaries.reduce((sum, backend) => sum + weightOf(backend), 0);
@@ -70,12 +71,9 @@ function expectations({ backends, healthCheck }: Config) {
       share: weights === 0 ? 0 : weightOf(backend) / weights,
     })),
     ...probed && {
-      detection_refusing_ms: { min: ms(fall - 1, 1 - jitter), max: ms(fall, 1 + jitter) },
-      detection_silent_ms: {
-        min: ms(fall - 1, 1 - jitter) + timeout / NS_PER_MS,
-        max: ms(fall, 1 + jitter) + timeout / NS_PER_MS,
-      },
-      recovery_ms: { min: ms(rise - 1, 1 - jitter), max: ms(rise, 1 + jitter) },
+      detection_refusing_ms: range(detectionTime(healthCheck)),
+      detection_silent_ms: range(detectionTime(healthCheck, healthCheck.timeout)),
+      recovery_ms: range(failbackTime(healthCheck)),
     },
   };
 }

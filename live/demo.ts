@@ -14,7 +14,10 @@ import { algorithmNamed, type Config } from "../lib/config/mod.ts";
 import {
   type AlgorithmName,
   conditionOf,
+  detectionTime,
   EventStream,
+  failbackTime,
+  type NoticeTime,
   type ReaderFailure,
 } from "../lib/core/mod.ts";
 import { Histogram } from "../lib/stats/mod.ts";
@@ -262,13 +265,12 @@ export class Demo {
   }
 
   #summary({ scheduler }: Balancer): DemoSummary {
-    const { healthCheck: { interval, timeout, rise, fall, jitter } } = this.#config;
+    const { healthCheck } = this.#config;
     const { now, signal, algorithm } = this.#options;
     const connections = scheduler.backends.reduce((sum, backend) => sum + backend.connections, 0);
     const between = (from: Nanoseconds | undefined, to: Nanoseconds | undefined) =>
       from === undefined || to === undefined ? null : (to - from) / NS_PER_MS;
-    const bound = (probes: number) =>
-      (probes * interval * (1 + jitter) + timeout + SLACK) / NS_PER_MS;
+    const bound = ({ most }: NoticeTime) => (most + SLACK) / NS_PER_MS;
     const seen = this.#detectedAt !== undefined && this.#failedBackAt !== undefined;
     const unavoidable = Math.min(this.#errors, this.#unavoidable);
     return {
@@ -286,9 +288,9 @@ export class Demo {
       client_errors_unavoidable: unavoidable,
       failed_over: this.#failedOver,
       detection_ms: between(this.#takenAt, this.#detectedAt),
-      detection_bound_ms: bound(fall),
+      detection_bound_ms: bound(detectionTime(healthCheck, healthCheck.timeout)),
       failback_ms: between(this.#returnedAt, this.#failedBackAt),
-      failback_bound_ms: bound(rise),
+      failback_bound_ms: bound(failbackTime(healthCheck, healthCheck.timeout)),
       latency_ms: {
         p50: this.#latency.quantile(0.5) / NS_PER_MS,
         p99: this.#latency.quantile(0.99) / NS_PER_MS,

@@ -1,10 +1,8 @@
 import type { Address, Nanoseconds } from "../../lib/base/mod.ts";
+import { sweepInterval, SWEEPS_PER_TIMEOUT } from "../../lib/core/mod.ts";
 import { type Connection, timerDelay } from "../../lib/io/mod.ts";
 import { dial, type DialFailure } from "./dial.ts";
 import { type BackendTls, dialTls } from "./tls_dial.ts";
-
-/** The timeout is checked this often in its course, so it is at most this part late. */
-const SWEEPS_PER_TIMEOUT = 8;
 
 /**
  * Opens connections with one timeout for all, kept by one timer for all. Connects that begin in the same
@@ -59,7 +57,7 @@ export class Dialer {
     this.#generations.push(new AbortController());
     this.#timer = setInterval(
       () => this.#sweep(),
-      timerDelay(this.#timeout / SWEEPS_PER_TIMEOUT),
+      timerDelay(sweepInterval(this.#timeout)),
     );
   }
 

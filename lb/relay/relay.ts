@@ -1,6 +1,11 @@
 import { closeIfOpen, type Connection, eventLoopTurn, timerDelay } from "../../lib/io/mod.ts";
 import { type Aged, AgeList, type Nanoseconds, NS_PER_S, writeAll } from "../../lib/base/mod.ts";
-import type { ConnectionEnd, Traffic } from "../../lib/core/mod.ts";
+import {
+  type ConnectionEnd,
+  sweepInterval,
+  SWEEPS_PER_TIMEOUT,
+  type Traffic,
+} from "../../lib/core/mod.ts";
 import { BufferPool, nextSizeClass, sizeClassOf } from "./buffers.ts";
 import { LoopBudget, type Resumable } from "./loop_budget.ts";
 
@@ -22,9 +27,6 @@ export interface RelaysOptions<Owner> {
   /** Called when a relay has closed both of its connections. */
   readonly ended?: (owner: Owner, result: RelayResult) => void;
 }
-
-/** The idle timeout is checked this often in its course, so it is at most this part late. */
-const SWEEPS_PER_TIMEOUT = 8;
 
 /**
  * A write that waits is no sign of idleness before this time. The system reports that a slow reader reads
@@ -178,7 +180,7 @@ export class Relays<Owner> {
   #startSweeping(): void {
     this.#timer = setInterval(
       () => this.#sweep(),
-      timerDelay(this.#idleTimeout / SWEEPS_PER_TIMEOUT),
+      timerDelay(sweepInterval(this.#idleTimeout)),
     );
   }
 

@@ -22,9 +22,12 @@ export {
   type BackendMode,
   type BackendOptions,
   conditionOf,
+  detectionTime,
   type EjectionRules,
+  failbackTime,
   Health,
   type HealthRules,
+  type NoticeTime,
   ProbeSchedule,
   type SlowStartRules,
   takesClients,
@@ -50,6 +53,7 @@ export {
 } from "./events/mod.ts";
 export type { Connect, Connection, Outcome, Phase, Refused, Traffic } from "./connection.ts";
 export { Explanation } from "./explanation.ts";
+export { closeOnDown, type OnDown } from "./on_down.ts";
 export { Scheduler } from "./scheduler.ts";
 export type { SchedulerOptions } from "./options.ts";
 export {
@@ -62,3 +66,4 @@ export {
   type StickyRules,
 } from "./sessions/mod.ts";
 export type { QueueRules } from "./queue.ts";
+export { sweepInterval, SWEEPS_PER_TIMEOUT } from "./sweep.ts";

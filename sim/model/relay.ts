@@ -1,9 +1,11 @@
 import { assert, type Nanoseconds } from "../../lib/base/mod.ts";
-import type {
-  ConnectFailure,
-  Connection as ScheduledConnection,
-  ConnectionEnd,
-  Outcome,
+import {
+  type Backend,
+  type ConnectFailure,
+  type Connection as ScheduledConnection,
+  type ConnectionEnd,
+  type Outcome,
+  sweepInterval,
 } from "../../lib/core/mod.ts";
 import type { BalancerModel } from "./balancer_model.ts";
 import type { BackendModel } from "./backend_model.ts";
@@ -35,9 +37,6 @@ import {
 } from "../engine/mod.ts";
 import type { RefusalCause } from "../../lib/metrics/mod.ts";
 import type { World } from "./world.ts";
-
-/** An idle connection is closed at the latest this share of the timeout too late. */
-const IDLE_PRECISION = 0.01;
 
 /** A message between balancer and backend that cannot go on at present. */
 interface Held {
@@ -213,7 +212,7 @@ export class Relay {
       } else oldest = Math.min(oldest, movedAt);
     }
     if (!open && this.#world.queue.idle) return;
-    this.#scheduleSweep(Math.max(oldest + idle, now + Math.round(idle * IDLE_PRECISION)));
+    this.#scheduleSweep(Math.max(oldest + idle, now + Math.round(sweepInterval(idle))));
   }
 
   /** A message cannot go on: it is kept until it can. */
@@ -351,12 +350,12 @@ export class Relay {
   }
 
   /** A balancer closes every open connection to a backend. */
-  closeAllOn(balancer: BalancerModel, id: string, now: Nanoseconds): void {
+  closeAllOn(balancer: BalancerModel, backend: Backend, now: Nanoseconds): void {
     const { connections } = this.#world;
     for (const connection of connections.all) {
       if ((connection.flags & (ASSIGNED | OPEN)) !== (ASSIGNED | OPEN)) continue;
       if (connection.balancer !== balancer) continue;
-      if (connection.backend.id === id) this.#cutOff(connection, "backend_down", now);
+      if (connection.scheduled?.backend === backend) this.#cutOff(connection, "backend_down", now);
     }
   }
 

@@ -1,6 +1,7 @@
 /** Whether runs are long enough for their load. */
 import { type Nanoseconds, NS_PER_S, sinTurns } from "../../lib/base/mod.ts";
 import type { MetricName } from "../../lib/metrics/mod.ts";
+import { meanServiceTime, serverCapacity } from "../../lib/scenario/load.ts";
 import type { Arrivals, Scenario, ServerOptions } from "../../lib/scenario/types.ts";
 import { meanOf, scvOf } from "../../lib/stats/mod.ts";
 import type { Measured } from "../measure/mod.ts";
@@ -88,10 +89,10 @@ function relaxationOf(
   const of = (metric: MetricName) => (_: ServerOptions, id: string) =>
     measured.estimate(metric, id).value;
   const slots = sum((server) => server.slots);
-  if (slots === Infinity) return meanOf(service) / scenario.servers[pool[0]!]!.speed;
-  const capacity = sum((server) => server.slots * server.speed);
+  if (slots === Infinity) return meanServiceTime(service, scenario.servers[pool[0]!]!);
+  const capacity = sum(serverCapacity);
   const mean = meanOf(service) * slots / capacity;
-  const load = sum((server, id) => server.slots * server.speed * of("utilisation")(server, id)) /
+  const load = sum((server, id) => serverCapacity(server) * of("utilisation")(server, id)) /
     capacity;
   const clients = arrivals.kind === "closed" ? arrivals.clients : Infinity;
   const queue = sum((server) => server.queue);

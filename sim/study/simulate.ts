@@ -1,5 +1,12 @@
 import { assert, type Nanoseconds, NS_PER_S, VERSION } from "../../lib/base/mod.ts";
-import { EVENT_TYPES, type LbEvent, type RunStarted, type Scheduler } from "../../lib/core/mod.ts";
+import {
+  closeOnDown,
+  EVENT_TYPES,
+  type LbEvent,
+  type RunStarted,
+  type Scheduler,
+  takesClients,
+} from "../../lib/core/mod.ts";
 import type { BackendResult, ReplicationResult } from "../../lib/metrics/mod.ts";
 import type { Scenario } from "../../lib/scenario/types.ts";
 import {
@@ -133,7 +140,7 @@ class Simulation {
       () =>
         scenario.balancer.backends.map(({ weight, backup }, i) => ({
           weight,
-          eligible: weight > 0 && !backup && first.scheduler.backends[i]!.mode === "ready",
+          eligible: takesClients({ weight, backup, mode: first.scheduler.backends[i]!.mode }),
         })),
     );
     first.events.subscribe("spread", ["backend_mode_changed"], () => this.#spread.modeChanged());
@@ -143,10 +150,11 @@ class Simulation {
     for (const balancer of world.balancers) {
       const { index, events } = balancer;
       if (scenario.balancer.onDown === "close") {
-        events.subscribe(
-          "on_down",
-          ["backend_down"],
-          ({ backend }) => world.relay.closeAllOn(balancer, backend, queue.time),
+        closeOnDown(
+          events,
+          () => balancer.scheduler,
+          () => "close",
+          (backend) => world.relay.closeAllOn(balancer, backend, queue.time),
         );
       }
       events.subscribe(

@@ -1,6 +1,7 @@
 /** Which of queueing theory's formulas apply to a scenario: each states what it assumes. */
 import { NS_PER_MS, NS_PER_S, power } from "../../lib/base/mod.ts";
 import { takesClients } from "../../lib/core/mod.ts";
+import { meanServiceTime } from "../../lib/scenario/load.ts";
 import type { Scenario, ServerOptions } from "../../lib/scenario/types.ts";
 import { type Distribution, meanOf, scvOf } from "../../lib/stats/mod.ts";
 import { offeredLoad } from "../model/mod.ts";
@@ -248,7 +249,7 @@ export const MODELS: readonly Model[] = [
     of({ scenario: { workload: { arrivals }, service }, server }) {
       if (arrivals.kind !== "closed") return [];
       const { clients, think } = arrivals;
-      const mean = meanOf(service) / server.speed;
+      const mean = meanServiceTime(service, server);
       const { throughput, response } = closedLoop(clients, meanOf(think), mean);
       const model = `M/M/1//${clients}`;
       return [
@@ -277,7 +278,7 @@ export function exactResults(
     server,
     backends: scenario.servers.length,
     load: offeredLoad(scenario),
-    meanMs: meanOf(scenario.service) / server.speed / NS_PER_MS,
+    meanMs: meanServiceTime(scenario.service, server) / NS_PER_MS,
   };
   const hold = (assumptions: readonly Assumption[]) => assumptions.every(({ holds }) => holds(one));
   return (hold(COMMON) ? MODELS.find(({ assumes }) => hold(assumes))?.of(one) : undefined) ?? [];

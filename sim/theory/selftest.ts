@@ -1,11 +1,11 @@
 /** The simulator held against theory, for everybody to see: `lbsim sim --selftest`. */
+import { detectionTime } from "../../lib/core/mod.ts";
 import { aligned, inUnit } from "../../lib/report/mod.ts";
 import { parseStudy, type Study } from "../../lib/scenario/mod.ts";
 import type { Estimate } from "../../lib/stats/mod.ts";
 import { exactResults } from "./exact_results.ts";
 import { Measured } from "../measure/mod.ts";
 import { metricInfo, type MetricName, type ReplicationResult } from "../../lib/metrics/mod.ts";
-import { detectionTime } from "./theory.ts";
 
 /** The largest distance from theory that chance explains, in standard errors. */
 const DEVIATION_MAX = 4;
@@ -119,9 +119,9 @@ export function judge(
     );
     const [fault] = variant.scenario.faults;
     if (fault === undefined) return known;
-    const { interval, fall, timeout } = variant.scenario.balancer.healthCheck;
-    const silence = fault.kind.name === "hang" ? timeout : 0;
-    const { mean } = detectionTime(interval, fall, silence);
+    const { healthCheck } = variant.scenario.balancer;
+    const silence = fault.kind.name === "hang" ? healthCheck.timeout : 0;
+    const { mean } = detectionTime(healthCheck, silence);
     return [
       ...known,
       verdict(`${fault.kind.name} found`, "detection_ms", mean / 1e6, over("detection_ms")),

@@ -295,23 +295,6 @@ export function closedLoop(
 }
 
 /**
- * How long it takes to notice that a backend has died, with probes at a fixed rate and a random phase:
- * `fall` probes must fail, the last of them after `silence` (0 if it refuses, the probe's timeout if it
- * hangs).
- */
-export function detectionTime(
-  interval: number,
-  fall: number,
-  silence = 0,
-): { readonly least: number; readonly mean: number; readonly most: number } {
-  return {
-    least: (fall - 1) * interval + silence,
-    mean: (fall - 0.5) * interval + silence,
-    most: fall * interval + silence,
-  };
-}
-
-/**
  * A healthy backend whose probes fail by chance: how many probes it is up for between two falls, and for
  * what share of time it is down.
  */

@@ -1,10 +1,11 @@
 /** What is known of probes, failover and stalls. */
 import assert from "node:assert/strict";
 import { NS_PER_MS, NS_PER_S } from "../../lib/base/mod.ts";
+import { detectionTime } from "../../lib/core/mod.ts";
 import type { BackendFaultKind } from "../../lib/scenario/types.ts";
 import { Histogram } from "../../lib/stats/histogram.ts";
 import { type ReplicationResult, simulate } from "../../sim/mod.ts";
-import { detectionTime, failoverLoss, flapping } from "../../sim/theory/theory.ts";
+import { failoverLoss, flapping } from "../../sim/theory/theory.ts";
 import { assertMean } from "../support/statistics.ts";
 import { refusedShare, replicate } from "./oracle.ts";
 import { queueing, type QueueingOptions } from "./scenarios.ts";
@@ -51,7 +52,7 @@ for (const rule of RULES) {
   for (const [kind, silence] of [["crash", 0], ["hang", timeout]] as const) {
     const name = `${kind}, interval ${interval} s, timeout ${timeout} s, fall ${fall}`;
     Deno.test(`simulate() detects when theory says: ${name}`, () => {
-      const { least, mean, most } = detectionTime(interval, fall, silence);
+      const { least, mean, most } = detectionTime(rule, silence);
       const times = detections({ name: kind }, rule);
       assert.ok(Math.min(...times) >= least - 1e-9, `${Math.min(...times)} < ${least}`);
       assert.ok(Math.max(...times) <= most + 1e-9, `${Math.max(...times)} > ${most}`);

@@ -72,7 +72,9 @@ export function mayBeTriedAnyway(backend: Judged): boolean {
 }
 
 /** Whether clients are meant for it while all is well: it is no backup, and not taken out. */
-export function takesClients({ backup, weight, mode = "ready" }: BackendOptions): boolean {
+export function takesClients(
+  { backup, weight, mode = "ready" }: Pick<BackendOptions, "backup" | "weight" | "mode">,
+): boolean {
   return !backup && weight > 0 && mode === "ready";
 }
 

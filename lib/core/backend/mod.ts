@@ -14,6 +14,7 @@ export {
   unavailability,
 } from "./availability.ts";
 export { type Backend, type BackendMode, type BackendOptions, BackendState } from "./backend.ts";
+export { detectionTime, failbackTime, type NoticeTime } from "./detection_time.ts";
 export { Ejection, type EjectionRules } from "./ejection.ts";
 export { Health, type HealthRules, ProbeSchedule } from "./health.ts";
 export { BackendRecovery, type RecoveryContext, type RecoveryRules } from "./recovery.ts";

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import {
   closedLoop,
-  detectionTime,
   erlangB,
   erlangC,
   failoverLoss,
@@ -102,11 +101,6 @@ Deno.test("closedLoop() gives the machine repair model", () => {
   assertDigits(throughput, "0.998131");
   assertDigits(response, "10.037451");
   assert.ok(Math.abs(response - (20 / throughput - 10)) < 1e-9);
-});
-
-Deno.test("detectionTime() counts intervals until the last probe that is needed", () => {
-  assert.deepEqual(detectionTime(2, 3), { least: 4, mean: 5, most: 6 });
-  assert.deepEqual(detectionTime(2, 3, 1), { least: 5, mean: 6, most: 7 });
 });
 
 Deno.test("flapping() gives runs of failed probes", () => {

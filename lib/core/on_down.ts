@@ -1,0 +1,26 @@
+import type { Backend } from "./backend/mod.ts";
+import type { EventStream } from "./events/mod.ts";
+import type { Scheduler } from "./scheduler.ts";
+
+/** What a driver does with the open connections of a backend that is marked as down (`on_down`). */
+export type OnDown = "keep" | "close";
+
+/**
+ * Makes a driver close the open connections of a backend when it is marked as down, if `on_down` is `close`.
+ *
+ * @param scheduler The scheduler at that time: a restarted balancer has another one.
+ * @param onDown The setting at that time: a reload may change it.
+ * @param close Closes the connections of this backend, and not those of a removed backend with the same id.
+ * @returns What ends it.
+ */
+export function closeOnDown(
+  events: EventStream,
+  scheduler: () => Scheduler,
+  onDown: () => OnDown | undefined,
+  close: (backend: Backend) => void,
+): () => void {
+  return events.subscribe("on_down", ["backend_down"], ({ backend: id }) => {
+    const backend = onDown() === "close" ? scheduler().backend(id) : undefined;
+    if (backend !== undefined) close(backend);
+  });
+}
