@@ -7,12 +7,12 @@ import { fitted } from "./lib/cli/fit.ts";
 import { type Lost, Output } from "./lib/cli/output.ts";
 import { escapeLines, escapeText } from "./lib/base/escape.ts";
 import { hasTerminal, listenForHangup, listenToSignals } from "./lib/cli/signals.ts";
-import { optionDescription, usageError } from "./lib/cli/usage.ts";
 import { giveUp, keepWritingTo } from "./lib/io/permissions.ts";
 import { sleep } from "./lib/io/sleep.ts";
 import { writeFailure } from "./lib/io/system_error.ts";
 import { UserError } from "./lib/base/user_error.ts";
-import { serveTasks, WORKER_NAME, type WorkerScope } from "./sim/threads/workers.ts";
+import { WORKER_NAME } from "./sim/threads/worker_name.ts";
+import type { WorkerScope } from "./sim/threads/workers.ts";
 
 const stopping = new AbortController();
 const hurrying = new AbortController();
@@ -162,25 +162,42 @@ async function prepare(command: CommandUnknownOpts): Promise<void> {
   if (BALANCES.includes(subcommand)) listenForHangup(stopOnce);
 }
 
-/**
- * The command line. Its parts are imported here and not above: a worker of the simulator, which this file
- * is too, is there sooner without them.
- */
-async function program(): Promise<Command> {
-  const [{ Command }, complete, ...roles] = await Promise.all([
-    import("@commander-js/extra-typings"),
-    import("./lib/cli/complete_command.ts"),
-    import("./lb/command.ts"),
-    import("./backend/command.ts"),
-    import("./client/command.ts"),
-    import("./live/up_command.ts"),
-    import("./lb/check_command.ts"),
-    import("./lb/explain_command.ts"),
-    import("./lb/init_command.ts"),
-    import("./live/demo_command.ts"),
-    import("./sim/command.ts"),
-  ]);
-  const [lb, backend, client, up, check, explain, init, demo, sim] = roles;
+/** Makes a subcommand. */
+type MakeCommand = (io: Io) => unknown;
+
+/** The subcommands, in the order of the help. Each is imported only when it is needed: a start loads no others. */
+const COMMANDS: Readonly<Record<string, () => Promise<MakeCommand>>> = {
+  lb: async () => (await import("./lb/command.ts")).lbCommand,
+  backend: async () => (await import("./backend/command.ts")).backendCommand,
+  client: async () => (await import("./client/command.ts")).clientCommand,
+  up: async () => (await import("./live/up_command.ts")).upCommand,
+  check: async () => (await import("./lb/check_command.ts")).checkCommand,
+  explain: async () => (await import("./lb/explain_command.ts")).explainCommand,
+  init: async () => (await import("./lb/init_command.ts")).initCommand,
+  demo: async () => (await import("./live/demo_command.ts")).demoCommand,
+  sim: async () => {
+    const { simCommand } = await import("./sim/command.ts");
+    return (io) => simCommand(io, import.meta.url);
+  },
+  complete: async () => (await import("./lib/cli/complete_command.ts")).completeCommand,
+};
+
+/** The subcommands that a command line may need: the one that it names, or all to list or compare them. */
+function neededCommands(args: readonly string[]): string[] {
+  if (args[0] === "--version") return [];
+  const named = args.find((word) => !word.startsWith("-"));
+  return named !== undefined && Object.hasOwn(COMMANDS, named) ? [named] : Object.keys(COMMANDS);
+}
+
+/** The command line. */
+async function program(args: readonly string[]): Promise<Command> {
+  const [{ Command }, { optionDescription, usageError }, { completeWordsCommand }, ...commands] =
+    await Promise.all([
+      import("@commander-js/extra-typings"),
+      import("./lib/cli/usage.ts"),
+      import("./lib/cli/complete_command.ts"),
+      ...neededCommands(args).map((name) => COMMANDS[name]!()),
+    ]);
   const root = new Command("lbsim")
     .description(
       "A load-balancing lab in one program: a TCP load balancer, backends and a client for a real network, and a simulator that runs the same scheduler in virtual time.",
@@ -199,22 +216,10 @@ async function program(): Promise<Command> {
     })
     .hook("preAction", (_root, command) => prepare(command))
     .exitOverride();
-  const commands = [
-    lb.lbCommand,
-    backend.backendCommand,
-    client.clientCommand,
-    up.upCommand,
-    check.checkCommand,
-    explain.explainCommand,
-    init.initCommand,
-    demo.demoCommand,
-    (io: Io) => sim.simCommand(io, import.meta.url),
-    complete.completeCommand,
-  ];
   for (const command of commands) {
     root.addCommand(inherit(command(io) as unknown as Command, root) as never);
   }
-  root.addCommand(complete.completeWordsCommand(io, root as never) as never, { hidden: true });
+  root.addCommand(completeWordsCommand(io, root as never) as never, { hidden: true });
   return root as unknown as Command;
 }
 
@@ -285,13 +290,22 @@ async function main(): Promise<void> {
   console.error = (...data) => io.err(data.join(" "));
   listenToSignals(stop);
   try {
-    await (await program()).parseAsync(Deno.args, { from: "user" });
+    await (await program(Deno.args)).parseAsync(Deno.args, { from: "user" });
   } catch (error) {
     exitCode = report(error);
   }
   await exit(exitCode);
 }
 
+/** Runs tasks of the simulator. Those that come while its modules are loaded wait. */
+async function serve(scope: WorkerScope): Promise<void> {
+  const early: MessageEvent[] = [];
+  scope.onmessage = (event) => early.push(event);
+  const { serveTasks } = await import("./sim/threads/workers.ts");
+  serveTasks(scope);
+  early.forEach((event) => scope.onmessage?.(event));
+}
+
 // The same file is the program and, so that a binary is one file, the simulator's worker.
-if (globalThis.name === WORKER_NAME) serveTasks(globalThis as unknown as WorkerScope);
+if (globalThis.name === WORKER_NAME) await serve(globalThis as unknown as WorkerScope);
 else await main();

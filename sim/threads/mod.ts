@@ -1,2 +1,3 @@
 /** Threads: the only part of the simulator that a platform is needed for, besides its command. */
-export { serveTasks, WORKER_NAME, WorkerPool, type WorkerScope } from "./workers.ts";
+export { WORKER_NAME } from "./worker_name.ts";
+export { serveTasks, WorkerPool, type WorkerScope } from "./workers.ts";

@@ -2,10 +2,8 @@
 import { UserError } from "../../lib/base/mod.ts";
 import type { ReplicationResult } from "../../lib/metrics/mod.ts";
 import type { Executor } from "../study/executor.ts";
+import { WORKER_NAME } from "./worker_name.ts";
 import { Replicator, type Runnable, type Task } from "../study/replicator.ts";
-
-/** Name of a worker that serves tasks: by it the program knows that it is one. */
-export const WORKER_NAME = "lbsim sim";
 
 /** What a worker is told: first the study, then a task at a time. */
 type Request = { readonly study: Runnable } | { readonly task: Task };

@@ -41,6 +41,20 @@ export function importsOf(path: string, source: string): string[] {
   return found;
 }
 
+/** What a file loads as soon as it is loaded itself: no types, and nothing that is imported later. */
+export function loadedBy(path: string, source: string): string[] {
+  const found: string[] = [];
+  const take = (from: Deno.lint.Node | null, kind: "type" | "value") => {
+    if (kind === "value" && from?.type === "Literal") found.push(String(from.value));
+  };
+  visit(path, source, {
+    ImportDeclaration: (node) => take(node.source, node.importKind),
+    ExportNamedDeclaration: (node) => take(node.source, node.exportKind),
+    ExportAllDeclaration: (node) => take(node.source, node.exportKind),
+  });
+  return found;
+}
+
 /** Whether a file ends the process. */
 export function exits(path: string, source: string): boolean {
   let found = false;

@@ -1,7 +1,7 @@
 /** Who may import whom, and by which door; and who may end the process. */
 import assert from "node:assert/strict";
 import { posix } from "node:path";
-import { exits, importsOf, readText, sourceFiles } from "./source.ts";
+import { exits, importsOf, loadedBy, readText, sourceFiles } from "./source.ts";
 
 const ROLES = ["lb", "backend", "client", "sim"];
 
@@ -179,6 +179,38 @@ for (const [file, source, ok] of ENTRIES) {
     assert.equal(found.length, ok ? 0 : 1, `${found}`);
   });
 }
+
+/** What is loaded with a file of this project: other files of it, and packages. */
+function allLoadedBy(entry: string): Set<string> {
+  const all = new Set<string>();
+  const load = (file: string) => {
+    if (all.has(file)) return;
+    all.add(file);
+    if (!file.endsWith(".ts")) return;
+    for (const specifier of loadedBy(file, readText(file)!)) {
+      load(specifier.startsWith(".") ? posix.join(posix.dirname(file), specifier) : specifier);
+    }
+  };
+  load(entry);
+  return all;
+}
+
+Deno.test("main.ts loads no role before it is asked for: neither --version nor a worker needs one", () => {
+  const heavy = [...allLoadedBy("main.ts")].filter((file) =>
+    !/^(main\.ts|deno\.json|node:|pure-rand\/|lib\/(base|cli|io)\/|sim\/threads\/worker_name\.ts)/
+      .test(
+        file,
+      )
+  );
+  assert.deepEqual(heavy, []);
+});
+
+Deno.test("a worker of the simulator loads neither zod nor YAML, charts or what reads files", () => {
+  const heavy = [...allLoadedBy("sim/threads/workers.ts")].filter((file) =>
+    /^(zod|yaml|echarts|node:)|^lib\/(config|files|report|io)\//.test(file)
+  );
+  assert.deepEqual(heavy, []);
+});
 
 Deno.test("only main.ts ends the process", () => {
   assert.deepEqual(files.filter((file) => exits(file, readText(file)!)), ["main.ts"]);
