@@ -64,12 +64,33 @@ for (const file of DOCUMENTS) {
   });
 
   Deno.test(`${file} points at files that exist`, () => {
+    for (const [, path] of read(file).matchAll(/`((?:[\w.-]+\/)+[\w.-]*\.(?:ts|md|yaml|json))`/g)) {
+      assert.ok(Deno.statSync(`${ROOT}${path}`), path);
+    }
     const directory = file.includes("/") ? `${file.split("/")[0]}/` : "";
     for (const [, target] of read(file).matchAll(/\]\((?!https?:)([^)#]+)\)/g)) {
       assert.ok(Deno.statSync(`${ROOT}${directory}${target}`), target);
     }
   });
 }
+
+Deno.test("CHANGELOG.md begins with the version that deno.json and all its members have", async () => {
+  const [, latest] = /^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d\d-\d\d$/m.exec(read("CHANGELOG.md"))!;
+  assert.equal(latest, deno.version);
+  for (const member of deno.workspace) {
+    assert.equal(JSON.parse(read(`${member}/deno.json`)).version, latest, member);
+  }
+  assert.equal((await lbsim(["--version"])).stdout, `${latest}\n`);
+});
+
+Deno.test("docs/worksheets.html has a table and space for answers to each lesson", () => {
+  const sheets = read("docs/worksheets.html");
+  const lessons = [...read("docs/lab.md").matchAll(/^## (\d.*)$/gm)].map(([, title]) => title!);
+  assert.equal(sheets.match(/<table>/g)?.length, lessons.length);
+  for (const title of [...lessons, "Shorter lessons"]) assert.ok(sheets.includes(`<h2>${title}`));
+  const questions = read("docs/lab.md").match(/^\d+\. /gm)!.length;
+  assert.equal(sheets.match(/<p>\d+\. .*<\/p>\n<div class="line">/g)?.length, questions);
+});
 
 Deno.test("docs/config.md shows a mistake as it is shown", () => {
   const shown = /```text\n(config\.yaml:[^]*?)\n```/.exec(read("docs/config.md"))![1]!;
