@@ -1,7 +1,7 @@
 import { Admission, type AdmissionRules } from "./admission/mod.ts";
 import type { PickTrace } from "./algorithms/mod.ts";
 import { type BackendRecovery, type BackendState, isServing } from "./backend/mod.ts";
-import type { Nanoseconds } from "../base/mod.ts";
+import { assert, type Nanoseconds } from "../base/mod.ts";
 import {
   type Connect,
   ConnectionState,
@@ -94,6 +94,7 @@ export class Dispatcher implements ConnectionSteps {
       this.#dismiss(late, "queue_timeout", at);
     }
     this.#nextWake = Math.min(this.#recovery.dueAt, this.#queue.dueAt);
+    assert(this.#nextWake > at, "what is due happens, and is due no more");
   }
 
   /** Time must pass by then at the latest. */

@@ -162,8 +162,15 @@ export class Books implements Subject {
   #setTime(now: number): void {
     this.#now = now;
     for (const backend of this.backends) this.#grow(backend);
+    this.#endSessions();
+  }
+
+  /** Those end whose clients have been away for too long. */
+  #endSessions(): void {
     const ttl = this.#settings.sticky?.ttl ?? Infinity;
-    this.#sessions = this.#sessions.filter(({ open, usedAt }) => open > 0 || now - usedAt <= ttl);
+    this.#sessions = this.#sessions.filter(({ open, usedAt }) =>
+      open > 0 || this.#now - usedAt <= ttl
+    );
   }
 
   /** When something must happen that waits for time alone; Infinity if nothing does. */
@@ -388,6 +395,7 @@ export class Books implements Subject {
       sticky === undefined || sticky.ipv4Prefix !== before.sticky?.ipv4Prefix ||
       sticky.ipv6Prefix !== before.sticky.ipv6Prefix
     ) this.#sessions = [];
+    this.#endSessions();
     if (queue !== undefined) {
       for (const one of this.queue) {
         one.waitsUntil = Math.max(this.#now, one.waitsSince + queue.timeout);

@@ -63,12 +63,15 @@ export function drawSettings(random: Random): Settings {
   const chance = (probability: number) => random.next() < probability;
   // Short times, in a life of a thousand milliseconds, often end at the very moment of something else.
   const time = (msMax: number) => (1 + below(chance(0.5) ? 4 : msMax)) * NS_PER_MS;
+  // In a third of all lives backends are few and full, clients wait, and connects that fail eject.
+  const isTight = chance(1 / 3);
+  const isMostlyTight = () => chance(isTight ? 0.9 : 0.4);
   return {
     algorithm: ALGORITHMS[below(ALGORITHMS.length)]!,
-    backends: Array.from({ length: below(8) }, () => ({
+    backends: Array.from({ length: isTight ? 1 + below(3) : below(8) }, () => ({
       weight: chance(0.1) ? 0 : 1 + below(5),
       backup: chance(0.2),
-      maxConnections: chance(0.4) ? 1 + below(6) : undefined,
+      maxConnections: isMostlyTight() ? 1 + below(isTight ? 2 : 6) : undefined,
       mode: chance(0.9) ? "ready" : chance(0.5) ? "drain" : "maintenance",
     })),
     sticky: chance(0.3) ? undefined : {
@@ -90,8 +93,8 @@ export function drawSettings(random: Random): Settings {
     },
     allow: chance(0.05),
     deny: chance(0.1),
-    queue: chance(0.4) ? { length: 1 + below(20), timeout: time(100) } : undefined,
-    ejection: chance(0.4)
+    queue: isMostlyTight() ? { length: 1 + below(20), timeout: time(100) } : undefined,
+    ejection: isMostlyTight()
       ? { failures: 1 + below(3), base: time(50), max: 100 * NS_PER_MS, maxShare: random.next() }
       : undefined,
     slowStart: chance(0.4)
