@@ -35,22 +35,24 @@ class Twin {
   }
 
   #goOn(which: number, how: number, now: number): void {
-    const at = Math.floor(which * this.#connections.length);
-    const connection = this.#connections[at];
+    const connection = this.#connections[Math.floor(which * this.#connections.length)];
     if (connection === undefined) return;
     if (connection.phase === "arriving") connection.assign(now);
     else if (connection.phase === "waiting" || how < 0.6) connection.leave(now);
     else connection.connectFailed("refused", now);
-    if (connection.phase === "ended") this.#connections.splice(at, 1);
+    if (connection.phase === "ended") this.#forget(connection);
   }
 
   #take(connection: Connection): void {
     if (connection.phase === "ended") return;
     this.#connections.push(connection);
     connection.onSettled = ({ kind }) => {
-      if (kind === "connect") return;
-      this.#connections.splice(this.#connections.indexOf(connection), 1);
+      if (kind === "refused") this.#forget(connection);
     };
+  }
+
+  #forget(connection: Connection): void {
+    this.#connections.splice(this.#connections.indexOf(connection), 1);
   }
 }
 
