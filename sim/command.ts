@@ -18,6 +18,7 @@ import type { Study } from "../lib/scenario/mod.ts";
 import { describeScenarios } from "./describe.ts";
 import {
   byVariant,
+  faultMedians,
   Forecast,
   mergeShards,
   parseShard,
@@ -261,7 +262,8 @@ async function show(
       study.watch ?? "",
     ])
       .filter((sentence) => sentence !== "");
-    const options = { color, columns, about, details: output.details };
+    const medians = faultMedians(byVariant(study, results));
+    const options = { color, columns, about, medians, details: output.details };
     reportLines(escapeAll(report), options).forEach((line) => io.out(line));
   }
   const isEmpty = report.variants.some(({ offered }) => offered === 0);
@@ -278,6 +280,7 @@ async function writePage(
   const { scenario, set } = study.inputs;
   const page = await reportPage(report, {
     plots: plotsOf(study, byVariant(study, results)),
+    medians: faultMedians(byVariant(study, results)),
     scenario: scenario.text,
     command: ["lbsim sim", scenario.file, ...set.map((text) => `--set ${quoted(text)}`)].join(" "),
     watch: study.watch,

@@ -1,7 +1,7 @@
 /** Numbers as people read them. */
 import { decimalExponent } from "../base/mod.ts";
 import type { Unit } from "../metrics/mod.ts";
-import type { Interval } from "./metric_reports.ts";
+import type { Interval, Occurrence } from "./metric_reports.ts";
 
 /** What stands for a number that is not there. */
 const NOTHING = "–";
@@ -38,6 +38,24 @@ export function plusMinus({ value, low, high }: Interval, scale = 1): string {
   return half > LOPSIDED * Math.min(below, above)
     ? `${shown} −${below.toFixed(digits)} +${above.toFixed(digits)}`
     : `${shown} ± ${half.toFixed(digits)}`;
+}
+
+/**
+ * How long something took, in seconds: `2.39 ± 0.63`, or `203 (median; at most 430)` where the interval is as wide as
+ * the value, so that a mean says nothing.
+ */
+export function secondsTaken(
+  time: Occurrence,
+  medianMs: number | null | undefined,
+  unit = "",
+): string {
+  const { value, high, max } = time;
+  const saysNothing = value !== null && high !== null && high - value >= value && value > 0;
+  if (!saysNothing || medianMs === null || medianMs === undefined) {
+    return plusMinus(time, 0.001) + unit;
+  }
+  const seconds = (ms: number | null) => plain(ms === null ? null : ms / 1000) + unit;
+  return `${seconds(medianMs)} (median; at most ${seconds(max)})`;
 }
 
 /** A share as a percentage. */

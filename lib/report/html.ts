@@ -1,5 +1,5 @@
 /** A study's result as one page that needs nothing else. */
-import { plain, plusMinus } from "./format.ts";
+import { plain, secondsTaken } from "./format.ts";
 import { escape } from "./markup.ts";
 import {
   commonScales,
@@ -18,11 +18,13 @@ import {
 } from "./plots.ts";
 import { backendHeads, backendRow, mainColumns, THEORY_HEADS, theoryRows } from "./tables.ts";
 import { heading, verdicts, warnings } from "./text.ts";
-import type { StudyReport, VariantReport } from "./types.ts";
+import type { FaultMedians, StudyReport, VariantReport } from "./types.ts";
 
 /** What the page shows besides the numbers. */
 export interface PageDetails {
   readonly plots: readonly VariantPlots[];
+  /** By variant and fault. */
+  readonly medians?: readonly (readonly FaultMedians[])[] | undefined;
   /** The scenario, as it was written. */
   readonly scenario: string;
   /** What to type to get the same result. */
@@ -35,13 +37,15 @@ export interface PageDetails {
 
 /** The page as HTML. The same result gives the same bytes. */
 export async function reportPage(report: StudyReport, details: PageDetails): Promise<string> {
-  const { plots, scenario, command, watch, source, date } = details;
+  const { plots, medians, scenario, command, watch, source, date } = details;
   const title = report.title ?? report.scenario;
   const common = commonScales(plots);
   // One after the other: a plot takes memory only while it is drawn.
   const sections: string[] = [];
   for (const [i, variant] of plots.entries()) {
-    sections.push(await variantSection(variant, common, report.variants[i]!, variantId(i)));
+    sections.push(
+      await variantSection(variant, common, report.variants[i]!, variantId(i), medians?.[i]),
+    );
   }
   const theory = theorySection(report);
   const contents = [
@@ -146,6 +150,7 @@ async function variantSection(
   common: Scales,
   report: VariantReport,
   id: string,
+  medians: readonly FaultMedians[] | undefined,
 ): Promise<string> {
   const { course } = plots;
   const scales = scalesOf(plots, common);
@@ -180,17 +185,20 @@ async function variantSection(
         false,
       )
       : "",
-    backendTable(report),
+    backendTable(report, medians),
   ].join("\n");
 }
 
-function backendTable({ backends, faults }: VariantReport): string {
-  const found = faults.map(({ backend, kind, at_ms, detection_ms, failback_ms }) => [
+function backendTable(
+  { backends, faults }: VariantReport,
+  medians: readonly FaultMedians[] | undefined,
+): string {
+  const found = faults.map(({ backend, kind, at_ms, detection_ms, failback_ms }, i) => [
     `${kind} of ${backend}`,
     `${plain(at_ms / 1000)} s`,
-    plusMinus(detection_ms, 0.001) +
+    secondsTaken(detection_ms, medians?.[i]?.detection_ms) +
     (detection_ms.missing > 0 ? ` (${detection_ms.missing} ×: no)` : ""),
-    failback_ms === null ? "–" : plusMinus(failback_ms, 0.001),
+    failback_ms === null ? "–" : secondsTaken(failback_ms, medians?.[i]?.failback_ms),
   ]);
   return table(["backend", ...backendHeads()], backends.map(backendRow)) +
     (found.length === 0 ? "" : table(["fault", "at", "detected after, s", "back after, s"], found));

@@ -19,6 +19,7 @@ export type {
   BackendReport,
   ComparisonReport,
   ExpectationReport,
+  FaultMedians,
   FaultReport,
   PairedReport,
   StudyReport,

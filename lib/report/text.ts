@@ -1,9 +1,9 @@
 /** A study's result as lines for a terminal. */
 import { CONFIDENCE } from "../stats/mod.ts";
-import { grouped, large, percent, plain, plusMinus } from "./format.ts";
+import { grouped, large, percent, plain, plusMinus, secondsTaken } from "./format.ts";
 import type { Interval } from "./metric_reports.ts";
 import { backendHeads, backendRow, mainColumns, THEORY_HEADS, theoryRows } from "./tables.ts";
-import type { StudyReport, VariantReport } from "./types.ts";
+import type { FaultMedians, StudyReport, VariantReport } from "./types.ts";
 
 /** How the lines are to look. */
 export interface TextOptions {
@@ -14,6 +14,8 @@ export interface TextOptions {
   readonly details?: boolean | undefined;
   /** Sentences below the heading: what is simulated, and what to look at. */
   readonly about?: readonly string[] | undefined;
+  /** By variant and fault. */
+  readonly medians?: readonly (readonly FaultMedians[])[] | undefined;
 }
 
 /** The codes of a terminal that begin a style and end it. */
@@ -36,7 +38,7 @@ export function reportLines(report: StudyReport, options: TextOptions): string[]
     mainTable(variants, options.columns),
     ...variants.filter((one) => options.details || isWorthDetails(variants.length)(one))
       .map((one) => backendTable(one, options.details ? Infinity : BACKENDS_MAX)),
-    faultTable(variants),
+    faultTable(variants, options.medians),
     theoryTable(variants),
     variants.flatMap(refusals),
     variants.flatMap(warnings).map((line) => paint("yellow", line)),
@@ -115,16 +117,21 @@ function backendTable({ name, backends }: VariantReport, max: number): string[] 
   ];
 }
 
-function faultTable(variants: readonly VariantReport[]): string[] {
-  const rows = variants.flatMap(({ name, faults, replications }) =>
-    faults.map(({ backend, kind, at_ms, detection_ms, failback_ms }) => [
+function faultTable(
+  variants: readonly VariantReport[],
+  medians: TextOptions["medians"],
+): string[] {
+  const rows = variants.flatMap(({ name, faults, replications }, v) =>
+    faults.map(({ backend, kind, at_ms, detection_ms, failback_ms }, f) => [
       name,
       `${kind} of ${backend} at ${plain(at_ms / 1000)} s`,
       detection_ms.missing === replications
         ? "not detected"
-        : `detected after ${plusMinus(detection_ms, 0.001)} s` +
-          (detection_ms.missing > 0 ? ` (not in ${detection_ms.missing} runs)` : ""),
-      failback_ms === null ? "" : `back after ${plusMinus(failback_ms, 0.001)} s`,
+        : `detected after ${secondsTaken(detection_ms, medians?.[v]?.[f]?.detection_ms, " s")}` +
+          (detection_ms.missing > 0 ? ` (not in ${numbered([detection_ms.missing], "run")})` : ""),
+      failback_ms === null
+        ? ""
+        : `back after ${secondsTaken(failback_ms, medians?.[v]?.[f]?.failback_ms, " s")}`,
     ])
   );
   return rows.length === 0 ? [] : aligned(rows);

@@ -7,6 +7,12 @@ export interface BackendReport extends BackendMetrics {
   readonly id: string;
 }
 
+/** What stands for a mean that says nothing. It is beside the result, not part of it. */
+export interface FaultMedians {
+  readonly detection_ms: number | null;
+  readonly failback_ms: number | null;
+}
+
 /** A fault, and how the balancers dealt with it. */
 export interface FaultReport {
   readonly backend: string;

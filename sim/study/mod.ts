@@ -1,6 +1,7 @@
 /** Many runs: replications, comparisons, the summary. */
 export type { Executor, StopSignal } from "./executor.ts";
 export { Forecast } from "./forecast.ts";
+export { faultMedians } from "./medians.ts";
 export { plotsOf } from "./plots.ts";
 export { type ReadyScenario, replicationSeed } from "./replications.ts";
 export { Replicator, type Runnable, type Task } from "./replicator.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { csv } from "../../../lib/report/csv.ts";
-import { large, percent, plain, plusMinus } from "../../../lib/report/format.ts";
+import { large, percent, plain, plusMinus, secondsTaken } from "../../../lib/report/format.ts";
 import { NS_PER_S } from "../../../lib/base/mod.ts";
 import { reportPage } from "../../../lib/report/html.ts";
 import {
@@ -358,4 +358,33 @@ Deno.test("verdicts() calls the end of an interval infinite where it is too far 
   assert.deepEqual(verdicts({ ...REPORT, comparisons: [far] }), [
     "a and b cannot be told apart: p99 10.0 and 17.0 ms, 42 % lower (−∞ to 99 %)",
   ]);
+});
+
+Deno.test("secondsTaken() gives the median where a mean has an interval as wide as itself", () => {
+  const vague = { value: 203_000, low: -32_000, high: 438_000, max: 430_000, missing: 0 };
+  assert.equal(secondsTaken(vague, 120_000), "120 (median; at most 430)");
+  assert.equal(secondsTaken(vague, 120_000, " s"), "120 s (median; at most 430 s)");
+  assert.equal(secondsTaken(vague, undefined, " s"), "203 ± 235 s");
+  const clear = { ...vague, value: 2390, low: 1760, high: 3020 };
+  assert.equal(secondsTaken(clear, 2400, " s"), "2.39 ± 0.63 s");
+});
+
+Deno.test("reportLines() shows the medians of faults' times where their means say nothing", () => {
+  const time = { value: 10_000, low: -5000, high: 25_000, max: 31_000, missing: 1 };
+  const fault = { backend: "B1", kind: "hang", at_ms: 0, until_ms: null };
+  const variant = {
+    ...REPORT.variants[0]!,
+    faults: [{ ...fault, detection_ms: time, failback_ms: null }],
+  };
+  const lines = reportLines({ ...REPORT, variants: [variant] }, {
+    color: false,
+    columns: 100,
+    medians: [[{ detection_ms: 5000, failback_ms: null }]],
+  });
+  assert.ok(
+    lines.some((line) =>
+      line.endsWith("detected after 5.00 s (median; at most 31.0 s) (not in 1 run)")
+    ),
+    lines.join("\n"),
+  );
 });
