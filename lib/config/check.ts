@@ -11,7 +11,7 @@ import {
 import { ALGORITHM_DEFAULTS, RING_POINTS_MAX } from "../core/mod.ts";
 import { isData } from "./data.ts";
 import { TEXT_MAX } from "./scalars.ts";
-import { DEFAULT_LISTEN } from "./schema.ts";
+import { backendKeys, configKeys, ejectionKeys, healthCheckKeys } from "./schema.ts";
 import { arrivesAt, ownBackends } from "./own_backend.ts";
 import { type Finding, type Path, valueAt } from "./findings.ts";
 
@@ -89,7 +89,7 @@ function repeatedAddresses(data: unknown): Finding[] {
 
 /** Whatever machine it runs on. */
 function itself(data: unknown): Finding[] {
-  const listen = read(valueAt(data, ["listen"]) ?? DEFAULT_LISTEN, parseAddress);
+  const listen = read(orDefault(valueAt(data, ["listen"]), configKeys.listen), parseAddress);
   if (listen === undefined) return [];
   const port = valueAt(data, ["health_check", "port"]);
   const type = valueAt(data, ["health_check", "type"]);
@@ -110,18 +110,17 @@ function itself(data: unknown): Finding[] {
 const NOWHERE: Address = { host: "", port: 0 };
 
 function timing(data: unknown): Finding[] {
-  const interval = valueAt(data, ["health_check", "interval"]);
-  const timeout = valueAt(data, ["health_check", "timeout"]);
-  const intervalNs = read(interval ?? "2s", parseDuration);
-  const timeoutNs = read(timeout ?? "1s", parseDuration);
+  const given = valueAt(data, ["health_check", "interval"]);
+  const interval = orDefault(given, healthCheckKeys.interval);
+  const timeout = orDefault(valueAt(data, ["health_check", "timeout"]), healthCheckKeys.timeout);
+  const intervalNs = read(interval, parseDuration);
+  const timeoutNs = read(timeout, parseDuration);
   if (intervalNs === undefined || timeoutNs === undefined || intervalNs >= timeoutNs) return [];
-  const given = interval === undefined ? "timeout" : "interval";
   return [{
-    path: ["health_check", given],
-    message: `health_check.interval (${interval ?? "2s"}) is shorter than its timeout ` +
-      `(${timeout ?? "1s"})`,
+    path: ["health_check", given === undefined ? "timeout" : "interval"],
+    message: `health_check.interval (${interval}) is shorter than its timeout (${timeout})`,
     hint: "a probe must be able to end before the next begins: " +
-      `make interval at least ${timeout ?? "1s"}, or timeout at most ${interval ?? "2s"}`,
+      `make interval at least ${timeout}, or timeout at most ${interval}`,
   }];
 }
 
@@ -152,7 +151,7 @@ function tooManyPoints(data: unknown): Finding[] {
   const name = valueAt(algorithm, ["name"]) ?? algorithm;
   if (name !== "ring-hash") return [];
   const points = valueAt(algorithm, ["points"]) ?? ALGORITHM_DEFAULTS.points;
-  const weights = backends(data).map(({ weight }) => typeof weight === "number" ? weight : 1);
+  const weights = backends(data).map(({ weight }) => Number(orDefault(weight, backendKeys.weight)));
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   if (typeof points !== "number" || points * total <= RING_POINTS_MAX) return [];
   const given = valueAt(algorithm, ["points"]) === undefined ? [] : ["points"];
@@ -220,13 +219,15 @@ function idle(data: unknown): Finding[] {
 }
 
 function ejectionTimes(data: unknown): Finding[] {
-  const [base, max] = ["base", "max"].map((key) => valueAt(data, ["ejection", key]));
-  const baseNs = read(base ?? "30s", parseDuration);
-  const maxNs = read(max ?? "5m", parseDuration);
+  const given = valueAt(data, ["ejection", "base"]);
+  const base = orDefault(given, ejectionKeys.base);
+  const max = orDefault(valueAt(data, ["ejection", "max"]), ejectionKeys.max);
+  const baseNs = read(base, parseDuration);
+  const maxNs = read(max, parseDuration);
   if (baseNs === undefined || maxNs === undefined || baseNs <= maxNs) return [];
   return [{
-    path: ["ejection", base === undefined ? "max" : "base"],
-    message: `ejection.base (${base ?? "30s"}) is longer than its max (${max ?? "5m"})`,
+    path: ["ejection", given === undefined ? "max" : "base"],
+    message: `ejection.base (${base}) is longer than its max (${max})`,
     hint: "no ejection lasts longer than max",
   }];
 }
@@ -236,7 +237,7 @@ function nobodyEjected(data: unknown): Finding[] {
   const ejection = valueAt(data, ["ejection"]);
   const count = backends(data).length;
   if (!isData(ejection) || count === 0) return [];
-  const share = ejection.max_share ?? "50%";
+  const share = orDefault(ejection.max_share, ejectionKeys.max_share);
   const percent = typeof share === "string" ? Number(/^([\d.]+)%$/.exec(share)?.[1]) : NaN;
   if (!(percent * count < 100)) return [];
   return [{
@@ -264,6 +265,14 @@ function allowedAndDenied(data: unknown): Finding[] {
       hint: "deny overrides allow: remove it from one of the lists",
     }]
   );
+}
+
+/** A value as it is written; where nothing is, what its schema takes instead. */
+function orDefault(
+  written: unknown,
+  { def: { defaultValue } }: { readonly def: { readonly defaultValue: unknown } },
+): unknown {
+  return written ?? defaultValue;
 }
 
 function backends(data: unknown): Record<string, unknown>[] {

@@ -13,7 +13,18 @@ interface Property {
 
 /** The JSON Schema by which editors complete and check a file. */
 export function jsonSchema(title: string, schema: z.ZodType): Record<string, unknown> {
-  return { title, ...z.toJSONSchema(schema, { io: "input", target: "draft-7" }) };
+  return {
+    title,
+    ...z.toJSONSchema(schema, {
+      io: "input",
+      target: "draft-7",
+      // A default that is only told is left out for a value that is written in another form than it has.
+      override({ zodSchema, jsonSchema }) {
+        const told = z.globalRegistry.get(zodSchema)?.default;
+        if (told !== undefined) jsonSchema.default ??= told as z.core.util.JSONType;
+      },
+    }),
+  };
 }
 
 /**

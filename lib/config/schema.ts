@@ -4,7 +4,7 @@
  */
 import * as z from "zod";
 import { ALGORITHM_DEFAULTS, ALGORITHM_NAMES, isPrime } from "../core/mod.ts";
-import { type Nanoseconds, NS_PER_MS, NS_PER_US } from "../base/mod.ts";
+import { formatDuration, type Nanoseconds, NS_PER_MS, NS_PER_US } from "../base/mod.ts";
 import { group } from "./camel.ts";
 import { isSame } from "./data.ts";
 import {
@@ -64,10 +64,10 @@ const parametered = z.discriminatedUnion("name", [
   }),
   group({
     name: z.literal("peak-ewma"),
-    decay: duration(MEASURED).prefault("10s").describe(
+    decay: duration(MEASURED).prefault(formatDuration(ALGORITHM_DEFAULTS.decay)).describe(
       "time constant of the moving average of the latency",
     ),
-    initial: duration(MEASURED).prefault("30ms").describe(
+    initial: duration(MEASURED).prefault(formatDuration(ALGORITHM_DEFAULTS.initial)).describe(
       "latency assumed for a backend that has not answered yet",
     ),
   }),
@@ -77,7 +77,9 @@ const parametered = z.discriminatedUnion("name", [
     pool: integer(2, 1000).default(ALGORITHM_DEFAULTS.pool).describe(
       "the largest number of probe results that are kept",
     ),
-    age: duration(TIMED).prefault("1s").describe("a probe result is removed at this age"),
+    age: duration(TIMED).prefault(formatDuration(ALGORITHM_DEFAULTS.age)).describe(
+      "a probe result is removed at this age",
+    ),
     probes: integer(1, 100).default(ALGORITHM_DEFAULTS.probes).describe("probes for each pick"),
   }),
   group({ name: z.literal("source-hash"), bounded_load: boundedLoad }),
@@ -153,7 +155,8 @@ const statusRange = text<{ min: number; max: number }>({
   format: ({ min, max }) => min === max ? String(min) : `${min}-${max}`,
 });
 
-const healthCheck = group({
+/** The keys of `health_check`. */
+export const healthCheckKeys = {
   type: oneOf(["tcp", "expect", "http", "none"]).default("tcp").describe(
     "tcp: a connect must succeed. expect: the answer to `send` must contain `expect`. http: a GET of `path` must succeed. " +
       "none: every backend counts as up",
@@ -181,7 +184,9 @@ const healthCheck = group({
   status: z.array(statusRange, { error: () => "must be a list, like [200-399]" }).min(1, {
     error: () => "must name at least one status",
   }).prefault(["200-399"]).describe("http: the statuses of a successful probe"),
-});
+};
+
+const healthCheck = group(healthCheckKeys);
 
 /** A path, with an example for whoever has left it out. */
 function path(example: string) {
@@ -201,6 +206,9 @@ const memoryStore = text<"memory">({
   format: (value) => value,
 });
 
+/** How long a client waits for a Redis server, if nothing is written. */
+const REDIS_TIMEOUT: Nanoseconds = 50 * NS_PER_MS;
+
 /** A store other than memory: one of the two. */
 type Store =
   | { sqlite: string; redis?: undefined; timeout?: undefined }
@@ -214,7 +222,8 @@ const writtenStore = z.strictObject({
     "the URL of a Redis or Valkey server, through which several balancers share their sessions",
   ),
   timeout: duration(TIMED).optional().describe(
-    "redis: the longest time that a client waits for its session; 50ms if left out",
+    "redis: the longest time that a client waits for its session; " +
+      `${formatDuration(REDIS_TIMEOUT)} if left out`,
   ),
 });
 
@@ -230,7 +239,7 @@ const sessionStore = z.codec(
   })),
   z.custom<Store>(),
   {
-    decode: ({ sqlite, redis, timeout = 50 * NS_PER_MS }) =>
+    decode: ({ sqlite, redis, timeout = REDIS_TIMEOUT }) =>
       redis === undefined ? { sqlite: sqlite! } : { redis, timeout },
     encode: (store) => store,
   },
@@ -255,7 +264,8 @@ const sticky = group({
   ),
 });
 
-const ejection = group({
+/** The keys of `ejection`. */
+export const ejectionKeys = {
   failures: integer(1, 1000).default(5).describe("failed connects in a row that eject a backend"),
   base: duration(TIMED).prefault("30s").describe(
     "duration of the first ejection; the n-th lasts n times as long",
@@ -264,7 +274,9 @@ const ejection = group({
   max_share: share().prefault("50%").describe(
     "at most this share of the backends is ejected at the same time",
   ),
-});
+};
+
+const ejection = group(ejectionKeys);
 
 const slowStart = group({
   duration: duration(TIMED).prefault("30s").describe(
@@ -354,12 +366,9 @@ export const logKeys = {
 
 const log = group(logKeys);
 
-/** Where a balancer listens if a file is silent, as it would be written. */
-export const DEFAULT_LISTEN = "127.0.0.1:8000";
-
 /** The keys of config.yaml, each with its schema. */
 export const configKeys = {
-  listen: address({ anyPort: true }).prefault(DEFAULT_LISTEN)
+  listen: address({ anyPort: true }).prefault("127.0.0.1:8000")
     .describe("where the balancer listens"),
   algorithm: algorithm.prefault("round-robin").describe(
     `${ALGORITHM_NAMES.join(", ")}; or {name: power-of-two, choices: 3}, ` +

@@ -1,5 +1,5 @@
 /** From what a scenario's file says to the form that runs. */
-import { type Config, type Finding, isData, validate, valueAt } from "../config/mod.ts";
+import type { Config, Finding } from "../config/mod.ts";
 import {
   didYouMean,
   formatDuration,
@@ -10,8 +10,7 @@ import {
 } from "../base/mod.ts";
 import { type Distribution, meanOf } from "../stats/mod.ts";
 import { workCapacity, workPerConnection } from "./load.ts";
-import { merge } from "./patch.ts";
-import { type ScenarioFile, serverSchema } from "./schema.ts";
+import { DEFAULT_DURATION, type ScenarioFile, SERVER_DEFAULTS } from "./schema.ts";
 import type {
   Arrivals,
   BackendFaultKind,
@@ -32,7 +31,6 @@ export interface Built {
 /** Where backends are named. */
 const BACKENDS = [["balancer", "backends"], ["extends"]];
 
-const DURATION = 60 * NS_PER_S;
 /** The part of a run that is warm-up, if nothing is said. */
 const WARMUP_SHARE = 0.1;
 
@@ -40,18 +38,16 @@ const WARMUP_SHARE = 0.1;
  * Puts a scenario together.
  *
  * @param file What the schema made of the data.
- * @param data The same as it was written: in `servers`, what is left out is not what its default is.
  * @param readTrace The recorded arrivals at a path.
  */
 export function buildScenario(
   file: ScenarioFile,
-  data: unknown,
   config: Config,
   readTrace: (path: string) => readonly TraceEntry[],
 ): Built {
   const findings: Finding[] = [];
   const ids = config.backends.map(({ id }) => id);
-  const servers = serversOf(data, ids, findings);
+  const servers = serversOf(file, ids, findings);
   const capacity = capacityOf(file, config, servers);
   const arrivals = arrivalsOf(file, capacity, readTrace, findings);
   const end = endOf(file, arrivals);
@@ -102,10 +98,12 @@ function reportedTo(config: Config): Config {
   return { ...config, algorithm: { ...algorithm, backendsReport: true } as Config["algorithm"] };
 }
 
-function serversOf(data: unknown, ids: readonly string[], findings: Finding[]): ServerOptions[] {
-  const servers = valueAt(data, ["servers"]);
-  const written = isData(servers) ? servers : {};
-  for (const id of Object.keys(written)) {
+function serversOf(
+  { servers }: ScenarioFile,
+  ids: readonly string[],
+  findings: Finding[],
+): ServerOptions[] {
+  for (const id of Object.keys(servers)) {
     if (id === "default" || ids.includes(id)) continue;
     findings.push({
       path: ["servers", id],
@@ -115,11 +113,10 @@ function serversOf(data: unknown, ids: readonly string[], findings: Finding[]): 
       follows: BACKENDS,
     });
   }
-  return ids.map((id) => {
-    const { value } = validate(serverSchema, merge(written.default ?? {}, written[id]), () => []);
-    // What is wrong with it has been found where it was written.
-    return value ?? serverSchema.parse({});
-  });
+  // A key that is left out is not there: none is undefined.
+  return ids.map((id) =>
+    ({ ...SERVER_DEFAULTS, ...servers.default, ...servers[id] }) as ServerOptions
+  );
 }
 
 /** Connections per second that keep all backends just busy that clients are meant for. */
@@ -263,7 +260,7 @@ function networkOf({ network }: ScenarioFile): NetworkSettings {
 function endOf({ duration, connections }: ScenarioFile, arrivals: Arrivals): End {
   if (connections !== undefined) return { connections };
   if (duration !== undefined) return { duration };
-  return { duration: arrivals.kind === "trace" ? lengthOf(arrivals.entries) : DURATION };
+  return { duration: arrivals.kind === "trace" ? lengthOf(arrivals.entries) : DEFAULT_DURATION };
 }
 
 /** Until the last connection, and a mean gap longer: as many gaps as connections. */

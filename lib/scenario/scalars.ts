@@ -34,10 +34,18 @@ export function numberFrom(min: number, max: number) {
   return z.number({ error }).min(min, { error }).max(max, { error });
 }
 
+/** A word that means that there is no limit. */
+function unlimited(word: string) {
+  return z.codec(z.literal(word), z.custom<number>(), {
+    decode: () => Infinity,
+    encode: () => word,
+  });
+}
+
 /** A duration, or a word that means that there is no end to it. */
 export function durationOr(word: string) {
   return z.union([
-    z.literal(word).transform(() => Infinity),
+    unlimited(word),
     duration({ positive: true }),
   ]) as unknown as z.ZodType<Nanoseconds, string>;
 }
@@ -46,7 +54,7 @@ export function durationOr(word: string) {
 export function countOr(word: string, min: number) {
   return z.union([
     integer(min, Number.MAX_SAFE_INTEGER),
-    z.literal(word).transform(() => Infinity),
+    unlimited(word),
   ]);
 }
 
@@ -67,6 +75,22 @@ export function oneKeyOf<Shape extends z.ZodRawShape>(shape: Shape) {
         : `${keys.join(" and ")}: only one of them`,
     };
   }));
+}
+
+type WithDefault = z.ZodDefault<z.core.SomeType> | z.ZodPrefault<z.core.SomeType>;
+
+/** The same keys, none of which has to be there; their defaults are only told, and not filled in. */
+export function optionalKeys<Shape extends Readonly<Record<string, WithDefault>>>(shape: Shape) {
+  const optional = Object.entries(shape).map(([key, schema]) => [
+    key,
+    z.optional(schema.unwrap()).meta({
+      default: schema.def.defaultValue,
+      description: schema.description,
+    }),
+  ]);
+  return Object.fromEntries(optional) as {
+    [Key in keyof Shape]: z.ZodOptional<ReturnType<Shape[Key]["unwrap"]>>;
+  };
 }
 
 /** A list that is not empty. */

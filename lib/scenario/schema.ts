@@ -15,7 +15,7 @@ import {
   share,
   words,
 } from "../config/mod.ts";
-import { NS_PER_MS } from "../base/mod.ts";
+import { formatDuration, type Nanoseconds, NS_PER_MS, NS_PER_S } from "../base/mod.ts";
 import {
   count,
   countOr,
@@ -26,12 +26,18 @@ import {
   numberFrom,
   numbers,
   oneKeyOf,
+  optionalKeys,
 } from "./scalars.ts";
 
 /** What is simulated where a file is silent, as it would be written. */
 export const DEFAULT_ARRIVALS = { poisson: { load: "80%" } } as const;
 /** How long requests take where a file is silent, as it would be written. */
 export const DEFAULT_SERVICE = { exponential: { mean: "10ms" } } as const;
+
+/** The simulated time where a file is silent, and recorded arrivals do not say it. */
+export const DEFAULT_DURATION: Nanoseconds = 60 * NS_PER_S;
+/** How often a scenario is run where a file is silent. */
+export const DEFAULT_REPLICATIONS = 10;
 
 const BACKENDS_MAX = 10_000;
 const MAX = Number.MAX_SAFE_INTEGER;
@@ -150,7 +156,7 @@ const workload = z.strictObject({
   }).prefault({}).describe("how clients try again after an error or a timeout"),
 });
 
-const server = z.strictObject({
+const serverKeys = {
   slots: countOr("unlimited", 1).default(1).describe(
     "the number of requests that are served at the same time; or: unlimited",
   ),
@@ -166,7 +172,10 @@ const server = z.strictObject({
   abandoned: z.enum(["serve", "drop"]).default("serve").describe(
     "serve: a request whose client has given up is served nevertheless. drop: it is dropped from the queue",
   ),
-});
+};
+
+/** How a backend behaves of which nothing is said. */
+export const SERVER_DEFAULTS = z.strictObject(serverKeys).parse({});
 
 const kinds = oneKeyOf({
   slow: number(0, 1e6).describe("everything takes so many times as long"),
@@ -216,7 +225,10 @@ export const scenarioSchema = z.strictObject({
   ),
   seed: integer(0, MAX).default(1).describe("the same seed gives the same numbers"),
   duration: duration({ positive: true }).optional().describe(
-    "the simulated time in which clients come; if left out, 1m, or the length of the trace",
+    `the simulated time in which clients come; if left out, ${
+      formatDuration(DEFAULT_DURATION)
+    }, or ` +
+      "the length of the trace",
   ),
   connections: count(1, 1e12).optional().describe(
     "instead of a duration: the number of connections after which clients stop coming",
@@ -225,7 +237,7 @@ export const scenarioSchema = z.strictObject({
     "requests that begin earlier are not measured; a tenth of the run if left out; auto: a pilot run determines it",
   ),
   replications: integer(1, 1_000_000).optional().describe(
-    "independent runs, from which the intervals are computed; 10 if left out",
+    `independent runs, from which the intervals are computed; ${DEFAULT_REPLICATIONS} if left out`,
   ),
   precision: z.strictObject({
     metric: words("a metric").default("p99_ms").describe(
@@ -242,7 +254,7 @@ export const scenarioSchema = z.strictObject({
   service: durations().prefault(DEFAULT_SERVICE).describe(
     "service time of a request at speed 1; {exponential: {mean: 10ms}} if left out",
   ),
-  servers: z.record(z.string(), server.partial()).default({}).describe(
+  servers: z.record(z.string(), z.strictObject(optionalKeys(serverKeys))).default({}).describe(
     "how backends behave, by id; `default` applies to all others",
   ),
   network: z.strictObject({
@@ -269,9 +281,6 @@ export const scenarioSchema = z.strictObject({
     "conditions that must hold; the exit code is 1 if one does not",
   ),
 });
-
-/** The keys under which a server's behaviour is described. */
-export const serverSchema = server;
 
 /** A scenario file as it was written, with defaults filled in. */
 export type ScenarioFile = z.output<typeof scenarioSchema>;

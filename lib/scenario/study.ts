@@ -25,7 +25,13 @@ import {
 } from "./expectation.ts";
 import { isMetric, type MetricName, metricNames, scopeOf } from "../metrics/mod.ts";
 import { apply, merge, parsePath, parseSetting, type Patch, type Setting } from "./patch.ts";
-import { DEFAULT_ARRIVALS, DEFAULT_SERVICE, type ScenarioFile, scenarioSchema } from "./schema.ts";
+import {
+  DEFAULT_ARRIVALS,
+  DEFAULT_REPLICATIONS,
+  DEFAULT_SERVICE,
+  type ScenarioFile,
+  scenarioSchema,
+} from "./schema.ts";
 import { parseTrace } from "./trace.ts";
 import type { Scenario, TraceEntry } from "./types.ts";
 
@@ -72,7 +78,6 @@ export interface Study {
 
 /** Metrics of a whole run. */
 const OF_RUN: readonly string[] = metricNames().filter((name) => scopeOf(name) === "run");
-const REPLICATIONS = 10;
 /** More variants than this are a mistake. */
 const VARIANTS_MAX = 10_000;
 /** What `compare` may vary. */
@@ -281,12 +286,15 @@ function variantsOf(
     const { data: ownData, patches: ownPatches } = patched(data, own);
     rejectIneffectiveSettings(patches, ownPatches);
     const blamed = [...ownPatches, ...patches];
-    const again = validate(scenarioSchema, ownData, () => []);
+    // Without anything that is compared it is the scenario itself.
+    const again = own.length === 0
+      ? { value: file, findings: [] }
+      : validate(scenarioSchema, ownData, () => []);
     add(again.findings, blamed);
     const { config, findings: inBalancer } = balancerOf(ownData, base);
     add(independent(inBalancer, again.findings), blamed);
     if (again.value === undefined || config === undefined) continue;
-    const built = buildScenario(again.value, ownData, config, readTrace);
+    const built = buildScenario(again.value, config, readTrace);
     add(built.findings, blamed);
     if (built.scenario === undefined) continue;
     const labels = labelsOf(settings, config);
@@ -621,7 +629,9 @@ function missingBackend(
   return [{ message: `there is no backend "${backend}"`, hint }];
 }
 
-function repetitionOf({ replications = REPLICATIONS, precision }: ScenarioFile): Repetition {
+function repetitionOf(
+  { replications = DEFAULT_REPLICATIONS, precision }: ScenarioFile,
+): Repetition {
   if (precision === undefined) return { replications };
   const { metric, relative, max_replications: maxReplications } = precision;
   return { metric: metric as MetricName, relative, maxReplications };
