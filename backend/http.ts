@@ -1,6 +1,6 @@
 import { type LineReader, LineTooLong, writeAll } from "../lib/base/mod.ts";
 
-/** As much of a request as it takes to answer it. */
+/** The parts of a request that are needed to answer it. */
 interface Request {
   /** Its first line. */
   readonly line: string;
@@ -25,7 +25,7 @@ const CHUNK_SIZE = /^([0-9a-f]{1,13})([ \t]*;[\t\x20-\x7e\x80-\uffff]*)?$/i;
 const decoder = new TextDecoder("latin1");
 const encoder = new TextEncoder();
 
-/** Whether a connection that begins with this line speaks HTTP, well or badly. */
+/** Whether this is the first line of an HTTP request, valid or not. */
 export function isRequestLine(line: Uint8Array): boolean {
   // The cheap test first: nearly every line of the echo protocol fails it.
   return line[line.length - 2] === 46 && VERSION.test(decoder.decode(line.subarray(-9))); // "1.1"
@@ -119,7 +119,10 @@ export class HttpConversation {
       : undefined;
   }
 
-  /** Reads header fields, or trailers, up to the empty line. Returns whether it came. */
+  /**
+   * Reads header fields, or trailers, up to the empty line. Returns false if the connection ends before
+   * it.
+   */
   async #section(take: (name: string, value: string) => void): Promise<boolean> {
     const tooLarge = "431 Request Header Fields Too Large";
     let bytes = 0;

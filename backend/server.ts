@@ -23,7 +23,7 @@ import type { KeyPair } from "../lib/files/mod.ts";
 import { HttpConversation, isRequestLine } from "./http.ts";
 import { Slots } from "./slots.ts";
 
-/** How a backend behaves, for lab work. Everything left out is as good as it gets. */
+/** How a backend behaves, for lab work. An option that is left out causes no delay and no error. */
 export interface Behaviour {
   /** How long serving one request takes. */
   readonly latency?: (() => Nanoseconds) | undefined;
@@ -44,7 +44,7 @@ export interface ServedRequest {
   readonly client: Address;
   /** The line, or the first line of an HTTP request. */
   readonly line: string;
-  /** In a queue and while it was served. */
+  /** The time in the queue and in service. */
   readonly took: Nanoseconds;
   readonly failed: boolean;
 }
@@ -63,14 +63,17 @@ export interface BackendTotals {
 const LINE_BYTES_MAX = 64 * 1024;
 
 /**
- * What a client may be idle for if nothing else is said: longer than a balancer's `timeouts.idle`, so that the
- * balancer decides.
+ * The default idle timeout. It is longer than a balancer's `timeouts.idle`, so that the balancer
+ * decides.
  */
 export const IDLE_TIMEOUT: Nanoseconds = 600 * NS_PER_S;
 /** Idle clients are looked for so often within their timeout. */
 const IDLE_CHECKS = 10;
 
-/** For how long, and how much, a client that is refused may go on sending before its connection closes. */
+/**
+ * For this long, and so many bytes, a refused client may continue to send before its connection is
+ * closed.
+ */
 const LINGER_MS = 1000;
 const LINGER_BYTES_MAX = 1024 * 1024;
 

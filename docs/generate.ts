@@ -14,7 +14,7 @@ export const GENERATED: Readonly<Record<string, () => string>> = {
   "docs/worksheets.html": () => worksheets(Deno.readTextFileSync(new URL("docs/lab.md", ROOT))),
 };
 
-/** Parts of documents that are generated: by path and the name of their markers. */
+/** The generated parts of documents, each with its path and the name of its markers. */
 export const GENERATED_PARTS: readonly {
   readonly path: string;
   readonly name: string;
@@ -78,7 +78,7 @@ function theoryTable(): string {
     "",
     ...COMMON.map(({ text }) => `- ${text}`),
     "",
-    "| model | gives | assumes besides | source |",
+    "| model | gives | further assumptions | source |",
     "| --- | --- | --- | --- |",
     ...lines,
   ].join("\n");

@@ -199,7 +199,7 @@ function conditionOf(event: LbEvent): string | undefined {
   }
 }
 
-/** Of each condition, one line in so long a time is written. */
+/** The log has at most one line for each condition in this time. */
 const SUMMARY_EVERY_MS = 1000;
 
 /** Events of one condition since its last line. */

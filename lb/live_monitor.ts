@@ -48,7 +48,7 @@ export class LiveMonitor {
     return left;
   }
 
-  /** Observes this balancer, which has been started with `monitor`, until `stop`. */
+  /** Observes a balancer until `stop`. The balancer must have been started with `monitor`. */
   start(balancer: Balancer): void {
     this.#balancer = balancer;
     this.#beatDue = performance.now() + BEAT_MS;

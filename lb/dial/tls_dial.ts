@@ -13,7 +13,7 @@ export interface BackendTls {
   readonly serverName: string | undefined;
 }
 
-/** How a configuration has backends spoken to; undefined: in the clear. */
+/** The TLS options for connections to backends; undefined without TLS. */
 export function backendTlsOf(
   { backendTls }: Config,
   { backendCa }: Certificates,

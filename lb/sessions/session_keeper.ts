@@ -88,7 +88,7 @@ export class SessionKeeper {
     this.#running = this.#run();
   }
 
-  /** Other rules from now on. */
+  /** Uses other rules from now on. */
   configure(rules: Rules): void {
     this.#rules = rules;
     this.#journal.configure(journalRules(rules));

@@ -76,7 +76,7 @@ export function exp(x: number): number {
   return expPart(x, exponent) * powerOfTwo(exponent);
 }
 
-/** Where the result is not a normal number, or may not be. */
+/** For arguments whose result may not be a normal number. */
 function expFarFromZero(x: number): number {
   if (x > 7.09782712893383973096e+02) return Infinity;
   if (x < -7.45133219101941108420e+02) return 0;

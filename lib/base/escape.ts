@@ -13,12 +13,13 @@ const ALL_UNSAFE = new RegExp(UNSAFE, "g");
 
 const SHORT: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
-/** Makes text safe to show within a line: `\n`, `\u001b` and `\u202e` stand for what they name. */
+/** Makes text safe to show within a line: characters that could act on a terminal are written like `
+`, `\u001b` and `\u202e`. */
 export function escapeText(text: string): string {
   return UNSAFE.test(text) ? text.replaceAll(ALL_UNSAFE, escaped) : text;
 }
 
-/** The same for text of several lines, each of which is known to be meant as one. */
+/** The same for a text whose line breaks are intended. */
 export function escapeLines(text: string): string {
   return text.split("\n").map(escapeText).join("\n");
 }

@@ -34,7 +34,10 @@ export function completionsOf(root: CommandUnknownOpts, words: readonly string[]
     : NOTHING;
 }
 
-/** Where the words lead: to a command, the number of its next argument, and an option without its value. */
+/**
+ * What the words select: a command, the number of its next argument, and an option that still needs a
+ * value.
+ */
 function read(root: CommandUnknownOpts, words: readonly string[]) {
   let command = root;
   let position = 0;

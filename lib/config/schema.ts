@@ -350,7 +350,7 @@ const limits = group({
     rate: rate().optional().describe(
       "the highest rate of new connections of one client, like 50/s",
     ),
-  }).optional().describe("for each client address (IPv6: each /64); off if left out"),
+  }).optional().describe("limits for each client address (IPv6: each /64); off if left out"),
 });
 
 /** The keys of `log`. */

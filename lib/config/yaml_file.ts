@@ -71,7 +71,7 @@ export class YamlFile {
     return { message, hint, at: this.#span(path, key) };
   }
 
-  /** The place of a value or key; of the closest one around it, if it is not there itself. */
+  /** The place of a value or key. If it is missing, the place of the closest group around it. */
   #span(path: Path, key: boolean): Span | undefined {
     const parent = this.#nodeAt(path.slice(0, -1));
     const pairs = isMap(parent) && path.length > 0 ? pairsOf(parent, path.at(-1)!) : [];

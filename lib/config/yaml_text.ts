@@ -15,7 +15,7 @@ import {
 import type { Diagnostic, Span } from "./diagnostic.ts";
 import { inPlainWords, type Openings } from "./yaml_words.ts";
 
-/** What a text is as YAML. */
+/** A text that was read as YAML. */
 export interface YamlText {
   readonly document: Document.Parsed;
   /** Everything that is wrong; if there is anything, the document is not to be read. */

@@ -172,7 +172,7 @@ function diagnostic({ message, hint, at: better }: Words, at: Span, quotes?: str
   return { message: `not valid YAML: ${message}`, hint: quotes ?? hint, at: better ?? at };
 }
 
-/** What most mistakes in YAML come from: text that YAML takes for something else. */
+/** A hint for the most frequent mistake: a text that YAML reads as something else. */
 function quotesNeeded(text: string, start: number): string | undefined {
   const lineStart = text.lastIndexOf("\n", start - 1) + 1;
   const line = text.slice(lineStart, lineStart + 200).split("\n")[0]!;

@@ -319,7 +319,7 @@ function pair(chain: Chain, { pem, key }: PrivateKey, keyFile: string, file: str
   };
 }
 
-/** From `DNS:localhost, IP Address:127.0.0.1`. */
+/** The names in a text like `DNS:localhost, IP Address:127.0.0.1`. */
 function namesOf({ subjectAltName = "" }: X509Certificate): string[] {
   return subjectAltName.split(", ").filter((name) => /^(DNS|IP Address):/.test(name))
     .map((name) => name.slice(name.indexOf(":") + 1));

@@ -112,7 +112,7 @@ export interface Series {
   readonly done: readonly number[];
   readonly errors: readonly number[];
   readonly meanSojourn: readonly (number | null)[];
-  /** Of the first backends, up to a bound. */
+  /** The first backends, up to a bound. */
   readonly backends: readonly {
     readonly inFlight: readonly number[];
     readonly queue: readonly number[];

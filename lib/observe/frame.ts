@@ -11,9 +11,9 @@ export const CONDITIONS = [
 ] as const satisfies readonly BackendCondition[];
 
 /**
- * A moment to draw, about ten a second. Each column has one number per backend, in the order of `backends`. A frame
- * stands alone: a reader that missed some goes on with the next. It comes from sockets or from virtual time, and
- * whoever draws it cannot tell.
+ * What a page draws at one moment, about ten times a second. Each column has one number per backend, in
+ * the order of `backends`. A frame stands alone: a reader that missed some goes on with the next.
+ * Frames of real sockets and of virtual time look the same.
  */
 export interface Frame extends FrameTotals, FrameColumns {
   readonly backends: readonly string[];
@@ -48,7 +48,7 @@ export interface FrameColumns {
   readonly effective_weight: Float64Array;
   readonly backend_in_flight: Float64Array;
   readonly backend_opened: Float64Array;
-  /** In the last second or two. */
+  /** Connections opened per second, over the last one or two seconds. */
   readonly opened_per_s: Float64Array;
   readonly connects_failed: Float64Array;
   readonly connect_p50_ms: Float64Array;

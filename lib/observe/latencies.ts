@@ -62,7 +62,7 @@ export class Latencies {
   }
 
   /**
-   * The duration that a share of those in the window do not exceed, in milliseconds; NaN if there are none.
+   * A quantile of the durations in the window, in milliseconds; NaN if there are none.
    *
    * @param share From 0 to 1.
    */

@@ -1,7 +1,7 @@
 /**
- * What goes on: events and the scheduler's tables, folded into snapshots and frames. The status log, the metrics,
- * `lbsim ctl` and the dashboard read these, and a page cannot tell whether they come from sockets or from virtual
- * time. Pure.
+ * The state of a run: events and the scheduler's tables, folded into snapshots and frames. The status
+ * log, the metrics, `lbsim ctl` and the dashboard read these, and a page cannot tell whether they come
+ * from sockets or from virtual time. Pure.
  */
 export {
   CONDITIONS,

@@ -83,9 +83,9 @@ const MARKS = [
 const NO_TRAFFIC: OpenTraffic = { bytesToBackend: 0, bytesToClient: 0 };
 
 /**
- * Folds events and the scheduler's tables into snapshots and frames. Live and simulated runs are observed alike: time
- * is an argument. What happens once per connection comes as numbers through the meter, so that no event is made for
- * it; all else comes as events.
+ * Folds events and the scheduler's tables into snapshots and frames. Live and simulated runs are
+ * observed alike: time is an argument. What happens once per connection arrives as numbers through the
+ * meter, so that no event object is created; everything else arrives as events.
  *
  * `advance` is to be called once a second; `snapshot` and `frame` do so themselves.
  */
@@ -289,7 +289,7 @@ export class Monitor implements ConnectionMeter {
     };
   }
 
-  /** What a page draws now. Its marks are those since the frame before. */
+  /** What a page draws now. Its marks are those since the last frame. */
   frame(now: Nanoseconds, surroundings: Pick<Surroundings, "process" | "openTraffic">): Frame {
     this.advance(now);
     const { backends, connections, waiting, sessionCount } = this.#known();
@@ -432,7 +432,7 @@ export class Monitor implements ConnectionMeter {
     return backend && this.#factsOf(backend);
   }
 
-  /** The oldest sample that is no older than this, or the latest if all are. */
+  /** The oldest sample within this age, or the latest sample if all are older. */
   #sampleBefore(now: Nanoseconds, age: Nanoseconds): number {
     let found = this.#sample;
     for (let back = 1; back < SAMPLES; back++) {
@@ -445,7 +445,7 @@ export class Monitor implements ConnectionMeter {
     return found;
   }
 
-  /** What makes a difference since a sample a rate. */
+  /** The factor that turns a difference since a sample into a rate per second. */
   #perSecond(now: Nanoseconds, sample: number): number {
     const past = now - this.#sampledAt[sample]!;
     return past > 0 ? NS_PER_S / past : 0;

@@ -324,7 +324,7 @@ export function queuePlot(
   });
 }
 
-/** Faults, and when the balancers considered which backend down. */
+/** Faults, and the times for which the balancers considered a backend down. */
 export function healthPlot(
   variant: VariantPlots,
   scales: Scales = commonScales([variant]),

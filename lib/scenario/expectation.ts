@@ -98,7 +98,7 @@ export function counterpartOf<V extends Labelled>(
   return found[0]!;
 }
 
-/** Whether a comparison holds; never with a number that is not there, nor of two that are both unknown. */
+/** Whether a comparison holds. It does not hold if a number is missing, or if both are unknown. */
 export function holds(left: number, comparator: Comparator, right: number): boolean {
   if (left === Infinity && right === Infinity) return false;
   switch (comparator) {

@@ -18,7 +18,7 @@ export function occurrenceOf(values: readonly number[], confidence: number): Occ
   };
 }
 
-/** JSON has no other numbers. */
+/** A number for JSON, which has neither NaN nor Infinity: null stands for these. */
 export function finite(value: number): number | null {
   return Number.isFinite(value) ? value : null;
 }

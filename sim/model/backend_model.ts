@@ -24,7 +24,7 @@ export class BackendModel {
   gray = false;
   /** Share of requests that are served and then end in an error. */
   failRate = 0;
-  /** The same of probes that ask for an answer. */
+  /** The share of `expect` and `http` probes that fail. */
   probeFailRate = 0;
   /** Share of requests and probes that get an error at once. */
   fastErrorRate = 0;
@@ -49,8 +49,7 @@ export class BackendModel {
   }
 
   /**
-   * What it says to a connect now. A full queue refuses: to the balancer, a backend that takes nobody in
-   * is as good as none.
+   * How it answers a connect now. A full queue refuses it, as a backend that is down does.
    */
   get verdict(): ConnectVerdict {
     if (this.silent) return "silent";
@@ -68,7 +67,7 @@ export class BackendModel {
     this.#assess(now);
   }
 
-  /** The fault, the same object as at its beginning, is over. */
+  /** Ends a fault. It must be the object with which the fault began. */
   end(fault: BackendFaultKind, now: Nanoseconds): void {
     const place = this.#faults.indexOf(fault);
     if (place >= 0) this.#faults.splice(place, 1);

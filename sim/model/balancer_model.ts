@@ -19,7 +19,7 @@ export class BalancerModel {
   listening = false;
   /** How many faults keep it from running. */
   stops = 0;
-  /** By backend index: the network between them is cut. How many partitions do so. */
+  /** By backend index: the number of partitions between this balancer and the backend. */
   readonly cuts: number[];
   readonly #options: Balancer;
   readonly #seed: number;

@@ -68,16 +68,16 @@ export const COMMON: readonly Assumption[] = [
   assumption("there is one load balancer", ({ scenario }) => scenario.loadBalancers === 1),
   assumption("there are no faults", ({ scenario }) => scenario.faults.length === 0),
   assumption(
-    "no message takes time",
+    "messages take no time",
     ({ scenario: { network: { clientLatency, backendLatency } } }) =>
       isConstant(clientLatency, 0) && isConstant(backendLatency, 0),
   ),
   assumption(
-    "a client sends one request a connection",
+    "each connection has one request",
     ({ scenario }) => isConstant(scenario.workload.requestsPerConnection, 1),
   ),
   assumption(
-    "clients wait for ever and do not try again (no `timeout`, no `retries`)",
+    "clients wait without a limit and do not try again (no `timeout`, no `retries`)",
     ({ scenario: { workload } }) => workload.timeout === Infinity && workload.retries.max === 0,
   ),
   assumption(

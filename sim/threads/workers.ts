@@ -56,8 +56,8 @@ export class WorkerPool implements Executor, Disposable {
   readonly #waiting: ((worker: Worker) => void)[] = [];
 
   /**
-   * @param program Where the program is that calls `serveTasks` when its name is `WORKER_NAME`.
-   * @param threads How many there may be, if there are as many cores.
+   * @param program URL of a program that calls `serveTasks` in a thread named `WORKER_NAME`.
+   * @param threads The largest number of threads. There are never more than cores.
    */
   constructor(program: string, threads: number, { seed, variants }: Runnable) {
     this.width = Math.min(threads, navigator.hardwareConcurrency);

@@ -74,6 +74,14 @@ for (const file of DOCUMENTS) {
   });
 }
 
+Deno.test("README.md lists the packages that deno.json imports", () => {
+  const [, section] = /## What it is made of\n([^]*?)\n## /.exec(read("README.md"))!;
+  for (const name of Object.keys(deno.imports)) assert.ok(section!.includes(`\`${name}\``), name);
+  for (const [, name] of section!.matchAll(/^\| `([^`]+)`/gm)) {
+    assert.ok(name! in deno.imports || name!.startsWith("node:"), name);
+  }
+});
+
 Deno.test("CHANGELOG.md begins with the version that deno.json and all its members have", async () => {
   const [, latest] = /^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d\d-\d\d$/m.exec(read("CHANGELOG.md"))!;
   assert.equal(latest, deno.version);

@@ -47,7 +47,7 @@ const IDLE_MAX = 100_000;
 export class Admission {
   #rules: AdmissionRules;
   readonly #known = new Map<string, Known>();
-  /** Those without a connection, in the order in which they lost their last one. */
+  /** Clients without a connection, in the order in which their last connection ended. */
   readonly #idle = new AgeList<Known>();
 
   constructor(rules: AdmissionRules) {

@@ -31,7 +31,7 @@ const FEW_RESULTS = "fewer than two probe results: drawn at random, in proportio
 
 /** The quantile of in flight above which a backend is hot: 2^−0.25. */
 const HOT_QUANTILE = 1 / Math.sqrt(Math.SQRT2);
-/** So many of the latest probes say what is usual. A power of two. */
+/** The number of latest probes that decide which results are hot. A power of two. */
 const USUAL = 32;
 /** How much faster the pool is refilled than it is used up: the paper's δ. */
 const SURPLUS = 1;

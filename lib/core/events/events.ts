@@ -119,7 +119,7 @@ export interface ConnectionDequeued extends At {
   /** Which backend has room for it; null if the client has left. */
   readonly backend: string | null;
   readonly waited_ms: number;
-  /** How many wait, this one no longer counted. */
+  /** The number of connections that wait, without this one. */
   readonly waiting: number;
 }
 
