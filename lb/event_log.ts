@@ -17,6 +17,7 @@ import { logSentence } from "../lib/cli/mod.ts";
 const CONNECTION_EVENTS = [
   "connection_queued",
   "connection_dequeued",
+  "connection_left",
   "session_pinned",
   "session_adopted",
 ] as const satisfies readonly EventType[];
@@ -87,9 +88,12 @@ export function logEvents(
   if (options.explain) {
     unsubscribe.push(events.subscribe("log of picks", ["pick_explained"], write));
   }
-  // Every probe of every backend is for those who ask for it.
+  // Every client that connects, and every probe of every backend, are for those who ask for them.
   if (log.isEnabledFor("debug")) {
     unsubscribe.push(events.subscribe("log of probes", ["probe"], write));
+    if (options.connections) {
+      unsubscribe.push(events.subscribe("log of connections", ["connection_arrived"], write));
+    }
   }
   return () => {
     unsubscribe.forEach((end) => end());
@@ -308,6 +312,7 @@ function summaryOf(
 
 function levelOf(event: LbEvent): "debug" | "info" | "warning" | "error" {
   switch (event.type) {
+    case "connection_arrived":
     case "probe":
     case "session_evicted":
       return "debug";
@@ -357,10 +362,18 @@ const ENDS: Readonly<Record<EventOf<"connection_closed">["end"], string>> = {
   closed_by_balancer: "closed by the balancer",
 };
 
+const PHASES: Readonly<Record<EventOf<"connection_left">["phase"], string>> = {
+  arriving: "before it asked for a backend",
+  waiting: "the queue",
+  connecting: "before it was connected to a backend",
+};
+
 function say(event: LbEvent): string {
   switch (event.type) {
     case "run_started":
       return `lbsim ${event.version} starts; seed ${event.seed}`;
+    case "connection_arrived":
+      return `#${event.connection} ${event.client} has connected`;
     case "connection_opened":
       return `#${event.connection} ${event.client} → ${event.backend}` +
         ` (${event.in_flight} in flight, connect ${ms(event.connect_ms)})`;
@@ -375,13 +388,15 @@ function say(event: LbEvent): string {
       return `#${event.connection} ${event.client} waits: every backend is full ` +
         `(${event.waiting} waiting)`;
     case "connection_dequeued":
-      return `#${event.connection} ${event.client} ${
-        event.backend === null ? "has left the queue" : `→ ${event.backend} has room`
-      } after ${ms(event.waited_ms)} (${event.waiting} waiting)`;
+      return `#${event.connection} ${event.client} → ${event.backend} has room after ` +
+        `${ms(event.waited_ms)} (${event.waiting} waiting)`;
     case "connection_refused":
       return `#${event.connection} ${event.client} refused: ${refusalInWords(event.reason)}${
         detailed(event)
       }`;
+    case "connection_left":
+      return `#${event.connection} ${event.client} has left ${PHASES[event.phase]} after ` +
+        ms(event.since_arrival_ms);
     case "probe":
       return event.ok
         ? `probe of ${event.backend} ok in ${ms(event.probe_ms)}`

@@ -123,7 +123,11 @@ export interface ConnectionSteps {
     now: Nanoseconds,
     detail: string | undefined,
   ): Refused;
-  leave(connection: ConnectionState, now: Nanoseconds): void;
+  leave(
+    connection: ConnectionState,
+    phase: "arriving" | "waiting" | "connecting",
+    now: Nanoseconds,
+  ): void;
   close(
     connection: ConnectionState,
     end: ConnectionEnd,
@@ -138,7 +142,6 @@ const NO_TRAFFIC: Traffic = { bytesToBackend: 0, bytesToClient: 0 };
 export class ConnectionState implements Connection {
   readonly number: number;
   client: string;
-  readonly arrivedAt: Nanoseconds;
   phase: Phase = "arriving";
   refusal: RefusalReason | undefined;
   /** Whether lists and limits have accepted its client. */
@@ -147,8 +150,8 @@ export class ConnectionState implements Connection {
   admission: Admission | undefined;
   /** The backend that it was last given. */
   assigned: BackendState | undefined;
-  // Not a number yet, but a double: see `Probe` of `prequal`.
-  pickedAt: Nanoseconds = NaN;
+  /** Until a backend is picked, when it arrived: with most connections that is the same time. */
+  pickedAt: Nanoseconds;
   /** How many other connections that backend had in flight then. */
   others = 0;
   session: Session<BackendState> | undefined;
@@ -157,6 +160,8 @@ export class ConnectionState implements Connection {
   place: QueuePlace | undefined;
   onSettled: ((outcome: Connect | Refused, now: Nanoseconds) => void) | undefined;
   isAnswered = false;
+  /** When it arrived, if that was before its latest pick. */
+  #arrivedAt: Nanoseconds | undefined;
   #connectedAt: Nanoseconds | undefined;
   /** For how long the client, once connected, asked nothing; undefined until it asks. */
   #idle: Nanoseconds | undefined;
@@ -166,7 +171,11 @@ export class ConnectionState implements Connection {
     this.#steps = steps;
     this.number = number;
     this.client = client;
-    this.arrivedAt = now;
+    this.pickedAt = now;
+  }
+
+  get arrivedAt(): Nanoseconds {
+    return this.#arrivedAt ?? this.pickedAt;
   }
 
   get backend(): BackendState {
@@ -185,6 +194,17 @@ export class ConnectionState implements Connection {
 
   get queuedAt(): Nanoseconds | undefined {
     return this.place?.since;
+  }
+
+  /** It has been given a backend, where it counts as in flight. */
+  give(backend: BackendState, now: Nanoseconds): void {
+    if (now !== this.pickedAt) {
+      this.#arrivedAt ??= this.pickedAt;
+      this.pickedAt = now;
+    }
+    this.phase = "connecting";
+    this.assigned = backend;
+    this.others = backend.inFlight - 1;
   }
 
   /** The client has asked for something. */
@@ -251,11 +271,12 @@ export class ConnectionState implements Connection {
   }
 
   leave(now: Nanoseconds): void {
+    const { phase } = this;
     assert(
-      this.phase !== "open" && this.phase !== "ended",
+      phase !== "open" && phase !== "ended",
       "a client leaves once, before its connection is open",
     );
-    this.#steps.leave(this, now);
+    this.#steps.leave(this, phase, now);
   }
 
   close(end: ConnectionEnd, now: Nanoseconds, traffic: Traffic = NO_TRAFFIC): void {

@@ -149,7 +149,9 @@ export class Dispatcher implements ConnectionSteps {
 
   #begin(client: string, now: Nanoseconds): ConnectionState {
     this.#present++;
-    return new ConnectionState(this, ++this.#lastNumber, client, now);
+    const connection = new ConnectionState(this, ++this.#lastNumber, client, now);
+    this.#announcer.connectionArrived(connection, now);
+    return connection;
   }
 
   /** Why a client is refused; undefined if it is accepted. */
@@ -214,10 +216,7 @@ export class Dispatcher implements ConnectionSteps {
       : this.#selector.select(connection, now, trace);
     if (backend === undefined) return false;
     this.#inFlight++;
-    connection.phase = "connecting";
-    connection.assigned = backend;
-    connection.pickedAt = now;
-    connection.others = backend.inFlight - 1;
+    connection.give(backend, now);
     this.#announcer.connectionPicked(backend, this.#inFlight);
     this.#countForClient(connection, now);
     return true;
@@ -268,12 +267,7 @@ export class Dispatcher implements ConnectionSteps {
       const isRoom = isRoomForAny || this.#selector.hasRoomForItsOwn(connection, now);
       if (isRoom && this.#pick(connection, now, undefined)) {
         this.#queue.delete(connection);
-        this.#announcer.connectionDequeued(
-          connection,
-          connection.backend.id,
-          this.#queue.size,
-          now,
-        );
+        this.#announcer.connectionDequeued(connection, this.#queue.size, now);
         connection.onSettled?.(CONNECT, now);
       } else if (!this.#selector.mayFindRoom(connection, now)) {
         this.#dismiss(connection, this.#whyNone(connection), now);
@@ -368,15 +362,17 @@ export class Dispatcher implements ConnectionSteps {
     return refused;
   }
 
-  leave(connection: ConnectionState, now: Nanoseconds): void {
-    const isWaiting = connection.phase === "waiting";
-    if (isWaiting) this.#queue.delete(connection);
+  leave(
+    connection: ConnectionState,
+    phase: "arriving" | "waiting" | "connecting",
+    now: Nanoseconds,
+  ): void {
+    if (phase === "waiting") this.#queue.delete(connection);
     this.passTime(now);
-    if (isWaiting) this.#announcer.connectionDequeued(connection, null, this.#queue.size, now);
-    const isConnecting = connection.phase === "connecting";
-    if (isConnecting) this.#release(connection, now);
+    if (phase === "connecting") this.#release(connection, now);
     this.#end(connection);
-    if (isConnecting) this.serveWaiting(now);
+    this.#announcer.connectionLeft(connection, phase, now);
+    if (phase === "connecting") this.serveWaiting(now);
   }
 
   close(
@@ -387,8 +383,8 @@ export class Dispatcher implements ConnectionSteps {
   ): void {
     this.passTime(now);
     this.#release(connection, now);
-    this.#announcer.connectionClosed(connection, end, traffic, now);
     this.#end(connection);
+    this.#announcer.connectionClosed(connection, end, traffic, now);
     this.serveWaiting(now);
   }
 

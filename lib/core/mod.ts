@@ -38,6 +38,7 @@ export {
   type ConnectionEnd,
   type ConnectionMeter,
   EVENT_TYPES,
+  EventBalance,
   type EventOf,
   EventStream,
   type EventType,

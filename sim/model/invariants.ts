@@ -1,4 +1,5 @@
 import { assert } from "../../lib/base/mod.ts";
+import type { EventBalance } from "../../lib/core/mod.ts";
 import {
   ASSIGNED,
   AT_BACKEND,
@@ -15,7 +16,7 @@ import type { World } from "./world.ts";
  * What must be true between any two events: no request is lost or counted twice, and everybody who counts
  * the same thing comes to the same number.
  */
-export function checkInvariants(world: World): void {
+export function checkInvariants(world: World, balances: readonly EventBalance[]): void {
   const { connections, recorder, backends, balancers, clients, warmup } = world;
   let waitedFor = 0;
   const atBackend = new Array<number>(backends.length).fill(0);
@@ -77,7 +78,11 @@ export function checkInvariants(world: World): void {
       scheduler.connections === held[index],
       "a balancer counts the connections that have a backend",
     );
-    assert(scheduler.waiting === queued[index], "a balancer counts those who wait");
+    assert(scheduler.waiting === queued[index], "a balancer counts those that wait");
+    assert(
+      balances[index]!.present === held[index]! + queued[index]!,
+      "by its events, a balancer has the connections that have a backend or wait",
+    );
   }
 }
 

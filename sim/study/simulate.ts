@@ -2,6 +2,7 @@ import { assert, type Nanoseconds, NS_PER_S, VERSION } from "../../lib/base/mod.
 import {
   closeOnDown,
   EVENT_TYPES,
+  EventBalance,
   type LbEvent,
   type RunStarted,
   type Scheduler,
@@ -104,7 +105,8 @@ export function simulate(
 class Simulation {
   readonly #world: World;
   readonly #seed: number;
-  readonly #checked: boolean;
+  /** By balancer, its events so far; undefined if the run is not checked. */
+  readonly #balances: readonly EventBalance[] | undefined;
   readonly #health: HealthLog;
   readonly #spread: Spread;
   readonly #liveness: Liveness;
@@ -123,7 +125,9 @@ class Simulation {
     const { queue } = world;
     this.#world = world;
     this.#seed = seed;
-    this.#checked = checked ?? false;
+    this.#balances = checked
+      ? world.balancers.map(({ events }) => new EventBalance(events))
+      : undefined;
     this.#liveness = new Liveness(world);
     this.#observe = observe;
     this.#operate = operate;
@@ -182,7 +186,7 @@ class Simulation {
         this.#liveness.requireProgress(atNow);
       }
       this.#handle();
-      if (this.#checked) checkInvariants(this.#world);
+      if (this.#balances !== undefined) checkInvariants(this.#world, this.#balances);
       if (this.#end !== undefined) {
         if (this.#isDone(this.#end.at)) break;
       } else if (connections !== undefined && queue.kind >= BACKGROUND && this.#liveness.isStuck) {

@@ -335,6 +335,7 @@ function connection(
         at_ms: 1,
         attempt: 1,
         connect_ms: 1,
+        since_arrival_ms: 1,
         in_flight: 1,
       }),
     close: () =>
@@ -344,6 +345,7 @@ function connection(
         at_ms: 2,
         end,
         duration_ms: 1,
+        since_arrival_ms: 2,
         bytes_to_backend: bytes[0],
         bytes_to_client: bytes[1],
         in_flight: 0,

@@ -64,6 +64,7 @@ export const DECISIONS = [
   "connection_queued",
   "connection_dequeued",
   "connection_refused",
+  "connection_left",
   "connection_closed",
   "backend_up",
   "backend_down",
@@ -82,7 +83,14 @@ export function decisionOf(event: LbEvent): Decision {
 
 /** How a connection ends is the wire's: a live one may see a clean end where a simulated one sees a reset. */
 const CIRCUMSTANCES: readonly string[] = [
-  ...["connect_ms", "duration_ms", "bytes_to_backend", "bytes_to_client", "end"],
+  ...[
+    "connect_ms",
+    "duration_ms",
+    "since_arrival_ms",
+    "bytes_to_backend",
+    "bytes_to_client",
+    "end",
+  ],
 ];
 
 /** Milliseconds as the scheduler counts. */

@@ -385,9 +385,11 @@ Deno.test("simulate() lets a client that gives up leave the balancer's queue at 
     },
   );
   assert.deepEqual(told, [
+    "0 s: connection_arrived 1",
     "0 s: connection_opened 1",
+    "5 s: connection_arrived 2",
     "5 s: connection_queued 2",
-    "15 s: connection_dequeued 2",
+    "15 s: connection_left 2",
     "32 s: connection_closed 1 closed",
   ]);
   assert.deepEqual([requests.done, requests.timedOut], [2, 1]);

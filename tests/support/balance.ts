@@ -1,9 +1,10 @@
 /** A live balancer for tests, and all that it says. */
+import assert from "node:assert/strict";
 import type { Address } from "../../lib/base/address.ts";
 import { monotonicNow } from "../../lib/io/clock.ts";
 import type { Certificates } from "../../lib/files/certificates.ts";
 import type { Config } from "../../lib/config/mod.ts";
-import { EVENT_TYPES, type LbEvent } from "../../lib/core/mod.ts";
+import { EVENT_TYPES, EventBalance, type LbEvent } from "../../lib/core/mod.ts";
 import { NS_PER_S } from "../../lib/base/mod.ts";
 import { Balancer } from "../../lb/balancer.ts";
 import { configOf } from "./config.ts";
@@ -23,6 +24,7 @@ export async function balance(
 ) {
   const events = strictEventStream();
   const emitted: LbEvent[] = [];
+  const books = new EventBalance(events);
   events.subscribe("test", EVENT_TYPES, (event) => emitted.push(event));
   const config = configOf(addresses, { timeouts: TIMEOUTS, ...overrides });
   const options = { events, now: monotonicNow, seed: 1, certificates };
@@ -34,6 +36,9 @@ export async function balance(
     config,
     emitted,
     of,
-    [Symbol.asyncDispose]: async () => void await balancer.stop(),
+    [Symbol.asyncDispose]: async () => {
+      await balancer.stop();
+      assert.equal(books.present, 0, "each connection that arrived has ended");
+    },
   };
 }

@@ -13,6 +13,7 @@ import type { MeteredBackend as Backend } from "./meter.ts";
 interface Connection {
   readonly number: number;
   readonly client: string;
+  readonly arrivedAt: Nanoseconds;
   /** How many connects have failed. */
   readonly attempts: number;
   /** When it began to wait for a backend to have room. */
@@ -50,13 +51,23 @@ export class Announcer {
     return this.#events.wanted.pick_explained;
   }
 
+  connectionArrived({ number, client }: Connection, now: Nanoseconds): void {
+    if (!this.#events.wanted.connection_arrived) return;
+    this.#events.emit({
+      type: "connection_arrived",
+      at_ms: toMs(now),
+      connection: number,
+      client,
+    });
+  }
+
   /** @param inFlight Over all backends, this one included. */
   connectionPicked(backend: Backend, inFlight: number): void {
     this.#events.meter?.picked(backend, inFlight);
   }
 
   connectionOpened(connection: AssignedConnection, now: Nanoseconds): void {
-    const { number, client, backend, attempts, pickedAt } = connection;
+    const { number, client, arrivedAt, backend, attempts, pickedAt } = connection;
     this.#events.meter?.opened(backend, attempts + 1, now - pickedAt);
     if (!this.#events.wanted.connection_opened) return;
     this.#events.emit({
@@ -67,6 +78,7 @@ export class Announcer {
       backend: backend.id,
       attempt: attempts + 1,
       connect_ms: toMs(now - pickedAt),
+      since_arrival_ms: toMs(now - arrivedAt),
       in_flight: backend.inFlight,
     });
   }
@@ -97,7 +109,7 @@ export class Announcer {
   }
 
   connectionClosed(
-    { number, client, backend, pickedAt }: AssignedConnection,
+    { number, client, arrivedAt, backend, pickedAt }: AssignedConnection,
     end: ConnectionEnd,
     { bytesToBackend, bytesToClient }: Traffic,
     now: Nanoseconds,
@@ -112,6 +124,7 @@ export class Announcer {
       backend: backend.id,
       end,
       duration_ms: toMs(now - pickedAt),
+      since_arrival_ms: toMs(now - arrivedAt),
       bytes_to_backend: bytesToBackend,
       bytes_to_client: bytesToClient,
       in_flight: backend.inFlight,
@@ -137,6 +150,24 @@ export class Announcer {
     });
   }
 
+  /** @param phase Where the connection stood. */
+  connectionLeft(
+    { number, client, arrivedAt, attempts }: Connection,
+    phase: "arriving" | "waiting" | "connecting",
+    now: Nanoseconds,
+  ): void {
+    if (!this.#events.wanted.connection_left) return;
+    this.#events.emit({
+      type: "connection_left",
+      at_ms: toMs(now),
+      connection: number,
+      client,
+      phase,
+      attempts,
+      since_arrival_ms: toMs(now - arrivedAt),
+    });
+  }
+
   /** @param waiting How many wait, this one included. */
   connectionQueued({ number, client }: Connection, waiting: number, now: Nanoseconds): void {
     this.#events.meter?.queued(waiting);
@@ -150,13 +181,9 @@ export class Announcer {
     });
   }
 
-  /**
-   * @param backend Which backend has room; null if the client has left.
-   * @param waiting How many wait, this one no longer counted.
-   */
+  /** @param waiting How many wait, this one no longer counted. */
   connectionDequeued(
-    { number, client, queuedAt }: Connection,
-    backend: string | null,
+    { number, client, queuedAt, backend }: AssignedConnection,
     waiting: number,
     now: Nanoseconds,
   ): void {
@@ -166,7 +193,7 @@ export class Announcer {
       at_ms: toMs(now),
       connection: number,
       client,
-      backend,
+      backend: backend.id,
       waited_ms: toMs(now - (queuedAt ?? now)),
       waiting,
     });

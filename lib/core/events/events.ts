@@ -77,6 +77,17 @@ export interface RunStarted extends At {
   readonly configuration: Readonly<Record<string, unknown>>;
 }
 
+/**
+ * A client has connected: the first event of its connection. The last one is exactly one of
+ * `connection_closed`, `connection_refused` and `connection_left`.
+ */
+export interface ConnectionArrived extends At {
+  readonly type: "connection_arrived";
+  readonly connection: number;
+  /** Of a trusted proxy that has yet to say who the client is, the address of the proxy. */
+  readonly client: string;
+}
+
 /** A client's connection reached a backend. */
 export interface ConnectionOpened extends At {
   readonly type: "connection_opened";
@@ -85,7 +96,10 @@ export interface ConnectionOpened extends At {
   readonly backend: string;
   /** 1 for the first backend tried. */
   readonly attempt: number;
+  /** How long this attempt took. */
   readonly connect_ms: number;
+  /** Since the client connected: waits and failed attempts are included. */
+  readonly since_arrival_ms: number;
   /** In flight on that backend, this one included. */
   readonly in_flight: number;
 }
@@ -111,13 +125,12 @@ export interface ConnectionQueued extends At {
   readonly waiting: number;
 }
 
-/** A client waits no more. One that has waited for too long is reported as refused. */
+/** A backend has room for a client that waited. One that is refused or leaves instead is reported as such. */
 export interface ConnectionDequeued extends At {
   readonly type: "connection_dequeued";
   readonly connection: number;
   readonly client: string;
-  /** Which backend has room for it; null if the client has left. */
-  readonly backend: string | null;
+  readonly backend: string;
   readonly waited_ms: number;
   /** The number of connections that wait, without this one. */
   readonly waiting: number;
@@ -135,6 +148,18 @@ export interface ConnectionRefused extends At {
   readonly attempts: number;
 }
 
+/** A client left before its connection was open. */
+export interface ConnectionLeft extends At {
+  readonly type: "connection_left";
+  readonly connection: number;
+  readonly client: string;
+  /** Where its connection stood: it was yet to ask for a backend, waited for one, or was being connected to one. */
+  readonly phase: "arriving" | "waiting" | "connecting";
+  /** How many connects to backends had failed. */
+  readonly attempts: number;
+  readonly since_arrival_ms: number;
+}
+
 /** A connection that had been opened ended. */
 export interface ConnectionClosed extends At {
   readonly type: "connection_closed";
@@ -142,7 +167,9 @@ export interface ConnectionClosed extends At {
   readonly client: string;
   readonly backend: string;
   readonly end: ConnectionEnd;
+  /** Since its backend was picked. */
   readonly duration_ms: number;
+  readonly since_arrival_ms: number;
   readonly bytes_to_backend: number;
   readonly bytes_to_client: number;
   /** In flight on that backend, this one no longer counted. */
@@ -329,11 +356,13 @@ export interface ShortageEnded extends At {
 /** Anything that can happen. */
 export type LbEvent =
   | RunStarted
+  | ConnectionArrived
   | ConnectionOpened
   | ConnectFailed
   | ConnectionQueued
   | ConnectionDequeued
   | ConnectionRefused
+  | ConnectionLeft
   | ConnectionClosed
   | ProbeDone
   | BackendUp
@@ -360,11 +389,13 @@ export type EventType = LbEvent["type"];
 /** Every kind of event. */
 export const EVENT_TYPES = [
   "run_started",
+  "connection_arrived",
   "connection_opened",
   "connect_failed",
   "connection_queued",
   "connection_dequeued",
   "connection_refused",
+  "connection_left",
   "connection_closed",
   "probe",
   "backend_up",

@@ -1,5 +1,6 @@
 /** The types of the events that a run emits. */
 export { Announcer } from "./announcer.ts";
+export { EventBalance } from "./balance.ts";
 export {
   type BackendModeChanged,
   type ConnectFailure,

@@ -128,16 +128,18 @@ Deno.test("Connection.leave() makes room in the queue, and tells so", () => {
   place.leave(NS_PER_S);
   first.close("closed", NS_PER_S);
   assert.deepEqual(settled, [`d: ${first.backend.id}`]);
-  const told = emitted.filter(({ type }) => type === "connection_dequeued");
+  const told = emitted.filter(({ type }) =>
+    type === "connection_dequeued" || type === "connection_left"
+  );
   assert.deepEqual(told, [
     {
-      type: "connection_dequeued",
+      type: "connection_left",
       at_ms: 1000,
       connection: 3,
       client: "c",
-      backend: null,
-      waited_ms: 1000,
-      waiting: 1,
+      phase: "waiting",
+      attempts: 0,
+      since_arrival_ms: 1000,
     },
     {
       type: "connection_dequeued",

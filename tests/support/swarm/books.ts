@@ -74,6 +74,7 @@ interface SessionBook {
 interface ConnectionBook {
   readonly number: number;
   client: string;
+  readonly arrivedAt: number;
   phase: "arriving" | "accepted" | "waiting" | "connecting" | "open";
   /** Which limits of clients it counts for. */
   limits: number | undefined;
@@ -499,9 +500,12 @@ export class Books implements Subject {
   }
 
   #newConnection(client: string): ConnectionBook {
+    const number = ++this.#lastNumber;
+    this.#emit("connection_arrived", { connection: number, client });
     return {
-      number: ++this.#lastNumber,
+      number,
       client,
+      arrivedAt: this.#now,
       phase: "arriving",
       limits: undefined,
       backend: undefined,
@@ -815,7 +819,7 @@ export class Books implements Subject {
 
   connected(number: number): void {
     const connection = this.connections.get(number)!;
-    const { client, tried, pickedAt } = connection;
+    const { client, arrivedAt, tried, pickedAt } = connection;
     const backend = connection.backend!;
     connection.phase = "open";
     backend.connections++;
@@ -832,6 +836,7 @@ export class Books implements Subject {
       backend: backend.id,
       attempt: tried.length + 1,
       connect_ms: (this.#now - pickedAt) / MS,
+      since_arrival_ms: (this.#now - arrivedAt) / MS,
       in_flight: backend.inFlight,
     });
   }
@@ -873,27 +878,24 @@ export class Books implements Subject {
 
   leave(number: number): void {
     const connection = this.connections.get(number)!;
-    const { client, phase, waitsSince } = connection;
+    const { client, arrivedAt, phase, tried } = connection;
+    const isConnecting = phase === "connecting";
     this.connections.delete(number);
-    if (phase === "waiting") {
-      this.queue.splice(this.queue.indexOf(connection), 1);
-      this.#emit("connection_dequeued", {
-        connection: number,
-        client,
-        backend: null,
-        waited_ms: (this.#now - waitsSince) / MS,
-        waiting: this.queue.length,
-      });
-      return;
-    }
-    if (phase !== "connecting") return;
-    this.#leaveBackend(connection);
-    this.#serveQueue();
+    if (phase === "waiting") this.queue.splice(this.queue.indexOf(connection), 1);
+    if (isConnecting) this.#leaveBackend(connection);
+    this.#emit("connection_left", {
+      connection: number,
+      client,
+      phase: phase === "accepted" ? "arriving" : phase as "arriving" | "waiting" | "connecting",
+      attempts: tried.length,
+      since_arrival_ms: (this.#now - arrivedAt) / MS,
+    });
+    if (isConnecting) this.#serveQueue();
   }
 
   close(number: number): void {
     const connection = this.connections.get(number)!;
-    const { client, pickedAt } = connection;
+    const { client, arrivedAt, pickedAt } = connection;
     const backend = connection.backend!;
     this.connections.delete(number);
     this.#leaveBackend(connection);
@@ -903,6 +905,7 @@ export class Books implements Subject {
       backend: backend.id,
       end: "closed",
       duration_ms: (this.#now - pickedAt) / MS,
+      since_arrival_ms: (this.#now - arrivedAt) / MS,
       bytes_to_backend: 1,
       bytes_to_client: 2,
       in_flight: backend.inFlight,

@@ -1,9 +1,11 @@
 /** The scheduler under test: all that a life knows of its interface is here. */
+import assert from "node:assert/strict";
 import {
   type Backend,
   type BackendMode,
   type Connection,
   EVENT_TYPES,
+  EventBalance,
   type LbEvent,
   type Outcome as Answer,
   type Scheduler,
@@ -27,6 +29,7 @@ export class Driver implements Subject {
   /** What the latest call that asks for a backend has answered since the step began. */
   outcome: Outcome | undefined;
   #now: Nanoseconds = 0;
+  readonly #balance: EventBalance;
   readonly #connections = new Map<number, Connection>();
 
   constructor(settings: Settings) {
@@ -35,6 +38,7 @@ export class Driver implements Subject {
       seed: settings.seed,
     });
     this.scheduler = scheduler;
+    this.#balance = new EventBalance(events);
     events.subscribe(
       "books",
       EVENT_TYPES.filter((type) => type !== "pick_explained"),
@@ -158,6 +162,7 @@ export class Driver implements Subject {
 
   /** What can be seen of the scheduler. */
   view(): View {
+    assert.equal(this.#balance.present, this.#connections.size, "connections, by their events");
     const { backends, activeServers, connections, waiting, sessions } = this.scheduler;
     return {
       backends: backends.map(viewOf),
