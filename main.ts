@@ -34,6 +34,7 @@ const io: Io = {
     out: (line, describeDropped) => stdout.log(line, describeDropped),
     stdoutIsTerminal,
     color: stdoutIsTerminal && !Deno.noColor,
+    width: columns,
   },
   status: (line = "") => shown?.status(fitted(line, columns())),
   written: async () => {

@@ -4,6 +4,7 @@ import type { BackendCondition } from "../lib/core/mod.ts";
 import type { Nanoseconds } from "../lib/base/mod.ts";
 import type { Snapshot } from "../lib/observe/mod.ts";
 import { logSentence } from "../lib/cli/mod.ts";
+import { aligned } from "../lib/report/mod.ts";
 
 /** A backend at a glance. */
 export interface BackendStatus {
@@ -34,8 +35,10 @@ export class StatusReporter {
   logEvery(interval: Nanoseconds, log: Logger): void {
     this.#timer = setInterval(() => {
       const snapshot = this.#snapshot();
-      for (const status of backendStatuses(snapshot)) {
-        logSentence(log, "info", statusLine(status), { event: "status", ...status });
+      const statuses = backendStatuses(snapshot);
+      const lines = statusLines(statuses);
+      for (const [i, status] of statuses.entries()) {
+        logSentence(log, "info", lines[i]!, { event: "status", ...status });
       }
       logOthers(snapshot, log);
     }, timerDelay(interval));
@@ -105,20 +108,20 @@ function refusedOf({ connections: { refused_by_reason } }: Snapshot): Record<str
   return refused;
 }
 
-function statusLine(status: BackendStatus): string {
-  return [
-    status.backend.padEnd(4),
+/** A line for each backend, in columns that are as wide as they have to be. */
+function statusLines(statuses: readonly BackendStatus[]): string[] {
+  return aligned(statuses.map((status) => [
+    status.backend,
     status.state.padEnd(5),
-    `${String(status.in_flight).padStart(5)} in flight`,
-    `${String(status.connections).padStart(8)} total`,
-    `${(status.share * 100).toFixed(1).padStart(5)} %`,
-    probeText(status),
-  ].join("  ");
+    `${status.in_flight} in flight`,
+    `${status.connections} total`,
+    `${(status.share * 100).toFixed(1)} %`,
+  ])).map((line, i) => `${line}  ${probeText(statuses[i]!)}`);
 }
 
 function probeText(status: BackendStatus): string {
   const { last_probe_ok, last_probe_ms = 0, last_probe_ago_ms = 0, last_probe_reason } = status;
   if (last_probe_ok === undefined) return "not probed";
-  const result = last_probe_ok ? `ok in ${last_probe_ms.toFixed(1)} ms` : last_probe_reason;
+  const result = last_probe_ok ? `${last_probe_ms.toFixed(1)} ms` : last_probe_reason;
   return `probe ${result}, ${(last_probe_ago_ms / 1000).toFixed(1)} s ago`;
 }

@@ -8,6 +8,7 @@ import {
   resetSync,
 } from "@logtape/logtape";
 import { styleText } from "node:util";
+import { fitted } from "./fit.ts";
 import { escapedJson, escapeText } from "../base/mod.ts";
 
 /** What is written and how. */
@@ -25,6 +26,8 @@ export interface LogTarget {
   out(line: string, describeDropped: (count: number) => string): void;
   readonly stdoutIsTerminal: boolean;
   readonly color: boolean;
+  /** The width of the terminal now. */
+  width?(): number;
 }
 
 /** Tells LogTape that a sink keeps no record: it need not copy each one first, which is a third of the cost. */
@@ -39,7 +42,9 @@ export function logger(part: string): Logger {
 export function startLogging(options: LogOptions, target: LogTarget): void {
   const pretty = options.format === "pretty" ||
     (options.format === "auto" && target.stdoutIsTerminal);
-  const format = pretty ? (record: LogRecord) => prettyLine(record, target.color) : jsonLine;
+  const format = pretty
+    ? (record: LogRecord) => prettyLine(record, target.color, roomFor(record, target))
+    : jsonLine;
   const describeDropped = (count: number) => format(droppedRecord(count));
   const out = (record: LogRecord) => target.out(format(record), describeDropped);
   configureSync({
@@ -141,8 +146,20 @@ const STYLES = {
   fatal: "red",
 } as const satisfies Record<LogLevel, string>;
 
+/** Columns of a line before its sentence. */
+const PREFIX = "12:34:56.789 warning ".length;
+
+/**
+ * Columns for a sentence. A sentence is worth more than one line of a terminal; a status line, which comes again
+ * and again, is not.
+ */
+function roomFor({ properties }: LogRecord, { stdoutIsTerminal, width }: LogTarget): number {
+  const isStatus = properties.event === "status" && stdoutIsTerminal;
+  return isStatus && width !== undefined ? width() - PREFIX : Infinity;
+}
+
 /** `12:34:56.789 warning  B2 is down: …`, with the local time of day. Further lines are indented. */
-function prettyLine(record: LogRecord, color: boolean): string {
+function prettyLine(record: LogRecord, color: boolean, room: number): string {
   const { timestamp, level } = record;
   const time = new Date(timestamp);
   const clock = [time.getHours(), time.getMinutes(), time.getSeconds()]
@@ -150,6 +167,6 @@ function prettyLine(record: LogRecord, color: boolean): string {
   const millis = String(time.getMilliseconds()).padStart(3, "0");
   const paint = (style: "dim" | "green" | "yellow" | "red", text: string) =>
     color ? styleText(style, text, { validateStream: false }) : text;
-  const text = linesOf(record).map(escapeText).join("\n  ");
+  const text = linesOf(record).map((line) => fitted(escapeText(line), room)).join("\n  ");
   return `${paint("dim", `${clock}.${millis}`)} ${paint(STYLES[level], level.padEnd(7))} ${text}`;
 }
