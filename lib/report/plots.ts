@@ -1,28 +1,17 @@
 /** A study's plots, as SVG text. */
 import type { EChartsCoreOption } from "echarts/core";
 import { decimalExponent, type Nanoseconds, NS_PER_MS, NS_PER_S, power } from "../base/mod.ts";
+import type { FaultResult, Series } from "../metrics/mod.ts";
 import type { Histogram } from "../stats/mod.ts";
 import { escape } from "./markup.ts";
 
 /** How one replication went over time, in slices of `interval`. */
-export interface Course {
-  readonly interval: Nanoseconds;
-  /** Mean sojourn of the requests done in each slice; null where there were none. */
-  readonly meanSojourn: readonly (number | null)[];
-  readonly errors: readonly number[];
-  readonly backends: readonly {
-    readonly id: string;
-    readonly inFlight: readonly number[];
-    readonly queue: readonly number[];
-    /** Share of the balancers that held it for up. */
-    readonly up: readonly number[];
-  }[];
-  readonly faults: readonly {
-    readonly backend: string;
-    readonly kind: string;
-    readonly at: Nanoseconds;
-    readonly until?: Nanoseconds;
-  }[];
+export interface Course extends Pick<Series, "interval" | "meanSojourn" | "errors"> {
+  readonly backends: readonly (
+    & { readonly id: string }
+    & Pick<Series["backends"][number], "inFlight" | "queue" | "up">
+  )[];
+  readonly faults: readonly Pick<FaultResult, "backend" | "kind" | "at" | "until">[];
 }
 
 /** What can be plotted of a variant. */

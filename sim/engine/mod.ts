@@ -1,37 +1,4 @@
 /** Virtual time: the queue of events, and random numbers that belong to a key. */
-export {
-  ABORT_AT_BACKEND,
-  ABORT_AT_BALANCER,
-  ANSWER,
-  ANSWER_AT_BALANCER,
-  ARRIVAL,
-  BACKGROUND,
-  BEGIN,
-  CLIENT_DEADLINE,
-  CLOSE,
-  CONNECT,
-  CONNECT_REPLY,
-  CONNECT_TIMEOUT,
-  END,
-  FAULT_BEGINS,
-  FAULT_ENDS,
-  FLAP,
-  HAS_ROOM,
-  IDLE_REPORT,
-  IDLE_SWEEP,
-  NEXT_REQUEST,
-  OPERATE,
-  PROBE_CONNECT,
-  PROBE_DUE,
-  PROBE_REQUEST,
-  PROBE_RESULT,
-  REACH_BALANCER,
-  REQUEST,
-  RESET_AT_BALANCER,
-  SLICE,
-  WAKE,
-  WARM,
-  WORK_DONE,
-} from "./event_kinds.ts";
+export * from "./event_kinds.ts";
 export { EventQueue } from "./event_queue.ts";
 export { KeyedRandom, KeyedSampler } from "./keyed_random.ts";

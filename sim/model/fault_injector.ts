@@ -6,7 +6,7 @@ import { isPlanned } from "../measure/mod.ts";
 import type { World } from "./world.ts";
 
 const CRASH: BackendFaultKind = { name: "crash" };
-/** What an operator can wish for, the strictest last. */
+/** The modes that an operator can set, the strictest last. */
 const MODES: readonly BackendMode[] = ["ready", "drain", "maintenance"];
 
 /** What a fault is at present. */
@@ -45,20 +45,12 @@ export class FaultInjector {
 
   /** A fault begins. */
   begin(index: number, now: Nanoseconds): void {
-    const state = this.#states[index]!;
-    state.active = true;
-    const { fault } = state;
-    if ("backend" in fault) this.#beginBackendFault(index, fault, now);
-    else this.#stopBalancer(fault.loadBalancer, now);
+    this.#change(index, true, now);
   }
 
-  /** A fault is over. */
+  /** A fault ends. */
   end(index: number, now: Nanoseconds): void {
-    const state = this.#states[index]!;
-    state.active = false;
-    const { fault } = state;
-    if ("backend" in fault) this.#endBackendFault(state, fault, now);
-    else this.#startBalancer(fault.loadBalancer, now);
+    this.#change(index, false, now);
   }
 
   /** A flapping backend crashes or comes back. */
@@ -78,53 +70,56 @@ export class FaultInjector {
     }
   }
 
-  #beginBackendFault(index: number, { backend, kind }: BackendFault, now: Nanoseconds): void {
+  #change(index: number, active: boolean, now: Nanoseconds): void {
+    const state = this.#states[index]!;
+    state.active = active;
+    const { fault } = state;
+    if ("backend" in fault) this.#changeBackendFault(index, state, fault, now);
+    else if (active) this.#stopBalancer(fault.loadBalancer, now);
+    else this.#startBalancer(fault.loadBalancer, now);
+  }
+
+  #changeBackendFault(
+    index: number,
+    state: FaultState,
+    { backend, kind }: BackendFault,
+    now: Nanoseconds,
+  ): void {
+    const { active } = state;
+    const change = active ? 1 : -1;
     switch (kind.name) {
       case "flap":
-        this.flap(index, now);
+        if (active) {
+          this.flap(index, now);
+        } else if (state.crashed !== undefined) {
+          this.#liftFault(backend, state.crashed, now);
+          state.crashed = undefined;
+        }
         break;
       case "partition":
-        this.#cut(backend, kind.loadBalancer, 1, now);
+        this.#cut(backend, kind.loadBalancer, change, now);
         break;
       case "drain":
       case "maintenance":
-        this.#operate(backend, now);
+        this.#setMode(backend, now);
         break;
       default:
-        this.#applyFault(backend, kind, now);
+        if (active) this.#applyFault(backend, kind, now);
+        else this.#liftFault(backend, kind, now);
         // To the network, a machine that is silent is one that cannot be reached.
-        if (kind.name === "hang") this.#cut(backend, undefined, 1, now);
+        if (kind.name === "hang") this.#cut(backend, undefined, change, now);
+        else if (kind.name === "pause" && !active) this.#resume(backend, now);
     }
   }
 
-  #endBackendFault(state: FaultState, { backend, kind }: BackendFault, now: Nanoseconds): void {
-    switch (kind.name) {
-      case "flap":
-        if (state.crashed !== undefined) this.#liftFault(backend, state.crashed, now);
-        state.crashed = undefined;
-        break;
-      case "partition":
-        this.#cut(backend, kind.loadBalancer, -1, now);
-        break;
-      case "drain":
-      case "maintenance":
-        this.#operate(backend, now);
-        break;
-      default:
-        this.#liftFault(backend, kind, now);
-        if (kind.name === "hang") this.#cut(backend, undefined, -1, now);
-        else if (kind.name === "pause") this.#resume(backend, now);
-    }
-  }
-
-  /** The operator's wish for a backend may have changed. */
-  #operate(backend: number, now: Nanoseconds): void {
+  /** Sets a backend to the mode that the present faults ask for. */
+  #setMode(backend: number, now: Nanoseconds): void {
     const { id } = this.#world.backends[backend]!;
     const mode = this.#modeOf(backend);
     for (const { scheduler } of this.#world.balancers) scheduler.setMode(id, mode, now);
   }
 
-  /** The strictest of the wishes for a backend that are in force. */
+  /** The strictest mode that the configuration or a present fault asks for. */
   #modeOf(backend: number): BackendMode {
     let strictest = MODES.indexOf(this.#world.scenario.balancer.backends[backend]!.mode ?? "ready");
     for (const { fault, active } of this.#states) {

@@ -26,14 +26,23 @@ export interface Verdict {
   readonly holds: boolean;
 }
 
-/** A model of queueing theory for each variant. */
-const MODELS = `
+/** A study of queues without health checks. */
+function queues(replications: number, rest: string): string {
+  return `
 title: selftest
 balancer: {backends: 1, health_check: {type: none}}
 duration: 1200s
 warmup: 60s
-replications: 32
-workload: {arrivals: {poisson: {load: 70%}}}
+replications: ${replications}
+${rest}`;
+}
+
+const POISSON = "workload: {arrivals: {poisson: {load: 70%}}}";
+
+/** Each variant fits another model of queueing theory. */
+const MODELS = queues(
+  32,
+  `${POISSON}
 compare:
   balancer:
     - {backends: 1}
@@ -44,49 +53,40 @@ compare:
     - {backends: 5, algorithm: least-connections}
     - {backends: 5, algorithm: power-of-two}
     - {backends: 5, algorithm: {name: power-of-two, choices: 3}}
-`;
+`,
+);
 
-/** One backend, and what it is like. */
-const SERVERS = `
-title: selftest
-balancer: {backends: 1, health_check: {type: none}}
-duration: 1200s
-warmup: 60s
-replications: 16
-workload: {arrivals: {poisson: {load: 70%}}}
+/** One backend, with different servers. */
+const SERVERS = queues(
+  16,
+  `${POISSON}
 compare:
   servers.default:
     - {slots: 2}
     - {slots: 5}
     - {slots: 4, queue: 4}
     - {discipline: processor-sharing}
-`;
+`,
+);
 
-/** One backend, and what its work is like. */
-const SERVICES = `
-title: selftest
-balancer: {backends: 1, health_check: {type: none}}
-duration: 1200s
-warmup: 60s
-replications: 32
-workload: {arrivals: {poisson: {load: 70%}}}
+/** One backend, with different service times. */
+const SERVICES = queues(
+  32,
+  `${POISSON}
 compare:
   service:
     - 10ms
     - {erlang: {stages: 4, mean: 10ms}}
     - {hyperexponential: {mean: 10ms, scv: 4}}
     - {lognormal: {mean: 10ms, sigma: 1}}
-`;
+`,
+);
 
-/** Clients that wait for their answer. */
-const CLOSED = `
-title: selftest
-balancer: {backends: 1, health_check: {type: none}}
-duration: 1200s
-warmup: 60s
-replications: 16
-workload: {arrivals: {closed: {clients: 20, think: {exponential: 100ms}}}}
-`;
+/** Clients in a closed loop: each waits for its answer before it sends the next request. */
+const CLOSED = queues(
+  16,
+  "workload: {arrivals: {closed: {clients: 20, think: {exponential: 100ms}}}}",
+);
 
 /** A crash and a hang, each met at another phase of the probes. */
 const DETECTION = `

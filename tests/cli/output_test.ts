@@ -101,20 +101,34 @@ function freePort(): number {
   return listener.addr.port;
 }
 
+/** Runs the balancer of a lab at an address that is free now. */
+function startBalancer({ config }: { readonly config: string }, prefix: readonly string[]) {
+  const listen = `127.0.0.1:${freePort()}`;
+  const process = new RunningLbsim(["lb", "-c", config, "-l", listen], { prefix });
+  return {
+    listen,
+    process,
+    [Symbol.asyncDispose]: () => process[Symbol.asyncDispose](),
+  };
+}
+
+/** Stops a balancer, which must end without an error. */
+async function stop(process: RunningLbsim): Promise<void> {
+  process.kill("SIGTERM");
+  assert.equal(await endsInTime(process), 0);
+}
+
 Deno.test({
   name: "lbsim lb serves and stops while nothing reads its log",
   ignore,
   async fn() {
     await using world = await lab();
-    const listen = `127.0.0.1:${freePort()}`;
-    await using process = new RunningLbsim(["lb", "-c", world.config, "-l", listen], {
-      prefix: writingTo(world.fifo),
-    });
+    await using balancer = startBalancer(world, writingTo(world.fifo));
+    const { listen, process } = balancer;
     using _reader = await Deno.open(world.fifo, { read: true });
     await serves(listen);
     assert.equal(await connectOften(listen), 1000);
-    process.kill("SIGTERM");
-    assert.equal(await endsInTime(process), 0);
+    await stop(process);
     assert.match(process.lines.join(), /^lbsim: \d+ lines of the log not written$/);
   },
 });
@@ -149,16 +163,13 @@ Deno.test({
   ignore,
   async fn() {
     await using world = await lab();
-    const listen = `127.0.0.1:${freePort()}`;
-    await using process = new RunningLbsim(["lb", "-c", world.config, "-l", listen], {
-      prefix: writingTo(world.fifo),
-    });
+    await using balancer = startBalancer(world, writingTo(world.fifo));
+    const { listen, process } = balancer;
     const reader = await Deno.open(world.fifo, { read: true });
     await serves(listen);
     assert.equal(await connectOften(listen, 4000), 4000);
     const text = new Response(reader.readable).text();
-    process.kill("SIGTERM");
-    assert.equal(await endsInTime(process), 0);
+    await stop(process);
     const records = (await text).trimEnd().split("\n").map((line) => JSON.parse(line));
     const missed = records.filter(({ event }) => event === "log_lines_dropped");
     assert.equal(missed.length, 1);
@@ -187,14 +198,12 @@ Deno.test({
   ignore: noTerminal,
   async fn() {
     await using world = await lab("log: {status_interval: 100ms}\n");
-    const listen = `127.0.0.1:${freePort()}`;
-    await using process = new RunningLbsim(["lb", "-c", world.config, "-l", listen], {
-      prefix: [
-        ...["sh", "-c"],
-        `exec script -qefc 'echo pid=$$; exec '"$(printf "'%s' " "$@")"' > ${world.fifo}' /dev/null`,
-        "sh",
-      ],
-    });
+    await using balancer = startBalancer(world, [
+      ...["sh", "-c"],
+      `exec script -qefc 'echo pid=$$; exec '"$(printf "'%s' " "$@")"' > ${world.fifo}' /dev/null`,
+      "sh",
+    ]);
+    const { listen, process } = balancer;
     await readUntil(world.fifo, "listening on");
     await process.line((line) => /nothing reads the log any more: it ends here/.test(line));
     assert.equal(await connectOften(listen, 20), 20);
@@ -208,14 +217,11 @@ Deno.test({
   ignore: noTerminal,
   async fn() {
     await using world = await lab();
-    const listen = `127.0.0.1:${freePort()}`;
-    await using process = new RunningLbsim(["lb", "-c", world.config, "-l", listen], {
-      prefix: writingTo("/dev/full"),
-    });
+    await using balancer = startBalancer(world, writingTo("/dev/full"));
+    const { listen, process } = balancer;
     await process.line((line) => /the log cannot be written \(No space left/.test(line));
     await serves(listen);
-    process.kill("SIGTERM");
-    assert.equal(await endsInTime(process), 0);
+    await stop(process);
     assert.match(process.lines.slice(1).join(), /^lbsim: \d+ lines of the log not written$/);
   },
 });
@@ -236,8 +242,7 @@ log: {format: json}
     const begun = performance.now();
     assert.equal(await connectOften(await addressOf(process), 1000), 0);
     const seconds = (performance.now() - begun) / 1000;
-    process.kill("SIGTERM");
-    assert.equal(await endsInTime(process), 0);
+    await stop(process);
     const { records } = process;
     const about = (type: string, event: string) =>
       records.filter((record) => [type, event].includes(String(record.event)));
@@ -272,8 +277,7 @@ log: {format: json}
       const address = parseAddress(await addressOf(process));
       for (let i = 0; i < 5; i++) await ask(address);
       await ask(address, "hello");
-      process.kill("SIGTERM");
-      assert.equal(await endsInTime(process), 0);
+      await stop(process);
       const lines = process.records.filter(({ event }) => /^connection_/.test(String(event)));
       assert.equal(lines.length, level === "info" ? 2 : 12);
     }
