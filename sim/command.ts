@@ -32,25 +32,25 @@ import {
 import { WorkerPool } from "./threads/mod.ts";
 import { judge, selftestStudies, type Verdict, verdictLines } from "./theory/mod.ts";
 
-/** A part of a large study has many histograms. */
+/** The longest file of a shard: that of a large study has many histograms. */
 const SHARD_BYTES_MAX = 2 ** 30;
 
-/** How a result is to be shown. */
+/** How a result is shown. */
 interface Output {
   readonly html?: string | undefined;
   readonly json?: boolean | undefined;
   readonly csv?: boolean | undefined;
   readonly details?: boolean | undefined;
-  /** Whether the exit code depends on what the scenario expects. */
+  /** Whether the exit code depends on the scenario's expectations. */
   readonly expect: boolean;
-  /** Whether to say how long it took; without it the same result is the same bytes. */
+  /** Whether the time that the study took is shown; without it the same result has the same bytes. */
   readonly timing: boolean;
 }
 
 /**
- * `lbsim sim`: the same scheduler, in virtual time.
+ * `lbsim sim`: runs a scenario in virtual time, with the same scheduler as the live balancer.
  *
- * @param program Where the program is, for the threads that help.
+ * @param program The program, which the threads load.
  */
 export function simCommand(io: Io, program: string) {
   const command = withOutput(
@@ -85,7 +85,7 @@ export function simCommand(io: Io, program: string) {
         ...set,
         ...seed === undefined ? [] : [`seed=${seed}`],
         ...replications === undefined ? [] : [`replications=${replications}`],
-        // Settings may leave no variant that an expectation names.
+        // `--set` may remove the variant that an expectation names.
         ...output.expect ? [] : ["expect=[]"],
       ];
       const study = await loadStudy(file, settings);
@@ -114,7 +114,7 @@ function mergeCommand(io: Io) {
       .description("Combine the parts that --shard has printed, in any order.")
       .argument("<files...>", "the output of each part"),
   ).action(async (files, _options, command) => {
-    // `sim` has the same options, and takes them wherever they stand.
+    // `sim` has the same options, and accepts them in any position.
     const output: Output = command.optsWithGlobals();
     refuseTwoFormats(output);
     await refuseUnwritable(output);
@@ -150,7 +150,7 @@ function refuseTwoFormats({ json, csv }: Output): void {
   }
 }
 
-/** A part of a result is JSON, for `sim merge`. */
+/** The result of a shard is always JSON. */
 function refuseForms({ html, csv, details }: Output): void {
   const flag = html !== undefined ? "--html" : csv ? "--csv" : details ? "--details" : undefined;
   if (flag === undefined) return;
@@ -162,7 +162,7 @@ function refuseForms({ html, csv, details }: Output): void {
   );
 }
 
-/** A page that cannot be written is no reason to wait for a long study first. */
+/** A page that cannot be written must fail before a long study, not after it. */
 async function refuseUnwritable({ html }: Output): Promise<void> {
   if (html === undefined) return;
   const isDirectory = await Deno.stat(html).then((info) => info.isDirectory, () => false);
@@ -210,7 +210,7 @@ async function runSelftest(
   if (failed > 0) io.setExitCode(1);
 }
 
-/** Runs what is to be run, and says how far it is. */
+/** Runs the study, and shows its progress. */
 async function run(
   io: Io,
   program: string,
@@ -248,7 +248,7 @@ async function show(
   const report = reportOf(judged, results, output.timing ? wallSeconds : undefined);
   io.status();
   if (output.html !== undefined) {
-    // The date is left out where the same result has to be the same bytes.
+    // The page has no date where the same result must have the same bytes.
     const date = output.timing ? today() : undefined;
     await writePage(output.html, report, study, results, date);
     io.err(`report written to ${escapeText(output.html)}`);
@@ -294,7 +294,7 @@ async function writePage(
   }
 }
 
-/** As a shell wants it. */
+/** Quoted for a shell. */
 function quoted(text: string): string {
   return /^[\w./:=%-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
@@ -309,7 +309,7 @@ function reportOf(
   const events = summary.variants.reduce((sum, variant) => sum + variant.events, 0);
   const body = { seed: study.seed, ...summary };
   const digest = createHash("sha256").update(JSON.stringify(body)).digest("hex");
-  // What sums the results up takes its time, too: with many backends, or a chain to solve, seconds.
+  // Summarising takes seconds too, with many backends or a Markov chain to solve.
   const taken = wallSeconds?.();
   return {
     lbsim: deno.version,

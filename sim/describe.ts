@@ -3,7 +3,7 @@ import { plain } from "../lib/report/mod.ts";
 import type { Arrivals, Scenario } from "../lib/scenario/types.ts";
 import type { Distribution } from "../lib/stats/mod.ts";
 
-/** The parts of a description, and what stands for one that differs between variants. */
+/** The parts of a description, and the text for a part that differs between variants. */
 const PARTS: readonly (readonly [(scenario: Scenario) => string, string])[] = [
   [({ workload }) => arrivalsInWords(workload.arrivals), "arrivals differ"],
   [({ service }) => `service ${law(service, duration)}`, "service times differ"],
@@ -14,7 +14,7 @@ const PARTS: readonly (readonly [(scenario: Scenario) => string, string])[] = [
   ],
 ];
 
-/** What is simulated: arrivals, service law, slots and requests per connection, in a line. */
+/** What is simulated, in one line: arrivals, service times, slots and requests per connection. */
 export function describeScenarios(scenarios: readonly Scenario[]): string {
   return PARTS.map(([describe, differs]) => {
     const [first, ...others] = new Set(scenarios.map(describe));

@@ -1,8 +1,8 @@
-/** What can happen in the simulated world. What the subject of each is stands in brackets. */
+/** The kinds of events in the simulated world. The subject of each kind stands in brackets. */
 
-/** A backend has done a request's work [connection]. */
+/** A backend has finished the work of a request [connection]. */
 export const WORK_DONE = 0;
-/** The answer, good or bad, reaches the client [connection]. */
+/** The answer reaches the client; it may be an error [connection]. */
 export const ANSWER = 1;
 /** The backend's answer reaches the balancer [connection]. */
 export const ANSWER_AT_BALANCER = 2;
@@ -30,24 +30,24 @@ export const ABORT_AT_BACKEND = 12;
 export const RESET_AT_BALANCER = 13;
 /** A backend has room for a connection that waited for it [connection]. */
 export const HAS_ROOM = 14;
-/** The next client connects. This kind, and those that follow, concern no connection. */
+/** The next client connects. This kind and those that follow have no connection as subject. */
 export const ARRIVAL = 15;
-/** The patience of the client that has waited longest may be over. */
+/** The timeout of the client that has waited longest may have passed. */
 export const CLIENT_DEADLINE = 16;
-/** Something that waits for time alone happens at a balancer: a wait or an ejection ends [balancer]. */
+/** Something that only time brings about happens at a balancer: a wait or an ejection ends [balancer]. */
 export const WAKE = 17;
-/** Connections that have been silent for too long are to go. */
+/** Idle connections are searched for and closed. */
 export const IDLE_SWEEP = 18;
 /** A fault begins [fault]. */
 export const FAULT_BEGINS = 19;
 /** A fault ends [fault]. */
 export const FAULT_ENDS = 20;
-/** Measuring begins. */
+/** The warm-up ends: measuring begins. */
 export const WARM = 21;
-/** Clients stop coming. */
+/** Clients stop: they begin no further connection or request. */
 export const END = 22;
 
-/** Kinds from here on go on for ever and are waited for by nobody. */
+/** Kinds from here on repeat until the end of the run, and no client waits for them. */
 export const BACKGROUND = 23;
 /** A probe is due [probe]. */
 export const PROBE_DUE = 23;
@@ -55,13 +55,13 @@ export const PROBE_DUE = 23;
 export const PROBE_CONNECT = 24;
 /** A probe's request reaches the backend [probe]. */
 export const PROBE_REQUEST = 25;
-/** A probe's result is there: an answer, or none in time [probe]. */
+/** A probe's result is known: an answer, or no answer in time [probe]. */
 export const PROBE_RESULT = 26;
 /** A flapping backend crashes or comes back [fault]. */
 export const FLAP = 27;
 /** A slice of the time series ends. */
 export const SLICE = 28;
-/** An operator does something: which of the actions. */
+/** An operator acts [index of the action]. */
 export const OPERATE = 29;
 /** A backend's report that it is idle reaches a balancer [report]. */
 export const IDLE_REPORT = 30;

@@ -1,47 +1,47 @@
 import { assert, type Nanoseconds } from "../../lib/base/mod.ts";
 
-/** Children of a node in the heap: a flat heap misses the cache less often than a binary one. */
+/** Children of a node in the heap. A flat heap has fewer cache misses than a binary one. */
 const ARITY = 4;
-/** Low bits of an entry that hold the kind of event; the others hold its subject. */
+/** Low bits of an entry that hold the kind of the event; the other bits hold its subject. */
 const KIND_BITS = 5;
 const KIND_MASK = (1 << KIND_BITS) - 1;
 
-/** Kinds of event are numbers from 0 to this. */
+/** The largest kind: kinds are numbers from 0 to this. */
 export const MAX_KIND = KIND_MASK;
 
 /**
- * What is to happen, in order of time; what is to happen at one time, in the order in which it was
- * scheduled. A 4-ary heap in typed arrays: no object per event.
+ * The scheduled events in order of time, and at the same time in the order in which they were scheduled. A
+ * 4-ary heap in typed arrays: no object per event.
  *
- * `next` moves on to the earliest event, which is then read from `time`, `kind`, `subject` and
- * `sequence`. It leaves a hole at the top of the heap that the first `push` afterwards fills, so an event
- * that schedules its successor costs one descent instead of a removal and an insertion.
+ * `next` moves on to the earliest event, which is then read from `time`, `kind`, `subject` and `sequence`. It
+ * leaves a hole at the top of the heap that the next `push` fills, so an event that schedules its successor
+ * costs one descent instead of a removal and an insertion.
  *
- * An event of the `single` kind, of which at most one is to come at a time, is kept beside the heap: where
- * it is every other event, as an arrival is, the heap has half as much to do.
+ * The `single` kind has at most one scheduled event, which is kept beside the heap. Where every other event
+ * is of this kind, as arrivals often are, the heap has half as much to do.
  *
- * Kinds from `background` on repeat for ever, as probes do, and no client waits for them: a queue that
- * holds nothing else is `idle`.
+ * Kinds from `background` on repeat until the end of the run, as probes do, and no client waits for them: a
+ * queue that holds only such events is `idle`.
  *
- * An event is not cancelled: whoever scheduled it keeps the sequence number that `push` returned, and
- * ignores an event whose number is not the one it is waiting for.
+ * An event cannot be cancelled. The caller of `push` keeps the sequence number that it returned, and ignores
+ * an event with another number.
  */
 export class EventQueue {
   /** When the current event happens. */
   time: Nanoseconds = 0;
-  /** What happens. */
+  /** The kind of the current event. */
   kind = 0;
-  /** Whom it concerns. */
+  /** The subject of the current event. */
   subject = 0;
-  /** The current event's own number. */
+  /** The sequence number of the current event. */
   sequence = 0;
-  /** When the latest event happened that is not a background one. */
+  /** When the latest event happened that is not a background event. */
   awaitedAt: Nanoseconds = 0;
   #times = new Float64Array(64);
   #sequences = new Float64Array(64);
   #entries = new Int32Array(64);
   readonly #single: number;
-  /** When the single event happens; Infinity if none is to come. */
+  /** When the single event happens; Infinity if none is scheduled. */
   #singleTime = Infinity;
   #singleSequence = 0;
   #singleSubject = 0;
@@ -52,8 +52,8 @@ export class EventQueue {
   #lastSequence = 0;
 
   /**
-   * @param background The first of the kinds that nobody waits for.
-   * @param single The kind of which at most one event is to come at a time. It is none of those.
+   * @param background The first of the background kinds.
+   * @param single The kind with at most one scheduled event; not a background kind.
    */
   constructor(background = MAX_KIND + 1, single = -1) {
     assert(single < background, "the single kind is waited for");
@@ -61,17 +61,17 @@ export class EventQueue {
     this.#single = single;
   }
 
-  /** How many events are to come, the current one not included. */
+  /** How many events are scheduled, without the current one. */
   get size(): number {
     return this.#size - (this.#hole ? 1 : 0) + (this.#singleTime === Infinity ? 0 : 1);
   }
 
-  /** Nothing is to come that anybody waits for. */
+  /** Whether only background events are scheduled. */
   get idle(): boolean {
     return this.#singleTime === Infinity && this.size === this.#backgroundSize;
   }
 
-  /** How many events were ever scheduled. */
+  /** How many events have been scheduled since the start. */
   get scheduled(): number {
     return this.#lastSequence;
   }
@@ -79,7 +79,7 @@ export class EventQueue {
   /**
    * Schedules an event.
    *
-   * @param time Before Infinity.
+   * @param time A finite time.
    * @param kind At most `MAX_KIND`.
    * @param subject From 0 to 2²⁶ − 1.
    * @returns Its sequence number, from 1.
@@ -129,7 +129,7 @@ export class EventQueue {
     return true;
   }
 
-  /** The single event is to come before all others. */
+  /** Whether the single event comes before all others. */
   #isSingleFirst(): boolean {
     const time = this.#singleTime;
     if (this.#size === 0) return time < Infinity;
@@ -143,7 +143,7 @@ export class EventQueue {
     if (last > 0) this.#descend(this.#times[last]!, this.#sequences[last]!, this.#entries[last]!);
   }
 
-  /** Puts an event where the top was. */
+  /** Puts an event where the top of the heap was. */
   #descend(time: Nanoseconds, sequence: number, entry: number): void {
     const times = this.#times;
     const sequences = this.#sequences;
@@ -177,7 +177,7 @@ export class EventQueue {
     entries[position] = entry;
   }
 
-  /** The newest event has the highest number, so it passes only what is strictly later. */
+  /** The newest event has the highest number, so it passes only events that are strictly later. */
   #ascend(from: number, time: Nanoseconds, sequence: number, entry: number): void {
     const times = this.#times;
     let position = from;

@@ -3,14 +3,16 @@ import { createSampler, type Distribution, type Sampler } from "../../lib/stats/
 
 const TWO_POW_24 = 2 ** 24;
 const TWO_POW_53 = 2 ** 53;
-/** Odd, and far from each other in every bit: steps of the counters, and multipliers of the keys. */
+/**
+ * Odd constants that differ from each other in many bits: steps of the counters, and multipliers of the keys.
+ */
 const [STEP, OTHER_STEP, SECOND, THIRD] = [0x9e3779b9, 0x85157af5, 0x2c1b3c6d, 0x297a2d39];
 
 /**
- * Random numbers that belong to a key: the same key always has the same numbers, in whichever order keys
- * are used. So the draws of a request do not depend on what happened to other requests.
+ * Random numbers by key: the same key always gives the same numbers, in whatever order keys are used. So the
+ * draws of a request do not depend on what happened to other requests.
  *
- * Two counters that begin where the key says, put through a finaliser. Of no use for secrets.
+ * Two counters whose start depends on the key, put through a finaliser. Not for secrets.
  */
 export class KeyedRandom implements Random {
   readonly #seed: number;
@@ -23,7 +25,7 @@ export class KeyedRandom implements Random {
     this.#otherSeed = childSeed(seed, 2);
   }
 
-  /** Goes to the first of the numbers that belong to a key of up to three whole numbers. */
+  /** Moves to the first number of a key of up to three whole numbers. */
   seek(first: number, second: number, third = 0): this {
     const key = mix(this.#seed ^ first) + Math.imul(second, SECOND) + Math.imul(third, THIRD);
     this.#counter = mix(key);
@@ -44,7 +46,7 @@ export class KeyedRandom implements Random {
 export class KeyedSampler {
   readonly #random: KeyedRandom;
   readonly #sampler: Sampler;
-  /** What every draw is, if nothing is drawn; else NaN. */
+  /** The value of every draw if the distribution is constant; else NaN. */
   readonly #constant: number;
 
   constructor(distribution: Distribution, seed: number) {
@@ -53,7 +55,7 @@ export class KeyedSampler {
     this.#constant = distribution.kind === "deterministic" ? distribution.value : NaN;
   }
 
-  /** The draw that belongs to a key. */
+  /** The draw of a key. */
   at(first: number, second: number): number {
     const constant = this.#constant;
     if (constant === constant) return constant;

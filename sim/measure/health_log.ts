@@ -3,7 +3,7 @@ import type { BackendFaultKind, Fault } from "../../lib/scenario/types.ts";
 import type { BackendModel } from "../model/mod.ts";
 import type { FaultResult, Series } from "../../lib/metrics/mod.ts";
 
-/** Changes of mind that are kept. A backend that flaps for days must not fill the memory. */
+/** How many changes of state are kept. A backend that flaps for days must not fill the memory. */
 const MAX_CHANGES = 10_000;
 
 interface Detection {
@@ -12,21 +12,24 @@ interface Detection {
   readonly failback: (Nanoseconds | null)[];
 }
 
-/** Reads what the balancers think of the backends, and holds it against what is the matter with them. */
+/** Records when the balancers mark backends as up or down, and compares that with the faults. */
 export class HealthLog {
   falseDowns = 0;
-  /** By backend: times that a balancer took it down. */
+  /** By backend: how often a balancer marked it as down. */
   readonly downs: Float64Array;
   readonly changes: Series["health"][number][] = [];
   readonly #balancers: number;
   readonly #detections: readonly Detection[];
-  /** After a fault is over, a probe that began before may still fail for it, until its time is up. */
+  /**
+   * After a fault has ended, a probe that began before may still fail because of it, until its timeout
+   * passes.
+   */
   readonly #probeTimeout: Nanoseconds;
-  /** By balancer and backend: whether it is known to be up. */
+  /** By balancer and backend: 1 if the balancer has marked it as up. */
   readonly #up: Uint8Array;
-  /** By balancer and backend: since when it has been down; NaN if it is not. */
+  /** By balancer and backend: since when it has been marked as down; NaN if it is not. */
   readonly #downSince: Float64Array;
-  /** By backend: time down, over all balancers. */
+  /** By backend: time marked as down, over all balancers. */
   readonly #downTime: Float64Array;
 
   constructor(
@@ -49,14 +52,14 @@ export class HealthLog {
     );
   }
 
-  /** A balancer finds a backend up or down. */
+  /** A balancer marks a backend as up or down. */
   changed(balancer: number, backend: number, up: boolean, now: Nanoseconds): void {
     if (this.changes.length < MAX_CHANGES) this.changes.push({ at: now, balancer, backend, up });
     if (up) this.#isUp(balancer, backend, now);
     else this.#isDown(balancer, backend, now);
   }
 
-  /** A balancer has forgotten all that it knew. */
+  /** A balancer has restarted and lost its state. */
   balancerRestarted(balancer: number, now: Nanoseconds): void {
     for (let backend = 0; backend < this.downs.length; backend++) {
       this.#endDowntime(balancer, backend, now);
@@ -64,7 +67,7 @@ export class HealthLog {
     }
   }
 
-  /** A fault begins. Where its backend is down already, there is nothing left to detect. */
+  /** A fault begins. If the backend is marked as down already, the detection time is 0. */
   faultBegins(fault: Fault): void {
     const { detection, backend } = this.#detectionOf(fault) ?? {};
     detection?.forEach((_, balancer) => {
@@ -73,7 +76,7 @@ export class HealthLog {
     });
   }
 
-  /** A fault is over. Where its backend is up again already, there is nothing left to wait for. */
+  /** A fault ends. If the backend is marked as up already, the failback time is 0. */
   faultEnds(fault: Fault): void {
     const { detection, failback, backend } = this.#detectionOf(fault) ?? {};
     failback?.forEach((_, balancer) => {
@@ -82,7 +85,7 @@ export class HealthLog {
     });
   }
 
-  /** Time that balancers held a backend for down, summed over balancers, since the start. */
+  /** Time for which balancers marked a backend as down, summed over balancers, since the start. */
   downTime(backend: number, now: Nanoseconds): number {
     let time = this.#downTime[backend]!;
     for (let balancer = 0; balancer < this.#balancers; balancer++) {
@@ -92,7 +95,7 @@ export class HealthLog {
     return time;
   }
 
-  /** What became of each fault of a backend. */
+  /** The detection and failback times of each fault of a backend. */
   results(backends: readonly BackendModel[]): FaultResult[] {
     return this.#detections.map(({ fault, detection, failback }) => ({
       backend: backends[fault.backend]!.id,
@@ -146,7 +149,7 @@ export class HealthLog {
   }
 }
 
-/** What an operator does, no probe has to find out. */
+/** Whether an operator does this on purpose, so that no probe has to detect it. */
 export function isPlanned(
   kind: BackendFaultKind,
 ): kind is Extract<BackendFaultKind, { name: "drain" | "maintenance" }> {

@@ -1,12 +1,15 @@
 import type { Interval, Occurrence } from "../../lib/report/mod.ts";
 import { type Estimate, estimateMean } from "../../lib/stats/mod.ts";
 
-/** An estimate as it is reported. */
+/** An estimate as a report has it. */
 export function intervalOf({ value, low, high }: Estimate): Interval {
   return { value: finite(value), low: finite(low), high: finite(high) };
 }
 
-/** A time over the runs in which it came to an end; null if there was none to measure. */
+/**
+ * The mean of a time over the runs in which the event happened, and the number of the others; null if there
+ * was nothing to measure in any run.
+ */
 export function occurrenceOf(values: readonly number[], confidence: number): Occurrence | null {
   const due = values.filter((value) => !Number.isNaN(value));
   if (due.length === 0) return null;

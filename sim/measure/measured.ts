@@ -17,7 +17,7 @@ import {
   scaled,
 } from "../../lib/stats/mod.ts";
 
-/** All runs of a variant, that can be asked for its metrics. */
+/** The results of all runs of a variant, and its metrics. */
 export class Measured {
   readonly results: readonly ReplicationResult[];
   readonly #quantiles = new Map<string, PooledQuantiles>();
@@ -34,9 +34,9 @@ export class Measured {
   }
 
   /**
-   * A metric with its confidence interval. The value is NaN where nothing was measured, and Infinity where
-   * it is not known how large it is: a percentile that falls among requests without an answer, a fault
-   * that was not detected.
+   * A metric with its confidence interval. The value is NaN if nothing was measured, and Infinity if the
+   * metric is unknown but large: a percentile that falls among requests without an answer, or a fault that
+   * was not detected.
    */
   estimate(metric: MetricName, backend?: string, confidence = CONFIDENCE): Estimate {
     const definition = definitionOf(metric, backend);
@@ -73,7 +73,11 @@ export class Measured {
     }
   }
 
-  /** The values of the single runs, of a metric that each run has of its own. */
+  /**
+   * The values of a metric in the single runs.
+   *
+   * @throws {RangeError} if the metric has no value per run.
+   */
   values(metric: MetricName, backend?: string): number[] {
     const definition = definitionOf(metric, backend);
     if (definition.kind !== "run" && definition.kind !== "occurrence") {

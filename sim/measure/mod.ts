@@ -1,4 +1,4 @@
-/** What is measured in a run, and what the runs of a variant say together. */
+/** What a run measures, and estimates from all runs of a variant. */
 export { type CumulativeTotals, readTotals } from "./cumulative_totals.ts";
 export { HealthLog, isPlanned } from "./health_log.ts";
 export { finite, intervalOf, occurrenceOf } from "./intervals.ts";

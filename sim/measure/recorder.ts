@@ -5,7 +5,7 @@ import { Histogram } from "../../lib/stats/mod.ts";
 /** How a request can end. */
 export type Outcome = "done" | "failed" | "refused" | "timedOut";
 
-/** Takes down what becomes of requests that began once the world was warm. */
+/** Records what happens to requests that begin after the warm-up. */
 export class Recorder {
   readonly requests: RequestCounts = {
     offered: 0,
@@ -22,7 +22,7 @@ export class Recorder {
   completions = 0;
   readonly sojourn = new Histogram();
   readonly wait = new Histogram();
-  /** How long it took to reach another backend after the first one picked had failed. */
+  /** How long it took to reach another backend after the first connect had failed. */
   readonly failover = new Histogram();
   readonly refusals = new Map<RefusalCause, number>();
   /** Requests cut off by the idle timeout. */
@@ -34,7 +34,7 @@ export class Recorder {
     this.#patience = patience;
   }
 
-  /** Requests that somebody still waits for. */
+  /** Requests that have not ended. */
   get inFlight(): number {
     const { offered, done, failed, refused, timedOut } = this.requests;
     return offered - done - failed - refused - timedOut;

@@ -2,21 +2,24 @@ import { square } from "../../lib/base/mod.ts";
 import type { BackendModel } from "../model/mod.ts";
 import type { Imbalance } from "../../lib/metrics/mod.ts";
 
-/** Whether new clients are meant for a backend at present, and for how large a share of them. */
+/** Whether a backend is to get new clients at present, and its weight. */
 export interface Share {
   readonly weight: number;
   readonly eligible: boolean;
 }
 
 /**
- * How evenly connections are spread over the backends that clients are meant for, each by its weight.
- * A backup is not one of them, nor is a backend while the operator has withdrawn it: between two changes
- * of mode, each of the others is held against its share of what they got together.
+ * How evenly connections are spread over the backends that are to get clients, relative to their weights.
+ * Backups do not count, nor does a backend while an operator has withdrawn it. Between two changes of mode,
+ * each backend's connections are compared with its share of the connections that all of them got.
  */
 export class Spread {
   readonly #backends: readonly BackendModel[];
   readonly #shares: () => readonly Share[];
-  /** By backend: connections that it got while clients were meant for it, and its share of all such. */
+  /**
+   * By backend: the connections that it got while it was to get clients, and its share of the connections of
+   * all.
+   */
   readonly #received: Float64Array;
   readonly #expected: Float64Array;
   /** By backend: connections that had reached it at the last change of mode. */
@@ -33,13 +36,13 @@ export class Spread {
     this.modeChanged();
   }
 
-  /** The operator has withdrawn a backend, or given one back. */
+  /** An operator has withdrawn a backend, or returned one. */
   modeChanged(): void {
     this.#account();
     this.#current = this.#shares();
   }
 
-  /** The spread until now. It is even if no connection has come. */
+  /** The spread so far. It is even if no connection has arrived. */
   result(): Imbalance {
     this.#account();
     const ratios = this.#backends.filter(({ index }) => this.#expected[index]! > 0)
@@ -53,7 +56,7 @@ export class Spread {
     };
   }
 
-  /** Adds what has come since the last change of mode. */
+  /** Adds the connections since the last change of mode. */
   #account(): void {
     let weights = 0;
     let connections = 0;

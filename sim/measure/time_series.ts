@@ -4,8 +4,8 @@ import type { HealthLog } from "./health_log.ts";
 import type { Series } from "../../lib/metrics/mod.ts";
 
 /**
- * Readings of the totals at even distances. When there are too many, every other one is dropped and the
- * distance doubles, so memory is bounded without knowing how long the run will be.
+ * Readings of the totals at equal distances. When there are too many, every other one is dropped and the
+ * distance doubles, so the memory is bounded however long the run is.
  */
 export class TimeSeries {
   interval: Nanoseconds;
@@ -22,7 +22,7 @@ export class TimeSeries {
     return this.#readings.length * this.interval;
   }
 
-  /** Takes in a reading. */
+  /** Adds a reading. */
   add(reading: CumulativeTotals): void {
     this.#readings.push(reading);
     if (this.#readings.length <= 2 * this.#maxSlices) return;

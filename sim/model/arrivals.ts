@@ -2,16 +2,16 @@ import { type Nanoseconds, NS_PER_S, type Random, sinTurns } from "../../lib/bas
 import type { Arrivals } from "../../lib/scenario/types.ts";
 import { createSampler, exponential, meanOf, type Sampler } from "../../lib/stats/mod.ts";
 
-/** Says when connections come. */
+/** The times at which connections arrive. */
 export interface ArrivalProcess {
-  /** The time of the next arrival, never before the last one; Infinity when no more come. */
+  /** The time of the next arrival, never before the previous one; Infinity if there is no further arrival. */
   next(): Nanoseconds;
 }
 
-/** Arrivals that do not depend on what becomes of them: all but the closed loop. */
+/** Arrivals that do not depend on the answers: all except the closed loop. */
 export type OpenArrivals = Exclude<Arrivals, { readonly kind: "closed" }>;
 
-/** Makes the arrival process; it takes its randomness from `random` alone. */
+/** Creates the arrival process. It draws all its random numbers from `random`. */
 export function createArrivals(arrivals: OpenArrivals, random: Random): ArrivalProcess {
   switch (arrivals.kind) {
     case "poisson":
@@ -31,7 +31,7 @@ export function createArrivals(arrivals: OpenArrivals, random: Random): ArrivalP
   }
 }
 
-/** Connections per second in the long run; NaN for a closed loop, where it is an outcome. */
+/** Long-run connections per second; NaN for a closed loop, where the rate is a result. */
 export function meanRate(arrivals: Arrivals): number {
   switch (arrivals.kind) {
     case "poisson":
@@ -58,7 +58,7 @@ export function meanRate(arrivals: Arrivals): number {
   }
 }
 
-/** Independent gaps of one law. */
+/** Independent gaps of one distribution. */
 class Renewal implements ArrivalProcess {
   readonly #gap: Sampler;
   #last = 0;
@@ -73,7 +73,9 @@ class Renewal implements ArrivalProcess {
   }
 }
 
-/** Evenly spaced from 0. Counted, not added up, so a gap that is not whole does not drift. */
+/**
+ * Evenly spaced from 0. Times are multiples, not sums, so a gap that is not a whole number does not drift.
+ */
 class Even implements ArrivalProcess {
   readonly #gap: number;
   #count = 0;
@@ -87,7 +89,10 @@ class Even implements ArrivalProcess {
   }
 }
 
-/** Poisson whose rate jumps from state to state. No memory: a gap cut short by a jump is drawn anew. */
+/**
+ * A Poisson process whose rate jumps from state to state. It has no memory, so a gap that a jump cuts short
+ * is drawn anew.
+ */
 class Jumping implements ArrivalProcess {
   readonly #states: readonly { readonly rate: number; readonly stay: Nanoseconds }[];
   readonly #random: Random;
@@ -120,7 +125,7 @@ class Jumping implements ArrivalProcess {
   }
 }
 
-/** Poisson while on, nothing while off. */
+/** A Poisson process while on, no arrivals while off. */
 class OnOff implements ArrivalProcess {
   readonly #gap: number;
   readonly #on: Sampler;
@@ -151,11 +156,11 @@ class OnOff implements ArrivalProcess {
 }
 
 /**
- * Poisson with a rate that swings, by thinning: arrivals at the highest rate, each kept in proportion to
- * the rate at its moment.
+ * A Poisson process with a rate that swings, by thinning: arrivals at the highest rate, each kept with
+ * probability rate / highest rate.
  *
- * Source: P. A. W. Lewis and G. S. Shedler, "Simulation of nonhomogeneous Poisson processes by
- * thinning", 1979.
+ * Source: P. A. W. Lewis and G. S. Shedler, "Simulation of nonhomogeneous Poisson processes by thinning",
+ * 1979.
  */
 class Diurnal implements ArrivalProcess {
   readonly #options: Extract<Arrivals, { kind: "diurnal" }>;

@@ -4,23 +4,23 @@ import { FifoServer } from "./fifo_server.ts";
 import type { Server, ServerContext } from "./server.ts";
 import { SharedServer } from "./shared_server.ts";
 
-/** What a backend says to a connect. */
+/** How a backend reacts to a connect. */
 export type ConnectVerdict = "accepted" | "refused" | "silent";
 
-/** A backend: a server, and what is wrong with it at present. */
+/** A simulated backend: a server and its present faults. */
 export class BackendModel {
   readonly id: string;
   readonly index: number;
   readonly server: Server;
-  /** What becomes of a request whose client has left. */
+  /** Whether the backend drops a request when it learns that the client has left. */
   readonly dropsAbandoned: boolean;
-  /** Its process is gone. */
+  /** Its process has crashed. */
   down = false;
-  /** Its machine is silent. */
+  /** Its machine answers nothing. */
   silent = false;
-  /** Its process stands still. */
+  /** Its process is paused. */
   paused = false;
-  /** Probes pass whatever the load. */
+  /** Gray failure: probes succeed whatever the load. */
   gray = false;
   /** Share of requests that are served and then end in an error. */
   failRate = 0;
@@ -30,7 +30,10 @@ export class BackendModel {
   fastErrorRate = 0;
   /** Connections in flight to it, over all balancers. */
   inFlight = 0;
-  /** Of what is measured: connections that reached it, requests done there, requests that failed there. */
+  /**
+   * Counts of the measured time: connections that reached it, requests done there, requests that failed
+   * there.
+   */
   reached = 0;
   done = 0;
   failed = 0;
@@ -56,12 +59,12 @@ export class BackendModel {
     return this.down || !this.server.hasRoom ? "refused" : "accepted";
   }
 
-  /** Whether a fault is with it. */
+  /** Whether it has a fault. */
   get faulty(): boolean {
     return this.#faults.length > 0;
   }
 
-  /** Another fault is with it. `flap` is a `crash` that comes and goes. */
+  /** A fault begins. `flap` is a `crash` that comes and goes. */
   begin(fault: BackendFaultKind, now: Nanoseconds): void {
     this.#faults.push(fault);
     this.#assess(now);
@@ -74,7 +77,7 @@ export class BackendModel {
     this.#assess(now);
   }
 
-  /** One more, or one less, connection is in flight. */
+  /** The number of connections in flight changes by one. */
   count(change: 1 | -1, now: Nanoseconds): void {
     this.#inFlightTime += (now - this.#since) * this.inFlight;
     this.#since = now;

@@ -9,15 +9,15 @@ import type { Balancer } from "../../lib/scenario/types.ts";
 import { type EventQueue, WAKE } from "../engine/mod.ts";
 import type { IdealStore } from "./ideal_store.ts";
 
-/** A load balancer: the scheduler that the live one has, with a view of its own. */
+/** A simulated load balancer: the same scheduler as the live one, with its own view of the backends. */
 export class BalancerModel {
   readonly index: number;
   readonly events = new EventStream((failure) => this.readerFailures.push(failure));
-  /** Readers of its events that failed. */
+  /** Readers of its events that have failed. */
   readonly readerFailures: ReaderFailure[] = [];
-  /** It takes clients in. */
+  /** Whether it accepts clients. */
   listening = false;
-  /** How many faults keep it from running. */
+  /** How many faults stop it at present. */
   stops = 0;
   /** By backend index: the number of partitions between this balancer and the backend. */
   readonly cuts: number[];
@@ -25,12 +25,12 @@ export class BalancerModel {
   readonly #seed: number;
   readonly #store: IdealStore | undefined;
   readonly #queue: EventQueue;
-  /** Number of the event that is to wake its scheduler; another one is out of date. */
+  /** Sequence number of the event that wakes its scheduler; an event with another number is out of date. */
   #wakeEvent = 0;
   #scheduler: Scheduler;
   #starts = 0;
 
-  /** @param store Where its sessions are kept; in itself if undefined. */
+  /** @param store Keeps its sessions; undefined if they are in memory only. */
   constructor(
     options: Balancer,
     index: number,
@@ -51,14 +51,17 @@ export class BalancerModel {
     return this.#scheduler;
   }
 
-  /** A client has connected. Unless it is refused, its scheduler knows by then what its store knows. */
+  /**
+   * A client has connected. Before its backend is picked, the scheduler reads the client's session from the
+   * store.
+   */
   accept(client: string, now: Nanoseconds): ScheduledConnection {
     const connection = this.#scheduler.accept(client, now);
     if (connection.refusal === undefined) this.#store?.tell(this.#scheduler, client, now);
     return connection;
   }
 
-  /** An event to wake its scheduler happens. */
+  /** The event that wakes its scheduler happens. */
   wake(event: number, now: Nanoseconds): void {
     if (event !== this.#wakeEvent) return;
     this.#scheduler.passTime(now);
@@ -66,7 +69,7 @@ export class BalancerModel {
     if (nextWake !== undefined) this.#wakeAt(nextWake);
   }
 
-  /** Starts it afresh: counts, health and sessions are forgotten, unless a store has them. */
+  /** Restarts it: counts, health and sessions are lost, except sessions in a store. */
   restart(): void {
     this.#scheduler.onWake = undefined;
     this.#wakeEvent = 0;

@@ -28,19 +28,19 @@ import { Population } from "./population.ts";
 import type { Outcome } from "../measure/mod.ts";
 import type { World } from "./world.ts";
 
-/** Nobody of the closed loop. */
+/** A connection that belongs to no client of a closed loop. */
 const NO_OWNER = -1;
 
 /**
- * The clients: they come, connect, send requests, wait, lose patience, try again, think, and leave.
+ * The clients: they arrive, connect, send requests, wait, time out, retry, think and leave.
  *
- * A connection costs its client a handshake: its first request reaches the balancer three messages after
- * the client began. Its sojourn is counted from that beginning, retries and pauses included, whatever
- * became of earlier requests: there is no coordinated omission.
+ * A connection costs its client a handshake: its first request reaches the balancer three messages after the
+ * client began. The sojourn time counts from that beginning, with all retries and pauses and whatever
+ * happened to earlier requests, so there is no coordinated omission.
  *
- * What a request is (its work, its pauses, the balancer it goes to) is drawn by its own name: by its
- * client of the closed loop, or its arrival, and its number there. So two variants meet the same
- * requests, in whichever order they come about.
+ * The draws of a request (its work, its pauses, its balancer) depend only on its origin (a client of the
+ * closed loop, or an arrival) and its number there. So all variants get the same requests, in whatever order
+ * they occur.
  */
 export class Clients {
   readonly population: Population;
@@ -57,7 +57,7 @@ export class Clients {
   readonly #deadlines: Deadlines;
   readonly #lastConnection: number;
   #arrived = 0;
-  /** By client of the closed loop: requests that it has begun. */
+  /** By client of the closed loop: how many requests it has begun. */
   readonly #begun: number[] = [];
   #stopped = false;
 
@@ -92,23 +92,23 @@ export class Clients {
     }
   }
 
-  /** How many there are in a closed loop; 0 if they come from outside. */
+  /** How many clients the closed loop has; 0 for arrivals from outside. */
   get inLoop(): number {
     return this.#thinkSamplers.length;
   }
 
-  /** Nobody comes any more. */
+  /** Whether clients have stopped: no client begins a connection or a request any more. */
   get stopped(): boolean {
     return this.#stopped;
   }
 
-  /** From here on clients come. */
+  /** Clients begin to arrive. */
   start(): void {
     this.#scheduleArrival();
     this.#thinkSamplers.forEach((_, owner) => this.#scheduleNextConnection(owner, 0));
   }
 
-  /** From here on nobody new comes, and nobody sends another request. */
+  /** Clients stop: from now on no client begins a connection or a request. */
   stop(): void {
     this.#stopped = true;
   }
@@ -128,7 +128,7 @@ export class Clients {
     this.#connect(connection, now);
   }
 
-  /** A client of the closed loop has thought, or one that was let down tries again. */
+  /** A client of the closed loop has thought, or a client retries. */
   begin(connection: Connection, now: Nanoseconds): void {
     connection.pending = 0;
     if (!connection.is(AWAITED)) {
@@ -165,7 +165,7 @@ export class Clients {
     this.#world.relay.forward(connection, now);
   }
 
-  /** The answer, good or bad, has come. */
+  /** The answer has reached the client; it may be an error or a refusal. */
   answered(connection: Connection, now: Nanoseconds): void {
     const { recorder, warmup } = this.#world;
     connection.pending = 0;
@@ -195,7 +195,7 @@ export class Clients {
     this.#close(connection, now);
   }
 
-  /** The present attempt has come to nothing: the client tries again, or that was that. */
+  /** The present attempt has failed: the client retries, or the request has failed. */
   fail(connection: Connection, outcome: Exclude<Outcome, "done">, now: Nanoseconds): void {
     const { recorder, warmup, queue } = this.#world;
     const { retries } = this.#workload;
@@ -218,7 +218,10 @@ export class Clients {
     if (outcome !== "timedOut") this.#close(connection, now);
   }
 
-  /** A connection that carries on with the request of another, whose client goes on to it. */
+  /**
+   * Creates a connection that carries on with the request of another one. The client waits on the new
+   * connection from now on.
+   */
   takeOver(connection: Connection): Connection {
     const { startedAt, work, origin, nth, client, owner, requestsLeft, attempt } = connection;
     this.#stopWaiting(connection);
@@ -228,7 +231,7 @@ export class Clients {
     return Object.assign(successor, request);
   }
 
-  /** Those who have waited too long give up. */
+  /** Clients whose timeout has passed give up. */
   deadline(now: Nanoseconds): void {
     this.#deadlines.pass(now, (connection) => this.#timeOut(connection, now));
   }
@@ -276,7 +279,7 @@ export class Clients {
     connection.pending = queue.push(now + handshake, REACH_BALANCER, connection.number);
   }
 
-  /** By lot: the balancer that a client connects to. */
+  /** Draws the balancer that a client connects to. */
   #choice({ origin, nth, attempt }: Connection): number {
     return Math.floor(
       this.#balancerDraws.seek(origin, nth, attempt).next() * this.#world.balancers.length,
@@ -319,7 +322,7 @@ export class Clients {
     }
   }
 
-  /** A client of the closed loop thinks, then comes again. */
+  /** A client of the closed loop thinks, then begins another connection. */
   #think(connection: Connection, now: Nanoseconds): void {
     const { owner } = connection;
     connection.owner = NO_OWNER;

@@ -4,98 +4,109 @@ import type { BackendModel } from "./backend_model.ts";
 import type { BalancerModel } from "./balancer_model.ts";
 import { ABORT_AT_BACKEND, ABORT_AT_BALANCER, RESET_AT_BALANCER } from "../engine/mod.ts";
 
-/** The client waits for an answer to its request, or for its next attempt at it. */
+/** The client waits for the answer to its request, or for its next attempt. */
 export const AWAITED = 1;
 /** Its balancer has given it a backend, where it counts as in flight. */
 export const ASSIGNED = 2;
-/** The backend has promised it a place and waits for its request. */
+/** The backend has reserved a place for its request, which is on the way. */
 export const RESERVED = 4;
 /** The backend has accepted it. */
 export const OPEN = 8;
-/** Its request is with the backend, waiting or in service. */
+/** Its request is at the backend, waiting or in service. */
 export const AT_BACKEND = 16;
 /** Its request is in service. */
 export const IN_SERVICE = 32;
-/** The backend has lost its end of it: a crash took it. */
+/** The backend has lost its end of the connection in a crash. */
 export const LOST = 64;
-/** The balancer has closed it: its client finds out before it sends its next request. */
+/** The balancer has closed it. The client notices before it sends its next request. */
 export const BROKEN = 128;
-/** Not a client's: a probe that asks for an answer. */
+/** It belongs to a probe that sends a request, not to a client. */
 export const PROBE = 256;
-/** The backend has answered its present request. */
+/** The backend has answered the present request. */
 export const ANSWERED = 512;
-/** In use. */
+/** It is in use, not free. */
 export const IN_USE = 1024;
-/** It waits at the balancer for a backend to have room. */
+/** It waits at the balancer until a backend has room. */
 export const QUEUED = 2048;
-/** The balancer has passed the answer to its present request on. */
+/** The balancer has passed on the answer to the present request. */
 export const RELAYED = 4096;
 
-/** What an answer says. */
+/** What the answer is. */
 export const OK = 0;
 export const ERROR = 1;
 export const REFUSED = 2;
 
-/** Not known yet. Not 0: the engine is then told at once that the field is for fractions and large numbers. */
+/**
+ * A value that is not known yet. NaN instead of 0, so that the engine stores the field as a double from the
+ * start.
+ */
 const UNKNOWN = NaN;
 
 /**
- * A connection of the simulated world, and its client's request on it. When it is over it stands for
- * another one: `Connections` gives it again. An event that was meant for the earlier one is recognised
- * by its sequence number: the later one does not expect it.
+ * A connection of the simulated world, with its client's request. `Connections` reuses the object after the
+ * connection has ended. An event of the former connection is recognised by its sequence number, which the
+ * later connection does not expect.
  */
 export class Connection {
-  /** Its place in `Connections`, by which an event names it. */
+  /** Its index in `Connections`, by which events name it. */
   readonly number: number;
   flags = 0;
-  /** Sequence number of the event that comes next for it; 0 if none does. */
+  /** Sequence number of the next event of this connection; 0 if there is none. */
   pending = 0;
-  /** The same of messages that travel beside that: its client's abort, on the way to the balancer. */
+  /** The same for messages that travel beside that event: its client's abort, on the way to the balancer. */
   clientAbort = 0;
   /** The balancer's abort, on the way to the backend. */
   balancerAbort = 0;
   /** The backend's reset, on the way to the balancer. */
   reset = 0;
-  /** Told apart from earlier and later waits, so that an old deadline is known for what it is. */
+  /** Number of the present wait. A deadline that was set for another wait is out of date. */
   wait = 0;
   /** When the client first wanted to send the present request. */
   startedAt: Nanoseconds = UNKNOWN;
   /** When its request reached the backend. */
   submittedAt: Nanoseconds = UNKNOWN;
-  /** When the backend's answer reaches the balancer; a reset that follows comes no sooner. */
+  /** When the backend's answer reaches the balancer; a reset sent after it arrives no earlier. */
   answerAt: Nanoseconds = UNKNOWN;
   /** How long its request waited at the backend before it was served. */
   waited: Nanoseconds = UNKNOWN;
-  /** How long its first request waited at the balancer for a backend to have room. */
+  /** How long its first request waited at the balancer until a backend had room. */
   queued: Nanoseconds = UNKNOWN;
-  /** How much work the request is. */
+  /** The work of the request. */
   work = UNKNOWN;
-  /** How much of the work was left at `servedFrom`; for a shared server, its virtual time of completion. */
+  /** The work left at `servedFrom`; for a shared server, the virtual time of completion. */
   workLeft = UNKNOWN;
   servedFrom: Nanoseconds = UNKNOWN;
-  /** Which client of the closed loop sends it, or which arrival it belongs to: with `nth`, its name. */
+  /**
+   * The client of the closed loop that sends the request, or the arrival that it belongs to. With `nth` it
+   * identifies the request.
+   */
   origin = 0;
-  /** Which of the requests of its origin it is, from 1. All that is drawn for it goes by these two. */
+  /**
+   * The number of the request at its origin, from 1. All random draws for the request depend on these two.
+   */
   nth = 0;
   /** When the balancer first picked a backend for it. */
   pickedAt: Nanoseconds = UNKNOWN;
-  /** When something was last seen to move on it. */
+  /** When data was last seen to move on it. */
   movedAt: Nanoseconds = UNKNOWN;
   /** The backend that was picked last, if one was. */
   picked: BackendModel | undefined;
-  /** The balancer that its client connects to; of no meaning for a probe, or for what only bears bad news. */
+  /**
+   * The balancer that its client connects to. Unused for a probe, and for a connection that only carries the
+   * news of a failure.
+   */
   balancer!: BalancerModel;
-  /** As its balancer's scheduler knows it, once it has reached the balancer. */
+  /** The scheduler's object for this connection, once it has reached the balancer. */
   scheduled: ScheduledConnection | undefined;
   /** Index of its client's address. */
   client = 0;
-  /** Which of the closed loop's clients it belongs to, or which probe; −1 if none. */
+  /** Index of its client in the closed loop, or of its probe; −1 if none. */
   owner = -1;
-  /** Requests still to be sent, the present one included. */
+  /** Requests still to be sent, including the present one. */
   requestsLeft = 0;
-  /** How often the client has tried the present request. */
+  /** Number of the present attempt at the request, from 1. */
   attempt = 0;
-  /** What the answer says. */
+  /** What the answer is. */
   answer = OK;
   /** Neighbours in a server's queue. */
   next: Connection | undefined;
@@ -107,13 +118,13 @@ export class Connection {
     this.number = number;
   }
 
-  /** The backend that it was sent to: there must be one. */
+  /** The backend that it was sent to. Asserts that there is one. */
   get backend(): BackendModel {
     assert(this.picked !== undefined, "a connection that is beyond the balancer has a backend");
     return this.picked;
   }
 
-  /** Whether this connection waits for an event; if not, the event is late, or meant for an earlier one. */
+  /** Whether this connection waits for an event. If not, the event is out of date. */
   expects(kind: number, sequence: number): boolean {
     if (kind < ABORT_AT_BALANCER) return this.pending === sequence;
     switch (kind) {
@@ -128,7 +139,7 @@ export class Connection {
     }
   }
 
-  /** From now on it waits for this event, and for no other of the kind; for none if `sequence` is 0. */
+  /** Makes it wait for this event, in place of any other event of the kind; for none if `sequence` is 0. */
   expect(kind: number, sequence: number): void {
     switch (kind) {
       case ABORT_AT_BALANCER:
@@ -151,22 +162,25 @@ export class Connection {
   }
 }
 
-/** All connections. Those that are over are given again, so there are as many as there ever were at once. */
+/**
+ * All connections. Ended ones are reused, so there are only as many objects as there were connections at the
+ * same time.
+ */
 export class Connections {
   readonly #all: Connection[] = [];
   readonly #free: Connection[] = [];
 
-  /** Those that were ever given, also those that are free at present, in the order of their numbers. */
+  /** All connection objects, free ones included, in the order of their numbers. */
   get all(): readonly Connection[] {
     return this.#all;
   }
 
-  /** The connection that an event names. */
+  /** The connection with a number. */
   at(number: number): Connection {
     return this.#all[number]!;
   }
 
-  /** Gives a new connection. Its flags are set to `flags`; the rest is to be filled in. */
+  /** Takes a free connection, or makes one. Its flags are `flags`; the caller sets the other fields. */
   take(flags: number): Connection {
     let connection = this.#free.pop();
     if (connection === undefined) {
@@ -180,7 +194,7 @@ export class Connections {
     return connection;
   }
 
-  /** Takes one back. */
+  /** Makes a connection free for reuse. */
   free(connection: Connection): void {
     connection.flags = 0;
     connection.pending = 0;

@@ -3,9 +3,9 @@ import type { Connection } from "./connections.ts";
 import type { EventQueue } from "../engine/mod.ts";
 
 /**
- * Deadlines that all lie equally far ahead when they are set, so they pass in the order in which they
- * were set: a ring, of which only the first is in the event queue. Most of them are never reached; one
- * costs a few stores then, and nothing in the heap.
+ * Deadlines that are all set equally far ahead, so that they pass in the order in which they were set. They
+ * are kept in a ring, and only the first one is in the event queue. Most deadlines are never reached; such a
+ * deadline costs a few stores and no heap operation.
  */
 export class Deadlines {
   readonly #delay: Nanoseconds;
@@ -19,8 +19,8 @@ export class Deadlines {
   #scheduled = false;
 
   /**
-   * @param delay How far ahead they lie; Infinity: they are never reached, and cost nothing.
-   * @param kind The event that says that one may have passed: call `pass` then.
+   * @param delay How far ahead they are set; with Infinity they are never reached and cost nothing.
+   * @param kind The event that tells that one may have passed: call `pass` then.
    */
   constructor(delay: Nanoseconds, kind: number, queue: EventQueue) {
     this.#delay = delay;
@@ -39,7 +39,7 @@ export class Deadlines {
     if (!this.#scheduled) this.#schedule(now + this.#delay);
   }
 
-  /** Calls `missed` for every connection whose deadline is reached, if it still waits as it did then. */
+  /** Calls `missed` for every connection whose deadline has passed, if it is still in the same wait. */
   pass(now: Nanoseconds, missed: (connection: Connection) => void): void {
     this.#scheduled = false;
     while (this.#size > 0) {

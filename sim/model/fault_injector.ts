@@ -9,17 +9,22 @@ const CRASH: BackendFaultKind = { name: "crash" };
 /** The modes that an operator can set, the strictest last. */
 const MODES: readonly BackendMode[] = ["ready", "drain", "maintenance"];
 
-/** What a fault is at present. */
+/** A fault and its present state. */
 interface FaultState {
   readonly fault: Fault;
   active: boolean;
-  /** A flapping backend is down at the moment. It is a crash of its own. */
+  /** Set while a flapping backend is down: the crash that stands for it. */
   crashed: BackendFaultKind | undefined;
 }
 
-/** Makes things go wrong when the scenario says so. What follows is up to the world. */
+/**
+ * Begins and ends the faults of the scenario. Their effects are computed by the parts of the world that they
+ * concern.
+ */
 export class FaultInjector {
-  /** Links between a balancer and a backend that are cut, counted by partition and by hang. */
+  /**
+   * How many links between balancers and backends are cut at present; a link cut by two faults counts twice.
+   */
   cuts = 0;
   readonly #world: World;
   readonly #states: readonly FaultState[];
@@ -106,7 +111,7 @@ export class FaultInjector {
       default:
         if (active) this.#applyFault(backend, kind, now);
         else this.#liftFault(backend, kind, now);
-        // To the network, a machine that is silent is one that cannot be reached.
+        // In the network, a silent machine looks like one that cannot be reached.
         if (kind.name === "hang") this.#cut(backend, undefined, change, now);
         else if (kind.name === "pause" && !active) this.#resume(backend, now);
     }
@@ -151,7 +156,7 @@ export class FaultInjector {
     if (change < 0) this.#resume(backend, now);
   }
 
-  /** Something that kept messages back is over. */
+  /** A partition, a hang or a pause has ended: messages that were held back go on. */
   #resume(backend: number, now: Nanoseconds): void {
     for (const balancer of this.#world.balancers) {
       this.#world.relay.resume(balancer, this.#world.backends[backend]!, now);

@@ -4,8 +4,8 @@ import { WORK_DONE } from "../engine/mod.ts";
 import { Server } from "./server.ts";
 
 /**
- * First come, first served: each slot serves one request at a time at full speed. The queue is a linked
- * list through the connections, so whoever gives up leaves it in O(1).
+ * First come, first served: each slot serves one request at a time at full speed. The queue is a linked list
+ * through the connections, so a request that gives up is removed in O(1).
  */
 export class FifoServer extends Server {
   override busy = 0;
@@ -106,7 +106,7 @@ export class FifoServer extends Server {
     this.waiting--;
   }
 
-  /** Looked for, not kept: they are needed only when a fault begins or ends. */
+  /** Searched for when needed, which is only when a fault begins or ends. */
   #inService(): readonly Connection[] {
     return this.connections.all.filter((connection) =>
       connection.is(IN_SERVICE) && connection.picked?.index === this.index

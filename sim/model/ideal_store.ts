@@ -9,8 +9,8 @@ import type { Nanoseconds } from "../../lib/base/mod.ts";
 import type { Balancer } from "../../lib/scenario/types.ts";
 
 /**
- * A store of sessions as one would wish for: it knows of every change at once, answers at once, and is
- * never down. It outlives the balancers that write to it.
+ * An ideal store of sessions: it learns every change at once, answers at once and never fails. It outlives
+ * the balancers that write to it.
  */
 export class IdealStore {
   readonly #sessions: SessionMap<string>;
@@ -19,12 +19,12 @@ export class IdealStore {
     this.#sessions = new SessionMap(rules);
   }
 
-  /** From now on it knows of every session of a balancer's scheduler. */
+  /** Stores every change of a session of a balancer's scheduler from now on. */
   follow(scheduler: Scheduler): void {
     scheduler.onSessionUse = (session, change, now) => this.#write(session, change, now);
   }
 
-  /** Tells a scheduler of a client that comes, if it is to ask. */
+  /** Gives the scheduler the session of a client that arrives, if the scheduler needs to ask for it. */
   tell(scheduler: Scheduler, client: string, now: Nanoseconds): void {
     const key = scheduler.sessionToAskFor(client, now);
     const session = key === undefined ? undefined : this.#sessions.find(key, now);
@@ -42,14 +42,14 @@ export class IdealStore {
     const session = this.#sessions.find(key, now);
     if (session === undefined) return;
     if (change === 1) this.#sessions.opened(session, now);
-    // One that had to make room while it was in use has been counted from nothing since.
+    // If a session was evicted while it was in use, its count started again from 0.
     else if (session.open > 0) this.#sessions.closed(session, now);
   }
 }
 
 /**
- * The store of each balancer of a scenario: one that all share, or one each; undefined where sessions are
- * in memory and end with their balancer.
+ * The stores of a scenario's balancers: one shared store, or one each; undefined where sessions are in memory
+ * only and end with their balancer.
  */
 export function idealStoresOf(
   { sticky }: Balancer,

@@ -5,9 +5,9 @@ import { IDLE_REPORT } from "../engine/mod.ts";
 import type { World } from "./world.ts";
 
 /**
- * What backends report of themselves: one that has nothing to do says so to one balancer, drawn at random.
- * It says no more until that balancer has sent it a request. A report that cannot arrive is lost, and the
- * backend reports again when it is idle the next time.
+ * Idle reports of backends: an idle backend reports to one balancer, drawn at random. It reports again only
+ * after that balancer has sent it a request. A report that cannot arrive is lost; the backend reports again
+ * when it is next idle.
  *
  * Source: Y. Lu et al., "Join-Idle-Queue", Performance Evaluation 68(11), 2011: JIQ-Random.
  */
@@ -27,12 +27,12 @@ export class IdleReports {
     for (const backend of this.#world.backends) this.mayBeIdle(backend, 0);
   }
 
-  /** A request of a balancer has come: if it had the report, it has made use of it. */
+  /** A request of a balancer has arrived: if that balancer had the report, the report is used up. */
   requested(backend: BackendModel, by: BalancerModel): void {
     if (this.#reportedTo[backend.index] === by) this.#reportedTo[backend.index] = undefined;
   }
 
-  /** A request has left, or the backend has come back. */
+  /** A request has left the backend, or the backend has come back. */
   mayBeIdle(backend: BackendModel, now: Nanoseconds): void {
     if (backend.server.size > 0 || this.#reportedTo[backend.index] !== undefined) return;
     if (backend.down || backend.silent || backend.paused) return;
@@ -53,7 +53,7 @@ export class IdleReports {
     balancer.scheduler.reportIdle(backend.id, now);
   }
 
-  /** A balancer has forgotten all. */
+  /** A balancer has restarted and lost its reports. */
   balancerRestarted(by: BalancerModel, now: Nanoseconds): void {
     for (const backend of this.#world.backends) {
       if (this.#reportedTo[backend.index] !== by) continue;

@@ -13,8 +13,8 @@ import {
 import type { World } from "./world.ts";
 
 /**
- * What must be true between any two events: no request is lost or counted twice, and everybody who counts
- * the same thing comes to the same number.
+ * Checks what must be true between any two events: no request is lost or counted twice, and all counts of the
+ * same thing agree.
  */
 export function checkInvariants(world: World, balances: readonly EventBalance[]): void {
   const { connections, recorder, backends, balancers, clients, warmup } = world;
@@ -86,7 +86,7 @@ export function checkInvariants(world: World, balances: readonly EventBalance[])
   }
 }
 
-/** Something is still to happen to it: an event, a message, or the end of its service. */
+/** Whether the connection still has an event, a message or a service ahead of it. */
 function isGoingOn({ flags, pending, clientAbort, reset }: Connection): boolean {
   if (pending !== 0 || (flags & (AT_BACKEND | QUEUED)) !== 0) return true;
   if ((flags & ASSIGNED) === 0) return false;

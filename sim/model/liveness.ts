@@ -4,22 +4,22 @@ import { meanOf } from "../../lib/stats/mod.ts";
 import type { World } from "./world.ts";
 
 const HOUR = 3600 * NS_PER_S;
-/** Events at one instant that are no cause for suspicion, and as many more for each request there may be. */
+/** So many events at one instant are normal, and so many more for each possible request. */
 const AT_ONCE = 1_000_000;
 const AT_ONCE_EACH = 100;
-/** So many events at one instant are worth a look at how many there may be. */
+/** From this many events at one instant on, the number is compared with a limit. */
 export const MANY_AT_ONCE = 1000;
 /** If no request ends for this many times the length of a run, the run does not wait for the rest. */
 const QUIET_RUNS = 10;
 const QUIET_TIMEOUTS = 2;
 
 /**
- * Sees that a run would never end: because virtual time stands still, because no more clients can come,
- * or because what is still to come is too far away.
+ * Detects a run that would never end: virtual time stands still, no more clients can come, or the remaining
+ * events are too far in the future.
  */
 export class Liveness {
   readonly #world: World;
-  /** Probes and flaps may still bring an end to what hangs. */
+  /** Whether probes or flaps can still end connections that hang. */
   readonly #mayRevive: boolean;
   #limit = AT_ONCE;
   #inFlight = Infinity;
@@ -33,9 +33,9 @@ export class Liveness {
   }
 
   /**
-   * So many events have happened at one instant, `MANY_AT_ONCE` or a multiple of it.
+   * Called at `MANY_AT_ONCE` events at one instant, and at each multiple of it.
    *
-   * @throws {UserError} if there is no end to them.
+   * @throws {UserError} if there are more events than the scenario can explain.
    */
   requireProgress(events: number): void {
     if (events === MANY_AT_ONCE) {
@@ -47,13 +47,16 @@ export class Liveness {
     if (events > this.#limit) this.#rejectStandstill(events);
   }
 
-  /** Nothing that is scheduled can bring about anything more. */
+  /** Whether no scheduled event can change anything any more. */
   get isStuck(): boolean {
     const { queue } = this.#world;
     return queue.idle && (!this.#mayRevive || queue.time - queue.awaitedAt > HOUR);
   }
 
-  /** Clients have stopped coming, and no request has ended for so long that the rest is not waited for. */
+  /**
+   * Whether clients have stopped and no request has ended for so long that the run does not wait for the
+   * rest.
+   */
   isQuiet(end: Nanoseconds): boolean {
     const { queue, recorder, scenario: { workload: { timeout } } } = this.#world;
     if (recorder.inFlight !== this.#inFlight) {
@@ -65,7 +68,9 @@ export class Liveness {
     return queue.time - this.#endedAt > Math.max(HOUR, QUIET_RUNS * end, patience);
   }
 
-  /** @throws {UserError} For a run that is to end by a count of connections which it will never reach. */
+  /**
+   * @throws {UserError} Always: the run should end after a number of connections that it will never reach.
+   */
   rejectUnreachableCount(asked: number): never {
     const { recorder, scenario: { workload: { arrivals } } } = this.#world;
     const came = `${recorder.connections} of ${asked} measured connections have come`;
@@ -88,7 +93,7 @@ export class Liveness {
   }
 }
 
-/** What keeps time from passing, as far as the workload shows it. */
+/** Why virtual time stands still, as far as the workload shows it. */
 function hintFor({ arrivals, retries }: Scenario["workload"]): string {
   if (arrivals.kind === "closed") {
     return "a client of the closed loop that is answered or refused at once connects again at once: " +
@@ -101,7 +106,7 @@ function hintFor({ arrivals, retries }: Scenario["workload"]): string {
     "reduce the rate, or set a `think_time`";
 }
 
-/** How many clients may come at one instant besides those that are there. */
+/** How many clients can arrive at one instant besides those that are connected. */
 function comingAtOnce(arrivals: Arrivals): number {
   if (arrivals.kind === "trace") return arrivals.entries.length;
   return arrivals.kind === "closed" ? arrivals.clients : 0;

@@ -5,8 +5,9 @@ import { meanOf } from "../../lib/stats/mod.ts";
 import { meanRate } from "./arrivals.ts";
 
 /**
- * The work that clients bring, as a share of what the backends can do that clients are meant for: λ·E[S] / Σ slots·speed.
- * NaN for a closed loop, where it is an outcome. From 1 on, queues grow as long as the run lasts.
+ * The offered load: the work that clients bring over the capacity of the backends for clients, λ·E[S] / Σ
+ * slots·speed. NaN for a closed loop, where the load is a result. From 1 on, queues grow as long as the run
+ * lasts.
  */
 export function offeredLoad({ workload, service, servers, balancer, end }: Scenario): number {
   const arrivals = untilEnd(workload.arrivals, end);
@@ -17,7 +18,7 @@ export function offeredLoad({ workload, service, servers, balancer, end }: Scena
   return meanRate(arrivals) * work / NS_PER_S / workCapacity(balancer.backends, servers);
 }
 
-/** Of a trace, what is played. */
+/** The part of a trace that the run plays. */
 function untilEnd(arrivals: Arrivals, end: Scenario["end"]): Arrivals {
   if (arrivals.kind !== "trace") return arrivals;
   const { entries } = arrivals;
@@ -27,7 +28,7 @@ function untilEnd(arrivals: Arrivals, end: Scenario["end"]): Arrivals {
   };
 }
 
-/** The mean work of a request: a trace may say what each of its own is. */
+/** The mean work of a request. A trace may state the work of each of its requests. */
 function meanWork(arrivals: Arrivals, drawn: number): number {
   if (arrivals.kind !== "trace") return drawn;
   const { entries } = arrivals;

@@ -2,9 +2,9 @@ import { childSeed, createRandom, type Nanoseconds } from "../../lib/base/mod.ts
 import { createSampler, type Distribution, type Sampler } from "../../lib/stats/mod.ts";
 import type { NetworkSettings } from "../../lib/scenario/types.ts";
 
-/** A kind of link: how long a message takes over it, one way. */
+/** A kind of link, with the one-way latency of its messages. */
 export class Link {
-  /** Messages take no time at all. */
+  /** Whether messages take no time. */
   readonly instant: boolean;
   readonly #latency: Sampler;
 
@@ -13,7 +13,7 @@ export class Link {
     this.#latency = createSampler(latency, createRandom(seed));
   }
 
-  /** How long the next message takes. */
+  /** Draws how long the next message takes. */
   delay(): Nanoseconds {
     return this.instant ? 0 : Math.round(this.#latency.next());
   }

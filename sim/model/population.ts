@@ -2,7 +2,7 @@ import { childSeed, createRandom } from "../../lib/base/mod.ts";
 import type { Clients } from "../../lib/scenario/types.ts";
 import { createZipf, type Sampler } from "../../lib/stats/mod.ts";
 
-/** Who the clients are: an address for each, and who of them connects next. */
+/** The clients' addresses, and the order in which clients connect. */
 export class Population {
   readonly #count: number;
   readonly #choice: Sampler | undefined;

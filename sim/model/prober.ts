@@ -8,38 +8,41 @@ import type { World } from "./world.ts";
 
 const NONE = -1;
 
-/** One balancer's probing of one backend. */
+/** One balancer's probes of one backend. */
 interface Probing {
   readonly balancer: BalancerModel;
   readonly backend: BackendModel;
   readonly random: Random;
   schedule: ProbeSchedule;
-  /** Number of the event that the probe waits for; another one is out of date. */
+  /** Sequence number of the event that the probe waits for; an event with another number is out of date. */
   pending: number;
   beganAt: Nanoseconds;
-  /** The connection on which its request is served, if there is one. */
+  /** The connection of the probe's request, if it has one. */
   connection: Connection | undefined;
   ok: boolean;
   reason: string;
-  /** The first probe since the balancer started is over. */
+  /** Whether the first probe since the balancer's start has ended. */
   probed: boolean;
 }
 
 /**
  * Health probes, over the simulated network and through the backends' own queues.
  *
- * A `tcp` probe passes if the backend accepts a connect: it is alive and its queue is not full. An
- * `expect` or `http` probe then sends a request of no work, which waits in the queue like any other, so
- * that an overloaded or paused backend answers late or not at all. Without an answer in time, the probe
- * has failed. A balancer listens once it has probed every backend.
+ * A `tcp` probe succeeds if the backend accepts a connect: it is alive and its queue is not full. An `expect`
+ * or `http` probe then sends a request of no work, which waits in the queue like any other, so an overloaded
+ * or paused backend answers late or not at all. Without an answer in time, the probe has failed. A balancer
+ * listens once it has probed every backend.
  */
 export class Prober {
   readonly #world: World;
   readonly #probings: readonly Probing[];
-  /** By balancer: backends that it has not probed yet since it started. */
+  /** By balancer: how many backends it has not probed since its start. */
   readonly #unprobed: number[];
   readonly #failDraws: Random;
-  /** Called when a balancer finds a backend up or down. Cheaper than an event, which lists all that are up. */
+  /**
+   * Called when a balancer marks a backend as up or down. This costs less than an event, which lists all
+   * backends that are up.
+   */
   onChange:
     | ((balancer: BalancerModel, backend: BackendModel, up: boolean, now: Nanoseconds) => void)
     | undefined;
@@ -70,7 +73,7 @@ export class Prober {
     );
   }
 
-  /** The balancers have probed everybody before the run begins. */
+  /** All balancers have probed all backends before the run begins. */
   start(): void {
     for (const balancer of this.#world.balancers) balancer.listening = true;
     if (this.#off) return;
@@ -81,7 +84,7 @@ export class Prober {
     });
   }
 
-  /** A balancer has stopped: it probes nobody. */
+  /** A balancer has stopped: it sends no probes. */
   stop(balancer: BalancerModel, now: Nanoseconds): void {
     balancer.listening = false;
     if (this.#off) return;
@@ -92,7 +95,7 @@ export class Prober {
     }
   }
 
-  /** A balancer has started: it listens once everybody was probed. */
+  /** A balancer has started: it listens once it has probed all backends. */
   restart(balancer: BalancerModel, now: Nanoseconds): void {
     if (this.#off) {
       balancer.listening = true;
@@ -108,7 +111,7 @@ export class Prober {
     this.#unprobed[balancer.index] = this.#world.backends.length;
   }
 
-  /** Something happens to a probe, unless it is out of date. */
+  /** An event of a probe happens; one that is out of date is ignored. */
   handle(kind: number, p: number, sequence: number, now: Nanoseconds): void {
     const probing = this.#probings[p]!;
     if (probing.pending !== sequence) return;
@@ -139,7 +142,7 @@ export class Prober {
     this.#reply(p, !fails, "an error as answer", now);
   }
 
-  /** A backend has died with a probe's request. */
+  /** A backend has crashed while it had a probe's request. */
   lost(connection: Connection, now: Nanoseconds): void {
     const p = connection.owner;
     this.#world.connections.free(connection);
@@ -152,12 +155,12 @@ export class Prober {
     return this.#world.scenario.balancer.healthCheck.type === "none";
   }
 
-  /** Its probes stand together, one for each backend. */
+  /** Index of a balancer's first probing. Its probings follow each other, one for each backend. */
   #firstOf({ index }: BalancerModel): number {
     return index * this.#world.backends.length;
   }
 
-  /** As the live balancer does, it sends no probe to a backend in maintenance. */
+  /** Like the live balancer, it sends no probe to a backend in maintenance. */
   #shouldProbe(p: number): boolean {
     const { balancer, backend } = this.#probings[p]!;
     return balancer.scheduler.backend(backend.id)?.mode !== "maintenance";
@@ -229,7 +232,7 @@ export class Prober {
     probing.backend.server.submit(connection, now);
   }
 
-  /** The backend replies: the result is there when the reply is. */
+  /** The backend replies. The result counts when the reply has arrived. */
   #reply(p: number, ok: boolean, reason: string, now: Nanoseconds): void {
     const probing = this.#probings[p]!;
     const { network } = this.#world;
@@ -244,7 +247,7 @@ export class Prober {
     }
   }
 
-  /** No answer will come, or none has come yet: the probe fails when its time is up. */
+  /** No answer will come, or none has come yet: the probe fails when its timeout passes. */
   #awaitTimeout(p: number): void {
     const probing = this.#probings[p]!;
     probing.ok = false;
@@ -270,7 +273,7 @@ export class Prober {
     this.#scheduleNext(p, now);
   }
 
-  /** A probe is over, or was not sent: the next one follows. */
+  /** A probe has ended or was skipped: schedules the next one. */
   #scheduleNext(p: number, now: Nanoseconds): void {
     const probing = this.#probings[p]!;
     const { balancer, schedule } = probing;
@@ -281,7 +284,7 @@ export class Prober {
     if (--this.#unprobed[balancer.index]! === 0) balancer.listening = true;
   }
 
-  /** The request of a probe that is over is nobody's any more. */
+  /** A probe has ended: its request at the backend belongs to no probe any more. */
   #abandon(probing: Probing, now: Nanoseconds): void {
     const { connection, backend } = probing;
     if (connection === undefined) return;

@@ -38,22 +38,22 @@ import {
 import type { RefusalCause } from "../../lib/metrics/mod.ts";
 import type { World } from "./world.ts";
 
-/** A message between balancer and backend that cannot go on at present. */
+/** A message between balancer and backend that is held back at present. */
 interface Held {
   readonly kind: number;
   readonly connection: Connection;
-  /** What the connection expects, in place of an event's number, while the message is held. */
+  /** What the connection expects while the message is held back, in place of an event's sequence number. */
   readonly token: number;
 }
 
 /**
- * What happens at the balancers: a client is taken in, a backend is picked and connected to, messages
- * pass in both directions, and the connection ends. It does in virtual time what the live balancer does with
- * sockets; every decision is the scheduler's.
+ * What happens at the balancers: a client is accepted, a backend is picked and connected to, messages pass in
+ * both directions, and the connection ends. It does in virtual time what the live balancer does with sockets;
+ * the scheduler makes every decision.
  */
 export class Relay {
   readonly #world: World;
-  /** By balancer and backend: what waits for a partition, a hang or a pause to end. */
+  /** By balancer and backend: messages held back until a partition, a hang or a pause ends. */
   readonly #held = new Map<number, Held[]>();
   #lastToken = 0;
 
@@ -101,7 +101,7 @@ export class Relay {
     connection.pending = queue.push(replyAt, CONNECT_REPLY, connection.number);
   }
 
-  /** The backend's reply to a connect has come. */
+  /** The backend's reply to a connect has arrived. */
   connectReplied(connection: Connection, now: Nanoseconds): void {
     if (connection.is(RESERVED)) this.#connected(connection, now);
     else this.connectFailed(connection, "refused", now);
@@ -118,14 +118,14 @@ export class Relay {
     if (!this.#dial(connection, now)) this.connectFailed(connection, "refused", now);
   }
 
-  /** Another request of an open connection leaves its client. */
+  /** A client sends another request on an open connection. */
   forward(connection: Connection, now: Nanoseconds): void {
     const { network } = this.#world;
     connection.movedAt = now;
     this.#sendToBackend(connection, network.client.delay(), now);
   }
 
-  /** The backend has answered: the answer sets out for the balancer. */
+  /** The backend has answered: the answer is sent to the balancer. */
   answer(connection: Connection, now: Nanoseconds): void {
     connection.flags |= ANSWERED;
     if (this.#isCut(connection)) this.hold(connection, ANSWER_AT_BALANCER);
@@ -181,7 +181,7 @@ export class Relay {
     this.#world.freeIfUnused(connection);
   }
 
-  /** A balancer dies: its connections are reset in both directions. */
+  /** A balancer crashes: its connections are reset in both directions. */
   drop(balancer: BalancerModel, now: Nanoseconds): void {
     const { connections } = this.#world;
     for (const connection of connections.all) {
@@ -196,7 +196,7 @@ export class Relay {
     }
   }
 
-  /** Connections on which nothing has moved for `timeouts.idle` are closed. */
+  /** Closes connections on which no data has moved for `timeouts.idle`. */
   sweepIdle(now: Nanoseconds): void {
     const { connections, scenario, recorder, warmup } = this.#world;
     const { idle } = scenario.balancer.timeouts;
@@ -215,7 +215,7 @@ export class Relay {
     this.#scheduleSweep(Math.max(oldest + idle, now + Math.round(sweepInterval(idle))));
   }
 
-  /** A message cannot go on: it is kept until it can. */
+  /** Holds a message back until it can go on. */
   hold(connection: Connection, kind: number): void {
     const token = --this.#lastToken;
     const link = this.#linkOf(connection.balancer, connection.backend);
@@ -225,7 +225,9 @@ export class Relay {
     connection.expect(kind, token);
   }
 
-  /** A partition, a hang or a pause is over: unless there is another, what was held sets out again. */
+  /**
+   * A partition, a hang or a pause has ended. Unless another one holds them, the messages held back are sent.
+   */
   resume(balancer: BalancerModel, backend: BackendModel, now: Nanoseconds): void {
     if (balancer.cuts[backend.index]! > 0) return;
     const link = this.#linkOf(balancer, backend);
@@ -236,7 +238,7 @@ export class Relay {
     }
   }
 
-  /** Goes from pick to pick until a connect is under way or has succeeded, or no backend is left. */
+  /** Tries one backend after another until a connect has begun or succeeded, or no backend is left. */
   #follow(connection: Connection, outcome: Outcome, now: Nanoseconds): void {
     while (outcome.kind === "connect") {
       this.#beginAttempt(connection, now);
@@ -254,7 +256,7 @@ export class Relay {
     backend.count(1, now);
   }
 
-  /** Begins to connect; false if that is refused at once. */
+  /** Begins to connect; false if the connect is refused at once. */
   #dial(connection: Connection, now: Nanoseconds): boolean {
     const { network, queue } = this.#world;
     const cut = this.#isCut(connection);
@@ -264,7 +266,7 @@ export class Relay {
     }
     const verdict = cut ? "silent" : connection.backend.verdict;
     if (verdict === "accepted") {
-      // Its request is there at once: nobody can take its place before.
+      // Its request arrives at the same instant, so no other request can take its place.
       this.#connected(connection, now);
     } else if (verdict === "silent") {
       connection.pending = queue.push(
@@ -276,7 +278,7 @@ export class Relay {
     return verdict !== "refused";
   }
 
-  /** The client waits for a backend to have room. */
+  /** The client waits until a backend has room. */
   #queue(connection: Connection): void {
     const { queue } = this.#world;
     connection.flags |= QUEUED;
@@ -290,7 +292,7 @@ export class Relay {
       }
       connection.queued += now - queuedAt!;
       this.#beginAttempt(connection, now);
-      // What made room for it is not over yet: the connect begins after that.
+      // The event that made room is still being handled, so the connect begins after it.
       connection.pending = queue.push(now, HAS_ROOM, connection.number);
     };
   }
@@ -359,7 +361,7 @@ export class Relay {
     }
   }
 
-  /** The balancer itself closes in both directions. */
+  /** The balancer closes a connection in both directions. */
   #cutOff(connection: Connection, end: ConnectionEnd, now: Nanoseconds): void {
     connection.flags |= BROKEN;
     this.#abort(connection, end, now);
@@ -368,8 +370,8 @@ export class Relay {
   }
 
   /**
-   * If its client waits for an answer that the balancer has not passed on, it learns that it waits in
-   * vain. One that thinks finds out before it sends its next request.
+   * If the client waits for an answer that the balancer has not passed on, its attempt fails. A client that
+   * thinks notices before it sends its next request.
    */
   #failForClient(connection: Connection, now: Nanoseconds): void {
     const { network, clients, queue } = this.#world;
@@ -378,14 +380,14 @@ export class Relay {
       clients.fail(connection, "failed", now);
       return;
     }
-    // The backend may go on with the request: the bad news takes a connection of its own.
+    // The backend may go on with the request, so the news of the failure travels on a connection of its own.
     const successor = clients.takeOver(connection);
     successor.answer = ERROR;
     successor.picked = connection.picked;
     successor.pending = queue.push(now + network.client.delay(), ANSWER, successor.number);
   }
 
-  /** Ends the connection at the balancer, and lets the backend know if it has a request of it. */
+  /** Ends the connection at the balancer, and tells the backend if it has a request of it. */
   #abort(connection: Connection, end: ConnectionEnd, now: Nanoseconds): void {
     const { network, service } = this.#world;
     const open = connection.is(OPEN);
@@ -419,7 +421,10 @@ export class Relay {
     connection.backend.server.reserved++;
   }
 
-  /** A message sets out between balancer and backend. What one end sends stays in order. */
+  /**
+   * Sends a message between balancer and backend. Messages of one end arrive in the order in which they were
+   * sent.
+   */
   #depart(connection: Connection, kind: number, now: Nanoseconds): void {
     const { network, queue } = this.#world;
     let at = now + network.backend.delay();
@@ -451,7 +456,7 @@ export class Relay {
   }
 }
 
-/** A connection as its balancer's scheduler knows it. */
+/** The scheduler's object for a connection. Asserts that there is one. */
 function scheduledOf({ scheduled }: Connection): ScheduledConnection {
   assert(scheduled !== undefined, "the scheduler knows a connection that has reached its balancer");
   return scheduled;

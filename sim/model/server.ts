@@ -3,18 +3,18 @@ import type { ServerOptions } from "../../lib/scenario/types.ts";
 import type { Connection, Connections } from "./connections.ts";
 import type { EventQueue } from "../engine/mod.ts";
 
-/** What a server is made of: where requests are kept, and who is told when one is done. */
+/** What a server needs from its world: the connections, which carry the requests, and the event queue. */
 export interface ServerContext {
   readonly connections: Connections;
   readonly queue: EventQueue;
 }
 
 /**
- * Does the work of requests: a number of slots, a bounded queue, a speed. Requests are given by their
- * connection. When one is done, a `WORK_DONE` event says so, after which `done` is to be called.
+ * Serves requests: it has slots, a bounded queue and a speed. A request is given by its connection. A
+ * `WORK_DONE` event tells that its work is done; call `done` then.
  */
 export abstract class Server {
-  /** Places promised to connections whose request is under way. */
+  /** Places reserved for connections whose request is on the way. */
   reserved = 0;
   protected readonly index: number;
   protected readonly connections: Connections;
@@ -27,7 +27,7 @@ export abstract class Server {
   #busyTime = 0;
   #waitingTime = 0;
 
-  /** @param index Index of the backend it is. */
+  /** @param index Index of the backend that has this server. */
   constructor(index: number, options: ServerOptions, context: ServerContext) {
     this.index = index;
     this.connections = context.connections;
@@ -37,21 +37,21 @@ export abstract class Server {
     this.#places = options.slots + options.queue;
   }
 
-  /** Requests here, waiting or in service. */
+  /** Requests at the server, waiting or in service. */
   abstract readonly size: number;
 
-  /** Slots at work. */
+  /** Busy slots. */
   abstract readonly busy: number;
 
-  /** Requests that are not being served. */
+  /** Requests that wait. */
   abstract readonly waiting: number;
 
-  /** Whether another one may come. */
+  /** Whether there is room for another request. */
   get hasRoom(): boolean {
     return this.size + this.reserved < this.#places;
   }
 
-  /** Takes in a request. */
+  /** A request arrives. */
   abstract submit(connection: Connection, now: Nanoseconds): void;
 
   /** A request's work is done: it leaves. */
@@ -60,19 +60,19 @@ export abstract class Server {
   /** A request leaves before its work is done. */
   abstract cancel(connection: Connection, now: Nanoseconds): void;
 
-  /** Works faster, slower, or not at all. */
+  /** Changes the speed; 0 stops the server. */
   abstract setSpeed(speed: number, now: Nanoseconds): void;
 
-  /** Forgets all requests. */
+  /** Removes all requests. */
   abstract clear(now: Nanoseconds): void;
 
-  /** Slots at work, integrated over time: slot-nanoseconds since the start. */
+  /** Busy slots, integrated over time: slot-nanoseconds since the start. */
   busyTime(now: Nanoseconds): number {
     this.advance(now);
     return this.#busyTime;
   }
 
-  /** Requests that wait, integrated over time. */
+  /** Waiting requests, integrated over time. */
   waitingTime(now: Nanoseconds): number {
     this.advance(now);
     return this.#waitingTime;

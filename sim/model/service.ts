@@ -18,11 +18,11 @@ import { ABORT_AT_BACKEND, KeyedRandom, REQUEST } from "../engine/mod.ts";
 import type { World } from "./world.ts";
 
 /**
- * What happens at the backends: a request comes, waits, is served and answered; its client may leave; the
- * backend may die.
+ * What happens at the backends: a request arrives, waits, is served and answered; its client may leave; the
+ * backend may crash.
  *
- * Whether a request fails is decided by its own lot, made of its number and attempt: the same request
- * fails or not whichever algorithm sent it there.
+ * Whether a request fails is a random draw that depends only on its origin, number and attempt: the same
+ * request fails or not, whichever algorithm sent it there.
  */
 export class Service {
   readonly #world: World;
@@ -38,7 +38,8 @@ export class Service {
   /** A request reaches its backend. */
   request(connection: Connection, now: Nanoseconds): void {
     const backend = connection.backend;
-    // Who was promised a place has it; a later request of the same connection may find the queue full.
+    // A request with a reserved place is accepted; a later request of the same connection may find the queue
+    // full.
     const accepted = (connection.is(RESERVED) || backend.server.hasRoom) &&
       !(backend.fastErrorRate > 0 &&
         chanceOf(connection, this.#fastErrorDraws) < backend.fastErrorRate);
@@ -47,7 +48,7 @@ export class Service {
       this.cancelReservation(connection);
       this.#world.freeIfUnused(connection);
     } else if (backend.silent || (backend.paused && !accepted)) {
-      // A machine that hangs receives nothing, and a process that stands still cannot refuse a request.
+      // A machine that hangs receives nothing, and a paused process cannot refuse a request.
       this.#world.relay.hold(connection, REQUEST);
     } else {
       assert(!backend.down, "a crash takes every connection with it");
@@ -101,7 +102,7 @@ export class Service {
     this.#world.idleReports?.mayBeIdle(connection.backend, now);
   }
 
-  /** A place that was promised is free again. */
+  /** Frees a reserved place. */
   cancelReservation(connection: Connection): void {
     if (!connection.is(RESERVED)) return;
     connection.flags &= ~RESERVED;
@@ -109,8 +110,8 @@ export class Service {
   }
 
   /**
-   * A backend dies: its work is lost and its connections are reset. All work is gone before anything
-   * follows from it: for a probe that fails, the balancer may close connections that have lost theirs.
+   * A backend crashes: its work is lost and its connections are reset. All work is removed before any
+   * consequence: a failed probe may make the balancer close connections that have just lost their request.
    */
   crash(backend: BackendModel, now: Nanoseconds): void {
     const { connections, prober, relay } = this.#world;
@@ -132,7 +133,7 @@ export class Service {
         connection.flags |= LOST;
         relay.reset(connection, now);
       } else if ((flags & (ASSIGNED | AWAITED | QUEUED)) === 0) {
-        // Its client has left; its request may still be on its way.
+        // Its client has left, but its request may still be on the way.
         connection.flags |= LOST;
         this.#world.freeIfUnused(connection);
       }

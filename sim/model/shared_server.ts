@@ -4,16 +4,18 @@ import { WORK_DONE } from "../engine/mod.ts";
 import { Server } from "./server.ts";
 
 /**
- * Processor sharing: everybody is served at once, n requests share min(n, slots) slots equally.
+ * Processor sharing: all requests are served at the same time; n requests share min(n, slots) slots equally.
  *
- * Virtual time passes at the rate at which each request is served, so a request that comes at virtual
- * time v with work w is done at virtual time v + w, whoever comes and goes meanwhile. Requests are kept
- * in a heap by that time, and only the first one's end is scheduled: O(log n) a request.
+ * Virtual time passes at the rate at which each request is served. A request that arrives at virtual time v
+ * with work w is therefore done at virtual time v + w, whatever other requests arrive or leave. Requests are
+ * kept in a heap by that time, and only the end of the first one is scheduled: O(log n) per request.
  *
  * Source: the virtual time of Parekh and Gallager's generalised processor sharing, 1993.
  */
 export class SharedServer extends Server {
-  /** Heap of connections by virtual time of completion, which is in `workLeft`; of equals, by request. */
+  /**
+   * Heap of connections by virtual time of completion, which is in `workLeft`; ties are broken by request.
+   */
   readonly #heap: Connection[] = [];
   #virtual = 0;
   #virtualSince: Nanoseconds = 0;
@@ -28,7 +30,7 @@ export class SharedServer extends Server {
     return Math.min(this.#heap.length, this.slots);
   }
 
-  /** Nobody waits: everybody is served, if slowly. */
+  /** Always 0: all requests are served at the same time. */
   override get waiting(): number {
     return 0;
   }
@@ -45,7 +47,7 @@ export class SharedServer extends Server {
 
   override done(connection: Connection, now: Nanoseconds): void {
     this.#passTime(now);
-    // What rounding to whole nanoseconds left over.
+    // What rounding to whole nanoseconds has left.
     this.#virtual = Math.max(this.#virtual, connection.workLeft);
     this.#scheduled = undefined;
     this.#remove(connection);
@@ -78,7 +80,7 @@ export class SharedServer extends Server {
     this.#virtual = 0;
   }
 
-  /** Work done for each request per nanosecond. */
+  /** Work done per nanosecond for each request. */
   get #rate(): number {
     return this.speed * Math.min(1, this.slots / this.#heap.length);
   }

@@ -24,18 +24,18 @@ import { Relay } from "./relay.ts";
 import { Service } from "./service.ts";
 import { idealStoresOf } from "./ideal_store.ts";
 
-/** What keeps a connection from being forgotten. */
+/** The flags of a connection that is still used. */
 const USED = AWAITED | ASSIGNED | RESERVED | AT_BACKEND | QUEUED;
 
 /**
- * A simulated world: what there is (queue, connections, backends, balancers) and who acts in it (clients,
- * relay, service, prober, faults). The actors reach each other through it.
+ * A simulated world: its state (queue, connections, backends, balancers) and the parts that act (clients,
+ * relay, service, prober, faults). The parts reach each other through it.
  */
 export class World {
   readonly scenario: Scenario;
-  /** Of this replication. Every purpose has a child of it. */
+  /** The seed of this replication. Every purpose has a child seed of it. */
   readonly seed: number;
-  /** From when on requests are measured. */
+  /** Requests that begin from this time on are measured. */
   readonly warmup: Nanoseconds;
   readonly queue = new EventQueue(BACKGROUND, ARRIVAL);
   readonly connections = new Connections();
@@ -48,7 +48,7 @@ export class World {
   readonly service: Service;
   readonly prober: Prober;
   readonly faults: FaultInjector;
-  /** Undefined if backends report nothing. */
+  /** Undefined if backends send no idle reports. */
   readonly idleReports: IdleReports | undefined;
 
   constructor(scenario: Scenario, seed: number, warmup: Nanoseconds) {
@@ -73,14 +73,17 @@ export class World {
     this.idleReports = scenario.idleReports ? new IdleReports(this) : undefined;
   }
 
-  /** Forgets a connection that concerns nobody any more. */
+  /** Frees a connection that is not used any more. */
   freeIfUnused(connection: Connection): void {
     const { flags, pending } = connection;
     if ((flags & (USED | IN_USE)) === IN_USE && pending === 0) this.connections.free(connection);
   }
 }
 
-/** The balancer's options, with a salt of this replication where clients are to be placed anew. */
+/**
+ * The balancer's options, with a salt of this replication where hashes place clients anew in each
+ * replication.
+ */
 function placed({ balancer, hashPlacement }: Scenario, seed: number): Balancer {
   const { algorithm } = balancer;
   if (hashPlacement !== "redrawn" || !isHash(algorithm)) return balancer;

@@ -1,4 +1,4 @@
-/** Which variant is best, and what can be said of the others beside it. */
+/** The best variant, and how it compares with each of the others. */
 import { exp } from "../../lib/base/mod.ts";
 import type { ComparisonReport, PairedReport } from "../../lib/report/mod.ts";
 import { mainMetrics, metricInfo, type MetricName } from "../../lib/metrics/mod.ts";
@@ -17,7 +17,7 @@ export interface Contender {
   readonly measured: Measured;
 }
 
-/** Every pair of variants, in every metric that is compared: each interval by itself. */
+/** Every pair of variants, in every metric that is compared. Each interval stands by itself. */
 export function pairedReports(
   contenders: readonly Contender[],
   confidence: number,
@@ -36,12 +36,15 @@ export function pairedReports(
   );
 }
 
-/** The difference of a metric that does not matter. */
+/** A difference of a metric up to this does not matter. */
 function negligible(metric: MetricName): number {
   return metricInfo(metric).negligible ?? 0;
 }
 
-/** The variant with the fewest errors, and among equals the least p99: refused requests are quick. */
+/**
+ * The variant with the fewest errors; among equals the one with the lowest p99. Errors come first because
+ * refused requests are fast.
+ */
 export function bestOf(contenders: readonly Contender[]): Contender {
   const value = (metric: MetricName) => ({ measured }: Contender) => {
     const { value } = measured.estimate(metric);
@@ -56,9 +59,9 @@ export function bestOf(contenders: readonly Contender[]): Contender {
 }
 
 /**
- * The best variant beside each of the others. The best is found by looking, so each pair of variants might
- * have been the one that is reported; and each is compared in two numbers. All these are one family of
- * comparisons, in which even one false "beats" is as rare as a single interval that does not cover.
+ * The best variant compared with each of the others. Because the best one is chosen from the results, any
+ * pair of variants could have been reported, in two metrics. All these comparisons are one family: the
+ * probability of even one false "beats" in it is as low as that of a single interval that does not cover.
  */
 export function comparisonsOf(
   contenders: readonly Contender[],
@@ -85,18 +88,18 @@ export function comparisonsOf(
   });
 }
 
-/** Two variants beside each other in one number. */
+/** Two variants compared in one metric. */
 interface Comparison {
   readonly best: Contender;
   readonly other: Contender;
   readonly metric: "errors" | "p99_ms";
-  /** By how much it is lower with the best, at a confidence. */
+  /** By how much the metric is lower with the best, with an interval of a confidence. */
   readonly lower: (confidence: number) => Estimate;
   /** By how much it must be lower at least to be better. */
   readonly margin: number;
 }
 
-/** By how much fewer requests fail, as a share of all. */
+/** The difference of the shares of errors. */
 function errorsOf(best: Contender, other: Contender, confidence: number): Comparison {
   const of = ({ measured }: Contender) => measured.estimate("errors", undefined, confidence);
   const difference = differenceOf(of(other), of(best));
@@ -119,7 +122,7 @@ function p99Of(best: Contender, other: Contender, confidence: number): Compariso
     metric: "p99_ms",
     lower(level) {
       const { value, low, high, ...rest } = withConfidence(logRatio, confidence, level);
-      // A p99 that is unknown has no share: its logarithm is not finite.
+      // An unknown p99 is infinite, so its logarithm is not a number to compare.
       if (!Number.isFinite(value)) return { ...rest, value: NaN, low: NaN, high: NaN };
       return { ...rest, value: 1 - exp(value), low: 1 - exp(high), high: 1 - exp(low) };
     },

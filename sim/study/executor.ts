@@ -1,7 +1,7 @@
 import type { ReplicationResult } from "../../lib/metrics/mod.ts";
 import type { Task } from "./replicator.ts";
 
-/** Runs tasks somewhere. */
+/** Runs tasks: in this thread, or in several. */
 export interface Executor {
   /** How many tasks it runs at a time. */
   readonly width: number;
@@ -9,7 +9,7 @@ export interface Executor {
   run(task: Task): Promise<ReplicationResult>;
 }
 
-/** As much of an `AbortSignal` as is needed to stop a study. */
+/** The part of an `AbortSignal` that stopping a study needs. */
 export interface StopSignal {
   readonly reason: unknown;
   throwIfAborted(): void;

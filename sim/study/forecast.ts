@@ -2,16 +2,16 @@ import { type Nanoseconds, NS_PER_S } from "../../lib/base/mod.ts";
 import { plain } from "../../lib/report/mod.ts";
 import type { Progress } from "./run_study.ts";
 
-/** What takes less is over before anybody wonders. */
+/** A study that takes less than this shows no progress. */
 const QUIET: Nanoseconds = 2 * NS_PER_S;
-/** Widths of the bar. */
+/** Width of the progress bar, in columns. */
 const BAR_MIN = 5;
 const BAR_MAX = 30;
 const GAP = "  ";
-/** The first runs are slower than the rest. */
+/** No forecast before this many runs: the first ones are slower than the rest. */
 const RUNS_MIN = 2;
 
-/** Says how far a study is and how long it will take, once that is worth saying. */
+/** Shows a study's progress and the time left, if the study takes long enough. */
 export class Forecast {
   readonly #started: Nanoseconds;
 
@@ -20,8 +20,8 @@ export class Forecast {
   }
 
   /**
-   * `██████░░░░  34 %, 12 of 40 runs, 3.1 a second, about 8 s left`, in so many columns; undefined as long
-   * as it looks like a moment's work.
+   * `██████░░░░  34 %, 12 of 40 runs, 3.1 a second, about 8 s left`, in a number of columns; undefined while
+   * the study is expected to end soon.
    */
   line({ done, total }: Progress, now: Nanoseconds, columns: number): string | undefined {
     const elapsed = now - this.#started;

@@ -1,11 +1,11 @@
-/** Whether connections are short beside the runs. */
+/** Whether connections last long compared with the runs. */
 import { NS_PER_S } from "../../lib/base/mod.ts";
 import { percent, plain } from "../../lib/report/mod.ts";
 import type { Scenario } from "../../lib/scenario/types.ts";
 import { meanCount, meanOf } from "../../lib/stats/mod.ts";
 import type { Measured } from "../measure/mod.ts";
 
-/** A share of requests that is missing and not worth a warning. */
+/** A smaller share of missing requests is not worth a warning. */
 const MISSING_MAX = 0.05;
 
 /**

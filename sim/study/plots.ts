@@ -3,7 +3,7 @@ import type { Study } from "../../lib/scenario/mod.ts";
 import { Histogram } from "../../lib/stats/mod.ts";
 import type { ReplicationResult } from "../../lib/metrics/mod.ts";
 
-/** What can be plotted of a study. The first replication of each variant has taken down its course. */
+/** The data of a study's plots. The first replication of each variant has recorded its time series. */
 export function plotsOf(
   study: Study,
   results: readonly (readonly ReplicationResult[])[],

@@ -3,13 +3,13 @@ import type { Scenario } from "../../lib/scenario/types.ts";
 import { warmupLength } from "../../lib/stats/mod.ts";
 import { simulate } from "./simulate.ts";
 
-/** A scenario whose warm-up is known. */
+/** A scenario with a known warm-up. */
 export type ReadyScenario = Scenario & { readonly warmup: Nanoseconds };
 
 /**
- * The seed of a replication. It depends on nothing but the scenario's seed and the replication's number,
- * so a replication is the same in whichever variant, job or shard it runs: variants meet the same
- * arrivals and the same jobs.
+ * The seed of a replication. It depends only on the scenario's seed and the replication's number, so a
+ * replication is the same in every variant, thread or shard: all variants get the same arrivals and the same
+ * jobs.
  */
 export function replicationSeed(seed: number, replication: number): number {
   return childSeed(seed, "replication", replication);
@@ -21,9 +21,9 @@ export function withWarmup(scenario: Scenario, seed: number): ReadyScenario {
 }
 
 /**
- * Scenarios that are compared, each with its warm-up. `auto` is the same for all that run equally long, the
- * longest that one of them needs: so their differences are of the same requests. Depends on scenarios and
- * seed alone.
+ * Scenarios to compare, each with its warm-up. With `auto`, all scenarios of the same length get the same
+ * warm-up, the longest that one of them needs, so that their differences are about the same requests. Depends
+ * only on the scenarios and the seed.
  */
 export function withWarmups(scenarios: readonly Scenario[], seed: number): ReadyScenario[] {
   const longest = new Map<string, Nanoseconds>();
@@ -39,8 +39,8 @@ export function withWarmups(scenarios: readonly Scenario[], seed: number): Ready
 }
 
 /**
- * A pilot run without faults finds the time after which the mean sojourn is as steady as it gets (MSER-5),
- * at most half of the run.
+ * A pilot run without faults finds the time after which the mean sojourn time is as steady as it gets
+ * (MSER-5), at most half of the run.
  */
 function pilotWarmup(scenario: Scenario, seed: number): Nanoseconds {
   const pilot = simulate({ ...scenario, warmup: 0, faults: [] }, childSeed(seed, "pilot"), {

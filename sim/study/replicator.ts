@@ -9,13 +9,13 @@ export interface Task {
   readonly replication: number;
 }
 
-/** As much of a study as its tasks need: plain data, so it may go to another thread. */
+/** The part of a study that its tasks need: plain data, so that it can be sent to another thread. */
 export interface Runnable {
   readonly seed: number;
   readonly variants: readonly { readonly scenario: Scenario }[];
 }
 
-/** Runs single tasks of a study. A task's result depends on the study and the task alone. */
+/** Runs single tasks of a study. A task's result depends only on the study and the task. */
 export class Replicator {
   readonly #study: Runnable;
   #ready: readonly ReadyScenario[] | undefined;
@@ -24,7 +24,7 @@ export class Replicator {
     this.#study = study;
   }
 
-  /** Runs a task; the first replication of a variant takes down how things went over time. */
+  /** Runs a task. The first replication of a variant also records its time series. */
   run({ variant, replication }: Task): ReplicationResult {
     const { seed } = this.#study;
     return simulate(this.#scenario(variant), replicationSeed(seed, replication), {

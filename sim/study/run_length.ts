@@ -12,24 +12,24 @@ import type { Measured } from "../measure/mod.ts";
  * with 500.
  */
 const TOTAL_MIN = 500;
-/** And each single run, which begins with empty queues. */
+/** Each single run must be at least this many long, because it begins with empty queues. */
 const RUN_MIN = 10;
-/** The same where the warm-up is too short for the queues to fill: else the mean is 2 % too low. */
+/** The same where the warm-up is too short for the queues to fill: otherwise the mean is 2 % too low. */
 const COLD_RUN_MIN = 50;
-/** A percentile needs so many requests above it. */
+/** A percentile needs at least this many requests above it. */
 const BEYOND_MIN = 5;
-/** A backend that is always busy has no length that would do. */
+/** From this utilisation on no length is enough. */
 const BUSY_MAX = 0.995;
-/** Algorithms that level queues out: the backends relax together, like one that has all their slots. */
+/** Algorithms that balance queues: all backends relax together, like one backend with all their slots. */
 const LEVELLING: readonly string[] = [
   ...["least-connections", "power-of-two", "peak-ewma", "prequal", "join-idle-queue"],
 ];
 
-/** What is wrong with the length of runs, and what would do. */
+/** Runs that are too short, and what would be enough. */
 export interface TooShort {
-  /** How long the queues take to forget how they were. */
+  /** How long the queues take to forget their past. */
   readonly relaxation: Nanoseconds;
-  /** By how much longer the runs have to be. */
+  /** The factor by which the runs must be longer. */
   readonly factor: number;
   /**
    * Alternatively, the sufficient number of runs of the present length; Infinity if each run is too
@@ -38,7 +38,9 @@ export interface TooShort {
   readonly replications: number;
 }
 
-/** Whether the runs of a variant are too short for intervals that cover; undefined if they are not. */
+/**
+ * Whether the runs of a variant are too short for intervals that cover; undefined if they are long enough.
+ */
 export function tooShort(scenario: Scenario, measured: Measured): TooShort | undefined {
   const { results } = measured;
   const { from, to } = results[0]!.window;
@@ -58,18 +60,19 @@ export function tooShort(scenario: Scenario, measured: Measured): TooShort | und
 }
 
 /**
- * How long a queue takes to forget how it was: the relaxation time of M/M/c/K,
- * `1 / (cμ(1 + ρ − 2√ρ cos(π / (K + 1))))`, at least a service time; times `(c²ₐ + c²ₛ) / 2` for other
- * arrivals and services than those. Of backends that go their own ways, that of the busiest counts.
- * Arrivals that change their rate take their own time, too. In a closed loop a queue forgets faster: the
- * longer it is, the fewer clients are left to come. The rate at which one of them comes is added to that of
+ * How long a queue takes to forget its past: the relaxation time of M/M/c/K, at least a service time,
+ *
+ *     1 / (cμ(1 + ρ − 2√ρ cos(π / (K + 1))))
+ *
+ * times `(c²ₐ + c²ₛ) / 2` for other arrivals and services. If backends do not relax together, the busiest one
+ * counts. Arrivals that change their rate add their own time. In a closed loop a queue forgets faster: the
+ * longer it is, the fewer clients are left to arrive. The rate at which one of them arrives is added to that of
  * the queue; the eigenvalues of M/M/c//N show that this is right, or too slow by up to a factor of 2.
  *
- * Undefined in overload, and for a trace: every run plays all of it, and what happens in it is what is
- * asked for.
+ * Undefined in overload, and for a trace: every run plays all of it, and its content is the question itself.
  *
- * Source: J. W. Cohen, "The Single Server Queue", II.2 and III.6; W. Whitt, "Planning queueing
- * simulations", 1989.
+ * Source: J. W. Cohen, "The Single Server Queue", II.2 and III.6; W. Whitt, "Planning queueing simulations",
+ * 1989.
  */
 function relaxationTime(scenario: Scenario, measured: Measured): Nanoseconds | undefined {
   const { workload: { arrivals }, servers, balancer } = scenario;
@@ -81,7 +84,7 @@ function relaxationTime(scenario: Scenario, measured: Measured): Nanoseconds | u
   return each.length === 0 ? undefined : Math.max(ownTime(arrivals), ...each);
 }
 
-/** The same of backends that work as one. */
+/** The relaxation time of backends that relax together. */
 function relaxationOf(
   pool: readonly number[],
   scenario: Scenario,
@@ -102,7 +105,7 @@ function relaxationOf(
   const queue = sum((server) => server.queue);
   const places = Math.min(slots + Math.min(queue, timeout / mean * slots), clients);
   if (places === Infinity && load >= BUSY_MAX) return undefined;
-  // The cosine of π / (K + 1): half a turn's part, a quarter of a turn ahead of the sine.
+  // The cosine of π / (K + 1), as a sine a quarter of a turn ahead.
   const cosine = sinTurns(0.25 + 0.5 / (places + 1));
   const ofQueue = slots / mean * (1 + load - 2 * Math.sqrt(load) * cosine);
   const { from, to } = measured.results[0]!.window;
@@ -117,7 +120,7 @@ function arrivalScv(arrivals: Arrivals): number {
   return arrivals.kind === "renewal" ? scvOf(arrivals.gap) : 1;
 }
 
-/** How long arrivals take to forget whether they were many or few: about a quarter of a cycle. */
+/** How long arrivals take to forget their present rate: about a quarter of a cycle. */
 function ownTime(arrivals: Arrivals): Nanoseconds {
   switch (arrivals.kind) {
     case "mmpp":
@@ -125,7 +128,7 @@ function ownTime(arrivals: Arrivals): Nanoseconds {
         ? 0
         : arrivals.states.reduce((sum, { stay }) => sum + stay, 0) / 4;
     case "on_off": {
-      // What is the same in every run needs no time to be forgotten.
+      // A cycle that is the same in every run needs no time to be forgotten.
       const { on, off } = arrivals;
       return scvOf(on) + scvOf(off) === 0 ? 0 : (meanOf(on) + meanOf(off)) / 4;
     }

@@ -7,21 +7,21 @@ import type { Task } from "./replicator.ts";
 import type { Shard } from "./shard.ts";
 import type { Executor, StopSignal } from "./executor.ts";
 
-/** How far a study is. */
+/** The progress of a study. */
 export interface Progress {
   readonly done: number;
-  /** How many runs there will be; with `precision`, as far as is known now. */
+  /** The number of runs; with `precision`, the number up to the next checkpoint. */
   readonly total: number;
 }
 
-/** A task that has been run. */
+/** A task and its result. */
 export interface TaskResult extends Task {
   readonly result: ReplicationResult;
 }
 
 /**
- * Runs all of a study, or a shard of it. The results are in the order of the tasks, however many ran at
- * a time.
+ * Runs a whole study, or a shard of it. The results are in the order of the tasks, however many run at a
+ * time.
  *
  * @throws The signal's reason, when it is aborted.
  */
@@ -65,7 +65,7 @@ export function byVariant(
   );
 }
 
-/** Tasks of the replications from `from` to `to`, `to` not included; all variants of one in turn. */
+/** The tasks of the replications from `from` to `to` (exclusive); all variants of one replication in turn. */
 export function tasksOf({ variants }: Study, from: number, to: number): Task[] {
   return Array.from({ length: to - from }, (_, i) => from + i).flatMap((replication) =>
     variants.map((_, variant): Task => ({ variant, replication }))
@@ -76,7 +76,7 @@ function isOf(shard: Shard | undefined, task: number): boolean {
   return shard === undefined || task % shard.of === shard.index - 1;
 }
 
-/** Whether every variant is known as well as was asked for. */
+/** Whether every variant is as precise as the study asks for. */
 function isPrecise(study: Study, results: readonly TaskResult[]): boolean {
   const { repetition } = study;
   if ("replications" in repetition) return true;
@@ -87,7 +87,7 @@ function isPrecise(study: Study, results: readonly TaskResult[]): boolean {
   );
 }
 
-/** Where there are several variants, an error says which one it is about. */
+/** If there are several variants, an error names its variant. */
 function named({ variants }: Study, executor: Executor): Executor {
   if (variants.length === 1) return executor;
   const run = async (task: Task) => {

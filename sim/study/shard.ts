@@ -1,15 +1,15 @@
-/** A part of a study's runs, done on its own and merged later. */
+/** Shards: parts of a study's runs that are computed separately and merged later. */
 import { parseStudy, type Study, type StudyInputs } from "../../lib/scenario/mod.ts";
 import { escapeText, UserError } from "../../lib/base/mod.ts";
 import { type TaskResult, tasksOf } from "./run_study.ts";
 
-/** The third of ten: `{index: 3, of: 10}`. Every tenth task is its, from the third on. */
+/** The third of ten is `{index: 3, of: 10}`: it runs every tenth task, from the third on. */
 export interface Shard {
   readonly index: number;
   readonly of: number;
 }
 
-/** What a shard writes, as JSON: all that is needed to go on from there. */
+/** The file that a shard writes, as JSON: everything that merging needs. */
 export interface ShardFile {
   readonly lbsim: string;
   readonly shard: Shard;
@@ -18,7 +18,7 @@ export interface ShardFile {
   readonly results: readonly TaskResult[];
 }
 
-/** Shards put together. */
+/** A study merged from shards. */
 export interface Merged {
   readonly study: Study;
   readonly results: readonly TaskResult[];
@@ -26,9 +26,9 @@ export interface Merged {
 }
 
 /**
- * Reads what a shard wrote.
+ * Reads a shard's file.
  *
- * @throws {UserError} if it is something else.
+ * @throws {UserError} if it is not one.
  */
 export function parseShard(file: string, text: string): ShardFile {
   let data: Partial<ShardFile> | null;
@@ -46,9 +46,9 @@ export function parseShard(file: string, text: string): ShardFile {
 }
 
 /**
- * Puts shards together, in any order: the outcome is what one run of everything would have given.
+ * Merges shards, in any order. The result is the same as that of one run of the whole study.
  *
- * @throws {UserError} if they are of different studies, or one is missing or there twice.
+ * @throws {UserError} if they belong to different studies, or one is missing or given twice.
  */
 export function mergeShards(
   version: string,

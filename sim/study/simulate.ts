@@ -68,30 +68,30 @@ export interface Observer {
   read(event: LbEvent, balancer: number): void;
 }
 
-/** What may be asked of a run. Nothing but `operate` changes the result. */
+/** Options of a run. Only `operate` changes the result. */
 export interface SimulateOptions {
-  /** Take down how things went over time. */
+  /** Whether to record a time series. */
   readonly series?: boolean;
   readonly observe?: Observer | undefined;
-  /** What an operator does meanwhile, to the scheduler of every balancer. */
+  /** What an operator does during the run, to the scheduler of every balancer. */
   readonly operate?: readonly {
     readonly at: Nanoseconds;
     act(scheduler: Scheduler, now: Nanoseconds): void;
   }[];
-  /** Check after every event that nothing was lost and all counts agree. Slow; for tests. */
+  /** Whether to check all invariants after every event. Slow; for tests. */
   readonly checked?: boolean;
 }
 
 /** Slices of a time series: at least this many, less than twice as many. */
 const SLICES = 240;
-/** Backends whose course is kept: more cannot be told apart in a plot. */
+/** How many backends a time series has at most: more lines cannot be distinguished in a plot. */
 const SERIES_BACKENDS_MAX = 200;
 
 /**
- * Runs one replication of a scenario. The same scenario and seed give the same result, bit by bit, on
- * every platform.
+ * Runs one replication of a scenario. The same scenario and seed give the same result, bit by bit, on every
+ * platform.
  *
- * @param scenario Its warm-up must be a time: `auto` is resolved by `withWarmup`.
+ * @param scenario Its warm-up must be a time: `withWarmup` resolves `auto`.
  * @throws {UserError} if the run would never end.
  */
 export function simulate(
@@ -137,7 +137,7 @@ class Simulation {
       scenario.faults,
       scenario.balancer.healthCheck.timeout,
     );
-    // What an operator does, every balancer is told: one of them knows it for all.
+    // An operator acts on all balancers, so one of them stands for all.
     const [first] = world.balancers as [BalancerModel];
     this.#spread = new Spread(
       world.backends,
@@ -228,7 +228,7 @@ class Simulation {
     }
   }
 
-  /** Every request that was measured has ended, or what would end the rest is not waited for. */
+  /** Whether every measured request has ended, or the run does not wait for the rest. */
   #isDone(end: Nanoseconds): boolean {
     return this.#world.recorder.inFlight === 0 || this.#liveness.isStuck ||
       this.#liveness.isQuiet(end);
@@ -294,7 +294,7 @@ class Simulation {
     }
   }
 
-  /** Something happens to a connection. */
+  /** Handles an event of a connection. */
   #handleConnection(kind: number, connection: Connection, now: Nanoseconds): void {
     const { clients, relay, service } = this.#world;
     switch (kind) {
@@ -354,11 +354,11 @@ class Simulation {
     this.#health.faultBegins(fault);
   }
 
-  /** Clients have stopped coming: the window closes. */
+  /** Clients have stopped: the measured window closes. */
   #endMeasurement(now: Nanoseconds): void {
     if (this.#end !== undefined) return;
     this.#end = readTotals(this.#world, this.#health, now);
-    // A run that ends before it is warm has measured nothing.
+    // A run that ends during its warm-up has measured nothing.
     this.#warm ??= this.#end;
   }
 
@@ -416,7 +416,7 @@ class Simulation {
   }
 }
 
-/** How long a slice of the time series is at first. */
+/** The length of a slice of the time series at first. */
 function sliceOf({ end, workload }: Scenario): Nanoseconds {
   if ("duration" in end) return Math.max(1, Math.round(end.duration / SLICES));
   const rate = meanRate(workload.arrivals);

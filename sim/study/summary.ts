@@ -1,4 +1,4 @@
-/** From replications to a study's result. */
+/** From the results of all replications to a study's report. */
 import { NS_PER_MS } from "../../lib/base/mod.ts";
 import {
   definitionOf,
@@ -38,16 +38,16 @@ import { offeredLoad } from "../model/mod.ts";
 import { confidenceOf } from "./precision.ts";
 import { SATURATED, warningsOf } from "./warnings.ts";
 
-/** All that can be said of a study but how long it took and by which version. */
+/** A study's report without the time that it took and the version of lbsim. */
 export type Summary = Pick<
   StudyReport,
   "variants" | "paired" | "comparisons" | "winner" | "expectations"
 >;
 
 /**
- * Sums a study up.
+ * Summarises a study.
  *
- * @param results By variant: one of each replication, in order.
+ * @param results By variant: the result of each replication, in order.
  */
 export function summarise(
   study: Study,
@@ -147,8 +147,9 @@ function faultReport(
 }
 
 /**
- * Backends that never rest, where the load as a whole is bearable: the others could have helped. In a
- * closed loop no queue grows without end: all clients may wait at one backend, and then none comes.
+ * Backends that are always busy although the load as a whole is below 1: the others could have helped. A
+ * closed loop has none, because no queue grows without end there: all clients may wait at one backend, and
+ * then none arrives.
  */
 function saturated(
   { scenario }: Variant,

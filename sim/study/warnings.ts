@@ -1,4 +1,4 @@
-/** What has to be known to read a variant's numbers. */
+/** Warnings about how far a variant's numbers can be trusted. */
 import { isHash } from "../../lib/core/mod.ts";
 import { NS_PER_MS, NS_PER_S } from "../../lib/base/mod.ts";
 import { percent, plain } from "../../lib/report/mod.ts";
@@ -10,25 +10,25 @@ import { longConnectionLines } from "./long_connections.ts";
 import { relativeHalf } from "./precision.ts";
 import { roundedUp, tooShort } from "./run_length.ts";
 
-/** From this utilisation on a backend never rests. */
+/** From this utilisation on a backend counts as always busy. */
 export const SATURATED = 0.995;
-/** A limit that cut off less than this share of requests has not bent the result. */
+/** A limit that cut off a smaller share of requests has not distorted the result. */
 const BENT_MIN = 0.001;
-/** Metrics of a table, with what they are called there. */
+/** The metrics that the main table shows, with their names there. */
 const SHOWN: readonly (readonly [suffix: string, name: string])[] = [
   ...[["mean_ms", "mean"], ["p50_ms", "p50"], ["p90_ms", "p90"], ["p99_ms", "p99"]] as const,
   ...[["p999_ms", "p99.9"], ["max_ms", "max"]] as const,
 ];
 
-/** What has been found out about a variant elsewhere. */
+/** Findings about a variant that were computed elsewhere. */
 export interface Findings {
   readonly load: number;
-  /** Backends that get more than can be done there. */
+  /** Backends that are overloaded. */
   readonly saturated: readonly string[];
   readonly confidence: number;
 }
 
-/** All that is to be said of a variant. */
+/** All warnings about a variant. */
 export function warningsOf(
   study: Study,
   scenario: Scenario,
@@ -54,13 +54,13 @@ export function warningsOf(
   ];
 }
 
-/** Readers of events that failed, each once. */
+/** Each reader of events that has failed, named once. */
 function failureLines({ results }: Measured): string[] {
   const failures = new Set(results.flatMap(({ readerFailures = [] }) => readerFailures));
   return [...failures].map((failure) => `a defect of lbsim: ${failure}`);
 }
 
-/** Queues that grow without end. */
+/** Overload: queues that grow without end. */
 function growth(
   load: number,
   saturated: readonly string[],
@@ -83,8 +83,8 @@ function growth(
 }
 
 /**
- * A backend may get too much in some runs only, where clients are placed anew in each: by a hash, or for
- * as long as they stick. Elsewhere a backend that was busy all the time was so by chance.
+ * A backend may be overloaded in some runs only, if clients are placed anew in each run: by a hash, or by
+ * sticky sessions. Otherwise a backend that was always busy in one run was so by chance.
  */
 function sometimesSaturated(
   { servers, balancer, workload }: Scenario,
@@ -135,7 +135,7 @@ function lengthLines(scenario: Scenario, measured: Measured): string[] {
     ? `duration: ${roundedUp(scenario.end.duration * factor)}`
     : `connections: ${Math.ceil(scenario.end.connections * factor)}`;
   const remedies = [
-    // A trace is as long as it is.
+    // The length of a trace cannot be changed.
     ...scenario.workload.arrivals.kind === "trace" ? [] : [length],
     ...Number.isFinite(replications) ? [`replications: ${replications}`] : [],
   ];
@@ -148,7 +148,7 @@ function lengthLines(scenario: Scenario, measured: Measured): string[] {
   ];
 }
 
-/** A study that ended before it was as precise as was asked for. */
+/** A study that ended before it was as precise as the scenario asks for. */
 function precisionLines({ repetition }: Study, measured: Measured, confidence: number): string[] {
   if ("replications" in repetition) return [];
   const { metric, relative, maxReplications } = repetition;
@@ -170,7 +170,7 @@ function precisionLines({ repetition }: Study, measured: Measured, confidence: n
   ];
 }
 
-/** Settings of the balancer, often defaults, that have bent the result. */
+/** Settings of the balancer, often defaults, that distorted the result. */
 function limitLines({ balancer }: Scenario, measured: Measured): string[] {
   const offered = measured.total("offered");
   const attempts = offered + measured.total("retried");

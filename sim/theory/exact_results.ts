@@ -1,4 +1,4 @@
-/** Which of queueing theory's formulas apply to a scenario: each states what it assumes. */
+/** Which formulas of queueing theory apply to a scenario. Each formula states its assumptions. */
 import { NS_PER_MS, NS_PER_S, power } from "../../lib/base/mod.ts";
 import { takesClients } from "../../lib/core/mod.ts";
 import { meanServiceTime } from "../../lib/scenario/load.ts";
@@ -17,14 +17,14 @@ import {
   type Sojourn,
 } from "./theory.ts";
 
-/** What theory says that a metric is. */
+/** The value that theory gives for a metric. */
 export interface ExactResult {
   readonly metric: MetricName;
   readonly model: string;
   readonly value: number;
 }
 
-/** A scenario, what came out of it, and what formulas are made of. */
+/** A scenario with its results and the quantities that the formulas use. */
 interface Case {
   readonly scenario: Scenario;
   readonly results: readonly ReplicationResult[];
@@ -36,7 +36,7 @@ interface Case {
   readonly meanMs: number;
 }
 
-/** Something that a formula needs to be true. */
+/** An assumption of a formula. */
 export interface Assumption {
   readonly text: string;
   readonly holds: (one: Case) => boolean;
@@ -55,7 +55,7 @@ export interface Model {
 
 const assumption = (text: string, holds: Assumption["holds"]): Assumption => ({ text, holds });
 
-/** What every model assumes. */
+/** The assumptions of every model. */
 export const COMMON: readonly Assumption[] = [
   assumption(
     "all backends are alike: the same server options, weight 1, no backups, no `max_connections`",
@@ -140,13 +140,13 @@ const SPLIT = assumption(
   ({ scenario, backends }) => backends === 1 || scenario.balancer.algorithm.name === "random",
 );
 
-/** More backends than this, and the chain of all queue lengths is too large to solve. */
+/** With more backends the Markov chain of all queue lengths is too large to solve. */
 const CHAIN_BACKENDS_MAX = 5;
-/** Longest queue in the chain, by number of backends; what lies beyond must not matter. */
+/** Longest queue in the chain, by number of backends; longer queues must be rare enough to be ignored. */
 const CHAIN_LONGEST = [0, 200, 70, 40, 25, 16];
 const CHAIN_TAIL_MAX = 1e-6;
 
-/** Every model; the first whose assumptions hold is the one that is shown. */
+/** Every model. The first one whose assumptions hold is used. */
 export const MODELS: readonly Model[] = [
   {
     name: "M/M/c/K",
@@ -261,10 +261,10 @@ export const MODELS: readonly Model[] = [
 ];
 
 /**
- * The metrics of a scenario that queueing theory gives exactly: none unless a model covers it.
+ * The metrics of a scenario that queueing theory gives exactly; none if no model covers it.
  *
- * @param results Of its runs: some assumptions are about what has happened. A limit that was never reached
- * has changed nothing.
+ * @param results The results of its runs, because some assumptions depend on them: a limit that was never
+ * reached had no effect.
  */
 export function exactResults(
   scenario: Scenario,
@@ -284,7 +284,7 @@ export function exactResults(
   return (hold(COMMON) ? MODELS.find(({ assumes }) => hold(assumes))?.of(one) : undefined) ?? [];
 }
 
-/** How many queues a pick looks at; undefined for an algorithm that does not go by them. */
+/** How many queues a pick compares; undefined for an algorithm that does not compare queues. */
 function choicesOf({ scenario: { balancer: { algorithm } }, backends }: Case): number | undefined {
   if (algorithm.name === "least-connections") return backends;
   if (algorithm.name === "power-of-two") return Math.min(algorithm.choices ?? 2, backends);

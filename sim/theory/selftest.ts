@@ -1,4 +1,4 @@
-/** The simulator held against theory, for everybody to see: `lbsim sim --selftest`. */
+/** The self-test: compares the simulator with theory. `lbsim sim --selftest`. */
 import { detectionTime } from "../../lib/core/mod.ts";
 import { aligned, inUnit } from "../../lib/report/mod.ts";
 import { parseStudy, type Study } from "../../lib/scenario/mod.ts";
@@ -9,20 +9,20 @@ import { metricInfo, type MetricName, type ReplicationResult } from "../../lib/m
 
 /** The largest distance from theory that chance explains, in standard errors. */
 const DEVIATION_MAX = 4;
-/** A standard error above this share of the value is too noisy to tell anything. */
+/** If the standard error is a larger share of the value, the measurement is too noisy for a verdict. */
 const NOISE_MAX = 0.01;
-/** The shares of errors are small, and known to a wider margin. */
+/** The same for shares of errors, which are small and therefore less precise. */
 const NOISE_OF_ERRORS_MAX = 0.03;
 
-/** A number that theory knows, and what came out. */
+/** A value of theory beside the measured one. */
 export interface Verdict {
   readonly model: string;
   readonly metric: MetricName;
   readonly theory: number;
   readonly measured: Estimate;
-  /** Its standard error is too large for a verdict. */
+  /** Whether the standard error is too large for a verdict. */
   readonly isNoisy: boolean;
-  /** Close enough, and not by being noisy. */
+  /** Whether the measured value is close to theory, and not too noisy. */
   readonly holds: boolean;
 }
 
@@ -88,7 +88,7 @@ const CLOSED = queues(
   "workload: {arrivals: {closed: {clients: 20, think: {exponential: 100ms}}}}",
 );
 
-/** A crash and a hang, each met at another phase of the probes. */
+/** A crash and a hang, in each replication at another phase of the probes. */
 const DETECTION = `
 title: selftest
 balancer: {backends: 3, health_check: {type: tcp, interval: 2s, timeout: 1s, fall: 3, jitter: 0%}}
@@ -99,14 +99,14 @@ faults: [{at: 5s, backend: B1, kind: crash}]
 compare: {"faults[1].kind": [crash, hang]}
 `;
 
-/** What is run, in this order. */
+/** The studies of the self-test, in order. */
 export function selftestStudies(): Study[] {
   return [MODELS, SERVERS, SERVICES, CLOSED, DETECTION].map((text) =>
     parseStudy({ scenario: { file: "selftest", text }, files: {}, set: [] })
   );
 }
 
-/** What theory has to say of a study's results, and whether they agree. */
+/** Compares a study's results with theory. */
 export function judge(
   study: Study,
   results: readonly (readonly ReplicationResult[])[],

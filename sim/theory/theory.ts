@@ -1,18 +1,18 @@
 /**
- * What queueing theory knows exactly: closed forms, and Markov chains solved numerically. The simulator
- * is held to these; nothing here knows of it. Times are in any unit, rates are per that unit.
+ * Exact results of queueing theory: closed forms, and Markov chains solved numerically. The simulator is
+ * compared with them; nothing here depends on it. Times are in any unit, rates are per that unit.
  */
 import { exp, ln, power } from "../../lib/base/mod.ts";
 
-/** A sojourn time's law, as far as it is known. */
+/** The distribution of a sojourn time, as far as it is known. */
 export interface Sojourn {
   /** Waiting and service. */
   readonly mean: number;
-  /** The value that a share of all sojourns does not exceed. */
+  /** The value that a share of all sojourn times does not exceed. */
   quantile(share: number): number;
 }
 
-/** The probability that all `servers` are taken and a client is lost (Erlang's loss formula, M/G/c/c). */
+/** The probability that all `servers` are busy and a client is lost (Erlang's loss formula, M/G/c/c). */
 export function erlangB(servers: number, offered: number): number {
   let blocking = 1;
   for (let n = 1; n <= servers; n++) blocking = offered * blocking / (n + offered * blocking);
@@ -60,19 +60,25 @@ export function mmckLoss(
   return loss;
 }
 
-/** The mean wait of M/G/1 (Pollaczek and Khinchine). `scv`: squared coefficient of variation. */
+/**
+ * The mean wait in M/G/1 (Pollaczek and Khinchine). `scv`: squared coefficient of variation of the service
+ * time.
+ */
 export function mg1Wait(arrivalRate: number, meanService: number, scv: number): number {
   const load = arrivalRate * meanService;
   return load * meanService * (1 + scv) / (2 * (1 - load));
 }
 
-/** The mean sojourn of M/G/1 under processor sharing: it does not depend on the law of service. */
+/**
+ * The mean sojourn time in M/G/1 under processor sharing. It does not depend on the distribution of the
+ * service time.
+ */
 export function sharedSojourn(arrivalRate: number, meanService: number): number {
   return meanService / (1 - arrivalRate * meanService);
 }
 
 /**
- * G/M/1: independent gaps between arrivals, exponential service. The sojourn is exponential with rate
+ * G/M/1: independent gaps between arrivals, exponential service. The sojourn time is exponential with rate
  * μ(1 − σ), where σ is the root in (0, 1) of σ = E[exp(−μ(1 − σ)·gap)].
  *
  * @param transform The gap's Laplace transform, s ↦ E[exp(−s·gap)].
@@ -88,8 +94,8 @@ export function gm1(transform: (s: number) => number, serviceRate: number): Sojo
 }
 
 /**
- * What each server of a round-robin over `servers` sees, if clients come as a Poisson stream: every
- * `servers`-th of them, so gaps are Erlang's. `load` is that of each server, service has mean 1.
+ * Each server of a round-robin over `servers`, with Poisson arrivals: it gets every `servers`-th client, so
+ * its gaps have an Erlang distribution. `load` is the load of each server; service has mean 1.
  */
 export function roundRobin(servers: number, load: number): Sojourn {
   const stageRate = servers * load;
@@ -97,13 +103,13 @@ export function roundRobin(servers: number, load: number): Sojourn {
 }
 
 /**
- * Power of `choices` distinct ones among `servers`, the shortest queue of them wins, ties are broken
- * evenly: `choices` = 1 is random, `choices` = `servers` is join-the-shortest-queue. Poisson arrivals,
- * exponential service of mean 1, load `load` each.
+ * Power of `choices` distinct servers among `servers`: the shortest queue wins, ties are broken evenly.
+ * `choices` = 1 is random, `choices` = `servers` is join-the-shortest-queue. Poisson arrivals, exponential
+ * service of mean 1, load `load` each.
  *
- * The servers are alike, so a state is how many of them have each number of clients. The chain is cut
- * off at `longest` clients a server and solved by Gauss–Seidel iteration. A client that joins a queue of
- * m is there for m + 1 services: its sojourn is a mixture of Erlang laws.
+ * The servers are alike, so a state is how many of them have each number of clients. The chain is cut off at
+ * `longest` clients per server and solved by Gauss–Seidel iteration. A client that joins a queue of m stays
+ * for m + 1 services: the sojourn time is a mixture of Erlang distributions.
  */
 export function shortestOf(
   servers: number,
@@ -127,11 +133,11 @@ export function shortestOf(
   return { mean, quantile: (share) => root((t) => tail(t) - (1 - share), 0, 1) };
 }
 
-/** From one sweep to the next, at the end. */
+/** The largest change from one sweep to the next at which the iteration ends. */
 const CHANGE_MIN = 1e-14;
 const SWEEPS_MAX = 20_000;
 
-/** The chance that a client joins a queue of each length. */
+/** The probability that a client joins a queue of each length. */
 function joinedQueueLengths(
   servers: number,
   choices: number,
@@ -142,7 +148,7 @@ function joinedQueueLengths(
   const index = new Map(states.map((state, i) => [key(state), i]));
   const at = (state: readonly number[]) => index.get(key([...state].sort((a, b) => b - a)))!;
   const rate = servers * load;
-  // Into each state: from where, and at which rate.
+  // By state: the states from which it is entered, and the rates.
   const into: { from: number; rate: number }[][] = states.map(() => []);
   const out = new Float64Array(states.length);
   const join = states.map((state) => joinChances(state, choices));
@@ -168,14 +174,14 @@ function joinedQueueLengths(
 }
 
 /**
- * Gauss–Seidel on the balance equations: in each state, what flows in flows out. How many jobs there are
- * settles slowest: after each sweep the levels, of equally many jobs, are given the weights with which as
- * much flows up from each as flows down to it. That saves most of the sweeps.
+ * Gauss–Seidel on the balance equations: the flow into each state equals the flow out of it. The number of
+ * jobs settles slowest. So after each sweep all states with the same number of jobs are scaled such that as
+ * much flows up from each number as flows down to it, which saves most of the sweeps.
  *
  * Source: J. R. Koury, D. F. McAllister and W. J. Stewart, "Iterative methods for computing stationary
  * distributions of nearly completely decomposable Markov chains", 1984.
  *
- * @param jobs By state; a flow leads from one level to the next.
+ * @param jobs By state; a flow leads from one number of jobs to the next.
  */
 function solve(
   into: readonly (readonly { from: number; rate: number }[])[],
@@ -228,7 +234,7 @@ function solve(
   return chance;
 }
 
-/** By server, longest queue first: the chance that the next client joins it. */
+/** By server, longest queue first: the probability that the next client joins it. */
 function joinChances(state: readonly number[], choices: number): number[] {
   const servers = state.length;
   const all = binomial(servers, choices);
@@ -253,13 +259,14 @@ function key(state: readonly number[]): string {
   return state.join();
 }
 
-/** Long enough that the rest does not show, short enough to solve in a second or two. */
+/** Long enough that longer queues do not matter, short enough to solve in a second or two. */
 function defaultLongest(servers: number): number {
   return [0, 200, 70, 40, 25, 16, 12][servers] ?? 8;
 }
 
 /**
- * Power of `choices` over infinitely many servers of load `load`: mean sojourn, service of mean 1.
+ * Power of `choices` over infinitely many servers of load `load`: the mean sojourn time, with service of mean
+ * 1.
  *
  * Source: M. Mitzenmacher, 2001: Σ load^((dⁱ − d) / (d − 1)), i from 1.
  */
@@ -277,8 +284,8 @@ export function manyServersSojourn(choices: number, load: number): number {
 }
 
 /**
- * A closed loop: `clients` that think, and one server with exponential service (the machine repair
- * model), by mean value analysis.
+ * A closed loop: `clients` that think, and one server with exponential service (the machine repair model), by
+ * mean value analysis.
  */
 export function closedLoop(
   clients: number,
@@ -295,8 +302,8 @@ export function closedLoop(
 }
 
 /**
- * A healthy backend whose probes fail by chance: how many probes it is up for between two falls, and for
- * what share of time it is down.
+ * A healthy backend whose probes fail by chance: for how many probes it is up between two times down, and for
+ * what share of the time it is down.
  */
 export function flapping(
   failure: number,
@@ -309,13 +316,13 @@ export function flapping(
   return { probesUp, downShare: probesDown / (probesUp + probesDown) };
 }
 
-/** Trials until the first run of `length` events of probability `chance`, on average. */
+/** Mean number of trials until the first run of `length` events of probability `chance`. */
 function runLength(chance: number, length: number): number {
   const run = power(chance, length);
   return (1 - run) / (run * (1 - chance));
 }
 
-/** The chance that a connection meets only dead backends: `dead` of `servers`, `retries` further tries. */
+/** The probability that all tried backends are dead: `dead` of `servers`, with `retries` further tries. */
 export function failoverLoss(servers: number, dead: number, retries: number): number {
   return binomial(dead, retries + 1) / binomial(servers, retries + 1);
 }
@@ -332,7 +339,7 @@ function exponentialSojourn(rate: number): Sojourn {
   return { mean: 1 / rate, quantile: (share) => -ln(1 - share) / rate };
 }
 
-/** The root of a falling function, to fifteen digits. */
+/** The root of a decreasing function, to fifteen digits. */
 function root(falling: (x: number) => number, from: number, step: number): number {
   let low = from;
   let high = from + step;

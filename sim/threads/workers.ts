@@ -5,21 +5,21 @@ import type { Executor } from "../study/executor.ts";
 import { WORKER_NAME } from "./worker_name.ts";
 import { Replicator, type Runnable, type Task } from "../study/replicator.ts";
 
-/** What a worker is told: first the study, then a task at a time. */
+/** A message to a worker: first the study, then one task at a time. */
 type Request = { readonly study: Runnable } | { readonly task: Task };
-/** What it answers to a task. A class does not pass from thread to thread: an error goes as its parts. */
+/** A worker's answer to a task. Classes cannot be sent between threads, so an error is sent as its parts. */
 type Answer =
   | { readonly result: ReplicationResult }
   | { readonly failure: Pick<UserError, "message" | "exitCode" | "hint"> }
   | { readonly defect: string };
 
-/** As much of a worker's global scope as is needed here. */
+/** The part of a worker's global scope that is needed here. */
 export interface WorkerScope {
   onmessage: ((event: MessageEvent) => void) | null;
   postMessage(message: unknown): void;
 }
 
-/** The worker's side: from here on it serves tasks. */
+/** The worker's side: serves tasks from here on. */
 export function serveTasks(scope: WorkerScope): void {
   let replicator: Replicator | undefined;
   scope.onmessage = ({ data }: MessageEvent<Request>) => {
@@ -44,8 +44,9 @@ function answer(replicator: Replicator, task: Task): Answer {
 }
 
 /**
- * Threads that run a study's tasks, one each at a time. The page or terminal stays responsive. There are
- * no more threads than cores, since more only wait for each other, and none before there is a task for it.
+ * Runs a study's tasks in threads, one task each at a time, so that the page or terminal stays responsive.
+ * There are no more threads than cores, because more would only wait for each other. A thread is started when
+ * there is a task for it.
  */
 export class WorkerPool implements Executor, Disposable {
   readonly width: number;
@@ -62,7 +63,7 @@ export class WorkerPool implements Executor, Disposable {
   constructor(program: string, threads: number, { seed, variants }: Runnable) {
     this.width = Math.min(threads, navigator.hardwareConcurrency);
     this.#program = program;
-    // The rest of a study is not for threads: it has functions in it.
+    // Only this part of a study is sent: the rest contains functions.
     this.#study = { seed, variants: variants.map(({ scenario }) => ({ scenario })) };
   }
 
@@ -83,7 +84,7 @@ export class WorkerPool implements Executor, Disposable {
     }
   }
 
-  /** Another thread, if there may be one. */
+  /** Starts another thread, unless there are enough. */
   #start(): Worker | undefined {
     if (this.#all.length === this.width) return undefined;
     const worker = new Worker(this.#program, { type: "module", name: WORKER_NAME });
@@ -92,7 +93,7 @@ export class WorkerPool implements Executor, Disposable {
     return worker;
   }
 
-  /** Ends all threads, whatever they are at. */
+  /** Ends all threads at once, also those that run a task. */
   [Symbol.dispose](): void {
     this.#all.forEach((worker) => worker.terminate());
   }
