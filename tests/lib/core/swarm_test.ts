@@ -9,7 +9,7 @@ import { ACTIONS, Life } from "../../support/swarm/life.ts";
 import { drawSettings } from "../../support/swarm/settings.ts";
 import { swarm } from "../../support/swarm/swarm.ts";
 
-Deno.test("Scheduler does what its books say in a swarm of four hundred lives", () => swarm(400));
+Deno.test("Scheduler does what its books say in a swarm of eight hundred lives", () => swarm(800));
 
 Deno.test("Scheduler does what its books say in short lives, the shortest of which is shown", () => {
   const unit = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });

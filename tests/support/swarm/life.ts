@@ -34,7 +34,7 @@ const FREQUENCIES = {
   "leaves the queue": 2,
   "probe succeeds": 20,
   "probe fails": 6,
-  "mode": 3,
+  "mode": 6,
   "add": 1,
   "remove": 1,
   "reload": 1,
@@ -56,7 +56,7 @@ export interface Step {
   readonly how: number;
 }
 
-const MODES: readonly BackendMode[] = ["ready", "ready", "ready", "drain", "maintenance"];
+const MODES: readonly BackendMode[] = ["ready", "ready", "drain", "drain", "maintenance"];
 const BACKENDS_MAX = 12;
 const PROXY = "10.0.9.9";
 

@@ -101,7 +101,7 @@ export function drawSettings(random: Random): Settings {
       ? { duration: 20 * time(20) + below(20), floor: Math.max(0.01, random.next()) }
       : undefined,
     tryAnyway: chance(0.2),
-    clients: 1 + below(chance(0.5) ? 5 : 200),
+    clients: 1 + below(isTight || chance(0.3) ? 5 : 200),
     seed: below(2 ** 31),
   };
 }
