@@ -191,9 +191,54 @@ Deno.test({
   },
 });
 
+/** The words of a command, as a shell splits it: quotes hold words together. */
+function wordsOf(line: string): string[] {
+  return [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(([, held, word]) => held ?? word!);
+}
+
+for (const file of ["docs/lab.md", "docs/trust.md"]) {
+  Deno.test({
+    name: `${file}'s experiment on real sockets works as it is written, for a shorter time${
+      noLan === undefined ? "" : ` (skipped: ${noLan})`
+    }`,
+    ignore: noLan !== undefined,
+    async fn() {
+      const [, block] = /```text\n(lbsim init [^]*?)```/.exec(read(file))!;
+      const commands = block!.trim().split("\n").map((line) => wordsOf(line).slice(1));
+      const [init, b1, b2, b3, lb, client] = commands;
+      assert.equal(commands.length, 6);
+      const cwd = await Deno.makeTempDir();
+      await using lan = await Lan.create([{ name: "laptop", address: "192.168.1.20" }]);
+      const on = { cwd, prefix: lan.on("laptop") };
+      try {
+        assert.equal((await lbsim(init!, on)).code, 0);
+        await using first = new RunningLbsim(b1!, on);
+        await using second = new RunningLbsim(b2!, on);
+        await using third = new RunningLbsim(b3!, on);
+        for (const backend of [first, second, third]) {
+          await backend.line((text) => text.includes("listening on"));
+        }
+        await using balancer = new RunningLbsim(lb!, on);
+        await balancer.line((text) => /active_servers":\["B1","B2","B3"\]/.test(text));
+        const shorter = client!.map((word, i) => client![i - 1] === "--duration" ? "2s" : word);
+        const { code, stderr } = await lbsim(shorter, on);
+        assert.equal(code, 0, stderr);
+      } finally {
+        await Deno.remove(cwd, { recursive: true });
+      }
+    },
+  });
+}
+
+Deno.test("docs/lab.md's shorter lessons name scenarios, each of which tests/examples runs", () => {
+  const lessons = [...read("docs/lab.md").matchAll(/^\d+\. \*\*[^`]*`lbsim sim (\S+)`/gm)];
+  assert.ok(lessons.length >= 10);
+  for (const [, path] of lessons) assert.ok(Deno.statSync(`${ROOT}${path}`).isFile, path);
+});
+
 /** Documents whose simulations are run, and how many there are at least. */
 const SIMULATED = {
-  "docs/lab.md": 15,
+  "docs/lab.md": 16,
   "docs/switch-from-round-robin.md": 5,
   "docs/trust.md": 3,
   "docs/which-algorithm.md": 6,
@@ -206,8 +251,7 @@ for (const [file, count] of Object.entries(SIMULATED)) {
     assert.ok(commands.length >= count, `${commands.length}`);
     // It takes minutes; tests/sim/theory/selftest_test.ts tries it.
     for (const line of commands.filter((line) => line !== "sim --selftest")) {
-      // As a shell would split it: quotes hold words together.
-      const args = [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(([, held, word]) => held ?? word!);
+      const args = wordsOf(line);
       const page = args.indexOf("--html");
       if (page !== -1) args.splice(page, 2);
       const { code, stderr } = await lbsim([...args, "--replications", "1"], { cwd: ROOT });
