@@ -20,7 +20,7 @@ import {
 } from "../lib/cli/mod.ts";
 import { type KeyPair, loadConfig, loadKeyPair } from "../lib/files/mod.ts";
 import { BACKEND_ID } from "../lib/config/mod.ts";
-import { durationSampler, parseDistribution } from "../lib/scenario/mod.ts";
+import { durationSampler, parseDistribution } from "../lib/scenario/distribution.ts";
 import { giveUp, untilAborted } from "../lib/io/mod.ts";
 import { requestLogger, totalsInWords } from "./backend_log.ts";
 import { BackendServer } from "./server.ts";

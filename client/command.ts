@@ -17,7 +17,6 @@ import {
   rateOption,
 } from "../lib/cli/mod.ts";
 import { type ExpectedPeer, giveUp, monotonicNow, timerDelay } from "../lib/io/mod.ts";
-import { loadAuthorities, loadConfig } from "../lib/files/mod.ts";
 import { repeated, sendBatch, standardInput } from "./batch.ts";
 import { converse } from "./interactive.ts";
 import { LiveLine } from "./live_line.ts";
@@ -132,6 +131,7 @@ interface Target {
 async function targetOf(where: string | undefined, file: string | undefined): Promise<Target> {
   if (where !== undefined) return { address: addressOption("HOST:PORT", where), speaksTls: false };
   if (file !== undefined) {
+    const { loadConfig } = await import("../lib/files/mod.ts");
     const { listen, tls } = await loadConfig(file);
     return { address: listen, speaksTls: tls !== undefined };
   }
@@ -153,7 +153,10 @@ async function peerOf(
   { tls, ca, serverName }: TlsOptions,
 ): Promise<ExpectedPeer | undefined> {
   if (!tls && !speaksTls && ca === undefined && serverName === undefined) return undefined;
-  return { name: serverName ?? address.host, ca: ca && await loadAuthorities(ca) };
+  const name = serverName ?? address.host;
+  if (ca === undefined) return { name, ca };
+  const { loadAuthorities } = await import("../lib/files/mod.ts");
+  return { name, ca: await loadAuthorities(ca) };
 }
 
 async function* repeatedInput(count: number): AsyncGenerator<string> {

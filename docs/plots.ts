@@ -11,7 +11,7 @@ import {
   WIDE,
   withStableNames,
 } from "../lib/report/mod.ts";
-import { loadStudy } from "../lib/files/mod.ts";
+import { loadStudy } from "../lib/files/load_study.ts";
 import { plotsOf, Replicator } from "../sim/mod.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;

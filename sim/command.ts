@@ -4,7 +4,8 @@ import { dirname } from "node:path";
 import deno from "../deno.json" with { type: "json" };
 import { fileOption, integerOption, type Io } from "../lib/cli/mod.ts";
 import { monotonicNow, today, writeFailure } from "../lib/io/mod.ts";
-import { loadStudy, readText } from "../lib/files/mod.ts";
+import { loadStudy } from "../lib/files/load_study.ts";
+import { readText } from "../lib/files/mod.ts";
 import {
   escapeAll,
   escapedJson,

@@ -17,6 +17,5 @@ export {
   type LoadedConfig,
   loadListeningConfig,
 } from "./load_config.ts";
-export { loadStudy } from "./load_study.ts";
 export { ownBackendsHere } from "./own_backends_here.ts";
 export { readText, UnreadableError } from "./text_file.ts";

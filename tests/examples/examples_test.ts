@@ -1,6 +1,6 @@
 /** Every scenario in examples/ is run, and what it expects is held. */
 import assert from "node:assert/strict";
-import { loadStudy } from "../../lib/files/mod.ts";
+import { loadStudy } from "../../lib/files/load_study.ts";
 import { byVariant, runStudy } from "../../sim/study/run_study.ts";
 import { summarise } from "../../sim/study/summary.ts";
 import { WorkerPool } from "../../sim/threads/workers.ts";

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import type { Study } from "../../lib/scenario/mod.ts";
-import { loadStudy } from "../../lib/files/mod.ts";
+import { loadStudy } from "../../lib/files/load_study.ts";
 import { Replicator } from "../../sim/study/replicator.ts";
 import { studyFrom } from "./study.ts";
 

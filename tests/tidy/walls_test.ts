@@ -82,13 +82,14 @@ const rooms = sourceFiles().filter((file) => file.endsWith("/mod.ts")).map(posix
 const WITHOUT_FRONT = ["docs", "live", "packaging"];
 
 /**
- * What may be imported past a `mod.ts`, by whom. A worker of the simulator loads `main.ts` and what that
- * needs at once, so this is kept small: it is without zod, YAML, TLS and the charts.
+ * What may be imported past a `mod.ts`, by whom, so that a start loads no more than it needs: a worker of the
+ * simulator loads neither zod nor YAML nor charts, and a balancer and a backend load no scenarios.
  */
 const PAST_THE_FRONT: readonly (readonly [by: RegExp, target: RegExp])[] = [
   [/^main\.ts$/, /./],
   [/^lib\/cli\/(?:output|signals)\.ts$/, /^lib\/io\/(?:clock|sleep)\.ts$/],
-  [/./, /^lib\/scenario\/(?:load|types)\.ts$/],
+  [/./, /^lib\/scenario\/(?:distribution|load|types)\.ts$/],
+  [/./, /^lib\/files\/load_study\.ts$/],
   [/^sim\/threads\//, /^sim\/study\/(?:executor|replicator)\.ts$/],
 ];
 
@@ -201,6 +202,13 @@ Deno.test("main.ts loads no role before it is asked for: neither --version nor a
       .test(
         file,
       )
+  );
+  assert.deepEqual(heavy, []);
+});
+
+Deno.test("`lbsim lb` loads no scenario and no other role", () => {
+  const heavy = [...allLoadedBy("lb/command.ts")].filter((file) =>
+    /^(echarts|lib\/(scenario|report|stats)\/|sim\/|backend\/|client\/|live\/)/.test(file)
   );
   assert.deepEqual(heavy, []);
 });
