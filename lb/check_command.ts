@@ -24,7 +24,7 @@ import {
   ownBackendsHere,
 } from "../lib/files/mod.ts";
 
-/** `lbsim check`: is this file right, and what would it do? */
+/** `lbsim check`: validates a configuration and describes its effect. */
 export function checkCommand(io: Io) {
   return new Command("check")
     .description("Validate a configuration and explain it in words.")
@@ -45,7 +45,7 @@ export function checkCommand(io: Io) {
     });
 }
 
-/** What would be wrong if the balancer ran on this machine, which it need not. */
+/** What would be wrong if the balancer ran on this machine; it may run on another one. */
 async function warningsHere({ config }: LoadedConfig): Promise<string[]> {
   const found = await ownBackendsHere(config, localAddresses());
   return found.map(({ message }) => `if the balancer runs on this machine, ${message}`);
@@ -78,7 +78,7 @@ function expectations({ backends, healthCheck }: Config) {
   };
 }
 
-/** What a program wants to know. */
+/** The outcome for programs. */
 function outcome({ config, certificates: { listener } }: LoadedConfig, now: number) {
   return {
     ...expectations(config),
@@ -187,7 +187,7 @@ function algorithmLine({ algorithm }: Config): string {
   }
 }
 
-/** What only some configurations ask for. */
+/** Settings that only some configurations have. */
 function controlLines(config: Config): string[][] {
   const { algorithm, slowStart, ejection, queue, onDown, whenNoneAvailable } = config;
   return [
@@ -246,7 +246,7 @@ function plural(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
-/** A rate in the unit in which it is a number that one can picture. */
+/** A rate in the unit that gives a number of readable size. */
 function perTime(rate: number): string {
   const [perUnit, unit] = rate >= 1
     ? [rate, "second"]

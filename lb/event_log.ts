@@ -12,7 +12,8 @@ import type {
 import { logSentence } from "../lib/cli/mod.ts";
 
 /**
- * Kinds that come once per connection, besides opened and closed: left unread, they are never made.
+ * Events of each connection besides `connection_opened` and `connection_closed`. An event without a reader is
+ * not created.
  */
 const CONNECTION_EVENTS = [
   "connection_queued",
@@ -42,7 +43,7 @@ const OTHER_EVENTS = [
   "shortage_ended",
 ] as const satisfies readonly EventType[];
 
-/** What the log is made of. */
+/** Options of the event log. */
 export interface EventLogOptions {
   /** Whether each connection is logged. */
   readonly connections: boolean;
@@ -51,8 +52,8 @@ export interface EventLogOptions {
 }
 
 /**
- * Writes events to the log, one line each: a sentence for people, with the event itself as the record's
- * properties. What is repeated by the thousand is summed up once a second. Returns what ends it.
+ * Writes events to the log, one line each: a sentence, with the event itself as the record's properties.
+ * Repeated conditions are summarised once a second. Returns a function that ends it.
  */
 export function logEvents(
   events: EventStream,
@@ -102,7 +103,7 @@ export function logEvents(
   };
 }
 
-/** Logs that a reader of events failed, the log itself included. */
+/** Logs that a reader of events has failed; the reader may be the log itself. */
 export function logReaderFailure(log: Logger, failure: ReaderFailure): void {
   const { reader, event: failed_with, cause, message } = failure;
   logSentence(log, "error", `a defect of lbsim: ${message}`, {
@@ -121,17 +122,19 @@ interface HeldLine {
   readonly timestamp: number;
 }
 
-/** How long an opened connection may wait for its first byte before it is logged, at least. */
+/** An opened connection without a byte is logged after this time at the earliest. */
 const FIRST_BYTE_MS = 100;
 
 /**
- * Logs that connections were opened and closed. One that ends soon and without a byte is a probe of a
- * monitor, or of a balancer in front of this one: it is logged at `debug`. So the line of an opened
+ * Logs that connections were opened and closed. A connection that ends soon and without a byte is a probe of
+ * a monitor, or of a balancer in front of this one: it is logged at `debug`. So the line of an opened
  * connection is held back for a moment, with the time at which it was opened.
  */
 class ConnectionLines {
   readonly #log: Logger;
-  /** By the connection, those of the present moment and of the one before it. */
+  /**
+   * By connection: the lines that are held back, those of the present interval and those of the previous one.
+   */
   #held = new Map<number, HeldLine>();
   #heldLonger = new Map<number, HeldLine>();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -155,7 +158,7 @@ class ConnectionLines {
     this.#write(event, level);
   }
 
-  /** Writes what is held back. */
+  /** Writes the lines that are held back. */
   end(): void {
     clearTimeout(this.#timer);
     this.#tick();
@@ -178,13 +181,16 @@ class ConnectionLines {
   }
 }
 
-/** Whether a client has come and gone without a byte. */
+/** Whether the client closed without a byte in either direction. */
 function isProbe({ end, bytes_to_backend, bytes_to_client }: Closed): boolean {
   return bytes_to_backend === 0 && bytes_to_client === 0 &&
     (end === "closed" || end === "client_aborted");
 }
 
-/** The condition that an event repeats, if it is one that clients, backends or a store can cause at will. */
+/**
+ * The condition of an event that clients, backends or a store can cause very often; undefined for other
+ * events.
+ */
 function conditionOf(event: LbEvent): string | undefined {
   switch (event.type) {
     case "connection_refused":
@@ -211,25 +217,30 @@ interface Repeats {
   count: number;
   /** The latest of them. */
   last: LbEvent;
-  /** How many concern each backend. */
+  /** How many of them concern each backend. */
   readonly backends: Map<string, number>;
 }
 
-/** Keeps conditions that are repeated by the thousand from flooding the log. */
+/**
+ * Keeps repeated conditions from flooding the log: it writes the first event of a condition, then one summary
+ * per interval. It covers refusals, failed connects, sessions and stores.
+ */
 class RepeatThrottle {
-  /** By the condition: what was held back since its last line, and what ends the silence after it. */
+  /**
+   * By condition: the events that were held back since its last line, and the timer that ends the interval.
+   */
   readonly #silent = new Map<
     string,
     { repeats: Repeats | undefined; timer: ReturnType<typeof setTimeout> }
   >();
   readonly #write: (repeats: Repeats) => void;
 
-  /** @param write Writes a line for what was held back. */
+  /** @param write Writes a line for the events that were held back. */
   constructor(write: (repeats: Repeats) => void) {
     this.#write = write;
   }
 
-  /** Whether an event is not to be written, but counted. */
+  /** Whether an event is held back: it is counted, not written. */
   holdsBack(event: LbEvent): boolean {
     const condition = conditionOf(event);
     if (condition === undefined) return false;
@@ -247,7 +258,7 @@ class RepeatThrottle {
     return true;
   }
 
-  /** Writes what is still to be written. */
+  /** Writes all summaries that are due. */
   end(): void {
     for (const { repeats, timer } of this.#silent.values()) {
       clearTimeout(timer);
@@ -268,7 +279,7 @@ class RepeatThrottle {
   }
 }
 
-/** One line for many events of a condition. */
+/** One line for several events of a condition. */
 function summaryOf(
   { count: held_back, last, backends }: Repeats,
 ): { sentence: string; properties: Record<string, unknown> } {
@@ -317,7 +328,7 @@ function levelOf(event: LbEvent): "debug" | "info" | "warning" | "error" {
     case "session_evicted":
       return "debug";
     case "connection_refused":
-      // A probe of a balancer or a monitor in front of this one.
+      // It is a probe of a balancer or a monitor in front of this one.
       return event.reason === "sent_nothing" ? "debug" : "warning";
     case "connect_failed":
     case "backend_down":
@@ -474,7 +485,7 @@ function detailed({ detail }: { readonly detail?: string }): string {
   return detail === undefined ? "" : `: ${detail}`;
 }
 
-/** Of more changes than this, the sentence counts the rest. */
+/** A sentence lists at most this many changes, and counts the rest. */
 const CHANGES_MAX = 20;
 
 function reloaded({ changes, ignored }: EventOf<"config_reloaded">): string {
@@ -497,7 +508,7 @@ function explained(candidate: ExplainedBackend): string {
   ].join(" ");
 }
 
-/** So many ids are listed; of more, only the first few. */
+/** A sentence lists at most this many ids; of more, only the first few. */
 const IDS_MAX = 8;
 const IDS_OF_MORE = 3;
 
@@ -513,8 +524,8 @@ function active(servers: readonly string[]): string {
 }
 
 /**
- * An event as a record's properties. Of many active servers only the number is written: each line says
- * what has changed, and `listening` names all that there are.
+ * An event as a record's properties. If many servers are active, only their number is written: each line
+ * tells what has changed, and `listening` names all servers.
  */
 function propertiesOf(event: LbEvent): Record<string, unknown> {
   const { type, ...rest } = event;

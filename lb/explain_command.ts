@@ -22,7 +22,7 @@ import {
 import { refusalInWords } from "./event_log.ts";
 import { aligned } from "../lib/report/mod.ts";
 
-/** `lbsim explain`: where would a client go, and why? */
+/** `lbsim explain`: which backend would a client get, and why? */
 export function explainCommand(io: Io) {
   return new Command("explain")
     .description(
@@ -86,7 +86,7 @@ function parseStates(text: string, { backends }: Config): Map<string, State> {
   return states;
 }
 
-/** A scheduler in that state is asked for this client. */
+/** Asks a scheduler in that state for a backend for this client. */
 function explain(
   config: Config,
   states: ReadonlyMap<string, State>,
@@ -97,7 +97,7 @@ function explain(
     throw failure;
   });
   const { backends, healthCheck } = config;
-  // Nobody is recovering here, and what is in flight is said per backend.
+  // No backend recovers here, and connections in flight are given per backend.
   const { slowStart: _, ...rest } = config;
   const asked = { ...rest, limits: { ...rest.limits, connections: Infinity } };
   const scheduler = new Scheduler(
@@ -122,7 +122,7 @@ function explain(
   const connection = scheduler.accept(client, 0);
   if (connection.refusal === undefined) connection.assign(0);
   if (result === undefined) {
-    // It is refused before a backend is picked.
+    // The client is refused before a backend is picked.
     const { refusal } = connection;
     const rule = refusal === undefined ? "" : refusalInWords(refusal);
     const { candidates } = new Explanation(scheduler.backends);
@@ -133,7 +133,7 @@ function explain(
   return { client, backend, rule: waits ? "every backend is full: it waits" : rule, candidates };
 }
 
-/** While what is in flight is put there, nobody is turned away, waits or sticks, */
+/** Limits under which no client is refused, waits or sticks, while the connections in flight are set up. */
 const OPEN_TO_ALL = {
   allow: undefined,
   deny: undefined,
@@ -141,7 +141,7 @@ const OPEN_TO_ALL = {
   sticky: undefined,
   limits: { connections: Infinity },
 };
-/** and a backend takes clients only when it is its turn, and whatever its weight. */
+/** A backend that gets no clients until its connections in flight are set up. The weight does not matter then. */
 const IDLE = { weight: 1, mode: "maintenance" } as const;
 
 function occupy(scheduler: Scheduler, id: string, inFlight: number): void {

@@ -5,10 +5,10 @@ import { fileOption, type Io } from "../lib/cli/mod.ts";
 import { escapeText, UserError } from "../lib/base/mod.ts";
 import { writeFailure } from "../lib/io/mod.ts";
 
-/** The path of the JSON Schema, which is right only where the file is shipped. */
+/** The path of the JSON Schema; it is valid only beside the shipped file. */
 const SCHEMA_LINE = /^# yaml-language-server: .*\n#\n/;
 
-/** `lbsim init`: a configuration to begin with. */
+/** `lbsim init`: writes a configuration to begin with. */
 export function initCommand(io: Io) {
   return new Command("init")
     .description("Write a configuration with comments, for a LAN or for one machine.")
@@ -32,14 +32,14 @@ async function write(file: string, text: string, force: boolean): Promise<void> 
   try {
     await Deno.writeTextFile(file, text, { createNew: !force });
   } catch (failure) {
-    // A directory exists already, too, but --force would not replace it.
+    // A directory exists already as well, but --force would not replace it.
     const isDirectory = await Deno.stat(file).then((info) => info.isDirectory, () => false);
     const error = isDirectory ? new Deno.errors.IsADirectory() : failure;
     const fail = (message: string, hint?: string): never => {
       throw new UserError(`${escapeText(file)}: ${message}`, { hint, cause: error });
     };
     if (error instanceof Deno.errors.AlreadyExists) fail("exists already", "--force replaces it");
-    // Deno keeps devices and the system's own directories from programs.
+    // Deno does not let programs write to devices and the system's own directories.
     if (error instanceof Deno.errors.NotCapable) fail("is not a file that lbsim may write");
     fail(`cannot be written: ${writeFailure(error)}`);
   }

@@ -19,7 +19,7 @@ const BEAT_MS = 200;
 /** Delays of the last ten seconds are remembered. */
 const BEATS = 10_000 / BEAT_MS;
 
-/** Observes a live balancer: lends the monitor a clock, and adds what only the process knows. */
+/** Observes a live balancer: gives the monitor a clock, and adds numbers that only the process knows. */
 export class LiveMonitor {
   readonly monitor: Monitor;
   readonly #now: Clock;
@@ -27,7 +27,9 @@ export class LiveMonitor {
   #settings: Settings | undefined;
   #settingsFor: Config | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
-  /** What was open before the balancer opened anything; undefined if the system does not tell. */
+  /**
+   * Descriptors that were open before the balancer opened any; undefined if the system does not report them.
+   */
   readonly #descriptorsBefore = lowestFreeDescriptor();
   #descriptorsLimit: number | undefined;
   readonly #delays = new Float64Array(BEATS);
@@ -68,7 +70,7 @@ export class LiveMonitor {
     return this.monitor.frame(this.#now(), this.surroundings);
   }
 
-  /** What the monitor cannot see by itself. */
+  /** Numbers that the monitor cannot observe itself. */
   get surroundings(): Surroundings {
     const balancer = this.#balancer!;
     const { config, fileConfig, wishes } = balancer;
@@ -102,7 +104,7 @@ export class LiveMonitor {
   }
 }
 
-/** The system gives a new file the lowest free number, so that as many are in use at the start. */
+/** The system gives a new file the lowest free number, so about this many were in use at the start. */
 function lowestFreeDescriptor(): number | undefined {
   try {
     const descriptor = openSync("/dev/null", "r");

@@ -21,11 +21,11 @@ import { StatusReporter } from "./status.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-/** How a balancer is run, besides what its configuration says. */
+/** How to run a balancer, besides its configuration. */
 export interface ServeOptions {
-  /** Log why a client went where it went, of every so many; left out: of none. */
+  /** Explains one pick of this many in the log; no picks if left out. */
   readonly explainEvery?: number | undefined;
-  /** Reads the configuration anew, while certificates are in use; throws a `UserError` if it is wrong. */
+  /** Reads the configuration again while certificates are in use. Throws a `UserError` if it is invalid. */
   readonly reload: {
     readonly file: string;
     readonly read: (inUse: Certificates) => Promise<LoadedConfig>;
@@ -33,8 +33,8 @@ export interface ServeOptions {
 }
 
 /**
- * Runs a balancer until the person at the terminal, or the service manager, asks it to stop; then
- * drains. What happens goes to the log, which must have been started.
+ * Runs a balancer until the user or the service manager asks it to stop; then drains it. Events go to the
+ * log, which must have been started.
  *
  * @throws {UserError} if it cannot listen, or can accept no more clients.
  */
@@ -44,7 +44,7 @@ export async function serveBalancer(
   { explainEvery, reload }: ServeOptions,
 ): Promise<void> {
   await keepWritingTo(writtenDirectories(config));
-  // What changes during the start, which may take as long as a probe, is taken over after it.
+  // Changes during the start, which may take as long as a probe, are applied after it.
   using watch = new FileWatch();
   await watch.watch(watchedFiles(reload.file, config));
   const log = logger("lb");
@@ -88,7 +88,7 @@ export async function serveBalancer(
   clearInterval(daily);
   sayStopping(balancer);
   const summary = await balancer.stop(hurry);
-  // The probes of a reload have been given up: there is nothing left to wait for.
+  // The probes of a reload have been given up, so the reload ends soon.
   await following;
   status.logTotals(log);
   sayStopped(summary);
@@ -106,7 +106,7 @@ function writtenDirectories({ sticky }: Config): string[] {
     : [];
 }
 
-/** Takes over what is written in the files, until there is a stop. */
+/** Reloads the configuration whenever its files change, until the balancer stops. */
 async function followFiles(
   balancer: Balancer,
   reload: ServeOptions["reload"],
@@ -123,10 +123,10 @@ async function followFiles(
 }
 
 /**
- * An invalid file is rejected, and the running configuration stays; nor is one taken over that is read
- * when there is a stop.
+ * An invalid file is rejected, and the running configuration stays. A file that is read while the balancer
+ * stops is ignored.
  *
- * @returns Why it was not taken over.
+ * @returns Why the configuration was not applied.
  */
 async function reloadConfig(
   balancer: Balancer,
@@ -144,7 +144,7 @@ async function reloadConfig(
     return undefined;
   } catch (error) {
     if (error instanceof UnreadableError) watch.again();
-    // What is to be put right may be in a file that was not named before.
+    // The mistake may be in a file that was not named before.
     if (error instanceof DiagnosticsError && error.files.length > 0) {
       await watch.watch([file, ...error.files]);
     }
@@ -164,7 +164,7 @@ function watchedFiles(file: string, config: Config): string[] {
   return [file, ...Object.values(certificateFiles(file, config))];
 }
 
-/** Counting more than these would delay the start. */
+/** Counting more sessions than this would delay the start. */
 const DESCRIPTORS_COUNTED_MAX = 65_600;
 
 function warnOfDescriptors({ limits: { connections } }: Config, monitor: LiveMonitor): void {

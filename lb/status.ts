@@ -6,14 +6,14 @@ import type { Snapshot } from "../lib/observe/mod.ts";
 import { logSentence } from "../lib/cli/mod.ts";
 import { aligned } from "../lib/report/mod.ts";
 
-/** A backend at a glance. */
+/** The state of a backend in a few numbers. */
 export interface BackendStatus {
   readonly backend: string;
   readonly state: BackendCondition;
   readonly in_flight: number;
   /** Connections that reached it since the start. */
   readonly connections: number;
-  /** Its part of all connections since the start; 0 to 1. */
+  /** Its share of all connections since the start; 0 to 1. */
   readonly share: number;
   /** The last probe, if there was one. */
   readonly last_probe_ok?: boolean;
@@ -22,7 +22,10 @@ export interface BackendStatus {
   readonly last_probe_reason?: string;
 }
 
-/** Logs the state of the backends at intervals, and the totals at the end. It reads snapshots and counts nothing. */
+/**
+ * Logs the state of the backends at intervals, and the totals at the end. It reads snapshots and counts
+ * nothing itself.
+ */
 export class StatusReporter {
   readonly #snapshot: () => Snapshot;
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -31,7 +34,7 @@ export class StatusReporter {
     this.#snapshot = snapshot;
   }
 
-  /** Logs a line per backend, and one on clients that are on none, at every interval until `stop`. */
+  /** Logs a line per backend, and one on clients without a backend, at every interval until `stop`. */
   logEvery(interval: Nanoseconds, log: Logger): void {
     this.#timer = setInterval(() => {
       const snapshot = this.#snapshot();
@@ -44,7 +47,7 @@ export class StatusReporter {
     }, timerDelay(interval));
   }
 
-  /** Logs what there was since the start: connections of each backend, and refusals. */
+  /** Logs the totals since the start: connections of each backend, and refusals. */
   logTotals(log: Logger): void {
     const snapshot = this.#snapshot();
     const { backends, connections: { opened: connections } } = snapshot;
@@ -85,7 +88,7 @@ export function backendStatuses({ at_ms, backends }: Snapshot): BackendStatus[] 
   }));
 }
 
-/** Logs the clients that wait, and those that were refused; nothing if there are none. */
+/** Logs the clients that wait and those that were refused; nothing if there are none. */
 function logOthers(snapshot: Snapshot, log: Logger): void {
   const { waiting } = snapshot.queue;
   const refused = refusedOf(snapshot);

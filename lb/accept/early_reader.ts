@@ -2,16 +2,16 @@ import type { Connection } from "../../lib/io/mod.ts";
 import type { Preamble } from "../relay/mod.ts";
 
 const INITIAL_SIZE = 4 * 1024;
-/** A client is not read any further while it waits: what it sends then stays in the kernel. */
+/** While a client waits, no more than this is read from it; the rest stays in the kernel. */
 const SIZE_MAX = 64 * 1024;
 
 /**
- * Keeps a read pending on a client that waits for a backend, so that its end is noticed. What it sends goes
- * to the backend first.
+ * Keeps a read pending on a client that waits for a backend, so that its end is noticed. The bytes that were
+ * read go to the backend first.
  *
- * TCP does not tell a client that has left from one that has only finished sending and waits for an answer.
- * Both count as gone, as with HAProxy's `option abortonclose`: nearly every client that finishes while it
- * waits has left, and its place keeps living clients out.
+ * TCP does not distinguish a client that has left from one that has only finished sending and waits for an
+ * answer. Both count as gone, as with HAProxy's `option abortonclose`: nearly every client that finishes
+ * while it waits has left, and its place in the queue would keep other clients waiting.
  */
 export class EarlyReader {
   /** Called once when the client has finished or failed; set it again for each wait. */
@@ -34,7 +34,7 @@ export class EarlyReader {
     return this.#hasEnded;
   }
 
-  /** Hands over what was read, and the read under way. It reads no more. */
+  /** Hands over the bytes that were read and the pending read. Reads no more after that. */
   take(): Preamble {
     this.#isTaken = true;
     return { bytes: this.#buffer.subarray(0, this.#length), next: this.#reading };

@@ -7,18 +7,18 @@ import {
 } from "../../lib/io/mod.ts";
 import type { Nanoseconds } from "../../lib/base/mod.ts";
 
-/** What a client's proxy said before the client's own bytes. */
+/** What a client's proxy sends before the client's own bytes. */
 export interface ProxyPreamble {
-  /** Absent if the connection is the proxy's own. */
+  /** Absent if the proxy itself made the connection, for a health check. */
   readonly endpoints?: Endpoints;
-  /** What came after the header in the same read: the client's first bytes. */
+  /** Bytes after the header in the same read: the client's first bytes. */
   readonly rest: Uint8Array;
 }
 
 /**
  * Reads the PROXY header with which a trusted proxy begins a connection.
  *
- * @param timeout The header must be complete by then; the connection is closed if it is not.
+ * @param timeout The header must be complete by then; if it is not, the connection is closed.
  * @returns Why the client is refused if there is no header in time, or a malformed one.
  */
 export async function readProxyPreamble(
@@ -27,7 +27,7 @@ export async function readProxyPreamble(
 ): Promise<ProxyPreamble | "bad_proxy_header" | "sent_nothing"> {
   const buffer = new Uint8Array(PROXY_HEADER_MAX);
   let filled = 0;
-  // Closing is what wakes a read that would wait for ever.
+  // Closing the connection wakes a read that would never end.
   let isLate = false;
   const timer = setTimeout(() => {
     isLate = true;

@@ -1,7 +1,7 @@
 /**
- * TLS on connections that were accepted. `Deno.listenTls` would tie a certificate to the listener, and
- * lose clients that connect while it is replaced; and it cannot read a PROXY header before the handshake.
- * So the listener is the same as without TLS, and each connection gets the current certificate.
+ * TLS on accepted connections. `Deno.listenTls` would bind a certificate to the listener, lose clients that
+ * connect while the certificate is replaced, and leave no place for a PROXY header before the handshake. So
+ * the listener is the same as without TLS, and each connection gets the current certificate.
  */
 import { Buffer } from "node:buffer";
 import process from "node:process";
@@ -17,7 +17,7 @@ import {
 import type { KeyPair } from "../../lib/files/mod.ts";
 import { type Nanoseconds, writeAll } from "../../lib/base/mod.ts";
 
-/** A handshake that failed with a client. */
+/** A failed handshake with a client. */
 export interface AcceptFailure extends TlsFailure {
   /** Whether the client closed its connection before it had sent a byte, as a probe does. */
   readonly sentNothing: boolean;
@@ -26,14 +26,14 @@ export interface AcceptFailure extends TlsFailure {
 /** A certificate and its key, ready for handshakes. */
 export type ServerContext = tls.SecureContext;
 
-/** Makes a certificate and its key ready, once for all connections. */
+/** Prepares a certificate and its key, once for all connections. */
 export function serverContext({ certificate, key }: KeyPair): ServerContext {
   return tls.createSecureContext({ cert: certificate, key });
 }
 
 /**
  * Does the server's side of a handshake. Owns the connection from the call on: it is closed when the
- * handshake fails, or when what is returned is closed.
+ * handshake fails, or when the returned connection is closed.
  *
  * @param first Bytes of the client that were read already.
  * @param timeout For the whole handshake.
@@ -44,17 +44,18 @@ export function acceptTls(
   first: Uint8Array,
   timeout: Nanoseconds,
 ): Promise<AcceptedTls | AcceptFailure> {
-  // Tickets and an answer are two small writes: the second would wait for the client to acknowledge.
+  // Session tickets and an answer are two small writes: with Nagle's algorithm the second would wait for the
+  // client to acknowledge the first.
   try {
     tcp.setNoDelay();
   } catch {
-    // The client has gone; the handshake will find that out.
+    // The client has gone; the handshake fails because of it.
   }
   const accepted = new AcceptedTls(tcp, context, first);
   return accepted.handshake(timeout);
 }
 
-/** Decrypted bytes that wait for a reader, at most; beyond that the client is not read from. */
+/** When this many decrypted bytes wait for a reader, nothing more is read from the client. */
 const UNREAD_MAX = 64 * 1024;
 /** Encrypted bytes read at once; UNREAD_MAX if the last read was full. */
 const READ_SIZE = 4 * 1024;
@@ -67,13 +68,17 @@ class Transport extends Duplex {
   #held = false;
   /** Whether the client has sent a byte. */
   hasReceived: boolean;
-  /** Whether the client has been sent one. */
+  /** Whether the client has been sent a byte. */
   hasSent = false;
   /** The client's first bytes. */
   hello: Uint8Array;
-  /** During the handshake the socket stays open when this ends, for the alert. */
+  /**
+   * During the handshake the socket stays open when this stream ends, so that the alert can still be sent.
+   */
   isHandshaking = true;
-  /** Whether more may be read: `node:tls` itself would read all that comes, however slow its reader. */
+  /**
+   * Whether more may be read. `node:tls` itself would read everything that arrives, however slow its reader.
+   */
   readonly #hasRoom: () => boolean;
 
   constructor(tcp: Deno.TcpConn, first: Uint8Array, hasRoom: () => boolean) {
@@ -85,7 +90,7 @@ class Transport extends Duplex {
     this.#hasRoom = hasRoom;
   }
 
-  /** There may be room again. */
+  /** There may be room for more bytes again. */
   resumeReading(): void {
     if (!this.#held || !this.#hasRoom()) return;
     this.#held = false;
@@ -115,7 +120,7 @@ class Transport extends Duplex {
     this.hello = new Uint8Array([...this.hello, ...bytes.subarray(0, CLIENT_HELLO_START)]);
   }
 
-  /** Closes the socket after a handshake that failed. */
+  /** Closes the socket after a failed handshake. */
   async endHandshake(alert: Uint8Array | undefined): Promise<void> {
     try {
       if (alert !== undefined) {
@@ -145,7 +150,7 @@ class Transport extends Duplex {
 
 const HUNG_UP = "eof";
 
-/** A client's connection with TLS on it. */
+/** A client's connection with TLS. */
 export class AcceptedTls implements Connection {
   readonly mustSayEnd = true;
   readonly #transport: Transport;
@@ -161,7 +166,7 @@ export class AcceptedTls implements Connection {
   constructor(tcp: Deno.TcpConn, secureContext: ServerContext, first: Uint8Array) {
     const hasRoom = () => this.#isStarted && this.#socket.readableLength < UNREAD_MAX;
     this.#transport = new Transport(tcp, first, hasRoom);
-    // The types ask for a `net.Socket`; any duplex stream will do.
+    // The types ask for a `net.Socket`, but any duplex stream works.
     this.#socket = new tls.TLSSocket(this.#transport as never, { isServer: true, secureContext });
     // The socket starts in the next tick, and throws there if bytes have made it fail before.
     process.nextTick(() => {
@@ -178,7 +183,7 @@ export class AcceptedTls implements Connection {
       this.#wakeReader();
     });
     this.#socket.on("error", (error) => this.#fail(error));
-    // After the handshake, Deno reports what cannot be decrypted only so.
+    // After the handshake, Deno reports bytes that cannot be decrypted only in this way.
     this.#socket.on("_tlsError", (error) => this.#fail(error));
     this.#socket.on("close", () => this.#fail(new Deno.errors.ConnectionReset(HUNG_UP)));
     this.#transport.on("error", (error) => this.#fail(error));
@@ -200,7 +205,8 @@ export class AcceptedTls implements Connection {
     const { hello } = this.#transport;
     const message = this.#failure?.message ?? HUNG_UP;
     const why = isLate ? "it did not come in time" : inWords(message, hello);
-    // Deno ends a handshake without the alert. Once it has answered, the alert would have to be encrypted.
+    // Deno ends a failed handshake without an alert. Once the server has answered, the alert would have to be
+    // encrypted.
     const alert = isLate || this.#transport.hasSent ? undefined : alertFor(message, hello);
     this.close();
     await this.#transport.endHandshake(alert);
@@ -251,7 +257,7 @@ export class AcceptedTls implements Connection {
     return new Promise((resolve) => this.#wakeReader = resolve);
   }
 
-  /** The first failure stands. */
+  /** The first failure is kept. */
   #fail(error: Error): void {
     this.#failure ??= error;
     this.#wakeReader();
@@ -271,7 +277,7 @@ const CLIENT_HELLO_START = 11;
 const HANDSHAKE_RECORD = 22;
 const TLS_1_2 = 0x0303;
 
-/** The version in a client's hello, which is 1.2 for all later ones, too. */
+/** The version in a client's hello, which is 1.2 for all later versions too. */
 function versionIn(hello: Uint8Array): number {
   return hello.length < CLIENT_HELLO_START ? TLS_1_2 : (hello[9]! << 8) | hello[10]!;
 }
@@ -303,7 +309,7 @@ function alertCode(message: string, hello: Uint8Array): number | undefined {
 }
 
 const ALERT_RECORD = 21;
-/** Change of cipher, alert, handshake, data. */
+/** The record types: change of cipher, alert, handshake, data. */
 const RECORD_TYPES = [20, ALERT_RECORD, HANDSHAKE_RECORD, 23];
 const FATAL = 2;
 const UNEXPECTED_MESSAGE = 10;

@@ -14,27 +14,27 @@ import type { ConnectFailure } from "../../lib/core/mod.ts";
 /** A connect that failed. */
 export interface DialFailure {
   readonly reason: ConnectFailure;
-  /** What this machine lacks: then the failure says nothing of the backend. */
+  /** The resource that this machine lacks. The failure then tells nothing about the backend. */
   readonly shortage?: LocalResource;
-  /** What the reason leaves open, in a few words. */
+  /** More about the failure, in a few words. */
   readonly detail?: string;
 }
 
-/** Finds all IP addresses of a name, in the order in which they are to be tried. */
+/** Finds all IP addresses of a name, in the order in which they are tried. */
 export type Resolver = (name: string) => Promise<readonly string[]>;
 
-/** When an address does not answer for so long, the next is tried beside it (RFC 8305). */
+/** If an address does not answer for this long, the next one is tried beside it (RFC 8305). */
 const NEXT_ADDRESS_MS = 250;
 
-/** With fewer descriptors left than these, lookups at the same time may have had none. */
+/** If fewer descriptors than this are left, lookups at the same time may have had none. */
 const DESCRIPTORS_FOR_LOOKUPS = 32;
 
 /**
  * Opens a connection. Its caller owns it and closes it. If the host is a name, all of its addresses are
- * tried, and the first that answers is taken. Deno could do that (`autoSelectFamily`), but it waits for a
+ * tried, and the first one that answers is used. Deno could do that (`autoSelectFamily`), but it waits for a
  * quarter of a second even after an address that refuses.
  *
- * @param signal Gives the connect up; it then counts as timed out.
+ * @param signal Gives up the connect, which then counts as timed out.
  */
 export function dial(
   address: Address,
@@ -91,7 +91,10 @@ function dialFirst(
   return promise;
 }
 
-/** One failure for all addresses: a shortage if there was one, since that address may be the right one. */
+/**
+ * One failure for all addresses: a shortage if there was one, because the address that lacked it may be the
+ * right one.
+ */
 function summary(
   failures: readonly (readonly [address: string, failure: DialFailure])[],
 ): DialFailure {
@@ -153,7 +156,7 @@ function connectFailure(error: Error, ip: string): DialFailure {
     : { reason: "other", detail: systemReason(error) };
 }
 
-/** Whether this machine has an address from which that one could be reached. */
+/** Whether this machine has an address of the family that is needed to reach the other one. */
 function hasAddressFor(ip: string): boolean {
   try {
     const own = localAddresses();

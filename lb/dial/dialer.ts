@@ -5,15 +5,15 @@ import { dial, type DialFailure } from "./dial.ts";
 import { type BackendTls, dialTls } from "./tls_dial.ts";
 
 /**
- * Opens connections with one timeout for all, kept by one timer for all. Connects that begin in the same
- * sweep share the signal that gives them up: a timer and a signal for each were a tenth of what a short
- * connection costs.
+ * Opens connections with one timeout for all, kept by one timer. Connects that begin between the same two
+ * sweeps share an abort signal: a timer and a signal for each connect would add a tenth to the cost of a
+ * short connection.
  */
 export class Dialer {
   readonly #timeout: Nanoseconds;
-  /** One for each sweep that the timeout spans, the youngest last. */
+  /** One for each sweep within the timeout, the youngest last. */
   #generations: AbortController[] = [];
-  /** Sweeps that went by since the last connect began. */
+  /** Sweeps since the last connect began. */
   #quietSweeps = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
   #closed = false;
@@ -23,7 +23,7 @@ export class Dialer {
     this.#timeout = timeout;
   }
 
-  /** Whether every connect has been given up, and further ones are. */
+  /** Whether every connect has been given up, and later ones are given up at once. */
   get closed(): boolean {
     return this.#closed;
   }
@@ -31,8 +31,8 @@ export class Dialer {
   /**
    * Opens a connection. Its caller owns it and closes it.
    *
-   * @param tls With TLS on it, as this says.
-   * @param header What goes before the TLS handshake, in the clear.
+   * @param tls How to connect with TLS; without TLS if left out.
+   * @param header Sent unencrypted before the TLS handshake.
    */
   dial(
     address: Address,
@@ -46,7 +46,7 @@ export class Dialer {
     return tls === undefined ? dial(address, signal) : dialTls(address, tls, signal, header);
   }
 
-  /** Gives up every connect that is under way, and all that are asked for from now on. */
+  /** Gives up every connect that is under way, and all later ones. */
   close(): void {
     this.#closed = true;
     for (const generation of this.#generations) generation.abort();
@@ -64,7 +64,7 @@ export class Dialer {
   #sweep(): void {
     this.#generations.push(new AbortController());
     if (this.#generations.length > SWEEPS_PER_TIMEOUT + 1) this.#generations.shift()!.abort();
-    // Then the last connect, too, is done or given up: a quiet balancer needs no timer.
+    // By now the last connect is done or given up: a quiet balancer needs no timer.
     if (++this.#quietSweeps > SWEEPS_PER_TIMEOUT) this.#stopSweeping();
   }
 

@@ -5,11 +5,11 @@ import type { Config } from "../../lib/config/mod.ts";
 import type { Certificates } from "../../lib/files/mod.ts";
 import { dial, type DialFailure } from "./dial.ts";
 
-/** How backends are spoken to by TLS. */
+/** How to connect to backends with TLS. */
 export interface BackendTls {
-  /** Certificates in PEM that are trusted besides the public ones. */
+  /** Trusted certificates besides the public ones, in PEM. */
   readonly ca: string | undefined;
-  /** The name that a certificate must hold; that of the backend's address if undefined. */
+  /** The name that the certificate must contain; undefined: the host of the backend's address. */
   readonly serverName: string | undefined;
 }
 
@@ -22,10 +22,10 @@ export function backendTlsOf(
 }
 
 /**
- * Opens a connection with TLS on it, and verifies the peer. Its caller owns it and closes it.
+ * Opens a connection with TLS and verifies the peer. Its caller owns it and closes it.
  *
- * @param signal Gives the connect and the handshake up; they then count as timed out.
- * @param header Goes before the handshake, in the clear.
+ * @param signal Gives up the connect and the handshake, which then count as timed out.
+ * @param header Sent unencrypted before the handshake.
  */
 export async function dialTls(
   address: Address,
@@ -52,7 +52,7 @@ async function send(tcp: Deno.TcpConn, header: Uint8Array): Promise<TlsFailure |
   }
 }
 
-/** A connection to a backend with TLS on it. */
+/** A connection to a backend with TLS. */
 class DialledTls implements Connection {
   readonly mustSayEnd = true;
   readonly #connection: Deno.TlsConn;

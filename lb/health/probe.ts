@@ -9,41 +9,42 @@ import {
 import type { Config } from "../../lib/config/mod.ts";
 import { type BackendTls, dial, dialTls } from "../dial/mod.ts";
 
-/** What a probe found. */
+/** The result of a probe. */
 export type ProbeResult =
   | { readonly ok: true }
   | { readonly ok: false; readonly reason: string }
-  /** This machine could not probe, for want of something: that says nothing of the backend. */
+  /** This machine lacked a resource for the probe, which tells nothing about the backend. */
   | { readonly ok: undefined; readonly shortage: LocalResource; readonly detail: string };
 
 /** The rules by which a backend is probed. */
 export type ProbeRules = Config["healthCheck"];
 
-/** What a backend expects on its own port before anything else. */
+/** What a backend expects at the beginning of a connection to its own port. */
 export interface Approach {
   /** A PROXY header. */
   readonly header?: Uint8Array | undefined;
   readonly tls?: BackendTls | undefined;
 }
 
-/** As much of an answer as a probe reads before it says no. */
+/** The longest answer that a probe reads before it fails. */
 const ANSWER_BYTES_MAX = 64 * 1024;
 
-/** The same for the status line of HTTP. */
+/** The longest status line of HTTP that a probe reads. */
 const STATUS_LINE_MAX = 8 * 1024;
 /** RFC 9112, section 4: version, status, reason; a line may end in LF alone. */
 const STATUS_LINE = // deno-lint-ignore no-control-regex -- what a reason may not have
   /^HTTP\/1\.[01] ([1-5]\d\d)(?: [^\x00-\x08\x0a-\x1f\x7f]*)?\r?\n/;
 
 /**
- * Probes a backend once; what the result means is for `lib/core/backend/health.ts` to say. It never throws,
- * and is over within the timeout.
+ * Probes a backend once; `lib/core/backend/health.ts` decides what the result means. It never throws, and
+ * ends within the timeout.
  *
- * `tcp`: the connect succeeds, and the TLS handshake where backends speak TLS. `expect`: after sending
- * `send`, the answer contains `expect`. `http`: a GET is answered with a status in one of the ranges.
+ * `tcp`: the connect succeeds, and the TLS handshake where backends use TLS. `expect`: after `send` was sent,
+ * the answer contains `expect`. `http`: the answer to a GET has a status in one of the ranges.
  *
- * @param signal Gives the probe up.
- * @param approach Counts only on the backend's own port: another one is spoken to as it is.
+ * @param signal Gives up the probe.
+ * @param approach Used only on the backend's own port; on another port the probe connects without TLS and
+ * without a PROXY header.
  */
 export async function probe(
   address: Address,
@@ -63,7 +64,7 @@ export async function probe(
     if (shortage !== undefined) return { ok: undefined, shortage, detail: detail ?? reason };
     return failed(`connect: ${reason}${detail === undefined ? "" : `: ${detail}`}`);
   }
-  // Closing is what wakes a read that would wait for ever.
+  // Closing the connection wakes a read that would never end.
   const close = () => closeIfOpen(connection);
   deadline.signal.addEventListener("abort", close);
   try {
@@ -130,7 +131,7 @@ async function send(connection: Connection, text: string): Promise<void> {
   await writeAll(connection, new TextEncoder().encode(text));
 }
 
-/** What was read until it was enough, the other side finished, or it became too much. */
+/** Reads until the text is sufficient, the other side has finished, or the text is too long. */
 async function readUntil(
   connection: Connection,
   enough: (text: string) => boolean,

@@ -13,31 +13,31 @@ import type { BackendTls } from "../dial/mod.ts";
 
 type BackendConfig = Config["backends"][number];
 
-/** One backend's schedule, and what is going on with it now. */
+/** One backend's schedule, and its probe that is under way. */
 interface Target {
   readonly backend: BackendConfig;
   readonly schedule: ProbeSchedule;
   timer: ReturnType<typeof setTimeout> | undefined;
   underWay: Promise<void> | undefined;
-  /** Another configuration wants it no more: what a probe under way finds counts for nothing. */
+  /** A reload has removed this target: the result of a probe under way is ignored. */
   dropped: boolean;
 }
 
-/** What the prober is handed besides the configuration. */
+/** Options of a prober besides the configuration. */
 export interface ProberOptions {
   readonly now: Clock;
   readonly seed: number;
-  /** How backends are spoken to by TLS; in the clear if left out. */
+  /** How to connect to backends with TLS; without TLS if left out. */
   readonly tls?: BackendTls | undefined;
   /** Records which resource this machine lacks when a probe fails for want of it. */
   readonly shortages?: Pick<LocalShortages, "record">;
-  /** Does one probe; the real one unless a test says otherwise. */
+  /** Does one probe; tests replace it. */
   readonly probe?: (backend: BackendConfig, signal: AbortSignal) => Promise<ProbeResult>;
 }
 
 /**
- * Probes every backend on its schedule and reports to the scheduler. When to probe and what a result
- * means is decided in `lib/core`; here are the timers and the sockets.
+ * Probes every backend on its schedule and reports to the scheduler. `lib/core` decides when to probe and
+ * what a result means; this class has the timers and the sockets.
  */
 export class Prober {
   readonly #scheduler: Scheduler;
@@ -78,8 +78,8 @@ export class Prober {
   }
 
   /**
-   * Probes as another configuration says. Resolves when each backend that is new, or is to be probed in
-   * another way, has been probed once.
+   * Changes to another configuration. Resolves when each backend that is new, or is probed in another way,
+   * has been probed once.
    */
   async reload(config: Config, tls?: BackendTls): Promise<void> {
     const sameRules = isDeepStrictEqual(this.#config.healthCheck, config.healthCheck) &&
@@ -106,12 +106,12 @@ export class Prober {
     await Promise.all([...leaving, ...fresh.map((target) => this.#run(target))]);
   }
 
-  /** Probes all backends, and goes on probing. Resolves when each has been probed once. */
+  /** Probes all backends, and continues to. Resolves when each has been probed once. */
   async start(): Promise<void> {
     await Promise.all(this.#targets.map((target) => this.#run(target)));
   }
 
-  /** Stops, giving up the probes that are under way. */
+  /** Stops, and gives up the probes that are under way. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     for (const target of this.#targets) clearTimeout(target.timer);
@@ -127,7 +127,7 @@ export class Prober {
     const { backend, schedule } = target;
     const begun = this.#now();
     schedule.begin(begun);
-    // An operator who takes a backend down for maintenance does not want it knocked at.
+    // A backend in maintenance is not probed: its operator may be working on it.
     if (this.#scheduler.backend(backend.id)?.mode !== "maintenance") {
       const result = await this.#probe(backend, this.#stopping.signal);
       if (this.#stopping.signal.aborted || target.dropped) return;

@@ -1,20 +1,20 @@
 /**
- * Buffers for relaying, in size classes. While a connection waits for bytes its buffer is pinned, so it
- * waits with a small one; a big one is only held while a stream fills it. Buffers are used again, because
- * zeroing fresh ones was a seventh of all CPU.
+ * Buffers for relaying, in size classes. A connection that waits for bytes holds a buffer, so it waits with a
+ * small one; it holds a large one only while a stream fills it. Buffers are reused, because zeroing fresh
+ * ones took a seventh of all CPU time.
  */
 export class BufferPool {
   readonly #free: readonly Uint8Array<ArrayBuffer>[][] = BUFFER_SIZES.map(() => []);
   readonly #lent = BUFFER_SIZES.map(() => 0);
 
-  /** Buffers that are out. */
+  /** How many buffers are lent. */
   get lent(): number {
     return this.#lent.reduce((sum, count) => sum + count);
   }
 
   /**
-   * Lends a buffer of the given size class, 0 being the smallest. Its content is whatever it was. When too
-   * many of the largest are out, it is of the class below.
+   * Lends a buffer of a size class; 0 is the smallest. Its content is arbitrary. If too many of the largest
+   * class are lent, it is one of the class below.
    */
   take(sizeClass: number): Uint8Array<ArrayBuffer> {
     const granted = sizeClass === LARGEST && this.#lent[LARGEST]! >= LARGEST_LENT_MAX
@@ -24,7 +24,7 @@ export class BufferPool {
     return this.#free[granted]!.pop() ?? this.#make(granted);
   }
 
-  /** Takes a buffer back. Its former holder must not touch it any more. */
+  /** Takes a buffer back. Its former holder must not use it any more. */
   give(buffer: Uint8Array<ArrayBuffer>): void {
     const sizeClass = sizeClassOf(buffer);
     this.#lent[sizeClass]!--;
@@ -32,7 +32,10 @@ export class BufferPool {
     if (sizeClass < BIG || free.length * buffer.length < BIG_FREE_BYTES) free.push(buffer);
   }
 
-  /** A buffer of its own if big. Small ones are cut from slabs, as an ArrayBuffer costs 250 bytes. */
+  /**
+   * A large buffer has an ArrayBuffer of its own. Small ones share slabs, because an ArrayBuffer costs 250
+   * bytes.
+   */
   #make(sizeClass: number): Uint8Array<ArrayBuffer> {
     const size = BUFFER_SIZES[sizeClass]!;
     if (sizeClass >= BIG) return new Uint8Array(size);
@@ -44,16 +47,16 @@ export class BufferPool {
   }
 }
 
-/** In bytes, by size class. The largest halves what a byte of a fast stream costs. */
+/** In bytes, by size class. The largest class halves the cost per byte of a fast stream. */
 export const BUFFER_SIZES = [256, 4 * 1024, 128 * 1024, 512 * 1024] as const;
 
-/** The first size class whose buffers are allocated one by one, and given up when many lie idle. */
+/** The first size class whose buffers are allocated one by one, and freed when many are idle. */
 const BIG = 2;
-/** What may lie idle of each of these classes. */
+/** How many idle buffers of each of these classes are kept. */
 const BIG_FREE_BYTES = 4 * 1024 * 1024;
 
 const LARGEST = BUFFER_SIZES.length - 1;
-/** More streams than this at a time do without: 32 MiB are enough for speed. */
+/** More streams than this at a time use smaller buffers: 32 MiB are enough for speed. */
 export const LARGEST_LENT_MAX = 64;
 
 const SLAB_SIZE = 64 * 1024;
@@ -64,9 +67,9 @@ export function sizeClassOf({ length }: Uint8Array): number {
 }
 
 /**
- * The size class for the next read, after a read of `count` bytes into a buffer of this class. A full
- * buffer means that there is more: the next read gets a larger one. Any other has emptied the socket: the
- * next read will wait, so it gets a small one.
+ * The size class for the next read, after a read of `count` bytes into a buffer of this class. A full buffer
+ * means that there is more data: the next read gets a larger one. A buffer that is not full has emptied the
+ * socket: the next read will wait, so it gets a small one.
  */
 export function nextSizeClass(sizeClass: number, count: number): number {
   if (count === BUFFER_SIZES[sizeClass]) return Math.min(sizeClass + 1, LARGEST);

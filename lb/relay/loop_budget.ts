@@ -6,9 +6,9 @@ export interface Resumable {
 }
 
 /**
- * What all relays together may carry before the event loop polls again. Reads and writes of a fast stream
- * are always ready, so they would go on without the loop seeing any other connection. With a budget for
- * each connection, the time between two polls would grow with their number.
+ * The number of bytes that all relays together may carry before the event loop polls again. Reads and writes
+ * of a fast stream are always ready, so the loop would see no other connection in between. A budget for each
+ * connection would make the time between two polls grow with their number.
  */
 export class LoopBudget {
   readonly #bytesPerTurn: number;
@@ -18,24 +18,26 @@ export class LoopBudget {
   #opening: Promise<void> | undefined;
   #resting = true;
 
-  /** @param bytesPerTurn A few milliseconds' worth: less would cost throughput, more would cost latency. */
+  /**
+   * @param bytesPerTurn Takes a few milliseconds: fewer bytes would cost throughput, more would cost latency.
+   */
   constructor(bytesPerTurn = 4 * 1024 * 1024) {
     this.#bytesPerTurn = bytesPerTurn;
     this.#left = bytesPerTurn;
   }
 
-  /** Counts bytes that were carried, and says whether more may be before the loop polls. */
+  /** Counts bytes that were carried. Returns whether more may be carried before the loop polls. */
   spend(bytes: number): boolean {
     this.#left -= bytes;
     return this.#left > 0;
   }
 
-  /** Continues this work, with all that waits, when the loop has polled. */
+  /** Resumes this work, with all other waiting work, when the loop has polled. */
   wait(work: Resumable): void {
     if (this.#waiting.push(work) === 1) void this.#turn();
   }
 
-  /** Gives up what it holds, until there is work again. */
+  /** Frees its resources until there is work again. */
   rest(): void {
     this.#resting = true;
     this.#gate?.close();

@@ -9,12 +9,12 @@ import {
 import { BufferPool, nextSizeClass, sizeClassOf } from "./buffers.ts";
 import { LoopBudget, type Resumable } from "./loop_budget.ts";
 
-/** What was relayed, and how it ended. */
+/** The bytes that were relayed, and how the relay ended. */
 export interface RelayResult extends Traffic {
   readonly end: ConnectionEnd;
 }
 
-/** What the relays of one balancer have in common. */
+/** Options of all relays of a balancer. */
 export interface RelaysOptions<Owner> {
   /** A connection that carries no byte in either direction for this long is closed. */
   readonly idleTimeout: Nanoseconds;
@@ -29,9 +29,9 @@ export interface RelaysOptions<Owner> {
 }
 
 /**
- * A write that waits is no sign of idleness before this time. The system reports that a slow reader reads
- * only when a third of the send buffer is free again, and that buffer holds up to 4 MiB: a reader of 24 KB/s
- * needs a minute for that.
+ * A write that takes less than this does not count as idle. The system reports that a slow reader reads only
+ * when a third of the send buffer is free again, and that buffer holds up to 4 MiB: a reader of 24 KB/s needs
+ * a minute for that.
  */
 const SLOW_READER: Nanoseconds = 60 * NS_PER_S;
 
@@ -42,22 +42,22 @@ const SLOW_READER: Nanoseconds = 60 * NS_PER_S;
  */
 const LINGER_MS = 2000;
 
-/** A side that has sent more than this meanwhile is read only at intervals. */
+/** A side that has sent more than this while its bytes are discarded is read only at intervals. */
 const DISCARD_BYTES = 16 * 1024 * 1024;
 const DISCARD_INTERVAL_MS = 10;
 
 /** The bytes that the backend gets before those that the relay reads. */
 export interface Preamble {
   readonly bytes: Uint8Array;
-  /** How many of them, at the beginning, are a PROXY header: they do not count as the client's. */
+  /** How many of them, at the beginning, are a PROXY header, which does not count as the client's bytes. */
   readonly headerLength?: number;
-  /** A read of the client that is under way: its next bytes, or null at its end. */
+  /** A read of the client that is under way: it gives the client's next bytes, or null at its end. */
   readonly next?: Promise<Uint8Array | null> | undefined;
 }
 
 /**
- * All running relays: their buffers, and the one timer that finds idle ones. Each relay has an owner,
- * which the shared callbacks get: that costs less than callbacks for each relay.
+ * All running relays, with their buffers and the timer that finds idle ones. Each relay has an owner, which
+ * the shared callbacks get: that costs less than callbacks for each relay.
  */
 export class Relays<Owner> {
   readonly #options: RelaysOptions<Owner>;
@@ -81,17 +81,17 @@ export class Relays<Owner> {
     this.#startSweeping();
   }
 
-  /** Relays that have not ended. */
+  /** How many relays have not ended. */
   get running(): number {
     return this.#running.size;
   }
 
-  /** Buffers that relays hold. */
+  /** How many buffers relays hold. */
   get buffersLent(): number {
     return this.#buffers.lent;
   }
 
-  /** What the running relays have carried so far. */
+  /** The bytes that the running relays have carried so far. */
   get traffic(): Traffic {
     let bytesToBackend = 0;
     let bytesToClient = 0;
@@ -139,7 +139,7 @@ export class Relays<Owner> {
     else await new Promise<void>((resolve) => this.#budget.wait({ resume: resolve }));
   }
 
-  /** Closes every connection, or those of the owners that are chosen. They end soon after. */
+  /** Closes every connection, or those of chosen owners. They end soon after. */
   closeAll(end: ConnectionEnd, isChosen: (owner: Owner) => boolean = () => true): void {
     for (const relay of this.#running) if (isChosen(relay.owner)) relay.close(end);
   }
@@ -190,13 +190,13 @@ export class Relays<Owner> {
   }
 }
 
-/** One client's connection and its backend's, and what flows between them. */
+/** A client's connection and its backend's, and the data between them. */
 class Relay<Owner> implements RelayResult, Aged<Relay<Owner>> {
   older: Relay<Owner> | undefined;
   younger: Relay<Owner> | undefined;
-  /** Stands unless something else ends it first. */
+  /** The end that is reported, unless an earlier event changes it. */
   end: ConnectionEnd = "closed";
-  /** Sweeps that went by since the last byte. */
+  /** Sweeps since the last byte. */
   quietSweeps = 0;
   readonly owner: Owner;
   readonly #relays: Relays<Owner>;
@@ -206,7 +206,7 @@ class Relay<Owner> implements RelayResult, Aged<Relay<Owner>> {
   readonly #toClient: Flow<Owner>;
   /** Directions that still carry bytes. */
   #carrying = 2;
-  /** Directions that have not ended: one that discards bytes carries none, but has not ended. */
+  /** Directions that have not ended. A direction that discards bytes carries none, but has not ended. */
   #running = 2;
   #open = true;
   #lingering: ReturnType<typeof setTimeout> | undefined;
@@ -245,12 +245,12 @@ class Relay<Owner> implements RelayResult, Aged<Relay<Owner>> {
     return this.#toClient.isSending || this.#toBackend.isSending;
   }
 
-  /** Whether one direction has ended: the end of the other closes both connections. */
+  /** Whether one direction has ended: when the other ends too, both connections close. */
   get isHalfEnded(): boolean {
     return this.#running === 1;
   }
 
-  /** Whether nothing is carried any more, and both connections close soon. */
+  /** Whether no bytes are carried any more, and both connections close soon. */
   get isLingering(): boolean {
     return this.#lingering !== undefined;
   }
@@ -261,7 +261,7 @@ class Relay<Owner> implements RelayResult, Aged<Relay<Owner>> {
     this.#toClient.start();
   }
 
-  /** Closes both connections, once; pending reads and writes fail. The first reason stands. */
+  /** Closes both connections, once; pending reads and writes fail. The first reason is kept. */
   close(end: ConnectionEnd): void {
     if (!this.#open) return;
     this.#open = false;
@@ -272,15 +272,15 @@ class Relay<Owner> implements RelayResult, Aged<Relay<Owner>> {
   }
 
   /**
-   * The source of a direction has aborted. All that it sent has been passed on. Bytes on their way to it
-   * will fail to be written; if there are none, nothing is left to do.
+   * The source of a direction has aborted, and all that it sent has been passed on. Bytes on their way to it
+   * cannot be written any more; if there are none, the relay has nothing left to do.
    */
   sourceAborted(flow: Flow<Owner>): void {
     this.#reason(flow === this.#toBackend ? "client_aborted" : "backend_aborted");
     if (this.#otherThan(flow).isWaiting) this.close(this.end);
   }
 
-  /** The destination of a direction takes no more bytes. What it has sent is still passed on. */
+  /** The destination of a direction takes no more bytes. The bytes that it has sent are still passed on. */
   destinationAborted(flow: Flow<Owner>): void {
     this.#reason(flow === this.#toBackend ? "backend_aborted" : "client_aborted");
     this.stopped();
@@ -308,7 +308,9 @@ class Relay<Owner> implements RelayResult, Aged<Relay<Owner>> {
     } else this.close("closed");
   }
 
-  /** A direction has ended, and stopped before. The last of the two closes both connections. */
+  /**
+   * A direction has ended; it had stopped carrying bytes before. The last of the two closes both connections.
+   */
   ended(): void {
     if (--this.#running > 0) return;
     this.close("closed");
@@ -319,22 +321,22 @@ class Relay<Owner> implements RelayResult, Aged<Relay<Owner>> {
     return flow === this.#toBackend ? this.#toClient : this.#toBackend;
   }
 
-  /** The first reason stands. */
+  /** The first reason is kept. */
   #reason(end: ConnectionEnd): void {
     if (this.end === "closed") this.end = end;
   }
 }
 
 /**
- * One direction of a relay. Copies until its source has finished, and then finishes only the
- * destination's receiving half: the other direction goes on. When its destination takes no more, it
- * discards what still comes, and the other direction goes on likewise.
+ * One direction of a relay. It copies until its source has finished, and then finishes only the sending half
+ * of its destination: the other direction continues. If its destination takes no more bytes, it discards
+ * further ones, and the other direction continues as well.
  *
- * It goes on in callbacks, the same ones each time, and not in an async function: most connections wait
- * most of the time, and such a function keeps more while it does.
+ * It runs in callbacks, the same ones each time, and not in an async function: most connections wait most of
+ * the time, and a waiting async function holds more memory.
  */
 class Flow<Owner> implements Resumable {
-  /** Relayed so far. */
+  /** The bytes relayed so far. */
   bytes = 0;
   /** Whether its source has sent a byte. */
   hasBegun = false;
@@ -348,12 +350,12 @@ class Flow<Owner> implements Resumable {
   readonly #buffers: BufferPool;
   readonly #budget: LoopBudget;
   #buffer: Uint8Array<ArrayBuffer>;
-  /** How much of the buffer is to be written; 0 while it is read into. */
+  /** How many bytes of the buffer are being written; 0 during a read. */
   #filled = 0;
-  /** How much of that has been written; while the relay lingers, how much has been discarded. */
+  /** How many of them have been written; while the relay lingers, how many bytes have been discarded. */
   #written = 0;
   #messages = 0;
-  /** One callback for every read and write: each costs memory while it waits. */
+  /** One callback for every read and write, because each callback costs memory while it waits. */
   readonly #onOutcome = this.#goOn.bind(this);
 
   constructor(
@@ -430,7 +432,7 @@ class Flow<Owner> implements Resumable {
       .then(this.#onOutcome, this.#onOutcome);
   }
 
-  /** A read or write has carried so many bytes, has met the end (null), or has failed. */
+  /** A read or write has carried this many bytes, has reached the end (null), or has failed. */
   #goOn(outcome: number | null | Error): void {
     this.isWaiting = false;
     if (this.isDiscarding) return this.#hasDiscarded(outcome);
@@ -449,8 +451,8 @@ class Flow<Owner> implements Resumable {
     this.#relay.quietSweeps = 0;
     if (!this.hasBegun) this.#begin();
     try {
-      // The kernel delays small writes only while earlier bytes are unacknowledged: a direction that
-      // carries one message does without this system call.
+      // The kernel delays small writes only while earlier bytes are unacknowledged, so a direction that
+      // carries one message does not need this system call.
       if (this.#messages === 2) this.#to.setNoDelay?.();
     } catch {
       return this.#destinationFailed();
@@ -469,7 +471,7 @@ class Flow<Owner> implements Resumable {
     this.#readOn(sent);
   }
 
-  /** Reads again, after a turn of the event loop if that is due. */
+  /** Reads again, after a turn of the event loop if the budget is used up. */
   #readOn(carried: number): void {
     if (this.#budget.spend(carried)) this.#read();
     else this.#budget.wait(this);
@@ -484,7 +486,7 @@ class Flow<Owner> implements Resumable {
     this.#buffer = this.#buffers.take(next);
   }
 
-  /** The source has finished, and all that it sent has been passed on. */
+  /** The source has finished, and all of its bytes have been passed on. */
   #finish(): void {
     this.#relay.finished(this);
     if (this.#relay.isHalfEnded && this.#to.mustSayEnd !== true) return this.#stop();

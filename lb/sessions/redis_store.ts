@@ -3,13 +3,13 @@ import { formatAddress, type Nanoseconds } from "../../lib/base/mod.ts";
 import type { RedisAddress } from "../../lib/config/mod.ts";
 import type { SessionStore, StoredSession, StoreRules } from "./session_store.ts";
 
-/** Before a client's address or prefix, it makes the key in Redis. */
+/** The prefix of keys in Redis; the client's address or prefix follows. */
 export const REDIS_PREFIX = "lbsim:session:";
 
 /**
- * Writes each session with its time to live, unless what is there is a later change; the later of the two
+ * Writes each session with its time to live, unless the store has a later change; the later of the two
  * expiries holds. A value is `<changed at> <backend> <home>`. A key that another program uses for something
- * else is left alone.
+ * else stays as it is.
  */
 const WRITE = `
 for i, key in ipairs(KEYS) do
@@ -25,8 +25,8 @@ end
 `;
 
 /**
- * Sessions in Redis or Valkey, which several balancers share. One connection, which is given up at the
- * first failure: the next `open` makes another.
+ * Sessions in Redis or Valkey, which several balancers share. It has one connection, which it gives up at the
+ * first failure; the next `open` makes another.
  */
 export class RedisStore implements SessionStore {
   readonly name: string;
@@ -36,7 +36,7 @@ export class RedisStore implements SessionStore {
   #client: RedisClientType | undefined;
   /** Why the connection broke, if it did. */
   #broken: unknown;
-  /** How often it was closed: what began before comes too late. */
+  /** How often it was closed: the result of an operation that began earlier is ignored. */
   #closes = 0;
 
   constructor(address: RedisAddress, readTimeout: Nanoseconds) {
@@ -50,7 +50,7 @@ export class RedisStore implements SessionStore {
       this.close();
       const closes = this.#closes;
       const { host, port, tls, database, username, password } = this.#address;
-      // A balancer that keeps no sessions in Redis does not pay for the client.
+      // The client library is loaded only by a balancer that keeps sessions in Redis.
       const { createClient } = await import("@redis/client");
       if (this.#closes !== closes) throw new Error("closed");
       const client = createClient({
@@ -58,11 +58,11 @@ export class RedisStore implements SessionStore {
         database,
         ...username !== undefined && { username },
         ...password !== undefined && { password },
-        // Version 2 is what servers before Redis 6 know, too.
+        // Servers before Redis 6 know only version 2 of the protocol.
         RESP: 2,
         disableOfflineQueue: true,
         disableClientInfo: true,
-        // A commercial server's announcements; to see whether they are wanted takes a permission.
+        // Announcements of a commercial server; asking for them needs a permission.
         maintNotifications: "disabled",
       }) as unknown as RedisClientType;
       this.#client = client;
@@ -74,8 +74,8 @@ export class RedisStore implements SessionStore {
         if (this.#client !== client) client.destroy();
       });
       await client.connect();
-      // That it is asked as for a client tells more than a connection, which a kernel accepts for a server
-      // that is stopped, and more than a PING, which a server answers that may not be read from.
+      // A read like that for a client proves more than a connection, which the kernel accepts even for a
+      // stopped server, and more than a PING, which a server answers although reads are not permitted.
       await client.get(REDIS_PREFIX).catch(unlessOfAnotherType);
       return [];
     });
@@ -86,7 +86,7 @@ export class RedisStore implements SessionStore {
       const value = await this.#connected.get(REDIS_PREFIX + key).catch(unlessOfAnotherType);
       const [, changedAt, backend, home] = /^(\d+) (\S+) (\S+)$/.exec(value ?? "") ?? [];
       if (backend === undefined || home === undefined) return undefined;
-      // It is asked for because its client is here.
+      // The session is read because its client is connected here.
       return { key, backend, home, changedAt: Number(changedAt), usedAt: nowMs };
     });
   }
@@ -126,7 +126,7 @@ export class RedisStore implements SessionStore {
   }
 }
 
-/** A key that another program uses for something else is no session, and no reason to give up. */
+/** A key that another program uses for something else is not a session; the store stays usable. */
 function unlessOfAnotherType(error: unknown): null {
   if (error instanceof Error && error.message.startsWith("WRONGTYPE")) return null;
   throw error;

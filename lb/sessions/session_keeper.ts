@@ -19,22 +19,22 @@ import {
 } from "../../lib/core/mod.ts";
 import type { SessionStore, StoredSession, StoreRules } from "./session_store.ts";
 
-/** How many sessions are written at once: in SQLite, the event loop stands still for a millisecond. */
+/** How many sessions are written at once: SQLite blocks the event loop for about a millisecond for these. */
 const BATCH = 256;
 /** A store that has failed is tried again after this, */
 const RETRY: Nanoseconds = 100 * NS_PER_MS;
-/** and at the latest after this. */
+/** The time between two attempts grows to this. */
 const RETRY_MAX: Nanoseconds = 5 * NS_PER_S;
-/** Opening it, or writing a batch, may take so long: no client waits for that. */
+/** Opening the store, or writing a batch, may take this long: no client waits for it. */
 const WORK_TIMEOUT: Nanoseconds = NS_PER_S;
-/** More clients do not wait for the store at one time; those beyond are served from memory. */
+/** At most this many clients wait for the store at a time; further ones are served from memory. */
 const ASKING_MAX = 1000;
-/** A wall clock that differs by more was set. */
+/** If the wall clock differs by more than this from the expected time, it was set. */
 const CLOCK_STEP_MS = 1000;
 
 type Rules = Pick<StickyRules, "ttl" | "maxEntries">;
 
-/** What a keeper is handed. */
+/** What a keeper needs. */
 export interface SessionKeeperOptions {
   readonly scheduler: Scheduler;
   readonly store: SessionStore;
@@ -44,9 +44,9 @@ export interface SessionKeeperOptions {
 }
 
 /**
- * Keeps the scheduler's sessions in a store, and is never in the way of a connection: it writes behind,
- * lets a client wait for a short time at most, and while the store is down or slow it does without. What
- * to write and when to try again is decided by `SessionJournal`; here are the timers.
+ * Keeps the scheduler's sessions in a store without delaying connections: it writes later, makes a client
+ * wait only for a short time, and works without the store while the store fails or is slow. `SessionJournal`
+ * decides what to write and when to try again; this class has the timers.
  */
 export class SessionKeeper {
   readonly #scheduler: Scheduler;
@@ -81,7 +81,7 @@ export class SessionKeeper {
     };
   }
 
-  /** Opens the store, takes over the sessions in it, and from then on keeps it up to date. */
+  /** Opens the store, adopts the sessions in it, and keeps it up to date from then on. */
   async start(): Promise<void> {
     await this.#open();
     this.#refresh();
@@ -96,8 +96,9 @@ export class SessionKeeper {
   }
 
   /**
-   * Looks a client up that has no connection here: another balancer may know where it belongs. What is
-   * found is the scheduler's when the promise resolves; it never rejects.
+   * Looks up the session of a client without a connection here, because another balancer may have moved it.
+   * When the promise resolves, the scheduler has adopted the session, if there is one. The promise never
+   * rejects.
    *
    * @returns Undefined if there is nothing to wait for.
    */
@@ -110,12 +111,15 @@ export class SessionKeeper {
     return key === undefined ? undefined : this.#ask(key, readTimeout);
   }
 
-  /** No client waits for the store any more. */
+  /** From now on no client waits for the store. */
   stopAsking(): void {
     this.#doneAsking.abort();
   }
 
-  /** Writes what is left, for as long as a batch may take, closes the store, and says what is lost. */
+  /**
+   * Writes the remaining changes, within the time for one batch, closes the store, and reports changes that
+   * were lost.
+   */
   async stop(): Promise<void> {
     this.stopAsking();
     this.#stopping.abort();
@@ -177,7 +181,7 @@ export class SessionKeeper {
     }
   }
 
-  /** Whether a batch was written. */
+  /** Writes a batch. Returns whether that succeeded. */
   async #writeBatch(): Promise<boolean> {
     const rules = this.#storeRules();
     const batch = this.#journal.take();
@@ -226,7 +230,7 @@ export class SessionKeeper {
     });
   }
 
-  /** What is in use must not expire in the store: it is written anew, twice in its time to live. */
+  /** A session in use must not expire in the store: it is written again, twice in its time to live. */
   #refresh(): void {
     clearInterval(this.#refreshing);
     this.#refreshing = setInterval(() => {
@@ -273,7 +277,10 @@ export class SessionKeeper {
     };
   }
 
-  /** The id of a backend that a store names. If its address is another one now, the name stays: no id is like it. */
+  /**
+   * The id of the backend that a store names. If that backend has another address now, the store's name is
+   * returned, which is no backend's id.
+   */
   #idOf(name: string): string {
     const [id = name, address] = name.split("@", 2);
     const backend = this.#scheduler.backend(id);
@@ -283,7 +290,10 @@ export class SessionKeeper {
   }
 }
 
-/** A backend as a store names it: an id that has moved to another address is another backend. */
+/**
+ * A backend as a store names it: with its address, because an id that has moved to another address is another
+ * backend.
+ */
 function storedName({ id, address }: Backend): string {
   return address === undefined ? id : `${id}@${formatAddress(address)}`;
 }
@@ -297,9 +307,9 @@ function epochOf(now: Clock): number {
 }
 
 /**
- * What a promise resolves to, unless it takes too long or is given up; it is then left to itself.
+ * What a promise resolves to, unless it takes too long or is given up; the promise itself continues.
  *
- * @throws {Error} that says so, or what the promise rejects with.
+ * @throws {Error} if it takes too long or is given up, or what the promise rejects with.
  */
 async function within<T>(
   promise: Promise<T>,
@@ -309,7 +319,7 @@ async function within<T>(
   const late = Promise.withResolvers<never>();
   const giveUp = () => late.reject(new Error(`no answer within ${formatDuration(duration)}`));
   let timer = setTimeout(() => {
-    // If it was this process that was late, the answer is here, and only not yet read.
+    // If this process was late, the answer has arrived already, and is only not read yet.
     timer = setTimeout(giveUp);
   }, timerDelay(duration));
   signal?.addEventListener("abort", giveUp);

@@ -3,47 +3,47 @@ import type { Nanoseconds } from "../../lib/base/mod.ts";
 import { RedisStore } from "./redis_store.ts";
 import { SqliteStore } from "./sqlite_store.ts";
 
-/** A session as it is kept outside of the process: its times are those of the wall clock, in milliseconds. */
+/** A session in a store. Its times are those of the wall clock, in milliseconds. */
 export interface StoredSession {
   /** The client's address or prefix. */
   readonly key: string;
   /** The backend where its connections go, like `B1@192.168.1.11:9000`. */
   readonly backend: string;
-  /** The backend to which it is to return. */
+  /** The backend to which it returns. */
   readonly home: string;
-  /** When it last changed its backend. Of two changes the later one holds. */
+  /** When it last changed its backend. Of two changes the later one wins. */
   readonly changedAt: number;
   /** When it last had a connection. */
   readonly usedAt: number;
 }
 
-/** What a store has to know to forget. */
+/** When a store may forget sessions. */
 export interface StoreRules {
-  /** A session may be forgotten so many milliseconds after it was last used. */
+  /** A session may be forgotten this many milliseconds after it was last used. */
   readonly ttlMs: number;
-  /** What has been used least recently may be forgotten, if there is more. */
+  /** If there are more sessions than this, those used least recently may be forgotten. */
   readonly maxEntries: number;
   /** The wall clock, in milliseconds. */
   readonly nowMs: number;
 }
 
 /**
- * Keeps sessions outside of the process. It may be down, slow or lose what it knows: `SessionKeeper`
- * sees to that. Whatever it throws says what is wrong in words for the log, and never a password.
+ * Keeps sessions outside of the process. It may fail, be slow or lose sessions: `SessionKeeper` handles that.
+ * The message of an error that it throws is written for the log, and never contains a password.
  */
 export interface SessionStore {
-  /** What it is and where, without secrets. */
+  /** Its kind and place, without secrets. */
   readonly name: string;
   /**
-   * If other balancers write to it, too, it is asked about clients that come, and each waits for so long
-   * at most. Undefined if there is nothing to ask.
+   * If other balancers write to it too, it is asked about new clients, and each client waits at most this
+   * long. Undefined if it is not asked.
    */
   readonly readTimeout: Nanoseconds | undefined;
   /** For how many milliseconds changes are collected before they are written. */
   readonly pauseMs: number;
   /**
-   * Makes it ready, anew if it was. Returns the sessions of an earlier run, least recently used first;
-   * none if other balancers write to it, too.
+   * Opens it, or opens it again. Returns the sessions of an earlier run, least recently used first; none if
+   * other balancers write to it too.
    */
   open(rules: StoreRules): Promise<readonly StoredSession[]>;
   /**
@@ -52,13 +52,13 @@ export interface SessionStore {
    * @param nowMs The wall clock, in milliseconds.
    */
   read(key: string, nowMs: number): Promise<StoredSession | undefined>;
-  /** Keeps sessions. If other balancers write to it, too: except where it knows a later change. */
+  /** Writes sessions. If other balancers write to it too, a later change in the store stays. */
   write(sessions: readonly StoredSession[], rules: StoreRules): Promise<void>;
-  /** Lets go of it at once; what is under way may fail. */
+  /** Closes it at once; operations under way may fail. */
   close(): void;
 }
 
-/** The store that a configuration asks for; undefined for memory, which needs none. */
+/** The store that a configuration names; undefined for sessions in memory only. */
 export function sessionStoreOf({ sticky }: Config): SessionStore | undefined {
   if (sticky === undefined || sticky.store === "memory") return undefined;
   const { sqlite, redis, timeout } = sticky.store;

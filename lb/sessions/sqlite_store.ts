@@ -4,7 +4,7 @@ import type { SessionStore, StoredSession, StoreRules } from "./session_store.ts
 
 /** Marks a file as lbsim's, for SQLite and for `file`: "lbse". */
 const APPLICATION_ID = 0x6c627365;
-/** Of what the file looks like inside. */
+/** Version of the tables in the file. */
 const FORMAT = 1;
 
 const CREATE = `
@@ -36,22 +36,22 @@ interface Open {
   readonly deleteExpired: StatementSync;
   readonly deleteOldest: StatementSync;
   rows: number;
-  /** The files as they were last seen, by name. */
+  /** The state of the files when they were last checked, by name. */
   readonly seen: Map<string, Deno.FileInfo>;
 }
 
 /**
- * Sessions in a SQLite file: they survive a restart. It is read once, when it is opened, and then only
- * written, a short transaction at a time and without ever waiting for the disk or for a lock: what the
- * machine loses with its power is as good as expired. While it is open no other process can open it. Only
- * its owner can read it, since it lists clients. A file that is not lbsim's is left as it is.
+ * Sessions in a SQLite file: they survive a restart. The file is read once, when it is opened, and then only
+ * written, in short transactions that wait neither for the disk nor for a lock: sessions that are lost in a
+ * power failure would have expired soon anyway. No other process can open the file in the meantime. Only its
+ * owner can read it, because it lists clients. A file that is not lbsim's stays as it is.
  */
 export class SqliteStore implements SessionStore {
   readonly name: string;
   readonly readTimeout = undefined;
   readonly pauseMs = 10;
   readonly #path: string;
-  /** Where the path leads, since SQLite makes its other files there. */
+  /** The file that the path leads to, because SQLite makes its other files beside it. */
   #file: string;
   #open: Open | undefined;
 
@@ -73,13 +73,13 @@ export class SqliteStore implements SessionStore {
         // This fails if the file cannot be written.
         database.exec(`BEGIN IMMEDIATE; ${fresh ? CREATE : ""} COMMIT`);
         database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF");
-        // Readers share it; there are none any more, and it would be left behind.
+        // This file is for several readers; there are none, and it would be left behind.
         removeIfThere(`${this.#file}-shm`);
         // SQLite gives the files beside it the mode of this one.
         for (const name of [this.#file, `${this.#file}-wal`]) makePrivate(name);
         const sessions = load(database, rules);
         const open = prepared(database);
-        this.#look(open);
+        this.#checkFiles(open);
         this.#open = open;
         return sessions;
       } catch (error) {
@@ -89,7 +89,7 @@ export class SqliteStore implements SessionStore {
     });
   }
 
-  /** No other process writes to the file: all that it has is known. */
+  /** No other process writes to the file, so there is nothing new to read. */
   read(): Promise<undefined> {
     return Promise.resolve(undefined);
   }
@@ -98,7 +98,7 @@ export class SqliteStore implements SessionStore {
     return this.#attempt(() => {
       if (this.#open === undefined) throw new Error("the file is not open");
       const { database } = this.#open;
-      this.#look(this.#open);
+      this.#checkFiles(this.#open);
       database.exec("BEGIN IMMEDIATE");
       try {
         write(this.#open, sessions, rules);
@@ -108,7 +108,7 @@ export class SqliteStore implements SessionStore {
         if (database.isTransaction) database.exec("ROLLBACK");
         throw error;
       }
-      this.#look(this.#open);
+      this.#checkFiles(this.#open);
     });
   }
 
@@ -126,14 +126,14 @@ export class SqliteStore implements SessionStore {
   }
 
   /**
-   * Makes sure that what is written arrives: SQLite goes on writing to files that were deleted, and does
-   * not see that they were cut short. Both of them only ever grow while they are open.
+   * Checks that changes reach the file: SQLite continues to write to files that were deleted, and does not
+   * notice that they were truncated. Both files only grow while they are open.
    */
-  #look({ seen }: Open): void {
+  #checkFiles({ seen }: Open): void {
     for (const name of [this.#file, `${this.#file}-wal`]) {
       const before = seen.get(name);
       const info = statIfThere(name);
-      // The log is made when there is something to write.
+      // The log file is made at the first change.
       if (before === undefined && info === undefined) continue;
       if (info === undefined || (before !== undefined && info.ino !== before.ino)) {
         throw new Error(`${name} was deleted or replaced`);
@@ -147,10 +147,10 @@ export class SqliteStore implements SessionStore {
     }
   }
 
-  /** Makes sure that a file is lbsim's and whole, without changing a byte of it. */
+  /** Checks that a file is lbsim's and intact, without changing a byte of it. */
   #examine(): void {
     using database = new DatabaseSync(this.#file, { readOnly: true });
-    // Deno does not take the option `timeout` from one that only reads, and waits for five seconds.
+    // Deno rejects the option `timeout` for a read-only database, and would wait for five seconds.
     database.exec("PRAGMA busy_timeout = 0");
     const { application_id: owner } = database.prepare("PRAGMA application_id").get() as {
       application_id: number;
@@ -180,7 +180,7 @@ export class SqliteStore implements SessionStore {
     });
   }
 
-  /** What is wrong, and what can be done about it. */
+  /** What is wrong, and what the user can do about it. */
   #explain({ message }: Error): string {
     const file = this.#file;
     if (message.startsWith(file)) return message;
@@ -205,7 +205,7 @@ function statIfThere(name: string): Deno.FileInfo | undefined {
   }
 }
 
-/** The file itself, if the path is a link to it; also to one that is not there yet. */
+/** The file itself, if the path is a link to it; the file need not exist. */
 export function linkedFile(path: string): string {
   try {
     const target = Deno.readLinkSync(path);
@@ -215,7 +215,7 @@ export function linkedFile(path: string): string {
   }
 }
 
-/** Makes an empty file that no other user can read, not even for a moment. */
+/** Makes an empty file that other users cannot read at any moment. */
 function createPrivate(name: string): void {
   try {
     Deno.openSync(name, { write: true, create: true, mode: 0o600 }).close();
@@ -224,7 +224,7 @@ function createPrivate(name: string): void {
   }
 }
 
-/** Takes a file's permissions from all other users, as far as it is this user's file. */
+/** Takes a file's permissions from all other users, if this user owns the file. */
 function makePrivate(name: string): void {
   const mode = statIfThere(name)?.mode ?? 0;
   if ((mode & 0o077) === 0) return;
@@ -287,7 +287,7 @@ function write(open: Open, sessions: readonly StoredSession[], rules: StoreRules
     open.insert.run(...values);
     open.rows++;
   }
-  // What was too much at first goes little by little: no transaction takes long.
+  // Sessions beyond the limit are removed in small steps, so that no transaction takes long.
   const most = 2 * sessions.length;
   open.rows -= Number(open.deleteExpired.run(nowMs - ttlMs, most).changes);
   const surplus = Math.min(open.rows - maxEntries, most);
