@@ -5,6 +5,7 @@ import { monotonicNow } from "../lib/io/mod.ts";
 import { ALGORITHM_NAMES } from "../lib/core/mod.ts";
 import { formatDuration, type Nanoseconds, NS_PER_S, UserError } from "../lib/base/mod.ts";
 import { Demo, type DemoEvent, type DemoState, type DemoSummary } from "./demo.ts";
+import { wrapped } from "../lib/report/mod.ts";
 import { liveLine } from "./demo_line.ts";
 
 /** Shorter, and B2 could not be found out and come back before the end. */
@@ -76,6 +77,7 @@ class Teller {
     const [first = "", ...rest] = wrapped(
       text,
       this.#io.stdoutIsTerminal ? this.#io.columns - INDENT : Infinity,
+      "",
     );
     this.#io.out(`${this.#paint("dim", time)}  ${this.#paint(style, first)}`);
     for (const line of rest) this.#io.out(" ".repeat(INDENT) + this.#paint(style, line));
@@ -109,17 +111,6 @@ class Teller {
 
 /** Columns before the words of a line: the time. */
 const INDENT = 9;
-
-/** A sentence in lines of so many columns, broken between words. */
-function wrapped(text: string, columns: number): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(" ")) {
-    const line = lines.at(-1);
-    if (line === undefined || line.length + 1 + word.length > columns) lines.push(word);
-    else lines[lines.length - 1] = `${line} ${word}`;
-  }
-  return lines;
-}
 
 type Style = "plain" | "bold" | "dim" | "green" | "yellow" | "red" | "cyan";
 

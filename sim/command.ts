@@ -264,7 +264,8 @@ async function show(
     ])
       .filter((sentence) => sentence !== "");
     const medians = faultMedians(byVariant(study, results));
-    const options = { color, columns, about, medians, details: output.details };
+    const proseColumns = io.stdoutIsTerminal ? columns : undefined;
+    const options = { color, columns, proseColumns, about, medians, details: output.details };
     reportLines(escapeAll(report), options).forEach((line) => io.out(line));
   }
   const isEmpty = report.variants.some(({ offered }) => offered === 0);

@@ -10,6 +10,8 @@ export interface TextOptions {
   readonly color: boolean;
   /** Width of the terminal. */
   readonly columns: number;
+  /** Sentences are broken between words to fit into so many columns; not at all if this is left out. */
+  readonly proseColumns?: number | undefined;
   /** Every variant's backends, and all of them. */
   readonly details?: boolean | undefined;
   /** Sentences below the heading: what is simulated, and what to look at. */
@@ -33,22 +35,38 @@ const BACKENDS_MAX = 12;
 export function reportLines(report: StudyReport, options: TextOptions): string[] {
   const paint = (style: Style, text: string) => options.color ? styled(style, text) : text;
   const { variants } = report;
+  const { proseColumns = Infinity } = options;
+  const prose = (lines: readonly string[], style?: Style) =>
+    lines.flatMap((line) => wrapped(line, proseColumns))
+      .map((line) => style === undefined ? line : paint(style, line));
   const sections = [
-    [paint("bold", heading(report)), ...options.about ?? []],
+    [...prose([heading(report)], "bold"), ...prose(options.about ?? [])],
     mainTable(variants, options.columns),
     ...variants.filter((one) => options.details || isWorthDetails(variants.length)(one))
       .map((one) => backendTable(one, options.details ? Infinity : BACKENDS_MAX)),
-    faultTable(variants, options.medians),
+    faultTable(variants, options.medians, proseColumns),
     theoryTable(variants),
-    variants.flatMap(refusals),
-    variants.flatMap(warnings).map((line) => paint("yellow", line)),
-    verdicts(report).map((line) => paint("green", line)),
-    expectationLines(report, paint),
-    [costLine(report)],
+    prose(variants.flatMap(refusals)),
+    prose(variants.flatMap(warnings), "yellow"),
+    prose(verdicts(report), "green"),
+    expectationLines(report).flatMap(({ line, holds }) => prose([line], holds ? "green" : "red")),
+    prose([costLine(report)]),
   ];
   return sections.filter((lines) => lines.length > 0).flatMap((lines, i) =>
     i === 0 ? lines : ["", ...lines]
   );
+}
+
+/** A sentence in lines of so many columns, broken between words; all but the first are indented. */
+export function wrapped(text: string, columns: number, indent = "  "): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const line = lines.at(-1);
+    if (line === undefined) lines.push(word);
+    else if (line.length + 1 + word.length > columns) lines.push(indent + word);
+    else lines[lines.length - 1] = `${line} ${word}`;
+  }
+  return lines;
 }
 
 /** Cells as aligned lines: the first column to the left, the others to the right. */
@@ -120,6 +138,7 @@ function backendTable({ name, backends }: VariantReport, max: number): string[] 
 function faultTable(
   variants: readonly VariantReport[],
   medians: TextOptions["medians"],
+  columns: number,
 ): string[] {
   const rows = variants.flatMap(({ name, faults, replications }, v) =>
     faults.map(({ backend, kind, at_ms, detection_ms, failback_ms }, f) => [
@@ -134,7 +153,13 @@ function faultTable(
         : `back after ${secondsTaken(failback_ms, medians?.[v]?.[f]?.failback_ms, " s")}`,
     ])
   );
-  return rows.length === 0 ? [] : aligned(rows);
+  if (rows.length === 0) return [];
+  const lines = aligned(rows);
+  if (lines.every((line) => line.length <= columns)) return lines;
+  const sentences = rows.map(([variant, ...facts]) =>
+    `${variant}: ${facts.filter((fact) => fact !== "").join(", ")}`
+  );
+  return sentences.flatMap((line) => wrapped(line, columns));
 }
 
 function theoryTable(variants: readonly VariantReport[]): string[] {
@@ -206,15 +231,14 @@ function lowerBy({ value, low, high }: Interval): string {
 
 function expectationLines(
   { expectations, variants }: StudyReport,
-  paint: (style: Style, text: string) => string,
-): string[] {
+): { readonly line: string; readonly holds: boolean }[] {
   return expectations.map(({ text, variant, value, bound, holds, reason = "never" }) => {
     const isOfSeveral = expectations.filter((other) => other.text === text).length > 1;
     const where = variants.length > 1 && isOfSeveral ? `${variant}: ` : "";
-    if (holds) return paint("green", `✓ ${where}${text} (${plain(value)})`);
+    if (holds) return { line: `✓ ${where}${text} (${plain(value)})`, holds };
     const found = value === null ? reason : plain(value);
     const limit = bound === null && value !== null ? reason : plain(bound);
-    return paint("red", `✗ ${where}${text}: it is ${found}, bound ${limit}`);
+    return { line: `✗ ${where}${text}: it is ${found}, bound ${limit}`, holds };
   });
 }
 

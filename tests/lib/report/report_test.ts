@@ -388,3 +388,12 @@ Deno.test("reportLines() shows the medians of faults' times where their means sa
     lines.join("\n"),
   );
 });
+
+Deno.test("reportLines() breaks sentences between words where a terminal ends, and only there", () => {
+  const options = { color: false, columns: 60 };
+  const about = ["Poisson arrivals, 90 connections/s; service exponential, mean 10ms; 1 slot"];
+  const onTerminal = reportLines(REPORT, { ...options, about, proseColumns: 60 });
+  for (const line of onTerminal) assert.ok(line.length <= 60, line);
+  assert.ok(onTerminal.includes("  mean 10ms; 1 slot"), onTerminal.join("\n"));
+  assert.ok(reportLines(REPORT, { ...options, about }).includes(about[0]!));
+});
