@@ -109,7 +109,7 @@ async function pairOf(certificate?: string, key?: string): Promise<KeyPair | und
   if (certificate !== undefined && key !== undefined) {
     return await loadKeyPair(certificate, key, Date.now());
   }
-  throw new UserError("--tls-cert and --tls-key go together", { exitCode: 2 });
+  throw new UserError("--tls-cert and --tls-key must be used together", { exitCode: 2 });
 }
 
 const EXAMPLES = `

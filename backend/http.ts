@@ -84,7 +84,8 @@ export class HttpConversation {
   /** Answers a request. Returns whether the connection goes on. */
   async answer(request: Request, well: boolean): Promise<boolean> {
     const status = well ? "200 OK" : "500 Internal Server Error";
-    const body = well ? this.#body : `${this.#body.trimEnd()}: failing as told\n`;
+    const body = well ? this.#body : `${this.#body.trimEnd()}: failed on purpose
+`;
     await this.#send(
       `HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\n` +
         `Content-Length: ${encoder.encode(body).length}\r\n` +
@@ -102,7 +103,7 @@ export class HttpConversation {
     const match = REQUEST_LINE.exec(requestLine);
     if (match === null) {
       throw VERSION.test(requestLine) && !/ HTTP\/1\.\d$/.test(requestLine)
-        ? new Refusal("only HTTP/1 is spoken here", "505 HTTP Version Not Supported")
+        ? new Refusal("only HTTP/1 is supported", "505 HTTP Version Not Supported")
         : new Refusal("the request line must be like GET / HTTP/1.1");
     }
     const [, method, minor] = match;
@@ -258,7 +259,7 @@ class Fields {
       throw new Refusal("Transfer-Encoding must end with chunked, and have it once");
     }
     if (codings.length > 1) {
-      throw new Refusal("no Transfer-Encoding but chunked", "501 Not Implemented");
+      throw new Refusal("the only supported Transfer-Encoding is chunked", "501 Not Implemented");
     }
     return "chunked";
   }

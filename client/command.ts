@@ -79,13 +79,13 @@ export function clientCommand(io: Io) {
       await giveUp("read", "write", "sys");
       if (rate !== undefined || clients !== undefined) {
         if (rate !== undefined && clients !== undefined) {
-          throw new UserError("--rate and --clients are two kinds of load: give one", {
+          throw new UserError("--rate and --clients: only one of them", {
             exitCode: 2,
           });
         }
         if (lines.length > 0 || count !== undefined || interval > 0) {
           throw new UserError(
-            "a load makes its own lines at its own times: leave out the lines, --count and --interval",
+            "a load sends its own lines: remove the lines, --count and --interval",
             { exitCode: 2 },
           );
         }
@@ -99,7 +99,7 @@ export function clientCommand(io: Io) {
         ? "--keep-connections"
         : undefined;
       if (loadOnly !== undefined) {
-        throw new UserError(`${loadOnly} goes with --rate or --clients`, { exitCode: 2 });
+        throw new UserError(`${loadOnly} needs --rate or --clients`, { exitCode: 2 });
       }
       const settings = { address, tls, timeout, newConnection, now: monotonicNow };
       const typed = lines.length > 0 || (count !== undefined && io.stdinIsTerminal);

@@ -154,7 +154,7 @@ class Narrator {
 
   unasked(line: string): void {
     this.#print(escapeText(line));
-    this.#note("yellow", "this line came without a question");
+    this.#note("yellow", "this line came without a request");
   }
 
   closed(): void {

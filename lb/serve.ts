@@ -149,7 +149,7 @@ async function reloadConfig(
       await watch.watch([file, ...error.files]);
     }
     if (stopping.aborted) return undefined;
-    return error instanceof UserError ? error.message : `an error in lbsim itself: ${error}`;
+    return error instanceof UserError ? error.message : `a defect of lbsim: ${error}`;
   }
 }
 

@@ -94,7 +94,7 @@ function logOthers(snapshot: Snapshot, log: Logger): void {
   const refused = refusedOf(snapshot);
   const reasons = Object.entries(refused);
   const parts = [
-    ...waiting === 0 ? [] : [`${waiting} waiting for a backend to have room`],
+    ...waiting === 0 ? [] : [`${waiting} waiting because every backend is full`],
     ...reasons.length === 0 ? [] : [
       `refused since the start: ${
         reasons.map(([reason, count]) => `${count} ${reason}`).join(", ")

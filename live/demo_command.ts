@@ -27,7 +27,7 @@ export function demoCommand(io: Io) {
     .action(async ({ algorithm, duration = 20 * NS_PER_S, json }) => {
       if (duration < DURATION_MIN) {
         throw new UserError(
-          `--duration ${formatDuration(duration)} is too short for the story: at least ${
+          `--duration ${formatDuration(duration)} is too short: at least ${
             formatDuration(DURATION_MIN)
           }`,
           { exitCode: 2 },

@@ -121,7 +121,7 @@ const RULES: readonly Rule[] = [
     hint: "indent it with spaces, deeper than its key",
   }],
   [/directives-end/, {
-    message: "lines that begin with % are instructions to the YAML parser, and lbsim has none",
+    message: "lines that begin with % are instructions to the YAML parser, and lbsim supports none",
     hint: "remove them",
   }],
   [/^(Alias|Anchor) cannot be an empty/, ({ said }) => {

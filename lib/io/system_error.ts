@@ -33,9 +33,11 @@ export function localShortage(error: unknown): LocalResource | undefined {
 export function writeFailure(error: unknown): string {
   if (error instanceof Deno.errors.IsADirectory) return "it is a directory: name a file in it";
   if (error instanceof Deno.errors.NotFound) return "its directory does not exist";
-  if (error instanceof Deno.errors.PermissionDenied) return "this user may not write it";
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return "this user has no permission to write it";
+  }
   // Deno keeps devices, and on Windows other drives, from lbsim: its message is about its own flags.
-  if (error instanceof Deno.errors.NotCapable) return "lbsim may not write there";
+  if (error instanceof Deno.errors.NotCapable) return "lbsim has no permission to write there";
   return systemReason(error);
 }
 

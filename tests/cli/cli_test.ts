@@ -123,7 +123,7 @@ const CASES: readonly Case[] = [
     name: `${flag} without a load`,
     args: ["client", "127.0.0.1:1", flag],
     code: 2,
-    stderr: /^lbsim: --[a-z-]+ goes with --rate or --clients\n$/,
+    stderr: /^lbsim: --[a-z-]+ needs --rate or --clients\n$/,
   })),
   {
     name: "shards that are missing",

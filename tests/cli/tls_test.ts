@@ -169,7 +169,10 @@ Deno.test("lbsim client speaks TLS where the config says that the balancer does"
 
 for (
   const [args, says] of [
-    [["backend", "127.0.0.1:0", "--tls-cert", "one.pem"], /--tls-cert and --tls-key go together/],
+    [
+      ["backend", "127.0.0.1:0", "--tls-cert", "one.pem"],
+      /--tls-cert and --tls-key must be used together/,
+    ],
     [
       ["backend", "127.0.0.1:0", "--tls-cert", "one.pem", "--tls-key", "two.key"],
       /^lbsim: two\.key: the key does not belong to the certificate in one\.pem\n/,

@@ -68,7 +68,7 @@ Deno.test(
       const { level, reason } = records().at(-1)!;
       assert.deepEqual([level, reason], [
         "error",
-        "an error in lbsim itself: TypeError: it was not foreseen",
+        "a defect of lbsim: TypeError: it was not foreseen",
       ]);
     }),
 );

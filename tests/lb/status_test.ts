@@ -67,7 +67,7 @@ Deno.test("StatusReporter.logEvery() says how many clients wait, and how many we
     const { message, waiting, refused } = records[2];
     assert.equal(
       message,
-      "1 waiting for a backend to have room; refused since the start: 1 queue_full, 1 denied",
+      "1 waiting because every backend is full; refused since the start: 1 queue_full, 1 denied",
     );
     assert.deepEqual([waiting, refused], [1, { queue_full: 1, denied: 1 }]);
   } finally {

@@ -6,10 +6,13 @@ Deno.test("writeFailure() says why a file was not written, without the system's 
   const cases: readonly (readonly [Error, string])[] = [
     [new IsADirectory("Is a directory (os error 21)"), "it is a directory: name a file in it"],
     [new NotFound("No such file or directory (os error 2)"), "its directory does not exist"],
-    [new PermissionDenied("Permission denied (os error 13)"), "this user may not write it"],
+    [
+      new PermissionDenied("Permission denied (os error 13)"),
+      "this user has no permission to write it",
+    ],
     [
       new NotCapable('Requires all access to "/proc/x", run again with the --allow-all flag'),
-      "lbsim may not write there",
+      "lbsim has no permission to write there",
     ],
     [new Error("No space left on device (os error 28): writefile 'x'"), "No space left on device"],
   ];

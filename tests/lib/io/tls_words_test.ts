@@ -36,7 +36,7 @@ const CASES = [
     "received unexpected message: got ApplicationData when expecting Handshake",
     "breaks the TLS protocol",
   ],
-  ["cannot decrypt peer's message", "sends what cannot be decrypted"],
+  ["cannot decrypt peer's message", "sends data that cannot be decrypted"],
   ["peer sent no certificates", "sends no certificate"],
   ["Connection reset by peer (os error 104)", "closed during the handshake"],
   ["tls handshake eof", "closed during the handshake"],
