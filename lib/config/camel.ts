@@ -1,4 +1,4 @@
-/** YAML has snake_case keys, code has camelCase ones: the schema of a group reads the first and gives the second. */
+/** Groups of keys: a schema that reads snake_case keys, as in YAML, and returns camelCase keys, as in code. */
 import * as z from "zod";
 
 /** `"ipv4_prefix"` → `"ipv4Prefix"`. */
@@ -6,10 +6,10 @@ type Camel<S extends string> = S extends `${infer Head}_${infer Tail}`
   ? `${Head}${Capitalize<Camel<Tail>>}`
   : S;
 
-/** The same group with camelCase keys; groups inside it have their own. */
+/** The same group with camelCase keys. Groups inside it are converted by their own schemas. */
 type CamelKeys<T> = { [Key in keyof T as Key extends string ? Camel<Key> : Key]: T[Key] };
 
-/** A group of keys. Its value has the same keys in camelCase; encoded, it is again as YAML has it. */
+/** The schema of a group of keys. The parsed value has camelCase keys; encoding restores the snake_case keys. */
 export function group<Shape extends z.ZodRawShape>(shape: Shape) {
   const written = z.strictObject(shape);
   return z.codec(written, z.custom<CamelKeys<z.output<typeof written>>>(), {

@@ -16,8 +16,8 @@ import { arrivesAt, ownBackends } from "./own_backend.ts";
 import { type Finding, type Path, valueAt } from "./findings.ts";
 
 /**
- * What a schema cannot say: values that do not go together. It reads the data as it was written, so that
- * these mistakes are told along with all others; whatever it cannot read is not for it to judge.
+ * Finds values that do not fit together, which a schema cannot express. It reads the data as written in the
+ * file, so that these mistakes are reported together with all others. It ignores values that it cannot read.
  */
 export function checkConfig(data: unknown): Finding[] {
   return [
@@ -31,12 +31,12 @@ export function checkConfig(data: unknown): Finding[] {
     ...weightless(data),
     ...idle(data),
     ...ejectionTimes(data),
-    ...nobodyEjected(data),
+    ...noneEjectable(data),
     ...allowedAndDenied(data),
   ];
 }
 
-/** Whether the balancer can listen where it is told to, on a machine with these addresses. */
+/** Checks that a machine with these addresses can listen on the configured address. */
 export function checkListen(listen: Address, local: readonly string[]): Finding[] {
   const { host } = listen;
   if (/[a-z]/i.test(host) && !host.includes(":")) return []; // A name: the system resolves it.
@@ -87,7 +87,7 @@ function repeatedAddresses(data: unknown): Finding[] {
   });
 }
 
-/** Whatever machine it runs on. */
+/** Finds backends that are the balancer itself on every machine. */
 function itself(data: unknown): Finding[] {
   const listen = read(orDefault(valueAt(data, ["listen"]), configKeys.listen), parseAddress);
   if (listen === undefined) return [];
@@ -167,7 +167,7 @@ function tooManyPoints(data: unknown): Finding[] {
 
 function weightless(data: unknown): Finding[] {
   const all = backends(data);
-  // A backup serves while no primary does, and a primary of weight 0 never does.
+  // A backup gets clients while no primary can, and a primary of weight 0 never can.
   if (all.length === 0 || all.some(({ weight }) => weight !== 0)) return [];
   return [{
     path: ["backends"],
@@ -176,7 +176,7 @@ function weightless(data: unknown): Finding[] {
   }];
 }
 
-/** Sections that say nothing, or nothing that could ever matter. */
+/** Finds sections without effect. */
 function idle(data: unknown): Finding[] {
   const findings: Finding[] = [];
   const limited = backends(data).some((backend) => backend.max_connections !== undefined);
@@ -232,8 +232,8 @@ function ejectionTimes(data: unknown): Finding[] {
   }];
 }
 
-/** A share of all backends that is less than one of them. */
-function nobodyEjected(data: unknown): Finding[] {
+/** Finds a `max_share` that is less than one backend, so that no backend could be ejected. */
+function noneEjectable(data: unknown): Finding[] {
   const ejection = valueAt(data, ["ejection"]);
   const count = backends(data).length;
   if (!isData(ejection) || count === 0) return [];
@@ -267,7 +267,7 @@ function allowedAndDenied(data: unknown): Finding[] {
   );
 }
 
-/** A value as it is written; where nothing is, what its schema takes instead. */
+/** The value as written in the file; if it is missing, the default of its schema. */
 function orDefault(
   written: unknown,
   { def: { defaultValue } }: { readonly def: { readonly defaultValue: unknown } },
@@ -281,7 +281,7 @@ function backends(data: unknown): Record<string, unknown>[] {
   return list.map((item) => typeof item === "object" && item !== null ? item : {});
 }
 
-/** What the parser makes of a value; undefined if it is not for it. */
+/** The parsed value; undefined if the parser cannot read it. */
 function read<T>(value: unknown, parse: (text: string) => T): T | undefined {
   if (typeof value !== "string" || value.length > TEXT_MAX) return undefined;
   try {

@@ -6,7 +6,7 @@ import { type Finding, independent, salvage, type Salvaged, validate } from "./f
 import { type Config, configKeys, configSchema } from "./schema.ts";
 import { YamlFile } from "./yaml_file.ts";
 
-/** What an empty configuration lacks. */
+/** The hint for an empty configuration. */
 const NEEDS = "it needs at least `backends`";
 
 /**
@@ -20,16 +20,16 @@ export function parseConfig(source: Source): Config {
   return draft.config;
 }
 
-/** An algorithm with the parameters that it has when none are given. */
+/** An algorithm with its default parameters. */
 export function algorithmNamed(name: AlgorithmName): Config["algorithm"] {
   return configKeys.algorithm.parse(name);
 }
 
-/** A configuration's text, read but not yet accepted: some checks need more than the text. */
+/** A configuration that was read but not yet accepted, because some checks need more than its text. */
 export class ConfigDraft {
-  /** What the text says; of an invalid text, what its valid parts say. */
+  /** The configuration; for an invalid text, the configuration of its valid parts. */
   readonly config: Config;
-  /** The data that `config` was made of, as it was written. */
+  /** The data from which `config` was made, as written in the file. */
   readonly data: unknown;
   readonly #yaml: YamlFile;
   readonly #findings: readonly Finding[];
@@ -64,8 +64,8 @@ export class ConfigDraft {
    * Accepts the configuration.
    *
    * @param later What further checks of `config` have found.
-   * @param options Whether all of that is about this machine, so that the file may be right on another one;
-   * and the files that the text names.
+   * @param options `isElsewhere`: all of that is about this machine, and the file may be right on another one.
+   * `files`: the files that the text names.
    * @throws {DiagnosticsError} with everything that is wrong.
    */
   conclude(

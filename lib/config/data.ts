@@ -1,12 +1,12 @@
-/** A set of keys, as it comes out of a YAML file. */
+/** A group of keys, as read from a YAML file. */
 export type Data = Readonly<Record<string, unknown>>;
 
-/** Whether a value is a set of keys. */
+/** Whether a value is a group of keys. */
 export function isData(value: unknown): value is Data {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Whether two values are the same all the way down: sets of keys in any order, lists, plain values. */
+/** Whether two values are equal, including everything inside them. The order of keys does not matter. */
 export function isSame(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
   if (Array.isArray(a) && Array.isArray(b)) {

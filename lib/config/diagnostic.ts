@@ -1,11 +1,11 @@
 import { escapeText, UserError } from "../base/mod.ts";
 
-/** Something wrong in a file: what, where, and what would be right. */
+/** A mistake in a file: what is wrong, where, and what would be right. */
 export interface Diagnostic {
   readonly message: string;
-  /** What would be right; absent when the message says it all. */
+  /** What would be right; absent if the message is sufficient. */
   readonly hint?: string | undefined;
-  /** Where; absent when it is about the file as a whole. */
+  /** The place of the mistake; absent if it concerns the whole file. */
   readonly at?: Span | undefined;
 }
 
@@ -15,16 +15,16 @@ export interface Span {
   readonly end: number;
 }
 
-/** A file with mistakes in it. Its message shows them, with their places. */
+/** The error for a file with mistakes. Its message shows all of them with their places. */
 export class DiagnosticsError extends UserError {
   override readonly name = "DiagnosticsError";
   readonly diagnostics: readonly Diagnostic[];
   readonly #source: Source;
 
-  /** Files that the text names: some of what is wrong may be in them. */
+  /** Files that the text names: the cause of a mistake may be in one of them. */
   readonly files: readonly string[];
 
-  /** @param options How many more there are than these, what the process exits with, and the files. */
+  /** @param options The number of further mistakes, the exit code of the process, and the named files. */
   constructor(
     diagnostics: readonly Diagnostic[],
     source: Source,
@@ -44,7 +44,7 @@ export class DiagnosticsError extends UserError {
     this.#source = source;
   }
 
-  /** The diagnostics for programs: each with its line and column, from 1, if it has a place. */
+  /** The diagnostics for programs, each with its line and column (counted from 1) if it has a place. */
   located(): readonly LocatedDiagnostic[] {
     return this.diagnostics.map(({ message, hint, at }) => ({
       message: shown(message),
@@ -54,7 +54,7 @@ export class DiagnosticsError extends UserError {
   }
 }
 
-/** A diagnostic as `--json` tells it. */
+/** A diagnostic in the output of `--json`. */
 export interface LocatedDiagnostic {
   readonly message: string;
   readonly hint?: string;
@@ -69,7 +69,7 @@ export interface Source {
   readonly text: string;
 }
 
-/** Line and column of an offset, both from 1; a column is a character as people count them. */
+/** Line and column of an offset, both counted from 1. A surrogate pair is one column. */
 export function position(text: string, offset: number): { line: number; column: number } {
   const lineStart = text.lastIndexOf("\n", offset - 1) + 1;
   let line = 1;
@@ -120,9 +120,12 @@ export function render(diagnostic: Diagnostic, source: Source): string {
   ].join("\n");
 }
 
-/** As much of a line as is looked at on each side of a place: more than is shown, for a password may begin there. */
+/**
+ * The characters of a line that are read on each side of a place: more than are shown, because a password may
+ * begin there.
+ */
 const LINE_MAX = 4000;
-/** A message may quote a value that has no end. */
+/** The longest message: it may quote a very long value. */
 const MESSAGE_MAX = 400;
 
 function shown(message: string): string {
@@ -133,7 +136,7 @@ function shown(message: string): string {
   }`;
 }
 
-/** A diagnostic may go to a log: of `redis://user:password@host` it shows `redis://user:******@host`. */
+/** Hides passwords, because a diagnostic may be logged: `redis://user:******@host`. */
 export function withoutPasswords(text: string): string {
   return text.replaceAll(
     /(?<=[a-z]:\/\/[^\s/@:]*:)\S{1,1000}(?=@)/g,
@@ -141,7 +144,7 @@ export function withoutPasswords(text: string): string {
   );
 }
 
-/** As much of a long line as fits, and how far into it the offset is, in terminal columns. */
+/** The part of a long line that fits, and the terminal column of the offset in it. */
 function excerpt(line: string, offset: number): { shown: string; indent: number } {
   const from = offset > 80 ? offset - 40 : 0;
   const head = printable(line.slice(from, offset));
@@ -151,12 +154,12 @@ function excerpt(line: string, offset: number): { shown: string; indent: number 
   return { shown: lead + head + rest + tail, indent: width(lead + head) };
 }
 
-/** Text of a file as it is shown; a tab would have another width on each terminal. */
+/** Text of a file in printable form. Tabs become spaces, because their width depends on the terminal. */
 function printable(text: string): string {
   return escapeText(text.replaceAll("\t", "  "));
 }
 
-/** Columns that a printable text takes on a terminal: East Asian wide characters and emoji take two. */
+/** The width of a printable text in terminal columns: East Asian wide characters and emoji take two. */
 function width(text: string): number {
   let columns = 0;
   for (const character of text) {

@@ -5,21 +5,22 @@ import { type Data, isData, isSame } from "./data.ts";
 import { withoutPasswords } from "./diagnostic.ts";
 import { type Config, configKeys, configSchema } from "./schema.ts";
 
-/** What cannot change while a balancer runs. */
+/** Keys that a running balancer cannot change. */
 const NEEDS_RESTART: readonly (keyof typeof configKeys)[] = ["listen", "log"];
 
-/** What is different between two configurations. */
+/** The differences between two configurations. */
 export interface Difference {
-  /** What a running balancer takes over, one line each. */
+  /** Changes that a running balancer applies, one line each. */
   readonly changes: readonly string[];
-  /** What needs a restart. */
+  /** Changes that need a restart, one line each. */
   readonly ignored: readonly string[];
 }
 
 /**
- * How a configuration differs from the one before, in the words in which it is written.
+ * The differences between a configuration and the previous one, in the notation of config.yaml.
  *
- * @param started The configuration with which the balancer was started: what needs a restart is as it says.
+ * @param started The configuration with which the balancer was started. Changes that need a restart are
+ * relative to it.
  */
 export function difference(before: Config, after: Config, started = before): Difference {
   const keys = KEYS.filter((key) => ![...APART, ...NEEDS_RESTART].includes(key));
@@ -31,7 +32,7 @@ export function difference(before: Config, after: Config, started = before): Dif
     ],
     ignored: [
       ...NEEDS_RESTART.flatMap((key) => changedKey(key, started, after)),
-      // While clients do not stick, nothing is kept anywhere.
+      // Without `sticky` there are no sessions to store.
       ...after.sticky === undefined
         ? []
         : changed("sticky.store", storeOf(started), storeOf(after)),
@@ -53,10 +54,10 @@ export function writtenConfig(config: Config): Data {
 
 const KEYS = Object.keys(configKeys) as (keyof typeof configKeys)[];
 
-/** Keys that are not compared as they stand. */
+/** Keys that are not compared as a whole. */
 const APART: readonly string[] = ["backends", "sticky"];
 
-/** What is different under a key of config.yaml. Only that is put into words. */
+/** The differences under one key of config.yaml. Only keys that differ are encoded. */
 function changedKey(key: keyof typeof configKeys, before: Config, after: Config): string[] {
   const name = camel(key) as keyof Config;
   if (isSame(before[name], after[name])) return [];
@@ -64,19 +65,19 @@ function changedKey(key: keyof typeof configKeys, before: Config, after: Config)
   return changed(key, had, has);
 }
 
-/** A value as it would be written, with all its defaults. */
+/** A value in the notation of config.yaml, with all its defaults. */
 function written(schema: z.ZodType, value: unknown): unknown {
   return z.encode(schema, value);
 }
 
-/** How clients stick, without the place where sessions are kept. */
+/** The settings of `sticky` without the store of its sessions. */
 function withoutStore({ sticky }: Config): unknown {
   if (sticky === undefined) return undefined;
   const { store: _, ...rest } = written(configKeys.sticky, sticky) as Data;
   return rest;
 }
 
-/** Where sessions are kept, which cannot change while a balancer runs. */
+/** The store of sessions, which a running balancer cannot change. */
 function storeOf({ sticky }: Config): unknown {
   return sticky === undefined ? "memory" : (written(configKeys.sticky, sticky) as Data).store;
 }

@@ -1,20 +1,20 @@
-/** Data and a schema → a value, or everything that is wrong with the data, in words. */
+/** Validates data by a schema: the result is a value, or all mistakes in plain words. */
 import * as z from "zod";
 import { didYouMean, nameMeant } from "../base/mod.ts";
 
-/** Where a value is: keys and indices from the root. */
+/** The place of a value: keys and indices from the root. */
 export type Path = readonly (string | number)[];
 
-/** Something wrong with the value at a path. */
+/** A mistake in the value at a path. */
 export interface Finding {
   readonly path: Path;
   readonly message: string;
   readonly hint?: string | undefined;
-  /** Whether it is the key that is wrong, rather than its value. */
+  /** Whether the key is wrong, not its value. */
   readonly key?: boolean;
-  /** What an unknown key was probably meant to be. */
+  /** The key that was probably meant by an unknown key. */
   readonly meant?: Path;
-  /** What is missing, if that is the mistake. */
+  /** The path of a missing value. */
   readonly missing?: Path;
   /** Paths on which this finding depends: a mistake there may be its cause. */
   readonly follows?: readonly Path[];
@@ -23,7 +23,7 @@ export interface Finding {
 /** The number of findings that are described. Further ones are only counted, because each description costs time. */
 export const FINDINGS_MAX = 20;
 
-/** The value of data by a schema, and everything that is wrong with it; no value if anything is. */
+/** Validates data by a schema. There is a value only if there are no findings. */
 export function validate<S extends z.ZodType>(
   schema: S,
   data: unknown,
@@ -37,7 +37,7 @@ export function validate<S extends z.ZodType>(
   return findings.length === 0 && result.success ? { value: result.data, findings } : { findings };
 }
 
-/** Of a long list this much is looked at first. */
+/** The number of items of a long list that are checked first. */
 const BEGINNING = 100;
 
 /** The findings at the beginning of long lists, if there are so many that the rest need not be checked. */
@@ -49,7 +49,7 @@ function wrongInBeginning(schema: z.ZodType, data: unknown): readonly Finding[] 
   return findings.length < FINDINGS_MAX ? undefined : findings;
 }
 
-/** The data with its long lists cut; itself if there are none. */
+/** The data with its long lists cut; the same object if there are none. */
 function beginningOf(data: unknown): unknown {
   if (Array.isArray(data)) {
     const items = data.slice(0, BEGINNING).map(beginningOf);
@@ -76,7 +76,7 @@ function findingsOf(error: z.ZodError, schema: z.ZodType, data: unknown): Findin
 }
 
 /**
- * Each mistake once: a value that breaks several rules is one, and so is a key that is missing because it
+ * Each mistake once. A value that breaks several rules is one mistake. So is a key that is missing because it
  * is misspelt.
  */
 function eachOnce(findings: readonly Finding[]): Finding[] {
@@ -91,7 +91,7 @@ function eachOnce(findings: readonly Finding[]): Finding[] {
   return [...first.values()];
 }
 
-/** One of those that are only counted. */
+/** A finding that is only counted. */
 function uncounted(path: Path): Finding {
   return { path, message: "is wrong" };
 }
@@ -159,13 +159,13 @@ function findingsOfIssue(issue: Issue, base: Path, shape: JsonSchema, data: unkn
   }
 }
 
-/** Whether an alternative is for values of another kind than this. */
+/** Whether an alternative of a union is for values of another kind. */
 function isOfOtherKind(issue: Issue, given: unknown): boolean {
   if (issue.code === "invalid_type") return issue.expected !== "int" || typeof given !== "number";
   return issue.code === "invalid_value" && typeof given === "object";
 }
 
-/** Whether a value is of a kind that a list's items may have. */
+/** Whether a value could be an item of a list with such items. */
 function isItem(given: unknown, items: readonly JsonSchema[]): boolean {
   if (typeof given === "object") return false;
   const kind = typeof given;
@@ -234,7 +234,7 @@ export function nameOf(path: Path): string {
   ).join("");
 }
 
-/** The value at a path, if the data goes that far. */
+/** The value at a path; undefined if there is none. */
 export function valueAt(data: unknown, path: Path): unknown {
   let value = data;
   for (const step of path) {
@@ -244,7 +244,7 @@ export function valueAt(data: unknown, path: Path): unknown {
   return value;
 }
 
-/** As much of JSON Schema as is looked at here. */
+/** The part of JSON Schema that is used here. */
 interface JsonSchema {
   readonly type?: string;
   readonly properties?: Readonly<Record<string, JsonSchema>>;
@@ -273,7 +273,7 @@ function schemasAt(schema: JsonSchema, path: Path): JsonSchema[] {
   });
 }
 
-/** The keys that a value may have; of several alternatives, those of the one that its `name` chooses. */
+/** The keys that a value may have. If there are alternatives, its `name` selects one. */
 function keysAt(schema: JsonSchema, path: Path, value: unknown): string[] {
   const all = schemasAt(schema, path).filter(({ properties }) => properties !== undefined);
   const chosen = all.filter(({ properties }) => {
@@ -307,7 +307,7 @@ function exampleAt(schema: JsonSchema, path: Path): string | undefined {
   return example === undefined ? undefined : `add it, like \`${path.at(-1)}: ${example}\``;
 }
 
-/** The later findings that are not consequences of earlier ones. */
+/** The later findings that do not follow from earlier ones. */
 export function independent(later: readonly Finding[], earlier: readonly Finding[]): Finding[] {
   return later.filter((finding) =>
     !isWrong(finding.path, earlier) && !followsFrom(finding, earlier)
@@ -319,12 +319,12 @@ function followsFrom({ follows = [] }: Finding, others: readonly Finding[]): boo
   return follows.some((path) => isWrong(path, others));
 }
 
-/** Whether something is wrong at a path, under it or above it. */
+/** Whether there is a mistake at a path, under it or above it. */
 function isWrong(path: Path, findings: readonly Finding[]): boolean {
   return findings.some((one) => isPrefix(path, one.path) || isPrefix(one.path, path));
 }
 
-/** Whether a path leads to, or through, where another begins. */
+/** Whether one path begins with another. */
 export function isPrefix(prefix: Path, path: Path): boolean {
   // A number may be the key of a group, too.
   return prefix.every((step, i) => i < path.length && String(step) === String(path[i]));
@@ -334,7 +334,7 @@ export function isPrefix(prefix: Path, path: Path): boolean {
 export interface Salvaged<T> {
   readonly value: T;
   readonly data: unknown;
-  /** Where a value of this data is in the data as it was written. */
+  /** The path of a value of this data in the data as written in the file. */
   original(path: Path): Path;
 }
 
@@ -342,9 +342,9 @@ export interface Salvaged<T> {
 const ROUNDS_MAX = 6;
 
 /**
- * The value of data by a schema after all mistakes are removed; undefined if nothing is left.
+ * Removes all mistakes from data, and returns the value of the rest; undefined if nothing is left.
  *
- * @param findings What is wrong with it.
+ * @param findings The mistakes in the data.
  */
 export function salvage<S extends z.ZodType>(
   schema: S,
@@ -370,7 +370,7 @@ export function salvage<S extends z.ZodType>(
 /** The indices that the items of a list had before others were removed. */
 type Origins = WeakMap<readonly unknown[], readonly number[]>;
 
-/** The item of a list that a path leads through, the innermost; else the value itself. */
+/** The path of the innermost list item that contains the value; without a list, the path itself. */
 function entryOf(data: unknown, path: Path): Path {
   const isItem = (step: string | number, i: number) =>
     typeof step === "number" && Array.isArray(valueAt(data, path.slice(0, i)));

@@ -6,7 +6,7 @@ import type { ConfigDraft } from "./config_draft.ts";
 import { validate } from "./findings.ts";
 import { type Config, configKeys, logKeys } from "./schema.ts";
 
-/** What flags say; undefined where a flag is not given. */
+/** The values of flags; undefined for a flag that is not given. */
 export interface Overrides {
   readonly listen?: string | undefined;
   readonly algorithm?: string | undefined;
@@ -18,7 +18,7 @@ export interface Overrides {
 /**
  * The configuration with the command line's settings.
  *
- * @throws {UserError} that names the flag which is wrong, by itself or together with the file.
+ * @throws {UserError} naming a flag that is wrong by itself, or that does not fit the file.
  */
 export function withOverrides({ config, data }: ConfigDraft, overrides: Overrides): Config {
   const { listen, algorithm, logLevel, logFormat, logConnections } = overrides;
@@ -42,7 +42,7 @@ export function withOverrides({ config, data }: ConfigDraft, overrides: Override
 /**
  * Checks an algorithm as if the file named it.
  *
- * @throws {UserError} if it does not go together with the rest of the file.
+ * @throws {UserError} if it does not fit the rest of the file.
  */
 function checkAlgorithm(algorithm: string, data: unknown): void {
   const known = new Set(checkConfig(data).map(({ message }) => message));

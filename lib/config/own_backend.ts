@@ -1,8 +1,8 @@
-/** Detects a balancer that is its own backend: each connection, and each probe, would open another without end. */
+/** Detects a balancer that is its own backend: each connection and each probe would open another one, without end. */
 import { type Address, canonicalIp, formatAddress, isLocal } from "../base/mod.ts";
 import type { Finding } from "./findings.ts";
 
-/** As much of a configuration as says where a balancer listens and connects to. */
+/** The addresses on which a balancer listens and to which it connects. */
 export interface Endpoints {
   readonly listen: Address;
   readonly backends: readonly { readonly id: string; readonly address: Address }[];
@@ -20,7 +20,7 @@ export function arrivesAt(listen: Address, target: Address, local: readonly stri
     targets(target.host).some((ip) => isListening(listen.host, ip, local));
 }
 
-/** Where a connect to a host arrives. */
+/** The addresses at which a connect to a host arrives. */
 function targets(host: string): readonly string[] {
   if (host === "localhost") return ["127.0.0.1", "::1"];
   if (host === "0.0.0.0") return ["127.0.0.1"];

@@ -1,4 +1,4 @@
-/** What is made from a schema for those who write the file: a JSON Schema, and a table. */
+/** Documentation made from a schema: a JSON Schema for editors, and a reference table. */
 import * as z from "zod";
 
 interface Property {
@@ -11,17 +11,17 @@ interface Property {
   readonly required?: readonly string[];
 }
 
-/** The JSON Schema by which editors complete and check a file. */
+/** The JSON Schema with which editors complete and check a file. */
 export function jsonSchema(title: string, schema: z.ZodType): Record<string, unknown> {
   return {
     title,
     ...z.toJSONSchema(schema, {
       io: "input",
       target: "draft-7",
-      // A default that is only told is left out for a value that is written in another form than it has.
+      // zod leaves out a documented default where parsing changes the form of the value.
       override({ zodSchema, jsonSchema }) {
-        const told = z.globalRegistry.get(zodSchema)?.default;
-        if (told !== undefined) jsonSchema.default ??= told as z.core.util.JSONType;
+        const documented = z.globalRegistry.get(zodSchema)?.default;
+        if (documented !== undefined) jsonSchema.default ??= documented as z.core.util.JSONType;
       },
     }),
   };
@@ -30,7 +30,7 @@ export function jsonSchema(title: string, schema: z.ZodType): Record<string, unk
 /**
  * The reference of a file: a Markdown table with a line for each key.
  *
- * @param isElsewhere Whether what is inside a group with these keys is described in another place.
+ * @param isElsewhere Whether the inside of a group with these keys is described in another place.
  */
 export function referenceTable(
   schema: z.ZodType,
@@ -77,7 +77,7 @@ function isEmpty(value: unknown): boolean {
   return typeof value === "object" && value !== null && Object.keys(value).length === 0;
 }
 
-/** As YAML writes it on one line. */
+/** A value in YAML, on one line. */
 function flow(value: unknown): string {
   if (typeof value !== "object" || value === null) return String(value);
   const entries = Object.entries(value).map(([key, inner]) => `${key}: ${flow(inner)}`);

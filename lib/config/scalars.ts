@@ -1,4 +1,4 @@
-/** What a single value in a YAML file of lbsim can be, each with the words for what is wrong with it. */
+/** Schemas of single values in a YAML file, each with a plain message for a wrong value. */
 import * as z from "zod";
 import {
   type Address,
@@ -14,15 +14,15 @@ import {
 } from "../base/mod.ts";
 import { isData } from "./data.ts";
 
-/** Something that is wrong with a group as a whole; about one of its keys if there is a path. */
+/** A mistake in a group as a whole, or in one of its keys if there is a path. */
 export interface Complaint {
   readonly message: string;
   readonly path?: readonly string[];
 }
 
 /**
- * A rule about a group as a whole. It is held even where a value inside is wrong, so that all mistakes are
- * reported at once; so it has to expect anything as a value.
+ * A rule for a group as a whole. It is also checked if a value inside the group is wrong, so that all mistakes
+ * are reported at once. So the rule must expect any value.
  */
 export function rule(
   broken: (
@@ -32,7 +32,7 @@ export function rule(
 ) {
   return z.superRefine<unknown>((value, context) => {
     if (!isData(value)) return;
-    // Of a key that seems to be missing, the unknown one may be the misspelt name.
+    // An unknown key may be the misspelt name of a key that seems to be missing.
     const hasUnknownKey = context.issues.some(({ code }) => code === "unrecognized_keys");
     const complaint = broken(value, hasUnknownKey);
     if (complaint === undefined) return;
@@ -41,20 +41,20 @@ export function rule(
   }, { when: () => true });
 }
 
-/** Nothing that is read by a parser here is longer; a parser may take its time. */
+/** The longest text that is given to a parser: a longer one could take a parser too long. */
 export const TEXT_MAX = 2000;
 
-/** A schema for text that is read by a parser which throws a SyntaxError with a helpful message. */
+/** The schema of a text with a parser that throws a SyntaxError with a helpful message. */
 export function text<T>(options: {
-  /** What it is, for "must be …". */
+  /** A name for the end of "must be …". */
   readonly what: string;
   readonly examples: readonly string[];
-  /** A pattern for editors; the parser has the last word. */
+  /** A pattern for editors. The parser may be stricter. */
   readonly pattern: string;
   readonly parse: (text: string) => T;
-  /** How a value would be written. */
+  /** Writes a value in YAML. */
   readonly format: (value: T) => string;
-  /** Whether a number is as good as its digits in quotes. */
+  /** Whether a number is accepted like its digits in quotes. */
   readonly isNumber?: boolean;
 }) {
   const { what, examples, pattern, parse, format, isNumber = false } = options;
@@ -84,7 +84,7 @@ export function text<T>(options: {
   });
 }
 
-/** The least that a duration may be, and why. */
+/** The shortest valid duration, and the reason. */
 export interface Least {
   readonly value: Nanoseconds;
   readonly because: string;
@@ -235,7 +235,10 @@ export interface RedisAddress extends Address {
   readonly password?: string;
 }
 
-/** `redis://127.0.0.1:6379/0`, `rediss://user:password@redis.local`. What is wrong with it never says the password. */
+/**
+ * The URL of a server: `redis://127.0.0.1:6379/0`, `rediss://user:password@redis.local`. No message contains
+ * the password.
+ */
 export function redisAddress() {
   return text<RedisAddress>({
     what: "the URL of a Redis or Valkey server, like redis://127.0.0.1:6379/0",

@@ -188,7 +188,7 @@ export const healthCheckKeys = {
 
 const healthCheck = group(healthCheckKeys);
 
-/** A path, with an example for whoever has left it out. */
+/** A path, with an example for the message if it is missing. */
 function path(example: string) {
   return words(`a path, like ${example}`).meta({ examples: [example] });
 }

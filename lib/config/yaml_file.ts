@@ -1,4 +1,4 @@
-/** A YAML text and a schema → a value, or everything that is wrong with the text. */
+/** A YAML text, its data, and the places of values in it. */
 import { isMap, isNode, isScalar, isSeq, type Pair, type YAMLMap } from "yaml";
 import type * as z from "zod";
 import { isData } from "./data.ts";
@@ -6,7 +6,7 @@ import { type Diagnostic, DiagnosticsError, type Source, type Span } from "./dia
 import { type Finding, FINDINGS_MAX, type Path, validate } from "./findings.ts";
 import { readYaml, type YamlText } from "./yaml_text.ts";
 
-/** A text that was read as YAML, able to say where things are in it. */
+/** A text that was read as YAML. It knows the place of each value in the text. */
 export class YamlFile {
   readonly source: Source;
   /** Its value as plain data; undefined where there is none. */
@@ -42,7 +42,7 @@ export class YamlFile {
     throw this.isSound ? new DiagnosticsError([empty], this.source) : this.error([]);
   }
 
-  /** Everything that is wrong with the file: its YAML, and what was found in it. */
+  /** The error with all mistakes: those of the YAML, and the findings in its data. */
   error(
     findings: readonly Finding[],
     options: { readonly exitCode?: 1 | 2; readonly files?: readonly string[] } = {},
@@ -61,7 +61,7 @@ export class YamlFile {
     return new DiagnosticsError(all.slice(0, FINDINGS_MAX), this.source, { ...options, more });
   }
 
-  /** Whether there is nothing wrong with its YAML. */
+  /** Whether the text is valid YAML. */
   get isSound(): boolean {
     return this.#yaml.diagnostics.length === 0;
   }
@@ -91,7 +91,7 @@ export class YamlFile {
     return node;
   }
 
-  /** A block that goes over many lines is marked by its first. */
+  /** Of a value with several lines, only the first is marked. */
   #firstLine([start, end]: readonly [number, number, number]): Span {
     const newline = this.source.text.indexOf("\n", start);
     const lineEnd = newline === -1 ? end : Math.min(newline, end);
@@ -113,7 +113,7 @@ function refuseBeginning(source: Source, schema: z.ZodType): void {
   if (source.text.length <= BEGINNING) return;
   const text = source.text.slice(0, source.text.lastIndexOf("\n", BEGINNING) + 1);
   const yaml = new YamlFile({ ...source, text });
-  // The cut may have broken it, and missing keys may follow later.
+  // The cut may have damaged the YAML, and missing keys may follow later.
   if (yaml.data === undefined || yaml.data === null) return;
   const { findings } = validate(schema, yaml.data, () => []);
   const wrong = isData(yaml.data) ? findings.filter(({ path }) => path.length > 0) : findings;

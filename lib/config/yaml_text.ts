@@ -1,4 +1,4 @@
-/** A text → a YAML document, or what is wrong with it as YAML; at a cost that is bounded, whatever it is. */
+/** Reads a text as YAML: the result is a document or its mistakes. The cost is bounded for every text. */
 import {
   type Alias,
   Composer,
@@ -18,9 +18,9 @@ import { inPlainWords, type Openings } from "./yaml_words.ts";
 /** A text that was read as YAML. */
 export interface YamlText {
   readonly document: Document.Parsed;
-  /** Everything that is wrong; if there is anything, the document is not to be read. */
+  /** All mistakes. If there are any, the document must not be used. */
   readonly diagnostics: readonly Diagnostic[];
-  /** Whether what is wrong left the rest unread. */
+  /** Whether a mistake prevented the rest from being read. */
   readonly isBroken: boolean;
 }
 
@@ -30,10 +30,10 @@ const NESTED_MAX = 50;
 const LEXEMES_MAX = 300_000;
 /** A few aliases of aliases can stand for millions. */
 const VALUES_MAX = 500_000;
-/** A step takes less than a millisecond; a request on its way needs a few of them. */
+/** A step takes less than a millisecond, so that requests of a running balancer do not wait long. */
 const LEXEMES_PER_STEP = 200;
 
-/** Lexemes by which the lexer says what the next one is: they are no part of the text. */
+/** Lexemes with which the lexer announces the next one. They are no part of the text. */
 const SIGNS: readonly string[] = ["\u0002", "\u0018", "\u001f"];
 
 /** Reads a text, a little in each step. */
@@ -79,21 +79,21 @@ const TOO_MUCH: Diagnostic = {
 
 type Documents = Generator<Document.Parsed>;
 
-/** Where the lexer gives up on brackets that are not closed. */
+/** The lexeme at which the lexer gives up on brackets that are not closed. */
 const FLOW_BROKEN = "\u0018";
 
-/** Counts while a text is read, and notes what is opened. */
+/** Counts while a text is read, and records opened brackets and quotes. */
 class Bounds implements Openings {
   lexemes = 0;
   bracket: Span | undefined;
   quote: Span | undefined;
   #offset = 0;
-  /** Where the brackets are that are open. */
+  /** The open brackets. */
   readonly #brackets: { readonly start: number; readonly closing: string }[] = [];
   /** Lists and keys that begin on this line. */
   #onLine = 0;
 
-  /** What makes it too much to read, if anything does. */
+  /** The reason not to read further, if there is one. */
   complaint(lexeme: string): Diagnostic | undefined {
     const start = this.#offset;
     if (!SIGNS.includes(lexeme)) this.#offset += lexeme.length;
@@ -120,7 +120,7 @@ class Bounds implements Openings {
     };
   }
 
-  /** Notes the bracket that is closed by none, or by one of the other kind. */
+  /** Records a bracket that is not closed, or is closed by one of the other kind. */
   #close(lexeme: string): void {
     const open = this.#brackets.pop();
     if (open === undefined || open.closing === lexeme) return;
@@ -128,18 +128,18 @@ class Bounds implements Openings {
   }
 }
 
-/** Checks a document for what the YAML parser accepts and lbsim does not. */
+/** Checks a document for things that the YAML parser accepts and lbsim does not. */
 class Survey {
   readonly #text: string;
   readonly diagnostics: Diagnostic[] = [];
-  /** How many values there are under each anchor. */
+  /** The number of values under each anchor. */
   readonly #anchors = new Map<string, number>();
 
   constructor(text: string) {
     this.#text = text;
   }
 
-  /** How many values there are in a document once each alias stands for its anchor's content. */
+  /** The number of values in a document after each alias is replaced by the content of its anchor. */
   valuesOf(document: Document.Parsed): number {
     for (const { pos: [start, end] } of document.warnings) {
       const tag = this.#text.slice(start, end);
@@ -153,11 +153,11 @@ class Survey {
     return this.#values(document.contents);
   }
 
-  /** How many values a node stands for. */
+  /** The number of values in a node, with its aliases replaced. */
   #values(node: unknown): number {
     if (isAlias(node)) return this.#anchors.get(node.source) ?? 1;
     const { anchor } = (node ?? {}) as { anchor?: string };
-    // Within what it names, an anchor does not exist yet, even if an earlier one has the same name.
+    // Inside its own content an anchor does not exist yet, even if an earlier one has the same name.
     if (anchor !== undefined) this.#anchors.delete(anchor);
     let values = 1;
     if (isMap(node)) node.items = node.items.filter(this.#hasKey());
@@ -177,7 +177,7 @@ class Survey {
     return values;
   }
 
-  /** A node; if it is an alias that stands for nothing, the text that may have been meant. */
+  /** The node; for an alias without an anchor, the text that may have been meant. */
   #known(node: unknown): unknown {
     if (!isAlias(node) || this.#anchors.has(node.source)) return node;
     this.#addUnresolved(node);
@@ -186,7 +186,7 @@ class Survey {
     return text;
   }
 
-  /** Whether each item of a group has a key that is text, of its own. */
+  /** Tests items of a group: each needs a key that is text and that no other item has. */
   #hasKey(): (item: { readonly key: unknown }) => boolean {
     const seen = new Set<string>();
     return ({ key }) => {
@@ -223,7 +223,7 @@ class Survey {
     });
   }
 
-  /** As much of the text as has no space in it. */
+  /** The text from here to the next space. */
   #wordAt(start: number): string {
     return /^[^\s,\]}]*/.exec(this.#text.slice(start, start + 100))![0];
   }

@@ -1,34 +1,34 @@
-/** What is wrong with a text as YAML, in plain words: the parser's own are for those who know its grammar. */
+/** YAML syntax errors in plain words. The parser's own messages need knowledge of its grammar. */
 import type { Document } from "yaml";
 import type { Diagnostic, Span } from "./diagnostic.ts";
 
 type SyntaxError = Document.Parsed["errors"][number];
 
-/** Where brackets and quotes are opened: the parser notices only later that one is not closed. */
+/** Places of opening brackets and quotes: the parser notices only later that one is not closed. */
 export interface Openings {
-  /** The first bracket that no bracket closes, or another kind of bracket. */
+  /** The first bracket that is not closed, or is closed by one of the other kind. */
   readonly bracket: Span | undefined;
   /** The last text in quotes. */
   readonly quote: Span | undefined;
 }
 
-/** What is wrong, and what would be right. */
+/** A mistake, and what would be right. */
 interface Words {
   readonly message: string;
   readonly hint?: string | undefined;
-  /** Where, if the parser's place is not the best one. */
+  /** A better place than the parser's. */
   readonly at?: Span | undefined;
 }
 
-/** What the parser says, and how that is put here. */
+/** A message of the parser, and the words that replace it. */
 type Rule = readonly [said: RegExp, words: Words | ((place: Place) => Words)];
 
-/** Where a mistake was noticed. */
+/** The place at which the parser noticed a mistake. */
 interface Place {
   readonly said: RegExpExecArray;
   /** From the mistake to the end of its line. */
   readonly rest: string;
-  /** What is before the mistake on its line. */
+  /** The part of the line before the mistake. */
   readonly before: string;
   readonly openings: Openings;
 }
@@ -142,13 +142,13 @@ const RULES: readonly Rule[] = [
   [/^Tabs are not allowed/, { message: "a tab is used to indent", hint: "use spaces" }],
 ];
 
-/** A mistake that has no words of its own. */
+/** The words for all other mistakes. */
 const OTHER: Words = {
   message: "this text does not follow the rules of YAML",
   hint: "text with special characters goes in quotes",
 };
 
-/** What the parser found, in plain words and at the place to be changed. */
+/** The diagnostic for a syntax error, at the place that must be changed. */
 export function inPlainWords(error: SyntaxError, text: string, openings: Openings): Diagnostic {
   const { message, pos: [start, end], code } = error;
   const at = { start, end: Math.max(end, start + 1) };

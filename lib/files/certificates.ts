@@ -1,4 +1,4 @@
-/** What TLS needs besides config.yaml: what is in the files that it names, made sure of. */
+/** Reads and checks the certificates, keys and CAs that a configuration names. */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
 import { escapeText, UserError } from "../base/mod.ts";
@@ -6,32 +6,32 @@ import { type Config, type Finding, nameOf, type Path } from "../config/mod.ts";
 import { beside } from "./beside.ts";
 import { readBytes, UnreadableError } from "./text_file.ts";
 
-/** A certificate, its private key, and what is worth saying of them. */
+/** A certificate and its private key, with the facts that are reported about them. */
 export interface KeyPair {
-  /** In PEM, with those that lead to its CA. */
+  /** In PEM, with the certificates between it and its CA. */
   readonly certificate: string;
   /** In PEM. */
   readonly key: string;
-  /** Host names and addresses that it is for. */
+  /** The host names and addresses of the certificate. */
   readonly names: readonly string[];
-  /** From then on it is not valid; in milliseconds since 1970. */
+  /** When the certificate expires, in milliseconds since 1970. */
   readonly expiresAtMs: number;
 }
 
-/** What is in all the files that a configuration names for TLS. */
+/** The content of all files that a configuration names for TLS. */
 export interface Certificates {
-  /** With which the balancer answers clients; absent if they speak in the clear. */
+  /** The certificate that the balancer shows to clients; absent if they do not use TLS. */
   readonly listener?: KeyPair;
-  /** In PEM: CAs by which backends are verified, besides the public ones. */
+  /** In PEM: CAs with which backends are verified, in addition to the public ones. */
   readonly backendCa?: string;
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-/** Whoever is to renew a certificate hears of it this long before it expires. */
+/** A warning is logged this long before a certificate expires. */
 const EXPIRES_SOON_DAYS = 14;
 
-/** What clients will not like in a certificate, now or soon. */
+/** Reasons why clients refuse a certificate now or soon. */
 export function certificateWarnings(pair: KeyPair, nowMs: number): string[] {
   const expiry = expiryWarning(pair, nowMs);
   return [
@@ -42,7 +42,7 @@ export function certificateWarnings(pair: KeyPair, nowMs: number): string[] {
   ];
 }
 
-/** What to do about a certificate that expires within two weeks, or has; undefined if it does not. */
+/** The warning for a certificate that has expired or expires within two weeks; otherwise undefined. */
 export function expiryWarning({ expiresAtMs }: KeyPair, nowMs: number): string | undefined {
   if (nowMs >= expiresAtMs) {
     return `the certificate expired on ${dayOf(expiresAtMs)}, so clients refuse it: renew it`;
@@ -58,7 +58,7 @@ export function dayOf(ms: number): string {
   return new Date(ms).toISOString().slice(0, 10);
 }
 
-/** What is in other files than before, one line each. */
+/** Changes in the content of the files, one line each. */
 export function certificateChanges(before: Certificates, after: Certificates): string[] {
   const { listener: had, backendCa } = before;
   const { listener: has } = after;
@@ -76,7 +76,7 @@ export function namesInWords({ names }: KeyPair): string {
   return names.length === 0 ? "no name at all" : names.join(", ");
 }
 
-/** The files that a configuration names for TLS; relative paths start where it is itself. */
+/** The files that a configuration names for TLS. Relative paths start at its own directory. */
 export function certificateFiles(file: string, { tls, backendTls }: Config) {
   return {
     ...tls !== undefined && {
@@ -87,21 +87,21 @@ export function certificateFiles(file: string, { tls, backendTls }: Config) {
   };
 }
 
-/** What is in the files that a configuration names for TLS. */
+/** The result of reading the files that a configuration names for TLS. */
 export interface ReadCertificates {
   readonly certificates: Certificates;
-  /** Everything that is wrong with the files. */
+  /** All mistakes in the files. */
   readonly findings: readonly Finding[];
-  /** What has expired, so that what is in use stays in use: one line each. */
+  /** One line for each file that has expired and is replaced by the content in use. */
   readonly expired: readonly string[];
 }
 
 /**
  * Reads the files that a configuration names for TLS.
  *
- * @param file The configuration's own.
+ * @param file The path of the configuration itself.
  * @param nowMs In milliseconds since 1970: what has expired by then is wrong.
- * @param inUse Stays in use where there is nothing wrong with a file but that it has expired.
+ * @param inUse The content in use. It stays in use if the only mistake in a file is that it has expired.
  */
 export async function readCertificates(
   file: string,
@@ -161,7 +161,7 @@ export async function readCertificates(
 /**
  * Reads CAs.
  *
- * @returns Them in PEM.
+ * @returns The CAs in PEM.
  * @throws {UserError} if there is none in the file.
  */
 export async function loadAuthorities(file: string): Promise<string> {
@@ -188,7 +188,7 @@ function checkChain(file: string, { certificates }: Chain, nowMs: number): void 
   for (const certificate of certificates) checkDates(file, certificate, nowMs);
 }
 
-/** One that is valid is enough: old ones are left in such files. */
+/** One valid CA is enough, because such files often contain old ones. */
 function checkAuthorities(file: string, { certificates }: Chain, nowMs: number): void {
   const last = Math.max(...certificates.map(({ validTo }) => Date.parse(validTo)));
   if (nowMs < last) return;
@@ -196,7 +196,7 @@ function checkAuthorities(file: string, { certificates }: Chain, nowMs: number):
   throw new ExpiredError(file, `${which} has expired, on ${dayOf(last)}`, "renew it");
 }
 
-/** There is nothing wrong but that time has passed. */
+/** The error for a certificate whose only mistake is that it has expired. */
 class ExpiredError extends UserError {
   override readonly name = "ExpiredError";
 
@@ -296,7 +296,7 @@ function checkKind(file: string, { asymmetricKeyType: type, asymmetricKeyDetails
   );
 }
 
-/** Makes sure that a key belongs to a certificate, and that TLS takes them. */
+/** Checks that a key belongs to a certificate, and that TLS accepts both. */
 function pair(chain: Chain, { pem, key }: PrivateKey, keyFile: string, file: string): KeyPair {
   const [leaf] = chain.certificates;
   const belongsTo = chain.certificates.findIndex((one) => one.checkPrivateKey(key));
@@ -330,10 +330,10 @@ interface PemBlock {
   readonly text: string;
 }
 
-/** How a SEQUENCE begins in DER: what is in a PEM file, not yet made text. */
+/** The first byte of a SEQUENCE in DER, the binary form of the content of a PEM file. */
 const DER_SEQUENCE = 0x30;
 
-/** @param command What of openssl makes PEM of it. */
+/** @param command The command of openssl that converts such a file to PEM. */
 async function readPem(file: string, command: "x509" | "pkey"): Promise<PemBlock[]> {
   const bytes = await readBytes(file);
   const text = new TextDecoder("latin1").decode(bytes);

@@ -23,7 +23,7 @@ export interface LoadedConfig {
 }
 
 /**
- * Reads a configuration file, with what the command line says instead.
+ * Reads a configuration file, and applies the settings of the command line.
  *
  * @throws {UserError} if it cannot be read, or a flag is wrong; {DiagnosticsError} if there are mistakes in it.
  */
@@ -36,7 +36,7 @@ export async function loadConfig(file: string, overrides: Overrides = {}): Promi
  * Reads a configuration file and the files that it names.
  *
  * @param nowMs In milliseconds since 1970: what has expired by then is wrong.
- * @param inUse Stays in use where there is nothing wrong with a certificate but that it has expired.
+ * @param inUse The certificates in use. One stays in use if the only mistake in the new one is that it has expired.
  * @throws {UserError} as `loadConfig`, also for mistakes in a certificate or key.
  */
 export function loadConfigAndCertificates(
@@ -48,11 +48,11 @@ export function loadConfigAndCertificates(
 }
 
 /**
- * Reads a configuration file, and the files that it names, for a balancer on this machine, with what the
- * command line says instead.
+ * Reads a configuration file, and the files that it names, for a balancer on this machine, and applies the
+ * settings of the command line.
  *
  * @param nowMs In milliseconds since 1970: what has expired by then is wrong.
- * @param inUse Stays in use where there is nothing wrong with a certificate but that it has expired.
+ * @param inUse The certificates in use. One stays in use if the only mistake in the new one is that it has expired.
  * @throws {UserError} as `loadConfigAndCertificates`; also if a flag is wrong, if this machine does not
  * have the address to listen on, or if the balancer would be its own backend.
  */
@@ -100,7 +100,7 @@ async function load<T extends Looked>(
   return looked;
 }
 
-/** The configuration with its paths as they lead from here: a relative one starts where the file is. */
+/** The configuration with its relative paths resolved: they start at the directory of the file. */
 function withPaths(file: string, config: Config): Config {
   const { sticky } = config;
   if (sticky === undefined || sticky.store === "memory") return config;
@@ -118,7 +118,7 @@ async function withCertificates(
   return { config, ...await readCertificates(file, config, nowMs, inUse) };
 }
 
-/** Takes the steps one by one, and lets the event loop turn in between. */
+/** Runs the steps one by one, and lets the event loop turn between them. */
 async function inTurns<T>(steps: Generator<void, T>): Promise<T> {
   while (true) {
     const { done, value } = steps.next();

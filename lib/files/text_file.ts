@@ -1,15 +1,15 @@
-/** Text files, as lbsim reads them: not too large, and UTF-8. */
+/** Reads text files: only regular files of limited size, in UTF-8. */
 import { escapeText, UserError } from "../base/mod.ts";
 import type { Source } from "../config/mod.ts";
 import { localShortage, systemReason } from "../io/mod.ts";
 
 const MIB = 1024 * 1024;
-/** Larger files are refused: no configuration is, and a mistaken path may lead anywhere. */
+/** Larger files are refused: no configuration is that large, so the path must be wrong. */
 const FILE_BYTES_MAX = MIB;
-/** A pipe that is open already, as a shell makes one of `<(…)`. */
+/** A pipe that is open already, like that of a shell for `<(…)`. */
 const OPEN_PIPE = /^\/(dev|proc\/self)\/fd\/\d+$/;
 
-/** The system could not read a file now; it may be able to later. */
+/** The system could not read a file now, but may be able to later. */
 export class UnreadableError extends UserError {
   override readonly name = "UnreadableError";
 
@@ -25,8 +25,8 @@ export class UnreadableError extends UserError {
  * Reads a text file.
  *
  * @param hint What to do if it is missing.
- * @param bytesMax More than this is huge.
- * @throws {UserError} if it is missing, unreadable, not a file, huge, or not UTF-8; an
+ * @param bytesMax Larger files are refused.
+ * @throws {UserError} if it is missing, unreadable, not a file, too large, or not UTF-8; an
  * `UnreadableError` if it may be readable later.
  */
 export async function readText(
@@ -49,7 +49,7 @@ export async function readText(
  * Reads a file.
  *
  * @param hint What to do if it is missing.
- * @param bytesMax More than this is huge.
+ * @param bytesMax Larger files are refused.
  * @throws {UserError} as `readText`.
  */
 export async function readBytes(
@@ -66,7 +66,7 @@ export async function readBytes(
   try {
     const info = await Deno.stat(file);
     if (info.isDirectory) fail("is a directory, not a file", "name a file in it");
-    // Nobody may ever write to a pipe, and a device may have no end.
+    // Reading a pipe may wait forever, and reading a device may never end.
     if (!info.isFile && !OPEN_PIPE.test(file)) fail("is a pipe, a device or a socket, not a file");
     if (info.size > bytesMax) {
       fail(`is larger than ${bytesMax / MIB} MB: this cannot be the right file`);

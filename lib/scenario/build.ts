@@ -1,4 +1,4 @@
-/** From what a scenario's file says to the form that runs. */
+/** Builds the scenario that is run from a scenario file. */
 import type { Config, Finding } from "../config/mod.ts";
 import {
   didYouMean,
@@ -28,17 +28,17 @@ export interface Built {
   readonly findings: readonly Finding[];
 }
 
-/** Where backends are named. */
+/** The paths at which backends are named. */
 const BACKENDS = [["balancer", "backends"], ["extends"]];
 
-/** The part of a run that is warm-up, if nothing is said. */
+/** The default share of a run that is warm-up. */
 const WARMUP_SHARE = 0.1;
 
 /**
- * Puts a scenario together.
+ * Builds a scenario.
  *
- * @param file What the schema made of the data.
- * @param readTrace The recorded arrivals at a path.
+ * @param file The parsed scenario file.
+ * @param readTrace Returns the recorded arrivals at a path.
  */
 export function buildScenario(
   file: ScenarioFile,
@@ -113,13 +113,13 @@ function serversOf(
       follows: BACKENDS,
     });
   }
-  // A key that is left out is not there: none is undefined.
+  // No value is undefined: a key that is left out is absent.
   return ids.map((id) =>
     ({ ...SERVER_DEFAULTS, ...servers.default, ...servers[id] }) as ServerOptions
   );
 }
 
-/** Connections per second that keep all backends just busy that clients are meant for. */
+/** The rate of connections, per second, that keeps all backends for clients exactly busy. */
 function capacityOf(
   { service, workload }: ScenarioFile,
   { backends }: Config,
@@ -167,13 +167,13 @@ function arrivalsOf(
   return { kind, ...rest, rate: load * capacity } as unknown as Arrivals;
 }
 
-/** The shortest cycle of a rate that changes: a shorter one costs time and has no effect but that of its mean. */
+/** The shortest cycle of a changing rate. A shorter cycle costs time, and has the same effect as its mean rate. */
 const CYCLE_MIN = NS_PER_US;
 const CYCLE_TOO_SHORT = `the rate would change too often: one cycle must last ${
   formatDuration(CYCLE_MIN)
 } or more on average`;
 
-/** Arrivals that would keep a run from ever reaching its end. */
+/** Finds arrivals with which a run would never end. */
 function neverComing(
   arrivals: Arrivals,
   end: End,
@@ -263,7 +263,7 @@ function endOf({ duration, connections }: ScenarioFile, arrivals: Arrivals): End
   return { duration: arrivals.kind === "trace" ? lengthOf(arrivals.entries) : DEFAULT_DURATION };
 }
 
-/** Until the last connection, and a mean gap longer: as many gaps as connections. */
+/** The time of the last connection plus a mean gap, so that there are as many gaps as connections. */
 function lengthOf(entries: readonly TraceEntry[]): Nanoseconds {
   // A trace that could not be read is reported elsewhere.
   if (entries.length === 0) return Infinity;
@@ -272,7 +272,7 @@ function lengthOf(entries: readonly TraceEntry[]): Nanoseconds {
   return Math.max(last + Math.round(gap), last + 1);
 }
 
-/** A tenth of the run. A run that ends by a count of connections has to be asked how long it is. */
+/** A tenth of the run. For a run of a number of connections, its length is estimated from the rate. */
 function warmupOf(end: End, arrivals: Arrivals): Nanoseconds | "auto" {
   if ("duration" in end) return Math.round(end.duration * WARMUP_SHARE);
   if (!("rate" in arrivals)) return "auto";

@@ -1,4 +1,4 @@
-/** A distribution of durations as one word of a command line: `lognormal(20ms,1)`. */
+/** Distributions of durations on the command line: `lognormal(20ms,1)`. */
 import * as z from "zod";
 import { validate, YamlFile } from "../config/mod.ts";
 import type { Nanoseconds, Random } from "../base/mod.ts";
@@ -24,8 +24,8 @@ const LAWS = Object.entries(PARAMETERS).map(([law, names]) =>
 const schema = z.strictObject({ latency: durations() });
 
 /**
- * Reads a distribution: a duration, a law with its main parameters in brackets, or what a scenario has in
- * braces. The schema of scenarios reads it, so that it means the same in both.
+ * Reads a distribution: a duration, a law with its main parameters in parentheses, or the notation of a
+ * scenario in braces. The schema of scenarios parses it, so that it has the same meaning in both.
  *
  * @throws {SyntaxError} whose message names the valid forms.
  */
@@ -42,7 +42,7 @@ export function durationSampler(distribution: Distribution, random: Random): () 
   return () => Math.round(sampler.next());
 }
 
-/** As a scenario has it: `{lognormal: {mean: 20ms, sigma: 1}}`. */
+/** The distribution in the notation of a scenario: `{lognormal: {mean: 20ms, sigma: 1}}`. */
 function written(text: string): unknown {
   if (text.startsWith("{")) return parsedYaml(text);
   const call = /^([a-z]+)\s*\(([^()]*)\)$/.exec(text);

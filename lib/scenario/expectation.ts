@@ -1,15 +1,15 @@
-/** What a scenario expects: `p99_ms < 80`, `errors[round-robin] > 2 * errors[power-of-two]`. */
+/** Expectations of a scenario: `p99_ms < 80`, `errors[round-robin] > 2 * errors[power-of-two]`. */
 import { didYouMean } from "../base/mod.ts";
 import { isMetric, metricInfo, type MetricName, metricNames, scopeOf } from "../metrics/mod.ts";
 
-/** How two numbers are to compare. */
+/** The comparison of two numbers. */
 export type Comparator = "<" | "<=" | ">" | ">=";
 
-/** A metric, of a backend and of variants if they are named. */
+/** A metric; of one backend and of some variants if they are named. */
 export interface MetricTerm {
   readonly metric: MetricName;
   readonly backend?: string;
-  /** What a variant's name must consist of, at least; empty for every variant. */
+  /** Labels that the variants must have; empty for all variants. */
   readonly variant: readonly string[];
 }
 
@@ -18,7 +18,7 @@ export type Bound =
   | { readonly value: number }
   | { readonly factor: number; readonly term: MetricTerm };
 
-/** Something that must hold. */
+/** A condition that must hold. */
 export interface Expectation {
   /** As it was written. */
   readonly text: string;
@@ -33,7 +33,7 @@ const FACTOR = /^(\d+(?:\.\d+)?)\s*\*\s*(.+)$/;
 
 /**
  * Reads an expectation: a metric, a comparator, and a number or a multiple of another metric. A backend
- * goes in round brackets, a variant in square ones.
+ * is written in parentheses, a variant in square brackets.
  *
  * @throws {SyntaxError} whose message says what would be right.
  */
@@ -47,12 +47,12 @@ export function parseExpectation(text: string): Expectation {
   return { text, left, comparator: parts[2] as Comparator, right };
 }
 
-/** As much of a variant as is needed to find it: of each thing that is compared, what it has. */
+/** The part of a variant that identifies it: its label for each compared setting. */
 export interface Labelled {
   readonly labels: readonly string[];
 }
 
-/** The variants that a term is about: those that have all that it names. */
+/** The variants that have all labels of a term. */
 export function variantsMeant<V extends Labelled>(
   { variant }: MetricTerm,
   variants: readonly V[],
@@ -61,8 +61,8 @@ export function variantsMeant<V extends Labelled>(
 }
 
 /**
- * The variant that a bound is taken from, for one that an expectation is held against: it has what the
- * bound's term names, and in everything else that is compared the same as the other.
+ * The variant from which the bound for another variant is taken. It has the labels of the bound's term; for all
+ * other compared settings it has the same labels as the other variant.
  *
  * @throws {SyntaxError} if there is none, or more than one.
  */

@@ -1,17 +1,17 @@
-/** Changing single settings of a scenario's data, as `--set` and `compare` do. */
+/** Changes single settings of a scenario's data, for `--set` and `compare`. */
 import { isData, nameOf, type Path, valueAt, YamlFile } from "../config/mod.ts";
 
-/** A value that is to take the place of what a file says. */
+/** A value that replaces a value of the file. */
 export interface Setting {
   readonly path: Path;
   readonly value: unknown;
-  /** What is to blame if it is wrong: a place in the file, or a flag. */
+  /** The origin of the setting, which a message about it names: a place in the file, or a flag. */
   readonly blame: { readonly path: Path } | { readonly flag: string };
 }
 
 /** A setting that has been put into the data. */
 export interface Patch extends Setting {
-  /** How many steps of the path led to what was there before. */
+  /** The number of steps of the path that existed before. */
   readonly existing: number;
 }
 
@@ -21,7 +21,7 @@ const KINDS: readonly string[] = [
   ...["exponential", "uniform", "erlang", "hyperexponential", "lognormal", "pareto", "empirical"],
 ];
 
-/** Keys of which only one may be there: who sets one takes the others away. */
+/** Keys of which only one may be present: setting one removes the others. */
 const EXCLUSIVE: readonly (readonly string[])[] = [
   ["rate", "load"],
   ["duration", "connections"],
@@ -45,16 +45,16 @@ export function parseSetting(text: string): Setting {
   return { path: parsePath(text.slice(0, at)), value, blame: { flag: `--set ${text}` } };
 }
 
-/** `faults[1].for` → its steps; in brackets an item of a list, counted from 1. */
+/** `faults[1].for` → its steps. The number in brackets is an item of a list, counted from 1. */
 export function parsePath(text: string): Path {
   return text.trim().replaceAll(/\[(\d+)\]/g, ".$1").split(".")
     .map((step) => /^\d+$/.test(step) ? Number(step) - 1 : step);
 }
 
 /**
- * The data with a setting in it, and where that went.
+ * Puts a setting into data. Returns the new data and the full path of the setting.
  *
- * @throws {SyntaxError} if it is about an item that a list does not have.
+ * @throws {SyntaxError} if the path names an item that a list does not have.
  */
 export function apply(
   data: unknown,
@@ -68,7 +68,7 @@ export function apply(
       `there is no ${nameOf(real.slice(0, i + 1))}: the list has ${list.length} items`,
     );
   }
-  // What is neither a group nor a list is replaced by one.
+  // A value that is neither a group nor a list is replaced by a group.
   const made = real.findIndex((_, i) => {
     const before = valueAt(data, real.slice(0, i + 1));
     return before === undefined || (i + 1 < real.length && typeof before !== "object");
@@ -80,7 +80,7 @@ export function apply(
   };
 }
 
-/** Two sets of keys as one; the second's win, all the way down. Lists are not merged. */
+/** Merges two groups of keys, and the groups inside them. Values of the second override. Lists are not merged. */
 export function merge(base: unknown, over: unknown): unknown {
   if (!isData(base) || !isData(over)) return over === undefined ? base : over;
   const keys = [...new Set([...Object.keys(base), ...Object.keys(over)])];

@@ -1,10 +1,10 @@
-/** What a value in a scenario can be, besides what lib/config has words for. */
+/** Schemas of single values that only scenarios have. */
 import * as z from "zod";
 import { duration, integer, rule, text } from "../config/mod.ts";
 import type { Nanoseconds } from "../base/mod.ts";
 import type { Distribution } from "../stats/mod.ts";
 
-/** A large whole number, with underscores if they help to read it: `1_000_000`. */
+/** A large whole number, optionally with underscores: `1_000_000`. */
 export function count(min: number, max: number) {
   return z.union([
     integer(min, max),
@@ -34,7 +34,7 @@ export function numberFrom(min: number, max: number) {
   return z.number({ error }).min(min, { error }).max(max, { error });
 }
 
-/** A word that means that there is no limit. */
+/** A word for "no limit". */
 function unlimited(word: string) {
   return z.codec(z.literal(word), z.custom<number>(), {
     decode: () => Infinity,
@@ -42,7 +42,7 @@ function unlimited(word: string) {
   });
 }
 
-/** A duration, or a word that means that there is no end to it. */
+/** A duration, or a word for an unlimited one. */
 export function durationOr(word: string) {
   return z.union([
     unlimited(word),
@@ -50,7 +50,7 @@ export function durationOr(word: string) {
   ]) as unknown as z.ZodType<Nanoseconds, string>;
 }
 
-/** A count, or a word that means that there is no limit. */
+/** A count, or a word for an unlimited one. */
 export function countOr(word: string, min: number) {
   return z.union([
     integer(min, Number.MAX_SAFE_INTEGER),
@@ -59,8 +59,8 @@ export function countOr(word: string, min: number) {
 }
 
 /**
- * One of several things, each under a key of its own: `{exponential: {mean: 10ms}}`. An object with
- * optional keys rather than a union, so that a key which is misspelt is told as such.
+ * Exactly one of several keys: `{exponential: {mean: 10ms}}`. This is an object with optional keys, not a union,
+ * so that a misspelt key is reported as an unknown key.
  */
 export function oneKeyOf<Shape extends z.ZodRawShape>(shape: Shape) {
   const optional = Object.fromEntries(
@@ -79,7 +79,7 @@ export function oneKeyOf<Shape extends z.ZodRawShape>(shape: Shape) {
 
 type WithDefault = z.ZodDefault<z.core.SomeType> | z.ZodPrefault<z.core.SomeType>;
 
-/** The same keys, none of which has to be there; their defaults are only told, and not filled in. */
+/** The same keys, all optional. Their defaults are documented, but not filled in. */
 export function optionalKeys<Shape extends Readonly<Record<string, WithDefault>>>(shape: Shape) {
   const optional = Object.entries(shape).map(([key, schema]) => [
     key,
@@ -112,7 +112,7 @@ const asManyWeights = rule(({ values, weights }) => {
   return { message: `there are ${values.length} values, but ${weights.length} weights` };
 });
 
-/** What a distribution is of: durations with their unit, or plain numbers. */
+/** A distribution of durations with their unit, or of plain numbers. */
 function distributionOf(scalar: () => z.ZodType<number>): z.ZodType<Distribution> {
   const mean = () => scalar().describe("its mean");
   const kinds = oneKeyOf({
@@ -147,7 +147,7 @@ function distributionOf(scalar: () => z.ZodType<number>): z.ZodType<Distribution
   });
   return z.union([scalar(), kinds]).transform((input): Distribution => {
     if (typeof input === "number") return { kind: "deterministic", value: input };
-    // There is none if its only key is unknown; that has been reported.
+    // There is no key if the only one is unknown, which is reported elsewhere.
     const [kind, value] = Object.entries(input)[0] ?? ["deterministic", 0];
     return fromKind(kind, value as number | Record<string, unknown>);
   });
@@ -164,8 +164,8 @@ function fromKind(kind: string, value: number | Record<string, unknown>): Distri
 }
 
 /**
- * Two exponential phases that each bring half of the mean: the usual way to make a law of a given mean
- * and squared coefficient of variation above 1. p = (1 + √((c² − 1)/(c² + 1)))/2.
+ * Two exponential phases that each contribute half of the mean: the usual distribution with a given mean
+ * and a squared coefficient of variation above 1. p = (1 + √((c² − 1)/(c² + 1)))/2.
  */
 function balancedHyperexponential(mean: number, scv: number): Distribution {
   const probability = (1 + Math.sqrt((scv - 1) / (scv + 1))) / 2;

@@ -29,14 +29,14 @@ import {
   optionalKeys,
 } from "./scalars.ts";
 
-/** What is simulated where a file is silent, as it would be written. */
+/** The default arrivals, in the notation of a scenario. */
 export const DEFAULT_ARRIVALS = { poisson: { load: "80%" } } as const;
-/** How long requests take where a file is silent, as it would be written. */
+/** The default service time, in the notation of a scenario. */
 export const DEFAULT_SERVICE = { exponential: { mean: "10ms" } } as const;
 
-/** The simulated time where a file is silent, and recorded arrivals do not say it. */
+/** The default simulated time. With recorded arrivals it is their length. */
 export const DEFAULT_DURATION: Nanoseconds = 60 * NS_PER_S;
-/** How often a scenario is run where a file is silent. */
+/** The default number of replications. */
 export const DEFAULT_REPLICATIONS = 10;
 
 const BACKENDS_MAX = 10_000;
@@ -52,7 +52,7 @@ const backend = z.strictObject({
   address: address().optional().describe("not used in a simulation"),
 });
 
-/** The balancer's settings as they may be written in a scenario: any of config.yaml's, none needed. */
+/** The balancer's settings in a scenario: all keys of config.yaml, and none is required. */
 const balancer = z.strictObject({
   ...configKeys,
   backends: z.union([
@@ -65,7 +65,10 @@ const balancer = z.strictObject({
   queue: orOff(configKeys.queue),
 }).partial();
 
-/** What config.yaml leaves out to switch it off has to be written here: there may be one to extend. */
+/**
+ * In config.yaml a feature is off if its key is missing. A scenario may extend such a file, so here it can be
+ * switched off.
+ */
 function orOff<S extends z.ZodType>(optional: z.ZodOptional<S>) {
   return z.union([optional.unwrap(), z.literal("off")]).describe("as in config.yaml, or: off");
 }
@@ -174,7 +177,7 @@ const serverKeys = {
   ),
 };
 
-/** How a backend behaves of which nothing is said. */
+/** The default behaviour of a backend. */
 export const SERVER_DEFAULTS = z.strictObject(serverKeys).parse({});
 
 const kinds = oneKeyOf({
@@ -282,5 +285,5 @@ export const scenarioSchema = z.strictObject({
   ),
 });
 
-/** A scenario file as it was written, with defaults filled in. */
+/** A parsed scenario file, with defaults filled in. */
 export type ScenarioFile = z.output<typeof scenarioSchema>;

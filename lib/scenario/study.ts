@@ -1,4 +1,4 @@
-/** From a scenario's file to what is to be run: its variants, each a complete scenario. */
+/** Reads a scenario file: the result is a study, whose variants are complete scenarios. */
 import {
   checkConfig,
   type Config,
@@ -35,12 +35,12 @@ import {
 import { parseTrace } from "./trace.ts";
 import type { Scenario, TraceEntry } from "./types.ts";
 
-/** Everything that a study is made of. It goes through JSON as it is. */
+/** All texts of a study. It can be written as JSON and read again without a change. */
 export interface StudyInputs {
   readonly scenario: Source;
-  /** What the scenario names, by the path it is named by. */
+  /** The files that the scenario names, by the path that it uses. */
   readonly files: Readonly<Record<string, Source>>;
-  /** Settings from the command line, `key=value`; they win. */
+  /** Settings from the command line, `key=value`. They override the file. */
   readonly set: readonly string[];
 }
 
@@ -54,17 +54,17 @@ export type Repetition =
     readonly maxReplications: number;
   };
 
-/** One of the things that are compared. */
+/** One of the compared scenarios. */
 export interface Variant {
   readonly name: string;
-  /** What it has of each setting that is compared, in a few words: what its name consists of. */
+  /** A short label for each compared setting. Its name consists of these labels. */
   readonly labels: readonly string[];
-  /** What sets it apart, by the path of the setting, as it was written. */
+  /** Its values of the compared settings, by path, as written in the file. */
   readonly settings: Readonly<Record<string, unknown>>;
   readonly scenario: Scenario;
 }
 
-/** What is to be run, and what is expected of it. */
+/** The scenarios to run, and the expectations. */
 export interface Study {
   readonly inputs: StudyInputs;
   readonly title?: string;
@@ -128,8 +128,8 @@ export class ScenarioDraft {
   /**
    * The study that the scenario describes.
    *
-   * @param files What it names, by the path it is named by.
-   * @param read The YAML of those that have been read already.
+   * @param files The files that it names, by the path that it uses.
+   * @param read The YAML of files that have been read already.
    * @throws {DiagnosticsError} with everything that is wrong in the scenario, or in the file it extends;
    * {UserError} if a setting from the command line is wrong.
    */
@@ -154,8 +154,8 @@ export class ScenarioDraft {
   }
 
   /**
-   * A setting may be wrong only together with the rest of the file. Such a mistake is the setting's with
-   * which it appears.
+   * A setting may be wrong only in combination with the rest of the file. The flag with which the mistake first
+   * appears is to blame.
    *
    * @throws {UserError} that names the first flag to which a mistake belongs.
    */
@@ -177,7 +177,7 @@ export class ScenarioDraft {
   }
 }
 
-/** What is wrong with a scenario that has some of the settings. */
+/** The mistakes of a scenario with some of the settings. */
 function messagesOf(
   data: unknown,
   set: readonly string[],
@@ -188,7 +188,7 @@ function messagesOf(
     return checked(patched(data, set.map(setting)), files, read).findings
       .map(({ message }) => message);
   } catch (error) {
-    // A file that only a later setting replaces was not read.
+    // A file that a later setting replaces was not read.
     if (error instanceof UserError) return [];
     throw error;
   }
@@ -222,7 +222,7 @@ function filesNamedIn(data: unknown): NamedFile[] {
     : named;
 }
 
-/** The data of a scenario in the form that runs, and everything that is wrong with it. */
+/** The variants of a scenario, and all mistakes. */
 function checked(
   { data, patches }: Patched,
   files: StudyInputs["files"],
@@ -259,13 +259,13 @@ export function parseStudy({ scenario, files, set }: StudyInputs): Study {
   return new ScenarioDraft(new YamlFile(scenario), set).study(files);
 }
 
-/** What goes into the variants besides the scenario itself. */
+/** The inputs of the variants besides the scenario itself. */
 interface Ingredients {
   readonly patches: readonly Patch[];
-  /** The configuration that is extended, as it was written. */
+  /** The data of the extended configuration, as written in its file. */
   readonly base: unknown;
   readonly files: StudyInputs["files"];
-  /** Whether the data is as it was written: no mistakes were removed from it. */
+  /** Whether the data is complete: no mistakes were removed from it. */
   readonly isWhole: boolean;
 }
 
@@ -286,7 +286,7 @@ function variantsOf(
     const { data: ownData, patches: ownPatches } = patched(data, own);
     rejectIneffectiveSettings(patches, ownPatches);
     const blamed = [...ownPatches, ...patches];
-    // Without anything that is compared it is the scenario itself.
+    // If nothing is compared, the only variant is the scenario itself.
     const again = own.length === 0
       ? { value: file, findings: [] }
       : validate(scenarioSchema, ownData, () => []);
@@ -305,12 +305,12 @@ function variantsOf(
   return { variants, findings };
 }
 
-/** The mistakes of two files. */
+/** The error with the mistakes of two files. */
 function both(scenario: UserError, extended: UserError): UserError {
   return new UserError(`${scenario.message}\n\n${extended.message}`, { exitCode: 2 });
 }
 
-/** What is used where the file is silent, put in so that `--set` and `compare` find it. */
+/** Fills in some defaults, so that `--set` and `compare` can change parts of them. */
 function withDefaults(data: unknown): unknown {
   if (!isData(data)) return data;
   const workload = data.workload ?? {};
@@ -376,7 +376,7 @@ function rejectIneffectiveSettings(settings: readonly Patch[], compared: readonl
   }
 }
 
-/** A finding about a value that was put in is about where it came from. */
+/** Moves a finding about a patched value to the origin of the patch. */
 function reassign(finding: Finding, patches: readonly Patch[]): Finding {
   const patch = patches.find(({ path, existing }) =>
     isPrefix(path, finding.path) ||
@@ -385,7 +385,7 @@ function reassign(finding: Finding, patches: readonly Patch[]): Finding {
   if (patch === undefined) return finding;
   const { blame, path } = patch;
   if ("flag" in blame) throw flagError(blame.flag, finding);
-  // What is wrong with a key that is compared is wrong once, whatever its values are.
+  // A mistake in a compared key is reported once, not for each of its values.
   const isAboutKey = finding.key === true && finding.path.length <= path.length;
   return {
     ...finding,
@@ -403,7 +403,7 @@ function unique(findings: readonly Finding[]): Finding[] {
   return [...seen.values()];
 }
 
-/** The data of the configuration that a scenario extends, if it does; or what is wrong with that. */
+/** The data of the configuration that a scenario extends, or its mistakes. */
 function baseConfig(
   data: unknown,
   files: StudyInputs["files"],
@@ -423,7 +423,7 @@ function baseConfig(
   }
 }
 
-/** The balancer's configuration: what is extended, with what the scenario says on top. */
+/** The balancer's configuration: the extended one with the settings of the scenario. */
 function balancerOf(
   data: unknown,
   base: unknown,
@@ -463,7 +463,7 @@ function withLimit(limits: unknown): unknown {
   return isData(limits) ? { connections, ...limits } : limits;
 }
 
-/** `100` stands for B1 … B100; and in a simulation nobody has to invent addresses. */
+/** `100` stands for B1 … B100. Backends of a simulation need no addresses, so missing ones are made up. */
 function withAddresses(backends: unknown): unknown {
   const list = typeof backends === "number"
     ? Array.from({ length: backends }, (_, i) => ({ id: `B${i + 1}` }))
@@ -475,7 +475,7 @@ function withAddresses(backends: unknown): unknown {
   );
 }
 
-/** What a schema cannot say of the file as a whole. */
+/** Finds mistakes in the file as a whole, which a schema cannot express. */
 function checkScenario(data: unknown): Finding[] {
   if (!isData(data)) return [];
   const findings: Finding[] = [];
@@ -520,7 +520,7 @@ interface Combination {
   readonly settings: Readonly<Record<string, unknown>>;
 }
 
-/** Every combination of what is compared; one without any if nothing is. */
+/** All combinations of the compared settings; a single empty one if nothing is compared. */
 function combinations({ compare = {} }: ScenarioFile): Combination[] {
   let all: Combination[] = [{ patches: [], settings: {} }];
   for (const [key, values] of Object.entries(compare)) {
@@ -538,7 +538,7 @@ function combinations({ compare = {} }: ScenarioFile): Combination[] {
   return all;
 }
 
-/** What sets a variant apart; the algorithm, if nothing does. A bare number says what it is of. */
+/** The labels of a variant; the algorithm, if nothing is compared. A number gets the name of its setting. */
 function labelsOf(settings: Readonly<Record<string, unknown>>, { algorithm }: Config): string[] {
   const entries = Object.entries(settings);
   if (entries.length === 0) return [algorithm.name];
@@ -549,7 +549,7 @@ function labelsOf(settings: Readonly<Record<string, unknown>>, { algorithm }: Co
   });
 }
 
-/** As much of a path's end as tells it from the others. */
+/** The shortest end of a path that no other path has. */
 function shortest(path: Path, paths: readonly Path[]): string {
   for (let length = 1; length < path.length; length++) {
     const end = path.slice(-length).join(".");
@@ -585,7 +585,7 @@ function wrongExpectations(file: ScenarioFile, variants: readonly Variant[]): Fi
   });
 }
 
-/** What an expectation names and does not exist; or a {SyntaxError} for a bound that is not clear. */
+/** Finds names in an expectation that do not exist. Throws a {SyntaxError} for an ambiguous bound. */
 function unknownNames(
   { left, right }: Expectation,
   variants: readonly Variant[],
@@ -609,7 +609,7 @@ function unknownNames(
   ];
 }
 
-/** A backend that a term names and a variant does not have. */
+/** Finds a backend that a term names and a variant does not have. */
 function missingBackend(
   { backend }: MetricTerm,
   variants: readonly Variant[],
@@ -637,7 +637,7 @@ function repetitionOf(
   return { metric: metric as MetricName, relative, maxReplications };
 }
 
-/** Reads each trace once, for all variants that have it. */
+/** Reads each trace once for all variants. */
 function traceReader(files: StudyInputs["files"]): (path: string) => readonly TraceEntry[] {
   const read = new Map<string, readonly TraceEntry[]>();
   return (path) => {

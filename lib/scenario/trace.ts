@@ -5,22 +5,22 @@ import type { TraceEntry } from "./types.ts";
 const COLUMNS = ["at", "client", "service"] as const;
 type Column = typeof COLUMNS[number];
 
-/** A time in two parts: seconds since 1970 with their nanoseconds are more than one number holds. */
+/** A time in two parts: one number cannot hold nanoseconds since 1970 exactly. */
 interface Time {
   readonly seconds: number;
   readonly nanoseconds: number;
 }
 
-/** No run is longer: about 104 days in nanoseconds are as much as a number holds exactly. */
+/** The longest run, about 104 days: more nanoseconds do not fit into a number exactly. */
 const RUN_SECONDS_MAX = Math.floor(Number.MAX_SAFE_INTEGER / NS_PER_S);
-/** As seconds since 1970, the year 5138. */
+/** The largest time in seconds since 1970, in the year 5138. A larger number is not in seconds. */
 const CLOCK_SECONDS_MAX = 1e11;
 
 /**
  * Reads recorded arrivals: a CSV file whose first line names its columns. `at` is when a connection
- * came, `client` the number of its client, `service` its work; times are durations (`1.5s`) or plain
- * numbers of seconds. They are put in order. Times that are those of a clock, like seconds since 1970,
- * count from the first.
+ * arrived, `client` the number of its client, `service` its work. Times are durations (`1.5s`) or plain
+ * numbers of seconds. The connections are sorted by time. Times of a clock, like seconds since 1970, are
+ * counted from the first.
  *
  * @throws {UserError} that names the line which is wrong.
  */
@@ -61,7 +61,7 @@ export function parseTrace({ file, text }: Source): TraceEntry[] {
     .sort((a, b) => a.at - b.at);
 }
 
-/** In which cell of a line each column is; -1 if in none. */
+/** The position of each column in a line; -1 if it is missing. */
 function positionsOf(
   header: string,
   fail: (message: string, hint?: string) => never,
@@ -92,7 +92,7 @@ function readTime(text: string, fail: (message: string) => never): Time {
     }
     return { seconds, nanoseconds: Math.round(Number(`0.${fraction}`) * NS_PER_S) };
   }
-  // What other programs write for a small number.
+  // Other programs write small numbers like this.
   if (/^\d+(\.\d*)?e-\d{1,2}$/i.test(text)) {
     return { seconds: 0, nanoseconds: Math.round(Number(text) * NS_PER_S) };
   }
@@ -106,7 +106,7 @@ function readTime(text: string, fail: (message: string) => never): Time {
   }
 }
 
-/** From when on times count: 0, unless they are those of a clock. */
+/** The start of the recording: 0, or the first time if the times are those of a clock. */
 function startOf(times: readonly Time[], fail: (message: string, hint: string) => never): Time {
   let [first, last] = [times[0]!, times[0]!];
   for (const time of times) {

@@ -1,6 +1,6 @@
 /**
- * A scenario in the form that runs: every number in nanoseconds or a plain ratio, every default filled
- * in, every name resolved. Reading it from YAML is somebody else's business.
+ * A scenario as the simulator runs it: times are in nanoseconds, ratios are plain numbers, defaults are filled
+ * in, and names are resolved.
  */
 import type { HealthRules, SchedulerOptions, StickyRules } from "../core/mod.ts";
 import type { Nanoseconds } from "../base/mod.ts";
@@ -8,40 +8,40 @@ import type { Distribution } from "../stats/mod.ts";
 
 export type { Distribution } from "../stats/mod.ts";
 
-/** What is simulated. */
+/** A scenario: everything that one simulated run depends on, except its seed. */
 export interface Scenario {
   readonly balancer: Balancer;
-  /** How many load balancers stand side by side, each with its own view; at least 1. */
+  /** The number of load balancers, at least 1. Each knows only its own connections and probes. */
   readonly loadBalancers: number;
-  /** A backend that becomes idle reports it to one of them, drawn at random; not if left out. */
+  /** Whether a backend that becomes idle reports this to a random load balancer. */
   readonly idleReports?: boolean;
   /**
-   * `redrawn`: an algorithm that hashes places clients anew in every replication, as if backends and
-   * clients had other names; an interval is then over placements, too. `fixed`, if left out: as in live
-   * operation, always the same.
+   * `redrawn`: hash algorithms place clients differently in every replication, as if backends and clients had
+   * other names. Intervals then include the variation of placements. `fixed`, the default: the placement is
+   * that of live operation, in every replication.
    */
   readonly hashPlacement?: "redrawn" | "fixed";
   readonly workload: Workload;
-  /** How much work a request is: its service time at speed 1. */
+  /** The work of a request: its service time at speed 1. */
   readonly service: Distribution;
-  /** How the backends behave, in the order of `balancer.backends`. */
+  /** The behaviour of the backends, in the order of `balancer.backends`. */
   readonly servers: readonly ServerOptions[];
   readonly network: NetworkSettings;
   readonly faults: readonly Fault[];
-  /** When clients stop coming. What is under way then is brought to its end. */
+  /** When clients stop arriving. Requests that have begun by then are completed. */
   readonly end: End;
   /** Requests that begin earlier are not measured. `auto`: found by a pilot run (MSER-5). */
   readonly warmup: Nanoseconds | "auto";
 }
 
-/** After a span of time, or with so many connections that are measured. */
+/** After a time, or after a number of measured connections. */
 export type End =
   | { readonly duration: Nanoseconds }
   | { readonly connections: number };
 
-/** The balancer's own settings. The live balancer's configuration fits in here as it is. */
+/** The balancer's settings. A configuration of the live balancer is one. */
 export interface Balancer extends SchedulerOptions {
-  /** What becomes of connections on a backend that is marked down; `keep` if left out. */
+  /** What happens to open connections of a backend that is marked as down; `keep` by default. */
   readonly onDown?: "keep" | "close";
   readonly sticky?: Sticky | undefined;
   readonly healthCheck: HealthRules & {
@@ -57,29 +57,29 @@ export interface Balancer extends SchedulerOptions {
   };
 }
 
-/** How clients stick to backends, and whether the sessions outlive their balancer. */
+/** How clients stick to backends, and where sessions are stored. */
 export interface Sticky extends StickyRules {
   /**
-   * `memory`, if left out: they do not. All balancers share one that names a `redis`; any other belongs
-   * to one balancer. Where it is does not matter here: nobody connects to it.
+   * `memory`, the default: sessions are lost when their balancer restarts. Balancers share a store with `redis`;
+   * every other store belongs to one balancer. The simulator does not connect to it.
    */
   readonly store?: "memory" | { readonly redis?: unknown };
 }
 
-/** Who comes, when, and how patient they are. */
+/** The clients: when they arrive, what they send, and how long they wait. */
 export interface Workload {
   readonly arrivals: Arrivals;
   readonly clients: Clients;
   /** How many requests a client sends on one connection; draws are rounded, and at least 1. */
   readonly requestsPerConnection: Distribution;
-  /** Between an answer and the next request on the same connection. */
+  /** The time between an answer and the next request on the same connection. */
   readonly thinkTime: Distribution;
   /** How long a client waits for an answer, from the moment it begins to connect. May be Infinity. */
   readonly timeout: Nanoseconds;
   readonly retries: ClientRetries;
 }
 
-/** How connections (not requests) come. Rates are per second. */
+/** The arrivals of connections, not of requests. Rates are per second. */
 export type Arrivals =
   /** Independent of each other: the gaps are exponential. */
   | { readonly kind: "poisson"; readonly rate: number }
@@ -88,8 +88,8 @@ export type Arrivals =
   /** Independent gaps of any law. */
   | { readonly kind: "renewal"; readonly gap: Distribution }
   /**
-   * Poisson with a rate that jumps: `stay` is the mean of an exponential time in a state, after which
-   * the next one in the list follows, the first after the last. Starts in the first.
+   * Poisson with a rate that depends on a state. The time in a state is exponential with mean `stay`; then the
+   * next state in the list follows, and the first after the last. The first state is the initial one.
    */
   | {
     readonly kind: "mmpp";
@@ -113,12 +113,12 @@ export type Arrivals =
     readonly period: Nanoseconds;
     readonly phase: number;
   }
-  /** A fixed number of clients: each thinks, connects, is served, closes, and thinks again. */
+  /** A fixed number of clients. Each thinks, connects, gets its answers, closes, and thinks again. */
   | { readonly kind: "closed"; readonly clients: number; readonly think: Distribution }
-  /** At these moments, in ascending order; each may bring its own client and its own work. */
+  /** At recorded times, in ascending order. Each entry may have its own client and its own work. */
   | { readonly kind: "trace"; readonly entries: readonly TraceEntry[] };
 
-/** A connection that was recorded. */
+/** A recorded connection. */
 export interface TraceEntry {
   readonly at: Nanoseconds;
   /** Index of its client; drawn if left out. */
@@ -127,11 +127,11 @@ export interface TraceEntry {
   readonly work?: Nanoseconds;
 }
 
-/** Who connects. Drives stickiness and hashing. */
+/** The population of clients. It matters for stickiness and hashing. */
 export interface Clients {
   /** How many different clients there are; at least 1. */
   readonly count: number;
-  /** Exponent of Zipf's law: how much more often the first client comes than the others; 0 is equal. */
+  /** Exponent of Zipf's law, with which clients are drawn; with 0 all clients are equally frequent. */
   readonly zipf: number;
 }
 
@@ -148,9 +148,9 @@ export interface ClientRetries {
 
 /** How one backend behaves. */
 export interface ServerOptions {
-  /** How many requests it serves at a time. May be Infinity. */
+  /** The number of requests that it serves at the same time. May be Infinity. */
   readonly slots: number;
-  /** How many more may wait; the next are refused at the connect. May be Infinity. */
+  /** The number of requests that may wait. Further ones are refused at the connect. May be Infinity. */
   readonly queue: number;
   /** Work done per unit of time, per slot; above 0. */
   readonly speed: number;
@@ -160,13 +160,13 @@ export interface ServerOptions {
    */
   readonly discipline: "fifo" | "processor-sharing";
   /**
-   * What becomes of a request whose client has left. `serve`: the work is done in vain, as by a server
-   * that looks at the connection only when it answers. `drop`: it stops as soon as it learns.
+   * What happens to a request whose client has left. `serve`: it is served in vain, as by a server that uses the
+   * connection only to answer. `drop`: the server stops as soon as it notices.
    */
   readonly abandoned: "serve" | "drop";
 }
 
-/** How long a message takes, one way. Each is drawn anew. */
+/** The one-way latency of messages. It is drawn for each message. */
 export interface NetworkSettings {
   /** Between a client and the balancer. */
   readonly clientLatency: Distribution;
@@ -188,50 +188,50 @@ export interface BackendFault extends FaultTimes {
   readonly kind: BackendFaultKind;
 }
 
-/** What is wrong with a backend. Faults at the same time add up, and each lasts until its own end. */
+/** The kind of a fault of a backend. Simultaneous faults add up, and each lasts until its own end. */
 export type BackendFaultKind =
   /**
-   * The process is gone: what it was working on is lost, its connections are reset, connects and probes
-   * are refused. It comes back empty.
+   * The process is gone: its requests are lost, its connections are reset, connects and probes are refused.
+   * After the fault it has no requests and no connections.
    */
   | { readonly name: "crash" }
   /**
-   * The machine is silent: connects and probes time out, work stands still, connections stay. When it
-   * wakes up, work goes on where it stopped.
+   * The machine does not answer: connects and probes time out, work stops, connections stay open. After the
+   * fault, work continues where it stopped.
    */
   | { readonly name: "hang" }
   /**
-   * The process stands still (garbage collection, SIGSTOP), its kernel does not: connects and `tcp`
-   * probes succeed, requests queue up; `expect` and `http` probes time out.
+   * The process stops (garbage collection, SIGSTOP), but its kernel runs: connects and `tcp` probes succeed,
+   * requests queue, and `expect` and `http` probes time out.
    */
   | { readonly name: "pause" }
   /** Everything takes `factor` times as long. */
   | { readonly name: "slow"; readonly factor: number }
   /** This share of requests, and of `expect` and `http` probes, is served and then ends in an error. */
   | { readonly name: "fail-rate"; readonly rate: number }
-  /** This share of requests, and of `expect` and `http` probes, gets an error at once, without work. */
+  /** This share of requests, and of `expect` and `http` probes, immediately gets an error, without work. */
   | { readonly name: "fast-errors"; readonly rate: number }
   /**
-   * Probes of every type pass at once, whatever the load; this share of requests is served and then
-   * ends in an error, and everything takes `factor` times as long.
+   * Probes of every type succeed immediately, at any load. This share of requests is served and then ends in
+   * an error, and everything takes `factor` times as long.
    */
   | { readonly name: "gray"; readonly rate: number; readonly factor: number }
-  /** Crashes and comes back, over and over: down for the first `down` share of every period. */
+  /** Crashes and restarts periodically: it is down for the first `down` share of every period. */
   | { readonly name: "flap"; readonly period: Nanoseconds; readonly down: number }
   /**
-   * The network between the backend and one balancer (all of them, if left out) is cut: connects and
-   * probes time out; messages on open connections, resets included, arrive when it is mended.
+   * The network between the backend and one balancer (by default, all of them) is cut: connects and probes
+   * time out. Messages on open connections, including resets, arrive after the fault.
    */
   | { readonly name: "partition"; readonly loadBalancer?: number }
   /**
-   * Nothing is wrong with it: the operator withdraws it from every balancer, and gives it back. Of
-   * several wishes the strictest holds, and a balancer that is restarted knows of them.
+   * No failure: the operator sets this mode in every balancer, and sets it back after the fault. If several
+   * modes apply, the strictest one holds. A restarted balancer keeps the mode.
    */
   | { readonly name: "drain" | "maintenance" };
 
 /**
- * A balancer stops, and is started again when the fault is over: its connections are reset, clients are
- * refused, and it forgets counts, health and sessions. It listens once every backend was probed.
+ * A balancer stops, and is started again after the fault: its connections are reset, clients are refused, and
+ * its counts, health states and sessions are lost. It listens after every backend was probed once.
  */
 export interface BalancerFault extends FaultTimes {
   /** Index of the balancer. */
@@ -239,5 +239,5 @@ export interface BalancerFault extends FaultTimes {
   readonly kind: { readonly name: "lb-restart" };
 }
 
-/** What goes wrong, and when. */
+/** A fault, with its times. */
 export type Fault = BackendFault | BalancerFault;

@@ -1,2 +1,2 @@
-/** Name of a worker that serves tasks: by it the program knows that it is one. */
+/** The name of a worker that serves tasks. The program recognises by it that it runs as one. */
 export const WORKER_NAME = "lbsim sim";
