@@ -192,13 +192,19 @@ function neededCommands(args: readonly string[]): string[] {
 
 /** The command line. */
 async function program(args: readonly string[]): Promise<Command> {
-  const [{ Command }, { optionDescription, usageError }, { completeWordsCommand }, ...commands] =
-    await Promise.all([
-      import("@commander-js/extra-typings"),
-      import("./lib/cli/usage.ts"),
-      import("./lib/cli/complete_command.ts"),
-      ...neededCommands(args).map((name) => COMMANDS[name]!()),
-    ]);
+  const [
+    { Command },
+    { optionDescription, usageError },
+    { completeWordsCommand },
+    { helpCommand },
+    ...commands
+  ] = await Promise.all([
+    import("@commander-js/extra-typings"),
+    import("./lib/cli/usage.ts"),
+    import("./lib/cli/complete_command.ts"),
+    import("./lib/cli/help_command.ts"),
+    ...neededCommands(args).map((name) => COMMANDS[name]!()),
+  ]);
   const root = new Command("lbsim")
     .description(
       "A load-balancing lab in one program: a TCP load balancer, backends and a client for a real network, and a simulator that runs the same scheduler in virtual time.",
@@ -207,7 +213,7 @@ async function program(args: readonly string[]): Promise<Command> {
     .option("--debug", "show stack traces")
     .configureHelp({ showGlobalOptions: true, optionDescription })
     .helpOption("-h, --help", "show this help")
-    .helpCommand("help [command]", "show the help of a command")
+    .helpCommand(false)
     .showSuggestionAfterError()
     .showHelpAfterError("  --help lists all options")
     .configureOutput({
@@ -220,6 +226,7 @@ async function program(args: readonly string[]): Promise<Command> {
   for (const command of commands) {
     root.addCommand(inherit(command(io) as unknown as Command, root) as never);
   }
+  root.addCommand(inherit(helpCommand(root as never) as never, root) as never);
   root.addCommand(completeWordsCommand(io, root as never) as never, { hidden: true });
   return root as unknown as Command;
 }

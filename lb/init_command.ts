@@ -33,8 +33,7 @@ async function write(file: string, text: string, force: boolean): Promise<void> 
     await Deno.writeTextFile(file, text, { createNew: !force });
   } catch (failure) {
     // A directory exists already as well, but --force would not replace it.
-    const isDirectory = await Deno.stat(file).then((info) => info.isDirectory, () => false);
-    const error = isDirectory ? new Deno.errors.IsADirectory() : failure;
+    const error = await openFailure(file) ?? failure;
     const fail = (message: string, hint?: string): never => {
       throw new UserError(`${escapeText(file)}: ${message}`, { hint, cause: error });
     };
@@ -42,5 +41,14 @@ async function write(file: string, text: string, force: boolean): Promise<void> 
     // Deno does not let programs write to devices and the system's own directories.
     if (error instanceof Deno.errors.NotCapable) fail("is not a file that lbsim may write");
     fail(`cannot be written: ${writeFailure(error)}`);
+  }
+}
+
+/** Why a file could not be opened for writing if it is a directory; undefined if it is none. */
+async function openFailure(file: string): Promise<unknown> {
+  try {
+    (await Deno.open(file, { write: true })).close();
+  } catch (error) {
+    return error instanceof Deno.errors.IsADirectory ? error : undefined;
   }
 }

@@ -79,7 +79,7 @@ const CASES: readonly Case[] = [
   },
   {
     name: "a configuration in place of a directory",
-    args: ["init", "docs", "--force"],
+    args: ["init", "docs"],
     code: 1,
     stderr: /^lbsim: docs: cannot be written: it is a directory: name a file in it\n$/,
   },
@@ -193,6 +193,12 @@ const CASES: readonly Case[] = [
     args: ["clent"],
     code: 2,
     stderr: /^lbsim: unknown command "clent"\n {2}did you mean client\?\n/,
+  },
+  {
+    name: "help of an unknown subcommand",
+    args: ["help", "clent"],
+    code: 2,
+    stderr: /^lbsim: unknown command "clent"\n {2}did you mean "client"\?\n$/,
   },
   {
     name: "an unknown flag",

@@ -72,7 +72,7 @@ Deno.test("lbsim init says why a file cannot be written", () =>
         1,
         "lbsim: no/such.yaml: cannot be written: its directory does not exist\n",
       ],
-      [["folder"], 1, "lbsim: folder: exists already\n  --force replaces it\n"],
+      [["folder"], 1, "lbsim: folder: cannot be written: it is a directory: name a file in it\n"],
       [
         ["--force", "folder"],
         1,
