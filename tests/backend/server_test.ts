@@ -36,7 +36,7 @@ for (const [what, request, answer] of CONVERSATIONS) {
   });
 }
 
-Deno.test("BackendServer reports each request to the one that asked for that", async () => {
+Deno.test("BackendServer reports each request to onRequest", async () => {
   const requests: string[] = [];
   const random = createRandom(1);
   const server = new BackendServer("B1", {

@@ -253,7 +253,7 @@ const CASES: readonly Case[] = [
       /no address in config\.yaml belongs to this machine\n.*127\.0\.0\.1.*192\.168\.1\.10:8000/,
   },
   {
-    name: "a client for nobody",
+    name: "a client without a server",
     args: ["client", "127.0.0.1:1", "hi"],
     code: 1,
     stderr: /no answer to "hi": nothing listens on 127\.0\.0\.1:1/,

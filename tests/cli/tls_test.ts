@@ -125,7 +125,7 @@ for (const args of [["explain"], ["sim", "--set", "duration=1s", "--replications
     }));
 }
 
-Deno.test("lbsim client and lbsim backend speak TLS, and the client with nobody it cannot verify", () =>
+Deno.test("lbsim client and lbsim backend speak TLS, and the client only with a server that it can verify", () =>
   inLab("", async (cwd) => {
     const speaking = ["--tls-cert", "one.pem", "--tls-key", "one.key"];
     await using backend = new RunningLbsim(["backend", "127.0.0.1:0", ...speaking], { cwd });

@@ -45,7 +45,7 @@ Deno.test("EchoConnection.ask() says when no answer came in time", async () => {
   assert.equal(connection.open, false);
 });
 
-Deno.test("EchoConnection says what comes while no answer is awaited, and when it is closed", async () => {
+Deno.test("EchoConnection reports lines without a request, and when it is closed", async () => {
   const told: string[] = [];
   const idle = {
     unasked: (line: string) => told.push(line),

@@ -16,7 +16,7 @@ Deno.test("examples/ has at least ten scenarios", () => {
 });
 
 for (const file of FILES) {
-  Deno.test(`examples/${file} says what to watch and where it comes from, and keeps its word`, async () => {
+  Deno.test(`examples/${file} has what to watch and its source, and its expectations hold`, async () => {
     const { pathname } = new URL(file, EXAMPLES);
     const study = await loadStudy(pathname, []);
     const { title, watch, source, expect, inputs } = study;

@@ -155,7 +155,7 @@ Deno.test("Balancer counts a connection while it is being opened", async () => {
   assert.equal(lab.of("connection_refused")[0]!.reason, "connection_limit");
 });
 
-Deno.test("Balancer.stop() lets what is open finish", async () => {
+Deno.test("Balancer.stop() lets open connections finish", async () => {
   await using one = new TestServer(echo);
   const lab = await balance([one.address]);
   const { host, port } = lab.balancer.address;
@@ -173,7 +173,7 @@ Deno.test("Balancer.stop() lets what is open finish", async () => {
   await assert.rejects(Deno.connect({ hostname: host, port }), Deno.errors.ConnectionRefused);
 });
 
-Deno.test("Balancer.stop() closes what is left when the drain timeout has passed", async () => {
+Deno.test("Balancer.stop() closes the remaining connections when the drain timeout has passed", async () => {
   await using one = new TestServer(echo);
   const lab = await balance([one.address], { timeouts: { ...TIMEOUTS, drain: 50 * NS_PER_MS } });
   const { host, port } = lab.balancer.address;
@@ -268,7 +268,7 @@ Deno.test("Balancer closes the connection of a client that is not let in", async
   }
 });
 
-Deno.test("Balancer.reload() keeps what is open, takes over what is new, and forgets what is gone", async () => {
+Deno.test("Balancer.reload() keeps open connections, adds new backends, and removes others", async () => {
   await using one = new TestServer(echo);
   await using two = new TestServer(say("B2"));
   await using lab = await balance([one.address]);
@@ -312,7 +312,7 @@ Deno.test("Balancer takes a trusted proxy's word for where a client comes from, 
   assert.equal(lab.of("connection_opened")[0]!.client, "203.0.113.9");
 });
 
-Deno.test("Balancer believes no PROXY header of somebody it does not trust", async () => {
+Deno.test("Balancer ignores the PROXY header of a client that is not trusted", async () => {
   await using one = new TestServer(echo);
   await using lab = await balance([one.address], {
     proxyProtocol: { acceptFrom: [], timeout: NS_PER_S, send: "off" },
@@ -443,7 +443,7 @@ Deno.test("Balancer lets clients wait while every backend is full, and serves th
   assert.deepEqual(lab.of("connection_dequeued").map(({ connection }) => connection), [2, 3]);
 });
 
-Deno.test("Balancer closes a client for which nobody has room in time", async () => {
+Deno.test("Balancer closes a client for which no backend has a free place in time", async () => {
   await using one = new TestServer(echo);
   await using lab = await balance([one.address], {
     ...narrow([one.address]),

@@ -196,7 +196,7 @@ Deno.test("mode: maintenance, by reload, keeps clients and probes away until it 
   assert.ok((await answers(balancer, 4)).includes("B1"));
 });
 
-Deno.test("when_none_available: clients are refused, or sent to one that may be alive", async () => {
+Deno.test("when_none_available: clients are refused, or sent to a backend that may be up", async () => {
   for (const whenNoneAvailable of ["refuse", "try-anyway"] as const) {
     await using world = await lab(() => ({ whenNoneAvailable }));
     const { balancer, of } = world;
@@ -231,7 +231,7 @@ Deno.test("limits.per_client: so many connections at once, and so many new ones"
   ]);
 });
 
-Deno.test("allow: who is not on the list is turned away", async () => {
+Deno.test("allow: clients that are not on the list are refused", async () => {
   for (const [groups, allowed] of [[[0x7f00, 0], true], [[0x0a00, 0], false]] as const) {
     const prefix = { groups: [0, 0, 0, 0, 0, 0xffff, ...groups], bits: 104 };
     await using world = await lab(() => ({ allow: [prefix], timeouts: TIMEOUTS }));

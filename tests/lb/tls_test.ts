@@ -163,7 +163,7 @@ Deno.test("Balancer lets a backend that reads slowly slow down a TLS client", as
   assert.equal(await got.promise, await digest(all));
 });
 
-Deno.test("Balancer refuses who does not speak TLS, hangs up or trusts nobody, and says so", async () => {
+Deno.test("Balancer refuses clients that do not speak TLS, hang up or trust no CA, and says so", async () => {
   await using one = new TestServer(say("B1"));
   await using lab = await terminate(one);
   const { address } = lab.balancer;
@@ -353,7 +353,7 @@ Deno.test("Balancer takes no backend that it cannot verify, and tries another", 
   assert.match(detail!, /^its certificate is not for one\.test, but for localhost, two\.test, /);
 });
 
-Deno.test("Balancer finds by probes who has no certificate that verifies, and whom it can trust again", async () => {
+Deno.test("Balancer detects by probes a backend without a valid certificate, and its recovery", async () => {
   await using one = new TestServer(say("B1"), 0, served(ONE));
   const { healthCheck } = configOf([]);
   const overrides = { healthCheck, backendTls: { ca: "other_ca.pem" } };
@@ -561,7 +561,7 @@ Deno.test("Balancer survives a handshake that fails by what comes with the PROXY
   await eventually(() => refusals(lab).length === cases.length, "both are refused");
 });
 
-Deno.test("Balancer closes a connection whose client sends what cannot be decrypted", async () => {
+Deno.test("Balancer closes a connection whose client sends data that cannot be decrypted", async () => {
   await using one = new TestServer(echo);
   await using lab = await terminate(one);
   const { host, port } = lab.balancer.address;

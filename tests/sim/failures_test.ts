@@ -259,7 +259,7 @@ Deno.test("simulate() closes the connections of a backend that is marked down, i
   assert.notEqual(run("keep"), "backend_down");
 });
 
-Deno.test("simulate() of a drain lets every connection end well, and brings nobody new", () => {
+Deno.test("simulate() of a drain lets every connection end well, and sends no new clients", () => {
   const told: string[] = [];
   const { requests, backends, faults } = simulate(
     queueing({

@@ -1,6 +1,6 @@
 /** Scenarios by lot, with everything checked after every event; ten thousand of them every night. */
 import { checkRandomScenarios } from "./random_scenarios.ts";
 
-Deno.test("simulate() keeps every invariant in scenarios by lot", async () => {
+Deno.test("simulate() keeps every invariant in random scenarios", async () => {
   await checkRandomScenarios(500);
 });

@@ -44,7 +44,7 @@ proxy_protocol: {accept_from: [127.0.0.1]}
 });
 
 for (const version of ["v1", "v2"] as const) {
-  Deno.test(`Balancer counts IPv4 clients one by one that a PROXY ${version} header writes into IPv6`, async () => {
+  Deno.test(`Balancer counts IPv4 clients separately that a PROXY ${version} header writes as IPv6`, async () => {
     await using one = new TestServer(echo);
     await using running = await lab(
       one,

@@ -113,7 +113,7 @@ for (const { name, server, rules, reason } of CASES) {
   });
 }
 
-Deno.test("probe() says why when nobody listens", async () => {
+Deno.test("probe() says why when no server listens", async () => {
   assert.deepEqual(await probe(deadAddress(), RULES), { ok: false, reason: "connect: refused" });
 });
 

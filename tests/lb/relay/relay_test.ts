@@ -365,7 +365,7 @@ Deno.test("Relays.start() counts a byte in either direction as life", async () =
   }
 });
 
-Deno.test("Relays.closeAll() closes what is open and nothing else", async () => {
+Deno.test("Relays.closeAll() closes open relays and nothing else", async () => {
   const relays = startRelays();
   relays.closeAll("closed_by_balancer");
   const [a, b, c, d] = await Promise.all([socketPair(), socketPair(), socketPair(), socketPair()]);
@@ -503,7 +503,7 @@ Deno.test("Relays.start() sends a preamble first, then what a read under way bri
   assertClean(relays);
 });
 
-Deno.test("Relays.start() ends without a word of the client when the backend refuses the preamble", async () => {
+Deno.test("Relays.start() ends without data of the client when the backend refuses the preamble", async () => {
   const relays = startRelays();
   const [front, client] = await socketPair();
   const [back, backend] = await abortablePair();

@@ -131,7 +131,7 @@ testWithRedis(
   },
 );
 
-Deno.test("Balancer serves with a file that is somebody else's, and says so once", async () => {
+Deno.test("Balancer serves with a file of another program, and says so once", async () => {
   const directory = await Deno.makeTempDir();
   await using backends = servers();
   const file = `${directory}/diary.txt`;

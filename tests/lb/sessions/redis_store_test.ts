@@ -144,7 +144,7 @@ testWithRedis(
   },
 );
 
-Deno.test("RedisStore says what is wrong when nobody is there", async () => {
+Deno.test("RedisStore says what is wrong when no server listens", async () => {
   const store = new RedisStore({ ...deadAddress(), tls: false, database: 0 }, NS_PER_S);
   await assert.rejects(store.open(), /^Error: connection refused$/);
   await assert.rejects(store.read("a", NOW), /not connected|connection/);

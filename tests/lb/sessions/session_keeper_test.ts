@@ -245,7 +245,7 @@ Deno.test("SessionKeeper.configure() takes over another time to live", async () 
   lease.close("closed", monotonicNow());
 });
 
-Deno.test("SessionKeeper.stop() gives a silent store up, and says what it was not told", async () => {
+Deno.test("SessionKeeper.stop() gives up a silent store, and reports the unwritten changes", async () => {
   const store = new TestStore();
   const lab = await keep(store);
   store.mode = "silent";

@@ -8,7 +8,7 @@ class Member implements Aged<Member> {
   younger: Member | undefined;
 }
 
-Deno.test("AgeList keeps the order in which members came, whoever leaves", () => {
+Deno.test("AgeList keeps the order in which members came when others leave", () => {
   const steps = fc.array(fc.nat({ max: 9 }), { maxLength: 100, size: "max" });
   fc.assert(fc.property(steps, (steps) => {
     const members = Array.from({ length: 10 }, () => new Member());

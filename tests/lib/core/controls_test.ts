@@ -293,7 +293,7 @@ Deno.test("Scheduler ejects a backend after so many failed connects in a row, fo
   assert.equal(only(emitted, "backend_readmitted").length, 1);
 });
 
-Deno.test("Scheduler counts failed connects in a row: one that succeeds starts anew", () => {
+Deno.test("Scheduler counts failed connects in a row: a successful one resets the count", () => {
   const { scheduler } = schedulerOf({ ejection: EJECTION, backends: ["B1", "B2"] });
   for (let i = 0; i < 10; i++) {
     fails(scheduler, "B1", i);
@@ -377,7 +377,7 @@ Deno.test("Scheduler tries anyway when no backend is available, if it is told to
   }
 });
 
-Deno.test("Scheduler does not try anyway while somebody is merely full", () => {
+Deno.test("Scheduler does not try anyway while a healthy backend is only full", () => {
   const { scheduler } = schedulerOf({
     whenNoneAvailable: "try-anyway",
     backends: [{ id: "B1", maxConnections: 1 }, "B2"],
@@ -420,7 +420,7 @@ Deno.test("pick_explained names every backend, its score or why it could not be 
   });
 });
 
-Deno.test("pick_explained comes for every n-th client, and for nobody when nobody reads it", () => {
+Deno.test("pick_explained comes for every n-th client, and for no client without a reader", () => {
   const { scheduler, emitted } = schedulerOf({ explained: true, explainEvery: 3 });
   for (let i = 0; i < 9; i++) open(scheduler);
   assert.deepEqual(only(emitted, "pick_explained").map(({ connection }) => connection), [1, 4, 7]);

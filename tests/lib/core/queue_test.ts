@@ -153,7 +153,7 @@ Deno.test("Connection.leave() makes room in the queue, and tells so", () => {
   ]);
 });
 
-Deno.test("Scheduler lets who has tried a backend in vain wait for another, and others pass it", () => {
+Deno.test("Scheduler lets a client that has tried a backend in vain wait for another, and others pass it", () => {
   const { scheduler, settled, queue } = queueOf({ retries: 3 });
   const failing = connecting(acquire(scheduler, "a", 0));
   const lasting = open(scheduler);
@@ -204,7 +204,7 @@ Deno.test("Scheduler.reconfigure() with more room serves those who wait", () => 
   assert.deepEqual(settled, ["c: B1"]);
 });
 
-Deno.test("Scheduler.stop() turns away those who wait", () => {
+Deno.test("Scheduler.stop() refuses the clients that wait", () => {
   const { scheduler, settled, queue } = queueOf();
   open(scheduler);
   open(scheduler);
@@ -232,7 +232,7 @@ Deno.test("Scheduler counts those who wait for limits.connections and for limits
   assert.equal(scheduler.waiting, 0);
 });
 
-Deno.test("Scheduler turns away those who wait as soon as nobody can have room for them any more", () => {
+Deno.test("Scheduler refuses the clients that wait as soon as no backend can have room for them any more", () => {
   for (const how of ["drain", "down", "gone"]) {
     const { scheduler, settled, queue } = queueOf();
     const lasting = open(scheduler);
@@ -252,7 +252,7 @@ Deno.test("Scheduler turns away those who wait as soon as nobody can have room f
   }
 });
 
-Deno.test("Scheduler explains of one who waits that there is nobody, once, and then where it goes", () => {
+Deno.test("Scheduler explains once that no backend is available for a client that waits, and then its backend", () => {
   const { scheduler, emitted, queue } = queueOf({ explained: true });
   const one = open(scheduler);
   open(scheduler);

@@ -143,7 +143,7 @@ Deno.test("Scheduler.reconfigure() sets the mode that the file has changed, and 
   assert.deepEqual(modes(), ["ready", "maintenance", "ready"]);
 });
 
-Deno.test("Scheduler.reconfigure() to no probes brings up who was down, and says so", () => {
+Deno.test("Scheduler.reconfigure() to no probes marks all backends as up, and says so", () => {
   const events = strictEventStream();
   const told: LbEvent[] = [];
   const options = optionsOf();
@@ -165,7 +165,7 @@ Deno.test("Scheduler.reconfigure() to no probes brings up who was down, and says
   ]);
 });
 
-Deno.test("Scheduler.reconfigure() without ejection lets the ejected in, and says so", () => {
+Deno.test("Scheduler.reconfigure() without ejection ends all ejections, and says so", () => {
   const events = strictEventStream();
   const ejection = { failures: 1, base: NS_PER_S, max: NS_PER_S, maxShare: 1 };
   const scheduler = new Scheduler(optionsOf({ ejection }), events, createRandom(1));

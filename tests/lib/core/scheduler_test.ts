@@ -114,7 +114,7 @@ Deno.test("a connection fails with the chance that all it may try are dead", () 
   assert.ok(Math.abs(failed - runs * expected) < 4 * deviation, `${failed / runs}`);
 });
 
-Deno.test("Connection.assign() says why there is nobody", () => {
+Deno.test("Connection.assign() says why there is no backend", () => {
   const { scheduler } = schedulerOf({ backends: [{ id: "B1", maxConnections: 1 }, "B2"] });
   takeDown(scheduler, "B2");
   open(scheduler);
@@ -197,7 +197,7 @@ Deno.test("Scheduler.removeBackend() lets live connections end as they will", ()
   assert.throws(() => scheduler.addBackend({ id: "B1", weight: 1, backup: false }, 0), RangeError);
 });
 
-Deno.test("Scheduler.addBackend() gives one that takes over a name or a place no history", () => {
+Deno.test("Scheduler.addBackend() gives a backend with an earlier id or index no history", () => {
   const { scheduler } = schedulerOf({ backends: ["B1", { id: "B2", weight: 9 }] });
   const next = () => open(scheduler).backend.id;
   const picksUntilB1 = () => {
@@ -349,7 +349,7 @@ Deno.test("Scheduler decides the same whether or not readers of its events throw
   assert.ok(types.size > 8, "many kinds of events");
 });
 
-Deno.test("Scheduler makes no event of a connection that nobody reads", () => {
+Deno.test("Scheduler creates no event of a connection without a reader", () => {
   class Listening extends EventStream {
     readonly made: string[] = [];
     override emit(event: LbEvent): void {

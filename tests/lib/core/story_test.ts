@@ -148,7 +148,7 @@ Deno.test("Scheduler tells of a sticky client whose backend fails and returns", 
   ]);
 });
 
-Deno.test("Scheduler tells of clients that it turns away, and why", () => {
+Deno.test("Scheduler reports clients that it refuses, and why", () => {
   const { scheduler, emitted } = schedulerOf({
     backends: [{ id: "B1", maxConnections: 1 }, "B2"],
     retries: 1,

@@ -104,7 +104,7 @@ Deno.test("runStudy() stops when it is told to", async () => {
   );
 });
 
-Deno.test("Forecast says what is left, but not of what is over in a moment", () => {
+Deno.test("Forecast shows the remaining time, except for a study that ends in a moment", () => {
   const forecast = new Forecast(10 * NS_PER_S);
   const line = (seconds: number, done: number, total: number, columns = 52) =>
     forecast.line({ done, total }, (10 + seconds) * NS_PER_S, columns);

@@ -71,7 +71,7 @@ Deno.test("parsePrefix() says what is wrong", () => {
   assert.throws(() => parsePrefix("10.0.0.0/8/8"), /neither/);
 });
 
-Deno.test("Scheduler lets in who is allowed and not denied", () => {
+Deno.test("Scheduler accepts clients that are allowed and not denied", () => {
   const { scheduler, emitted } = schedulerOf({
     allow: [parsePrefix("10.0.0.0/8"), parsePrefix("2001:db8::/32")],
     deny: [parsePrefix("10.6.6.0/24")],
@@ -142,7 +142,7 @@ Deno.test("Admission never lets in more than rate · time + a burst", () => {
   );
 });
 
-Deno.test("Admission is bounded in memory, and forgets nobody with a connection", () => {
+Deno.test("Admission is bounded in memory, and forgets no client with a connection", () => {
   const admission = new Admission({ perClient: { connections: 1 } });
   admission.opened("10.0.0.1", 0);
   for (let i = 0; i < 250_000; i++) {

@@ -123,10 +123,10 @@ interface Subject {
 }
 
 const CASES: Readonly<Record<string, (subject: Subject) => void>> = {
-  "picks nobody when there is nobody"({ make }) {
+  "picks no backend when there is none"({ make }) {
     assert.equal(make([]).pick("c", 0), undefined);
   },
-  "picks nobody when no backend is available"({ make }) {
+  "picks no backend when none is available"({ make }) {
     const candidates = candidatesOf([1, 2, 3]);
     for (const candidate of candidates) candidate.available = false;
     assert.equal(make(candidates).pick("c", 0), undefined);

@@ -279,7 +279,7 @@ function assertByWeight(name: string, counts: readonly number[], weights: readon
   });
 }
 
-Deno.test("ring-hash moves nobody but to the newcomer, however many points there are", () => {
+Deno.test("ring-hash moves clients only to the new backend, however many points there are", () => {
   const candidates = candidatesOf([12, 12, 12, 12, 12, 12, 12, 12, 13]);
   const algorithm = algorithmOf({ name: "ring-hash", points: 10_000 }, candidates.slice(0, 8));
   const before = assignment(algorithm, 5000);
@@ -369,7 +369,7 @@ Deno.test("source-hash picks for a client that it remembers as for one that is n
   }
 });
 
-Deno.test("source-hash spreads the clients of one that left over all others by weight", () => {
+Deno.test("source-hash spreads the clients of a removed backend over all others by weight", () => {
   const weights = [4, 1, 2, 3];
   const candidates = candidatesOf(weights);
   const algorithm = algorithmOf({ name: "source-hash" }, candidates);

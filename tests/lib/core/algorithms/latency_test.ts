@@ -175,7 +175,7 @@ Deno.test("peak-ewma takes the faster of two for what it has in flight", () => {
   assert.equal(algorithm.pick("c", 0), slow);
 });
 
-Deno.test("peak-ewma gives one that has not answered yet a first connection, and no second", () => {
+Deno.test("peak-ewma gives a backend that has not answered yet a first connection, and no second", () => {
   const candidates = candidatesOf([1, 1]);
   const [known, fresh] = candidates as [TestCandidate, TestCandidate];
   const algorithm = algorithmOf({ name: "peak-ewma", initial: 30 * NS_PER_MS }, candidates);
@@ -186,7 +186,7 @@ Deno.test("peak-ewma gives one that has not answered yet a first connection, and
   assert.equal(algorithm.pick("c", 0), known);
 });
 
-Deno.test("peak-ewma comes back to one that was slow, when that has faded", () => {
+Deno.test("peak-ewma tries a slow backend again when its average has fallen", () => {
   const candidates = candidatesOf([1, 1]);
   const [slow, fast] = candidates as [TestCandidate, TestCandidate];
   const algorithm = algorithmOf({ name: "peak-ewma", decay: NS_PER_S }, candidates);
@@ -373,7 +373,7 @@ Deno.test("Connection.answered() tells the algorithm how long the first answer t
   close(costs(20 * NS_PER_MS).scores.get(lease.backend.id)!, 20 * NS_PER_MS);
 });
 
-Deno.test("join-idle-queue takes whoever has been idle for longest", () => {
+Deno.test("join-idle-queue picks the backend that has been idle for the longest time", () => {
   const candidates = candidatesOf([1, 1, 1]);
   const algorithm = algorithmOf({ name: "join-idle-queue" }, candidates);
   const pick = () => {
@@ -428,7 +428,7 @@ Deno.test("join-idle-queue with reports goes by them, not by its own connections
   assert.match(rule, /^none is idle/);
 });
 
-Deno.test("Scheduler.reportIdle() reaches the algorithm of the backend's tier, and nobody after a removal", () => {
+Deno.test("Scheduler.reportIdle() reaches the algorithm of the backend's tier, and none after a removal", () => {
   const { scheduler } = schedulerOf({
     algorithm: { name: "join-idle-queue", backendsReport: true },
     backends: ["B1", "B2", "B3"],
@@ -746,7 +746,7 @@ Deno.test("prequal picks the least loaded if all in the pool are hot", () => {
   assert.equal(picked!.inFlight, Math.min(...pooled));
 });
 
-Deno.test("prequal never picks one that has become unavailable", () => {
+Deno.test("prequal never picks a backend that has become unavailable", () => {
   const change = fc.record({ who: fc.nat(39), picks: fc.nat(3) });
   fc.assert(
     fc.property(fc.array(change, { minLength: 20, maxLength: 200 }), fc.nat(), (changes, seed) => {

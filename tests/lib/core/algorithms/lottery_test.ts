@@ -54,7 +54,7 @@ for (const weights of [[1, 1, 1], [1, 2, 5]]) {
   });
 }
 
-Deno.test("Lottery draws nobody from nobody, and nobody beside the only one", () => {
+Deno.test("Lottery draws nothing from an empty set, and nothing when the only backend is excluded", () => {
   assert.equal(lotteryOf([0, 0], 22).draw(), undefined);
   assert.equal(lotteryOf([0, 0], 22).drawAgain(), undefined);
   for (const weights of [[3], [0, 3]]) {

@@ -128,7 +128,7 @@ for (const [name, score] of Object.entries(SCORES)) {
   });
 }
 
-Deno.test("SmoothGroups.pick() is undefined when there is nobody", () => {
+Deno.test("SmoothGroups.pick() is undefined when there is no backend", () => {
   const groups = new SmoothGroups(() => 0);
   const [only] = candidatesOf([1]);
   assert.equal(groups.pick(), undefined);

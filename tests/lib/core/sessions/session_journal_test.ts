@@ -68,7 +68,7 @@ Deno.test("SessionJournal.note() while a session is being written has it written
   assert.deepEqual(journal.take(), notes("a", 2));
 });
 
-Deno.test("SessionJournal.note() lets go of dropped sessions when there is too much, and then of the oldest", () => {
+Deno.test("SessionJournal.note() drops removed sessions when there is too much, and then the oldest", () => {
   const journal = opened({ ...RULES, maxEntries: 2, batch: 9 });
   note(journal, "ab");
   note(journal, "c", 0, true);
@@ -81,7 +81,7 @@ Deno.test("SessionJournal.note() lets go of dropped sessions when there is too m
   assert.equal(taken(journal), "bcde");
 });
 
-Deno.test("SessionJournal.note() that lets go of what a store missed does not keep it from catching up", () => {
+Deno.test("SessionJournal.note() that drops what a store missed does not keep it from catching up", () => {
   const journal = opened({ ...RULES, maxEntries: 1, batch: 9 });
   journal.failed(100);
   note(journal, "a", 0, true);

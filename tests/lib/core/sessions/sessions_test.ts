@@ -111,7 +111,7 @@ Deno.test("SessionMap.pin() never keeps more than max_entries", () => {
   }
 });
 
-Deno.test("SessionMap.forget() ends a backend's sessions, and nobody waits to return to it", () => {
+Deno.test("SessionMap.forget() ends a backend's sessions, and no client waits to return to it", () => {
   const map = sessions();
   map.pin("here", "B1", 0);
   const moved = map.pin("moved", "B1", 0).session;

@@ -139,7 +139,7 @@ Deno.test("a full backend lends a connection out and keeps the pin", () => {
   assert.equal(visit(lab), "B1");
 });
 
-Deno.test("removeBackend() ends its sessions, and nobody waits to return to it", () => {
+Deno.test("removeBackend() ends its sessions, and no client waits to return to it", () => {
   const lab = schedulerOf({ sticky: STICKY });
   visit(lab, "a");
   visit(lab, "b");
@@ -373,7 +373,7 @@ Deno.test("a session's move is later than the change that it moved away from, wh
   assert.ok([...lab.scheduler.sessions][0]!.changedAt > ahead);
 });
 
-Deno.test("Scheduler.restore() takes over the sessions of an earlier run without a word", () => {
+Deno.test("Scheduler.restore() takes over the sessions of an earlier run without an event", () => {
   const lab = schedulerOf({ sticky: STICKY });
   const records = ["a", "b", "c"].map((key) => ({ ...ELSEWHERE, key }));
   assert.equal(lab.scheduler.restore([...records, { ...ELSEWHERE, backend: "B9" }], 0), 3);
