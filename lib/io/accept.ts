@@ -2,7 +2,7 @@ import { eventLoopTurn } from "./event_loop.ts";
 import { localShortage, systemCode } from "./system_error.ts";
 import { UserError } from "../base/mod.ts";
 
-/** What the failure of an accept means. */
+/** The kinds of failures of an accept. */
 export type AcceptFailure =
   /** The client has gone or its network has failed: the next client can be accepted at once. */
   | "client"
@@ -15,8 +15,8 @@ export type AcceptFailure =
 
 /**
  * Errors of one connection. ECONNABORTED, ECONNRESET: the client reset it while it was queued. ENOTCONN
- * (EINVAL on macOS): likewise, and the system noticed only when it was asked for the client's address. The
- * others are network errors that Linux reports through accept, and a refusal by the firewall (EPERM).
+ * (EINVAL on macOS): the same, noticed only when the system was asked for the client's address. The others
+ * are network errors that Linux reports through accept, and a refusal by the firewall (EPERM).
  */
 const CLIENT_ERRORS: ReadonlySet<string> = new Set([
   "ECONNABORTED",
@@ -39,7 +39,7 @@ const CLIENT_ERRORS: ReadonlySet<string> = new Set([
 
 const LISTENER_ERRORS: ReadonlySet<string> = new Set(["EBADF", "ENOTSOCK", "EINVAL", "EFAULT"]);
 
-/** Says what an accept that failed with this error means. */
+/** The kind of failure that an error of an accept means. */
 export function acceptFailure(error: unknown, os: string = Deno.build.os): AcceptFailure {
   if (error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted) {
     return "closed";
@@ -50,14 +50,16 @@ export function acceptFailure(error: unknown, os: string = Deno.build.os): Accep
   return LISTENER_ERRORS.has(code) ? "listener" : "shortage";
 }
 
-/** After this many accepts the event loop polls: a burst of clients does not hold up the others. */
+/**
+ * After this many accepts the event loop polls, so that a burst of clients does not delay other connections.
+ */
 const ACCEPTS_PER_TURN = 64;
 
 /**
  * Accepts connections until the listener is closed.
  *
  * @param take Gets each connection, and owns it.
- * @param shortage Called when this machine lacks something; accepting goes on when it resolves.
+ * @param shortage Called when this machine lacks a resource; accepting continues when it resolves.
  * @param turn Lets the event loop poll.
  * @throws {UserError} if the listener itself has failed.
  */

@@ -1,6 +1,6 @@
 import { type Nanoseconds, NS_PER_MS } from "../base/mod.ts";
 
-/** Tells the time. The live world passes `monotonicNow`, tests pass what they please. */
+/** Returns the time. Live code uses `monotonicNow`, tests use clocks of their own. */
 export type Clock = () => Nanoseconds;
 
 /** Nanoseconds since this process started; never goes back. */
@@ -8,12 +8,12 @@ export function monotonicNow(): Nanoseconds {
   return Math.round(performance.now() * NS_PER_MS);
 }
 
-/** Longer delays do not fit into `setTimeout`: it would fire at once. */
+/** A longer delay does not fit into `setTimeout`, which would fire at once. */
 const DELAY_MAX_MS = 2 ** 31 - 1;
 
 /**
- * A delay for `setTimeout`, which counts in milliseconds and fires early rather than late. What is
- * longer than 24 days fires then.
+ * A delay for `setTimeout`, in milliseconds and rounded down, so that the timer fires early rather than late.
+ * A delay of more than 24 days is shortened to that.
  */
 export function timerDelay(duration: Nanoseconds): number {
   return Math.min(Math.max(0, Math.ceil(duration / NS_PER_MS)), DELAY_MAX_MS);

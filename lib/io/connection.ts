@@ -1,15 +1,15 @@
-/** As much of a connection as a relay and a probe use: TCP as it is, or TLS on it. */
+/** The part of a connection that a relay and a probe use, with or without TLS. */
 export interface Connection {
-  /** Reads what has come, at least a byte, at most a buffer full; null when the other side has finished. */
+  /** Reads at least one byte and at most a buffer full; null when the other side has finished. */
   read(buffer: Uint8Array): Promise<number | null>;
-  /** Writes a part at least, and says how much. */
+  /** Writes at least a part. Returns how many bytes were written. */
   write(bytes: Uint8Array): Promise<number>;
-  /** Finishes sending; what the other side sends still comes. */
+  /** Finishes sending. Bytes of the other side still arrive. */
   closeWrite(): Promise<void>;
-  /** Ends it at once; pending reads and writes fail. */
+  /** Closes it at once; pending reads and writes fail. */
   close(): void;
-  /** Absent where it was set before TLS began. */
+  /** Absent if it was set before TLS began. */
   setNoDelay?(): void;
-  /** Whether closing without `closeWrite` looks to the other side as if it had been cut off. */
+  /** Whether the other side sees a close without `closeWrite` as a truncated connection. */
   readonly mustSayEnd?: boolean;
 }

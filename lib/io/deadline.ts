@@ -1,7 +1,9 @@
 import { timerDelay } from "./clock.ts";
 import type { Nanoseconds } from "../base/mod.ts";
 
-/** A signal that is aborted when the time is up, or earlier when another signal is. Dispose of it when done. */
+/**
+ * A signal that is aborted at a deadline, or earlier when another signal is aborted. Dispose of it when done.
+ */
 export class Deadline implements Disposable {
   readonly #controller = new AbortController();
   readonly #timer: ReturnType<typeof setTimeout>;

@@ -1,7 +1,7 @@
 import { localShortage } from "./system_error.ts";
 
 /**
- * Opens so many descriptors, or as many as this process gets. Undefined where they cannot be counted in
+ * Opens this many descriptors, or as many as this process gets. Undefined where they cannot be counted in
  * this way: on Windows, and without the permission to read `/dev/null`.
  */
 export function openDescriptors(count: number): Deno.FsFile[] | undefined {
@@ -14,7 +14,7 @@ export function openDescriptors(count: number): Deno.FsFile[] | undefined {
   return opened;
 }
 
-/** Closes what `openDescriptors` has opened. */
+/** Closes descriptors that `openDescriptors` has opened. */
 export function closeDescriptors(descriptors: Iterable<Deno.FsFile>): void {
   for (const descriptor of descriptors) descriptor.close();
 }

@@ -3,19 +3,19 @@ import { closeIfOpen } from "./close_if_open.ts";
 const NOTHING = new Uint8Array(0);
 
 /**
- * Resolves after other events have had their turn. Operations that are ready at once settle in microtasks,
- * so a chain of them keeps the loop from polling. A result that another thread brings lets it poll within
- * microseconds, unless both threads share a busy processor and the result is there too soon: for streams
- * that never pause there is `EventLoopGate`. `setTimeout` sleeps for a millisecond at least, and
- * `setImmediate` comes back up to sixty times before the loop polls.
+ * Resolves after other events have been handled. Operations that are ready at once settle in microtasks, so a
+ * chain of them keeps the event loop from polling. A result from another thread makes it poll within
+ * microseconds, unless both threads share a busy processor and the result arrives too soon: for streams that
+ * never pause use `EventLoopGate`. `setTimeout` sleeps for at least a millisecond, and `setImmediate` may
+ * fire up to sixty times before the loop polls.
  */
 export async function eventLoopTurn(): Promise<void> {
   await crypto.subtle.digest("SHA-1", NOTHING);
 }
 
 /**
- * Makes the event loop poll for input and output. The gate is a connection of this process to itself: what
- * is written at one end is seen at the other only when the loop polls.
+ * Makes the event loop poll for input and output. The gate is a connection of this process to itself: bytes
+ * written at one end arrive at the other only when the loop polls.
  */
 export class EventLoopGate {
   readonly #near: Deno.TcpConn;
@@ -43,7 +43,7 @@ export class EventLoopGate {
       if (far.remoteAddr.port === near.localAddr.port) return gate;
       gate.close();
     } catch {
-      // Without it, a pause will do.
+      // Without a gate a pause is sufficient.
     }
     return undefined;
   }

@@ -3,16 +3,16 @@ import { localAddresses } from "./local_addresses.ts";
 import { systemReason } from "./system_error.ts";
 
 /**
- * Connections that the system completes and keeps until they are accepted, at most; Linux allows
- * net.core.somaxconn, 4096 by default. With Deno's own 511, a burst overflows it, and each client that is
- * dropped tries again only after a second.
+ * How many connections the system completes and keeps until they are accepted. Linux allows
+ * net.core.somaxconn, 4096 by default. Deno's own 511 overflows in a burst, and each dropped client tries
+ * again only after a second.
  */
 const BACKLOG = 4096;
 
 /**
  * Listens for TCP connections.
  *
- * @throws {UserError} that says in one line why it cannot, and what to do about it.
+ * @throws {UserError} whose message tells in one line why it cannot, and what to do.
  */
 export function listen(address: Address): Deno.TcpListener {
   return attempt(address, (where) => Deno.listen({ ...where, tcpBacklog: BACKLOG }));
@@ -21,7 +21,7 @@ export function listen(address: Address): Deno.TcpListener {
 /**
  * Listens for TLS connections.
  *
- * @throws {UserError} as `listen`.
+ * @throws {UserError} like `listen`.
  */
 export function listenTls(
   address: Address,

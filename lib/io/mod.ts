@@ -1,4 +1,4 @@
-/** Sockets, TLS, files, the clock: what the operating system is needed for. */
+/** Sockets, TLS, files and the clock: everything that needs the operating system. */
 export { acceptAll } from "./accept.ts";
 export { type Clock, monotonicNow, timerDelay, today } from "./clock.ts";
 export { closeIfOpen } from "./close_if_open.ts";

@@ -1,4 +1,4 @@
-/** Lets any number of waiters wait for the next time that something happens. Costs nothing while none waits. */
+/** Lets callers wait for the next occurrence of something. It costs nothing while none waits. */
 export class Notifier {
   #next: PromiseWithResolvers<void> | undefined;
 
@@ -8,7 +8,7 @@ export class Notifier {
     return this.#next.promise;
   }
 
-  /** Wakes all that wait. */
+  /** Wakes all waiting callers. */
   notify(): void {
     this.#next?.resolve();
     this.#next = undefined;

@@ -1,6 +1,6 @@
 /**
- * The PROXY protocol, by which a proxy tells the next one where a connection really comes from. Version 1
- * is a line of text, version 2 is binary. Pure: from bytes to a header and back.
+ * The PROXY protocol: a proxy states the original addresses of a connection to the next server. Version 1 is
+ * a line of text, version 2 is binary. Pure: from bytes to a header and back.
  *
  * Source: W. Tarreau, "The PROXY protocol, versions 1 & 2", HAProxy Technologies.
  */
@@ -13,36 +13,39 @@ import {
   parseIp,
 } from "../base/mod.ts";
 
-/** Where a connection comes from, and where it was going. */
+/** The original source and destination of a connection. */
 export interface Endpoints {
   readonly source: Address;
   readonly destination: Address;
 }
 
-/** What the first bytes of a connection say. */
+/** The result of reading the first bytes of a connection. */
 export type ProxyHeader =
-  /** So far it could be a header: more must come. */
+  /** The bytes may be the beginning of a header: more are needed. */
   | { readonly status: "incomplete" }
   | { readonly status: "invalid"; readonly reason: string }
-  /** A header of this many bytes. Without endpoints it says to take the connection's own (a probe does so). */
+  /**
+   * A header of this many bytes. Without endpoints the connection's own addresses hold, as for a proxy's own
+   * probe.
+   */
   | { readonly status: "complete"; readonly length: number; readonly endpoints?: Endpoints };
 
-/** The version that is sent. */
+/** The versions that can be sent. */
 export type ProxyVersion = "v1" | "v2";
 
-/** A longer header is refused: the addresses take 232 bytes at most, the rest would be extensions. */
+/** A longer header is refused: the addresses take at most 232 bytes, and the rest would be extensions. */
 export const PROXY_HEADER_MAX = 2048;
 
 const SIGNATURE = [0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a];
-/** Of version 2, before the addresses. */
+/** Length of a version 2 header before the addresses. */
 const V2_FIXED = 16;
-/** Of version 1, with the line's end. */
+/** Longest version 1 header, with the end of the line. */
 const V1_MAX = 107;
 const V1_BEGINS = "PROXY ";
-/** The groups before those of an IPv4 address. */
+/** The groups of an IPv6 address before an embedded IPv4 address. */
 const IPV4_BEGINS: IpGroups = [0, 0, 0, 0, 0, 0xffff];
 
-/** Reads a header. Whatever the bytes are, it answers. */
+/** Reads a header. It never throws, whatever the bytes are. */
 export function parseProxyHeader(bytes: Uint8Array): ProxyHeader {
   if (bytes.length === 0) return { status: "incomplete" };
   return bytes[0] === SIGNATURE[0] ? parseV2(bytes) : parseV1(bytes);
@@ -96,7 +99,7 @@ function parseV2(bytes: Uint8Array): ProxyHeader {
   if (bytes.length < length) return { status: "incomplete" };
   const family = bytes[13]!;
   const size = family === 0x11 ? 4 : family === 0x21 ? 16 : undefined;
-  // LOCAL, and families that are no TCP over IP: the connection stands for itself.
+  // LOCAL, and families other than TCP over IP: the connection's own addresses hold.
   if (command === 0 || size === undefined) return { status: "complete", length };
   if (length < V2_FIXED + 2 * size + 4) return invalid("its addresses are cut off");
   const ports = V2_FIXED + 2 * size;
@@ -116,8 +119,8 @@ function hostAt(view: DataView, offset: number, size: number): string {
 }
 
 /**
- * A header that says where a connection comes from; without endpoints: from the proxy itself. A header has
- * one family: if one side is IPv4 and the other IPv6, the IPv4 address is written into IPv6.
+ * A header with the original addresses of a connection; without endpoints: of the proxy itself. A header has
+ * one family: if one side is IPv4 and the other IPv6, the IPv4 address is written as IPv6.
  */
 export function encodeProxyHeader(version: ProxyVersion, endpoints?: Endpoints): Uint8Array {
   return version === "v1" ? encodeV1(endpoints) : encodeV2(endpoints);

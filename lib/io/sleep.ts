@@ -1,7 +1,7 @@
 import { timerDelay } from "./clock.ts";
 import type { Nanoseconds } from "../base/mod.ts";
 
-/** Resolves after some time, or as soon as the signal is aborted. */
+/** Resolves after a time, or as soon as the signal is aborted. */
 export function sleep(duration: Nanoseconds, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve();

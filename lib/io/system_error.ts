@@ -1,13 +1,13 @@
 import type { ScarceResource } from "../core/mod.ts";
 
-/** The system's name for an error that it reported, like `ECONNRESET`; undefined if it reported none. */
+/** The system's name of an error, like `ECONNRESET`; undefined if the system did not report the error. */
 export function systemCode(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const { code } = error as { code?: unknown };
   return typeof code === "string" ? code : undefined;
 }
 
-/** What this machine can lack while it opens connections. */
+/** The resources that this machine can lack when it opens connections. */
 export type LocalResource = Exclude<ScarceResource, "other">;
 
 const SHORTAGES: ReadonlyMap<string, LocalResource> = new Map([
@@ -21,8 +21,9 @@ const SHORTAGES: ReadonlyMap<string, LocalResource> = new Map([
 ]);
 
 /**
- * What this machine has run out of, if an accept or a connect failed for that. An outgoing connection that
- * gets no local address or port fails with EADDRNOTAVAIL, EADDRINUSE or EAGAIN, depending on the system.
+ * The resource that this machine lacked, if an accept or a connect failed because of it. An outgoing
+ * connection without a local address or port fails with EADDRNOTAVAIL, EADDRINUSE or EAGAIN, depending on the
+ * system.
  */
 export function localShortage(error: unknown): LocalResource | undefined {
   const code = systemCode(error);

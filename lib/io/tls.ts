@@ -1,25 +1,25 @@
-/** The client's side of TLS: who is there is always verified. */
+/** The client's side of TLS. It always verifies the peer. */
 import { closeIfOpen } from "./close_if_open.ts";
 import { tlsErrorInWords } from "./tls_words.ts";
 
-/** A TLS handshake that failed, and why, in a few words. */
+/** A failed TLS handshake, with the reason in a few words. */
 export interface TlsFailure {
   readonly tlsFailure: string;
 }
 
-/** Whom to expect at the other end. */
+/** The peer that is expected. */
 export interface ExpectedPeer {
-  /** The host name or IP address that its certificate must hold. */
+  /** The host name or IP address that its certificate must contain. */
   readonly name: string;
-  /** CAs in PEM that are trusted besides the public ones. */
+  /** Trusted CAs besides the public ones, in PEM. */
   readonly ca?: string | undefined;
 }
 
 /**
- * Does the client's side of a handshake. Owns the connection from the call on; whoever gets the one that is
- * returned owns that and closes it.
+ * Does the client's side of a handshake. Owns the connection from the call on; the caller owns the returned
+ * connection and closes it.
  *
- * @param signal Gives the handshake up.
+ * @param signal Gives up the handshake.
  */
 export async function startTls(
   tcp: Deno.TcpConn,
@@ -28,7 +28,7 @@ export async function startTls(
 ): Promise<Deno.TlsConn | TlsFailure> {
   let open: { close(): void } = tcp;
   const close = () => closeIfOpen(open);
-  // Closing is what wakes a handshake that would wait for ever.
+  // Closing the connection wakes a handshake that would never end.
   signal.addEventListener("abort", close);
   try {
     tcp.setNoDelay();
@@ -46,7 +46,7 @@ export async function startTls(
   }
 }
 
-/** What is wrong at the other end, in words, from the TLS library's own. */
+/** What is wrong with the peer, from the TLS library's message. */
 const MEANINGS: readonly (readonly [RegExp, string])[] = [
   [/UnknownIssuer/, "its certificate is not signed by a CA that is trusted"],
   [/CaUsedAsEndEntity/, "its certificate is that of a CA, which must not serve (basicConstraints)"],

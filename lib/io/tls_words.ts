@@ -1,4 +1,4 @@
-/** What the TLS library's errors mean, in plain words. */
+/** Plain words for the TLS library's errors. */
 
 /** Why two sides cannot agree, by the library's names. */
 const INCOMPATIBILITIES: readonly (readonly [pattern: RegExp, words: string])[] = [
@@ -15,7 +15,7 @@ const INCOMPATIBILITIES: readonly (readonly [pattern: RegExp, words: string])[] 
   [/CertificateType/, "asks for a certificate of a kind that is not supported"],
 ];
 
-/** What a peer says by the alert with which it ends a handshake. */
+/** The meaning of the alert with which a peer ends a handshake. */
 const ALERTS: Readonly<Record<string, string>> = {
   AccessDenied: "access is denied",
   BadCertificate: "the certificate is bad",
@@ -40,9 +40,10 @@ const ALERTS: Readonly<Record<string, string>> = {
   UserCanceled: "it was cancelled",
 };
 
-/** Errors whose words do not depend on who the peer is. */
+/** Errors whose words are the same for every peer. */
 const OTHERS: readonly (readonly [pattern: RegExp, words: string])[] = [
-  // What follows names another cause: the library calls every such message a wrong version number.
+  // The rest of such a message names another cause: the library begins all of them with "wrong version
+  // number".
   [
     /corrupt message of type (?!InvalidContentType|UnknownProtocolVersion)/,
     "breaks the TLS protocol",
@@ -57,7 +58,7 @@ const OTHERS: readonly (readonly [pattern: RegExp, words: string])[] = [
   [/unexpected end of file|eof|reset|broken pipe/i, "closed during the handshake"],
 ];
 
-/** Why a handshake failed, as a predicate of the peer; undefined if the error is unknown. */
+/** Why a handshake failed, as a predicate whose subject is the peer; undefined if the error is unknown. */
 export function tlsErrorInWords(message: string): string | undefined {
   const [, alert] = /received fatal alert: (\w+)/.exec(message) ?? [];
   if (alert !== undefined) return `refused the handshake: ${ALERTS[alert] ?? alert}`;

@@ -2,24 +2,24 @@ import { isDeepStrictEqual } from "node:util";
 import { type Nanoseconds, NS_PER_MS } from "../base/mod.ts";
 import { sleep } from "./sleep.ts";
 
-/** Two looks, and what has changed is noticed, within a second; a SIGHUP, by one. */
+/** Two checks within a second detect a change; one check handles a SIGHUP. */
 const LOOK_EVERY = 500 * NS_PER_MS;
 
 const HAS_SIGHUP = Deno.build.os !== "windows";
 
 /**
- * Notices when files are written or replaced, and when this process gets a SIGHUP.
+ * Detects when files are written or replaced, and when this process gets a SIGHUP.
  *
- * It looks at them every so often. `Deno.watchFs` would have to be told of every link and directory on
- * the way to them, sees nothing on a network file system, and opens what appears beside them: a FIFO
- * there would block it, and with it the end of the process.
+ * It checks them at intervals. `Deno.watchFs` would need every link and directory on the path, sees nothing
+ * on a network file system, and opens new files beside the watched ones: a FIFO there would block it, and
+ * with it the end of the process.
  */
 export class FileWatch implements Disposable {
   readonly #every: Nanoseconds;
   readonly #onHangup = () => {
     this.#isAsked = true;
   };
-  /** By the file, as of the last look. */
+  /** By file: its state at the last check. */
   #states: ReadonlyMap<string, string> = new Map();
   #isAsked = false;
 
@@ -29,11 +29,11 @@ export class FileWatch implements Disposable {
   }
 
   /**
-   * Watches these files from now on, and no others. They may be links, links may lead to them, and they
-   * need not be there yet.
+   * Watches these files from now on, and no others. They may be links or behind links, and need not exist
+   * yet.
    */
   async watch(files: readonly string[]): Promise<void> {
-    // A file that has been watched may have changed since the last look: that is still to be noticed.
+    // A file may have changed since the last check: the change is still to be reported.
     const watched = [...this.#states].filter(([file]) => files.includes(file));
     this.#states = new Map([...await statesOf(files), ...watched]);
   }
@@ -44,9 +44,9 @@ export class FileWatch implements Disposable {
   }
 
   /**
-   * Waits until a file has changed, or a SIGHUP has come, since the last time.
+   * Waits until a file has changed, or a SIGHUP has come, since the last call.
    *
-   * @returns Whether that is so; false if it was told to stop.
+   * @returns Whether that is so; false if the signal was aborted.
    */
   async changed(stopping: AbortSignal): Promise<boolean> {
     let differs = false;
@@ -56,11 +56,11 @@ export class FileWatch implements Disposable {
       const before = this.#states;
       this.#states = await statesOf([...before.keys()]);
       if (this.#isAsked) {
-        // What has changed until this look is read with it.
+        // Changes up to this check will be read with it.
         this.#isAsked = false;
         return true;
       }
-      // Editors write a file in several steps: it is read when it has been left alone for one look.
+      // Editors write a file in several steps: it is read when it has not changed between two checks.
       if (!isDeepStrictEqual(before, this.#states)) differs = true;
       else if (differs) return true;
     }
@@ -77,7 +77,10 @@ async function statesOf(files: readonly string[]): Promise<Map<string, string>> 
   );
 }
 
-/** Another text for another file, or another content, at the end of all links; also if there is none. */
+/**
+ * A text that differs for another file, or for other content, at the end of all links; also if there is no
+ * file.
+ */
 async function stateOf(file: string): Promise<string> {
   try {
     const { dev, ino, size, mtime, ctime } = await Deno.stat(file);

@@ -19,13 +19,13 @@ export interface RequestCounts {
 }
 
 /**
- * What one replication measured, as plain data: it goes through JSON and between threads as it is. Times
- * are in nanoseconds. Unless said otherwise, it is about the window: from the end of the warm-up to when
- * clients stopped coming.
+ * The results of one replication, as plain data: they go through JSON and between threads unchanged. Times
+ * are in nanoseconds. Unless stated otherwise, a field is about the window: from the end of the warm-up until
+ * clients stop.
  */
 export interface ReplicationResult {
   readonly seed: number;
-  /** What happened in the simulated world, counted: the size of the job. */
+  /** Events of the simulation: the size of the job. */
   readonly events: number;
   readonly window: { readonly from: Nanoseconds; readonly to: Nanoseconds };
   /** When the last request that was measured had ended. */
@@ -34,36 +34,39 @@ export interface ReplicationResult {
   readonly connections: number;
   /** Requests that began in the window, and how they ended. */
   readonly requests: Readonly<RequestCounts> & {
-    /** Still waited for when nothing could happen any more. */
+    /** Requests that had not ended when nothing could happen any more. */
     readonly unfinished: number;
   };
-  /** How often a client was turned away, by reason. Each attempt counts. */
+  /** How often a client was refused, by reason. Each attempt counts. */
   readonly turnedAway: Readonly<Partial<Record<RefusalCause, number>>>;
-  /** Requests that were cut off because nothing had moved on their connection for `timeouts.idle`. */
+  /** Requests that ended because no data had moved on their connection for `timeouts.idle`. */
   readonly idleCuts: number;
   /** Requests done per second of the window, whenever they began. */
   readonly throughput: number;
   /** From when a client first wanted to send a request to the end of its answer; requests done only. */
   readonly sojourn: HistogramData;
-  /** Time in a backend's queue. Under processor sharing nobody waits. */
+  /** Time in a backend's queue; 0 under processor sharing. */
   readonly wait: HistogramData;
   readonly backends: readonly BackendResult[];
-  /** How unevenly connections were spread, for the weights, over the backends meant to get them. */
+  /**
+   * How unevenly connections were spread over the backends that were to get clients, relative to their
+   * weights.
+   */
   readonly imbalance: Imbalance;
   readonly faults: readonly FaultResult[];
-  /** Times a balancer considered a backend down without a fault of it. */
+  /** How often a balancer marked a backend as down that had no fault. */
   readonly falseDowns: number;
   /** From the first pick to reaching another backend, for connections whose first pick failed. */
   readonly failover: HistogramData;
   /** Sessions that changed their backend, over the whole run. */
   readonly sessionsMoved: { readonly failover: number; readonly failback: number };
-  /** Readers of events that failed, a defect of them each: what they counted is incomplete. */
+  /** Readers of events that failed because of a defect: their counts are incomplete. */
   readonly readerFailures?: readonly string[];
-  /** How things went over time; only if asked for. */
+  /** The time series; only on request. */
   readonly series?: Series;
 }
 
-/** What one backend saw. */
+/** The results of one backend. */
 export interface BackendResult {
   readonly id: string;
   /** Connections that reached it. */
@@ -71,18 +74,18 @@ export interface BackendResult {
   /** Its share of all connections that reached a backend. */
   readonly share: number;
   readonly done: number;
-  /** Attempts that ended there in an error, a reset or the client's impatience. */
+  /** Attempts that ended there in an error, a reset or the client's timeout. */
   readonly failed: number;
-  /** Slots at work, on average; as a share of its slots in `utilisation`. */
+  /** Busy slots, on average; `utilisation` is the same as a share of its slots. */
   readonly meanBusy: number;
   readonly utilisation: number;
   /** Requests in its queue, on average. */
   readonly meanQueue: number;
   /** Connections in flight to it, on average, as the balancers count them. */
   readonly meanInFlight: number;
-  /** Share of time that a balancer held it for down, averaged over balancers. */
+  /** Share of the time for which balancers marked it as down, averaged over balancers. */
   readonly downShare: number;
-  /** Times that a balancer took it down. */
+  /** How often a balancer marked it as down. */
   readonly downs: number;
 }
 
@@ -92,23 +95,29 @@ export interface Imbalance {
   readonly coefficientOfVariation: number;
 }
 
-/** What became of a fault of a backend. */
+/** How the balancers detected a fault of a backend and its end. */
 export interface FaultResult {
   readonly backend: string;
   readonly kind: string;
   readonly at: Nanoseconds;
   /** Absent if it lasts to the end of the run. */
   readonly until?: Nanoseconds;
-  /** By balancer: from its beginning until the backend was down there, 0 if it was; null if never. */
+  /**
+   * By balancer: from its beginning until the balancer marked the backend as down; 0 if it was already, null
+   * if never.
+   */
   readonly detection: readonly (Nanoseconds | null)[];
-  /** By balancer: from its end until the backend was up there, 0 if it was; null if never. */
+  /**
+   * By balancer: from its end until the balancer marked the backend as up; 0 if it was already, null if
+   * never.
+   */
   readonly failback: readonly (Nanoseconds | null)[];
 }
 
 /** Averages over slices of time, from the start of the run. Entry `i` of each list is slice `i`. */
 export interface Series {
   readonly interval: Nanoseconds;
-  /** Requests that ended in the slice, by how. */
+  /** Requests that ended in the slice: done, or with an error. */
   readonly done: readonly number[];
   readonly errors: readonly number[];
   readonly meanSojourn: readonly (number | null)[];
@@ -117,10 +126,10 @@ export interface Series {
     readonly inFlight: readonly number[];
     readonly queue: readonly number[];
     readonly busy: readonly number[];
-    /** Share of the balancers' time for which it was up. */
+    /** Share of the time for which the balancers marked it as up. */
     readonly up: readonly number[];
   }[];
-  /** Every change of a balancer's mind about a backend, up to a bound. */
+  /** Every change of a balancer's marking of a backend, up to a bound. */
   readonly health: readonly {
     readonly at: Nanoseconds;
     readonly balancer: number;

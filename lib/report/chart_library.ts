@@ -1,6 +1,6 @@
 /**
- * The part of the chart library that the plots use. A module of its own, so that it is loaded by those who
- * plot and no one else; and imported by name, so that a build leaves the library's other charts out.
+ * The part of the chart library that the plots use. It is a module of its own, so that only code that plots
+ * loads it. The parts are imported by name, so that a build leaves out the library's other charts.
  */
 import { LineChart } from "echarts/charts";
 import { GridComponent } from "echarts/components";

@@ -9,7 +9,10 @@ import {
 import { backendMetricOf, type Interval, runMetricOf, totalOf } from "./metric_reports.ts";
 import type { StudyReport, VariantReport } from "./types.ts";
 
-/** The whole table, as RFC 4180 has it, with `\n` at the end of a line. */
+/**
+ * The whole table in the format of RFC 4180, with `
+ * ` at the end of a line.
+ */
 export function csv({ variants }: StudyReport): string {
   const rows = variants.map((variant) => new Map(cells(variant)));
   const columns = [...new Set(rows.flatMap((row) => [...row.keys()]))];
@@ -38,7 +41,10 @@ function cells(variant: VariantReport): Cell[] {
   ];
 }
 
-/** A count as its sum over all runs, any other metric as its value and interval; none if there was no fault. */
+/**
+ * The cells of a metric of the run: a count as its sum over all runs, any other metric as its value and
+ * interval; none if there was no fault.
+ */
 function runCells(variant: VariantReport, name: MetricName): Cell[] {
   if (metricInfo(name).total) {
     return [[name, String(totalOf(variant, name))]];

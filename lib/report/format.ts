@@ -1,14 +1,14 @@
-/** Numbers as people read them. */
+/** Formats numbers for people. */
 import { decimalExponent } from "../base/mod.ts";
 import type { Unit } from "../metrics/mod.ts";
 import type { Interval, Occurrence } from "./metric_reports.ts";
 
-/** What stands for a number that is not there. */
+/** Shown in place of a missing number. */
 const NOTHING = "–";
-/** An interval that is narrower, as a share of its value, is not worth showing. */
+/** An interval that is narrower than this share of its value is not shown. */
 const CERTAIN = 1e-6;
 
-/** A number with about three digits that count. */
+/** A number with about three significant digits. */
 export function plain(value: number | null): string {
   if (value === null) return NOTHING;
   const size = Math.abs(value);
@@ -16,7 +16,7 @@ export function plain(value: number | null): string {
   return value.toFixed(digits);
 }
 
-/** Halves of an interval are shown one by one when one is so many times the other. */
+/** If one half of an interval is this many times the other, both are shown. */
 const LOPSIDED = 2;
 
 /**
@@ -66,12 +66,12 @@ export function percent(value: number | null): string {
   return `${shown.toFixed(digits)} %`;
 }
 
-/** A metric's value: a share as a percentage, everything else as a plain number. */
+/** A metric's value: a share as a percentage, all other units as a plain number. */
 export function inUnit(unit: Unit, value: number | null): string {
   return unit === "share" ? percent(value) : plain(value);
 }
 
-/** The same with its interval; a share is shown without. */
+/** The same with its interval; a share is shown without it. */
 export function withInterval(unit: Unit, interval: Interval): string {
   return unit === "share" ? percent(interval.value) : plusMinus(interval);
 }
@@ -88,7 +88,7 @@ export function grouped(value: number): string {
   return String(Math.round(value)).replaceAll(/\B(?=(\d{3})+$)/g, ",");
 }
 
-/** Two digits of the interval's half are what its value is known to. */
+/** As many digits as leave two digits of the half interval. */
 function digitsFor(half: number): number {
   return Math.min(4, Math.max(0, 1 - decimalExponent(half)));
 }

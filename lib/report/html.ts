@@ -1,4 +1,4 @@
-/** A study's result as one page that needs nothing else. */
+/** A study's result as one page without other files. */
 import { plain, secondsTaken } from "./format.ts";
 import { escape } from "./markup.ts";
 import {
@@ -27,11 +27,11 @@ export interface PageDetails {
   readonly medians?: readonly (readonly FaultMedians[])[] | undefined;
   /** The scenario, as it was written. */
   readonly scenario: string;
-  /** What to type to get the same result. */
+  /** The command that gives the same result. */
   readonly command: string;
   readonly watch?: string | undefined;
   readonly source: readonly string[];
-  /** When it was made, as YYYY-MM-DD. Left out where the same result has to be the same bytes. */
+  /** The date of the report, as YYYY-MM-DD. Left out where the same result must have the same bytes. */
   readonly date?: string | undefined;
 }
 
@@ -40,7 +40,7 @@ export async function reportPage(report: StudyReport, details: PageDetails): Pro
   const { plots, medians, scenario, command, watch, source, date } = details;
   const title = report.title ?? report.scenario;
   const common = commonScales(plots);
-  // One after the other: a plot takes memory only while it is drawn.
+  // One after the other, because a plot takes memory only while it is drawn.
   const sections: string[] = [];
   for (const [i, variant] of plots.entries()) {
     sections.push(
@@ -107,7 +107,7 @@ function variantId(index: number): string {
   return `variant-${index + 1}`;
 }
 
-/** Plots name their styles by counters that go on from page to page; here they start anew. */
+/** The library numbers the styles of all plots of a process; here the numbers start anew for each page. */
 export function withStableNames(page: string): string {
   const names = new Map<string, string>();
   return page.replaceAll(/\bzr\d+-[a-z]+-?\d+\b/g, (name) => {

@@ -1,4 +1,4 @@
-/** Text as HTML and SVG take it. */
+/** Text escaped for HTML and SVG. */
 export function escape(text: string): string {
   const entities: Readonly<Record<string, string>> = {
     "&": "&amp;",

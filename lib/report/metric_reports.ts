@@ -8,9 +8,9 @@ import {
 } from "../metrics/mod.ts";
 
 /**
- * A number over all replications with its confidence interval. `null`: nothing was measured, or it is not
- * known how large it is, because it falls among requests without an answer. Without both ends it has no
- * interval (of one replication, or a maximum); without `high` alone, its upper end is not known.
+ * A number over all replications with its confidence interval. `null`: nothing was measured, or the number is
+ * unknown because it falls among requests without an answer. Without both ends it has no interval (one
+ * replication, or a maximum); without `high` alone, its upper end is unknown.
  */
 export interface Interval {
   readonly value: number | null;
@@ -18,10 +18,10 @@ export interface Interval {
   readonly high: number | null;
 }
 
-/** A time that was not always there to be measured: over those replications in which it was. */
+/** A time that can be measured only in some replications, over these. */
 export interface Occurrence extends Interval {
   readonly max: number | null;
-  /** Replications in which it did not happen, for at least one balancer. */
+  /** Replications in which it did not happen for at least one balancer. */
   readonly missing: number;
 }
 
@@ -54,7 +54,7 @@ export type Totals = { readonly [N in With<{ readonly total: true }>]: number };
 /** The metrics of a backend. */
 export type BackendMetrics = { readonly [N in With<{ readonly backend: unknown }>]: Interval };
 
-/** The metrics of a run, put where a variant's report has them. */
+/** Puts the metrics of a run where a variant's report has them. */
 export function runMetricReports(
   of: (name: MetricName) => Reported,
   total: (name: MetricName) => number,

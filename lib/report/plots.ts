@@ -14,15 +14,15 @@ export interface Course extends Pick<Series, "interval" | "meanSojourn" | "error
   readonly faults: readonly Pick<FaultResult, "backend" | "kind" | "at" | "until">[];
 }
 
-/** What can be plotted of a variant. */
+/** The data of a variant's plots. */
 export interface VariantPlots {
   readonly name: string;
-  /** Sojourns of all replications together. */
+  /** Sojourn times of all replications together. */
   readonly sojourn: Histogram;
   readonly course: Course;
 }
 
-/** Where the axes of several variants' plots end, so that their plots can be compared. */
+/** The ends of the axes of several variants' plots, so that the plots can be compared. */
 export interface Scales {
   readonly end_s: number;
   readonly latency_ms: number;
@@ -97,9 +97,9 @@ const DARK: Readonly<Record<string, string>> = {
 export const PLOT_STYLE = `@media (prefers-color-scheme: dark) { :root { ${
   Object.entries(DARK).map(([light, dark]) => `${variable(light)}: ${dark};`).join(" ")
 } } }`;
-/** Beyond this share of requests the tail is a handful of them. */
+/** The plot ends at this share of requests: beyond it, too few requests are left. */
 const TAIL_MIN = 1e-6;
-/** With more backends than this, lines cannot be told apart. */
+/** With more backends than this, lines cannot be distinguished. */
 const LINES_MAX = 12;
 /** With more backends than this, neighbours share a row. */
 const ROWS_MAX = 40;
@@ -112,7 +112,7 @@ const FAULT_LANES = 5;
 /** Longer names are cut in legends. */
 const NAME_MAX = 80;
 
-/** The part of a picture that is between the axes. */
+/** The part of a picture between the axes. */
 interface Frame {
   readonly sheet: Sheet;
   readonly left: number;
@@ -125,7 +125,7 @@ interface Frame {
 export function commonScales(variants: readonly VariantPlots[]): Scales {
   const all = variants.map(maxima);
   const common = (name: keyof Scales) => {
-    // A variant without any value (none of its requests was done) says nothing about the scale.
+    // A variant without any value (none of its requests was done) does not affect the scale.
     const values = all.map((own) => own[name]).filter((value) => value > 0).sort((a, b) => a - b);
     const median = values[Math.floor((values.length - 1) / 2)] ?? 0;
     return values.findLast((value) => value <= OUTLIER * median) ?? 0;
@@ -139,7 +139,7 @@ export function commonScales(variants: readonly VariantPlots[]): Scales {
   };
 }
 
-/** Where the axes of one variant end: at its own maximum where that is beyond the common scale. */
+/** The ends of one variant's axes: its own maximum if that is beyond the common scale. */
 export function scalesOf(variant: VariantPlots, common: Scales): Scales {
   const own = maxima(variant);
   const end = (name: keyof Scales) => own[name] > common[name] ? roundUp(own[name]) : common[name];
@@ -172,7 +172,7 @@ export function latencyPlot(
   const { shareAxis: left, edge: right } = sheet;
   const frame = { sheet, left, right, top: legend.height + 14, height: 340 };
   const tails = variants.map(({ sojourn }) => tail(sojourn));
-  // The few that are quicker say nothing, and would take half of the width.
+  // The few fastest requests are left out: they would take half of the width.
   const min = decimalExponent(Math.min(...variants.map(almostLeastMs)));
   const slowest = Math.max(...tails.map((points) => points.at(-1)?.[0] ?? 1));
   const max = Math.max(min, decimalExponent(slowest)) + 1;
@@ -194,7 +194,7 @@ export function latencyPlot(
       axisLabel: {
         color: TEXT_COLOR,
         fontSize: FONT_SIZE,
-        // Powers of ten are long where a decade is narrow.
+        // Powers of ten are too wide where a decade is narrow.
         formatter: (value: number) =>
           sheet.hasTitles || value < 10_000 ? short(value) : `${short(value / 1000)}k`,
       },
@@ -213,7 +213,7 @@ export function latencyPlot(
   }, { over: legend.svg + hoverColumns(frame, titles, 1) });
 }
 
-/** Connections in flight on each backend over time; the mean of all, if there are too many to tell. */
+/** Connections in flight on each backend over time; the mean of all if there are too many backends. */
 export function loadPlot(
   variant: VariantPlots,
   scales: Scales = commonScales([variant]),
@@ -390,7 +390,7 @@ function rowsOf({ backends }: Course): Row[] {
   });
 }
 
-/** Neighbours with the same key are one span, its end not included. */
+/** Neighbours with the same key are one span. Its end is exclusive. */
 function spans(values: readonly number[], keyOf: (value: number) => number) {
   const found: { from: number; to: number; key: number; values: number[] }[] = [];
   values.forEach((value, i) => {
@@ -472,7 +472,7 @@ function loadLines({ backends, meanSojourn }: Course) {
   }];
 }
 
-/** What one request of fifty is below. */
+/** The quantile at which the latency plot begins: one request of fifty is faster. */
 function almostLeastMs({ sojourn }: VariantPlots): number {
   return sojourn.count === 0 ? 1 : Math.max(sojourn.quantile(0.02) / NS_PER_MS, 1e-3);
 }
@@ -558,7 +558,7 @@ function faultMarks(
   };
 }
 
-/** Columns that cannot be seen and show their title when a pointer rests on them. */
+/** Invisible columns that show their title when a pointer rests on them. */
 function hoverColumns(
   { sheet, left, right, top, height }: Frame,
   titles: readonly string[],
@@ -583,7 +583,7 @@ function lineLegend(names: readonly string[], sheet: Sheet) {
   );
 }
 
-/** Entries in as many rows as they need. */
+/** Puts entries into as many rows as they need. */
 function legendOf(
   names: readonly string[],
   symbol: (i: number, x: number, y: number) => string,
@@ -645,7 +645,7 @@ function text(x: number, y: number, content: string, color = TEXT_COLOR): string
     `style="font-size:${FONT_SIZE}px;font-family:sans-serif">${escape(content)}</text>`;
 }
 
-/** About how wide a text is; rather too wide than too narrow. */
+/** The approximate width of a text; rather too wide than too narrow. */
 function textWidth(content: string): number {
   const ems = [...content].map((character) => character > "\u2e7f" ? 1.05 : 0.6);
   return FONT_SIZE * ems.reduce((sum, em) => sum + em, 0);
@@ -676,7 +676,7 @@ function rowsHeight(rows: number): number {
   return Math.min(Math.max(rows * 22, 66), 600);
 }
 
-/** The next number that is round. */
+/** The next round number. */
 function roundUp(value: number): number {
   const unit = Number(`1e${decimalExponent(value)}`);
   return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].find((step) => step * unit >= value)! * unit;
@@ -694,7 +694,7 @@ function variable(color: string): string {
   return `--plot-${color.slice(1)}`;
 }
 
-/** Draws without a page. The library is large, so it is loaded by those who plot. */
+/** Draws without a page. The library is large, so it is loaded only when a plot is drawn. */
 async function draw(
   { sheet, left, right, top, height }: Frame,
   option: EChartsCoreOption,

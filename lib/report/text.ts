@@ -5,7 +5,7 @@ import type { Interval } from "./metric_reports.ts";
 import { backendHeads, backendRow, mainColumns, THEORY_HEADS, theoryRows } from "./tables.ts";
 import type { FaultMedians, StudyReport, VariantReport } from "./types.ts";
 
-/** How the lines are to look. */
+/** Options of the lines. */
 export interface TextOptions {
   readonly color: boolean;
   /** Width of the terminal. */
@@ -14,7 +14,7 @@ export interface TextOptions {
   readonly proseColumns?: number | undefined;
   /** Every variant's backends, and all of them. */
   readonly details?: boolean | undefined;
-  /** Sentences below the heading: what is simulated, and what to look at. */
+  /** Sentences below the heading: what is simulated, and what to watch. */
   readonly about?: readonly string[] | undefined;
   /** By variant and fault. */
   readonly medians?: readonly (readonly FaultMedians[])[] | undefined;
@@ -24,11 +24,11 @@ export interface TextOptions {
 const STYLES = { bold: [1, 22], red: [31, 39], green: [32, 39], yellow: [33, 39] } as const;
 type Style = keyof typeof STYLES;
 
-/** Variants that are shown one by one in tables below the first. */
+/** With more variants than this, the tables below the first one are left out. */
 const DETAILED_MAX = 4;
 /** From this difference in utilisation on, backends are shown one by one. */
 const UNEVEN = 0.05;
-/** Rows of backends that a terminal can bear. */
+/** Rows of a table of backends, unless all details are shown. */
 const BACKENDS_MAX = 12;
 
 /** The whole report. */
@@ -102,7 +102,7 @@ function numbered(numbers: readonly number[], noun: string): string {
   return `${count} ${noun}${most === 1 ? "" : "s"}`;
 }
 
-/** As many columns as there is room for. */
+/** The main table, with as many columns as fit into the width. */
 function mainTable(variants: readonly VariantReport[], width: number): string[] {
   const columns = mainColumns();
   for (let rank = 1; rank <= Math.max(...columns.map((column) => column.rank)); rank++) {
@@ -116,7 +116,7 @@ function mainTable(variants: readonly VariantReport[], width: number): string[] 
   return variants.map(({ name, sojourn_ms }) => `${name}: p99 ${plusMinus(sojourn_ms.p99)} ms`);
 }
 
-/** Backends that all do the same need no table, unless there is nothing else to look at. */
+/** Backends that behave alike need no table, except in a study of one variant. */
 function isWorthDetails(variants: number): (variant: VariantReport) => boolean {
   return ({ backends }) => {
     if (variants === 1) return true;
@@ -167,7 +167,7 @@ function theoryTable(variants: readonly VariantReport[]): string[] {
   return rows.length === 0 ? [] : aligned([THEORY_HEADS, ...rows]);
 }
 
-/** What the balancers of a variant refused, and why, as a share of all attempts. */
+/** The refusals of a variant's balancers by reason, as shares of all attempts. */
 function refusals({ name, connections, retried, turned_away }: VariantReport): string[] {
   const reasons = Object.entries(turned_away).toSorted(([, a], [, b]) => b - a);
   if (reasons.length === 0) return [];
@@ -177,12 +177,12 @@ function refusals({ name, connections, retried, turned_away }: VariantReport): s
   return [`${name}: refused by the balancer: ${shares.join(", ")}`];
 }
 
-/** What has to be known to read a variant's numbers. */
+/** A variant's warnings. */
 export function warnings({ name, warnings }: VariantReport): string[] {
   return warnings.map((warning) => `${name}: ${warning}`);
 }
 
-/** How the best compares with each of the others. */
+/** How the best variant compares with each of the others. */
 export function verdicts({ comparisons }: StudyReport): string[] {
   return comparisons.map(({ best, other, metric, verdict, best_value, other_value, lower }) => {
     if (metric === "errors") {
@@ -205,7 +205,7 @@ export function verdicts({ comparisons }: StudyReport): string[] {
   });
 }
 
-/** `, 0.54 percentage points lower`: a difference of shares is not a share of one. */
+/** `, 0.54 percentage points lower`: the difference of two shares is not a share of one of them. */
 function pointsLower({ value }: Interval): string {
   return value === null ? "" : `, ${plain(100 * value)} percentage points lower`;
 }

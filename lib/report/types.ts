@@ -13,16 +13,16 @@ export interface FaultMedians {
   readonly failback_ms: number | null;
 }
 
-/** A fault, and how the balancers dealt with it. */
+/** A fault, and the times in which the balancers detected it and its end. */
 export interface FaultReport {
   readonly backend: string;
   readonly kind: string;
   readonly at_ms: number;
-  /** `null` if it lasts to the end. */
+  /** `null` if it lasts to the end of the run. */
   readonly until_ms: number | null;
-  /** Until the last balancer had taken the backend down. */
+  /** Until the last balancer considered the backend down. */
   readonly detection_ms: Occurrence;
-  /** From its end until the last balancer had taken the backend in again. */
+  /** From its end until the last balancer considered the backend up. */
   readonly failback_ms: Occurrence | null;
 }
 
@@ -68,16 +68,16 @@ export interface VariantFacts {
   readonly theory: readonly Theory[];
 }
 
-/** One variant's number less another's, replication by replication: of the same clients and jobs. */
+/** The difference between two variants in a metric, from the same clients and jobs in each replication. */
 export interface PairedReport {
   readonly a: string;
   readonly b: string;
   readonly metric: MetricName;
-  /** a less b. Each interval is by itself: for a statement about many, take `comparisons`. */
+  /** a minus b. Each interval stands by itself: for a statement about many pairs, use `comparisons`. */
   readonly difference: Interval;
 }
 
-/** The best variant beside another. */
+/** The best variant compared with another. */
 export interface ComparisonReport {
   readonly best: string;
   readonly other: string;
@@ -88,11 +88,11 @@ export interface ComparisonReport {
   readonly other_value: number | null;
   /** By how much the best is lower: p99 as a share of the other's, errors in absolute terms. */
   readonly lower: Interval;
-  /** Of this interval: so much that all claims of a study are right in 95 % of studies (Holm). */
+  /** The confidence of this interval, such that all claims of a study are right in 95 % of studies (Holm). */
   readonly confidence: number;
 }
 
-/** Whether something that was expected holds. */
+/** Whether an expectation holds. */
 export interface ExpectationReport {
   readonly text: string;
   readonly variant: string;
@@ -110,16 +110,16 @@ export interface StudyReport {
   readonly scenario: string;
   readonly title: string | null;
   readonly seed: number;
-  /** SHA-256 of all that follows but the times it took: the same seed, the same digest. */
+  /** SHA-256 of all following fields except the wall time: the same seed gives the same digest. */
   readonly digest: string;
   readonly variants: readonly VariantReport[];
   readonly paired: readonly PairedReport[];
-  /** The best variant beside each of the others. */
+  /** The best variant compared with each of the others. */
   readonly comparisons: readonly ComparisonReport[];
   /** The best variant: fewest errors, then least p99; `null` if it does not beat any other. */
   readonly winner: string | null;
   readonly expectations: readonly ExpectationReport[];
-  /** How long it took. */
+  /** The wall time of the study. */
   readonly wall_s?: number;
   readonly events_per_s?: number;
 }

@@ -22,7 +22,7 @@ import type {
   TraceEntry,
 } from "./types.ts";
 
-/** A scenario, unless there are findings. */
+/** A scenario, or findings that say why there is none. */
 export interface Built {
   readonly scenario?: Scenario;
   readonly findings: readonly Finding[];
@@ -91,7 +91,7 @@ export function buildScenario(
   };
 }
 
-/** The same balancer, to which backends report that they are idle. */
+/** The same balancer, with backends that report when they are idle. */
 function reportedTo(config: Config): Config {
   const { algorithm } = config;
   if (algorithm.name !== "join-idle-queue") return config;
@@ -218,7 +218,7 @@ function neverComing(
   }
 }
 
-/** Reports a trace from which nothing would be measured. */
+/** Finds a trace from which nothing would be measured. */
 function outside(
   entries: readonly TraceEntry[],
   duration: Nanoseconds,

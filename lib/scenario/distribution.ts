@@ -5,7 +5,7 @@ import type { Nanoseconds, Random } from "../base/mod.ts";
 import { durations } from "./scalars.ts";
 import { createSampler, type Distribution } from "../stats/mod.ts";
 
-/** The parameters of each law in the order in which they are written, named as in a scenario. */
+/** The parameters of each distribution in the order in which they are written, named as in a scenario. */
 const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
   deterministic: ["value"],
   exponential: ["mean"],

@@ -35,7 +35,7 @@ const FACTOR = /^(\d+(?:\.\d+)?)\s*\*\s*(.+)$/;
  * Reads an expectation: a metric, a comparator, and a number or a multiple of another metric. A backend
  * is written in parentheses, a variant in square brackets.
  *
- * @throws {SyntaxError} whose message says what would be right.
+ * @throws {SyntaxError} whose message names the valid form.
  */
 export function parseExpectation(text: string): Expectation {
   const parts = /^(.+?)\s*(<=|>=|<|>)\s*(.+)$/.exec(text.trim());

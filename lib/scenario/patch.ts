@@ -9,7 +9,7 @@ export interface Setting {
   readonly blame: { readonly path: Path } | { readonly flag: string };
 }
 
-/** A setting that has been put into the data. */
+/** A setting that was put into the data. */
 export interface Patch extends Setting {
   /** The number of steps of the path that existed before. */
   readonly existing: number;
@@ -32,7 +32,7 @@ const EXCLUSIVE: readonly (readonly string[])[] = [
 /**
  * `workload.arrivals.rate=900/s` → a path and a value, which is read as YAML.
  *
- * @throws {SyntaxError} if it is not of that form.
+ * @throws {SyntaxError} if it has another form.
  */
 export function parseSetting(text: string): Setting {
   const at = text.indexOf("=");

@@ -1,6 +1,6 @@
 /**
- * What a scenario file may say. Validation, the JSON Schema for editors and the reference in
- * docs/scenarios.md are all made from this.
+ * The schema of scenario files. Validation, the JSON Schema for editors and the reference in
+ * docs/scenarios.md are generated from it.
  */
 import * as z from "zod";
 import {

@@ -78,7 +78,7 @@ export interface Study {
 
 /** Metrics of a whole run. */
 const OF_RUN: readonly string[] = metricNames().filter((name) => scopeOf(name) === "run");
-/** More variants than this are a mistake. */
+/** More variants than this are an error. */
 const VARIANTS_MAX = 10_000;
 /** What `compare` may vary. */
 const COMPARABLE = [
@@ -88,7 +88,7 @@ const COMPARABLE = [
 
 /** A file that a scenario names. */
 export interface NamedFile {
-  /** As the scenario writes it. */
+  /** The path as the scenario writes it. */
   readonly path: string;
   readonly kind: "config" | "trace";
   /** The flag of the command line that names it, if the file does not. */
@@ -157,7 +157,7 @@ export class ScenarioDraft {
    * A setting may be wrong only in combination with the rest of the file. The flag with which the mistake first
    * appears is to blame.
    *
-   * @throws {UserError} that names the first flag to which a mistake belongs.
+   * @throws {UserError} that names the first flag that causes a mistake.
    */
   #blameFlags(
     findings: readonly Finding[],
@@ -269,7 +269,7 @@ interface Ingredients {
   readonly isWhole: boolean;
 }
 
-/** The variants, and their mistakes. */
+/** The variants, and the mistakes in them. */
 function variantsOf(
   file: ScenarioFile,
   data: unknown,

@@ -22,7 +22,7 @@ const CLOCK_SECONDS_MAX = 1e11;
  * numbers of seconds. The connections are sorted by time. Times of a clock, like seconds since 1970, are
  * counted from the first.
  *
- * @throws {UserError} that names the line which is wrong.
+ * @throws {UserError} that names the line of a mistake.
  */
 export function parseTrace({ file, text }: Source): TraceEntry[] {
   const fail = (line: number, message: string, hint?: string): never => {

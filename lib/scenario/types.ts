@@ -52,7 +52,7 @@ export interface Balancer extends SchedulerOptions {
   readonly timeouts: {
     /** A connect to a backend without an answer for this long has failed. */
     readonly connect: Nanoseconds;
-    /** A connection on which nothing moves for this long is closed. May be Infinity. */
+    /** A connection on which no data moves for this long is closed. May be Infinity. */
     readonly idle: Nanoseconds;
   };
 }
@@ -74,7 +74,7 @@ export interface Workload {
   readonly requestsPerConnection: Distribution;
   /** The time between an answer and the next request on the same connection. */
   readonly thinkTime: Distribution;
-  /** How long a client waits for an answer, from the moment it begins to connect. May be Infinity. */
+  /** How long a client waits for an answer, from when it begins to connect. May be Infinity. */
   readonly timeout: Nanoseconds;
   readonly retries: ClientRetries;
 }
@@ -136,8 +136,8 @@ export interface Clients {
 }
 
 /**
- * What a client does after a request that failed, was refused or timed out. The k-th retry waits
- * `backoff · multiplier^(k−1)`, stretched or shrunk by up to `jitter`, a share of it.
+ * What a client does after a request that failed, was refused or timed out. The k-th retry waits `backoff ·
+ * multiplier^(k−1)`, varied by up to the share `jitter`.
  */
 export interface ClientRetries {
   readonly max: number;
@@ -146,7 +146,7 @@ export interface ClientRetries {
   readonly jitter: number;
 }
 
-/** How one backend behaves. */
+/** The server of one backend. */
 export interface ServerOptions {
   /** The number of requests that it serves at the same time. May be Infinity. */
   readonly slots: number;

@@ -1,27 +1,27 @@
 import { ln } from "../base/mod.ts";
 import { studentTQuantile } from "./student_t.ts";
 
-/** How often an interval covers the truth, unless something else is asked for. */
+/** The share of studies in which an interval covers the true value, by default. */
 export const CONFIDENCE = 0.95;
 
-/** A number of a study, and how well it is known. */
+/** A number of a study and its precision. */
 export interface Estimate {
   readonly value: number;
-  /** Ends of the confidence interval; NaN if there is only one run to go by. */
+  /** Ends of the confidence interval; NaN if there is only one run. */
   readonly low: number;
   readonly high: number;
   readonly standardError: number;
-  /** How many runs it is of. */
+  /** The number of runs. */
   readonly count: number;
-  /** What each run contributes to the deviation of the value, in any unit: the basis of comparisons. */
+  /** The contribution of each run to the deviation of the value, in any unit: the basis of comparisons. */
   readonly scores: readonly number[];
 }
 
 /**
- * The mean of independent values, one of each run, with its confidence interval by Student's t:
- * `mean ± t(n − 1) · s / √n`. Values that are NaN (nothing was measured) are left out.
+ * The mean of independent values, one of each run, with its confidence interval by Student's t: `mean ± t(n −
+ * 1) · s / √n`. Values that are NaN (nothing was measured) are left out.
  *
- * @param confidence How often such an interval is to cover the truth: 0.95 for 95 %.
+ * @param confidence The share of studies in which the interval covers the true value: 0.95 for 95 %.
  */
 export function estimateMean(values: readonly number[], confidence = CONFIDENCE): Estimate {
   const known = values.filter((value) => !Number.isNaN(value));
@@ -61,16 +61,16 @@ export function scaled(estimate: Estimate, factor: number): Estimate {
 }
 
 /**
- * `a − b` of two estimates from the same runs. What is random about both in the same way cancels: with
- * common random numbers the interval is far narrower than that of either. Each end is as far from the
- * value as `√(x² + y² − 2rxy)`, where `x` and `y` are the distances of those ends of `a` and `b` that make
- * the difference extreme in the same direction, and `r` is the correlation of the runs' scores. For two
- * means this is the paired t-interval, exactly; and it holds for intervals that are not symmetric.
+ * `a − b` of two estimates from the same runs. Variation that both have in common cancels: with common random
+ * numbers the interval is far narrower than that of either. Each end is as far from the value as `√(x² + y² −
+ * 2rxy)`, where `x` and `y` are the distances of those ends of `a` and `b` that make the difference extreme
+ * in the same direction, and `r` is the correlation of the runs' scores. For two means this is exactly the
+ * paired t-interval, and it also holds for intervals that are not symmetric.
  *
  * Source: G. Y. Zou and A. Donner, "Construction of confidence limits about effect measures: a general
  * approach", 2008 (MOVER).
  *
- * @throws {RangeError} if they are not of equally many runs.
+ * @throws {RangeError} if they have different numbers of runs.
  */
 export function differenceOf(a: Estimate, b: Estimate): Estimate {
   if (a.count !== b.count) {
@@ -102,8 +102,8 @@ export function logRatioOf(a: Estimate, b: Estimate): Estimate {
 }
 
 /**
- * The same with an interval of another confidence. Its halves are Student's quantile times the standard
- * error, which is taken from the width of the present interval; so they become equal.
+ * The same estimate with an interval of another confidence. Its halves are Student's quantile times the
+ * standard error, which is computed from the width of the present interval; so they become equal.
  */
 export function withConfidence(estimate: Estimate, from: number, to: number): Estimate {
   const { value, low, high, count } = estimate;
@@ -139,7 +139,7 @@ export function correlation(a: readonly number[], b: readonly number[]): number 
   return scale > 0 ? Math.min(1, Math.max(-1, both / scale)) : 0;
 }
 
-/** The interval of Student's t, from the deviations of the runs. */
+/** The interval by Student's t, from the deviations of the runs. */
 function symmetric(value: number, deviations: readonly number[], confidence: number): Estimate {
   const count = deviations.length;
   const standardError = standardErrorOf(deviations);
@@ -154,7 +154,7 @@ function symmetric(value: number, deviations: readonly number[], confidence: num
   };
 }
 
-/** `√(Σ d² / (n − 1) / n)`; NaN if there is only one. */
+/** `√(Σ d² / (n − 1) / n)`; NaN if there is only one run. */
 export function standardErrorOf(deviations: readonly number[]): number {
   const count = deviations.length;
   if (count < 2) return NaN;

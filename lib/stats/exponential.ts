@@ -1,9 +1,9 @@
 import { exp, ln, type Random } from "../base/mod.ts";
 
 const LAYERS = 256;
-/** Where the lowest layer's tail begins. With this and no other the topmost layer ends at the peak. */
+/** Where the lowest layer's tail begins. With exactly this value the topmost layer ends at the peak. */
 const TAIL = 7.69711747013104972;
-/** Of each layer. */
+/** The area of each layer. */
 const AREA = 3.9496598225815571993e-3;
 
 /** The right end of each layer, from the bottom up. The lowest one is as wide as if it had no tail. */
@@ -20,11 +20,11 @@ ENDS[LAYERS] = 0;
 HEIGHTS[LAYERS] = 1;
 
 /**
- * Draws from the exponential law of mean 1.
+ * Draws from the exponential distribution of mean 1.
  *
- * The area below the density is covered by layers of one size. A layer is drawn, and a point across it;
- * in 98 of 100 cases it lies where the layer above is, too, and so below the density: that takes one
- * uniform, and no logarithm. Platforms agree on every bit.
+ * The area below the density is covered by layers of equal area. A layer is drawn, and a point across it. In
+ * 98 of 100 cases the point is also within the width of the layer above, and therefore below the density:
+ * that takes one uniform number and no logarithm. Platforms agree on every bit.
  *
  * Source: G. Marsaglia and W. W. Tsang, "The ziggurat method for generating random variables", 2000.
  */
@@ -36,7 +36,7 @@ export function exponential(random: Random): number {
 }
 
 function atTheEdge(layer: number, x: number, random: Random): number {
-  // The law has no memory: its tail is the law again.
+  // The exponential distribution has no memory: its tail has the same distribution.
   if (layer === 0) return TAIL + exponential(random);
   const bottom = HEIGHTS[layer]!;
   const y = bottom + random.next() * (HEIGHTS[layer + 1]! - bottom);

@@ -1,8 +1,8 @@
 /** Each power of two is cut into 2⁸ buckets. */
 const SUB_BITS = 8;
-/** Buckets from 0 to 2⁵³, and one more edge. */
+/** The number of buckets from 0 to 2⁵³, and one more edge. */
 const BUCKETS = (53 - SUB_BITS + 2) << SUB_BITS;
-/** What the bucket of a number from 2⁸ on falls short of its leading bits. */
+/** The difference between the leading bits of a number from 2⁸ on and the index of its bucket. */
 const OFFSET = (1023 + SUB_BITS - 1) << SUB_BITS;
 
 const double = new Float64Array(1);
@@ -11,7 +11,7 @@ double[0] = 1;
 /** Where the word with the exponent is: it depends on the byte order of the machine. */
 const HIGH = words[1] === 0x3ff00000 ? 1 : 0;
 
-/** A histogram as plain data: to write as JSON, or to hand to another thread. */
+/** A histogram as plain data: to write as JSON, or to send to another thread. */
 export interface HistogramData {
   readonly count: number;
   readonly sum: number;
@@ -37,7 +37,7 @@ export class Histogram {
   #min = Infinity;
   #max = 0;
 
-  /** The histogram that `toData` made plain. */
+  /** The histogram of data that `toData` returned. */
   static fromData(data: HistogramData): Histogram {
     const histogram = new Histogram();
     histogram.#count = data.count;
@@ -75,7 +75,7 @@ export class Histogram {
     return this.#max;
   }
 
-  /** Takes in a value from 0 to 2⁵³. */
+  /** Adds a value from 0 to 2⁵³. */
   record(value: number): void {
     const bucket = bucketOf(value);
     this.#counts[bucket] = this.#counts[bucket]! + 1;
@@ -85,7 +85,7 @@ export class Histogram {
     if (value > this.#max) this.#max = value;
   }
 
-  /** Takes in all that another one has. */
+  /** Adds all values of another histogram. */
   add(other: Histogram): void {
     const counts = this.#counts;
     other.#counts.forEach((count, bucket) => {
@@ -98,8 +98,8 @@ export class Histogram {
   }
 
   /**
-   * The value that a share of the values does not exceed, interpolated within its bucket; NaN if there
-   * are none.
+   * The value that a share of the values does not exceed, interpolated within its bucket; NaN if there are no
+   * values.
    *
    * @param share From 0 to 1.
    */
@@ -132,7 +132,7 @@ export class Histogram {
     return above;
   }
 
-  /** Every bucket that is not empty: values from `from` to `to`, `to` not included. */
+  /** Every bucket that is not empty: values from `from` to `to` (exclusive). */
   *buckets(): Generator<{ readonly from: number; readonly to: number; readonly count: number }> {
     for (let bucket = 0; bucket < BUCKETS; bucket++) {
       const count = this.#counts[bucket]!;
@@ -151,7 +151,7 @@ export class Histogram {
   }
 }
 
-/** Exponent and leading bits of the double are, as one number, the number of its bucket. */
+/** The exponent and the leading bits of the double, read as one number, give the index of its bucket. */
 function bucketOf(value: number): number {
   if (value < 1 << SUB_BITS) return value | 0;
   double[0] = value;

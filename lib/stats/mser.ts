@@ -1,6 +1,6 @@
 import { square } from "../base/mod.ts";
 
-/** Values are averaged in fives, which smooths out what is only noise. */
+/** Values are averaged in groups of five to reduce noise. */
 const BATCH = 5;
 
 /**

@@ -68,7 +68,7 @@ const FAR_TAIL = [
   ],
 ] as const;
 
-/** Below the smallest share that a random number can leave to a tail. */
+/** Less than the smallest share that a random number can leave to a tail. */
 const SHARE_MIN = 2 ** -54;
 
 /**

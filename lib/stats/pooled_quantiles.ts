@@ -3,43 +3,47 @@ import { CONFIDENCE, type Estimate, standardErrorOf, studentT } from "./estimate
 import { type HistogramData, lowerEdge } from "./histogram.ts";
 import { normalQuantile } from "./normal.ts";
 
-/** What one run has observed of a quantity. */
+/** The observations of one run. */
 export interface Observations {
   readonly histogram: HistogramData;
-  /** How many observations are missing of which is known only that they are larger than all others. */
+  /** How many observations are missing of which only this is known: they are larger than all others. */
   readonly missing: number;
 }
 
 /**
- * Quantiles of what several runs have observed together, with confidence intervals from how much the runs
+ * Quantiles of the observations of several runs together, with confidence intervals from how much the runs
  * differ.
  *
- * The value is that of all observations as one: the mean of the runs' own quantiles would be too low,
- * for the rare long queues are in a few of the runs only.
+ * The value is that of all observations together: the mean of the runs' own quantiles would be too low,
+ * because the rare long queues occur in only a few of the runs.
  *
- * Whether the truth may be `x` depends on the share of observations above `x`, a mean over the runs with
- * relative standard error `e`: `1 − q` must be within its interval. A share of rare events is skewed to
- * the right like a lognormal variable, so the interval is `share · exp(e²/2 ± t(n − 1) · √(e² + e⁴/2))`.
+ * Whether `x` may be the true value depends on the share of observations above `x`, which is a mean over the
+ * runs with relative standard error `e`: `1 − q` must be within its interval. A share of rare events is
+ * skewed to the right like a lognormal variable, so the interval is `share · exp(e²/2 ± t(n − 1) · √(e² +
+ * e⁴/2))`.
  *
- * Few runs may be alike by chance. So the interval is at least that of as many independent observations,
- * whose standard error is known: `e = √((1 − share) / (share · N))`, with the normal quantile in place of
- * Student's. A share of none in N observations may be up to `ln(2 / (1 − confidence)) / N`: with so few
- * observations that none may be above the quantile, the interval has no upper end.
+ * A few runs may be similar by chance. So the interval is at least that of the same number of independent
+ * observations, whose standard error is known: `e = √((1 − share) / (share · N))`, with the normal quantile
+ * in place of Student's. If none of N observations is above `x`, the share may still be up to `ln(2 / (1 −
+ * confidence)) / N`: if there are so few observations that this exceeds `1 − q`, the interval has no upper
+ * end.
  *
  * Source: S. Asmussen and P. W. Glynn, "Stochastic Simulation", 2007, III.4 (quantiles) and III.5
- * (sectioning); X.-H. Zhou and S. Gao, "Confidence intervals for the log-normal mean", 1997 (Cox's
- * method).
+ * (sectioning); X.-H. Zhou and S. Gao, "Confidence intervals for the log-normal mean", 1997 (Cox's method).
  */
 export class PooledQuantiles {
   readonly #runs: readonly Observations[];
   readonly #sizes: readonly number[];
-  /** All observations, the missing ones included. */
+  /** The number of all observations, missing ones included. */
   readonly #total: number;
   /** Buckets that are not empty in some run, in ascending order. */
   readonly #buckets: readonly number[];
-  /** Entry `j`: the share of observations in bucket `j` or above; the last is that of the missing ones. */
+  /**
+   * Entry `j`: the share of observations in bucket `j` or above; the last entry is the share of the missing
+   * ones.
+   */
   readonly #shares: readonly number[];
-  /** Of each share: its standard error as a share of it. */
+  /** The relative standard error of each share. */
   readonly #errors: readonly number[];
   readonly #min: number;
   readonly #max: number;
@@ -72,8 +76,8 @@ export class PooledQuantiles {
   }
 
   /**
-   * The quantile of a share `q` of all observations. Infinity if it is among those that are missing; an
-   * interval whose upper end is among them is open.
+   * The quantile of a share `q` of all observations. Infinity if it is among the missing ones; an interval
+   * whose upper end is among them has no upper end.
    *
    * @param q Strictly between 0 and 1.
    */
@@ -104,7 +108,7 @@ export class PooledQuantiles {
     return (1 - q) * this.#total;
   }
 
-  /** The bucket in which the share above falls to `rest`; their number if it never does. */
+  /** The bucket in which the share above falls to `rest`; the number of buckets if it never does. */
   #bucketAt(rest: number): number {
     let low = 0;
     let high = this.#buckets.length;
@@ -134,7 +138,7 @@ export class PooledQuantiles {
     return { least: end(-1), most: end(1) };
   }
 
-  /** Where in a bucket the share above, or a bound of it, is `rest`. */
+  /** The value within a bucket at which the share above, or an end of its interval, is `rest`. */
   #crossing(j: number, rest: number, shareOf: ShareOf): number {
     const bucket = this.#buckets[j];
     if (bucket === undefined) return this.#total > 0 ? Infinity : NaN;
@@ -144,7 +148,7 @@ export class PooledQuantiles {
     return Math.min(Math.max(value, this.#min), this.#max);
   }
 
-  /** By how much each run has more above the quantile than the share that is due. */
+  /** By run: how many more observations it has above the quantile than expected. */
   #scores(at: number, rest: number): number[] {
     const above = new Tail(this.#runs);
     for (let j = this.#buckets.length - 1; j > at; j--) above.include(this.#buckets[j]!);
@@ -156,7 +160,7 @@ export class PooledQuantiles {
     return this.#residuals(counts, rest);
   }
 
-  /** Of each run: how many more it has than its part, in units of a run's mean size. */
+  /** By run: how many more observations it has than expected, in units of a run's mean size. */
   #residuals(counts: readonly number[], share: number): number[] {
     const mean = this.#total / this.#runs.length;
     return counts.map((count, i) => (count - share * this.#sizes[i]!) / mean);
@@ -166,7 +170,7 @@ export class PooledQuantiles {
 /** A share of all observations, by the bucket from which on they count. */
 type ShareOf = (bucket: number) => number;
 
-/** How many observations each run has from some bucket on, going down from the highest. */
+/** By run: how many observations it has from a bucket on, for buckets in descending order. */
 class Tail {
   readonly counts: number[];
   readonly #buckets: readonly (readonly number[])[];
@@ -179,7 +183,7 @@ class Tail {
     this.#next = this.#buckets.map(({ length }) => length - 2);
   }
 
-  /** Adds a bucket, the next lower one that is not empty in all runs. */
+  /** Adds the next lower bucket that is not empty in all runs. */
   include(bucket: number): void {
     this.#buckets.forEach((list, run) => {
       const at = this.#next[run]!;

@@ -1,17 +1,17 @@
-/** The mean of a count that is drawn from a continuous law: rounded, and at least 1. */
+/** Means of counts that are drawn from a continuous distribution: rounded, and at least 1. */
 import { exp, ln, power } from "../base/mod.ts";
 import { lnGamma } from "./student_t.ts";
 import { type Distribution, meanOf } from "./variates.ts";
 
-/** A count that is made of a draw. */
+/** The count that a draw gives. */
 export function countOf(draw: number): number {
   return Math.max(1, Math.round(draw));
 }
 
 /**
- * The mean of `countOf` of a draw. For a law without jumps it is found from the probability `S(x)` of a draw
- * above `x`: the mean of the count is `1 + Σ S(k + ½)`, that of the draw `∫ S(x) dx`, and the terms of
- * `Σ (S(k + ½) − ∫ S(x) dx over [k, k + 1])` soon vanish.
+ * The mean of `countOf` of a draw. For a distribution without jumps it is computed from the probability
+ * `S(x)` of a draw above `x`: the mean of the count is `1 + Σ S(k + ½)`, the mean of the draw is `∫ S(x) dx`,
+ * and the terms of `Σ (S(k + ½) − ∫ S(x) dx over [k, k + 1])` soon vanish.
  */
 export function meanCount(distribution: Distribution): number {
   switch (distribution.kind) {
@@ -32,7 +32,7 @@ export function meanCount(distribution: Distribution): number {
   const above = survival(distribution);
   const mean = meanOf(distribution);
   let correction = 1 - integral(above, 0, 1);
-  // Beyond its mean a law is so smooth on the scale of 1 that the midpoint is the integral.
+  // Beyond its mean a distribution is so smooth on the scale of 1 that the midpoint equals the integral.
   const last = Math.min(TERMS_MAX, Math.ceil(50 * mean));
   for (let k = 1; k <= last && above(k) > NEVER; k++) {
     correction += above(k + 0.5) - integral(above, k, k + 1);
@@ -98,7 +98,7 @@ function survival(distribution: Continuous): (x: number) => number {
 /** The probability that a Poisson variable of this mean is below `count`. */
 function poissonBelow(count: number, mean: number): number {
   if (mean === 0) return 1;
-  // What is this far below the mean adds nothing.
+  // Values this far below the mean add nothing.
   const first = Math.max(0, Math.floor(mean - 10 * Math.sqrt(mean) - 10));
   let term = exp(first * ln(mean) - mean - lnGamma(first + 1));
   let sum = 0;

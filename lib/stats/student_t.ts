@@ -15,7 +15,7 @@ export function studentTQuantile(p: number, degreesOfFreedom: number): number {
   return last.quantile;
 }
 
-/** A study asks for the same one for every number in it: 70,000 times with 10,000 backends. */
+/** A study asks for the same quantile for every number in it: 70,000 times with 10,000 backends. */
 let last = { p: NaN, degreesOfFreedom: NaN, quantile: NaN };
 
 function computeQuantile(p: number, degreesOfFreedom: number): number {
@@ -31,7 +31,7 @@ function computeQuantile(p: number, degreesOfFreedom: number): number {
   }
   if (p === 0.5) return 0;
   if (p < 0.5) return -computeQuantile(1 - p, degreesOfFreedom);
-  // Beyond this the law is normal to ten digits, and the continued fraction gets slow.
+  // Beyond this the distribution is normal to ten digits, and the continued fraction becomes slow.
   const freedom = Math.min(degreesOfFreedom, 1e10);
   let high = 1;
   while (studentTUpperTail(high, freedom) > 1 - p) high *= 2;

@@ -1,6 +1,6 @@
 /**
- * Random variates that are the same numbers on every platform: all of them are made of a seeded source
- * and this house's own logarithm and exponential.
+ * Random variates that are the same numbers on every platform: they depend only on a seeded source and on the
+ * logarithm and exponential of `lib/base`.
  */
 import { exp, ln, power, type Random, square } from "../base/mod.ts";
 import { exponential } from "./exponential.ts";
@@ -13,7 +13,9 @@ export type Distribution =
   | { readonly kind: "exponential"; readonly mean: number }
   /** The sum of `stages` exponential stages. */
   | { readonly kind: "erlang"; readonly stages: number; readonly mean: number }
-  /** One of several exponential laws, by chance. Probabilities may sum to anything above 0. */
+  /**
+   * One of several exponential distributions, by probability. The probabilities may sum to anything above 0.
+   */
   | {
     readonly kind: "hyperexponential";
     readonly phases: readonly { readonly probability: number; readonly mean: number }[];
@@ -27,26 +29,26 @@ export type Distribution =
     readonly max: number;
     readonly alpha: number;
   }
-  /** One of these values, each as likely as the others unless weights say otherwise. */
+  /** One of these values, each with the same probability unless weights are given. */
   | {
     readonly kind: "empirical";
     readonly values: readonly number[];
     readonly weights?: readonly number[];
   };
 
-/** Below this, 1 − e^(−x) loses more to rounding than its series to the terms that are left out. */
+/** Below this, 1 − e^(−x) loses more to rounding than its series loses to the terms that are left out. */
 const SMALL = 1e-4;
 
 /** A product of uniforms is replaced by its logarithm before it underflows to 0. */
 const PRODUCT_MIN = 2 ** -600;
 
-/** Draws from one distribution. A draw depends on nothing but the random numbers that it takes. */
+/** Draws from one distribution. A draw depends only on the random numbers that it uses. */
 export interface Sampler {
   /** The next draw. */
   next(): number;
 }
 
-/** Makes a sampler that takes its randomness from `random` alone. */
+/** Makes a sampler that draws its random numbers from `random`. */
 export function createSampler(distribution: Distribution, random: Random): Sampler {
   switch (distribution.kind) {
     case "deterministic":
@@ -226,7 +228,7 @@ class Hyperexponential implements Sampler {
   }
 }
 
-/** Inversion: a draw takes one random number and leaves nothing over for the next. */
+/** Inversion: a draw uses one random number and keeps nothing for the next draw. */
 class Lognormal implements Sampler {
   readonly #mu: number;
   readonly #sigma: number;
@@ -248,7 +250,7 @@ class BoundedPareto implements Sampler {
   readonly #min: number;
   readonly #max: number;
   readonly #width: number;
-  /** α·ln(max/min). As it goes to 0, the law goes to the one whose logarithm is uniform. */
+  /** α·ln(max/min). As it goes to 0, the logarithm of the variable becomes uniform. */
   readonly #decay: number;
   readonly #norm: number;
   readonly #exponent: number;
@@ -300,7 +302,7 @@ class Empirical implements Sampler {
   }
 }
 
-/** An index below `size`, each as likely as the others. */
+/** An index below `size`, each with the same probability. */
 class Equal implements Sampler {
   readonly #size: number;
   readonly #random: Random;
@@ -316,10 +318,11 @@ class Equal implements Sampler {
 }
 
 /**
- * An index in proportion to its weight, in constant time and with one uniform a draw.
+ * An index with probability proportional to its weight, in constant time and with one uniform number per
+ * draw.
  *
- * Source: M. D. Vose, "A linear algorithm for generating random numbers with a given distribution",
- * 1991 (Walker's alias method).
+ * Source: M. D. Vose, "A linear algorithm for generating random numbers with a given distribution", 1991
+ * (Walker's alias method).
  */
 class Alias implements Sampler {
   readonly #keep: Float64Array;
@@ -354,8 +357,8 @@ class Alias implements Sampler {
 }
 
 /**
- * Ranks from 0 below `count`, rank k in proportion to (k + 1)^(−exponent): Zipf's law. An exponent of 0
- * makes all ranks equal.
+ * Ranks from 0 to `count` (exclusive), rank k with probability proportional to (k + 1)^(−exponent): Zipf's
+ * law. An exponent of 0 makes all ranks equally likely.
  */
 export function createZipf(count: number, exponent: number, random: Random): Sampler {
   if (exponent === 0) return new Equal(count, random);
