@@ -76,7 +76,7 @@ class Teller {
     const time = `${(event.at_ms / 1000).toFixed(1).padStart(5)} s`;
     const [first = "", ...rest] = wrapped(
       text,
-      this.#io.stdoutIsTerminal ? this.#io.columns - INDENT : Infinity,
+      this.#columns - INDENT,
       "",
     );
     this.#io.out(`${this.#paint("dim", time)}  ${this.#paint(style, first)}`);
@@ -92,7 +92,9 @@ class Teller {
   summarise(summary: DemoSummary): void {
     this.#io.status();
     this.#io.out("");
-    summaryLines(summary).forEach((line) => this.#io.out(line));
+    for (const line of summaryLines(summary)) {
+      wrapped(line, this.#columns, " ".repeat(14)).forEach((part) => this.#io.out(part));
+    }
     const verdict = summary.interrupted
       ? "ended early"
       : summary.ok
@@ -100,6 +102,11 @@ class Teller {
       : "a connection was lost that could have been saved";
     this.#io.out("");
     this.#io.out(this.#paint(summary.ok ? "green" : "red", verdict));
+  }
+
+  /** Of the terminal; without one, lines may be as long as they are. */
+  get #columns(): number {
+    return this.#io.stdoutIsTerminal ? this.#io.columns : Infinity;
   }
 
   #paint(style: Style, text: string): string {
