@@ -1,16 +1,14 @@
 import assert from "node:assert/strict";
 import { BackendServer, type Behaviour } from "../../backend/server.ts";
 import type { Address } from "../../lib/base/address.ts";
-import { createRandom, NS_PER_MS } from "../../lib/base/mod.ts";
+import { createRandom, NS_PER_MS, NS_PER_S } from "../../lib/base/mod.ts";
 import { writeAll } from "../../lib/base/lines.ts";
-import { ask, eventually, readAll } from "../support/sockets.ts";
-
-const LOOPBACK = { host: "127.0.0.1", port: 0 };
+import { ask, eventually, freePort, readAll } from "../support/sockets.ts";
 
 /** A backend named B1, for as long as the test lasts. */
 function backend(behaviour: Behaviour = {}) {
   const server = new BackendServer("B1", behaviour, createRandom(1));
-  const address = server.start(LOOPBACK);
+  const address = server.start({ host: "127.0.0.1", port: freePort() });
   return { server, address, [Symbol.asyncDispose]: () => server.kill() };
 }
 
@@ -43,7 +41,7 @@ Deno.test("BackendServer reports each request to onRequest", async () => {
     onRequest: ({ client, line, took, failed }) =>
       requests.push(`${client.host} ${line} ${took >= 0} ${failed}`),
   }, random);
-  const address = server.start(LOOPBACK);
+  const address = server.start({ host: "127.0.0.1", port: 0 });
   try {
     await ask(address, "a\nb\n");
     await ask(address, "GET /x HTTP/1.0\r\n\r\n");
@@ -330,7 +328,7 @@ Deno.test("BackendServer disconnects a client that sends its header one byte at 
   using connection = await connect(one.address);
   await writeAll(connection, bytes("GET / HTTP/1.1\r\nX: "));
   const trickle = async () => {
-    while (one.server.connections === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    await eventually(() => one.server.connections > 0, "it is accepted");
     while (one.server.connections > 0) {
       await writeAll(connection, bytes("x"));
       await new Promise((resolve) => setTimeout(resolve, 5));
@@ -352,13 +350,13 @@ Deno.test("BackendServer disconnects a client that does not take its answers", a
 });
 
 Deno.test("BackendServer does not count the time of its own work as idle", async () => {
-  await using one = backend({ idleTimeout: 20 * NS_PER_MS, latency: () => 150 * NS_PER_MS });
+  await using one = backend({ idleTimeout: 500 * NS_PER_MS, latency: () => 900 * NS_PER_MS });
   assert.equal(await ask(one.address, "hi\n"), "Hello from B1: hi\n");
   assert.match(await ask(one.address, "GET / HTTP/1.0\r\n\r\n"), /200 OK/);
 });
 
 Deno.test("BackendServer keeps a client whose body comes slowly", async () => {
-  await using one = backend({ idleTimeout: 300 * NS_PER_MS });
+  await using one = backend({ idleTimeout: 2 * NS_PER_S });
   using connection = await connect(one.address);
   const body = new Uint8Array(64 * 1024);
   await writeAll(
@@ -366,7 +364,7 @@ Deno.test("BackendServer keeps a client whose body comes slowly", async () => {
     bytes(post(`Connection: close\r\nContent-Length: ${8 * body.length}\r\n`)),
   );
   for (let i = 0; i < 8; i++) {
-    await new Promise((resolve) => setTimeout(resolve, 75));
+    await new Promise((resolve) => setTimeout(resolve, 300));
     await writeAll(connection, body);
   }
   assert.match(new TextDecoder().decode(await readAll(connection)), /200 OK/);
@@ -376,7 +374,7 @@ Deno.test("BackendServer.kill() cuts connections at once, and start() brings it 
   const { server, address } = backend({ latency: () => 60_000 * NS_PER_MS });
   using connection = await connect(address);
   await writeAll(connection, bytes("hi\n"));
-  await new Promise((resolve) => setTimeout(resolve, 10));
+  await eventually(() => server.totals.requests === 1, "it serves");
   await server.kill();
   assert.equal(server.connections, 0);
   assert.equal((await readAll(connection).catch(() => new Uint8Array())).length, 0);
@@ -391,7 +389,7 @@ Deno.test("BackendServer.stop() finishes what it is serving and closes what is i
   using idle = await connect(address);
   using busy = await connect(address);
   await writeAll(busy, bytes("hi\n"));
-  await new Promise((resolve) => setTimeout(resolve, 10));
+  await eventually(() => server.totals.requests === 1, "it serves");
   const stopped = server.stop();
   assert.equal(new TextDecoder().decode(await readAll(busy)), "Hello from B1: hi\n");
   assert.equal((await readAll(idle)).length, 0);

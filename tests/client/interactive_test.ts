@@ -53,7 +53,7 @@ class InTerminal implements AsyncDisposable {
 
   /** Waits until something is shown; in what came after `from`. Returns where it ends. */
   async shows(pattern: RegExp, from = 0): Promise<number> {
-    const deadline = performance.now() + 20_000;
+    const deadline = performance.now() + 60_000;
     while (performance.now() < deadline) {
       const match = pattern.exec(this.#screen.slice(from));
       if (match !== null) return from + match.index + match[0].length;

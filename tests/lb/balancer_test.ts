@@ -86,12 +86,12 @@ async function giveUpSilence() {
   const address = { host: "127.0.0.1", port: silent.addr.port };
   const fillers: Deno.TcpConn[] = [];
   for (let full = false; !full && fillers.length < 5000;) {
-    const dialed = await dial(address, AbortSignal.timeout(300));
+    const dialed = await dial(address, AbortSignal.timeout(1000));
     if ("reason" in dialed) full = true;
     else fillers.push(dialed);
   }
   await using one = new TestServer(say("B2"));
-  const timeouts = { ...TIMEOUTS, connect: 200 * NS_PER_MS };
+  const timeouts = { ...TIMEOUTS, connect: NS_PER_S };
   await using lab = await balance([address, one.address], { ...UNPROBED, timeouts });
   assert.equal(await ask(lab.balancer.address), "B2");
   assert.deepEqual(lab.of("connect_failed").map(({ backend, reason }) => [backend, reason]), [
@@ -242,14 +242,15 @@ Deno.test("Balancer closes the connections of a backend that is marked down, if 
 });
 
 Deno.test("Balancer tells peak-ewma when a backend has sent its first byte", async () => {
+  let now = 0;
   await using slow = new TestServer(async (conn) => {
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    now += 60 * NS_PER_MS;
     await say("slow")(conn);
   });
   await using fast = new TestServer(say("fast"));
-  await using lab = await balance([slow.address, fast.address], {
-    algorithm: { name: "peak-ewma", decay: 10 * NS_PER_S, initial: 30 * NS_PER_MS },
-  });
+  const algorithm = { name: "peak-ewma", decay: 10 * NS_PER_S, initial: 30 * NS_PER_MS } as const;
+  const overrides = { ...UNPROBED, algorithm };
+  await using lab = await balance([slow.address, fast.address], overrides, undefined, () => now);
   const answers = [];
   for (let i = 0; i < 12; i++) answers.push(await ask(lab.balancer.address));
   assert.ok(answers.filter((answer) => answer === "slow").length <= 1, answers.join(" "));
@@ -324,7 +325,7 @@ Deno.test("Balancer ignores the PROXY header of a client that is not trusted", a
 Deno.test("Balancer refuses a malformed, an oversized and a slow PROXY header without harm", async () => {
   await using one = new TestServer(echo);
   await using lab = await balance([one.address], {
-    proxyProtocol: { acceptFrom: FROM_LOOPBACK, timeout: 100 * NS_PER_MS, send: "off" },
+    proxyProtocol: { acceptFrom: FROM_LOOPBACK, timeout: 2 * NS_PER_S, send: "off" },
   });
   const { address } = lab.balancer;
   assert.equal(await tell(address, new TextEncoder().encode("GET / HTTP/1.1\r\n\r\n")), "");
@@ -355,7 +356,7 @@ Deno.test("Balancer counts a client's bytes, and not the PROXY header that it se
 Deno.test("Balancer tells a probe that sends nothing from a missing PROXY header", async () => {
   await using one = new TestServer(echo);
   await using lab = await balance([one.address], {
-    proxyProtocol: { acceptFrom: FROM_LOOPBACK, timeout: 100 * NS_PER_MS, send: "off" },
+    proxyProtocol: { acceptFrom: FROM_LOOPBACK, timeout: 2 * NS_PER_S, send: "off" },
   });
   const { host: hostname, port } = lab.balancer.address;
   (await Deno.connect({ hostname, port })).close();

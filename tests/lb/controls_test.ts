@@ -107,7 +107,7 @@ Deno.test("ejection: its end serves a client that waits, although no other clien
   await using world = await balance([], {
     ...UNPROBED,
     backends: [one!, { ...two!, maxConnections: 1 }],
-    ejection: { failures: 1, base: NS_PER_S / 2, max: HOUR, maxShare: 0.5 },
+    ejection: { failures: 1, base: 3 * NS_PER_S, max: HOUR, maxShare: 0.5 },
     queue: { length: 10, timeout: HOUR },
   });
   const { host: hostname, port } = world.balancer.address;
@@ -181,7 +181,7 @@ Deno.test("backup: serves while no other can, and no longer", async () => {
 
 Deno.test("mode: maintenance, by reload, keeps clients and probes away until it is ended", async () => {
   await using world = await lab(() => ({
-    healthCheck: { ...configOf([]).healthCheck, interval: NS_PER_S / 100, timeout: NS_PER_S / 100 },
+    healthCheck: { ...configOf([]).healthCheck, interval: NS_PER_S / 100, timeout: HOUR },
   }));
   const { balancer, config, of, servers } = world;
   const [one, two] = config.backends;

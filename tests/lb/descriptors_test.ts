@@ -15,7 +15,7 @@ Deno.test({
         `${directory}/config.yaml`,
         `listen: 127.0.0.1:0
 backends: [{id: B1, address: "localhost:${backend.address.port}"}]
-health_check: {interval: 200ms, timeout: 200ms}
+health_check: {interval: 1s, timeout: 1s, fall: 1000}
 timeouts: {connect: 20s, drain: 100ms}
 log: {connections: false, level: debug}
 `,

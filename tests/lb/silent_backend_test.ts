@@ -1,13 +1,13 @@
 /** The live balancer learns from answers that do not come. */
 import assert from "node:assert/strict";
-import type { Address } from "../../lib/base/address.ts";
-import { ALGORITHM_DEFAULTS } from "../../lib/core/mod.ts";
+import { algorithmNamed } from "../../lib/config/mod.ts";
+import { NS_PER_MS } from "../../lib/base/mod.ts";
 import { acquire } from "../support/scheduling.ts";
 import { balance, UNPROBED } from "../support/balance.ts";
-import { echo, readAll, TestServer } from "../support/sockets.ts";
+import { echo, eventually, readAll, TestServer } from "../support/sockets.ts";
 
-/** Reads all and answers nothing. */
-const silent = async (connection: Deno.TcpConn) => void await readAll(connection);
+/** How long a client waits for an answer. */
+const PATIENCE = 300 * NS_PER_MS;
 
 /** Says something first, and then no more. */
 const greet = async (connection: Deno.TcpConn) => {
@@ -15,19 +15,59 @@ const greet = async (connection: Deno.TcpConn) => {
   await readAll(connection);
 };
 
-/** A client that leaves when it has an answer, or has waited for it for so long. */
-async function client({ host, port }: Address, text: string, patienceMs: number): Promise<void> {
-  const connection = await Deno.connect({ hostname: host, port });
-  if (text !== "") await connection.write(new TextEncoder().encode(text));
-  const answer = connection.read(new Uint8Array(100)).catch(() => null);
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  await Promise.race([
-    answer,
-    new Promise((resolve) => timer = setTimeout(resolve, patienceMs)),
-  ]);
-  clearTimeout(timer);
-  connection.close();
-  await answer;
+/** A backend that answers nothing. */
+class SilentServer extends TestServer {
+  /** Connections on which something was read. */
+  readonly asked: number[];
+  /** Connections whose client has finished. */
+  readonly finished: number[];
+
+  /** @param rest What it does when its client has finished. */
+  constructor(rest: () => Promise<void> = () => Promise.resolve()) {
+    const asked: number[] = [];
+    const finished: number[] = [];
+    super(async (connection) => {
+      if (await connection.read(new Uint8Array(100)) !== null) {
+        asked.push(1);
+        await readAll(connection);
+      }
+      finished.push(1);
+      await rest();
+    });
+    this.asked = asked;
+    this.finished = finished;
+  }
+}
+
+/** A balancer, one of its backends silent, on a clock that only the test moves. */
+async function lab(name: "peak-ewma" | "prequal", silent: SilentServer, others: TestServer[]) {
+  let now = 0;
+  const overrides = { ...UNPROBED, algorithm: algorithmNamed(name) };
+  const addresses = [silent, ...others].map(({ address }) => address);
+  const world = await balance(addresses, overrides, undefined, () => now);
+  const { host: hostname, port } = world.balancer.address;
+  return {
+    ...world,
+    /** A client comes, and leaves when it has an answer, or has waited for as long as it can. */
+    async client(text: string): Promise<void> {
+      const opened = world.of("connection_opened").length;
+      const [asked, finished] = [silent.asked.length, silent.finished.length];
+      const connection = await Deno.connect({ hostname, port });
+      if (text !== "") await connection.write(new TextEncoder().encode(text));
+      const answer = connection.read(new Uint8Array(100)).catch(() => null);
+      await eventually(() => world.of("connection_opened").length > opened, "it has a backend");
+      if (world.of("connection_opened").at(-1)!.backend !== "B1") {
+        await answer;
+        connection.close();
+        return;
+      }
+      if (text !== "") await eventually(() => silent.asked.length > asked, "it has asked");
+      now += PATIENCE;
+      connection.close();
+      await answer;
+      await eventually(() => silent.finished.length > finished, "it has left");
+    },
+  };
 }
 
 for (const name of ["peak-ewma", "prequal"] as const) {
@@ -38,13 +78,10 @@ for (const name of ["peak-ewma", "prequal"] as const) {
     ] as const
   ) {
     Deno.test(`Balancer with ${name} avoids a backend from which ${kind} does not come`, async () => {
-      await using one = new TestServer(silent);
+      await using one = new SilentServer();
       await using two = new TestServer(works);
-      await using lab = await balance([one.address, two.address], {
-        ...UNPROBED,
-        algorithm: { ...ALGORITHM_DEFAULTS, name },
-      });
-      for (let i = 0; i < 30; i++) await client(lab.balancer.address, text, 300);
+      await using world = await lab(name, one, [two]);
+      for (let i = 0; i < 30; i++) await world.client(text);
       assert.ok(one.accepted <= 4, `${one.accepted} of ${one.accepted + two.accepted}`);
     });
   }
@@ -54,15 +91,12 @@ for (const name of ["peak-ewma", "prequal"] as const) {
   Deno.test(`Balancer with ${name} avoids a backend that does not even close`, async () => {
     const { promise: isOver, resolve: over } = Promise.withResolvers<void>();
     // As a stopped process: its kernel takes everything in, and nothing comes back.
-    await using one = new TestServer(() => isOver);
+    await using one = new SilentServer(() => isOver);
     await using two = new TestServer(echo);
     await using three = new TestServer(echo);
-    await using lab = await balance([one.address, two.address, three.address], {
-      ...UNPROBED,
-      algorithm: { ...ALGORITHM_DEFAULTS, name },
-    });
+    await using world = await lab(name, one, [two, three]);
     try {
-      for (let i = 0; i < 40; i++) await client(lab.balancer.address, "hello", 300);
+      for (let i = 0; i < 40; i++) await world.client("hello");
       assert.ok(one.accepted <= 4, `${one.accepted} of 40`);
     } finally {
       over();
@@ -73,11 +107,11 @@ for (const name of ["peak-ewma", "prequal"] as const) {
 Deno.test("Balancer takes an idle client for no slow answer", async () => {
   await using one = new TestServer(echo);
   await using two = new TestServer(echo);
-  await using lab = await balance([one.address, two.address], {
-    ...UNPROBED,
-    algorithm: { ...ALGORITHM_DEFAULTS, name: "peak-ewma" },
-  });
-  const { address, scheduler } = lab.balancer;
+  let now = 0;
+  const overrides = { ...UNPROBED, algorithm: algorithmNamed("peak-ewma") };
+  const addresses = [one.address, two.address];
+  await using world = await balance(addresses, overrides, undefined, () => now);
+  const { address, scheduler } = world.balancer;
   const costs = () => {
     const found = new Map<string, number>();
     const trace = { considered: ({ id }: { id: string }, cost: number) => found.set(id, cost) };
@@ -89,7 +123,9 @@ Deno.test("Balancer takes an idle client for no slow answer", async () => {
     const connections = await Promise.all(
       [0, 1].map(() => Deno.connect({ hostname: address.host, port: address.port })),
     );
-    await new Promise((resolve) => setTimeout(resolve, 400));
+    const opened = idleFirst ? 2 : 4;
+    await eventually(() => world.of("connection_opened").length === opened, "both are connected");
+    now += 400 * NS_PER_MS;
     for (const connection of connections) {
       if (idleFirst) {
         await connection.write(new TextEncoder().encode("late"));

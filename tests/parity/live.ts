@@ -3,7 +3,7 @@ import { connect, type Socket } from "node:net";
 import { childSeed } from "../../lib/base/mod.ts";
 import type { LbEvent } from "../../lib/core/mod.ts";
 import { Balancer } from "../../lb/balancer.ts";
-import { eventually } from "../support/sockets.ts";
+import { eventually, freePort } from "../support/sockets.ts";
 import {
   configOf,
   type Decision,
@@ -283,8 +283,8 @@ class LiveBackend {
   onAsked: (() => void) | undefined;
 
   constructor() {
-    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    this.port = this.#listener.addr.port;
+    this.port = freePort();
+    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: this.port });
     this.#serving = this.#serve();
   }
 

@@ -1,7 +1,7 @@
 /** A live balancer for tests, and all that it says. */
 import assert from "node:assert/strict";
 import type { Address } from "../../lib/base/address.ts";
-import { monotonicNow } from "../../lib/io/clock.ts";
+import { type Clock, monotonicNow } from "../../lib/io/clock.ts";
 import type { Certificates } from "../../lib/files/certificates.ts";
 import type { Config } from "../../lib/config/mod.ts";
 import { EVENT_TYPES, EventBalance, type LbEvent } from "../../lib/core/mod.ts";
@@ -21,13 +21,14 @@ export async function balance(
   addresses: readonly Address[],
   overrides: Partial<Config> = {},
   certificates?: Certificates,
+  now: Clock = monotonicNow,
 ) {
   const events = strictEventStream();
   const emitted: LbEvent[] = [];
   const books = new EventBalance(events);
   events.subscribe("test", EVENT_TYPES, (event) => emitted.push(event));
   const config = configOf(addresses, { timeouts: TIMEOUTS, ...overrides });
-  const options = { events, now: monotonicNow, seed: 1, certificates };
+  const options = { events, now, seed: 1, certificates };
   const balancer = await Balancer.start(config, options);
   const of = <Type extends LbEvent["type"]>(type: Type) =>
     emitted.filter((event) => event.type === type) as Extract<LbEvent, { type: Type }>[];

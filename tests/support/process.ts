@@ -66,7 +66,7 @@ export class RunningLbsim {
   }
 
   /** The first line that fits, now or when it comes. */
-  async line(fits: (line: string) => boolean, timeoutMs = 20_000): Promise<string> {
+  async line(fits: (line: string) => boolean, timeoutMs = 60_000): Promise<string> {
     const deadline = performance.now() + timeoutMs;
     while (true) {
       const found = this.#lines.find(fits);

@@ -101,10 +101,26 @@ export async function abortable({ host, port }: Address): Promise<net.Socket> {
   return socket;
 }
 
+/**
+ * A port on loopback that is free, and stays so: no system gives a port of this range to a socket that asks for
+ * any, as it does with one that was free a moment ago.
+ */
+export function freePort(): number {
+  for (;;) {
+    const [draw] = crypto.getRandomValues(new Uint16Array(1));
+    const port = 20_000 + draw! % 12_000;
+    try {
+      Deno.listen({ hostname: "127.0.0.1", port }).close();
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
+}
+
 /** An address on loopback where nothing listens. */
 export function deadAddress(): Address {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return { host: "127.0.0.1", port: listener.addr.port };
+  return { host: "127.0.0.1", port: freePort() };
 }
 
 /** What a client gets from an address: everything until the end. */
@@ -120,7 +136,7 @@ export async function eventually(
   so: () => boolean | Promise<boolean>,
   what: string,
 ): Promise<void> {
-  for (let i = 0; i < 2000; i++) {
+  for (let i = 0; i < 6000; i++) {
     if (await so()) return;
     await new Promise((resolve) => setTimeout(resolve, 5));
   }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { dial } from "../../../lb/dial/dial.ts";
-import { deadAddress, readAll, say, TestServer } from "../../support/sockets.ts";
+import { deadAddress, eventually, readAll, say, TestServer } from "../../support/sockets.ts";
 import { stubConnect, systemError } from "../../support/stub_connect.ts";
 
 const NEVER = new AbortController().signal;
@@ -76,12 +76,14 @@ Deno.test("dial() gives up a lookup and a connect when it is told to", async () 
     reason: "timeout",
     detail: "the lookup of slow.test did not end in time",
   });
-  using _stub = stubConnect((options) =>
-    new Promise((_, reject) => options.signal!.addEventListener("abort", reject))
-  );
+  let connects = 0;
+  using _stub = stubConnect((options) => {
+    connects++;
+    return new Promise((_, reject) => options.signal!.addEventListener("abort", reject));
+  });
   const giveUpToo = new AbortController();
   const connecting = dial(to, giveUpToo.signal, named("192.0.2.1", "192.0.2.2"));
-  await new Promise((resolve) => setTimeout(resolve, 10));
+  await eventually(() => connects > 0, "it connects");
   giveUpToo.abort();
   assert.equal((await connecting as { reason: string }).reason, "timeout");
 });

@@ -18,7 +18,13 @@ for (
     const { healthCheck } = configOf([]);
     await using lab = await balance([one.address, two.address], {
       onDown: "close",
-      healthCheck: { ...healthCheck, interval: 20 * NS_PER_MS, fall: 1, rise: 1 },
+      healthCheck: {
+        ...healthCheck,
+        interval: 20 * NS_PER_MS,
+        timeout: 60 * NS_PER_S,
+        fall: 1,
+        rise: 1,
+      },
       ejection: { failures: 1, base: NS_PER_S, max: NS_PER_S, maxShare: 1 },
       timeouts: { ...TIMEOUTS, connect: 60 * NS_PER_S },
     });
