@@ -5,7 +5,7 @@ import type { Config } from "../../lib/config/mod.ts";
 import { balance, UNPROBED } from "../support/balance.ts";
 import { askAs, TRUSTING } from "../support/proxied.ts";
 import { SilentRedis } from "../support/silent_redis.ts";
-import { ask, eventually, say, TestServer } from "../support/sockets.ts";
+import { ask, echo, eventually, say, TestServer } from "../support/sockets.ts";
 
 function stickyIn(redis: SilentRedis, timeout: number): Pick<Config, "sticky"> {
   return {
@@ -32,20 +32,25 @@ const FORBIDDEN: Readonly<Record<string, Partial<Config>>> = {
   "is on the list deny": { deny: [prefix("127.0.0.0/8")] },
   "is not on the list allow": { allow: [prefix("10.0.0.0/8")] },
   "is at its own limit of connections": {
-    limits: { connections: 100, perClient: { connections: 0 } },
+    limits: { connections: 100, perClient: { connections: 1 } },
   },
-  "comes while the balancer is at its limit": { limits: { connections: 0 } },
+  "comes while the balancer is at its limit": { limits: { connections: 1 } },
 };
 
 for (const [who, overrides] of Object.entries(FORBIDDEN)) {
   Deno.test(`Balancer asks no store about a client that ${who}`, async () => {
     await using redis = new SilentRedis();
-    await using backend = new TestServer(say("B1"));
+    await using backend = new TestServer(echo);
     await using lab = await balance([backend.address], {
       ...UNPROBED,
       ...stickyIn(redis, 500 * NS_PER_MS),
       ...overrides,
     });
+    const { host: hostname, port } = lab.balancer.address;
+    // As many as a limit allows.
+    using held = overrides.limits && await Deno.connect({ hostname, port });
+    await held?.write(new Uint8Array(1));
+    await held?.read(new Uint8Array(1));
     const before = redis.gets;
     for (let i = 0; i < 5; i++) assert.equal(await ask(lab.balancer.address).catch(() => ""), "");
     assert.equal(lab.of("connection_refused").length, 5);

@@ -31,7 +31,7 @@ log: {connections: false, level: debug}
       const warning = lb.records.find(({ event }) => event === "descriptor_warning");
       assert.match(
         String(warning?.message),
-        /^limits\.connections: 1000 takes 2000 file descriptors/,
+        /^limits\.connections: 1000 needs 2000 file descriptors/,
       );
 
       // Twice as many as there can be: the rest wait in the listener's queue.

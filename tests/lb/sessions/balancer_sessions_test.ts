@@ -227,7 +227,7 @@ Deno.test("Balancer.stop() does not wait for a store that does not answer", asyn
   assert.equal(await answer, "");
   assert.deepEqual(
     lab.emitted.map((event) => event.type === "connection_refused" ? event.reason : event.type),
-    ["run_started", "session_store_opened", "stopping"],
+    ["run_started", "session_store_opened", "connection_arrived", "stopping"],
   );
 });
 
