@@ -68,7 +68,7 @@ export class ClientSession {
     return this.#backends;
   }
 
-  /** Sends a line, connecting first if need be. Never rejects. */
+  /** Sends a line, and connects first if necessary. Never rejects. */
   async send(line: string): Promise<Exchange> {
     const { now, timeout, newConnection } = this.#options;
     const begun = now();

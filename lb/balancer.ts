@@ -72,7 +72,7 @@ export interface BalancerOptions {
   readonly certificates?: Certificates | undefined;
   /** Observes it from its start on. */
   readonly monitor?: Monitor | undefined;
-  /** One pick of so many is explained; absent: none. */
+  /** Every n-th pick is explained; none if left out. */
   readonly explainEvery?: number | undefined;
   /** Aborts the start. */
   readonly signal?: AbortSignal | undefined;

@@ -216,7 +216,7 @@ type Store =
 
 const writtenStore = z.strictObject({
   sqlite: path("sessions.db").optional().describe(
-    "sessions are stored in this file and survive a restart; the path is relative to this file's directory",
+    "the path of a file for the sessions, which then survive a restart; relative to this file's directory",
   ),
   redis: redisAddress().optional().describe(
     "the URL of a Redis or Valkey server, through which several balancers share their sessions",

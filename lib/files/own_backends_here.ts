@@ -22,8 +22,7 @@ export async function resolveName(name: string): Promise<readonly string[]> {
 }
 
 /**
- * Finds the backends that are the balancer itself by what only this machine knows: its addresses, and those
- * of names.
+ * Finds the backends that are the balancer itself, by this machine's addresses and those of host names.
  *
  * @param local The addresses of this machine.
  */

@@ -97,7 +97,7 @@ const arrivals = oneKeyOf({
     rate().transform((value) => ({ rate: value })),
     z.strictObject(perSecond).check(needsRateOrLoad),
   ]).describe("arrivals at even intervals"),
-  renewal: z.strictObject({ gap: durations().describe("between two arrivals") })
+  renewal: z.strictObject({ gap: durations().describe("time between two arrivals") })
     .describe("independent gaps with any distribution"),
   mmpp: z.strictObject({
     states: listOf(z.strictObject({

@@ -111,7 +111,7 @@ export class Prober {
     this.#unprobed[balancer.index] = this.#world.backends.length;
   }
 
-  /** An event of a probe happens; one that is out of date is ignored. */
+  /** Handles an event of a probe; an outdated event is ignored. */
   handle(kind: number, p: number, sequence: number, now: Nanoseconds): void {
     const probing = this.#probings[p]!;
     if (probing.pending !== sequence) return;

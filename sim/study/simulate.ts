@@ -416,7 +416,7 @@ class Simulation {
   }
 }
 
-/** The length of a slice of the time series at first. */
+/** The initial length of a slice of the time series. */
 function sliceOf({ end, workload }: Scenario): Nanoseconds {
   if ("duration" in end) return Math.max(1, Math.round(end.duration / SLICES));
   const rate = meanRate(workload.arrivals);

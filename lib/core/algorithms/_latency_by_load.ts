@@ -101,7 +101,7 @@ export class LatencyByLoad {
     return this.#levels[curve + known * FIELDS]! * (this.#growth(level) / this.#growth(known));
   }
 
-  /** The curve of all; 0 if it is empty. */
+  /** The latency by the curve of all backends; 0 if it is empty. */
   #usual(level: number): Nanoseconds {
     const nearest = this.#nearest(COMMON, level, -Infinity);
     if (nearest === -1) return 0;

@@ -49,8 +49,9 @@ export interface Algorithm {
   answered?(candidate: Candidate, latency: Nanoseconds, others: number, now: Nanoseconds): void;
   /**
    * A connection ended without an answer: it timed out, was reset, or the client left. An answer would
-   * have taken at least that long. Or the client finished, which may mean that it left: then it may be
-   * told again, or an answer may still come. Left out by an algorithm that does not look at it.
+   * have taken at least that long. Also called when the client has closed its sending side, since it
+   * may have left; then a second call or an answer may follow. An algorithm that does not use this
+   * omits the method.
    *
    * @param waited For how long the client waited for the answer, as in `answered`.
    * @param others As in `answered`.

@@ -50,7 +50,9 @@ export interface Backend extends Candidate {
   readonly provenAt: Nanoseconds;
   /** When a probe or a connect last failed; −Infinity if none has. */
   readonly failedAt: Nanoseconds;
-  /** It has left the configuration: it is counted to the end, but no algorithm knows it any more. */
+  /**
+   * It was removed from the configuration. Its open connections still count, but no algorithm picks it.
+   */
   readonly removed: boolean;
 }
 

@@ -13,7 +13,7 @@ export interface RecoveryRules {
   readonly slowStart?: SlowStartRules | undefined;
 }
 
-/** What it needs of the scheduler. */
+/** What a recovery needs from the scheduler. */
 export interface RecoveryContext {
   readonly backends: readonly BackendState[];
   /** Whether clients may be sent there has changed. */
