@@ -60,8 +60,8 @@ export class EchoConnection {
   readonly #idle: IdleEvents;
   #asked: PromiseWithResolvers<string> | undefined;
   #open = true;
-  /** When everything that has happened has been told. */
-  #told = Promise.resolve();
+  /** Resolves when all events so far have been reported. */
+  #reported = Promise.resolve();
 
   private constructor(socket: Deno.TcpConn | Deno.TlsConn, idle: IdleEvents) {
     this.#socket = socket;
@@ -74,7 +74,7 @@ export class EchoConnection {
    * Connects.
    *
    * @param tls The peer that TLS must prove; no TLS if left out.
-   * @param idle Is told what happens while no answer is awaited.
+   * @param idle Gets the events while no answer is awaited.
    * @throws {NoAnswer} if that fails or takes longer than the timeout.
    */
   static async open(
@@ -156,19 +156,19 @@ export class EchoConnection {
     const asked = this.#asked;
     asked?.reject(end);
     this.close();
-    if (asked === undefined) this.#tell(() => this.#idle.closed());
+    if (asked === undefined) this.#report(() => this.#idle.closed());
   }
 
   #take(line: string): void {
     const asked = this.#asked;
-    if (asked === undefined) return this.#tell(() => this.#idle.unasked(line));
+    if (asked === undefined) return this.#report(() => this.#idle.unasked(line));
     this.#asked = undefined;
     asked.resolve(line);
   }
 
-  /** An answer takes its way through promises: what has come after it is told a moment later. */
-  #tell(event: () => void): void {
-    this.#told = this.#told.then(eventLoopTurn).then(event);
+  /** An answer passes through promises first, so an event after it is reported a moment later. */
+  #report(event: () => void): void {
+    this.#reported = this.#reported.then(eventLoopTurn).then(event);
   }
 }
 

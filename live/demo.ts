@@ -22,7 +22,7 @@ import {
 } from "../lib/core/mod.ts";
 import { Histogram } from "../lib/stats/mod.ts";
 
-/** What a demo is told. */
+/** Options of a demo. */
 export interface DemoOptions {
   readonly algorithm: AlgorithmName;
   readonly duration: Nanoseconds;
@@ -32,7 +32,7 @@ export interface DemoOptions {
   readonly signal: AbortSignal;
 }
 
-/** What happens, as the demo tells it. Times count from its start. */
+/** The events of a demo. Times count from its start. */
 export type DemoEvent =
   & { readonly at_ms: number }
   & (
@@ -80,7 +80,7 @@ export interface DemoSummary {
   readonly answers: number;
   /** Requests of clients that got none. */
   readonly client_errors: number;
-  /** Those among them that B2 was working on when it was taken away: nobody can save these. */
+  /** Those among them that B2 was working on when it stopped: these could not be saved. */
   readonly client_errors_unavoidable: number;
   /** Connects that failed and were made good on another backend, unnoticed. */
   readonly failed_over: number;
@@ -97,7 +97,7 @@ export interface DemoSummary {
 }
 
 const VICTIM = "B2";
-/** When it is taken away, and when it returns, as shares of the duration. */
+/** When B2 stops, and when it returns, as shares of the duration. */
 const TAKEN_AT = 0.3;
 const RETURNS_AT = 0.6;
 const CLIENTS = 12;
@@ -108,12 +108,12 @@ const SHOW_EVERY_MS = 100;
 const SLACK: Nanoseconds = 250 * NS_PER_MS;
 
 /**
- * Three backends, a balancer and a steady load on loopback; B2 is taken away and comes back. What is told
- * is what the balancer and the clients saw, not what the script intends.
+ * Three backends, a balancer and a steady load on loopback; B2 stops and comes back. The
+ * events are what the balancer and the clients observed, not what the script does.
  */
 export class Demo {
   readonly #options: DemoOptions;
-  readonly #tell: (event: DemoEvent) => void;
+  readonly #report: (event: DemoEvent) => void;
   readonly #show: (state: DemoState) => void;
   readonly #servers: ReadonlyMap<string, BackendServer>;
   readonly #addresses: ReadonlyMap<string, Address>;
@@ -121,28 +121,28 @@ export class Demo {
   readonly #config: Config;
   readonly #latency = new Histogram();
   readonly #begun: Nanoseconds;
-  /** The first failure of what is told. */
+  /** The first failure of `report`. */
   #failure: ReaderFailure | undefined;
   #answers = 0;
   #errors = 0;
   #unavoidable = 0;
   #failedOver = 0;
-  #takenAt: Nanoseconds | undefined;
+  #stoppedAt: Nanoseconds | undefined;
   #detectedAt: Nanoseconds | undefined;
   #returnedAt: Nanoseconds | undefined;
   #failedBackAt: Nanoseconds | undefined;
 
   /**
-   * @param tell Is handed what happens, as it does.
+   * @param report Gets each event when it happens.
    * @param show Is handed the state, ten times a second.
    */
   constructor(
     options: DemoOptions,
-    tell: (event: DemoEvent) => void,
+    report: (event: DemoEvent) => void,
     show: (state: DemoState) => void,
   ) {
     this.#options = options;
-    this.#tell = tell;
+    this.#report = report;
     this.#show = show;
     this.#begun = options.now();
     const random = createRandom(childSeed(options.seed, "backends"));
@@ -161,7 +161,7 @@ export class Demo {
     const { now, seed, signal, duration } = this.#options;
     this.#listen();
     const balancer = await Balancer.start(this.#config, { events: this.#events, now, seed });
-    this.#tell({
+    this.#report({
       type: "started",
       at_ms: this.#elapsed(),
       address: formatAddress(balancer.address),
@@ -177,7 +177,7 @@ export class Demo {
     const shown = setInterval(() => this.#show(this.#state(balancer)), SHOW_EVERY_MS);
     const start = now();
     await this.#until(start + TAKEN_AT * duration);
-    if (!signal.aborted) await this.#takeAway(balancer);
+    if (!signal.aborted) await this.#stopBackend(balancer);
     await this.#until(start + RETURNS_AT * duration);
     if (!signal.aborted) this.#giveBack();
     await this.#until(start + duration);
@@ -192,12 +192,12 @@ export class Demo {
 
   #listen(): void {
     this.#events.subscribe("demo", ["backend_down"], ({ backend }) => {
-      if (backend !== VICTIM || this.#takenAt === undefined) return;
+      if (backend !== VICTIM || this.#stoppedAt === undefined) return;
       this.#detectedAt = this.#options.now();
-      this.#tell({
+      this.#report({
         type: "detected",
         at_ms: this.#elapsed(),
-        detection_ms: (this.#detectedAt - this.#takenAt) / NS_PER_MS,
+        detection_ms: (this.#detectedAt - this.#stoppedAt) / NS_PER_MS,
         failed_over: this.#failedOver,
         noticed: this.#errors,
       });
@@ -205,7 +205,7 @@ export class Demo {
     this.#events.subscribe("demo", ["backend_up"], ({ backend }) => {
       if (backend !== VICTIM || this.#returnedAt === undefined) return;
       this.#failedBackAt = this.#options.now();
-      this.#tell({
+      this.#report({
         type: "failed_back",
         at_ms: this.#elapsed(),
         failback_ms: (this.#failedBackAt - this.#returnedAt) / NS_PER_MS,
@@ -215,28 +215,28 @@ export class Demo {
       if (attempt > 1) {
         this.#failedOver++;
         if (this.#failedOver === 1) {
-          this.#tell({ type: "failed_over", at_ms: this.#elapsed(), from: VICTIM, to: backend });
+          this.#report({ type: "failed_over", at_ms: this.#elapsed(), from: VICTIM, to: backend });
         }
       }
       if (backend === VICTIM && this.#failedBackAt !== undefined) {
-        this.#tell({ type: "serves_again", at_ms: this.#elapsed() });
+        this.#report({ type: "serves_again", at_ms: this.#elapsed() });
         stop();
       }
     });
   }
 
-  async #takeAway(balancer: Balancer): Promise<void> {
+  async #stopBackend(balancer: Balancer): Promise<void> {
     const inFlight = balancer.scheduler.backend(VICTIM)!.inFlight;
     this.#unavoidable = inFlight;
-    this.#takenAt = this.#options.now();
-    this.#tell({ type: "taken_away", at_ms: this.#elapsed(), in_flight: inFlight });
+    this.#stoppedAt = this.#options.now();
+    this.#report({ type: "taken_away", at_ms: this.#elapsed(), in_flight: inFlight });
     await this.#servers.get(VICTIM)!.kill();
   }
 
   #giveBack(): void {
     this.#servers.get(VICTIM)!.start(this.#addresses.get(VICTIM)!);
     this.#returnedAt = this.#options.now();
-    this.#tell({ type: "returned", at_ms: this.#elapsed() });
+    this.#report({ type: "returned", at_ms: this.#elapsed() });
   }
 
   #record({ latency, backend, error }: LoadResult): void {
@@ -247,7 +247,7 @@ export class Demo {
     this.#answers++;
     this.#latency.record(latency);
     if (this.#answers === 1) {
-      this.#tell({ type: "first_answer", at_ms: this.#elapsed(), backend: backend ?? "?" });
+      this.#report({ type: "first_answer", at_ms: this.#elapsed(), backend: backend ?? "?" });
     }
   }
 
@@ -287,7 +287,7 @@ export class Demo {
       client_errors: this.#errors,
       client_errors_unavoidable: unavoidable,
       failed_over: this.#failedOver,
-      detection_ms: between(this.#takenAt, this.#detectedAt),
+      detection_ms: between(this.#stoppedAt, this.#detectedAt),
       detection_bound_ms: bound(detectionTime(healthCheck, healthCheck.timeout)),
       failback_ms: between(this.#returnedAt, this.#failedBackAt),
       failback_bound_ms: bound(failbackTime(healthCheck, healthCheck.timeout)),

@@ -33,27 +33,27 @@ export function demoCommand(io: Io) {
           { exitCode: 2 },
         );
       }
-      const teller = new Teller(io, json);
+      const printer = new DemoPrinter(io, json);
       const seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
       const demo = new Demo(
         { algorithm, duration, now: monotonicNow, seed, signal: io.signal },
         (event) => {
           // Until now parts of the program may have been loaded, and Deno has said so on the terminal.
-          if (!json && event.type === "started") teller.title(algorithm, duration);
-          teller.tell(event);
+          if (!json && event.type === "started") printer.title(algorithm, duration);
+          printer.print(event);
         },
-        (state) => teller.show(state),
+        (state) => printer.show(state),
       );
       const summary = await demo.run();
       if (json) io.out(JSON.stringify(summary));
-      else teller.summarise(summary);
+      else printer.summarise(summary);
       if (io.signal.aborted) io.setExitCode(130);
       else if (!summary.ok) io.setExitCode(1);
     });
 }
 
 /** Puts the demo on the terminal: a line for each thing that happens, and below it one that lives. */
-class Teller {
+class DemoPrinter {
   readonly #io: Io;
   readonly #quiet: boolean;
 
@@ -70,7 +70,7 @@ class Teller {
     this.#io.out("");
   }
 
-  tell(event: DemoEvent): void {
+  print(event: DemoEvent): void {
     if (this.#quiet) return;
     const [style, text] = story(event);
     const time = `${(event.at_ms / 1000).toFixed(1).padStart(5)} s`;

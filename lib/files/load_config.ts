@@ -77,7 +77,7 @@ export function loadListeningConfig(
 }
 
 /** The result of the checks that need more than the text. */
-interface Looked {
+interface Checks {
   readonly findings: readonly Finding[];
   /** Whether all findings are about this machine, so that the file may be right on another one. */
   readonly isElsewhere?: boolean;
@@ -87,17 +87,17 @@ interface Looked {
  * Reads a file and makes further checks. They are made on the valid parts of an invalid file, too, so that
  * all mistakes are reported at once.
  */
-async function load<T extends Looked>(
+async function load<T extends Checks>(
   file: string,
-  look: (config: Config) => Promise<T>,
+  check: (config: Config) => Promise<T>,
   overrides: Overrides = {},
 ): Promise<T> {
   const draft = await inTurns(ConfigDraft.inSteps(await readText(file)));
   const config = withPaths(file, withOverrides(draft, overrides));
-  const looked = await look(config);
-  const { findings, isElsewhere } = looked;
+  const checks = await check(config);
+  const { findings, isElsewhere } = checks;
   draft.conclude(findings, { isElsewhere, files: Object.values(certificateFiles(file, config)) });
-  return looked;
+  return checks;
 }
 
 /** The configuration with its relative paths resolved: they start at the directory of the file. */
@@ -114,7 +114,7 @@ async function withCertificates(
   config: Config,
   nowMs: number,
   inUse: Certificates | undefined,
-): Promise<LoadedConfig & Looked> {
+): Promise<LoadedConfig & Checks> {
   return { config, ...await readCertificates(file, config, nowMs, inUse) };
 }
 

@@ -293,9 +293,9 @@ Deno.test({
       id: `B${i + 1}`,
       queue: course.meanSojourn.map(() => i === 0 ? 100 : 0),
     }));
-    const crowd = { ...variant!, course: { ...course, backends } };
-    assert.equal(commonScales([crowd]).queue, 50, "the mean of B1 and B2");
-    const svg = await queuePlot(crowd);
+    const many = { ...variant!, course: { ...course, backends } };
+    assert.equal(commonScales([many]).queue, 50, "the mean of B1 and B2");
+    const svg = await queuePlot(many);
     assert.match(svg, /<title>B1 to B2 \(mean\), 0 to [\d.]+ s: 50 in the queue<\/title>/);
     assert.equal(svg.match(/<title>/g)!.length, 40);
   },
