@@ -31,7 +31,7 @@ export class BackendPool {
   readonly #random: Random;
   readonly #backends: BackendState[] = [];
   readonly #byId = new Map<string, BackendState>();
-  /** Indices below the number of backends that none has, as one was removed; in ascending order. */
+  /** Indices of removed backends that a new backend can get; in ascending order. */
   readonly #freeIndices: number[] = [];
   #tiers: Tiers;
   /** Backends that were removed while they had connections: they may come back. */

@@ -35,7 +35,7 @@ export class ConnectionQueue {
     return oldest !== undefined && oldest.until <= now ? oldest.connection : undefined;
   }
 
-  /** Those that wait, first come first. The one at hand may leave meanwhile. */
+  /** Those that wait, first come first. The connection that was yielded last may leave meanwhile. */
   *[Symbol.iterator](): IterableIterator<ConnectionState> {
     for (const { connection } of this.#places) yield connection;
   }

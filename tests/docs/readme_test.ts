@@ -74,6 +74,25 @@ for (const file of DOCUMENTS) {
   });
 }
 
+Deno.test("CONTRIBUTING.md's three walks have five to eight steps, each with a file and what to look at", () => {
+  const [, section] = /## Three walks through the code\n([^]*?)\n## /.exec(
+    read("CONTRIBUTING.md"),
+  )!;
+  const walks = section!.split(/^\*\*.*\*\*$/m).slice(1);
+  assert.equal(walks.length, 3);
+  for (const walk of walks) {
+    const steps = walk.replaceAll(/\n +/g, " ").match(/^\d+\. .*$/gm)!;
+    assert.ok(steps.length >= 5 && steps.length <= 8, walk);
+    for (const step of steps) {
+      const [, file, text] = /^\d+\. `([^`]+)`: (.*)$/.exec(step)!;
+      const code = read(file!);
+      for (const [, name] of text!.matchAll(/`(#?\w+)`/g)) {
+        assert.match(code, new RegExp(`${name}\\b`), `${name} in ${file}`);
+      }
+    }
+  }
+});
+
 Deno.test("README.md lists the packages that deno.json imports", () => {
   const [, section] = /## What it is made of\n([^]*?)\n## /.exec(read("README.md"))!;
   for (const name of Object.keys(deno.imports)) assert.ok(section!.includes(`\`${name}\``), name);

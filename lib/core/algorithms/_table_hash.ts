@@ -11,7 +11,7 @@ import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
 export abstract class TableHash implements Algorithm {
   protected readonly bound: LoadBound;
   protected readonly salt: number;
-  /** By candidate index, with the weight that the table goes by. */
+  /** By candidate index, with the weight that the table uses. */
   readonly #members: ({ readonly candidate: Candidate; readonly weight: number } | undefined)[] =
     [];
   /** The table is older than the last change. */

@@ -31,7 +31,7 @@ export const ALGORITHM_DEFAULTS = {
 
 /** What the hashes share. */
 interface Bounded {
-  /** At least 1: nobody has more than so many times its share in flight. No bound if left out. */
+  /** At least 1: no backend has more than this many times its share in flight. No bound if left out. */
   readonly boundedLoad?: number | undefined;
   /** Another salt is another hash: the simulator places clients anew with it. 0 if left out. */
   readonly salt?: number | undefined;

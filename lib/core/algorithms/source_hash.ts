@@ -192,7 +192,7 @@ class RememberedPicks {
 
 /**
  * The next place, at or after `from`, of a backend whose hash for a client is at least `least`; the number
- * of hashes if there is none. Hardly anybody is, so here is where a pick spends its time.
+ * of hashes if there is none. Few hashes are that large, so a pick spends most of its time here.
  */
 function findAtLeast(
   least: number,

@@ -1,6 +1,6 @@
 /**
- * When a backend takes a client: the one place that knows. All of it follows from what the operator wants, what
- * probes and connects have shown, and how many connections it has.
+ * The only place that decides when a backend takes a client. All of it follows from what the operator
+ * wants, what probes and connects have shown, and how many connections it has.
  */
 import type { BackendMode, BackendOptions } from "./backend.ts";
 

@@ -57,7 +57,7 @@ export class Ejection {
     return ++this.#failures >= this.rules.failures;
   }
 
-  /** Puts it out. Returns for how long. */
+  /** Ejects the backend. Returns for how long. */
   eject(now: Nanoseconds): Nanoseconds {
     this.#ejections++;
     this.#lasted = Math.min(this.rules.base * this.#ejections, this.rules.max);
