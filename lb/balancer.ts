@@ -29,6 +29,8 @@ import {
   type Config,
   difference,
   NO_WISHES,
+  problemWithWishes,
+  wishedChanges,
   type Wishes,
   withWishes,
   writtenConfig,
@@ -266,11 +268,34 @@ export class Balancer {
     return this.#certificates;
   }
 
+  /** How the operator's wishes differ from the file, one line each. */
+  get wishedChanges(): readonly string[] {
+    return wishedChanges(this.#fileConfig, this.#wishes);
+  }
+
+  /** Why wishes cannot be taken over, in words; undefined if they can. */
+  problemWith(wishes: Wishes): string | undefined {
+    return problemWithWishes(this.#fileConfig, wishes);
+  }
+
+  /** It accepts no more clients. */
+  get isStopping(): boolean {
+    return this.#stopping;
+  }
+
   /**
    * Takes over what the operator wants otherwise than the file says. It stands until other wishes are taken over.
    */
   async wish(wishes: Wishes): Promise<void> {
-    await this.#use(this.#fileConfig, wishes, this.#certificates);
+    const before = this.#config;
+    const probed = this.#use(this.#fileConfig, wishes, this.#certificates);
+    this.#events.emit({
+      type: "wishes_changed",
+      at_ms: toMs(this.#now()),
+      changes: difference(before, this.#config).changes,
+      wishes: wishedChanges(this.#fileConfig, wishes),
+    });
+    await probed;
   }
 
   /**
@@ -279,15 +304,28 @@ export class Balancer {
    * only with a restart. Resolves when new backends have been probed once, or the balancer is stopped.
    */
   async reload(config: Config, certificates: Certificates = {}): Promise<void> {
-    await this.#use(config, this.#wishes, certificates);
+    const { changes: settings, ignored } = difference(this.#fileConfig, config, this.#started);
+    const changes = [...settings, ...certificateChanges(this.#certificates, certificates)];
+    const probed = this.#use(config, this.#wishes, certificates);
+    const wishes = wishedChanges(config, this.#wishes);
+    this.#events.emit({
+      type: "config_reloaded",
+      at_ms: toMs(this.#now()),
+      changes,
+      ignored,
+      ...wishes.length > 0 && { wishes },
+    });
+    await probed;
   }
 
-  async #use(file: Config, wishes: Wishes, certificates: Certificates): Promise<void> {
+  /**
+   * Takes over a configuration at once. Resolves when new backends have been probed once.
+   *
+   * @throws {RangeError} if a parameter of the algorithm is out of range, and then nothing has changed.
+   */
+  #use(file: Config, wishes: Wishes, certificates: Certificates): Promise<void> {
     const config = withWishes(file, wishes);
     const before = this.#config;
-    const { changes: settings, ignored } = difference(before, config, this.#started);
-    const replaced = certificateChanges(this.#certificates, certificates);
-    const changes = [...settings, ...replaced];
     const context = serverContextOf(config, certificates);
     const backendTls = backendTlsOf(config, certificates);
     // Clients can resume their TLS sessions only with the context that issued them.
@@ -305,9 +343,7 @@ export class Balancer {
       this.#dialer = new Dialer(config.timeouts.connect);
     }
     this.#relays.idleTimeout = config.timeouts.idle;
-    const at = toMs(this.#now());
-    this.#events.emit({ type: "config_reloaded", at_ms: at, changes, ignored });
-    await this.#prober.reload(config, this.#backendTls);
+    return this.#prober.reload(config, this.#backendTls);
   }
 
   /**

@@ -39,6 +39,8 @@ const OTHER_EVENTS = [
   "session_store_recovered",
   "session_store_incomplete",
   "config_reloaded",
+  "wishes_changed",
+  "sessions_ended",
   "shortage_began",
   "shortage_ended",
 ] as const satisfies readonly EventType[];
@@ -457,6 +459,12 @@ function say(event: LbEvent): string {
       return `${count(event.unwritten, "session change")} lost: not written to ${event.store}`;
     case "config_reloaded":
       return reloaded(event);
+    case "wishes_changed":
+      return wished(event);
+    case "sessions_ended":
+      return event.client === null
+        ? `the operator ended all sessions: ${event.sessions}`
+        : `the operator ended the session of ${event.client}: ${count(event.sessions, "session")}`;
     case "shortage_began":
       return `this machine has run out of ${
         RESOURCES[event.resource]
@@ -488,15 +496,35 @@ function detailed({ detail }: { readonly detail?: string }): string {
 /** A sentence lists at most this many changes, and counts the rest. */
 const CHANGES_MAX = 20;
 
-function reloaded({ changes, ignored }: EventOf<"config_reloaded">): string {
-  const restart = ignored.length === 0 ? [] : [`needs a restart: ${ignored.join("; ")}`];
+function reloaded({ changes, ignored, wishes = [] }: EventOf<"config_reloaded">): string {
+  const rest = [
+    ...ignored.length === 0 ? [] : [`needs a restart: ${ignored.join("; ")}`],
+    ...standing(wishes),
+  ];
   if (changes.length === 0) {
-    return ["configuration read again: nothing changed", ...restart].join("; ");
+    return ["configuration read again: nothing changed", ...rest].join("; ");
   }
+  return [`configuration reloaded: ${shortened(changes)}`, ...rest].join("; ");
+}
+
+function wished({ changes, wishes }: EventOf<"wishes_changed">): string {
+  const sentence = changes.length === 0
+    ? "the operator changed nothing"
+    : `the operator changed ${shortened(changes)}`;
+  const rest = wishes.length === 0 ? ["all is as the file says"] : standing(wishes);
+  return [sentence, ...rest].join("; ");
+}
+
+/** The operator's wishes that stand. */
+function standing(wishes: readonly string[]): string[] {
+  return wishes.length === 0 ? [] : [`other than the file says: ${shortened(wishes)}`];
+}
+
+function shortened(changes: readonly string[]): string {
   const shown = changes.slice(0, CHANGES_MAX);
   const more = changes.length - shown.length;
   if (more > 0) shown.push(`and ${count(more, "more change")}`);
-  return [`configuration reloaded: ${shown.join("; ")}`, ...restart].join("; ");
+  return shown.join("; ");
 }
 
 /** `B1 3 in flight, score 4`. */

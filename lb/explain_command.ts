@@ -3,23 +3,9 @@ import { fileOption, integerOption, type Io, nameOption } from "../lib/cli/mod.t
 import type { Config } from "../lib/config/mod.ts";
 import { loadConfig } from "../lib/files/mod.ts";
 import { didYouMean } from "../lib/base/mod.ts";
-import {
-  canonicalIp,
-  createRandom,
-  escapeAll,
-  escapedJson,
-  parseIp,
-  UserError,
-} from "../lib/base/mod.ts";
-import {
-  ALGORITHM_NAMES,
-  EventStream,
-  type ExplainedBackend,
-  Explanation,
-  type PickExplained,
-  Scheduler,
-} from "../lib/core/mod.ts";
-import { refusalInWords } from "./event_log.ts";
+import { canonicalIp, escapeAll, escapedJson, parseIp, UserError } from "../lib/base/mod.ts";
+import { ALGORITHM_NAMES, type ExplainedBackend } from "../lib/core/mod.ts";
+import { type AssumedState, explain, type ExplainedPick } from "./explain.ts";
 import { aligned } from "../lib/report/mod.ts";
 
 /** `lbsim explain`: which backend would a client get, and why? */
@@ -49,7 +35,12 @@ export function explainCommand(io: Io) {
         });
       }
       const config = await loadConfig(file, { algorithm });
-      const explained = explain(config, parseStates(state, config), canonicalIp(client), seed);
+      const explained = explain(
+        config,
+        assumed(parseStates(state, config)),
+        canonicalIp(client),
+        seed,
+      );
       if (json) io.out(escapedJson(explained));
       else table(escapeAll(explained)).forEach((line) => io.out(line));
     });
@@ -86,80 +77,21 @@ function parseStates(text: string, { backends }: Config): Map<string, State> {
   return states;
 }
 
-/** Asks a scheduler in that state for a backend for this client. */
-function explain(
-  config: Config,
-  states: ReadonlyMap<string, State>,
-  client: string,
-  seed: number,
-): Omit<PickExplained, "at_ms" | "type" | "connection"> {
-  const events = new EventStream((failure) => {
-    throw failure;
-  });
-  const { backends, healthCheck } = config;
-  // No backend recovers here, and connections in flight are given per backend.
-  const { slowStart: _, ...rest } = config;
-  const asked = { ...rest, limits: { ...rest.limits, connections: Infinity } };
-  const scheduler = new Scheduler(
-    { ...asked, ...OPEN_TO_ALL, backends: backends.map((one) => ({ ...one, ...IDLE })) },
-    events,
-    createRandom(seed),
-  );
-  for (const { id } of backends) scheduler.probed(id, true, 0, 0);
-  for (const [id, state] of states) {
-    if (typeof state === "number") occupy(scheduler, id, state);
-  }
-  scheduler.reconfigure(asked, 0);
-  for (const { id } of backends) {
-    const state = states.get(id);
-    if (state === "down") {
-      for (let i = 0; i < healthCheck.fall; i++) scheduler.probed(id, false, 0, 0);
-    }
-    if (state !== undefined) scheduler.setMode(id, isMode(state) ? state : "ready", 0);
-  }
-  let result: PickExplained | undefined;
-  events.subscribe("explanation", ["pick_explained"], (event) => result = event);
-  const connection = scheduler.accept(client, 0);
-  if (connection.refusal === undefined) connection.assign(0);
-  if (result === undefined) {
-    // The client is refused before a backend is picked.
-    const { refusal } = connection;
-    const rule = refusal === undefined ? "" : refusalInWords(refusal);
-    const { candidates } = new Explanation(scheduler.backends);
-    return { client, backend: null, rule, candidates };
-  }
-  const { backend, rule, candidates } = result;
-  const waits = connection.phase === "waiting";
-  return { client, backend, rule: waits ? "every backend is full: it waits" : rule, candidates };
-}
-
-/** Limits under which no client is refused, waits or sticks, while the connections in flight are set up. */
-const OPEN_TO_ALL = {
-  allow: undefined,
-  deny: undefined,
-  queue: undefined,
-  sticky: undefined,
-  limits: { connections: Infinity },
-};
-/** A backend that gets no clients until its connections in flight are set up. The weight does not matter then. */
-const IDLE = { weight: 1, mode: "maintenance" } as const;
-
-function occupy(scheduler: Scheduler, id: string, inFlight: number): void {
-  scheduler.setMode(id, "ready", 0);
-  for (let i = 0; i < inFlight; i++) {
-    if (scheduler.accept(`in flight ${i}`, 0).assign(0).kind === "connect") continue;
-    throw new UserError(`--state: ${id} cannot have ${inFlight} in flight: it is full at ${i}`, {
-      exitCode: 2,
-    });
-  }
-  scheduler.setMode(id, "maintenance", 0);
+/** What is stated of a backend overrides the file's mode. */
+function assumed(states: ReadonlyMap<string, State>): ReadonlyMap<string, AssumedState> {
+  return new Map([...states].map(([id, state]) => [
+    id,
+    typeof state === "number"
+      ? { inFlight: state, mode: "ready" }
+      : { isDown: state === "down", mode: isMode(state) ? state : "ready" },
+  ]));
 }
 
 function isMode(state: State): state is "drain" | "maintenance" {
   return state === "drain" || state === "maintenance";
 }
 
-function table({ client, backend, rule, candidates }: ReturnType<typeof explain>): string[] {
+function table({ client, backend, rule, candidates }: ExplainedPick): string[] {
   const cells = candidates.map((candidate) => [
     candidate.backend,
     String(candidate.weight),

@@ -13,7 +13,9 @@ import {
   UnreadableError,
 } from "../lib/files/mod.ts";
 import { EventStream } from "../lib/core/mod.ts";
+import { Admin, adminDirectories, prepareAdmin } from "./admin/mod.ts";
 import { Balancer, type StopSummary } from "./balancer.ts";
+import { explainNow } from "./explain.ts";
 import { LiveMonitor } from "./live_monitor.ts";
 import { idsInShort, logEvents, logReaderFailure } from "./event_log.ts";
 import { linkedFile } from "./sessions/mod.ts";
@@ -43,11 +45,14 @@ export async function serveBalancer(
   { signal, hurry }: Pick<Io, "signal" | "hurry">,
   { explainEvery, reload }: ServeOptions,
 ): Promise<void> {
-  await keepWritingTo(writtenDirectories(config));
+  const log = logger("lb");
+  const warn = (sentence: string) =>
+    logSentence(log, "warning", sentence, { event: "admin_warning" });
+  await prepareAdmin(config.admin, warn);
+  await keepWritingTo([...writtenDirectories(config), ...adminDirectories(config.admin)]);
   // Changes during the start, which may take as long as a probe, are applied after it.
   using watch = new FileWatch();
   await watch.watch(watchedFiles(reload.file, config));
-  const log = logger("lb");
   const events = new EventStream((failure) => logReaderFailure(log, failure));
   const stopLogging = logEvents(events, log, {
     ...config.log,
@@ -80,8 +85,15 @@ export async function serveBalancer(
   const daily = setInterval(() => warnOfExpiry(balancer.certificates.listener), DAY_MS);
   const failed = new AbortController();
   const stopping = AbortSignal.any([signal, failed.signal]);
-  const following = followFiles(balancer, reload, watch, stopping);
+  const reloadNow = inTurn(() => reloadConfig(balancer, reload, watch, stopping));
   balancer.accepting.catch((error) => failed.abort(error));
+  const admin = await Admin.start({
+    ...{ config: config.admin, balancer, monitor, events, now: monotonicNow, warn },
+    explain: (client) => explainNow(balancer, client, monotonicNow()),
+    reload: () => reloadForOperator(reload.file, reloadNow),
+  }).catch((error) => failed.abort(error));
+  if (admin !== undefined) sayAdminListening(admin);
+  const following = followFiles(reload.file, reloadNow, watch, stopping);
 
   await untilAborted(stopping);
 
@@ -90,6 +102,7 @@ export async function serveBalancer(
   const summary = await balancer.stop(hurry);
   // The probes of a reload have been given up, so the reload ends soon.
   await following;
+  await admin?.stop();
   status.logTotals(log);
   sayStopped(summary);
   status.stop();
@@ -106,20 +119,39 @@ function writtenDirectories({ sticky }: Config): string[] {
     : [];
 }
 
+/** Reads the files and applies them. Returns why they were not applied; undefined if they were. */
+type Reload = () => Promise<string | undefined>;
+
+/** The same, one after the other. */
+function inTurn(reload: Reload): Reload {
+  let last: Promise<unknown> = Promise.resolve();
+  return () => {
+    const next = last.then(reload);
+    last = next;
+    return next;
+  };
+}
+
 /** Reloads the configuration whenever its files change, until the balancer stops. */
 async function followFiles(
-  balancer: Balancer,
-  reload: ServeOptions["reload"],
+  file: string,
+  reload: Reload,
   watch: FileWatch,
   stopping: AbortSignal,
 ): Promise<void> {
   let failure: string | undefined;
   while (await watch.changed(stopping)) {
     const before = failure;
-    failure = await reloadConfig(balancer, reload, watch, stopping);
+    failure = await reload();
     // Repeated attempts are reported once.
-    if (failure !== undefined && failure !== before) sayNotTakenOver(reload.file, failure);
+    if (failure !== undefined && failure !== before) sayNotTakenOver(file, failure);
   }
+}
+
+async function reloadForOperator(file: string, reload: Reload): Promise<string | undefined> {
+  const failure = await reload();
+  if (failure !== undefined) sayNotTakenOver(file, failure);
+  return failure;
 }
 
 /**
@@ -214,6 +246,10 @@ function sayListening({ address, scheduler, config }: Balancer): void {
       active_servers: active,
     },
   );
+}
+
+function sayAdminListening({ url }: Admin): void {
+  logSentence(logger("lb"), "info", `admin API on ${url}`, { event: "admin_listening", url });
 }
 
 function sayStopping({ scheduler: { connections }, config: { timeouts } }: Balancer): void {

@@ -343,5 +343,6 @@ function demoConfig(
     timeouts: { connect: 2000 * NS_PER_MS, idle: 60_000 * NS_PER_MS, drain: 1000 * NS_PER_MS },
     limits: { connections: 10_000 },
     log: { level: "info", format: "auto", connections: false, statusInterval: duration },
+    admin: { listen: "off", hosts: [] },
   };
 }

@@ -3,6 +3,7 @@ import {
   formatAddress,
   formatPrefix,
   isLocal,
+  isLoopback,
   isWildcard,
   parseAddress,
   parseDuration,
@@ -33,6 +34,7 @@ export function checkConfig(data: unknown): Finding[] {
     ...ejectionTimes(data),
     ...noneEjectable(data),
     ...allowedAndDenied(data),
+    ...openAdmin(data),
   ];
 }
 
@@ -273,6 +275,19 @@ function orDefault(
   { def: { defaultValue } }: { readonly def: { readonly defaultValue: unknown } },
 ): unknown {
   return written ?? defaultValue;
+}
+
+/** Off loopback the admin API answers only to its token. */
+function openAdmin(data: unknown): Finding[] {
+  const admin = valueAt(data, ["admin"]);
+  if (!isData(admin) || admin.token_file !== undefined) return [];
+  const listen = read(admin.listen, parseAddress);
+  if (listen === undefined || isLoopback(listen.host)) return [];
+  return [{
+    path: ["admin", "listen"],
+    message: `${admin.listen} can be reached from other machines, and there is no token`,
+    hint: "add admin.token_file: admin.token, or listen on 127.0.0.1",
+  }];
 }
 
 function backends(data: unknown): Record<string, unknown>[] {

@@ -6,7 +6,7 @@ import { withoutPasswords } from "./diagnostic.ts";
 import { type Config, configKeys, configSchema } from "./schema.ts";
 
 /** Keys that a running balancer cannot change. */
-const NEEDS_RESTART: readonly (keyof typeof configKeys)[] = ["listen", "log"];
+const NEEDS_RESTART: readonly (keyof typeof configKeys)[] = ["listen", "log", "admin"];
 
 /** The differences between two configurations. */
 export interface Difference {

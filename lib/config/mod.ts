@@ -19,8 +19,10 @@ export { arrivesAt, type Endpoints, ownBackends } from "./own_backend.ts";
 export { jsonSchema, referenceTable } from "./reference.ts";
 export {
   address,
+  type AdminListen,
   duration,
   flag,
+  formatAdminListen,
   integer,
   rate,
   type RedisAddress,
@@ -29,6 +31,20 @@ export {
   text,
   words,
 } from "./scalars.ts";
-export { BACKEND_ID, backendKeys, type Config, configKeys, configSchema } from "./schema.ts";
-export { type BackendWish, NO_WISHES, wishedChanges, type Wishes, withWishes } from "./wishes.ts";
+export {
+  BACKEND_ID,
+  backendKeys,
+  type Config,
+  configKeys,
+  configSchema,
+  DEFAULT_ADMIN_LISTEN,
+} from "./schema.ts";
+export {
+  type BackendWish,
+  NO_WISHES,
+  problemWithWishes,
+  wishedChanges,
+  type Wishes,
+  withWishes,
+} from "./wishes.ts";
 export { YamlFile } from "./yaml_file.ts";

@@ -115,6 +115,37 @@ export function duration(options: { readonly positive?: boolean; readonly least?
   });
 }
 
+/** Where the admin API listens: an address, a Unix socket, or nowhere. */
+export type AdminListen = Address | { readonly path: string } | "off";
+
+/** `127.0.0.1:9900`, `unix:/run/lbsim.sock` or `off`. */
+export function adminListen() {
+  return text<AdminListen>({
+    what: "an address like 127.0.0.1:9900, unix:/path, or off",
+    examples: ["127.0.0.1:9900", "unix:/run/lbsim.sock", "off"],
+    pattern: "^(off|unix:.+|(\\[[0-9a-fA-F:.]+\\]|[^:\\s]+):\\d{1,5})$",
+    parse(input) {
+      if (input === "off") return input;
+      if (!input.startsWith("unix:")) return parseAddress(input);
+      const path = input.slice("unix:".length);
+      if (!path.startsWith("/")) {
+        throw new SyntaxError("a Unix socket needs a path, like unix:/run/lbsim.sock");
+      }
+      if (path.length > 100) {
+        throw new SyntaxError("the path of a Unix socket has at most 100 characters");
+      }
+      return { path };
+    },
+    format: formatAdminListen,
+  });
+}
+
+/** As config.yaml says where the admin API listens. */
+export function formatAdminListen(listen: AdminListen): string {
+  if (listen === "off") return listen;
+  return "path" in listen ? `unix:${listen.path}` : formatAddress(listen);
+}
+
 /** `192.168.1.10:8000`, `[::1]:8000`. */
 export function address(options: { readonly anyPort?: boolean } = {}) {
   return text<Address>({

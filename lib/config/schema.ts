@@ -9,6 +9,7 @@ import { group } from "./camel.ts";
 import { isSame } from "./data.ts";
 import {
   address,
+  adminListen,
   duration,
   flag,
   integer,
@@ -353,6 +354,34 @@ const limits = group({
   }).optional().describe("limits for each client address (IPv6: each /64); off if left out"),
 });
 
+/** Where the admin API listens if a file is silent, as it would be written. */
+export const DEFAULT_ADMIN_LISTEN = "127.0.0.1:9900";
+
+const admin = group({
+  listen: adminListen().optional().describe(
+    `where the admin API listens: an address, unix:/path or off; ${DEFAULT_ADMIN_LISTEN} if left out, ` +
+      "and then the balancer runs without it if the port is in use. Off loopback every request needs the token",
+  ),
+  token_file: path("admin.token").optional().describe(
+    "file with the token that changes need; the balancer makes it at the first start, readable by its user only. " +
+      "Relative to this file's directory. If left out, the API changes nothing",
+  ),
+  hosts: z.array(
+    words("a host name").regex(/^[A-Za-z0-9._:-]+$/, {
+      error: () => "must be a host name or an IP address, without a port",
+    }),
+    { error: () => "must be a list of host names" },
+  ).default([]).describe(
+    "further names and addresses under which browsers and scripts reach the API; requests for other hosts are refused",
+  ),
+  tls: group({
+    certificate: path("admin.pem").describe(
+      "PEM file with the certificate of the admin API; relative to this file's directory",
+    ),
+    key: path("admin-key.pem").describe("PEM file with its private key, not encrypted"),
+  }).optional().describe("the admin API speaks TLS; off if left out"),
+});
+
 /** The keys of `log`. */
 export const logKeys = {
   level: oneOf(["debug", "info", "warning", "error"]).default("info")
@@ -418,6 +447,7 @@ export const configKeys = {
   deny: prefixes().optional()
     .describe("clients from these addresses and prefixes are refused"),
   log: log.prefault({}),
+  admin: admin.prefault({}).describe("the API that shows what the balancer does, and changes it"),
 };
 
 /** The whole of config.yaml. */

@@ -1,4 +1,5 @@
-import { difference } from "./difference.ts";
+import { checkConfig } from "./check.ts";
+import { difference, writtenConfig } from "./difference.ts";
 import type { Config } from "./schema.ts";
 
 /** What the operator wants of one backend, other than the file says. */
@@ -31,4 +32,12 @@ export function withWishes(file: Config, { algorithm, backends }: Wishes): Confi
 /** How the wishes differ from the file: lines like `B1.mode: ready → drain`. */
 export function wishedChanges(file: Config, wishes: Wishes): readonly string[] {
   return difference(file, withWishes(file, wishes)).changes;
+}
+
+/** Why wishes do not go together with the file, in words; undefined if they do. */
+export function problemWithWishes(file: Config, wishes: Wishes): string | undefined {
+  const known = new Set(checkConfig(writtenConfig(file)).map(({ message }) => message));
+  const wrong = checkConfig(writtenConfig(withWishes(file, wishes)))
+    .find(({ message }) => !known.has(message));
+  return wrong && [wrong.message, wrong.hint].filter((part) => part !== undefined).join(": ");
 }

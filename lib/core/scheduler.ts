@@ -124,6 +124,27 @@ export class Scheduler {
     return this.#selector.sessions?.inUse() ?? [];
   }
 
+  /** The session of a client; undefined if it has none, or clients do not stick. */
+  sessionOf(client: string, now: Nanoseconds): Readonly<Session<Backend>> | undefined {
+    this.passTime(now);
+    const key = this.#selector.keyOf(client);
+    return key === undefined ? undefined : this.#selector.sessions?.find(key, now);
+  }
+
+  /**
+   * Ends the sessions of all clients, or of one: when they come again, they are new. Their connections go on.
+   *
+   * @returns How many sessions there were.
+   */
+  endSessions(now: Nanoseconds, client?: string): number {
+    this.passTime(now);
+    const { sessions } = this.#selector;
+    if (sessions === undefined) return 0;
+    if (client === undefined) return sessions.clear();
+    const key = this.#selector.keyOf(client);
+    return key !== undefined && sessions.end(key, now) ? 1 : 0;
+  }
+
   /**
    * The key of the session that a shared store is to be asked for when a client comes. Undefined if
    * clients do not stick, or it has a connection here: then what is known here is true.

@@ -102,11 +102,28 @@ async function load<T extends Checks>(
 
 /** The configuration with its relative paths resolved: they start at the directory of the file. */
 function withPaths(file: string, config: Config): Config {
+  return withStorePath(file, withAdminPaths(file, config));
+}
+
+function withStorePath(file: string, config: Config): Config {
   const { sticky } = config;
   if (sticky === undefined || sticky.store === "memory") return config;
   const { sqlite } = sticky.store;
   if (sqlite === undefined) return config;
   return { ...config, sticky: { ...sticky, store: { sqlite: beside(file, sqlite) } } };
+}
+
+function withAdminPaths(file: string, config: Config): Config {
+  const { tokenFile, tls, ...admin } = config.admin;
+  return {
+    ...config,
+    admin: {
+      ...admin,
+      ...tokenFile !== undefined && { tokenFile: beside(file, tokenFile) },
+      ...tls !== undefined &&
+        { tls: { certificate: beside(file, tls.certificate), key: beside(file, tls.key) } },
+    },
+  };
 }
 
 async function withCertificates(

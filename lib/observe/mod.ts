@@ -12,6 +12,7 @@ export {
   type FrameTotals,
 } from "./frame.ts";
 export { type CumulativeHistogram, Latencies } from "./latencies.ts";
+export { type FactsSource, metricsText } from "./metrics_text.ts";
 export { Monitor, type OpenTraffic, type Surroundings, type Tables } from "./monitor.ts";
 export { digestOf, type Settings, settingsOf } from "./settings.ts";
 export type {

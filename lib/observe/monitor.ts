@@ -74,6 +74,7 @@ const MARKS = [
   "backend_ejected",
   "backend_readmitted",
   "config_reloaded",
+  "wishes_changed",
   "session_store_degraded",
   "session_store_recovered",
   "shortage_began",

@@ -6,6 +6,7 @@ import { eventually, readAll, TestServer } from "../support/sockets.ts";
 
 const VALID = `
 listen: 127.0.0.1:0
+admin: {listen: off}
 backends:
   - {id: B1, address: 127.0.0.1:1}
 timeouts: {drain: 200ms}

@@ -12,6 +12,7 @@ const EVIL_IN_YAML = JSON.stringify(EVIL + "\n").replaceAll(
 ).slice(1, -1);
 
 const CONFIG = `listen: 127.0.0.1:0
+admin: {listen: off}
 backends: [{id: B1, address: "127.0.0.1:1"}]
 `;
 

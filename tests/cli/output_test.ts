@@ -18,6 +18,7 @@ async function lab(more = "") {
   await Deno.writeTextFile(
     `${directory}/config.yaml`,
     `listen: 127.0.0.1:0
+admin: {listen: off}
 backends: [{id: B1, address: "${formatAddress(server.address)}"}]
 health_check: {interval: 1s, timeout: 1s}
 timeouts: {drain: 1s}
@@ -226,6 +227,7 @@ Deno.test("lbsim lb writes few lines for many clients that no backend serves", a
   await Deno.writeTextFile(
     `${directory}/config.yaml`,
     `listen: 127.0.0.1:0
+admin: {listen: off}
 backends: [${dead.join(", ")}]
 health_check: {type: none}
 log: {format: json}
@@ -260,6 +262,7 @@ Deno.test({
     await Deno.writeTextFile(
       `${directory}/config.yaml`,
       `listen: 127.0.0.1:0
+admin: {listen: off}
 backends: [{id: B1, address: "${formatAddress(echoes.address)}"}]
 log: {format: json}
 `,
@@ -318,7 +321,7 @@ Deno.test({
     const file = `${world.directory}/up.yaml`;
     await Deno.writeTextFile(
       file,
-      `listen: 127.0.0.1:0\nbackends: [{id: B1, address: "127.0.0.1:${taken.addr.port}"}]\n`,
+      `listen: 127.0.0.1:0\nadmin: {listen: off}\nbackends: [{id: B1, address: "127.0.0.1:${taken.addr.port}"}]\n`,
     );
     const prefix = writingTo("/dev/full");
     await using process = new RunningLbsim(["up", "-c", file], { prefix });
@@ -411,7 +414,7 @@ async function labFile(directory: string): Promise<string> {
   const file = `${directory}/up.yaml`;
   await Deno.writeTextFile(
     file,
-    `listen: 127.0.0.1:${freePort()}\nbackends: [{id: B1, address: "127.0.0.1:${freePort()}"}]\n`,
+    `listen: 127.0.0.1:${freePort()}\nadmin: {listen: off}\nbackends: [{id: B1, address: "127.0.0.1:${freePort()}"}]\n`,
   );
   return file;
 }

@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { backendCommand } from "../../backend/command.ts";
 import { clientCommand } from "../../client/command.ts";
 import type { Io } from "../../lib/cli/io.ts";
+import type { Config } from "../../lib/config/mod.ts";
 import type { LoadedConfig } from "../../lib/files/mod.ts";
 import { startLogging, stopLogging } from "../../lib/cli/log.ts";
 import { serveBalancer } from "../../lb/serve.ts";
@@ -90,12 +91,20 @@ Deno.test(
 );
 
 /** Runs a balancer with a store while a test looks at what it may do. */
-async function serving(store: "memory" | { sqlite: string }, look: () => void): Promise<void> {
+async function serving(
+  store: "memory" | { sqlite: string },
+  look: () => void,
+  admin: Config["admin"] = { listen: "off", hosts: [] },
+): Promise<void> {
   const lines: string[] = [];
   startLogging({ level: "info", format: "json" }, ioFor(lines, new AbortController().signal));
   const stopping = new AbortController();
   const loaded: LoadedConfig = {
-    config: configOf([deadAddress()], { ...UNPROBED, sticky: { ...STICKY, store } as never }),
+    config: configOf([deadAddress()], {
+      ...UNPROBED,
+      admin,
+      sticky: { ...STICKY, store } as never,
+    }),
     certificates: {},
     expired: [],
   };
@@ -130,6 +139,19 @@ Deno.test(
       assert.deepEqual(granted(), ["net", "read", "sys"]);
     }),
 );
+
+Deno.test("a balancer with an admin API has made the token file before it gives up writing", {
+  permissions: STARTED,
+}, async () => {
+  // It stays: what would remove it has lost the permission.
+  const tokenFile = `${await Deno.makeTempDir()}/admin.token`;
+  const listen = { host: "127.0.0.1", port: 0 };
+  await serving("memory", () => {
+    assert.deepEqual(granted(), ["net", "read", "sys"]);
+    assert.equal(Deno.statSync(tokenFile).mode! & 0o777, 0o600);
+    assert.throws(() => Deno.writeTextFileSync(tokenFile, ""), Deno.errors.NotCapable);
+  }, { listen, tokenFile, hosts: [] });
+});
 
 Deno.test("a balancer with a store in a file writes to its directory and nowhere else", {
   permissions: STARTED,

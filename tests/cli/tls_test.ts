@@ -18,7 +18,7 @@ async function inLab(text: string, act: (cwd: string) => Promise<void>): Promise
 }
 
 function config(tls: string, backend = "127.0.0.1:1"): string {
-  return `listen: 127.0.0.1:0\nbackends:\n  - {id: B1, address: ${backend}}\n${tls}\n`;
+  return `listen: 127.0.0.1:0\nbackends:\n  - {id: B1, address: ${backend}}\n${tls}\nadmin: {listen: off}\n`;
 }
 
 interface Case {

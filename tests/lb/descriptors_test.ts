@@ -14,6 +14,7 @@ Deno.test({
       await Deno.writeTextFile(
         `${directory}/config.yaml`,
         `listen: 127.0.0.1:0
+admin: {listen: off}
 backends: [{id: B1, address: "localhost:${backend.address.port}"}]
 health_check: {interval: 1s, timeout: 1s, fall: 1000}
 timeouts: {connect: 20s, drain: 100ms}

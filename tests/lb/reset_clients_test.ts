@@ -23,6 +23,7 @@ Deno.test({
       await Deno.writeTextFile(
         `${directory}/config.yaml`,
         `listen: 127.0.0.1:0
+admin: {listen: off}
 backends: [{id: B1, address: "127.0.0.1:${backend.address.port}"}]
 log: {format: json}
 `,

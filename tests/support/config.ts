@@ -8,7 +8,7 @@ export function configOf(
 ): Config {
   const base = parseConfig({
     file: "test",
-    text: "listen: 127.0.0.1:0\nbackends: [{id: B1, address: 127.0.0.1:1}]\n",
+    text: "listen: 127.0.0.1:0\nadmin: {listen: off}\nbackends: [{id: B1, address: 127.0.0.1:1}]\n",
   });
   return {
     ...base,

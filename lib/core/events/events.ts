@@ -331,6 +331,25 @@ export interface ConfigReloaded extends At {
   readonly changes: readonly string[];
   /** What is different and needs a restart. */
   readonly ignored: readonly string[];
+  /** How the operator's wishes, which stand, differ from it; absent if there are none. */
+  readonly wishes?: readonly string[];
+}
+
+/** The operator wants something else than the file says, or withdraws a wish. */
+export interface WishesChanged extends At {
+  readonly type: "wishes_changed";
+  /** What is different now, one line each; empty if nothing is. */
+  readonly changes: readonly string[];
+  /** How all wishes that stand differ from the file. */
+  readonly wishes: readonly string[];
+}
+
+/** The operator ended sessions: their clients are new when they come again. */
+export interface SessionsEnded extends At {
+  readonly type: "sessions_ended";
+  /** Null: those of all clients. */
+  readonly client: string | null;
+  readonly sessions: number;
 }
 
 /** What this machine can lack; "other" if the system's error is unknown. */
@@ -380,6 +399,8 @@ export type LbEvent =
   | SessionStoreRecovered
   | SessionStoreIncomplete
   | ConfigReloaded
+  | WishesChanged
+  | SessionsEnded
   | ShortageBegan
   | ShortageEnded;
 
@@ -413,6 +434,8 @@ export const EVENT_TYPES = [
   "session_store_recovered",
   "session_store_incomplete",
   "config_reloaded",
+  "wishes_changed",
+  "sessions_ended",
   "shortage_began",
   "shortage_ended",
 ] as const satisfies readonly EventType[];

@@ -165,9 +165,18 @@ export class SessionMap<B> {
     }
   }
 
-  /** Every session ends. */
-  clear(): void {
+  /** Every session ends; connections go on. Returns how many there were. */
+  clear(): number {
+    const { size } = this;
     for (const session of this.#byKey.values()) this.#drop(session);
+    return size;
+  }
+
+  /** A client's session ends; its connections go on. Returns whether there was one. */
+  end(key: string, now: Nanoseconds): boolean {
+    const session = this.find(key, now);
+    if (session !== undefined) this.#drop(session as Entry<B>);
+    return session !== undefined;
   }
 
   #add(record: SessionRecord<B>, now: Nanoseconds): {

@@ -41,6 +41,7 @@ const lbsim: Peer = {
     const config = await write(
       `${directory}/config.yaml`,
       `listen: 127.0.0.1:${port}
+admin: {listen: off}
 algorithm: round-robin
 backends:
 ${backends.map((backend, i) => `  - {id: B${i + 1}, address: "127.0.0.1:${backend}"}`).join("\n")}

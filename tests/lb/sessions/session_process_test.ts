@@ -21,6 +21,7 @@ async function lab() {
   await Deno.writeTextFile(
     `${directory}/config.yaml`,
     `listen: 127.0.0.1:0
+admin: {listen: off}
 backends:
 ${backends.join("")}sticky: {store: {sqlite: ${file}}}
 proxy_protocol: {accept_from: [127.0.0.0/8]}

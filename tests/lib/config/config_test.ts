@@ -55,6 +55,7 @@ Deno.test("parseConfig() has a default for everything but the backends", () => {
       connections: true,
       statusInterval: 30 * NS_PER_S,
     },
+    admin: { hosts: [] },
   });
 });
 

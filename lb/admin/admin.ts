@@ -1,0 +1,149 @@
+import { isLoopback, parseAddress, UserError } from "../../lib/base/mod.ts";
+import { type AdminListen, type Config, DEFAULT_ADMIN_LISTEN } from "../../lib/config/mod.ts";
+import type { EventStream } from "../../lib/core/mod.ts";
+import { type Clock, localAddresses, systemReason } from "../../lib/io/mod.ts";
+import { servedHosts } from "./access.ts";
+import { apiOf } from "./api.ts";
+import { EventFeed } from "./event_feed.ts";
+import { FrameFeed } from "./frame_feed.ts";
+import { AdminServer, PortInUse } from "./server.ts";
+import type { AdminMonitor, AdminSubject, ExplainClient } from "./subject.ts";
+import { TokenFile } from "./token.ts";
+
+type AdminConfig = Config["admin"];
+
+/** What the admin API is about. */
+export interface AdminOptions {
+  readonly config: AdminConfig;
+  readonly balancer: AdminSubject;
+  readonly monitor: AdminMonitor;
+  readonly explain: ExplainClient;
+  readonly events: EventStream;
+  readonly now: Clock;
+  /** Reads the files again. Returns why they were not taken over; undefined if they were. */
+  readonly reload: () => Promise<string | undefined>;
+  /** Gets one sentence each. */
+  readonly warn: (sentence: string) => void;
+}
+
+/**
+ * Makes what the admin API needs that takes the permission to write: the token file, and room for the socket.
+ *
+ * @throws {UserError} if that is not possible.
+ */
+export async function prepareAdmin(config: AdminConfig, warn: AdminOptions["warn"]): Promise<void> {
+  const listen = listenOf(config);
+  if (listen === "off") return;
+  const { tokenFile } = config;
+  if (tokenFile !== undefined) {
+    const token = new TokenFile(tokenFile);
+    await token.create();
+    const problem = await token.problem();
+    if (problem !== undefined) warn(`admin.token_file ${tokenFile}: ${problem}`);
+  }
+  if ("path" in listen) await removeStaleSocket(listen.path);
+}
+
+/** The directories that the admin API writes to while it runs. */
+export function adminDirectories(config: AdminConfig): string[] {
+  const listen = listenOf(config);
+  return listen !== "off" && "path" in listen ? [listen.path] : [];
+}
+
+/** The admin API of a live balancer: its server, and what feeds it. */
+export class Admin {
+  readonly #server: AdminServer;
+  readonly #feeds: readonly { stop(): void }[];
+
+  /**
+   * @returns Undefined if it is off, or its port, which the configuration does not mention, is in use.
+   * @throws {UserError} if it cannot listen where the configuration says.
+   */
+  static async start(options: AdminOptions): Promise<Admin | undefined> {
+    const { config, balancer, monitor, explain, events, now, reload, warn } = options;
+    const listen = listenOf(config);
+    if (listen === "off") return undefined;
+    const host = "path" in listen ? undefined : listen.host;
+    const isLocal = host === undefined || isLoopback(host);
+    const tls = await certificateOf(config);
+    const eventFeed = new EventFeed(events, String(monitor.snapshot().epoch_ms));
+    const frameFeed = new FrameFeed(() => monitor.frame());
+    const context = { balancer, monitor, explain, events, eventFeed, frameFeed, now, reload };
+    try {
+      const server = await AdminServer.start({
+        listen,
+        access: {
+          isLocal,
+          hosts: servedHosts(host, localAddresses(), config.hosts),
+          scheme: tls === undefined ? "http" : "https",
+        },
+        token: config.tokenFile === undefined ? undefined : new TokenFile(config.tokenFile),
+        tls,
+        api: apiOf(context),
+      });
+      if (!isLocal && tls === undefined) {
+        warn(
+          `the admin API on ${server.url} has no TLS: others on the network can read ` +
+            "its token. Set admin.tls, or listen on 127.0.0.1",
+        );
+      }
+      return new Admin(server, [eventFeed, frameFeed]);
+    } catch (error) {
+      eventFeed.stop();
+      if (!(error instanceof PortInUse) || config.listen !== undefined) throw error;
+      warn(
+        `${error.message}; the balancer runs without it. Set admin.listen to another port, or off`,
+      );
+      return undefined;
+    }
+  }
+
+  private constructor(server: AdminServer, feeds: readonly { stop(): void }[]) {
+    this.#server = server;
+    this.#feeds = feeds;
+  }
+
+  /** Where it is: `http://127.0.0.1:9900`, or `unix:/path`. */
+  get url(): string {
+    return this.#server.url;
+  }
+
+  async stop(): Promise<void> {
+    await this.#server.stop();
+    this.#feeds.forEach((feed) => feed.stop());
+  }
+}
+
+function listenOf({ listen }: AdminConfig): AdminListen {
+  return listen ?? parseAddress(DEFAULT_ADMIN_LISTEN);
+}
+
+async function certificateOf({ tls }: AdminConfig) {
+  if (tls === undefined) return undefined;
+  try {
+    const [certificate, key] = await Promise.all([
+      Deno.readTextFile(tls.certificate),
+      Deno.readTextFile(tls.key),
+    ]);
+    return { certificate, key };
+  } catch (error) {
+    throw new UserError(`admin.tls: ${systemReason(error)}`, { cause: error });
+  }
+}
+
+/** Removes what a balancer that was killed has left behind; what another one listens on stays. */
+async function removeStaleSocket(path: string): Promise<void> {
+  try {
+    const { isSocket } = await Deno.lstat(path);
+    if (!isSocket) {
+      throw new UserError(`the admin API cannot listen on unix:${path}: a file is there`);
+    }
+    try {
+      (await Deno.connect({ transport: "unix", path })).close();
+    } catch (error) {
+      if (error instanceof Deno.errors.ConnectionRefused) await Deno.remove(path);
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}

@@ -1,0 +1,283 @@
+import * as z from "zod";
+import { canonicalIp, parseIp, UserError } from "../../lib/base/mod.ts";
+import { configKeys, type Wishes, writtenConfig } from "../../lib/config/mod.ts";
+import { type EventStream, toMs } from "../../lib/core/mod.ts";
+import type { Clock } from "../../lib/io/mod.ts";
+import { digestOf, metricsText } from "../../lib/observe/mod.ts";
+import type { EventFeed } from "./event_feed.ts";
+import type { FrameFeed } from "./frame_feed.ts";
+import type { AdminMonitor, AdminSubject, ExplainClient } from "./subject.ts";
+import { type ApiAnswer, type ApiRequest, failure } from "./server.ts";
+
+/** What the API shows and changes. */
+export interface ApiContext {
+  readonly balancer: AdminSubject;
+  readonly monitor: AdminMonitor;
+  readonly explain: ExplainClient;
+  readonly events: EventStream;
+  readonly eventFeed: EventFeed;
+  readonly frameFeed: FrameFeed;
+  readonly now: Clock;
+  /** Reads the files again. Returns why they were not taken over; undefined if they were. */
+  readonly reload: () => Promise<string | undefined>;
+}
+
+const SESSIONS_LIMIT = 100;
+const SESSIONS_LIMIT_MAX = 10_000;
+
+type Parameters = readonly string[];
+type Handler = (
+  context: ApiContext,
+  request: ApiRequest,
+  ...parameters: Parameters
+) => ApiAnswer | Promise<ApiAnswer>;
+
+/** What the API answers, by path; `{}` is a parameter. */
+const ROUTES: Readonly<Record<string, Readonly<Record<string, Handler>>>> = {
+  "/api/status": { GET: ({ monitor }) => json(monitor.snapshot()) },
+  "/api/sessions": { GET: sessions, DELETE: (context) => endSessions(context) },
+  "/api/sessions/{}": { DELETE: (context, _, client) => endSessions(context, client) },
+  "/api/events": { GET: events },
+  "/api/frames": { GET: ({ frameFeed }) => ({ status: 200, stream: (one) => frameFeed.add(one) }) },
+  "/api/config": { GET: config },
+  "/api/backends/{}/state": {
+    PUT: (context, request, id) => wishFor(context, id!, stateBody, request),
+    DELETE: (context, _, id) => withdraw(context, id!, "mode"),
+  },
+  "/api/backends/{}/weight": {
+    PUT: (context, request, id) => wishFor(context, id!, weightBody, request),
+    DELETE: (context, _, id) => withdraw(context, id!, "weight"),
+  },
+  "/api/algorithm": { PUT: changeAlgorithm, DELETE: withdrawAlgorithm },
+  "/api/wishes": { DELETE: (context) => wish(context, { backends: {} }) },
+  "/api/reload": { POST: reload },
+  "/api/explain": { POST: explainPick },
+  "/metrics": { GET: metrics },
+  "/healthz": { GET: () => ({ status: 200, type: "text/plain; charset=utf-8", text: "ok\n" }) },
+  "/readyz": { GET: ready },
+};
+
+/** What they answer has no end, so there is no HEAD of it. */
+const STREAMS = ["/api/events", "/api/frames"];
+
+const PATTERNS = Object.entries(ROUTES).map(([path, methods]) => ({
+  pattern: new RegExp(`^${path.replaceAll("{}", "([^/]+)")}$`),
+  methods,
+}));
+
+/** The admin API of a balancer. */
+export function apiOf(context: ApiContext): (request: ApiRequest) => Promise<ApiAnswer> {
+  return async (request) => {
+    const { path, method } = request;
+    for (const { pattern, methods } of PATTERNS) {
+      const match = pattern.exec(path);
+      if (match === null) continue;
+      const isHead = method === "HEAD" && !STREAMS.includes(path);
+      const handler = methods[isHead ? "GET" : method];
+      if (handler === undefined) {
+        const allowed = Object.keys(methods).join(", ");
+        const error = `${method} is not possible here; possible: ${allowed}`;
+        return { ...failure(405, error), headers: { "Allow": allowed } };
+      }
+      try {
+        return await handler(context, request, ...match.slice(1).map(decoded));
+      } catch (error) {
+        if (error instanceof BadRequest) return failure(error.status, error.message);
+        throw error;
+      }
+    }
+    return failure(404, "there is nothing at this path");
+  };
+}
+
+/** A request that cannot be understood, or refers to what is not there. */
+class BadRequest extends Error {
+  readonly status: number;
+
+  constructor(message: string, status = 400) {
+    super(message);
+    this.status = status;
+  }
+}
+
+function json(value: unknown): ApiAnswer {
+  return { status: 200, text: `${JSON.stringify(value)}\n` };
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw new BadRequest("the path is not valid percent-encoding");
+  }
+}
+
+/** The body of a request, which is JSON. */
+function bodyOf<Schema extends z.ZodType>(schema: Schema, { body }: ApiRequest): z.output<Schema> {
+  let value: unknown;
+  try {
+    value = JSON.parse(body);
+  } catch {
+    throw new BadRequest("the body is not JSON");
+  }
+  const { success, data, error } = schema.safeParse(value);
+  if (success) return data;
+  const [issue] = error.issues;
+  const where = issue!.path.length === 0 ? "" : `${issue!.path.join(".")}: `;
+  throw new BadRequest(`${where}${issue!.message}`);
+}
+
+function sessions({ balancer, now }: ApiContext, { query }: ApiRequest): ApiAnswer {
+  const limit = limitOf(query.get("limit"));
+  const { scheduler } = balancer;
+  const client = query.get("client");
+  scheduler.passTime(now());
+  const own = client === null ? undefined : scheduler.sessionOf(client, now());
+  const found = client === null ? scheduler.sessions : own === undefined ? [] : [own];
+  const shown = [];
+  for (const { key, backend, home, open, usedAt, movedAt } of found) {
+    if (shown.length === limit) break;
+    shown.push({
+      client: key,
+      backend: backend.id,
+      home: home.id,
+      connections: open,
+      used_at_ms: toMs(usedAt),
+      moved_at_ms: toMs(movedAt),
+    });
+  }
+  return json({ count: scheduler.sessionCount, sessions: shown });
+}
+
+function limitOf(text: string | null): number {
+  if (text === null) return SESSIONS_LIMIT;
+  const limit = /^\d{1,6}$/.test(text) ? Number(text) : NaN;
+  if (limit >= 1 && limit <= SESSIONS_LIMIT_MAX) return limit;
+  throw new BadRequest(`limit must be a whole number from 1 to ${SESSIONS_LIMIT_MAX}`);
+}
+
+function events({ eventFeed }: ApiContext, { query, lastEventId }: ApiRequest): ApiAnswer {
+  const connections = query.get("connections") === "true";
+  // A header cannot be set by every reader at its first connect.
+  const lastId = lastEventId ?? query.get("last_event_id") ?? undefined;
+  return { status: 200, stream: (reader) => eventFeed.add(reader, lastId, connections) };
+}
+
+function config({ balancer }: ApiContext): ApiAnswer {
+  return json(configOf(balancer));
+}
+
+/** The configuration in use and the file's, without secrets, and how they differ. */
+function configOf({ config, fileConfig, wishedChanges }: AdminSubject) {
+  return {
+    digest: digestOf(config),
+    in_use: writtenConfig(config),
+    file: writtenConfig(fileConfig),
+    wishes: wishedChanges,
+  };
+}
+
+const stateBody = z.strictObject({
+  state: z.enum(["ready", "drain", "maintenance"], {
+    error: () => "must be ready, drain or maintenance",
+  }),
+}).transform(({ state }) => ({ mode: state }));
+
+const weightBody = z.strictObject({
+  weight: z.int({ error: () => "must be a whole number" })
+    .min(0, { error: () => "must be at least 0" })
+    .max(256, { error: () => "must be at most 256" }),
+});
+
+const algorithmBody = z.strictObject({ algorithm: configKeys.algorithm });
+
+async function wishFor(
+  context: ApiContext,
+  id: string,
+  schema: typeof stateBody | typeof weightBody,
+  request: ApiRequest,
+): Promise<ApiAnswer> {
+  const { wishes } = knownBackend(context, id);
+  const wanted = bodyOf(schema, request);
+  const backends = { ...wishes.backends, [id]: { ...wishes.backends[id], ...wanted } };
+  return await wish(context, { ...wishes, backends });
+}
+
+async function withdraw(
+  context: ApiContext,
+  id: string,
+  key: "mode" | "weight",
+): Promise<ApiAnswer> {
+  const { wishes } = knownBackend(context, id);
+  const { [key]: _, ...rest } = wishes.backends[id] ?? {};
+  return await wish(context, { ...wishes, backends: { ...wishes.backends, [id]: rest } });
+}
+
+function knownBackend({ balancer }: ApiContext, id: string): AdminSubject {
+  if (balancer.scheduler.backend(id) !== undefined) return balancer;
+  throw new BadRequest("there is no backend of this id", 404);
+}
+
+async function changeAlgorithm(context: ApiContext, request: ApiRequest): Promise<ApiAnswer> {
+  const { algorithm } = bodyOf(algorithmBody, request);
+  return await wish(context, { ...context.balancer.wishes, algorithm });
+}
+
+async function withdrawAlgorithm(context: ApiContext): Promise<ApiAnswer> {
+  const { algorithm: _, ...wishes } = context.balancer.wishes;
+  return await wish(context, wishes);
+}
+
+/** Takes over the operator's wishes. The answer says how they differ from the file. */
+async function wish({ balancer }: ApiContext, wishes: Wishes): Promise<ApiAnswer> {
+  const problem = balancer.problemWith(wishes);
+  if (problem !== undefined) throw new BadRequest(problem, 409);
+  await balancer.wish(wishes);
+  return json({ wishes: balancer.wishedChanges });
+}
+
+function endSessions({ balancer, events, now }: ApiContext, client?: string): ApiAnswer {
+  const at = now();
+  const sessions = balancer.scheduler.endSessions(at, client);
+  events.emit({ type: "sessions_ended", at_ms: toMs(at), client: client ?? null, sessions });
+  return json({ sessions });
+}
+
+async function reload({ reload }: ApiContext): Promise<ApiAnswer> {
+  const reason = await reload();
+  return reason === undefined ? json({ reloaded: true }) : failure(409, reason);
+}
+
+const explainBody = z.strictObject({
+  client: z.string({ error: () => "must be an IP address" })
+    .refine((text) => parseIp(text) !== undefined, { error: () => "must be an IP address" }),
+});
+
+/** Where a client would go now. Nothing is connected. */
+function explainPick({ explain }: ApiContext, request: ApiRequest): ApiAnswer {
+  const { client } = bodyOf(explainBody, request);
+  try {
+    return json(explain(canonicalIp(client)));
+  } catch (error) {
+    if (error instanceof UserError) throw new BadRequest(error.message, 409);
+    throw error;
+  }
+}
+
+function metrics({ monitor }: ApiContext): ApiAnswer {
+  return {
+    status: 200,
+    type: "text/plain; version=0.0.4; charset=utf-8",
+    text: metricsText(monitor.snapshot(), monitor.monitor),
+  };
+}
+
+/** Ready to serve clients: a backend is active, and there is no stop. */
+function ready({ balancer }: ApiContext): ApiAnswer {
+  const type = "text/plain; charset=utf-8";
+  if (balancer.isStopping) return { status: 503, type, text: "stopping\n" };
+  const isActive = balancer.scheduler.activeServers.length > 0;
+  return isActive
+    ? { status: 200, type, text: "ready\n" }
+    : { status: 503, type, text: "no backend is active\n" };
+}

@@ -1,0 +1,253 @@
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { formatAddress, UserError } from "../../lib/base/mod.ts";
+import { systemReason } from "../../lib/io/mod.ts";
+import {
+  type AccessRules,
+  isChange,
+  presentedToken,
+  refusalOf,
+  type RequestHead,
+} from "./access.ts";
+import { StreamReader } from "./stream.ts";
+import type { TokenFile } from "./token.ts";
+
+/** A request must have sent its headers, and all of it, within these times. */
+const HEADERS_MS = 5_000;
+const REQUEST_MS = 10_000;
+const KEEP_ALIVE_MS = 5_000;
+/** An answer that is not a stream must have been taken within this time. */
+const ANSWER_MS = 30_000;
+const HEADER_BYTES_MAX = 8 * 1024;
+const BODY_BYTES_MAX = 64 * 1024;
+const CONNECTIONS_MAX = 64;
+/** Readers of events and frames: other requests keep some connections for themselves. */
+const READERS_MAX = 32;
+
+/** What the API is asked, having been let in. */
+export interface ApiRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly body: string;
+  readonly lastEventId: string | undefined;
+}
+
+/** What it answers: a text, or a stream that begins. */
+export interface ApiAnswer {
+  readonly status: number;
+  readonly type?: string;
+  readonly text?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly stream?: (reader: StreamReader) => void;
+}
+
+/** Answers requests that have been let in. */
+export type Api = (request: ApiRequest) => ApiAnswer | Promise<ApiAnswer>;
+
+/** What the server is made of. */
+export interface AdminServerOptions {
+  readonly listen: { readonly host: string; readonly port: number } | { readonly path: string };
+  readonly access: AccessRules;
+  /** Undefined: nothing can be changed. */
+  readonly token: TokenFile | undefined;
+  readonly tls?: { readonly certificate: string; readonly key: string } | undefined;
+  readonly api: Api;
+}
+
+/** The port of the admin API is taken. */
+export class PortInUse extends UserError {}
+
+/** What every answer says, so that no page of another site reads, frames or guesses it. */
+const HEADERS = {
+  "Cache-Control": "no-store",
+  "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+  "Cross-Origin-Resource-Policy": "same-origin",
+  "Referrer-Policy": "no-referrer",
+  "X-Content-Type-Options": "nosniff",
+};
+
+/**
+ * The HTTP server of the admin API. It is Node's, since `Deno.serve` waits for a request's headers without end: this
+ * one bounds the time and size of headers and bodies, and the number of connections.
+ */
+export class AdminServer {
+  /** Where it is: `http://127.0.0.1:9900`, or `unix:/path`. */
+  readonly url: string;
+  readonly #server: Server;
+  readonly #options: AdminServerOptions;
+  #readers = 0;
+
+  /** @throws {UserError} if it cannot listen. */
+  static async start(options: AdminServerOptions): Promise<AdminServer> {
+    const settings = {
+      headersTimeout: HEADERS_MS,
+      requestTimeout: REQUEST_MS,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      connectionsCheckingInterval: 500,
+      maxHeaderSize: HEADER_BYTES_MAX,
+    };
+    // Loaded only where there is an admin API: to load it takes longer than to start a balancer.
+    const { tls } = options;
+    const server: Server = tls === undefined
+      ? (await import("node:http")).createServer(settings)
+      : (await import("node:https")).createServer({
+        ...settings,
+        cert: tls.certificate,
+        key: tls.key,
+      }) as unknown as Server;
+    server.maxConnections = CONNECTIONS_MAX;
+    const { listen } = options;
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", (error) => reject(listenFailure(error, listen)));
+      server.listen("path" in listen ? listen : { host: listen.host, port: listen.port }, resolve);
+    });
+    server.removeAllListeners("error");
+    server.on("error", () => {}); // A connection that failed before there was a request.
+    return new AdminServer(server, options);
+  }
+
+  private constructor(server: Server, options: AdminServerOptions) {
+    this.#server = server;
+    this.#options = options;
+    const bound = server.address();
+    this.url = bound === null || typeof bound === "string"
+      ? `unix:${bound}`
+      : `${options.access.scheme}://${formatAddress({ host: bound.address, port: bound.port })}`;
+    server.on("request", (request, response) => void this.#serve(request, response));
+    server.on("clientError", (error: Error & { readonly code?: string }, socket) => {
+      const status = CLIENT_ERRORS[error.code ?? ""] ?? "400 Bad Request";
+      if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`);
+      else socket.destroy();
+    });
+  }
+
+  async stop(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    response.on("error", () => {}); // It has gone.
+    request.on("error", () => {});
+    try {
+      const answer = await this.#answer(request);
+      this.#send(request, response, answer);
+    } catch (error) {
+      if (response.destroyed) return;
+      this.#send(request, response, failure(500, `a defect of lbsim: ${error}`));
+    }
+  }
+
+  async #answer(request: IncomingMessage): Promise<ApiAnswer> {
+    const { method = "", url = "", rawHeaders } = request;
+    const refusal = refusalOf({ method, rawHeaders }, this.#options.access) ??
+      await this.#withoutToken({ method, rawHeaders });
+    if (refusal !== undefined) {
+      const headers = refusal.status === 401 ? { "WWW-Authenticate": "Bearer" } : {};
+      return { ...failure(refusal.status, refusal.error), headers: { ...headers, ...CLOSE } };
+    }
+    if (!url.startsWith("/")) return failure(400, "the request's target must be a path");
+    const body = await bodyOf(request);
+    if (body === undefined) {
+      const error = `a body has at most ${BODY_BYTES_MAX} bytes`;
+      return { ...failure(413, error), headers: CLOSE };
+    }
+    const [path = "", ...query] = url.split("?");
+    const lastEventId = request.headers["last-event-id"];
+    return await this.#options.api({
+      method,
+      path,
+      query: new URLSearchParams(query.join("?")),
+      body,
+      lastEventId: typeof lastEventId === "string" ? lastEventId : undefined,
+    });
+  }
+
+  /** Why a request is refused that may need the token. */
+  async #withoutToken({ method, rawHeaders }: RequestHead) {
+    const { access, token } = this.#options;
+    if (access.isLocal && !isChange(method)) return undefined;
+    if (token === undefined) {
+      const error = "nothing can be changed here: the configuration has no admin.token_file";
+      return { status: 403, error } as const;
+    }
+    const presented = presentedToken(rawHeaders);
+    if (presented !== undefined && await token.matches(presented)) return undefined;
+    return { status: 401, error: "this needs the token: Authorization: Bearer …" } as const;
+  }
+
+  #send(request: IncomingMessage, response: ServerResponse, answer: ApiAnswer): void {
+    if (response.destroyed) return;
+    const { status, type = "application/json", text = "", headers = {}, stream } = answer;
+    if (stream === undefined) {
+      const timer = setTimeout(() => response.destroy(), ANSWER_MS);
+      response.once("close", () => clearTimeout(timer));
+      const bytes = new TextEncoder().encode(text);
+      response.writeHead(status, {
+        ...HEADERS,
+        "Content-Type": type,
+        "Content-Length": bytes.length,
+        ...headers,
+      });
+      response.end(request.method === "HEAD" ? undefined : bytes);
+      return;
+    }
+    if (this.#readers >= READERS_MAX) {
+      const error = `there are ${READERS_MAX} readers already`;
+      return this.#send(request, response, { ...failure(503, error), headers: CLOSE });
+    }
+    this.#readers++;
+    response.once("close", () => this.#readers--);
+    response.writeHead(200, { ...HEADERS, "Content-Type": "text/event-stream", ...headers });
+    stream(new StreamReader(response));
+  }
+}
+
+const CLOSE = { "Connection": "close" };
+
+const CLIENT_ERRORS: Readonly<Record<string, string>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: "408 Request Timeout",
+  HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",
+};
+
+/** An answer that says what is wrong. */
+export function failure(status: number, error: string): ApiAnswer {
+  return { status, text: `${JSON.stringify({ error })}\n` };
+}
+
+/** The body; undefined if it is too long. */
+function bodyOf(request: IncomingMessage): Promise<string | undefined> {
+  return new Promise((resolve, reject) => {
+    const parts: Uint8Array[] = [];
+    let length = 0;
+    request.on("data", (part: Uint8Array) => {
+      length += part.length;
+      if (length <= BODY_BYTES_MAX) parts.push(part);
+      else resolve(undefined);
+    });
+    request.once("end", () => resolve(new TextDecoder().decode(joined(parts, length))));
+    request.once("close", () => reject(new Error("the client has gone")));
+  });
+}
+
+function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  let offset = 0;
+  for (const part of parts) {
+    bytes.set(part, offset);
+    offset += part.length;
+  }
+  return bytes;
+}
+
+function listenFailure(error: Error, listen: AdminServerOptions["listen"]): UserError {
+  const where = "path" in listen ? `unix:${listen.path}` : formatAddress(listen);
+  const { code } = error as Error & { readonly code?: string };
+  if (code === "EADDRINUSE" || error instanceof Deno.errors.AddrInUse) {
+    return new PortInUse(`the admin API cannot listen on ${where}: it is in use`, { cause: error });
+  }
+  return new UserError(`the admin API cannot listen on ${where}: ${systemReason(error)}`, {
+    cause: error,
+  });
+}

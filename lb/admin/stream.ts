@@ -1,0 +1,47 @@
+import type { ServerResponse } from "node:http";
+
+/** A reader that has not taken this much gets nothing more until it has. */
+export const BACKLOG_BYTES_MAX = 256 * 1024;
+/** Without traffic, the end of a connection may stay unnoticed. */
+const HEARTBEAT_MS = 15_000;
+/** A reader that is behind for longer has gone without a word. */
+const BEATS_BEHIND_MAX = 4;
+
+/** One reader of server-sent events. */
+export class StreamReader {
+  readonly #response: ServerResponse;
+  readonly #heartbeat: ReturnType<typeof setInterval>;
+  #beatsBehind = 0;
+
+  constructor(response: ServerResponse) {
+    this.#response = response;
+    this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS);
+    response.once("close", () => clearInterval(this.#heartbeat));
+    response.flushHeaders();
+  }
+
+  #beat(): void {
+    this.#beatsBehind = this.isBehind ? this.#beatsBehind + 1 : 0;
+    if (this.#beatsBehind > BEATS_BEHIND_MAX) this.#response.destroy();
+    else if (!this.isBehind) this.write(": \n\n");
+  }
+
+  /** It takes what it gets more slowly than it gets it. */
+  get isBehind(): boolean {
+    return this.#response.writableLength > BACKLOG_BYTES_MAX;
+  }
+
+  write(text: string): void {
+    if (!this.#response.destroyed) this.#response.write(text);
+  }
+
+  /** Calls this once, when the reader has gone. */
+  onEnd(ended: () => void): void {
+    this.#response.once("close", ended);
+  }
+}
+
+/** One server-sent event. */
+export function serverSentEvent(event: string, data: string, id?: string): string {
+  return `${id === undefined ? "" : `id: ${id}\n`}event: ${event}\ndata: ${data}\n\n`;
+}

@@ -1,0 +1,84 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import { systemReason } from "../../lib/io/mod.ts";
+import { UserError } from "../../lib/base/mod.ts";
+
+/** Longer files hold no token. */
+const TOKEN_BYTES_MAX = 4096;
+/** A shorter one could be guessed. */
+const TOKEN_LENGTH_MIN = 16;
+
+/**
+ * The token that changes need, in a file that only its user may read. The file is read again for each request that
+ * presents a token, so that a new token counts at once; without a readable token every request is refused.
+ */
+export class TokenFile {
+  readonly #file: string;
+
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  /**
+   * Makes the file with a new token, unless it is there.
+   *
+   * @returns Whether it was made.
+   * @throws {UserError} if it cannot be made.
+   */
+  async create(): Promise<boolean> {
+    try {
+      const file = await Deno.open(this.#file, { write: true, createNew: true, mode: 0o600 });
+      try {
+        await file.write(new TextEncoder().encode(`${newToken()}\n`));
+      } finally {
+        file.close();
+      }
+      return true;
+    } catch (error) {
+      if (error instanceof Deno.errors.AlreadyExists) return false;
+      throw new UserError(`cannot make the token file ${this.#file}: ${systemReason(error)}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** What is wrong with the file, in words; undefined if it is as it should be. */
+  async problem(): Promise<string | undefined> {
+    const token = await this.#read();
+    if (token instanceof Error) return `it cannot be read: ${systemReason(token)}`;
+    if (token === "") return "it is empty";
+    if (token.length < TOKEN_LENGTH_MIN) return `it is shorter than ${TOKEN_LENGTH_MIN} characters`;
+    const { mode } = await Deno.stat(this.#file);
+    if (mode !== null && (mode & 0o077) !== 0) return "other users may read it: chmod 600 it";
+    return undefined;
+  }
+
+  /** Whether this is the token. Takes as long whatever it is. */
+  async matches(presented: string): Promise<boolean> {
+    const token = await this.#read();
+    const isUsable = typeof token === "string" && token.length >= TOKEN_LENGTH_MIN;
+    return timingSafeEqual(digest(isUsable ? token : newToken()), digest(presented));
+  }
+
+  async #read(): Promise<string | Error> {
+    try {
+      const { isFile, size } = await Deno.stat(this.#file);
+      if (!isFile || size > TOKEN_BYTES_MAX) return "";
+      return (await Deno.readTextFile(this.#file)).trim();
+    } catch (error) {
+      return error as Error;
+    }
+  }
+}
+
+/** 43 characters that no one can guess. */
+export function newToken(): string {
+  return crypto.getRandomValues(new Uint8Array(32)).toBase64({
+    alphabet: "base64url",
+    omitPadding: true,
+  });
+}
+
+/** Digests are equally long, so that to compare them says nothing about the length either. */
+function digest(text: string): Uint8Array {
+  return createHash("sha256").update(text).digest();
+}
