@@ -10,7 +10,7 @@ import {
   NS_PER_MS,
   UserError,
 } from "../lib/base/mod.ts";
-import { detectionTime, failbackTime, type NoticeTime } from "../lib/core/mod.ts";
+import { algorithmSummary, detectionTime, failbackTime, type NoticeTime } from "../lib/core/mod.ts";
 import { localAddresses } from "../lib/io/mod.ts";
 import { fileOption, type Io } from "../lib/cli/mod.ts";
 import { type Config, DiagnosticsError, type LocatedDiagnostic } from "../lib/config/mod.ts";
@@ -105,7 +105,7 @@ function describe(
     ...[
       ["listen", listenLine(config), ...warnings.map((warning) => `! ${warning}`)],
       ...tlsLines(config, certificates, now),
-      ["algorithm", algorithmLine(config)],
+      ["algorithm", `${config.algorithm.name}: ${algorithmSummary(config.algorithm)}`],
       ["backends", ...backendLines(config)],
       ["probes", ...probeLines(config)],
       ["sessions", sessionLine(config)],
@@ -154,37 +154,6 @@ function tlsLines(
         : [`probes of port ${healthCheck.port} do not use TLS`],
     ]],
   ];
-}
-
-function algorithmLine({ algorithm }: Config): string {
-  switch (algorithm.name) {
-    case "round-robin":
-      return "round-robin: backends take turns, in proportion to weight";
-    case "least-connections":
-      return "least-connections: the backend with the fewest connections in flight, divided by weight";
-    case "random":
-      return "random: a backend drawn at random, in proportion to weight";
-    case "power-of-two":
-      return `power-of-two: of ${
-        plural(algorithm.choices, "backend")
-      } drawn at random, the one with the fewest connections in flight`;
-    case "peak-ewma":
-      return "peak-ewma: of two drawn at random, the one with the lowest latency times connections in flight";
-    case "join-idle-queue":
-      return "join-idle-queue: the backend that has been idle for the longest time; at random if none is idle";
-    case "prequal":
-      return "prequal: the fastest of a few recently probed backends that are not too busy";
-    case "source-hash":
-    case "ring-hash":
-    case "maglev":
-      return `${algorithm.name}: by a hash of the client's address${
-        algorithm.boundedLoad === undefined
-          ? ""
-          : `; each backend gets at most ${algorithm.boundedLoad} times its share`
-      }`;
-    case "first-available":
-      return "first-available: the first backend in the list that is not full";
-  }
 }
 
 /** Settings that only some configurations have. */

@@ -27,6 +27,7 @@ export function camel(key: string): string {
   return key.replaceAll(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }
 
-function snake(key: string): string {
+/** `"ipv4Prefix"` → `"ipv4_prefix"`. */
+export function snake(key: string): string {
   return key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

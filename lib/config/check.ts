@@ -9,7 +9,7 @@ import {
   parseDuration,
   parsePrefix,
 } from "../base/mod.ts";
-import { ALGORITHM_DEFAULTS, RING_POINTS_MAX } from "../core/mod.ts";
+import { algorithmParameters, RING_POINTS_MAX } from "../core/mod.ts";
 import { isData } from "./data.ts";
 import { TEXT_MAX } from "./scalars.ts";
 import { backendKeys, configKeys, ejectionKeys, healthCheckKeys } from "./schema.ts";
@@ -152,7 +152,8 @@ function tooManyPoints(data: unknown): Finding[] {
   const algorithm = valueAt(data, ["algorithm"]);
   const name = valueAt(algorithm, ["name"]) ?? algorithm;
   if (name !== "ring-hash") return [];
-  const points = valueAt(algorithm, ["points"]) ?? ALGORITHM_DEFAULTS.points;
+  const points = valueAt(algorithm, ["points"]) ??
+    algorithmParameters("ring-hash")["points"]!.default;
   const weights = backends(data).map(({ weight }) => Number(orDefault(weight, backendKeys.weight)));
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   if (typeof points !== "number" || points * total <= RING_POINTS_MAX) return [];

@@ -3,9 +3,15 @@
  * all made from this.
  */
 import * as z from "zod";
-import { ALGORITHM_DEFAULTS, ALGORITHM_NAMES, isPrime } from "../core/mod.ts";
+import {
+  ALGORITHM_NAMES,
+  type AlgorithmName,
+  type AlgorithmOptions,
+  algorithmParameters,
+  type Parameter,
+} from "../core/mod.ts";
 import { formatDuration, type Nanoseconds, NS_PER_MS, NS_PER_US } from "../base/mod.ts";
-import { group } from "./camel.ts";
+import { group, snake } from "./camel.ts";
 import { isSame } from "./data.ts";
 import {
   address,
@@ -46,61 +52,54 @@ function prefixes() {
   return z.array(prefix(), { error: () => "must be a list of addresses and prefixes" });
 }
 
-/** The hashes' bound on load. */
-const boundedLoad = z.number({ error: () => "must be a number of at least 1, like 1.25" }).min(1, {
+/** A bound on load. */
+const bound = z.number({ error: () => "must be a number of at least 1, like 1.25" }).min(1, {
   error: () =>
     "must be at least 1: below that, even a perfectly even spread would exceed the bound",
-}).max(1000).optional().describe(
-  "no backend has more than this many times its share of the connections in flight, like 1.25; no bound if left out",
-);
+}).max(1000).optional();
+
+/** A parameter of an algorithm; undefined if config.yaml does not know it. */
+function parameterSchema(parameter: Parameter): z.ZodType | undefined {
+  switch (parameter.kind) {
+    case "hidden":
+      return undefined;
+    case "bound":
+      return bound.describe(parameter.means);
+    case "duration": {
+      const least = parameter.of === "latency" ? MEASURED : TIMED;
+      return duration(least).prefault(formatDuration(parameter.default)).describe(parameter.means);
+    }
+    case "integer": {
+      const { min, max, complaint } = parameter;
+      const schema = integer(min, max).default(parameter.default);
+      if (complaint === undefined) return schema.describe(parameter.means);
+      return schema.refine((value) => complaint(value) === undefined, {
+        error: ({ input }) => complaint(input as number) ?? "",
+      }).describe(parameter.means);
+    }
+  }
+}
+
+/** The keys of an algorithm's parameters in config.yaml. */
+function parameterSchemas(name: AlgorithmName): Readonly<Record<string, z.ZodType>> {
+  const schemas = Object.entries(algorithmParameters(name)).map(([key, parameter]) =>
+    [snake(key), parameterSchema(parameter)] as const
+  );
+  return Object.fromEntries(schemas.filter(([, schema]) => schema !== undefined)) as Record<
+    string,
+    z.ZodType
+  >;
+}
 
 /** Each algorithm with its parameters. */
-const parametered = z.discriminatedUnion("name", [
-  group({ name: z.enum(["round-robin", "least-connections", "random"]) }),
-  group({
-    name: z.literal("power-of-two"),
-    choices: integer(1, 1000).default(ALGORITHM_DEFAULTS.choices).describe(
-      "how many distinct backends a pick looks at",
-    ),
-  }),
-  group({
-    name: z.literal("peak-ewma"),
-    decay: duration(MEASURED).prefault(formatDuration(ALGORITHM_DEFAULTS.decay)).describe(
-      "time constant of the moving average of the latency",
-    ),
-    initial: duration(MEASURED).prefault(formatDuration(ALGORITHM_DEFAULTS.initial)).describe(
-      "latency assumed for a backend that has not answered yet",
-    ),
-  }),
-  group({ name: z.enum(["join-idle-queue", "first-available"]) }),
-  group({
-    name: z.literal("prequal"),
-    pool: integer(2, 1000).default(ALGORITHM_DEFAULTS.pool).describe(
-      "the largest number of probe results that are kept",
-    ),
-    age: duration(TIMED).prefault(formatDuration(ALGORITHM_DEFAULTS.age)).describe(
-      "a probe result is removed at this age",
-    ),
-    probes: integer(1, 100).default(ALGORITHM_DEFAULTS.probes).describe("probes for each pick"),
-  }),
-  group({ name: z.literal("source-hash"), bounded_load: boundedLoad }),
-  group({
-    name: z.literal("ring-hash"),
-    points: integer(1, 10_000).default(ALGORITHM_DEFAULTS.points).describe(
-      "points of a backend on the ring, per unit of weight",
-    ),
-    bounded_load: boundedLoad,
-  }),
-  group({
-    name: z.literal("maglev"),
-    table_size: integer(2, 10_000_019).default(ALGORITHM_DEFAULTS.tableSize).refine(isPrime, {
-      error: ({ input }) => `must be a prime: ${input} is not; 65537 is`,
-    }).describe("slots in the table, a prime; at least a hundred times the number of backends"),
-    bounded_load: boundedLoad,
-  }),
-]);
+const parametered = z.discriminatedUnion(
+  "name",
+  ALGORITHM_NAMES.map((name) => group({ name: z.literal(name), ...parameterSchemas(name) })) as [
+    ReturnType<typeof group<{ name: z.ZodLiteral<AlgorithmName> }>>,
+  ],
+) as unknown as z.ZodType<AlgorithmOptions, unknown>;
 
-type Algorithm = z.output<typeof parametered>;
+type Algorithm = AlgorithmOptions;
 
 /** An algorithm whose parameters are all as they are when none are given. */
 const named = z.codec(z.enum(ALGORITHM_NAMES), z.custom<Algorithm>(), {

@@ -5,14 +5,16 @@
 export { Admission } from "./admission/mod.ts";
 export {
   type Algorithm,
-  ALGORITHM_DEFAULTS,
   ALGORITHM_NAMES,
   type AlgorithmName,
   type AlgorithmOptions,
+  algorithmParameters,
+  algorithmSummary,
   type Candidate,
   createAlgorithm,
   isHash,
   isPrime,
+  type Parameter,
   type PickTrace,
   RING_POINTS_MAX,
 } from "./algorithms/mod.ts";

@@ -1,3 +1,4 @@
+import { define } from "./_definition.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
 
 /**
@@ -73,3 +74,10 @@ function bitsOf(candidates: readonly Candidate[], word: number): number {
   for (const { order } of candidates) if (order >>> 5 === word) bits |= 1 << (order & 31);
   return bits;
 }
+
+/** How `first-available` is configured and made. */
+export const firstAvailable = define({
+  parameters: {},
+  summary: () => "the first backend in the list that is not full",
+  create: () => new FirstAvailable(),
+});

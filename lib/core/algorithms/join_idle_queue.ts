@@ -1,5 +1,6 @@
 import { type Aged, AgeList, type Random } from "../../base/mod.ts";
 import { Lottery } from "./_lottery.ts";
+import { define } from "./_definition.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
 
 const NONE_IDLE = "none is idle: drawn at random, in proportion to weight";
@@ -109,3 +110,13 @@ function stillReported(place: Place): boolean {
   place.inFlight = inFlight;
   return place.reported;
 }
+
+/** How `join-idle-queue` is configured and made. */
+export const joinIdleQueue = define({
+  parameters: {
+    /** Backends report when they are idle, to one balancer each: `Scheduler.reportIdle`. */
+    backendsReport: { kind: "hidden", default: false as boolean },
+  },
+  summary: () => "the backend that has been idle for the longest time; at random if none is idle",
+  create: ({ backendsReport }, random) => new JoinIdleQueue(random, backendsReport),
+});

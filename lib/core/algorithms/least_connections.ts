@@ -1,4 +1,5 @@
 import { SmoothGroups } from "./_smooth_groups.ts";
+import { define } from "./_definition.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
 
 /**
@@ -43,3 +44,10 @@ export class LeastConnections implements Algorithm {
     return this.#turns.pick(trace, excluded);
   }
 }
+
+/** How `least-connections` is configured and made. */
+export const leastConnections = define({
+  parameters: {},
+  summary: () => "the backend with the fewest connections in flight, divided by weight",
+  create: () => new LeastConnections(),
+});

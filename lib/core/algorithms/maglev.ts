@@ -1,6 +1,7 @@
 import { hashText, scramble } from "./_hash.ts";
 import { multiplierOf, rendezvous } from "./_rendezvous.ts";
 import { TableHash } from "./_table_hash.ts";
+import { define, HASH_PARAMETERS, hashSummary } from "./_definition.ts";
 import type { Candidate, PickTrace } from "./algorithm.ts";
 
 /** The order in which a member claims slots: `offset`, `offset + skip`, … modulo the table's size. */
@@ -136,3 +137,21 @@ export function isPrime(value: number): boolean {
   }
   return true;
 }
+
+/** How `maglev` is configured and made. */
+export const maglev = define({
+  parameters: {
+    tableSize: {
+      kind: "integer",
+      min: 2,
+      max: 10_000_019,
+      default: 65537,
+      means: "slots in the table, a prime; at least a hundred times the number of backends",
+      complaint: (size: number) =>
+        isPrime(size) ? undefined : `must be a prime: ${size} is not; 65537 is`,
+    },
+    ...HASH_PARAMETERS,
+  },
+  summary: ({ boundedLoad }) => hashSummary(boundedLoad),
+  create: ({ tableSize, boundedLoad, salt }) => new Maglev(tableSize, boundedLoad, salt),
+});

@@ -1,6 +1,7 @@
-import { type Nanoseconds, NS_PER_S, type Random } from "../../base/mod.ts";
+import { type Nanoseconds, NS_PER_MS, NS_PER_S, type Random } from "../../base/mod.ts";
 import { PeakAverages } from "./_latency.ts";
 import { Sampler } from "./_sampler.ts";
+import { define } from "./_definition.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
 
 const RULE = "least latency × (in flight + 1) / weight of two drawn";
@@ -75,3 +76,24 @@ export class PeakEwma implements Algorithm {
     return inFlight === 0 ? this.#initial / weight : PENALTY + inFlight / weight;
   }
 }
+
+/** How `peak-ewma` is configured and made. */
+export const peakEwma = define({
+  parameters: {
+    decay: {
+      kind: "duration",
+      of: "latency",
+      default: 10 * NS_PER_S,
+      means: "time constant of the moving average of the latency",
+    },
+    initial: {
+      kind: "duration",
+      of: "latency",
+      default: 30 * NS_PER_MS,
+      means: "latency assumed for a backend that has not answered yet",
+    },
+  },
+  summary: () =>
+    "of two drawn at random, the one with the lowest latency times connections in flight",
+  create: ({ decay, initial }, random) => new PeakEwma(decay, initial, random),
+});

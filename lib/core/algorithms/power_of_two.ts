@@ -1,5 +1,6 @@
 import type { Random } from "../../base/mod.ts";
 import { Sampler } from "./_sampler.ts";
+import { define } from "./_definition.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
 
 const RULE = "least in flight for its weight among those drawn; of equals, the first drawn";
@@ -49,3 +50,21 @@ export class PowerOfTwo implements Algorithm {
     return this.#sampler.pick(RULE, trace, excluded);
   }
 }
+
+/** How `power-of-two` is configured and made. */
+export const powerOfTwo = define({
+  parameters: {
+    choices: {
+      kind: "integer",
+      min: 1,
+      max: 1000,
+      default: 2,
+      means: "how many distinct backends a pick looks at",
+    },
+  },
+  summary: ({ choices }) =>
+    `of ${choices} backend${
+      choices === 1 ? "" : "s"
+    } drawn at random, the one with the fewest connections in flight`,
+  create: ({ choices }, random) => new PowerOfTwo(choices, random),
+});

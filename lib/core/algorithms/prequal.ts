@@ -2,6 +2,7 @@ import { type Aged, AgeList, type Nanoseconds, NS_PER_S, type Random } from "../
 import { LatencyByLoad } from "./_latency_by_load.ts";
 import { Lottery } from "./_lottery.ts";
 import { without } from "./_without.ts";
+import { define } from "./_definition.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
 
 /** The result of a backend's latest probe. */
@@ -302,3 +303,25 @@ export class Prequal implements Algorithm {
     this.#pool.delete(probe);
   }
 }
+
+/** How `prequal` is configured and made. */
+export const prequal = define({
+  parameters: {
+    pool: {
+      kind: "integer",
+      min: 2,
+      max: 1000,
+      default: 16,
+      means: "the largest number of probe results that are kept",
+    },
+    age: {
+      kind: "duration",
+      of: "timer",
+      default: NS_PER_S,
+      means: "a probe result is removed at this age",
+    },
+    probes: { kind: "integer", min: 1, max: 100, default: 3, means: "probes for each pick" },
+  },
+  summary: () => "the fastest of a few recently probed backends that are not too busy",
+  create: (options, random) => new Prequal(options, random),
+});

@@ -1,5 +1,6 @@
 import type { Random as RandomSource } from "../../base/mod.ts";
 import { Lottery } from "./_lottery.ts";
+import { define } from "./_definition.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
 
 /**
@@ -35,3 +36,10 @@ export class RandomChoice implements Algorithm {
     return this.#lottery.pick("drawn at random, in proportion to weight", trace, excluded);
   }
 }
+
+/** How `random` is configured and made. */
+export const randomChoice = define({
+  parameters: {},
+  summary: () => "a backend drawn at random, in proportion to weight",
+  create: (_, random) => new RandomChoice(random),
+});

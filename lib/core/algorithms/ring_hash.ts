@@ -1,5 +1,6 @@
 import { hashText } from "./_hash.ts";
 import { TableHash } from "./_table_hash.ts";
+import { define, HASH_PARAMETERS, hashSummary } from "./_definition.ts";
 import type { Candidate, PickTrace } from "./algorithm.ts";
 
 /** A configuration with more points than this on its ring is refused: it takes long to sort, and 32 MB. */
@@ -111,3 +112,19 @@ export class RingHash extends TableHash {
     this.#firsts = firsts;
   }
 }
+
+/** How `ring-hash` is configured and made. */
+export const ringHash = define({
+  parameters: {
+    points: {
+      kind: "integer",
+      min: 1,
+      max: 10_000,
+      default: 160,
+      means: "points of a backend on the ring, per unit of weight",
+    },
+    ...HASH_PARAMETERS,
+  },
+  summary: ({ boundedLoad }) => hashSummary(boundedLoad),
+  create: ({ points, boundedLoad, salt }) => new RingHash(points, boundedLoad, salt),
+});

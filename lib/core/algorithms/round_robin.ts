@@ -1,4 +1,5 @@
 import { SmoothGroups } from "./_smooth_groups.ts";
+import { define } from "./_definition.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
 
 /**
@@ -38,3 +39,10 @@ export class RoundRobin implements Algorithm {
     return this.#turns.pick(trace, excluded);
   }
 }
+
+/** How `round-robin` is configured and made. */
+export const roundRobin = define({
+  parameters: {},
+  summary: () => "backends take turns, in proportion to weight",
+  create: () => new RoundRobin(),
+});

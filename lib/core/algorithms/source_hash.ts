@@ -2,6 +2,7 @@ import { hashClient, hashText } from "./_hash.ts";
 import { LoadBound } from "./_load_bound.ts";
 import { compareRendezvous, LOWEST, multiplierOf, rendezvous } from "./_rendezvous.ts";
 import { without } from "./_without.ts";
+import { define, HASH_PARAMETERS, hashSummary } from "./_definition.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
 
 /** With fewer backends, to look at them all is as quick as to look a client up. */
@@ -206,3 +207,10 @@ function findAtLeast(
   while (i < length && Math.imul(hashes[i]! ^ clientHash, multiplier) < least) i++;
   return i;
 }
+
+/** How `source-hash` is configured and made. */
+export const sourceHash = define({
+  parameters: HASH_PARAMETERS,
+  summary: ({ boundedLoad }) => hashSummary(boundedLoad),
+  create: ({ boundedLoad, salt }) => new SourceHash(boundedLoad, salt),
+});

@@ -1,0 +1,89 @@
+import type { Nanoseconds, Random } from "../../base/mod.ts";
+import type { Algorithm } from "./algorithm.ts";
+
+/** A whole number. */
+export interface IntegerParameter {
+  readonly kind: "integer";
+  readonly min: number;
+  readonly max: number;
+  /** What is assumed if it is left out. */
+  readonly default: number;
+  /** What it is, for the reference of config.yaml. */
+  readonly means: string;
+  /** What is wrong with a number, if more than its size can be; undefined if it is right. */
+  readonly complaint?: (value: number) => string | undefined;
+}
+
+/** A time. */
+export interface DurationParameter {
+  readonly kind: "duration";
+  /** It is a latency of a backend, or a time that a timer measures. */
+  readonly of: "latency" | "timer";
+  readonly default: Nanoseconds;
+  readonly means: string;
+}
+
+/** A bound on load: no bound if it is left out. */
+export interface BoundParameter {
+  readonly kind: "bound";
+  readonly default: number;
+  readonly means: string;
+}
+
+/** A number, or a yes or no, that config.yaml does not know: the simulator gives it. */
+export interface HiddenParameter<Value extends number | boolean = number | boolean> {
+  readonly kind: "hidden";
+  readonly default: Value;
+}
+
+/** What an algorithm can be given. */
+export type Parameter =
+  | IntegerParameter
+  | DurationParameter
+  | BoundParameter
+  | HiddenParameter;
+
+/** Parameters by name. */
+export type Parameters = Readonly<Record<string, Parameter>>;
+
+/** The values of parameters, all of them. */
+export type Values<P extends Parameters> = {
+  readonly [Name in keyof P]: P[Name] extends HiddenParameter<infer Value> ? Widened<Value>
+    : number;
+};
+
+type Widened<Value> = Value extends boolean ? boolean : number;
+
+/** How an algorithm is configured and made. It stands in the algorithm's file; the table in `mod.ts` names it. */
+export interface Definition<P extends Parameters> {
+  readonly parameters: P;
+  /** Its rule in a few words. */
+  summary(values: Values<P>): string;
+  /** @param random Drives an algorithm that draws lots. */
+  create(values: Values<P>, random: Random): Algorithm;
+}
+
+/** Says nothing new; it lets the parameters say of which type the values are. */
+export function define<const P extends Parameters>(definition: Definition<P>): Definition<P> {
+  return definition;
+}
+
+/** What the hashes share. */
+export const HASH_PARAMETERS = {
+  boundedLoad: {
+    kind: "bound",
+    default: Infinity,
+    means:
+      "no backend has more than this many times its share of the connections in flight, like 1.25; no bound if left out",
+  },
+  /** Another salt is another hash: the simulator places clients anew with it. */
+  salt: { kind: "hidden", default: 0 as number },
+} as const satisfies Parameters;
+
+/** The rule of a hash in a few words. */
+export function hashSummary(boundedLoad: number): string {
+  const rule = "by a hash of the client's address";
+  return boundedLoad === Infinity
+    ? rule
+    : `${rule}; each backend gets at most ${boundedLoad} times its share`;
+}
