@@ -2,11 +2,17 @@ import { Command, Option } from "@commander-js/extra-typings";
 import { fileOption, integerOption, type Io, nameOption } from "../lib/cli/mod.ts";
 import type { Config } from "../lib/config/mod.ts";
 import { loadConfig } from "../lib/files/mod.ts";
-import { didYouMean } from "../lib/base/mod.ts";
-import { canonicalIp, escapeAll, escapedJson, parseIp, UserError } from "../lib/base/mod.ts";
+import {
+  aligned,
+  canonicalIp,
+  didYouMean,
+  escapeAll,
+  escapedJson,
+  parseIp,
+  UserError,
+} from "../lib/base/mod.ts";
 import { ALGORITHM_NAMES, type ExplainedBackend } from "../lib/core/mod.ts";
 import { type AssumedState, explain, type ExplainedPick } from "./explain.ts";
-import { aligned } from "../lib/report/mod.ts";
 
 /** `lbsim explain`: which backend would a client get, and why? */
 export function explainCommand(io: Io) {

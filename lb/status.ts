@@ -1,10 +1,9 @@
 import type { Logger } from "@logtape/logtape";
 import { timerDelay } from "../lib/io/mod.ts";
 import type { BackendCondition } from "../lib/core/mod.ts";
-import type { Nanoseconds } from "../lib/base/mod.ts";
+import { aligned, type Nanoseconds } from "../lib/base/mod.ts";
 import type { Snapshot } from "../lib/observe/mod.ts";
 import { logSentence } from "../lib/cli/mod.ts";
-import { aligned } from "../lib/report/mod.ts";
 
 /** The state of a backend in a few numbers. */
 export interface BackendStatus {

@@ -10,6 +10,7 @@ export {
   isWildcard,
   parseAddress,
 } from "./address.ts";
+export { aligned } from "./aligned.ts";
 export { type Aged, AgeList } from "./age_list.ts";
 export { assert } from "./assert.ts";
 export { formatDuration, parseDuration } from "./duration.ts";

@@ -102,5 +102,5 @@ function bucketOf(duration: Nanoseconds): number {
 function lowerEdge(bucket: number): number {
   if (bucket < SUBS) return bucket;
   const octave = bucket >>> SUB_BITS;
-  return (SUBS + (bucket & (SUBS - 1))) * 2 ** (octave - 1);
+  return (SUBS + (bucket & (SUBS - 1))) * (1 << (octave - 1));
 }

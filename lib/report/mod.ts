@@ -14,7 +14,7 @@ export {
   type VariantPlots,
   WIDE,
 } from "./plots.ts";
-export { aligned, reportLines, wrapped } from "./text.ts";
+export { reportLines, wrapped } from "./text.ts";
 export type {
   BackendReport,
   ComparisonReport,

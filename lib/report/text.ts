@@ -1,4 +1,5 @@
 /** A study's result as lines for a terminal. */
+import { aligned } from "../base/mod.ts";
 import { CONFIDENCE } from "../stats/mod.ts";
 import { grouped, large, percent, plain, plusMinus, secondsTaken } from "./format.ts";
 import type { Interval } from "./metric_reports.ts";
@@ -67,16 +68,6 @@ export function wrapped(text: string, columns: number, indent = "  "): string[] 
     else lines[lines.length - 1] = `${line} ${word}`;
   }
   return lines;
-}
-
-/** Cells as aligned lines: the first column to the left, the others to the right. */
-export function aligned(rows: readonly (readonly string[])[]): string[] {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows.map((row) =>
-    row.map((cell, column) =>
-      column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)
-    ).join("  ").trimEnd()
-  );
 }
 
 /** What was simulated, in a line. */

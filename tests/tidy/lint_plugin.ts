@@ -6,12 +6,13 @@
  * engines are free to choose: a simulation gives the same bytes everywhere.
  */
 
+import deno from "../../deno.json" with { type: "json" };
+
 /**
- * The rooms that run anywhere, also in a browser, and give the same bytes there; relative to the root of the
- * repository. deno.json lists the same as its workspace: there the platform's types are missing.
+ * The rooms that run anywhere, also in a browser, and give the same bytes there: those of the workspace, in
+ * which the platform's types are missing.
  */
-const PURE =
-  /^(lib\/(base|core|config|metrics|scenario|stats|report)|sim\/(engine|model|measure|study|theory))\//;
+const PURE = new RegExp(`^(${deno.workspace.map((room) => room.replace("./", "")).join("|")})/`);
 
 const ROOT = new URL("../../", import.meta.url);
 
