@@ -511,13 +511,13 @@ function wished({ changes, wishes }: EventOf<"wishes_changed">): string {
   const sentence = changes.length === 0
     ? "the operator changed nothing"
     : `the operator changed ${shortened(changes)}`;
-  const rest = wishes.length === 0 ? ["all is as the file says"] : standing(wishes);
+  const rest = wishes.length === 0 ? ["all settings are those of the file"] : standing(wishes);
   return [sentence, ...rest].join("; ");
 }
 
 /** The operator's wishes that stand. */
 function standing(wishes: readonly string[]): string[] {
-  return wishes.length === 0 ? [] : [`other than the file says: ${shortened(wishes)}`];
+  return wishes.length === 0 ? [] : [`different from the file: ${shortened(wishes)}`];
 }
 
 function shortened(changes: readonly string[]): string {

@@ -22,7 +22,7 @@ export type Lost = "text" | "log";
 
 /** Log lines that wait, in characters, if nothing else is said: some seconds of a busy log. */
 const LOG_MAX = 1024 * 1024;
-/** One write carries about so many characters at most, so that few lines are under way. */
+/** One write has about this many characters at most, so that few lines are in progress. */
 const BATCH_MAX = 64 * 1024;
 /** Log lines that come within this time of a write share the next one. */
 const LOG_PACE = 10 * NS_PER_MS;

@@ -358,11 +358,11 @@ export const DEFAULT_ADMIN_LISTEN = "127.0.0.1:9900";
 
 const admin = group({
   listen: adminListen().optional().describe(
-    `where the admin API listens: an address, unix:/path or off; ${DEFAULT_ADMIN_LISTEN} if left out, ` +
-      "and then the balancer runs without it if the port is in use. Off loopback every request needs the token",
+    `where the admin API listens: an address, unix:/path or off; ${DEFAULT_ADMIN_LISTEN} if left out. ` +
+      "If that default port is in use, the balancer runs without the API. On an address other than loopback, every request needs the token",
   ),
   token_file: path("admin.token").optional().describe(
-    "file with the token that changes need; the balancer makes it at the first start, readable by its user only. " +
+    "file with the token for changes; the balancer creates it at the first start, readable only by its own user. " +
       "Relative to this file's directory. If left out, the API changes nothing",
   ),
   hosts: z.array(

@@ -66,7 +66,7 @@ export class LocalShortages {
   }
 
   /**
-   * Records that a client's accept or connect failed for want of a resource, and waits a moment.
+   * Records that a client's accept or connect failed because a resource was short, and waits a moment.
    *
    * @returns Whether another try may succeed.
    */

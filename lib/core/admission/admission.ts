@@ -39,8 +39,8 @@ interface Known extends Aged<Known> {
 const IDLE_MAX = 100_000;
 
 /**
- * Decides who may come in: lists of addresses, then the client's own limits. The rate is a token bucket
- * that holds a second's worth, and at least one connection.
+ * Decides which clients are accepted: by lists of addresses, then by the client's own limits. The rate
+ * is a token bucket that holds a second's worth, and at least one connection.
  *
  * Bounded in memory: besides clients with connections, only the latest hundred thousand are known.
  */

@@ -67,7 +67,7 @@ export class PeakAverages {
     else this.#growth = exp(exponent);
   }
 
-  /** To now, which is so many τ after it. */
+  /** Moves the landmark to the present, which is `exponent` time constants after it. */
   #moveLandmark(exponent: number): void {
     const shrink = exp(-exponent);
     this.#growths.forEach((growth, index, growths) => growths[index] = growth * shrink);

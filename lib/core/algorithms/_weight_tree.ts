@@ -27,7 +27,7 @@ export class WeightTree {
     return this.#evenSize;
   }
 
-  /** How far beyond where its index begins the point lay that was last found. */
+  /** The distance of the last found point from the beginning of its index. */
   get rest(): number {
     return this.#rest;
   }

@@ -20,7 +20,7 @@ interface Connection {
   readonly queuedAt: Nanoseconds | undefined;
 }
 
-/** The same of one that was given a backend. */
+/** The same for a connection that has a backend. */
 interface AssignedConnection extends Connection {
   readonly backend: Backend;
   /** When that backend was picked. */

@@ -35,7 +35,7 @@ export interface Recovery {
  */
 export class SessionJournal<S extends { readonly key: string; readonly dropped: boolean }> {
   #rules: SessionJournalRules;
-  /** Changes that the store has not been told, those that have waited longest first. */
+  /** Changes that are not in the store yet, the oldest first. */
   readonly #unwritten = new Map<string, S>();
   /** What is being written. */
   #batch: readonly S[] | undefined;
