@@ -51,8 +51,8 @@ export interface IdleEvents {
 const NO_EVENTS: IdleEvents = { unasked() {}, closed() {} };
 
 /**
- * A connection on which lines are sent and answers read, one for each. It is read from at all times, so that
- * its end is noticed when it comes and not by the next line, which would be lost.
+ * A connection on which lines are sent and answers read, one for each. It is read from all the time, so
+ * its end is noticed at once. Otherwise the next line would be lost.
  */
 export class EchoConnection {
   readonly #socket: Deno.TcpConn | Deno.TlsConn;

@@ -8,7 +8,7 @@ import { Demo, type DemoEvent, type DemoState, type DemoSummary } from "./demo.t
 import { wrapped } from "../lib/report/mod.ts";
 import { liveLine } from "./demo_line.ts";
 
-/** Shorter, and B2 could not be found out and come back before the end. */
+/** In a shorter demo, B2 could not be detected and return before the end. */
 const DURATION_MIN: Nanoseconds = 4 * NS_PER_S;
 
 /** `lbsim demo`: failover and failback in twenty seconds. */
@@ -52,7 +52,7 @@ export function demoCommand(io: Io) {
     });
 }
 
-/** Puts the demo on the terminal: a line for each thing that happens, and below it one that lives. */
+/** Shows the demo on the terminal: a line for each event, and below them a live line. */
 class DemoPrinter {
   readonly #io: Io;
   readonly #quiet: boolean;

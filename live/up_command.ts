@@ -60,8 +60,8 @@ export function upCommand(io: Io) {
 }
 
 /**
- * The roles whose addresses a machine has. A wildcard address names no machine, so it is nobody's; a
- * loopback address is everybody's.
+ * The roles whose addresses a machine has. A wildcard address names no machine, so it belongs to none;
+ * a loopback address is everybody's.
  */
 export function rolesOf(config: Config, local: readonly string[]): Roles {
   const mine = ({ host }: Address) => !isWildcard(host) && isLocal(host, local);

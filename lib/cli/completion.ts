@@ -4,7 +4,7 @@ import type { CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 /** A word that could stand next, and what it means. */
 export type Candidate = readonly [word: string, meaning: string];
 
-/** What could stand next. */
+/** What the user could type next. */
 export interface Completions {
   readonly words: readonly Candidate[];
   /** Whether the name of a file could. */

@@ -24,8 +24,8 @@ export function listenToSignals(stop: () => void): void {
 }
 
 /**
- * Listens for the end of the terminal, for a subcommand to which SIGHUP also means something else. What
- * is not on a terminal is left alone: `nohup` and services rely on it.
+ * Listens for the end of the terminal, for a subcommand to which SIGHUP also means something else. A
+ * process without a terminal is not affected, since `nohup` and services rely on this.
  */
 export function listenForHangup(stop: () => void): void {
   if (Deno.build.os === "windows" || !hasTerminal()) return;

@@ -256,8 +256,8 @@ export class Dispatcher implements ConnectionSteps {
   }
 
   /**
-   * Connections that wait get what room there is, first come, first served. One that cannot find room any more is
-   * refused.
+   * Gives free places to the connections that wait, first come, first served. A connection that no
+   * backend can serve any more is refused.
    */
   serveWaiting(now: Nanoseconds): void {
     if (this.#queue.size === 0) return;

@@ -2,7 +2,7 @@ import type { Candidate, PickTrace } from "./algorithms/mod.ts";
 import { type Backend, unavailability } from "./backend/mod.ts";
 import type { ExplainedBackend } from "./events/mod.ts";
 
-/** Takes down how one pick came about, beside the state of every backend at that moment. */
+/** Records how one pick was decided, and the state of every backend at that moment. */
 export class Explanation implements PickTrace {
   readonly #backends: readonly Omit<ExplainedBackend, "score">[];
   readonly #scores = new Map<string, number>();

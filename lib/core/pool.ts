@@ -218,7 +218,7 @@ export class BackendPool {
     return picked as BackendState | undefined ?? this.#anyway(tried, trace);
   }
 
-  /** A primary that has proven since then that it works. One that has not stands in no other's way. */
+  /** Picks a primary that has proven since then that it works. Other primaries do not prevent this. */
   pickProven(
     client: string,
     since: Nanoseconds,

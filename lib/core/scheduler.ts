@@ -146,8 +146,8 @@ export class Scheduler {
   }
 
   /**
-   * The key of the session that a shared store is to be asked for when a client comes. Undefined if
-   * clients do not stick, or it has a connection here: then what is known here is true.
+   * The key of the session to read from a shared store when a client arrives. Undefined without
+   * stickiness, or if the client has a connection here: then the session known here is valid.
    */
   sessionToAskFor(client: string, now: Nanoseconds): string | undefined {
     this.passTime(now);
@@ -187,7 +187,7 @@ export class Scheduler {
     return this.#dispatcher.acceptProxy(proxy, now);
   }
 
-  /** From now on every client is refused, also those that wait; what is open may finish. */
+  /** From now on every client is refused, including those that wait. Open connections may finish. */
   stop(now: Nanoseconds): void {
     this.#dispatcher.stop(now);
   }
@@ -202,8 +202,8 @@ export class Scheduler {
   }
 
   /**
-   * Removes a backend: nothing new goes there, and its sessions are forgotten. Its connections go on until they
-   * end. One that is added later is another one, whatever it is called.
+   * Removes a backend: it gets no new clients, and its sessions are removed. Its connections continue
+   * until they end. A backend that is added later is a different one, even with the same id.
    */
   removeBackend(id: string, now: Nanoseconds): void {
     this.passTime(now);
@@ -350,7 +350,7 @@ export class Scheduler {
   }
 
   /**
-   * Takes over the sessions of an earlier run, least recently used first, without a word on each.
+   * Takes over the sessions of an earlier run, least recently used first, without an event for each.
    *
    * @returns How many there were to take over.
    */

@@ -10,7 +10,7 @@ import {
 import { clientKey } from "../sessions/mod.ts";
 import type { RefusalReason } from "../events/mod.ts";
 
-/** Who may come in, and how often. */
+/** Which clients are accepted, and how often. */
 export interface AdmissionRules {
   /** Only these addresses; everybody if left out. */
   readonly allow?: readonly Prefix[] | undefined;
@@ -54,7 +54,7 @@ export class Admission {
     this.#rules = rules;
   }
 
-  /** Other rules from now on. What is open stays open and counted. */
+  /** Uses other rules from now on. Open connections stay open and counted. */
   configure(rules: AdmissionRules): void {
     this.#rules = rules;
   }

@@ -4,8 +4,9 @@ import type { Candidate } from "./algorithm.ts";
  * What the hashes share: which candidates there are, which of them may take one more connection, and the
  * bound on their load if there is one.
  *
- * With a bound `c` nobody goes above `⌈c · (in_flight_total + 1) · weight / weights⌉`, counted over those
- * available. These bounds sum to more than the connections there are, so somebody is always below.
+ * With a bound `c` no backend gets more than `⌈c · (in_flight_total + 1) · weight / weights⌉`, counted
+ * over the available backends. The sum of these bounds is larger than the number of connections, so at
+ * least one backend is always below its bound.
  *
  * Source: V. Mirrokni, M. Thorup, M. Zadimoghaddam, "Consistent hashing with bounded loads",
  * arXiv 1608.01350; HAProxy, `hash-balance-factor`.

@@ -4,8 +4,8 @@ import { WeightTree } from "./_weight_tree.ts";
 import type { Candidate, PickTrace } from "./algorithm.ts";
 
 /**
- * The available candidates, drawn by lot in proportion to weight: O(log n) for a draw or a change, O(1) for
- * a draw while all weights are equal.
+ * The available candidates, drawn at random in proportion to weight: O(log n) for a draw or a change,
+ * O(1) for a draw while all weights are equal.
  */
 export class Lottery {
   readonly #random: Random;
@@ -34,7 +34,7 @@ export class Lottery {
     this.#weights.set(candidate.index, 0);
   }
 
-  /** Somebody, or undefined if there is nobody. Whoever is drawn stays in. */
+  /** Draws a candidate; undefined if there is none. The candidate stays in the lottery. */
   draw(): Candidate | undefined {
     return this.#weights.total === 0 ? undefined : this.#drawBy(this.#random.next());
   }
@@ -60,16 +60,17 @@ export class Lottery {
   }
 
   /**
-   * Somebody, it may be who was drawn last: the same as another draw, with the same uniform. For a few draws
-   * in a row, since each uses up some of its bits.
+   * Draws again, possibly the same candidate, with the rest of the last random number. Only for a few
+   * draws in a row, since each uses some of its bits.
    */
   drawAgain(): Candidate | undefined {
     return this.#weights.total === 0 ? undefined : this.#drawBy(this.#left);
   }
 
   /**
-   * Somebody else than `other`, who was drawn last; undefined if there is nobody else. The same as to take
-   * `other` out, draw, and let it in again, but without a change, and with the same uniform.
+   * Draws a candidate other than `other`, the one drawn last; undefined if there is none. The result is
+   * that of removing `other`, drawing and adding it again, but without these changes, and with the same
+   * random number.
    */
   drawBeside(other: Candidate): Candidate | undefined {
     const weights = this.#weights;

@@ -4,9 +4,9 @@ import { without } from "./_without.ts";
 import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
 
 /**
- * What the hashes share that look a client up in a table: who is in it, the bound on their load, and that
- * the table is made anew when a candidate came, left, or has another weight. One that is merely
- * unavailable stays in it.
+ * The common part of the hashes with a table: its members and the bound on their load. The table is
+ * rebuilt when a candidate was added or removed, or has another weight. An unavailable candidate stays
+ * in it.
  */
 export abstract class TableHash implements Algorithm {
   protected readonly bound: LoadBound;
@@ -33,7 +33,7 @@ export abstract class TableHash implements Algorithm {
    */
   protected abstract build(members: readonly Candidate[]): void;
 
-  /** The candidate for the hash of a client; somebody is available. */
+  /** The candidate for the hash of a client. At least one candidate is available. */
   protected abstract lookUp(hash: number, trace?: PickTrace): Candidate | undefined;
 
   add(candidate: Candidate): void {

@@ -15,7 +15,7 @@ export interface Candidate {
   readonly available: boolean;
 }
 
-/** Takes down how a pick came about. Absent on the hot path. */
+/** Records how a pick was decided. Absent on the hot path. */
 export interface PickTrace {
   /** A candidate that was looked at, and the number it was judged by. */
   considered(candidate: Candidate, score: number): void;
@@ -24,8 +24,8 @@ export interface PickTrace {
 }
 
 /**
- * Chooses among the available backends. It is told of every change as it happens, so that it can keep
- * what makes the pick cheap; it never looks at the clock and takes randomness from its constructor.
+ * Chooses among the available backends. It is notified of every change at once, so that it can maintain
+ * data for a cheap pick. It never reads the clock, and gets its random numbers from the constructor.
  */
 export interface Algorithm {
   /** A candidate joins. */
@@ -62,7 +62,7 @@ export interface Algorithm {
    *
    * @param client The client's address, or the prefix that stands for it.
    * @param excluded Available candidates of this algorithm that are not to be picked, as the connection has
-   * tried them; undefined if there are none, as almost always. To the next pick they are as before.
+   * tried them; undefined if there are none, as almost always. They are available to the next pick.
    */
   pick(
     client: string,

@@ -17,8 +17,8 @@ interface Place extends Aged<Place> {
 
 /**
  * `join-idle-queue`: a backend that becomes idle joins a queue, and the next connection goes to the one
- * that has waited longest. Only when none is in the queue is it drawn by lot, in proportion to weight. A
- * pick compares no loads.
+ * that has waited longest. If the queue is empty, a backend is drawn at random, in proportion to
+ * weight. A pick compares no loads.
  *
  * In the source, a backend knows when it is idle and joins the queue of one balancer. So it is here if
  * backends report, which they can in the simulator only. Over opaque TCP a backend reports nothing: it

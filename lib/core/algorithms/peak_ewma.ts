@@ -6,7 +6,7 @@ import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
 
 const RULE = "least latency × (in flight + 1) / weight of two drawn";
 
-/** Costs more than any latency: who has not answered yet gets no second connection on trust. */
+/** More than any latency: a backend that has not answered yet gets no second connection. */
 const PENALTY: Nanoseconds = 1e6 * NS_PER_S;
 
 /**

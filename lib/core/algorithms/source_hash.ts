@@ -21,7 +21,7 @@ interface Group {
 /**
  * `source-hash`: rendezvous hashing, also called highest random weight. Each client ranks all backends in
  * an order of its own; it goes to the first that is available. When a backend leaves, its clients spread
- * over all others by weight, and nobody else moves.
+ * over all others by weight, and no other client moves.
  *
  * Rule: maximise `−weight_i / ln(h_i)`, where `h_i` in (0, 1) is the hash of client and backend id. Among
  * equal weights that is the highest `h_i`, so only the best of each weight are compared. A pick looks

@@ -71,7 +71,10 @@ export function mayBeTriedAnyway(backend: Judged): boolean {
   return backend.mode === "ready" && backend.fullWeight > 0 && !isFull(backend);
 }
 
-/** Whether clients are meant for it while all is well: it is no backup, and not taken out. */
+/**
+ * Whether it gets clients while all backends are healthy: it is not a backup, and not in drain or
+ * maintenance.
+ */
 export function takesClients(
   { backup, weight, mode = "ready" }: Pick<BackendOptions, "backup" | "weight" | "mode">,
 ): boolean {

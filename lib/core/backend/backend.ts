@@ -20,8 +20,8 @@ export interface BackendOptions {
 }
 
 /**
- * What the operator wants of a backend. `ready`: use it. `drain`: nothing new, what is there may
- * finish. `maintenance`: nothing new and no probes.
+ * What the operator wants of a backend. `ready`: use it. `drain`: no new clients; open connections may
+ * finish. `maintenance`: no new connections and no probes.
  */
 export type BackendMode = "ready" | "drain" | "maintenance";
 

@@ -25,8 +25,8 @@ export interface RecoveryContext {
 }
 
 /**
- * What time alone changes: a backend whose connects fail is ejected and returns after a while, and one that
- * has recovered starts slowly.
+ * What changes with time: a backend whose connects fail is ejected and returns after a while, and a
+ * recovered backend starts slowly.
  */
 export class BackendRecovery {
   #rules: RecoveryRules;

@@ -9,7 +9,7 @@ export interface SessionJournalRules {
   readonly maxEntries: number;
   /** How many sessions are written at once. */
   readonly batch: number;
-  /** How long to leave a store alone that has failed; twice as long each further time. */
+  /** The pause after a failure of the store; twice as long after each further failure. */
   readonly retry: Nanoseconds;
   /** And never longer. A store that fails again within this time of its recovery has not recovered. */
   readonly retryMax: Nanoseconds;
@@ -24,9 +24,9 @@ export interface Recovery {
 }
 
 /**
- * What a store of sessions has still to be told, and whether there is one to tell: the store is written
- * behind the connections, in batches, and one that fails is left alone for a while and then told
- * everything anew, since it may have lost all it knew.
+ * The changes that a session store does not have yet, and whether the store works. Changes are written
+ * in the background, in batches. After a failure there is a pause; then all sessions are written again,
+ * since the store may have lost them.
  *
  * A driver notes each session that changed, takes a batch at a time, and says of each whether it was
  * written. It begins without a store: `opened` or `failed` says how looking for it went.

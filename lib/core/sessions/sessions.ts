@@ -58,8 +58,8 @@ interface Entry<B> extends Session<B>, Aged<Entry<B>> {
 }
 
 /**
- * The `sessionMap`: who is pinned where. Bounded, least recently used first out, with an idle
- * time-to-live. Expired sessions are dropped in passing, so nothing here needs a timer, and every
+ * The `sessionMap`: the backend of each pinned client. Bounded, least recently used first out, with an
+ * idle time-to-live. Expired sessions are dropped in passing, so nothing here needs a timer, and every
  * operation but `forget` takes O(1), averaged over the sessions that it drops.
  */
 export class SessionMap<B> {

@@ -33,7 +33,7 @@ export class Stickiness {
     this.#provenPrimary = provenPrimary;
   }
 
-  /** Whether other rules tell clients apart in the same way, so that the sessions still make sense. */
+  /** Whether other rules distinguish clients in the same way, so that the sessions remain valid. */
   fits({ ipv4Prefix, ipv6Prefix }: StickyRules): boolean {
     return this.#rules.ipv4Prefix === ipv4Prefix && this.#rules.ipv6Prefix === ipv6Prefix;
   }
