@@ -8,7 +8,7 @@ import {
   Scheduler,
   type SessionRecord,
 } from "../lib/core/mod.ts";
-import { refusalInWords } from "./event_log.ts";
+import { refusalInWords } from "../lib/observe/mod.ts";
 
 /** What is assumed of a backend, where that is not what the configuration says. */
 export interface AssumedState {

@@ -17,7 +17,8 @@ import { Admin, adminDirectories, prepareAdmin } from "./admin/mod.ts";
 import { Balancer, type StopSummary } from "./balancer.ts";
 import { explainNow } from "./explain.ts";
 import { LiveMonitor } from "./live_monitor.ts";
-import { idsInShort, logEvents, logReaderFailure } from "./event_log.ts";
+import { idsInShort } from "../lib/observe/mod.ts";
+import { logEvents, logReaderFailure } from "./event_log.ts";
 import { linkedFile } from "./sessions/mod.ts";
 import { StatusReporter } from "./status.ts";
 

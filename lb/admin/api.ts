@@ -32,6 +32,9 @@ type Handler = (
   ...parameters: Parameters
 ) => ApiAnswer | Promise<ApiAnswer>;
 
+/** The dashboard: a page and what it loads. */
+const DASHBOARD_PATHS = ["/", "/dashboard.js", "/dashboard.css", "/dashboard.svg"] as const;
+
 /** What the API answers, by path; `{}` is a parameter. */
 const ROUTES: Readonly<Record<string, Readonly<Record<string, Handler>>>> = {
   "/api/status": { GET: ({ monitor }) => json(monitor.snapshot()) },
@@ -52,6 +55,7 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, Handler>>>> = {
   "/api/wishes": { DELETE: (context) => wish(context, { backends: {} }) },
   "/api/reload": { POST: reload },
   "/api/explain": { POST: explainPick },
+  ...Object.fromEntries(DASHBOARD_PATHS.map((path) => [path, { GET: () => dashboard(path) }])),
   "/metrics": { GET: metrics },
   "/healthz": { GET: () => ({ status: 200, type: "text/plain; charset=utf-8", text: "ok\n" }) },
   "/readyz": { GET: ready },
@@ -262,6 +266,14 @@ function explainPick({ explain }: ApiContext, request: ApiRequest): ApiAnswer {
     if (error instanceof UserError) throw new BadRequest(error.message, 409);
     throw error;
   }
+}
+
+/** Loaded only when it is asked for: it is large. */
+async function dashboard(path: string): Promise<ApiAnswer> {
+  const { CONTENT_SECURITY_POLICY, dashboardAsset } = await import("../../web/mod.ts");
+  const { type, body } = dashboardAsset(path)!;
+  const headers = { "Content-Security-Policy": CONTENT_SECURITY_POLICY };
+  return { status: 200, type, text: body, headers };
 }
 
 function metrics({ monitor }: ApiContext): ApiAnswer {

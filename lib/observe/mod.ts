@@ -4,6 +4,14 @@
  * from sockets or from virtual time. Pure.
  */
 export {
+  detailed,
+  IDS_MAX,
+  idsInShort,
+  plural,
+  refusalInWords,
+  sentenceOf,
+} from "./event_words.ts";
+export {
   CONDITIONS,
   decodeFrame,
   encodeFrame,

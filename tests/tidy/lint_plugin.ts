@@ -10,9 +10,12 @@ import deno from "../../deno.json" with { type: "json" };
 
 /**
  * The rooms that run anywhere, also in a browser, and give the same bytes there: those of the workspace, in
- * which the platform's types are missing.
+ * which the platform's types are missing, but for the page's.
  */
-const PURE = new RegExp(`^(${deno.workspace.map((room) => room.replace("./", "")).join("|")})/`);
+const ROOMS = deno.workspace.map((room) => room.replace("./", "")).filter((room) =>
+  room !== "web/dashboard"
+);
+const PURE = new RegExp(`^(${ROOMS.join("|")})/`);
 
 const ROOT = new URL("../../", import.meta.url);
 

@@ -10,9 +10,11 @@ import { readText, ROOT } from "./source.ts";
 
 /** The rooms that deno.json lists as its workspace. */
 const { workspace } = JSON.parse(readText("deno.json")!);
-const ROOMS: readonly string[] = workspace.map((room: string) => room.replace("./", ""));
+const WORKSPACE: readonly string[] = workspace.map((room: string) => room.replace("./", ""));
+/** The page's room has the types of a browser. */
+const ROOMS = WORKSPACE.filter((room) => room !== "web/dashboard");
 
-const COPIED = ["deno.json", "deno.lock", ...ROOMS, "tests/tidy/lint_plugin.ts"];
+const COPIED = ["deno.json", "deno.lock", ...WORKSPACE, "tests/tidy/lint_plugin.ts"];
 
 /** All files are tried in this room, and one in each other. */
 const FIRST = "lib/core";

@@ -1,0 +1,126 @@
+/** A browser for tests: Debian's Chromium, driven by Playwright. */
+import axe from "axe-core";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { installed } from "../support/tools.ts";
+
+const PROGRAM = installed("chromium", "chromium-browser", "google-chrome");
+
+/** Whether there is no browser: why a test is skipped. */
+export const hasNoBrowser = PROGRAM === undefined;
+
+/** On a busy machine, what is awaited may take as long. */
+export const PATIENCE_MS = 60_000;
+
+/** How a page is looked at. */
+export interface Look {
+  readonly width?: number;
+  readonly theme?: "light" | "dark";
+  readonly reducedMotion?: boolean;
+}
+
+/** What a page did that it must not do. */
+export interface Complaints {
+  /** Errors and warnings of its console, and errors that nothing caught. */
+  readonly console: string[];
+  /** Requests to another origin. */
+  readonly foreign: string[];
+}
+
+let browser: Promise<Browser> | undefined;
+let endBrowser: () => Promise<void> = () => Promise.resolve();
+
+/**
+ * Starts the browser and connects to it by a socket: through the pipe that Playwright's own `launch` takes, now and
+ * then no answer arrives under Deno.
+ */
+async function startBrowser(): Promise<Browser> {
+  const folder = await Deno.makeTempDir({ prefix: "lbsim-browser-" });
+  const child = new Deno.Command(PROGRAM!, {
+    args: [
+      ...["--headless", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
+      ...["--no-first-run", "--disable-background-networking", "--disable-component-update"],
+      ...["--force-color-profile=srgb", "--hide-scrollbars", "--remote-debugging-port=0"],
+      `--user-data-dir=${folder}`,
+    ],
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  const address = Promise.withResolvers<string>();
+  const drained = (async () => {
+    let text = "";
+    for await (const part of child.stderr.pipeThrough(new TextDecoderStream())) {
+      text += part;
+      const found = /DevTools listening on (ws:\S+)/.exec(text)?.[1];
+      if (found !== undefined) address.resolve(found);
+    }
+    address.reject(new Error(`${PROGRAM} ended: ${text}`));
+  })();
+  endBrowser = async () => {
+    try {
+      child.kill("SIGTERM");
+    } catch {
+      // It has ended by itself.
+    }
+    await child.status;
+    await drained;
+    await Deno.remove(folder, { recursive: true }).catch(() => {});
+  };
+  return await chromium.connectOverCDP(await address.promise, { timeout: PATIENCE_MS });
+}
+
+/** To be called when a file's tests are over. */
+export async function closeBrowser(): Promise<void> {
+  const opened = browser;
+  browser = undefined;
+  await (await opened)?.close();
+  await endBrowser();
+}
+
+/** Opens a page in a context of its own. `use` gets it; the context ends with it. */
+export async function withPage<T>(
+  url: string,
+  use: (page: Page, complaints: Complaints) => Promise<T>,
+  { width = 1280, theme = "light", reducedMotion = false }: Look = {},
+): Promise<T> {
+  browser ??= startBrowser();
+  const context = await (await browser).newContext({
+    viewport: { width, height: 800 },
+    colorScheme: theme,
+    reducedMotion: reducedMotion ? "reduce" : "no-preference",
+  });
+  try {
+    context.setDefaultTimeout(PATIENCE_MS);
+    const page = await context.newPage();
+    const complaints: Complaints = { console: [], foreign: [] };
+    page.on("console", (message) => {
+      if (["error", "warning"].includes(message.type())) complaints.console.push(message.text());
+    });
+    page.on("pageerror", (error) => complaints.console.push(String(error)));
+    const { origin } = new URL(url);
+    page.on("request", (request) => {
+      if (new URL(request.url()).origin !== origin) complaints.foreign.push(request.url());
+    });
+    await page.goto(url);
+    return await use(page, complaints);
+  } finally {
+    await context.close();
+  }
+}
+
+/** What axe finds on a page, one line each. */
+export async function axeFindings(page: Page): Promise<string[]> {
+  // As an expression of the debugger's: the page's policy allows no script of another's.
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate("axe.run()") as {
+    readonly violations: readonly {
+      readonly id: string;
+      readonly help: string;
+      readonly nodes: readonly { readonly html: string; readonly failureSummary?: string }[];
+    }[];
+  };
+  return violations.flatMap(({ id, help, nodes }) =>
+    nodes.map(({ html, failureSummary }) =>
+      `${id}: ${help}: ${html.slice(0, 200)} ${failureSummary}`
+    )
+  );
+}

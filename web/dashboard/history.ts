@@ -1,0 +1,102 @@
+import type { Frame } from "../../lib/observe/mod.ts";
+import type { LbEvent } from "../../lib/core/mod.ts";
+
+/** One sample a second is kept of so many seconds. */
+export const HISTORY_S = 900;
+/** After so long without a sample, lines are interrupted. */
+const GAP_S = 4;
+
+/** What charts show of each backend. */
+export const METRICS = ["in_flight", "rate", "p50", "p99"] as const;
+export type Metric = (typeof METRICS)[number];
+
+/** Null: nothing was measured. */
+type Column = (number | null)[];
+
+/** Something that a chart marks. */
+export interface Mark {
+  /** Seconds on the time axis. */
+  readonly time: number;
+  readonly event: LbEvent;
+}
+
+/**
+ * The last minutes, one sample a second. Its time axis is in seconds since 1970, also across restarts of a balancer;
+ * virtual time begins at 0.
+ */
+export class History {
+  readonly times: number[] = [];
+  readonly marks: Mark[] = [];
+  readonly #columns = new Map<string, Record<Metric, Column>>();
+  #backends: readonly string[] = [];
+  #epoch_ms = 0;
+
+  /** The wall-clock time at which frames' time is 0. */
+  beginRun(epoch_ms: number): void {
+    this.#epoch_ms = epoch_ms;
+  }
+
+  /** Those of the last frame, in the order of the configuration. */
+  get backends(): readonly string[] {
+    return this.#backends;
+  }
+
+  /** Returns whether a sample was taken. */
+  add(frame: Frame): boolean {
+    const time = (this.#epoch_ms + frame.at_ms) / 1000;
+    for (const event of frame.marks) {
+      this.marks.push({ time: (this.#epoch_ms + event.at_ms) / 1000, event });
+    }
+    const last = this.times.at(-1) ?? -Infinity;
+    if (time < last + 1) {
+      // Another run may lie before: a clock that was set back, or another simulation.
+      if (time > last - GAP_S) return false;
+      this.clear();
+    }
+    if (this.times.length > 0 && time > last + GAP_S) this.#push(last + 1, undefined);
+    this.#push(time, frame);
+    while (this.times[0]! < time - HISTORY_S) {
+      this.times.shift();
+      for (const columns of this.#columns.values()) {
+        for (const metric of METRICS) columns[metric].shift();
+      }
+    }
+    while (this.marks.length > 0 && this.marks[0]!.time < this.times[0]!) this.marks.shift();
+    return true;
+  }
+
+  clear(): void {
+    this.times.length = 0;
+    this.marks.length = 0;
+    this.#columns.clear();
+  }
+
+  /** The values of a backend, one for each of `times`. */
+  column(backend: string, metric: Metric): Column {
+    return this.#columns.get(backend)?.[metric] ?? [];
+  }
+
+  #push(time: number, frame: Frame | undefined): void {
+    this.times.push(time);
+    if (frame !== undefined) this.#backends = frame.backends;
+    for (const id of this.#backends) {
+      if (!this.#columns.has(id)) this.#columns.set(id, emptyColumns(this.times.length - 1));
+    }
+    for (const [id, columns] of this.#columns) {
+      const index = frame?.backends.indexOf(id) ?? -1;
+      const value = (column: Float64Array | undefined) => {
+        const number = index < 0 ? NaN : column![index]!;
+        return Number.isNaN(number) ? null : number;
+      };
+      columns.in_flight.push(value(frame?.backend_in_flight));
+      columns.rate.push(value(frame?.opened_per_s));
+      columns.p50.push(value(frame?.first_byte_p50_ms));
+      columns.p99.push(value(frame?.first_byte_p99_ms));
+    }
+  }
+}
+
+function emptyColumns(length: number): Record<Metric, Column> {
+  const empty = () => new Array<number | null>(length).fill(null);
+  return { in_flight: empty(), rate: empty(), p50: empty(), p99: empty() };
+}

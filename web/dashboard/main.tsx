@@ -1,0 +1,23 @@
+/** The page that the balancer serves: what it shows comes from the admin API that serves it. */
+import { render } from "preact";
+import { App } from "./app.tsx";
+import { Dashboard } from "./dashboard.ts";
+import { LiveSource } from "./live_source.ts";
+import { applyTheme, mediaSignal } from "./theme.ts";
+import { onViewChange, parseView } from "./view_state.ts";
+
+const view = parseView(location.search);
+onViewChange(view, (query) => {
+  history.replaceState(null, "", query === "" ? location.pathname : `?${query}`);
+});
+const dashboard = new Dashboard(new LiveSource());
+dashboard.start();
+render(
+  <App
+    dashboard={dashboard}
+    view={view}
+    isDark={applyTheme(view.theme)}
+    hasReducedMotion={mediaSignal("(prefers-reduced-motion: reduce)")}
+  />,
+  document.querySelector("#app")!,
+);
