@@ -52,6 +52,8 @@ export class Dispatcher implements ConnectionSteps {
   #backendsSpeakFirst = false;
   /** Nothing that waits for time alone happens before. */
   #nextWake: Nanoseconds = Infinity;
+  /** When sessions were last made to expire. */
+  #expiredAt: Nanoseconds = NaN;
   /** Called when `nextWake` has become earlier. */
   onWake: ((at: Nanoseconds) => void) | undefined;
 
@@ -85,7 +87,11 @@ export class Dispatcher implements ConnectionSteps {
   /** See `Scheduler.passTime`. */
   passTime(now: Nanoseconds): void {
     while (this.#nextWake <= now) this.#letHappen(this.#nextWake);
-    this.#selector.sessions?.expire(now);
+    const { sessions } = this.#selector;
+    // Most connections take several steps at one instant.
+    if (sessions === undefined || now === this.#expiredAt) return;
+    this.#expiredAt = now;
+    sessions.expire(now);
   }
 
   #letHappen(at: Nanoseconds): void {
@@ -107,6 +113,7 @@ export class Dispatcher implements ConnectionSteps {
   /** Takes over other options. Connections that wait go on waiting, for as long as these say. */
   reconfigure(options: SchedulerOptions, now: Nanoseconds): void {
     this.#options = options;
+    this.#expiredAt = NaN; // Their time to live may be shorter from now on.
     this.#configureAdmission(options);
     if (options.queue === undefined) return;
     this.#queue.reconfigure(options.queue, now);
