@@ -345,9 +345,9 @@ limits: {per_client: {}}
     code: 2,
     stderr: new RegExp(
       [
-        ...["6:1: queue does nothing", "7:1: proxy_protocol does nothing"],
-        ...["8:18: ejection.base \\(10m\\) is longer than its max \\(5m\\)"],
-        ...["10:8: 10.0.0.2 is also on the list allow", "11:10: limits.per_client does nothing"],
+        ...["7:1: queue does nothing", "8:1: proxy_protocol does nothing"],
+        ...["9:18: ejection.base \\(10m\\) is longer than its max \\(5m\\)"],
+        ...["11:8: 10.0.0.2 is also on the list allow", "12:10: limits.per_client does nothing"],
       ].join(".*"),
       "s",
     ),
@@ -377,7 +377,7 @@ limits: {per_client: {}}
     config: `${VALID}algorithm: ${algorithm}\nslow_start: {}\n`,
     args: ["check", "CONFIG"],
     code: 2,
-    stderr: /:7:1: slow_start does nothing: first-available does not use weights\n/,
+    stderr: /:8:1: slow_start does nothing: first-available does not use weights\n/,
   })),
   {
     name: "a slow start of which join-idle-queue heeds little",
@@ -392,7 +392,7 @@ limits: {per_client: {}}
     config: `${VALID}ejection: {}\n`,
     args: ["check", "CONFIG"],
     code: 2,
-    stderr: /:6:1: ejection does nothing: 50% of 1 backend is less than one\n[^]*at least 100%/,
+    stderr: /:7:1: ejection does nothing: 50% of 1 backend is less than one\n[^]*at least 100%/,
   },
   {
     name: "an explanation of two states of one backend",
@@ -405,7 +405,7 @@ limits: {per_client: {}}
     config: `${VALID}tls:\nsticky: {}\nsticky: {}\n`,
     args: ["check", "CONFIG"],
     code: 2,
-    stderr: /:8:1: "sticky" is there twice\n {2}8 \| sticky: \{\}\n {4}\| \^{6}\n/,
+    stderr: /:9:1: "sticky" is there twice\n {2}9 \| sticky: \{\}\n {4}\| \^{6}\n/,
   },
   {
     name: "an explanation of a state that there is not",
@@ -476,8 +476,8 @@ Deno.test("lbsim lb and explain check the algorithm of a flag as if the file nam
       [
         slow,
         "first-available",
-        "slow_start does nothing: first-available does not look",
-        "leave it",
+        "slow_start does nothing: first-available does not use weights",
+        "remove it",
       ],
       [heavy, "ring-hash", "160 points for each of", "at most"],
     ] as const
