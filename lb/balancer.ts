@@ -284,7 +284,7 @@ export class Balancer {
   }
 
   /**
-   * Takes over what the operator wants otherwise than the file says. It stands until other wishes are taken over.
+   * Applies the operator's wishes, which override the file until other wishes replace them.
    */
   async wish(wishes: Wishes): Promise<void> {
     const before = this.#config;

@@ -23,7 +23,7 @@ export interface AccessRefusal {
   readonly error: string;
 }
 
-/** Whether a request is to change something. */
+/** Whether a request changes something. */
 export function isChange(method: string): boolean {
   return method !== "GET" && method !== "HEAD";
 }

@@ -395,7 +395,9 @@ export class Dispatcher implements ConnectionSteps {
     this.serveWaiting(now);
   }
 
-  /** A connection is no longer on its backend, which has not answered in time if it has not answered. */
+  /**
+   * A connection leaves its backend. If it ends without an answer, the algorithm is notified.
+   */
   #release(connection: ConnectionState, now: Nanoseconds): void {
     this.#leaveBackend(connection, now);
     this.#noteSilence(connection, now);
