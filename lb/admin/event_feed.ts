@@ -10,9 +10,11 @@ const LINGER_MS = 30_000;
 
 /** These come with each connection or pick: they are made only while a reader wants them. */
 const PER_CONNECTION: ReadonlySet<EventType> = new Set<EventType>([
+  "connection_arrived",
   "connection_opened",
   "connection_queued",
   "connection_dequeued",
+  "connection_left",
   "connection_closed",
   "session_pinned",
   "session_adopted",

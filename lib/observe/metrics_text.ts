@@ -139,6 +139,18 @@ export function metricsText(snapshot: Snapshot, source: FactsSource): string {
     one(connections.limit),
   );
   metric(
+    "lbsim_clients_arrived_total",
+    "counter",
+    "Clients that have connected.",
+    one(connections.arrived),
+  );
+  metric(
+    "lbsim_clients_left_total",
+    "counter",
+    "Clients that left before their connections were open.",
+    one(connections.left),
+  );
+  metric(
     "lbsim_connections_opened_total",
     "counter",
     "Connections that reached the backend.",

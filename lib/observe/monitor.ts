@@ -99,6 +99,8 @@ export class Monitor implements ConnectionMeter {
   #startedMs = 0;
   #version = VERSION;
   #inFlightMax = 0;
+  #arrived = 0;
+  #left = 0;
   #retried = 0;
   #queued = 0;
   #waitingMax = 0;
@@ -161,6 +163,14 @@ export class Monitor implements ConnectionMeter {
   stop(): void {
     this.#unsubscribe.forEach((end) => end());
     this.#events.meter = undefined;
+  }
+
+  arrived(): void {
+    this.#arrived++;
+  }
+
+  left(): void {
+    this.#left++;
   }
 
   picked(backend: MeteredBackend, inFlight: number): void {
@@ -264,11 +274,13 @@ export class Monitor implements ConnectionMeter {
         in_flight: tables.connections,
         in_flight_max: this.#inFlightMax,
         limit: settings.connectionsLimit,
+        arrived: this.#arrived,
         opened,
         opened_per_s: lately * perSecond,
         refused: this.#refused,
         refused_per_s: (this.#refused - this.#refusedThen[since]!) * perSecond,
         refused_by_reason: Object.fromEntries(this.#refusedByReason),
+        left: this.#left,
         retried: this.#retried,
       },
       queue: {

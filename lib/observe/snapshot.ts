@@ -44,6 +44,8 @@ export interface ConnectionsSnapshot {
   readonly in_flight_max: number;
   /** `limits.connections`. */
   readonly limit: number;
+  /** Clients that have connected, since the start. */
+  readonly arrived: number;
   /** Connections that reached a backend, since the start. */
   readonly opened: number;
   readonly opened_per_s: number;
@@ -51,6 +53,8 @@ export interface ConnectionsSnapshot {
   readonly refused: number;
   readonly refused_per_s: number;
   readonly refused_by_reason: Readonly<Record<string, number>>;
+  /** Clients that left before their connections were open. */
+  readonly left: number;
   /** Connects that followed a failed one on another backend. */
   readonly retried: number;
 }

@@ -103,6 +103,8 @@ function snapshotAt(frame: Frame): Snapshot {
       refused: 14,
       refused_per_s: 0,
       refused_by_reason: { denied: 14 },
+      arrived: 0,
+      left: 0,
       retried: 4,
     },
     queue: { waiting: 0, waiting_max: 3, limit: 100, queued: 3 },

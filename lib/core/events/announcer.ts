@@ -52,6 +52,7 @@ export class Announcer {
   }
 
   connectionArrived({ number, client }: Connection, now: Nanoseconds): void {
+    this.#events.meter?.arrived();
     if (!this.#events.wanted.connection_arrived) return;
     this.#events.emit({
       type: "connection_arrived",
@@ -156,6 +157,7 @@ export class Announcer {
     phase: "arriving" | "waiting" | "connecting",
     now: Nanoseconds,
   ): void {
+    this.#events.meter?.left();
     if (!this.#events.wanted.connection_left) return;
     this.#events.emit({
       type: "connection_left",

@@ -13,6 +13,10 @@ export interface MeteredBackend {
  * numbers themselves to the meter, and makes an event only for those who read events.
  */
 export interface ConnectionMeter {
+  /** A client has connected. */
+  arrived(): void;
+  /** A client left before its connection was open. */
+  left(): void;
   /** A backend was picked, and counts the connection already. `inFlight` is the number over all backends. */
   picked(backend: MeteredBackend, inFlight: number): void;
   /** A connection reached a backend. `attempt` is 1 for the first backend tried. */

@@ -52,6 +52,7 @@ Deno.test("snapshot() says of each backend what happened to its connections", ()
   assert.deepEqual(connection_count, { B1: 0, B2: 2 });
   assert.equal(connections.in_flight, 2);
   assert.equal(connections.in_flight_max, 3);
+  assert.equal(connections.arrived, 3);
   assert.equal(connections.opened, 3);
   assert.equal(connections.retried, 1);
   assert.deepEqual([bytes_to_backends, bytes_to_clients], [10, 2000]);
