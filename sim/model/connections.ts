@@ -201,6 +201,8 @@ export class Connections {
     connection.clientAbort = 0;
     connection.balancerAbort = 0;
     connection.reset = 0;
+    // What the scheduler knew of it need not survive a collection.
+    connection.scheduled = undefined;
     this.#free.push(connection);
   }
 }
