@@ -1,7 +1,7 @@
 import type { Random } from "../../base/mod.ts";
 import { without } from "./_without.ts";
 import { WeightTree } from "./_weight_tree.ts";
-import type { Candidate, PickTrace } from "./algorithm.ts";
+import type { Candidate, PickTrace, Tried } from "./algorithm.ts";
 
 /**
  * The available candidates, drawn at random in proportion to weight: O(log n) for a draw or a change,
@@ -43,14 +43,10 @@ export class Lottery {
    * As `draw`, for a pick that can be explained.
    *
    * @param rule The rule that decides, in words.
-   * @param excluded Those that are not to be drawn; undefined if there are none.
+   * @param tried Those that are not to be drawn; undefined if there are none.
    */
-  pick(
-    rule: string,
-    trace?: PickTrace,
-    excluded?: readonly Candidate[],
-  ): Candidate | undefined {
-    if (excluded !== undefined) return without(this, excluded, () => this.pick(rule, trace));
+  pick(rule: string, trace?: PickTrace, tried?: Tried): Candidate | undefined {
+    if (tried !== undefined) return without(this, tried, () => this.pick(rule, trace));
     const drawn = this.draw();
     if (trace !== undefined && drawn !== undefined) {
       this.forEach((candidate, chance) => trace.considered(candidate, chance));

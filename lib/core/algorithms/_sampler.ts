@@ -1,7 +1,7 @@
 import type { Random } from "../../base/mod.ts";
 import { Lottery } from "./_lottery.ts";
 import { without } from "./_without.ts";
-import type { Candidate, PickTrace } from "./algorithm.ts";
+import type { Candidate, PickTrace, Tried } from "./algorithm.ts";
 
 /**
  * Draws a few *distinct* available candidates, each in proportion to weight among those left, and takes
@@ -29,13 +29,9 @@ export class Sampler {
     this.#lottery.takeOut(candidate);
   }
 
-  pick(
-    rule: string,
-    trace?: PickTrace,
-    excluded?: readonly Candidate[],
-  ): Candidate | undefined {
-    if (excluded === undefined) return this.#pick(rule, trace);
-    return without(this.#lottery, excluded, () => this.#pick(rule, trace));
+  pick(rule: string, trace?: PickTrace, tried?: Tried): Candidate | undefined {
+    if (tried === undefined) return this.#pick(rule, trace);
+    return without(this.#lottery, tried, () => this.#pick(rule, trace));
   }
 
   #pick(rule: string, trace?: PickTrace): Candidate | undefined {

@@ -1,5 +1,5 @@
 import { assert } from "../../base/mod.ts";
-import type { Candidate, PickTrace } from "./algorithm.ts";
+import type { Candidate, PickTrace, Tried } from "./algorithm.ts";
 
 /** Candidates with the same weight and load: at every pick they take the same step. */
 interface Group {
@@ -89,14 +89,14 @@ export class SmoothGroups {
   }
 
   /** The next in turn among those with the lowest score, or undefined if there is none. */
-  pick(trace?: PickTrace, excluded?: readonly Candidate[]): Candidate | undefined {
-    if (excluded === undefined) return this.#pick(trace);
-    const loads = excluded.map(({ index }) => this.#groupOf[index]?.load);
-    for (const candidate of excluded) this.take(candidate);
+  pick(trace?: PickTrace, tried?: Tried): Candidate | undefined {
+    if (tried === undefined) return this.#pick(trace);
+    const loads = tried.map(({ index }) => this.#groupOf[index]?.load);
+    for (const candidate of tried) this.take(candidate);
     try {
       return this.#pick(trace);
     } finally {
-      excluded.forEach((candidate, i) => {
+      tried.forEach((candidate, i) => {
         if (loads[i] !== undefined) this.place(candidate, loads[i]);
       });
     }

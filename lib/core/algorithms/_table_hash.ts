@@ -1,7 +1,7 @@
 import { hashClient } from "./_hash.ts";
 import { LoadBound } from "./_load_bound.ts";
 import { without } from "./_without.ts";
-import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
+import type { Algorithm, Candidate, PickTrace, Tried } from "./algorithm.ts";
 
 /**
  * The common part of the hashes with a table: its members and the bound on their load. The table is
@@ -59,14 +59,9 @@ export abstract class TableHash implements Algorithm {
     if (this.bound.active) this.bound.update(candidate);
   }
 
-  pick(
-    client: string,
-    _now: number,
-    trace?: PickTrace,
-    excluded?: readonly Candidate[],
-  ): Candidate | undefined {
-    if (excluded === undefined) return this.#pick(client, trace);
-    return without(this.bound, excluded, () => this.#pick(client, trace));
+  pick(client: string, _now: number, trace?: PickTrace, tried?: Tried): Candidate | undefined {
+    if (tried === undefined) return this.#pick(client, trace);
+    return without(this.bound, tried, () => this.#pick(client, trace));
   }
 
   #pick(client: string, trace?: PickTrace): Candidate | undefined {

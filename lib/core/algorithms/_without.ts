@@ -1,4 +1,4 @@
-import type { Candidate } from "./algorithm.ts";
+import type { Candidate, Tried } from "./algorithm.ts";
 
 /** Candidates that are in the running, each of which can be taken out of it for a while. */
 export interface Running {
@@ -8,15 +8,11 @@ export interface Running {
 }
 
 /** Picks while some candidates, all of which are available, are not in the running. */
-export function without<Picked>(
-  running: Running,
-  excluded: readonly Candidate[],
-  pick: () => Picked,
-): Picked {
-  for (const candidate of excluded) running.takeOut(candidate);
+export function without<Picked>(running: Running, tried: Tried, pick: () => Picked): Picked {
+  for (const candidate of tried) running.takeOut(candidate);
   try {
     return pick();
   } finally {
-    for (const candidate of excluded) running.update(candidate);
+    for (const candidate of tried) running.update(candidate);
   }
 }

@@ -23,6 +23,9 @@ export interface PickTrace {
   decided(rule: string): void;
 }
 
+/** Candidates that a connection has tried, and that its next pick excludes. */
+export type Tried = readonly Candidate[];
+
 /**
  * Chooses among the available backends. It is notified of every change at once, so that it can maintain
  * data for a cheap pick. It never reads the clock, and gets its random numbers from the constructor.
@@ -61,13 +64,8 @@ export interface Algorithm {
    * The backend for a new connection, or undefined if none is available.
    *
    * @param client The client's address, or the prefix that stands for it.
-   * @param excluded Available candidates of this algorithm that are not to be picked, as the connection has
-   * tried them; undefined if there are none, as almost always. They are available to the next pick.
+   * @param tried Available candidates of this algorithm that are not to be picked; undefined if there are
+   * none, as almost always. They are available to the next pick.
    */
-  pick(
-    client: string,
-    now: Nanoseconds,
-    trace?: PickTrace,
-    excluded?: readonly Candidate[],
-  ): Candidate | undefined;
+  pick(client: string, now: Nanoseconds, trace?: PickTrace, tried?: Tried): Candidate | undefined;
 }

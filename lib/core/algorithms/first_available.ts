@@ -1,5 +1,5 @@
 import { define } from "./_definition.ts";
-import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
+import type { Algorithm, Candidate, PickTrace, Tried } from "./algorithm.ts";
 
 /**
  * `first-available`: the first in the order of the configuration that is available. With
@@ -35,16 +35,11 @@ export class FirstAvailable implements Algorithm {
     for (const candidate of this.#members) this.update(candidate);
   }
 
-  pick(
-    _client: string,
-    _now: number,
-    trace?: PickTrace,
-    excluded?: readonly Candidate[],
-  ): Candidate | undefined {
+  pick(_client: string, _now: number, trace?: PickTrace, tried?: Tried): Candidate | undefined {
     const words = this.#available;
     for (let word = 0; word < words.length; word++) {
       let bits = words[word]!;
-      if (excluded !== undefined) bits &= ~bitsOf(excluded, word);
+      if (tried !== undefined) bits &= ~bitsOf(tried, word);
       if (bits === 0) continue;
       const lowest = 31 - Math.clz32(bits & -bits);
       const picked = this.#candidates[word * 32 + lowest]!;

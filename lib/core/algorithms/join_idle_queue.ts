@@ -1,7 +1,7 @@
 import { type Aged, AgeList, type Random } from "../../base/mod.ts";
 import { Lottery } from "./_lottery.ts";
 import { define } from "./_definition.ts";
-import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
+import type { Algorithm, Candidate, PickTrace, Tried } from "./algorithm.ts";
 
 const NONE_IDLE = "none is idle: drawn at random, in proportion to weight";
 
@@ -73,25 +73,20 @@ export class JoinIdleQueue implements Algorithm {
     this.loadChanged(candidate);
   }
 
-  pick(
-    _client: string,
-    _now: number,
-    trace?: PickTrace,
-    excluded?: readonly Candidate[],
-  ): Candidate | undefined {
+  pick(_client: string, _now: number, trace?: PickTrace, tried?: Tried): Candidate | undefined {
     let place = this.#idle.oldest;
-    while (place !== undefined && excluded?.includes(place.candidate)) place = place.younger;
+    while (place !== undefined && tried?.includes(place.candidate)) place = place.younger;
     if (place !== undefined) {
       if (trace !== undefined) {
         let position = 0;
         for (const { candidate } of this.#idle) {
-          if (!excluded?.includes(candidate)) trace.considered(candidate, position++);
+          if (!tried?.includes(candidate)) trace.considered(candidate, position++);
         }
         trace.decided("has been idle for longest");
       }
       return place.candidate;
     }
-    return this.#lottery.pick(NONE_IDLE, trace, excluded);
+    return this.#lottery.pick(NONE_IDLE, trace, tried);
   }
 
   /** Lets it join the queue, or leave. */

@@ -1,6 +1,6 @@
 import { SmoothGroups } from "./_smooth_groups.ts";
 import { define } from "./_definition.ts";
-import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
+import type { Algorithm, Candidate, PickTrace, Tried } from "./algorithm.ts";
 
 /**
  * `least-connections`: the backend that would be least loaded *with* the new connection.
@@ -35,13 +35,8 @@ export class LeastConnections implements Algorithm {
     this.update(candidate);
   }
 
-  pick(
-    _client: string,
-    _now: number,
-    trace?: PickTrace,
-    excluded?: readonly Candidate[],
-  ): Candidate | undefined {
-    return this.#turns.pick(trace, excluded);
+  pick(_client: string, _now: number, trace?: PickTrace, tried?: Tried): Candidate | undefined {
+    return this.#turns.pick(trace, tried);
   }
 }
 

@@ -2,7 +2,7 @@ import { type Nanoseconds, NS_PER_MS, NS_PER_S, type Random } from "../../base/m
 import { PeakAverages } from "./_latency.ts";
 import { Sampler } from "./_sampler.ts";
 import { define } from "./_definition.ts";
-import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
+import type { Algorithm, Candidate, PickTrace, Tried } from "./algorithm.ts";
 
 const RULE = "least latency × (in flight + 1) / weight of two drawn";
 
@@ -60,14 +60,9 @@ export class PeakEwma implements Algorithm {
     if (waited > expected) averages.observe(index, waited, now);
   }
 
-  pick(
-    _client: string,
-    now: Nanoseconds,
-    trace?: PickTrace,
-    excluded?: readonly Candidate[],
-  ): Candidate | undefined {
+  pick(_client: string, now: Nanoseconds, trace?: PickTrace, tried?: Tried): Candidate | undefined {
     this.#averages.advance(now);
-    return this.#sampler.pick(RULE, trace, excluded);
+    return this.#sampler.pick(RULE, trace, tried);
   }
 
   #cost({ index, inFlight, weight }: Candidate): number {

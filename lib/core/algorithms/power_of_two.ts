@@ -1,7 +1,7 @@
 import type { Random } from "../../base/mod.ts";
 import { Sampler } from "./_sampler.ts";
 import { define } from "./_definition.ts";
-import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
+import type { Algorithm, Candidate, PickTrace, Tried } from "./algorithm.ts";
 
 const RULE = "least in flight for its weight among those drawn; of equals, the first drawn";
 
@@ -41,13 +41,8 @@ export class PowerOfTwo implements Algorithm {
     this.#sampler.update(candidate);
   }
 
-  pick(
-    _client: string,
-    _now: number,
-    trace?: PickTrace,
-    excluded?: readonly Candidate[],
-  ): Candidate | undefined {
-    return this.#sampler.pick(RULE, trace, excluded);
+  pick(_client: string, _now: number, trace?: PickTrace, tried?: Tried): Candidate | undefined {
+    return this.#sampler.pick(RULE, trace, tried);
   }
 }
 

@@ -3,7 +3,7 @@ import { LatencyByLoad } from "./_latency_by_load.ts";
 import { Lottery } from "./_lottery.ts";
 import { without } from "./_without.ts";
 import { define } from "./_definition.ts";
-import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
+import type { Algorithm, Candidate, PickTrace, Tried } from "./algorithm.ts";
 
 /** The result of a backend's latest probe. */
 class Probe implements Aged<Probe> {
@@ -131,15 +131,10 @@ export class Prequal implements Algorithm {
     latencies.observeSilence(index, waited, now);
   }
 
-  pick(
-    _client: string,
-    now: Nanoseconds,
-    trace?: PickTrace,
-    excluded?: readonly Candidate[],
-  ): Candidate | undefined {
-    if (excluded === undefined) return this.#pick(now, trace);
-    for (const { index } of excluded) this.#drop(this.#probes[index]!);
-    return without(this.#lottery, excluded, () => this.#pick(now, trace));
+  pick(_client: string, now: Nanoseconds, trace?: PickTrace, tried?: Tried): Candidate | undefined {
+    if (tried === undefined) return this.#pick(now, trace);
+    for (const { index } of tried) this.#drop(this.#probes[index]!);
+    return without(this.#lottery, tried, () => this.#pick(now, trace));
   }
 
   #pick(now: Nanoseconds, trace?: PickTrace): Candidate | undefined {

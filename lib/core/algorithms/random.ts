@@ -1,7 +1,7 @@
 import type { Random as RandomSource } from "../../base/mod.ts";
 import { Lottery } from "./_lottery.ts";
 import { define } from "./_definition.ts";
-import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
+import type { Algorithm, Candidate, PickTrace, Tried } from "./algorithm.ts";
 
 /**
  * `random`: any available backend, with probability `weight_i / Σ weight`.
@@ -27,13 +27,8 @@ export class RandomChoice implements Algorithm {
     this.#lottery.update(candidate);
   }
 
-  pick(
-    _client: string,
-    _now: number,
-    trace?: PickTrace,
-    excluded?: readonly Candidate[],
-  ): Candidate | undefined {
-    return this.#lottery.pick("drawn at random, in proportion to weight", trace, excluded);
+  pick(_client: string, _now: number, trace?: PickTrace, tried?: Tried): Candidate | undefined {
+    return this.#lottery.pick("drawn at random, in proportion to weight", trace, tried);
   }
 }
 

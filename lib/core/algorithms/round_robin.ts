@@ -1,6 +1,6 @@
 import { SmoothGroups } from "./_smooth_groups.ts";
 import { define } from "./_definition.ts";
-import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
+import type { Algorithm, Candidate, PickTrace, Tried } from "./algorithm.ts";
 
 /**
  * `round-robin`: everybody in turn, as often as the weights say, smoothly interleaved.
@@ -30,13 +30,8 @@ export class RoundRobin implements Algorithm {
     this.#turns.reorder();
   }
 
-  pick(
-    _client: string,
-    _now: number,
-    trace?: PickTrace,
-    excluded?: readonly Candidate[],
-  ): Candidate | undefined {
-    return this.#turns.pick(trace, excluded);
+  pick(_client: string, _now: number, trace?: PickTrace, tried?: Tried): Candidate | undefined {
+    return this.#turns.pick(trace, tried);
   }
 }
 

@@ -3,7 +3,7 @@ import { LoadBound } from "./_load_bound.ts";
 import { compareRendezvous, LOWEST, multiplierOf, rendezvous } from "./_rendezvous.ts";
 import { without } from "./_without.ts";
 import { define, HASH_PARAMETERS, hashSummary } from "./_definition.ts";
-import type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
+import type { Algorithm, Candidate, PickTrace, Tried } from "./algorithm.ts";
 
 /** With fewer backends, to look at them all is as quick as to look a client up. */
 const REMEMBERING = 64;
@@ -73,14 +73,9 @@ export class SourceHash implements Algorithm {
     if (this.#bound.active) this.#bound.update(candidate);
   }
 
-  pick(
-    client: string,
-    _now: number,
-    trace?: PickTrace,
-    excluded?: readonly Candidate[],
-  ): Candidate | undefined {
-    if (excluded === undefined) return this.#pick(client, this.#members >= REMEMBERING, trace);
-    return without(this.#bound, excluded, () => this.#pick(client, false, trace));
+  pick(client: string, _now: number, trace?: PickTrace, tried?: Tried): Candidate | undefined {
+    if (tried === undefined) return this.#pick(client, this.#members >= REMEMBERING, trace);
+    return without(this.#bound, tried, () => this.#pick(client, false, trace));
   }
 
   #pick(client: string, isRemembering: boolean, trace?: PickTrace): Candidate | undefined {
