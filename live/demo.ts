@@ -104,6 +104,11 @@ const CLIENTS = 12;
 const MEAN_LATENCY: Nanoseconds = 20 * NS_PER_MS;
 const SHOW_EVERY_MS = 100;
 
+/**
+ * A backend that is stopped refuses probes at once. So this does not delay the detection, and a busy machine has
+ * time to answer the probes of the others.
+ */
+const PROBE_TIMEOUT: Nanoseconds = 500 * NS_PER_MS;
 /** Of a probe at its due time, what timers and a busy machine may add before it is counted as late. */
 const SLACK: Nanoseconds = 250 * NS_PER_MS;
 
@@ -330,7 +335,7 @@ function demoConfig(
     healthCheck: {
       type: "tcp",
       interval,
-      timeout: Math.round(interval / 2),
+      timeout: PROBE_TIMEOUT,
       rise: 2,
       fall: 3,
       jitter: 0.1,
