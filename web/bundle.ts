@@ -33,7 +33,7 @@ async function script(): Promise<string> {
   return decoder.decode(stdout);
 }
 
-/** What a chart needs of its library's style sheet, which is beside its script. */
+/** The style sheet of the chart library. */
 async function chartStyle(): Promise<string> {
   const style = import.meta.resolve("uplot/dist/uPlot.min.css");
   return `${(await Deno.readTextFile(new URL(style))).trim()}\n`;

@@ -1,7 +1,7 @@
 /** The dashboard as it is served: one page, its script, its style and its icon, from memory. */
 import { CSS, HTML, ICON, SCRIPT } from "./assets.ts";
 
-/** What a browser gets for a path. */
+/** The answer to a request for a path. */
 export interface Asset {
   readonly type: string;
   readonly body: string;
@@ -21,7 +21,7 @@ export const CONTENT_SECURITY_POLICY = [
   ...["base-uri", "form-action", "frame-ancestors"].map((kind) => `${kind} 'none'`),
 ].join("; ");
 
-/** What is at a path; undefined if it is no part of the dashboard. */
+/** The asset at a path; undefined if the dashboard has none there. */
 export function dashboardAsset(path: string): Asset | undefined {
   return Object.hasOwn(ASSETS, path) ? ASSETS[path] : undefined;
 }

@@ -1,8 +1,8 @@
 import { isLoopback } from "../../lib/base/mod.ts";
 
-/** Who may ask what of the admin API. */
+/** The rules for access to the admin API. */
 export interface AccessRules {
-  /** Only this machine can reach it. Otherwise even reading needs the token. */
+  /** Whether only this machine can reach the API. If not, reading needs the token, too. */
   readonly isLocal: boolean;
   /** The names and addresses under which it may be reached, in lower case. */
   readonly hosts: ReadonlySet<string>;
@@ -10,7 +10,7 @@ export interface AccessRules {
   readonly scheme: "http" | "https";
 }
 
-/** What access depends on. */
+/** The parts of a request on which access depends. */
 export interface RequestHead {
   readonly method: string;
   /** Names in lower case and values in turn, as they came. */
@@ -29,9 +29,9 @@ export function isChange(method: string): boolean {
 }
 
 /**
- * Why a request is refused whoever sent it; undefined if it is not. A web page of another site must not reach the
- * API through the browser of a person who may: neither by a name that it points here (Host), nor by a form or a
- * script (Origin, Sec-Fetch-Site, Content-Type).
+ * The reason to refuse a request, whether or not it has the token; undefined if there is none. A page of another
+ * site must not reach the API through the browser of a permitted user: neither by a host name that leads here
+ * (Host), nor by a form or a script (Origin, Sec-Fetch-Site, Content-Type).
  */
 export function refusalOf(
   { method, rawHeaders }: RequestHead,
@@ -59,7 +59,7 @@ export function refusalOf(
   const [type, ...more] = valuesOf(rawHeaders, "content-type");
   const isJson = type !== undefined && more.length === 0 &&
     /^application\/json[ \t]*(;|$)/i.test(type);
-  // A page can send DELETE only after the browser has asked, and the answer to that is no.
+  // Before a page of another site can send DELETE, the browser asks for permission, and gets none.
   if (isJson || method === "DELETE" && type === undefined) return undefined;
   return { status: 415, error: "a change needs the header Content-Type: application/json" };
 }

@@ -12,7 +12,7 @@ import { TokenFile } from "./token.ts";
 
 type AdminConfig = Config["admin"];
 
-/** What the admin API is about. */
+/** The balancer that the admin API shows and changes, and the API's settings. */
 export interface AdminOptions {
   readonly config: AdminConfig;
   readonly balancer: AdminSubject;
@@ -20,14 +20,14 @@ export interface AdminOptions {
   readonly explain: ExplainClient;
   readonly events: EventStream;
   readonly now: Clock;
-  /** Reads the files again. Returns why they were not taken over; undefined if they were. */
+  /** Reads the files again. Returns why they were rejected; undefined if they were applied. */
   readonly reload: () => Promise<string | undefined>;
-  /** Gets one sentence each. */
+  /** Called with one sentence for each warning. */
   readonly warn: (sentence: string) => void;
 }
 
 /**
- * Makes what the admin API needs that takes the permission to write: the token file, and room for the socket.
+ * Prepares the admin API while the process may still write files: makes the token file, and removes an old socket.
  *
  * @throws {UserError} if that is not possible.
  */
@@ -50,13 +50,13 @@ export function adminDirectories(config: AdminConfig): string[] {
   return listen !== "off" && "path" in listen ? [listen.path] : [];
 }
 
-/** The admin API of a live balancer: its server, and what feeds it. */
+/** The admin API of a live balancer: its server and its streams of events and frames. */
 export class Admin {
   readonly #server: AdminServer;
   readonly #feeds: readonly { stop(): void }[];
 
   /**
-   * @returns Undefined if it is off, or its port, which the configuration does not mention, is in use.
+   * @returns Undefined if the API is off, or if the default port is in use and the configuration sets no port.
    * @throws {UserError} if it cannot listen where the configuration says.
    */
   static async start(options: AdminOptions): Promise<Admin | undefined> {
@@ -103,7 +103,7 @@ export class Admin {
     this.#feeds = feeds;
   }
 
-  /** Where it is: `http://127.0.0.1:9900`, or `unix:/path`. */
+  /** Its address: `http://127.0.0.1:9900`, or `unix:/path`. */
   get url(): string {
     return this.#server.url;
   }
@@ -131,7 +131,7 @@ async function certificateOf({ tls }: AdminConfig) {
   }
 }
 
-/** Removes what a balancer that was killed has left behind; what another one listens on stays. */
+/** Removes the socket of a balancer that was killed. The socket of a running balancer stays. */
 async function removeStaleSocket(path: string): Promise<void> {
   try {
     const { isSocket } = await Deno.lstat(path);

@@ -9,7 +9,7 @@ import type { FrameFeed } from "./frame_feed.ts";
 import type { AdminMonitor, AdminSubject, ExplainClient } from "./subject.ts";
 import { type ApiAnswer, type ApiRequest, failure } from "./server.ts";
 
-/** What the API shows and changes. */
+/** The balancer, and what the API uses to show and change it. */
 export interface ApiContext {
   readonly balancer: AdminSubject;
   readonly monitor: AdminMonitor;
@@ -18,7 +18,7 @@ export interface ApiContext {
   readonly eventFeed: EventFeed;
   readonly frameFeed: FrameFeed;
   readonly now: Clock;
-  /** Reads the files again. Returns why they were not taken over; undefined if they were. */
+  /** Reads the files again. Returns why they were rejected; undefined if they were applied. */
   readonly reload: () => Promise<string | undefined>;
 }
 
@@ -61,7 +61,7 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, Handler>>>> = {
   "/readyz": { GET: ready },
 };
 
-/** What they answer has no end, so there is no HEAD of it. */
+/** Their answers have no end, so HEAD is not possible. */
 const STREAMS = ["/api/events", "/api/frames"];
 
 const PATTERNS = Object.entries(ROUTES).map(([path, methods]) => ({
@@ -94,7 +94,7 @@ export function apiOf(context: ApiContext): (request: ApiRequest) => Promise<Api
   };
 }
 
-/** A request that cannot be understood, or refers to what is not there. */
+/** A request that is invalid, or names something that does not exist. */
 class BadRequest extends Error {
   readonly status: number;
 
@@ -162,7 +162,7 @@ function limitOf(text: string | null): number {
 
 function events({ eventFeed }: ApiContext, { query, lastEventId }: ApiRequest): ApiAnswer {
   const connections = query.get("connections") === "true";
-  // A header cannot be set by every reader at its first connect.
+  // Not every reader can set a header at its first connect.
   const lastId = lastEventId ?? query.get("last_event_id") ?? undefined;
   return { status: 200, stream: (reader) => eventFeed.add(reader, lastId, connections) };
 }
@@ -232,7 +232,7 @@ async function withdrawAlgorithm(context: ApiContext): Promise<ApiAnswer> {
   return await wish(context, wishes);
 }
 
-/** Takes over the operator's wishes. The answer says how they differ from the file. */
+/** Applies the operator's wishes. The answer lists how they differ from the file. */
 async function wish({ balancer }: ApiContext, wishes: Wishes): Promise<ApiAnswer> {
   const problem = balancer.problemWith(wishes);
   if (problem !== undefined) throw new BadRequest(problem, 409);
@@ -257,7 +257,7 @@ const explainBody = z.strictObject({
     .refine((text) => parseIp(text) !== undefined, { error: () => "must be an IP address" }),
 });
 
-/** Where a client would go now. Nothing is connected. */
+/** The backend that a client would get now. No connection is opened. */
 function explainPick({ explain }: ApiContext, request: ApiRequest): ApiAnswer {
   const { client } = bodyOf(explainBody, request);
   try {
@@ -268,7 +268,7 @@ function explainPick({ explain }: ApiContext, request: ApiRequest): ApiAnswer {
   }
 }
 
-/** Loaded only when it is asked for: it is large. */
+/** Loaded only on request: it is large. */
 async function dashboard(path: string): Promise<ApiAnswer> {
   const { CONTENT_SECURITY_POLICY, dashboardAsset } = await import("../../web/mod.ts");
   const { type, body } = dashboardAsset(path)!;
@@ -284,7 +284,7 @@ function metrics({ monitor }: ApiContext): ApiAnswer {
   };
 }
 
-/** Ready to serve clients: a backend is active, and there is no stop. */
+/** Whether clients can be served: a backend is active, and the balancer is not stopping. */
 function ready({ balancer }: ApiContext): ApiAnswer {
   const type = "text/plain; charset=utf-8";
   if (balancer.isStopping) return { status: 503, type, text: "stopping\n" };

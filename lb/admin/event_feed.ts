@@ -1,11 +1,11 @@
 import { EVENT_TYPES, type EventStream, type EventType, type LbEvent } from "../../lib/core/mod.ts";
 import { serverSentEvent, type StreamReader } from "./stream.ts";
 
-/** Events that readers may still ask for. */
+/** At least this many of the latest events are kept for readers that return. */
 const KEPT = 4096;
 /** Events are sent in batches. */
 const FLUSH_MS = 50;
-/** After the last reader has gone, the events of single connections are kept up for this long: it may return. */
+/** For this long after its end, the events of single connections go on for the last reader, which may return. */
 const LINGER_MS = 30_000;
 
 /** These come with each connection or pick: they are made only while a reader wants them. */
@@ -21,7 +21,7 @@ const PER_CONNECTION: ReadonlySet<EventType> = new Set<EventType>([
   "pick_explained",
 ]);
 
-/** Of single connections too, but for picks: to explain each costs more than the pick. */
+/** Those that a reader of single connections gets: without `pick_explained`, which costs more than the pick. */
 const CONNECTION_TYPES = [...PER_CONNECTION].filter((type) => type !== "pick_explained");
 
 interface Reader {
@@ -32,13 +32,13 @@ interface Reader {
 }
 
 /**
- * The events of `GET /api/events`. Each has an id, by which a reader that returns goes on where it was. The last
- * events are kept; a reader that is too slow, or away for too long, loses its place, is told so, and goes on with the
- * oldest event that is kept. Nothing waits for a reader.
+ * The events of `GET /api/events`. Each event has an id, so that a reader that returns can continue after the last
+ * event that it got. The feed keeps the latest events. A reader that is too slow, or away for too long, gets a `lost`
+ * event and continues with the oldest event that is kept. The balancer never waits for a reader.
  */
 export class EventFeed {
   readonly #events: EventStream;
-  /** Begins each id, so that an id of an earlier run is not taken for one of this run. */
+  /** Each id begins with it: ids of different runs differ. */
   readonly #run: string;
   readonly #kept: LbEvent[] = [];
   /** The number of the oldest event that is kept. */
@@ -56,14 +56,14 @@ export class EventFeed {
     this.#unsubscribe = events.subscribe("admin", types, (event) => this.#keep(event));
   }
 
-  /** How many read. */
+  /** The number of readers. */
   get readers(): number {
     return this.#readers.size;
   }
 
   /**
-   * @param lastId The id of the last event that the reader knows; undefined: it wants what happens from now on.
-   * @param connections Whether it wants the events of single connections, too.
+   * @param lastId The id of the last event that the reader has; undefined for a reader that wants only new events.
+   * @param connections Whether the reader also gets the events of single connections.
    */
   add(stream: StreamReader, lastId: string | undefined, connections: boolean): void {
     const reader = { stream, connections, next: this.#placeAfter(lastId) };
@@ -86,7 +86,7 @@ export class EventFeed {
     return this.#first + this.#kept.length;
   }
 
-  /** Where a reader goes on; −1: not all that it missed is known. */
+  /** The number of the next event for a reader; −1 if the number of events that it missed is unknown. */
   #placeAfter(lastId: string | undefined): number {
     if (lastId === undefined) return this.#next;
     const [run, number] = lastId.split(":");
@@ -117,7 +117,7 @@ export class EventFeed {
     return next < this.#next;
   }
 
-  /** Sends what a reader has not got, for as long as it takes it. */
+  /** Sends a reader its next events, until it has all of them or is behind. */
   #send(reader: Reader): void {
     const { stream, connections } = reader;
     if (stream.isBehind) return;

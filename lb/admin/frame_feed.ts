@@ -4,8 +4,8 @@ import { serverSentEvent, type StreamReader } from "./stream.ts";
 const FRAME_MS = 100;
 
 /**
- * The frames of `GET /api/frames`, ten a second while there is a reader. A reader that is behind misses frames: each
- * stands alone, and their numbers show the gap.
+ * The frames of `GET /api/frames`: ten per second while there is a reader. A reader that is behind misses frames. No
+ * frame needs an earlier one, and the numbers of the frames show the gap.
  */
 export class FrameFeed {
   readonly #frame: () => Frame;
@@ -16,7 +16,7 @@ export class FrameFeed {
     this.#frame = frame;
   }
 
-  /** How many read. */
+  /** The number of readers. */
   get readers(): number {
     return this.#readers.size;
   }

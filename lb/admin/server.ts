@@ -11,19 +11,19 @@ import {
 import { StreamReader } from "./stream.ts";
 import type { TokenFile } from "./token.ts";
 
-/** A request must have sent its headers, and all of it, within these times. */
+/** A client must send the headers, and the whole request, within these times. */
 const HEADERS_MS = 5_000;
 const REQUEST_MS = 10_000;
 const KEEP_ALIVE_MS = 5_000;
-/** An answer that is not a stream must have been taken within this time. */
+/** A client must read an answer within this time, unless it is a stream. */
 const ANSWER_MS = 30_000;
 const HEADER_BYTES_MAX = 8 * 1024;
 const BODY_BYTES_MAX = 64 * 1024;
 const CONNECTIONS_MAX = 64;
-/** Readers of events and frames: other requests keep some connections for themselves. */
+/** The largest number of readers of streams. The other connections are left for other requests. */
 const READERS_MAX = 32;
 
-/** What the API is asked, having been let in. */
+/** A request that has passed the access rules. */
 export interface ApiRequest {
   readonly method: string;
   readonly path: string;
@@ -32,7 +32,7 @@ export interface ApiRequest {
   readonly lastEventId: string | undefined;
 }
 
-/** What it answers: a text, or a stream that begins. */
+/** An answer: a text, or the start of a stream. */
 export interface ApiAnswer {
   readonly status: number;
   readonly type?: string;
@@ -41,14 +41,14 @@ export interface ApiAnswer {
   readonly stream?: (reader: StreamReader) => void;
 }
 
-/** Answers requests that have been let in. */
+/** Answers requests that have passed the access rules. */
 export type Api = (request: ApiRequest) => ApiAnswer | Promise<ApiAnswer>;
 
-/** What the server is made of. */
+/** The parts and settings of the server. */
 export interface AdminServerOptions {
   readonly listen: { readonly host: string; readonly port: number } | { readonly path: string };
   readonly access: AccessRules;
-  /** Undefined: nothing can be changed. */
+  /** Undefined if the API refuses all changes. */
   readonly token: TokenFile | undefined;
   readonly tls?: { readonly certificate: string; readonly key: string } | undefined;
   readonly api: Api;
@@ -57,7 +57,7 @@ export interface AdminServerOptions {
 /** The port of the admin API is taken. */
 export class PortInUse extends UserError {}
 
-/** What every answer says, so that no page of another site reads, frames or guesses it. */
+/** Headers of every answer. With them, a browser lets no page of another site read it or show it in a frame. */
 const HEADERS = {
   "Cache-Control": "no-store",
   "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -67,11 +67,11 @@ const HEADERS = {
 };
 
 /**
- * The HTTP server of the admin API. It is Node's, since `Deno.serve` waits for a request's headers without end: this
- * one bounds the time and size of headers and bodies, and the number of connections.
+ * The HTTP server of the admin API. It uses Node's server, because `Deno.serve` waits for a request's headers without
+ * a limit. Node's server limits the time and size of headers and bodies, and the number of connections.
  */
 export class AdminServer {
-  /** Where it is: `http://127.0.0.1:9900`, or `unix:/path`. */
+  /** Its address: `http://127.0.0.1:9900`, or `unix:/path`. */
   readonly url: string;
   readonly #server: Server;
   readonly #options: AdminServerOptions;
@@ -86,7 +86,7 @@ export class AdminServer {
       connectionsCheckingInterval: 500,
       maxHeaderSize: HEADER_BYTES_MAX,
     };
-    // Loaded only where there is an admin API: to load it takes longer than to start a balancer.
+    // Loaded only if there is an admin API: loading it takes longer than the rest of a balancer's start.
     const { tls } = options;
     const server: Server = tls === undefined
       ? (await import("node:http")).createServer(settings)
@@ -102,7 +102,7 @@ export class AdminServer {
       server.listen("path" in listen ? listen : { host: listen.host, port: listen.port }, resolve);
     });
     server.removeAllListeners("error");
-    server.on("error", () => {}); // A connection that failed before there was a request.
+    server.on("error", () => {}); // A connection failed before its first request.
     return new AdminServer(server, options);
   }
 
@@ -128,7 +128,7 @@ export class AdminServer {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    response.on("error", () => {}); // It has gone.
+    response.on("error", () => {}); // The client has gone.
     request.on("error", () => {});
     try {
       const answer = await this.#answer(request);
@@ -164,7 +164,7 @@ export class AdminServer {
     });
   }
 
-  /** Why a request is refused that may need the token. */
+  /** The reason to refuse a request without a valid token; undefined if it has one or needs none. */
   async #withoutToken({ method, rawHeaders }: RequestHead) {
     const { access, token } = this.#options;
     if (access.isLocal && !isChange(method)) return undefined;

@@ -1,10 +1,10 @@
 import type { ServerResponse } from "node:http";
 
-/** A reader that has not taken this much gets nothing more until it has. */
+/** A reader with this many bytes unread gets nothing more until it has read them. */
 export const BACKLOG_BYTES_MAX = 256 * 1024;
-/** Without traffic, the end of a connection may stay unnoticed. */
+/** Without traffic, the balancer may not notice that a connection has ended. */
 const HEARTBEAT_MS = 15_000;
-/** A reader that is behind for longer has gone without a word. */
+/** A reader that is behind for more heartbeats than this is disconnected. */
 const BEATS_BEHIND_MAX = 4;
 
 /** One reader of server-sent events. */
@@ -26,7 +26,7 @@ export class StreamReader {
     else if (!this.isBehind) this.write(": \n\n");
   }
 
-  /** It takes what it gets more slowly than it gets it. */
+  /** Whether too much is still unread. */
   get isBehind(): boolean {
     return this.#response.writableLength > BACKLOG_BYTES_MAX;
   }
@@ -35,7 +35,7 @@ export class StreamReader {
     if (!this.#response.destroyed) this.#response.write(text);
   }
 
-  /** Calls this once, when the reader has gone. */
+  /** Calls `ended` once, when the reader has gone. */
   onEnd(ended: () => void): void {
     this.#response.once("close", ended);
   }

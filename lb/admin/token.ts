@@ -2,14 +2,14 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { systemReason } from "../../lib/io/mod.ts";
 import { UserError } from "../../lib/base/mod.ts";
 
-/** Longer files hold no token. */
+/** A larger file is not read: it is not a token file. */
 const TOKEN_BYTES_MAX = 4096;
-/** A shorter one could be guessed. */
+/** An attacker could guess a shorter token. */
 const TOKEN_LENGTH_MIN = 16;
 
 /**
- * The token that changes need, in a file that only its user may read. The file is read again for each request that
- * presents a token, so that a new token counts at once; without a readable token every request is refused.
+ * The token that changes need, in a file that only its user may read. The file is read again for each request with a
+ * token, so a new token applies at once. If the file has no readable token, every such request is refused.
  */
 export class TokenFile {
   readonly #file: string;
@@ -19,7 +19,7 @@ export class TokenFile {
   }
 
   /**
-   * Makes the file with a new token, unless it is there.
+   * Makes the file with a new token, unless the file exists.
    *
    * @returns Whether it was made.
    * @throws {UserError} if it cannot be made.
@@ -41,7 +41,7 @@ export class TokenFile {
     }
   }
 
-  /** What is wrong with the file, in words; undefined if it is as it should be. */
+  /** The problem with the file, in words; undefined if there is none. */
   async problem(): Promise<string | undefined> {
     const token = await this.#read();
     if (token instanceof Error) return `it cannot be read: ${systemReason(token)}`;
@@ -52,7 +52,7 @@ export class TokenFile {
     return undefined;
   }
 
-  /** Whether this is the token. Takes as long whatever it is. */
+  /** Whether this is the token. The time of the comparison does not depend on the token. */
   async matches(presented: string): Promise<boolean> {
     const token = await this.#read();
     const isUsable = typeof token === "string" && token.length >= TOKEN_LENGTH_MIN;
@@ -70,7 +70,7 @@ export class TokenFile {
   }
 }
 
-/** 43 characters that no one can guess. */
+/** A token of 43 random characters. */
 export function newToken(): string {
   return crypto.getRandomValues(new Uint8Array(32)).toBase64({
     alphabet: "base64url",
@@ -78,7 +78,7 @@ export function newToken(): string {
   });
 }
 
-/** Digests are equally long, so that to compare them says nothing about the length either. */
+/** Digests have one length, so that the time of a comparison does not reveal the length of the token. */
 function digest(text: string): Uint8Array {
   return createHash("sha256").update(text).digest();
 }

@@ -30,7 +30,7 @@ export function App(page: Page) {
   );
 }
 
-/** Says to screen readers what flips. */
+/** Announces changes to screen readers. */
 function Announcer({ page }: { readonly page: Page }) {
   return <div class="unseen" role="status" aria-live="polite">{page.dashboard.announcement}</div>;
 }

@@ -7,7 +7,7 @@ import { usePage } from "./context.ts";
 import { formatAge, formatMs, formatNumber, formatShare } from "./format.ts";
 import { SIGNS, strokeOf } from "./palette.ts";
 
-/** A backend as snapshot and frame say of it: what changes fast comes from the frame. */
+/** A backend: its settings and totals are from the snapshot, values that change fast from the frame. */
 interface Shown {
   readonly backend: BackendSnapshot;
   readonly index: number;
@@ -158,7 +158,7 @@ function Fact({ name, value, more }: {
   );
 }
 
-/** What is in flight, of the backend's limit or of what the busiest has. */
+/** Connections in flight, relative to the backend's limit or to the busiest backend. */
 function Bar({ id, inFlight, fill }: {
   readonly id: string;
   readonly inFlight: number;

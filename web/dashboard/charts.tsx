@@ -9,7 +9,7 @@ import { isFault, markSign } from "./marks.ts";
 import { strokeOf } from "./palette.ts";
 import { WINDOWS } from "./view_state.ts";
 
-/** More lines than this in one chart could not be told apart. */
+/** A chart draws at most this many lines: a reader could not tell more apart. */
 const LINES_MAX = 12;
 
 /** The last minutes: in flight, rate and latency of each backend. */
@@ -217,7 +217,7 @@ function drawMark(plot: uPlot, time: number, sign: string, colour: string): void
 
 const ROWS = 10;
 
-/** What the charts show, in as many steps as fit. */
+/** The charts' values as a table, with as many rows as fit. */
 function HistoryTable({ backends }: { readonly backends: readonly string[] }) {
   const { dashboard, view } = usePage();
   dashboard.samples.value;

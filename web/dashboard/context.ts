@@ -4,7 +4,7 @@ import { useContext } from "preact/hooks";
 import type { Dashboard } from "./dashboard.ts";
 import type { ViewState } from "./view_state.ts";
 
-/** What all components read. */
+/** The state that all components share. */
 export interface Page {
   readonly dashboard: Dashboard;
   readonly view: ViewState;

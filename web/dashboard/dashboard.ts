@@ -5,7 +5,7 @@ import { type EventKind, kindOf } from "./event_kinds.ts";
 import { History } from "./history.ts";
 import type { FrameSource, LinkState, Operator } from "./source.ts";
 
-/** Numbers change at most this often: faster they could not be read. The canvas draws every frame. */
+/** The page's numbers change at most this often, so that a person can read them. The canvas draws every frame. */
 const SHOWN_EVERY_MS = 200;
 const EVENTS_MAX = 500;
 
@@ -18,13 +18,13 @@ export interface LoggedEvent {
   readonly text: string;
 }
 
-/** What the page says of what the operator did last. */
+/** The page's message about the operator's latest change. */
 export interface Notice {
   readonly isError: boolean;
   readonly text: string;
 }
 
-/** What the components show, fed by a source. */
+/** The state that the components show. A source supplies it. */
 export class Dashboard {
   readonly source: FrameSource;
   readonly link = signal<LinkState>({ kind: "connecting" });
@@ -36,9 +36,9 @@ export class Dashboard {
   /** The latest first. */
   readonly events = signal<readonly LoggedEvent[]>([]);
   readonly notice = signal<Notice | undefined>(undefined);
-  /** Whether a change was wanted, and there was no token. */
+  /** Counts the changes that were not made because there was no token. */
   readonly wantsToken = signal(0);
-  /** For screen readers: what flipped last. */
+  /** The latest marked events, for screen readers. */
   readonly announcement = signal("");
   readonly hasWallClock = computed(() => (this.snapshot.value?.epoch_ms ?? 0) > 0);
   /** Clients refused per second. */
@@ -53,12 +53,12 @@ export class Dashboard {
     this.source = source;
   }
 
-  /** The latest frame, also when it is not shown yet. */
+  /** The latest frame, even if it is not shown yet. */
   get latest(): Frame | undefined {
     return this.#latest;
   }
 
-  /** Begins to read. Returns what ends it. */
+  /** Begins to read the source. Returns a function that stops it. */
   start(): () => void {
     const end = this.source.start({
       link: (state) => this.#linked(state),
@@ -77,7 +77,12 @@ export class Dashboard {
     };
   }
 
-  /** Does what the operator wants, and says how it went. */
+  /**
+   * Makes a change for the operator, and shows whether it succeeded.
+   *
+   * @param what The change, in a few words.
+   * @returns Whether it succeeded.
+   */
   async operate(what: string, act: (operator: Operator) => Promise<void>): Promise<boolean> {
     const { operator } = this.source;
     if (operator === undefined) return false;
@@ -122,7 +127,7 @@ export class Dashboard {
   #log(at_ms: number, kind: EventKind, text: string): void {
     const time = ((this.snapshot.value?.epoch_ms ?? 0) + at_ms) / 1000;
     this.#newEvents.push({ id: ++this.#eventIds, time, kind, text });
-    // Many may come at once: what nobody will see is dropped before it is drawn.
+    // Many events may arrive at once. Only those that fit into the log are kept.
     if (this.#newEvents.length > EVENTS_MAX) this.#newEvents.shift();
     this.#eventTimer ??= setTimeout(() => {
       this.#eventTimer = undefined;

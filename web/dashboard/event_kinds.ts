@@ -1,6 +1,6 @@
 import type { EventType } from "../../lib/core/mod.ts";
 
-/** Groups of events, by which the log is filtered. */
+/** The groups of events that a user can choose in the event log. */
 export const EVENT_KINDS = [
   "health",
   "operator",
@@ -11,7 +11,7 @@ export const EVENT_KINDS = [
 ] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];
 
-const KINDS: Readonly<Partial<Record<EventType, EventKind>>> = {
+const KINDS: Readonly<Record<EventType, EventKind>> = {
   backend_up: "health",
   backend_down: "health",
   backend_ejected: "health",
@@ -21,21 +21,29 @@ const KINDS: Readonly<Partial<Record<EventType, EventKind>>> = {
   config_reloaded: "operator",
   wishes_changed: "operator",
   sessions_ended: "operator",
-  connection_refused: "clients",
   connection_arrived: "clients",
   connection_opened: "clients",
-  connection_closed: "clients",
   connection_queued: "clients",
   connection_dequeued: "clients",
+  connection_refused: "clients",
+  connection_left: "clients",
+  connection_closed: "clients",
   pick_explained: "clients",
+  session_pinned: "sessions",
   session_moved: "sessions",
   session_evicted: "sessions",
-  session_pinned: "sessions",
   session_adopted: "sessions",
+  session_store_opened: "machine",
+  session_store_degraded: "machine",
+  session_store_recovered: "machine",
+  session_store_incomplete: "machine",
+  shortage_began: "machine",
+  shortage_ended: "machine",
+  run_started: "machine",
   probe: "probes",
 };
 
-/** What is in no other group is of the machine that the balancer runs on: its stores, its shortages. */
+/** The group of an event. The group "machine" is about the machine of the balancer, and about its stores. */
 export function kindOf(type: EventType): EventKind {
-  return KINDS[type] ?? "machine";
+  return KINDS[type];
 }

@@ -2,18 +2,18 @@
 export interface ServerSentEvent {
   readonly event: string;
   readonly data: string;
-  /** The id that the stream last named; empty if it named none. */
+  /** The latest id in the stream; empty if there was none. */
   readonly id: string;
 }
 
-/** Reads server-sent events out of texts that may be cut anywhere. */
+/** Parses server-sent events. The text arrives in pieces that may begin and end anywhere. */
 export class EventStreamParser {
   #rest = "";
   #event = "";
   #data: string[] = [];
   #id = "";
 
-  /** The events that end in this text. */
+  /** Returns the events that are complete with this piece of text. */
   push(text: string): ServerSentEvent[] {
     const lines = (this.#rest + text).split("\n");
     this.#rest = lines.pop()!;

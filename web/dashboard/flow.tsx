@@ -101,7 +101,7 @@ function FlowTable() {
   );
 }
 
-/** Gives a canvas as many points as its place has. Returns whether that changed. */
+/** Sets the resolution of a canvas to the pixels of its place. Returns whether it changed. */
 function fit(
   element: HTMLCanvasElement,
   { width, height }: { readonly width: number; readonly height: number },

@@ -3,16 +3,16 @@ import type { Frame } from "../../lib/observe/mod.ts";
 import { formatNumber } from "./format.ts";
 import { SIGNS, strokeOf } from "./palette.ts";
 
-/** So many backends are drawn; the others are summed up in one place. */
+/** At most this many backends are drawn one by one; the others share one place. */
 const DRAWN_MAX = 12;
 const ROW = 40;
-/** What travels from clients to a backend takes so long. */
+/** How long a dot takes from the clients to a backend. */
 const TRAVEL_S = 1.4;
-/** No line shows more than this many a second: beyond some, the eye tells no difference. */
+/** A line gets at most this many dots per second: the eye cannot tell more apart. */
 const SHOWN_PER_S_MAX = 40;
 const DOTS_MAX = 1024;
 
-/** Colours of the ground and of what is written. */
+/** The colours of text, lines and boxes. */
 export interface FlowColours {
   readonly isDark: boolean;
   readonly text: string;
@@ -28,7 +28,7 @@ interface Point {
   readonly y: number;
 }
 
-/** One place on the right: a backend, or what is left of them. */
+/** One place on the right: a backend, or all backends that are not drawn one by one. */
 interface Place {
   readonly label: string;
   readonly sign: string;
@@ -39,23 +39,23 @@ interface Place {
   readonly y: number;
 }
 
-/** The height that a picture of so many backends needs, in CSS pixels. */
+/** The height of the picture for this number of backends, in CSS pixels. */
 export function flowHeight(backends: number): number {
   return ROW * Math.max(4, Math.min(backends, DRAWN_MAX + 1)) + 16;
 }
 
 /**
- * Draws clients → balancer → backends. Dots travel along the lines, as many as the rate decides. What it keeps does
- * not grow with the rate.
+ * Draws clients → balancer → backends. Dots travel along the lines; their number follows the rate. Memory does not
+ * grow with the rate.
  */
 export class FlowPicture {
   readonly #context: CanvasRenderingContext2D;
-  /** Each dot: its place on the right (−1: refused), how far it has come, and where on the line it swims. */
+  /** For each dot: its place on the right (−1: refused), how far it has come, and its distance from the line. */
   readonly #target = new Int16Array(DOTS_MAX);
   readonly #progress = new Float32Array(DOTS_MAX).fill(2);
   readonly #offset = new Float32Array(DOTS_MAX);
   #next = 0;
-  /** What of a dot is due for each place; the last is for refusals. */
+  /** The fraction of the next dot that is due, for each place; the last one is for refusals. */
   readonly #due = new Float32Array(DRAWN_MAX + 2);
   #inFlightMax = 1;
 
@@ -64,7 +64,7 @@ export class FlowPicture {
   }
 
   /**
-   * @param passed Seconds since the last picture; 0 if nothing is to move.
+   * @param passed Seconds since the last picture; 0 if nothing moves.
    * @param refusedPerS Clients refused per second.
    */
   draw(
@@ -120,12 +120,12 @@ export class FlowPicture {
   }
 
   #spawn(target: number, due: number, perS: number, passed: number): void {
-    // Up to 8 a second, each connection is one dot; above, dots follow the rate's logarithm.
+    // Up to 8 connections per second, each one is a dot. Above that, dots follow the logarithm of the rate.
     const shown = perS <= 8 ? perS : Math.min(SHOWN_PER_S_MAX, 8 + 4 * Math.log2(perS / 8));
     this.#due[due] = Math.min(4, this.#due[due]! + shown * passed);
     for (; this.#due[due]! >= 1; this.#due[due]!--) {
       this.#target[this.#next] = target;
-      // Those of one picture do not start at the same point.
+      // The dots of one picture start at different points.
       this.#progress[this.#next] = Math.random() * passed / TRAVEL_S;
       this.#offset[this.#next] = Math.random() * 6 - 3;
       this.#next = (this.#next + 1) % DOTS_MAX;

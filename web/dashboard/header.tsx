@@ -113,7 +113,7 @@ function NoticeLine() {
   );
 }
 
-/** What the operator wants other than the file says. */
+/** How the operator's wishes differ from the file. */
 function Wishes() {
   const { dashboard } = usePage();
   const wishes = dashboard.snapshot.value?.wishes ?? [];

@@ -1,19 +1,19 @@
 import type { Frame } from "../../lib/observe/mod.ts";
 import type { LbEvent } from "../../lib/core/mod.ts";
 
-/** One sample a second is kept of so many seconds. */
+/** The history keeps one sample per second, for this many seconds. */
 export const HISTORY_S = 900;
-/** After so long without a sample, lines are interrupted. */
+/** After this time without a sample, a line has a gap. */
 const GAP_S = 4;
 
-/** What charts show of each backend. */
+/** The values of each backend that the charts show. */
 export const METRICS = ["in_flight", "rate", "p50", "p99"] as const;
 export type Metric = (typeof METRICS)[number];
 
 /** Null: nothing was measured. */
 type Column = (number | null)[];
 
-/** Something that a chart marks. */
+/** An event that the charts mark. */
 export interface Mark {
   /** Seconds on the time axis. */
   readonly time: number;
@@ -36,7 +36,7 @@ export class History {
     this.#epoch_ms = epoch_ms;
   }
 
-  /** Those of the last frame, in the order of the configuration. */
+  /** The backends of the latest frame, in the order of the configuration. */
   get backends(): readonly string[] {
     return this.#backends;
   }
@@ -49,7 +49,7 @@ export class History {
     }
     const last = this.times.at(-1) ?? -Infinity;
     if (time < last + 1) {
-      // Another run may lie before: a clock that was set back, or another simulation.
+      // Time went back: the clock was set back, or another simulation began.
       if (time > last - GAP_S) return false;
       this.clear();
     }

@@ -11,12 +11,12 @@ import type {
 } from "./source.ts";
 
 const STATUS_MS = 1000;
-/** Ten frames a second arrive: after so long without one, the connection counts as lost. */
+/** Ten frames per second arrive. After this time without a frame, the connection counts as lost. */
 const SILENCE_MS = 5000;
 const RETRY_MS = 500;
 const RETRY_MS_MAX = 4000;
 
-/** The answer was an error, or it was not understood. */
+/** The balancer answered a request with an error. */
 class RequestFailed extends Error {
   readonly status: number;
 
@@ -26,17 +26,17 @@ class RequestFailed extends Error {
   }
 }
 
-/** Frames of the balancer that serves this page, by its admin API. It connects again whenever it must. */
+/** Reads frames from the admin API of the balancer that serves this page. It connects again after each failure. */
 export class LiveSource implements FrameSource, Operator {
   readonly operator = this;
   readonly #base: string;
   /** Kept in memory only. */
   #token = "";
   #lastEventId = "";
-  /** Ends a wait: for the next status, or to connect again. */
+  /** Ends the wait for the next status or for the next attempt to connect. */
   #hurry: () => void = () => {};
 
-  /** @param base Before each path: empty for this page's own server. */
+  /** @param base Put before each path; empty for this page's own server. */
   constructor(base = "") {
     this.#base = base;
   }
@@ -229,7 +229,7 @@ function errorIn(text: string): string | undefined {
   }
 }
 
-/** Browsers say of a failed connect only that it failed. */
+/** Browsers do not give the reason of a failed connect. */
 function wordsOf(error: unknown): string {
   if (error instanceof TypeError) return "the balancer does not answer";
   return error instanceof Error ? error.message : String(error);

@@ -1,4 +1,4 @@
-/** The page that the balancer serves: what it shows comes from the admin API that serves it. */
+/** The page that a balancer serves. It shows this balancer, through its admin API. */
 import { render } from "preact";
 import { App } from "./app.tsx";
 import { Dashboard } from "./dashboard.ts";

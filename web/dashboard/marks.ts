@@ -1,6 +1,6 @@
 import type { EventType } from "../../lib/core/mod.ts";
 
-/** The sign of a marked event; what has none in the table is a change of another kind. */
+/** The signs of marked events. All other events share one sign. */
 const SIGNS: Readonly<Partial<Record<EventType, string>>> = {
   backend_up: "▲",
   backend_down: "▼",
@@ -15,7 +15,7 @@ export function markSign(type: EventType): string {
   return SIGNS[type] ?? "●";
 }
 
-/** Whether it is bad news. */
+/** Whether the event reports a failure. */
 export function isFault(type: EventType): boolean {
   return /_(down|ejected|degraded|began)$/.test(type);
 }

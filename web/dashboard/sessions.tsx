@@ -8,7 +8,7 @@ import type { SessionPage } from "./source.ts";
 const SHOWN = 100;
 const READ_EVERY_MS = 2000;
 
-/** Which client sticks to which backend. */
+/** The sessions: the backend of each client. */
 export function Sessions() {
   const { dashboard, view } = usePage();
   const page = useSignal<SessionPage | undefined>(undefined);

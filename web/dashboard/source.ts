@@ -9,14 +9,14 @@ export type LinkState =
   | { readonly kind: "token needed" }
   | { readonly kind: "lost"; readonly reason: string };
 
-/** What a source calls. */
+/** The functions that a source calls. */
 export interface SourceReader {
   link(state: LinkState): void;
   /** The first comes before any frame of the same run; later ones about once a second. */
   snapshot(snapshot: Snapshot): void;
   frame(frame: Frame): void;
   event(event: LbEvent): void;
-  /** Events were lost between the last one and the next: so many, or null if that is not known. */
+  /** Events were lost after the last one: this many, or null if the number is unknown. */
   lost(missed: number | null): void;
 }
 
@@ -32,7 +32,7 @@ export interface SessionRow {
 
 /** A part of the session map. */
 export interface SessionPage {
-  /** Of all sessions. */
+  /** The number of all sessions. */
   readonly count: number;
   readonly sessions: readonly SessionRow[];
 }
@@ -46,37 +46,37 @@ export interface ExplainedPick {
   readonly candidates: readonly ExplainedBackend[];
 }
 
-/** What the operator may do to a backend of the lab, in the words of scenarios. */
+/** A fault that the operator can cause in a backend of the lab, named as in scenarios. */
 export interface Fault {
   readonly kind: string;
   /** Seconds. */
   readonly duration_s: number;
 }
 
-/** What changes the balancer. Each rejects with an Error that says in words why it was not done. */
+/** Changes to the balancer. If a change fails, its promise rejects with an Error that gives the reason in words. */
 export interface Operator {
-  /** Whether a change needs a token that was not given. */
+  /** Whether a change needs a token, and none was entered. */
   readonly needsToken: boolean;
   useToken(token: string): void;
   setState(backend: string, state: BackendMode): Promise<void>;
   setWeight(backend: string, weight: number): Promise<void>;
   setAlgorithm(algorithm: string): Promise<void>;
-  /** All is as the file says again: for a backend, or for all that was changed. */
+  /** Withdraws the operator's changes to a backend, or all changes. The file's settings apply again. */
   withdraw(backend?: string): Promise<void>;
   endSession(client: string): Promise<void>;
   hurt(backend: string, fault: Fault): Promise<void>;
 }
 
 /**
- * Where the page's frames come from: a balancer on real sockets, or a simulation. Nothing on the page knows which.
+ * The source of the page's frames: a balancer on real sockets, or a simulation. No component depends on which it is.
  */
 export interface FrameSource {
-  /** Begins to call the reader. Returns what ends it. */
+  /** Begins to call the reader. Returns a function that stops it. */
   start(reader: SourceReader): () => void;
   /** Sessions, at most `limit`; those of one client if it is given. */
   sessions(limit: number, client?: string): Promise<SessionPage>;
-  /** Rejects with an Error that says why in words. */
+  /** If it fails, it rejects with an Error that gives the reason in words. */
   explain(client: string): Promise<ExplainedPick>;
-  /** Undefined: nothing can be changed. */
+  /** Undefined if the page cannot change anything. */
   readonly operator: Operator | undefined;
 }

@@ -1,7 +1,7 @@
 import { usePage } from "./context.ts";
 import { formatAge, formatBytes, formatMs, formatNumber } from "./format.ts";
 
-/** The whole in a few numbers. */
+/** The totals of the balancer. */
 export function Summary() {
   const { dashboard } = usePage();
   const snapshot = dashboard.snapshot.value;

@@ -1,7 +1,7 @@
 import { computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import type { Theme } from "./view_state.ts";
 
-/** What a media query says, now and later. */
+/** Whether a media query matches; follows each change. */
 export function mediaSignal(query: string): ReadonlySignal<boolean> {
   const list = matchMedia(query);
   const matches = signal(list.matches);
@@ -9,7 +9,7 @@ export function mediaSignal(query: string): ReadonlySignal<boolean> {
   return matches;
 }
 
-/** Whether the ground is dark; sets the page's theme. */
+/** Sets the page's theme. Returns whether the background is dark. */
 export function applyTheme(theme: Signal<Theme>): ReadonlySignal<boolean> {
   const systemIsDark = mediaSignal("(prefers-color-scheme: dark)");
   const isDark = computed(() =>

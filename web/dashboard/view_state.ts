@@ -7,7 +7,7 @@ export type BackendsView = "cards" | "table";
 /** The lengths of time that charts can show, in seconds. */
 export const WINDOWS = [60, 300, 900] as const;
 
-/** What is shown and how: all of it is in the page's address, so that it can be kept and sent. */
+/** The user's choices. The page's address contains all of them, so that a user can save it or send it. */
 export interface ViewState {
   readonly theme: Signal<Theme>;
   readonly backends: Signal<BackendsView>;
@@ -22,7 +22,7 @@ export interface ViewState {
 
 const DEFAULT_KINDS: readonly EventKind[] = EVENT_KINDS.filter((kind) => kind !== "probes");
 
-/** The state that the query of an address states; what it does not state or misstates is as usual. */
+/** Reads the state from the query of an address. Missing and invalid values get their defaults. */
 export function parseView(query: string): ViewState {
   const given = new URLSearchParams(query);
   const oneOf = <T>(name: string, all: readonly T[], usual: T): Signal<T> =>
@@ -41,7 +41,7 @@ export function parseView(query: string): ViewState {
   };
 }
 
-/** The query that states this; it leaves out what is as usual. */
+/** Writes the state as a query, without the values that are defaults. */
 export function formatView(view: ViewState): string {
   const query = new URLSearchParams();
   const state = (name: string, value: string | number, usual: string | number) => {
@@ -57,7 +57,7 @@ export function formatView(view: ViewState): string {
   return query.toString().replaceAll("%2C", ",");
 }
 
-/** Calls `write` with the query now and whenever it has changed. Returns what ends that. */
+/** Calls `write` with the query now and after each change. Returns a function that stops this. */
 export function onViewChange(view: ViewState, write: (query: string) => void): () => void {
   return effect(() => write(formatView(view)));
 }
