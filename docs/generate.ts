@@ -1,4 +1,5 @@
 /** Writes the generated files: JSON Schemas for editors, references in the docs, worksheets. */
+import { openApi } from "../lib/api/mod.ts";
 import { configSchema, jsonSchema, referenceTable } from "../lib/config/mod.ts";
 import { metricInfo, metricNames, scopeOf } from "../lib/metrics/mod.ts";
 import { COMMON, MODELS } from "../sim/mod.ts";
@@ -11,6 +12,7 @@ const ROOT = new URL("../", import.meta.url);
 export const GENERATED: Readonly<Record<string, () => string>> = {
   "lib/config/config.schema.json": () => schemaText("lbsim config.yaml", configSchema),
   "lib/scenario/scenario.schema.json": () => schemaText("lbsim scenario", scenarioSchema),
+  "docs/openapi.json": () => JSON.stringify(openApi(), null, 2) + "\n",
   "docs/worksheets.html": () => worksheets(Deno.readTextFileSync(new URL("docs/lab.md", ROOT))),
 };
 

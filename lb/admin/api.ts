@@ -1,9 +1,10 @@
-import * as z from "zod";
-import { canonicalIp, parseIp, UserError } from "../../lib/base/mod.ts";
-import { configKeys, type Wishes, writtenConfig } from "../../lib/config/mod.ts";
+import type * as z from "zod";
+import { canonicalIp, UserError } from "../../lib/base/mod.ts";
+import { type BackendWish, type Wishes, writtenConfig } from "../../lib/config/mod.ts";
 import { type EventStream, toMs } from "../../lib/core/mod.ts";
 import type { Clock } from "../../lib/io/mod.ts";
 import { digestOf, metricsText } from "../../lib/observe/mod.ts";
+import { algorithmBody, explainBody, stateBody, weightBody } from "../../lib/api/mod.ts";
 import type { EventFeed } from "./event_feed.ts";
 import type { FrameFeed } from "./frame_feed.ts";
 import type { AdminMonitor, AdminSubject, ExplainClient } from "./subject.ts";
@@ -44,11 +45,12 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, Handler>>>> = {
   "/api/frames": { GET: ({ frameFeed }) => ({ status: 200, stream: (one) => frameFeed.add(one) }) },
   "/api/config": { GET: config },
   "/api/backends/{}/state": {
-    PUT: (context, request, id) => wishFor(context, id!, stateBody, request),
+    PUT: (context, request, id) =>
+      wishFor(context, id!, { mode: bodyOf(stateBody, request).state }),
     DELETE: (context, _, id) => withdraw(context, id!, "mode"),
   },
   "/api/backends/{}/weight": {
-    PUT: (context, request, id) => wishFor(context, id!, weightBody, request),
+    PUT: (context, request, id) => wishFor(context, id!, bodyOf(weightBody, request)),
     DELETE: (context, _, id) => withdraw(context, id!, "weight"),
   },
   "/api/algorithm": { PUT: changeAlgorithm, DELETE: withdrawAlgorithm },
@@ -181,28 +183,8 @@ function configOf({ config, fileConfig, wishedChanges }: AdminSubject) {
   };
 }
 
-const stateBody = z.strictObject({
-  state: z.enum(["ready", "drain", "maintenance"], {
-    error: () => "must be ready, drain or maintenance",
-  }),
-}).transform(({ state }) => ({ mode: state }));
-
-const weightBody = z.strictObject({
-  weight: z.int({ error: () => "must be a whole number" })
-    .min(0, { error: () => "must be at least 0" })
-    .max(256, { error: () => "must be at most 256" }),
-});
-
-const algorithmBody = z.strictObject({ algorithm: configKeys.algorithm });
-
-async function wishFor(
-  context: ApiContext,
-  id: string,
-  schema: typeof stateBody | typeof weightBody,
-  request: ApiRequest,
-): Promise<ApiAnswer> {
+async function wishFor(context: ApiContext, id: string, wanted: BackendWish): Promise<ApiAnswer> {
   const { wishes } = knownBackend(context, id);
-  const wanted = bodyOf(schema, request);
   const backends = { ...wishes.backends, [id]: { ...wishes.backends[id], ...wanted } };
   return await wish(context, { ...wishes, backends });
 }
@@ -251,11 +233,6 @@ async function reload({ reload }: ApiContext): Promise<ApiAnswer> {
   const reason = await reload();
   return reason === undefined ? json({ reloaded: true }) : failure(409, reason);
 }
-
-const explainBody = z.strictObject({
-  client: z.string({ error: () => "must be an IP address" })
-    .refine((text) => parseIp(text) !== undefined, { error: () => "must be an IP address" }),
-});
 
 /** The backend that a client would get now. No connection is opened. */
 function explainPick({ explain }: ApiContext, request: ApiRequest): ApiAnswer {

@@ -1,4 +1,5 @@
 /** A live balancer with its admin API, for tests. */
+import * as z from "zod";
 import type { Address } from "../../lib/base/address.ts";
 import { monotonicNow } from "../../lib/io/clock.ts";
 import type { Config } from "../../lib/config/mod.ts";
@@ -6,9 +7,24 @@ import { Admin, prepareAdmin } from "../../lb/admin/mod.ts";
 import { Balancer } from "../../lb/balancer.ts";
 import { explainNow } from "../../lb/explain.ts";
 import { LiveMonitor } from "../../lb/live_monitor.ts";
+import openapi from "../../docs/openapi.json" with { type: "json" };
 import { TIMEOUTS, UNPROBED } from "./balance.ts";
 import { configOf } from "./config.ts";
 import { strictEventStream } from "./events.ts";
+
+interface Description {
+  readonly paths: Record<
+    string,
+    Record<string, {
+      readonly responses: Record<string, {
+        readonly content: Record<string, { readonly schema: Record<string, unknown> }>;
+      }>;
+    }>
+  >;
+  readonly components: { readonly schemas: Record<string, unknown> };
+}
+
+const OPENAPI = openapi as unknown as Description;
 
 /** What a test says differently. */
 export interface AdminLabOptions {
@@ -93,8 +109,42 @@ export async function ask(url: string, init: RequestInit = {}): Promise<Asked> {
   const text = await response.text();
   const isJson = response.headers.get("Content-Type") === "application/json";
   const { status, headers } = response;
-  return { status, text, headers, json: isJson ? JSON.parse(text) : undefined };
+  const answer = { status, text, headers, json: isJson ? JSON.parse(text) : undefined };
+  if (response.headers.has("Content-Security-Policy")) {
+    checkAgainstDescription(init.method ?? "GET", new URL(url).pathname, answer);
+  }
+  return answer;
 }
+
+const { paths, components } = OPENAPI;
+
+/**
+ * Holds an answer of the admin API to its OpenAPI description.
+ *
+ * @throws {Error} if the description says otherwise.
+ */
+function checkAgainstDescription(method: string, path: string, { status, headers, json }: Asked) {
+  const operation = Object.entries(paths).find(([template]) =>
+    new RegExp(`^${template.replaceAll(/\{\w+\}/g, "[^/]+")}$`).test(path)
+  )?.[1][method.toLowerCase()];
+  if (operation === undefined) {
+    // What is described nowhere is refused: before anything else if it lacks the token.
+    if (![401, 403, 404, 405, 415, 421].includes(status)) {
+      throw new Error(`${method} ${path}: ${status}`);
+    }
+    return FAILURE.parse(json);
+  }
+  const described = operation.responses[status];
+  if (described === undefined) throw new Error(`${method} ${path}: ${status} is not described`);
+  const [type] = headers.get("Content-Type")!.split(";");
+  const content = described.content[type!];
+  if (content === undefined) throw new Error(`${method} ${path}: ${type} is not described`);
+  if (json === undefined) return;
+  if (content.schema.$ref !== undefined) FAILURE.parse(json);
+  else z.fromJSONSchema(content.schema as never).parse(json);
+}
+
+const FAILURE = z.fromJSONSchema(components.schemas.Failure as never);
 
 /** Sends these bytes on a connection of their own, and reads what comes until it is closed. */
 export async function raw(

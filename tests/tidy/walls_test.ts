@@ -24,6 +24,7 @@ const PURE: Readonly<Record<string, { readonly rooms: readonly string[]; package
     packages: /^(yaml|zod)$/,
   },
   "lib/observe": { rooms: ["lib/base", "lib/core", "lib/config"] },
+  "lib/api": { rooms: ["lib/base", "lib/config", "lib/core", "lib/observe"], packages: /^zod$/ },
   "lib/report": { rooms: ["lib/base", "lib/metrics", "lib/stats"], packages: /^echarts\// },
   ...Object.fromEntries(SIMULATION.map((room) => [room, {
     rooms: [

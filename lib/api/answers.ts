@@ -1,0 +1,173 @@
+/** The answers of the admin API, as schemas. */
+import * as z from "zod";
+import type { Snapshot } from "../observe/mod.ts";
+
+const count = z.int().min(0);
+const number = z.number();
+/** Milliseconds from the start of the run. */
+const moment = number.describe("milliseconds from the start of the run");
+const mode = z.enum(["ready", "drain", "maintenance"]);
+const condition = z.enum(["up", "down", "unknown", "ejected", "drain", "maintenance"]);
+
+const latency = z.strictObject({
+  count: count.describe("how many were measured in the last seconds"),
+  p50_ms: number.nullable(),
+  p99_ms: number.nullable(),
+});
+
+const health = z.strictObject({
+  state: z.enum(["unknown", "up", "down"]),
+  since_ms: moment,
+  last_probe: z.strictObject({
+    at_ms: moment,
+    ok: z.boolean(),
+    duration_ms: number,
+    text: z.string().describe("ok, or what went wrong"),
+  }).nullable(),
+  streak: count.describe("probe results in a row that contradict the state"),
+  probes: count,
+  failed_probes: count,
+  times_down: count,
+  down_ms: number.describe("how long it was down altogether"),
+});
+
+const backend = z.strictObject({
+  id: z.string(),
+  address: z.string().nullable(),
+  tier: z.enum(["primary", "backup"]),
+  condition: condition.describe("what the operator wants comes before what probes show"),
+  weight: number,
+  effective_weight: number.describe("less than the weight while the backend starts slowly"),
+  health: health.describe("what probes say"),
+  wish: z.strictObject({
+    state: mode,
+    since_ms: moment,
+    file_state: mode.describe("what the file says"),
+    file_weight: number,
+  }).describe("what the operator wants"),
+  in_flight: count,
+  in_flight_max: count,
+  limit: count.nullable().describe("max_connections; null: no limit"),
+  opened: count.describe("connections that reached it since the start"),
+  opened_per_s: number,
+  share: number.describe("its part of all connections since the start, 0 to 1"),
+  recent_share: number.describe("its part of those of the last seconds"),
+  connects_failed: count,
+  retried: count.describe("connects to it after a failed one on another backend"),
+  bytes_to_backend: count,
+  bytes_to_client: count,
+  connect: latency,
+  first_byte: latency,
+  ejection: z.strictObject({
+    ejected: z.boolean(),
+    until_ms: moment.nullable(),
+    failures: count.describe("failed connects in a row"),
+    times: count,
+  }).nullable(),
+  slow_start: z.strictObject({ share: number }).nullable(),
+});
+
+/** `GET /api/status`. */
+export const status = z.strictObject({
+  at_ms: moment,
+  epoch_ms: number.describe("the wall-clock time of 0, in milliseconds since 1970"),
+  version: z.string(),
+  uptime_ms: number,
+  listen: z.string().nullable(),
+  algorithm: z.string(),
+  configuration_digest: z.string().describe("equal configurations have equal digests"),
+  wishes: z.array(z.string()).describe("how the operator's wishes differ from the file"),
+  active_servers: z.array(z.string()).describe("backends that are healthy and enabled"),
+  connection_count: z.record(z.string(), count).describe("connections in flight by backend"),
+  connections: z.strictObject({
+    in_flight: count,
+    in_flight_max: count,
+    limit: count,
+    arrived: count,
+    opened: count,
+    opened_per_s: number,
+    refused: count,
+    refused_per_s: number,
+    refused_by_reason: z.record(z.string(), count),
+    left: count,
+    retried: count,
+  }),
+  queue: z.strictObject({
+    waiting: count,
+    waiting_max: count,
+    limit: count.nullable(),
+    queued: count,
+  }),
+  sessions: z.strictObject({
+    count,
+    limit: count.nullable(),
+    moved: count,
+    evicted: count,
+  }),
+  bytes_to_backends: count,
+  bytes_to_clients: count,
+  process: z.strictObject({
+    descriptors: count.nullable(),
+    descriptors_limit: count.nullable(),
+    event_loop_delay_ms: number,
+    memory_bytes: count,
+  }).nullable(),
+  window_s: number.describe("rates and latencies are those of the last seconds, at most so many"),
+  backends: z.array(backend),
+});
+
+/** The type checker holds the schema to what is answered, in both directions. */
+type Same<A, B> = [A] extends [B] ? [B] extends [A] ? true : false : false;
+type Mutable<T> = T extends readonly (infer Item)[] ? Mutable<Item>[]
+  : T extends object ? { -readonly [Key in keyof T]: Mutable<T[Key]> }
+  : T;
+const _isComplete: Same<Mutable<Snapshot>, z.output<typeof status>> = true;
+
+/** `GET /api/sessions`. */
+export const sessions = z.strictObject({
+  count,
+  sessions: z.array(z.strictObject({
+    client: z.string(),
+    backend: z.string(),
+    home: z.string().describe("where it returns when that backend has recovered"),
+    connections: count,
+    used_at_ms: moment,
+    moved_at_ms: moment,
+  })).describe("least recently used first"),
+});
+
+/** `DELETE /api/sessions`. */
+export const ended = z.strictObject({ sessions: count.describe("how many ended") });
+
+/** `GET /api/config`. */
+export const config = z.strictObject({
+  digest: z.string(),
+  in_use: z.record(z.string(), z.unknown()),
+  file: z.record(z.string(), z.unknown()),
+  wishes: z.array(z.string()),
+});
+
+/** Answers to wishes. */
+export const wishes = z.strictObject({
+  wishes: z.array(z.string()).describe("how all wishes that stand differ from the file"),
+});
+
+/** `POST /api/reload`. */
+export const reloaded = z.strictObject({ reloaded: z.literal(true) });
+
+/** `POST /api/explain`. */
+export const explained = z.strictObject({
+  client: z.string(),
+  backend: z.string().nullable(),
+  rule: z.string().describe("why it was that one"),
+  candidates: z.array(z.strictObject({
+    backend: z.string(),
+    weight: number,
+    in_flight: count,
+    score: number.optional().describe("what the algorithm judged it by"),
+    unavailable: z.string().optional().describe("why it could not be picked"),
+  })),
+});
+
+/** Every refusal. */
+export const failed = z.strictObject({ error: z.string().describe("a sentence") });

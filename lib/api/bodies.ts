@@ -1,0 +1,27 @@
+/** The bodies of requests that change something. */
+import * as z from "zod";
+import { parseIp } from "../base/mod.ts";
+import { configKeys } from "../config/mod.ts";
+
+/** What the operator wants of a backend. */
+export const stateBody = z.strictObject({
+  state: z.enum(["ready", "drain", "maintenance"], {
+    error: () => "must be ready, drain or maintenance",
+  }),
+});
+
+/** Its weight. */
+export const weightBody = z.strictObject({
+  weight: z.int({ error: () => "must be a whole number" })
+    .min(0, { error: () => "must be at least 0" })
+    .max(256, { error: () => "must be at most 256" }),
+});
+
+/** The algorithm, as config.yaml has it. */
+export const algorithmBody = z.strictObject({ algorithm: configKeys.algorithm });
+
+/** Whose pick is to be explained. */
+export const explainBody = z.strictObject({
+  client: z.string({ error: () => "must be an IP address" })
+    .refine((text) => parseIp(text) !== undefined, { error: () => "must be an IP address" }),
+});

@@ -1,0 +1,213 @@
+import * as z from "zod";
+import { VERSION } from "../base/mod.ts";
+import { algorithmBody, explainBody, stateBody, weightBody } from "./bodies.ts";
+import * as answers from "./answers.ts";
+
+type Json = Record<string, unknown>;
+
+interface Operation {
+  readonly summary: string;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly body?: z.ZodType;
+  /** What comes of it when all is well; a string is a content type that is not JSON. */
+  readonly answer: z.ZodType | string;
+  /** Refusals besides those that every operation may have. */
+  readonly refusals?: readonly number[];
+}
+
+const TEXT = "text/plain";
+const STREAM = "text/event-stream";
+
+const withdrawn = (what: string): Operation => ({
+  summary: `Withdraw the wish for ${what}: the file counts again`,
+  answer: answers.wishes,
+  refusals: [404, 409],
+});
+
+/** By path and method. */
+const OPERATIONS: Readonly<Record<string, Readonly<Record<string, Operation>>>> = {
+  "/api/status": { get: { summary: "The state of the balancer", answer: answers.status } },
+  "/api/sessions": {
+    get: {
+      summary: "The session map",
+      query: {
+        limit: "the largest number of sessions in the answer, 1 to 10000; 100 if left out",
+        client: "only the session of this address",
+      },
+      answer: answers.sessions,
+      refusals: [400],
+    },
+    delete: { summary: "End all sessions; connections go on", answer: answers.ended },
+  },
+  "/api/sessions/{client}": {
+    delete: {
+      summary: "End the session of a client; its connections go on",
+      answer: answers.ended,
+    },
+  },
+  "/api/events": {
+    get: {
+      summary: "What happens, as server-sent events; the header Last-Event-ID resumes",
+      query: {
+        connections: "true: events of single connections, too",
+        last_event_id: "as the header, for readers that cannot set it",
+      },
+      answer: STREAM,
+      refusals: [503],
+    },
+  },
+  "/api/frames": {
+    get: {
+      summary: "Ten frames a second to draw, as server-sent events",
+      answer: STREAM,
+      refusals: [503],
+    },
+  },
+  "/api/config": {
+    get: { summary: "The configuration in use and the file's", answer: answers.config },
+  },
+  "/api/backends/{id}/state": {
+    put: {
+      summary: "Set a backend to ready, drain or maintenance",
+      body: stateBody,
+      answer: answers.wishes,
+      refusals: [400, 404, 409],
+    },
+    delete: withdrawn("the state of a backend"),
+  },
+  "/api/backends/{id}/weight": {
+    put: {
+      summary: "Set the weight of a backend",
+      body: weightBody,
+      answer: answers.wishes,
+      refusals: [400, 404, 409],
+    },
+    delete: withdrawn("the weight of a backend"),
+  },
+  "/api/algorithm": {
+    put: {
+      summary: "Set the algorithm, as in config.yaml",
+      body: algorithmBody,
+      answer: answers.wishes,
+      refusals: [400, 409],
+    },
+    delete: withdrawn("the algorithm"),
+  },
+  "/api/wishes": { delete: withdrawn("everything") },
+  "/api/reload": {
+    post: { summary: "Read the configuration again", answer: answers.reloaded, refusals: [409] },
+  },
+  "/api/explain": {
+    post: {
+      summary: "Which backend a client would get now, and why",
+      body: explainBody,
+      answer: answers.explained,
+      refusals: [400, 409],
+    },
+  },
+  "/metrics": { get: { summary: "Metrics for Prometheus", answer: TEXT } },
+  "/healthz": { get: { summary: "The process lives", answer: TEXT } },
+  "/readyz": {
+    get: { summary: "A backend is active; otherwise 503", answer: TEXT, refusals: [503] },
+  },
+};
+
+const REFUSALS: Readonly<Record<number, string>> = {
+  400: "The request cannot be understood",
+  401: "The token is missing or wrong",
+  403: "The request comes from a page of another site, or nothing can be changed",
+  404: "There is no such thing",
+  405: "The path has no such method",
+  409: "It does not go together with the configuration",
+  413: "The body is too long",
+  415: "The body is not application/json",
+  421: "The Host is not one that is served",
+  503: "Not now",
+};
+
+/** The OpenAPI 3.1 description of the admin API. */
+export function openApi(): Json {
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "lbsim admin API",
+      version: VERSION,
+      license: { name: "MIT", identifier: "MIT" },
+      description: "Shows what the balancer does, and changes it. Names carry their units.",
+    },
+    servers: [{ url: "http://127.0.0.1:9900" }],
+    paths: Object.fromEntries(
+      Object.entries(OPERATIONS).map(([path, methods]) => [
+        path,
+        Object.fromEntries(
+          Object.entries(methods).map(([method, operation]) => [
+            method,
+            described(path, method, operation),
+          ]),
+        ),
+      ]),
+    ),
+    components: {
+      schemas: { Failure: schemaOf(answers.failed) },
+      securitySchemes: { token: { type: "http", scheme: "bearer" } },
+    },
+  };
+}
+
+function described(
+  path: string,
+  method: string,
+  { summary, query = {}, body, answer, refusals = [] }: Operation,
+): Json {
+  const isChange = method !== "get";
+  const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
+    name,
+    in: "path",
+    required: true,
+    schema: { type: "string" },
+  }));
+  const inQuery = Object.entries(query).map(([name, description]) => ({
+    name,
+    in: "query",
+    description,
+    schema: { type: "string" },
+  }));
+  const parameters = [...inPath, ...inQuery];
+  const statuses = [...refusals, 401, 403, 421, ...isChange ? [413, 415] : []];
+  return {
+    operationId: [method, ...path.split("/").filter((part) => part !== "")]
+      .map((part) => part.replaceAll(/[{}]/g, "")).join("_"),
+    summary,
+    // Reading needs the token only beyond loopback.
+    security: isChange ? [{ token: [] }] : [{}, { token: [] }],
+    ...parameters.length > 0 && { parameters },
+    ...body !== undefined && {
+      requestBody: {
+        required: true,
+        content: { "application/json": { schema: schemaOf(body, "input") } },
+      },
+    },
+    responses: {
+      200: {
+        description: "It is done, or this is the answer",
+        content: typeof answer === "string"
+          ? { [answer]: { schema: { type: "string" } } }
+          : { "application/json": { schema: schemaOf(answer) } },
+      },
+      ...Object.fromEntries(
+        statuses.toSorted((a, b) => a - b).map((status) => [status, {
+          description: REFUSALS[status],
+          content: status === 503 && answer === TEXT
+            ? { [TEXT]: { schema: { type: "string" } } }
+            : { "application/json": { schema: { $ref: "#/components/schemas/Failure" } } },
+        }]),
+      ),
+    },
+  };
+}
+
+/** OpenAPI 3.1 takes JSON Schema 2020-12. */
+function schemaOf(schema: z.ZodType, io: "input" | "output" = "output"): Json {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, target: "draft-2020-12" });
+  return rest;
+}

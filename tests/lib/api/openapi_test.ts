@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import openapi from "../../../docs/openapi.json" with { type: "json" };
+import { adminLab, ask } from "../../support/admin.ts";
+
+/** What each operation answers; every answer that `ask` gets is held to the description. */
+const CALLS: readonly [method: string, path: string, body?: unknown][] = [
+  ["get", "/api/status"],
+  ["get", "/api/sessions"],
+  ["get", "/api/config"],
+  ["get", "/metrics"],
+  ["get", "/healthz"],
+  ["get", "/readyz"],
+  ["put", "/api/backends/{id}/state", { state: "drain" }],
+  ["delete", "/api/backends/{id}/state"],
+  ["put", "/api/backends/{id}/weight", { weight: 3 }],
+  ["delete", "/api/backends/{id}/weight"],
+  ["put", "/api/algorithm", { algorithm: { name: "peak-ewma", decay: "5s" } }],
+  ["delete", "/api/algorithm"],
+  ["delete", "/api/wishes"],
+  ["delete", "/api/sessions"],
+  ["delete", "/api/sessions/{client}"],
+  ["post", "/api/reload", {}],
+  ["post", "/api/explain", { client: "10.0.0.1" }],
+];
+
+/** They have no end. */
+const STREAMS = ["get /api/events", "get /api/frames"];
+
+Deno.test("the OpenAPI description has every operation, and no other", async () => {
+  const described = Object.entries(openapi.paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method} ${path}`)
+  );
+  const called = CALLS.map(([method, path]) => `${method} ${path}`);
+  assert.deepEqual(described.toSorted(), [...called, ...STREAMS].toSorted());
+  await using lab = await adminLab();
+  for (const path of Object.keys(openapi.paths)) {
+    const answer = await ask(`${lab.url}${path.replaceAll(/\{\w+\}/g, "B1")}`, {
+      method: "PATCH",
+      headers: { "Content-Type": "application/json", "Authorization": `Bearer ${lab.token}` },
+    });
+    const allowed = Object.keys(openapi.paths[path as keyof typeof openapi.paths])
+      .map((method) => method.toUpperCase()).join(", ");
+    assert.equal(answer.headers.get("Allow"), allowed, path);
+  }
+});
+
+for (const [method, path, body] of CALLS) {
+  Deno.test(`${method.toUpperCase()} ${path} answers as the OpenAPI description says`, async () => {
+    await using lab = await adminLab();
+    const { status } = await lab.change(
+      method.toUpperCase(),
+      path.replaceAll(/\{\w+\}/g, "B1"),
+      body,
+    );
+    assert.equal(status, 200);
+    // And without the token, which only reading does not need.
+    const open = await ask(`${lab.url}${path.replaceAll(/\{\w+\}/g, "B1")}`, {
+      method: method.toUpperCase(),
+      headers: { "Content-Type": "application/json" },
+    });
+    assert.equal(open.status, method === "get" ? 200 : 401);
+  });
+}
