@@ -168,6 +168,7 @@ export class EchoConnection {
 
   /** An answer passes through promises first, so an event after it is reported a moment later. */
   #report(event: () => void): void {
+    if (this.#idle === NO_EVENTS) return;
     this.#reported = this.#reported.then(eventLoopTurn).then(event);
   }
 }
