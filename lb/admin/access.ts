@@ -70,6 +70,27 @@ export function presentedToken(rawHeaders: readonly string[]): string | undefine
   return more.length > 0 ? undefined : /^Bearer ([!-~]+)$/i.exec(value ?? "")?.[1];
 }
 
+/**
+ * The token that a person typed where a browser asked for a password. It is for reading only: the browser adds it to
+ * each request by itself, and a change needs what only the page can add. Undefined if there is none, or more than one.
+ */
+export function typedToken(rawHeaders: readonly string[]): string | undefined {
+  const [value, ...more] = valuesOf(rawHeaders, "authorization");
+  const encoded = /^Basic ([A-Za-z0-9+/=]+)$/i.exec(value ?? "")?.[1];
+  if (encoded === undefined || more.length > 0) return undefined;
+  try {
+    return /^[^:]*:([!-~]+)$/.exec(atob(encoded))?.[1];
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a browser is to ask its user for a password: this is to be a page, not an answer to a script. */
+export function wantsPage({ method, rawHeaders }: RequestHead): boolean {
+  return !isChange(method) &&
+    valuesOf(rawHeaders, "accept").some((type) => type.includes("text/html"));
+}
+
 /** The host without its port, in lower case. */
 function nameOf(host: string): string {
   return host.toLowerCase().replace(/:\d*$/, "").replace(/^\[(.*)\]$/, "$1");

@@ -7,6 +7,8 @@ import {
   presentedToken,
   refusalOf,
   type RequestHead,
+  typedToken,
+  wantsPage,
 } from "./access.ts";
 import { StreamReader } from "./stream.ts";
 import type { TokenFile } from "./token.ts";
@@ -144,7 +146,8 @@ export class AdminServer {
     const refusal = refusalOf({ method, rawHeaders }, this.#options.access) ??
       await this.#withoutToken({ method, rawHeaders });
     if (refusal !== undefined) {
-      const headers = refusal.status === 401 ? { "WWW-Authenticate": "Bearer" } : {};
+      const challenge = wantsPage({ method, rawHeaders }) ? 'Basic realm="lbsim"' : "Bearer";
+      const headers = refusal.status === 401 ? { "WWW-Authenticate": challenge } : {};
       return { ...failure(refusal.status, refusal.error), headers: { ...headers, ...CLOSE } };
     }
     if (!url.startsWith("/")) return failure(400, "the request's target must be a path");
@@ -172,7 +175,8 @@ export class AdminServer {
       const error = "nothing can be changed here: the configuration has no admin.token_file";
       return { status: 403, error } as const;
     }
-    const presented = presentedToken(rawHeaders);
+    const presented = presentedToken(rawHeaders) ??
+      (isChange(method) ? undefined : typedToken(rawHeaders));
     if (presented !== undefined && await token.matches(presented)) return undefined;
     return { status: 401, error: "this needs the token: Authorization: Bearer …" } as const;
   }

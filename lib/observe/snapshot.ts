@@ -135,6 +135,8 @@ export interface BackendSnapshot {
   readonly ejection: EjectionSnapshot | null;
   /** Null if it does not start slowly. */
   readonly slow_start: SlowStartSnapshot | null;
+  /** The fault that it was told to have, null if none; absent if it takes no such order. */
+  readonly fault?: string | null;
 }
 
 /** What probes say of a backend. */

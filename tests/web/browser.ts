@@ -1,7 +1,11 @@
 /** A browser for tests: Debian's Chromium, driven by Playwright. */
 import axe from "axe-core";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { installed } from "../support/tools.ts";
+
+// Without this, Playwright looks for Windows in a file that tests must not read.
+Deno.env.set("__IS_WSL_TEST__", "1");
+const { chromium } = await import("playwright-core");
 
 const PROGRAM = installed("chromium", "chromium-browser", "google-chrome");
 
@@ -16,6 +20,8 @@ export interface Look {
   readonly width?: number;
   readonly theme?: "light" | "dark";
   readonly reducedMotion?: boolean;
+  /** What the user types where the browser asks for a password. */
+  readonly password?: string;
 }
 
 /** What a page did that it must not do. */
@@ -80,13 +86,14 @@ export async function closeBrowser(): Promise<void> {
 export async function withPage<T>(
   url: string,
   use: (page: Page, complaints: Complaints) => Promise<T>,
-  { width = 1280, theme = "light", reducedMotion = false }: Look = {},
+  { width = 1280, theme = "light", reducedMotion = false, password }: Look = {},
 ): Promise<T> {
   browser ??= startBrowser();
   const context = await (await browser).newContext({
     viewport: { width, height: 800 },
     colorScheme: theme,
     reducedMotion: reducedMotion ? "reduce" : "no-preference",
+    ...password !== undefined && { httpCredentials: { username: "", password } },
   });
   try {
     context.setDefaultTimeout(PATIENCE_MS);

@@ -156,6 +156,7 @@ function snapshotAt(frame: Frame): Snapshot {
       first_byte: latency(frame.first_byte_p50_ms, frame.first_byte_p99_ms, i),
       ejection: null,
       slow_start: null,
+      fault: null,
     })),
   };
 }
@@ -217,6 +218,8 @@ async function answer(request: Request, now: () => number, signal: AbortSignal):
       }, signal);
     case "/api/sessions":
       return Response.json({ count: 812, sessions: SESSIONS });
+    case "/api/backends/B1/fault":
+      return Response.json({ fault: await request.json() });
     case "/api/explain":
       return Response.json({
         client: (await request.json()).client,

@@ -44,8 +44,11 @@ class Lab {
     this.folder = folder;
   }
 
-  /** @param more Further lines of the file. */
-  async configure(more: string): Promise<void> {
+  /**
+   * @param more Further lines of the file.
+   * @param host Where the admin API listens.
+   */
+  async configure(more: string, host = "127.0.0.1"): Promise<void> {
     await Deno.writeTextFile(
       `${this.folder}/config.yaml`,
       `listen: 127.0.0.1:${this.port}
@@ -53,7 +56,7 @@ algorithm: round-robin
 backends:
 ${this.#ports.map((port, i) => `  - {id: B${i + 1}, address: 127.0.0.1:${port}}`).join("\n")}
 health_check: {interval: 1s, timeout: 1s, fall: 3, rise: 1}
-admin: {listen: ${new URL(this.url).host}, token_file: admin.token}
+admin: {listen: "${host}:${new URL(this.url).port}", token_file: admin.token}
 ${more}`,
     );
   }
@@ -61,7 +64,9 @@ ${more}`,
   async startBalancer(): Promise<void> {
     this.#balancer = new RunningLbsim(["lb", "--config", `${this.folder}/config.yaml`]);
     await eventually(async () => {
-      const response = await fetch(`${this.url}/readyz`).catch(() => undefined);
+      const response = await fetch(`${this.url}/readyz`, {
+        headers: { "Authorization": `Bearer ${this.token}` },
+      }).catch(() => undefined);
       await response?.body?.cancel();
       return response?.status === 200;
     }, "the balancer is ready");
@@ -244,6 +249,20 @@ test("a wrong token changes nothing, and the page says why", async (lab) => {
     await page.locator(".notice", { hasText: "B1 drain: this needs the token" }).waitFor();
     await card(page, "B1", "up").waitFor();
   });
+});
+
+test("beyond loopback the browser asks for the token, and a change still needs it in the page", async (lab) => {
+  await lab.stopBalancer();
+  await lab.configure("", "0.0.0.0");
+  await lab.startBalancer();
+  await withPage(lab.url, async (page) => {
+    await card(page, "B1", "up").waitFor();
+    await page.getByRole("button", { name: "Drain B1" }).click();
+    await page.locator(".notice", { hasText: "enter the token first" }).waitFor();
+    await page.getByLabel("Token").fill(lab.token);
+    await page.getByRole("button", { name: "Drain B1" }).click();
+    await card(page, "B1", "drain").waitFor();
+  }, { password: lab.token });
 });
 
 test("the page reconnects after a restart of the balancer, and says so", async (lab) => {

@@ -117,6 +117,19 @@ test("a pick is explained on demand", async (url) => {
   });
 });
 
+test("a backend is hurt in the words of scenarios", async (url) => {
+  await withPage(url, async (page) => {
+    await page.getByLabel("Token").fill("token");
+    await page.getByRole("button", { name: "Hurt B1" }).click();
+    const form = page.getByRole("form", { name: "Hurt B1" });
+    await form.getByLabel("Fault").selectOption("slow: 5 times");
+    const request = page.waitForRequest("**/api/backends/B1/fault");
+    await form.getByRole("button", { name: "Hurt B1" }).click();
+    assert.deepEqual((await request).postDataJSON(), { kind: "slow: 5x", for: "10s" });
+    await page.locator(".notice", { hasText: "B1 slow: 5x for 10 s: done" }).waitFor();
+  });
+});
+
 test("connections flow in the picture", async (url) => {
   const picture = '(() => document.querySelector("canvas").toDataURL())()';
   await withPage(url, async (page) => {

@@ -198,6 +198,7 @@ function FileDifference({ backend }: { readonly backend: BackendSnapshot }) {
       ? [`now ${formatNumber(effective_weight)}: slow start`]
       : [],
     ...wish.state === wish.file_state ? [] : [`file: ${wish.file_state}`],
+    ...backend.fault ? [`fault: ${backend.fault}`] : [],
     ...weight === wish.file_weight ? [] : [`file: weight ${wish.file_weight}`],
   ];
   return <small class="line">{parts.join(" · ")}</small>;
@@ -243,14 +244,16 @@ function Actions({ backend }: { readonly backend: BackendSnapshot }) {
           As the file says
         </button>
       )}
-      <button
-        type="button"
-        aria-label={`Hurt ${id}`}
-        aria-expanded={isHurting.value}
-        onClick={() => isHurting.value = !isHurting.value}
-      >
-        Hurt…
-      </button>
+      {backend.fault !== undefined && (
+        <button
+          type="button"
+          aria-label={`Hurt ${id}`}
+          aria-expanded={isHurting.value}
+          onClick={() => isHurting.value = !isHurting.value}
+        >
+          Hurt…
+        </button>
+      )}
       {isHurting.value && <Hurt id={id} />}
     </div>
   );

@@ -1,6 +1,6 @@
 /** Each rule by which the admin API is safe, and what tries to break it. */
 import assert from "node:assert/strict";
-import { presentedToken, refusalOf, servedHosts } from "../../../lb/admin/access.ts";
+import { presentedToken, refusalOf, servedHosts, typedToken } from "../../../lb/admin/access.ts";
 import { Admin } from "../../../lb/admin/mod.ts";
 import { TokenFile } from "../../../lb/admin/token.ts";
 import { adminLab, ask, raw } from "../../support/admin.ts";
@@ -93,6 +93,53 @@ Deno.test("presentedToken() reads one Authorization header, and nothing else", (
   assert.equal(presentedToken(["Authorization", "Bearer a b"]), undefined);
   const two = ["Authorization", "Bearer a", "Authorization", "Bearer b"];
   assert.equal(presentedToken(two), undefined);
+});
+
+Deno.test("typedToken() reads the password of one Authorization header", () => {
+  assert.equal(typedToken(["Authorization", `Basic ${btoa(":abc")}`]), "abc");
+  assert.equal(typedToken(["Authorization", `Basic ${btoa("me:a:b")}`]), "a:b");
+  for (const value of ["Bearer abc", "Basic", "Basic !", "Basic A", `Basic ${btoa("abc")}`]) {
+    assert.equal(typedToken(["Authorization", value]), undefined, value);
+  }
+  const one = ["Authorization", `Basic ${btoa(":abc")}`];
+  assert.equal(typedToken([...one, ...one]), undefined);
+});
+
+Deno.test("the API: beyond loopback a browser asks for the token; by what it then adds nothing can be changed", async () => {
+  await using lab = await adminLab({ admin: { listen: { host: "0.0.0.0", port: 0 } } });
+  const url = lab.url.replace("0.0.0.0", "127.0.0.1");
+  for (const path of ["/", "/dashboard.js", "/api/status"]) {
+    assert.equal((await ask(url + path)).headers.get("WWW-Authenticate"), "Bearer", path);
+    const page = await ask(url + path, { headers: { "Accept": "text/html,*/*" } });
+    assert.equal(page.status, 401);
+    assert.equal(page.headers.get("WWW-Authenticate"), 'Basic realm="lbsim"');
+    const typed = { "Authorization": `Basic ${btoa(`:${lab.token}`)}` };
+    assert.equal((await ask(url + path, { headers: typed })).status, 200, path);
+    const wrong = { "Authorization": `Basic ${btoa(`:${lab.token}x`)}` };
+    assert.equal((await ask(url + path, { headers: wrong })).status, 401, path);
+  }
+  const { status } = await ask(`${url}/api/backends/B1/state`, {
+    method: "PUT",
+    headers: {
+      "Authorization": `Basic ${btoa(`:${lab.token}`)}`,
+      "Content-Type": "application/json",
+    },
+    body: '{"state":"drain"}',
+  });
+  assert.equal(status, 401);
+});
+
+Deno.test("the API serves the dashboard under its policy", async () => {
+  await using lab = await adminLab();
+  const { status, text, headers } = await lab.get("/?theme=dark");
+  assert.equal(status, 200);
+  assert.match(text, /<title>lbsim dashboard<\/title>/);
+  assert.match(headers.get("Content-Security-Policy")!, /script-src 'self'/);
+  assert.equal(headers.get("X-Content-Type-Options"), "nosniff");
+  for (const path of ["/dashboard.js", "/dashboard.css", "/dashboard.svg"]) {
+    assert.equal((await lab.get(path)).status, 200, path);
+  }
+  assert.equal((await lab.get("/dashboard.html")).status, 404);
 });
 
 Deno.test("the API: loopback reads without a token; a change needs it", async () => {
