@@ -103,6 +103,8 @@ export class AdminServer {
       server.once("error", (error) => reject(listenFailure(error, listen)));
       server.listen("path" in listen ? listen : { host: listen.host, port: listen.port }, resolve);
     });
+    // Only the user of the balancer may connect, as for the token file.
+    if ("path" in listen) await Deno.chmod(listen.path, 0o600);
     server.removeAllListeners("error");
     server.on("error", () => {}); // A connection failed before its first request.
     return new AdminServer(server, options);

@@ -379,6 +379,7 @@ Deno.test(
       for (let i = 0; i < 2; i++) {
         await using lab = await adminLab({ admin: { listen: { path } } });
         assert.equal(lab.url, `unix:${path}`);
+        assert.equal((await Deno.stat(path)).mode! & 0o777, 0o600);
         const text = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
         assert.match(await raw({ transport: "unix", path }, text), /^HTTP\/1\.1 200 /);
       }
