@@ -14,6 +14,7 @@ const DOCUMENTS = [
   "docs/config.md",
   "docs/lab-answers.md",
   "docs/lab.md",
+  "docs/operate.md",
   "docs/scenarios.md",
   "docs/switch-from-round-robin.md",
   "docs/trust.md",
