@@ -61,7 +61,7 @@ export function upCommand(io: Io) {
 
 /**
  * The roles whose addresses a machine has. A wildcard address names no machine, so it belongs to none;
- * a loopback address is everybody's.
+ * a loopback address belongs to every machine.
  */
 export function rolesOf(config: Config, local: readonly string[]): Roles {
   const mine = ({ host }: Address) => !isWildcard(host) && isLocal(host, local);

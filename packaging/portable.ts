@@ -86,7 +86,7 @@ unpack() {
 case \${XDG_CACHE_HOME:-} in
   /*) wanted=$XDG_CACHE_HOME ;;
   *)
-    # The home of a user without one, like nobody's, is the name of a directory that does not exist.
+    # Some users, like "nobody", have no home: HOME is then a directory that does not exist.
     if [ -d "\${HOME:-}" ]; then home=$HOME; else home=; fi
     case $home in
       /*) if [ "$(uname)" = Darwin ]; then wanted=$home/Library/Caches; else wanted=$home/.cache; fi ;;

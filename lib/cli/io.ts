@@ -33,6 +33,6 @@ export interface Io {
   setExitCode(code: ExitCode): void;
   /** Aborted by the first Ctrl-C or SIGTERM: finish what you do and return. */
   readonly signal: AbortSignal;
-  /** Aborted by the second: do not wait for anybody. A third ends the process. */
+  /** Aborted by the second: stop at once, without waiting for open connections. A third ends the process. */
   readonly hurry: AbortSignal;
 }

@@ -7,13 +7,13 @@ const LATENCY_BOUNDS = [
   ...[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5],
   ...[1, 2.5, 5, 10],
 ];
-/** The same of durations of connections. */
+/** Upper bounds of the histogram of the durations of connections, in seconds. */
 const DURATION_BOUNDS = [0.001, 0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600];
 
 /** How many samples of its totals are kept, for rates. */
 export const SAMPLES = 12;
 
-/** All that is known of one backend beyond what the scheduler's table says. */
+/** What the monitor records about one backend, in addition to the scheduler's table. */
 export class BackendFacts {
   inFlightMax = 0;
   retried = 0;

@@ -21,7 +21,7 @@ export interface Frame extends FrameTotals, FrameColumns {
   readonly marks: readonly LbEvent[];
 }
 
-/** What a frame says of the whole. */
+/** The totals of a frame. */
 export interface FrameTotals {
   /** One more than in the frame before. */
   readonly sequence: number;
@@ -40,7 +40,7 @@ export interface FrameTotals {
   readonly event_loop_delay_ms: number;
 }
 
-/** What a frame says of each backend. NaN: nothing was measured. */
+/** The columns of a frame, with one number for each backend. NaN: nothing was measured. */
 export interface FrameColumns {
   /** Indices into `CONDITIONS`. */
   readonly condition: Uint8Array;

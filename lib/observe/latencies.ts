@@ -6,7 +6,7 @@ const SUBS = 1 << SUB_BITS;
 /** Microseconds up to 2³², which are 71 minutes. */
 const BUCKETS = (32 - SUB_BITS + 1) << SUB_BITS;
 
-/** A cumulative histogram as Prometheus wants it. */
+/** A cumulative histogram in the form that Prometheus uses. */
 export interface CumulativeHistogram {
   /** Upper bounds, in seconds. */
   readonly bounds: readonly number[];
@@ -18,16 +18,16 @@ export interface CumulativeHistogram {
 
 /**
  * Durations of one kind: counts since the start in a few buckets with exact bounds, and quantiles of the last
- * seconds. To record one takes some nanoseconds; memory does not grow with their number.
+ * seconds. Recording one takes a few nanoseconds, and memory does not grow with their number.
  */
 export class Latencies {
   readonly #bounds: readonly number[];
   readonly #boundsNs: readonly Nanoseconds[];
-  /** Since the start, by the bound; the last is for what exceeds all. */
+  /** Counts since the start, one for each bound; the last one counts values above all bounds. */
   readonly #byBound: Float64Array;
   #sum: Nanoseconds = 0;
   #count = 0;
-  /** The present part of the window, and the one before. */
+  /** The present part of the window, and the part before it. */
   #recent = new Uint32Array(BUCKETS);
   #before = new Uint32Array(BUCKETS);
 
@@ -54,7 +54,7 @@ export class Latencies {
     this.#recent.fill(0);
   }
 
-  /** How many there are in the window. */
+  /** The number of durations in the window. */
   get recentCount(): number {
     let count = 0;
     for (let i = 0; i < BUCKETS; i++) count += this.#recent[i]! + this.#before[i]!;

@@ -42,31 +42,31 @@ export interface Tables {
   backend(id: string): Backend | undefined;
 }
 
-/** What connections that are still open have carried so far. */
+/** The bytes of connections that are still open. */
 export interface OpenTraffic {
   readonly bytesToBackend: number;
   readonly bytesToClient: number;
 }
 
-/** What the monitor cannot see by itself. */
+/** What the monitor needs beyond events and the scheduler's tables. */
 export interface Surroundings {
   readonly settings: Settings;
   /** Absent in the simulator. */
   readonly process?: ProcessSnapshot | undefined;
-  /** Of each backend that has open connections; absent: their bytes count when they end. */
+  /** For each backend with open connections. If absent, bytes are counted when a connection ends. */
   readonly openTraffic?: ReadonlyMap<MeteredBackend, OpenTraffic> | undefined;
 }
 
-/** Totals are sampled this often, for rates. */
+/** The interval between samples of the totals. Rates are computed from these samples. */
 const SAMPLED_EVERY: Nanoseconds = NS_PER_S;
-/** Rates and latencies are those of at most so long. */
+/** Rates and latencies are those of this time, or of a shorter one after the start. */
 const WINDOW: Nanoseconds = 10 * NS_PER_S;
 /** The window of latencies has two parts. */
 const ROTATED_EVERY: Nanoseconds = WINDOW / 2;
-/** Between two frames; older ones are dropped. */
+/** The largest number of marks between two frames; older marks are dropped. */
 const MARKS_MAX = 100;
 
-/** What a page marks in its charts: rare, and worth a look. */
+/** Rare and important events, which a page marks in its charts. */
 const MARKS = [
   "backend_up",
   "backend_down",
@@ -88,7 +88,7 @@ const NO_TRAFFIC: OpenTraffic = { bytesToBackend: 0, bytesToClient: 0 };
  * observed alike: time is an argument. What happens once per connection arrives as numbers through the
  * meter, so that no event object is created; everything else arrives as events.
  *
- * `advance` is to be called once a second; `snapshot` and `frame` do so themselves.
+ * Call `advance` once a second; `snapshot` and `frame` call it themselves.
  */
 export class Monitor implements ConnectionMeter {
   readonly #facts = new Map<MeteredBackend, BackendFacts>();
@@ -107,7 +107,7 @@ export class Monitor implements ConnectionMeter {
   #moved = 0;
   #evicted = 0;
   #refused = 0;
-  /** Of connections that have ended. */
+  /** The bytes of connections that have ended. */
   #bytesToBackends = 0;
   #bytesToClients = 0;
   readonly #refusedByReason = new Map<RefusalReason, number>();
@@ -151,7 +151,7 @@ export class Monitor implements ConnectionMeter {
     ];
   }
 
-  /** Observes these tables from now on. To be called before anything happens to them. */
+  /** Observes these tables from now on. Call it before anything happens to them. */
   observe(tables: Tables, now: Nanoseconds): void {
     this.#tables = tables;
     for (const backend of tables.backends) this.#facts.set(backend, new BackendFacts(now));
@@ -159,7 +159,7 @@ export class Monitor implements ConnectionMeter {
     this.#rotatedAt = now;
   }
 
-  /** Ends it: the stream has a meter no more. */
+  /** Stops observing. The stream then has no meter. */
   stop(): void {
     this.#unsubscribe.forEach((end) => end());
     this.#events.meter = undefined;
@@ -217,7 +217,7 @@ export class Monitor implements ConnectionMeter {
   }
 
   refused(reason: RefusalReason): void {
-    if (reason !== "sent_nothing") this.#refused++; // These are probes, for ever.
+    if (reason !== "sent_nothing") this.#refused++; // These are probes, which go on without end.
     this.#refusedByReason.set(reason, (this.#refusedByReason.get(reason) ?? 0) + 1);
   }
 
@@ -247,7 +247,7 @@ export class Monitor implements ConnectionMeter {
     }
   }
 
-  /** What goes on now. */
+  /** The state at this moment. */
   snapshot(now: Nanoseconds, surroundings: Surroundings): Snapshot {
     this.advance(now);
     const tables = this.#known();
@@ -302,7 +302,7 @@ export class Monitor implements ConnectionMeter {
     };
   }
 
-  /** What a page draws now. Its marks are those since the last frame. */
+  /** The state at this moment, as a page draws it, with the marks since the last frame. */
   frame(now: Nanoseconds, surroundings: Pick<Surroundings, "process" | "openTraffic">): Frame {
     this.advance(now);
     const { backends, connections, waiting, sessionCount } = this.#known();

@@ -2,7 +2,7 @@ import { formatAddress, mix } from "../base/mod.ts";
 import { type Config, writtenConfig } from "../config/mod.ts";
 import type { BackendMode } from "../core/mod.ts";
 
-/** What a snapshot says of the configuration. */
+/** The parts of the configuration that a snapshot contains. */
 export interface Settings {
   /** Where clients connect; null in the simulator. */
   readonly listen: string | null;
@@ -15,7 +15,7 @@ export interface Settings {
   readonly sessionsLimit: number | null;
   /** How the operator's wishes differ from the file, one line each. */
   readonly wishes: readonly string[];
-  /** What the file says of each backend. */
+  /** The file's settings of each backend. */
   readonly file: ReadonlyMap<string, { readonly state: BackendMode; readonly weight: number }>;
 }
 
@@ -44,7 +44,7 @@ export function settingsOf(
   };
 }
 
-/** Sixteen hexadecimal digits. Configurations that say the same have the same, passwords apart. */
+/** A digest of sixteen hexadecimal digits. Equal configurations have equal digests; passwords do not count. */
 export function digestOf(config: Config): string {
   const text = JSON.stringify(writtenConfig(config));
   return [0x1d, 0x2e].map((seed) => hashOf(text, seed).toString(16).padStart(8, "0")).join("");

@@ -1,8 +1,8 @@
 import type { BackendCondition, BackendMode } from "../core/mod.ts";
 
 /**
- * What goes on, at one moment: the content of `GET /api/status`. The status log, the metrics, `lbsim ctl` and the
- * dashboard read this; none of them counts for itself. Names are those of the JSON and carry their units. Every
+ * The state of a run at one moment: the content of `GET /api/status`. The status log, the metrics, `lbsim ctl` and the
+ * dashboard read it; none of them counts anything itself. Names are those of the JSON and carry their units. Every
  * `…at_ms` and `since_ms` counts from the start of the run, as in events: `epoch_ms` is the wall-clock time of 0.
  */
 export interface Snapshot {
@@ -32,7 +32,7 @@ export interface Snapshot {
   readonly bytes_to_clients: number;
   /** The process; null in the simulator. */
   readonly process: ProcessSnapshot | null;
-  /** Rates and latencies are those of the last seconds: of so many, at most. */
+  /** The largest length of the time from which rates and latencies are computed: the last seconds. */
   readonly window_s: number;
   /** In the order of the configuration. */
   readonly backends: readonly BackendSnapshot[];

@@ -33,7 +33,7 @@ interface Counted extends Candidate {
   inFlight: number;
 }
 
-/** The plain way: look at everybody, every time. It keeps nothing, so there is nothing to keep up. */
+/** The plain way: look at every backend at each pick. It keeps no data that must be updated. */
 class Scan implements Algorithm {
   readonly #candidates: Candidate[] = [];
 

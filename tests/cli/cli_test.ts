@@ -590,7 +590,7 @@ signalTest("lbsim lb keeps running when its config is deleted", async () => {
 });
 
 signalTest(
-  "lbsim lb takes over a changed config, refuses a bad one, and drops nobody",
+  "lbsim lb applies a changed config, rejects an invalid one, and drops no connection",
   async () => {
     await using one = new RunningLbsim(["backend", "127.0.0.1:0", "--id", "B1"]);
     await using two = new RunningLbsim(["backend", "127.0.0.1:0", "--id", "B2"]);
@@ -606,7 +606,7 @@ signalTest(
       using before = await connect();
       assert.match(await before.ask(), /Hello from B1/);
 
-      // A new file in the place of the old one, as editors do it; nobody sends a signal.
+      // A new file replaces the old one, as editors do it; no signal is sent.
       await Deno.writeTextFile(
         `${cwd}/new`,
         text.replace(first, second).replace("id: B1", "id: B2").replace("200ms", "300ms"),

@@ -48,7 +48,7 @@ export class Lan {
     return ["ip", "netns", "exec", this.#namespace(name)];
   }
 
-  /** Pulls a host's cable, or plugs it in: with it out, packets vanish and nobody is told. */
+  /** Pulls a host's cable, or plugs it in. Without the cable, packets are lost without an error. */
   async cable(name: string, plugged: boolean): Promise<void> {
     await ip("-n", this.#switch, "link", "set", `to-${name}`, plugged ? "up" : "down");
   }

@@ -112,7 +112,7 @@ Deno.test("logEvents() is not flooded by refused clients, and says how many it h
     clock.tick(1000);
     comes(2);
     clock.tick(1000);
-    // A second in which nobody came.
+    // A second without clients.
     clock.tick(1000);
     comes(3);
     end();

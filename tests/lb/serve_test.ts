@@ -21,7 +21,7 @@ const PERMISSIONS = {
   run: true,
 } as const;
 
-/** Serves nobody while a test looks at its log. */
+/** A balancer without clients: a test looks at its log. */
 async function serving(
   read: () => Promise<LoadedConfig>,
   look: (records: () => Record<string, unknown>[]) => Promise<void>,

@@ -256,7 +256,7 @@ Deno.test("Balancer ends a TLS handshake that is under way when it stops", async
   const lab = await terminate(one, { tls: { ...TLS, timeout: 600 * NS_PER_S } });
   const { host, port } = lab.balancer.address;
   using silent = await Deno.connect({ hostname: host, port });
-  // It has been accepted when somebody who came later has been served.
+  // It has been accepted if a later client has been served.
   await askTls(lab.balancer.address);
   await lab.balancer.stop();
   assert.equal((await readAll(silent)).length, 0);

@@ -19,9 +19,21 @@ const CASES: readonly (readonly [string, string, readonly string[], boolean, rea
     ["a backend", "192.168.1.10:8000", ["127.0.0.1", "192.168.1.11"], false, ["B1"]],
     ["two backends on one machine", "192.168.1.10:8000", ["192.168.1.12"], false, ["B2", "B3"]],
     ["both", "192.168.1.11:8000", ["192.168.1.11"], true, ["B1"]],
-    ["nobody", "192.168.1.10:8000", ["10.0.0.1"], false, []],
-    ["nobody for a wildcard, which names no machine", "0.0.0.0:8000", ["10.0.0.1"], false, []],
-    ["everybody for loopback", "127.0.0.1:8000", ["10.0.0.1"], true, []],
+    ["no role for another machine", "192.168.1.10:8000", ["10.0.0.1"], false, []],
+    [
+      "no role for a wildcard address, which names no machine",
+      "0.0.0.0:8000",
+      ["10.0.0.1"],
+      false,
+      [],
+    ],
+    [
+      "the balancer of a loopback address on every machine",
+      "127.0.0.1:8000",
+      ["10.0.0.1"],
+      true,
+      [],
+    ],
   ];
 
 for (const [what, listen, local, balancer, backends] of CASES) {

@@ -165,7 +165,7 @@ Deno.test({
 
       /** Caches in which others could put files, made at a path. They are not used. */
       const UNSAFE: readonly [string, (cache: string) => Promise<unknown>][] = [
-        ["that everybody can write to", async (cache) => {
+        ["that all users can write to", async (cache) => {
           await plant(`${cache}/lbsim/${name}`);
           await Deno.chmod(cache, 0o777);
         }],
@@ -173,11 +173,11 @@ Deno.test({
           await plant(`${cache}/lbsim/${name}`);
           await Deno.chmod(cache, 0o770);
         }],
-        ["whose own part everybody can write to", async (cache) => {
+        ["whose own part all users can write to", async (cache) => {
           await plant(`${cache}/lbsim/${name}`);
           await Deno.chmod(`${cache}/lbsim`, 0o777);
         }],
-        ["whose own part is a sticky directory for everybody", async (cache) => {
+        ["whose own part is a sticky directory for all users", async (cache) => {
           await plant(`${cache}/lbsim/${name}`);
           await Deno.chmod(`${cache}/lbsim`, 0o1777);
         }],
@@ -189,12 +189,12 @@ Deno.test({
           "whose own part is a link to nothing",
           (cache) => Deno.symlink(`${cache}/nothing`, `${cache}/lbsim`),
         ],
-        ["below a directory that everybody can write to", async (cache) => {
+        ["below a directory that all users can write to", async (cache) => {
           await plant(`${cache}/inner/lbsim/${name}`);
           await Deno.chmod(cache, 0o777);
           return "/inner";
         }],
-        ["that cannot be made where everybody can write", async (cache) => {
+        ["that cannot be made where all users can write", async (cache) => {
           await Deno.chmod(cache, 0o777);
           return "/a/b";
         }],

@@ -170,7 +170,7 @@ class Stage {
     await closed;
   }
 
-  /** Its connections end with it; whoever was refused before has long gone. */
+  /** Its connections end with it. Clients that were refused before have left by then. */
   async #kill(id: string): Promise<void> {
     const backend = this.#backends.get(id)!;
     // What the balancer has connected may still wait to be accepted.

@@ -121,7 +121,7 @@ Deno.test("the live balancer and the simulated one let the same clients wait, as
     const { ids, steps } = randomScript(seed);
     // Who finds a dead backend and when is chance if several connections end at one stroke.
     const deathless = steps.filter((step) => !("kill" in step || "revive" in step))
-      // Who waits leaves later than was said: with odd stays nobody leaves when somebody else comes.
+      // A client that waits leaves later than its script says. With odd stays, no client leaves when another arrives.
       .map((step, i) => "until" in step ? { ...step, until: step.until + i / 1000 } : step);
     const small = ids.map((id) => `  - {id: ${id}, max_connections: 1}`).join("\n");
     const queue = `queue: {length: ${1 + seed % 7}, timeout: ${FOREVER_MS}ms}`;

@@ -11,7 +11,7 @@ import { refusedShare, replicate } from "./oracle.ts";
 import { queueing, type QueueingOptions } from "./scenarios.ts";
 import { observer } from "../support/events.ts";
 
-/** Hardly anybody comes: it is about probes. */
+/** There are few clients: these tests are about probes. */
 const QUIET = { kind: "poisson", rate: 0.1 } as const;
 
 /** Runs a fault of B1 that begins at 20 s, at many phases of the probes. */

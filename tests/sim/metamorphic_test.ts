@@ -170,7 +170,7 @@ Deno.test("simulate() gives every algorithm the same clients at the same moments
     const observe = (event: LbEvent) => {
       if (event.type === "connection_opened") came.push(`${event.at_ms} ${event.client}`);
     };
-    // With slots for everybody nobody waits: a sojourn is its job.
+    // With enough slots no request waits: a sojourn is as long as its job.
     const scenario = queueing({
       ...BUSY,
       algorithm: { name },

@@ -1,4 +1,4 @@
-/** What waits for time alone happens at its time in a simulated world, too, whoever comes or does not. */
+/** What waits for time alone happens at its time in a simulated world, too, with or without clients. */
 import assert from "node:assert/strict";
 import type { LbEvent } from "../../lib/core/mod.ts";
 import { NS_PER_S } from "../../lib/base/mod.ts";

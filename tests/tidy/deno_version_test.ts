@@ -1,4 +1,4 @@
-/** One version of Deno, written down in `.dvmrc` and repeated by whoever starts it. */
+/** One version of Deno: `.dvmrc` states it, and every file that starts Deno repeats it. */
 import assert from "node:assert/strict";
 import { readText, ROOT } from "./source.ts";
 

@@ -10,6 +10,10 @@ Deno.test("web/assets.ts is up to date: run `deno task dashboard`", async () => 
   );
 });
 
+Deno.test("the page's script contains nothing of deno.json, which changes for other reasons", () => {
+  assert.doesNotMatch(dashboardAsset("/dashboard.js")!.body, /@lbsim|compilerOptions/);
+});
+
 Deno.test("dashboardAsset() serves the page, its script, its style and its icon, and nothing else", () => {
   assert.match(dashboardAsset("/")!.type, /^text\/html/);
   assert.match(dashboardAsset("/dashboard.js")!.type, /^text\/javascript/);

@@ -12,9 +12,9 @@ import type { RefusalReason } from "../events/mod.ts";
 
 /** Which clients are accepted, and how often. */
 export interface AdmissionRules {
-  /** Only these addresses; everybody if left out. */
+  /** Only these addresses are accepted; all are if left out. */
   readonly allow?: readonly Prefix[] | undefined;
-  /** Not these, even if they are allowed. */
+  /** These addresses are refused, even if `allow` contains them. */
   readonly deny?: readonly Prefix[] | undefined;
   /** For each client address: an IPv4 address, or the /64 of an IPv6 one. */
   readonly perClient?: {

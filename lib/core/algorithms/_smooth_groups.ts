@@ -16,7 +16,7 @@ interface Group {
  * Smooth weighted round-robin among the candidates with the lowest score.
  *
  * Each pick adds to the `current` of every tied candidate its weight; the largest wins and loses the
- * sum of the weights added. Over one cycle everybody wins in proportion to weight, and the wins of a
+ * sum of the weights added. Over one cycle each candidate wins in proportion to weight, and the wins of a
  * heavy one are spread out: weights 5, 1, 1 give `a a b a c a a`.
  *
  * Candidates of one weight and one load always gain together, so a group keeps that gain once for all

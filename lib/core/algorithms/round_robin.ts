@@ -3,7 +3,7 @@ import { define } from "./_definition.ts";
 import type { Algorithm, Candidate, PickTrace, Tried } from "./algorithm.ts";
 
 /**
- * `round-robin`: everybody in turn, as often as the weights say, smoothly interleaved.
+ * `round-robin`: backends take turns in proportion to weight, smoothly interleaved.
  *
  * Rule: at each pick `current_i += weight_i` for every available backend; the largest `current` wins
  * (the first of equals) and loses `Σ weight`. Weights 5, 1, 1 give `a a b a c a a`.

@@ -1,7 +1,7 @@
 /**
  * What it costs to relay: lbsim against other balancers on this machine, CPU seconds and resident bytes
  * of the proxy's process per unit of work. Everybody is measured in turns, so that what else happens on
- * the machine hits all alike. Installs nothing; whoever is missing is named. Linux.
+ * the machine hits all alike. It installs nothing, and names the peers that are missing. Linux.
  *
  * All of it takes less than four minutes. `--quick` less of everything (under a minute), `--only lbsim,haproxy`, `--workloads short,idle`,
  * `--rounds 3`, `--seconds 1`, `--json FILE`.
@@ -60,7 +60,7 @@ const size: Size = {
 };
 const workloads = chosen(WORKLOADS, options.workloads);
 const directory = await Deno.makeTempDir({ prefix: "lbsim-peers-" });
-// Workers of a server that root starts are somebody else.
+// If root starts a server, its workers run as another user.
 await Deno.chmod(directory, 0o755);
 const running = new Set<Process>();
 try {
@@ -94,7 +94,7 @@ async function contest(peers: readonly Peer[]): Promise<Result[]> {
   return results;
 }
 
-/** Measures everybody once, then everybody again, for as many rounds as there are. */
+/** Measures every peer once in each round. */
 async function inTurns(
   workload: Workload,
   contestants: readonly Contestant[],
@@ -143,7 +143,7 @@ function progress(text: string): void {
   Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${text}`));
 }
 
-/** Ports that nobody else uses, as two lists. */
+/** Unused ports, as two lists. */
 function freePorts(first: number, second: number): readonly [number[], number[]] {
   const listeners = Array.from(
     { length: first + second },

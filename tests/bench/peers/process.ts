@@ -84,7 +84,7 @@ export class Process {
     return kilobytes * 1024;
   }
 
-  /** Rejects when it has ended, which is too early for whoever asks. */
+  /** Rejects if the process ends: it ended too early. */
   async ended(): Promise<never> {
     const { code } = await this.#child.status;
     throw new Error(`ended with code ${code}: ${this.#command.join(" ")}`);

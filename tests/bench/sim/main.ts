@@ -1,8 +1,8 @@
 /**
- * What it costs to simulate: the engine, with every feature compiled in, against the least that simulates
- * the same (in this process, in C, in SimPy). Power of two choices over ten single servers at a load of
- * 0.8. Everybody is measured in turns, and the median counts. Installs nothing; whoever is missing is
- * named. `--quick`, `--json FILE`.
+ * Measures the cost of a simulation: the engine, with every feature compiled in, against minimal simulations of the
+ * same system (in this process, in C, in SimPy). The system is power of two choices over ten single servers at a load
+ * of 0.8. All are measured in turns, and the median counts. It installs nothing, and names the programs that are
+ * missing. Flags: `--quick`, `--json FILE`.
  */
 import { parseArgs } from "node:util";
 import { parseStudy } from "../../../lib/scenario/study.ts";
@@ -88,7 +88,7 @@ interface Rates {
   readonly simpy: number[];
 }
 
-/** Requests a second of everybody, in turns. */
+/** Measures the requests per second of each simulation, in turns. */
 async function rates(): Promise<Rates> {
   const all: Rates = { engine: [], loop: [], c: [], simpy: [] };
   const program = await compiled();

@@ -6,7 +6,7 @@ import { deadAddress, readAll, say, TestServer } from "../../support/sockets.ts"
 
 const RULES: ProbeRules = { ...configOf([]).healthCheck, timeout: 1000 * NS_PER_MS };
 
-/** Says something to whoever has sent a line. */
+/** Answers a client that has sent a line. */
 function answer(text: string) {
   return async (connection: Deno.TcpConn) => {
     await connection.read(new Uint8Array(1024));

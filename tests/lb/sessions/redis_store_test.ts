@@ -47,7 +47,7 @@ testWithRedis("RedisStore shares sessions with other balancers", async () => {
   assert.equal((await two.read("2001:db8::/64", NOW))?.backend, "B2");
 });
 
-testWithRedis("RedisStore keeps the later of two changes, whoever comes first", async () => {
+testWithRedis("RedisStore keeps the later of two changes, in either order of arrival", async () => {
   await using redis = await new RedisServer().start();
   using store = storeAt(redis);
   await store.open();

@@ -91,7 +91,7 @@ Deno.test("SessionKeeper writes sessions behind the connections, and all of them
   const store = new TestStore();
   const lab = await keep(store);
   const backend = lab.visit("10.0.0.1");
-  assert.equal(store.sessions.size, 0, "nobody waited for that");
+  assert.equal(store.sessions.size, 0, "the keeper did not wait for the store");
   await eventually(() => store.sessions.size === 1, "the session is written");
   const written = store.sessions.get("10.0.0.1")!;
   assert.deepEqual([written.backend, written.home], [backend, backend]);

@@ -110,7 +110,7 @@ Deno.test("lbsim lb works from memory while another has its file, and says so on
   await using second = here.start();
   const address = await listening(second);
   const before = await visits(address, CLIENTS);
-  assert.ok(!before.values().some((place) => place === ""), "nobody waits for the lock");
+  assert.ok(!before.values().some((place) => place === ""), "no client waits for the lock");
   assert.deepEqual(await visits(address, CLIENTS.toReversed()), before);
   for (const balancer of [second, first]) {
     balancer.kill();
@@ -125,7 +125,7 @@ Deno.test("lbsim lb works from memory while another has its file, and says so on
   );
 });
 
-/** Runs what follows with a directory that cannot be written to, whoever asks. */
+/** Runs a shell script that can make a directory read-only, even for root. */
 const READ_ONLY = ["unshare", "--mount", "sh", "-ec"];
 
 function canMount(): boolean {

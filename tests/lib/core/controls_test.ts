@@ -30,7 +30,7 @@ function only<Type extends LbEvent["type"]>(
   return emitted.filter((event) => event.type === type) as EventOf<Type>[];
 }
 
-/** A connect to whoever is picked fails, for all those named. */
+/** A connect to this backend fails; connects to other backends succeed. */
 function fails(scheduler: Scheduler, id: string, now: number): void {
   let lease = connecting(acquire(scheduler, "c", now));
   while (lease.backend.id !== id) {

@@ -162,7 +162,7 @@ Deno.test("Scheduler reports clients that it refuses, and why", () => {
     { ...refused, connection: 3, client: "c", reason: "connection_limit", attempts: 0 },
   ]);
 
-  // B1 is full, so there is nobody untried left, although a retry would be.
+  // B1 is full, so no backend is left that was not tried, although a retry is.
   assert.equal(second.backend.id, "B2");
   second.connectFailed("refused", ms(1));
   const failed = { type: "connect_failed", at_ms: 1, reason: "refused" } as const;

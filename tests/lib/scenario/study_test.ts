@@ -292,7 +292,7 @@ const MISTAKES: readonly [name: string, text: string, message: RegExp][] = [
     /:2:11: there is no backend "web-2"[^]*did you mean "web-1"\?/,
   ],
   [
-    "a fault of nobody",
+    "a fault of no backend",
     "balancer: {backends: 3}\nfaults: [{at: 1s, backend: B9, kind: crash}]",
     /:2:28: there is no backend "B9"/,
   ],

@@ -34,7 +34,7 @@ function most(set: readonly string[]): number {
   return Math.max(...[...places(set).values()].map((backends) => backends.size));
 }
 
-/** A store that does not exist: nobody may ask for it. */
+/** A store that does not exist: it must not be asked for. */
 const REDIS = 'balancer.sticky.store={redis: "redis://:s3cret@redis.invalid"}';
 const SQLITE = "balancer.sticky.store={sqlite: /nowhere/sessions.db}";
 

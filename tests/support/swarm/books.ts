@@ -1,8 +1,8 @@
 /**
- * Books of a scheduler: what it must decide, worked out from the rules alone, with plain counters and lists. Of
- * the scheduler's code only types are used here, so that a mistake in that code is not repeated. What the rules
- * leave open, which of the backends that qualify gets a connection, is read from what the scheduler did
- * (`grants`), and checked against those that qualify.
+ * The books compute what a scheduler must decide, from the rules alone, with plain counters and lists. They use only
+ * types of the scheduler's code, so that they do not repeat a mistake in it. The rules do not say which of several
+ * suitable backends gets a connection. The books read this from the scheduler's choice (`grants`), and check that the
+ * chosen backend is suitable.
  */
 import assert from "node:assert/strict";
 import type {
@@ -18,7 +18,7 @@ import type { Outcome, Subject, View } from "./subject.ts";
 
 const MS = 1e6;
 const S = 1e9;
-/** A slow start takes so many steps. */
+/** The number of steps of a slow start. */
 const STEPS = 20;
 
 interface BackendBook {
@@ -54,7 +54,7 @@ interface EjectionBook {
 
 interface SlowStartBook {
   steps: number;
-  /** For how long new clients could come, until `since`; undefined: they cannot come now. */
+  /** For how long it took new clients, until `since`; `since` is undefined while it takes none. */
   served: number;
   since: number | undefined;
 }
@@ -102,7 +102,7 @@ export class Books implements Subject {
   #stopped = false;
   #lastNumber = 0;
   #grants = new Map<number, string>();
-  /** Removed by a reload while they had connections: one that is added under this name is the same. */
+  /** Backends that a reload removed while they had connections. One that is added again is the same backend. */
   #departed: BackendBook[] = [];
   /** By name, when one was last removed. */
   readonly #removedAt = new Map<string, number>();
@@ -135,7 +135,7 @@ export class Books implements Subject {
     this.passTime(now);
   }
 
-  /** The step has ended: nothing was given out that the books know nothing of. */
+  /** Ends a step, and checks that the scheduler granted nothing that the books do not contain. */
   end(): void {
     assert.deepEqual([...this.#grants], [], "backends were given to connections that get none");
   }
@@ -166,7 +166,7 @@ export class Books implements Subject {
     this.#endSessions();
   }
 
-  /** Those end whose clients have been away for too long. */
+  /** Ends the sessions of clients that have been away for too long. */
   #endSessions(): void {
     const ttl = this.#settings.sticky?.ttl ?? Infinity;
     this.#sessions = this.#sessions.filter(({ open, usedAt }) =>
@@ -568,7 +568,7 @@ export class Books implements Subject {
       this.#isFull(own);
   }
 
-  /** Those that wait get what room there is, in their order. */
+  /** Connections that wait get the free places, in their order. */
   #serveQueue(): void {
     for (const connection of [...this.queue]) {
       const { number, client, waitsSince } = connection;
@@ -924,7 +924,7 @@ export class Books implements Subject {
     for (const connection of [...this.queue]) this.#dismiss(connection, "stopping");
   }
 
-  /** What must be seen of the scheduler. */
+  /** What the scheduler's properties must show. */
   view(): View {
     const on = [...this.connections.values()].filter(({ phase }) =>
       phase === "connecting" || phase === "open"

@@ -1,4 +1,4 @@
-/** The scheduler under test: all that a life knows of its interface is here. */
+/** The scheduler under test. Only this file of the swarm uses the scheduler's interface. */
 import assert from "node:assert/strict";
 import {
   type Backend,
@@ -46,7 +46,7 @@ export class Driver implements Subject {
     );
   }
 
-  /** A step begins. The scheduler is not told: whatever is called next lets time pass by itself. */
+  /** Begins a step. This calls nothing of the scheduler: its next call lets time pass. */
   begin(now: Nanoseconds): void {
     this.#now = now;
     this.events = [];
@@ -160,7 +160,7 @@ export class Driver implements Subject {
     this.scheduler.stop(this.#now);
   }
 
-  /** What can be seen of the scheduler. */
+  /** The state that the scheduler's properties show. */
   view(): View {
     assert.equal(this.#balance.present, this.#connections.size, "connections, by their events");
     const { backends, activeServers, connections, waiting, sessions } = this.scheduler;

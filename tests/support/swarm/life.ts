@@ -1,6 +1,6 @@
 /**
- * A life of a scheduler: a driver does to it whatever can happen, in any order, and the same is entered in books
- * of its own. After each step both must say the same.
+ * A life of a scheduler is a random sequence of everything that a driver can do to it. Each step is also entered in
+ * the books. After each step, the scheduler and the books must agree.
  */
 import assert from "node:assert/strict";
 import {
@@ -20,7 +20,7 @@ import {
 } from "./settings.ts";
 import type { Subject } from "./subject.ts";
 
-/** What can happen, and how often it does, compared with the rest. */
+/** The kinds of steps, and the frequency of each relative to the others. */
 const FREQUENCIES = {
   "client connects": 40,
   "proxy connects": 2,
@@ -60,7 +60,7 @@ const MODES: readonly BackendMode[] = ["ready", "ready", "drain", "drain", "main
 const BACKENDS_MAX = 12;
 const PROXY = "10.0.9.9";
 
-/** How many steps a life has, and after how many all that can be seen is compared. */
+/** The number of steps of a life, and the number of steps between two comparisons of the whole state. */
 export const STEPS = 1000;
 const STEPS_PER_VIEW = 10;
 
@@ -163,7 +163,7 @@ export class Life {
     else this.#now += Math.floor(how * 2 * (this.#settings.sticky?.ttl ?? 100 * NS_PER_MS));
   }
 
-  /** Stops, ends all that is open, and sees that nothing is left. */
+  /** Stops the scheduler, ends all connections, and checks that none is left. */
   finish(): void {
     this.#both((one) => one.stop());
     this.#connects(0.5, 0);
@@ -198,7 +198,7 @@ export class Life {
   #both(act: (one: Subject) => void): void {
     this.#driver.begin(this.#now);
     act(this.#driver);
-    // Whatever was done has let time pass, but not if nothing was done.
+    // Every call lets time pass; if there was no call, time must pass now.
     this.#driver.passTime();
     this.#books.begin(this.#now, this.#driver.grants);
     act(this.#books);
@@ -303,7 +303,7 @@ export class Life {
     this.#journal.written(this.#now);
   }
 
-  /** Half of what it was being told it may have kept, or lost. */
+  /** For each session that was being written, the store may have kept or lost it. */
   #storeFails(how: number): void {
     const batch = this.#journal.take() ?? [];
     const kept = batch.filter((_, i) => i % 2 === (how < 0.5 ? 0 : 1));
@@ -329,7 +329,7 @@ export class Life {
     }
   }
 
-  /** To one that is here, or only there. */
+  /** Another balancer pins a session to a backend, which this scheduler may not have. */
   #anotherPins(which: number, how: number): void {
     if (this.#settings.sticky === undefined || !this.#journal.usable) return;
     const { sessions } = this.#driver.view();
@@ -345,7 +345,7 @@ export class Life {
     });
   }
 
-  /** A store that works in the end has been told of every session. */
+  /** If the store works at the end, every session has been written to it. */
   #checkStore(): void {
     this.#storeOpens(false);
     while (this.#journal.unwritten > 0) this.#storeWrites();

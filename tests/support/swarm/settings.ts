@@ -1,4 +1,4 @@
-/** How a life of a scheduler begins, drawn from a seed: any features, some wildly exaggerated, some off. */
+/** The settings of a life, drawn from a seed. Any feature may be on, off or exaggerated. */
 import {
   ALGORITHM_NAMES,
   type AlgorithmOptions,
@@ -11,7 +11,7 @@ import {
 } from "../../../lib/core/mod.ts";
 import { NS_PER_MS, parsePrefix, type Random } from "../../../lib/base/mod.ts";
 
-/** What the operator says of a backend. */
+/** The settings of a backend. */
 export interface BackendSettings {
   readonly weight: number;
   readonly backup: boolean;
@@ -19,12 +19,12 @@ export interface BackendSettings {
   readonly mode: BackendMode;
 }
 
-/** The same with its name. */
+/** The settings of a backend, with its name. */
 export interface NamedBackend extends BackendSettings {
   readonly id: string;
 }
 
-/** What the operator says. */
+/** The settings of a balancer and its clients. */
 export interface Settings {
   readonly algorithm: AlgorithmOptions;
   readonly backends: readonly BackendSettings[];
@@ -42,7 +42,7 @@ export interface Settings {
   readonly ejection: EjectionRules | undefined;
   readonly slowStart: SlowStartRules | undefined;
   readonly tryAnyway: boolean;
-  /** How many clients there are. */
+  /** The number of clients. */
   readonly clients: number;
   /** Seeds the scheduler's own draws. */
   readonly seed: number;

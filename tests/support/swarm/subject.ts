@@ -1,4 +1,4 @@
-/** What a life does to the scheduler, and in the same way to its books. Connections are known by number. */
+/** The interface that the scheduler's driver and the books share. Connections are named by their numbers. */
 import type { BackendMode, RefusalReason, SessionRecord } from "../../../lib/core/mod.ts";
 import type { NamedBackend, Settings } from "./settings.ts";
 
@@ -8,7 +8,7 @@ export type Outcome =
   | { readonly kind: "wait" }
   | { readonly kind: "refused"; readonly reason: RefusalReason };
 
-/** What everything can be done to. */
+/** A life does each of its steps to a subject: to the scheduler's driver, and to the books. */
 export interface Subject {
   /** A client connects: it is accepted or refused. */
   accept(client: string): void;
@@ -37,7 +37,7 @@ export interface Subject {
   stop(): void;
 }
 
-/** All that can be seen of one, as plain data. */
+/** The visible state of a subject, as plain data. */
 export interface View {
   readonly backends: readonly {
     readonly id: string;

@@ -3,8 +3,8 @@ import { askedSeed, newSeed, seedOfCommit } from "../seeds.ts";
 import { live, STEPS } from "./life.ts";
 
 /**
- * Lets so many lives happen: half of them new in each run, half of them the same for each who tests this commit.
- * With `LBSIM_SEED=1234` in the environment it is the one life that this draws.
+ * Runs this many lives. Half of their seeds are new in each run; the other half depend on the commit. With
+ * `LBSIM_SEED=1234` in the environment, it runs only the life of this seed.
  *
  * @throws The first that fails, with its seed and all that was drawn from it.
  */

@@ -37,7 +37,7 @@ const BY_LOT: Skip = {
 };
 
 const CHECKS_LATENCY_FIRST: Skip = {
-  reason: "it judges by what answers took, and here nobody answers",
+  reason: "it judges backends by the latency of their answers, and here there are no answers",
   cases: [
     "shares in proportion to weight when idle",
     "shares in proportion to weight when connections are held",
@@ -71,7 +71,7 @@ const BY_HASH: Skip = {
 const BY_ORDER: Skip = {
   reason: "all goes to the first that is not full",
   cases: [
-    "reaches everybody",
+    "reaches every backend",
     "shares evenly among equals",
     "shares in proportion to weight when idle",
     "shares in proportion to weight when connections are held",
@@ -145,8 +145,8 @@ const CASES: Readonly<Record<string, (subject: Subject) => void>> = {
       changed.available = !changed.available;
       algorithm.update(changed);
       const picked = algorithm.pick(`c${i}`, i);
-      const anybody = candidates.some(({ available }) => available);
-      assert.equal(picked !== undefined, anybody);
+      const isAnyAvailable = candidates.some(({ available }) => available);
+      assert.equal(picked !== undefined, isAnyAvailable);
       if (picked !== undefined) assert.ok(picked.available, `picked ${picked.id}`);
     }
   },
@@ -189,7 +189,7 @@ const CASES: Readonly<Record<string, (subject: Subject) => void>> = {
     make(candidates).pick("c", 0, trace, [candidates[1]!]);
     assert.ok(considered.length > 0 && !considered.includes("b"));
   },
-  "reaches everybody"({ make }) {
+  "reaches every backend"({ make }) {
     const candidates = candidatesOf([1, 1, 1, 1, 1]);
     const counts = pickMany(make(candidates), candidates, PICKS, { hold: true });
     assert.ok(counts.every((count) => count > 0), `${counts}`);
@@ -331,7 +331,7 @@ const CASES: Readonly<Record<string, (subject: Subject) => void>> = {
   },
 };
 
-/** How often each was picked. `hold`: nobody closes; otherwise each connection ends at once. */
+/** How often each was picked. With `hold`, connections stay open; otherwise each ends at once. */
 function pickMany(
   algorithm: Algorithm,
   candidates: readonly TestCandidate[],

@@ -198,7 +198,7 @@ for (const name of HASHES) {
     const after = assignment(algorithm, 10_000);
     const others = before.filter((id, client) => id !== "d" && after[client] !== id).length;
     assert.ok(!after.includes("d"));
-    // Maglev's table is made anew: about 1 % moves without need. The other two move nobody else.
+    // Maglev's table is built again: about 1 % of the clients move without need. The other two move no other client.
     assert.ok(name === "maglev" ? others > 0 && others < 300 : others === 0, `${others}`);
   });
 

@@ -27,7 +27,7 @@ Deno.test("EventStream.emit() calls the readers of that kind, in the order in wh
   assert.deepEqual(heard, ["first B1", "all backend_mode_changed"]);
 });
 
-Deno.test("EventStream.wanted says whether anybody reads a kind", () => {
+Deno.test("EventStream.wanted says whether a type of event has a reader", () => {
   const events = strictEventStream();
   assert.ok(EVENT_TYPES.every((type) => !events.wanted[type]));
   const stopReading = events.subscribe("test", ["probe", "backend_up"], () => {});

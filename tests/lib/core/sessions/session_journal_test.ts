@@ -73,7 +73,7 @@ Deno.test("SessionJournal.note() drops removed sessions when there is too much, 
   note(journal, "ab");
   note(journal, "c", 0, true);
   note(journal, "d");
-  assert.equal(journal.unwritten, 4, "nobody is counted before there is too much");
+  assert.equal(journal.unwritten, 4, "no client is counted before the limit is reached");
   note(journal, "e");
   assert.equal(taken(journal), "abde");
   journal.written(0);
@@ -219,7 +219,7 @@ Deno.test("SessionJournal: whatever fails, a store that works in the end knows e
           else if (what === "fail") fail();
           else if (what === "open") open();
           else {
-            // A store that was restarted: whoever was connected to it finds out.
+            // The store was restarted: its connections fail.
             store.clear();
             fail();
           }

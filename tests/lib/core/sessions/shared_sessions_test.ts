@@ -53,7 +53,7 @@ Deno.test("balancers that share sessions agree on a client's backend, however wr
     balancer: fc.nat({ max: 2 }),
     client: fc.constantFrom("a", "b", "c", "d", "e"),
     afterMs: fc.constantFrom(0, 0, 0.3, 1, 50),
-    /** A backend is taken down for everybody, or comes back. */
+    /** A backend goes down for all balancers, or comes back. */
     toggle: fc.option(fc.constantFrom(...BACKENDS), { freq: 3 }),
   });
   const skews = fc.array(fc.integer({ min: -1e6, max: 1e6 }), { minLength: 3, maxLength: 3 });
