@@ -26,6 +26,11 @@ export class LoopBudget {
     this.#left = bytesPerTurn;
   }
 
+  /** Whether fast streams have used it up of late, and the loop is made to poll for them. */
+  get isInUse(): boolean {
+    return !this.#resting;
+  }
+
   /** Counts bytes that were carried. Returns whether more may be carried before the loop polls. */
   spend(bytes: number): boolean {
     this.#left -= bytes;

@@ -135,7 +135,8 @@ export class Relays<Owner> {
 
   /** Resolves when the event loop has polled. */
   async turn(): Promise<void> {
-    if (this.#running.size === 0) await eventLoopTurn();
+    // To make the loop poll for certain costs as much as some connections: it is done where fast streams need it.
+    if (!this.#budget.isInUse) await eventLoopTurn();
     else await new Promise<void>((resolve) => this.#budget.wait({ resume: resolve }));
   }
 
