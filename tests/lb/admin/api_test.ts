@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { closeSync, openSync } from "node:fs";
 import { EVENT_TYPES } from "../../../lib/core/mod.ts";
 import { decodeFrame } from "../../../lib/observe/mod.ts";
 import { configOf } from "../../support/config.ts";
@@ -17,6 +18,13 @@ const STICKY = {
   drain: "move",
   store: "memory",
 } as const;
+
+/** What is leaked takes low numbers for good. */
+function lowestFreeDescriptor(): number {
+  const descriptor = openSync("/dev/null", "r");
+  closeSync(descriptor);
+  return descriptor;
+}
 
 /**
  * Reads server-sent events until there are as many as asked for, or the stream ends.
@@ -334,11 +342,16 @@ Deno.test("readers that vanish leave nothing behind", async () => {
   };
   await vanish(200);
   const before = Deno.memoryUsage();
+  const free = lowestFreeDescriptor();
   await vanish(1000);
   await eventually(async () => {
     const text = await lab.get("/healthz").then(({ text }) => text, () => "");
     return text === "ok\n";
   }, "the API still answers");
+  await eventually(
+    () => lowestFreeDescriptor() <= free + 8,
+    "the descriptors of those that vanished are free",
+  );
   const { rss } = Deno.memoryUsage();
   assert.ok(rss - before.rss < 64e6, `${(rss - before.rss) / 1e6} MB more`);
   // 32 readers may be there at once: if one of the 1200 were still counted, one of these would get 503.

@@ -396,6 +396,21 @@ algorithm: {name: ring-hash, points: 8193}\n`,
     `${ONE}health_check: {type: expect}\n`,
     /:2:22: health_check\.expect is missing/,
   ],
+  [
+    "an admin API that other machines can reach, without a token",
+    `${ONE}admin: {listen: "0.0.0.0:9900"}\n`,
+    /:2:17: 0\.0\.0\.0:9900 can be reached from other machines[^]*token_file/,
+  ],
+  [
+    "a socket of the admin API without a whole path",
+    `${ONE}admin: {listen: "unix:admin.sock"}\n`,
+    /:2:17: .*a Unix socket needs a path, like unix:\/run\/lbsim\.sock/,
+  ],
+  [
+    "a port among the hosts of the admin API",
+    `${ONE}admin: {hosts: ["lab.example/x"]}\n`,
+    /:2:17: .*must be a host name or an IP address, without a port/,
+  ],
   ["a tab", "\tbackends: []\n", /:1:1: not valid YAML: a tab/],
   ["brackets that do not close", "backends: [{id: B1\n", /not valid YAML/],
   ["a second document", `${ONE}---\nlisten: 10.0.0.1:80\n`, /second document/],
@@ -452,6 +467,20 @@ for (const [what, text, expected] of MISTAKES) {
     assert.equal(error.diagnostics.length, 1, error.message);
   });
 }
+
+Deno.test("parseConfig() lets the admin API listen beyond loopback with a token, or nowhere", () => {
+  for (
+    const [admin, listen] of [
+      ['{listen: "0.0.0.0:9900", token_file: t}', { host: "0.0.0.0", port: 9900 }],
+      ['{listen: "[::1]:9900"}', { host: "::1", port: 9900 }],
+      ["{listen: unix:/run/lbsim.sock}", { path: "/run/lbsim.sock" }],
+      ["{listen: off}", "off"],
+      ["{}", undefined],
+    ] as const
+  ) {
+    assert.deepEqual(parse(`${ONE}admin: ${admin}\n`).admin.listen, listen, admin);
+  }
+});
 
 Deno.test("parseConfig() marks the value that it has read, where a key is there twice", () => {
   const { diagnostics } = complaint(`retries: 1\nretries: x\n${ONE}`);
