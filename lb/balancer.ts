@@ -80,7 +80,7 @@ export interface BalancerOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** How a stop went. */
+/** The result of a stop. */
 export interface StopSummary {
   /** Connections that ended by themselves while it drained. */
   readonly finished: number;
@@ -88,7 +88,7 @@ export interface StopSummary {
   readonly closed: number;
 }
 
-/** What a balancer is made of. */
+/** The parts of a balancer. */
 interface Parts {
   readonly scheduler: Scheduler;
   readonly prober: Prober;
@@ -117,7 +117,7 @@ export class Balancer {
   readonly address: Address;
   readonly scheduler: Scheduler;
   #config: Config;
-  /** What the file says, without the operator's wishes. */
+  /** The file's configuration, without the operator's wishes. */
   #fileConfig: Config;
   #wishes = NO_WISHES;
   /** The configuration at the start: some settings change only with a restart. */
@@ -242,22 +242,22 @@ export class Balancer {
     return this.#config;
   }
 
-  /** The configuration as the file says. */
+  /** The file's configuration, without the operator's wishes. */
   get fileConfig(): Config {
     return this.#fileConfig;
   }
 
-  /** What the operator wants otherwise than the file says. */
+  /** The operator's wishes, which override the file. */
   get wishes(): Wishes {
     return this.#wishes;
   }
 
-  /** What the connections of each backend that are open have carried so far. */
+  /** The bytes of the open connections, for each backend. */
   get openTraffic(): ReadonlyMap<Backend, Traffic> {
     return this.#relays.trafficBy(({ backend }) => backend);
   }
 
-  /** Sockets that it holds: listening, of clients and of backends. */
+  /** The number of its sockets: the listening one, and those of clients and backends. */
   get openSockets(): number {
     const { connections, waiting } = this.scheduler;
     return 1 + this.#handshaking.size + waiting + connections + this.#relays.running;
@@ -273,12 +273,12 @@ export class Balancer {
     return wishedChanges(this.#fileConfig, this.#wishes);
   }
 
-  /** Why wishes cannot be taken over, in words; undefined if they can. */
+  /** Why these wishes cannot be applied, in words; undefined if they can. */
   problemWith(wishes: Wishes): string | undefined {
     return problemWithWishes(this.#fileConfig, wishes);
   }
 
-  /** It accepts no more clients. */
+  /** Whether it is stopping: it accepts no more clients. */
   get isStopping(): boolean {
     return this.#stopping;
   }
@@ -299,9 +299,10 @@ export class Balancer {
   }
 
   /**
-   * Takes over another configuration while it runs; the operator's wishes stand. No connection is dropped, and unchanged backends keep
-   * their counts, health and sessions. The listen address, the log settings and the session store change
-   * only with a restart. Resolves when new backends have been probed once, or the balancer is stopped.
+   * Applies another configuration while the balancer runs; the operator's wishes still override it. No
+   * connection is dropped, and unchanged backends keep their counts, health and sessions. The listen address,
+   * the log settings and the session store change only with a restart. Resolves when new backends have been
+   * probed once, or the balancer is stopped.
    */
   async reload(config: Config, certificates: Certificates = {}): Promise<void> {
     const { changes: settings, ignored } = difference(this.#fileConfig, config, this.#started);
@@ -319,7 +320,7 @@ export class Balancer {
   }
 
   /**
-   * Takes over a configuration at once. Resolves when new backends have been probed once.
+   * Applies a configuration at once. Resolves when new backends have been probed once.
    *
    * @throws {RangeError} if a parameter of the algorithm is out of range, and then nothing has changed.
    */

@@ -10,11 +10,11 @@ import { type Clock, Notifier, sleep, timerDelay } from "../../lib/io/mod.ts";
 import {
   type Backend,
   type EventStream,
-  type Recovery,
   type Scheduler,
   type Session,
   SessionJournal,
   type StickyRules,
+  type StoreRecovery,
   toMs,
 } from "../../lib/core/mod.ts";
 import type { SessionStore, StoredSession, StoreRules } from "./session_store.ts";
@@ -203,7 +203,7 @@ export class SessionKeeper {
     }
   }
 
-  #recovered(recovery: Recovery | undefined): void {
+  #recovered(recovery: StoreRecovery | undefined): void {
     if (recovery === undefined) return;
     this.#events.emit({
       type: "session_store_recovered",

@@ -28,7 +28,7 @@ export interface Refused {
   readonly reason: RefusalReason;
 }
 
-/** What comes of asking for a backend. An ordinary value: a refusal is no error. */
+/** The result of a request for a backend. A refusal is an ordinary value, not an error. */
 export type Outcome = Connect | Wait | Refused;
 
 /** How much was relayed. */
@@ -67,7 +67,7 @@ export interface Connection {
   onSettled: ((outcome: Connect | Refused, now: Nanoseconds) => void) | undefined;
 
   /**
-   * Of a connection that a trusted proxy has made: now it is known who the client is.
+   * The trusted proxy that opened this connection has named the client.
    *
    * @returns Whether the client is accepted; otherwise the connection has ended.
    */
@@ -88,11 +88,11 @@ export interface Connection {
   answered(now: Nanoseconds): void;
   /** The client has sent its last byte, and has perhaps left: it may have waited in vain. */
   clientFinished(now: Nanoseconds): void;
-  /** The driver cannot serve it: it is refused before it is open. */
+  /** The driver cannot serve the connection: it is refused before it is open. */
   refuse(reason: RefusalReason, now: Nanoseconds, detail?: string): Refused;
   /** The client has left before the connection was open. */
   leave(now: Nanoseconds): void;
-  /** It was open, and has ended. */
+  /** The open connection has ended. */
   close(end: ConnectionEnd, now: Nanoseconds, traffic?: Traffic): void;
 }
 
@@ -104,7 +104,7 @@ export interface QueuePlace extends Aged<QueuePlace> {
   until: Nanoseconds;
 }
 
-/** What the scheduler does when a connection is moved on. */
+/** The scheduler's part of each step of a connection. */
 export interface ConnectionSteps {
   admit(connection: ConnectionState, now: Nanoseconds): boolean;
   assign(connection: ConnectionState, now: Nanoseconds, trace: PickTrace | undefined): Outcome;
@@ -146,11 +146,11 @@ export class ConnectionState implements Connection {
   refusal: RefusalReason | undefined;
   /** Whether lists and limits have accepted its client. */
   isAdmitted = false;
-  /** Where its client is counted, if anywhere. */
+  /** The limits per client for which it counts; undefined if there are none. */
   admission: Admission | undefined;
   /** The backend that it was last given. */
   assigned: BackendState | undefined;
-  /** Until a backend is picked, when it arrived: with most connections that is the same time. */
+  /** When its backend was picked; before that, when it arrived. For most connections both times are equal. */
   pickedAt: Nanoseconds;
   /** How many other connections that backend had in flight then. */
   others = 0;
@@ -217,7 +217,7 @@ export class ConnectionState implements Connection {
     return this.#connectedAt !== undefined && this.#idle === undefined;
   }
 
-  /** For how long an answer has been waited for: an idle client waits for none. */
+  /** How long the client has waited for an answer. An idle client does not wait. */
   waitedForAnswer(now: Nanoseconds): Nanoseconds {
     return now - this.pickedAt - (this.#idle ?? 0);
   }

@@ -21,7 +21,7 @@ import type { BackendSelector } from "./selector.ts";
 const CONNECT: Connect = { kind: "connect" };
 const WAIT: Wait = { kind: "wait" };
 
-/** What a dispatcher works with. */
+/** The parts of the scheduler that a dispatcher uses. */
 interface Parts {
   readonly announcer: Announcer;
   readonly pool: BackendPool;
@@ -43,16 +43,16 @@ export class Dispatcher implements ConnectionSteps {
   /** Undefined if there are no lists and no limits per client. */
   #admission: Admission | undefined;
   #lastNumber = 0;
-  /** Connections that have not ended. */
+  /** The number of connections that have not ended. */
   #present = 0;
-  /** Those of them that are on a backend. */
+  /** The number of connections that are on a backend. */
   #inFlight = 0;
   #stopping = false;
-  /** The latest answer came before its client asked, as a mail server's greeting does. */
+  /** Whether the latest answer came before its client had sent anything, as a mail server's greeting does. */
   #backendsSpeakFirst = false;
-  /** Nothing that waits for time alone happens before. */
+  /** The time of the next change that comes with time alone; Infinity if there is none. */
   #nextWake: Nanoseconds = Infinity;
-  /** When sessions were last made to expire. */
+  /** When expired sessions were last removed. */
   #expiredAt: Nanoseconds = NaN;
   /** Called when `nextWake` has become earlier. */
   onWake: ((at: Nanoseconds) => void) | undefined;
@@ -103,14 +103,14 @@ export class Dispatcher implements ConnectionSteps {
     assert(this.#nextWake > at, "what is due happens, and is due no more");
   }
 
-  /** Time must pass by then at the latest. */
+  /** Makes sure that `nextWake` is not later than this. */
   wakeBy(at: Nanoseconds): void {
     if (at >= this.#nextWake) return;
     this.#nextWake = at;
     this.onWake?.(at);
   }
 
-  /** Takes over other options. Connections that wait go on waiting, for as long as these say. */
+  /** Applies other options. Connections in the queue stay there; the new timeout applies to them. */
   reconfigure(options: SchedulerOptions, now: Nanoseconds): void {
     this.#options = options;
     this.#expiredAt = NaN; // Their time to live may be shorter from now on.
@@ -127,7 +127,7 @@ export class Dispatcher implements ConnectionSteps {
     else this.#admission.configure(rules);
   }
 
-  /** From now on every client is refused, also those that wait. */
+  /** From now on every client is refused, including those in the queue. */
   stop(now: Nanoseconds): void {
     this.passTime(now);
     this.#stopping = true;
@@ -186,7 +186,7 @@ export class Dispatcher implements ConnectionSteps {
     this.#countForClient(connection, now);
   }
 
-  /** Limits per client may have come into force, or been lifted, since it was last counted. */
+  /** Counts a connection for its client. A reload may have added or removed limits per client since the last count. */
   #countForClient(connection: ConnectionState, now: Nanoseconds): void {
     const { admission, client } = connection;
     if (admission === this.#admission) return;
@@ -205,7 +205,7 @@ export class Dispatcher implements ConnectionSteps {
     return this.#place(connection, now, trace);
   }
 
-  /** A backend, or a place in the queue. */
+  /** Gives the connection a backend or a place in the queue, or refuses it. */
   #place(
     connection: ConnectionState,
     now: Nanoseconds,
@@ -214,7 +214,7 @@ export class Dispatcher implements ConnectionSteps {
     return this.#pick(connection, now, trace) ? CONNECT : this.#wait(connection, now);
   }
 
-  /** Whether a backend is available: then the connection has it. */
+  /** Gives the connection a backend if one is available. Returns whether it did. */
   #pick(connection: ConnectionState, now: Nanoseconds, trace: PickTrace | undefined): boolean {
     const isExplained = trace === undefined && this.#announcer.wantsExplanations &&
       (connection.number - 1) % (this.#options.explainEvery ?? 1) === 0;
@@ -232,7 +232,7 @@ export class Dispatcher implements ConnectionSteps {
   #selectAndExplain(connection: ConnectionState, now: Nanoseconds): BackendState | undefined {
     const explanation = new Explanation(this.#pool.all, connection.tried);
     const backend = this.#selector.select(connection, now, explanation);
-    // Of a connection that waits it has been said already that no backend is available.
+    // For a connection that waits, an event has already said that no backend is available.
     if (backend !== undefined || connection.phase !== "waiting") {
       const { rule, candidates } = explanation;
       this.#announcer.pickExplained(connection, backend?.id ?? null, rule, candidates, now);
@@ -240,7 +240,7 @@ export class Dispatcher implements ConnectionSteps {
     return backend;
   }
 
-  /** No backend is available: the connection waits, if that is of use, or is refused. */
+  /** No backend is available: the connection waits if it may get one later; otherwise it is refused. */
   #wait(connection: ConnectionState, now: Nanoseconds): Outcome {
     const { queue } = this.#options;
     if (queue === undefined || !this.#selector.mayFindRoom(connection, now)) {

@@ -61,12 +61,12 @@ export { Scheduler } from "./scheduler.ts";
 export type { SchedulerOptions } from "./options.ts";
 export {
   clientKey,
-  type Recovery,
   type Session,
   SessionJournal,
   SessionMap,
   type SessionRecord,
   type StickyRules,
+  type StoreRecovery,
 } from "./sessions/mod.ts";
 export type { QueueRules } from "./queue.ts";
 export { sweepInterval, SWEEPS_PER_TIMEOUT } from "./sweep.ts";

@@ -70,7 +70,7 @@ export class BackendPool {
   }
 
   /**
-   * Adds a backend. One that was removed, and still has connections, is the same again.
+   * Adds a backend. If it was removed and still has connections, it is the same backend again.
    *
    * @throws {RangeError} if there is one of this name.
    */
@@ -114,8 +114,8 @@ export class BackendPool {
   }
 
   /**
-   * The algorithms for other options, to be put to use by `use`; undefined if those in use are the same and keep
-   * their turns.
+   * Makes the algorithms for other options; `use` puts them to use. Undefined if the options of the algorithm are
+   * the same: then the algorithms stay and keep their turns.
    *
    * @throws {RangeError} if a parameter is out of range.
    */
@@ -143,7 +143,7 @@ export class BackendPool {
     backend.fullWeight = options.weight;
   }
 
-  /** Puts the backends in the order of the options: what is meant by "first" and decides between equals. */
+  /** Puts the backends in the order of the options. The order decides between equal backends. */
   putInOrder(): void {
     this.#options.backends.forEach(({ id }, order) => this.#byId.get(id)!.order = order);
     this.#backends.sort((a, b) => a.order - b.order);
@@ -218,7 +218,7 @@ export class BackendPool {
     return picked as BackendState | undefined ?? this.#anyway(tried, trace);
   }
 
-  /** Picks a primary that has proven since then that it works. Other primaries do not prevent this. */
+  /** Picks a primary that has proven since then that it works; other primaries are skipped. */
   pickProven(
     client: string,
     since: Nanoseconds,
@@ -234,7 +234,7 @@ export class BackendPool {
     }
   }
 
-  /** When no backend is active and clients are to be sent on all the same: those not disabled, in turn. */
+  /** With `try-anyway`, if no backend is active: the next backend that the operator has not taken out. */
   #anyway(
     tried: readonly BackendState[] | undefined,
     trace: PickTrace | undefined,
@@ -259,7 +259,7 @@ export class BackendPool {
   }
 }
 
-/** Those of a tier that are available; undefined if none is. */
+/** The available backends of a tier; undefined if there are none. */
 function availableOf(
   backends: readonly BackendState[],
   backup: boolean,

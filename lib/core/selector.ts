@@ -12,7 +12,7 @@ import type { Announcer } from "./events/mod.ts";
 import type { BackendPool } from "./pool.ts";
 import { type Session, type SessionMap, Stickiness, type StickyRules } from "./sessions/mod.ts";
 
-/** Reads what becomes of sessions. */
+/** Called when a session has gained (1) or lost (−1) a connection. */
 export type SessionReader = (
   session: Readonly<Session<Backend>>,
   change: 1 | -1,
@@ -38,7 +38,7 @@ export class BackendSelector {
     return this.#stickiness?.sessions;
   }
 
-  /** Other rules for sessions. Sessions are forgotten if clients are told apart in another way. */
+  /** Applies other rules for sessions. If the rules identify clients differently, all sessions are removed. */
   configure(rules: StickyRules | undefined): void {
     this.#takesItsOwn = rules?.drain === "allow";
     if (rules !== undefined && this.#stickiness?.fits(rules)) {

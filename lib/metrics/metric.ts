@@ -1,7 +1,7 @@
 import { NS_PER_MS } from "../base/mod.ts";
 import type { BackendResult, FaultResult, ReplicationResult } from "./result.ts";
 
-/** What a metric is a number of. */
+/** The unit of a metric. */
 export type Unit = "ms" | "share" | "count" | "per_s" | "ratio";
 
 /** Which of a run's histograms a time is read from. */

@@ -1,6 +1,6 @@
 /**
- * The only place that decides when a backend takes a client. All of it follows from what the operator
- * wants, what probes and connects have shown, and how many connections it has.
+ * The only place that decides when a backend takes a client. The decision depends on the operator's wishes, the
+ * results of probes and connects, and the number of connections.
  */
 import type { BackendMode, BackendOptions } from "./backend.ts";
 
@@ -31,7 +31,7 @@ export function isActive(backend: Judged): boolean {
   return backend.mode === "ready" && isHealthy(backend);
 }
 
-/** Whether new clients may be sent to it, were it not full. */
+/** Whether it takes new clients; it may be full. */
 export function isServing(backend: Judged): boolean {
   return isActive(backend) && backend.fullWeight > 0 && !backend.removed;
 }
@@ -52,7 +52,7 @@ export function mayHaveRoom(backend: Judged): boolean {
 }
 
 /**
- * Whether it takes clients that are pinned to it, were it not full.
+ * Whether it takes clients that are pinned to it; it may be full.
  *
  * @param drain `allow`: also while it drains or has no weight.
  */
@@ -60,7 +60,7 @@ export function takesItsOwn(backend: Judged, drain: "move" | "allow"): boolean {
   return isServing(backend) || (drain === "allow" && isForItsOwnOnly(backend));
 }
 
-/** Whether it could go on with clients that are pinned to it, but takes no new ones. */
+/** Whether it can take clients that are pinned to it, but takes no new ones. */
 export function isForItsOwnOnly(backend: Judged): boolean {
   return isHealthy(backend) && backend.mode !== "maintenance" && !isServing(backend) &&
     !backend.removed;

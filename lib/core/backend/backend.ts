@@ -4,7 +4,7 @@ import { Health, type HealthRules } from "./health.ts";
 import type { SlowStart } from "./slow_start.ts";
 import type { Nanoseconds } from "../../base/mod.ts";
 
-/** What the operator says of a backend. */
+/** The operator's settings of a backend. */
 export interface BackendOptions {
   readonly id: string;
   /** Share of the load it should get, relative to the others; at 0 it gets no new client. */
@@ -15,7 +15,7 @@ export interface BackendOptions {
   readonly backup: boolean;
   /** `ready` if left out. */
   readonly mode?: BackendMode | undefined;
-  /** Where it is. It serves to tell whether a backend of the same name is the same one. */
+  /** Where it listens. Two backends with one name and different addresses are different backends. */
   readonly address?: { readonly host: string; readonly port: number } | undefined;
 }
 
@@ -27,7 +27,7 @@ export type BackendMode = "ready" | "drain" | "maintenance";
 
 /** A backend as drivers see it: the scheduler alone changes it. */
 export interface Backend extends Candidate {
-  /** Where it is. Under another address it is another backend. */
+  /** Where it listens. With another address it is another backend. */
   readonly address: BackendOptions["address"];
   readonly backup: boolean;
   /** At this many connections in flight it is full; Infinity if there is no limit. */
@@ -42,7 +42,7 @@ export interface Backend extends Candidate {
   readonly connections: number;
   /** Connects to it that failed, since the start. */
   readonly connectFailures: number;
-  /** How it behaves towards connects; keeps it out for a while if they fail too often. */
+  /** Passive ejection: keeps the backend out for a while if connects fail too often. */
   readonly ejection: Pick<Readonly<Ejection>, "ejected" | "until" | "failures"> | undefined;
   /** How far it has come in a slow start; undefined if it is in none. */
   readonly slowStart: Pick<Readonly<SlowStart>, "share" | "nextStepAt"> | undefined;
@@ -74,7 +74,7 @@ export class BackendState implements Backend {
   connectFailures = 0;
   ejection: Ejection | undefined;
   slowStart: SlowStart | undefined;
-  /** Whether probes look after it. */
+  /** Whether it is probed. */
   probed = true;
   provenAt: Nanoseconds = -Infinity;
   failedAt: Nanoseconds = -Infinity;

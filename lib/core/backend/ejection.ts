@@ -4,16 +4,16 @@ import type { Nanoseconds } from "../../base/mod.ts";
 export interface EjectionRules {
   /** Failed connects in a row that eject a backend. */
   readonly failures: number;
-  /** For how long, the first time. */
+  /** The duration of the first ejection. */
   readonly base: Nanoseconds;
-  /** And never for longer than this. */
+  /** The longest duration of an ejection. */
   readonly max: Nanoseconds;
   /** At most this share of all backends is ejected at one time. */
   readonly maxShare: number;
 }
 
 /**
- * Passive ejection of one backend: what its connects say, without a probe. It is out for
+ * Passive ejection of one backend: it depends on connects, not on probes. It is out for
  * `min(base · ejections, max)`; the number of ejections is forgotten when it has then worked for as long
  * as it was out.
  *
@@ -36,7 +36,7 @@ export class Ejection {
     return this.#ejected;
   }
 
-  /** When it is let in again. */
+  /** When the ejection ends. */
   get until(): Nanoseconds {
     return this.#until;
   }
@@ -66,7 +66,7 @@ export class Ejection {
     return this.#lasted;
   }
 
-  /** Lets it in again. */
+  /** Ends the ejection. */
   readmit(): void {
     this.#ejected = false;
     this.#failures = 0;

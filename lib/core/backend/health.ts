@@ -1,14 +1,14 @@
 import { assert, type Nanoseconds, type Random } from "../../base/mod.ts";
 
-/** When to probe and what to make of the results. */
+/** The rules for probes and their results. */
 export interface HealthRules {
   /** From the start of one probe to the start of the next. */
   readonly interval: Nanoseconds;
   /** By how much an interval may be shorter or longer, as a share of it: 0.1 is ±10 %. */
   readonly jitter: number;
-  /** Successes in a row that bring a backend up. */
+  /** Successful probes in a row that mark a backend as up. */
   readonly rise: number;
-  /** Failures in a row that take it down. */
+  /** Failed probes in a row that mark it as down. */
   readonly fall: number;
 }
 
@@ -39,7 +39,7 @@ export class Health {
     return this.#streak;
   }
 
-  /** Takes in a probe's result. Returns whether it changed the state, with the number of results it took. */
+  /** Records the result of a probe. Returns whether it changed the state, and the number of results in a row. */
   record(ok: boolean): { readonly flipped: boolean; readonly streak: number } {
     const result = ok ? "up" : "down";
     if (this.#state === result) {

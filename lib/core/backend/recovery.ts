@@ -5,11 +5,11 @@ import type { Announcer } from "../events/mod.ts";
 import { SlowStart, type SlowStartRules } from "./slow_start.ts";
 import type { Nanoseconds } from "../../base/mod.ts";
 
-/** How backends are left out, and how they come back. */
+/** The rules for ejection and for slow start. */
 export interface RecoveryRules {
-  /** Failed connects keep a backend out for a while. Left out: they do not. */
+  /** Failed connects eject a backend for a while. Without these rules there is no ejection. */
   readonly ejection?: EjectionRules | undefined;
-  /** A backend that has recovered is not flooded. Left out: it gets its full share at once. */
+  /** A backend that has recovered starts slowly. Without these rules it gets its full share at once. */
   readonly slowStart?: SlowStartRules | undefined;
 }
 

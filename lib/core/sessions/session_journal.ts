@@ -16,7 +16,7 @@ export interface SessionJournalRules {
 }
 
 /** What came to an end when a store had been told all that it missed. */
-export interface Recovery {
+export interface StoreRecovery {
   /** From its first failure until now. */
   readonly outage: Nanoseconds;
   /** Sessions that were written to it since it came back. */
@@ -98,7 +98,7 @@ export class SessionJournal<S extends { readonly key: string; readonly dropped: 
    *
    * @returns What is over, if with this the store has been told all that it missed.
    */
-  written(now: Nanoseconds): Recovery | undefined {
+  written(now: Nanoseconds): StoreRecovery | undefined {
     assert(this.#batch !== undefined, "only what was taken is written");
     const { length } = this.#batch;
     this.#batch = undefined;
@@ -137,7 +137,7 @@ export class SessionJournal<S extends { readonly key: string; readonly dropped: 
    * @param sessions All there are. After an outage each is to be written, whatever the store still knows.
    * @returns What is over, if there was an outage and there is nothing to be told.
    */
-  opened(sessions: Iterable<S>, now: Nanoseconds): Recovery | undefined {
+  opened(sessions: Iterable<S>, now: Nanoseconds): StoreRecovery | undefined {
     assert(!this.#usable, "a store is opened when it is not");
     this.#usable = true;
     this.#written = 0;
@@ -150,7 +150,7 @@ export class SessionJournal<S extends { readonly key: string; readonly dropped: 
     return this.#recovery(now);
   }
 
-  #recovery(now: Nanoseconds): Recovery | undefined {
+  #recovery(now: Nanoseconds): StoreRecovery | undefined {
     if (this.#failedSince === undefined || this.#missed > 0) return undefined;
     const recovery = { outage: now - this.#failedSince, written: this.#written };
     this.#failedSince = undefined;
