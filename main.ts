@@ -127,7 +127,6 @@ const BALANCES: readonly string[] = ["lb", "up"];
 /** The files that a subcommand writes by their names; it can write no others. */
 const WRITES: Readonly<Record<string, (command: CommandUnknownOpts) => readonly string[]>> = {
   sim: pagesOf,
-  merge: pagesOf,
   init: ({ processedArgs: [file] }) => file === "-" ? [] : [file as string],
 };
 
@@ -147,20 +146,26 @@ const NEEDS: Readonly<Record<string, readonly Deno.PermissionName[]>> = {
   check: ["read", "sys"],
   init: ["write"],
   explain: ["read", "sys"],
+  ctl: ["net", "read", "write"],
   sim: ["read", "write"],
-  merge: ["read", "write"],
 };
 
 const GRANTED: readonly Deno.PermissionName[] = ["net", "read", "write", "sys"];
 
 /** Gives up the permissions that a subcommand does not need, and listens to what it alone listens to. */
 async function prepare(command: CommandUnknownOpts): Promise<void> {
-  const subcommand = command.name();
+  const subcommand = subcommandOf(command).name();
   const needed = NEEDS[subcommand] ?? [];
   await giveUp(...GRANTED.filter((name) => !needed.includes(name)));
   const files = WRITES[subcommand]?.(command);
   if (files !== undefined) await keepWritingTo(files);
   if (BALANCES.includes(subcommand)) listenForHangup(stopOnce);
+}
+
+/** The subcommand of lbsim that a command is, or belongs to: `ctl` for `ctl drain`. */
+function subcommandOf(command: CommandUnknownOpts): CommandUnknownOpts {
+  const { parent } = command;
+  return parent === null || parent.parent === null ? command : subcommandOf(parent);
 }
 
 /** Makes a subcommand. */
@@ -174,6 +179,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<MakeCommand>>> = {
   up: async () => (await import("./live/up_command.ts")).upCommand,
   check: async () => (await import("./lb/check_command.ts")).checkCommand,
   explain: async () => (await import("./lb/explain_command.ts")).explainCommand,
+  ctl: async () => (await import("./ctl/mod.ts")).ctlCommand,
   init: async () => (await import("./lb/init_command.ts")).initCommand,
   demo: async () => (await import("./live/demo_command.ts")).demoCommand,
   sim: async () => {

@@ -3,7 +3,6 @@ import { fileOption, integerOption, type Io, nameOption } from "../lib/cli/mod.t
 import type { Config } from "../lib/config/mod.ts";
 import { loadConfig } from "../lib/files/mod.ts";
 import {
-  aligned,
   canonicalIp,
   didYouMean,
   escapeAll,
@@ -11,8 +10,9 @@ import {
   parseIp,
   UserError,
 } from "../lib/base/mod.ts";
-import { ALGORITHM_NAMES, type ExplainedBackend } from "../lib/core/mod.ts";
-import { type AssumedState, explain, type ExplainedPick } from "./explain.ts";
+import { ALGORITHM_NAMES } from "../lib/core/mod.ts";
+import { explanationLines } from "../lib/observe/mod.ts";
+import { type AssumedState, explain } from "./explain.ts";
 
 /** `lbsim explain`: which backend would a client get, and why? */
 export function explainCommand(io: Io) {
@@ -48,7 +48,7 @@ export function explainCommand(io: Io) {
         seed,
       );
       if (json) io.out(escapedJson(explained));
-      else table(escapeAll(explained)).forEach((line) => io.out(line));
+      else explanationLines(escapeAll(explained)).forEach((line) => io.out(line));
     });
 }
 
@@ -95,27 +95,4 @@ function assumed(states: ReadonlyMap<string, State>): ReadonlyMap<string, Assume
 
 function isMode(state: State): state is "drain" | "maintenance" {
   return state === "drain" || state === "maintenance";
-}
-
-function table({ client, backend, rule, candidates }: ExplainedPick): string[] {
-  const cells = candidates.map((candidate) => [
-    candidate.backend,
-    String(candidate.weight),
-    String(candidate.in_flight),
-    candidate.score === undefined ? "-" : String(Number(candidate.score.toPrecision(6))),
-  ]);
-  const lines = aligned([["backend", "weight", "in flight", "score"], ...cells]);
-  const verdicts = ["", ...candidates.map((candidate) => verdict(candidate, backend))];
-  return [
-    backend === null
-      ? `${client} gets no backend: ${rule}`
-      : `${client} goes to ${backend}: ${rule}`,
-    "",
-    ...lines.map((line, i) => `${line}  ${verdicts[i]}`.trimEnd()),
-  ];
-}
-
-function verdict({ backend, unavailable }: ExplainedBackend, picked: string | null): string {
-  if (backend === picked) return "picked";
-  return unavailable === undefined ? "" : `not available: ${unavailable}`;
 }

@@ -3,6 +3,7 @@
  * log, the metrics, `lbsim ctl` and the dashboard read these, and a page cannot tell whether they come
  * from sockets or from virtual time. Pure.
  */
+export { EventStreamParser, type ServerSentEvent } from "./event_stream.ts";
 export {
   detailed,
   IDS_MAX,
@@ -11,6 +12,7 @@ export {
   refusalInWords,
   sentenceOf,
 } from "./event_words.ts";
+export { explanationLines } from "./explanation_lines.ts";
 export {
   CONDITIONS,
   decodeFrame,

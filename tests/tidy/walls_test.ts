@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { posix } from "node:path";
 import { exits, importsOf, loadedBy, readText, sourceFiles } from "./source.ts";
 
-const ROLES = ["lb", "backend", "client", "sim"];
+const ROLES = ["lb", "backend", "client", "ctl", "sim"];
 
 /** The simulator without its threads and its command: all that a page in a browser needs. */
 const SIMULATION = ["sim/engine", "sim/model", "sim/measure", "sim/study", "sim/theory"];
@@ -45,6 +45,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "lb": [...LIB, "config.yaml", "examples", "web"],
   "backend": LIB,
   "client": LIB,
+  "ctl": LIB,
   "sim": [...LIB, ...SIMULATION],
   "web": [...LIB, "sim", ...SIMULATION],
   "live": [...LIB, ...ROLES],
@@ -92,7 +93,7 @@ const PAST_THE_FRONT: readonly (readonly [by: RegExp, target: RegExp])[] = [
   [/./, /^lib\/scenario\/(?:distribution|load|types)\.ts$/],
   [/./, /^lib\/files\/load_study\.ts$/],
   // The page is without what reads configurations: zod and YAML are three quarters of its size.
-  [/^web\/dashboard\//, /^lib\/observe\/(?:frame|event_words)\.ts$/],
+  [/^web\/dashboard\//, /^lib\/observe\/(?:frame|event_stream|event_words)\.ts$/],
   [/^sim\/threads\//, /^sim\/study\/(?:executor|replicator)\.ts$/],
 ];
 

@@ -1,6 +1,6 @@
 import type { BackendMode, LbEvent } from "../../lib/core/mod.ts";
 import { decodeFrame } from "../../lib/observe/frame.ts";
-import { EventStreamParser, type ServerSentEvent } from "./event_stream.ts";
+import { EventStreamParser, type ServerSentEvent } from "../../lib/observe/event_stream.ts";
 import type {
   ExplainedPick,
   Fault,

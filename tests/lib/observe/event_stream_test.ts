@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { EventStreamParser } from "../../../web/dashboard/event_stream.ts";
+import { EventStreamParser } from "../../../lib/observe/event_stream.ts";
 
 Deno.test("push() returns the events that are complete", () => {
   const parser = new EventStreamParser();

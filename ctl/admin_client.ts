@@ -1,0 +1,161 @@
+import type { IncomingMessage, RequestOptions } from "node:http";
+import { formatAddress, UserError } from "../lib/base/mod.ts";
+import { systemCode, systemReason } from "../lib/io/mod.ts";
+import { EventStreamParser, type ServerSentEvent } from "../lib/observe/mod.ts";
+import { placeOf, type Target } from "./target.ts";
+
+/** An answer must have come within this time; a reload reads files. */
+const ANSWER_MS = 30_000;
+
+/** The API's answer to a request that it has not done: its status, and why, in words. */
+export class RequestRefused extends UserError {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    // What was asked for is wrong, or it cannot be done now.
+    super(message, { exitCode: status === 400 || status === 404 ? 2 : 1 });
+    this.status = status;
+  }
+}
+
+/** No balancer answers. */
+export class Unreachable extends UserError {}
+
+/**
+ * Asks the admin API. It goes through Node's HTTP client, which knows Unix sockets and, unlike `fetch`, sends nothing
+ * through the proxy of the environment: the token is for the balancer alone.
+ */
+export class AdminClient {
+  /** Where the API is, in words. */
+  readonly place: string;
+  readonly #target: Target;
+  readonly #signal: AbortSignal;
+
+  /** @param signal Ends every request. */
+  constructor(target: Target, signal: AbortSignal) {
+    this.place = placeOf(target);
+    this.#target = target;
+    this.#signal = signal;
+  }
+
+  /**
+   * Asks once.
+   *
+   * @returns The answer, which is JSON.
+   * @throws {RequestRefused} if it was not done; {Unreachable} if no balancer answers.
+   */
+  async ask(method: string, path: string, body?: unknown): Promise<unknown> {
+    const response = await this.#send(method, path, ANSWER_MS, body);
+    return this.#answerIn(response.statusCode ?? 0, await textOf(response, this.place));
+  }
+
+  /**
+   * The events of a stream, until it or the signal ends.
+   *
+   * @throws As `ask`; {Unreachable} when the balancer has closed the stream.
+   */
+  async *events(path: string): AsyncGenerator<ServerSentEvent> {
+    const response = await this.#send("GET", path, undefined);
+    if (response.statusCode !== 200) {
+      this.#answerIn(response.statusCode ?? 0, await textOf(response, this.place));
+    }
+    const parser = new EventStreamParser();
+    response.setEncoding("utf8");
+    try {
+      for await (const text of response) yield* parser.push(text as string);
+    } catch {
+      // Its end was an abort.
+    }
+    if (!this.#signal.aborted) {
+      throw new Unreachable(`the balancer at ${this.place} has closed the stream of events`);
+    }
+  }
+
+  async #send(
+    method: string,
+    path: string,
+    timeoutMs: number | undefined,
+    body?: unknown,
+  ): Promise<IncomingMessage> {
+    const { listen, name, certificate, token } = this.#target;
+    const isTls = certificate !== undefined;
+    const { request } = isTls ? await import("node:https") : await import("node:http");
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    const host = "path" in listen ? name : formatAddress({ host: name, port: listen.port });
+    const options: RequestOptions & { readonly ca?: string; readonly servername?: string } = {
+      method,
+      path,
+      agent: false,
+      signal: this.#signal,
+      headers: {
+        "Host": host,
+        ...method !== "GET" && { "Content-Type": "application/json" },
+        ...text !== undefined && { "Content-Length": new TextEncoder().encode(text).length },
+        ...token !== undefined && { "Authorization": `Bearer ${token}` },
+      },
+      ..."path" in listen ? { socketPath: listen.path } : { host: listen.host, port: listen.port },
+      ...isTls && { ca: certificate, servername: name },
+    };
+    return await new Promise((resolve, reject) => {
+      const sent = request(options);
+      const timer = timeoutMs === undefined ? undefined : setTimeout(
+        () => sent.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)),
+        timeoutMs,
+      );
+      sent.once("close", () => clearTimeout(timer));
+      sent.once("response", resolve);
+      sent.on("error", (error) => {
+        clearTimeout(timer);
+        reject(unreachable(this.place, error));
+      });
+      sent.end(text);
+    });
+  }
+
+  #answerIn(status: number, text: string): unknown {
+    let answer: unknown;
+    try {
+      answer = JSON.parse(text);
+    } catch {
+      throw new Unreachable(`what answers at ${this.place} is not the admin API of lbsim`);
+    }
+    if (status === 200) return answer;
+    throw new RequestRefused(status, this.#refusal(status, answer));
+  }
+
+  #refusal(status: number, answer: unknown): string {
+    const { token, tokenSource } = this.#target;
+    if (status === 401) {
+      return token === undefined
+        ? `the balancer wants its token for this, and ${tokenSource}`
+        : `the balancer refuses the token in ${tokenSource}`;
+    }
+    const { error } = answer as { readonly error?: unknown };
+    return typeof error === "string" ? error : `the balancer answers with status ${status}`;
+  }
+}
+
+async function textOf(response: IncomingMessage, place: string): Promise<string> {
+  response.setEncoding("utf8");
+  let text = "";
+  try {
+    for await (const part of response) text += part;
+  } catch (error) {
+    throw unreachable(place, error);
+  }
+  return text;
+}
+
+function unreachable(place: string, error: unknown): Unreachable {
+  const reason = REASONS[systemCode(error) ?? ""] ?? systemReason(error);
+  return new Unreachable(`no balancer answers at ${place}: ${reason}`, { cause: error });
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "nothing listens there",
+  ENOENT: "nothing listens there",
+  ECONNRESET: "the connection was closed",
+  EACCES: "this user may not connect to it",
+  ETIMEDOUT: "the machine does not answer",
+  EHOSTUNREACH: "the machine cannot be reached",
+};

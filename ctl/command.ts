@@ -1,0 +1,325 @@
+import { Argument, Command } from "@commander-js/extra-typings";
+import {
+  aligned,
+  canonicalIp,
+  escapeAll,
+  escapedJson,
+  escapeText,
+  formatDuration,
+  type Nanoseconds,
+  NS_PER_MS,
+  NS_PER_S,
+  parseIp,
+  UserError,
+} from "../lib/base/mod.ts";
+import {
+  fileOption,
+  integerOption,
+  type Io,
+  nameOption,
+  positiveDurationOption,
+} from "../lib/cli/mod.ts";
+import { ALGORITHM_NAMES, type BackendMode, type LbEvent } from "../lib/core/mod.ts";
+import { monotonicNow, sleep } from "../lib/io/mod.ts";
+import { explanationLines, plural, sentenceOf, type Snapshot } from "../lib/observe/mod.ts";
+import { AdminClient } from "./admin_client.ts";
+import { Balancer, type Wished } from "./balancer.ts";
+import { age, differences, summaryLines, tableLines } from "./table.ts";
+import { keepOnly, targetOf } from "./target.ts";
+import { watchOnScreen, watchPlainly } from "./watch.ts";
+
+/** What all subcommands of `ctl` know. */
+interface Ctl {
+  readonly balancer: Balancer;
+  readonly client: AdminClient;
+  readonly json: boolean;
+}
+
+/** What a subcommand does once the API is known. */
+type Act = (ctl: Ctl) => Promise<void>;
+
+/** `lbsim ctl`: shows and steers a running balancer. */
+export function ctlCommand(io: Io) {
+  const ctl = new Command("ctl")
+    .description("Show what a running balancer does, and change it, by its admin API.")
+    .option(
+      "-c, --config <file>",
+      "the balancer's configuration file: it names the address and the token file of the API",
+      fileOption,
+      "config.yaml",
+    )
+    .option("--json", "print JSON, with the names of the API", false)
+    .helpCommand(false)
+    .addHelpText("after", EXAMPLES);
+  const run = async (act: Act) => {
+    const { config, json } = ctl.opts();
+    const target = await targetOf(config);
+    await keepOnly(target);
+    const client = new AdminClient(target, io.signal);
+    try {
+      await act({ balancer: new Balancer(client), client, json });
+    } catch (error) {
+      if (!io.signal.aborted) throw error;
+      // The request that was under way has failed because of it.
+      io.setExitCode(130);
+    }
+  };
+
+  ctl.command("status")
+    .description("show the balancer and its backends")
+    .option("--watch", "redraw the table until q or Ctrl-C; ? lists the keys", false)
+    .action(({ watch }) => run((ctl) => status(ctl, watch, io)));
+
+  ctl.command("drain")
+    .description("give a backend no new clients; open connections may finish")
+    .addArgument(backendArgument())
+    .option("--wait", "wait until it has no connection in flight", false)
+    .option(
+      "--timeout <duration>",
+      "with --wait: fail after this time (60s)",
+      positiveDurationOption,
+    )
+    .action((id, { wait, timeout }) => {
+      if (timeout !== undefined && !wait) {
+        throw new UserError("--timeout needs --wait", { exitCode: 2 });
+      }
+      return run(async (ctl) => {
+        await setState(ctl, id, "drain", io);
+        if (wait) await untilIdle(ctl, id, timeout ?? DRAIN_TIMEOUT, io);
+      });
+    });
+
+  ctl.command("ready")
+    .description("give a backend clients again")
+    .addArgument(backendArgument())
+    .action((id) => run((ctl) => setState(ctl, id, "ready", io)));
+
+  ctl.command("maintenance")
+    .description("give a backend no new connections and no probes")
+    .addArgument(backendArgument())
+    .action((id) => run((ctl) => setState(ctl, id, "maintenance", io)));
+
+  ctl.command("weight")
+    .description("change the weight of a backend")
+    .addArgument(backendArgument())
+    .argument("<weight>", "a whole number from 0 to 256; 0 gets no new clients", integerOption(0))
+    .action((id, weight) =>
+      run(async (ctl) => {
+        const answer = await ctl.balancer.setWeight(id, weight);
+        changed(ctl, answer, `${id} has weight ${weight}`, io);
+      })
+    );
+
+  ctl.command("algorithm")
+    .description("change the algorithm")
+    .addArgument(
+      new Argument("<name>", "the algorithm").choices(ALGORITHM_NAMES)
+        .argParser(nameOption("algorithm", ALGORITHM_NAMES)),
+    )
+    .action((name) =>
+      run(async (ctl) => {
+        const answer = await ctl.balancer.setAlgorithm(name);
+        changed(ctl, answer, `the algorithm is ${name}`, io);
+      })
+    );
+
+  ctl.command("withdraw")
+    .description("undo what ctl, the API or the dashboard changed: the file decides again")
+    .argument("[backend]", "only for this backend")
+    .action((id) =>
+      run(async (ctl) => {
+        const answer = await ctl.balancer.withdraw(id);
+        const of = id === undefined ? "all changes are" : `the changes to ${id} are`;
+        changed(ctl, answer, `${of} withdrawn`, io);
+      })
+    );
+
+  ctl.command("sessions")
+    .description("list which client sticks to which backend")
+    .option("--client <address>", "only the session of this client", ipOption)
+    .option("--limit <n>", "at most this many", integerOption(1), 100)
+    .action(({ client, limit }) => run((ctl) => sessions(ctl, limit, client, io)));
+
+  ctl.command("events")
+    .description("print events as they happen, until Ctrl-C")
+    .option("--connections", "those of each connection, too", false)
+    .option("--probes", "each probe, too", false)
+    .action((wanted) => run((ctl) => events(ctl, wanted, io)));
+
+  ctl.command("explain")
+    .description("show which backend a client would get now, and why; it opens no connection")
+    .requiredOption("--client <address>", "the client's address", ipOption)
+    .action(({ client }) =>
+      run(async ({ balancer, json }) => {
+        const explained = await balancer.explain(client);
+        if (json) io.out(escapedJson(explained));
+        else explanationLines(escapeAll(explained)).forEach((line) => io.out(line));
+      })
+    );
+
+  ctl.command("reload")
+    .description("read the configuration file again")
+    .action(() =>
+      run(async ({ balancer, json }) => {
+        const answer = await balancer.reload();
+        io.out(json ? escapedJson(answer) : "the balancer has read its configuration again");
+      })
+    );
+
+  return ctl;
+}
+
+const EXAMPLES = `
+Examples:
+  lbsim ctl status --watch                 a table that redraws in place; ? lists its keys
+  lbsim ctl drain B1 --wait --timeout 60s  before B1 is stopped
+  lbsim ctl ready B1
+  lbsim ctl explain --client 192.168.1.50`;
+
+/** Looked for again this often. */
+const DRAIN_EVERY: Nanoseconds = 200 * NS_PER_MS;
+const DRAIN_TIMEOUT: Nanoseconds = 60 * NS_PER_S;
+
+function backendArgument() {
+  return new Argument("<backend>", "the id of the backend, like B1");
+}
+
+/** `--client 192.168.1.50`. */
+function ipOption(text: string): string {
+  if (parseIp(text) !== undefined) return canonicalIp(text);
+  throw new UserError(`--client: "${text}" is not an IP address`, {
+    exitCode: 2,
+    hint: "write it like 192.168.1.50 or 2001:db8::7",
+  });
+}
+
+async function status({ balancer, json }: Ctl, watch: boolean, io: Io): Promise<void> {
+  if (watch && !json && io.stdoutIsTerminal) return await watchOnScreen(balancer, io);
+  const show = (snapshot: Snapshot) => {
+    if (json) io.out(escapedJson(snapshot));
+    else statusLines(escapeAll(snapshot), io).forEach((line) => io.out(line));
+    if (watch && !json) io.out("");
+  };
+  if (watch) await watchPlainly(balancer, show, io);
+  else show(await balancer.status());
+}
+
+/** Nothing is cut where there is no terminal, and a bar is for the eye. */
+function statusLines(snapshot: Snapshot, { stdoutIsTerminal, columns, color }: Io): string[] {
+  const width = stdoutIsTerminal ? columns : Infinity;
+  return [
+    ...summaryLines(snapshot, width),
+    "",
+    ...tableLines(snapshot, { width, color, bars: stdoutIsTerminal }),
+  ];
+}
+
+/** Prints the outcome of a change. */
+function changed({ json }: Ctl, answer: Wished, sentence: string, io: Io): void {
+  if (json) io.out(escapedJson(answer));
+  else io.out(escapeText(`${sentence}; ${differences(answer.wishes)}`));
+}
+
+async function setState(ctl: Ctl, id: string, state: BackendMode, io: Io): Promise<void> {
+  const answer = await ctl.balancer.setState(id, state);
+  const { health, in_flight } = await backendOf(ctl, id);
+  const isDown = state === "ready" && health.state === "down";
+  const inFlight = state === "ready" ? "" : ` with ${plural(in_flight, "connection")} in flight`;
+  const sentence = `${id} is ${STATES[state]}${inFlight}${isDown ? ", but its probes fail" : ""}`;
+  changed(ctl, answer, sentence, io);
+}
+
+const STATES: Readonly<Record<BackendMode, string>> = {
+  ready: "ready",
+  drain: "draining",
+  maintenance: "in maintenance",
+};
+
+/** Waits until a backend has no connection in flight. */
+async function untilIdle(ctl: Ctl, id: string, timeout: Nanoseconds, io: Io): Promise<void> {
+  const deadline = monotonicNow() + timeout;
+  while (true) {
+    const { in_flight } = await backendOf(ctl, id);
+    if (in_flight === 0) break;
+    const connections = plural(in_flight, "connection");
+    if (io.signal.aborted) return io.setExitCode(130);
+    if (monotonicNow() >= deadline) {
+      throw new UserError(
+        `${id} still has ${connections} in flight after ${formatDuration(timeout)}`,
+      );
+    }
+    io.status(escapeText(`waiting for ${connections} in flight on ${id}`));
+    await sleep(DRAIN_EVERY, io.signal);
+  }
+  io.status();
+  if (!ctl.json) io.out(escapeText(`${id} has no connection in flight`));
+}
+
+/** @throws {UserError} if a reload has removed it meanwhile. */
+async function backendOf({ balancer }: Ctl, id: string) {
+  const backend = (await balancer.status()).backends.find((one) => one.id === id);
+  if (backend === undefined) throw new UserError(`the balancer has no backend ${id} any more`);
+  return backend;
+}
+
+async function sessions(
+  { balancer, json }: Ctl,
+  limit: number,
+  client: string | undefined,
+  io: Io,
+): Promise<void> {
+  const answer = await balancer.sessions(limit, client);
+  if (json) return io.out(escapedJson(answer));
+  const { at_ms, sessions: { limit: max } } = await balancer.status();
+  if (max === null) return io.out("clients do not stick: the configuration has no `sticky`");
+  const { count, sessions } = escapeAll(answer);
+  const rows = sessions.map(({ client, backend, home, connections, used_at_ms }) => [
+    client,
+    backend,
+    home,
+    String(connections),
+    `${age(at_ms - used_at_ms)} ago`,
+  ]);
+  if (rows.length > 0) {
+    const heads = ["client", "backend", "home", "connections", "used"];
+    aligned([heads, ...rows]).forEach((line) => io.out(line));
+  } else {
+    io.out(client === undefined ? "no client has a session" : `${client} has no session`);
+  }
+  if (client === undefined && count > rows.length) {
+    io.out(`${rows.length} of ${count} sessions; --limit shows more`);
+  }
+}
+
+/** Events that come with every connection, or every probe, besides those that the API sends only when asked. */
+const SELDOM_WANTED: Readonly<Record<string, "connections" | "probes">> = {
+  connection_arrived: "connections",
+  probe: "probes",
+};
+
+async function events(
+  { client, balancer, json }: Ctl,
+  wanted: { readonly connections: boolean; readonly probes: boolean },
+  io: Io,
+): Promise<void> {
+  const { epoch_ms } = await balancer.status();
+  const path = `/api/events${wanted.connections ? "?connections=true" : ""}`;
+  for await (const { event, data } of client.events(path)) {
+    const flag = SELDOM_WANTED[event];
+    if (flag !== undefined && !wanted[flag]) continue;
+    const value = JSON.parse(data);
+    if (json) io.out(escapedJson(event === "lost" ? { type: event, ...value } : value));
+    else if (event === "lost") io.out("events are missing: they came faster than they were read");
+    else io.out(eventLine(value, epoch_ms));
+    await io.written();
+  }
+}
+
+/** `12:34:56.789 B2 is down: …`, with the local time of day, as in the log. */
+function eventLine(event: LbEvent, epochMs: number): string {
+  const time = new Date(epochMs + event.at_ms);
+  const clock = [time.getHours(), time.getMinutes(), time.getSeconds()]
+    .map((part) => String(part).padStart(2, "0")).join(":");
+  const millis = String(time.getMilliseconds()).padStart(3, "0");
+  return `${clock}.${millis} ${escapeText(sentenceOf(event))}`;
+}

@@ -1,0 +1,91 @@
+import {
+  type Address,
+  formatAddress,
+  isWildcard,
+  parseAddress,
+  UserError,
+} from "../lib/base/mod.ts";
+import { type Config, DEFAULT_ADMIN_LISTEN } from "../lib/config/mod.ts";
+import { loadConfig } from "../lib/files/mod.ts";
+import { giveUp, keepWritingTo, systemReason } from "../lib/io/mod.ts";
+
+/** Where an admin API is, and what it takes to be let in. */
+export interface Target {
+  readonly listen: Address | { readonly path: string };
+  /** The name of its machine: what its certificate must contain, and what a request asks for. */
+  readonly name: string;
+  /** The certificate that it must have, in PEM, if it speaks TLS. */
+  readonly certificate: string | undefined;
+  readonly token: string | undefined;
+  /** Why there is no token, or which one it is, for the message when it is refused. */
+  readonly tokenSource: string;
+}
+
+/**
+ * The admin API of a balancer with this configuration file.
+ *
+ * @throws {UserError} if the file is invalid, or the balancer has no admin API.
+ */
+export async function targetOf(file: string): Promise<Target> {
+  const { admin } = await loadConfig(file);
+  const listen = admin.listen ?? parseAddress(DEFAULT_ADMIN_LISTEN);
+  if (listen === "off") {
+    throw new UserError(`a balancer with ${file} has no admin API: admin.listen is off`);
+  }
+  const place = "path" in listen ? listen : reachable(listen);
+  const host = "path" in place ? "localhost" : place.host;
+  return {
+    listen: place,
+    name: admin.tls === undefined ? host : admin.hosts[0] ?? host,
+    certificate: await certificateOf(admin),
+    ...await tokenOf(file, admin),
+  };
+}
+
+/** Gives up every permission that is not needed to ask this API. */
+export async function keepOnly({ listen }: Target): Promise<void> {
+  if (!("path" in listen)) return await giveUp("read", "write", "sys");
+  // To connect to a Unix socket is to read and to write it.
+  await keepWritingTo([listen.path]);
+  await giveUp("sys");
+}
+
+/** Where it is, in words. */
+export function placeOf({ listen }: Pick<Target, "listen">): string {
+  return "path" in listen ? `unix:${listen.path}` : formatAddress(listen);
+}
+
+/** A balancer that listens on every address is asked on this machine. */
+function reachable({ host, port }: Address): Address {
+  if (!isWildcard(host)) return { host, port };
+  return { host: host === "::" ? "::1" : "127.0.0.1", port };
+}
+
+async function certificateOf({ tls }: Config["admin"]): Promise<string | undefined> {
+  if (tls === undefined) return undefined;
+  try {
+    return await Deno.readTextFile(tls.certificate);
+  } catch (error) {
+    throw new UserError(`admin.tls.certificate ${tls.certificate}: ${systemReason(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+async function tokenOf(
+  file: string,
+  { tokenFile }: Config["admin"],
+): Promise<Pick<Target, "token" | "tokenSource">> {
+  if (tokenFile === undefined) {
+    return { token: undefined, tokenSource: `${file} has no admin.token_file` };
+  }
+  try {
+    const token = (await Deno.readTextFile(tokenFile)).trim();
+    if (/^[!-~]+$/.test(token)) return { token, tokenSource: tokenFile };
+    return { token: undefined, tokenSource: `there is no token in ${tokenFile}` };
+  } catch (error) {
+    // Reading the state of a balancer on this machine needs no token.
+    const tokenSource = `the token file ${tokenFile} cannot be read: ${systemReason(error)}`;
+    return { token: undefined, tokenSource };
+  }
+}

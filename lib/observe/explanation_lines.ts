@@ -1,0 +1,28 @@
+import { aligned } from "../base/mod.ts";
+import type { ExplainedBackend, PickExplained } from "../core/mod.ts";
+
+/** Where a client goes, and why, as lines: a sentence, and the candidates with what they were judged by. */
+export function explanationLines(
+  { client, backend, rule, candidates }: Omit<PickExplained, "at_ms" | "type" | "connection">,
+): string[] {
+  const cells = candidates.map((candidate) => [
+    candidate.backend,
+    String(candidate.weight),
+    String(candidate.in_flight),
+    candidate.score === undefined ? "-" : String(Number(candidate.score.toPrecision(6))),
+  ]);
+  const lines = aligned([["backend", "weight", "in flight", "score"], ...cells]);
+  const verdicts = ["", ...candidates.map((candidate) => verdict(candidate, backend))];
+  return [
+    backend === null
+      ? `${client} gets no backend: ${rule}`
+      : `${client} goes to ${backend}: ${rule}`,
+    "",
+    ...lines.map((line, i) => `${line}  ${verdicts[i]}`.trimEnd()),
+  ];
+}
+
+function verdict({ backend, unavailable }: ExplainedBackend, picked: string | null): string {
+  if (backend === picked) return "picked";
+  return unavailable === undefined ? "" : `not available: ${unavailable}`;
+}
