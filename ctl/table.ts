@@ -33,11 +33,11 @@ interface Column {
 }
 
 const COLUMNS: readonly Column[] = [
-  { title: "backend", rank: 9, narrowest: 8, cell: ({ id }) => ({ text: id }) },
+  { title: "id", rank: 9, narrowest: 8, cell: ({ id }) => ({ text: id }) },
   { title: "state", rank: 8, narrowest: 11, cell: stateCell },
   {
-    title: "weight",
-    rank: 0,
+    title: "wt",
+    rank: 1,
     alignRight: true,
     cell: ({ weight, effective_weight, wish }) => ({
       text: (effective_weight < weight ? `${short(effective_weight)}/` : "") + weight +
@@ -99,7 +99,7 @@ export function tableLines(snapshot: Snapshot, style: TableStyle): string[] {
       const cut = clipped(text, widths[i]!);
       const padded = entry.column.alignRight ? cut.padStart(widths[i]!) : cut.padEnd(widths[i]!);
       const painted = plain ? padded : painter(color)(paint, padded);
-      return bar > 0 && entry.column.title === "in flight" ? `${painted} ${barText}` : painted;
+      return bars && entry.column.title === "in flight" ? `${painted} ${barText}` : painted;
     }).join(GAP);
 
   const head = mark + line(({ column }) => ({ text: column.title }), " ".repeat(bar), true);
@@ -110,7 +110,7 @@ export function tableLines(snapshot: Snapshot, style: TableStyle): string[] {
     const inverted = isSelected && color;
     const drawn = line(
       ({ cells }) => cells[i]!,
-      barOf(backend, fullest, bar),
+      bars ? barOf(backend, fullest, bar) : "",
       inverted,
     );
     const text = (selected === undefined ? "" : isSelected ? "> " : GAP) + drawn;

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { resolve } from "node:path";
 import { backendCommand } from "../../backend/command.ts";
 import { clientCommand } from "../../client/command.ts";
+import { ctlCommand } from "../../ctl/command.ts";
 import type { Io } from "../../lib/cli/io.ts";
 import type { Config } from "../../lib/config/mod.ts";
 import type { LoadedConfig } from "../../lib/files/mod.ts";
@@ -89,6 +90,32 @@ Deno.test(
     assert.deepEqual(seen, ["net"]);
   },
 );
+
+const CTL_CONFIG = resolve("/tmp", `lbsim-ctl-${crypto.randomUUID()}.yaml`);
+// The test itself may not write any more.
+Deno.test.afterAll(() => Deno.remove(CTL_CONFIG));
+
+Deno.test("ctl keeps the permission for the network only", { permissions: STARTED }, async () => {
+  let seen: string[] | undefined;
+  await using server = new TestServer(async (connection) => {
+    await connection.read(new Uint8Array(1024));
+    seen = granted();
+    await connection.write(
+      new TextEncoder().encode(
+        `HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 17\r\n\r\n{"reloaded":true}`,
+      ),
+    );
+  });
+  await Deno.writeTextFile(
+    CTL_CONFIG,
+    `backends: [{id: B1, address: 127.0.0.1:9}]\nadmin: {listen: "127.0.0.1:${server.address.port}"}\n`,
+  );
+  const lines: string[] = [];
+  const io = ioFor(lines, new AbortController().signal);
+  await ctlCommand(io).parseAsync(["reload", "--config", CTL_CONFIG], { from: "user" });
+  assert.deepEqual(lines, ["the balancer has read its configuration again"]);
+  assert.deepEqual(seen, ["net"]);
+});
 
 /** Runs a balancer with a store while a test looks at what it may do. */
 async function serving(

@@ -85,6 +85,8 @@ export async function adminLab(options: AdminLabOptions = {}) {
     },
     get: (path: string, headers: Record<string, string> = {}): Promise<Asked> =>
       ask(`${url}${path}`, { headers }),
+    /** Stops the API; the balancer goes on. */
+    stopAdmin: () => api?.stop(),
     async [Symbol.asyncDispose]() {
       await api?.stop();
       await balancer.stop(AbortSignal.abort());
