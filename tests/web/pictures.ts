@@ -1,10 +1,11 @@
 /** Takes the pictures of the dashboard that the documents show: wide and narrow, light and dark. */
+import { fileURLToPath } from "node:url";
 import { closeBrowser, withPage } from "./browser.ts";
 import { serveFixture } from "./fixture_server.ts";
 
 const FOLDER = new URL("../../docs/pictures/", import.meta.url);
-/** The upper part of the page, to the end of the charts; on a phone, to the first backend. */
-const HEIGHTS: Readonly<Record<number, number>> = { 1280: 1180, 390: 1000 };
+/** A picture ends where this section of the page ends; on a phone, with the traffic. */
+const LAST: Readonly<Record<number, string>> = { 1280: "Last minutes", 390: "Traffic" };
 
 await Deno.mkdir(FOLDER, { recursive: true });
 const fixture = serveFixture();
@@ -14,13 +15,14 @@ for (const width of [1280, 390]) {
       await page.getByText("● live").waitFor();
       await page.locator('[data-backend="B3"]').waitFor();
       await page.waitForTimeout(3000); // Until connections flow everywhere.
-      await Deno.writeFile(
-        new URL(`dashboard-${width}-${theme}.png`, FOLDER),
-        await page.screenshot({
-          fullPage: true,
-          clip: { x: 0, y: 0, width, height: HEIGHTS[width]! },
-        }),
-      );
+      const last = await page.getByRole("region", { name: LAST[width]!, exact: true })
+        .boundingBox();
+      const path = fileURLToPath(new URL(`dashboard-${width}-${theme}.png`, FOLDER));
+      const clip = { x: 0, y: 0, width, height: last!.y + last!.height + 12 };
+      await page.screenshot({ path, fullPage: true, clip });
+      // A picture of few colours takes a third of the space.
+      await new Deno.Command("pngquant", { args: ["--force", "--output", path, "64", path] })
+        .output();
     }, { width, theme });
   }
 }

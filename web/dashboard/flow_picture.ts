@@ -80,7 +80,7 @@ export class FlowPicture {
     const isNarrow = width < 560;
     const places = placesOf(frame, height, colours.isDark);
     const box = { width: isNarrow ? 124 : Math.min(300, 0.34 * width), height: ROW - 8 };
-    const clients: Point = { x: isNarrow ? 34 : 62, y: height / 2 };
+    const clients: Point = { x: isNarrow ? 35 : 62, y: height / 2 };
     const balancer: Point = { x: isNarrow ? 0.36 * width : 0.4 * width, y: height / 2 };
     const left = width - box.width - 2;
 
@@ -96,7 +96,7 @@ export class FlowPicture {
     context.setLineDash([]);
     if (passed > 0) this.#move(places, refusedPerS, passed);
     this.#dots(places, clients, balancer, left, height, colours);
-    const half = isNarrow ? 30 : 52;
+    const half = isNarrow ? 33 : 52;
     this.#node(clients, half, [
       "clients",
       refusedPerS > 0 ? `✕ ${formatNumber(refusedPerS)}/s` : "",
@@ -203,7 +203,7 @@ export class FlowPicture {
     context.textAlign = "center";
     context.textBaseline = "middle";
     context.fillStyle = colours.text;
-    context.font = `600 ${half > 40 ? 14 : 12}px system-ui, sans-serif`;
+    context.font = `600 ${half > 40 ? 14 : 11.5}px system-ui, sans-serif`;
     context.fillText(title!, x, detail === "" ? y : y - 9);
     context.font = `${half > 40 ? 13 : 11}px system-ui, sans-serif`;
     context.fillStyle = colours.muted;

@@ -34,14 +34,14 @@ export function Summary() {
       ] as const,
     ],
     [
-      "Bytes",
+      "To clients",
       formatBytes(snapshot.bytes_to_clients),
-      `to clients; ${formatBytes(snapshot.bytes_to_backends)} to backends`,
+      `${formatBytes(snapshot.bytes_to_backends)} to backends`,
     ],
     ...process === null
       ? []
-      : [["Event loop late by", formatMs(process.event_loop_delay_ms)] as const],
-    ["Running for", formatAge(snapshot.uptime_ms), `lbsim ${snapshot.version}`],
+      : [["Event loop late", formatMs(process.event_loop_delay_ms)] as const],
+    ["Running", formatAge(snapshot.uptime_ms), `lbsim ${snapshot.version}`],
   ];
   return (
     <section class="summary" aria-label="Summary">
