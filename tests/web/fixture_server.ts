@@ -38,7 +38,9 @@ function frameAt(at_ms: number, sequence: number): Frame {
     bytes_to_clients: 900_000 * s,
     event_loop_delay_ms: 1.2,
     backends: IDS,
-    marks: STORY.filter((event) => event.at_ms > at_ms - 1000 && event.at_ms <= at_ms),
+    marks: STORY.filter((event) =>
+      event.type !== "session_moved" && event.at_ms > at_ms - 1000 && event.at_ms <= at_ms
+    ),
     condition: Uint8Array.from(
       IDS,
       (_, i) => CONDITIONS.indexOf(isDown(i) ? "down" : isDraining(i) ? "drain" : "up"),
