@@ -70,10 +70,11 @@ function print(exchange: Exchange, { json }: BatchOptions, io: Io): void {
 
 /** Many users expect each line at another backend: a balancer balances connections, not lines. */
 function hint(session: ClientSession, { json }: BatchOptions, io: Io): void {
-  const oneOfMany = session.answers > 1 && session.connections === 1;
+  const { answers, connections } = session.counts;
+  const oneOfMany = answers > 1 && connections === 1;
   if (json || !oneOfMany || !io.stdoutIsTerminal) return;
   io.err(
-    `(${session.answers} answers over one connection, so from one backend; ` +
+    `(${answers} answers over one connection, so from one backend; ` +
       "--new-connection opens one for each line)",
   );
 }

@@ -14,7 +14,7 @@ export type Terminal = Pick<
 >;
 
 /** What it needs of a session. */
-export type Session = Pick<ClientSession, "send" | "close" | "lines" | "answers" | "backends">;
+export type Session = Pick<ClientSession, "send" | "close" | "counts" | "backends">;
 
 /** Sends what is typed at the terminal, line by line, until Ctrl-C or Ctrl-D. */
 export async function converse(options: SessionOptions, io: Io): Promise<void> {
@@ -71,9 +71,10 @@ export async function hold(
     terminal.close();
     session.close();
   }
+  const { lines, answers } = session.counts;
   const shares = [...session.backends].map(([id, count]) => `${escapeText(id)} ${count}`);
   io.out(
-    `\n${session.lines} lines, ${session.answers} answers` +
+    `\n${lines} lines, ${answers} answers` +
       (shares.length > 0 ? ` (${shares.join(", ")})` : ""),
   );
 }

@@ -38,29 +38,27 @@ export interface SessionOptions {
   readonly now: Clock;
 }
 
+/** What a session has counted. */
+export interface SessionCounts {
+  readonly lines: number;
+  readonly answers: number;
+  readonly connections: number;
+}
+
 /** Sends lines, over one connection as long as it holds, and keeps count. */
 export class ClientSession {
   readonly #options: SessionOptions;
   #connection: EchoConnection | undefined;
-  #connections = 0;
-  #lines = 0;
-  #answers = 0;
+  readonly #counts = { lines: 0, answers: 0, connections: 0 };
   readonly #backends = new Map<string, number>();
 
   constructor(options: SessionOptions) {
     this.#options = options;
   }
 
-  get lines(): number {
-    return this.#lines;
-  }
-
-  get answers(): number {
-    return this.#answers;
-  }
-
-  get connections(): number {
-    return this.#connections;
+  /** How many lines it was to send, how many were answered, and over how many connections. */
+  get counts(): SessionCounts {
+    return this.#counts;
   }
 
   /** Answers by backend. */
@@ -73,13 +71,13 @@ export class ClientSession {
     const { now, timeout, newConnection } = this.#options;
     const begun = now();
     const ms = () => (now() - begun) / NS_PER_MS;
-    this.#lines++;
+    this.#counts.lines++;
     try {
       if (newConnection) this.close();
       const connection = await this.#connected();
       const answer = await connection.ask(line, timeout);
       const backend = backendOf(answer);
-      this.#answers++;
+      this.#counts.answers++;
       if (backend !== undefined) {
         this.#backends.set(backend, (this.#backends.get(backend) ?? 0) + 1);
       }
@@ -88,12 +86,12 @@ export class ClientSession {
         answer,
         ...backend !== undefined && { backend },
         ms: ms(),
-        connection: this.#connections,
+        connection: this.#counts.connections,
       };
     } catch (error) {
       if (!(error instanceof NoAnswer)) throw error;
       const { reason, message } = error;
-      return { line, ms: ms(), connection: this.#connections, error: reason, message };
+      return { line, ms: ms(), connection: this.#counts.connections, error: reason, message };
     }
   }
 
@@ -106,7 +104,7 @@ export class ClientSession {
     // An end that has arrived but not been read yet is noticed by this.
     if (this.#connection?.open) await eventLoopTurn();
     if (this.#connection?.open) return this.#connection;
-    this.#connections++;
+    this.#counts.connections++;
     const { address, timeout, tls, idle } = this.#options;
     this.#connection = await EchoConnection.open(address, timeout, tls, idle);
     return this.#connection;

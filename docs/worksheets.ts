@@ -28,7 +28,7 @@ export function worksheets(lab: string): string {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>lbsim: worksheets of the lab</title>
-<style>${STYLE}</style>
+<style>${STYLE.replaceAll("\n", " ").trim()}</style>
 <h1>Worksheets of the lab</h1>
 <p class="name"><span>Name</span><span>Date</span></p>
 <p>The lab is in docs/lab.md. Write down your predictions before you run a command.</p>

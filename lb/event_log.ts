@@ -1,5 +1,6 @@
 import type { Logger } from "@logtape/logtape";
-import type { EventOf, EventStream, EventType, LbEvent, ReaderFailure } from "../lib/core/mod.ts";
+import { EVENT_TYPES, type EventOf, type EventStream, type EventType } from "../lib/core/mod.ts";
+import type { LbEvent, ReaderFailure } from "../lib/core/mod.ts";
 import { logSentence } from "../lib/cli/mod.ts";
 import { detailed, IDS_MAX, plural, refusalInWords, sentenceOf } from "../lib/observe/mod.ts";
 
@@ -15,27 +16,14 @@ const CONNECTION_EVENTS = [
   "session_adopted",
 ] as const satisfies readonly EventType[];
 
-const OTHER_EVENTS = [
-  "run_started",
-  "connect_failed",
-  "connection_refused",
-  "backend_up",
-  "backend_down",
-  "backend_mode_changed",
-  "backend_ejected",
-  "backend_readmitted",
-  "session_moved",
-  "session_evicted",
-  "session_store_opened",
-  "session_store_degraded",
-  "session_store_recovered",
-  "session_store_incomplete",
-  "config_reloaded",
-  "wishes_changed",
-  "sessions_ended",
-  "shortage_began",
-  "shortage_ended",
-] as const satisfies readonly EventType[];
+/** Events that have no line of their own, or that are logged only if connections are. */
+const NOT_ALWAYS_LOGGED: readonly EventType[] = [
+  ...CONNECTION_EVENTS,
+  ...["connection_arrived", "connection_opened", "connection_closed"] as const,
+  ...["probe", "pick_explained"] as const,
+];
+
+const OTHER_EVENTS = EVENT_TYPES.filter((type) => !NOT_ALWAYS_LOGGED.includes(type));
 
 /** Options of the event log. */
 export interface EventLogOptions {

@@ -10,7 +10,7 @@ import {
   NS_PER_MS,
 } from "../lib/base/mod.ts";
 import { type Clock, sleep } from "../lib/io/mod.ts";
-import { algorithmNamed, type Config } from "../lib/config/mod.ts";
+import { algorithmNamed, type Config, parseConfig } from "../lib/config/mod.ts";
 import {
   type AlgorithmName,
   conditionOf,
@@ -210,11 +210,8 @@ export class Demo {
     this.#events.subscribe("demo", ["backend_up"], ({ backend }) => {
       if (backend !== VICTIM || this.#returnedAt === undefined) return;
       this.#failedBackAt = this.#options.now();
-      this.#report({
-        type: "failed_back",
-        at_ms: this.#elapsed(),
-        failback_ms: (this.#failedBackAt - this.#returnedAt) / NS_PER_MS,
-      });
+      const failback_ms = (this.#failedBackAt - this.#returnedAt) / NS_PER_MS;
+      this.#report({ type: "failed_back", at_ms: this.#elapsed(), failback_ms });
     });
     const stop = this.#events.subscribe("demo", ["connection_opened"], ({ backend, attempt }) => {
       if (attempt > 1) {
@@ -322,32 +319,18 @@ function demoConfig(
   addresses: ReadonlyMap<string, Address>,
 ): Config {
   const interval = Math.round(Math.min(duration / 40, 500 * NS_PER_MS));
+  const text = "backends: [{id: B1, address: 127.0.0.1:1}]";
+  const defaults = parseConfig({ file: "the demo", text });
+  const [backend] = defaults.backends;
   return {
+    ...defaults,
     listen: { host: "127.0.0.1", port: 0 },
     algorithm: algorithmNamed(algorithm),
-    backends: [...addresses].map(([id, address]) => ({
-      id,
-      address,
-      weight: 1,
-      backup: false,
-      mode: "ready",
-    })),
-    healthCheck: {
-      type: "tcp",
-      interval,
-      timeout: PROBE_TIMEOUT,
-      rise: 2,
-      fall: 3,
-      jitter: 0.1,
-      path: "/",
-      status: [{ min: 200, max: 399 }],
-    },
-    onDown: "keep",
-    whenNoneAvailable: "refuse",
-    retries: 3,
+    backends: [...addresses].map(([id, address]) => ({ ...backend!, id, address })),
+    healthCheck: { ...defaults.healthCheck, interval, timeout: PROBE_TIMEOUT },
     timeouts: { connect: 2000 * NS_PER_MS, idle: 60_000 * NS_PER_MS, drain: 1000 * NS_PER_MS },
     limits: { connections: 10_000 },
-    log: { level: "info", format: "auto", connections: false, statusInterval: duration },
+    log: { ...defaults.log, connections: false, statusInterval: duration },
     admin: { listen: "off", hosts: [] },
   };
 }

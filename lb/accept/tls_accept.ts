@@ -300,11 +300,11 @@ function alertCode(message: string, hello: Uint8Array): number | undefined {
   if (/received fatal alert/.test(message)) return undefined;
   if (
     isTooOld(hello) || /Tls12|SupportedVersions|TlsVersion|UnknownProtocolVersion/.test(message)
-  ) return PROTOCOL_VERSION;
-  if (/peer is incompatible/.test(message)) return HANDSHAKE_FAILURE;
-  if (/peer misbehaved/.test(message)) return ILLEGAL_PARAMETER;
-  if (/corrupt message/.test(message)) return DECODE_ERROR;
-  if (/unexpected/.test(message)) return UNEXPECTED_MESSAGE;
+  ) return ALERTS.protocolVersion;
+  if (/peer is incompatible/.test(message)) return ALERTS.handshakeFailure;
+  if (/peer misbehaved/.test(message)) return ALERTS.illegalParameter;
+  if (/corrupt message/.test(message)) return ALERTS.decodeError;
+  if (/unexpected/.test(message)) return ALERTS.unexpectedMessage;
   return undefined;
 }
 
@@ -312,8 +312,11 @@ const ALERT_RECORD = 21;
 /** The record types: change of cipher, alert, handshake, data. */
 const RECORD_TYPES = [20, ALERT_RECORD, HANDSHAKE_RECORD, 23];
 const FATAL = 2;
-const UNEXPECTED_MESSAGE = 10;
-const HANDSHAKE_FAILURE = 40;
-const ILLEGAL_PARAMETER = 47;
-const DECODE_ERROR = 50;
-const PROTOCOL_VERSION = 70;
+/** The descriptions of alerts. */
+const ALERTS = {
+  unexpectedMessage: 10,
+  handshakeFailure: 40,
+  illegalParameter: 47,
+  decodeError: 50,
+  protocolVersion: 70,
+};

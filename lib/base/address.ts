@@ -1,12 +1,4 @@
-import {
-  canonicalIp,
-  formatIp,
-  formatIpv6,
-  isIn,
-  parseIp,
-  parsePrefix,
-  type Prefix,
-} from "./ip.ts";
+import { canonicalIp, parseIp } from "./ip.ts";
 
 /** An endpoint. */
 export interface Address {
@@ -83,16 +75,6 @@ function whatIsWrong(text: string): string {
 /** Writes an address so that `parseAddress` reads it. */
 export function formatAddress({ host, port }: Address): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
-const IPV4_IN_IPV6 = parsePrefix("::ffff:0:0/96");
-
-/** Writes a prefix so that `parsePrefix` reads it; an address that stands for itself without its length. */
-export function formatPrefix({ groups, bits }: Prefix): string {
-  const isIpv4 = bits >= 96 && isIn(IPV4_IN_IPV6, groups);
-  const address = isIpv4 ? formatIp(groups) : formatIpv6(groups);
-  if (bits === 128) return address;
-  return `${address}/${isIpv4 ? bits - 96 : bits}`;
 }
 
 /** Whether listening there means listening on every address of the machine. */

@@ -131,3 +131,13 @@ export function isIn({ groups, bits }: Prefix, address: IpGroups): boolean {
   }
   return true;
 }
+
+const IPV4_IN_IPV6 = parsePrefix("::ffff:0:0/96");
+
+/** Writes a prefix so that `parsePrefix` reads it; an address that stands for itself without its length. */
+export function formatPrefix({ groups, bits }: Prefix): string {
+  const isIpv4 = bits >= 96 && isIn(IPV4_IN_IPV6, groups);
+  const address = isIpv4 ? formatIp(groups) : formatIpv6(groups);
+  if (bits === 128) return address;
+  return `${address}/${isIpv4 ? bits - 96 : bits}`;
+}

@@ -16,26 +16,18 @@ import { backendKeys, configKeys, ejectionKeys, healthCheckKeys } from "./schema
 import { arrivesAt, ownBackends } from "./own_backend.ts";
 import { type Finding, type Path, valueAt } from "./findings.ts";
 
+const CHECKS: readonly ((data: unknown) => Finding[])[] = [
+  ...[repeatedIds, repeatedAddresses, itself, timing, expectation],
+  ...[tooManyChoices, tooManyPoints, weightless, idle],
+  ...[ejectionTimes, noneEjectable, allowedAndDenied, openAdmin],
+];
+
 /**
  * Finds values that do not fit together, which a schema cannot express. It reads the data as written in the
  * file, so that these mistakes are reported together with all others. It ignores values that it cannot read.
  */
 export function checkConfig(data: unknown): Finding[] {
-  return [
-    ...repeatedIds(data),
-    ...repeatedAddresses(data),
-    ...itself(data),
-    ...timing(data),
-    ...expectation(data),
-    ...tooManyChoices(data),
-    ...tooManyPoints(data),
-    ...weightless(data),
-    ...idle(data),
-    ...ejectionTimes(data),
-    ...noneEjectable(data),
-    ...allowedAndDenied(data),
-    ...openAdmin(data),
-  ];
+  return CHECKS.flatMap((check) => check(data));
 }
 
 /** Checks that a machine with these addresses can listen on the configured address. */
@@ -111,13 +103,16 @@ function itself(data: unknown): Finding[] {
 
 const NOWHERE: Address = { host: "", port: 0 };
 
+/** Whether a duration is longer than another one. It is not if one of them cannot be read. */
+function isLonger(a: unknown, b: unknown): boolean {
+  return (read(a, parseDuration) ?? -Infinity) > (read(b, parseDuration) ?? Infinity);
+}
+
 function timing(data: unknown): Finding[] {
   const given = valueAt(data, ["health_check", "interval"]);
   const interval = orDefault(given, healthCheckKeys.interval);
   const timeout = orDefault(valueAt(data, ["health_check", "timeout"]), healthCheckKeys.timeout);
-  const intervalNs = read(interval, parseDuration);
-  const timeoutNs = read(timeout, parseDuration);
-  if (intervalNs === undefined || timeoutNs === undefined || intervalNs >= timeoutNs) return [];
+  if (!isLonger(timeout, interval)) return [];
   return [{
     path: ["health_check", given === undefined ? "timeout" : "interval"],
     message: `health_check.interval (${interval}) is shorter than its timeout (${timeout})`,
@@ -225,9 +220,7 @@ function ejectionTimes(data: unknown): Finding[] {
   const given = valueAt(data, ["ejection", "base"]);
   const base = orDefault(given, ejectionKeys.base);
   const max = orDefault(valueAt(data, ["ejection", "max"]), ejectionKeys.max);
-  const baseNs = read(base, parseDuration);
-  const maxNs = read(max, parseDuration);
-  if (baseNs === undefined || maxNs === undefined || baseNs <= maxNs) return [];
+  if (!isLonger(base, max)) return [];
   return [{
     path: ["ejection", given === undefined ? "max" : "base"],
     message: `ejection.base (${base}) is longer than its max (${max})`,

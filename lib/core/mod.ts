@@ -34,25 +34,21 @@ export {
   type SlowStartRules,
   takesClients,
 } from "./backend/mod.ts";
-export {
-  type BackendModeChanged,
-  type ConnectFailure,
-  type ConnectionEnd,
-  type ConnectionMeter,
-  EVENT_TYPES,
-  EventBalance,
-  type EventOf,
-  EventStream,
-  type EventType,
-  type ExplainedBackend,
-  type LbEvent,
-  type MeteredBackend,
-  type PickExplained,
-  ReaderFailure,
-  type RefusalReason,
-  type RunStarted,
-  type ScarceResource,
-  toMs,
+export { EVENT_TYPES, EventBalance, EventStream, ReaderFailure, toMs } from "./events/mod.ts";
+export type {
+  BackendModeChanged,
+  ConnectFailure,
+  ConnectionEnd,
+  ConnectionMeter,
+  EventOf,
+  EventType,
+  ExplainedBackend,
+  LbEvent,
+  MeteredBackend,
+  PickExplained,
+  RefusalReason,
+  RunStarted,
+  ScarceResource,
 } from "./events/mod.ts";
 export type { Connect, Connection, Outcome, Phase, Refused, Traffic } from "./connection.ts";
 export { Explanation } from "./explanation.ts";

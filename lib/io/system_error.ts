@@ -10,15 +10,18 @@ export function systemCode(error: unknown): string | undefined {
 /** The resources that this machine can lack when it opens connections. */
 export type LocalResource = Exclude<ScarceResource, "other">;
 
-const SHORTAGES: ReadonlyMap<string, LocalResource> = new Map([
-  ["EMFILE", "descriptors"],
-  ["ENFILE", "descriptors"],
-  ["EADDRNOTAVAIL", "local_ports"],
-  ["EADDRINUSE", "local_ports"],
-  ["EAGAIN", "local_ports"],
-  ["ENOBUFS", "memory"],
-  ["ENOMEM", "memory"],
-]);
+/** What the system reports if one of them is used up. */
+const CODES: Readonly<Record<LocalResource, readonly string[]>> = {
+  descriptors: ["EMFILE", "ENFILE"],
+  local_ports: ["EADDRNOTAVAIL", "EADDRINUSE", "EAGAIN"],
+  memory: ["ENOBUFS", "ENOMEM"],
+};
+
+const SHORTAGES: ReadonlyMap<string, LocalResource> = new Map(
+  (Object.keys(CODES) as LocalResource[]).flatMap((resource) =>
+    CODES[resource].map((code) => [code, resource] as const)
+  ),
+);
 
 /**
  * The resource that this machine lacked, if an accept or a connect failed because of it. An outgoing

@@ -7,15 +7,13 @@ import {
   healthPlot,
   latencyPlot,
   loadPlot,
-  NARROW,
   PLOT_STYLE,
   queuePlot,
   type Scales,
   scalesOf,
-  type Sheet,
   type VariantPlots,
-  WIDE,
 } from "./plots.ts";
+import { NARROW, type Sheet, WIDE } from "./sheet.ts";
 import { backendHeads, backendRow, mainColumns, THEORY_HEADS, theoryRows } from "./tables.ts";
 import { heading, verdicts, warnings } from "./text.ts";
 import type { FaultMedians, StudyReport, VariantReport } from "./types.ts";

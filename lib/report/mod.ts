@@ -3,17 +3,9 @@ export { csv } from "./csv.ts";
 export { inUnit, percent, plain } from "./format.ts";
 export { reportPage, withStableNames } from "./html.ts";
 export type { Interval, Occurrence } from "./metric_reports.ts";
-export {
-  coursePlot,
-  healthPlot,
-  latencyPlot,
-  loadPlot,
-  NARROW,
-  PLOT_STYLE,
-  type Sheet,
-  type VariantPlots,
-  WIDE,
-} from "./plots.ts";
+export { coursePlot, healthPlot, latencyPlot, loadPlot, PLOT_STYLE } from "./plots.ts";
+export type { VariantPlots } from "./plots.ts";
+export { NARROW, type Sheet, WIDE } from "./sheet.ts";
 export { reportLines, wrapped } from "./text.ts";
 export type {
   BackendReport,

@@ -4,6 +4,7 @@ import { decimalExponent, type Nanoseconds, NS_PER_MS, NS_PER_S, power } from ".
 import type { FaultResult, Series } from "../metrics/mod.ts";
 import type { Histogram } from "../stats/mod.ts";
 import { escape } from "./markup.ts";
+import { type Sheet, WIDE } from "./sheet.ts";
 
 /** How one replication went over time, in slices of `interval`. */
 export interface Course extends Pick<Series, "interval" | "meanSojourn" | "errors"> {
@@ -31,35 +32,6 @@ export interface Scales {
   readonly queue: number;
 }
 
-/** What a plot is drawn on. */
-export interface Sheet {
-  readonly width: number;
-  /** Free at the right. */
-  readonly edge: number;
-  /** Room for a vertical axis, and how far its name is from it. */
-  readonly axis: number;
-  readonly nameGap: number;
-  /** The same for shares of requests, whose numbers are long. */
-  readonly shareAxis: number;
-  readonly shareNameGap: number;
-  /** Where a legend begins. */
-  readonly legend: number;
-  /** Characters of a backend's name. */
-  readonly nameMax: number;
-  /** Whether values show when a pointer rests on them. */
-  readonly hasTitles: boolean;
-}
-
-/** For a page, or a picture of its own. */
-export const WIDE: Sheet = {
-  ...{ width: 800, edge: 30, axis: 80, nameGap: 52, shareAxis: 100, shareNameGap: 78 },
-  ...{ legend: 80, nameMax: 30, hasTitles: true },
-};
-/** For a phone, where text is as large as beside the plot and nothing points. */
-export const NARROW: Sheet = {
-  ...{ width: 360, edge: 24, axis: 62, nameGap: 44, shareAxis: 84, shareNameGap: 66 },
-  ...{ legend: 8, nameMax: 12, hasTitles: false },
-};
 const FONT_SIZE = 13;
 const LINE_HEIGHT = 20;
 /** Distinct with every kind of colour vision. Source: M. Okabe and K. Ito, "Color universal design", 2002. */
@@ -105,8 +77,6 @@ const LINES_MAX = 12;
 const ROWS_MAX = 40;
 /** Shades of a heat map. */
 const SHADES = 16;
-/** A variant whose maximum is this many times the median has a scale of its own: it would flatten the others. */
-const OUTLIER = 4;
 /** Rows of fault labels; a fault without room for its label has it on hover and in the table. */
 const FAULT_LANES = 5;
 /** Longer names are cut in legends. */
@@ -120,6 +90,9 @@ interface Frame {
   readonly top: number;
   readonly height: number;
 }
+
+/** A variant whose maximum is this many times the median has a scale of its own: it would flatten the others. */
+const OUTLIER = 4;
 
 /** The scales that the plots of several variants have in common. */
 export function commonScales(variants: readonly VariantPlots[]): Scales {
@@ -213,81 +186,83 @@ export function latencyPlot(
   }, { over: legend.svg + hoverColumns(frame, titles, 1) });
 }
 
-/** Connections in flight on each backend over time; the mean of all if there are too many backends. */
-export function loadPlot(
-  variant: VariantPlots,
-  scales: Scales = commonScales([variant]),
-  sheet: Sheet = WIDE,
-): Promise<string> {
-  const { course } = variant;
-  const lines = loadLines(course);
-  const legend = lineLegend(lines.map(({ id }) => id), sheet);
-  const { axis: left, edge: right } = sheet;
-  const faults = faultMarks(course, scales, { sheet, left, right, top: legend.height });
-  const frame = { sheet, left, right, top: legend.height + faults.height + 12, height: 210 };
-  const titles = course.meanSojourn.map((_, i) =>
-    sliceTitle(
-      course,
-      i,
-      lines.map(({ id, inFlight }) => `${id}: ${short(inFlight[i]!)} in flight`),
-    )
-  );
-  return draw(frame, {
-    xAxis: timeAxis(scales),
-    yAxis: valueAxis("connections in flight", scales.inFlight, sheet),
-    series: lines.map(({ inFlight }, i) => line(i, overTime(course, inFlight), 1.5)),
-  }, {
-    under: faults.areas(frame),
-    over: legend.svg + faults.labels + hoverColumns(frame, titles, shareShown(course, scales)),
-  });
+/** Draws how a variant went over time. Its own scales and a wide sheet are assumed if they are left out. */
+type CoursePlot = (variant: VariantPlots, scales?: Scales, sheet?: Sheet) => Promise<string>;
+
+function ofCourse(
+  drawn: (course: Course, scales: Scales, sheet: Sheet) => Promise<string>,
+): CoursePlot {
+  return (variant, scales = commonScales([variant]), sheet = WIDE) =>
+    drawn(variant.course, scales, sheet);
 }
 
+/** Connections in flight on each backend over time; the mean of all if there are too many backends. */
+export const loadPlot = ofCourse((course, scales, sheet) => {
+  const lines = loadLines(course);
+  return drawLines(course, scales, sheet, {
+    names: lines.map(({ id }) => id),
+    right: sheet.edge,
+    height: 210,
+    values: (i) => lines.map(({ id, inFlight }) => `${id}: ${short(inFlight[i]!)} in flight`),
+    yAxis: valueAxis("connections in flight", scales.inFlight, sheet),
+    series: lines.map(({ inFlight }, i) => line(i, overTime(course, inFlight), 1.5)),
+  });
+});
+
 /** Mean latency over time, with the errors. */
-export function coursePlot(
-  variant: VariantPlots,
-  scales: Scales = commonScales([variant]),
-  sheet: Sheet = WIDE,
-): Promise<string> {
-  const { course } = variant;
+export const coursePlot = ofCourse((course, scales, sheet) => {
   const ms = course.meanSojourn.map((value) => value === null ? null : value / NS_PER_MS);
-  const legend = lineLegend(["mean latency, ms", "errors"], sheet);
-  const { axis: left, axis: right } = sheet;
-  const faults = faultMarks(course, scales, { sheet, left, right, top: legend.height });
-  const frame = { sheet, left, right, top: legend.height + faults.height + 12, height: 190 };
-  const titles = ms.map((value, i) =>
-    sliceTitle(course, i, [
-      value === null ? "no request done" : `mean latency: ${short(value)} ms`,
-      `errors: ${short(course.errors[i]!)}`,
-    ])
-  );
-  return draw(frame, {
-    xAxis: timeAxis(scales),
+  const valuesAt = (i: number) => [
+    ms[i] == null ? "no request done" : `mean latency: ${short(ms[i])} ms`,
+    `errors: ${short(course.errors[i]!)}`,
+  ];
+  const errors = {
+    ...line(1, overTime(course, course.errors), 1),
+    ...{ step: "middle", yAxisIndex: 1, areaStyle: { opacity: 0.3 } },
+  };
+  return drawLines(course, scales, sheet, {
+    names: ["mean latency, ms", "errors"],
+    right: sheet.axis,
+    height: 190,
+    values: valuesAt,
     yAxis: [
       valueAxis("mean latency, ms", scales.latency_ms, sheet),
       { ...valueAxis("errors", scales.errors, sheet), splitLine: { show: false } },
     ],
-    series: [
-      line(0, overTime(course, ms)),
-      {
-        ...line(1, overTime(course, course.errors), 1),
-        step: "middle",
-        yAxisIndex: 1,
-        areaStyle: { opacity: 0.3 },
-      },
-    ],
-  }, {
+    series: [line(0, overTime(course, ms)), errors],
+  });
+});
+
+/** The lines of a plot over time. */
+interface Lines extends EChartsCoreOption {
+  readonly names: readonly string[];
+  /** Room at the right of the plot, and the height of its inside. */
+  readonly right: number;
+  readonly height: number;
+  /** What shows when a pointer rests on a slice of time. */
+  readonly values: (slice: number) => readonly string[];
+}
+
+/** Draws lines over time, with the faults behind them. */
+function drawLines(
+  course: Course,
+  scales: Scales,
+  sheet: Sheet,
+  { names, right, height, values, ...axes }: Lines,
+): Promise<string> {
+  const legend = lineLegend(names, sheet);
+  const { axis: left } = sheet;
+  const faults = faultMarks(course, scales, { sheet, left, right, top: legend.height });
+  const frame = { sheet, left, right, top: legend.height + faults.height + 12, height };
+  const titles = course.meanSojourn.map((_, i) => sliceTitle(course, i, values(i)));
+  return draw(frame, { xAxis: timeAxis(scales), ...axes }, {
     under: faults.areas(frame),
     over: legend.svg + faults.labels + hoverColumns(frame, titles, shareShown(course, scales)),
   });
 }
 
 /** The queue of each backend over time. */
-export function queuePlot(
-  variant: VariantPlots,
-  scales: Scales = commonScales([variant]),
-  sheet: Sheet = WIDE,
-): Promise<string> {
-  const { course } = variant;
+export const queuePlot = ofCourse((course, scales, sheet) => {
   const rows = rowsOf(course);
   const shade = (value: number) => Math.round(SHADES * value / scales.queue);
   const cells = rows.flatMap(({ queue }, row) =>
@@ -311,15 +286,10 @@ export function queuePlot(
   return draw(frame, rowAxes(rows, scales, sheet), {
     over: scale + rowCells(frame, rows, course, scales, cells, HEAT_COLOR, 1),
   });
-}
+});
 
 /** Faults, and the times for which the balancers considered a backend down. */
-export function healthPlot(
-  variant: VariantPlots,
-  scales: Scales = commonScales([variant]),
-  sheet: Sheet = WIDE,
-): Promise<string> {
-  const { course } = variant;
+export const healthPlot = ofCourse((course, scales, sheet) => {
   const rows = rowsOf(course);
   const { interval } = course;
   const rowOf = new Map(
@@ -356,7 +326,7 @@ export function healthPlot(
     over: legend.svg + rowCells(frame, rows, course, scales, broken, FAULT_COLOR, 0.9) +
       rowCells(frame, rows, course, scales, down, DOWN_COLOR, 0.45),
   });
-}
+});
 
 interface Row {
   readonly id: string;

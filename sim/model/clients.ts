@@ -2,16 +2,8 @@ import { assert, childSeed, createRandom, type Nanoseconds, power } from "../../
 import type { TraceEntry, Workload } from "../../lib/scenario/types.ts";
 import { countOf, createSampler, type Sampler } from "../../lib/stats/mod.ts";
 import { type ArrivalProcess, createArrivals } from "./arrivals.ts";
-import {
-  ANSWERED,
-  ASSIGNED,
-  AWAITED,
-  BROKEN,
-  type Connection,
-  ERROR,
-  OK,
-  RELAYED,
-} from "./connections.ts";
+import { ANSWERED, ASSIGNED, AWAITED, BROKEN, ERROR, OK, RELAYED } from "./connections.ts";
+import type { Connection } from "./connections.ts";
 import { Deadlines } from "./deadlines.ts";
 import {
   ABORT_AT_BALANCER,

@@ -103,13 +103,8 @@ interface Comparison {
 function errorsOf(best: Contender, other: Contender, confidence: number): Comparison {
   const of = ({ measured }: Contender) => measured.estimate("errors", undefined, confidence);
   const difference = differenceOf(of(other), of(best));
-  return {
-    best,
-    other,
-    metric: "errors",
-    lower: (level) => withConfidence(difference, confidence, level),
-    margin: negligible("errors"),
-  };
+  const lower = (level: number) => withConfidence(difference, confidence, level);
+  return { best, other, metric: "errors", lower, margin: negligible("errors") };
 }
 
 /** By how much p99 is lower, as a share of the other's. */

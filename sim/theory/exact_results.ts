@@ -6,16 +6,9 @@ import type { Scenario, ServerOptions } from "../../lib/scenario/types.ts";
 import { type Distribution, meanOf, scvOf } from "../../lib/stats/mod.ts";
 import { offeredLoad } from "../model/mod.ts";
 import type { MetricName, ReplicationResult } from "../../lib/metrics/mod.ts";
-import {
-  closedLoop,
-  mg1Wait,
-  mmc,
-  mmckLoss,
-  roundRobin,
-  sharedSojourn,
-  shortestOf,
-  type Sojourn,
-} from "./theory.ts";
+import { shortestOf } from "./shortest_queue.ts";
+import { closedLoop, mg1Wait, mmc, mmckLoss, roundRobin, sharedSojourn } from "./theory.ts";
+import type { Sojourn } from "./theory.ts";
 
 /** The value that theory gives for a metric. */
 export interface ExactResult {
@@ -140,6 +133,11 @@ const SPLIT = assumption(
   ({ scenario, backends }) => backends === 1 || scenario.balancer.algorithm.name === "random",
 );
 
+const ROUND_ROBIN = assumption(
+  "the algorithm is `round-robin`",
+  ({ scenario }) => scenario.balancer.algorithm.name === "round-robin",
+);
+
 /** With more backends the Markov chain of all queue lengths is too large to solve. */
 const CHAIN_BACKENDS_MAX = 5;
 /** Longest queue in the chain, by number of backends; longer queues must be rare enough to be ignored. */
@@ -194,13 +192,7 @@ export const MODELS: readonly Model[] = [
   {
     name: "Eₙ/M/1",
     gives: ["mean_ms", "p99_ms"],
-    assumes: [
-      ...[POISSON, EXPONENTIAL, FIFO, ONE_SLOT, UNLIMITED_QUEUE, STABLE],
-      assumption(
-        "the algorithm is `round-robin`",
-        ({ scenario }) => scenario.balancer.algorithm.name === "round-robin",
-      ),
-    ],
+    assumes: [POISSON, EXPONENTIAL, FIFO, ONE_SLOT, UNLIMITED_QUEUE, STABLE, ROUND_ROBIN],
     source: "G/M/1 with Erlang's gaps; L. Kleinrock, Queueing Systems I, 6.4",
     of: ({ backends, load, meanMs }) =>
       ofSojourn(`E${backends}/M/1`, roundRobin(backends, load), meanMs),

@@ -11,9 +11,11 @@ import { metricInfo, type MetricName, type ReplicationResult } from "../../lib/m
 /** The largest distance from theory that chance explains, in standard errors. */
 const DEVIATION_MAX = 4;
 /** If the standard error is a larger share of the value, the measurement is too noisy for a verdict. */
-const NOISE_MAX = 0.01;
-/** The same for shares of errors, which are small and therefore less precise. */
-const NOISE_OF_ERRORS_MAX = 0.03;
+const NOISE_MAX = {
+  ofTimes: 0.01,
+  /** Shares of errors are small and therefore less precise. */
+  ofErrors: 0.03,
+};
 
 /** A value of theory beside the measured one. */
 export interface Verdict {
@@ -132,7 +134,8 @@ export function judge(
 
 function verdict(model: string, metric: MetricName, theory: number, measured: Estimate): Verdict {
   const { value, standardError } = measured;
-  const isNoisy = standardError >= (metric === "errors" ? NOISE_OF_ERRORS_MAX : NOISE_MAX) * value;
+  const noiseMax = metric === "errors" ? NOISE_MAX.ofErrors : NOISE_MAX.ofTimes;
+  const isNoisy = standardError >= noiseMax * value;
   const close = Math.abs(value - theory) <= DEVIATION_MAX * standardError;
   return { model, metric, theory, measured, isNoisy, holds: !isNoisy && close };
 }

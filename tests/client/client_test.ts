@@ -116,7 +116,7 @@ Deno.test("ClientSession.send() keeps its connection, and reconnects before it s
   const again = await session.send("c");
   assert.deepEqual([again.connection, again.answer], [2, "Hello from B1: c"]);
   session.close();
-  assert.deepEqual([session.lines, session.answers], [3, 3]);
+  assert.deepEqual([session.counts.lines, session.counts.answers], [3, 3]);
   assert.deepEqual([...session.backends], [["B1", 3]]);
 });
 

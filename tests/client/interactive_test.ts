@@ -157,8 +157,7 @@ class FakeConversation {
 
   constructor() {
     const session: Session = {
-      lines: 1,
-      answers: 1,
+      counts: { lines: 1, answers: 1, connections: 1 },
       backends: new Map([["B1", 1]]),
       send: () => {
         const answer = Promise.withResolvers<Exchange>();
@@ -201,15 +200,21 @@ class FakeConversation {
   }
 }
 
-const SUMMARY = "\n1 lines, 1 answers (B1 1)";
-
-Deno.test("hold() prompts again when an answer has been written", async () => {
+/** A conversation in which a line has been answered, and the answer is being written. */
+async function whileAnswerIsWritten(): Promise<FakeConversation> {
   const conversation = new FakeConversation();
-  const { terminal, printed } = conversation;
-  terminal.enter("one");
+  conversation.terminal.enter("one");
   await conversation.sent();
   conversation.answer("Hello from B1: one");
   await conversation.writes();
+  return conversation;
+}
+
+const SUMMARY = "\n1 lines, 1 answers (B1 1)";
+
+Deno.test("hold() prompts again when an answer has been written", async () => {
+  const conversation = await whileAnswerIsWritten();
+  const { terminal, printed } = conversation;
   assert.equal(terminal.prompts, 1, "not before it is written");
   conversation.write();
   await eventually(() => terminal.prompts === 2, "it prompts again");
@@ -223,12 +228,8 @@ Deno.test("hold() prompts again when an answer has been written", async () => {
 });
 
 Deno.test("hold() ends when Ctrl-D comes while an answer is being written", async () => {
-  const conversation = new FakeConversation();
+  const conversation = await whileAnswerIsWritten();
   const { terminal, printed } = conversation;
-  terminal.enter("one");
-  await conversation.sent();
-  conversation.answer("Hello from B1: one");
-  await conversation.writes();
   terminal.close();
   assert.ok(conversation.isSessionClosed);
   conversation.write();

@@ -1,6 +1,7 @@
 import { NS_PER_S } from "../../lib/base/mod.ts";
 import { Histogram } from "../../lib/stats/histogram.ts";
 import { type ReplicationResult, replicationSeed, simulate } from "../../sim/mod.ts";
+import type { Sojourn } from "../../sim/theory/theory.ts";
 import { assertMean } from "../support/statistics.ts";
 import { queueing, type QueueingOptions } from "./scenarios.ts";
 
@@ -22,6 +23,11 @@ export function meanSojourn(result: ReplicationResult): number {
 /** 99th percentile of the sojourn in service times. */
 export function p99(result: ReplicationResult): number {
   return Histogram.fromData(result.sojourn).quantile(0.99) / NS_PER_S;
+}
+
+/** Expects the sojourn that theory gives, in service times. */
+export function sojournAs(theory: Sojourn): Oracle["expected"] {
+  return [[meanSojourn, theory.mean], [p99, theory.quantile(0.99)]];
 }
 
 /** Mean wait in service times. */

@@ -27,11 +27,6 @@ export class WeightTree {
     return this.#evenSize;
   }
 
-  /** The distance of the last found point from the beginning of its index. */
-  get rest(): number {
-    return this.#rest;
-  }
-
   /** The weight of an index; 0 if it was never set. */
   get(index: number): number {
     return this.#weights[index] ?? 0;
@@ -81,6 +76,11 @@ export class WeightTree {
     }
     this.#rest = rest;
     return node;
+  }
+
+  /** The distance of the last found point from the beginning of its index. */
+  get rest(): number {
+    return this.#rest;
   }
 
   /** Room for a power of two of indices, so that `find` can halve its way down. */

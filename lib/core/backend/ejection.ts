@@ -41,11 +41,6 @@ export class Ejection {
     return this.#until;
   }
 
-  /** Failed connects in a row. */
-  get failures(): number {
-    return this.#failures;
-  }
-
   succeeded(now: Nanoseconds): void {
     this.#failures = 0;
     if (!this.#ejected && now - this.#until >= this.#lasted) this.#ejections = 0;
@@ -55,6 +50,11 @@ export class Ejection {
   failed(): boolean {
     if (this.#ejected) return false;
     return ++this.#failures >= this.rules.failures;
+  }
+
+  /** Failed connects in a row. */
+  get failures(): number {
+    return this.#failures;
   }
 
   /** Ejects the backend. Returns for how long. */

@@ -69,11 +69,6 @@ export class SessionJournal<S extends { readonly key: string; readonly dropped: 
     return this.#unwritten.size;
   }
 
-  /** When to look for the store again, while it is not usable. */
-  get retryAt(): Nanoseconds {
-    return this.#retryAt;
-  }
-
   /** A session changed. */
   note(session: S): void {
     this.#unwritten.set(session.key, session);
@@ -129,6 +124,11 @@ export class SessionJournal<S extends { readonly key: string; readonly dropped: 
     this.#nextRetry = 2 * wait;
     this.#failedSince ??= now;
     return begins;
+  }
+
+  /** When to look for the store again, while it is not usable. */
+  get retryAt(): Nanoseconds {
+    return this.#retryAt;
   }
 
   /**

@@ -2,12 +2,10 @@ import assert from "node:assert/strict";
 import {
   addressOf,
   formatAddress,
-  formatPrefix,
   isLocal,
   isLoopback,
   parseAddress,
 } from "../../../lib/base/address.ts";
-import { parsePrefix } from "../../../lib/base/mod.ts";
 
 Deno.test("parseAddress() has one spelling of each host", () => {
   const spellings: readonly (readonly [string, string])[] = [
@@ -35,23 +33,6 @@ Deno.test("addressOf() takes a client on a dual-stack socket for what it is", ()
   assert.equal(of("::ffff:127.0.0.1"), "127.0.0.1");
   assert.equal(of("::ffff:7f00:1"), "127.0.0.1");
   assert.equal(of("fd00:0::2"), "fd00::2");
-});
-
-Deno.test("formatPrefix() has one spelling of each prefix", () => {
-  const spellings: readonly (readonly [string, string])[] = [
-    ["::ffff:10.0.0.0/104", "10.0.0.0/8"],
-    ["::ffff:a00:0/104", "10.0.0.0/8"],
-    ["::ffff:10.0.0.7", "10.0.0.7"],
-    ["::ffff:0:0/96", "0.0.0.0/0"],
-    ["10.1.2.3/8", "10.0.0.0/8"],
-    ["2001:DB8:0::7/32", "2001:db8::/32"],
-    ["FE80:0:0::1", "fe80::1"],
-    ["::/0", "::/0"],
-  ];
-  for (const [written, canonical] of spellings) {
-    assert.equal(formatPrefix(parsePrefix(written)), canonical, written);
-    assert.deepEqual(parsePrefix(canonical), parsePrefix(written), written);
-  }
 });
 
 Deno.test("isLocal() knows this machine by every spelling of its addresses", () => {

@@ -8,10 +8,10 @@ import {
   coursePlot,
   healthPlot,
   loadPlot,
-  NARROW,
   queuePlot,
   scalesOf,
 } from "../../../lib/report/plots.ts";
+import { NARROW } from "../../../lib/report/sheet.ts";
 import { reportLines, verdicts } from "../../../lib/report/text.ts";
 import type { ComparisonReport, StudyReport } from "../../../lib/report/types.ts";
 import { plotsOf } from "../../../sim/study/plots.ts";
@@ -225,80 +225,70 @@ Deno.test({
   },
 });
 
-Deno.test({
-  name: "reportPage() plots every variant, however many there are",
-  sanitizeOps: false,
-  sanitizeResources: false,
-  fn: async () => {
-    const count = 23;
-    const named = <T extends object>(value: T) =>
-      Array.from({ length: count }, (_, i) => ({ ...value, name: `variant <${i}> of the study` }));
-    const variants = named(REPORT.variants[0]!);
-    const page = await reportPage({ ...REPORT, variants }, {
-      ...{ plots: named(plotsOf(STUDY, RESULTS)[0]!), scenario: "", command: "", source: [] },
+/** A test that draws, after which the plotting library leaves a timer of 16 ms behind. */
+function testPlots(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, sanitizeOps: false, sanitizeResources: false, fn });
+}
+
+testPlots("reportPage() plots every variant, however many there are", async () => {
+  const count = 23;
+  const named = <T extends object>(value: T) =>
+    Array.from({ length: count }, (_, i) => ({ ...value, name: `variant <${i}> of the study` }));
+  const variants = named(REPORT.variants[0]!);
+  const page = await reportPage({ ...REPORT, variants }, {
+    ...{ plots: named(plotsOf(STUDY, RESULTS)[0]!), scenario: "", command: "", source: [] },
+  });
+  assert.equal(page.match(/<svg/g)!.length, 2 * (1 + count * 4), "for a page and for a phone");
+  assert.equal(page.match(/<div class="narrow"><svg width="360"/g)!.length, 1 + count * 4);
+  const [latency] = page.match(/<svg[^]*?<\/svg>/)!;
+  for (let i = 0; i < count; i++) {
+    assert.ok(latency.includes(`>variant &lt;${i}&gt; of the study</text>`));
+  }
+  const lines = [
+    ...latency.matchAll(/<path d="M\S+ \S+h28"[^>]*stroke="([^"]+)" stroke-dasharray="([^"]+)"/g),
+  ];
+  const styles = lines.map(([, color, dashes]) => `${color} ${dashes}`);
+  assert.equal(new Set(styles).size, count, "each has a colour or a line style of its own");
+  assertApart(textsOf(latency));
+});
+
+testPlots("coursePlot() and loadPlot() keep fault labels and legends apart", async () => {
+  const [variant] = plotsOf(STUDY, RESULTS);
+  const { course } = variant!;
+  const long = "a-backend-with-quite-a-long-name";
+  const faults = Array.from({ length: 40 }, (_, i) => ({
+    ...{ backend: `${long}-${i}`, kind: "fail-rate", at: i * NS_PER_S / 2 },
+  }));
+  const backends = Array.from({ length: 9 }, (_, i) => ({
+    ...course.backends[0]!,
+    id: `${long}-${i}`,
+  }));
+  for (const plot of [coursePlot, loadPlot, healthPlot, queuePlot]) {
+    const svg = await plot({
+      ...variant!,
+      course: { ...course, backends, faults: faults.slice(0, 9) },
     });
-    assert.equal(page.match(/<svg/g)!.length, 2 * (1 + count * 4), "for a page and for a phone");
-    assert.equal(page.match(/<div class="narrow"><svg width="360"/g)!.length, 1 + count * 4);
-    const [latency] = page.match(/<svg[^]*?<\/svg>/)!;
-    for (let i = 0; i < count; i++) {
-      assert.ok(latency.includes(`>variant &lt;${i}&gt; of the study</text>`));
-    }
-    const lines = [
-      ...latency.matchAll(/<path d="M\S+ \S+h28"[^>]*stroke="([^"]+)" stroke-dasharray="([^"]+)"/g),
-    ];
-    const styles = lines.map(([, color, dashes]) => `${color} ${dashes}`);
-    assert.equal(new Set(styles).size, count, "each has a colour or a line style of its own");
-    assertApart(textsOf(latency));
-  },
+    assertApart(textsOf(svg));
+    const scales = commonScales([variant!]);
+    const crowded = { ...variant!, course: { ...course, backends, faults: faults.slice(0, 4) } };
+    assertApart(textsOf(await plot(crowded, scales, NARROW)), NARROW.width);
+  }
+  assertApart(textsOf(await coursePlot({ ...variant!, course: { ...course, faults } })));
 });
 
-Deno.test({
-  name: "coursePlot() and loadPlot() keep fault labels and legends apart",
-  sanitizeOps: false,
-  sanitizeResources: false,
-  fn: async () => {
-    const [variant] = plotsOf(STUDY, RESULTS);
-    const { course } = variant!;
-    const long = "a-backend-with-quite-a-long-name";
-    const faults = Array.from({ length: 40 }, (_, i) => ({
-      ...{ backend: `${long}-${i}`, kind: "fail-rate", at: i * NS_PER_S / 2 },
-    }));
-    const backends = Array.from({ length: 9 }, (_, i) => ({
-      ...course.backends[0]!,
-      id: `${long}-${i}`,
-    }));
-    for (const plot of [coursePlot, loadPlot, healthPlot, queuePlot]) {
-      const svg = await plot({
-        ...variant!,
-        course: { ...course, backends, faults: faults.slice(0, 9) },
-      });
-      assertApart(textsOf(svg));
-      const scales = commonScales([variant!]);
-      const crowded = { ...variant!, course: { ...course, backends, faults: faults.slice(0, 4) } };
-      assertApart(textsOf(await plot(crowded, scales, NARROW)), NARROW.width);
-    }
-    assertApart(textsOf(await coursePlot({ ...variant!, course: { ...course, faults } })));
-  },
-});
-
-Deno.test({
-  name: "queuePlot() has at most forty rows, and its scale is that of the rows",
-  sanitizeOps: false,
-  sanitizeResources: false,
-  fn: async () => {
-    const [variant] = plotsOf(STUDY, RESULTS);
-    const { course } = variant!;
-    const backends = Array.from({ length: 80 }, (_, i) => ({
-      ...course.backends[0]!,
-      id: `B${i + 1}`,
-      queue: course.meanSojourn.map(() => i === 0 ? 100 : 0),
-    }));
-    const many = { ...variant!, course: { ...course, backends } };
-    assert.equal(commonScales([many]).queue, 50, "the mean of B1 and B2");
-    const svg = await queuePlot(many);
-    assert.match(svg, /<title>B1 to B2 \(mean\), 0 to [\d.]+ s: 50 in the queue<\/title>/);
-    assert.equal(svg.match(/<title>/g)!.length, 40);
-  },
+testPlots("queuePlot() has at most forty rows, and its scale is that of the rows", async () => {
+  const [variant] = plotsOf(STUDY, RESULTS);
+  const { course } = variant!;
+  const backends = Array.from({ length: 80 }, (_, i) => ({
+    ...course.backends[0]!,
+    id: `B${i + 1}`,
+    queue: course.meanSojourn.map(() => i === 0 ? 100 : 0),
+  }));
+  const many = { ...variant!, course: { ...course, backends } };
+  assert.equal(commonScales([many]).queue, 50, "the mean of B1 and B2");
+  const svg = await queuePlot(many);
+  assert.match(svg, /<title>B1 to B2 \(mean\), 0 to [\d.]+ s: 50 in the queue<\/title>/);
+  assert.equal(svg.match(/<title>/g)!.length, 40);
 });
 
 Deno.test("commonScales() are the same for all but a variant that is far beyond the others", () => {

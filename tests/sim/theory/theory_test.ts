@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { manyServersSojourn, shortestOf } from "../../../sim/theory/shortest_queue.ts";
 import {
   closedLoop,
   erlangB,
@@ -6,13 +7,11 @@ import {
   failoverLoss,
   flapping,
   gm1,
-  manyServersSojourn,
   mg1Wait,
   mmc,
   mmckLoss,
   roundRobin,
   sharedSojourn,
-  shortestOf,
   type Sojourn,
 } from "../../../sim/theory/theory.ts";
 

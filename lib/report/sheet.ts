@@ -1,0 +1,32 @@
+/** The sheets that plots are drawn on. */
+
+/** What a plot is drawn on. */
+export interface Sheet {
+  readonly width: number;
+  /** Free at the right. */
+  readonly edge: number;
+  /** Room for a vertical axis, and how far its name is from it. */
+  readonly axis: number;
+  readonly nameGap: number;
+  /** The same for shares of requests, whose numbers are long. */
+  readonly shareAxis: number;
+  readonly shareNameGap: number;
+  /** Where a legend begins. */
+  readonly legend: number;
+  /** Characters of a backend's name. */
+  readonly nameMax: number;
+  /** Whether values show when a pointer rests on them. */
+  readonly hasTitles: boolean;
+}
+
+/** For a page, or a picture of its own. */
+export const WIDE: Sheet = {
+  ...{ width: 800, edge: 30, axis: 80, nameGap: 52, shareAxis: 100, shareNameGap: 78 },
+  ...{ legend: 80, nameMax: 30, hasTitles: true },
+};
+
+/** For a phone, where text is as large as beside the plot and nothing points. */
+export const NARROW: Sheet = {
+  ...{ width: 360, edge: 24, axis: 62, nameGap: 44, shareAxis: 84, shareNameGap: 66 },
+  ...{ legend: 8, nameMax: 12, hasTitles: false },
+};
