@@ -1,6 +1,7 @@
 /** Standard output whose reader stops, goes, or has no room; and signals. Each with lbsim as a process. */
 import assert from "node:assert/strict";
 import { formatAddress, parseAddress } from "../../lib/base/address.ts";
+import { writeConfig } from "../support/folder.ts";
 import { addressOf, RunningLbsim } from "../support/process.ts";
 import { ask, echo, eventually, freePort, say, TestServer } from "../support/sockets.ts";
 
@@ -15,12 +16,10 @@ const ENDS_WITHIN_MS = 60_000;
 async function lab(more = "") {
   const server = new TestServer(say("B1"));
   const directory = await Deno.makeTempDir();
-  await Deno.writeTextFile(
-    `${directory}/config.yaml`,
-    `listen: 127.0.0.1:0
-admin: {listen: off}
-backends: [{id: B1, address: "${formatAddress(server.address)}"}]
-health_check: {interval: 1s, timeout: 1s}
+  await writeConfig(
+    directory,
+    formatAddress(server.address),
+    `health_check: {interval: 1s, timeout: 1s}
 timeouts: {drain: 1s}
 ${more}`,
   );
@@ -113,71 +112,61 @@ async function stop(process: RunningLbsim): Promise<void> {
   assert.equal(await endsInTime(process), 0);
 }
 
-Deno.test({
-  name: "lbsim lb serves and stops while nothing reads its log",
-  ignore,
-  async fn() {
-    await using world = await lab();
-    await using balancer = startBalancer(world, writingTo(world.fifo));
-    const { listen, process } = balancer;
-    using _reader = await Deno.open(world.fifo, { read: true });
-    await serves(listen);
-    assert.equal(await connectOften(listen), 1000);
-    await stop(process);
-    assert.match(process.lines.join(), /^lbsim: \d+ lines of the log not written$/);
-  },
+Deno.test("lbsim lb serves and stops while nothing reads its log", { ignore }, async () => {
+  await using world = await lab();
+  await using balancer = startBalancer(world, writingTo(world.fifo));
+  const { listen, process } = balancer;
+  using _reader = await Deno.open(world.fifo, { read: true });
+  await serves(listen);
+  assert.equal(await connectOften(listen), 1000);
+  await stop(process);
+  assert.match(process.lines.join(), /^lbsim: \d+ lines of the log not written$/);
 });
 
-Deno.test({
-  name: "lbsim lb serves and stops while its terminal is stopped by Ctrl-S",
+Deno.test("lbsim lb serves and stops while its terminal is stopped by Ctrl-S", {
   ignore: noTerminal,
-  async fn() {
-    await using world = await lab();
-    const listen = `127.0.0.1:${freePort()}`;
-    const pidFile = `${world.directory}/pid`;
-    const args = ["lb", "-c", world.config, "-l", listen];
-    await using terminal = new RunningLbsim(args, {
-      prefix: [
-        ...["sh", "-c"],
-        `(printf '\\023'; exec sleep 30 > /dev/null 2>&1) | exec script -qefc ` +
-        `'echo $$ > ${pidFile}; exec '"$(printf "'%s' " "$@")" /dev/null`,
-        "sh",
-      ],
-    });
-    await serves(listen);
-    assert.equal(await connectOften(listen), 1000);
-    assert.deepEqual(terminal.lines, [], "the terminal shows nothing");
-    const pid = Number(await Deno.readTextFile(pidFile));
-    Deno.kill(pid, "SIGTERM");
-    await eventually(() => !isRunning(pid), "the balancer ends");
-  },
+}, async () => {
+  await using world = await lab();
+  const listen = `127.0.0.1:${freePort()}`;
+  const pidFile = `${world.directory}/pid`;
+  const args = ["lb", "-c", world.config, "-l", listen];
+  await using terminal = new RunningLbsim(args, {
+    prefix: [
+      ...["sh", "-c"],
+      `(printf '\\023'; exec sleep 30 > /dev/null 2>&1) | exec script -qefc ` +
+      `'echo $$ > ${pidFile}; exec '"$(printf "'%s' " "$@")" /dev/null`,
+      "sh",
+    ],
+  });
+  await serves(listen);
+  assert.equal(await connectOften(listen), 1000);
+  assert.deepEqual(terminal.lines, [], "the terminal shows nothing");
+  const pid = Number(await Deno.readTextFile(pidFile));
+  Deno.kill(pid, "SIGTERM");
+  await eventually(() => !isRunning(pid), "the balancer ends");
 });
 
-Deno.test({
-  name: "lbsim lb says how many log lines a slow reader missed",
-  ignore,
-  async fn() {
-    await using world = await lab();
-    await using balancer = startBalancer(world, writingTo(world.fifo));
-    const { listen, process } = balancer;
-    const reader = await Deno.open(world.fifo, { read: true });
-    await serves(listen);
-    assert.equal(await connectOften(listen, 4000), 4000);
-    const text = new Response(reader.readable).text();
-    await stop(process);
-    const records = (await text).trimEnd().split("\n").map((line) => JSON.parse(line));
-    const missed = records.filter(({ event }) => event === "log_lines_dropped");
-    assert.equal(missed.length, 1);
-    const connections = records.filter(({ event }) => /^connection_/.test(event));
-    assert.ok(missed[0].count + connections.length >= 2 * 4001);
-    assert.equal(records.at(-1).event, "stopped");
-  },
+Deno.test("lbsim lb says how many log lines a slow reader missed", { ignore }, async () => {
+  await using world = await lab();
+  await using balancer = startBalancer(world, writingTo(world.fifo));
+  const { listen, process } = balancer;
+  const reader = await Deno.open(world.fifo, { read: true });
+  await serves(listen);
+  assert.equal(await connectOften(listen, 4000), 4000);
+  const text = new Response(reader.readable).text();
+  await stop(process);
+  const records = (await text).trimEnd().split("\n").map((line) => JSON.parse(line));
+  const missed = records.filter(({ event }) => event === "log_lines_dropped");
+  assert.equal(missed.length, 1);
+  const connections = records.filter(({ event }) => /^connection_/.test(event));
+  assert.ok(missed[0].count + connections.length >= 2 * 4001);
+  assert.equal(records.at(-1).event, "stopped");
 });
 
-Deno.test({
-  name: "lbsim lb without a terminal stops when its log has no reader any more",
-  ignore,
-  async fn() {
+Deno.test(
+  "lbsim lb without a terminal stops when its log has no reader any more",
+  { ignore },
+  async () => {
     await using world = await lab("log: {status_interval: 100ms}\n");
     await using process = new RunningLbsim(["lb", "-c", world.config], {
       prefix: writingTo(world.fifo),
@@ -186,39 +175,33 @@ Deno.test({
     assert.equal(await endsInTime(process), 1);
     assert.deepEqual(process.lines, ["lbsim: nothing reads the log any more: stopping"]);
   },
+);
+
+Deno.test("lbsim lb on a terminal goes on when its log has no reader any more", {
+  ignore: noTerminal,
+}, async () => {
+  await using world = await lab("log: {status_interval: 100ms}\n");
+  await using balancer = startBalancer(world, [
+    ...["sh", "-c"],
+    `exec script -qefc 'echo pid=$$; exec '"$(printf "'%s' " "$@")"' > ${world.fifo}' /dev/null`,
+    "sh",
+  ]);
+  const { listen, process } = balancer;
+  await readUntil(world.fifo, "listening on");
+  await process.line((line) => /nothing reads the log any more: it ends here/.test(line));
+  assert.equal(await connectOften(listen, 20), 20);
+  Deno.kill(pidOf(process), "SIGTERM");
+  assert.equal(await endsInTime(process), 0);
 });
 
-Deno.test({
-  name: "lbsim lb on a terminal goes on when its log has no reader any more",
-  ignore: noTerminal,
-  async fn() {
-    await using world = await lab("log: {status_interval: 100ms}\n");
-    await using balancer = startBalancer(world, [
-      ...["sh", "-c"],
-      `exec script -qefc 'echo pid=$$; exec '"$(printf "'%s' " "$@")"' > ${world.fifo}' /dev/null`,
-      "sh",
-    ]);
-    const { listen, process } = balancer;
-    await readUntil(world.fifo, "listening on");
-    await process.line((line) => /nothing reads the log any more: it ends here/.test(line));
-    assert.equal(await connectOften(listen, 20), 20);
-    Deno.kill(pidOf(process), "SIGTERM");
-    assert.equal(await endsInTime(process), 0);
-  },
-});
-
-Deno.test({
-  name: "lbsim lb goes on when its log cannot be written",
-  ignore: noTerminal,
-  async fn() {
-    await using world = await lab();
-    await using balancer = startBalancer(world, writingTo("/dev/full"));
-    const { listen, process } = balancer;
-    await process.line((line) => /the log cannot be written \(No space left/.test(line));
-    await serves(listen);
-    await stop(process);
-    assert.match(process.lines.slice(1).join(), /^lbsim: \d+ lines of the log not written$/);
-  },
+Deno.test("lbsim lb goes on when its log cannot be written", { ignore: noTerminal }, async () => {
+  await using world = await lab();
+  await using balancer = startBalancer(world, writingTo("/dev/full"));
+  const { listen, process } = balancer;
+  await process.line((line) => /the log cannot be written \(No space left/.test(line));
+  await serves(listen);
+  await stop(process);
+  assert.match(process.lines.slice(1).join(), /^lbsim: \d+ lines of the log not written$/);
 });
 
 Deno.test("lbsim lb writes few lines for many clients that no backend serves", async () => {
@@ -253,41 +236,35 @@ log: {format: json}
   await Deno.remove(directory, { recursive: true });
 });
 
-Deno.test({
-  name: "lbsim lb logs connections without a byte at debug only",
-  ignore,
-  async fn() {
-    await using echoes = new TestServer(echo);
-    const directory = await Deno.makeTempDir();
-    await Deno.writeTextFile(
-      `${directory}/config.yaml`,
-      `listen: 127.0.0.1:0
-admin: {listen: off}
-backends: [{id: B1, address: "${formatAddress(echoes.address)}"}]
-log: {format: json}
+Deno.test("lbsim lb logs connections without a byte at debug only", { ignore }, async () => {
+  await using echoes = new TestServer(echo);
+  const directory = await Deno.makeTempDir();
+  await writeConfig(
+    directory,
+    formatAddress(echoes.address),
+    `log: {format: json}
 `,
-    );
-    for (const level of ["info", "debug"]) {
-      await using process = new RunningLbsim([
-        ...["lb", "-c", `${directory}/config.yaml`, "--log-level", level],
-      ]);
-      const address = parseAddress(await addressOf(process));
-      for (let i = 0; i < 5; i++) await ask(address);
-      await ask(address, "hello");
-      await stop(process);
-      const of = (event: string) => process.records.filter((record) => record.event === event);
-      const closed = of("connection_closed");
-      const silent = closed.filter(({ bytes_to_backend }) => bytes_to_backend === 0);
-      assert.equal(closed.length, silent.length + 1, "the one that said something is logged");
-      assert.equal(of("connection_opened").length, closed.length);
-      // Arrivals are logged at debug only.
-      assert.equal(of("connection_arrived").length, level === "debug" ? 6 : 0);
-      if (level === "debug") assert.equal(silent.length, 5);
-      // On a busy machine one may last for so long that it is logged like any other.
-      else assert.ok(silent.every(({ duration_ms }) => Number(duration_ms) > 100));
-    }
-    await Deno.remove(directory, { recursive: true });
-  },
+  );
+  for (const level of ["info", "debug"]) {
+    await using process = new RunningLbsim([
+      ...["lb", "-c", `${directory}/config.yaml`, "--log-level", level],
+    ]);
+    const address = parseAddress(await addressOf(process));
+    for (let i = 0; i < 5; i++) await ask(address);
+    await ask(address, "hello");
+    await stop(process);
+    const of = (event: string) => process.records.filter((record) => record.event === event);
+    const closed = of("connection_closed");
+    const silent = closed.filter(({ bytes_to_backend }) => bytes_to_backend === 0);
+    assert.equal(closed.length, silent.length + 1, "the one that said something is logged");
+    assert.equal(of("connection_opened").length, closed.length);
+    // Arrivals are logged at debug only.
+    assert.equal(of("connection_arrived").length, level === "debug" ? 6 : 0);
+    if (level === "debug") assert.equal(silent.length, 5);
+    // On a busy machine one may last for so long that it is logged like any other.
+    else assert.ok(silent.every(({ duration_ms }) => Number(duration_ms) > 100));
+  }
+  await Deno.remove(directory, { recursive: true });
 });
 
 const SCENARIO =
@@ -320,10 +297,10 @@ Deno.test({
   },
 });
 
-Deno.test({
-  name: "lbsim up that fails ends although its log cannot be written",
-  ignore: noTerminal,
-  async fn() {
+Deno.test(
+  "lbsim up that fails ends although its log cannot be written",
+  { ignore: noTerminal },
+  async () => {
     await using world = await lab();
     using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const file = `${world.directory}/up.yaml`;
@@ -336,12 +313,12 @@ Deno.test({
     assert.equal(await endsInTime(process), 1);
     assert.match(process.lines.join("\n"), /port \d+ is in use/);
   },
-});
+);
 
-Deno.test({
-  name: "lbsim sim waits with its result for a reader, until it is told to stop",
-  ignore,
-  async fn() {
+Deno.test(
+  "lbsim sim waits with its result for a reader, until it is told to stop",
+  { ignore },
+  async () => {
     await using world = await lab();
     await Deno.writeTextFile(
       `${world.directory}/scenario.yaml`,
@@ -354,46 +331,38 @@ Deno.test({
     process.kill("SIGTERM");
     await endsInTime(process);
   },
+);
+
+Deno.test("lbsim client sends no more than its reader takes, and stops", { ignore }, async () => {
+  await using world = await lab();
+  const answers: number[] = [];
+  await using server = new TestServer(async (connection) => {
+    const buffer = new Uint8Array(64 * 1024);
+    while (await connection.read(buffer) !== null) {
+      answers.push(1);
+      await connection.write(new TextEncoder().encode(`${"x".repeat(50_000)}\n`));
+    }
+  });
+  const args = ["client", formatAddress(server.address), "hi", "-n", "100000"];
+  await using process = new RunningLbsim(args, { prefix: writingTo(world.fifo) });
+  using _reader = await Deno.open(world.fifo, { read: true });
+  await eventually(() => answers.length > 0, "the client sends");
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  assert.ok(answers.length < 10, `${answers.length} lines were sent`);
+  process.kill("SIGTERM");
+  await endsInTime(process);
 });
 
-Deno.test({
-  name: "lbsim client sends no more than its reader takes, and stops",
-  ignore,
-  async fn() {
-    await using world = await lab();
-    const answers: number[] = [];
-    await using server = new TestServer(async (connection) => {
-      const buffer = new Uint8Array(64 * 1024);
-      while (await connection.read(buffer) !== null) {
-        answers.push(1);
-        await connection.write(new TextEncoder().encode(`${"x".repeat(50_000)}\n`));
-      }
-    });
-    const args = ["client", formatAddress(server.address), "hi", "-n", "100000"];
-    await using process = new RunningLbsim(args, { prefix: writingTo(world.fifo) });
-    using _reader = await Deno.open(world.fifo, { read: true });
-    await eventually(() => answers.length > 0, "the client sends");
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    assert.ok(answers.length < 10, `${answers.length} lines were sent`);
-    process.kill("SIGTERM");
-    await endsInTime(process);
-  },
-});
-
-Deno.test({
-  name: "lbsim client ends when its answers have no reader any more",
-  ignore,
-  async fn() {
-    await using world = await lab();
-    await using backend = new RunningLbsim(["backend", "127.0.0.1:0"]);
-    const args = ["client", await addressOf(backend), "hi", "-n", "1000000"];
-    await using process = new RunningLbsim(args, { prefix: writingTo(world.fifo) });
-    const reader = await Deno.open(world.fifo, { read: true });
-    await reader.read(new Uint8Array(1));
-    reader.close();
-    assert.equal(await endsInTime(process), 1);
-    assert.deepEqual(process.lines, []);
-  },
+Deno.test("lbsim client ends when its answers have no reader any more", { ignore }, async () => {
+  await using world = await lab();
+  await using backend = new RunningLbsim(["backend", "127.0.0.1:0"]);
+  const args = ["client", await addressOf(backend), "hi", "-n", "1000000"];
+  await using process = new RunningLbsim(args, { prefix: writingTo(world.fifo) });
+  const reader = await Deno.open(world.fifo, { read: true });
+  await reader.read(new Uint8Array(1));
+  reader.close();
+  assert.equal(await endsInTime(process), 1);
+  assert.deepEqual(process.lines, []);
 });
 
 for (const signal of ["SIGUSR1", "SIGUSR2"] as const) {
@@ -427,10 +396,10 @@ async function labFile(directory: string): Promise<string> {
   return file;
 }
 
-Deno.test({
-  name: "lbsim closes the debugger's port that SIGUSR1 opens",
-  ignore: noTerminal,
-  async fn() {
+Deno.test(
+  "lbsim closes the debugger's port that SIGUSR1 opens",
+  { ignore: noTerminal },
+  async () => {
     await using world = await lab();
     await using process = new RunningLbsim(["lb", "-c", world.config, "--log-format", "json"], {
       prefix: ["sh", "-c", 'echo "pid=$$"; exec "$@"', "sh"],
@@ -444,7 +413,7 @@ Deno.test({
     await process.line((line) => line.startsWith("Debugger listening"), 10_000).catch(() => {});
     await eventually(async () => await listeningPorts(pid) === 1, "the port is closed");
   },
-});
+);
 
 /** How many sockets of a process listen. */
 async function listeningPorts(pid: number): Promise<number> {
@@ -474,10 +443,10 @@ function isRunning(pid: number): boolean {
   }
 }
 
-Deno.test({
-  name: "lbsim lb stops when the terminal goes that it was started on",
-  ignore: noTerminal,
-  async fn() {
+Deno.test(
+  "lbsim lb stops when the terminal goes that it was started on",
+  { ignore: noTerminal },
+  async () => {
     await using world = await lab();
     await using terminal = new RunningLbsim(["lb", "-c", world.config], { prefix: ON_A_TERMINAL });
     await addressOf(terminal);
@@ -485,18 +454,16 @@ Deno.test({
     terminal.kill("SIGKILL");
     await eventually(() => !isRunning(pid), "the balancer ends");
   },
-});
+);
 
-Deno.test({
-  name: "lbsim lb on a terminal reads its configuration again at a SIGHUP",
+Deno.test("lbsim lb on a terminal reads its configuration again at a SIGHUP", {
   ignore: noTerminal,
-  async fn() {
-    await using world = await lab();
-    await using terminal = new RunningLbsim(["lb", "-c", world.config], { prefix: ON_A_TERMINAL });
-    await addressOf(terminal);
-    Deno.kill(pidOf(terminal), "SIGHUP");
-    await terminal.line((line) => /configuration read again: nothing changed/.test(line));
-    Deno.kill(pidOf(terminal), "SIGTERM");
-    assert.equal(await endsInTime(terminal), 0);
-  },
+}, async () => {
+  await using world = await lab();
+  await using terminal = new RunningLbsim(["lb", "-c", world.config], { prefix: ON_A_TERMINAL });
+  await addressOf(terminal);
+  Deno.kill(pidOf(terminal), "SIGHUP");
+  await terminal.line((line) => /configuration read again: nothing changed/.test(line));
+  Deno.kill(pidOf(terminal), "SIGTERM");
+  assert.equal(await endsInTime(terminal), 0);
 });

@@ -10,7 +10,7 @@ import type { LoadedConfig } from "../../lib/files/mod.ts";
 import { startLogging, stopLogging } from "../../lib/cli/log.ts";
 import { serveBalancer } from "../../lb/serve.ts";
 import { UNPROBED } from "../support/balance.ts";
-import { configOf } from "../support/config.ts";
+import { configOf, STICKY } from "../support/config.ts";
 import { deadAddress, eventually, TestServer } from "../support/sockets.ts";
 import deno from "../../deno.json" with { type: "json" };
 
@@ -130,7 +130,7 @@ async function serving(
     config: configOf([deadAddress()], {
       ...UNPROBED,
       admin,
-      sticky: { ...STICKY, store } as never,
+      sticky: { ...STICKY, store },
     }),
     certificates: {},
     expired: [],
@@ -147,16 +147,6 @@ async function serving(
     stopLogging();
   }
 }
-
-const STICKY = {
-  by: "client-address",
-  ipv4Prefix: 32,
-  ipv6Prefix: 128,
-  ttl: 600e9,
-  maxEntries: 100,
-  onFailback: "return",
-  drain: "move",
-};
 
 Deno.test(
   "a balancer without a store in a file cannot write",

@@ -3,23 +3,13 @@ import assert from "node:assert/strict";
 import { NS_PER_MS, NS_PER_S, parsePrefix } from "../../lib/base/mod.ts";
 import type { Config } from "../../lib/config/mod.ts";
 import { balance, UNPROBED } from "../support/balance.ts";
+import { STICKY } from "../support/config.ts";
 import { askAs, TRUSTING } from "../support/proxied.ts";
 import { SilentRedis } from "../support/silent_redis.ts";
 import { ask, echo, eventually, say, TestServer } from "../support/sockets.ts";
 
 function stickyIn(redis: SilentRedis, timeout: number): Pick<Config, "sticky"> {
-  return {
-    sticky: {
-      by: "client-address",
-      ipv4Prefix: 32,
-      ipv6Prefix: 128,
-      ttl: 600 * NS_PER_S,
-      maxEntries: 1000,
-      onFailback: "return",
-      drain: "move",
-      store: { redis: redis.address, timeout },
-    },
-  };
+  return { sticky: { ...STICKY, store: { redis: redis.address, timeout } } };
 }
 
 /** As a configuration has it. */
@@ -27,6 +17,8 @@ function prefix(text: string) {
   const { groups, bits } = parsePrefix(text);
   return { groups: [...groups], bits };
 }
+
+const PROXIED = { ...UNPROBED, ...TRUSTING };
 
 const FORBIDDEN: Readonly<Record<string, Partial<Config>>> = {
   "is on the list deny": { deny: [prefix("127.0.0.0/8")] },
@@ -61,10 +53,10 @@ for (const [who, overrides] of Object.entries(FORBIDDEN)) {
 Deno.test("Balancer asks a store about a client that a proxy speaks for only if that client may come in", async () => {
   await using redis = new SilentRedis();
   await using backend = new TestServer(say("B1"));
+  const sticky = stickyIn(redis, 500 * NS_PER_MS);
   await using lab = await balance([backend.address], {
-    ...UNPROBED,
-    ...TRUSTING,
-    ...stickyIn(redis, 500 * NS_PER_MS),
+    ...PROXIED,
+    ...sticky,
     deny: [prefix("203.0.113.0/24")],
   });
   const { address } = lab.balancer;
@@ -78,10 +70,10 @@ Deno.test("Balancer asks a store about a client that a proxy speaks for only if 
 Deno.test("Balancer counts a client that waits for the store towards limits.connections and its own limit", async () => {
   await using redis = new SilentRedis();
   await using backend = new TestServer(say("B1"));
+  const sticky = stickyIn(redis, NS_PER_S);
   await using lab = await balance([backend.address], {
-    ...UNPROBED,
-    ...TRUSTING,
-    ...stickyIn(redis, NS_PER_S),
+    ...PROXIED,
+    ...sticky,
     limits: { connections: 2, perClient: { connections: 1 } },
   });
   const { address } = lab.balancer;

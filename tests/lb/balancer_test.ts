@@ -8,16 +8,9 @@ import type { Address } from "../../lib/base/address.ts";
 import { dial } from "../../lb/dial/dial.ts";
 import { balance, TIMEOUTS, UNPROBED } from "../support/balance.ts";
 import { configOf } from "../support/config.ts";
-import {
-  abortable,
-  ask,
-  deadAddress,
-  echo,
-  eventually,
-  readAll,
-  say,
-  TestServer,
-} from "../support/sockets.ts";
+import { deadAddress } from "../support/ports.ts";
+import { abortable, ask, eventually, readAll } from "../support/sockets.ts";
+import { echo, say, TestServer } from "../support/test_server.ts";
 
 Deno.test("Balancer sends connections to its backends in turn", async () => {
   await using one = new TestServer(say("B1"));
@@ -176,9 +169,7 @@ Deno.test("Balancer.stop() lets open connections finish", async () => {
 Deno.test("Balancer.stop() closes the remaining connections when the drain timeout has passed", async () => {
   await using one = new TestServer(echo);
   const lab = await balance([one.address], { timeouts: { ...TIMEOUTS, drain: 50 * NS_PER_MS } });
-  const { host, port } = lab.balancer.address;
-  using client = await Deno.connect({ hostname: host, port });
-  await client.write(new Uint8Array([1]));
+  using client = await come(lab.balancer.address);
   await client.read(new Uint8Array(1));
   assert.deepEqual(await lab.balancer.stop(), { finished: 0, closed: 1 });
   assert.equal((await readAll(client)).length, 0);
@@ -188,9 +179,7 @@ Deno.test("Balancer.stop() closes the remaining connections when the drain timeo
 Deno.test("Balancer.stop() does not wait when it is told to hurry", async () => {
   await using one = new TestServer(echo);
   const lab = await balance([one.address], { timeouts: { ...TIMEOUTS, drain: 3600 * NS_PER_S } });
-  const { host, port } = lab.balancer.address;
-  using client = await Deno.connect({ hostname: host, port });
-  await client.write(new Uint8Array([1]));
+  using client = await come(lab.balancer.address);
   await client.read(new Uint8Array(1));
   assert.deepEqual(await lab.balancer.stop(AbortSignal.abort()), { finished: 0, closed: 1 });
 });
@@ -412,6 +401,15 @@ function narrow(addresses: readonly Address[]): Partial<Config> {
   return { backends };
 }
 
+/** A balancer with a queue, and one backend that has room for one client. */
+function queueing(
+  { address }: TestServer,
+  queue: Config["queue"],
+  overrides: Partial<Config> = {},
+) {
+  return balance([address], { ...narrow([address]), queue, ...overrides });
+}
+
 /** Connects, and says something without finishing. */
 async function come({ host, port }: Address): Promise<Deno.TcpConn> {
   const client = await Deno.connect({ hostname: host, port });
@@ -421,10 +419,7 @@ async function come({ host, port }: Address): Promise<Deno.TcpConn> {
 
 Deno.test("Balancer lets clients wait while every backend is full, and serves them in order", async () => {
   await using one = new TestServer(echo);
-  await using lab = await balance([one.address], {
-    ...narrow([one.address]),
-    queue: { length: 2, timeout: 60 * NS_PER_S },
-  });
+  await using lab = await queueing(one, { length: 2, timeout: 60 * NS_PER_S });
   const { address, scheduler } = lab.balancer;
   const first = await come(address);
   await eventually(() => lab.of("connection_opened").length === 1, "the first is served");
@@ -446,10 +441,7 @@ Deno.test("Balancer lets clients wait while every backend is full, and serves th
 
 Deno.test("Balancer closes a client for which no backend has a free place in time", async () => {
   await using one = new TestServer(echo);
-  await using lab = await balance([one.address], {
-    ...narrow([one.address]),
-    queue: { length: 9, timeout: 50 * NS_PER_MS },
-  });
+  await using lab = await queueing(one, { length: 9, timeout: 50 * NS_PER_MS });
   using first = await come(lab.balancer.address);
   assert.equal(await first.read(new Uint8Array(1)), 1);
   using second = await come(lab.balancer.address);
@@ -459,10 +451,7 @@ Deno.test("Balancer closes a client for which no backend has a free place in tim
 
 Deno.test("Balancer.stop() closes those who wait at once", async () => {
   await using one = new TestServer(echo);
-  const lab = await balance([one.address], {
-    ...narrow([one.address]),
-    queue: { length: 9, timeout: 60 * NS_PER_S },
-  });
+  const lab = await queueing(one, { length: 9, timeout: 60 * NS_PER_S });
   using first = await come(lab.balancer.address);
   assert.equal(await first.read(new Uint8Array(1)), 1);
   using second = await come(lab.balancer.address);
@@ -528,10 +517,7 @@ Deno.test("Balancer.stop() and the PROXY header's timeout may close a client at 
 for (const how of ["ends", "aborts"] as const) {
   Deno.test(`Balancer takes a client that ${how} while it waits out of the queue`, async () => {
     await using one = new TestServer(echo);
-    await using lab = await balance([one.address], {
-      ...narrow([one.address]),
-      queue: { length: 2, timeout: 60 * NS_PER_S },
-    });
+    await using lab = await queueing(one, { length: 2, timeout: 60 * NS_PER_S });
     const { address, scheduler } = lab.balancer;
     const first = await come(address);
     assert.equal(await first.read(new Uint8Array(1)), 1);
@@ -558,9 +544,7 @@ for (const how of ["ends", "aborts"] as const) {
 
 Deno.test("Balancer passes on all that a client sends while it waits and later, in order", async () => {
   await using one = new TestServer(echo);
-  await using lab = await balance([one.address], {
-    ...narrow([one.address]),
-    queue: { length: 2, timeout: 60 * NS_PER_S },
+  await using lab = await queueing(one, { length: 2, timeout: 60 * NS_PER_S }, {
     proxyProtocol: { acceptFrom: FROM_LOOPBACK, timeout: NS_PER_S, send: "v1" },
   });
   const { address, scheduler } = lab.balancer;

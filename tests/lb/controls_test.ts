@@ -6,15 +6,9 @@ import { monotonicNow } from "../../lib/io/clock.ts";
 import type { Balancer } from "../../lb/balancer.ts";
 import { balance, TIMEOUTS, UNPROBED } from "../support/balance.ts";
 import { configOf } from "../support/config.ts";
-import {
-  ask,
-  deadAddress,
-  echo,
-  eventually,
-  readAll,
-  say,
-  TestServer,
-} from "../support/sockets.ts";
+import { deadAddress } from "../support/ports.ts";
+import { ask, eventually, readAll } from "../support/sockets.ts";
+import { echo, say, TestServer } from "../support/test_server.ts";
 
 const HOUR = 3600 * NS_PER_S;
 

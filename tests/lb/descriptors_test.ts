@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { writeConfig } from "../support/folder.ts";
 import { RunningLbsim } from "../support/process.ts";
 import { echo, eventually, TestServer } from "../support/sockets.ts";
 
@@ -11,12 +12,10 @@ Deno.test({
     const directory = await Deno.makeTempDir();
     const clients: Deno.TcpConn[] = [];
     try {
-      await Deno.writeTextFile(
-        `${directory}/config.yaml`,
-        `listen: 127.0.0.1:0
-admin: {listen: off}
-backends: [{id: B1, address: "localhost:${backend.address.port}"}]
-health_check: {interval: 1s, timeout: 1s, fall: 1000}
+      await writeConfig(
+        directory,
+        `localhost:${backend.address.port}`,
+        `health_check: {interval: 1s, timeout: 1s, fall: 1000}
 timeouts: {connect: 20s, drain: 100ms}
 log: {connections: false, level: debug}
 `,

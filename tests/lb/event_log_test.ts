@@ -5,7 +5,8 @@ import { type ConnectionEnd, EventStream, type LbEvent } from "../../lib/core/mo
 import { NS_PER_S, parsePrefix } from "../../lib/base/mod.ts";
 import { escapeText } from "../../lib/base/escape.ts";
 import { logger, type LogOptions, startLogging, stopLogging } from "../../lib/cli/log.ts";
-import { acquire, open, retried, schedulerOf, takeDown, waiting } from "../support/scheduling.ts";
+import { acquire, open, retried, waiting } from "../support/phases.ts";
+import { schedulerOf, takeDown } from "../support/scheduling.ts";
 import { strictEventStream } from "../support/events.ts";
 
 /** Collects what is logged. */

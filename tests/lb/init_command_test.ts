@@ -1,18 +1,10 @@
 /** `lbsim init`, as a user types it. */
 import assert from "node:assert/strict";
 import { DiagnosticsError, parseConfig } from "../../lib/config/mod.ts";
+import { inFolder } from "../support/folder.ts";
 import { lbsim } from "../support/process.ts";
 
 const ROOT = `${import.meta.dirname}/../../`;
-
-async function inDirectory(run: (cwd: string) => Promise<void>): Promise<void> {
-  const cwd = await Deno.makeTempDir();
-  try {
-    await run(cwd);
-  } finally {
-    await Deno.remove(cwd, { recursive: true });
-  }
-}
 
 /** A shipped file without the line that says where its schema is in a checkout. */
 async function shipped(file: string): Promise<string> {
@@ -30,7 +22,7 @@ const CASES = [
 
 for (const { args, file, source } of CASES) {
   Deno.test(`lbsim ${["init", ...args].join(" ")} writes ${source} to ${file}`, () =>
-    inDirectory(async (cwd) => {
+    inFolder(async (cwd) => {
       const { code, stdout, stderr } = await lbsim(["init", ...args], { cwd });
       assert.equal(code, 0, stderr);
       assert.equal(stdout, `wrote ${file}: \`lbsim check ${file}\` explains it\n`);
@@ -40,7 +32,7 @@ for (const { args, file, source } of CASES) {
 }
 
 Deno.test("lbsim init - writes to standard output, and no file", () =>
-  inDirectory(async (cwd) => {
+  inFolder(async (cwd) => {
     const { code, stdout } = await lbsim(["init", "--local", "-"], { cwd });
     assert.equal(code, 0);
     assert.equal(stdout, await shipped("examples/local.yaml"));
@@ -48,7 +40,7 @@ Deno.test("lbsim init - writes to standard output, and no file", () =>
   }));
 
 Deno.test("lbsim init replaces a file only with --force", () =>
-  inDirectory(async (cwd) => {
+  inFolder(async (cwd) => {
     const file = `${cwd}/config.yaml`;
     const mine = "# mine\n".repeat(5000);
     await Deno.writeTextFile(file, mine);
@@ -62,7 +54,7 @@ Deno.test("lbsim init replaces a file only with --force", () =>
   }));
 
 Deno.test("lbsim init says why a file cannot be written", () =>
-  inDirectory(async (cwd) => {
+  inFolder(async (cwd) => {
     await Deno.mkdir(`${cwd}/folder`);
     await Deno.writeTextFile(`${cwd}/target`, "precious");
     await Deno.symlink(`${cwd}/target`, `${cwd}/link`);

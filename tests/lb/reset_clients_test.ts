@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { abortable, ask, echo, TestServer } from "../support/sockets.ts";
+import { writeConfig } from "../support/folder.ts";
 import { addressOf, RunningLbsim } from "../support/process.ts";
 import { parseAddress } from "../../lib/base/address.ts";
 
@@ -20,12 +21,10 @@ Deno.test({
     await using backend = new TestServer(echo);
     const directory = await Deno.makeTempDir();
     try {
-      await Deno.writeTextFile(
-        `${directory}/config.yaml`,
-        `listen: 127.0.0.1:0
-admin: {listen: off}
-backends: [{id: B1, address: "127.0.0.1:${backend.address.port}"}]
-log: {format: json}
+      await writeConfig(
+        directory,
+        `127.0.0.1:${backend.address.port}`,
+        `log: {format: json}
 `,
       );
       await using lb = new RunningLbsim(["lb"], { cwd: directory });

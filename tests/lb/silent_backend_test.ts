@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { algorithmNamed } from "../../lib/config/mod.ts";
 import { NS_PER_MS } from "../../lib/base/mod.ts";
-import { acquire } from "../support/scheduling.ts";
+import { acquire } from "../support/phases.ts";
 import { balance, UNPROBED } from "../support/balance.ts";
 import { echo, eventually, readAll, TestServer } from "../support/sockets.ts";
 

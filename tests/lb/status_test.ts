@@ -6,7 +6,8 @@ import { type Nanoseconds, NS_PER_S, parsePrefix } from "../../lib/base/mod.ts";
 import { Monitor, settingsOf, type Snapshot } from "../../lib/observe/mod.ts";
 import { logger, type LogOptions, startLogging, stopLogging } from "../../lib/cli/log.ts";
 import { configOf } from "../support/config.ts";
-import { acquire, open, schedulerOf } from "../support/scheduling.ts";
+import { acquire, open } from "../support/phases.ts";
+import { schedulerOf } from "../support/scheduling.ts";
 
 const ADDRESS = { host: "192.0.2.1", port: 9000 };
 

@@ -10,17 +10,9 @@ import { acceptTls, serverContext } from "../../lb/accept/tls_accept.ts";
 import { balance, TIMEOUTS, UNPROBED } from "../support/balance.ts";
 import { CA, connectTls, ONE, pem, served, TWO } from "../support/certificates.ts";
 import { configOf } from "../support/config.ts";
-import {
-  abortable,
-  ask,
-  deadAddress,
-  echo,
-  eventually,
-  readAll,
-  say,
-  socketPair,
-  TestServer,
-} from "../support/sockets.ts";
+import { deadAddress } from "../support/ports.ts";
+import { abortable, ask, eventually, readAll, socketPair } from "../support/sockets.ts";
+import { echo, say, TestServer } from "../support/test_server.ts";
 
 const TLS = { certificate: "one.pem", key: "one.key", timeout: 2 * NS_PER_S };
 const FROM_LOOPBACK = [{ groups: [0, 0, 0, 0, 0, 0xffff, 0x7f00, 0], bits: 104 }];

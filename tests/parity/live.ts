@@ -4,17 +4,8 @@ import { childSeed } from "../../lib/base/mod.ts";
 import type { LbEvent } from "../../lib/core/mod.ts";
 import { Balancer } from "../../lb/balancer.ts";
 import { eventually, freePort } from "../support/sockets.ts";
-import {
-  configOf,
-  type Decision,
-  decisionOf,
-  DECISIONS,
-  FAREWELL,
-  HANDSHAKE,
-  ns,
-  type Script,
-  type Step,
-} from "./script.ts";
+import { type Decision, decisionOf, DECISIONS } from "./decisions.ts";
+import { configOf, FAREWELL, HANDSHAKE, ns, type Script, type Step } from "./script.ts";
 import { strictEventStream } from "../support/events.ts";
 
 /** Clients come through proxies, and a busy machine may take its time. */

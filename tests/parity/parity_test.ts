@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { ALGORITHM_NAMES } from "../../lib/core/mod.ts";
 import { createRandom } from "../../lib/base/mod.ts";
+import { inOrder } from "./decisions.ts";
 import { playLive } from "./live.ts";
-import { inOrder, type Script, type Step } from "./script.ts";
+import type { Script, Step } from "./script.ts";
 import { playSimulated } from "./simulated.ts";
 
 const IDS = ["B1", "B2", "B3", "spare"];

@@ -2,17 +2,8 @@
 import type { Scheduler } from "../../lib/core/mod.ts";
 import { simulate } from "../../sim/mod.ts";
 import { queueing } from "../sim/scenarios.ts";
-import {
-  configOf,
-  type Decision,
-  decisionOf,
-  DECISIONS,
-  FAREWELL,
-  HANDSHAKE,
-  ns,
-  type Script,
-  type Step,
-} from "./script.ts";
+import { type Decision, decisionOf, DECISIONS } from "./decisions.ts";
+import { configOf, FAREWELL, HANDSHAKE, ns, type Script, type Step } from "./script.ts";
 import { observer } from "../support/events.ts";
 
 /** The decisions after each step, and after each client that closed, by the moment. */

@@ -3,16 +3,7 @@ import assert from "node:assert/strict";
 import { Health } from "../../lib/core/mod.ts";
 import { NS_PER_MS, NS_PER_S } from "../../lib/base/mod.ts";
 import { simulate } from "../../sim/mod.ts";
-import { queueing } from "./scenarios.ts";
-
-const PROBES = {
-  type: "tcp",
-  interval: NS_PER_S,
-  timeout: NS_PER_S / 2,
-  rise: 1,
-  fall: 1,
-  jitter: 0,
-} as const;
+import { PROBES, queueing } from "./scenarios.ts";
 
 /** How often a run asks a backend whether it is up, per backend. */
 function questions(n: number): number {

@@ -30,6 +30,16 @@ export const SINGLE: ServerOptions = {
   abandoned: "serve",
 };
 
+/** Probes once a second that need a single result to mark a backend as up or down. */
+export const PROBES = {
+  type: "tcp",
+  interval: NS_PER_S,
+  timeout: NS_PER_S / 2,
+  rise: 1,
+  fall: 1,
+  jitter: 0,
+} as const;
+
 /** What is left out is plain queueing: no probes, no latency, no faults. */
 export interface QueueingOptions {
   readonly algorithm?: AlgorithmOptions;

@@ -22,3 +22,15 @@ export function configOf(
     ...overrides,
   };
 }
+
+/** Each address sticks for ten minutes, and returns. */
+export const STICKY = {
+  by: "client-address",
+  ipv4Prefix: 32,
+  ipv6Prefix: 128,
+  ttl: 600e9,
+  maxEntries: 1000,
+  onFailback: "return",
+  drain: "move",
+  store: "memory",
+} as const satisfies Config["sticky"];

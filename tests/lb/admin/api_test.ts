@@ -2,22 +2,11 @@ import assert from "node:assert/strict";
 import { closeSync, openSync } from "node:fs";
 import { EVENT_TYPES } from "../../../lib/core/mod.ts";
 import { decodeFrame } from "../../../lib/observe/mod.ts";
-import { configOf } from "../../support/config.ts";
+import { configOf, STICKY } from "../../support/config.ts";
 import { adminLab } from "../../support/admin.ts";
 import { eventually, TestServer } from "../../support/sockets.ts";
 
 const THREE = [9, 10, 11].map((port) => ({ host: "127.0.0.1", port }));
-
-const STICKY = {
-  by: "client-address",
-  ipv4Prefix: 32,
-  ipv6Prefix: 128,
-  ttl: 600e9,
-  maxEntries: 100,
-  onFailback: "return",
-  drain: "move",
-  store: "memory",
-} as const;
 
 /** What is leaked takes low numbers for good. */
 function lowestFreeDescriptor(): number {
@@ -97,14 +86,20 @@ Deno.test("GET /api/status counts what a client did", async () => {
   assert.ok(uptime_ms > 0);
 });
 
-Deno.test("GET /api/sessions lists sessions, as many as asked for, or that of a client", async () => {
-  await using lab = await adminLab({ backends: THREE, config: { sticky: STICKY } });
+/** A balancer to which the clients 10.0.0.1 to 10.0.0.5 are pinned. */
+async function pinningLab() {
+  const lab = await adminLab({ backends: THREE, config: { sticky: STICKY } });
   const { scheduler } = lab.balancer;
   for (let i = 1; i <= 5; i++) {
     const connection = scheduler.accept(`10.0.0.${i}`, 0);
     connection.assign(0);
     connection.leave(0);
   }
+  return lab;
+}
+
+Deno.test("GET /api/sessions lists sessions, as many as asked for, or that of a client", async () => {
+  await using lab = await pinningLab();
   const { json } = await lab.get("/api/sessions?limit=3");
   assert.equal(json.count, 5);
   assert.deepEqual(json.sessions.map(({ client }: { client: string }) => client), [
@@ -123,13 +118,8 @@ Deno.test("GET /api/sessions lists sessions, as many as asked for, or that of a 
 });
 
 Deno.test("DELETE /api/sessions ends the session of a client, or all", async () => {
-  await using lab = await adminLab({ backends: THREE, config: { sticky: STICKY } });
+  await using lab = await pinningLab();
   const { scheduler } = lab.balancer;
-  for (let i = 1; i <= 5; i++) {
-    const connection = scheduler.accept(`10.0.0.${i}`, 0);
-    connection.assign(0);
-    connection.leave(0);
-  }
   assert.deepEqual((await lab.change("DELETE", "/api/sessions/10.0.0.4")).json, { sessions: 1 });
   assert.deepEqual((await lab.change("DELETE", "/api/sessions/10.0.0.4")).json, { sessions: 0 });
   assert.equal(scheduler.sessionMap.has("10.0.0.4"), false);

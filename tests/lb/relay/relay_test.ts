@@ -110,6 +110,24 @@ async function settled(value: () => number): Promise<number> {
   }
 }
 
+/** As `rig`, with a client that can abort. */
+async function abortableClient() {
+  const relays = startRelays();
+  const [front, client] = await abortablePair();
+  const [back, backend] = await socketPair();
+  const result = run(relays, front, back);
+  return { relays, client, backend, result };
+}
+
+/** As `rig`, with a backend that can abort. */
+async function abortableBackend() {
+  const relays = startRelays();
+  const [front, client] = await socketPair();
+  const [back, backend] = await abortablePair();
+  const result = run(relays, front, back);
+  return { relays, client, backend, result };
+}
+
 Deno.test("Relays.start() relays both ways and tells how much", async () => {
   const { relays, client, backend, result } = await rig();
   await writeText(client, "question");
@@ -172,10 +190,7 @@ Deno.test("Relays.start() ends when both sides finish at the same time", async (
 });
 
 Deno.test("Relays.start() ends the backend at once when the client aborts", async () => {
-  const relays = startRelays();
-  const [front, client] = await abortablePair();
-  const [back, backend] = await socketPair();
-  const result = run(relays, front, back);
+  const { relays, client, backend, result } = await abortableClient();
   client.write("half a ques");
   await assertReads(backend, "half a ques");
   client.resetAndDestroy();
@@ -186,10 +201,7 @@ Deno.test("Relays.start() ends the backend at once when the client aborts", asyn
 });
 
 Deno.test("Relays.start() ends the client at once when the backend aborts", async () => {
-  const relays = startRelays();
-  const [front, client] = await socketPair();
-  const [back, backend] = await abortablePair();
-  const result = run(relays, front, back);
+  const { relays, client, backend, result } = await abortableBackend();
   backend.write("half an ans");
   await assertReads(client, "half an ans");
   backend.resetAndDestroy();
@@ -200,10 +212,7 @@ Deno.test("Relays.start() ends the client at once when the backend aborts", asyn
 });
 
 Deno.test("Relays.start() ends when a side aborts after the other has finished", async () => {
-  const relays = startRelays();
-  const [front, client] = await socketPair();
-  const [back, backend] = await abortablePair();
-  const result = run(relays, front, back);
+  const { relays, client, backend, result } = await abortableBackend();
   await client.closeWrite();
   await once(backend.resume(), "end");
   backend.resetAndDestroy();
@@ -214,10 +223,7 @@ Deno.test("Relays.start() ends when a side aborts after the other has finished",
 });
 
 Deno.test("Relays.start() ends when the backend dies in mid-stream", async () => {
-  const relays = startRelays();
-  const [front, client] = await socketPair();
-  const [back, backend] = await abortablePair();
-  const result = run(relays, front, back);
+  const { relays, client, backend, result } = await abortableBackend();
   const block = new Uint8Array(MIB);
   const upload = (async () => {
     // The backend reads none of it, so this blocks; then the connection is closed under it.

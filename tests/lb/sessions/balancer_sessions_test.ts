@@ -4,6 +4,7 @@ import { monotonicNow } from "../../../lib/io/clock.ts";
 import type { Config } from "../../../lib/config/mod.ts";
 import { NS_PER_S } from "../../../lib/base/mod.ts";
 import { balance, UNPROBED } from "../../support/balance.ts";
+import { STICKY } from "../../support/config.ts";
 import { askAs, TRUSTING } from "../../support/proxied.ts";
 import { RedisServer, testWithRedis } from "../../support/redis.ts";
 import { eventually, say, TestServer } from "../../support/sockets.ts";
@@ -20,16 +21,7 @@ async function balanceBy(
   const lab = await balance(servers.map(({ address }) => address), {
     ...TRUSTING,
     ...UNPROBED,
-    sticky: {
-      by: "client-address",
-      ipv4Prefix: 32,
-      ipv6Prefix: 128,
-      ttl: 600 * NS_PER_S,
-      maxEntries: 1000,
-      onFailback,
-      drain: "move",
-      store,
-    },
+    sticky: { ...STICKY, onFailback, store },
   });
   return {
     ...lab,

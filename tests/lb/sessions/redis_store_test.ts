@@ -28,6 +28,21 @@ function storeAt(redis: RedisServer) {
   return Object.assign(store, { [Symbol.dispose]: () => store.close() });
 }
 
+/** A server of its own, and an open store in it. */
+async function opened() {
+  const redis = await new RedisServer().start();
+  const store = storeAt(redis);
+  await store.open();
+  return {
+    redis,
+    store,
+    [Symbol.asyncDispose]: async () => {
+      store.close();
+      await redis[Symbol.asyncDispose]();
+    },
+  };
+}
+
 testWithRedis("RedisStore shares sessions with other balancers", async () => {
   await using redis = await new RedisServer().start();
   using one = storeAt(redis);
@@ -48,9 +63,8 @@ testWithRedis("RedisStore shares sessions with other balancers", async () => {
 });
 
 testWithRedis("RedisStore keeps the later of two changes, in either order of arrival", async () => {
-  await using redis = await new RedisServer().start();
-  using store = storeAt(redis);
-  await store.open();
+  await using lab = await opened();
+  const { store } = lab;
   await store.write([session("a", "B1", 1000)], rulesNow());
   await store.write([session("a", "B2", 999)], rulesNow());
   assert.equal((await store.read("a", NOW))?.backend, "B1");
@@ -69,9 +83,8 @@ testWithRedis("RedisStore keeps the later of two changes, in either order of arr
 testWithRedis(
   "RedisStore has sessions expire a time to live after they were last used",
   async () => {
-    await using redis = await new RedisServer().start();
-    using store = storeAt(redis);
-    await store.open();
+    await using lab = await opened();
+    const { redis, store } = lab;
     const left = async () => Number(await redis.command("pttl", `${REDIS_PREFIX}a`));
     const rules = rulesNow();
     await store.write([{ ...session("a", "B1", 1), usedAt: rules.nowMs - 20_000 }], rules);
@@ -89,9 +102,8 @@ testWithRedis(
 );
 
 testWithRedis("RedisStore leaves alone what is not a session", async () => {
-  await using redis = await new RedisServer().start();
-  using store = storeAt(redis);
-  await store.open();
+  await using lab = await opened();
+  const { redis, store } = lab;
   await redis.command("rpush", `${REDIS_PREFIX}a`, "x");
   await redis.command("set", `${REDIS_PREFIX}b`, "x");
   assert.equal(await store.read("a", NOW), undefined);
@@ -130,9 +142,8 @@ testWithRedis("RedisStore.open() fails with a server that answers a PING and no 
 testWithRedis(
   "RedisStore fails at once when its server is killed, and can be opened anew",
   async () => {
-    await using redis = await new RedisServer().start();
-    using store = storeAt(redis);
-    await store.open();
+    await using lab = await opened();
+    const { redis, store } = lab;
     await store.write([session("a", "B1", 1)], rulesNow());
     await redis.kill();
     await assert.rejects(store.read("a", NOW), /connection lost/);

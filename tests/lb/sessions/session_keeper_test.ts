@@ -7,7 +7,8 @@ import type {
 } from "../../../lb/sessions/session_store.ts";
 import { monotonicNow } from "../../../lib/io/clock.ts";
 import { NS_PER_MS, NS_PER_S } from "../../../lib/base/mod.ts";
-import { open, schedulerOf, type SchedulerOverrides, STICKY } from "../../support/scheduling.ts";
+import { open } from "../../support/phases.ts";
+import { schedulerOf, type SchedulerOverrides, STICKY } from "../../support/scheduling.ts";
 import { eventually } from "../../support/sockets.ts";
 
 const TTL = 600 * NS_PER_S;

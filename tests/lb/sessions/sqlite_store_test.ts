@@ -2,21 +2,12 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import type { StoredSession } from "../../../lb/sessions/session_store.ts";
 import { SqliteStore } from "../../../lb/sessions/sqlite_store.ts";
+import { inFolder } from "../../support/folder.ts";
 
 const RULES = { ttlMs: 1000, maxEntries: 100, nowMs: 10_000 };
 
 function session(key: string, usedAt = 10_000, backend = "B1"): StoredSession {
   return { key, backend, home: "B2", changedAt: 5000, usedAt };
-}
-
-/** Runs a test with a directory of its own. */
-async function withDirectory(test: (directory: string) => Promise<void>): Promise<void> {
-  const directory = await Deno.makeTempDir();
-  try {
-    await test(directory);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
 }
 
 /** What another run finds in the file. */
@@ -37,7 +28,7 @@ async function filled(file: string): Promise<void> {
 }
 
 Deno.test("SqliteStore keeps sessions from one run to the next, least recently used first", () =>
-  withDirectory(async (directory) => {
+  inFolder(async (directory) => {
     const file = `${directory}/sessions.db`;
     const store = new SqliteStore(file);
     assert.equal(store.name, `SQLite file ${file}`);
@@ -57,7 +48,7 @@ Deno.test("SqliteStore keeps sessions from one run to the next, least recently u
   }));
 
 Deno.test("SqliteStore forgets what has expired, and no more than that is left in the file", () =>
-  withDirectory(async (directory) => {
+  inFolder(async (directory) => {
     const file = `${directory}/sessions.db`;
     const store = new SqliteStore(file);
     await store.open(RULES);
@@ -72,7 +63,7 @@ Deno.test("SqliteStore forgets what has expired, and no more than that is left i
   }));
 
 Deno.test("SqliteStore is bounded: the least recently used go", () =>
-  withDirectory(async (directory) => {
+  inFolder(async (directory) => {
     const file = `${directory}/sessions.db`;
     const rules = { ...RULES, maxEntries: 2 };
     const store = new SqliteStore(file);
@@ -90,7 +81,7 @@ Deno.test("SqliteStore is bounded: the least recently used go", () =>
   }));
 
 Deno.test("SqliteStore writes all of a batch or nothing", () =>
-  withDirectory(async (directory) => {
+  inFolder(async (directory) => {
     const file = `${directory}/sessions.db`;
     const store = new SqliteStore(file);
     await store.open(RULES);
@@ -102,7 +93,7 @@ Deno.test("SqliteStore writes all of a batch or nothing", () =>
   }));
 
 Deno.test("SqliteStore begins anew in an empty file", () =>
-  withDirectory(async (directory) => {
+  inFolder(async (directory) => {
     const file = `${directory}/sessions.db`;
     await Deno.writeTextFile(file, "");
     assert.deepEqual(await reopened(file), []);
@@ -142,7 +133,7 @@ for (const [what, make] of PUBLIC) {
     name: `SqliteStore keeps its files from other users: ${what}`,
     ignore: Deno.build.os === "windows",
     fn: () =>
-      withDirectory(async (directory) => {
+      inFolder(async (directory) => {
         await make(`${directory}/sessions.db`);
         const store = new SqliteStore(`${directory}/sessions.db`);
         await store.open(RULES);
@@ -161,7 +152,7 @@ Deno.test({
   name: "SqliteStore leaves the mode of a file that is not lbsim's",
   ignore: Deno.build.os === "windows",
   fn: () =>
-    withDirectory(async (directory) => {
+    inFolder(async (directory) => {
       const file = `${directory}/diary.db`;
       await Deno.writeTextFile(file, "dear diary\n".repeat(500), { mode: 0o644 });
       await Deno.chmod(file, 0o644);
@@ -226,7 +217,7 @@ const UNUSABLE: readonly [what: string, make: (file: string) => unknown, says: R
 
 for (const [what, make, says] of UNUSABLE) {
   Deno.test(`SqliteStore says what is wrong, and changes nothing: ${what}`, () =>
-    withDirectory(async (directory) => {
+    inFolder(async (directory) => {
       const file = `${directory}/sessions.db`;
       await make(file);
       const contents = () => Deno.statSync(file).isFile ? Deno.readFileSync(file) : undefined;
@@ -245,13 +236,13 @@ for (const [what, make, says] of UNUSABLE) {
 }
 
 Deno.test("SqliteStore does not make the directory of its file", () =>
-  withDirectory(async (directory) => {
+  inFolder(async (directory) => {
     const store = new SqliteStore(`${directory}/none/sessions.db`);
     await assert.rejects(store.open(RULES), /cannot be opened for writing: may this user write/);
   }));
 
 Deno.test("SqliteStore waits for no lock, and goes on when it is gone", () =>
-  withDirectory(async (directory) => {
+  inFolder(async (directory) => {
     const file = `${directory}/sessions.db`;
     await filled(file);
     const store = new SqliteStore(file);
@@ -267,7 +258,7 @@ Deno.test("SqliteStore waits for no lock, and goes on when it is gone", () =>
   }));
 
 Deno.test("SqliteStore has its file for itself, and leaves nothing else behind", () =>
-  withDirectory(async (directory) => {
+  inFolder(async (directory) => {
     const file = `${directory}/sessions.db`;
     for (const before of [[], [session("a")]]) {
       const store = new SqliteStore(file);
@@ -309,7 +300,7 @@ const TAMPERED: readonly [what: string, tamper: (file: string) => void, says: Re
 
 for (const [what, tamper, says] of TAMPERED) {
   Deno.test(`SqliteStore says that its files ${what} while they are open, and can be opened anew`, () =>
-    withDirectory(async (directory) => {
+    inFolder(async (directory) => {
       const file = `${directory}/sessions.db`;
       await filled(file);
       const store = new SqliteStore(file);
@@ -325,7 +316,7 @@ for (const [what, tamper, says] of TAMPERED) {
 }
 
 Deno.test("SqliteStore leaves its file as it is when that is damaged while it is open", () =>
-  withDirectory(async (directory) => {
+  inFolder(async (directory) => {
     const file = `${directory}/sessions.db`;
     const store = new SqliteStore(file);
     await store.open(RULES);
@@ -341,7 +332,7 @@ Deno.test("SqliteStore leaves its file as it is when that is damaged while it is
   }));
 
 Deno.test("SqliteStore begins anew when a damaged file has been moved away", () =>
-  withDirectory(async (directory) => {
+  inFolder(async (directory) => {
     const file = `${directory}/sessions.db`;
     await filled(file);
     await Deno.truncate(file, 10_000);

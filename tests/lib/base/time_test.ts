@@ -2,17 +2,8 @@
 import assert from "node:assert/strict";
 import type { Connection, Outcome, Scheduler, SchedulerOptions } from "../../../lib/core/mod.ts";
 import { NS_PER_S } from "../../../lib/base/mod.ts";
-import {
-  acquire,
-  connecting,
-  open,
-  placeOf,
-  retried,
-  schedulerOf,
-  STICKY,
-  takeDown,
-  waiting,
-} from "../../support/scheduling.ts";
+import { acquire, connecting, open, placeOf, retried, waiting } from "../../support/phases.ts";
+import { schedulerOf, STICKY, takeDown } from "../../support/scheduling.ts";
 
 const S = NS_PER_S;
 

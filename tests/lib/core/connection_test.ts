@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import type { Connection, Scheduler } from "../../../lib/core/mod.ts";
 import { type Nanoseconds, parsePrefix } from "../../../lib/base/mod.ts";
-import { acquire, connecting, open, schedulerOf } from "../../support/scheduling.ts";
+import { acquire, connecting, open } from "../../support/phases.ts";
+import { schedulerOf } from "../../support/scheduling.ts";
 
 const CLIENT = "10.0.0.1";
 

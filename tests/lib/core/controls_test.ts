@@ -10,16 +10,8 @@ import {
   type SchedulerOptions,
 } from "../../../lib/core/mod.ts";
 import { NS_PER_S } from "../../../lib/base/mod.ts";
-import {
-  acquire,
-  bringUp,
-  connecting,
-  open,
-  placeOf,
-  schedulerOf,
-  STICKY,
-  takeDown,
-} from "../../support/scheduling.ts";
+import { acquire, connecting, open, placeOf } from "../../support/phases.ts";
+import { bringUp, schedulerOf, STICKY, takeDown } from "../../support/scheduling.ts";
 
 const SLOW = { duration: 20 * NS_PER_S, floor: 0.1 };
 const EJECTION = { failures: 3, base: 10 * NS_PER_S, max: 25 * NS_PER_S, maxShare: 0.5 };

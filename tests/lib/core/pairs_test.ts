@@ -11,14 +11,8 @@ import type {
   StickyRules,
 } from "../../../lib/core/mod.ts";
 import { NS_PER_S } from "../../../lib/base/mod.ts";
-import {
-  acquire,
-  bringUp,
-  placeOf,
-  schedulerOf,
-  STICKY,
-  takeDown,
-} from "../../support/scheduling.ts";
+import { acquire, placeOf } from "../../support/phases.ts";
+import { bringUp, schedulerOf, STICKY, takeDown } from "../../support/scheduling.ts";
 
 const CONTROLS = [
   "sticky",

@@ -2,17 +2,13 @@
 import assert from "node:assert/strict";
 import type { Connection, PickExplained } from "../../../lib/core/mod.ts";
 import { NS_PER_S } from "../../../lib/base/mod.ts";
+import { acquire, connecting, open, placeOf, waiting } from "../../support/phases.ts";
 import {
-  acquire,
   bringUp,
-  connecting,
-  open,
-  placeOf,
   schedulerOf,
   type SchedulerOverrides,
   STICKY,
   takeDown,
-  waiting,
 } from "../../support/scheduling.ts";
 
 const QUEUE = { length: 3, timeout: 5 * NS_PER_S };

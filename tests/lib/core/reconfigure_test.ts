@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { createRandom, NS_PER_S } from "../../../lib/base/mod.ts";
 import { type LbEvent, Scheduler, type SchedulerOptions } from "../../../lib/core/mod.ts";
-import { acquire, connecting, open, retried, STICKY, takeDown } from "../../support/scheduling.ts";
+import { acquire, connecting, open, retried } from "../../support/phases.ts";
+import { STICKY, takeDown } from "../../support/scheduling.ts";
 import { strictEventStream } from "../../support/events.ts";
 
 function optionsOf(overrides: Partial<SchedulerOptions> = {}): SchedulerOptions {

@@ -7,15 +7,8 @@ import {
   Scheduler,
 } from "../../../lib/core/mod.ts";
 import { createRandom } from "../../../lib/base/mod.ts";
-import {
-  acquire,
-  bringUp,
-  connecting,
-  open,
-  retried,
-  schedulerOf,
-  takeDown,
-} from "../../support/scheduling.ts";
+import { acquire, connecting, open, retried } from "../../support/phases.ts";
+import { bringUp, schedulerOf, takeDown } from "../../support/scheduling.ts";
 import { strictEventStream } from "../../support/events.ts";
 
 Deno.test("Connection.assign() counts before the connect is over", () => {

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import type { LbEvent, StickyRules } from "../../../lib/core/mod.ts";
 import { NS_PER_MS, NS_PER_S } from "../../../lib/base/mod.ts";
-import { acquire, connecting, retried, schedulerOf } from "../../support/scheduling.ts";
+import { acquire, connecting, retried } from "../../support/phases.ts";
+import { schedulerOf } from "../../support/scheduling.ts";
 
 const STICKY: StickyRules = {
   by: "client-address",

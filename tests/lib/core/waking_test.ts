@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import type { Connection, Scheduler } from "../../../lib/core/mod.ts";
 import { childSeed, createRandom, NS_PER_MS } from "../../../lib/base/mod.ts";
 import { drawSettings, optionsOf, type Settings } from "../../support/swarm/settings.ts";
-import { acquire, schedulerOf } from "../../support/scheduling.ts";
+import { acquire } from "../../support/phases.ts";
+import { schedulerOf } from "../../support/scheduling.ts";
 
 /** One of two schedulers to which the same happens. */
 class Twin {

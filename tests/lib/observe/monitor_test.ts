@@ -9,7 +9,7 @@ import {
   settingsOf,
 } from "../../../lib/observe/mod.ts";
 import { createRandom } from "../../../lib/base/random.ts";
-import { acquire, connecting, retried } from "../../support/scheduling.ts";
+import { acquire, connecting, retried } from "../../support/phases.ts";
 import { configOf } from "../../support/config.ts";
 
 const SETTINGS: Settings = settingsOf(configOf([

@@ -4,17 +4,8 @@ import type { LbEvent } from "../../../lib/core/mod.ts";
 import { NS_PER_MS, NS_PER_S } from "../../../lib/base/mod.ts";
 import type { BackendFaultKind, Fault, TraceEntry } from "../../../lib/scenario/types.ts";
 import { simulate } from "../../../sim/mod.ts";
-import { queueing, type QueueingOptions } from "../scenarios.ts";
+import { PROBES, queueing, type QueueingOptions } from "../scenarios.ts";
 import { observer } from "../../support/events.ts";
-
-const PROBES = {
-  type: "tcp",
-  interval: NS_PER_S,
-  timeout: NS_PER_S / 2,
-  rise: 1,
-  fall: 1,
-  jitter: 0,
-} as const;
 
 /** A fault of B1, in seconds. */
 function fault(kind: BackendFaultKind, from: number, to = Infinity): Fault {
@@ -45,34 +36,23 @@ function oneClient(work: number, client: Partial<QueueingOptions["workload"]> = 
   return { n: 1, arrivals: { kind: "trace", entries }, workload: client } as const;
 }
 
-for (
-  const [name, wishes, expected] of [
-    [
-      "a maintenance that outlasts a drain",
-      [["drain", 5, 15], ["maintenance", 10, 30]],
-      "5 drain, 10 maintenance, 30 ready",
-    ],
-    [
-      "a drain that outlasts a maintenance",
-      [["maintenance", 5, 15], ["drain", 10, 30]],
-      "5 maintenance, 15 drain, 30 ready",
-    ],
-    [
-      "a drain within a maintenance",
-      [["maintenance", 5, 30], ["drain", 10, 20]],
-      "5 maintenance, 30 ready",
-    ],
-    [
-      "a maintenance within a drain",
-      [["drain", 5, 30], ["maintenance", 10, 20]],
-      "5 drain, 10 maintenance, 20 drain, 30 ready",
-    ],
-    ["two drains", [["drain", 5, 15], ["drain", 10, 30]], "5 drain, 30 ready"],
-    ["a drain for ever", [["drain", 5, Infinity], ["drain", 10, 20]], "5 drain"],
-  ] as const
-) {
-  Deno.test(`simulate() lets the strictest of the operator's wishes hold: ${name}`, () => {
-    const faults = wishes.map(([name, from, to]) => fault({ name }, from, to));
+/** Two wishes, each with when it begins and ends in seconds, and what becomes of the backend. */
+const WISHES = [
+  ["drain", 5, 15, "maintenance", 10, 30, "5 drain, 10 maintenance, 30 ready"],
+  ["maintenance", 5, 15, "drain", 10, 30, "5 maintenance, 15 drain, 30 ready"],
+  ["maintenance", 5, 30, "drain", 10, 20, "5 maintenance, 30 ready"],
+  ["drain", 5, 30, "maintenance", 10, 20, "5 drain, 10 maintenance, 20 drain, 30 ready"],
+  ["drain", 5, 15, "drain", 10, 30, "5 drain, 30 ready"],
+  ["drain", 5, Infinity, "drain", 10, 20, "5 drain"],
+] as const;
+
+for (const [first, from, to, second, secondFrom, secondTo, expected] of WISHES) {
+  const wishes = `${first} from ${from} to ${to}, ${second} from ${secondFrom} to ${secondTo}`;
+  Deno.test(`simulate() lets the strictest of the operator's wishes hold: ${wishes}`, () => {
+    const faults = [
+      fault({ name: first }, from, to),
+      fault({ name: second }, secondFrom, secondTo),
+    ];
     const modes = run({ faults }).events.flatMap((event) =>
       event.type === "backend_mode_changed" ? [`${event.at_ms / 1000} ${event.mode}`] : []
     );

@@ -14,7 +14,7 @@ import type {
   SessionRecord,
 } from "../../../lib/core/mod.ts";
 import type { NamedBackend, Settings } from "./settings.ts";
-import type { Outcome, Subject, View } from "./subject.ts";
+import { type Outcome, sessionView, type Subject, type View } from "./subject.ts";
 
 const MS = 1e6;
 const S = 1e9;
@@ -946,14 +946,7 @@ export class Books implements Subject {
       activeServers: this.#activeServers(),
       inFlight: on.length,
       waiting: this.queue.length,
-      sessions: [...idle, ...inUse].map(({ key, backend, home, open, usedAt, changedAt }) => ({
-        key,
-        backend: backend.id,
-        home: home.id,
-        open,
-        usedAt,
-        changedAt,
-      })),
+      sessions: [...idle, ...inUse].map(sessionView),
     };
   }
 

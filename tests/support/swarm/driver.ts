@@ -14,7 +14,7 @@ import {
 import type { Nanoseconds } from "../../../lib/base/mod.ts";
 import { schedulerOf } from "../scheduling.ts";
 import { type NamedBackend, optionsOf, type Settings } from "./settings.ts";
-import type { Outcome, Subject, View } from "./subject.ts";
+import { type Outcome, sessionView, type Subject, type View } from "./subject.ts";
 
 /** The reason that a driver gives when it cannot serve a connection. */
 export const DRIVER_REASON = "local_shortage";
@@ -169,14 +169,7 @@ export class Driver implements Subject {
       activeServers,
       inFlight: connections,
       waiting,
-      sessions: [...sessions].map(({ key, backend, home, open, usedAt, changedAt }) => ({
-        key,
-        backend: backend.id,
-        home: home.id,
-        open,
-        usedAt,
-        changedAt,
-      })),
+      sessions: [...sessions].map(sessionView),
     };
   }
 }

@@ -63,3 +63,15 @@ export interface View {
     readonly changedAt: number;
   }[];
 }
+
+type SessionView = View["sessions"][number];
+
+/** What a view has of a session, of the scheduler or of the books. */
+export function sessionView(
+  { key, backend, home, open, usedAt, changedAt }: Omit<SessionView, "backend" | "home"> & {
+    readonly backend: { readonly id: string };
+    readonly home: { readonly id: string };
+  },
+): SessionView {
+  return { key, backend: backend.id, home: home.id, open, usedAt, changedAt };
+}

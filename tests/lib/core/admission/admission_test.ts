@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Admission } from "../../../../lib/core/mod.ts";
 import { isIn, NS_PER_S, parseIp, parsePrefix } from "../../../../lib/base/mod.ts";
-import { acquire, connecting, open, retried, schedulerOf } from "../../../support/scheduling.ts";
+import { acquire, connecting, open, retried } from "../../../support/phases.ts";
+import { schedulerOf } from "../../../support/scheduling.ts";
 
 function isInside(prefix: string, address: string): boolean {
   return isIn(parsePrefix(prefix), parseIp(address)!);

@@ -6,12 +6,10 @@ import {
   type AlgorithmOptions,
   createAlgorithm,
 } from "../../../../lib/core/mod.ts";
-import { createRandom } from "../../../../lib/base/mod.ts";
+import { createRandom, type Random } from "../../../../lib/base/mod.ts";
+import { acquire, connecting, open } from "../../../support/phases.ts";
 import {
-  acquire,
   candidatesOf,
-  connecting,
-  open,
   schedulerOf,
   takeDown,
   type TestCandidate,
@@ -122,6 +120,21 @@ interface Subject {
   make(candidates: readonly TestCandidate[], seed?: number): Algorithm;
 }
 
+/** Calls for each of many picks, before which one candidate became available, or was no longer. */
+function asAvailabilityChanges(
+  algorithm: Algorithm,
+  candidates: readonly TestCandidate[],
+  random: Random,
+  pick: (i: number) => void,
+): void {
+  for (let i = 0; i < PICKS; i++) {
+    const changed = candidates[Math.floor(random.next() * candidates.length)]!;
+    changed.available = !changed.available;
+    algorithm.update(changed);
+    pick(i);
+  }
+}
+
 const CASES: Readonly<Record<string, (subject: Subject) => void>> = {
   "picks no backend when there is none"({ make }) {
     assert.equal(make([]).pick("c", 0), undefined);
@@ -139,25 +152,18 @@ const CASES: Readonly<Record<string, (subject: Subject) => void>> = {
   "picks only those available, as availability changes"({ make }) {
     const candidates = candidatesOf([1, 5, 2, 1, 3]);
     const algorithm = make(candidates);
-    const random = createRandom(42);
-    for (let i = 0; i < PICKS; i++) {
-      const changed = candidates[Math.floor(random.next() * candidates.length)]!;
-      changed.available = !changed.available;
-      algorithm.update(changed);
+    asAvailabilityChanges(algorithm, candidates, createRandom(42), (i) => {
       const picked = algorithm.pick(`c${i}`, i);
       const isAnyAvailable = candidates.some(({ available }) => available);
       assert.equal(picked !== undefined, isAnyAvailable);
       if (picked !== undefined) assert.ok(picked.available, `picked ${picked.id}`);
-    }
+    });
   },
   "picks none of those that are excluded, and then picks as if nothing had been"({ make }) {
     const candidates = candidatesOf([1, 5, 2, 1, 3]);
     const algorithm = make(candidates);
     const random = createRandom(43);
-    for (let i = 0; i < PICKS; i++) {
-      const changed = candidates[Math.floor(random.next() * candidates.length)]!;
-      changed.available = !changed.available;
-      algorithm.update(changed);
+    asAvailabilityChanges(algorithm, candidates, random, (i) => {
       const available = candidates.filter(({ available }) => available);
       const excluded = available.filter(() => random.next() < 0.5);
       const left = available.length > excluded.length;
@@ -165,7 +171,7 @@ const CASES: Readonly<Record<string, (subject: Subject) => void>> = {
       assert.equal(picked !== undefined, left);
       assert.ok(picked === undefined || !excluded.includes(picked as TestCandidate));
       assert.equal(algorithm.pick(`c${i}`, i) !== undefined, available.length > 0);
-    }
+    });
     for (const candidate of candidates) {
       candidate.available = true;
       algorithm.update(candidate);

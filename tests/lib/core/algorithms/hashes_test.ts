@@ -10,13 +10,8 @@ import {
   createAlgorithm,
 } from "../../../../lib/core/mod.ts";
 import { createRandom } from "../../../../lib/base/mod.ts";
-import {
-  acquire,
-  candidatesOf,
-  open,
-  schedulerOf,
-  type TestCandidate,
-} from "../../../support/scheduling.ts";
+import { acquire, open } from "../../../support/phases.ts";
+import { candidatesOf, schedulerOf, type TestCandidate } from "../../../support/scheduling.ts";
 import { assertProportional, chiSquare, chiSquareBound } from "../../../support/statistics.ts";
 
 const HASHES = ["source-hash", "ring-hash", "maglev"] as const;

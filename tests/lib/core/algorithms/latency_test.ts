@@ -9,21 +9,24 @@ import {
   type Algorithm,
   type AlgorithmOptions,
   type Connection,
+  type ConnectionEnd,
   createAlgorithm,
 } from "../../../../lib/core/mod.ts";
 import { createRandom, NS_PER_MS, NS_PER_S } from "../../../../lib/base/mod.ts";
-import {
-  acquire,
-  candidatesOf,
-  connecting,
-  schedulerOf,
-  type TestCandidate,
-} from "../../../support/scheduling.ts";
+import { acquire, connecting } from "../../../support/phases.ts";
+import { candidatesOf, schedulerOf, type TestCandidate } from "../../../support/scheduling.ts";
 
 function algorithmOf(options: AlgorithmOptions, candidates: readonly TestCandidate[]): Algorithm {
   const algorithm = createAlgorithm(options, createRandom(1));
   for (const candidate of candidates) algorithm.add(candidate);
   return algorithm;
+}
+
+/** An algorithm with two backends of one weight. */
+function pairOf(options: AlgorithmOptions) {
+  const candidates = candidatesOf([1, 1]);
+  const [first, second] = candidates as [TestCandidate, TestCandidate];
+  return { algorithm: algorithmOf(options, candidates), first, second };
 }
 
 function close(actual: number, expected: number): void {
@@ -162,9 +165,7 @@ Deno.test("PeakAverages begin anew when an index is given to another", () => {
 });
 
 Deno.test("peak-ewma takes the faster of two for what it has in flight", () => {
-  const candidates = candidatesOf([1, 1]);
-  const [slow, fast] = candidates as [TestCandidate, TestCandidate];
-  const algorithm = algorithmOf({ name: "peak-ewma" }, candidates);
+  const { algorithm, first: slow, second: fast } = pairOf({ name: "peak-ewma" });
   algorithm.answered!(slow, 40 * NS_PER_MS, 0, 0);
   algorithm.answered!(fast, 10 * NS_PER_MS, 0, 0);
   // 40 · (0 + 1) against 10 · (k + 1): level at k = 3, where the first drawn wins.
@@ -176,9 +177,10 @@ Deno.test("peak-ewma takes the faster of two for what it has in flight", () => {
 });
 
 Deno.test("peak-ewma gives a backend that has not answered yet a first connection, and no second", () => {
-  const candidates = candidatesOf([1, 1]);
-  const [known, fresh] = candidates as [TestCandidate, TestCandidate];
-  const algorithm = algorithmOf({ name: "peak-ewma", initial: 30 * NS_PER_MS }, candidates);
+  const { algorithm, first: known, second: fresh } = pairOf({
+    name: "peak-ewma",
+    initial: 30 * NS_PER_MS,
+  });
   algorithm.answered!(known, 31 * NS_PER_MS, 0, 0);
   assert.equal(algorithm.pick("c", 0), fresh);
   fresh.inFlight = 1;
@@ -187,9 +189,7 @@ Deno.test("peak-ewma gives a backend that has not answered yet a first connectio
 });
 
 Deno.test("peak-ewma tries a slow backend again when its average has fallen", () => {
-  const candidates = candidatesOf([1, 1]);
-  const [slow, fast] = candidates as [TestCandidate, TestCandidate];
-  const algorithm = algorithmOf({ name: "peak-ewma", decay: NS_PER_S }, candidates);
+  const { algorithm, first: slow, second: fast } = pairOf({ name: "peak-ewma", decay: NS_PER_S });
   algorithm.answered!(slow, 10 * NS_PER_S, 0, 0);
   algorithm.answered!(fast, 10 * NS_PER_MS, 0, 0);
   assert.equal(algorithm.pick("c", 0), fast);
@@ -198,9 +198,7 @@ Deno.test("peak-ewma tries a slow backend again when its average has fallen", ()
 });
 
 Deno.test("peak-ewma takes a wait without an answer for a latency of at least that", () => {
-  const candidates = candidatesOf([1, 1]);
-  const [silent, works] = candidates as [TestCandidate, TestCandidate];
-  const algorithm = algorithmOf({ name: "peak-ewma" }, candidates);
+  const { algorithm, first: silent, second: works } = pairOf({ name: "peak-ewma" });
   algorithm.answered!(silent, 10 * NS_PER_MS, 0, 0);
   algorithm.answered!(works, 20 * NS_PER_MS, 0, 0);
   // Shorter than an answer takes: the client has left early, or the backend has reset. That is not fast.
@@ -215,9 +213,10 @@ Deno.test("peak-ewma takes a wait without an answer for a latency of at least th
 });
 
 Deno.test("peak-ewma learns of a backend that has never answered only by a wait beyond what it assumes", () => {
-  const candidates = candidatesOf([1, 1]);
-  const [silent, works] = candidates as [TestCandidate, TestCandidate];
-  const algorithm = algorithmOf({ name: "peak-ewma", initial: 30 * NS_PER_MS }, candidates);
+  const { algorithm, first: silent, second: works } = pairOf({
+    name: "peak-ewma",
+    initial: 30 * NS_PER_MS,
+  });
   algorithm.answered!(works, 40 * NS_PER_MS, 0, 0);
   algorithm.unanswered!(silent, 20 * NS_PER_MS, 0, 0);
   assert.equal(algorithm.pick("c", 0), silent);
@@ -246,69 +245,58 @@ function heard(
 
 const MS = NS_PER_MS;
 
+/** What happens to a connection, each with its time in milliseconds; the last one may be how it ends. */
+function played(steps: string): (lease: Connection) => void {
+  return (lease) => {
+    for (const step of steps.split(", ")) {
+      const [what, ms] = step.split(" ");
+      const now = Number(ms) * MS;
+      if (what === "connected" || what === "asked" || what === "answered") lease[what](now);
+      else if (what === "clientFinished") lease.clientFinished(now);
+      else lease.close(what as ConnectionEnd, now);
+    }
+  };
+}
+
 Deno.test("Connection.close() reports the wait of a client that asked and got no answer", () => {
   assert.deepEqual(
-    heard((lease) => {
-      lease.connected(2 * MS);
-      lease.asked(2 * MS);
-      lease.close("client_aborted", 1000 * MS);
-    }),
+    heard(played("connected 2, asked 2, client_aborted 1000")),
     [["silent", 1000, 0]],
   );
 });
 
 Deno.test("Connection.close() says nothing of the time after an answer", () => {
   assert.deepEqual(
-    heard((lease) => {
-      lease.connected(2 * MS);
-      lease.asked(2 * MS);
-      lease.answered(5 * MS);
-      lease.close("closed", 3_600_000 * MS);
-    }),
+    heard(played("connected 2, asked 2, answered 5, closed 3600000")),
     [["answered", 5, 0]],
   );
 });
 
 Deno.test("Connection.answered() and close() leave out the time for which a client asks nothing", () => {
   assert.deepEqual(
-    heard((lease) => {
-      lease.connected(2 * MS);
-      lease.asked(60_002 * MS);
-      lease.answered(60_012 * MS);
-      lease.close("closed", 70_000 * MS);
-    }),
+    heard(played("connected 2, asked 60002, answered 60012, closed 70000")),
     [["answered", 12, 0]],
   );
   assert.deepEqual(
-    heard((lease) => {
-      lease.connected(2 * MS);
-      lease.asked(60_002 * MS);
-      lease.close("client_aborted", 61_002 * MS);
-    }),
+    heard(played("connected 2, asked 60002, client_aborted 61002")),
     [["silent", 1002, 0]],
   );
 });
 
 Deno.test("Connection.clientFinished() reports the wait so far, and an answer may still come", () => {
   assert.deepEqual(
-    heard((lease) => {
-      lease.connected(2 * MS);
-      lease.asked(2 * MS);
-      lease.clientFinished(100 * MS);
-      lease.answered(150 * MS);
-      lease.clientFinished(160 * MS);
-      lease.close("closed", 200 * MS);
-    }),
+    heard(
+      played(
+        "connected 2, asked 2, clientFinished 100, answered 150, clientFinished 160, closed 200",
+      ),
+    ),
     [["silent", 100, 0], ["answered", 150, 0]],
   );
 });
 
 Deno.test("Connection.close() says nothing of a client that has asked nothing", () => {
   assert.deepEqual(
-    heard((lease) => {
-      lease.connected(2 * MS);
-      lease.close("closed", 60_000 * MS);
-    }),
+    heard(played("connected 2, closed 60000")),
     [],
   );
 });

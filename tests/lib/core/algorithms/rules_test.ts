@@ -1,15 +1,15 @@
 /** The exact rule of each algorithm, by sequences and by distributions that are derived here. */
 import assert from "node:assert/strict";
-import { type AlgorithmOptions, createAlgorithm } from "../../../../lib/core/mod.ts";
+import {
+  type Algorithm,
+  type AlgorithmOptions,
+  createAlgorithm,
+} from "../../../../lib/core/mod.ts";
 import { createRandom } from "../../../../lib/base/mod.ts";
 import { PowerOfTwo } from "../../../../lib/core/algorithms/power_of_two.ts";
 import { assertProportional, chiSquare, chiSquareBound } from "../../../support/statistics.ts";
-import {
-  candidatesOf,
-  open,
-  schedulerOf,
-  type TestCandidate,
-} from "../../../support/scheduling.ts";
+import { open } from "../../../support/phases.ts";
+import { candidatesOf, schedulerOf, type TestCandidate } from "../../../support/scheduling.ts";
 
 function sequence(options: AlgorithmOptions, weights: number[], picks: number): string {
   const algorithm = createAlgorithm(options, createRandom(1));
@@ -162,10 +162,8 @@ Deno.test("PowerOfTwo.pick() is told apart from drawing with replacement", () =>
   }
 });
 
-Deno.test("PowerOfTwo.pick() draws anew each time", () => {
-  // Pairs of consecutive picks among equals are as likely as each other.
-  const algorithm = createAlgorithm({ name: "power-of-two" }, createRandom(4));
-  for (const candidate of candidatesOf([1, 1, 1])) algorithm.add(candidate);
+/** How often each of three candidates was picked after each of them. */
+function pairsPicked(algorithm: Algorithm): number[] {
   const pairs = Array<number>(9).fill(0);
   let previous = 0;
   for (let i = 0; i < 50_000; i++) {
@@ -173,6 +171,14 @@ Deno.test("PowerOfTwo.pick() draws anew each time", () => {
     pairs[3 * previous + index]!++;
     previous = index;
   }
+  return pairs;
+}
+
+Deno.test("PowerOfTwo.pick() draws anew each time", () => {
+  // Pairs of consecutive picks among equals are as likely as each other.
+  const algorithm = createAlgorithm({ name: "power-of-two" }, createRandom(4));
+  for (const candidate of candidatesOf([1, 1, 1])) algorithm.add(candidate);
+  const pairs = pairsPicked(algorithm);
   assertProportional(pairs, pairs.map(() => 1));
 });
 
@@ -180,13 +186,7 @@ Deno.test("RandomChoice.pick() draws by weight, whatever it drew before", () => 
   const weights = [5, 3, 2];
   const algorithm = createAlgorithm({ name: "random" }, createRandom(4));
   for (const candidate of candidatesOf(weights)) algorithm.add(candidate);
-  const pairs = Array<number>(9).fill(0);
-  let previous = 0;
-  for (let i = 0; i < 50_000; i++) {
-    const { index } = algorithm.pick("c", 0)!;
-    pairs[3 * previous + index]!++;
-    previous = index;
-  }
+  const pairs = pairsPicked(algorithm);
   assertProportional(pairs, weights.flatMap((first) => weights.map((second) => first * second)));
 });
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { EventBalance, type LbEvent } from "../../../../lib/core/mod.ts";
-import { acquire, open, schedulerOf, waiting } from "../../../support/scheduling.ts";
+import { acquire, open, waiting } from "../../../support/phases.ts";
+import { schedulerOf } from "../../../support/scheduling.ts";
 import { strictEventStream } from "../../../support/events.ts";
 
 const ARRIVED: LbEvent = { type: "connection_arrived", at_ms: 0, connection: 1, client: "c" };

@@ -118,7 +118,7 @@ Deno.test("SessionJournal.failed() goes on with its waits when a recovery does n
 Deno.test("SessionJournal.failed() takes the batch back, and a later change in it stays the later", () => {
   const journal = opened();
   note(journal, "ab", 1);
-  journal.take();
+  assert.deepEqual(journal.take(), notes("ab", 1));
   note(journal, "a", 2);
   journal.failed(0);
   journal.opened([], 0);

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { NS_PER_MS, NS_PER_S } from "../../../../lib/base/mod.ts";
 import type { Scheduler } from "../../../../lib/core/mod.ts";
-import { open, schedulerOf } from "../../../support/scheduling.ts";
+import { open } from "../../../support/phases.ts";
+import { schedulerOf } from "../../../support/scheduling.ts";
 
 const BACKENDS = ["B1", "B2", "B3"];
 

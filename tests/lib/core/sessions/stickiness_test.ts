@@ -1,15 +1,7 @@
 import assert from "node:assert/strict";
 import { NS_PER_S } from "../../../../lib/base/mod.ts";
-import {
-  acquire,
-  bringUp,
-  connecting,
-  open,
-  retried,
-  schedulerOf,
-  STICKY,
-  takeDown,
-} from "../../../support/scheduling.ts";
+import { acquire, connecting, open, retried } from "../../../support/phases.ts";
+import { bringUp, schedulerOf, STICKY, takeDown } from "../../../support/scheduling.ts";
 
 /** Opens a connection of a client and closes it at once; who served it. */
 function visit(lab: ReturnType<typeof schedulerOf>, client = "10.0.0.1", now = 0): string {
