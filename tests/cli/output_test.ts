@@ -10,6 +10,10 @@ const ignore = Deno.build.os === "windows";
 /** `script`, which runs a command on a terminal, takes other arguments elsewhere. */
 const noTerminal = Deno.build.os !== "linux";
 
+function testOnTerminal(name: string, fn: () => Promise<void>): void {
+  Deno.test(name, { ignore: noTerminal }, fn);
+}
+
 const ENDS_WITHIN_MS = 60_000;
 
 /** A directory, in it a configuration with one backend, and a FIFO. */
@@ -149,8 +153,8 @@ Deno.test("lbsim lb serves and stops while its terminal is stopped by Ctrl-S", {
 Deno.test("lbsim lb says how many log lines a slow reader missed", { ignore }, async () => {
   await using world = await lab();
   await using balancer = startBalancer(world, writingTo(world.fifo));
-  const { listen, process } = balancer;
   const reader = await Deno.open(world.fifo, { read: true });
+  const { listen, process } = balancer;
   await serves(listen);
   assert.equal(await connectOften(listen, 4000), 4000);
   const text = new Response(reader.readable).text();
@@ -194,7 +198,7 @@ Deno.test("lbsim lb on a terminal goes on when its log has no reader any more", 
   assert.equal(await endsInTime(process), 0);
 });
 
-Deno.test("lbsim lb goes on when its log cannot be written", { ignore: noTerminal }, async () => {
+testOnTerminal("lbsim lb goes on when its log cannot be written", async () => {
   await using world = await lab();
   await using balancer = startBalancer(world, writingTo("/dev/full"));
   const { listen, process } = balancer;
@@ -297,23 +301,19 @@ Deno.test({
   },
 });
 
-Deno.test(
-  "lbsim up that fails ends although its log cannot be written",
-  { ignore: noTerminal },
-  async () => {
-    await using world = await lab();
-    using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const file = `${world.directory}/up.yaml`;
-    await Deno.writeTextFile(
-      file,
-      `listen: 127.0.0.1:0\nadmin: {listen: off}\nbackends: [{id: B1, address: "127.0.0.1:${taken.addr.port}"}]\n`,
-    );
-    const prefix = writingTo("/dev/full");
-    await using process = new RunningLbsim(["up", "-c", file], { prefix });
-    assert.equal(await endsInTime(process), 1);
-    assert.match(process.lines.join("\n"), /port \d+ is in use/);
-  },
-);
+testOnTerminal("lbsim up that fails ends although its log cannot be written", async () => {
+  await using world = await lab();
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const file = `${world.directory}/up.yaml`;
+  await Deno.writeTextFile(
+    file,
+    `listen: 127.0.0.1:0\nadmin: {listen: off}\nbackends: [{id: B1, address: "127.0.0.1:${taken.addr.port}"}]\n`,
+  );
+  const prefix = writingTo("/dev/full");
+  await using process = new RunningLbsim(["up", "-c", file], { prefix });
+  assert.equal(await endsInTime(process), 1);
+  assert.match(process.lines.join("\n"), /port \d+ is in use/);
+});
 
 Deno.test(
   "lbsim sim waits with its result for a reader, until it is told to stop",
@@ -396,24 +396,20 @@ async function labFile(directory: string): Promise<string> {
   return file;
 }
 
-Deno.test(
-  "lbsim closes the debugger's port that SIGUSR1 opens",
-  { ignore: noTerminal },
-  async () => {
-    await using world = await lab();
-    await using process = new RunningLbsim(["lb", "-c", world.config, "--log-format", "json"], {
-      prefix: ["sh", "-c", 'echo "pid=$$"; exec "$@"', "sh"],
-    });
-    await addressOf(process);
-    await new Promise((resolve) => setTimeout(resolve, 700));
-    const pid = pidOf(process);
-    assert.equal(await listeningPorts(pid), 1);
-    process.kill("SIGUSR1");
-    // No port opens if another process has the debugger's.
-    await process.line((line) => line.startsWith("Debugger listening"), 10_000).catch(() => {});
-    await eventually(async () => await listeningPorts(pid) === 1, "the port is closed");
-  },
-);
+testOnTerminal("lbsim closes the debugger's port that SIGUSR1 opens", async () => {
+  await using world = await lab();
+  await using process = new RunningLbsim(["lb", "-c", world.config, "--log-format", "json"], {
+    prefix: ["sh", "-c", 'echo "pid=$$"; exec "$@"', "sh"],
+  });
+  await addressOf(process);
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  const pid = pidOf(process);
+  assert.equal(await listeningPorts(pid), 1);
+  process.kill("SIGUSR1");
+  // No port opens if another process has the debugger's.
+  await process.line((line) => line.startsWith("Debugger listening"), 10_000).catch(() => {});
+  await eventually(async () => await listeningPorts(pid) === 1, "the port is closed");
+});
 
 /** How many sockets of a process listen. */
 async function listeningPorts(pid: number): Promise<number> {
@@ -443,18 +439,14 @@ function isRunning(pid: number): boolean {
   }
 }
 
-Deno.test(
-  "lbsim lb stops when the terminal goes that it was started on",
-  { ignore: noTerminal },
-  async () => {
-    await using world = await lab();
-    await using terminal = new RunningLbsim(["lb", "-c", world.config], { prefix: ON_A_TERMINAL });
-    await addressOf(terminal);
-    const pid = pidOf(terminal);
-    terminal.kill("SIGKILL");
-    await eventually(() => !isRunning(pid), "the balancer ends");
-  },
-);
+testOnTerminal("lbsim lb stops when the terminal goes that it was started on", async () => {
+  await using world = await lab();
+  await using terminal = new RunningLbsim(["lb", "-c", world.config], { prefix: ON_A_TERMINAL });
+  await addressOf(terminal);
+  const pid = pidOf(terminal);
+  terminal.kill("SIGKILL");
+  await eventually(() => !isRunning(pid), "the balancer ends");
+});
 
 Deno.test("lbsim lb on a terminal reads its configuration again at a SIGHUP", {
   ignore: noTerminal,
