@@ -1,5 +1,5 @@
 import type { IncomingMessage, RequestOptions } from "node:http";
-import { formatAddress, UserError } from "../lib/base/mod.ts";
+import { formatAddress, parseIp, UserError } from "../lib/base/mod.ts";
 import { systemCode, systemReason } from "../lib/io/mod.ts";
 import { EventStreamParser, type ServerSentEvent } from "../lib/observe/mod.ts";
 import { placeOf, type Target } from "./target.ts";
@@ -77,12 +77,12 @@ export class AdminClient {
     timeoutMs: number | undefined,
     body?: unknown,
   ): Promise<IncomingMessage> {
-    const { listen, name, certificate, token } = this.#target;
-    const isTls = certificate !== undefined;
+    const { listen, name, trusted, token } = this.#target;
+    const isTls = trusted !== undefined;
     const { request } = isTls ? await import("node:https") : await import("node:http");
     const text = body === undefined ? undefined : JSON.stringify(body);
     const host = "path" in listen ? name : formatAddress({ host: name, port: listen.port });
-    const options: RequestOptions & { readonly ca?: string; readonly servername?: string } = {
+    const options: RequestOptions & { readonly ca?: string[]; readonly servername?: string } = {
       method,
       path,
       agent: false,
@@ -94,7 +94,9 @@ export class AdminClient {
         ...token !== undefined && { "Authorization": `Bearer ${token}` },
       },
       ..."path" in listen ? { socketPath: listen.path } : { host: listen.host, port: listen.port },
-      ...isTls && { ca: certificate, servername: name },
+      ...isTls && { ca: [...trusted] },
+      // An address is no name for TLS: it is verified as the host.
+      ...isTls && parseIp(name) === undefined && { servername: name },
     };
     return await new Promise((resolve, reject) => {
       const sent = request(options);

@@ -48,12 +48,13 @@ export function ctlCommand(io: Io) {
       fileOption,
       "config.yaml",
     )
+    .option("--ca <file>", "if the API speaks TLS: also trust the CAs in this PEM file", fileOption)
     .option("--json", "print JSON, with the names of the API", false)
     .helpCommand(false)
     .addHelpText("after", EXAMPLES);
   const run = async (act: Act) => {
-    const { config, json } = ctl.opts();
-    const target = await targetOf(config);
+    const { config, json, ca } = ctl.opts();
+    const target = await targetOf(config, ca);
     await keepOnly(target);
     const client = new AdminClient(target, io.signal);
     try {

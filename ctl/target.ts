@@ -6,7 +6,7 @@ import {
   UserError,
 } from "../lib/base/mod.ts";
 import { type Config, DEFAULT_ADMIN_LISTEN } from "../lib/config/mod.ts";
-import { loadConfig } from "../lib/files/mod.ts";
+import { loadAuthorities, loadConfig } from "../lib/files/mod.ts";
 import { giveUp, keepWritingTo, systemReason } from "../lib/io/mod.ts";
 
 /** Where an admin API is, and what it takes to be let in. */
@@ -14,8 +14,8 @@ export interface Target {
   readonly listen: Address | { readonly path: string };
   /** The name of its machine: what its certificate must contain, and what a request asks for. */
   readonly name: string;
-  /** The certificate that it must have, in PEM, if it speaks TLS. */
-  readonly certificate: string | undefined;
+  /** The certificates to trust, in PEM, if it speaks TLS. */
+  readonly trusted: readonly string[] | undefined;
   readonly token: string | undefined;
   /** Why there is no token, or which one it is, for the message when it is refused. */
   readonly tokenSource: string;
@@ -24,9 +24,10 @@ export interface Target {
 /**
  * The admin API of a balancer with this configuration file.
  *
+ * @param ca A file with CAs to trust, too.
  * @throws {UserError} if the file is invalid, or the balancer has no admin API.
  */
-export async function targetOf(file: string): Promise<Target> {
+export async function targetOf(file: string, ca: string | undefined): Promise<Target> {
   const { admin } = await loadConfig(file);
   const listen = admin.listen ?? parseAddress(DEFAULT_ADMIN_LISTEN);
   if (listen === "off") {
@@ -37,7 +38,7 @@ export async function targetOf(file: string): Promise<Target> {
   return {
     listen: place,
     name: admin.tls === undefined ? host : admin.hosts[0] ?? host,
-    certificate: await certificateOf(admin),
+    trusted: await trustedBy(admin, ca),
     ...await tokenOf(file, admin),
   };
 }
@@ -61,10 +62,15 @@ function reachable({ host, port }: Address): Address {
   return { host: host === "::" ? "::1" : "127.0.0.1", port };
 }
 
-async function certificateOf({ tls }: Config["admin"]): Promise<string | undefined> {
+/** The configuration names the certificate, so it is trusted, and what signed it, if that is in the same file. */
+async function trustedBy(
+  { tls }: Config["admin"],
+  ca: string | undefined,
+): Promise<readonly string[] | undefined> {
   if (tls === undefined) return undefined;
   try {
-    return await Deno.readTextFile(tls.certificate);
+    const own = await Deno.readTextFile(tls.certificate);
+    return ca === undefined ? [own] : [own, await loadAuthorities(ca)];
   } catch (error) {
     throw new UserError(`admin.tls.certificate ${tls.certificate}: ${systemReason(error)}`, {
       cause: error,

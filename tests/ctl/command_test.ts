@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import type { Balancer } from "../../lb/balancer.ts";
 import { adminLab, type AdminLabOptions } from "../support/admin.ts";
+import { TLS_FILES } from "../support/certificates.ts";
 import { deadAddress, echo, TestServer } from "../support/sockets.ts";
 import { lbsim, type Outcome, RunningLbsim } from "../support/process.ts";
 
@@ -247,6 +248,20 @@ Deno.test("ctl asks by a Unix socket, too", async () => {
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+});
+
+Deno.test("ctl asks by TLS, and verifies the certificate", async () => {
+  const tls = { certificate: `${TLS_FILES}/one.pem`, key: `${TLS_FILES}/one.key` };
+  await withCtl(async (ctl, lab) => {
+    const written = `, tls: {certificate: "${tls.certificate}", key: "${tls.key}"}`;
+    await fileOf(lab, adminOf(lab) + written);
+    printed(await ctl("drain", "B1", "--ca", `${TLS_FILES}/ca.pem`));
+    assert.equal(modeOf(lab, "B1"), "drain");
+    const { code, stderr } = await ctl("ready", "B1", "--ca", `${TLS_FILES}/other_ca.pem`);
+    assert.equal(code, 1);
+    assert.match(stderr, /^lbsim: no balancer answers at \S+: .*certificate/);
+    assert.equal(modeOf(lab, "B1"), "drain");
+  }, { admin: { tls } });
 });
 
 Deno.test("ctl says in one sentence that nothing listens, and fails", async () => {
