@@ -108,13 +108,31 @@ function isLonger(a: unknown, b: unknown): boolean {
   return (read(a, parseDuration) ?? -Infinity) > (read(b, parseDuration) ?? Infinity);
 }
 
+/** Two values of a section, and where one of them is written: the first, unless it is left to its default. */
+function pairAt(
+  data: unknown,
+  section: string,
+  [name, key]: readonly [string, Defaulted],
+  [otherName, otherKey]: readonly [string, Defaulted],
+): { readonly first: unknown; readonly second: unknown; readonly path: Path } {
+  const given = valueAt(data, [section, name]);
+  return {
+    first: orDefault(given, key),
+    second: orDefault(valueAt(data, [section, otherName]), otherKey),
+    path: [section, given === undefined ? otherName : name],
+  };
+}
+
 function timing(data: unknown): Finding[] {
-  const given = valueAt(data, ["health_check", "interval"]);
-  const interval = orDefault(given, healthCheckKeys.interval);
-  const timeout = orDefault(valueAt(data, ["health_check", "timeout"]), healthCheckKeys.timeout);
+  const { first: interval, second: timeout, path } = pairAt(
+    data,
+    "health_check",
+    ["interval", healthCheckKeys.interval],
+    ["timeout", healthCheckKeys.timeout],
+  );
   if (!isLonger(timeout, interval)) return [];
   return [{
-    path: ["health_check", given === undefined ? "timeout" : "interval"],
+    path,
     message: `health_check.interval (${interval}) is shorter than its timeout (${timeout})`,
     hint: "a probe must be able to end before the next begins: " +
       `make interval at least ${timeout}, or timeout at most ${interval}`,
@@ -217,12 +235,11 @@ function idle(data: unknown): Finding[] {
 }
 
 function ejectionTimes(data: unknown): Finding[] {
-  const given = valueAt(data, ["ejection", "base"]);
-  const base = orDefault(given, ejectionKeys.base);
-  const max = orDefault(valueAt(data, ["ejection", "max"]), ejectionKeys.max);
+  const keys = [["base", ejectionKeys.base], ["max", ejectionKeys.max]] as const;
+  const { first: base, second: max, path } = pairAt(data, "ejection", ...keys);
   if (!isLonger(base, max)) return [];
   return [{
-    path: ["ejection", given === undefined ? "max" : "base"],
+    path,
     message: `ejection.base (${base}) is longer than its max (${max})`,
     hint: "no ejection lasts longer than max",
   }];
@@ -263,11 +280,13 @@ function allowedAndDenied(data: unknown): Finding[] {
   );
 }
 
+/** A key of a schema that has a default. */
+interface Defaulted {
+  readonly def: { readonly defaultValue: unknown };
+}
+
 /** The value as written in the file; if it is missing, the default of its schema. */
-function orDefault(
-  written: unknown,
-  { def: { defaultValue } }: { readonly def: { readonly defaultValue: unknown } },
-): unknown {
+function orDefault(written: unknown, { def: { defaultValue } }: Defaulted): unknown {
   return written ?? defaultValue;
 }
 
