@@ -35,7 +35,7 @@ for (const [who, overrides] of Object.entries(FORBIDDEN)) {
     await using backend = new TestServer(echo);
     await using lab = await balance([backend.address], {
       ...UNPROBED,
-      ...stickyIn(redis, 500 * NS_PER_MS),
+      ...stickyIn(redis, 10 * NS_PER_S),
       ...overrides,
     });
     const { host: hostname, port } = lab.balancer.address;
@@ -53,7 +53,7 @@ for (const [who, overrides] of Object.entries(FORBIDDEN)) {
 Deno.test("Balancer asks a store about a client that a proxy speaks for only if that client may come in", async () => {
   await using redis = new SilentRedis();
   await using backend = new TestServer(say("B1"));
-  const sticky = stickyIn(redis, 500 * NS_PER_MS);
+  const sticky = stickyIn(redis, 10 * NS_PER_S);
   await using lab = await balance([backend.address], {
     ...PROXIED,
     ...sticky,
