@@ -1,6 +1,6 @@
 /** Who may come in is decided first, and who is being looked after counts. */
 import assert from "node:assert/strict";
-import { NS_PER_MS, NS_PER_S, parsePrefix } from "../../lib/base/mod.ts";
+import { NS_PER_S, parsePrefix } from "../../lib/base/mod.ts";
 import type { Config } from "../../lib/config/mod.ts";
 import { balance, UNPROBED } from "../support/balance.ts";
 import { STICKY } from "../support/config.ts";
