@@ -1,12 +1,15 @@
 import type { Io } from "../lib/cli/mod.ts";
 
-/** Another screen, without a cursor, on which long lines do not wrap; and back. */
+/**
+ * Switches to the alternate screen, hides the cursor and turns off line wrapping. `LEAVE` reverses
+ * this.
+ */
 const ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l";
 const LEAVE = "\x1b[?7h\x1b[?25h\x1b[?1049l";
 
 /**
- * The whole terminal, for as long as this is in use. It is given back as it was, whatever ends the command: also an
- * error that nothing caught, whose message must be on the screen that stays.
+ * Uses the whole terminal until it is disposed. Then the terminal is as before. This is so even if an
+ * uncaught error ends the command, because its message must appear on the normal screen.
  */
 export class Screen implements Disposable {
   readonly #io: Pick<Io, "print" | "written">;

@@ -146,7 +146,10 @@ export function differences(wishes: readonly string[]): string {
     : `different from the file: ${wishes.join("; ")}`;
 }
 
-/** The columns for which there is room when each is as narrow as it may be. */
+/**
+ * The columns that fit when each has its least width. If there is too little room, the least important
+ * columns are left out.
+ */
 function fitting<T extends { readonly column: Column; readonly natural: number }>(
   all: readonly T[],
   room: number,

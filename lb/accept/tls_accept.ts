@@ -90,7 +90,7 @@ class Transport extends Duplex {
     this.#hasRoom = hasRoom;
   }
 
-  /** There may be room for more bytes again. */
+  /** Reads from the client again if there is room for more bytes. */
   resumeReading(): void {
     if (!this.#held || !this.#hasRoom()) return;
     this.#held = false;

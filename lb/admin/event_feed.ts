@@ -8,7 +8,7 @@ const FLUSH_MS = 50;
 /** For this long after its end, the events of single connections go on for the last reader, which may return. */
 const LINGER_MS = 30_000;
 
-/** These come with each connection or pick: they are made only while a reader wants them. */
+/** Events of single connections and picks. They are made only while a reader wants them. */
 const PER_CONNECTION: ReadonlySet<EventType> = new Set<EventType>([
   "connection_arrived",
   "connection_opened",
@@ -21,7 +21,10 @@ const PER_CONNECTION: ReadonlySet<EventType> = new Set<EventType>([
   "pick_explained",
 ]);
 
-/** Those that a reader of single connections gets: without `pick_explained`, which costs more than the pick. */
+/**
+ * The events that a reader of single connections gets. `pick_explained` is left out, because it costs
+ * more than the pick.
+ */
 const CONNECTION_TYPES = [...PER_CONNECTION].filter((type) => type !== "pick_explained");
 
 interface Reader {

@@ -24,7 +24,7 @@ export type Lost = "text" | "log";
 const LOG_MAX = 1024 * 1024;
 /** One write has about this many characters at most, so that few lines are in progress. */
 const BATCH_MAX = 64 * 1024;
-/** Log lines that come within this time of a write share the next one. */
+/** Log lines that arrive within this time after a write are written together, in the next write. */
 const LOG_PACE = 10 * NS_PER_MS;
 /** A stream that another program made non-blocking is full: when to try again. */
 const FULL_RETRY = 20 * NS_PER_MS;
@@ -91,7 +91,10 @@ export class Output {
     this.#start();
   }
 
-  /** On a terminal: shows a line below all others, in place of the last one shown so; or none. */
+  /**
+   * On a terminal: shows a status line below all other lines. It replaces the previous status line; an
+   * empty text removes it.
+   */
   status(line: string): void {
     if (this.#isClosed) return;
     this.#status = line;

@@ -91,7 +91,7 @@ function eachOnce(findings: readonly Finding[]): Finding[] {
   return [...first.values()];
 }
 
-/** A finding that is only counted. */
+/** A finding without a description, which is only counted. */
 function uncounted(path: Path): Finding {
   return { path, message: "is wrong" };
 }
@@ -165,7 +165,7 @@ function isOfOtherKind(issue: Issue, given: unknown): boolean {
   return issue.code === "invalid_value" && typeof given === "object";
 }
 
-/** Whether a value could be an item of a list with such items. */
+/** Whether a value has the type of an item of a list. `items` are the schemas of the items. */
 function isItem(given: unknown, items: readonly JsonSchema[]): boolean {
   if (typeof given === "object") return false;
   const kind = typeof given;

@@ -70,9 +70,9 @@ export class BackendPool {
   }
 
   /**
-   * Adds a backend. If it was removed and still has connections, it is the same backend again.
+   * Adds a backend. If it was removed and still has connections, the existing object is used again.
    *
-   * @throws {RangeError} if there is one of this name.
+   * @throws {RangeError} if a backend already has this id.
    */
   add(options: BackendOptions): BackendState {
     if (this.#byId.has(options.id)) {

@@ -338,8 +338,8 @@ export class Scheduler {
   }
 
   /**
-   * Takes over a session that another balancer has pinned or moved, unless what is known here is newer.
-   * One of a backend that is not here is ignored. Backends are named by their ids.
+   * Adopts a session that another balancer has pinned or moved, unless this balancer knows a newer
+   * version of it. A session of an unknown backend is ignored. The record names backends by their ids.
    */
   adopt(record: SessionRecord<string>, now: Nanoseconds): void {
     this.passTime(now);

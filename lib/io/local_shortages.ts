@@ -32,7 +32,7 @@ export class LocalShortages {
   #stopped = false;
 
   /**
-   * @param connectionEnded Notifies when a connection has ended, so that its resources may be free.
+   * @param connectionEnded Notifies when a connection has ended, because its resources may then be free.
    * @param connections Returns how many connections are open; the events name the number.
    */
   constructor(

@@ -1,6 +1,6 @@
 /** Plain words for the TLS library's errors. */
 
-/** Why two sides cannot agree, by the library's names. */
+/** The reasons why two sides cannot agree on a connection, by the names of the library's errors. */
 const INCOMPATIBILITIES: readonly (readonly [pattern: RegExp, words: string])[] = [
   [
     /Tls12NotOffered|Tls12Or13|SupportedVersionsExtension|TlsVersionIsDisabled|Tls13Required/,

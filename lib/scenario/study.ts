@@ -177,7 +177,7 @@ export class ScenarioDraft {
   }
 }
 
-/** The mistakes of a scenario with some of the settings. */
+/** The messages about all mistakes of a scenario to which these settings have been applied. */
 function messagesOf(
   data: unknown,
   set: readonly string[],

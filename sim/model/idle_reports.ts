@@ -22,7 +22,7 @@ export class IdleReports {
     this.#random = createRandom(childSeed(world.seed, "idle reports"));
   }
 
-  /** At first all are idle. */
+  /** At the start of a run, all backends are idle and report it. */
   start(): void {
     for (const backend of this.#world.backends) this.mayBeIdle(backend, 0);
   }

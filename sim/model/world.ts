@@ -81,8 +81,8 @@ export class World {
 }
 
 /**
- * The balancer's options, with a salt of this replication where hashes place clients anew in each
- * replication.
+ * The balancer's options. If a hash places clients differently in each replication, they include the
+ * salt of this replication.
  */
 function placed({ balancer, hashPlacement }: Scenario, seed: number): Balancer {
   const { algorithm } = balancer;

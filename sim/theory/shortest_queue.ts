@@ -165,8 +165,8 @@ function defaultLongest(servers: number): number {
 }
 
 /**
- * Power of `choices` over infinitely many servers of load `load`: the mean sojourn time, with service of mean
- * 1.
+ * The mean sojourn time when each job joins the shortest of `choices` queues, drawn at random from
+ * infinitely many servers with load `load`. The mean service time is 1.
  *
  * Source: M. Mitzenmacher, 2001: Σ load^((dⁱ − d) / (d − 1)), i from 1.
  */

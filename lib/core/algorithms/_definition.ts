@@ -59,11 +59,14 @@ export interface Definition<P extends Parameters> {
   readonly parameters: P;
   /** Its rule in a few words. */
   summary(values: Values<P>): string;
-  /** @param random Drives an algorithm that draws lots. */
+  /** @param random The source of an algorithm's random draws. */
   create(values: Values<P>, random: Random): Algorithm;
 }
 
-/** Says nothing new; it lets the parameters say of which type the values are. */
+/**
+ * Returns the definition unchanged. It exists so that TypeScript infers the types of the values from
+ * the parameters.
+ */
 export function define<const P extends Parameters>(definition: Definition<P>): Definition<P> {
   return definition;
 }

@@ -11,7 +11,7 @@ import type { Algorithm, Candidate, PickTrace, Tried } from "./algorithm.ts";
 export abstract class TableHash implements Algorithm {
   protected readonly bound: LoadBound;
   protected readonly salt: number;
-  /** By candidate index, with the weight that the table uses. */
+  /** The backends in the table, by candidate index, each with the weight that it has in the table. */
   readonly #members: ({ readonly candidate: Candidate; readonly weight: number } | undefined)[] =
     [];
   /** The table is older than the last change. */

@@ -31,7 +31,7 @@ export function isActive(backend: Judged): boolean {
   return backend.mode === "ready" && isHealthy(backend);
 }
 
-/** Whether it takes new clients; it may be full. */
+/** Whether a backend takes new clients when it is not full. */
 export function isServing(backend: Judged): boolean {
   return isActive(backend) && backend.fullWeight > 0 && !backend.removed;
 }

@@ -114,9 +114,8 @@ export class BackendState implements Backend {
   }
 
   /**
-   * Whether it works, by what is known since then: a probe or a connect has succeeded since then, and none
-   * has failed since that. If it is not probed, no evidence comes by itself, and none is asked for unless
-   * it has failed.
+   * Whether a probe or a connect has succeeded since this time, and none has failed after that success.
+   * A backend without probes must prove this only if a connect to it has failed.
    */
   hasProvenSince(time: Nanoseconds): boolean {
     const since = this.probed ? Math.max(time, this.failedAt) : this.failedAt;

@@ -16,11 +16,11 @@ export interface RecoveryRules {
 /** What a recovery needs from the scheduler. */
 export interface RecoveryContext {
   readonly backends: readonly BackendState[];
-  /** Whether clients may be sent there has changed. */
+  /** The backend has become available or unavailable for clients. */
   refresh(backend: BackendState): void;
   /** Its weight has changed. */
   reweighed(backend: BackendState): void;
-  /** Time must pass by then at the latest. */
+  /** Makes the scheduler wake at this time or earlier. */
   wakeBy(at: Nanoseconds): void;
 }
 

@@ -172,7 +172,7 @@ export interface ConnectionClosed extends At {
   readonly since_arrival_ms: number;
   readonly bytes_to_backend: number;
   readonly bytes_to_client: number;
-  /** In flight on that backend, this one no longer counted. */
+  /** Connections in flight on that backend, without this one. */
   readonly in_flight: number;
 }
 
@@ -298,7 +298,7 @@ export interface SessionStoreOpened extends At {
   readonly restored: number;
 }
 
-/** The session store does not work, or not in time: until it does, sessions are in memory only. */
+/** The session store fails or answers too late. Until it works again, sessions are in memory only. */
 export interface SessionStoreDegraded extends At {
   readonly type: "session_store_degraded";
   readonly store: string;
@@ -307,7 +307,7 @@ export interface SessionStoreDegraded extends At {
   readonly sessions: number;
 }
 
-/** The session store works again, and has been told all that it missed. */
+/** The session store works again, and has received all changes that it had missed. */
 export interface SessionStoreRecovered extends At {
   readonly type: "session_store_recovered";
   readonly store: string;
@@ -331,7 +331,7 @@ export interface ConfigReloaded extends At {
   readonly changes: readonly string[];
   /** What is different and needs a restart. */
   readonly ignored: readonly string[];
-  /** How the operator's wishes, which stand, differ from it; absent if there are none. */
+  /** How the operator's wishes differ from the new configuration; absent if there are no wishes. */
   readonly wishes?: readonly string[];
 }
 
@@ -497,7 +497,8 @@ export class EventStream {
   }
 
   /**
-   * Calls `read` for every event of these kinds, until the function returned is called or `read` throws.
+   * Calls `read` for every event of these types, until the returned function is called or `read`
+   * throws.
    *
    * @param name What the reader is called in a report of its failure.
    */

@@ -3,19 +3,22 @@ import { assert, type Nanoseconds } from "../../base/mod.ts";
 /** How a store of sessions is written to. */
 export interface SessionJournalRules {
   /**
-   * How many sessions there may be. At most twice as many changes wait: beyond that those of sessions that
-   * have been dropped are forgotten, and then the ones that have waited longest.
+   * How many sessions there may be. At most twice as many changes wait. When there are more, the
+   * changes of dropped sessions are discarded first, and then the oldest changes.
    */
   readonly maxEntries: number;
   /** How many sessions are written at once. */
   readonly batch: number;
   /** The pause after a failure of the store; twice as long after each further failure. */
   readonly retry: Nanoseconds;
-  /** And never longer. A store that fails again within this time of its recovery has not recovered. */
+  /**
+   * The longest pause. If the store fails again within this time after its recovery, it counts as not
+   * recovered.
+   */
   readonly retryMax: Nanoseconds;
 }
 
-/** What came to an end when a store had been told all that it missed. */
+/** The outage that ended when a store had received all changes that it had missed. */
 export interface StoreRecovery {
   /** From its first failure until now. */
   readonly outage: Nanoseconds;
