@@ -8,6 +8,7 @@ import { Balancer } from "../../lb/balancer.ts";
 import { explainNow } from "../../lb/explain.ts";
 import { LiveMonitor } from "../../lb/live_monitor.ts";
 import openapi from "../../docs/openapi.json" with { type: "json" };
+import { dashboardAsset } from "../../web/mod.ts";
 import { TIMEOUTS, UNPROBED } from "./balance.ts";
 import { configOf } from "./config.ts";
 import { strictEventStream } from "./events.ts";
@@ -130,6 +131,8 @@ function checkAgainstDescription(method: string, path: string, { status, headers
     new RegExp(`^${template.replaceAll(/\{\w+\}/g, "[^/]+")}$`).test(path)
   )?.[1][method.toLowerCase()];
   if (operation === undefined) {
+    // The page's own files are no part of the API.
+    if (status === 200 && dashboardAsset(path) !== undefined) return;
     // What is described nowhere is refused: before anything else if it lacks the token.
     if (![401, 403, 404, 405, 415, 421].includes(status)) {
       throw new Error(`${method} ${path}: ${status}`);
