@@ -60,13 +60,16 @@ async function inCopy(
 }
 
 async function deno(folder: string, ...args: string[]): Promise<{ ok: boolean; text: string }> {
-  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args,
-    cwd: folder,
-    env: { NO_COLOR: "1" },
-  }).output();
-  const decoder = new TextDecoder();
-  return { ok: success, text: decoder.decode(stdout) + decoder.decode(stderr) };
+  const command = new Deno.Command(Deno.execPath(), { args, cwd: folder, env: { NO_COLOR: "1" } });
+  for (let tries = 1;; tries++) {
+    const { success, code, signal, stdout, stderr } = await command.output();
+    const decoder = new TextDecoder();
+    const text = decoder.decode(stdout) + decoder.decode(stderr);
+    // A finding has a message. Without one Deno itself has crashed, as its lint was seen to do.
+    if (success || text !== "" || tries === 2) {
+      return { ok: success, text: text || `no output, exit code ${code}, signal ${signal}` };
+    }
+  }
 }
 
 /** The rooms in which a file was found to be impure. The report has a line for each: `lib/core/impure_3.ts:1:20`. */
