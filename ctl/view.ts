@@ -23,7 +23,7 @@ export type Action =
   | { readonly kind: "explain"; readonly client: string }
   | { readonly kind: "quit" };
 
-/** The view after a key, and what is to be done. */
+/** The view after a key, and the action that the key asks for. */
 export interface Pressed {
   readonly view: View;
   readonly action?: Action;

@@ -85,7 +85,7 @@ export function typedToken(rawHeaders: readonly string[]): string | undefined {
   }
 }
 
-/** Whether a browser is to ask its user for a password: this is to be a page, not an answer to a script. */
+/** Whether the browser asks its user for a password. It does so for a page, and not for a request of a script. */
 export function wantsPage({ method, rawHeaders }: RequestHead): boolean {
   return !isChange(method) &&
     valuesOf(rawHeaders, "accept").some((type) => type.includes("text/html"));

@@ -24,7 +24,7 @@ _lbsim() {
   if [[ -z $files ]]; then
     compopt +o default 2>/dev/null
   elif [[ ${"$"}{#COMPREPLY[@]} -gt 0 ]]; then
-    # Without a word bash itself completes files; beside words it does not.
+    # If there is no suggestion, bash completes file names. If there is one, it does not.
     compopt -o filenames 2>/dev/null
     while IFS= read -r value; do COMPREPLY+=("$value"); done < <(compgen -f -- "$current")
   fi

@@ -79,7 +79,7 @@ export class Dispatcher implements ConnectionSteps {
     return this.#queue.size;
   }
 
-  /** When `passTime` is to be called next; Infinity if nothing waits for time alone. */
+  /** When `passTime` must be called next; Infinity if nothing is due at a time. */
   get nextWake(): Nanoseconds {
     return this.#nextWake;
   }

@@ -56,7 +56,7 @@ export class Scheduler {
     for (const backend of options.backends) pool.add(backend);
   }
 
-  /** When `passTime` is to be called next; undefined if nothing waits for time alone. */
+  /** When `passTime` must be called next; undefined if nothing is due at a time. */
   get nextWake(): Nanoseconds | undefined {
     const { nextWake } = this.#dispatcher;
     return nextWake === Infinity ? undefined : nextWake;

@@ -58,7 +58,7 @@ export class KeyedSampler {
   /** The draw of a key. */
   at(first: number, second: number): number {
     const constant = this.#constant;
-    if (constant === constant) return constant;
+    if (!Number.isNaN(constant)) return constant;
     this.#random.seek(first, second);
     return this.#sampler.next();
   }

@@ -10,7 +10,7 @@ const { chromium } = await import("playwright-core");
 const PROGRAM = installed("chromium", "chromium-browser", "google-chrome");
 
 /** Whether there is no browser: why a test is skipped. */
-export const hasNoBrowser = PROGRAM === undefined;
+const hasNoBrowser = PROGRAM === undefined;
 
 /** On a busy machine, what is awaited may take as long. */
 export const PATIENCE_MS = 60_000;
@@ -130,4 +130,16 @@ export async function axeFindings(page: Page): Promise<string[]> {
       `${id}: ${help}: ${html.slice(0, 200)} ${failureSummary}`
     )
   );
+}
+
+/** A test that needs a browser. */
+export function browserTest(name: string, fn: () => Promise<void>): void {
+  Deno.test({
+    name,
+    ignore: hasNoBrowser,
+    // The browser's driver keeps its own timers.
+    sanitizeOps: false,
+    sanitizeResources: false,
+    fn,
+  });
 }

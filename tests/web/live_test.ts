@@ -3,21 +3,14 @@ import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { addressOf, RunningLbsim } from "../support/process.ts";
 import { eventually, freePort } from "../support/sockets.ts";
-import { axeFindings, closeBrowser, hasNoBrowser, withPage } from "./browser.ts";
+import { axeFindings, browserTest, closeBrowser, withPage } from "./browser.ts";
 
 Deno.test.afterAll(closeBrowser);
 
 function test(name: string, fn: (lab: Lab) => Promise<void>): void {
-  Deno.test({
-    name,
-    ignore: hasNoBrowser,
-    // The browser's driver keeps its own timers.
-    sanitizeOps: false,
-    sanitizeResources: false,
-    async fn() {
-      await using lab = await Lab.start();
-      await fn(lab);
-    },
+  browserTest(name, async () => {
+    await using lab = await Lab.start();
+    await fn(lab);
   });
 }
 

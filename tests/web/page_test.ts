@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import {
   axeFindings,
+  browserTest,
   closeBrowser,
-  hasNoBrowser,
   type Look,
   PATIENCE_MS,
   withPage,
@@ -13,20 +13,13 @@ import { serveFixture } from "./fixture_server.ts";
 Deno.test.afterAll(closeBrowser);
 
 function test(name: string, fn: (url: string) => Promise<void>): void {
-  Deno.test({
-    name,
-    ignore: hasNoBrowser,
-    // The browser's driver keeps its own timers.
-    sanitizeOps: false,
-    sanitizeResources: false,
-    async fn() {
-      const fixture = serveFixture();
-      try {
-        await fn(fixture.url);
-      } finally {
-        await fixture.stop();
-      }
-    },
+  browserTest(name, async () => {
+    const fixture = serveFixture();
+    try {
+      await fn(fixture.url);
+    } finally {
+      await fixture.stop();
+    }
   });
 }
 
