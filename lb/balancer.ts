@@ -50,7 +50,7 @@ import {
   type Traffic,
 } from "../lib/core/mod.ts";
 import type { Monitor } from "../lib/observe/mod.ts";
-import { type BackendTls, backendTlsOf, Dialer, type DialFailure } from "./dial/mod.ts";
+import { type BackendTls, backendTlsOf, Dialer, DialFailure } from "./dial/mod.ts";
 import {
   acceptTls,
   EarlyReader,
@@ -407,20 +407,26 @@ export class Balancer {
     let outcome = scheduled.assign(this.#now());
     let early: EarlyReader | undefined;
     while (outcome.kind !== "refused") {
+      // One connect is short; a client that has to wait for more may leave meanwhile.
+      if (outcome.kind === "wait" || scheduled.attempt > 1) early ??= new EarlyReader(client);
       if (outcome.kind === "wait") {
-        early ??= new EarlyReader(client);
-        const settled = await this.#roomFor(scheduled, early);
+        const settled = await this.#roomFor(scheduled, early!);
         if (settled === undefined) break;
         outcome = settled;
         continue;
       }
       const tls = this.#backendTls;
       let connection = await this.#dial(scheduled, tls, header);
-      if ("reason" in connection && connection.shortage !== undefined) {
+      if (connection instanceof DialFailure && connection.shortage !== undefined) {
         connection = await this.#dialAgain(connection, scheduled, tls, header);
       }
       const now = this.#now();
-      if (!("reason" in connection)) {
+      if (early?.hasFailed) {
+        if (!(connection instanceof DialFailure)) connection.close();
+        scheduled.leave(now);
+        break;
+      }
+      if (!(connection instanceof DialFailure)) {
         scheduled.connected(now);
         const first = tls === undefined ? header : undefined;
         const rest = client === tcp ? preamble.rest : NO_PREAMBLE.rest;
@@ -527,7 +533,7 @@ export class Balancer {
   ): Promise<Connection | DialFailure> {
     const { address, removed } = backend;
     if (removed || address === undefined) {
-      return Promise.resolve({ reason: "unreachable", detail: "it was removed meanwhile" });
+      return Promise.resolve(new DialFailure("unreachable", "it was removed meanwhile"));
     }
     return this.#dialer.dial(address, tls, header);
   }
@@ -540,7 +546,7 @@ export class Balancer {
     header: Uint8Array | undefined,
   ): Promise<Connection | DialFailure> {
     let result: Connection | DialFailure = failure;
-    while ("reason" in result && result.shortage !== undefined) {
+    while (result instanceof DialFailure && result.shortage !== undefined) {
       const isUseful = await this.#shortages.wait(result.shortage, result.detail ?? result.reason);
       const late = this.#now() - scheduled.pickedAt > this.#config.timeouts.connect;
       if (late || this.#dialer.closed) break;

@@ -10,8 +10,9 @@ const SIZE_MAX = 64 * 1024;
  * read go to the backend first.
  *
  * TCP does not distinguish a client that has left from one that has only finished sending and waits for an
- * answer. Both count as gone, as with HAProxy's `option abortonclose`: nearly every client that finishes
- * while it waits has left, and its place in the queue would keep other clients waiting.
+ * answer. In the queue both count as gone, as with HAProxy's `option abortonclose`: nearly every client that
+ * finishes while it waits has left, and its place in the queue would keep other clients waiting. Between two
+ * connects only a failed read counts.
  */
 export class EarlyReader {
   /** Called once when the client has finished or failed; set it again for each wait. */
@@ -20,6 +21,7 @@ export class EarlyReader {
   #buffer = new Uint8Array(INITIAL_SIZE);
   #length = 0;
   #hasEnded = false;
+  #hasFailed = false;
   #isTaken = false;
   /** The last read; undefined when the buffer is full. */
   #reading: Promise<Uint8Array | null> | undefined;
@@ -34,6 +36,11 @@ export class EarlyReader {
     return this.#hasEnded;
   }
 
+  /** Whether a read of the client has failed: it has certainly left. */
+  get hasFailed(): boolean {
+    return this.#hasFailed;
+  }
+
   /** Hands over the bytes that were read and the pending read. Reads no more after that. */
   take(): Preamble {
     this.#isTaken = true;
@@ -44,7 +51,7 @@ export class EarlyReader {
     const room = this.#buffer.subarray(this.#length);
     this.#reading = this.#client.read(room)
       .then((count) => count === null ? null : room.subarray(0, count));
-    this.#reading.then((bytes) => this.#hasRead(bytes), () => this.#end());
+    this.#reading.then((bytes) => this.#hasRead(bytes), () => this.#fail());
   }
 
   #hasRead(bytes: Uint8Array | null): void {
@@ -59,6 +66,11 @@ export class EarlyReader {
       this.#buffer = larger;
     }
     this.#read();
+  }
+
+  #fail(): void {
+    this.#hasFailed = true;
+    this.#end();
   }
 
   #end(): void {

@@ -12,12 +12,18 @@ import {
 import type { ConnectFailure } from "../../lib/core/mod.ts";
 
 /** A connect that failed. */
-export interface DialFailure {
+export class DialFailure {
   readonly reason: ConnectFailure;
-  /** The resource that this machine lacks. The failure then tells nothing about the backend. */
-  readonly shortage?: LocalResource;
   /** More about the failure, in a few words. */
-  readonly detail?: string;
+  readonly detail: string | undefined;
+  /** The resource that this machine lacks. The failure then tells nothing about the backend. */
+  readonly shortage: LocalResource | undefined;
+
+  constructor(reason: ConnectFailure, detail?: string, shortage?: LocalResource) {
+    this.reason = reason;
+    this.detail = detail;
+    this.shortage = shortage;
+  }
 }
 
 /** Finds all IP addresses of a name, in the order in which they are tried. */
@@ -51,8 +57,8 @@ async function dialName(
   resolver: Resolver,
 ): Promise<Deno.TcpConn | DialFailure> {
   const addresses = await resolved(host, signal, resolver);
-  if ("reason" in addresses) return addresses;
-  if (addresses.length === 0) return { reason: "other", detail: `${host} has no IP address` };
+  if (addresses instanceof DialFailure) return addresses;
+  if (addresses.length === 0) return new DialFailure("other", `${host} has no IP address`);
   return await dialFirst(addresses, port, signal);
 }
 
@@ -76,14 +82,15 @@ function dialFirst(
     timer = setTimeout(next, NEXT_ADDRESS_MS);
     connect(address, port, giveUp).then((result) => {
       if (isOver) {
-        if (!("reason" in result)) result.close();
+        if (!(result instanceof DialFailure)) result.close();
         return;
       }
-      if ("reason" in result) failures.push([address, result]);
-      isOver = !("reason" in result) || signal.aborted || failures.length === addresses.length;
+      const hasFailed = result instanceof DialFailure;
+      if (hasFailed) failures.push([address, result]);
+      isOver = !hasFailed || signal.aborted || failures.length === addresses.length;
       if (!isOver) return next();
       clearTimeout(timer);
-      resolve("reason" in result ? summary(failures) : result);
+      resolve(hasFailed ? summary(failures) : result);
       others.abort();
     });
   };
@@ -103,7 +110,7 @@ function summary(
   const each = failures.map(([address, { reason, detail }]) =>
     `${address} ${detail === undefined ? reason : `${reason}: ${detail}`}`
   );
-  return { ...last, detail: each.join(", ") };
+  return new DialFailure(last.reason, each.join(", "), last.shortage);
 }
 
 function connect(
@@ -112,8 +119,8 @@ function connect(
   signal: AbortSignal,
 ): Promise<Deno.TcpConn | DialFailure> {
   return Deno.connect({ hostname, port, signal, autoSelectFamily: false })
-    .catch((error: Error): DialFailure =>
-      signal.aborted ? { reason: "timeout" } : connectFailure(error, hostname)
+    .catch((error: Error) =>
+      signal.aborted ? new DialFailure("timeout") : connectFailure(error, hostname)
     );
 }
 
@@ -124,7 +131,7 @@ async function resolved(
 ): Promise<readonly string[] | DialFailure> {
   const givenUp = Promise.withResolvers<DialFailure>();
   const giveUp = () =>
-    givenUp.resolve({ reason: "timeout", detail: `the lookup of ${name} did not end in time` });
+    givenUp.resolve(new DialFailure("timeout", `the lookup of ${name} did not end in time`));
   if (signal.aborted) giveUp();
   signal.addEventListener("abort", giveUp);
   try {
@@ -143,17 +150,17 @@ async function addressesOf(name: string): Promise<readonly string[]> {
 
 function connectFailure(error: Error, ip: string): DialFailure {
   if (systemCode(error) === "EADDRNOTAVAIL" && !hasAddressFor(ip)) {
-    return { reason: "unreachable", detail: "this machine has no such kind of address" };
+    return new DialFailure("unreachable", "this machine has no such kind of address");
   }
   const shortage = localShortage(error);
-  if (shortage !== undefined) return { reason: "other", shortage, detail: systemReason(error) };
-  if (error instanceof Deno.errors.ConnectionRefused) return { reason: "refused" };
-  if (error instanceof Deno.errors.TimedOut) return { reason: "timeout" };
+  if (shortage !== undefined) return new DialFailure("other", systemReason(error), shortage);
+  if (error instanceof Deno.errors.ConnectionRefused) return new DialFailure("refused");
+  if (error instanceof Deno.errors.TimedOut) return new DialFailure("timeout");
   const isUnreachable = error instanceof Deno.errors.NetworkUnreachable ||
     /unreachable|no route to host/i.test(error.message);
   return isUnreachable
-    ? { reason: "unreachable" }
-    : { reason: "other", detail: systemReason(error) };
+    ? new DialFailure("unreachable")
+    : new DialFailure("other", systemReason(error));
 }
 
 /** Whether this machine has an address of the family that is needed to reach the other one. */
@@ -172,6 +179,5 @@ function lookupFailure(error: Error, name: string): DialFailure {
   const isShort = left < DESCRIPTORS_FOR_LOOKUPS;
   const shortage = localShortage(error) ?? (isShort ? "descriptors" : undefined);
   const why = systemCode(error) === "ENOTFOUND" ? "the name is unknown" : systemReason(error);
-  const detail = `lookup of ${name} failed: ${why}`;
-  return { reason: "other", detail, ...shortage !== undefined && { shortage } };
+  return new DialFailure("other", `lookup of ${name} failed: ${why}`, shortage);
 }

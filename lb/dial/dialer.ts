@@ -1,7 +1,7 @@
 import type { Address, Nanoseconds } from "../../lib/base/mod.ts";
 import { sweepInterval, SWEEPS_PER_TIMEOUT } from "../../lib/core/mod.ts";
 import { type Connection, timerDelay } from "../../lib/io/mod.ts";
-import { dial, type DialFailure } from "./dial.ts";
+import { dial, DialFailure } from "./dial.ts";
 import { type BackendTls, dialTls } from "./tls_dial.ts";
 
 /**
@@ -39,7 +39,7 @@ export class Dialer {
     tls?: BackendTls,
     header?: Uint8Array,
   ): Promise<Connection | DialFailure> {
-    if (this.#closed) return Promise.resolve({ reason: "timeout" });
+    if (this.#closed) return Promise.resolve(new DialFailure("timeout"));
     if (this.#timer === undefined) this.#startSweeping();
     this.#quietSweeps = 0;
     const { signal } = this.#generations.at(-1)!;

@@ -3,7 +3,7 @@ import { type Address, writeAll } from "../../lib/base/mod.ts";
 import { closeIfOpen, type Connection, startTls, type TlsFailure } from "../../lib/io/mod.ts";
 import type { Config } from "../../lib/config/mod.ts";
 import type { Certificates } from "../../lib/files/mod.ts";
-import { dial, type DialFailure } from "./dial.ts";
+import { dial, DialFailure } from "./dial.ts";
 
 /** How to connect to backends with TLS. */
 export interface BackendTls {
@@ -34,12 +34,12 @@ export async function dialTls(
   header?: Uint8Array,
 ): Promise<Connection | DialFailure> {
   const tcp = await dial(address, signal);
-  if ("reason" in tcp) return tcp;
+  if (tcp instanceof DialFailure) return tcp;
   const unsent = header && await send(tcp, header);
   const peer = { name: tls.serverName ?? address.host, ca: tls.ca };
   const secure = unsent ?? await startTls(tcp, peer, signal);
   if (!("tlsFailure" in secure)) return new DialledTls(secure);
-  return signal.aborted ? { reason: "timeout" } : { reason: "tls", detail: secure.tlsFailure };
+  return signal.aborted ? new DialFailure("timeout") : new DialFailure("tls", secure.tlsFailure);
 }
 
 async function send(tcp: Deno.TcpConn, header: Uint8Array): Promise<TlsFailure | undefined> {

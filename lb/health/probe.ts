@@ -7,7 +7,7 @@ import {
   systemReason,
 } from "../../lib/io/mod.ts";
 import type { Config } from "../../lib/config/mod.ts";
-import { type BackendTls, dial, dialTls } from "../dial/mod.ts";
+import { type BackendTls, dial, DialFailure, dialTls } from "../dial/mod.ts";
 
 /** The result of a probe. */
 export type ProbeResult =
@@ -59,7 +59,7 @@ export async function probe(
     await (tls === undefined
       ? dial(target, deadline.signal)
       : dialTls(target, tls, deadline.signal, header));
-  if ("reason" in connection) {
+  if (connection instanceof DialFailure) {
     const { shortage, reason, detail } = connection;
     if (shortage !== undefined) return { ok: undefined, shortage, detail: detail ?? reason };
     return failed(`connect: ${reason}${detail === undefined ? "" : `: ${detail}`}`);

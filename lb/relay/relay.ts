@@ -60,15 +60,18 @@ export interface Preamble {
  * the shared callbacks get: that costs less than callbacks for each relay.
  */
 export class Relays<Owner> {
-  readonly #options: RelaysOptions<Owner>;
-  readonly #buffers = new BufferPool();
-  readonly #budget = new LoopBudget();
+  readonly #shared: Shared<Owner>;
   readonly #running = new AgeList<Relay<Owner>>();
   #idleTimeout: Nanoseconds;
   #timer: ReturnType<typeof setInterval> | undefined;
 
   constructor(options: RelaysOptions<Owner>) {
-    this.#options = options;
+    this.#shared = {
+      options,
+      buffers: new BufferPool(),
+      budget: new LoopBudget(),
+      ended: (relay) => this.#ended(relay),
+    };
     this.#idleTimeout = options.idleTimeout;
   }
 
@@ -88,7 +91,7 @@ export class Relays<Owner> {
 
   /** How many buffers relays hold. */
   get buffersLent(): number {
-    return this.#buffers.lent;
+    return this.#shared.buffers.lent;
   }
 
   /** The bytes that the running relays have carried so far. */
@@ -127,7 +130,7 @@ export class Relays<Owner> {
     owner: Owner,
     preamble?: Preamble,
   ): void {
-    const relay = new Relay(this, client, backend, owner, this.#buffers, this.#budget);
+    const relay = new Relay(this.#shared, client, backend, owner);
     this.#running.add(relay);
     if (this.#timer === undefined) this.#startSweeping();
     relay.start(preamble);
@@ -136,8 +139,9 @@ export class Relays<Owner> {
   /** Resolves when the event loop has polled. */
   async turn(): Promise<void> {
     // To make the loop poll for certain costs as much as some connections: it is done where fast streams need it.
-    if (!this.#budget.isInUse) await eventLoopTurn();
-    else await new Promise<void>((resolve) => this.#budget.wait({ resume: resolve }));
+    const { budget } = this.#shared;
+    if (!budget.isInUse) await eventLoopTurn();
+    else await new Promise<void>((resolve) => budget.wait({ resume: resolve }));
   }
 
   /** Closes every connection, or those of chosen owners. They end soon after. */
@@ -145,29 +149,13 @@ export class Relays<Owner> {
     for (const relay of this.#running) if (isChosen(relay.owner)) relay.close(end);
   }
 
-  /** @internal */
-  _asked(relay: Relay<Owner>): void {
-    this.#options.asked?.(relay.owner);
-  }
-
-  /** @internal */
-  _finishedUnanswered(relay: Relay<Owner>): void {
-    this.#options.finishedUnanswered?.(relay.owner);
-  }
-
-  /** @internal */
-  _answered(relay: Relay<Owner>): void {
-    this.#options.answered?.(relay.owner);
-  }
-
-  /** @internal */
-  _ended(relay: Relay<Owner>): void {
+  #ended(relay: Relay<Owner>): void {
     this.#running.delete(relay);
     if (this.#running.size === 0) {
       this.#stopSweeping();
-      this.#budget.rest();
+      this.#shared.budget.rest();
     }
-    this.#options.ended?.(relay.owner, relay);
+    this.#shared.options.ended?.(relay.owner, relay);
   }
 
   #sweep(): void {
@@ -191,6 +179,15 @@ export class Relays<Owner> {
   }
 }
 
+/** What all relays of a balancer share. */
+interface Shared<Owner> {
+  readonly options: RelaysOptions<Owner>;
+  readonly buffers: BufferPool;
+  readonly budget: LoopBudget;
+  /** A relay has closed both of its connections. */
+  ended(relay: Relay<Owner>): void;
+}
+
 /** A client's connection and its backend's, and the data between them. */
 class Relay<Owner> implements RelayResult, Aged<Relay<Owner>> {
   older: Relay<Owner> | undefined;
@@ -200,7 +197,7 @@ class Relay<Owner> implements RelayResult, Aged<Relay<Owner>> {
   /** Sweeps since the last byte. */
   quietSweeps = 0;
   readonly owner: Owner;
-  readonly #relays: Relays<Owner>;
+  readonly #shared: Shared<Owner>;
   readonly #client: Connection;
   readonly #backend: Connection;
   readonly #toBackend: Flow<Owner>;
@@ -213,19 +210,17 @@ class Relay<Owner> implements RelayResult, Aged<Relay<Owner>> {
   #lingering: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
-    relays: Relays<Owner>,
+    shared: Shared<Owner>,
     client: Connection,
     backend: Connection,
     owner: Owner,
-    buffers: BufferPool,
-    budget: LoopBudget,
   ) {
-    this.#relays = relays;
+    this.#shared = shared;
     this.#client = client;
     this.#backend = backend;
     this.owner = owner;
-    this.#toBackend = new Flow(this, client, backend, buffers, budget);
-    this.#toClient = new Flow(this, backend, client, buffers, budget);
+    this.#toBackend = new Flow(this, client, backend, shared);
+    this.#toClient = new Flow(this, backend, client, shared);
   }
 
   get bytesToBackend(): number {
@@ -290,14 +285,15 @@ class Relay<Owner> implements RelayResult, Aged<Relay<Owner>> {
 
   /** A direction carries its first bytes. */
   begun(flow: Flow<Owner>): void {
-    if (flow === this.#toClient) this.#relays._answered(this);
-    else this.#relays._asked(this);
+    const { answered, asked } = this.#shared.options;
+    if (flow === this.#toClient) answered?.(this.owner);
+    else asked?.(this.owner);
   }
 
   /** The source of a direction has finished. */
   finished(flow: Flow<Owner>): void {
     if (flow === this.#toBackend && !this.#toClient.hasBegun) {
-      this.#relays._finishedUnanswered(this);
+      this.#shared.options.finishedUnanswered?.(this.owner);
     }
   }
 
@@ -315,7 +311,7 @@ class Relay<Owner> implements RelayResult, Aged<Relay<Owner>> {
   ended(): void {
     if (--this.#running > 0) return;
     this.close("closed");
-    this.#relays._ended(this);
+    this.#shared.ended(this);
   }
 
   #otherThan(flow: Flow<Owner>): Flow<Owner> {
@@ -363,8 +359,7 @@ class Flow<Owner> implements Resumable {
     relay: Relay<Owner>,
     from: Connection,
     to: Connection,
-    buffers: BufferPool,
-    budget: LoopBudget,
+    { buffers, budget }: Shared<Owner>,
   ) {
     this.#relay = relay;
     this.#from = from;

@@ -5,7 +5,7 @@ import { type Config, writtenConfig } from "../../lib/config/mod.ts";
 import { NS_PER_MS, NS_PER_S, parsePrefix, VERSION } from "../../lib/base/mod.ts";
 import { monotonicNow } from "../../lib/io/clock.ts";
 import type { Address } from "../../lib/base/address.ts";
-import { dial } from "../../lb/dial/dial.ts";
+import { dial, DialFailure } from "../../lb/dial/dial.ts";
 import { balance, TIMEOUTS, UNPROBED } from "../support/balance.ts";
 import { configOf } from "../support/config.ts";
 import { deadAddress } from "../support/ports.ts";
@@ -80,7 +80,7 @@ async function giveUpSilence() {
   const fillers: Deno.TcpConn[] = [];
   for (let full = false; !full && fillers.length < 5000;) {
     const dialed = await dial(address, AbortSignal.timeout(1000));
-    if ("reason" in dialed) full = true;
+    if (dialed instanceof DialFailure) full = true;
     else fillers.push(dialed);
   }
   await using one = new TestServer(say("B2"));

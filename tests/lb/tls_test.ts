@@ -567,3 +567,25 @@ Deno.test("Balancer closes a connection whose client sends data that cannot be d
   await closed;
   await eventually(() => lab.balancer.scheduler.connections === 0, "it has ended");
 });
+
+Deno.test("Balancer notices between two connects that the client has reset its connection", async () => {
+  const inHandshake: Deno.TcpConn[] = [];
+  const silent = () =>
+    new TestServer(async (connection) => {
+      inHandshake.push(connection);
+      while (await connection.read(new Uint8Array(4096)) !== null);
+    });
+  await using one = silent();
+  await using two = silent();
+  await using lab = await originate([one, two]);
+  const leaving = await abortable(lab.balancer.address);
+  await eventually(() => inHandshake.length === 1, "the first backend was tried");
+  leaving.resetAndDestroy();
+  await inHandshake[0]!.closeWrite();
+  await eventually(() => inHandshake.length === 2, "the second backend was tried");
+  await inHandshake[1]!.closeWrite();
+  await eventually(() => lab.balancer.scheduler.connections === 0, "the client has left");
+  assert.deepEqual(lab.of("connect_failed").map(({ backend }) => backend), ["B1"]);
+  assert.deepEqual(lab.of("connection_left").map(({ phase }) => phase), ["connecting"]);
+  assert.deepEqual(lab.of("connection_refused"), []);
+});

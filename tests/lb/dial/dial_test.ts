@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { dial } from "../../../lb/dial/dial.ts";
+import { dial, DialFailure } from "../../../lb/dial/dial.ts";
 import { deadAddress, eventually, readAll, say, TestServer } from "../../support/sockets.ts";
 import { stubConnect, systemError } from "../../support/stub_connect.ts";
 
@@ -15,7 +15,7 @@ Deno.test("dial() tries the addresses of a name until one answers", async () => 
   const { port } = server.address;
   for (const addresses of [["::1", "127.0.0.1"], ["127.0.0.1"], ["127.0.0.1", "::1"]]) {
     const connection = await dial({ host: "two.test", port }, NEVER, named(...addresses));
-    assert.ok(!("reason" in connection));
+    assert.ok(!(connection instanceof DialFailure));
     assert.equal(new TextDecoder().decode(await readAll(connection)), "hello");
     connection.close();
   }
@@ -31,7 +31,7 @@ Deno.test("dial() tries the next address beside one that does not answer", async
   );
   const silentFirst = named("192.0.2.1", "127.0.0.1");
   const connection = await dial({ host: "two.test", port }, NEVER, silentFirst);
-  assert.ok(!("reason" in connection));
+  assert.ok(!(connection instanceof DialFailure));
   connection.close();
 });
 
@@ -41,30 +41,30 @@ Deno.test("dial() says what each address of a name has answered", async () => {
     options.hostname === "192.0.2.1" ? Promise.reject(systemError("EACCES")) : real(options)
   );
   const both = named("192.0.2.1", "127.0.0.1");
-  assert.deepEqual(await dial({ host: "two.test", port }, NEVER, both), {
-    reason: "refused",
-    detail: "192.0.2.1 other: it failed (EACCES), 127.0.0.1 refused",
-  });
+  assert.deepEqual(
+    await dial({ host: "two.test", port }, NEVER, both),
+    new DialFailure("refused", "192.0.2.1 other: it failed (EACCES), 127.0.0.1 refused"),
+  );
   const one = named("127.0.0.1");
-  assert.deepEqual(await dial({ host: "one.test", port }, NEVER, one), { reason: "refused" });
+  assert.deepEqual(await dial({ host: "one.test", port }, NEVER, one), new DialFailure("refused"));
 });
 
 Deno.test("dial() says why a name has no address", async () => {
   const to = { host: "no.test", port: 1 };
   const unknown = () => Promise.reject(systemError("ENOTFOUND"));
-  assert.deepEqual(await dial(to, NEVER, unknown), {
-    reason: "other",
-    detail: "lookup of no.test failed: the name is unknown",
-  });
+  assert.deepEqual(
+    await dial(to, NEVER, unknown),
+    new DialFailure("other", "lookup of no.test failed: the name is unknown"),
+  );
   const broken = () => Promise.reject(new Error("getaddrinfo EAI_AGAIN no.test"));
-  assert.deepEqual(await dial(to, NEVER, broken), {
-    reason: "other",
-    detail: "lookup of no.test failed: getaddrinfo EAI_AGAIN no.test",
-  });
-  assert.deepEqual(await dial(to, NEVER, named()), {
-    reason: "other",
-    detail: "no.test has no IP address",
-  });
+  assert.deepEqual(
+    await dial(to, NEVER, broken),
+    new DialFailure("other", "lookup of no.test failed: getaddrinfo EAI_AGAIN no.test"),
+  );
+  assert.deepEqual(
+    await dial(to, NEVER, named()),
+    new DialFailure("other", "no.test has no IP address"),
+  );
 });
 
 Deno.test("dial() gives up a lookup and a connect when it is told to", async () => {
@@ -72,10 +72,10 @@ Deno.test("dial() gives up a lookup and a connect when it is told to", async () 
   const giveUp = new AbortController();
   const dialing = dial(to, giveUp.signal, () => new Promise(() => {}));
   giveUp.abort();
-  assert.deepEqual(await dialing, {
-    reason: "timeout",
-    detail: "the lookup of slow.test did not end in time",
-  });
+  assert.deepEqual(
+    await dialing,
+    new DialFailure("timeout", "the lookup of slow.test did not end in time"),
+  );
   let connects = 0;
   using _stub = stubConnect((options) => {
     connects++;
@@ -85,7 +85,7 @@ Deno.test("dial() gives up a lookup and a connect when it is told to", async () 
   const connecting = dial(to, giveUpToo.signal, named("192.0.2.1", "192.0.2.2"));
   await eventually(() => connects > 0, "it connects");
   giveUpToo.abort();
-  assert.equal((await connecting as { reason: string }).reason, "timeout");
+  assert.deepEqual(await connecting, new DialFailure("timeout"));
 });
 
 Deno.test("dial() tells what this machine lacks from what is wrong with the backend", async () => {
@@ -100,7 +100,7 @@ Deno.test("dial() tells what this machine lacks from what is wrong with the back
   ] as const;
   for (const [code, shortage] of shortages) {
     using _stub = stubConnect(() => Promise.reject(systemError(code)));
-    const failure = { reason: "other", shortage, detail: `it failed (${code})` };
+    const failure = new DialFailure("other", `it failed (${code})`, shortage);
     assert.deepEqual(await dial({ host: "192.0.2.1", port: 1 }, NEVER), failure);
   }
   const { port } = deadAddress();
@@ -113,12 +113,12 @@ Deno.test("dial() tells what this machine lacks from what is wrong with the back
     return await dial({ host: "two.test", port }, NEVER, named("192.0.2.1", "127.0.0.1"));
   })();
   assert.ok(
-    "reason" in both && both.shortage === "local_ports",
+    both instanceof DialFailure && both.shortage === "local_ports",
     "that address may be the right one",
   );
   using _stub = stubConnect(() => Promise.reject(systemError("ENOPROTOOPT")));
-  assert.deepEqual(await dial({ host: "192.0.2.1", port: 1 }, NEVER), {
-    reason: "other",
-    detail: "it failed (ENOPROTOOPT)",
-  });
+  assert.deepEqual(
+    await dial({ host: "192.0.2.1", port: 1 }, NEVER),
+    new DialFailure("other", "it failed (ENOPROTOOPT)"),
+  );
 });

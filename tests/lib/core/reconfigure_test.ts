@@ -273,7 +273,7 @@ Deno.test("Scheduler.reconfigure() counts the live connections of a backend that
   leases[0]!.close("closed", 4);
   const third = open(scheduler, "c", 4);
   assert.equal(acquire(scheduler, "c", 4).refusal, "all_backends_full");
-  assert.ok("reason" in leases[1]!.connectFailed("refused", 5));
+  assert.ok(leases[1]!.connectFailed("refused", 5).kind === "refused");
   third.close("closed", 6);
   assert.deepEqual(scheduler.connectionCount, new Map([["B1", 0]]));
   assert.equal(scheduler.connections, 0);
