@@ -1,11 +1,4 @@
 /** The simulator: the live balancer's scheduler in virtual time. */
 export type { ReplicationResult } from "../lib/metrics/mod.ts";
-export {
-  type Observer,
-  plotsOf,
-  type ReadyScenario,
-  replicationSeed,
-  Replicator,
-  simulate,
-} from "./study/mod.ts";
+export { type Observer, plotsOf, type ReadyScenario, Replicator, simulate } from "./study/mod.ts";
 export { COMMON, MODELS } from "./theory/mod.ts";

@@ -12,6 +12,7 @@ export {
 export { exponential } from "./exponential.ts";
 export { Histogram, type HistogramData } from "./histogram.ts";
 export { holm } from "./holm.ts";
+export { KeyedRandom, KeyedSampler } from "./keyed_random.ts";
 export { warmupLength } from "./mser.ts";
 export { PooledQuantiles } from "./pooled_quantiles.ts";
 export { countOf, meanCount } from "./rounded.ts";

@@ -1,4 +1,3 @@
-/** Virtual time: the queue of events, and random numbers by key. */
+/** Virtual time: the queue of events. */
 export * from "./event_kinds.ts";
 export { EventQueue } from "./event_queue.ts";
-export { KeyedRandom, KeyedSampler } from "./keyed_random.ts";

@@ -1,7 +1,7 @@
-import { assert, childSeed, createRandom, type Nanoseconds, power } from "../../lib/base/mod.ts";
-import type { TraceEntry, Workload } from "../../lib/scenario/types.ts";
-import { countOf, createSampler, type Sampler } from "../../lib/stats/mod.ts";
-import { type ArrivalProcess, createArrivals } from "./arrivals.ts";
+import { assert, childSeed, type Nanoseconds } from "../../lib/base/mod.ts";
+import type { Workload } from "../../lib/scenario/types.ts";
+import { KeyedRandom } from "../../lib/stats/mod.ts";
+import { Demand, type Population } from "../../lib/workload/mod.ts";
 import { ANSWERED, ASSIGNED, AWAITED, BROKEN, ERROR, OK, RELAYED } from "./connections.ts";
 import type { Connection } from "./connections.ts";
 import { Deadlines } from "./deadlines.ts";
@@ -11,12 +11,9 @@ import {
   BEGIN,
   CLIENT_DEADLINE,
   CLOSE,
-  KeyedRandom,
-  KeyedSampler,
   NEXT_REQUEST,
   REACH_BALANCER,
 } from "../engine/mod.ts";
-import { Population } from "./population.ts";
 import type { Outcome } from "../measure/mod.ts";
 import type { World } from "./world.ts";
 
@@ -35,58 +32,36 @@ const NO_OWNER = -1;
  * they occur.
  */
 export class Clients {
-  readonly population: Population;
   readonly #world: World;
   readonly #workload: Workload;
-  readonly #arrivals: ArrivalProcess | undefined;
-  readonly #trace: readonly TraceEntry[] | undefined;
-  readonly #thinkSamplers: Sampler[] = [];
-  readonly #jobs: KeyedSampler;
-  readonly #requestsPerConnection: KeyedSampler | undefined;
-  readonly #thinkTime: KeyedSampler;
+  readonly #demand: Demand;
   readonly #balancerDraws: KeyedRandom;
-  readonly #backoff: KeyedRandom;
   readonly #deadlines: Deadlines;
   readonly #lastConnection: number;
   #arrived = 0;
   /** By client of the closed loop: how many requests it has begun. */
-  readonly #begun: number[] = [];
+  readonly #begun: number[];
   #stopped = false;
 
   constructor(world: World) {
     const { scenario, seed } = world;
     const { workload } = scenario;
-    const { arrivals } = workload;
-    const child = (...path: (string | number)[]) => childSeed(seed, ...path);
     this.#world = world;
     this.#workload = workload;
-    this.population = new Population(workload.clients, seed);
-    this.#jobs = new KeyedSampler(scenario.service, child("jobs"));
-    const { requestsPerConnection: requests } = workload;
-    this.#requestsPerConnection = requests.kind === "deterministic" && requests.value <= 1
-      ? undefined
-      : new KeyedSampler(requests, child("requests per connection"));
-    this.#thinkTime = new KeyedSampler(workload.thinkTime, child("think time"));
-    this.#balancerDraws = new KeyedRandom(child("choice of balancer"));
-    this.#backoff = new KeyedRandom(child("backoff"));
+    this.#demand = new Demand(scenario, seed);
+    this.#balancerDraws = new KeyedRandom(childSeed(seed, "choice of balancer"));
     this.#deadlines = new Deadlines(workload.timeout, CLIENT_DEADLINE, world.queue);
     this.#lastConnection = "connections" in scenario.end ? scenario.end.connections : Infinity;
-    if (arrivals.kind === "closed") {
-      for (let owner = 0; owner < arrivals.clients; owner++) {
-        this.#thinkSamplers.push(
-          createSampler(arrivals.think, createRandom(child("client", owner))),
-        );
-        this.#begun.push(0);
-      }
-    } else {
-      this.#arrivals = createArrivals(arrivals, new KeyedRandom(child("arrivals")).seek(0, 0));
-      this.#trace = arrivals.kind === "trace" ? arrivals.entries : undefined;
-    }
+    this.#begun = Array.from({ length: this.#demand.inLoop }, () => 0);
+  }
+
+  get population(): Population {
+    return this.#demand.population;
   }
 
   /** How many clients the closed loop has; 0 for arrivals from outside. */
   get inLoop(): number {
-    return this.#thinkSamplers.length;
+    return this.#demand.inLoop;
   }
 
   /** Whether clients have stopped: no client begins a connection or a request any more. */
@@ -97,7 +72,7 @@ export class Clients {
   /** Clients begin to arrive. */
   start(): void {
     this.#scheduleArrival();
-    this.#thinkSamplers.forEach((_, owner) => this.#scheduleNextConnection(owner, 0));
+    for (let owner = 0; owner < this.inLoop; owner++) this.#scheduleNextConnection(owner, 0);
   }
 
   /** Clients stop: from now on no client begins a connection or a request. */
@@ -110,9 +85,7 @@ export class Clients {
     if (this.#stopped) return;
     this.#scheduleArrival();
     const connection = this.#world.connections.take(0);
-    const entry = this.#trace?.[this.#arrived];
-    const drawn = this.population.next();
-    connection.client = entry?.client === undefined ? drawn : this.population.indexOf(entry.client);
+    connection.client = this.#demand.clientOf(this.#arrived);
     connection.owner = NO_OWNER;
     connection.origin = this.#arrived++;
     connection.nth = 0;
@@ -179,7 +152,7 @@ export class Clients {
     connection.queued = 0;
     connection.requestsLeft--;
     if (connection.requestsLeft > 0 && !this.#stopped) {
-      const think = Math.round(this.#thinkTime.at(connection.origin, connection.nth));
+      const think = this.#demand.thinkTime(connection.origin, connection.nth);
       connection.pending = this.#world.queue.push(now + think, NEXT_REQUEST, connection.number);
       return;
     }
@@ -202,9 +175,10 @@ export class Clients {
       if (measured) recorder.requests.retried++;
       const again = this.takeOver(connection);
       again.attempt = attempt + 1;
-      const pause = retries.backoff * power(retries.multiplier, attempt - 1) *
-        (1 + retries.jitter * (2 * this.#backoff.seek(origin, nth, attempt).next() - 1));
-      const at = Math.min(now + Math.round(pause), Number.MAX_SAFE_INTEGER);
+      const at = Math.min(
+        now + this.#demand.backoff(origin, nth, attempt),
+        Number.MAX_SAFE_INTEGER,
+      );
       again.pending = queue.push(at, BEGIN, again.number);
     }
     if (outcome !== "timedOut") this.#close(connection, now);
@@ -229,8 +203,9 @@ export class Clients {
   }
 
   #scheduleArrival(): void {
-    if (this.#arrivals === undefined) return;
-    const at = this.#arrivals.next();
+    const { arrivals } = this.#demand;
+    if (arrivals === undefined) return;
+    const at = arrivals.next();
     if (at !== Infinity) this.#world.queue.push(at, ARRIVAL, 0);
   }
 
@@ -238,9 +213,7 @@ export class Clients {
   #offerFirst(connection: Connection, now: Nanoseconds): void {
     const { recorder, warmup } = this.#world;
     const { origin, nth } = connection;
-    connection.requestsLeft = this.#requestsPerConnection === undefined
-      ? 1
-      : countOf(this.#requestsPerConnection.at(origin, nth));
+    connection.requestsLeft = this.#demand.requestsFrom(origin, nth);
     this.#offer(connection, now);
     if (now < warmup) return;
     recorder.connections++;
@@ -255,7 +228,7 @@ export class Clients {
     connection.flags |= AWAITED;
     connection.startedAt = now;
     connection.attempt = 1;
-    connection.work = this.#trace?.[origin]?.work ?? this.#jobs.at(origin, nth);
+    connection.work = this.#demand.work(origin, nth);
     if (now >= warmup) recorder.requests.offered++;
   }
 
@@ -325,7 +298,7 @@ export class Clients {
     const { connections, queue } = this.#world;
     const connection = connections.take(0);
     connection.owner = owner;
-    const think = Math.round(this.#thinkSamplers[owner]!.next());
+    const think = this.#demand.loopPause(owner);
     connection.pending = queue.push(now + think, BEGIN, connection.number);
   }
 }

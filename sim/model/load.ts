@@ -2,7 +2,7 @@ import { NS_PER_S } from "../../lib/base/mod.ts";
 import { workCapacity, workPerConnection } from "../../lib/scenario/load.ts";
 import type { Arrivals, Scenario } from "../../lib/scenario/types.ts";
 import { meanOf } from "../../lib/stats/mod.ts";
-import { meanRate } from "./arrivals.ts";
+import { meanRate } from "../../lib/workload/mod.ts";
 
 /**
  * The offered load: the work that clients bring over the capacity of the backends for clients, λ·E[S] / Σ

@@ -1,5 +1,4 @@
 /** The simulated world: clients, network, balancers, backends and faults. */
-export { meanRate } from "./arrivals.ts";
 export { BackendModel } from "./backend_model.ts";
 export { BalancerModel } from "./balancer_model.ts";
 export { Connection } from "./connections.ts";

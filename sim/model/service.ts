@@ -14,7 +14,8 @@ import {
   QUEUED,
   RESERVED,
 } from "./connections.ts";
-import { ABORT_AT_BACKEND, KeyedRandom, REQUEST } from "../engine/mod.ts";
+import { ABORT_AT_BACKEND, REQUEST } from "../engine/mod.ts";
+import { KeyedRandom } from "../../lib/stats/mod.ts";
 import type { World } from "./world.ts";
 
 /**

@@ -3,7 +3,7 @@ export type { Executor, StopSignal } from "./executor.ts";
 export { Forecast } from "./forecast.ts";
 export { faultMedians } from "./medians.ts";
 export { plotsOf } from "./plots.ts";
-export { type ReadyScenario, replicationSeed } from "./replications.ts";
+export type { ReadyScenario } from "./replications.ts";
 export { Replicator, type Runnable, type Task } from "./replicator.ts";
 export { byVariant, runStudy, type TaskResult } from "./run_study.ts";
 export { mergeShards, parseShard, type Shard, type ShardFile } from "./shard.ts";

@@ -6,15 +6,6 @@ import { simulate } from "./simulate.ts";
 /** A scenario with a known warm-up. */
 export type ReadyScenario = Scenario & { readonly warmup: Nanoseconds };
 
-/**
- * The seed of a replication. It depends only on the scenario's seed and the replication's number, so a
- * replication is the same in every variant, thread or shard: all variants get the same arrivals and the same
- * jobs.
- */
-export function replicationSeed(seed: number, replication: number): number {
-  return childSeed(seed, "replication", replication);
-}
-
 /** A scenario with its warm-up: see `withWarmups`. */
 export function withWarmup(scenario: Scenario, seed: number): ReadyScenario {
   return withWarmups([scenario], seed)[0]!;

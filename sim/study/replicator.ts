@@ -1,5 +1,6 @@
 import type { Scenario } from "../../lib/scenario/types.ts";
-import { type ReadyScenario, replicationSeed, withWarmups } from "./replications.ts";
+import { replicationSeed } from "../../lib/workload/mod.ts";
+import { type ReadyScenario, withWarmups } from "./replications.ts";
 import type { ReplicationResult } from "../../lib/metrics/mod.ts";
 import { simulate } from "./simulate.ts";
 

@@ -16,9 +16,9 @@ import {
   type Connection,
   Liveness,
   MANY_AT_ONCE,
-  meanRate,
   World,
 } from "../model/mod.ts";
+import { meanRate } from "../../lib/workload/mod.ts";
 import {
   ABORT_AT_BACKEND,
   ABORT_AT_BALANCER,

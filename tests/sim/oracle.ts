@@ -1,6 +1,7 @@
 import { NS_PER_S } from "../../lib/base/mod.ts";
 import { Histogram } from "../../lib/stats/histogram.ts";
-import { type ReplicationResult, replicationSeed, simulate } from "../../sim/mod.ts";
+import { type ReplicationResult, simulate } from "../../sim/mod.ts";
+import { replicationSeed } from "../../lib/workload/mod.ts";
 import type { Sojourn } from "../../sim/theory/theory.ts";
 import { assertMean } from "../support/statistics.ts";
 import { queueing, type QueueingOptions } from "./scenarios.ts";

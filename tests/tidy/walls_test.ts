@@ -23,13 +23,14 @@ const PURE: Readonly<Record<string, { readonly rooms: readonly string[]; package
     rooms: ["lib/base", "lib/core", "lib/config", "lib/metrics", "lib/stats"],
     packages: /^(yaml|zod)$/,
   },
+  "lib/workload": { rooms: ["lib/base", "lib/scenario", "lib/stats"] },
   "lib/observe": { rooms: ["lib/base", "lib/core", "lib/config"] },
   "lib/api": { rooms: ["lib/base", "lib/config", "lib/core", "lib/observe"], packages: /^zod$/ },
   "lib/report": { rooms: ["lib/base", "lib/metrics", "lib/stats"], packages: /^echarts\// },
   ...Object.fromEntries(SIMULATION.map((room) => [room, {
     rooms: [
       ...["lib/base", "lib/core", "lib/config", "lib/metrics", "lib/stats"],
-      ...["lib/scenario", "lib/report"],
+      ...["lib/scenario", "lib/report", "lib/workload"],
       ...SIMULATION,
     ],
   }])),

@@ -1,7 +1,8 @@
 /** Backends that report when they are idle, as the source of join-idle-queue has them. */
 import assert from "node:assert/strict";
 import { NS_PER_S } from "../../../lib/base/mod.ts";
-import { replicationSeed, simulate } from "../../../sim/mod.ts";
+import { simulate } from "../../../sim/mod.ts";
+import { replicationSeed } from "../../../lib/workload/mod.ts";
 import { meanSojourn, replicate } from "../oracle.ts";
 import { queueing, type QueueingOptions } from "../scenarios.ts";
 import { studyFrom } from "../study.ts";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { parseStudy } from "../../../lib/scenario/study.ts";
-import { replicationSeed, simulate } from "../../../sim/mod.ts";
+import { simulate } from "../../../sim/mod.ts";
+import { replicationSeed } from "../../../lib/workload/mod.ts";
 import { offeredLoad } from "../../../sim/model/load.ts";
 
 /** What the load is said to be, and how busy the backends were. */

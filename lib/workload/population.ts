@@ -1,6 +1,6 @@
-import { childSeed, createRandom } from "../../lib/base/mod.ts";
-import type { Clients } from "../../lib/scenario/types.ts";
-import { createZipf, type Sampler } from "../../lib/stats/mod.ts";
+import { childSeed, createRandom } from "../base/mod.ts";
+import type { Clients } from "../scenario/types.ts";
+import { createZipf, type Sampler } from "../stats/mod.ts";
 
 /** The clients' addresses, and the order in which clients connect. */
 export class Population {

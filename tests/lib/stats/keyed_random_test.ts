@@ -4,10 +4,10 @@ import type { AlgorithmOptions } from "../../../lib/core/mod.ts";
 import type { Arrivals, BackendFaultKind } from "../../../lib/scenario/types.ts";
 import type { Connection } from "../../../sim/model/connections.ts";
 import { FifoServer } from "../../../sim/model/fifo_server.ts";
-import { KeyedRandom, KeyedSampler } from "../../../sim/engine/keyed_random.ts";
+import { KeyedRandom, KeyedSampler } from "../../../lib/stats/keyed_random.ts";
 import { simulate } from "../../../sim/mod.ts";
 import { assertMean } from "../../support/statistics.ts";
-import { queueing, type QueueingOptions } from "../scenarios.ts";
+import { queueing, type QueueingOptions } from "../../sim/scenarios.ts";
 
 const KEYS = 100_000;
 

@@ -1,5 +1,5 @@
-import { childSeed, mix, type Random } from "../../lib/base/mod.ts";
-import { createSampler, type Distribution, type Sampler } from "../../lib/stats/mod.ts";
+import { childSeed, mix, type Random } from "../base/mod.ts";
+import { createSampler, type Distribution, type Sampler } from "./variates.ts";
 
 const TWO_POW_24 = 2 ** 24;
 const TWO_POW_53 = 2 ** 53;

@@ -1,6 +1,6 @@
-import { type Nanoseconds, NS_PER_S, type Random, sinTurns } from "../../lib/base/mod.ts";
-import type { Arrivals } from "../../lib/scenario/types.ts";
-import { createSampler, exponential, meanOf, type Sampler } from "../../lib/stats/mod.ts";
+import { type Nanoseconds, NS_PER_S, type Random, sinTurns } from "../base/mod.ts";
+import type { Arrivals } from "../scenario/types.ts";
+import { createSampler, exponential, meanOf, type Sampler } from "../stats/mod.ts";
 
 /** The times at which connections arrive. */
 export interface ArrivalProcess {
@@ -11,9 +11,22 @@ export interface ArrivalProcess {
 /** Arrivals that do not depend on the answers: all except the closed loop. */
 export type OpenArrivals = Exclude<Arrivals, { readonly kind: "closed" }>;
 
+/** A rate that rises or falls linearly, and stays at its last value. Rates are per second. */
+export interface Ramp {
+  readonly kind: "ramp";
+  readonly from: number;
+  readonly to: number;
+  /** How long the rate changes. */
+  readonly over: Nanoseconds;
+  /** `deterministic`: evenly spaced for the rate of the moment. `poisson`: at random. */
+  readonly spacing: "deterministic" | "poisson";
+}
+
 /** Creates the arrival process. It draws all its random numbers from `random`. */
-export function createArrivals(arrivals: OpenArrivals, random: Random): ArrivalProcess {
+export function createArrivals(arrivals: OpenArrivals | Ramp, random: Random): ArrivalProcess {
   switch (arrivals.kind) {
+    case "ramp":
+      return new Ramped(arrivals, random);
     case "poisson":
       return new Renewal({ kind: "exponential", mean: NS_PER_S / arrivals.rate }, random);
     case "renewal":
@@ -181,6 +194,42 @@ class Diurnal implements ArrivalProcess {
       const share = (1 + amplitude * sinTurns(this.#time / period + phase)) / (1 + amplitude);
       if (this.#random.next() < share) return Math.round(this.#time);
     }
+  }
+}
+
+/**
+ * Arrivals of a process of rate 1 per second, at the times when the ramp's expected number of arrivals reaches
+ * theirs: Λ(t) = from·t + (to − from)·t² / (2·over), and from the end of the ramp on a straight line.
+ */
+class Ramped implements ArrivalProcess {
+  readonly #ramp: Ramp;
+  readonly #random: Random;
+  /** Expected arrivals while the rate changes. */
+  readonly #during: number;
+  #expected = 0;
+  #count = 0;
+
+  constructor(ramp: Ramp, random: Random) {
+    this.#ramp = ramp;
+    this.#random = random;
+    this.#during = (ramp.from + ramp.to) / 2 * (ramp.over / NS_PER_S);
+  }
+
+  next(): Nanoseconds {
+    if (this.#ramp.spacing === "poisson") this.#expected += exponential(this.#random);
+    else this.#expected = this.#count++;
+    return this.#timeOf(this.#expected);
+  }
+
+  #timeOf(expected: number): Nanoseconds {
+    const { from, to, over } = this.#ramp;
+    const beyond = expected - this.#during;
+    if (beyond > 0) return to === 0 ? Infinity : Math.round(over + beyond / to * NS_PER_S);
+    // The solution of the quadratic equation in the form that also holds for a slope of 0.
+    const slope = (to - from) / (over / NS_PER_S);
+    const root = Math.sqrt(Math.max(0, from * from + 2 * slope * expected));
+    const divisor = from + root;
+    return divisor === 0 ? 0 : Math.round(2 * expected / divisor * NS_PER_S);
   }
 }
 

@@ -1,0 +1,14 @@
+/**
+ * What clients ask for, drawn from a seed: when they arrive, how many requests they send, and the work of each
+ * request. The simulator and the load generator draw it here, so the same seed means the same in both.
+ */
+export {
+  type ArrivalProcess,
+  createArrivals,
+  meanRate,
+  type OpenArrivals,
+  type Ramp,
+} from "./arrivals.ts";
+export { Demand, type DemandOptions } from "./demand.ts";
+export { Population } from "./population.ts";
+export { replicationSeed } from "./replication_seed.ts";
