@@ -15,6 +15,7 @@ export {
   isHash,
   isPrime,
   type Parameter,
+  type PickDetails,
   type PickTrace,
   RING_POINTS_MAX,
 } from "./algorithms/mod.ts";

@@ -23,6 +23,57 @@ export interface PickTrace {
   decided(rule: string): void;
 }
 
+/**
+ * What an algorithm decides by, beside the candidates' weights and their connections in flight: for pictures and
+ * explanations. Backends are indices into `backends`.
+ */
+export type PickDetails =
+  /**
+   * Consistent hashing: the points of the ring in ascending order, from 0 to 1, and the backend of each. The client is
+   * at `key`; the first point from there on decides.
+   */
+  | {
+    readonly kind: "ring";
+    readonly backends: readonly string[];
+    readonly points: Float64Array;
+    readonly owners: Uint32Array;
+    readonly key: number;
+  }
+  /** A lookup table: the backend of each entry, and the client's entry. */
+  | {
+    readonly kind: "table";
+    readonly backends: readonly string[];
+    readonly owners: Uint32Array;
+    readonly entry: number;
+  }
+  /** Weighted round-robin: whose turn it is, as the numbers by which the turns are counted. */
+  | {
+    readonly kind: "turns";
+    readonly backends: readonly string[];
+    readonly weights: readonly number[];
+    readonly current: readonly number[];
+  }
+  /** Probe results (Prequal). */
+  | {
+    readonly kind: "pool";
+    readonly results: readonly {
+      readonly backend: string;
+      readonly in_flight: number;
+      /** NaN: not known. */
+      readonly latency_ms: number;
+      readonly age_ms: number;
+      readonly hot: boolean;
+    }[];
+  }
+  /** Latencies as an algorithm remembers them; NaN: not known. */
+  | {
+    readonly kind: "latencies";
+    readonly backends: readonly string[];
+    readonly latency_ms: readonly number[];
+  }
+  /** Backends that have reported that they are idle, in the order in which they will be used. */
+  | { readonly kind: "idle"; readonly backends: readonly string[] };
+
 /** Candidates that a connection has tried, and that its next pick excludes. */
 export type Tried = readonly Candidate[];
 
@@ -68,4 +119,9 @@ export interface Algorithm {
    * none, as almost always. They are available to the next pick.
    */
   pick(client: string, now: Nanoseconds, trace?: PickTrace, tried?: Tried): Candidate | undefined;
+  /**
+   * What it would decide by if this client came now. Changes nothing, draws nothing. Left out by an algorithm that
+   * decides by weights and connections in flight only.
+   */
+  details?(client: string, now: Nanoseconds): PickDetails;
 }

@@ -15,7 +15,7 @@ import { roundRobin } from "./round_robin.ts";
 import { sourceHash } from "./source_hash.ts";
 
 export type { Parameter, Parameters } from "./_definition.ts";
-export type { Algorithm, Candidate, PickTrace } from "./algorithm.ts";
+export type { Algorithm, Candidate, PickDetails, PickTrace } from "./algorithm.ts";
 export { isPrime } from "./maglev.ts";
 export { RING_POINTS_MAX } from "./ring_hash.ts";
 
