@@ -1,4 +1,4 @@
-import { type Aged, AgeList, type Nanoseconds, NS_PER_MS } from "../../base/mod.ts";
+import { type Aged, AgeList, assert, type Nanoseconds, NS_PER_MS } from "../../base/mod.ts";
 
 /** How clients stick to backends. */
 export interface StickyRules {
@@ -70,6 +70,8 @@ export class SessionMap<B> {
   readonly #idle = new AgeList<Entry<B>>();
   /** Those with connections, in the order in which they last gained or lost one. */
   readonly #inUse = new AgeList<Entry<B>>();
+  /** Called for each session that has to make room. */
+  onEvict: ((session: Session<B>, now: Nanoseconds) => void) | undefined;
 
   constructor(rules: Pick<StickyRules, "ttl" | "maxEntries">) {
     this.#ttl = rules.ttl;
@@ -106,11 +108,8 @@ export class SessionMap<B> {
     return undefined;
   }
 
-  /** Pins a client that has no session. Returns it, and the one that had to make room, if any. */
-  pin(key: string, backend: B, now: Nanoseconds): {
-    readonly session: Session<B>;
-    readonly evicted: Session<B> | undefined;
-  } {
+  /** Pins a client that has no session, and returns its session. */
+  pin(key: string, backend: B, now: Nanoseconds): Session<B> {
     return this.#add({ key, backend, home: backend, changedAt: now, usedAt: now }, now);
   }
 
@@ -179,13 +178,9 @@ export class SessionMap<B> {
     return session !== undefined;
   }
 
-  #add(record: SessionRecord<B>, now: Nanoseconds): {
-    readonly session: Session<B>;
-    readonly evicted: Session<B> | undefined;
-  } {
+  #add(record: SessionRecord<B>, now: Nanoseconds): Session<B> {
     this.expire(now);
-    let evicted: Session<B> | undefined;
-    while (this.#byKey.size >= this.#maxEntries) evicted = this.#evict();
+    while (this.#byKey.size >= this.#maxEntries) this.#evict(now);
     const { key, backend, home, changedAt, usedAt } = record;
     const session: Entry<B> = {
       key,
@@ -202,7 +197,7 @@ export class SessionMap<B> {
     };
     this.#byKey.set(key, session);
     this.#idle.add(session);
-    return { session, evicted };
+    return session;
   }
 
   #count(session: Entry<B>, change: 1 | -1, now: Nanoseconds): void {
@@ -222,10 +217,11 @@ export class SessionMap<B> {
     session.dropped = true;
   }
 
-  #evict(): Session<B> | undefined {
+  #evict(now: Nanoseconds): void {
     const oldest = this.#idle.oldest ?? this.#inUse.oldest;
-    if (oldest !== undefined) this.#drop(oldest);
-    return oldest;
+    assert(oldest !== undefined, "a session map has room for at least one session");
+    this.#drop(oldest);
+    this.onEvict?.(oldest, now);
   }
 
   #expired(session: Entry<B>, now: Nanoseconds): boolean {

@@ -28,6 +28,8 @@ export class Stickiness {
 
   constructor(rules: StickyRules, announcer: Announcer, provenPrimary: ProvenPrimary) {
     this.sessions = new SessionMap(rules);
+    this.sessions.onEvict = ({ key, backend }, now) =>
+      announcer.sessionEvicted(key, backend.id, now);
     this.#rules = rules;
     this.#announcer = announcer;
     this.#provenPrimary = provenPrimary;
@@ -116,10 +118,7 @@ export class Stickiness {
       if (!lent && backend !== session.backend) this.#move(session, backend, "failover", now);
       return session;
     }
-    const { session: pinned, evicted } = this.sessions.pin(key, backend, now);
-    if (evicted !== undefined) {
-      this.#announcer.sessionEvicted(evicted.key, evicted.backend.id, now);
-    }
+    const pinned = this.sessions.pin(key, backend, now);
     this.#announcer.sessionPinned(key, backend.id, now);
     return pinned;
   }

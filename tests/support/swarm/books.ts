@@ -740,10 +740,7 @@ export class Books implements Subject {
   #pin(client: string, backend: BackendBook): SessionBook {
     const key = sessionKey(client, this.#settings.sticky!);
     const at = this.#now;
-    const { session, evicted } = this.#addSession(key, backend, backend, at, at);
-    if (evicted !== undefined) {
-      this.#emit("session_evicted", { client: evicted.key, backend: evicted.backend.id });
-    }
+    const session = this.#addSession(key, backend, backend, at, at);
     this.#emit("session_pinned", { client: key, backend: backend.id });
     return session;
   }
@@ -755,17 +752,17 @@ export class Books implements Subject {
     home: BackendBook,
     changedAt: number,
     usedAt: number,
-  ): { session: SessionBook; evicted: SessionBook | undefined } {
-    let evicted: SessionBook | undefined;
+  ): SessionBook {
     while (this.#sessions.length >= this.#settings.sticky!.maxEntries) {
-      evicted = this.#sessions.find(({ open }) => open === 0) ?? this.#sessions[0]!;
+      const evicted = this.#sessions.find(({ open }) => open === 0) ?? this.#sessions[0]!;
       this.#sessions.splice(this.#sessions.indexOf(evicted), 1);
+      this.#emit("session_evicted", { client: evicted.key, backend: evicted.backend.id });
     }
     const movedAt = Math.min(changedAt, this.#now);
     const times = { movedAt, failedAt: -Infinity, changedAt, usedAt };
     const session = { key, backend, home, ...times, open: 0 };
     this.#sessions.push(session);
-    return { session, evicted };
+    return session;
   }
 
   #move(session: SessionBook, to: BackendBook, why: "failover" | "failback"): void {

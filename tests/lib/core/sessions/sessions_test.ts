@@ -13,9 +13,16 @@ function keys(map: SessionMap<string>): string[] {
   return [...map.values()].map(({ key }) => key);
 }
 
+/** The keys of the sessions that have had to make room so far. */
+function evictionsOf(map: SessionMap<string>): string[] {
+  const evicted: string[] = [];
+  map.onEvict = ({ key }) => evicted.push(key);
+  return evicted;
+}
+
 /** A connection of this client from `now` on, whose backend is `B1` if the client is new. */
 function connect(map: SessionMap<string>, key: string, now: number): Session<string> {
-  const session = map.find(key, now) ?? map.pin(key, "B1", now).session;
+  const session = map.find(key, now) ?? map.pin(key, "B1", now);
   map.opened(session, now);
   return session;
 }
@@ -23,8 +30,7 @@ function connect(map: SessionMap<string>, key: string, now: number): Session<str
 Deno.test("SessionMap.find() gives a client's session, and only that client's", () => {
   const map = sessions();
   assert.equal(map.find("a", 0), undefined);
-  const { session, evicted } = map.pin("a", "B1", 0);
-  assert.equal(evicted, undefined);
+  const session = map.pin("a", "B1", 0);
   assert.equal(map.find("a", 0), session);
   assert.equal(map.find("b", 0), undefined);
   assert.deepEqual([session.backend, session.home, session.open], ["B1", "B1", 0]);
@@ -74,8 +80,9 @@ Deno.test("SessionMap.pin() makes room by the least recently used", () => {
   const map = sessions(3);
   for (const [now, key] of ["a", "b", "c"].entries()) map.closed(connect(map, key, now), now);
   map.closed(connect(map, "a", 3), 3);
-  const { evicted } = map.pin("d", "B1", 4);
-  assert.equal(evicted?.key, "b");
+  const evicted = evictionsOf(map);
+  map.pin("d", "B1", 4);
+  assert.deepEqual(evicted, ["b"]);
   assert.deepEqual(keys(map), ["c", "a", "d"]);
   assert.equal(map.find("b", 4), undefined);
 });
@@ -84,14 +91,18 @@ Deno.test("SessionMap.pin() rather evicts an idle client than one with an open c
   const map = sessions(2);
   connect(map, "talking", 0);
   map.closed(connect(map, "idle", 1), 2);
-  assert.equal(map.pin("new", "B1", 3).evicted?.key, "idle");
+  const evicted = evictionsOf(map);
+  map.pin("new", "B1", 3);
+  assert.deepEqual(evicted, ["idle"]);
 });
 
 Deno.test("SessionMap.pin() evicts a client with open connections when all have some", () => {
   const map = sessions(2);
   const eldest = connect(map, "a", 0);
   connect(map, "b", 1);
-  assert.equal(map.pin("c", "B1", 2).evicted, eldest);
+  const evicted = evictionsOf(map);
+  map.pin("c", "B1", 2);
+  assert.deepEqual(evicted, ["a"]);
   // Its connections still end, which neither brings it back nor disturbs its client's next session.
   const next = connect(map, "a", 3);
   map.closed(eldest, 4);
@@ -111,12 +122,22 @@ Deno.test("SessionMap.pin() never keeps more than max_entries", () => {
   }
 });
 
+Deno.test("SessionMap.configure() with fewer max_entries evicts all that are too many at the next session", () => {
+  const map = sessions(5);
+  for (const [now, key] of ["a", "b", "c", "d", "e"].entries()) connect(map, key, now);
+  const evicted = evictionsOf(map);
+  map.configure({ ttl: TTL, maxEntries: 2 });
+  map.adopt({ key: "f", backend: "B1", home: "B1", changedAt: 5, usedAt: 5 }, 5);
+  assert.deepEqual(evicted, ["a", "b", "c", "d"]);
+  assert.deepEqual(keys(map), ["f", "e"]);
+});
+
 Deno.test("SessionMap.forget() ends a backend's sessions, and no client waits to return to it", () => {
   const map = sessions();
   map.pin("here", "B1", 0);
-  const moved = map.pin("moved", "B1", 0).session;
+  const moved = map.pin("moved", "B1", 0);
   moved.backend = "B2";
-  const other = map.pin("other", "B2", 0).session;
+  const other = map.pin("other", "B2", 0);
   other.home = "B3";
   const talking = connect(map, "talking", 0);
   map.forget("B1");
@@ -189,9 +210,9 @@ Deno.test("SessionMap does what scans over a list do", () => {
         model.expire(now);
         assert.equal(model.find(key), undefined);
         const expected = model.clients.length >= maxEntries ? model.oldest() : undefined;
-        const pinned = map.pin(key, "B1", now);
-        session = pinned.session;
-        assert.equal(pinned.evicted?.key, expected);
+        const evicted = evictionsOf(map);
+        session = map.pin(key, "B1", now);
+        assert.deepEqual(evicted, expected === undefined ? [] : [expected]);
         if (expected !== undefined) model.drop(expected);
       }
       map.opened(session, now);
@@ -253,7 +274,7 @@ Deno.test("SessionMap.adopt() keeps those without a connection in the order in w
 
 Deno.test("SessionMap says of each session that is one no more that it is dropped", () => {
   const map = new SessionMap<string>({ ttl: 10, maxEntries: 2 });
-  const pin = (key: string, now: number) => map.pin(key, "B1", now).session;
+  const pin = (key: string, now: number) => map.pin(key, "B1", now);
   const [expired, evicted] = [pin("a", 0), pin("b", 5)];
   assert.equal(map.find("a", 11), undefined);
   pin("c", 12);
