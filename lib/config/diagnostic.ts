@@ -136,10 +136,13 @@ function shown(message: string): string {
   }`;
 }
 
-/** Hides passwords, because a diagnostic may be logged: `redis://user:******@host`. */
+/**
+ * Hides passwords, because a diagnostic may be logged: `redis://user:******@host`. What is longer than any
+ * password is hidden whether or not an `@` follows: the text may have been cut before it.
+ */
 export function withoutPasswords(text: string): string {
   return text.replaceAll(
-    /(?<=[a-z]:\/\/[^\s/@:]*:)\S{1,1000}(?=@)/g,
+    /(?<=[a-z]:\/\/[^\s/@:]*:)(?:\S{1,1000}(?=@)|\S{1001,})/g,
     "******",
   );
 }

@@ -531,6 +531,11 @@ Deno.test("DiagnosticsError shows no password: it may go to a log", () => {
   }
   const { message } = complaint(`${ONE}sticky: "redis://:s3cret@h"\n`);
   assert.ok(!message.includes("s3cret"), message);
+  for (const length of [900, 1100, 5000]) {
+    const url = `redis://:${"s3cret".repeat(length / 6)}@h`;
+    const long = complaint(`${ONE}sticky: {sore: {redis: "${url}"}}\n`).message;
+    assert.ok(!long.includes("s3cret"), long);
+  }
 });
 
 Deno.test("parseConfig() tells all mistakes at once, in the order of the file", () => {
