@@ -21,6 +21,7 @@ import { idsInShort } from "../lib/observe/mod.ts";
 import { logEvents, logReaderFailure } from "./event_log.ts";
 import { linkedFile } from "./sessions/mod.ts";
 import { StatusReporter } from "./status.ts";
+import { tracesOf } from "./traces.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -60,6 +61,7 @@ export async function serveBalancer(
     explain: explainEvery !== undefined,
   });
   const monitor = new LiveMonitor(events, monotonicNow);
+  const traces = await tracesOf(events);
   const seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
   const balancer = await Balancer.start(config, {
     events,
@@ -78,6 +80,7 @@ export async function serveBalancer(
     return;
   }
   monitor.start(balancer);
+  traces?.start(balancer);
   const status = new StatusReporter(() => monitor.snapshot());
   status.logEvery(config.log.statusInterval, log);
   sayListening(balancer);
@@ -108,6 +111,7 @@ export async function serveBalancer(
   sayStopped(summary);
   status.stop();
   monitor.stop();
+  traces?.stop();
   stopLogging();
   failed.signal.throwIfAborted();
 }

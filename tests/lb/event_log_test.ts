@@ -226,6 +226,7 @@ const REPEATED: readonly { readonly name: string; readonly event: (i: number) =>
       client: "10.0.0.9",
       backend: `B${i % 3}`,
       attempt: 1,
+      connect_ms: 1,
       reason,
     }),
   })),
@@ -306,6 +307,7 @@ Deno.test("logEvents() says of failed connects which backends they were to", () 
         client: "10.0.0.9",
         backend: i % 4 === 0 ? "B2" : "B1",
         attempt: 1,
+        connect_ms: 1,
         reason: "refused",
       });
     }

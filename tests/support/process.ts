@@ -47,7 +47,11 @@ export class RunningLbsim {
   /** @param prefix A command that runs the rest, like `ip netns exec NAME`. */
   constructor(
     args: readonly string[],
-    options: { readonly cwd?: string; readonly prefix?: readonly string[] } = {},
+    options: {
+      readonly cwd?: string;
+      readonly prefix?: readonly string[];
+      readonly env?: Readonly<Record<string, string>>;
+    } = {},
   ) {
     this.#process = spawn(args, { ...options, stdin: "null" });
     this.#reading = Promise.all(
@@ -126,9 +130,10 @@ export async function addressOf(process: RunningLbsim): Promise<string> {
 
 function spawn(
   args: readonly string[],
-  { cwd, prefix = [], stdin }: {
+  { cwd, prefix = [], stdin, env }: {
     readonly cwd?: string;
     readonly prefix?: readonly string[];
+    readonly env?: Readonly<Record<string, string>>;
     readonly stdin: "null" | "piped";
   },
 ): Deno.ChildProcess {
@@ -138,7 +143,7 @@ function spawn(
     stdin,
     stdout: "piped",
     stderr: "piped",
-    env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
+    env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...env },
     ...cwd !== undefined && { cwd },
   }).spawn();
 }

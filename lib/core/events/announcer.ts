@@ -90,7 +90,7 @@ export class Announcer {
   }
 
   connectFailed(
-    { number, client, backend, attempts }: AssignedConnection,
+    { number, client, backend, attempts, pickedAt }: AssignedConnection,
     reason: ConnectFailure,
     detail: string | undefined,
     now: Nanoseconds,
@@ -104,6 +104,7 @@ export class Announcer {
       client,
       backend: backend.id,
       attempt: attempts + 1,
+      connect_ms: toMs(now - pickedAt),
       reason,
       ...detail !== undefined && { detail },
     });

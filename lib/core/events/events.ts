@@ -111,6 +111,8 @@ export interface ConnectFailed extends At {
   readonly client: string;
   readonly backend: string;
   readonly attempt: number;
+  /** How long this attempt took. */
+  readonly connect_ms: number;
   readonly reason: ConnectFailure;
   /** What the reason leaves open, in a few words. */
   readonly detail?: string;

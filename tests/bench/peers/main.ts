@@ -32,7 +32,7 @@ const { values: options } = parseArgs({
 
 /** A cost of a peer under a workload: one number for each round, in CPU seconds or bytes. */
 interface Result {
-  readonly peer: string;
+  readonly peer: Peer;
   readonly workload: Workload;
   readonly costs: number[];
   /** Why there are no more of them. */
@@ -45,6 +45,11 @@ interface Contestant {
   readonly port: number;
   readonly command: readonly string[];
   process: Process;
+}
+
+/** The peers that take part in a workload. */
+function inWorkload<T extends { readonly peer: Peer }>(all: readonly T[], name: string): T[] {
+  return all.filter(({ peer }) => peer.against?.workloads.test(name) ?? true);
 }
 
 if (!await isInstalled("wrk")) {
@@ -78,18 +83,21 @@ async function contest(peers: readonly Peer[]): Promise<Result[]> {
   const contestants: Contestant[] = [];
   for (const [i, peer] of peers.entries()) {
     const port = ports[i]!;
-    const command = await peer.command(port, backendPorts, await subdirectory(peer.name));
+    const folder = await subdirectory(peer.name);
+    const command = await peer.command(port, backendPorts, folder);
     try {
       contestants.push({ peer, port, command, process: await start(command, port) });
+      if (peer.beside !== undefined) running.add(new Process(await peer.beside(folder)));
     } catch (error) {
       console.log(`skipped ${peer.name}: ${(error as Error).message}`);
     }
   }
   const results: Result[] = [];
   for (const workload of workloads) {
-    const rows = contestants.map(({ peer }) => ({ peer: peer.name, workload, costs: [] }));
+    const present = inWorkload(contestants, workload.name);
+    const rows = present.map(({ peer }) => ({ peer, workload, costs: [] }));
     results.push(...rows);
-    await inTurns(workload, contestants, rows);
+    await inTurns(workload, present, rows);
   }
   return results;
 }
@@ -114,7 +122,7 @@ async function inTurns(
     for (const [i, contestant] of contestants.entries()) {
       const row = rows[i]!;
       if (row.problem !== undefined) continue;
-      progress(`${workload.name} ${round}/${count} ${row.peer}`);
+      progress(`${workload.name} ${round}/${count} ${row.peer.name}`);
       if (workload.fresh) await restart(contestant);
       try {
         row.costs.push(await workload.measure(contestant.process, contestant.port, size));
@@ -131,8 +139,8 @@ async function inTurns(
 function roundLine(rows: readonly Result[], { cost }: Workload): string {
   const measured = rows.map(({ peer, costs, problem }) =>
     problem === undefined
-      ? `${peer} ${(costs.at(-1)! * cost.scale).toPrecision(3)}`
-      : `${peer} failed`
+      ? `${peer.name} ${(costs.at(-1)! * cost.scale).toPrecision(3)}`
+      : `${peer.name} failed`
   );
   return `${cost.unit}: ${measured.join(", ")}`;
 }
@@ -212,19 +220,33 @@ function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/**
- * The median over the rounds of the ratio to HAProxy's cost in the same round, or undefined if either
+/** Whose costs a peer's are compared with. */
+function baselineOf({ against }: Peer): string {
+  return against?.peer ?? BASELINE;
+}
+
+/** The median over the rounds of the ratio to the baseline's cost in the same round, or undefined if either
  * was not measured.
  */
 function ratio(result: Result, results: readonly Result[]): number | undefined {
+  const wanted = baselineOf(result.peer);
   const baseline = results.find(({ peer, workload }) =>
-    peer === BASELINE && workload === result.workload
+    peer.name === wanted && workload === result.workload
   );
   const ratios = result.costs.flatMap((cost, round) => {
     const base = baseline?.costs[round];
     return base === undefined ? [] : [cost / base];
   });
   return ratios.length === 0 ? undefined : median(ratios);
+}
+
+/** What a peer should cost; empty if nothing is wanted of it. */
+function wantedOf({ peer, workload: { wanted, cost } }: Result): string {
+  if (peer.against !== undefined) return `≤ ${peer.against.ratio} × ${peer.against.peer}`;
+  if (peer.name !== "lbsim") return "";
+  return "ratio" in wanted
+    ? `≤ ${wanted.ratio} × ${BASELINE}`
+    : `≤ ${wanted.cost * cost.scale} ${cost.unit}`;
 }
 
 function table(results: readonly Result[]): string {
@@ -236,19 +258,18 @@ function table(results: readonly Result[]): string {
       : problem === undefined
       ? cost
       : `${cost}, then failed: ${problem}`;
-    const wanted = "ratio" in workload.wanted
-      ? `≤ ${workload.wanted.ratio} × ${BASELINE}`
-      : `≤ ${workload.wanted.cost * workload.cost.scale} ${workload.cost.unit}`;
     const times = ratio(result, results);
     return [
       workload.name,
-      peer,
+      peer.name,
       measured,
-      times === undefined ? "" : times.toFixed(2),
-      peer === "lbsim" ? wanted : "",
+      times === undefined
+        ? ""
+        : `${times.toFixed(peer.against === undefined ? 2 : 3)} × ${baselineOf(peer)}`,
+      wantedOf(result),
     ];
   });
-  return aligned([["workload", "peer", "cost (median)", `× ${BASELINE}`, "wanted"], ...rows]);
+  return aligned([["workload", "peer", "cost (median)", "ratio", "wanted"], ...rows]);
 }
 
 function aligned(rows: readonly (readonly string[])[]): string {
@@ -261,11 +282,12 @@ function aligned(rows: readonly (readonly string[])[]): string {
 function json(results: readonly Result[]): string {
   const rows = results.map((result) => ({
     workload: result.workload.name,
-    peer: result.peer,
+    peer: result.peer.name,
     unit: result.workload.cost.unit,
     costs: result.costs.map((cost) => cost * result.workload.cost.scale),
     median: result.costs.length === 0 ? null : median(result.costs) * result.workload.cost.scale,
-    ratio_to_haproxy: ratio(result, results) ?? null,
+    baseline: baselineOf(result.peer),
+    ratio: ratio(result, results) ?? null,
     problem: result.problem ?? null,
   }));
   return `${

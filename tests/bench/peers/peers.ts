@@ -1,5 +1,5 @@
 import { engineFlags, runFlags } from "../../../packaging/flags.ts";
-import { isInstalled, run } from "./process.ts";
+import { freePort, isInstalled, run } from "./process.ts";
 
 /** A program that balances TCP connections over backends on this machine. */
 export interface Peer {
@@ -12,6 +12,10 @@ export interface Peer {
    * @param directory An empty directory for its files.
    */
   command(port: number, backends: readonly number[], directory: string): Promise<readonly string[]>;
+  /** Whose costs its own are compared with, if not with HAProxy's, and the greatest ratio that is wanted. */
+  readonly against?: { readonly peer: string; readonly ratio: number; readonly workloads: RegExp };
+  /** The command of a program that runs beside it, and is not measured. */
+  beside?(directory: string): Promise<readonly string[]>;
 }
 
 /** Room for connections beyond what any run opens. */
@@ -34,14 +38,13 @@ async function write(path: string, text: string): Promise<string> {
   return path;
 }
 
-const lbsim: Peer = {
-  name: "lbsim",
-  missing: () => Promise.resolve(undefined),
-  async command(port, backends, directory) {
+/** lbsim with an admin API on a port of its own, or without one. */
+function lbsimCommand(hasAdmin: boolean): Peer["command"] {
+  return async (port, backends, directory) => {
     const config = await write(
       `${directory}/config.yaml`,
       `listen: 127.0.0.1:${port}
-admin: {listen: off}
+admin: {listen: ${hasAdmin ? `"127.0.0.1:${freePort()}"` : "off"}}
 algorithm: round-robin
 backends:
 ${backends.map((backend, i) => `  - {id: B${i + 1}, address: "127.0.0.1:${backend}"}`).join("\n")}
@@ -57,6 +60,39 @@ log: {connections: false}
       "lb",
       "--config",
       config,
+    ];
+  };
+}
+
+const lbsim: Peer = {
+  name: "lbsim",
+  missing: () => Promise.resolve(undefined),
+  command: lbsimCommand(false),
+};
+
+/** lbsim with its admin API, which nothing reads. `lbsim` has none. */
+const admin: Peer = {
+  name: "lbsim-admin",
+  missing: () => Promise.resolve(undefined),
+  command: lbsimCommand(true),
+  against: { peer: "lbsim", ratio: 1.01, workloads: /^(kept-alive|short)$/ },
+};
+
+/** lbsim with one dashboard open. */
+const dashboard: Peer = {
+  name: "lbsim-dashboard",
+  missing: () => Promise.resolve(undefined),
+  command: lbsimCommand(true),
+  against: { peer: "lbsim", ratio: 1.05, workloads: /^(kept-alive|short)$/ },
+  async beside(directory) {
+    const config = await Deno.readTextFile(`${directory}/config.yaml`);
+    const [, address] = /^admin: \{listen: "(.*)"\}$/m.exec(config)!;
+    return [
+      Deno.execPath(),
+      "run",
+      `--allow-net=${address}`,
+      script("dashboard_reader.ts"),
+      `http://${address}`,
     ];
   },
 };
@@ -182,4 +218,7 @@ const asyncio: Peer = {
 };
 
 /** Everybody who may take part. `relay` is the relay of lbsim with nothing around it. */
-export const PEERS: readonly Peer[] = [lbsim, relay, haproxy, nginx, pen, node, asyncio];
+export const PEERS: readonly Peer[] = [
+  ...[lbsim, admin, dashboard, relay],
+  ...[haproxy, nginx, pen, node, asyncio],
+];

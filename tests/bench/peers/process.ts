@@ -113,6 +113,12 @@ export class Process {
   }
 }
 
+/** A port on loopback on which nothing listens. */
+export function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
 /** Waits until something listens on a port of this machine. */
 export async function listening(port: number): Promise<void> {
   for (let attempt = 0; attempt < 200; attempt++) {

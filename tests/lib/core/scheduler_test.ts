@@ -225,6 +225,7 @@ Deno.test("Scheduler tells the story of a failover in events", () => {
       client: "10.0.0.9",
       backend: "B1",
       attempt: 1,
+      connect_ms: 1,
       reason: "refused",
     },
     {

@@ -58,6 +58,7 @@ Deno.test("Scheduler tells of a sticky client whose backend fails and returns", 
       client,
       backend: "B1",
       attempt: 1,
+      connect_ms: 2,
       reason: "timeout",
     },
     {
@@ -166,7 +167,7 @@ Deno.test("Scheduler reports clients that it refuses, and why", () => {
   // B1 is full, so no backend is left that was not tried, although a retry is.
   assert.equal(second.backend.id, "B2");
   second.connectFailed("refused", ms(1));
-  const failed = { type: "connect_failed", at_ms: 1, reason: "refused" } as const;
+  const failed = { type: "connect_failed", at_ms: 1, connect_ms: 0, reason: "refused" } as const;
   assertTold(emitted, [
     { ...failed, connection: 2, client: "b", backend: "B2", attempt: 1 },
     { ...refused, connection: 2, client: "b", reason: "connects_failed", attempts: 1 },

@@ -842,7 +842,7 @@ export class Books implements Subject {
 
   connectFailed(number: number): void {
     const connection = this.connections.get(number)!;
-    const { client, tried, session } = connection;
+    const { client, tried, session, pickedAt } = connection;
     const backend = connection.backend!;
     backend.connectFailures++;
     backend.failed = this.#now;
@@ -853,6 +853,7 @@ export class Books implements Subject {
       client,
       backend: backend.id,
       attempt: tried.length + 1,
+      connect_ms: (this.#now - pickedAt) / MS,
       reason: "refused",
     });
     tried.push(backend);

@@ -105,7 +105,7 @@ Deno.test("Events tell since when a client has been there, over waits and failov
   );
   assert.deepEqual(told, [
     [1, "connection_arrived", undefined, undefined],
-    [5, "connect_failed", undefined, undefined],
+    [5, "connect_failed", 3, undefined],
     [5, "connection_queued", undefined, undefined],
     [8, "connection_dequeued", undefined, undefined],
     [9, "connection_opened", 1, 8],
