@@ -6,6 +6,8 @@ interface Request {
   readonly line: string;
   readonly head: boolean;
   readonly keepAlive: boolean;
+  /** Whether it is a probe of lbsim's balancer. */
+  readonly isProbe: boolean;
 }
 
 /** A header or trailer section that is longer, or has more fields, is refused. */
@@ -41,6 +43,9 @@ class Refusal extends Error {
     this.status = status;
   }
 }
+
+/** The `User-Agent` of the balancer's probes. */
+const PROBE_AGENT = "lbsim";
 
 /** How long a body is. */
 type Body = { readonly bytes: number } | "chunked";
@@ -116,7 +121,12 @@ export class HttpConversation {
     }
     const whole = body === "chunked" ? await this.#skipChunks() : await this.#skip(body.bytes);
     return whole
-      ? { line: requestLine, head: method === "HEAD", keepAlive: fields.keepAlive }
+      ? {
+        line: requestLine,
+        head: method === "HEAD",
+        keepAlive: fields.keepAlive,
+        isProbe: fields.isProbe,
+      }
       : undefined;
   }
 
@@ -211,6 +221,7 @@ class Fields {
   #closes = false;
   #keeps = false;
   #expects = false;
+  #agent = "";
 
   /** @param isLatest Whether the request is of HTTP/1.1; of HTTP/1.0 otherwise. */
   constructor(isLatest: boolean) {
@@ -223,6 +234,10 @@ class Fields {
 
   get expectsContinue(): boolean {
     return this.#isLatest && this.#expects;
+  }
+
+  get isProbe(): boolean {
+    return this.#agent === PROBE_AGENT;
   }
 
   add(name: string, value: string): void {
@@ -242,6 +257,9 @@ class Fields {
         break;
       case "host":
         if (++this.#hosts > 1) throw new Refusal("Host is there twice");
+        break;
+      case "user-agent":
+        this.#agent = value;
         break;
       case "expect":
         this.#expects ||= value.toLowerCase() === "100-continue";

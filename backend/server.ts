@@ -1,12 +1,4 @@
-import { setTimeout as delay } from "node:timers/promises";
-import {
-  acceptAll,
-  closeIfOpen,
-  listen,
-  listenTls,
-  monotonicNow,
-  timerDelay,
-} from "../lib/io/mod.ts";
+import { closeIfOpen, monotonicNow, timerDelay } from "../lib/io/mod.ts";
 import {
   type Address,
   addressOf,
@@ -15,13 +7,17 @@ import {
   LineReader,
   LineTooLong,
   type Nanoseconds,
+  NS_PER_MS,
   NS_PER_S,
   type Random,
   writeAll,
 } from "../lib/base/mod.ts";
+import { type FaultEffect, NO_EFFECT } from "../lib/fault/mod.ts";
 import type { KeyPair } from "../lib/files/mod.ts";
+import { Entrance, type EntranceMode, type Socket } from "./entrance.ts";
 import { HttpConversation, isRequestLine } from "./http.ts";
 import { Slots } from "./slots.ts";
+import { Work } from "./work.ts";
 
 /** How a backend behaves, for lab work. An option that is left out causes no delay and no error. */
 export interface Behaviour {
@@ -49,8 +45,6 @@ export interface ServedRequest {
   readonly failed: boolean;
 }
 
-type Socket = Deno.TcpConn | Deno.TlsConn;
-
 /** What a backend has served since it was made. */
 export interface BackendTotals {
   readonly connections: number;
@@ -77,8 +71,11 @@ const IDLE_CHECKS = 10;
 const LINGER_MS = 1000;
 const LINGER_BYTES_MAX = 1024 * 1024;
 
-/** How long it waits for a descriptor before it accepts again. */
-const SHORTAGE_PAUSE_MS = 50;
+/**
+ * A backend without service times has none that could grow. While it is slow, each of its requests counts as so
+ * much work.
+ */
+const NOMINAL_WORK: Nanoseconds = 1 * NS_PER_MS;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -96,8 +93,10 @@ export class BackendServer {
   #accepted = 0;
   #requests = 0;
   #failed = 0;
-  #listener: Deno.Listener<Socket, Deno.NetAddr> | undefined;
-  #accepting: Promise<void> = Promise.resolve();
+  readonly #work = new Work();
+  #effect = NO_EFFECT;
+  #entrance: Entrance | undefined;
+  #ended = Promise.withResolvers<void>();
   #idleCheck: ReturnType<typeof setInterval> | undefined;
   /** Aborted to drop all requests that are being served. */
   #giveUp = new AbortController();
@@ -110,9 +109,9 @@ export class BackendServer {
     this.#slots = behaviour.slots === undefined ? undefined : new Slots(behaviour.slots);
   }
 
-  /** Resolves when it has stopped listening; rejects with a `UserError` if the listener has failed. */
+  /** Resolves when it has stopped; rejects with a `UserError` if it cannot listen any more. */
   get accepting(): Promise<void> {
-    return this.#accepting;
+    return this.#ended.promise;
   }
 
   /** What it has served. */
@@ -132,102 +131,166 @@ export class BackendServer {
    * @throws {UserError} if it cannot.
    */
   start(address: Address): Address {
-    const { tls } = this.#behaviour;
-    const listener = tls === undefined ? listen(address) : listenTls(address, tls);
-    this.#listener = listener;
+    this.#ended = Promise.withResolvers();
+    const { promise, reject } = this.#ended;
+    promise.catch(() => {}); // `accepting` reports it.
+    const { tls, idleTimeout = IDLE_TIMEOUT } = this.#behaviour;
+    this.#entrance = new Entrance(address, tls, (socket) => this.#take(socket), reject);
     this.#giveUp = new AbortController();
-    this.#accepting = this.#accept(listener);
-    this.#accepting.catch(() => {}); // `accepting` reports it.
-    const { idleTimeout = IDLE_TIMEOUT } = this.#behaviour;
     this.#idleCheck = setInterval(
       () => this.#closeIdle(monotonicNow() - idleTimeout),
       timerDelay(idleTimeout / IDLE_CHECKS),
     );
-    return addressOf(listener.addr);
+    return this.#entrance.address;
   }
 
-  /** Stops listening, finishes what is being served, and closes every connection. */
+  /** Stops listening, finishes what is being served, and closes every connection. It then has no fault. */
   async stop(): Promise<void> {
-    this.#stopListening();
+    this.#setEffect(NO_EFFECT);
+    const closed = this.#stopListening();
     for (const connection of this.#connections) connection.finish();
-    await this.#over();
+    await this.#over(closed);
   }
 
-  /** As if the process were killed: everything is closed at once, whatever it is doing. */
+  /** As if the process were killed: everything is closed at once, whatever it is doing. It then has no fault. */
   async kill(): Promise<void> {
-    this.#stopListening();
-    this.#giveUp.abort();
-    for (const connection of this.#connections) connection.close();
-    await this.#over();
+    this.#setEffect(NO_EFFECT);
+    const closed = this.#stopListening();
+    this.#dropConnections();
+    await this.#over(closed);
   }
 
-  #stopListening(): void {
-    if (this.#listener !== undefined) closeIfOpen(this.#listener);
-    this.#listener = undefined;
+  /**
+   * Applies the effect of its present faults to its sockets and its work. Resolves when it is in force.
+   *
+   * @param effect Replaces the previous one.
+   */
+  async applyFaults(effect: FaultEffect): Promise<void> {
+    if (this.#entrance === undefined) return;
+    const { down, resetting } = this.#effect;
+    this.#setEffect(effect);
+    const entering = this.#entrance.setMode(entranceMode(effect));
+    if (effect.down && !down || effect.resetting && !resetting) this.#dropConnections();
+    await entering;
+  }
+
+  #setEffect(effect: FaultEffect): void {
+    this.#effect = effect;
+    this.#work.setSpeed(isHalted(effect) ? 0 : 1 / effect.slowness);
+  }
+
+  async #stopListening(): Promise<void> {
     clearInterval(this.#idleCheck);
+    const entrance = this.#entrance;
+    this.#entrance = undefined;
+    await entrance?.setMode("closed");
+  }
+
+  #dropConnections(): void {
+    this.#giveUp.abort();
+    this.#giveUp = new AbortController();
+    for (const connection of this.#connections) connection.close();
   }
 
   #closeIdle(since: Nanoseconds): void {
+    if (isHalted(this.#effect)) return;
     for (const connection of this.#connections) {
       if (connection.waitingSince <= since) connection.close();
     }
   }
 
-  async #over(): Promise<void> {
-    await this.#accepting.catch(() => {});
+  async #over(closed: Promise<void>): Promise<void> {
+    await closed;
     await Promise.all([...this.#connections].map((connection) => connection.over));
+    this.#ended.resolve();
   }
 
-  async #accept(listener: Deno.Listener<Socket, Deno.NetAddr>): Promise<void> {
-    const take = (socket: Socket) => {
-      this.#accepted++;
-      const { onRequest } = this.#behaviour;
-      const connection = new ServedConnection(
-        socket,
-        this.id,
-        onRequest === undefined
-          ? () => this.#serve()
-          : (line) => this.#serveAndReport(addressOf(socket.remoteAddr), line, onRequest),
-      );
-      this.#connections.add(connection);
-      connection.over.then(() => this.#connections.delete(connection));
-    };
-    await acceptAll(listener, take, () => delay(SHORTAGE_PAUSE_MS));
+  #take(socket: Socket): void {
+    this.#accepted++;
+    const { onRequest } = this.#behaviour;
+    const connection = new ServedConnection(
+      socket,
+      this.id,
+      onRequest === undefined
+        ? (_, isProbe) => this.#serve(isProbe)
+        : (line, isProbe) =>
+          this.#serveAndReport(addressOf(socket.remoteAddr), line, isProbe, onRequest),
+    );
+    this.#connections.add(connection);
+    connection.over.then(() => this.#connections.delete(connection));
   }
 
-  /** Serves one request: undefined if there is nothing to wait for. Resolves to whether it went well. */
-  #serve(): Promise<boolean> | boolean {
-    const { latency, failRate } = this.#behaviour;
-    const fails = failRate !== undefined && this.#random.next() < failRate;
+  /**
+   * Serves one request: a promise only if there is something to wait for. The result is whether it went well.
+   *
+   * @param isProbe Whether it is certainly a probe of a balancer.
+   */
+  #serve(isProbe: boolean): Promise<boolean> | boolean {
+    const { latency, failRate = 0 } = this.#behaviour;
+    const effect = this.#effect;
     this.#requests++;
-    if (fails) this.#failed++;
-    if (latency === undefined && this.#slots === undefined) return !fails;
-    return this.#work(latency?.() ?? 0).then(() => !fails);
+    if (isProbe && effect.gray && !isHalted(effect)) return true;
+    if (this.#happens(effect.fastErrorRate) && !isHalted(effect)) return this.#fail();
+    const faultRate = isProbe ? effect.probeFailRate : effect.failRate;
+    const fails = this.#happens(failRate) || this.#happens(faultRate);
+    const isInstant = latency === undefined && this.#slots === undefined;
+    if (isInstant && effect === NO_EFFECT) return fails ? this.#fail() : true;
+    const work = latency?.() ?? (effect.slowness === 1 ? 0 : NOMINAL_WORK);
+    return this.#perform(work).then(() => fails ? this.#fail() : true);
+  }
+
+  #fail(): false {
+    this.#failed++;
+    return false;
+  }
+
+  /** Whether something happens that has this probability. */
+  #happens(share: number): boolean {
+    return share > 0 && this.#random.next() < share;
   }
 
   async #serveAndReport(
     client: Address,
     request: Uint8Array | string,
+    isProbe: boolean,
     onRequest: (request: ServedRequest) => void,
   ): Promise<boolean> {
     // The bytes lie in a buffer that is used again.
     const line = typeof request === "string" ? request : decoder.decode(request);
     const begun = monotonicNow();
-    const well = await this.#serve();
+    const well = await this.#serve(isProbe);
     onRequest({ client, line, took: monotonicNow() - begun, failed: !well });
     return well;
   }
 
-  async #work(duration: Nanoseconds): Promise<void> {
+  async #perform(work: Nanoseconds): Promise<void> {
     const { signal } = this.#giveUp;
     await this.#slots?.take();
     try {
-      if (duration > 0) await delay(timerDelay(duration), undefined, { signal });
+      await this.#work.run(work, signal);
     } finally {
       this.#slots?.release();
     }
   }
 }
+
+/** Whether all work stands still. */
+function isHalted({ silent, paused }: FaultEffect): boolean {
+  return silent || paused;
+}
+
+function entranceMode({ down, silent, refusing, resetting }: FaultEffect): EntranceMode {
+  if (down) return "closed";
+  if (silent) return "silent";
+  if (refusing) return "closed";
+  return resetting ? "resetting" : "open";
+}
+
+/**
+ * Serves a request: the line, or the first line of an HTTP request, and whether it is certainly a probe. A promise
+ * only if there is something to wait for. The result is whether it went well.
+ */
+type Serve = (line: Uint8Array | string, isProbe: boolean) => Promise<boolean> | boolean;
 
 /** A client's connection. It owns the socket. */
 class ServedConnection implements Aged<ServedConnection> {
@@ -239,7 +302,7 @@ class ServedConnection implements Aged<ServedConnection> {
   readonly #reader: LineReader;
   readonly #greeting: Uint8Array;
   readonly #id: string;
-  readonly #serve: (line: Uint8Array | string) => Promise<boolean> | boolean;
+  readonly #serve: Serve;
   #open = true;
   #busy = false;
   #finishing = false;
@@ -248,7 +311,7 @@ class ServedConnection implements Aged<ServedConnection> {
   constructor(
     socket: Socket,
     id: string,
-    serve: (line: Uint8Array | string) => Promise<boolean> | boolean,
+    serve: Serve,
   ) {
     this.#socket = socket;
     this.#reader = new LineReader(socket, LINE_BYTES_MAX);
@@ -294,7 +357,7 @@ class ServedConnection implements Aged<ServedConnection> {
     while (line !== null && !this.#finishing) {
       answers.add(this.#greeting, line);
       this.#busy = true;
-      const served = this.#serve(line);
+      const served = this.#serve(line, false);
       const well = typeof served === "boolean" ? served : await this.#served(served);
       if (!well) {
         answers.dropLast();
@@ -337,7 +400,7 @@ class ServedConnection implements Aged<ServedConnection> {
       const request = await conversation.readRequest(line);
       if (request === "ended") return;
       if (request === "refused") return await this.#linger();
-      const served = this.#serve(request.line);
+      const served = this.#serve(request.line, request.isProbe);
       const well = typeof served === "boolean" ? served : await this.#served(served);
       const goesOn = await conversation.answer(request, well);
       this.#busy = false;

@@ -4,6 +4,7 @@
  */
 import type { HealthRules, SchedulerOptions, StickyRules } from "../core/mod.ts";
 import type { Nanoseconds } from "../base/mod.ts";
+import type { ServerFault } from "../fault/mod.ts";
 import type { Distribution } from "../stats/mod.ts";
 
 export type { Distribution } from "../stats/mod.ts";
@@ -190,34 +191,7 @@ export interface BackendFault extends FaultTimes {
 
 /** The kind of a fault of a backend. Simultaneous faults add up, and each lasts until its own end. */
 export type BackendFaultKind =
-  /**
-   * The process is gone: its requests are lost, its connections are reset, connects and probes are refused.
-   * After the fault it has no requests and no connections.
-   */
-  | { readonly name: "crash" }
-  /**
-   * The machine does not answer: connects and probes time out, work stops, connections stay open. After the
-   * fault, work continues where it stopped.
-   */
-  | { readonly name: "hang" }
-  /**
-   * The process stops (garbage collection, SIGSTOP), but its kernel runs: connects and `tcp` probes succeed,
-   * requests queue, and `expect` and `http` probes time out.
-   */
-  | { readonly name: "pause" }
-  /** Everything takes `factor` times as long. */
-  | { readonly name: "slow"; readonly factor: number }
-  /** This share of requests, and of `expect` and `http` probes, is served and then ends in an error. */
-  | { readonly name: "fail-rate"; readonly rate: number }
-  /** This share of requests, and of `expect` and `http` probes, immediately gets an error, without work. */
-  | { readonly name: "fast-errors"; readonly rate: number }
-  /**
-   * Probes of every type succeed immediately, at any load. This share of requests is served and then ends in
-   * an error, and everything takes `factor` times as long.
-   */
-  | { readonly name: "gray"; readonly rate: number; readonly factor: number }
-  /** Crashes and restarts periodically: it is down for the first `down` share of every period. */
-  | { readonly name: "flap"; readonly period: Nanoseconds; readonly down: number }
+  | Exclude<ServerFault, { name: "refuse" | "reset" }>
   /**
    * The network between the backend and one balancer (by default, all of them) is cut: connects and probes
    * time out. Messages on open connections, including resets, arrive after the fault.

@@ -1,5 +1,6 @@
 import type { Nanoseconds } from "../../lib/base/mod.ts";
-import type { BackendFaultKind, ServerOptions } from "../../lib/scenario/types.ts";
+import { effectOf, type ServerFault } from "../../lib/fault/mod.ts";
+import type { ServerOptions } from "../../lib/scenario/types.ts";
 import { FifoServer } from "./fifo_server.ts";
 import type { Server, ServerContext } from "./server.ts";
 import { SharedServer } from "./shared_server.ts";
@@ -38,7 +39,7 @@ export class BackendModel {
   done = 0;
   failed = 0;
   readonly #speed: number;
-  readonly #faults: BackendFaultKind[] = [];
+  readonly #faults: ServerFault[] = [];
   #inFlightTime = 0;
   #since: Nanoseconds = 0;
 
@@ -65,13 +66,13 @@ export class BackendModel {
   }
 
   /** A fault begins. `flap` is a `crash` that comes and goes. */
-  begin(fault: BackendFaultKind, now: Nanoseconds): void {
+  begin(fault: ServerFault, now: Nanoseconds): void {
     this.#faults.push(fault);
     this.#assess(now);
   }
 
   /** Ends a fault. It must be the object with which the fault began. */
-  end(fault: BackendFaultKind, now: Nanoseconds): void {
+  end(fault: ServerFault, now: Nanoseconds): void {
     const place = this.#faults.indexOf(fault);
     if (place >= 0) this.#faults.splice(place, 1);
     this.#assess(now);
@@ -90,52 +91,15 @@ export class BackendModel {
   }
 
   #assess(now: Nanoseconds): void {
-    this.down =
-      this.silent =
-      this.paused =
-      this.gray =
-        false;
-    let slowness = 1;
-    let success = 1;
-    let probeSuccess = 1;
-    let slowSuccess = 1;
-    for (const fault of this.#faults) {
-      switch (fault.name) {
-        case "crash":
-          this.down = true;
-          break;
-        case "hang":
-          this.silent = true;
-          break;
-        case "pause":
-          this.paused = true;
-          break;
-        case "slow":
-          slowness *= fault.factor;
-          break;
-        case "gray":
-          this.gray = true;
-          slowness *= fault.factor;
-          success *= 1 - fault.rate;
-          break;
-        case "fail-rate":
-          success *= 1 - fault.rate;
-          probeSuccess *= 1 - fault.rate;
-          break;
-        case "fast-errors":
-          slowSuccess *= 1 - fault.rate;
-          break;
-        case "flap":
-        case "partition":
-        case "drain":
-        case "maintenance":
-          break;
-      }
-    }
-    this.failRate = 1 - success;
-    this.probeFailRate = 1 - probeSuccess;
-    this.fastErrorRate = 1 - slowSuccess;
+    const effect = effectOf(this.#faults);
+    this.down = effect.down;
+    this.silent = effect.silent;
+    this.paused = effect.paused;
+    this.gray = effect.gray;
+    this.failRate = effect.failRate;
+    this.probeFailRate = effect.probeFailRate;
+    this.fastErrorRate = effect.fastErrorRate;
     const works = !this.down && !this.silent && !this.paused;
-    this.server.setSpeed(works ? this.#speed / slowness : 0, now);
+    this.server.setSpeed(works ? this.#speed / effect.slowness : 0, now);
   }
 }

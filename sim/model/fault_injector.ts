@@ -1,11 +1,12 @@
 import type { BackendMode } from "../../lib/core/mod.ts";
 import type { Nanoseconds } from "../../lib/base/mod.ts";
-import type { BackendFault, BackendFaultKind, Fault } from "../../lib/scenario/types.ts";
+import type { ServerFault } from "../../lib/fault/mod.ts";
+import type { BackendFault, Fault } from "../../lib/scenario/types.ts";
 import { FAULT_BEGINS, FAULT_ENDS, FLAP } from "../engine/mod.ts";
 import { isPlanned } from "../measure/mod.ts";
 import type { World } from "./world.ts";
 
-const CRASH: BackendFaultKind = { name: "crash" };
+const CRASH: ServerFault = { name: "crash" };
 /** The modes that an operator can set, the strictest last. */
 const MODES: readonly BackendMode[] = ["ready", "drain", "maintenance"];
 
@@ -14,7 +15,7 @@ interface FaultState {
   readonly fault: Fault;
   active: boolean;
   /** Set while a flapping backend is down: the crash that stands for it. */
-  crashed: BackendFaultKind | undefined;
+  crashed: ServerFault | undefined;
 }
 
 /**
@@ -134,14 +135,14 @@ export class FaultInjector {
     return MODES[strictest]!;
   }
 
-  #applyFault(index: number, kind: BackendFaultKind, now: Nanoseconds): void {
+  #applyFault(index: number, kind: ServerFault, now: Nanoseconds): void {
     const backend = this.#world.backends[index]!;
     const wasDown = backend.down;
     backend.begin(kind, now);
     if (backend.down && !wasDown) this.#world.service.crash(backend, now);
   }
 
-  #liftFault(index: number, kind: BackendFaultKind, now: Nanoseconds): void {
+  #liftFault(index: number, kind: ServerFault, now: Nanoseconds): void {
     const backend = this.#world.backends[index]!;
     backend.end(kind, now);
     this.#world.idleReports?.mayBeIdle(backend, now);

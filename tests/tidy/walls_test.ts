@@ -17,10 +17,11 @@ const PURE: Readonly<Record<string, { readonly rooms: readonly string[]; package
   "lib/base": { rooms: ["deno.json"], packages: /^pure-rand\// },
   "lib/core": { rooms: ["lib/base"] },
   "lib/stats": { rooms: ["lib/base"] },
+  "lib/fault": { rooms: ["lib/base"] },
   "lib/metrics": { rooms: ["lib/base", "lib/core", "lib/stats"] },
   "lib/config": { rooms: ["lib/base", "lib/core"], packages: /^(yaml|zod)$/ },
   "lib/scenario": {
-    rooms: ["lib/base", "lib/core", "lib/config", "lib/metrics", "lib/stats"],
+    rooms: ["lib/base", "lib/core", "lib/config", "lib/fault", "lib/metrics", "lib/stats"],
     packages: /^(yaml|zod)$/,
   },
   "lib/workload": { rooms: ["lib/base", "lib/scenario", "lib/stats"] },
@@ -29,7 +30,7 @@ const PURE: Readonly<Record<string, { readonly rooms: readonly string[]; package
   "lib/report": { rooms: ["lib/base", "lib/metrics", "lib/stats"], packages: /^echarts\// },
   ...Object.fromEntries(SIMULATION.map((room) => [room, {
     rooms: [
-      ...["lib/base", "lib/core", "lib/config", "lib/metrics", "lib/stats"],
+      ...["lib/base", "lib/core", "lib/config", "lib/fault", "lib/metrics", "lib/stats"],
       ...["lib/scenario", "lib/report", "lib/workload"],
       ...SIMULATION,
     ],

@@ -1,0 +1,80 @@
+import type { Nanoseconds } from "../base/mod.ts";
+import { effectOf, type FaultEffect } from "./effect.ts";
+import type { ServerFault } from "./kind.ts";
+
+/** A fault that has begun. */
+export interface ActiveFault {
+  readonly fault: ServerFault;
+  readonly since: Nanoseconds;
+  /** When it ends by itself; Infinity if it does not. */
+  readonly until: Nanoseconds;
+}
+
+/** The faults that a backend has now. It owns no clock: `passTime` ends what is over. */
+export class ActiveFaults {
+  #active: readonly ActiveFault[] = [];
+
+  /** In the order in which they began. */
+  get all(): readonly ActiveFault[] {
+    return this.#active;
+  }
+
+  /**
+   * Begins a fault; it is added to those that are active.
+   *
+   * @param duration Infinity if only `end` ends it.
+   */
+  begin(fault: ServerFault, now: Nanoseconds, duration: Nanoseconds): ActiveFault {
+    const begun = { fault, since: now, until: now + duration };
+    this.#active = [...this.#active, begun];
+    return begun;
+  }
+
+  /** Ends a fault. Returns whether it was active. */
+  end(fault: ActiveFault): boolean {
+    const before = this.#active.length;
+    this.#active = this.#active.filter((one) => one !== fault);
+    return this.#active.length < before;
+  }
+
+  /** Ends those whose time is over, and returns them. */
+  passTime(now: Nanoseconds): readonly ActiveFault[] {
+    const over = this.#active.filter(({ until }) => until <= now);
+    if (over.length > 0) this.#active = this.#active.filter(({ until }) => until > now);
+    return over;
+  }
+
+  /** What they do together now. */
+  effect(now: Nanoseconds): FaultEffect {
+    return effectOf(
+      this.#active.map((one) => isFlappedDown(one, now) ? { name: "crash" } : one.fault),
+    );
+  }
+
+  /** When `passTime` or `effect` next has another result; Infinity if it has none. */
+  nextChange(now: Nanoseconds): Nanoseconds {
+    return this.#active.reduce(
+      (next, one) => Math.min(next, one.until, nextFlap(one, now)),
+      Infinity,
+    );
+  }
+}
+
+/** Whether this is a flapping backend in the part of its period in which it is down. */
+function isFlappedDown({ fault, since }: ActiveFault, now: Nanoseconds): boolean {
+  return fault.name === "flap" && (now - since) % fault.period < downTime(fault);
+}
+
+/** When a flapping backend next goes down or comes back. */
+function nextFlap(one: ActiveFault, now: Nanoseconds): Nanoseconds {
+  const { fault, since } = one;
+  if (fault.name !== "flap" || downTime(fault) === 0 || downTime(fault) === fault.period) {
+    return Infinity;
+  }
+  const periodStart = now - (now - since) % fault.period;
+  return periodStart + (isFlappedDown(one, now) ? downTime(fault) : fault.period);
+}
+
+function downTime({ period, down }: ServerFault & { name: "flap" }): Nanoseconds {
+  return Math.round(period * down);
+}

@@ -1,0 +1,4 @@
+/** Faults of a backend: their kinds, their effects, their words, and which are active. Pure. */
+export { type ActiveFault, ActiveFaults } from "./active_faults.ts";
+export { effectOf, type FaultEffect, NO_EFFECT } from "./effect.ts";
+export type { ServerFault } from "./kind.ts";
