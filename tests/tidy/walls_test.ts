@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { posix } from "node:path";
 import { exits, importsOf, loadedBy, readText, sourceFiles } from "./source.ts";
 
-const ROLES = ["lb", "backend", "client", "ctl", "sim"];
+const ROLES = ["lb", "backend", "client", "bench", "ctl", "sim"];
 
 /** The simulator without its threads and its command: all that a page in a browser needs. */
 const SIMULATION = ["sim/engine", "sim/model", "sim/measure", "sim/study", "sim/theory"];
@@ -28,6 +28,7 @@ const PURE: Readonly<Record<string, { readonly rooms: readonly string[]; package
   "lib/observe": { rooms: ["lib/base", "lib/core", "lib/config"] },
   "lib/api": { rooms: ["lib/base", "lib/config", "lib/core", "lib/observe"], packages: /^zod$/ },
   "lib/report": { rooms: ["lib/base", "lib/metrics", "lib/stats"], packages: /^echarts\// },
+  "bench/core": { rooms: ["lib/base", "lib/stats"] },
   ...Object.fromEntries(SIMULATION.map((room) => [room, {
     rooms: [
       ...["lib/base", "lib/core", "lib/config", "lib/fault", "lib/metrics", "lib/stats"],
@@ -47,6 +48,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "lb": [...LIB, "config.yaml", "examples", "web"],
   "backend": LIB,
   "client": LIB,
+  "bench": [...LIB, "bench/core"],
   "ctl": LIB,
   "sim": [...LIB, ...SIMULATION],
   "web": [...LIB, "sim", ...SIMULATION],

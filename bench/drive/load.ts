@@ -1,0 +1,27 @@
+import type { Nanoseconds } from "../../lib/base/mod.ts";
+import type { Tally } from "../core/mod.ts";
+
+/** What sends requests, driven by `run`. Times count from the start of the run. */
+export interface Load {
+  readonly tally: Tally;
+  /** Why the first connection could not be opened: then the whole run would fail. */
+  readonly firstFailure: string | undefined;
+  /** Called when `nextAt` may have become earlier, and when nothing is in flight any more. */
+  changed: () => void;
+  /** Requests that were sent, or wait for a connection, and have not ended. */
+  readonly inFlight: number;
+  /** When it wants `ring` to be called; Infinity if it waits for answers only. */
+  readonly nextAt: Nanoseconds;
+  /** Whether nothing is left to do. */
+  readonly isDone: boolean;
+  /** Opens what must be open before the first request. */
+  prepare?(): Promise<void>;
+  /** The run begins. */
+  start(): void;
+  /** Begins what is due by now. */
+  ring(now: Nanoseconds): void;
+  /** From now on no request begins. Those that have begun are completed. */
+  stop(): void;
+  /** Closes all connections at once. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,12 @@
+/** The sockets and timers of the load generator. */
+export type { LinksOptions } from "./links.ts";
+export type { Load } from "./load.ts";
+export { PooledLoad, type PooledOptions } from "./pooled_load.ts";
+export { run, RunClock, type RunOptions } from "./run.ts";
+export {
+  SessionLoad,
+  type SessionOptions,
+  type SessionOutcome,
+  type SessionRequest,
+} from "./session_load.ts";
+export { Sources } from "./sources.ts";
