@@ -334,7 +334,14 @@ export class Balancer {
     if (!isKnown) this.#serverContext = context;
     this.#backendTls = backendTls;
     this.#certificates = certificates;
-    this.scheduler.reconfigure({ ...config, explainEvery: this.#explainEvery }, this.#now());
+    const now = this.#now();
+    // What time brings until now still belongs to the configuration before.
+    this.scheduler.passTime(now);
+    if (this.#events.wanted.configuration_used) {
+      const configuration = writtenConfig(config);
+      this.#events.emit({ type: "configuration_used", at_ms: toMs(now), configuration });
+    }
+    this.scheduler.reconfigure({ ...config, explainEvery: this.#explainEvery }, now);
     this.#config = config;
     this.#fileConfig = file;
     this.#wishes = wishes;

@@ -20,6 +20,7 @@ import { LiveMonitor } from "./live_monitor.ts";
 import { idsInShort } from "../lib/observe/mod.ts";
 import { logEvents, logReaderFailure } from "./event_log.ts";
 import { linkedFile } from "./sessions/mod.ts";
+import { Recorder, recordingPaths, type RecordOptions } from "./recording/mod.ts";
 import { StatusReporter } from "./status.ts";
 import { tracesOf } from "./traces.ts";
 
@@ -29,6 +30,8 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 export interface ServeOptions {
   /** Explains one pick of this many in the log; no picks if left out. */
   readonly explainEvery?: number | undefined;
+  /** Records the run; undefined: it is not recorded. */
+  readonly record?: RecordOptions | undefined;
   /** Reads the configuration again while certificates are in use. Throws a `UserError` if it is invalid. */
   readonly reload: {
     readonly file: string;
@@ -45,13 +48,17 @@ export interface ServeOptions {
 export async function serveBalancer(
   { config, certificates }: LoadedConfig,
   { signal, hurry }: Pick<Io, "signal" | "hurry">,
-  { explainEvery, reload }: ServeOptions,
+  { explainEvery, record, reload }: ServeOptions,
 ): Promise<void> {
   const log = logger("lb");
   const warn = (sentence: string) =>
     logSentence(log, "warning", sentence, { event: "admin_warning" });
   await prepareAdmin(config.admin, warn);
-  await keepWritingTo([...writtenDirectories(config), ...adminDirectories(config.admin)]);
+  await keepWritingTo([
+    ...writtenDirectories(config),
+    ...adminDirectories(config.admin),
+    ...record === undefined ? [] : recordingPaths(record.file, record),
+  ]);
   // Changes during the start, which may take as long as a probe, are applied after it.
   using watch = new FileWatch();
   await watch.watch(watchedFiles(reload.file, config));
@@ -60,6 +67,7 @@ export async function serveBalancer(
     ...config.log,
     explain: explainEvery !== undefined,
   });
+  const recorder = record && await Recorder.start({ ...record, events, now: monotonicNow, log });
   const monitor = new LiveMonitor(events, monotonicNow);
   const traces = await tracesOf(events);
   const seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
@@ -71,10 +79,13 @@ export async function serveBalancer(
     explainEvery,
     certificates,
     signal,
-  }).catch((error) => {
-    if (!signal.aborted || error !== signal.reason) throw error;
+  }).catch(async (error) => {
+    if (signal.aborted && error === signal.reason) return;
+    await recorder?.stop();
+    throw error;
   });
   if (balancer === undefined) {
+    await recorder?.stop();
     sayStopped({ finished: 0, closed: 0 });
     stopLogging();
     return;
@@ -84,6 +95,7 @@ export async function serveBalancer(
   const status = new StatusReporter(() => monitor.snapshot());
   status.logEvery(config.log.statusInterval, log);
   sayListening(balancer);
+  if (record !== undefined) sayRecording(record);
   warnOfDescriptors(config, monitor);
   warnOf(certificates.listener);
   const daily = setInterval(() => warnOfExpiry(balancer.certificates.listener), DAY_MS);
@@ -107,6 +119,7 @@ export async function serveBalancer(
   // The probes of a reload have been given up, so the reload ends soon.
   await following;
   await admin?.stop();
+  await recorder?.stop();
   status.logTotals(log);
   sayStopped(summary);
   status.stop();
@@ -251,6 +264,14 @@ function sayListening({ address, scheduler, config }: Balancer): void {
       active_servers: active,
     },
   );
+}
+
+function sayRecording({ file, maxBytes, files }: RecordOptions): void {
+  const bounds = `at most ${files} ${files === 1 ? "file" : "files"} of ${
+    (maxBytes / 1024 ** 2).toPrecision(3)
+  } MB`;
+  const properties = { event: "recording", file, max_bytes: maxBytes, files };
+  logSentence(logger("lb"), "info", `recording to ${file}: ${bounds}`, properties);
 }
 
 function sayAdminListening({ url }: Admin): void {

@@ -17,6 +17,7 @@ import {
 import { csv, reportLines, reportPage, type StudyReport } from "../lib/report/mod.ts";
 import type { Study } from "../lib/scenario/mod.ts";
 import { describeScenarios } from "./describe.ts";
+import { runReplay } from "./replay/mod.ts";
 import {
   byVariant,
   faultMedians,
@@ -70,6 +71,12 @@ export function simCommand(io: Io, program: string) {
         "number of threads (default and maximum: one for each core)",
         integerOption(1),
       )
+      .option(
+        "--replay <recording>",
+        "repeat the decisions of a recording of \`lbsim lb --record\`",
+        fileOption,
+      )
+      .option("--until-damage", "of a damaged recording, use what comes before the damage", false)
       .option("--shard <k/n>", "run the k-th of n parts and print it as JSON", shardOption)
       .option(
         "--selftest",
@@ -77,8 +84,12 @@ export function simCommand(io: Io, program: string) {
         false,
       ),
   ).addHelpText("after", MORE)
-    .action(async (file, { seed, replications, jobs, shard, set = [], selftest, ...output }) => {
+    .action(async (file, { seed, replications, jobs, shard, set = [], selftest, ...rest }) => {
+      const { replay, untilDamage, ...output } = rest;
       refuseTwoFormats(output);
+      if (replay !== undefined) {
+        return await runReplay(io, replay, { untilDamage, json: output.json === true });
+      }
       if (selftest) return await runSelftest(io, program, jobs, output.json);
       if (shard !== undefined) refuseForms(output);
       await refuseUnwritable(output);

@@ -1,6 +1,7 @@
 /** What all subcommands share: options, output and the log. */
 export type { Io } from "./io.ts";
 export { logger, logSentence, startLogging } from "./log.ts";
+export { type ByteSink, Output } from "./output.ts";
 export {
   addressOption,
   durationOption,
@@ -12,4 +13,5 @@ export {
   positiveDurationOption,
   rateOption,
   shareOption,
+  sizeOption,
 } from "./options.ts";

@@ -50,6 +50,16 @@ export function rateOption(text: string): number {
   return value;
 }
 
+const SIZES: Readonly<Record<string, number>> = { KB: 1024, MB: 1024 ** 2, GB: 1024 ** 3 };
+
+/** `--record-max-size 100MB`: a number of bytes. A KB has 1024 of them. */
+export function sizeOption(text: string): number {
+  const [, number, unit = ""] = /^(\d+(?:\.\d+)?) ?(KB|MB|GB)$/i.exec(text) ?? [];
+  const value = Math.floor(Number(number) * (SIZES[unit.toUpperCase()] ?? NaN));
+  if (!(value > 0)) throw new InvalidArgumentError("it must be a size, like 100MB");
+  return value;
+}
+
 /** `--html report.html`: a file to read or write. */
 export function fileOption(text: string): string {
   if (text === "") throw new InvalidArgumentError("it must be the name of a file");

@@ -207,6 +207,11 @@ export class ConnectionState implements Connection {
     this.others = backend.inFlight - 1;
   }
 
+  /** For how long the client, once connected, asked nothing; undefined until it asks. */
+  get idle(): Nanoseconds | undefined {
+    return this.#idle;
+  }
+
   /** The client has asked for something. */
   get isAsked(): boolean {
     return this.#idle !== undefined;

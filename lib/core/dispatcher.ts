@@ -130,6 +130,7 @@ export class Dispatcher implements ConnectionSteps {
   /** From now on every client is refused, including those in the queue. */
   stop(now: Nanoseconds): void {
     this.passTime(now);
+    this.#announcer.schedulerStopped(now);
     this.#stopping = true;
     for (const connection of this.#queue) this.#dismiss(connection, "stopping", now);
   }
@@ -148,6 +149,7 @@ export class Dispatcher implements ConnectionSteps {
   acceptProxy(proxy: string, now: Nanoseconds): ConnectionState {
     this.passTime(now);
     const isAtLimit = this.#isAtLimit;
+    this.#announcer.proxyConnected(proxy, now);
     const connection = this.#begin(proxy, now);
     if (this.#stopping) this.#refuse(connection, "stopping", undefined, now);
     else if (isAtLimit) this.#refuse(connection, "connection_limit", undefined, now);
@@ -175,6 +177,7 @@ export class Dispatcher implements ConnectionSteps {
 
   admit(connection: ConnectionState, now: Nanoseconds): boolean {
     this.passTime(now);
+    this.#announcer.clientNamed(connection, now);
     const reason = this.#admission?.refusal(connection.client, now);
     if (reason === undefined) this.#admitted(connection, now);
     else this.#refuse(connection, reason, undefined, now);
@@ -224,7 +227,7 @@ export class Dispatcher implements ConnectionSteps {
     if (backend === undefined) return false;
     this.#inFlight++;
     connection.give(backend, now);
-    this.#announcer.connectionPicked(backend, this.#inFlight);
+    this.#announcer.connectionPicked(connection, this.#inFlight, now);
     this.#countForClient(connection, now);
     return true;
   }
@@ -306,12 +309,13 @@ export class Dispatcher implements ConnectionSteps {
     this.#backendsSpeakFirst = !connection.isAsked;
     const { backend, others } = connection;
     const latency = connection.waitedForAnswer(now);
-    this.#announcer.connectionAnswered(backend, latency);
+    this.#announcer.connectionAnswered(connection, latency, now);
     this.#pool.answered(backend, latency, others, now);
   }
 
   clientFinished(connection: ConnectionState, now: Nanoseconds): void {
     this.passTime(now);
+    if (!connection.isAnswered) this.#announcer.clientFinished(connection, now);
     this.#noteSilence(connection, now);
   }
 
@@ -360,7 +364,7 @@ export class Dispatcher implements ConnectionSteps {
     detail: string | undefined,
   ): Refused {
     // First, as it may have waited for long enough by now.
-    if (connection.phase === "waiting") this.#queue.delete(connection);
+    if (connection.phase === "waiting") this.#leaveQueue(connection, now);
     this.passTime(now);
     if (connection.phase !== "connecting") return this.#refuse(connection, reason, detail, now);
     this.#leaveBackend(connection, now);
@@ -369,12 +373,18 @@ export class Dispatcher implements ConnectionSteps {
     return refused;
   }
 
+  /** A connection that waits is about to end. */
+  #leaveQueue(connection: ConnectionState, now: Nanoseconds): void {
+    this.#announcer.queueLeft(connection, this.#nextWake, now);
+    this.#queue.delete(connection);
+  }
+
   leave(
     connection: ConnectionState,
     phase: "arriving" | "waiting" | "connecting",
     now: Nanoseconds,
   ): void {
-    if (phase === "waiting") this.#queue.delete(connection);
+    if (phase === "waiting") this.#leaveQueue(connection, now);
     this.passTime(now);
     if (phase === "connecting") this.#release(connection, now);
     this.#end(connection);
@@ -389,6 +399,7 @@ export class Dispatcher implements ConnectionSteps {
     traffic: Traffic,
   ): void {
     this.passTime(now);
+    if (!connection.isAnswered) this.#announcer.clientAsked(connection, now);
     this.#release(connection, now);
     this.#end(connection);
     this.#announcer.connectionClosed(connection, end, traffic, now);

@@ -35,7 +35,14 @@ export {
   type SlowStartRules,
   takesClients,
 } from "./backend/mod.ts";
-export { EVENT_TYPES, EventBalance, EventStream, ReaderFailure, toMs } from "./events/mod.ts";
+export {
+  EVENT_TYPES,
+  EventBalance,
+  EventStream,
+  ReaderFailure,
+  REPLAY_TYPES,
+  toMs,
+} from "./events/mod.ts";
 export type {
   BackendModeChanged,
   ConnectFailure,
@@ -48,8 +55,11 @@ export type {
   MeteredBackend,
   PickExplained,
   RefusalReason,
+  ReplayEvent,
   RunStarted,
   ScarceResource,
+  StreamEvent,
+  StreamType,
 } from "./events/mod.ts";
 export type { Connect, Connection, Outcome, Phase, Refused, Traffic } from "./connection.ts";
 export { Explanation } from "./explanation.ts";

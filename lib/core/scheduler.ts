@@ -343,6 +343,7 @@ export class Scheduler {
    */
   adopt(record: SessionRecord<string>, now: Nanoseconds): void {
     this.passTime(now);
+    this.#announcer.sessionReceived(record, false, now);
     if (!this.#adopt(record, now)) return;
     this.#announcer.sessionAdopted(record.key, record.backend, now);
     // The client may be waiting, and its own backend may take it although it takes no new clients.
@@ -357,7 +358,10 @@ export class Scheduler {
   restore(records: Iterable<SessionRecord<string>>, now: Nanoseconds): number {
     this.passTime(now);
     let restored = 0;
-    for (const record of records) if (this.#adopt(record, now)) restored++;
+    for (const record of records) {
+      this.#announcer.sessionReceived(record, true, now);
+      if (this.#adopt(record, now)) restored++;
+    }
     this.#dispatcher.serveWaiting(now);
     return restored;
   }

@@ -26,6 +26,7 @@ const PURE: Readonly<Record<string, { readonly rooms: readonly string[]; package
   },
   "lib/workload": { rooms: ["lib/base", "lib/scenario", "lib/stats"] },
   "lib/observe": { rooms: ["lib/base", "lib/core", "lib/config"] },
+  "lib/recording": { rooms: ["lib/base", "lib/core", "lib/config"] },
   "lib/api": { rooms: ["lib/base", "lib/config", "lib/core", "lib/observe"], packages: /^zod$/ },
   "lib/report": { rooms: ["lib/base", "lib/metrics", "lib/stats"], packages: /^echarts\// },
   "bench/core": { rooms: ["lib/base", "lib/stats"] },

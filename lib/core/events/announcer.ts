@@ -27,6 +27,21 @@ interface AssignedConnection extends Connection {
   readonly pickedAt: Nanoseconds;
 }
 
+/** A connection that is open, or was until now. */
+interface OpenConnection extends AssignedConnection {
+  /** For how long the client, once connected, asked nothing; undefined until it asks. */
+  readonly idle: Nanoseconds | undefined;
+}
+
+/** A session as a store knows it. */
+interface ReceivedSession {
+  readonly key: string;
+  readonly backend: string;
+  readonly home: string;
+  readonly changedAt: Nanoseconds;
+  readonly usedAt: Nanoseconds;
+}
+
 /** How much was relayed. */
 interface Traffic {
   readonly bytesToBackend: number;
@@ -63,8 +78,19 @@ export class Announcer {
   }
 
   /** @param inFlight Over all backends, this one included. */
-  connectionPicked(backend: Backend, inFlight: number): void {
+  connectionPicked(connection: AssignedConnection, inFlight: number, now: Nanoseconds): void {
+    const { backend } = connection;
     this.#events.meter?.picked(backend, inFlight);
+    if (!this.#events.wanted.backend_picked) return;
+    this.#events.emit({
+      type: "backend_picked",
+      at_ms: toMs(now),
+      connection: connection.number,
+      client: connection.client,
+      backend: backend.id,
+      attempt: connection.attempts + 1,
+      in_flight: backend.inFlight,
+    });
   }
 
   connectionOpened(connection: AssignedConnection, now: Nanoseconds): void {
@@ -85,8 +111,60 @@ export class Announcer {
   }
 
   /** @param latency From the pick on, without the time in which the client asked nothing. */
-  connectionAnswered(backend: Backend, latency: Nanoseconds): void {
-    this.#events.meter?.answered(backend, latency);
+  connectionAnswered(connection: OpenConnection, latency: Nanoseconds, now: Nanoseconds): void {
+    this.#events.meter?.answered(connection.backend, latency);
+    if (!this.#events.wanted.backend_answered) return;
+    this.#events.emit({ type: "backend_answered", at_ms: toMs(now), ...idleOf(connection) });
+  }
+
+  clientFinished(connection: OpenConnection, now: Nanoseconds): void {
+    if (!this.#events.wanted.client_finished) return;
+    this.#events.emit({ type: "client_finished", at_ms: toMs(now), ...idleOf(connection) });
+  }
+
+  /** An open connection is about to end without an answer. */
+  clientAsked(connection: OpenConnection, now: Nanoseconds): void {
+    const { number, idle } = connection;
+    if (!this.#events.wanted.client_asked || idle === undefined) return;
+    const idle_ms = toMs(idle);
+    this.#events.emit({ type: "client_asked", at_ms: toMs(now), connection: number, idle_ms });
+  }
+
+  proxyConnected(proxy: string, now: Nanoseconds): void {
+    if (!this.#events.wanted.proxy_connected) return;
+    this.#events.emit({ type: "proxy_connected", at_ms: toMs(now), client: proxy });
+  }
+
+  clientNamed({ number, client }: Connection, now: Nanoseconds): void {
+    if (!this.#events.wanted.client_named) return;
+    this.#events.emit({ type: "client_named", at_ms: toMs(now), connection: number, client });
+  }
+
+  /** @param dueAt When the next thing happens that time alone brings. */
+  queueLeft({ number }: Connection, dueAt: Nanoseconds, now: Nanoseconds): void {
+    if (!this.#events.wanted.queue_left || dueAt > now) return;
+    this.#events.emit({ type: "queue_left", at_ms: toMs(dueAt), connection: number });
+  }
+
+  schedulerStopped(now: Nanoseconds): void {
+    if (!this.#events.wanted.scheduler_stopped) return;
+    this.#events.emit({ type: "scheduler_stopped", at_ms: toMs(now) });
+  }
+
+  /** @param restored Whether it is one of many that are restored together. */
+  sessionReceived(record: ReceivedSession, restored: boolean, now: Nanoseconds): void {
+    if (!this.#events.wanted.session_received) return;
+    const { key, backend, home, changedAt, usedAt } = record;
+    this.#events.emit({
+      type: "session_received",
+      at_ms: toMs(now),
+      client: key,
+      backend,
+      home,
+      changed_ms: toMs(changedAt),
+      used_ms: toMs(usedAt),
+      restored,
+    });
   }
 
   connectFailed(
@@ -320,4 +398,8 @@ export class Announcer {
     if (!this.#events.wanted.session_adopted) return;
     this.#events.emit({ type: "session_adopted", at_ms: toMs(now), client, backend });
   }
+}
+
+function idleOf({ number, idle }: OpenConnection) {
+  return { connection: number, ...idle !== undefined && { idle_ms: toMs(idle) } };
 }

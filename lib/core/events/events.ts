@@ -406,6 +406,126 @@ export type LbEvent =
   | ShortageBegan
   | ShortageEnded;
 
+/**
+ * What only a recording has: picks, and what the scheduler was given where no other event carries it. Together with
+ * the other events they are all inputs of the scheduler, so that a replay can repeat its decisions.
+ */
+export type ReplayEvent =
+  | BackendPicked
+  | ProxyConnected
+  | ClientNamed
+  | BackendAnswered
+  | ClientFinished
+  | ClientAsked
+  | QueueLeft
+  | SchedulerStopped
+  | SessionReceived
+  | ConfigurationUsed;
+
+/** A backend was picked for a connection, and counts it. Each attempt of a connection has its own pick. */
+export interface BackendPicked extends At {
+  readonly type: "backend_picked";
+  readonly connection: number;
+  readonly client: string;
+  readonly backend: string;
+  /** 1 for the first backend tried. */
+  readonly attempt: number;
+  /** In flight on that backend, this one included. */
+  readonly in_flight: number;
+}
+
+/** The connection that arrives next is that of a trusted proxy, which has yet to name its client. */
+export interface ProxyConnected extends At {
+  readonly type: "proxy_connected";
+  /** The address of the proxy. */
+  readonly client: string;
+}
+
+/** A trusted proxy named its client. */
+export interface ClientNamed extends At {
+  readonly type: "client_named";
+  readonly connection: number;
+  readonly client: string;
+}
+
+/** A backend sent the first byte of an answer. */
+export interface BackendAnswered extends At {
+  readonly type: "backend_answered";
+  readonly connection: number;
+  /** From the moment the connection was open until the client sent its first byte; absent if it has sent none. */
+  readonly idle_ms?: number;
+}
+
+/** A client sent its last byte, and had no answer by then. */
+export interface ClientFinished extends At {
+  readonly type: "client_finished";
+  readonly connection: number;
+  /** As for `backend_answered`. */
+  readonly idle_ms?: number;
+}
+
+/** A client had sent something and got no answer: its connection ends now. */
+export interface ClientAsked extends At {
+  readonly type: "client_asked";
+  readonly connection: number;
+  /** As for `backend_answered`. */
+  readonly idle_ms: number;
+}
+
+/**
+ * A connection that waited does so no more: `connection_left` or `connection_refused` follows. In between is what
+ * time has brought by then. Without such events in between there is no event of this type.
+ */
+export interface QueueLeft extends At {
+  readonly type: "queue_left";
+  readonly connection: number;
+}
+
+/** From now on every client is refused. */
+export interface SchedulerStopped extends At {
+  readonly type: "scheduler_stopped";
+}
+
+/** A session of another balancer, or of an earlier run, was read from the session store. */
+export interface SessionReceived extends At {
+  readonly type: "session_received";
+  readonly client: string;
+  readonly backend: string;
+  /** Where it was pinned before it had to move. */
+  readonly home: string;
+  readonly changed_ms: number;
+  readonly used_ms: number;
+  /** Whether it is one of many that are restored together. */
+  readonly restored: boolean;
+}
+
+/** Another configuration is used from now on. What it changes follows. */
+export interface ConfigurationUsed extends At {
+  readonly type: "configuration_used";
+  /** As in `run_started`, with the operator's wishes. */
+  readonly configuration: Readonly<Record<string, unknown>>;
+}
+
+/** Every kind of event that only a recording has. */
+export const REPLAY_TYPES = [
+  "backend_picked",
+  "proxy_connected",
+  "client_named",
+  "backend_answered",
+  "client_finished",
+  "client_asked",
+  "queue_left",
+  "scheduler_stopped",
+  "session_received",
+  "configuration_used",
+] as const satisfies readonly ReplayEvent["type"][];
+
+/** Anything that the stream carries. */
+export type StreamEvent = LbEvent | ReplayEvent;
+
+/** The name of anything that the stream carries. */
+export type StreamType = StreamEvent["type"];
+
 /** The name of a kind of event. */
 export type EventType = LbEvent["type"];
 
@@ -443,7 +563,7 @@ export const EVENT_TYPES = [
 ] as const satisfies readonly EventType[];
 
 /** An event of one kind. */
-export type EventOf<Type extends EventType> = Extract<LbEvent, { type: Type }>;
+export type EventOf<Type extends StreamType> = Extract<StreamEvent, { type: Type }>;
 
 /** Milliseconds, as events carry them. */
 export function toMs(duration: Nanoseconds): number {
@@ -456,9 +576,9 @@ export class ReaderFailure extends Error {
   /** The reader's name. */
   readonly reader: string;
   /** The kind of event that it could not read. */
-  readonly event: EventType;
+  readonly event: StreamType;
 
-  constructor(reader: string, event: EventType, cause: unknown) {
+  constructor(reader: string, event: StreamType, cause: unknown) {
     super(`the reader "${reader}" failed with ${event} and gets no more events: ${cause}`, {
       cause,
     });
@@ -470,8 +590,8 @@ export class ReaderFailure extends Error {
 /** One reader of the stream. */
 interface Subscription {
   readonly name: string;
-  readonly types: readonly EventType[];
-  readonly read: (event: LbEvent) => void;
+  readonly types: readonly StreamType[];
+  readonly read: (event: StreamEvent) => void;
 }
 
 /**
@@ -504,7 +624,7 @@ export class EventStream {
    *
    * @param name What the reader is called in a report of its failure.
    */
-  subscribe<Type extends EventType>(
+  subscribe<Type extends StreamType>(
     name: string,
     types: readonly Type[],
     read: (event: EventOf<Type>) => void,
@@ -516,7 +636,7 @@ export class EventStream {
     return () => this.#detach(subscription);
   }
 
-  emit(event: LbEvent): void {
+  emit(event: StreamEvent): void {
     for (const subscription of this.#subscriptions[event.type]) {
       try {
         subscription.read(event);
@@ -533,12 +653,13 @@ export class EventStream {
     }
   }
 
-  #setSubscriptions(type: EventType, subscriptions: readonly Subscription[]): void {
+  #setSubscriptions(type: StreamType, subscriptions: readonly Subscription[]): void {
     this.#subscriptions[type] = subscriptions;
     this.wanted[type] = subscriptions.length > 0;
   }
 }
 
-function forEachType<Value>(make: () => Value): Record<EventType, Value> {
-  return Object.fromEntries(EVENT_TYPES.map((type) => [type, make()])) as Record<EventType, Value>;
+function forEachType<Value>(make: () => Value): Record<StreamType, Value> {
+  const types = [...EVENT_TYPES, ...REPLAY_TYPES];
+  return Object.fromEntries(types.map((type) => [type, make()])) as Record<StreamType, Value>;
 }

@@ -14,8 +14,12 @@ export {
   type PickExplained,
   ReaderFailure,
   type RefusalReason,
+  REPLAY_TYPES,
+  type ReplayEvent,
   type RunStarted,
   type ScarceResource,
+  type StreamEvent,
+  type StreamType,
   toMs,
 } from "./events.ts";
 export type { ConnectionMeter, MeteredBackend } from "./meter.ts";

@@ -1,0 +1,3 @@
+/** The recording of a run: which events, in which files. */
+export { Recorder, type RecordOptions } from "./recorder.ts";
+export { recordingPaths } from "./recording_file.ts";

@@ -1,0 +1,137 @@
+import type { Logger } from "@logtape/logtape";
+import { NS_PER_S, VERSION } from "../../lib/base/mod.ts";
+import { logSentence, Output } from "../../lib/cli/mod.ts";
+import { type EventStream, type StreamEvent, toMs } from "../../lib/core/mod.ts";
+import { type Clock, sleep, writeFailure } from "../../lib/io/mod.ts";
+import {
+  FORMAT,
+  type LinesDropped,
+  RECORDED_TYPES,
+  type RecordingEnded,
+  type RecordingHead,
+} from "../../lib/recording/mod.ts";
+import { type RecordingBounds, RecordingFile } from "./recording_file.ts";
+
+/** Lines that wait to be written, in characters: some seconds of a busy balancer. */
+const WAITING_MAX = 16 * 1024 * 1024;
+/** At the end, the last lines may take this long to be written. */
+const LAST_WRITE = 5 * NS_PER_S;
+
+const encoder = new TextEncoder();
+
+/** Where a run is recorded. */
+export interface RecordOptions extends RecordingBounds {
+  readonly file: string;
+}
+
+/** What is recorded, and where. */
+interface RecorderOptions extends RecordOptions {
+  readonly events: EventStream;
+  readonly now: Clock;
+  readonly log: Logger;
+}
+
+/**
+ * Writes the events of a run to a recording. It never delays the balancer: lines wait in a bounded buffer, and if they
+ * cannot be written in time the oldest are dropped, which the recording itself reports.
+ */
+export class Recorder {
+  readonly #options: RecorderOptions;
+  readonly #file: RecordingFile;
+  readonly #output: Output;
+  readonly #unsubscribe: () => void;
+  #lastFailure = "";
+  #dropped = 0;
+
+  /** @throws {UserError} if the file cannot be written. */
+  static async start(options: RecorderOptions): Promise<Recorder> {
+    const run = crypto.randomUUID();
+    let configuration: RecordingHead["configuration"];
+    // It is written before each later file, so that each file can be understood alone.
+    const stop = options.events.subscribe(
+      "recorded configuration",
+      ["run_started", "configuration_used"],
+      (event) => configuration = event.configuration,
+    );
+    const head = (part: number) => headLine(run, part, part === 1 ? undefined : configuration);
+    try {
+      return new Recorder(options, await RecordingFile.create(options.file, options, head), stop);
+    } catch (error) {
+      stop();
+      throw error;
+    }
+  }
+
+  private constructor(options: RecorderOptions, file: RecordingFile, stopFollowing: () => void) {
+    this.#options = options;
+    this.#file = file;
+    this.#output = new Output(file, {
+      failed: (error) => this.#failed(error),
+      logMax: WAITING_MAX,
+    });
+    const unsubscribe = options.events.subscribe(
+      "recording",
+      RECORDED_TYPES,
+      (event) => this.#write(event),
+    );
+    this.#unsubscribe = () => {
+      unsubscribe();
+      stopFollowing();
+    };
+  }
+
+  /** Ends the recording when its last lines have been written. */
+  async stop(): Promise<void> {
+    this.#unsubscribe();
+    this.#write({ type: "recording_ended", at_ms: toMs(this.#options.now()) });
+    const late = new AbortController();
+    await Promise.race([this.#output.written(), sleep(LAST_WRITE, late.signal)]);
+    late.abort();
+    this.#file.close();
+    const { log, file } = this.#options;
+    const missing = this.#dropped + this.#output.unwrittenLogLines;
+    if (missing === 0) return;
+    const sentence =
+      `the recording ${file} lacks ${missing} lines, which could not be written in time`;
+    logSentence(log, "warning", sentence, { event: "recording_incomplete", file, lines: missing });
+  }
+
+  #write(event: StreamEvent | RecordingEnded): void {
+    this.#output.log(JSON.stringify(event), (count) => {
+      this.#dropped += count;
+      return JSON.stringify({ type: "lines_dropped", count } satisfies LinesDropped);
+    });
+  }
+
+  /** A full disk must not stop a balancer. */
+  #failed(error: unknown): boolean {
+    const reason = writeFailure(error);
+    if (reason !== this.#lastFailure) {
+      this.#lastFailure = reason;
+      const { log, file } = this.#options;
+      const sentence =
+        `the recording ${file} cannot be written (${reason}); trying again every second`;
+      logSentence(log, "warning", sentence, { event: "recording_failed", file, reason });
+    }
+    return true;
+  }
+}
+
+function headLine(
+  run: string,
+  part: number,
+  configuration: RecordingHead["configuration"],
+): Uint8Array {
+  const head: RecordingHead = {
+    ...{
+      type: "recording",
+      format: FORMAT,
+      lbsim: VERSION,
+      run,
+      part,
+      clients: "addresses",
+    } as const,
+    ...configuration !== undefined && { configuration },
+  };
+  return encoder.encode(`${JSON.stringify(head)}\n`);
+}

@@ -1,0 +1,52 @@
+/**
+ * A recording: JSON lines. The first line is the head, which says what the file is; each further line is an event, as
+ * the stream of a run carries it. A long recording has several files, and each has a head of its own.
+ */
+import { EVENT_TYPES, REPLAY_TYPES, type StreamEvent, type StreamType } from "../core/mod.ts";
+
+/** The version of the format. A reader refuses a recording with a higher one. */
+export const FORMAT = 1;
+
+/** What a recording was made from, if it is not one of lbsim. */
+export type Origin = "haproxy" | "nginx" | "azure-2021" | "azure-2019" | "csv";
+
+/** The first line of a file of a recording. */
+export interface RecordingHead {
+  readonly type: "recording";
+  readonly format: number;
+  /** The version of lbsim that wrote it. */
+  readonly lbsim: string;
+  /** The same in all files of a recording. */
+  readonly run: string;
+  /** From 1: the number of this file in the recording. */
+  readonly part: number;
+  /** Whether clients have their addresses, or pseudonyms that a key made of them. */
+  readonly clients: "addresses" | "pseudonyms";
+  /** For the files after the first: the configuration in use at the beginning of this file. */
+  readonly configuration?: Readonly<Record<string, unknown>>;
+  /** Where it was imported from; absent if lbsim recorded it. */
+  readonly origin?: Origin;
+  /** What an import had to assume, one sentence each. */
+  readonly assumptions?: readonly string[];
+}
+
+/** Lines are missing here: they could not be written in time. */
+export interface LinesDropped {
+  readonly type: "lines_dropped";
+  readonly count: number;
+}
+
+/** The balancer stopped: the recording is complete. */
+export interface RecordingEnded {
+  readonly type: "recording_ended";
+  readonly at_ms: number;
+}
+
+/** Any line after the head. */
+export type RecordedLine = StreamEvent | LinesDropped | RecordingEnded;
+
+/** The events that are recorded: all except explanations, which cost more than the picks that they explain. */
+export const RECORDED_TYPES: readonly StreamType[] = [
+  ...EVENT_TYPES.filter((type) => type !== "pick_explained"),
+  ...REPLAY_TYPES,
+];

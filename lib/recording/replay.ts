@@ -1,0 +1,462 @@
+import {
+  type Connection,
+  type EventOf,
+  EventStream,
+  type ReaderFailure,
+  type RefusalReason,
+  Scheduler,
+  type SessionRecord,
+  type StreamEvent,
+  type StreamType,
+} from "../core/mod.ts";
+import {
+  childSeed,
+  createRandom,
+  escapeText,
+  type Nanoseconds,
+  NS_PER_MS,
+  UserError,
+} from "../base/mod.ts";
+import { type Config, parseConfig } from "../config/mod.ts";
+import type { RecordedLine } from "./format.ts";
+import { RECORDED_TYPES } from "./format.ts";
+import type { ReadLine } from "./reader.ts";
+
+/** The first difference between a recording and its replay. */
+export interface Difference {
+  /** The place in the recording; undefined: the recording has ended. */
+  readonly place?: { readonly file: string; readonly line: number };
+  /** The number of the pick, from 1, if it is one. */
+  readonly pick?: number;
+  readonly recorded: RecordedLine | null;
+  /** What the replay did instead; null: nothing. */
+  readonly replayed: StreamEvent | null;
+}
+
+/** The result of a replay. */
+export interface ReplayResult {
+  /** Lines that were read. */
+  readonly lines: number;
+  /** Picks that were compared. */
+  readonly picks: number;
+  /** Refusals that were compared. */
+  readonly refusals: number;
+  /** Undefined: every event is the same. */
+  readonly difference?: Difference;
+  /** The line at which the comparison ended, since lines are missing there. */
+  readonly dropped?: { readonly file: string; readonly line: number; readonly count: number };
+}
+
+/** Events of the driver, which no scheduler emits. */
+const NOT_THE_SCHEDULERS: ReadonlySet<string> = new Set<RecordedLine["type"]>([
+  ...["run_started", "configuration_used", "config_reloaded", "wishes_changed"] as const,
+  ...["sessions_ended", "shortage_began", "shortage_ended"] as const,
+  ...["session_store_opened", "session_store_degraded"] as const,
+  ...["session_store_recovered", "session_store_incomplete"] as const,
+]);
+
+/** What the replay compares. Of a client that asked, the replay has read when it did before it emits that itself. */
+const COMPARED_TYPES = RECORDED_TYPES.filter((type) => type !== "client_asked");
+
+/** Refusals by the driver: it could not serve the connection. */
+const REFUSED_BY_DRIVER: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
+  "bad_proxy_header",
+  "bad_tls_handshake",
+  "sent_nothing",
+  "local_shortage",
+]);
+
+const LINES_PER_STEP = 2000;
+
+/** A connection of the replay. */
+interface Replayed {
+  readonly connection: Connection;
+  openedAt: Nanoseconds;
+}
+
+/**
+ * Repeats a recording with a scheduler of its own: gives it what the recorded one was given, at the same times, and
+ * compares every event that it emits, picks above all. It ends at the first difference, since what follows it would
+ * only be its consequence.
+ *
+ * A recorded event is one of two kinds. An input, like the arrival of a client or the result of a probe, is given to
+ * the scheduler, which then must emit the same event. Any other event must follow from an input or from time alone.
+ */
+export class Replay {
+  readonly #source: Lookahead;
+  readonly #events: EventStream;
+  readonly #connections = new Map<number, Replayed>();
+  #scheduler: Scheduler | undefined;
+  #now: Nanoseconds = 0;
+  #isMuted = false;
+  #picks = 0;
+  #refusals = 0;
+  #difference: Difference | undefined;
+  #failure: ReaderFailure | undefined;
+  readonly #onLine: ((line: ReadLine) => void) | undefined;
+
+  /**
+   * @param lines The recording, from the start of the run.
+   * @param onLine Called with each line, when it has been read.
+   */
+  constructor(lines: Iterable<ReadLine>, onLine?: (line: ReadLine) => void) {
+    this.#source = new Lookahead(lines[Symbol.iterator]());
+    this.#onLine = onLine;
+    this.#events = new EventStream((failure) => this.#failure = failure);
+    this.#events.subscribe("replay", COMPARED_TYPES, (event) => this.#compare(event));
+  }
+
+  /**
+   * Replays all of it, a little in each step, so that other work can be done in between.
+   *
+   * @throws {UserError} if the recording cannot be read, or is not that of one run from its start.
+   */
+  *run(): Generator<void, ReplayResult> {
+    for (let i = 1;; i++) {
+      if (i % LINES_PER_STEP === 0) yield;
+      const next = this.#source.peek();
+      if (next === undefined) return this.#result();
+      const { event } = next;
+      if (event.type === "lines_dropped") return this.#dropped(next, event.count);
+      if (event.type === "recording_ended") {
+        this.#take();
+        return this.#result();
+      }
+      this.#tryStep(next);
+      if (this.#failure !== undefined) throw this.#failure.cause as Error;
+      if (this.#difference === undefined && this.#source.peek() === next) {
+        this.#difference = this.#differs(next, null);
+      }
+      if (this.#difference !== undefined) return this.#result();
+    }
+  }
+
+  #tryStep({ file, line, event }: ReadLine): void {
+    try {
+      this.#step(event as StreamEvent);
+    } catch (error) {
+      if (error instanceof UserError) throw error;
+      // The scheduler asserts what every driver keeps to.
+      throw new UserError(
+        `${escapeText(file)}:${line}: ${event.type} cannot follow what was recorded before it`,
+        { cause: error },
+      );
+    }
+  }
+
+  #result(): ReplayResult {
+    return {
+      lines: this.#source.lines,
+      picks: this.#picks,
+      refusals: this.#refusals,
+      ...this.#difference !== undefined && { difference: this.#difference },
+    };
+  }
+
+  #dropped({ file, line }: ReadLine, count: number): ReplayResult {
+    return { ...this.#result(), dropped: { file, line, count } };
+  }
+
+  #take(): ReadLine | undefined {
+    const line = this.#source.next();
+    if (line !== undefined) this.#onLine?.(line);
+    return line;
+  }
+
+  /** The scheduler has emitted an event: the recording must have the same. */
+  #compare(event: StreamEvent): void {
+    if (this.#isMuted || this.#difference !== undefined) return;
+    const next = this.#source.peek();
+    if (next === undefined || !isSameEvent(next.event, event)) {
+      this.#difference = this.#differs(next, event);
+      return;
+    }
+    this.#take();
+    if (event.type === "backend_picked") this.#picks++;
+    if (event.type === "connection_refused") this.#refusals++;
+    if (isEnd(event.type)) this.#connections.delete((event as { connection: number }).connection);
+    // The driver closes connections of a backend at the moment at which it is marked as down.
+    if (event.type === "backend_down") this.#closeThoseOf(event);
+  }
+
+  #differs(next: ReadLine | undefined, replayed: StreamEvent | null): Difference {
+    const recorded = next?.event ?? null;
+    const isPick = recorded?.type === "backend_picked" || replayed?.type === "backend_picked";
+    return {
+      ...next !== undefined && { place: { file: next.file, line: next.line } },
+      ...isPick && { pick: this.#picks + 1 },
+      recorded,
+      replayed,
+    };
+  }
+
+  #closeThoseOf({ backend }: EventOf<"backend_down">): void {
+    while (this.#difference === undefined) {
+      const event = this.#source.peek()?.event;
+      if (event?.type !== "connection_closed" && event?.type !== "client_asked") return;
+      if (event.type === "connection_closed" && event.end !== "backend_down") return;
+      const connection = this.#connections.get(event.connection)?.connection;
+      if (connection?.phase !== "open" || connection.backend.id !== backend) return;
+      this.#step(event);
+    }
+  }
+
+  /** Does what the recorded event says, if it is an input; otherwise lets time pass until it. */
+  #step(event: StreamEvent): void {
+    this.#now = Math.round(event.at_ms * NS_PER_MS);
+    if (NOT_THE_SCHEDULERS.has(event.type)) {
+      // It follows what the scheduler emits of its own accord until then.
+      this.#scheduler?.passTime(this.#now);
+      if (this.#difference === undefined) this.#driver(event);
+      return;
+    }
+    const scheduler = this.#scheduler;
+    if (scheduler === undefined) {
+      throw new UserError("the recording does not begin with run_started, so its start is unknown");
+    }
+    switch (event.type) {
+      case "proxy_connected":
+        return this.#arrives(scheduler.acceptProxy(event.client, this.#now));
+      case "connection_arrived":
+        return this.#arrives(scheduler.accept(event.client, this.#now));
+      case "probe":
+        return scheduler.probed(
+          event.backend,
+          event.ok,
+          this.#now,
+          Math.round(event.probe_ms * NS_PER_MS),
+          event.reason,
+        );
+      case "scheduler_stopped":
+        return scheduler.stop(this.#now);
+      case "session_received":
+        return this.#received(scheduler, event);
+      case "session_pinned":
+      case "session_moved":
+      case "session_evicted":
+        return this.#sessionChanges(scheduler);
+      case "backend_mode_changed":
+        if (scheduler.backend(event.backend) === undefined) return;
+        return scheduler.setMode(event.backend, event.mode, this.#now);
+    }
+    if (!("connection" in event)) return scheduler.passTime(this.#now);
+    const replayed = this.#connections.get(event.connection);
+    if (replayed === undefined) return scheduler.passTime(this.#now);
+    this.#moveOn(replayed, event);
+  }
+
+  /** The events of its arrival came before it is known here: it may have been refused already. */
+  #arrives(connection: Connection): void {
+    if (connection.phase === "ended") return;
+    this.#connections.set(connection.number, { connection, openedAt: NaN });
+  }
+
+  /** What the recorded driver did with a connection. */
+  #moveOn(replayed: Replayed, event: StreamEvent): void {
+    const { connection } = replayed;
+    const now = this.#now;
+    const { phase } = connection;
+    switch (event.type) {
+      case "queue_left":
+        return this.#leavesQueue(connection);
+      case "client_named":
+        if (phase !== "arriving") return;
+        connection.admit(event.client, now);
+        return;
+      case "backend_picked":
+      case "connection_queued":
+        if (phase === "arriving") connection.assign(now);
+        else this.#scheduler!.passTime(now);
+        return;
+      case "connection_opened":
+        if (phase !== "connecting") return;
+        replayed.openedAt = now;
+        return connection.connected(now);
+      case "connect_failed":
+        if (phase === "connecting") connection.connectFailed(event.reason, now, event.detail);
+        return;
+      case "backend_answered":
+        this.#asked(replayed, event.idle_ms);
+        if (phase === "open") connection.answered(now);
+        return;
+      case "client_finished":
+        this.#asked(replayed, event.idle_ms);
+        return connection.clientFinished(now);
+      case "client_asked":
+        this.#asked(replayed, event.idle_ms);
+        this.#take();
+        return;
+      case "connection_closed": {
+        if (phase !== "open") return;
+        const { bytes_to_backend: bytesToBackend, bytes_to_client: bytesToClient } = event;
+        return connection.close(event.end, now, { bytesToBackend, bytesToClient });
+      }
+      case "connection_left":
+        if (phase !== "open") connection.leave(now);
+        return;
+      case "connection_refused":
+        return this.#refused(connection, event);
+      default:
+        this.#scheduler!.passTime(now);
+    }
+  }
+
+  /** When it left is known from the event of its end. */
+  #leavesQueue(connection: Connection): void {
+    for (let ahead = 1;; ahead++) {
+      const event = this.#source.peek(ahead)?.event;
+      if (event === undefined) return;
+      if (!("connection" in event) || event.connection !== connection.number) continue;
+      this.#now = Math.round(event.at_ms * NS_PER_MS);
+      if (event.type === "connection_refused") {
+        connection.refuse(event.reason, this.#now, event.detail);
+      } else connection.leave(this.#now);
+      return;
+    }
+  }
+
+  #refused(connection: Connection, event: EventOf<"connection_refused">): void {
+    const { phase } = connection;
+    const isDrivers = REFUSED_BY_DRIVER.has(event.reason) ||
+      (event.reason === "stopping" && phase === "connecting");
+    if (isDrivers && phase !== "open") connection.refuse(event.reason, this.#now, event.detail);
+    else if (phase === "arriving") this.#assignOrRefuse(connection, event);
+    else this.#scheduler!.passTime(this.#now);
+  }
+
+  /** A proxied connection that is refused before its client is named was refused by the driver. */
+  #assignOrRefuse(connection: Connection, event: EventOf<"connection_refused">): void {
+    if (event.reason === "stopping") connection.refuse("stopping", this.#now, event.detail);
+    else connection.assign(this.#now);
+  }
+
+  /** A connection asks for a backend, which changes sessions before the pick, or before it has to wait. */
+  #sessionChanges(scheduler: Scheduler): void {
+    for (let ahead = 1;; ahead++) {
+      const event = this.#source.peek(ahead)?.event;
+      if (event?.type.startsWith("session_") && event.type !== "session_received") continue;
+      const asking = event !== undefined && "connection" in event
+        ? this.#connections.get(event.connection)?.connection
+        : undefined;
+      if (asking?.phase === "arriving") asking.assign(this.#now);
+      else scheduler.passTime(this.#now);
+      return;
+    }
+  }
+
+  #asked({ connection, openedAt }: Replayed, idleMs: number | undefined): void {
+    if (idleMs !== undefined) connection.asked(openedAt + Math.round(idleMs * NS_PER_MS));
+  }
+
+  /** Sessions that were restored together are given to the scheduler together. */
+  #received(scheduler: Scheduler, first: EventOf<"session_received">): void {
+    if (!first.restored) return scheduler.adopt(recordOf(first), this.#now);
+    const records: SessionRecord<string>[] = [];
+    for (let next = this.#source.peek(); next !== undefined; next = this.#source.peek()) {
+      const { event } = next;
+      if (event.type !== "session_received" || !event.restored || event.at_ms !== first.at_ms) {
+        break;
+      }
+      records.push(recordOf(event));
+      this.#take();
+    }
+    this.#isMuted = true;
+    let left = records.length;
+    const unmute = this.#events.subscribe("restored", ["session_received"], () => {
+      // The last one is followed by what the restored sessions make possible.
+      if (--left === 0) this.#isMuted = false;
+    });
+    scheduler.restore(records, this.#now);
+    unmute();
+    this.#isMuted = false;
+  }
+
+  #driver(event: StreamEvent): void {
+    switch (event.type) {
+      case "run_started":
+        this.#start(event);
+        break;
+      case "configuration_used": {
+        const config = configOf(event.configuration);
+        this.#take();
+        this.#scheduler?.reconfigure(config, this.#now);
+        return;
+      }
+      case "sessions_ended":
+        this.#scheduler?.endSessions(this.#now, event.client ?? undefined);
+    }
+    this.#take();
+  }
+
+  #start({ seed, configuration }: EventOf<"run_started">): void {
+    if (this.#scheduler !== undefined) {
+      throw new UserError("the recording has two runs, and only one can be replayed");
+    }
+    const random = createRandom(childSeed(seed, "algorithm", 0));
+    this.#scheduler = new Scheduler(configOf(configuration), this.#events, random);
+  }
+}
+
+/**
+ * A configuration as a recording has it.
+ *
+ * @throws {DiagnosticsError} if it is not right.
+ */
+export function configOf(configuration: Readonly<Record<string, unknown>>): Config {
+  return parseConfig({ file: "the recorded configuration", text: JSON.stringify(configuration) });
+}
+
+function recordOf(event: EventOf<"session_received">): SessionRecord<string> {
+  const { client, backend, home, changed_ms, used_ms } = event;
+  const time = (ms: number) => Math.round(ms * NS_PER_MS);
+  return { key: client, backend, home, changedAt: time(changed_ms), usedAt: time(used_ms) };
+}
+
+function isEnd(type: StreamType): boolean {
+  return type === "connection_closed" || type === "connection_refused" ||
+    type === "connection_left";
+}
+
+/** Whether two events say the same. */
+function isSameEvent(recorded: RecordedLine, replayed: StreamEvent): boolean {
+  const [a, b] = [recorded, replayed] as unknown as [Fields, Fields];
+  const keys = Object.keys(b);
+  return Object.keys(a).length === keys.length && keys.every((key) => isSameValue(a[key], b[key]));
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function isSameValue(a: unknown, b: unknown): boolean {
+  if (!Array.isArray(a) || !Array.isArray(b)) return a === b;
+  return a.length === b.length && a.every((value, i) => value === b[i]);
+}
+
+/** Lines, of which the next ones can be looked at before they are taken. */
+class Lookahead {
+  readonly #lines: Iterator<ReadLine>;
+  readonly #next: ReadLine[] = [];
+  lines = 0;
+
+  constructor(lines: Iterator<ReadLine>) {
+    this.#lines = lines;
+  }
+
+  /** The next line; with `ahead`, the one so many lines after it. */
+  peek(ahead = 0): ReadLine | undefined {
+    while (this.#next.length <= ahead) {
+      const { value, done } = this.#lines.next();
+      if (done) return undefined;
+      this.#next.push(value);
+    }
+    return this.#next[ahead];
+  }
+
+  next(): ReadLine | undefined {
+    const next = this.peek();
+    if (next !== undefined) {
+      this.#next.shift();
+      this.lines++;
+    }
+    return next;
+  }
+}

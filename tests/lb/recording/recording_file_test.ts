@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { UserError } from "../../../lib/base/mod.ts";
+import { RecordingFile } from "../../../lb/recording/recording_file.ts";
+import { inFolder } from "../../support/folder.ts";
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+const head = (part: number) => bytes(`{"type":"recording","part":${part}}\n`);
+/** As long as two heads. */
+const LINE = `${"x".repeat(57)}\n`;
+
+async function contents(folder: string): Promise<Record<string, string>> {
+  const names = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).sort();
+  return Object.fromEntries(
+    await Promise.all(
+      names.map(async (name) => [name, await Deno.readTextFile(`${folder}/${name}`)]),
+    ),
+  );
+}
+
+Deno.test("RecordingFile begins a new file before one gets too large, and deletes the oldest", () =>
+  inFolder(async (folder) => {
+    const path = `${folder}/run.jsonl`;
+    const file = await RecordingFile.create(path, { maxBytes: 100, files: 3 }, head);
+    for (const letter of ["a", "b", "c", "d"]) {
+      await file.write(bytes(LINE.replaceAll("x", letter)));
+    }
+    file.close();
+    const found = await contents(folder);
+    assert.deepEqual(Object.keys(found), ["run.jsonl", "run.jsonl.1", "run.jsonl.2"]);
+    for (const [name, part, letter] of [["", 4, "d"], [".1", 3, "c"], [".2", 2, "b"]] as const) {
+      const text = found[`run.jsonl${name}`]!;
+      assert.equal(text, `{"type":"recording","part":${part}}\n${LINE.replaceAll("x", letter)}`);
+    }
+  }));
+
+Deno.test("RecordingFile keeps one file if it may keep one, and a line that is too large", () =>
+  inFolder(async (folder) => {
+    const path = `${folder}/run.jsonl`;
+    const file = await RecordingFile.create(path, { maxBytes: 50, files: 1 }, head);
+    await file.write(bytes(LINE));
+    await file.write(bytes(LINE));
+    file.close();
+    const found = await contents(folder);
+    assert.deepEqual(found, { "run.jsonl": `{"type":"recording","part":2}\n${LINE}` });
+  }));
+
+Deno.test("RecordingFile keeps an earlier recording, and touches no other file", () =>
+  inFolder(async (folder) => {
+    const path = `${folder}/run.jsonl`;
+    const bounds = { maxBytes: 1000, files: 2 };
+    (await RecordingFile.create(path, bounds, head)).close();
+    (await RecordingFile.create(path, bounds, () => bytes('{"type":"recording"}\n'))).close();
+    const before = {
+      "run.jsonl": '{"type":"recording"}\n',
+      "run.jsonl.1": '{"type":"recording","part":1}\n',
+    };
+    assert.deepEqual(await contents(folder), before);
+    const other = `${folder}/notes.txt`;
+    await Deno.writeTextFile(other, "my notes");
+    const refused = (error: unknown) =>
+      error instanceof UserError && error.exitCode === 2 && /is no recording/.test(error.message);
+    await assert.rejects(RecordingFile.create(other, bounds, head), refused);
+    await assert.rejects(RecordingFile.create(folder, bounds, head), /it is a directory/);
+    await assert.rejects(
+      RecordingFile.create(`${folder}/none/run.jsonl`, bounds, head),
+      /its directory does not exist/,
+    );
+    assert.deepEqual(await contents(folder), { ...before, "notes.txt": "my notes" });
+  }));
