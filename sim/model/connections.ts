@@ -108,7 +108,7 @@ export class Connection {
   attempt = 0;
   /** What the answer is. */
   answer = OK;
-  /** Neighbours in a server's queue. */
+  /** Neighbours in a server's queue; `next` is also the next free connection. */
   next: Connection | undefined;
   previous: Connection | undefined;
   /** Its place in a shared server's heap. */
@@ -168,7 +168,8 @@ export class Connection {
  */
 export class Connections {
   readonly #all: Connection[] = [];
-  readonly #free: Connection[] = [];
+  /** The free ones, as a list by `next`. */
+  #free: Connection | undefined;
 
   /** All connection objects, free ones included, in the order of their numbers. */
   get all(): readonly Connection[] {
@@ -182,11 +183,11 @@ export class Connections {
 
   /** Takes a free connection, or makes one. Its flags are `flags`; the caller sets the other fields. */
   take(flags: number): Connection {
-    let connection = this.#free.pop();
+    let connection = this.#free;
     if (connection === undefined) {
       connection = new Connection(this.#all.length);
       this.#all.push(connection);
-    }
+    } else this.#free = connection.next;
     connection.flags = flags | IN_USE;
     connection.pending = 0;
     connection.queued = 0;
@@ -203,6 +204,7 @@ export class Connections {
     connection.reset = 0;
     // What the scheduler knew of it need not survive a collection.
     connection.scheduled = undefined;
-    this.#free.push(connection);
+    connection.next = this.#free;
+    this.#free = connection;
   }
 }
