@@ -140,7 +140,7 @@ function pagesOf(command: CommandUnknownOpts): readonly string[] {
 const NEEDS: Readonly<Record<string, readonly Deno.PermissionName[]>> = {
   lb: ["net", "read", "write", "sys"],
   up: ["net", "read", "write", "sys"],
-  backend: ["net", "read", "sys"],
+  backend: ["net", "read", "write", "sys"],
   client: ["net", "read"],
   demo: ["net", "sys"],
   check: ["read", "sys"],

@@ -1,6 +1,8 @@
 /** What a backend logs: each request at debug, and its totals when it stops. */
-import { escapedJson, formatAddress, NS_PER_MS } from "../lib/base/mod.ts";
+import { escapedJson, formatAddress, formatDuration, NS_PER_MS } from "../lib/base/mod.ts";
 import { logger, logSentence } from "../lib/cli/mod.ts";
+import { faultWords } from "../lib/fault/mod.ts";
+import type { FaultChange } from "./faults.ts";
 import type { BackendTotals, Behaviour } from "./server.ts";
 
 /** Logs each request at debug; undefined at other levels, at which a request costs nothing more. */
@@ -17,6 +19,26 @@ export function requestLogger(id: string, level: string): Behaviour["onRequest"]
         `${ms.toFixed(1)} ms`,
       { event: "request", backend: id, client: from, line, ms, failed },
     );
+  };
+}
+
+/** Logs when a fault of a backend begins and ends. */
+export function faultLogger(id: string): (change: FaultChange) => void {
+  const log = logger("backend");
+  return ({ type, fault: { fault, since, until } }) => {
+    const words = faultWords(fault);
+    if (type === "ended") {
+      const properties = { event: "fault_ended", backend: id, fault: words };
+      return logSentence(log, "info", `${id}: fault ${words} ends`, properties);
+    }
+    const duration = until - since;
+    const lasts = duration === Infinity ? "until it is ended" : `for ${formatDuration(duration)}`;
+    logSentence(log, "warning", `${id}: fault ${words} begins, ${lasts}`, {
+      event: "fault_began",
+      backend: id,
+      fault: words,
+      for_ms: duration === Infinity ? null : duration / NS_PER_MS,
+    });
   };
 }
 

@@ -12,6 +12,8 @@ import {
   fileOption,
   integerOption,
   type Io,
+  logger,
+  logSentence,
   nameOption,
   parsed,
   positiveDurationOption,
@@ -19,10 +21,13 @@ import {
   startLogging,
 } from "../lib/cli/mod.ts";
 import { type KeyPair, loadConfig, loadKeyPair } from "../lib/files/mod.ts";
-import { BACKEND_ID } from "../lib/config/mod.ts";
+import { type AdminSettings, prepareTokenFile } from "../lib/admin/mod.ts";
+import { BACKEND_ID, type Config } from "../lib/config/mod.ts";
 import { durationSampler, parseDistribution } from "../lib/scenario/distribution.ts";
 import { giveUp, untilAborted } from "../lib/io/mod.ts";
-import { requestLogger, totalsInWords } from "./backend_log.ts";
+import { backendAdminSettings, startBackendAdmin } from "./admin.ts";
+import { faultLogger, requestLogger, totalsInWords } from "./backend_log.ts";
+import { BackendFaults } from "./faults.ts";
 import { BackendServer } from "./server.ts";
 
 const LEVELS = ["debug", "info"] as const;
@@ -78,12 +83,22 @@ export function backendCommand(io: Io) {
       new Option("--log-level <level>", "debug: log each request")
         .choices(LEVELS).argParser(nameOption("--log-level", LEVELS)).default("info" as const),
     )
+    .option(
+      "--admin <host:port>",
+      "address of its admin API, through which it can be hurt on demand; with --config, `admin` of the backend",
+      (text) => addressOption("--admin", text),
+    )
+    .option(
+      "--token-file <file>",
+      "file with the token for the admin API; it is created if it does not exist",
+      fileOption,
+    )
     .addHelpText("after", EXAMPLES)
     .action(async (where, options) => {
       const { id, config, latency, slots, failRate, idleTimeout, tlsCert, tlsKey, seed, logLevel } =
         options;
       startLogging({ level: logLevel, format: "pretty" }, io.log);
-      const address = await addressOf(where, id, config);
+      const { address, admin } = await placeOf(where, id, config, options);
       const root = seed ?? crypto.getRandomValues(new Uint32Array(1))[0]!;
       const server = new BackendServer(id, {
         latency: latency && durationSampler(latency, createRandom(childSeed(root, "latency"))),
@@ -94,12 +109,16 @@ export function backendCommand(io: Io) {
         onRequest: requestLogger(id, logLevel),
       }, createRandom(childSeed(root, "failures")));
       const listening = server.start(address);
-      // It accepts connections; it opens none, and no files.
-      await giveUp("read", "write", "net", "sys");
+      const faults = new BackendFaults(server, faultLogger(id));
+      const api = admin && await startBackendAdmin(faults, admin, warn);
+      // It accepts connections; it opens none, and no files. Faults close and open its listener, and the
+      // token is read for each change.
+      await giveUp("write", "sys", ...admin === undefined ? ["net", "read"] as const : []);
       io.out(`${escapeText(id)} listening on ${formatAddress(listening)}`);
+      if (api !== undefined) io.out(`admin API on ${api.url}`);
       io.hurry.addEventListener("abort", () => void server.kill());
       await Promise.race([untilAborted(io.signal), server.accepting])
-        .finally(() => server.stop());
+        .finally(() => Promise.all([api?.stop(), faults.end(), server.stop()]));
       io.out(`${escapeText(id)} stopped: ${totalsInWords(server.totals)}`);
     });
 }
@@ -115,27 +134,69 @@ async function pairOf(certificate?: string, key?: string): Promise<KeyPair | und
 const EXAMPLES = `
 Examples:
   lbsim backend 127.0.0.1:9001 --id B1
-  lbsim backend --config config.yaml --id B2 --latency "exponential(20ms)" --slots 4`;
+  lbsim backend --config config.yaml --id B2 --latency "exponential(20ms)" --slots 4
+  lbsim backend 127.0.0.1:9001 --admin 127.0.0.1:9901 --token-file admin.token`;
 
-async function addressOf(
+function warn(sentence: string): void {
+  logSentence(logger("backend"), "warning", sentence, { event: "admin_warning" });
+}
+
+/** Where a backend and its admin API listen. */
+interface Place {
+  readonly address: Address;
+  /** Undefined if it has no admin API. */
+  readonly admin: AdminSettings | undefined;
+}
+
+/** The flags that say where the admin API is. */
+interface AdminFlags {
+  readonly admin?: Address | undefined;
+  readonly tokenFile?: string | undefined;
+}
+
+async function placeOf(
   where: string | undefined,
   id: string,
   file: string | undefined,
-): Promise<Address> {
-  if (where !== undefined) return addressOption("HOST:PORT", where);
-  if (file === undefined) {
+  flags: AdminFlags,
+): Promise<Place> {
+  const config = file === undefined ? undefined : await loadConfig(file);
+  const backend = config && backendIn(config, id, file!);
+  const tokenFile = flags.tokenFile ?? config?.admin.tokenFile;
+  const listen = flags.admin ?? backend?.admin;
+  if (flags.tokenFile !== undefined && listen === undefined) {
+    throw new UserError("--token-file needs --admin", { exitCode: 2 });
+  }
+  if (flags.admin !== undefined && tokenFile === undefined) {
+    throw new UserError("--admin needs a token: without one, it refuses every change", {
+      exitCode: 2,
+      hint: "add --token-file admin.token",
+    });
+  }
+  const address = where === undefined ? backend?.address : addressOption("HOST:PORT", where);
+  if (address === undefined) {
     throw new UserError("an address to listen on is missing", {
       exitCode: 2,
       hint: "lbsim backend 127.0.0.1:9001 --id B1, or lbsim backend --config config.yaml --id B1",
     });
   }
-  const { backends } = await loadConfig(file);
+  if (listen !== undefined && tokenFile !== undefined) await prepareTokenFile(tokenFile, warn);
+  const { hosts = [], tls } = config?.admin ?? {};
+  return {
+    address,
+    admin: backendAdminSettings(listen, {
+      hosts,
+      ...tokenFile !== undefined && { tokenFile },
+      ...tls !== undefined && { tls },
+    }),
+  };
+}
+
+function backendIn({ backends }: Config, id: string, file: string): Config["backends"][number] {
   const backend = backends.find((one) => one.id === id);
-  if (backend === undefined) {
-    throw new UserError(`${file} has no backend "${id}"`, {
-      exitCode: 2,
-      hint: `there is: ${backends.map((one) => one.id).join(", ")}`,
-    });
-  }
-  return backend.address;
+  if (backend !== undefined) return backend;
+  throw new UserError(`${file} has no backend "${id}"`, {
+    exitCode: 2,
+    hint: `there is: ${backends.map((one) => one.id).join(", ")}`,
+  });
 }

@@ -1,4 +1,5 @@
 /** The echo server, with faults on demand. */
-export { requestLogger, totalsInWords } from "./backend_log.ts";
+export { backendAdminSettings, startBackendAdmin } from "./admin.ts";
+export { faultLogger, requestLogger, totalsInWords } from "./backend_log.ts";
 export { BackendFaults, type FaultChange } from "./faults.ts";
 export { BackendServer } from "./server.ts";

@@ -1,7 +1,7 @@
 import { didYouMean, escapeAll, UserError } from "../lib/base/mod.ts";
 import type { BackendMode } from "../lib/core/mod.ts";
 import { explanationLines, type Snapshot } from "../lib/observe/mod.ts";
-import { type AdminClient, RequestRefused } from "./admin_client.ts";
+import { type AdminClient, RequestRefused } from "../lib/admin/mod.ts";
 
 /** The answer to a change. */
 export interface Wished {

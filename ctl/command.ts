@@ -22,7 +22,7 @@ import {
 import { ALGORITHM_NAMES, type BackendMode, type LbEvent } from "../lib/core/mod.ts";
 import { monotonicNow, sleep } from "../lib/io/mod.ts";
 import { explanationLines, plural, sentenceOf, type Snapshot } from "../lib/observe/mod.ts";
-import { AdminClient } from "./admin_client.ts";
+import { AdminClient } from "../lib/admin/mod.ts";
 import { Balancer, type Wished } from "./balancer.ts";
 import { age, differences, summaryLines, tableLines } from "./table.ts";
 import { keepOnly, targetOf } from "./target.ts";

@@ -1,25 +1,8 @@
-import {
-  type Address,
-  formatAddress,
-  isWildcard,
-  parseAddress,
-  UserError,
-} from "../lib/base/mod.ts";
+import { type Address, isWildcard, parseAddress, UserError } from "../lib/base/mod.ts";
+import type { Target } from "../lib/admin/mod.ts";
 import { type Config, DEFAULT_ADMIN_LISTEN } from "../lib/config/mod.ts";
 import { loadAuthorities, loadConfig } from "../lib/files/mod.ts";
 import { giveUp, keepWritingTo, systemReason } from "../lib/io/mod.ts";
-
-/** Where an admin API is, and what it takes to be let in. */
-export interface Target {
-  readonly listen: Address | { readonly path: string };
-  /** The name of its machine: what its certificate must contain, and what a request asks for. */
-  readonly name: string;
-  /** The certificates to trust, in PEM, if it speaks TLS. */
-  readonly trusted: readonly string[] | undefined;
-  readonly token: string | undefined;
-  /** Why there is no token, or which one it is, for the message when it is refused. */
-  readonly tokenSource: string;
-}
 
 /**
  * The admin API of a balancer with this configuration file.
@@ -49,11 +32,6 @@ export async function keepOnly({ listen }: Target): Promise<void> {
   // To connect to a Unix socket is to read and to write it.
   await keepWritingTo([listen.path]);
   await giveUp("sys");
-}
-
-/** Where it is, in words. */
-export function placeOf({ listen }: Pick<Target, "listen">): string {
-  return "path" in listen ? `unix:${listen.path}` : formatAddress(listen);
 }
 
 /** A balancer that listens on every address is asked on this machine. */

@@ -315,6 +315,7 @@ function levelOf(event: LbEvent): "debug" | "info" | "warning" | "error" {
     case "connect_failed":
     case "backend_down":
     case "backend_ejected":
+    case "backend_fault_began":
     case "session_store_degraded":
     case "session_store_incomplete":
     case "shortage_began":

@@ -1,5 +1,14 @@
 import { Command } from "@commander-js/extra-typings";
-import { BackendServer, requestLogger, totalsInWords } from "../backend/mod.ts";
+import {
+  backendAdminSettings,
+  BackendFaults,
+  BackendServer,
+  faultLogger,
+  requestLogger,
+  startBackendAdmin,
+  totalsInWords,
+} from "../backend/mod.ts";
+import { type AdminSettings, prepareTokenFile } from "../lib/admin/mod.ts";
 import { serveBalancer, type ServeOptions } from "../lb/mod.ts";
 import {
   type Address,
@@ -55,7 +64,7 @@ export function upCommand(io: Io) {
         loadListeningConfig(file, { logConnections }, Date.now(), inUse);
       const loaded = roles.balancer ? await read() : undefined;
       startLogging(config.log, io.log);
-      await runRoles({ file, read }, loaded, roles, config.log.level, io);
+      await runRoles({ file, read }, loaded, roles, config, io);
     });
 }
 
@@ -79,7 +88,7 @@ async function runRoles(
   reload: ServeOptions["reload"],
   loaded: LoadedConfig | undefined,
   { balancer, backends }: Roles,
-  level: Config["log"]["level"],
+  { log: { level }, admin }: Config,
   io: Io,
 ): Promise<void> {
   const names = [...balancer ? ["balancer"] : [], ...backends.map(({ id }) => id)];
@@ -102,16 +111,42 @@ async function runRoles(
     });
     return server;
   });
+  const faults = servers.map((server) => new BackendFaults(server, faultLogger(server.id)));
+  const apis: { stop(): Promise<void> }[] = [];
   try {
+    for (const [i, one] of faults.entries()) {
+      const settings = backendAdminSettings(backends[i]!.admin, admin);
+      if (settings === undefined) continue;
+      if (admin.tokenFile !== undefined) await prepareTokenFile(admin.tokenFile, warn);
+      apis.push(await startApi(one, settings));
+    }
     if (loaded !== undefined) await serveBalancer(loaded, io, { reload });
     else {
-      await giveUp("read", "write", "net", "sys");
+      // Faults close and open listeners, and the token is read for each change.
+      await giveUp("write", "sys", ...apis.length === 0 ? ["net", "read"] as const : []);
       await untilAborted(io.signal);
     }
   } finally {
+    await Promise.all(apis.map((api) => api.stop()));
+    await Promise.all(faults.map((one) => one.end()));
     await Promise.all(servers.map((server) => server.stop()));
     servers.forEach(logTotals);
   }
+}
+
+async function startApi(faults: BackendFaults, settings: AdminSettings) {
+  const { id } = faults.server;
+  const api = await startBackendAdmin(faults, settings, warn);
+  logSentence(logger("backend"), "info", `admin API of ${id} on ${api.url}`, {
+    event: "admin_listening",
+    backend: id,
+    url: api.url,
+  });
+  return api;
+}
+
+function warn(sentence: string): void {
+  logSentence(logger("backend"), "warning", sentence, { event: "admin_warning" });
 }
 
 function logTotals({ id, totals }: BackendServer): void {

@@ -1,20 +1,28 @@
-import { isLoopback, parseAddress, UserError } from "../../lib/base/mod.ts";
+import {
+  type AdminServer,
+  PortInUse,
+  prepareTokenFile,
+  startAdmin,
+  type Token,
+  TokenFile,
+} from "../../lib/admin/mod.ts";
+import { parseAddress, UserError } from "../../lib/base/mod.ts";
 import { type AdminListen, type Config, DEFAULT_ADMIN_LISTEN } from "../../lib/config/mod.ts";
 import type { EventStream } from "../../lib/core/mod.ts";
-import { type Clock, localAddresses, systemReason } from "../../lib/io/mod.ts";
-import { servedHosts } from "./access.ts";
+import type { Clock } from "../../lib/io/mod.ts";
 import { apiOf } from "./api.ts";
+import { BackendFaultsForwarder } from "./backend_faults.ts";
 import { EventFeed } from "./event_feed.ts";
 import { FrameFeed } from "./frame_feed.ts";
-import { AdminServer, PortInUse } from "./server.ts";
 import type { AdminMonitor, AdminSubject, ExplainClient } from "./subject.ts";
-import { TokenFile } from "./token.ts";
 
 type AdminConfig = Config["admin"];
 
 /** The balancer that the admin API shows and changes, and the API's settings. */
 export interface AdminOptions {
   readonly config: AdminConfig;
+  /** The token for changes; that of the configuration's file if left out. */
+  readonly token?: Token | undefined;
   readonly balancer: AdminSubject;
   readonly monitor: AdminMonitor;
   readonly explain: ExplainClient;
@@ -35,12 +43,7 @@ export async function prepareAdmin(config: AdminConfig, warn: AdminOptions["warn
   const listen = listenOf(config);
   if (listen === "off") return;
   const { tokenFile } = config;
-  if (tokenFile !== undefined) {
-    const token = new TokenFile(tokenFile);
-    await token.create();
-    const problem = await token.problem();
-    if (problem !== undefined) warn(`admin.token_file ${tokenFile}: ${problem}`);
-  }
+  if (tokenFile !== undefined) await prepareTokenFile(tokenFile, warn);
   if ("path" in listen) await removeStaleSocket(listen.path);
 }
 
@@ -63,31 +66,26 @@ export class Admin {
     const { config, balancer, monitor, explain, events, now, reload, warn } = options;
     const listen = listenOf(config);
     if (listen === "off") return undefined;
-    const host = "path" in listen ? undefined : listen.host;
-    const isLocal = host === undefined || isLoopback(host);
-    const tls = await certificateOf(config);
+    const { tokenFile, hosts, tls } = config;
+    const token = options.token ??
+      (tokenFile === undefined ? undefined : new TokenFile(tokenFile));
     const eventFeed = new EventFeed(events, String(monitor.snapshot().epoch_ms));
     const frameFeed = new FrameFeed(() => monitor.frame());
-    const context = { balancer, monitor, explain, events, eventFeed, frameFeed, now, reload };
+    const backendFaults = new BackendFaultsForwarder({ admin: config, token, events, now });
+    const context = {
+      backendFaults,
+      balancer,
+      monitor,
+      explain,
+      events,
+      eventFeed,
+      frameFeed,
+      now,
+      reload,
+    };
     try {
-      const server = await AdminServer.start({
-        listen,
-        access: {
-          isLocal,
-          hosts: servedHosts(host, localAddresses(), config.hosts),
-          scheme: tls === undefined ? "http" : "https",
-        },
-        token: config.tokenFile === undefined ? undefined : new TokenFile(config.tokenFile),
-        tls,
-        api: apiOf(context),
-      });
-      if (!isLocal && tls === undefined) {
-        warn(
-          `the admin API on ${server.url} has no TLS: others on the network can read ` +
-            "its token. Set admin.tls, or listen on 127.0.0.1",
-        );
-      }
-      return new Admin(server, [eventFeed, frameFeed]);
+      const server = await startAdmin({ listen, hosts, token, tls }, apiOf(context), warn);
+      return new Admin(server, [eventFeed, frameFeed, backendFaults]);
     } catch (error) {
       eventFeed.stop();
       if (!(error instanceof PortInUse) || config.listen !== undefined) throw error;
@@ -116,19 +114,6 @@ export class Admin {
 
 function listenOf({ listen }: AdminConfig): AdminListen {
   return listen ?? parseAddress(DEFAULT_ADMIN_LISTEN);
-}
-
-async function certificateOf({ tls }: AdminConfig) {
-  if (tls === undefined) return undefined;
-  try {
-    const [certificate, key] = await Promise.all([
-      Deno.readTextFile(tls.certificate),
-      Deno.readTextFile(tls.key),
-    ]);
-    return { certificate, key };
-  } catch (error) {
-    throw new UserError(`admin.tls: ${systemReason(error)}`, { cause: error });
-  }
 }
 
 /** Removes the socket of a balancer that was killed. The socket of a running balancer stays. */

@@ -1,14 +1,24 @@
-import type * as z from "zod";
+import * as z from "zod";
+import {
+  type Api,
+  type ApiAnswer,
+  type ApiRequest,
+  BadRequest,
+  bodyOf,
+  failure,
+  json,
+  routed,
+} from "../../lib/admin/mod.ts";
 import { canonicalIp, UserError } from "../../lib/base/mod.ts";
 import { type BackendWish, type Wishes, writtenConfig } from "../../lib/config/mod.ts";
 import { type EventStream, toMs } from "../../lib/core/mod.ts";
 import type { Clock } from "../../lib/io/mod.ts";
 import { digestOf, metricsText } from "../../lib/observe/mod.ts";
 import { algorithmBody, explainBody, stateBody, weightBody } from "../../lib/api/mod.ts";
+import type { BackendFaultsForwarder } from "./backend_faults.ts";
 import type { EventFeed } from "./event_feed.ts";
 import type { FrameFeed } from "./frame_feed.ts";
 import type { AdminMonitor, AdminSubject, ExplainClient } from "./subject.ts";
-import { type ApiAnswer, type ApiRequest, failure } from "./server.ts";
 
 /** The balancer, and what the API uses to show and change it. */
 export interface ApiContext {
@@ -18,6 +28,7 @@ export interface ApiContext {
   readonly events: EventStream;
   readonly eventFeed: EventFeed;
   readonly frameFeed: FrameFeed;
+  readonly backendFaults: BackendFaultsForwarder;
   readonly now: Clock;
   /** Reads the files again. Returns why they were rejected; undefined if they were applied. */
   readonly reload: () => Promise<string | undefined>;
@@ -53,6 +64,11 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, Handler>>>> = {
     PUT: (context, request, id) => wishFor(context, id!, bodyOf(weightBody, request)),
     DELETE: (context, _, id) => withdraw(context, id!, "weight"),
   },
+  "/api/backends/{}/fault": {
+    GET: (context, request, id) => fault(context, request, id!),
+    PUT: (context, request, id) => fault(context, request, id!),
+    DELETE: (context, request, id) => fault(context, request, id!),
+  },
   "/api/algorithm": { PUT: changeAlgorithm, DELETE: withdrawAlgorithm },
   "/api/wishes": { DELETE: (context) => wish(context, { backends: {} }) },
   "/api/reload": { POST: reload },
@@ -66,71 +82,15 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, Handler>>>> = {
 /** Their answers have no end, so HEAD is not possible. */
 const STREAMS = ["/api/events", "/api/frames"];
 
-const PATTERNS = Object.entries(ROUTES).map(([path, methods]) => ({
-  pattern: new RegExp(`^${path.replaceAll("{}", "([^/]+)")}$`),
-  methods,
-}));
-
 /** The admin API of a balancer. */
-export function apiOf(context: ApiContext): (request: ApiRequest) => Promise<ApiAnswer> {
-  return async (request) => {
-    const { path, method } = request;
-    for (const { pattern, methods } of PATTERNS) {
-      const match = pattern.exec(path);
-      if (match === null) continue;
-      const isHead = method === "HEAD" && !STREAMS.includes(path);
-      const handler = methods[isHead ? "GET" : method];
-      if (handler === undefined) {
-        const allowed = Object.keys(methods).join(", ");
-        const error = `${method} is not possible here; possible: ${allowed}`;
-        return { ...failure(405, error), headers: { "Allow": allowed } };
-      }
-      try {
-        return await handler(context, request, ...match.slice(1).map(decoded));
-      } catch (error) {
-        if (error instanceof BadRequest) return failure(error.status, error.message);
-        throw error;
-      }
-    }
-    return failure(404, "there is nothing at this path");
-  };
-}
-
-/** A request that is invalid, or names something that does not exist. */
-class BadRequest extends Error {
-  readonly status: number;
-
-  constructor(message: string, status = 400) {
-    super(message);
-    this.status = status;
-  }
-}
-
-function json(value: unknown): ApiAnswer {
-  return { status: 200, text: `${JSON.stringify(value)}\n` };
-}
-
-function decoded(part: string): string {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    throw new BadRequest("the path is not valid percent-encoding");
-  }
-}
-
-/** The body of a request, which is JSON. */
-function bodyOf<Schema extends z.ZodType>(schema: Schema, { body }: ApiRequest): z.output<Schema> {
-  let value: unknown;
-  try {
-    value = JSON.parse(body);
-  } catch {
-    throw new BadRequest("the body is not JSON");
-  }
-  const { success, data, error } = schema.safeParse(value);
-  if (success) return data;
-  const [issue] = error.issues;
-  const where = issue!.path.length === 0 ? "" : `${issue!.path.join(".")}: `;
-  throw new BadRequest(`${where}${issue!.message}`);
+export function apiOf(context: ApiContext): Api {
+  const routes = Object.entries(ROUTES).map(([path, methods]) => [
+    path,
+    Object.fromEntries(
+      Object.entries(methods).map(([method, handler]) => [method, handler.bind(null, context)]),
+    ),
+  ]);
+  return routed(Object.fromEntries(routes), STREAMS);
 }
 
 function sessions({ balancer, now }: ApiContext, { query }: ApiRequest): ApiAnswer {
@@ -202,6 +162,17 @@ async function withdraw(
 function knownBackend({ balancer }: ApiContext, id: string): AdminSubject {
   if (balancer.scheduler.backend(id) !== undefined) return balancer;
   throw new BadRequest("there is no backend of this id", 404);
+}
+
+/** A page has one origin, so the balancer passes this on to the backend. */
+async function fault(context: ApiContext, request: ApiRequest, id: string): Promise<ApiAnswer> {
+  const { config } = knownBackend(context, id);
+  const backend = config.backends.find((one) => one.id === id);
+  if (backend === undefined) throw new BadRequest("there is no backend of this id", 404);
+  const { method } = request;
+  const body = method === "PUT" ? bodyOf(z.unknown(), request) : undefined;
+  const asked = method === "HEAD" ? "GET" : method;
+  return json(await context.backendFaults.forward(backend, asked, body));
 }
 
 async function changeAlgorithm(context: ApiContext, request: ApiRequest): Promise<ApiAnswer> {

@@ -1,5 +1,5 @@
 import { EVENT_TYPES, type EventStream, type EventType, type LbEvent } from "../../lib/core/mod.ts";
-import { serverSentEvent, type StreamReader } from "./stream.ts";
+import { serverSentEvent, type StreamReader } from "../../lib/admin/mod.ts";
 
 /** At least this many of the latest events are kept for readers that return. */
 const KEPT = 4096;

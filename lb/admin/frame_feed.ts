@@ -1,5 +1,5 @@
 import { encodeFrame, type Frame } from "../../lib/observe/mod.ts";
-import { serverSentEvent, type StreamReader } from "./stream.ts";
+import { serverSentEvent, type StreamReader } from "../../lib/admin/mod.ts";
 
 const FRAME_MS = 100;
 

@@ -65,6 +65,9 @@ const backend = z.strictObject({
     times: count,
   }).nullable(),
   slow_start: z.strictObject({ share: number }).nullable(),
+  fault: z.string().nullable().optional().describe(
+    "the faults that it was told to have, like hang or slow 5x; null: none. Absent if it has no admin API",
+  ),
 });
 
 /** `GET /api/status`. */
@@ -168,6 +171,20 @@ export const explained = z.strictObject({
     unavailable: z.string().optional().describe("why it could not be picked"),
   })),
 });
+
+/** `/api/fault` of a backend, and `/api/backends/{id}/fault` of the balancer. */
+export const faults = z.strictObject({
+  backend: z.string(),
+  faults: z.array(z.strictObject({
+    kind: z.union([z.string(), z.record(z.string(), z.unknown())]).describe("as in the request"),
+    fault: z.string().describe("the same in words, like slow 5x"),
+    for_ms: number.nullable().describe("how long it lasts; null: until it is ended"),
+    ends_in_ms: number.nullable(),
+  })).describe("those that the backend has now; simultaneous faults add up"),
+});
+
+/** What a backend answers about its faults. */
+export type FaultsAnswer = z.output<typeof faults>;
 
 /** Every refusal. */
 export const failed = z.strictObject({ error: z.string().describe("a sentence") });

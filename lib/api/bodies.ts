@@ -1,7 +1,7 @@
 /** The bodies of requests that change something. */
 import * as z from "zod";
 import { parseIp } from "../base/mod.ts";
-import { configKeys } from "../config/mod.ts";
+import { configKeys, duration, serverFault } from "../config/mod.ts";
 
 /** What the operator wants of a backend. */
 export const stateBody = z.strictObject({
@@ -24,4 +24,15 @@ export const algorithmBody = z.strictObject({ algorithm: configKeys.algorithm })
 export const explainBody = z.strictObject({
   client: z.string({ error: () => "must be an IP address" })
     .refine((text) => parseIp(text) !== undefined, { error: () => "must be an IP address" }),
+});
+
+/** A fault that a backend is to have, as a scenario has it. */
+export const faultBody = z.strictObject({
+  kind: serverFault.meta({
+    description: "crash, hang, pause, refuse, reset; or {slow: 5}, {fail-rate: 20%}, " +
+      "{fast-errors: 100%}, {gray: {rate: 30%, slow: 2}}, {flap: {period: 10s, down: 50%}}",
+  }),
+  for: duration({ positive: true }).optional().describe(
+    "how long it lasts; until it is ended if left out",
+  ),
 });

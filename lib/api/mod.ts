@@ -1,3 +1,4 @@
 /** The admin API as schemas: what it takes and answers, and its OpenAPI description. Pure. */
-export { algorithmBody, explainBody, stateBody, weightBody } from "./bodies.ts";
+export { faults as faultsAnswer, type FaultsAnswer } from "./answers.ts";
+export { algorithmBody, explainBody, faultBody, stateBody, weightBody } from "./bodies.ts";
 export { openApi } from "./openapi.ts";

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { VERSION } from "../base/mod.ts";
-import { algorithmBody, explainBody, stateBody, weightBody } from "./bodies.ts";
+import { algorithmBody, explainBody, faultBody, stateBody, weightBody } from "./bodies.ts";
 import * as answers from "./answers.ts";
 
 type Json = Record<string, unknown>;
@@ -24,8 +24,25 @@ const withdrawn = (what: string): Operation => ({
   refusals: [404, 409],
 });
 
-/** By path and method. */
-const OPERATIONS: Readonly<Record<string, Readonly<Record<string, Operation>>>> = {
+/** The operations of a path, by method. */
+type Path = Readonly<Record<string, Operation>>;
+
+/** What the faults of a backend are asked and told. */
+function faultsOf(refusals: readonly number[]): Path {
+  return {
+    get: { summary: "The faults that the backend has now", answer: answers.faults, refusals },
+    put: {
+      summary: "Begin a fault, in place of one of the same kind; other faults stay",
+      body: faultBody,
+      answer: answers.faults,
+      refusals: [400, ...refusals],
+    },
+    delete: { summary: "End all faults", answer: answers.faults, refusals },
+  };
+}
+
+/** The admin API of the balancer, by path. */
+const OPERATIONS: Readonly<Record<string, Path>> = {
   "/api/status": { get: { summary: "The state of the balancer", answer: answers.status } },
   "/api/sessions": {
     get: {
@@ -84,6 +101,7 @@ const OPERATIONS: Readonly<Record<string, Readonly<Record<string, Operation>>>> 
     },
     delete: withdrawn("the weight of a backend"),
   },
+  "/api/backends/{id}/fault": faultsOf([404, 409, 502]),
   "/api/algorithm": {
     put: {
       summary: "Set the algorithm, as in config.yaml",
@@ -112,6 +130,9 @@ const OPERATIONS: Readonly<Record<string, Readonly<Record<string, Operation>>>> 
   },
 };
 
+/** The admin API of a backend, by path. */
+const BACKEND_OPERATIONS: Readonly<Record<string, Path>> = { "/api/fault": faultsOf([]) };
+
 const REFUSALS: Readonly<Record<number, string>> = {
   400: "The request cannot be understood",
   401: "The token is missing or wrong",
@@ -122,6 +143,7 @@ const REFUSALS: Readonly<Record<number, string>> = {
   413: "The body is too long",
   415: "The body is not application/json",
   421: "The Host is not one that is served",
+  502: "The backend does not answer, or refuses",
   503: "Not now",
 };
 
@@ -133,25 +155,39 @@ export function openApi(): Json {
       title: "lbsim admin API",
       version: VERSION,
       license: { name: "MIT", identifier: "MIT" },
-      description: "Shows what the balancer does, and changes it. Names carry their units.",
+      description:
+        "Shows what the balancer does, and changes it. A backend has an admin API of its own, " +
+        "which hurts it on demand. Names carry their units.",
     },
     servers: [{ url: "http://127.0.0.1:9900" }],
-    paths: Object.fromEntries(
-      Object.entries(OPERATIONS).map(([path, methods]) => [
-        path,
-        Object.fromEntries(
-          Object.entries(methods).map(([method, operation]) => [
-            method,
-            described(path, method, operation),
-          ]),
-        ),
-      ]),
-    ),
+    paths: {
+      ...pathsOf(OPERATIONS),
+      ...pathsOf(BACKEND_OPERATIONS, {
+        servers: [{
+          url: "http://127.0.0.1:9901",
+          description: "The admin API of a backend: `admin` of its entry in `backends`",
+        }],
+      }),
+    },
     components: {
       schemas: { Failure: schemaOf(answers.failed) },
       securitySchemes: { token: { type: "http", scheme: "bearer" } },
     },
   };
+}
+
+function pathsOf(operations: Readonly<Record<string, Path>>, more: Json = {}): Json {
+  return Object.fromEntries(
+    Object.entries(operations).map(([path, methods]) => [path, {
+      ...more,
+      ...Object.fromEntries(
+        Object.entries(methods).map(([method, operation]) => [
+          method,
+          described(path, method, operation),
+        ]),
+      ),
+    }]),
+  );
 }
 
 function described(

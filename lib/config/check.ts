@@ -290,17 +290,23 @@ function orDefault(written: unknown, { def: { defaultValue } }: Defaulted): unkn
   return written ?? defaultValue;
 }
 
-/** Off loopback the admin API answers only to its token. */
+/** Off loopback an admin API answers only to its token. */
 function openAdmin(data: unknown): Finding[] {
   const admin = valueAt(data, ["admin"]);
-  if (!isData(admin) || admin.token_file !== undefined) return [];
-  const listen = read(admin.listen, parseAddress);
-  if (listen === undefined || isLoopback(listen.host)) return [];
-  return [{
-    path: ["admin", "listen"],
-    message: `${admin.listen} can be reached from other machines, and there is no token`,
-    hint: "add admin.token_file: admin.token, or listen on 127.0.0.1",
-  }];
+  if (isData(admin) && admin.token_file !== undefined) return [];
+  const listens: readonly (readonly [Path, unknown])[] = [
+    [["admin", "listen"], isData(admin) ? admin.listen : undefined],
+    ...backends(data).map(({ admin }, i) => [["backends", i, "admin"], admin] as const),
+  ];
+  return listens.flatMap(([path, text]) => {
+    const listen = read(text, parseAddress);
+    if (listen === undefined || isLoopback(listen.host)) return [];
+    return [{
+      path,
+      message: `${text} can be reached from other machines, and there is no token`,
+      hint: "add admin.token_file: admin.token, or listen on 127.0.0.1",
+    }];
+  });
 }
 
 function backends(data: unknown): Record<string, unknown>[] {

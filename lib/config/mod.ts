@@ -4,6 +4,7 @@ export { algorithmNamed, ConfigDraft, parseConfig } from "./config_draft.ts";
 export { isData } from "./data.ts";
 export { DiagnosticsError, type LocatedDiagnostic, type Source } from "./diagnostic.ts";
 export { difference, writtenConfig } from "./difference.ts";
+export { faultsWithValues, serverFault, serverFaultOf } from "./fault.ts";
 export {
   type Finding,
   independent,
@@ -24,6 +25,8 @@ export {
   flag,
   formatAdminListen,
   integer,
+  number,
+  oneKeyOf,
   rate,
   type RedisAddress,
   rule,

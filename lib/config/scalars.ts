@@ -320,3 +320,28 @@ function decoded(part: string): string {
     throw new SyntaxError("must have % in a name or password written as %25");
   }
 }
+
+/** A number above `above`, up to `max`. */
+export function number(above: number, max: number) {
+  const error = () => `must be a number above ${above}, at most ${max}`;
+  return z.number({ error }).gt(above, { error }).max(max, { error });
+}
+
+/**
+ * Exactly one of several keys: `{exponential: {mean: 10ms}}`. This is an object with optional keys, not a union,
+ * so that a misspelt key is reported as an unknown key.
+ */
+export function oneKeyOf<Shape extends z.ZodRawShape>(shape: Shape) {
+  const optional = Object.fromEntries(
+    Object.entries(shape).map(([key, value]) => [key, z.optional(value)]),
+  ) as { [Key in keyof Shape]: z.ZodOptional<Shape[Key]> };
+  return z.strictObject(optional).check(rule((value, hasUnknownKey) => {
+    const keys = Object.keys(value);
+    if (keys.length === 1 || (keys.length === 0 && hasUnknownKey)) return undefined;
+    return {
+      message: keys.length === 0
+        ? `say which: ${Object.keys(shape).join(", ")}`
+        : `${keys.join(" and ")}: only one of them`,
+    };
+  }));
+}

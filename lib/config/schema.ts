@@ -124,6 +124,10 @@ export const backendKeys = {
     error: () => "must be letters, digits, dots, dashes and underscores, at most 64",
   }).meta({ description: "its name in logs and answers", examples: ["B1"] }),
   address: address().describe("where it listens"),
+  admin: address().optional().describe(
+    "where its own admin API listens, through which it can be hurt on demand: faults like hang or slow. Its token file " +
+      "and TLS are those of `admin`. Off if left out",
+  ),
   weight: integer(0, 256).default(1).describe(
     "its share of the load, relative to the weights of the other backends; 0: no new clients",
   ),

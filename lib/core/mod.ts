@@ -44,6 +44,8 @@ export {
   toMs,
 } from "./events/mod.ts";
 export type {
+  BackendFaultBegan,
+  BackendFaultEnded,
   BackendModeChanged,
   ConnectFailure,
   ConnectionEnd,

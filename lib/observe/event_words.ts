@@ -91,6 +91,11 @@ export function sentenceOf(event: LbEvent): string {
     case "backend_mode_changed":
       return `${event.backend} is set to mode ${event.mode}; ` +
         `${plural(event.in_flight, "connection")} open`;
+    case "backend_fault_began":
+      return `${event.backend} was told to have the fault ${event.fault}` +
+        (event.for_ms === null ? " until it is ended" : ` for ${ms(event.for_ms)}`);
+    case "backend_fault_ended":
+      return `${event.backend} no longer has the fault ${event.fault}`;
     case "backend_ejected":
       return `${event.backend} is ejected for ${ms(event.ejected_for_ms)} after ` +
         `${plural(event.failures, "failed connect")} in a row; ${active(event.active_servers)}`;

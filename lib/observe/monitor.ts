@@ -71,6 +71,8 @@ const MARKS = [
   "backend_up",
   "backend_down",
   "backend_mode_changed",
+  "backend_fault_began",
+  "backend_fault_ended",
   "backend_ejected",
   "backend_readmitted",
   "config_reloaded",
@@ -132,6 +134,14 @@ export class Monitor implements ConnectionMeter {
         this.#version = version;
       }),
       on("probe", (event) => this.#probed(event)),
+      on("backend_fault_began", ({ backend, fault }) => {
+        this.#factsById(backend)?.faults.push(fault);
+      }),
+      on("backend_fault_ended", ({ backend, fault }) => {
+        const faults = this.#factsById(backend)?.faults ?? [];
+        const place = faults.indexOf(fault);
+        if (place >= 0) faults.splice(place, 1);
+      }),
       on("backend_up", ({ backend, at_ms }) => this.#up(backend, at_ms * NS_PER_MS)),
       on("backend_down", ({ backend, at_ms }) => this.#down(backend, at_ms * NS_PER_MS)),
       on("backend_mode_changed", ({ backend, at_ms }) => {
@@ -388,6 +398,9 @@ export class Monitor implements ConnectionMeter {
         times: facts.ejections,
       },
       slow_start: slowStart === undefined ? null : { share: slowStart.share },
+      ...settings.takesFaults.has(id) && {
+        fault: facts.faults.length === 0 ? null : facts.faults.join(", "),
+      },
     };
   }
 

@@ -17,6 +17,8 @@ export interface Settings {
   readonly wishes: readonly string[];
   /** The file's settings of each backend. */
   readonly file: ReadonlyMap<string, { readonly state: BackendMode; readonly weight: number }>;
+  /** The backends that have an admin API, through which they can be told to have a fault. */
+  readonly takesFaults: ReadonlySet<string>;
 }
 
 /**
@@ -40,6 +42,9 @@ export function settingsOf(
     wishes,
     file: new Map(
       file.backends.map(({ id, mode, weight }) => [id, { state: mode, weight }]),
+    ),
+    takesFaults: new Set(
+      config.backends.filter(({ admin }) => admin !== undefined).map(({ id }) => id),
     ),
   };
 }

@@ -135,8 +135,8 @@ export interface BackendSnapshot {
   readonly ejection: EjectionSnapshot | null;
   /** Null if it does not start slowly. */
   readonly slow_start: SlowStartSnapshot | null;
-  /** The fault that it was told to have, null if none; absent if it takes no such order. */
-  readonly fault?: string | null;
+  /** The faults that it was told to have, like `hang, slow 5x`; null if none. Absent if it has no admin API. */
+  readonly fault?: string | null | undefined;
 }
 
 /** What probes say of a backend. */

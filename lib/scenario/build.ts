@@ -1,5 +1,5 @@
 /** Builds the scenario that is run from a scenario file. */
-import type { Config, Finding } from "../config/mod.ts";
+import { type Config, type Finding, serverFaultOf } from "../config/mod.ts";
 import {
   didYouMean,
   formatDuration,
@@ -339,11 +339,6 @@ function kindOf(kind: WrittenKind, loadBalancer: number | undefined): BackendFau
   if (kind === "partition") {
     return { name: kind, ...loadBalancer !== undefined && { loadBalancer: loadBalancer - 1 } };
   }
-  if (typeof kind === "string") return { name: kind };
-  if (kind.slow !== undefined) return { name: "slow", factor: kind.slow };
-  if (kind["fail-rate"] !== undefined) return { name: "fail-rate", rate: kind["fail-rate"] };
-  if (kind["fast-errors"] !== undefined) return { name: "fast-errors", rate: kind["fast-errors"] };
-  if (kind.flap !== undefined) return { name: "flap", ...kind.flap };
-  const { rate, slow } = kind.gray!;
-  return { name: "gray", rate, factor: slow };
+  if (kind === "drain" || kind === "maintenance") return { name: kind };
+  return serverFaultOf(kind) as BackendFaultKind;
 }

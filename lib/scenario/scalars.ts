@@ -1,6 +1,6 @@
 /** Schemas of single values that only scenarios have. */
 import * as z from "zod";
-import { duration, integer, rule, text } from "../config/mod.ts";
+import { duration, integer, number, oneKeyOf, rule, text } from "../config/mod.ts";
 import type { Nanoseconds } from "../base/mod.ts";
 import type { Distribution } from "../stats/mod.ts";
 
@@ -20,12 +20,6 @@ export function count(min: number, max: number) {
       format: String,
     }),
   ]);
-}
-
-/** A number above `above`, up to `max`. */
-export function number(above: number, max: number) {
-  const error = () => `must be a number above ${above}, at most ${max}`;
-  return z.number({ error }).gt(above, { error }).max(max, { error });
 }
 
 /** A number from `min` to `max`. */
@@ -56,25 +50,6 @@ export function countOr(word: string, min: number) {
     integer(min, Number.MAX_SAFE_INTEGER),
     unlimited(word),
   ]);
-}
-
-/**
- * Exactly one of several keys: `{exponential: {mean: 10ms}}`. This is an object with optional keys, not a union,
- * so that a misspelt key is reported as an unknown key.
- */
-export function oneKeyOf<Shape extends z.ZodRawShape>(shape: Shape) {
-  const optional = Object.fromEntries(
-    Object.entries(shape).map(([key, value]) => [key, z.optional(value)]),
-  ) as { [Key in keyof Shape]: z.ZodOptional<Shape[Key]> };
-  return z.strictObject(optional).check(rule((value, hasUnknownKey) => {
-    const keys = Object.keys(value);
-    if (keys.length === 1 || (keys.length === 0 && hasUnknownKey)) return undefined;
-    return {
-      message: keys.length === 0
-        ? `say which: ${Object.keys(shape).join(", ")}`
-        : `${keys.join(" and ")}: only one of them`,
-    };
-  }));
 }
 
 type WithDefault = z.ZodDefault<z.core.SomeType> | z.ZodPrefault<z.core.SomeType>;

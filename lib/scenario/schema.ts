@@ -8,24 +8,25 @@ import {
   backendKeys,
   configKeys,
   duration,
+  faultsWithValues,
   flag,
   integer,
+  number,
+  oneKeyOf,
   rate,
   rule,
   share,
   words,
 } from "../config/mod.ts";
-import { formatDuration, type Nanoseconds, NS_PER_MS, NS_PER_S } from "../base/mod.ts";
+import { formatDuration, type Nanoseconds, NS_PER_S } from "../base/mod.ts";
 import {
   count,
   countOr,
   durationOr,
   durations,
   listOf,
-  number,
   numberFrom,
   numbers,
-  oneKeyOf,
   optionalKeys,
 } from "./scalars.ts";
 
@@ -42,14 +43,10 @@ export const DEFAULT_REPLICATIONS = 10;
 const BACKENDS_MAX = 10_000;
 const MAX = Number.MAX_SAFE_INTEGER;
 
-/** The period of a flap. */
-const RESTARTED = {
-  least: { value: NS_PER_MS, because: "no process ends and starts again in less" },
-};
-
 const backend = z.strictObject({
   ...backendKeys,
   address: address().optional().describe("not used in a simulation"),
+  admin: address().optional().describe("not used in a simulation"),
 });
 
 /** The balancer's settings in a scenario: all keys of config.yaml, and none is required. */
@@ -180,20 +177,6 @@ const serverKeys = {
 /** The default behaviour of a backend. */
 export const SERVER_DEFAULTS = z.strictObject(serverKeys).parse({});
 
-const kinds = oneKeyOf({
-  slow: number(0, 1e6).describe("everything takes so many times as long"),
-  "fail-rate": share({ positive: true }).describe("this share of requests ends in an error"),
-  "fast-errors": share({ positive: true }).describe("this share of requests fails at once"),
-  gray: z.strictObject({
-    rate: share().prefault("0%").describe("share of requests that end in an error"),
-    slow: number(0, 1e6).default(1).describe("everything takes so many times as long"),
-  }).describe("probes succeed, but requests fail or are slow"),
-  flap: z.strictObject({
-    period: duration(RESTARTED).describe("time from one crash to the next"),
-    down: share().prefault("50%").describe("share of the period for which the backend is down"),
-  }).describe("the backend crashes and returns again and again"),
-});
-
 const fault = z.strictObject({
   at: duration().describe("time at which the fault begins"),
   for: duration({ positive: true }).optional().describe(
@@ -206,7 +189,7 @@ const fault = z.strictObject({
   ),
   kind: z.union([
     z.enum(["crash", "hang", "pause", "partition", "lb-restart", "drain", "maintenance"]),
-    kinds,
+    faultsWithValues,
   ]).describe(
     "crash, hang, pause, partition, lb-restart, drain, maintenance; or {slow: 5}, " +
       "{fail-rate: 20%}, {fast-errors: 100%}, {gray: {rate: 30%, slow: 2}}, {flap: {period: 10s, down: 50%}}",

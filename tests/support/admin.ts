@@ -77,10 +77,15 @@ export async function adminLab(options: AdminLabOptions = {}) {
       port: Number(new URL(url || "http://x").port),
     },
     /** Asks as a script of the operator does: with the token, and with a body of JSON. */
-    async change(method: string, path: string, body?: unknown): Promise<Asked> {
+    async change(
+      method: string,
+      path: string,
+      body?: unknown,
+      presented = token,
+    ): Promise<Asked> {
       return await ask(`${url}${path}`, {
         method,
-        headers: { "Authorization": `Bearer ${token}`, "Content-Type": "application/json" },
+        headers: { "Authorization": `Bearer ${presented}`, "Content-Type": "application/json" },
         ...body !== undefined && { body: JSON.stringify(body) },
       });
     },

@@ -19,7 +19,7 @@ const PURE: Readonly<Record<string, { readonly rooms: readonly string[]; package
   "lib/stats": { rooms: ["lib/base"] },
   "lib/fault": { rooms: ["lib/base"] },
   "lib/metrics": { rooms: ["lib/base", "lib/core", "lib/stats"] },
-  "lib/config": { rooms: ["lib/base", "lib/core"], packages: /^(yaml|zod)$/ },
+  "lib/config": { rooms: ["lib/base", "lib/core", "lib/fault"], packages: /^(yaml|zod)$/ },
   "lib/scenario": {
     rooms: ["lib/base", "lib/core", "lib/config", "lib/fault", "lib/metrics", "lib/stats"],
     packages: /^(yaml|zod)$/,
@@ -27,7 +27,10 @@ const PURE: Readonly<Record<string, { readonly rooms: readonly string[]; package
   "lib/workload": { rooms: ["lib/base", "lib/scenario", "lib/stats"] },
   "lib/observe": { rooms: ["lib/base", "lib/core", "lib/config"] },
   "lib/recording": { rooms: ["lib/base", "lib/core", "lib/config"] },
-  "lib/api": { rooms: ["lib/base", "lib/config", "lib/core", "lib/observe"], packages: /^zod$/ },
+  "lib/api": {
+    rooms: ["lib/base", "lib/config", "lib/core", "lib/fault", "lib/observe"],
+    packages: /^zod$/,
+  },
   "lib/report": { rooms: ["lib/base", "lib/metrics", "lib/stats"], packages: /^echarts\// },
   "bench/core": { rooms: ["lib/base", "lib/stats"] },
   ...Object.fromEntries(SIMULATION.map((room) => [room, {

@@ -18,6 +18,8 @@ const KINDS: Readonly<Record<EventType, EventKind>> = {
   backend_readmitted: "health",
   connect_failed: "health",
   backend_mode_changed: "operator",
+  backend_fault_began: "operator",
+  backend_fault_ended: "operator",
   config_reloaded: "operator",
   wishes_changed: "operator",
   sessions_ended: "operator",

@@ -7,6 +7,8 @@ const SIGNS: Readonly<Partial<Record<EventType, string>>> = {
   backend_ejected: "⏏",
   backend_readmitted: "▲",
   backend_mode_changed: "◆",
+  backend_fault_began: "⚡",
+  backend_fault_ended: "◇",
   wishes_changed: "◆",
   config_reloaded: "↻",
 };

@@ -259,6 +259,23 @@ export interface BackendModeChanged extends At {
   readonly in_flight: number;
 }
 
+/** A backend has begun a fault that it was told to have. */
+export interface BackendFaultBegan extends At {
+  readonly type: "backend_fault_began";
+  readonly backend: string;
+  /** Like `hang` or `slow 5x`. */
+  readonly fault: string;
+  /** Null: until it is ended. */
+  readonly for_ms: number | null;
+}
+
+/** Such a fault has ended. */
+export interface BackendFaultEnded extends At {
+  readonly type: "backend_fault_ended";
+  readonly backend: string;
+  readonly fault: string;
+}
+
 /** A client that had no session got one. */
 export interface SessionPinned extends At {
   readonly type: "session_pinned";
@@ -389,6 +406,8 @@ export type LbEvent =
   | BackendUp
   | BackendDown
   | BackendModeChanged
+  | BackendFaultBegan
+  | BackendFaultEnded
   | BackendEjected
   | BackendReadmitted
   | PickExplained
@@ -544,6 +563,8 @@ export const EVENT_TYPES = [
   "backend_up",
   "backend_down",
   "backend_mode_changed",
+  "backend_fault_began",
+  "backend_fault_ended",
   "backend_ejected",
   "backend_readmitted",
   "pick_explained",

@@ -2,6 +2,8 @@
 export { Announcer } from "./announcer.ts";
 export { EventBalance } from "./balance.ts";
 export {
+  type BackendFaultBegan,
+  type BackendFaultEnded,
   type BackendModeChanged,
   type ConnectFailure,
   type ConnectionEnd,

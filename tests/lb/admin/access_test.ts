@@ -1,8 +1,13 @@
 /** Each rule by which the admin API is safe, and what tries to break it. */
 import assert from "node:assert/strict";
-import { presentedToken, refusalOf, servedHosts, typedToken } from "../../../lb/admin/access.ts";
+import {
+  presentedToken,
+  refusalOf,
+  servedHosts,
+  TokenFile,
+  typedToken,
+} from "../../../lib/admin/mod.ts";
 import { Admin } from "../../../lb/admin/mod.ts";
-import { TokenFile } from "../../../lb/admin/token.ts";
 import { adminLab, ask, raw } from "../../support/admin.ts";
 import { eventually } from "../../support/sockets.ts";
 

@@ -1,11 +1,22 @@
 import type { IncomingMessage, RequestOptions } from "node:http";
-import { formatAddress, parseIp, UserError } from "../lib/base/mod.ts";
-import { systemCode, systemReason } from "../lib/io/mod.ts";
-import { EventStreamParser, type ServerSentEvent } from "../lib/observe/mod.ts";
-import { placeOf, type Target } from "./target.ts";
+import { type Address, formatAddress, parseIp, UserError } from "../base/mod.ts";
+import { systemCode, systemReason } from "../io/mod.ts";
+import { EventStreamParser, type ServerSentEvent } from "../observe/mod.ts";
 
 /** An answer must have come within this time; a reload reads files. */
 const ANSWER_MS = 30_000;
+
+/** Where an admin API is, and what it takes to be let in. */
+export interface Target {
+  readonly listen: Address | { readonly path: string };
+  /** The name of its machine: what its certificate must contain, and what a request asks for. */
+  readonly name: string;
+  /** The certificates to trust, in PEM, if it speaks TLS. */
+  readonly trusted: readonly string[] | undefined;
+  readonly token: string | undefined;
+  /** Why there is no token, or which one it is, for the message when it is refused. */
+  readonly tokenSource: string;
+}
 
 /** The API's answer to a request that it has not done: its status, and why, in words. */
 export class RequestRefused extends UserError {
@@ -18,7 +29,7 @@ export class RequestRefused extends UserError {
   }
 }
 
-/** No balancer answers. */
+/** Nothing answers, or what answers is not the API. */
 export class Unreachable extends UserError {}
 
 /**
@@ -30,23 +41,34 @@ export class AdminClient {
   readonly place: string;
   readonly #target: Target;
   readonly #signal: AbortSignal;
+  readonly #role: "balancer" | "backend";
 
-  /** @param signal Ends every request. */
-  constructor(target: Target, signal: AbortSignal) {
+  /**
+   * @param signal Ends every request.
+   * @param role Whose API it is.
+   */
+  constructor(target: Target, signal: AbortSignal, role: "balancer" | "backend" = "balancer") {
     this.place = placeOf(target);
     this.#target = target;
     this.#signal = signal;
+    this.#role = role;
   }
 
   /**
    * Asks once.
    *
    * @returns The answer, which is JSON.
-   * @throws {RequestRefused} if it was not done; {Unreachable} if no balancer answers.
+   * @param timeoutMs The longest wait for the answer.
+   * @throws {RequestRefused} if it was not done; {Unreachable} if nothing answers.
    */
-  async ask(method: string, path: string, body?: unknown): Promise<unknown> {
-    const response = await this.#send(method, path, ANSWER_MS, body);
-    return this.#answerIn(response.statusCode ?? 0, await textOf(response, this.place));
+  async ask(
+    method: string,
+    path: string,
+    body?: unknown,
+    timeoutMs = ANSWER_MS,
+  ): Promise<unknown> {
+    const response = await this.#send(method, path, timeoutMs, body);
+    return this.#answerIn(response.statusCode ?? 0, await this.#textOf(response));
   }
 
   /**
@@ -57,7 +79,7 @@ export class AdminClient {
   async *events(path: string): AsyncGenerator<ServerSentEvent> {
     const response = await this.#send("GET", path, undefined);
     if (response.statusCode !== 200) {
-      this.#answerIn(response.statusCode ?? 0, await textOf(response, this.place));
+      this.#answerIn(response.statusCode ?? 0, await this.#textOf(response));
     }
     const parser = new EventStreamParser();
     response.setEncoding("utf8");
@@ -67,7 +89,7 @@ export class AdminClient {
       // Its end was an abort.
     }
     if (!this.#signal.aborted) {
-      throw new Unreachable(`the balancer at ${this.place} has closed the stream of events`);
+      throw new Unreachable(`the ${this.#role} at ${this.place} has closed the stream of events`);
     }
   }
 
@@ -108,7 +130,7 @@ export class AdminClient {
       sent.once("response", resolve);
       sent.on("error", (error) => {
         clearTimeout(timer);
-        reject(unreachable(this.place, error));
+        reject(this.#unreachable(error));
       });
       sent.end(text);
     });
@@ -129,28 +151,35 @@ export class AdminClient {
     const { token, tokenSource } = this.#target;
     if (status === 401) {
       return token === undefined
-        ? `the balancer wants its token for this, and ${tokenSource}`
-        : `the balancer refuses the token in ${tokenSource}`;
+        ? `the ${this.#role} wants its token for this, and ${tokenSource}`
+        : `the ${this.#role} refuses the token in ${tokenSource}`;
     }
     const { error } = answer as { readonly error?: unknown };
-    return typeof error === "string" ? error : `the balancer answers with status ${status}`;
+    return typeof error === "string" ? error : `the ${this.#role} answers with status ${status}`;
+  }
+
+  async #textOf(response: IncomingMessage): Promise<string> {
+    response.setEncoding("utf8");
+    let text = "";
+    try {
+      for await (const part of response) text += part;
+    } catch (error) {
+      throw this.#unreachable(error);
+    }
+    return text;
+  }
+
+  #unreachable(error: unknown): Unreachable {
+    const reason = REASONS[systemCode(error) ?? ""] ?? systemReason(error);
+    return new Unreachable(`no ${this.#role} answers at ${this.place}: ${reason}`, {
+      cause: error,
+    });
   }
 }
 
-async function textOf(response: IncomingMessage, place: string): Promise<string> {
-  response.setEncoding("utf8");
-  let text = "";
-  try {
-    for await (const part of response) text += part;
-  } catch (error) {
-    throw unreachable(place, error);
-  }
-  return text;
-}
-
-function unreachable(place: string, error: unknown): Unreachable {
-  const reason = REASONS[systemCode(error) ?? ""] ?? systemReason(error);
-  return new Unreachable(`no balancer answers at ${place}: ${reason}`, { cause: error });
+/** Where it is, in words. */
+export function placeOf({ listen }: Pick<Target, "listen">): string {
+  return "path" in listen ? `unix:${listen.path}` : formatAddress(listen);
 }
 
 const REASONS: Readonly<Record<string, string>> = {

@@ -1,17 +1,38 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import { systemReason } from "../../lib/io/mod.ts";
-import { UserError } from "../../lib/base/mod.ts";
+import { systemReason } from "../io/mod.ts";
+import { UserError } from "../base/mod.ts";
 
 /** A larger file is not read: it is not a token file. */
 const TOKEN_BYTES_MAX = 4096;
 /** An attacker could guess a shorter token. */
 const TOKEN_LENGTH_MIN = 16;
 
+/** The token that changes need. */
+export interface Token {
+  /** The token; undefined if there is none that could be used. */
+  read(): Promise<string | undefined>;
+  /** Whether this is the token. The time of the comparison does not depend on the token. */
+  matches(presented: string): Promise<boolean>;
+}
+
+/** A token that is only in the memory of this process. */
+export class MemoryToken implements Token {
+  readonly value = newToken();
+
+  read(): Promise<string> {
+    return Promise.resolve(this.value);
+  }
+
+  matches(presented: string): Promise<boolean> {
+    return Promise.resolve(timingSafeEqual(digest(this.value), digest(presented)));
+  }
+}
+
 /**
  * The token that changes need, in a file that only its user may read. The file is read again for each request with a
  * token, so a new token applies at once. If the file has no readable token, every such request is refused.
  */
-export class TokenFile {
+export class TokenFile implements Token {
   readonly #file: string;
 
   constructor(file: string) {
@@ -52,11 +73,13 @@ export class TokenFile {
     return undefined;
   }
 
-  /** Whether this is the token. The time of the comparison does not depend on the token. */
-  async matches(presented: string): Promise<boolean> {
+  async read(): Promise<string | undefined> {
     const token = await this.#read();
-    const isUsable = typeof token === "string" && token.length >= TOKEN_LENGTH_MIN;
-    return timingSafeEqual(digest(isUsable ? token : newToken()), digest(presented));
+    return typeof token === "string" && token.length >= TOKEN_LENGTH_MIN ? token : undefined;
+  }
+
+  async matches(presented: string): Promise<boolean> {
+    return timingSafeEqual(digest(await this.read() ?? newToken()), digest(presented));
   }
 
   async #read(): Promise<string | Error> {

@@ -1,4 +1,4 @@
-import { isLoopback } from "../../lib/base/mod.ts";
+import { isLoopback } from "../base/mod.ts";
 
 /** The rules for access to the admin API. */
 export interface AccessRules {

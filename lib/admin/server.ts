@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import { formatAddress, UserError } from "../../lib/base/mod.ts";
-import { systemReason } from "../../lib/io/mod.ts";
+import { formatAddress, UserError } from "../base/mod.ts";
+import { systemReason } from "../io/mod.ts";
 import {
   type AccessRules,
   isChange,
@@ -11,7 +11,7 @@ import {
   wantsPage,
 } from "./access.ts";
 import { StreamReader } from "./stream.ts";
-import type { TokenFile } from "./token.ts";
+import type { Token } from "./token.ts";
 
 /** A client must send the headers, and the whole request, within these times. */
 const HEADERS_MS = 5_000;
@@ -51,7 +51,7 @@ export interface AdminServerOptions {
   readonly listen: { readonly host: string; readonly port: number } | { readonly path: string };
   readonly access: AccessRules;
   /** Undefined if the API refuses all changes. */
-  readonly token: TokenFile | undefined;
+  readonly token: Token | undefined;
   readonly tls?: { readonly certificate: string; readonly key: string } | undefined;
   readonly api: Api;
 }

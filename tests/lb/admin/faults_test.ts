@@ -1,0 +1,133 @@
+/** Faults of a backend, through the balancer: a page has one origin. */
+import assert from "node:assert/strict";
+import { createRandom, parseAddress } from "../../../lib/base/mod.ts";
+import { backendAdminSettings, BackendFaults, BackendServer } from "../../../backend/mod.ts";
+import { startBackendAdmin } from "../../../backend/mod.ts";
+import type { EventOf } from "../../../lib/core/mod.ts";
+import { configOf } from "../../support/config.ts";
+import { adminLab } from "../../support/admin.ts";
+import { ask, eventually, freePort } from "../../support/sockets.ts";
+
+const LOOPBACK = { host: "127.0.0.1", port: 0 };
+
+/** A balancer and a backend with an admin API; both use one token file. B2 has no such API. */
+async function hurtableLab({ id = "B1" } = {}) {
+  const folder = await Deno.makeTempDir({ prefix: "lbsim-fault-" });
+  const tokenFile = `${folder}/admin.token`;
+  const server = new BackendServer(id, {}, createRandom(1));
+  const address = server.start(LOOPBACK);
+  const faults = new BackendFaults(server);
+  const admin = { host: "127.0.0.1", port: freePort() };
+  const settings = backendAdminSettings(admin, { hosts: [], tokenFile })!;
+  const api = await startBackendAdmin(faults, settings, () => {});
+  const [b1, b2] = configOf([address, { host: "127.0.0.1", port: 9 }]).backends;
+  const lab = await adminLab({
+    admin: { tokenFile },
+    config: { backends: [{ ...b1!, admin }, b2!] },
+  });
+  const events: EventOf<"backend_fault_began" | "backend_fault_ended">[] = [];
+  lab.events.subscribe(
+    "test",
+    ["backend_fault_began", "backend_fault_ended"],
+    (event) => events.push(event),
+  );
+  const token = (await Deno.readTextFile(tokenFile)).trim();
+  return {
+    ...{ lab, faults, api, address, events, tokenFile },
+    change: (method: string, path: string, body?: unknown) => lab.change(method, path, body, token),
+    fault: async () =>
+      (await lab.get("/api/status")).json.backends.map((one: { fault?: string }) => one.fault),
+    async [Symbol.asyncDispose]() {
+      await lab[Symbol.asyncDispose]();
+      await api.stop();
+      await faults.end();
+      await server.kill();
+      await Deno.remove(folder, { recursive: true });
+    },
+  };
+}
+
+const PATH = "/api/backends/B1/fault";
+
+Deno.test("PUT /api/backends/{id}/fault hurts the backend, and status and events tell it", async () => {
+  await using one = await hurtableLab();
+  assert.deepEqual(await one.fault(), [null, undefined]);
+  const { status, json } = await one.change("PUT", PATH, { kind: { slow: 5 }, for: "30s" });
+  assert.equal(status, 200);
+  assert.equal(json.faults[0].fault, "slow 5x");
+  assert.deepEqual(await one.fault(), ["slow 5x", undefined]);
+  assert.equal((await one.lab.get(PATH)).json.faults.length, 1);
+  await one.change("PUT", PATH, { kind: "refuse" });
+  assert.deepEqual(await one.fault(), ["slow 5x, refuse", undefined]);
+  await assert.rejects(ask(one.address, "hi\n"), Deno.errors.ConnectionRefused);
+  assert.deepEqual((await one.change("DELETE", PATH)).json, { backend: "B1", faults: [] });
+  assert.deepEqual(await one.fault(), [null, undefined]);
+  assert.deepEqual(one.events.map(({ type, fault }) => [type, fault]), [
+    ["backend_fault_began", "slow 5x"],
+    ["backend_fault_began", "refuse"],
+    ["backend_fault_ended", "slow 5x"],
+    ["backend_fault_ended", "refuse"],
+  ]);
+});
+
+Deno.test("a fault that ends by itself is gone from status and reported", async () => {
+  await using one = await hurtableLab();
+  await one.change("PUT", PATH, { kind: "pause", for: "50ms" });
+  await eventually(() => one.events.length === 2, "the end is reported");
+  assert.deepEqual(await one.fault(), [null, undefined]);
+});
+
+Deno.test("GET /api/backends/{id}/fault learns of a fault that was begun elsewhere", async () => {
+  await using one = await hurtableLab();
+  await one.faults.begin({ name: "pause" });
+  assert.equal((await one.lab.get(PATH)).json.faults[0].kind, "pause");
+  assert.deepEqual(await one.fault(), ["pause", undefined]);
+  await one.faults.end();
+  await one.lab.get(PATH);
+  assert.deepEqual(await one.fault(), [null, undefined]);
+});
+
+Deno.test("/api/backends/{id}/fault says why a backend cannot be hurt", async () => {
+  await using one = await hurtableLab();
+  const put = (id: string, body: unknown = { kind: "hang" }) =>
+    one.change("PUT", `/api/backends/${id}/fault`, body);
+  const noApi = await put("B2");
+  assert.deepEqual([noApi.status, /no `admin` address/.test(noApi.json.error)], [409, true]);
+  assert.equal((await put("B9")).status, 404);
+  const wrong = await put("B1", { kind: "explode" });
+  assert.deepEqual([wrong.status, /kind/.test(wrong.json.error)], [400, true]);
+  // Without the token, no request is passed on.
+  assert.equal((await one.lab.change("PUT", PATH, { kind: "hang" }, "wrong")).status, 401);
+  assert.deepEqual(one.faults.active, []);
+  await one.api.stop();
+  const gone = await put("B1");
+  assert.equal(gone.status, 502);
+  assert.match(
+    gone.json.error,
+    /^B1: no backend answers at 127\.0\.0\.1:\d+: nothing listens there$/,
+  );
+});
+
+Deno.test("/api/backends/{id}/fault refuses a backend that is another one", async () => {
+  await using one = await hurtableLab({ id: "B7" });
+  const { status, json } = await one.change("PUT", PATH, { kind: "pause" });
+  assert.equal(status, 502);
+  assert.match(json.error, /is not B1, but B7$/);
+});
+
+Deno.test("/api/backends/{id}/fault says that the token files differ", async () => {
+  await using one = await hurtableLab();
+  const { host, port } = parseAddress(new URL(one.api.url).host);
+  await one.api.stop();
+  const other = `${one.tokenFile}.other`;
+  await Deno.writeTextFile(other, "another-token-of-some-length");
+  const settings = backendAdminSettings({ host, port }, { hosts: [], tokenFile: other })!;
+  const api = await startBackendAdmin(one.faults, settings, () => {});
+  try {
+    const { status, json } = await one.change("PUT", PATH, { kind: "hang" });
+    assert.equal(status, 502);
+    assert.match(json.error, /^B1: the backend refuses the token in .*must be the same$/);
+  } finally {
+    await api.stop();
+  }
+});
