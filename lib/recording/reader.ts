@@ -57,6 +57,8 @@ const FIELDS: Readonly<
   backend_up: { at_ms: "n", backend: "s" },
   backend_down: { at_ms: "n", backend: "s", reason: "s" },
   backend_mode_changed: { at_ms: "n", backend: "s", mode: "s" },
+  backend_fault_began: { at_ms: "n", backend: "s", fault: "s" },
+  backend_fault_ended: { at_ms: "n", backend: "s", fault: "s" },
   backend_ejected: { at_ms: "n", backend: "s" },
   backend_readmitted: { at_ms: "n", backend: "s" },
   pick_explained: { at_ms: "n" },
