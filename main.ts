@@ -127,6 +127,7 @@ const BALANCES: readonly string[] = ["lb", "up"];
 /** The files that a subcommand writes by their names; it can write no others. */
 const WRITES: Readonly<Record<string, (command: CommandUnknownOpts) => readonly string[]>> = {
   sim: pagesOf,
+  bench: pagesOf,
   init: ({ processedArgs: [file] }) => file === "-" ? [] : [file as string],
 };
 
@@ -142,6 +143,7 @@ const NEEDS: Readonly<Record<string, readonly Deno.PermissionName[]>> = {
   up: ["net", "read", "write", "sys"],
   backend: ["net", "read", "write", "sys"],
   client: ["net", "read"],
+  bench: ["net", "read", "write", "sys"],
   demo: ["net", "sys"],
   check: ["read", "sys"],
   init: ["write"],
@@ -175,7 +177,8 @@ type MakeCommand = (io: Io) => unknown;
 const COMMANDS: Readonly<Record<string, () => Promise<MakeCommand>>> = {
   lb: async () => (await import("./lb/command.ts")).lbCommand,
   backend: async () => (await import("./backend/command.ts")).backendCommand,
-  client: async () => (await import("./client/command.ts")).clientCommand,
+  bench: async () => (await import("./bench/command.ts")).benchCommand,
+  client: async () => (await import("./client/mod.ts")).clientCommand,
   up: async () => (await import("./live/up_command.ts")).upCommand,
   check: async () => (await import("./lb/check_command.ts")).checkCommand,
   explain: async () => (await import("./lb/explain_command.ts")).explainCommand,

@@ -1,11 +1,5 @@
 import { Command, Option } from "@commander-js/extra-typings";
-import {
-  type Address,
-  escapedJson,
-  type Nanoseconds,
-  NS_PER_S,
-  UserError,
-} from "../lib/base/mod.ts";
+import { type Address, NS_PER_S, UserError } from "../lib/base/mod.ts";
 import {
   addressOption,
   durationOption,
@@ -14,21 +8,17 @@ import {
   integerOption,
   type Io,
   positiveDurationOption,
-  rateOption,
 } from "../lib/cli/mod.ts";
-import { type ExpectedPeer, giveUp, monotonicNow, timerDelay } from "../lib/io/mod.ts";
+import { type ExpectedPeer, giveUp, monotonicNow } from "../lib/io/mod.ts";
 import { repeated, sendBatch, standardInput } from "./batch.ts";
 import { converse } from "./interactive.ts";
-import { LiveLine } from "./live_line.ts";
-import { LoadGenerator, type LoadOptions } from "./load.ts";
-import { loadLines, LoadTally } from "./load_report.ts";
 import { ClientSession } from "./session.ts";
 
-/** `lbsim client`: talks to a balancer or a backend, or puts a load on it. */
+/** `lbsim client`: talks to a balancer or a backend. */
 export function clientCommand(io: Io) {
   return new Command("client")
     .description(
-      "Send lines to a balancer: interactively, from the command line or a pipe, or as a load.",
+      "Send lines to a balancer: interactively, or from the command line or a pipe.",
     )
     .argument("[host:port]", "the address to connect to; with --config, it is the balancer's")
     .argument(
@@ -61,46 +51,14 @@ export function clientCommand(io: Io) {
       "open a connection for each line: the balancer picks a backend for each connection, not for each line",
       false,
     )
-    .option("--rate <rate>", "load: this many requests a second, like 200/s", rateOption)
-    .option(
-      "--clients <n>",
-      "load: this many clients, and each waits for its answer before its next request",
-      integerOption(1),
-    )
-    .option("--duration <duration>", "load: its duration (10s)", positiveDurationOption)
-    .option("--keep-connections", "load: send many requests on each connection, not one", false)
-    .option("--json", "print a JSON object for each line, or one for a load", false)
+    .option("--json", "print a JSON object for each line", false)
     .addHelpText("after", EXAMPLES)
     .action(async (where, lines, options) => {
-      const { config, count, interval, timeout, newConnection, json, rate, clients } = options;
+      const { config, count, interval, timeout, newConnection, json } = options;
       const target = await targetOf(where, config);
       const { address } = target;
       const tls = await peerOf(target, options);
       await giveUp("read", "write", "sys");
-      if (rate !== undefined || clients !== undefined) {
-        if (rate !== undefined && clients !== undefined) {
-          throw new UserError("--rate and --clients: only one of them", {
-            exitCode: 2,
-          });
-        }
-        if (lines.length > 0 || count !== undefined || interval > 0) {
-          throw new UserError(
-            "a load sends its own lines: remove the lines, --count and --interval",
-            { exitCode: 2 },
-          );
-        }
-        const arrivals = rate !== undefined ? { rate } : { clients: clients! };
-        const load = { address, tls, arrivals, keepConnections: options.keepConnections, timeout };
-        return await runLoad(load, options.duration ?? 10 * NS_PER_S, json, io);
-      }
-      const loadOnly = options.duration !== undefined
-        ? "--duration"
-        : options.keepConnections
-        ? "--keep-connections"
-        : undefined;
-      if (loadOnly !== undefined) {
-        throw new UserError(`${loadOnly} needs --rate or --clients`, { exitCode: 2 });
-      }
       const settings = { address, tls, timeout, newConnection, now: monotonicNow };
       const typed = lines.length > 0 || (count !== undefined && io.stdinIsTerminal);
       if (typed) {
@@ -120,8 +78,7 @@ const EXAMPLES = `
 Examples:
   lbsim client 192.168.1.10:8000                          interactively
   echo hi | lbsim client 192.168.1.10:8000                one line from a pipe
-  lbsim client 192.168.1.10:8000 hi -n 6 --new-connection six connections
-  lbsim client 192.168.1.10:8000 --rate 200/s --duration 30s`;
+  lbsim client 192.168.1.10:8000 hi -n 6 --new-connection six connections`;
 
 interface Target {
   readonly address: Address;
@@ -163,35 +120,4 @@ async function* repeatedInput(count: number): AsyncGenerator<string> {
   const lines: string[] = [];
   for await (const line of standardInput()) lines.push(line);
   yield* repeated(lines, count);
-}
-
-async function runLoad(
-  load: Omit<LoadOptions, "now" | "onResult">,
-  duration: Nanoseconds,
-  json: boolean,
-  io: Io,
-): Promise<void> {
-  const tally = new LoadTally();
-  using live = new LiveLine(io, monotonicNow, duration);
-  const begun = monotonicNow();
-  const generator = new LoadGenerator({
-    ...load,
-    now: monotonicNow,
-    onResult(result) {
-      tally.record(result);
-      live.record(result.latency, result.error !== undefined);
-    },
-  });
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, timerDelay(duration));
-    io.signal.addEventListener("abort", () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
-  await generator.stop();
-  const summary = tally.summary(monotonicNow() - begun);
-  if (json) io.out(escapedJson(summary));
-  else loadLines(summary).forEach((line) => io.out(line));
-  if (summary.errors > 0 || summary.answers === 0) io.setExitCode(1);
 }

@@ -13,18 +13,15 @@ const EVERY: Nanoseconds = NS_PER_S;
 export class LiveLine implements Disposable {
   readonly #io: Pick<Io, "status">;
   readonly #now: Clock;
-  readonly #duration: Nanoseconds | undefined;
   readonly #begun: Nanoseconds;
   readonly #timer: ReturnType<typeof setInterval>;
   #latency = new Histogram();
   #since: Nanoseconds;
   #errors = 0;
 
-  /** @param duration For how long requests are sent, if that is known. */
-  constructor(io: Pick<Io, "status">, now: Clock, duration?: Nanoseconds) {
+  constructor(io: Pick<Io, "status">, now: Clock) {
     this.#io = io;
     this.#now = now;
-    this.#duration = duration;
     this.#begun = this.#since = now();
     this.#timer = setInterval(() => this.#show(), timerDelay(EVERY));
   }
@@ -44,7 +41,6 @@ export class LiveLine implements Disposable {
     const now = this.#now();
     this.#io.status(liveLine({
       elapsed: now - this.#begun,
-      duration: this.#duration,
       rate: this.#latency.count / ((now - this.#since) / NS_PER_S),
       p99: this.#latency.count === 0 ? undefined : this.#latency.quantile(0.99),
       errors: this.#errors,
@@ -56,19 +52,16 @@ export class LiveLine implements Disposable {
 
 interface Live {
   readonly elapsed: Nanoseconds;
-  readonly duration: Nanoseconds | undefined;
   readonly rate: number;
   /** Undefined if nothing was answered. */
   readonly p99: Nanoseconds | undefined;
   readonly errors: number;
 }
 
-/** `  12 of 30 s   198 answers/s   p99 4.21 ms   0 errors`. */
-export function liveLine({ elapsed, duration, rate, p99, errors }: Live): string {
-  const seconds = (time: Nanoseconds) => (time / NS_PER_S).toFixed(0);
-  const left = duration === undefined ? "" : ` of ${seconds(duration)}`;
+/** `  12 s   198 answers/s   p99 4.21 ms   0 errors`. */
+export function liveLine({ elapsed, rate, p99, errors }: Live): string {
   return [
-    `${seconds(elapsed).padStart(4)}${left} s`,
+    `${(elapsed / NS_PER_S).toFixed(0).padStart(4)} s`,
     `${rate.toFixed(0)} answers/s`,
     `p99 ${p99 === undefined ? "–" : `${(p99 / NS_PER_MS).toFixed(2)} ms`}`,
     `${errors} ${errors === 1 ? "error" : "errors"}`,

@@ -1,2 +1,2 @@
-/** The client: interactive, in batches, and as a load. */
-export { LoadGenerator, type LoadResult } from "./load.ts";
+/** The client: interactive, and in batches. */
+export { clientCommand } from "./command.ts";

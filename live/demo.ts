@@ -1,5 +1,14 @@
 import { BackendServer } from "../backend/mod.ts";
-import { LoadGenerator, type LoadResult } from "../client/mod.ts";
+import {
+  BackendNames,
+  linePayload,
+  run,
+  RunClock,
+  SessionLoad,
+  type SessionOutcome,
+  type SessionRequest,
+  Tally,
+} from "../bench/mod.ts";
 import { Balancer } from "../lb/mod.ts";
 import {
   type Address,
@@ -21,6 +30,7 @@ import {
   type ReaderFailure,
 } from "../lib/core/mod.ts";
 import { Histogram } from "../lib/stats/mod.ts";
+import { Demand, type DemandOptions } from "../lib/workload/mod.ts";
 
 /** Options of a demo. */
 export interface DemoOptions {
@@ -101,6 +111,19 @@ const VICTIM = "B2";
 const TAKEN_AT = 0.3;
 const RETURNS_AT = 0.6;
 const CLIENTS = 12;
+const NOTHING = { kind: "deterministic", value: 0 } as const;
+/** Clients that open a connection for each request, and wait for its answer. */
+const CLOSED_LOOP: DemandOptions = {
+  workload: {
+    arrivals: { kind: "closed", clients: CLIENTS, think: NOTHING },
+    clients: { count: CLIENTS, zipf: 0 },
+    requestsPerConnection: { kind: "deterministic", value: 1 },
+    thinkTime: NOTHING,
+    timeout: Infinity,
+    retries: { max: 0, backoff: 0, multiplier: 1, jitter: 0 },
+  },
+  service: NOTHING,
+};
 const MEAN_LATENCY: Nanoseconds = 20 * NS_PER_MS;
 const SHOW_EVERY_MS = 100;
 
@@ -171,14 +194,18 @@ export class Demo {
       at_ms: this.#elapsed(),
       address: formatAddress(balancer.address),
     });
-    const load = new LoadGenerator({
+    const clock = new RunClock(now);
+    const load = new SessionLoad({
       address: balancer.address,
-      arrivals: { clients: CLIENTS },
-      keepConnections: false,
+      payload: linePayload(),
       timeout: this.#config.timeouts.connect,
-      now,
-      onResult: (result) => this.#record(result),
-    });
+      now: clock.now,
+      demand: new Demand(CLOSED_LOOP, childSeed(seed, "clients")),
+      until: Infinity,
+      retries: 0,
+      ended: (request, outcome) => this.#record(request, outcome),
+    }, new Tally(new BackendNames()));
+    const loaded = run(load, clock, { duration: Infinity, signal: new AbortController().signal });
     const shown = setInterval(() => this.#show(this.#state(balancer)), SHOW_EVERY_MS);
     const start = now();
     await this.#until(start + TAKEN_AT * duration);
@@ -187,7 +214,8 @@ export class Demo {
     if (!signal.aborted) this.#giveBack();
     await this.#until(start + duration);
     clearInterval(shown);
-    await load.stop();
+    load.stop();
+    await loaded;
     const summary = this.#summary(balancer);
     await balancer.stop();
     await Promise.all([...this.#servers.values()].map((server) => server.kill()));
@@ -241,13 +269,13 @@ export class Demo {
     this.#report({ type: "returned", at_ms: this.#elapsed() });
   }
 
-  #record({ latency, backend, error }: LoadResult): void {
+  #record({ due }: SessionRequest, { error, backend, at }: SessionOutcome): void {
     if (error !== undefined) {
       this.#errors++;
       return;
     }
     this.#answers++;
-    this.#latency.record(latency);
+    this.#latency.record(at - due);
     if (this.#answers === 1) {
       this.#report({ type: "first_answer", at_ms: this.#elapsed(), backend: backend ?? "?" });
     }

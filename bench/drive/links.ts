@@ -22,6 +22,8 @@ export interface LinksOptions extends DialOptions {
   /** How long a connect, and a request, may take. */
   readonly timeout: Nanoseconds;
   readonly now: Clock;
+  /** Opens a connection; `dial` if left out. */
+  readonly dial?: typeof dial;
 }
 
 /** Deadlines are looked at this often within a timeout, but not more often than every so many milliseconds. */
@@ -111,7 +113,8 @@ export class Links<User> {
   async #dial(link: Link<User>, from: string | undefined, client: string | undefined) {
     this.#dialing++;
     try {
-      const socket = await dial(this.#options, from, client, this.#stopping.signal);
+      const { dial: open = dial } = this.#options;
+      const socket = await open(this.#options, from, client, this.#stopping.signal);
       if (link.connected(socket)) {
         this.tally.connections++;
         this.#events.opened(link);

@@ -48,10 +48,12 @@ export async function run(
   let isStopping = false;
   const alarm = await Alarm.create(clock.now, () => {
     const now = clock.now();
-    if (!isStopping && now >= duration) {
+    load.ring(now);
+    // What was due before the end begins, however late it is.
+    if (!isStopping && now >= duration && load.nextAt >= duration) {
       isStopping = true;
       load.stop();
-    } else load.ring(now);
+    }
     check();
   });
   const check = () => {

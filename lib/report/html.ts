@@ -1,19 +1,18 @@
 /** A study's result as one page without other files. */
 import { plain, secondsTaken } from "./format.ts";
 import { escape } from "./markup.ts";
+import { bothSheets, document, listOf, tableOf } from "./page_parts.ts";
 import {
   commonScales,
   coursePlot,
   healthPlot,
   latencyPlot,
   loadPlot,
-  PLOT_STYLE,
   queuePlot,
   type Scales,
   scalesOf,
   type VariantPlots,
 } from "./plots.ts";
-import { NARROW, type Sheet, WIDE } from "./sheet.ts";
 import { backendHeads, backendRow, mainColumns, THEORY_HEADS, theoryRows } from "./tables.ts";
 import { heading, verdicts, warnings } from "./text.ts";
 import type { FaultMedians, StudyReport, VariantReport } from "./types.ts";
@@ -55,19 +54,9 @@ export async function reportPage(report: StudyReport, details: PageDetails): Pro
     ["scenario", "The scenario"],
     ["again", "How to repeat this"],
   ].map(([id, text]) => `<li><a href="#${id}">${escape(text!)}</a></li>`);
-  return withStableNames(`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>${escape(title)}</title>
-<style>${STYLE}</style>
-</head>
-<body>
-<main>
-<h1>${escape(title)}</h1>
-<p class="facts">${escape(facts(report, date))}</p>
+  return document(
+    title,
+    `<p class="facts">${escape(facts(report, date))}</p>
 ${watch === undefined ? "" : `<p class="watch">${escape(watch)}</p>`}
 <nav aria-label="Contents"><ul>${contents.join("")}</ul></nav>
 ${resultSection(report)}
@@ -82,13 +71,11 @@ ${source.length === 0 ? "" : `<p>Source: ${source.map(link).join("; ")}</p>`}
 <pre>${escape(command)}</pre>
 <p class="small">lbsim ${escape(report.lbsim)}, seed ${report.seed}, digest
 <code>${report.digest}</code>. ± is a ${
-    Number((100 * report.variants[0]!.confidence).toFixed(1))
-  } % interval over replications; plots over time show the
+      Number((100 * report.variants[0]!.confidence).toFixed(1))
+    } % interval over replications; plots over time show the
 first of them. All variants have the same scales, except where a caption says otherwise.</p>
-</main>
-</body>
-</html>
-`);
+`,
+  );
 }
 
 /** What was run: load, replications, seed, version, and the date if it is known. */
@@ -103,16 +90,6 @@ function facts(report: StudyReport, date: string | undefined): string {
 
 function variantId(index: number): string {
   return `variant-${index + 1}`;
-}
-
-/** The library numbers the styles of all plots of a process; here the numbers start anew for each page. */
-export function withStableNames(page: string): string {
-  const names = new Map<string, string>();
-  return page.replaceAll(/\bzr\d+-[a-z]+-?\d+\b/g, (name) => {
-    const known = names.get(name) ?? `plot-${names.size}`;
-    names.set(name, known);
-    return known;
-  });
 }
 
 function resultSection(report: StudyReport): string {
@@ -130,9 +107,9 @@ function resultSection(report: StudyReport): string {
   );
   return [
     `<h2 id="result">Result</h2>`,
-    table(heads, rows),
-    list(variants.flatMap(warnings), "warning"),
-    list(verdicts(report), "good"),
+    tableOf(heads, rows),
+    listOf(variants.flatMap(warnings), "warning"),
+    listOf(verdicts(report), "good"),
     kept.length === 0 ? "" : `<h2 id="expected">Expected</h2><ul>${kept.join("")}</ul>`,
   ].join("\n");
 }
@@ -140,7 +117,7 @@ function resultSection(report: StudyReport): string {
 function theorySection({ variants }: StudyReport): string {
   const rows = theoryRows(variants);
   if (rows.length === 0) return "";
-  return '<h2 id="theory">Comparison with theory</h2>' + table(THEORY_HEADS, rows);
+  return '<h2 id="theory">Comparison with theory</h2>' + tableOf(THEORY_HEADS, rows);
 }
 
 async function variantSection(
@@ -198,33 +175,10 @@ function backendTable(
     (detection_ms.missing > 0 ? ` (${detection_ms.missing} ×: no)` : ""),
     failback_ms === null ? "–" : secondsTaken(failback_ms, medians?.[i]?.failback_ms),
   ]);
-  return table(["backend", ...backendHeads()], backends.map(backendRow)) +
-    (found.length === 0 ? "" : table(["fault", "at", "detected after, s", "back after, s"], found));
-}
-
-/** A plot for a page and one for a phone, of which the screen's width shows one. */
-async function bothSheets(draw: (sheet: Sheet) => Promise<string>): Promise<string> {
-  return `<div class="wide">${await draw(WIDE)}</div><div class="narrow">${await draw(
-    NARROW,
-  )}</div>`;
-}
-
-/** On a narrow screen each row is a block, whose cells name their column. */
-function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
-  const head = heads.map((text) => `<th scope="col">${escape(text)}</th>`).join("");
-  const body = rows.map((row) =>
-    `<tr>${
-      row.map((cell, i) => `<td data-head="${escape(heads[i]!)}">${escape(cell)}</td>`).join("")
-    }</tr>`
-  );
-  return `<div class="wide"><table><thead><tr>${head}</tr></thead><tbody>${
-    body.join("")
-  }</tbody></table></div>`;
-}
-
-function list(lines: readonly string[], kind: string): string {
-  if (lines.length === 0) return "";
-  return `<ul class="${kind}">${lines.map((line) => `<li>${escape(line)}</li>`).join("")}</ul>`;
+  return tableOf(["backend", ...backendHeads()], backends.map(backendRow)) +
+    (found.length === 0
+      ? ""
+      : tableOf(["fault", "at", "detected after, s", "back after, s"], found));
 }
 
 /** A source that is an address becomes a link to it. */
@@ -232,36 +186,3 @@ function link(text: string): string {
   const shown = escape(text);
   return /^https:\/\/\S+$/.test(text) ? `<a href="${shown}">${shown}</a>` : shown;
 }
-
-const STYLE = `
-:root { color-scheme: light dark; --text: #1a1a1a; --paper: #fff; --soft: #555; --line: #ddd; --box: #f5f5f2;
-  --good: #00664b; --bad: #a3231f; --warning: #8a5a00; --link: #0050a0; }
-@media (prefers-color-scheme: dark) { :root { --text: #e8e8ea; --paper: #16181c; --soft: #a9acb3; --line: #3a3d44;
-  --box: #22252b; --good: #4fd1a5; --bad: #ff8a80; --warning: #f0c060; --link: #8ab8ff; } }
-${PLOT_STYLE}
-body { margin: 0; font: 16px/1.5 system-ui, sans-serif; color: var(--text); background: var(--paper); }
-main { max-width: 1060px; margin: 0 auto; padding: 1rem; overflow-wrap: anywhere; }
-h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }
-a { color: var(--link); }
-.watch { font-size: 1.1rem; color: var(--soft); }
-.facts { color: var(--soft); }
-nav ul { columns: 16rem; padding-left: 1.2rem; margin: 0; font-size: .9rem; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; margin: .8rem 0; }
-th, td { padding: .25rem .6rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
-th:first-child, td:first-child { text-align: left; white-space: normal; overflow-wrap: normal; }
-figure { margin: 1rem 0; } figure svg { display: block; width: 100%; height: auto; }
-figcaption { color: var(--soft); font-size: .85rem; }
-pre { background: var(--box); padding: .8rem; overflow-x: auto; font-size: .85rem; overflow-wrap: normal; }
-.good { color: var(--good); } .bad { color: var(--bad); } .warning { color: var(--warning); }
-.small { color: var(--soft); font-size: .85rem; word-break: break-word; }
-.narrow { display: none; }
-@media (max-width: 640px) {
-  figure .wide { display: none; } .narrow { display: block; }
-  table, tbody, tr, td { display: block; } thead { display: none; }
-  tr { padding: .5rem 0; border-bottom: 1px solid var(--line); }
-  td, td:first-child { display: flex; justify-content: space-between; gap: 1rem; border: 0; padding: .1rem 0; white-space: normal; }
-  td::before { content: attr(data-head); color: var(--soft); }
-  td:first-child { font-weight: bold; }
-}
-`;

@@ -1,8 +1,17 @@
 /** A result as text, JSON, CSV and a page with plots. */
 export { csv } from "./csv.ts";
 export { inUnit, percent, plain } from "./format.ts";
-export { reportPage, withStableNames } from "./html.ts";
+export { reportPage } from "./html.ts";
 export type { Interval, Occurrence } from "./metric_reports.ts";
+export {
+  bothSheets,
+  figureOf,
+  listOf,
+  pageOf,
+  type Section,
+  tableOf,
+  withStableNames,
+} from "./page_parts.ts";
 export { coursePlot, healthPlot, latencyPlot, loadPlot, PLOT_STYLE } from "./plots.ts";
 export type { VariantPlots } from "./plots.ts";
 export { NARROW, type Sheet, WIDE } from "./sheet.ts";

@@ -26,7 +26,9 @@ interface Case {
 const CASES: readonly Case[] = [
   { name: "--help", args: ["--help"], code: 0, stdout: /Commands:[\s\S]*\blb\b[\s\S]*\bup\b/ },
   { name: "help lb", args: ["help", "lb"], code: 0, stdout: /--algorithm/ },
-  ...["lb", "backend", "client", "up", "check", "init", "demo", "sim"].map((command): Case => ({
+  ...["lb", "backend", "client", "bench", "up", "check", "init", "demo", "sim"].map((
+    command,
+  ): Case => ({
     name: `${command} --help`,
     args: [command, "--help"],
     code: 0,
@@ -120,12 +122,36 @@ const CASES: readonly Case[] = [
     code: 1,
     stderr: /^lbsim: cannot listen on backend\.invalid:9000: the name is unknown; is /,
   },
-  ...["--duration=1s", "--keep-connections"].map((flag): Case => ({
-    name: `${flag} without a load`,
-    args: ["client", "127.0.0.1:1", flag],
+  {
+    name: "a load without its size",
+    args: ["bench", "127.0.0.1:1"],
     code: 2,
-    stderr: /^lbsim: --[a-z-]+ needs --rate or --clients\n$/,
-  })),
+    stderr: /^lbsim: how much load\? One of these flags is needed: --rate, .*\n {2}lbsim bench /,
+  },
+  {
+    name: "two loads at once",
+    args: ["bench", "127.0.0.1:1", "--rate", "5", "--closed", "2"],
+    code: 2,
+    stderr: /^lbsim: --rate and --closed: only one of them\n/,
+  },
+  {
+    name: "a load on nothing",
+    args: ["bench", "127.0.0.1:1", "--rate", "5"],
+    code: 1,
+    stderr: /^lbsim: nothing listens on 127\.0\.0\.1:1\n$/,
+  },
+  {
+    name: "a load from an address of another machine",
+    args: ["bench", "127.0.0.1:1", "--rate", "5", "--from", "203.0.113.0/24"],
+    code: 2,
+    stderr: /^lbsim: --from: 203\.0\.113\.1 is not an address of this machine\n {2}it has /,
+  },
+  {
+    name: "arrivals that are none",
+    args: ["bench", "127.0.0.1:1", "--arrivals", "{poison: 5/s}"],
+    code: 2,
+    stderr: /--arrivals:2:[^]*poison[^]*poisson/,
+  },
   {
     name: "shards that are missing",
     args: ["sim", "merge"],

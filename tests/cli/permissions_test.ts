@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { resolve } from "node:path";
 import { backendCommand } from "../../backend/command.ts";
+import { benchCommand } from "../../bench/command.ts";
 import { clientCommand } from "../../client/command.ts";
 import { ctlCommand } from "../../ctl/command.ts";
 import type { Io } from "../../lib/cli/io.ts";
@@ -87,6 +88,27 @@ Deno.test(
     const io = ioFor(lines, new AbortController().signal);
     await clientCommand(io).parseAsync([`${host}:${port}`, "hi"], { from: "user" });
     assert.deepEqual(lines, ["Hello from B1: hi"]);
+    assert.deepEqual(seen, ["net"]);
+  },
+);
+
+Deno.test(
+  "a load keeps the permission for the network only",
+  { permissions: STARTED },
+  async () => {
+    let seen: string[] | undefined;
+    await using server = new TestServer(async (connection) => {
+      await connection.read(new Uint8Array(100));
+      seen = granted();
+      await connection.write(new TextEncoder().encode("fine\n"));
+      await connection.read(new Uint8Array(100));
+    });
+    const lines: string[] = [];
+    const { host, port } = server.address;
+    const io = ioFor(lines, new AbortController().signal);
+    const load = ["--rate", "10", "--connections", "1", "--duration", "10ms"];
+    await benchCommand(io).parseAsync([`${host}:${port}`, ...load], { from: "user" });
+    assert.match(lines.join("\n"), /^answers +1 /m);
     assert.deepEqual(seen, ["net"]);
   },
 );

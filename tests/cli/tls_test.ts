@@ -147,8 +147,8 @@ Deno.test("lbsim client and lbsim backend speak TLS, and the client only with a 
       assert.equal(code, 1);
       assert.match(stderr, says);
     }
-    const load = ["--ca", "ca.pem", "--clients", "2", "--duration", "2s", "--json"];
-    const { code, stdout } = await lbsim(["client", address, ...load], { cwd });
+    const load = ["--ca", "ca.pem", "--closed", "2", "--duration", "1s", "--json"];
+    const { code, stdout } = await lbsim(["bench", address, ...load], { cwd });
     assert.equal(code, 0);
     assert.ok(JSON.parse(stdout).answers > 0);
   }));

@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
 import { backendOf, EchoConnection, NoAnswer } from "../../client/connection.ts";
-import { LoadGenerator, type LoadResult } from "../../client/load.ts";
-import { LoadTally } from "../../client/load_report.ts";
 import { ClientSession } from "../../client/session.ts";
 import { monotonicNow } from "../../lib/io/clock.ts";
 import { NS_PER_MS, NS_PER_S } from "../../lib/base/mod.ts";
@@ -136,78 +134,4 @@ Deno.test("ClientSession.send() opens a connection for each line when it is told
   for (let i = 1; i <= 3; i++) assert.equal((await session.send("x")).connection, i);
   session.close();
   assert.equal(server.accepted, 3);
-});
-
-for (const arrivals of [{ clients: 4 }, { rate: 500 }]) {
-  for (const keepConnections of [false, true]) {
-    const name = `${JSON.stringify(arrivals)}${keepConnections ? ", keeping connections" : ""}`;
-    Deno.test(`LoadGenerator sends, counts and stops clean with ${name}`, async () => {
-      await using server = new TestServer(answers("B1"));
-      const results: LoadResult[] = [];
-      const load = new LoadGenerator({
-        address: server.address,
-        arrivals,
-        keepConnections,
-        timeout: NS_PER_S,
-        now: monotonicNow,
-        onResult: (result) => results.push(result),
-      });
-      await eventually(() => results.length >= 50, "there are fifty answers");
-      await load.stop();
-      assert.equal(results.length, load.sent);
-      assert.ok(results.every(({ error, backend }) => error === undefined && backend === "B1"));
-      if (keepConnections) assert.ok(server.accepted < results.length);
-      else assert.equal(server.accepted, results.length);
-    });
-  }
-}
-
-Deno.test("LoadGenerator uses no kept connection that has been closed meanwhile", async () => {
-  await using server = new TestServer(answers("B1", 1));
-  const results: LoadResult[] = [];
-  const load = new LoadGenerator({
-    address: server.address,
-    // Time enough to learn, also on a busy machine, that the connection has been closed.
-    arrivals: { rate: 4 },
-    keepConnections: true,
-    timeout: NS_PER_S,
-    now: monotonicNow,
-    onResult: (result) => results.push(result),
-  });
-  await eventually(() => results.length >= 5, "there are answers");
-  await load.stop();
-  assert.deepEqual(results.filter(({ error }) => error !== undefined), []);
-});
-
-Deno.test("LoadGenerator tells refused connects", async () => {
-  const results: LoadResult[] = [];
-  const load = new LoadGenerator({
-    address: deadAddress(),
-    arrivals: { clients: 1 },
-    keepConnections: false,
-    timeout: NS_PER_S,
-    now: monotonicNow,
-    onResult: (result) => results.push(result),
-  });
-  await eventually(() => results.length > 2, "there are results");
-  await load.stop();
-  assert.ok(results.every(({ error }) => error === "refused"));
-});
-
-Deno.test("LoadTally.summary() adds up", () => {
-  const tally = new LoadTally();
-  for (let i = 1; i <= 100; i++) {
-    tally.record({ latency: i * NS_PER_MS, backend: i % 4 === 0 ? "B2" : "B1" });
-  }
-  tally.record({ latency: 1, error: "refused" });
-  const summary = tally.summary(10 * NS_PER_S);
-  assert.deepEqual([summary.requests, summary.answers, summary.errors], [101, 100, 1]);
-  assert.deepEqual(summary.errors_by_kind, { refused: 1 });
-  assert.deepEqual(summary.backends, [
-    { id: "B1", answers: 75, share: 0.75 },
-    { id: "B2", answers: 25, share: 0.25 },
-  ]);
-  assert.equal(summary.answers_per_s, 10);
-  assert.ok(Math.abs(summary.latency_ms.p50! - 50) < 1);
-  assert.equal(summary.latency_ms.max, 100);
 });

@@ -161,7 +161,7 @@ Deno.test("README.md's client commands do what it says", async () => {
   assert.equal(piped.stdout, "Hello from B1: hi\n");
   const many = await lbsim(["client", address, "hi", "-n", "6", "--new-connection"]);
   assert.equal(many.stdout, "Hello from B1: hi\n".repeat(6));
-  const load = await lbsim(["client", address, "--rate", "200/s", "--duration", "500ms", "--json"]);
+  const load = await lbsim(["bench", address, "--rate", "200/s", "--duration", "500ms", "--json"]);
   assert.equal(load.code, 0, load.stderr);
   assert.ok(JSON.parse(load.stdout).answers >= 50);
 });

@@ -1,0 +1,88 @@
+/** `lbsim bench` as a user runs it. */
+import assert from "node:assert/strict";
+import { addressOf, lbsim, RunningLbsim } from "../support/process.ts";
+import { TestServer } from "../support/test_server.ts";
+
+/** A server that answers nothing. */
+function silent(): TestServer {
+  return new TestServer(async (connection) => {
+    while (await connection.read(new Uint8Array(100)) !== null);
+  });
+}
+
+const at = ({ address }: TestServer) => `${address.host}:${address.port}`;
+
+Deno.test("lbsim bench prints both latencies, a histogram, the backends and the lag", async () => {
+  await using backend = new RunningLbsim(["backend", "127.0.0.1:0", "--id", "B7"]);
+  const folder = await Deno.makeTempDir();
+  try {
+    const page = `${folder}/page.html`;
+    const load = ["--rate", "100", "--duration", "1s", "--html", page];
+    const { code, stdout } = await lbsim(["bench", await addressOf(backend), ...load]);
+    assert.equal(code, 0, stdout);
+    assert.match(stdout, /^requests +100 in /m);
+    assert.match(stdout, /^ +corrected +uncorrected$/m);
+    assert.match(stdout, /^p99\.99 +[\d.]+ ms +[\d.]+ ms$/m);
+    assert.match(stdout, /^ *[\d.]+ – [\d.]+ ms +[█▏▎▍▌▋▊▉]+ +\d+ +[\d.]+ %$/m);
+    assert.match(stdout, /^B7 +100 +100 %$/m);
+    assert.match(stdout, /^lag of the generator/m);
+    const html = await Deno.readTextFile(page);
+    assert.match(html, /<h2 id="backends">[^]*B7[^]*<\/html>/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("lbsim bench --json has units in its names, and errors by kind", async () => {
+  await using server = silent();
+  const load = ["--rate", "20", "--duration", "200ms", "--timeout", "100ms", "--json"];
+  const { code, stdout } = await lbsim(["bench", at(server), ...load]);
+  assert.equal(code, 1);
+  const result = JSON.parse(stdout);
+  assert.deepEqual([result.offered, result.answers, result.errors], [4, 0, 4]);
+  assert.deepEqual(result.errors_by_kind, { timeout: 4 });
+  assert.equal(result.latency_ms.corrected.p99, null);
+  assert.equal(typeof result.lag_ms.max, "number");
+});
+
+Deno.test("lbsim bench --csv prints the names of its columns and one row", async () => {
+  await using server = silent();
+  const load = ["--closed", "2", "--duration", "100ms", "--timeout", "50ms", "--csv"];
+  const { stdout } = await lbsim(["bench", at(server), ...load]);
+  const [head, row, ...more] = stdout.trimEnd().split("\n");
+  assert.deepEqual(more, []);
+  assert.match(head!, /^target,load,loop,.*corrected_p99_9_ms,.*errors\(timeout\)$/);
+  assert.match(row!, /^127\.0\.0\.1:\d+,"a closed loop of 2 clients, for 100ms/);
+});
+
+Deno.test("Ctrl-C ends lbsim bench, which prints the result so far", async () => {
+  let asked = () => {};
+  const first = new Promise<void>((resolve) => asked = resolve);
+  await using server = new TestServer(async (connection) => {
+    while (await connection.read(new Uint8Array(100)) !== null) asked();
+  });
+  const load = ["--rate", "100", "--duration", "1h", "--timeout", "1h", "--connections", "1"];
+  await using bench = new RunningLbsim(["bench", at(server), ...load]);
+  await first;
+  bench.kill("SIGINT");
+  assert.equal(await bench.ended(), 130);
+  const text = bench.lines.join("\n");
+  assert.match(text, /^unfinished +\d+$/m);
+  assert.match(text, /requests had no answer yet when the run was ended/);
+});
+
+Deno.test({
+  name: "lbsim bench names a shortage of descriptors before it starts",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using server = silent();
+    const few = { prefix: ["sh", "-c", 'ulimit -n 500; exec "$@"', "sh"] };
+    const load = ["--rate", "1", "--connections", "20000"];
+    const { code, stderr } = await lbsim(["bench", at(server), ...load], few);
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /^lbsim: 20000 connections need as many file descriptors, and this process may open only \d+ more\n {2}ulimit -n 20116 /,
+    );
+  },
+});
