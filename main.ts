@@ -177,8 +177,8 @@ type MakeCommand = (io: Io) => unknown;
 const COMMANDS: Readonly<Record<string, () => Promise<MakeCommand>>> = {
   lb: async () => (await import("./lb/command.ts")).lbCommand,
   backend: async () => (await import("./backend/command.ts")).backendCommand,
-  bench: async () => (await import("./bench/command.ts")).benchCommand,
   client: async () => (await import("./client/mod.ts")).clientCommand,
+  bench: async () => (await import("./bench/command.ts")).benchCommand,
   up: async () => (await import("./live/up_command.ts")).upCommand,
   check: async () => (await import("./lb/check_command.ts")).checkCommand,
   explain: async () => (await import("./lb/explain_command.ts")).explainCommand,

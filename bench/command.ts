@@ -99,7 +99,7 @@ export function benchCommand(io: Io) {
     .addOption(
       new Option(
         "--timeout <duration>",
-        "limit for an answer, from when its request was meant to start",
+        "limit for an answer, from when its request was meant to start (5s, or the scenario's)",
       )
         .argParser(positiveDurationOption),
     )
@@ -119,14 +119,21 @@ export function benchCommand(io: Io) {
       hostOption,
     )
     .addOption(
-      new Option("--proxy-protocol <version>", "send a PROXY header first").choices(["v1", "v2"]),
+      new Option(
+        "--proxy-protocol <version>",
+        "send a PROXY header first; with --scenario, it has the client's address",
+      ).choices(["v1", "v2"]),
     )
     .option(
       "--from <prefix>",
       "connect from these local addresses in turn, like 127.0.0.0/24",
       prefixOption,
     )
-    .option("--seed <n>", "the arrivals of `lbsim sim` with this seed (1)", integerOption(0), 1)
+    .option(
+      "--seed <n>",
+      "the arrivals of `lbsim sim` with this seed (1, or the scenario's)",
+      integerOption(0),
+    )
     .option("--strict", "exit code 3 if the generator was the limit", false)
     .option("--json", "print one JSON object", false)
     .option("--csv", "print the names of columns and one row", false)
@@ -137,7 +144,7 @@ export function benchCommand(io: Io) {
         throw new UserError("--json and --csv: only one of them", { exitCode: 2 });
       }
       await refuseUnwritable(options.html);
-      const plan = await planOf({ ...options, set: options.set ?? [] }, options.seed);
+      const plan = await planOf({ ...options, set: options.set ?? [] });
       const tls = await peerOf(target, options);
       const payload = payloadOf(target, options);
       const sources = sourcesOf(options.from, tls);
@@ -162,7 +169,7 @@ export function benchCommand(io: Io) {
         load: plan.description,
         isClosed: plan.isClosed,
         payload,
-        seed: options.seed,
+        seed: plan.seed,
         length,
         isInterrupted: io.signal.aborted,
         processors,

@@ -32,6 +32,7 @@ export interface LoadFlags {
   readonly set: readonly string[];
   readonly poisson: boolean;
   readonly duration?: Nanoseconds | undefined;
+  readonly seed?: number | undefined;
   readonly connections?: number | undefined;
   readonly requestsPerConnection?: number | undefined;
 }
@@ -41,6 +42,7 @@ export interface Plan {
   /** The load in words. */
   readonly description: string;
   readonly isClosed: boolean;
+  readonly seed: number;
   readonly duration: Nanoseconds;
   /** Connections that may be open at the same time. */
   readonly connections: number;
@@ -57,6 +59,7 @@ export interface PlanOptions extends LinksOptions {
 const KINDS = ["rate", "ramp", "closed", "arrivals", "trace", "scenario"] as const;
 
 const DURATION: Nanoseconds = 10 * NS_PER_S;
+const SEED = 1;
 /** Kept connections are all opened before the first request, and are used evenly. */
 const KEPT_CONNECTIONS = 50;
 /** Connections for one or a few requests are opened when they are needed. */
@@ -69,7 +72,7 @@ const NOTHING = { kind: "deterministic", value: 0 } as const;
  *
  * @throws {UserError} if they do not fit together, or a file cannot be used.
  */
-export async function planOf(flags: LoadFlags, seed: number): Promise<Plan> {
+export async function planOf(flags: LoadFlags): Promise<Plan> {
   const given = KINDS.filter((kind) => flags[kind] !== undefined);
   if (given.length !== 1) {
     throw new UserError(
@@ -81,7 +84,8 @@ export async function planOf(flags: LoadFlags, seed: number): Promise<Plan> {
     );
   }
   refuseUnused(flags, given[0]!);
-  if (flags.scenario !== undefined) return await ofScenario(flags, flags.scenario, seed);
+  if (flags.scenario !== undefined) return await ofScenario(flags, flags.scenario);
+  const { seed = SEED } = flags;
   if (flags.closed !== undefined) return closedLoop(flags, flags.closed, seed);
   return await openLoop(flags, seed);
 }
@@ -115,10 +119,11 @@ async function openLoop(flags: LoadFlags, seed: number): Promise<Plan> {
   return {
     description: [
       arrivalsInWords(arrivals),
-      `for ${formatDuration(duration)}`,
+      ...duration === last ? [] : [`for ${formatDuration(duration)}`],
       connectionsInWords(connections, requests),
     ].join(", "),
     isClosed: false,
+    seed,
     duration,
     connections,
     timeout: undefined,
@@ -156,6 +161,7 @@ function closedLoop(flags: LoadFlags, clients: number, seed: number): Plan {
       connectionsInWords(clients, requests),
     ].join(", "),
     isClosed: true,
+    seed,
     duration,
     connections: clients,
     timeout: undefined,
@@ -164,8 +170,10 @@ function closedLoop(flags: LoadFlags, clients: number, seed: number): Plan {
   };
 }
 
-async function ofScenario(flags: LoadFlags, file: string, seed: number): Promise<Plan> {
-  const { variants, title } = await loadStudy(file, flags.set);
+async function ofScenario(flags: LoadFlags, file: string): Promise<Plan> {
+  const study = await loadStudy(file, flags.set);
+  const { variants, title } = study;
+  const { seed = study.seed } = flags;
   const [first] = variants;
   const { workload, service, end } = first!.scenario;
   const loads = new Set(variants.map(({ scenario }) => JSON.stringify(scenario.workload)));
@@ -181,11 +189,17 @@ async function ofScenario(flags: LoadFlags, file: string, seed: number): Promise
     description: `the clients of ${title ?? file}` +
       (duration === Infinity ? "" : `, for ${formatDuration(duration)}`),
     isClosed,
+    seed,
     duration,
     connections: workload.arrivals.kind === "closed" ? workload.arrivals.clients : 0,
     timeout: workload.timeout === Infinity ? undefined : workload.timeout,
-    create: (options, tally) =>
-      sessions(options, tally, { workload, service }, duration, seed, end),
+    create(options, tally) {
+      const load = { workload, service };
+      const { population } = new Demand(load, seed);
+      // Each client has its address of the simulator, which decides where hashes and sessions send it.
+      const client = (index: number) => population.address(index);
+      return sessions({ ...options, client }, tally, load, duration, seed, end);
+    },
   };
 }
 

@@ -36,7 +36,7 @@ export function resultLines(result: BenchResult, { color, columns }: TextOptions
     ...section(bold("backends"), backendLines(result)),
     ...section(bold("errors"), errorLines(result, columns)),
     ...result.loop === "closed" ? [] : section(
-      bold("lag of the generator: how late requests began because of it"),
+      bold("lag of the generator"),
       [
         `p50 ${ms(result.lag_ms.p50)}   p99 ${ms(result.lag_ms.p99)}   max ${
           ms(result.lag_ms.max)

@@ -1,7 +1,9 @@
 /** `lbsim bench` as a user runs it. */
 import assert from "node:assert/strict";
-import { addressOf, lbsim, RunningLbsim } from "../support/process.ts";
+import { addressOf, lbsim, lbsimArgs, RunningLbsim } from "../support/process.ts";
+import { InTerminal } from "../support/terminal.ts";
 import { TestServer } from "../support/test_server.ts";
+import { installed } from "../support/tools.ts";
 
 /** A server that answers nothing. */
 function silent(): TestServer {
@@ -84,5 +86,36 @@ Deno.test({
       stderr,
       /^lbsim: 20000 connections need as many file descriptors, and this process may open only \d+ more\n {2}ulimit -n 20116 /,
     );
+  },
+});
+
+const script = Deno.build.os === "linux" ? installed("script") : undefined;
+
+Deno.test({
+  name: `lbsim bench redraws one line while it runs, and then prints the result${
+    script === undefined ? " (skipped: it needs script of util-linux)" : ""
+  }`,
+  ignore: script === undefined,
+  async fn() {
+    await using server = new TestServer(async (connection) => {
+      const buffer = new Uint8Array(100);
+      while (await connection.read(buffer) !== null) {
+        await connection.write(new TextEncoder().encode("fine\n"));
+      }
+    });
+    const args = lbsimArgs(["bench", at(server), "--rate", "50", "--duration", "1h"]);
+    await using terminal = new InTerminal([Deno.execPath(), ...args]);
+    const line = / of 3600 s {2}\d+\/s {2}p50 \S+ {2}p99 \S+ ms {2}0 errors {2}\d+ in flight/;
+    const first = await terminal.shows(line);
+    const second = await terminal.shows(line, first);
+    // The next one is in its place.
+    assert.match(
+      terminal.screen.slice(first, second),
+      // deno-lint-ignore no-control-regex
+      /^\r\x1b\[2K +\d+ of 3600 s/,
+    );
+    await terminal.type("\x03");
+    await terminal.shows(/requests +\d+ in /, first);
+    assert.equal(await terminal.ended(), 130);
   },
 });

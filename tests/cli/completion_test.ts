@@ -125,7 +125,7 @@ Deno.test({
       assert.deepEqual((await shell(["zsh", "-f", "-c", ZSH])).split("\n"), [
         "compdef _lbsim lbsim",
         "compdef _lbsim lbsim",
-        "lb|backend|client|up|check|explain|ctl|init|demo|sim|complete|help",
+        "lb|backend|client|bench|up|check|explain|ctl|init|demo|sim|complete|help",
         "merge",
         "files",
         "debug|info|warning|error",
