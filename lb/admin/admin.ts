@@ -53,10 +53,16 @@ export function adminDirectories(config: AdminConfig): string[] {
   return listen !== "off" && "path" in listen ? [listen.path] : [];
 }
 
+/** A stream that any number of readers get. */
+interface Feed {
+  readonly readers: number;
+  stop(): void;
+}
+
 /** The admin API of a live balancer: its server and its streams of events and frames. */
 export class Admin {
   readonly #server: AdminServer;
-  readonly #feeds: readonly { stop(): void }[];
+  readonly #feeds: readonly Feed[];
 
   /**
    * @returns Undefined if the API is off, or if the default port is in use and the configuration sets no port.
@@ -96,7 +102,7 @@ export class Admin {
     }
   }
 
-  private constructor(server: AdminServer, feeds: readonly { stop(): void }[]) {
+  private constructor(server: AdminServer, feeds: readonly Feed[]) {
     this.#server = server;
     this.#feeds = feeds;
   }
@@ -104,6 +110,11 @@ export class Admin {
   /** Its address: `http://127.0.0.1:9900`, or `unix:/path`. */
   get url(): string {
     return this.#server.url;
+  }
+
+  /** The number of readers of events and frames. */
+  get readers(): number {
+    return this.#feeds.reduce((sum, { readers }) => sum + readers, 0);
   }
 
   async stop(): Promise<void> {

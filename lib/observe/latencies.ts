@@ -28,8 +28,8 @@ export class Latencies {
   #sum: Nanoseconds = 0;
   #count = 0;
   /** The present part of the window, and the part before it. */
-  #recent = new Uint32Array(BUCKETS);
-  #before = new Uint32Array(BUCKETS);
+  #recent = new Part();
+  #before = new Part();
 
   /** @param bounds Upper bounds of the buckets since the start, in seconds, ascending. */
   constructor(bounds: readonly number[]) {
@@ -45,20 +45,22 @@ export class Latencies {
     this.#byBound[bound]!++;
     this.#sum += duration;
     this.#count++;
-    this.#recent[bucketOf(duration)]!++;
+    const recent = this.#recent;
+    const bucket = bucketOf(duration);
+    recent.counts[bucket]!++;
+    if (bucket < recent.lowest) recent.lowest = bucket;
+    if (bucket > recent.highest) recent.highest = bucket;
   }
 
   /** Begins the next part of the window: what is older than two parts is forgotten. */
   rotate(): void {
     [this.#recent, this.#before] = [this.#before, this.#recent];
-    this.#recent.fill(0);
+    this.#recent.clear(this.#count);
   }
 
   /** The number of durations in the window. */
   get recentCount(): number {
-    let count = 0;
-    for (let i = 0; i < BUCKETS; i++) count += this.#recent[i]! + this.#before[i]!;
-    return count;
+    return this.#count - this.#before.countBefore;
   }
 
   /**
@@ -69,9 +71,12 @@ export class Latencies {
   recentQuantileMs(share: number): number {
     const rank = share * this.recentCount;
     if (rank === 0) return NaN;
+    const { counts: recent } = this.#recent;
+    const { counts: before } = this.#before;
+    const highest = Math.max(this.#recent.highest, this.#before.highest);
     let below = 0;
-    for (let i = 0; i < BUCKETS; i++) {
-      const count = this.#recent[i]! + this.#before[i]!;
+    for (let i = Math.min(this.#recent.lowest, this.#before.lowest); i <= highest; i++) {
+      const count = recent[i]! + before[i]!;
       if (count > 0 && below + count >= rank) {
         const from = lowerEdge(i);
         const us = from + (lowerEdge(i + 1) - from) * ((rank - below) / count);
@@ -87,6 +92,22 @@ export class Latencies {
     let below = 0;
     const counts = this.#bounds.map((_, bound) => below += this.#byBound[bound]!);
     return { bounds: this.#bounds, counts, count: this.#count, sum_s: this.#sum / NS_PER_S };
+  }
+}
+
+/** A part of the window. A frame reads quantiles of every backend, so they look only at buckets that are in use. */
+class Part {
+  readonly counts = new Uint32Array(BUCKETS);
+  lowest = BUCKETS;
+  highest = -1;
+  /** The number of all durations that were recorded before this part began. */
+  countBefore = 0;
+
+  clear(countBefore: number): void {
+    this.counts.fill(0);
+    this.lowest = BUCKETS;
+    this.highest = -1;
+    this.countBefore = countBefore;
   }
 }
 

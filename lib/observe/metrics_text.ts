@@ -59,7 +59,7 @@ export function metricsText(snapshot: Snapshot, source: FactsSource): string {
   const histogram = (name: string, help: string, read: (facts: BackendFacts) => Latencies) => {
     lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} histogram`);
     for (const { id, facts: known } of facts) {
-      if (known !== undefined) lines.push(...histogramLines(name, id, read(known)));
+      if (known !== undefined) lines.push(histogramLines(name, id, read(known)));
     }
   };
 
@@ -246,21 +246,26 @@ export function metricsText(snapshot: Snapshot, source: FactsSource): string {
   return `${lines.join("\n")}\n`;
 }
 
-function histogramLines(name: string, backend: string, latencies: Latencies): string[] {
+/** With a thousand backends these are most of the lines, so the labels are written once for each backend. */
+function histogramLines(name: string, backend: string, latencies: Latencies): string {
   const { bounds, counts, count, sum_s } = latencies.cumulative;
-  return [
-    ...bounds.map((le, i) => `${name}_bucket${labelsOf({ backend, le: String(le) })} ${counts[i]}`),
-    `${name}_bucket${labelsOf({ backend, le: "+Inf" })} ${count}`,
-    `${name}_sum${labelsOf({ backend })} ${sum_s}`,
-    `${name}_count${labelsOf({ backend })} ${count}`,
-  ];
+  const label = `backend="${escaped(backend)}"`;
+  const bucket = `${name}_bucket{${label},le="`;
+  let text = "";
+  bounds.forEach((le, i) => text += `${bucket}${le}"} ${counts[i]}\n`);
+  return `${text}${bucket}+Inf"} ${count}\n` +
+    `${name}_sum{${label}} ${sum_s}\n${name}_count{${label}} ${count}`;
 }
 
 function labelsOf(labels: Labels): string {
-  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`);
-  return pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
+  let text = "";
+  for (const name in labels) {
+    text += `${text === "" ? "{" : ","}${name}="${escaped(labels[name]!)}"`;
+  }
+  return text === "" ? "" : `${text}}`;
 }
 
 function escaped(value: string): string {
+  if (!/[\\"\n]/.test(value)) return value;
   return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
 }

@@ -91,6 +91,8 @@ export async function adminLab(options: AdminLabOptions = {}) {
     },
     get: (path: string, headers: Record<string, string> = {}): Promise<Asked> =>
       ask(`${url}${path}`, { headers }),
+    /** The number of readers of events and frames. */
+    readers: () => api?.readers ?? 0,
     /** Stops the API; the balancer goes on. */
     stopAdmin: () => api?.stop(),
     async [Symbol.asyncDispose]() {

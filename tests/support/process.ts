@@ -59,6 +59,10 @@ export class RunningLbsim {
     );
   }
 
+  get pid(): number {
+    return this.#process.pid;
+  }
+
   /** What it has printed so far, on both streams. */
   get lines(): readonly string[] {
     return this.#lines;

@@ -10,7 +10,7 @@ const { chromium } = await import("playwright-core");
 const PROGRAM = installed("chromium", "chromium-browser", "google-chrome");
 
 /** Whether there is no browser: why a test is skipped. */
-const hasNoBrowser = PROGRAM === undefined;
+export const hasNoBrowser = PROGRAM === undefined;
 
 /** On a busy machine, what is awaited may take as long. */
 export const PATIENCE_MS = 60_000;

@@ -3,6 +3,8 @@ import type { LbEvent } from "../../lib/core/mod.ts";
 
 /** The history keeps one sample per second, for this many seconds. */
 export const HISTORY_S = 900;
+/** The charts mark this many events at most, the latest. */
+export const MARKS_MAX = 300;
 /** After this time without a sample, a line has a gap. */
 const GAP_S = 4;
 
@@ -47,6 +49,7 @@ export class History {
     for (const event of frame.marks) {
       this.marks.push({ time: (this.#epoch_ms + event.at_ms) / 1000, event });
     }
+    if (this.marks.length > MARKS_MAX) this.marks.splice(0, this.marks.length - MARKS_MAX);
     const last = this.times.at(-1) ?? -Infinity;
     if (time < last + 1) {
       // Time went back: the clock was set back, or another simulation began.

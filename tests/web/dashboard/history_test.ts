@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Frame } from "../../../lib/observe/mod.ts";
-import { History, HISTORY_S } from "../../../web/dashboard/history.ts";
+import { History, HISTORY_S, MARKS_MAX } from "../../../web/dashboard/history.ts";
 import { frameOf } from "./frames.ts";
 
 const S = 1000;
@@ -74,4 +74,20 @@ Deno.test("marks are kept as long as the samples around them", () => {
   assert.deepEqual(history.marks, [{ time: 0.5, event: mark }]);
   history.add(frameOf({ at_ms: (HISTORY_S + 2) * S }));
   assert.deepEqual(history.marks, []);
+});
+
+Deno.test("marks are bounded: a backend that flaps all the time leaves the latest", () => {
+  const history = historyOf(frameOf({ at_ms: 0 }));
+  const frames = 100;
+  for (let i = 1; i <= frames; i++) {
+    const marks = Array.from({ length: 7 }, () => ({
+      type: "backend_readmitted" as const,
+      at_ms: i,
+      backend: "B1",
+      active_servers: [],
+    }));
+    history.add(frameOf({ at_ms: i, marks }));
+  }
+  assert.equal(history.marks.length, MARKS_MAX);
+  assert.equal(history.marks.at(-1)!.event.at_ms, frames);
 });
