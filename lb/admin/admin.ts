@@ -53,16 +53,17 @@ export function adminDirectories(config: AdminConfig): string[] {
   return listen !== "off" && "path" in listen ? [listen.path] : [];
 }
 
-/** A stream that any number of readers get. */
-interface Feed {
-  readonly readers: number;
+/** A part of the API that runs until it is stopped. */
+interface Part {
+  /** Of streams that have no end. */
+  readonly readers?: number;
   stop(): void;
 }
 
 /** The admin API of a live balancer: its server and its streams of events and frames. */
 export class Admin {
   readonly #server: AdminServer;
-  readonly #feeds: readonly Feed[];
+  readonly #parts: readonly Part[];
 
   /**
    * @returns Undefined if the API is off, or if the default port is in use and the configuration sets no port.
@@ -102,9 +103,9 @@ export class Admin {
     }
   }
 
-  private constructor(server: AdminServer, feeds: readonly Feed[]) {
+  private constructor(server: AdminServer, parts: readonly Part[]) {
     this.#server = server;
-    this.#feeds = feeds;
+    this.#parts = parts;
   }
 
   /** Its address: `http://127.0.0.1:9900`, or `unix:/path`. */
@@ -114,12 +115,12 @@ export class Admin {
 
   /** The number of readers of events and frames. */
   get readers(): number {
-    return this.#feeds.reduce((sum, { readers }) => sum + readers, 0);
+    return this.#parts.reduce((sum, { readers = 0 }) => sum + readers, 0);
   }
 
   async stop(): Promise<void> {
     await this.#server.stop();
-    this.#feeds.forEach((feed) => feed.stop());
+    this.#parts.forEach((part) => part.stop());
   }
 }
 
