@@ -2,7 +2,9 @@ import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
 import { createHash } from "node:crypto";
 import { dirname } from "node:path";
 import deno from "../deno.json" with { type: "json" };
-import { fileOption, integerOption, type Io } from "../lib/cli/mod.ts";
+import { fileOption, integerOption, type Io, nameOption } from "../lib/cli/mod.ts";
+import { ALGORITHM_NAMES } from "../lib/core/mod.ts";
+import { TRACE_NAME, type WhatIf } from "../lib/recording/mod.ts";
 import { monotonicNow, today, writeFailure } from "../lib/io/mod.ts";
 import { loadStudy } from "../lib/files/load_study.ts";
 import { readText } from "../lib/files/mod.ts";
@@ -15,9 +17,9 @@ import {
   UserError,
 } from "../lib/base/mod.ts";
 import { csv, reportLines, reportPage, type StudyReport } from "../lib/report/mod.ts";
-import type { Study } from "../lib/scenario/mod.ts";
+import { parseStudy, type Study, type StudyInputs } from "../lib/scenario/mod.ts";
 import { describeScenarios } from "./describe.ts";
-import { runReplay } from "./replay/mod.ts";
+import { replayRecording } from "./replay/mod.ts";
 import {
   byVariant,
   faultMedians,
@@ -47,6 +49,8 @@ interface Output {
   readonly expect: boolean;
   /** Whether the time that the study took is shown; without it the same result has the same bytes. */
   readonly timing: boolean;
+  /** What the replay of a recording has found. */
+  readonly replay?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /**
@@ -76,6 +80,16 @@ export function simCommand(io: Io, program: string) {
         "repeat the decisions of a recording of \`lbsim lb --record\`",
         fileOption,
       )
+      .option(
+        "--algorithm <names>",
+        "with --replay: simulate the recorded traffic also with these algorithms, like maglev,random",
+        algorithmsOption,
+      )
+      .option(
+        "--backends <numbers>",
+        "with --replay: simulate the recorded traffic also with so many backends, like 2,4",
+        numbersOption,
+      )
       .option("--until-damage", "of a damaged recording, use what comes before the damage", false)
       .option("--shard <k/n>", "run the k-th of n parts and print it as JSON", shardOption)
       .option(
@@ -85,11 +99,9 @@ export function simCommand(io: Io, program: string) {
       ),
   ).addHelpText("after", MORE)
     .action(async (file, { seed, replications, jobs, shard, set = [], selftest, ...rest }) => {
-      const { replay, untilDamage, ...output } = rest;
+      const { replay: recording, untilDamage, algorithm, backends, ...output } = rest;
       refuseTwoFormats(output);
-      if (replay !== undefined) {
-        return await runReplay(io, replay, { untilDamage, json: output.json === true });
-      }
+      refuseWithoutReplay(recording, { untilDamage, algorithm, backends });
       if (selftest) return await runSelftest(io, program, jobs, output.json);
       if (shard !== undefined) refuseForms(output);
       await refuseUnwritable(output);
@@ -100,7 +112,26 @@ export function simCommand(io: Io, program: string) {
         // `--set` may remove the variant that an expectation names.
         ...output.expect ? [] : ["expect=[]"],
       ];
-      const study = await loadStudy(file, settings);
+      const replayed = recording === undefined ? undefined : await replayRecording(io, recording, {
+        untilDamage,
+        wanted: isWanted(set, algorithm, backends, output)
+          ? { algorithms: algorithm ?? [], backends: backends ?? [] }
+          : undefined,
+      });
+      if (replayed !== undefined) {
+        if (replayed.differs) io.setExitCode(1);
+        if (replayed.whatIf === undefined) {
+          if (output.json) io.out(escapedJson(replayed.json));
+          else replayed.lines.forEach((line) => io.out(line));
+          return;
+        }
+        if (!output.json) {
+          replayed.lines.forEach((line) => output.csv ? io.err(line) : io.out(line));
+        }
+      }
+      const study = replayed?.whatIf === undefined
+        ? await loadStudy(file, settings)
+        : parseStudy(inputsOf(recording!, replayed.whatIf, settings));
       if (shard !== undefined && !("replications" in study.repetition)) {
         throw new UserError(
           "--shard: not possible with `precision`, since the number of runs is known only at the end",
@@ -113,8 +144,9 @@ export function simCommand(io: Io, program: string) {
       const started = monotonicNow();
       const results = await run(io, program, study, { jobs, shard });
       const wallSeconds = () => (monotonicNow() - started) / NS_PER_S;
-      if (shard === undefined) await show(io, study, results, wallSeconds, output);
-      else io.out(escapedJson(shardFile(study, shard, results, wallSeconds())));
+      if (shard === undefined) {
+        await show(io, study, results, wallSeconds, { ...output, replay: replayed?.json });
+      } else io.out(escapedJson(shardFile(study, shard, results, wallSeconds())));
     });
   command.addCommand(mergeCommand(io));
   return command;
@@ -265,8 +297,10 @@ async function show(
     await writePage(output.html, report, study, results, date);
     io.err(`report written to ${escapeText(output.html)}`);
   }
-  if (output.json) io.out(escapedJson(report));
-  else if (output.csv) io.out(csv(escapeAll(report)).trimEnd());
+  if (output.json) {
+    const { replay } = output;
+    io.out(escapedJson(replay === undefined ? report : { ...report, replay }));
+  } else if (output.csv) io.out(csv(escapeAll(report)).trimEnd());
   else {
     const { color, columns } = io;
     const about = escapeAll([
@@ -342,6 +376,60 @@ function shardFile(
   wallSeconds: Nanoseconds,
 ): ShardFile {
   return { lbsim: deno.version, shard, inputs, wall_s: wallSeconds, results };
+}
+
+/** The scenario of recorded traffic. */
+function inputsOf(
+  recording: string,
+  { scenario, trace }: WhatIf,
+  set: readonly string[],
+): StudyInputs {
+  const file = `the traffic of ${recording}`;
+  const files = { [TRACE_NAME]: { file: recording, text: trace } };
+  return { scenario: { file, text: scenario }, files, set };
+}
+
+/** Whether more is asked than a comparison of the decisions. */
+function isWanted(
+  set: readonly string[],
+  algorithms: readonly string[] | undefined,
+  backends: readonly number[] | undefined,
+  { html, csv }: Pick<Output, "html" | "csv">,
+): boolean {
+  return set.length > 0 || algorithms !== undefined || backends !== undefined ||
+    html !== undefined || csv === true;
+}
+
+/** Some options are about a recording. */
+function refuseWithoutReplay(
+  recording: string | undefined,
+  { untilDamage, algorithm, backends }: {
+    readonly untilDamage: boolean;
+    readonly algorithm?: readonly string[] | undefined;
+    readonly backends?: readonly number[] | undefined;
+  },
+): void {
+  if (recording !== undefined) return;
+  const flag = untilDamage
+    ? "--until-damage"
+    : algorithm !== undefined
+    ? "--algorithm"
+    : backends !== undefined
+    ? "--backends"
+    : undefined;
+  if (flag === undefined) return;
+  throw new UserError(`${flag} is about a recording: add --replay RECORDING`, {
+    exitCode: 2,
+    ...flag === "--algorithm" && { hint: "in a scenario, use --set balancer.algorithm=…" },
+  });
+}
+
+function algorithmsOption(text: string): string[] {
+  return text.split(",").map((name) => nameOption("--algorithm", ALGORITHM_NAMES)(name.trim()));
+}
+
+function numbersOption(text: string): number[] {
+  return text.split(",").map((number) => integerOption(1)(number.trim()));
 }
 
 function collect(value: string, all: string[] = []): string[] {

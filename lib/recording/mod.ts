@@ -10,3 +10,4 @@ export {
 } from "./format.ts";
 export { type ReadLine, RecordingDamage, RecordingReader } from "./reader.ts";
 export { configOf, type Difference, Replay, type ReplayResult } from "./replay.ts";
+export { TRACE_NAME, type Wanted, type WhatIf, WhatIfBuilder } from "./what_if.ts";

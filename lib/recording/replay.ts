@@ -24,11 +24,11 @@ import type { ReadLine } from "./reader.ts";
 
 /** The first difference between a recording and its replay. */
 export interface Difference {
-  /** The place in the recording; undefined: the recording has ended. */
-  readonly place?: { readonly file: string; readonly line: number };
+  /** The place in the recording. */
+  readonly place: { readonly file: string; readonly line: number };
   /** The number of the pick, from 1, if it is one. */
   readonly pick?: number;
-  readonly recorded: RecordedLine | null;
+  readonly recorded: RecordedLine;
   /** What the replay did instead; null: nothing. */
   readonly replayed: StreamEvent | null;
 }
@@ -93,15 +93,13 @@ export class Replay {
   #refusals = 0;
   #difference: Difference | undefined;
   #failure: ReaderFailure | undefined;
-  readonly #onLine: ((line: ReadLine) => void) | undefined;
 
   /**
    * @param lines The recording, from the start of the run.
-   * @param onLine Called with each line, when it has been read.
+   * @param onLine Called with each line that has been read; the last ones may not have been compared.
    */
-  constructor(lines: Iterable<ReadLine>, onLine?: (line: ReadLine) => void) {
-    this.#source = new Lookahead(lines[Symbol.iterator]());
-    this.#onLine = onLine;
+  constructor(lines: Iterator<ReadLine>, onLine?: (line: ReadLine) => void) {
+    this.#source = new Lookahead(lines, onLine);
     this.#events = new EventStream((failure) => this.#failure = failure);
     this.#events.subscribe("replay", COMPARED_TYPES, (event) => this.#compare(event));
   }
@@ -157,17 +155,17 @@ export class Replay {
     return { ...this.#result(), dropped: { file, line, count } };
   }
 
-  #take(): ReadLine | undefined {
-    const line = this.#source.next();
-    if (line !== undefined) this.#onLine?.(line);
-    return line;
+  #take(): void {
+    this.#source.next();
   }
 
   /** The scheduler has emitted an event: the recording must have the same. */
   #compare(event: StreamEvent): void {
     if (this.#isMuted || this.#difference !== undefined) return;
     const next = this.#source.peek();
-    if (next === undefined || !isSameEvent(next.event, event)) {
+    // The recording was cut, or lacks lines, between an input and what followed from it.
+    if (next === undefined || next.event.type === "lines_dropped") return;
+    if (!isSameEvent(next.event, event)) {
       this.#difference = this.#differs(next, event);
       return;
     }
@@ -179,11 +177,10 @@ export class Replay {
     if (event.type === "backend_down") this.#closeThoseOf(event);
   }
 
-  #differs(next: ReadLine | undefined, replayed: StreamEvent | null): Difference {
-    const recorded = next?.event ?? null;
-    const isPick = recorded?.type === "backend_picked" || replayed?.type === "backend_picked";
+  #differs({ file, line, event: recorded }: ReadLine, replayed: StreamEvent | null): Difference {
+    const isPick = recorded.type === "backend_picked" || replayed?.type === "backend_picked";
     return {
-      ...next !== undefined && { place: { file: next.file, line: next.line } },
+      place: { file, line },
       ...isPick && { pick: this.#picks + 1 },
       recorded,
       replayed,
@@ -417,11 +414,11 @@ function isEnd(type: StreamType): boolean {
     type === "connection_left";
 }
 
-/** Whether two events say the same. */
+/** Whether the replay says all that was recorded. A later version may have more to say of an event. */
 function isSameEvent(recorded: RecordedLine, replayed: StreamEvent): boolean {
   const [a, b] = [recorded, replayed] as unknown as [Fields, Fields];
-  const keys = Object.keys(b);
-  return Object.keys(a).length === keys.length && keys.every((key) => isSameValue(a[key], b[key]));
+  for (const key in a) if (!isSameValue(a[key], b[key])) return false;
+  return true;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -434,11 +431,13 @@ function isSameValue(a: unknown, b: unknown): boolean {
 /** Lines, of which the next ones can be looked at before they are taken. */
 class Lookahead {
   readonly #lines: Iterator<ReadLine>;
+  readonly #onLine: ((line: ReadLine) => void) | undefined;
   readonly #next: ReadLine[] = [];
   lines = 0;
 
-  constructor(lines: Iterator<ReadLine>) {
+  constructor(lines: Iterator<ReadLine>, onLine: ((line: ReadLine) => void) | undefined) {
     this.#lines = lines;
+    this.#onLine = onLine;
   }
 
   /** The next line; with `ahead`, the one so many lines after it. */
@@ -447,16 +446,14 @@ class Lookahead {
       const { value, done } = this.#lines.next();
       if (done) return undefined;
       this.#next.push(value);
+      this.#onLine?.(value);
     }
     return this.#next[ahead];
   }
 
-  next(): ReadLine | undefined {
-    const next = this.peek();
-    if (next !== undefined) {
-      this.#next.shift();
-      this.lines++;
-    }
-    return next;
+  next(): void {
+    if (this.peek() === undefined) return;
+    this.#next.shift();
+    this.lines++;
   }
 }

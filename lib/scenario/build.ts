@@ -19,6 +19,7 @@ import type {
   NetworkSettings,
   Scenario,
   ServerOptions,
+  Trace,
   TraceEntry,
 } from "./types.ts";
 
@@ -43,7 +44,7 @@ const WARMUP_SHARE = 0.1;
 export function buildScenario(
   file: ScenarioFile,
   config: Config,
-  readTrace: (path: string) => readonly TraceEntry[],
+  readTrace: (path: string) => Trace,
 ): Built {
   const findings: Finding[] = [];
   const ids = config.backends.map(({ id }) => id);
@@ -132,13 +133,13 @@ function capacityOf(
 function arrivalsOf(
   { workload }: ScenarioFile,
   capacity: number,
-  readTrace: (path: string) => readonly TraceEntry[],
+  readTrace: (path: string) => Trace,
   findings: Finding[],
 ): Arrivals {
   const [kind, value] = Object.entries(workload.arrivals)[0]!;
   if (kind === "trace") {
     try {
-      return { kind, entries: readTrace(value as string) };
+      return { kind, ...readTrace(value as string) };
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       const { message, hint } = error;

@@ -124,7 +124,7 @@ const arrivals = oneKeyOf({
   }).describe("a fixed number of clients; each waits for its answer, pauses, and connects again"),
   trace: words("the path of a CSV file").describe(
     "a CSV file with a column `at` (seconds or a duration; clock times count from the first connection), and " +
-      "optionally `client` and `service`",
+      "optionally `client` (a number) or `address`, and `service`",
   ),
 });
 

@@ -33,7 +33,7 @@ import {
   scenarioSchema,
 } from "./schema.ts";
 import { parseTrace } from "./trace.ts";
-import type { Scenario, TraceEntry } from "./types.ts";
+import type { Scenario, Trace } from "./types.ts";
 
 /** All texts of a study. It can be written as JSON and read again without a change. */
 export interface StudyInputs {
@@ -638,13 +638,13 @@ function repetitionOf(
 }
 
 /** Reads each trace once for all variants. */
-function traceReader(files: StudyInputs["files"]): (path: string) => readonly TraceEntry[] {
-  const read = new Map<string, readonly TraceEntry[]>();
+function traceReader(files: StudyInputs["files"]): (path: string) => Trace {
+  const read = new Map<string, Trace>();
   return (path) => {
     const source = files[path];
     if (source === undefined) throw new UserError(`${path}: was not read`, { exitCode: 2 });
-    const entries = read.get(path) ?? parseTrace(source);
-    read.set(path, entries);
-    return entries;
+    const trace = read.get(path) ?? parseTrace(source);
+    read.set(path, trace);
+    return trace;
   };
 }

@@ -1,8 +1,8 @@
 import { escapeText, NS_PER_S, parseDuration, UserError } from "../base/mod.ts";
 import type { Source } from "../config/mod.ts";
-import type { TraceEntry } from "./types.ts";
+import type { Trace, TraceEntry } from "./types.ts";
 
-const COLUMNS = ["at", "client", "service"] as const;
+const COLUMNS = ["at", "client", "address", "service"] as const;
 type Column = typeof COLUMNS[number];
 
 /** A time in two parts: one number cannot hold nanoseconds since 1970 exactly. */
@@ -18,13 +18,13 @@ const CLOCK_SECONDS_MAX = 1e11;
 
 /**
  * Reads recorded arrivals: a CSV file whose first line names its columns. `at` is when a connection
- * arrived, `client` the number of its client, `service` its work. Times are durations (`1.5s`) or plain
+ * arrived, `client` the number of its client, `address` the client's address instead, `service` its work. Times are durations (`1.5s`) or plain
  * numbers of seconds. The connections are sorted by time. Times of a clock, like seconds since 1970, are
  * counted from the first.
  *
  * @throws {UserError} that names the line of a mistake.
  */
-export function parseTrace({ file, text }: Source): TraceEntry[] {
+export function parseTrace({ file, text }: Source): Trace {
   const fail = (line: number, message: string, hint?: string): never => {
     throw new UserError(`${escapeText(file)}:${line}: ${escapeText(message)}`, {
       exitCode: 2,
@@ -33,6 +33,7 @@ export function parseTrace({ file, text }: Source): TraceEntry[] {
   };
   const [header = "", ...lines] = text.split("\n");
   const positions = positionsOf(header, (message, hint) => fail(1, message, hint));
+  const addresses = new Map<string, number>();
   const times: Time[] = [];
   const entries: Omit<TraceEntry, "at">[] = [];
   lines.forEach((line, i) => {
@@ -45,20 +46,24 @@ export function parseTrace({ file, text }: Source): TraceEntry[] {
     if (client !== "" && !/^\d{1,15}$/.test(client)) {
       fail(i + 2, `client: "${client}" is not a whole number`);
     }
+    const address = cell("address");
+    if (address !== "" && !addresses.has(address)) addresses.set(address, addresses.size);
+    const number = address === "" ? client : addresses.get(address);
     times.push(time("at"));
     entries.push({
-      ...client !== "" && { client: Number(client) },
+      ...number !== "" && { client: Number(number) },
       ...cell("service") !== "" && { work: nanosecondsOf(time("service"), 0) },
     });
   });
   if (entries.length === 0) fail(2, "there are no connections in it");
   const start = startOf(times, (message, hint) => fail(2, message, hint));
-  return entries
+  const sorted = entries
     .map((entry, i) => ({
       at: nanosecondsOf(times[i]!, start.seconds) - start.nanoseconds,
       ...entry,
     }))
     .sort((a, b) => a.at - b.at);
+  return { entries: sorted, ...addresses.size > 0 && { addresses: [...addresses.keys()] } };
 }
 
 /** The position of each column in a line; -1 if it is missing. */
@@ -70,10 +75,14 @@ function positionsOf(
   const hint = `the first line names the columns: ${COLUMNS.join(", ")}; only \`at\` is needed`;
   const strange = names.find((name) => !(COLUMNS as readonly string[]).includes(name));
   if (strange !== undefined) fail(`unknown column "${strange.slice(0, 60)}"`, hint);
+  if (names.includes("client") && names.includes("address")) {
+    fail("`client` and `address` both say who the client is", "keep only one of them");
+  }
   if (!names.includes("at")) fail("the column `at` is missing, the time of each connection", hint);
   return {
     at: names.indexOf("at"),
     client: names.indexOf("client"),
+    address: names.indexOf("address"),
     service: names.indexOf("service"),
   };
 }

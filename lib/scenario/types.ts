@@ -117,7 +117,15 @@ export type Arrivals =
   /** A fixed number of clients. Each thinks, connects, gets its answers, closes, and thinks again. */
   | { readonly kind: "closed"; readonly clients: number; readonly think: Distribution }
   /** At recorded times, in ascending order. Each entry may have its own client and its own work. */
-  | { readonly kind: "trace"; readonly entries: readonly TraceEntry[] };
+  | ({ readonly kind: "trace" } & Trace);
+
+/** Recorded connections. */
+export interface Trace {
+  /** In the order of their times. */
+  readonly entries: readonly TraceEntry[];
+  /** The addresses of the clients, by their numbers; absent if the trace has only numbers. */
+  readonly addresses?: readonly string[];
+}
 
 /** A recorded connection. */
 export interface TraceEntry {

@@ -42,7 +42,8 @@ export class Demand {
     const { arrivals, requestsPerConnection: requests } = workload;
     const child = (...path: (string | number)[]) => childSeed(seed, ...path);
     this.#options = options;
-    this.population = new Population(workload.clients, seed);
+    const { addresses } = arrivals.kind === "trace" ? arrivals : {};
+    this.population = new Population(workload.clients, seed, addresses);
     this.#jobs = new KeyedSampler(service, child("jobs"));
     this.#requestsPerConnection = requests.kind === "deterministic" && requests.value <= 1
       ? undefined

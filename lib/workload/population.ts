@@ -6,13 +6,16 @@ import { createZipf, type Sampler } from "../stats/mod.ts";
 export class Population {
   readonly #count: number;
   readonly #choice: Sampler | undefined;
-  readonly #addresses: string[] = [];
+  readonly #addresses: string[];
 
-  constructor(clients: Clients, seed: number) {
-    this.#count = clients.count;
-    this.#choice = clients.count === 1
+  /** @param addresses The addresses of all clients, if they are known. */
+  constructor(clients: Clients, seed: number, addresses: readonly string[] = []) {
+    const count = addresses.length === 0 ? clients.count : addresses.length;
+    this.#addresses = [...addresses];
+    this.#count = count;
+    this.#choice = count === 1
       ? undefined
-      : createZipf(clients.count, clients.zipf, createRandom(childSeed(seed, "clients")));
+      : createZipf(count, clients.zipf, createRandom(childSeed(seed, "clients")));
   }
 
   /** Index of the client that connects next. */
@@ -25,7 +28,7 @@ export class Population {
     return number % this.#count;
   }
 
-  /** The address of a client, from 10.0.0.1 on. */
+  /** The address of a client; from 10.0.0.1 on, if it is not known. */
   address(index: number): string {
     return this.#addresses[index] ??= addressOf(index + 1);
   }

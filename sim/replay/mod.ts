@@ -1,2 +1,2 @@
-/** `lbsim sim --replay`: repeats the decisions of a recording. */
-export { type ReplayOptions, runReplay } from "./replay.ts";
+/** `lbsim sim --replay`: repeats the decisions of a recording, and makes a scenario of its traffic. */
+export { replayRecording } from "./replay.ts";

@@ -1,5 +1,11 @@
 import { escapeText, UserError } from "../../lib/base/mod.ts";
-import { type ReadLine, type RecordingHead, RecordingReader } from "../../lib/recording/mod.ts";
+import { isHash } from "../../lib/core/mod.ts";
+import {
+  configOf,
+  type ReadLine,
+  type RecordingHead,
+  RecordingReader,
+} from "../../lib/recording/mod.ts";
 import { systemReason } from "../../lib/io/mod.ts";
 
 const PIECE_BYTES = 256 * 1024;
@@ -13,6 +19,8 @@ export interface Recording {
   readonly size: number;
   /** How many of them have been read. */
   readonly read: number;
+  /** Whether the algorithm at the start of the recording hashes addresses. */
+  readonly isHash: boolean;
   /** All lines. They can be read only once. */
   readonly lines: Iterable<ReadLine>;
 }
@@ -33,7 +41,7 @@ export function openRecording(file: string): Recording {
     [head, part] = [earlier, earlier.part];
   }
   const size = files.reduce((sum, one) => sum + Deno.statSync(one).size, 0);
-  return new Files(files, head, size);
+  return new Files(files, head, size, beginsWithHash(files[0]!));
 }
 
 class Files implements Recording {
@@ -43,6 +51,7 @@ class Files implements Recording {
     readonly files: readonly string[],
     readonly head: RecordingHead,
     readonly size: number,
+    readonly isHash: boolean,
   ) {}
 
   get lines(): Iterable<ReadLine> {
@@ -58,6 +67,14 @@ class Files implements Recording {
 
 function headOf(file: string): RecordingHead {
   return new RecordingReader(file, piecesOf(file)).head;
+}
+
+/** Whether the first event is the start of a run with an algorithm that hashes addresses. */
+function beginsWithHash(file: string): boolean {
+  const lines = new RecordingReader(file, piecesOf(file))[Symbol.iterator]();
+  const event = lines.next().value?.event;
+  if (event?.type !== "run_started") return false;
+  return isHash(configOf(event.configuration).algorithm);
 }
 
 /** The head of an earlier file, if it is that part of the same recording. */

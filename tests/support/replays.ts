@@ -8,7 +8,7 @@ const STEPS = 600;
 
 /** Replays the text of a recording. */
 export function replayOf(text: string): ReplayResult {
-  const steps = new Replay(new RecordingReader("test", [text])).run();
+  const steps = new Replay(new RecordingReader("test", [text])[Symbol.iterator]()).run();
   while (true) {
     const { done, value } = steps.next();
     if (done) return value;
