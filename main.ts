@@ -150,6 +150,7 @@ const NEEDS: Readonly<Record<string, readonly Deno.PermissionName[]>> = {
   explain: ["read", "sys"],
   ctl: ["net", "read", "write"],
   sim: ["read", "write"],
+  import: ["read", "write"],
 };
 
 const GRANTED: readonly Deno.PermissionName[] = ["net", "read", "write", "sys"];
@@ -189,6 +190,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<MakeCommand>>> = {
     const { simCommand } = await import("./sim/command.ts");
     return (io) => simCommand(io, import.meta.url);
   },
+  import: async () => (await import("./sim/import/mod.ts")).importCommand,
   complete: async () => (await import("./lib/cli/complete_command.ts")).completeCommand,
 };
 

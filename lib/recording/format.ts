@@ -8,7 +8,10 @@ import { EVENT_TYPES, REPLAY_TYPES, type StreamEvent, type StreamType } from "..
 export const FORMAT = 1;
 
 /** What a recording was made from, if it is not one of lbsim. */
-export type Origin = "haproxy" | "nginx" | "azure-2021" | "azure-2019" | "csv";
+export type Origin = (typeof ORIGINS)[number];
+
+/** The formats of other programs that can be imported. */
+export const ORIGINS = ["haproxy", "nginx", "azure-2021", "azure-2019", "csv"] as const;
 
 /** The first line of a file of a recording. */
 export interface RecordingHead {

@@ -3,6 +3,7 @@ export {
   FORMAT,
   type LinesDropped,
   type Origin,
+  ORIGINS,
   RECORDED_TYPES,
   type RecordedLine,
   type RecordingEnded,
@@ -11,3 +12,6 @@ export {
 export { type ReadLine, RecordingDamage, RecordingReader } from "./reader.ts";
 export { configOf, type Difference, Replay, type ReplayResult } from "./replay.ts";
 export { TRACE_NAME, type Wanted, type WhatIf, WhatIfBuilder } from "./what_if.ts";
+export { Azure2019, type Durations, durationsOf } from "./azure_2019.ts";
+export { Azure2021, CsvTable, HaproxyLog, NGINX_FORMAT, NginxLog } from "./logs.ts";
+export { recordingOf, type TrafficReader, type TrafficRow } from "./traffic.ts";

@@ -4,6 +4,7 @@ import {
   EventStream,
   type ReaderFailure,
   type RefusalReason,
+  REPLAY_TYPES,
   Scheduler,
   type SessionRecord,
   type StreamEvent,
@@ -47,12 +48,14 @@ export interface ReplayResult {
   readonly dropped?: { readonly file: string; readonly line: number; readonly count: number };
 }
 
-/** Events of the driver, which no scheduler emits. */
-const NOT_THE_SCHEDULERS: ReadonlySet<string> = new Set<RecordedLine["type"]>([
-  ...["run_started", "configuration_used", "config_reloaded", "wishes_changed"] as const,
-  ...["sessions_ended", "shortage_began", "shortage_ended"] as const,
-  ...["session_store_opened", "session_store_degraded"] as const,
-  ...["session_store_recovered", "session_store_incomplete"] as const,
+/** What a scheduler emits. All other events are those of its driver. */
+const SCHEDULERS: ReadonlySet<string> = new Set<StreamType>([
+  ...["connection_arrived", "connection_opened", "connect_failed", "connection_queued"] as const,
+  ...["connection_dequeued", "connection_refused", "connection_left", "connection_closed"] as const,
+  ...["probe", "backend_up", "backend_down", "backend_mode_changed"] as const,
+  ...["backend_ejected", "backend_readmitted"] as const,
+  ...["session_pinned", "session_moved", "session_evicted", "session_adopted"] as const,
+  ...REPLAY_TYPES.filter((type) => type !== "configuration_used"),
 ]);
 
 /** What the replay compares. Of a client that asked, the replay has read when it did before it emits that itself. */
@@ -201,7 +204,7 @@ export class Replay {
   /** Does what the recorded event says, if it is an input; otherwise lets time pass until it. */
   #step(event: StreamEvent): void {
     this.#now = Math.round(event.at_ms * NS_PER_MS);
-    if (NOT_THE_SCHEDULERS.has(event.type)) {
+    if (!SCHEDULERS.has(event.type)) {
       // It follows what the scheduler emits of its own accord until then.
       this.#scheduler?.passTime(this.#now);
       if (this.#difference === undefined) this.#driver(event);

@@ -15,6 +15,7 @@ const DOCUMENTS = [
   "docs/lab-answers.md",
   "docs/lab.md",
   "docs/operate.md",
+  "docs/replay.md",
   "docs/scenarios.md",
   "docs/switch-from-round-robin.md",
   "docs/trust.md",

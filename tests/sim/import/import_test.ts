@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import { inFolder } from "../../support/folder.ts";
+import { lbsim } from "../../support/process.ts";
+
+const SAMPLE = `${import.meta.dirname}/../../lib/recording/samples/haproxy.log`;
+
+Deno.test("import makes a recording of a log, which sim simulates; it shows what it does not understand", () =>
+  inFolder(async (folder) => {
+    const log = `${folder}/haproxy.log`;
+    await Deno.writeTextFile(log, `what\n${await Deno.readTextFile(SAMPLE)}is\nthis\n`);
+    const { code, stdout, stderr } = await lbsim(["import", "haproxy", log]);
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /3 lines of \S+ not understood; the first is line 1:\n {2}what\n$/);
+    const file = `${folder}/run.jsonl`;
+    await Deno.writeTextFile(file, stdout);
+    const replayed = await lbsim(["sim", "--replay", file, "--algorithm", "random", "--no-timing"]);
+    assert.equal(replayed.code, 0, replayed.stderr);
+    assert.match(replayed.stdout, /imported \(haproxy\), so there are no decisions/);
+    assert.match(replayed.stdout, /each HTTP request of the log counts as a connection/);
+    assert.match(replayed.stdout, /^random /m);
+
+    const none = await lbsim(["import", "nginx", log]);
+    assert.equal(none.code, 1);
+    assert.match(none.stderr, /there are no connections of this format in it/);
+    const missing = await lbsim(["import", "azure-2019", log]);
+    assert.equal(missing.code, 2);
+    assert.match(missing.stderr, /add --durations/);
+  }));
