@@ -138,14 +138,35 @@ export interface ConnectionSteps {
 
 const NO_TRAFFIC: Traffic = { bytesToBackend: 0, bytesToClient: 0 };
 
-/** A connection as the scheduler keeps it. The driver's calls are checked here, and carried out by the steps. */
+/** What most connections never have: they get a backend at once, and it accepts them. */
+class Setbacks {
+  refusal: RefusalReason | undefined;
+  tried: BackendState[] | undefined;
+  place: QueuePlace | undefined;
+  onSettled: Connection["onSettled"];
+}
+
+/** Lists and limits have accepted its client. */
+const ADMITTED = 1;
+/** The connect has succeeded. */
+const CONNECTED = 2;
+/** The client has sent its first byte. */
+const ASKED = 4;
+/** The backend has sent its first byte. */
+const ANSWERED = 8;
+
+/**
+ * A connection as the scheduler keeps it. The driver's calls are checked here, and carried out by the steps.
+ *
+ * Its size is most of what a pick allocates. So what few connections have is apart, and durations stand for times:
+ * these are not small integers.
+ */
 export class ConnectionState implements Connection {
   readonly number: number;
   client: string;
   phase: Phase = "arriving";
-  refusal: RefusalReason | undefined;
-  /** Whether lists and limits have accepted its client. */
-  isAdmitted = false;
+  /** What has happened to it. */
+  #marks = 0;
   /** The limits per client for which it counts; undefined if there are none. */
   admission: Admission | undefined;
   /** The backend that it was last given. */
@@ -155,16 +176,11 @@ export class ConnectionState implements Connection {
   /** How many other connections that backend had in flight then. */
   others = 0;
   session: Session<BackendState> | undefined;
-  /** Backends to which a connect failed. */
-  tried: BackendState[] | undefined;
-  place: QueuePlace | undefined;
-  onSettled: ((outcome: Connect | Refused, now: Nanoseconds) => void) | undefined;
-  isAnswered = false;
   /** When it arrived, if that was before its latest pick. */
   #arrivedAt: Nanoseconds | undefined;
-  #connectedAt: Nanoseconds | undefined;
-  /** For how long the client, once connected, asked nothing; undefined until it asks. */
-  #idle: Nanoseconds | undefined;
+  /** How long the connect took, from the pick on; once the client has asked, for how long it had asked nothing. */
+  #delay: Nanoseconds = 0;
+  #setbacks: Setbacks | undefined;
   readonly #steps: ConnectionSteps;
 
   constructor(steps: ConnectionSteps, number: number, client: string, now: Nanoseconds) {
@@ -178,6 +194,36 @@ export class ConnectionState implements Connection {
     return this.#arrivedAt ?? this.pickedAt;
   }
 
+  get refusal(): RefusalReason | undefined {
+    return this.#setbacks?.refusal;
+  }
+
+  set refusal(reason: RefusalReason) {
+    (this.#setbacks ??= new Setbacks()).refusal = reason;
+  }
+
+  /** Backends to which a connect failed; undefined if there is none. */
+  get tried(): readonly BackendState[] | undefined {
+    return this.#setbacks?.tried;
+  }
+
+  /** Its present or last place in the queue. */
+  get place(): QueuePlace | undefined {
+    return this.#setbacks?.place;
+  }
+
+  set place(place: QueuePlace) {
+    (this.#setbacks ??= new Setbacks()).place = place;
+  }
+
+  get onSettled(): Connection["onSettled"] {
+    return this.#setbacks?.onSettled;
+  }
+
+  set onSettled(onSettled: Connection["onSettled"]) {
+    (this.#setbacks ??= new Setbacks()).onSettled = onSettled;
+  }
+
   get backend(): BackendState {
     assert(this.assigned !== undefined, "a connection has a backend from its first pick on");
     return this.assigned;
@@ -189,7 +235,7 @@ export class ConnectionState implements Connection {
 
   /** How many connects have failed. */
   get attempts(): number {
-    return this.tried === undefined ? 0 : this.tried.length;
+    return this.tried?.length ?? 0;
   }
 
   get queuedAt(): Nanoseconds | undefined {
@@ -207,24 +253,46 @@ export class ConnectionState implements Connection {
     this.others = backend.inFlight - 1;
   }
 
-  /** For how long the client, once connected, asked nothing; undefined until it asks. */
-  get idle(): Nanoseconds | undefined {
-    return this.#idle;
+  /** The connect to its backend has failed. */
+  addTried(backend: BackendState): void {
+    this.#setbacks ??= new Setbacks();
+    (this.#setbacks.tried ??= []).push(backend);
+  }
+
+  /** Lists and limits have accepted its client. */
+  get isAdmitted(): boolean {
+    return (this.#marks & ADMITTED) !== 0;
+  }
+
+  /** Lists and limits accept its client. */
+  welcome(): void {
+    this.#marks |= ADMITTED;
   }
 
   /** The client has asked for something. */
   get isAsked(): boolean {
-    return this.#idle !== undefined;
+    return (this.#marks & ASKED) !== 0;
+  }
+
+  /** For how long the client, once connected, asked nothing; undefined until it asks. */
+  get idle(): Nanoseconds | undefined {
+    return this.isAsked ? this.#delay : undefined;
   }
 
   /** It has been connected, and nothing has been asked. */
   get isIdle(): boolean {
-    return this.#connectedAt !== undefined && this.#idle === undefined;
+    return (this.#marks & (CONNECTED | ASKED)) === CONNECTED;
+  }
+
+  /** The backend has sent something. */
+  get isAnswered(): boolean {
+    return (this.#marks & ANSWERED) !== 0;
   }
 
   /** How long the client has waited for an answer. An idle client does not wait. */
   waitedForAnswer(now: Nanoseconds): Nanoseconds {
-    return now - this.pickedAt - (this.#idle ?? 0);
+    const waited = now - this.pickedAt;
+    return this.isAsked ? waited - this.#delay : waited;
   }
 
   admit(client: string, now: Nanoseconds): boolean {
@@ -244,7 +312,8 @@ export class ConnectionState implements Connection {
   connected(now: Nanoseconds): void {
     assert(this.phase === "connecting", "a connection is opened at most once");
     this.phase = "open";
-    this.#connectedAt = now;
+    this.#marks |= CONNECTED;
+    this.#delay = now - this.pickedAt;
     this.#steps.connected(this, now);
   }
 
@@ -254,12 +323,14 @@ export class ConnectionState implements Connection {
   }
 
   asked(now: Nanoseconds): void {
-    if (this.#connectedAt !== undefined) this.#idle ??= now - this.#connectedAt;
+    if (!this.isIdle) return;
+    this.#marks |= ASKED;
+    this.#delay = now - this.pickedAt - this.#delay;
   }
 
   answered(now: Nanoseconds): void {
     if (this.isAnswered) return;
-    this.isAnswered = true;
+    this.#marks |= ANSWERED;
     this.#steps.answered(this, now);
   }
 

@@ -185,7 +185,7 @@ export class Dispatcher implements ConnectionSteps {
   }
 
   #admitted(connection: ConnectionState, now: Nanoseconds): void {
-    connection.isAdmitted = true;
+    connection.welcome();
     this.#countForClient(connection, now);
   }
 
@@ -341,8 +341,7 @@ export class Dispatcher implements ConnectionSteps {
     if (session?.backend === backend) session.failedAt = now;
     this.#release(connection, now);
     this.#announcer.connectFailed(connection, reason, detail, now);
-    if (connection.tried === undefined) connection.tried = [backend];
-    else connection.tried.push(backend);
+    connection.addTried(backend);
     this.#recovery.connectFailed(backend, now);
     const outcome = this.#retry(connection, now);
     this.serveWaiting(now);
