@@ -8,8 +8,8 @@ const LEVELS = 40;
 const FIELDS = 3;
 const OBSERVED_AT = 1;
 const COUNT = 2;
-/** At last a median moves by at most this part of itself with each latency. */
-const STEPS = 16;
+/** The factors by which a median moves at most: with its first latency, the second, … and all from the last on. */
+const STEPS = Float64Array.from({ length: 15 }, (_, count) => 1 + 1 / (count + 2));
 
 /** A curve is its levels in a row, and the curves are in a row: that of all first. */
 const CURVE = LEVELS * FIELDS;
@@ -155,9 +155,9 @@ function extended(array: Numbers, length: number): Numbers {
 
 /** A level takes a latency in. */
 function move(levels: Numbers, at: number, latency: Nanoseconds, now: Nanoseconds): void {
-  const count = Math.min(levels[at + COUNT]! + 1, STEPS - 1);
-  const step = 1 + 1 / (count + 1);
-  levels[at + COUNT] = count;
+  const count = levels[at + COUNT]!;
+  const step = STEPS[count]!;
+  levels[at + COUNT] = Math.min(count + 1, STEPS.length - 1);
   levels[at + OBSERVED_AT] = now;
   const median = levels[at]!;
   levels[at] = latency > median

@@ -195,13 +195,16 @@ export class Prequal implements Algorithm {
     return best;
   }
 
-  /** Whether a load is at most the quantile of the usual: were they sorted, it would come no later. */
+  /** Whether a load is at most the quantile of the usual: so many of them are no less. */
   #isCold(load: number): boolean {
     const usual = this.#usual;
     const known = Math.min(this.#probed, USUAL);
-    let below = 0;
-    for (let i = 0; i < known; i++) below += Number(usual[i]! < load);
-    return below <= Math.floor(HOT_QUANTILE * (known - 1));
+    let missing = known - Math.floor(HOT_QUANTILE * (known - 1));
+    for (let i = 0; i < known; i++) {
+      missing -= Number(usual[i]! >= load);
+      if (missing === 0) return true;
+    }
+    return false;
   }
 
   #explain(trace: PickTrace): void {
