@@ -171,7 +171,7 @@ function closedLoop(flags: LoadFlags, clients: number, seed: number): Plan {
 }
 
 async function ofScenario(flags: LoadFlags, file: string): Promise<Plan> {
-  const study = await loadStudy(file, flags.set);
+  const study = await loadStudy(file, [...flags.set, "expect=[]"]);
   const { variants, title } = study;
   const { seed = study.seed } = flags;
   const [first] = variants;

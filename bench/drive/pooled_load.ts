@@ -25,7 +25,7 @@ export interface PooledOptions extends LinksOptions {
 /** While the pool is filled, so many connects are under way at the same time. */
 const DIALS = 128;
 /** Requests that begin in one turn of the event loop: answers are handled in between. */
-const BEGUN_PER_TURN = 64;
+const BEGUN_PER_TURN = 256;
 
 /** A link of the pool carries a request. */
 const REQUEST = true;

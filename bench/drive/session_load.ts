@@ -49,7 +49,7 @@ export interface SessionOptions extends LinksOptions {
 
 /** A client of the closed loop that failed waits at least this long: otherwise it would spin. */
 const PAUSE_AFTER_FAILURE: Nanoseconds = 10 * NS_PER_MS;
-const BEGUN_PER_TURN = 64;
+const BEGUN_PER_TURN = 256;
 
 /** A client with its connection. */
 interface Session {

@@ -57,6 +57,15 @@ Deno.test("lbsim bench --csv prints the names of its columns and one row", async
   assert.match(row!, /^127\.0\.0\.1:\d+,"a closed loop of 2 clients, for 100ms/);
 });
 
+Deno.test("lbsim bench --strict fails if the generator was the limit", async () => {
+  await using server = silent();
+  // More than any generator can begin in this time.
+  const load = ["--rate", "1000000", "--duration", "20ms", "--timeout", "50ms"];
+  const { code, stdout } = await lbsim(["bench", at(server), ...load, "--strict"]);
+  assert.match(stdout, /^warning: the generator was the limit: one request in a hundred began /m);
+  assert.equal(code, 3);
+});
+
 Deno.test("Ctrl-C ends lbsim bench, which prints the result so far", async () => {
   let asked = () => {};
   const first = new Promise<void>((resolve) => asked = resolve);
