@@ -62,13 +62,14 @@ export async function run(
   };
   signal.addEventListener("abort", end);
   try {
-    await load.prepare?.();
+    await Promise.race([load.prepare?.(), ended]);
+    if (signal.aborted) return 0;
     clock.start();
     started?.();
     load.changed = check;
     load.start();
     check();
-    if (!signal.aborted) await ended;
+    await ended;
     return Math.min(duration, clock.now());
   } finally {
     load.changed = () => {};

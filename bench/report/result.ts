@@ -56,6 +56,8 @@ export function resultOf(facts: RunFacts, tally: Tally) {
   const { lbsim, target, load, isClosed, payload, seed, length, isInterrupted, processors } = facts;
   const { answers } = tally;
   const seconds = length / NS_PER_S;
+  // Ctrl-C may come before the first request.
+  const perSecond = (count: number) => seconds === 0 ? 0 : count / seconds;
   const named = tally.byBackend.reduce((sum, count) => sum + count, 0);
   return {
     lbsim,
@@ -73,8 +75,8 @@ export function resultOf(facts: RunFacts, tally: Tally) {
     errors: tally.errorCount,
     unfinished: tally.unfinished,
     errors_by_kind: Object.fromEntries(tally.errors) as Partial<Record<ErrorKind, number>>,
-    offered_per_s: tally.offered / seconds,
-    answers_per_s: answers / seconds,
+    offered_per_s: perSecond(tally.offered),
+    answers_per_s: perSecond(answers),
     connections_opened: tally.connections,
     bytes_sent: tally.bytesSent,
     bytes_received: tally.bytesReceived,

@@ -8,6 +8,7 @@ import {
   run,
   type Tally,
 } from "../../bench/mod.ts";
+import { DialError } from "../../bench/drive/dialing.ts";
 import { Sources } from "../../bench/drive/mod.ts";
 import { createRandom, NS_PER_MS, parsePrefix } from "../../lib/base/mod.ts";
 import { parseProxyHeader } from "../../lib/io/mod.ts";
@@ -172,4 +173,24 @@ Deno.test("Sources has the addresses of a prefix", () => {
   assert.equal(new Sources(parsePrefix("10.0.0.7")).address(5), "10.0.0.7");
   assert.equal(new Sources(parsePrefix("10.0.0.0/8")).address(256), "10.0.1.1");
   assert.equal(new Sources(parsePrefix("2001:db8::/64")).address(65536), "2001:db8::1:1");
+});
+
+Deno.test("run() ends at its signal while connections are still being opened", async () => {
+  const { clock, tally, options } = loadParts(1);
+  const stopping = new AbortController();
+  const pooled = new PooledLoad({
+    ...options,
+    arrivals: createArrivals({ kind: "deterministic", rate: 10 }, createRandom(1)),
+    connections: 2,
+    isFilled: true,
+    requestsPerConnection: Infinity,
+    // A connect that ends only when it is given up.
+    dial: (_options, _from, _client, signal) =>
+      new Promise((_, reject) => {
+        signal.addEventListener("abort", () => reject(new DialError("unreachable", "given up")));
+        if (tally.offered === 0) queueMicrotask(() => stopping.abort());
+      }),
+  }, tally);
+  await run(pooled, clock, { duration: Infinity, signal: stopping.signal });
+  assert.deepEqual([tally.offered, tally.connections], [0, 0]);
 });

@@ -58,6 +58,8 @@ Deno.test("resultOf() has null for times of which there are none", () => {
   assert.equal(latency_ms.corrected.p99_99, null);
   assert.equal(lag_ms.mean, null);
   assert.deepEqual(latency_histogram, []);
+  const unstarted = resultOf({ ...FACTS, length: 0 }, tallyOf(0, 0));
+  assert.deepEqual([unstarted.offered_per_s, unstarted.answers_per_s], [0, 0]);
 });
 
 for (
