@@ -27,6 +27,12 @@ const PER_CONNECTION: ReadonlySet<EventType> = new Set<EventType>([
  */
 const CONNECTION_TYPES = [...PER_CONNECTION].filter((type) => type !== "pick_explained");
 
+interface KeptEvent {
+  readonly event: LbEvent;
+  /** As it is sent; undefined until the first reader gets it. It is written once, however many readers there are. */
+  text: string | undefined;
+}
+
 interface Reader {
   readonly stream: StreamReader;
   readonly connections: boolean;
@@ -43,7 +49,7 @@ export class EventFeed {
   readonly #events: EventStream;
   /** Each id begins with it: ids of different runs differ. */
   readonly #run: string;
-  readonly #kept: LbEvent[] = [];
+  readonly #kept: KeptEvent[] = [];
   /** The number of the oldest event that is kept. */
   #first = 1;
   readonly #readers = new Set<Reader>();
@@ -99,7 +105,7 @@ export class EventFeed {
   }
 
   #keep(event: LbEvent): void {
-    this.#kept.push(event);
+    this.#kept.push({ event, text: undefined });
     if (this.#kept.length > 2 * KEPT) this.#first += this.#kept.splice(0, KEPT).length;
     if (this.#readers.size > 0) this.#flushSoon();
   }
@@ -131,9 +137,15 @@ export class EventFeed {
       reader.next = this.#first;
     }
     for (; reader.next < this.#next; reader.next++) {
-      const event = this.#kept[reader.next - this.#first]!;
-      if (!connections && PER_CONNECTION.has(event.type)) continue;
-      parts.push(serverSentEvent(event.type, JSON.stringify(event), `${this.#run}:${reader.next}`));
+      const kept = this.#kept[reader.next - this.#first]!;
+      const { type } = kept.event;
+      if (!connections && PER_CONNECTION.has(type)) continue;
+      kept.text ??= serverSentEvent(
+        type,
+        JSON.stringify(kept.event),
+        `${this.#run}:${reader.next}`,
+      );
+      parts.push(kept.text);
       if (parts.length < 256) continue;
       stream.write(parts.join(""));
       parts.length = 0;
