@@ -1,5 +1,13 @@
-import { didYouMean, escapeAll, UserError } from "../lib/base/mod.ts";
+import type { FaultsAnswer } from "../lib/api/mod.ts";
+import {
+  didYouMean,
+  escapeAll,
+  formatDuration,
+  type Nanoseconds,
+  UserError,
+} from "../lib/base/mod.ts";
 import type { BackendMode } from "../lib/core/mod.ts";
+import { type ServerFault, writtenFault } from "../lib/fault/mod.ts";
 import { explanationLines, type Snapshot } from "../lib/observe/mod.ts";
 import { type AdminClient, RequestRefused } from "../lib/admin/mod.ts";
 
@@ -36,22 +44,44 @@ export class Balancer {
   }
 
   async setState(id: string, state: BackendMode): Promise<Wished> {
-    return await this.#change("PUT", id, "state", { state });
+    return await this.#change("PUT", id, "state", { state }) as Wished;
   }
 
   async setWeight(id: string, weight: number): Promise<Wished> {
-    return await this.#change("PUT", id, "weight", { weight });
+    return await this.#change("PUT", id, "weight", { weight }) as Wished;
   }
 
   /** Withdraws the wishes for one backend, or all wishes. */
   async withdraw(id: string | undefined): Promise<Wished> {
     if (id === undefined) return await this.#client.ask("DELETE", "/api/wishes") as Wished;
     await this.#change("DELETE", id, "state");
-    return await this.#change("DELETE", id, "weight");
+    return await this.#change("DELETE", id, "weight") as Wished;
   }
 
   async setAlgorithm(algorithm: string): Promise<Wished> {
     return await this.#client.ask("PUT", "/api/algorithm", { algorithm }) as Wished;
+  }
+
+  /** The faults that a backend has. */
+  async faults(id: string): Promise<FaultsAnswer> {
+    return await this.#change("GET", id, "fault") as FaultsAnswer;
+  }
+
+  /** @param duration If left out, the fault lasts until it is ended. */
+  async hurt(
+    id: string,
+    fault: ServerFault,
+    duration: Nanoseconds | undefined,
+  ): Promise<FaultsAnswer> {
+    return await this.#change("PUT", id, "fault", {
+      kind: writtenFault(fault),
+      ...duration !== undefined && { for: formatDuration(duration) },
+    }) as FaultsAnswer;
+  }
+
+  /** Ends all faults of a backend. */
+  async endFaults(id: string): Promise<FaultsAnswer> {
+    return await this.#change("DELETE", id, "fault") as FaultsAnswer;
   }
 
   async sessions(limit: number, client: string | undefined): Promise<Sessions> {
@@ -76,10 +106,10 @@ export class Balancer {
   }
 
   /** @throws {UserError} with the ids that there are, if there is no such backend. */
-  async #change(method: string, id: string, key: string, body?: unknown): Promise<Wished> {
+  async #change(method: string, id: string, key: string, body?: unknown): Promise<unknown> {
     try {
       const path = `/api/backends/${encodeURIComponent(id)}/${key}`;
-      return await this.#client.ask(method, path, body) as Wished;
+      return await this.#client.ask(method, path, body);
     } catch (error) {
       if (!(error instanceof RequestRefused && error.status === 404)) throw error;
       const ids = (await this.status()).backends.map((backend) => backend.id);

@@ -19,6 +19,8 @@ import {
   nameOption,
   positiveDurationOption,
 } from "../lib/cli/mod.ts";
+import type { FaultsAnswer } from "../lib/api/mod.ts";
+import { FAULT_NAMES, parseFault, type ServerFault } from "../lib/fault/mod.ts";
 import { ALGORITHM_NAMES, type BackendMode, type LbEvent } from "../lib/core/mod.ts";
 import { monotonicNow, sleep } from "../lib/io/mod.ts";
 import { explanationLines, plural, sentenceOf, type Snapshot } from "../lib/observe/mod.ts";
@@ -135,6 +137,47 @@ export function ctlCommand(io: Io) {
       })
     );
 
+  ctl.command("fault")
+    .description(
+      "hurt a backend on demand, or show its faults; it needs `admin` in its configuration",
+    )
+    .addArgument(backendArgument())
+    .addArgument(
+      new Argument("[fault]", `the kind: ${FAULT_NAMES.join(", ")}`).choices(FAULT_NAMES)
+        .argParser(nameOption("fault", FAULT_NAMES)),
+    )
+    .argument(
+      "[values...]",
+      "of slow: 5x; of fail-rate and fast-errors: 30%; of gray: 30% 2x; of flap: 10s 50%",
+    )
+    .option(
+      "--for <duration>",
+      "how long it lasts; until `--end` if left out",
+      positiveDurationOption,
+    )
+    .option("--end", "end all faults of the backend", false)
+    .action((id, name, values, { for: duration, end }) => {
+      if (end && (name !== undefined || duration !== undefined)) {
+        throw new UserError("--end ends all faults: it takes no fault and no --for", {
+          exitCode: 2,
+        });
+      }
+      if (name === undefined && duration !== undefined) {
+        throw new UserError("--for needs a fault, like hang", { exitCode: 2 });
+      }
+      const fault = name === undefined ? undefined : faultOf([name, ...values]);
+      return run(async (ctl) => {
+        const { balancer } = ctl;
+        const answer = end
+          ? await balancer.endFaults(id)
+          : fault === undefined
+          ? await balancer.faults(id)
+          : await balancer.hurt(id, fault, duration);
+        if (ctl.json) return io.out(escapedJson(answer));
+        faultLines(answer, id).forEach((line) => io.out(escapeText(line)));
+      });
+    });
+
   ctl.command("sessions")
     .description("list which client sticks to which backend")
     .option("--client <address>", "only the session of this client", ipOption)
@@ -175,7 +218,28 @@ Examples:
   lbsim ctl status --watch                 a table that redraws in place; ? lists its keys
   lbsim ctl drain B1 --wait --timeout 60s  before B1 is stopped
   lbsim ctl ready B1
-  lbsim ctl explain --client 192.168.1.50`;
+  lbsim ctl explain --client 192.168.1.50
+  lbsim ctl fault B2 slow 5x --for 30s     and ctl fault B2 --end ends it earlier`;
+
+/** @throws {UserError} that says what would be right. */
+function faultOf(words: readonly string[]): ServerFault {
+  try {
+    return parseFault(words);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new UserError(error.message, { exitCode: 2 });
+  }
+}
+
+/** `B2 has the fault slow 5x for another 30s`. */
+function faultLines({ faults }: FaultsAnswer, id: string): string[] {
+  if (faults.length === 0) return [`${id} has no fault`];
+  return faults.map(({ fault, ends_in_ms }) => {
+    if (ends_in_ms === null) return `${id} has the fault ${fault} until \`ctl fault ${id} --end\``;
+    const left = formatDuration(Math.ceil(ends_in_ms / 100) / 10 * NS_PER_S);
+    return `${id} has the fault ${fault} for another ${left}`;
+  });
+}
 
 /** Looked for again this often. */
 const DRAIN_EVERY: Nanoseconds = 200 * NS_PER_MS;

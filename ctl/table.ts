@@ -135,6 +135,7 @@ export function summaryLines(snapshot: Snapshot, width: number): string[] {
     ].join(GAP),
     `active: ${snapshot.active_servers.join(" ") || "none"}`,
     ...wishes.length === 0 ? [] : [differences(wishes)],
+    ...snapshot.backends.flatMap(({ id, fault }) => fault ? [`${id} has the fault ${fault}`] : []),
   ];
   return lines.map((line) => clipped(line, width));
 }

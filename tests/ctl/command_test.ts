@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { Balancer } from "../../lb/balancer.ts";
 import { adminLab, type AdminLabOptions } from "../support/admin.ts";
 import { TLS_FILES } from "../support/certificates.ts";
+import { hurtableLab } from "../support/hurtable.ts";
 import { deadAddress, echo, TestServer } from "../support/sockets.ts";
 import { lbsim, type Outcome, RunningLbsim } from "../support/process.ts";
 
@@ -264,13 +265,63 @@ Deno.test("ctl asks by TLS, and verifies the certificate", async () => {
   }, { admin: { tls } });
 });
 
+Deno.test("ctl fault hurts a backend, shows its faults and ends them", async () => {
+  await using one = await hurtableLab();
+  const file = `${one.lab.folder}/config.yaml`;
+  await Deno.writeTextFile(
+    file,
+    "backends: [{id: B1, address: 127.0.0.1:9}]\n" +
+      `admin: {listen: "${new URL(one.lab.url).host}", token_file: ${one.tokenFile}}\n`,
+  );
+  const ctl = (...args: string[]) => lbsim(["ctl", ...args, "--config", file]);
+  assert.equal(printed(await ctl("fault", "B1")), "B1 has no fault\n");
+  assert.match(
+    printed(await ctl("fault", "B1", "pause", "--for", "300s")),
+    /^B1 has the fault pause for another (5m|4m\d+(\.\d)?s)\n$/,
+  );
+  assert.match(
+    printed(await ctl("fault", "B1", "slow", "5x")),
+    /\nB1 has the fault slow 5x until `ctl fault B1 --end`\n$/,
+  );
+  assert.deepEqual(one.faults.active.map(({ fault }) => fault), [
+    { name: "pause" },
+    { name: "slow", factor: 5 },
+  ]);
+  const { backend, faults } = JSON.parse(printed(await ctl("fault", "B1", "--json")));
+  assert.deepEqual([backend, faults[1].kind], ["B1", { slow: 5 }]);
+  assert.match(printed(await ctl("status")), /\nB1 has the fault pause, slow 5x\n/);
+  assert.equal(printed(await ctl("fault", "B1", "--end")), "B1 has no fault\n");
+  assert.deepEqual(one.faults.active, []);
+
+  const refused: [args: string[], code: number, reason: RegExp][] = [
+    [["B2", "hang"], 1, /^lbsim: B2 cannot be hurt: .*no `admin` address/],
+    [["B9", "hang"], 2, /^lbsim: there is no backend "B9"/],
+    [["B1", "hangs"], 2, /unknown fault "hangs"/],
+    [["B1", "slow"], 2, /write it like slow 5x/],
+    [["B1", "slow", "0x"], 2, /not a factor above 0/],
+    [["B1", "hang", "5x"], 2, /hang takes no value/],
+    [["B1", "hang", "--end"], 2, /--end ends all faults/],
+    [["B1", "--for", "3s"], 2, /--for needs a fault/],
+  ];
+  for (const [args, code, reason] of refused) {
+    const outcome = await ctl("fault", ...args);
+    assert.deepEqual([outcome.code, outcome.stdout], [code, ""], args.join(" "));
+    assert.match(outcome.stderr, reason);
+  }
+  assert.deepEqual(one.faults.active, []);
+});
+
 Deno.test("ctl says in one sentence that nothing listens, and fails", async () => {
   await using lab = await adminLab();
   const { host, port } = deadAddress();
   const missing = `${lab.folder}/none.sock`;
   for (const where of [`${host}:${port}`, `unix:${missing}`]) {
     const file = await fileOf(lab, `listen: "${where}"`);
-    for (const args of [["status"], ["status", "--watch"], ["drain", "B1"], ["events"]]) {
+    for (
+      const args of [["status"], ["status", "--watch"], ["drain", "B1"], ["fault", "B1", "hang"], [
+        "events",
+      ]]
+    ) {
       const { code, stdout, stderr } = await lbsim(["ctl", ...args, "--config", file]);
       const sentence = `lbsim: no balancer answers at ${where}: nothing listens there\n`;
       assert.deepEqual({ code, stdout, stderr }, { code: 1, stdout: "", stderr: sentence });
@@ -365,5 +416,6 @@ Deno.test("completions know the subcommands of ctl, their flags and the algorith
   assert.ok((await complete("ctl", "drain", "--")).includes("--wait"));
   assert.ok((await complete("ctl", "drain", "--")).includes("--config"));
   assert.ok((await complete("ctl", "algorithm", "")).includes("least-connections"));
+  assert.ok((await complete("ctl", "fault", "--")).includes("--for"));
   assert.ok((await complete("ctl", "status", "--config", "")).includes(":files"));
 });

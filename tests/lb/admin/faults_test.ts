@@ -1,51 +1,9 @@
 /** Faults of a backend, through the balancer: a page has one origin. */
 import assert from "node:assert/strict";
-import { createRandom, parseAddress } from "../../../lib/base/mod.ts";
-import { backendAdminSettings, BackendFaults, BackendServer } from "../../../backend/mod.ts";
-import { startBackendAdmin } from "../../../backend/mod.ts";
-import type { EventOf } from "../../../lib/core/mod.ts";
-import { configOf } from "../../support/config.ts";
-import { adminLab } from "../../support/admin.ts";
-import { ask, eventually, freePort } from "../../support/sockets.ts";
-
-const LOOPBACK = { host: "127.0.0.1", port: 0 };
-
-/** A balancer and a backend with an admin API; both use one token file. B2 has no such API. */
-async function hurtableLab({ id = "B1" } = {}) {
-  const folder = await Deno.makeTempDir({ prefix: "lbsim-fault-" });
-  const tokenFile = `${folder}/admin.token`;
-  const server = new BackendServer(id, {}, createRandom(1));
-  const address = server.start(LOOPBACK);
-  const faults = new BackendFaults(server);
-  const admin = { host: "127.0.0.1", port: freePort() };
-  const settings = backendAdminSettings(admin, { hosts: [], tokenFile })!;
-  const api = await startBackendAdmin(faults, settings, () => {});
-  const [b1, b2] = configOf([address, { host: "127.0.0.1", port: 9 }]).backends;
-  const lab = await adminLab({
-    admin: { tokenFile },
-    config: { backends: [{ ...b1!, admin }, b2!] },
-  });
-  const events: EventOf<"backend_fault_began" | "backend_fault_ended">[] = [];
-  lab.events.subscribe(
-    "test",
-    ["backend_fault_began", "backend_fault_ended"],
-    (event) => events.push(event),
-  );
-  const token = (await Deno.readTextFile(tokenFile)).trim();
-  return {
-    ...{ lab, faults, api, address, events, tokenFile },
-    change: (method: string, path: string, body?: unknown) => lab.change(method, path, body, token),
-    fault: async () =>
-      (await lab.get("/api/status")).json.backends.map((one: { fault?: string }) => one.fault),
-    async [Symbol.asyncDispose]() {
-      await lab[Symbol.asyncDispose]();
-      await api.stop();
-      await faults.end();
-      await server.kill();
-      await Deno.remove(folder, { recursive: true });
-    },
-  };
-}
+import { backendAdminSettings, startBackendAdmin } from "../../../backend/mod.ts";
+import { parseAddress } from "../../../lib/base/mod.ts";
+import { hurtableLab } from "../../support/hurtable.ts";
+import { ask, eventually } from "../../support/sockets.ts";
 
 const PATH = "/api/backends/B1/fault";
 
