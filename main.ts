@@ -144,7 +144,7 @@ const NEEDS: Readonly<Record<string, readonly Deno.PermissionName[]>> = {
   backend: ["net", "read", "write", "sys"],
   client: ["net", "read"],
   bench: ["net", "read", "write", "sys"],
-  demo: ["net", "sys"],
+  demo: ["net", "sys", "run"],
   check: ["read", "sys"],
   init: ["write"],
   explain: ["read", "sys"],
@@ -153,7 +153,7 @@ const NEEDS: Readonly<Record<string, readonly Deno.PermissionName[]>> = {
   import: ["read", "write"],
 };
 
-const GRANTED: readonly Deno.PermissionName[] = ["net", "read", "write", "sys"];
+const GRANTED: readonly Deno.PermissionName[] = ["net", "read", "write", "sys", "run"];
 
 /** Gives up the permissions that a subcommand does not need, and listens to what it alone listens to. */
 async function prepare(command: CommandUnknownOpts): Promise<void> {

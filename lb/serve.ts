@@ -275,7 +275,8 @@ function sayRecording({ file, maxBytes, files }: RecordOptions): void {
 }
 
 function sayAdminListening({ url }: Admin): void {
-  logSentence(logger("lb"), "info", `admin API on ${url}`, { event: "admin_listening", url });
+  const what = url.startsWith("unix:") ? "admin API" : "dashboard and admin API";
+  logSentence(logger("lb"), "info", `${what} on ${url}`, { event: "admin_listening", url });
 }
 
 function sayStopping({ scheduler: { connections }, config: { timeouts } }: Balancer): void {

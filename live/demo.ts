@@ -9,7 +9,8 @@ import {
   type SessionRequest,
   Tally,
 } from "../bench/mod.ts";
-import { Balancer } from "../lb/mod.ts";
+import { Balancer, LiveMonitor } from "../lb/mod.ts";
+import { DemoFaults, startDashboard } from "./demo_lab.ts";
 import {
   type Address,
   childSeed,
@@ -40,13 +41,22 @@ export interface DemoOptions {
   readonly seed: number;
   /** Ends it early. */
   readonly signal: AbortSignal;
+  /** Called with the summary; the lab runs on until the promise resolves. */
+  readonly finished?: ((summary: DemoSummary) => Promise<void>) | undefined;
 }
 
 /** The events of a demo. Times count from its start. */
 export type DemoEvent =
   & { readonly at_ms: number }
   & (
-    | { readonly type: "started"; readonly address: string }
+    | {
+      readonly type: "started";
+      readonly address: string;
+      /** The address of the dashboard. */
+      readonly dashboard: string;
+      /** What the dashboard's buttons need; it is valid for this demo only. */
+      readonly token: string;
+    }
     | { readonly type: "first_answer"; readonly backend: string }
     | { readonly type: "taken_away"; readonly in_flight: number }
     | { readonly type: "failed_over"; readonly from: string; readonly to: string }
@@ -146,7 +156,7 @@ export class Demo {
   readonly #servers: ReadonlyMap<string, BackendServer>;
   readonly #addresses: ReadonlyMap<string, Address>;
   readonly #events = new EventStream((failure) => this.#failure ??= failure);
-  readonly #config: Config;
+  #config!: Config;
   readonly #latency = new Histogram();
   readonly #begun: Nanoseconds;
   /** The first failure of `report`. */
@@ -181,18 +191,29 @@ export class Demo {
     this.#addresses = new Map(
       [...this.#servers].map(([id, server]) => [id, server.start({ host: "127.0.0.1", port: 0 })]),
     );
-    this.#config = demoConfig(options, this.#addresses);
   }
 
   /** Runs it to its end, or to the signal; everything that it opened is then closed. */
   async run(): Promise<DemoSummary> {
     const { now, seed, signal, duration } = this.#options;
+    const events = this.#events;
+    const faults = await DemoFaults.start(this.#servers.values());
+    this.#config = demoConfig(this.#options, this.#addresses, faults.addresses);
     this.#listen();
-    const balancer = await Balancer.start(this.#config, { events: this.#events, now, seed });
+    const monitor = new LiveMonitor(events, now);
+    const balancer = await Balancer.start(this.#config, {
+      ...{ events, now, seed },
+      monitor: monitor.monitor,
+    });
+    monitor.start(balancer);
+    const { token } = faults;
+    const dashboard = await startDashboard(balancer, { events, monitor, now, token });
     this.#report({
       type: "started",
       at_ms: this.#elapsed(),
       address: formatAddress(balancer.address),
+      dashboard: dashboard.url,
+      token: token.value,
     });
     const clock = new RunClock(now);
     const load = new SessionLoad({
@@ -214,10 +235,23 @@ export class Demo {
     if (!signal.aborted) this.#giveBack();
     await this.#until(start + duration);
     clearInterval(shown);
-    load.stop();
-    await loaded;
+    const end = async () => {
+      load.stop();
+      await loaded;
+    };
+    const { finished } = this.#options;
+    // What is under way at the end of the story counts, too, unless the lab runs on.
+    if (finished === undefined) await end();
     const summary = this.#summary(balancer);
+    if (finished !== undefined) {
+      await finished(summary);
+      await faults.end();
+      await end();
+    }
+    await dashboard.stop();
+    await faults.stop();
     await balancer.stop();
+    monitor.stop();
     await Promise.all([...this.#servers.values()].map((server) => server.kill()));
     if (this.#failure !== undefined) throw this.#failure;
     return summary;
@@ -345,6 +379,7 @@ export class Demo {
 function demoConfig(
   { algorithm, duration }: DemoOptions,
   addresses: ReadonlyMap<string, Address>,
+  admins: ReadonlyMap<string, Address>,
 ): Config {
   const interval = Math.round(Math.min(duration / 40, 500 * NS_PER_MS));
   const text = "backends: [{id: B1, address: 127.0.0.1:1}]";
@@ -354,7 +389,12 @@ function demoConfig(
     ...defaults,
     listen: { host: "127.0.0.1", port: 0 },
     algorithm: algorithmNamed(algorithm),
-    backends: [...addresses].map(([id, address]) => ({ ...backend!, id, address })),
+    backends: [...addresses].map(([id, address]) => ({
+      ...backend!,
+      id,
+      address,
+      admin: admins.get(id)!,
+    })),
     healthCheck: { ...defaults.healthCheck, interval, timeout: PROBE_TIMEOUT },
     timeouts: { connect: 2000 * NS_PER_MS, idle: 60_000 * NS_PER_MS, drain: 1000 * NS_PER_MS },
     limits: { connections: 10_000 },

@@ -1,7 +1,8 @@
 import { Command, Option } from "@commander-js/extra-typings";
 import { styleText } from "node:util";
 import { durationOption, type Io, nameOption } from "../lib/cli/mod.ts";
-import { monotonicNow } from "../lib/io/mod.ts";
+import { giveUp, monotonicNow, untilAborted } from "../lib/io/mod.ts";
+import { openInBrowser } from "./open_in_browser.ts";
 import { ALGORITHM_NAMES } from "../lib/core/mod.ts";
 import { formatDuration, type Nanoseconds, NS_PER_S, UserError } from "../lib/base/mod.ts";
 import { Demo, type DemoEvent, type DemoState, type DemoSummary } from "./demo.ts";
@@ -23,8 +24,10 @@ export function demoCommand(io: Io) {
         .default("round-robin" as const),
     )
     .option("--duration <duration>", "duration of the demo (20s)", durationOption)
+    .option("--open", "open the dashboard in the browser", false)
+    .option("--hold", "keep the lab running after the demo, until Ctrl-C", false)
     .option("--json", "print only one JSON object at the end", false)
-    .action(async ({ algorithm, duration = 20 * NS_PER_S, json }) => {
+    .action(async ({ algorithm, duration = 20 * NS_PER_S, open, hold, json }) => {
       if (duration < DURATION_MIN) {
         throw new UserError(
           `--duration ${formatDuration(duration)} is too short: at least ${
@@ -33,23 +36,48 @@ export function demoCommand(io: Io) {
           { exitCode: 2 },
         );
       }
+      if (!open) await giveUp("run");
       const printer = new DemoPrinter(io, json);
+      const finish = (summary: DemoSummary) => {
+        if (json) io.out(JSON.stringify(summary));
+        else printer.summarise(summary);
+      };
       const seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
+      let isHeld = false;
       const demo = new Demo(
-        { algorithm, duration, now: monotonicNow, seed, signal: io.signal },
+        {
+          ...{ algorithm, duration, now: monotonicNow, seed, signal: io.signal },
+          ...hold && {
+            async finished(summary) {
+              finish(summary);
+              if (io.signal.aborted) return;
+              isHeld = true;
+              if (!json) printer.hold();
+              await untilAborted(io.signal);
+            },
+          },
+        },
         (event) => {
           // Until now parts of the program may have been loaded, and Deno has said so on the terminal.
           if (!json && event.type === "started") printer.title(algorithm, duration);
           printer.print(event);
+          if (open && event.type === "started") void openDashboard(event.dashboard, io);
         },
         (state) => printer.show(state),
       );
       const summary = await demo.run();
-      if (json) io.out(JSON.stringify(summary));
-      else printer.summarise(summary);
-      if (io.signal.aborted) io.setExitCode(130);
+      if (!hold) finish(summary);
+      // Ctrl-C is how a lab that is held ends.
+      if (io.signal.aborted && !isHeld) io.setExitCode(130);
       else if (!summary.ok) io.setExitCode(1);
     });
+}
+
+/** Opens the dashboard, and gives up the permission to run programs. A failure does not end the demo. */
+async function openDashboard(url: string, io: Io): Promise<void> {
+  const failure = await openInBrowser(url);
+  await giveUp("run");
+  if (failure !== undefined) io.err(`lbsim: no browser could be opened (${failure}): open ${url}`);
 }
 
 /** Shows the demo on the terminal: a line for each event, and below them a live line. */
@@ -81,6 +109,14 @@ class DemoPrinter {
     );
     this.#io.out(`${this.#paint("dim", time)}  ${this.#paint(style, first)}`);
     for (const line of rest) this.#io.out(" ".repeat(INDENT) + this.#paint(style, line));
+    if (event.type !== "started") return;
+    this.#io.out(`${" ".repeat(INDENT)}dashboard: ${event.dashboard}`);
+    this.#io.out(`${" ".repeat(INDENT)}its buttons need this token: ${event.token}`);
+  }
+
+  hold(): void {
+    this.#io.out("");
+    this.#io.out("The lab keeps running, and so does its dashboard. Ctrl-C ends it.");
   }
 
   show(state: DemoState): void {

@@ -5,6 +5,8 @@ import deno from "../deno.json" with { type: "json" };
  * binary may do what a checkout may do and no more, and is as quick. It is never asked for a permission:
  * what is not granted, or was given up, fails. `--allow-write=/` can be narrowed later, and a plain
  * `--allow-write` cannot (see lib/io/permissions.ts); on Windows it is the drive on which lbsim is started.
+ * The only programs that it may run are those that open a browser for `demo --open`, by their whole paths.
+ * Every other subcommand gives this up before it starts.
  *
  * The engine's own: a young generation of 4 MB, since a balancer keeps little and thousands of idle
  * connections should not; more generous limits for inlining, which the simulator's many small functions

@@ -841,6 +841,25 @@ signalTest("lbsim demo ends clean on Ctrl-C, with the exit code for that", async
   assert.ok(demo.lines.some((line) => line.includes("ended early")));
 });
 
+signalTest("lbsim demo --hold keeps its lab and its dashboard until Ctrl-C", async () => {
+  await using demo = new RunningLbsim(["demo", "--duration", "4s", "--hold"]);
+  await demo.line((line) => line.includes("The lab keeps running"));
+  const found = (pattern: RegExp) =>
+    demo.lines.map((line) => pattern.exec(line)?.[1]).find((text) => text !== undefined)!;
+  const url = found(/dashboard: (\S+)/);
+  const response = await fetch(`${url}/api/backends/B3/fault`, {
+    method: "PUT",
+    headers: {
+      "Authorization": `Bearer ${found(/token: (\S+)/)}`,
+      "Content-Type": "application/json",
+    },
+    body: JSON.stringify({ kind: { slow: 5 } }),
+  });
+  assert.equal((await response.json()).faults[0].fault, "slow 5x");
+  demo.kill("SIGINT");
+  assert.ok([0, 1].includes(await demo.ended()));
+});
+
 signalTest(
   "lbsim backend waits for half a request, and at the second signal no longer",
   async () => {

@@ -6,7 +6,7 @@ import deno from "../../deno.json" with { type: "json" };
 const ROOT = `${import.meta.dirname}/../../`;
 
 Deno.test("permissionFlags() is least privilege: the same as the permission set, and no more", () => {
-  const { net, read, write, env, sys } = deno.permissions.default;
+  const { net, read, write, env, sys, run } = deno.permissions.default;
   assert.deepEqual([net, read, write], [true, true, ["/"]]);
   assert.deepEqual(
     permissionFlags().toSorted(),
@@ -16,6 +16,7 @@ Deno.test("permissionFlags() is least privilege: the same as the permission set,
       `--allow-write=${write.join(",")}`,
       `--allow-env=${env.join(",")}`,
       `--allow-sys=${sys.join(",")}`,
+      `--allow-run=${run.join(",")}`,
     ].toSorted(),
   );
 });

@@ -158,7 +158,7 @@ function snapshotAt(frame: Frame): Snapshot {
       first_byte: latency(frame.first_byte_p50_ms, frame.first_byte_p99_ms, i),
       ejection: null,
       slow_start: null,
-      fault: null,
+      fault: i === 1 ? "slow 5x" : null,
     })),
   };
 }
@@ -221,7 +221,7 @@ async function answer(request: Request, now: () => number, signal: AbortSignal):
     case "/api/sessions":
       return Response.json({ count: 812, sessions: SESSIONS });
     case "/api/backends/B1/fault":
-      return Response.json({ fault: await request.json() });
+      return Response.json({ backend: "B1", faults: [await request.json()] });
     case "/api/explain":
       return Response.json({
         client: (await request.json()).client,

@@ -20,6 +20,8 @@ class Lab {
   readonly port = freePort();
   readonly url = `http://127.0.0.1:${freePort()}`;
   readonly #ports = [freePort(), freePort()];
+  /** Of the admin API of B2. */
+  readonly #adminPort = freePort();
   readonly #backends: RunningLbsim[] = [];
   #balancer: RunningLbsim | undefined;
   token = "";
@@ -47,7 +49,8 @@ class Lab {
       `listen: 127.0.0.1:${this.port}
 algorithm: round-robin
 backends:
-${this.#ports.map((port, i) => `  - {id: B${i + 1}, address: 127.0.0.1:${port}}`).join("\n")}
+  - {id: B1, address: 127.0.0.1:${this.#ports[0]}}
+  - {id: B2, address: 127.0.0.1:${this.#ports[1]}, admin: 127.0.0.1:${this.#adminPort}}
 health_check: {interval: 1s, timeout: 1s, fall: 3, rise: 1}
 admin: {listen: "${host}:${new URL(this.url).port}", token_file: admin.token}
 ${more}`,
@@ -223,6 +226,42 @@ test("weight, algorithm and maintenance are changed by the page, and withdrawn",
     await card(page, "B1", "up").waitFor();
     await wishes(page).waitFor({ state: "detached" });
     assert.equal(await page.getByLabel("Algorithm").inputValue(), "round-robin");
+  });
+});
+
+test("a backend is hurt by the page, with the keyboard alone, and recovers", async (lab) => {
+  await withPage(lab.url, async (page, complaints) => {
+    await card(page, "B2", "up").waitFor();
+    // B1 has no admin API.
+    assert.equal(await page.getByRole("button", { name: "Hurt B1" }).count(), 0);
+    await page.getByLabel("Token").fill(lab.token);
+    await page.getByRole("button", { name: "Hurt B2" }).focus();
+    await page.keyboard.press("Enter");
+    const form = page.getByRole("form", { name: "Hurt B2" });
+    await form.locator("select:focus").waitFor();
+    await page.keyboard.press("Escape");
+    await form.waitFor({ state: "detached" });
+    await page.locator('button[aria-label="Hurt B2"]:focus').waitFor();
+    await page.keyboard.press("Enter");
+    await form.locator("select:focus").waitFor();
+    await page.keyboard.type("refuse");
+    await page.keyboard.press("Tab");
+    await page.keyboard.type("300");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    await page.locator(".notice", { hasText: "B2 refuse for 300 s: done" }).waitFor();
+    await card(page, "B2").getByText("Fault: refuse").waitFor();
+    await card(page, "B2", "down").waitFor();
+    await page.locator("li", { hasText: "B2 was told to have the fault refuse" }).first()
+      .waitFor();
+    await page.getByText("As a table").nth(1).click();
+    await page.getByRole("region", { name: "Last minutes as a table" })
+      .getByText("B2 was told to have the fault refuse").first().waitFor();
+    assert.deepEqual(await axeFindings(page), []);
+    await page.getByRole("button", { name: "End the fault of B2" }).click();
+    await card(page, "B2", "up").waitFor();
+    await card(page, "B2").getByText("Fault:").waitFor({ state: "detached" });
+    assert.deepEqual(complaints, { console: [], foreign: [] });
   });
 });
 

@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
-import { useId } from "preact/hooks";
+import { useEffect, useId, useRef } from "preact/hooks";
 import type { BackendMode } from "../../lib/core/mod.ts";
+import type { WrittenFault } from "../../lib/fault/mod.ts";
 import { CONDITIONS } from "../../lib/observe/frame.ts";
 import type { BackendSnapshot, Frame } from "../../lib/observe/mod.ts";
 import { usePage } from "./context.ts";
@@ -198,7 +199,6 @@ function FileDifference({ backend }: { readonly backend: BackendSnapshot }) {
       ? [`now ${formatNumber(effective_weight)}: slow start`]
       : [],
     ...wish.state === wish.file_state ? [] : [`file: ${wish.file_state}`],
-    ...backend.fault ? [`fault: ${backend.fault}`] : [],
     ...weight === wish.file_weight ? [] : [`file: weight ${wish.file_weight}`],
   ];
   return <small class="line">{parts.join(" · ")}</small>;
@@ -213,7 +213,6 @@ const STATES: readonly (readonly [state: BackendMode, label: string])[] = [
 /** What the operator can do to a backend. */
 function Actions({ backend }: { readonly backend: BackendSnapshot }) {
   const { dashboard } = usePage();
-  const isHurting = useSignal(false);
   const { id, wish, weight } = backend;
   if (dashboard.source.operator === undefined) return null;
   const isWished = wish.state !== wish.file_state || weight !== wish.file_weight;
@@ -244,17 +243,7 @@ function Actions({ backend }: { readonly backend: BackendSnapshot }) {
           As the file says
         </button>
       )}
-      {backend.fault !== undefined && (
-        <button
-          type="button"
-          aria-label={`Hurt ${id}`}
-          aria-expanded={isHurting.value}
-          onClick={() => isHurting.value = !isHurting.value}
-        >
-          Hurt…
-        </button>
-      )}
-      {isHurting.value && <Hurt id={id} />}
+      {backend.fault !== undefined && <Faults id={id} fault={backend.fault} />}
     </div>
   );
 }
@@ -290,42 +279,109 @@ function Weight({ id, weight }: { readonly id: string; readonly weight: number }
   );
 }
 
-/** In the words of scenarios. */
-const FAULTS: readonly (readonly [kind: string, label: string])[] = [
-  ["hang", "hang"],
-  ["slow: 5x", "slow: 5 times"],
-  ["fail-rate: 30%", "fail 30 % of requests"],
-  ["reset", "reset connections"],
-  ["refuse", "refuse connections"],
+/** As scenarios write them. */
+const FAULTS: readonly (readonly [kind: WrittenFault, label: string])[] = [
+  ["crash", "crash"],
+  ["hang", "hang: answers nothing"],
+  ["pause", "pause: accepts, but does not answer"],
+  [{ slow: 5 }, "slow: takes 5 times as long"],
+  [{ slow: 50 }, "slow: takes 50 times as long"],
+  [{ "fail-rate": "30%" }, "fail-rate: 30 % of requests fail"],
+  [{ "fast-errors": "100%" }, "fast-errors: all requests fail at once"],
+  [{ gray: { rate: "30%", slow: 2 } }, "gray: fails and slow, but probes succeed"],
+  ["refuse", "refuse: new connections are refused"],
+  ["reset", "reset: connections are reset"],
+  [{ flap: { period: "10s", down: "50%" } }, "flap: crashes and returns every 10 s"],
 ];
 const FAULT_S = [10, 30, 60, 300];
 
-function Hurt({ id }: { readonly id: string }) {
+/** The faults that a backend has, and the controls that begin and end them. */
+function Faults({ id, fault }: { readonly id: string; readonly fault: string | null }) {
   const { dashboard } = usePage();
+  const isOpen = useSignal(false);
+  const opener = useRef<HTMLButtonElement>(null);
+  const form = useId();
+  const close = () => {
+    isOpen.value = false;
+    opener.current?.focus();
+  };
+  return (
+    <>
+      <button
+        ref={opener}
+        type="button"
+        aria-label={`Hurt ${id}`}
+        aria-expanded={isOpen.value}
+        aria-controls={isOpen.value ? form : undefined}
+        onClick={() => isOpen.value = !isOpen.value}
+      >
+        Hurt…
+      </button>
+      {fault !== null && (
+        <span class="fault">
+          <span>
+            <span aria-hidden="true">⚡</span> Fault: <strong>{fault}</strong>
+          </span>
+          <button
+            type="button"
+            aria-label={`End the fault of ${id}`}
+            onClick={() =>
+              dashboard.operate(`end the fault of ${id}`, (operator) => operator.endFaults(id))}
+          >
+            End the fault
+          </button>
+        </span>
+      )}
+      {isOpen.value && <Hurt id={id} form={form} close={close} />}
+    </>
+  );
+}
+
+function Hurt({ id, form, close }: {
+  readonly id: string;
+  readonly form: string;
+  readonly close: () => void;
+}) {
+  const { dashboard } = usePage();
+  const first = useRef<HTMLSelectElement>(null);
+  useEffect(() => first.current?.focus(), []);
+  const hurt = async (index: number, duration_s: number) => {
+    const [kind, label] = FAULTS[index]!;
+    const [name] = label.split(":");
+    const done = await dashboard.operate(
+      `${id} ${name} for ${duration_s} s`,
+      (operator) => operator.hurt(id, { kind, duration_s }),
+    );
+    if (done) close();
+  };
   return (
     <form
+      id={form}
       class="hurt"
       aria-label={`Hurt ${id}`}
+      onKeyDown={(event) => {
+        if (event.key === "Escape") close();
+      }}
       onSubmit={(event) => {
         event.preventDefault();
         const [kind, duration] = [...event.currentTarget.querySelectorAll("select")];
-        const fault = { kind: kind!.value, duration_s: Number(duration!.value) };
-        void dashboard.operate(
-          `${id} ${fault.kind} for ${fault.duration_s} s`,
-          (operator) => operator.hurt(id, fault),
-        );
+        void hurt(Number(kind!.value), Number(duration!.value));
       }}
     >
       <label>
         Fault{" "}
-        <select>
-          {FAULTS.map(([kind, label]) => <option key={kind} value={kind}>{label}</option>)}
+        <select ref={first}>
+          {FAULTS.map(([_, label], i) => <option key={label} value={i}>{label}</option>)}
         </select>
       </label>
       <label>
-        for <select>{FAULT_S.map((s) => <option key={s} value={s}>{s} s</option>)}</select>
+        for{" "}
+        <select>
+          {FAULT_S.map((s) => <option key={s} value={s} selected={s === 30}>{s} s</option>)}
+        </select>
       </label>
       <button type="submit" class="danger">Hurt {id}</button>
+      <button type="button" onClick={close}>Cancel</button>
     </form>
   );
 }

@@ -93,7 +93,7 @@ function Legend(
         );
       })}
       {more > 0 && <li>{more} more are not drawn</li>}
-      <li class="muted">▲ up · ▼ down · ⏏ ejected · ◆ wish · ↻ reload</li>
+      <li class="muted">▲ up · ▼ down · ⏏ ejected · ⚡ fault · ◇ fault ends · ◆ wish · ↻ reload</li>
     </ul>
   );
 }

@@ -167,6 +167,10 @@ export class LiveSource implements FrameSource, Operator {
     await this.#change("PUT", `${pathOf(backend)}/fault`, { kind, for: `${duration_s}s` });
   }
 
+  async endFaults(backend: string): Promise<void> {
+    await this.#change("DELETE", `${pathOf(backend)}/fault`);
+  }
+
   async #change(method: string, path: string, body?: unknown): Promise<void> {
     await (await this.#fetch(method, path, { body })).text();
     this.#hurry();

@@ -1,4 +1,5 @@
 import type { BackendMode, ExplainedBackend, LbEvent } from "../../lib/core/mod.ts";
+import type { WrittenFault } from "../../lib/fault/mod.ts";
 import type { Frame, Snapshot } from "../../lib/observe/mod.ts";
 
 /** Whether frames arrive. */
@@ -46,10 +47,10 @@ export interface ExplainedPick {
   readonly candidates: readonly ExplainedBackend[];
 }
 
-/** A fault that the operator can cause in a backend of the lab, named as in scenarios. */
+/** A fault that the operator can cause in a backend of the lab. */
 export interface Fault {
-  readonly kind: string;
-  /** Seconds. */
+  /** As scenarios write it: `hang`, or `{slow: 5}`. */
+  readonly kind: WrittenFault;
   readonly duration_s: number;
 }
 
@@ -65,6 +66,8 @@ export interface Operator {
   withdraw(backend?: string): Promise<void>;
   endSession(client: string): Promise<void>;
   hurt(backend: string, fault: Fault): Promise<void>;
+  /** Ends all faults of a backend. */
+  endFaults(backend: string): Promise<void>;
 }
 
 /**
