@@ -26,12 +26,11 @@ export async function openInBrowser(
       stdout: "null",
       stderr: "null",
     }).spawn();
-    opener.unref();
     const started = Promise.withResolvers<undefined>();
     const timer = setTimeout(() => started.resolve(undefined), STARTED_MS);
-    Deno.unrefTimer(timer);
     const status = await Promise.race([opener.status, started.promise]);
     clearTimeout(timer);
+    opener.unref();
     return status === undefined || status.success
       ? undefined
       : `${program} ended with code ${status.code}`;
