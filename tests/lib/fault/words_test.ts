@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { FAULT_NAMES, faultWords, parseFault, writtenFault } from "../../../lib/fault/mod.ts";
+import { type FAULT_NAMES, faultWords, parseFault, writtenFault } from "../../../lib/fault/mod.ts";
 import { faultBody } from "../../../lib/api/mod.ts";
 import { serverFaultOf } from "../../../lib/config/mod.ts";
 
