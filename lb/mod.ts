@@ -4,3 +4,10 @@ export { Balancer } from "./balancer.ts";
 export { explainNow } from "./explain.ts";
 export { LiveMonitor } from "./live_monitor.ts";
 export { serveBalancer, type ServeOptions } from "./serve.ts";
+export {
+  recordFilesOption,
+  recordKeyOption,
+  recordMaxSizeOption,
+  recordOption,
+  recordOptions,
+} from "./recording/mod.ts";

@@ -9,7 +9,15 @@ import {
   totalsInWords,
 } from "../backend/mod.ts";
 import { type AdminSettings, prepareTokenFile } from "../lib/admin/mod.ts";
-import { serveBalancer, type ServeOptions } from "../lb/mod.ts";
+import {
+  recordFilesOption,
+  recordKeyOption,
+  recordMaxSizeOption,
+  recordOption,
+  recordOptions,
+  serveBalancer,
+  type ServeOptions,
+} from "../lb/mod.ts";
 import {
   type Address,
   createRandom,
@@ -47,7 +55,12 @@ export function upCommand(io: Io) {
       "config.yaml",
     )
     .option("--no-log-connections", "do not log each connection")
-    .action(async ({ config: file, logConnections }) => {
+    .addOption(recordOption())
+    .addOption(recordMaxSizeOption())
+    .addOption(recordFilesOption())
+    .addOption(recordKeyOption())
+    .action(async ({ config: file, logConnections, ...flags }) => {
+      const record = recordOptions(flags);
       const config = await loadConfig(file);
       const local = localAddresses();
       const roles = rolesOf(config, local);
@@ -64,7 +77,7 @@ export function upCommand(io: Io) {
         loadListeningConfig(file, { logConnections }, Date.now(), inUse);
       const loaded = roles.balancer ? await read() : undefined;
       startLogging(config.log, io.log);
-      await runRoles({ file, read }, loaded, roles, config, io);
+      await runRoles({ record, reload: { file, read } }, loaded, roles, config, io);
     });
 }
 
@@ -85,7 +98,7 @@ function addressesIn(config: Config): Address[] {
 }
 
 async function runRoles(
-  reload: ServeOptions["reload"],
+  { record, reload }: Pick<ServeOptions, "record" | "reload">,
   loaded: LoadedConfig | undefined,
   { balancer, backends }: Roles,
   { log: { level }, admin }: Config,
@@ -120,7 +133,7 @@ async function runRoles(
       if (admin.tokenFile !== undefined) await prepareTokenFile(admin.tokenFile, warn);
       apis.push(await startApi(one, settings));
     }
-    if (loaded !== undefined) await serveBalancer(loaded, io, { reload });
+    if (loaded !== undefined) await serveBalancer(loaded, io, { record, reload });
     else {
       // Faults close and open listeners, and the token is read for each change.
       await giveUp("write", "sys", ...apis.length === 0 ? ["net", "read"] as const : []);

@@ -6,10 +6,12 @@ import { type Clock, sleep, writeFailure } from "../../lib/io/mod.ts";
 import {
   FORMAT,
   type LinesDropped,
+  Pseudonyms,
   RECORDED_TYPES,
   type RecordingEnded,
   type RecordingHead,
 } from "../../lib/recording/mod.ts";
+import { keyedHashOf } from "./key.ts";
 import { type RecordingBounds, RecordingFile } from "./recording_file.ts";
 
 /** Lines that wait to be written, in characters: some seconds of a busy balancer. */
@@ -22,6 +24,8 @@ const encoder = new TextEncoder();
 /** Where a run is recorded. */
 export interface RecordOptions extends RecordingBounds {
   readonly file: string;
+  /** Has the key with which pseudonyms of clients are made; undefined: the recording has their addresses. */
+  readonly keyFile?: string | undefined;
 }
 
 /** What is recorded, and where. */
@@ -45,24 +49,38 @@ export class Recorder {
 
   /** @throws {UserError} if the file cannot be written. */
   static async start(options: RecorderOptions): Promise<Recorder> {
+    const { keyFile } = options;
+    const pseudonyms = keyFile === undefined
+      ? undefined
+      : new Pseudonyms(await keyedHashOf(keyFile));
     const run = crypto.randomUUID();
     let configuration: RecordingHead["configuration"];
     // It is written before each later file, so that each file can be understood alone.
     const stop = options.events.subscribe(
       "recorded configuration",
       ["run_started", "configuration_used"],
-      (event) => configuration = event.configuration,
+      (event) => {
+        const said = (pseudonyms?.event(event) ?? event) as typeof event;
+        configuration = said.configuration;
+      },
     );
-    const head = (part: number) => headLine(run, part, part === 1 ? undefined : configuration);
+    const head = (part: number) =>
+      headLine(run, part, pseudonyms !== undefined, part === 1 ? undefined : configuration);
     try {
-      return new Recorder(options, await RecordingFile.create(options.file, options, head), stop);
+      const file = await RecordingFile.create(options.file, options, head);
+      return new Recorder(options, file, pseudonyms, stop);
     } catch (error) {
       stop();
       throw error;
     }
   }
 
-  private constructor(options: RecorderOptions, file: RecordingFile, stopFollowing: () => void) {
+  private constructor(
+    options: RecorderOptions,
+    file: RecordingFile,
+    pseudonyms: Pseudonyms | undefined,
+    stopFollowing: () => void,
+  ) {
     this.#options = options;
     this.#file = file;
     this.#output = new Output(file, {
@@ -72,7 +90,7 @@ export class Recorder {
     const unsubscribe = options.events.subscribe(
       "recording",
       RECORDED_TYPES,
-      (event) => this.#write(event),
+      (event) => this.#write(pseudonyms?.event(event) ?? event),
     );
     this.#unsubscribe = () => {
       unsubscribe();
@@ -120,17 +138,12 @@ export class Recorder {
 function headLine(
   run: string,
   part: number,
+  isPseudonymous: boolean,
   configuration: RecordingHead["configuration"],
 ): Uint8Array {
   const head: RecordingHead = {
-    ...{
-      type: "recording",
-      format: FORMAT,
-      lbsim: VERSION,
-      run,
-      part,
-      clients: "addresses",
-    } as const,
+    ...{ type: "recording", format: FORMAT, lbsim: VERSION, run, part } as const,
+    clients: isPseudonymous ? "pseudonyms" : "addresses",
     ...configuration !== undefined && { configuration },
   };
   return encoder.encode(`${JSON.stringify(head)}\n`);

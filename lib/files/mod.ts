@@ -18,4 +18,4 @@ export {
   loadListeningConfig,
 } from "./load_config.ts";
 export { ownBackendsHere } from "./own_backends_here.ts";
-export { readText, UnreadableError } from "./text_file.ts";
+export { readBytes, readText, UnreadableError } from "./text_file.ts";

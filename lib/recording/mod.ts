@@ -15,3 +15,4 @@ export { TRACE_NAME, type Wanted, type WhatIf, WhatIfBuilder } from "./what_if.t
 export { Azure2019, type Durations, durationsOf } from "./azure_2019.ts";
 export { Azure2021, CsvTable, HaproxyLog, NGINX_FORMAT, NginxLog } from "./logs.ts";
 export { recordingOf, type TrafficReader, type TrafficRow } from "./traffic.ts";
+export { type KeyedHash, Pseudonyms } from "./pseudonyms.ts";

@@ -235,7 +235,10 @@ Deno.test({
       const sticky = "\nsticky: {on_failback: return}\n";
       try {
         await Deno.writeTextFile(file, edited({}, sticky));
-        lb = new RunningLbsim(["up", "--config", file], { prefix: lan.on("lb") });
+        const recording = `${directory}/run.jsonl`;
+        lb = new RunningLbsim(["up", "--config", file, "--record", recording], {
+          prefix: lan.on("lb"),
+        });
         await lb.line((line) => line.includes('"listening"'));
 
         await t.step(
@@ -293,6 +296,16 @@ Deno.test({
             assert.equal(answers(exchanges).at(-1), "B1");
           },
         );
+
+        await t.step("the simulator makes the decisions of the recording again", async () => {
+          lb.kill("SIGTERM");
+          await lb.ended();
+          const { code, stdout, stderr } = await lbsim(["sim", "--replay", recording, "--json"]);
+          assert.equal(code, 0, stdout + stderr);
+          const { same, picks } = JSON.parse(stdout);
+          assert.equal(same, true);
+          assert.ok(picks > 70, `${picks} picks`);
+        });
       } finally {
         await Deno.remove(directory, { recursive: true });
       }

@@ -39,7 +39,7 @@ async function write(path: string, text: string): Promise<string> {
 }
 
 /** lbsim with an admin API on a port of its own, or without one. */
-function lbsimCommand(hasAdmin: boolean): Peer["command"] {
+function lbsimCommand(hasAdmin: boolean, isRecorded = false): Peer["command"] {
   return async (port, backends, directory) => {
     const config = await write(
       `${directory}/config.yaml`,
@@ -60,6 +60,7 @@ log: {connections: false}
       "lb",
       "--config",
       config,
+      ...isRecorded ? ["--record", `${directory}/run.jsonl`] : [],
     ];
   };
 }
@@ -76,6 +77,14 @@ const admin: Peer = {
   missing: () => Promise.resolve(undefined),
   command: lbsimCommand(true),
   against: { peer: "lbsim", ratio: 1.01, workloads: /^(kept-alive|short)$/ },
+};
+
+/** lbsim that records all events. */
+const recording: Peer = {
+  name: "lbsim-record",
+  missing: () => Promise.resolve(undefined),
+  command: lbsimCommand(false, true),
+  against: { peer: "lbsim", ratio: 1.25, workloads: /^(kept-alive|short)$/ },
 };
 
 /** lbsim with one dashboard open. */
@@ -219,6 +228,6 @@ const asyncio: Peer = {
 
 /** Everybody who may take part. `relay` is the relay of lbsim with nothing around it. */
 export const PEERS: readonly Peer[] = [
-  ...[lbsim, admin, dashboard, relay],
+  ...[lbsim, admin, dashboard, recording, relay],
   ...[haproxy, nginx, pen, node, asyncio],
 ];

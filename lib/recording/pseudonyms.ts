@@ -1,0 +1,93 @@
+import { formatIp, formatIpv6, type IpGroups, maskIp, parseIp } from "../base/mod.ts";
+import { isData } from "../config/mod.ts";
+import type { StreamEvent } from "../core/mod.ts";
+
+/** A keyed hash of 32 bytes, like HMAC-SHA-256. */
+export type KeyedHash = (bytes: Uint8Array) => Uint8Array;
+
+/** So many addresses are remembered. */
+const REMEMBERED_MAX = 65_536;
+const IPV4_FROM = 12;
+
+/**
+ * Pseudonyms of addresses: the same address always has the same pseudonym, two addresses have two, and addresses that
+ * share their first bits have pseudonyms that share as many. So clients that count as one by a prefix still do. An
+ * IPv4 address stays one.
+ *
+ * Each bit is flipped or not, as a keyed hash of the bits before it says; one hash serves eight bits.
+ *
+ * Source: Xu, Fan, Ammar and Moon, Prefix-preserving IP address anonymization, ICNP 2002, with another hash.
+ */
+export class Pseudonyms {
+  readonly #hash: KeyedHash;
+  readonly #known = new Map<string, string>();
+
+  constructor(hash: KeyedHash) {
+    this.#hash = hash;
+  }
+
+  /** The pseudonym of an address or prefix. What is neither is returned as it is. */
+  of(text: string): string {
+    const known = this.#known.get(text);
+    if (known !== undefined) return known;
+    const made = this.#make(text);
+    if (this.#known.size >= REMEMBERED_MAX) this.#known.clear();
+    this.#known.set(text, made);
+    return made;
+  }
+
+  #make(text: string): string {
+    const [address = "", length] = text.split("/");
+    const groups = parseIp(address);
+    if (groups === undefined) return text;
+    const isIpv4 = !address.includes(":");
+    const changed = this.#changed(groups, isIpv4 ? IPV4_FROM : 0);
+    if (length === undefined) return isIpv4 ? formatIp(changed) : formatIpv6(changed);
+    const masked = maskIp(changed, Number(length) + (isIpv4 ? 96 : 0));
+    return `${isIpv4 ? formatIp(masked) : formatIpv6(masked)}/${length}`;
+  }
+
+  #changed(groups: IpGroups, from: number): IpGroups {
+    const bytes = Uint8Array.from(groups.flatMap((group) => [group >> 8, group & 255]));
+    const result = bytes.slice();
+    for (let i = from; i < bytes.length; i++) {
+      const hash = this.#hash(bytes.slice(0, i));
+      // The bits of the byte lead through a tree whose 255 inner nodes have a bit of the hash each.
+      let node = 1;
+      for (let bit = 7; bit >= 0; bit--) {
+        const flip = hash[node >> 3]! >> (node & 7) & 1;
+        result[i]! ^= flip << bit;
+        node = 2 * node + (bytes[i]! >> bit & 1);
+      }
+    }
+    return Array.from({ length: 8 }, (_, i) => result[2 * i]! << 8 | result[2 * i + 1]!);
+  }
+
+  /** The same event without addresses of clients, and without texts that may have one. */
+  event(event: StreamEvent): StreamEvent {
+    const { detail: _, changes: __, ignored: ___, wishes: ____, ...rest } = event as
+      & StreamEvent
+      & Readonly<Record<"detail" | "changes" | "ignored" | "wishes", unknown>>;
+    const written: Record<string, unknown> = { ...rest };
+    if (typeof written.client === "string") written.client = this.of(written.client);
+    if (isData(written.configuration)) {
+      written.configuration = this.#configuration(written.configuration);
+    }
+    return written as unknown as StreamEvent;
+  }
+
+  /** A configuration, whose lists of clients have pseudonyms. */
+  #configuration(configuration: Readonly<Record<string, unknown>>): Record<string, unknown> {
+    const list = (value: unknown) =>
+      Array.isArray(value) ? value.map((one) => this.of(String(one))) : value;
+    const { allow, deny, proxy_protocol: proxy } = configuration;
+    return {
+      ...configuration,
+      ...allow !== undefined && { allow: list(allow) },
+      ...deny !== undefined && { deny: list(deny) },
+      ...isData(proxy) && proxy.accept_from !== undefined && {
+        proxy_protocol: { ...proxy, accept_from: list(proxy.accept_from) },
+      },
+    };
+  }
+}
