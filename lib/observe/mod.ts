@@ -24,6 +24,16 @@ export {
 export { type CumulativeHistogram, Latencies } from "./latencies.ts";
 export { type FactsSource, metricsText } from "./metrics_text.ts";
 export { Monitor, type OpenTraffic, type Surroundings, type Tables } from "./monitor.ts";
+export {
+  type Beliefs,
+  type Counts,
+  type Dots,
+  type Flows,
+  NONE,
+  type Phase,
+  PHASES,
+  type Truth,
+} from "./simulation_frame.ts";
 export { digestOf, type Settings, settingsOf } from "./settings.ts";
 export type {
   BackendSnapshot,

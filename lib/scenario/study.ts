@@ -112,6 +112,11 @@ export class ScenarioDraft {
     this.#patched = patched(withDefaults(yaml.data), set.map(setting));
   }
 
+  /** The scenario as plain data, with the settings in it. */
+  get data(): unknown {
+    return this.#patched.data;
+  }
+
   /** The files that it names: the configuration first, then traces. */
   get files(): NamedFile[] {
     const data = withDefaults(this.#yaml.data);

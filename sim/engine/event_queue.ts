@@ -105,10 +105,15 @@ export class EventQueue {
     return sequence;
   }
 
-  /** Moves on to the earliest event. Returns false if there is none. */
-  next(): boolean {
+  /**
+   * Moves on to the earliest event. Returns false if there is none.
+   *
+   * @param before If the earliest event is not before this time, it stays, and the result is false.
+   */
+  next(before = Infinity): boolean {
     if (this.#hole) this.#closeHole();
     if (this.#isSingleFirst()) {
+      if (this.#singleTime >= before) return false;
       this.time = this.#singleTime;
       this.kind = this.#single;
       this.subject = this.#singleSubject;
@@ -117,7 +122,7 @@ export class EventQueue {
       this.awaitedAt = this.time;
       return true;
     }
-    if (this.#size === 0) return false;
+    if (this.#size === 0 || this.#times[0]! >= before) return false;
     const entry = this.#entries[0]!;
     this.time = this.#times[0]!;
     this.kind = entry & KIND_MASK;
@@ -127,6 +132,25 @@ export class EventQueue {
     else this.awaitedAt = this.time;
     this.#hole = true;
     return true;
+  }
+
+  /** When the earliest event happens; Infinity if there is none. */
+  get nextTime(): Nanoseconds {
+    if (this.#hole) this.#closeHole();
+    return Math.min(this.#singleTime, this.#size === 0 ? Infinity : this.#times[0]!);
+  }
+
+  /** Calls `visit` for every scheduled event, in no particular order. */
+  forEach(
+    visit: (time: Nanoseconds, kind: number, subject: number, sequence: number) => void,
+  ): void {
+    if (this.#hole) this.#closeHole();
+    for (let i = 0; i < this.#size; i++) {
+      const entry = this.#entries[i]!;
+      visit(this.#times[i]!, entry & KIND_MASK, entry >>> KIND_BITS, this.#sequences[i]!);
+    }
+    if (this.#singleTime === Infinity) return;
+    visit(this.#singleTime, this.#single, this.#singleSubject, this.#singleSequence);
   }
 
   /** Whether the single event comes before all others. */

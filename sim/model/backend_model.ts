@@ -60,6 +60,11 @@ export class BackendModel {
     return this.down || !this.server.hasRoom ? "refused" : "accepted";
   }
 
+  /** Its present faults. */
+  get faults(): readonly BackendFaultKind[] {
+    return this.#faults;
+  }
+
   /** Whether it has a fault. */
   get faulty(): boolean {
     return this.#faults.length > 0;

@@ -144,6 +144,7 @@ export class Clients {
     }
     this.#stopWaiting(connection);
     recorder.completions++;
+    this.#world.watcher?.answered(connection, now);
     const { startedAt, queued, waited, backend } = connection;
     if (startedAt >= warmup) {
       backend.done++;
@@ -166,6 +167,7 @@ export class Clients {
     const { retries } = this.#workload;
     const { startedAt, picked, origin, nth, attempt } = connection;
     const measured = startedAt >= warmup;
+    this.#world.watcher?.attemptFailed(connection, outcome, attempt > retries.max, now);
     if (measured && outcome !== "refused" && picked !== undefined) picked.failed++;
     if (attempt > retries.max) {
       this.#stopWaiting(connection);

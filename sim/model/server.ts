@@ -37,6 +37,16 @@ export abstract class Server {
     this.#places = options.slots + options.queue;
   }
 
+  /** Work done per unit of time and slot at present; 0 while it stands still. */
+  get speedNow(): number {
+    return this.speed;
+  }
+
+  /** How many requests may wait. */
+  get queueLength(): number {
+    return this.#places - this.slots;
+  }
+
   /** Requests at the server, waiting or in service. */
   abstract readonly size: number;
 

@@ -19,10 +19,23 @@ import { FaultInjector } from "./fault_injector.ts";
 import { IdleReports } from "./idle_reports.ts";
 import { createNetwork, type Network } from "./network.ts";
 import { Prober } from "./prober.ts";
-import { Recorder } from "../measure/mod.ts";
+import { type Outcome, Recorder } from "../measure/mod.ts";
 import { Relay } from "./relay.ts";
 import { Service } from "./service.ts";
 import { idealStoresOf } from "./ideal_store.ts";
+
+/** Reads how requests end, those of the warm-up included. It changes nothing. */
+export interface RequestWatcher {
+  /** An answer has reached its client. */
+  answered(connection: Connection, now: Nanoseconds): void;
+  /** An attempt has failed; the client may try again. */
+  attemptFailed(
+    connection: Connection,
+    outcome: Exclude<Outcome, "done">,
+    isLast: boolean,
+    now: Nanoseconds,
+  ): void;
+}
 
 /** The flags of a connection that is still used. */
 const USED = AWAITED | ASSIGNED | RESERVED | AT_BACKEND | QUEUED;
@@ -50,6 +63,7 @@ export class World {
   readonly faults: FaultInjector;
   /** Undefined if backends send no idle reports. */
   readonly idleReports: IdleReports | undefined;
+  watcher: RequestWatcher | undefined;
 
   constructor(scenario: Scenario, seed: number, warmup: Nanoseconds) {
     const { balancer, servers, loadBalancers, workload, network } = scenario;

@@ -1,11 +1,12 @@
 /** Many runs: replications, comparisons, the summary. */
+export { comparisonsOf, type Contender } from "./comparisons.ts";
 export type { Executor, StopSignal } from "./executor.ts";
 export { Forecast } from "./forecast.ts";
 export { faultMedians } from "./medians.ts";
 export { plotsOf } from "./plots.ts";
-export type { ReadyScenario } from "./replications.ts";
+export { type ReadyScenario, withWarmups } from "./replications.ts";
 export { Replicator, type Runnable, type Task } from "./replicator.ts";
 export { byVariant, runStudy, type TaskResult } from "./run_study.ts";
 export { mergeShards, parseShard, type Shard, type ShardFile } from "./shard.ts";
-export { type Observer, simulate } from "./simulate.ts";
+export { type Observer, simulate, Simulation } from "./simulate.ts";
 export { summarise } from "./summary.ts";

@@ -102,7 +102,11 @@ export function simulate(
   return new Simulation(scenario, seed, options).run();
 }
 
-class Simulation {
+/**
+ * One replication that can be stopped anywhere: `advance` handles all events before a time, `step` handles one. However
+ * it is cut into pieces, it is the same run.
+ */
+export class Simulation {
   readonly #world: World;
   readonly #seed: number;
   /** By balancer, its events so far; undefined if the run is not checked. */
@@ -115,6 +119,11 @@ class Simulation {
   readonly #operate: NonNullable<SimulateOptions["operate"]>;
   #warm: CumulativeTotals | undefined;
   #end: CumulativeTotals | undefined;
+  #isStarted = false;
+  #isOver = false;
+  /** The time of the last event, and how many events before it happened at the same time. */
+  #now = -1;
+  #atNow = 0;
 
   constructor(
     scenario: Scenario & { readonly warmup: Nanoseconds },
@@ -172,13 +181,71 @@ class Simulation {
     }
   }
 
+  /** The simulated world, to read. */
+  get world(): World {
+    return this.#world;
+  }
+
+  /** Whether the run has ended: nothing can happen any more that it measures. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Events handled so far. */
+  get events(): number {
+    const { queue } = this.#world;
+    return queue.scheduled - queue.size;
+  }
+
+  /** When the next event happens; Infinity if there is none. */
+  get nextTime(): Nanoseconds {
+    this.#begin();
+    return this.#isOver ? Infinity : this.#world.queue.nextTime;
+  }
+
+  /**
+   * Runs it to its end.
+   *
+   * @throws {UserError} if it would never end.
+   */
   run(): ReplicationResult {
-    this.#start();
+    this.advance(Infinity);
+    return this.result();
+  }
+
+  /**
+   * Handles all events before a time.
+   *
+   * @throws {UserError} if the run would never end.
+   */
+  advance(before: Nanoseconds): void {
+    this.#handleEvents(before, Infinity);
+  }
+
+  /**
+   * Handles the next event if it is before a time. Returns whether there was one.
+   *
+   * @throws {UserError} if the run would never end.
+   */
+  step(before: Nanoseconds = Infinity): boolean {
+    return this.#handleEvents(before, 1) === 1;
+  }
+
+  /** Returns how many events were handled: at most `limit`. */
+  #handleEvents(before: Nanoseconds, limit: number): number {
+    this.#begin();
+    if (this.#isOver) return 0;
     const { queue, scenario: { end } } = this.#world;
     const connections = "connections" in end ? end.connections : undefined;
-    let now = -1;
-    let atNow = 0;
-    while (queue.next()) {
+    let now = this.#now;
+    let atNow = this.#atNow;
+    let handled = 0;
+    while (handled < limit) {
+      if (!queue.next(before)) {
+        this.#isOver = queue.size === 0;
+        break;
+      }
+      handled++;
       if (queue.time > now) {
         now = queue.time;
         atNow = 0;
@@ -188,15 +255,26 @@ class Simulation {
       this.#handle();
       if (this.#balances !== undefined) checkInvariants(this.#world, this.#balances);
       if (this.#end !== undefined) {
-        if (this.#isDone(this.#end.at)) break;
+        if (this.#isDone(this.#end.at)) {
+          this.#isOver = true;
+          break;
+        }
       } else if (connections !== undefined && queue.kind >= BACKGROUND && this.#liveness.isStuck) {
         this.#liveness.rejectUnreachableCount(connections);
       }
     }
-    if (this.#end === undefined && connections !== undefined) {
+    this.#now = now;
+    this.#atNow = atNow;
+    if (this.#isOver && this.#end === undefined && connections !== undefined) {
       this.#liveness.rejectUnreachableCount(connections);
     }
-    return this.#result();
+    return handled;
+  }
+
+  #begin(): void {
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    this.#start();
   }
 
   #start(): void {
@@ -362,16 +440,24 @@ class Simulation {
     this.#warm ??= this.#end;
   }
 
-  #result(): ReplicationResult {
+  /** By backend: how often a balancer has marked it as down so far. */
+  get downs(): Float64Array {
+    return this.#health.downs;
+  }
+
+  /** What it has measured. To be called when it is over. */
+  result(): ReplicationResult {
+    assert(
+      this.#warm !== undefined && this.#end !== undefined,
+      "a run that is over has had its window",
+    );
+    const [from, to] = [this.#warm, this.#end];
     const { recorder, balancers, backends, queue } = this.#world;
     const failures = balancers.flatMap(({ readerFailures }) => readerFailures);
-    const from = this.#warm;
-    const to = this.#end;
-    assert(from !== undefined && to !== undefined, "a run that is over has had its window");
     const span = to.at - from.at;
     return {
       seed: this.#seed,
-      events: queue.scheduled - queue.size,
+      events: this.events,
       window: { from: from.at, to: to.at },
       endedAt: queue.time,
       connections: recorder.connections,

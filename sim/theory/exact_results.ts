@@ -262,9 +262,38 @@ export function exactResults(
   scenario: Scenario,
   results: readonly ReplicationResult[],
 ): readonly ExactResult[] {
+  const one = caseOf(scenario, results);
+  if (one === undefined || !hold(COMMON, one)) return [];
+  return MODELS.find(({ assumes }) => hold(assumes, one))?.of(one) ?? [];
+}
+
+/**
+ * Why no model covers a scenario: the first shared assumption that does not hold, or the assumptions that are missing
+ * for the model that comes nearest. Undefined if a model covers it.
+ */
+export function whyNoTheory(
+  scenario: Scenario,
+  results: readonly ReplicationResult[],
+): string | undefined {
+  const one = caseOf(scenario, results);
+  if (one === undefined) return "there is no backend";
+  const missing = (assumptions: readonly Assumption[]) =>
+    assumptions.filter(({ holds }) => !holds(one)).map(({ text }) => text);
+  const [first] = missing(COMMON);
+  if (first !== undefined) return `theory would need: ${first}`;
+  const [nearest] = MODELS.map(({ name, assumes }) => ({ name, missing: missing(assumes) }))
+    .toSorted((a, b) => a.missing.length - b.missing.length);
+  if (nearest === undefined || nearest.missing.length === 0) return undefined;
+  return `the nearest model, ${nearest.name}, would need: ${nearest.missing.join("; ")}`;
+}
+
+function hold(assumptions: readonly Assumption[], one: Case): boolean {
+  return assumptions.every(({ holds }) => holds(one));
+}
+
+function caseOf(scenario: Scenario, results: readonly ReplicationResult[]): Case | undefined {
   const [server] = scenario.servers;
-  if (server === undefined) return [];
-  const one: Case = {
+  return server && {
     scenario,
     results,
     server,
@@ -272,8 +301,6 @@ export function exactResults(
     load: offeredLoad(scenario),
     meanMs: meanServiceTime(scenario.service, server) / NS_PER_MS,
   };
-  const hold = (assumptions: readonly Assumption[]) => assumptions.every(({ holds }) => holds(one));
-  return (hold(COMMON) ? MODELS.find(({ assumes }) => hold(assumes))?.of(one) : undefined) ?? [];
 }
 
 /** How many queues a pick compares; undefined for an algorithm that does not compare queues. */

@@ -6,7 +6,9 @@ import { exits, importsOf, loadedBy, readText, sourceFiles } from "./source.ts";
 const ROLES = ["lb", "backend", "client", "bench", "ctl", "sim"];
 
 /** The simulator without its threads and its command: all that a page in a browser needs. */
-const SIMULATION = ["sim/engine", "sim/model", "sim/measure", "sim/study", "sim/theory"];
+const SIMULATION = [
+  ...["sim/engine", "sim/model", "sim/measure", "sim/study", "sim/theory", "sim/play"],
+];
 
 /**
  * The pure rooms: what each may import besides itself, and the packages that it is built on. deno.json lists
@@ -36,9 +38,11 @@ const PURE: Readonly<Record<string, { readonly rooms: readonly string[]; package
   ...Object.fromEntries(SIMULATION.map((room) => [room, {
     rooms: [
       ...["lib/base", "lib/core", "lib/config", "lib/fault", "lib/metrics", "lib/stats"],
-      ...["lib/scenario", "lib/report", "lib/workload"],
+      ...["lib/observe", "lib/scenario", "lib/report", "lib/workload"],
       ...SIMULATION,
     ],
+    // It writes what is changed by hand into the scenario's text, and shows what the dashboard shows.
+    ...room === "sim/play" && { packages: /^yaml$/ },
   }])),
 };
 

@@ -1,0 +1,116 @@
+/** What only a simulation can show, beside the frames that a live balancer has, too. */
+/**
+ * The backends as they are. One number for each backend, in the order of `ids`: the configuration's, then those that
+ * were added. A removed one stays.
+ */
+export interface Truth {
+  readonly ids: readonly string[];
+  /** Bits: 1 crashed, 2 silent (hang), 4 paused, 8 gray, 16 cut off from some balancer, 32 has any fault. */
+  readonly state: Uint8Array;
+  /** Work per second and slot, faults included: 0 stands still, 1 is the normal speed. */
+  readonly speed: Float32Array;
+  /** Infinity: unlimited. */
+  readonly slots: Float32Array;
+  readonly busy: Float32Array;
+  /** Requests in the backend's own queue. */
+  readonly waiting: Float32Array;
+  /** Places in that queue. Infinity: unlimited. */
+  readonly queue: Float32Array;
+  /** Share of requests that end in an error. */
+  readonly fail_rate: Float32Array;
+  /** Words for the present faults: `crash`, `slow ×5`; empty if there are none. */
+  readonly faults: readonly string[];
+  /** 1 if it is in the configuration of the balancers at present. */
+  readonly configured: Uint8Array;
+}
+
+/** What a balancer believes. One number for each backend, in the order of `Truth.ids`. */
+export interface Beliefs {
+  readonly listening: boolean;
+  /** Clients that wait for a backend. */
+  readonly waiting: number;
+  /** Indices into `CONDITIONS` of lib/observe; 255: not in the configuration. */
+  readonly condition: Uint8Array;
+  readonly available: Uint8Array;
+  readonly in_flight: Float32Array;
+  /** Infinity: no limit. */
+  readonly limit: Float32Array;
+  /** Less than the configured weight while it starts slowly. */
+  readonly weight: Float32Array;
+}
+
+/** Requests since the end of the warm-up. */
+export interface Counts {
+  readonly offered: number;
+  readonly done: number;
+  readonly failed: number;
+  readonly refused: number;
+  readonly timed_out: number;
+  /** Attempts beyond the first. */
+  readonly retried: number;
+}
+
+/** The phases of a request, in the order of their numbers in `Dots.phase`. */
+export const PHASES = [
+  /** From the client to the balancer. */
+  "to balancer",
+  /** It waits at the balancer until a backend has room. */
+  "queued at balancer",
+  /** The balancer connects to the backend. */
+  "connecting",
+  /** From the balancer to the backend. */
+  "to backend",
+  /** It waits in the backend's queue. */
+  "queued at backend",
+  "in service",
+  /** The answer is on its way back. */
+  "returning",
+  /** An error or a refusal is on its way back to the client. */
+  "failing",
+  /** The client waits before it tries again. */
+  "before retry",
+  /** The message is held back: the backend is silent or paused, or the network is cut. */
+  "stuck",
+  /** The connection is open, and its client thinks before the next request. */
+  "thinking",
+] as const;
+
+/** A phase of a request. */
+export type Phase = (typeof PHASES)[number];
+
+/** Backend or balancer of a dot that has none. */
+export const NONE = 0xffff;
+
+/** The requests under way, as columns: entry i of each is dot i. */
+export interface Dots {
+  readonly count: number;
+  /** Identifies a request for as long as it is under way: the same number in the next frame is the same request. */
+  readonly number: Uint32Array;
+  /** Indices into `PHASES`. */
+  readonly phase: Uint8Array;
+  /** How much of the phase has passed, from 0 to 1; NaN where its end is unknown (waiting, stuck). */
+  readonly progress: Float32Array;
+  /** How long it has been in this phase, in virtual milliseconds. */
+  readonly since_ms: Float32Array;
+  /** Its place in the queue it waits in, from 0; or which of the busy slots serves it. NaN elsewhere. */
+  readonly place: Float32Array;
+  /** Index of its client: from 0 to `Opened.clients` − 1. */
+  readonly client: Uint32Array;
+  readonly balancer: Uint16Array;
+  readonly backend: Uint16Array;
+  /** 1 for the first attempt. */
+  readonly attempt: Uint8Array;
+}
+
+/** Requests per virtual second along each edge, over the last part of a second of the wall clock. */
+export interface Flows {
+  /** By balancer: from clients. */
+  readonly to_balancer: Float32Array;
+  /** By balancer, then backend: `balancer × ids.length + backend`. Connections that reached the backend. */
+  readonly to_backend: Float32Array;
+  /** By backend: requests done, and attempts that failed there. */
+  readonly done: Float32Array;
+  readonly failed: Float32Array;
+  /** By balancer: clients that were refused. */
+  readonly refused: Float32Array;
+}

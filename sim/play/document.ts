@@ -1,0 +1,185 @@
+/** The run as a text: a scenario, with everything that is changed by hand written into it. */
+import { Document, isMap, isSeq, parseDocument } from "yaml";
+import { formatDuration, type Nanoseconds, UserError } from "../../lib/base/mod.ts";
+import { isData, YamlFile } from "../../lib/config/mod.ts";
+import { parseStudy, ScenarioDraft, type Study } from "../../lib/scenario/mod.ts";
+import type { TextFile } from "./types.ts";
+
+/** More variants than this are not run side by side. */
+export const VARIANTS_MAX = 3;
+
+type Files = Readonly<Record<string, TextFile>>;
+
+/** A file that a scenario names was not given. */
+export class MissingFiles extends UserError {
+  readonly paths: readonly string[];
+
+  constructor(paths: readonly string[]) {
+    super(`the scenario names files that were not given: ${paths.join(", ")}`, {
+      exitCode: 2,
+      hint: "drop them on the page together with the scenario",
+    });
+    this.paths = paths;
+  }
+}
+
+/** A scenario's text and what it means. Every change gives another document; this one stays. */
+export class RunDocument {
+  readonly file: string;
+  readonly text: string;
+  readonly files: Files;
+  readonly wasConfig: boolean;
+  readonly study: Study;
+  /** The comparison of the text that was opened, of which not all variants may be run. */
+  readonly offered: Readonly<Record<string, readonly unknown[]>>;
+  /** All variants of the text that was opened. */
+  readonly offeredNames: readonly string[];
+
+  private constructor(
+    fields: Pick<RunDocument, "file" | "text" | "files" | "wasConfig"> & {
+      readonly offered?: RunDocument["offered"];
+      readonly offeredNames?: readonly string[];
+    },
+  ) {
+    const { file, text, files } = fields;
+    this.file = file;
+    this.files = files;
+    this.wasConfig = fields.wasConfig;
+    const study = parseStudy({ scenario: { file, text }, files, set: [] });
+    this.offered = fields.offered ?? compareOf(text);
+    this.offeredNames = fields.offeredNames ?? study.variants.map(({ name }) => name);
+    if (study.variants.length <= VARIANTS_MAX) {
+      this.text = text;
+      this.study = study;
+      return;
+    }
+    this.text = withComparison(text, shortened(compareOf(text)));
+    this.study = parseStudy({ scenario: { file, text: this.text }, files, set: [] });
+  }
+
+  /**
+   * Reads a scenario, or a config.yaml.
+   *
+   * @throws {DiagnosticsError} with everything that is wrong in it; {MissingFiles}.
+   */
+  static open(source: TextFile, files: Files, set: readonly string[]): RunDocument {
+    const yaml = new YamlFile(source);
+    if (isData(yaml.data) && "backends" in yaml.data) {
+      const text = `extends: ${JSON.stringify(source.file)}\nduration: 1m\n`;
+      const document = new RunDocument({
+        file: "playground.yaml",
+        text,
+        files: { ...files, [source.file]: source },
+        wasConfig: true,
+      });
+      return set.length === 0 ? document : document.withSettings(set);
+    }
+    const draft = new ScenarioDraft(yaml, set);
+    const named = draft.files.map(({ path }) => path);
+    const missing = named.filter((path) => files[path] === undefined);
+    if (missing.length > 0) throw new MissingFiles(missing);
+    const own = Object.fromEntries(named.map((path) => [path, files[path]!]));
+    const { file, text } = source;
+    const document = new RunDocument({ file, text, files: own, wasConfig: false });
+    return set.length === 0 ? document : document.withSettings(set);
+  }
+
+  /** With settings as after `--set`. */
+  withSettings(set: readonly string[]): RunDocument {
+    // Reports mistakes as the command line does.
+    parseStudy({ scenario: this, files: this.files, set });
+    const { data } = new ScenarioDraft(new YamlFile(this), set);
+    return this.#with(textOf(new Document(data)));
+  }
+
+  /** The same run with another comparison; the expectations may name variants that are gone, so they go, too. */
+  withComparison(compare: Readonly<Record<string, readonly unknown[]>>): RunDocument {
+    return this.#with(withComparison(this.text, compare));
+  }
+
+  withSeed(seed: number): RunDocument {
+    return this.#edited((document) => document.set("seed", seed));
+  }
+
+  /** With settings that change at a time. */
+  withChange(at: Nanoseconds, set: Readonly<Record<string, unknown>>): RunDocument {
+    return this.#edited((document) => append(document, "changes", { at: formatDuration(at), set }));
+  }
+
+  /** With a fault that begins at a time. */
+  withFault(at: Nanoseconds, fault: Readonly<Record<string, unknown>>): RunDocument {
+    return this.#edited((document) =>
+      append(document, "faults", { at: formatDuration(at), ...fault })
+    );
+  }
+
+  /** With other entries of a list. */
+  withList(key: "changes" | "faults", entries: readonly unknown[]): RunDocument {
+    return this.#edited((document) => {
+      document.delete(key);
+      for (const entry of entries) append(document, key, entry);
+    });
+  }
+
+  /** The entries of a list, as written. */
+  list(key: "changes" | "faults"): readonly Readonly<Record<string, unknown>>[] {
+    const list = parseDocument(this.text).toJS()?.[key];
+    return Array.isArray(list) ? list : [];
+  }
+
+  /** The text for `lbsim sim`: one run of each variant, as the page shows it. */
+  exported(): RunDocument {
+    return this.#edited((document) => {
+      document.delete("precision");
+      document.set("replications", 1);
+    });
+  }
+
+  #edited(edit: (document: Document) => void): RunDocument {
+    const document = parseDocument(this.text) as unknown as Document;
+    edit(document);
+    return this.#with(textOf(document));
+  }
+
+  #with(text: string): RunDocument {
+    const { file, files, wasConfig, offered, offeredNames } = this;
+    return new RunDocument({ file, text, files, wasConfig, offered, offeredNames });
+  }
+}
+
+function append(document: Document, key: string, entry: unknown): void {
+  const node = document.createNode(entry, { flow: true });
+  const list = document.get(key);
+  if (isSeq(list)) list.add(node);
+  else document.set(key, document.createNode([node]));
+}
+
+function textOf(document: Document): string {
+  return document.toString({ lineWidth: 110, flowCollectionPadding: false });
+}
+
+function compareOf(text: string): RunDocument["offered"] {
+  const compare = parseDocument(text).toJS()?.compare;
+  return isData(compare) ? compare as RunDocument["offered"] : {};
+}
+
+function withComparison(text: string, compare: RunDocument["offered"]): string {
+  const document = parseDocument(text) as unknown as Document;
+  document.delete("expect");
+  if (Object.keys(compare).length === 0) document.delete("compare");
+  else document.set("compare", document.createNode(compare, { flow: true }));
+  if (isMap(document.contents)) document.contents.flow = false;
+  return textOf(document);
+}
+
+/** As many values as give at most `VARIANTS_MAX` combinations. */
+function shortened(compare: RunDocument["offered"]): RunDocument["offered"] {
+  let left = VARIANTS_MAX;
+  return Object.fromEntries(
+    Object.entries(compare).map(([key, values]) => {
+      const kept = values.slice(0, left);
+      left = Math.max(1, Math.floor(left / kept.length));
+      return [key, kept];
+    }),
+  );
+}

@@ -1,0 +1,170 @@
+/** Answers what the page asks: the commands of the playground. */
+import { NS_PER_MS, UserError, VERSION } from "../../lib/base/mod.ts";
+import { sentenceOf } from "../../lib/observe/mod.ts";
+import { offeredLoad } from "../model/mod.ts";
+import { MissingFiles, RunDocument } from "./document.ts";
+import type { ExplainedPick } from "./play_run.ts";
+import { Session } from "./session.ts";
+import type {
+  Command,
+  Message,
+  Opened,
+  Problem,
+  Request,
+  Result,
+  Stepped,
+  Update,
+  Why,
+} from "./types.ts";
+
+/** Raised when a message changes in a way that an older page or worker does not understand. */
+export const PROTOCOL_VERSION = 1;
+
+/** The whole of the worker but for its clock and its messages. */
+export class Player {
+  readonly #wallMs: () => number;
+  #session: Session | undefined;
+
+  /** @param wallMs A clock, in milliseconds: it paces the run. */
+  constructor(wallMs: () => number) {
+    this.#wallMs = wallMs;
+  }
+
+  /** The first message to the page. */
+  get started(): Message {
+    return { kind: "started", protocol: PROTOCOL_VERSION, version: VERSION };
+  }
+
+  /** Whether there is work to do before the next message comes. */
+  get isBusy(): boolean {
+    const session = this.#session;
+    return session !== undefined && (session.speed > 0 && !session.isOver || session.isBusy);
+  }
+
+  /** Does about as many milliseconds of work. Returns what is to be drawn, if that has changed. */
+  tick(budgetMs: number): Update | undefined {
+    return this.#session?.tick(budgetMs);
+  }
+
+  /** Answers a request. It never throws: mistakes are answers, too. */
+  answer(request: Request): Message {
+    try {
+      return { kind: "reply", request: request.request, result: this.#do(request) };
+    } catch (error) {
+      return { kind: "failed", request: request.request, problem: problemOf(error) };
+    }
+  }
+
+  #do(command: Command): Result {
+    if (command.kind === "open") {
+      const { source, files = {}, set = [], at_ms = 0 } = command;
+      const document = RunDocument.open(source, files, set);
+      const shown = this.#session?.shown;
+      const speed = this.#session?.speed ?? 0;
+      const session = new Session(document, this.#wallMs);
+      if (shown !== undefined) Object.assign(session.shown, shown);
+      session.speed = speed;
+      if (at_ms > 0) session.seek(at_ms * NS_PER_MS);
+      this.#session = session;
+      return openedOf(session);
+    }
+    const session = this.#session;
+    if (session === undefined) throw new UserError("nothing is open", { exitCode: 2 });
+    switch (command.kind) {
+      case "speed":
+        session.speed = positive(command.speed);
+        return null;
+      case "seek":
+        session.seek(positive(command.at_ms) * NS_PER_MS);
+        return null;
+      case "step":
+        return this.#step(session, command.to);
+      case "show": {
+        const { kind: _, ...shown } = command;
+        Object.assign(session.shown, shown);
+        return null;
+      }
+      case "compare":
+        session.show(session.document.withComparison(command.compare));
+        return openedOf(session);
+      case "seed":
+        session.show(session.document.withSeed(command.seed), 0);
+        return openedOf(session);
+      default:
+        throw new UserError(`${command.kind}: not possible yet`, { exitCode: 2 });
+    }
+  }
+
+  #step(session: Session, to: "event" | "pick" | "health"): Stepped {
+    const step = session.step(to);
+    const at_ms = session.at / NS_PER_MS;
+    if (step === undefined) return { at_ms, text: null, variant: null, why: null };
+    const { variant, pick } = step;
+    return {
+      at_ms,
+      text: pick === undefined ? to : sentenceOf(pick.event),
+      variant,
+      why: pick === undefined ? null : whyOf(variant, pick),
+    };
+  }
+}
+
+function whyOf(variant: number, { balancer, event, details }: ExplainedPick): Why {
+  const { at_ms, client, backend, rule, candidates } = event;
+  return { variant, balancer, at_ms, client, backend, rule, candidates, details };
+}
+
+/** What is open, for the page. */
+function openedOf(session: Session): Opened {
+  const { document, scenarios, runs } = session;
+  const { study, text, files, wasConfig } = document;
+  const [first] = scenarios;
+  const { end, workload, loadBalancers, warmup } = first!;
+  return {
+    text,
+    files,
+    was_config: wasConfig,
+    title: study.title ?? null,
+    watch: study.watch ?? null,
+    source: study.source,
+    description: "",
+    seed: study.seed,
+    duration_ms: "duration" in end ? end.duration / NS_PER_MS : null,
+    connections: "connections" in end ? end.connections : null,
+    warmup_ms: warmup / NS_PER_MS,
+    variants: study.variants.map(({ name, labels }, i) => {
+      const load = offeredLoad(scenarios[i]!);
+      return {
+        name,
+        labels,
+        algorithm: runs[i]!.scenario.balancer.algorithm.name,
+        load: Number.isNaN(load) ? null : load,
+      };
+    }),
+    variant_names: document.offeredNames,
+    clients: workload.clients.count,
+    load_balancers: loadBalancers,
+    compare: document.offered,
+    expect: study.expect.map((expectation) => expectation.text),
+    controls: [],
+    fixed: {},
+  };
+}
+
+function positive(value: number): number {
+  if (!Number.isFinite(value) || value < 0) {
+    throw new UserError(`${value} is not a number from 0 on`, { exitCode: 2 });
+  }
+  return value;
+}
+
+/** A mistake in words. An error that is none of the user's is a defect; its message is all that the page can show. */
+function problemOf(error: unknown): Problem {
+  const { message } = error instanceof Error ? error : new Error(String(error));
+  const hint = error instanceof UserError ? error.hint : undefined;
+  return {
+    message,
+    ...hint !== undefined && { hint },
+    ...error instanceof MissingFiles && { missing: error.paths },
+  };
+}

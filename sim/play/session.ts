@@ -1,0 +1,472 @@
+import { type Nanoseconds, NS_PER_MS, NS_PER_S } from "../../lib/base/mod.ts";
+import type { Variant } from "../../lib/scenario/mod.ts";
+import { meanRate } from "../../lib/workload/mod.ts";
+import { type ReadyScenario, withWarmups } from "../study/mod.ts";
+import { RunDocument } from "./document.ts";
+import { beliefsOf, countsOf, dotsOf, requestsUnderWay, truthOf } from "./picture.ts";
+import {
+  type Batch,
+  type ExplainedPick,
+  PlayRun,
+  type Slice,
+  SLICES_PER_BATCH,
+} from "./play_run.ts";
+import { Spares } from "./spares.ts";
+import { statisticsOf, theoryOf, verdictOf } from "./statistics.ts";
+import type {
+  Intervention,
+  RunState,
+  Statistics,
+  TextFile,
+  Update,
+  VariantFrame,
+} from "./types.ts";
+import { Flowmeter } from "./flowmeter.ts";
+
+/** Slices of the time line, for the series. */
+const SLICES = 300;
+/** A run whose length is not known has slices of this length. */
+const SLICE_DEFAULT: Nanoseconds = NS_PER_S / 10;
+/** Spares stand this many events apart, over all variants, or further if there are many. */
+const SPARE_DISTANCE = 250_000;
+/** A piece of work between two looks at the clock has about this many events. */
+const EVENTS_PER_PIECE = 5_000;
+/** Statistics are sent this often at most, in milliseconds of the machine's clock. */
+const STATISTICS_EVERY = 250;
+/** And so rarely that they take at most this share of the time. */
+const STATISTICS_SHARE = 0.1;
+const SNAPSHOT_EVERY = 1000;
+const FRAMES_PER_S_MAX = 60;
+
+/** What the page shows. */
+export interface Shown {
+  dots: boolean;
+  statistics: boolean;
+  dots_max: number;
+  balancer: number;
+  frames_per_s: number;
+}
+
+/** Where a step leads. */
+export type StepTarget = "event" | "pick" | "health";
+
+/**
+ * A run that is shown: variants side by side, with a clock that can be stopped, turned back and made faster or slower.
+ * Its owner calls `tick` again and again, and sends what it returns to the page.
+ */
+export class Session {
+  readonly shown: Shown = {
+    dots: true,
+    statistics: true,
+    dots_max: 2000,
+    balancer: 0,
+    frames_per_s: FRAMES_PER_S_MAX,
+  };
+  speed = 0;
+  readonly #wallMs: () => number;
+  #document: RunDocument;
+  #variants: readonly { readonly variant: Variant; readonly scenario: ReadyScenario }[] = [];
+  #runs: readonly PlayRun[] = [];
+  readonly #spares = new Spares();
+  /** The spare that is being made, and where it is to stand. */
+  #growing: { readonly runs: readonly PlayRun[]; readonly place: number } | undefined;
+  /** By variant, the slices so far. They stay when time is turned back. */
+  #slices: Slice[][] = [];
+  #batches: Batch[][] = [];
+  #sliceLength: Nanoseconds = SLICE_DEFAULT;
+  #length: Nanoseconds = 0;
+  /** The time that is shown. It has fractions of a nanosecond if time passes slowly. */
+  #at: Nanoseconds = 0;
+  /** The furthest time that was reached, and the events until then. */
+  #furthest = { at: 0, events: 0 };
+  #flowmeters: Flowmeter[] = [];
+  #epoch = 0;
+  #lastTick: number | undefined;
+  #actualSpeed = 0;
+  #isTextNew = true;
+  #isFrameDue = true;
+  #lastFrame = -Infinity;
+  #lastStatistics = -Infinity;
+  #statisticsCost = 0;
+  #lastSnapshot = -Infinity;
+  #progressFrom: Nanoseconds = 0;
+
+  /** @param wallMs A clock of the machine, in milliseconds. It paces the run and has no influence on it. */
+  constructor(document: RunDocument, wallMs: () => number) {
+    this.#wallMs = wallMs;
+    this.#document = document;
+    this.#begin();
+  }
+
+  get document(): RunDocument {
+    return this.#document;
+  }
+
+  get runs(): readonly PlayRun[] {
+    return this.#runs;
+  }
+
+  get scenarios(): readonly ReadyScenario[] {
+    return this.#variants.map(({ scenario }) => scenario);
+  }
+
+  get at(): Nanoseconds {
+    return this.#at;
+  }
+
+  /** Whether the runs stand at the time that is shown. */
+  get isThere(): boolean {
+    const at = Math.floor(this.#at);
+    return this.#runs.every((run) => run.now >= at || run.simulation.isOver);
+  }
+
+  get isOver(): boolean {
+    return this.#runs.every(({ simulation }) => simulation.isOver);
+  }
+
+  /**
+   * Shows another document at the present time: it is run from the start.
+   *
+   * @param at Where to go; the present time if left out.
+   */
+  show(document: RunDocument, at: Nanoseconds = this.#at): void {
+    this.#document = document;
+    this.#begin();
+    this.seek(at);
+  }
+
+  /** Goes to a time. The runs follow in the ticks that come. */
+  seek(to: Nanoseconds): void {
+    const at = Math.max(0, Math.min(to, this.#length));
+    const there = Math.floor(at);
+    const now = Math.max(...this.#runs.map((run) => run.now));
+    this.#epoch++;
+    this.#at = at;
+    this.#isFrameDue = true;
+    this.#lastStatistics = this.#lastSnapshot = -Infinity;
+    const latest = this.#spares.latestAt(there);
+    const isBack = now > there;
+    if (isBack || latest > now) {
+      this.#keep(this.#runs);
+      this.#runs = this.#spares.take(there)?.runs ?? this.#fresh();
+      this.#flowmeters = this.#runs.map((run) => new Flowmeter(run));
+    }
+    this.#progressFrom = Math.max(0, Math.min(...this.#runs.map((run) => run.now)));
+  }
+
+  /**
+   * Moves on to the next event, the next pick, or the next change of health, of any variant.
+   *
+   * @returns The variant in which it happened, and the pick; undefined if the run is over.
+   */
+  step(
+    to: StepTarget,
+  ): { readonly variant: number; readonly pick: ExplainedPick | undefined } | undefined {
+    this.speed = 0;
+    this.finish();
+    const before = this.#healthChanges;
+    let pick: ExplainedPick | undefined;
+    const ends = to === "pick"
+      ? this.#runs.map((run) => run.explainPicks((explained) => pick ??= explained))
+      : [];
+    let variant: number | undefined;
+    do variant = this.#stepOnce(); while (
+      variant !== undefined && to !== "event" &&
+      (to === "pick" ? pick === undefined : this.#healthChanges === before)
+    );
+    for (const end of ends) end();
+    this.#noteFurthest();
+    this.#isFrameDue = true;
+    this.#epoch++;
+    this.#lastStatistics = this.#lastSnapshot = -Infinity;
+    return variant === undefined ? undefined : { variant, pick };
+  }
+
+  get #healthChanges(): number {
+    return this.#runs.reduce((sum, run) => sum + run.healthChanges, 0);
+  }
+
+  #stepOnce(): number | undefined {
+    let first: number | undefined;
+    let earliest = Infinity;
+    this.#runs.forEach(({ simulation: { nextTime } }, variant) => {
+      if (nextTime >= earliest) return;
+      earliest = nextTime;
+      first = variant;
+    });
+    if (first === undefined) return undefined;
+    this.#runs[first]!.step();
+    this.#at = this.#runs[first]!.now;
+    return first;
+  }
+
+  /** Lets the runs reach the time that is shown, however long it takes. */
+  finish(): void {
+    while (!this.isThere) this.#work();
+  }
+
+  /**
+   * Lets time pass, as the clock of the machine says, for about this many milliseconds of work.
+   *
+   * @returns What is to be drawn; undefined if nothing has changed.
+   */
+  tick(budgetMs: number): Update | undefined {
+    const from = this.#wallMs();
+    const isSeeking = !this.isThere;
+    this.#advanceClock(from);
+    const isOut = () => this.#wallMs() - from >= budgetMs;
+    while (!this.isThere && !isOut()) this.#work();
+    if (!this.isThere && !isSeeking) {
+      // The machine cannot keep up: time passes more slowly.
+      this.#at = Math.max(0, Math.min(...this.#runs.map((run) => run.now)));
+    }
+    if (this.isThere) {
+      this.#noteFurthest();
+      while (!isOut() && this.#growSpare());
+    }
+    return this.#update(this.#wallMs());
+  }
+
+  /** Whether `tick` has something to do although time stands still. */
+  get isBusy(): boolean {
+    return !this.isThere || this.#isFrameDue || this.#growing !== undefined ||
+      this.#missingSpare() !== undefined;
+  }
+
+  #begin(): void {
+    const { study } = this.#document;
+    const scenarios = withWarmups(study.variants.map(({ scenario }) => scenario), study.seed);
+    this.#variants = study.variants.map((variant, i) => ({ variant, scenario: scenarios[i]! }));
+    this.#length = Math.max(...scenarios.map(lengthOf));
+    const isKnown = scenarios.every(({ end, workload }) =>
+      "duration" in end || !Number.isNaN(meanRate(workload.arrivals))
+    );
+    this.#sliceLength = isKnown ? Math.max(1, Math.ceil(this.#length / SLICES)) : SLICE_DEFAULT;
+    this.#slices = scenarios.map(() => []);
+    this.#batches = scenarios.map(() => []);
+    this.#spares.clear();
+    this.#growing = undefined;
+    this.#furthest = { at: 0, events: 0 };
+    this.#at = 0;
+    this.#epoch++;
+    this.#isTextNew = true;
+    this.#isFrameDue = true;
+    this.#lastStatistics = this.#lastSnapshot = -Infinity;
+    this.#progressFrom = 0;
+    this.#runs = this.#fresh();
+    this.#flowmeters = this.#runs.map((run) => new Flowmeter(run));
+  }
+
+  #fresh(): PlayRun[] {
+    return this.#variants.map(({ scenario }, variant) => {
+      const slices = this.#slices[variant]!;
+      const batches = this.#batches[variant]!;
+      return new PlayRun(scenario, this.#document.study.seed, {
+        sliceLength: this.#sliceLength,
+        needsSlice: (slice) => slice === slices.length,
+        sliceEnded: (data) => void slices.push(data),
+        needsBatch: (batch) => batch === batches.length,
+        batchEnded: (data) => void batches.push(data),
+      });
+    });
+  }
+
+  #advanceClock(wall: number): void {
+    const passed = this.#lastTick === undefined ? 0 : wall - this.#lastTick;
+    this.#lastTick = wall;
+    if (this.speed === 0 || !this.isThere || this.isOver) {
+      if (this.speed === 0) this.#actualSpeed = 0;
+      return;
+    }
+    // After a pause of the page, for example while it was hidden, time does not leap.
+    this.#at += Math.min(passed, 100) * NS_PER_MS * this.speed;
+    this.#isFrameDue = true;
+  }
+
+  /** Lets every run advance a little towards the time that is shown. */
+  #work(): void {
+    const at = Math.floor(this.#at);
+    const from = Math.min(...this.#runs.map((run) => run.simulation.isOver ? at : run.now));
+    const to = Math.min(at, from + this.#pieceLength());
+    for (const run of this.#runs) run.runTo(to);
+    this.#isFrameDue = true;
+  }
+
+  /** A time in which a few thousand events happen, as far as the past shows. */
+  #pieceLength(): Nanoseconds {
+    const { at, events } = this.#furthest;
+    const now = Math.max(...this.#runs.map((run) => run.now));
+    const done = this.#runs.reduce((sum, { simulation }) => sum + simulation.events, 0);
+    const [time, count] = done > events ? [now, done] : [at, events];
+    if (time <= 0 || count === 0) return Math.max(1, Math.round(this.#sliceLength / 10));
+    return Math.max(1, Math.round(time / count * EVENTS_PER_PIECE));
+  }
+
+  #noteFurthest(): void {
+    const at = Math.max(...this.#runs.map((run) => run.now));
+    if (at > this.#furthest.at) {
+      const events = this.#runs.reduce((sum, { simulation }) => sum + simulation.events, 0);
+      this.#furthest = { at, events };
+    }
+    if (!this.isOver) this.#length = Math.max(this.#length, at);
+  }
+
+  #keep(runs: readonly PlayRun[]): void {
+    const at = Math.max(...runs.map((run) => run.now));
+    // Single steps have left them within an instant: they stand between two times.
+    if (runs.some(({ now, simulation }) => now !== at && !simulation.isOver)) return;
+    const events = runs.reduce((sum, { simulation }) => sum + simulation.events, 0);
+    if (events > 0) this.#spares.add({ at, events, runs });
+  }
+
+  #missingSpare(): number | undefined {
+    return this.#spares.missing(SPARE_DISTANCE, this.#furthest.events);
+  }
+
+  /** Works a little on a spare. Returns whether there is something to do. */
+  #growSpare(): boolean {
+    if (this.#growing === undefined) {
+      const place = this.#missingSpare();
+      if (place === undefined) return false;
+      this.#growing = { runs: this.#fresh(), place };
+    }
+    const { runs, place } = this.#growing;
+    const from = Math.max(...runs.map((run) => run.now), 0);
+    const to = Math.round(from + this.#pieceLength());
+    for (const run of runs) run.runTo(to);
+    const events = runs.reduce((sum, { simulation }) => sum + simulation.events, 0);
+    if (events >= place || runs.every(({ simulation }) => simulation.isOver)) {
+      this.#growing = undefined;
+      this.#keep(runs);
+    }
+    return true;
+  }
+
+  #update(wall: number): Update | undefined {
+    const interval = 1000 / Math.min(FRAMES_PER_S_MAX, this.shown.frames_per_s);
+    if (!this.#isFrameDue || wall - this.#lastFrame < interval - 1) return undefined;
+    this.#actualSpeed = this.speed === 0 ? 0 : this.#measuredSpeed(wall);
+    this.#lastFrame = wall;
+    const isThere = this.isThere;
+    if (isThere) this.#isFrameDue = false;
+    return {
+      kind: "update",
+      run: this.#state(),
+      variants: isThere ? this.frames(wall) : [],
+      statistics: isThere && this.shown.statistics ? this.#statisticsIfDue(wall) : null,
+    };
+  }
+
+  #speedFrom = { wall: 0, at: 0, epoch: -1 };
+
+  /** Virtual time per time of the machine since the last second. */
+  #measuredSpeed(wall: number): number {
+    const from = this.#speedFrom;
+    const passed = wall - from.wall;
+    if (from.epoch !== this.#epoch || passed > 2000) {
+      this.#speedFrom = { wall, at: this.#at, epoch: this.#epoch };
+      return this.speed;
+    }
+    if (passed < 200) return this.#actualSpeed;
+    const speed = (this.#at - from.at) / NS_PER_MS / passed;
+    if (passed > 500) this.#speedFrom = { wall, at: this.#at, epoch: this.#epoch };
+    return speed;
+  }
+
+  #state(): RunState {
+    const isNew = this.#isTextNew;
+    this.#isTextNew = false;
+    const done = Math.min(...this.#runs.map((run) => run.now));
+    const span = this.#at - this.#progressFrom;
+    return {
+      epoch: this.#epoch,
+      at_ms: this.#at / NS_PER_MS,
+      speed: this.speed,
+      actual_speed: this.#actualSpeed,
+      length_ms: this.#length / NS_PER_MS,
+      over: this.isOver,
+      events: this.#runs.reduce((sum, { simulation }) => sum + simulation.events, 0),
+      text: isNew ? this.#document.text : null,
+      interventions: isNew ? interventionsOf(this.#document) : null,
+      progress: this.isThere ? null : Math.max(0, (done - this.#progressFrom) / Math.max(1, span)),
+    };
+  }
+
+  /** The variants at the present time. */
+  frames(wall = this.#wallMs()): VariantFrame[] {
+    const withSnapshot = wall - this.#lastSnapshot >= SNAPSHOT_EVERY;
+    if (withSnapshot) this.#lastSnapshot = wall;
+    const now = Math.floor(this.#at);
+    return this.#runs.map((run, variant): VariantFrame => {
+      const { world, monitors, settings, events, eventsLost } = run;
+      run.events = [];
+      run.eventsLost = 0;
+      const monitor = monitors[this.shown.balancer] ?? monitors[0]!;
+      const requests = requestsUnderWay(world);
+      const showsDots = this.shown.dots && requests.length <= this.shown.dots_max;
+      return {
+        frame: monitor.frame(now, {}),
+        snapshot: withSnapshot ? monitor.snapshot(now, { settings }) : null,
+        events,
+        events_lost: eventsLost,
+        algorithm: world.scenario.balancer.algorithm.name,
+        truth: truthOf(world),
+        beliefs: beliefsOf(world),
+        counts: countsOf(world),
+        dots: showsDots ? dotsOf(world, requests, run.scheduledAt, now) : null,
+        dots_total: requests.length,
+        flows: this.#flowmeters[variant]!.read(wall),
+      };
+    });
+  }
+
+  #statisticsIfDue(wall: number): Statistics | null {
+    const interval = Math.max(STATISTICS_EVERY, this.#statisticsCost / STATISTICS_SHARE);
+    if (wall - this.#lastStatistics < interval) return null;
+    const statistics = this.statistics();
+    this.#lastStatistics = this.#wallMs();
+    this.#statisticsCost = this.#lastStatistics - wall;
+    return statistics;
+  }
+
+  /** Statistics up to the present time. */
+  statistics(): Statistics {
+    const ended = Math.floor(this.#at / this.#sliceLength);
+    const slices = this.#slices.map((ofVariant) => ofVariant.slice(0, ended));
+    return {
+      variants: this.#runs.map(({ world, simulation, scenario }, variant) =>
+        statisticsOf(
+          world,
+          slices[variant]!,
+          this.#sliceLength / NS_PER_MS,
+          theoryOf(scenario, simulation),
+        )
+      ),
+      verdict: verdictOf(
+        this.#variants.map(({ variant }) => variant.name),
+        this.#batches.map((ofVariant, i) => {
+          const warm = this.#variants[i]!.scenario.warmup / this.#sliceLength / SLICES_PER_BATCH;
+          return ofVariant.slice(Math.ceil(warm), Math.floor(ended / SLICES_PER_BATCH));
+        }),
+      ),
+    };
+  }
+
+  get length(): Nanoseconds {
+    return this.#length;
+  }
+}
+
+/** When a run is expected to end. */
+function lengthOf({ end, workload, warmup }: ReadyScenario): Nanoseconds {
+  if ("duration" in end) return end.duration;
+  const rate = meanRate(workload.arrivals);
+  return Number.isNaN(rate) || rate <= 0
+    ? 60 * NS_PER_S
+    : Math.round(warmup + end.connections * NS_PER_S / rate);
+}
+
+/** What was done by hand. */
+export function interventionsOf(document: RunDocument): Intervention[] {
+  return [];
+}

@@ -1,0 +1,55 @@
+/**
+ * The playground's worker: it runs the simulation and sends what the page draws. Everything else about it is in
+ * `sim/play`, which is pure.
+ */
+import { type Message, Player, type Request } from "../../sim/play/mod.ts";
+
+/** What a worker has that a page has not. */
+interface WorkerScope {
+  postMessage(message: Message, transfer: readonly ArrayBufferLike[]): void;
+  onmessage: ((event: { readonly data: Request }) => void) | null;
+}
+
+const scope = globalThis as unknown as WorkerScope;
+/** A tick works for so long at most, so that messages of the page are answered soon. */
+const TICK_MS = 12;
+/** The pause between two ticks, if there is nothing to hurry. */
+const PAUSE_MS = 4;
+
+const player = new Player(() => performance.now());
+let isScheduled = false;
+
+scope.onmessage = ({ data }) => {
+  send(player.answer(data));
+  schedule();
+};
+send(player.started);
+
+function schedule(): void {
+  if (isScheduled || !player.isBusy) return;
+  isScheduled = true;
+  setTimeout(tick, PAUSE_MS);
+}
+
+function tick(): void {
+  isScheduled = false;
+  const update = player.tick(TICK_MS);
+  if (update !== undefined) send(update);
+  schedule();
+}
+
+/** Columns are handed over, not copied. */
+function send(message: Message): void {
+  const buffers = new Set<ArrayBufferLike>();
+  if (message.kind === "update") collect(message, buffers);
+  scope.postMessage(message, [...buffers]);
+}
+
+function collect(value: unknown, buffers: Set<ArrayBufferLike>): void {
+  if (ArrayBuffer.isView(value)) buffers.add(value.buffer);
+  else if (Array.isArray(value)) {
+    for (const item of value) if (typeof item === "object") collect(item, buffers);
+  } else if (typeof value === "object" && value !== null) {
+    for (const inner of Object.values(value)) collect(inner, buffers);
+  }
+}
