@@ -1,9 +1,15 @@
 /** The run as a text: a scenario, with everything that is changed by hand written into it. */
-import { Document, isMap, isSeq, parseDocument } from "yaml";
-import { formatDuration, type Nanoseconds, UserError } from "../../lib/base/mod.ts";
+import { Document, isMap, isSeq, parseDocument, stringify } from "yaml";
+import {
+  formatDuration,
+  type Nanoseconds,
+  NS_PER_MS,
+  parseDuration,
+  UserError,
+} from "../../lib/base/mod.ts";
 import { isData, YamlFile } from "../../lib/config/mod.ts";
 import { parseStudy, ScenarioDraft, type Study } from "../../lib/scenario/mod.ts";
-import type { TextFile } from "./types.ts";
+import type { Intervention, TextFile } from "./types.ts";
 
 /** More variants than this are not run side by side. */
 export const VARIANTS_MAX = 3;
@@ -121,6 +127,19 @@ export class RunDocument {
     });
   }
 
+  /** What is changed during the run, and the faults. */
+  get interventions(): readonly Intervention[] {
+    return this.list("faults").map((fault): Intervention => {
+      const at = parseDuration(String(fault.at));
+      const until = fault.for === undefined ? null : at + parseDuration(String(fault.for));
+      return {
+        at_ms: at / NS_PER_MS,
+        until_ms: until === null ? null : until / NS_PER_MS,
+        text: `${[fault.backend ?? "load balancer"].flat().join(", ")}: ${inShort(fault.kind)}`,
+      };
+    });
+  }
+
   /** The entries of a list, as written. */
   list(key: "changes" | "faults"): readonly Readonly<Record<string, unknown>>[] {
     const list = parseDocument(this.text).toJS()?.[key];
@@ -182,4 +201,10 @@ function shortened(compare: RunDocument["offered"]): RunDocument["offered"] {
       return [key, kept];
     }),
   );
+}
+
+/** A value in YAML, on one line. */
+function inShort(value: unknown): string {
+  if (typeof value === "string") return value;
+  return stringify(value, { collectionStyle: "flow", lineWidth: 0 }).trim();
 }

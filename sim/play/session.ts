@@ -2,7 +2,7 @@ import { type Nanoseconds, NS_PER_MS, NS_PER_S } from "../../lib/base/mod.ts";
 import type { Variant } from "../../lib/scenario/mod.ts";
 import { meanRate } from "../../lib/workload/mod.ts";
 import { type ReadyScenario, withWarmups } from "../study/mod.ts";
-import { RunDocument } from "./document.ts";
+import type { RunDocument } from "./document.ts";
 import { beliefsOf, countsOf, dotsOf, requestsUnderWay, truthOf } from "./picture.ts";
 import {
   type Batch,
@@ -13,14 +13,7 @@ import {
 } from "./play_run.ts";
 import { Spares } from "./spares.ts";
 import { statisticsOf, theoryOf, verdictOf } from "./statistics.ts";
-import type {
-  Intervention,
-  RunState,
-  Statistics,
-  TextFile,
-  Update,
-  VariantFrame,
-} from "./types.ts";
+import type { RunState, Statistics, Update, VariantFrame } from "./types.ts";
 import { Flowmeter } from "./flowmeter.ts";
 
 /** Slices of the time line, for the series. */
@@ -387,7 +380,7 @@ export class Session {
       over: this.isOver,
       events: this.#runs.reduce((sum, { simulation }) => sum + simulation.events, 0),
       text: isNew ? this.#document.text : null,
-      interventions: isNew ? interventionsOf(this.#document) : null,
+      interventions: isNew ? this.#document.interventions : null,
       progress: this.isThere ? null : Math.max(0, (done - this.#progressFrom) / Math.max(1, span)),
     };
   }
@@ -464,9 +457,4 @@ function lengthOf({ end, workload, warmup }: ReadyScenario): Nanoseconds {
   return Number.isNaN(rate) || rate <= 0
     ? 60 * NS_PER_S
     : Math.round(warmup + end.connections * NS_PER_S / rate);
-}
-
-/** What was done by hand. */
-export function interventionsOf(document: RunDocument): Intervention[] {
-  return [];
 }

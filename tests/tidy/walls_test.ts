@@ -106,6 +106,9 @@ const PAST_THE_FRONT: readonly (readonly [by: RegExp, target: RegExp])[] = [
   [/./, /^lib\/files\/load_study\.ts$/],
   // The page is without what reads configurations: zod and YAML are three quarters of its size.
   [/^web\/dashboard\//, /^lib\/observe\/(?:frame|event_stream|event_words)\.ts$/],
+  [/^web\/playground\//, /^lib\/observe\/simulation_frame\.ts$/],
+  // The types of its messages, which cost nothing, and what its worker runs.
+  [/^web\/playground\//, /^sim\/play\/mod\.ts$/],
   [/^sim\/threads\//, /^sim\/study\/(?:executor|replicator)\.ts$/],
 ];
 
