@@ -61,7 +61,7 @@ export class BackendModel {
   }
 
   /** Its present faults. */
-  get faults(): readonly BackendFaultKind[] {
+  get faults(): readonly ServerFault[] {
     return this.#faults;
   }
 

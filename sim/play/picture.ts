@@ -11,7 +11,7 @@ import {
   PHASES,
   type Truth,
 } from "../../lib/observe/mod.ts";
-import type { BackendFaultKind } from "../../lib/scenario/types.ts";
+import type { ServerFault } from "../../lib/fault/mod.ts";
 import {
   ANSWER,
   ANSWER_AT_BALANCER,
@@ -79,7 +79,7 @@ export function truthOf({ backends, balancers }: World): Truth {
 }
 
 /** A fault in a few words: `slow ×5`. */
-export function faultInWords(kind: BackendFaultKind): string {
+export function faultInWords(kind: ServerFault): string {
   const percent = (share: number) => `${Number((100 * share).toPrecision(3))}%`;
   switch (kind.name) {
     case "slow":
