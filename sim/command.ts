@@ -1,5 +1,4 @@
 import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
-import { createHash } from "node:crypto";
 import { dirname } from "node:path";
 import deno from "../deno.json" with { type: "json" };
 import { fileOption, integerOption, type Io, nameOption } from "../lib/cli/mod.ts";
@@ -27,6 +26,7 @@ import {
   mergeShards,
   parseShard,
   plotsOf,
+  reportDigest,
   runStudy,
   type Shard,
   type ShardFile,
@@ -354,8 +354,7 @@ function reportOf(
 ): StudyReport {
   const summary = summarise(study, byVariant(study, results));
   const events = summary.variants.reduce((sum, variant) => sum + variant.events, 0);
-  const body = { seed: study.seed, ...summary };
-  const digest = createHash("sha256").update(JSON.stringify(body)).digest("hex");
+  const digest = reportDigest(study.seed, summary);
   // Summarising takes seconds too, with many backends or a Markov chain to solve.
   const taken = wallSeconds?.();
   return {

@@ -1,5 +1,6 @@
 /** Many runs: replications, comparisons, the summary. */
 export { comparisonsOf, type Contender } from "./comparisons.ts";
+export { reportDigest } from "./digest.ts";
 export type { Executor, StopSignal } from "./executor.ts";
 export { Forecast } from "./forecast.ts";
 export { faultMedians } from "./medians.ts";

@@ -43,6 +43,7 @@ const PURE: Readonly<Record<string, { readonly rooms: readonly string[]; package
     ],
     // It writes what is changed by hand into the scenario's text, and shows what the dashboard shows.
     ...room === "sim/play" && { packages: /^yaml$/ },
+    ...room === "sim/study" && { packages: /^@noble\/hashes\// },
   }])),
 };
 
