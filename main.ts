@@ -151,6 +151,7 @@ const NEEDS: Readonly<Record<string, readonly Deno.PermissionName[]>> = {
   ctl: ["net", "read", "write"],
   sim: ["read", "write"],
   import: ["read", "write"],
+  play: ["net", "read", "run"],
 };
 
 const GRANTED: readonly Deno.PermissionName[] = ["net", "read", "write", "sys", "run"];
@@ -191,6 +192,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<MakeCommand>>> = {
     return (io) => simCommand(io, import.meta.url);
   },
   import: async () => (await import("./sim/import/mod.ts")).importCommand,
+  play: async () => (await import("./play/mod.ts")).playCommand,
   complete: async () => (await import("./lib/cli/complete_command.ts")).completeCommand,
 };
 

@@ -1,11 +1,8 @@
-/** The dashboard as it is served: one page, its script, its style and its icon, from memory. */
+/** The dashboard and the playground as they are served, from memory. */
+import type { Asset } from "./asset.ts";
 import { CSS, HTML, ICON, SCRIPT } from "./assets.ts";
 
-/** The answer to a request for a path. */
-export interface Asset {
-  readonly type: string;
-  readonly body: string;
-}
+export { type Asset, CONTENT_SECURITY_POLICY, PLAYGROUND_POLICY } from "./asset.ts";
 
 const ASSETS: Readonly<Record<string, Asset>> = {
   "/": { type: "text/html; charset=utf-8", body: HTML },
@@ -14,14 +11,14 @@ const ASSETS: Readonly<Record<string, Asset>> = {
   "/dashboard.svg": { type: "image/svg+xml", body: ICON },
 };
 
-/** The page may load only what is listed here, from the server that it came from, and nothing may frame it. */
-export const CONTENT_SECURITY_POLICY = [
-  "default-src 'none'",
-  ...["script-src", "style-src", "img-src", "connect-src"].map((kind) => `${kind} 'self'`),
-  ...["base-uri", "form-action", "frame-ancestors"].map((kind) => `${kind} 'none'`),
-].join("; ");
-
 /** The asset at a path; undefined if the dashboard has none there. */
 export function dashboardAsset(path: string): Asset | undefined {
   return Object.hasOwn(ASSETS, path) ? ASSETS[path] : undefined;
+}
+
+/** A file of the playground by its name, "" for the page; undefined if there is none. Loaded when it is first needed. */
+export async function playgroundAsset(name: string): Promise<Asset | undefined> {
+  const { PLAYGROUND } = await import("./playground_assets.ts");
+  const file = name === "" ? "index.html" : name;
+  return Object.hasOwn(PLAYGROUND, file) ? PLAYGROUND[file] : undefined;
 }

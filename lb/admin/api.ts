@@ -74,6 +74,8 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, Handler>>>> = {
   "/api/reload": { POST: reload },
   "/api/explain": { POST: explainPick },
   ...Object.fromEntries(DASHBOARD_PATHS.map((path) => [path, { GET: () => dashboard(path) }])),
+  "/playground/": { GET: () => playground("") },
+  "/playground/{}": { GET: (_, __, name) => playground(name!) },
   "/metrics": { GET: metrics },
   "/healthz": { GET: () => ({ status: 200, type: "text/plain; charset=utf-8", text: "ok\n" }) },
   "/readyz": { GET: ready },
@@ -222,6 +224,15 @@ async function dashboard(path: string): Promise<ApiAnswer> {
   const { type, body } = dashboardAsset(path)!;
   const headers = { "Content-Security-Policy": CONTENT_SECURITY_POLICY };
   return { status: 200, type, text: body, headers };
+}
+
+/** The simulator as a page; it opens this balancer's configuration. */
+async function playground(name: string): Promise<ApiAnswer> {
+  const { PLAYGROUND_POLICY, playgroundAsset } = await import("../../web/mod.ts");
+  const asset = await playgroundAsset(name);
+  if (asset === undefined) return failure(404, "there is nothing at this path");
+  const headers = { "Content-Security-Policy": PLAYGROUND_POLICY };
+  return { status: 200, type: asset.type, text: asset.body, headers };
 }
 
 function metrics({ monitor }: ApiContext): ApiAnswer {

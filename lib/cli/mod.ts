@@ -10,6 +10,7 @@ export {
   integerOption,
   nameOption,
   parsed,
+  portOption,
   positiveDurationOption,
   rateOption,
   shareOption,

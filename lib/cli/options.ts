@@ -32,6 +32,13 @@ export function integerOption(min: number): (text: string) => number {
   };
 }
 
+/** `--port 8900`; 0 lets the system choose. */
+export function portOption(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
+  if (!(port <= 65_535)) throw new InvalidArgumentError("it must be a port from 0 to 65535");
+  return port;
+}
+
 /** `--fail-rate 10%`, or 0.1; as a fraction. */
 export function shareOption(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(%?)$/.exec(text);

@@ -197,7 +197,7 @@ function ofCourse(
 }
 
 /** Connections in flight on each backend over time; the mean of all if there are too many backends. */
-export const loadPlot = ofCourse((course, scales, sheet) => {
+export const loadPlot = /* @__PURE__ */ ofCourse((course, scales, sheet) => {
   const lines = loadLines(course);
   return drawLines(course, scales, sheet, {
     names: lines.map(({ id }) => id),
@@ -210,7 +210,7 @@ export const loadPlot = ofCourse((course, scales, sheet) => {
 });
 
 /** Mean latency over time, with the errors. */
-export const coursePlot = ofCourse((course, scales, sheet) => {
+export const coursePlot = /* @__PURE__ */ ofCourse((course, scales, sheet) => {
   const ms = course.meanSojourn.map((value) => value === null ? null : value / NS_PER_MS);
   const valuesAt = (i: number) => [
     ms[i] == null ? "no request done" : `mean latency: ${short(ms[i])} ms`,
@@ -262,7 +262,7 @@ function drawLines(
 }
 
 /** The queue of each backend over time. */
-export const queuePlot = ofCourse((course, scales, sheet) => {
+export const queuePlot = /* @__PURE__ */ ofCourse((course, scales, sheet) => {
   const rows = rowsOf(course);
   const shade = (value: number) => Math.round(SHADES * value / scales.queue);
   const cells = rows.flatMap(({ queue }, row) =>
@@ -289,7 +289,7 @@ export const queuePlot = ofCourse((course, scales, sheet) => {
 });
 
 /** Faults, and the times for which the balancers considered a backend down. */
-export const healthPlot = ofCourse((course, scales, sheet) => {
+export const healthPlot = /* @__PURE__ */ ofCourse((course, scales, sheet) => {
   const rows = rowsOf(course);
   const { interval } = course;
   const rowOf = new Map(

@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { backendCommand } from "../../backend/command.ts";
 import { benchCommand } from "../../bench/command.ts";
 import { clientCommand } from "../../client/command.ts";
+import { playCommand } from "../../play/command.ts";
 import { ctlCommand } from "../../ctl/command.ts";
 import type { Io } from "../../lib/cli/io.ts";
 import type { Config } from "../../lib/config/mod.ts";
@@ -15,8 +16,11 @@ import { configOf, STICKY } from "../support/config.ts";
 import { deadAddress, eventually, TestServer } from "../support/sockets.ts";
 import deno from "../../deno.json" with { type: "json" };
 
-const { net, read, write, env, sys } = deno.permissions.default;
-/** The same grants as the task's, for one test only. `Deno.test` needs real paths. */
+const { net, read, write, env, sys, run } = deno.permissions.default;
+/**
+ * The same grants as the task's, for one test only. `Deno.test` needs real paths. Programs can be started by
+ * `lbsim play` only: for every other subcommand, main.ts gives that up first.
+ */
 const STARTED = {
   net,
   read,
@@ -112,6 +116,24 @@ Deno.test(
     assert.deepEqual(seen, ["net"]);
   },
 );
+
+Deno.test("a playground that is served has no permission left, and answers", {
+  permissions: { ...STARTED, run } as Deno.PermissionOptionsObject,
+}, async () => {
+  assert.equal(state({ name: "run", command: run[0]! }), "granted");
+  assert.equal(state({ name: "run", command: "/bin/sh" }), "prompt");
+  const lines: string[] = [];
+  const stopping = new AbortController();
+  const running = playCommand(ioFor(lines, stopping.signal)).parseAsync(["--no-open"], {
+    from: "user",
+  });
+  await eventually(() => lines.length > 0, "it listens");
+  // What no role needs is given up by main.ts.
+  assert.deepEqual(granted(), ["write", "sys"]);
+  for (const command of run) assert.equal(state({ name: "run", command }), "prompt");
+  stopping.abort();
+  await running;
+});
 
 const CTL_CONFIG = resolve("/tmp", `lbsim-ctl-${crypto.randomUUID()}.yaml`);
 // The test itself may not write any more.

@@ -1,5 +1,6 @@
-/** One version of Deno: `.dvmrc` states it, and every file that starts Deno repeats it. */
+/** One version of lbsim; and one of Deno: `.dvmrc` states it, and every file that starts Deno repeats it. */
 import assert from "node:assert/strict";
+import { VERSION } from "../../lib/base/mod.ts";
 import { readText, ROOT } from "./source.ts";
 
 const PLACES = ["README.md", "CONTRIBUTING.md", "deno.json", ".ci", ".github", "docs"];
@@ -52,4 +53,12 @@ Deno.test("a mention of a version of Deno is recognised in whatever way it is wr
     ]
   ) assert.deepEqual(mentionsIn(text), ["1.2.3"], text);
   assert.deepEqual(mentionsIn("uses: denoland/setup-deno@v2\npure-rand 8.0.0"), []);
+});
+
+Deno.test("VERSION is the version that deno.json and the rooms name", () => {
+  const { version, workspace } = JSON.parse(readText("deno.json")!);
+  assert.equal(VERSION, version);
+  for (const room of workspace) {
+    assert.equal(JSON.parse(readText(`${room.slice(2)}/deno.json`)!).version, version, room);
+  }
 });

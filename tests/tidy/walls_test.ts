@@ -15,8 +15,7 @@ const SIMULATION = [
  * the same rooms as its workspace, in which the platform's types are missing.
  */
 const PURE: Readonly<Record<string, { readonly rooms: readonly string[]; packages?: RegExp }>> = {
-  // The version of lbsim is in deno.json.
-  "lib/base": { rooms: ["deno.json"], packages: /^pure-rand\// },
+  "lib/base": { rooms: [], packages: /^pure-rand\// },
   "lib/core": { rooms: ["lib/base"] },
   "lib/stats": { rooms: ["lib/base"] },
   "lib/fault": { rooms: ["lib/base"] },
@@ -61,10 +60,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "ctl": LIB,
   "sim": [...LIB, ...SIMULATION],
   "web": [...LIB, "sim", ...SIMULATION],
+  "play": [...LIB, "web"],
   "live": [...LIB, ...ROLES],
   "packaging": ["deno.json"],
   "docs": [...LIB, "sim"],
-  "main.ts": [...LIB, "live", "web", ...ROLES, ...SIMULATION],
+  "main.ts": [...LIB, "live", "play", "web", ...ROLES, ...SIMULATION],
 };
 
 function partOf(path: string): string {
@@ -106,8 +106,10 @@ const PAST_THE_FRONT: readonly (readonly [by: RegExp, target: RegExp])[] = [
   [/./, /^lib\/scenario\/(?:distribution|load|types)\.ts$/],
   [/./, /^lib\/files\/load_study\.ts$/],
   // The page is without what reads configurations: zod and YAML are three quarters of its size.
-  [/^web\/dashboard\//, /^lib\/observe\/(?:frame|event_stream|event_words)\.ts$/],
-  [/^web\/playground\//, /^lib\/observe\/simulation_frame\.ts$/],
+  [
+    /^web\/(?:dashboard|playground)\//,
+    /^lib\/observe\/(?:frame|simulation_frame|event_stream|event_words)\.ts$/,
+  ],
   // The types of its messages, which cost nothing, and what its worker runs.
   [/^web\/playground\//, /^sim\/play\/mod\.ts$/],
   [/^sim\/threads\//, /^sim\/study\/(?:executor|replicator)\.ts$/],
@@ -157,8 +159,8 @@ Deno.test("a role imports lib, never another role; a pure room imports pure room
 
 Deno.test("deno.json lists the pure rooms as its workspace, each without the platform's types", () => {
   const { workspace } = JSON.parse(readText("deno.json")!);
-  // And the page's room, with the types of a browser.
-  const rooms = [...Object.keys(PURE), "web/dashboard"];
+  // And the pages' rooms, with the types of a browser.
+  const rooms = [...Object.keys(PURE), "web/dashboard", "web/playground"];
   assert.deepEqual(workspace.toSorted(), rooms.map((room) => `./${room}`).toSorted());
   for (const room of Object.keys(PURE)) {
     const { compilerOptions } = JSON.parse(readText(`${room}/deno.json`)!);

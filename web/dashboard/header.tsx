@@ -16,6 +16,7 @@ export function Header() {
       <div class="tools">
         <Algorithm />
         <Token />
+        <a href="playground/#live" title="Simulate this balancer's configuration">Playground</a>
         <label>
           Theme{" "}
           <select

@@ -3,8 +3,14 @@
  * from a simulation.
  */
 export { App } from "./app.tsx";
+export { Backends } from "./backends.tsx";
+export { type Page, PageContext } from "./context.ts";
 export { Dashboard } from "./dashboard.ts";
+export { EventLog } from "./event_log.tsx";
+export { formatAge, formatMs, formatNumber, formatShare } from "./format.ts";
 export { LiveSource } from "./live_source.ts";
+export { SIGNS, type Stroke, strokeOf } from "./palette.ts";
+export { Sessions } from "./sessions.tsx";
 export type {
   ExplainedPick,
   Fault,
@@ -16,4 +22,4 @@ export type {
   SourceReader,
 } from "./source.ts";
 export { applyTheme, mediaSignal } from "./theme.ts";
-export { onViewChange, parseView, type ViewState } from "./view_state.ts";
+export { onViewChange, parseView, type Theme, type ViewState } from "./view_state.ts";

@@ -1,0 +1,46 @@
+import { Command } from "@commander-js/extra-typings";
+import { escapeText } from "../lib/base/mod.ts";
+import { fileOption, type Io, portOption } from "../lib/cli/mod.ts";
+import { loadStudy } from "../lib/files/load_study.ts";
+import { giveUp, untilAborted } from "../lib/io/mod.ts";
+import { openBrowser } from "./browser.ts";
+import { PlayServer } from "./server.ts";
+
+/** `lbsim play`: the simulator as a page, with the requests drawn one by one. */
+export function playCommand(io: Io) {
+  return new Command("play")
+    .description(
+      "Show the simulator in a browser: requests travel, backends can be broken, and time can be turned back.",
+    )
+    .argument("[file]", "a scenario or a config.yaml to begin with", fileOption)
+    .option("--port <n>", "the port on 127.0.0.1; 0: any that is free", portOption, 0)
+    .option("--no-open", "only print the address, and open no browser")
+    .action(async (file, { port, open }) => {
+      const given = file === undefined ? undefined : await givenFile(file);
+      await giveUp("read");
+      const server = await PlayServer.start(port, given);
+      try {
+        const url = given === undefined ? server.url : `${server.url}#given`;
+        io.out(escapeText(`the playground is at ${url}; Ctrl-C stops it`));
+        if (open) {
+          void openBrowser(url).then((isOpened) => {
+            if (!isOpened) io.err("lbsim: no browser could be started: open this address in one");
+          });
+        }
+        await giveUp("run", "net");
+        await untilAborted(io.signal);
+      } finally {
+        await server.stop();
+      }
+    });
+}
+
+/**
+ * A file as the page gets it: its text, and those of the files that it names.
+ *
+ * @throws {UserError} if one cannot be read; {DiagnosticsError} if there are mistakes in one.
+ */
+async function givenFile(file: string): Promise<string> {
+  const { inputs } = await loadStudy(file, []);
+  return JSON.stringify(inputs);
+}

@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { parseStudy } from "../../../lib/scenario/mod.ts";
+import { parseLessons } from "../../../web/playground/lessons.ts";
+import { readText } from "../../tidy/source.ts";
+
+const LESSONS = parseLessons(readText("docs/lab.md")!, readText("docs/lab-answers.md")!);
+
+Deno.test("parseLessons() finds every lesson of the lab, with its question, its run and its answers", () => {
+  const count = [...readText("docs/lab.md")!.matchAll(/^(?:## )?(\d+)\. .*(?:\n|$)/gm)].length;
+  assert.ok(count >= LESSONS.length);
+  assert.deepEqual(LESSONS.map(({ number }) => number), LESSONS.map((_, i) => i + 1));
+  assert.equal(LESSONS.length, 15);
+  for (const { number, title, question, questions } of LESSONS) {
+    assert.match(title, /^[A-Z]/, `${number}`);
+    assert.match(question, /\?/, `${number}`);
+    assert.ok(questions.length > 0, `${number}`);
+    for (const { question, answer } of questions) {
+      assert.ok(question.length > 10 && answer.length > 10, `${number}: ${question} ${answer}`);
+    }
+  }
+});
+
+for (const { number, run, changes } of LESSONS) {
+  Deno.test(`every run of lesson ${number} is a scenario that can be opened`, () => {
+    for (const { example, set } of [run, ...changes]) {
+      const text = readText(`examples/${example}.yaml`)!;
+      const study = parseStudy({
+        scenario: { file: `${example}.yaml`, text },
+        files: {},
+        set: [...set, "expect=[]"],
+      });
+      assert.ok(study.variants.length > 0);
+    }
+  });
+}

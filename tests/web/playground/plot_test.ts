@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { plotCsv, type PlotData, plotSvg, rangeOf } from "../../../web/playground/plot.ts";
+import { scalar } from "../../../web/playground/scalar.ts";
+import { backendAt, layoutOf } from "../../../web/playground/scene_layout.ts";
+
+const COLOURS = { ground: "#fff", text: "#000", muted: "#555", grid: "#ddd" };
+
+const PLOT: PlotData = {
+  title: "Errors <over> time",
+  x: { label: "time, s", min: 0, format: String },
+  y: { label: "share", isLog: true, format: String },
+  xs: [1, 2, 3],
+  series: [{ label: 'a "b"', colour: "#123456", dash: [4, 2], values: [1, null, 0.01] }],
+};
+
+Deno.test("plotCsv() quotes names and leaves unknown values empty", () => {
+  assert.equal(plotCsv(PLOT), '"time, s","a ""b"""\n1,1\n2,\n3,0.01\n');
+});
+
+Deno.test("plotSvg() draws each line, with gaps where nothing is known, and escapes words", () => {
+  const svg = plotSvg(PLOT, COLOURS);
+  assert.match(svg, /^<svg xmlns=/);
+  assert.match(svg, /Errors &lt;over&gt; time/);
+  const [, line] = /<path d="(M[^"]+)" fill="none" stroke="#123456"/.exec(svg)!;
+  assert.equal(line!.match(/M/g)!.length, 2);
+  assert.doesNotMatch(svg, /NaN|Infinity/);
+});
+
+Deno.test("plotSvg() of a plot without points has no invalid number", () => {
+  const svg = plotSvg({ ...PLOT, xs: [], series: [{ ...PLOT.series[0]!, values: [] }] }, COLOURS);
+  assert.doesNotMatch(svg, /NaN|Infinity/);
+});
+
+Deno.test("rangeOf() gives two different ends, above 0 on a logarithmic axis", () => {
+  const axis = { label: "", format: String };
+  assert.deepEqual(rangeOf(axis, []), [0, 1]);
+  assert.deepEqual(rangeOf(axis, [5, null]), [5, 6]);
+  assert.deepEqual(rangeOf({ ...axis, isLog: true }, [0, 3, 30]), [3, 30]);
+});
+
+Deno.test("scalar() reads a typed value as YAML would", () => {
+  for (
+    const [text, value] of [["5", 5], ["0.5", 0.5], ["80%", "80%"], ["true", true], ["off", "off"]]
+  ) assert.equal(scalar(text as string), value);
+  assert.deepEqual(scalar('{"slow": 5}'), { slow: 5 });
+  assert.equal(scalar("{slow"), "{slow");
+});
+
+Deno.test("layoutOf() keeps everything inside, apart from each other, and backendAt() finds it again", () => {
+  for (
+    const [backends, balancers, width] of [[1, 1, 340], [3, 2, 600], [20, 1, 600], [200, 3, 1200]]
+  ) {
+    const layout = layoutOf(backends!, balancers!, width!);
+    const boxes = [layout.clients, ...layout.balancers, ...layout.backends];
+    for (const [i, box] of boxes.entries()) {
+      assert.ok(box.x >= 0 && box.x + box.width <= width! && box.width > 20, `${backends} ${i}`);
+      assert.ok(box.y >= 0 && box.y + box.height <= layout.height && box.height > 8, `${i}`);
+    }
+    layout.backends.forEach(({ x, y, width, height }, i) => {
+      assert.equal(backendAt(layout, x + width / 2, y + height / 2), i);
+    });
+  }
+});

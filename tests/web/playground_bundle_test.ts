@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { PLAYGROUND_POLICY, playgroundAsset } from "../../web/mod.ts";
+import { playgroundFiles, playgroundModule } from "../../web/playground_bundle.ts";
+import { readText } from "../tidy/source.ts";
+
+/** A first load has at most this many bytes, compressed. */
+const FIRST_LOAD_BYTES_MAX = 300_000;
+
+async function compressedBytes(text: string): Promise<number> {
+  const packed = new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"));
+  return (await new Response(packed).bytes()).length;
+}
+
+Deno.test("web/playground_assets.ts is up to date: run `deno task playground`", async () => {
+  assert.ok(
+    await playgroundModule() === readText("web/playground_assets.ts"),
+    "it is not what would be bundled now",
+  );
+});
+
+Deno.test("a first load of the playground has at most 300 KB, compressed", async () => {
+  const sizes = await Promise.all(
+    Object.entries(await playgroundFiles()).map(async ([name, { body }]) =>
+      [name, await compressedBytes(body)] as const
+    ),
+  );
+  const sum = sizes.reduce((bytes, [, one]) => bytes + one, 0);
+  assert.ok(sum <= FIRST_LOAD_BYTES_MAX, `${sum}: ${JSON.stringify(Object.fromEntries(sizes))}`);
+});
+
+Deno.test("the playground's scripts contain nothing of deno.json, which changes for other reasons", async () => {
+  for (const name of ["playground.js", "worker.js"]) {
+    assert.doesNotMatch((await playgroundAsset(name))!.body, /@lbsim|compilerOptions/, name);
+  }
+});
+
+Deno.test("the playground has neither inline script nor inline style, and only relative addresses", async () => {
+  const { body } = (await playgroundAsset(""))!;
+  assert.doesNotMatch(body, /<style|style=|<script(?![^>]*src=)|\son\w+=/);
+  assert.doesNotMatch(body, /(?:href|src)="(?:\/|https?:)/);
+  assert.doesNotMatch(PLAYGROUND_POLICY, /unsafe|\*|https?:/);
+  assert.doesNotMatch((await playgroundAsset("playground.css"))!.body, /https?:\/\/|url\(/);
+});
+
+Deno.test("playgroundAsset() has no file of another name", async () => {
+  for (const name of ["/", "worker.ts", "toString", "__proto__", "../mod.ts"]) {
+    assert.equal(await playgroundAsset(name), undefined, name);
+  }
+});

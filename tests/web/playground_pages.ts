@@ -1,0 +1,85 @@
+/** Servers of the playground for tests, and what tests do on its page. */
+import type { Page } from "playwright-core";
+import { PlayServer } from "../../play/server.ts";
+import { playgroundFiles } from "../../web/playground_bundle.ts";
+import { installed } from "../support/tools.ts";
+import { eventually, freePort } from "../support/sockets.ts";
+import { PATIENCE_MS } from "./browser.ts";
+
+export const NGINX = installed("nginx");
+
+/** Serves the page as `lbsim play` does, with its policy, while `use` runs. */
+export async function served<T>(use: (url: string) => Promise<T>): Promise<T> {
+  const server = await PlayServer.start(0, undefined);
+  try {
+    return await use(server.url);
+  } finally {
+    await server.stop();
+  }
+}
+
+/** Serves the static folder with a plain nginx, below a path, while `use` runs. */
+export async function servedByNginx<T>(use: (url: string) => Promise<T>): Promise<T> {
+  const folder = await Deno.makeTempDir({ prefix: "lbsim-nginx-" });
+  const port = freePort();
+  await Deno.mkdir(`${folder}/site/some/where`, { recursive: true });
+  for (const [name, { body }] of Object.entries(await playgroundFiles())) {
+    await Deno.writeTextFile(`${folder}/site/some/where/${name}`, body);
+  }
+  await Deno.writeTextFile(
+    `${folder}/nginx.conf`,
+    `${Deno.uid() === 0 ? "user root;" : ""}
+daemon off; pid ${folder}/pid; error_log ${folder}/error.log;
+events {}
+http {
+  include /etc/nginx/mime.types; access_log off;
+  client_body_temp_path ${folder}/a; proxy_temp_path ${folder}/b; fastcgi_temp_path ${folder}/c;
+  uwsgi_temp_path ${folder}/d; scgi_temp_path ${folder}/e;
+  server { listen 127.0.0.1:${port}; root ${folder}/site; }
+}
+`,
+  );
+  const nginx = new Deno.Command(NGINX!, {
+    args: ["-e", `${folder}/error.log`, "-c", `${folder}/nginx.conf`],
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  const url = `http://127.0.0.1:${port}/some/where/`;
+  try {
+    await eventually(async () => {
+      const response = await fetch(url).catch(() => undefined);
+      await response?.body?.cancel();
+      return response?.status === 200;
+    }, "nginx serves the folder");
+    return await use(url);
+  } finally {
+    nginx.kill("SIGQUIT");
+    await nginx.status;
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Waits until an expression is true in the page. Its policy allows no script to be made of a text. */
+export async function until(page: Page, condition: string): Promise<void> {
+  const came = await page.evaluate(`new Promise((resolve) => {
+    const end = performance.now() + ${PATIENCE_MS};
+    const look = () => {
+      if (${condition}) resolve(true);
+      else if (performance.now() > end) resolve(false);
+      else setTimeout(look, 20);
+    };
+    look();
+  })`);
+  if (came !== true) throw new Error(`it did not become true: ${condition}`);
+}
+
+/** Waits until a run is open and its time has passed this point. */
+export async function passed(page: Page, at_ms: number): Promise<void> {
+  await until(page, `Number(document.querySelector(".clock")?.dataset.at) >= ${at_ms}`);
+}
+
+/** What the page says went wrong; empty if nothing did. */
+export async function problems(page: Page): Promise<string[]> {
+  return await page.locator(".notice.bad:visible").allInnerTexts();
+}

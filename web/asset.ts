@@ -1,0 +1,15 @@
+/** The answer to a request for a path. */
+export interface Asset {
+  readonly type: string;
+  readonly body: string;
+}
+
+/** A page may load only what is listed here, from the server that it came from, and nothing may frame it. */
+export const CONTENT_SECURITY_POLICY: string = [
+  "default-src 'none'",
+  ...["script-src", "style-src", "img-src", "connect-src"].map((kind) => `${kind} 'self'`),
+  ...["base-uri", "form-action", "frame-ancestors"].map((kind) => `${kind} 'none'`),
+].join("; ");
+
+/** The same for the playground, whose simulation runs in a worker. */
+export const PLAYGROUND_POLICY: string = `${CONTENT_SECURITY_POLICY}; worker-src 'self'`;

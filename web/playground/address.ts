@@ -1,0 +1,70 @@
+/** What the page's address says to open. */
+import { decodeShare, encodeShare, ShareError } from "./share.ts";
+import type { TextFile } from "./protocol.ts";
+
+/** A run that the address holds as a whole. */
+export interface SharedRun {
+  readonly source: TextFile;
+  readonly files: Readonly<Record<string, TextFile>>;
+  readonly at_ms: number;
+  readonly speed: number;
+  readonly variant: number;
+}
+
+/** What an address leads to. */
+export type Route =
+  | { readonly kind: "start" }
+  | { readonly kind: "example"; readonly name: string }
+  | { readonly kind: "lesson"; readonly number: number; readonly change: number | undefined }
+  /** The file that `lbsim play FILE` was started with. */
+  | { readonly kind: "given" }
+  /** The configuration of the balancer whose dashboard led here. */
+  | { readonly kind: "live" }
+  | { readonly kind: "shared"; readonly run: SharedRun };
+
+/**
+ * Reads the part of an address behind `#`.
+ *
+ * @throws {ShareError} if it is damaged, or of a newer version.
+ */
+export async function readRoute(hash: string): Promise<Route> {
+  const text = hash.replace(/^#/, "");
+  if (text === "") return { kind: "start" };
+  if (text === "given" || text === "live") return { kind: text };
+  const [, key, value] = /^(example|lesson|s)=(.*)$/.exec(text) ?? [];
+  if (key === "example" && /^[\w-]+$/.test(value!)) return { kind: "example", name: value! };
+  const [, number, change] = /^(\d{1,3})(?:\.(\d{1,2}))?$/.exec(value ?? "") ?? [];
+  if (key === "lesson" && number !== undefined) {
+    return {
+      kind: "lesson",
+      number: Number(number),
+      change: change === undefined ? undefined : Number(change),
+    };
+  }
+  if (key === "s") return { kind: "shared", run: runOf(await decodeShare(value!)) };
+  throw new ShareError("the address is damaged: it leads to nothing that the playground knows");
+}
+
+/** The part of an address that holds a run. */
+export async function runAddress(run: SharedRun): Promise<string> {
+  return `#s=${await encodeShare(run)}`;
+}
+
+function runOf(state: unknown): SharedRun {
+  const { source, files, at_ms, speed, variant } = (state ?? {}) as Record<string, unknown>;
+  const isSound = isFile(source) && typeof files === "object" && files !== null &&
+    Object.values(files).every(isFile) && isAmount(at_ms) && isAmount(speed) && isAmount(variant);
+  if (!isSound) {
+    throw new ShareError("the address is damaged: what it holds is no run of the playground");
+  }
+  return { source, files: files as SharedRun["files"], at_ms, speed, variant };
+}
+
+function isFile(value: unknown): value is TextFile {
+  const { file, text } = (value ?? {}) as Record<string, unknown>;
+  return typeof file === "string" && typeof text === "string";
+}
+
+function isAmount(value: unknown): value is number {
+  return typeof value === "number" && Number.isFinite(value) && value >= 0;
+}

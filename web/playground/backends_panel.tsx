@@ -1,0 +1,170 @@
+import { useSignal } from "@preact/signals";
+import { CONDITIONS } from "../../lib/observe/frame.ts";
+import { formatNumber, SIGNS } from "../dashboard/mod.ts";
+import { useShared } from "./context.ts";
+import { FAULTS } from "./faults.ts";
+
+/** What a click on a backend does, and the settings of each backend. */
+export function BackendsPanel() {
+  const { playground } = useShared();
+  const { chosenFault, faultValues } = playground;
+  const fault = FAULTS.find(({ name }) => name === chosenFault.value)!;
+  const frame = playground.frames.value[playground.variant.value] ?? playground.frames.value[0];
+  const balancers = playground.opened.value?.load_balancers ?? 1;
+  if (frame === undefined) return null;
+  const { truth, beliefs } = frame;
+  return (
+    <section aria-labelledby="backends-title" id="backends" tabIndex={-1}>
+      <div class="heading">
+        <h2 id="backends-title">Backends</h2>
+        <label>
+          A click causes{" "}
+          <select
+            value={fault.name}
+            onChange={({ currentTarget }) => playground.chooseFault(currentTarget.value)}
+          >
+            {FAULTS.map(({ name, label }) => <option key={name} value={name}>{label}</option>)}
+          </select>
+        </label>
+        {fault.parameters.map(({ label }, i) => (
+          <label key={`${fault.name} ${label}`}>
+            {label}{" "}
+            <input
+              type="text"
+              size={5}
+              value={faultValues.value[i]}
+              onInput={({ currentTarget }) =>
+                faultValues.value = faultValues.value.with(i, currentTarget.value)}
+            />
+          </label>
+        ))}
+      </div>
+      <p class="muted">
+        {fault.meaning}{" "}
+        A click on a backend in the picture causes it, and the next click repairs the backend.
+      </p>
+      <div class="scroll" tabIndex={0} role="region" aria-label="Backends and their settings">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Backend</th>
+              <th scope="col">Believed</th>
+              <th scope="col">True</th>
+              <th scope="col" class="number">In flight</th>
+              <th scope="col">Do</th>
+              <th scope="col">Weight</th>
+              <th scope="col">Speed</th>
+              <th scope="col">Slots</th>
+              <th scope="col">
+                <span class="unseen">Remove</span>
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {truth.ids.map((id, i) => {
+              const condition = CONDITIONS[beliefs[0]?.condition[i] ?? -1];
+              const isGone = truth.configured[i] === 0;
+              return (
+                <tr key={id} data-backend={id} data-broken={truth.state[i] !== 0}>
+                  <th scope="row">{id}</th>
+                  <td class={`condition ${condition ?? ""}`}>
+                    {condition === undefined ? "removed" : `${SIGNS[condition]} ${condition}`}
+                  </td>
+                  <td class={truth.state[i] === 0 ? "" : "bad"}>{truth.faults[i] || "no fault"}</td>
+                  <td class="number">
+                    {formatNumber(beliefs.reduce((sum, one) => sum + one.in_flight[i]!, 0))}
+                  </td>
+                  <td>
+                    <button
+                      type="button"
+                      class={truth.faults[i] === "" ? "danger" : ""}
+                      aria-label={truth.faults[i] === ""
+                        ? `Break ${id}: ${fault.label}`
+                        : `Repair ${id}`}
+                      disabled={isGone}
+                      onClick={() => playground.toggleFault(id)}
+                    >
+                      {truth.faults[i] === "" ? "Break" : "Repair"}
+                    </button>
+                  </td>
+                  <td>
+                    <Setting path={`balancer.backends.${id}.weight`} label={`Weight of ${id}`} />
+                  </td>
+                  <td>
+                    <Setting path={`servers.${id}.speed`} label={`Speed of ${id}`} />
+                  </td>
+                  <td>
+                    <Setting
+                      path={`servers.${id}.slots`}
+                      label={`Slots of ${id}`}
+                      initial={Number.isFinite(truth.slots[i]!) ? String(truth.slots[i]) : ""}
+                    />
+                  </td>
+                  <td>
+                    <button
+                      type="button"
+                      class="small"
+                      aria-label={`Remove ${id}`}
+                      disabled={isGone}
+                      onClick={() => playground.change({ kind: "remove backend", id })}
+                    >
+                      Remove
+                    </button>
+                  </td>
+                </tr>
+              );
+            })}
+          </tbody>
+        </table>
+      </div>
+      <div class="actions under">
+        <button type="button" onClick={() => playground.change({ kind: "add backend" })}>
+          Add a backend
+        </button>
+        <button type="button" onClick={() => playground.change({ kind: "repair" })}>
+          Repair everything
+        </button>
+        {Array.from({ length: balancers }, (_, i) => (
+          <button
+            key={i}
+            type="button"
+            onClick={() =>
+              playground.change({
+                kind: "break",
+                fault: "lb-restart",
+                load_balancer: i + 1,
+                for_s: 2,
+              })}
+          >
+            Restart {balancers === 1 ? "the balancer" : `LB${i + 1}`} (2 s)
+          </button>
+        ))}
+      </div>
+    </section>
+  );
+}
+
+/** A number that can be changed during the run. */
+function Setting({ path, label, initial = "1" }: {
+  readonly path: string;
+  readonly label: string;
+  readonly initial?: string;
+}) {
+  const { playground } = useShared();
+  const value = playground.valueOf(path) ?? initial;
+  const typed = useSignal<string | undefined>(undefined);
+  return (
+    <input
+      type="text"
+      inputMode="decimal"
+      size={4}
+      aria-label={label}
+      value={typed.value ?? String(value)}
+      onInput={({ currentTarget }) => typed.value = currentTarget.value}
+      onChange={async ({ currentTarget }) => {
+        await playground.set(path, currentTarget.value);
+        typed.value = undefined;
+      }}
+    />
+  );
+}

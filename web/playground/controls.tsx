@@ -1,0 +1,86 @@
+import { useSignal } from "@preact/signals";
+import { useId } from "preact/hooks";
+import { useShared } from "./context.ts";
+import type { Control } from "./protocol.ts";
+
+/** These groups are open at the start. */
+const OPEN = ["load", "algorithm"];
+
+/** Everything of a scenario that can be changed during the run. */
+export function Controls() {
+  const { playground } = useShared();
+  const controls = playground.opened.value?.controls ?? [];
+  const groups = Map.groupBy(controls, ({ group }) => group);
+  if (groups.size === 0) return null;
+  return (
+    <section aria-labelledby="controls-title">
+      <h2 id="controls-title">Change it while it runs</h2>
+      <div class="groups">
+        {[...groups].map(([group, members]) => (
+          <details key={group} class="group" open={OPEN.includes(group)}>
+            <summary>{group}</summary>
+            <div class="fields">
+              {members.map((control) => <Field key={control.path} control={control} />)}
+            </div>
+          </details>
+        ))}
+      </div>
+    </section>
+  );
+}
+
+function Field({ control }: { readonly control: Control }) {
+  const { playground } = useShared();
+  const { path, label, meaning, input } = control;
+  const id = useId();
+  const typed = useSignal<string | undefined>(undefined);
+  const value = playground.valueOf(path) ?? control.value;
+  const set = async (next: string | boolean) => {
+    await playground.set(path, next);
+    typed.value = undefined;
+  };
+  const words = value === null || value === undefined ? "" : wordsOf(value);
+  return (
+    <div class="field">
+      <label for={id}>{label}</label>
+      {input.kind === "flag"
+        ? (
+          <input
+            id={id}
+            type="checkbox"
+            checked={value === true}
+            onChange={({ currentTarget }) => set(currentTarget.checked)}
+          />
+        )
+        : input.kind === "choice"
+        ? (
+          <select
+            id={id}
+            value={words}
+            onChange={({ currentTarget }) => set(currentTarget.value)}
+          >
+            {[...new Set([...words === "" ? [""] : [], ...input.options, words])].map((option) => (
+              <option key={option} value={option}>{option === "" ? "not set" : option}</option>
+            ))}
+          </select>
+        )
+        : (
+          <input
+            id={id}
+            type="text"
+            spellcheck={false}
+            autocomplete="off"
+            placeholder={input.kind === "text" ? input.example : ""}
+            value={typed.value ?? words}
+            onInput={({ currentTarget }) => typed.value = currentTarget.value}
+            onChange={({ currentTarget }) => set(currentTarget.value)}
+          />
+        )}
+      <small title={path}>{meaning}</small>
+    </div>
+  );
+}
+
+function wordsOf(value: unknown): string {
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}

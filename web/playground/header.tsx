@@ -1,0 +1,154 @@
+import { useSignal } from "@preact/signals";
+import type { Theme } from "../dashboard/mod.ts";
+import { useShared } from "./context.ts";
+import { saveText } from "./save.ts";
+
+export function Header() {
+  const { playground, opener, theme, tour } = useShared();
+  const { examples, lessons } = playground.library.value;
+  return (
+    <header>
+      <div class="title">
+        <h1>lbsim playground</h1>
+        <span class="muted">the scheduler of the live balancer, in virtual time</span>
+      </div>
+      <div class="tools">
+        <label>
+          Open{" "}
+          <select
+            aria-label="Open a lesson or an example"
+            value=""
+            onChange={({ currentTarget }) => {
+              location.hash = currentTarget.value;
+              currentTarget.value = "";
+            }}
+          >
+            <option value="">a lesson or an example…</option>
+            <optgroup label="Lessons">
+              {lessons.map(({ number, title }) => (
+                <option key={number} value={`#lesson=${number}`}>{number}. {title}</option>
+              ))}
+            </optgroup>
+            <optgroup label="Examples">
+              {examples.map(({ name, title }) => (
+                <option key={name} value={`#example=${name}`}>{title}</option>
+              ))}
+            </optgroup>
+          </select>
+        </label>
+        <label class="file">
+          a file{" "}
+          <input
+            type="file"
+            multiple
+            accept=".yaml,.yml,.csv"
+            aria-label="Open a scenario or a config.yaml"
+            onChange={({ currentTarget }) => {
+              void opener.files([...currentTarget.files ?? []]);
+              currentTarget.value = "";
+            }}
+          />
+        </label>
+        <button type="button" onClick={() => tour.value = 0}>Tour (1 min)</button>
+        <Share />
+        <Export />
+        <label>
+          Theme{" "}
+          <select
+            value={theme.value}
+            onChange={({ currentTarget }) => theme.value = currentTarget.value as Theme}
+          >
+            <option value="system">as the system</option>
+            <option value="light">light</option>
+            <option value="dark">dark</option>
+          </select>
+        </label>
+      </div>
+      <NoticeLine />
+    </header>
+  );
+}
+
+function Share() {
+  const { opener, playground } = useShared();
+  return (
+    <button
+      type="button"
+      onClick={async () => {
+        const address = await opener.share();
+        let isCopied = false;
+        try {
+          await navigator.clipboard.writeText(address);
+          isCopied = true;
+        } catch {
+          // The browser does not allow it; the address bar has it.
+        }
+        playground.notice.value = {
+          isError: false,
+          text: isCopied
+            ? "The address holds the whole run, and was copied."
+            : "The address of this page now holds the whole run: copy it.",
+        };
+      }}
+    >
+      Share
+    </button>
+  );
+}
+
+/** The run as a scenario for the command line, with the digest that it gives there. */
+function Export() {
+  const { playground } = useShared();
+  const isBusy = useSignal(false);
+  return (
+    <button
+      type="button"
+      disabled={isBusy.value}
+      onClick={async () => {
+        isBusy.value = true;
+        const exported = await playground.export();
+        isBusy.value = false;
+        if (exported === undefined) return;
+        const name = playground.file.peek().replace(/(\.ya?ml)?$/i, "-playground.yaml");
+        saveText(name, "application/yaml", exported.text);
+        for (const [path, { text }] of Object.entries(exported.files)) {
+          saveText(path, "text/plain", text);
+        }
+        playground.exported.value = exported;
+      }}
+    >
+      {isBusy.value ? "Exporting…" : "Export"}
+    </button>
+  );
+}
+
+function NoticeLine() {
+  const { playground } = useShared();
+  const notice = playground.notice.value;
+  const exported = playground.exported.value;
+  return (
+    <>
+      <p
+        class={`notice ${notice?.isError ? "bad" : ""}`}
+        role={notice?.isError ? "alert" : "status"}
+        hidden={!notice}
+      >
+        {notice && `${notice.isError ? "✕" : "✓"} ${notice.text}`}
+      </p>
+      {exported !== undefined && (
+        <p class="exported" data-digest={exported.digest}>
+          Saved. This command gives the digest <code>{exported.digest.slice(0, 16)}…</code>:{" "}
+          <code>{exported.command}</code>{" "}
+          <button
+            type="button"
+            class="small"
+            aria-label="Close the message about the export"
+            onClick={() => playground.exported.value = undefined}
+          >
+            ✕
+          </button>
+        </p>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,36 @@
+/** The page of the playground. The simulation runs in a worker. */
+import { signal } from "@preact/signals";
+import { render } from "preact";
+import { applyTheme, mediaSignal, type Theme } from "../dashboard/mod.ts";
+import { App } from "./app.tsx";
+import { Opener } from "./opener.ts";
+import { Playground } from "./playground.ts";
+import { WorkerLink } from "./worker_link.ts";
+
+const playground = new Playground((page) =>
+  new WorkerLink(
+    new Worker("worker.js", { type: "module" }),
+    (update) => page.take(update),
+    (words) => page.fail(`the simulation has a defect: ${words}`),
+  )
+);
+const opener = new Opener(playground);
+const theme = signal<Theme>("system");
+render(
+  <App
+    playground={playground}
+    opener={opener}
+    theme={theme}
+    tour={signal<number | undefined>(undefined)}
+    isDark={applyTheme(theme)}
+    hasReducedMotion={mediaSignal("(prefers-reduced-motion: reduce)")}
+  />,
+  document.querySelector("#app")!,
+);
+addEventListener("dragover", (event) => event.preventDefault());
+addEventListener("drop", (event) => {
+  event.preventDefault();
+  void opener.files([...event.dataTransfer?.files ?? []]);
+});
+playground.library.value = await (await fetch("lessons.json")).json();
+await opener.follow();

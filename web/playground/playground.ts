@@ -1,0 +1,274 @@
+import { computed, signal } from "@preact/signals";
+import { type FaultKind, FAULTS } from "./faults.ts";
+import type { Library } from "./lessons.ts";
+import type {
+  Changed,
+  Command,
+  Exported,
+  Intervention,
+  OpenCommand,
+  Opened,
+  Result,
+  RunState,
+  Statistics,
+  Stepped,
+  Update,
+  VariantFrame,
+  Why,
+} from "./protocol.ts";
+import { scalar } from "./scalar.ts";
+import { CommandFailed, type WorkerLink } from "./worker_link.ts";
+
+/** Numbers in the page change at most this often, so that a person can read them. The canvas draws every frame. */
+const SHOWN_EVERY_MS = 200;
+
+/** The page waits this long at most for the frames of a time. */
+const SEEK_MS_MAX = 1000;
+
+/** The page's message about what was done last. */
+export interface Notice {
+  readonly isError: boolean;
+  readonly text: string;
+}
+
+/** The state that the components show, and everything that a user can do. */
+export class Playground {
+  readonly opened = signal<Opened | undefined>(undefined);
+  readonly run = signal<RunState | undefined>(undefined);
+  /** The run as a scenario, with what was changed by hand. */
+  readonly text = signal("");
+  readonly interventions = signal<readonly Intervention[]>([]);
+  readonly statistics = signal<Statistics | null>(null);
+  /** A frame of each variant, a few times a second. */
+  readonly frames = signal<readonly VariantFrame[]>([]);
+  readonly notice = signal<Notice | undefined>(undefined);
+  readonly why = signal<Why | undefined>(undefined);
+  /** What a click on a backend causes, and with which numbers. */
+  readonly chosenFault = signal(FAULTS[0]!.name);
+  readonly faultValues = signal<readonly string[]>([]);
+  /** The settings that were changed by hand since the text was opened, by path. */
+  readonly #set = signal<ReadonlyMap<string, unknown>>(new Map());
+  /** The variant whose details are shown. */
+  readonly variant = signal(0);
+  /** The part of the page's address that led to what is open. */
+  readonly route = signal("");
+  /** The number of the lesson that is open. */
+  readonly lesson = signal<number | undefined>(undefined);
+  /** The last export. */
+  readonly exported = signal<Exported | undefined>(undefined);
+  readonly library = signal<Library>({ examples: [], lessons: [] });
+  /** Where the text came from: the name of its file. */
+  readonly file = signal("scenario.yaml");
+  /** Drawn frames per second, and what they show. */
+  readonly frameRate = signal(0);
+  readonly isPaused = computed(() => (this.run.value?.speed ?? 0) === 0);
+  /** The speed at which the run goes on after a pause. */
+  readonly speed = signal(1);
+  /** A sentence for screen readers. */
+  readonly announcement = signal("");
+  readonly #link: WorkerLink;
+  readonly #readers = new Set<(update: Update) => void>();
+  #latest: Update | undefined;
+  #shownAt = -Infinity;
+  #epoch = -1;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(connect: (playground: Playground) => WorkerLink) {
+    this.#link = connect(this);
+  }
+
+  /** The latest update, even if it is not shown yet. */
+  get latest(): Update | undefined {
+    return this.#latest;
+  }
+
+  /** Calls `read` with every update from now on. Returns a function that stops this. */
+  onUpdate(read: (update: Update) => void): () => void {
+    this.#readers.add(read);
+    return () => this.#readers.delete(read);
+  }
+
+  /** Takes an update of the worker. */
+  take(update: Update): void {
+    const { run, variants, statistics } = update;
+    if (run.text !== null) this.text.value = run.text;
+    if (run.interventions !== null) this.interventions.value = run.interventions;
+    if (statistics !== null) this.statistics.value = statistics;
+    this.#latest = update;
+    for (const read of this.#readers) read(update);
+    const waited = performance.now() - this.#shownAt;
+    const isJump = run.epoch !== this.#epoch || run.progress !== this.run.peek()?.progress;
+    if (isJump || statistics !== null || waited >= SHOWN_EVERY_MS) return this.#show();
+    // The last update of a run that pauses is shown, too.
+    this.#timer ??= setTimeout(() => this.#show(), SHOWN_EVERY_MS - waited);
+  }
+
+  #show(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const { run, variants } = this.#latest!;
+    this.#epoch = run.epoch;
+    this.#shownAt = performance.now();
+    this.run.value = run;
+    this.frames.value = variants;
+    if (this.variant.peek() >= variants.length) this.variant.value = 0;
+  }
+
+  /** Says what went wrong. */
+  fail(words: string): void {
+    this.notice.value = { isError: true, text: words };
+  }
+
+  /** Opens a text. Returns whether it could be opened. */
+  async open(command: Omit<OpenCommand, "kind">): Promise<boolean> {
+    const opened = await this.#try<Opened>({ kind: "open", ...command });
+    if (opened === undefined) return false;
+    this.file.value = command.source.file;
+    this.why.value = undefined;
+    this.#took(opened);
+    return true;
+  }
+
+  async compare(compare: Readonly<Record<string, readonly unknown[]>>): Promise<void> {
+    const opened = await this.#try<Opened>({ kind: "compare", compare });
+    if (opened !== undefined) this.#took(opened);
+  }
+
+  async reseed(seed: number): Promise<void> {
+    const opened = await this.#try<Opened>({ kind: "seed", seed });
+    if (opened !== undefined) this.#took(opened);
+  }
+
+  #took(opened: Opened): void {
+    this.notice.value = undefined;
+    this.opened.value = opened;
+    this.text.value = opened.text;
+    this.#set.value = new Map();
+    this.exported.value = undefined;
+  }
+
+  /** @param speed Virtual seconds per second; the run goes on if it was paused. */
+  async play(speed: number = this.speed.peek()): Promise<void> {
+    this.speed.value = speed;
+    await this.#setSpeed(speed);
+  }
+
+  async pause(): Promise<void> {
+    await this.#setSpeed(0);
+  }
+
+  async #setSpeed(speed: number): Promise<void> {
+    if (await this.#try({ kind: "speed", speed }) === undefined) return;
+    // No update follows if nothing moves.
+    const run = this.#latest?.run;
+    if (run !== undefined) this.run.value = { ...run, speed };
+  }
+
+  /** Moves to a time. Resolves when the page has the frames of that time. */
+  async seek(at_ms: number): Promise<void> {
+    const isThere = ({ run }: Update) => run.progress === null && Math.abs(run.at_ms - at_ms) < 1;
+    let end = () => {};
+    const came = new Promise<void>((resolve) => {
+      end = this.onUpdate((update) => {
+        if (isThere(update)) resolve();
+      });
+      // A run that goes on may have passed it already.
+      setTimeout(resolve, SEEK_MS_MAX);
+    });
+    const isDone = await this.#try({ kind: "seek", at_ms }) !== undefined;
+    if (isDone && (this.#latest === undefined || !isThere(this.#latest))) await came;
+    end();
+  }
+
+  async step(to: "event" | "pick" | "health"): Promise<void> {
+    const stepped = await this.#try<Stepped>({ kind: "step", to });
+    if (stepped === undefined) return;
+    if (stepped.why !== null) this.why.value = stepped.why;
+    this.#say(stepped.text ?? "the run is over");
+  }
+
+  /** Changes the run, and shows what was changed. Returns whether it could be done. */
+  async change(command: Command): Promise<boolean> {
+    const changed = await this.#try<Changed>(command);
+    if (changed === undefined) return false;
+    this.#say(changed.text);
+    return true;
+  }
+
+  /** The value of a setting that was changed by hand; undefined if it was not. */
+  valueOf(path: string): unknown {
+    return this.#set.value.get(path);
+  }
+
+  /** Changes a setting now. The text is read as YAML would read it. */
+  async set(path: string, value: string | boolean): Promise<void> {
+    const read = typeof value === "string" ? scalar(value) : value;
+    if (await this.change({ kind: "change", set: { [path]: read } })) {
+      this.#set.value = new Map(this.#set.value).set(path, read);
+    }
+  }
+
+  /** Chooses what a click on a backend causes. */
+  chooseFault(name: string): void {
+    this.chosenFault.value = name;
+    this.faultValues.value = faultNamed(name).parameters.map(({ initial }) => initial);
+  }
+
+  /** Breaks a backend with the chosen fault, or repairs it if it has any. */
+  async toggleFault(backend: string): Promise<void> {
+    const { truth } = this.#latest?.variants[0] ?? {};
+    const index = truth?.ids.indexOf(backend) ?? -1;
+    const isBroken = truth !== undefined && truth.faults[index] !== "";
+    await this.change(
+      isBroken ? { kind: "repair", backend } : {
+        kind: "break",
+        backend,
+        fault: faultNamed(this.chosenFault.peek()).kindOf(this.faultValues.peek()),
+      },
+    );
+  }
+
+  async explain(variant: number, dot?: number): Promise<void> {
+    const why = await this.#try<Why | null>({
+      kind: "why",
+      variant,
+      ...dot !== undefined && { dot },
+    });
+    if (why === null) this.#say("there was no pick yet");
+    else if (why !== undefined) this.why.value = why;
+  }
+
+  /** Undefined if it could not be done. */
+  async export(): Promise<Exported | undefined> {
+    return await this.#try<Exported>({ kind: "export" });
+  }
+
+  /** The series of all variants. Undefined if it could not be done. */
+  async csv(): Promise<string | undefined> {
+    return (await this.#try<{ readonly text: string }>({ kind: "csv" }))?.text;
+  }
+
+  /** For what has its own way to show a failure. @throws {CommandFailed} */
+  ask<T extends Result>(command: Command): Promise<T> {
+    return this.#link.ask<T>(command);
+  }
+
+  #say(text: string): void {
+    this.notice.value = { isError: false, text };
+    this.announcement.value = text;
+  }
+
+  async #try<T extends Result>(command: Command): Promise<T | undefined> {
+    try {
+      return await this.#link.ask<T>(command);
+    } catch (error) {
+      if (!(error instanceof CommandFailed)) throw error;
+      this.fail(error.message);
+      return undefined;
+    }
+  }
+}
+
+function faultNamed(name: string): FaultKind {
+  return FAULTS.find((fault) => fault.name === name)!;
+}
