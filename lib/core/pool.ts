@@ -2,6 +2,7 @@ import {
   type Algorithm,
   type AlgorithmOptions,
   createAlgorithm,
+  type PickDetails,
   type PickTrace,
 } from "./algorithms/mod.ts";
 import {
@@ -216,6 +217,14 @@ export class BackendPool {
       : primaries.pick(client, now, trace, availableOf(tried, false)) ??
         backups.pick(client, now, trace, availableOf(tried, true));
     return picked as BackendState | undefined ?? this.#anyway(tried, trace);
+  }
+
+  /** What the algorithm in use decides by, beside weights and connections in flight; see `Algorithm.details`. */
+  details(client: string, now: Nanoseconds): PickDetails | undefined {
+    const { primaries, backups } = this.#tiers;
+    const usesBackups = this.#backends.some(({ available, backup }) => available && backup) &&
+      !this.#backends.some(({ available, backup }) => available && !backup);
+    return (usesBackups ? backups : primaries).details?.(client, now);
   }
 
   /** Picks a primary that has proven since then that it works; other primaries are skipped. */

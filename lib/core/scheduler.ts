@@ -7,6 +7,7 @@ import {
 } from "./backend/mod.ts";
 import type { Nanoseconds, Random } from "../base/mod.ts";
 import type { Connection } from "./connection.ts";
+import type { PickDetails } from "./algorithms/mod.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { Announcer, type EventStream } from "./events/mod.ts";
 import type { SchedulerOptions } from "./options.ts";
@@ -155,6 +156,14 @@ export class Scheduler {
     if (key === undefined) return undefined;
     const { open = 0 } = this.#selector.sessions?.find(key, now) ?? {};
     return open > 0 ? undefined : key;
+  }
+
+  /**
+   * What the algorithm would decide by if this client came now. Nothing changes; undefined if it decides by weights and
+   * connections in flight only.
+   */
+  pickDetails(client: string, now: Nanoseconds): PickDetails | undefined {
+    return this.#pool.details(this.#selector.keyOf(client) ?? client, now);
   }
 
   /** Connections in flight, over all backends. */

@@ -109,14 +109,57 @@ export class RunDocument {
 
   /** With settings that change at a time. */
   withChange(at: Nanoseconds, set: Readonly<Record<string, unknown>>): RunDocument {
-    return this.#edited((document) => append(document, "changes", { at: formatDuration(at), set }));
+    return this.#edited((document) => append(document, "changes", { at: inNanoseconds(at), set }));
   }
 
   /** With a fault that begins at a time. */
   withFault(at: Nanoseconds, fault: Readonly<Record<string, unknown>>): RunDocument {
     return this.#edited((document) =>
-      append(document, "faults", { at: formatDuration(at), ...fault })
+      append(document, "faults", { at: inNanoseconds(at), ...fault })
     );
+  }
+
+  /**
+   * With the faults of a backend, or all faults, ended at a time.
+   *
+   * @throws {UserError} if there is none.
+   */
+  withoutFaultsFrom(at: Nanoseconds, backend: string | undefined): RunDocument {
+    let count = 0;
+    const faults = this.list("faults").flatMap((fault) => {
+      const begins = parseDuration(String(fault.at));
+      const ends = fault.for === undefined ? Infinity : begins + parseDuration(String(fault.for));
+      const own = [fault.backend ?? []].flat();
+      const isMeant = backend === undefined || own.includes(backend);
+      if (!isMeant || begins >= at || ends <= at) return [fault];
+      count++;
+      const ended = { ...fault, for: inNanoseconds(at - begins) };
+      const others = own.filter((id) => id !== backend);
+      if (backend === undefined || others.length === 0) return [ended];
+      return [{ ...ended, backend }, { ...fault, backend: others }];
+    });
+    if (count === 0) {
+      const whose = backend === undefined ? "no backend has" : `${backend} does not have`;
+      throw new UserError(`${whose} a fault at this time`, { exitCode: 2 });
+    }
+    return this.withList("faults", faults);
+  }
+
+  /**
+   * Without one of the interventions, or without any.
+   *
+   * @param index Its place in `interventions`.
+   */
+  withoutIntervention(index: number | undefined): RunDocument {
+    if (index === undefined) return this.withList("changes", []).withList("faults", []);
+    const changes = this.list("changes");
+    if (index < changes.length) return this.withList("changes", changes.toSpliced(index, 1));
+    const faults = this.list("faults");
+    const place = index - changes.length;
+    if (place >= faults.length) {
+      throw new UserError(`there is no change number ${index + 1}`, { exitCode: 2 });
+    }
+    return this.withList("faults", faults.toSpliced(place, 1));
   }
 
   /** With other entries of a list. */
@@ -127,17 +170,26 @@ export class RunDocument {
     });
   }
 
-  /** What is changed during the run, and the faults. */
+  /** What is changed during the run, and then the faults. */
   get interventions(): readonly Intervention[] {
-    return this.list("faults").map((fault): Intervention => {
-      const at = parseDuration(String(fault.at));
-      const until = fault.for === undefined ? null : at + parseDuration(String(fault.for));
-      return {
-        at_ms: at / NS_PER_MS,
-        until_ms: until === null ? null : until / NS_PER_MS,
-        text: `${[fault.backend ?? "load balancer"].flat().join(", ")}: ${inShort(fault.kind)}`,
-      };
-    });
+    return [
+      ...this.list("changes").map((change): Intervention => ({
+        at_ms: parseDuration(String(change.at)) / NS_PER_MS,
+        until_ms: null,
+        text: Object.entries(isData(change.set) ? change.set : {})
+          .map(([path, value]) => `${path}: ${inShort(value)}`).join("; "),
+      })),
+      ...this.list("faults").map((fault): Intervention => {
+        const at = parseDuration(String(fault.at)) / NS_PER_MS;
+        return {
+          at_ms: at,
+          until_ms: fault.for === undefined
+            ? null
+            : at + parseDuration(String(fault.for)) / NS_PER_MS,
+          text: `${[fault.backend ?? "load balancer"].flat().join(", ")}: ${inShort(fault.kind)}`,
+        };
+      }),
+    ];
   }
 
   /** The entries of a list, as written. */
@@ -164,6 +216,11 @@ export class RunDocument {
     const { file, files, wasConfig, offered, offeredNames } = this;
     return new RunDocument({ file, text, files, wasConfig, offered, offeredNames });
   }
+}
+
+/** A time to the nanosecond. Decimals of a second could not be read back exactly. */
+function inNanoseconds(time: Nanoseconds): string {
+  return time % NS_PER_MS === 0 ? formatDuration(time) : `${time}ns`;
 }
 
 function append(document: Document, key: string, entry: unknown): void {

@@ -98,6 +98,10 @@ export class PlayRun {
   readonly #reader: SliceReader;
   #nextSecond: Nanoseconds = NS_PER_S;
   #slice = 0;
+  /** How many readers of explained picks there are. */
+  #explains = 0;
+  /** By balancer: what its algorithm decided by before the event of this number. */
+  #detailsBefore: readonly { readonly at: number; readonly details: PickDetails | undefined }[];
   /** The sojourn times of the requests that were done in this slice. */
   #sojourns = new Float64Array(256);
   #sliceEnded = nothingEnded();
@@ -115,6 +119,7 @@ export class PlayRun {
     this.totals = { done: new Float64Array(backends), failed: new Float64Array(backends) };
     this.refused = new Float64Array(world.balancers.length);
     this.#inFlightTimes = new Float64Array(backends);
+    this.#detailsBefore = world.balancers.map(() => ({ at: -1, details: undefined }));
     this.settings = settingsOf(scenario);
     this.monitors = world.balancers.slice(0, MONITORS_MAX).map((balancer) => {
       const monitor = new Monitor(balancer.events);
@@ -157,10 +162,25 @@ export class PlayRun {
   explainPicks(read: (pick: ExplainedPick) => void): () => void {
     const ends = this.world.balancers.map(({ events, index }) =>
       events.subscribe("playground", ["pick_explained"], (event) => {
-        read({ balancer: index, event, details: null });
+        const { at, details } = this.#detailsBefore[index]!;
+        // The state before the pick, if a single step led to it.
+        const { scheduler } = this.world.balancers[index]!;
+        const isKnown = at === this.simulation.events - 1 && details?.kind !== "ring" &&
+          details?.kind !== "table";
+        read({
+          balancer: index,
+          event,
+          details: isKnown
+            ? details ?? null
+            : scheduler.pickDetails(event.client, this.world.queue.time) ?? null,
+        });
       })
     );
-    return () => ends.forEach((end) => end());
+    this.#explains++;
+    return () => {
+      this.#explains--;
+      ends.forEach((end) => end());
+    };
   }
 
   /** Handles all events up to and including this time. */
@@ -175,6 +195,12 @@ export class PlayRun {
     const { nextTime } = simulation;
     if (nextTime > until || nextTime === Infinity) return false;
     this.#passBoundaries(nextTime);
+    if (this.#explains > 0) {
+      this.#detailsBefore = this.world.balancers.map(({ scheduler }) => ({
+        at: simulation.events,
+        details: scheduler.pickDetails("", nextTime),
+      }));
+    }
     if (!simulation.step()) return false;
     this.scheduledAt.record(queue.scheduled, queue.time);
     this.now = queue.time;

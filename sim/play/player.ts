@@ -1,12 +1,16 @@
 /** Answers what the page asks: the commands of the playground. */
-import { NS_PER_MS, UserError, VERSION } from "../../lib/base/mod.ts";
+import { type Nanoseconds, NS_PER_MS, UserError, VERSION } from "../../lib/base/mod.ts";
 import { sentenceOf } from "../../lib/observe/mod.ts";
 import { offeredLoad } from "../model/mod.ts";
 import { MissingFiles, RunDocument } from "./document.ts";
-import type { ExplainedPick } from "./play_run.ts";
 import { Session } from "./session.ts";
+import { whyOf } from "./why.ts";
+import { Replicator, reportDigest, summarise } from "../study/mod.ts";
+import { withBackend, withoutBackend } from "./backends.ts";
 import type {
+  Changed,
   Command,
+  Exported,
   Message,
   Opened,
   Problem,
@@ -14,7 +18,6 @@ import type {
   Result,
   Stepped,
   Update,
-  Why,
 } from "./types.ts";
 
 /** Raised when a message changes in a way that an older page or worker does not understand. */
@@ -90,9 +93,61 @@ export class Player {
       case "seed":
         session.show(session.document.withSeed(command.seed), 0);
         return openedOf(session);
-      default:
-        throw new UserError(`${command.kind}: not possible yet`, { exitCode: 2 });
+      case "change":
+        return this.#change(session, (document, at) => document.withChange(at, command.set));
+      case "add backend":
+        return this.#change(session, (document, at) => withBackend(session, document, at, command));
+      case "remove backend":
+        return this.#change(
+          session,
+          (document, at) => withoutBackend(session, document, at, command.id),
+        );
+      case "break": {
+        const { backend, fault, load_balancer, for_s } = command;
+        return this.#change(session, (document, at) =>
+          document.withFault(at, {
+            ...for_s !== undefined && { for: `${for_s}s` },
+            ...backend !== undefined && { backend },
+            ...load_balancer !== undefined && { load_balancer },
+            kind: fault,
+          }));
+      }
+      case "repair":
+        return this.#change(
+          session,
+          (document, at) => document.withoutFaultsFrom(at, command.backend),
+        );
+      case "withdraw":
+        return this.#change(session, (document) => document.withoutIntervention(command.index));
+      case "why":
+        return session.why(command.variant, command.dot);
+      case "explain":
+        return session.explain(command.variant, command.client);
+      case "sessions":
+        return session.sessions(command.variant, command.limit, command.client);
+      case "export":
+        return exported(session.document);
+      case "csv":
+        return { text: session.csv() };
     }
+  }
+
+  /** Everything is checked before anything changes. */
+  #change(
+    session: Session,
+    edit: (document: RunDocument, at: Nanoseconds) => RunDocument,
+  ): Changed {
+    session.finish();
+    const before = session.document.interventions;
+    // What is done by hand comes after everything that has happened until now.
+    const document = edit(session.document, Math.floor(session.at) + 1);
+    session.show(document);
+    const known = new Set(before.map((one) => JSON.stringify(one)));
+    const added = document.interventions.filter((one) => !known.has(JSON.stringify(one)));
+    return {
+      at_ms: session.at / NS_PER_MS,
+      text: added.map(({ text }) => text).join("; "),
+    };
   }
 
   #step(session: Session, to: "event" | "pick" | "health"): Stepped {
@@ -109,9 +164,19 @@ export class Player {
   }
 }
 
-function whyOf(variant: number, { balancer, event, details }: ExplainedPick): Why {
-  const { at_ms, client, backend, rule, candidates } = event;
-  return { variant, balancer, at_ms, client, backend, rule, candidates, details };
+/** The run as files, with the digest of `lbsim sim`. */
+function exported(document: RunDocument): Exported {
+  const { study, text, files, file } = document.exported();
+  const replicator = new Replicator(study);
+  const results = study.variants.map((_, variant) => [
+    replicator.run({ variant, replication: 0 }),
+  ]);
+  return {
+    text,
+    files,
+    digest: reportDigest(study.seed, summarise(study, results)),
+    command: `lbsim sim ${file}`,
+  };
 }
 
 /** What is open, for the page. */

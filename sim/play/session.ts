@@ -1,9 +1,18 @@
-import { type Nanoseconds, NS_PER_MS, NS_PER_S } from "../../lib/base/mod.ts";
+import { type Nanoseconds, NS_PER_MS, NS_PER_S, UserError } from "../../lib/base/mod.ts";
+import { Explanation } from "../../lib/core/mod.ts";
+import { refusalInWords } from "../../lib/observe/mod.ts";
 import type { Variant } from "../../lib/scenario/mod.ts";
 import { meanRate } from "../../lib/workload/mod.ts";
 import { type ReadyScenario, withWarmups } from "../study/mod.ts";
 import type { RunDocument } from "./document.ts";
-import { beliefsOf, countsOf, dotsOf, requestsUnderWay, truthOf } from "./picture.ts";
+import {
+  beliefsOf,
+  countsOf,
+  dotsOf,
+  requestNumber,
+  requestsUnderWay,
+  truthOf,
+} from "./picture.ts";
 import {
   type Batch,
   type ExplainedPick,
@@ -443,6 +452,111 @@ export class Session {
         }),
       ),
     };
+  }
+
+  /**
+   * Explains a pick: the one that sent a dot to its backend, or the latest one. The run is repeated up to that pick.
+   *
+   * @param dot The number of a dot; undefined for the latest pick.
+   * @returns Null if there was none.
+   */
+  why(variant: number, dot?: number): Why | null {
+    this.finish();
+    const { world } = this.#run(variant);
+    const picked = world.connections.all.filter((connection) =>
+      connection.pickedAt <= this.#at && (dot === undefined || requestNumber(connection) === dot)
+    );
+    const at = picked.reduce((latest, { pickedAt }) => Math.max(latest, pickedAt), -1);
+    if (at < 0) return null;
+    const number = dot === undefined ? undefined : picked[0]!.scheduled?.number;
+    const again = this.#repeated(variant, at - 1);
+    let found: ExplainedPick | undefined;
+    const end = again.explainPicks((pick) => {
+      if (number === undefined || pick.event.connection === number) found = pick;
+    });
+    while (again.step(Math.floor(this.#at)) && !(found !== undefined && again.now > at));
+    end();
+    return found === undefined ? null : whyOf(variant, found);
+  }
+
+  /** Where a client would go now. Asked of a repeated run, so that no turn and no lot is used up. */
+  explain(variant: number, client: string): Why {
+    this.finish();
+    const now = Math.floor(this.#at);
+    const again = this.#repeated(variant, now);
+    const index = Math.min(this.shown.balancer, again.world.balancers.length - 1);
+    const { scheduler } = again.world.balancers[index]!;
+    let found: ExplainedPick | undefined;
+    again.explainPicks((pick) => found ??= pick);
+    const details = scheduler.pickDetails(client, now) ?? null;
+    const connection = scheduler.accept(client, now);
+    if (connection.refusal === undefined) connection.assign(now);
+    if (found !== undefined) return { ...whyOf(variant, found), details };
+    const { refusal } = connection;
+    return {
+      variant,
+      balancer: index,
+      at_ms: now / NS_PER_MS,
+      client,
+      backend: null,
+      rule: refusal === undefined ? "every backend is full: it waits" : refusalInWords(refusal),
+      candidates: new Explanation(scheduler.backends).candidates,
+      details,
+    };
+  }
+
+  /** The session map of the balancer that is shown. */
+  sessions(variant: number, limit: number, client?: string): Sessions {
+    this.finish();
+    const { balancers } = this.#run(variant).world;
+    const { scheduler } = balancers[Math.min(this.shown.balancer, balancers.length - 1)]!;
+    const rows: Sessions["sessions"][number][] = [];
+    for (const { key, backend, home, open, usedAt } of scheduler.sessions) {
+      if (client !== undefined && key !== client) continue;
+      if (rows.length >= limit) break;
+      rows.push({
+        client: key,
+        backend: backend.id,
+        home: home.id,
+        connections: open,
+        used_at_ms: usedAt / NS_PER_MS,
+      });
+    }
+    return { count: scheduler.sessionCount, sessions: rows };
+  }
+
+  /** The series up to the present time, as CSV. */
+  csv(): string {
+    return seriesCsv(
+      this.#variants.map(({ variant: { name } }, i) => ({
+        name,
+        ids: this.#runs[i]!.world.backends.map(({ id }) => id),
+        slices: this.#slices[i]!.slice(0, Math.floor(this.#at / this.#sliceLength)),
+      })),
+      this.#sliceLength / NS_PER_MS,
+    );
+  }
+
+  #run(variant: number): PlayRun {
+    const run = this.#runs[variant];
+    if (run === undefined) {
+      throw new UserError(`there is no variant ${variant}`, { exitCode: 2 });
+    }
+    return run;
+  }
+
+  /** Another run of a variant, up to and including a time. */
+  #repeated(variant: number, time: Nanoseconds): PlayRun {
+    const { scenario } = this.#variants[variant]!;
+    const run = new PlayRun(scenario, this.#document.study.seed, {
+      sliceLength: this.#sliceLength,
+      needsSlice: () => false,
+      sliceEnded: () => {},
+      needsBatch: () => false,
+      batchEnded: () => {},
+    });
+    if (time >= 0) run.runTo(time);
+    return run;
   }
 
   get length(): Nanoseconds {

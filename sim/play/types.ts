@@ -247,14 +247,7 @@ export type Command =
    * Reply: `Changed`.
    */
   | { readonly kind: "change"; readonly set: Readonly<Record<string, unknown>> }
-  /** Adds a backend, with settings as in `balancer.backends` and `servers` of a scenario. Reply: `Changed`. */
-  | {
-    readonly kind: "add backend";
-    /** Left out: the next free name, B4 after B3. */
-    readonly id?: string;
-    readonly backend?: Readonly<Record<string, unknown>>;
-    readonly server?: Readonly<Record<string, unknown>>;
-  }
+  | AddBackend
   /** Removes a backend from the balancers' configuration; its connections finish. Reply: `Changed`. */
   | { readonly kind: "remove backend"; readonly id: string }
   /**
@@ -320,6 +313,17 @@ export type Command =
     /** The largest number of frames per second, at most 60. */
     readonly frames_per_s?: number;
   };
+
+/**
+ * Adds a backend to all balancers, with settings as in `balancer.backends` and `servers` of a scenario. Reply: `Changed`.
+ */
+export interface AddBackend {
+  readonly kind: "add backend";
+  /** Left out: the next free name, B4 after B3. */
+  readonly id?: string;
+  readonly backend?: Readonly<Record<string, unknown>>;
+  readonly server?: Readonly<Record<string, unknown>>;
+}
 
 /** Opens a text. */
 export interface OpenCommand {
