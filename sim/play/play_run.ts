@@ -323,6 +323,7 @@ function settingsOf({ balancer }: ReadyScenario): Settings {
     queueLimit: queue?.length ?? null,
     sessionsLimit: sticky?.maxEntries ?? null,
     wishes: [],
+    takesFaults: new Set(),
     file: new Map(backends.map(({ id, mode, weight }) => [id, { state: mode ?? "ready", weight }])),
   };
 }

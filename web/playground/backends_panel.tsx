@@ -3,6 +3,7 @@ import { CONDITIONS } from "../../lib/observe/frame.ts";
 import { formatNumber, SIGNS } from "../dashboard/mod.ts";
 import { useShared } from "./context.ts";
 import { FAULTS } from "./faults.ts";
+import { isHurt } from "./playground.ts";
 
 /** What a click on a backend does, and the settings of each backend. */
 export function BackendsPanel() {
@@ -64,8 +65,9 @@ export function BackendsPanel() {
             {truth.ids.map((id, i) => {
               const condition = CONDITIONS[beliefs[0]?.condition[i] ?? -1];
               const isGone = truth.configured[i] === 0;
+              const isBroken = isHurt(frame, i);
               return (
-                <tr key={id} data-backend={id} data-broken={truth.state[i] !== 0}>
+                <tr key={id} data-backend={id} data-broken={isBroken}>
                   <th scope="row">{id}</th>
                   <td class={`condition ${condition ?? ""}`}>
                     {condition === undefined ? "removed" : `${SIGNS[condition]} ${condition}`}
@@ -77,14 +79,12 @@ export function BackendsPanel() {
                   <td>
                     <button
                       type="button"
-                      class={truth.faults[i] === "" ? "danger" : ""}
-                      aria-label={truth.faults[i] === ""
-                        ? `Break ${id}: ${fault.label}`
-                        : `Repair ${id}`}
+                      class={isBroken ? "" : "danger"}
+                      aria-label={isBroken ? `Repair ${id}` : `Break ${id}: ${fault.label}`}
                       disabled={isGone}
                       onClick={() => playground.toggleFault(id)}
                     >
-                      {truth.faults[i] === "" ? "Break" : "Repair"}
+                      {isBroken ? "Repair" : "Break"}
                     </button>
                   </td>
                   <td>

@@ -1,4 +1,5 @@
 import { computed, signal } from "@preact/signals";
+import { CONDITIONS } from "../../lib/observe/frame.ts";
 import { type FaultKind, FAULTS } from "./faults.ts";
 import type { Library } from "./lessons.ts";
 import type {
@@ -166,7 +167,8 @@ export class Playground {
 
   /** Moves to a time. Resolves when the page has the frames of that time. */
   async seek(at_ms: number): Promise<void> {
-    const isThere = ({ run }: Update) => run.progress === null && Math.abs(run.at_ms - at_ms) < 1;
+    const isThere = ({ run }: Update) =>
+      run.progress === null && Math.abs(run.at_ms - at_ms) < 0.0005;
     let end = () => {};
     const came = new Promise<void>((resolve) => {
       end = this.onUpdate((update) => {
@@ -192,6 +194,8 @@ export class Playground {
     const changed = await this.#try<Changed>(command);
     if (changed === undefined) return false;
     this.#say(changed.text);
+    // A change takes effect when time passes: a run that is paused goes on for a microsecond.
+    if (this.isPaused.peek()) await this.seek(changed.at_ms + 0.001);
     return true;
   }
 
@@ -216,9 +220,8 @@ export class Playground {
 
   /** Breaks a backend with the chosen fault, or repairs it if it has any. */
   async toggleFault(backend: string): Promise<void> {
-    const { truth } = this.#latest?.variants[0] ?? {};
-    const index = truth?.ids.indexOf(backend) ?? -1;
-    const isBroken = truth !== undefined && truth.faults[index] !== "";
+    const frame = this.#latest?.variants[0];
+    const isBroken = frame !== undefined && isHurt(frame, frame.truth.ids.indexOf(backend));
     await this.change(
       isBroken ? { kind: "repair", backend } : {
         kind: "break",
@@ -271,4 +274,10 @@ export class Playground {
 
 function faultNamed(name: string): FaultKind {
   return FAULTS.find((fault) => fault.name === name)!;
+}
+
+/** Whether a backend has a fault, or is in drain or maintenance. */
+export function isHurt({ truth, beliefs }: VariantFrame, index: number): boolean {
+  const condition = CONDITIONS[beliefs[0]?.condition[index] ?? -1];
+  return (truth.faults[index] ?? "") !== "" || condition === "drain" || condition === "maintenance";
 }

@@ -154,7 +154,7 @@ function Interventions() {
   if (all.length === 0) return null;
   return (
     <details class="interventions">
-      <summary>Changed by hand: {all.length}</summary>
+      <summary>Faults and changes: {all.length}</summary>
       <ol>
         {all.map(({ at_ms, until_ms, text }, index) => (
           <li key={index}>
