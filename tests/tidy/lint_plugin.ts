@@ -10,10 +10,10 @@ import deno from "../../deno.json" with { type: "json" };
 
 /**
  * The rooms that run anywhere, also in a browser, and give the same bytes there: those of the workspace, in
- * which the platform's types are missing, but for the page's.
+ * which the platform's types are missing, but for the pages'.
  */
 const ROOMS = deno.workspace.map((room) => room.replace("./", "")).filter((room) =>
-  room !== "web/dashboard"
+  !room.startsWith("web/")
 );
 const PURE = new RegExp(`^(${ROOMS.join("|")})/`);
 

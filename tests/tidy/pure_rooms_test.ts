@@ -11,8 +11,8 @@ import { readText, ROOT } from "./source.ts";
 /** The rooms that deno.json lists as its workspace. */
 const { workspace } = JSON.parse(readText("deno.json")!);
 const WORKSPACE: readonly string[] = workspace.map((room: string) => room.replace("./", ""));
-/** The page's room has the types of a browser. */
-const ROOMS = WORKSPACE.filter((room) => room !== "web/dashboard");
+/** The rooms of the pages have the types of a browser. */
+const ROOMS = WORKSPACE.filter((room) => !room.startsWith("web/"));
 
 const COPIED = ["deno.json", "deno.lock", ...WORKSPACE, "tests/tidy/lint_plugin.ts"];
 

@@ -1,5 +1,5 @@
 import { type Dots, NONE, PHASES } from "./protocol.ts";
-import { type Box, type SceneLayout } from "./scene_layout.ts";
+import type { Box, SceneLayout } from "./scene_layout.ts";
 import { slotPlace } from "./slot_place.ts";
 
 /** The colours of dots. */

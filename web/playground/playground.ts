@@ -91,7 +91,7 @@ export class Playground {
 
   /** Takes an update of the worker. */
   take(update: Update): void {
-    const { run, variants, statistics } = update;
+    const { run, statistics } = update;
     if (run.text !== null) this.text.value = run.text;
     if (run.interventions !== null) this.interventions.value = run.interventions;
     if (statistics !== null) this.statistics.value = statistics;
