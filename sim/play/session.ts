@@ -22,8 +22,10 @@ import {
 } from "./play_run.ts";
 import { Spares } from "./spares.ts";
 import { statisticsOf, theoryOf, verdictOf } from "./statistics.ts";
-import type { RunState, Statistics, Update, VariantFrame } from "./types.ts";
+import { seriesCsv } from "./csv.ts";
+import type { RunState, Sessions, Statistics, Update, VariantFrame, Why } from "./types.ts";
 import { Flowmeter } from "./flowmeter.ts";
+import { whyOf } from "./why.ts";
 
 /** Slices of the time line, for the series. */
 const SLICES = 300;
