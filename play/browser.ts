@@ -4,7 +4,6 @@
  */
 const OPENERS: Readonly<Partial<Record<typeof Deno.build.os, string>>> = {
   darwin: "/usr/bin/open",
-  windows: "/Windows/explorer.exe",
 };
 const OPENER = OPENERS[Deno.build.os] ?? "/usr/bin/xdg-open";
 
@@ -19,9 +18,7 @@ export async function openBrowser(url: string): Promise<boolean> {
     }).spawn();
     // A browser that was started with this may go on for longer than lbsim.
     opener.unref();
-    const { success } = await opener.status;
-    // `explorer` ends with 1 although it has opened the address.
-    return success || Deno.build.os === "windows";
+    return (await opener.status).success;
   } catch {
     return false;
   }
