@@ -26,7 +26,17 @@ import type {
 /** A scenario, or findings that say why there is none. */
 export interface Built {
   readonly scenario?: Scenario;
+  /** Connections per second that keep all backends exactly busy. */
+  readonly capacity?: number;
   readonly findings: readonly Finding[];
+}
+
+/** What a scenario depends on beside its own file. */
+export interface BuildOptions {
+  /** Ids of backends that are configured at other times of the run. */
+  readonly others?: readonly string[] | undefined;
+  /** The capacity that `load` refers to; that of this scenario if left out. */
+  readonly capacity?: number | undefined;
 }
 
 /** The paths at which backends are named. */
@@ -45,11 +55,13 @@ export function buildScenario(
   file: ScenarioFile,
   config: Config,
   readTrace: (path: string) => Trace,
+  { others = [], capacity: capacityAtStart }: BuildOptions = {},
 ): Built {
   const findings: Finding[] = [];
-  const ids = config.backends.map(({ id }) => id);
-  const servers = serversOf(file, ids, findings);
-  const capacity = capacityOf(file, config, servers);
+  const present = config.backends.map(({ id }) => id);
+  const ids = [...new Set([...present, ...others])];
+  const servers = serversOf(file, present, ids, findings);
+  const capacity = capacityAtStart ?? capacityOf(file, config, servers);
   const arrivals = arrivalsOf(file, capacity, readTrace, findings);
   const end = endOf(file, arrivals);
   const warmup = file.warmup ?? warmupOf(end, arrivals);
@@ -69,6 +81,7 @@ export function buildScenario(
   const { max, backoff, multiplier, jitter } = workload.retries;
   return {
     findings,
+    capacity,
     scenario: {
       balancer: file.idle_reports ? reportedTo(config) : config,
       loadBalancers: file.load_balancers,
@@ -101,6 +114,7 @@ function reportedTo(config: Config): Config {
 
 function serversOf(
   { servers }: ScenarioFile,
+  present: readonly string[],
   ids: readonly string[],
   findings: Finding[],
 ): ServerOptions[] {
@@ -115,7 +129,7 @@ function serversOf(
     });
   }
   // No value is undefined: a key that is left out is absent.
-  return ids.map((id) =>
+  return present.map((id) =>
     ({ ...SERVER_DEFAULTS, ...servers.default, ...servers[id] }) as ServerOptions
   );
 }

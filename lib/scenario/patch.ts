@@ -94,6 +94,11 @@ export function merge(base: unknown, over: unknown): unknown {
 function resolve(data: unknown, path: Path): Path {
   const [step, ...rest] = path;
   if (step === undefined) return [];
+  if (Array.isArray(data) && typeof step === "string") {
+    const index = data.findIndex((item) => isData(item) && item.id === step);
+    if (index === -1) throw new SyntaxError(`there is no "${step}" in the list`);
+    return [index, ...resolve(data[index], rest)];
+  }
   if (isData(data) && !(step in data) && !KINDS.includes(String(step))) {
     const [only, ...others] = Object.keys(data);
     if (only !== undefined && others.length === 0 && KINDS.includes(only)) {

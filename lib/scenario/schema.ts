@@ -196,6 +196,13 @@ const fault = z.strictObject({
   ),
 });
 
+const change = z.strictObject({
+  at: duration().describe("time from which the settings apply"),
+  set: z.record(z.string(), z.unknown()).describe(
+    "values by setting, as in `compare`; a backend may stand by its id: balancer.backends.B2.weight",
+  ),
+});
+
 const texts = z.union([words("text"), z.array(words("text"))]);
 
 /** The whole of a scenario file. */
@@ -259,6 +266,9 @@ export const scenarioSchema = z.strictObject({
     "for join-idle-queue: a backend that becomes idle reports it to one balancer, drawn at random",
   ),
   faults: z.array(fault).default([]).describe("what goes wrong, and when"),
+  changes: z.array(change).default([]).describe(
+    "settings of `balancer`, `workload`, `service`, `servers` and `network` that change during the run, and when",
+  ),
   compare: z.record(
     z.string(),
     listOf(z.unknown()),

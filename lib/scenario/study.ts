@@ -16,6 +16,7 @@ import {
 } from "../config/mod.ts";
 import { didYouMean, UserError } from "../base/mod.ts";
 import { buildScenario } from "./build.ts";
+import { backendsIn, changesOf } from "./changes.ts";
 import {
   counterpartOf,
   type Expectation,
@@ -296,14 +297,27 @@ function variantsOf(
       ? { value: file, findings: [] }
       : validate(scenarioSchema, ownData, () => []);
     add(again.findings, blamed);
-    const { config, findings: inBalancer } = balancerOf(ownData, base);
+    const places: Places = new Map();
+    const { config, findings: inBalancer } = balancerOf(ownData, base, places);
     add(independent(inBalancer, again.findings), blamed);
     if (again.value === undefined || config === undefined) continue;
-    const built = buildScenario(again.value, config, readTrace);
+    const { changes } = again.value;
+    const built = buildScenario(again.value, config, readTrace, { others: backendsIn(changes) });
     add(built.findings, blamed);
     if (built.scenario === undefined) continue;
+    const { changes: stages, findings: inChanges } = changesOf(changes, built.scenario, {
+      data: { ...asData(ownData), balancer: merge(base, asData(asData(ownData).balancer)) },
+      balancer: (stage) => balancerOf(stage, {}, places),
+      build: (stage, stageConfig) =>
+        buildScenario(stage, stageConfig, readTrace, {
+          others: [...config.backends.map(({ id }) => id), ...backendsIn(changes)],
+          capacity: built.capacity,
+        }),
+    });
+    add(inChanges, []);
+    const scenario = stages.length === 0 ? built.scenario : { ...built.scenario, changes: stages };
     const labels = labelsOf(settings, config);
-    variants.push({ name: labels.join(", "), labels, settings, scenario: built.scenario });
+    variants.push({ name: labels.join(", "), labels, settings, scenario });
   }
   const known = isWhole && variants.length === all.length ? variants : [];
   add(wrongExpectations(file, known), patches);
@@ -382,7 +396,7 @@ function rejectIneffectiveSettings(settings: readonly Patch[], compared: readonl
 }
 
 /** Moves a finding about a patched value to the origin of the patch. */
-function reassign(finding: Finding, patches: readonly Patch[]): Finding {
+export function reassign(finding: Finding, patches: readonly Patch[]): Finding {
   const patch = patches.find(({ path, existing }) =>
     isPrefix(path, finding.path) ||
     (finding.path.length > existing && isPrefix(finding.path, path))
@@ -432,6 +446,7 @@ function baseConfig(
 function balancerOf(
   data: unknown,
   base: unknown,
+  places: Places = new Map(),
 ): { readonly config?: Config; readonly findings: readonly Finding[] } {
   const own = (isData(data) ? data.balancer : undefined) ?? {};
   const merged = merge(base, own);
@@ -449,7 +464,7 @@ function balancerOf(
   const complete = {
     ...Object.fromEntries(switchedOn),
     limits: withLimit(merged.limits),
-    backends: withAddresses(merged.backends),
+    backends: withAddresses(merged.backends, places),
   };
   const { value, findings } = validate(configSchema, complete, checkConfig);
   return {
@@ -468,15 +483,30 @@ function withLimit(limits: unknown): unknown {
   return isData(limits) ? { connections, ...limits } : limits;
 }
 
+/** Numbers of backends by id. A backend that is configured again has the number, and so the address, that it had. */
+type Places = Map<unknown, number>;
+
+function placeOf(id: unknown, places: Places): number {
+  const place = places.get(id) ?? places.size;
+  places.set(id, place);
+  return place;
+}
+
+function asData(value: unknown): Readonly<Record<string, unknown>> {
+  return isData(value) ? value : {};
+}
+
 /** `100` stands for B1 … B100. Backends of a simulation need no addresses, so missing ones are made up. */
-function withAddresses(backends: unknown): unknown {
+function withAddresses(backends: unknown, places: Places): unknown {
   const list = typeof backends === "number"
     ? Array.from({ length: backends }, (_, i) => ({ id: `B${i + 1}` }))
     : backends;
   if (!Array.isArray(list)) return list;
   const address = (i: number) => `172.${16 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}:9000`;
   return list.map((item: unknown, i) =>
-    isData(item) && item.address === undefined ? { ...item, address: address(i) } : item
+    isData(item) && item.address === undefined
+      ? { ...item, address: address(placeOf(item.id ?? i, places)) }
+      : item
   );
 }
 

@@ -29,10 +29,19 @@ export interface Scenario {
   readonly servers: readonly ServerOptions[];
   readonly network: NetworkSettings;
   readonly faults: readonly Fault[];
+  /** Settings that change during the run, in the order of time; absent if none does. */
+  readonly changes?: readonly Change[];
   /** When clients stop arriving. Requests that have begun by then are completed. */
   readonly end: End;
   /** Requests that begin earlier are not measured. `auto`: found by a pilot run (MSER-5). */
   readonly warmup: Nanoseconds | "auto";
+}
+
+/** From a time on, the run goes on with other settings. */
+export interface Change {
+  readonly at: Nanoseconds;
+  /** All settings from then on. Its own changes, faults, end and warm-up do not count. */
+  readonly to: Scenario;
 }
 
 /** After a time, or after a number of measured connections. */

@@ -11,6 +11,15 @@ import {
 import { type ArrivalProcess, createArrivals, type Ramp } from "./arrivals.ts";
 import { Population } from "./population.ts";
 
+/** The demand before a change. */
+export interface DemandBefore {
+  readonly demand: Demand;
+  /** When it changes. */
+  readonly at: Nanoseconds;
+  /** The number of the change, from 1: arrivals that change draw other random numbers. */
+  readonly change: number;
+}
+
 /** A workload, with the work of its requests. */
 export interface DemandOptions {
   readonly workload: Omit<Workload, "arrivals"> & { readonly arrivals: Arrivals | Ramp };
@@ -37,13 +46,19 @@ export class Demand {
   readonly #thinkTime: KeyedSampler;
   readonly #backoff: KeyedRandom;
 
-  constructor(options: DemandOptions, seed: number) {
+  /**
+   * @param before The demand until now, if it changes during a run: what stays the same goes on.
+   */
+  constructor(options: DemandOptions, seed: number, before?: DemandBefore) {
     const { workload, service } = options;
     const { arrivals, requestsPerConnection: requests } = workload;
     const child = (...path: (string | number)[]) => childSeed(seed, ...path);
     this.#options = options;
     const { addresses } = arrivals.kind === "trace" ? arrivals : {};
-    this.population = new Population(workload.clients, seed, addresses);
+    const was = before === undefined ? undefined : before.demand.#options.workload;
+    this.population = before !== undefined && equal(was?.clients, workload.clients)
+      ? before.demand.population
+      : new Population(workload.clients, seed, addresses);
     this.#jobs = new KeyedSampler(service, child("jobs"));
     this.#requestsPerConnection = requests.kind === "deterministic" && requests.value <= 1
       ? undefined
@@ -52,7 +67,8 @@ export class Demand {
     this.#backoff = new KeyedRandom(child("backoff"));
     this.#trace = arrivals.kind === "trace" ? arrivals.entries : undefined;
     const isClosed = arrivals.kind === "closed";
-    this.#loopPauses = isClosed
+    const areSame = before !== undefined && equal(was?.arrivals, arrivals);
+    this.#loopPauses = areSame ? before.demand.#loopPauses : isClosed
       ? Array.from(
         { length: arrivals.clients },
         (_, client) => createSampler(arrivals.think, createRandom(child("client", client))),
@@ -60,7 +76,14 @@ export class Demand {
       : [];
     this.arrivals = isClosed
       ? undefined
-      : createArrivals(arrivals, new KeyedRandom(child("arrivals")).seek(0, 0));
+      : areSame
+      ? before.demand.arrivals
+      : before === undefined
+      ? createArrivals(arrivals, new KeyedRandom(child("arrivals")).seek(0, 0))
+      : new Delayed(
+        createArrivals(arrivals, new KeyedRandom(child("arrivals", before.change)).seek(0, 0)),
+        before.at,
+      );
   }
 
   /** How many clients the closed loop has; 0 for arrivals from outside. */
@@ -103,4 +126,24 @@ export class Demand {
       (1 + jitter * (2 * this.#backoff.seek(origin, nth, attempt).next() - 1));
     return Math.round(pause);
   }
+}
+
+/** Arrivals that begin at a time. */
+class Delayed implements ArrivalProcess {
+  readonly #arrivals: ArrivalProcess;
+  readonly #from: Nanoseconds;
+
+  constructor(arrivals: ArrivalProcess, from: Nanoseconds) {
+    this.#arrivals = arrivals;
+    this.#from = from;
+  }
+
+  next(): Nanoseconds {
+    return this.#from + this.#arrivals.next();
+  }
+}
+
+/** Whether two settings are the same; both are plain data. */
+function equal(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }

@@ -47,21 +47,24 @@ export const WARM = 21;
 /** Clients stop: they begin no further connection or request. */
 export const END = 22;
 
+/** Settings change [change]. */
+export const CHANGE = 23;
+
 /** Kinds from here on repeat until the end of the run, and no client waits for them. */
-export const BACKGROUND = 23;
+export const BACKGROUND = 24;
 /** A probe is due [probe]. */
-export const PROBE_DUE = 23;
+export const PROBE_DUE = 24;
 /** A probe's connect reaches the backend [probe]. */
-export const PROBE_CONNECT = 24;
+export const PROBE_CONNECT = 25;
 /** A probe's request reaches the backend [probe]. */
-export const PROBE_REQUEST = 25;
+export const PROBE_REQUEST = 26;
 /** A probe's result is known: an answer, or no answer in time [probe]. */
-export const PROBE_RESULT = 26;
+export const PROBE_RESULT = 27;
 /** A flapping backend crashes or comes back [fault]. */
-export const FLAP = 27;
+export const FLAP = 28;
 /** A slice of the time series ends. */
-export const SLICE = 28;
+export const SLICE = 29;
 /** An operator acts [index of the action]. */
-export const OPERATE = 29;
+export const OPERATE = 30;
 /** A backend's report that it is idle reaches a balancer [report]. */
-export const IDLE_REPORT = 30;
+export const IDLE_REPORT = 31;

@@ -105,6 +105,11 @@ export class EventQueue {
     return sequence;
   }
 
+  /** Removes the event of the single kind, if one is scheduled. */
+  dropSingle(): void {
+    this.#singleTime = Infinity;
+  }
+
   /**
    * Moves on to the earliest event. Returns false if there is none.
    *

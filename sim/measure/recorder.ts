@@ -28,10 +28,11 @@ export class Recorder {
   /** Requests cut off by the idle timeout. */
   idleCuts = 0;
   sessionsMoved = { failover: 0, failback: 0 };
-  readonly #patience: Nanoseconds;
+  /** How long clients wait for an answer. */
+  patience: Nanoseconds;
 
   constructor(patience: Nanoseconds) {
-    this.#patience = patience;
+    this.patience = patience;
   }
 
   /** Requests that have not ended. */
@@ -42,7 +43,7 @@ export class Recorder {
 
   requestDone(sojourn: Nanoseconds, wait: Nanoseconds): void {
     this.requests.done++;
-    if (sojourn <= this.#patience) this.requests.inTime++;
+    if (sojourn <= this.patience) this.requests.inTime++;
     this.sojourn.record(sojourn);
     this.wait.record(wait);
   }

@@ -14,7 +14,7 @@ export class BackendModel {
   readonly index: number;
   readonly server: Server;
   /** Whether the backend drops a request when it learns that the client has left. */
-  readonly dropsAbandoned: boolean;
+  dropsAbandoned: boolean;
   /** Its process has crashed. */
   down = false;
   /** Its machine answers nothing. */
@@ -38,7 +38,7 @@ export class BackendModel {
   reached = 0;
   done = 0;
   failed = 0;
-  readonly #speed: number;
+  #speed: number;
   readonly #faults: ServerFault[] = [];
   #inFlightTime = 0;
   #since: Nanoseconds = 0;
@@ -50,6 +50,14 @@ export class BackendModel {
     this.dropsAbandoned = options.abandoned === "drop";
     const Kind = options.discipline === "fifo" ? FifoServer : SharedServer;
     this.server = new Kind(index, options, context);
+  }
+
+  /** Another speed, other slots, another queue. Its discipline stays. */
+  change(options: ServerOptions, now: Nanoseconds): void {
+    this.dropsAbandoned = options.abandoned === "drop";
+    this.server.change(options, now);
+    this.#speed = options.speed;
+    this.#assess(now);
   }
 
   /**

@@ -7,6 +7,7 @@ import {
 } from "../../lib/core/mod.ts";
 import type { Balancer } from "../../lib/scenario/types.ts";
 import { type EventQueue, WAKE } from "../engine/mod.ts";
+import type { BackendModel } from "./backend_model.ts";
 import type { IdealStore } from "./ideal_store.ts";
 
 /** A simulated load balancer: the same scheduler as the live one, with its own view of the backends. */
@@ -21,7 +22,10 @@ export class BalancerModel {
   stops = 0;
   /** By backend index: the number of partitions between this balancer and the backend. */
   readonly cuts: number[];
-  readonly #options: Balancer;
+  /** By index in the scheduler: the backend that this is. */
+  models: readonly BackendModel[] = [];
+  readonly #backends: ReadonlyMap<string, BackendModel>;
+  #options: Balancer;
   readonly #seed: number;
   readonly #store: IdealStore | undefined;
   readonly #queue: EventQueue;
@@ -37,13 +41,15 @@ export class BalancerModel {
     seed: number,
     queue: EventQueue,
     store: IdealStore | undefined,
+    backends: ReadonlyMap<string, BackendModel>,
   ) {
     this.index = index;
     this.#options = options;
     this.#seed = childSeed(seed, "balancer", index);
     this.#queue = queue;
     this.#store = store;
-    this.cuts = options.backends.map(() => 0);
+    this.#backends = backends;
+    this.cuts = Array.from(backends, () => 0);
     this.#scheduler = this.#newScheduler();
   }
 
@@ -76,9 +82,23 @@ export class BalancerModel {
     this.#scheduler = this.#newScheduler();
   }
 
+  /** Other options from now on, as after a reload of the live balancer. */
+  change(options: Balancer, now: Nanoseconds): void {
+    this.#options = options;
+    this.#scheduler.reconfigure(options, now);
+    this.#findModels(this.#scheduler);
+  }
+
+  #findModels({ backends }: Scheduler): void {
+    const models: BackendModel[] = [];
+    for (const { id, index } of backends) models[index] = this.#backends.get(id)!;
+    this.models = models;
+  }
+
   #newScheduler(): Scheduler {
     const random = createRandom(childSeed(this.#seed, "algorithm", this.#starts++));
     const scheduler = new Scheduler(this.#options, this.events, random);
+    this.#findModels(scheduler);
     this.#store?.follow(scheduler);
     scheduler.onWake = (at) => this.#wakeAt(at);
     return scheduler;

@@ -1,5 +1,5 @@
 import { assert, childSeed, type Nanoseconds } from "../../lib/base/mod.ts";
-import type { Workload } from "../../lib/scenario/types.ts";
+import type { Scenario } from "../../lib/scenario/types.ts";
 import { KeyedRandom } from "../../lib/stats/mod.ts";
 import { Demand, type Population } from "../../lib/workload/mod.ts";
 import { ANSWERED, ASSIGNED, AWAITED, BROKEN, ERROR, OK, RELAYED } from "./connections.ts";
@@ -33,10 +33,11 @@ const NO_OWNER = -1;
  */
 export class Clients {
   readonly #world: World;
-  readonly #workload: Workload;
-  readonly #demand: Demand;
+  #demand: Demand;
   readonly #balancerDraws: KeyedRandom;
-  readonly #deadlines: Deadlines;
+  /** One for each timeout that clients have had; the last is that of the present. */
+  readonly #deadlines: Deadlines[];
+  #changes = 0;
   readonly #lastConnection: number;
   #arrived = 0;
   /** By client of the closed loop: how many requests it has begun. */
@@ -47,10 +48,9 @@ export class Clients {
     const { scenario, seed } = world;
     const { workload } = scenario;
     this.#world = world;
-    this.#workload = workload;
     this.#demand = new Demand(scenario, seed);
     this.#balancerDraws = new KeyedRandom(childSeed(seed, "choice of balancer"));
-    this.#deadlines = new Deadlines(workload.timeout, CLIENT_DEADLINE, world.queue);
+    this.#deadlines = [new Deadlines(workload.timeout, CLIENT_DEADLINE, 0, world.queue)];
     this.#lastConnection = "connections" in scenario.end ? scenario.end.connections : Infinity;
     this.#begun = Array.from({ length: this.#demand.inLoop }, () => 0);
   }
@@ -78,6 +78,26 @@ export class Clients {
   /** Clients stop: from now on no client begins a connection or a request. */
   stop(): void {
     this.#stopped = true;
+  }
+
+  /** The workload or the service times have changed. A timeout applies to waits that begin from now on. */
+  change(before: Scenario, now: Nanoseconds): void {
+    const { queue, scenario, seed } = this.#world;
+    const { workload } = scenario;
+    const { arrivals } = this.#demand;
+    this.#demand = new Demand(scenario, seed, {
+      demand: this.#demand,
+      at: now,
+      change: ++this.#changes,
+    });
+    if (this.#demand.arrivals !== arrivals && !this.#stopped) {
+      queue.dropSingle();
+      this.#scheduleArrival();
+    }
+    if (workload.timeout === before.workload.timeout) return;
+    this.#deadlines.push(
+      new Deadlines(workload.timeout, CLIENT_DEADLINE, this.#deadlines.length, queue),
+    );
   }
 
   /** The next client connects. */
@@ -164,7 +184,7 @@ export class Clients {
   /** The present attempt has failed: the client retries, or the request has failed. */
   fail(connection: Connection, outcome: Exclude<Outcome, "done">, now: Nanoseconds): void {
     const { recorder, warmup, queue } = this.#world;
-    const { retries } = this.#workload;
+    const { retries } = this.#world.scenario.workload;
     const { startedAt, picked, origin, nth, attempt } = connection;
     const measured = startedAt >= warmup;
     this.#world.watcher?.attemptFailed(connection, outcome, attempt > retries.max, now);
@@ -200,8 +220,8 @@ export class Clients {
   }
 
   /** Clients whose timeout has passed give up. */
-  deadline(now: Nanoseconds): void {
-    this.#deadlines.pass(now, (connection) => this.#timeOut(connection, now));
+  deadline(index: number, now: Nanoseconds): void {
+    this.#deadlines[index]!.pass(now, (connection) => this.#timeOut(connection, now));
   }
 
   #scheduleArrival(): void {
@@ -255,7 +275,7 @@ export class Clients {
 
   #startWaiting(connection: Connection, now: Nanoseconds): void {
     connection.wait++;
-    this.#deadlines.set(connection, now);
+    this.#deadlines.at(-1)!.set(connection, now);
   }
 
   #stopWaiting(connection: Connection): void {

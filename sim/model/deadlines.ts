@@ -10,6 +10,7 @@ import type { EventQueue } from "../engine/mod.ts";
 export class Deadlines {
   readonly #delay: Nanoseconds;
   readonly #kind: number;
+  readonly #subject: number;
   readonly #queue: EventQueue;
   #times = new Float64Array(64);
   #connections: Connection[] = [];
@@ -21,10 +22,12 @@ export class Deadlines {
   /**
    * @param delay How far ahead they are set; with Infinity they are never reached and cost nothing.
    * @param kind The event that tells that one may have passed: call `pass` then.
+   * @param subject The subject of that event.
    */
-  constructor(delay: Nanoseconds, kind: number, queue: EventQueue) {
+  constructor(delay: Nanoseconds, kind: number, subject: number, queue: EventQueue) {
     this.#delay = delay;
     this.#kind = kind;
+    this.#subject = subject;
     this.#queue = queue;
   }
 
@@ -59,7 +62,7 @@ export class Deadlines {
 
   #schedule(at: Nanoseconds): void {
     this.#scheduled = true;
-    this.#queue.push(at, this.#kind, 0);
+    this.#queue.push(at, this.#kind, this.#subject);
   }
 
   #grow(): void {

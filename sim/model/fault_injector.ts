@@ -118,16 +118,30 @@ export class FaultInjector {
     }
   }
 
+  /** The configuration has changed: modes that faults ask for apply again. */
+  configurationChanged(now: Nanoseconds): void {
+    for (const { fault, active } of this.#states) {
+      if (active && "backend" in fault && isPlanned(fault.kind)) this.#setMode(fault.backend, now);
+    }
+  }
+
   /** Sets a backend to the mode that the present faults ask for. */
   #setMode(backend: number, now: Nanoseconds): void {
     const { id } = this.#world.backends[backend]!;
     const mode = this.#modeOf(backend);
-    for (const { scheduler } of this.#world.balancers) scheduler.setMode(id, mode, now);
+    for (const { scheduler } of this.#world.balancers) {
+      if (scheduler.backend(id) !== undefined) scheduler.setMode(id, mode, now);
+    }
   }
 
   /** The strictest mode that the configuration or a present fault asks for. */
   #modeOf(backend: number): BackendMode {
-    let strictest = MODES.indexOf(this.#world.scenario.balancer.backends[backend]!.mode ?? "ready");
+    const { id } = this.#world.backends[backend]!;
+    const { backends } = this.#world.scenario.balancer;
+    const configured = backends[backend]?.id === id
+      ? backends[backend]
+      : backends.find((one) => one.id === id);
+    let strictest = MODES.indexOf(configured?.mode ?? "ready");
     for (const { fault, active } of this.#states) {
       if (!active || !("backend" in fault) || fault.backend !== backend) continue;
       if (isPlanned(fault.kind)) strictest = Math.max(strictest, MODES.indexOf(fault.kind.name));
@@ -174,6 +188,7 @@ export class FaultInjector {
     for (const { fault, active } of this.#states) {
       if (!active || !("backend" in fault) || !isPlanned(fault.kind)) continue;
       const { id } = this.#world.backends[fault.backend]!;
+      if (balancer.scheduler.backend(id) === undefined) continue;
       balancer.scheduler.setMode(id, this.#modeOf(fault.backend), now);
     }
   }

@@ -71,11 +71,22 @@ export class FifoServer extends Server {
     this.waiting = 0;
   }
 
+  protected override beforeSlotsChange(now: Nanoseconds): void {
+    this.advance(now);
+  }
+
+  protected override afterSlotsChange(now: Nanoseconds): void {
+    while (this.busy < this.slots && this.#first !== undefined) this.#serveFirst(this.#first, now);
+  }
+
   #leaveSlot(connection: Connection, now: Nanoseconds): void {
     connection.flags &= ~IN_SERVICE;
     this.busy--;
     const first = this.#first;
-    if (first === undefined) return;
+    if (first !== undefined && this.busy < this.slots) this.#serveFirst(first, now);
+  }
+
+  #serveFirst(first: Connection, now: Nanoseconds): void {
     this.#unlink(first);
     first.waited = now - first.submittedAt;
     this.#serve(first, now);

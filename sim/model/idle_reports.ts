@@ -27,6 +27,12 @@ export class IdleReports {
     for (const backend of this.#world.backends) this.mayBeIdle(backend, 0);
   }
 
+  /** The configuration has changed: reports of other backends and to other algorithms are lost. */
+  configurationChanged(now: Nanoseconds): void {
+    this.#reportedTo.length = 0;
+    for (const backend of this.#world.backends) this.mayBeIdle(backend, now);
+  }
+
   /** A request of a balancer has arrived: if that balancer had the report, the report is used up. */
   requested(backend: BackendModel, by: BalancerModel): void {
     if (this.#reportedTo[backend.index] === by) this.#reportedTo[backend.index] = undefined;
@@ -38,6 +44,7 @@ export class IdleReports {
     if (backend.down || backend.silent || backend.paused) return;
     const { balancers, network, queue } = this.#world;
     const balancer = balancers[Math.floor(this.#random.next() * balancers.length)]!;
+    if (balancer.scheduler.backend(backend.id) === undefined) return;
     if (balancer.stops > 0 || balancer.cuts[backend.index]! > 0) return;
     this.#reportedTo[backend.index] = balancer;
     const report = balancer.index * this.#world.backends.length + backend.index;

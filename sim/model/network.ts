@@ -1,22 +1,34 @@
-import { childSeed, createRandom, type Nanoseconds } from "../../lib/base/mod.ts";
+import { childSeed, createRandom, type Nanoseconds, type Random } from "../../lib/base/mod.ts";
 import { createSampler, type Distribution, type Sampler } from "../../lib/stats/mod.ts";
 import type { NetworkSettings } from "../../lib/scenario/types.ts";
 
 /** A kind of link, with the one-way latency of its messages. */
 export class Link {
   /** Whether messages take no time. */
-  readonly instant: boolean;
-  readonly #latency: Sampler;
+  instant: boolean;
+  readonly #random: Random;
+  #latency: Sampler;
 
   constructor(latency: Distribution, seed: number) {
-    this.instant = latency.kind === "deterministic" && latency.value === 0;
-    this.#latency = createSampler(latency, createRandom(seed));
+    this.instant = isInstant(latency);
+    this.#random = createRandom(seed);
+    this.#latency = createSampler(latency, this.#random);
+  }
+
+  /** Messages that are sent from now on have another latency. */
+  change(latency: Distribution): void {
+    this.instant = isInstant(latency);
+    this.#latency = createSampler(latency, this.#random);
   }
 
   /** Draws how long the next message takes. */
   delay(): Nanoseconds {
     return this.instant ? 0 : Math.round(this.#latency.next());
   }
+}
+
+function isInstant(latency: Distribution): boolean {
+  return latency.kind === "deterministic" && latency.value === 0;
 }
 
 /** The simulated network: its links. */

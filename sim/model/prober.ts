@@ -4,6 +4,7 @@ import type { BackendModel } from "./backend_model.ts";
 import type { BalancerModel } from "./balancer_model.ts";
 import { AT_BACKEND, type Connection, PROBE } from "./connections.ts";
 import { PROBE_CONNECT, PROBE_DUE, PROBE_REQUEST, PROBE_RESULT } from "../engine/mod.ts";
+import type { Balancer } from "../../lib/scenario/types.ts";
 import type { World } from "./world.ts";
 
 const NONE = -1;
@@ -77,7 +78,12 @@ export class Prober {
   start(): void {
     for (const balancer of this.#world.balancers) balancer.listening = true;
     if (this.#off) return;
-    this.#probings.forEach(({ schedule, backend }, p) => {
+    this.#probings.forEach(({ schedule, backend, balancer }, p) => {
+      if (balancer.scheduler.backend(backend.id) === undefined) {
+        // It joins later.
+        this.#unprobed[balancer.index]!--;
+        return;
+      }
       schedule.begin(0);
       if (this.#shouldProbe(p)) this.#conclude(p, backend.verdict === "accepted", "refused", 0);
       else this.#scheduleNext(p, 0);
@@ -102,13 +108,43 @@ export class Prober {
       return;
     }
     const { healthCheck } = this.#world.scenario.balancer;
+    let absent = 0;
     for (let p = this.#firstOf(balancer); this.#probings[p]?.balancer === balancer; p++) {
       const probing = this.#probings[p]!;
+      if (balancer.scheduler.backend(probing.backend.id) === undefined) {
+        absent++;
+        continue;
+      }
       probing.probed = false;
       probing.schedule = new ProbeSchedule(healthCheck, probing.random, now);
       probing.pending = this.#world.queue.push(now, PROBE_DUE, p);
     }
-    this.#unprobed[balancer.index] = this.#world.backends.length;
+    this.#unprobed[balancer.index] = this.#world.backends.length - absent;
+  }
+
+  /** The configuration has changed: backends that joined are probed at once, those that left no more. */
+  change(before: Balancer, now: Nanoseconds): void {
+    const { healthCheck } = this.#world.scenario.balancer;
+    const isSame = JSON.stringify(before.healthCheck) === JSON.stringify(healthCheck);
+    const had = new Set(before.backends.map(({ id }) => id));
+    this.#probings.forEach((probing, p) => {
+      const { balancer, backend } = probing;
+      const isPresent = balancer.scheduler.backend(backend.id) !== undefined;
+      if (isSame && isPresent === had.has(backend.id)) return;
+      probing.pending = NONE;
+      this.#abandon(probing, now);
+      // A balancer that has stopped probes when it starts again.
+      if (balancer.stops > 0) return;
+      const wasAwaited = !probing.probed && !balancer.listening;
+      if (isPresent && !this.#off) {
+        probing.schedule = new ProbeSchedule(healthCheck, probing.random, now);
+        probing.pending = this.#world.queue.push(now, PROBE_DUE, p);
+      } else if (wasAwaited) {
+        probing.probed = true;
+        if (--this.#unprobed[balancer.index]! === 0) balancer.listening = true;
+      }
+      if (isPresent && !had.has(backend.id)) probing.probed = true;
+    });
   }
 
   /** Handles an event of a probe; an outdated event is ignored. */

@@ -56,6 +56,8 @@ export class Relay {
   /** By balancer and backend: messages held back until a partition, a hang or a pause ends. */
   readonly #held = new Map<number, Held[]>();
   #lastToken = 0;
+  /** Sequence number of the next search for idle connections; an event with another number is out of date. */
+  #sweepEvent = 0;
 
   constructor(world: World) {
     this.#world = world;
@@ -63,6 +65,12 @@ export class Relay {
 
   start(): void {
     this.#scheduleSweep(this.#world.scenario.balancer.timeouts.idle);
+  }
+
+  /** `timeouts.idle` has changed. */
+  idleTimeoutChanged(now: Nanoseconds): void {
+    const { idle } = this.#world.scenario.balancer.timeouts;
+    this.#scheduleSweep(idle === Infinity ? Infinity : now + Math.round(sweepInterval(idle)));
   }
 
   /** A client's connection has reached its balancer. */
@@ -197,7 +205,8 @@ export class Relay {
   }
 
   /** Closes connections on which no data has moved for `timeouts.idle`. */
-  sweepIdle(now: Nanoseconds): void {
+  sweepIdle(event: number, now: Nanoseconds): void {
+    if (event !== this.#sweepEvent) return;
     const { connections, scenario, recorder, warmup } = this.#world;
     const { idle } = scenario.balancer.timeouts;
     let oldest = now;
@@ -250,7 +259,7 @@ export class Relay {
   }
 
   #beginAttempt(connection: Connection, now: Nanoseconds): void {
-    const backend = this.#world.backends[scheduledOf(connection).backend.index]!;
+    const backend = connection.balancer.models[scheduledOf(connection).backend.index]!;
     connection.flags |= ASSIGNED;
     connection.picked = backend;
     backend.count(1, now);
@@ -442,7 +451,7 @@ export class Relay {
   }
 
   #scheduleSweep(at: Nanoseconds): void {
-    if (at !== Infinity) this.#world.queue.push(at, IDLE_SWEEP, 0);
+    this.#sweepEvent = at === Infinity ? 0 : this.#world.queue.push(at, IDLE_SWEEP, 0);
   }
 
   #connectDeadline(connection: Connection): Nanoseconds {

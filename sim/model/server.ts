@@ -19,10 +19,12 @@ export abstract class Server {
   protected readonly index: number;
   protected readonly connections: Connections;
   protected readonly queue: EventQueue;
-  readonly slots: number;
+  slots: number;
   /** Work done per nanosecond and slot; 0 while it stands still. */
   protected speed: number;
-  readonly #places: number;
+  #places: number;
+  /** The slots that it had, each from a time on. */
+  readonly #slotsFrom: { readonly at: Nanoseconds; readonly slots: number }[] = [];
   #since: Nanoseconds = 0;
   #busyTime = 0;
   #waitingTime = 0;
@@ -35,6 +37,29 @@ export abstract class Server {
     this.slots = options.slots;
     this.speed = options.speed;
     this.#places = options.slots + options.queue;
+    this.#slotsFrom.push({ at: 0, slots: options.slots });
+  }
+
+  /** Other slots and another queue. Requests that have more than their part stay until they are done. */
+  change({ slots, queue }: Pick<ServerOptions, "slots" | "queue">, now: Nanoseconds): void {
+    this.#places = slots + queue;
+    if (slots === this.slots) return;
+    this.beforeSlotsChange(now);
+    this.slots = slots;
+    this.#slotsFrom.push({ at: now, slots });
+    this.afterSlotsChange(now);
+  }
+
+  /** How many slots it had on average between two times. */
+  meanSlots(from: Nanoseconds, to: Nanoseconds): number {
+    const changes = this.#slotsFrom;
+    if (changes.length === 1) return this.slots;
+    const time = changes.reduce((sum, { at, slots }, i) => {
+      const begins = Math.max(from, at);
+      const ends = Math.min(to, changes[i + 1]?.at ?? Infinity);
+      return ends > begins ? sum + slots * (ends - begins) : sum;
+    }, 0);
+    return time / (to - from);
   }
 
   /** Work done per unit of time and slot at present; 0 while it stands still. */
@@ -75,6 +100,10 @@ export abstract class Server {
 
   /** Removes all requests. */
   abstract clear(now: Nanoseconds): void;
+
+  /** Called before and after the number of slots changes. */
+  protected abstract beforeSlotsChange(now: Nanoseconds): void;
+  protected abstract afterSlotsChange(now: Nanoseconds): void;
 
   /** Busy slots, integrated over time: slot-nanoseconds since the start. */
   busyTime(now: Nanoseconds): number {

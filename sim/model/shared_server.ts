@@ -80,6 +80,14 @@ export class SharedServer extends Server {
     this.#virtual = 0;
   }
 
+  protected override beforeSlotsChange(now: Nanoseconds): void {
+    this.#passTime(now);
+  }
+
+  protected override afterSlotsChange(now: Nanoseconds): void {
+    this.#scheduleFirst(now);
+  }
+
   /** Work done per nanosecond for each request. */
   get #rate(): number {
     return this.speed * Math.min(1, this.slots / this.#heap.length);

@@ -1,6 +1,6 @@
 import { assert, childSeed, type Nanoseconds } from "../../lib/base/mod.ts";
 import { isHash } from "../../lib/core/mod.ts";
-import type { Balancer, Scenario } from "../../lib/scenario/types.ts";
+import type { Balancer, Scenario, ServerOptions } from "../../lib/scenario/types.ts";
 import { BackendModel } from "./backend_model.ts";
 import { BalancerModel } from "./balancer_model.ts";
 import { Clients } from "./clients.ts";
@@ -45,7 +45,7 @@ const USED = AWAITED | ASSIGNED | RESERVED | AT_BACKEND | QUEUED;
  * relay, service, prober, faults). The parts reach each other through it.
  */
 export class World {
-  readonly scenario: Scenario;
+  scenario: Scenario;
   /** The seed of this replication. Every purpose has a child seed of it. */
   readonly seed: number;
   /** Requests that begin from this time on are measured. */
@@ -72,11 +72,12 @@ export class World {
     this.seed = seed;
     this.warmup = warmup;
     this.network = createNetwork(network, seed);
-    this.backends = balancer.backends.map(({ id }, index) =>
-      new BackendModel(id, index, servers[index]!, this)
+    this.backends = serversById(scenario).map(([id, options], index) =>
+      new BackendModel(id, index, options, this)
     );
+    const byId = new Map(this.backends.map((backend) => [backend.id, backend]));
     this.balancers = idealStoresOf(balancer, loadBalancers).map((store, index) =>
-      new BalancerModel(placed(scenario, seed), index, seed, this.queue, store)
+      new BalancerModel(placed(scenario, seed), index, seed, this.queue, store, byId)
     );
     this.recorder = new Recorder(workload.timeout);
     this.clients = new Clients(this);
@@ -87,11 +88,62 @@ export class World {
     this.idleReports = scenario.idleReports ? new IdleReports(this) : undefined;
   }
 
+  /** Goes on with other settings: those of a change of the scenario. */
+  change(index: number, now: Nanoseconds): void {
+    const before = this.scenario;
+    const { faults, end, warmup, changes, idleReports, hashPlacement, loadBalancers } = before;
+    const kept = { faults, end, warmup, loadBalancers };
+    this.scenario = {
+      ...changes![index]!.to,
+      ...kept,
+      ...changes !== undefined && { changes },
+      ...idleReports !== undefined && { idleReports },
+      ...hashPlacement !== undefined && { hashPlacement },
+    };
+    const { balancer, servers, network, workload } = this.scenario;
+    this.network.client.change(network.clientLatency);
+    this.network.backend.change(network.backendLatency);
+    balancer.backends.forEach(({ id }, i) =>
+      this.backends.find((backend) => backend.id === id)!.change(servers[i]!, now)
+    );
+    this.recorder.patience = workload.timeout;
+    this.clients.change(before, now);
+    if (!isSame(before.balancer, balancer)) this.#changeBalancers(before.balancer, now);
+  }
+
+  #changeBalancers(before: Balancer, now: Nanoseconds): void {
+    const { scenario, seed } = this;
+    const options = placed(scenario, seed);
+    for (const balancer of this.balancers) balancer.change(options, now);
+    this.faults.configurationChanged(now);
+    this.prober.change(before, now);
+    this.idleReports?.configurationChanged(now);
+    if (before.timeouts.idle !== scenario.balancer.timeouts.idle) {
+      this.relay.idleTimeoutChanged(now);
+    }
+  }
+
   /** Frees a connection that is not used any more. */
   freeIfUnused(connection: Connection): void {
     const { flags, pending } = connection;
     if ((flags & (USED | IN_USE)) === IN_USE && pending === 0) this.connections.free(connection);
   }
+}
+
+/** All backends that are configured at some time of a run: those of the start, then those that join. */
+function serversById({ balancer, servers, changes = [] }: Scenario): [string, ServerOptions][] {
+  const all = new Map(balancer.backends.map(({ id }, i) => [id, servers[i]!]));
+  for (const { to } of changes) {
+    to.balancer.backends.forEach(({ id }, i) => {
+      if (!all.has(id)) all.set(id, to.servers[i]!);
+    });
+  }
+  return [...all];
+}
+
+/** Whether two settings are the same. */
+function isSame(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }
 
 /**

@@ -34,9 +34,13 @@ export function withWarmups(scenarios: readonly Scenario[], seed: number): Ready
  * (MSER-5), at most half of the run.
  */
 function pilotWarmup(scenario: Scenario, seed: number): Nanoseconds {
-  const pilot = simulate({ ...scenario, warmup: 0, faults: [] }, childSeed(seed, "pilot"), {
-    series: true,
-  });
+  const pilot = simulate(
+    { ...scenario, warmup: 0, faults: [], changes: [] },
+    childSeed(seed, "pilot"),
+    {
+      series: true,
+    },
+  );
   const { interval, meanSojourn } = pilot.series!;
   let last = 0;
   const steady = meanSojourn.map((value) => last = value ?? last);

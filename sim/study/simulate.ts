@@ -27,6 +27,7 @@ import {
   ARRIVAL,
   BACKGROUND,
   BEGIN,
+  CHANGE,
   CLIENT_DEADLINE,
   CLOSE,
   CONNECT,
@@ -150,23 +151,32 @@ export class Simulation {
     const [first] = world.balancers as [BalancerModel];
     this.#spread = new Spread(
       world.backends,
-      () =>
-        scenario.balancer.backends.map(({ weight, backup }, i) => ({
-          weight,
-          eligible: takesClients({ weight, backup, mode: first.scheduler.backends[i]!.mode }),
-        })),
+      () => {
+        const configured = new Map(
+          world.scenario.balancer.backends.map((backend) => [backend.id, backend]),
+        );
+        return world.backends.map(({ id }) => {
+          const { weight = 0, backup = false } = configured.get(id) ?? {};
+          const mode = first.scheduler.backend(id)?.mode;
+          return {
+            weight,
+            eligible: mode !== undefined && takesClients({ weight, backup, mode }),
+          };
+        });
+      },
     );
     first.events.subscribe("spread", ["backend_mode_changed"], () => this.#spread.modeChanged());
     this.#series = series ? new TimeSeries(sliceOf(scenario), SLICES) : undefined;
     world.prober.onChange = ({ index }, backend, up, now) =>
       this.#health.changed(index, backend.index, up, now);
+    const stages = [scenario.balancer, ...scenario.changes?.map(({ to }) => to.balancer) ?? []];
     for (const balancer of world.balancers) {
       const { index, events } = balancer;
-      if (scenario.balancer.onDown === "close") {
+      if (stages.some(({ onDown }) => onDown === "close")) {
         closeOnDown(
           events,
           () => balancer.scheduler,
-          () => "close",
+          () => world.scenario.balancer.onDown,
           (backend) => world.relay.closeAllOn(balancer, backend, queue.time),
         );
       }
@@ -283,6 +293,7 @@ export class Simulation {
     queue.push(warmup, WARM, 0);
     if (this.#series !== undefined) queue.push(0, SLICE, 0);
     this.#operate.forEach(({ at }, action) => queue.push(at, OPERATE, action));
+    scenario.changes?.forEach(({ at }, change) => queue.push(at, CHANGE, change));
     prober.start();
     faults.start();
     relay.start();
@@ -326,19 +337,23 @@ export class Simulation {
         if (clients.stopped) this.#endMeasurement(now);
         break;
       case CLIENT_DEADLINE:
-        clients.deadline(now);
+        clients.deadline(subject, now);
         break;
       case WAKE:
         this.#world.balancers[subject]!.wake(sequence, now);
         break;
       case IDLE_SWEEP:
-        relay.sweepIdle(now);
+        relay.sweepIdle(sequence, now);
         break;
       case PROBE_DUE:
       case PROBE_CONNECT:
       case PROBE_REQUEST:
       case PROBE_RESULT:
         prober.handle(kind, subject, sequence, now);
+        break;
+      case CHANGE:
+        this.#world.change(subject, now);
+        this.#spread.modeChanged();
         break;
       case FAULT_BEGINS:
         this.#faultBegins(subject, now);
@@ -479,10 +494,10 @@ export class Simulation {
   }
 
   #backendResults(from: CumulativeTotals, to: CumulativeTotals): BackendResult[] {
-    const { backends, balancers, scenario } = this.#world;
+    const { backends, balancers } = this.#world;
     const total = backends.reduce((sum, { reached }) => sum + reached, 0);
     const span = to.at - from.at;
-    return backends.map(({ id, index, reached, done, failed }) => {
+    return backends.map(({ id, index, server, reached, done, failed }) => {
       const [before, after] = [from.backends[index]!, to.backends[index]!];
       const meanBusy = (after.busy - before.busy) / span;
       return {
@@ -492,7 +507,7 @@ export class Simulation {
         done,
         failed,
         meanBusy,
-        utilisation: meanBusy / scenario.servers[index]!.slots,
+        utilisation: meanBusy / server.meanSlots(from.at, to.at),
         meanQueue: (after.queue - before.queue) / span,
         meanInFlight: (after.inFlight - before.inFlight) / span,
         downShare: (after.down - before.down) / span / balancers.length,

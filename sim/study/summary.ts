@@ -157,7 +157,7 @@ function saturated(
 ): string[] {
   if (scenario.workload.arrivals.kind === "closed") return [];
   return backends.flatMap(({ id, utilisation }, i) =>
-    scenario.servers[i]!.queue === Infinity && (utilisation.value ?? 0) > SATURATED ? [id] : []
+    scenario.servers[i]?.queue === Infinity && (utilisation.value ?? 0) > SATURATED ? [id] : []
   );
 }
 

@@ -61,6 +61,10 @@ export const COMMON: readonly Assumption[] = [
   assumption("there is one load balancer", ({ scenario }) => scenario.loadBalancers === 1),
   assumption("there are no faults", ({ scenario }) => scenario.faults.length === 0),
   assumption(
+    "no settings change during the run",
+    ({ scenario: { changes = [] } }) => changes.length === 0,
+  ),
+  assumption(
     "messages take no time",
     ({ scenario: { network: { clientLatency, backendLatency } } }) =>
       isConstant(clientLatency, 0) && isConstant(backendLatency, 0),

@@ -1,6 +1,15 @@
 /** A run that is stopped, stepped and turned back is the same run. */
 import assert from "node:assert/strict";
-import { RunDocument, Session } from "../../../sim/play/mod.ts";
+import {
+  type Command,
+  type Exported,
+  Player,
+  type Result,
+  RunDocument,
+  Session,
+  type Stepped,
+  type Why,
+} from "../../../sim/play/mod.ts";
 import { Replicator } from "../../../sim/study/mod.ts";
 
 const TEXT = `balancer:
@@ -51,4 +60,94 @@ Deno.test("Session.seek() shows the same after it has gone back and forward", ()
     session.seek(times[i]!);
     assert.deepEqual(picture(session), first[i]);
   }
+});
+
+/** What `lbsim sim` prints for a scenario. */
+async function digestOnCommandLine(text: string): Promise<string> {
+  const file = await Deno.makeTempFile({ suffix: ".yaml" });
+  try {
+    await Deno.writeTextFile(file, text);
+    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--no-check", "main.ts", "sim", file, "--json", "--no-timing"],
+      env: { NO_COLOR: "1" },
+    }).output();
+    const [output, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+    assert.ok(output!.startsWith("{"), errors!);
+    return JSON.parse(output!).digest;
+  } finally {
+    await Deno.remove(file);
+  }
+}
+
+/** A player whose clock stands still, and what it answers. */
+function play(text: string) {
+  const player = new Player(() => 0);
+  let number = 0;
+  const ask = (command: Command): Result => {
+    const answer = player.answer({ request: ++number, ...command });
+    if (answer.kind === "failed") throw new Error(answer.problem.message);
+    assert.ok(answer.kind === "reply" && answer.request === number);
+    return answer.result;
+  };
+  ask({ kind: "open", source: { file: "test.yaml", text } });
+  return ask;
+}
+
+const EXAMPLES = ["two-choices", "gray-failure", "retry-storm", "scale-out"];
+for (const name of EXAMPLES) {
+  Deno.test(`Player.answer() exports ${name} to the digest of the command line`, async () => {
+    const url = new URL(`../../../examples/${name}.yaml`, import.meta.url);
+    const ask = play(await Deno.readTextFile(url));
+    const { text, digest } = ask({ kind: "export" }) as Exported;
+    assert.equal(digest, await digestOnCommandLine(text));
+  });
+}
+
+Deno.test("Player.answer() exports what was changed by hand to the digest of the command line", async () => {
+  const ask = play(TEXT);
+  ask({ kind: "seek", at_ms: 1000 });
+  ask({ kind: "change", set: { "workload.arrivals.load": "120%", "servers.B2.slots": 3 } });
+  ask({ kind: "step", to: "pick" });
+  ask({ kind: "break", backend: "B2", fault: { slow: 4 } });
+  ask({ kind: "seek", at_ms: 2500 });
+  ask({ kind: "add backend", backend: { weight: 2 } });
+  ask({ kind: "repair", backend: "B2" });
+  ask({ kind: "seek", at_ms: 4100 });
+  ask({ kind: "remove backend", id: "B1" });
+  ask({
+    kind: "change",
+    set: { "balancer.backends.B4.weight": 1, "balancer.sticky": { ttl: "1m" } },
+  });
+  // Made at an earlier time than others.
+  ask({ kind: "seek", at_ms: 2000 });
+  ask({ kind: "change", set: { "balancer.retries": 1 } });
+  const { text, digest } = ask({ kind: "export" }) as Exported;
+  assert.match(text, /changes:\n/);
+  assert.equal(digest, await digestOnCommandLine(text));
+});
+
+Deno.test("Player.answer() refuses a change with the words of the command line, and nothing changes", () => {
+  const ask = play(TEXT);
+  ask({ kind: "seek", at_ms: 1000 });
+  const before = (ask({ kind: "export" }) as Exported).text;
+  assert.throws(
+    () => ask({ kind: "change", set: { "balancer.algorithm": "fastest" } }),
+    { message: /^test\.yaml:\d+:\d+: / },
+  );
+  assert.throws(
+    () => ask({ kind: "change", set: { load_balancers: 2 } }),
+    { message: /"load_balancers" cannot change during a run/ },
+  );
+  assert.equal((ask({ kind: "export" }) as Exported).text, before);
+});
+
+Deno.test("Player.answer() explains a pick with the algorithm's rule and candidates", () => {
+  const ask = play(TEXT);
+  ask({ kind: "seek", at_ms: 4000 });
+  const stepped = ask({ kind: "step", to: "pick" }) as Stepped;
+  const again = ask({ kind: "why", variant: stepped.variant! }) as Why;
+  assert.equal(again.backend, stepped.why!.backend);
+  assert.equal(again.client, stepped.why!.client);
+  assert.deepEqual(again.candidates, stepped.why!.candidates);
+  assert.equal(again.candidates.length, 3);
 });
