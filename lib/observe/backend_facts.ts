@@ -19,10 +19,10 @@ export class BackendFacts {
   retried = 0;
   bytesToBackend = 0;
   bytesToClient = 0;
-  readonly connect = new Latencies(LATENCY_BOUNDS);
-  readonly firstByte = new Latencies(LATENCY_BOUNDS);
-  readonly duration = new Latencies(DURATION_BOUNDS);
-  readonly probeDuration = new Latencies(LATENCY_BOUNDS);
+  readonly connect: Latencies = new Latencies(LATENCY_BOUNDS);
+  readonly firstByte: Latencies = new Latencies(LATENCY_BOUNDS);
+  readonly duration: Latencies = new Latencies(DURATION_BOUNDS);
+  readonly probeDuration: Latencies = new Latencies(LATENCY_BOUNDS);
   readonly ends: Record<ConnectionEnd, number> = {
     closed: 0,
     client_aborted: 0,
@@ -51,7 +51,7 @@ export class BackendFacts {
   /** The faults that it was told to have, in words. */
   readonly faults: string[] = [];
   /** Connections since the start, at the monitor's last samples. */
-  readonly opened = new Float64Array(SAMPLES);
+  readonly opened: Float64Array = new Float64Array(SAMPLES);
 
   constructor(now: Nanoseconds) {
     this.healthSince = now;
