@@ -2,6 +2,11 @@ import { childSeed, createRandom, type Random } from "../base/mod.ts";
 import type { TrafficReader, TrafficRow } from "./traffic.ts";
 
 const MINUTE_MS = 60_000;
+/** A table is about a day. */
+const MINUTES = 24 * 60;
+/** No function is invoked more often in a minute: a larger number is damaged, and would be drawn for hours. */
+const COUNT_MAX = 10_000_000;
+const DURATION_MS_MAX = 24 * 60 * MINUTE_MS;
 /** The percentiles of a duration that the data has. */
 const PERCENTILES = [0, 1, 25, 50, 75, 99, 100];
 
@@ -16,8 +21,9 @@ export function durationsOf(
   line: string,
 ): readonly [key: string, values: readonly number[]] | undefined {
   const [owner, app, func, , , , , ...percentiles] = line.trim().split(",");
-  const values = percentiles.map(Number);
-  const isRight = values.length === PERCENTILES.length && values.every((value) => value >= 0);
+  const values = percentiles.map((text) => text.trim() === "" ? NaN : Number(text));
+  const isRight = values.length === PERCENTILES.length &&
+    values.every((value) => value >= 0 && value <= DURATION_MS_MAX);
   return isRight ? [`${owner},${app},${func}`, values] : undefined;
 }
 
@@ -32,7 +38,6 @@ export class Azure2019 implements TrafficReader {
   readonly origin = "azure-2019";
   readonly #durations: Durations;
   readonly #seed: number;
-  #hasBegun = false;
   #unknown = 0;
 
   constructor(durations: Durations, seed: number) {
@@ -53,18 +58,20 @@ export class Azure2019 implements TrafficReader {
 
   rows(line: string): Iterable<TrafficRow> | undefined {
     const [owner, app, func, trigger, ...counts] = line.trim().split(",");
-    if (!this.#hasBegun) {
-      this.#hasBegun = true;
-      if (owner === "HashOwner") return [];
-    }
-    if (app === undefined || func === undefined || trigger === undefined) return undefined;
-    if (counts.length === 0 || !counts.every((count) => /^\d+$/.test(count))) return undefined;
+    // Several tables may have been put together.
+    if (owner === "HashOwner") return [];
+    if (!app || func === undefined || trigger === undefined) return undefined;
+    if (counts.length === 0 || counts.length > MINUTES || !counts.every(isCount)) return undefined;
     const key = `${owner},${app},${func}`;
     const durations = this.#durations.get(key);
     if (durations === undefined) this.#unknown++;
     const random = createRandom(childSeed(this.#seed, "azure-2019", key));
     return invocations(app, counts, durations, random);
   }
+}
+
+function isCount(text: string): boolean {
+  return /^\d+$/.test(text) && Number(text) <= COUNT_MAX;
 }
 
 function* invocations(

@@ -4,10 +4,28 @@ import type { TrafficReader, TrafficRow } from "./traffic.ts";
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
+/** A line with a larger time is damaged. */
+const AT_MS_MAX = Date.UTC(9999, 0);
+/** No longer duration can be simulated: 104 days. */
+const DURATION_MS_MAX = Number.MAX_SAFE_INTEGER / NS_PER_MS;
+
+/** The row of a line; undefined if there is no such connection. */
+function plausible(row: TrafficRow): TrafficRow[] | undefined {
+  const { at, connected = 0, service = 0, bytesToBackend = 0, bytesToClient = 0 } = row;
+  const isRight = row.backend !== "" && Math.abs(at) <= AT_MS_MAX &&
+    connected + service <= DURATION_MS_MAX &&
+    Number.isSafeInteger(bytesToBackend) && Number.isSafeInteger(bytesToClient);
+  return isRight ? [row] : undefined;
+}
+
 /** `[06/Feb/2009:12:12:51.443]`, without a time zone: only the differences of times matter. */
 const HAPROXY_DATE = String.raw`\[(\d\d)/([A-Z][a-z][a-z])/(\d{4}):(\d\d):(\d\d):(\d\d)\.(\d{3})\]`;
-/** Client, date, frontend, backend and server; a syslog server may have put anything before them. */
-const HAPROXY_BEGINNING = String.raw`(\S+):\d+ ${HAPROXY_DATE} \S+ [^\s/]+/(\S+)`;
+/**
+ * Client, date, frontend, backend and server; a syslog server may have put anything before them. A client begins only
+ * where a word begins: otherwise a long line without spaces would take time that grows with its length squared.
+ */
+const HAPROXY_BEGINNING = String
+  .raw`(?<!\S)([^\s,"]+):\d+ ${HAPROXY_DATE} \S+ [^\s/]+/(\S+)`;
 /** `Tw/Tc/Tt bytes state`, as `option tcplog` writes them. */
 const HAPROXY_TCP = new RegExp(
   String.raw`${HAPROXY_BEGINNING} (-?\d+)/(-?\d+)/(\+?)(\d+) \+?(\d+) (\S)(\S) `,
@@ -63,18 +81,22 @@ function rowOf(match: RegExpExecArray, fields: {
     ...[Number(year), monthIndex, Number(day)] as const,
     ...[Number(hour), Number(minute), Number(second), Number(ms)] as const,
   );
+  // It accepts 31 February and 25 o'clock, and means a later day.
+  const date = new Date(at);
+  if (date.getUTCDate() !== Number(day) || date.getUTCHours() !== Number(hour)) return undefined;
   const [total, connect] = [Number(fields.total), Number(fields.connect)];
+  if (connect < -1) return undefined;
   const [request, wait] = [Math.max(0, fields.request), Math.max(0, Number(fields.wait))];
   const [cause = "-", phase = "-"] = fields.state;
   if (connect === -1 || server === "<NOSRV>") {
-    return [{ at, client, service: total, refused: refusalOf(cause, phase, server) }];
+    return plausible({ at, client, service: total, refused: refusalOf(cause, phase, server) });
   }
   const connected = request + wait + connect;
-  return [{
+  return plausible({
     ...{ at, client, backend: server, connected, end: endOf(cause) },
     service: fields.early === "+" ? undefined : Math.max(0, total - connected),
     bytesToClient: Number(fields.bytes),
-  }];
+  });
 }
 
 /** Of a connection that reached no server. */
@@ -108,7 +130,8 @@ export const NGINX_FORMAT =
   `log_format lbsim '$msec $remote_addr $session_time $status $bytes_received $bytes_sent '
                  '"$upstream_addr" "$upstream_connect_time" "$upstream_session_time"';`;
 
-const NGINX = /^(\d+\.\d+) (\S+) (\d+\.\d+) (\d{3}) (\d+) (\d+) "([^"]*)" "([^"]*)" "([^"]*)"$/;
+const NGINX =
+  /^(\d+\.\d+) ([^\s,"]+) (\d+\.\d+) (\d{3}) (\d+) (\d+) "([^"]+)" "([-\d., :]+)" "([-\d., :]+)"$/;
 
 /** What nginx reports if it reached no server. */
 const NGINX_REFUSALS: Readonly<Record<string, RefusalReason>> = {
@@ -133,23 +156,24 @@ export class NginxLog implements TrafficReader {
     if (match === null) return undefined;
     const [, ended, client = "", session, status = "", received, sent, ...upstream] = match;
     const [server, connect, used] = upstream.map((list) => list.split(/[,:] /).at(-1)!.trim());
+    if (!isNginxTime(connect) || !isNginxTime(used)) return undefined;
     const total = 1000 * Number(session);
     const at = 1000 * Number(ended) - total;
     const traffic = { bytesToBackend: Number(received), bytesToClient: Number(sent) };
     const [connectMs, usedMs] = [1000 * Number(connect), 1000 * Number(used)];
     if (Number.isNaN(connectMs) || Number.isNaN(usedMs)) {
-      return [{ at, client, service: total, refused: NGINX_REFUSALS[status] ?? "connects_failed" }];
+      const refused = NGINX_REFUSALS[status] ?? "connects_failed";
+      return plausible({ at, client, service: total, refused });
     }
     const service = Math.max(0, usedMs - connectMs);
-    return [{
-      at,
-      client,
-      backend: server,
-      connected: Math.max(0, total - service),
-      service,
-      ...traffic,
-    }];
+    const connected = Math.max(0, total - service);
+    return plausible({ at, client, backend: server, connected, service, ...traffic });
   }
+}
+
+/** A dash says that it was never reached. */
+function isNginxTime(text: string | undefined): boolean {
+  return text !== undefined && /^(-|\d+(\.\d+)?)$/.test(text);
 }
 
 /**
@@ -172,7 +196,8 @@ export class CsvTable implements TrafficReader {
     const cell = (name: string) => cells[this.#columns!.indexOf(name)] || undefined;
     const [at, service] = [millisecondsOf(cell("at")), millisecondsOf(cell("service"))];
     if (at === undefined || Number.isNaN(at) || Number.isNaN(service)) return undefined;
-    return [{ at, client: cell("client") ?? "unknown", backend: cell("backend"), service }];
+    const client = cell("client") ?? "unknown";
+    return plausible({ at, client, backend: cell("backend"), service });
   }
 }
 
@@ -200,17 +225,15 @@ function cellsOf(line: string): string[] {
 export class Azure2021 implements TrafficReader {
   readonly origin = "azure-2021";
   readonly assumptions = ["an application is a client, and each invocation is a connection of it"];
-  #hasBegun = false;
 
   rows(line: string): TrafficRow[] | undefined {
     const [app = "", func, ended = "", duration = ""] = line.trim().split(/[,\s]+/);
-    if (!this.#hasBegun) {
-      this.#hasBegun = true;
-      if (app === "app" && func === "func") return [];
-    }
+    // Several tables may have been put together.
+    if (app === "app" && func === "func") return [];
+    if (app === "") return undefined;
     const [end, service] = [millisecondsOf(ended), millisecondsOf(duration)];
     if (end === undefined || service === undefined) return undefined;
     if (Number.isNaN(end) || Number.isNaN(service)) return undefined;
-    return [{ at: end - service, client: app, service }];
+    return plausible({ at: end - service, client: app, service });
   }
 }
