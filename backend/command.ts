@@ -85,7 +85,7 @@ export function backendCommand(io: Io) {
     )
     .option(
       "--admin <host:port>",
-      "address of its admin API, through which it can be hurt on demand; with --config, `admin` of the backend",
+      "address of the backend's admin API, through which faults are injected; with --config, it is the key `admin` of the backend",
       (text) => addressOption("--admin", text),
     )
     .option(

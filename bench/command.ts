@@ -99,7 +99,7 @@ export function benchCommand(io: Io) {
     .addOption(
       new Option(
         "--timeout <duration>",
-        "limit for an answer, from when its request was meant to start (5s, or the scenario's)",
+        "limit for an answer, from the time when its request was meant to start (5s, or the scenario's)",
       )
         .argParser(positiveDurationOption),
     )

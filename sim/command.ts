@@ -87,10 +87,14 @@ export function simCommand(io: Io, program: string) {
       )
       .option(
         "--backends <numbers>",
-        "with --replay: simulate the recorded traffic also with so many backends, like 2,4",
+        "with --replay: simulate the recorded traffic also with these numbers of backends, like 2,4",
         numbersOption,
       )
-      .option("--until-damage", "of a damaged recording, use what comes before the damage", false)
+      .option(
+        "--until-damage",
+        "if the recording is damaged, use the part before the damage",
+        false,
+      )
       .option("--shard <k/n>", "run the k-th of n parts and print it as JSON", shardOption)
       .option(
         "--selftest",
@@ -417,7 +421,7 @@ function refuseWithoutReplay(
     ? "--backends"
     : undefined;
   if (flag === undefined) return;
-  throw new UserError(`${flag} is about a recording: add --replay RECORDING`, {
+  throw new UserError(`${flag} needs a recording: add --replay RECORDING`, {
     exitCode: 2,
     ...flag === "--algorithm" && { hint: "in a scenario, use --set balancer.algorithm=…" },
   });

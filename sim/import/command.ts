@@ -25,10 +25,10 @@ const LINES_PER_WRITE = 500;
 /** More names are not those of backends. */
 const BACKENDS_MAX = 10_000;
 
-/** `lbsim import`: makes a recording of the log of another program. */
+/** `lbsim import`: makes a recording from the log of another program. */
 export function importCommand(io: Io) {
   return new Command("import")
-    .description("Make a recording of the log of another program, and print it.")
+    .description("Make a recording from the log of another program, and print it.")
     .addArgument(
       new Argument("<format>", "the format of the log").choices(ORIGINS)
         .argParser(nameOption("format", ORIGINS)),

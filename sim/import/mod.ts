@@ -1,2 +1,2 @@
-/** `lbsim import`: makes recordings of the logs of other programs. */
+/** `lbsim import`: makes recordings from the logs of other programs. */
 export { importCommand } from "./command.ts";
