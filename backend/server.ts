@@ -152,7 +152,7 @@ export class BackendServer {
     await this.#over(closed);
   }
 
-  /** As if the process were killed: everything is closed at once, whatever it is doing. It then has no fault. */
+  /** Acts as if the process were killed: closes the listener and all connections at once, and ends all faults. */
   async kill(): Promise<void> {
     this.#setEffect(NO_EFFECT);
     const closed = this.#stopListening();

@@ -50,7 +50,7 @@ export interface Plan {
   create(options: PlanOptions, tally: Tally): Load;
 }
 
-/** What a load is given besides what the flags say. */
+/** The options of a load that no flag sets. */
 export interface PlanOptions extends LinksOptions {
   readonly from?: ((connection: number) => string) | undefined;
   readonly client?: ((client: number) => string) | undefined;

@@ -61,7 +61,7 @@ export class Links<User> {
   }
 
   /**
-   * Begins to open a connection. If that fails, its user hears of it as of a request that fails.
+   * Begins to open a connection. A failure is reported to its user in the same way as that of a request.
    *
    * @param from Its local address; the system chooses it if left out.
    * @param client The address that a PROXY header states.

@@ -25,7 +25,7 @@ const BATCH = 256;
 const RETRY: Nanoseconds = 100 * NS_PER_MS;
 /** The time between two attempts grows to this. */
 const RETRY_MAX: Nanoseconds = 5 * NS_PER_S;
-/** Opening the store, or writing a batch, may take this long: no client waits for it. */
+/** The time limit for opening the store and for writing a batch. It may be long, because no client waits for it. */
 const WORK_TIMEOUT: Nanoseconds = NS_PER_S;
 /** At most this many clients wait for the store at a time; further ones are served from memory. */
 const ASKING_MAX = 1000;

@@ -59,7 +59,7 @@ export interface AdminServerOptions {
 /** The port of the admin API is taken. */
 export class PortInUse extends UserError {}
 
-/** Headers of every answer. With them, a browser lets no page of another site read it or show it in a frame. */
+/** Headers of every answer. With them, a page of another site cannot read the answer or show it in a frame. */
 const HEADERS = {
   "Cache-Control": "no-store",
   "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",

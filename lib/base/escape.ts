@@ -29,7 +29,7 @@ export function escapedJson(value: unknown): string {
   return escapeText(JSON.stringify(value));
 }
 
-/** The same value with all text in it made safe to show within a line; keys, too. */
+/** A copy of the value in which all text, also that of keys, is escaped, so that it is safe to print on one line. */
 export function escapeAll<T>(value: T): T {
   return mapped(value) as T;
 }

@@ -26,7 +26,7 @@ function isIpv4(groups: IpGroups): boolean {
   return groups[5] === 0xffff && groups.slice(0, 5).every((group) => group === 0);
 }
 
-/** Writes an address in its one spelling: IPv4 with dots, also where it was written into IPv6. */
+/** Writes an address in its canonical form: IPv4 with dots, also if it is mapped into IPv6. */
 export function formatIp(groups: IpGroups): string {
   return isIpv4(groups) ? dotted(groups) : formatIpv6(groups);
 }

@@ -23,7 +23,7 @@ export interface Wanted {
   readonly backends: readonly number[];
 }
 
-/** Clients that would be refused by any balancer: there is no load in them. */
+/** Reasons for which every balancer refuses a client: such a client is no load for the backends. */
 const NO_LOAD: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
   "bad_proxy_header",
   "bad_tls_handshake",
@@ -261,7 +261,7 @@ export class WhatIfBuilder {
     };
   }
 
-  /** Those that have ended, and those that last until the end of the recording. */
+  /** The faults that have ended, and those that last until the end of the recording. */
   #allFaults(): Fault[] {
     const lasting: Fault[] = [];
     for (const [backend, { down }] of this.#probed) {

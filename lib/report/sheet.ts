@@ -25,7 +25,7 @@ export const WIDE: Sheet = {
   ...{ legend: 80, nameMax: 30, hasTitles: true },
 };
 
-/** For a phone, where text is as large as beside the plot and nothing points. */
+/** For a phone: text in the plot is as large as the text of the page, and there is no mouse pointer. */
 export const NARROW: Sheet = {
   ...{ width: 360, edge: 24, axis: 62, nameGap: 44, shareAxis: 84, shareNameGap: 66 },
   ...{ legend: 8, nameMax: 12, hasTitles: false },

@@ -228,7 +228,7 @@ class Hyperexponential implements Sampler {
   }
 }
 
-/** Inversion: a draw uses one random number and keeps nothing for the next draw. */
+/** Draws by inversion: each draw uses one random number, and no state is kept between draws. */
 class Lognormal implements Sampler {
   readonly #mu: number;
   readonly #sigma: number;

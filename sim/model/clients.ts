@@ -113,7 +113,7 @@ export class Clients {
     this.#connect(connection, now);
   }
 
-  /** A client of the closed loop has thought, or a client retries. */
+  /** Called when the think time of a client of the closed loop has ended, or when a client retries. */
   begin(connection: Connection, now: Nanoseconds): void {
     connection.pending = 0;
     if (!connection.is(AWAITED)) {
@@ -130,7 +130,7 @@ export class Clients {
     this.#connect(connection, now);
   }
 
-  /** A client has thought, and sends another request on its connection. */
+  /** Called when a client's think time has ended: it sends another request on its connection. */
   nextRequest(connection: Connection, now: Nanoseconds): void {
     connection.pending = 0;
     const broken = connection.is(BROKEN);

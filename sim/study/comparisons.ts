@@ -95,7 +95,7 @@ interface Comparison {
   readonly metric: "errors" | "p99_ms";
   /** By how much the metric is lower with the best, with an interval of a confidence. */
   readonly lower: (confidence: number) => Estimate;
-  /** By how much it must be lower at least to be better. */
+  /** The variant counts as better only if its value is lower by at least this much. */
   readonly margin: number;
 }
 

@@ -11,7 +11,7 @@
 import type { Repetition } from "../../lib/scenario/mod.ts";
 import { CONFIDENCE, type Estimate } from "../../lib/stats/mod.ts";
 
-/** Replications before the first checkpoint: fewer tell too little about how much they vary. */
+/** Replications before the first checkpoint: the spread of fewer replications is known too badly. */
 const FIRST = 20;
 const GROWTH = 1.5;
 

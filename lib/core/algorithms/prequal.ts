@@ -233,7 +233,7 @@ export class Prequal implements Algorithm {
     for (const probe of pool) if (!probe.candidate.available) this.#drop(probe);
   }
 
-  /** Room for what is new: the oldest and the worst are dropped in turn. */
+  /** Drops a result to make room for new ones: in turn the oldest and the worst. */
   #dropOne(): void {
     const { oldest } = this.#pool;
     if (oldest === undefined) return;
@@ -252,7 +252,7 @@ export class Prequal implements Algorithm {
     return this.#isCold(hottest.load) ? slowest : hottest;
   }
 
-  /** Probes distinct backends, as far as there are so many. */
+  /** Probes `probes` distinct backends, or all if there are fewer. */
   #probeSome(now: Nanoseconds): void {
     const lottery = this.#lottery;
     const { probes } = this.#options;

@@ -81,7 +81,7 @@ export function takesClients(
   return !backup && weight > 0 && mode === "ready";
 }
 
-/** Why no new client can be sent to it, in words; undefined if one can. */
+/** Why a backend gets no new client, in words; undefined if it can get one. */
 export function unavailability(backend: Judged): string | undefined {
   const condition = conditionOf(backend);
   if (condition !== "up") return condition === "unknown" ? "not probed yet" : condition;

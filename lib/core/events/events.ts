@@ -308,7 +308,7 @@ export interface SessionAdopted extends At {
   readonly backend: string;
 }
 
-/** The session store is there. */
+/** The session store has been opened. */
 export interface SessionStoreOpened extends At {
   readonly type: "session_store_opened";
   /** What it is and where, without secrets. */
@@ -492,8 +492,8 @@ export interface ClientAsked extends At {
 }
 
 /**
- * A connection that waited does so no more: `connection_left` or `connection_refused` follows. In between is what
- * time has brought by then. Without such events in between there is no event of this type.
+ * A connection leaves the queue without a backend: `connection_left` or `connection_refused` follows. This event is
+ * written only if other events, caused by the passing of time, come before the one that follows.
  */
 export interface QueueLeft extends At {
   readonly type: "queue_left";

@@ -50,5 +50,5 @@ Deno.test("sim --replay repeats the decisions of a recording, and says what othe
 Deno.test("sim refuses options about a recording without one", async () => {
   const { code, stderr } = await lbsim(["sim", "--algorithm", "random"]);
   assert.equal(code, 2);
-  assert.match(stderr, /--algorithm is about a recording: add --replay RECORDING/);
+  assert.match(stderr, /--algorithm needs a recording: add --replay RECORDING/);
 });
