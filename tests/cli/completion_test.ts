@@ -122,10 +122,15 @@ Deno.test({
   ignore: !isInstalled("zsh"),
   async fn() {
     await withShell(async (shell) => {
+      const [, list] = (await shell(["sh", "-c", "lbsim --help"])).split("\nCommands:\n");
+      const subcommands = list!.split("\n").flatMap((line) =>
+        line.match(/^ {2}([a-z]+) /)?.[1] ?? []
+      );
+      assert(subcommands.includes("lb"));
       assert.deepEqual((await shell(["zsh", "-f", "-c", ZSH])).split("\n"), [
         "compdef _lbsim lbsim",
         "compdef _lbsim lbsim",
-        "lb|backend|client|bench|up|check|explain|ctl|init|demo|sim|complete|help",
+        subcommands.join("|"),
         "merge",
         "files",
         "debug|info|warning|error",
