@@ -128,6 +128,8 @@ const BALANCES: readonly string[] = ["lb", "up"];
 const WRITES: Readonly<Record<string, (command: CommandUnknownOpts) => readonly string[]>> = {
   sim: pagesOf,
   bench: pagesOf,
+  live: pagesOf,
+  compare: pagesOf,
   init: ({ processedArgs: [file] }) => file === "-" ? [] : [file as string],
 };
 
@@ -145,6 +147,9 @@ const NEEDS: Readonly<Record<string, readonly Deno.PermissionName[]>> = {
   client: ["net", "read"],
   bench: ["net", "read", "write", "sys"],
   demo: ["net", "sys", "run"],
+  live: ["net", "read", "write", "sys"],
+  compare: ["read", "write"],
+  calibrate: ["net", "sys"],
   check: ["read", "sys"],
   init: ["write"],
   explain: ["read", "sys"],
@@ -187,6 +192,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<MakeCommand>>> = {
   ctl: async () => (await import("./ctl/mod.ts")).ctlCommand,
   init: async () => (await import("./lb/init_command.ts")).initCommand,
   demo: async () => (await import("./live/demo_command.ts")).demoCommand,
+  live: async () => (await import("./live/live_command.ts")).liveCommand,
+  compare: async () => (await import("./live/compare_command.ts")).compareCommand,
+  calibrate: async () => (await import("./live/calibrate_command.ts")).calibrateCommand,
   sim: async () => {
     const { simCommand } = await import("./sim/command.ts");
     return (io) => simCommand(io, import.meta.url);

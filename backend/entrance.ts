@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { acceptAll, closeIfOpen, listen, listenTls } from "../lib/io/mod.ts";
 import { type Address, addressOf, isWildcard, UserError } from "../lib/base/mod.ts";
+import type { FaultEffect } from "../lib/fault/mod.ts";
 import type { KeyPair } from "../lib/files/mod.ts";
 
 /** A client's socket. */
@@ -12,6 +13,19 @@ export type Socket = Deno.TcpConn | Deno.TlsConn;
  * reset.
  */
 export type EntranceMode = "open" | "closed" | "silent" | "resetting";
+
+/** Whether all work of a backend stands still. */
+export function isHalted({ silent, paused }: FaultEffect): boolean {
+  return silent || paused;
+}
+
+/** What a client meets at a backend with these faults. */
+export function entranceMode({ down, silent, refusing, resetting }: FaultEffect): EntranceMode {
+  if (down) return "closed";
+  if (silent) return "silent";
+  if (refusing) return "closed";
+  return resetting ? "resetting" : "open";
+}
 
 /** Something that listens. `close` resolves when another can listen at the same address. */
 interface Listening {

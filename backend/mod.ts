@@ -1,5 +1,7 @@
 /** The echo server, with faults on demand. */
 export { backendAdminSettings, startBackendAdmin } from "./admin.ts";
 export { faultLogger, requestLogger, totalsInWords } from "./backend_log.ts";
+export { Entrance, entranceMode, isHalted } from "./entrance.ts";
 export { BackendFaults, type FaultChange } from "./faults.ts";
 export { BackendServer } from "./server.ts";
+export { Service, type ServiceOptions } from "./service.ts";

@@ -14,7 +14,7 @@ import {
 } from "../lib/base/mod.ts";
 import { type FaultEffect, NO_EFFECT } from "../lib/fault/mod.ts";
 import type { KeyPair } from "../lib/files/mod.ts";
-import { Entrance, type EntranceMode, type Socket } from "./entrance.ts";
+import { Entrance, entranceMode, isHalted, type Socket } from "./entrance.ts";
 import { HttpConversation, isRequestLine } from "./http.ts";
 import { Slots } from "./slots.ts";
 import { Work } from "./work.ts";
@@ -272,18 +272,6 @@ export class BackendServer {
       this.#slots?.release();
     }
   }
-}
-
-/** Whether all work stands still. */
-function isHalted({ silent, paused }: FaultEffect): boolean {
-  return silent || paused;
-}
-
-function entranceMode({ down, silent, refusing, resetting }: FaultEffect): EntranceMode {
-  if (down) return "closed";
-  if (silent) return "silent";
-  if (refusing) return "closed";
-  return resetting ? "resetting" : "open";
 }
 
 /**

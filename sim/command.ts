@@ -1,57 +1,30 @@
 import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
-import { dirname } from "node:path";
 import deno from "../deno.json" with { type: "json" };
 import { fileOption, integerOption, type Io, nameOption } from "../lib/cli/mod.ts";
 import { ALGORITHM_NAMES } from "../lib/core/mod.ts";
 import { TRACE_NAME, type WhatIf } from "../lib/recording/mod.ts";
-import { monotonicNow, today, writeFailure } from "../lib/io/mod.ts";
+import { monotonicNow } from "../lib/io/mod.ts";
 import { loadStudy } from "../lib/files/load_study.ts";
 import { readText } from "../lib/files/mod.ts";
-import {
-  escapeAll,
-  escapedJson,
-  escapeText,
-  type Nanoseconds,
-  NS_PER_S,
-  UserError,
-} from "../lib/base/mod.ts";
-import { csv, reportLines, reportPage, type StudyReport } from "../lib/report/mod.ts";
+import { escapedJson, type Nanoseconds, NS_PER_S, UserError } from "../lib/base/mod.ts";
 import { parseStudy, type Study, type StudyInputs } from "../lib/scenario/mod.ts";
-import { describeScenarios } from "./describe.ts";
 import { replayRecording } from "./replay/mod.ts";
 import {
   byVariant,
-  faultMedians,
   Forecast,
   mergeShards,
   parseShard,
-  plotsOf,
-  reportDigest,
   runStudy,
   type Shard,
   type ShardFile,
-  summarise,
   type TaskResult,
 } from "./study/mod.ts";
+import { type Output, refuseTwoFormats, refuseUnwritable, showStudy, withOutput } from "./show.ts";
 import { WorkerPool } from "./threads/mod.ts";
 import { judge, selftestStudies, type Verdict, verdictLines } from "./theory/mod.ts";
 
 /** The longest file of a shard: that of a large study has many histograms. */
 const SHARD_BYTES_MAX = 2 ** 30;
-
-/** How a result is shown. */
-interface Output {
-  readonly html?: string | undefined;
-  readonly json?: boolean | undefined;
-  readonly csv?: boolean | undefined;
-  readonly details?: boolean | undefined;
-  /** Whether the exit code depends on the scenario's expectations. */
-  readonly expect: boolean;
-  /** Whether the time that the study took is shown; without it the same result has the same bytes. */
-  readonly timing: boolean;
-  /** What the replay of a recording has found. */
-  readonly replay?: Readonly<Record<string, unknown>> | undefined;
-}
 
 /**
  * `lbsim sim`: runs a scenario in virtual time, with the same scheduler as the live balancer.
@@ -149,7 +122,8 @@ export function simCommand(io: Io, program: string) {
       const results = await run(io, program, study, { jobs, shard });
       const wallSeconds = () => (monotonicNow() - started) / NS_PER_S;
       if (shard === undefined) {
-        await show(io, study, results, wallSeconds, { ...output, replay: replayed?.json });
+        const shown = { ...output, replay: replayed?.json };
+        await showStudy(io, study, "sim", byVariant(study, results), wallSeconds, shown);
       } else io.out(escapedJson(shardFile(study, shard, results, wallSeconds())));
     });
   command.addCommand(mergeCommand(io));
@@ -171,31 +145,8 @@ function mergeCommand(io: Io) {
       return { file, shard: parseShard(file, text) };
     }));
     const { study, results, wallSeconds } = mergeShards(deno.version, shards);
-    await show(io, study, results, () => wallSeconds, output);
+    await showStudy(io, study, "sim", byVariant(study, results), () => wallSeconds, output);
   });
-}
-
-function withOutput<Args extends unknown[], Options extends Record<string, unknown>>(
-  command: Command<Args, Options>,
-) {
-  return command
-    .option("--html <file>", "write a report with plots to this file, as one HTML page", fileOption)
-    .option("--json", "print one JSON object")
-    .option("--csv", "print a CSV table with a line for each variant")
-    .option("--details", "show the backends of every variant")
-    .option("--no-expect", "do not check the scenario's expectations")
-    .option(
-      "--no-timing",
-      "leave out the date and the duration of the simulation, so that the same result gives the same bytes",
-    );
-}
-
-function refuseTwoFormats({ json, csv }: Output): void {
-  if (json && csv) {
-    throw new UserError("--json and --csv: only one of them", {
-      exitCode: 2,
-    });
-  }
 }
 
 /** The result of a shard is always JSON. */
@@ -208,20 +159,6 @@ function refuseForms({ html, csv, details }: Output): void {
       exitCode: 2,
     },
   );
-}
-
-/** A page that cannot be written must fail before a long study, not after it. */
-async function refuseUnwritable({ html }: Output): Promise<void> {
-  if (html === undefined) return;
-  const isDirectory = await Deno.stat(html).then((info) => info.isDirectory, () => false);
-  if (isDirectory) throw unwritable(html, new Deno.errors.IsADirectory());
-  await Deno.stat(dirname(html)).catch((error) => {
-    throw unwritable(html, error);
-  });
-}
-
-function unwritable(file: string, error: unknown): UserError {
-  return new UserError(`--html ${file}: ${writeFailure(error)}`);
 }
 
 const MORE = `
@@ -282,94 +219,6 @@ async function run(
   } finally {
     io.status();
   }
-}
-
-async function show(
-  io: Io,
-  study: Study,
-  results: readonly TaskResult[],
-  wallSeconds: () => number,
-  output: Output,
-): Promise<void> {
-  io.status("summing up the results");
-  const judged = output.expect ? study : { ...study, expect: [] };
-  const report = reportOf(judged, results, output.timing ? wallSeconds : undefined);
-  io.status();
-  if (output.html !== undefined) {
-    // The page has no date where the same result must have the same bytes.
-    const date = output.timing ? today() : undefined;
-    await writePage(output.html, report, study, results, date);
-    io.err(`report written to ${escapeText(output.html)}`);
-  }
-  if (output.json) {
-    const { replay } = output;
-    io.out(escapedJson(replay === undefined ? report : { ...report, replay }));
-  } else if (output.csv) io.out(csv(escapeAll(report)).trimEnd());
-  else {
-    const { color, columns } = io;
-    const about = escapeAll([
-      describeScenarios(study.variants.map(({ scenario }) => scenario)),
-      study.watch ?? "",
-    ])
-      .filter((sentence) => sentence !== "");
-    const medians = faultMedians(byVariant(study, results));
-    const proseColumns = io.stdoutIsTerminal ? columns : undefined;
-    const options = { color, columns, proseColumns, about, medians, details: output.details };
-    reportLines(escapeAll(report), options).forEach((line) => io.out(line));
-  }
-  const isEmpty = report.variants.some(({ offered }) => offered === 0);
-  if (isEmpty || report.expectations.some(({ holds }) => !holds)) io.setExitCode(1);
-}
-
-async function writePage(
-  file: string,
-  report: StudyReport,
-  study: Study,
-  results: readonly TaskResult[],
-  date: string | undefined,
-): Promise<void> {
-  const { scenario, set } = study.inputs;
-  const page = await reportPage(report, {
-    plots: plotsOf(study, byVariant(study, results)),
-    medians: faultMedians(byVariant(study, results)),
-    scenario: scenario.text,
-    command: ["lbsim sim", scenario.file, ...set.map((text) => `--set ${quoted(text)}`)].join(" "),
-    watch: study.watch,
-    source: study.source,
-    date,
-  });
-  try {
-    await Deno.writeTextFile(file, page);
-  } catch (error) {
-    throw unwritable(file, error);
-  }
-}
-
-/** Quoted for a shell. */
-function quoted(text: string): string {
-  return /^[\w./:=%-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
-}
-
-/** The result in the form that is printed. */
-function reportOf(
-  study: Study,
-  results: readonly TaskResult[],
-  wallSeconds: (() => number) | undefined,
-): StudyReport {
-  const summary = summarise(study, byVariant(study, results));
-  const events = summary.variants.reduce((sum, variant) => sum + variant.events, 0);
-  const digest = reportDigest(study.seed, summary);
-  // Summarising takes seconds too, with many backends or a Markov chain to solve.
-  const taken = wallSeconds?.();
-  return {
-    lbsim: deno.version,
-    scenario: study.inputs.scenario.file,
-    title: study.title ?? null,
-    seed: study.seed,
-    digest,
-    ...summary,
-    ...taken !== undefined && { wall_s: taken, events_per_s: events / taken },
-  };
 }
 
 function shardFile(

@@ -1,5 +1,6 @@
 /** Sockets, TLS, files and the clock: everything that needs the operating system. */
 export { acceptAll } from "./accept.ts";
+export { type Alarm, Alarms } from "./alarms.ts";
 export { type Clock, monotonicNow, timerDelay, today } from "./clock.ts";
 export { closeIfOpen } from "./close_if_open.ts";
 export type { Connection } from "./connection.ts";

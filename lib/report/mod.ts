@@ -14,6 +14,7 @@ export {
 } from "./page_parts.ts";
 export { coursePlot, healthPlot, latencyPlot, loadPlot, PLOT_STYLE } from "./plots.ts";
 export type { VariantPlots } from "./plots.ts";
+export { type SideBySide, sideBySide, sideBySideLines, sideBySidePage } from "./side_by_side.ts";
 export { NARROW, type Sheet, WIDE } from "./sheet.ts";
 export { reportLines, wrapped } from "./text.ts";
 export type {

@@ -17,6 +17,7 @@ import type {
   End,
   Fault,
   NetworkSettings,
+  Overheads,
   Scenario,
   ServerOptions,
   Trace,
@@ -98,6 +99,7 @@ export function buildScenario(
       service: file.service,
       servers,
       network: networkOf(file),
+      ...file.overheads !== undefined && { overheads: overheadsOf(file.overheads) },
       faults,
       end,
       warmup,
@@ -269,6 +271,12 @@ function networkOf({ network }: ScenarioFile): NetworkSettings {
     clientLatency: client ?? latency ?? none,
     backendLatency: backend ?? latency ?? none,
   };
+}
+
+function overheadsOf(
+  { connect = 0, relay_connection = 0, relay_request = 0 }: NonNullable<ScenarioFile["overheads"]>,
+): Overheads {
+  return { connect, relayConnection: relay_connection, relayRequest: relay_request };
 }
 
 /** Without `duration` and `connections`, a trace is run to its end. */

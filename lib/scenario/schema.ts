@@ -255,6 +255,19 @@ export const scenarioSchema = z.strictObject({
     client_latency: durations().optional().describe("the same, only between client and balancer"),
     backend_latency: durations().optional().describe("the same, only between balancer and backend"),
   }).prefault({}).describe("the time that messages take; none if left out"),
+  overheads: z.strictObject({
+    connect: duration().optional().describe(
+      "a connect until it is accepted: between client and balancer, and between balancer and backend",
+    ),
+    relay_connection: duration().optional().describe(
+      "how long a new connection occupies the balancer's event loop",
+    ),
+    relay_request: duration().optional().describe(
+      "how long a request and its answer occupy the balancer's event loop",
+    ),
+  }).optional().describe(
+    "what real sockets add, as `lbsim calibrate` measures it; nothing if left out. lbsim live ignores it",
+  ),
   hash_placement: z.enum(["redrawn", "fixed"]).default("redrawn").describe(
     "how source-hash, ring-hash and maglev place clients. redrawn: differently in every replication, as if backends " +
       "and clients had other names. fixed: as the live balancer does",

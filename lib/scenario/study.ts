@@ -84,7 +84,7 @@ const VARIANTS_MAX = 10_000;
 /** What `compare` may vary. */
 const COMPARABLE = [
   ...["balancer", "workload", "service", "servers", "network", "load_balancers", "idle_reports"],
-  ...["faults", "duration", "warmup", "hash_placement"],
+  ...["faults", "duration", "warmup", "hash_placement", "overheads"],
 ];
 
 /** A file that a scenario names. */

@@ -28,6 +28,8 @@ export interface Scenario {
   /** The behaviour of the backends, in the order of `balancer.backends`. */
   readonly servers: readonly ServerOptions[];
   readonly network: NetworkSettings;
+  /** What real sockets and event loops add; nothing if left out. */
+  readonly overheads?: Overheads;
   readonly faults: readonly Fault[];
   /** Settings that change during the run, in the order of time; absent if none does. */
   readonly changes?: readonly Change[];
@@ -190,6 +192,16 @@ export interface NetworkSettings {
   readonly clientLatency: Distribution;
   /** Between the balancer and a backend. */
   readonly backendLatency: Distribution;
+}
+
+/** What a machine adds to each connection and request. `lbsim calibrate` measures it. */
+export interface Overheads {
+  /** A connect until it is accepted: once between client and balancer, once between balancer and backend. */
+  readonly connect: Nanoseconds;
+  /** How long a new connection occupies the balancer's event loop. */
+  readonly relayConnection: Nanoseconds;
+  /** How long a request and its answer occupy it. */
+  readonly relayRequest: Nanoseconds;
 }
 
 interface FaultTimes {

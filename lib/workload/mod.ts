@@ -9,6 +9,7 @@ export {
   type OpenArrivals,
   type Ramp,
 } from "./arrivals.ts";
+export { Chances } from "./chances.ts";
 export { Demand, type DemandOptions } from "./demand.ts";
 export { Population } from "./population.ts";
 export { replicationSeed } from "./replication_seed.ts";

@@ -1,6 +1,7 @@
 import type { Nanoseconds } from "../../lib/base/mod.ts";
 import type { HealthLog } from "./health_log.ts";
-import type { World } from "../model/mod.ts";
+import type { MeasuredBackend } from "./measured_backend.ts";
+import type { Recorder } from "./recorder.ts";
 
 /** Totals since the start of the run. The difference of two of them gives the averages of the time between. */
 export interface CumulativeTotals {
@@ -17,25 +18,31 @@ export interface CumulativeTotals {
   }[];
 }
 
+/** A run, simulated or real, as its measurements see it. */
+export interface MeasuredRun {
+  readonly recorder: Recorder;
+  readonly backends: readonly MeasuredBackend[];
+}
+
 /**
  * Reads the totals.
  *
  * @param backends How many backends to read, from the first on.
  */
 export function readTotals(
-  world: World,
+  run: MeasuredRun,
   health: HealthLog,
   now: Nanoseconds,
-  backends = world.backends.length,
+  backends = run.backends.length,
 ): CumulativeTotals {
-  const { requests, sojourn } = world.recorder;
+  const { requests, sojourn } = run.recorder;
   return {
     at: now,
-    completions: world.recorder.completions,
+    completions: run.recorder.completions,
     done: requests.done,
     errors: requests.failed + requests.refused + requests.timedOut,
     sojourns: sojourn.sum,
-    backends: world.backends.slice(0, backends).map((backend) => ({
+    backends: run.backends.slice(0, backends).map((backend) => ({
       inFlight: backend.inFlightTime(now),
       queue: backend.server.waitingTime(now),
       busy: backend.server.busyTime(now),

@@ -1,6 +1,6 @@
 import type { Nanoseconds } from "../../lib/base/mod.ts";
 import type { BackendFaultKind, Fault } from "../../lib/scenario/types.ts";
-import type { BackendModel } from "../model/mod.ts";
+import type { MeasuredBackend } from "./measured_backend.ts";
 import type { FaultResult, Series } from "../../lib/metrics/mod.ts";
 
 /** How many changes of state are kept. A backend that flaps for days must not fill the memory. */
@@ -33,7 +33,7 @@ export class HealthLog {
   readonly #downTime: Float64Array;
 
   constructor(
-    backends: readonly BackendModel[],
+    backends: readonly MeasuredBackend[],
     balancers: number,
     faults: readonly Fault[],
     probeTimeout: Nanoseconds,
@@ -96,7 +96,7 @@ export class HealthLog {
   }
 
   /** The detection and failback times of each fault of a backend. */
-  results(backends: readonly BackendModel[]): FaultResult[] {
+  results(backends: readonly MeasuredBackend[]): FaultResult[] {
     return this.#detections.map(({ fault, detection, failback }) => ({
       backend: backends[fault.backend]!.id,
       kind: fault.kind.name,

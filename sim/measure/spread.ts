@@ -1,5 +1,5 @@
 import { square } from "../../lib/base/mod.ts";
-import type { BackendModel } from "../model/mod.ts";
+import type { MeasuredBackend } from "./measured_backend.ts";
 import type { Imbalance } from "../../lib/metrics/mod.ts";
 
 /** Whether a backend is to get new clients at present, and its weight. */
@@ -14,7 +14,7 @@ export interface Share {
  * each backend's connections are compared with its share of the connections that all of them got.
  */
 export class Spread {
-  readonly #backends: readonly BackendModel[];
+  readonly #backends: readonly MeasuredBackend[];
   readonly #shares: () => readonly Share[];
   /**
    * By backend: the connections that it got while it was to get clients, and its share of the connections of
@@ -27,7 +27,7 @@ export class Spread {
   #current: readonly Share[] = [];
 
   /** @param shares The share of each backend at the moment of the call. */
-  constructor(backends: readonly BackendModel[], shares: () => readonly Share[]) {
+  constructor(backends: readonly MeasuredBackend[], shares: () => readonly Share[]) {
     this.#backends = backends;
     this.#shares = shares;
     this.#received = new Float64Array(backends.length);

@@ -3,6 +3,11 @@ import type { CumulativeTotals } from "./cumulative_totals.ts";
 import type { HealthLog } from "./health_log.ts";
 import type { Series } from "../../lib/metrics/mod.ts";
 
+/** Slices of a time series: at least this many, less than twice as many. */
+export const SLICES = 240;
+/** How many backends a time series has at most: more lines cannot be distinguished in a plot. */
+export const SERIES_BACKENDS_MAX = 200;
+
 /**
  * Readings of the totals at equal distances. When there are too many, every other one is dropped and the
  * distance doubles, so the memory is bounded however long the run is.

@@ -1,7 +1,6 @@
-import { assert, childSeed, type Nanoseconds } from "../../lib/base/mod.ts";
+import { assert, type Nanoseconds } from "../../lib/base/mod.ts";
 import type { Scenario } from "../../lib/scenario/types.ts";
-import { KeyedRandom } from "../../lib/stats/mod.ts";
-import { Demand, type Population } from "../../lib/workload/mod.ts";
+import { type Chances, Demand, type Population } from "../../lib/workload/mod.ts";
 import { ANSWERED, ASSIGNED, AWAITED, BROKEN, ERROR, OK, RELAYED } from "./connections.ts";
 import type { Connection } from "./connections.ts";
 import { Deadlines } from "./deadlines.ts";
@@ -34,7 +33,7 @@ const NO_OWNER = -1;
 export class Clients {
   readonly #world: World;
   #demand: Demand;
-  readonly #balancerDraws: KeyedRandom;
+  readonly #chances: Chances;
   /** One for each timeout that clients have had; the last is that of the present. */
   readonly #deadlines: Deadlines[];
   #changes = 0;
@@ -49,7 +48,7 @@ export class Clients {
     const { workload } = scenario;
     this.#world = world;
     this.#demand = new Demand(scenario, seed);
-    this.#balancerDraws = new KeyedRandom(childSeed(seed, "choice of balancer"));
+    this.#chances = world.chances;
     this.#deadlines = [new Deadlines(workload.timeout, CLIENT_DEADLINE, 0, world.queue)];
     this.#lastConnection = "connections" in scenario.end ? scenario.end.connections : Infinity;
     this.#begun = Array.from({ length: this.#demand.inLoop }, () => 0);
@@ -255,22 +254,18 @@ export class Clients {
   }
 
   #connect(connection: Connection, now: Nanoseconds): void {
-    const { network, balancers, queue } = this.#world;
-    connection.balancer = balancers[balancers.length === 1 ? 0 : this.#choice(connection)]!;
+    const { network, balancers, queue, overheads } = this.#world;
+    const { origin, nth, attempt } = connection;
+    const index = this.#chances.balancer(origin, nth, attempt, balancers.length);
+    connection.balancer = balancers[index]!;
     this.#startWaiting(connection, now);
     if (network.client.instant) {
       this.#world.relay.reached(connection, now);
       return;
     }
-    const handshake = network.client.delay() + network.client.delay() + network.client.delay();
+    const handshake = overheads.connect + network.client.delay() +
+      network.client.delay() + network.client.delay();
     connection.pending = queue.push(now + handshake, REACH_BALANCER, connection.number);
-  }
-
-  /** Draws the balancer that a client connects to. */
-  #choice({ origin, nth, attempt }: Connection): number {
-    return Math.floor(
-      this.#balancerDraws.seek(origin, nth, attempt).next() * this.#world.balancers.length,
-    );
   }
 
   #startWaiting(connection: Connection, now: Nanoseconds): void {

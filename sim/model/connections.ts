@@ -30,6 +30,8 @@ export const IN_USE = 1024;
 export const QUEUED = 2048;
 /** The balancer has passed on the answer to the present request. */
 export const RELAYED = 4096;
+/** Its present event has waited for the event loop of its balancer. */
+export const LOOPED = 8192;
 
 /** What the answer is. */
 export const OK = 0;

@@ -17,4 +17,5 @@ export {
 export { checkInvariants } from "./invariants.ts";
 export { Liveness, MANY_AT_ONCE } from "./liveness.ts";
 export { offeredLoad } from "./load.ts";
-export { type RequestWatcher, World } from "./world.ts";
+export { createNetwork, type Network } from "./network.ts";
+export { placed, type RequestWatcher, World } from "./world.ts";

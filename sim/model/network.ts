@@ -9,15 +9,20 @@ export class Link {
   readonly #random: Random;
   #latency: Sampler;
 
-  constructor(latency: Distribution, seed: number) {
-    this.instant = isInstant(latency);
+  /** Whether messages may take no time at all. If not, each has an event of its own. */
+  readonly #mayBeInstant: boolean;
+
+  /** @param mayBeInstant Whether messages may take no time at all, without an event of their own. */
+  constructor(latency: Distribution, seed: number, mayBeInstant: boolean) {
+    this.#mayBeInstant = mayBeInstant;
+    this.instant = mayBeInstant && isInstant(latency);
     this.#random = createRandom(seed);
     this.#latency = createSampler(latency, this.#random);
   }
 
   /** Messages that are sent from now on have another latency. */
   change(latency: Distribution): void {
-    this.instant = isInstant(latency);
+    this.instant = this.#mayBeInstant && isInstant(latency);
     this.#latency = createSampler(latency, this.#random);
   }
 
@@ -39,10 +44,14 @@ export interface Network {
   readonly backend: Link;
 }
 
-/** Makes the network of a scenario. */
-export function createNetwork(settings: NetworkSettings, seed: number): Network {
+/**
+ * Makes the network of a scenario.
+ *
+ * @param instant Whether messages may take no time at all. If not, each has an event of its own.
+ */
+export function createNetwork(settings: NetworkSettings, seed: number, instant = true): Network {
   return {
-    client: new Link(settings.clientLatency, childSeed(seed, "latency", "client")),
-    backend: new Link(settings.backendLatency, childSeed(seed, "latency", "backend")),
+    client: new Link(settings.clientLatency, childSeed(seed, "latency", "client"), instant),
+    backend: new Link(settings.backendLatency, childSeed(seed, "latency", "backend"), instant),
   };
 }

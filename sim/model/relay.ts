@@ -97,10 +97,10 @@ export class Relay {
 
   /** A connect has reached the backend. */
   connectReached(connection: Connection, now: Nanoseconds): void {
-    const { network, queue } = this.#world;
+    const { network, queue, overheads } = this.#world;
     const verdict = this.#isCut(connection) ? "silent" : connection.backend.verdict;
     const deadline = this.#connectDeadline(connection);
-    const replyAt = now + network.backend.delay();
+    const replyAt = now + overheads.connect + network.backend.delay();
     if (verdict === "silent" || replyAt > deadline) {
       connection.pending = queue.push(Math.max(now, deadline), CONNECT_TIMEOUT, connection.number);
       return;

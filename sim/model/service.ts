@@ -1,4 +1,4 @@
-import { assert, childSeed, type Nanoseconds } from "../../lib/base/mod.ts";
+import { assert, type Nanoseconds } from "../../lib/base/mod.ts";
 import type { BackendModel } from "./backend_model.ts";
 import {
   ASSIGNED,
@@ -15,7 +15,6 @@ import {
   RESERVED,
 } from "./connections.ts";
 import { ABORT_AT_BACKEND, REQUEST } from "../engine/mod.ts";
-import { KeyedRandom } from "../../lib/stats/mod.ts";
 import type { World } from "./world.ts";
 
 /**
@@ -27,13 +26,9 @@ import type { World } from "./world.ts";
  */
 export class Service {
   readonly #world: World;
-  readonly #fastErrorDraws: KeyedRandom;
-  readonly #failDraws: KeyedRandom;
 
   constructor(world: World) {
     this.#world = world;
-    this.#fastErrorDraws = new KeyedRandom(childSeed(world.seed, "fate", "fast"));
-    this.#failDraws = new KeyedRandom(childSeed(world.seed, "fate", "fail"));
   }
 
   /** A request reaches its backend. */
@@ -42,8 +37,7 @@ export class Service {
     // A request with a reserved place is accepted; a later request of the same connection may find the queue
     // full.
     const accepted = (connection.is(RESERVED) || backend.server.hasRoom) &&
-      !(backend.fastErrorRate > 0 &&
-        chanceOf(connection, this.#fastErrorDraws) < backend.fastErrorRate);
+      !(backend.fastErrorRate > 0 && this.#failsAtOnce(connection));
     connection.pending = 0;
     if (connection.is(LOST) || (!connection.is(ASSIGNED) && backend.dropsAbandoned)) {
       this.cancelReservation(connection);
@@ -78,7 +72,7 @@ export class Service {
       prober.served(connection, now);
       return;
     }
-    const fails = backend.failRate > 0 && chanceOf(connection, this.#failDraws) < backend.failRate;
+    const fails = backend.failRate > 0 && this.#fails(connection);
     this.#answer(connection, fails ? ERROR : OK, now);
   }
 
@@ -142,15 +136,18 @@ export class Service {
     for (const probe of probes) prober.lost(probe, now);
   }
 
+  #failsAtOnce({ origin, nth, attempt, backend }: Connection): boolean {
+    return this.#world.chances.fastError(origin, nth, attempt) < backend.fastErrorRate;
+  }
+
+  #fails({ origin, nth, attempt, backend }: Connection): boolean {
+    return this.#world.chances.failure(origin, nth, attempt) < backend.failRate;
+  }
+
   #answer(connection: Connection, answer: number, now: Nanoseconds): void {
     const { relay } = this.#world;
     connection.answer = answer;
     if (!connection.is(ASSIGNED)) this.#world.freeIfUnused(connection);
     else relay.answer(connection, now);
   }
-}
-
-/** A number in [0, 1) that belongs to this attempt at this request. */
-function chanceOf({ origin, nth, attempt }: Connection, draws: KeyedRandom): number {
-  return draws.seek(origin, nth, attempt).next();
 }

@@ -1,6 +1,6 @@
 import { assert, childSeed, type Nanoseconds } from "../../lib/base/mod.ts";
 import { isHash } from "../../lib/core/mod.ts";
-import type { Balancer, Scenario, ServerOptions } from "../../lib/scenario/types.ts";
+import type { Balancer, Overheads, Scenario, ServerOptions } from "../../lib/scenario/types.ts";
 import { BackendModel } from "./backend_model.ts";
 import { BalancerModel } from "./balancer_model.ts";
 import { Clients } from "./clients.ts";
@@ -17,11 +17,13 @@ import {
 import { ARRIVAL, BACKGROUND, EventQueue } from "../engine/mod.ts";
 import { FaultInjector } from "./fault_injector.ts";
 import { IdleReports } from "./idle_reports.ts";
+import { EventLoops } from "./event_loops.ts";
 import { createNetwork, type Network } from "./network.ts";
 import { Prober } from "./prober.ts";
 import { type Outcome, Recorder } from "../measure/mod.ts";
 import { Relay } from "./relay.ts";
 import { Service } from "./service.ts";
+import { Chances } from "../../lib/workload/mod.ts";
 import { idealStoresOf } from "./ideal_store.ts";
 
 /** Reads how requests end, those of the warm-up included. It changes nothing. */
@@ -36,6 +38,8 @@ export interface RequestWatcher {
     now: Nanoseconds,
   ): void;
 }
+
+const NO_OVERHEADS: Overheads = { connect: 0, relayConnection: 0, relayRequest: 0 };
 
 /** The flags of a connection that is still used. */
 const USED = AWAITED | ASSIGNED | RESERVED | AT_BACKEND | QUEUED;
@@ -53,6 +57,10 @@ export class World {
   readonly queue = new EventQueue(BACKGROUND, ARRIVAL);
   readonly connections = new Connections();
   readonly network: Network;
+  readonly overheads: Overheads;
+  /** Undefined if the balancers take no time. */
+  readonly loops: EventLoops | undefined;
+  readonly chances: Chances;
   readonly backends: readonly BackendModel[];
   readonly balancers: readonly BalancerModel[];
   readonly recorder: Recorder;
@@ -66,12 +74,15 @@ export class World {
   watcher: RequestWatcher | undefined;
 
   constructor(scenario: Scenario, seed: number, warmup: Nanoseconds) {
-    const { balancer, servers, loadBalancers, workload, network } = scenario;
+    const { balancer, servers, loadBalancers, workload, network, overheads } = scenario;
     assert(servers.length === balancer.backends.length, "every backend has its server options");
     this.scenario = scenario;
     this.seed = seed;
     this.warmup = warmup;
-    this.network = createNetwork(network, seed);
+    this.network = createNetwork(network, seed, overheads === undefined);
+    this.overheads = overheads ?? NO_OVERHEADS;
+    this.loops = overheads && new EventLoops(overheads, loadBalancers, this.queue);
+    this.chances = new Chances(seed);
     this.backends = serversById(scenario).map(([id, options], index) =>
       new BackendModel(id, index, options, this)
     );
@@ -150,7 +161,7 @@ function isSame(a: unknown, b: unknown): boolean {
  * The balancer's options. If a hash places clients differently in each replication, they include the
  * salt of this replication.
  */
-function placed({ balancer, hashPlacement }: Scenario, seed: number): Balancer {
+export function placed({ balancer, hashPlacement }: Scenario, seed: number): Balancer {
   const { algorithm } = balancer;
   if (hashPlacement !== "redrawn" || !isHash(algorithm)) return balancer;
   return { ...balancer, algorithm: { ...algorithm, salt: childSeed(seed, "hash placement") } };

@@ -1,4 +1,4 @@
-import { assert, type Nanoseconds, NS_PER_S, VERSION } from "../../lib/base/mod.ts";
+import { assert, type Nanoseconds, VERSION } from "../../lib/base/mod.ts";
 import {
   closeOnDown,
   EVENT_TYPES,
@@ -8,7 +8,7 @@ import {
   type Scheduler,
   takesClients,
 } from "../../lib/core/mod.ts";
-import type { BackendResult, ReplicationResult } from "../../lib/metrics/mod.ts";
+import type { ReplicationResult } from "../../lib/metrics/mod.ts";
 import type { Scenario } from "../../lib/scenario/types.ts";
 import {
   type BalancerModel,
@@ -18,7 +18,6 @@ import {
   MANY_AT_ONCE,
   World,
 } from "../model/mod.ts";
-import { meanRate } from "../../lib/workload/mod.ts";
 import {
   ABORT_AT_BACKEND,
   ABORT_AT_BALANCER,
@@ -58,9 +57,13 @@ import {
   type CumulativeTotals,
   HealthLog,
   readTotals,
+  replicationResult,
+  SERIES_BACKENDS_MAX,
+  SLICES,
   Spread,
   TimeSeries,
 } from "../measure/mod.ts";
+import { sliceOf } from "./slices.ts";
 
 /** Reads the events of every balancer. */
 export interface Observer {
@@ -82,11 +85,6 @@ export interface SimulateOptions {
   /** Whether to check all invariants after every event. Slow; for tests. */
   readonly checked?: boolean;
 }
-
-/** Slices of a time series: at least this many, less than twice as many. */
-const SLICES = 240;
-/** How many backends a time series has at most: more lines cannot be distinguished in a plot. */
-const SERIES_BACKENDS_MAX = 200;
 
 /**
  * Runs one replication of a scenario. The same scenario and seed give the same result, bit by bit, on every
@@ -389,7 +387,8 @@ export class Simulation {
 
   /** Handles an event of a connection. */
   #handleConnection(kind: number, connection: Connection, now: Nanoseconds): void {
-    const { clients, relay, service } = this.#world;
+    const { clients, relay, service, loops } = this.#world;
+    if (loops?.delays(kind, connection, now)) return;
     switch (kind) {
       case WORK_DONE:
         service.done(connection, now);
@@ -462,65 +461,23 @@ export class Simulation {
 
   /** What it has measured. To be called when it is over. */
   result(): ReplicationResult {
-    assert(
-      this.#warm !== undefined && this.#end !== undefined,
-      "a run that is over has had its window",
-    );
-    const [from, to] = [this.#warm, this.#end];
     const { recorder, balancers, backends, queue } = this.#world;
-    const failures = balancers.flatMap(({ readerFailures }) => readerFailures);
-    const span = to.at - from.at;
-    return {
+    const from = this.#warm;
+    const to = this.#end;
+    assert(from !== undefined && to !== undefined, "a run that is over has had its window");
+    return replicationResult({
       seed: this.#seed,
       events: this.events,
-      window: { from: from.at, to: to.at },
+      from,
+      to,
       endedAt: queue.time,
-      connections: recorder.connections,
-      requests: { ...recorder.requests, unfinished: recorder.inFlight },
-      turnedAway: Object.fromEntries(recorder.refusals),
-      idleCuts: recorder.idleCuts,
-      throughput: (to.completions - from.completions) * NS_PER_S / span,
-      sojourn: recorder.sojourn.toData(),
-      wait: recorder.wait.toData(),
-      backends: this.#backendResults(from, to),
-      imbalance: this.#spread.result(),
-      faults: this.#health.results(backends),
-      falseDowns: this.#health.falseDowns,
-      failover: recorder.failover.toData(),
-      sessionsMoved: { ...recorder.sessionsMoved },
-      ...failures.length > 0 && { readerFailures: failures.map(({ message }) => message) },
-      ...(this.#series && { series: this.#series.series(balancers.length, this.#health) }),
-    };
-  }
-
-  #backendResults(from: CumulativeTotals, to: CumulativeTotals): BackendResult[] {
-    const { backends, balancers } = this.#world;
-    const total = backends.reduce((sum, { reached }) => sum + reached, 0);
-    const span = to.at - from.at;
-    return backends.map(({ id, index, server, reached, done, failed }) => {
-      const [before, after] = [from.backends[index]!, to.backends[index]!];
-      const meanBusy = (after.busy - before.busy) / span;
-      return {
-        id,
-        connections: reached,
-        share: total === 0 ? 0 : reached / total,
-        done,
-        failed,
-        meanBusy,
-        utilisation: meanBusy / server.meanSlots(from.at, to.at),
-        meanQueue: (after.queue - before.queue) / span,
-        meanInFlight: (after.inFlight - before.inFlight) / span,
-        downShare: (after.down - before.down) / span / balancers.length,
-        downs: this.#health.downs[index]!,
-      };
+      recorder,
+      backends,
+      balancers: balancers.length,
+      spread: this.#spread,
+      health: this.#health,
+      readerFailures: balancers.flatMap(({ readerFailures }) => readerFailures),
+      series: this.#series,
     });
   }
-}
-
-/** The initial length of a slice of the time series. */
-function sliceOf({ end, workload }: Scenario): Nanoseconds {
-  if ("duration" in end) return Math.max(1, Math.round(end.duration / SLICES));
-  const rate = meanRate(workload.arrivals);
-  if (Number.isNaN(rate)) return NS_PER_S / 100;
-  return Math.max(1, Math.round(end.connections * NS_PER_S / rate / SLICES));
 }

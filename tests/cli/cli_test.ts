@@ -26,14 +26,28 @@ interface Case {
 const CASES: readonly Case[] = [
   { name: "--help", args: ["--help"], code: 0, stdout: /Commands:[\s\S]*\blb\b[\s\S]*\bup\b/ },
   { name: "help lb", args: ["help", "lb"], code: 0, stdout: /--algorithm/ },
-  ...["lb", "backend", "client", "bench", "up", "check", "init", "demo", "sim"].map((
-    command,
-  ): Case => ({
-    name: `${command} --help`,
-    args: [command, "--help"],
-    code: 0,
-    stdout: new RegExp(`Usage: lbsim ${command}`),
-  })),
+  ...[
+    "lb",
+    "backend",
+    "client",
+    "bench",
+    "up",
+    "check",
+    "init",
+    "demo",
+    "live",
+    "compare",
+    "calibrate",
+    "sim",
+  ]
+    .map((
+      command,
+    ): Case => ({
+      name: `${command} --help`,
+      args: [command, "--help"],
+      code: 0,
+      stdout: new RegExp(`Usage: lbsim ${command}`),
+    })),
   {
     name: "a simulation of the shipped config",
     args: ["sim", "--set", "duration=5s", "--replications", "3"],

@@ -61,7 +61,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "sim": [...LIB, ...SIMULATION],
   "web": [...LIB, "sim", ...SIMULATION],
   "play": [...LIB, "web"],
-  "live": [...LIB, ...ROLES],
+  "live": [...LIB, ...ROLES, ...SIMULATION],
   "packaging": ["deno.json"],
   "docs": [...LIB, "sim"],
   "main.ts": [...LIB, "live", "play", "web", ...ROLES, ...SIMULATION],
@@ -112,6 +112,8 @@ const PAST_THE_FRONT: readonly (readonly [by: RegExp, target: RegExp])[] = [
   ],
   // The types of its messages, which cost nothing, and what its worker runs.
   [/^web\/playground\//, /^sim\/play\/mod\.ts$/],
+  // A live run is measured and shown as a simulated one. The front of the simulator is for pages, which do neither.
+  [/^live\//, /^sim\/(?:show|(?:measure|model|study)\/mod)\.ts$/],
   [/^sim\/threads\//, /^sim\/study\/(?:executor|replicator)\.ts$/],
 ];
 

@@ -1,0 +1,35 @@
+import { childSeed } from "../base/mod.ts";
+import { KeyedRandom } from "../stats/mod.ts";
+
+/**
+ * What chance decides about the attempts at a request. The draws depend only on the request's origin and number
+ * and the number of the attempt: an attempt goes to the same balancer, and fails or not, whatever else happens,
+ * in every variant and in both worlds.
+ */
+export class Chances {
+  readonly #balancers: KeyedRandom;
+  readonly #fastErrors: KeyedRandom;
+  readonly #failures: KeyedRandom;
+
+  constructor(seed: number) {
+    this.#balancers = new KeyedRandom(childSeed(seed, "choice of balancer"));
+    this.#fastErrors = new KeyedRandom(childSeed(seed, "fate", "fast"));
+    this.#failures = new KeyedRandom(childSeed(seed, "fate", "fail"));
+  }
+
+  /** The index of the balancer, of so many, that the client connects to. */
+  balancer(origin: number, nth: number, attempt: number, count: number): number {
+    if (count === 1) return 0;
+    return Math.floor(this.#balancers.seek(origin, nth, attempt).next() * count);
+  }
+
+  /** A number in [0, 1). A backend whose share of immediate errors is above it answers with one. */
+  fastError(origin: number, nth: number, attempt: number): number {
+    return this.#fastErrors.seek(origin, nth, attempt).next();
+  }
+
+  /** A number in [0, 1). A backend whose share of errors is above it serves the request and fails. */
+  failure(origin: number, nth: number, attempt: number): number {
+    return this.#failures.seek(origin, nth, attempt).next();
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * A request of a live scenario carries its job, so that both worlds do the same work: one line, with the
+ * identity of the attempt, the work, and the draws that decide whether it fails.
+ */
+import type { Nanoseconds } from "../lib/base/mod.ts";
+
+/** An attempt at a request, as its line states it. */
+export interface JobLine {
+  /** Identifies the attempt: origin, number and attempt. */
+  readonly id: string;
+  readonly work: Nanoseconds;
+  /** Numbers in [0, 1): with a rate of errors above it, the request fails. */
+  readonly fastDraw: number;
+  readonly failDraw: number;
+}
+
+/** An answer, as its line states it. */
+export interface AnswerLine {
+  readonly backend: string;
+  /** Absent if the answer is an error. */
+  readonly waited?: Nanoseconds;
+}
+
+/** The line of a request. */
+export function jobLine({ id, work, fastDraw, failDraw }: JobLine): string {
+  return `job ${id} ${Math.round(work)} ${fastDraw} ${failDraw}`;
+}
+
+/** The job that a line states; undefined if it states none. */
+export function parseJobLine(line: string): JobLine | undefined {
+  const [word, id, work, fastDraw, failDraw] = line.split(" ");
+  if (word !== "job" || id === undefined) return undefined;
+  const job = { id, work: Number(work), fastDraw: Number(fastDraw), failDraw: Number(failDraw) };
+  return Number.isFinite(job.work + job.fastDraw + job.failDraw) ? job : undefined;
+}
+
+/** The line of an answer. */
+export function answerLine({ backend, waited }: AnswerLine): string {
+  return waited === undefined ? `${backend} error` : `${backend} done ${Math.round(waited)}`;
+}
+
+/** The answer that a line states; undefined if it states none. */
+export function parseAnswerLine(line: string): AnswerLine | undefined {
+  const [backend, word, waited] = line.split(" ");
+  if (backend === undefined) return undefined;
+  if (word === "error") return { backend };
+  return word === "done" ? { backend, waited: Number(waited) } : undefined;
+}

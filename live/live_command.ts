@@ -1,0 +1,113 @@
+import { Command } from "@commander-js/extra-typings";
+import {
+  formatDuration,
+  type Nanoseconds,
+  NS_PER_MS,
+  NS_PER_S,
+  UserError,
+} from "../lib/base/mod.ts";
+import { durationOption, fileOption, integerOption, type Io } from "../lib/cli/mod.ts";
+import { loadStudy } from "../lib/files/load_study.ts";
+import { monotonicNow } from "../lib/io/mod.ts";
+import type { ReplicationResult } from "../lib/metrics/mod.ts";
+import type { Study } from "../lib/scenario/mod.ts";
+import { replicationSeed } from "../lib/workload/mod.ts";
+import { refuseTwoFormats, refuseUnwritable, showStudy, withOutput } from "../sim/show.ts";
+import type { ReadyScenario } from "../sim/study/mod.ts";
+import { LIVE_TIME_MAX, liveTime, requireFeasible } from "./feasible.ts";
+import { runLive } from "./live_run.ts";
+
+/** From this mean lateness of arrivals on, the machine was too busy for the result to be of use. */
+const LATE: Nanoseconds = NS_PER_MS;
+
+/**
+ * `lbsim live`: runs a scenario on real sockets of this machine. The type of its options is so deep that the
+ * type check of main.ts would take minutes if callers saw it: do not remove `unknown`.
+ */
+export function liveCommand(io: Io): unknown {
+  return withOutput(
+    new Command("live")
+      .description(
+        "Run a scenario on real sockets of this machine, in real time: backends, balancers, clients and faults.",
+      )
+      .argument("<file>", "a scenario, as for lbsim sim", fileOption)
+      .option("--set <key=value>", "override a setting of the file; may be repeated", collect)
+      .option(
+        "--seed <n>",
+        "seed of the random numbers: the same seed gives the arrivals and jobs of lbsim sim",
+        integerOption(0),
+      )
+      .option("--replications <n>", "number of runs of each variant (1)", integerOption(1))
+      .option("--limit <duration>", "refuse a study that would take longer (1h)", durationOption),
+  ).addHelpText("after", MORE)
+    .action(async (file, { seed, replications, set = [], limit = LIVE_TIME_MAX, ...output }) => {
+      refuseTwoFormats(output);
+      await refuseUnwritable(output);
+      const study = await loadStudy(file, [
+        ...set,
+        ...seed === undefined ? [] : [`seed=${seed}`],
+        `replications=${replications ?? 1}`,
+        ...output.expect ? [] : ["expect=[]"],
+      ]);
+      requireFeasible(study, limit);
+      const started = monotonicNow();
+      const results = await runAll(io, study);
+      const wallSeconds = () => (monotonicNow() - started) / NS_PER_S;
+      await showStudy(io, study, "live", results, wallSeconds, output);
+    });
+}
+
+const MORE = `
+The same seed gives the arrivals, clients and jobs of lbsim sim, so that the two results can be compared.
+A run takes as long as the scenario says. What one machine cannot do is refused before it starts.
+
+  lbsim live examples/slow-server.yaml --set duration=20s --json > live.json
+  lbsim sim examples/slow-server.yaml --set duration=20s --replications 1 --json > sim.json
+  lbsim compare sim.json live.json`;
+
+/** Runs all replications, one after the other, and shows the progress. */
+async function runAll(io: Io, study: Study): Promise<(readonly ReplicationResult[])[]> {
+  const started = monotonicNow();
+  const total = liveTime(study);
+  const replications = "replications" in study.repetition ? study.repetition.replications : 1;
+  const results: ReplicationResult[][] = study.variants.map(() => []);
+  let late: Nanoseconds = 0;
+  for (let replication = 0; replication < replications; replication++) {
+    for (const [i, { scenario, name }] of study.variants.entries()) {
+      const run = await runLive(
+        scenario as ReadyScenario,
+        replicationSeed(study.seed, replication),
+        {
+          signal: io.signal,
+          series: replication === 0,
+          progress: (_, ended) => {
+            const elapsed = seconds(monotonicNow() - started);
+            io.status(`${name}: ${ended} requests done, ${elapsed} of ${seconds(total)} s`);
+          },
+        },
+      ).catch((error) => {
+        if (!io.signal.aborted) throw error;
+        throw new UserError("stopped before the end: there is no result");
+      });
+      results[i]!.push(run.result);
+      late = Math.max(late, run.lateness.mean);
+    }
+  }
+  io.status();
+  if (late > LATE) {
+    io.err(
+      `lbsim: this machine was too busy: connections began ${
+        formatDuration(Math.round(late))
+      } late on average, so times are too long`,
+    );
+  }
+  return results;
+}
+
+function seconds(duration: Nanoseconds): string {
+  return (duration / NS_PER_S).toFixed(0);
+}
+
+function collect(value: string, all: string[] = []): string[] {
+  return [...all, value];
+}

@@ -1,0 +1,452 @@
+import { Balancer } from "../lb/mod.ts";
+import {
+  assert,
+  childSeed,
+  createRandom,
+  type Nanoseconds,
+  NS_PER_MS,
+  NS_PER_S,
+  parsePrefix,
+} from "../lib/base/mod.ts";
+import type { Config } from "../lib/config/mod.ts";
+import {
+  type BackendMode,
+  type ConnectionMeter,
+  EventStream,
+  type MeteredBackend,
+  type ReaderFailure,
+  takesClients,
+} from "../lib/core/mod.ts";
+import { Alarms, monotonicNow } from "../lib/io/mod.ts";
+import type { ReplicationResult } from "../lib/metrics/mod.ts";
+import type { BackendFault, Fault, Scenario } from "../lib/scenario/types.ts";
+import { Chances, Demand } from "../lib/workload/mod.ts";
+import {
+  type CumulativeTotals,
+  HealthLog,
+  readTotals,
+  Recorder,
+  replicationResult,
+  SERIES_BACKENDS_MAX,
+  SLICES,
+  Spread,
+  TimeSeries,
+} from "../sim/measure/mod.ts";
+import { createNetwork, placed } from "../sim/model/mod.ts";
+import { type ReadyScenario, sliceOf } from "../sim/study/mod.ts";
+import { ScenarioBackend } from "./scenario_backend.ts";
+import { ScenarioClients } from "./scenario_clients.ts";
+
+/** Options of a live run. */
+export interface LiveRunOptions {
+  /** Ends the run at once. */
+  readonly signal: AbortSignal;
+  /** Whether to record a time series. */
+  readonly series: boolean;
+  /** Is told how long the run has taken, and how many requests have ended. */
+  readonly progress?: ((elapsed: Nanoseconds, ended: number) => void) | undefined;
+}
+
+/** The result of a live run, and how well this machine kept its times. */
+export interface LiveRunResult {
+  readonly result: ReplicationResult;
+  /** How late connections began, after the moments at which they were due. */
+  readonly lateness: { readonly mean: Nanoseconds; readonly max: Nanoseconds };
+}
+
+/** How long it waits after the end for requests that have not ended, at most. */
+const PATIENCE: Nanoseconds = 10 * NS_PER_S;
+const PROGRESS_EVERY_MS = 200;
+/** Clients of a run come from here, as if through a proxy, and name themselves. */
+const LOOPBACK = parsePrefix("127.0.0.0/8");
+/** A busy machine may take its time. */
+const PROXY_TIMEOUT: Nanoseconds = 60 * NS_PER_S;
+/** The modes that an operator can set, the strictest last. */
+const MODES: readonly BackendMode[] = ["ready", "drain", "maintenance"];
+
+/**
+ * One replication of a scenario on real sockets of this machine, in real time: backends, balancers, clients
+ * and faults, with the draws that `simulate` makes of the same seed.
+ *
+ * @throws The signal's reason, when it is aborted.
+ * @throws {UserError} if a socket cannot be opened.
+ */
+export async function runLive(
+  scenario: ReadyScenario,
+  seed: number,
+  options: LiveRunOptions,
+): Promise<LiveRunResult> {
+  return await new LiveRun(scenario, seed, options).run();
+}
+
+class LiveRun {
+  readonly recorder: Recorder;
+  readonly backends: readonly ScenarioBackend[];
+  readonly #scenario: ReadyScenario;
+  /** By balancer. */
+  readonly #configs: readonly Config[];
+  readonly #seed: number;
+  readonly #options: LiveRunOptions;
+  readonly #alarms: Alarms;
+  readonly #balancers: (Balancer | undefined)[];
+  readonly #streams: readonly EventStream[];
+  readonly #failures: ReaderFailure[] = [];
+  readonly #clients: ScenarioClients;
+  readonly #health: HealthLog;
+  readonly #spread: Spread;
+  readonly #series: TimeSeries | undefined;
+  /** By client: how often it was refused and has not noticed yet. */
+  readonly #refusals = new Map<string, number>();
+  /** By client: how long its connections waited for a backend that has room. */
+  readonly #queued = new Map<string, Nanoseconds[]>();
+  /** By attempt that is under way: the backend that got it. */
+  readonly #backendOf = new Map<string, number>();
+  readonly #active = new Set<Fault>();
+  readonly #stopping: Promise<unknown>[] = [];
+  #zero = monotonicNow();
+  #attempts = 0;
+  #warm: CumulativeTotals | undefined;
+  #end: CumulativeTotals | undefined;
+  readonly #over = Promise.withResolvers<void>();
+
+  constructor(scenario: ReadyScenario, seed: number, options: LiveRunOptions) {
+    const { loadBalancers, network, workload, servers } = scenario;
+    const balancer = configOf(scenario);
+    this.#scenario = scenario;
+    this.#seed = seed;
+    this.#options = options;
+    this.recorder = new Recorder(workload.timeout);
+    this.#alarms = new Alarms(() => Math.max(0, monotonicNow() - this.#zero));
+    const links = createNetwork(network, seed);
+    const context = {
+      alarms: this.#alarms,
+      balancers: loadBalancers,
+      expected: balancer.healthCheck.expect ?? "",
+      random: createRandom(childSeed(seed, "probe failures")),
+      latency: () => links.backend.delay(),
+      onJob: (id: string, backend: number) => this.#backendOf.set(id, backend),
+      onFailed: (error: unknown) => this.#over.reject(error),
+    };
+    this.backends = balancer.backends.map(({ id }, index) =>
+      new ScenarioBackend(id, index, servers[index]!, context)
+    );
+    this.#configs = Array.from(
+      { length: loadBalancers },
+      (_, index) =>
+        liveConfig(
+          configOf({ ...scenario, balancer: placed(scenario, seed) }),
+          this.backends,
+          index,
+        ),
+    );
+    this.#health = new HealthLog(
+      this.backends,
+      loadBalancers,
+      scenario.faults,
+      balancer.healthCheck.timeout,
+    );
+    this.#balancers = Array.from({ length: loadBalancers }, () => undefined);
+    this.#streams = this.#balancers.map((_, index) => this.#stream(index));
+    this.#spread = new Spread(
+      this.backends,
+      () =>
+        balancer.backends.map(({ weight, backup, mode }, i) => ({
+          weight,
+          eligible: takesClients({
+            weight,
+            backup,
+            mode: this.#balancers[0]?.scheduler.backends[i]?.mode ?? mode ?? "ready",
+          }),
+        })),
+    );
+    this.#series = options.series ? new TimeSeries(sliceOf(scenario), SLICES) : undefined;
+    this.#clients = new ScenarioClients({
+      scenario,
+      demand: new Demand(scenario, seed),
+      chances: new Chances(seed),
+      recorder: this.recorder,
+      alarms: this.#alarms,
+      latency: () => links.client.delay(),
+      balancer: (index) => this.#balancers[index]?.address,
+      wasRefused: (client) => this.#wasRefused(client),
+      queuedOf: (client) => this.#queued.get(client)?.shift() ?? 0,
+      onAttempt: (id, outcome, measured) => {
+        this.#attempts++;
+        const backend = this.#backendOf.get(id);
+        this.#backendOf.delete(id);
+        if (!measured || backend === undefined || outcome === "refused") return;
+        const { [backend]: its } = this.backends;
+        if (outcome === "done") its!.done++;
+        else its!.failed++;
+      },
+      onStop: () => this.#endMeasurement(),
+    });
+  }
+
+  async run(): Promise<LiveRunResult> {
+    const { signal, progress } = this.#options;
+    let shown: ReturnType<typeof setInterval> | undefined;
+    try {
+      for (let index = 0; index < this.#balancers.length; index++) await this.#startBalancer(index);
+      signal.throwIfAborted();
+      this.#zero = monotonicNow();
+      this.#schedule();
+      this.#clients.start();
+      shown = setInterval(
+        () => progress?.(this.#alarms.now(), this.recorder.completions),
+        PROGRESS_EVERY_MS,
+      );
+      await this.#untilOver(signal);
+      signal.throwIfAborted();
+      return this.#result();
+    } finally {
+      clearInterval(shown);
+      await this.#close();
+    }
+  }
+
+  #schedule(): void {
+    const { warmup, end, faults } = this.#scenario;
+    const at = (moment: Nanoseconds, act: () => void) => this.#alarms.alarm(act).set(moment);
+    at(warmup, () => this.#warm = this.#totals());
+    if ("duration" in end) at(end.duration, () => this.#clients.stop());
+    for (const fault of faults) {
+      at(fault.at, () => this.#beginFault(fault));
+      if (fault.for !== Infinity) at(fault.at + fault.for, () => this.#endFault(fault));
+    }
+    if (this.#series !== undefined) this.#slice(this.#series);
+  }
+
+  #slice(series: TimeSeries): void {
+    series.add(readTotals(this, this.#health, this.#alarms.now(), SERIES_BACKENDS_MAX));
+    if (this.#end !== undefined) return;
+    this.#alarms.alarm(() => this.#slice(series)).set(series.nextAt);
+  }
+
+  /** Resolves when every measured request has ended, or the run does not wait for the rest. */
+  async #untilOver(signal: AbortSignal): Promise<void> {
+    const stop = () => this.#over.resolve();
+    signal.addEventListener("abort", stop);
+    await this.#over.promise;
+    signal.removeEventListener("abort", stop);
+    const until = this.#alarms.now() + PATIENCE;
+    while (!signal.aborted && this.recorder.inFlight > 0 && this.#alarms.now() < until) {
+      await this.#alarms.until(this.#alarms.now() + 10 * NS_PER_MS);
+    }
+  }
+
+  #endMeasurement(): void {
+    if (this.#end !== undefined) return;
+    this.#end = this.#totals();
+    this.#warm ??= this.#end;
+    this.#over.resolve();
+  }
+
+  #totals(): CumulativeTotals {
+    return readTotals(this, this.#health, this.#alarms.now());
+  }
+
+  #result(): LiveRunResult {
+    const [from, to] = [this.#warm, this.#end];
+    assert(from !== undefined && to !== undefined, "a run that is over has had its window");
+    const { recorder, backends } = this;
+    const { sum, count, max } = this.#clients.lateness;
+    return {
+      result: replicationResult({
+        seed: this.#seed,
+        events: this.#attempts,
+        from,
+        to,
+        endedAt: this.#alarms.now(),
+        recorder,
+        backends,
+        balancers: this.#balancers.length,
+        spread: this.#spread,
+        health: this.#health,
+        readerFailures: this.#failures,
+        series: this.#series,
+      }),
+      lateness: { mean: count === 0 ? 0 : sum / count, max },
+    };
+  }
+
+  async #close(): Promise<void> {
+    await this.#clients.close();
+    this.#alarms.clear();
+    this.#balancers.forEach((_, index) => this.#stopBalancer(index));
+    await Promise.all(this.#stopping);
+    await Promise.all(this.backends.map((backend) => backend.close()));
+  }
+
+  #stream(index: number): EventStream {
+    const stream = new EventStream((failure) => this.#failures.push(failure));
+    const { recorder } = this;
+    const isMeasured = () => this.#alarms.now() >= this.#scenario.warmup;
+    stream.meter = new Flights((id, change) => this.#backend(id).count(change));
+    stream.subscribe("live", ["connection_opened"], ({ backend, attempt, since_arrival_ms }) => {
+      if (!isMeasured()) return;
+      this.#backend(backend).reached++;
+      if (attempt > 1) recorder.failover.record(Math.round(since_arrival_ms * NS_PER_MS));
+    });
+    stream.subscribe("live", ["connection_refused"], ({ client, reason }) => {
+      if (isMeasured()) recorder.clientRefused(reason);
+      this.#refusals.set(client, (this.#refusals.get(client) ?? 0) + 1);
+    });
+    stream.subscribe("live", ["connection_dequeued"], ({ client, waited_ms }) => {
+      const waits = this.#queued.get(client) ?? [];
+      this.#queued.set(client, [...waits, Math.round(waited_ms * NS_PER_MS)]);
+    });
+    stream.subscribe("live", ["connection_closed"], ({ end }) => {
+      if (end === "idle_timeout" && isMeasured()) recorder.idleCuts++;
+    });
+    stream.subscribe("live", ["session_moved"], ({ why }) => recorder.sessionsMoved[why]++);
+    stream.subscribe("live", ["backend_up", "backend_down"], ({ type, backend }) => {
+      const up = type === "backend_up";
+      this.#health.changed(index, this.#backend(backend).index, up, this.#alarms.now());
+    });
+    if (index === 0) {
+      stream.subscribe("live", ["backend_mode_changed"], () => this.#spread.modeChanged());
+    }
+    return stream;
+  }
+
+  #backend(id: string): ScenarioBackend {
+    return this.backends.find((backend) => backend.id === id)!;
+  }
+
+  #wasRefused(client: string): boolean {
+    const count = this.#refusals.get(client) ?? 0;
+    if (count > 0) this.#refusals.set(client, count - 1);
+    return count > 0;
+  }
+
+  async #startBalancer(index: number): Promise<void> {
+    this.#balancers[index] = await Balancer.start(this.#configs[index]!, {
+      events: this.#streams[index]!,
+      now: () => this.#alarms.now(),
+      seed: childSeed(this.#seed, "balancer", index),
+      signal: this.#options.signal,
+    });
+  }
+
+  #beginFault(fault: Fault): void {
+    this.#active.add(fault);
+    if ("loadBalancer" in fault) {
+      this.#health.balancerRestarted(fault.loadBalancer, this.#alarms.now());
+      this.#stopBalancer(fault.loadBalancer);
+    } else this.#change(fault, 1);
+    this.#health.faultBegins(fault);
+  }
+
+  #endFault(fault: Fault): void {
+    this.#active.delete(fault);
+    if ("backend" in fault) this.#change(fault, -1);
+    else this.#restartBalancer(fault.loadBalancer);
+    this.#health.faultEnds(fault);
+  }
+
+  /** A fault of a backend begins or ends. What has a time of its own ends by itself. */
+  #change(fault: BackendFault, change: 1 | -1): void {
+    const { kind, backend: index } = fault;
+    const backend = this.backends[index]!;
+    switch (kind.name) {
+      case "partition":
+        backend.cut(fault, change);
+        break;
+      case "drain":
+      case "maintenance":
+        this.#balancers.forEach((balancer) => balancer && this.#setMode(balancer, index));
+        break;
+      default:
+        if (change === 1) backend.begin(kind, fault.for);
+    }
+  }
+
+  /** Sets a backend to the strictest mode that the configuration or a present fault asks for. */
+  #setMode({ scheduler }: Balancer, index: number): void {
+    const { id, mode } = configOf(this.#scenario).backends[index]!;
+    let strictest = MODES.indexOf(mode);
+    for (const fault of this.#active) {
+      if (!("backend" in fault) || fault.backend !== index) continue;
+      strictest = Math.max(strictest, MODES.indexOf(fault.kind.name as BackendMode));
+    }
+    scheduler.setMode(id, MODES[strictest]!, this.#alarms.now());
+  }
+
+  #stopBalancer(index: number): void {
+    const balancer = this.#balancers[index];
+    this.#balancers[index] = undefined;
+    if (balancer !== undefined) this.#stopping.push(balancer.stop(AbortSignal.abort()));
+  }
+
+  /** It listens after every backend was probed once, unless another fault stops it. */
+  #restartBalancer(index: number): void {
+    const isStopped = [...this.#active].some((fault) =>
+      "loadBalancer" in fault && fault.loadBalancer === index
+    );
+    if (isStopped || this.#balancers[index] !== undefined) return;
+    this.#startBalancer(index).then(() => {
+      this.#scenario.balancer.backends.forEach((_, i) => {
+        const isPlanned = [...this.#active].some((fault) =>
+          "backend" in fault && fault.backend === i
+        );
+        if (isPlanned) this.#setMode(this.#balancers[index]!, i);
+      });
+    }, (error) => this.#over.reject(error));
+  }
+}
+
+/** A scenario from a file has the whole configuration of its balancers. */
+function configOf({ balancer }: Scenario): Config {
+  return balancer as Config;
+}
+
+/** Follows the number of connections in flight. */
+class Flights implements ConnectionMeter {
+  readonly #count: (backend: string, change: 1 | -1) => void;
+
+  constructor(count: (backend: string, change: 1 | -1) => void) {
+    this.#count = count;
+  }
+
+  picked({ id }: MeteredBackend): void {
+    this.#count(id, 1);
+  }
+
+  connectFailed({ id }: MeteredBackend): void {
+    this.#count(id, -1);
+  }
+
+  closed({ id }: MeteredBackend): void {
+    this.#count(id, -1);
+  }
+
+  arrived(): void {}
+  left(): void {}
+  opened(): void {}
+  answered(): void {}
+  refused(): void {}
+  queued(): void {}
+}
+
+/**
+ * The configuration of the balancers: as the scenario says, on loopback. Clients come through a proxy that
+ * names them, because loopback does not have the addresses of the simulated clients.
+ */
+function liveConfig(
+  config: Config,
+  backends: readonly ScenarioBackend[],
+  balancer: number,
+): Config {
+  const { tls: _tls, backendTls: _backendTls, ...rest } = config;
+  return {
+    ...rest,
+    listen: { host: "127.0.0.1", port: 0 },
+    backends: config.backends.map((backend, i) => ({
+      ...backend,
+      address: backends[i]!.addresses[balancer]!,
+    })),
+    proxyProtocol: { acceptFrom: [LOOPBACK], send: "off", timeout: PROXY_TIMEOUT },
+    admin: { ...config.admin, listen: "off" },
+  };
+}

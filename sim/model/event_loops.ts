@@ -1,0 +1,42 @@
+import type { Nanoseconds } from "../../lib/base/mod.ts";
+import type { Overheads } from "../../lib/scenario/types.ts";
+import { ANSWER_AT_BALANCER, type EventQueue, REACH_BALANCER } from "../engine/mod.ts";
+import { type Connection, LOOPED } from "./connections.ts";
+
+/**
+ * The event loops of the balancers: each does one thing at a time, first come, first served. A connection that
+ * arrives and an answer that is relayed occupy it for a constant time, and wait while it is busy.
+ */
+export class EventLoops {
+  readonly #overheads: Overheads;
+  readonly #queue: EventQueue;
+  /** By balancer: when it has done everything that has come so far. */
+  readonly #freeAt: Float64Array;
+
+  constructor(overheads: Overheads, balancers: number, queue: EventQueue) {
+    this.#overheads = overheads;
+    this.#queue = queue;
+    this.#freeAt = new Float64Array(balancers);
+  }
+
+  /** Whether an event of a connection waits for the event loop of its balancer: it then comes again. */
+  delays(kind: number, connection: Connection, now: Nanoseconds): boolean {
+    const cost = this.#costOf(kind);
+    if (cost === 0) return false;
+    if (connection.is(LOOPED)) {
+      connection.flags &= ~LOOPED;
+      return false;
+    }
+    const { index } = connection.balancer;
+    const at = Math.max(now, this.#freeAt[index]!) + cost;
+    this.#freeAt[index] = at;
+    connection.flags |= LOOPED;
+    connection.expect(kind, this.#queue.push(at, kind, connection.number));
+    return true;
+  }
+
+  #costOf(kind: number): Nanoseconds {
+    if (kind === REACH_BALANCER) return this.#overheads.relayConnection;
+    return kind === ANSWER_AT_BALANCER ? this.#overheads.relayRequest : 0;
+  }
+}

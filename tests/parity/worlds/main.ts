@@ -1,0 +1,79 @@
+/**
+ * `deno task parity`: runs every scenario in both worlds and prints the gap. With `--write`, the table and a plot go
+ * to docs/parity.md and docs/plots. `--repetitions N` runs each scenario N times live and takes the medians.
+ */
+import { formatDuration } from "../../../lib/base/mod.ts";
+import { percent } from "../../../lib/report/mod.ts";
+import { calibrate } from "../../../live/calibrate.ts";
+import { BOUNDS, compareWorlds, type Gap, shareGap } from "./parity.ts";
+import { parityPlot } from "./plot.ts";
+import { PARITY_SCENARIOS } from "./scenarios.ts";
+
+const HEADS = [
+  ...["scenario", "mean: sim", "with overheads", "live", "p99: sim", "with overheads", "live"],
+  ...["shares differ by", "detection: sim, live", "outside"],
+];
+const PAGE = "docs/parity.md";
+const PLOT = "docs/plots/parity.svg";
+
+function rowOf({ name, plain, simulated, live, outside }: Gap): string[] {
+  const ms = (value: number) => value.toFixed(1);
+  const detection = Number.isFinite(simulated.detection)
+    ? `${simulated.detection.toFixed(0)}, ${live.detection.toFixed(0)}`
+    : "";
+  return [
+    name,
+    ...[plain.mean, simulated.mean, live.mean, plain.p99, simulated.p99, live.p99].map(ms),
+    `${(100 * shareGap(simulated, live)).toFixed(1)} pp`,
+    detection,
+    outside.join(", "),
+  ];
+}
+
+function tableOf(rows: readonly (readonly string[])[]): string[] {
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  return [
+    line(HEADS),
+    line(HEADS.map((_, i) => i === 0 || i > 7 ? "---" : "--:")),
+    ...rows.map(line),
+  ];
+}
+
+function optionOf(name: string): string | undefined {
+  const place = Deno.args.indexOf(name);
+  return place < 0 ? undefined : Deno.args[place + 1];
+}
+
+async function main(): Promise<void> {
+  const repetitions = Number(optionOf("--repetitions") ?? 3);
+  const { overheads } = await calibrate(new AbortController().signal, () => {});
+  const { connect, relayConnection, relayRequest } = overheads;
+  const measured = `connect ${formatDuration(connect)}, relay_connection ${
+    formatDuration(relayConnection)
+  }, relay_request ${formatDuration(relayRequest)}`;
+  console.log(`overheads of this machine: ${measured}`);
+  const gaps: Gap[] = [];
+  for (const scenario of PARITY_SCENARIOS) {
+    const gap = await compareWorlds(scenario, overheads, BOUNDS, { repetitions });
+    gaps.push(gap);
+    console.log(rowOf(gap).join("  "));
+  }
+  const rows = tableOf(gaps.map(rowOf));
+  const inside = gaps.filter(({ outside }) => outside.length === 0).length;
+  const summary = `${inside} of ${gaps.length} scenarios are inside all bounds (${
+    percent(inside / gaps.length)
+  }). Overheads of this machine: ${measured}. Times are in milliseconds, ${
+    repetitions === 1 ? "of one live run" : `medians of ${repetitions} live runs`
+  }.`;
+  console.log(summary);
+  if (!Deno.args.includes("--write")) return;
+  const page = await Deno.readTextFile(PAGE);
+  const [before, after] = ["<!-- measured: begin -->", "<!-- measured: end -->"];
+  const [head] = page.split(before);
+  const tail = page.split(after)[1];
+  const text = [before, "", summary, "", ...rows, "", after].join("\n");
+  await Deno.writeTextFile(PAGE, `${head}${text}${tail}`);
+  await Deno.writeTextFile(PLOT, parityPlot(gaps));
+}
+
+await main();
