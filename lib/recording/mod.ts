@@ -10,7 +10,13 @@ export {
   type RecordingHead,
 } from "./format.ts";
 export { type ReadLine, RecordingDamage, RecordingReader } from "./reader.ts";
-export { configOf, type Difference, Replay, type ReplayResult } from "./replay.ts";
+export {
+  configOf,
+  type Difference,
+  Replay,
+  type ReplayFlags,
+  type ReplayResult,
+} from "./replay.ts";
 export { TRACE_NAME, type Wanted, type WhatIf, WhatIfBuilder } from "./what_if.ts";
 export { Azure2019, type Durations, durationsOf } from "./azure_2019.ts";
 export { Azure2021, CsvTable, HaproxyLog, NGINX_FORMAT, NginxLog } from "./logs.ts";

@@ -2,6 +2,7 @@ import {
   type Connection,
   type EventOf,
   EventStream,
+  isHash,
   type ReaderFailure,
   type RefusalReason,
   REPLAY_TYPES,
@@ -46,6 +47,16 @@ export interface ReplayResult {
   readonly difference?: Difference;
   /** The line at which the comparison ended, since lines are missing there. */
   readonly dropped?: { readonly file: string; readonly line: number; readonly count: number };
+  /** The line at which the comparison ended, since addresses are hashed from there, and clients have pseudonyms. */
+  readonly hashed?: { readonly file: string; readonly line: number };
+}
+
+/** How a recording is replayed. */
+export interface ReplayFlags {
+  /** Whether clients have pseudonyms: what an algorithm that hashes addresses decided cannot be repeated. */
+  readonly isPseudonymous?: boolean;
+  /** Called with each line that has been read; the last ones may not have been compared. */
+  readonly onLine?: ((line: ReadLine) => void) | undefined;
 }
 
 /** What a scheduler emits. All other events are those of its driver. */
@@ -88,6 +99,7 @@ interface Replayed {
 export class Replay {
   readonly #source: Lookahead;
   readonly #events: EventStream;
+  readonly #isPseudonymous: boolean;
   readonly #connections = new Map<number, Replayed>();
   #scheduler: Scheduler | undefined;
   #now: Nanoseconds = 0;
@@ -97,11 +109,9 @@ export class Replay {
   #difference: Difference | undefined;
   #failure: ReaderFailure | undefined;
 
-  /**
-   * @param lines The recording, from the start of the run.
-   * @param onLine Called with each line that has been read; the last ones may not have been compared.
-   */
-  constructor(lines: Iterator<ReadLine>, onLine?: (line: ReadLine) => void) {
+  /** @param lines The recording, from the start of the run. */
+  constructor(lines: Iterator<ReadLine>, { isPseudonymous = false, onLine }: ReplayFlags = {}) {
+    this.#isPseudonymous = isPseudonymous;
     this.#source = new Lookahead(lines, onLine);
     this.#events = new EventStream((failure) => this.#failure = failure);
     this.#events.subscribe("replay", COMPARED_TYPES, (event) => this.#compare(event));
@@ -122,6 +132,10 @@ export class Replay {
       if (event.type === "recording_ended") {
         this.#take();
         return this.#result();
+      }
+      if (this.#isPseudonymous && hashesAddresses(event)) {
+        const { file, line } = next;
+        return { ...this.#result(), hashed: { file, line } };
       }
       this.#tryStep(next);
       if (this.#failure !== undefined) throw this.#failure.cause as Error;
@@ -395,6 +409,12 @@ export class Replay {
     const random = createRandom(childSeed(seed, "algorithm", 0));
     this.#scheduler = new Scheduler(configOf(configuration), this.#events, random);
   }
+}
+
+/** Whether a configuration with such an algorithm is used from here on. */
+function hashesAddresses(event: RecordedLine): boolean {
+  if (event.type !== "run_started" && event.type !== "configuration_used") return false;
+  return isHash(configOf(event.configuration).algorithm);
 }
 
 /**

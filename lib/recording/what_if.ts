@@ -30,6 +30,8 @@ const NO_LOAD: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
   "sent_nothing",
 ]);
 
+/** So many backends are named in a sentence. */
+const NAMED_MAX = 5;
 /** So many values describe the service times of all connections. */
 const QUANTILES = 200;
 const UNKNOWN = -1;
@@ -216,8 +218,7 @@ export class WhatIfBuilder {
       ...this.#configuration,
     } as Record<string, unknown>;
     const backends = (balancer.backends ?? []) as readonly Record<string, unknown>[];
-    const ids = new Set(backends.map(({ id }) => String(id)));
-    const faults = this.#allFaults().filter(({ backend }) => ids.has(backend));
+    const all = this.#allFaults();
     const known = this.#service.filter((service) => service >= 0).sort((a, b) => a - b);
     const compare: Record<string, unknown> = {};
     if (algorithms.length > 0) {
@@ -235,6 +236,7 @@ export class WhatIfBuilder {
     }
     const fewest = Math.min(backends.length, ...numbers);
     const kept = new Set(backends.slice(0, fewest).map(({ id }) => String(id)));
+    const faults = all.filter(({ backend }) => kept.has(backend));
     const scenario = {
       title: "What if? The traffic of a recording",
       balancer,
@@ -243,7 +245,7 @@ export class WhatIfBuilder {
       servers: { default: { slots: "unlimited" } },
       warmup: "0s",
       ...faults.length > 0 && {
-        faults: faults.filter(({ backend }) => kept.has(backend)).map((fault) => ({
+        faults: faults.map((fault) => ({
           at: this.#written(fault.at),
           ...fault.until !== undefined && {
             for: durationOf(Math.max(fault.until - Math.max(fault.at, this.#startMs ?? 0), 0.001)),
@@ -257,7 +259,10 @@ export class WhatIfBuilder {
     return {
       scenario: JSON.stringify(scenario, undefined, 1),
       trace: this.#trace(),
-      assumptions: this.#assumptions(backends.length, numbers, faults.length),
+      assumptions: this.#assumptions(backends.length, numbers, {
+        kept: faults.length,
+        lost: all.filter(({ backend }) => !kept.has(backend)),
+      }),
     };
   }
 
@@ -293,9 +298,14 @@ export class WhatIfBuilder {
     return `${lines.join("\n")}\n`;
   }
 
-  #assumptions(recorded: number, numbers: readonly number[], faults: number): string[] {
+  #assumptions(
+    recorded: number,
+    numbers: readonly number[],
+    faults: { readonly kept: number; readonly lost: readonly Fault[] },
+  ): string[] {
     const counted = (count: number, one: string, more = `${one}s`) =>
       `${count} ${count === 1 ? one : more}`;
+    const without = [...new Set(faults.lost.map(({ backend }) => backend))].sort();
     return [
       ...this.#head.assumptions ?? [],
       "a connection takes as long as recorded, on any backend and at any load: " +
@@ -325,15 +335,32 @@ export class WhatIfBuilder {
       ...this.#reloads === 0 ? [] : [
         `the configuration changed ${counted(this.#reloads, "time")}: the first one is simulated`,
       ],
-      ...faults === 0 ? [] : [
-        `${counted(faults, "outage")} of backends, or changes of their mode, come when they were ` +
-        "recorded: set faults to move them",
+      ...faults.kept === 0 ? [] : [
+        `${counted(faults.kept, "outage")} of backends, or changes of their mode, come when they ` +
+        "were recorded: set faults to move them",
+      ],
+      ...faults.lost.length === 0 ? [] : [
+        `${counted(faults.lost.length, "outage")} or changes of mode of ${
+          named(without)
+        } are left ` +
+        "out of every variant, since not every variant has " +
+        (without.length === 1 ? "this backend" : "these backends"),
+      ],
+      ...this.#head.clients === "addresses" ? [] : [
+        "clients have pseudonyms: an algorithm that hashes addresses assigns them by these, and not " +
+        "as it was recorded",
       ],
       ...numbers.some((number) => number > recorded)
         ? ["a new backend is like the last recorded one, and as fast"]
         : [],
     ];
   }
+}
+
+/** The first few of these names. */
+function named(names: readonly string[]): string {
+  const more = names.length - NAMED_MAX;
+  return names.slice(0, NAMED_MAX).join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
 /** The first ones; further ones are like the last one, with names of their own. */

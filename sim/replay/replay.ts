@@ -50,11 +50,12 @@ export async function replayRecording(
   const lines = isCut ? untilDamage(recording.lines, (found) => damage = found) : recording.lines;
   const builder = wanted && new WhatIfBuilder(recording.head);
   const onLine = builder && (({ event }: ReadLine) => builder.read(event));
+  const isPseudonymous = recording.head.clients === "pseudonyms";
   const why = whyNoDecisions(recording);
   let result: ReplayResult | undefined;
   if (why === undefined) {
     const source = lines[Symbol.iterator]();
-    result = await inSteps(io, recording, new Replay(source, onLine).run());
+    result = await inSteps(io, recording, new Replay(source, { isPseudonymous, onLine }).run());
     // The traffic after a difference or a gap still counts.
     await inSteps(io, recording, readRest(source, onLine));
   } else await inSteps(io, recording, readRest(lines[Symbol.iterator](), onLine));
@@ -139,7 +140,7 @@ async function inSteps<T>(io: Io, recording: Recording, steps: Generator<void, T
   }
 }
 
-function resultJson({ lines, picks, refusals, difference, dropped }: ReplayResult) {
+function resultJson({ lines, picks, refusals, difference, dropped, hashed }: ReplayResult) {
   return {
     lines,
     picks,
@@ -147,10 +148,13 @@ function resultJson({ lines, picks, refusals, difference, dropped }: ReplayResul
     same: difference === undefined,
     ...difference !== undefined && { difference },
     ...dropped !== undefined && { dropped },
+    ...hashed !== undefined && { hashed },
   };
 }
 
-function resultLines({ picks, refusals, difference, dropped }: ReplayResult): string[] {
+function resultLines(
+  { picks, refusals, difference, dropped, hashed }: ReplayResult,
+): string[] {
   const counted = (count: number, one: string) => `${count} ${one}${count === 1 ? "" : "s"}`;
   const both = `${counted(picks, "pick")} and ${counted(refusals, "refusal")}`;
   const lines = difference === undefined
@@ -160,6 +164,12 @@ function resultLines({ picks, refusals, difference, dropped }: ReplayResult): st
     lines.push(
       `the comparison ends at ${escapeText(dropped.file)}:${dropped.line}: ` +
         `${counted(dropped.count, "line")} could not be recorded in time`,
+    );
+  }
+  if (hashed !== undefined) {
+    lines.push(
+      `the comparison ends at ${escapeText(hashed.file)}:${hashed.line}: the algorithm of this ` +
+        "configuration hashes the clients' addresses, and the recording has pseudonyms",
     );
   }
   return lines;

@@ -1,14 +1,19 @@
 /** Replays of recordings, and of recorded lives. */
 import assert from "node:assert/strict";
-import { RecordingReader, Replay, type ReplayResult } from "../../lib/recording/mod.ts";
+import {
+  RecordingReader,
+  Replay,
+  type ReplayFlags,
+  type ReplayResult,
+} from "../../lib/recording/mod.ts";
 import { recordedLife } from "./recorded_life.ts";
 import { askedSeed, newSeed, seedOfCommit } from "./seeds.ts";
 
 const STEPS = 600;
 
 /** Replays the text of a recording. */
-export function replayOf(text: string): ReplayResult {
-  const steps = new Replay(new RecordingReader("test", [text])[Symbol.iterator]()).run();
+export function replayOf(text: string, flags?: ReplayFlags): ReplayResult {
+  const steps = new Replay(new RecordingReader("test", [text])[Symbol.iterator](), flags).run();
   while (true) {
     const { done, value } = steps.next();
     if (done) return value;

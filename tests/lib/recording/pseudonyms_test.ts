@@ -56,3 +56,22 @@ Deno.test("Replay makes the decisions again if clients have pseudonyms, unless a
     replayed++;
   }
 });
+
+Deno.test("Replay with pseudonyms ends where a reload brings an algorithm that hashes addresses", () => {
+  const pseudonyms = withKey("key");
+  const hashes = (line: string) => /"algorithm":"(source-hash|ring-hash|maglev)"/.test(line);
+  let ended = 0;
+  for (let seed = 1; ended < 3; seed++) {
+    assert.ok(seed < 500, "enough lives begin without a hash, and get one later");
+    const lines = recordedLife(seed, 300);
+    const at = lines.findIndex(hashes);
+    if (at < 2) continue;
+    const [head, ...events] = lines.map((line) => JSON.parse(line));
+    const written = [head, ...events.map((event) => pseudonyms.event(event))];
+    const text = written.map((line) => `${JSON.stringify(line)}\n`).join("");
+    const result = replayOf(text, { isPseudonymous: true });
+    assert.equal(result.difference, undefined, `seed ${seed}: ${JSON.stringify(result)}`);
+    assert.deepEqual(result.hashed, { file: "test", line: at + 1 });
+    ended++;
+  }
+});

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import type { LbEvent } from "../../../lib/core/mod.ts";
 import { parseStudy } from "../../../lib/scenario/mod.ts";
-import { TRACE_NAME, type Wanted, WhatIfBuilder } from "../../../lib/recording/mod.ts";
+import {
+  type RecordingHead,
+  TRACE_NAME,
+  type Wanted,
+  WhatIfBuilder,
+} from "../../../lib/recording/mod.ts";
 import { NS_PER_MS } from "../../../lib/base/mod.ts";
 import { HEAD } from "../../support/recorded_life.ts";
 
@@ -52,9 +57,9 @@ const EVENTS: readonly LbEvent[] = [
   { type: "connection_arrived", at_ms: 180, connection: 3, client: "192.168.1.7" },
 ];
 
-function whatIf(wanted: Partial<Wanted>) {
-  const builder = new WhatIfBuilder(HEAD);
-  for (const event of EVENTS) builder.read(event);
+function whatIf(wanted: Partial<Wanted>, events = EVENTS, head = HEAD) {
+  const builder = new WhatIfBuilder(head);
+  for (const event of events) builder.read(event);
   const { scenario, trace, assumptions } = builder.build({
     algorithms: [],
     backends: [],
@@ -97,4 +102,22 @@ Deno.test("WhatIfBuilder compares algorithms and numbers of backends with those 
   const ids = study.variants.map(({ scenario }) => scenario.balancer.backends.map(({ id }) => id));
   assert.deepEqual(ids, [["B1", "B2"], ["B1"], ["B1", "B2", "B3", "B4"]]);
   assert.match(assumptions.join("\n"), /a new backend is like the last recorded one/);
+});
+
+Deno.test("WhatIfBuilder says which outages no variant has", () => {
+  const events = EVENTS.map((event) =>
+    "backend" in event && event.backend === "B1" ? { ...event, backend: "B2" } as LbEvent : event
+  );
+  const { study, assumptions } = whatIf({ backends: [1] }, events);
+  assert.deepEqual(study.variants.map(({ scenario }) => scenario.faults.length), [0, 0]);
+  const said = assumptions.join("\n");
+  assert.match(said, /^1 outage or changes of mode of B2 are left out of every variant/m);
+  assert.doesNotMatch(said, /come when they were recorded/);
+  assert.doesNotMatch(whatIf({ backends: [2, 3] }, events).assumptions.join("\n"), /left out of/);
+});
+
+Deno.test("WhatIfBuilder says that pseudonyms are hashed", () => {
+  const said = (head: RecordingHead) => whatIf({}, EVENTS, head).assumptions.join("\n");
+  assert.match(said({ ...HEAD, clients: "pseudonyms" }), /^clients have pseudonyms: an algorithm/m);
+  assert.doesNotMatch(said(HEAD), /pseudonyms/);
 });
