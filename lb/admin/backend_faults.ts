@@ -7,7 +7,7 @@ import {
   Unreachable,
 } from "../../lib/admin/mod.ts";
 import { type FaultsAnswer, faultsAnswer } from "../../lib/api/mod.ts";
-import { type Address, formatAddress, isWildcard, NS_PER_MS } from "../../lib/base/mod.ts";
+import { type Address, formatAddress, NS_PER_MS } from "../../lib/base/mod.ts";
 import type { Config } from "../../lib/config/mod.ts";
 import { type EventStream, toMs } from "../../lib/core/mod.ts";
 import { type Clock, systemReason, timerDelay } from "../../lib/io/mod.ts";
@@ -91,10 +91,9 @@ export class BackendFaultsForwarder {
 
   async #target({ host, port }: Address): Promise<Target> {
     const { admin: { tls, hosts, tokenFile }, token } = this.#options;
-    const place = isWildcard(host) ? "127.0.0.1" : host;
     return {
-      listen: { host: place, port },
-      name: tls === undefined ? place : hosts[0] ?? place,
+      listen: { host, port },
+      name: tls === undefined ? host : hosts[0] ?? host,
       trusted: tls && [await certificateOf(tls.certificate)],
       token: await token?.read(),
       tokenSource: token === undefined

@@ -19,7 +19,7 @@ import { type Finding, type Path, valueAt } from "./findings.ts";
 const CHECKS: readonly ((data: unknown) => Finding[])[] = [
   ...[repeatedIds, repeatedAddresses, itself, timing, expectation],
   ...[tooManyChoices, tooManyPoints, weightless, idle],
-  ...[ejectionTimes, noneEjectable, allowedAndDenied, openAdmin],
+  ...[ejectionTimes, noneEjectable, allowedAndDenied, openAdmin, unreachableAdmin],
 ];
 
 /**
@@ -305,6 +305,23 @@ function openAdmin(data: unknown): Finding[] {
       path,
       message: `${text} can be reached from other machines, and there is no token`,
       hint: "add admin.token_file: admin.token, or listen on 127.0.0.1",
+    }];
+  });
+}
+
+/** The balancer connects to the admin API of a backend: it must know on which machine this is. */
+function unreachableAdmin(data: unknown): Finding[] {
+  return backends(data).flatMap(({ admin, address }, i): Finding[] => {
+    const listen = read(admin, parseAddress);
+    if (listen === undefined || !isWildcard(listen.host)) return [];
+    const host = read(address, parseAddress)?.host ?? "192.168.1.11";
+    return [{
+      path: ["backends", i, "admin"],
+      message:
+        `${admin} stands for every address of a machine, so the balancer cannot connect to it`,
+      hint: `write an address of the backend's machine, like ${
+        formatAddress({ host, port: listen.port })
+      }`,
     }];
   });
 }

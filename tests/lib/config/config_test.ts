@@ -402,6 +402,16 @@ algorithm: {name: ring-hash, points: 8193}\n`,
     /:2:17: 0\.0\.0\.0:9900 can be reached from other machines[^]*token_file/,
   ],
   [
+    "an admin API of a backend on every address",
+    'admin: {token_file: t}\nbackends: [{id: B1, address: "10.0.0.1:80", admin: "0.0.0.0:9911"}]\n',
+    /:2:52: 0\.0\.0\.0:9911 stands for every address of a machine, [^]*like 10\.0\.0\.1:9911/,
+  ],
+  [
+    "an admin API of a backend on every IPv6 address",
+    'admin: {token_file: t}\nbackends: [{id: B1, address: "[fd00::2]:80", admin: "[::]:9911"}]\n',
+    /:2:53: \[::\]:9911 stands for every address of a machine, [^]*like \[fd00::2\]:9911/,
+  ],
+  [
     "a socket of the admin API without a whole path",
     `${ONE}admin: {listen: "unix:admin.sock"}\n`,
     /:2:17: .*a Unix socket needs a path, like unix:\/run\/lbsim\.sock/,
