@@ -33,6 +33,8 @@ interface RecorderOptions extends RecordOptions {
   readonly events: EventStream;
   readonly now: Clock;
   readonly log: Logger;
+  /** Lines that may wait to be written, in characters. */
+  readonly waitingMax?: number;
 }
 
 /**
@@ -45,7 +47,10 @@ export class Recorder {
   readonly #output: Output;
   readonly #unsubscribe: () => void;
   #lastFailure = "";
+  /** Lines that are missing, as the recording itself says. */
   #dropped = 0;
+  /** Those that the write under way says are missing. */
+  #dropping = 0;
 
   /** @throws {UserError} if the file cannot be written. */
   static async start(options: RecorderOptions): Promise<Recorder> {
@@ -83,9 +88,10 @@ export class Recorder {
   ) {
     this.#options = options;
     this.#file = file;
-    this.#output = new Output(file, {
+    const sink = { write: (bytes: Uint8Array) => this.#writeTo(file, bytes) };
+    this.#output = new Output(sink, {
       failed: (error) => this.#failed(error),
-      logMax: WAITING_MAX,
+      logMax: options.waitingMax ?? WAITING_MAX,
     });
     const unsubscribe = options.events.subscribe(
       "recording",
@@ -116,9 +122,18 @@ export class Recorder {
 
   #write(event: StreamEvent | RecordingEnded): void {
     this.#output.log(JSON.stringify(event), (count) => {
-      this.#dropped += count;
+      this.#dropping = count;
       return JSON.stringify({ type: "lines_dropped", count } satisfies LinesDropped);
     });
+  }
+
+  async #writeTo(file: RecordingFile, bytes: Uint8Array): Promise<number> {
+    const dropping = this.#dropping;
+    this.#dropping = 0;
+    const written = await file.write(bytes);
+    // If it fails, these lines are reported again, together with those that were to be written now.
+    this.#dropped += dropping;
+    return written;
   }
 
   /** A full disk must not stop a balancer. */

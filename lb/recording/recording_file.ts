@@ -21,8 +21,10 @@ export class RecordingFile {
   readonly #path: string;
   readonly #bounds: RecordingBounds;
   readonly #head: (part: number) => Uint8Array;
-  #file: Deno.FsFile;
+  /** Undefined: the last one was moved on, and the next one could not be made yet. */
+  #file: Deno.FsFile | undefined;
   #part = 1;
+  /** Of the present file; 0: it has no head yet. */
   #size = 0;
 
   /**
@@ -40,7 +42,12 @@ export class RecordingFile {
       await refuseOther(path);
       if (await isThere(path)) await moveOn(path, bounds.files);
       const recording = new RecordingFile(path, bounds, head, await open(path));
-      await recording.#begin();
+      try {
+        await recording.#append(head(1));
+      } catch (error) {
+        recording.close();
+        throw error;
+      }
       return recording;
     } catch (error) {
       if (error instanceof UserError) throw error;
@@ -60,40 +67,44 @@ export class RecordingFile {
     this.#file = file;
   }
 
-  /** Writes whole lines. If that fails, the file ends where it ended before. */
+  /**
+   * Writes whole lines. If that fails, the file ends where it ended before, and the next call tries again what is to
+   * be done before it: a file never has lines without a head.
+   */
   async write(lines: Uint8Array): Promise<number> {
-    if (this.#size + lines.length > this.#bounds.maxBytes) await this.#next();
+    // A file with nothing but its head is not followed by another: a single line may be larger than a file.
+    const hasLines = this.#size > this.#head(this.#part).length;
+    if (hasLines && this.#size + lines.length > this.#bounds.maxBytes) {
+      this.close();
+      this.#part++;
+    }
+    this.#file ??= await this.#next();
+    if (this.#size === 0) await this.#append(this.#head(this.#part));
     await this.#append(lines);
     return lines.length;
   }
 
   close(): void {
-    this.#file.close();
-  }
-
-  async #next(): Promise<void> {
-    // A file with nothing but its head is not followed by another: a single line may be larger than a file.
-    if (this.#size <= this.#head(this.#part).length) return;
-    this.#file.close();
-    await moveOn(this.#path, this.#bounds.files);
-    this.#file = await open(this.#path);
-    this.#part++;
-    await this.#begin();
-  }
-
-  async #begin(): Promise<void> {
+    this.#file?.close();
+    this.#file = undefined;
     this.#size = 0;
-    await this.#append(this.#head(this.#part));
+  }
+
+  async #next(): Promise<Deno.FsFile> {
+    // It was moved on already, if only the next file could not be made.
+    if (await isThere(this.#path)) await moveOn(this.#path, this.#bounds.files);
+    return await open(this.#path);
   }
 
   async #append(bytes: Uint8Array): Promise<void> {
+    const file = this.#file!;
     try {
-      await writeAll(this.#file, bytes);
+      await writeAll(file, bytes);
       this.#size += bytes.length;
     } catch (error) {
       // Half a line would damage the recording.
-      await this.#file.truncate(this.#size).catch(() => {});
-      await this.#file.seek(this.#size, Deno.SeekMode.Start).catch(() => {});
+      await file.truncate(this.#size).catch(() => {});
+      await file.seek(this.#size, Deno.SeekMode.Start).catch(() => {});
       throw error;
     }
   }

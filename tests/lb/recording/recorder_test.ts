@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import type { Logger, LogRecord } from "@logtape/logtape";
 import { algorithmNamed } from "../../../lib/config/mod.ts";
-import { ALGORITHM_NAMES, REPLAY_TYPES } from "../../../lib/core/mod.ts";
+import { ALGORITHM_NAMES, type EventStream, REPLAY_TYPES } from "../../../lib/core/mod.ts";
+import { RecordingReader } from "../../../lib/recording/mod.ts";
 import { monotonicNow } from "../../../lib/io/mod.ts";
 import { logger } from "../../../lib/cli/mod.ts";
 import { Balancer } from "../../../lb/balancer.ts";
@@ -9,7 +11,7 @@ import { configOf, STICKY } from "../../support/config.ts";
 import { strictEventStream } from "../../support/events.ts";
 import { inFolder } from "../../support/folder.ts";
 import { replayOf } from "../../support/replays.ts";
-import { deadAddress, echo, TestServer } from "../../support/sockets.ts";
+import { deadAddress, echo, eventually, TestServer } from "../../support/sockets.ts";
 import { TIMEOUTS } from "../../support/balance.ts";
 
 const MB = 1024 * 1024;
@@ -56,3 +58,87 @@ async function talk({ address }: Balancer, clients: number): Promise<void> {
     await client.read(new Uint8Array(8));
   }));
 }
+
+/** Emits so many probes. */
+function probe(events: EventStream, from: number, count: number): void {
+  for (let at_ms = from; at_ms < from + count; at_ms++) {
+    events.emit({ type: "probe", at_ms, backend: "B1", ok: true, probe_ms: 1, streak: 1 });
+  }
+}
+
+/** Each line of a recording after its head: the time of a probe, or how many lines are missing. */
+async function recorded(file: string): Promise<(number | string)[]> {
+  const text = await Deno.readTextFile(file);
+  return [...new RecordingReader(file, [text])].map(({ event }) => {
+    if (event.type === "lines_dropped") return `${event.count} missing`;
+    return event.type === "probe" ? event.at_ms : event.type;
+  });
+}
+
+Deno.test("Recorder drops the oldest lines if the disk is slow, and the recording says how many", () =>
+  inFolder(async (folder) => {
+    const file = `${folder}/run.jsonl`;
+    const events = strictEventStream();
+    const recorder = await Recorder.start({
+      ...{ events, now: monotonicNow, log: logger("test"), file, maxBytes: MB, files: 2 },
+      waitingMax: 1000,
+    });
+    const { write } = Deno.FsFile.prototype;
+    const { promise: isFast, resolve: letGo } = Promise.withResolvers<void>();
+    const { promise: isWriting, resolve: begin } = Promise.withResolvers<void>();
+    Deno.FsFile.prototype.write = async function (bytes) {
+      begin();
+      await isFast;
+      return await write.call(this, bytes);
+    };
+    try {
+      probe(events, 0, 3);
+      await isWriting;
+      probe(events, 3, 100);
+      letGo();
+      await recorder.stop();
+    } finally {
+      Deno.FsFile.prototype.write = write;
+    }
+    const lines = await recorded(file);
+    const missing = Number(/^(\d+) missing$/.exec(String(lines[3]))?.[1]);
+    assert.ok(missing > 80, `${lines}`);
+    const last = Array.from({ length: 100 - missing }, (_, i) => 3 + missing + i);
+    assert.deepEqual(lines, [0, 1, 2, `${missing} missing`, ...last, "recording_ended"]);
+  }));
+
+Deno.test("Recorder goes on when a full disk has room again, and counts each missing line once", () =>
+  inFolder(async (folder) => {
+    const file = `${folder}/run.jsonl`;
+    const events = strictEventStream();
+    const said: string[] = [];
+    const log = {
+      category: ["test"],
+      isEnabledFor: () => true,
+      emit: ({ message }: LogRecord) => said.push(message.join("")),
+    } as unknown as Logger;
+    const recorder = await Recorder.start({
+      ...{ events, now: monotonicNow, log, file, maxBytes: MB, files: 2 },
+    });
+    const { write } = Deno.FsFile.prototype;
+    let failures = 0;
+    Deno.FsFile.prototype.write = async function (bytes) {
+      if (failures === 2) return await write.call(this, bytes);
+      failures++;
+      await write.call(this, bytes.subarray(0, 10));
+      throw new Error("No space left on device (os error 28)");
+    };
+    try {
+      probe(events, 0, 3);
+      await eventually(() => failures === 1, "the disk is full");
+      probe(events, 3, 2);
+      await eventually(() => failures === 2, "the disk is full again");
+      await recorder.stop();
+    } finally {
+      Deno.FsFile.prototype.write = write;
+    }
+    assert.deepEqual(await recorded(file), ["5 missing", "recording_ended"]);
+    assert.match(said[0]!, /cannot be written \(no space left.*\); trying again every second/i);
+    assert.match(said[1]!, /lacks 5 lines/);
+    assert.equal(said.length, 2);
+  }));

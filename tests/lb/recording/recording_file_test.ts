@@ -67,3 +67,65 @@ Deno.test("RecordingFile keeps an earlier recording, and touches no other file",
     );
     assert.deepEqual(await contents(folder), { ...before, "notes.txt": "my notes" });
   }));
+
+/** While `isFull`, each write to a file puts down half of it and fails, as on a full disk. */
+function fullDisk(isFull: () => boolean): Disposable {
+  const { write } = Deno.FsFile.prototype;
+  Deno.FsFile.prototype.write = async function (bytes) {
+    if (!isFull()) return await write.call(this, bytes);
+    await write.call(this, bytes.subarray(0, bytes.length / 2));
+    throw new Error("No space left on device (os error 28)");
+  };
+  return { [Symbol.dispose]: () => void (Deno.FsFile.prototype.write = write) };
+}
+
+Deno.test("RecordingFile has whole lines and a head in each file, wherever the disk was full", () =>
+  inFolder(async (folder) => {
+    const path = `${folder}/run.jsonl`;
+    let full = false;
+    using _ = fullDisk(() => full);
+    const file = await RecordingFile.create(path, { maxBytes: 100, files: 3 }, head);
+    const line = (letter: string) => bytes(LINE.replaceAll("x", letter));
+    const fails = async (letter: string) => {
+      full = true;
+      await assert.rejects(file.write(line(letter)), /No space left/);
+      full = false;
+    };
+    await fails("a");
+    await file.write(line("b"));
+    // The next file cannot have its head, more than once.
+    await fails("c");
+    await fails("d");
+    await file.write(line("e"));
+    file.close();
+    assert.deepEqual(await contents(folder), {
+      "run.jsonl": `{"type":"recording","part":2}\n${LINE.replaceAll("x", "e")}`,
+      "run.jsonl.1": `{"type":"recording","part":1}\n${LINE.replaceAll("x", "b")}`,
+    });
+  }));
+
+Deno.test("RecordingFile.create() says that the disk is full, and leaves no file open", () =>
+  inFolder(async (folder) => {
+    using _ = fullDisk(() => true);
+    const create = RecordingFile.create(`${folder}/run.jsonl`, { maxBytes: 100, files: 3 }, head);
+    await assert.rejects(create, (error) => {
+      assert.ok(error instanceof UserError);
+      assert.match(error.message, /^--record .*: .*no space left/i);
+      return true;
+    });
+  }));
+
+Deno.test("RecordingFile goes on when its folder was away, and loses no earlier file", () =>
+  inFolder(async (folder) => {
+    const place = `${folder}/place`;
+    await Deno.mkdir(place);
+    const file = await RecordingFile.create(`${place}/run`, { maxBytes: 100, files: 3 }, head);
+    for (const letter of ["a", "b"]) await file.write(bytes(LINE.replaceAll("x", letter)));
+    await Deno.rename(place, `${folder}/away`);
+    for (let i = 0; i < 3; i++) await assert.rejects(file.write(bytes(LINE)), Deno.errors.NotFound);
+    await Deno.rename(`${folder}/away`, place);
+    await file.write(bytes(LINE.replaceAll("x", "c")));
+    file.close();
+    const found = Object.values(await contents(place)).map((text) => text.at(-2));
+    assert.deepEqual(found, ["c", "b", "a"]);
+  }));
