@@ -83,9 +83,13 @@ export function benchCommand(io: Io) {
     .option("--arrivals <process>", "open loop: arrivals as in a scenario, like '{poisson: 800/s}'")
     .option("--trace <file>", "open loop: arrivals that were recorded, a CSV file", fileOption)
     .option("--closed <n>", "closed loop: n clients, each waits for its answer", integerOption(1))
-    .option("--scenario <file>", "the clients of a scenario, as `lbsim sim` has them", fileOption)
+    .option("--scenario <file>", "act as the clients of a scenario, as in `lbsim sim`", fileOption)
     .option("--set <key=value>", "override a setting of the scenario; may be repeated", collect)
-    .option("--duration <duration>", "how long requests start (10s)", positiveDurationOption)
+    .option(
+      "--duration <duration>",
+      "the time in which requests start (10s)",
+      positiveDurationOption,
+    )
     .option(
       "--connections <n>",
       "connections at the same time (50; 1000 if they are short)",
@@ -104,7 +108,7 @@ export function benchCommand(io: Io) {
         .argParser(positiveDurationOption),
     )
     .option("--http [path]", "send HTTP/1.1 requests, by default for /")
-    .option("--raw", "send plain bytes: an answer is as many as --answer-size says", false)
+    .option("--raw", "send plain bytes; an answer has --answer-size bytes", false)
     .option("--size <bytes>", "size of a line, of an HTTP body, or of raw bytes", integerOption(1))
     .option(
       "--answer-size <bytes>",

@@ -43,7 +43,7 @@ type Act = (ctl: Ctl) => Promise<void>;
 /** `lbsim ctl`: shows and steers a running balancer. */
 export function ctlCommand(io: Io) {
   const ctl = new Command("ctl")
-    .description("Show what a running balancer does, and change it, by its admin API.")
+    .description("Show the state of a running balancer, and change it, through its admin API.")
     .option(
       "-c, --config <file>",
       "the balancer's configuration file: it names the address and the token file of the API",
@@ -139,7 +139,7 @@ export function ctlCommand(io: Io) {
 
   ctl.command("fault")
     .description(
-      "hurt a backend on demand, or show its faults; it needs `admin` in its configuration",
+      "cause a fault in a backend, or show its faults; the entry of the backend in the configuration needs `admin`",
     )
     .addArgument(backendArgument())
     .addArgument(

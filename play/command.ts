@@ -10,10 +10,10 @@ import { PlayServer } from "./server.ts";
 export function playCommand(io: Io) {
   return new Command("play")
     .description(
-      "Show the simulator in a browser: requests travel, backends can be broken, and time can be turned back.",
+      "Show the simulator in a browser: watch each request, break and repair backends, and go back in time.",
     )
     .argument("[file]", "a scenario or a config.yaml to begin with", fileOption)
-    .option("--port <n>", "the port on 127.0.0.1; 0: any that is free", portOption, 0)
+    .option("--port <n>", "the port on 127.0.0.1; 0: any free port", portOption, 0)
     .option("--no-open", "only print the address, and open no browser")
     .action(async (file, { port, open }) => {
       const given = file === undefined ? undefined : await givenFile(file);

@@ -58,7 +58,7 @@ export class BackendFaultsForwarder {
   ): Promise<FaultsAnswer> {
     if (admin === undefined) {
       throw new BadRequest(
-        `${id} cannot be hurt: the configuration has no \`admin\` address for it`,
+        `${id} cannot have faults: the configuration has no \`admin\` address for it`,
         409,
       );
     }

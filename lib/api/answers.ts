@@ -66,7 +66,7 @@ const backend = z.strictObject({
   }).nullable(),
   slow_start: z.strictObject({ share: number }).nullable(),
   fault: z.string().nullable().optional().describe(
-    "the faults that it was told to have, like hang or slow 5x; null: none. Absent if it has no admin API",
+    "the injected faults that it has, like hang or slow 5x; null: none. Absent if the backend has no admin API",
   ),
 });
 

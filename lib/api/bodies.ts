@@ -26,7 +26,7 @@ export const explainBody = z.strictObject({
     .refine((text) => parseIp(text) !== undefined, { error: () => "must be an IP address" }),
 });
 
-/** A fault that a backend is to have, as a scenario has it. */
+/** A fault to inject into a backend, written as in a scenario. */
 export const faultBody = z.strictObject({
   kind: serverFault.meta({
     description: "crash, hang, pause, refuse, reset; or {slow: 5}, {fail-rate: 20%}, " +

@@ -156,8 +156,8 @@ export function openApi(): Json {
       version: VERSION,
       license: { name: "MIT", identifier: "MIT" },
       description:
-        "Shows what the balancer does, and changes it. A backend has an admin API of its own, " +
-        "which hurts it on demand. Names carry their units.",
+        "Shows what the balancer does, and changes it. A backend can have an admin API of its own, " +
+        "through which faults are injected. Each name contains its unit.",
     },
     servers: [{ url: "http://127.0.0.1:9900" }],
     paths: {

@@ -103,7 +103,7 @@ const SHELLS = Object.keys(SCRIPTS) as (keyof typeof SCRIPTS)[];
 /** `lbsim complete`: the completions of a shell. */
 export function completeCommand(io: Io) {
   return new Command("complete")
-    .description("Print completions for a shell, for its start-up file.")
+    .description("Print the completions that a shell loads in its start-up file.")
     .addArgument(
       new Argument("<shell>", "the shell").choices(SHELLS).argParser(nameOption("shell", SHELLS)),
     )

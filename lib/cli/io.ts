@@ -3,7 +3,7 @@ import type { LogTarget } from "./log.ts";
 /** 0 fine, 1 failed, 2 wrong usage or configuration, 3 not valid, 130 ended by Ctrl-C before the end. */
 export type ExitCode = 0 | 1 | 2 | 3 | 130;
 
-/** What a subcommand knows of the world it runs in. `main.ts` makes the real one, tests make others. */
+/** The environment of a subcommand. `main.ts` makes the real one, tests make others. */
 export interface Io {
   /** Writes a line to standard output. None of this waits for a reader: see `written`. */
   out(line: string): void;

@@ -11,12 +11,12 @@ const RESTARTED = {
 
 /** Faults that have values. */
 export const faultsWithValues = oneKeyOf({
-  slow: number(0, 1e6).describe("everything takes so many times as long"),
+  slow: number(0, 1e6).describe("everything takes this many times as long"),
   "fail-rate": share({ positive: true }).describe("this share of requests ends in an error"),
   "fast-errors": share({ positive: true }).describe("this share of requests fails at once"),
   gray: z.strictObject({
     rate: share().prefault("0%").describe("share of requests that end in an error"),
-    slow: number(0, 1e6).default(1).describe("everything takes so many times as long"),
+    slow: number(0, 1e6).default(1).describe("everything takes this many times as long"),
   }).describe("probes succeed, but requests fail or are slow"),
   flap: z.strictObject({
     period: duration(RESTARTED).describe("time from one crash to the next"),

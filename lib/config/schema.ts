@@ -125,8 +125,8 @@ export const backendKeys = {
   }).meta({ description: "its name in logs and answers", examples: ["B1"] }),
   address: address().describe("where it listens"),
   admin: address().optional().describe(
-    "where its own admin API listens, through which it can be hurt on demand: faults like hang or slow. Its token file " +
-      "and TLS are those of `admin`. Off if left out",
+    "where its own admin API listens, through which faults like hang or slow are injected. It uses the token file and the TLS " +
+      "files of `admin`. Off if left out",
   ),
   weight: integer(0, 256).default(1).describe(
     "its share of the load, relative to the weights of the other backends; 0: no new clients",
@@ -257,7 +257,9 @@ const sticky = group({
   ttl: duration(TIMED).prefault("10m")
     .describe("a session ends when its client has had no connection for this long"),
   max_entries: integer(1, 10_000_000).default(100_000)
-    .describe("the largest number of sessions; a new one then replaces the least recently used"),
+    .describe(
+      "the largest number of sessions; if it is reached, a new session replaces the least recently used one",
+    ),
   on_failback: oneOf(["return", "stay"]).default("return")
     .describe("return: a moved client goes back when its backend has recovered. stay: it does not"),
   drain: oneOf(["move", "allow"]).default("move").describe(
@@ -334,8 +336,8 @@ const timeouts = group({
   ),
   idle: duration(TIMED).prefault("5m")
     .describe(
-      "a connection without data for this long is closed; if a write waits for a slow " +
-        "reader, after a minute at the earliest",
+      "a connection without data for this long is closed; while a write waits for a slow " +
+        "reader, it is closed after one minute at the earliest",
     ),
   drain: duration().prefault("30s")
     .describe("when the balancer stops, the time in which open connections may finish"),
@@ -419,7 +421,7 @@ export const configKeys = {
   ),
   tls: tls.optional().describe("clients speak TLS to the balancer; off if left out"),
   backend_tls: backendTls.optional().describe(
-    "the balancer speaks TLS to backends and verifies their certificates, with `{}` by public CAs; " +
+    "the balancer speaks TLS to backends and verifies their certificates; with `{}`, only public CAs are trusted; " +
       "off if left out",
   ),
   slow_start: slowStart.optional().describe(
@@ -429,8 +431,8 @@ export const configKeys = {
     "a backend gets no clients for a while after several failed connects; off if left out",
   ),
   queue: queue.optional().describe(
-    "while every backend is at its max_connections, clients wait, first come, first served; a " +
-      "client that closes its connection, or only its sending side, gives up its place; if left out, clients are refused instead",
+    "while every backend is at its max_connections, clients wait, first come, first served. A " +
+      "client that closes its connection, or only its sending side, gives up its place. If left out, clients are refused instead",
   ),
   on_down: oneOf(["keep", "close"]).default("keep").describe(
     "what happens to the connections of a backend that is marked as down: keep or close",

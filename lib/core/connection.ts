@@ -79,7 +79,7 @@ export interface Connection {
   /**
    * The connect failed: asks for a backend that was not yet tried.
    *
-   * @param detail What the reason leaves open, in a few words.
+   * @param detail A detail that the reason does not contain, in a few words.
    */
   connectFailed(reason: ConnectFailure, now: Nanoseconds, detail?: string): Outcome;
   /** The client sent its first byte. Only the first call counts. */

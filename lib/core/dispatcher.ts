@@ -79,7 +79,7 @@ export class Dispatcher implements ConnectionSteps {
     return this.#queue.size;
   }
 
-  /** When `passTime` must be called next; Infinity if nothing is due at a time. */
+  /** When `passTime` must be called next; Infinity if no work has a due time. */
   get nextWake(): Nanoseconds {
     return this.#nextWake;
   }

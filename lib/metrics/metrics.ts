@@ -253,7 +253,7 @@ export const METRICS = {
     unit: "ratio",
     better: "lower",
     meaning:
-      "connections of the backend with the most, divided by the mean; without backups and backends in drain or maintenance",
+      "connections of the backend that has the most, divided by the mean of all backends; backups and backends in drain or maintenance do not count",
     run: ofRun(({ imbalance }) => imbalance.maxOverMean),
     path: "imbalance.max_over_mean",
     column: { title: "imbalance", place: 9, rank: 4 },

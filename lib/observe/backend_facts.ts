@@ -48,7 +48,7 @@ export class BackendFacts {
   /** How long it was down before it was last up. */
   downBefore: Nanoseconds = 0;
   ejections = 0;
-  /** The faults that it was told to have, in words. */
+  /** The injected faults that it has, in words. */
   readonly faults: string[] = [];
   /** Connections since the start, at the monitor's last samples. */
   readonly opened: Float64Array = new Float64Array(SAMPLES);

@@ -10,8 +10,8 @@ const REFUSALS: Readonly<Record<RefusalReason, string>> = {
   no_backend_available: "no backend is both healthy and enabled",
   all_backends_full: "every backend is full",
   queue_full: "every backend and the queue are full",
-  queue_timeout: "every backend was full for queue.timeout",
-  connection_limit: "the balancer is at limits.connections",
+  queue_timeout: "no backend had a free place within queue.timeout",
+  connection_limit: "limits.connections is reached",
   connects_failed: "no backend could be reached",
   local_shortage: "this machine lacks resources for a connection",
   denied: "address not allowed",
@@ -64,8 +64,8 @@ export function sentenceOf(event: LbEvent): string {
       return `#${event.connection} ${event.client} waits: every backend is full ` +
         `(${event.waiting} waiting)`;
     case "connection_dequeued":
-      return `#${event.connection} ${event.client} → ${event.backend} has room after ` +
-        `${ms(event.waited_ms)} (${event.waiting} waiting)`;
+      return `#${event.connection} ${event.client} → ${event.backend} after ` +
+        `${ms(event.waited_ms)} in the queue (${event.waiting} waiting)`;
     case "connection_refused":
       return `#${event.connection} ${event.client} refused: ${refusalInWords(event.reason)}${
         detailed(event)
@@ -92,8 +92,8 @@ export function sentenceOf(event: LbEvent): string {
       return `${event.backend} is set to mode ${event.mode}; ` +
         `${plural(event.in_flight, "connection")} open`;
     case "backend_fault_began":
-      return `${event.backend} was told to have the fault ${event.fault}` +
-        (event.for_ms === null ? " until it is ended" : ` for ${ms(event.for_ms)}`);
+      return `${event.backend} has the fault ${event.fault}` +
+        (event.for_ms === null ? " until an operator ends it" : ` for ${ms(event.for_ms)}`);
     case "backend_fault_ended":
       return `${event.backend} no longer has the fault ${event.fault}`;
     case "backend_ejected":
@@ -131,7 +131,7 @@ export function sentenceOf(event: LbEvent): string {
       return wished(event);
     case "sessions_ended":
       return event.client === null
-        ? `the operator ended all sessions: ${event.sessions}`
+        ? `the operator ended all sessions (${event.sessions})`
         : `the operator ended the session of ${event.client}: ${plural(event.sessions, "session")}`;
     case "shortage_began":
       return `this machine has run out of ${

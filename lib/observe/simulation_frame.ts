@@ -1,6 +1,6 @@
 /** What only a simulation can show, beside the frames that a live balancer has, too. */
 /**
- * The backends as they are. One number for each backend, in the order of `ids`: the configuration's, then those that
+ * The present state of the backends. One number for each backend, in the order of `ids`: the configuration's, then those that
  * were added. A removed one stays.
  */
 export interface Truth {

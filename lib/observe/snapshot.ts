@@ -135,7 +135,7 @@ export interface BackendSnapshot {
   readonly ejection: EjectionSnapshot | null;
   /** Null if it does not start slowly. */
   readonly slow_start: SlowStartSnapshot | null;
-  /** The faults that it was told to have, like `hang, slow 5x`; null if none. Absent if it has no admin API. */
+  /** The injected faults that it has, like `hang, slow 5x`; null if none. Absent if it has no admin API. */
   readonly fault?: string | null | undefined;
 }
 

@@ -294,7 +294,7 @@ Deno.test("ctl fault hurts a backend, shows its faults and ends them", async () 
   assert.deepEqual(one.faults.active, []);
 
   const refused: [args: string[], code: number, reason: RegExp][] = [
-    [["B2", "hang"], 1, /^lbsim: B2 cannot be hurt: .*no `admin` address/],
+    [["B2", "hang"], 1, /^lbsim: B2 cannot have faults: .*no `admin` address/],
     [["B9", "hang"], 2, /^lbsim: there is no backend "B9"/],
     [["B1", "hangs"], 2, /unknown fault "hangs"/],
     [["B1", "slow"], 2, /write it like slow 5x/],

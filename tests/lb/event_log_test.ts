@@ -63,8 +63,8 @@ Deno.test("logEvents() tells of those who wait, and of those who waited in vain"
     "#3 10.0.0.3 waits: every backend is full (2 waiting)",
     "#4 10.0.0.4 refused: every backend and the queue are full",
     "#1 10.0.0.1 → B1 closed after 500 ms (0 B in, 0 B out)",
-    "#2 10.0.0.2 → B1 has room after 500 ms (1 waiting)",
-    "#3 10.0.0.3 refused: every backend was full for queue.timeout",
+    "#2 10.0.0.2 → B1 after 500 ms in the queue (1 waiting)",
+    "#3 10.0.0.3 refused: no backend had a free place within queue.timeout",
   ]);
 });
 

@@ -252,11 +252,11 @@ test("a backend is hurt by the page, with the keyboard alone, and recovers", asy
     await page.locator(".notice", { hasText: "B2 refuse for 300 s: done" }).waitFor();
     await card(page, "B2").getByText("Fault: refuse").waitFor();
     await card(page, "B2", "down").waitFor();
-    await page.locator("li", { hasText: "B2 was told to have the fault refuse" }).first()
+    await page.locator("li", { hasText: "B2 has the fault refuse" }).first()
       .waitFor();
     await page.getByText("As a table").nth(1).click();
     await page.getByRole("region", { name: "Last minutes as a table" })
-      .getByText("B2 was told to have the fault refuse").first().waitFor();
+      .getByText("B2 has the fault refuse").first().waitFor();
     assert.deepEqual(await axeFindings(page), []);
     await page.getByRole("button", { name: "End the fault of B2" }).click();
     await card(page, "B2", "up").waitFor();

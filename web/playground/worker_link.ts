@@ -1,6 +1,6 @@
 import type { Command, Message, Problem, Result, Update } from "./protocol.ts";
 
-/** A command could not be done. Its message has the words of the command line. */
+/** A command failed. Its message is the text that the command line shows for the same mistake. */
 export class CommandFailed extends Error {
   readonly problem: Problem;
 

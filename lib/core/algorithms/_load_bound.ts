@@ -57,7 +57,7 @@ export class LoadBound {
     this.#totalLoad += inFlight;
   }
 
-  /** A candidate left, or is out of the running until its next update. */
+  /** A candidate was removed, or cannot be picked until its next update. */
   takeOut({ index }: Candidate): void {
     if (!this.#counted[index]) return;
     this.#counted[index] = false;

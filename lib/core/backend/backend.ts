@@ -44,7 +44,7 @@ export interface Backend extends Candidate {
   readonly connectFailures: number;
   /** Passive ejection: keeps the backend out for a while if connects fail too often. */
   readonly ejection: Pick<Readonly<Ejection>, "ejected" | "until" | "failures"> | undefined;
-  /** How far it has come in a slow start; undefined if it is in none. */
+  /** The progress of its slow start; undefined while there is none. */
   readonly slowStart: Pick<Readonly<SlowStart>, "share" | "nextStepAt"> | undefined;
   /** When a probe or a connect last succeeded; −Infinity if none has. */
   readonly provenAt: Nanoseconds;

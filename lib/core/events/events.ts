@@ -259,7 +259,7 @@ export interface BackendModeChanged extends At {
   readonly in_flight: number;
 }
 
-/** A backend has begun a fault that it was told to have. */
+/** An injected fault of a backend has begun. */
 export interface BackendFaultBegan extends At {
   readonly type: "backend_fault_began";
   readonly backend: string;
@@ -359,7 +359,7 @@ export interface WishesChanged extends At {
   readonly type: "wishes_changed";
   /** What is different now, one line each; empty if nothing is. */
   readonly changes: readonly string[];
-  /** How all wishes that stand differ from the file. */
+  /** The differences between all wishes in force and the file. */
   readonly wishes: readonly string[];
 }
 
