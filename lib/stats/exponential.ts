@@ -32,7 +32,8 @@ export function exponential(random: Random): number {
   const scaled = random.next() * LAYERS;
   const layer = scaled | 0;
   const x = (scaled - layer) * ENDS[layer]!;
-  return x < ENDS[layer + 1]! ? x : atTheEdge(layer, x, random);
+  // The sum with 0 is surely a number: without it, the engine would make an object of every draw.
+  return x < ENDS[layer + 1]! ? x : 0 + atTheEdge(layer, x, random);
 }
 
 function atTheEdge(layer: number, x: number, random: Random): number {
