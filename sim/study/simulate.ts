@@ -267,7 +267,7 @@ export class Simulation {
           this.#isOver = true;
           break;
         }
-      } else if (connections !== undefined && queue.kind >= BACKGROUND && this.#liveness.isStuck) {
+      } else if (queue.kind >= BACKGROUND && connections !== undefined && this.#liveness.isStuck) {
         this.#liveness.rejectUnreachableCount(connections);
       }
     }
@@ -322,119 +322,119 @@ export class Simulation {
   }
 
   #handle(): void {
-    const { connections, clients, relay, prober, faults, queue } = this.#world;
-    const { kind, subject, sequence, time: now } = queue;
+    const world = this.#world;
+    const { kind, subject, sequence, time: now } = world.queue;
     if (kind < ARRIVAL) {
-      const connection = connections.at(subject);
+      const connection = world.connections.at(subject);
       if (connection.expects(kind, sequence)) this.#handleConnection(kind, connection, now);
       return;
     }
     switch (kind) {
       case ARRIVAL:
-        clients.arrive(now);
-        if (clients.stopped) this.#endMeasurement(now);
+        world.clients.arrive(now);
+        if (world.clients.stopped) this.#endMeasurement(now);
         break;
       case CLIENT_DEADLINE:
-        clients.deadline(subject, now);
+        world.clients.deadline(subject, now);
         break;
       case WAKE:
-        this.#world.balancers[subject]!.wake(sequence, now);
+        world.balancers[subject]!.wake(sequence, now);
         break;
       case IDLE_SWEEP:
-        relay.sweepIdle(sequence, now);
+        world.relay.sweepIdle(sequence, now);
         break;
       case PROBE_DUE:
       case PROBE_CONNECT:
       case PROBE_REQUEST:
       case PROBE_RESULT:
-        prober.handle(kind, subject, sequence, now);
+        world.prober.handle(kind, subject, sequence, now);
         break;
       case CHANGE:
-        this.#world.change(subject, now);
+        world.change(subject, now);
         this.#spread.modeChanged();
         break;
       case FAULT_BEGINS:
         this.#faultBegins(subject, now);
         break;
       case FAULT_ENDS:
-        faults.end(subject, now);
-        this.#health.faultEnds(this.#world.scenario.faults[subject]!);
+        world.faults.end(subject, now);
+        this.#health.faultEnds(world.scenario.faults[subject]!);
         break;
       case FLAP:
-        faults.flap(subject, now);
+        world.faults.flap(subject, now);
         break;
       case IDLE_REPORT:
-        this.#world.idleReports!.arrive(subject, now);
+        world.idleReports!.arrive(subject, now);
         break;
       case OPERATE:
-        for (const { scheduler } of this.#world.balancers) {
+        for (const { scheduler } of world.balancers) {
           this.#operate[subject]!.act(scheduler, now);
         }
         break;
       case WARM:
-        this.#warm = readTotals(this.#world, this.#health, now);
+        this.#warm = readTotals(world, this.#health, now);
         break;
       case END:
-        clients.stop();
+        world.clients.stop();
         this.#endMeasurement(now);
         break;
       case SLICE:
-        this.#series!.add(readTotals(this.#world, this.#health, now, SERIES_BACKENDS_MAX));
-        if (this.#end === undefined) queue.push(this.#series!.nextAt, SLICE, 0);
+        this.#series!.add(readTotals(world, this.#health, now, SERIES_BACKENDS_MAX));
+        if (this.#end === undefined) world.queue.push(this.#series!.nextAt, SLICE, 0);
         break;
     }
   }
 
   /** Handles an event of a connection. */
   #handleConnection(kind: number, connection: Connection, now: Nanoseconds): void {
-    const { clients, relay, service, loops } = this.#world;
-    if (loops?.delays(kind, connection, now)) return;
+    const world = this.#world;
+    if (world.loops?.delays(kind, connection, now)) return;
     switch (kind) {
       case WORK_DONE:
-        service.done(connection, now);
+        world.service.done(connection, now);
         break;
       case ANSWER:
-        clients.answered(connection, now);
+        world.clients.answered(connection, now);
         break;
       case ANSWER_AT_BALANCER:
-        relay.answerReached(connection, now);
+        world.relay.answerReached(connection, now);
         break;
       case REQUEST:
-        service.request(connection, now);
+        world.service.request(connection, now);
         break;
       case CONNECT:
-        relay.connectReached(connection, now);
+        world.relay.connectReached(connection, now);
         break;
       case CONNECT_REPLY:
-        relay.connectReplied(connection, now);
+        world.relay.connectReplied(connection, now);
         break;
       case REACH_BALANCER:
-        relay.reached(connection, now);
+        world.relay.reached(connection, now);
         break;
       case CLOSE:
-        relay.closed(connection, now);
+        world.relay.closed(connection, now);
         break;
       case NEXT_REQUEST:
-        clients.nextRequest(connection, now);
+        world.clients.nextRequest(connection, now);
         break;
       case BEGIN:
-        clients.begin(connection, now);
-        if (clients.stopped) this.#endMeasurement(now);
+        world.clients.begin(connection, now);
+        if (world.clients.stopped) this.#endMeasurement(now);
         break;
       case CONNECT_TIMEOUT:
-        relay.connectFailed(connection, "timeout", now);
+        world.relay.connectFailed(connection, "timeout", now);
         break;
       case RESET_AT_BALANCER:
-        relay.wasReset(connection, now);
+        world.relay.wasReset(connection, now);
         break;
       case ABORT_AT_BALANCER:
-        relay.clientGone(connection, now);
+        world.relay.clientGone(connection, now);
         break;
       case ABORT_AT_BACKEND:
-        service.clientGone(connection, now);
+        world.service.clientGone(connection, now);
         break;
       case HAS_ROOM:
-        relay.hasRoom(connection, now);
+        world.relay.hasRoom(connection, now);
         break;
     }
   }

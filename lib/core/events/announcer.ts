@@ -54,21 +54,24 @@ interface Traffic {
  */
 export class Announcer {
   readonly #events: EventStream;
+  /** The stream's own, since it is asked several times for each connection. */
+  readonly #wanted: EventStream["wanted"];
   readonly #activeServers: () => readonly string[];
 
   constructor(events: EventStream, activeServers: () => readonly string[]) {
     this.#events = events;
+    this.#wanted = events.wanted;
     this.#activeServers = activeServers;
   }
 
   /** Whether explanations of picks have a reader: to make one costs more than the pick. */
   get wantsExplanations(): boolean {
-    return this.#events.wanted.pick_explained;
+    return this.#wanted.pick_explained;
   }
 
   connectionArrived({ number, client }: Connection, now: Nanoseconds): void {
     this.#events.meter?.arrived();
-    if (!this.#events.wanted.connection_arrived) return;
+    if (!this.#wanted.connection_arrived) return;
     this.#events.emit({
       type: "connection_arrived",
       at_ms: toMs(now),
@@ -81,7 +84,7 @@ export class Announcer {
   connectionPicked(connection: AssignedConnection, inFlight: number, now: Nanoseconds): void {
     const { backend } = connection;
     this.#events.meter?.picked(backend, inFlight);
-    if (!this.#events.wanted.backend_picked) return;
+    if (!this.#wanted.backend_picked) return;
     this.#events.emit({
       type: "backend_picked",
       at_ms: toMs(now),
@@ -96,7 +99,7 @@ export class Announcer {
   connectionOpened(connection: AssignedConnection, now: Nanoseconds): void {
     const { number, client, arrivedAt, backend, attempts, pickedAt } = connection;
     this.#events.meter?.opened(backend, attempts + 1, now - pickedAt);
-    if (!this.#events.wanted.connection_opened) return;
+    if (!this.#wanted.connection_opened) return;
     this.#events.emit({
       type: "connection_opened",
       at_ms: toMs(now),
@@ -113,47 +116,47 @@ export class Announcer {
   /** @param latency From the pick on, without the time in which the client asked nothing. */
   connectionAnswered(connection: OpenConnection, latency: Nanoseconds, now: Nanoseconds): void {
     this.#events.meter?.answered(connection.backend, latency);
-    if (!this.#events.wanted.backend_answered) return;
+    if (!this.#wanted.backend_answered) return;
     this.#events.emit({ type: "backend_answered", at_ms: toMs(now), ...idleOf(connection) });
   }
 
   clientFinished(connection: OpenConnection, now: Nanoseconds): void {
-    if (!this.#events.wanted.client_finished) return;
+    if (!this.#wanted.client_finished) return;
     this.#events.emit({ type: "client_finished", at_ms: toMs(now), ...idleOf(connection) });
   }
 
   /** An open connection is about to end without an answer. */
   clientAsked(connection: OpenConnection, now: Nanoseconds): void {
     const { number, idle } = connection;
-    if (!this.#events.wanted.client_asked || idle === undefined) return;
+    if (!this.#wanted.client_asked || idle === undefined) return;
     const idle_ms = toMs(idle);
     this.#events.emit({ type: "client_asked", at_ms: toMs(now), connection: number, idle_ms });
   }
 
   proxyConnected(proxy: string, now: Nanoseconds): void {
-    if (!this.#events.wanted.proxy_connected) return;
+    if (!this.#wanted.proxy_connected) return;
     this.#events.emit({ type: "proxy_connected", at_ms: toMs(now), client: proxy });
   }
 
   clientNamed({ number, client }: Connection, now: Nanoseconds): void {
-    if (!this.#events.wanted.client_named) return;
+    if (!this.#wanted.client_named) return;
     this.#events.emit({ type: "client_named", at_ms: toMs(now), connection: number, client });
   }
 
   /** @param dueAt When the next thing happens that time alone brings. */
   queueLeft({ number }: Connection, dueAt: Nanoseconds, now: Nanoseconds): void {
-    if (!this.#events.wanted.queue_left || dueAt > now) return;
+    if (!this.#wanted.queue_left || dueAt > now) return;
     this.#events.emit({ type: "queue_left", at_ms: toMs(dueAt), connection: number });
   }
 
   schedulerStopped(now: Nanoseconds): void {
-    if (!this.#events.wanted.scheduler_stopped) return;
+    if (!this.#wanted.scheduler_stopped) return;
     this.#events.emit({ type: "scheduler_stopped", at_ms: toMs(now) });
   }
 
   /** @param restored Whether it is one of many that are restored together. */
   sessionReceived(record: ReceivedSession, restored: boolean, now: Nanoseconds): void {
-    if (!this.#events.wanted.session_received) return;
+    if (!this.#wanted.session_received) return;
     const { key, backend, home, changedAt, usedAt } = record;
     this.#events.emit({
       type: "session_received",
@@ -174,7 +177,7 @@ export class Announcer {
     now: Nanoseconds,
   ): void {
     this.#events.meter?.connectFailed(backend, attempts + 1, reason);
-    if (!this.#events.wanted.connect_failed) return;
+    if (!this.#wanted.connect_failed) return;
     this.#events.emit({
       type: "connect_failed",
       at_ms: toMs(now),
@@ -195,7 +198,7 @@ export class Announcer {
     now: Nanoseconds,
   ): void {
     this.#events.meter?.closed(backend, end, now - pickedAt, bytesToBackend, bytesToClient);
-    if (!this.#events.wanted.connection_closed) return;
+    if (!this.#wanted.connection_closed) return;
     this.#events.emit({
       type: "connection_closed",
       at_ms: toMs(now),
@@ -218,7 +221,7 @@ export class Announcer {
     now: Nanoseconds,
   ): void {
     this.#events.meter?.refused(reason);
-    if (!this.#events.wanted.connection_refused) return;
+    if (!this.#wanted.connection_refused) return;
     this.#events.emit({
       type: "connection_refused",
       at_ms: toMs(now),
@@ -237,7 +240,7 @@ export class Announcer {
     now: Nanoseconds,
   ): void {
     this.#events.meter?.left();
-    if (!this.#events.wanted.connection_left) return;
+    if (!this.#wanted.connection_left) return;
     this.#events.emit({
       type: "connection_left",
       at_ms: toMs(now),
@@ -252,7 +255,7 @@ export class Announcer {
   /** @param waiting How many wait, this one included. */
   connectionQueued({ number, client }: Connection, waiting: number, now: Nanoseconds): void {
     this.#events.meter?.queued(waiting);
-    if (!this.#events.wanted.connection_queued) return;
+    if (!this.#wanted.connection_queued) return;
     this.#events.emit({
       type: "connection_queued",
       at_ms: toMs(now),
@@ -268,7 +271,7 @@ export class Announcer {
     waiting: number,
     now: Nanoseconds,
   ): void {
-    if (!this.#events.wanted.connection_dequeued) return;
+    if (!this.#wanted.connection_dequeued) return;
     this.#events.emit({
       type: "connection_dequeued",
       at_ms: toMs(now),
@@ -288,7 +291,7 @@ export class Announcer {
     candidates: readonly ExplainedBackend[],
     now: Nanoseconds,
   ): void {
-    if (!this.#events.wanted.pick_explained) return;
+    if (!this.#wanted.pick_explained) return;
     this.#events.emit({
       type: "pick_explained",
       at_ms: toMs(now),
@@ -309,7 +312,7 @@ export class Announcer {
     streak: number,
     now: Nanoseconds,
   ): void {
-    if (!this.#events.wanted.probe) return;
+    if (!this.#wanted.probe) return;
     this.#events.emit({
       type: "probe",
       at_ms: toMs(now),
@@ -322,13 +325,13 @@ export class Announcer {
   }
 
   backendUp(backend: string, probes: number, now: Nanoseconds): void {
-    if (!this.#events.wanted.backend_up) return;
+    if (!this.#wanted.backend_up) return;
     const active_servers = this.#activeServers();
     this.#events.emit({ type: "backend_up", at_ms: toMs(now), backend, probes, active_servers });
   }
 
   backendDown({ id, inFlight }: Backend, probes: number, reason: string, now: Nanoseconds): void {
-    if (!this.#events.wanted.backend_down) return;
+    if (!this.#wanted.backend_down) return;
     this.#events.emit({
       type: "backend_down",
       at_ms: toMs(now),
@@ -345,7 +348,7 @@ export class Announcer {
     mode: "ready" | "drain" | "maintenance",
     now: Nanoseconds,
   ): void {
-    if (!this.#events.wanted.backend_mode_changed) return;
+    if (!this.#wanted.backend_mode_changed) return;
     this.#events.emit({
       type: "backend_mode_changed",
       at_ms: toMs(now),
@@ -356,7 +359,7 @@ export class Announcer {
   }
 
   backendEjected(backend: string, failures: number, duration: Nanoseconds, now: Nanoseconds): void {
-    if (!this.#events.wanted.backend_ejected) return;
+    if (!this.#wanted.backend_ejected) return;
     this.#events.emit({
       type: "backend_ejected",
       at_ms: toMs(now),
@@ -368,13 +371,13 @@ export class Announcer {
   }
 
   backendReadmitted(backend: string, now: Nanoseconds): void {
-    if (!this.#events.wanted.backend_readmitted) return;
+    if (!this.#wanted.backend_readmitted) return;
     const active_servers = this.#activeServers();
     this.#events.emit({ type: "backend_readmitted", at_ms: toMs(now), backend, active_servers });
   }
 
   sessionPinned(client: string, backend: string, now: Nanoseconds): void {
-    if (!this.#events.wanted.session_pinned) return;
+    if (!this.#wanted.session_pinned) return;
     this.#events.emit({ type: "session_pinned", at_ms: toMs(now), client, backend });
   }
 
@@ -385,17 +388,17 @@ export class Announcer {
     why: "failover" | "failback",
     now: Nanoseconds,
   ): void {
-    if (!this.#events.wanted.session_moved) return;
+    if (!this.#wanted.session_moved) return;
     this.#events.emit({ type: "session_moved", at_ms: toMs(now), client, from, to, why });
   }
 
   sessionEvicted(client: string, backend: string, now: Nanoseconds): void {
-    if (!this.#events.wanted.session_evicted) return;
+    if (!this.#wanted.session_evicted) return;
     this.#events.emit({ type: "session_evicted", at_ms: toMs(now), client, backend });
   }
 
   sessionAdopted(client: string, backend: string, now: Nanoseconds): void {
-    if (!this.#events.wanted.session_adopted) return;
+    if (!this.#wanted.session_adopted) return;
     this.#events.emit({ type: "session_adopted", at_ms: toMs(now), client, backend });
   }
 }
