@@ -2,6 +2,7 @@ import { childSeed, type Nanoseconds, NS_PER_MS, NS_PER_S } from "../../lib/base
 import {
   EVENT_TYPES,
   type EventType,
+  isHash,
   type LbEvent,
   type PickDetails,
   type PickExplained,
@@ -165,8 +166,7 @@ export class PlayRun {
         const { at, details } = this.#detailsBefore[index]!;
         // The state before the pick, if a single step led to it.
         const { scheduler } = this.world.balancers[index]!;
-        const isKnown = at === this.simulation.events - 1 && details?.kind !== "ring" &&
-          details?.kind !== "table";
+        const isKnown = at === this.simulation.events - 1;
         read({
           balancer: index,
           event,
@@ -195,7 +195,8 @@ export class PlayRun {
     const { nextTime } = simulation;
     if (nextTime > until || nextTime === Infinity) return false;
     this.#passBoundaries(nextTime);
-    if (this.#explains > 0) {
+    // A ring or a table is the same after the pick, and large.
+    if (this.#explains > 0 && !isHash(this.world.scenario.balancer.algorithm)) {
       this.#detailsBefore = this.world.balancers.map(({ scheduler }) => ({
         at: simulation.events,
         details: scheduler.pickDetails("", nextTime),

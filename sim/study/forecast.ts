@@ -1,5 +1,5 @@
 import { type Nanoseconds, NS_PER_S } from "../../lib/base/mod.ts";
-import { plain } from "../../lib/report/mod.ts";
+import { plain } from "../../lib/report/format.ts";
 import type { Progress } from "./run_study.ts";
 
 /** A study that takes less than this shows no progress. */

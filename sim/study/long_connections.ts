@@ -1,6 +1,6 @@
 /** Whether connections last long compared with the runs. */
 import { NS_PER_S } from "../../lib/base/mod.ts";
-import { percent, plain } from "../../lib/report/mod.ts";
+import { percent, plain } from "../../lib/report/format.ts";
 import type { Scenario } from "../../lib/scenario/types.ts";
 import { meanCount, meanOf } from "../../lib/stats/mod.ts";
 import type { Measured } from "../measure/mod.ts";

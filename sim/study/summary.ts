@@ -9,19 +9,18 @@ import {
   type MetricName,
   type ReplicationResult,
 } from "../../lib/metrics/mod.ts";
-import {
-  type BackendReport,
-  backendReport,
-  type ExpectationReport,
-  type FaultReport,
-  type Interval,
-  percent,
-  type StudyReport,
-  type Theory,
-  type VariantFacts,
-  type VariantReport,
-  variantReport,
+import { percent } from "../../lib/report/format.ts";
+import type {
+  BackendReport,
+  ExpectationReport,
+  FaultReport,
+  Interval,
+  StudyReport,
+  Theory,
+  VariantFacts,
+  VariantReport,
 } from "../../lib/report/mod.ts";
+import { backendReport, variantReport } from "../../lib/report/variant_report.ts";
 import {
   counterpartOf,
   type Expectation,

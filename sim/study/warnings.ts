@@ -1,7 +1,7 @@
 /** Warnings about how far a variant's numbers can be trusted. */
 import { isHash } from "../../lib/core/mod.ts";
 import { NS_PER_MS, NS_PER_S } from "../../lib/base/mod.ts";
-import { percent, plain } from "../../lib/report/mod.ts";
+import { percent, plain } from "../../lib/report/format.ts";
 import type { MetricName } from "../../lib/metrics/mod.ts";
 import type { Study } from "../../lib/scenario/mod.ts";
 import type { Scenario } from "../../lib/scenario/types.ts";

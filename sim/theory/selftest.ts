@@ -1,7 +1,7 @@
 /** The self-test: compares the simulator with theory. `lbsim sim --selftest`. */
 import { detectionTime } from "../../lib/core/mod.ts";
 import { aligned } from "../../lib/base/mod.ts";
-import { inUnit } from "../../lib/report/mod.ts";
+import { inUnit } from "../../lib/report/format.ts";
 import { parseStudy, type Study } from "../../lib/scenario/mod.ts";
 import type { Estimate } from "../../lib/stats/mod.ts";
 import { exactResults } from "./exact_results.ts";

@@ -114,6 +114,8 @@ const PAST_THE_FRONT: readonly (readonly [by: RegExp, target: RegExp])[] = [
   [/^web\/playground\//, /^sim\/play\/mod\.ts$/],
   // A live run is measured and shown as a simulated one. The front of the simulator is for pages, which do neither.
   [/^live\//, /^sim\/(?:show|(?:measure|model|study)\/mod)\.ts$/],
+  // The plots of a report, and the chart library with them, are no part of a run.
+  [/^sim\/(?:study|theory)\//, /^lib\/report\/(?:format|variant_report)\.ts$/],
   [/^sim\/threads\//, /^sim\/study\/(?:executor|replicator)\.ts$/],
 ];
 

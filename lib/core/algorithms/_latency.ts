@@ -58,6 +58,14 @@ export class PeakAverages {
     return this.#values[index]! * (this.#growths[index]! / this.#growth);
   }
 
+  /** The average as it will have faded at a time; NaN if it is not known. Changes nothing. */
+  at(index: number, now: Nanoseconds): Nanoseconds {
+    if (!this.#known[index]) return NaN;
+    if (now <= this.#now) return this.current(index);
+    const growth = exp((now - this.#landmark) / this.#decay);
+    return this.#values[index]! * (this.#growths[index]! / growth);
+  }
+
   /** Lets time pass for all of them. It does not go back: an earlier time changes nothing. */
   advance(now: Nanoseconds): void {
     if (now <= this.#now) return;

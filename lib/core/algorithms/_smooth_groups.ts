@@ -1,5 +1,5 @@
 import { assert } from "../../base/mod.ts";
-import type { Candidate, PickTrace, Tried } from "./algorithm.ts";
+import type { Candidate, PickDetails, PickTrace, Tried } from "./algorithm.ts";
 
 /** Candidates with the same weight and load: at every pick they take the same step. */
 interface Group {
@@ -100,6 +100,24 @@ export class SmoothGroups {
         if (loads[i] !== undefined) this.place(candidate, loads[i]);
       });
     }
+  }
+
+  /** The turns of those in the running, in the order of the configuration. */
+  details(): PickDetails {
+    const turns = this.#groups.slice(0, this.#inUse).flatMap(({ heap, gained, weight }) =>
+      heap.map(({ id, index, order }) => ({
+        id,
+        order,
+        weight,
+        current: this.#current[index]! + gained,
+      }))
+    ).sort((a, b) => a.order - b.order);
+    return {
+      kind: "turns",
+      backends: turns.map(({ id }) => id),
+      weights: turns.map(({ weight }) => weight),
+      current: turns.map(({ current }) => current),
+    };
   }
 
   #pick(trace?: PickTrace): Candidate | undefined {

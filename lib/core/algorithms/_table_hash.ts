@@ -1,7 +1,7 @@
 import { hashClient } from "./_hash.ts";
 import { LoadBound } from "./_load_bound.ts";
 import { without } from "./_without.ts";
-import type { Algorithm, Candidate, PickTrace, Tried } from "./algorithm.ts";
+import type { Algorithm, Candidate, PickDetails, PickTrace, Tried } from "./algorithm.ts";
 
 /**
  * The common part of the hashes with a table: its members and the bound on their load. The table is
@@ -36,6 +36,15 @@ export abstract class TableHash implements Algorithm {
   /** The candidate for the hash of a client. At least one candidate is available. */
   protected abstract lookUp(hash: number, trace?: PickTrace): Candidate | undefined;
 
+  /** The table, and where in it the hash of a client is. */
+  protected abstract detailsAt(hash: number): PickDetails;
+
+  details(client: string): PickDetails | undefined {
+    if (this.#members.every((member) => member === undefined)) return undefined;
+    this.#refresh();
+    return this.detailsAt(hashClient(client, this.salt));
+  }
+
   add(candidate: Candidate): void {
     this.update(candidate);
   }
@@ -66,12 +75,15 @@ export abstract class TableHash implements Algorithm {
 
   #pick(client: string, trace?: PickTrace): Candidate | undefined {
     if (this.bound.available === 0) return undefined;
-    if (this.#stale) {
-      // `flatMap` passes over indices that others have.
-      const members = this.#members.flatMap((member) => member?.candidate ?? []);
-      this.build(members.sort((a, b) => a.id < b.id ? -1 : 1));
-      this.#stale = false;
-    }
+    this.#refresh();
     return this.lookUp(hashClient(client, this.salt), trace);
+  }
+
+  #refresh(): void {
+    if (!this.#stale) return;
+    // `flatMap` passes over indices that others have.
+    const members = this.#members.flatMap((member) => member?.candidate ?? []);
+    this.build(members.sort((a, b) => a.id < b.id ? -1 : 1));
+    this.#stale = false;
   }
 }

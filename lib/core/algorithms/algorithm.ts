@@ -121,7 +121,7 @@ export interface Algorithm {
   pick(client: string, now: Nanoseconds, trace?: PickTrace, tried?: Tried): Candidate | undefined;
   /**
    * What it would decide by if this client came now. Changes nothing, draws nothing. Left out by an algorithm that
-   * decides by weights and connections in flight only.
+   * decides by weights and connections in flight only. Undefined if it knows no backend.
    */
-  details?(client: string, now: Nanoseconds): PickDetails;
+  details?(client: string, now: Nanoseconds): PickDetails | undefined;
 }

@@ -1,7 +1,7 @@
 import { type Aged, AgeList, type Random } from "../../base/mod.ts";
 import { Lottery } from "./_lottery.ts";
 import { define } from "./_definition.ts";
-import type { Algorithm, Candidate, PickTrace, Tried } from "./algorithm.ts";
+import type { Algorithm, Candidate, PickDetails, PickTrace, Tried } from "./algorithm.ts";
 
 const NONE_IDLE = "none is idle: drawn at random, in proportion to weight";
 
@@ -87,6 +87,10 @@ export class JoinIdleQueue implements Algorithm {
       return place.candidate;
     }
     return this.#lottery.pick(NONE_IDLE, trace, tried);
+  }
+
+  details(): PickDetails {
+    return { kind: "idle", backends: Array.from(this.#idle, ({ candidate }) => candidate.id) };
   }
 
   /** Lets it join the queue, or leave. */

@@ -2,7 +2,7 @@ import { hashText, scramble } from "./_hash.ts";
 import { multiplierOf, rendezvous } from "./_rendezvous.ts";
 import { TableHash } from "./_table_hash.ts";
 import { define, HASH_PARAMETERS, hashSummary } from "./_definition.ts";
-import type { Candidate, PickTrace } from "./algorithm.ts";
+import type { Candidate, PickDetails, PickTrace } from "./algorithm.ts";
 
 /** The order in which a member claims slots: `offset`, `offset + skip`, … modulo the table's size. */
 export interface Permutation {
@@ -90,6 +90,15 @@ export class Maglev extends TableHash {
     }
     // The few that are left may be too many for the table, and own no slot.
     return this.#highest(hash, trace);
+  }
+
+  protected override detailsAt(hash: number): PickDetails {
+    return {
+      kind: "table",
+      backends: this.#sorted.map(({ id }) => id),
+      owners: Uint32Array.from(this.#table),
+      entry: hash % this.#size,
+    };
   }
 
   /** As `source-hash` picks. */

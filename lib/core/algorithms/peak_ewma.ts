@@ -2,7 +2,7 @@ import { type Nanoseconds, NS_PER_MS, NS_PER_S, type Random } from "../../base/m
 import { PeakAverages } from "./_latency.ts";
 import { Sampler } from "./_sampler.ts";
 import { define } from "./_definition.ts";
-import type { Algorithm, Candidate, PickTrace, Tried } from "./algorithm.ts";
+import type { Algorithm, Candidate, PickDetails, PickTrace, Tried } from "./algorithm.ts";
 
 const RULE = "least latency × (in flight + 1) / weight of two drawn";
 
@@ -24,6 +24,8 @@ export class PeakEwma implements Algorithm {
   readonly #initial: Nanoseconds;
   readonly #averages: PeakAverages;
   readonly #sampler: Sampler;
+  /** For explanations. */
+  readonly #members = new Set<Candidate>();
 
   /**
    * @param decay τ: after this long 1/e of an observation is left.
@@ -37,11 +39,13 @@ export class PeakEwma implements Algorithm {
 
   add(candidate: Candidate): void {
     this.#averages.reset(candidate.index);
+    this.#members.add(candidate);
     this.#sampler.update(candidate);
   }
 
   remove(candidate: Candidate): void {
     this.#sampler.remove(candidate);
+    this.#members.delete(candidate);
   }
 
   update(candidate: Candidate): void {
@@ -63,6 +67,15 @@ export class PeakEwma implements Algorithm {
   pick(_client: string, now: Nanoseconds, trace?: PickTrace, tried?: Tried): Candidate | undefined {
     this.#averages.advance(now);
     return this.#sampler.pick(RULE, trace, tried);
+  }
+
+  details(_client: string, now: Nanoseconds): PickDetails {
+    const members = [...this.#members].sort((a, b) => a.order - b.order);
+    return {
+      kind: "latencies",
+      backends: members.map(({ id }) => id),
+      latency_ms: members.map(({ index }) => this.#averages.at(index, now) / NS_PER_MS),
+    };
   }
 
   #cost({ index, inFlight, weight }: Candidate): number {

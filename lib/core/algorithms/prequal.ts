@@ -1,9 +1,16 @@
-import { type Aged, AgeList, type Nanoseconds, NS_PER_S, type Random } from "../../base/mod.ts";
+import {
+  type Aged,
+  AgeList,
+  type Nanoseconds,
+  NS_PER_MS,
+  NS_PER_S,
+  type Random,
+} from "../../base/mod.ts";
 import { LatencyByLoad } from "./_latency_by_load.ts";
 import { Lottery } from "./_lottery.ts";
 import { without } from "./_without.ts";
 import { define } from "./_definition.ts";
-import type { Algorithm, Candidate, PickTrace, Tried } from "./algorithm.ts";
+import type { Algorithm, Candidate, PickDetails, PickTrace, Tried } from "./algorithm.ts";
 
 /** The result of a backend's latest probe. */
 class Probe implements Aged<Probe> {
@@ -148,6 +155,22 @@ export class Prequal implements Algorithm {
     this.#probeSome(now);
     while (this.#pool.size > this.#capacity) this.#drop(this.#pool.oldest!);
     return picked;
+  }
+
+  details(_client: string, now: Nanoseconds): PickDetails {
+    const usable = [...this.#pool].filter(({ candidate, takenAt }) =>
+      candidate.available && now - takenAt <= this.#options.age
+    );
+    return {
+      kind: "pool",
+      results: usable.map(({ candidate, inFlight, load, latency, takenAt }) => ({
+        backend: candidate.id,
+        in_flight: inFlight,
+        latency_ms: latency / NS_PER_MS,
+        age_ms: (now - takenAt) / NS_PER_MS,
+        hot: !this.#isCold(load),
+      })),
+    };
   }
 
   /** The backend with the best result in the pool. */

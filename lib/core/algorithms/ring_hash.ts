@@ -1,7 +1,7 @@
 import { hashText } from "./_hash.ts";
 import { TableHash } from "./_table_hash.ts";
 import { define, HASH_PARAMETERS, hashSummary } from "./_definition.ts";
-import type { Candidate, PickTrace } from "./algorithm.ts";
+import type { Candidate, PickDetails, PickTrace } from "./algorithm.ts";
 
 /** A configuration with more points than this on its ring is refused: it takes long to sort, and 32 MB. */
 export const RING_POINTS_MAX = 2 ** 22;
@@ -64,6 +64,16 @@ export class RingHash extends TableHash {
       if (trace !== undefined) passed.push(this.bound.refusal(owner));
       at++;
     }
+  }
+
+  protected override detailsAt(place: number): PickDetails {
+    return {
+      kind: "ring",
+      backends: this.#members.map(({ id }) => id),
+      points: Float64Array.from(this.#places, (point) => point / PLACES),
+      owners: this.#owners.slice(),
+      key: place / PLACES,
+    };
   }
 
   /** The first point at or after a place. */

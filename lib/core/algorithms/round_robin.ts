@@ -1,6 +1,6 @@
 import { SmoothGroups } from "./_smooth_groups.ts";
 import { define } from "./_definition.ts";
-import type { Algorithm, Candidate, PickTrace, Tried } from "./algorithm.ts";
+import type { Algorithm, Candidate, PickDetails, PickTrace, Tried } from "./algorithm.ts";
 
 /**
  * `round-robin`: backends take turns in proportion to weight, smoothly interleaved.
@@ -32,6 +32,10 @@ export class RoundRobin implements Algorithm {
 
   pick(_client: string, _now: number, trace?: PickTrace, tried?: Tried): Candidate | undefined {
     return this.#turns.pick(trace, tried);
+  }
+
+  details(): PickDetails {
+    return this.#turns.details();
   }
 }
 
