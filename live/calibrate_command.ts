@@ -7,7 +7,7 @@ import { calibrate, type Calibration } from "./calibrate.ts";
 export function calibrateCommand(io: Io) {
   return new Command("calibrate")
     .description(
-      "Measure in ten seconds what real sockets add on this machine, as keys of a scenario.",
+      "Measure how much time real sockets add on this machine, and print it as keys of a scenario. It takes ten seconds.",
     )
     .option("--json", "print one JSON object", false)
     .addHelpText("after", MORE)

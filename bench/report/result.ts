@@ -146,7 +146,9 @@ function limitOf({ isClosed, processors }: RunFacts, { lag, corrected }: Tally) 
   const isLate = late > LAG_LIMIT &&
     (corrected.count === 0 || late > LAG_SHARE_LIMIT * corrected.quantile(0.99));
   if (!isLate) return undefined;
-  return `one request in a hundred began ${ms(late)} late or more, and that is part of its latency`;
+  return `one request in a hundred began ${
+    ms(late)
+  } late or more, and this delay is part of its latency`;
 }
 
 function ms(value: Nanoseconds): string {

@@ -333,7 +333,9 @@ export class WhatIfBuilder {
         `${counted(this.#strays, "connection")} had begun before this file: they are left out`,
       ],
       ...this.#reloads === 0 ? [] : [
-        `the configuration changed ${counted(this.#reloads, "time")}: the first one is simulated`,
+        `the configuration changed ${
+          counted(this.#reloads, "time")
+        }: only the first configuration is simulated`,
       ],
       ...faults.kept === 0 ? [] : [
         `${counted(faults.kept, "outage")} of backends, or changes of their mode, come when they ` +

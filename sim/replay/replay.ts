@@ -73,7 +73,7 @@ export async function replayRecording(
     },
     lines: [
       ...result === undefined ? [why!] : resultLines(result),
-      ...damage === undefined ? [] : [`what follows was not used: ${damage.message}`],
+      ...damage === undefined ? [] : [`the rest of the recording was not used: ${damage.message}`],
       ...assumptions.length === 0 ? [] : ["The simulation of this traffic assumes:"],
       ...assumptions.map((assumption) => `  ${escapeText(assumption)}`),
     ],

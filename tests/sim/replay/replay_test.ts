@@ -32,7 +32,7 @@ Deno.test("sim --replay repeats the decisions of a recording, and says what othe
     assert.equal(used.code, 0, used.stderr);
     assert.match(
       used.stdout,
-      /are the same.*\nwhat follows was not used: .*:301:2: this is not JSON/,
+      /are the same.*\nthe rest of the recording was not used: .*:301:2: this is not JSON/,
     );
 
     // The later files of a recording say what they are, and are simulated without those before.
