@@ -78,7 +78,10 @@ export class Admin {
       (tokenFile === undefined ? undefined : new TokenFile(tokenFile));
     const eventFeed = new EventFeed(events, String(monitor.snapshot().epoch_ms));
     const frameFeed = new FrameFeed(() => monitor.frame());
-    const backendFaults = new BackendFaultsForwarder({ admin: config, token, events, now });
+    const backendFaults = new BackendFaultsForwarder({
+      ...{ admin: config, token, events, now },
+      backends: () => balancer.config.backends,
+    });
     const context = {
       backendFaults,
       balancer,
@@ -95,6 +98,7 @@ export class Admin {
       return new Admin(server, [eventFeed, frameFeed, backendFaults]);
     } catch (error) {
       eventFeed.stop();
+      backendFaults.stop();
       if (!(error instanceof PortInUse) || config.listen !== undefined) throw error;
       warn(
         `${error.message}; the balancer runs without it. Set admin.listen to another port, or off`,

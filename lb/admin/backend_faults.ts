@@ -14,12 +14,16 @@ import { type Clock, systemReason, timerDelay } from "../../lib/io/mod.ts";
 
 /** A backend must answer within this time. */
 const ANSWER_MS = 5_000;
+/** The backends are asked for their faults again after this: a fault may have been begun at the backend itself. */
+const ASK_EVERY_MS = 2_000;
 
 /** A fault that a backend has. */
 type ToldFault = FaultsAnswer["faults"][number];
 
 /** What the balancer needs to ask its backends. */
 export interface BackendFaultsOptions {
+  /** Those of the configuration in use. */
+  readonly backends: () => Config["backends"];
   readonly admin: Config["admin"];
   /** The token of the lab: that of the balancer. */
   readonly token: Token | undefined;
@@ -29,7 +33,8 @@ export interface BackendFaultsOptions {
 
 /**
  * The faults of the backends: passes requests on to the admin API of a backend, and reports as events what the
- * backend answers. A fault that ends by itself is reported when its time is over.
+ * backend answers. A fault that ends by itself is reported when its time is over. Backends that have such an API are
+ * also asked every few seconds, for faults that were begun or ended without the balancer.
  */
 export class BackendFaultsForwarder {
   readonly #options: BackendFaultsOptions;
@@ -37,11 +42,21 @@ export class BackendFaultsForwarder {
   /** By backend and by the fault in words: the timers of those that end by themselves. */
   readonly #known = new Map<string, Map<string, ReturnType<typeof setTimeout> | undefined>>();
 
+  readonly #unsubscribe: () => void;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Goes up when a request begins or ends: what was asked before may be out of date. */
+  #requests = 0;
+
   constructor(options: BackendFaultsOptions) {
     this.#options = options;
+    const ask = () => this.#askLater(0);
+    this.#unsubscribe = options.events.subscribe("backend faults", ["config_reloaded"], ask);
+    ask();
   }
 
   stop(): void {
+    this.#unsubscribe();
+    clearTimeout(this.#timer);
     this.#stopped.abort();
     for (const faults of this.#known.values()) faults.forEach(clearTimeout);
   }
@@ -62,9 +77,36 @@ export class BackendFaultsForwarder {
         409,
       );
     }
-    const answer = await this.#ask(id, admin, method, body);
-    this.#learn(id, answer.faults);
-    return answer;
+    this.#requests++;
+    try {
+      const answer = await this.#ask(id, admin, method, body);
+      this.#learn(id, answer.faults);
+      return answer;
+    } finally {
+      this.#requests++;
+    }
+  }
+
+  /** If a backend has an admin API: otherwise not even a timer is needed. */
+  #askLater(delayMs: number): void {
+    const isNeeded = this.#options.backends().some(({ admin }) => admin !== undefined);
+    if (!isNeeded || this.#timer !== undefined || this.#stopped.signal.aborted) return;
+    this.#timer = setTimeout(async () => {
+      const backends = this.#options.backends();
+      await Promise.all(backends.map(({ id, admin }) => admin && this.#update(id, admin)));
+      this.#timer = undefined;
+      this.#askLater(ASK_EVERY_MS);
+    }, delayMs);
+  }
+
+  async #update(id: string, admin: Address): Promise<void> {
+    const requests = this.#requests;
+    try {
+      const { faults } = await this.#ask(id, admin, "GET", undefined);
+      if (requests === this.#requests && !this.#stopped.signal.aborted) this.#learn(id, faults);
+    } catch {
+      // A backend that does not answer, like one that is switched off, is seen by the probes.
+    }
   }
 
   async #ask(id: string, admin: Address, method: string, body: unknown): Promise<FaultsAnswer> {

@@ -1,9 +1,14 @@
 /** Faults of a backend, through the balancer: a page has one origin. */
 import assert from "node:assert/strict";
+import FakeTimers from "@sinonjs/fake-timers";
 import { backendAdminSettings, startBackendAdmin } from "../../../backend/mod.ts";
 import { parseAddress } from "../../../lib/base/mod.ts";
+import { monotonicNow } from "../../../lib/io/mod.ts";
+import { BackendFaultsForwarder } from "../../../lb/admin/backend_faults.ts";
+import { configOf } from "../../support/config.ts";
+import { strictEventStream } from "../../support/events.ts";
 import { hurtableLab } from "../../support/hurtable.ts";
-import { ask, eventually } from "../../support/sockets.ts";
+import { ask, eventually, freePort } from "../../support/sockets.ts";
 
 const PATH = "/api/backends/B1/fault";
 
@@ -43,6 +48,40 @@ Deno.test("GET /api/backends/{id}/fault learns of a fault that was begun elsewhe
   await one.faults.end();
   await one.lab.get(PATH);
   assert.deepEqual(await one.fault(), [null, undefined]);
+});
+
+Deno.test("a fault that was begun and ended at the backend itself is learned without a request", async () => {
+  await using one = await hurtableLab();
+  await one.faults.begin({ name: "pause" });
+  await eventually(() => one.events.length === 1, "its beginning is reported");
+  assert.deepEqual(await one.fault(), ["pause", undefined]);
+  await one.faults.end();
+  await eventually(() => one.events.length === 2, "its end is reported");
+  assert.deepEqual(await one.fault(), [null, undefined]);
+  assert.deepEqual(one.events.map(({ type, backend, fault }) => [type, backend, fault]), [
+    ["backend_fault_began", "B1", "pause"],
+    ["backend_fault_ended", "B1", "pause"],
+  ]);
+});
+
+Deno.test("BackendFaultsForwarder sets no timer as long as no backend has an admin API", () => {
+  const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
+  const events = strictEventStream();
+  const [backend] = configOf([{ host: "127.0.0.1", port: 9 }]).backends;
+  let backends = [backend!];
+  const forwarder = new BackendFaultsForwarder({
+    ...{ admin: { hosts: [] }, token: undefined, events, now: monotonicNow },
+    backends: () => backends,
+  });
+  try {
+    assert.equal(clock.countTimers(), 0);
+    backends = [{ ...backend!, admin: { host: "127.0.0.1", port: freePort() } }];
+    events.emit({ type: "config_reloaded", at_ms: 1, changes: [], ignored: [] });
+    assert.equal(clock.countTimers(), 1);
+  } finally {
+    forwarder.stop();
+    clock.uninstall();
+  }
 });
 
 Deno.test("/api/backends/{id}/fault says why a backend cannot be hurt", async () => {
