@@ -5,7 +5,7 @@ import { giveUp, monotonicNow, untilAborted } from "../lib/io/mod.ts";
 import { openInBrowser } from "./open_in_browser.ts";
 import { ALGORITHM_NAMES } from "../lib/core/mod.ts";
 import { formatDuration, type Nanoseconds, NS_PER_S, UserError } from "../lib/base/mod.ts";
-import { Demo, type DemoEvent, type DemoState, type DemoSummary } from "./demo.ts";
+import { Demo, type DemoEvent, type DemoState, type DemoSummary, problemsOf } from "./demo.ts";
 import { wrapped } from "../lib/report/mod.ts";
 import { liveLine } from "./demo_line.ts";
 
@@ -135,7 +135,7 @@ class DemoPrinter {
       ? "ended early"
       : summary.ok
       ? "every connection that could be saved was saved"
-      : "a connection was lost that could have been saved";
+      : problemsOf(summary).join("; ");
     this.#io.out("");
     this.#io.out(this.#paint(summary.ok ? "green" : "red", verdict));
   }

@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { Demo, type DemoEvent, type DemoSummary, problemsOf } from "../../live/demo.ts";
+import { NS_PER_MS } from "../../lib/base/mod.ts";
+import { monotonicNow } from "../../lib/io/mod.ts";
+
+const GOOD: DemoSummary = {
+  ...{ algorithm: "random", duration_ms: 20_000, interrupted: false, connections: 9, backends: [] },
+  ...{ answers: 9, client_errors: 2, client_errors_unavoidable: 2, failed_over: 1 },
+  ...{ detection_ms: 1, detection_bound_ms: 2, failback_ms: 1, failback_bound_ms: 2 },
+  ...{ latency_ms: { p50: 1, p99: 1, max: 1 }, ok: true },
+};
+
+Deno.test("problemsOf() says only what happened", () => {
+  assert.deepEqual(problemsOf(GOOD), []);
+  assert.deepEqual(problemsOf({ ...GOOD, failback_ms: null }), ["B2 was not marked as up again"]);
+  assert.deepEqual(problemsOf({ ...GOOD, detection_ms: null, client_errors: 3 }), [
+    "1 request got no answer, and could have been saved",
+    "B2 was not marked as down",
+  ]);
+  const early = { ...GOOD, interrupted: true, detection_ms: null, failback_ms: null };
+  assert.deepEqual(problemsOf(early), []);
+  assert.deepEqual(problemsOf({ ...early, answers: 0, client_errors: 4 }), [
+    "no request got an answer",
+    "2 requests got no answer, and could have been saved",
+  ]);
+});
+
+Deno.test("Demo waits for the failback that it announced, even if the machine is busy until its end", async () => {
+  const types: string[] = [];
+  const now = monotonicNow;
+  const duration = 1000 * NS_PER_MS;
+  let begun = 0;
+  const report = ({ type }: DemoEvent) => {
+    types.push(type);
+    if (type === "started") begun = now();
+    // Until after the end, no probe and no timer can run.
+    while (type === "returned" && now() < begun + 1.1 * duration);
+  };
+  const { signal } = new AbortController();
+  const demo = new Demo({ algorithm: "random", duration, now, seed: 1, signal }, report, () => {});
+  const { failback_ms } = await demo.run();
+  assert.ok(types.includes("failed_back"), `${types}`);
+  assert.ok(failback_ms !== null);
+});
