@@ -21,6 +21,9 @@ const KINDS: readonly string[] = [
   ...["exponential", "uniform", "erlang", "hyperexponential", "lognormal", "pareto", "empirical"],
 ];
 
+/** What is wrong with a path that names item 0. */
+export const FROM_ONE = "items of a list are counted from 1: there is no item 0";
+
 /** Keys of which only one may be present: setting one removes the others. */
 const EXCLUSIVE: readonly (readonly string[])[] = [
   ["rate", "load"],
@@ -63,7 +66,9 @@ export function apply(
   const real = resolve(data, path);
   for (const [i, step] of real.entries()) {
     const list = valueAt(data, real.slice(0, i));
-    if (!Array.isArray(list) || typeof step !== "number" || step < list.length) continue;
+    if (!Array.isArray(list) || typeof step !== "number") continue;
+    if (step < 0) throw new SyntaxError(FROM_ONE);
+    if (step < list.length) continue;
     throw new SyntaxError(
       `there is no ${nameOf(real.slice(0, i + 1))}: the list has ${list.length} items`,
     );

@@ -25,7 +25,15 @@ import {
   variantsMeant,
 } from "./expectation.ts";
 import { isMetric, type MetricName, metricNames, scopeOf } from "../metrics/mod.ts";
-import { apply, merge, parsePath, parseSetting, type Patch, type Setting } from "./patch.ts";
+import {
+  apply,
+  FROM_ONE,
+  merge,
+  parsePath,
+  parseSetting,
+  type Patch,
+  type Setting,
+} from "./patch.ts";
 import {
   DEFAULT_ARRIVALS,
   DEFAULT_REPLICATIONS,
@@ -521,7 +529,11 @@ function checkScenario(data: unknown): Finding[] {
   both("duration", "connections");
   both("replications", "precision");
   for (const key of isData(data.compare) ? Object.keys(data.compare) : []) {
-    const [first] = parsePath(key);
+    const path = parsePath(key);
+    const [first] = path;
+    if (path.includes(-1)) {
+      findings.push({ path: ["compare", key], key: true, message: `"${key}": ${FROM_ONE}` });
+    }
     if (COMPARABLE.includes(String(first))) continue;
     findings.push({
       path: ["compare", key],

@@ -143,6 +143,13 @@ for (const [set, read, value] of SETTINGS) {
   });
 }
 
+Deno.test("parseStudy() refuses --set of item 0, which no list has", () => {
+  assert.throws(
+    () => parse(BASE, ["faults[0].for=9s"]),
+    /--set faults\[0\].for=9s: items .* from 1/,
+  );
+});
+
 Deno.test("parseStudy() finds what is not written with --set too", () => {
   const { workload } = only("balancer: {backends: 1}", ["workload.arrivals.load=50%"]);
   assert.deepEqual(workload.arrivals, { kind: "poisson", rate: 50 });
@@ -296,6 +303,11 @@ const MISTAKES: readonly [name: string, text: string, message: RegExp][] = [
     "balancer: {backends: 3}\nfaults: [{at: 1s, backend: B9, kind: crash}]",
     /:2:28: there is no backend "B9"/,
   ],
+  ...["faults[0].kind", "faults.0.kind"].map((key): typeof MISTAKES[number] => [
+    `a comparison of item 0: ${key}`,
+    `balancer: {backends: 3}\nfaults: [{at: 1s, backend: B1, kind: crash}]\ncompare: {"${key}": [crash, hang]}`,
+    /:3:11: "faults[^]*kind": items of a list are counted from 1: there is no item 0/,
+  ]),
   [
     "an unknown fault",
     "balancer: {backends: 3}\nfaults: [{at: 1s, backend: B1, kind: crsh}]",
