@@ -20,11 +20,8 @@ import { runLive } from "./live_run.ts";
 /** From this mean lateness of arrivals on, the machine was too busy for the result to be of use. */
 const LATE: Nanoseconds = NS_PER_MS;
 
-/**
- * `lbsim live`: runs a scenario on real sockets of this machine. The type of its options is so deep that the
- * type check of main.ts would take minutes if callers saw it: do not remove `unknown`.
- */
-export function liveCommand(io: Io): unknown {
+/** `lbsim live`: runs a scenario on real sockets of this machine. */
+export function liveCommand(io: Io) {
   return withOutput(
     new Command("live")
       .description(
