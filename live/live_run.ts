@@ -45,6 +45,8 @@ export interface LiveRunOptions {
   readonly series: boolean;
   /** Is told how long the run has taken, and how many requests have ended. */
   readonly progress?: ((elapsed: Nanoseconds, ended: number) => void) | undefined;
+  /** Is given the events of each balancer before the run begins. */
+  readonly observe?: ((events: EventStream, balancer: number) => void) | undefined;
 }
 
 /** The result of a live run, and how well this machine kept its times. */
@@ -304,6 +306,7 @@ class LiveRun {
       const up = type === "backend_up";
       this.#health.changed(index, this.#backend(backend).index, up, this.#alarms.now());
     });
+    this.#options.observe?.(stream, index);
     if (index === 0) {
       stream.subscribe("live", ["backend_mode_changed"], () => this.#spread.modeChanged());
     }

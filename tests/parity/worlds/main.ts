@@ -1,13 +1,18 @@
 /**
  * `deno task parity`: runs every scenario in both worlds and prints the gap. With `--write`, the table and a plot go
  * to docs/parity.md and docs/plots. `--repetitions N` runs each scenario N times live and takes the medians.
+ *
+ * With `--seeds N`, it runs only the scenarios that compare numbers in flight, with N seeds each, and prints from which
+ * pick on the worlds differ, and why.
  */
 import { formatDuration } from "../../../lib/base/mod.ts";
+import type { Overheads } from "../../../lib/scenario/types.ts";
 import { percent } from "../../../lib/report/mod.ts";
 import { calibrate } from "../../../live/calibrate.ts";
 import { BOUNDS, compareWorlds, type Gap, shareGap } from "./parity.ts";
 import { parityPlot } from "./plot.ts";
 import { PARITY_SCENARIOS } from "./scenarios.ts";
+import { sensitivityCells, sensitivityOf } from "./sensitivity.ts";
 
 const HEADS = [
   ...["scenario", "mean: sim", "with overheads", "live", "p99: sim", "with overheads", "live"],
@@ -39,6 +44,17 @@ function tableOf(rows: readonly (readonly string[])[]): string[] {
   ];
 }
 
+async function printSensitivity(overheads: Overheads, seeds: number): Promise<void> {
+  const only = optionOf("--only") ?? "least-connections";
+  for (const scenario of PARITY_SCENARIOS.filter(({ name }) => name.includes(only))) {
+    console.log(scenario.name);
+    for (let seed = 0; seed < seeds; seed++) {
+      const cells = sensitivityCells(await sensitivityOf(scenario, overheads, seed));
+      console.log(`| ${[`${seed}`, ...cells].join(" | ")} |`);
+    }
+  }
+}
+
 function optionOf(name: string): string | undefined {
   const place = Deno.args.indexOf(name);
   return place < 0 ? undefined : Deno.args[place + 1];
@@ -52,6 +68,8 @@ async function main(): Promise<void> {
     formatDuration(relayConnection)
   }, relay_request ${formatDuration(relayRequest)}`;
   console.log(`overheads of this machine: ${measured}`);
+  const seeds = Number(optionOf("--seeds") ?? 0);
+  if (seeds > 0) return await printSensitivity(overheads, seeds);
   const gaps: Gap[] = [];
   for (const scenario of PARITY_SCENARIOS) {
     const gap = await compareWorlds(scenario, overheads, BOUNDS, { repetitions });

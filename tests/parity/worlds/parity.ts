@@ -80,7 +80,8 @@ export async function compareWorlds(
   return { name, plain, simulated, live, outside: outsideOf(simulated, live, bounds, interval) };
 }
 
-function figuresOf(result: ReplicationResult): Figures {
+/** The figures of a run. */
+export function figuresOf(result: ReplicationResult): Figures {
   const errors = definitionOf("errors");
   const [fault] = result.faults;
   return {
