@@ -8,8 +8,7 @@ import { escapeAll, escapedJson, escapeText, UserError } from "../lib/base/mod.t
 import type { ReplicationResult } from "../lib/metrics/mod.ts";
 import { csv, reportLines, reportPage, type StudyReport } from "../lib/report/mod.ts";
 import type { Study } from "../lib/scenario/mod.ts";
-import { describeScenarios } from "./describe.ts";
-import { faultMedians, plotsOf, reportDigest, summarise } from "./study/mod.ts";
+import { describeScenarios, faultMedians, plotsOf, reportDigest, summarise } from "./study/mod.ts";
 
 /** How a result is shown. */
 export interface Output {

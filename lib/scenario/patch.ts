@@ -123,10 +123,13 @@ function put(data: unknown, path: Path, value: unknown): unknown {
     return data.map((item, i) => i === step ? put(item, rest, value) : item);
   }
   const old = isData(data) ? data : {};
+  const inner = old[step];
+  // `algorithm: ring-hash` is short for `algorithm: {name: ring-hash}`.
+  const isShort = step === "algorithm" && rest.length > 0 && typeof inner === "string";
   const rivals = EXCLUSIVE.find((keys) => keys.includes(String(step))) ?? [];
   const kept = Object.entries(old).filter(([key]) => key === step || !rivals.includes(key));
   return Object.fromEntries([
     ...kept.filter(([key]) => key !== step),
-    [step, put(old[step], rest, value)],
+    [step, put(isShort ? { name: inner } : inner, rest, value)],
   ]);
 }

@@ -178,6 +178,7 @@ export class RunDocument {
         until_ms: null,
         text: Object.entries(isData(change.set) ? change.set : {})
           .map(([path, value]) => `${path}: ${inShort(value)}`).join("; "),
+        set: isData(change.set) ? change.set : {},
       })),
       ...this.list("faults").map((fault): Intervention => {
         const at = parseDuration(String(fault.at)) / NS_PER_MS;
@@ -187,6 +188,7 @@ export class RunDocument {
             ? null
             : at + parseDuration(String(fault.for)) / NS_PER_MS,
           text: `${[fault.backend ?? "load balancer"].flat().join(", ")}: ${inShort(fault.kind)}`,
+          set: null,
         };
       }),
     ];

@@ -84,7 +84,7 @@ export class PlayRun {
   readonly simulation: Simulation;
   readonly monitors: readonly Monitor[];
   readonly settings: Settings;
-  readonly scheduledAt = new SequenceTimes();
+  readonly scheduledAt: SequenceTimes = new SequenceTimes();
   readonly totals: BackendTotals;
   /** By balancer: clients that were refused since the start. */
   readonly refused: Float64Array;

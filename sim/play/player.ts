@@ -2,10 +2,12 @@
 import { type Nanoseconds, NS_PER_MS, UserError, VERSION } from "../../lib/base/mod.ts";
 import { sentenceOf } from "../../lib/observe/mod.ts";
 import { offeredLoad } from "../model/mod.ts";
+import { YamlFile } from "../../lib/config/mod.ts";
+import { controlsOf } from "./controls.ts";
 import { MissingFiles, RunDocument } from "./document.ts";
 import { Session } from "./session.ts";
 import { whyOf } from "./why.ts";
-import { Replicator, reportDigest, summarise } from "../study/mod.ts";
+import { describeScenarios, Replicator, reportDigest, summarise } from "../study/mod.ts";
 import { withBackend, withoutBackend } from "./backends.ts";
 import type {
   Changed,
@@ -88,13 +90,16 @@ export class Player {
         return null;
       }
       case "compare":
-        session.show(session.document.withComparison(command.compare));
+        session.show(session.document.withComparison(asYaml(command.compare)));
         return openedOf(session);
       case "seed":
         session.show(session.document.withSeed(command.seed), 0);
         return openedOf(session);
       case "change":
-        return this.#change(session, (document, at) => document.withChange(at, command.set));
+        return this.#change(
+          session,
+          (document, at) => document.withChange(at, asYaml(command.set)),
+        );
       case "add backend":
         return this.#change(session, (document, at) => withBackend(session, document, at, command));
       case "remove backend":
@@ -192,7 +197,7 @@ function openedOf(session: Session): Opened {
     title: study.title ?? null,
     watch: study.watch ?? null,
     source: study.source,
-    description: "",
+    description: describeScenarios(scenarios),
     seed: study.seed,
     duration_ms: "duration" in end ? end.duration / NS_PER_MS : null,
     connections: "connections" in end ? end.connections : null,
@@ -209,10 +214,14 @@ function openedOf(session: Session): Opened {
     variant_names: document.offeredNames,
     clients: workload.clients.count,
     load_balancers: loadBalancers,
+    backends: first!.balancer.backends.map(({ id, weight }, i) => ({
+      id,
+      weight: weight ?? 1,
+      speed: first!.servers[i]!.speed,
+    })),
     compare: document.offered,
     expect: study.expect.map((expectation) => expectation.text),
-    controls: [],
-    fixed: {},
+    controls: controlsOf(document),
   };
 }
 
@@ -232,4 +241,18 @@ function problemOf(error: unknown): Problem {
     ...hint !== undefined && { hint },
     ...error instanceof MissingFiles && { missing: error.paths },
   };
+}
+
+/** Values as typed in a form: a text is read as YAML. */
+function asYaml<T>(settings: Readonly<Record<string, T>>): Readonly<Record<string, T>> {
+  const read = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(read);
+    if (typeof value !== "string") return value;
+    const yaml = new YamlFile({ file: "form", text: value });
+    // What cannot be read is a mistake that the check of the whole run reports, with its place.
+    return yaml.isSound ? yaml.data : value;
+  };
+  return Object.fromEntries(
+    Object.entries(settings).map(([path, value]) => [path, read(value) as T]),
+  );
 }

@@ -397,7 +397,7 @@ export class Session {
   }
 
   /** The variants at the present time. */
-  frames(wall = this.#wallMs()): VariantFrame[] {
+  frames(wall: number = this.#wallMs()): VariantFrame[] {
     const withSnapshot = wall - this.#lastSnapshot >= SNAPSHOT_EVERY;
     if (withSnapshot) this.#lastSnapshot = wall;
     const now = Math.floor(this.#at);

@@ -44,7 +44,7 @@ export interface VariantInfo {
   readonly load: number | null;
 }
 
-/** A setting that a form can change: its path, its present value, and what it may be. */
+/** A setting that a form can change: its path, its value at the start of the run, and what it may be. */
 export interface Control {
   readonly path: string;
   /** A heading under which controls stand together: `load`, `algorithm`, `health checks`, … */
@@ -62,9 +62,13 @@ export interface Control {
       readonly min: number;
       readonly max: number;
       readonly integer: boolean;
+      readonly example: string;
     }
     | { readonly kind: "choice"; readonly options: readonly string[] }
-    | { readonly kind: "flag" };
+    /** With the values that it sets. */
+    | { readonly kind: "flag"; readonly on: unknown; readonly off: unknown };
+  /** The algorithm whose parameter it is; else null. */
+  readonly algorithm: string | null;
 }
 
 /** How a pick was decided. */
@@ -94,12 +98,14 @@ export interface Sessions {
   }[];
 }
 
-/** Something that was done by hand. */
+/** Something that happens to the run: a change of settings or a fault, of the scenario or made by hand. */
 export interface Intervention {
   readonly at_ms: number;
   /** When it ends; null if it does not, or only by hand. */
   readonly until_ms: number | null;
   readonly text: string;
+  /** The settings that it changes, by path; null for a fault. */
+  readonly set: Readonly<Record<string, unknown>> | null;
 }
 
 /** A variant at one moment. */
@@ -215,7 +221,7 @@ export interface RunState {
   readonly events: number;
   /** The run as text, with all interventions. Null if it is as in the message before. */
   readonly text: string | null;
-  /** What was done by hand, in the order in which it was done. Null if it is as in the message before. */
+  /** The changes of settings, then the faults, also those of the scenario. Null if they are as in the message before. */
   readonly interventions: readonly Intervention[] | null;
   /** If what is shown is being computed: how much is done, from 0 to 1; else null. */
   readonly progress: number | null;
@@ -242,7 +248,7 @@ export type Command =
   | { readonly kind: "seek"; readonly at_ms: number }
   /**
    * Changes settings now, in all variants, by their paths in a scenario (`balancer.algorithm`,
-   * `workload.arrivals.load`, `balancer.backends.B2.weight`, `servers.B2.speed`): values as in YAML. Everything is
+   * `workload.arrivals.load`, `balancer.backends.B2.weight`, `servers.B2.speed`). A text is read as YAML. Everything is
    * checked first: on a mistake the request fails with the same words as on the command line, and nothing has changed.
    * Reply: `Changed`.
    */
@@ -397,14 +403,18 @@ export interface Opened {
   readonly variant_names: readonly string[];
   readonly clients: number;
   readonly load_balancers: number;
+  /** The settings of each backend at the start of the run. */
+  readonly backends: readonly {
+    readonly id: string;
+    readonly weight: number;
+    readonly speed: number;
+  }[];
   /** The compared settings, by path, as written in the scenario. */
   readonly compare: Readonly<Record<string, readonly unknown[]>>;
   /** The expectations of the scenario, as written. */
   readonly expect: readonly string[];
   /** What can be changed during the run. */
   readonly controls: readonly Control[];
-  /** What cannot be changed during a run, by path, and why. */
-  readonly fixed: Readonly<Record<string, string>>;
 }
 
 /** Where a step has led. */

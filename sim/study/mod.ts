@@ -1,4 +1,5 @@
 /** Many runs: replications, comparisons, the summary. */
+export { describeScenarios } from "./describe.ts";
 export { comparisonsOf, type Contender } from "./comparisons.ts";
 export { reportDigest } from "./digest.ts";
 export type { Executor, StopSignal } from "./executor.ts";

@@ -41,7 +41,7 @@ const PURE: Readonly<Record<string, { readonly rooms: readonly string[]; package
       ...SIMULATION,
     ],
     // It writes what is changed by hand into the scenario's text, and shows what the dashboard shows.
-    ...room === "sim/play" && { packages: /^yaml$/ },
+    ...room === "sim/play" && { packages: /^(?:yaml|zod)$/ },
     ...room === "sim/study" && { packages: /^@noble\/hashes\// },
   }])),
 };

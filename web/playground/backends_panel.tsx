@@ -12,6 +12,7 @@ export function BackendsPanel() {
   const fault = FAULTS.find(({ name }) => name === chosenFault.value)!;
   const frame = playground.frames.value[playground.variant.value] ?? playground.frames.value[0];
   const balancers = playground.opened.value?.load_balancers ?? 1;
+  const atStart = new Map(playground.opened.value?.backends.map((one) => [one.id, one]));
   if (frame === undefined) return null;
   const { truth, beliefs } = frame;
   return (
@@ -56,6 +57,7 @@ export function BackendsPanel() {
               <th scope="col">Weight</th>
               <th scope="col">Speed</th>
               <th scope="col">Slots</th>
+              <th scope="col">Limit</th>
               <th scope="col">
                 <span class="unseen">Remove</span>
               </th>
@@ -88,16 +90,31 @@ export function BackendsPanel() {
                     </button>
                   </td>
                   <td>
-                    <Setting path={`balancer.backends.${id}.weight`} label={`Weight of ${id}`} />
+                    <Setting
+                      path={`balancer.backends.${id}.weight`}
+                      label={`Weight of ${id}`}
+                      initial={String(atStart.get(id)?.weight ?? 1)}
+                    />
                   </td>
                   <td>
-                    <Setting path={`servers.${id}.speed`} label={`Speed of ${id}`} />
+                    <Setting
+                      path={`servers.${id}.speed`}
+                      label={`Speed of ${id}`}
+                      initial={String(atStart.get(id)?.speed ?? 1)}
+                    />
                   </td>
                   <td>
                     <Setting
                       path={`servers.${id}.slots`}
                       label={`Slots of ${id}`}
                       initial={Number.isFinite(truth.slots[i]!) ? String(truth.slots[i]) : ""}
+                    />
+                  </td>
+                  <td>
+                    <Setting
+                      path={`balancer.backends.${id}.max_connections`}
+                      label={`Connections of ${id} at most`}
+                      initial={limitInWords(beliefs[0]?.limit[i])}
                     />
                   </td>
                   <td>
@@ -144,11 +161,15 @@ export function BackendsPanel() {
   );
 }
 
+function limitInWords(limit = Infinity): string {
+  return Number.isFinite(limit) ? String(limit) : "";
+}
+
 /** A number that can be changed during the run. */
-function Setting({ path, label, initial = "1" }: {
+function Setting({ path, label, initial }: {
   readonly path: string;
   readonly label: string;
-  readonly initial?: string;
+  readonly initial: string;
 }) {
   const { playground } = useShared();
   const value = playground.valueOf(path) ?? initial;

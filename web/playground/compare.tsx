@@ -1,6 +1,5 @@
 import { useSignal } from "@preact/signals";
 import { useShared } from "./context.ts";
-import { scalar } from "./scalar.ts";
 
 const VARIANTS_MAX = 3;
 const ALGORITHM = "balancer.algorithm";
@@ -17,7 +16,7 @@ export function Compare() {
   const [compared] = Object.entries(opened.compare);
   const run = () => {
     const wanted = values.value.filter((value) => value !== "");
-    void playground.compare(wanted.length < 2 ? {} : { [path.value]: wanted.map(scalar) });
+    void playground.compare(wanted.length < 2 ? {} : { [path.value]: wanted });
   };
   return (
     <section aria-labelledby="compare-title">

@@ -10,7 +10,14 @@ const OPEN = ["load", "algorithm"];
 export function Controls() {
   const { playground } = useShared();
   const controls = playground.opened.value?.controls ?? [];
-  const groups = Map.groupBy(controls, ({ group }) => group);
+  const running = playground.frames.value.map((frame) => frame.algorithm);
+  const groups = Map.groupBy(
+    // A parameter belongs to its algorithm: all variants must have that.
+    controls.filter(({ algorithm }) =>
+      algorithm === null || running.every((name) => name === algorithm)
+    ),
+    ({ group }) => group,
+  );
   if (groups.size === 0) return null;
   return (
     <section aria-labelledby="controls-title">
@@ -35,7 +42,7 @@ function Field({ control }: { readonly control: Control }) {
   const id = useId();
   const typed = useSignal<string | undefined>(undefined);
   const value = playground.valueOf(path) ?? control.value;
-  const set = async (next: string | boolean) => {
+  const set = async (next: unknown) => {
     await playground.set(path, next);
     typed.value = undefined;
   };
@@ -48,8 +55,8 @@ function Field({ control }: { readonly control: Control }) {
           <input
             id={id}
             type="checkbox"
-            checked={value === true}
-            onChange={({ currentTarget }) => set(currentTarget.checked)}
+            checked={value !== null && value !== input.off}
+            onChange={({ currentTarget }) => set(currentTarget.checked ? input.on : input.off)}
           />
         )
         : input.kind === "choice"
@@ -70,7 +77,7 @@ function Field({ control }: { readonly control: Control }) {
             type="text"
             spellcheck={false}
             autocomplete="off"
-            placeholder={input.kind === "text" ? input.example : ""}
+            placeholder={input.example}
             value={typed.value ?? words}
             onInput={({ currentTarget }) => typed.value = currentTarget.value}
             onChange={({ currentTarget }) => set(currentTarget.value)}

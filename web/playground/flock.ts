@@ -113,10 +113,10 @@ export class Flock {
     this.#homeward.length = 0;
   }
 
-  /** The number of the request whose dot is at a point. */
-  at(x: number, y: number): number | undefined {
+  /** The number of the request whose dot is nearest to a point, within a distance. */
+  at(x: number, y: number, within: number): number | undefined {
     let nearest: number | undefined;
-    let best = 8 ** 2;
+    let best = within ** 2;
     for (const bird of this.#birds.values()) {
       const distance = (bird.x - x) ** 2 + (bird.y - y) ** 2;
       if (distance < best) [best, nearest] = [distance, bird.number];

@@ -17,7 +17,6 @@ import type {
   VariantFrame,
   Why,
 } from "./protocol.ts";
-import { scalar } from "./scalar.ts";
 import { CommandFailed, type WorkerLink } from "./worker_link.ts";
 
 /** Numbers in the page change at most this often, so that a person can read them. The canvas draws every frame. */
@@ -47,8 +46,6 @@ export class Playground {
   /** What a click on a backend causes, and with which numbers. */
   readonly chosenFault = signal(FAULTS[0]!.name);
   readonly faultValues = signal<readonly string[]>([]);
-  /** The settings that were changed by hand since the text was opened, by path. */
-  readonly #set = signal<ReadonlyMap<string, unknown>>(new Map());
   /** The variant whose details are shown. */
   readonly variant = signal(0);
   /** The part of the page's address that led to what is open. */
@@ -144,7 +141,6 @@ export class Playground {
     this.notice.value = undefined;
     this.opened.value = opened;
     this.text.value = opened.text;
-    this.#set.value = new Map();
     this.exported.value = undefined;
   }
 
@@ -199,17 +195,20 @@ export class Playground {
     return true;
   }
 
-  /** The value of a setting that was changed by hand; undefined if it was not. */
+  /** The value that a change has given to a setting by now; undefined if no change has. */
   valueOf(path: string): unknown {
-    return this.#set.value.get(path);
+    const now = this.run.value?.at_ms ?? 0;
+    let value: unknown;
+    const made = this.interventions.value.filter(({ set, at_ms }) => set !== null && at_ms <= now);
+    for (const { set } of made.toSorted((a, b) => a.at_ms - b.at_ms)) {
+      for (const [key, to] of Object.entries(set!)) value = partOf(key, to, path) ?? value;
+    }
+    return value;
   }
 
-  /** Changes a setting now. The text is read as YAML would read it. */
-  async set(path: string, value: string | boolean): Promise<void> {
-    const read = typeof value === "string" ? scalar(value) : value;
-    if (await this.change({ kind: "change", set: { [path]: read } })) {
-      this.#set.value = new Map(this.#set.value).set(path, read);
-    }
+  /** Changes a setting now. A text is read as YAML. Returns whether it could be done. */
+  async set(path: string, value: unknown): Promise<boolean> {
+    return await this.change({ kind: "change", set: { [path]: value } });
   }
 
   /** Chooses what a click on a backend causes. */
@@ -280,4 +279,16 @@ function faultNamed(name: string): FaultKind {
 export function isHurt({ truth, beliefs }: VariantFrame, index: number): boolean {
   const condition = CONDITIONS[beliefs[0]?.condition[index] ?? -1];
   return (truth.faults[index] ?? "") !== "" || condition === "drain" || condition === "maintenance";
+}
+
+/** What a setting says about a path: itself, or a part of its value. */
+function partOf(key: string, value: unknown, path: string): unknown {
+  if (key === path) return value;
+  if (!path.startsWith(`${key}.`)) return undefined;
+  return path.slice(key.length + 1).split(".").reduce<unknown>((group, step) => {
+    if (Array.isArray(group)) return group.find(({ id }) => id === step);
+    return typeof group === "object" && group !== null
+      ? (group as Readonly<Record<string, unknown>>)[step]
+      : undefined;
+  }, value);
 }

@@ -105,20 +105,19 @@ function optionsOf(
     splits.map((value) => format(value));
   const decades = (_: uPlot, __: number, min: number, max: number) => decadesIn(min, max);
   const scale = (
-    axis: PlotAxis,
-    values: () => readonly (number | null)[],
-  ): uPlot.Scale => ({
-    time: false,
-    ...axis.isLog && { distr: 3 as const },
-    range: () => rangeOf(axis, values()),
-  });
+    { isLog }: PlotAxis,
+    range: () => [number, number],
+  ): uPlot.Scale => ({ time: false, ...isLog && { distr: 3 as const }, range });
   return {
     ...sizeOf(element),
     legend: { show: false },
     cursor: { drag: { x: false, y: false }, ...!x.isLog && { sync: { key: "playground" } } },
     scales: {
-      x: scale(x, () => latest.current.xs),
-      y: scale(y, () => latest.current.series.flatMap(({ values }) => values)),
+      x: scale(x, () => rangeOf(latest.current.x, latest.current.xs)),
+      y: scale(
+        y,
+        () => rangeOf(latest.current.y, latest.current.series.flatMap(({ values }) => values)),
+      ),
     },
     axes: [
       { ...axis, space: 56, values: labels(x), ...x.isLog && { splits: decades } },

@@ -47,8 +47,8 @@ export class Scene {
   }
 
   /** The number of the dot at a point; undefined if there is none. */
-  dotAt(x: number, y: number): number | undefined {
-    return this.#isFlow ? undefined : this.#flock.at(x, y);
+  dotAt(x: number, y: number, within: number): number | undefined {
+    return this.#isFlow ? undefined : this.#flock.at(x, y, within);
   }
 
   /** All dots that were on their way are forgotten: the time has jumped. */

@@ -10,6 +10,10 @@ import { Scene } from "./scene.ts";
 import { backendAt, sceneHeight } from "./scene_layout.ts";
 
 const GAP = 20;
+/** A click within this distance of a dot means the dot, in pixels. */
+const DOT_NEAR = 8;
+/** The same inside a backend. */
+const DOT_EXACT = 3;
 /** A variant is not drawn narrower than this: others then stand below it. */
 const WIDTH_MIN = 340;
 
@@ -114,8 +118,9 @@ export function SceneView() {
         const place = places[variant];
         if (scene === undefined || place === undefined) return {};
         const [inX, inY] = [x - place.x, y - place.y];
-        const dot = scene.dotAt(inX, inY);
         const index = backendAt(scene.layout, inX, inY);
+        // A backend is easy to hit although dots are in it: only a click on a dot itself means the dot.
+        const dot = scene.dotAt(inX, inY, index === undefined ? DOT_NEAR : DOT_EXACT);
         const backend = index === undefined
           ? undefined
           : drawn?.variants[variant]?.truth.ids[index];

@@ -1,7 +1,7 @@
-import { formatDuration } from "../lib/base/mod.ts";
-import { plain } from "../lib/report/mod.ts";
-import type { Arrivals, Scenario } from "../lib/scenario/types.ts";
-import type { Distribution } from "../lib/stats/mod.ts";
+import { formatDuration } from "../../lib/base/mod.ts";
+import { plain } from "../../lib/report/format.ts";
+import type { Arrivals, Scenario } from "../../lib/scenario/types.ts";
+import type { Distribution } from "../../lib/stats/mod.ts";
 
 /** The parts of a description, and the text for a part that differs between variants. */
 const PARTS: readonly (readonly [(scenario: Scenario) => string, string])[] = [

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { describeScenarios } from "../../sim/describe.ts";
-import { studyFrom } from "./study.ts";
+import { describeScenarios } from "../../../sim/study/mod.ts";
+import { studyFrom } from "../study.ts";
 
 function described(yaml: string): string {
   const { variants } = studyFrom(`balancer: {backends: 2}\nduration: 2s\n${yaml}`);
