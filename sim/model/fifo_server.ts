@@ -105,7 +105,10 @@ export class FifoServer extends Server {
       connection.pending = 0;
       return;
     }
-    const end = connection.servedFrom + Math.round(connection.workLeft / this.speed);
+    const { workLeft, servedFrom } = connection;
+    // Most servers have a speed of 1, and a division takes long.
+    const duration = this.speed === 1 ? workLeft : workLeft / this.speed;
+    const end = servedFrom + Math.round(duration);
     connection.pending = this.queue.push(end, WORK_DONE, connection.number);
   }
 
