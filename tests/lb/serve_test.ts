@@ -108,7 +108,8 @@ Deno.test(
     const clock = FakeTimers.install({ now, toFake: ["setInterval", "clearInterval", "Date"] });
     try {
       await serving(read, (records) => {
-        clock.tick(18 * DAY_MS);
+        // A jump calls what is due once: the balancer's other intervals are of a second and less.
+        for (let day = 0; day < 18; day++) clock.jump(DAY_MS);
         const warnings = records().filter(({ event }) => event === "certificate_warning")
           .map(({ message }) => String(message));
         assert.equal(warnings.length, 16);
