@@ -1,11 +1,25 @@
 /**
  * What a page in a browser does with scenarios: it parses their texts, runs every variant and sums the
- * results up. It imports pure rooms only, so that it runs in any JavaScript engine.
+ * results up; and what the other pure rooms do. It imports pure rooms only, so that it runs in any JavaScript engine.
  */
-import { childSeed } from "../../lib/base/mod.ts";
+import { BackendNames, linePayload, Tally } from "../../bench/core/mod.ts";
+import { openApi } from "../../lib/api/mod.ts";
+import { childSeed, createRandom } from "../../lib/base/mod.ts";
 import { ALGORITHM_NAMES } from "../../lib/core/mod.ts";
+import {
+  CsvTable,
+  Pseudonyms,
+  type ReadLine,
+  recordingOf,
+  RecordingReader,
+  Replay,
+  WhatIfBuilder,
+} from "../../lib/recording/mod.ts";
+import { reportLines, type StudyReport } from "../../lib/report/mod.ts";
 import { parseStudy, type StudyInputs } from "../../lib/scenario/mod.ts";
+import { Demand } from "../../lib/workload/mod.ts";
 import { Replicator, summarise } from "../../sim/study/mod.ts";
+import { recordedLife } from "../support/recorded_life.ts";
 
 const REPLICATIONS = 2;
 
@@ -74,8 +88,12 @@ const STUDIES: readonly StudyInputs[] = [
   { scenario: { file: "balancers.yaml", text: BALANCERS }, files: {}, set: [] },
 ];
 
-/** A digest of the results of each study. */
+/** Digests: of the results of each study, of its report, of a load, of a recording, and of the API's description. */
 export function digests(): string[] {
+  return [...studyDigests(), loadDigest(), recordingDigest(), digestOf("API", openApi())];
+}
+
+function studyDigests(): string[] {
   return STUDIES.map((inputs) => {
     const study = parseStudy(inputs);
     const replicator = new Replicator(study);
@@ -85,9 +103,83 @@ export function digests(): string[] {
         (_, replication) => replicator.run({ variant, replication }),
       )
     );
-    const json = JSON.stringify([results, summarise(study, results)]);
-    return `${inputs.scenario.file} ${study.variants.length} ${
-      [1, 2].map((seed) => childSeed(seed, json))
-    }`;
+    const { file } = inputs.scenario;
+    const report: StudyReport = {
+      ...{ lbsim: "0.0.0", scenario: file, title: null, seed: 1, digest: "0".repeat(64) },
+      ...summarise(study, results),
+    };
+    const lines = reportLines(report, { color: false, columns: 100 });
+    return digestOf(
+      `${file} ${study.variants.length}`,
+      [results, report, lines],
+    );
   });
+}
+
+const NAMES = ["B1", "B2", "B3"];
+
+/** What the load generator would send and when, and what it records of the answers. */
+function loadDigest(): string {
+  const { workload, service } = parseStudy({
+    scenario: { file: "load.yaml", text: FAULTS },
+    files: {},
+    set: [],
+  }).variants[0]!.scenario;
+  const demand = new Demand({ workload, service }, 7);
+  const names = new BackendNames();
+  const tally = new Tally(names);
+  const payload = linePayload();
+  const buffer = new Uint8Array(payload.size);
+  const reader = payload.reader(names);
+  const said: unknown[] = [];
+  for (let i = 0, now = 0; i < 500; i++) {
+    now = demand.arrivals!.next();
+    const request = payload.write(i, buffer);
+    reader.begin(request);
+    const answer = bytesOf(`Hello from ${NAMES[i % 3]}: ${String.fromCharCode(...request)}`);
+    const end = reader.take(answer, 0, answer.length);
+    const work = demand.work(i, 0);
+    said.push([now, demand.clientOf(i), demand.requestsFrom(i, 0), work, end, reader.error ?? ""]);
+    if (i % 50 === 0) tally.failed("timeout", now + work);
+    else tally.answered(now, now, now + work, reader.backend);
+  }
+  said.push(tally.slices(), tally.corrected.quantile(0.99), tally.byBackend, names.names);
+  return digestOf("load", said);
+}
+
+/** A life of a scheduler, recorded with pseudonyms, read again, and replayed; and what else would have happened. */
+function recordingDigest(): string {
+  const pseudonyms = new Pseudonyms((bytes) => {
+    const random = createRandom(childSeed(1, bytes.join()));
+    return Uint8Array.from({ length: 32 }, () => Math.floor(256 * random.next()));
+  });
+  const lines = recordedLife(1, 600);
+  const [head, ...events] = lines.map((line) => JSON.parse(line));
+  const hidden = [head, ...events.map((event) => pseudonyms.event(event))];
+  const texts = [lines, hidden.map((line) => JSON.stringify(line))].map((all) =>
+    all.map((line) => `${line}\n`).join("")
+  );
+  const results = texts.map((text) => {
+    const reader = new RecordingReader("life", [text]);
+    const builder = new WhatIfBuilder(reader.head);
+    const onLine = ({ event }: ReadLine) => builder.read(event);
+    const steps = new Replay(reader[Symbol.iterator](), { onLine }).run();
+    let step = steps.next();
+    while (!step.done) step = steps.next();
+    return [step.value, builder.build({ algorithms: ["random"], backends: [3] })];
+  });
+  const csv = new CsvTable();
+  const rows = VISITS.split("\n").flatMap((line) => [...csv.rows(line) ?? []]);
+  const imported = [...recordingOf(rows, { reader: csv, backends: NAMES, run: "run" })];
+  return digestOf("recording", [texts, results, imported]);
+}
+
+function bytesOf(text: string): Uint8Array {
+  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+}
+
+/** What is a number of no kind, like NaN, is null in JSON in every engine. */
+function digestOf(name: string, value: unknown): string {
+  const json = JSON.stringify(value);
+  return `${name} ${[1, 2].map((seed) => childSeed(seed, json))}`;
 }

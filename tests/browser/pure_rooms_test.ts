@@ -20,7 +20,7 @@ async function run(program: string, args: readonly string[]): Promise<string> {
   return decoder.decode(stdout);
 }
 
-Deno.test("parseStudy(), Replicator and summarise() give the same bytes in every engine", async (t) => {
+Deno.test("the pure rooms give the same bytes in every engine", async (t) => {
   const expected = digests();
   const folder = await Deno.makeTempDir();
   try {
