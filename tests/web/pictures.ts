@@ -1,4 +1,7 @@
-/** Takes the pictures of the dashboard that the documents show: wide and narrow, light and dark. */
+/**
+ * Takes the pictures of the dashboard that the documents show: wide, with the form that hurts a backend, and narrow;
+ * light and dark.
+ */
 import { fileURLToPath } from "node:url";
 import { closeBrowser, withPage } from "./browser.ts";
 import { serveFixture } from "./fixture_server.ts";
@@ -14,7 +17,13 @@ for (const width of [1280, 390]) {
     await withPage(fixture.url, async (page) => {
       await page.getByText("● live").waitFor();
       await page.locator('[data-backend="B3"]').waitFor();
+      if (width === 1280) {
+        await page.getByLabel("Token").fill("token");
+        await page.getByRole("button", { name: "Hurt B1" }).click();
+        await page.getByRole("form", { name: "Hurt B1" }).waitFor();
+      }
       await page.waitForTimeout(3000); // Until connections flow everywhere.
+      await page.evaluate("scrollTo(0, 0)"); // The form has the focus, and the page has moved to it.
       const last = await page.getByRole("region", { name: LAST[width]!, exact: true })
         .boundingBox();
       const path = fileURLToPath(new URL(`dashboard-${width}-${theme}.png`, FOLDER));
