@@ -5,7 +5,8 @@
 import { BackendNames, linePayload, Tally } from "../../bench/core/mod.ts";
 import { openApi } from "../../lib/api/mod.ts";
 import { childSeed, createRandom } from "../../lib/base/mod.ts";
-import { ALGORITHM_NAMES } from "../../lib/core/mod.ts";
+import { ALGORITHM_NAMES, EVENT_TYPES } from "../../lib/core/mod.ts";
+import { sentenceOf } from "../../lib/observe/mod.ts";
 import {
   CsvTable,
   Pseudonyms,
@@ -171,7 +172,8 @@ function recordingDigest(): string {
   const csv = new CsvTable();
   const rows = VISITS.split("\n").flatMap((line) => [...csv.rows(line) ?? []]);
   const imported = [...recordingOf(rows, { reader: csv, backends: NAMES, run: "run" })];
-  return digestOf("recording", [texts, results, imported]);
+  const sentences = events.filter(({ type }) => EVENT_TYPES.includes(type)).map(sentenceOf);
+  return digestOf("recording", [texts, results, imported, sentences]);
 }
 
 function bytesOf(text: string): Uint8Array {
