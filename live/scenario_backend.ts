@@ -55,6 +55,10 @@ interface Visit {
   readonly link: Link;
   /** Whether a place is reserved for its first request. */
   reserved: boolean;
+  /** Whether its other end has closed. */
+  isAbandoned: boolean;
+  /** Drops its request while that is at the service. */
+  abandon: (() => void) | undefined;
   over: Promise<void>;
 }
 
@@ -72,6 +76,7 @@ export class ScenarioBackend {
   done = 0;
   failed = 0;
   readonly #context: BackendContext;
+  readonly #dropsAbandoned: boolean;
   readonly #alarm: Alarm;
   readonly #faultAlarm: Alarm;
   readonly #faults = new ActiveFaults();
@@ -92,6 +97,7 @@ export class ScenarioBackend {
     this.index = index;
     this.#context = context;
     this.server = new Service(options);
+    this.#dropsAbandoned = options.abandoned === "drop";
     this.#alarm = alarms.alarm(() => this.server.passTime(alarms.now()));
     this.#faultAlarm = alarms.alarm(() => this.#assess());
     this.server.onChange = () => {
@@ -198,6 +204,8 @@ export class ScenarioBackend {
       socket,
       link,
       reserved: true,
+      isAbandoned: false,
+      abandon: undefined,
       over: Promise.resolve(),
     };
     this.#reserve(visit, 1);
@@ -220,14 +228,19 @@ export class ScenarioBackend {
     if ("setNoDelay" in socket) socket.setNoDelay();
     const reader = new LineReader(socket, LINE_BYTES_MAX);
     let messages = HANDSHAKE;
-    for (let line = await reader.next(); line !== null; line = await reader.next()) {
+    let next = this.#next(reader, visit);
+    for (let line = await next; line !== null; line = await next) {
       const text = decoder.decode(line);
+      // It reads while it works, so that it notices the end.
+      next = this.#next(reader, visit);
       const job = parseJobLine(text);
       await this.#travel(messages);
       messages = 1;
       await link.passing.promise;
       if (visit.reserved) this.#reserve(visit, -1);
-      const answer = job === undefined ? await this.#probe(text) : await this.#request(job);
+      const answer = job === undefined
+        ? await this.#probe(text, visit)
+        : await this.#request(job, visit);
       await link.passing.promise;
       await this.#travel(1);
       if (answer === undefined) return;
@@ -236,23 +249,33 @@ export class ScenarioBackend {
     }
   }
 
+  /** The next line; null at the end. Does not reject. */
+  async #next(reader: LineReader, visit: Visit): Promise<Uint8Array | null> {
+    const line = await reader.next().catch(() => null);
+    if (line === null) {
+      visit.isAbandoned = true;
+      if (this.#dropsAbandoned) visit.abandon?.();
+    }
+    return line;
+  }
+
   /** Serves a request, and returns the line of the answer. */
-  async #request({ id, work, fastDraw, failDraw }: JobLine): Promise<string> {
+  async #request({ id, work, fastDraw, failDraw }: JobLine, visit: Visit): Promise<string> {
     this.#context.onJob(id, this.index);
     const error = `${answerLine({ backend: this.id })}\n`;
     if (fastDraw < this.#effect.fastErrorRate || !this.server.hasRoom) return error;
-    const waited = await this.#work(work);
+    const waited = await this.#work(work, visit);
     if (failDraw < this.#effect.failRate) return error;
     return `${answerLine({ backend: this.id, waited })}\n`;
   }
 
   /** A probe waits for its turn as a request does, unless the backend hides what is wrong with it. */
-  async #probe(text: string): Promise<string | undefined> {
+  async #probe(text: string, visit: Visit): Promise<string | undefined> {
     const { expected } = this.#context;
     const answer = text.startsWith("GET ") ? OK : `${expected}\n`;
     if (this.#effect.gray) return answer;
     if (this.#happens(this.#effect.fastErrorRate) || !this.server.hasRoom) return undefined;
-    await this.#work(0);
+    await this.#work(0, visit);
     return this.#happens(this.#effect.probeFailRate) ? undefined : answer;
   }
 
@@ -263,16 +286,24 @@ export class ScenarioBackend {
   /**
    * Resolves when so much work is done, to how long it waited.
    *
-   * @throws {Error} if a crash loses it.
+   * @throws {Error} if a crash loses it, or its client has given up and it is dropped.
    */
-  #work(work: Nanoseconds): Promise<Nanoseconds> {
+  #work(work: Nanoseconds, visit: Visit): Promise<Nanoseconds> {
+    const { alarms } = this.#context;
     return new Promise((resolve, reject) => {
       const lose = () => reject(new Error("the work is lost"));
+      if (visit.isAbandoned && this.#dropsAbandoned) return lose();
       this.#losses.add(lose);
-      this.server.submit(work, this.#context.alarms.now(), ({ waited }) => {
+      const job = this.server.submit(work, alarms.now(), ({ waited }) => {
+        visit.abandon = undefined;
         this.#losses.delete(lose);
         resolve(waited);
       });
+      visit.abandon = () => {
+        this.#losses.delete(lose);
+        this.server.cancel(job, alarms.now());
+        lose();
+      };
     });
   }
 
