@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { NS_PER_MS } from "../../lib/base/mod.ts";
+import type { ReplicationResult } from "../../lib/metrics/mod.ts";
 import { replicationSeed } from "../../lib/workload/mod.ts";
 import { requireFeasible } from "../../live/feasible.ts";
 import { runLive } from "../../live/live_run.ts";
@@ -59,3 +60,85 @@ for (const [what, text, says] of IMPOSSIBLE) {
     assert.throws(() => requireFeasible(study, 3600e9), says);
   });
 }
+
+for (const abandoned of ["serve", "drop"]) {
+  Deno.test(`runLive() does what servers.abandoned says: ${abandoned}`, async () => {
+    const scenario = studyFrom(`
+balancer: {backends: 1, algorithm: round-robin, health_check: {type: none}}
+duration: 2s
+workload: {arrivals: {deterministic: 2/s}, timeout: 50ms}
+service: 400ms
+servers: {default: {abandoned: ${abandoned}}}
+`).variants[0]!.scenario as ReadyScenario;
+    const signal = new AbortController().signal;
+    const { result } = await runLive(scenario, 1, { signal, series: false });
+    const [backend] = result.backends;
+    assert.equal(result.requests.timedOut, result.requests.offered);
+    const isBusy = backend!.utilisation > 0.4;
+    assert.equal(isBusy, abandoned === "serve", `utilisation ${backend!.utilisation}`);
+  });
+}
+
+/** What a fault of B2 during the whole run does to it, and to the requests. */
+const FAULTS: readonly (readonly [kind: string, effect: (result: ReplicationResult) => void])[] = [
+  ["partition", ({ backends }) => assert.ok(backends[1]!.downs > 0, "probes do not come through")],
+  ["pause", ({ backends }) => {
+    assert.ok(backends[1]!.failed > 0, "nothing answers its clients");
+    assert.equal(backends[1]!.downs, 0, "its machine still accepts the probes");
+  }],
+  ["{flap: {period: 600ms}}", ({ backends }) => {
+    assert.ok(backends[1]!.downs > 0);
+    assert.ok(backends[1]!.done > 0, "it comes back");
+  }],
+  ["drain", withoutClients],
+  ["maintenance", withoutClients],
+  ["{fast-errors: 100%}", ({ backends }) => {
+    assert.ok(backends[1]!.failed > 0);
+    assert.equal(backends[1]!.utilisation, 0, "an error costs no work");
+  }],
+  ["{fail-rate: 100%}", ({ backends }) => {
+    assert.ok(backends[1]!.failed > 0);
+    assert.ok(backends[1]!.utilisation > 0, "an error comes after the work");
+  }],
+  ["{gray: {rate: 100%}}", ({ backends }) => {
+    assert.ok(backends[1]!.failed > 0, "its requests fail");
+    assert.equal(backends[1]!.downs, 0, "its probes succeed");
+  }],
+];
+
+function withoutClients({ backends: [b1, b2], requests }: ReplicationResult): void {
+  assert.ok(b1!.connections > 20);
+  assert.equal(b2!.connections, 0, "new connections go elsewhere");
+  assert.equal(requests.failed, 0);
+}
+
+const FAULTY = `
+balancer: {backends: 2, algorithm: round-robin, health_check: {interval: 150ms, timeout: 100ms, rise: 1, fall: 1}}
+duration: 2s
+warmup: 300ms
+workload: {arrivals: {deterministic: 20/s}, timeout: 500ms}
+service: 5ms
+`;
+
+for (const [kind, effect] of FAULTS) {
+  Deno.test(`runLive() lets a fault act on the sockets of its backend: ${kind}`, async () => {
+    const text = `${FAULTY}faults: [{at: 100ms, backend: B2, kind: ${kind}}]`;
+    const scenario = studyFrom(text).variants[0]!.scenario as ReadyScenario;
+    const { signal } = new AbortController();
+    effect((await runLive(scenario, 1, { signal, series: false })).result);
+  });
+}
+
+Deno.test("runLive() restarts a balancer: it accepts no clients meanwhile, and later it does", async () => {
+  const text = `${FAULTY}faults: [{at: 500ms, for: 500ms, load_balancer: 1, kind: lb-restart}]`;
+  const scenario = studyFrom(text).variants[0]!.scenario as ReadyScenario;
+  const ended: number[] = [];
+  const { result } = await runLive(scenario, 1, {
+    signal: new AbortController().signal,
+    series: false,
+    observe: (events) =>
+      events.subscribe("test", ["connection_closed"], ({ at_ms }) => ended.push(at_ms)),
+  });
+  assert.ok(result.turnedAway.balancer_down! > 0, "clients are refused");
+  assert.ok(ended.some((at) => at > 1000), "and are served after the restart");
+});
