@@ -69,7 +69,7 @@ export function backendCommand(io: Io) {
     )
     .option(
       "--idle-timeout <duration>",
-      "close a connection after this time without data from or to its client (10m)",
+      "close a connection after this time without data from or to its client (default: 10m)",
       positiveDurationOption,
     )
     .option("--tls-cert <file>", "speak TLS with the certificate in this PEM file", fileOption)

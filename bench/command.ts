@@ -87,23 +87,23 @@ export function benchCommand(io: Io) {
     .option("--set <key=value>", "override a setting of the scenario; may be repeated", collect)
     .option(
       "--duration <duration>",
-      "the time in which requests start (10s)",
+      "the time in which requests start (default: 10s)",
       positiveDurationOption,
     )
     .option(
       "--connections <n>",
-      "connections at the same time (50; 1000 if they are short)",
+      "connections at the same time (default: 50; 1000 if they are short)",
       integerOption(1),
     )
     .option(
       "--requests-per-connection <n>",
-      "close a connection after n requests (never)",
+      "close a connection after n requests (default: never)",
       integerOption(1),
     )
     .addOption(
       new Option(
         "--timeout <duration>",
-        "limit for an answer, from the time when its request was meant to start (5s, or the scenario's)",
+        "limit for an answer, from the time when its request was meant to start (default: 5s, or the scenario's)",
       )
         .argParser(positiveDurationOption),
     )
@@ -112,7 +112,7 @@ export function benchCommand(io: Io) {
     .option("--size <bytes>", "size of a line, of an HTTP body, or of raw bytes", integerOption(1))
     .option(
       "--answer-size <bytes>",
-      "with --raw: the size of an answer (that of a request)",
+      "with --raw: the size of an answer (default: the size of a request)",
       integerOption(1),
     )
     .option("--tls", "speak TLS", false)
@@ -135,7 +135,7 @@ export function benchCommand(io: Io) {
     )
     .option(
       "--seed <n>",
-      "the arrivals of `lbsim sim` with this seed (1, or the scenario's)",
+      "use the arrivals of `lbsim sim` with this seed (default: 1, or the scenario's)",
       integerOption(0),
     )
     .option("--strict", "exit code 3 if the generator was the limit", false)

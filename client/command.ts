@@ -20,7 +20,10 @@ export function clientCommand(io: Io) {
     .description(
       "Send lines to a balancer: interactively, or from the command line or a pipe.",
     )
-    .argument("[host:port]", "the address to connect to; with --config, it is the balancer's")
+    .argument(
+      "[host:port]",
+      "the address to connect to; with --config, it is the balancer's address in the file",
+    )
     .argument(
       "[lines...]",
       "lines to send; if there are none, they come from standard input or the keyboard",

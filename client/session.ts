@@ -15,7 +15,7 @@ export interface Exchange {
   readonly answer?: string;
   /** The backend that answered, if the answer names one. */
   readonly backend?: string;
-  /** From sending to the answer, or to giving up; connecting included. */
+  /** Milliseconds from the attempt to send until the answer, or until the client gave up; includes the connect. */
   readonly ms: number;
   /** Number of the connection, from 1. */
   readonly connection: number;

@@ -51,7 +51,7 @@ export function ctlCommand(io: Io) {
       "config.yaml",
     )
     .option("--ca <file>", "if the API speaks TLS: also trust the CAs in this PEM file", fileOption)
-    .option("--json", "print JSON, with the names of the API", false)
+    .option("--json", "print JSON with the field names of the API", false)
     .helpCommand(false)
     .addHelpText("after", EXAMPLES);
   const run = async (act: Act) => {
@@ -79,7 +79,7 @@ export function ctlCommand(io: Io) {
     .option("--wait", "wait until it has no connection in flight", false)
     .option(
       "--timeout <duration>",
-      "with --wait: fail after this time (60s)",
+      "with --wait: fail after this time (default: 60s)",
       positiveDurationOption,
     )
     .action((id, { wait, timeout }) => {
@@ -127,7 +127,9 @@ export function ctlCommand(io: Io) {
     );
 
   ctl.command("withdraw")
-    .description("undo what ctl, the API or the dashboard changed: the file decides again")
+    .description(
+      "undo the changes by ctl, the API or the dashboard: the values of the file apply again",
+    )
     .argument("[backend]", "only for this backend")
     .action((id) =>
       run(async (ctl) => {
@@ -139,20 +141,20 @@ export function ctlCommand(io: Io) {
 
   ctl.command("fault")
     .description(
-      "cause a fault in a backend, or show its faults; the entry of the backend in the configuration needs `admin`",
+      "cause a fault in a backend, or show its faults; in the configuration, the backend needs the key `admin`",
     )
     .addArgument(backendArgument())
     .addArgument(
-      new Argument("[fault]", `the kind: ${FAULT_NAMES.join(", ")}`).choices(FAULT_NAMES)
+      new Argument("[fault]", "the kind of fault").choices(FAULT_NAMES)
         .argParser(nameOption("fault", FAULT_NAMES)),
     )
     .argument(
       "[values...]",
-      "of slow: 5x; of fail-rate and fast-errors: 30%; of gray: 30% 2x; of flap: 10s 50%",
+      "for slow: 5x; for fail-rate and fast-errors: 30%; for gray: 30% 2x; for flap: 10s 50%",
     )
     .option(
       "--for <duration>",
-      "how long it lasts; until `--end` if left out",
+      "how long the fault lasts; if left out, until you end it with `--end`",
       positiveDurationOption,
     )
     .option("--end", "end all faults of the backend", false)
@@ -186,8 +188,8 @@ export function ctlCommand(io: Io) {
 
   ctl.command("events")
     .description("print events as they happen, until Ctrl-C")
-    .option("--connections", "those of each connection, too", false)
-    .option("--probes", "each probe, too", false)
+    .option("--connections", "print the events of each connection, too", false)
+    .option("--probes", "print each probe, too", false)
     .action((wanted) => run((ctl) => events(ctl, wanted, io)));
 
   ctl.command("explain")

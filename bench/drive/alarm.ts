@@ -30,7 +30,7 @@ export class Alarm {
     return new Alarm(now, ring, await EventLoopGate.open());
   }
 
-  /** Sets the time; the earlier one is forgotten. Infinity: it does not ring. */
+  /** Sets the time at which the alarm rings, instead of the time that was set before. With Infinity it does not ring. */
   set(at: Nanoseconds): void {
     if (at === this.#at || this.#isStopped) return;
     this.#at = at;

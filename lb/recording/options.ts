@@ -32,7 +32,7 @@ export const recordKeyOption = () =>
     "record pseudonyms of the clients' addresses, made with the key in this file",
   ).argParser(fileOption);
 
-/** What the options of a recording say, as commander hands them over. */
+/** The options of a recording, as commander has parsed them. */
 export interface RecordFlags {
   readonly record?: string | undefined;
   readonly recordMaxSize?: number | undefined;

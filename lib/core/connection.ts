@@ -60,9 +60,9 @@ export interface Connection {
   /** When it began to wait for a backend to have room; undefined if it never had to. */
   readonly queuedAt: Nanoseconds | undefined;
   /**
-   * Called once for a connection that waits: a backend has room for it, or it is refused, as it has waited for
-   * too long, no backend can have room any more, or the scheduler stops. The driver sets it before it calls the
-   * scheduler again, and does not call the scheduler from it.
+   * Called once for a connection that waits, when a backend has room for it, or when it is refused. It is refused
+   * if it has waited for too long, if no backend can have room any more, or if the scheduler stops. The driver
+   * sets this function before its next call of the scheduler. The function must not call the scheduler.
    */
   onSettled: ((outcome: Connect | Refused, now: Nanoseconds) => void) | undefined;
 

@@ -9,9 +9,9 @@ export class Explanation implements PickTrace {
   #rule = "no backend is available";
 
   /**
-   * To be made just before the pick: the connection that it leads to is not counted in it.
+   * Create it just before the pick, so that the numbers in flight do not include the new connection.
    *
-   * @param tried Backends that are not to be picked; undefined if there are none.
+   * @param tried Backends that must not be picked; undefined if there are none.
    */
   constructor(backends: readonly Backend[], tried?: readonly Backend[]) {
     const isPrimaryAvailable = backends.some((backend) =>

@@ -1,11 +1,11 @@
 import { AgeList, type Nanoseconds } from "../base/mod.ts";
 import type { ConnectionState, QueuePlace } from "./connection.ts";
 
-/** Where connections wait while every backend that could take them is full. */
+/** The limits of the queue, in which connections wait while every backend that could take them is full. */
 export interface QueueRules {
-  /** So many may wait; more are refused. */
+  /** The largest number of connections that wait; further ones are refused. */
   readonly length: number;
-  /** For so long at most. */
+  /** The longest time that a connection waits. */
   readonly timeout: Nanoseconds;
 }
 

@@ -105,7 +105,7 @@ export class BackendSelector {
     this.#pool.count(backend, -1);
   }
 
-  /** Whether a connection for which there is no room may find some if it waits. */
+  /** Whether a connection that no backend has room for now may get a place later, if it waits. */
   mayFindRoom({ client, tried }: ConnectionState, now: Nanoseconds): boolean {
     const { all } = this.#pool;
     if (all.some((backend) => mayHaveRoom(backend) && !tried?.includes(backend))) return true;
@@ -120,8 +120,8 @@ export class BackendSelector {
   }
 
   /**
-   * Whether clients that wait, and have tried no backend, are all alike: if there is no room for one, there is
-   * none for the others, and if it does not wait in vain, neither do they.
+   * Whether the same answer holds for all waiting clients that have tried no backend: either every one of them
+   * can get a place now, or none can. The same is true for a place later.
    */
   get areAllAlike(): boolean {
     const { all } = this.#pool;

@@ -39,7 +39,7 @@ const ENDS: Readonly<Record<EventOf<"connection_closed">["end"], string>> = {
 
 const PHASES: Readonly<Record<EventOf<"connection_left">["phase"], string>> = {
   arriving: "before it asked for a backend",
-  waiting: "the queue",
+  waiting: "while it waited in the queue",
   connecting: "before it was connected to a backend",
 };
 
@@ -71,8 +71,8 @@ export function sentenceOf(event: LbEvent): string {
         detailed(event)
       }`;
     case "connection_left":
-      return `#${event.connection} ${event.client} has left ${PHASES[event.phase]} after ` +
-        ms(event.since_arrival_ms);
+      return `#${event.connection} ${event.client} left after ${ms(event.since_arrival_ms)}, ` +
+        PHASES[event.phase];
     case "probe":
       return event.ok
         ? `probe of ${event.backend} ok in ${ms(event.probe_ms)}`
@@ -93,7 +93,9 @@ export function sentenceOf(event: LbEvent): string {
         `${plural(event.in_flight, "connection")} open`;
     case "backend_fault_began":
       return `${event.backend} has the fault ${event.fault}` +
-        (event.for_ms === null ? " until an operator ends it" : ` for ${ms(event.for_ms)}`);
+        (event.for_ms === null
+          ? "; it lasts until an operator ends it"
+          : `; it ends in ${ms(event.for_ms)}`);
     case "backend_fault_ended":
       return `${event.backend} no longer has the fault ${event.fault}`;
     case "backend_ejected":
@@ -118,7 +120,7 @@ export function sentenceOf(event: LbEvent): string {
       return `sessions are stored in ${event.store}` +
         (event.restored === 0 ? "" : `; ${plural(event.restored, "session")} read from it`);
     case "session_store_degraded":
-      return `sessions are only in memory (${event.sessions} now) until ${event.store} works: ` +
+      return `sessions are only in memory (${event.sessions} now), because ${event.store} does not work: ` +
         event.reason;
     case "session_store_recovered":
       return `sessions are stored in ${event.store} again after ${ms(event.degraded_ms)}; ` +

@@ -53,7 +53,7 @@ export interface ReplayResult {
 
 /** How a recording is replayed. */
 export interface ReplayFlags {
-  /** Whether clients have pseudonyms: what an algorithm that hashes addresses decided cannot be repeated. */
+  /** Whether clients have pseudonyms. Then the decisions of an algorithm that hashes addresses cannot be repeated. */
   readonly isPseudonymous?: boolean;
   /** Called with each line that has been read; the last ones may not have been compared. */
   readonly onLine?: ((line: ReadLine) => void) | undefined;

@@ -63,8 +63,8 @@ const balancer = z.strictObject({
 }).partial();
 
 /**
- * In config.yaml a feature is off if its key is missing. A scenario may extend such a file, so here it can be
- * switched off.
+ * In config.yaml a feature is off if its key is missing. A scenario may extend a file that has the key, so in a
+ * scenario the value `off` switches the feature off.
  */
 function orOff<S extends z.ZodType>(optional: z.ZodOptional<S>) {
   return z.union([optional.unwrap(), z.literal("off")]).describe("as in config.yaml, or: off");
@@ -199,7 +199,7 @@ const fault = z.strictObject({
 const change = z.strictObject({
   at: duration().describe("time from which the settings apply"),
   set: z.record(z.string(), z.unknown()).describe(
-    "values by setting, as in `compare`; a backend may stand by its id: balancer.backends.B2.weight",
+    "values by setting, as in `compare`; a backend may be named by its id: balancer.backends.B2.weight",
   ),
 });
 
@@ -257,7 +257,7 @@ export const scenarioSchema = z.strictObject({
   }).prefault({}).describe("the time that messages take; none if left out"),
   overheads: z.strictObject({
     connect: duration().optional().describe(
-      "a connect until it is accepted: between client and balancer, and between balancer and backend",
+      "how long a connect takes until it is accepted: between client and balancer, and between balancer and backend",
     ),
     relay_connection: duration().optional().describe(
       "how long a new connection occupies the balancer's event loop",

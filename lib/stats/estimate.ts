@@ -102,8 +102,9 @@ export function logRatioOf(a: Estimate, b: Estimate): Estimate {
 }
 
 /**
- * The same estimate with an interval of another confidence. Its halves are Student's quantile times the
- * standard error, which is computed from the width of the present interval; so they become equal.
+ * The same estimate with an interval of another confidence. The standard error is computed from the width of the
+ * present interval. Each half of the new interval is Student's quantile times this standard error, so both halves
+ * are equal.
  */
 export function withConfidence(estimate: Estimate, from: number, to: number): Estimate {
   const { value, low, high, count } = estimate;

@@ -54,7 +54,7 @@ export function importCommand(io: Io) {
 
 const MORE = `
 Times in a recording count from its first connection. Lines that are not understood are counted, and the
-first of them is shown. Any number of rows is sorted, in bounded memory.
+first of them is shown. lbsim sorts any number of rows in a limited amount of memory.
 
   haproxy     \`option tcplog\` and \`option httplog\`
   nginx       the stream module, with this format:

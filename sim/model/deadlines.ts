@@ -20,8 +20,8 @@ export class Deadlines {
   #scheduled = false;
 
   /**
-   * @param delay How far ahead they are set; with Infinity they are never reached and cost nothing.
-   * @param kind The event that tells that one may have passed: call `pass` then.
+   * @param delay Time from `set` to the deadline. With Infinity no deadline is ever reached, and `set` costs nothing.
+   * @param kind The kind of event that happens when a deadline may have passed. Its handler calls `pass`.
    * @param subject The subject of that event.
    */
   constructor(delay: Nanoseconds, kind: number, subject: number, queue: EventQueue) {

@@ -396,7 +396,7 @@ export class Relay {
     successor.pending = queue.push(now + network.client.delay(), ANSWER, successor.number);
   }
 
-  /** Ends the connection at the balancer, and tells the backend if it has a request of it. */
+  /** Ends the connection at the balancer. If the backend has a request of this connection, it learns of the end. */
   #abort(connection: Connection, end: ConnectionEnd, now: Nanoseconds): void {
     const { network, service } = this.#world;
     const open = connection.is(OPEN);

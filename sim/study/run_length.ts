@@ -69,7 +69,7 @@ export function tooShort(scenario: Scenario, measured: Measured): TooShort | und
  * longer it is, the fewer clients are left to arrive. The rate at which one of them arrives is added to that of
  * the queue; the eigenvalues of M/M/c//N show that this is right, or too slow by up to a factor of 2.
  *
- * Undefined in overload, and for a trace: every run plays all of it, and its content is the question itself.
+ * Undefined in overload. Undefined also for a trace, because every run plays the whole trace and cannot be longer.
  *
  * Source: J. W. Cohen, "The Single Server Queue", II.2 and III.6; W. Whitt, "Planning queueing simulations",
  * 1989.

@@ -157,7 +157,10 @@ Deno.test("logEvents() says where sessions are kept, and when they cannot be", (
     ["info", `sessions are stored in ${store}`],
     ["info", `sessions are stored in ${store}; 3 sessions read from it`],
     ["info", "session of 10.0.0.9 read from the store: another balancer pinned it to B2"],
-    ["warning", `sessions are only in memory (7 now) until ${store} works: connection refused`],
+    [
+      "warning",
+      `sessions are only in memory (7 now), because ${store} does not work: connection refused`,
+    ],
     ["info", `sessions are stored in ${store} again after 12.3 s; 1 session written to it`],
     ["warning", `2 session changes lost: not written to ${store}`],
   ]);

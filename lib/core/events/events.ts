@@ -518,7 +518,7 @@ export interface SessionReceived extends At {
   readonly restored: boolean;
 }
 
-/** Another configuration is used from now on. What it changes follows. */
+/** From now on another configuration is used. The events of the changes follow. */
 export interface ConfigurationUsed extends At {
   readonly type: "configuration_used";
   /** As in `run_started`, with the operator's wishes. */

@@ -39,7 +39,7 @@ export interface Session<B> {
   changedAt: Nanoseconds;
   /** Its open connections. While there are any, it is in use. */
   readonly open: number;
-  /** It is one no more; its connections go on. Its client may have another by now. */
+  /** Whether the session was removed. Its connections continue, and its client may have a new session. */
   readonly dropped: boolean;
   /** When one was last opened or closed. */
   readonly usedAt: Nanoseconds;
