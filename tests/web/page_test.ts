@@ -115,11 +115,11 @@ test("a backend is hurt in the words of scenarios", async (url) => {
     await page.getByLabel("Token").fill("token");
     await page.getByRole("button", { name: "Hurt B1" }).click();
     const form = page.getByRole("form", { name: "Hurt B1" });
-    await form.getByLabel("Fault").selectOption("slow: 5 times");
+    await form.getByLabel("Fault").selectOption("slow: takes 5 times as long");
     const request = page.waitForRequest("**/api/backends/B1/fault");
     await form.getByRole("button", { name: "Hurt B1" }).click();
-    assert.deepEqual((await request).postDataJSON(), { kind: "slow: 5x", for: "10s" });
-    await page.locator(".notice", { hasText: "B1 slow: 5x for 10 s: done" }).waitFor();
+    assert.deepEqual((await request).postDataJSON(), { kind: { slow: 5 }, for: "30s" });
+    await page.locator(".notice", { hasText: "B1 slow for 30 s: done" }).waitFor();
   });
 });
 
