@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { plotCsv, type PlotData, plotSvg, rangeOf } from "../../../web/playground/plot.ts";
-import { scalar } from "../../../web/playground/scalar.ts";
 import { backendAt, layoutOf } from "../../../web/playground/scene_layout.ts";
 
 const COLOURS = { ground: "#fff", text: "#000", muted: "#555", grid: "#ddd" };
@@ -36,14 +35,6 @@ Deno.test("rangeOf() gives two different ends, above 0 on a logarithmic axis", (
   assert.deepEqual(rangeOf(axis, []), [0, 1]);
   assert.deepEqual(rangeOf(axis, [5, null]), [5, 6]);
   assert.deepEqual(rangeOf({ ...axis, isLog: true }, [0, 3, 30]), [3, 30]);
-});
-
-Deno.test("scalar() reads a typed value as YAML would", () => {
-  for (
-    const [text, value] of [["5", 5], ["0.5", 0.5], ["80%", "80%"], ["true", true], ["off", "off"]]
-  ) assert.equal(scalar(text as string), value);
-  assert.deepEqual(scalar('{"slow": 5}'), { slow: 5 });
-  assert.equal(scalar("{slow"), "{slow");
 });
 
 Deno.test("layoutOf() keeps everything inside, apart from each other, and backendAt() finds it again", () => {
