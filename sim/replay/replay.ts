@@ -91,7 +91,7 @@ function whyNoDecisions(
   }
   if (part > 1) {
     return `the decisions cannot be repeated: the recording begins with file ${part}, and those ` +
-      "before it are gone";
+      "before it are not there (name the present file of a recording, not an earlier one)";
   }
   if (clients === "pseudonyms" && isHash) {
     return "the decisions cannot be repeated: this algorithm hashes the clients' addresses, and the " +

@@ -10,6 +10,7 @@ const DOCUMENTS = [
   "README.md",
   "CONTRIBUTING.md",
   "docs/algorithms.md",
+  "docs/bench.md",
   "docs/commands.md",
   "docs/config.md",
   "docs/lab-answers.md",
