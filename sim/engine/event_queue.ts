@@ -50,6 +50,8 @@ export class EventQueue {
   #size = 0;
   #hole = false;
   #lastSequence = 0;
+  /** When the latest events were scheduled, by sequence number in a ring; undefined if that is not kept. */
+  #pushedAt: Float64Array | undefined;
 
   /**
    * @param background The first of the background kinds.
@@ -86,6 +88,8 @@ export class EventQueue {
    */
   push(time: Nanoseconds, kind: number, subject: number): number {
     const sequence = ++this.#lastSequence;
+    const pushedAt = this.#pushedAt;
+    if (pushedAt !== undefined) pushedAt[sequence & (pushedAt.length - 1)] = this.time;
     if (kind === this.#single) {
       assert(this.#singleTime === Infinity, "there is one event of the single kind at a time");
       this.#singleTime = time;
@@ -103,6 +107,23 @@ export class EventQueue {
       this.#ascend(this.#size++, time, sequence, entry);
     }
     return sequence;
+  }
+
+  /**
+   * Keeps from now on when each event was scheduled.
+   *
+   * @param latest Of how many events, the latest ones: a power of two.
+   */
+  keepPushTimes(latest: number): void {
+    assert((latest & (latest - 1)) === 0, "the ring's length is a power of two");
+    this.#pushedAt = new Float64Array(latest);
+  }
+
+  /** When an event was scheduled; NaN if that was not kept, or too long ago. */
+  pushedAt(sequence: number): Nanoseconds {
+    const pushedAt = this.#pushedAt;
+    if (pushedAt === undefined || sequence <= this.#lastSequence - pushedAt.length) return NaN;
+    return pushedAt[sequence & (pushedAt.length - 1)]!;
   }
 
   /** Removes the event of the single kind, if one is scheduled. */

@@ -40,7 +40,6 @@ import {
   QUEUED,
   type World,
 } from "../model/mod.ts";
-import type { SequenceTimes } from "./sequence_times.ts";
 
 /** The condition of a backend that is not in the configuration. */
 const NOT_CONFIGURED = 255;
@@ -157,7 +156,6 @@ export function requestsUnderWay({ connections }: World): Connection[] {
 export function dotsOf(
   world: World,
   requests: readonly Connection[],
-  scheduledAt: SequenceTimes,
   now: Nanoseconds,
 ): Dots {
   const count = requests.length;
@@ -177,7 +175,7 @@ export function dotsOf(
   requests.forEach((connection, i) => {
     const leg = legs.get(connection.number);
     const phase = phaseOf(connection, leg?.kind);
-    const since = sinceOf(connection, phase, leg, scheduledAt, now);
+    const since = sinceOf(connection, phase, leg, now);
     dots.number[i] = requestNumber(connection);
     dots.phase[i] = PHASE_NUMBERS[phase];
     dots.since_ms[i] = (now - since) / NS_PER_MS;
@@ -201,15 +199,17 @@ export function dotsOf(
 /** The event that a connection waits for. */
 interface Leg {
   readonly kind: number;
+  /** NaN: it was too long ago. */
+  readonly from: Nanoseconds;
   readonly end: Nanoseconds;
-  readonly sequence: number;
 }
 
 function legsOf({ queue, connections }: World): Map<number, Leg> {
   const legs = new Map<number, Leg>();
   queue.forEach((end, kind, subject, sequence) => {
     if (kind >= ARRIVAL) return;
-    if (connections.at(subject).pending === sequence) legs.set(subject, { kind, end, sequence });
+    if (connections.at(subject).pending !== sequence) return;
+    legs.set(subject, { kind, from: queue.pushedAt(sequence), end });
   });
   return legs;
 }
@@ -230,7 +230,6 @@ function sinceOf(
   { submittedAt, servedFrom, waited, scheduled, startedAt }: Connection,
   phase: Phase,
   leg: Leg | undefined,
-  scheduledAt: SequenceTimes,
   now: Nanoseconds,
 ): Nanoseconds {
   const known = (time: Nanoseconds | undefined) =>
@@ -244,8 +243,7 @@ function sinceOf(
       return known(submittedAt + (Number.isNaN(waited) ? 0 : waited));
     default: {
       if (leg === undefined) return known(startedAt);
-      const at = scheduledAt.at(leg.sequence);
-      return known(Number.isNaN(at) ? servedFrom : at);
+      return known(Number.isNaN(leg.from) ? servedFrom : leg.from);
     }
   }
 }

@@ -13,7 +13,6 @@ import { Histogram, type HistogramData } from "../../lib/stats/mod.ts";
 import type { World } from "../model/mod.ts";
 import { replicationSeed } from "../../lib/workload/mod.ts";
 import { type ReadyScenario, Simulation } from "../study/mod.ts";
-import { SequenceTimes } from "./sequence_times.ts";
 
 /** Events of single connections: there are too many of them to send. */
 const OF_CONNECTIONS: readonly EventType[] = [
@@ -26,6 +25,8 @@ const REPORTED = EVENT_TYPES.filter((type) => !OF_CONNECTIONS.includes(type));
 const HEALTH = ["backend_up", "backend_down", "backend_ejected", "backend_readmitted"] as const;
 /** Events of one run that are kept until they are sent. */
 const EVENTS_MAX = 200;
+/** Of so many events, the latest, it is known when they were scheduled: since then a message is under way. */
+const PUSH_TIMES = 1 << 15;
 /** How many balancers are observed as the dashboard shows them. */
 const MONITORS_MAX = 8;
 
@@ -84,7 +85,6 @@ export class PlayRun {
   readonly simulation: Simulation;
   readonly monitors: readonly Monitor[];
   readonly settings: Settings;
-  readonly scheduledAt: SequenceTimes = new SequenceTimes();
   readonly totals: BackendTotals;
   /** By balancer: clients that were refused since the start. */
   readonly refused: Float64Array;
@@ -116,6 +116,7 @@ export class PlayRun {
     // The first replication of a variant records its series, too: so both handle the same events.
     this.simulation = new Simulation(scenario, replicationSeed(seed, 0), { series: true });
     const { world } = this;
+    world.queue.keepPushTimes(PUSH_TIMES);
     const backends = world.backends.length;
     this.totals = { done: new Float64Array(backends), failed: new Float64Array(backends) };
     this.refused = new Float64Array(world.balancers.length);
@@ -203,7 +204,6 @@ export class PlayRun {
       }));
     }
     if (!simulation.step()) return false;
-    this.scheduledAt.record(queue.scheduled, queue.time);
     this.now = queue.time;
     return true;
   }
@@ -215,10 +215,10 @@ export class PlayRun {
   }
 
   #handleBefore(before: Nanoseconds): void {
-    const { simulation, world: { queue }, scheduledAt } = this;
+    const { simulation } = this;
     while (true) {
       const boundary = Math.min(before, this.#nextBoundary);
-      while (simulation.step(boundary)) scheduledAt.record(queue.scheduled, queue.time);
+      simulation.advance(boundary);
       if (boundary === before || simulation.isOver) return;
       this.#passBoundaries(boundary);
     }

@@ -32,7 +32,7 @@ const SLICES = 300;
 /** A run whose length is not known has slices of this length. */
 const SLICE_DEFAULT: Nanoseconds = NS_PER_S / 10;
 /** Spares stand this many events apart, over all variants, or further if there are many. */
-const SPARE_DISTANCE = 250_000;
+const SPARE_DISTANCE = 50_000;
 /** A piece of work between two looks at the clock has about this many events. */
 const EVENTS_PER_PIECE = 5_000;
 /** Statistics are sent this often at most, in milliseconds of the machine's clock. */
@@ -417,7 +417,7 @@ export class Session {
         truth: truthOf(world),
         beliefs: beliefsOf(world),
         counts: countsOf(world),
-        dots: showsDots ? dotsOf(world, requests, run.scheduledAt, now) : null,
+        dots: showsDots ? dotsOf(world, requests, now) : null,
         dots_total: requests.length,
         flows: this.#flowmeters[variant]!.read(wall),
       };
@@ -471,13 +471,18 @@ export class Session {
     const at = picked.reduce((latest, { pickedAt }) => Math.max(latest, pickedAt), -1);
     if (at < 0) return null;
     const number = dot === undefined ? undefined : picked[0]!.scheduled?.number;
-    const again = this.#repeated(variant, at - 1);
+    const runs = this.#runsBefore(at);
+    const again = runs[variant]!;
+    again.runTo(at - 1);
     let found: ExplainedPick | undefined;
     const end = again.explainPicks((pick) => {
       if (number === undefined || pick.event.connection === number) found = pick;
     });
     while (again.step(Math.floor(this.#at)) && !(found !== undefined && again.now > at));
     end();
+    const now = Math.max(...runs.map((run) => run.now));
+    for (const run of runs) run.runTo(now);
+    this.#keep(runs);
     return found === undefined ? null : whyOf(variant, found);
   }
 
@@ -485,7 +490,8 @@ export class Session {
   explain(variant: number, client: string): Why {
     this.finish();
     const now = Math.floor(this.#at);
-    const again = this.#repeated(variant, now);
+    const again = this.#runsBefore(now + 1)[variant]!;
+    again.runTo(now);
     const index = Math.min(this.shown.balancer, again.world.balancers.length - 1);
     const { scheduler } = again.world.balancers[index]!;
     let found: ExplainedPick | undefined;
@@ -547,18 +553,9 @@ export class Session {
     return run;
   }
 
-  /** Another run of a variant, up to and including a time. */
-  #repeated(variant: number, time: Nanoseconds): PlayRun {
-    const { scenario } = this.#variants[variant]!;
-    const run = new PlayRun(scenario, this.#document.study.seed, {
-      sliceLength: this.#sliceLength,
-      needsSlice: () => false,
-      sliceEnded: () => {},
-      needsBatch: () => false,
-      batchEnded: () => {},
-    });
-    if (time >= 0) run.runTo(time);
-    return run;
+  /** Other runs than those that are shown, at some moment before a time. They are no longer among the spares. */
+  #runsBefore(time: Nanoseconds): readonly PlayRun[] {
+    return this.#spares.take(time - 1)?.runs ?? this.#fresh();
   }
 
   get length(): Nanoseconds {

@@ -78,3 +78,17 @@ Deno.test("EventQueue.next() returns false when nothing is left, and goes on aft
   assert.equal(queue.time, 7);
   assert.equal(queue.scheduled, 2);
 });
+
+Deno.test("EventQueue.pushedAt() tells when the latest events were scheduled", () => {
+  const queue = new EventQueue();
+  const early = queue.push(5, 1, 1);
+  assert.ok(Number.isNaN(queue.pushedAt(early)));
+  queue.keepPushTimes(4);
+  queue.next();
+  const late = [1, 2, 3, 4].map((wait) => queue.push(queue.time + wait, 1, wait));
+  assert.deepEqual(late.map((sequence) => queue.pushedAt(sequence)), [5, 5, 5, 5]);
+  assert.ok(Number.isNaN(queue.pushedAt(early)));
+  queue.next();
+  queue.push(9, 1, 1);
+  assert.ok(Number.isNaN(queue.pushedAt(late[0]!)));
+});
