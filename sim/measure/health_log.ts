@@ -19,7 +19,7 @@ export class HealthLog {
   readonly downs: Float64Array;
   readonly changes: Series["health"][number][] = [];
   readonly #balancers: number;
-  readonly #detections: readonly Detection[];
+  readonly #detections: Detection[];
   /**
    * After a fault has ended, a probe that began before may still fail because of it, until its timeout
    * passes.
@@ -44,12 +44,22 @@ export class HealthLog {
     this.downs = new Float64Array(backends.length);
     this.#downTime = new Float64Array(backends.length);
     this.#downSince = new Float64Array(balancers * backends.length).fill(NaN);
-    const none = () => Array.from({ length: balancers }, () => null);
-    this.#detections = faults.flatMap((fault) =>
-      "backend" in fault && !isPlanned(fault.kind)
-        ? [{ fault, detection: none(), failback: none() }]
-        : []
-    );
+    this.#detections = [];
+    for (const fault of faults) this.addFault(fault);
+  }
+
+  /** Another fault, after those that are known. */
+  addFault(fault: Fault): void {
+    if (!("backend" in fault) || isPlanned(fault.kind)) return;
+    const none = () => Array.from({ length: this.#balancers }, () => null);
+    this.#detections.push({ fault, detection: none(), failback: none() });
+  }
+
+  /** The same fault, with another end, which is still to come. */
+  replaceFault(before: Fault, after: Fault): void {
+    const place = this.#detections.findIndex(({ fault }) => fault === before);
+    if (place === -1 || !("backend" in after)) return;
+    this.#detections[place] = { ...this.#detections[place]!, fault: after };
   }
 
   /** A balancer marks a backend as up or down. */

@@ -12,7 +12,7 @@ const MODES: readonly BackendMode[] = ["ready", "drain", "maintenance"];
 
 /** A fault and its present state. */
 interface FaultState {
-  readonly fault: Fault;
+  fault: Fault;
   active: boolean;
   /** Set while a flapping backend is down: the crash that stands for it. */
   crashed: ServerFault | undefined;
@@ -28,7 +28,7 @@ export class FaultInjector {
    */
   cuts = 0;
   readonly #world: World;
-  readonly #states: readonly FaultState[];
+  readonly #states: FaultState[];
 
   constructor(world: World) {
     this.#world = world;
@@ -41,12 +41,31 @@ export class FaultInjector {
 
   /** Schedules all faults. */
   start(): void {
-    this.#states.forEach(({ fault }, index) => {
-      this.#world.queue.push(fault.at, FAULT_BEGINS, index);
-      if (fault.for !== Infinity) {
-        this.#world.queue.push(fault.at + fault.for, FAULT_ENDS, index);
-      }
-    });
+    this.#states.forEach((_, index) => this.#schedule(index));
+  }
+
+  #schedule(index: number): void {
+    const { fault } = this.#states[index]!;
+    this.#world.queue.push(fault.at, FAULT_BEGINS, index);
+    this.#scheduleEnd(index);
+  }
+
+  #scheduleEnd(index: number): void {
+    const { fault } = this.#states[index]!;
+    if (fault.for === Infinity) return;
+    this.#world.queue.push(fault.at + fault.for, FAULT_ENDS, index);
+  }
+
+  /** Schedules another fault, which is now the last one of the scenario. */
+  add(fault: Fault): void {
+    this.#states.push({ fault, active: false, crashed: undefined });
+    this.#schedule(this.#states.length - 1);
+  }
+
+  /** Replaces a fault without an end by the same one with an end. */
+  replace(index: number, fault: Fault): void {
+    this.#states[index]!.fault = fault;
+    this.#scheduleEnd(index);
   }
 
   /** A fault begins. */

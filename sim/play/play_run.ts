@@ -12,7 +12,7 @@ import { Monitor, type Settings } from "../../lib/observe/mod.ts";
 import { Histogram, type HistogramData } from "../../lib/stats/mod.ts";
 import type { World } from "../model/mod.ts";
 import { replicationSeed } from "../../lib/workload/mod.ts";
-import { type ReadyScenario, Simulation } from "../study/mod.ts";
+import { type Extension, type ReadyScenario, Simulation } from "../study/mod.ts";
 
 /** Events of single connections: there are too many of them to send. */
 const OF_CONNECTIONS: readonly EventType[] = [
@@ -95,7 +95,7 @@ export class PlayRun {
   eventsLost = 0;
   /** How often a balancer has marked a backend as up or down, or ejected or readmitted it. */
   healthChanges = 0;
-  readonly #scenario: ReadyScenario;
+  #scenario: ReadyScenario;
   readonly #reader: SliceReader;
   #nextSecond: Nanoseconds = NS_PER_S;
   #slice = 0;
@@ -158,6 +158,22 @@ export class PlayRun {
 
   get scenario(): ReadyScenario {
     return this.#scenario;
+  }
+
+  /** How many slices have ended. */
+  get slicesEnded(): number {
+    return this.#slice;
+  }
+
+  /** Whether it can go on with a scenario that has more changes and faults: see `Simulation.canExtend`. */
+  canExtend(extension: Extension): boolean {
+    return this.simulation.canExtend(extension);
+  }
+
+  /** Goes on with that scenario. */
+  extend(extension: Extension): void {
+    this.simulation.extend(extension);
+    this.#scenario = extension.scenario;
   }
 
   /** Calls `read` for every pick from now on, until the returned function is called. */

@@ -3,7 +3,7 @@ import { Explanation } from "../../lib/core/mod.ts";
 import { refusalInWords } from "../../lib/observe/mod.ts";
 import type { Variant } from "../../lib/scenario/mod.ts";
 import { meanRate } from "../../lib/workload/mod.ts";
-import { type ReadyScenario, withWarmups } from "../study/mod.ts";
+import { extensionOf, type ReadyScenario, withWarmups } from "../study/mod.ts";
 import type { RunDocument } from "./document.ts";
 import {
   beliefsOf,
@@ -129,14 +129,49 @@ export class Session {
   }
 
   /**
-   * Shows another document at the present time: it is run from the start.
+   * Shows another document at the present time. If it differs only in what comes later, the runs go on with it; else
+   * everything is run from the start.
    *
    * @param at Where to go; the present time if left out.
    */
   show(document: RunDocument, at: Nanoseconds = this.#at): void {
+    const goesOn = this.#extend(document);
     this.#document = document;
-    this.#begin();
+    if (!goesOn) this.#begin();
+    this.#isTextNew = true;
     this.seek(at);
+  }
+
+  /** Lets the runs go on with another document. Returns whether that can be done; if not, nothing has changed. */
+  #extend(document: RunDocument): boolean {
+    const { seed, variants } = document.study;
+    const isAlike = seed === this.#document.study.seed && this.isThere &&
+      variants.length === this.#variants.length;
+    if (!isAlike) return false;
+    const now = Math.max(...this.#runs.map((run) => run.now));
+    const scenarios = withWarmups(variants.map(({ scenario }) => scenario), seed);
+    const extensions = scenarios.flatMap((scenario, i) =>
+      extensionOf(this.#variants[i]!.scenario, scenario, now) ?? []
+    );
+    const canExtend = (runs: readonly PlayRun[]) =>
+      runs.every((run, i) => run.canExtend(extensions[i]!));
+    if (extensions.length < scenarios.length || !canExtend(this.#runs)) return false;
+    this.#spares.retain((spare) => spare.at <= now && canExtend(spare.runs));
+    for (const runs of [this.#runs, ...this.#spares.all.map(({ runs }) => runs)]) {
+      runs.forEach((run, i) => run.extend(extensions[i]!));
+    }
+    this.#variants = variants.map((variant, i) => ({ variant, scenario: scenarios[i]! }));
+    this.#growing = undefined;
+    this.#furthest = {
+      at: now,
+      events: this.#runs.reduce((sum, { simulation }) => sum + simulation.events, 0),
+    };
+    // What was known of the time to come is no longer true.
+    this.#runs.forEach(({ slicesEnded }, i) => {
+      this.#slices[i]!.splice(slicesEnded);
+      this.#batches[i]!.splice(Math.floor(slicesEnded / SLICES_PER_BATCH));
+    });
+    return true;
   }
 
   /** Goes to a time. The runs follow in the ticks that come. */

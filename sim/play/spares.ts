@@ -70,6 +70,11 @@ export class Spares {
     return undefined;
   }
 
+  /** Keeps only the spares of which this holds. */
+  retain(holds: (spare: Spare) => boolean): void {
+    this.#spares = this.#spares.filter(holds);
+  }
+
   clear(): void {
     this.#spares = [];
   }

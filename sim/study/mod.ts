@@ -2,6 +2,7 @@
 export { describeScenarios } from "./describe.ts";
 export { comparisonsOf, type Contender } from "./comparisons.ts";
 export { reportDigest } from "./digest.ts";
+export { type Extension, extensionOf } from "./extension.ts";
 export type { Executor, StopSignal } from "./executor.ts";
 export { Forecast } from "./forecast.ts";
 export { faultMedians } from "./medians.ts";

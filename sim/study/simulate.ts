@@ -63,6 +63,7 @@ import {
   Spread,
   TimeSeries,
 } from "../measure/mod.ts";
+import type { Extension } from "./extension.ts";
 import { sliceOf } from "./slices.ts";
 
 /** Reads the events of every balancer. */
@@ -277,6 +278,50 @@ export class Simulation {
       this.#liveness.rejectUnreachableCount(connections);
     }
     return handled;
+  }
+
+  /**
+   * Whether the run can go on with a scenario that has more changes and faults from now on, as if it had begun with it:
+   * not if the run has not begun or is measured no more, nor if something else
+   * happens at the same instant as what is added, because what is known from the start comes first.
+   */
+  canExtend({ changes, faults, ends }: Extension): boolean {
+    if (!this.#isStarted || this.#isOver || this.#end !== undefined) return false;
+    const times = new Set([
+      ...changes.map(({ at }) => at),
+      ...faults.map(({ at }) => at),
+      ...[...faults, ...ends.values()].map((fault) => fault.at + fault.for),
+    ]);
+    let isFree = true;
+    this.#world.queue.forEach((time) => {
+      if (times.has(time)) isFree = false;
+    });
+    return isFree;
+  }
+
+  /** Goes on with a scenario for which `canExtend` holds. */
+  extend({ scenario: { changes = [] }, changes: added, faults: begun, ends }: Extension): void {
+    const world = this.#world;
+    // A fault that is known is found by its identity.
+    const faults = world.scenario.faults.map((fault, i) => {
+      const { for: length = fault.for } = ends.get(i) ?? {};
+      return length === fault.for ? fault : { ...fault, for: length };
+    });
+    for (const i of ends.keys()) {
+      this.#health.replaceFault(world.scenario.faults[i]!, faults[i]!);
+      world.faults.replace(i, faults[i]!);
+    }
+    for (const fault of begun) {
+      world.faults.add(fault);
+      this.#health.addFault(fault);
+    }
+    const first = changes.length - added.length;
+    added.forEach(({ at }, i) => world.queue.push(at, CHANGE, first + i));
+    world.scenario = {
+      ...world.scenario,
+      faults: [...faults, ...begun],
+      ...changes.length > 0 && { changes },
+    };
   }
 
   #begin(): void {
