@@ -94,7 +94,7 @@ async function runAll(io: Io, study: Study): Promise<(readonly ReplicationResult
   if (late > LATE) {
     io.err(
       `lbsim: this machine was too busy: connections began ${
-        formatDuration(Math.round(late))
+        formatDuration(Math.round(late / NS_PER_MS) * NS_PER_MS)
       } late on average, so times are too long`,
     );
   }
