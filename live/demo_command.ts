@@ -1,8 +1,7 @@
 import { Command, Option } from "@commander-js/extra-typings";
 import { styleText } from "node:util";
 import { durationOption, type Io, nameOption } from "../lib/cli/mod.ts";
-import { giveUp, monotonicNow, untilAborted } from "../lib/io/mod.ts";
-import { openInBrowser } from "./open_in_browser.ts";
+import { giveUp, monotonicNow, openInBrowser, untilAborted } from "../lib/io/mod.ts";
 import { ALGORITHM_NAMES } from "../lib/core/mod.ts";
 import { formatDuration, type Nanoseconds, NS_PER_S, UserError } from "../lib/base/mod.ts";
 import { Demo, type DemoEvent, type DemoState, type DemoSummary, problemsOf } from "./demo.ts";

@@ -2,8 +2,7 @@ import { Command } from "@commander-js/extra-typings";
 import { escapeText } from "../lib/base/mod.ts";
 import { fileOption, type Io, portOption } from "../lib/cli/mod.ts";
 import { loadStudy } from "../lib/files/load_study.ts";
-import { giveUp, untilAborted } from "../lib/io/mod.ts";
-import { openBrowser } from "./browser.ts";
+import { giveUp, openInBrowser, untilAborted } from "../lib/io/mod.ts";
 import { PlayServer } from "./server.ts";
 
 /** `lbsim play`: the simulator as a page, with the requests drawn one by one. */
@@ -23,8 +22,9 @@ export function playCommand(io: Io) {
         const url = given === undefined ? server.url : `${server.url}#given`;
         io.out(escapeText(`the playground is at ${url}; Ctrl-C stops it`));
         if (open) {
-          void openBrowser(url).then((isOpened) => {
-            if (!isOpened) io.err("lbsim: no browser could be started: open this address in one");
+          void openInBrowser(url).then((failure) => {
+            if (failure === undefined) return;
+            io.err(`lbsim: no browser was started: ${failure}. Open this address in one`);
           });
         }
         await giveUp("run", "net");

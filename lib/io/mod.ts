@@ -11,6 +11,7 @@ export { listen, listenTls } from "./listen.ts";
 export { localAddresses } from "./local_addresses.ts";
 export { LocalShortages } from "./local_shortages.ts";
 export { Notifier } from "./notifier.ts";
+export { openInBrowser } from "./open_in_browser.ts";
 export { giveUp, keepWritingTo } from "./permissions.ts";
 export {
   encodeProxyHeader,

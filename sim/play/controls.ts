@@ -47,6 +47,9 @@ const LABELS: Readonly<Record<string, string>> = {
   "balancer.sticky": "sticky",
   "balancer.limits.per_client.connections": "connections per client",
   "balancer.limits.per_client.rate": "rate per client",
+  "servers.default.slots": "slots of each backend",
+  "servers.default.queue": "queue of each backend",
+  "servers.default.speed": "speed of each backend",
   service: "service time",
 };
 

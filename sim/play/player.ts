@@ -171,7 +171,7 @@ export class Player {
 
 /** The run as files, with the digest of `lbsim sim`. */
 function exported(document: RunDocument): Exported {
-  const { study, text, files, file } = document.exported();
+  const { study, text, files } = document.exported();
   const replicator = new Replicator(study);
   const results = study.variants.map((_, variant) => [
     replicator.run({ variant, replication: 0 }),
@@ -180,7 +180,6 @@ function exported(document: RunDocument): Exported {
     text,
     files,
     digest: reportDigest(study.seed, summarise(study, results)),
-    command: `lbsim sim ${file}`,
   };
 }
 

@@ -445,6 +445,4 @@ export interface Exported {
    * the background.
    */
   readonly digest: string;
-  /** The command that gives the same digest. */
-  readonly command: string;
 }

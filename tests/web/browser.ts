@@ -132,11 +132,11 @@ export async function axeFindings(page: Page): Promise<string[]> {
   );
 }
 
-/** A test that needs a browser. */
-export function browserTest(name: string, fn: () => Promise<void>): void {
+/** A test that needs a browser, and perhaps something else that may be missing. */
+export function browserTest(name: string, fn: () => Promise<void>, isMissing = false): void {
   Deno.test({
     name,
-    ignore: hasNoBrowser,
+    ignore: hasNoBrowser || isMissing,
     // The browser's driver keeps its own timers.
     sanitizeOps: false,
     sanitizeResources: false,

@@ -298,6 +298,86 @@ test("a pick is explained with its candidates; ring-hash shows its ring", async 
   await page.getByRole("img", { name: /^The ring with/ }).waitFor();
 });
 
+test(
+  "forms change settings during the run, and show what is set at the present time",
+  async (page) => {
+    await passed(page, 100);
+    await page.getByRole("button", { name: "Pause" }).click();
+    await page.evaluate(
+      `document.querySelectorAll("main details").forEach((one) => one.open = true)`,
+    );
+    const change = async (label: string, value: string) => {
+      const field = page.getByLabel(label, { exact: true });
+      await field.fill(value);
+      await field.press("Enter");
+      await page.locator(".notice", { hasText: value }).waitFor();
+    };
+    await change("load", "90%");
+    await change("interval", "700ms");
+    await change("Weight of B2", "4");
+    await change("Speed of B3", "0.5");
+    await change("Slots of B1", "3");
+    await change("Connections of B1 at most", "40");
+    await page.getByLabel("queue", { exact: true }).check();
+    await page.getByLabel("sticky", { exact: true }).check();
+    await page.getByLabel("algorithm", { exact: true }).selectOption("power-of-two");
+    await change("choices", "3");
+    await page.getByRole("button", { name: "Add a backend" }).click();
+    await page.locator('tr[data-backend="B4"]').waitFor();
+    await page.getByRole("button", { name: "Remove B2" }).click();
+    await page.locator('tr[data-backend="B2"]', { hasText: "removed" }).waitFor();
+    // The 12 changes, and the fault of the scenario.
+    await page.getByText("Faults and changes: 13").waitFor();
+    assert.deepEqual(await problems(page), []);
+    await seek(page, 0);
+    await until(page, `document.querySelector('[aria-label="Weight of B2"]').value === "1"`);
+    await page.getByLabel("interval", { exact: true }).fill("3 apples");
+    await page.getByLabel("interval", { exact: true }).press("Enter");
+    await page.locator(".notice.bad", { hasText: "3 apples" }).waitFor();
+  },
+  { hash: "#example=gray-failure" },
+);
+
+test("the run and every plot can be saved as files", async (page) => {
+  await page.getByRole("button", { name: "Pause" }).click();
+  await seek(page, 12_000);
+  const save = async (name: string | RegExp) => {
+    const [download] = await Promise.all([
+      page.waitForEvent("download"),
+      page.getByRole("button", { name }).first().click(),
+    ]);
+    return await Deno.readFile(await download.path());
+  };
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  assert.deepEqual([...(await save(/^Save Errors over time as PNG/)).slice(1, 4)], [80, 78, 71]);
+  assert.match(text(await save(/^Save Errors over time as SVG/)), /^<svg[^]*<\/svg>\s*$/);
+  assert.match(text(await save(/^Save Errors over time as CSV/)), /^[^\n]+\n\d/);
+  assert.match(text(await save("All as CSV")), /^[^\n]+\n[^\n]+\d/);
+  assert.match(text(await save(/^Export/)), /replications: 1/);
+  await page.locator("[data-digest]", { hasText: "lbsim sim two-choices-playground.yaml" })
+    .waitFor();
+}, { hash: "#example=two-choices" });
+
+test("the tour breaks a backend, repairs it, goes back, explains a pick, and ends", async (page) => {
+  await page.getByRole("button", { name: /^Tour/ }).click();
+  const tour = page.getByRole("complementary", { name: "Tour" });
+  const next = tour.getByRole("button", { name: "Next", exact: true });
+  await next.click();
+  await passed(page, 1);
+  await next.click();
+  await page.locator('tr[data-backend="B2"][data-broken="true"]').waitFor();
+  await next.click();
+  await next.click();
+  await page.locator('tr[data-backend="B2"][data-broken="false"]').waitFor();
+  await next.click();
+  await next.click();
+  await page.getByRole("region", { name: "Candidates" }).waitFor();
+  await next.click();
+  assert.deepEqual(await problems(page), []);
+  await tour.getByRole("button", { name: "End the tour" }).click();
+  await tour.waitFor({ state: "hidden" });
+});
+
 test("the page works by keyboard: pause, steps, time and the link to the run", async (page) => {
   await page.keyboard.press("Tab");
   await page.keyboard.press("Enter");
@@ -328,7 +408,6 @@ test("with reduced motion nothing moves between two frames", async (page) => {
 }, { reducedMotion: true });
 
 browserTest("the static folder works behind a plain nginx, below a path", async () => {
-  if (NGINX === undefined) return;
   await servedByNginx(async (url) => {
     await withPage(`${url}#lesson=2`, async (page, complaints) => {
       await passed(page, 100);
@@ -337,4 +416,4 @@ browserTest("the static folder works behind a plain nginx, below a path", async 
       assert.deepEqual(complaints, NO_COMPLAINT);
     });
   });
-});
+}, NGINX === undefined);

@@ -114,7 +114,7 @@ function Export() {
         for (const [path, { text }] of Object.entries(exported.files)) {
           saveText(path, "text/plain", text);
         }
-        playground.exported.value = exported;
+        playground.exported.value = { digest: exported.digest, file: name };
       }}
     >
       {isBusy.value ? "Exporting…" : "Export"}
@@ -138,7 +138,7 @@ function NoticeLine() {
       {exported !== undefined && (
         <p class="exported" data-digest={exported.digest}>
           Saved. This command gives the digest <code>{exported.digest.slice(0, 16)}…</code>:{" "}
-          <code>{exported.command}</code>{" "}
+          <code>lbsim sim {exported.file}</code>{" "}
           <button
             type="button"
             class="small"

@@ -52,8 +52,10 @@ export class Playground {
   readonly route = signal("");
   /** The number of the lesson that is open. */
   readonly lesson = signal<number | undefined>(undefined);
-  /** The last export. */
-  readonly exported = signal<Exported | undefined>(undefined);
+  /** The digest of the last export, and the name of its file. */
+  readonly exported = signal<{ readonly digest: string; readonly file: string } | undefined>(
+    undefined,
+  );
   readonly library = signal<Library>({ examples: [], lessons: [] });
   /** Where the text came from: the name of its file. */
   readonly file = signal("scenario.yaml");

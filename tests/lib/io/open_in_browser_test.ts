@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { openInBrowser } from "../../live/open_in_browser.ts";
-import { eventually } from "../support/sockets.ts";
+import { openInBrowser } from "../../../lib/io/mod.ts";
+import { eventually } from "../../support/sockets.ts";
 
 const isPosix = Deno.build.os !== "windows";
 
