@@ -71,7 +71,17 @@ async function startBrowser(): Promise<Browser> {
     await drained;
     await Deno.remove(folder, { recursive: true }).catch(() => {});
   };
-  return await chromium.connectOverCDP(await address.promise, { timeout: PATIENCE_MS });
+  return await connect(await address.promise, 3);
+}
+
+/** Connects to a browser. Now and then its answer is lost: then it is tried again. */
+async function connect(address: string, attempts: number): Promise<Browser> {
+  try {
+    return await chromium.connectOverCDP(address, { timeout: PATIENCE_MS / 3 });
+  } catch (error) {
+    if (attempts === 1) throw error;
+    return await connect(address, attempts - 1);
+  }
 }
 
 /** To be called when a file's tests are over. */
