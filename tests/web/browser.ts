@@ -142,21 +142,6 @@ export async function axeFindings(page: Page): Promise<string[]> {
   );
 }
 
-/**
- * Runs once more, with a new browser, what has waited in vain: now and then an answer of the browser is lost under
- * Deno. What is wrong with the page is wrong the second time, too.
- */
-async function withSecondTry(fn: () => Promise<void>): Promise<void> {
-  try {
-    await fn();
-  } catch (error) {
-    if (!(error instanceof Error) || error.name !== "TimeoutError") throw error;
-    console.log(`once more: ${error.message}`);
-    await closeBrowser();
-    await fn();
-  }
-}
-
 /** A test that needs a browser, and perhaps something else that may be missing. */
 export function browserTest(name: string, fn: () => Promise<void>, isMissing = false): void {
   Deno.test({
@@ -165,6 +150,6 @@ export function browserTest(name: string, fn: () => Promise<void>, isMissing = f
     // The browser's driver keeps its own timers.
     sanitizeOps: false,
     sanitizeResources: false,
-    fn: () => withSecondTry(fn),
+    fn,
   });
 }
