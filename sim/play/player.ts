@@ -25,6 +25,9 @@ import type {
 /** Raised when a message changes in a way that an older page or worker does not understand. */
 export const PROTOCOL_VERSION = 1;
 
+/** How far a paused run goes on after a change. */
+const MOMENT: Nanoseconds = 1000;
+
 /** The whole of the worker but for its clock and its messages. */
 export class Player {
   readonly #wallMs: () => number;
@@ -146,7 +149,8 @@ export class Player {
     const before = session.document.interventions;
     // What is done by hand comes after everything that has happened until now.
     const document = edit(session.document, Math.floor(session.at) + 1);
-    session.show(document);
+    // A change takes effect when time passes: a run that is paused goes on for a moment.
+    session.show(document, session.speed === 0 ? session.at + MOMENT : session.at);
     const known = new Set(before.map((one) => JSON.stringify(one)));
     const added = document.interventions.filter((one) => !known.has(JSON.stringify(one)));
     return {

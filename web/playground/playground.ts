@@ -158,9 +158,10 @@ export class Playground {
 
   async #setSpeed(speed: number): Promise<void> {
     if (await this.#try({ kind: "speed", speed }) === undefined) return;
-    // No update follows if nothing moves.
-    const run = this.#latest?.run;
-    if (run !== undefined) this.run.value = { ...run, speed };
+    if (this.#latest === undefined) return;
+    // No update follows if nothing moves, and the latest may not have been shown yet.
+    this.#latest = { ...this.#latest, run: { ...this.#latest.run, speed } };
+    this.#show();
   }
 
   /** Moves to a time. Resolves when the page has the frames of that time. */
@@ -192,8 +193,6 @@ export class Playground {
     const changed = await this.#try<Changed>(command);
     if (changed === undefined) return false;
     this.#say(changed.text);
-    // A change takes effect when time passes: a run that is paused goes on for a microsecond.
-    if (this.isPaused.peek()) await this.seek(changed.at_ms + 0.001);
     return true;
   }
 

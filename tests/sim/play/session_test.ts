@@ -151,3 +151,25 @@ Deno.test("Player.answer() explains a pick with the algorithm's rule and candida
   assert.deepEqual(again.candidates, stepped.why!.candidates);
   assert.equal(again.candidates.length, 3);
 });
+
+Deno.test("Player.answer() shows a change at once, though the run is paused", () => {
+  let wall = 0;
+  const player = new Player(() => wall);
+  const ask = (command: Command) => {
+    const answer = player.answer({ request: 1, ...command });
+    assert.equal(answer.kind, "reply");
+    let update;
+    while (player.isBusy) {
+      wall += 100;
+      update = player.tick(1000) ?? update;
+    }
+    return update?.variants.map(({ truth }) => truth.faults[1]);
+  };
+  ask({ kind: "open", source: { file: "test.yaml", text: TEXT } });
+  ask({ kind: "seek", at_ms: 1000 });
+  for (let i = 0; i < 3; i++) {
+    const broken = ask({ kind: "break", backend: "B2", fault: "crash" });
+    assert.ok(broken?.every((fault) => fault === "crash"), `${broken}`);
+    assert.deepEqual(ask({ kind: "repair", backend: "B2" }), ["", ""]);
+  }
+});
