@@ -35,32 +35,41 @@ function Explained({ client, backend, rule, candidates }: ExplainedPick) {
       <p>
         {client} → <strong>{backend ?? "no backend"}</strong>: {rule}
       </p>
-      <div class="scroll" tabIndex={0} role="region" aria-label="Candidates">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Backend</th>
-              <th scope="col" class="number">Weight</th>
-              <th scope="col" class="number">In flight</th>
-              <th scope="col" class="number">Score</th>
-              <th scope="col">Why not</th>
-            </tr>
-          </thead>
-          <tbody>
-            {candidates.map((one) => (
-              <tr key={one.backend} class={one.backend === backend ? "picked" : ""}>
-                <th scope="row">{one.backend === backend ? `→ ${one.backend}` : one.backend}</th>
-                <td class="number">{formatNumber(one.weight)}</td>
-                <td class="number">{formatNumber(one.in_flight)}</td>
-                <td class="number">
-                  {one.score === undefined ? "–" : Number(one.score.toPrecision(4))}
-                </td>
-                <td>{one.unavailable ?? ""}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Candidates backend={backend} candidates={candidates} />
     </>
+  );
+}
+
+/** The backends among which a pick was made, with their numbers. */
+export function Candidates(
+  { backend, candidates }: Pick<ExplainedPick, "backend" | "candidates">,
+) {
+  return (
+    <div class="scroll" tabIndex={0} role="region" aria-label="Candidates">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Backend</th>
+            <th scope="col" class="number">Weight</th>
+            <th scope="col" class="number">In flight</th>
+            <th scope="col" class="number">Score</th>
+            <th scope="col">Why not</th>
+          </tr>
+        </thead>
+        <tbody>
+          {candidates.map((one) => (
+            <tr key={one.backend} class={one.backend === backend ? "picked" : ""}>
+              <th scope="row">{one.backend === backend ? `→ ${one.backend}` : one.backend}</th>
+              <td class="number">{formatNumber(one.weight)}</td>
+              <td class="number">{formatNumber(one.in_flight)}</td>
+              <td class="number">
+                {one.score === undefined ? "–" : Number(one.score.toPrecision(4))}
+              </td>
+              <td>{one.unavailable ?? ""}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
   );
 }

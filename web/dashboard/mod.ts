@@ -7,6 +7,7 @@ export { Backends } from "./backends.tsx";
 export { type Page, PageContext } from "./context.ts";
 export { Dashboard } from "./dashboard.ts";
 export { EventLog } from "./event_log.tsx";
+export { Candidates } from "./explain_pick.tsx";
 export { formatAge, formatMs, formatNumber, formatShare } from "./format.ts";
 export { LiveSource } from "./live_source.ts";
 export { SIGNS, type Stroke, strokeOf } from "./palette.ts";

@@ -1,6 +1,6 @@
 import { useEffect, useRef } from "preact/hooks";
 import type { PickDetails } from "../../lib/core/mod.ts";
-import { formatMs, formatNumber, strokeOf } from "../dashboard/mod.ts";
+import { Candidates, formatMs, formatNumber, strokeOf } from "../dashboard/mod.ts";
 import { useColours } from "./colours.ts";
 import { useShared } from "./context.ts";
 import type { Why } from "./protocol.ts";
@@ -44,32 +44,7 @@ function Explanation({ why }: { readonly why: Why }) {
         {(at_ms / 1000).toFixed(3)} s{where.length > 0 && ` (${where.join(", ")})`}: {client} →{" "}
         <strong>{backend ?? "no backend"}</strong>: {rule}
       </p>
-      <div class="scroll" tabIndex={0} role="region" aria-label="Candidates">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Backend</th>
-              <th scope="col" class="number">Weight</th>
-              <th scope="col" class="number">In flight</th>
-              <th scope="col" class="number">Score</th>
-              <th scope="col">Why not</th>
-            </tr>
-          </thead>
-          <tbody>
-            {candidates.map((one) => (
-              <tr key={one.backend} class={one.backend === backend ? "picked" : ""}>
-                <th scope="row">{one.backend === backend ? `→ ${one.backend}` : one.backend}</th>
-                <td class="number">{formatNumber(one.weight)}</td>
-                <td class="number">{formatNumber(one.in_flight)}</td>
-                <td class="number">
-                  {one.score === undefined ? "–" : Number(one.score.toPrecision(4))}
-                </td>
-                <td>{one.unavailable ?? ""}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Candidates backend={backend} candidates={candidates} />
       {details !== null && <Details details={details} />}
     </>
   );
