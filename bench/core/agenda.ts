@@ -6,7 +6,7 @@ interface Entry<T> {
   readonly item: T;
 }
 
-/** What is to be done at which time: a binary heap. Simultaneous items come in the order of their entry. */
+/** A queue of items by time, as a binary heap. Items of the same time come in the order in which they were added. */
 export class Agenda<T> {
   readonly #heap: Entry<T>[] = [];
   #sequence = 0;

@@ -139,7 +139,7 @@ function open(path: string): Promise<Deno.FsFile> {
   return Deno.open(path, { write: true, createNew: true, mode: 0o600 });
 }
 
-/** @throws {UserError} if there is a file that is no recording: it is not to be moved or deleted. */
+/** @throws {UserError} if a file is not a recording. Such a file must be neither moved nor deleted. */
 async function refuseOther(path: string): Promise<void> {
   const info = await Deno.stat(path).catch((error) => {
     if (error instanceof Deno.errors.NotFound) return undefined;

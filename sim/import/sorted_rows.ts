@@ -17,7 +17,7 @@ export class SortedRows {
   #rows: TrafficRow[] = [];
   #count = 0;
 
-  /** @param directory An existing directory for the files; whoever made it removes it. */
+  /** @param directory An existing directory for the files; the caller, which created it, removes it. */
   constructor(directory: string, inMemory = IN_MEMORY) {
     this.#directory = directory;
     this.#inMemory = inMemory;
