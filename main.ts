@@ -10,6 +10,7 @@ import { hasTerminal, listenForHangup, listenToSignals } from "./lib/cli/signals
 import { giveUp, keepWritingTo } from "./lib/io/permissions.ts";
 import { sleep } from "./lib/io/sleep.ts";
 import { writeFailure } from "./lib/io/system_error.ts";
+import { writtenPaths } from "./lib/io/written_paths.ts";
 import { UserError } from "./lib/base/user_error.ts";
 import { WORKER_NAME } from "./sim/threads/worker_name.ts";
 import type { WorkerScope } from "./sim/threads/workers.ts";
@@ -130,6 +131,7 @@ const WRITES: Readonly<Record<string, (command: CommandUnknownOpts) => readonly 
   bench: pagesOf,
   live: pagesOf,
   compare: pagesOf,
+  calibrate: scenarioOf,
   init: ({ processedArgs: [file] }) => file === "-" ? [] : [file as string],
 };
 
@@ -137,6 +139,12 @@ const WRITES: Readonly<Record<string, (command: CommandUnknownOpts) => readonly 
 function pagesOf(command: CommandUnknownOpts): readonly string[] {
   const { html } = command.optsWithGlobals() as { html?: string };
   return html === undefined ? [] : [html];
+}
+
+/** The scenario of `--write`, and the file that takes its place. */
+function scenarioOf(command: CommandUnknownOpts): readonly string[] {
+  const { write } = command.optsWithGlobals() as { write?: string };
+  return write === undefined ? [] : writtenPaths(write);
 }
 
 /** What each subcommand needs to start. The roles give up more as soon as they run. */
@@ -149,7 +157,7 @@ const NEEDS: Readonly<Record<string, readonly Deno.PermissionName[]>> = {
   demo: ["net", "sys", "run"],
   live: ["net", "read", "write", "sys"],
   compare: ["read", "write"],
-  calibrate: ["net", "sys"],
+  calibrate: ["net", "read", "write", "sys"],
   check: ["read", "sys"],
   init: ["write"],
   explain: ["read", "sys"],

@@ -18,4 +18,5 @@ export {
   loadListeningConfig,
 } from "./load_config.ts";
 export { ownBackendsHere } from "./own_backends_here.ts";
+export { refuseUnwritable, replaceText } from "./replace_text.ts";
 export { readBytes, readText, UnreadableError } from "./text_file.ts";

@@ -31,3 +31,4 @@ export { type ExpectedPeer, startTls, type TlsFailure } from "./tls.ts";
 export { tlsErrorInWords } from "./tls_words.ts";
 export { untilAborted } from "./until_aborted.ts";
 export { FileWatch } from "./watch.ts";
+export { writtenPaths } from "./written_paths.ts";

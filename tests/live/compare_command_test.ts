@@ -1,29 +1,9 @@
 import assert from "node:assert/strict";
-import type { Io } from "../../lib/cli/mod.ts";
 import { compareCommand } from "../../live/compare_command.ts";
 import { simCommand } from "../../sim/command.ts";
+import { ioFor } from "../support/io.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).href;
-
-/** An environment that keeps what is written to standard output. */
-function ioFor(out: string[]): Io {
-  const { signal } = new AbortController();
-  return {
-    out: (line) => out.push(line),
-    print: (text) => out.push(text),
-    err: () => {},
-    log: { out: () => {}, stdoutIsTerminal: false, color: false },
-    status: () => {},
-    written: () => Promise.resolve(),
-    stdoutIsTerminal: false,
-    stdinIsTerminal: false,
-    color: false,
-    columns: 80,
-    setExitCode: () => {},
-    signal,
-    hurry: signal,
-  };
-}
 
 async function compare(...args: string[]): Promise<string> {
   const out: string[] = [];
