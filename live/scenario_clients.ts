@@ -2,8 +2,13 @@ import { type Address, LineReader, type Nanoseconds, writeAll } from "../lib/bas
 import { type Alarms, closeIfOpen, encodeProxyHeader } from "../lib/io/mod.ts";
 import type { Scenario } from "../lib/scenario/types.ts";
 import type { Outcome, Recorder } from "../sim/measure/mod.ts";
-import type { Chances, Demand } from "../lib/workload/mod.ts";
-import { type AnswerLine, jobLine, parseAnswerLine } from "./job.ts";
+import {
+  type AnswerLine,
+  type Chances,
+  type Demand,
+  jobLine,
+  parseAnswerLine,
+} from "../lib/workload/mod.ts";
 
 /** What the clients of a run need. */
 export interface ClientsContext {

@@ -11,5 +11,13 @@ export {
 } from "./arrivals.ts";
 export { Chances } from "./chances.ts";
 export { Demand, type DemandOptions } from "./demand.ts";
+export {
+  type AnswerLine,
+  answerLine,
+  type JobLine,
+  jobLine,
+  parseAnswerLine,
+  parseJobLine,
+} from "./job_line.ts";
 export { Population } from "./population.ts";
 export { replicationSeed } from "./replication_seed.ts";

@@ -1,8 +1,8 @@
 /**
- * A request of a live scenario carries its job, so that both worlds do the same work: one line, with the
+ * A request on real sockets carries its job, so that both worlds do the same work: one line, with the
  * identity of the attempt, the work, and the draws that decide whether it fails.
  */
-import type { Nanoseconds } from "../lib/base/mod.ts";
+import type { Nanoseconds } from "../base/mod.ts";
 
 /** An attempt at a request, as its line states it. */
 export interface JobLine {
