@@ -249,14 +249,14 @@ class Fields {
         }
         break;
       case "content-length":
-        if (this.#length !== undefined) throw new Refusal("Content-Length is there twice");
+        if (this.#length !== undefined) throw new Refusal("Content-Length appears twice");
         this.#length = lengthOf(value);
         break;
       case "transfer-encoding":
         this.#codings.push(...listOf(value));
         break;
       case "host":
-        if (++this.#hosts > 1) throw new Refusal("Host is there twice");
+        if (++this.#hosts > 1) throw new Refusal("Host appears twice");
         break;
       case "user-agent":
         this.#agent = value;
@@ -270,7 +270,7 @@ class Fields {
     const codings = this.#codings;
     if (codings.length === 0) return { bytes: this.#length ?? 0 };
     if (this.#length !== undefined) {
-      throw new Refusal("Content-Length and Transfer-Encoding: only one of them");
+      throw new Refusal("Content-Length and Transfer-Encoding: use only one of them");
     }
     if (!this.#isLatest) throw new Refusal("HTTP/1.0 has no Transfer-Encoding");
     if (codings.indexOf("chunked") !== codings.length - 1) {

@@ -66,7 +66,7 @@ const SPARE_DESCRIPTORS = 16;
 export function benchCommand(io: Io) {
   return new Command("bench")
     .description(
-      "Generate load and measure latencies, each from the moment when its request was meant to start.",
+      "Generate load and measure latencies, each from the planned start of its request.",
     )
     .argument(
       "<host:port>",
@@ -76,14 +76,18 @@ export function benchCommand(io: Io) {
     .option("--rate <rate>", "open loop: this many requests per second, evenly spaced", rateOption)
     .option(
       "--ramp <from..to>",
-      "open loop: a rate that changes evenly, like 100..2000",
+      "open loop: a rate that changes linearly, like 100..2000",
       rampOption,
     )
     .option("--poisson", "with --rate or --ramp: requests start at random", false)
     .option("--arrivals <process>", "open loop: arrivals as in a scenario, like '{poisson: 800/s}'")
     .option("--trace <file>", "open loop: arrivals that were recorded, a CSV file", fileOption)
-    .option("--closed <n>", "closed loop: n clients, each waits for its answer", integerOption(1))
-    .option("--scenario <file>", "act as the clients of a scenario, as in `lbsim sim`", fileOption)
+    .option(
+      "--closed <n>",
+      "closed loop: n clients; each waits for an answer before its next request",
+      integerOption(1),
+    )
+    .option("--scenario <file>", "behave like the clients of a scenario in `lbsim sim`", fileOption)
     .option("--set <key=value>", "override a setting of the scenario; may be repeated", collect)
     .option(
       "--duration <duration>",
@@ -92,7 +96,7 @@ export function benchCommand(io: Io) {
     )
     .option(
       "--connections <n>",
-      "connections at the same time (default: 50; 1000 if they are short)",
+      "connections at the same time (default: 50; 1000 if each has at most 50 requests)",
       integerOption(1),
     )
     .option(
@@ -103,7 +107,7 @@ export function benchCommand(io: Io) {
     .addOption(
       new Option(
         "--timeout <duration>",
-        "limit for an answer, from the time when its request was meant to start (default: 5s, or the scenario's)",
+        "limit for an answer, from the planned start of its request (default: 5s, or the scenario's)",
       )
         .argParser(positiveDurationOption),
     )
@@ -145,7 +149,7 @@ export function benchCommand(io: Io) {
     .addHelpText("after", MORE)
     .action(async (target, options) => {
       if (options.json && options.csv) {
-        throw new UserError("--json and --csv: only one of them", { exitCode: 2 });
+        throw new UserError("--json and --csv: use only one of them", { exitCode: 2 });
       }
       await refuseUnwritable(options.html);
       const plan = await planOf({ ...options, set: options.set ?? [] });
@@ -185,8 +189,8 @@ export function benchCommand(io: Io) {
 }
 
 const MORE = `
-Exit codes: 0 all requests were answered; 1 there were errors, or no answer; 3 with --strict, the generator
-was the limit; 130 ended by Ctrl-C, after the result so far.
+Exit codes: 0: all requests were answered. 1: there were errors, or no answer. 3: with --strict, the generator
+was the limit. 130: Ctrl-C ended the run; the result so far has been printed.
 
 Examples:
   lbsim bench 192.168.1.10:8000 --rate 1000 --duration 30s
@@ -267,7 +271,7 @@ interface PayloadOptions {
 function payloadOf(target: Address, options: PayloadOptions): Payload {
   const { http, raw, size, answerSize, requestsPerConnection } = options;
   if (http !== undefined && raw) {
-    throw new UserError("--http and --raw: only one of them", { exitCode: 2 });
+    throw new UserError("--http and --raw: use only one of them", { exitCode: 2 });
   }
   if (answerSize !== undefined && !raw) {
     throw new UserError("--answer-size: only with --raw", { exitCode: 2 });

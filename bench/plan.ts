@@ -79,7 +79,7 @@ export async function planOf(flags: LoadFlags): Promise<Plan> {
       given.length === 0
         ? "how much load? One of these flags is needed: " +
           KINDS.map((kind) => `--${kind}`).join(", ")
-        : `${given.map((kind) => `--${kind}`).join(" and ")}: only one of them`,
+        : `${given.map((kind) => `--${kind}`).join(" and ")}: use only one of them`,
       { exitCode: 2, hint: "lbsim bench 127.0.0.1:8000 --rate 1000" },
     );
   }

@@ -77,7 +77,7 @@ function parseStates(text: string, { backends }: Config): Map<string, State> {
         `write ${id}=down, ${id}=drain, ${id}=maintenance, or ${id}=7 for seven in flight`,
       );
     }
-    if (states.has(id)) throw wrong(`${id} is there twice`, "say one thing of it");
+    if (states.has(id)) throw wrong(`${id} appears twice`, "give it only one state");
     states.set(id, state ?? inFlight!);
   }
   return states;

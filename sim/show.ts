@@ -47,7 +47,7 @@ export function withOutput<Args extends unknown[], Options extends Record<string
 /** @throws {UserError} if both formats are asked for. */
 export function refuseTwoFormats({ json, csv }: Output): void {
   if (json && csv) {
-    throw new UserError("--json and --csv: only one of them", {
+    throw new UserError("--json and --csv: use only one of them", {
       exitCode: 2,
     });
   }

@@ -15,16 +15,16 @@ export interface Slice {
 export const SLICE: Nanoseconds = NS_PER_S / 10;
 
 /**
- * Records what became of requests. Latencies are of valid answers only, and of each twice: corrected, from the
- * moment when the request was meant to start; and uncorrected, from the moment when it was sent (on a new
- * connection: when the connect began). In a closed loop both moments are the same.
+ * Records how requests ended. Each valid answer has two latencies: the corrected one, from the planned start of
+ * its request; and the uncorrected one, from the time at which the request was sent (on a new connection: at
+ * which the connect began). In a closed loop the two are equal.
  */
 export class Tally {
   readonly corrected: Histogram = new Histogram();
   readonly uncorrected: Histogram = new Histogram();
   /**
-   * The generator's own delay: from when a request was meant to start until the generator came to it. Waiting for a
-   * free connection is not part of it.
+   * The generator's own delay: from the planned start of a request until the generator handled it. Waiting for a
+   * free connection is not part of the delay.
    */
   readonly lag: Histogram = new Histogram();
   readonly names: BackendNames;
@@ -36,7 +36,7 @@ export class Tally {
   readonly #answers: number[] = [];
   readonly #failures: number[] = [];
   readonly #sums: number[] = [];
-  /** Requests that were meant to start. */
+  /** Planned requests. */
   offered = 0;
   /** Those of them that were written to a connection. */
   sent = 0;

@@ -26,7 +26,7 @@ const KEPT_BYTES_MAX = 1024 * 1024;
 export class Link<User> {
   /** What its user keeps with it. */
   user: User | undefined;
-  /** When the request was meant to start, and when it was sent; if the connection is new, when its connect began. */
+  /** The planned start of the request, and when it was sent; if the connection is new, when its connect began. */
   due: Nanoseconds = 0;
   sentAt: Nanoseconds = 0;
   /** The request fails if it has no answer at this time; for a connect likewise. */

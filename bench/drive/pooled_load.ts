@@ -7,7 +7,7 @@ import type { Load } from "./load.ts";
 
 /** Options of a load of requests on a pool of connections. */
 export interface PooledOptions extends LinksOptions {
-  /** When requests are meant to start. */
+  /** The planned starts of requests. */
   readonly arrivals: ArrivalProcess;
   /** No request begins at this time or later. */
   readonly until: Nanoseconds;
@@ -31,9 +31,9 @@ const BEGUN_PER_TURN = 256;
 const REQUEST = true;
 
 /**
- * Open loop: requests start when the arrival process says so, whatever becomes of earlier ones. Each takes the
- * connection that has been idle for the longest time. If all are busy, it waits, and that time is part of its
- * corrected latency.
+ * Open loop: requests start at the times of the arrival process and do not wait for earlier requests. Each takes
+ * the connection that has been idle for the longest time. If all connections are busy, the request waits, and
+ * this time is part of its corrected latency.
  */
 export class PooledLoad implements Load, LinkEvents<typeof REQUEST> {
   readonly tally: Tally;
@@ -42,7 +42,7 @@ export class PooledLoad implements Load, LinkEvents<typeof REQUEST> {
   readonly #options: PooledOptions;
   readonly #links: Links<typeof REQUEST>;
   readonly #idle = new Fifo<Link<typeof REQUEST>>();
-  /** When the requests that wait for a connection were meant to start. */
+  /** The planned starts of the requests that wait for a connection. */
   readonly #waiting = new Fifo<Nanoseconds>();
   #inFlight = 0;
   #opened = 0;

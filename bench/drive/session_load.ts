@@ -211,7 +211,7 @@ export class SessionLoad implements Load, LinkEvents<Session> {
   /** A client arrives, has thought, or tries again. */
   #begin(session: Session, now: Nanoseconds): void {
     if (session.attempt > 1) return this.#connect(session, now);
-    // A closed loop has no times at which its requests were meant to start.
+    // The requests of a closed loop have no planned start.
     if (!session.isInLoop) this.tally.lag.record(now - session.due);
     if (session.left > 0) return this.#nextRequest(session, now);
     if (session.isInLoop && now >= this.#options.until) return;

@@ -94,7 +94,7 @@ export async function resultPage(result: BenchResult, tally: Tally): Promise<str
       }],
     ],
     foot: isOpen
-      ? "Corrected latencies count from the moment when a request was meant to start, uncorrected ones from when it was sent."
+      ? "Corrected latencies count from the planned start of a request, uncorrected ones from the time at which it was sent."
       : "Each client waits for its answer before its next request.",
   });
 }

@@ -9,7 +9,7 @@ export interface RunFacts {
   readonly target: string;
   /** The load in words. */
   readonly load: string;
-  /** Whether requests begin when answers come, so that there are no times at which they were meant to start. */
+  /** Whether requests begin when answers come, and so have no planned start. */
   readonly isClosed: boolean;
   readonly payload: Pick<Payload, "kind" | "size">;
   readonly seed: number;

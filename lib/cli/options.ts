@@ -17,7 +17,7 @@ export function durationOption(text: string): Nanoseconds {
 /** `--idle-timeout 10m`. */
 export function positiveDurationOption(text: string): Nanoseconds {
   const value = durationOption(text);
-  if (value === 0) throw new InvalidArgumentError("it must be longer than nothing");
+  if (value === 0) throw new InvalidArgumentError("it must be longer than 0s");
   return value;
 }
 

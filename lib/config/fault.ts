@@ -6,7 +6,7 @@ import { duration, number, oneKeyOf, share } from "./scalars.ts";
 
 /** The period of a flap. */
 const RESTARTED = {
-  least: { value: NS_PER_MS, because: "no process ends and starts again in less" },
+  least: { value: NS_PER_MS, because: "no process can end and start again in less time" },
 };
 
 /** Faults that have values. */

@@ -111,7 +111,7 @@ function findingsOfIssue(issue: Issue, base: Path, shape: JsonSchema, data: unkn
           key: true,
           ...meant !== undefined && { meant: [...path, meant] },
           message: `unknown key "${key}"${path.length === 0 ? "" : ` in ${name}`}`,
-          hint: meant === undefined ? `there is: ${known.join(", ")}` : `did you mean "${meant}"?`,
+          hint: meant === undefined ? `one of: ${known.join(", ")}` : `did you mean "${meant}"?`,
         };
       });
     case "invalid_union": {

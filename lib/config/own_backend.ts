@@ -44,9 +44,10 @@ export function ownBackends(
   const own = backends.flatMap(({ address }, i): Finding[] =>
     !arrives(address) ? [] : [{
       path: ["backends", i, "address"],
-      message: `backend ${i + 1} is the balancer itself: ${formatAddress(address)} is where it ` +
-        `listens (${where})`,
-      hint: "the balancer would connect to itself without end: one of the two needs another port",
+      message: `backend ${i + 1} is the balancer itself, because the balancer listens on ` +
+        `${formatAddress(address)} (${where})`,
+      hint:
+        "the balancer would connect to itself again and again: give one of the two another port",
       follows: [["listen"]],
     }]
   );
@@ -56,7 +57,7 @@ export function ownBackends(
   return [...own, {
     path: ["health_check", "port"],
     message: `probes of ${probed.id} would arrive at the balancer itself: it listens on ${where}`,
-    hint: "name the port on which the backends answer probes, or leave it out",
+    hint: "use the port on which the backends answer probes, or remove the key",
     follows: [["listen"]],
   }];
 }

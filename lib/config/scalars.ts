@@ -100,7 +100,7 @@ export function duration(options: { readonly positive?: boolean; readonly least?
     parse(input) {
       const value = parseDuration(input);
       if ((positive || least !== undefined) && value === 0) {
-        throw new SyntaxError("must be longer than nothing");
+        throw new SyntaxError("must be longer than 0s");
       }
       if (least !== undefined && value < least.value) {
         throw new SyntaxError(
@@ -197,7 +197,7 @@ export function rate() {
         );
       }
       const value = Number(match[1]) / { s: 1, m: 60, h: 3600 }[match[2] as "s" | "m" | "h"];
-      if (value === 0) throw new SyntaxError("must be more than nothing");
+      if (value === 0) throw new SyntaxError("must be more than 0");
       return value;
     },
     format: (value) => `${value}/s`,
@@ -223,7 +223,7 @@ export function share(options: { readonly max?: number; readonly positive?: bool
       }
       const value = Number(match[1]);
       if (value > max) throw new SyntaxError(`${input} is too much: at most ${max}%`);
-      if (positive && value === 0) throw new SyntaxError("must be more than nothing");
+      if (positive && value === 0) throw new SyntaxError("must be more than 0");
       return value / 100;
     },
     format: (value) => `${Number((value * 100).toPrecision(12))}%`,
@@ -293,7 +293,9 @@ function parseRedisUrl(input: string): RedisAddress {
   const { scheme, username = "", password = "", host = "", end = "" } = url;
   const database = /^\/?(\d{0,4})$/.exec(end)?.[1];
   if (database === undefined) {
-    throw new SyntaxError("must end in the number of a database, like /0, or in nothing");
+    throw new SyntaxError(
+      "must end after the host and port, or with the number of a database, like /0",
+    );
   }
   if (port === 0) throw new SyntaxError("port 0 is out of range: a port is 1 to 65535");
   return {
@@ -317,7 +319,7 @@ function decoded(part: string): string {
   try {
     return decodeURIComponent(part);
   } catch {
-    throw new SyntaxError("must have % in a name or password written as %25");
+    throw new SyntaxError("must have each % of a name or password written as %25");
   }
 }
 
@@ -340,8 +342,8 @@ export function oneKeyOf<Shape extends z.ZodRawShape>(shape: Shape) {
     if (keys.length === 1 || (keys.length === 0 && hasUnknownKey)) return undefined;
     return {
       message: keys.length === 0
-        ? `say which: ${Object.keys(shape).join(", ")}`
-        : `${keys.join(" and ")}: only one of them`,
+        ? `needs one of these keys: ${Object.keys(shape).join(", ")}`
+        : `${keys.join(" and ")}: use only one of them`,
     };
   }));
 }

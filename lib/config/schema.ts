@@ -122,10 +122,10 @@ export const BACKEND_ID = /^[A-Za-z0-9._-]{1,64}$/;
 export const backendKeys = {
   id: words("a name, like B1").regex(BACKEND_ID, {
     error: () => "must be letters, digits, dots, dashes and underscores, at most 64",
-  }).meta({ description: "its name in logs and answers", examples: ["B1"] }),
-  address: address().describe("where it listens"),
+  }).meta({ description: "the backend's name in logs and answers", examples: ["B1"] }),
+  address: address().describe("where the backend listens"),
   admin: address().optional().describe(
-    "where its own admin API listens, through which faults like hang or slow are injected. It uses the token file and the TLS " +
+    "where the backend's own admin API listens; it injects faults like hang or slow. The API uses the token file and the TLS " +
       "files of `admin`. Off if left out",
   ),
   weight: integer(0, 256).default(1).describe(
@@ -261,7 +261,9 @@ const sticky = group({
       "the largest number of sessions; if it is reached, a new session replaces the least recently used one",
     ),
   on_failback: oneOf(["return", "stay"]).default("return")
-    .describe("return: a moved client goes back when its backend has recovered. stay: it does not"),
+    .describe(
+      "return: a moved client goes back when its backend has recovered. stay: it keeps its new backend",
+    ),
   drain: oneOf(["move", "allow"]).default("move").describe(
     "move: a client whose backend drains or has weight 0 gets another backend. allow: it may return to its backend",
   ),
@@ -286,7 +288,7 @@ const ejection = group(ejectionKeys);
 
 const slowStart = group({
   duration: duration(TIMED).prefault("30s").describe(
-    "time until the backend has its full weight; time in which it may not get clients does not count",
+    "time until the backend has its full weight; time in which the backend may not get clients does not count",
   ),
   floor: share().prefault("10%").refine((share) => share >= 0.01, {
     error: () => "must be at least 1%",
@@ -452,7 +454,7 @@ export const configKeys = {
   deny: prefixes().optional()
     .describe("clients from these addresses and prefixes are refused"),
   log: log.prefault({}),
-  admin: admin.prefault({}).describe("the API that shows what the balancer does, and changes it"),
+  admin: admin.prefault({}).describe("the API that shows the state of the balancer and changes it"),
 };
 
 /** The whole of config.yaml. */

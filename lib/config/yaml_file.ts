@@ -38,7 +38,7 @@ export class YamlFile {
   mustBeReadable(needs: string): void {
     if (this.#yaml.isBroken) throw this.error([]);
     if (this.data !== null && this.data !== undefined) return;
-    const empty = { message: "there is nothing in it", hint: needs };
+    const empty = { message: "the file has no settings", hint: needs };
     throw this.isSound ? new DiagnosticsError([empty], this.source) : this.error([]);
   }
 

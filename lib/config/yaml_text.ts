@@ -199,7 +199,7 @@ class Survey {
       const name = String(key.value);
       if (seen.has(name)) {
         this.diagnostics.push({
-          message: `"${name}" is there twice`,
+          message: `"${name}" appears twice`,
           hint: "keep one of them",
           at,
         });

@@ -245,7 +245,7 @@ function checkDates(file: string, certificate: X509Certificate, nowMs: number): 
     throw wrong(
       file,
       `the certificate${whose} is not valid before ${dayOf(Date.parse(validFrom))}`,
-      `is this machine's clock right? It says ${dayOf(nowMs)}`,
+      `check this machine's clock: it shows ${dayOf(nowMs)}`,
     );
   }
 }

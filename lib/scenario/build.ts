@@ -126,7 +126,7 @@ function serversOf(
       path: ["servers", id],
       key: true,
       message: `there is no backend "${id}"`,
-      hint: didYouMean(id, ["default", ...ids]) ?? `there is: default, ${ids.join(", ")}`,
+      hint: didYouMean(id, ["default", ...ids]) ?? `one of: default, ${ids.join(", ")}`,
       follows: BACKENDS,
     });
   }
@@ -248,7 +248,7 @@ function outside(
     return [{
       path: ["duration"],
       message:
-        `nothing would come: the trace begins at ${formatDuration(first)}, and the run ends ` +
+        `no client would come: the trace begins at ${formatDuration(first)}, and the run ends ` +
         `at ${formatDuration(duration)}`,
       hint: "without \`duration\`, the run is as long as the trace",
       follows,
@@ -331,14 +331,16 @@ function faultsOf(
       );
     }
     if (fault.kind === "lb-restart") {
-      if (fault.backend !== undefined) complain("backend", "lb-restart is not about a backend");
+      if (fault.backend !== undefined) {
+        complain("backend", "lb-restart restarts a balancer, not a backend", "use `load_balancer`");
+      }
       return [{ ...times, loadBalancer: (number ?? 1) - 1, kind: { name: "lb-restart" } }];
     }
     if (number !== undefined && fault.kind !== "partition") {
-      complain("load_balancer", "only partition and lb-restart are about a load balancer");
+      complain("load_balancer", "only partition and lb-restart can have `load_balancer`");
     }
     if (fault.backend === undefined) {
-      complain("kind", "which backend?", `add it, like \`backend: ${ids[0]}\``);
+      complain("kind", "the backend is missing", `add it, like \`backend: ${ids[0]}\``);
       return [];
     }
     const kind = kindOf(fault.kind, number);
@@ -348,7 +350,7 @@ function faultsOf(
       complain(
         "backend",
         `there is no backend "${id}"`,
-        didYouMean(id, ids) ?? `there is: ${ids.join(", ")}`,
+        didYouMean(id, ids) ?? `one of: ${ids.join(", ")}`,
         BACKENDS,
       );
       return [];

@@ -20,17 +20,17 @@ export const CHANGEABLE: readonly string[] = [
 
 /** Why other parts cannot. */
 const FIXED: Readonly<Record<string, string>> = {
-  load_balancers: "balancers can stop and return (`kind: lb-restart`), but not join",
-  idle_reports: "backends report from the start, or never",
-  hash_placement: "it belongs to a whole run",
+  load_balancers: "the number of balancers is fixed; `kind: lb-restart` restarts one",
+  idle_reports: "this setting is the same for the whole run",
+  hash_placement: "this setting is the same for the whole run",
   faults: "a fault has its own times: `at` and `for`",
-  duration: "the run ends once",
-  connections: "the run ends once",
-  warmup: "measuring begins once",
-  seed: "it belongs to a whole run",
+  duration: "the end of the run is fixed at its start",
+  connections: "the end of the run is fixed at its start",
+  warmup: "the end of the warm-up is fixed at the start of the run",
+  seed: "this setting is the same for the whole run",
 };
 
-/** How the stages of a run are read: each is a scenario of its own. */
+/** Reads the stages of a run. Each stage, the time between two changes, is a complete scenario. */
 export interface StageReader {
   /** The data of the scenario, with the settings of the configuration that it extends. */
   readonly data: Readonly<Record<string, unknown>>;

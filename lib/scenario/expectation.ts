@@ -40,7 +40,7 @@ const FACTOR = /^(\d+(?:\.\d+)?)\s*\*\s*(.+)$/;
 export function parseExpectation(text: string): Expectation {
   const parts = /^(.+?)\s*(<=|>=|<|>)\s*(.+)$/.exec(text.trim());
   if (parts === null) {
-    throw new SyntaxError(`"${text}" compares nothing: write it like p99_ms < 80`);
+    throw new SyntaxError(`"${text}" has no comparison: write it like p99_ms < 80`);
   }
   const left = parseTerm(parts[1]!);
   const right = parseBound(parts[3]!, left.metric);
@@ -121,7 +121,7 @@ function parseTerm(text: string): MetricTerm {
   const [, metric = "", backend, variant] = match;
   if (!isMetric(metric)) {
     const hint = didYouMean(isMetric(`${metric}_ms`) ? `${metric}_ms` : metric, metricNames()) ??
-      `there is: ${metricNames().join(", ")}`;
+      `one of: ${metricNames().join(", ")}`;
     throw new SyntaxError(`unknown metric "${metric}": ${hint}`);
   }
   const scope = scopeOf(metric);
@@ -159,6 +159,10 @@ function inUnit(value: number, unit: string | undefined, metric: MetricName): nu
   if (unit === "%" && (own === "share" || own === "ratio")) return value / 100;
   if (unit in MS && own === "ms") return value * MS[unit]!;
   if (unit === "/s" && own === "per_s") return value;
-  const right = { ms: "ms", share: "%", per_s: "/s", count: "no unit", ratio: "no unit" }[own];
-  throw new SyntaxError(`${metric} has another unit than "${unit}": ${right}`);
+  const right = { ms: "ms", share: "%", per_s: "/s", count: undefined, ratio: undefined }[own];
+  throw new SyntaxError(
+    right === undefined
+      ? `${metric} has no unit: remove "${unit}"`
+      : `${metric} has the unit ${right}, not "${unit}"`,
+  );
 }

@@ -40,7 +40,9 @@ const EXCLUSIVE: readonly (readonly string[])[] = [
 export function parseSetting(text: string): Setting {
   const at = text.indexOf("=");
   if (at < 1) {
-    throw new SyntaxError(`"${text}" sets nothing: write it like workload.arrivals.rate=900/s`);
+    throw new SyntaxError(
+      `"${text}" has no key and value: write it like workload.arrivals.rate=900/s`,
+    );
   }
   const yaml = new YamlFile({ file: "--set", text: text.slice(at + 1) });
   if (!yaml.isSound) throw new SyntaxError(`"${text.slice(at + 1)}" is not a value in YAML`);

@@ -78,7 +78,7 @@ const ordered = rule(({ min, max }) =>
 );
 
 const positive = rule(({ min }) =>
-  Number(min) <= 0 ? { message: "min must be more than nothing" } : undefined
+  Number(min) <= 0 ? { message: "min must be more than 0" } : undefined
 );
 
 const asManyWeights = rule(({ values, weights }) => {

@@ -79,7 +79,7 @@ const perSecond = {
 
 const needsRateOrLoad = rule(({ rate, load }, hasUnknownKey) => {
   if ((rate === undefined) !== (load === undefined)) return undefined;
-  if (rate !== undefined) return { message: "rate and load: only one of them" };
+  if (rate !== undefined) return { message: "rate and load: use only one of them" };
   return hasUnknownKey
     ? undefined
     : { message: "needs a rate or a load, like `rate: 800/s` or `load: 80%`" };
@@ -199,7 +199,7 @@ const fault = z.strictObject({
 const change = z.strictObject({
   at: duration().describe("time from which the settings apply"),
   set: z.record(z.string(), z.unknown()).describe(
-    "values by setting, as in `compare`; a backend may be named by its id: balancer.backends.B2.weight",
+    "the new value of each setting; a path may name a backend by its id, like balancer.backends.B2.weight",
   ),
 });
 
@@ -242,7 +242,9 @@ export const scenarioSchema = z.strictObject({
     max_replications: integer(2, 1_000_000).default(200).describe(
       "the largest number of replications",
     ),
-  }).optional().describe("instead of replications: as many as this precision needs"),
+  }).optional().describe(
+    "instead of replications: the simulator runs as many as this precision needs",
+  ),
   workload: workload.prefault({}),
   service: durations().prefault(DEFAULT_SERVICE).describe(
     "service time of a request at speed 1; {exponential: {mean: 10ms}} if left out",
@@ -285,7 +287,9 @@ export const scenarioSchema = z.strictObject({
   compare: z.record(
     z.string(),
     listOf(z.unknown()),
-  ).optional().describe("lists of values by setting; each combination is a variant"),
+  ).optional().describe(
+    "for each setting a list of values; each combination of values is a variant",
+  ),
   expect: z.array(words("text like p99_ms < 80")).default([]).describe(
     "conditions that must hold; the exit code is 1 if one does not",
   ),

@@ -524,7 +524,7 @@ function checkScenario(data: unknown): Finding[] {
   const findings: Finding[] = [];
   const both = (a: string, b: string) => {
     if (data[a] === undefined || data[b] === undefined) return;
-    findings.push({ path: [b], key: true, message: `${a} and ${b}: only one of them` });
+    findings.push({ path: [b], key: true, message: `${a} and ${b}: use only one of them` });
   };
   both("duration", "connections");
   both("replications", "precision");
@@ -548,7 +548,7 @@ function checkScenario(data: unknown): Finding[] {
     findings.push({
       path: ["precision", "metric"],
       message: isMetric(metric)
-        ? `${metric} is of a backend, not of the whole run`
+        ? `${metric} is a metric of a backend, not of the whole run`
         : `unknown metric "${metric}"`,
       hint: didYouMean(metric, OF_RUN) ?? "use a metric of the whole run, like p99_ms",
     });
@@ -642,7 +642,7 @@ function unknownNames(
   const stranger = terms.flatMap(({ variant }) => variant).find((part) => !labels.includes(part));
   if (stranger !== undefined) {
     const names = variants.map(({ name }) => name);
-    const hint = didYouMean(stranger, labels) ?? `there is: ${names.join("; ")}`;
+    const hint = didYouMean(stranger, labels) ?? `one of: ${names.join("; ")}`;
     return [{ message: `there is no variant "${stranger}"`, hint }];
   }
   const meant = variantsMeant(left, variants);
@@ -672,7 +672,7 @@ function missingBackend(
       hint: "add the variants that have this backend, in square brackets",
     }];
   }
-  const hint = didYouMean(backend, ids) ?? `there is: ${ids.join(", ")}`;
+  const hint = didYouMean(backend, ids) ?? `one of: ${ids.join(", ")}`;
   return [{ message: `there is no backend "${backend}"`, hint }];
 }
 

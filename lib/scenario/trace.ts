@@ -55,7 +55,7 @@ export function parseTrace({ file, text }: Source): Trace {
       ...cell("service") !== "" && { work: nanosecondsOf(time("service"), 0) },
     });
   });
-  if (entries.length === 0) fail(2, "there are no connections in it");
+  if (entries.length === 0) fail(2, "the trace has no connections");
   const start = startOf(times, (message, hint) => fail(2, message, hint));
   const sorted = entries
     .map((entry, i) => ({
@@ -76,7 +76,7 @@ function positionsOf(
   const strange = names.find((name) => !(COLUMNS as readonly string[]).includes(name));
   if (strange !== undefined) fail(`unknown column "${strange.slice(0, 60)}"`, hint);
   if (names.includes("client") && names.includes("address")) {
-    fail("`client` and `address` both say who the client is", "keep only one of them");
+    fail("`client` and `address` both identify the client", "keep only one of them");
   }
   if (!names.includes("at")) fail("the column `at` is missing, the time of each connection", hint);
   return {

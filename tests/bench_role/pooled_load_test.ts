@@ -77,7 +77,7 @@ Deno.test("PooledLoad waits for a connection, and that is part of the corrected 
   });
   const times = Array.from({ length: 30 }, (_, i) => i * NS_PER_MS);
   let next = 0;
-  // The server answers when the last request has been meant to start.
+  // The server answers after the planned start of the last request.
   const arrivals = {
     next: () => {
       if (next === times.length) release();

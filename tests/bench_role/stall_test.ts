@@ -90,7 +90,7 @@ function assertQuantiles(histogram: Histogram, expected: Readonly<Record<string,
   }
 }
 
-Deno.test("corrected latencies of a stall are those of all requests that were meant to start in it", async () => {
+Deno.test("corrected latencies of a stall are those of all requests with a planned start in it", async () => {
   const { corrected } = await run(1);
   // 200 of 1,000 requests waited: 2.00 s, 1.99 s … 0.01 s.
   assertQuantiles(corrected, { 0.5: 0, 0.8: 0, 0.85: 0.5, 0.9: 1, 0.99: 1.9, 0.999: 1.99, 1: 2 });

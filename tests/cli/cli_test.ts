@@ -77,7 +77,7 @@ const CASES: readonly Case[] = [
     name: `${command.join(" ")} in two formats`,
     args: [...command, "--json", "--csv"],
     code: 2,
-    stderr: /^lbsim: --json and --csv: only one of them\n$/,
+    stderr: /^lbsim: --json and --csv: use only one of them\n$/,
   })),
   {
     name: "a scenario whose expectation is not checked",
@@ -146,7 +146,7 @@ const CASES: readonly Case[] = [
     name: "two loads at once",
     args: ["bench", "127.0.0.1:1", "--rate", "5", "--closed", "2"],
     code: 2,
-    stderr: /^lbsim: --rate and --closed: only one of them\n/,
+    stderr: /^lbsim: --rate and --closed: use only one of them\n/,
   },
   {
     name: "a load on nothing",
@@ -438,14 +438,14 @@ limits: {per_client: {}}
     name: "an explanation of two states of one backend",
     args: ["explain", "--state", "B1=2,B1=down"],
     code: 2,
-    stderr: /--state: B1 is there twice/,
+    stderr: /--state: B1 appears twice/,
   },
   {
-    name: "a key that is there twice, after one without a value",
+    name: "a key that appears twice, after one without a value",
     config: `${VALID}tls:\nsticky: {}\nsticky: {}\n`,
     args: ["check", "CONFIG"],
     code: 2,
-    stderr: /:9:1: "sticky" is there twice\n {2}9 \| sticky: \{\}\n {4}\| \^{6}\n/,
+    stderr: /:9:1: "sticky" appears twice\n {2}9 \| sticky: \{\}\n {4}\| \^{6}\n/,
   },
   {
     name: "an explanation of a state that there is not",

@@ -153,7 +153,7 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
     `${ONE}zzzzzz: 1\n`,
     /:2:1: unknown key "zzzzzz"[^]*listen, algorithm/,
   ],
-  ["a repeated key", `${ONE}retries: 1\nretries: 2\n`, /:3:1: "retries" is there twice/],
+  ["a repeated key", `${ONE}retries: 1\nretries: 2\n`, /:3:1: "retries" appears twice/],
   [
     "an unknown algorithm",
     `${ONE}algorithm: round-robbin\n`,
@@ -222,12 +222,12 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
   [
     "a backend where the balancer listens",
     `${ONE}listen: 10.0.0.1:80\n`,
-    /:1:30: backend 1 is the balancer itself: 10\.0\.0\.1:80 is where it listens/,
+    /:1:30: backend 1 is the balancer itself, because the balancer listens on 10\.0\.0\.1:80/,
   ],
   [
     "a backend that is the balancer by another name of this machine",
     "listen: 0.0.0.0:8000\nbackends: [{id: B1, address: localhost:8000}]\n",
-    /:2:30: backend 1 is the balancer itself: localhost:8000 is where it listens \(0\.0\.0\.0:8000\)/,
+    /:2:30: backend 1 is the balancer itself, because the balancer listens on localhost:8000 \(0\.0\.0\.0:8000\)/,
   ],
   [
     "a backend that is the balancer where it listens by default",
@@ -337,7 +337,7 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
     `${ONE}log: {status_interval: 1ms}\n`,
     /:2:24: .*1ms is too short: at least 100ms/,
   ],
-  ["a duration of nothing", `${ONE}timeouts: {connect: 0s}\n`, /must be longer than nothing/],
+  ["a duration of nothing", `${ONE}timeouts: {connect: 0s}\n`, /must be longer than 0s/],
   ["a jitter without a percent sign", `${ONE}health_check: {jitter: 0.1}\n`, /:2:24: .*write 10%/],
   ["too much jitter", `${ONE}health_check: {jitter: 80%}\n`, /at most 50%/],
   [
@@ -373,7 +373,7 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
   [
     "a session store whose URL names no database",
     `${ONE}sticky: {store: {redis: "redis://h/sessions"}}\n`,
-    /must end in the number of a database/,
+    /must end after the host and port, or with the number of a database/,
   ],
   [
     "a timeout for a file",
@@ -425,8 +425,8 @@ algorithm: {name: ring-hash, points: 8193}\n`,
   ["brackets that do not close", "backends: [{id: B1\n", /not valid YAML/],
   ["a second document", `${ONE}---\nlisten: 10.0.0.1:80\n`, /second document/],
   ["a list", "- a\n- b\n", /:1:1: the file must be a group of keys/],
-  ["nothing", "", /^config\.yaml: there is nothing in it/],
-  ["comments only", "# nothing\n", /there is nothing in it/],
+  ["nothing", "", /^config\.yaml: the file has no settings/],
+  ["comments only", "# nothing\n", /the file has no settings/],
   [
     "a key that is misspelt, and missing for that",
     "backends: [{id: B1, adress: 127.0.0.1:9000}]\n",
@@ -492,7 +492,7 @@ Deno.test("parseConfig() lets the admin API listen beyond loopback with a token,
   }
 });
 
-Deno.test("parseConfig() marks the value that it has read, where a key is there twice", () => {
+Deno.test("parseConfig() marks the value that it has read, where a key appears twice", () => {
   const { diagnostics } = complaint(`retries: 1\nretries: x\n${ONE}`);
   assert.deepEqual(diagnostics.map(({ at }) => at!.start), [11, 20]);
 });
@@ -597,7 +597,7 @@ Deno.test("parseConfig() takes a status for a number or for text", () => {
 Deno.test("DiagnosticsError shows twenty mistakes, and says how many more there are", () => {
   const { diagnostics, message } = complaint(`${ONE}${"a: b\n".repeat(1000)}`);
   assert.equal(diagnostics.length, 21);
-  assert.match(message, /^config\.yaml:3:1: "a" is there twice/);
+  assert.match(message, /^config\.yaml:3:1: "a" appears twice/);
   assert.match(message, /\nconfig\.yaml: and at least 980 more mistakes$/);
 });
 

@@ -84,7 +84,7 @@ const MISTAKES: readonly (readonly [string, Files, readonly RegExp[]])[] = [
     /the certificate \(CN=expired\) expired on 2021-01-01 \(renew it\)$/,
   ]],
   ["a certificate of the future", { certificate: "future.pem" }, [
-    /is not valid before 2090-01-01 \(is this machine's clock right\? It says 2026-11-24\)$/,
+    /is not valid before 2090-01-01 \(check this machine's clock: it shows 2026-11-24\)$/,
   ]],
   ["a CA that has expired", { ca: "expired.pem" }, [
     /^backend_tls\/ca: .*expired\.pem: the CA in it has expired, on 2021-01-01 \(renew it\)$/,

@@ -43,8 +43,10 @@ Deno.test("ownBackendsHere() finds backends that are the balancer by any name", 
     await ownBackendsHere(endpoints("192.0.2.2:80", ["me.lab:80"]), LOCAL, resolve),
     [{
       path: ["backends", 0, "address"],
-      message: "backend 1 is the balancer itself: me.lab:80 is where it listens (192.0.2.2:80)",
-      hint: "the balancer would connect to itself without end: one of the two needs another port",
+      message:
+        "backend 1 is the balancer itself, because the balancer listens on me.lab:80 (192.0.2.2:80)",
+      hint:
+        "the balancer would connect to itself again and again: give one of the two another port",
       follows: [["listen"]],
     }],
   );

@@ -68,7 +68,7 @@ const BAD: readonly (readonly [string, RegExp])[] = [
   ["uniform(5ms)", /must have the form uniform\(min,max\)$/],
   ["uniform(5ms,)", /must have the form uniform\(min,max\)$/],
   ["pareto(10ms,2)", /must have the form pareto\(min,max,alpha\)$/],
-  ["pareto(0s,1s,2)", /^pareto: min must be more than nothing/],
+  ["pareto(0s,1s,2)", /^pareto: min must be more than 0/],
   ["gaussian(5ms,1)", /is not a latency: write a duration like 20ms, or deterministic\(value\)/],
   ["toString(1)", /is not a latency/],
   ["exponential", /is not a latency/],

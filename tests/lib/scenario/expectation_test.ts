@@ -32,11 +32,11 @@ Deno.test("parseExpectation() reads metrics, backends, variants, units and multi
 });
 
 const MISTAKES: readonly [text: string, message: RegExp][] = [
-  ["p99_ms = 80", /compares nothing/],
+  ["p99_ms = 80", /has no comparison/],
   ["p99 < 80", /unknown metric "p99": did you mean "p99_ms"\?/],
   ["share < 5%", /share needs a backend: write it like share\(B1\)/],
   ["p99_ms(B1) < 5", /of the whole run, not of a backend/],
-  ["p99_ms < 5%", /p99_ms has another unit than "%": ms/],
+  ["p99_ms < 5%", /p99_ms has the unit ms, not "%"/],
   ["errors < 5", /errors is a share: write 5%/],
   ["p99_ms < fast", /unknown metric "fast"/],
 ];

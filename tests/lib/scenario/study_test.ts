@@ -221,7 +221,7 @@ Deno.test("parseStudy() reads a trace, in any order, with clients and work if th
 
 /** What is written, and what is said of it. */
 const MISTAKES: readonly [name: string, text: string, message: RegExp][] = [
-  ["nothing", "", /scenario\.yaml: there is nothing in it\n {2}it needs at least `extends/],
+  ["nothing", "", /scenario\.yaml: the file has no settings\n {2}it needs at least `extends/],
   ["no backends", "seed: 1", /there are no backends\n[^]*add `extends: config\.yaml` or/],
   [
     "an unknown key",
@@ -251,12 +251,12 @@ const MISTAKES: readonly [name: string, text: string, message: RegExp][] = [
   [
     "two kinds of service",
     "balancer: {backends: 1}\nservice: {exponential: 1ms, deterministic: 1ms}",
-    /service: deterministic and exponential: only one of them/,
+    /service: deterministic and exponential: use only one of them/,
   ],
   [
     "no kind of service",
     "balancer: {backends: 1}\nservice: {}",
-    /service: say which: deterministic, exponential/,
+    /service: needs one of these keys: deterministic, exponential/,
   ],
   [
     "a rate without a unit",
@@ -266,7 +266,7 @@ const MISTAKES: readonly [name: string, text: string, message: RegExp][] = [
   [
     "a rate and a load",
     "balancer: {backends: 1}\nworkload: {arrivals: {poisson: {rate: 5/s, load: 5%}}}",
-    /rate and load: only one of them/,
+    /rate and load: use only one of them/,
   ],
   [
     "neither a rate nor a load",
@@ -286,7 +286,7 @@ const MISTAKES: readonly [name: string, text: string, message: RegExp][] = [
   [
     "a duration and a number of connections",
     "balancer: {backends: 1}\nduration: 1s\nconnections: 5",
-    /duration and connections: only one of them/,
+    /duration and connections: use only one of them/,
   ],
   [
     "a warm-up as long as the run",
@@ -321,7 +321,7 @@ const MISTAKES: readonly [name: string, text: string, message: RegExp][] = [
   [
     "a fault without a backend",
     "balancer: {backends: 3}\nfaults: [{at: 1s, kind: crash}]",
-    /which backend\?[^]*add it, like `backend: B1`/,
+    /the backend is missing[^]*add it, like `backend: B1`/,
   ],
   [
     "a balancer that there is not",
@@ -339,9 +339,9 @@ const MISTAKES: readonly [name: string, text: string, message: RegExp][] = [
     /:2:40: unknown balancer\.algorithm "rndom"[^]*did you mean "random"\?/,
   ],
   [
-    "an expectation that compares nothing",
+    "an expectation without a comparison",
     "balancer: {backends: 3}\nexpect: [p99_ms]",
-    /:2:10: "p99_ms" compares nothing: write it like p99_ms < 80/,
+    /:2:10: "p99_ms" has no comparison: write it like p99_ms < 80/,
   ],
   [
     "an unknown metric",
@@ -410,7 +410,7 @@ const MISTAKES: readonly [name: string, text: string, message: RegExp][] = [
   [
     "a law that there is not",
     "balancer: {backends: 3}\nservice: {gaussian: 3ms}",
-    /:2:11: unknown key "gaussian" in service[^]*there is: deterministic, exponential/,
+    /:2:11: unknown key "gaussian" in service[^]*one of: deterministic, exponential/,
   ],
   [
     "a fault with a parameter that there is not",
@@ -455,7 +455,7 @@ const MISTAKES: readonly [name: string, text: string, message: RegExp][] = [
   [
     "a precision of a backend's metric",
     "balancer: {backends: 3}\nprecision: {metric: share}",
-    /:2:21: share is of a backend, not of the whole run/,
+    /:2:21: share is a metric of a backend, not of the whole run/,
   ],
 ];
 
@@ -615,7 +615,7 @@ const WRONG_TRACES: readonly (readonly [string, string, string, RegExp])[] = [
     /:1: unknown column "0\.1"\n.*\n.*\n +the first line names the columns/,
   ],
   ["a date", "at\n2026-01-01\n", "", /:2: at: "2026-01-01" is not a time/],
-  ["nothing", "at\n", "", /there are no connections in it/],
+  ["nothing", "at\n", "", /the trace has no connections/],
   [
     "an end before the warm-up is over",
     "at\n0\n1\n2\n",
@@ -632,7 +632,7 @@ const WRONG_TRACES: readonly (readonly [string, string, string, RegExp])[] = [
     "a late begin",
     "at\n50000\n",
     "duration: 1m\n",
-    /:3:11: nothing would come: the trace begins at 13h53m20s/,
+    /:3:11: no client would come: the trace begins at 13h53m20s/,
   ],
   ["too few connections", "at\n0\n", "connections: 2\n", /:3:14: the trace has only 1 connection/],
 ];
@@ -707,7 +707,7 @@ Deno.test("parseStudy() says what is wrong with a scenario along with the file t
 const GROUPS: readonly (readonly [text: string, ...says: RegExp[]])[] = [
   [
     "workload: {arrivals: {diurnal: {rate: 5/s, load: 80%, amplitude: x, period: 1s}}}",
-    /rate and load: only one of them/,
+    /rate and load: use only one of them/,
     /amplitude: "x" is not/,
   ],
   ["service: {pareto: {min: 0s, max: 1s, alpha: x}}", /min must be more than/, /alpha must be/],
@@ -718,7 +718,7 @@ const GROUPS: readonly (readonly [text: string, ...says: RegExp[]])[] = [
   ],
   [
     "service: {lognormal: {mean: x, sigma: 1}, exponential: 2s}",
-    /exponential and lognormal: only one of them/,
+    /exponential and lognormal: use only one of them/,
     /mean: "x" is not a duration/,
   ],
 ];
@@ -746,7 +746,10 @@ compare: {workload.arrivals.trace: [one.csv, two.csv]}
 Deno.test("parseStudy() blames the flag, the file that is extended, or the trace", () => {
   const wrongFlag = () => parse("balancer: {backends: 1}", ["duration=1"]);
   assert.throws(wrongFlag, /^UserError: --set duration=1: duration: 1 has no unit/);
-  assert.throws(() => parse("balancer: {backends: 1}", ["=1"]), /sets nothing: write it like/);
+  assert.throws(
+    () => parse("balancer: {backends: 1}", ["=1"]),
+    /has no key and value: write it like/,
+  );
   const extending = () =>
     parseStudy({
       scenario: { file: "scenario.yaml", text: "extends: config.yaml" },
@@ -757,7 +760,7 @@ Deno.test("parseStudy() blames the flag, the file that is extended, or the trace
   const text = "balancer: {backends: 1}\nworkload: {arrivals: {trace: visits.csv}}";
   assert.throws(() => parse(text, [], "at\n1\nsoon\n"), /visits\.csv:3: at: "soon" is not a time/);
   assert.throws(() => parse(text, [], "when\n1\n"), /visits\.csv:1: unknown column "when"/);
-  assert.throws(() => parse(text, [], "at\n"), /there are no connections in it/);
+  assert.throws(() => parse(text, [], "at\n"), /the trace has no connections/);
 });
 
 Deno.test("parseStudy() meets any text with a study or diagnostics, and nothing else", () => {
