@@ -216,6 +216,7 @@ function sessions(
     demand: new Demand({ workload, service }, replicationSeed(seed, 0)),
     until: duration,
     retries: workload.retries.max,
+    retryUntil: duration,
     ...end !== undefined && "connections" in end && { connections: end.connections },
   }, tally);
 }

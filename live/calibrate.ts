@@ -77,6 +77,7 @@ async function addedTo(requests: number, signal: AbortSignal): Promise<Nanosecon
   const scenario = study.variants[0]!.scenario as ReadyScenario;
   const seed = childSeed(study.seed, "calibration");
   const { result } = await runLive(scenario, seed, { signal, series: false });
+  signal.throwIfAborted();
   const { sojourn } = result;
   if (requests === 1) return Histogram.fromData(sojourn).quantile(0.5) - SERVICE;
   return sojourn.sum / sojourn.count - SERVICE;

@@ -244,7 +244,7 @@ export class Demo {
       demand: new Demand(CLOSED_LOOP, childSeed(seed, "clients")),
       until: Infinity,
       retries: 0,
-      ended: (request, outcome) => this.#record(request, outcome),
+      attempted: (request, outcome) => this.#record(request, outcome),
     }, new Tally(new BackendNames()));
     const loaded = run(load, clock, { duration: Infinity, signal: new AbortController().signal });
     const shown = setInterval(() => this.#show(this.#state(balancer)), SHOW_EVERY_MS);

@@ -1,5 +1,16 @@
 import { Balancer } from "../lb/mod.ts";
 import {
+  BackendNames,
+  type ErrorKind,
+  run,
+  RunClock,
+  SessionLoad,
+  type SessionOutcome,
+  type SessionRequest,
+  Tally,
+} from "../bench/mod.ts";
+import {
+  type Address,
   assert,
   childSeed,
   createRandom,
@@ -20,10 +31,11 @@ import {
 import { Alarms, monotonicNow } from "../lib/io/mod.ts";
 import type { ReplicationResult } from "../lib/metrics/mod.ts";
 import type { BackendFault, Fault, Scenario } from "../lib/scenario/types.ts";
-import { Chances, Demand } from "../lib/workload/mod.ts";
+import { Chances, Demand, jobLine } from "../lib/workload/mod.ts";
 import {
   type CumulativeTotals,
   HealthLog,
+  type Outcome,
   readTotals,
   Recorder,
   replicationResult,
@@ -34,12 +46,13 @@ import {
 } from "../sim/measure/mod.ts";
 import { createNetwork, placed } from "../sim/model/mod.ts";
 import { type ReadyScenario, sliceOf } from "../sim/study/mod.ts";
+import { ClientNetwork } from "./client_network.ts";
+import { JOBS } from "./jobs.ts";
 import { ScenarioBackend } from "./scenario_backend.ts";
-import { ScenarioClients } from "./scenario_clients.ts";
 
 /** Options of a live run. */
 export interface LiveRunOptions {
-  /** Ends the run at once. */
+  /** Ends the run at once; the result is then what was measured until then. */
   readonly signal: AbortSignal;
   /** Whether to record a time series. */
   readonly series: boolean;
@@ -52,7 +65,9 @@ export interface LiveRunOptions {
 /** The result of a live run, and how well this machine kept its times. */
 export interface LiveRunResult {
   readonly result: ReplicationResult;
-  /** How late connections began, after the moments at which they were due. */
+  /** Whether the signal ended it before its time. */
+  readonly isInterrupted: boolean;
+  /** How late requests of arrivals began, after the moments at which they were due. */
   readonly lateness: { readonly mean: Nanoseconds; readonly max: Nanoseconds };
 }
 
@@ -61,6 +76,7 @@ const PATIENCE: Nanoseconds = 10 * NS_PER_S;
 const PROGRESS_EVERY_MS = 200;
 /** Clients of a run come from here, as if through a proxy, and name themselves. */
 const LOOPBACK = parsePrefix("127.0.0.0/8");
+const LISTEN: Address = { host: "127.0.0.1", port: 0 };
 /** A busy machine may take its time. */
 const PROXY_TIMEOUT: Nanoseconds = 60 * NS_PER_S;
 /** The modes that an operator can set, the strictest last. */
@@ -70,7 +86,7 @@ const MODES: readonly BackendMode[] = ["ready", "drain", "maintenance"];
  * One replication of a scenario on real sockets of this machine, in real time: backends, balancers, clients
  * and faults, with the draws that `simulate` makes of the same seed.
  *
- * @throws The signal's reason, when it is aborted.
+ * @throws The signal's reason, when it is aborted before clients begin.
  * @throws {UserError} if a socket cannot be opened.
  */
 export async function runLive(
@@ -80,6 +96,8 @@ export async function runLive(
 ): Promise<LiveRunResult> {
   return await new LiveRun(scenario, seed, options).run();
 }
+
+const encoder = new TextEncoder();
 
 class LiveRun {
   readonly recorder: Recorder;
@@ -93,7 +111,8 @@ class LiveRun {
   readonly #balancers: (Balancer | undefined)[];
   readonly #streams: readonly EventStream[];
   readonly #failures: ReaderFailure[] = [];
-  readonly #clients: ScenarioClients;
+  readonly #network: ClientNetwork;
+  readonly #load: SessionLoad;
   readonly #health: HealthLog;
   readonly #spread: Spread;
   readonly #series: TimeSeries | undefined;
@@ -105,11 +124,11 @@ class LiveRun {
   readonly #backendOf = new Map<string, number>();
   readonly #active = new Set<Fault>();
   readonly #stopping: Promise<unknown>[] = [];
-  #zero = monotonicNow();
+  readonly #clock = new RunClock(monotonicNow);
+  readonly #failing = new AbortController();
   #attempts = 0;
   #warm: CumulativeTotals | undefined;
   #end: CumulativeTotals | undefined;
-  readonly #over = Promise.withResolvers<void>();
 
   constructor(scenario: ReadyScenario, seed: number, options: LiveRunOptions) {
     const { loadBalancers, network, workload, servers } = scenario;
@@ -118,7 +137,7 @@ class LiveRun {
     this.#seed = seed;
     this.#options = options;
     this.recorder = new Recorder(workload.timeout);
-    this.#alarms = new Alarms(() => Math.max(0, monotonicNow() - this.#zero));
+    this.#alarms = new Alarms(() => Math.max(0, this.#clock.now()));
     const links = createNetwork(network, seed);
     const context = {
       alarms: this.#alarms,
@@ -127,7 +146,7 @@ class LiveRun {
       random: createRandom(childSeed(seed, "probe failures")),
       latency: () => links.backend.delay(),
       onJob: (id: string, backend: number) => this.#backendOf.set(id, backend),
-      onFailed: (error: unknown) => this.#over.reject(error),
+      onFailed: (error: unknown) => this.#failing.abort(error),
     };
     this.backends = balancer.backends.map(({ id }, index) =>
       new ScenarioBackend(id, index, servers[index]!, context)
@@ -162,44 +181,80 @@ class LiveRun {
         })),
     );
     this.#series = options.series ? new TimeSeries(sliceOf(scenario), SLICES) : undefined;
-    this.#clients = new ScenarioClients({
-      scenario,
-      demand: new Demand(scenario, seed),
-      chances: new Chances(seed),
-      recorder: this.recorder,
+    const chances = new Chances(seed);
+    this.#network = new ClientNetwork({
       alarms: this.#alarms,
       latency: () => links.client.delay(),
-      balancer: (index) => this.#balancers[index]?.address,
-      wasRefused: (client) => this.#wasRefused(client),
-      queuedOf: (client) => this.#queued.get(client)?.shift() ?? 0,
-      onAttempt: (id, outcome, measured) => {
-        this.#attempts++;
-        const backend = this.#backendOf.get(id);
-        this.#backendOf.delete(id);
-        if (!measured || backend === undefined || outcome === "refused") return;
-        const { [backend]: its } = this.backends;
-        if (outcome === "done") its!.done++;
-        else its!.failed++;
+      balancer: ({ origin, nth, attempt }) => {
+        const index = chances.balancer(origin, nth, attempt, loadBalancers);
+        return this.#balancers[index]?.address;
       },
-      onStop: () => this.#endMeasurement(),
     });
+    this.#load = this.#clients(new Demand(scenario, seed), chances);
+  }
+
+  /** The clients: those of the simulator, on sockets. */
+  #clients(demand: Demand, chances: Chances): SessionLoad {
+    const { workload, end, warmup } = this.#scenario;
+    return new SessionLoad({
+      // The network decides where connections go.
+      address: LISTEN,
+      proxy: "v1",
+      payload: JOBS,
+      timeout: workload.timeout,
+      retries: workload.retries.max,
+      now: this.#alarms.now,
+      timers: (ring) => this.#alarms.alarm(ring),
+      dial: (options, _from, client, signal, request) =>
+        this.#network.dial(options, client, signal, request!),
+      demand,
+      until: "duration" in end ? end.duration : Infinity,
+      ..."connections" in end && { connections: end.connections },
+      countedFrom: warmup,
+      pauseAfterFailure: 0,
+      client: (index) => this.#load.demand.population.address(index),
+      request: (request) => {
+        const { origin, nth, attempt } = request;
+        const line = jobLine({
+          id: idOf(request),
+          work: this.#load.demand.work(origin, nth),
+          fastDraw: chances.fastError(origin, nth, attempt),
+          failDraw: chances.failure(origin, nth, attempt),
+        });
+        return encoder.encode(`${line}\n`);
+      },
+      began: ({ due }, connects) => {
+        if (due < warmup) return;
+        this.recorder.requests.offered++;
+        if (connects) this.recorder.connections++;
+      },
+      attempted: (request, outcome) => this.#attempted(request, outcome),
+      stopped: () => this.#endMeasurement(),
+    }, new Tally(new BackendNames()));
   }
 
   async run(): Promise<LiveRunResult> {
-    const { signal, progress } = this.#options;
+    const { progress } = this.#options;
+    const { end } = this.#scenario;
+    const signal = AbortSignal.any([this.#options.signal, this.#failing.signal]);
     let shown: ReturnType<typeof setInterval> | undefined;
     try {
       for (let index = 0; index < this.#balancers.length; index++) await this.#startBalancer(index);
       signal.throwIfAborted();
-      this.#zero = monotonicNow();
-      this.#schedule();
-      this.#clients.start();
-      shown = setInterval(
-        () => progress?.(this.#alarms.now(), this.recorder.completions),
-        PROGRESS_EVERY_MS,
-      );
-      await this.#untilOver(signal);
-      signal.throwIfAborted();
+      await run(this.#load, this.#clock, {
+        duration: "duration" in end ? end.duration : Infinity,
+        patience: PATIENCE,
+        signal,
+        alarms: this.#alarms,
+        started: () => {
+          this.#schedule();
+          shown = setInterval(
+            () => progress?.(this.#alarms.now(), this.recorder.completions),
+            PROGRESS_EVERY_MS,
+          );
+        },
+      });
+      this.#failing.signal.throwIfAborted();
       return this.#result();
     } finally {
       clearInterval(shown);
@@ -208,10 +263,9 @@ class LiveRun {
   }
 
   #schedule(): void {
-    const { warmup, end, faults } = this.#scenario;
+    const { warmup, faults } = this.#scenario;
     const at = (moment: Nanoseconds, act: () => void) => this.#alarms.alarm(act).set(moment);
     at(warmup, () => this.#warm = this.#totals());
-    if ("duration" in end) at(end.duration, () => this.#clients.stop());
     for (const fault of faults) {
       at(fault.at, () => this.#beginFault(fault));
       if (fault.for !== Infinity) at(fault.at + fault.for, () => this.#endFault(fault));
@@ -225,23 +279,44 @@ class LiveRun {
     this.#alarms.alarm(() => this.#slice(series)).set(series.nextAt);
   }
 
-  /** Resolves when every measured request has ended, or the run does not wait for the rest. */
-  async #untilOver(signal: AbortSignal): Promise<void> {
-    const stop = () => this.#over.resolve();
-    signal.addEventListener("abort", stop);
-    await this.#over.promise;
-    signal.removeEventListener("abort", stop);
-    const until = this.#alarms.now() + PATIENCE;
-    while (!signal.aborted && this.recorder.inFlight > 0 && this.#alarms.now() < until) {
-      await this.#alarms.until(this.#alarms.now() + 10 * NS_PER_MS);
+  #attempted(request: SessionRequest, { error, waited, at, isLast }: SessionOutcome): void {
+    const { recorder } = this;
+    const { due } = request;
+    const client = this.#load.demand.population.address(request.client);
+    const outcome = this.#outcomeOf(error, client);
+    const id = idOf(request);
+    const backend = this.#backendOf.get(id);
+    const isMeasured = due >= this.#scenario.warmup;
+    this.#attempts++;
+    this.#backendOf.delete(id);
+    if (outcome === "done") recorder.completions++;
+    const queued = outcome === "done" ? this.#queued.get(client)?.shift() ?? 0 : 0;
+    if (!isMeasured) return;
+    if (outcome === "done") recorder.requestDone(at - due, queued + waited!);
+    else if (isLast) recorder.requests[outcome]++;
+    else recorder.requests.retried++;
+    if (backend === undefined || outcome === "refused") return;
+    const { [backend]: its } = this.backends;
+    if (outcome === "done") its!.done++;
+    else its!.failed++;
+  }
+
+  #outcomeOf(error: ErrorKind | undefined, client: string): Outcome {
+    if (error === undefined) return "done";
+    if (error === "timeout") return "timedOut";
+    if (error === "refused") {
+      if (this.#alarms.now() >= this.#scenario.warmup) {
+        this.recorder.clientRefused("balancer_down");
+      }
+      return "refused";
     }
+    return error !== "failed" && this.#wasRefused(client) ? "refused" : "failed";
   }
 
   #endMeasurement(): void {
     if (this.#end !== undefined) return;
     this.#end = this.#totals();
     this.#warm ??= this.#end;
-    this.#over.resolve();
   }
 
   #totals(): CumulativeTotals {
@@ -249,10 +324,12 @@ class LiveRun {
   }
 
   #result(): LiveRunResult {
+    const isInterrupted = this.#end === undefined;
+    this.#endMeasurement();
     const [from, to] = [this.#warm, this.#end];
     assert(from !== undefined && to !== undefined, "a run that is over has had its window");
     const { recorder, backends } = this;
-    const { sum, count, max } = this.#clients.lateness;
+    const { count, sum, max } = this.#load.tally.lag;
     return {
       result: replicationResult({
         seed: this.#seed,
@@ -268,12 +345,14 @@ class LiveRun {
         readerFailures: this.#failures,
         series: this.#series,
       }),
+      isInterrupted,
       lateness: { mean: count === 0 ? 0 : sum / count, max },
     };
   }
 
   async #close(): Promise<void> {
-    await this.#clients.close();
+    await this.#load.close();
+    this.#network.close();
     this.#alarms.clear();
     this.#balancers.forEach((_, index) => this.#stopBalancer(index));
     await Promise.all(this.#stopping);
@@ -395,8 +474,13 @@ class LiveRun {
         );
         if (isPlanned) this.#setMode(this.#balancers[index]!, i);
       });
-    }, (error) => this.#over.reject(error));
+    }, (error) => this.#failing.abort(error));
   }
+}
+
+/** Identifies an attempt. */
+function idOf({ origin, nth, attempt }: SessionRequest): string {
+  return `${origin}.${nth}.${attempt}`;
 }
 
 /** A scenario from a file has the whole configuration of its balancers. */
@@ -444,7 +528,7 @@ function liveConfig(
   const { tls: _tls, backendTls: _backendTls, ...rest } = config;
   return {
     ...rest,
-    listen: { host: "127.0.0.1", port: 0 },
+    listen: LISTEN,
     backends: config.backends.map((backend, i) => ({
       ...backend,
       address: backends[i]!.addresses[balancer]!,

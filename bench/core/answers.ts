@@ -1,4 +1,5 @@
 /** Finds the end of an answer in the bytes of a connection, and judges it. Allocates nothing per answer. */
+import type { Nanoseconds } from "../../lib/base/mod.ts";
 import { type BackendNames, NO_BACKEND } from "./backend_names.ts";
 import type { ErrorKind } from "./errors.ts";
 
@@ -15,6 +16,8 @@ export interface AnswerReader {
   readonly backend: number;
   /** What is wrong with the last answer. */
   readonly error: ErrorKind | undefined;
+  /** How long the request waited at the backend; undefined if the answer does not state it. */
+  readonly waited?: Nanoseconds | undefined;
   /** Whether the server closes the connection after the last answer. */
   readonly isLast: boolean;
   /** A request has been sent: its answer comes next. */

@@ -6,6 +6,7 @@ export const ERRORS = {
   timeout: "no answer came in time",
   closed: "the connection was closed before the answer was complete",
   reset: "the connection was reset",
+  failed: "the backend answered that the request failed",
   wrong_answer: "the answer was not one to this request",
   http_4xx: "an HTTP status from 400 to 499",
   http_5xx: "an HTTP status of 500 or more",

@@ -1,4 +1,4 @@
-import type { Nanoseconds } from "../../lib/base/mod.ts";
+import type { Aged, Nanoseconds } from "../../lib/base/mod.ts";
 import { closeIfOpen, type Connection } from "../../lib/io/mod.ts";
 import {
   type AnswerReader,
@@ -8,6 +8,7 @@ import {
   MORE_WITHOUT,
   type Payload,
 } from "../core/mod.ts";
+import type { Deadlines } from "./deadlines.ts";
 import type { Links } from "./links.ts";
 
 /** The first buffer of a connection; it grows with the answers. */
@@ -23,14 +24,16 @@ const KEPT_BYTES_MAX = 1024 * 1024;
  *
  * It runs in callbacks, the same ones for each request, and allocates nothing per request of its own.
  */
-export class Link<User> {
+export class Link<User> implements Aged<Link<User>> {
   /** What its user keeps with it. */
   user: User | undefined;
   /** The planned start of the request, and when it was sent; if the connection is new, when its connect began. */
   due: Nanoseconds = 0;
   sentAt: Nanoseconds = 0;
-  /** The request fails if it has no answer at this time; for a connect likewise. */
-  deadline: Nanoseconds = Infinity;
+  /** The list of deadlines that it is in, and its neighbours there. */
+  deadlines: Deadlines<User> | undefined;
+  older: Link<User> | undefined;
+  younger: Link<User> | undefined;
   /** Requests that were sent on it. */
   requests = 0;
   /** Its place in the list of all. */
@@ -40,6 +43,7 @@ export class Link<User> {
   readonly #links: Links<User>;
   readonly #payload: Payload;
   readonly #reader: AnswerReader;
+  #deadline: Nanoseconds = Infinity;
   #socket: Connection | undefined;
   #isOpen = true;
   #scratch: Uint8Array | undefined;
@@ -59,6 +63,16 @@ export class Link<User> {
     this.#reader = reader;
   }
 
+  /** The request fails if it has no answer at this time; for a connect likewise. */
+  get deadline(): Nanoseconds {
+    return this.#deadline;
+  }
+
+  set deadline(at: Nanoseconds) {
+    this.#deadline = at;
+    this.#links.deadlines.add(this);
+  }
+
   /** Whether it is connecting or connected. */
   get isOpen(): boolean {
     return this.#isOpen;
@@ -71,6 +85,11 @@ export class Link<User> {
   /** The number of the backend that the last answer named. */
   get backend(): number {
     return this.#reader.backend;
+  }
+
+  /** How long the last request waited at the backend, if the answer states it. */
+  get waited(): Nanoseconds | undefined {
+    return this.#reader.waited;
   }
 
   /** What is wrong with the last answer. */
@@ -118,6 +137,7 @@ export class Link<User> {
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
+    this.deadlines?.remove(this);
     this.#links.remove(this);
     if (this.#socket !== undefined) closeIfOpen(this.#socket);
   }

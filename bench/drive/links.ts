@@ -1,6 +1,7 @@
 import type { Nanoseconds } from "../../lib/base/mod.ts";
-import { type Clock, timerDelay } from "../../lib/io/mod.ts";
+import type { Clock, Connection } from "../../lib/io/mod.ts";
 import type { ErrorKind, Payload, Tally } from "../core/mod.ts";
+import { Deadlines, type MakeTimer, systemTimers } from "./deadlines.ts";
 import { dial, DialError, type DialOptions } from "./dialing.ts";
 import { Link } from "./link.ts";
 
@@ -16,38 +17,64 @@ export interface LinkEvents<User> {
   endedIdle(link: Link<User>): void;
 }
 
-/** Options of all connections of a load. */
-export interface LinksOptions extends DialOptions {
+/** Opens a connection for its user: `dial`, or one in its place. */
+export type Dial<User> = (
+  options: DialOptions,
+  from: string | undefined,
+  client: string | undefined,
+  signal: AbortSignal,
+  user: User | undefined,
+) => Promise<Connection>;
+
+/** Options of all connections of a load. `User` is what a connection serves. */
+export interface LinksOptions<User = unknown> extends DialOptions {
   readonly payload: Payload;
-  /** How long a connect, and a request, may take. */
+  /** How long a connect, and a request, may take. May be Infinity. */
   readonly timeout: Nanoseconds;
   readonly now: Clock;
+  /** Makes the timers of the timeouts; those of the system if left out. */
+  readonly timers?: MakeTimer;
   /** Opens a connection; `dial` if left out. */
-  readonly dial?: typeof dial;
+  readonly dial?: Dial<User>;
 }
-
-/** Deadlines are looked at this often within a timeout, but not more often than every so many milliseconds. */
-const LOOKS_PER_TIMEOUT = 50;
-const LOOK_MS_MIN = 5;
-const LOOK_MS_MAX = 100;
 
 /** All connections of a load. */
 export class Links<User> {
   readonly tally: Tally;
-  readonly timeout: Nanoseconds;
-  readonly #options: LinksOptions;
+  readonly #options: LinksOptions<User>;
   readonly #events: LinkEvents<User>;
   readonly #all: Link<User>[] = [];
   readonly #stopping = new AbortController();
-  #sweeping: ReturnType<typeof setInterval> | undefined;
+  readonly #timers: MakeTimer;
+  /** One list for each timeout that there has been, that of the present last. */
+  readonly #deadlines: Deadlines<User>[] = [];
+  #timeout: Nanoseconds;
   #dialing = 0;
   #allDialed = () => {};
 
-  constructor(options: LinksOptions, tally: Tally, events: LinkEvents<User>) {
+  constructor(options: LinksOptions<User>, tally: Tally, events: LinkEvents<User>) {
     this.#options = options;
     this.#events = events;
+    this.#timers = options.timers ?? systemTimers(options.now);
     this.tally = tally;
-    this.timeout = options.timeout;
+    this.#timeout = options.timeout;
+    this.#deadlines.push(new Deadlines(options.now, this.#timers));
+  }
+
+  /** How long a connect, and a request, may take. A new timeout is for those that begin from now on. */
+  get timeout(): Nanoseconds {
+    return this.#timeout;
+  }
+
+  set timeout(timeout: Nanoseconds) {
+    if (timeout === this.#timeout) return;
+    this.#timeout = timeout;
+    this.#deadlines.push(new Deadlines(this.#options.now, this.#timers));
+  }
+
+  /** @internal */
+  get deadlines(): Deadlines<User> {
+    return this.#deadlines.at(-1)!;
   }
 
   /** How many there are, those included that are being opened. */
@@ -67,14 +94,13 @@ export class Links<User> {
    * @param client The address that a PROXY header states.
    */
   open(user: User | undefined, from?: string, client?: string): Link<User> {
-    const { payload, now, timeout } = this.#options;
+    const { payload, now } = this.#options;
     const link = new Link<User>(this, payload, payload.reader(this.tally.names));
     link.user = user;
     link.isBusy = true;
-    link.deadline = now() + timeout;
+    link.deadline = now() + this.#timeout;
     link.place = this.#all.length;
     this.#all.push(link);
-    this.#sweeping ??= setInterval(() => this.#sweep(), this.#lookDelay());
     void this.#dial(link, from, client);
     return link;
   }
@@ -104,9 +130,9 @@ export class Links<User> {
 
   /** Closes all connections. Resolves when no connect is under way any more. */
   async close(): Promise<void> {
-    clearInterval(this.#sweeping);
     this.#stopping.abort();
     while (this.#all.length > 0) this.#all.at(-1)!.close();
+    for (const deadlines of this.#deadlines) deadlines.stop();
     if (this.#dialing > 0) await new Promise<void>((resolve) => this.#allDialed = resolve);
   }
 
@@ -114,7 +140,7 @@ export class Links<User> {
     this.#dialing++;
     try {
       const { dial: open = dial } = this.#options;
-      const socket = await open(this.#options, from, client, this.#stopping.signal);
+      const socket = await open(this.#options, from, client, this.#stopping.signal, link.user);
       if (link.connected(socket)) {
         this.tally.connections++;
         this.#events.opened(link);
@@ -124,21 +150,6 @@ export class Links<User> {
       link.fail(error.kind, error.message);
     } finally {
       if (--this.#dialing === 0) this.#allDialed();
-    }
-  }
-
-  #lookDelay(): number {
-    const delay = timerDelay(this.#options.timeout) / LOOKS_PER_TIMEOUT;
-    return Math.min(Math.max(delay, LOOK_MS_MIN), LOOK_MS_MAX);
-  }
-
-  #sweep(): void {
-    const now = this.#options.now();
-    // A failure removes its connection, and may open another one at the end.
-    for (let i = this.#all.length - 1; i >= 0; i--) {
-      const link = this.#all[i];
-      if (link === undefined || now < link.deadline) continue;
-      if (link.isBusy) link.fail("timeout", "no answer came in time");
     }
   }
 }

@@ -12,6 +12,8 @@ export interface Load {
   readonly inFlight: number;
   /** When it wants `ring` to be called; Infinity if it waits for answers only. */
   readonly nextAt: Nanoseconds;
+  /** Whether no request begins any more. */
+  readonly isStopped: boolean;
   /** Whether nothing is left to do. */
   readonly isDone: boolean;
   /** Opens what must be open before the first request. */

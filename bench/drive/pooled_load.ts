@@ -55,7 +55,7 @@ export class PooledLoad implements Load, LinkEvents<typeof REQUEST> {
   constructor(options: PooledOptions, tally: Tally) {
     this.#options = options;
     this.tally = tally;
-    this.#links = new Links(options, tally, this);
+    this.#links = new Links<typeof REQUEST>(options, tally, this);
     this.nextAt = this.#next();
   }
 
@@ -63,8 +63,12 @@ export class PooledLoad implements Load, LinkEvents<typeof REQUEST> {
     return this.#inFlight + this.#waiting.size;
   }
 
+  get isStopped(): boolean {
+    return this.nextAt === Infinity;
+  }
+
   get isDone(): boolean {
-    return this.nextAt === Infinity && this.inFlight === 0;
+    return this.isStopped && this.inFlight === 0;
   }
 
   async prepare(): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Nanoseconds } from "../../lib/base/mod.ts";
-import type { Clock } from "../../lib/io/mod.ts";
+import type { Alarms, Clock } from "../../lib/io/mod.ts";
 import { Alarm } from "./alarm.ts";
 import type { Load } from "./load.ts";
 
@@ -7,10 +7,14 @@ import type { Load } from "./load.ts";
 export interface RunOptions {
   /** Requests begin in this time. */
   readonly duration: Nanoseconds;
+  /** How long the run waits after that for requests that have begun; as long as they take if left out. */
+  readonly patience?: Nanoseconds | undefined;
   /** Ends the run at once: requests that have no answer yet remain unfinished. */
   readonly signal: AbortSignal;
   /** Called before the first request. */
   readonly started?: (() => void) | undefined;
+  /** The alarms of everything in this process, by the same clock. If left out, the run has one of its own. */
+  readonly alarms?: Alarms | undefined;
 }
 
 /** The time of a run, from its start. */
@@ -41,24 +45,26 @@ export class RunClock {
 export async function run(
   load: Load,
   clock: RunClock,
-  { duration, signal, started }: RunOptions,
+  { duration, patience = Infinity, signal, started, alarms }: RunOptions,
 ): Promise<Nanoseconds> {
   const { promise: ended, resolve } = Promise.withResolvers<void>();
   const end = () => resolve();
-  let isStopping = false;
-  const alarm = await Alarm.create(clock.now, () => {
+  /** When it ends, whatever has not. */
+  let last = Infinity;
+  const ring = () => {
     const now = clock.now();
     load.ring(now);
     // What was due before the end begins, however late it is.
-    if (!isStopping && now >= duration && load.nextAt >= duration) {
-      isStopping = true;
-      load.stop();
-    }
+    if (!load.isStopped && now >= duration && load.nextAt >= duration) load.stop();
+    if (now >= last) end();
     check();
-  });
+  };
+  const own = alarms === undefined ? await Alarm.create(clock.now, ring) : undefined;
+  const shared = alarms?.alarm(ring);
   const check = () => {
-    if (load.isDone) end();
-    else alarm.set(Math.min(load.nextAt, isStopping ? Infinity : duration));
+    if (load.isDone) return end();
+    if (load.isStopped && last === Infinity) last = clock.now() + patience;
+    (own ?? shared)!.set(Math.min(load.nextAt, load.isStopped ? last : duration));
   };
   signal.addEventListener("abort", end);
   try {
@@ -74,7 +80,8 @@ export async function run(
   } finally {
     load.changed = () => {};
     signal.removeEventListener("abort", end);
-    alarm.stop();
+    own?.stop();
+    shared?.set(undefined);
     await load.close();
   }
 }

@@ -20,39 +20,67 @@ export interface SessionRequest {
   readonly due: Nanoseconds;
 }
 
-/** How a request ended. */
+/** How an attempt at a request ended. */
 export interface SessionOutcome {
   /** Undefined if it has its valid answer. */
   readonly error: ErrorKind | undefined;
   /** The backend that the answer names. */
   readonly backend: string | undefined;
+  /** How long the request waited there; undefined if the answer does not state it. */
+  readonly waited: Nanoseconds | undefined;
   readonly at: Nanoseconds;
+  /** Whether the request has ended with it: it has its answer, or is not tried again. */
+  readonly isLast: boolean;
+}
+
+/** What a load of sessions reports while it runs. */
+export interface SessionEvents {
+  /**
+   * A client begins a request.
+   *
+   * @param connects Whether a connection begins with it; the first of a client's requests, if it keeps its connection.
+   */
+  readonly began?: ((request: SessionRequest, connects: boolean) => void) | undefined;
+  /** An attempt at a request has ended. */
+  readonly attempted?: ((request: SessionRequest, outcome: SessionOutcome) => void) | undefined;
+  /** From now on no request begins. */
+  readonly stopped?: (() => void) | undefined;
+}
+
+/** What clients ask for, and how long and how often they try. It may change during a run. */
+export interface SessionDemand {
+  readonly demand: Demand;
+  /** How long a client waits for an answer, from when it begins to connect, or to send. May be Infinity. */
+  readonly timeout: Nanoseconds;
+  /** How often a client tries a request again. */
+  readonly retries: number;
 }
 
 /** Options of a load of sessions. */
-export interface SessionOptions extends LinksOptions {
-  readonly demand: Demand;
+export interface SessionOptions extends LinksOptions<SessionRequest>, SessionDemand, SessionEvents {
   /** No connection begins at this time or later. */
   readonly until: Nanoseconds;
-  /** No connection begins after so many. */
+  /** No connection and no request begins after so many connections. */
   readonly connections?: number | undefined;
-  /** How often a client tries a request again. */
-  readonly retries: number;
+  /** Connections that begin earlier do not count. From the start if left out. */
+  readonly countedFrom?: Nanoseconds | undefined;
+  /** A request that failed is not tried again at this time or later. Always, if left out. */
+  readonly retryUntil?: Nanoseconds | undefined;
+  /** A client of the closed loop that failed waits at least this long; 10 ms if left out. */
+  readonly pauseAfterFailure?: Nanoseconds | undefined;
   /** The local address, and the address for a PROXY header, of a client. */
   readonly from?: ((client: number) => string) | undefined;
   readonly client?: ((client: number) => string) | undefined;
   /** The bytes of a request, instead of the payload's. */
   readonly request?: ((request: SessionRequest) => Uint8Array) | undefined;
-  /** Called when a request has its answer, or has failed with all its attempts. */
-  readonly ended?: ((request: SessionRequest, outcome: SessionOutcome) => void) | undefined;
 }
 
-/** A client of the closed loop that failed waits at least this long: otherwise it would spin. */
+/** Without a pause, a client of the closed loop that cannot connect would try again all the time. */
 const PAUSE_AFTER_FAILURE: Nanoseconds = 10 * NS_PER_MS;
 const BEGUN_PER_TURN = 256;
 
 /** A client with its connection. */
-interface Session {
+interface Session extends SessionRequest {
   readonly origin: number;
   readonly client: number;
   readonly isInLoop: boolean;
@@ -78,9 +106,13 @@ export class SessionLoad implements Load, LinkEvents<Session> {
   changed = () => {};
   readonly #options: SessionOptions;
   readonly #links: Links<Session>;
+  #demand: Demand;
+  #retries: number;
   readonly #agenda = new Agenda<Session>();
   #nextArrival: Nanoseconds = Infinity;
   #arrived = 0;
+  /** Connections that have begun and count. */
+  #counted = 0;
   #inFlight = 0;
   #isStopped = false;
   /** Why the first connection could not be opened. */
@@ -88,9 +120,16 @@ export class SessionLoad implements Load, LinkEvents<Session> {
 
   constructor(options: SessionOptions, tally: Tally) {
     this.#options = options;
+    this.#demand = options.demand;
+    this.#retries = options.retries;
     this.tally = tally;
-    this.#links = new Links(options, tally, this);
+    this.#links = new Links<Session>(options, tally, this);
     this.#scheduleArrival();
+  }
+
+  /** What clients ask for at present. */
+  get demand(): Demand {
+    return this.#demand;
   }
 
   get inFlight(): number {
@@ -101,12 +140,16 @@ export class SessionLoad implements Load, LinkEvents<Session> {
     return Math.min(this.#nextArrival, this.#agenda.next);
   }
 
+  get isStopped(): boolean {
+    return this.#isStopped;
+  }
+
   get isDone(): boolean {
     return this.#inFlight === 0 && (this.#isStopped || this.nextAt === Infinity);
   }
 
   start(): void {
-    const { demand } = this.#options;
+    const demand = this.#demand;
     for (let client = 0; client < demand.inLoop; client++) {
       const session = newSession(client, demand.population.indexOf(client), true);
       this.#plan(session, demand.loopPause(client));
@@ -124,16 +167,34 @@ export class SessionLoad implements Load, LinkEvents<Session> {
     }
   }
 
+  /** Requests that wait for their next attempt have begun, and are tried again. */
   stop(): void {
+    if (this.#isStopped) return;
     this.#isStopped = true;
     this.#nextArrival = Infinity;
-    // A request that waits for its next attempt has begun; a client that thinks has not.
-    const waiting: Session[] = [];
-    for (let next = this.#agenda.take(Infinity); next; next = this.#agenda.take(Infinity)) {
-      if (next.attempt > 1) waiting.push(next);
-      else next.link?.close();
+    const waiting: [Nanoseconds, Session][] = [];
+    while (this.#agenda.size > 0) {
+      const at = this.#agenda.next;
+      const session = this.#agenda.take(at)!;
+      if (session.attempt > 1) waiting.push([at, session]);
+      else session.link?.close();
     }
-    for (const session of waiting) this.#giveUp(session, "not_sent");
+    for (const [at, session] of waiting) this.#agenda.add(at, session);
+    this.#options.stopped?.();
+    this.changed();
+  }
+
+  /**
+   * Clients go on with another demand. Its population and its arrivals may be those of the demand before. A new
+   * timeout is for waits that begin from now on.
+   */
+  change({ demand, timeout, retries }: SessionDemand): void {
+    const { arrivals } = this.#demand;
+    this.#demand = demand;
+    this.#retries = retries;
+    this.#links.timeout = timeout;
+    if (this.#isStopped || demand.arrivals === arrivals) return;
+    this.#scheduleArrival();
     this.changed();
   }
 
@@ -148,33 +209,33 @@ export class SessionLoad implements Load, LinkEvents<Session> {
 
   answered(link: Link<Session>): void {
     const session = link.user!;
-    const { error, backend } = link;
-    const now = this.#options.now();
+    const { error, backend, waited } = link;
+    const at = this.#options.now();
     if (error !== undefined) {
       link.close();
-      return this.#hasFailed(session, error, now);
+      return this.#hasFailed(session, error, at, backend);
     }
     this.#inFlight--;
-    this.tally.answered(session.due, session.sentAt, now, backend);
-    this.#report(session, undefined, backend, now);
+    this.tally.answered(session.due, session.sentAt, at, backend);
+    this.#report(session, { error, backend: this.#nameOf(backend), waited, at, isLast: true });
     session.left--;
     if (session.left > 0 && !this.#isStopped) {
       if (!link.isReusable) {
         link.close();
         session.link = undefined;
       }
-      const pause = this.#options.demand.thinkTime(session.origin, session.nth);
+      const pause = this.#demand.thinkTime(session.origin, session.nth);
       session.attempt = 1;
-      if (pause > 0) this.#plan(session, now + pause);
+      if (pause > 0) this.#plan(session, at + pause);
       else {
-        session.due = now;
-        this.#nextRequest(session, now);
+        session.due = at;
+        this.#nextRequest(session, at);
       }
       return;
     }
     link.close();
     session.link = undefined;
-    this.#leave(session, now, 0);
+    this.#leave(session, at, 0);
   }
 
   failed(link: Link<Session>, kind: ErrorKind, message: string | undefined): void {
@@ -188,15 +249,13 @@ export class SessionLoad implements Load, LinkEvents<Session> {
   }
 
   #scheduleArrival(): void {
-    const { demand, until, connections = Infinity } = this.#options;
-    const at = this.#arrived < connections ? demand.arrivals?.next() ?? Infinity : Infinity;
-    this.#nextArrival = at < until ? at : Infinity;
+    const at = this.#demand.arrivals?.next() ?? Infinity;
+    this.#nextArrival = at < this.#options.until ? at : Infinity;
   }
 
   #arrive(now: Nanoseconds): void {
-    const { demand } = this.#options;
     const origin = this.#arrived++;
-    const session = newSession(origin, demand.clientOf(origin), false);
+    const session = newSession(origin, this.#demand.clientOf(origin), false);
     session.due = this.#nextArrival;
     this.#scheduleArrival();
     this.#begin(session, now);
@@ -215,23 +274,31 @@ export class SessionLoad implements Load, LinkEvents<Session> {
     if (!session.isInLoop) this.tally.lag.record(now - session.due);
     if (session.left > 0) return this.#nextRequest(session, now);
     if (session.isInLoop && now >= this.#options.until) return;
-    session.left = this.#options.demand.requestsFrom(session.origin, session.nth);
-    this.#offer(session);
+    session.left = this.#demand.requestsFrom(session.origin, session.nth);
+    this.#offer(session, true);
+    this.#count(session.due);
     this.#connect(session, now);
   }
 
+  /** A connection begins. It may be the last one. */
+  #count(due: Nanoseconds): void {
+    const { connections = Infinity, countedFrom = 0 } = this.#options;
+    if (due >= countedFrom && ++this.#counted >= connections) this.stop();
+  }
+
   #nextRequest(session: Session, now: Nanoseconds): void {
-    this.#offer(session);
+    this.#offer(session, false);
     if (session.link === undefined) return this.#connect(session, now);
     session.sentAt = now;
     this.#send(session.link, session);
   }
 
-  #offer(session: Session): void {
+  #offer(session: Session, connects: boolean): void {
     session.nth++;
     session.attempt = 1;
     this.tally.offered++;
     this.#inFlight++;
+    this.#options.began?.(session, connects);
   }
 
   #connect(session: Session, now: Nanoseconds): void {
@@ -246,24 +313,29 @@ export class SessionLoad implements Load, LinkEvents<Session> {
     link.send(this.tally.sent, this.#options.request?.(session));
   }
 
-  #hasFailed(session: Session, kind: ErrorKind, now: Nanoseconds): void {
-    const { demand, retries } = this.#options;
+  #hasFailed(session: Session, error: ErrorKind, at: Nanoseconds, backend = NO_BACKEND): void {
+    const { retryUntil = Infinity, pauseAfterFailure = PAUSE_AFTER_FAILURE } = this.#options;
+    const { origin, nth, attempt } = session;
     session.link = undefined;
-    if (session.attempt > retries || this.#isStopped) {
-      this.#giveUp(session, kind, now);
-      return;
+    const again = attempt > this.#retries
+      ? Infinity
+      : at + this.#demand.backoff(origin, nth, attempt);
+    const isLast = again >= retryUntil || again === Infinity;
+    if (isLast) {
+      this.#inFlight--;
+      this.tally.failed(error, at);
     }
-    const pause = demand.backoff(session.origin, session.nth, session.attempt);
+    this.#report(session, {
+      error,
+      backend: this.#nameOf(backend),
+      waited: undefined,
+      at,
+      isLast,
+    });
+    if (isLast) return this.#leave(session, at, pauseAfterFailure);
     session.attempt++;
-    this.#agenda.add(now + pause, session);
+    this.#agenda.add(again, session);
     this.changed();
-  }
-
-  #giveUp(session: Session, kind: ErrorKind, now = this.#options.now()): void {
-    this.#inFlight--;
-    this.tally.failed(kind, now);
-    this.#report(session, kind, NO_BACKEND, now);
-    this.#leave(session, now, PAUSE_AFTER_FAILURE);
   }
 
   /** A client has finished. In the closed loop it begins anew after its pause. */
@@ -271,19 +343,16 @@ export class SessionLoad implements Load, LinkEvents<Session> {
     if (!session.isInLoop || this.#isStopped) return this.changed();
     session.left = 0;
     session.attempt = 1;
-    const pause = Math.max(least, this.#options.demand.loopPause(session.origin));
+    const pause = Math.max(least, this.#demand.loopPause(session.origin));
     this.#plan(session, now + pause);
   }
 
-  #report(
-    session: Session,
-    error: ErrorKind | undefined,
-    backend: number,
-    at: Nanoseconds,
-  ): void {
-    const { ended } = this.#options;
-    if (ended === undefined) return;
-    ended(session, { error, backend: this.tally.names.names[backend], at });
+  #nameOf(backend: number): string | undefined {
+    return this.tally.names.names[backend];
+  }
+
+  #report(session: Session, outcome: SessionOutcome): void {
+    this.#options.attempted?.(session, outcome);
   }
 }
 

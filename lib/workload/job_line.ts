@@ -34,15 +34,14 @@ export function parseJobLine(line: string): JobLine | undefined {
   return Number.isFinite(job.work + job.fastDraw + job.failDraw) ? job : undefined;
 }
 
-/** The line of an answer. */
+/** The line of an answer. It begins as every answer of lbsim's backend: `Hello from B1: done 0`. */
 export function answerLine({ backend, waited }: AnswerLine): string {
-  return waited === undefined ? `${backend} error` : `${backend} done ${Math.round(waited)}`;
+  return `Hello from ${backend}: ${waited === undefined ? "error" : `done ${Math.round(waited)}`}`;
 }
 
 /** The answer that a line states; undefined if it states none. */
 export function parseAnswerLine(line: string): AnswerLine | undefined {
-  const [backend, word, waited] = line.split(" ");
+  const [, backend, error, waited] = /^Hello from (.+): (?:(error)|done (\d+))$/.exec(line) ?? [];
   if (backend === undefined) return undefined;
-  if (word === "error") return { backend };
-  return word === "done" ? { backend, waited: Number(waited) } : undefined;
+  return error === undefined ? { backend, waited: Number(waited) } : { backend };
 }
