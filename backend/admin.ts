@@ -1,6 +1,7 @@
+import * as z from "zod";
 import {
-  type AdminServer,
   type AdminSettings,
+  BadRequest,
   bodyOf,
   json,
   routed,
@@ -8,12 +9,13 @@ import {
   TokenFile,
   type Warn,
 } from "../lib/admin/mod.ts";
-import { faultBody, type FaultsAnswer } from "../lib/api/mod.ts";
-import { NS_PER_MS } from "../lib/base/mod.ts";
-import { type Config, serverFaultOf } from "../lib/config/mod.ts";
+import { faultBody, type FaultsAnswer, type ServiceAnswer, serviceBody } from "../lib/api/mod.ts";
+import { NS_PER_MS, VERSION } from "../lib/base/mod.ts";
+import { type Config, serverFaultOf, serverKeys } from "../lib/config/mod.ts";
 import { faultWords, writtenFault } from "../lib/fault/mod.ts";
 import { monotonicNow } from "../lib/io/mod.ts";
 import type { BackendFaults } from "./faults.ts";
+import { BackendJobs, type JobsChange, OtherJobs } from "./jobs.ts";
 
 /** The settings of a backend's admin API; undefined if it has none. */
 export function backendAdminSettings(
@@ -25,16 +27,27 @@ export function backendAdminSettings(
   return { listen, hosts, token, tls };
 }
 
+/** The admin API of a backend while it runs. */
+export interface BackendAdmin {
+  readonly url: string;
+  /** Also ends the service of a scenario, if the backend serves one. */
+  stop(): Promise<void>;
+}
+
 /**
- * Starts the admin API of a backend: it tells the backend's faults, begins and ends them.
+ * Starts the admin API of a backend: it tells the backend's faults, begins and ends them; and it lets the backend
+ * serve a scenario.
  *
+ * @param report Called when the backend begins to serve a scenario, and when it serves as before again.
  * @throws {UserError} if it cannot listen.
  */
 export async function startBackendAdmin(
   faults: BackendFaults,
   settings: AdminSettings,
   warn: Warn,
-): Promise<AdminServer> {
+  report: (change: JobsChange) => void = () => {},
+): Promise<BackendAdmin> {
+  const jobs = new BackendJobs(faults.server, report);
   const answer = () => json(answerOf(faults));
   const api = routed({
     "/api/fault": {
@@ -49,8 +62,29 @@ export async function startBackendAdmin(
         return answer();
       },
     },
+    "/api/service": {
+      GET: () => json(serviceOf(jobs)),
+      PUT: async (request) => {
+        const { for: duration, ...options } = bodyOf(serviceBody, request);
+        await jobs.begin(options, duration).catch((error) => {
+          throw error instanceof OtherJobs ? new BadRequest(error.message, 409) : error;
+        });
+        return json(serviceOf(jobs));
+      },
+      DELETE: async () => {
+        await jobs.end();
+        return json(serviceOf(jobs));
+      },
+    },
   });
-  return await startAdmin(settings, api, warn);
+  const server = await startAdmin(settings, api, warn);
+  return {
+    url: server.url,
+    async stop() {
+      await server.stop();
+      await jobs.end();
+    },
+  };
 }
 
 function answerOf({ server, active }: BackendFaults): FaultsAnswer {
@@ -65,3 +99,21 @@ function answerOf({ server, active }: BackendFaults): FaultsAnswer {
     })),
   };
 }
+
+const serviceSchema = z.strictObject(serverKeys);
+
+function serviceOf({ server, active }: BackendJobs): ServiceAnswer {
+  return {
+    backend: server.id,
+    version: VERSION,
+    service: active === undefined ? null : {
+      ...z.encode(serviceSchema, active.options) as ServiceSettings,
+      run: active.run,
+      ends_in_ms: Math.max(0, active.until - monotonicNow()) / NS_PER_MS,
+      busy_ms: active.busyTime / NS_PER_MS,
+      waiting_ms: active.waitingTime / NS_PER_MS,
+    },
+  };
+}
+
+type ServiceSettings = Pick<NonNullable<ServiceAnswer["service"]>, keyof typeof serverKeys>;

@@ -3,6 +3,7 @@ import { escapedJson, formatAddress, formatDuration, NS_PER_MS } from "../lib/ba
 import { logger, logSentence } from "../lib/cli/mod.ts";
 import { faultWords } from "../lib/fault/mod.ts";
 import type { FaultChange } from "./faults.ts";
+import type { JobsChange } from "./jobs.ts";
 import type { BackendTotals, Behaviour } from "./server.ts";
 
 /** Logs each request at debug; undefined at other levels, at which a request costs nothing more. */
@@ -41,6 +42,21 @@ export function faultLogger(id: string): (change: FaultChange) => void {
     });
   };
 }
+
+/** Logs when a backend begins to serve a scenario, and when it serves as before again. */
+export function jobsLogger(id: string): (change: JobsChange) => void {
+  const log = logger("backend");
+  return (change) => {
+    const event = `service_${change}`;
+    logSentence(log, "info", `${id} ${JOBS_IN_WORDS[change]}`, { event, backend: id });
+  };
+}
+
+const JOBS_IN_WORDS: Readonly<Record<JobsChange, string>> = {
+  begun: "serves the requests of a scenario",
+  ended: "serves as before the scenario",
+  expired: "serves as before the scenario: it was not asked to continue",
+};
 
 /** `2 connections, 4 requests, 0 failed`. */
 export function totalsInWords({ connections, requests, failed }: BackendTotals): string {

@@ -26,7 +26,7 @@ import { BACKEND_ID, type Config } from "../lib/config/mod.ts";
 import { durationSampler, parseDistribution } from "../lib/scenario/distribution.ts";
 import { giveUp, untilAborted } from "../lib/io/mod.ts";
 import { backendAdminSettings, startBackendAdmin } from "./admin.ts";
-import { faultLogger, requestLogger, totalsInWords } from "./backend_log.ts";
+import { faultLogger, jobsLogger, requestLogger, totalsInWords } from "./backend_log.ts";
 import { BackendFaults } from "./faults.ts";
 import { BackendServer } from "./server.ts";
 
@@ -110,7 +110,7 @@ export function backendCommand(io: Io) {
       }, createRandom(childSeed(root, "failures")));
       const listening = server.start(address);
       const faults = new BackendFaults(server, faultLogger(id));
-      const api = admin && await startBackendAdmin(faults, admin, warn);
+      const api = admin && await startBackendAdmin(faults, admin, warn, jobsLogger(id));
       // It accepts connections; it opens none, and no files. Faults close and open its listener, and the
       // token is read for each change.
       await giveUp("write", "sys", ...admin === undefined ? ["net", "read"] as const : []);

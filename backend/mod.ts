@@ -1,6 +1,6 @@
 /** The echo server, with faults on demand. */
-export { backendAdminSettings, startBackendAdmin } from "./admin.ts";
-export { faultLogger, requestLogger, totalsInWords } from "./backend_log.ts";
+export { type BackendAdmin, backendAdminSettings, startBackendAdmin } from "./admin.ts";
+export { faultLogger, jobsLogger, requestLogger, totalsInWords } from "./backend_log.ts";
 export { Entrance, entranceMode, isHalted } from "./entrance.ts";
 export { BackendFaults, type FaultChange } from "./faults.ts";
 export { JobServer, type JobServerOptions } from "./job_server.ts";

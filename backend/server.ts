@@ -14,8 +14,9 @@ import {
 } from "../lib/base/mod.ts";
 import { type FaultEffect, NO_EFFECT } from "../lib/fault/mod.ts";
 import type { KeyPair } from "../lib/files/mod.ts";
-import { Entrance, entranceMode, isHalted, type Socket } from "./entrance.ts";
+import { Entrance, type EntranceMode, entranceMode, isHalted, type Socket } from "./entrance.ts";
 import { HttpConversation, isRequestLine } from "./http.ts";
+import type { JobServer } from "./job_server.ts";
 import { Slots } from "./slots.ts";
 import { Work } from "./work.ts";
 
@@ -87,7 +88,8 @@ const decoder = new TextDecoder();
 export class BackendServer {
   readonly id: string;
   readonly #behaviour: Behaviour;
-  readonly #random: Random;
+  /** Decides which requests fail. */
+  readonly random: Random;
   readonly #slots: Slots | undefined;
   readonly #connections = new AgeList<ServedConnection>();
   #accepted = 0;
@@ -95,6 +97,8 @@ export class BackendServer {
   #failed = 0;
   readonly #work = new Work();
   #effect = NO_EFFECT;
+  /** Serves the clients that come while it is there. */
+  #jobs: JobServer | undefined;
   #entrance: Entrance | undefined;
   #ended = Promise.withResolvers<void>();
   #idleCheck: ReturnType<typeof setInterval> | undefined;
@@ -105,7 +109,7 @@ export class BackendServer {
   constructor(id: string, behaviour: Behaviour, random: Random) {
     this.id = id;
     this.#behaviour = behaviour;
-    this.#random = random;
+    this.random = random;
     this.#slots = behaviour.slots === undefined ? undefined : new Slots(behaviour.slots);
   }
 
@@ -148,6 +152,7 @@ export class BackendServer {
   async stop(): Promise<void> {
     this.#setEffect(NO_EFFECT);
     const closed = this.#stopListening();
+    this.#jobs?.dropConnections();
     for (const connection of this.#connections) connection.finish();
     await this.#over(closed);
   }
@@ -169,13 +174,34 @@ export class BackendServer {
     if (this.#entrance === undefined) return;
     const { down, resetting } = this.#effect;
     this.#setEffect(effect);
-    const entering = this.#entrance.setMode(entranceMode(effect));
+    const entering = this.#entrance.setMode(this.#mode);
     if (effect.down && !down || effect.resetting && !resetting) this.#dropConnections();
     await entering;
   }
 
+  /**
+   * From now on this server serves those who connect; undefined: they are served as before. Resolves when it is in
+   * force. Connections that are open stay with what serves them.
+   */
+  async serveJobs(jobs: JobServer | undefined): Promise<void> {
+    this.#jobs = jobs;
+    jobs?.applyFaults(this.#effect);
+    await this.#entrance?.setMode(this.#mode);
+  }
+
+  /** Whether its server of jobs has room may have changed: one that is full refuses connects. */
+  roomChanged(): void {
+    void this.#entrance?.setMode(this.#mode);
+  }
+
+  get #mode(): EntranceMode {
+    const mode = entranceMode(this.#effect);
+    return mode === "open" && this.#jobs?.isFull === true ? "closed" : mode;
+  }
+
   #setEffect(effect: FaultEffect): void {
     this.#effect = effect;
+    this.#jobs?.applyFaults(effect);
     this.#work.setSpeed(isHalted(effect) ? 0 : 1 / effect.slowness);
   }
 
@@ -187,6 +213,7 @@ export class BackendServer {
   }
 
   #dropConnections(): void {
+    this.#jobs?.dropConnections();
     this.#giveUp.abort();
     this.#giveUp = new AbortController();
     for (const connection of this.#connections) connection.close();
@@ -207,6 +234,7 @@ export class BackendServer {
 
   #take(socket: Socket): void {
     this.#accepted++;
+    if (this.#jobs !== undefined) return this.#jobs.take(socket);
     const { onRequest } = this.#behaviour;
     const connection = new ServedConnection(
       socket,
@@ -246,7 +274,7 @@ export class BackendServer {
 
   /** Whether something happens that has this probability. */
   #happens(share: number): boolean {
-    return share > 0 && this.#random.next() < share;
+    return share > 0 && this.random.next() < share;
   }
 
   async #serveAndReport(

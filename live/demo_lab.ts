@@ -1,11 +1,12 @@
 import {
+  type BackendAdmin,
   backendAdminSettings,
   BackendFaults,
   type BackendServer,
   startBackendAdmin,
 } from "../backend/mod.ts";
 import { Admin, type Balancer, explainNow, type LiveMonitor } from "../lb/mod.ts";
-import { type AdminServer, MemoryToken } from "../lib/admin/mod.ts";
+import { MemoryToken } from "../lib/admin/mod.ts";
 import { type Address, parseAddress } from "../lib/base/mod.ts";
 import type { EventStream } from "../lib/core/mod.ts";
 import type { Clock } from "../lib/io/mod.ts";
@@ -15,7 +16,7 @@ const LOOPBACK = { host: "127.0.0.1", port: 0 };
 /** A backend's faults, and the admin API that begins and ends them. */
 interface HurtableBackend {
   readonly faults: BackendFaults;
-  readonly server: AdminServer;
+  readonly server: BackendAdmin;
 }
 
 /** The admin APIs of a demo's backends. They accept a token that is only in the memory of this process. */

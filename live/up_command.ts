@@ -4,6 +4,7 @@ import {
   BackendFaults,
   BackendServer,
   faultLogger,
+  jobsLogger,
   requestLogger,
   startBackendAdmin,
   totalsInWords,
@@ -149,7 +150,7 @@ async function runRoles(
 
 async function startApi(faults: BackendFaults, settings: AdminSettings) {
   const { id } = faults.server;
-  const api = await startBackendAdmin(faults, settings, warn);
+  const api = await startBackendAdmin(faults, settings, warn, jobsLogger(id));
   logSentence(logger("backend"), "info", `admin API of ${id} on ${api.url}`, {
     event: "admin_listening",
     backend: id,

@@ -186,5 +186,27 @@ export const faults = z.strictObject({
 /** What a backend answers about its faults. */
 export type FaultsAnswer = z.output<typeof faults>;
 
+const limit = z.union([count, z.literal("unlimited")]);
+
+/** `/api/service` of a backend. */
+export const service = z.strictObject({
+  backend: z.string(),
+  version: z.string(),
+  service: z.strictObject({
+    slots: limit,
+    queue: limit,
+    speed: number,
+    discipline: z.string(),
+    abandoned: z.string(),
+    run: z.string().describe("another one each time that the backend begins to serve a scenario"),
+    ends_in_ms: number.describe("until the backend serves as before, unless it is asked again"),
+    busy_ms: number.describe("the busy time of all its slots since it began, in sum"),
+    waiting_ms: number.describe("the time that requests waited in its queue, in sum"),
+  }).nullable().describe("how it serves the requests of a scenario; null: it does not"),
+});
+
+/** What a backend answers about its service. */
+export type ServiceAnswer = z.output<typeof service>;
+
 /** Every refusal. */
 export const failed = z.strictObject({ error: z.string().describe("a sentence") });

@@ -1,7 +1,7 @@
 /** The bodies of requests that change something. */
 import * as z from "zod";
-import { parseIp } from "../base/mod.ts";
-import { configKeys, duration, serverFault } from "../config/mod.ts";
+import { NS_PER_S, parseIp } from "../base/mod.ts";
+import { configKeys, duration, serverFault, serverKeys } from "../config/mod.ts";
 
 /** What the operator wants of a backend. */
 export const stateBody = z.strictObject({
@@ -35,4 +35,17 @@ export const faultBody = z.strictObject({
   for: duration({ positive: true }).optional().describe(
     "how long it lasts; until it is ended if left out",
   ),
+});
+
+/** A backend serves a scenario for no longer than this without being asked again. */
+const SERVICE_TIME_MAX = 600 * NS_PER_S;
+
+/** How a backend is to serve the requests of a scenario, and for how long. */
+export const serviceBody = z.strictObject({
+  ...serverKeys,
+  for: duration({ positive: true })
+    .refine((time) => time <= SERVICE_TIME_MAX, { error: () => "must be at most 10m" })
+    .describe(
+      "the backend serves as before after this time, unless the request is repeated; at most 10m",
+    ),
 });

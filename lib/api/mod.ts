@@ -1,4 +1,16 @@
 /** The admin API as schemas: what it takes and answers, and its OpenAPI description. Pure. */
-export { faults as faultsAnswer, type FaultsAnswer } from "./answers.ts";
-export { algorithmBody, explainBody, faultBody, stateBody, weightBody } from "./bodies.ts";
+export {
+  faults as faultsAnswer,
+  type FaultsAnswer,
+  service as serviceAnswer,
+  type ServiceAnswer,
+} from "./answers.ts";
+export {
+  algorithmBody,
+  explainBody,
+  faultBody,
+  serviceBody,
+  stateBody,
+  weightBody,
+} from "./bodies.ts";
 export { openApi } from "./openapi.ts";

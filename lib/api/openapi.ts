@@ -1,6 +1,13 @@
 import * as z from "zod";
 import { VERSION } from "../base/mod.ts";
-import { algorithmBody, explainBody, faultBody, stateBody, weightBody } from "./bodies.ts";
+import {
+  algorithmBody,
+  explainBody,
+  faultBody,
+  serviceBody,
+  stateBody,
+  weightBody,
+} from "./bodies.ts";
 import * as answers from "./answers.ts";
 
 type Json = Record<string, unknown>;
@@ -131,7 +138,23 @@ const OPERATIONS: Readonly<Record<string, Path>> = {
 };
 
 /** The admin API of a backend, by path. */
-const BACKEND_OPERATIONS: Readonly<Record<string, Path>> = { "/api/fault": faultsOf([]) };
+const BACKEND_OPERATIONS: Readonly<Record<string, Path>> = {
+  "/api/fault": faultsOf([]),
+  "/api/service": {
+    get: {
+      summary: "Whether the backend serves a scenario, and how busy it was",
+      answer: answers.service,
+    },
+    put: {
+      summary:
+        "Serve the requests of a scenario, which carry their work; the same settings again only extend the time",
+      body: serviceBody,
+      answer: answers.service,
+      refusals: [400, 409],
+    },
+    delete: { summary: "Serve as before", answer: answers.service },
+  },
+};
 
 const REFUSALS: Readonly<Record<number, string>> = {
   400: "The request cannot be understood",
@@ -157,7 +180,8 @@ export function openApi(): Json {
       license: { name: "MIT", identifier: "MIT" },
       description:
         "Shows what the balancer does, and changes it. A backend can have an admin API of its own, " +
-        "through which faults are injected. Each name contains its unit.",
+        "through which faults are injected, and through which it serves the requests of a scenario. " +
+        "Each name contains its unit.",
     },
     servers: [{ url: "http://127.0.0.1:9900" }],
     paths: {

@@ -32,6 +32,7 @@ export {
   rule,
   share,
   text,
+  unlimited,
   words,
 } from "./scalars.ts";
 export {
@@ -42,6 +43,7 @@ export {
   configSchema,
   DEFAULT_ADMIN_LISTEN,
 } from "./schema.ts";
+export { serverKeys } from "./server.ts";
 export {
   type BackendWish,
   NO_WISHES,

@@ -347,3 +347,19 @@ export function oneKeyOf<Shape extends z.ZodRawShape>(shape: Shape) {
     };
   }));
 }
+
+/** A word for "no limit". */
+export function unlimited(word: string) {
+  return z.codec(z.literal(word), z.custom<number>(), {
+    decode: () => Infinity,
+    encode: () => word,
+  });
+}
+
+/** A count, or a word for an unlimited one. */
+export function countOr(word: string, min: number) {
+  return z.union([
+    integer(min, Number.MAX_SAFE_INTEGER),
+    unlimited(word),
+  ]);
+}

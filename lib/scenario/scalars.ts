@@ -1,6 +1,6 @@
 /** Schemas of single values that only scenarios have. */
 import * as z from "zod";
-import { duration, integer, number, oneKeyOf, rule, text } from "../config/mod.ts";
+import { duration, integer, number, oneKeyOf, rule, text, unlimited } from "../config/mod.ts";
 import type { Nanoseconds } from "../base/mod.ts";
 import type { Distribution } from "../stats/mod.ts";
 
@@ -28,28 +28,12 @@ export function numberFrom(min: number, max: number) {
   return z.number({ error }).min(min, { error }).max(max, { error });
 }
 
-/** A word for "no limit". */
-function unlimited(word: string) {
-  return z.codec(z.literal(word), z.custom<number>(), {
-    decode: () => Infinity,
-    encode: () => word,
-  });
-}
-
 /** A duration, or a word for an unlimited one. */
 export function durationOr(word: string) {
   return z.union([
     unlimited(word),
     duration({ positive: true }),
   ]) as unknown as z.ZodType<Nanoseconds, string>;
-}
-
-/** A count, or a word for an unlimited one. */
-export function countOr(word: string, min: number) {
-  return z.union([
-    integer(min, Number.MAX_SAFE_INTEGER),
-    unlimited(word),
-  ]);
 }
 
 type WithDefault = z.ZodDefault<z.core.SomeType> | z.ZodPrefault<z.core.SomeType>;

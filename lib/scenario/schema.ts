@@ -15,13 +15,13 @@ import {
   oneKeyOf,
   rate,
   rule,
+  serverKeys,
   share,
   words,
 } from "../config/mod.ts";
 import { formatDuration, type Nanoseconds, NS_PER_S } from "../base/mod.ts";
 import {
   count,
-  countOr,
   durationOr,
   durations,
   listOf,
@@ -155,24 +155,6 @@ const workload = z.strictObject({
     ),
   }).prefault({}).describe("how clients try again after an error or a timeout"),
 });
-
-const serverKeys = {
-  slots: countOr("unlimited", 1).default(1).describe(
-    "the number of requests that are served at the same time; or: unlimited",
-  ),
-  queue: countOr("unlimited", 0).prefault("unlimited").describe(
-    "the number of requests that may wait; further requests are refused; or: unlimited",
-  ),
-  speed: number(0, 1e6).default(1).describe(
-    "speed of each slot; at 0.5 a request takes twice its service time",
-  ),
-  discipline: z.enum(["fifo", "processor-sharing"]).default("fifo").describe(
-    "fifo: requests are served in order of arrival; processor-sharing: all are served at the same time and share the speed",
-  ),
-  abandoned: z.enum(["serve", "drop"]).default("serve").describe(
-    "serve: a request whose client has given up is served nevertheless. drop: it is dropped from the queue",
-  ),
-};
 
 /** The default behaviour of a backend. */
 export const SERVER_DEFAULTS = z.strictObject(serverKeys).parse({});

@@ -31,7 +31,8 @@ export function parseJobLine(line: string): JobLine | undefined {
   const [word, id, work, fastDraw, failDraw] = line.split(" ");
   if (word !== "job" || id === undefined) return undefined;
   const job = { id, work: Number(work), fastDraw: Number(fastDraw), failDraw: Number(failDraw) };
-  return Number.isFinite(job.work + job.fastDraw + job.failDraw) ? job : undefined;
+  const isSound = Number.isFinite(job.work + job.fastDraw + job.failDraw) && job.work >= 0;
+  return isSound ? job : undefined;
 }
 
 /** The line of an answer. It begins as every answer of lbsim's backend: `Hello from B1: done 0`. */

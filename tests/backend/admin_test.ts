@@ -4,7 +4,8 @@ import { startBackendAdmin } from "../../backend/mod.ts";
 import { createRandom } from "../../lib/base/mod.ts";
 import { prepareTokenFile } from "../../lib/admin/mod.ts";
 import { ask, raw } from "../support/admin.ts";
-import { ask as talk } from "../support/sockets.ts";
+import { VERSION } from "../../lib/base/mod.ts";
+import { ask as talk, eventually } from "../support/sockets.ts";
 
 const LOOPBACK = { host: "127.0.0.1", port: 0 };
 
@@ -19,7 +20,12 @@ async function hurtable(listen = LOOPBACK) {
   const address = server.start(LOOPBACK);
   const faults = new BackendFaults(server);
   const settings = backendAdminSettings(listen, { hosts: [], tokenFile })!;
-  const api = await startBackendAdmin(faults, settings, warn);
+  const changes: string[] = [];
+  const changed: (() => void)[] = [];
+  const api = await startBackendAdmin(faults, settings, warn, (change) => {
+    changes.push(change);
+    changed.splice(0).forEach((wake) => wake());
+  });
   const token = (await Deno.readTextFile(tokenFile)).trim();
   return {
     ...{ address, faults, url: api.url, token, tokenFile, warnings },
@@ -31,6 +37,16 @@ async function hurtable(listen = LOOPBACK) {
           "Content-Type": "application/json",
           ...headers,
         },
+        ...body !== undefined && { body: JSON.stringify(body) },
+      }),
+    /** What is told of the service of scenarios. */
+    changes,
+    /** Resolves at the next change of the service. */
+    nextChange: () => new Promise<void>((resolve) => changed.push(resolve)),
+    serve: (method: string, body?: unknown) =>
+      ask(`${api.url}/api/service`, {
+        method,
+        headers: { "Authorization": `Bearer ${token}`, "Content-Type": "application/json" },
         ...body !== undefined && { body: JSON.stringify(body) },
       }),
     get: (headers: Record<string, string> = {}) => ask(`${api.url}/api/fault`, { headers }),
@@ -177,3 +193,112 @@ Deno.test("an admin API of a backend without a token file changes nothing", asyn
     await server.kill();
   }
 });
+
+const SERVICE = {
+  slots: 2,
+  queue: "unlimited",
+  speed: 1,
+  discipline: "fifo",
+  abandoned: "serve",
+  for: "30s",
+};
+/** A job of 2 ms that fails under no fault. */
+const JOB = "job 1.1.1 2000000 0.99 0.99\n";
+
+Deno.test("PUT /api/service lets the backend serve the jobs of a scenario; DELETE ends that", async () => {
+  await using lab = await hurtable();
+  assert.equal(await talk(lab.address, JOB), `Hello from B1: ${JOB}`, "an echo");
+  const { json } = await lab.serve("PUT", SERVICE);
+  const { run, ends_in_ms, busy_ms, ...service } = json.service;
+  assert.deepEqual(
+    { ...json, service },
+    {
+      backend: "B1",
+      version: VERSION,
+      service: {
+        ...{ slots: 2, queue: "unlimited", speed: 1, discipline: "fifo", abandoned: "serve" },
+        waiting_ms: 0,
+      },
+    },
+  );
+  assert.ok(ends_in_ms > 0 && ends_in_ms <= 30_000);
+  assert.equal(busy_ms, 0);
+  assert.equal(await talk(lab.address, `${JOB}${JOB}`), "B1 done 0\nB1 done 0\n");
+  assert.match(await talk(lab.address, "hi\n"), /^Hello from B1: hi\n/, "a probe");
+  assert.match(await talk(lab.address, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"), /^HTTP\/1\.1 200/);
+  const again = (await lab.serve("PUT", SERVICE)).json.service;
+  assert.equal(again.run, run, "the same settings only extend the time");
+  assert.ok(again.busy_ms >= 4, `${again.busy_ms} ms of work`);
+  assert.equal((await lab.serve("DELETE")).json.service, null);
+  assert.equal(await talk(lab.address, JOB), `Hello from B1: ${JOB}`);
+  assert.deepEqual(lab.changes, ["begun", "ended"]);
+});
+
+Deno.test("a backend serves as before when its time for a scenario is over", async () => {
+  await using lab = await hurtable();
+  const begun = lab.nextChange();
+  await lab.serve("PUT", { ...SERVICE, for: "20ms" });
+  await begun;
+  if (lab.changes.length === 1) await lab.nextChange();
+  assert.deepEqual(lab.changes, ["begun", "expired"]);
+  assert.equal((await lab.serve("GET")).json.service, null);
+  assert.equal(await talk(lab.address, "hi\n"), "Hello from B1: hi\n");
+});
+
+Deno.test("PUT /api/service refuses other settings while the backend serves a scenario", async () => {
+  await using lab = await hurtable();
+  await lab.serve("PUT", SERVICE);
+  const { status, json } = await lab.serve("PUT", { ...SERVICE, slots: 3 });
+  assert.equal(status, 409);
+  assert.match(json.error, /B1 serves a scenario already/);
+  assert.equal((await lab.serve("GET")).json.service.slots, 2);
+});
+
+Deno.test("faults act on a backend that serves a scenario", async () => {
+  await using lab = await hurtable();
+  await lab.change("PUT", { kind: { "fail-rate": "100%" } });
+  await lab.serve("PUT", SERVICE);
+  assert.equal(await talk(lab.address, JOB), "B1 error\n");
+  await lab.change("PUT", { kind: "crash" });
+  await assert.rejects(talk(lab.address, JOB), Deno.errors.ConnectionRefused);
+  await lab.change("DELETE");
+  assert.equal(await talk(lab.address, JOB), "B1 done 0\n");
+});
+
+Deno.test("a backend whose queue is full refuses connects, and accepts them when it has room", async () => {
+  await using lab = await hurtable();
+  await lab.serve("PUT", { ...SERVICE, slots: 1, queue: 0 });
+  const one = await Deno.connect({ hostname: "127.0.0.1", port: lab.address.port });
+  await one.write(new TextEncoder().encode("job 1.1.1 60000000000 0.9 0.9\n"));
+  const refused = async () => {
+    try {
+      (await Deno.connect({ hostname: "127.0.0.1", port: lab.address.port })).close();
+      return false;
+    } catch {
+      return true;
+    }
+  };
+  await eventually(refused, "it refuses");
+  await lab.serve("DELETE");
+  assert.equal(await talk(lab.address, "hi\n"), "Hello from B1: hi\n");
+  one.close();
+});
+
+const WRONG_SERVICE: readonly (readonly [unknown, RegExp])[] = [
+  [{ ...SERVICE, slots: 0 }, /slots/],
+  [{ ...SERVICE, speed: -1 }, /speed/],
+  [{ ...SERVICE, discipline: "lifo" }, /discipline/],
+  [{ ...SERVICE, for: "11m" }, /for: must be at most 10m/],
+  [{ ...SERVICE, for: undefined }, /for/],
+  [{ ...SERVICE, work: 1 }, /work/],
+];
+
+for (const [body, reason] of WRONG_SERVICE) {
+  Deno.test(`PUT /api/service refuses ${JSON.stringify(body)}`, async () => {
+    await using lab = await hurtable();
+    const { status, json } = await lab.serve("PUT", body);
+    assert.equal(status, 400);
+    assert.match(json.error, reason);
+    assert.deepEqual(lab.changes, []);
+  });
+}

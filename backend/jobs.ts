@@ -1,0 +1,102 @@
+import { escapeText, type Nanoseconds } from "../lib/base/mod.ts";
+import { type Alarm, Alarms, monotonicNow } from "../lib/io/mod.ts";
+import { JobServer, type JobServerOptions } from "./job_server.ts";
+import type { BackendServer } from "./server.ts";
+
+/** A backend begins to serve a scenario, or serves as before again. */
+export type JobsChange = "begun" | "ended" | "expired";
+
+/** How a backend serves a scenario now. */
+export interface ActiveJobs {
+  readonly options: JobServerOptions;
+  /** Another one each time. */
+  readonly run: string;
+  readonly until: Nanoseconds;
+  /** Since it began: busy slots and waiting requests, integrated over time. */
+  readonly busyTime: number;
+  readonly waitingTime: number;
+}
+
+/** A backend serves one scenario at a time, and other settings than its own need its end. */
+export class OtherJobs extends Error {}
+
+/**
+ * Lets a backend serve the requests of a scenario for a time, and then as before. The time must be extended again and
+ * again: if what drives the scenario is gone, the backend serves as before by itself.
+ */
+export class BackendJobs {
+  readonly server: BackendServer;
+  readonly #report: (change: JobsChange) => void;
+  readonly #alarms = new Alarms(monotonicNow);
+  readonly #end: Alarm;
+  #active:
+    | { readonly options: JobServerOptions; readonly run: string; jobs: JobServer }
+    | undefined;
+
+  /** @param report Called when it begins and ends. */
+  constructor(server: BackendServer, report: (change: JobsChange) => void) {
+    this.server = server;
+    this.#report = report;
+    this.#end = this.#alarms.alarm(() => void this.#stop("expired"));
+  }
+
+  /** How it serves now; undefined if it does not serve a scenario. */
+  get active(): ActiveJobs | undefined {
+    if (this.#active === undefined) return undefined;
+    const { options, run, jobs: { service } } = this.#active;
+    const now = monotonicNow();
+    return {
+      ...{ options, run, until: this.#end.at ?? now },
+      busyTime: service.busyTime(now),
+      waitingTime: service.waitingTime(now),
+    };
+  }
+
+  /**
+   * Begins, or extends the time if it serves with these options already.
+   *
+   * @throws {OtherJobs} if it serves with other options.
+   */
+  async begin(options: JobServerOptions, duration: Nanoseconds): Promise<void> {
+    if (this.#active !== undefined) {
+      if (!isEqual(this.#active.options, options)) {
+        throw new OtherJobs(`${this.server.id} serves a scenario already, with other settings`);
+      }
+      this.#end.set(monotonicNow() + duration);
+      return;
+    }
+    const { id } = this.server;
+    const jobs: JobServer = new JobServer(id, options, {
+      alarms: this.#alarms,
+      random: this.server.random,
+      answerTo: (line) => line.startsWith("GET ") ? OK : `Hello from ${id}: ${escapeText(line)}\n`,
+      onRoom: () => this.server.roomChanged(),
+    });
+    this.#active = { options, run: crypto.randomUUID(), jobs };
+    this.#end.set(monotonicNow() + duration);
+    this.#report("begun");
+    await this.server.serveJobs(jobs);
+  }
+
+  /** It serves as before. Requests that are under way are lost. */
+  async end(): Promise<void> {
+    await this.#stop("ended");
+  }
+
+  async #stop(change: JobsChange): Promise<void> {
+    const active = this.#active;
+    if (active === undefined) return;
+    this.#active = undefined;
+    this.#end.set(undefined);
+    this.#report(change);
+    await this.server.serveJobs(undefined);
+    await active.jobs.close();
+  }
+}
+
+const OK = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+function isEqual(a: JobServerOptions, b: JobServerOptions): boolean {
+  return a.slots === b.slots && a.queue === b.queue && a.speed === b.speed &&
+    a.discipline === b.discipline && a.abandoned === b.abandoned;
+}
