@@ -29,6 +29,7 @@ export {
   type Prefix,
 } from "./ip.ts";
 export { LineReader, LineTooLong, writeAll } from "./lines.ts";
+export { finished } from "./pieces.ts";
 export { childSeed, createRandom, mix, type Random } from "./random.ts";
 export { type Nanoseconds, NS_PER_MS, NS_PER_S, NS_PER_US } from "./time.ts";
 export { didYouMean, nameMeant } from "./suggest.ts";

@@ -9,7 +9,15 @@ export {
   type RecordingEnded,
   type RecordingHead,
 } from "./format.ts";
-export { type ReadLine, RecordingDamage, RecordingReader } from "./reader.ts";
+export { isMeantAsRecording, type ReadLine, RecordingDamage, RecordingReader } from "./reader.ts";
+export {
+  beginsWithHash,
+  filesOf,
+  type Recording,
+  repeated,
+  type Repeated,
+  type RepeatOptions,
+} from "./repeat.ts";
 export {
   configOf,
   type Difference,

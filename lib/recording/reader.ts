@@ -92,6 +92,14 @@ const FIELDS: Readonly<
   recording_ended: { at_ms: "n" },
 };
 
+/**
+ * Whether a file is meant as a recording, by its name or its first characters: a damaged or foreign one is meant as
+ * one, too.
+ */
+export function isMeantAsRecording(file: string, beginning: string): boolean {
+  return /\.jsonl(\.\d+)?(\.gz)?$/i.test(file) || beginning.startsWith('{"type":"recording"');
+}
+
 const KINDS = { s: "a text", n: "a number", b: "true or false", g: "a group of keys" } as const;
 
 /**
@@ -136,7 +144,7 @@ export class RecordingReader {
       head = JSON.parse(text);
     } catch {
       // A recording that was cut in its first line begins like one.
-      if (!first.isWhole && text.startsWith('{"type":"recording"')) {
+      if (!first.isWhole && isMeantAsRecording("", text)) {
         return place(
           text.length + 1,
           "ends in the middle of its first line",

@@ -125,25 +125,51 @@ export class Replay {
   *run(): Generator<void, ReplayResult> {
     for (let i = 1;; i++) {
       if (i % LINES_PER_STEP === 0) yield;
-      const next = this.#source.peek();
-      if (next === undefined) return this.#result();
-      const { event } = next;
-      if (event.type === "lines_dropped") return this.#dropped(next, event.count);
-      if (event.type === "recording_ended") {
-        this.#take();
-        return this.#result();
-      }
-      if (this.#isPseudonymous && hashesAddresses(event)) {
-        const { file, line } = next;
-        return { ...this.#result(), hashed: { file, line } };
-      }
-      this.#tryStep(next);
-      if (this.#failure !== undefined) throw this.#failure.cause as Error;
-      if (this.#difference === undefined && this.#source.peek() === next) {
-        this.#difference = this.#differs(next, null);
-      }
-      if (this.#difference !== undefined) return this.#result();
+      const result = this.step();
+      if (result !== undefined) return result;
     }
+  }
+
+  /** The events that its scheduler emits. */
+  get events(): EventStream {
+    return this.#events;
+  }
+
+  /** Undefined before the start of the recorded run. */
+  get scheduler(): Scheduler | undefined {
+    return this.#scheduler;
+  }
+
+  /** The line that the next step replays; undefined at the end of the recording. */
+  get next(): ReadLine | undefined {
+    return this.#source.peek();
+  }
+
+  /**
+   * Replays the next line, with those that follow from it.
+   *
+   * @returns Undefined if it goes on after that.
+   * @throws {UserError} as `run` does.
+   */
+  step(): ReplayResult | undefined {
+    const { next } = this;
+    if (next === undefined) return this.#result();
+    const { event } = next;
+    if (event.type === "lines_dropped") return this.#dropped(next, event.count);
+    if (event.type === "recording_ended") {
+      this.#take();
+      return this.#result();
+    }
+    if (this.#isPseudonymous && hashesAddresses(event)) {
+      const { file, line } = next;
+      return { ...this.#result(), hashed: { file, line } };
+    }
+    this.#tryStep(next);
+    if (this.#failure !== undefined) throw this.#failure.cause as Error;
+    if (this.#difference === undefined && this.next === next) {
+      this.#difference = this.#differs(next, null);
+    }
+    return this.#difference === undefined ? undefined : this.#result();
   }
 
   #tryStep({ file, line, event }: ReadLine): void {

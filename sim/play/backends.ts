@@ -6,8 +6,7 @@ import type { AddBackend } from "./types.ts";
 
 /** The backends of the configuration at present, as a scenario writes them. */
 function written(session: Session): Readonly<Record<string, unknown>>[] {
-  const { balancer } = session.runs[0]!.world.scenario;
-  return balancer.backends.map(({ id, weight, backup, maxConnections, mode }) => ({
+  return session.runs[0]!.backends.map(({ id, weight, backup, maxConnections, mode }) => ({
     id,
     ...weight !== 1 && { weight },
     ...backup && { backup },
@@ -24,7 +23,7 @@ export function withBackend(
   { id, backend = {}, server }: AddBackend,
 ): RunDocument {
   const present = written(session);
-  const name = id ?? nextName(session.runs[0]!.world.backends.map((one) => one.id));
+  const name = id ?? nextName(session.runs[0]!.ids);
   if (present.some((one) => one.id === name)) {
     throw new UserError(`there is already a backend "${name}"`, { exitCode: 2 });
   }

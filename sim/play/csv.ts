@@ -1,4 +1,4 @@
-import type { Slice } from "./play_run.ts";
+import type { Slice } from "./slice_log.ts";
 
 /** The series of a variant. */
 interface VariantSeries {

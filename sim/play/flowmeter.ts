@@ -1,6 +1,6 @@
 import { NS_PER_S } from "../../lib/base/mod.ts";
 import type { Flows } from "../../lib/observe/mod.ts";
-import type { PlayRun } from "./play_run.ts";
+import type { ShownRun } from "./shown_run.ts";
 
 /** Rates are those of this time of the machine's clock, in milliseconds. */
 const WINDOW_MS = 300;
@@ -16,27 +16,27 @@ interface Reading {
 
 /** Computes the rates along the edges from the totals of a run. */
 export class Flowmeter {
-  readonly #run: PlayRun;
+  readonly #run: ShownRun;
   readonly #readings: Reading[] = [];
 
-  constructor(run: PlayRun) {
+  constructor(run: ShownRun) {
     this.#run = run;
   }
 
   /** The rates of the last part of a second of the machine's clock. */
   read(wall: number): Flows {
-    const { world: { balancers, backends }, totals, refused, now } = this.#run;
+    const { schedulers, ids, totals, now } = this.#run;
     const latest: Reading = {
       wall,
       at: now,
       toBackend: Float64Array.from(
-        balancers.flatMap(({ scheduler }) =>
-          backends.map(({ id }) => scheduler.backend(id)?.connections ?? 0)
+        schedulers.flatMap((scheduler) =>
+          ids.map((id) => scheduler.backend(id)?.connections ?? 0)
         ),
       ),
       done: Float64Array.from(totals.done),
       failed: Float64Array.from(totals.failed),
-      refused: Float64Array.from(refused),
+      refused: Float64Array.from(totals.refused),
     };
     this.#readings.push(latest);
     while (this.#readings.length > 2 && this.#readings[1]!.wall <= wall - WINDOW_MS) {
@@ -55,11 +55,8 @@ export class Flowmeter {
     const toBackend = rates(({ toBackend }) => toBackend);
     const refusals = rates(({ refused }) => refused);
     return {
-      to_balancer: Float32Array.from(balancers, (_, balancer) => {
-        const own = toBackend.subarray(
-          balancer * backends.length,
-          (balancer + 1) * backends.length,
-        );
+      to_balancer: Float32Array.from(schedulers, (_, balancer) => {
+        const own = toBackend.subarray(balancer * ids.length, (balancer + 1) * ids.length);
         return own.reduce((sum, rate) => sum + rate, refusals[balancer]!);
       }),
       to_backend: toBackend,

@@ -1,6 +1,6 @@
 /** Pictures of a run at one moment: the backends as they are, what balancers believe, and the requests under way. */
 import { type Nanoseconds, NS_PER_MS } from "../../lib/base/mod.ts";
-import { conditionOf } from "../../lib/core/mod.ts";
+import { conditionOf, type Scheduler } from "../../lib/core/mod.ts";
 import {
   type Beliefs,
   CONDITIONS,
@@ -11,6 +11,7 @@ import {
   PHASES,
   type Truth,
 } from "../../lib/observe/mod.ts";
+import type { Picture } from "./shown_run.ts";
 import type { ServerFault } from "../../lib/fault/mod.ts";
 import {
   ANSWER,
@@ -44,8 +45,22 @@ import {
 /** The condition of a backend that is not in the configuration. */
 const NOT_CONFIGURED = 255;
 
+/** A world at one moment. */
+export function pictureOf(world: World, now: Nanoseconds, dotsMax: number): Picture {
+  const requests = requestsUnderWay(world);
+  return {
+    truth: truthOf(world),
+    beliefs: world.balancers.map(({ scheduler, listening }) =>
+      beliefsOf(scheduler, listening, world.backends)
+    ),
+    counts: countsOf(world),
+    dots: requests.length <= dotsMax ? dotsOf(world, requests, now) : null,
+    dots_total: requests.length,
+  };
+}
+
 /** The backends as they are. */
-export function truthOf({ backends, balancers }: World): Truth {
+function truthOf({ backends, balancers }: World): Truth {
   const column = (read: (backend: BackendModel) => number) => Float32Array.from(backends, read);
   const scheduler = balancers[0]!.scheduler;
   return {
@@ -78,7 +93,7 @@ export function truthOf({ backends, balancers }: World): Truth {
 }
 
 /** A fault in a few words: `slow ×5`. */
-export function faultInWords(kind: ServerFault): string {
+function faultInWords(kind: ServerFault): string {
   const percent = (share: number) => `${Number((100 * share).toPrecision(3))}%`;
   switch (kind.name) {
     case "slow":
@@ -93,28 +108,30 @@ export function faultInWords(kind: ServerFault): string {
   }
 }
 
-/** What each balancer believes. */
-export function beliefsOf({ balancers, backends }: World): Beliefs[] {
-  return balancers.map((balancer): Beliefs => {
-    const own = backends.map(({ id }) => balancer.scheduler.backend(id));
-    return {
-      listening: balancer.listening,
-      waiting: balancer.scheduler.waiting,
-      condition: Uint8Array.from(
-        own,
-        (backend) =>
-          backend === undefined ? NOT_CONFIGURED : CONDITIONS.indexOf(conditionOf(backend)),
-      ),
-      available: Uint8Array.from(own, (backend) => backend?.available ? 1 : 0),
-      in_flight: Float32Array.from(own, (backend) => backend?.inFlight ?? 0),
-      limit: Float32Array.from(own, (backend) => backend?.maxConnections ?? Infinity),
-      weight: Float32Array.from(own, (backend) => backend?.weight ?? 0),
-    };
-  });
+/** What a balancer believes. */
+export function beliefsOf(
+  scheduler: Scheduler,
+  listening: boolean,
+  backends: readonly { readonly id: string }[],
+): Beliefs {
+  const own = backends.map(({ id }) => scheduler.backend(id));
+  return {
+    listening,
+    waiting: scheduler.waiting,
+    condition: Uint8Array.from(
+      own,
+      (backend) =>
+        backend === undefined ? NOT_CONFIGURED : CONDITIONS.indexOf(conditionOf(backend)),
+    ),
+    available: Uint8Array.from(own, (backend) => backend?.available ? 1 : 0),
+    in_flight: Float32Array.from(own, (backend) => backend?.inFlight ?? 0),
+    limit: Float32Array.from(own, (backend) => backend?.maxConnections ?? Infinity),
+    weight: Float32Array.from(own, (backend) => backend?.weight ?? 0),
+  };
 }
 
 /** Requests since the end of the warm-up. */
-export function countsOf({ recorder: { requests } }: World): Counts {
+function countsOf({ recorder: { requests } }: World): Counts {
   const { offered, done, failed, refused, timedOut, retried } = requests;
   return { offered, done, failed, refused, timed_out: timedOut, retried };
 }
@@ -133,7 +150,8 @@ const PHASE_BY_KIND: Readonly<Record<number, Phase>> = {
   [NEXT_REQUEST]: "thinking",
 };
 
-const PHASE_NUMBERS = Object.fromEntries(PHASES.map((phase, i) => [phase, i])) as Record<
+/** The number of each phase. */
+export const PHASE_NUMBERS = Object.fromEntries(PHASES.map((phase, i) => [phase, i])) as Record<
   Phase,
   number
 >;
@@ -144,7 +162,7 @@ export function requestNumber({ origin, nth, attempt }: Connection): number {
 }
 
 /** The connections that are drawn as dots. */
-export function requestsUnderWay({ connections }: World): Connection[] {
+function requestsUnderWay({ connections }: World): Connection[] {
   return connections.all.filter(({ flags, pending }) =>
     (flags & IN_USE) !== 0 && (flags & PROBE) === 0 &&
     ((flags & (AWAITED | AT_BACKEND | QUEUED)) !== 0 ||
@@ -152,14 +170,9 @@ export function requestsUnderWay({ connections }: World): Connection[] {
   );
 }
 
-/** The requests under way as dots. */
-export function dotsOf(
-  world: World,
-  requests: readonly Connection[],
-  now: Nanoseconds,
-): Dots {
-  const count = requests.length;
-  const dots: Dots = {
+/** So many dots, of which nothing is known. */
+export function newDots(count: number): Dots {
+  return {
     count,
     number: new Uint32Array(count),
     phase: new Uint8Array(count),
@@ -171,6 +184,15 @@ export function dotsOf(
     backend: new Uint16Array(count).fill(NONE),
     attempt: new Uint8Array(count),
   };
+}
+
+/** The requests under way as dots. */
+function dotsOf(
+  world: World,
+  requests: readonly Connection[],
+  now: Nanoseconds,
+): Dots {
+  const dots = newDots(requests.length);
   const legs = legsOf(world);
   requests.forEach((connection, i) => {
     const leg = legs.get(connection.number);

@@ -1,152 +1,60 @@
-import { childSeed, type Nanoseconds, NS_PER_MS, NS_PER_S } from "../../lib/base/mod.ts";
-import {
-  EVENT_TYPES,
-  type EventType,
-  isHash,
-  type LbEvent,
-  type PickDetails,
-  type PickExplained,
-} from "../../lib/core/mod.ts";
+import { childSeed, type Nanoseconds } from "../../lib/base/mod.ts";
+import { isHash, type LbEvent, type Scheduler } from "../../lib/core/mod.ts";
 import type { ReplicationResult } from "../../lib/metrics/mod.ts";
-import { Monitor, type Settings } from "../../lib/observe/mod.ts";
-import { Histogram, type HistogramData } from "../../lib/stats/mod.ts";
-import type { World } from "../model/mod.ts";
+import type { Settings } from "../../lib/observe/mod.ts";
 import { replicationSeed } from "../../lib/workload/mod.ts";
+import type { World } from "../model/mod.ts";
 import { type Extension, type ReadyScenario, Simulation } from "../study/mod.ts";
+import { pictureOf, requestNumber } from "./picture.ts";
+import { RunEvents } from "./run_events.ts";
+import type { ExplainedPick, Picture, ShownRun, Totals } from "./shown_run.ts";
+import { SliceLog, type SliceReader } from "./slice_log.ts";
+import { theoryOf } from "./statistics.ts";
+import type { TheoryLines } from "./types.ts";
 
-/** Events of single connections: there are too many of them to send. */
-const OF_CONNECTIONS: readonly EventType[] = [
-  ...["connection_arrived", "connection_opened", "connection_queued"] as const,
-  ...["connection_dequeued", "connection_refused", "connection_left"] as const,
-  ...["connection_closed", "connect_failed", "pick_explained", "probe"] as const,
-  ...["session_pinned", "session_adopted", "session_evicted"] as const,
-];
-const REPORTED = EVENT_TYPES.filter((type) => !OF_CONNECTIONS.includes(type));
-const HEALTH = ["backend_up", "backend_down", "backend_ejected", "backend_readmitted"] as const;
-/** Events of one run that are kept until they are sent. */
-const EVENTS_MAX = 200;
 /** Of so many events, the latest, it is known when they were scheduled: since then a message is under way. */
 const PUSH_TIMES = 1 << 15;
-/** How many balancers are observed as the dashboard shows them. */
-const MONITORS_MAX = 8;
-
-/** What a slice of time of a run has brought. */
-export interface Slice {
-  readonly done: number;
-  readonly errors: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  /** By backend: the mean number in flight. */
-  readonly inFlight: Float32Array;
-}
-
-/** How many slices make a batch. */
-export const SLICES_PER_BATCH = 5;
-
-/** The requests that ended in several slices. */
-export interface Batch {
-  readonly sojourn: HistogramData;
-  readonly done: number;
-  readonly failed: number;
-  readonly refused: number;
-  readonly timedOut: number;
-}
-
-/** Reads the slices of a run as they end. */
-export interface SliceReader {
-  /** The length of a slice. */
-  readonly sliceLength: Nanoseconds;
-  /** Whether this slice is new: else it is known from before, and need not be handed over. */
-  needsSlice(slice: number): boolean;
-  sliceEnded(data: Slice): void;
-  /** The same for batches. */
-  needsBatch(batch: number): boolean;
-  batchEnded(data: Batch): void;
-}
-
-/** A pick, explained at the moment at which it was made. */
-export interface ExplainedPick {
-  readonly balancer: number;
-  readonly event: PickExplained;
-  readonly details: PickDetails | null;
-}
-
-/** What a backend has done since the start, the warm-up included. */
-export interface BackendTotals {
-  readonly done: Float64Array;
-  readonly failed: Float64Array;
-}
 
 /**
- * One run of a variant that can be stopped anywhere and shown. Two runs of one scenario that stand at the same time show
- * the same, whatever way they came there.
+ * One simulated run of a variant. Two runs of one scenario that stand at the same time show the same, whatever way they
+ * came there.
  */
-export class PlayRun {
+export class PlayRun implements ShownRun {
   readonly simulation: Simulation;
-  readonly monitors: readonly Monitor[];
   readonly settings: Settings;
-  readonly totals: BackendTotals;
-  /** By balancer: clients that were refused since the start. */
-  readonly refused: Float64Array;
-  /** All events before and at this time have happened, or, after single steps, some of those at this time. */
+  readonly totals: Totals;
   now: Nanoseconds = -1;
-  /** The latest events, and how many were dropped. */
-  events: LbEvent[] = [];
-  eventsLost = 0;
-  /** How often a balancer has marked a backend as up or down, or ejected or readmitted it. */
-  healthChanges = 0;
   #scenario: ReadyScenario;
-  readonly #reader: SliceReader;
-  #nextSecond: Nanoseconds = NS_PER_S;
-  #slice = 0;
-  /** How many readers of explained picks there are. */
-  #explains = 0;
-  /** By balancer: what its algorithm decided by before the event of this number. */
-  #detailsBefore: readonly { readonly at: number; readonly details: PickDetails | undefined }[];
-  /** The sojourn times of the requests that were done in this slice. */
-  #sojourns = new Float64Array(256);
-  #sliceEnded = nothingEnded();
-  #batchSojourn = new Histogram();
-  #batchEnded = nothingEnded();
-  #inFlightTimes: Float64Array;
+  readonly #events: RunEvents;
+  readonly #slices: SliceLog;
 
   constructor(scenario: ReadyScenario, seed: number, reader: SliceReader) {
     this.#scenario = scenario;
-    this.#reader = reader;
     // The first replication of a variant records its series, too: so both handle the same events.
     this.simulation = new Simulation(scenario, replicationSeed(seed, 0), { series: true });
     const { world } = this;
     world.queue.keepPushTimes(PUSH_TIMES);
     const backends = world.backends.length;
-    this.totals = { done: new Float64Array(backends), failed: new Float64Array(backends) };
-    this.refused = new Float64Array(world.balancers.length);
-    this.#inFlightTimes = new Float64Array(backends);
-    this.#detailsBefore = world.balancers.map(() => ({ at: -1, details: undefined }));
+    this.totals = {
+      done: new Float64Array(backends),
+      failed: new Float64Array(backends),
+      refused: new Float64Array(world.balancers.length),
+    };
     this.settings = settingsOf(scenario);
-    this.monitors = world.balancers.slice(0, MONITORS_MAX).map((balancer) => {
-      const monitor = new Monitor(balancer.events);
-      monitor.observe(tablesOf(balancer), 0);
-      return monitor;
-    });
-    for (const { events } of world.balancers) {
-      events.subscribe("playground", HEALTH, () => void this.healthChanges++);
-      events.subscribe("playground", REPORTED, (event) => {
-        if (this.events.length === EVENTS_MAX) {
-          this.events.shift();
-          this.eventsLost++;
-        }
-        this.events.push(event);
-      });
-    }
+    this.#events = new RunEvents(world.balancers);
+    this.#slices = new SliceLog(
+      reader,
+      this.#events.monitors,
+      (end) => Float64Array.from(world.backends, (backend) => backend.inFlightTime(end)),
+    );
     world.watcher = {
       answered: ({ startedAt, backend: { index } }, now) => {
-        if (this.#sliceEnded.done === this.#sojourns.length) this.#growSojourns();
-        this.#sojourns[this.#sliceEnded.done++] = now - startedAt;
+        this.#slices.done(now - startedAt);
         this.totals.done[index]!++;
       },
       attemptFailed: ({ picked, balancer }, outcome, isLast) => {
-        if (isLast) this.#sliceEnded[outcome]++;
-        if (outcome === "refused") this.refused[balancer.index]!++;
+        if (isLast) this.#slices.failed(outcome);
+        if (outcome === "refused") this.totals.refused[balancer.index]!++;
         else if (picked !== undefined) this.totals.failed[picked.index]!++;
       },
     };
@@ -160,66 +68,112 @@ export class PlayRun {
     return this.#scenario;
   }
 
-  /** How many slices have ended. */
-  get slicesEnded(): number {
-    return this.#slice;
+  get isOver(): boolean {
+    return this.simulation.isOver;
   }
 
-  /** Whether it can go on with a scenario that has more changes and faults: see `Simulation.canExtend`. */
+  get handled(): number {
+    return this.simulation.events;
+  }
+
+  get nextTime(): Nanoseconds {
+    return this.simulation.nextTime;
+  }
+
+  get slicesEnded(): number {
+    return this.#slices.ended;
+  }
+
+  get events(): LbEvent[] {
+    return this.#events.latest;
+  }
+
+  set events(events: LbEvent[]) {
+    this.#events.latest = events;
+  }
+
+  get eventsLost(): number {
+    return this.#events.lost;
+  }
+
+  set eventsLost(lost: number) {
+    this.#events.lost = lost;
+  }
+
+  get healthChanges(): number {
+    return this.#events.healthChanges;
+  }
+
+  get monitors(): RunEvents["monitors"] {
+    return this.#events.monitors;
+  }
+
+  get ids(): string[] {
+    return this.world.backends.map(({ id }) => id);
+  }
+
+  get schedulers(): Scheduler[] {
+    return this.world.balancers.map(({ scheduler }) => scheduler);
+  }
+
+  get algorithm(): string {
+    return this.world.scenario.balancer.algorithm.name;
+  }
+
+  get backends(): ReadyScenario["balancer"]["backends"] {
+    return this.world.scenario.balancer.backends;
+  }
+
+  get measured(): World["recorder"] {
+    return this.world.recorder;
+  }
+
+  theory(): TheoryLines | string {
+    return theoryOf(this.#scenario, this.simulation);
+  }
+
+  picture(now: Nanoseconds, dotsMax: number): Picture {
+    return pictureOf(this.world, now, dotsMax);
+  }
+
+  latestPick(dot: number | undefined): ReturnType<ShownRun["latestPick"]> {
+    const picked = this.world.connections.all.filter((connection) =>
+      connection.pickedAt <= this.now && (dot === undefined || requestNumber(connection) === dot)
+    );
+    const at = picked.reduce((latest, { pickedAt }) => Math.max(latest, pickedAt), -1);
+    if (at < 0) return undefined;
+    return { at, connection: dot === undefined ? undefined : picked[0]!.scheduled?.number };
+  }
+
   canExtend(extension: Extension): boolean {
     return this.simulation.canExtend(extension);
   }
 
-  /** Goes on with that scenario. */
   extend(extension: Extension): void {
     this.simulation.extend(extension);
     this.#scenario = extension.scenario;
+    const { length } = this.world.backends;
+    this.totals.done = aligned(this.totals.done, length);
+    this.totals.failed = aligned(this.totals.failed, length);
   }
 
-  /** Calls `read` for every pick from now on, until the returned function is called. */
   explainPicks(read: (pick: ExplainedPick) => void): () => void {
-    const ends = this.world.balancers.map(({ events, index }) =>
-      events.subscribe("playground", ["pick_explained"], (event) => {
-        const { at, details } = this.#detailsBefore[index]!;
-        // The state before the pick, if a single step led to it.
-        const { scheduler } = this.world.balancers[index]!;
-        const isKnown = at === this.simulation.events - 1;
-        read({
-          balancer: index,
-          event,
-          details: isKnown
-            ? details ?? null
-            : scheduler.pickDetails(event.client, this.world.queue.time) ?? null,
-        });
-      })
-    );
-    this.#explains++;
-    return () => {
-      this.#explains--;
-      ends.forEach((end) => end());
-    };
+    return this.#events.explainPicks(read);
   }
 
-  /** Handles all events up to and including this time. */
   runTo(time: Nanoseconds): void {
     this.#handleBefore(time + 1);
     if (time > this.now) this.now = time;
   }
 
-  /** Handles one event, at this time or before. Returns whether there was one. */
   step(until: Nanoseconds = Infinity): boolean {
-    const { simulation, world: { queue } } = this;
+    const { simulation, world: { queue, scenario } } = this;
     const { nextTime } = simulation;
     if (nextTime > until || nextTime === Infinity) return false;
-    this.#passBoundaries(nextTime);
-    // A ring or a table is the same after the pick, and large.
-    if (this.#explains > 0 && !isHash(this.world.scenario.balancer.algorithm)) {
-      this.#detailsBefore = this.world.balancers.map(({ scheduler }) => ({
-        at: simulation.events,
-        details: scheduler.pickDetails("", nextTime),
-      }));
-    }
+    this.#slices.passBoundaries(nextTime);
+    this.#events.stepBegins(nextTime, isHash(scenario.balancer.algorithm));
     if (!simulation.step()) return false;
+    this.#events.stepEnded();
     this.now = queue.time;
     return true;
   }
@@ -233,101 +187,24 @@ export class PlayRun {
   #handleBefore(before: Nanoseconds): void {
     const { simulation } = this;
     while (true) {
-      const boundary = Math.min(before, this.#nextBoundary);
+      const boundary = Math.min(before, this.#slices.nextBoundary);
       simulation.advance(boundary);
       if (boundary === before || simulation.isOver) return;
-      this.#passBoundaries(boundary);
+      this.#slices.passBoundaries(boundary);
     }
-  }
-
-  get #nextBoundary(): Nanoseconds {
-    return Math.min(this.#nextSecond, (this.#slice + 1) * this.#reader.sliceLength);
-  }
-
-  /** Lets seconds and slices end that end by this time. */
-  #passBoundaries(time: Nanoseconds): void {
-    while (this.#nextSecond <= time) {
-      for (const monitor of this.monitors) monitor.advance(this.#nextSecond);
-      this.#nextSecond += NS_PER_S;
-    }
-    while ((this.#slice + 1) * this.#reader.sliceLength <= time) {
-      this.#endSlice((this.#slice + 1) * this.#reader.sliceLength);
-    }
-  }
-
-  #growSojourns(): void {
-    const larger = new Float64Array(2 * this.#sojourns.length);
-    larger.set(this.#sojourns);
-    this.#sojourns = larger;
-  }
-
-  #endSlice(end: Nanoseconds): void {
-    const { sliceLength } = this.#reader;
-    const times = Float64Array.from(this.world.backends, (backend) => backend.inFlightTime(end));
-    const ended = this.#sliceEnded;
-    const sojourns = this.#sojourns.subarray(0, ended.done);
-    if (this.#reader.needsSlice(this.#slice)) {
-      sojourns.sort();
-      this.#reader.sliceEnded({
-        done: ended.done,
-        errors: ended.failed + ended.refused + ended.timedOut,
-        p50Ms: quantile(sojourns, 0.5) / NS_PER_MS,
-        p99Ms: quantile(sojourns, 0.99) / NS_PER_MS,
-        inFlight: Float32Array.from(
-          times,
-          (time, i) => (time - (this.#inFlightTimes[i] ?? 0)) / sliceLength,
-        ),
-      });
-    }
-    for (const sojourn of sojourns) this.#batchSojourn.record(sojourn);
-    for (const outcome of OUTCOMES) this.#batchEnded[outcome] += ended[outcome];
-    this.#inFlightTimes = times;
-    this.#sliceEnded = nothingEnded();
-    this.#slice++;
-    if (this.#slice % SLICES_PER_BATCH !== 0) return;
-    if (this.#reader.needsBatch(this.#slice / SLICES_PER_BATCH - 1)) {
-      this.#reader.batchEnded({ sojourn: this.#batchSojourn.toData(), ...this.#batchEnded });
-    }
-    this.#batchSojourn = new Histogram();
-    this.#batchEnded = nothingEnded();
   }
 }
 
-const OUTCOMES = ["done", "failed", "refused", "timedOut"] as const;
-
-function nothingEnded(): Record<(typeof OUTCOMES)[number], number> {
-  return { done: 0, failed: 0, refused: 0, timedOut: 0 };
-}
-
-/** The value that a share of sorted values does not exceed; NaN if there are none. */
-function quantile(sorted: Float64Array, share: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? NaN;
-}
-
-/** The tables of a balancer, whichever scheduler it has at present: a restart gives it another one. */
-function tablesOf(balancer: World["balancers"][number]) {
-  return {
-    get backends() {
-      return balancer.scheduler.backends;
-    },
-    get activeServers() {
-      return balancer.scheduler.activeServers;
-    },
-    get connections() {
-      return balancer.scheduler.connections;
-    },
-    get waiting() {
-      return balancer.scheduler.waiting;
-    },
-    get sessionCount() {
-      return balancer.scheduler.sessionCount;
-    },
-    backend: (id: string) => balancer.scheduler.backend(id),
-  };
+/** The same numbers, and as many zeros as are missing. */
+function aligned(numbers: Float64Array, length: number): Float64Array {
+  if (numbers.length === length) return numbers;
+  const longer = new Float64Array(length);
+  longer.set(numbers);
+  return longer;
 }
 
 /** What a snapshot says of the configuration. */
-function settingsOf({ balancer }: ReadyScenario): Settings {
+export function settingsOf({ balancer }: ReadyScenario): Settings {
   const { algorithm, limits, queue, sticky, backends } = balancer;
   const digest = [1, 2].map((seed) =>
     (childSeed(seed, JSON.stringify(balancer)) >>> 0).toString(16).padStart(8, "0")

@@ -3,82 +3,200 @@ import { type Nanoseconds, NS_PER_MS, UserError, VERSION } from "../../lib/base/
 import { sentenceOf } from "../../lib/observe/mod.ts";
 import { offeredLoad } from "../model/mod.ts";
 import { YamlFile } from "../../lib/config/mod.ts";
+import { RecordingDamage } from "../../lib/recording/mod.ts";
 import { controlsOf } from "./controls.ts";
 import { MissingFiles, RunDocument } from "./document.ts";
-import { Session } from "./session.ts";
+import { exported } from "./export.ts";
+import { type OpenedRecording, openRecording } from "./recording.ts";
+import { type Pause, Session } from "./session.ts";
+import { Warmups } from "./warmups.ts";
 import { whyOf } from "./why.ts";
-import { describeScenarios, Replicator, reportDigest, summarise } from "../study/mod.ts";
+import { describeScenarios } from "../study/mod.ts";
 import { withBackend, withoutBackend } from "./backends.ts";
 import type {
   Changed,
   Command,
-  Exported,
   Message,
   Opened,
   Problem,
   Request,
   Result,
   Stepped,
-  Update,
 } from "./types.ts";
 
 /** Raised when a message changes in a way that an older page or worker does not understand. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /** How far a paused run goes on after a change. */
 const MOMENT: Nanoseconds = 1000;
 
-/** The whole of the worker but for its clock and its messages. */
+/** A tick tells how far an export is at most this often, in milliseconds. */
+const PROGRESS_EVERY = 200;
+
+type Work = Generator<Pause, Result>;
+
+/** A request that is not answered yet. */
+interface Pending<T> {
+  readonly request: number;
+  readonly work: T;
+}
+
+/**
+ * The whole of the worker but for its clock and its messages. What takes long is done in pieces, in the ticks that come:
+ * so other requests are answered in the meantime.
+ */
 export class Player {
   readonly #wallMs: () => number;
+  readonly #send: (message: Message) => void;
+  readonly #warmups = new Warmups();
   #session: Session | undefined;
+  #recording: OpenedRecording | undefined;
+  /** Requests that wait or need more time. They are done one after the other. */
+  #pending: Pending<Work>[] = [];
+  #export: Pending<ReturnType<typeof exported>> | undefined;
+  #toldAt = 0;
 
-  /** @param wallMs A clock, in milliseconds: it paces the run. */
-  constructor(wallMs: () => number) {
+  /**
+   * @param wallMs A clock, in milliseconds: it paces the run.
+   * @param send Takes the messages to the page.
+   */
+  constructor(wallMs: () => number, send: (message: Message) => void) {
     this.#wallMs = wallMs;
-  }
-
-  /** The first message to the page. */
-  get started(): Message {
-    return { kind: "started", protocol: PROTOCOL_VERSION, version: VERSION };
+    this.#send = send;
+    send({ kind: "started", protocol: PROTOCOL_VERSION, version: VERSION });
   }
 
   /** Whether there is work to do before the next message comes. */
   get isBusy(): boolean {
+    if (this.#pending.length > 0 || this.#export !== undefined) return true;
     const session = this.#session;
     return session !== undefined && (session.speed > 0 && !session.isOver || session.isBusy);
   }
 
-  /** Does about as many milliseconds of work. Returns what is to be drawn, if that has changed. */
-  tick(budgetMs: number): Update | undefined {
-    return this.#session?.tick(budgetMs);
+  /** Does about as many milliseconds of work, and sends what is to be drawn, if that has changed. */
+  tick(budgetMs: number): void {
+    const from = this.#wallMs();
+    const isOut = () => this.#wallMs() - from >= budgetMs;
+    const isShared = this.#pending.length > 0 || this.#export !== undefined;
+    const update = this.#session?.tick(isShared ? budgetMs / 2 : budgetMs);
+    if (update !== undefined) this.#send(update);
+    do {
+      if (!this.#work()) break;
+    } while (!isOut());
+    if (this.#export === undefined) return;
+    do this.#exportPiece(); while (this.#export !== undefined && !isOut());
   }
 
-  /** Answers a request. It never throws: mistakes are answers, too. */
-  answer(request: Request): Message {
-    try {
-      return { kind: "reply", request: request.request, result: this.#do(request) };
-    } catch (error) {
-      return { kind: "failed", request: request.request, problem: problemOf(error) };
+  /**
+   * Takes a request. The reply is sent at once, or in one of the ticks that come. It never throws: mistakes are answers,
+   * too.
+   */
+  take({ request, ...command }: Request): void {
+    switch (command.kind) {
+      case "export":
+        this.#giveUpExport("another export has begun");
+        if (this.#session === undefined) return this.#fail(request, nothingOpen());
+        this.#export = { request, work: exported(this.#session.document, this.#warmups) };
+        return;
+      case "cancel export":
+        this.#giveUpExport("the export was cancelled");
+        return this.#send({ kind: "reply", request, result: null });
+      case "open":
+      case "open recording":
+        this.#giveUp("something else was opened");
+        break;
+      case "seek":
+      case "speed":
+        // The user does not want to wait for the step any more.
+        if (this.#session?.isStepping) this.#giveUp("the step was ended before it was there");
+    }
+    // Neither changes the run: they need not wait for what does.
+    const isUrgent = command.kind === "speed" || command.kind === "show";
+    const pending = { request, work: this.#do(command as Command) };
+    if (isUrgent) this.#advance(pending);
+    else {
+      this.#pending.push(pending);
+      if (this.#pending.length === 1) this.#work();
     }
   }
 
-  #do(command: Command): Result {
+  /** Does a piece of the first request that waits. Returns whether there is more that can be done now. */
+  #work(): boolean {
+    const [first] = this.#pending;
+    if (first === undefined) return false;
+    const pause = this.#advance(first);
+    if (pause === undefined && this.#pending[0] === first) this.#pending.shift();
+    return pause !== "wait" && this.#pending.length > 0;
+  }
+
+  /** Does a piece of a request, and answers it if that was the last one. Returns why it pauses. */
+  #advance({ request, work }: Pending<Work>): Pause | undefined {
+    try {
+      const { done, value } = work.next();
+      if (!done) return value;
+      this.#send({ kind: "reply", request, result: value });
+    } catch (error) {
+      this.#fail(request, error);
+    }
+    return undefined;
+  }
+
+  #exportPiece(): void {
+    const { request, work } = this.#export!;
+    try {
+      const { done, value } = work.next();
+      if (done) {
+        this.#export = undefined;
+        return this.#send({ kind: "reply", request, result: value });
+      }
+      const wall = this.#wallMs();
+      if (wall - this.#toldAt < PROGRESS_EVERY) return;
+      this.#toldAt = wall;
+      this.#send({ kind: "progress", request, share: value });
+    } catch (error) {
+      this.#export = undefined;
+      this.#fail(request, error);
+    }
+  }
+
+  #fail(request: number, error: unknown): void {
+    this.#send({ kind: "failed", request, problem: problemOf(error) });
+  }
+
+  #giveUp(why: string): void {
+    const given = this.#pending;
+    this.#pending = [];
+    for (const { request, work } of given) {
+      work.return(null);
+      this.#fail(request, new UserError(why));
+    }
+  }
+
+  #giveUpExport(why: string): void {
+    const given = this.#export;
+    this.#export = undefined;
+    if (given !== undefined) this.#fail(given.request, new UserError(why));
+  }
+
+  *#do(command: Command): Work {
     if (command.kind === "open") {
       const { source, files = {}, set = [], at_ms = 0 } = command;
-      const document = RunDocument.open(source, files, set);
-      const shown = this.#session?.shown;
-      const speed = this.#session?.speed ?? 0;
-      const session = new Session(document, this.#wallMs);
-      if (shown !== undefined) Object.assign(session.shown, shown);
-      session.speed = speed;
-      if (at_ms > 0) session.seek(at_ms * NS_PER_MS);
-      this.#session = session;
-      return openedOf(session);
+      return yield* this.#open(RunDocument.open(source, files, set), undefined, at_ms);
+    }
+    if (command.kind === "open recording") {
+      const recording = yield* openRecording(command);
+      return yield* this.#open(recording.document, recording, command.at_ms ?? 0);
     }
     const session = this.#session;
-    if (session === undefined) throw new UserError("nothing is open", { exitCode: 2 });
+    if (session === undefined) throw nothingOpen();
     switch (command.kind) {
+      case "replay": {
+        const { at } = session;
+        if (this.#recording?.lines === undefined) {
+          throw new UserError("there is no recording whose decisions can be shown", { exitCode: 2 });
+        }
+        return yield* this.#open(this.#recording.document, this.#recording, at / NS_PER_MS);
+      }
       case "speed":
         session.speed = positive(command.speed);
         return null;
@@ -86,33 +204,36 @@ export class Player {
         session.seek(positive(command.at_ms) * NS_PER_MS);
         return null;
       case "step":
-        return this.#step(session, command.to);
+        return yield* this.#step(session, command.to);
       case "show": {
         const { kind: _, ...shown } = command;
         Object.assign(session.shown, shown);
         return null;
       }
-      case "compare":
-        session.show(session.document.withComparison(asYaml(command.compare)));
-        return openedOf(session);
+      case "compare": {
+        const document = session.document.withComparison(asYaml(command.compare));
+        return yield* this.#show(session, document);
+      }
       case "seed":
-        session.show(session.document.withSeed(command.seed), 0);
-        return openedOf(session);
+        return yield* this.#show(session, session.document.withSeed(command.seed), 0);
       case "change":
-        return this.#change(
+        return yield* this.#change(
           session,
           (document, at) => document.withChange(at, asYaml(command.set)),
         );
       case "add backend":
-        return this.#change(session, (document, at) => withBackend(session, document, at, command));
+        return yield* this.#change(
+          session,
+          (document, at) => withBackend(session, document, at, command),
+        );
       case "remove backend":
-        return this.#change(
+        return yield* this.#change(
           session,
           (document, at) => withoutBackend(session, document, at, command.id),
         );
       case "break": {
         const { backend, fault, load_balancer, for_s } = command;
-        return this.#change(session, (document, at) =>
+        return yield* this.#change(session, (document, at) =>
           document.withFault(at, {
             ...for_s !== undefined && { for: `${for_s}s` },
             ...backend !== undefined && { backend },
@@ -121,36 +242,66 @@ export class Player {
           }));
       }
       case "repair":
-        return this.#change(
+        return yield* this.#change(
           session,
           (document, at) => document.withoutFaultsFrom(at, command.backend),
         );
       case "withdraw":
-        return this.#change(session, (document) => document.withoutIntervention(command.index));
+        return yield* this.#change(
+          session,
+          (document) => document.withoutIntervention(command.index),
+        );
       case "why":
-        return session.why(command.variant, command.dot);
+        return yield* session.why(command.variant, command.dot);
       case "explain":
-        return session.explain(command.variant, command.client);
+        return yield* session.explain(command.variant, command.client);
       case "sessions":
-        return session.sessions(command.variant, command.limit, command.client);
-      case "export":
-        return exported(session.document);
+        return yield* session.sessions(command.variant, command.limit, command.client);
       case "csv":
         return { text: session.csv() };
+      default:
+        throw new UserError("there is no such command", { exitCode: 2 });
     }
   }
 
+  /** Opens a document in place of what is open. */
+  *#open(
+    document: RunDocument,
+    recording: OpenedRecording | undefined,
+    at_ms: number,
+  ): Generator<Pause, Opened> {
+    const scenarios = yield* this.#warmups.of(document);
+    const former = this.#session;
+    const recorded = recording?.lines;
+    const session = new Session(document, this.#wallMs, { scenarios, recorded });
+    if (former !== undefined) Object.assign(session.shown, former.shown);
+    session.speed = former?.speed ?? 0;
+    if (at_ms > 0) session.seek(at_ms * NS_PER_MS);
+    this.#giveUpExport("something else was opened");
+    this.#session = session;
+    this.#recording = recording;
+    return openedOf(session, recording);
+  }
+
+  /** Shows another document of the same run. */
+  *#show(session: Session, document: RunDocument, at?: Nanoseconds): Generator<Pause, Opened> {
+    session.show(document, at, yield* this.#warmups.of(document));
+    return openedOf(session, this.#recording);
+  }
+
   /** Everything is checked before anything changes. */
-  #change(
+  *#change(
     session: Session,
     edit: (document: RunDocument, at: Nanoseconds) => RunDocument,
-  ): Changed {
-    session.finish();
+  ): Generator<Pause, Changed> {
+    yield* session.reaching();
     const before = session.document.interventions;
     // What is done by hand comes after everything that has happened until now.
     const document = edit(session.document, Math.floor(session.at) + 1);
+    const scenarios = yield* this.#warmups.of(document);
     // A change takes effect when time passes: a run that is paused goes on for a moment.
-    session.show(document, session.speed === 0 ? session.at + MOMENT : session.at);
+    const at = session.speed === 0 ? session.at + MOMENT : session.at;
+    session.show(document, at, scenarios);
     const known = new Set(before.map((one) => JSON.stringify(one)));
     const added = document.interventions.filter((one) => !known.has(JSON.stringify(one)));
     return {
@@ -159,8 +310,8 @@ export class Player {
     };
   }
 
-  #step(session: Session, to: "event" | "pick" | "health"): Stepped {
-    const step = session.step(to);
+  *#step(session: Session, to: "event" | "pick" | "health"): Generator<Pause, Stepped> {
+    const step = yield* session.stepping(to);
     const at_ms = session.at / NS_PER_MS;
     if (step === undefined) return { at_ms, text: null, variant: null, why: null };
     const { variant, pick } = step;
@@ -173,23 +324,13 @@ export class Player {
   }
 }
 
-/** The run as files, with the digest of `lbsim sim`. */
-function exported(document: RunDocument): Exported {
-  const { study, text, files } = document.exported();
-  const replicator = new Replicator(study);
-  const results = study.variants.map((_, variant) => [
-    replicator.run({ variant, replication: 0 }),
-  ]);
-  return {
-    text,
-    files,
-    digest: reportDigest(study.seed, summarise(study, results)),
-  };
+function nothingOpen(): UserError {
+  return new UserError("nothing is open", { exitCode: 2 });
 }
 
 /** What is open, for the page. */
-function openedOf(session: Session): Opened {
-  const { document, scenarios, runs } = session;
+function openedOf(session: Session, recording: OpenedRecording | undefined): Opened {
+  const { document, scenarios } = session;
   const { study, text, files, wasConfig } = document;
   const [first] = scenarios;
   const { end, workload, loadBalancers, warmup } = first!;
@@ -197,6 +338,7 @@ function openedOf(session: Session): Opened {
     text,
     files,
     was_config: wasConfig,
+    recording: recording?.info ?? null,
     title: study.title ?? null,
     watch: study.watch ?? null,
     source: study.source,
@@ -210,7 +352,7 @@ function openedOf(session: Session): Opened {
       return {
         name,
         labels,
-        algorithm: runs[i]!.scenario.balancer.algorithm.name,
+        algorithm: scenarios[i]!.balancer.algorithm.name,
         load: Number.isNaN(load) ? null : load,
       };
     }),
@@ -243,6 +385,7 @@ function problemOf(error: unknown): Problem {
     message,
     ...hint !== undefined && { hint },
     ...error instanceof MissingFiles && { missing: error.paths },
+    ...error instanceof RecordingDamage && error.line > 1 && { damaged: true },
   };
 }
 

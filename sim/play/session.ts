@@ -1,27 +1,22 @@
-import { type Nanoseconds, NS_PER_MS, NS_PER_S, UserError } from "../../lib/base/mod.ts";
+import {
+  finished,
+  type Nanoseconds,
+  NS_PER_MS,
+  NS_PER_S,
+  UserError,
+} from "../../lib/base/mod.ts";
 import { Explanation } from "../../lib/core/mod.ts";
 import { refusalInWords } from "../../lib/observe/mod.ts";
 import type { Variant } from "../../lib/scenario/mod.ts";
 import { meanRate } from "../../lib/workload/mod.ts";
 import { extensionOf, type ReadyScenario, withWarmups } from "../study/mod.ts";
 import type { RunDocument } from "./document.ts";
-import {
-  beliefsOf,
-  countsOf,
-  dotsOf,
-  requestNumber,
-  requestsUnderWay,
-  truthOf,
-} from "./picture.ts";
-import {
-  type Batch,
-  type ExplainedPick,
-  PlayRun,
-  type Slice,
-  SLICES_PER_BATCH,
-} from "./play_run.ts";
+import { PlayRun } from "./play_run.ts";
+import { type RecordedLines, RecordedRun } from "./recorded_run.ts";
+import type { ExplainedPick, ShownRun } from "./shown_run.ts";
+import { type Batch, type Slice, SLICES_PER_BATCH } from "./slice_log.ts";
 import { Spares } from "./spares.ts";
-import { statisticsOf, theoryOf, verdictOf } from "./statistics.ts";
+import { statisticsOf, verdictOf } from "./statistics.ts";
 import { seriesCsv } from "./csv.ts";
 import type { RunState, Sessions, Statistics, Update, VariantFrame, Why } from "./types.ts";
 import { Flowmeter } from "./flowmeter.ts";
@@ -54,6 +49,26 @@ export interface Shown {
 /** Where a step leads. */
 export type StepTarget = "event" | "pick" | "health";
 
+/** Where a step has led: the variant in which it happened, and the pick. */
+export interface Step {
+  readonly variant: number;
+  readonly pick: ExplainedPick | undefined;
+}
+
+/**
+ * Why long work pauses: it has more to do; or it waits until the runs stand at the time that is shown, for which the
+ * session's owner must call `tick`.
+ */
+export type Pause = "work" | "wait";
+
+/** What a session shows. */
+export interface SessionOptions {
+  /** Its scenarios with their warm-ups; found if left out. */
+  readonly scenarios?: readonly ReadyScenario[] | undefined;
+  /** Shows this recording, until something is changed: then its document is simulated. */
+  readonly recorded?: RecordedLines | undefined;
+}
+
 /**
  * A run that is shown: variants side by side, with a clock that can be stopped, turned back and made faster or slower.
  * Its owner calls `tick` again and again, and sends what it returns to the page.
@@ -70,10 +85,10 @@ export class Session {
   readonly #wallMs: () => number;
   #document: RunDocument;
   #variants: readonly { readonly variant: Variant; readonly scenario: ReadyScenario }[] = [];
-  #runs: readonly PlayRun[] = [];
+  #runs: readonly ShownRun[] = [];
   readonly #spares = new Spares();
   /** The spare that is being made, and where it is to stand. */
-  #growing: { readonly runs: readonly PlayRun[]; readonly place: number } | undefined;
+  #growing: { readonly runs: readonly ShownRun[]; readonly place: number } | undefined;
   /** By variant, the slices so far. They stay when time is turned back. */
   #slices: Slice[][] = [];
   #batches: Batch[][] = [];
@@ -95,18 +110,26 @@ export class Session {
   #lastSnapshot = -Infinity;
   #progressFrom: Nanoseconds = 0;
 
+  /** The recording that is shown; undefined if runs are simulated. */
+  #recorded: RecordedLines | undefined;
+  #isStepping = false;
+  /** One more whenever the runs become other ones. */
+  #generation = 0;
+
   /** @param wallMs A clock of the machine, in milliseconds. It paces the run and has no influence on it. */
-  constructor(document: RunDocument, wallMs: () => number) {
+  constructor(document: RunDocument, wallMs: () => number, options: SessionOptions = {}) {
+    const { scenarios = readyOf(document), recorded } = options;
     this.#wallMs = wallMs;
     this.#document = document;
-    this.#begin();
+    this.#recorded = recorded;
+    this.#begin(scenarios);
   }
 
   get document(): RunDocument {
     return this.#document;
   }
 
-  get runs(): readonly PlayRun[] {
+  get runs(): readonly ShownRun[] {
     return this.#runs;
   }
 
@@ -121,11 +144,21 @@ export class Session {
   /** Whether the runs stand at the time that is shown. */
   get isThere(): boolean {
     const at = Math.floor(this.#at);
-    return this.#runs.every((run) => run.now >= at || run.simulation.isOver);
+    return this.#runs.every((run) => run.now >= at || run.isOver);
   }
 
   get isOver(): boolean {
-    return this.#runs.every(({ simulation }) => simulation.isOver);
+    return this.#runs.every((run) => run.isOver);
+  }
+
+  /** Whether single steps are under way: the clock stands still. */
+  get isStepping(): boolean {
+    return this.#isStepping;
+  }
+
+  /** Whether a recording is shown, and nothing is simulated. */
+  get isRecorded(): boolean {
+    return this.#recorded !== undefined;
   }
 
   /**
@@ -134,26 +167,33 @@ export class Session {
    *
    * @param at Where to go; the present time if left out.
    */
-  show(document: RunDocument, at: Nanoseconds = this.#at): void {
-    const goesOn = this.#extend(document);
+  show(
+    document: RunDocument,
+    at: Nanoseconds = this.#at,
+    scenarios: readonly ReadyScenario[] = readyOf(document),
+  ): void {
+    this.#generation++;
+    const goesOn = this.#extend(document, scenarios);
     this.#document = document;
-    if (!goesOn) this.#begin();
+    if (!goesOn) {
+      this.#recorded = undefined;
+      this.#begin(scenarios);
+    }
     this.#isTextNew = true;
     this.seek(at);
   }
 
   /** Lets the runs go on with another document. Returns whether that can be done; if not, nothing has changed. */
-  #extend(document: RunDocument): boolean {
+  #extend(document: RunDocument, scenarios: readonly ReadyScenario[]): boolean {
     const { seed, variants } = document.study;
     const isAlike = seed === this.#document.study.seed && this.isThere &&
       variants.length === this.#variants.length;
     if (!isAlike) return false;
     const now = Math.max(...this.#runs.map((run) => run.now));
-    const scenarios = withWarmups(variants.map(({ scenario }) => scenario), seed);
     const extensions = scenarios.flatMap((scenario, i) =>
       extensionOf(this.#variants[i]!.scenario, scenario, now) ?? []
     );
-    const canExtend = (runs: readonly PlayRun[]) =>
+    const canExtend = (runs: readonly ShownRun[]) =>
       runs.every((run, i) => run.canExtend(extensions[i]!));
     if (extensions.length < scenarios.length || !canExtend(this.#runs)) return false;
     this.#spares.retain((spare) => spare.at <= now && canExtend(spare.runs));
@@ -162,15 +202,21 @@ export class Session {
     }
     this.#variants = variants.map((variant, i) => ({ variant, scenario: scenarios[i]! }));
     this.#growing = undefined;
-    this.#furthest = {
-      at: now,
-      events: this.#runs.reduce((sum, { simulation }) => sum + simulation.events, 0),
-    };
+    this.#furthest = { at: now, events: handledBy(this.#runs) };
     // What was known of the time to come is no longer true.
-    this.#runs.forEach(({ slicesEnded }, i) => {
-      this.#slices[i]!.splice(slicesEnded);
+    this.#runs.forEach(({ slicesEnded, ids }, i) => {
+      const slices = this.#slices[i]!;
+      slices.splice(slicesEnded);
       this.#batches[i]!.splice(Math.floor(slicesEnded / SLICES_PER_BATCH));
+      // A backend that joins has had nothing in flight until now.
+      slices.forEach((slice, at) => {
+        if (slice.inFlight.length === ids.length) return;
+        const inFlight = new Float32Array(ids.length);
+        inFlight.set(slice.inFlight);
+        slices[at] = { ...slice, inFlight };
+      });
     });
+    this.#flowmeters = this.#runs.map((run) => new Flowmeter(run));
     return true;
   }
 
@@ -196,28 +242,41 @@ export class Session {
   /**
    * Moves on to the next event, the next pick, or the next change of health, of any variant.
    *
-   * @returns The variant in which it happened, and the pick; undefined if the run is over.
+   * @returns Undefined if the run is over.
    */
-  step(
-    to: StepTarget,
-  ): { readonly variant: number; readonly pick: ExplainedPick | undefined } | undefined {
-    this.speed = 0;
+  step(to: StepTarget): Step | undefined {
     this.finish();
+    return finished(this.stepping(to));
+  }
+
+  /** The same in pieces. */
+  *stepping(to: StepTarget): Generator<Pause, Step | undefined> {
+    this.speed = 0;
+    yield* this.reaching();
     const before = this.#healthChanges;
     let pick: ExplainedPick | undefined;
     const ends = to === "pick"
       ? this.#runs.map((run) => run.explainPicks((explained) => pick ??= explained))
       : [];
     let variant: number | undefined;
-    do variant = this.#stepOnce(); while (
-      variant !== undefined && to !== "event" &&
-      (to === "pick" ? pick === undefined : this.#healthChanges === before)
-    );
-    for (const end of ends) end();
-    this.#noteFurthest();
-    this.#isFrameDue = true;
-    this.#epoch++;
-    this.#lastStatistics = this.#lastSnapshot = -Infinity;
+    this.#isStepping = true;
+    try {
+      for (let count = 1;; count++) {
+        variant = this.#stepOnce();
+        if (variant === undefined || to === "event") break;
+        if (to === "pick" ? pick !== undefined : this.#healthChanges !== before) break;
+        if (count % EVENTS_PER_PIECE !== 0) continue;
+        this.#isFrameDue = true;
+        yield "work";
+      }
+    } finally {
+      this.#isStepping = false;
+      for (const end of ends) end();
+      this.#noteFurthest();
+      this.#isFrameDue = true;
+      this.#epoch++;
+      this.#lastStatistics = this.#lastSnapshot = -Infinity;
+    }
     return variant === undefined ? undefined : { variant, pick };
   }
 
@@ -228,7 +287,7 @@ export class Session {
   #stepOnce(): number | undefined {
     let first: number | undefined;
     let earliest = Infinity;
-    this.#runs.forEach(({ simulation: { nextTime } }, variant) => {
+    this.#runs.forEach(({ nextTime }, variant) => {
       if (nextTime >= earliest) return;
       earliest = nextTime;
       first = variant;
@@ -237,6 +296,11 @@ export class Session {
     this.#runs[first]!.step();
     this.#at = this.#runs[first]!.now;
     return first;
+  }
+
+  /** Waits until the runs stand at the time that is shown. */
+  *reaching(): Generator<Pause, void> {
+    while (!this.isThere) yield "wait";
   }
 
   /** Lets the runs reach the time that is shown, however long it takes. */
@@ -251,6 +315,7 @@ export class Session {
    */
   tick(budgetMs: number): Update | undefined {
     const from = this.#wallMs();
+    if (this.#isStepping) return this.#update(from);
     const isSeeking = !this.isThere;
     this.#advanceClock(from);
     const isOut = () => this.#wallMs() - from >= budgetMs;
@@ -272,12 +337,11 @@ export class Session {
       this.#missingSpare() !== undefined;
   }
 
-  #begin(): void {
+  #begin(scenarios: readonly ReadyScenario[]): void {
     const { study } = this.#document;
-    const scenarios = withWarmups(study.variants.map(({ scenario }) => scenario), study.seed);
     this.#variants = study.variants.map((variant, i) => ({ variant, scenario: scenarios[i]! }));
-    this.#length = Math.max(...scenarios.map(lengthOf));
-    const isKnown = scenarios.every(({ end, workload }) =>
+    this.#length = this.#recorded?.end ?? Math.max(...scenarios.map(lengthOf));
+    const isKnown = this.#recorded !== undefined || scenarios.every(({ end, workload }) =>
       "duration" in end || !Number.isNaN(meanRate(workload.arrivals))
     );
     this.#sliceLength = isKnown ? Math.max(1, Math.ceil(this.#length / SLICES)) : SLICE_DEFAULT;
@@ -296,17 +360,20 @@ export class Session {
     this.#flowmeters = this.#runs.map((run) => new Flowmeter(run));
   }
 
-  #fresh(): PlayRun[] {
+  #fresh(): ShownRun[] {
     return this.#variants.map(({ scenario }, variant) => {
       const slices = this.#slices[variant]!;
       const batches = this.#batches[variant]!;
-      return new PlayRun(scenario, this.#document.study.seed, {
+      const reader = {
         sliceLength: this.#sliceLength,
-        needsSlice: (slice) => slice === slices.length,
-        sliceEnded: (data) => void slices.push(data),
-        needsBatch: (batch) => batch === batches.length,
-        batchEnded: (data) => void batches.push(data),
-      });
+        needsSlice: (slice: number) => slice === slices.length,
+        sliceEnded: (data: Slice) => void slices.push(data),
+        needsBatch: (batch: number) => batch === batches.length,
+        batchEnded: (data: Batch) => void batches.push(data),
+      };
+      return this.#recorded === undefined
+        ? new PlayRun(scenario, this.#document.study.seed, reader)
+        : new RecordedRun(this.#recorded, scenario, reader);
     });
   }
 
@@ -325,7 +392,7 @@ export class Session {
   /** Lets every run advance a little towards the time that is shown. */
   #work(): void {
     const at = Math.floor(this.#at);
-    const from = Math.min(...this.#runs.map((run) => run.simulation.isOver ? at : run.now));
+    const from = Math.min(...this.#runs.map((run) => run.isOver ? at : run.now));
     const to = Math.min(at, from + this.#pieceLength());
     for (const run of this.#runs) run.runTo(to);
     this.#isFrameDue = true;
@@ -335,7 +402,7 @@ export class Session {
   #pieceLength(): Nanoseconds {
     const { at, events } = this.#furthest;
     const now = Math.max(...this.#runs.map((run) => run.now));
-    const done = this.#runs.reduce((sum, { simulation }) => sum + simulation.events, 0);
+    const done = handledBy(this.#runs);
     const [time, count] = done > events ? [now, done] : [at, events];
     if (time <= 0 || count === 0) return Math.max(1, Math.round(this.#sliceLength / 10));
     return Math.max(1, Math.round(time / count * EVENTS_PER_PIECE));
@@ -344,17 +411,16 @@ export class Session {
   #noteFurthest(): void {
     const at = Math.max(...this.#runs.map((run) => run.now));
     if (at > this.#furthest.at) {
-      const events = this.#runs.reduce((sum, { simulation }) => sum + simulation.events, 0);
-      this.#furthest = { at, events };
+      this.#furthest = { at, events: handledBy(this.#runs) };
     }
     if (!this.isOver) this.#length = Math.max(this.#length, at);
   }
 
-  #keep(runs: readonly PlayRun[]): void {
+  #keep(runs: readonly ShownRun[]): void {
     const at = Math.max(...runs.map((run) => run.now));
     // Single steps have left them within an instant: they stand between two times.
-    if (runs.some(({ now, simulation }) => now !== at && !simulation.isOver)) return;
-    const events = runs.reduce((sum, { simulation }) => sum + simulation.events, 0);
+    if (runs.some(({ now, isOver }) => now !== at && !isOver)) return;
+    const events = handledBy(runs);
     if (events > 0) this.#spares.add({ at, events, runs });
   }
 
@@ -373,8 +439,7 @@ export class Session {
     const from = Math.max(...runs.map((run) => run.now), 0);
     const to = Math.round(from + this.#pieceLength());
     for (const run of runs) run.runTo(to);
-    const events = runs.reduce((sum, { simulation }) => sum + simulation.events, 0);
-    if (events >= place || runs.every(({ simulation }) => simulation.isOver)) {
+    if (handledBy(runs) >= place || runs.every((run) => run.isOver)) {
       this.#growing = undefined;
       this.#keep(runs);
     }
@@ -424,7 +489,8 @@ export class Session {
       actual_speed: this.#actualSpeed,
       length_ms: this.#length / NS_PER_MS,
       over: this.isOver,
-      events: this.#runs.reduce((sum, { simulation }) => sum + simulation.events, 0),
+      events: handledBy(this.#runs),
+      recorded: this.isRecorded,
       text: isNew ? this.#document.text : null,
       interventions: isNew ? this.#document.interventions : null,
       progress: this.isThere ? null : Math.max(0, (done - this.#progressFrom) / Math.max(1, span)),
@@ -437,23 +503,17 @@ export class Session {
     if (withSnapshot) this.#lastSnapshot = wall;
     const now = Math.floor(this.#at);
     return this.#runs.map((run, variant): VariantFrame => {
-      const { world, monitors, settings, events, eventsLost } = run;
+      const { monitors, settings, events, eventsLost } = run;
       run.events = [];
       run.eventsLost = 0;
       const monitor = monitors[this.shown.balancer] ?? monitors[0]!;
-      const requests = requestsUnderWay(world);
-      const showsDots = this.shown.dots && requests.length <= this.shown.dots_max;
       return {
         frame: monitor.frame(now, {}),
         snapshot: withSnapshot ? monitor.snapshot(now, { settings }) : null,
         events,
         events_lost: eventsLost,
-        algorithm: world.scenario.balancer.algorithm.name,
-        truth: truthOf(world),
-        beliefs: beliefsOf(world),
-        counts: countsOf(world),
-        dots: showsDots ? dotsOf(world, requests, now) : null,
-        dots_total: requests.length,
+        algorithm: run.algorithm,
+        ...run.picture(now, this.shown.dots ? this.shown.dots_max : -1),
         flows: this.#flowmeters[variant]!.read(wall),
       };
     });
@@ -473,12 +533,12 @@ export class Session {
     const ended = Math.floor(this.#at / this.#sliceLength);
     const slices = this.#slices.map((ofVariant) => ofVariant.slice(0, ended));
     return {
-      variants: this.#runs.map(({ world, simulation, scenario }, variant) =>
+      variants: this.#runs.map((run, variant) =>
         statisticsOf(
-          world,
+          run.measured,
           slices[variant]!,
           this.#sliceLength / NS_PER_MS,
-          theoryOf(scenario, simulation),
+          run.theory(),
         )
       ),
       verdict: verdictOf(
@@ -497,38 +557,38 @@ export class Session {
    * @param dot The number of a dot; undefined for the latest pick.
    * @returns Null if there was none.
    */
-  why(variant: number, dot?: number): Why | null {
-    this.finish();
-    const { world } = this.#run(variant);
-    const picked = world.connections.all.filter((connection) =>
-      connection.pickedAt <= this.#at && (dot === undefined || requestNumber(connection) === dot)
-    );
-    const at = picked.reduce((latest, { pickedAt }) => Math.max(latest, pickedAt), -1);
-    if (at < 0) return null;
-    const number = dot === undefined ? undefined : picked[0]!.scheduled?.number;
+  *why(variant: number, dot?: number): Generator<Pause, Why | null> {
+    yield* this.reaching();
+    const pick = this.#run(variant).latestPick(dot);
+    if (pick === undefined) return null;
+    const { at, connection } = pick;
+    const generation = this.#generation;
+    const now = Math.floor(this.#at);
     const runs = this.#runsBefore(at);
     const again = runs[variant]!;
-    again.runTo(at - 1);
+    yield* this.#advancing(again, at - 1);
     let found: ExplainedPick | undefined;
     const end = again.explainPicks((pick) => {
-      if (number === undefined || pick.event.connection === number) found = pick;
+      if (connection === undefined || pick.event.connection === connection) found = pick;
     });
-    while (again.step(Math.floor(this.#at)) && !(found !== undefined && again.now > at));
+    while (again.step(now) && !(found !== undefined && again.now > at));
     end();
-    const now = Math.max(...runs.map((run) => run.now));
-    for (const run of runs) run.runTo(now);
-    this.#keep(runs);
+    const stopped = Math.max(...runs.map((run) => run.now));
+    for (const run of runs) yield* this.#advancing(run, stopped);
+    // If the run has changed in the meantime, they belong to the former one.
+    if (this.#generation === generation) this.#keep(runs);
     return found === undefined ? null : whyOf(variant, found);
   }
 
   /** Where a client would go now. Asked of a repeated run, so that no turn and no lot is used up. */
-  explain(variant: number, client: string): Why {
-    this.finish();
+  *explain(variant: number, client: string): Generator<Pause, Why> {
+    yield* this.reaching();
+    this.#run(variant);
     const now = Math.floor(this.#at);
     const again = this.#runsBefore(now + 1)[variant]!;
-    again.runTo(now);
-    const index = Math.min(this.shown.balancer, again.world.balancers.length - 1);
-    const { scheduler } = again.world.balancers[index]!;
+    yield* this.#advancing(again, now);
+    const index = Math.min(this.shown.balancer, again.schedulers.length - 1);
+    const scheduler = again.schedulers[index]!;
     let found: ExplainedPick | undefined;
     again.explainPicks((pick) => found ??= pick);
     const details = scheduler.pickDetails(client, now) ?? null;
@@ -548,11 +608,19 @@ export class Session {
     };
   }
 
+  /** Lets a run reach a time, in pieces. */
+  *#advancing(run: ShownRun, to: Nanoseconds): Generator<Pause, void> {
+    while (run.now < to && !run.isOver) {
+      run.runTo(Math.min(to, Math.max(0, run.now) + this.#pieceLength()));
+      yield "work";
+    }
+  }
+
   /** The session map of the balancer that is shown. */
-  sessions(variant: number, limit: number, client?: string): Sessions {
-    this.finish();
-    const { balancers } = this.#run(variant).world;
-    const { scheduler } = balancers[Math.min(this.shown.balancer, balancers.length - 1)]!;
+  *sessions(variant: number, limit: number, client?: string): Generator<Pause, Sessions> {
+    yield* this.reaching();
+    const { schedulers } = this.#run(variant);
+    const scheduler = schedulers[Math.min(this.shown.balancer, schedulers.length - 1)]!;
     const rows: Sessions["sessions"][number][] = [];
     for (const { key, backend, home, open, usedAt } of scheduler.sessions) {
       if (client !== undefined && key !== client) continue;
@@ -573,14 +641,14 @@ export class Session {
     return seriesCsv(
       this.#variants.map(({ variant: { name } }, i) => ({
         name,
-        ids: this.#runs[i]!.world.backends.map(({ id }) => id),
+        ids: this.#runs[i]!.ids,
         slices: this.#slices[i]!.slice(0, Math.floor(this.#at / this.#sliceLength)),
       })),
       this.#sliceLength / NS_PER_MS,
     );
   }
 
-  #run(variant: number): PlayRun {
+  #run(variant: number): ShownRun {
     const run = this.#runs[variant];
     if (run === undefined) {
       throw new UserError(`there is no variant ${variant}`, { exitCode: 2 });
@@ -589,7 +657,7 @@ export class Session {
   }
 
   /** Other runs than those that are shown, at some moment before a time. They are no longer among the spares. */
-  #runsBefore(time: Nanoseconds): readonly PlayRun[] {
+  #runsBefore(time: Nanoseconds): readonly ShownRun[] {
     return this.#spares.take(time - 1)?.runs ?? this.#fresh();
   }
 
@@ -598,8 +666,17 @@ export class Session {
   }
 }
 
+function readyOf({ study }: RunDocument): ReadyScenario[] {
+  return withWarmups(study.variants.map(({ scenario }) => scenario), study.seed);
+}
+
+/** Events that several runs have handled. */
+function handledBy(runs: readonly ShownRun[]): number {
+  return runs.reduce((sum, { handled }) => sum + handled, 0);
+}
+
 /** When a run is expected to end. */
-function lengthOf({ end, workload, warmup }: ReadyScenario): Nanoseconds {
+export function lengthOf({ end, workload, warmup }: ReadyScenario): Nanoseconds {
   if ("duration" in end) return end.duration;
   const rate = meanRate(workload.arrivals);
   return Number.isNaN(rate) || rate <= 0

@@ -1,5 +1,5 @@
 import type { Nanoseconds } from "../../lib/base/mod.ts";
-import type { PlayRun } from "./play_run.ts";
+import type { ShownRun } from "./shown_run.ts";
 
 /** How many paused runs are kept. Each has a world and a few histograms: about a megabyte and what its requests need. */
 const SPARES_MAX = 24;
@@ -9,7 +9,7 @@ export interface Spare {
   readonly at: Nanoseconds;
   /** Events handled until then, over all variants. */
   readonly events: number;
-  readonly runs: readonly PlayRun[];
+  readonly runs: readonly ShownRun[];
 }
 
 /**

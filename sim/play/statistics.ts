@@ -5,10 +5,10 @@ import type { ComparisonReport } from "../../lib/report/mod.ts";
 import type { Scenario } from "../../lib/scenario/types.ts";
 import { CONFIDENCE, type Histogram, type HistogramData } from "../../lib/stats/mod.ts";
 import { Measured } from "../measure/mod.ts";
-import type { World } from "../model/mod.ts";
 import { comparisonsOf, type Simulation } from "../study/mod.ts";
 import { exactResults, whyNoTheory } from "../theory/mod.ts";
-import type { Batch, Slice } from "./play_run.ts";
+import type { ShownRun } from "./shown_run.ts";
+import type { Batch, Slice } from "./slice_log.ts";
 import type { Series, TheoryLines, VariantStatistics, Verdict } from "./types.ts";
 
 /** The points of a distribution, at most. */
@@ -20,12 +20,11 @@ const BATCHES_MIN = 10;
 
 /** Statistics of a variant up to the present time. */
 export function statisticsOf(
-  { recorder }: World,
+  { sojourn, requests: { offered, failed, refused, timedOut } }: ShownRun["measured"],
   slices: readonly Slice[],
   sliceMs: number,
   theory: TheoryLines | string,
 ): VariantStatistics {
-  const { sojourn, requests: { offered, failed, refused, timedOut } } = recorder;
   const errors = failed + refused + timedOut;
   return {
     ccdf: ccdfOf(sojourn),

@@ -32,6 +32,8 @@ export interface Problem {
   readonly hint?: string;
   /** The paths of files that the scenario names and that were not given. */
   readonly missing?: readonly string[];
+  /** A recording is damaged: what comes before the damage can be opened. */
+  readonly damaged?: boolean;
 }
 
 /** A variant. */
@@ -219,6 +221,8 @@ export interface RunState {
   readonly over: boolean;
   /** The events handled so far, over all variants. */
   readonly events: number;
+  /** Whether the decisions of a recording are shown, and nothing is simulated. */
+  readonly recorded: boolean;
   /** The run as text, with all interventions. Null if it is as in the message before. */
   readonly text: string | null;
   /** The changes of settings, then the faults, also those of the scenario. Null if they are as in the message before. */
@@ -234,6 +238,12 @@ export type Request = { readonly request: number } & Command;
 export type Command =
   /** Opens a text in place of what is open. Reply: `Opened`. */
   | OpenCommand
+  | OpenRecordingCommand
+  /**
+   * Shows the decisions of the open recording again, at the present time, in place of a simulation of its traffic.
+   * Reply: `Opened`.
+   */
+  | { readonly kind: "replay" }
   /**
    * How fast time passes: virtual seconds per second of the wall clock; 0 pauses. If the worker cannot keep up, it is
    * slower and says so in `RunState.speed`. Reply: `null`.
@@ -299,9 +309,11 @@ export type Command =
   }
   /**
    * The run as files, with the digest that `lbsim sim` prints for them. It completes the run in the background, so the
-   * reply may take seconds. Reply: `Exported`.
+   * reply may take long; `Progress` messages come before it. Reply: `Exported`.
    */
   | { readonly kind: "export" }
+  /** Ends an export that is under way: it fails. Reply: `null`. */
+  | { readonly kind: "cancel export" }
   /** The numbers of the series as CSV, up to the present time. Reply: `{text}`. */
   | { readonly kind: "csv" }
   /**
@@ -350,8 +362,42 @@ export interface OpenCommand {
   readonly at_ms?: number;
 }
 
+/**
+ * Opens a recording of `lbsim lb --record`. Its decisions are repeated and shown; a change of settings simulates its
+ * traffic with other settings. Reply: `Opened`.
+ */
+export interface OpenRecordingCommand {
+  readonly kind: "open recording";
+  /** The files of the recording, in any order, each under its own name: `run.jsonl`, `run.jsonl.1`, … */
+  readonly parts: readonly TextFile[];
+  /** Uses what comes before the first damage, instead of refusing a damaged recording. */
+  readonly until_damage?: boolean;
+  readonly at_ms?: number;
+}
+
+/** What a recording says. */
+export interface RecordingInfo {
+  /** The name of its present file. */
+  readonly file: string;
+  /** The files that were read, in the order in which they were written. */
+  readonly files: readonly string[];
+  /** What `lbsim sim --replay --json` prints. */
+  readonly json: Readonly<Record<string, unknown>>;
+  /** Whether its decisions are made again, in the words of the command line. */
+  readonly result: readonly string[];
+  /** What a simulation of its traffic assumes, one sentence each. */
+  readonly assumptions: readonly string[];
+}
+
 /** A message from the worker. */
-export type Message = Reply | Update | Started;
+export type Message = Reply | Update | Started | Progress;
+
+/** How much of a request is done, from 0 to 1. Its reply comes later. */
+export interface Progress {
+  readonly kind: "progress";
+  readonly request: number;
+  readonly share: number;
+}
 
 /** The first message of the worker: it is ready. */
 export interface Started {
@@ -385,6 +431,8 @@ export interface Opened {
   readonly files: Readonly<Record<string, TextFile>>;
   /** Whether the text was a config.yaml. */
   readonly was_config: boolean;
+  /** The recording that is open; null if there is none. */
+  readonly recording: RecordingInfo | null;
   readonly title: string | null;
   /** What to look at. */
   readonly watch: string | null;

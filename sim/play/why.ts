@@ -1,4 +1,4 @@
-import type { ExplainedPick } from "./play_run.ts";
+import type { ExplainedPick } from "./shown_run.ts";
 import type { Why } from "./types.ts";
 
 /** An explained pick, for the page. */

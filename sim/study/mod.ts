@@ -9,7 +9,7 @@ export { faultMedians } from "./medians.ts";
 export { plotsOf } from "./plots.ts";
 export { Replicator, type Runnable, type Task } from "./replicator.ts";
 export { byVariant, runStudy, type TaskResult } from "./run_study.ts";
-export { type ReadyScenario, withWarmup, withWarmups } from "./replications.ts";
+export { type ReadyScenario, warmupsInPieces, withWarmup, withWarmups } from "./replications.ts";
 export { mergeShards, parseShard, type Shard, type ShardFile } from "./shard.ts";
 export { type Observer, simulate, Simulation } from "./simulate.ts";
 export { sliceOf } from "./slices.ts";

@@ -1,7 +1,7 @@
-import { childSeed, type Nanoseconds } from "../../lib/base/mod.ts";
+import { childSeed, finished, type Nanoseconds } from "../../lib/base/mod.ts";
 import type { Scenario } from "../../lib/scenario/types.ts";
 import { warmupLength } from "../../lib/stats/mod.ts";
-import { simulate } from "./simulate.ts";
+import { Simulation } from "./simulate.ts";
 
 /** A scenario with a known warm-up. */
 export type ReadyScenario = Scenario & { readonly warmup: Nanoseconds };
@@ -17,11 +17,21 @@ export function withWarmup(scenario: Scenario, seed: number): ReadyScenario {
  * only on the scenarios and the seed.
  */
 export function withWarmups(scenarios: readonly Scenario[], seed: number): ReadyScenario[] {
+  return finished(warmupsInPieces(scenarios, seed, Infinity));
+}
+
+/** The same, with pauses: each after so many events of a pilot run. */
+export function* warmupsInPieces(
+  scenarios: readonly Scenario[],
+  seed: number,
+  events: number,
+): Generator<void, ReadyScenario[]> {
   const longest = new Map<string, Nanoseconds>();
   for (const scenario of scenarios) {
     if (scenario.warmup !== "auto") continue;
     const key = JSON.stringify(scenario.end);
-    longest.set(key, Math.max(longest.get(key) ?? 0, pilotWarmup(scenario, seed)));
+    const own = yield* pilotWarmup(scenario, seed, events);
+    longest.set(key, Math.max(longest.get(key) ?? 0, own));
   }
   return scenarios.map((scenario) => {
     const { warmup, end } = scenario;
@@ -33,15 +43,21 @@ export function withWarmups(scenarios: readonly Scenario[], seed: number): Ready
  * A pilot run without faults finds the time after which the mean sojourn time is as steady as it gets
  * (MSER-5), at most half of the run.
  */
-function pilotWarmup(scenario: Scenario, seed: number): Nanoseconds {
-  const pilot = simulate(
+function* pilotWarmup(
+  scenario: Scenario,
+  seed: number,
+  events: number,
+): Generator<void, Nanoseconds> {
+  const pilot = new Simulation(
     { ...scenario, warmup: 0, faults: [], changes: [] },
     childSeed(seed, "pilot"),
-    {
-      series: true,
-    },
+    { series: true },
   );
-  const { interval, meanSojourn } = pilot.series!;
+  while (!pilot.isOver) {
+    pilot.advance(Infinity, events);
+    yield;
+  }
+  const { interval, meanSojourn } = pilot.result().series!;
   let last = 0;
   const steady = meanSojourn.map((value) => last = value ?? last);
   return warmupLength(steady) * interval;

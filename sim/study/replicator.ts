@@ -2,7 +2,7 @@ import type { Scenario } from "../../lib/scenario/types.ts";
 import { replicationSeed } from "../../lib/workload/mod.ts";
 import { type ReadyScenario, withWarmups } from "./replications.ts";
 import type { ReplicationResult } from "../../lib/metrics/mod.ts";
-import { simulate } from "./simulate.ts";
+import { Simulation } from "./simulate.ts";
 
 /** One run: a variant of a study, by its index, and the number of the replication, from 0. */
 export interface Task {
@@ -21,14 +21,21 @@ export class Replicator {
   readonly #study: Runnable;
   #ready: readonly ReadyScenario[] | undefined;
 
-  constructor(study: Runnable) {
+  /** @param ready The scenarios with their warm-ups, if they are known already. */
+  constructor(study: Runnable, ready?: readonly ReadyScenario[]) {
     this.#study = study;
+    this.#ready = ready;
   }
 
-  /** Runs a task. The first replication of a variant also records its time series. */
-  run({ variant, replication }: Task): ReplicationResult {
+  /** Runs a task. */
+  run(task: Task): ReplicationResult {
+    return this.simulation(task).run();
+  }
+
+  /** The run of a task, before its first event. The first replication of a variant also records its time series. */
+  simulation({ variant, replication }: Task): Simulation {
     const { seed } = this.#study;
-    return simulate(this.#scenario(variant), replicationSeed(seed, replication), {
+    return new Simulation(this.#scenario(variant), replicationSeed(seed, replication), {
       series: replication === 0,
     });
   }

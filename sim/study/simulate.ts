@@ -223,12 +223,12 @@ export class Simulation {
   }
 
   /**
-   * Handles all events before a time.
+   * Handles all events before a time, or so many of them. Returns how many it has handled.
    *
    * @throws {UserError} if the run would never end.
    */
-  advance(before: Nanoseconds): void {
-    this.#handleEvents(before, Infinity);
+  advance(before: Nanoseconds, events = Infinity): number {
+    return this.#handleEvents(before, events);
   }
 
   /**

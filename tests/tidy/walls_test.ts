@@ -37,7 +37,7 @@ const PURE: Readonly<Record<string, { readonly rooms: readonly string[]; package
   ...Object.fromEntries(SIMULATION.map((room) => [room, {
     rooms: [
       ...["lib/base", "lib/core", "lib/config", "lib/fault", "lib/metrics", "lib/stats"],
-      ...["lib/observe", "lib/scenario", "lib/report", "lib/workload"],
+      ...["lib/observe", "lib/scenario", "lib/recording", "lib/report", "lib/workload"],
       ...SIMULATION,
     ],
     // It writes what is changed by hand into the scenario's text, and shows what the dashboard shows.

@@ -16,14 +16,13 @@ const TICK_MS = 12;
 /** The pause between two ticks, if there is nothing to hurry. */
 const PAUSE_MS = 4;
 
-const player = new Player(() => performance.now());
+const player = new Player(() => performance.now(), send);
 let isScheduled = false;
 
 scope.onmessage = ({ data }) => {
-  send(player.answer(data));
+  player.take(data);
   schedule();
 };
-send(player.started);
 
 function schedule(): void {
   if (isScheduled || !player.isBusy) return;
@@ -33,8 +32,7 @@ function schedule(): void {
 
 function tick(): void {
   isScheduled = false;
-  const update = player.tick(TICK_MS);
-  if (update !== undefined) send(update);
+  player.tick(TICK_MS);
   schedule();
 }
 

@@ -1,6 +1,6 @@
 /** A run that goes on after a change made by hand is the run that begins with this change in its scenario. */
 import assert from "node:assert/strict";
-import { RunDocument, Session } from "../../../sim/play/mod.ts";
+import { type PlayRun, RunDocument, Session } from "../../../sim/play/mod.ts";
 import { Replicator } from "../../../sim/study/mod.ts";
 
 const TEXT = `balancer:
@@ -33,7 +33,7 @@ function change(session: Session, edit: Edit): boolean {
 function assertSameAsStudy(session: Session): void {
   const replicator = new Replicator(session.document.study);
   session.runs.forEach((run, variant) =>
-    assert.deepEqual(run.result(), replicator.run({ variant, replication: 0 }))
+    assert.deepEqual((run as PlayRun).result(), replicator.run({ variant, replication: 0 }))
   );
 }
 

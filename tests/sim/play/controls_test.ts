@@ -1,22 +1,12 @@
 /** The forms of the playground: what a scenario can change during a run. */
 import assert from "node:assert/strict";
 import { ALGORITHM_NAMES } from "../../../lib/core/mod.ts";
-import {
-  type Command,
-  type Control,
-  type Opened,
-  Player,
-  type Result,
-} from "../../../sim/play/mod.ts";
+import type { Command, Control, Opened, Result } from "../../../sim/play/mod.ts";
+import { Playing } from "./playing.ts";
 
 function play(text: string, files: Record<string, { file: string; text: string }> = {}) {
-  const player = new Player(() => 0);
-  const ask = (command: Command): Result => {
-    const answer = player.answer({ request: 1, ...command });
-    if (answer.kind === "failed") throw new Error(answer.problem.message);
-    assert.ok(answer.kind === "reply");
-    return answer.result;
-  };
+  const one = new Playing();
+  const ask = (command: Command): Result => one.ask(command);
   const opened = ask({ kind: "open", source: { file: "test.yaml", text }, files }) as Opened;
   return { ask, opened };
 }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import {
   type Command,
   type Exported,
-  Player,
+  type PlayRun,
   type Result,
   RunDocument,
   Session,
@@ -11,6 +11,7 @@ import {
   type Why,
 } from "../../../sim/play/mod.ts";
 import { Replicator } from "../../../sim/study/mod.ts";
+import { playing } from "./playing.ts";
 
 const TEXT = `balancer:
   backends: [{id: B1}, {id: B2, weight: 3}, {id: B3, max_connections: 20}]
@@ -45,7 +46,7 @@ Deno.test("Session.step() and seek() make the run that simulate() makes", () => 
   session.finish();
   const replicator = new Replicator(session.document.study);
   session.runs.forEach((run, variant) =>
-    assert.deepEqual(run.result(), replicator.run({ variant, replication: 0 }))
+    assert.deepEqual((run as PlayRun).result(), replicator.run({ variant, replication: 0 }))
   );
 });
 
@@ -81,21 +82,13 @@ async function digestOnCommandLine(text: string): Promise<string> {
 
 /** A player whose clock stands still, and what it answers. */
 function play(text: string) {
-  const player = new Player(() => 0);
-  let number = 0;
-  const ask = (command: Command): Result => {
-    const answer = player.answer({ request: ++number, ...command });
-    if (answer.kind === "failed") throw new Error(answer.problem.message);
-    assert.ok(answer.kind === "reply" && answer.request === number);
-    return answer.result;
-  };
-  ask({ kind: "open", source: { file: "test.yaml", text } });
-  return ask;
+  const one = playing(text);
+  return (command: Command): Result => one.ask(command);
 }
 
 const EXAMPLES = ["two-choices", "gray-failure", "retry-storm", "scale-out"];
 for (const name of EXAMPLES) {
-  Deno.test(`Player.answer() exports ${name} to the digest of the command line`, async () => {
+  Deno.test(`Player.take() exports ${name} to the digest of the command line`, async () => {
     const url = new URL(`../../../examples/${name}.yaml`, import.meta.url);
     const ask = play(await Deno.readTextFile(url));
     const { text, digest } = ask({ kind: "export" }) as Exported;
@@ -103,7 +96,7 @@ for (const name of EXAMPLES) {
   });
 }
 
-Deno.test("Player.answer() exports what was changed by hand to the digest of the command line", async () => {
+Deno.test("Player.take() exports what was changed by hand to the digest of the command line", async () => {
   const ask = play(TEXT);
   ask({ kind: "seek", at_ms: 1000 });
   ask({ kind: "change", set: { "workload.arrivals.load": "120%", "servers.B2.slots": 3 } });
@@ -126,7 +119,7 @@ Deno.test("Player.answer() exports what was changed by hand to the digest of the
   assert.equal(digest, await digestOnCommandLine(text));
 });
 
-Deno.test("Player.answer() refuses a change with the words of the command line, and nothing changes", () => {
+Deno.test("Player.take() refuses a change with the words of the command line, and nothing changes", () => {
   const ask = play(TEXT);
   ask({ kind: "seek", at_ms: 1000 });
   const before = (ask({ kind: "export" }) as Exported).text;
@@ -141,7 +134,7 @@ Deno.test("Player.answer() refuses a change with the words of the command line, 
   assert.equal((ask({ kind: "export" }) as Exported).text, before);
 });
 
-Deno.test("Player.answer() explains a pick with the algorithm's rule and candidates", () => {
+Deno.test("Player.take() explains a pick with the algorithm's rule and candidates", () => {
   const ask = play(TEXT);
   ask({ kind: "seek", at_ms: 4000 });
   const stepped = ask({ kind: "step", to: "pick" }) as Stepped;
@@ -152,24 +145,15 @@ Deno.test("Player.answer() explains a pick with the algorithm's rule and candida
   assert.equal(again.candidates.length, 3);
 });
 
-Deno.test("Player.answer() shows a change at once, though the run is paused", () => {
-  let wall = 0;
-  const player = new Player(() => wall);
-  const ask = (command: Command) => {
-    const answer = player.answer({ request: 1, ...command });
-    assert.equal(answer.kind, "reply");
-    let update;
-    while (player.isBusy) {
-      wall += 100;
-      update = player.tick(1000) ?? update;
-    }
-    return update?.variants.map(({ truth }) => truth.faults[1]);
+Deno.test("Player.take() shows a change at once, though the run is paused", () => {
+  const one = playing(TEXT);
+  const broken = (command: Command) => {
+    one.ask(command);
+    return one.rest()?.variants.map(({ truth }) => truth.faults[1]);
   };
-  ask({ kind: "open", source: { file: "test.yaml", text: TEXT } });
-  ask({ kind: "seek", at_ms: 1000 });
+  one.ask({ kind: "seek", at_ms: 1000 });
   for (let i = 0; i < 3; i++) {
-    const broken = ask({ kind: "break", backend: "B2", fault: "crash" });
-    assert.ok(broken?.every((fault) => fault === "crash"), `${broken}`);
-    assert.deepEqual(ask({ kind: "repair", backend: "B2" }), ["", ""]);
+    assert.deepEqual(broken({ kind: "break", backend: "B2", fault: "crash" }), ["crash", "crash"]);
+    assert.deepEqual(broken({ kind: "repair", backend: "B2" }), ["", ""]);
   }
 });

@@ -1,28 +1,25 @@
-import { escapeText, UserError } from "../../lib/base/mod.ts";
-import { isHash } from "../../lib/core/mod.ts";
+import { escapeText, UserError } from "../base/mod.ts";
 import {
-  configOf,
+  beginsWithHash,
+  filesOf,
+  isMeantAsRecording,
   type ReadLine,
+  type Recording,
   type RecordingHead,
   RecordingReader,
-} from "../../lib/recording/mod.ts";
-import { systemReason } from "../../lib/io/mod.ts";
+} from "../recording/mod.ts";
+import { systemReason } from "../io/mod.ts";
 
 const PIECE_BYTES = 256 * 1024;
 
-/** The files of a recording, in the order in which they were written. */
-export interface Recording {
+/** A recording in files. */
+export interface RecordingFiles extends Recording {
+  /** In the order in which they were written. */
   readonly files: readonly string[];
-  /** That of the first file. */
-  readonly head: RecordingHead;
   /** Of all files, in bytes. */
   readonly size: number;
   /** How many of them have been read. */
   readonly read: number;
-  /** Whether the algorithm at the start of the recording hashes addresses. */
-  readonly isHash: boolean;
-  /** All lines. They can be read only once. */
-  readonly lines: Iterable<ReadLine>;
 }
 
 /**
@@ -30,24 +27,26 @@ export interface Recording {
  *
  * @throws {UserError} if there is no such file, or it is no recording.
  */
-export function openRecording(file: string): Recording {
-  const present = headOf(file);
-  const files = [file];
-  let [head, part] = [present, present.part];
-  for (let age = 1; part > 1; age++) {
-    const earlier = earlierHead(`${file}.${age}`, present, part - 1);
-    if (earlier === undefined) break;
-    files.unshift(`${file}.${age}`);
-    [head, part] = [earlier, earlier.part];
-  }
+export function openRecording(file: string): RecordingFiles {
+  const { files, head } = filesOf(file, headOf(file), earlierHead);
   const size = files.reduce((sum, one) => sum + Deno.statSync(one).size, 0);
-  return new Files(files, head, size, beginsWithHash(files[0]!));
+  const isHash = beginsWithHash(files[0]!, piecesOf(files[0]!));
+  return new Files(file, files, head, size, isHash);
 }
 
-class Files implements Recording {
+/** Whether a file is meant as a recording: see `isMeantAsRecording`. */
+export function isRecordingFile(file: string): boolean {
+  const pieces = piecesOf(file);
+  const { value } = pieces.next();
+  pieces.return(undefined);
+  return isMeantAsRecording(file, value ?? "");
+}
+
+class Files implements RecordingFiles {
   read = 0;
 
   constructor(
+    readonly file: string,
     readonly files: readonly string[],
     readonly head: RecordingHead,
     readonly size: number,
@@ -69,23 +68,10 @@ function headOf(file: string): RecordingHead {
   return new RecordingReader(file, piecesOf(file)).head;
 }
 
-/** Whether the first event is the start of a run with an algorithm that hashes addresses. */
-function beginsWithHash(file: string): boolean {
-  const lines = new RecordingReader(file, piecesOf(file))[Symbol.iterator]();
-  const event = lines.next().value?.event;
-  if (event?.type !== "run_started") return false;
-  return isHash(configOf(event.configuration).algorithm);
-}
-
-/** The head of an earlier file, if it is that part of the same recording. */
-function earlierHead(
-  file: string,
-  { run }: RecordingHead,
-  part: number,
-): RecordingHead | undefined {
+/** The head of an earlier file; undefined if there is none, or it is no recording. */
+function earlierHead(file: string): RecordingHead | undefined {
   try {
-    const head = headOf(file);
-    return head.run === run && head.part === part ? head : undefined;
+    return headOf(file);
   } catch (error) {
     if (error instanceof UserError) return undefined;
     throw error;

@@ -1,0 +1,132 @@
+import { type Nanoseconds, NS_PER_MS } from "../../lib/base/mod.ts";
+import {
+  EVENT_TYPES,
+  type EventStream,
+  type EventType,
+  type LbEvent,
+  type PickDetails,
+  type PickExplained,
+  type Scheduler,
+} from "../../lib/core/mod.ts";
+import { Monitor } from "../../lib/observe/mod.ts";
+import type { ExplainedPick } from "./shown_run.ts";
+
+/** Events of single connections: there are too many of them to send. */
+const OF_CONNECTIONS: readonly EventType[] = [
+  ...["connection_arrived", "connection_opened", "connection_queued"] as const,
+  ...["connection_dequeued", "connection_refused", "connection_left"] as const,
+  ...["connection_closed", "connect_failed", "pick_explained", "probe"] as const,
+  ...["session_pinned", "session_adopted", "session_evicted"] as const,
+];
+const REPORTED = EVENT_TYPES.filter((type) => !OF_CONNECTIONS.includes(type));
+const HEALTH = ["backend_up", "backend_down", "backend_ejected", "backend_readmitted"] as const;
+/** Events of one run that are kept until they are sent. */
+const EVENTS_MAX = 200;
+/** How many balancers are observed as the dashboard shows them. */
+const MONITORS_MAX = 8;
+
+/** A balancer of a run. */
+export interface Observed {
+  readonly events: EventStream;
+  /** The present one: a restart gives the balancer another one. */
+  readonly scheduler: Scheduler;
+}
+
+/** What the balancers of a run say: their latest events, and how they have picked. */
+export class RunEvents {
+  latest: LbEvent[] = [];
+  lost = 0;
+  healthChanges = 0;
+  readonly monitors: readonly Monitor[];
+  readonly #balancers: readonly Observed[];
+  /** How many readers of explained picks there are. */
+  #explains = 0;
+  #steps = 0;
+  /** By balancer: what its algorithm decided by before the step of this number. */
+  #detailsBefore: readonly { readonly step: number; readonly details: PickDetails | undefined }[];
+
+  constructor(balancers: readonly Observed[]) {
+    this.#balancers = balancers;
+    this.#detailsBefore = balancers.map(() => ({ step: -1, details: undefined }));
+    this.monitors = balancers.slice(0, MONITORS_MAX).map((balancer) => {
+      const monitor = new Monitor(balancer.events);
+      monitor.observe(tablesOf(balancer), 0);
+      return monitor;
+    });
+    for (const { events } of balancers) {
+      events.subscribe("playground", HEALTH, () => void this.healthChanges++);
+      events.subscribe("playground", REPORTED, (event) => this.add(event));
+    }
+  }
+
+  add(event: LbEvent): void {
+    if (this.latest.length === EVENTS_MAX) {
+      this.latest.shift();
+      this.lost++;
+    }
+    this.latest.push(event);
+  }
+
+  /** A single event is to happen. Picks in it are explained by the state before it. */
+  stepBegins(now: Nanoseconds, isHashed: boolean): void {
+    this.#steps++;
+    // A ring or a table is the same after the pick, and large.
+    if (this.#explains === 0 || isHashed) return;
+    this.#detailsBefore = this.#balancers.map(({ scheduler }) => ({
+      step: this.#steps,
+      details: scheduler.pickDetails("", now),
+    }));
+  }
+
+  /** It has happened. */
+  stepEnded(): void {
+    this.#steps++;
+  }
+
+  /** Calls `read` for every pick from now on, until the returned function is called. */
+  explainPicks(read: (pick: ExplainedPick) => void): () => void {
+    const ends = this.#balancers.map((balancer, index) =>
+      balancer.events.subscribe("playground", ["pick_explained"], (event) => {
+        const { step, details } = this.#detailsBefore[index]!;
+        read({
+          balancer: index,
+          event,
+          details: step === this.#steps
+            ? details ?? null
+            : detailsAt(balancer, event) ?? null,
+        });
+      })
+    );
+    this.#explains++;
+    return () => {
+      this.#explains--;
+      ends.forEach((end) => end());
+    };
+  }
+}
+
+function detailsAt({ scheduler }: Observed, { client, at_ms }: PickExplained) {
+  return scheduler.pickDetails(client, Math.round(at_ms * NS_PER_MS));
+}
+
+/** The tables of a balancer, whichever scheduler it has at present. */
+function tablesOf(balancer: Observed) {
+  return {
+    get backends() {
+      return balancer.scheduler.backends;
+    },
+    get activeServers() {
+      return balancer.scheduler.activeServers;
+    },
+    get connections() {
+      return balancer.scheduler.connections;
+    },
+    get waiting() {
+      return balancer.scheduler.waiting;
+    },
+    get sessionCount() {
+      return balancer.scheduler.sessionCount;
+    },
+    backend: (id: string) => balancer.scheduler.backend(id),
+  };
+}
