@@ -2,6 +2,7 @@ import { Command } from "@commander-js/extra-typings";
 import { escapeText } from "../lib/base/mod.ts";
 import { fileOption, type Io, portOption } from "../lib/cli/mod.ts";
 import { loadStudy } from "../lib/files/load_study.ts";
+import { isRecordingFile, readRecording } from "../lib/files/recording_files.ts";
 import { giveUp, openInBrowser, untilAborted } from "../lib/io/mod.ts";
 import { PlayServer } from "./server.ts";
 
@@ -11,7 +12,7 @@ export function playCommand(io: Io) {
     .description(
       "Show the simulator in a browser: watch each request, break and repair backends, and go back in time.",
     )
-    .argument("[file]", "a scenario or a config.yaml to begin with", fileOption)
+    .argument("[file]", "a scenario, a config.yaml or a recording to begin with", fileOption)
     .option("--port <n>", "the port on 127.0.0.1; 0: any free port", portOption, 0)
     .option("--no-open", "only print the address, and open no browser")
     .action(async (file, { port, open }) => {
@@ -41,6 +42,7 @@ export function playCommand(io: Io) {
  * @throws {UserError} if one cannot be read; {DiagnosticsError} if there are mistakes in one.
  */
 async function givenFile(file: string): Promise<string> {
+  if (isRecordingFile(file)) return JSON.stringify({ recording: await readRecording(file) });
   const { inputs } = await loadStudy(file, []);
   return JSON.stringify(inputs);
 }

@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { escapeText, UserError } from "../base/mod.ts";
 import {
   beginsWithHash,
@@ -5,8 +6,10 @@ import {
   isMeantAsRecording,
   type ReadLine,
   type Recording,
+  RECORDING_MAX,
   type RecordingHead,
   RecordingReader,
+  tooLargeWords,
 } from "../recording/mod.ts";
 import { systemReason } from "../io/mod.ts";
 
@@ -36,10 +39,34 @@ export function openRecording(file: string): RecordingFiles {
 
 /** Whether a file is meant as a recording: see `isMeantAsRecording`. */
 export function isRecordingFile(file: string): boolean {
+  if (isMeantAsRecording(file, "")) return true;
+  try {
+    // A pipe could be read only once.
+    if (!Deno.statSync(file).isFile) return false;
+  } catch {
+    return false;
+  }
   const pieces = piecesOf(file);
   const { value } = pieces.next();
   pieces.return(undefined);
   return isMeantAsRecording(file, value ?? "");
+}
+
+/**
+ * The texts of all files of a recording, for a page.
+ *
+ * @throws {UserError} as `openRecording` does; also if it is too large for a page.
+ */
+export async function readRecording(
+  file: string,
+): Promise<{ readonly file: string; readonly text: string }[]> {
+  const { files, size } = openRecording(file);
+  if (size > RECORDING_MAX) {
+    throw new UserError(tooLargeWords(escapeText(file), size), { exitCode: 2 });
+  }
+  return await Promise.all(
+    files.map(async (one) => ({ file: basename(one), text: await Deno.readTextFile(one) })),
+  );
 }
 
 class Files implements RecordingFiles {

@@ -9,13 +9,15 @@ export {
   type RecordingEnded,
   type RecordingHead,
 } from "./format.ts";
-export { isMeantAsRecording, type ReadLine, RecordingDamage, RecordingReader } from "./reader.ts";
+export { isMeantAsRecording } from "./meant.ts";
+export { RECORDING_MAX, tooLargeWords } from "./page_limit.ts";
+export { type ReadLine, RecordingDamage, RecordingReader } from "./reader.ts";
 export {
   beginsWithHash,
   filesOf,
   type Recording,
-  repeated,
   type Repeated,
+  repeated,
   type RepeatOptions,
 } from "./repeat.ts";
 export {

@@ -1,6 +1,7 @@
 import { escapeText, UserError } from "../base/mod.ts";
 import { isData } from "../config/mod.ts";
 import { jsonDamage } from "./damage.ts";
+import { isMeantAsRecording } from "./meant.ts";
 import { FORMAT, type RecordedLine, type RecordingHead } from "./format.ts";
 
 /** A longer line is no event. A configuration with ten thousand backends has about a million characters. */
@@ -91,14 +92,6 @@ const FIELDS: Readonly<
   lines_dropped: { count: "n" },
   recording_ended: { at_ms: "n" },
 };
-
-/**
- * Whether a file is meant as a recording, by its name or its first characters: a damaged or foreign one is meant as
- * one, too.
- */
-export function isMeantAsRecording(file: string, beginning: string): boolean {
-  return /\.jsonl(\.\d+)?(\.gz)?$/i.test(file) || beginning.startsWith('{"type":"recording"');
-}
 
 const KINDS = { s: "a text", n: "a number", b: "true or false", g: "a group of keys" } as const;
 

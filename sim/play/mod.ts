@@ -2,6 +2,5 @@
 export type * from "./types.ts";
 export { MissingFiles, RunDocument } from "./document.ts";
 export { PlayRun } from "./play_run.ts";
-export { RECORDING_MAX } from "./recording.ts";
 export { Session, type Shown, type StepTarget } from "./session.ts";
 export { Player, PROTOCOL_VERSION } from "./player.ts";

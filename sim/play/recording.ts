@@ -3,9 +3,11 @@ import {
   beginsWithHash,
   filesOf,
   type ReadLine,
+  RECORDING_MAX,
   type RecordingHead,
   RecordingReader,
   repeated,
+  tooLargeWords,
   TRACE_NAME,
 } from "../../lib/recording/mod.ts";
 import { stringify } from "yaml";
@@ -13,9 +15,6 @@ import { RunDocument } from "./document.ts";
 import { RecordedLines } from "./recorded_run.ts";
 import type { Pause } from "./session.ts";
 import type { OpenRecordingCommand, RecordingInfo, TextFile } from "./types.ts";
-
-/** All files of a recording together have at most so many characters: a page keeps all of it in memory. */
-export const RECORDING_MAX: number = 64 * 1024 * 1024;
 
 const PIECE = 256 * 1024;
 
@@ -37,7 +36,9 @@ export function* openRecording(
   { parts, until_damage: untilDamage = false }: Omit<OpenRecordingCommand, "kind">,
 ): Generator<Pause, OpenedRecording> {
   const size = parts.reduce((sum, { text }) => sum + text.length, 0);
-  if (size > RECORDING_MAX) throw tooLarge(parts[0]!.file, size);
+  if (size > RECORDING_MAX) {
+    throw new UserError(tooLargeWords(escapeText(parts[0]!.file), size), { exitCode: 2 });
+  }
   const texts = new Map(parts.map(({ file, text }) => [file, text]));
   const present = presentOf(parts);
   const { files, head } = filesOf(present, headOf(present, texts), (file) => {
@@ -74,16 +75,6 @@ export function* openRecording(
       assumptions,
     },
   };
-}
-
-/** A recording that is too large for a page. */
-export function tooLarge(file: string, size: number): UserError {
-  const megabytes = (bytes: number) => Math.ceil(bytes / 1024 / 1024);
-  return new UserError(
-    `${escapeText(file)}: the recording has ${megabytes(size)} MB, and the playground takes ` +
-      `${megabytes(RECORDING_MAX)} MB`,
-    { exitCode: 2, hint: "on the command line, `lbsim sim --replay` takes recordings of any size" },
-  );
 }
 
 /** The present file: the others have its name, and `.1`, `.2` and so on. */

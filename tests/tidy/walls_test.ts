@@ -104,14 +104,14 @@ const PAST_THE_FRONT: readonly (readonly [by: RegExp, target: RegExp])[] = [
   [/^main\.ts$/, /./],
   [/^lib\/cli\/(?:output|signals)\.ts$/, /^lib\/io\/(?:clock|sleep)\.ts$/],
   [/./, /^lib\/scenario\/(?:distribution|load|types)\.ts$/],
-  [/./, /^lib\/files\/load_study\.ts$/],
+  [/./, /^lib\/files\/(?:load_study|recording_files)\.ts$/],
   // The page is without what reads configurations: zod and YAML are three quarters of its size.
   [
     /^web\/(?:dashboard|playground)\//,
     /^lib\/observe\/(?:frame|simulation_frame|event_stream|event_words)\.ts$/,
   ],
   // The types of its messages, which cost nothing, and what its worker runs.
-  [/^web\/playground\//, /^sim\/play\/mod\.ts$/],
+  [/^web\/playground\//, /^(?:sim\/play\/mod|lib\/recording\/(?:meant|page_limit))\.ts$/],
   // A live run is measured and shown as a simulated one. The front of the simulator is for pages, which do neither.
   [/^live\//, /^sim\/(?:show|(?:measure|model|study)\/mod)\.ts$/],
   // The plots of a report, and the chart library with them, are no part of a run.

@@ -83,3 +83,14 @@ export async function passed(page: Page, at_ms: number): Promise<void> {
 export async function problems(page: Page): Promise<string[]> {
   return await page.locator(".notice.bad:visible").allInnerTexts();
 }
+
+/** Drops files on the page. */
+export async function drop(page: Page, files: Readonly<Record<string, string>>): Promise<void> {
+  await page.evaluate(`(() => {
+    const data = new DataTransfer();
+    for (const [name, text] of Object.entries(${JSON.stringify(files)})) {
+      data.items.add(new File([text], name));
+    }
+    dispatchEvent(new DragEvent("drop", { dataTransfer: data, cancelable: true }));
+  })()`);
+}

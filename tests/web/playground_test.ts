@@ -10,7 +10,7 @@ import {
   type Look,
   withPage,
 } from "./browser.ts";
-import { NGINX, passed, problems, served, servedByNginx, until } from "./playground_pages.ts";
+import { drop, NGINX, passed, problems, served, servedByNginx, until } from "./playground_pages.ts";
 
 Deno.test.afterAll(closeBrowser);
 
@@ -238,17 +238,6 @@ for (
     },
     { hash },
   );
-}
-
-/** Drops files on the page. */
-async function drop(page: Page, files: Readonly<Record<string, string>>): Promise<void> {
-  await page.evaluate(`(() => {
-    const data = new DataTransfer();
-    for (const [name, text] of Object.entries(${JSON.stringify(files)})) {
-      data.items.add(new File([text], name));
-    }
-    dispatchEvent(new DragEvent("drop", { dataTransfer: data, cancelable: true }));
-  })()`);
 }
 
 const CONFIG = `listen: 127.0.0.1:8000

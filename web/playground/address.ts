@@ -1,10 +1,12 @@
 /** What the page's address says to open. */
-import { decodeShare, encodeShare, ShareError } from "./share.ts";
+import { decodeShare, encodeShare, fitsAddress, ShareError } from "./share.ts";
 import type { TextFile } from "./protocol.ts";
 
-/** A run that the address holds as a whole. */
+/** A run that the address, or a file, holds as a whole. */
 export interface SharedRun {
   readonly source: TextFile;
+  /** The files of a recording, if its decisions are shown: then the source does not matter. */
+  readonly recording?: readonly TextFile[];
   readonly files: Readonly<Record<string, TextFile>>;
   readonly at_ms: number;
   readonly speed: number;
@@ -41,23 +43,48 @@ export async function readRoute(hash: string): Promise<Route> {
       change: change === undefined ? undefined : Number(change),
     };
   }
-  if (key === "s") return { kind: "shared", run: runOf(await decodeShare(value!)) };
+  if (key === "s") return { kind: "shared", run: await runOfText(value!) };
   throw new ShareError("the address is damaged: it leads to nothing that the playground knows");
 }
 
-/** The part of an address that holds a run. */
-export async function runAddress(run: SharedRun): Promise<string> {
-  return `#s=${await encodeShare(run)}`;
+/** A run as a text: as the part of an address that holds it, or for a file if it does not fit into an address. */
+export async function writtenRun(
+  run: SharedRun,
+): Promise<{ readonly hash: string } | { readonly file: string }> {
+  const text = await encodeShare(run);
+  return fitsAddress(run, text) ? { hash: `#s=${text}` } : { file: text };
 }
 
-function runOf(state: unknown): SharedRun {
-  const { source, files, at_ms, speed, variant } = (state ?? {}) as Record<string, unknown>;
-  const isSound = isFile(source) && typeof files === "object" && files !== null &&
+/**
+ * Reads the text of a run.
+ *
+ * @param what What the text is, for messages.
+ * @param bytesMax The longest run.
+ * @throws {ShareError} if it is damaged, too long, or of a newer version.
+ */
+export async function runOfText(
+  text: string,
+  what?: string,
+  bytesMax?: number,
+): Promise<SharedRun> {
+  const state = await decodeShare(text, what, bytesMax);
+  const { source, files, at_ms, speed, variant, recording } = (state ?? {}) as Record<
+    string,
+    unknown
+  >;
+  const isSound =
+    (recording === undefined || Array.isArray(recording) && recording.every(isFile)) &&
+    isFile(source) && typeof files === "object" && files !== null &&
     Object.values(files).every(isFile) && isAmount(at_ms) && isAmount(speed) && isAmount(variant);
   if (!isSound) {
-    throw new ShareError("the address is damaged: what it holds is no run of the playground");
+    throw new ShareError(
+      `${what ?? "the address"} is damaged: what it holds is no run of the playground`,
+    );
   }
-  return { source, files: files as SharedRun["files"], at_ms, speed, variant };
+  return {
+    ...{ source, files: files as SharedRun["files"], at_ms, speed, variant },
+    ...recording !== undefined && { recording: recording as readonly TextFile[] },
+  };
 }
 
 function isFile(value: unknown): value is TextFile {

@@ -7,6 +7,7 @@ import { Controls } from "./controls.tsx";
 import { Header } from "./header.tsx";
 import { LessonPanel, Library } from "./lesson_panel.tsx";
 import { Plots, Verdict } from "./plots.tsx";
+import { RecordingPanel } from "./recording_panel.tsx";
 import { SceneView } from "./scene_view.tsx";
 import { SimSource } from "./sim_source.ts";
 import { Timeline } from "./timeline.tsx";
@@ -22,6 +23,7 @@ export function App(shared: Shared) {
       <Header />
       <main data-route={playground.route}>
         <LessonPanel />
+        <RecordingPanel />
         <section id="time" tabIndex={-1} aria-label="Run" class="run">
           <Timeline />
           <Verdict />

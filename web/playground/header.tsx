@@ -1,7 +1,7 @@
-import { useSignal } from "@preact/signals";
 import type { Theme } from "../dashboard/mod.ts";
 import { useShared } from "./context.ts";
 import { saveText } from "./save.ts";
+import { ADDRESS_MAX, RUN_ENDING } from "./share.ts";
 
 export function Header() {
   const { playground, opener, theme, tour } = useShared();
@@ -41,8 +41,8 @@ export function Header() {
           <input
             type="file"
             multiple
-            accept=".yaml,.yml,.csv"
-            aria-label="Open a scenario or a config.yaml"
+            accept=".yaml,.yml,.csv,.jsonl,.playground,.1,.2,.3,.4"
+            aria-label="Open a scenario, a config.yaml or a recording"
             onChange={({ currentTarget }) => {
               void opener.files([...currentTarget.files ?? []]);
               currentTarget.value = "";
@@ -75,10 +75,27 @@ function Share() {
     <button
       type="button"
       onClick={async () => {
-        const address = await opener.share();
+        const shared = await opener.share();
+        if ("file" in shared) {
+          const size = `${Math.ceil(shared.file.length / 1000)} KB`;
+          playground.notice.value = {
+            isError: true,
+            text: `This run does not fit into an address: it has ${size}, and an address takes ` +
+              `${ADDRESS_MAX / 1000} KB. Save it as a file: dropped on this page, the file opens ` +
+              "the same run.",
+            action: {
+              label: "Save the run as a file",
+              run: () => {
+                const name = playground.file.peek().replace(/(\.ya?ml)?$/i, RUN_ENDING);
+                saveText(name, "text/plain", shared.file);
+              },
+            },
+          };
+          return;
+        }
         let isCopied = false;
         try {
-          await navigator.clipboard.writeText(address);
+          await navigator.clipboard.writeText(shared.address);
           isCopied = true;
         } catch {
           // The browser does not allow it; the address bar has it.
@@ -99,15 +116,19 @@ function Share() {
 /** The run as a scenario for the command line, with the digest that it gives there. */
 function Export() {
   const { playground } = useShared();
-  const isBusy = useSignal(false);
+  const done = playground.exporting.value;
+  if (done !== undefined) {
+    return (
+      <button type="button" onClick={() => playground.cancelExport()}>
+        Cancel the export ({Math.floor(100 * done)} %)
+      </button>
+    );
+  }
   return (
     <button
       type="button"
-      disabled={isBusy.value}
       onClick={async () => {
-        isBusy.value = true;
         const exported = await playground.export();
-        isBusy.value = false;
         if (exported === undefined) return;
         const name = playground.file.peek().replace(/(\.ya?ml)?$/i, "-playground.yaml");
         saveText(name, "application/yaml", exported.text);
@@ -117,7 +138,7 @@ function Export() {
         playground.exported.value = { digest: exported.digest, file: name };
       }}
     >
-      {isBusy.value ? "Exporting…" : "Export"}
+      Export
     </button>
   );
 }
@@ -134,6 +155,14 @@ function NoticeLine() {
         hidden={!notice}
       >
         {notice && `${notice.isError ? "✕" : "✓"} ${notice.text}`}
+        {notice?.action !== undefined && (
+          <>
+            {" "}
+            <button type="button" class="small" onClick={notice.action.run}>
+              {notice.action.label}
+            </button>
+          </>
+        )}
       </p>
       {exported !== undefined && (
         <p class="exported" data-digest={exported.digest}>

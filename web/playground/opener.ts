@@ -1,7 +1,7 @@
 import type { LessonRun } from "./lessons.ts";
 import type { Playground } from "./playground.ts";
-import type { TextFile } from "./protocol.ts";
-import { readRoute, type Route, runAddress } from "./address.ts";
+import { readRoute, type Route, type SharedRun, writtenRun } from "./address.ts";
+import { DropError, readDropped } from "./dropped.ts";
 import { ShareError } from "./share.ts";
 import { SPEEDS } from "./speeds.ts";
 
@@ -48,15 +48,20 @@ export class Opener {
         return await this.#given();
       case "live":
         return await this.#live();
-      case "shared": {
-        const { source, files, at_ms, speed, variant } = route.run;
-        playground.file.value = source.file;
-        if (!await playground.open({ source, files, at_ms })) return;
-        playground.variant.value = variant;
-        await (speed > 0 ? playground.play(speed) : playground.pause());
-        return;
-      }
+      case "shared":
+        return await this.#shared(route.run);
     }
+  }
+
+  async #shared({ source, files, at_ms, speed, variant, recording }: SharedRun): Promise<void> {
+    const playground = this.#playground;
+    playground.file.value = source.file;
+    const isOpen = recording === undefined
+      ? await playground.open({ source, files, at_ms })
+      : await playground.openRecording(recording, { at_ms });
+    if (!isOpen) return;
+    playground.variant.value = variant;
+    await (speed > 0 ? playground.play(speed) : playground.pause());
   }
 
   async #example(name: string, set: readonly string[]): Promise<void> {
@@ -83,8 +88,11 @@ export class Opener {
     if (!response.ok) {
       throw new ShareError("this address belongs to `lbsim play FILE`, which has ended");
     }
-    const { scenario, files } = await response.json();
-    if (await this.#playground.open({ source: scenario, files })) await this.#begin();
+    const { scenario, files, recording } = await response.json();
+    const isOpen = recording === undefined
+      ? await this.#playground.open({ source: scenario, files })
+      : await this.#playground.openRecording(recording);
+    if (isOpen) await this.#begin();
   }
 
   async #live(): Promise<void> {
@@ -96,22 +104,32 @@ export class Opener {
     if (await this.#playground.open({ source })) await this.#begin();
   }
 
-  /** Opens files that the user has dropped or chosen: one scenario or configuration, and files that it names. */
+  /** Opens files that the user has dropped or chosen. */
   async files(list: readonly File[]): Promise<void> {
-    const texts: TextFile[] = await Promise.all(
-      list.map(async (file) => ({ file: file.name, text: await file.text() })),
-    );
-    const yaml = texts.filter(({ file }) => /\.ya?ml$/i.test(file));
-    // A scenario names the other files. Without one, it is a configuration alone.
-    const [source = texts[0]] = yaml.toSorted((a, b) => rank(a) - rank(b));
-    if (source === undefined) return;
-    const files = Object.fromEntries(
-      texts.filter((one) => one !== source).map((one) => [one.file, one]),
-    );
-    if (await this.#playground.open({ source, files })) {
+    if (list.length === 0) return;
+    const playground = this.#playground;
+    try {
+      const dropped = await readDropped(list);
+      if (dropped.kind === "saved") await this.#shared(dropped.run);
+      else if (dropped.kind === "recording") {
+        if (!await playground.openRecording(dropped.parts)) return;
+        await this.#begin();
+      } else {
+        const { source, files } = dropped;
+        if (!await playground.open({ source, files })) return;
+        const unused = Object.keys(files).filter((name) =>
+          playground.opened.peek()?.files[name] === undefined
+        );
+        if (unused.length > 0) {
+          playground.say(`${source.file} is open; it does not name ${unused.join(", ")}`);
+        }
+        await this.#begin();
+      }
       history.replaceState(null, "", location.pathname + location.search);
-      this.#playground.lesson.value = undefined;
-      await this.#begin();
+      playground.lesson.value = undefined;
+    } catch (error) {
+      if (!(error instanceof DropError || error instanceof ShareError)) throw error;
+      playground.fail(error.message);
     }
   }
 
@@ -129,27 +147,29 @@ export class Opener {
     await playground.play(begin);
   }
 
-  /** Writes the whole state into the page's address. Returns the address. */
-  async share(): Promise<string> {
+  /**
+   * Writes the whole state into the page's address.
+   *
+   * @returns The address; or, if the state is too long for an address, the state as the text of a file.
+   */
+  async share(): Promise<{ readonly address: string } | { readonly file: string }> {
     const playground = this.#playground;
     const opened = playground.opened.peek();
     const run = playground.latest?.run;
-    if (opened === undefined || run === undefined) return location.href;
-    const hash = await runAddress({
-      source: { file: playground.file.peek(), text: playground.text.peek() },
-      files: opened.files,
+    if (opened === undefined || run === undefined) return { address: location.href };
+    const isRecorded = run.recorded && playground.parts !== undefined;
+    const written = await writtenRun({
+      source: { file: playground.file.peek(), text: isRecorded ? "" : playground.text.peek() },
+      files: isRecorded ? {} : opened.files,
       at_ms: run.at_ms,
       speed: run.speed,
       variant: playground.variant.peek(),
+      ...isRecorded && { recording: playground.parts! },
     });
-    history.replaceState(null, "", hash);
-    return location.href;
+    if ("file" in written) return written;
+    history.replaceState(null, "", written.hash);
+    return { address: location.href };
   }
-}
-
-/** A scenario comes before a configuration. */
-function rank({ text }: TextFile): number {
-  return /^(balancer|workload|service|extends|compare|duration):/m.test(text) ? 0 : 1;
 }
 
 /** So many requests in a second can be followed by the eye. */

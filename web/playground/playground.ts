@@ -9,10 +9,12 @@ import type {
   Intervention,
   OpenCommand,
   Opened,
+  OpenRecordingCommand,
   Result,
   RunState,
   Statistics,
   Stepped,
+  TextFile,
   Update,
   VariantFrame,
   Why,
@@ -29,6 +31,8 @@ const SEEK_MS_MAX = 1000;
 export interface Notice {
   readonly isError: boolean;
   readonly text: string;
+  /** What the user can do about it. */
+  readonly action?: { readonly label: string; readonly run: () => void };
 }
 
 /** The state that the components show, and everything that a user can do. */
@@ -56,6 +60,10 @@ export class Playground {
   readonly exported = signal<{ readonly digest: string; readonly file: string } | undefined>(
     undefined,
   );
+  /** How much of an export is done, from 0 to 1; undefined if none is under way. */
+  readonly exporting = signal<number | undefined>(undefined);
+  /** The files of the recording that is open. */
+  parts: readonly TextFile[] | undefined;
   readonly library = signal<Library>({ examples: [], lessons: [] });
   /** Where the text came from: the name of its file. */
   readonly file = signal("scenario.yaml");
@@ -124,9 +132,46 @@ export class Playground {
     const opened = await this.#try<Opened>({ kind: "open", ...command });
     if (opened === undefined) return false;
     this.file.value = command.source.file;
+    this.parts = undefined;
     this.why.value = undefined;
     this.#took(opened);
     return true;
+  }
+
+  /** Opens a recording. Returns whether it could be opened. */
+  async openRecording(
+    parts: readonly TextFile[],
+    options: Pick<OpenRecordingCommand, "until_damage" | "at_ms"> = {},
+  ): Promise<boolean> {
+    this.say("the decisions of the recording are repeated…");
+    try {
+      const command = { kind: "open recording", parts, ...options } as const;
+      const opened = await this.#link.ask<Opened>(command);
+      this.file.value = `${opened.recording!.file}.yaml`;
+      this.parts = parts;
+      this.why.value = undefined;
+      this.#took(opened);
+      return true;
+    } catch (error) {
+      if (!(error instanceof CommandFailed)) throw error;
+      this.notice.value = {
+        isError: true,
+        text: error.message,
+        ...error.problem.damaged && {
+          action: {
+            label: "Open what comes before the damage",
+            run: () => void this.openRecording(parts, { ...options, until_damage: true }),
+          },
+        },
+      };
+      return false;
+    }
+  }
+
+  /** Shows the recorded decisions again, in place of a simulation. */
+  async replay(): Promise<void> {
+    const opened = await this.#try<Opened>({ kind: "replay" });
+    if (opened !== undefined) this.#took(opened);
   }
 
   async compare(compare: Readonly<Record<string, readonly unknown[]>>): Promise<void> {
@@ -185,14 +230,14 @@ export class Playground {
     const stepped = await this.#try<Stepped>({ kind: "step", to });
     if (stepped === undefined) return;
     if (stepped.why !== null) this.why.value = stepped.why;
-    this.#say(stepped.text ?? "the run is over");
+    this.say(stepped.text ?? "the run is over");
   }
 
   /** Changes the run, and shows what was changed. Returns whether it could be done. */
   async change(command: Command): Promise<boolean> {
     const changed = await this.#try<Changed>(command);
     if (changed === undefined) return false;
-    this.#say(changed.text);
+    this.say(changed.text);
     return true;
   }
 
@@ -237,13 +282,23 @@ export class Playground {
       variant,
       ...dot !== undefined && { dot },
     });
-    if (why === null) this.#say("there was no pick yet");
+    if (why === null) this.say("there was no pick yet");
     else if (why !== undefined) this.why.value = why;
   }
 
   /** Undefined if it could not be done. */
   async export(): Promise<Exported | undefined> {
-    return await this.#try<Exported>({ kind: "export" });
+    this.exporting.value = 0;
+    const exported = await this.#try<Exported>(
+      { kind: "export" },
+      (share) => this.exporting.value = share,
+    );
+    this.exporting.value = undefined;
+    return exported;
+  }
+
+  async cancelExport(): Promise<void> {
+    await this.#try({ kind: "cancel export" });
   }
 
   /** The series of all variants. Undefined if it could not be done. */
@@ -256,14 +311,18 @@ export class Playground {
     return this.#link.ask<T>(command);
   }
 
-  #say(text: string): void {
+  /** Says what was done. */
+  say(text: string): void {
     this.notice.value = { isError: false, text };
     this.announcement.value = text;
   }
 
-  async #try<T extends Result>(command: Command): Promise<T | undefined> {
+  async #try<T extends Result>(
+    command: Command,
+    progress?: (share: number) => void,
+  ): Promise<T | undefined> {
     try {
-      return await this.#link.ask<T>(command);
+      return await this.#link.ask<T>(command, progress);
     } catch (error) {
       if (!(error instanceof CommandFailed)) throw error;
       this.fail(error.message);

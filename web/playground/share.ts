@@ -6,42 +6,62 @@
 /** Addresses of this version are written; those of a newer one are refused in words. */
 const VERSION = 1;
 
-/** The longest state, in bytes of JSON. A damaged address must not fill the memory. */
-const BYTES_MAX = 4 * 1024 * 1024;
+/** The longest state of an address, in bytes of JSON. A damaged address must not fill the memory. */
+const ADDRESS_BYTES_MAX = 4 * 1024 * 1024;
+/** The same for a file, which the user has chosen. */
+export const FILE_BYTES_MAX = 128 * 1024 * 1024;
+
+/** A longer text does not fit into an address: browsers and the programs that send addresses cut it. */
+export const ADDRESS_MAX = 100_000;
+
+/** The ending of files that hold a state. */
+export const RUN_ENDING = ".playground";
 
 /** An address that cannot be read; the message says why, for the user. */
 export class ShareError extends Error {}
 
+/** Whether a state, and the text that `encodeShare` made of it, fit into an address. */
+export function fitsAddress(state: unknown, text: string): boolean {
+  return text.length <= ADDRESS_MAX && JSON.stringify(state).length <= ADDRESS_BYTES_MAX / 2;
+}
+
 /** Writes a state as the part of an address behind `#s=`. */
 export async function encodeShare(state: unknown): Promise<string> {
   const json = new TextEncoder().encode(JSON.stringify(state));
-  const bytes = await collected(piped(json, new CompressionStream("deflate-raw")), Infinity);
+  const bytes = await collected(piped(json, new CompressionStream("deflate-raw")));
   return `${VERSION}.${base64url(bytes)}.${checksum(json)}`;
 }
 
 /**
  * Reads a state that `encodeShare` wrote.
  *
+ * @param what What the text is, for messages.
+ * @param bytesMax The longest state.
  * @throws {ShareError} if the text is damaged, too long, or of a newer version.
  */
-export async function decodeShare(text: string): Promise<unknown> {
+export async function decodeShare(
+  text: string,
+  what = "the address",
+  bytesMax = ADDRESS_BYTES_MAX,
+): Promise<unknown> {
   const [version, body = "", check] = text.split(".");
   if (Number(version) > VERSION) {
     throw new ShareError(
-      `the address is from a newer playground: its format is ${version}, and this page reads ${VERSION}`,
+      `${what} is from a newer playground: its format is ${version}, and this page reads ${VERSION}`,
     );
   }
   try {
     const packed = bytesOf(body);
     const bytes = await collected(
       piped(packed, new DecompressionStream("deflate-raw")),
-      BYTES_MAX,
+      bytesMax,
+      what,
     );
     if (checksum(bytes) !== check) throw new Error("not what was written");
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (error) {
     if (error instanceof ShareError) throw error;
-    throw new ShareError("the address is damaged: a part of it is missing or changed");
+    throw new ShareError(`${what} is damaged: a part of it is missing or changed`);
   }
 }
 
@@ -54,7 +74,8 @@ function piped(
 
 async function collected(
   stream: ReadableStream<Uint8Array>,
-  bytesMax: number,
+  bytesMax = Infinity,
+  what = "",
 ): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let length = 0;
@@ -65,7 +86,7 @@ async function collected(
     length += value.length;
     if (length > bytesMax) {
       await reader.cancel();
-      throw new ShareError(`the address holds more than ${bytesMax / 1024 / 1024} MB`);
+      throw new ShareError(`${what} holds more than ${bytesMax / 1024 / 1024} MB`);
     }
   }
   const all = new Uint8Array(length);

@@ -22,7 +22,7 @@ export class WorkerLink {
   readonly #port: WorkerPort;
   readonly #pending = new Map<
     number,
-    { resolve(result: Result): void; reject(error: Error): void }
+    { resolve(result: Result): void; reject(error: Error): void; progress(share: number): void }
   >();
   #requests = 0;
 
@@ -36,6 +36,7 @@ export class WorkerLink {
       if (data.kind === "update") return update(data);
       if (data.kind === "started") return;
       const waiting = this.#pending.get(data.request);
+      if (data.kind === "progress") return waiting?.progress(data.share);
       this.#pending.delete(data.request);
       if (data.kind === "reply") waiting?.resolve(data.result);
       else waiting?.reject(new CommandFailed(data.problem));
@@ -46,12 +47,17 @@ export class WorkerLink {
   /**
    * Sends a command, and waits for its result.
    *
+   * @param progress Called now and then with how much of it is done, from 0 to 1.
    * @throws {CommandFailed} if it could not be done.
    */
-  ask<T extends Result>(command: Command): Promise<T> {
+  ask<T extends Result>(command: Command, progress = (_share: number) => {}): Promise<T> {
     const request = ++this.#requests;
     return new Promise<T>((resolve, reject) => {
-      this.#pending.set(request, { resolve: (result) => resolve(result as T), reject });
+      this.#pending.set(request, {
+        resolve: (result) => resolve(result as T),
+        reject,
+        progress,
+      });
       this.#port.postMessage({ request, ...command });
     });
   }

@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { readRoute, runAddress, type SharedRun } from "../../../web/playground/address.ts";
+import { createRandom } from "../../../lib/base/mod.ts";
+import { askedSeed, newSeed, seedOfCommit } from "../../support/seeds.ts";
+import {
+  readRoute,
+  runOfText,
+  type SharedRun,
+  writtenRun,
+} from "../../../web/playground/address.ts";
 import { decodeShare, encodeShare, ShareError } from "../../../web/playground/share.ts";
 
 const RUN: SharedRun = {
@@ -10,7 +17,14 @@ const RUN: SharedRun = {
   variant: 1,
 };
 
-Deno.test("readRoute() reads what runAddress() wrote, and the address is short", async () => {
+/** The address that holds a run. */
+async function runAddress(run: SharedRun): Promise<string> {
+  const written = await writtenRun(run);
+  assert.ok("hash" in written);
+  return written.hash;
+}
+
+Deno.test("readRoute() reads what writtenRun() wrote, and the address is short", async () => {
   const address = await runAddress(RUN);
   assert.match(address, /^#s=1\.[\w-]+\.\w+$/);
   assert.ok(address.length < 400, `${address.length} characters`);
@@ -73,4 +87,56 @@ Deno.test("decodeShare() does not fill the memory with a small address", async (
   const bomb = await encodeShare("x".repeat(5 * 1024 * 1024));
   assert.ok(bomb.length < 10_000);
   await assert.rejects(decodeShare(bomb), /more than 4 MB/);
+});
+
+Deno.test("writtenRun() makes a file of what does not fit into an address, and runOfText() reads it", async () => {
+  const random = createRandom(1);
+  // Cannot be compressed.
+  const text = Array.from({ length: 200_000 }, () => Math.floor(10 * random.next())).join("");
+  const recording = [{ file: "run.jsonl", text }];
+  const written = await writtenRun({ ...RUN, recording });
+  assert.ok("file" in written);
+  const read = await runOfText(written.file, "the file", 1e9);
+  assert.deepEqual(read.recording, recording);
+  await assert.rejects(
+    runOfText(written.file.slice(1, -1), "the file"),
+    /^Error: the file is damaged/,
+  );
+  // What is long, but compresses well, could not be read as an address.
+  const long = await writtenRun({ ...RUN, recording: [{ file: "a", text: "a".repeat(5e6) }] });
+  assert.ok("file" in long);
+});
+
+const DAMAGES = 400;
+const CHARACTERS = "AZaz09-_.=%#é \n";
+
+Deno.test("an address that is damaged anywhere gives a ShareError, or the run", async () => {
+  const asked = askedSeed();
+  const seeds = asked === undefined ? [newSeed(), await seedOfCommit()] : [asked];
+  console.log(`damaged addresses; seeds: ${seeds.join(", ")}`);
+  const address = await runAddress(RUN);
+  for (const seed of seeds) {
+    const random = createRandom(seed);
+    const draw = (count: number) => Math.floor(random.next() * count);
+    for (let i = 0; i < DAMAGES; i++) {
+      let text = address;
+      for (let n = draw(3); n >= 0; n--) {
+        const at = draw(text.length);
+        const kind = draw(3);
+        const character = CHARACTERS[draw(CHARACTERS.length)]!;
+        if (kind === 0) text = text.slice(0, at);
+        else if (kind === 1) text = text.slice(0, at) + text.slice(at + 1 + draw(9));
+        else text = text.slice(0, at) + character + text.slice(at + draw(2));
+      }
+      try {
+        const route = await readRoute(text);
+        assert.ok(
+          route.kind !== "shared" || JSON.stringify(route.run) === JSON.stringify(RUN),
+          text,
+        );
+      } catch (error) {
+        assert.ok(error instanceof ShareError, `seed ${seed}: ${text}: ${error}`);
+      }
+    }
+  }
 });

@@ -1,0 +1,9 @@
+/** A page takes a recording whose files have at most so many bytes together: it keeps all of it in memory. */
+export const RECORDING_MAX: number = 64 * 1024 * 1024;
+
+/** The words for a recording that is too large. */
+export function tooLargeWords(file: string, bytes: number): string {
+  const megabytes = (count: number) => Math.ceil(count / 1024 / 1024);
+  return `${file}: the recording has ${megabytes(bytes)} MB, and the playground takes ` +
+    `${megabytes(RECORDING_MAX)} MB: \`lbsim sim --replay\` takes a recording of any size`;
+}
