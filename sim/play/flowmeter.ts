@@ -30,9 +30,7 @@ export class Flowmeter {
       wall,
       at: now,
       toBackend: Float64Array.from(
-        schedulers.flatMap((scheduler) =>
-          ids.map((id) => scheduler.backend(id)?.connections ?? 0)
-        ),
+        schedulers.flatMap((scheduler) => ids.map((id) => scheduler.backend(id)?.connections ?? 0)),
       ),
       done: Float64Array.from(totals.done),
       failed: Float64Array.from(totals.failed),

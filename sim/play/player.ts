@@ -193,7 +193,9 @@ export class Player {
       case "replay": {
         const { at } = session;
         if (this.#recording?.lines === undefined) {
-          throw new UserError("there is no recording whose decisions can be shown", { exitCode: 2 });
+          throw new UserError("there is no recording whose decisions can be shown", {
+            exitCode: 2,
+          });
         }
         return yield* this.#open(this.#recording.document, this.#recording, at / NS_PER_MS);
       }

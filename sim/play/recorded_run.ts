@@ -1,5 +1,11 @@
 import { type Nanoseconds, NS_PER_MS } from "../../lib/base/mod.ts";
-import { type EventOf, isHash, type LbEvent, type Scheduler, type StreamEvent } from "../../lib/core/mod.ts";
+import {
+  type EventOf,
+  isHash,
+  type LbEvent,
+  type Scheduler,
+  type StreamEvent,
+} from "../../lib/core/mod.ts";
 import type { Counts, Dots, Phase, Settings, Truth } from "../../lib/observe/mod.ts";
 import { configOf, type ReadLine, Replay } from "../../lib/recording/mod.ts";
 import { Histogram } from "../../lib/stats/mod.ts";

@@ -91,9 +91,7 @@ export class RunEvents {
         read({
           balancer: index,
           event,
-          details: step === this.#steps
-            ? details ?? null
-            : detailsAt(balancer, event) ?? null,
+          details: step === this.#steps ? details ?? null : detailsAt(balancer, event) ?? null,
         });
       })
     );

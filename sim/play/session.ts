@@ -1,10 +1,4 @@
-import {
-  finished,
-  type Nanoseconds,
-  NS_PER_MS,
-  NS_PER_S,
-  UserError,
-} from "../../lib/base/mod.ts";
+import { finished, type Nanoseconds, NS_PER_MS, NS_PER_S, UserError } from "../../lib/base/mod.ts";
 import { Explanation } from "../../lib/core/mod.ts";
 import { refusalInWords } from "../../lib/observe/mod.ts";
 import type { Variant } from "../../lib/scenario/mod.ts";
@@ -341,9 +335,10 @@ export class Session {
     const { study } = this.#document;
     this.#variants = study.variants.map((variant, i) => ({ variant, scenario: scenarios[i]! }));
     this.#length = this.#recorded?.end ?? Math.max(...scenarios.map(lengthOf));
-    const isKnown = this.#recorded !== undefined || scenarios.every(({ end, workload }) =>
-      "duration" in end || !Number.isNaN(meanRate(workload.arrivals))
-    );
+    const isKnown = this.#recorded !== undefined ||
+      scenarios.every(({ end, workload }) =>
+        "duration" in end || !Number.isNaN(meanRate(workload.arrivals))
+      );
     this.#sliceLength = isKnown ? Math.max(1, Math.ceil(this.#length / SLICES)) : SLICE_DEFAULT;
     this.#slices = scenarios.map(() => []);
     this.#batches = scenarios.map(() => []);

@@ -2,7 +2,7 @@ import type { Io } from "../../lib/cli/mod.ts";
 import { UserError } from "../../lib/base/mod.ts";
 import { openRecording } from "../../lib/files/recording_files.ts";
 import { eventLoopTurn } from "../../lib/io/mod.ts";
-import { repeated, type Repeated, type RepeatOptions } from "../../lib/recording/mod.ts";
+import { type Repeated, repeated, type RepeatOptions } from "../../lib/recording/mod.ts";
 
 /**
  * Repeats the decisions of a recording, and shows how far it is.

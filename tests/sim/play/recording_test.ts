@@ -96,7 +96,10 @@ Deno.test("a change of settings simulates the recorded traffic, and `replay` sho
 Deno.test("what a recording exports has the digest of the command line", () =>
   inFolder(async (folder) => {
     const { one } = opened();
-    one.ask({ kind: "compare", compare: { "balancer.algorithm": ["random", "least-connections"] } });
+    one.ask({
+      kind: "compare",
+      compare: { "balancer.algorithm": ["random", "least-connections"] },
+    });
     const { text, files, digest } = one.ask<Exported>({ kind: "export" });
     await Deno.writeTextFile(`${folder}/what-if.yaml`, text);
     for (const [path, file] of Object.entries(files)) {
