@@ -1,21 +1,28 @@
-import type { Address, Nanoseconds } from "../../lib/base/mod.ts";
-import { sweepInterval, SWEEPS_PER_TIMEOUT } from "../../lib/core/mod.ts";
+import { type Address, type Nanoseconds, NS_PER_MS } from "../../lib/base/mod.ts";
 import { type Connection, timerDelay } from "../../lib/io/mod.ts";
 import { dial, DialFailure } from "./dial.ts";
 import { type BackendTls, dialTls } from "./tls_dial.ts";
 
+/** How much too late a connect may be given up, at most. */
+const LATENESS_MAX: Nanoseconds = 5 * NS_PER_MS;
+/** The same for short timeouts, as a share of the timeout. */
+const LATENESS_SHARE = 1 / 8;
+
+/** Connects that began at nearly the same time, and are given up together. */
+interface Generation {
+  readonly controller: AbortController;
+  timer: ReturnType<typeof setTimeout> | undefined;
+}
+
 /**
- * Opens connections with one timeout for all, kept by one timer. Connects that begin between the same two
- * sweeps share an abort signal: a timer and a signal for each connect would add a tenth to the cost of a
- * short connection.
+ * Opens connections with one timeout for all. Connects that begin within five milliseconds share a timer and an
+ * abort signal: one of each for every connect would add a tenth to the cost of a short connection.
  */
 export class Dialer {
   readonly #timeout: Nanoseconds;
-  /** One for each sweep within the timeout, the youngest last. */
-  #generations: AbortController[] = [];
-  /** Sweeps since the last connect began. */
-  #quietSweeps = 0;
-  #timer: ReturnType<typeof setInterval> | undefined;
+  readonly #generations = new Set<Generation>();
+  /** The one that a connect which begins now belongs to. */
+  #present: Generation | undefined;
   #closed = false;
 
   /** @param timeout How long a connect may take. */
@@ -40,37 +47,34 @@ export class Dialer {
     header?: Uint8Array,
   ): Promise<Connection | DialFailure> {
     if (this.#closed) return Promise.resolve(new DialFailure("timeout"));
-    if (this.#timer === undefined) this.#startSweeping();
-    this.#quietSweeps = 0;
-    const { signal } = this.#generations.at(-1)!;
+    const { signal } = (this.#present ??= this.#begin()).controller;
     return tls === undefined ? dial(address, signal) : dialTls(address, tls, signal, header);
   }
 
   /** Gives up every connect that is under way, and all later ones. */
   close(): void {
     this.#closed = true;
-    for (const generation of this.#generations) generation.abort();
-    this.#stopSweeping();
+    this.#present = undefined;
+    for (const { controller, timer } of this.#generations) {
+      clearTimeout(timer);
+      controller.abort();
+    }
+    this.#generations.clear();
   }
 
-  #startSweeping(): void {
-    this.#generations.push(new AbortController());
-    this.#timer = setInterval(
-      () => this.#sweep(),
-      timerDelay(sweepInterval(this.#timeout)),
-    );
-  }
-
-  #sweep(): void {
-    this.#generations.push(new AbortController());
-    if (this.#generations.length > SWEEPS_PER_TIMEOUT + 1) this.#generations.shift()!.abort();
-    // By now the last connect is done or given up: a quiet balancer needs no timer.
-    if (++this.#quietSweeps > SWEEPS_PER_TIMEOUT) this.#stopSweeping();
-  }
-
-  #stopSweeping(): void {
-    clearInterval(this.#timer);
-    this.#timer = undefined;
-    this.#generations = [];
+  #begin(): Generation {
+    const generation: Generation = { controller: new AbortController(), timer: undefined };
+    this.#generations.add(generation);
+    const giveUp = () => {
+      this.#generations.delete(generation);
+      generation.controller.abort();
+    };
+    const end = () => {
+      this.#present = undefined;
+      generation.timer = setTimeout(giveUp, timerDelay(this.#timeout));
+    };
+    const span = Math.min(LATENESS_MAX, this.#timeout * LATENESS_SHARE);
+    generation.timer = setTimeout(end, timerDelay(span));
+    return generation;
   }
 }
