@@ -22,8 +22,9 @@ for (const scenario of PARITY_SCENARIOS.filter(({ small }) => small)) {
       assert.ok(shareGap(simulated, live) < 0.01, "the same requests went to the same backends");
       assert.equal(live.errors, simulated.errors);
     }
-    const times = gap.outside.filter((what) => what === "mean" || what === "p99");
-    assert.deepEqual(times, []);
+    const outside = gap.outside.filter((what) => ["mean", "p99", "decisions"].includes(what));
+    assert.deepEqual(outside, []);
+    assert.ok(gap.repeated > 100, "every pick was repeated from the recording");
     assert.equal(Number.isFinite(live.detection), hasFault, "a crash is detected");
     assert.equal(Number.isFinite(live.failback), hasFault, "and its end");
     assert.ok(live.mean >= simulated.mean - 1, "no request is faster than its work");

@@ -3,6 +3,9 @@
  * CPU time per request, and the latencies that both report. wrk has only closed loops, so both run one. It
  * installs nothing. Linux.
  *
+ * Answers at once show how fast a generator is; their latency is mostly the time that the generator itself takes for
+ * its other connections. Answers after ten milliseconds fix the load, so both should report the same latency.
+ *
  * `--rounds 3`, `--seconds 3`, `--json FILE`.
  */
 import { parseArgs } from "node:util";
@@ -25,8 +28,12 @@ for (const program of ["wrk", "nginx", "taskset"]) {
 }
 
 const ROOT = new URL("../../../", import.meta.url).pathname;
-/** Many connections show the throughput, few the latency of a server that is not overloaded. */
-const CONNECTIONS = [32, 4];
+/** What is asked for, and by how many connections. */
+const LOADS = [
+  { path: PATHS.small, connections: 32 },
+  { path: PATHS.small, connections: 4 },
+  { path: PATHS.delayed, connections: 32 },
+] as const;
 /** The cores of the server and of the generator. */
 const [SERVER_CORE, GENERATOR_CORE] = ["0", "1"];
 
@@ -38,14 +45,16 @@ interface Measured {
   readonly p99_ms: number;
 }
 
-/** A load generator: runs a closed loop of so many connections. */
-type Generator = (port: number, connections: number) => Promise<Measured>;
+type Load = typeof LOADS[number];
+
+/** A load generator: runs a closed loop. */
+type Generator = (port: number, load: Load) => Promise<Measured>;
 
 const GENERATORS: Readonly<Record<string, Generator>> = {
-  async wrk(port, connections) {
+  async wrk(port, { path, connections }) {
     const script = new URL("wrk_latency.lua", import.meta.url).pathname;
     const command = ["wrk", "-t1", `-c${connections}`, `-d${options.seconds}s`, "-s", script];
-    const { stdout, cpuSeconds } = await timed([...command, url(port)]);
+    const { stdout, cpuSeconds } = await timed([...command, urlOf(port, path)]);
     const { requests, seconds, p50_us, p99_us } = JSON.parse(stdout.trim().split("\n").at(-1)!);
     return {
       requests_per_s: requests / seconds,
@@ -54,11 +63,11 @@ const GENERATORS: Readonly<Record<string, Generator>> = {
       p99_ms: p99_us / 1000,
     };
   },
-  async lbsim(port, connections) {
+  async lbsim(port, { path, connections }) {
     const command = [Deno.execPath(), "run", ...runFlags(), `${ROOT}main.ts`, "bench"];
     const load = ["--closed", `${connections}`, "--duration", `${options.seconds}s`];
     const { stdout } = await timed([
-      ...[...command, `127.0.0.1:${port}`, "--http", PATHS.small],
+      ...[...command, `127.0.0.1:${port}`, "--http", path],
       ...[...load, "--json"],
     ]);
     const { answers_per_s, processors, latency_ms } = JSON.parse(stdout);
@@ -78,15 +87,15 @@ const port = freePort();
 const server = await startBackends([port], directory);
 try {
   await pin(port);
-  const rows = [];
-  for (const connections of CONNECTIONS) {
+  const rows: Row[] = [];
+  for (const load of LOADS) {
     const rounds: Record<string, Measured[]> = {};
     for (let round = 0; round < Number(options.rounds); round++) {
       for (const [name, generator] of Object.entries(GENERATORS)) {
-        (rounds[name] ??= []).push(await generator(port, connections));
+        (rounds[name] ??= []).push(await generator(port, load));
       }
     }
-    for (const [name, all] of Object.entries(rounds)) rows.push({ connections, name, all });
+    for (const [name, all] of Object.entries(rounds)) rows.push({ load, name, all });
   }
   console.log(table(rows));
   if (options.json !== undefined) {
@@ -115,11 +124,11 @@ async function pin(port: number): Promise<void> {
   for (const pid of `${stdout}\n${workers}`.split("\n").filter((line) => line !== "")) {
     await run(["taskset", "-cp", SERVER_CORE!, pid]);
   }
-  await fetch(url(port)).then((response) => response.text());
+  await fetch(urlOf(port, PATHS.small)).then((response) => response.text());
 }
 
-function url(port: number): string {
-  return `http://127.0.0.1:${port}${PATHS.small}`;
+function urlOf(port: number, path: string): string {
+  return `http://127.0.0.1:${port}${path}`;
 }
 
 function freePort(): number {
@@ -128,7 +137,7 @@ function freePort(): number {
 }
 
 interface Row {
-  readonly connections: number;
+  readonly load: Load;
   readonly name: string;
   readonly all: readonly Measured[];
 }
@@ -136,7 +145,8 @@ interface Row {
 /** The median of each number, with the smallest and the largest: that is a generator's error. */
 function table(rows: readonly Row[]): string {
   const columns = ["requests_per_s", "cpu_us_per_request", "p50_ms", "p99_ms"] as const;
-  const cells = rows.map(({ connections, name, all }) => [
+  const cells = rows.map(({ load: { path, connections }, name, all }) => [
+    path,
     `${connections}`,
     name,
     ...columns.map((column) => {
@@ -146,7 +156,7 @@ function table(rows: readonly Row[]): string {
       return `${Number(middle)} (${Number(low)} – ${Number(high)})`;
     }),
   ]);
-  const all = [["connections", "generator", ...columns], ...cells];
+  const all = [["path", "connections", "generator", ...columns], ...cells];
   const widths = all[0]!.map((_, i) => Math.max(...all.map((row) => row[i]!.length)));
   return all.map((row) => row.map((cell, i) => cell.padEnd(widths[i]!)).join("  ").trimEnd())
     .join("\n");

@@ -1,8 +1,11 @@
 import { nginxHead } from "./peers.ts";
 import { isInstalled, listening, Process } from "./process.ts";
 
-/** What is asked of the backends: a greeting, and a large file. */
-export const PATHS = { small: "/", bulk: "/bulk" } as const;
+/** What is asked of the backends: a greeting, a large file, and a greeting after DELAY_MS. */
+export const PATHS = { small: "/", bulk: "/bulk", delayed: "/delayed" } as const;
+
+/** How long an answer takes that is delayed. */
+export const DELAY_MS = 10;
 
 const BULK_BYTES = 64 * 1024 * 1024;
 
@@ -22,6 +25,7 @@ export async function startBackends(ports: readonly number[], directory: string)
 
 async function nginxCommand(ports: readonly number[], directory: string): Promise<string[]> {
   await Deno.writeFile(`${directory}/bulk`, new Uint8Array(BULK_BYTES), { mode: 0o644 });
+  await Deno.writeTextFile(`${directory}/passwords`, "", { mode: 0o644 });
   await Deno.writeTextFile(
     `${directory}/nginx.conf`,
     `${nginxHead(directory)}
@@ -39,6 +43,14 @@ http {
     ${ports.map((port) => `listen 127.0.0.1:${port} backlog=4096;`).join(" ")}
     location = ${PATHS.small} { return 200 "Hello from a backend\\n"; }
     location = ${PATHS.bulk} { root ${directory}; }
+    # What nginx can delay is its answer to a wrong password.
+    location = ${PATHS.delayed} {
+      auth_basic bench;
+      auth_basic_user_file ${directory}/passwords;
+      auth_delay ${DELAY_MS}ms;
+      error_page 401 =200 /greeting;
+    }
+    location = /greeting { internal; return 200 "Hello from a backend\\n"; }
   }
 }
 `,
@@ -50,8 +62,12 @@ function denoCommand(ports: readonly number[]): string[] {
   const server = `
     const bulk = new Uint8Array(${BULK_BYTES});
     for (const port of [${ports}]) {
-      Deno.serve({ hostname: "127.0.0.1", port }, (request) =>
-        new Response(request.url.endsWith("${PATHS.bulk}") ? bulk : "Hello from a backend\\n"));
+      Deno.serve({ hostname: "127.0.0.1", port }, async (request) => {
+        if (request.url.endsWith("${PATHS.delayed}")) {
+          await new Promise((resolve) => setTimeout(resolve, ${DELAY_MS}));
+        }
+        return new Response(request.url.endsWith("${PATHS.bulk}") ? bulk : "Hello from a backend\\n");
+      });
     }`;
   // `deno eval` has all permissions and takes nothing that is not written here.
   return [Deno.execPath(), "eval", server];

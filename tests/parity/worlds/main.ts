@@ -1,6 +1,7 @@
 /**
  * `deno task parity`: runs every scenario in both worlds and prints the gap. With `--write`, the table and a plot go
- * to docs/parity.md and docs/plots. `--repetitions N` runs each scenario N times live and takes the medians.
+ * to docs/parity.md and docs/plots. `--repetitions N` runs each scenario N times live and takes the medians;
+ * `--only WORDS` runs the scenarios with these words in their names.
  *
  * With `--seeds N`, it runs only the scenarios that compare numbers in flight, with N seeds each, and prints from which
  * pick on the worlds differ, and why.
@@ -71,7 +72,8 @@ async function main(): Promise<void> {
   const seeds = Number(optionOf("--seeds") ?? 0);
   if (seeds > 0) return await printSensitivity(overheads, seeds);
   const gaps: Gap[] = [];
-  for (const scenario of PARITY_SCENARIOS) {
+  const only = optionOf("--only") ?? "";
+  for (const scenario of PARITY_SCENARIOS.filter(({ name }) => name.includes(only))) {
     const gap = await compareWorlds(scenario, overheads, BOUNDS, { repetitions });
     gaps.push(gap);
     console.log(rowOf(gap).join("  "));

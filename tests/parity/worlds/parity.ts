@@ -6,6 +6,13 @@ import {
   failbackMs,
   type ReplicationResult,
 } from "../../../lib/metrics/mod.ts";
+import {
+  type ReadLine,
+  RECORDED_TYPES,
+  type RecordedLine,
+  Replay,
+  type ReplayResult,
+} from "../../../lib/recording/mod.ts";
 import { parseStudy } from "../../../lib/scenario/mod.ts";
 import type { Overheads } from "../../../lib/scenario/types.ts";
 import { Histogram } from "../../../lib/stats/mod.ts";
@@ -33,6 +40,8 @@ export interface Gap {
   readonly simulated: Figures;
   /** The median of each figure over the repetitions. */
   readonly live: Figures;
+  /** How many decisions of the live runs the scheduler repeated in virtual time, from their recordings. */
+  readonly repeated: number;
   /** What is outside its bound, in words. */
   readonly outside: readonly string[];
 }
@@ -71,13 +80,41 @@ export async function compareWorlds(
     ? plain
     : figuresOf(simulate({ ...scenario, overheads }, seed));
   const runs: Figures[] = [];
+  let [repeated, isSame] = [0, true];
   for (let i = 0; i < repetitions; i++) {
-    const signal = new AbortController().signal;
-    runs.push(figuresOf((await runLive(scenario, seed, { signal, series: false })).result));
+    const recording: string[] = [];
+    const { result } = await runLive(scenario, seed, {
+      signal: new AbortController().signal,
+      series: false,
+      observe: (events) =>
+        void events.subscribe(
+          "parity",
+          RECORDED_TYPES,
+          (event) => recording.push(JSON.stringify(event)),
+        ),
+    });
+    runs.push(figuresOf(result));
+    const replay = replayOf(recording);
+    repeated += replay.picks + replay.refusals;
+    isSame &&= replay.difference === undefined;
   }
   const live = medianOf(runs);
   const interval = scenario.balancer.healthCheck.interval / NS_PER_MS;
-  return { name, plain, simulated, live, outside: outsideOf(simulated, live, bounds, interval) };
+  const outside = outsideOf(simulated, live, bounds, interval);
+  if (!isSame) outside.push("decisions");
+  return { name, plain, simulated, live, repeated, outside };
+}
+
+/** Repeats a live run's decisions: with the same inputs at the same times, they must be the same. */
+function replayOf(recording: readonly string[]): ReplayResult {
+  const lines = recording.map((text, i): ReadLine => (
+    { file: "", line: i + 1, event: JSON.parse(text) as RecordedLine }
+  ));
+  const steps = new Replay(lines.values()).run();
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
 }
 
 /** The figures of a run. */
