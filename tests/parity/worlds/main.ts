@@ -4,7 +4,7 @@
  * `--only WORDS` runs the scenarios with these words in their names.
  *
  * With `--seeds N`, it runs only the scenarios that compare numbers in flight, with N seeds each, and prints from which
- * pick on the worlds differ, and why.
+ * pick on the worlds differ, and why; with `--set duration=10s`, for so long.
  */
 import { formatDuration } from "../../../lib/base/mod.ts";
 import type { Overheads } from "../../../lib/scenario/types.ts";
@@ -47,10 +47,11 @@ function tableOf(rows: readonly (readonly string[])[]): string[] {
 
 async function printSensitivity(overheads: Overheads, seeds: number): Promise<void> {
   const only = optionOf("--only") ?? "least-connections";
+  const set = [optionOf("--set") ?? []].flat();
   for (const scenario of PARITY_SCENARIOS.filter(({ name }) => name.includes(only))) {
     console.log(scenario.name);
     for (let seed = 0; seed < seeds; seed++) {
-      const cells = sensitivityCells(await sensitivityOf(scenario, overheads, seed));
+      const cells = sensitivityCells(await sensitivityOf(scenario, overheads, seed, set));
       console.log(`| ${[`${seed}`, ...cells].join(" | ")} |`);
     }
   }

@@ -30,8 +30,9 @@ export async function sensitivityOf(
   { name, text }: ParityScenario,
   overheads: Overheads,
   number: number,
+  set: readonly string[],
 ): Promise<Sensitivity> {
-  const study = parseStudy({ scenario: { file: name, text }, files: {}, set: [] });
+  const study = parseStudy({ scenario: { file: name, text }, files: {}, set });
   const scenario = study.variants[0]!.scenario as ReadyScenario;
   const seed = childSeed(study.seed, "parity", ...number === 0 ? [] : [number]);
   const inVirtualTime = (by: number, log?: PickLog) =>
