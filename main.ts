@@ -100,11 +100,11 @@ function outputFailed(error: unknown, lost: Lost): boolean {
       return true;
     }
     if (hasTerminal()) {
-      warnOfLog("nothing reads the log any more: it ends here. Ctrl-C stops lbsim");
+      warnOfLog("no program reads the log any more, so the log ends. Ctrl-C stops lbsim");
       return false;
     }
     if (stopping.signal.aborted) return false;
-    warnOfLog("nothing reads the log any more: stopping");
+    warnOfLog("no program reads the log any more: stopping");
   } else if (!isClosed) {
     io.err(`lbsim: the output could not be written: ${writeFailure(error)}`);
   }

@@ -197,6 +197,6 @@ function backendIn({ backends }: Config, id: string, file: string): Config["back
   if (backend !== undefined) return backend;
   throw new UserError(`${file} has no backend "${id}"`, {
     exitCode: 2,
-    hint: `there is: ${backends.map((one) => one.id).join(", ")}`,
+    hint: `one of: ${backends.map((one) => one.id).join(", ")}`,
   });
 }

@@ -10,7 +10,7 @@ interface Request {
   readonly isProbe: boolean;
 }
 
-/** A header or trailer section that is longer, or has more fields, is refused. */
+/** The limits of a header or trailer section. A request that exceeds them is refused. */
 const SECTION_BYTES_MAX = 64 * 1024;
 const SECTION_FIELDS_MAX = 100;
 /** Bytes of chunk extensions that one request may have. */

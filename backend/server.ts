@@ -337,7 +337,7 @@ class ServedConnection implements Aged<ServedConnection> {
     this.over = this.#run();
   }
 
-  /** Since when it has been the client's turn to send or to take something; Infinity if it is not. */
+  /** The time since which the connection has waited for the client to send or to read; Infinity if it does not wait. */
   get waitingSince(): Nanoseconds {
     return this.#waitingSince;
   }

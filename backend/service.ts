@@ -23,7 +23,7 @@ export interface Job {
   waited: Nanoseconds;
   /** The virtual time at which it is done; undefined while it waits. */
   doneAt: number | undefined;
-  /** Called when its work is done, with the moment at which that was due. */
+  /** Called when the work of the request is done, with the time at which it was due. */
   readonly done: (job: Job, at: Nanoseconds) => void;
 }
 
@@ -119,7 +119,7 @@ export class Service {
     this.onChange?.();
   }
 
-  /** Everything that is due by now happens, in order. */
+  /** Handles everything that is due by now, in order. */
   passTime(now: Nanoseconds): void {
     const finished: [Job, Nanoseconds][] = [];
     for (let end = this.nextEnd; end !== undefined && end <= now; end = this.nextEnd) {

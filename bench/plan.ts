@@ -77,7 +77,7 @@ export async function planOf(flags: LoadFlags): Promise<Plan> {
   if (given.length !== 1) {
     throw new UserError(
       given.length === 0
-        ? "how much load? One of these flags is needed: " +
+        ? "the load is missing: use one of these flags: " +
           KINDS.map((kind) => `--${kind}`).join(", ")
         : `${given.map((kind) => `--${kind}`).join(" and ")}: use only one of them`,
       { exitCode: 2, hint: "lbsim bench 127.0.0.1:8000 --rate 1000" },
@@ -100,10 +100,12 @@ function refuseUnused(flags: LoadFlags, kind: typeof KINDS[number]): void {
   }
   if (flags.set.length > 0 && kind !== "scenario") refuse("--set", "only with --scenario");
   if (kind === "closed" && flags.connections !== undefined) {
-    refuse("--connections", "a closed loop has one for each client: --closed says how many");
+    refuse("--connections", "a closed loop has one connection for each client: use --closed N");
   }
   if (kind !== "scenario") return;
-  if (flags.connections !== undefined) refuse("--connections", "the scenario decides it");
+  if (flags.connections !== undefined) {
+    refuse("--connections", "the scenario sets the number of connections");
+  }
   if (flags.requestsPerConnection !== undefined) {
     refuse("--requests-per-connection", "use --set workload.requests_per_connection=…");
   }

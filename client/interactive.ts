@@ -137,7 +137,10 @@ class Narrator {
       this.#note("red", `no answer: ${message}`);
       // A refused connect carried nothing; anything later may have reached a backend.
       if (error === "closed" || error === "timeout") {
-        this.#note("yellow", "this line may or may not have been handled; the next one reconnects");
+        this.#note(
+          "yellow",
+          "the backend may or may not have handled this line; the next line reconnects",
+        );
       }
       return;
     }

@@ -24,7 +24,7 @@ export interface Exchange {
   readonly message?: string;
 }
 
-/** What a session is handed. */
+/** Options of a session. */
 export interface SessionOptions {
   readonly address: Address;
   /** The peer that TLS must prove; undefined without TLS. */

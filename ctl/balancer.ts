@@ -115,7 +115,7 @@ export class Balancer {
       const ids = (await this.status()).backends.map((backend) => backend.id);
       throw new UserError(`there is no backend "${id}"`, {
         exitCode: 2,
-        hint: didYouMean(id, ids) ?? `there are ${ids.join(" ")}`,
+        hint: didYouMean(id, ids) ?? `one of: ${ids.join(", ")}`,
         cause: error,
       });
     }

@@ -76,7 +76,7 @@ export function ctlCommand(io: Io) {
   ctl.command("drain")
     .description("give a backend no new clients; open connections may finish")
     .addArgument(backendArgument())
-    .option("--wait", "wait until it has no connection in flight", false)
+    .option("--wait", "wait until the backend has no connection in flight", false)
     .option(
       "--timeout <duration>",
       "with --wait: fail after this time (default: 60s)",

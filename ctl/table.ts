@@ -119,7 +119,7 @@ export function tableLines(snapshot: Snapshot, style: TableStyle): string[] {
   return lines.map((text) => cutLine(text, width));
 }
 
-/** What is going on as a whole: at most four lines. */
+/** The state of the whole balancer, in at most four lines. */
 export function summaryLines(snapshot: Snapshot, width: number): string[] {
   const { version, listen, algorithm, uptime_ms, connections, queue, sessions, wishes } = snapshot;
   const { in_flight, in_flight_max, limit, opened_per_s, refused, retried } = connections;

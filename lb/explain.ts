@@ -23,7 +23,7 @@ export type ExplainedPick = Omit<PickExplained, "at_ms" | "type" | "connection">
 /**
  * Asks a scheduler in that state for a client: a thought experiment.
  *
- * @param seed For what is drawn by lot.
+ * @param seed The seed of the random choices.
  * @param session The client's session, if it has one.
  * @throws {UserError} if a backend cannot have so many in flight.
  */
@@ -72,7 +72,12 @@ export function explain(
   }
   const { backend, rule, candidates } = result;
   const waits = connection.phase === "waiting";
-  return { client, backend, rule: waits ? "every backend is full: it waits" : rule, candidates };
+  return {
+    client,
+    backend,
+    rule: waits ? "every backend is full: the client waits" : rule,
+    candidates,
+  };
 }
 
 /**

@@ -66,7 +66,7 @@ function parseStates(text: string, { backends }: Config): Map<string, State> {
       const ids = backends.map((backend) => backend.id);
       throw wrong(
         `there is no backend "${id}"`,
-        didYouMean(id, ids) ?? `there are ${ids.join(" ")}`,
+        didYouMean(id, ids) ?? `one of: ${ids.join(", ")}`,
       );
     }
     const state = STATES.find((one) => one === value);

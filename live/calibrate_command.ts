@@ -77,7 +77,7 @@ async function readScenario(file: string): Promise<string> {
 }
 
 const MORE = `
-The simulator's defaults are zero. With the measured keys, its times are those of lbsim live on this machine:
+By default, the simulator adds no such times. With the measured keys, it adds the times of this machine:
 
   lbsim calibrate --write scenario.yaml   or
   lbsim sim scenario.yaml --set 'overheads={connect: 340us, relay_connection: 700us, relay_request: 250us}'`;

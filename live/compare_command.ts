@@ -46,7 +46,7 @@ export function compareCommand(io: Io) {
 }
 
 const MORE = `
-Each difference is b minus a; ± is half of its 95 % confidence interval, which needs several replications.
+Each difference is b minus a. ± is half of its 95 % confidence interval; it needs several replications.
 Differences of shares are in percentage points (pp).
 
   lbsim sim scenario.yaml --json > sim.json

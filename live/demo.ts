@@ -104,7 +104,7 @@ export interface DemoSummary {
   readonly client_errors_unavoidable: number;
   /** Connects that failed and were made good on another backend, unnoticed. */
   readonly failed_over: number;
-  /** From taking B2 away to marking it down; null if it did not come to that. */
+  /** From the stop of B2 until the balancer marked it as down; null if the balancer did not. */
   readonly detection_ms: number | null;
   /** The longest that this can take by the configuration. */
   readonly detection_bound_ms: number;
@@ -161,7 +161,7 @@ const SHOW_EVERY_MS = 100;
  * time to answer the probes of the others.
  */
 const PROBE_TIMEOUT: Nanoseconds = 500 * NS_PER_MS;
-/** Of a probe at its due time, what timers and a busy machine may add before it is counted as late. */
+/** Time by which timers and a busy machine may delay a probe before the probe counts as late. */
 const SLACK: Nanoseconds = 250 * NS_PER_MS;
 
 /**

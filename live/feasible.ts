@@ -52,7 +52,7 @@ export function requireFeasible(study: Study, limit: Nanoseconds): void {
     runs === undefined ? "replications until `precision` is reached" : `${runs} replications`,
   ];
   throw new UserError(
-    `not possible live: a live run takes as long as it says, and ${parts.join(" × ")} take ` +
+    `not possible live: ${parts.join(" × ")} take ` +
       `${Number.isFinite(taken) ? formatDuration(Math.round(taken)) : "an unknown time"}, ` +
       `more than ${formatDuration(limit)}`,
     {

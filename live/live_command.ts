@@ -56,7 +56,7 @@ export function liveCommand(io: Io) {
 
 const MORE = `
 The same seed gives the arrivals, clients and jobs of lbsim sim, so that the two results can be compared.
-A run takes as long as the scenario says. What one machine cannot do is refused before it starts.
+A run takes as long as the scenario's duration. A scenario that one machine cannot run is refused at the start.
 
   lbsim live examples/slow-server.yaml --set duration=20s --json > live.json
   lbsim sim examples/slow-server.yaml --set duration=20s --replications 1 --json > sim.json

@@ -80,7 +80,7 @@ function editsOf(
   return [{ start: text.length, end: text.length, text: `${gap}${newline}${block}` }];
 }
 
-/** Each value in the place of the old one; undefined if the old block does not have all of them. */
+/** Replaces each value in the old block; undefined if the old block does not have all values. */
 function valueEdits(block: YAMLMap, values: Readonly<Record<string, string>>): Edit[] | undefined {
   const edits: Edit[] = [];
   for (const [key, value] of Object.entries(values)) {

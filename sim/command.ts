@@ -114,7 +114,7 @@ export function simCommand(io: Io, program: string) {
           "--shard: not possible with `precision`, since the number of runs is known only at the end",
           {
             exitCode: 2,
-            hint: "say --replications",
+            hint: "use --replications",
           },
         );
       }
@@ -168,7 +168,7 @@ confidence interval. The exit code is 1 if an expectation of the scenario fails.
 
   lbsim sim examples/gray-failure.yaml --html report.html
   lbsim sim --set workload.arrivals.load=95% --set service.lognormal='{mean: 10ms, sigma: 1}'
-  lbsim sim big.yaml --shard 3/10 > part3.json     on each of ten machines, with its own number; then
+  lbsim sim big.yaml --shard 3/10 > part3.json     on ten machines, each with its own number; then
   lbsim sim merge part*.json`;
 
 async function runSelftest(

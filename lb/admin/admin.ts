@@ -101,7 +101,7 @@ export class Admin {
       backendFaults.stop();
       if (!(error instanceof PortInUse) || config.listen !== undefined) throw error;
       warn(
-        `${error.message}; the balancer runs without it. Set admin.listen to another port, or off`,
+        `${error.message}; the balancer runs without the API. Set admin.listen to another port, or off`,
       );
       return undefined;
     }
@@ -137,7 +137,7 @@ async function removeStaleSocket(path: string): Promise<void> {
   try {
     const { isSocket } = await Deno.lstat(path);
     if (!isSocket) {
-      throw new UserError(`the admin API cannot listen on unix:${path}: a file is there`);
+      throw new UserError(`the admin API cannot listen on unix:${path}: this file exists already`);
     }
     try {
       (await Deno.connect({ transport: "unix", path })).close();

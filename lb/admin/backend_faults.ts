@@ -118,7 +118,7 @@ export class BackendFaultsForwarder {
       throw new BadRequest(
         success
           ? `the backend at ${formatAddress(admin)} is not ${id}, but ${data.backend}`
-          : `what answers at ${formatAddress(admin)} is not the admin API of a backend`,
+          : `the server at ${formatAddress(admin)} is not the admin API of a backend`,
         502,
       );
     } catch (error) {

@@ -30,7 +30,7 @@ export class Dialer {
     this.#timeout = timeout;
   }
 
-  /** Whether every connect has been given up, and later ones are given up at once. */
+  /** Whether the dialer is closed: it has cancelled every connect, and cancels later ones at once. */
   get closed(): boolean {
     return this.#closed;
   }

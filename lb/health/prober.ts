@@ -111,7 +111,7 @@ export class Prober {
     await Promise.all(this.#targets.map((target) => this.#run(target)));
   }
 
-  /** Stops, and gives up the probes that are under way. */
+  /** Stops, and cancels the probes in progress. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     for (const target of this.#targets) clearTimeout(target.timer);

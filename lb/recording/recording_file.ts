@@ -28,7 +28,7 @@ export class RecordingFile {
   #size = 0;
 
   /**
-   * Begins a recording. One that is there already becomes the latest of the earlier ones.
+   * Begins a recording. A recording that already has this name becomes the latest of the earlier files.
    *
    * @param head Makes the first line of each file, with its newline.
    * @throws {UserError} if it cannot be written, or something else has this name.
@@ -153,7 +153,7 @@ async function refuseOther(path: string): Promise<void> {
     const length = await file.read(start) ?? 0;
     if (length === 0 || new TextDecoder().decode(start.subarray(0, length)) === MARK) return;
   }
-  throw new UserError(`--record ${escapeText(path)}: this file exists and is no recording`, {
+  throw new UserError(`--record ${escapeText(path)}: this file exists and is not a recording`, {
     exitCode: 2,
     hint: "name another file",
   });

@@ -231,7 +231,7 @@ class Relay<Owner> implements RelayResult, Aged<Relay<Owner>> {
     return this.#toClient.bytes;
   }
 
-  /** Whether it has not been closed. */
+  /** Whether the relay is still open. */
   get isOpen(): boolean {
     return this.#open;
   }

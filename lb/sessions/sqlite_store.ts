@@ -140,7 +140,7 @@ export class SqliteStore implements SessionStore {
       }
       if (before !== undefined && info.size < before.size) {
         throw new Error(
-          `${name} was cut short: if it is damaged, move it away, and a new one is made`,
+          `${name} was cut short: if it is damaged, move it away, and lbsim creates a new one`,
         );
       }
       seen.set(name, info);
@@ -162,7 +162,7 @@ export class SqliteStore implements SessionStore {
       user_version: number;
     };
     if (format !== FORMAT) {
-      throw new Error(`${this.#file} is another lbsim version's: name another file`);
+      throw new Error(`${this.#file} belongs to another version of lbsim: name another file`);
     }
     const { quick_check: found } = database.prepare("PRAGMA quick_check(1)").get() as {
       quick_check: string;
@@ -186,7 +186,7 @@ export class SqliteStore implements SessionStore {
     if (message.startsWith(file)) return message;
     if (/not a database/.test(message)) return `${file} is not a SQLite file: name another file`;
     if (/malformed/.test(message)) {
-      return `${file} is damaged: move it away, and a new one is made`;
+      return `${file} is damaged: move it away, and lbsim creates a new one`;
     }
     if (/locked|busy/.test(message)) return `${file} is locked by another process`;
     if (/readonly|unable to open|requires (read|write) access/i.test(message)) {

@@ -40,7 +40,7 @@ export function refusalOf(
   const hostHeaders = valuesOf(rawHeaders, "host");
   const [host] = hostHeaders;
   if (hostHeaders.length !== 1 || host === undefined) {
-    return { status: 400, error: "a request has exactly one Host header" };
+    return { status: 400, error: "a request must have exactly one Host header" };
   }
   if (!hosts.has(nameOf(host))) {
     return {

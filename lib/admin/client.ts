@@ -141,7 +141,7 @@ export class AdminClient {
     try {
       answer = JSON.parse(text);
     } catch {
-      throw new Unreachable(`what answers at ${this.place} is not the admin API of lbsim`);
+      throw new Unreachable(`the server at ${this.place} is not the admin API of lbsim`);
     }
     if (status === 200) return answer;
     throw new RequestRefused(status, this.#refusal(status, answer));
@@ -151,7 +151,7 @@ export class AdminClient {
     const { token, tokenSource } = this.#target;
     if (status === 401) {
       return token === undefined
-        ? `the ${this.#role} wants its token for this, and ${tokenSource}`
+        ? `the ${this.#role} requires its token for this, and ${tokenSource}`
         : `the ${this.#role} refuses the token in ${tokenSource}`;
     }
     const { error } = answer as { readonly error?: unknown };

@@ -174,7 +174,7 @@ export class AdminServer {
     const { access, token } = this.#options;
     if (access.isLocal && !isChange(method)) return undefined;
     if (token === undefined) {
-      const error = "nothing can be changed here: the configuration has no admin.token_file";
+      const error = "this API makes no changes: the configuration has no admin.token_file";
       return { status: 403, error } as const;
     }
     const presented = presentedToken(rawHeaders) ??

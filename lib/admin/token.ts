@@ -69,7 +69,7 @@ export class TokenFile implements Token {
     if (token === "") return "it is empty";
     if (token.length < TOKEN_LENGTH_MIN) return `it is shorter than ${TOKEN_LENGTH_MIN} characters`;
     const { mode } = await Deno.stat(this.#file);
-    if (mode !== null && (mode & 0o077) !== 0) return "other users may read it: chmod 600 it";
+    if (mode !== null && (mode & 0o077) !== 0) return "other users may read it: use chmod 600";
     return undefined;
   }
 

@@ -115,7 +115,9 @@ export const status = z.strictObject({
     event_loop_delay_ms: number,
     memory_bytes: count,
   }).nullable(),
-  window_s: number.describe("rates and latencies are those of the last seconds, at most so many"),
+  window_s: number.describe(
+    "rates and latencies are those of the last seconds; at most this many seconds",
+  ),
   backends: z.array(backend),
 });
 
@@ -132,7 +134,9 @@ export const sessions = z.strictObject({
   sessions: z.array(z.strictObject({
     client: z.string(),
     backend: z.string(),
-    home: z.string().describe("where it returns when that backend has recovered"),
+    home: z.string().describe(
+      "the backend to which the client returns when this backend has recovered",
+    ),
     connections: count,
     used_at_ms: moment,
     moved_at_ms: moment,
@@ -152,7 +156,7 @@ export const config = z.strictObject({
 
 /** Answers to wishes. */
 export const wishes = z.strictObject({
-  wishes: z.array(z.string()).describe("how all wishes that stand differ from the file"),
+  wishes: z.array(z.string()).describe("how the wishes in force differ from the file"),
 });
 
 /** `POST /api/reload`. */
@@ -162,12 +166,12 @@ export const reloaded = z.strictObject({ reloaded: z.literal(true) });
 export const explained = z.strictObject({
   client: z.string(),
   backend: z.string().nullable(),
-  rule: z.string().describe("why it was that one"),
+  rule: z.string().describe("the rule that decided"),
   candidates: z.array(z.strictObject({
     backend: z.string(),
     weight: number,
     in_flight: count,
-    score: number.optional().describe("what the algorithm judged it by"),
+    score: number.optional().describe("the value that the algorithm compared"),
     unavailable: z.string().optional().describe("why it could not be picked"),
   })),
 });
@@ -180,7 +184,7 @@ export const faults = z.strictObject({
     fault: z.string().describe("the same in words, like slow 5x"),
     for_ms: number.nullable().describe("how long it lasts; null: until it is ended"),
     ends_in_ms: number.nullable(),
-  })).describe("those that the backend has now; simultaneous faults add up"),
+  })).describe("the present faults of the backend; simultaneous faults add up"),
 });
 
 /** What a backend answers about its faults. */

@@ -20,7 +20,7 @@ export const weightBody = z.strictObject({
 /** The algorithm, as config.yaml has it. */
 export const algorithmBody = z.strictObject({ algorithm: configKeys.algorithm });
 
-/** Whose pick is to be explained. */
+/** The client whose pick is explained. */
 export const explainBody = z.strictObject({
   client: z.string({ error: () => "must be an IP address" })
     .refine((text) => parseIp(text) !== undefined, { error: () => "must be an IP address" }),

@@ -26,7 +26,7 @@ const TEXT = "text/plain";
 const STREAM = "text/event-stream";
 
 const withdrawn = (what: string): Operation => ({
-  summary: `Withdraw the wish for ${what}: the file counts again`,
+  summary: `Withdraw the wish for ${what}: the value of the file applies again`,
   answer: answers.wishes,
   refusals: [404, 409],
 });
@@ -34,12 +34,12 @@ const withdrawn = (what: string): Operation => ({
 /** The operations of a path, by method. */
 type Path = Readonly<Record<string, Operation>>;
 
-/** What the faults of a backend are asked and told. */
+/** The requests about the faults of a backend, and their answers. */
 function faultsOf(refusals: readonly number[]): Path {
   return {
     get: { summary: "The faults that the backend has now", answer: answers.faults, refusals },
     put: {
-      summary: "Begin a fault, in place of one of the same kind; other faults stay",
+      summary: "Begin a fault; it replaces a fault of the same kind, and other faults stay",
       body: faultBody,
       answer: answers.faults,
       refusals: [400, ...refusals],
@@ -61,11 +61,11 @@ const OPERATIONS: Readonly<Record<string, Path>> = {
       answer: answers.sessions,
       refusals: [400],
     },
-    delete: { summary: "End all sessions; connections go on", answer: answers.ended },
+    delete: { summary: "End all sessions; connections continue", answer: answers.ended },
   },
   "/api/sessions/{client}": {
     delete: {
-      summary: "End the session of a client; its connections go on",
+      summary: "End the session of a client; its connections continue",
       answer: answers.ended,
     },
   },
@@ -74,7 +74,7 @@ const OPERATIONS: Readonly<Record<string, Path>> = {
       summary: "What happens, as server-sent events; the header Last-Event-ID resumes",
       query: {
         connections: "true: events of single connections, too",
-        last_event_id: "as the header, for readers that cannot set it",
+        last_event_id: "the same as the header Last-Event-ID, for readers that cannot set headers",
       },
       answer: STREAM,
       refusals: [503],
@@ -131,9 +131,9 @@ const OPERATIONS: Readonly<Record<string, Path>> = {
     },
   },
   "/metrics": { get: { summary: "Metrics for Prometheus", answer: TEXT } },
-  "/healthz": { get: { summary: "The process lives", answer: TEXT } },
+  "/healthz": { get: { summary: "200 while the process runs", answer: TEXT } },
   "/readyz": {
-    get: { summary: "A backend is active; otherwise 503", answer: TEXT, refusals: [503] },
+    get: { summary: "200 while a backend is active; otherwise 503", answer: TEXT, refusals: [503] },
   },
 };
 
@@ -160,12 +160,12 @@ const REFUSALS: Readonly<Record<number, string>> = {
   400: "The request cannot be understood",
   401: "The token is missing or wrong",
   403: "The request comes from a page of another site, or nothing can be changed",
-  404: "There is no such thing",
+  404: "The path, the backend or the client does not exist",
   405: "The path has no such method",
-  409: "It does not go together with the configuration",
+  409: "The configuration does not allow this",
   413: "The body is too long",
   415: "The body is not application/json",
-  421: "The Host is not one that is served",
+  421: "The API does not serve this Host",
   502: "The backend does not answer, or refuses",
   503: "Not now",
 };
@@ -179,9 +179,8 @@ export function openApi(): Json {
       version: VERSION,
       license: { name: "MIT", identifier: "MIT" },
       description:
-        "Shows what the balancer does, and changes it. A backend can have an admin API of its own, " +
-        "through which faults are injected, and through which it serves the requests of a scenario. " +
-        "Each name contains its unit.",
+        "Shows the state of the balancer, and changes it. A backend can have an admin API of its own, " +
+        "which injects faults and can serve the requests of a scenario. Each name contains its unit.",
     },
     servers: [{ url: "http://127.0.0.1:9900" }],
     paths: {
@@ -249,7 +248,7 @@ function described(
     },
     responses: {
       200: {
-        description: "It is done, or this is the answer",
+        description: "Success",
         content: typeof answer === "string"
           ? { [answer]: { schema: { type: "string" } } }
           : { "application/json": { schema: schemaOf(answer) } },

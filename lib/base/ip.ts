@@ -97,7 +97,7 @@ export interface Prefix {
 }
 
 /**
- * Reads `192.168.1.0/24`, `2001:db8::/32`, or an address that stands for itself.
+ * Reads `192.168.1.0/24`, `2001:db8::/32`, or a single address.
  *
  * @throws {SyntaxError} that says what is wrong.
  */

@@ -113,7 +113,7 @@ export function completeCommand(io: Io) {
 
 const EXAMPLES = `
 Examples:
-  source <(lbsim complete bash)        in ~/.bashrc; for zsh likewise, in ~/.zshrc
+  source <(lbsim complete bash)        in ~/.bashrc; for zsh: complete zsh, in ~/.zshrc
   lbsim complete fish | source         in ~/.config/fish/config.fish`;
 
 /** What the shells ask. */

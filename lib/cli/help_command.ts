@@ -1,7 +1,7 @@
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { didYouMean, UserError } from "../base/mod.ts";
 
-/** `lbsim help`: Commander's own says nothing about a command that it does not know. */
+/** `lbsim help`. Commander's own command prints no error for an unknown command. */
 export function helpCommand(root: CommandUnknownOpts) {
   return new Command("help")
     .description("show the help of a command")

@@ -28,7 +28,7 @@ const BATCH_MAX = 64 * 1024;
 const LOG_PACE = 10 * NS_PER_MS;
 /** A stream that another program made non-blocking is full: when to try again. */
 const FULL_RETRY = 20 * NS_PER_MS;
-/** A stream that cannot be written to, like a file on a full disk, is tried again after this. */
+/** Time until the next attempt to write to a stream that has failed, like a file on a full disk. */
 const FAILED_RETRY = NS_PER_S;
 
 const CLEAR_LINE = "\r\x1b[2K";
@@ -197,7 +197,7 @@ async function writePatiently(sink: ByteSink, bytes: Uint8Array): Promise<void> 
   }
 }
 
-/** Log lines that wait to be written: at most so many characters of them, the oldest of which give way. */
+/** Log lines that wait to be written, up to a number of characters; above it the oldest lines are dropped. */
 class LogBuffer {
   readonly #max: number;
   #lines: string[] = [];
@@ -240,8 +240,8 @@ class LogBuffer {
   }
 
   /**
-   * The oldest lines, as many as fit, and before them what says how many are missing; and for how many
-   * lines this stands.
+   * Takes the oldest lines, as many as fit. If lines were dropped, the text begins with a line that states their
+   * number. `lines` counts the lines that the text stands for.
    */
   take(max: number): { text: string; lines: number } {
     let text = "";

@@ -1,4 +1,4 @@
-/** How the command line is described and its mistakes are reported, in the form of lbsim's other messages. */
+/** Formats help texts and usage errors like lbsim's other messages. */
 import { Help, type Option } from "commander";
 
 /** What Commander says of a mistake → `lbsim: unknown option "--listn"` and, below it, a hint. */

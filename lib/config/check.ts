@@ -309,7 +309,7 @@ function openAdmin(data: unknown): Finding[] {
   });
 }
 
-/** The balancer connects to the admin API of a backend: it must know on which machine this is. */
+/** The balancer connects to the admin API of a backend, so the address must name one machine. */
 function unreachableAdmin(data: unknown): Finding[] {
   return backends(data).flatMap(({ admin, address }, i): Finding[] => {
     const listen = read(admin, parseAddress);

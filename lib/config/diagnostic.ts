@@ -137,8 +137,8 @@ function shown(message: string): string {
 }
 
 /**
- * Hides passwords, because a diagnostic may be logged: `redis://user:******@host`. What is longer than any
- * password is hidden whether or not an `@` follows: the text may have been cut before it.
+ * Hides passwords, because a diagnostic may be logged: `redis://user:******@host`. A text of more than 1000 characters
+ * is hidden even if no `@` follows, because the text may have been cut before the `@`.
  */
 export function withoutPasswords(text: string): string {
   return text.replaceAll(

@@ -17,7 +17,7 @@ export interface Wishes {
   readonly backends: Readonly<Record<string, BackendWish>>;
 }
 
-/** The operator wants what the file says. */
+/** The operator has no wishes: all settings are those of the file. */
 export const NO_WISHES: Wishes = { backends: {} };
 
 /** A configuration from a file, with the operator's wishes. */

@@ -38,7 +38,7 @@ export class Explanation implements PickTrace {
     this.#rule = rule;
   }
 
-  /** Why it was that one. */
+  /** The rule that decided. */
   get rule(): string {
     return this.#rule;
   }

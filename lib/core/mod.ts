@@ -1,6 +1,6 @@
 /**
- * The scheduler: what the live balancer and the simulator share. It decides and never does: no I/O, no
- * timers, no clock, no randomness of its own.
+ * The scheduler, which the live balancer and the simulator share. It only decides: it has no I/O, no timers, no
+ * clock and no randomness of its own.
  */
 export { Admission } from "./admission/mod.ts";
 export {

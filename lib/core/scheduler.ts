@@ -133,7 +133,8 @@ export class Scheduler {
   }
 
   /**
-   * Ends the sessions of all clients, or of one: when they come again, they are new. Their connections go on.
+   * Ends the sessions of all clients, or of one client. At its next connection such a client is new. Open connections
+   * continue.
    *
    * @returns How many sessions there were.
    */
@@ -201,7 +202,7 @@ export class Scheduler {
     this.#dispatcher.stop(now);
   }
 
-  /** Adds a backend. It is used once a probe has found it up, and then starts slowly. */
+  /** Adds a backend. It gets connections after its first successful probe, and starts slowly. */
   addBackend(options: BackendOptions, now: Nanoseconds): Backend {
     this.passTime(now);
     const backend = this.#pool.add(options);
@@ -229,11 +230,11 @@ export class Scheduler {
   }
 
   /**
-   * Takes over other options while it runs. Backends that stay keep their connections, counts, health and
-   * sessions; those that are gone, or have another address, are removed; those that are new wait for their
-   * first probe and start slowly. One that comes back finds its live connections counted. An algorithm
-   * whose parameters stay the same keeps its turns. Clients that wait go on waiting, for as long as the
-   * new options say.
+   * Applies other options during the run. Backends that stay keep their connections, counts, health and
+   * sessions. Backends that are missing in the new options, or have another address, are removed. New backends
+   * wait for their first probe and start slowly. If a removed backend is added again, its open connections
+   * count again. An algorithm whose parameters stay the same keeps its turns. Clients in the queue continue to
+   * wait, with the timeout of the new options.
    *
    * @throws {RangeError} as the constructor, and then nothing has changed.
    */

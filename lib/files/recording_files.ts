@@ -28,7 +28,7 @@ export interface RecordingFiles extends Recording {
 /**
  * Opens a recording: the named file, and those before it, which have `.1`, `.2` and so on after its name.
  *
- * @throws {UserError} if there is no such file, or it is no recording.
+ * @throws {UserError} if there is no such file, or it is not a recording.
  */
 export function openRecording(file: string): RecordingFiles {
   const { files, head } = filesOf(file, headOf(file), earlierHead);

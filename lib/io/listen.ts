@@ -46,7 +46,7 @@ function attempt<Listener>(
 
 function reason(error: unknown, { host, port }: Address): string {
   if (error instanceof Deno.errors.AddrInUse) {
-    return `port ${port} is in use; stop what uses it (\`ss -ltnp 'sport = :${port}'\` shows what) ` +
+    return `port ${port} is in use; stop the program that uses it (\`ss -ltnp 'sport = :${port}'\` shows it) ` +
       "or choose another port";
   }
   if (error instanceof Deno.errors.AddrNotAvailable) {

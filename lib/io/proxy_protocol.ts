@@ -70,14 +70,14 @@ function parseV1(bytes: Uint8Array): ProxyHeader {
     return invalid("its family is not TCP4, TCP6 or UNKNOWN");
   }
   const [from = "", to = "", fromPort = "", toPort = "", ...more] = rest;
-  if (more.length > 0) return invalid("there is too much on its line");
+  if (more.length > 0) return invalid("its line has too many fields");
   const isOfFamily = (host: string) =>
     parseIp(host) !== undefined && host.includes(":") === (family === "TCP6") &&
     !host.includes("%");
   if (!isOfFamily(from) || !isOfFamily(to)) return invalid(`its addresses are not ${family}`);
   const source = { host: canonicalIp(from), port: portOf(fromPort) };
   const destination = { host: canonicalIp(to), port: portOf(toPort) };
-  if (Number.isNaN(source.port + destination.port)) return invalid("its ports are not ports");
+  if (Number.isNaN(source.port + destination.port)) return invalid("its ports are not valid");
   return { status: "complete", length, endpoints: { source, destination } };
 }
 

@@ -10,7 +10,7 @@ const INCOMPATIBILITIES: readonly (readonly [pattern: RegExp, words: string])[] 
   [/NoKxGroupsInCommon|NamedGroups|KeyShare/, "offers no key exchange that is supported"],
   [/SignatureSchemesInCommon|SignatureAlgorithms/, "offers no signature scheme that is supported"],
   [/EcPoint/, "offers no elliptic curve format that is supported"],
-  [/NullCompression/, "insists on compression"],
+  [/NullCompression/, "requires compression"],
   [/ExtendedMasterSecret/, "does not offer the extended master secret"],
   [/CertificateType/, "asks for a certificate of a kind that is not supported"],
 ];

@@ -21,7 +21,7 @@ const REFUSAL_REASONS = [
   "stopping",
 ] as const satisfies readonly RefusalReason[];
 
-/** Where histograms, and counts by outcome, come from. */
+/** The source of histograms and of counts by outcome. */
 export interface FactsSource {
   factsOf(id: string): BackendFacts | undefined;
 }

@@ -29,8 +29,8 @@ export function durationsOf(
 
 /**
  * The Azure Functions data of 2019: the number of invocations of each function in each minute of a day, and the
- * percentiles of their durations. Single invocations are made up from that: their times are uniform in their minute,
- * and their durations are drawn from the percentiles, with straight lines between them.
+ * percentiles of their durations. Single invocations are drawn from this data: their times are uniform in their minute,
+ * and their durations follow the percentiles, with linear interpolation between them.
  *
  * Source: AzureFunctionsDataset2019.md in Azure/AzurePublicDataset; Shahrad et al., USENIX ATC 2020.
  */

@@ -36,7 +36,7 @@ export class RecordingDamage extends UserError {
 
 const DAMAGE_HINT = "--until-damage uses everything before this place";
 const FOREIGN_HINT =
-  "a recording is written by `lbsim lb --record FILE`, or by `lbsim import` from logs of others";
+  "a recording is written by `lbsim lb --record FILE`, or by `lbsim import` from the log of another program";
 
 /** What must be in each kind of line: s a text, n a number, b true or false, g a group of keys. */
 const FIELDS: Readonly<
@@ -129,7 +129,7 @@ export class RecordingReader {
       throw new RecordingDamage(this.#file, 1, column, message, hint);
     };
     if (first === undefined || first.text === "") {
-      return place(1, "is empty: this is no recording", FOREIGN_HINT);
+      return place(1, "is empty, so it is not a recording", FOREIGN_HINT);
     }
     const { text } = first;
     let head: unknown;
@@ -141,13 +141,21 @@ export class RecordingReader {
         return place(
           text.length + 1,
           "ends in the middle of its first line",
-          "nothing of it can be used",
+          "no part of it can be used",
         );
       }
-      return place(1, "is no recording: the first line is not the head of one", FOREIGN_HINT);
+      return place(
+        1,
+        "is not a recording: its first line is not the head of a recording",
+        FOREIGN_HINT,
+      );
     }
     if (!isData(head) || head.type !== "recording" || typeof head.format !== "number") {
-      return place(1, "is no recording: the first line is not the head of one", FOREIGN_HINT);
+      return place(
+        1,
+        "is not a recording: its first line is not the head of a recording",
+        FOREIGN_HINT,
+      );
     }
     if (head.format !== FORMAT) {
       return place(

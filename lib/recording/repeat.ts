@@ -137,8 +137,8 @@ function whyNoDecisions(
     return `this recording was imported (${origin}), so there are no decisions of lbsim to repeat`;
   }
   if (part > 1) {
-    return `the decisions cannot be repeated: the recording begins with file ${part}, and those ` +
-      "before it are not there (name the present file of a recording, not an earlier one)";
+    return `the decisions cannot be repeated: the recording begins with file ${part}, and the ` +
+      "earlier files are missing (name the newest file of a recording)";
   }
   if (clients === "pseudonyms" && isHash) {
     return "the decisions cannot be repeated: this algorithm hashes the clients' addresses, and the " +

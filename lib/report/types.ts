@@ -86,7 +86,7 @@ export interface ComparisonReport {
   readonly verdict: "beats" | "no practical difference" | "cannot be told apart" | "unknown";
   readonly best_value: number | null;
   readonly other_value: number | null;
-  /** By how much the best is lower: p99 as a share of the other's, errors in absolute terms. */
+  /** The other variant minus the best one: for p99 as a share of the other's p99, for errors absolute. */
   readonly lower: Interval;
   /** The confidence of this interval, such that all claims of a study are right in 95 % of studies (Holm). */
   readonly confidence: number;

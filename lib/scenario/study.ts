@@ -656,7 +656,7 @@ function unknownNames(
   ];
 }
 
-/** Finds a backend that a term names and a variant does not have. */
+/** Finds a backend that a term names but that a variant does not have. */
 function missingBackend(
   { backend }: MetricTerm,
   variants: readonly Variant[],

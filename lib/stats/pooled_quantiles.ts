@@ -167,7 +167,7 @@ export class PooledQuantiles {
   }
 }
 
-/** A share of all observations, by the bucket from which on they count. */
+/** The share of all observations that are in a bucket or above it. */
 type ShareOf = (bucket: number) => number;
 
 /** By run: how many observations it has from a bucket on, for buckets in descending order. */

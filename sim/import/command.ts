@@ -53,8 +53,8 @@ export function importCommand(io: Io) {
 }
 
 const MORE = `
-Times in a recording count from its first connection. Lines that are not understood are counted, and the
-first of them is shown. lbsim sorts any number of rows in a limited amount of memory.
+Times in a recording count from its first connection. lbsim counts the lines that it cannot read, and
+shows the first of them. It sorts any number of rows in a limited amount of memory.
 
   haproxy     \`option tcplog\` and \`option httplog\`
   nginx       the stream module, with this format:
@@ -137,7 +137,7 @@ async function importLog(io: Io, reader: TrafficReader, file: string): Promise<v
       );
     }
     if (rows.count === 0) {
-      throw new UserError(`${escapeText(file)}: there are no connections of this format in it`);
+      throw new UserError(`${escapeText(file)}: it has no connections in this format`);
     }
     await print(io, recordingOf(rows, { reader, backends, run: crypto.randomUUID() }));
   } finally {
@@ -185,7 +185,7 @@ async function* linesOf(
     }
   } catch (error) {
     if (!(error instanceof LineTooLong)) throw error;
-    throw new UserError(`${escapeText(file)}: this is no log: it has a line of more than 1 MB`, {
+    throw new UserError(`${escapeText(file)}: this is not a log: it has a line of more than 1 MB`, {
       exitCode: 2,
     });
   } finally {

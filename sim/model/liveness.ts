@@ -4,7 +4,7 @@ import { meanOf } from "../../lib/stats/mod.ts";
 import type { World } from "./world.ts";
 
 const HOUR = 3600 * NS_PER_S;
-/** So many events at one instant are normal, and so many more for each possible request. */
+/** The number of events at one instant that is normal; each possible request adds the same number. */
 const AT_ONCE = 1_000_000;
 const AT_ONCE_EACH = 100;
 /** From this many events at one instant on, the number is compared with a limit. */

@@ -42,7 +42,7 @@ const LOAD_KEYS: Readonly<Record<string, string>> = {
   closed: "think",
 };
 
-/** The names of settings that their last key does not name well. */
+/** Labels of settings whose last key is not a good label. */
 const LABELS: Readonly<Record<string, string>> = {
   "balancer.sticky": "sticky",
   "balancer.limits.per_client.connections": "connections per client",

@@ -73,7 +73,7 @@ export class Player {
     return session !== undefined && (session.speed > 0 && !session.isOver || session.isBusy);
   }
 
-  /** Does about as many milliseconds of work, and sends what is to be drawn, if that has changed. */
+  /** Works for about this many milliseconds, and sends the data to draw, if it has changed. */
   tick(budgetMs: number): void {
     const from = this.#wallMs();
     const isOut = () => this.#wallMs() - from >= budgetMs;

@@ -597,7 +597,9 @@ export class Session {
       at_ms: now / NS_PER_MS,
       client,
       backend: null,
-      rule: refusal === undefined ? "every backend is full: it waits" : refusalInWords(refusal),
+      rule: refusal === undefined
+        ? "every backend is full: the client waits"
+        : refusalInWords(refusal),
       candidates: new Explanation(scheduler.backends).candidates,
       details,
     };

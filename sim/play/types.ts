@@ -67,7 +67,7 @@ export interface Control {
       readonly example: string;
     }
     | { readonly kind: "choice"; readonly options: readonly string[] }
-    /** With the values that it sets. */
+    /** A switch, with the values for on and off. */
     | { readonly kind: "flag"; readonly on: unknown; readonly off: unknown };
   /** The algorithm whose parameter it is; else null. */
   readonly algorithm: string | null;

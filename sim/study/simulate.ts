@@ -78,7 +78,7 @@ export interface SimulateOptions {
   /** Whether to record a time series. */
   readonly series?: boolean;
   readonly observe?: Observer | undefined;
-  /** What an operator does during the run, to the scheduler of every balancer. */
+  /** The operator's actions during the run, on the scheduler of every balancer. */
   readonly operate?: readonly {
     readonly at: Nanoseconds;
     act(scheduler: Scheduler, now: Nanoseconds): void;

@@ -1,4 +1,4 @@
-/** From the results of all replications to a study's report. */
+/** Computes a study's report from the results of all replications. */
 import { NS_PER_MS } from "../../lib/base/mod.ts";
 import {
   definitionOf,

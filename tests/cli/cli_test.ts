@@ -140,7 +140,7 @@ const CASES: readonly Case[] = [
     name: "a load without its size",
     args: ["bench", "127.0.0.1:1"],
     code: 2,
-    stderr: /^lbsim: how much load\? One of these flags is needed: --rate, .*\n {2}lbsim bench /,
+    stderr: /^lbsim: the load is missing: use one of these flags: --rate, .*\n {2}lbsim bench /,
   },
   {
     name: "two loads at once",
@@ -206,7 +206,7 @@ const CASES: readonly Case[] = [
     name: "a shard of something that ends by itself",
     args: ["sim", "--shard", "1/2", "--set", "precision={}"],
     code: 2,
-    stderr: /known only at the end\n {2}say --replications/,
+    stderr: /known only at the end\n {2}use --replications/,
   },
   {
     name: "a setting that is wrong",

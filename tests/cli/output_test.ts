@@ -177,7 +177,7 @@ Deno.test(
     });
     await readUntil(world.fifo, "listening on");
     assert.equal(await endsInTime(process), 1);
-    assert.deepEqual(process.lines, ["lbsim: nothing reads the log any more: stopping"]);
+    assert.deepEqual(process.lines, ["lbsim: no program reads the log any more: stopping"]);
   },
 );
 
@@ -192,7 +192,7 @@ Deno.test("lbsim lb on a terminal goes on when its log has no reader any more", 
   ]);
   const { listen, process } = balancer;
   await readUntil(world.fifo, "listening on");
-  await process.line((line) => /nothing reads the log any more: it ends here/.test(line));
+  await process.line((line) => /no program reads the log any more, so the log ends/.test(line));
   assert.equal(await connectOften(listen, 20), 20);
   Deno.kill(pidOf(process), "SIGTERM");
   assert.equal(await endsInTime(process), 0);

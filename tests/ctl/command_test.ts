@@ -343,7 +343,7 @@ Deno.test("ctl says that something else answers", async () => {
   const file = await fileOf(lab, `listen: "127.0.0.1:${server.address.port}"`);
   const { code, stderr } = await lbsim(["ctl", "status", "--config", file]);
   assert.equal(code, 1);
-  assert.match(stderr, /^lbsim: what answers at \S+ is not the admin API of lbsim\n$/);
+  assert.match(stderr, /^lbsim: the server at \S+ is not the admin API of lbsim\n$/);
 });
 
 Deno.test("ctl reads without a token on this machine, and says what is wrong with it at a change", () =>
@@ -360,12 +360,14 @@ Deno.test("ctl reads without a token on this machine, and says what is wrong wit
     await fileOf(lab, adminOf(lab).replace("admin.token", "other.token"));
     await refused(/^lbsim: the balancer refuses the token in \S+other\.token\n$/);
     await Deno.writeTextFile(other, "");
-    await refused(/^lbsim: the balancer wants its token for this, and there is no token in /);
+    await refused(/^lbsim: the balancer requires its token for this, and there is no token in /);
     await Deno.remove(other);
-    await refused(/^lbsim: the balancer wants its token for this, and the token file \S+ cannot /);
+    await refused(
+      /^lbsim: the balancer requires its token for this, and the token file \S+ cannot /,
+    );
     await fileOf(lab, adminOf(lab).replace(/, token_file.*/, ""));
     await refused(
-      /^lbsim: the balancer wants its token for this, and \S+ has no admin\.token_file/,
+      /^lbsim: the balancer requires its token for this, and \S+ has no admin\.token_file/,
     );
   }));
 
@@ -384,7 +386,7 @@ Deno.test("ctl says why the API does nothing", async () => {
   await withCtl(async (ctl) => {
     const { code, stderr } = await ctl("drain", "B1");
     assert.equal(code, 1);
-    assert.match(stderr, /nothing can be changed here: .* no admin\.token_file/);
+    assert.match(stderr, /this API makes no changes: .* no admin\.token_file/);
   }, { admin: { tokenFile: undefined } as never });
 });
 

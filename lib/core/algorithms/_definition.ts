@@ -54,7 +54,10 @@ export type Values<P extends Parameters> = {
 
 type Widened<Value> = Value extends boolean ? boolean : number;
 
-/** How an algorithm is configured and made. It stands in the algorithm's file; the table in `mod.ts` names it. */
+/**
+ * The parameters of an algorithm, and the function that creates it. It is in the algorithm's file, and in the table
+ * in `mod.ts`.
+ */
 export interface Definition<P extends Parameters> {
   readonly parameters: P;
   /** Its rule in a few words. */

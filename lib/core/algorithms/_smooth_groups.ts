@@ -176,7 +176,10 @@ export class SmoothGroups {
     return group;
   }
 
-  /** Puts a group without members behind those in use, whose order stays: sums of fractions depend on it. */
+  /**
+   * Moves a group without members behind the groups in use. The order of the groups in use stays the same, because
+   * sums of fractions depend on it.
+   */
   #retire(group: Group): void {
     const groups = this.#groups;
     this.#inUse--;

@@ -17,15 +17,15 @@ export interface Candidate {
 
 /** Records how a pick was decided. Absent on the hot path. */
 export interface PickTrace {
-  /** A candidate that was looked at, and the number it was judged by. */
+  /** A candidate that the algorithm compared, and its score. */
   considered(candidate: Candidate, score: number): void;
   /** The rule that decided, in words, and how a tie was broken if there was one. */
   decided(rule: string): void;
 }
 
 /**
- * What an algorithm decides by, beside the candidates' weights and their connections in flight: for pictures and
- * explanations. Backends are indices into `backends`.
+ * The data from which an algorithm decides, besides the candidates' weights and their connections in flight. Pictures
+ * and explanations show it. Backends are indices into `backends`.
  */
 export type PickDetails =
   /**
@@ -88,17 +88,17 @@ export interface Algorithm {
   remove(candidate: Candidate): void;
   /** The candidate's availability or weight changed. */
   update(candidate: Candidate): void;
-  /** The order of the candidates changed. Left out by an algorithm that does not look at it. */
+  /** The order of the candidates changed. An algorithm that does not use the order omits the method. */
   reordered?(): void;
-  /** The candidate's number in flight changed. Left out by an algorithm that does not look at it. */
+  /** The candidate's number in flight changed. An algorithm that does not use this number omits the method. */
   loadChanged?(candidate: Candidate): void;
-  /** The candidate reports that it has nothing to do. Left out by an algorithm that takes no reports. */
+  /** The candidate reports that it is idle. An algorithm without reports omits the method. */
   reportedIdle?(candidate: Candidate): void;
   /**
-   * The candidate sent the first byte of an answer. Left out by an algorithm that does not look at it.
+   * The candidate sent the first byte of an answer. An algorithm that does not use this omits the method.
    *
-   * @param latency From the pick until then, less the time for which the client asked nothing.
-   * @param others How many connections it had in flight when it was picked, this one not counted.
+   * @param latency From the pick to this byte, minus the time in which the client had sent no request.
+   * @param others The candidate's connections in flight at the pick, without this one.
    */
   answered?(candidate: Candidate, latency: Nanoseconds, others: number, now: Nanoseconds): void;
   /**
@@ -115,13 +115,14 @@ export interface Algorithm {
    * The backend for a new connection, or undefined if none is available.
    *
    * @param client The client's address, or the prefix that stands for it.
-   * @param tried Available candidates of this algorithm that are not to be picked; undefined if there are
-   * none, as almost always. They are available to the next pick.
+   * @param tried Available candidates that this pick must exclude. The next pick may use them again. Undefined if
+   * there are none, which is the usual case.
    */
   pick(client: string, now: Nanoseconds, trace?: PickTrace, tried?: Tried): Candidate | undefined;
   /**
-   * What it would decide by if this client came now. Changes nothing, draws nothing. Left out by an algorithm that
-   * decides by weights and connections in flight only. Undefined if it knows no backend.
+   * The data from which the algorithm would decide if this client came now. Changes nothing and draws no random
+   * number. An algorithm that needs only weights and connections in flight omits the method. Undefined if there is
+   * no backend.
    */
   details?(client: string, now: Nanoseconds): PickDetails | undefined;
 }

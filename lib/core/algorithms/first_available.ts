@@ -70,7 +70,7 @@ function bitsOf(candidates: readonly Candidate[], word: number): number {
   return bits;
 }
 
-/** How `first-available` is configured and made. */
+/** The parameters of `first-available`, and the function that creates it. */
 export const firstAvailable = define({
   parameters: {},
   summary: () => "the first backend in the list that is not full",

@@ -110,7 +110,7 @@ function stillReported(place: Place): boolean {
   return place.reported;
 }
 
-/** How `join-idle-queue` is configured and made. */
+/** The parameters of `join-idle-queue`, and the function that creates it. */
 export const joinIdleQueue = define({
   parameters: {
     /** Backends report when they are idle, to one balancer each: `Scheduler.reportIdle`. */

@@ -40,7 +40,7 @@ export class LeastConnections implements Algorithm {
   }
 }
 
-/** How `least-connections` is configured and made. */
+/** The parameters of `least-connections`, and the function that creates it. */
 export const leastConnections = define({
   parameters: {},
   summary: () => "the backend with the fewest connections in flight, divided by weight",

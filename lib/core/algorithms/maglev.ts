@@ -147,7 +147,7 @@ export function isPrime(value: number): boolean {
   return true;
 }
 
-/** How `maglev` is configured and made. */
+/** The parameters of `maglev`, and the function that creates it. */
 export const maglev = define({
   parameters: {
     tableSize: {

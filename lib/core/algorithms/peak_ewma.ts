@@ -85,7 +85,7 @@ export class PeakEwma implements Algorithm {
   }
 }
 
-/** How `peak-ewma` is configured and made. */
+/** The parameters of `peak-ewma`, and the function that creates it. */
 export const peakEwma = define({
   parameters: {
     decay: {

@@ -48,7 +48,7 @@ export class PowerOfTwo implements Algorithm {
   }
 }
 
-/** How `power-of-two` is configured and made. */
+/** The parameters of `power-of-two`, and the function that creates it. */
 export const powerOfTwo = define({
   parameters: {
     choices: {

@@ -325,7 +325,7 @@ export class Prequal implements Algorithm {
   }
 }
 
-/** How `prequal` is configured and made. */
+/** The parameters of `prequal`, and the function that creates it. */
 export const prequal = define({
   parameters: {
     pool: {

@@ -32,7 +32,7 @@ export class RandomChoice implements Algorithm {
   }
 }
 
-/** How `random` is configured and made. */
+/** The parameters of `random`, and the function that creates it. */
 export const randomChoice = define({
   parameters: {},
   summary: () => "a backend drawn at random, in proportion to weight",

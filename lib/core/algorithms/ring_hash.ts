@@ -123,7 +123,7 @@ export class RingHash extends TableHash {
   }
 }
 
-/** How `ring-hash` is configured and made. */
+/** The parameters of `ring-hash`, and the function that creates it. */
 export const ringHash = define({
   parameters: {
     points: {

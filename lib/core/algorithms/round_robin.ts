@@ -39,7 +39,7 @@ export class RoundRobin implements Algorithm {
   }
 }
 
-/** How `round-robin` is configured and made. */
+/** The parameters of `round-robin`, and the function that creates it. */
 export const roundRobin = define({
   parameters: {},
   summary: () => "backends take turns, in proportion to weight",

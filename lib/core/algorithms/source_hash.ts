@@ -164,7 +164,7 @@ class RememberedPicks {
   #versions = new Float64Array(0);
   #candidates: Candidate[] = [];
 
-  /** What was picked for a client, if nothing has changed since. */
+  /** The backend of the client's last pick, if no backend has changed since. */
   find(clientHash: number, version: number): Candidate | undefined {
     const place = clientHash & (CLIENTS - 1);
     const holds = this.#hashes[place] === clientHash && this.#versions[place] === version;
@@ -203,7 +203,7 @@ function findAtLeast(
   return i;
 }
 
-/** How `source-hash` is configured and made. */
+/** The parameters of `source-hash`, and the function that creates it. */
 export const sourceHash = define({
   parameters: HASH_PARAMETERS,
   summary: ({ boundedLoad }) => hashSummary(boundedLoad),

@@ -14,8 +14,8 @@ export interface HealthRules {
 
 /**
  * Up or down, judged by probes. Only results that contradict the present state count, and one that
- * agrees with it resets the count: with `fall: 3` the results ✗ ✓ ✗ ✓ ✗ take no backend down. The very
- * first result decides alone, so that a balancer knows its backends before it listens.
+ * agrees with it resets the count: with `fall: 3` the results ✗ ✓ ✗ ✓ ✗ mark no backend as down. The first
+ * result alone decides, so that a balancer knows the state of its backends before it listens.
  *
  * Source: HAProxy `rise` and `fall`; Pingora `health_check`.
  */

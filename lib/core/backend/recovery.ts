@@ -41,7 +41,7 @@ export class BackendRecovery {
     this.#context = context;
   }
 
-  /** When time next changes a backend; Infinity if it changes none. */
+  /** The next time at which an ejection or a step of a slow start ends; Infinity if there is none. */
   get dueAt(): Nanoseconds {
     let dueAt = Infinity;
     for (const { ejection, slowStart } of this.#passing) {

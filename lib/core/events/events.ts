@@ -127,7 +127,7 @@ export interface ConnectionQueued extends At {
   readonly waiting: number;
 }
 
-/** A backend has room for a client that waited. One that is refused or leaves instead is reported as such. */
+/** A backend has room for a client that waited. If the client is refused or leaves, another event reports this. */
 export interface ConnectionDequeued extends At {
   readonly type: "connection_dequeued";
   readonly connection: number;
@@ -475,7 +475,7 @@ export interface BackendAnswered extends At {
   readonly idle_ms?: number;
 }
 
-/** A client sent its last byte, and had no answer by then. */
+/** A client closed its sending side before it had an answer. */
 export interface ClientFinished extends At {
   readonly type: "client_finished";
   readonly connection: number;
@@ -643,7 +643,7 @@ export class EventStream {
    * Calls `read` for every event of these types, until the returned function is called or `read`
    * throws.
    *
-   * @param name What the reader is called in a report of its failure.
+   * @param name The name of the reader in a report of its failure.
    */
   subscribe<Type extends StreamType>(
     name: string,

@@ -31,10 +31,10 @@ export interface StoreRecovery {
  * in the background, in batches. After a failure there is a pause; then all sessions are written again,
  * since the store may have lost them.
  *
- * A driver notes each session that changed, takes a batch at a time, and says of each whether it was
- * written. It begins without a store: `opened` or `failed` says how looking for it went.
+ * A driver notes each session that has changed, takes one batch at a time, and reports whether the batch was
+ * written. At first there is no store: the driver tries to open it, and calls `opened` or `failed`.
  *
- * @typeParam S A session. Only the latest state of each is written: whatever it is when a batch is taken.
+ * @typeParam S A session. Only its state at the time at which a batch is taken is written.
  */
 export class SessionJournal<S extends { readonly key: string; readonly dropped: boolean }> {
   #rules: SessionJournalRules;
@@ -94,7 +94,7 @@ export class SessionJournal<S extends { readonly key: string; readonly dropped: 
   /**
    * The batch has been written.
    *
-   * @returns What is over, if with this the store has been told all that it missed.
+   * @returns The outage that has ended, if the store has now received all changes that it had missed.
    */
   written(now: Nanoseconds): StoreRecovery | undefined {
     assert(this.#batch !== undefined, "only what was taken is written");
@@ -107,10 +107,10 @@ export class SessionJournal<S extends { readonly key: string; readonly dropped: 
   }
 
   /**
-   * The store could not be opened, asked or written to, or not in time. The batch that was being written,
-   * if there is one, is to be written again.
+   * The store could not be opened, read or written, or not in time. A batch that was being written is written
+   * again later.
    *
-   * @returns Whether this begins an outage, rather than goes on with one.
+   * @returns Whether this failure begins an outage; false during an outage.
    */
   failed(now: Nanoseconds): boolean {
     const { retry, retryMax } = this.#rules;
@@ -135,10 +135,10 @@ export class SessionJournal<S extends { readonly key: string; readonly dropped: 
   }
 
   /**
-   * The store is there, for the first time or again.
+   * The store can be used, for the first time or again.
    *
-   * @param sessions All there are. After an outage each is to be written, whatever the store still knows.
-   * @returns What is over, if there was an outage and there is nothing to be told.
+   * @param sessions All sessions. After an outage each is written again, even if the store still has it.
+   * @returns The outage that has ended, if there was one and there is nothing to write.
    */
   opened(sessions: Iterable<S>, now: Nanoseconds): StoreRecovery | undefined {
     assert(!this.#usable, "a store is opened when it is not");

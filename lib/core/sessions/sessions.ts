@@ -164,14 +164,14 @@ export class SessionMap<B> {
     }
   }
 
-  /** Every session ends; connections go on. Returns how many there were. */
+  /** Ends every session; connections continue. Returns the number of sessions. */
   clear(): number {
     const { size } = this;
     for (const session of this.#byKey.values()) this.#drop(session);
     return size;
   }
 
-  /** A client's session ends; its connections go on. Returns whether there was one. */
+  /** Ends a client's session; its connections continue. Returns whether it had a session. */
   end(key: string, now: Nanoseconds): boolean {
     const session = this.find(key, now);
     if (session !== undefined) this.#drop(session as Entry<B>);

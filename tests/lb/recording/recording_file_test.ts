@@ -58,7 +58,8 @@ Deno.test("RecordingFile keeps an earlier recording, and touches no other file",
     const other = `${folder}/notes.txt`;
     await Deno.writeTextFile(other, "my notes");
     const refused = (error: unknown) =>
-      error instanceof UserError && error.exitCode === 2 && /is no recording/.test(error.message);
+      error instanceof UserError && error.exitCode === 2 &&
+      /is not a recording/.test(error.message);
     await assert.rejects(RecordingFile.create(other, bounds, head), refused);
     await assert.rejects(RecordingFile.create(folder, bounds, head), /it is a directory/);
     await assert.rejects(

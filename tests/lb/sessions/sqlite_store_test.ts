@@ -184,7 +184,7 @@ const UNUSABLE: readonly [what: string, make: (file: string) => unknown, says: R
       using database = new DatabaseSync(file);
       database.exec("PRAGMA user_version = 2");
     },
-    /is another lbsim version's: name another file/,
+    /belongs to another version of lbsim: name another file/,
   ],
   [
     "its own file, cut in half",
@@ -192,7 +192,7 @@ const UNUSABLE: readonly [what: string, make: (file: string) => unknown, says: R
       await filled(file);
       await Deno.truncate(file, (await Deno.stat(file)).size / 2);
     },
-    /is damaged: move it away, and a new one is made/,
+    /is damaged: move it away, and lbsim creates a new one/,
   ],
   [
     "its own file, of which the header is left",
@@ -326,7 +326,10 @@ Deno.test("SqliteStore leaves its file as it is when that is damaged while it is
     const before = await Deno.readFile(file);
     await assert.rejects(store.write([session("b")], RULES), /was cut short: if it is damaged/);
     for (let attempt = 0; attempt < 2; attempt++) {
-      await assert.rejects(store.open(RULES), /is damaged: move it away, and a new one is made/);
+      await assert.rejects(
+        store.open(RULES),
+        /is damaged: move it away, and lbsim creates a new one/,
+      );
     }
     assert.deepEqual(await Deno.readFile(file), before);
   }));

@@ -23,7 +23,7 @@ const CASES = [
     "peer is incompatible: SignatureAlgorithmsExtensionRequired",
     "offers no signature scheme that is supported",
   ],
-  ["peer is incompatible: NullCompressionRequired", "insists on compression"],
+  ["peer is incompatible: NullCompressionRequired", "requires compression"],
   ["peer is incompatible: SomethingNew", "is incompatible (SomethingNew)"],
   ["peer misbehaved: DuplicateClientHelloExtensions", "breaks the TLS protocol"],
   ["received corrupt message of type InvalidContentType", "does not speak TLS"],

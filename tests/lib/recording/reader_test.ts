@@ -32,9 +32,9 @@ Deno.test("RecordingReader reads lines that are cut anywhere", () => {
 Deno.test("RecordingReader names the place of what is wrong", () => {
   const head = JSON.stringify(HEAD);
   const cases: [text: string, expected: RegExp][] = [
-    ["", /^run\.jsonl:1:1: is empty: this is no recording \(a recording is written by/],
-    ["hello\n", /^run\.jsonl:1:1: is no recording/],
-    ['{"a": 1}\n', /^run\.jsonl:1:1: is no recording/],
+    ["", /^run\.jsonl:1:1: is empty, so it is not a recording \(a recording is written by/],
+    ["hello\n", /^run\.jsonl:1:1: is not a recording/],
+    ['{"a": 1}\n', /^run\.jsonl:1:1: is not a recording/],
     [head.slice(0, 40), /^run\.jsonl:1:41: ends in the middle of its first line/],
     [
       `${head.replace('"format":1', '"format":2')}\n`,

@@ -23,7 +23,7 @@ Deno.test("import makes a recording of a log, which sim simulates; it shows what
 
     const none = await lbsim(["import", "nginx", log]);
     assert.equal(none.code, 1);
-    assert.match(none.stderr, /there are no connections of this format in it/);
+    assert.match(none.stderr, /it has no connections in this format/);
     const missing = await lbsim(["import", "azure-2019", log]);
     assert.equal(missing.code, 2);
     assert.match(missing.stderr, /add --durations/);
