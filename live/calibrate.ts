@@ -51,8 +51,8 @@ export async function calibrate(
   const single = await addedTo(1, signal);
   progress("requests that follow each other on a connection");
   const many = await addedTo(MANY, signal);
-  // The first request of a connection costs what a connection costs, and what every request costs.
-  const relayRequest = Math.max(0, (MANY * many - single) / (MANY - 1));
+  // Nearly all of many requests are not the first of their connection. A first one also costs what a connection costs.
+  const relayRequest = Math.max(0, many);
   const relayConnection = Math.max(0, single - relayRequest - 2 * connect);
   return {
     overheads: {
@@ -78,9 +78,7 @@ async function addedTo(requests: number, signal: AbortSignal): Promise<Nanosecon
   const seed = childSeed(study.seed, "calibration");
   const { result } = await runLive(scenario, seed, { signal, series: false });
   signal.throwIfAborted();
-  const { sojourn } = result;
-  if (requests === 1) return Histogram.fromData(sojourn).quantile(0.5) - SERVICE;
-  return sojourn.sum / sojourn.count - SERVICE;
+  return Histogram.fromData(result.sojourn).quantile(0.5) - SERVICE;
 }
 
 async function measureTimers() {
