@@ -12,6 +12,11 @@ function stickyIn(redis: SilentRedis, timeout: number): Pick<Config, "sticky"> {
   return { sticky: { ...STICKY, store: { redis: redis.address, timeout } } };
 }
 
+/** Waits for a store: the balancer serves before it is open, and opening it asks it, too. */
+function storeOpened(lab: Awaited<ReturnType<typeof balance>>): Promise<void> {
+  return eventually(() => lab.of("session_store_opened").length > 0, "the store is open");
+}
+
 /** As a configuration has it. */
 function prefix(text: string) {
   const { groups, bits } = parsePrefix(text);
@@ -38,6 +43,7 @@ for (const [who, overrides] of Object.entries(FORBIDDEN)) {
       ...stickyIn(redis, 10 * NS_PER_S),
       ...overrides,
     });
+    await storeOpened(lab);
     const { host: hostname, port } = lab.balancer.address;
     // As many as a limit allows.
     using held = overrides.limits && await Deno.connect({ hostname, port });
@@ -59,6 +65,7 @@ Deno.test("Balancer asks a store about a client that a proxy speaks for only if 
     ...sticky,
     deny: [prefix("203.0.113.0/24")],
   });
+  await storeOpened(lab);
   const { address } = lab.balancer;
   const before = redis.gets;
   assert.equal(await askAs("203.0.113.7", address).catch(() => ""), "");
@@ -76,6 +83,7 @@ Deno.test("Balancer counts a client that waits for the store towards limits.conn
     ...sticky,
     limits: { connections: 2, perClient: { connections: 1 } },
   });
+  await storeOpened(lab);
   const { address } = lab.balancer;
   const before = redis.gets;
   redis.silent = true;
