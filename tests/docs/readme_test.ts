@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import deno from "../../deno.json" with { type: "json" };
 import { DiagnosticsError, parseConfig } from "../../lib/config/mod.ts";
 import { Lan, whyNoLan } from "../lan/network.ts";
-import { lbsim, RunningLbsim } from "../support/process.ts";
+import { lbsim, RunningLbsim, wordsOf } from "../support/process.ts";
 
 const ROOT = `${import.meta.dirname}/../../`;
 const DOCUMENTS = [
@@ -213,11 +213,6 @@ Deno.test({
   },
 });
 
-/** The words of a command, as a shell splits it: quotes hold words together. */
-function wordsOf(line: string): string[] {
-  return [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(([, held, word]) => held ?? word!);
-}
-
 for (const file of ["docs/lab.md", "docs/trust.md"]) {
   Deno.test({
     name: `${file}'s experiment on real sockets works as it is written, for a shorter time${
@@ -257,32 +252,6 @@ Deno.test("docs/lab.md's shorter lessons name scenarios, each of which tests/exa
   assert.ok(lessons.length >= 10);
   for (const [, path] of lessons) assert.ok(Deno.statSync(`${ROOT}${path}`).isFile, path);
 });
-
-/** Documents whose simulations are run, and how many there are at least. */
-const SIMULATED = {
-  "docs/lab.md": 16,
-  "docs/switch-from-round-robin.md": 5,
-  "docs/trust.md": 3,
-  "docs/which-algorithm.md": 6,
-};
-
-for (const [file, count] of Object.entries(SIMULATED)) {
-  Deno.test(`${file}'s simulations run, each as it is written, if only once over`, async () => {
-    const blocks = [...read(file).matchAll(/```sh\n([^]*?)```/g)].map(([, block]) => block);
-    const commands = [...blocks.join("").matchAll(/^lbsim (sim.*)$/gm)].map(([, line]) => line!);
-    assert.ok(commands.length >= count, `${commands.length}`);
-    // It takes minutes; tests/sim/theory/selftest_test.ts tries it.
-    for (const line of commands.filter((line) => line !== "sim --selftest")) {
-      const args = wordsOf(line);
-      const page = args.indexOf("--html");
-      if (page !== -1) args.splice(page, 2);
-      const { code, stderr } = await lbsim([...args, "--replications", "1"], { cwd: ROOT });
-      // A single replication may miss what a scenario expects of ten. What a reader changed is not judged.
-      assert.ok(code === 0 || code === 1 && !line.includes("--set"), `${line}\n${stderr}`);
-      assert.ok(!stderr.includes("error"), stderr);
-    }
-  });
-}
 
 Deno.test("docs/lab.md's lessons have objectives, prerequisites, a time, and their answers elsewhere", () => {
   const lab = read("docs/lab.md");

@@ -10,6 +10,11 @@ export function lbsimArgs(args: readonly string[]): string[] {
   return [...words.map((word) => word === "main.ts" ? `${ROOT}main.ts` : word), ...args];
 }
 
+/** The words of a command, as a shell splits it: quotes hold words together. */
+export function wordsOf(line: string): string[] {
+  return [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(([, held, word]) => held ?? word!);
+}
+
 /** What a finished process left. */
 export interface Outcome {
   readonly code: number;
