@@ -59,7 +59,7 @@ export function backendCommand(io: Io) {
     )
     .option(
       "--slots <n>",
-      "number of requests that are served at the same time; others wait",
+      "number of requests that are served at the same time; other requests wait",
       integerOption(1),
     )
     .option(
@@ -85,7 +85,7 @@ export function backendCommand(io: Io) {
     )
     .option(
       "--admin <host:port>",
-      "address of the backend's admin API, through which faults are injected; with --config, it is the key `admin` of the backend",
+      "address of the backend's admin API, which injects faults; with --config, it is the key `admin` of the backend",
       (text) => addressOption("--admin", text),
     )
     .option(

@@ -115,7 +115,7 @@ export class JobServer {
     });
   }
 
-  /** Closes all connections. Work that is under way is lost. */
+  /** Closes all connections. Work that is in progress is lost. */
   dropConnections(): void {
     for (const lose of this.#losses) lose();
     this.#losses.clear();

@@ -78,7 +78,7 @@ export class BackendJobs {
     await this.server.serveJobs(jobs);
   }
 
-  /** It serves as before. Requests that are under way are lost. */
+  /** Serves as before the scenario. Requests in progress are lost. */
   async end(): Promise<void> {
     await this.#stop("ended");
   }

@@ -1,4 +1,4 @@
-/** Lets so many in at a time; the others wait their turn, first come, first served. */
+/** Limits the number of requests at the same time; others wait, first come, first served. */
 export class Slots {
   readonly #limit: number;
   readonly #waiting: (() => void)[] = [];

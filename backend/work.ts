@@ -1,7 +1,7 @@
 import { monotonicNow, timerDelay } from "../lib/io/mod.ts";
 import type { Nanoseconds } from "../lib/base/mod.ts";
 
-/** Work under way. */
+/** Work in progress. */
 interface Task {
   /** It is done when so much has been worked since the start. */
   readonly end: Nanoseconds;
@@ -20,7 +20,7 @@ export class Work {
   #worked: Nanoseconds = 0;
   #since: Nanoseconds = monotonicNow();
 
-  /** Changes the speed of all work, including work under way. */
+  /** Changes the speed of all work, including work in progress. */
   setSpeed(speed: number): void {
     if (speed === this.#speed) return;
     this.#worked = this.#workedNow();

@@ -8,7 +8,7 @@ import {
   type NoAnswerReason,
 } from "./connection.ts";
 
-/** What became of a line. `--json` prints it as it is. */
+/** The result of a line. `--json` prints it in this form. */
 export interface Exchange {
   readonly line: string;
   /** Absent if there was none. */
@@ -33,7 +33,7 @@ export interface SessionOptions {
   readonly timeout: Nanoseconds;
   /** Whether each line goes over a connection of its own. */
   readonly newConnection: boolean;
-  /** Is told what happens on the connection between two lines. */
+  /** Called with events of the connection between two lines. */
   readonly idle?: IdleEvents | undefined;
   readonly now: Clock;
 }

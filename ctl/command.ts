@@ -63,7 +63,7 @@ export function ctlCommand(io: Io) {
       await act({ balancer: new Balancer(client), client, json });
     } catch (error) {
       if (!io.signal.aborted) throw error;
-      // The request that was under way has failed because of it.
+      // The request that was in progress has failed because of it.
       io.setExitCode(130);
     }
   };
@@ -271,7 +271,7 @@ async function status({ balancer, json }: Ctl, watch: boolean, io: Io): Promise<
   else show(await balancer.status());
 }
 
-/** Nothing is cut where there is no terminal, and a bar is for the eye. */
+/** Without a terminal, lines are not cut and there are no bars. */
 function statusLines(snapshot: Snapshot, { stdoutIsTerminal, columns, color }: Io): string[] {
   const width = stdoutIsTerminal ? columns : Infinity;
   return [

@@ -255,7 +255,7 @@ export function count(value: number): string {
   return String(value).replaceAll(/\B(?=(\d{3})+$)/g, ",");
 }
 
-/** A text of at most so many characters. */
+/** A text, cut to this number of characters. */
 export function clipped(text: string, width: number): string {
   if (text.length <= width) return text;
   return width < 1 ? "" : `${text.slice(0, width - 1)}…`;

@@ -40,7 +40,7 @@ function reachable({ host, port }: Address): Address {
   return { host: host === "::" ? "::1" : "127.0.0.1", port };
 }
 
-/** The configuration names the certificate, so it is trusted, and what signed it, if that is in the same file. */
+/** The certificate that the configuration names is trusted, and so are the other certificates in its file. */
 async function trustedBy(
   { tls }: Config["admin"],
   ca: string | undefined,

@@ -169,7 +169,7 @@ const KEY_LINE = "d drain  r ready  m maintenance  +- weight  e explain  ? help 
 
 /** How the screen is drawn. */
 export interface ScreenStyle {
-  /** Of the terminal. */
+  /** The size of the terminal. */
   readonly columns: number;
   readonly rows: number;
   readonly color: boolean;

@@ -129,7 +129,7 @@ export class Balancer {
   /** Undefined if sessions are in memory only. */
   readonly #keeper: SessionKeeper | undefined;
   #dialer: Dialer;
-  /** Dialers with earlier timeouts: their connects may still be under way. */
+  /** Dialers with earlier timeouts: their connects may still be in progress. */
   readonly #formerDialers: Dialer[] = [];
   readonly #relays: Relays<ScheduledConnection>;
   readonly #explainEvery: number | undefined;

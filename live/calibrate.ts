@@ -23,7 +23,7 @@ const PAUSE: Nanoseconds = 12 * NS_PER_MS;
 const SERVICE: Nanoseconds = 5 * NS_PER_MS;
 const MANY = 20;
 
-/** The scenario whose requests find nothing in their way, with so many requests on each connection. */
+/** A scenario whose requests never wait, with this number of requests on each connection. */
 const scenarioOf = (requests: number) => `
 balancer: {backends: 3, algorithm: round-robin, health_check: {type: none}}
 duration: 3500ms

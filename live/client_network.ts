@@ -52,7 +52,7 @@ export class ClientNetwork {
     }
   }
 
-  /** Resolves when so many messages have passed, one after the other; at once if the network is closed. */
+  /** Resolves when this number of messages has passed, one after the other; at once if the network is closed. */
   async travel(messages: number, signal?: AbortSignal): Promise<void> {
     const { alarms, latency } = this.#context;
     let delay = 0;

@@ -83,7 +83,7 @@ export interface DemoState {
   readonly errors: number;
 }
 
-/** How it went. `--json` prints it as it is. */
+/** The result of the demo. `--json` prints it in this form. */
 export interface DemoSummary {
   readonly algorithm: string;
   readonly duration_ms: number;
@@ -261,7 +261,7 @@ export class Demo {
       await loaded;
     };
     const { finished } = this.#options;
-    // What is under way at the end of the story counts, too, unless the lab runs on.
+    // What is in progress at the end of the story counts, too, unless the lab runs on.
     if (finished === undefined) await end();
     const summary = this.#summary(balancer);
     if (finished !== undefined) {

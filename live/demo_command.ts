@@ -139,7 +139,7 @@ class DemoPrinter {
     this.#io.out(this.#paint(summary.ok ? "green" : "red", verdict));
   }
 
-  /** Of the terminal; without one, lines may be as long as they are. */
+  /** The width of the terminal; Infinity without one: lines are then not cut. */
   get #columns(): number {
     return this.#io.stdoutIsTerminal ? this.#io.columns : Infinity;
   }

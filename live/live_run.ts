@@ -56,7 +56,7 @@ export interface LiveRunOptions {
   readonly signal: AbortSignal;
   /** Whether to record a time series. */
   readonly series: boolean;
-  /** Is told how long the run has taken, and how many requests have ended. */
+  /** Called with the time since the start of the run and the number of requests that have ended. */
   readonly progress?: ((elapsed: Nanoseconds, ended: number) => void) | undefined;
   /** Is given the events of each balancer before the run begins. */
   readonly observe?: ((events: EventStream, balancer: number) => void) | undefined;
@@ -120,7 +120,7 @@ class LiveRun {
   readonly #refusals = new Map<string, number>();
   /** By client: how long its connections waited for a backend that has room. */
   readonly #queued = new Map<string, Nanoseconds[]>();
-  /** By attempt that is under way: the backend that got it. */
+  /** By attempt that is in progress: the backend that got it. */
   readonly #backendOf = new Map<string, number>();
   readonly #active = new Set<Fault>();
   readonly #stopping: Promise<unknown>[] = [];

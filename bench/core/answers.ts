@@ -35,7 +35,7 @@ export interface AnswerReader {
 
 const NEWLINE = 10;
 const CARRIAGE_RETURN = 13;
-/** So many bytes at the end of a line tell it from others. */
+/** The number of bytes at the end of a line that distinguish it from other lines. */
 const TAIL_BYTES = 12;
 
 /** A line for a line. An echo of lbsim's backend must be that of the request. */
@@ -80,7 +80,7 @@ export class LineAnswers implements AnswerReader {
   }
 }
 
-/** So many bytes for a request. */
+/** Answers with a fixed number of bytes. */
 export class RawAnswers implements AnswerReader {
   readonly backend = NO_BACKEND;
   readonly error = undefined;

@@ -63,7 +63,7 @@ export class Link<User> implements Aged<Link<User>> {
     this.#reader = reader;
   }
 
-  /** The request fails if it has no answer at this time; for a connect likewise. */
+  /** The request, or the connect, fails if it has not succeeded at this time. */
   get deadline(): Nanoseconds {
     return this.#deadline;
   }

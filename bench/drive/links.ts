@@ -128,7 +128,7 @@ export class Links<User> {
     this.#events.endedIdle(link);
   }
 
-  /** Closes all connections. Resolves when no connect is under way any more. */
+  /** Closes all connections. Resolves when no connect is in progress any more. */
   async close(): Promise<void> {
     this.#stopping.abort();
     while (this.#all.length > 0) this.#all.at(-1)!.close();

@@ -11,18 +11,18 @@ export interface PooledOptions extends LinksOptions {
   readonly arrivals: ArrivalProcess;
   /** No request begins at this time or later. */
   readonly until: Nanoseconds;
-  /** Requests wait while so many connections are busy. */
+  /** The largest number of connections at the same time; further requests wait. */
   readonly connections: number;
   /** Whether all connections are opened before the first request; otherwise each is opened when it is needed. */
   readonly isFilled: boolean;
-  /** A connection is closed after so many requests. */
+  /** A connection is closed after this many requests. */
   readonly requestsPerConnection: number;
   /** The local address, and the address for a PROXY header, of the connection with this number. */
   readonly from?: ((connection: number) => string) | undefined;
   readonly client?: ((connection: number) => string) | undefined;
 }
 
-/** While the pool is filled, so many connects are under way at the same time. */
+/** The number of simultaneous connects while the pool is filled. */
 const DIALS = 128;
 /** Requests that begin in one turn of the event loop: answers are handled in between. */
 const BEGUN_PER_TURN = 256;

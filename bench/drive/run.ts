@@ -49,7 +49,7 @@ export async function run(
 ): Promise<Nanoseconds> {
   const { promise: ended, resolve } = Promise.withResolvers<void>();
   const end = () => resolve();
-  /** When it ends, whatever has not. */
+  /** The time at which the run ends, even if some requests have not ended. */
   let last = Infinity;
   const ring = () => {
     const now = clock.now();

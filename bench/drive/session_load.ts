@@ -60,7 +60,7 @@ export interface SessionDemand {
 export interface SessionOptions extends LinksOptions<SessionRequest>, SessionDemand, SessionEvents {
   /** No connection begins at this time or later. */
   readonly until: Nanoseconds;
-  /** No connection and no request begins after so many connections. */
+  /** After this many connections, no further connection or request begins. */
   readonly connections?: number | undefined;
   /** Connections that begin earlier do not count. From the start if left out. */
   readonly countedFrom?: Nanoseconds | undefined;

@@ -42,7 +42,7 @@ export interface Bucket {
   readonly count: number;
 }
 
-/** The result of a run. `--json` prints it as it is. */
+/** The result of a run. `--json` prints it in this form. */
 export type BenchResult = ReturnType<typeof resultOf>;
 
 /** Of 100 requests, one began later than this, and later than this share of p99: the generator was the limit. */

@@ -51,7 +51,7 @@ export class Dialer {
     return tls === undefined ? dial(address, signal) : dialTls(address, tls, signal, header);
   }
 
-  /** Gives up every connect that is under way, and all later ones. */
+  /** Gives up every connect that is in progress, and all later ones. */
   close(): void {
     this.#closed = true;
     this.#present = undefined;

@@ -13,13 +13,13 @@ import type { BackendTls } from "../dial/mod.ts";
 
 type BackendConfig = Config["backends"][number];
 
-/** One backend's schedule, and its probe that is under way. */
+/** One backend's schedule, and its probe that is in progress. */
 interface Target {
   readonly backend: BackendConfig;
   readonly schedule: ProbeSchedule;
   timer: ReturnType<typeof setTimeout> | undefined;
   underWay: Promise<void> | undefined;
-  /** A reload has removed this target: the result of a probe under way is ignored. */
+  /** A reload has removed this target: the result of a probe in progress is ignored. */
   dropped: boolean;
 }
 

@@ -49,7 +49,7 @@ export class Recorder {
   #lastFailure = "";
   /** Lines that are missing, as the recording itself says. */
   #dropped = 0;
-  /** Those that the write under way says are missing. */
+  /** The number of missing lines that the write in progress reports. */
   #dropping = 0;
 
   /** @throws {UserError} if the file cannot be written. */

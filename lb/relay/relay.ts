@@ -51,7 +51,7 @@ export interface Preamble {
   readonly bytes: Uint8Array;
   /** How many of them, at the beginning, are a PROXY header, which does not count as the client's bytes. */
   readonly headerLength?: number;
-  /** A read of the client that is under way: it gives the client's next bytes, or null at its end. */
+  /** A read of the client that is in progress: it gives the client's next bytes, or null at its end. */
   readonly next?: Promise<Uint8Array | null> | undefined;
 }
 
@@ -495,7 +495,7 @@ class Flow<Owner> implements Resumable {
     else this.#stop();
   }
 
-  /** @param reading A read of the source that is under way. */
+  /** @param reading A read of the source that is in progress. */
   #destinationFailed(reading?: Promise<Uint8Array | null>): void {
     if (!this.#relay.isOpen) return this.#stop();
     this.isDiscarding = true;

@@ -54,7 +54,7 @@ export interface SessionStore {
   read(key: string, nowMs: number): Promise<StoredSession | undefined>;
   /** Writes sessions. If other balancers write to it too, a later change in the store stays. */
   write(sessions: readonly StoredSession[], rules: StoreRules): Promise<void>;
-  /** Closes it at once; operations under way may fail. */
+  /** Closes it at once; operations in progress may fail. */
   close(): void;
 }
 

@@ -57,7 +57,7 @@ function dotted(groups: IpGroups): string {
 
 /**
  * The one spelling of an IP address: `::ffff:10.0.0.1` is `10.0.0.1`, `0:0::1` is `::1`. A zone is left out:
- * it belongs to this machine's interface, not to the address. Text that is no address is returned as it is.
+ * it belongs to this machine's interface, not to the address. Text that is not an address is returned unchanged.
  */
 export function canonicalIp(text: string): string {
   if (!text.includes(":")) return text;
@@ -118,7 +118,7 @@ export function parsePrefix(text: string): Prefix {
   return { groups: maskIp(groups, counted), bits: counted };
 }
 
-/** Whether an address is one of those that any of the prefixes stands for; what is no address is not. */
+/** Whether one of the prefixes contains the address; false for a text that is not an address. */
 export function isInAny(prefixes: readonly Prefix[], address: IpGroups | undefined): boolean {
   return address !== undefined && prefixes.some((prefix) => isIn(prefix, address));
 }

@@ -6,7 +6,7 @@ export interface ByteSink {
   write(bytes: Uint8Array): Promise<number>;
 }
 
-/** What an output is handed. */
+/** Options of an output. */
 export interface OutputOptions {
   /**
    * Called when a write fails. Returns whether log lines are to be tried again later; otherwise the output
@@ -37,7 +37,7 @@ const encoder = new TextEncoder();
 
 /**
  * Writes to standard output or standard error without ever blocking the event loop: a pipe or a terminal
- * whose reader has stopped blocks a write for as long as it likes. So one write at a time is under way on
+ * whose reader has stopped blocks a write for as long as it likes. So one write at a time is in progress on
  * another thread, and the rest waits here. Text waits for as long as it takes. Log lines wait in a bounded
  * buffer: when it is full the oldest are dropped, and the next write says how many.
  */

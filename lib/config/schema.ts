@@ -339,7 +339,7 @@ const timeouts = group({
   idle: duration(TIMED).prefault("5m")
     .describe(
       "a connection without data for this long is closed; while a write waits for a slow " +
-        "reader, it is closed after one minute at the earliest",
+        "reader, the limit is at least one minute",
     ),
   drain: duration().prefault("30s")
     .describe("when the balancer stops, the time in which open connections may finish"),

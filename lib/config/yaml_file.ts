@@ -31,9 +31,9 @@ export class YamlFile {
   }
 
   /**
-   * Makes sure that there is something to look at.
+   * Checks that the file has a value.
    *
-   * @throws {DiagnosticsError} if it is not YAML, or empty.
+   * @throws {DiagnosticsError} if the text is not YAML, or empty.
    */
   mustBeReadable(needs: string): void {
     if (this.#yaml.isBroken) throw this.error([]);
@@ -84,14 +84,14 @@ export class YamlFile {
   #nodeAt(path: Path): unknown {
     let node: unknown = this.#yaml.document.contents;
     for (const step of path) {
-      // Of a key that is there twice, the last value is the one that is read.
+      // If a key appears twice, the last value is read.
       if (isMap(node)) node = pairsOf(node, step).at(-1)?.value;
       else node = isSeq(node) ? node.items[Number(step)] : undefined;
     }
     return node;
   }
 
-  /** Of a value with several lines, only the first is marked. */
+  /** If a value has several lines, only the first is marked. */
   #firstLine([start, end]: readonly [number, number, number]): Span {
     const newline = this.source.text.indexOf("\n", start);
     const lineEnd = newline === -1 ? end : Math.min(newline, end);

@@ -203,7 +203,7 @@ export class BackendPool {
   /**
    * A backend for a client; undefined if none is available.
    *
-   * @param tried Backends that are not to be picked; undefined if there are none.
+   * @param tried Backends that this pick must exclude; undefined if there are none.
    */
   pick(
     client: string,

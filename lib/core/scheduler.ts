@@ -23,7 +23,7 @@ import type { Session, SessionRecord } from "./sessions/mod.ts";
  * A driver calls `accept` for each client (`acceptProxy`, if a trusted proxy says later who the client is), moves
  * the connection that it gets on, and reports each probe by `probed`. It calls `passTime` at `nextWake`.
  *
- * Time passes for everything at once: whatever is asked or reported, what has ended by then ends first.
+ * Time passes for everything at once: before a call is handled, everything that was due until its time happens.
  */
 export class Scheduler {
   #options: SchedulerOptions;
@@ -319,7 +319,7 @@ export class Scheduler {
   probed(id: string, ok: boolean, now: Nanoseconds, tookNs: Nanoseconds, reason = "failed"): void {
     this.passTime(now);
     const backend = this.#pool.get(id);
-    // It may have been removed while the probe was under way.
+    // It may have been removed while the probe was in progress.
     if (backend === undefined) return;
     if (ok) backend.provenAt = now;
     else backend.failedAt = now;

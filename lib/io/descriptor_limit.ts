@@ -39,7 +39,7 @@ export class DescriptorLimit {
 
   /**
    * Whether a client may try again. If no client may, the reserve is released for the probes. It is not
-   * released earlier, because connects of clients that are still under way would take it.
+   * released earlier, because connects of clients that are still in progress would take it.
    */
   mayTry(now: Nanoseconds): boolean {
     if (!this.fill()) return false;

@@ -12,7 +12,7 @@ export const CONDITIONS = [
 
 /**
  * What a page draws at one moment, about ten times a second. Each column has one number per backend, in
- * the order of `backends`. A frame stands alone: a reader that missed some goes on with the next.
+ * the order of `backends`. A frame is complete: a reader that missed some frames continues with the next one.
  * Frames of real sockets and of virtual time look the same.
  */
 export interface Frame extends FrameTotals, FrameColumns {

@@ -17,7 +17,7 @@ export interface Settings {
   readonly wishes: readonly string[];
   /** The file's settings of each backend. */
   readonly file: ReadonlyMap<string, { readonly state: BackendMode; readonly weight: number }>;
-  /** The backends that have an admin API, through which they can be told to have a fault. */
+  /** The backends that have an admin API, which can inject faults. */
   readonly takesFaults: ReadonlySet<string>;
 }
 

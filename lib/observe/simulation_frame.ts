@@ -81,10 +81,10 @@ export type Phase = (typeof PHASES)[number];
 /** Backend or balancer of a dot that has none. */
 export const NONE = 0xffff;
 
-/** The requests under way, as columns: entry i of each is dot i. */
+/** The requests in progress, as columns: entry i of each is dot i. */
 export interface Dots {
   readonly count: number;
-  /** Identifies a request for as long as it is under way: the same number in the next frame is the same request. */
+  /** Identifies a request for as long as it is in progress: the same number in the next frame is the same request. */
   readonly number: Uint32Array;
   /** Indices into `PHASES`. */
   readonly phase: Uint8Array;

@@ -99,7 +99,7 @@ function rowOf(match: RegExpExecArray, fields: {
   });
 }
 
-/** Of a connection that reached no server. */
+/** The value for a connection that reached no server. */
 function refusalOf(cause: string, phase: string, server: string): RefusalReason | "left" {
   if (cause === "C" || cause === "c") return "left";
   if (phase === "Q") return "queue_timeout";
@@ -201,7 +201,7 @@ export class CsvTable implements TrafficReader {
   }
 }
 
-/** NaN if it is no time; undefined if there is none. */
+/** NaN if the text is not a time; undefined without a text. */
 function millisecondsOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   if (/^\d+(\.\d+)?(e-?\d+)?$/i.test(text)) return 1000 * Number(text);

@@ -5,7 +5,7 @@ import type { StreamEvent } from "../core/mod.ts";
 /** A keyed hash of 32 bytes, like HMAC-SHA-256. */
 export type KeyedHash = (bytes: Uint8Array) => Uint8Array;
 
-/** So many addresses are remembered. */
+/** The largest number of addresses that are remembered. */
 const REMEMBERED_MAX = 65_536;
 const IPV4_FROM = 12;
 
@@ -26,7 +26,7 @@ export class Pseudonyms {
     this.#hash = hash;
   }
 
-  /** The pseudonym of an address or prefix. What is neither is returned as it is. */
+  /** The pseudonym of an address or prefix. Any other text is returned unchanged. */
   of(text: string): string {
     const known = this.#known.get(text);
     if (known !== undefined) return known;

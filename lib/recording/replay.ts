@@ -89,9 +89,9 @@ interface Replayed {
 }
 
 /**
- * Repeats a recording with a scheduler of its own: gives it what the recorded one was given, at the same times, and
- * compares every event that it emits, picks above all. It ends at the first difference, since what follows it would
- * only be its consequence.
+ * Repeats a recording with a new scheduler. The new scheduler gets the recorded inputs at the recorded times, and the
+ * replay compares every event that it emits, including its picks. It ends at the first difference, because later
+ * differences may be consequences of the first.
  *
  * A recorded event is one of two kinds. An input, like the arrival of a client or the result of a probe, is given to
  * the scheduler, which then must emit the same event. Any other event must follow from an input or from time alone.
@@ -245,7 +245,7 @@ export class Replay {
   #step(event: StreamEvent): void {
     this.#now = Math.round(event.at_ms * NS_PER_MS);
     if (!SCHEDULERS.has(event.type)) {
-      // It follows what the scheduler emits of its own accord until then.
+      // Before it, the scheduler may emit events that time alone causes.
       this.#scheduler?.passTime(this.#now);
       if (this.#difference === undefined) this.#driver(event);
       return;

@@ -30,9 +30,9 @@ const NO_LOAD: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
   "sent_nothing",
 ]);
 
-/** So many backends are named in a sentence. */
+/** A sentence names at most this many backends. */
 const NAMED_MAX = 5;
-/** So many values describe the service times of all connections. */
+/** The number of values that describe the service times of all connections. */
 const QUANTILES = 200;
 const UNKNOWN = -1;
 const LEFT_OUT = -2;

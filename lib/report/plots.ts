@@ -418,7 +418,7 @@ function rowAxes(rows: readonly Row[], scales: Scales, { nameMax }: Sheet): ECha
   };
 }
 
-/** A row's name in so many characters. */
+/** A row's name, cut to this number of characters. */
 function rowName({ id, members }: Row, most: number): string {
   const isGroup = members.length > 1 && id.length > most;
   return shortened(isGroup ? `${members[0]}–${members.at(-1)}` : id, most);

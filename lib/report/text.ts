@@ -11,7 +11,7 @@ export interface TextOptions {
   readonly color: boolean;
   /** Width of the terminal. */
   readonly columns: number;
-  /** Sentences are broken between words to fit into so many columns; not at all if this is left out. */
+  /** The width in columns: longer sentences are broken between words. Without it, they are not broken. */
   readonly proseColumns?: number | undefined;
   /** Every variant's backends, and all of them. */
   readonly details?: boolean | undefined;
@@ -58,7 +58,7 @@ export function reportLines(report: StudyReport, options: TextOptions): string[]
   );
 }
 
-/** A sentence in lines of so many columns, broken between words; all but the first are indented. */
+/** A sentence in lines of at most this width, broken between words; all lines but the first are indented. */
 export function wrapped(text: string, columns: number, indent = "  "): string[] {
   const lines: string[] = [];
   for (const word of text.split(" ")) {

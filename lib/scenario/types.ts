@@ -39,7 +39,7 @@ export interface Scenario {
   readonly warmup: Nanoseconds | "auto";
 }
 
-/** From a time on, the run goes on with other settings. */
+/** From this time on, the run has other settings. */
 export interface Change {
   readonly at: Nanoseconds;
   /** All settings from then on. Its own changes, faults, end and warm-up do not count. */

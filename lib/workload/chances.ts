@@ -17,7 +17,7 @@ export class Chances {
     this.#failures = new KeyedRandom(childSeed(seed, "fate", "fail"));
   }
 
-  /** The index of the balancer, of so many, that the client connects to. */
+  /** The index of the balancer to which the client connects, for a number of balancers. */
   balancer(origin: number, nth: number, attempt: number, count: number): number {
     if (count === 1) return 0;
     return Math.floor(this.#balancers.seek(origin, nth, attempt).next() * count);

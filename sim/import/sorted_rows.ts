@@ -1,6 +1,6 @@
 import type { TrafficRow } from "../../lib/recording/mod.ts";
 
-/** So many rows are sorted in memory. */
+/** The number of rows that are sorted in memory. */
 const IN_MEMORY = 100_000;
 const PIECE_BYTES = 64 * 1024;
 

@@ -25,7 +25,7 @@ export function* exported(document: RunDocument, warmups: Warmups): Generator<nu
   return { text, files, digest: reportDigest(study.seed, summarise(study, results)) };
 }
 
-/** The same work; of the whole, it is nothing. */
+/** The same work; it adds nothing to the progress. */
 function* withProgress<T>(work: Generator<unknown, T>): Generator<number, T> {
   let piece = work.next();
   for (; !piece.done; piece = work.next()) yield 0;

@@ -1,4 +1,4 @@
-/** Pictures of a run at one moment: the backends as they are, what balancers believe, and the requests under way. */
+/** Pictures of a run at one moment: the backends as they are, what balancers believe, and the requests in progress. */
 import { type Nanoseconds, NS_PER_MS } from "../../lib/base/mod.ts";
 import { conditionOf, type Scheduler } from "../../lib/core/mod.ts";
 import {
@@ -170,7 +170,7 @@ function requestsUnderWay({ connections }: World): Connection[] {
   );
 }
 
-/** So many dots, of which nothing is known. */
+/** An array for this number of dots, without values. */
 export function newDots(count: number): Dots {
   return {
     count,
@@ -186,7 +186,7 @@ export function newDots(count: number): Dots {
   };
 }
 
-/** The requests under way as dots. */
+/** The requests in progress as dots. */
 function dotsOf(
   world: World,
   requests: readonly Connection[],

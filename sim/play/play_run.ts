@@ -12,7 +12,7 @@ import { SliceLog, type SliceReader } from "./slice_log.ts";
 import { theoryOf } from "./statistics.ts";
 import type { TheoryLines } from "./types.ts";
 
-/** Of so many events, the latest, it is known when they were scheduled: since then a message is under way. */
+/** Of so many events, the latest, it is known when they were scheduled: since then a message is in progress. */
 const PUSH_TIMES = 1 << 15;
 
 /**

@@ -145,7 +145,7 @@ export class Session {
     return this.#runs.every((run) => run.isOver);
   }
 
-  /** Whether single steps are under way: the clock stands still. */
+  /** Whether single steps are in progress: the clock stands still. */
   get isStepping(): boolean {
     return this.#isStepping;
   }
@@ -197,7 +197,7 @@ export class Session {
     this.#variants = variants.map((variant, i) => ({ variant, scenario: scenarios[i]! }));
     this.#growing = undefined;
     this.#furthest = { at: now, events: handledBy(this.#runs) };
-    // What was known of the time to come is no longer true.
+    // The stored future of the run is no longer valid.
     this.#runs.forEach(({ slicesEnded, ids }, i) => {
       const slices = this.#slices[i]!;
       slices.splice(slicesEnded);

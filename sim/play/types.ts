@@ -126,7 +126,7 @@ export interface VariantFrame {
   readonly counts: Counts;
   /** Null: there are too many, or the page does not show them. `flows` stand for them. */
   readonly dots: Dots | null;
-  /** The number of requests under way, drawn or not. */
+  /** The number of requests in progress, drawn or not. */
   readonly dots_total: number;
   readonly flows: Flows;
 }
@@ -190,7 +190,7 @@ export interface Series {
 export interface Verdict {
   /** One sentence. Empty if there is one variant only. */
   readonly sentence: string;
-  /** Index of the variant that leads; null if that cannot be told. */
+  /** Index of the best variant; null if the difference is not significant. */
   readonly leader: number | null;
   /** How many batches the comparison rests on. */
   readonly batches: number;
@@ -312,7 +312,7 @@ export type Command =
    * reply may take long; `Progress` messages come before it. Reply: `Exported`.
    */
   | { readonly kind: "export" }
-  /** Ends an export that is under way: it fails. Reply: `null`. */
+  /** Ends an export that is in progress: it fails. Reply: `null`. */
   | { readonly kind: "cancel export" }
   /** The numbers of the series as CSV, up to the present time. Reply: `{text}`. */
   | { readonly kind: "csv" }

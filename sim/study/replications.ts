@@ -20,7 +20,7 @@ export function withWarmups(scenarios: readonly Scenario[], seed: number): Ready
   return finished(warmupsInPieces(scenarios, seed, Infinity));
 }
 
-/** The same, with pauses: each after so many events of a pilot run. */
+/** The same, with a pause after each batch of events of a pilot run. */
 export function* warmupsInPieces(
   scenarios: readonly Scenario[],
   seed: number,

@@ -223,7 +223,7 @@ export class Simulation {
   }
 
   /**
-   * Handles all events before a time, or so many of them. Returns how many it has handled.
+   * Handles all events before a time, or at most a number of them. Returns the number of handled events.
    *
    * @throws {UserError} if the run would never end.
    */

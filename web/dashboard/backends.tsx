@@ -14,7 +14,7 @@ interface Shown {
   readonly index: number;
   readonly condition: BackendSnapshot["condition"];
   readonly inFlight: number;
-  /** Of the bar; 0 to 1. */
+  /** The length of the bar, from 0 to 1. */
   readonly fill: number;
   readonly perS: number;
   readonly now_ms: number;

@@ -1,6 +1,6 @@
 import type { ComponentChild } from "preact";
 
-/** A text with the marks of Markdown for code, bold and emphasis. Of a link its words are shown. */
+/** A text with the marks of Markdown for code, bold and emphasis. A link is shown as its words. */
 export function Inline({ text }: { readonly text: string }) {
   const parts: ComponentChild[] = [];
   let from = 0;

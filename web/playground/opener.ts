@@ -172,7 +172,7 @@ export class Opener {
   }
 }
 
-/** So many requests in a second can be followed by the eye. */
+/** The number of requests per second that a viewer can follow. */
 const FOLLOWED_PER_S = 40;
 /** A run is over after at most this time, in seconds of the wall clock. */
 const RUN_S_MAX = 900;

@@ -60,7 +60,7 @@ export class Playground {
   readonly exported = signal<{ readonly digest: string; readonly file: string } | undefined>(
     undefined,
   );
-  /** How much of an export is done, from 0 to 1; undefined if none is under way. */
+  /** How much of an export is done, from 0 to 1; undefined if none is in progress. */
   readonly exporting = signal<number | undefined>(undefined);
   /** The files of the recording that is open. */
   parts: readonly TextFile[] | undefined;

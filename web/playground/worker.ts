@@ -11,7 +11,7 @@ interface WorkerScope {
 }
 
 const scope = globalThis as unknown as WorkerScope;
-/** A tick works for so long at most, so that messages of the page are answered soon. */
+/** The longest time of a tick: messages of the page are answered between two ticks. */
 const TICK_MS = 12;
 /** The pause between two ticks, if there is nothing to hurry. */
 const PAUSE_MS = 4;

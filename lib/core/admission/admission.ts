@@ -20,7 +20,7 @@ export interface AdmissionRules {
   readonly perClient?: {
     /** Connections at once; no limit if left out. */
     readonly connections?: number | undefined;
-    /** New connections per second; so many may also come in one burst. No limit if left out. */
+    /** New connections per second, and the largest burst of new connections. No limit if left out. */
     readonly rate?: number | undefined;
   } | undefined;
 }

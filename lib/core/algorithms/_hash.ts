@@ -14,7 +14,7 @@ export function hashText(text: string, salt = 0): number {
   return scramble(hash);
 }
 
-/** The hash of a client: of its address in its one spelling, or of whatever else it is named by. */
+/** The hash of a client: of its address in canonical form, or of its name. */
 export function hashClient(client: string, salt: number): number {
   return hashText(clientKey(client, 32, 128), salt);
 }

@@ -20,7 +20,7 @@ export class PeakAverages {
   readonly #known: boolean[] = [];
   /** As they were when last observed. */
   #values = new Float64Array(0);
-  /** What g was then; 0 if never, or so long ago that nothing is left. */
+  /** The value of g at that time; 0 if there was none, or if it was so long ago that its weight is 0. */
   #growths = new Float64Array(0);
   #landmark: Nanoseconds = 0;
   /** The latest time there was, and g of it. */

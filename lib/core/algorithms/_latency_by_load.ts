@@ -75,7 +75,7 @@ export class LatencyByLoad {
     if (level > this.#top) this.#top = level;
   }
 
-  /** No answer came for so long: until one does, it is not quicker at any load. */
+  /** No answer came for this time. Until the next answer, no estimate for this backend is shorter than this time. */
   observeSilence(index: number, waited: Nanoseconds, now: Nanoseconds): void {
     this.#silences[index] = waited;
     this.#silentAt[index] = now;
@@ -94,7 +94,7 @@ export class LatencyByLoad {
     return silence;
   }
 
-  /** The estimate for a level that was not observed for so long that it says nothing. */
+  /** The estimate for a level whose last observation is too old. */
   #unobserved(curve: number, level: number, now: Nanoseconds): Nanoseconds {
     const known = this.#nearest(curve, level, now - this.#life);
     if (known === -1) return this.#usual(level);
@@ -134,7 +134,7 @@ export class LatencyByLoad {
     }
   }
 
-  /** Room for so many indices. */
+  /** Makes room for this number of indices. */
   #extend(length: number): void {
     this.#levels = extended(this.#levels, curveOf(length));
     this.#silences = extended(this.#silences, length);
@@ -153,7 +153,7 @@ function extended(array: Numbers, length: number): Numbers {
   return longer;
 }
 
-/** A level takes a latency in. */
+/** Adds a latency to a level. */
 function move(levels: Numbers, at: number, latency: Nanoseconds, now: Nanoseconds): void {
   const count = levels[at + COUNT]!;
   const step = STEPS[count]!;

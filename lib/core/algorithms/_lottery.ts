@@ -43,7 +43,7 @@ export class Lottery {
    * As `draw`, for a pick that can be explained.
    *
    * @param rule The rule that decides, in words.
-   * @param tried Those that are not to be drawn; undefined if there are none.
+   * @param tried Candidates that this draw must exclude; undefined if there are none.
    */
   pick(rule: string, trace?: PickTrace, tried?: Tried): Candidate | undefined {
     if (tried !== undefined) return without(this, tried, () => this.pick(rule, trace));

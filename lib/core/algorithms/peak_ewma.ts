@@ -59,7 +59,7 @@ export class PeakEwma implements Algorithm {
   unanswered({ index }: Candidate, waited: Nanoseconds, _others: number, now: Nanoseconds): void {
     const averages = this.#averages;
     averages.advance(now);
-    // That an answer takes longer than is expected anyhow, is no news.
+    // Only a wait that is longer than the expected latency changes the average.
     const expected = averages.isKnown(index) ? averages.current(index) : this.#initial;
     if (waited > expected) averages.observe(index, waited, now);
   }

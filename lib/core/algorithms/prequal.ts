@@ -24,7 +24,7 @@ class Probe implements Aged<Probe> {
   // Not numbers, but doubles: zeros would be kept as small integers until the first fraction came.
   /** In flight for its weight. */
   load = NaN;
-  /** What an answer takes with so many in flight. */
+  /** The latency of an answer at this number in flight. */
   latency = NaN;
   takenAt = NaN;
   /** How many more picks may use it. */
@@ -43,9 +43,9 @@ const HOT_QUANTILE = 1 / Math.sqrt(Math.SQRT2);
 const USUAL = 32;
 /** How much faster the pool is refilled than it is used up: the paper's δ. */
 const SURPLUS = 1;
-/** So many backends are drawn with one random number. */
+/** The number of backends that are drawn with one random number. */
 const DRAWS = 3;
-/** A draw that hits a backend that this pick has probed already is repeated, so many times at most. */
+/** If this pick has already probed the drawn backend, the draw is repeated, at most this many times. */
 const REDRAWS = 8;
 /** For how long a latency says something about its backend. */
 const LATENCY_LIFE: Nanoseconds = 10 * NS_PER_S;
@@ -89,7 +89,7 @@ export class Prequal implements Algorithm {
   readonly #pool = new AgeList<Probe>();
   /** A backend that may be in the pool has become unavailable. */
   #mayBeUnfit = false;
-  /** How many are pooled at most, with so many backends as there are. */
+  /** The largest number of results in the pool, for the present number of backends. */
   #capacity = 2;
   /** How often each result may be used, and the chance of it being once more. */
   #uses = 1;

@@ -23,7 +23,7 @@ const MEMBERS_MAX = 2 ** 21;
 export class RingHash extends TableHash {
   readonly #points: number;
   #members: readonly Candidate[] = [];
-  /** Of the points, in order. */
+  /** The positions of the points, in ascending order. */
   #places = new Uint32Array(0);
   /** The index of each point's member. */
   #owners = new Uint32Array(0);

@@ -7,7 +7,7 @@ import type { Algorithm, Candidate, PickTrace, Tried } from "./algorithm.ts";
 
 /** With fewer backends, to look at them all is as quick as to look a client up. */
 const REMEMBERING = 64;
-/** So many clients are remembered: a power of two. */
+/** The number of clients whose picks are cached: a power of two. */
 const CLIENTS = 2 ** 15;
 
 /** Candidates of one weight: the highest hash among them is their best. */

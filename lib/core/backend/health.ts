@@ -58,7 +58,7 @@ export class Health {
 /**
  * When to probe one backend. The first probe is due at once; the second after a random part of the
  * interval, so that backends are probed at different moments; from then on one interval after the
- * other, each stretched or shrunk by the jitter. A probe is never due while one is under way: if it
+ * other, each stretched or shrunk by the jitter. A probe is never due while one is in progress: if it
  * takes longer than the interval, the next is due when it ends.
  */
 export class ProbeSchedule {
@@ -78,7 +78,7 @@ export class ProbeSchedule {
     this.#dueAt = now;
   }
 
-  /** When the next probe is to begin; undefined while one is under way. */
+  /** When the next probe is to begin; undefined while one is in progress. */
   get dueAt(): Nanoseconds | undefined {
     return this.#underWay ? undefined : this.#dueAt;
   }

@@ -55,7 +55,7 @@ export type ConnectionEnd =
   | "idle_timeout"
   /** Its backend was marked down, and `on_down` is `close`. */
   | "backend_down"
-  /** The drain timeout passed, or the balancer was told to close it. */
+  /** The drain timeout passed, or the operator made the balancer close the connection. */
   | "closed_by_balancer";
 
 interface At {
@@ -84,7 +84,7 @@ export interface RunStarted extends At {
 export interface ConnectionArrived extends At {
   readonly type: "connection_arrived";
   readonly connection: number;
-  /** Of a trusted proxy that has yet to say who the client is, the address of the proxy. */
+  /** The address of a trusted proxy whose header with the client's address has not arrived yet. */
   readonly client: string;
 }
 

@@ -22,7 +22,7 @@ export interface ConnectionMeter {
   /** A connection reached a backend. `attempt` is 1 for the first backend tried. */
   opened(backend: MeteredBackend, attempt: number, connect: Nanoseconds): void;
   connectFailed(backend: MeteredBackend, attempt: number, reason: ConnectFailure): void;
-  /** A backend sent its first byte on a connection, so long after it was picked and asked. */
+  /** A backend sent its first byte on a connection. The latency counts from the pick and the client's first byte. */
   answered(backend: MeteredBackend, latency: Nanoseconds): void;
   /** A connection that had been opened ended. */
   closed(

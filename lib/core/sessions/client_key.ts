@@ -6,7 +6,7 @@ import { formatIp, formatIpv6, maskIp, parseIp } from "../../base/mod.ts";
  * canonical spelling, and an IPv4 address that was written into IPv6 (`::ffff:192.168.1.77`) is that IPv4
  * address.
  *
- * What is not an IP address (a name that a simulation gave a client) is returned as it is.
+ * A text that is not an IP address (a client's name in a simulation) is returned unchanged.
  */
 export function clientKey(address: string, ipv4Prefix: number, ipv6Prefix: number): string {
   const mayBeIpv6 = address.includes(":");

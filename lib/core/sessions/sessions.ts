@@ -45,7 +45,7 @@ export interface Session<B> {
   readonly usedAt: Nanoseconds;
 }
 
-/** A session as it is handed from one balancer, or one run of it, to another. */
+/** A session in the form in which a balancer passes it to another balancer, or to its own next run. */
 export interface SessionRecord<B> extends Pick<Session<B>, "key" | "changedAt" | "usedAt"> {
   readonly backend: B;
   readonly home: B;
@@ -147,7 +147,7 @@ export class SessionMap<B> {
     this.#count(session as Entry<B>, -1, now);
   }
 
-  /** A backend is no more: its sessions end, and no client waits to return to it. */
+  /** A backend has been removed: its sessions end, and no client returns to it. */
   forget(backend: B): void {
     for (const session of this.#byKey.values()) {
       if (session.backend === backend) this.#drop(session);

@@ -84,7 +84,7 @@ export class Stickiness {
       : undefined;
   }
 
-  /** Whether a client that is pinned to a backend could come again, were it not full. */
+  /** Whether a client that is pinned to the backend may return to it; a full backend counts, too. */
   #mayTakeBack(backend: BackendState, tried: Tried): boolean {
     return takesItsOwn(backend, this.#rules.drain ?? "move") && !tried?.includes(backend);
   }
