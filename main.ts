@@ -260,10 +260,12 @@ async function program(args: readonly string[]): Promise<Command> {
   return root as unknown as Command;
 }
 
-/** Commander hands settings down only to commands that it made itself. */
+/** Commander hands settings down only to commands that it made itself. A command may have its own settings of the help. */
 function inherit(command: Command, parent: { exitOverride(): unknown }): Command {
   for (const sub of command.commands) inherit(sub as unknown as Command, parent);
-  return command.copyInheritedSettings(parent as never);
+  const own = command.configureHelp();
+  command.copyInheritedSettings(parent as never);
+  return command.configureHelp({ ...command.configureHelp(), ...own });
 }
 
 function isCommanders(error: unknown): error is CommanderError {

@@ -77,10 +77,12 @@ async function readScenario(file: string): Promise<string> {
 }
 
 const MORE = `
-By default, the simulator adds no such times. With the measured keys, it adds the times of this machine:
+By default, the simulator adds no such times. With the measured keys, it adds the
+times of this machine.
 
-  lbsim calibrate --write scenario.yaml   or
-  lbsim sim scenario.yaml --set 'overheads={connect: 340us, relay_connection: 700us, relay_request: 250us}'`;
+Examples:
+  lbsim calibrate --write scenario.yaml
+  lbsim sim scenario.yaml --set 'overheads={connect: 340us, relay_request: 250us}'`;
 
 function asJson({ overheads, timerLateness, timeoutLateness }: Calibration) {
   return {

@@ -46,9 +46,10 @@ export function compareCommand(io: Io) {
 }
 
 const MORE = `
-Each difference is b minus a. ± is half of its 95 % confidence interval; it needs several replications.
-Differences of shares are in percentage points (pp).
+Each difference is b minus a. ± is half of its 95 % confidence interval; it needs
+several replications. Differences of shares are in percentage points (pp).
 
+Examples:
   lbsim sim scenario.yaml --json > sim.json
   lbsim live scenario.yaml --json > live.json
   lbsim compare sim.json live.json`;

@@ -22,7 +22,7 @@ export function demoCommand(io: Io) {
         .choices(ALGORITHM_NAMES).argParser(nameOption("--algorithm", ALGORITHM_NAMES))
         .default("round-robin" as const),
     )
-    .option("--duration <duration>", "duration of the demo (20s)", durationOption)
+    .option("--duration <duration>", "duration of the demo (default: 20s)", durationOption)
     .option("--open", "open the dashboard in the browser", false)
     .option("--hold", "keep the lab running after the demo, until Ctrl-C", false)
     .option("--json", "print only one JSON object at the end", false)

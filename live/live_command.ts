@@ -1,11 +1,5 @@
 import { Command } from "@commander-js/extra-typings";
-import {
-  formatDuration,
-  type Nanoseconds,
-  NS_PER_MS,
-  NS_PER_S,
-  UserError,
-} from "../lib/base/mod.ts";
+import { formatDuration, type Nanoseconds, NS_PER_MS, NS_PER_S } from "../lib/base/mod.ts";
 import { durationOption, fileOption, integerOption, type Io } from "../lib/cli/mod.ts";
 import { loadStudy } from "../lib/files/load_study.ts";
 import { monotonicNow } from "../lib/io/mod.ts";
@@ -34,8 +28,12 @@ export function liveCommand(io: Io) {
         "seed of the random numbers: the same seed gives the arrivals and jobs of lbsim sim",
         integerOption(0),
       )
-      .option("--replications <n>", "number of runs of each variant (1)", integerOption(1))
-      .option("--limit <duration>", "refuse a study that would take longer (1h)", durationOption),
+      .option("--replications <n>", "number of runs of each variant (default: 1)", integerOption(1))
+      .option(
+        "--limit <duration>",
+        "do not start a study that would take longer (default: 1h)",
+        durationOption,
+      ),
   ).addHelpText("after", MORE)
     .action(async (file, { seed, replications, set = [], limit = LIVE_TIME_MAX, ...output }) => {
       refuseTwoFormats(output);
@@ -50,20 +48,57 @@ export function liveCommand(io: Io) {
       const started = monotonicNow();
       const results = await runAll(io, study);
       const wallSeconds = () => (monotonicNow() - started) / NS_PER_S;
-      await showStudy(io, study, "live", results, wallSeconds, output);
+      if (!io.signal.aborted) {
+        return await showStudy(io, study, "live", results, wallSeconds, output);
+      }
+      const part = measuredPart(study, results);
+      if (part.study.variants.length === 0) io.err("lbsim: stopped before anything was measured");
+      else {
+        io.err(
+          `lbsim: stopped after ${seconds(monotonicNow() - started)} s: ` +
+            "the result is what was measured until then",
+        );
+        const shown = { ...output, expect: false, interrupted: true };
+        await showStudy(io, part.study, "live", part.results, wallSeconds, shown);
+      }
+      io.setExitCode(130);
     });
 }
 
 const MORE = `
-The same seed gives the arrivals, clients and jobs of lbsim sim, so that the two results can be compared.
-A run takes as long as the scenario's duration. A scenario that one machine cannot run is refused at the start.
+The same seed gives the arrivals, clients and jobs of lbsim sim, so that you can
+compare the two results. A run takes as long as the scenario's duration. If one
+machine cannot run the scenario, lbsim gives the reason and starts nothing.
 
+Exit codes: 0: the expectations of the scenario hold. 1: one of them does not.
+130: Ctrl-C ended the run; what was measured until then has been printed.
+
+Examples:
   lbsim live examples/slow-server.yaml --set duration=20s --json > live.json
-  lbsim sim examples/slow-server.yaml --set duration=20s --replications 1 --json > sim.json
+  lbsim sim examples/slow-server.yaml --set duration=20s --replications 1 \\
+    --json > sim.json
   lbsim compare sim.json live.json`;
 
-/** Runs all replications, one after the other, and shows the progress. */
-async function runAll(io: Io, study: Study): Promise<(readonly ReplicationResult[])[]> {
+type Results = readonly (readonly ReplicationResult[])[];
+
+/**
+ * What was measured of a study that was ended early: the variants that have a run, all with the same number of
+ * them, since they are compared run by run.
+ */
+function measuredPart(study: Study, results: Results): { study: Study; results: Results } {
+  const measured = results.map((runs) => runs.filter(({ requests }) => requests.offered > 0));
+  const counts = measured.map(({ length }) => length).filter((count) => count > 0);
+  const variants = study.variants.filter((_, i) => measured[i]!.length > 0);
+  return {
+    study: { ...study, variants },
+    results: measured.filter((runs) => runs.length > 0).map((runs) =>
+      runs.slice(0, Math.min(...counts))
+    ),
+  };
+}
+
+/** Runs all replications, one after the other, and shows the progress. Ctrl-C ends it, with what was measured. */
+async function runAll(io: Io, study: Study): Promise<Results> {
   const started = monotonicNow();
   const total = liveTime(study);
   const replications = "replications" in study.repetition ? study.repetition.replications : 1;
@@ -71,6 +106,7 @@ async function runAll(io: Io, study: Study): Promise<(readonly ReplicationResult
   let late: Nanoseconds = 0;
   for (let replication = 0; replication < replications; replication++) {
     for (const [i, { scenario, name }] of study.variants.entries()) {
+      if (io.signal.aborted) break;
       const run = await runLive(
         scenario as ReadyScenario,
         replicationSeed(study.seed, replication),
@@ -84,8 +120,8 @@ async function runAll(io: Io, study: Study): Promise<(readonly ReplicationResult
         },
       ).catch((error) => {
         if (!io.signal.aborted) throw error;
-        throw new UserError("stopped before the end: there is no result");
       });
+      if (run === undefined) break;
       results[i]!.push(run.result);
       late = Math.max(late, run.lateness.mean);
     }

@@ -22,6 +22,8 @@ export interface Output {
   readonly timing: boolean;
   /** What the replay of a recording has found. */
   readonly replay?: Readonly<Record<string, unknown>> | undefined;
+  /** Whether the run was ended before its time. */
+  readonly interrupted?: boolean | undefined;
 }
 
 /**
@@ -30,7 +32,7 @@ export interface Output {
  */
 export function withOutput<Args extends unknown[], Options extends Record<string, unknown>>(
   command: Command<Args, Options>,
-): Command<Args, Options & Omit<Output, "replay">> {
+): Command<Args, Options & Omit<Output, "replay" | "interrupted">> {
   (command as unknown as Command)
     .option("--html <file>", "write a report with plots to this file, as one HTML page", fileOption)
     .option("--json", "print one JSON object")
@@ -41,7 +43,7 @@ export function withOutput<Args extends unknown[], Options extends Record<string
       "--no-timing",
       "leave out the date and the duration of the study, so that the same result gives the same bytes",
     );
-  return command as unknown as Command<Args, Options & Omit<Output, "replay">>;
+  return command as unknown as Command<Args, Options & Omit<Output, "replay" | "interrupted">>;
 }
 
 /** @throws {UserError} if both formats are asked for. */
@@ -98,8 +100,12 @@ export async function showStudy(
     io.err(`report written to ${escapeText(output.html)}`);
   }
   if (output.json) {
-    const { replay } = output;
-    io.out(escapedJson(replay === undefined ? report : { ...report, replay }));
+    const { replay, interrupted } = output;
+    io.out(escapedJson({
+      ...report,
+      ...replay !== undefined && { replay },
+      ...interrupted && { interrupted },
+    }));
   } else if (output.csv) io.out(csv(escapeAll(report)).trimEnd());
   else {
     const { color, columns } = io;

@@ -53,8 +53,9 @@ export function importCommand(io: Io) {
 }
 
 const MORE = `
-Times in a recording count from its first connection. lbsim counts the lines that it cannot read, and
-shows the first of them. It sorts any number of rows in a limited amount of memory.
+Times in a recording count from its first connection. lbsim counts the lines that
+it cannot read, and shows the first of them. It sorts any number of rows in a
+limited amount of memory.
 
   haproxy     \`option tcplog\` and \`option httplog\`
   nginx       the stream module, with this format:
@@ -63,6 +64,7 @@ shows the first of them. It sorts any number of rows in a limited amount of memo
   azure-2021  the Azure Functions invocation trace: app, func, end_timestamp, duration
   azure-2019  invocations_per_function…csv, with --durations
 
+Examples:
   lbsim import haproxy /var/log/haproxy.log > run.jsonl
   lbsim sim --replay run.jsonl --algorithm round-robin,least-connections`;
 
