@@ -5,6 +5,7 @@ import {
   bodyOf,
   json,
   routed,
+  type Routes,
   startAdmin,
   TokenFile,
   type Warn,
@@ -15,6 +16,7 @@ import { type Config, serverFaultOf, serverKeys } from "../lib/config/mod.ts";
 import { faultWords, writtenFault } from "../lib/fault/mod.ts";
 import { monotonicNow } from "../lib/io/mod.ts";
 import type { BackendFaults } from "./faults.ts";
+import { BackendServer } from "./server.ts";
 import { BackendJobs, type JobsChange, OtherJobs } from "./jobs.ts";
 
 /** The settings of a backend's admin API; undefined if it has none. */
@@ -47,7 +49,9 @@ export async function startBackendAdmin(
   warn: Warn,
   report: (change: JobsChange) => void = () => {},
 ): Promise<BackendAdmin> {
-  const jobs = new BackendJobs(faults.server, report);
+  const { server: backend } = faults;
+  // A backend of a live run serves a scenario anyway.
+  const jobs = backend instanceof BackendServer ? new BackendJobs(backend, report) : undefined;
   const answer = () => json(answerOf(faults));
   const api = routed({
     "/api/fault": {
@@ -62,33 +66,39 @@ export async function startBackendAdmin(
         return answer();
       },
     },
-    "/api/service": {
-      GET: () => json(serviceOf(jobs)),
-      PUT: async (request) => {
-        const { for: duration, ...options } = bodyOf(serviceBody, request);
-        await jobs.begin(options, duration).catch((error) => {
-          throw error instanceof OtherJobs ? new BadRequest(error.message, 409) : error;
-        });
-        return json(serviceOf(jobs));
-      },
-      DELETE: async () => {
-        await jobs.end();
-        return json(serviceOf(jobs));
-      },
-    },
+    ...jobs !== undefined && { "/api/service": serviceRoutes(jobs) },
   });
   const server = await startAdmin(settings, api, warn);
   return {
     url: server.url,
     async stop() {
       await server.stop();
-      await jobs.end();
+      await jobs?.end();
     },
   };
 }
 
-function answerOf({ server, active }: BackendFaults): FaultsAnswer {
-  const now = monotonicNow();
+/** Lets the backend serve a scenario. */
+function serviceRoutes(jobs: BackendJobs): Routes[string] {
+  return {
+    GET: () => json(serviceOf(jobs)),
+    PUT: async (request) => {
+      const { for: duration, ...options } = bodyOf(serviceBody, request);
+      await jobs.begin(options, duration).catch((error) => {
+        throw error instanceof OtherJobs ? new BadRequest(error.message, 409) : error;
+      });
+      return json(serviceOf(jobs));
+    },
+    DELETE: async () => {
+      await jobs.end();
+      return json(serviceOf(jobs));
+    },
+  };
+}
+
+function answerOf(faults: BackendFaults): FaultsAnswer {
+  const { server, active } = faults;
+  const now = faults.now();
   return {
     backend: server.id,
     faults: active.map(({ fault, since, until }) => ({

@@ -109,7 +109,7 @@ export function backendCommand(io: Io) {
         onRequest: requestLogger(id, logLevel),
       }, createRandom(childSeed(root, "failures")));
       const listening = server.start(address);
-      const faults = new BackendFaults(server, faultLogger(id));
+      const faults = new BackendFaults(server, { report: faultLogger(id) });
       const api = admin && await startBackendAdmin(faults, admin, warn, jobsLogger(id));
       // It accepts connections; it opens none, and no files. Faults close and open its listener, and the
       // token is read for each change.

@@ -1,7 +1,35 @@
-import { type ActiveFault, ActiveFaults, type ServerFault } from "../lib/fault/mod.ts";
-import { monotonicNow, timerDelay } from "../lib/io/mod.ts";
+import {
+  type ActiveFault,
+  ActiveFaults,
+  type FaultEffect,
+  type ServerFault,
+} from "../lib/fault/mod.ts";
+import {
+  type Clock,
+  type MakeTimer,
+  monotonicNow,
+  systemTimers,
+  type Timer,
+} from "../lib/io/mod.ts";
 import type { Nanoseconds } from "../lib/base/mod.ts";
-import type { BackendServer } from "./server.ts";
+
+/** A backend on which faults can act. */
+export interface FaultyBackend {
+  readonly id: string;
+  /**
+   * Applies the effect of all present faults; it replaces the one before. Resolves when it is in force.
+   */
+  applyFaults(effect: FaultEffect): Promise<void>;
+}
+
+/** Options of the faults of a backend. */
+export interface BackendFaultsOptions {
+  /** Called when a fault begins and when it ends. */
+  readonly report?: (change: FaultChange) => void;
+  readonly now?: Clock;
+  /** Makes the timers that end faults; those of the system if left out. */
+  readonly timers?: MakeTimer;
+}
 
 /** A fault of a backend begins or ends. */
 export interface FaultChange {
@@ -11,15 +39,22 @@ export interface FaultChange {
 
 /** The faults of one backend. They act on its sockets, and each ends by itself when its time is over. */
 export class BackendFaults {
-  readonly server: BackendServer;
+  readonly server: FaultyBackend;
+  /** The clock by which they begin and end. */
+  readonly now: Clock;
   readonly #report: (change: FaultChange) => void;
   readonly #active = new ActiveFaults();
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #timer: Timer;
 
-  /** @param report Called when a fault begins and when it ends. */
-  constructor(server: BackendServer, report: (change: FaultChange) => void = () => {}) {
+  constructor(
+    server: FaultyBackend,
+    { report = () => {}, now = monotonicNow, timers = systemTimers(now) }: BackendFaultsOptions =
+      {},
+  ) {
     this.server = server;
+    this.now = now;
     this.#report = report;
+    this.#timer = timers(() => void this.#apply());
   }
 
   /** Those that it has now, in the order in which they began. */
@@ -33,7 +68,7 @@ export class BackendFaults {
    * @param duration If left out, it lasts until `end`.
    */
   async begin(fault: ServerFault, duration: Nanoseconds = Infinity): Promise<ActiveFault> {
-    const begun = this.#active.begin(fault, monotonicNow(), duration);
+    const begun = this.#active.begin(fault, this.now(), duration);
     this.#report({ type: "begun", fault: begun });
     await this.#apply();
     return begun;
@@ -58,13 +93,10 @@ export class BackendFaults {
   }
 
   async #apply(): Promise<void> {
-    clearTimeout(this.#timer);
-    const now = monotonicNow();
+    const now = this.now();
     for (const fault of this.#active.passTime(now)) this.#report({ type: "ended", fault });
     const next = this.#active.nextChange(now);
-    if (next !== Infinity) {
-      this.#timer = setTimeout(() => void this.#apply(), timerDelay(next - now));
-    }
+    this.#timer.set(next === Infinity ? undefined : next);
     await this.server.applyFaults(this.#active.effect(now));
   }
 }

@@ -1,37 +1,21 @@
-import { BackendServer } from "../backend/mod.ts";
-import {
-  BackendNames,
-  linePayload,
-  run,
-  RunClock,
-  SessionLoad,
-  type SessionOutcome,
-  type SessionRequest,
-  Tally,
-} from "../bench/mod.ts";
-import { Balancer, LiveMonitor } from "../lb/mod.ts";
-import { DemoFaults, startDashboard } from "./demo_lab.ts";
-import {
-  type Address,
-  childSeed,
-  createRandom,
-  formatAddress,
-  type Nanoseconds,
-  NS_PER_MS,
-} from "../lib/base/mod.ts";
+import crashAndReturn from "../examples/crash-and-return.yaml" with { type: "text" };
+import type { SessionOutcome, SessionRequest } from "../bench/mod.ts";
+import type { Nanoseconds } from "../lib/base/mod.ts";
+import { formatAddress, NS_PER_MS } from "../lib/base/mod.ts";
 import { type Clock, sleep } from "../lib/io/mod.ts";
-import { algorithmNamed, type Config, parseConfig } from "../lib/config/mod.ts";
 import {
   type AlgorithmName,
   conditionOf,
   detectionTime,
-  EventStream,
+  type EventStream,
   failbackTime,
   type NoticeTime,
-  type ReaderFailure,
 } from "../lib/core/mod.ts";
+import { parseStudy } from "../lib/scenario/mod.ts";
+import type { Fault } from "../lib/scenario/types.ts";
 import { Histogram } from "../lib/stats/mod.ts";
-import { Demand, type DemandOptions } from "../lib/workload/mod.ts";
+import type { ReadyScenario } from "../sim/study/mod.ts";
+import { type LiveLab, runLive } from "./live_run.ts";
 
 /** Options of a demo. */
 export interface DemoOptions {
@@ -135,51 +119,54 @@ export function problemsOf(summary: Omit<DemoSummary, "ok">): string[] {
   ];
 }
 
+/** The scenario that the demo shows. */
+const SCENARIO = { file: "examples/crash-and-return.yaml", text: crashAndReturn };
 const VICTIM = "B2";
-/** When B2 stops, and when it returns, as shares of the duration. */
-const TAKEN_AT = 0.3;
-const RETURNS_AT = 0.6;
-const CLIENTS = 12;
-const NOTHING = { kind: "deterministic", value: 0 } as const;
-/** Clients that open a connection for each request, and wait for its answer. */
-const CLOSED_LOOP: DemandOptions = {
-  workload: {
-    arrivals: { kind: "closed", clients: CLIENTS, think: NOTHING },
-    clients: { count: CLIENTS, zipf: 0 },
-    requestsPerConnection: { kind: "deterministic", value: 1 },
-    thinkTime: NOTHING,
-    timeout: Infinity,
-    retries: { max: 0, backoff: 0, multiplier: 1, jitter: 0 },
-  },
-  service: NOTHING,
-};
-const MEAN_LATENCY: Nanoseconds = 20 * NS_PER_MS;
 const SHOW_EVERY_MS = 100;
-
-/**
- * A backend that is stopped refuses probes at once. So this does not delay the detection, and a busy machine has
- * time to answer the probes of the others.
- */
-const PROBE_TIMEOUT: Nanoseconds = 500 * NS_PER_MS;
 /** Time by which timers and a busy machine may delay a probe before the probe counts as late. */
 const SLACK: Nanoseconds = 250 * NS_PER_MS;
 
 /**
- * Three backends, a balancer and a steady load on loopback; B2 stops and comes back. The
- * events are what the balancer and the clients observed, not what the script does.
+ * The scenario of the demo, with another algorithm and another duration. All its times change with the duration,
+ * but a long demo does not have longer pauses between its probes.
+ */
+export function demoScenario(algorithm: AlgorithmName, duration: Nanoseconds): ReadyScenario {
+  const set = [`balancer.algorithm=${algorithm}`];
+  const { variants } = parseStudy({ scenario: SCENARIO, files: {}, set });
+  const { scenario } = variants[0]!;
+  const { end, faults, balancer } = scenario;
+  const factor = "duration" in end ? duration / end.duration : 1;
+  const scaled = (time: Nanoseconds) => Math.round(time * factor);
+  const { interval } = balancer.healthCheck;
+  const healthCheck = {
+    ...balancer.healthCheck,
+    interval: Math.min(interval, scaled(interval)),
+  };
+  return {
+    ...scenario,
+    end: { duration },
+    warmup: 0,
+    faults: faults.map((fault) => ({
+      ...fault,
+      at: scaled(fault.at),
+      for: scaled(fault.for),
+    })),
+    balancer: { ...balancer, healthCheck },
+  };
+}
+
+/**
+ * Tells the story of a live run of the demo's scenario: B2 crashes and comes back. The events are what the balancer
+ * and the clients observed, not what the scenario says.
  */
 export class Demo {
   readonly #options: DemoOptions;
   readonly #report: (event: DemoEvent) => void;
   readonly #show: (state: DemoState) => void;
-  readonly #servers: ReadonlyMap<string, BackendServer>;
-  readonly #addresses: ReadonlyMap<string, Address>;
-  readonly #events = new EventStream((failure) => this.#failure ??= failure);
-  #config!: Config;
+  readonly #scenario: ReadyScenario;
   readonly #latency = new Histogram();
   readonly #begun: Nanoseconds;
-  /** The first failure of `report`. */
-  #failure: ReaderFailure | undefined;
+  #lab: LiveLab | undefined;
   #answers = 0;
   #errors = 0;
   #unavoidable = 0;
@@ -202,84 +189,66 @@ export class Demo {
     this.#options = options;
     this.#report = report;
     this.#show = show;
+    this.#scenario = demoScenario(options.algorithm, options.duration);
     this.#begun = options.now();
-    const random = createRandom(childSeed(options.seed, "backends"));
-    const latency = () => Math.round(MEAN_LATENCY * (0.5 + random.next()));
-    this.#servers = new Map(
-      ["B1", VICTIM, "B3"].map((id) => [id, new BackendServer(id, { latency }, random)]),
-    );
-    this.#addresses = new Map(
-      [...this.#servers].map(([id, server]) => [id, server.start({ host: "127.0.0.1", port: 0 })]),
-    );
   }
 
-  /** Runs it to its end, or to the signal; everything that it opened is then closed. */
-  async run(): Promise<DemoSummary> {
-    const { now, seed, signal, duration } = this.#options;
-    const events = this.#events;
-    const faults = await DemoFaults.start(this.#servers.values());
-    this.#config = demoConfig(this.#options, this.#addresses, faults.addresses);
-    this.#listen();
-    const monitor = new LiveMonitor(events, now);
-    const balancer = await Balancer.start(this.#config, {
-      ...{ events, now, seed },
-      monitor: monitor.monitor,
-    });
-    monitor.start(balancer);
-    const { token } = faults;
-    const dashboard = await startDashboard(balancer, { events, monitor, now, token });
+  /**
+   * Runs it to its end, or to the signal; everything that it opened is then closed. Resolves to undefined if the
+   * signal comes before the balancer listens.
+   */
+  async run(): Promise<DemoSummary | undefined> {
+    const { seed, signal, finished } = this.#options;
+    let summary: DemoSummary | undefined;
+    let shown: ReturnType<typeof setInterval> | undefined;
+    const stopShowing = () => clearInterval(shown);
+    try {
+      const { result } = await runLive(this.#scenario, seed, {
+        signal,
+        series: false,
+        dashboard: true,
+        observe: (events) => this.#listen(events),
+        ready: (lab) => {
+          this.#isReady(lab);
+          shown = setInterval(() => this.#show(this.#state(lab)), SHOW_EVERY_MS);
+        },
+        attempted: (request, outcome) => this.#record(request, outcome),
+        faultChanges: (fault, change) => this.#faultChanges(fault, change),
+        beforeEnd: async () => {
+          await this.#untilFailedBack();
+          if (finished === undefined) return;
+          stopShowing();
+          summary = this.#summary();
+          await finished(summary);
+        },
+      });
+      // A defect of the narrator must not be taken for a good run.
+      const [failure] = result.readerFailures ?? [];
+      if (failure !== undefined) throw new Error(failure);
+    } catch (error) {
+      if (this.#lab === undefined && signal.aborted) return undefined;
+      throw error;
+    } finally {
+      stopShowing();
+    }
+    // What was in progress at the end of the story counts, too, unless the lab ran on.
+    return summary ?? this.#summary();
+  }
+
+  #isReady(lab: LiveLab): void {
+    this.#lab = lab;
+    const { url, token } = lab.dashboard!;
     this.#report({
       type: "started",
       at_ms: this.#elapsed(),
-      address: formatAddress(balancer.address),
-      dashboard: dashboard.url,
-      token: token.value,
+      address: formatAddress(lab.balancer.address),
+      dashboard: url,
+      token,
     });
-    const clock = new RunClock(now);
-    const load = new SessionLoad({
-      address: balancer.address,
-      payload: linePayload(),
-      timeout: this.#config.timeouts.connect,
-      now: clock.now,
-      demand: new Demand(CLOSED_LOOP, childSeed(seed, "clients")),
-      until: Infinity,
-      retries: 0,
-      attempted: (request, outcome) => this.#record(request, outcome),
-    }, new Tally(new BackendNames()));
-    const loaded = run(load, clock, { duration: Infinity, signal: new AbortController().signal });
-    const shown = setInterval(() => this.#show(this.#state(balancer)), SHOW_EVERY_MS);
-    const start = now();
-    await this.#until(start + TAKEN_AT * duration);
-    if (!signal.aborted) await this.#stopBackend(balancer);
-    await this.#until(start + RETURNS_AT * duration);
-    if (!signal.aborted) this.#giveBack();
-    await this.#until(start + duration);
-    await this.#untilFailedBack();
-    clearInterval(shown);
-    const end = async () => {
-      load.stop();
-      await loaded;
-    };
-    const { finished } = this.#options;
-    // What is in progress at the end of the story counts, too, unless the lab runs on.
-    if (finished === undefined) await end();
-    const summary = this.#summary(balancer);
-    if (finished !== undefined) {
-      await finished(summary);
-      await faults.end();
-      await end();
-    }
-    await dashboard.stop();
-    await faults.stop();
-    await balancer.stop();
-    monitor.stop();
-    await Promise.all([...this.#servers.values()].map((server) => server.kill()));
-    if (this.#failure !== undefined) throw this.#failure;
-    return summary;
   }
 
-  #listen(): void {
-    this.#events.subscribe("demo", ["backend_down"], ({ backend }) => {
+  #listen(events: EventStream): void {
+    events.subscribe("demo", ["backend_down"], ({ backend }) => {
       if (backend !== VICTIM || this.#stoppedAt === undefined) return;
       this.#detectedAt = this.#options.now();
       this.#report({
@@ -290,14 +259,14 @@ export class Demo {
         noticed: this.#errors,
       });
     });
-    this.#events.subscribe("demo", ["backend_up"], ({ backend }) => {
+    events.subscribe("demo", ["backend_up"], ({ backend }) => {
       if (backend !== VICTIM || this.#returnedAt === undefined) return;
       this.#failedBackAt = this.#options.now();
       this.#failedBack.abort();
       const failback_ms = (this.#failedBackAt - this.#returnedAt) / NS_PER_MS;
       this.#report({ type: "failed_back", at_ms: this.#elapsed(), failback_ms });
     });
-    const stop = this.#events.subscribe("demo", ["connection_opened"], ({ backend, attempt }) => {
+    const stop = events.subscribe("demo", ["connection_opened"], ({ backend, attempt }) => {
       if (attempt > 1) {
         this.#failedOver++;
         if (this.#failedOver === 1) {
@@ -311,18 +280,16 @@ export class Demo {
     });
   }
 
-  async #stopBackend(balancer: Balancer): Promise<void> {
-    const inFlight = balancer.scheduler.backend(VICTIM)!.inFlight;
+  #faultChanges(_fault: Fault, change: "begins" | "ended"): void {
+    if (change === "ended") {
+      this.#returnedAt = this.#options.now();
+      this.#report({ type: "returned", at_ms: this.#elapsed() });
+      return;
+    }
+    const { inFlight } = this.#lab!.balancer.scheduler.backend(VICTIM)!;
     this.#unavoidable = inFlight;
     this.#stoppedAt = this.#options.now();
     this.#report({ type: "taken_away", at_ms: this.#elapsed(), in_flight: inFlight });
-    await this.#servers.get(VICTIM)!.kill();
-  }
-
-  #giveBack(): void {
-    this.#servers.get(VICTIM)!.start(this.#addresses.get(VICTIM)!);
-    this.#returnedAt = this.#options.now();
-    this.#report({ type: "returned", at_ms: this.#elapsed() });
   }
 
   #record({ due }: SessionRequest, { error, backend, at }: SessionOutcome): void {
@@ -337,7 +304,7 @@ export class Demo {
     }
   }
 
-  #state({ scheduler }: Balancer): DemoState {
+  #state({ balancer: { scheduler } }: LiveLab): DemoState {
     return {
       at_ms: this.#elapsed(),
       backends: scheduler.backends.map((backend) => ({
@@ -350,10 +317,11 @@ export class Demo {
     };
   }
 
-  #summary({ scheduler }: Balancer): DemoSummary {
-    const { healthCheck } = this.#config;
+  #summary(): DemoSummary {
+    const { healthCheck } = this.#scenario.balancer;
     const { now, signal, algorithm } = this.#options;
-    const connections = scheduler.backends.reduce((sum, backend) => sum + backend.connections, 0);
+    const { backends } = this.#lab!.balancer.scheduler;
+    const connections = backends.reduce((sum, backend) => sum + backend.connections, 0);
     const between = (from: Nanoseconds | undefined, to: Nanoseconds | undefined) =>
       from === undefined || to === undefined ? null : (to - from) / NS_PER_MS;
     const bound = ({ most }: NoticeTime) => (most + SLACK) / NS_PER_MS;
@@ -363,7 +331,7 @@ export class Demo {
       duration_ms: (now() - this.#begun) / NS_PER_MS,
       interrupted: signal.aborted,
       connections,
-      backends: scheduler.backends.map((backend) => ({
+      backends: backends.map((backend) => ({
         id: backend.id,
         connections: backend.connections,
         share: connections === 0 ? 0 : backend.connections / connections,
@@ -392,43 +360,9 @@ export class Demo {
   /** The story has announced it: on a busy machine it may come late, but not later than its bound from now on. */
   async #untilFailedBack(): Promise<void> {
     if (this.#returnedAt === undefined) return;
-    const { healthCheck } = this.#config;
+    const { healthCheck } = this.#scenario.balancer;
     const { most } = failbackTime(healthCheck, healthCheck.timeout);
     const { signal } = this.#options;
     await sleep(most + SLACK, AbortSignal.any([signal, this.#failedBack.signal]));
   }
-
-  /** Waits for a moment, or the signal. */
-  async #until(moment: Nanoseconds): Promise<void> {
-    const { now, signal } = this.#options;
-    await sleep(moment - now(), signal);
-  }
-}
-
-/** Probes often enough that there is something to see, however short the demo. */
-function demoConfig(
-  { algorithm, duration }: DemoOptions,
-  addresses: ReadonlyMap<string, Address>,
-  admins: ReadonlyMap<string, Address>,
-): Config {
-  const interval = Math.round(Math.min(duration / 40, 500 * NS_PER_MS));
-  const text = "backends: [{id: B1, address: 127.0.0.1:1}]";
-  const defaults = parseConfig({ file: "the demo", text });
-  const [backend] = defaults.backends;
-  return {
-    ...defaults,
-    listen: { host: "127.0.0.1", port: 0 },
-    algorithm: algorithmNamed(algorithm),
-    backends: [...addresses].map(([id, address]) => ({
-      ...backend!,
-      id,
-      address,
-      admin: admins.get(id)!,
-    })),
-    healthCheck: { ...defaults.healthCheck, interval, timeout: PROBE_TIMEOUT },
-    timeouts: { connect: 2000 * NS_PER_MS, idle: 60_000 * NS_PER_MS, drain: 1000 * NS_PER_MS },
-    limits: { connections: 10_000 },
-    log: { ...defaults.log, connections: false, statusInterval: duration },
-    admin: { listen: "off", hosts: [] },
-  };
 }

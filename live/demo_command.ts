@@ -65,6 +65,10 @@ export function demoCommand(io: Io) {
         (state) => printer.show(state),
       );
       const summary = await demo.run();
+      if (summary === undefined) {
+        io.err("lbsim: stopped before the demo began");
+        return io.setExitCode(130);
+      }
       if (!hold) finish(summary);
       // Ctrl-C is how a lab that is held ends.
       if (io.signal.aborted && !isHeld) io.setExitCode(130);

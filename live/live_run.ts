@@ -48,6 +48,7 @@ import { createNetwork, placed } from "../sim/model/mod.ts";
 import { type ReadyScenario, sliceOf } from "../sim/study/mod.ts";
 import { ClientNetwork } from "./client_network.ts";
 import { JOBS } from "./jobs.ts";
+import { LabDashboard } from "./lab_dashboard.ts";
 import { ScenarioBackend } from "./scenario_backend.ts";
 
 /** Options of a live run. */
@@ -60,6 +61,23 @@ export interface LiveRunOptions {
   readonly progress?: ((elapsed: Nanoseconds, ended: number) => void) | undefined;
   /** Is given the events of each balancer before the run begins. */
   readonly observe?: ((events: EventStream, balancer: number) => void) | undefined;
+  /** Whether the first balancer has a dashboard. It must not be restarted by a fault. */
+  readonly dashboard?: boolean | undefined;
+  /** Called when everything is ready, before clients begin. */
+  readonly ready?: ((lab: LiveLab) => void) | undefined;
+  /** An attempt at a request has ended. */
+  readonly attempted?: ((request: SessionRequest, outcome: SessionOutcome) => void) | undefined;
+  /** Called before a fault begins, and after it has ended. */
+  readonly faultChanges?: ((fault: Fault, change: "begins" | "ended") => void) | undefined;
+  /** Called at the end of the duration: clients go on until it resolves. */
+  readonly beforeEnd?: (() => Promise<void>) | undefined;
+}
+
+/** What runs in a live run. */
+export interface LiveLab {
+  /** The first balancer. */
+  readonly balancer: Balancer;
+  readonly dashboard?: { readonly url: string; readonly token: string };
 }
 
 /** The result of a live run, and how well this machine kept its times. */
@@ -104,7 +122,7 @@ class LiveRun {
   readonly backends: readonly ScenarioBackend[];
   readonly #scenario: ReadyScenario;
   /** By balancer. */
-  readonly #configs: readonly Config[];
+  #configs: readonly Config[];
   readonly #seed: number;
   readonly #options: LiveRunOptions;
   readonly #alarms: Alarms;
@@ -129,6 +147,7 @@ class LiveRun {
   #attempts = 0;
   #warm: CumulativeTotals | undefined;
   #end: CumulativeTotals | undefined;
+  #dashboard: LabDashboard | undefined;
 
   constructor(scenario: ReadyScenario, seed: number, options: LiveRunOptions) {
     const { loadBalancers, network, workload, servers } = scenario;
@@ -151,15 +170,7 @@ class LiveRun {
     this.backends = balancer.backends.map(({ id }, index) =>
       new ScenarioBackend(id, index, servers[index]!, context)
     );
-    this.#configs = Array.from(
-      { length: loadBalancers },
-      (_, index) =>
-        liveConfig(
-          configOf({ ...scenario, balancer: placed(scenario, seed) }),
-          this.backends,
-          index,
-        ),
-    );
+    this.#configs = this.#liveConfigs();
     this.#health = new HealthLog(
       this.backends,
       loadBalancers,
@@ -193,6 +204,17 @@ class LiveRun {
     this.#load = this.#clients(new Demand(scenario, seed), chances);
   }
 
+  #liveConfigs(): Config[] {
+    const config = configOf({
+      ...this.#scenario,
+      balancer: placed(this.#scenario, this.#seed),
+    });
+    return Array.from(
+      { length: this.#scenario.loadBalancers },
+      (_, index) => liveConfig(config, this.backends, index, this.#dashboard?.backends),
+    );
+  }
+
   /** The clients: those of the simulator, on sockets. */
   #clients(demand: Demand, chances: Chances): SessionLoad {
     const { workload, end, warmup } = this.#scenario;
@@ -208,7 +230,7 @@ class LiveRun {
       dial: (options, _from, client, signal, request) =>
         this.#network.dial(options, client, signal, request!),
       demand,
-      until: "duration" in end ? end.duration : Infinity,
+      until: this.#duration,
       ..."connections" in end && { connections: end.connections },
       countedFrom: warmup,
       pauseAfterFailure: 0,
@@ -234,15 +256,22 @@ class LiveRun {
   }
 
   async run(): Promise<LiveRunResult> {
-    const { progress } = this.#options;
-    const { end } = this.#scenario;
+    const { progress, ready } = this.#options;
     const signal = AbortSignal.any([this.#options.signal, this.#failing.signal]);
     let shown: ReturnType<typeof setInterval> | undefined;
     try {
+      await this.#openDashboard();
       for (let index = 0; index < this.#balancers.length; index++) await this.#startBalancer(index);
+      const [balancer] = this.#balancers as [Balancer];
+      const url = await this.#dashboard?.serve(balancer);
       signal.throwIfAborted();
+      const { token } = this.#dashboard ?? {};
+      ready?.({
+        balancer,
+        ...url !== undefined && token !== undefined && { dashboard: { url, token } },
+      });
       await run(this.#load, this.#clock, {
-        duration: "duration" in end ? end.duration : Infinity,
+        duration: this.#duration,
         patience: PATIENCE,
         signal,
         alarms: this.#alarms,
@@ -262,13 +291,32 @@ class LiveRun {
     }
   }
 
+  /** When clients stop; Infinity if something else decides it. */
+  get #duration(): Nanoseconds {
+    const { end } = this.#scenario;
+    return "duration" in end && this.#options.beforeEnd === undefined ? end.duration : Infinity;
+  }
+
+  async #openDashboard(): Promise<void> {
+    if (!this.#options.dashboard) return;
+    const faults = this.backends.map((backend) => backend.faults);
+    this.#dashboard = await LabDashboard.open(faults, this.#streams[0]!, this.#alarms.now);
+    this.#configs = this.#liveConfigs();
+  }
+
   #schedule(): void {
-    const { warmup, faults } = this.#scenario;
+    const { warmup, faults, end } = this.#scenario;
+    const { beforeEnd } = this.#options;
     const at = (moment: Nanoseconds, act: () => void) => this.#alarms.alarm(act).set(moment);
     at(warmup, () => this.#warm = this.#totals());
     for (const fault of faults) {
       at(fault.at, () => this.#beginFault(fault));
       if (fault.for !== Infinity) at(fault.at + fault.for, () => this.#endFault(fault));
+    }
+    if (beforeEnd !== undefined && "duration" in end) {
+      const stop = () => this.#load.stop();
+      const fail = (error: unknown) => this.#failing.abort(error);
+      at(end.duration, () => void beforeEnd().then(stop, fail));
     }
     if (this.#series !== undefined) this.#slice(this.#series);
   }
@@ -279,7 +327,12 @@ class LiveRun {
     this.#alarms.alarm(() => this.#slice(series)).set(series.nextAt);
   }
 
-  #attempted(request: SessionRequest, { error, waited, at, isLast }: SessionOutcome): void {
+  #attempted(request: SessionRequest, outcome: SessionOutcome): void {
+    this.#record(request, outcome);
+    this.#options.attempted?.(request, outcome);
+  }
+
+  #record(request: SessionRequest, { error, waited, at, isLast }: SessionOutcome): void {
     const { recorder } = this;
     const { due } = request;
     const client = this.#load.demand.population.address(request.client);
@@ -353,6 +406,7 @@ class LiveRun {
   async #close(): Promise<void> {
     await this.#load.close();
     this.#network.close();
+    await this.#dashboard?.stop();
     this.#alarms.clear();
     this.#balancers.forEach((_, index) => this.#stopBalancer(index));
     await Promise.all(this.#stopping);
@@ -407,11 +461,13 @@ class LiveRun {
       events: this.#streams[index]!,
       now: () => this.#alarms.now(),
       seed: childSeed(this.#seed, "balancer", index),
+      ...index === 0 && { monitor: this.#dashboard?.monitor.monitor },
       signal: this.#options.signal,
     });
   }
 
   #beginFault(fault: Fault): void {
+    this.#options.faultChanges?.(fault, "begins");
     this.#active.add(fault);
     if ("loadBalancer" in fault) {
       this.#health.balancerRestarted(fault.loadBalancer, this.#alarms.now());
@@ -425,6 +481,7 @@ class LiveRun {
     if ("backend" in fault) this.#change(fault, -1);
     else this.#restartBalancer(fault.loadBalancer);
     this.#health.faultEnds(fault);
+    this.#options.faultChanges?.(fault, "ended");
   }
 
   /** A fault of a backend begins or ends. What has a time of its own ends by itself. */
@@ -440,7 +497,7 @@ class LiveRun {
         this.#balancers.forEach((balancer) => balancer && this.#setMode(balancer, index));
         break;
       default:
-        if (change === 1) backend.begin(kind, fault.for);
+        if (change === 1) void backend.faults.begin(kind, fault.for);
     }
   }
 
@@ -524,6 +581,7 @@ function liveConfig(
   config: Config,
   backends: readonly ScenarioBackend[],
   balancer: number,
+  admins: readonly Address[] | undefined,
 ): Config {
   const { tls: _tls, backendTls: _backendTls, ...rest } = config;
   return {
@@ -532,6 +590,7 @@ function liveConfig(
     backends: config.backends.map((backend, i) => ({
       ...backend,
       address: backends[i]!.addresses[balancer]!,
+      ...admins !== undefined && { admin: admins[i]! },
     })),
     proxyProtocol: { acceptFrom: [LOOPBACK], send: "off", timeout: PROXY_TIMEOUT },
     admin: { ...config.admin, listen: "off" },

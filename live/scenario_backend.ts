@@ -1,7 +1,13 @@
-import { Entrance, entranceMode, JobServer } from "../backend/mod.ts";
+import {
+  BackendFaults,
+  Entrance,
+  entranceMode,
+  type FaultyBackend,
+  JobServer,
+} from "../backend/mod.ts";
 import type { Address, Nanoseconds, Random } from "../lib/base/mod.ts";
-import { ActiveFaults, type FaultEffect, NO_EFFECT, type ServerFault } from "../lib/fault/mod.ts";
-import type { Alarm, Alarms } from "../lib/io/mod.ts";
+import { type FaultEffect, NO_EFFECT } from "../lib/fault/mod.ts";
+import type { Alarms } from "../lib/io/mod.ts";
 import type { BackendFault, ServerOptions } from "../lib/scenario/types.ts";
 
 /** What the backends of a run have in common. */
@@ -38,17 +44,17 @@ interface Link {
  * A backend of a scenario on real sockets: it serves the job that each request carries, as the simulator's
  * backend does, and its faults act on its sockets.
  */
-export class ScenarioBackend {
+export class ScenarioBackend implements FaultyBackend {
   readonly id: string;
   readonly index: number;
   /** Counts of the measured time. */
   reached = 0;
   done = 0;
   failed = 0;
+  /** The faults of its process and machine. */
+  readonly faults: BackendFaults;
   readonly #context: BackendContext;
   readonly #jobs: JobServer;
-  readonly #faultAlarm: Alarm;
-  readonly #faults = new ActiveFaults();
   readonly #links: readonly Link[];
   #effect: FaultEffect = NO_EFFECT;
   #closed = false;
@@ -66,9 +72,12 @@ export class ScenarioBackend {
       ...{ alarms, random, latency },
       answerTo: (line) => line.startsWith("GET ") ? OK : `${expected}\n`,
       onJob: (job) => onJob(job, index),
-      onRoom: () => this.#setEntrances(),
+      onRoom: () => void this.#setEntrances(),
     });
-    this.#faultAlarm = alarms.alarm(() => this.#assess());
+    this.faults = new BackendFaults(this, {
+      now: alarms.now,
+      timers: (ring) => alarms.alarm(ring),
+    });
     this.#links = Array.from({ length: context.balancers }, () => this.#link());
   }
 
@@ -82,10 +91,12 @@ export class ScenarioBackend {
     return this.#links.map(({ entrance }) => entrance.address);
   }
 
-  /** A fault of its process or machine begins. */
-  begin(fault: ServerFault, duration: Nanoseconds): void {
-    this.#faults.begin(fault, this.#context.alarms.now(), duration);
-    this.#assess();
+  /** Applies the effect of `faults`. What messages meet changes at once, though a listener may take a while. */
+  async applyFaults(effect: FaultEffect): Promise<void> {
+    this.#effect = effect;
+    const entering = this.#setEntrances();
+    this.#jobs.applyFaults(effect);
+    await entering;
   }
 
   /** A partition begins, or ends. */
@@ -94,13 +105,13 @@ export class ScenarioBackend {
     this.#links.forEach((link, balancer) => {
       if (only === undefined || only === balancer) link.cuts += change;
     });
-    this.#setEntrances();
+    void this.#setEntrances();
   }
 
   /** Ends everything. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#faultAlarm.set(undefined);
+    void this.faults.end();
     this.#jobs.dropConnections();
     for (const { passing } of this.#links) passing.resolve();
     await Promise.all(this.#links.map(({ entrance }) => entrance.setMode("closed")));
@@ -131,27 +142,21 @@ export class ScenarioBackend {
     return link;
   }
 
-  #assess(): void {
-    const now = this.#context.alarms.now();
-    this.#faults.passTime(now);
-    const next = this.#faults.nextChange(now);
-    this.#faultAlarm.set(next === Infinity ? undefined : next);
-    this.#effect = this.#faults.effect(now);
-    this.#setEntrances();
-    this.#jobs.applyFaults(this.#effect);
-  }
-
-  /** A full queue refuses connects, as a backend that is down does. */
-  #setEntrances(): void {
+  /** A full queue refuses connects, as a backend that is down does. Resolves when that is in force. */
+  async #setEntrances(): Promise<void> {
     if (this.#closed || this.#links === undefined) return;
+    const entering: Promise<void>[] = [];
     for (const link of this.#links) {
       const isCut = link.cuts > 0 || this.#effect.silent;
       const mode = entranceMode({ ...this.#effect, silent: isCut });
-      void link.entrance.setMode(mode === "open" && this.#jobs.isFull ? "closed" : mode);
+      entering.push(
+        link.entrance.setMode(mode === "open" && this.#jobs.isFull ? "closed" : mode),
+      );
       if (!isCut) link.passing.resolve();
       else if (!link.isCut) link.passing = Promise.withResolvers();
       link.isCut = isCut;
     }
+    await Promise.all(entering);
   }
 }
 

@@ -125,7 +125,9 @@ async function runRoles(
     });
     return server;
   });
-  const faults = servers.map((server) => new BackendFaults(server, faultLogger(server.id)));
+  const faults = servers.map((server) =>
+    new BackendFaults(server, { report: faultLogger(server.id) })
+  );
   const apis: { stop(): Promise<void> }[] = [];
   try {
     for (const [i, one] of faults.entries()) {

@@ -1,7 +1,7 @@
 import type { Nanoseconds } from "../../lib/base/mod.ts";
-import type { Clock, Connection } from "../../lib/io/mod.ts";
+import { type Clock, type Connection, type MakeTimer, systemTimers } from "../../lib/io/mod.ts";
 import type { ErrorKind, Payload, Tally } from "../core/mod.ts";
-import { Deadlines, type MakeTimer, systemTimers } from "./deadlines.ts";
+import { Deadlines } from "./deadlines.ts";
 import { dial, DialError, type DialOptions } from "./dialing.ts";
 import { Link } from "./link.ts";
 

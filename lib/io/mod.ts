@@ -27,6 +27,7 @@ export {
   systemReason,
   writeFailure,
 } from "./system_error.ts";
+export { type MakeTimer, systemTimers, type Timer } from "./timers.ts";
 export { type ExpectedPeer, startTls, type TlsFailure } from "./tls.ts";
 export { tlsErrorInWords } from "./tls_words.ts";
 export { untilAborted } from "./until_aborted.ts";

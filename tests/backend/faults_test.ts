@@ -10,7 +10,7 @@ function backend(behaviour: Behaviour = {}) {
   const server = new BackendServer("B1", behaviour, createRandom(1));
   const address = server.start({ host: "127.0.0.1", port: 0 });
   const changes: FaultChange[] = [];
-  const faults = new BackendFaults(server, (change) => changes.push(change));
+  const faults = new BackendFaults(server, { report: (change) => changes.push(change) });
   const stop = async () => {
     await faults.end();
     await server.kill();

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
-import { Demo, type DemoEvent, type DemoSummary, problemsOf } from "../../live/demo.ts";
-import { NS_PER_MS } from "../../lib/base/mod.ts";
+import {
+  Demo,
+  type DemoEvent,
+  demoScenario,
+  type DemoSummary,
+  problemsOf,
+} from "../../live/demo.ts";
+import { NS_PER_MS, NS_PER_S } from "../../lib/base/mod.ts";
+import { loadStudy } from "../../lib/files/load_study.ts";
 import { monotonicNow } from "../../lib/io/mod.ts";
 
 const GOOD: DemoSummary = {
@@ -40,7 +47,29 @@ Deno.test("Demo waits for the failback that it announced, even if the machine is
   // With this, the summary does not wait for requests that are under way, either.
   const finished = () => Promise.resolve();
   const options = { algorithm: "random", duration, now, seed: 1, signal, finished } as const;
-  const { failback_ms } = await new Demo(options, report, () => {}).run();
+  const summary = await new Demo(options, report, () => {}).run();
   assert.ok(types.includes("failed_back"), `${types}`);
-  assert.ok(failback_ms !== null);
+  assert.ok(summary!.failback_ms !== null);
+});
+
+Deno.test("demoScenario() is the scenario of examples/, whose times change with the duration", async () => {
+  const { pathname } = new URL("../../examples/crash-and-return.yaml", import.meta.url);
+  const { scenario } = (await loadStudy(pathname, [])).variants[0]!;
+  assert.deepEqual(demoScenario("round-robin", 20 * NS_PER_S), scenario);
+  const short = demoScenario("random", 8 * NS_PER_S);
+  assert.deepEqual(short.end, { duration: 8 * NS_PER_S });
+  const [fault] = short.faults;
+  assert.deepEqual([fault!.at, fault!.for], [2.4 * NS_PER_S, 2.4 * NS_PER_S]);
+  assert.equal(short.balancer.healthCheck.interval, 200 * NS_PER_MS);
+  assert.equal(short.balancer.algorithm.name, "random");
+  const long = demoScenario("random", 60 * NS_PER_S);
+  assert.equal(long.balancer.healthCheck.interval, 500 * NS_PER_MS);
+  assert.equal(long.faults[0]!.at, 18 * NS_PER_S);
+});
+
+Deno.test("Demo ends without a summary if it is stopped before its balancer listens", async () => {
+  const signal = AbortSignal.abort();
+  const duration = 4 * NS_PER_S;
+  const options = { algorithm: "random", duration, now: monotonicNow, seed: 1, signal } as const;
+  assert.equal(await new Demo(options, () => {}, () => {}).run(), undefined);
 });

@@ -61,7 +61,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "sim": [...LIB, ...SIMULATION],
   "web": [...LIB, "sim", ...SIMULATION],
   "play": [...LIB, "web"],
-  "live": [...LIB, ...ROLES, ...SIMULATION],
+  "live": [...LIB, ...ROLES, ...SIMULATION, "examples"],
   "packaging": ["deno.json"],
   "docs": [...LIB, "sim"],
   "main.ts": [...LIB, "live", "play", "web", ...ROLES, ...SIMULATION],
