@@ -369,7 +369,7 @@ Deno.test("Admin.start(): the default port in use is a warning, a configured one
   } finally {
     taken?.close();
   }
-  assert.match(warnings[0]!, /127\.0\.0\.1:9900: it is in use; the balancer runs without it/);
+  assert.match(warnings[0]!, /127\.0\.0\.1:9900: it is in use; the balancer runs without the API/);
 });
 
 Deno.test(
