@@ -50,3 +50,11 @@ export function readTotals(
     })),
   };
 }
+
+/** The totals with another backend, on which nothing has happened. */
+export function withIdleBackend(totals: CumulativeTotals): CumulativeTotals {
+  return {
+    ...totals,
+    backends: [...totals.backends, { inFlight: 0, queue: 0, busy: 0, down: 0 }],
+  };
+}

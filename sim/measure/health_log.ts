@@ -16,7 +16,7 @@ interface Detection {
 export class HealthLog {
   falseDowns = 0;
   /** By backend: how often a balancer marked it as down. */
-  readonly downs: Float64Array;
+  downs: Float64Array;
   readonly changes: Series["health"][number][] = [];
   readonly #balancers: number;
   readonly #detections: Detection[];
@@ -26,11 +26,11 @@ export class HealthLog {
    */
   readonly #probeTimeout: Nanoseconds;
   /** By balancer and backend: 1 if the balancer has marked it as up. */
-  readonly #up: Uint8Array;
+  #up: Uint8Array;
   /** By balancer and backend: since when it has been marked as down; NaN if it is not. */
-  readonly #downSince: Float64Array;
+  #downSince: Float64Array;
   /** By backend: time marked as down, over all balancers. */
-  readonly #downTime: Float64Array;
+  #downTime: Float64Array;
 
   constructor(
     backends: readonly MeasuredBackend[],
@@ -46,6 +46,14 @@ export class HealthLog {
     this.#downSince = new Float64Array(balancers * backends.length).fill(NaN);
     this.#detections = [];
     for (const fault of faults) this.addFault(fault);
+  }
+
+  /** Another backend, after those that are known. There must be one balancer only. */
+  addBackend(): void {
+    this.#up = Uint8Array.of(...this.#up, 0);
+    this.downs = Float64Array.of(...this.downs, 0);
+    this.#downTime = Float64Array.of(...this.#downTime, 0);
+    this.#downSince = Float64Array.of(...this.#downSince, NaN);
   }
 
   /** Another fault, after those that are known. */

@@ -20,10 +20,10 @@ export class Spread {
    * By backend: the connections that it got while it was to get clients, and its share of the connections of
    * all.
    */
-  readonly #received: Float64Array;
-  readonly #expected: Float64Array;
+  #received: Float64Array;
+  #expected: Float64Array;
   /** By backend: connections that had reached it at the last change of mode. */
-  readonly #counted: Float64Array;
+  #counted: Float64Array;
   #current: readonly Share[] = [];
 
   /** @param shares The share of each backend at the moment of the call. */
@@ -33,6 +33,14 @@ export class Spread {
     this.#received = new Float64Array(backends.length);
     this.#expected = new Float64Array(backends.length);
     this.#counted = new Float64Array(backends.length);
+    this.modeChanged();
+  }
+
+  /** There is another backend, after those that are known, which gets no clients yet. */
+  addBackend(): void {
+    this.#received = Float64Array.of(...this.#received, 0);
+    this.#expected = Float64Array.of(...this.#expected, 0);
+    this.#counted = Float64Array.of(...this.#counted, 0);
     this.modeChanged();
   }
 

@@ -1,5 +1,5 @@
 import type { Nanoseconds } from "../../lib/base/mod.ts";
-import type { CumulativeTotals } from "./cumulative_totals.ts";
+import { type CumulativeTotals, withIdleBackend } from "./cumulative_totals.ts";
 import type { HealthLog } from "./health_log.ts";
 import type { Series } from "../../lib/metrics/mod.ts";
 
@@ -33,6 +33,13 @@ export class TimeSeries {
     if (this.#readings.length <= 2 * this.#maxSlices) return;
     this.#readings = this.#readings.filter((_, i) => i % 2 === 0);
     this.interval *= 2;
+  }
+
+  /** There is another backend, of which there was nothing to read until now. */
+  addBackend(): void {
+    this.#readings = this.#readings.map((reading) =>
+      reading.backends.length < SERIES_BACKENDS_MAX ? withIdleBackend(reading) : reading
+    );
   }
 
   /** The averages between the readings. */

@@ -36,7 +36,7 @@ interface Probing {
  */
 export class Prober {
   readonly #world: World;
-  readonly #probings: readonly Probing[];
+  readonly #probings: Probing[];
   /** By balancer: how many backends it has not probed since its start. */
   readonly #unprobed: number[];
   readonly #failDraws: Random;
@@ -54,24 +54,17 @@ export class Prober {
     this.#failDraws = createRandom(childSeed(world.seed, "probe fate"));
     this.#unprobed = world.balancers.map(() => world.backends.length);
     this.#probings = world.balancers.flatMap((balancer) =>
-      world.backends.map((backend) => {
-        const random = createRandom(
-          childSeed(world.seed, "balancer", balancer.index, "probes", backend.index),
-        );
-        return {
-          balancer,
-          backend,
-          random,
-          schedule: new ProbeSchedule(healthCheck, random, 0),
-          pending: NONE,
-          beganAt: 0,
-          connection: undefined,
-          ok: false,
-          reason: "",
-          probed: false,
-        };
-      })
+      world.backends.map((backend) => newProbing(balancer, backend, world.seed, healthCheck))
     );
+  }
+
+  /** Another backend, which joins later. There must be one balancer only: its probings follow each other. */
+  add(backend: BackendModel): void {
+    const { balancers, seed, scenario } = this.#world;
+    const { healthCheck } = scenario.balancer;
+    for (const balancer of balancers) {
+      this.#probings.push(newProbing(balancer, backend, seed, healthCheck));
+    }
   }
 
   /** All balancers have probed all backends before the run begins. */
@@ -343,4 +336,25 @@ export class Prober {
   #fails(rate: number): boolean {
     return rate > 0 && this.#failDraws.next() < rate;
   }
+}
+
+function newProbing(
+  balancer: BalancerModel,
+  backend: BackendModel,
+  seed: number,
+  healthCheck: Balancer["healthCheck"],
+): Probing {
+  const random = createRandom(childSeed(seed, "balancer", balancer.index, "probes", backend.index));
+  return {
+    balancer,
+    backend,
+    random,
+    schedule: new ProbeSchedule(healthCheck, random, 0),
+    pending: NONE,
+    beganAt: 0,
+    connection: undefined,
+    ok: false,
+    reason: "",
+    probed: false,
+  };
 }

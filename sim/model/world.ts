@@ -61,7 +61,6 @@ export class World {
   /** Undefined if the balancers take no time. */
   readonly loops: EventLoops | undefined;
   readonly chances: Chances;
-  readonly backends: readonly BackendModel[];
   readonly balancers: readonly BalancerModel[];
   readonly recorder: Recorder;
   readonly clients: Clients;
@@ -72,6 +71,8 @@ export class World {
   /** Undefined if backends send no idle reports. */
   readonly idleReports: IdleReports | undefined;
   watcher: RequestWatcher | undefined;
+  readonly #backends: BackendModel[];
+  readonly #byId: Map<string, BackendModel>;
 
   constructor(scenario: Scenario, seed: number, warmup: Nanoseconds) {
     const { balancer, servers, loadBalancers, workload, network, overheads } = scenario;
@@ -83,12 +84,12 @@ export class World {
     this.overheads = overheads ?? NO_OVERHEADS;
     this.loops = overheads && new EventLoops(overheads, loadBalancers, this.queue);
     this.chances = new Chances(seed);
-    this.backends = serversById(scenario).map(([id, options], index) =>
+    this.#backends = serversById(scenario).map(([id, options], index) =>
       new BackendModel(id, index, options, this)
     );
-    const byId = new Map(this.backends.map((backend) => [backend.id, backend]));
+    this.#byId = new Map(this.#backends.map((backend) => [backend.id, backend]));
     this.balancers = idealStoresOf(balancer, loadBalancers).map((store, index) =>
-      new BalancerModel(placed(scenario, seed), index, seed, this.queue, store, byId)
+      new BalancerModel(placed(scenario, seed), index, seed, this.queue, store, this.#byId)
     );
     this.recorder = new Recorder(workload.timeout);
     this.clients = new Clients(this);
@@ -97,6 +98,35 @@ export class World {
     this.prober = new Prober(this);
     this.faults = new FaultInjector(this);
     this.idleReports = scenario.idleReports ? new IdleReports(this) : undefined;
+  }
+
+  /** All backends that are configured at some time of the run. */
+  get backends(): readonly BackendModel[] {
+    return this.#backends;
+  }
+
+  /**
+   * Whether backends that join later can be added when the run has begun, as if they had been known from its start: not
+   * with several balancers, whose probes are numbered by the number of backends, nor with idle reports, which draw lots
+   * for all backends at the start.
+   */
+  get canAddBackends(): boolean {
+    return this.balancers.length === 1 && this.idleReports === undefined;
+  }
+
+  /** Adds the backends that a scenario has in addition. They join by a change that is still to come. */
+  addBackends(scenario: Scenario): BackendModel[] {
+    const added: BackendModel[] = [];
+    for (const [id, options] of serversById(scenario)) {
+      if (this.#byId.has(id)) continue;
+      const backend = new BackendModel(id, this.#backends.length, options, this);
+      this.#backends.push(backend);
+      this.#byId.set(id, backend);
+      for (const { cuts } of this.balancers) cuts.push(0);
+      this.prober.add(backend);
+      added.push(backend);
+    }
+    return added;
   }
 
   /** Goes on with other settings: those of a change of the scenario. */

@@ -9,6 +9,8 @@ export interface Extension {
   readonly faults: readonly Fault[];
   /** Faults that end although they did not before, by their place in the list. */
   readonly ends: ReadonlyMap<number, Fault>;
+  /** Whether a backend joins that the former scenario does not have. */
+  readonly joins: boolean;
 }
 
 /**
@@ -28,9 +30,9 @@ export function extensionOf(
   if (!isSame(oldChanges.map(settingsOf), known.map(settingsOf))) return undefined;
   const changes = newChanges.slice(oldChanges.length);
   if (changes.some(({ at }) => at <= now)) return undefined;
-  // The world has all backends from its start, and prepares for the closing of connections.
   const present = idsOf(before);
-  if ([...idsOf(after)].some((id) => !present.has(id))) return undefined;
+  const joins = [...idsOf(after)].some((id) => !present.has(id));
+  // The world prepares for the closing of connections at its start.
   if (closes(after) && !closes(before)) return undefined;
   if (after.faults.length < before.faults.length) return undefined;
   const ends = new Map<number, Fault>();
@@ -44,7 +46,7 @@ export function extensionOf(
   }
   const faults = after.faults.slice(before.faults.length);
   if (faults.some(({ at }) => at <= now)) return undefined;
-  return { scenario: after, changes, faults, ends };
+  return { scenario: after, changes, faults, ends, joins };
 }
 
 function withoutEvents(scenario: ReadyScenario): object {

@@ -62,6 +62,7 @@ import {
   SLICES,
   Spread,
   TimeSeries,
+  withIdleBackend,
 } from "../measure/mod.ts";
 import type { Extension } from "./extension.ts";
 import { sliceOf } from "./slices.ts";
@@ -285,8 +286,9 @@ export class Simulation {
    * not if the run has not begun or is measured no more, nor if something else
    * happens at the same instant as what is added, because what is known from the start comes first.
    */
-  canExtend({ changes, faults, ends }: Extension): boolean {
+  canExtend({ changes, faults, ends, joins }: Extension): boolean {
     if (!this.#isStarted || this.#isOver || this.#end !== undefined) return false;
+    if (joins && !this.#world.canAddBackends) return false;
     const times = new Set([
       ...changes.map(({ at }) => at),
       ...faults.map(({ at }) => at),
@@ -300,8 +302,10 @@ export class Simulation {
   }
 
   /** Goes on with a scenario for which `canExtend` holds. */
-  extend({ scenario: { changes = [] }, changes: added, faults: begun, ends }: Extension): void {
+  extend({ scenario, changes: added, faults: begun, ends, joins }: Extension): void {
+    const { changes = [] } = scenario;
     const world = this.#world;
+    if (joins) this.#addBackends(scenario);
     // A fault that is known is found by its identity.
     const faults = world.scenario.faults.map((fault, i) => {
       const { for: length = fault.for } = ends.get(i) ?? {};
@@ -322,6 +326,16 @@ export class Simulation {
       faults: [...faults, ...begun],
       ...changes.length > 0 && { changes },
     };
+  }
+
+  /** What is measured of a backend that joins later is as if it had been idle from the start. */
+  #addBackends(scenario: Scenario): void {
+    for (const _ of this.#world.addBackends(scenario)) {
+      this.#health.addBackend();
+      this.#spread.addBackend();
+      this.#series?.addBackend();
+      if (this.#warm !== undefined) this.#warm = withIdleBackend(this.#warm);
+    }
   }
 
   #begin(): void {

@@ -16,8 +16,8 @@ compare: {balancer.algorithm: [round-robin, least-connections]}
 
 type Edit = (document: RunDocument, at: number) => RunDocument;
 
-function open(): Session {
-  return new Session(RunDocument.open({ file: "test.yaml", text: TEXT }, {}, []), () => 0);
+function open(text = TEXT): Session {
+  return new Session(RunDocument.open({ file: "test.yaml", text }, {}, []), () => 0);
 }
 
 /** Makes a change now. Returns whether the runs went on. */
@@ -42,6 +42,14 @@ const EDITS: Readonly<Record<string, Edit>> = {
     document.withChange(at, { "workload.arrivals.load": "70%", "servers.B2.slots": 3 }),
   "a backend that leaves": (document, at) =>
     document.withChange(at, { "balancer.backends": [{ id: "B1" }, { id: "B3" }] }),
+  "a backend that joins": (document, at) =>
+    document.withChange(at, {
+      "balancer.backends": [{ id: "B1" }, { id: "B3" }, { id: "B4", weight: 2 }],
+      "servers.B4": { slots: 3, speed: 2 },
+    }),
+  "a fault of a backend that has joined": (document, at) =>
+    document.withChange(at, { "balancer.backends": [{ id: "B1" }, { id: "B5" }] })
+      .withFault(at + 5e8, { for: "1s", backend: "B5", kind: "crash" }),
   "a fault": (document, at) => document.withFault(at, { backend: "B2", kind: "crash" }),
   "a fault with an end": (document, at) =>
     document.withFault(at, { for: "1s", backend: "B3", kind: { flap: { period: "400ms" } } }),
@@ -82,13 +90,20 @@ Deno.test("Session.show() lets paused runs go on with what was changed by hand, 
   assert.equal(session.csv(), again.csv());
 });
 
-Deno.test("Session.show() begins again if what happened is changed, or a backend joins", () => {
+Deno.test("Session.show() begins again if what happened is changed", () => {
   const session = open();
   session.seek(3e9);
   assert.equal(change(session, (document) => document.withoutIntervention(0)), false);
   assert.equal(change(session, (document) => document.withSeed(2)), false);
-  const joins: Edit = (document, at) =>
-    document.withChange(at, { "balancer.backends": [{ id: "B1" }, { id: "B9" }] });
-  assert.equal(change(session, joins), false);
   assertSameAsStudy(session);
 });
+
+for (const more of ["load_balancers: 2\n", "idle_reports: true\n"]) {
+  Deno.test(`Session.show() begins again if a backend joins with ${more.trim()}`, () => {
+    const session = open(more + TEXT.replace("least-connections", "join-idle-queue"));
+    session.seek(3e9);
+    assert.equal(change(session, EDITS["a backend that joins"]!), false);
+    session.finish();
+    assertSameAsStudy(session);
+  });
+}
