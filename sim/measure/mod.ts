@@ -1,5 +1,10 @@
 /** What a run measures, and estimates from all runs of a variant. */
-export { type CumulativeTotals, type MeasuredRun, readTotals, withIdleBackend } from "./cumulative_totals.ts";
+export {
+  type CumulativeTotals,
+  type MeasuredRun,
+  readTotals,
+  withIdleBackend,
+} from "./cumulative_totals.ts";
 export { HealthLog, isPlanned } from "./health_log.ts";
 export { finite, intervalOf, occurrenceOf } from "./intervals.ts";
 export { Measured } from "./measured.ts";

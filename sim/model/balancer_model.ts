@@ -22,8 +22,8 @@ export class BalancerModel {
   stops = 0;
   /** By backend index: the number of partitions between this balancer and the backend. */
   readonly cuts: number[];
-  /** By index in the scheduler: the backend that this is. */
-  models: readonly BackendModel[] = [];
+  /** By index in the scheduler: the backend that this was when it was last asked for. */
+  readonly #models: BackendModel[] = [];
   readonly #backends: ReadonlyMap<string, BackendModel>;
   #options: Balancer;
   readonly #seed: number;
@@ -86,19 +86,20 @@ export class BalancerModel {
   change(options: Balancer, now: Nanoseconds): void {
     this.#options = options;
     this.#scheduler.reconfigure(options, now);
-    this.#findModels(this.#scheduler);
   }
 
-  #findModels({ backends }: Scheduler): void {
-    const models: BackendModel[] = [];
-    for (const { id, index } of backends) models[index] = this.#backends.get(id)!;
-    this.models = models;
+  /** The simulated backend that the scheduler means. A backend that joins may get the index of one that left. */
+  modelOf({ id, index }: { readonly id: string; readonly index: number }): BackendModel {
+    const known = this.#models[index];
+    if (known?.id === id) return known;
+    const model = this.#backends.get(id)!;
+    this.#models[index] = model;
+    return model;
   }
 
   #newScheduler(): Scheduler {
     const random = createRandom(childSeed(this.#seed, "algorithm", this.#starts++));
     const scheduler = new Scheduler(this.#options, this.events, random);
-    this.#findModels(scheduler);
     this.#store?.follow(scheduler);
     scheduler.onWake = (at) => this.#wakeAt(at);
     return scheduler;

@@ -259,7 +259,7 @@ export class Relay {
   }
 
   #beginAttempt(connection: Connection, now: Nanoseconds): void {
-    const backend = connection.balancer.models[scheduledOf(connection).backend.index]!;
+    const backend = connection.balancer.modelOf(scheduledOf(connection).backend);
     connection.flags |= ASSIGNED;
     connection.picked = backend;
     backend.count(1, now);

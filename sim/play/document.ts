@@ -153,6 +153,9 @@ export class RunDocument {
   withoutIntervention(index: number | undefined): RunDocument {
     if (index === undefined) return this.withList("changes", []).withList("faults", []);
     const changes = this.list("changes");
+    if (!Number.isInteger(index) || index < 0) {
+      throw new UserError(`there is no change number ${index + 1}`, { exitCode: 2 });
+    }
     if (index < changes.length) return this.withList("changes", changes.toSpliced(index, 1));
     const faults = this.list("faults");
     const place = index - changes.length;

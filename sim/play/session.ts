@@ -1,4 +1,13 @@
-import { finished, type Nanoseconds, NS_PER_MS, NS_PER_S, UserError } from "../../lib/base/mod.ts";
+import {
+  canonicalIp,
+  escapeText,
+  finished,
+  type Nanoseconds,
+  NS_PER_MS,
+  NS_PER_S,
+  parseIp,
+  UserError,
+} from "../../lib/base/mod.ts";
 import { Explanation } from "../../lib/core/mod.ts";
 import { refusalInWords } from "../../lib/observe/mod.ts";
 import type { Variant } from "../../lib/scenario/mod.ts";
@@ -576,7 +585,11 @@ export class Session {
   }
 
   /** Where a client would go now. Asked of a repeated run, so that no turn and no lot is used up. */
-  *explain(variant: number, client: string): Generator<Pause, Why> {
+  *explain(variant: number, address: string): Generator<Pause, Why> {
+    if (parseIp(address) === undefined) {
+      throw new UserError(`"${escapeText(address)}" is not an IP address`, { exitCode: 2 });
+    }
+    const client = canonicalIp(address);
     yield* this.reaching();
     this.#run(variant);
     const now = Math.floor(this.#at);

@@ -19,6 +19,7 @@ import {
 import { reportLines, type StudyReport } from "../../lib/report/mod.ts";
 import { parseStudy, type StudyInputs } from "../../lib/scenario/mod.ts";
 import { Demand } from "../../lib/workload/mod.ts";
+import { type Command, type Exported, type Message, Player } from "../../sim/play/mod.ts";
 import { Replicator, summarise } from "../../sim/study/mod.ts";
 import { recordedLife } from "../support/recorded_life.ts";
 
@@ -89,9 +90,18 @@ const STUDIES: readonly StudyInputs[] = [
   { scenario: { file: "balancers.yaml", text: BALANCERS }, files: {}, set: [] },
 ];
 
-/** Digests: of the results of each study, of its report, of a load, of a recording, and of the API's description. */
+/**
+ * Digests: of the results of each study, of its report, of a load, of a recording, of the API's description, and of runs
+ * of the playground.
+ */
 export function digests(): string[] {
-  return [...studyDigests(), loadDigest(), recordingDigest(), digestOf("API", openApi())];
+  return [
+    ...studyDigests(),
+    loadDigest(),
+    recordingDigest(),
+    digestOf("API", openApi()),
+    ...playgroundDigests(),
+  ];
 }
 
 function studyDigests(): string[] {
@@ -174,6 +184,50 @@ function recordingDigest(): string {
   const imported = [...recordingOf(rows, { reader: csv, backends: NAMES, run: "run" })];
   const sentences = events.filter(({ type }) => EVENT_TYPES.includes(type)).map(sentenceOf);
   return digestOf("recording", [texts, results, imported, sentences]);
+}
+
+/** Each request is answered in fewer ticks. */
+const TICKS_MAX = 10_000;
+
+/** What a user does by hand in the playground. */
+const BY_HAND: readonly Command[] = [
+  { kind: "seek", at_ms: 700 },
+  { kind: "change", set: { "workload.arrivals.load": "110%", "servers.B2.slots": 3 } },
+  { kind: "step", to: "pick" },
+  { kind: "break", backend: "B2", fault: { slow: 4 } },
+  { kind: "seek", at_ms: 1500 },
+  { kind: "add backend", backend: { weight: 2 } },
+  { kind: "repair", backend: "B2" },
+  { kind: "why", variant: 1 },
+  { kind: "seek", at_ms: 1200 },
+  { kind: "change", set: { "balancer.algorithm": "ring-hash" } },
+  { kind: "remove backend", id: "B3" },
+];
+
+/** A run with changes by hand, and a recording: what the playground answers and draws, and the digest that it exports. */
+function playgroundDigests(): string[] {
+  const text = FAULTS.replace(COMPARED, "compare: {balancer.algorithm: [round-robin, prequal]}\n")
+    .replace(/expect:.*/, "");
+  const parts = [{ file: "run.jsonl", text: recordedLife(1, 300).join("\n") }];
+  return [
+    ["playground", { kind: "open", source: { file: "run.yaml", text } }, ...BY_HAND] as const,
+    ["played recording", { kind: "open recording", parts }, { kind: "seek", at_ms: 200 }] as const,
+  ].map(([name, ...commands]) => {
+    const said: unknown[] = [];
+    let wall = 0;
+    const player = new Player(() => wall, (message) => said.push(message));
+    [...commands, { kind: "export" } as const].forEach((command, request) => {
+      player.take({ request, ...command });
+      for (let i = 0; player.isBusy && i < TICKS_MAX; i++) {
+        wall += 100;
+        player.tick(1);
+      }
+    });
+    const { result } = said.findLast((message) => (message as Message).kind === "reply") as {
+      readonly result: Exported;
+    };
+    return `${digestOf(name, said)} ${result.digest}`;
+  });
 }
 
 function bytesOf(text: string): Uint8Array {

@@ -37,6 +37,25 @@ changes:
   assert.ok(second! > first! + 350, `B2: ${second}`);
 });
 
+Deno.test("simulate() sends clients that wait to a backend that joins, at once and under any index", () => {
+  const busy = `${START.replace("10ms", "1s")}balancer:
+  backends: [{id: B1, max_connections: 1}, {id: B2, max_connections: 1}]
+  health_check: {type: none}
+  queue: {length: 50, timeout: 5s}
+`;
+  // B3 gets the index of B1, which has left.
+  for (const stays of ["{id: B1, max_connections: 1}, ", ""]) {
+    const { backends } = run(
+      `${busy}changes: [{at: 2s, set: {balancer.backends: [${stays}{id: B2, max_connections: 1}, ` +
+        "{id: B3, max_connections: 9}], servers.B3.slots: 9}}]\n",
+      true,
+    );
+    const [first, , third] = backends.map(({ connections }) => connections);
+    assert.ok(third! > 30, `B3: ${third}`);
+    if (stays === "") assert.ok(first! <= 2, `B1: ${first}`);
+  }
+});
+
 Deno.test("parseStudy() names the place of a change that is not possible", () => {
   const cases: readonly [string, RegExp][] = [
     ["{at: 1s, set: {load_balancers: 2}}", /6:\d+: "load_balancers" cannot change during a run/],

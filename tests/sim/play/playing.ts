@@ -27,12 +27,16 @@ export class Failed extends Error {
 /** A player whose clock moves only when a test moves it. */
 export class Playing {
   wall = 0;
+  #lookCost = 0;
   readonly messages: Message[] = [];
   readonly player: Player;
   #requests = 0;
 
   constructor() {
-    this.player = new Player(() => this.wall, (message) => this.messages.push(message));
+    this.player = new Player(
+      () => this.wall += this.#lookCost,
+      (message) => this.messages.push(message),
+    );
   }
 
   /** Sends a command. Returns its number. */
@@ -59,6 +63,13 @@ export class Playing {
       this.player.tick(10);
     }
     throw new Error(`there is no answer to ${command.kind}`);
+  }
+
+  /** A tick in which every look at the clock takes a millisecond: so it ends although its work does not. */
+  tickWithCost(budgetMs: number): void {
+    this.#lookCost = 1;
+    this.player.tick(budgetMs);
+    this.#lookCost = 0;
   }
 
   /** Lets the player work until it has nothing to do. Returns what is drawn at the end. */
