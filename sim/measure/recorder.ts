@@ -20,11 +20,11 @@ export class Recorder {
   connections = 0;
   /** Requests done since the start, whenever they began. */
   completions = 0;
-  readonly sojourn = new Histogram();
-  readonly wait = new Histogram();
+  readonly sojourn: Histogram = new Histogram();
+  readonly wait: Histogram = new Histogram();
   /** How long it took to reach another backend after the first connect had failed. */
-  readonly failover = new Histogram();
-  readonly refusals = new Map<RefusalCause, number>();
+  readonly failover: Histogram = new Histogram();
+  readonly refusals: Map<RefusalCause, number> = new Map();
   /** Requests cut off by the idle timeout. */
   idleCuts = 0;
   sessionsMoved = { failover: 0, failback: 0 };
