@@ -59,7 +59,7 @@ export class JobServer {
   /** Its slots and its queue. */
   readonly service: Service;
   readonly #context: JobServerContext;
-  readonly #dropsAbandoned: boolean;
+  #dropsAbandoned: boolean;
   readonly #alarm: Alarm;
   readonly #visits = new Set<Visit>();
   /** Each ends the wait for work that is lost. */
@@ -94,6 +94,12 @@ export class JobServer {
     if (!effect.down || down) return;
     this.service.clear(alarms.now());
     this.dropConnections();
+  }
+
+  /** Another speed, other slots, another queue. The discipline stays. */
+  change(options: JobServerOptions): void {
+    this.#dropsAbandoned = options.abandoned === "drop";
+    this.service.change(options, this.#context.alarms.now());
   }
 
   /** Takes a connection over. */

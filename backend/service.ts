@@ -42,9 +42,11 @@ export class Service {
   onChange: (() => void) | undefined;
   /** Places reserved for requests that are on the way. */
   reserved = 0;
-  readonly #options: ServiceOptions;
-  /** Work done per nanosecond and slot; 0 while it stands still. */
-  #speed: number;
+  #options: ServiceOptions;
+  /** The share of the usual speed; 0 while it stands still. */
+  #share = 1;
+  /** The slots that it had, each from a time on. */
+  readonly #slotsFrom: { readonly at: Nanoseconds; readonly slots: number }[];
   /** Requests in service by the virtual time of their end, the next one last. */
   readonly #serving: Job[] = [];
   readonly #waiting: Job[] = [];
@@ -55,12 +57,14 @@ export class Service {
 
   constructor(options: ServiceOptions) {
     this.#options = options;
-    this.#speed = options.speed;
+    this.#slotsFrom = [{ at: 0, slots: options.slots }];
   }
 
   /** Busy slots. */
   get busy(): number {
-    return Math.min(this.#serving.length, this.#options.slots);
+    const { discipline, slots } = this.#options;
+    // With fewer slots than before, each still serves its request to the end.
+    return discipline === "fifo" ? this.#serving.length : Math.min(this.#serving.length, slots);
   }
 
   /** Requests that wait; none under processor sharing, where all are served at the same time. */
@@ -107,7 +111,19 @@ export class Service {
   /** Changes the speed to a share of the usual one; 0 stops the service. */
   setSpeed(share: number, now: Nanoseconds): void {
     this.passTime(now);
-    this.#speed = this.#options.speed * share;
+    this.#share = share;
+    this.onChange?.();
+  }
+
+  /** Another speed, other slots, another queue. Its discipline stays, and so does what is in service. */
+  change(options: Omit<ServiceOptions, "discipline">, now: Nanoseconds): void {
+    this.passTime(now);
+    const { discipline } = this.#options;
+    if (options.slots !== this.#options.slots) {
+      this.#slotsFrom.push({ at: now, slots: options.slots });
+    }
+    this.#options = { ...options, discipline };
+    this.#fill(now);
     this.onChange?.();
   }
 
@@ -149,16 +165,23 @@ export class Service {
     return this.#waitingTime;
   }
 
-  /** Its slots, averaged over a time: they do not change. */
-  meanSlots(_from: Nanoseconds, _to: Nanoseconds): number {
-    return this.#options.slots;
+  /** Its slots, averaged over a time. */
+  meanSlots(from: Nanoseconds, to: Nanoseconds): number {
+    const changes = this.#slotsFrom;
+    if (changes.length === 1) return this.#options.slots;
+    const time = changes.reduce((sum, { at, slots }, i) => {
+      const begins = Math.max(from, at);
+      const ends = Math.min(to, changes[i + 1]?.at ?? Infinity);
+      return ends > begins ? sum + slots * (ends - begins) : sum;
+    }, 0);
+    return time / (to - from);
   }
 
   /** Work done per nanosecond for each request in service. */
   get #rate(): number {
-    const { discipline, slots } = this.#options;
-    if (discipline === "fifo") return this.#speed;
-    return this.#speed * Math.min(1, slots / this.#serving.length);
+    const { discipline, slots, speed } = this.#options;
+    const full = speed * this.#share;
+    return discipline === "fifo" ? full : full * Math.min(1, slots / this.#serving.length);
   }
 
   #fill(at: Nanoseconds): void {

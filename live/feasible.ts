@@ -36,7 +36,8 @@ function lengthOf({ end, workload }: Scenario): Nanoseconds {
  */
 export function requireFeasible(study: Study, limit: Nanoseconds): void {
   for (const { name, scenario } of study.variants) {
-    const problem = problemOf(scenario);
+    const stages = [scenario, ...scenario.changes?.map(({ to }) => ({ ...to, warmup: 0 })) ?? []];
+    const problem = stages.map(problemOf).find((found) => found !== undefined);
     if (problem === undefined) continue;
     const where = study.variants.length > 1 ? `${name}: ` : "";
     throw new UserError(`not possible live: ${where}${problem.message}`, {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { Balancer } from "../lb/mod.ts";
 import {
   BackendNames,
@@ -30,11 +31,12 @@ import {
 } from "../lib/core/mod.ts";
 import { Alarms, monotonicNow } from "../lib/io/mod.ts";
 import type { ReplicationResult } from "../lib/metrics/mod.ts";
-import type { BackendFault, Fault, Scenario } from "../lib/scenario/types.ts";
+import type { BackendFault, Change, Fault, Scenario } from "../lib/scenario/types.ts";
 import { Chances, Demand, jobLine } from "../lib/workload/mod.ts";
 import {
   type CumulativeTotals,
   HealthLog,
+  isPlanned,
   type Outcome,
   readTotals,
   Recorder,
@@ -44,7 +46,7 @@ import {
   Spread,
   TimeSeries,
 } from "../sim/measure/mod.ts";
-import { createNetwork, placed } from "../sim/model/mod.ts";
+import { createNetwork, type Network, placed, serversById } from "../sim/model/mod.ts";
 import { type ReadyScenario, sliceOf } from "../sim/study/mod.ts";
 import { ClientNetwork } from "./client_network.ts";
 import { JOBS } from "./jobs.ts";
@@ -120,7 +122,8 @@ const encoder = new TextEncoder();
 class LiveRun {
   readonly recorder: Recorder;
   readonly backends: readonly ScenarioBackend[];
-  readonly #scenario: ReadyScenario;
+  /** That of the present: its settings may change during the run. */
+  #scenario: ReadyScenario;
   /** By balancer. */
   #configs: readonly Config[];
   readonly #seed: number;
@@ -129,6 +132,7 @@ class LiveRun {
   readonly #balancers: (Balancer | undefined)[];
   readonly #streams: readonly EventStream[];
   readonly #failures: ReaderFailure[] = [];
+  readonly #links: Network;
   readonly #network: ClientNetwork;
   readonly #load: SessionLoad;
   readonly #health: HealthLog;
@@ -150,25 +154,25 @@ class LiveRun {
   #dashboard: LabDashboard | undefined;
 
   constructor(scenario: ReadyScenario, seed: number, options: LiveRunOptions) {
-    const { loadBalancers, network, workload, servers } = scenario;
+    const { loadBalancers, network, workload } = scenario;
     const balancer = configOf(scenario);
     this.#scenario = scenario;
     this.#seed = seed;
     this.#options = options;
     this.recorder = new Recorder(workload.timeout);
     this.#alarms = new Alarms(() => Math.max(0, this.#clock.now()));
-    const links = createNetwork(network, seed);
+    this.#links = createNetwork(network, seed);
     const context = {
       alarms: this.#alarms,
       balancers: loadBalancers,
       expected: balancer.healthCheck.expect ?? "",
       random: createRandom(childSeed(seed, "probe failures")),
-      latency: () => links.backend.delay(),
+      latency: () => this.#links.backend.delay(),
       onJob: (id: string, backend: number) => this.#backendOf.set(id, backend),
       onFailed: (error: unknown) => this.#failing.abort(error),
     };
-    this.backends = balancer.backends.map(({ id }, index) =>
-      new ScenarioBackend(id, index, servers[index]!, context)
+    this.backends = serversById(scenario).map(([id, options], index) =>
+      new ScenarioBackend(id, index, options, context)
     );
     this.#configs = this.#liveConfigs();
     this.#health = new HealthLog(
@@ -181,21 +185,22 @@ class LiveRun {
     this.#streams = this.#balancers.map((_, index) => this.#stream(index));
     this.#spread = new Spread(
       this.backends,
-      () =>
-        balancer.backends.map(({ weight, backup, mode }, i) => ({
-          weight,
-          eligible: takesClients({
-            weight,
-            backup,
-            mode: this.#balancers[0]?.scheduler.backends[i]?.mode ?? mode ?? "ready",
-          }),
-        })),
+      () => {
+        const { backends } = configOf(this.#scenario);
+        const configured = new Map(backends.map((backend) => [backend.id, backend]));
+        return this.backends.map(({ id }) => {
+          const { weight = 0, backup = false, mode } = configured.get(id) ?? {};
+          const present = this.#balancers[0]?.scheduler.backend(id)?.mode ?? mode;
+          const eligible = present !== undefined && takesClients({ weight, backup, mode: present });
+          return { weight, eligible };
+        });
+      },
     );
     this.#series = options.series ? new TimeSeries(sliceOf(scenario), SLICES) : undefined;
     const chances = new Chances(seed);
     this.#network = new ClientNetwork({
       alarms: this.#alarms,
-      latency: () => links.client.delay(),
+      latency: () => this.#links.client.delay(),
       balancer: ({ origin, nth, attempt }) => {
         const index = chances.balancer(origin, nth, attempt, loadBalancers);
         return this.#balancers[index]?.address;
@@ -305,10 +310,11 @@ class LiveRun {
   }
 
   #schedule(): void {
-    const { warmup, faults, end } = this.#scenario;
+    const { warmup, faults, end, changes = [] } = this.#scenario;
     const { beforeEnd } = this.#options;
     const at = (moment: Nanoseconds, act: () => void) => this.#alarms.alarm(act).set(moment);
     at(warmup, () => this.#warm = this.#totals());
+    changes.forEach((change, i) => at(change.at, () => this.#goOnWith(change, i + 1)));
     for (const fault of faults) {
       at(fault.at, () => this.#beginFault(fault));
       if (fault.for !== Infinity) at(fault.at + fault.for, () => this.#endFault(fault));
@@ -466,6 +472,44 @@ class LiveRun {
     });
   }
 
+  /** Goes on with other settings, as the simulator does. */
+  #goOnWith({ at, to }: Change, change: number): void {
+    const before = this.#scenario;
+    const { faults, end, warmup, loadBalancers, changes } = before;
+    this.#scenario = { ...to, faults, end, warmup, loadBalancers, changes: changes! };
+    const { balancer, servers, network, workload } = to;
+    this.#links.client.change(network.clientLatency);
+    this.#links.backend.change(network.backendLatency);
+    balancer.backends.forEach(({ id }, i) => this.#backend(id).change(servers[i]!));
+    this.recorder.patience = workload.timeout;
+    const { demand } = this.#load;
+    this.#load.change({
+      demand: new Demand(to, this.#seed, { demand, at, change }),
+      timeout: workload.timeout,
+      retries: workload.retries.max,
+    });
+    if (!isDeepStrictEqual(before.balancer, balancer)) this.#reconfigure();
+    this.#spread.modeChanged();
+  }
+
+  /** The balancers have another configuration. */
+  #reconfigure(): void {
+    this.#configs = this.#liveConfigs();
+    this.#balancers.forEach((balancer, index) => {
+      if (balancer === undefined) return;
+      // It is in force at once; new backends are probed first.
+      balancer.reload(this.#configs[index]!).catch((error) => this.#failing.abort(error));
+      this.#setModes(balancer);
+    });
+  }
+
+  /** Sets the backends that have a planned fault at present to the mode that it asks for. */
+  #setModes(balancer: Balancer): void {
+    for (const fault of this.#active) {
+      if ("backend" in fault && isPlanned(fault.kind)) this.#setMode(balancer, fault.backend);
+    }
+  }
+
   #beginFault(fault: Fault): void {
     this.#options.faultChanges?.(fault, "begins");
     this.#active.add(fault);
@@ -503,8 +547,10 @@ class LiveRun {
 
   /** Sets a backend to the strictest mode that the configuration or a present fault asks for. */
   #setMode({ scheduler }: Balancer, index: number): void {
-    const { id, mode } = configOf(this.#scenario).backends[index]!;
-    let strictest = MODES.indexOf(mode);
+    const { id } = this.backends[index]!;
+    const configured = configOf(this.#scenario).backends.find((backend) => backend.id === id);
+    if (configured === undefined) return;
+    let strictest = MODES.indexOf(configured.mode);
     for (const fault of this.#active) {
       if (!("backend" in fault) || fault.backend !== index) continue;
       strictest = Math.max(strictest, MODES.indexOf(fault.kind.name as BackendMode));
@@ -524,14 +570,10 @@ class LiveRun {
       "loadBalancer" in fault && fault.loadBalancer === index
     );
     if (isStopped || this.#balancers[index] !== undefined) return;
-    this.#startBalancer(index).then(() => {
-      this.#scenario.balancer.backends.forEach((_, i) => {
-        const isPlanned = [...this.#active].some((fault) =>
-          "backend" in fault && fault.backend === i
-        );
-        if (isPlanned) this.#setMode(this.#balancers[index]!, i);
-      });
-    }, (error) => this.#failing.abort(error));
+    this.#startBalancer(index).then(
+      () => this.#setModes(this.#balancers[index]!),
+      (error) => this.#failing.abort(error),
+    );
   }
 }
 
@@ -587,11 +629,14 @@ function liveConfig(
   return {
     ...rest,
     listen: LISTEN,
-    backends: config.backends.map((backend, i) => ({
-      ...backend,
-      address: backends[i]!.addresses[balancer]!,
-      ...admins !== undefined && { admin: admins[i]! },
-    })),
+    backends: config.backends.map((backend) => {
+      const { index, addresses } = backends.find(({ id }) => id === backend.id)!;
+      return {
+        ...backend,
+        address: addresses[balancer]!,
+        ...admins !== undefined && { admin: admins[index]! },
+      };
+    }),
     proxyProtocol: { acceptFrom: [LOOPBACK], send: "off", timeout: PROXY_TIMEOUT },
     admin: { ...config.admin, listen: "off" },
   };

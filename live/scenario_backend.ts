@@ -108,6 +108,11 @@ export class ScenarioBackend implements FaultyBackend {
     void this.#setEntrances();
   }
 
+  /** Its server has other settings from now on. */
+  change(options: ServerOptions): void {
+    this.#jobs.change(options);
+  }
+
   /** Ends everything. */
   async close(): Promise<void> {
     this.#closed = true;

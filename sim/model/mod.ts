@@ -18,4 +18,4 @@ export { checkInvariants } from "./invariants.ts";
 export { Liveness, MANY_AT_ONCE } from "./liveness.ts";
 export { offeredLoad } from "./load.ts";
 export { createNetwork, type Network } from "./network.ts";
-export { placed, type RequestWatcher, World } from "./world.ts";
+export { placed, type RequestWatcher, serversById, World } from "./world.ts";

@@ -172,7 +172,9 @@ export class World {
 }
 
 /** All backends that are configured at some time of a run: those of the start, then those that join. */
-function serversById({ balancer, servers, changes = [] }: Scenario): [string, ServerOptions][] {
+export function serversById(
+  { balancer, servers, changes = [] }: Scenario,
+): [string, ServerOptions][] {
   const all = new Map(balancer.backends.map(({ id }, i) => [id, servers[i]!]));
   for (const { to } of changes) {
     to.balancer.backends.forEach(({ id }, i) => {

@@ -223,7 +223,10 @@ Deno.test("PUT /api/service lets the backend serve the jobs of a scenario; DELET
   );
   assert.ok(ends_in_ms > 0 && ends_in_ms <= 30_000);
   assert.equal(busy_ms, 0);
-  assert.equal(await talk(lab.address, `${JOB}${JOB}`), "B1 done 0\nB1 done 0\n");
+  assert.equal(
+    await talk(lab.address, `${JOB}${JOB}`),
+    "Hello from B1: done 0\nHello from B1: done 0\n",
+  );
   assert.match(await talk(lab.address, "hi\n"), /^Hello from B1: hi\n/, "a probe");
   assert.match(await talk(lab.address, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"), /^HTTP\/1\.1 200/);
   const again = (await lab.serve("PUT", SERVICE)).json.service;
@@ -258,11 +261,11 @@ Deno.test("faults act on a backend that serves a scenario", async () => {
   await using lab = await hurtable();
   await lab.change("PUT", { kind: { "fail-rate": "100%" } });
   await lab.serve("PUT", SERVICE);
-  assert.equal(await talk(lab.address, JOB), "B1 error\n");
+  assert.equal(await talk(lab.address, JOB), "Hello from B1: error\n");
   await lab.change("PUT", { kind: "crash" });
   await assert.rejects(talk(lab.address, JOB), Deno.errors.ConnectionRefused);
   await lab.change("DELETE");
-  assert.equal(await talk(lab.address, JOB), "B1 done 0\n");
+  assert.equal(await talk(lab.address, JOB), "Hello from B1: done 0\n");
 });
 
 Deno.test("a backend whose queue is full refuses connects, and accepts them when it has room", async () => {

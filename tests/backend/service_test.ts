@@ -23,6 +23,7 @@ function served(
   options: ServiceOptions,
   trace: readonly TraceEntry[],
   speeds: readonly (readonly [at: Nanoseconds, share: number])[] = [],
+  changes: readonly (readonly [at: Nanoseconds, to: ServiceOptions])[] = [],
 ): Histogram {
   const service = new Service(options);
   const sojourns = new Histogram();
@@ -32,6 +33,7 @@ function served(
       act: () => service.submit(work!, at, (_, end) => sojourns.record(end - at)),
     })),
     ...speeds.map(([at, share]) => ({ at, act: () => service.setSpeed(share, at) })),
+    ...changes.map(([at, to]) => ({ at, act: () => service.change(to, at) })),
   ].toSorted((a, b) => a.at - b.at);
   for (const { at, act } of steps) {
     // As a timer that is late: what is due earlier is noticed only now.
@@ -67,6 +69,40 @@ for (const discipline of ["fifo", "processor-sharing"] as const) {
     });
   }
 }
+
+for (const discipline of ["fifo", "processor-sharing"] as const) {
+  Deno.test(`Service.change() gives the times of the simulator's server: ${discipline}`, () => {
+    const options = { ...FIFO, discipline, slots: 2 };
+    const entries = randomTrace(5, 2);
+    const steps = [
+      [NS_PER_S / 2, { ...options, slots: 3 }],
+      [NS_PER_S, { ...options, slots: 1, speed: 1.5 }],
+      [2 * NS_PER_S, { ...options, speed: 1.2 }],
+    ] as const;
+    const scenario = {
+      ...queueing({ n: 1, arrivals: { kind: "trace", entries } }),
+      servers: [{ ...SINGLE, ...options }],
+      end: { duration: 60 * NS_PER_S },
+      warmup: 0,
+    };
+    const changes = steps.map(([at, to]) => ({
+      at,
+      to: { ...scenario, servers: [{ ...SINGLE, ...to }] },
+    }));
+    const simulated = simulate({ ...scenario, changes }, 1).sojourn;
+    const real = served(options, entries, [], steps);
+    assert.equal(real.count, entries.length);
+    assert.deepEqual(real.toData().buckets, simulated.buckets);
+  });
+}
+
+Deno.test("Service.meanSlots() weighs the slots by their times", () => {
+  const service = new Service({ ...FIFO, slots: 1 });
+  service.change({ ...FIFO, slots: 3 }, 60);
+  assert.equal(service.meanSlots(0, 60), 1);
+  assert.equal(service.meanSlots(0, 120), 2);
+  assert.equal(service.meanSlots(60, 120), 3);
+});
 
 Deno.test("Service has room for as many requests as it has slots and places in its queue", () => {
   const service = new Service({ ...FIFO, slots: 2, queue: 1 });

@@ -136,7 +136,7 @@ const WRONG: readonly (readonly [what: string, text: string, says: RegExp])[] = 
     /is the configuration of a balancer, not a scenario/,
   ],
   ["no YAML", "balancer: {backends: [3\n", /scenario\.yaml/],
-  ["nothing", "", /nothing in it/],
+  ["nothing", "", /no settings/],
   ["a list", "- 1\n", /scenario\.yaml/],
 ];
 

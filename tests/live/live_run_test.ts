@@ -164,3 +164,25 @@ service: 1ms
   assert.ok(result.sojourn.min! >= simulated.sojourn.min! - NS_PER_MS, `${result.sojourn.min}`);
   assert.ok(result.sojourn.sum >= simulated.sojourn.sum - NS_PER_MS, `${result.sojourn.sum}`);
 });
+
+Deno.test("runLive() changes its settings at the times of the scenario, as simulate() does", async () => {
+  const scenario = studyFrom(`
+balancer: {backends: 2, algorithm: round-robin, health_check: {interval: 200ms, timeout: 100ms}}
+duration: 2s
+warmup: 0s
+workload: {arrivals: {poisson: 30/s}}
+service: 5ms
+changes:
+  - {at: 500ms, set: {workload.arrivals: {poisson: 60/s}, service: 10ms}}
+  - {at: 1s, set: {balancer.backends: 3, network.latency: 2ms, servers.default.slots: 2}}
+`).variants[0]!.scenario as ReadyScenario;
+  const seed = replicationSeed(1, 0);
+  const simulated = simulate(scenario, seed);
+  const { signal } = new AbortController();
+  const { result } = await runLive(scenario, seed, { signal, series: false });
+  assert.deepEqual(result.requests, simulated.requests);
+  assert.ok(result.requests.offered > 70, "more arrive after the change");
+  assert.equal(result.backends.length, 3);
+  assert.ok(result.backends[2]!.connections > 0, "the backend that joined gets connections");
+  assert.ok(result.sojourn.sum >= simulated.sojourn.sum - NS_PER_MS, `${result.sojourn.sum}`);
+});
