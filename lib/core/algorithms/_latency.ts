@@ -1,4 +1,5 @@
 import { exp, type Nanoseconds } from "../../base/mod.ts";
+import { extended } from "./_extended.ts";
 
 /** The landmark moves on after so many τ. It is far from where e^x overflows, at 709. */
 const LANDMARK_LIFE = 100;
@@ -84,10 +85,7 @@ export class PeakAverages {
   }
 
   #extend(length: number): void {
-    const [values, growths] = [this.#values, this.#growths];
-    this.#values = new Float64Array(length);
-    this.#values.set(values);
-    this.#growths = new Float64Array(length);
-    this.#growths.set(growths);
+    this.#values = extended(this.#values, length);
+    this.#growths = extended(this.#growths, length);
   }
 }

@@ -1,4 +1,5 @@
 import type { Nanoseconds } from "../../base/mod.ts";
+import { extended } from "./_extended.ts";
 
 /** Loads below this have a level each, those above two for each doubling. */
 const EXACT_MAX = 8;
@@ -11,8 +12,11 @@ const COUNT = 2;
 /** The factors by which a median moves at most: with its first latency, the second, … and all from the last on. */
 const STEPS = Float64Array.from({ length: 15 }, (_, count) => 1 + 1 / (count + 2));
 
-/** A curve is its levels in a row, and the curves are in a row: that of all first. */
-const CURVE = LEVELS * FIELDS;
+/** For how long an answer was waited for in vain since the last that came, and when that ended; 0 if not at all. */
+const SILENCE = LEVELS * FIELDS;
+const SILENT_AT = SILENCE + 1;
+/** A curve is its levels in a row and its silence. The curves are in a row: that of all first. */
+const CURVE = LEVELS * FIELDS + 2;
 const COMMON = 0;
 
 type Numbers = Float64Array<ArrayBuffer>;
@@ -34,26 +38,21 @@ type Numbers = Float64Array<ArrayBuffer>;
  */
 export class LatencyByLoad {
   readonly #life: Nanoseconds;
-  #levels = new Float64Array(0);
-  /** By index: for how long an answer was waited for in vain since the last that came; 0 if not at all. */
-  #silences = new Float64Array(0);
-  #silentAt = new Float64Array(0);
+  #levels = new Float64Array(curveOf(0));
   /** The highest level that was ever observed. */
   #top = 0;
 
   /** @param life For how long a latency is of use. */
   constructor(life: Nanoseconds) {
     this.#life = life;
-    this.#extend(0);
     this.#clear(COMMON);
   }
 
   /** Begins anew, with nothing observed. */
   reset(index: number): void {
-    if (index >= this.#silences.length) this.#extend(2 * index + 8);
-    this.#clear(curveOf(index));
-    this.#silences[index] = 0;
-    this.#silentAt[index] = 0;
+    const curve = curveOf(index);
+    if (curve >= this.#levels.length) this.#levels = extended(this.#levels, 2 * curve + 8 * CURVE);
+    this.#clear(curve);
   }
 
   /** An answer came. */
@@ -62,7 +61,7 @@ export class LatencyByLoad {
     const level = levelOf(load);
     const curve = curveOf(index);
     const at = curve + level * FIELDS;
-    this.#silences[index] = 0;
+    levels[curve + SILENCE] = 0;
     if (levels[at + OBSERVED_AT]! <= now - this.#life) {
       // A single latency says little: it begins where it is expected.
       levels[at] = this.#unobserved(curve, level, now) || latency;
@@ -77,8 +76,9 @@ export class LatencyByLoad {
 
   /** No answer came for this time. Until the next answer, no estimate for this backend is shorter than this time. */
   observeSilence(index: number, waited: Nanoseconds, now: Nanoseconds): void {
-    this.#silences[index] = waited;
-    this.#silentAt[index] = now;
+    const curve = curveOf(index);
+    this.#levels[curve + SILENCE] = waited;
+    this.#levels[curve + SILENT_AT] = now;
   }
 
   /** What an answer would take at a load; 0 if nothing is known of any index. */
@@ -89,8 +89,8 @@ export class LatencyByLoad {
     const at = curve + level * FIELDS;
     const isKnown = levels[at + OBSERVED_AT]! > now - this.#life;
     const estimate = isKnown ? levels[at]! : this.#unobserved(curve, level, now);
-    const silence = this.#silences[index]!;
-    if (silence <= estimate || now - this.#silentAt[index]! >= this.#life) return estimate;
+    const silence = levels[curve + SILENCE]!;
+    if (silence <= estimate || now - levels[curve + SILENT_AT]! >= this.#life) return estimate;
     return silence;
   }
 
@@ -128,29 +128,16 @@ export class LatencyByLoad {
   }
 
   #clear(curve: number): void {
-    for (let at = curve; at < curve + CURVE; at += FIELDS) {
+    this.#levels.fill(0, curve, curve + CURVE);
+    for (let at = curve; at < curve + SILENCE; at += FIELDS) {
       this.#levels[at + OBSERVED_AT] = -Infinity;
-      this.#levels[at + COUNT] = 0;
     }
-  }
-
-  /** Makes room for this number of indices. */
-  #extend(length: number): void {
-    this.#levels = extended(this.#levels, curveOf(length));
-    this.#silences = extended(this.#silences, length);
-    this.#silentAt = extended(this.#silentAt, length);
   }
 }
 
 /** Where the curve of an index begins. */
 function curveOf(index: number): number {
   return (index + 1) * CURVE;
-}
-
-function extended(array: Numbers, length: number): Numbers {
-  const longer = new Float64Array(length);
-  longer.set(array);
-  return longer;
 }
 
 /** Adds a latency to a level. */

@@ -1,39 +1,25 @@
-import {
-  type Aged,
-  AgeList,
-  type Nanoseconds,
-  NS_PER_MS,
-  NS_PER_S,
-  type Random,
-} from "../../base/mod.ts";
+import { type Nanoseconds, NS_PER_MS, NS_PER_S, type Random } from "../../base/mod.ts";
+import { extended } from "./_extended.ts";
+import { IndexList } from "./_index_list.ts";
 import { LatencyByLoad } from "./_latency_by_load.ts";
+import { LatestQuantile } from "./_latest_quantile.ts";
 import { Lottery } from "./_lottery.ts";
 import { without } from "./_without.ts";
 import { define } from "./_definition.ts";
 import type { Algorithm, Candidate, PickDetails, PickTrace, Tried } from "./algorithm.ts";
 
-/** The result of a backend's latest probe. */
-class Probe implements Aged<Probe> {
-  readonly candidate: Candidate;
-  older: Probe | undefined;
-  younger: Probe | undefined;
-  isPooled = false;
-  /** The pick that took it. */
-  pick = 0;
-  inFlight = 0;
-  // Not numbers, but doubles: zeros would be kept as small integers until the first fraction came.
-  /** In flight for its weight. */
-  load = NaN;
-  /** The latency of an answer at this number in flight. */
-  latency = NaN;
-  takenAt = NaN;
-  /** How many more picks may use it. */
-  uses = 0;
-
-  constructor(candidate: Candidate) {
-    this.candidate = candidate;
-  }
-}
+/** The result of a backend's latest probe is a few numbers in a row. */
+const FIELDS = 6;
+const IN_FLIGHT = 0;
+/** In flight for its weight. */
+const LOAD = 1;
+/** The latency of an answer at this number in flight. */
+const LATENCY = 2;
+const TAKEN_AT = 3;
+/** How many more picks may use it. */
+const USES = 4;
+/** The pick that took it. */
+const PICK = 5;
 
 const FEW_RESULTS = "fewer than two probe results: drawn at random, in proportion to weight";
 
@@ -85,8 +71,10 @@ export class Prequal implements Algorithm {
   readonly #lottery: Lottery;
   readonly #latencies = new LatencyByLoad(LATENCY_LIFE);
   /** By candidate index. */
-  readonly #probes: Probe[] = [];
-  readonly #pool = new AgeList<Probe>();
+  readonly #candidates: Candidate[] = [];
+  #results = new Float64Array(0);
+  /** The candidates whose results are kept, by the age of their results. */
+  readonly #pool = new IndexList();
   /** A backend that may be in the pool has become unavailable. */
   #mayBeUnfit = false;
   /** The largest number of results in the pool, for the present number of backends. */
@@ -95,9 +83,8 @@ export class Prequal implements Algorithm {
   #uses = 1;
   #onceMore = 0;
   #members = 0;
-  /** What the latest probes found in flight for the weight. */
-  readonly #usual = new Float64Array(USUAL);
-  #probed = 0;
+  /** Above this load a result is hot. */
+  readonly #hot = new LatestQuantile(HOT_QUANTILE, USUAL);
   #picks = 0;
   #dropWorst = false;
 
@@ -109,22 +96,27 @@ export class Prequal implements Algorithm {
 
   add(candidate: Candidate): void {
     this.#resize(this.#members + 1);
-    this.#latencies.reset(candidate.index);
-    this.#probes[candidate.index] = new Probe(candidate);
+    const { index } = candidate;
+    const at = index * FIELDS;
+    if (at >= this.#results.length) this.#results = extended(this.#results, 2 * at + 8 * FIELDS);
+    this.#results.fill(0, at, at + FIELDS);
+    this.#pool.reserve(index + 1);
+    this.#candidates[index] = candidate;
+    this.#latencies.reset(index);
     this.#lottery.update(candidate);
   }
 
   remove(candidate: Candidate): void {
     this.#resize(this.#members - 1);
     this.#lottery.takeOut(candidate);
-    this.#drop(this.#probes[candidate.index]!);
+    this.#pool.delete(candidate.index);
   }
 
   update(candidate: Candidate): void {
     this.#lottery.update(candidate);
     if (!candidate.available) this.#mayBeUnfit = true;
-    const probe = this.#probes[candidate.index]!;
-    probe.load = probe.inFlight / candidate.weight;
+    const at = candidate.index * FIELDS;
+    this.#results[at + LOAD] = this.#results[at + IN_FLIGHT]! / candidate.weight;
   }
 
   answered({ index }: Candidate, latency: Nanoseconds, others: number, now: Nanoseconds): void {
@@ -140,7 +132,7 @@ export class Prequal implements Algorithm {
 
   pick(_client: string, now: Nanoseconds, trace?: PickTrace, tried?: Tried): Candidate | undefined {
     if (tried === undefined) return this.#pick(now, trace);
-    for (const { index } of tried) this.#drop(this.#probes[index]!);
+    for (const { index } of tried) this.#pool.delete(index);
     return without(this.#lottery, tried, () => this.#pick(now, trace));
   }
 
@@ -153,14 +145,14 @@ export class Prequal implements Algorithm {
     this.#picks++;
     this.#dropOne();
     this.#probeSome(now);
-    while (this.#pool.size > this.#capacity) this.#drop(this.#pool.oldest!);
+    while (this.#pool.size > this.#capacity) this.#pool.delete(this.#pool.oldest);
     return picked;
   }
 
   details(_client: string, now: Nanoseconds): PickDetails {
-    const usable = [...this.#pool].filter(({ candidate, takenAt }) =>
-      candidate.available && now - takenAt <= this.#options.age
-    );
+    const usable = [...this.#pool].map((index) => this.#resultOf(index)).filter((
+      { candidate, takenAt },
+    ) => candidate.available && now - takenAt <= this.#options.age);
     return {
       kind: "pool",
       results: usable.map(({ candidate, inFlight, load, latency, takenAt }) => ({
@@ -168,7 +160,7 @@ export class Prequal implements Algorithm {
         in_flight: inFlight,
         latency_ms: latency / NS_PER_MS,
         age_ms: (now - takenAt) / NS_PER_MS,
-        hot: !this.#isCold(load),
+        hot: this.#hot.isBelow(load),
       })),
     };
   }
@@ -176,68 +168,64 @@ export class Prequal implements Algorithm {
   /** The backend with the best result in the pool. */
   #chosen(now: Nanoseconds, trace?: PickTrace): Candidate {
     if (trace !== undefined) this.#explain(trace);
-    const chosen = this.#choose();
-    const { candidate } = chosen;
-    chosen.uses--;
-    if (chosen.uses <= 0) {
-      this.#drop(chosen);
+    const results = this.#results;
+    const index = this.#choose();
+    const at = index * FIELDS;
+    const candidate = this.#candidates[index]!;
+    const uses = results[at + USES]! - 1;
+    if (uses <= 0) {
+      this.#pool.delete(index);
       return candidate;
     }
     // The backend has one more in flight when the next pick uses the same result.
-    chosen.inFlight++;
-    chosen.load = chosen.inFlight / candidate.weight;
-    chosen.latency = this.#latencies.estimate(candidate.index, chosen.inFlight, now);
+    const inFlight = results[at + IN_FLIGHT]! + 1;
+    results[at + USES] = uses;
+    results[at + IN_FLIGHT] = inFlight;
+    results[at + LOAD] = inFlight / candidate.weight;
+    results[at + LATENCY] = this.#latencies.estimate(index, inFlight, now);
     return candidate;
   }
 
   /** The fastest that is not hot; if all are hot, the least loaded. */
-  #choose(): Probe {
-    let fastest = this.#fastestBelow(Infinity)!;
+  #choose(): number {
+    let fastest = this.#fastestBelow(Infinity);
     // Seldom more than once or twice: cheaper than to sort. Every load that is not below a hot one is hot.
-    while (!this.#isCold(fastest.load)) {
-      const cooler = this.#fastestBelow(fastest.load);
-      if (cooler === undefined) break; // All are hot, and this is the least loaded.
+    while (true) {
+      const load = this.#results[fastest * FIELDS + LOAD]!;
+      if (!this.#hot.isBelow(load)) return fastest;
+      const cooler = this.#fastestBelow(load);
+      if (cooler === -1) return fastest; // All are hot, and this is the least loaded.
       fastest = cooler;
     }
-    return fastest;
   }
 
-  /** The one of least latency, of equals of least load, among the loads below a bound. */
-  #fastestBelow(bound: number): Probe | undefined {
-    let best: Probe | undefined;
+  /** The one of least latency, of equals of least load, among the loads below a bound; −1 if there is none. */
+  #fastestBelow(bound: number): number {
+    const pool = this.#pool;
+    const results = this.#results;
+    let best = -1;
     let bestLatency = Infinity;
     let bestLoad = Infinity;
-    for (let probe = this.#pool.oldest; probe !== undefined; probe = probe.younger) {
-      const { load, latency } = probe;
+    for (let index = pool.oldest; index >= 0; index = pool.after(index)) {
+      const load = results[index * FIELDS + LOAD]!;
+      const latency = results[index * FIELDS + LATENCY]!;
       if (load >= bound || latency > bestLatency) continue;
       if (latency === bestLatency && load >= bestLoad) continue;
-      best = probe;
+      best = index;
       bestLatency = latency;
       bestLoad = load;
     }
     return best;
   }
 
-  /** Whether a load is at most the quantile of the usual: so many of them are no less. */
-  #isCold(load: number): boolean {
-    const usual = this.#usual;
-    const known = Math.min(this.#probed, USUAL);
-    let missing = known - Math.floor(HOT_QUANTILE * (known - 1));
-    for (let i = 0; i < known; i++) {
-      missing -= Number(usual[i]! >= load);
-      if (missing === 0) return true;
-    }
-    return false;
-  }
-
   #explain(trace: PickTrace): void {
-    const usual = this.#usual.slice(0, Math.min(this.#probed, USUAL)).sort();
-    const quantile = usual[Math.floor(HOT_QUANTILE * (usual.length - 1))]!;
+    const { quantile } = this.#hot;
     let areAllHot = true;
-    for (const { candidate, load, latency } of this.#pool) {
-      const isCold = load <= quantile;
-      if (isCold) areAllHot = false;
-      trace.considered(candidate, isCold ? latency : load);
+    for (const index of this.#pool) {
+      const { candidate, load, latency } = this.#resultOf(index);
+      const isHot = load > quantile;
+      if (!isHot) areAllHot = false;
+      trace.considered(candidate, isHot ? load : latency);
     }
     trace.decided(
       areAllHot
@@ -248,62 +236,78 @@ export class Prequal implements Algorithm {
 
   #dropUnfit(now: Nanoseconds): void {
     const pool = this.#pool;
-    while (pool.oldest !== undefined && now - pool.oldest.takenAt > this.#options.age) {
-      this.#drop(pool.oldest);
+    const { age } = this.#options;
+    while (pool.size > 0 && now - this.#results[pool.oldest * FIELDS + TAKEN_AT]! > age) {
+      pool.delete(pool.oldest);
     }
     if (!this.#mayBeUnfit) return;
     this.#mayBeUnfit = false;
-    for (const probe of pool) if (!probe.candidate.available) this.#drop(probe);
+    for (const index of pool) if (!this.#candidates[index]!.available) pool.delete(index);
   }
 
   /** Drops a result to make room for new ones: in turn the oldest and the worst. */
   #dropOne(): void {
-    const { oldest } = this.#pool;
-    if (oldest === undefined) return;
-    this.#drop(this.#dropWorst ? this.#worst(oldest) : oldest);
+    if (this.#pool.size === 0) return;
+    this.#pool.delete(this.#dropWorst ? this.#worst() : this.#pool.oldest);
     this.#dropWorst = !this.#dropWorst;
   }
 
   /** The most loaded if it is hot, else the slowest; of equals the oldest. */
-  #worst(oldest: Probe): Probe {
-    let hottest = oldest;
-    let slowest = oldest;
-    for (let probe = oldest.younger; probe !== undefined; probe = probe.younger) {
-      if (probe.load > hottest.load) hottest = probe;
-      if (probe.latency > slowest.latency) slowest = probe;
+  #worst(): number {
+    const pool = this.#pool;
+    const results = this.#results;
+    let hottest = -1;
+    let highestLoad = -Infinity;
+    let slowest = -1;
+    let highestLatency = -Infinity;
+    for (let index = pool.oldest; index >= 0; index = pool.after(index)) {
+      const load = results[index * FIELDS + LOAD]!;
+      const latency = results[index * FIELDS + LATENCY]!;
+      if (load > highestLoad) {
+        hottest = index;
+        highestLoad = load;
+      }
+      if (latency > highestLatency) {
+        slowest = index;
+        highestLatency = latency;
+      }
     }
-    return this.#isCold(hottest.load) ? slowest : hottest;
+    return this.#hot.isBelow(highestLoad) ? hottest : slowest;
   }
 
   /** Probes `probes` distinct backends, or all if there are fewer. */
   #probeSome(now: Nanoseconds): void {
     const lottery = this.#lottery;
+    const results = this.#results;
     const { probes } = this.#options;
     for (let probed = 0; probed < probes; probed++) {
       let candidate = probed % DRAWS === 0 ? lottery.draw() : lottery.drawAgain();
       let redraws = 0;
-      while (candidate !== undefined && this.#probes[candidate.index]!.pick === this.#picks) {
+      while (
+        candidate !== undefined && results[candidate.index * FIELDS + PICK] === this.#picks
+      ) {
         if (redraws++ === REDRAWS) return;
         candidate = lottery.draw();
       }
       if (candidate === undefined) return;
-      this.#probe(this.#probes[candidate.index]!, now);
+      this.#probe(candidate, now);
     }
   }
 
-  #probe(probe: Probe, now: Nanoseconds): void {
-    const { candidate } = probe;
-    this.#drop(probe);
-    probe.isPooled = true;
-    probe.pick = this.#picks;
-    probe.inFlight = candidate.inFlight;
-    probe.load = candidate.inFlight / candidate.weight;
-    probe.latency = this.#latencies.estimate(candidate.index, candidate.inFlight, now);
-    probe.takenAt = now;
-    this.#usual[this.#probed++ & (USUAL - 1)] = probe.load;
-    probe.uses = this.#uses;
-    if (this.#onceMore > 0 && this.#random.next() < this.#onceMore) probe.uses++;
-    this.#pool.add(probe);
+  #probe({ index, inFlight, weight }: Candidate, now: Nanoseconds): void {
+    const results = this.#results;
+    const at = index * FIELDS;
+    const load = inFlight / weight;
+    const isUsedOnceMore = this.#onceMore > 0 && this.#random.next() < this.#onceMore;
+    results[at + IN_FLIGHT] = inFlight;
+    results[at + LOAD] = load;
+    results[at + LATENCY] = this.#latencies.estimate(index, inFlight, now);
+    results[at + TAKEN_AT] = now;
+    results[at + USES] = this.#uses + Number(isUsedOnceMore);
+    results[at + PICK] = this.#picks;
+    this.#hot.add(load);
+    this.#pool.delete(index);
+    this.#pool.add(index);
   }
 
   #resize(members: number): void {
@@ -317,11 +321,17 @@ export class Prequal implements Algorithm {
     this.#onceMore = uses - this.#uses;
   }
 
-  /** Takes a result out of the pool, if it is in it. */
-  #drop(probe: Probe): void {
-    if (!probe.isPooled) return;
-    probe.isPooled = false;
-    this.#pool.delete(probe);
+  /** A result as an object. For what happens seldom. */
+  #resultOf(index: number) {
+    const results = this.#results;
+    const at = index * FIELDS;
+    return {
+      candidate: this.#candidates[index]!,
+      inFlight: results[at + IN_FLIGHT]!,
+      load: results[at + LOAD]!,
+      latency: results[at + LATENCY]!,
+      takenAt: results[at + TAKEN_AT]!,
+    };
   }
 }
 

@@ -1,0 +1,9 @@
+/** The same numbers in a longer array; what is new is 0. */
+export function extended(
+  numbers: Float64Array<ArrayBuffer>,
+  length: number,
+): Float64Array<ArrayBuffer> {
+  const longer = new Float64Array(length);
+  longer.set(numbers);
+  return longer;
+}
