@@ -46,8 +46,11 @@ const EXPORTS = `(async () => {
   worker.onmessage = ({ data }) => pending.get(data.request)?.(data);
   let request = 0;
   const ask = (command) => new Promise((resolve, reject) => {
-    pending.set(++request, ({ kind, result, problem }) =>
-      kind === "reply" ? resolve(result) : reject(new Error(problem.message)));
+    // Of a command that takes long, there are also messages about its progress.
+    pending.set(++request, ({ kind, result, problem }) => {
+      if (kind === "reply") resolve(result);
+      else if (kind !== "progress") reject(new Error(problem.message));
+    });
     worker.postMessage({ request, ...command });
   });
   const exported = [];
