@@ -21,11 +21,15 @@ const seconds = (min: number, max: number) =>
   fc.integer({ min: min * 10, max: max * 10 }).map((tenths) => `${tenths / 10}s`);
 const percent = (min: number, max: number) => fc.integer({ min, max }).map((value) => `${value}%`);
 
+/**
+ * Long enough for some thousand requests at most: each event is followed by a check of all connections, so the cost
+ * of a scenario grows with the square of their number.
+ */
 const duration = fc.oneof(
-  fc.constant("10ms"),
-  fc.constant({ exponential: { mean: "20ms" } }),
-  fc.constant({ lognormal: { mean: "10ms", sigma: 1 } }),
-  fc.constant({ pareto: { min: "2ms", max: "1s", alpha: 1.5 } }),
+  fc.constant("40ms"),
+  fc.constant({ exponential: { mean: "50ms" } }),
+  fc.constant({ lognormal: { mean: "40ms", sigma: 1 } }),
+  fc.constant({ pareto: { min: "15ms", max: "1s", alpha: 1.5 } }),
 );
 
 /** A scenario of any kind, small enough to be checked after every event. */
