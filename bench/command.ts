@@ -81,7 +81,7 @@ export function benchCommand(io: Io) {
     )
     .option("--poisson", "with --rate or --ramp: requests start at random", false)
     .option("--arrivals <process>", "open loop: arrivals as in a scenario, like '{poisson: 800/s}'")
-    .option("--trace <file>", "open loop: arrivals that were recorded, a CSV file", fileOption)
+    .option("--trace <file>", "open loop: recorded arrivals from a CSV file", fileOption)
     .option(
       "--closed <n>",
       "closed loop: n clients; each waits for an answer before its next request",
@@ -189,8 +189,9 @@ export function benchCommand(io: Io) {
 }
 
 const MORE = `
-Exit codes: 0: all requests were answered. 1: there were errors, or no answer. 3: with --strict, the generator
-was the limit. 130: Ctrl-C ended the run; the result so far has been printed.
+Exit codes: 0: all requests were answered. 1: there were errors, or no answer.
+3: with --strict, the generator was the limit. 130: Ctrl-C ended the run; the
+result so far has been printed.
 
 Examples:
   lbsim bench 192.168.1.10:8000 --rate 1000 --duration 30s

@@ -182,7 +182,7 @@ async function ofScenario(flags: LoadFlags, file: string): Promise<Plan> {
   if (loads.size > 1) {
     throw new UserError(`${file} compares different workloads`, {
       exitCode: 2,
-      hint: "choose one: --set compare={} and --set of its values",
+      hint: "choose one workload: --set compare={}, and a --set for each of its values",
     });
   }
   const isClosed = workload.arrivals.kind === "closed";

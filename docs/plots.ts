@@ -16,7 +16,9 @@ import { plotsOf, Replicator } from "../sim/mod.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 
-/** The plots by file name: of which example, of which variant (all, if left out), drawn how. */
+/**
+ * The plots by file name: the example, the variant (if left out, all variants), and the function that draws the plot.
+ */
 const PLOTS: Readonly<Record<string, (sheet: Sheet) => Promise<string>>> = {
   "two-choices-latency": async (sheet) => await latencyPlot(await variants("two-choices"), sheet),
   "probe-timing-health": async (sheet) => {
@@ -33,7 +35,7 @@ const PLOTS: Readonly<Record<string, (sheet: Sheet) => Promise<string>>> = {
   },
 };
 
-/** A document shows the second on a phone. */
+/** A document shows the second plot on a phone. */
 const SHEETS: readonly (readonly [ending: string, sheet: Sheet])[] = [
   [".svg", WIDE],
   ["-narrow.svg", NARROW],
@@ -52,7 +54,7 @@ async function variants(
   return name === undefined ? plots : plots.filter((plot) => plot.name === name);
 }
 
-/** A plot as a picture of its own, which brings the colours for a dark screen along. */
+/** A plot as a picture of its own, which contains the colours for a dark screen, too. */
 function standalone(svg: string): string {
   return withStableNames(svg).replace(">", `><style>${PLOT_STYLE}</style>`);
 }

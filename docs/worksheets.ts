@@ -1,4 +1,4 @@
-/** Makes the worksheets of the lab: one page of HTML that prints, made from docs/lab.md. */
+/** Makes the worksheets of the lab from docs/lab.md: one page of HTML, made for printing. */
 
 const STYLE = `
 :root { color-scheme: light; }
@@ -57,7 +57,7 @@ function section(title: string, parts: readonly string[]): string {
   return `<section>\n<h2>${inline(title)}</h2>\n${parts.join("\n")}\n</section>`;
 }
 
-/** What follows `**NAME**` up to an empty line. */
+/** The text after `**NAME**`, up to an empty line. */
 function paragraph(body: string, name: string): string {
   const [, text] = new RegExp(`\\*\\*${name}\\.?\\*\\*([^]*?)\\n\\n`).exec(body) ?? [];
   if (text === undefined) throw new Error(`a lesson has no paragraph "${name}"`);
@@ -92,15 +92,17 @@ function items(text: string): string[] {
   return text.split(/^(?=\d+\. )/m).filter((item) => /^\d/.test(item)).map((item) => item.trim());
 }
 
+/** A question with space for its answer. The steps of a question, a list in the list, begin new lines. */
 function question(item: string, space: number): string {
-  return `<p>${inline(item)}</p>\n${lines(space)}`;
+  const steps = item.split(/\n +(?=\d+\. )/);
+  return `<p>${steps.map(inline).join("<br>")}</p>\n${lines(space)}`;
 }
 
 function lines(count: number): string {
   return `<div class="line"></div>`.repeat(count);
 }
 
-/** Markdown within a paragraph: bold, code, and links, which paper cannot follow. */
+/** Converts Markdown within a paragraph: bold text, code, and links, of which only the text stays. */
 function inline(text: string): string {
   return escaped(text.replaceAll(/\s+/g, " "))
     .replaceAll(/\[([^\]]+)\]\([^)]+\)/g, "$1")

@@ -71,7 +71,7 @@ export function logEvents(
   if (options.explain) {
     unsubscribe.push(events.subscribe("log of picks", ["pick_explained"], write));
   }
-  // Every client that connects, and every probe of every backend, are for those who ask for them.
+  // At `debug`, the log also has every client that connects, and every probe of every backend.
   if (log.isEnabledFor("debug")) {
     unsubscribe.push(events.subscribe("log of probes", ["probe"], write));
     if (options.connections) {
@@ -297,7 +297,7 @@ function summaryOf(
     }
     default:
       return {
-        sentence: `${held_back} more of this kind, the last: ${sentenceOf(last)}`,
+        sentence: `${plural(held_back, "more event")} of this kind; the last: ${sentenceOf(last)}`,
         properties: { ...propertiesOf(last), held_back },
       };
   }

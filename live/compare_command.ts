@@ -46,8 +46,9 @@ export function compareCommand(io: Io) {
 }
 
 const MORE = `
-Each difference is b minus a. ± is half of its 95 % confidence interval; it needs
-several replications. Differences of shares are in percentage points (pp).
+Each difference is b minus a. ± is half of its 95 % confidence interval; it is
+shown only if both results have several replications. Differences of shares are
+in percentage points (pp).
 
 Examples:
   lbsim sim scenario.yaml --json > sim.json
@@ -60,7 +61,11 @@ Examples:
  * @throws {UserError} if it is not one.
  */
 async function readResult(file: string): Promise<StudyReport> {
-  const { text } = await readText(file, "name what --json has printed", RESULT_BYTES_MAX);
+  const { text } = await readText(
+    file,
+    "use a file with the output of lbsim sim --json or lbsim live --json",
+    RESULT_BYTES_MAX,
+  );
   let data: unknown;
   try {
     data = JSON.parse(text);

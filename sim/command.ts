@@ -156,7 +156,7 @@ function refuseForms({ html, csv, details }: Output): void {
   const flag = html !== undefined ? "--html" : csv ? "--csv" : details ? "--details" : undefined;
   if (flag === undefined) return;
   throw new UserError(
-    `--shard prints a part of the result as JSON: ${flag} goes with \`sim merge\``,
+    `--shard prints a part of the result as JSON: use ${flag} with \`sim merge\``,
     {
       exitCode: 2,
     },
@@ -164,14 +164,17 @@ function refuseForms({ html, csv, details }: Output): void {
 }
 
 const MORE = `
-A scenario describes clients, service times, faults and expected results: see docs/scenarios.md and the
-folder examples/. Given a config.yaml, sim simulates every algorithm at 80 % load. ± is half of a 95 %
-confidence interval. The exit code is 1 if an expectation of the scenario fails.
+A scenario describes clients, service times, faults and expected results: see
+docs/scenarios.md and the folder examples/. Given a config.yaml, sim simulates
+every algorithm at 80 % load. ± is half of a 95 % confidence interval. The exit
+code is 1 if an expectation of the scenario fails.
 
+Examples:
   lbsim sim examples/gray-failure.yaml --html report.html
-  lbsim sim --set workload.arrivals.load=95% --set service.lognormal='{mean: 10ms, sigma: 1}'
-  lbsim sim big.yaml --shard 3/10 > part3.json     on ten machines, each with its own number; then
-  lbsim sim merge part*.json`;
+  lbsim sim --set workload.arrivals.load=95% \\
+    --set service.lognormal='{mean: 10ms, sigma: 1}'
+  lbsim sim big.yaml --shard 3/10 > part3.json  on the third of ten machines
+  lbsim sim merge part*.json                    after all ten have finished`;
 
 async function runSelftest(
   io: Io,

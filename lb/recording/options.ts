@@ -22,7 +22,7 @@ export const recordMaxSizeOption = () =>
 export const recordFilesOption = () =>
   new Option(
     "--record-files <n>",
-    `keep this many files: the present one, <file>.1, <file>.2 … (default: ${FILES})`,
+    `keep this many files: the newest, and <file>.1, <file>.2 … (default: ${FILES})`,
   ).argParser(integerOption(1));
 
 /** `--record-key key.txt`. */

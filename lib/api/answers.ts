@@ -10,7 +10,7 @@ const mode = z.enum(["ready", "drain", "maintenance"]);
 const condition = z.enum(["up", "down", "unknown", "ejected", "drain", "maintenance"]);
 
 const latency = z.strictObject({
-  count: count.describe("how many were measured in the last seconds"),
+  count: count.describe("the number of measurements in the last seconds"),
   p50_ms: number.nullable(),
   p99_ms: number.nullable(),
 });
@@ -28,17 +28,21 @@ const health = z.strictObject({
   probes: count,
   failed_probes: count,
   times_down: count,
-  down_ms: number.describe("how long it was down altogether"),
+  down_ms: number.describe("sum of the times for which it was down"),
 });
 
 const backend = z.strictObject({
   id: z.string(),
   address: z.string().nullable(),
   tier: z.enum(["primary", "backup"]),
-  condition: condition.describe("what the operator wants comes before what probes show"),
+  condition: condition.describe(
+    "the operator's wish if it is drain or maintenance; otherwise the result of probes and connects",
+  ),
   weight: number,
-  effective_weight: number.describe("less than the weight while the backend starts slowly"),
-  health: health.describe("what probes say"),
+  effective_weight: number.describe(
+    "the weight that the algorithm uses: less than `weight` during a slow start",
+  ),
+  health: health.describe("the result of the probes"),
   wish: z.strictObject({
     state: mode,
     since_ms: moment,
@@ -51,9 +55,9 @@ const backend = z.strictObject({
   opened: count.describe("connections that reached it since the start"),
   opened_per_s: number,
   share: number.describe("its part of all connections since the start, 0 to 1"),
-  recent_share: number.describe("its part of those of the last seconds"),
+  recent_share: number.describe("its part of the connections of the last seconds"),
   connects_failed: count,
-  retried: count.describe("connects to it after a failed one on another backend"),
+  retried: count.describe("connects to it that followed a failed connect to another backend"),
   bytes_to_backend: count,
   bytes_to_client: count,
   connect: latency,
@@ -116,12 +120,12 @@ export const status = z.strictObject({
     memory_bytes: count,
   }).nullable(),
   window_s: number.describe(
-    "rates and latencies are those of the last seconds; at most this many seconds",
+    "rates and latencies are those of the last seconds: of at most this many",
   ),
   backends: z.array(backend),
 });
 
-/** The type checker holds the schema to what is answered, in both directions. */
+/** Makes the type checker compare the schema with the type of the answer, in both directions. */
 type Same<A, B> = [A] extends [B] ? [B] extends [A] ? true : false : false;
 type Mutable<T> = T extends readonly (infer Item)[] ? Mutable<Item>[]
   : T extends object ? { -readonly [Key in keyof T]: Mutable<T[Key]> }
@@ -144,7 +148,7 @@ export const sessions = z.strictObject({
 });
 
 /** `DELETE /api/sessions`. */
-export const ended = z.strictObject({ sessions: count.describe("how many ended") });
+export const ended = z.strictObject({ sessions: count.describe("how many sessions were ended") });
 
 /** `GET /api/config`. */
 export const config = z.strictObject({
@@ -187,7 +191,7 @@ export const faults = z.strictObject({
   })).describe("the present faults of the backend; simultaneous faults add up"),
 });
 
-/** What a backend answers about its faults. */
+/** The answer of a backend to a request about its faults. */
 export type FaultsAnswer = z.output<typeof faults>;
 
 const limit = z.union([count, z.literal("unlimited")]);
@@ -202,15 +206,19 @@ export const service = z.strictObject({
     speed: number,
     discipline: z.string(),
     abandoned: z.string(),
-    run: z.string().describe("another one each time that the backend begins to serve a scenario"),
-    ends_in_ms: number.describe("until the backend serves as before, unless it is asked again"),
-    busy_ms: number.describe("the busy time of all its slots since it began, in sum"),
-    waiting_ms: number.describe("the time that requests waited in its queue, in sum"),
-  }).nullable().describe("how it serves the requests of a scenario; null: it does not"),
+    run: z.string().describe("an id that changes each time the backend begins to serve a scenario"),
+    ends_in_ms: number.describe(
+      "time until the backend stops serving the scenario, unless the request is repeated",
+    ),
+    busy_ms: number.describe(
+      "sum of the busy times of all its slots since it began to serve the scenario",
+    ),
+    waiting_ms: number.describe("sum of the times that requests waited in its queue"),
+  }).nullable().describe("how it serves the requests of a scenario; null: it serves no scenario"),
 });
 
-/** What a backend answers about its service. */
+/** The answer of a backend to a request about how it serves a scenario. */
 export type ServiceAnswer = z.output<typeof service>;
 
-/** Every refusal. */
+/** The body of every answer that refuses a request. */
 export const failed = z.strictObject({ error: z.string().describe("a sentence") });

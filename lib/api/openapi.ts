@@ -16,7 +16,7 @@ interface Operation {
   readonly summary: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: z.ZodType;
-  /** What comes of it when all is well; a string is a content type that is not JSON. */
+  /** The schema of the answer if the request succeeds; a string is a content type other than JSON. */
   readonly answer: z.ZodType | string;
   /** Refusals besides those that every operation may have. */
   readonly refusals?: readonly number[];
@@ -25,8 +25,11 @@ interface Operation {
 const TEXT = "text/plain";
 const STREAM = "text/event-stream";
 
-const withdrawn = (what: string): Operation => ({
-  summary: `Withdraw the wish for ${what}: the value of the file applies again`,
+const withdrawn = (
+  what: string,
+  summary = `Withdraw the wish for ${what}: the value of the file applies again`,
+): Operation => ({
+  summary,
   answer: answers.wishes,
   refusals: [404, 409],
 });
@@ -71,7 +74,7 @@ const OPERATIONS: Readonly<Record<string, Path>> = {
   },
   "/api/events": {
     get: {
-      summary: "What happens, as server-sent events; the header Last-Event-ID resumes",
+      summary: "Events as they happen, as server-sent events; the header Last-Event-ID resumes",
       query: {
         connections: "true: events of single connections, too",
         last_event_id: "the same as the header Last-Event-ID, for readers that cannot set headers",
@@ -88,7 +91,10 @@ const OPERATIONS: Readonly<Record<string, Path>> = {
     },
   },
   "/api/config": {
-    get: { summary: "The configuration in use and the file's", answer: answers.config },
+    get: {
+      summary: "The configuration in use, and the configuration in the file",
+      answer: answers.config,
+    },
   },
   "/api/backends/{id}/state": {
     put: {
@@ -118,7 +124,9 @@ const OPERATIONS: Readonly<Record<string, Path>> = {
     },
     delete: withdrawn("the algorithm"),
   },
-  "/api/wishes": { delete: withdrawn("everything") },
+  "/api/wishes": {
+    delete: withdrawn("all", "Withdraw all wishes: the values of the file apply again"),
+  },
   "/api/reload": {
     post: { summary: "Read the configuration again", answer: answers.reloaded, refusals: [409] },
   },
@@ -147,12 +155,12 @@ const BACKEND_OPERATIONS: Readonly<Record<string, Path>> = {
     },
     put: {
       summary:
-        "Serve the requests of a scenario, which carry their work; the same settings again only extend the time",
+        "Begin to serve the requests of a scenario; each request contains its service time. The same settings again only extend the time",
       body: serviceBody,
       answer: answers.service,
       refusals: [400, 409],
     },
-    delete: { summary: "Serve as before", answer: answers.service },
+    delete: { summary: "Stop serving the scenario", answer: answers.service },
   },
 };
 
@@ -167,7 +175,7 @@ const REFUSALS: Readonly<Record<number, string>> = {
   415: "The body is not application/json",
   421: "The API does not serve this Host",
   502: "The backend does not answer, or refuses",
-  503: "Not now",
+  503: "Not possible at the moment; the answer gives the reason",
 };
 
 /** The OpenAPI 3.1 description of the admin API. */

@@ -113,10 +113,11 @@ export function completeCommand(io: Io) {
 
 const EXAMPLES = `
 Examples:
-  source <(lbsim complete bash)        in ~/.bashrc; for zsh: complete zsh, in ~/.zshrc
-  lbsim complete fish | source         in ~/.config/fish/config.fish`;
+  source <(lbsim complete bash)   this line in ~/.bashrc
+  source <(lbsim complete zsh)    this line in ~/.zshrc
+  lbsim complete fish | source    this line in ~/.config/fish/config.fish`;
 
-/** What the shells ask. */
+/** The command by which the shells ask for completions. */
 export function completeWordsCommand(io: Io, root: CommandUnknownOpts) {
   return new Command("complete-words")
     .argument("[words...]")

@@ -6,8 +6,8 @@ import type { ConnectFailure, ConnectionEnd, RefusalReason } from "./events/mod.
 import type { Session } from "./sessions/mod.ts";
 
 /**
- * Where a connection stands. `arriving`: its client has connected, and there is something to do before it is
- * given a backend. `waiting`: every backend is full. `connecting`: it has a backend, where it counts as in
+ * The phase of a connection. `arriving`: its client has connected, and something must be done before it gets a
+ * backend. `waiting`: every backend is full, and it waits. `connecting`: it has a backend, where it counts as in
  * flight. `open`: that backend has accepted it. `ended`: it was closed or refused, or its client has left.
  */
 export type Phase = "arriving" | "waiting" | "connecting" | "open" | "ended";
@@ -31,19 +31,19 @@ export interface Refused {
 /** The result of a request for a backend. A refusal is an ordinary value, not an error. */
 export type Outcome = Connect | Wait | Refused;
 
-/** How much was relayed. */
+/** The number of relayed bytes, in each direction. */
 export interface Traffic {
   readonly bytesToBackend: number;
   readonly bytesToClient: number;
 }
 
 /**
- * A client's connection, as its driver sees it. The scheduler gives it out when the client has connected
- * (`Scheduler.accept`), and the driver moves it on. It ends exactly once: the scheduler refuses it, or the driver
- * calls `refuse`, `leave` or `close`.
+ * A client's connection, as its driver sees it. The driver gets it from the scheduler when the client has connected
+ * (`Scheduler.accept`), and reports each further step to it. It ends exactly once: the scheduler refuses it, or the
+ * driver calls `refuse`, `leave` or `close`.
  */
 export interface Connection {
-  /** From 1. */
+  /** The number of the connection, from 1. */
   readonly number: number;
   /** The client's address, as far as it is known. */
   readonly client: string;
@@ -51,18 +51,18 @@ export interface Connection {
   readonly arrivedAt: Nanoseconds;
   /** Why it was refused; undefined unless it was. */
   readonly refusal: RefusalReason | undefined;
-  /** The backend that it was last given; there must be one. */
+  /** The backend that it got last. Reading it is an error if there was none. */
   readonly backend: Backend;
   /** 1 for the first backend tried. */
   readonly attempt: number;
   /** When that backend was picked. */
   readonly pickedAt: Nanoseconds;
-  /** When it began to wait for a backend to have room; undefined if it never had to. */
+  /** When it began to wait for a free place at a backend; undefined if it has never waited. */
   readonly queuedAt: Nanoseconds | undefined;
   /**
-   * Called once for a connection that waits, when a backend has room for it, or when it is refused. It is refused
-   * if it has waited for too long, if no backend can have room any more, or if the scheduler stops. The driver
-   * sets this function before its next call of the scheduler. The function must not call the scheduler.
+   * Called once for a connection that waits, when it gets a backend or is refused. It is refused if it has waited for
+   * too long, if no backend can take it any more, or if the scheduler stops. The driver sets this function before its
+   * next call of the scheduler. The function must not call the scheduler.
    */
   onSettled: ((outcome: Connect | Refused, now: Nanoseconds) => void) | undefined;
 
@@ -86,7 +86,7 @@ export interface Connection {
   asked(now: Nanoseconds): void;
   /** The backend sent the first byte of an answer. Only the first call counts. */
   answered(now: Nanoseconds): void;
-  /** The client has sent its last byte, and has perhaps left: it may have waited in vain. */
+  /** The client has sent its last byte. Perhaps it has left because it got no answer. */
   clientFinished(now: Nanoseconds): void;
   /** The driver cannot serve the connection: it is refused before it is open. */
   refuse(reason: RefusalReason, now: Nanoseconds, detail?: string): Refused;
@@ -104,7 +104,7 @@ export interface QueuePlace extends Aged<QueuePlace> {
   until: Nanoseconds;
 }
 
-/** The scheduler's part of each step of a connection. */
+/** The work of the scheduler for each step of a connection. */
 export interface ConnectionSteps {
   admit(connection: ConnectionState, now: Nanoseconds): boolean;
   assign(connection: ConnectionState, now: Nanoseconds, trace: PickTrace | undefined): Outcome;
@@ -138,7 +138,7 @@ export interface ConnectionSteps {
 
 const NO_TRAFFIC: Traffic = { bytesToBackend: 0, bytesToClient: 0 };
 
-/** What most connections never have: they get a backend at once, and it accepts them. */
+/** The data that most connections never need, because they get a backend at once and the first connect succeeds. */
 class Setbacks {
   refusal: RefusalReason | undefined;
   tried: BackendState[] | undefined;
@@ -156,29 +156,33 @@ const ASKED = 4;
 const ANSWERED = 8;
 
 /**
- * A connection as the scheduler keeps it. The driver's calls are checked here, and carried out by the steps.
+ * A connection in the form that the scheduler uses. It checks the calls of the driver, and `ConnectionSteps` does the
+ * work.
  *
- * Its size is most of what a pick allocates. So what few connections have is apart, and durations stand for times:
- * these are not small integers.
+ * It is the largest part of what a pick allocates, so it is small. Data that few connections have is in `Setbacks`,
+ * and durations replace points in time, because points in time are not small integers.
  */
 export class ConnectionState implements Connection {
   readonly number: number;
   client: string;
   phase: Phase = "arriving";
-  /** What has happened to it. */
+  /** The steps that have happened to it, as bits. */
   #marks = 0;
   /** The limits per client for which it counts; undefined if there are none. */
   admission: Admission | undefined;
-  /** The backend that it was last given. */
+  /** The backend that it got last. */
   assigned: BackendState | undefined;
   /** When its backend was picked; before that, when it arrived. For most connections both times are equal. */
   pickedAt: Nanoseconds;
-  /** How many other connections that backend had in flight then. */
+  /** The number of other connections that its backend had in flight at the pick. */
   others = 0;
   session: Session<BackendState> | undefined;
-  /** When it arrived, if that was before its latest pick. */
+  /** When it arrived, if this was before its latest pick. */
   #arrivedAt: Nanoseconds | undefined;
-  /** How long the connect took, from the pick on; once the client has asked, for how long it had asked nothing. */
+  /**
+   * The duration of the connect, from the pick. After the client's first byte: the time during which the connected
+   * client had sent nothing.
+   */
   #delay: Nanoseconds = 0;
   #setbacks: Setbacks | undefined;
   readonly #steps: ConnectionSteps;
@@ -242,7 +246,7 @@ export class ConnectionState implements Connection {
     return this.place?.since;
   }
 
-  /** It has been given a backend, where it counts as in flight. */
+  /** It has got a backend, where it counts as in flight. */
   give(backend: BackendState, now: Nanoseconds): void {
     if (now !== this.pickedAt) {
       this.#arrivedAt ??= this.pickedAt;
@@ -269,22 +273,22 @@ export class ConnectionState implements Connection {
     this.#marks |= ADMITTED;
   }
 
-  /** The client has asked for something. */
+  /** Whether the client has sent a byte. */
   get isAsked(): boolean {
     return (this.#marks & ASKED) !== 0;
   }
 
-  /** For how long the client, once connected, asked nothing; undefined until it asks. */
+  /** How long the connected client sent nothing; undefined until it has sent a byte. */
   get idle(): Nanoseconds | undefined {
     return this.isAsked ? this.#delay : undefined;
   }
 
-  /** It has been connected, and nothing has been asked. */
+  /** Whether it is connected, and its client has sent nothing. */
   get isIdle(): boolean {
     return (this.#marks & (CONNECTED | ASKED)) === CONNECTED;
   }
 
-  /** The backend has sent something. */
+  /** Whether the backend has sent a byte. */
   get isAnswered(): boolean {
     return (this.#marks & ANSWERED) !== 0;
   }

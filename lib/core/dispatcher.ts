@@ -50,7 +50,7 @@ export class Dispatcher implements ConnectionSteps {
   #stopping = false;
   /** Whether the latest answer came before its client had sent anything, as a mail server's greeting does. */
   #backendsSpeakFirst = false;
-  /** The time of the next change that comes with time alone; Infinity if there is none. */
+  /** The time of the next change that time alone causes; Infinity if there is none. */
   #nextWake: Nanoseconds = Infinity;
   /** When expired sessions were last removed. */
   #expiredAt: Nanoseconds = NaN;
@@ -74,7 +74,7 @@ export class Dispatcher implements ConnectionSteps {
     return this.#inFlight;
   }
 
-  /** Connections that wait for a backend to have room. */
+  /** The number of connections that wait for a free place at a backend. */
   get waiting(): number {
     return this.#queue.size;
   }
@@ -127,7 +127,7 @@ export class Dispatcher implements ConnectionSteps {
     else this.#admission.configure(rules);
   }
 
-  /** From now on every client is refused, including those in the queue. */
+  /** Refuses every client from now on, including those in the queue. */
   stop(now: Nanoseconds): void {
     this.passTime(now);
     this.#announcer.schedulerStopped(now);
@@ -271,7 +271,7 @@ export class Dispatcher implements ConnectionSteps {
    */
   serveWaiting(now: Nanoseconds): void {
     if (this.#queue.size === 0) return;
-    /** There may be room for a connection that has tried no backend, and whose client is pinned to none. */
+    /** Whether there may be room for a connection that has tried no backend, and whose client is pinned to none. */
     let isRoomForAny = true;
     for (const connection of this.#queue) {
       const isRoom = isRoomForAny || this.#selector.hasRoomForItsOwn(connection, now);
@@ -319,7 +319,10 @@ export class Dispatcher implements ConnectionSteps {
     this.#noteSilence(connection, now);
   }
 
-  /** A connect failed, a connection ended, or its client finished. If no answer came, the backend is slow. */
+  /**
+   * A connect failed, a connection ended, or its client finished. If there was no answer, the algorithm counts this
+   * as a slow answer.
+   */
   #noteSilence(connection: ConnectionState, now: Nanoseconds): void {
     if (connection.isAnswered) return;
     // A client that asks nothing and gets nothing is idle, unless backends are those that begin.

@@ -8,10 +8,10 @@ export type OnDown = "keep" | "close";
 /**
  * Makes a driver close the open connections of a backend when it is marked as down, if `on_down` is `close`.
  *
- * @param scheduler The scheduler at that time: a restarted balancer has another one.
- * @param onDown The setting at that time: a reload may change it.
+ * @param scheduler Returns the present scheduler: a restarted balancer has another one.
+ * @param onDown Returns the present setting: a reload may change it.
  * @param close Closes the connections of this backend, and not those of a removed backend with the same id.
- * @returns What ends it.
+ * @returns A function that stops this.
  */
 export function closeOnDown(
   events: EventStream,

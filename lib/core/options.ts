@@ -11,12 +11,12 @@ export interface SchedulerOptions extends RecoveryRules {
   readonly backends: readonly BackendOptions[];
   /** `type: none` probes nothing: every backend counts as up. */
   readonly healthCheck: HealthRules & { readonly type: string };
-  /** Left out: clients do not stick. */
+  /** If left out, clients do not stick. */
   readonly sticky?: StickyRules | undefined;
   /** How many further backends a connection may try when a connect fails. */
   readonly retries: number;
   readonly limits: {
-    /** Connections at once, over all backends. */
+    /** The largest number of connections at the same time, over all backends. */
     readonly connections: number;
     readonly perClient?: AdmissionRules["perClient"];
   };
@@ -25,11 +25,11 @@ export interface SchedulerOptions extends RecoveryRules {
   /** Clients from here are refused. */
   readonly deny?: readonly Prefix[] | undefined;
   /**
-   * What becomes of a client when no backend is active: `refuse` it (if left out), or `try-anyway` any
-   * that the operator has not disabled.
+   * What happens to a client when no backend is active. `refuse` is the default. `try-anyway`: it gets a backend that
+   * is not in drain or maintenance.
    */
   readonly whenNoneAvailable?: "refuse" | "try-anyway" | undefined;
-  /** Where clients wait while every backend is full. Left out: they are refused. */
+  /** The queue in which clients wait while every backend is full. If left out, they are refused. */
   readonly queue?: QueueRules | undefined;
   /** One connection in this many has its picks explained, if these events have a reader; 1 if left out. */
   readonly explainEvery?: number | undefined;

@@ -35,7 +35,7 @@ export class BackendPool {
   /** Indices of removed backends that a new backend can get; in ascending order. */
   readonly #freeIndices: number[] = [];
   #tiers: Tiers;
-  /** Backends that were removed while they had connections: they may come back. */
+  /** Backends that were removed while they had connections: they may be added again. */
   readonly #departed = new Set<BackendState>();
   /** When a backend of this name was last removed. */
   readonly #removedAt = new Map<string, Nanoseconds>();
@@ -100,7 +100,8 @@ export class BackendPool {
   /**
    * Removes a backend. Its connections stay counted on it.
    *
-   * @param mayReturn If one of this name and address is added while it has connections, it is the same one.
+   * @param mayReturn Whether a backend with the same name and address, if it is added while this one still has
+   *   connections, is the same backend.
    */
   remove(backend: BackendState, now: Nanoseconds, mayReturn = false): void {
     this.#tierOf(backend).remove(backend);
@@ -128,12 +129,12 @@ export class BackendPool {
     };
   }
 
-  /** Other options from now on, for backends that are added. */
+  /** Applies other options to backends that are added later. */
   configure(options: SchedulerOptions): void {
     this.#options = options;
   }
 
-  /** Other options for a backend that stays. */
+  /** Applies other options to a backend that stays. */
   change(backend: BackendState, options: BackendOptions): void {
     if (backend.backup !== options.backup) {
       this.#tierOf(backend).remove(backend);
@@ -158,7 +159,7 @@ export class BackendPool {
     for (const backend of this.#backends) this.#tierOf(backend).add(backend);
   }
 
-  /** Tells its algorithm if a backend has become available, or unavailable. */
+  /** Notifies the algorithm if a backend has become available or unavailable. */
   refresh(backend: BackendState): void {
     const available = isAvailable(backend);
     if (available === backend.available) return;
@@ -166,7 +167,7 @@ export class BackendPool {
     this.#tierOf(backend).update(backend);
   }
 
-  /** Tells its algorithm that a backend's weight has changed. */
+  /** Notifies the algorithm that a backend's weight has changed. */
   reweighed(backend: BackendState): void {
     backend.available = isAvailable(backend);
     this.#tierOf(backend).update(backend);
@@ -219,7 +220,9 @@ export class BackendPool {
     return picked as BackendState | undefined ?? this.#anyway(tried, trace);
   }
 
-  /** What the algorithm in use decides by, beside weights and connections in flight; see `Algorithm.details`. */
+  /**
+   * The data from which the algorithm decides, besides weights and connections in flight; see `Algorithm.details`.
+   */
   details(client: string, now: Nanoseconds): PickDetails | undefined {
     const { primaries, backups } = this.#tiers;
     const usesBackups = this.#backends.some(({ available, backup }) => available && backup) &&
@@ -227,7 +230,7 @@ export class BackendPool {
     return (usesBackups ? backups : primaries).details?.(client, now);
   }
 
-  /** Picks a primary that has proven since then that it works; other primaries are skipped. */
+  /** Picks a primary that has proven since a time that it works; other primaries are skipped. */
   pickProven(
     client: string,
     since: Nanoseconds,
@@ -243,7 +246,7 @@ export class BackendPool {
     }
   }
 
-  /** With `try-anyway`, if no backend is active: the next backend that the operator has not taken out. */
+  /** With `try-anyway`, if no backend is active: the next backend that is not in drain or maintenance. */
   #anyway(
     tried: readonly BackendState[] | undefined,
     trace: PickTrace | undefined,

@@ -9,7 +9,7 @@ export interface QueueRules {
   readonly timeout: Nanoseconds;
 }
 
-/** The connections that wait for a backend to have room: first come, first served. */
+/** The connections that wait for a free place at a backend: first come, first served. */
 export class ConnectionQueue {
   readonly #places = new AgeList<QueuePlace>();
   #retries = 0;
@@ -35,7 +35,10 @@ export class ConnectionQueue {
     return oldest !== undefined && oldest.until <= now ? oldest.connection : undefined;
   }
 
-  /** Those that wait, first come first. The connection that was yielded last may leave meanwhile. */
+  /**
+   * The connections that wait, the earliest first. The connection that was yielded last may leave before the next one
+   * is yielded.
+   */
   *[Symbol.iterator](): IterableIterator<ConnectionState> {
     for (const { connection } of this.#places) yield connection;
   }
@@ -48,13 +51,13 @@ export class ConnectionQueue {
     if (connection.tried !== undefined) this.#retries++;
   }
 
-  /** A connection waits no longer. */
+  /** Removes a connection from the queue. */
   delete(connection: ConnectionState): void {
     this.#places.delete(connection.place!);
     if (connection.tried !== undefined) this.#retries--;
   }
 
-  /** Those that wait go on waiting for as long as these rules say. */
+  /** Applies another timeout to the connections that wait. */
   reconfigure({ timeout }: QueueRules, now: Nanoseconds): void {
     for (const place of this.#places) place.until = Math.max(now, place.since + timeout);
   }

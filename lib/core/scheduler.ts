@@ -16,14 +16,14 @@ import { BackendSelector, type SessionReader } from "./selector.ts";
 import type { Session, SessionRecord } from "./sessions/mod.ts";
 
 /**
- * Decides which backend a connection goes to, and keeps the three tables: `activeServers`,
- * `connectionCount`, `sessionMap`. Pure: it does no I/O, owns no clock and no timer, and takes its
- * randomness from the outside. The live balancer and the simulator drive this same class.
+ * Decides which backend a connection goes to, and keeps the three tables: `activeServers`, `connectionCount`,
+ * `sessionMap`. Pure: it does no I/O, owns no clock and no timer, and takes its randomness from the outside. The live
+ * balancer and the simulator drive this same class.
  *
- * A driver calls `accept` for each client (`acceptProxy`, if a trusted proxy says later who the client is), moves
- * the connection that it gets on, and reports each probe by `probed`. It calls `passTime` at `nextWake`.
+ * A driver calls `accept` for each client (`acceptProxy`, if a trusted proxy names the client later). It reports each
+ * further step to the connection that it gets, and each probe to `probed`. It calls `passTime` at `nextWake`.
  *
- * Time passes for everything at once: before a call is handled, everything that was due until its time happens.
+ * Before a call is handled, everything happens that was due until the time of the call.
  */
 export class Scheduler {
   #options: SchedulerOptions;
@@ -34,8 +34,8 @@ export class Scheduler {
   readonly #dispatcher: Dispatcher;
 
   /**
-   * @param random Drives the algorithms that draw lots.
-   * @throws {RangeError} if two backends have one id, or an algorithm's parameter is out of range.
+   * @param random The random numbers for the algorithms that use them.
+   * @throws {RangeError} if two backends have the same id, or an algorithm's parameter is out of range.
    */
   constructor(options: SchedulerOptions, events: EventStream, random: Random) {
     this.#options = options;
@@ -69,17 +69,17 @@ export class Scheduler {
   }
 
   /**
-   * Called when a session has gained or lost a connection, and so when it has been pinned or moved. A
-   * property and not an event: it happens twice per connection, and only a store of sessions wants it.
+   * Called when a session has gained or lost a connection, which includes that it was pinned or moved. It is a
+   * property and not an event, because it happens twice for each connection, and only a store of sessions needs it.
    */
   set onSessionUse(onSessionUse: SessionReader | undefined) {
     this.#selector.onSessionUse = onSessionUse;
   }
 
   /**
-   * Lets happen, in its order, all that time alone brings until now: ejections end, backends that start
-   * slowly gain weight, clients have waited for too long, sessions expire. Every other call with a time
-   * does so first; to call it at `nextWake` is for when there is none.
+   * Makes everything happen, in its order, that time alone causes until now: ejections end, backends that start
+   * slowly gain weight, clients have waited for too long, sessions expire. Every other call with a time does this
+   * first. A driver calls `passTime` at `nextWake` if there is no other call.
    */
   passTime(now: Nanoseconds): void {
     this.#dispatcher.passTime(now);
@@ -110,7 +110,7 @@ export class Scheduler {
     return new Map([...this.sessions].map((session) => [session.key, session.backend.id]));
   }
 
-  /** Number of sessions, without making a map of them. */
+  /** The number of sessions. It is cheaper than the size of `sessionMap`. */
   get sessionCount(): number {
     return this.#selector.sessions?.size ?? 0;
   }
@@ -160,8 +160,8 @@ export class Scheduler {
   }
 
   /**
-   * What the algorithm would decide by if this client came now. Nothing changes; undefined if it decides by weights and
-   * connections in flight only.
+   * The data from which the algorithm would decide if this client came now. Changes nothing. Undefined if the
+   * algorithm uses only weights and connections in flight.
    */
   pickDetails(client: string, now: Nanoseconds): PickDetails | undefined {
     return this.#pool.details(this.#selector.keyOf(client) ?? client, now);
@@ -172,7 +172,7 @@ export class Scheduler {
     return this.#dispatcher.inFlight;
   }
 
-  /** Connections that wait for a backend to have room. */
+  /** The number of connections that wait for a free place at a backend. */
   get waiting(): number {
     return this.#dispatcher.waiting;
   }
@@ -188,7 +188,7 @@ export class Scheduler {
   }
 
   /**
-   * A trusted proxy has connected that is to say who the client is. Until `Connection.admit` it counts for
+   * A trusted proxy has connected, which will name the client. Until `Connection.admit`, the connection counts for
    * `limits.connections` only.
    *
    * @param proxy Its address.
@@ -197,7 +197,7 @@ export class Scheduler {
     return this.#dispatcher.acceptProxy(proxy, now);
   }
 
-  /** From now on every client is refused, including those that wait. Open connections may finish. */
+  /** Refuses every client from now on, including those that wait. Open connections may finish. */
   stop(now: Nanoseconds): void {
     this.#dispatcher.stop(now);
   }
@@ -281,7 +281,7 @@ export class Scheduler {
     this.#pool.reweighed(backend);
   }
 
-  /** A backend that is probed no more counts as up. */
+  /** A backend that is no longer probed counts as up. */
   #trust(backend: BackendState, now: Nanoseconds): void {
     while (backend.health.state !== "up") backend.health.record(true);
     this.#changed(backend, now);
@@ -334,14 +334,14 @@ export class Scheduler {
     this.#dispatcher.serveWaiting(now);
   }
 
-  /** A backend reports that it has nothing to do. Only some algorithms go by that. */
+  /** A backend reports that it is idle. Only some algorithms use this. */
   reportIdle(id: string, now: Nanoseconds): void {
     this.passTime(now);
     const backend = this.#pool.get(id);
     if (backend !== undefined) this.#pool.reportedIdle(backend);
   }
 
-  /** A backend has come up or gone down, or its operator wants something else of it. */
+  /** A backend is up or down now, or the operator's wish for it has changed. */
   #changed(backend: BackendState, now: Nanoseconds): void {
     this.#pool.refresh(backend);
     this.#recovery.follow(backend, now);
@@ -361,9 +361,9 @@ export class Scheduler {
   }
 
   /**
-   * Takes over the sessions of an earlier run, least recently used first, without an event for each.
+   * Adopts the sessions of an earlier run, least recently used first, without an event for each.
    *
-   * @returns How many there were to take over.
+   * @returns The number of these sessions.
    */
   restore(records: Iterable<SessionRecord<string>>, now: Nanoseconds): number {
     this.passTime(now);

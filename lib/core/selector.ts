@@ -19,7 +19,9 @@ export type SessionReader = (
   now: Nanoseconds,
 ) => void;
 
-/** Selects the backend of a connection: its client's own, if it is pinned to one, or the algorithm's pick. */
+/**
+ * Selects the backend of a connection: the backend to which its client is pinned, or otherwise the algorithm's pick.
+ */
 export class BackendSelector {
   readonly #pool: BackendPool;
   readonly #announcer: Announcer;
@@ -120,8 +122,8 @@ export class BackendSelector {
   }
 
   /**
-   * Whether the same answer holds for all waiting clients that have tried no backend: either every one of them
-   * can get a place now, or none can. The same is true for a place later.
+   * Whether all waiting clients that have tried no backend are in the same situation: either all of them can get a
+   * place now, or none can; and either all of them can get a place later, or none can.
    */
   get areAllAlike(): boolean {
     const { all } = this.#pool;

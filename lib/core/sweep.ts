@@ -1,14 +1,14 @@
 import type { Nanoseconds } from "../base/mod.ts";
 
-/** How often a driver looks for timeouts that have passed, in the course of one timeout. */
+/** How often a driver checks for passed timeouts during one timeout. */
 export const SWEEPS_PER_TIMEOUT = 8;
 
 /**
- * The time between two looks at all connections (or connects) with the same timeout. One timer for all
- * costs less than a timer for each; in return a timeout ends up to this interval late.
+ * The time between two checks of all connections (or connects) with the same timeout. One timer for all costs less
+ * than a timer for each. But a timeout can be noticed this interval too late.
  *
- * Source: G. Varghese and A. Lauck, "Hashed and hierarchical timing wheels", 1987: a tick may be coarse
- * where timeouts need not be exact.
+ * Source: G. Varghese and A. Lauck, "Hashed and hierarchical timing wheels", 1987: a tick may be coarse where
+ * timeouts need not be exact.
  */
 export function sweepInterval(timeout: Nanoseconds): Nanoseconds {
   return timeout / SWEEPS_PER_TIMEOUT;

@@ -269,7 +269,7 @@ export const METRICS = {
     unit: "ms",
     better: "lower",
     meaning:
-      "if the first connect of a connection failed: mean time from its first pick until another backend accepted it",
+      "of connections whose first connect failed: mean time from the first pick until another backend accepted the connection",
     run: { kind: "mean", of: "failover", answered: true },
     path: "failover_ms.mean",
   },

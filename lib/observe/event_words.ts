@@ -134,7 +134,9 @@ export function sentenceOf(event: LbEvent): string {
     case "sessions_ended":
       return event.client === null
         ? `the operator ended all sessions (${event.sessions})`
-        : `the operator ended the session of ${event.client}: ${plural(event.sessions, "session")}`;
+        : event.sessions === 0
+        ? `the operator wanted to end the session of ${event.client}, which has no session`
+        : `the operator ended the session of ${event.client}`;
     case "shortage_began":
       return `this machine has run out of ${
         RESOURCES[event.resource]

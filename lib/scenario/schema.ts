@@ -250,7 +250,7 @@ export const scenarioSchema = z.strictObject({
       "how long a request and its answer occupy the balancer's event loop",
     ),
   }).optional().describe(
-    "what real sockets add, as `lbsim calibrate` measures it; nothing if left out. lbsim live ignores it",
+    "the time that real sockets add, as `lbsim calibrate` measures it; none if left out. lbsim live ignores it",
   ),
   hash_placement: z.enum(["redrawn", "fixed"]).default("redrawn").describe(
     "how source-hash, ring-hash and maglev place clients. redrawn: differently in every replication, as if backends " +

@@ -122,7 +122,7 @@ const CASES: readonly Case[] = [
     name: "a page of a part of a result",
     args: ["sim", "--shard", "1/2", "--html", "page.html"],
     code: 2,
-    stderr: /^lbsim: --shard prints a part of the result as JSON: --html goes with `sim merge`\n$/,
+    stderr: /^lbsim: --shard prints a part of the result as JSON: use --html with `sim merge`\n$/,
   },
   {
     name: "a backend without a name",

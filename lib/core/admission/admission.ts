@@ -18,31 +18,31 @@ export interface AdmissionRules {
   readonly deny?: readonly Prefix[] | undefined;
   /** For each client address: an IPv4 address, or the /64 of an IPv6 one. */
   readonly perClient?: {
-    /** Connections at once; no limit if left out. */
+    /** The largest number of connections at the same time; no limit if left out. */
     readonly connections?: number | undefined;
     /** New connections per second, and the largest burst of new connections. No limit if left out. */
     readonly rate?: number | undefined;
   } | undefined;
 }
 
-/** What is known of one client. */
+/** The state of one client. */
 interface Known extends Aged<Known> {
   readonly key: string;
   open: number;
-  /** Connections it may open now. */
+  /** The number of connections that it may open, at the time `at`. */
   tokens: number;
-  /** When that was true. */
+  /** The time for which `tokens` was computed. */
   at: Nanoseconds;
 }
 
-/** Clients without a connection that are remembered, so that their rate is. */
+/** The number of clients without a connection whose rates are remembered. */
 const IDLE_MAX = 100_000;
 
 /**
- * Decides which clients are accepted: by lists of addresses, then by the client's own limits. The rate
- * is a token bucket that holds a second's worth, and at least one connection.
+ * Decides which clients are accepted: by lists of addresses, then by the client's own limits. The rate is a token
+ * bucket. It holds as many tokens as one second adds, but at least one.
  *
- * Bounded in memory: besides clients with connections, only the latest hundred thousand are known.
+ * Its memory is bounded: it remembers the clients with connections, and the latest hundred thousand others.
  */
 export class Admission {
   #rules: AdmissionRules;
@@ -54,7 +54,7 @@ export class Admission {
     this.#rules = rules;
   }
 
-  /** Uses other rules from now on. Open connections stay open and counted. */
+  /** Applies other rules. Open connections stay open and counted. */
   configure(rules: AdmissionRules): void {
     this.#rules = rules;
   }
@@ -65,7 +65,7 @@ export class Admission {
   }
 
   /**
-   * Why a client may not come in; undefined if it may. An attempt that is let in costs a token.
+   * Why a client is refused; undefined if it is accepted. An accepted client uses a token.
    *
    * @param isAtLimit The balancer has no place for another connection.
    */
@@ -92,7 +92,7 @@ export class Admission {
     return undefined;
   }
 
-  /** A client that was let in has a connection. */
+  /** An accepted client has opened a connection. */
   opened(client: string, now: Nanoseconds): void {
     const known = this.#of(client, now);
     if (known.open++ === 0) this.#idle.delete(known);

@@ -6,18 +6,18 @@ export interface IntegerParameter {
   readonly kind: "integer";
   readonly min: number;
   readonly max: number;
-  /** What is assumed if it is left out. */
+  /** Its value if it is left out. */
   readonly default: number;
-  /** What it is, for the reference of config.yaml. */
+  /** Its meaning, for the reference of config.yaml. */
   readonly means: string;
-  /** What is wrong with a number, if more than its size can be; undefined if it is right. */
+  /** Returns the problem with a number that is between the bounds; undefined if there is none. */
   readonly complaint?: (value: number) => string | undefined;
 }
 
 /** A time. */
 export interface DurationParameter {
   readonly kind: "duration";
-  /** It is a latency of a backend, or a time that a timer measures. */
+  /** Whether it is a latency of a backend, or a time that a timer measures. */
   readonly of: "latency" | "timer";
   readonly default: Nanoseconds;
   readonly means: string;
@@ -30,13 +30,13 @@ export interface BoundParameter {
   readonly means: string;
 }
 
-/** A number, or a yes or no, that config.yaml does not know: the simulator gives it. */
+/** A number or a boolean that config.yaml does not have: only the simulator sets it. */
 export interface HiddenParameter<Value extends number | boolean = number | boolean> {
   readonly kind: "hidden";
   readonly default: Value;
 }
 
-/** What an algorithm can be given. */
+/** A parameter of an algorithm. */
 export type Parameter =
   | IntegerParameter
   | DurationParameter
@@ -46,7 +46,7 @@ export type Parameter =
 /** Parameters by name. */
 export type Parameters = Readonly<Record<string, Parameter>>;
 
-/** The values of parameters, all of them. */
+/** A value for each parameter. */
 export type Values<P extends Parameters> = {
   readonly [Name in keyof P]: P[Name] extends HiddenParameter<infer Value> ? Widened<Value>
     : number;
@@ -74,7 +74,7 @@ export function define<const P extends Parameters>(definition: Definition<P>): D
   return definition;
 }
 
-/** What the hashes share. */
+/** The parameters that all hashes have. */
 export const HASH_PARAMETERS = {
   boundedLoad: {
     kind: "bound",
@@ -82,11 +82,11 @@ export const HASH_PARAMETERS = {
     means:
       "no backend has more than this many times its share of the connections in flight, like 1.25; no bound if left out",
   },
-  /** Another salt is another hash: the simulator places clients anew with it. */
+  /** Another salt gives another hash: with it, the simulator places clients differently. */
   salt: { kind: "hidden", default: 0 as number },
 } as const satisfies Parameters;
 
-/** The rule of a hash in a few words. */
+/** The rule of a hash algorithm in a few words. */
 export function hashSummary(boundedLoad: number): string {
   const rule = "by a hash of the client's address";
   return boundedLoad === Infinity

@@ -1,46 +1,46 @@
 import { exp, type Nanoseconds } from "../../base/mod.ts";
 import { extended } from "./_extended.ts";
 
-/** The landmark moves on after so many τ. It is far from where e^x overflows, at 709. */
+/** The landmark is moved after this many τ. This is far below 709, where e^x overflows. */
 const LANDMARK_LIFE = 100;
 
 /**
  * Peak-sensitive moving averages of latencies, one for each index: they fall slowly and rise at once.
  *
- * Rule: with `w = e^(−Δt/τ)`, `average = average · w + latency · (1 − w)`; a latency above that is taken
- * as it is. What is not observed fades by the same `w`, so that a backend once slow is tried again.
+ * Rule: with `w = e^(−Δt/τ)`, `average = average · w + latency · (1 − w)`; a latency above the average replaces it.
+ * An average without new observations falls by the same `w`, so a backend that was slow is tried again.
  *
- * Decay is reckoned forward: with one landmark L for all, `w = g(then) / g(now)` where
- * `g(t) = e^((t − L)/τ)`. So a point in time costs one exponential, however many averages are looked at.
+ * The decay is computed forward: with one landmark L for all averages, `w = g(then) / g(now)` where `g(t) = e^((t −
+ * L)/τ)`. So each point in time needs one exponential, for any number of averages.
  *
- * Source: Finagle, `PeakEwma.scala`; G. Cormode et al., "Forward decay: a practical time decay model for
- * streaming systems", ICDE 2009.
+ * Source: Finagle, `PeakEwma.scala`; G. Cormode et al., "Forward decay: a practical time decay model for streaming
+ * systems", ICDE 2009.
  */
 export class PeakAverages {
   readonly #decay: Nanoseconds;
   readonly #known: boolean[] = [];
-  /** As they were when last observed. */
+  /** The averages at their latest observations. */
   #values = new Float64Array(0);
-  /** The value of g at that time; 0 if there was none, or if it was so long ago that its weight is 0. */
+  /** The value of g at that time; 0 if there was no observation, or if it was so long ago that its weight is 0. */
   #growths = new Float64Array(0);
   #landmark: Nanoseconds = 0;
-  /** The latest time there was, and g of it. */
+  /** The latest time, and the value of g at this time. */
   #now: Nanoseconds = 0;
   #growth = 1;
 
-  /** @param decay τ: after this long 1/e of an observation is left. */
+  /** @param decay τ: after this time, the weight of an observation has fallen to 1/e. */
   constructor(decay: Nanoseconds) {
     this.#decay = decay;
   }
 
-  /** Begins an average anew, with nothing observed. */
+  /** Resets an average: it has no observation. */
   reset(index: number): void {
     if (index >= this.#values.length) this.#extend(2 * index + 8);
     this.#known[index] = false;
     this.#growths[index] = 0;
   }
 
-  /** Whether there was anything to observe yet. */
+  /** Whether there has been an observation. */
   isKnown(index: number): boolean {
     return this.#known[index]!;
   }
@@ -54,12 +54,12 @@ export class PeakAverages {
     this.#known[index] = true;
   }
 
-  /** The average, as it has faded by the latest time there was; 0 if it is not known. */
+  /** The average at the latest time; 0 if it is not known. */
   current(index: number): Nanoseconds {
     return this.#values[index]! * (this.#growths[index]! / this.#growth);
   }
 
-  /** The average as it will have faded at a time; NaN if it is not known. Changes nothing. */
+  /** The average at a time; NaN if it is not known. Changes nothing. */
   at(index: number, now: Nanoseconds): Nanoseconds {
     if (!this.#known[index]) return NaN;
     if (now <= this.#now) return this.current(index);
@@ -67,7 +67,7 @@ export class PeakAverages {
     return this.#values[index]! * (this.#growths[index]! / growth);
   }
 
-  /** Lets time pass for all of them. It does not go back: an earlier time changes nothing. */
+  /** Lets time pass for all averages. An earlier time changes nothing. */
   advance(now: Nanoseconds): void {
     if (now <= this.#now) return;
     this.#now = now;

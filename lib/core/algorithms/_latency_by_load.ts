@@ -1,40 +1,50 @@
 import type { Nanoseconds } from "../../base/mod.ts";
 import { extended } from "./_extended.ts";
 
-/** Loads below this have a level each, those above two for each doubling. */
+/** Each load below this has a level of its own; above it, there are two levels for each doubling. */
 const EXACT_MAX = 8;
-/** Loads beyond the highest level share it. */
+/** The number of levels. All loads above the highest level share it. */
 const LEVELS = 40;
-/** A level is a few numbers in a row: its median, when it was last observed, and how often. */
+/**
+ * A level is three numbers in a row: its median, the time of its latest observation, and the number of observations.
+ */
 const FIELDS = 3;
 const OBSERVED_AT = 1;
 const COUNT = 2;
-/** The factors by which a median moves at most: with its first latency, the second, … and all from the last on. */
+/**
+ * The factors by which a median moves at most: for the first latency, the second, and so on; the last factor is used
+ * for all later ones.
+ */
 const STEPS = Float64Array.from({ length: 15 }, (_, count) => 1 + 1 / (count + 2));
 
-/** For how long an answer was waited for in vain since the last that came, and when that ended; 0 if not at all. */
+/**
+ * The longest wait without an answer since the latest answer, and the time at which this wait ended; 0 if there was
+ * none.
+ */
 const SILENCE = LEVELS * FIELDS;
 const SILENT_AT = SILENCE + 1;
-/** A curve is its levels in a row and its silence. The curves are in a row: that of all first. */
+/**
+ * The length of a curve: its levels in a row, and its silence. The curves are in a row, too; the first is that of all
+ * backends.
+ */
 const CURVE = LEVELS * FIELDS + 2;
 const COMMON = 0;
 
 type Numbers = Float64Array<ArrayBuffer>;
 
 /**
- * How long answers take, by how many other connections the backend had in flight when it was picked: one
- * curve for each index, and one of all together.
+ * How long answers take, by the number of other connections that the backend had in flight when it was picked. There
+ * is one curve for each index, and one for all together.
  *
- * Rule: a level is the running median of the latencies at its load. A latency moves it towards itself, by at
- * most a half of the level, then a third … and at last a sixteenth. The estimate for a load is the level of
- * the index. If that has not been observed for `life`, it is the nearest level that has, times the ratio of
- * both loads on the curve of all; if none has, it is the curve of all: so a backend that was slow is tried
- * again. A wait without an answer is the least that is estimated, until an answer comes or `life` has
- * passed. Above the highest load that was ever observed, the curve of all grows in proportion to load: a
- * backend on which connections pile up is not taken to be as quick as ever.
+ * Rule: a level is the running median of the latencies at its load. A latency moves the level towards this latency,
+ * by at most a half of the level, then a third, and so on, and finally a sixteenth. The estimate for a load is the
+ * level of the index. If that level has not been observed for `life`, the estimate is the nearest level that has,
+ * times the ratio of both loads on the curve of all. If no level has, it is the curve of all. So a backend that was
+ * slow is tried again. After a wait without an answer, no estimate is shorter than this wait, until an answer comes
+ * or `life` has passed. Above the highest load that was ever observed, the curve of all grows in proportion to load.
+ * So a backend whose connections accumulate is not considered as fast as before.
  *
- * Source: B. Wydrowski et al., "Load is not what you should balance: introducing Prequal", NSDI 2024,
- * section 4.
+ * Source: B. Wydrowski et al., "Load is not what you should balance: introducing Prequal", NSDI 2024, section 4.
  */
 export class LatencyByLoad {
   readonly #life: Nanoseconds;
@@ -42,13 +52,13 @@ export class LatencyByLoad {
   /** The highest level that was ever observed. */
   #top = 0;
 
-  /** @param life For how long a latency is of use. */
+  /** @param life How long a latency is used. */
   constructor(life: Nanoseconds) {
     this.#life = life;
     this.#clear(COMMON);
   }
 
-  /** Begins anew, with nothing observed. */
+  /** Resets an index: it has no observation. */
   reset(index: number): void {
     const curve = curveOf(index);
     if (curve >= this.#levels.length) this.#levels = extended(this.#levels, 2 * curve + 8 * CURVE);
@@ -81,7 +91,7 @@ export class LatencyByLoad {
     this.#levels[curve + SILENT_AT] = now;
   }
 
-  /** What an answer would take at a load; 0 if nothing is known of any index. */
+  /** The estimated latency of an answer at a load; 0 if nothing is known of any index. */
   estimate(index: number, load: number, now: Nanoseconds): Nanoseconds {
     const levels = this.#levels;
     const level = levelOf(load);
@@ -109,7 +119,7 @@ export class LatencyByLoad {
     return this.#levels[COMMON + nearest * FIELDS]! * beyond;
   }
 
-  /** What a level's latency is to that of others: the curve of all, or the load if that is empty. */
+  /** How the latency grows with the level: the curve of all, or the load if that curve is empty. */
   #growth(level: number): number {
     return this.#usual(level) || loadOf(level) + 1;
   }

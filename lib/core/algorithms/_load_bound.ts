@@ -1,19 +1,19 @@
 import type { Candidate } from "./algorithm.ts";
 
 /**
- * What the hashes share: which candidates there are, which of them may take one more connection, and the
- * bound on their load if there is one.
+ * The common part of the hash algorithms: the candidates, which of them may take one more connection, and the bound
+ * on their load if there is one.
  *
- * With a bound `c` no backend gets more than `⌈c · (in_flight_total + 1) · weight / weights⌉`, counted
- * over the available backends. The sum of these bounds is larger than the number of connections, so at
- * least one backend is always below its bound.
+ * With a bound `c` no backend gets more than `⌈c · (in_flight_total + 1) · weight / weights⌉`, counted over the
+ * available backends. The sum of these bounds is larger than the number of connections, so at least one backend is
+ * always below its bound.
  *
- * Source: V. Mirrokni, M. Thorup, M. Zadimoghaddam, "Consistent hashing with bounded loads",
- * arXiv 1608.01350; HAProxy, `hash-balance-factor`.
+ * Source: V. Mirrokni, M. Thorup, M. Zadimoghaddam, "Consistent hashing with bounded loads", arXiv 1608.01350;
+ * HAProxy, `hash-balance-factor`.
  */
 export class LoadBound {
   readonly #factor: number;
-  /** By candidate index: what of it is in the sums. */
+  /** By candidate index: its weight in the sums. */
   readonly #weights: number[] = [];
   readonly #loads: number[] = [];
   readonly #counted: boolean[] = [];
@@ -23,7 +23,7 @@ export class LoadBound {
 
   /**
    * @param factor At least 1; Infinity for no bound.
-   * @throws {RangeError} if it is less.
+   * @throws {RangeError} if it is below 1.
    */
   constructor(factor: number) {
     if (!(factor >= 1)) {
@@ -34,7 +34,7 @@ export class LoadBound {
     this.#factor = factor;
   }
 
-  /** Whether load is looked at. */
+  /** Whether there is a bound. */
   get active(): boolean {
     return this.#factor !== Infinity;
   }
@@ -44,7 +44,7 @@ export class LoadBound {
     return this.#available;
   }
 
-  /** A candidate came, changed, or has another number in flight. */
+  /** A candidate was added, has changed, or has another number in flight. */
   update(candidate: Candidate): void {
     this.takeOut(candidate);
     if (!candidate.available) return;
@@ -66,18 +66,18 @@ export class LoadBound {
     this.#totalLoad -= this.#loads[index]!;
   }
 
-  /** Whether a candidate is in the running. */
+  /** Whether a candidate can be picked. */
   isIn({ index }: Candidate): boolean {
     return this.#counted[index] === true;
   }
 
-  /** Whether a candidate may take one more. */
+  /** Whether a candidate may take one more connection. */
   admits(candidate: Candidate): boolean {
     return this.isIn(candidate) &&
       (this.#factor === Infinity || candidate.inFlight < this.#boundOf(candidate));
   }
 
-  /** In words: why a later choice was taken. */
+  /** Why a candidate was skipped, in words. */
   refusal(candidate: Candidate): string {
     return this.isIn(candidate)
       ? `${candidate.id} is at its bound of ${this.#boundOf(candidate)}`

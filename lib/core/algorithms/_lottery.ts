@@ -11,25 +11,28 @@ export class Lottery {
   readonly #random: Random;
   readonly #weights = new WeightTree();
   readonly #candidates: Candidate[] = [];
-  /** What the last draw left of its uniform: how far into the winner's weight it fell, uniform again. */
+  /**
+   * The rest of the last draw's random number: its position within the weight of the drawn candidate, which is
+   * uniform again.
+   */
   #left = 0;
 
   constructor(random: Random) {
     this.#random = random;
   }
 
-  /** Sum of the weights of those in it. */
+  /** Sum of the weights of its candidates. */
   get total(): number {
     return this.#weights.total;
   }
 
-  /** Takes a candidate in with its weight if it is available, and out if it is not. */
+  /** Adds a candidate with its weight if it is available, and removes it otherwise. */
   update(candidate: Candidate): void {
     this.#candidates[candidate.index] = candidate;
     this.#weights.set(candidate.index, candidate.available ? candidate.weight : 0);
   }
 
-  /** Takes a candidate out until its next update. */
+  /** Removes a candidate until its next update. */
   takeOut(candidate: Candidate): void {
     this.#weights.set(candidate.index, 0);
   }
@@ -96,7 +99,7 @@ export class Lottery {
     return this.#candidates[index]!;
   }
 
-  /** Everybody in it, with the chance of being drawn. */
+  /** Visits each candidate, with the probability that it is drawn. */
   forEach(visit: (candidate: Candidate, chance: number) => void): void {
     // `forEach` passes over the places of those that are in another lottery.
     this.#candidates.forEach((candidate, index) => {

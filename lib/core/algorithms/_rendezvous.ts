@@ -1,16 +1,23 @@
 import { ln } from "../../base/mod.ts";
 import { scramble } from "./_hash.ts";
 
-/** The least number of 32 bits. Not −∞, which would make a search for the highest one among fractions. */
+/**
+ * The least number of 32 bits. It is not −∞, with which the search for the highest hash would use slower
+ * floating-point numbers.
+ */
 export const LOWEST = -(2 ** 31);
 
-/** What a client multiplies hashes of backends by: odd, so that no two of them become one. */
+/**
+ * The number by which the hashes of backends are multiplied for a client. It is odd, so different hashes stay
+ * different.
+ */
 export function multiplierOf(clientHash: number): number {
   return scramble(clientHash + 1) | 1;
 }
 
 /**
- * A backend's score for a client: exponential with a rate of 1 / weight, so the highest is by weight.
+ * A backend's score for a client. Scores are exponentially distributed with rate 1 / weight, so each backend has the
+ * highest score in proportion to its weight.
  *
  * @param hash `(hash of the backend xor hash of the client) · multiplier of the client`, in 32 bits with a sign.
  */
@@ -18,7 +25,7 @@ export function rendezvous(weight: number, hash: number): number {
   return -weight / ln(uniform(hash));
 }
 
-/** More than what rounding does to a comparison. */
+/** A factor that is larger than the rounding errors of a comparison. */
 const MARGIN = 1 + 2 ** -48;
 
 /**
@@ -43,7 +50,7 @@ export function compareRendezvous(
   return rendezvous(weightA, hashA) - rendezvous(weightB, hashB);
 }
 
-/** Between 0 and 1. */
+/** The hash as a number between 0 and 1. */
 function uniform(hash: number): number {
   return (hash - LOWEST + 0.5) / 2 ** 32;
 }

@@ -4,14 +4,14 @@ import { without } from "./_without.ts";
 import type { Candidate, PickTrace, Tried } from "./algorithm.ts";
 
 /**
- * Draws a few *distinct* available candidates, each in proportion to weight among those left, and takes
- * the one of least cost; of equals the one drawn first.
+ * Draws a few *distinct* available candidates, each in proportion to weight among the remaining ones, and returns the
+ * one with the least cost; of equal ones, the one drawn first.
  */
 export class Sampler {
   readonly #choices: number;
   readonly #lottery: Lottery;
   readonly #cost: (candidate: Candidate) => number;
-  /** Those drawn so far in the current pick, who go back when it is over. */
+  /** The candidates drawn in the current pick. They are added again when the pick has ended. */
   readonly #drawn: Candidate[] = [];
 
   constructor(choices: number, random: Random, cost: (candidate: Candidate) => number) {
@@ -20,7 +20,7 @@ export class Sampler {
     this.#cost = cost;
   }
 
-  /** Takes a candidate in if it is available, and out if it is not. */
+  /** Adds a candidate if it is available, and removes it otherwise. */
   update(candidate: Candidate): void {
     this.#lottery.update(candidate);
   }

@@ -6,7 +6,7 @@ interface Group {
   weight: number;
   load: number;
   score: number;
-  /** What every member has gained since the group was made. */
+  /** The sum that was added to `current` of each member since the group was created. */
   gained: number;
   /** Max-heap of members by `current`, then by place in the configuration. */
   readonly heap: Candidate[];
@@ -15,27 +15,27 @@ interface Group {
 /**
  * Smooth weighted round-robin among the candidates with the lowest score.
  *
- * Each pick adds to the `current` of every tied candidate its weight; the largest wins and loses the
- * sum of the weights added. Over one cycle each candidate wins in proportion to weight, and the wins of a
- * heavy one are spread out: weights 5, 1, 1 give `a a b a c a a`.
+ * Each pick adds the weight of every tied candidate to its `current`. The candidate with the largest `current` is
+ * picked, and the sum of the added weights is subtracted from its `current`. Over one cycle each candidate is picked
+ * in proportion to weight, and the picks of a heavy one are spread out: weights 5, 1, 1 give `a a b a c a a`.
  *
- * Candidates of one weight and one load always gain together, so a group keeps that gain once for all
- * of them and their order never changes between picks. A pick costs O(groups + log n) instead of
- * O(n), and gives the sequence of the plain scan exactly.
+ * Candidates with the same weight and load always gain the same. So a group stores this gain once for all of them,
+ * and their order does not change between picks. A pick costs O(groups + log n) instead of O(n), and gives exactly
+ * the sequence of the plain scan.
  *
  * Source: nginx, `ngx_stream_upstream_round_robin.c`, `ngx_stream_upstream_get_peer`.
  */
 export class SmoothGroups {
   readonly #score: (load: number, weight: number) => number;
-  /** The first `#inUse` have members; behind them are empty ones, to be used again. */
+  /** The first `#inUse` groups have members; the empty groups behind them are used again later. */
   readonly #groups: Group[] = [];
   #inUse = 0;
-  /** By candidate index: `current`, less what its group has gained while it is a member. */
+  /** By candidate index: `current`, minus the gain of its group since it became a member. */
   readonly #current: number[] = [];
   readonly #groupOf: (Group | undefined)[] = [];
   readonly #heapPosition: number[] = [];
 
-  /** @param score What is minimised; candidates with an equal score take turns. */
+  /** @param score The value that is minimised; candidates with an equal score take turns. */
   constructor(score: (load: number, weight: number) => number) {
     this.#score = score;
   }
@@ -46,7 +46,7 @@ export class SmoothGroups {
     this.#current[candidate.index] = 0;
   }
 
-  /** Puts the candidate where its weight and load belong. Its turn comes along. */
+  /** Moves the candidate to the group of its weight and load. It keeps its turn. */
   place(candidate: Candidate, load: number): void {
     const { index, weight } = candidate;
     const present = this.#groupOf[index];
@@ -60,7 +60,7 @@ export class SmoothGroups {
     this.#siftUp(group.heap, group.heap.length - 1);
   }
 
-  /** Takes the candidate out of the running; its turn is kept for when it comes back. */
+  /** Removes the candidate for a while; its turn is kept until it is placed again. */
   take(candidate: Candidate): void {
     const { index } = candidate;
     const group = this.#groupOf[index];
@@ -79,7 +79,7 @@ export class SmoothGroups {
     if (heap.length === 0) this.#retire(group);
   }
 
-  /** The order of the candidates changed: those that are level stand differently. Turns stay. */
+  /** The order of the candidates changed, which decides between equal ones. Turns stay. */
   reorder(): void {
     for (const { heap } of this.#groups) {
       for (let position = (heap.length >> 1) - 1; position >= 0; position--) {
@@ -102,7 +102,7 @@ export class SmoothGroups {
     }
   }
 
-  /** The turns of those in the running, in the order of the configuration. */
+  /** The turns of the candidates that can be picked, in the order of the configuration. */
   details(): PickDetails {
     const turns = this.#groups.slice(0, this.#inUse).flatMap(({ heap, gained, weight }) =>
       heap.map(({ id, index, order }) => ({

@@ -14,12 +14,12 @@ export abstract class TableHash implements Algorithm {
   /** The backends in the table, by candidate index, each with the weight that it has in the table. */
   readonly #members: ({ readonly candidate: Candidate; readonly weight: number } | undefined)[] =
     [];
-  /** The table is older than the last change. */
+  /** Whether the table is older than the last change. */
   #stale = true;
 
   /**
    * @param boundedLoad See `LoadBound`; Infinity for no bound.
-   * @param salt Of all hashes.
+   * @param salt The salt of all hashes.
    */
   constructor(boundedLoad: number, salt: number) {
     this.bound = new LoadBound(boundedLoad);

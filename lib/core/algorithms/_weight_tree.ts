@@ -1,8 +1,8 @@
 /**
- * Draws an index in proportion to its weight: a Fenwick tree of weights. Setting a weight and drawing
- * are O(log n), and neither allocates.
+ * Draws an index in proportion to its weight: a Fenwick tree of weights. Setting a weight and drawing are O(log n),
+ * and neither allocates.
  *
- * Weights are multiples of 2⁻¹⁶, so their sums are exact and a weight that is taken out leaves no crumb.
+ * Weights are multiples of 2⁻¹⁶, so their sums are exact, also after weights were removed.
  *
  * Source: P. M. Fenwick, "A new data structure for cumulative frequency tables", 1994.
  */
@@ -11,7 +11,7 @@ export class WeightTree {
   /** `#sums[i]` holds the weights of the indices (i − lowbit(i), i], counted from 1. */
   #sums = new Float64Array(1);
   #total = 0;
-  /** The greatest weight ever set, and one above the highest index. */
+  /** The greatest weight that was ever set, and the highest index plus one. */
   #greatest = 0;
   #size = 0;
   #evenSize = 0;
@@ -22,7 +22,7 @@ export class WeightTree {
     return this.#total;
   }
 
-  /** The number of indices if they are 0, 1, 2, … and all of one weight; otherwise 0. */
+  /** The number of indices if they are 0, 1, 2, … and all have the same weight; otherwise 0. */
   get evenSize(): number {
     return this.#evenSize;
   }
@@ -83,7 +83,7 @@ export class WeightTree {
     return this.#rest;
   }
 
-  /** Room for a power of two of indices, so that `find` can halve its way down. */
+  /** Makes room for a power of two of indices, which the binary search of `find` needs. */
   #grow(size: number): void {
     let capacity = 8;
     while (capacity < size) capacity *= 2;

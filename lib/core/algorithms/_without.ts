@@ -1,13 +1,13 @@
 import type { Candidate, Tried } from "./algorithm.ts";
 
-/** Candidates that are in the running, each of which can be taken out of it for a while. */
+/** Candidates that can be picked. Each of them can be removed for a while. */
 export interface Running {
   takeOut(candidate: Candidate): void;
-  /** Takes a candidate in again. */
+  /** Adds a candidate again. */
   update(candidate: Candidate): void;
 }
 
-/** Picks while some candidates, all of which are available, are not in the running. */
+/** Picks without some candidates, all of which are available. */
 export function without<Picked>(running: Running, tried: Tried, pick: () => Picked): Picked {
   for (const candidate of tried) running.takeOut(candidate);
   try {

@@ -1,15 +1,15 @@
 import type { Nanoseconds } from "../../base/mod.ts";
 
-/** What an algorithm may know of a backend. */
+/** The part of a backend that an algorithm may use. */
 export interface Candidate {
   readonly id: string;
-  /** Its slot, from 0, for as long as it is a candidate. It says nothing about any order. */
+  /** Its slot, from 0, while it is a candidate. The slots have no meaningful order. */
   readonly index: number;
-  /** Place in the configuration, from 0: the order meant by a rule that says "first". */
+  /** Its place in the configuration, from 0. A rule that picks "the first" uses this order. */
   readonly order: number;
   /** Share of the load it should get, relative to the others; above 0. */
   readonly weight: number;
-  /** Connections being opened to it and open on it. */
+  /** Its connections: those that are being opened, and those that are open. */
   readonly inFlight: number;
   /** Healthy, enabled and not full. */
   readonly available: boolean;
@@ -65,7 +65,7 @@ export type PickDetails =
       readonly hot: boolean;
     }[];
   }
-  /** Latencies as an algorithm remembers them; NaN: not known. */
+  /** The latencies that an algorithm remembers; NaN: not known. */
   | {
     readonly kind: "latencies";
     readonly backends: readonly string[];

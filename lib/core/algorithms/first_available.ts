@@ -2,16 +2,16 @@ import { define } from "./_definition.ts";
 import type { Algorithm, Candidate, PickTrace, Tried } from "./algorithm.ts";
 
 /**
- * `first-available`: the first in the order of the configuration that is available. With
- * `max_connections` it fills one backend after the other, so that the last ones can be switched off.
+ * `first-available`: the first in the order of the configuration that is available. With `max_connections` it fills
+ * one backend after the other, so that the last ones can be switched off.
  *
- * A bit for each candidate makes a pick O(n / 32). Weights have no say.
+ * There is a bit for each candidate, so a pick is O(n / 32). Weights have no effect.
  *
  * Source: HAProxy, `balance first`.
  */
 export class FirstAvailable implements Algorithm {
   readonly #members = new Set<Candidate>();
-  /** By order. */
+  /** The candidates, by their order. */
   readonly #candidates: Candidate[] = [];
   #available = new Uint32Array(1);
 

@@ -9,24 +9,25 @@ const NONE_IDLE = "none is idle: drawn at random, in proportion to weight";
 interface Place extends Aged<Place> {
   readonly candidate: Candidate;
   queued: boolean;
-  /** It has reported that it is idle, and got no connection from here since. */
+  /** Whether it has reported that it is idle, and has got no connection from this balancer since then. */
   reported: boolean;
-  /** Its connections in flight, as last seen. For backends that report. */
+  /** Its latest number of connections in flight; used only if backends report. */
   inFlight: number;
 }
 
 /**
- * `join-idle-queue`: a backend that becomes idle joins a queue, and the next connection goes to the one
- * that has waited longest. If the queue is empty, a backend is drawn at random, in proportion to
- * weight. A pick compares no loads.
+ * `join-idle-queue`: a backend that becomes idle joins a queue, and the next connection goes to the one that has
+ * waited longest. If the queue is empty, a backend is drawn at random, in proportion to weight. A pick compares no
+ * loads.
  *
- * In the source, a backend knows when it is idle and joins the queue of one balancer. So it is here if
- * backends report, which they can in the simulator only. Over opaque TCP a backend reports nothing: it
- * counts as idle when it has no connection from this balancer. With one balancer that is the same; with
- * several it is another algorithm, and slower: each sends connections to backends that the others keep busy.
+ * In the source, a backend knows when it is idle and joins the queue of one balancer. This class does the same if
+ * backends report, which is possible only in the simulator. Over opaque TCP a backend reports nothing: it counts as
+ * idle when it has no connection from this balancer. With one balancer this gives the same result. With several
+ * balancers it is another algorithm with longer latencies, because each balancer sends connections to backends that
+ * are busy with connections of the others.
  *
- * Source: Y. Lu et al., "Join-Idle-Queue: a novel load balancing algorithm for dynamically scalable web
- * services", Performance Evaluation 68(11), 2011.
+ * Source: Y. Lu et al., "Join-Idle-Queue: a novel load balancing algorithm for dynamically scalable web services",
+ * Performance Evaluation 68(11), 2011.
  */
 export class JoinIdleQueue implements Algorithm {
   readonly #lottery: Lottery;
@@ -34,7 +35,10 @@ export class JoinIdleQueue implements Algorithm {
   readonly #places: (Place | undefined)[] = [];
   readonly #backendsReport: boolean;
 
-  /** @param backendsReport Backends report when they are idle; otherwise those without a connection are. */
+  /**
+   * @param backendsReport Whether backends report when they are idle. Otherwise a backend without a connection counts
+   *   as idle.
+   */
   constructor(random: Random, backendsReport: boolean) {
     this.#lottery = new Lottery(random);
     this.#backendsReport = backendsReport;
@@ -93,7 +97,7 @@ export class JoinIdleQueue implements Algorithm {
     return { kind: "idle", backends: Array.from(this.#idle, ({ candidate }) => candidate.id) };
   }
 
-  /** Lets it join the queue, or leave. */
+  /** Adds it to the queue, or removes it. */
   #queue(place: Place, isIdle: boolean): void {
     if (place.queued === isIdle) return;
     place.queued = isIdle;
@@ -102,7 +106,7 @@ export class JoinIdleQueue implements Algorithm {
   }
 }
 
-/** Whether a backend is idle by its latest report: it is not once it gets a connection from here. */
+/** Whether a backend is idle by its latest report. It no longer is when it gets a connection from this balancer. */
 function stillReported(place: Place): boolean {
   const { inFlight } = place.candidate;
   if (inFlight > place.inFlight) place.reported = false;
@@ -113,7 +117,7 @@ function stillReported(place: Place): boolean {
 /** The parameters of `join-idle-queue`, and the function that creates it. */
 export const joinIdleQueue = define({
   parameters: {
-    /** Backends report when they are idle, to one balancer each: `Scheduler.reportIdle`. */
+    /** Whether backends report that they are idle, each to one balancer: `Scheduler.reportIdle`. */
     backendsReport: { kind: "hidden", default: false as boolean },
   },
   summary: () => "the backend that has been idle for the longest time; at random if none is idle",

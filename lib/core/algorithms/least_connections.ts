@@ -5,9 +5,9 @@ import type { Algorithm, Candidate, PickTrace, Tried } from "./algorithm.ts";
 /**
  * `least-connections`: the backend that would be least loaded *with* the new connection.
  *
- * Rule: minimise `(in_flight_i + 1) / weight_i`. Those that are level take turns by smooth weighted
- * round-robin among themselves, so the first connection after a quiet spell does not always go to the
- * same backend. The `+ 1` sends the first connection to the heaviest backend, not to any idle one.
+ * Rule: minimise `(in_flight_i + 1) / weight_i`. Equal backends take turns by smooth weighted round-robin, so the
+ * first connection after an idle time does not always go to the same backend. Because of the `+ 1`, the first
+ * connection goes to the idle backend with the largest weight.
  *
  * Source: nginx, `ngx_stream_upstream_least_conn_module.c`; IPVS, shortest expected delay.
  */

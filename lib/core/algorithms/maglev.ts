@@ -12,8 +12,8 @@ export interface Permutation {
 }
 
 /**
- * Fills a Maglev table: members take turns, each claiming the next free slot of its permutation. In every
- * round the heaviest has one turn, the others as many as their weight is of its.
+ * Fills a Maglev table: members take turns, and each takes the next free slot of its permutation. In every round the
+ * heaviest member has one turn. A member with half its weight has a turn in half of the rounds.
  *
  * @param size A prime, so that every permutation reaches every slot.
  * @returns For each slot the index of its member.
@@ -42,14 +42,15 @@ export function maglevTable(
 }
 
 /**
- * `maglev`: consistent hashing by a table in which every backend has its share of slots, exact to one
- * slot among equals. A pick is one look-up. The price for that evenness: when a backend leaves the
- * configuration, a few clients of others move, too. One that is merely unavailable keeps its slots, and
- * only its own clients go elsewhere.
+ * `maglev`: consistent hashing by a table in which every backend has its share of slots. With equal weights, shares
+ * differ by at most one slot. A pick is one look-up. The disadvantage: when a backend is removed from the
+ * configuration, a few clients of the other backends move, too. A backend that is only unavailable keeps its slots,
+ * and only its own clients move.
  *
- * Rule: slot `hash(client) mod M`; if its backend is not available or at its bound, the slots that follow in
- * steps of the client's own, so that the clients of a backend that is down spread over the others by weight.
- * Permutations are `offset = h1(id) mod M`, `skip = h2(id) mod (M − 1) + 1`, and a client's are of its hash.
+ * Rule: slot `hash(client) mod M`; if its backend is not available or at its bound, further slots, in steps that
+ * depend on the client's hash. So the clients of a backend that is down spread over the others by weight. The
+ * permutation of a backend has `offset = h1(id) mod M` and `skip = h2(id) mod (M − 1) + 1`; that of a client is
+ * computed from its hash.
  *
  * Source: D. Eisenbud et al., "Maglev: a fast and reliable software network load balancer", NSDI 2016.
  */
@@ -59,9 +60,9 @@ export class Maglev extends TableHash {
   #table = new Int32Array(0);
 
   /**
-   * @param size Slots in the table: a prime, best a hundred times as many as backends.
+   * @param size The number of slots in the table: a prime, at least a hundred times the number of backends.
    * @param boundedLoad See `LoadBound`; Infinity for no bound.
-   * @param salt Of all hashes.
+   * @param salt The salt of all hashes.
    */
   constructor(size: number, boundedLoad: number, salt = 0) {
     super(boundedLoad, salt);
@@ -101,7 +102,7 @@ export class Maglev extends TableHash {
     };
   }
 
-  /** As `source-hash` picks. */
+  /** Picks as `source-hash` does. */
   #highest(hash: number, trace?: PickTrace): Candidate | undefined {
     const multiplier = multiplierOf(hash);
     let best: Candidate | undefined;
@@ -133,7 +134,7 @@ export class Maglev extends TableHash {
   }
 }
 
-/** How far it is from one slot of a permutation to the next. */
+/** The distance from one slot of a permutation to the next. */
 function skipOf(hash: number, size: number): number {
   return scramble(hash ^ 0x9e3779b9) % (size - 1) + 1;
 }

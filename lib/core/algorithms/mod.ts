@@ -19,7 +19,7 @@ export type { Algorithm, Candidate, PickDetails, PickTrace } from "./algorithm.t
 export { isPrime } from "./maglev.ts";
 export { RING_POINTS_MAX } from "./ring_hash.ts";
 
-/** Every algorithm there is, by its name in config.yaml, in the order in which they are best learnt. */
+/** All algorithms, by their names in config.yaml. The order is a good order for learning them. */
 const ALGORITHMS = {
   "round-robin": roundRobin,
   "least-connections": leastConnections,
@@ -37,7 +37,7 @@ const ALGORITHMS = {
 /** The name of an algorithm, as in config.yaml. */
 export type AlgorithmName = keyof typeof ALGORITHMS;
 
-/** An algorithm's name, and those of its parameters that are not left to their defaults. */
+/** An algorithm's name, and the parameters that differ from their defaults. */
 export type AlgorithmOptions = { [Name in AlgorithmName]: OptionsOf<Name> }[AlgorithmName];
 
 type ParametersOf<Name extends AlgorithmName> = (typeof ALGORITHMS)[Name]["parameters"];
@@ -51,10 +51,10 @@ type OptionsOf<Name extends AlgorithmName> =
 /** Options of an algorithm that places clients by a hash. */
 export type HashOptions = OptionsOf<"source-hash" | "ring-hash" | "maglev">;
 
-/** The names of all algorithms, in the order in which they are best learnt. */
+/** The names of all algorithms, in a good order for learning them. */
 export const ALGORITHM_NAMES = Object.keys(ALGORITHMS) as readonly AlgorithmName[];
 
-/** What an algorithm can be given, by name. */
+/** The parameters of an algorithm, by name. */
 export function algorithmParameters(name: AlgorithmName): Parameters {
   return ALGORITHMS[name].parameters;
 }
@@ -69,7 +69,7 @@ export function algorithmSummary(options: AlgorithmOptions): string {
   return definitionOf(options).summary(valuesOf(options));
 }
 
-/** Makes an algorithm that knows of no backend yet. */
+/** Creates an algorithm without backends. */
 export function createAlgorithm(options: AlgorithmOptions, random: Random): Algorithm {
   return definitionOf(options).create(valuesOf(options), random);
 }
@@ -78,7 +78,7 @@ function definitionOf({ name }: AlgorithmOptions): Definition<Parameters> {
   return ALGORITHMS[name] as Definition<Parameters>;
 }
 
-/** The values of all parameters: those that are given, and the defaults of the others. */
+/** The values of all parameters: the given ones, and the defaults of the others. */
 function valuesOf(options: AlgorithmOptions): Values<Parameters> {
   const given: Readonly<Record<string, unknown>> = { ...options };
   const values = Object.entries(algorithmParameters(options.name)).map(([name, parameter]) =>

@@ -6,17 +6,18 @@ import type { Algorithm, Candidate, PickDetails, PickTrace, Tried } from "./algo
 
 const RULE = "least latency × (in flight + 1) / weight of two drawn";
 
-/** More than any latency: a backend that has not answered yet gets no second connection. */
+/** Longer than any latency. So a backend that has not answered yet gets no second connection. */
 const PENALTY: Nanoseconds = 1e6 * NS_PER_S;
 
 /**
- * `peak-ewma`: of two backends drawn, the one whose answers would be there first, judged by how long its
- * answers took and how many are awaited. A slow answer counts at once, a fast one little by little.
+ * `peak-ewma`: of two backends drawn, the one whose answer is expected first. The estimate uses the latency of
+ * earlier answers and the number of connections in flight. A slow answer counts at once, a fast one gradually.
  *
  * Rule: draw as `power-of-two` does, and minimise `ewma · (in_flight + 1) / weight`, where `ewma` is the
- * peak-sensitive average of the time from the pick to the first byte of the answer. A wait that ends without
- * an answer counts if it was longer than the average: a backend that is silent is slow. A backend that has
- * never answered costs `initial` while it is idle, and a penalty plus what is pending while it is not.
+ * peak-sensitive average of the time from the pick to the first byte of the answer. A wait that ends without an
+ * answer counts if it was longer than the average, because a silent backend is slow. For a backend that has never
+ * answered, `initial` is assumed while it is idle; while it has connections, a penalty is added to its number in
+ * flight.
  *
  * Source: Finagle, `PeakEwma.scala`; linkerd2, `tower::load::peak_ewma`.
  */
@@ -28,8 +29,8 @@ export class PeakEwma implements Algorithm {
   readonly #members = new Set<Candidate>();
 
   /**
-   * @param decay τ: after this long 1/e of an observation is left.
-   * @param initial What is assumed of a backend that has not answered yet.
+   * @param decay τ: after this time, the weight of an observation has fallen to 1/e.
+   * @param initial The latency that is assumed for a backend that has not answered yet.
    */
   constructor(decay: Nanoseconds, initial: Nanoseconds, random: Random) {
     this.#initial = initial;

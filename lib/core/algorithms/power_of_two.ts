@@ -6,20 +6,20 @@ import type { Algorithm, Candidate, PickTrace, Tried } from "./algorithm.ts";
 const RULE = "least in flight for its weight among those drawn; of equals, the first drawn";
 
 /**
- * `power-of-two`: look at a few backends, take the least loaded of them.
+ * `power-of-two`: draws a few backends, and picks the least loaded of them.
  *
- * Rule: draw `choices` *distinct* available backends, each draw in proportion to weight among those
- * left; the least `in_flight / weight` wins, and of equals the one drawn first, so that idle backends
- * share in proportion to weight. Drawing with replacement would be another algorithm, 4 % slower at
- * ten backends and a load of 0.7.
+ * Rule: draw `choices` *distinct* available backends, each in proportion to weight among the remaining ones; pick the
+ * one with the least `in_flight / weight`, and of equal ones the one drawn first. So idle backends get connections in
+ * proportion to weight. If a backend could be drawn twice, the mean latency would be 4 % longer with ten backends and
+ * a load of 0.7.
  *
- * Source: M. Mitzenmacher, "The power of two choices in randomized load balancing", 2001; HAProxy,
- * `balance random(2)`.
+ * Source: M. Mitzenmacher, "The power of two choices in randomized load balancing", 2001; HAProxy, `balance
+ * random(2)`.
  */
 export class PowerOfTwo implements Algorithm {
   readonly #sampler: Sampler;
 
-  /** @param choices How many backends each pick looks at; at least 1. */
+  /** @param choices The number of backends that each pick compares; at least 1. */
   constructor(choices: number, random: Random) {
     if (!Number.isInteger(choices) || choices < 1) {
       throw new RangeError(

@@ -8,78 +8,79 @@ import { without } from "./_without.ts";
 import { define } from "./_definition.ts";
 import type { Algorithm, Candidate, PickDetails, PickTrace, Tried } from "./algorithm.ts";
 
-/** The result of a backend's latest probe is a few numbers in a row. */
+/** The result of a backend's latest probe: a few numbers in a row. */
 const FIELDS = 6;
 const IN_FLIGHT = 0;
-/** In flight for its weight. */
+/** The backend's connections in flight, divided by its weight. */
 const LOAD = 1;
 /** The latency of an answer at this number in flight. */
 const LATENCY = 2;
 const TAKEN_AT = 3;
 /** How many more picks may use it. */
 const USES = 4;
-/** The pick that took it. */
+/** The number of the pick that took this result. */
 const PICK = 5;
 
 const FEW_RESULTS = "fewer than two probe results: drawn at random, in proportion to weight";
 
-/** The quantile of in flight above which a backend is hot: 2^−0.25. */
+/** The quantile of the numbers in flight above which a backend is hot: 2^−0.25. */
 const HOT_QUANTILE = 1 / Math.sqrt(Math.SQRT2);
 /** The number of latest probes that decide which results are hot. A power of two. */
 const USUAL = 32;
-/** How much faster the pool is refilled than it is used up: the paper's δ. */
+/** How much faster the pool is filled than it is used up: δ in the paper. */
 const SURPLUS = 1;
 /** The number of backends that are drawn with one random number. */
 const DRAWS = 3;
 /** If this pick has already probed the drawn backend, the draw is repeated, at most this many times. */
 const REDRAWS = 8;
-/** For how long a latency says something about its backend. */
+/** How long a latency is used for the estimate of its backend. */
 const LATENCY_LIFE: Nanoseconds = 10 * NS_PER_S;
 
 /** The parameters of `prequal`. */
 export interface PrequalOptions {
-  /** Probe results kept at most. */
+  /** The largest number of probe results in the pool. */
   readonly pool: number;
-  /** An older one is not used. */
+  /** An older result is not used. */
   readonly age: Nanoseconds;
-  /** Backends probed with each pick. */
+  /** The number of backends that each pick probes. */
   readonly probes: number;
 }
 
 /**
- * `prequal`: every pick probes a few distinct backends, and is made from the pool of the latest results: the
- * fastest backend among those that are not hot.
+ * `prequal`: every pick probes a few distinct backends, and then uses the pool of the latest results: it picks the
+ * fastest backend that is not hot.
  *
- * Rule: a result is a backend's connections in flight, and the latency that answers have with so many in
- * flight. A result is hot if its in flight (for the weight) exceeds the 2^−0.25 quantile of the latest 32
- * results. Of the cold ones the least latency wins, of equals the least in flight; if all are hot, the least
- * in flight. With fewer than two results, a backend is drawn in proportion to weight. A pick that uses a
- * result adds one to its in flight. The pool has one result for a backend, the latest. A result is dropped
- * when it is older than `age`, when it has been used `max(1, (1 + δ) / ((1 − m/n) · probes − 1))` times, and
- * each pick drops one: the oldest and the worst in turn. The worst is the most loaded if it is hot, else the
- * slowest. Where the pool size `m` is not well below the number of backends `n`, that denominator is not
- * positive: so the pool has at most half the backends, or as many as a pick probes if that is more.
+ * Rule: a result has two numbers: a backend's connections in flight, and the latency of its answers with this number
+ * in flight. A result is hot if its number in flight (divided by the weight) exceeds the 2^−0.25 quantile of the
+ * latest 32 results. Among the cold results, the one with the least latency is picked, and of equal ones the one with
+ * the least in flight. If all are hot, the one with the least in flight is picked. With fewer than two results, a
+ * backend is drawn in proportion to weight. A pick that uses a result adds one to the result's number in flight. The
+ * pool has only the latest result of each backend. A result is dropped when it is older than `age`, or when it has
+ * been used `max(1, (1 + δ) / ((1 − m/n) · probes − 1))` times. In addition, each pick drops one result: alternately
+ * the oldest and the worst. The worst is the most loaded if that is hot, and otherwise the slowest. If the pool size
+ * `m` is not well below the number of backends `n`, the denominator is not positive. So the pool has at most half as
+ * many results as there are backends, or as many as a pick probes if that is more.
  *
- * Over opaque TCP no backend can be asked for its state, so a probe reads what this balancer knows of it.
+ * Over opaque TCP a balancer cannot ask a backend for its state. So a probe reads this balancer's own data about the
+ * backend.
  *
- * Source: B. Wydrowski et al., "Load is not what you should balance: introducing Prequal", NSDI 2024,
- * section 4.
+ * Source: B. Wydrowski et al., "Load is not what you should balance: introducing Prequal", NSDI 2024, section 4.
  */
 export class Prequal implements Algorithm {
   readonly #options: PrequalOptions;
   readonly #random: Random;
   readonly #lottery: Lottery;
   readonly #latencies = new LatencyByLoad(LATENCY_LIFE);
-  /** By candidate index. */
+  /** The probe results, by candidate index. */
   readonly #candidates: Candidate[] = [];
   #results = new Float64Array(0);
   /** The candidates whose results are kept, by the age of their results. */
   readonly #pool = new IndexList();
-  /** A backend that may be in the pool has become unavailable. */
+  /** Whether a backend that may be in the pool has become unavailable. */
   #mayBeUnfit = false;
   /** The largest number of results in the pool, for the present number of backends. */
   #capacity = 2;
-  /** How often each result may be used, and the chance of it being once more. */
+  /** How often each result may be used. A fraction is the probability of one more use. */
   #uses = 1;
   #onceMore = 0;
   #members = 0;
@@ -186,7 +187,7 @@ export class Prequal implements Algorithm {
     return candidate;
   }
 
-  /** The fastest that is not hot; if all are hot, the least loaded. */
+  /** The fastest result that is not hot; if all are hot, the least loaded. */
   #choose(): number {
     let fastest = this.#fastestBelow(Infinity);
     // Seldom more than once or twice: cheaper than to sort. Every load that is not below a hot one is hot.
@@ -199,7 +200,10 @@ export class Prequal implements Algorithm {
     }
   }
 
-  /** The one of least latency, of equals of least load, among the loads below a bound; −1 if there is none. */
+  /**
+   * The result with the least latency among those with a load below a bound; of equal ones, the one with the least
+   * load. −1 if there is none.
+   */
   #fastestBelow(bound: number): number {
     const pool = this.#pool;
     const results = this.#results;
@@ -245,14 +249,14 @@ export class Prequal implements Algorithm {
     for (const index of pool) if (!this.#candidates[index]!.available) pool.delete(index);
   }
 
-  /** Drops a result to make room for new ones: in turn the oldest and the worst. */
+  /** Drops a result to make room for new ones: alternately the oldest and the worst. */
   #dropOne(): void {
     if (this.#pool.size === 0) return;
     this.#pool.delete(this.#dropWorst ? this.#worst() : this.#pool.oldest);
     this.#dropWorst = !this.#dropWorst;
   }
 
-  /** The most loaded if it is hot, else the slowest; of equals the oldest. */
+  /** The most loaded result if it is hot, and otherwise the slowest; of equal ones, the oldest. */
   #worst(): number {
     const pool = this.#pool;
     const results = this.#results;
@@ -321,7 +325,7 @@ export class Prequal implements Algorithm {
     this.#onceMore = uses - this.#uses;
   }
 
-  /** A result as an object. For what happens seldom. */
+  /** A result as an object, for code that runs rarely. */
   #resultOf(index: number) {
     const results = this.#results;
     const at = index * FIELDS;

@@ -4,7 +4,7 @@ import { define } from "./_definition.ts";
 import type { Algorithm, Candidate, PickTrace, Tried } from "./algorithm.ts";
 
 /**
- * `random`: any available backend, with probability `weight_i / Σ weight`.
+ * `random`: each available backend with probability `weight_i / Σ weight`.
  *
  * Source: HAProxy, `balance random(1)`.
  */

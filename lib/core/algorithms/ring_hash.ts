@@ -3,20 +3,23 @@ import { TableHash } from "./_table_hash.ts";
 import { define, HASH_PARAMETERS, hashSummary } from "./_definition.ts";
 import type { Candidate, PickDetails, PickTrace } from "./algorithm.ts";
 
-/** A configuration with more points than this on its ring is refused: it takes long to sort, and 32 MB. */
+/**
+ * A configuration with more points than this on its ring is refused: sorting them would take long, and they would
+ * take 32 MB.
+ */
 export const RING_POINTS_MAX = 2 ** 22;
 
-/** Places on the ring, and more members than there can be: a point fits into one number with its owner. */
+/** The number of places on the ring. A place and the index of its owner fit into one number. */
 const PLACES = 2 ** 32;
 const MEMBERS_MAX = 2 ** 21;
 
 /**
- * `ring-hash`: consistent hashing on a ring, ketama's way. Every backend has `points · weight` points on a
- * ring of 2³² places; a client has one place, and goes to the next point from there. When a backend
- * leaves, only its clients move: to the backends whose points come next on the ring.
+ * `ring-hash`: consistent hashing on a ring, as in ketama. Every backend has `points · weight` points on a ring of
+ * 2³² places. A client has one place, and goes to the next point from there. When a backend is removed, only its
+ * clients move: to the backends whose points come next on the ring.
  *
- * Rule: the first point at or after `hash(client)` whose backend is available and within its bound. The
- * points of backend `id` are `hash("id#0")`, `hash("id#1")` … and depend on nothing but its own weight.
+ * Rule: the first point at or after `hash(client)` whose backend is available and within its bound. The points of
+ * backend `id` are `hash("id#0")`, `hash("id#1")` … and depend only on its own weight.
  *
  * Source: R. Jones, libketama, 2007; nginx, `hash … consistent`; Envoy, `ring_hash`.
  */
@@ -29,13 +32,13 @@ export class RingHash extends TableHash {
   #owners = new Uint32Array(0);
   /** By the first bits of a place: the first point that is not before all such places. */
   #firsts = new Uint32Array(1);
-  /** How many of a place's bits come after those. */
+  /** The number of a place's bits after these first bits. */
   #shift = 31;
 
   /**
-   * @param points On the ring for each unit of weight.
+   * @param points The number of points on the ring for each unit of weight.
    * @param boundedLoad See `LoadBound`; Infinity for no bound.
-   * @param salt Of all hashes.
+   * @param salt The salt of all hashes.
    */
   constructor(points: number, boundedLoad: number, salt = 0) {
     super(boundedLoad, salt);
@@ -107,7 +110,7 @@ export class RingHash extends TableHash {
     this.#index();
   }
 
-  /** About one point for each beginning of a place. */
+  /** Builds `#firsts`, with about one point for each beginning of a place. */
   #index(): void {
     const places = this.#places;
     const bits = Math.max(1, 31 - Math.clz32(places.length));

@@ -3,10 +3,10 @@ import { define } from "./_definition.ts";
 import type { Algorithm, Candidate, PickDetails, PickTrace, Tried } from "./algorithm.ts";
 
 /**
- * `round-robin`: backends take turns in proportion to weight, smoothly interleaved.
+ * `round-robin`: backends take turns in proportion to weight, and the turns of a heavy backend are spread out.
  *
- * Rule: at each pick `current_i += weight_i` for every available backend; the largest `current` wins
- * (the first of equals) and loses `Σ weight`. Weights 5, 1, 1 give `a a b a c a a`.
+ * Rule: at each pick `current_i += weight_i` for every available backend; the backend with the largest `current` (the
+ * first of equal ones) is picked, and its `current` is reduced by `Σ weight`. Weights 5, 1, 1 give `a a b a c a a`.
  *
  * Source: nginx, `ngx_stream_upstream_round_robin.c`.
  */

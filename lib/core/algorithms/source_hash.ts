@@ -5,32 +5,31 @@ import { without } from "./_without.ts";
 import { define, HASH_PARAMETERS, hashSummary } from "./_definition.ts";
 import type { Algorithm, Candidate, PickTrace, Tried } from "./algorithm.ts";
 
-/** With fewer backends, to look at them all is as quick as to look a client up. */
+/** The number of backends from which on picks are cached. With fewer, a comparison of all is as fast as a look-up. */
 const REMEMBERING = 64;
 /** The number of clients whose picks are cached: a power of two. */
 const CLIENTS = 2 ** 15;
 
-/** Candidates of one weight: the highest hash among them is their best. */
+/** Candidates with the same weight: the best is the one with the highest hash. */
 interface Group {
   readonly weight: number;
   readonly candidates: Candidate[];
-  /** Of their ids. */
+  /** The hashes of their ids. */
   hashes: Int32Array;
 }
 
 /**
- * `source-hash`: rendezvous hashing, also called highest random weight. Each client ranks all backends in
- * an order of its own; it goes to the first that is available. When a backend leaves, its clients spread
- * over all others by weight, and no other client moves.
+ * `source-hash`: rendezvous hashing, also called highest random weight. Each client ranks all backends in an order of
+ * its own; it goes to the first that is available. When a backend is removed, its clients spread over all others by
+ * weight, and no other client moves.
  *
- * Rule: maximise `−weight_i / ln(h_i)`, where `h_i` in (0, 1) is the hash of client and backend id. Among
- * equal weights that is the highest `h_i`, so only the best of each weight are compared. A pick looks
- * at all backends: O(n). Hence `h_i` is cheap: `(hash(id) xor hash(client)) · m` in 32 bits with a sign,
- * where `m` is odd and the client's own. With many backends the picks of the latest clients are remembered
- * until a backend changes.
+ * Rule: maximise `−weight_i / ln(h_i)`, where `h_i` in (0, 1) is the hash of client and backend id. Among equal
+ * weights this is the highest `h_i`, so only the best backend of each weight is compared. A pick computes a hash for
+ * each backend: O(n). So `h_i` must be cheap: it is `(hash(id) xor hash(client)) · m` in 32 bits with a sign, where
+ * `m` is odd and depends on the client. With many backends, the picks of the latest clients are cached until a
+ * backend changes.
  *
- * Source: D. Thaler, C. V. Ravishankar, "Using name-based mappings to increase hit rates", 1998; Traefik,
- * `hrw.go`.
+ * Source: D. Thaler, C. V. Ravishankar, "Using name-based mappings to increase hit rates", 1998; Traefik, `hrw.go`.
  */
 export class SourceHash implements Algorithm {
   readonly #bound: LoadBound;
@@ -38,13 +37,13 @@ export class SourceHash implements Algorithm {
   readonly #groups: Group[] = [];
   readonly #groupOf: (Group | undefined)[] = [];
   #members = 0;
-  /** Counts the changes that may change a pick. */
+  /** The number of changes so far that can affect a pick. */
   #version = 0;
   readonly #picks = new RememberedPicks();
 
   /**
    * @param boundedLoad See `LoadBound`; Infinity for no bound.
-   * @param salt Of all hashes.
+   * @param salt The salt of all hashes.
    */
   constructor(boundedLoad: number, salt = 0) {
     this.#bound = new LoadBound(boundedLoad);
@@ -158,7 +157,7 @@ export class SourceHash implements Algorithm {
   }
 }
 
-/** Picks of the latest clients: each has one place, which it shares with others. */
+/** The picks of the latest clients. Each client has one place, which it shares with other clients. */
 class RememberedPicks {
   #hashes = new Uint32Array(0);
   #versions = new Float64Array(0);

@@ -4,7 +4,7 @@
  */
 import type { BackendMode, BackendOptions } from "./backend.ts";
 
-/** What availability depends on. */
+/** The properties of a backend on which its availability depends. */
 export interface Judged {
   readonly mode: BackendMode;
   readonly health: { readonly state: "unknown" | "up" | "down" };
@@ -16,17 +16,17 @@ export interface Judged {
   readonly removed: boolean;
 }
 
-/** The state of a backend in one word. What the operator wants comes before what probes and connects show. */
+/** The state of a backend in one word. The operator's wish comes first, then the results of probes and connects. */
 export type BackendCondition = "up" | "down" | "unknown" | "ejected" | "drain" | "maintenance";
 
-/** The state of a backend. Only one that is `up` is among the `activeServers`. */
+/** The state of a backend. Only a backend that is `up` is among the `activeServers`. */
 export function conditionOf(backend: Judged): BackendCondition {
   if (backend.mode !== "ready") return backend.mode;
   if (backend.health.state === "up" && backend.ejection?.ejected) return "ejected";
   return backend.health.state;
 }
 
-/** Healthy and enabled; it may be full, or have no weight. */
+/** Whether it is healthy and enabled. It may be full, or have weight 0. */
 export function isActive(backend: Judged): boolean {
   return backend.mode === "ready" && isHealthy(backend);
 }
@@ -36,7 +36,7 @@ export function isServing(backend: Judged): boolean {
   return isActive(backend) && backend.fullWeight > 0 && !backend.removed;
 }
 
-/** At its limit of connections. */
+/** Whether it is at its limit of connections. */
 export function isFull({ inFlight, maxConnections }: Judged): boolean {
   return inFlight >= maxConnections;
 }
@@ -66,7 +66,7 @@ export function isForItsOwnOnly(backend: Judged): boolean {
     !backend.removed;
 }
 
-/** Whether it may be tried when no backend is active: the operator has not taken it out. */
+/** Whether it may be tried when no backend is active: it is not in drain or maintenance. */
 export function mayBeTriedAnyway(backend: Judged): boolean {
   return backend.mode === "ready" && backend.fullWeight > 0 && !isFull(backend);
 }
@@ -90,7 +90,7 @@ export function unavailability(backend: Judged): string | undefined {
   return undefined;
 }
 
-/** Up by its probes, and not ejected for failed connects. */
+/** Whether it is up by its probes, and not ejected because of failed connects. */
 function isHealthy({ health, ejection }: Judged): boolean {
   return health.state === "up" && ejection?.ejected !== true;
 }

@@ -7,7 +7,7 @@ import type { Nanoseconds } from "../../base/mod.ts";
 /** The operator's settings of a backend. */
 export interface BackendOptions {
   readonly id: string;
-  /** Share of the load it should get, relative to the others; at 0 it gets no new client. */
+  /** Its share of the load, relative to the others. With weight 0 it gets no new client. */
   readonly weight: number;
   /** At this many connections in flight it is full; no limit if left out. */
   readonly maxConnections?: number | undefined;
@@ -15,28 +15,28 @@ export interface BackendOptions {
   readonly backup: boolean;
   /** `ready` if left out. */
   readonly mode?: BackendMode | undefined;
-  /** Where it listens. Two backends with one name and different addresses are different backends. */
+  /** Where it listens. Two backends with the same name and different addresses are different backends. */
   readonly address?: { readonly host: string; readonly port: number } | undefined;
 }
 
 /**
- * What the operator wants of a backend. `ready`: use it. `drain`: no new clients; open connections may
- * finish. `maintenance`: no new connections and no probes.
+ * The operator's wish for a backend. `ready`: use it. `drain`: no new clients; open connections may finish.
+ * `maintenance`: no new connections and no probes.
  */
 export type BackendMode = "ready" | "drain" | "maintenance";
 
 /** A backend as drivers see it: the scheduler alone changes it. */
 export interface Backend extends Candidate {
-  /** Where it listens. With another address it is another backend. */
+  /** Where it listens. A backend with another address is another backend. */
   readonly address: BackendOptions["address"];
   readonly backup: boolean;
   /** At this many connections in flight it is full; Infinity if there is no limit. */
   readonly maxConnections: number;
   /** Its weight in the configuration; `weight` is less while it starts slowly. */
   readonly fullWeight: number;
-  /** What its probes say. */
+  /** The result of its probes. */
   readonly health: Pick<Readonly<Health>, "state" | "streak">;
-  /** What the operator wants. Apart from health: neither changes the other. */
+  /** The operator's wish. It is independent of the health: a change of one does not change the other. */
   readonly mode: BackendMode;
   /** Connections that reached it, since the start. */
   readonly connections: number;
@@ -68,7 +68,7 @@ export class BackendState implements Backend {
   weight = 0;
   health: Health;
   mode: BackendMode = "ready";
-  /** Connections being opened to it and open on it. Never reset by a probe. */
+  /** Its connections: those that are being opened, and those that are open. A probe never resets the number. */
   inFlight = 0;
   connections = 0;
   connectFailures = 0;
@@ -79,7 +79,7 @@ export class BackendState implements Backend {
   provenAt: Nanoseconds = -Infinity;
   failedAt: Nanoseconds = -Infinity;
   removed = false;
-  /** The answer to `isAvailable`, as its algorithm was last told. */
+  /** The latest result of `isAvailable` that its algorithm has got. */
   available = false;
 
   constructor(options: BackendOptions, rules: HealthRules, ejection?: EjectionRules) {
@@ -90,8 +90,8 @@ export class BackendState implements Backend {
   }
 
   /**
-   * It joins the configuration, or joins it again: nothing is known of it but what is in flight, and how
-   * many connections it has had.
+   * It joins the configuration, for the first time or again. It keeps only the number of its connections in flight
+   * and of its connections so far.
    */
   join(options: BackendOptions, rules: HealthRules, ejection?: EjectionRules): void {
     this.backup = options.backup;
@@ -107,7 +107,7 @@ export class BackendState implements Backend {
     this.removed = false;
   }
 
-  /** Whether these options are about it, and not about another backend of the same name. */
+  /** Whether these options belong to it, and not to another backend with the same name. */
   isMeantBy({ id, address }: BackendOptions): boolean {
     return id === this.id && address?.host === this.address?.host &&
       address?.port === this.address?.port;

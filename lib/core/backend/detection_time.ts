@@ -1,7 +1,7 @@
 import type { Nanoseconds } from "../../base/mod.ts";
 import type { HealthRules } from "./health.ts";
 
-/** How long it takes until probes have noticed something. */
+/** The time until probes have detected a change. */
 export interface NoticeTime {
   readonly least: Nanoseconds;
   readonly mean: Nanoseconds;
@@ -31,10 +31,10 @@ export function failbackTime(
 }
 
 /**
- * The time from a change until `probes` probes in a row have shown it. The change comes at a random moment
- * between two probes, so the first probe after it comes at most one interval later, on average after
- * E[X²] / 2E[X] for intervals X; then come `probes − 1` further intervals. An interval is uniform between
- * 1 − jitter and 1 + jitter times its mean, so E[X²] = (1 + jitter² / 3) · interval².
+ * The time from a change until `probes` probes in a row have shown it. The change comes at a random moment between
+ * two probes. So the first probe after it comes at most one interval later; the average is E[X²] / 2E[X] for
+ * intervals X. Then follow `probes − 1` further intervals. An interval is uniformly distributed between 1 − jitter
+ * and 1 + jitter times its mean, so E[X²] = (1 + jitter² / 3) · interval².
  *
  * Source: renewal theory; W. Feller, "An introduction to probability theory and its applications" II, XI.4.
  */

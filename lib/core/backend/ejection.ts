@@ -8,14 +8,14 @@ export interface EjectionRules {
   readonly base: Nanoseconds;
   /** The longest duration of an ejection. */
   readonly max: Nanoseconds;
-  /** At most this share of all backends is ejected at one time. */
+  /** At most this share of all backends is ejected at the same time. */
   readonly maxShare: number;
 }
 
 /**
- * Passive ejection of one backend: it depends on connects, not on probes. It is out for
- * `min(base · ejections, max)`; the number of ejections is forgotten when it has then worked for as long
- * as it was out.
+ * Passive ejection of one backend: it depends on connects, not on probes. An ejection lasts `min(base · ejections,
+ * max)`. When the backend has then worked for as long as its ejection lasted, the number of ejections begins at 0
+ * again.
  *
  * Source: Envoy, outlier detection.
  */
@@ -46,7 +46,7 @@ export class Ejection {
     if (!this.#ejected && now - this.#until >= this.#lasted) this.#ejections = 0;
   }
 
-  /** A connect failed. Returns whether that is enough to eject. */
+  /** A connect failed. Returns whether the backend must now be ejected. */
   failed(): boolean {
     if (this.#ejected) return false;
     return ++this.#failures >= this.rules.failures;
@@ -57,7 +57,7 @@ export class Ejection {
     return this.#failures;
   }
 
-  /** Ejects the backend. Returns for how long. */
+  /** Ejects the backend. Returns the duration of the ejection. */
   eject(now: Nanoseconds): Nanoseconds {
     this.#ejections++;
     this.#lasted = Math.min(this.rules.base * this.#ejections, this.rules.max);

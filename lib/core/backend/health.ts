@@ -13,14 +13,14 @@ export interface HealthRules {
 }
 
 /**
- * Up or down, judged by probes. Only results that contradict the present state count, and one that
- * agrees with it resets the count: with `fall: 3` the results ✗ ✓ ✗ ✓ ✗ mark no backend as down. The first
- * result alone decides, so that a balancer knows the state of its backends before it listens.
+ * Whether a backend is up or down, by its probes. Only results that contradict the present state count; a result that
+ * agrees with it resets the count: with `fall: 3` the results ✗ ✓ ✗ ✓ ✗ mark no backend as down. The first result
+ * alone decides, so that a balancer knows the state of its backends before it listens.
  *
  * Source: HAProxy `rise` and `fall`; Pingora `health_check`.
  */
 export class Health {
-  /** They may change while it runs: what was counted stays counted. */
+  /** The rules may change during the run; the counts stay. */
   rules: Pick<HealthRules, "rise" | "fall">;
   #state: "unknown" | "up" | "down" = "unknown";
   #streak = 0;
@@ -56,10 +56,10 @@ export class Health {
 }
 
 /**
- * When to probe one backend. The first probe is due at once; the second after a random part of the
- * interval, so that backends are probed at different moments; from then on one interval after the
- * other, each stretched or shrunk by the jitter. A probe is never due while one is in progress: if it
- * takes longer than the interval, the next is due when it ends.
+ * The times at which one backend is probed. The first probe is due at once. The second is due after a random part of
+ * the interval, so that backends are probed at different moments. Further probes follow after one interval each,
+ * which the jitter makes longer or shorter. A probe is never due while one is in progress: if it takes longer than
+ * the interval, the next is due when it ends.
  */
 export class ProbeSchedule {
   readonly #rules: Pick<HealthRules, "interval" | "jitter">;

@@ -13,7 +13,7 @@ export interface RecoveryRules {
   readonly slowStart?: SlowStartRules | undefined;
 }
 
-/** What a recovery needs from the scheduler. */
+/** The functions of the scheduler that a recovery uses. */
 export interface RecoveryContext {
   readonly backends: readonly BackendState[];
   /** The backend has become available or unavailable for clients. */
@@ -25,8 +25,8 @@ export interface RecoveryContext {
 }
 
 /**
- * What changes with time: a backend whose connects fail is ejected and returns after a while, and a
- * recovered backend starts slowly.
+ * The changes of backends that come with time: a backend whose connects fail is ejected and returns after a while,
+ * and a recovered backend starts slowly.
  */
 export class BackendRecovery {
   #rules: RecoveryRules;
@@ -51,7 +51,7 @@ export class BackendRecovery {
     return dueAt;
   }
 
-  /** Other rules from now on: `adapt` is to follow for each backend. */
+  /** Applies other rules. Afterwards, `adapt` must be called for each backend. */
   configure(rules: RecoveryRules): void {
     this.#rules = rules;
   }
@@ -83,7 +83,7 @@ export class BackendRecovery {
     this.#weigh(backend);
   }
 
-  /** Whether new clients may come to a backend may have changed. */
+  /** Called when a backend may have begun or ceased to take new clients. */
   follow(backend: BackendState, now: Nanoseconds): void {
     const { slowStart } = backend;
     if (slowStart === undefined) return;
@@ -98,9 +98,9 @@ export class BackendRecovery {
   }
 
   /**
-   * The ejected return when it is time, and those that start slowly gain weight.
+   * Ends the ejections whose time is over, and increases the weights of backends that start slowly.
    *
-   * @returns Whether any returned.
+   * @returns Whether an ejection has ended.
    */
   passTime(now: Nanoseconds): boolean {
     let returned = false;
@@ -130,7 +130,7 @@ export class BackendRecovery {
     this.#announcer.backendEjected(backend.id, failures, duration, now);
   }
 
-  /** The rules eject no backend any more. */
+  /** Ends an ejection because the new rules have no ejection. */
   #pardon(backend: BackendState, now: Nanoseconds): void {
     const returns = backend.ejection?.ejected;
     backend.ejection = undefined;

@@ -1,6 +1,6 @@
 import type { Nanoseconds } from "../../base/mod.ts";
 
-/** How a backend that has recovered comes back. */
+/** How the weight of a recovered backend grows. */
 export interface SlowStartRules {
   /** Its weight grows linearly for this long. */
   readonly duration: Nanoseconds;
@@ -8,7 +8,10 @@ export interface SlowStartRules {
   readonly floor: number;
 }
 
-/** As in HAProxy. More would cost more: consistent hashing makes its table anew for each. */
+/**
+ * The number of steps, as in HAProxy. More steps would cost more, because consistent hashing rebuilds its table for
+ * each.
+ */
 const STEPS = 20;
 
 /**
@@ -19,15 +22,15 @@ const STEPS = 20;
  * Source: HAProxy, `slowstart`; Envoy, slow start mode.
  */
 export class SlowStart {
-  /** They may change while it runs: what was gained stays gained. */
+  /** The rules may change during a slow start; the share that the backend has reached stays. */
   rules: SlowStartRules;
   #steps = 0;
-  /** When it would have begun if its time had never stood still. */
+  /** When it would have begun if it had never been paused. */
   #beganAt: Nanoseconds;
-  /** Since when its time stands still; undefined while it runs. */
+  /** When it was paused; undefined while it runs. */
   #pausedAt: Nanoseconds | undefined;
 
-  /** Its time stands still until it is resumed. */
+  /** It is paused until it is resumed. */
   constructor(rules: SlowStartRules, now: Nanoseconds) {
     this.rules = rules;
     this.#beganAt = now;
@@ -40,25 +43,25 @@ export class SlowStart {
     return this.finished ? 1 : floor + (1 - floor) * this.#steps / STEPS;
   }
 
-  /** The backend has all of its weight. */
+  /** Whether the backend has its full weight. */
   get finished(): boolean {
     return this.#steps === STEPS;
   }
 
-  /** When the share grows next; Infinity while time stands still. */
+  /** When the share grows next; Infinity while it is paused. */
   get nextStepAt(): Nanoseconds {
     if (this.#pausedAt !== undefined) return Infinity;
     return this.#beganAt + Math.ceil((this.#steps + 1) * this.rules.duration / STEPS);
   }
 
-  /** Time runs. */
+  /** The time of the slow start continues. */
   resume(now: Nanoseconds): void {
     if (this.#pausedAt === undefined) return;
     this.#beganAt += now - this.#pausedAt;
     this.#pausedAt = undefined;
   }
 
-  /** Time stands still. */
+  /** The time of the slow start does not advance until it is resumed. */
   pause(now: Nanoseconds): void {
     this.#pausedAt ??= now;
   }

@@ -9,18 +9,18 @@ import {
 } from "./events.ts";
 import type { MeteredBackend as Backend } from "./meter.ts";
 
-/** What events say of a connection. */
+/** The data about a connection that events contain. */
 interface Connection {
   readonly number: number;
   readonly client: string;
   readonly arrivedAt: Nanoseconds;
   /** How many connects have failed. */
   readonly attempts: number;
-  /** When it began to wait for a backend to have room. */
+  /** When it began to wait for a free place at a backend; undefined if it has never waited. */
   readonly queuedAt: Nanoseconds | undefined;
 }
 
-/** The same for a connection that has a backend. */
+/** The data about a connection that has a backend. */
 interface AssignedConnection extends Connection {
   readonly backend: Backend;
   /** When that backend was picked. */
@@ -29,11 +29,11 @@ interface AssignedConnection extends Connection {
 
 /** A connection that is open, or was until now. */
 interface OpenConnection extends AssignedConnection {
-  /** For how long the client, once connected, asked nothing; undefined until it asks. */
+  /** How long the connected client sent nothing; undefined until it has sent a byte. */
   readonly idle: Nanoseconds | undefined;
 }
 
-/** A session as a store knows it. */
+/** A session in the form in which a store keeps it. */
 interface ReceivedSession {
   readonly key: string;
   readonly backend: string;
@@ -42,19 +42,16 @@ interface ReceivedSession {
   readonly usedAt: Nanoseconds;
 }
 
-/** How much was relayed. */
+/** The number of relayed bytes, in each direction. */
 interface Traffic {
   readonly bytesToBackend: number;
   readonly bytesToClient: number;
 }
 
-/**
- * Emits what the scheduler has to say, each kind of event by a function of its own. An event without a reader is
- * never made.
- */
+/** Emits the events of the scheduler. Each kind of event has a function. An event without a reader is not created. */
 export class Announcer {
   readonly #events: EventStream;
-  /** The stream's own, since it is asked several times for each connection. */
+  /** The `wanted` of the stream, kept here because it is read several times for each connection. */
   readonly #wanted: EventStream["wanted"];
   readonly #activeServers: () => readonly string[];
 
@@ -64,7 +61,7 @@ export class Announcer {
     this.#activeServers = activeServers;
   }
 
-  /** Whether explanations of picks have a reader: to make one costs more than the pick. */
+  /** Whether explanations of picks have a reader. An explanation costs more than the pick. */
   get wantsExplanations(): boolean {
     return this.#wanted.pick_explained;
   }
@@ -80,7 +77,7 @@ export class Announcer {
     });
   }
 
-  /** @param inFlight Over all backends, this one included. */
+  /** @param inFlight The connections in flight over all backends, including this one. */
   connectionPicked(connection: AssignedConnection, inFlight: number, now: Nanoseconds): void {
     const { backend } = connection;
     this.#events.meter?.picked(backend, inFlight);
@@ -113,7 +110,7 @@ export class Announcer {
     });
   }
 
-  /** @param latency From the pick on, without the time in which the client asked nothing. */
+  /** @param latency The time from the pick, without the time during which the client had sent nothing. */
   connectionAnswered(connection: OpenConnection, latency: Nanoseconds, now: Nanoseconds): void {
     this.#events.meter?.answered(connection.backend, latency);
     if (!this.#wanted.backend_answered) return;
@@ -143,7 +140,7 @@ export class Announcer {
     this.#events.emit({ type: "client_named", at_ms: toMs(now), connection: number, client });
   }
 
-  /** @param dueAt When the next thing happens that time alone brings. */
+  /** @param dueAt The time of the next change that time alone causes. */
   queueLeft({ number }: Connection, dueAt: Nanoseconds, now: Nanoseconds): void {
     if (!this.#wanted.queue_left || dueAt > now) return;
     this.#events.emit({ type: "queue_left", at_ms: toMs(dueAt), connection: number });
@@ -233,7 +230,7 @@ export class Announcer {
     });
   }
 
-  /** @param phase Where the connection stood. */
+  /** @param phase The phase in which the connection was. */
   connectionLeft(
     { number, client, arrivedAt, attempts }: Connection,
     phase: "arriving" | "waiting" | "connecting",
@@ -252,7 +249,7 @@ export class Announcer {
     });
   }
 
-  /** @param waiting How many wait, this one included. */
+  /** @param waiting How many connections wait, including this one. */
   connectionQueued({ number, client }: Connection, waiting: number, now: Nanoseconds): void {
     this.#events.meter?.queued(waiting);
     if (!this.#wanted.connection_queued) return;
@@ -265,7 +262,7 @@ export class Announcer {
     });
   }
 
-  /** @param waiting How many wait, this one no longer counted. */
+  /** @param waiting How many connections wait, without this one. */
   connectionDequeued(
     { number, client, queuedAt, backend }: AssignedConnection,
     waiting: number,

@@ -14,12 +14,12 @@ const TYPES = [
 ] as const;
 
 /**
- * Checks that the events of a scheduler balance: each connection arrives once, ends once, and nothing is said of it
- * before or after. It is closed if it was opened, and otherwise refused, or its client has left. For tests, and for
- * runs that are checked.
+ * Checks that the events of a scheduler balance: each connection arrives once and ends once, and has no event before
+ * its arrival or after its end. If it was opened, it ends with a close; otherwise it is refused, or its client
+ * leaves. Tests use it, and runs with checks.
  */
 export class EventBalance {
-  /** Whether it was opened, for each connection that has not ended. */
+  /** For each connection that has not ended: whether it was opened. */
   readonly #present = new Map<number, boolean>();
 
   /** Reads a stream from its beginning. */

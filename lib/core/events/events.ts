@@ -1,7 +1,7 @@
 /**
- * What happens, as typed events. The live balancer and the simulator emit the same ones; the log, the
- * metrics and a recording are all readers of this stream. An event is written as JSON as it stands, so
- * its names are snake_case and carry their units. `at_ms` counts from the start of the run.
+ * What happens, as typed events. The live balancer and the simulator emit the same events. The log, the metrics and a
+ * recording are readers of this stream. An event is written as JSON without changes, so its names are snake_case and
+ * contain their units. `at_ms` counts from the start of the run.
  */
 import { type Nanoseconds, NS_PER_MS } from "../../base/mod.ts";
 import type { ConnectionMeter } from "./meter.ts";
@@ -14,15 +14,15 @@ export type RefusalReason =
   | "all_backends_full"
   /** Every backend is full, and so is the queue. */
   | "queue_full"
-  /** It has waited for a backend to have room for as long as it may. */
+  /** It has waited for a free place at a backend for `queue.timeout`. */
   | "queue_timeout"
   /** The balancer is at `limits.connections`. */
   | "connection_limit"
   /** Its address is not on the list `allow`, or on the list `deny`. */
   | "denied"
-  /** A trusted proxy began with no PROXY header in time, or with a malformed one. */
+  /** A trusted proxy sent no PROXY header in time, or an invalid one. */
   | "bad_proxy_header"
-  /** Its TLS handshake failed, or did not come in time. */
+  /** Its TLS handshake failed, or was not complete in time. */
   | "bad_tls_handshake"
   /** It closed its connection before it had sent a byte of a PROXY header or a handshake, as a probe does. */
   | "sent_nothing"
@@ -30,7 +30,7 @@ export type RefusalReason =
   | "client_connection_limit"
   /** The client exceeds `limits.per_client.rate`. */
   | "client_rate_limit"
-  /** Every connect failed, and `retries` are used up or no backend is left that was not tried. */
+  /** Every connect failed, and there are no `retries` left, or every backend was tried. */
   | "connects_failed"
   /** This machine lacks descriptors, local ports or memory to reach a backend. */
   | "local_shortage"
@@ -48,12 +48,12 @@ export type ConnectFailure =
 
 /** How a relayed connection ended. */
 export type ConnectionEnd =
-  /** Both sides finished. The only end that is no failure and no decision. */
+  /** Both sides finished. Every other end is a failure or a decision of the balancer. */
   | "closed"
   | "client_aborted"
   | "backend_aborted"
   | "idle_timeout"
-  /** Its backend was marked down, and `on_down` is `close`. */
+  /** Its backend was marked as down, and `on_down` is `close`. */
   | "backend_down"
   /** The drain timeout passed, or the operator made the balancer close the connection. */
   | "closed_by_balancer";
@@ -62,7 +62,7 @@ interface At {
   readonly at_ms: number;
 }
 
-/** A run begins: the first event of each. */
+/** A run begins. This is the first event of each run. */
 export interface RunStarted extends At {
   readonly type: "run_started";
   /** The version of lbsim. */
@@ -98,13 +98,13 @@ export interface ConnectionOpened extends At {
   readonly attempt: number;
   /** How long this attempt took. */
   readonly connect_ms: number;
-  /** Since the client connected: waits and failed attempts are included. */
+  /** The time since the client connected, including waits and failed attempts. */
   readonly since_arrival_ms: number;
   /** In flight on that backend, this one included. */
   readonly in_flight: number;
 }
 
-/** A connect to a backend failed. What follows is another attempt or a refusal. */
+/** A connect to a backend failed. Another attempt or a refusal follows. */
 export interface ConnectFailed extends At {
   readonly type: "connect_failed";
   readonly connection: number;
@@ -114,7 +114,7 @@ export interface ConnectFailed extends At {
   /** How long this attempt took. */
   readonly connect_ms: number;
   readonly reason: ConnectFailure;
-  /** What the reason leaves open, in a few words. */
+  /** A detail that the reason does not contain, in a few words. */
   readonly detail?: string;
 }
 
@@ -144,7 +144,7 @@ export interface ConnectionRefused extends At {
   readonly connection: number;
   readonly client: string;
   readonly reason: RefusalReason;
-  /** What the reason leaves open, in a few words. */
+  /** A detail that the reason does not contain, in a few words. */
   readonly detail?: string;
   /** How many backends were tried. */
   readonly attempts: number;
@@ -155,7 +155,7 @@ export interface ConnectionLeft extends At {
   readonly type: "connection_left";
   readonly connection: number;
   readonly client: string;
-  /** Where its connection stood: it was yet to ask for a backend, waited for one, or was being connected to one. */
+  /** The phase of its connection: it had not asked for a backend, waited for one, or was being connected to one. */
   readonly phase: "arriving" | "waiting" | "connecting";
   /** How many connects to backends had failed. */
   readonly attempts: number;
@@ -169,7 +169,7 @@ export interface ConnectionClosed extends At {
   readonly client: string;
   readonly backend: string;
   readonly end: ConnectionEnd;
-  /** Since its backend was picked. */
+  /** The time since its backend was picked. */
   readonly duration_ms: number;
   readonly since_arrival_ms: number;
   readonly bytes_to_backend: number;
@@ -194,23 +194,23 @@ export interface ProbeDone extends At {
 export interface BackendUp extends At {
   readonly type: "backend_up";
   readonly backend: string;
-  /** Probes in a row that said so; 0 if it is not probed any more. */
+  /** The number of successful probes in a row; 0 if it is not probed any more. */
   readonly probes: number;
   readonly active_servers: readonly string[];
 }
 
-/** A backend became unhealthy. Its live connections stay counted until they close. */
+/** A backend became unhealthy. Its open connections stay counted until they close. */
 export interface BackendDown extends At {
   readonly type: "backend_down";
   readonly backend: string;
-  /** Probes in a row that said so. */
+  /** The number of failed probes in a row. */
   readonly probes: number;
   readonly reason: string;
   readonly in_flight: number;
   readonly active_servers: readonly string[];
 }
 
-/** Too many connects to a backend failed in a row: it is left out for a while. */
+/** Too many connects to a backend failed in a row: it gets no clients for a while. */
 export interface BackendEjected extends At {
   readonly type: "backend_ejected";
   readonly backend: string;
@@ -227,16 +227,16 @@ export interface BackendReadmitted extends At {
   readonly active_servers: readonly string[];
 }
 
-/** How a pick came about. */
+/** An explanation of a pick. */
 export interface PickExplained extends At {
   readonly type: "pick_explained";
   readonly connection: number;
   readonly client: string;
   /** Null if no backend was available. */
   readonly backend: string | null;
-  /** Why it was that one, in words. */
+  /** The rule that decided, in words. */
   readonly rule: string;
-  /** Those that the algorithm looked at, with what it judged them by; each backend's state. */
+  /** Every backend with its state. A backend that the algorithm compared has its score, too. */
   readonly candidates: readonly ExplainedBackend[];
 }
 
@@ -245,7 +245,7 @@ export interface ExplainedBackend {
   readonly backend: string;
   readonly weight: number;
   readonly in_flight: number;
-  /** What the algorithm judged it by; absent if it did not look at it. */
+  /** The value that the algorithm compared; absent if it did not compare this backend. */
   readonly score?: number;
   /** Why it could not be picked; absent if it could. */
   readonly unavailable?: string;
@@ -265,7 +265,7 @@ export interface BackendFaultBegan extends At {
   readonly backend: string;
   /** Like `hang` or `slow 5x`. */
   readonly fault: string;
-  /** Null: until it is ended. */
+  /** How long the fault lasts; null: until it is ended. */
   readonly for_ms: number | null;
 }
 
@@ -290,7 +290,7 @@ export interface SessionMoved extends At {
   readonly client: string;
   readonly from: string;
   readonly to: string;
-  /** Away from a backend that is gone, or back to it. */
+  /** `failover`: away from a backend that cannot take it. `failback`: back to this backend. */
   readonly why: "failover" | "failback";
 }
 
@@ -301,7 +301,7 @@ export interface SessionEvicted extends At {
   readonly backend: string;
 }
 
-/** A session that another balancer had pinned or moved was taken over from the session store. */
+/** A session that another balancer had pinned or moved was read from the session store. */
 export interface SessionAdopted extends At {
   readonly type: "session_adopted";
   readonly client: string;
@@ -313,7 +313,7 @@ export interface SessionStoreOpened extends At {
   readonly type: "session_store_opened";
   /** What it is and where, without secrets. */
   readonly store: string;
-  /** Sessions of an earlier run that were taken over from it. */
+  /** The number of sessions of an earlier run that were read from it. */
   readonly restored: number;
 }
 
@@ -331,7 +331,7 @@ export interface SessionStoreRecovered extends At {
   readonly type: "session_store_recovered";
   readonly store: string;
   readonly degraded_ms: number;
-  /** Sessions that were written to it since it came back. */
+  /** The number of sessions that were written to it since it works again. */
   readonly written: number;
 }
 
@@ -339,25 +339,25 @@ export interface SessionStoreRecovered extends At {
 export interface SessionStoreIncomplete extends At {
   readonly type: "session_store_incomplete";
   readonly store: string;
-  /** Changes of sessions, the latest of each, that it does not know. */
+  /** The number of sessions whose latest change is not in the store. */
   readonly unwritten: number;
 }
 
-/** The balancer took over another configuration. */
+/** The balancer has applied another configuration. */
 export interface ConfigReloaded extends At {
   readonly type: "config_reloaded";
-  /** What is different, one line each; empty if nothing is. */
+  /** The differences, one line each; empty if there are none. */
   readonly changes: readonly string[];
-  /** What is different and needs a restart. */
+  /** The differences that need a restart. */
   readonly ignored: readonly string[];
   /** How the operator's wishes differ from the new configuration; absent if there are no wishes. */
   readonly wishes?: readonly string[];
 }
 
-/** The operator wants something else than the file says, or withdraws a wish. */
+/** The operator has a wish that differs from the file, or withdraws a wish. */
 export interface WishesChanged extends At {
   readonly type: "wishes_changed";
-  /** What is different now, one line each; empty if nothing is. */
+  /** The changes, one line each; empty if there are none. */
   readonly changes: readonly string[];
   /** The differences between all wishes in force and the file. */
   readonly wishes: readonly string[];
@@ -366,7 +366,7 @@ export interface WishesChanged extends At {
 /** The operator ended sessions: their clients are new when they come again. */
 export interface SessionsEnded extends At {
   readonly type: "sessions_ended";
-  /** Null: those of all clients. */
+  /** The client; null: all clients. */
   readonly client: string | null;
   readonly sessions: number;
 }
@@ -374,11 +374,14 @@ export interface SessionsEnded extends At {
 /** What this machine can lack; "other" if the system's error is unknown. */
 export type ScarceResource = "descriptors" | "local_ports" | "memory" | "other";
 
-/** This machine lacks something that clients need: they wait, and no backend is blamed. */
+/**
+ * This machine lacks a resource that connections need. Clients wait, and this does not count as a failure of a
+ * backend.
+ */
 export interface ShortageBegan extends At {
   readonly type: "shortage_began";
   readonly resource: ScarceResource;
-  /** What the system says. */
+  /** The error message of the system. */
   readonly detail: string;
   readonly connections: number;
 }
@@ -426,8 +429,8 @@ export type LbEvent =
   | ShortageEnded;
 
 /**
- * What only a recording has: picks, and what the scheduler was given where no other event carries it. Together with
- * the other events they are all inputs of the scheduler, so that a replay can repeat its decisions.
+ * The events that only a recording has: picks, and the inputs of the scheduler that no other event contains. Together
+ * with the other events they contain all inputs of the scheduler, so a replay can repeat its decisions.
  */
 export type ReplayEvent =
   | BackendPicked
@@ -453,7 +456,7 @@ export interface BackendPicked extends At {
   readonly in_flight: number;
 }
 
-/** The connection that arrives next is that of a trusted proxy, which has yet to name its client. */
+/** The connection that arrives next is that of a trusted proxy, which has not named its client yet. */
 export interface ProxyConnected extends At {
   readonly type: "proxy_connected";
   /** The address of the proxy. */
@@ -510,7 +513,7 @@ export interface SessionReceived extends At {
   readonly type: "session_received";
   readonly client: string;
   readonly backend: string;
-  /** Where it was pinned before it had to move. */
+  /** The backend to which it was pinned before it had to move. */
   readonly home: string;
   readonly changed_ms: number;
   readonly used_ms: number;
@@ -591,7 +594,7 @@ export function toMs(duration: Nanoseconds): number {
   return duration / NS_PER_MS;
 }
 
-/** A reader of events threw: a defect of the reader. What it threw is the cause. */
+/** A reader of events has thrown an error, which is a defect of the reader. The error is the `cause`. */
 export class ReaderFailure extends Error {
   override readonly name = "ReaderFailure";
   /** The reader's name. */
@@ -616,24 +619,24 @@ interface Subscription {
 }
 
 /**
- * Hands each event to the readers of its kind, in the order in which they subscribed. Readers are isolated:
- * the stream detaches a reader that throws, and reports it once, by its name. The other readers get the event,
- * and what made the event goes on.
+ * Hands each event to the readers of its kind, in the order in which they subscribed. Readers are isolated: the
+ * stream detaches a reader that throws, and reports it once, by its name. The other readers get the event, and the
+ * code that emitted it continues.
  */
 export class EventStream {
   /**
-   * By kind, whether it has a reader. Ask before making an event that is frequent: one without a reader
-   * should cost nothing. A property and not a method, since a look-up by name costs more than a pick.
+   * Whether each kind of event has a reader. Check this before you create a frequent event, so that an event without
+   * a reader costs nothing. It is a property and not a method, because a look-up by name costs more than a pick.
    */
   readonly wanted = forEachType(() => false);
-  /** Counts what happens to connections, if anything does. */
+  /** Counts the connections; undefined if there is no meter. */
   meter: ConnectionMeter | undefined;
   readonly #subscriptions = forEachType((): readonly Subscription[] => []);
   readonly #onReaderFailed: (failure: ReaderFailure) => void;
 
   /**
-   * @param onReaderFailed Called once for each reader that threw, after it was detached. What this function
-   * throws reaches the code that made the event.
+   * @param onReaderFailed Called once for each reader that threw an error, after it was detached. An error of this
+   *   function reaches the code that emitted the event.
    */
   constructor(onReaderFailed: (failure: ReaderFailure) => void) {
     this.#onReaderFailed = onReaderFailed;

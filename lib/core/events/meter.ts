@@ -1,7 +1,7 @@
 import type { Nanoseconds } from "../../base/mod.ts";
 import type { ConnectFailure, ConnectionEnd, RefusalReason } from "./events.ts";
 
-/** A backend, as a meter knows it: the same object for as long as the backend exists. */
+/** A backend for a meter: the same object during the whole life of the backend. */
 export interface MeteredBackend {
   readonly id: string;
   readonly inFlight: number;
@@ -9,8 +9,8 @@ export interface MeteredBackend {
 }
 
 /**
- * Counts what happens to connections. An event for each would cost more than the count, so the scheduler hands the
- * numbers themselves to the meter, and makes an event only for those who read events.
+ * Counts what happens to connections. An event for each change would cost more than counting it. So the scheduler
+ * gives the numbers directly to the meter, and creates an event only if it has readers.
  */
 export interface ConnectionMeter {
   /** A client has connected. */
@@ -33,6 +33,6 @@ export interface ConnectionMeter {
     bytesToClient: number,
   ): void;
   refused(reason: RefusalReason): void;
-  /** A connection waits; `waiting` do, this one included. */
+  /** A connection waits. `waiting` is the number of connections that wait, including this one. */
   queued(waiting: number): void;
 }

@@ -1,4 +1,4 @@
-/** Which backend a client returns to: keys, sessions, and the journal that stores are written from. */
+/** The sessions of clients: their keys, their backends, and the journal from which stores are written. */
 export { clientKey } from "./client_key.ts";
 export { SessionJournal, type StoreRecovery } from "./session_journal.ts";
 export { type Session, SessionMap, type SessionRecord, type StickyRules } from "./sessions.ts";

@@ -1,13 +1,13 @@
 import { assert, type Nanoseconds } from "../../base/mod.ts";
 
-/** How a store of sessions is written to. */
+/** The rules for writing to a store of sessions. */
 export interface SessionJournalRules {
   /**
    * How many sessions there may be. At most twice as many changes wait. When there are more, the
    * changes of dropped sessions are discarded first, and then the oldest changes.
    */
   readonly maxEntries: number;
-  /** How many sessions are written at once. */
+  /** The number of sessions that are written together. */
   readonly batch: number;
   /** The pause after a failure of the store; twice as long after each further failure. */
   readonly retry: Nanoseconds;
@@ -40,10 +40,10 @@ export class SessionJournal<S extends { readonly key: string; readonly dropped: 
   #rules: SessionJournalRules;
   /** Changes that are not in the store yet, the oldest first. */
   readonly #unwritten = new Map<string, S>();
-  /** What is being written. */
+  /** The batch that is being written. */
   #batch: readonly S[] | undefined;
   #usable = false;
-  /** How many changes from the front of `#unwritten` belong to what the store missed. */
+  /** How many changes at the front of `#unwritten` are changes that the store has missed. */
   #missed = 0;
   #written = 0;
   #failedSince: Nanoseconds | undefined;
@@ -56,13 +56,13 @@ export class SessionJournal<S extends { readonly key: string; readonly dropped: 
     this.#rules = rules;
   }
 
-  /** Other rules from now on. */
+  /** Applies other rules. */
   configure(rules: SessionJournalRules): void {
     this.#rules = rules;
     this.#bound();
   }
 
-  /** Whether the store may be asked. While it may not, sessions are in memory only. */
+  /** Whether the store can be used. While it cannot, sessions are in memory only. */
   get usable(): boolean {
     return this.#usable;
   }
@@ -78,7 +78,10 @@ export class SessionJournal<S extends { readonly key: string; readonly dropped: 
     this.#bound();
   }
 
-  /** What to write next; undefined if there is nothing, the store is not usable, or a batch is being written. */
+  /**
+   * The batch to write next; undefined if there is nothing to write, the store is not usable, or a batch is being
+   * written.
+   */
   take(): readonly S[] | undefined {
     if (!this.#usable || this.#batch !== undefined || this.#unwritten.size === 0) return undefined;
     const batch: S[] = [];
@@ -107,8 +110,7 @@ export class SessionJournal<S extends { readonly key: string; readonly dropped: 
   }
 
   /**
-   * The store could not be opened, read or written, or not in time. A batch that was being written is written
-   * again later.
+   * The store could not be opened, read or written in time. A batch that was being written is written again later.
    *
    * @returns Whether this failure begins an outage; false during an outage.
    */
@@ -129,7 +131,7 @@ export class SessionJournal<S extends { readonly key: string; readonly dropped: 
     return begins;
   }
 
-  /** When to look for the store again, while it is not usable. */
+  /** When to try the store again, while it is not usable. */
   get retryAt(): Nanoseconds {
     return this.#retryAt;
   }

@@ -2,7 +2,7 @@ import { type Aged, AgeList, assert, type Nanoseconds, NS_PER_MS } from "../../b
 
 /** How clients stick to backends. */
 export interface StickyRules {
-  /** What a client is: so far, its address. */
+  /** How clients are identified: by address. */
   readonly by: "client-address";
   /** Leading bits of an IPv4 address that clients must share to count as one; 32 is the whole address. */
   readonly ipv4Prefix: number;
@@ -10,13 +10,13 @@ export interface StickyRules {
   readonly ipv6Prefix: number;
   /** A session ends when its client has had no connection for this long. */
   readonly ttl: Nanoseconds;
-  /** The least recently used session goes when there would be more. */
+  /** The largest number of sessions. If there would be more, the least recently used one is removed. */
   readonly maxEntries: number;
-  /** Whether a client that was moved off a failed backend goes back when that one has recovered. */
+  /** Whether a client that was moved from a failed backend returns when this backend has recovered. */
   readonly onFailback: "return" | "stay";
   /**
-   * Whether a client goes on coming to its backend while that drains or has weight 0: `allow`, or `move`
-   * to another. `move` if left out.
+   * What a client does whose backend drains or has weight 0. `allow`: it may return to this backend. `move`, the
+   * default: it moves to another one.
    */
   readonly drain?: "move" | "allow" | undefined;
 }
@@ -24,24 +24,24 @@ export interface StickyRules {
 /** A client's pin to a backend. */
 export interface Session<B> {
   readonly key: string;
-  /** Where its connections go now. */
+  /** The backend to which its connections go now. */
   backend: B;
-  /** Where it was pinned before it had to move; the same as `backend` unless it is to return. */
+  /** The backend to which it was pinned before it had to move. It equals `backend` unless the client will return. */
   home: B;
   /** When it last changed its backend, here or at another balancer. */
   movedAt: Nanoseconds;
   /** When a connect of its client to its backend last failed; −Infinity if none has. */
   failedAt: Nanoseconds;
   /**
-   * Orders its changes, also among balancers that share sessions: later than any that was known when it
-   * was made, even if the other balancer's clock is ahead of this one's.
+   * The time of its latest change, which orders changes also among balancers that share sessions. It is later than
+   * every change that was known at that moment, even if the other balancer's clock is ahead.
    */
   changedAt: Nanoseconds;
-  /** Its open connections. While there are any, it is in use. */
+  /** The number of its open connections. While there are any, it is in use. */
   readonly open: number;
   /** Whether the session was removed. Its connections continue, and its client may have a new session. */
   readonly dropped: boolean;
-  /** When one was last opened or closed. */
+  /** When a connection was last opened or closed. */
   readonly usedAt: Nanoseconds;
 }
 
@@ -58,19 +58,19 @@ interface Entry<B> extends Session<B>, Aged<Entry<B>> {
 }
 
 /**
- * The `sessionMap`: the backend of each pinned client. Bounded, least recently used first out, with an
- * idle time-to-live. Expired sessions are dropped in passing, so nothing here needs a timer, and every
- * operation but `forget` takes O(1), averaged over the sessions that it drops.
+ * The `sessionMap`: the backend of each pinned client. Its size is bounded: the least recently used session is
+ * removed first. A session that is idle for too long expires. Expired sessions are removed during other operations,
+ * so no timer is needed. Every operation except `forget` takes O(1), averaged over the sessions that it removes.
  */
 export class SessionMap<B> {
   #ttl: Nanoseconds;
   #maxEntries: number;
   readonly #byKey = new Map<string, Entry<B>>();
-  /** Those without a connection, in the order in which they lost their last one. */
+  /** The sessions without a connection, in the order in which their last connections ended. */
   readonly #idle = new AgeList<Entry<B>>();
-  /** Those with connections, in the order in which they last gained or lost one. */
+  /** The sessions with connections, in the order in which they last gained or lost one. */
   readonly #inUse = new AgeList<Entry<B>>();
-  /** Called for each session that has to make room. */
+  /** Called for each session that is removed to make room for another. */
   onEvict: ((session: Session<B>, now: Nanoseconds) => void) | undefined;
 
   constructor(rules: Pick<StickyRules, "ttl" | "maxEntries">) {
@@ -78,13 +78,13 @@ export class SessionMap<B> {
     this.#maxEntries = rules.maxEntries;
   }
 
-  /** Other rules from now on. What is too much for them goes when the next session comes. */
+  /** Applies other rules. Sessions above a lower limit are removed when the next session is added. */
   configure(rules: Pick<StickyRules, "ttl" | "maxEntries">): void {
     this.#ttl = rules.ttl;
     this.#maxEntries = rules.maxEntries;
   }
 
-  /** How many sessions there are, expired ones included until they are passed. */
+  /** The number of sessions. Expired sessions count until they are removed. */
   get size(): number {
     return this.#byKey.size;
   }
@@ -95,7 +95,7 @@ export class SessionMap<B> {
     yield* this.#inUse;
   }
 
-  /** Those with connections, least recently used first. */
+  /** The sessions with connections, least recently used first. */
   inUse(): Iterable<Session<B>> {
     return this.#inUse;
   }
@@ -114,8 +114,8 @@ export class SessionMap<B> {
   }
 
   /**
-   * Takes over a session, unless it has expired or what is known here is newer, to the millisecond.
-   * Of many, the least recently used should come first.
+   * Adopts a session, unless it has expired, or the session that is known here is newer, to the millisecond. If there
+   * are several, adopt the least recently used first.
    *
    * @returns Whether anything changed.
    */
@@ -155,7 +155,7 @@ export class SessionMap<B> {
     }
   }
 
-  /** Those end whose clients have been away for too long. */
+  /** Removes the sessions whose clients have had no connection for too long. */
   expire(now: Nanoseconds): void {
     let oldest = this.#idle.oldest;
     while (oldest !== undefined && this.#expired(oldest, now)) {

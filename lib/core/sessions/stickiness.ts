@@ -5,7 +5,7 @@ import type { Announcer } from "../events/mod.ts";
 import { type Session, SessionMap, type StickyRules } from "./sessions.ts";
 import { type Nanoseconds, NS_PER_MS } from "../../base/mod.ts";
 
-/** The backends that a connection has tried in vain; undefined if there are none. */
+/** The backends to which a connect of this connection has failed; undefined if there are none. */
 type Tried = readonly BackendState[] | undefined;
 
 /**
@@ -40,7 +40,7 @@ export class Stickiness {
     return this.#rules.ipv4Prefix === ipv4Prefix && this.#rules.ipv6Prefix === ipv6Prefix;
   }
 
-  /** Other rules from now on; they must fit. */
+  /** Applies other rules, for which `fits` must be true. */
   configure(rules: StickyRules): void {
     this.#rules = rules;
     this.sessions.configure(rules);
@@ -51,7 +51,7 @@ export class Stickiness {
     return clientKey(client, this.#rules.ipv4Prefix, this.#rules.ipv6Prefix);
   }
 
-  /** Where a session's next connection goes; undefined if it needs a pick. */
+  /** The backend for a session's next connection; undefined if a pick is necessary. */
   pinned(
     session: Session<BackendState>,
     now: Nanoseconds,
@@ -75,7 +75,7 @@ export class Stickiness {
     return failedAt >= backend.provenAt && failedAt !== -Infinity;
   }
 
-  /** The backend that takes a client although it takes no new ones; it may be full. */
+  /** The backend that takes this client although it takes no new clients. It may be full. */
   ownBackend(client: string, now: Nanoseconds, tried: Tried): BackendState | undefined {
     if (this.#rules.drain !== "allow") return undefined;
     const backend = this.sessions.find(this.keyOf(client), now)?.backend;
@@ -89,7 +89,7 @@ export class Stickiness {
     return takesItsOwn(backend, this.#rules.drain ?? "move") && !tried?.includes(backend);
   }
 
-  /** Where a session that had to move can go back to: its home, or from a backup to any primary. */
+  /** The backend to which a moved session can return: its home, or, from a backup, any primary. */
   #wayBack(
     session: Session<BackendState>,
     now: Nanoseconds,
