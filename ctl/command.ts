@@ -22,12 +22,12 @@ import {
 import type { FaultsAnswer } from "../lib/api/mod.ts";
 import { FAULT_NAMES, parseFault, type ServerFault } from "../lib/fault/mod.ts";
 import { ALGORITHM_NAMES, type BackendMode, type LbEvent } from "../lib/core/mod.ts";
-import { monotonicNow, sleep } from "../lib/io/mod.ts";
+import { giveUp, keepWritingTo, monotonicNow, sleep } from "../lib/io/mod.ts";
 import { explanationLines, plural, sentenceOf, type Snapshot } from "../lib/observe/mod.ts";
-import { AdminClient } from "../lib/admin/mod.ts";
+import { AdminClient, type Target, targetOf } from "../lib/admin/mod.ts";
+import { loadConfig } from "../lib/files/mod.ts";
 import { Balancer, type Wished } from "./balancer.ts";
 import { age, differences, summaryLines, tableLines } from "./table.ts";
-import { keepOnly, targetOf } from "./target.ts";
 import { watchOnScreen, watchPlainly } from "./watch.ts";
 
 /** What all subcommands of `ctl` know. */
@@ -56,7 +56,7 @@ export function ctlCommand(io: Io) {
     .addHelpText("after", EXAMPLES);
   const run = async (act: Act) => {
     const { config, json, ca } = ctl.opts();
-    const target = await targetOf(config, ca);
+    const target = await targetOf(await loadConfig(config), config, ca);
     await keepOnly(target);
     const client = new AdminClient(target, io.signal);
     try {
@@ -213,6 +213,14 @@ export function ctlCommand(io: Io) {
     );
 
   return ctl;
+}
+
+/** Gives up every permission that is not needed to ask this API. */
+async function keepOnly({ listen }: Target): Promise<void> {
+  if (!("path" in listen)) return await giveUp("read", "write", "sys");
+  // To connect to a Unix socket is to read and to write it.
+  await keepWritingTo([listen.path]);
+  await giveUp("sys");
 }
 
 const EXAMPLES = `

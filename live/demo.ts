@@ -15,7 +15,8 @@ import { parseStudy } from "../lib/scenario/mod.ts";
 import type { Fault } from "../lib/scenario/types.ts";
 import { Histogram } from "../lib/stats/mod.ts";
 import type { ReadyScenario } from "../sim/study/mod.ts";
-import { type LiveLab, runLive } from "./live_run.ts";
+import { runLive } from "./live_run.ts";
+import { type LiveLab, LocalSystem } from "./local_system.ts";
 
 /** Options of a demo. */
 export interface DemoOptions {
@@ -206,12 +207,15 @@ export class Demo {
       const { result } = await runLive(this.#scenario, seed, {
         signal,
         series: false,
-        dashboard: true,
+        system: (context) =>
+          new LocalSystem(context, {
+            dashboard: true,
+            ready: (lab) => {
+              this.#isReady(lab);
+              shown = setInterval(() => this.#show(this.#state(lab)), SHOW_EVERY_MS);
+            },
+          }),
         observe: (events) => this.#listen(events),
-        ready: (lab) => {
-          this.#isReady(lab);
-          shown = setInterval(() => this.#show(this.#state(lab)), SHOW_EVERY_MS);
-        },
         attempted: (request, outcome) => this.#record(request, outcome),
         faultChanges: (fault, change) => this.#faultChanges(fault, change),
         beforeEnd: async () => {

@@ -1,5 +1,12 @@
 import { Command } from "@commander-js/extra-typings";
-import { formatDuration, type Nanoseconds, NS_PER_MS, NS_PER_S } from "../lib/base/mod.ts";
+import {
+  escapeText,
+  formatDuration,
+  type Nanoseconds,
+  NS_PER_MS,
+  NS_PER_S,
+  UserError,
+} from "../lib/base/mod.ts";
 import { durationOption, fileOption, integerOption, type Io } from "../lib/cli/mod.ts";
 import { loadStudy } from "../lib/files/load_study.ts";
 import { monotonicNow } from "../lib/io/mod.ts";
@@ -9,7 +16,9 @@ import { replicationSeed } from "../lib/workload/mod.ts";
 import { refuseTwoFormats, refuseUnwritable, showStudy, withOutput } from "../sim/show.ts";
 import type { ReadyScenario } from "../sim/study/mod.ts";
 import { LIVE_TIME_MAX, liveTime, requireFeasible } from "./feasible.ts";
+import { Lan } from "./lan.ts";
 import { runLive } from "./live_run.ts";
+import type { MakeSystem } from "./live_system.ts";
 
 /** From this mean lateness of arrivals on, the machine was too busy for the result to be of use. */
 const LATE: Nanoseconds = NS_PER_MS;
@@ -30,13 +39,28 @@ export function liveCommand(io: Io) {
       )
       .option("--replications <n>", "number of runs of each variant (default: 1)", integerOption(1))
       .option(
+        "-c, --config <file>",
+        "use the balancer and the backends of this configuration, which run already, through their admin APIs",
+        fileOption,
+      )
+      .option(
+        "--ca <file>",
+        "with --config, if the APIs speak TLS: also trust the CAs in this PEM file",
+        fileOption,
+      )
+      .option(
         "--limit <duration>",
         "do not start a study that would take longer (default: 1h)",
         durationOption,
       ),
   ).addHelpText("after", MORE)
-    .action(async (file, { seed, replications, set = [], limit = LIVE_TIME_MAX, ...output }) => {
+    .action(async (file, options) => {
+      const { seed, replications, set = [], limit = LIVE_TIME_MAX, config, ca, ...output } =
+        options;
       refuseTwoFormats(output);
+      if (ca !== undefined && config === undefined) {
+        throw new UserError("--ca needs --config", { exitCode: 2 });
+      }
       await refuseUnwritable(output);
       const study = await loadStudy(file, [
         ...set,
@@ -45,8 +69,9 @@ export function liveCommand(io: Io) {
         ...output.expect ? [] : ["expect=[]"],
       ]);
       requireFeasible(study, limit);
+      const lan = config === undefined ? undefined : await openLan(io, study, config, ca);
       const started = monotonicNow();
-      const results = await runAll(io, study);
+      const results = await runAll(io, study, lan?.system);
       const wallSeconds = () => (monotonicNow() - started) / NS_PER_S;
       if (!io.signal.aborted) {
         return await showStudy(io, study, "live", results, wallSeconds, output);
@@ -77,7 +102,12 @@ Examples:
   lbsim live examples/slow-server.yaml --set duration=20s --json > live.json
   lbsim sim examples/slow-server.yaml --set duration=20s --replications 1 \\
     --json > sim.json
-  lbsim compare sim.json live.json`;
+  lbsim compare sim.json live.json
+  lbsim live scenario.yaml --config config.yaml
+
+With --config, the balancer and the backends of a LAN run the scenario. They run
+already, and are changed through their admin APIs: each backend needs the key
+\`admin\`. At the end, everything that was changed is put back.`;
 
 type Results = readonly (readonly ReplicationResult[])[];
 
@@ -97,8 +127,24 @@ function measuredPart(study: Study, results: Results): { study: Study; results: 
   };
 }
 
+/** The LAN of a configuration, which can run the study. */
+async function openLan(
+  io: Io,
+  study: Study,
+  file: string,
+  ca: string | undefined,
+): Promise<Lan> {
+  const { signal, hurry } = io;
+  const warn = (sentence: string, isLeft = false) => {
+    io.status();
+    io.err(`lbsim: ${escapeText(sentence)}`);
+    if (isLeft) io.setExitCode(1);
+  };
+  return await Lan.open({ file, ca, signal, hurry, warn }, study);
+}
+
 /** Runs all replications, one after the other, and shows the progress. Ctrl-C ends it, with what was measured. */
-async function runAll(io: Io, study: Study): Promise<Results> {
+async function runAll(io: Io, study: Study, system?: MakeSystem): Promise<Results> {
   const started = monotonicNow();
   const total = liveTime(study);
   const replications = "replications" in study.repetition ? study.repetition.replications : 1;
@@ -113,6 +159,7 @@ async function runAll(io: Io, study: Study): Promise<Results> {
         {
           signal: io.signal,
           series: replication === 0,
+          system,
           progress: (_, ended) => {
             const elapsed = seconds(monotonicNow() - started);
             io.status(`${name}: ${ended} requests done, ${elapsed} of ${seconds(total)} s`);

@@ -9,6 +9,7 @@ import type { Address, Nanoseconds, Random } from "../lib/base/mod.ts";
 import { type FaultEffect, NO_EFFECT } from "../lib/fault/mod.ts";
 import type { Alarms } from "../lib/io/mod.ts";
 import type { BackendFault, ServerOptions } from "../lib/scenario/types.ts";
+import { InFlight } from "./live_system.ts";
 
 /** What the backends of a run have in common. */
 export interface BackendContext {
@@ -53,20 +54,20 @@ export class ScenarioBackend implements FaultyBackend {
   failed = 0;
   /** The faults of its process and machine. */
   readonly faults: BackendFaults;
+  /** Its connections, as the balancers count them. */
+  readonly flights: InFlight;
   readonly #context: BackendContext;
   readonly #jobs: JobServer;
   readonly #links: readonly Link[];
   #effect: FaultEffect = NO_EFFECT;
   #closed = false;
-  #inFlight = 0;
-  #inFlightTime = 0;
-  #since: Nanoseconds = 0;
 
   /** @throws {UserError} if it cannot listen. */
   constructor(id: string, index: number, options: ServerOptions, context: BackendContext) {
     const { alarms, expected, random, latency, onJob } = context;
     this.id = id;
     this.index = index;
+    this.flights = new InFlight(alarms.now);
     this.#context = context;
     this.#jobs = new JobServer(id, options, {
       ...{ alarms, random, latency },
@@ -123,17 +124,8 @@ export class ScenarioBackend implements FaultyBackend {
     await this.#jobs.close();
   }
 
-  /** The number of connections in flight, as the balancers count them, changes. */
-  count(change: 1 | -1): void {
-    const now = this.#context.alarms.now();
-    this.#inFlightTime += (now - this.#since) * this.#inFlight;
-    this.#since = now;
-    this.#inFlight += change;
-  }
-
-  /** Connections in flight, integrated over time. */
   inFlightTime(now: Nanoseconds): number {
-    return this.#inFlightTime + (now - this.#since) * this.#inFlight;
+    return this.flights.time(now);
   }
 
   #link(): Link {

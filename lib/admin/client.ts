@@ -74,13 +74,15 @@ export class AdminClient {
   /**
    * The events of a stream, until it or the signal ends.
    *
+   * @param opened Called when the stream has begun: what happens from now on is in it.
    * @throws As `ask`; {Unreachable} when the balancer has closed the stream.
    */
-  async *events(path: string): AsyncGenerator<ServerSentEvent> {
+  async *events(path: string, opened?: () => void): AsyncGenerator<ServerSentEvent> {
     const response = await this.#send("GET", path, undefined);
     if (response.statusCode !== 200) {
       this.#answerIn(response.statusCode ?? 0, await this.#textOf(response));
     }
+    opened?.();
     const parser = new EventStreamParser();
     response.setEncoding("utf8");
     try {

@@ -12,4 +12,5 @@ export {
 } from "./server.ts";
 export { type AdminSettings, prepareTokenFile, startAdmin, type Warn } from "./start.ts";
 export { BACKLOG_BYTES_MAX, serverSentEvent, StreamReader } from "./stream.ts";
+export { backendTarget, targetOf } from "./target.ts";
 export { MemoryToken, type Token, TokenFile } from "./token.ts";

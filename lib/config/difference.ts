@@ -28,14 +28,14 @@ export function difference(before: Config, after: Config, started = before): Dif
     changes: [
       ...backendChanges(before.backends, after.backends),
       ...keys.flatMap((key) => changedKey(key, before, after)),
-      ...changed("sticky", withoutStore(before), withoutStore(after)),
+      ...changedValues("sticky", withoutStore(before), withoutStore(after)),
     ],
     ignored: [
       ...NEEDS_RESTART.flatMap((key) => changedKey(key, started, after)),
       // Without `sticky` there are no sessions to store.
       ...after.sticky === undefined
         ? []
-        : changed("sticky.store", storeOf(started), storeOf(after)),
+        : changedValues("sticky.store", storeOf(started), storeOf(after)),
     ],
   };
 }
@@ -62,7 +62,7 @@ function changedKey(key: keyof typeof configKeys, before: Config, after: Config)
   const name = camel(key) as keyof Config;
   if (isSame(before[name], after[name])) return [];
   const [had, has] = [before, after].map((config) => written(configKeys[key], config[name]));
-  return changed(key, had, has);
+  return changedValues(key, had, has);
 }
 
 /** A value in the notation of config.yaml, with all its defaults. */
@@ -96,17 +96,17 @@ function backendChanges(before: Backends, after: Backends): string[] {
       if (old === undefined) return [`backend ${id} added at ${formatAddress(address)}`];
       return isSame(old, backend)
         ? []
-        : changed(id, written(element, old), written(element, backend));
+        : changedValues(id, written(element, old), written(element, backend));
     }),
   ];
 }
 
-/** Lines like `health_check.interval: 2s → 1s`. */
-function changed(path: string, before: unknown, after: unknown): string[] {
+/** The differences between two values in the notation of config.yaml: lines like `health_check.interval: 2s → 1s`. */
+export function changedValues(path: string, before: unknown, after: unknown): string[] {
   if (isSame(before, after)) return [];
   if (isData(before) && isData(after)) {
     return keysOf(before, after).flatMap((key) =>
-      changed(`${path}.${key}`, before[key], after[key])
+      changedValues(`${path}.${key}`, before[key], after[key])
     );
   }
   return [withoutPasswords(`${path}: ${shown(before)} → ${shown(after)}`)];

@@ -3,7 +3,7 @@ export { checkConfig, checkListen } from "./check.ts";
 export { algorithmNamed, ConfigDraft, parseConfig } from "./config_draft.ts";
 export { isData } from "./data.ts";
 export { DiagnosticsError, type LocatedDiagnostic, type Source } from "./diagnostic.ts";
-export { difference, writtenConfig } from "./difference.ts";
+export { changedValues, difference, writtenConfig } from "./difference.ts";
 export { faultsWithValues, serverFault, serverFaultOf } from "./fault.ts";
 export {
   type Finding,

@@ -1,17 +1,21 @@
-import { type Address, isWildcard, parseAddress, UserError } from "../lib/base/mod.ts";
-import type { Target } from "../lib/admin/mod.ts";
-import { type Config, DEFAULT_ADMIN_LISTEN } from "../lib/config/mod.ts";
-import { loadAuthorities, loadConfig } from "../lib/files/mod.ts";
-import { giveUp, keepWritingTo, systemReason } from "../lib/io/mod.ts";
+import { type Address, isWildcard, parseAddress, UserError } from "../base/mod.ts";
+import { type Config, DEFAULT_ADMIN_LISTEN } from "../config/mod.ts";
+import { loadAuthorities } from "../files/mod.ts";
+import { systemReason } from "../io/mod.ts";
+import type { Target } from "./client.ts";
 
 /**
- * The admin API of a balancer with this configuration file.
+ * The admin API of a balancer with this configuration.
  *
+ * @param file The file of the configuration.
  * @param ca A file with CAs to trust, too.
- * @throws {UserError} if the file is invalid, or the balancer has no admin API.
+ * @throws {UserError} if the balancer has no admin API.
  */
-export async function targetOf(file: string, ca: string | undefined): Promise<Target> {
-  const { admin } = await loadConfig(file);
+export async function targetOf(
+  { admin }: Config,
+  file: string,
+  ca: string | undefined,
+): Promise<Target> {
   const listen = admin.listen ?? parseAddress(DEFAULT_ADMIN_LISTEN);
   if (listen === "off") {
     throw new UserError(`a balancer with ${file} has no admin API: admin.listen is off`);
@@ -26,12 +30,19 @@ export async function targetOf(file: string, ca: string | undefined): Promise<Ta
   };
 }
 
-/** Gives up every permission that is not needed to ask this API. */
-export async function keepOnly({ listen }: Target): Promise<void> {
-  if (!("path" in listen)) return await giveUp("read", "write", "sys");
-  // To connect to a Unix socket is to read and to write it.
-  await keepWritingTo([listen.path]);
-  await giveUp("sys");
+/**
+ * The admin API of a backend. It has the token and the certificate of the balancer's.
+ *
+ * @param balancer The admin API of the balancer.
+ * @param address Where the backend's is.
+ */
+export function backendTarget(balancer: Target, { admin }: Config, address: Address): Target {
+  const place = reachable(address);
+  return {
+    ...balancer,
+    listen: place,
+    name: admin.tls === undefined ? place.host : admin.hosts[0] ?? place.host,
+  };
 }
 
 /** A balancer that listens on every address is asked on this machine. */
