@@ -41,6 +41,8 @@ export interface LanOptions {
 
 /** A balancer that does not accept in this time is not reachable. */
 const CONNECT_MS = 5000;
+/** A backend that does not answer in this time is not reachable. */
+const ANSWER_MS = 4000;
 
 /**
  * The balancer and the backends of a LAN, which run already, maybe on other machines. Runs of scenarios use them by
@@ -144,7 +146,7 @@ export class Lan {
     if (answer.service !== null) {
       throw refusal(
         `${id} serves a scenario already`,
-        "wait until the other run has ended; a run that was killed ends by itself within 30s",
+        "wait until the other run has ended; a run that was killed ends by itself within 15s",
       );
     }
     const { faults } = faultsAnswer.parse(await client.ask("GET", "/api/fault"));
@@ -170,7 +172,7 @@ export async function serviceOf(
   body?: unknown,
 ): Promise<ServiceAnswer> {
   const method = body === undefined ? "GET" : "PUT";
-  const answer = await client.ask(method, "/api/service", body).catch((error) => {
+  const answer = await client.ask(method, "/api/service", body, ANSWER_MS).catch((error) => {
     if (!(error instanceof RequestRefused)) throw error;
     if (error.status === 404) {
       throw refusal(

@@ -25,8 +25,8 @@ import {
 } from "./live_system.ts";
 
 /** A backend that is not asked again for so long serves as before by itself. */
-const LEASE: Nanoseconds = 30 * NS_PER_S;
-const RENEW_EVERY_MS = 8000;
+const LEASE: Nanoseconds = 15 * NS_PER_S;
+const RENEW_EVERY_MS = 4000;
 /** A fault lasts no longer than the run. So much is added, since its requests end later. */
 const AFTER_RUN: Nanoseconds = 60 * NS_PER_S;
 /** A fault of a run of unknown length. */
@@ -251,7 +251,7 @@ export class LanSystem implements LiveSystem {
     const { id } = this.backends[index]!;
     const { scenario: { end }, alarms } = this.#context;
     const rest = "duration" in end ? end.duration - alarms.now() + AFTER_RUN : FAULT_MAX;
-    const time = formatDuration(Math.round(Math.min(duration, rest)));
+    const time = formatDuration(Math.min(duration, Math.ceil(rest / NS_PER_S) * NS_PER_S));
     const words = String(kind.name);
     this.#changes.set(`fault of ${id}`, {
       left: `${id} keeps the fault ${words} for at most ${time}; ` +
