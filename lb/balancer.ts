@@ -63,18 +63,18 @@ import { Prober } from "./health/mod.ts";
 import { type Preamble, Relays } from "./relay/mod.ts";
 import { SessionKeeper, sessionStoreOf } from "./sessions/mod.ts";
 
-/** What a balancer needs besides its configuration. */
+/** The options of a balancer besides its configuration. */
 export interface BalancerOptions {
-  /** Receives what happens. */
+  /** Receives the events. */
   readonly events: EventStream;
   readonly now: Clock;
   /** The seed of all random draws. */
   readonly seed: number;
   /** The contents of the files that the configuration names; absent if it names none. */
   readonly certificates?: Certificates | undefined;
-  /** Observes it from its start on. */
+  /** Observes the balancer from its start on. */
   readonly monitor?: Monitor | undefined;
-  /** Every n-th pick is explained; none if left out. */
+  /** Every n-th pick is explained; no pick if left out. */
   readonly explainEvery?: number | undefined;
   /** Aborts the start. */
   readonly signal?: AbortSignal | undefined;
@@ -82,9 +82,9 @@ export interface BalancerOptions {
 
 /** The result of a stop. */
 export interface StopSummary {
-  /** Connections that ended by themselves while it drained. */
+  /** The number of connections that ended by themselves during the drain. */
   readonly finished: number;
-  /** Connections that were still open when the drain timeout passed, and were closed. */
+  /** The number of connections that were still open when the drain timeout passed, and were closed. */
   readonly closed: number;
 }
 
@@ -102,7 +102,7 @@ interface Parts {
 /** The client connects directly, without a PROXY header. */
 const NO_PREAMBLE: ProxyPreamble = { rest: new Uint8Array(0) };
 
-/** A client whose PROXY header and TLS handshake, where there are any, are complete. */
+/** A client whose PROXY header and TLS handshake are complete, if it has them. */
 interface AcceptedClient {
   readonly client: Connection;
   readonly preamble: ProxyPreamble;
@@ -113,7 +113,7 @@ interface AcceptedClient {
  * `Scheduler` makes all decisions; this class handles the sockets.
  */
 export class Balancer {
-  /** Where it listens; the port is the real one where the configuration says 0. */
+  /** Where it listens. If the port in the configuration is 0, this is the real port. */
   readonly address: Address;
   readonly scheduler: Scheduler;
   #config: Config;
@@ -141,9 +141,9 @@ export class Balancer {
   #stopping = false;
   readonly #shortages: LocalShortages;
   #certificates: Certificates;
-  /** Undefined: clients connect without TLS. */
+  /** Undefined if clients connect without TLS. */
   #serverContext: ServerContext | undefined;
-  /** Undefined: backends are connected to without TLS. */
+  /** Undefined if the balancer connects to backends without TLS. */
   #backendTls: BackendTls | undefined;
   readonly #unsubscribe: () => void;
   readonly #connectionEnded: Notifier;
@@ -237,7 +237,7 @@ export class Balancer {
     return this.#accepting;
   }
 
-  /** The running configuration: the file's, with the operator's wishes. */
+  /** The running configuration: that of the file, with the operator's wishes. */
   get config(): Config {
     return this.#config;
   }
@@ -387,7 +387,7 @@ export class Balancer {
     return { finished: open - closed, closed };
   }
 
-  /** Owns the client from here on. Never rejects. */
+  /** Serves a client, and owns its connection. Never rejects. */
   async #serve(tcp: Deno.TcpConn): Promise<void> {
     const own = canonicalIp(tcp.remoteAddr.hostname);
     const isProxied = this.#isTrustedProxy(own);
@@ -449,7 +449,7 @@ export class Balancer {
     this.#ended();
   }
 
-  /** Resolves when a waiting client gets a backend or is refused; undefined: it has left. */
+  /** Resolves when a waiting client gets a backend or is refused; with undefined if it has left. */
   #roomFor(
     scheduled: ScheduledConnection,
     early: EarlyReader,
@@ -545,7 +545,7 @@ export class Balancer {
     return this.#dialer.dial(address, tls, header);
   }
 
-  /** Connects again while the shortage lasts, for as long as a connect may take. */
+  /** Connects again and again while the shortage lasts, at most for the connect timeout. */
   async #dialAgain(
     failure: DialFailure,
     scheduled: ScheduledConnection,

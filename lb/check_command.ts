@@ -45,7 +45,7 @@ export function checkCommand(io: Io) {
     });
 }
 
-/** What would be wrong if the balancer ran on this machine; it may run on another one. */
+/** The problems that the balancer would have on this machine. It may run on another one. */
 async function warningsHere({ config }: LoadedConfig): Promise<string[]> {
   const found = await ownBackendsHere(config, localAddresses());
   return found.map(({ message }) => `if the balancer runs on this machine, ${message}`);
@@ -57,7 +57,7 @@ function diagnosticsOf(error: UserError): readonly LocatedDiagnostic[] {
   return [{ message, ...hint !== undefined && { hint } }];
 }
 
-/** What follows from a configuration, with units. */
+/** The properties that follow from a configuration, with units in their names. */
 function expectations({ backends, healthCheck }: Config) {
   const probed = healthCheck.type !== "none";
   const range = ({ least, most }: NoticeTime) => ({ min: ms(least), max: ms(most) });
@@ -78,7 +78,7 @@ function expectations({ backends, healthCheck }: Config) {
   };
 }
 
-/** The outcome for programs. */
+/** The result for programs. */
 function outcome({ config, certificates: { listener } }: LoadedConfig, now: number) {
   return {
     ...expectations(config),
@@ -215,7 +215,7 @@ function plural(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
-/** A rate in the unit that gives a number of readable size. */
+/** A rate, in a unit in which its number is easy to read. */
 function perTime(rate: number): string {
   const [perUnit, unit] = rate >= 1
     ? [rate, "second"]
@@ -286,7 +286,7 @@ function sessionLine({ sticky }: Config): string {
     } after its last connection; at most ${sticky.maxEntries}; ${back}`;
 }
 
-/** Where sessions are kept, if they outlive the process. */
+/** Where sessions are kept, if they survive the end of the process. */
 function storeLines({ sticky }: Config): string[][] {
   const { store = "memory" } = sticky ?? {};
   if (store === "memory") return [];

@@ -114,9 +114,7 @@ const FIRST_BYTE_MS = 100;
  */
 class ConnectionLines {
   readonly #log: Logger;
-  /**
-   * By connection: the lines that are held back, those of the present interval and those of the previous one.
-   */
+  /** The lines that are held back, by connection: those of the present interval and those of the previous one. */
   #held = new Map<number, HeldLine>();
   #heldLonger = new Map<number, HeldLine>();
   #timer: ReturnType<typeof setTimeout> | undefined;

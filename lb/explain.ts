@@ -10,22 +10,22 @@ import {
 } from "../lib/core/mod.ts";
 import { refusalInWords } from "../lib/observe/mod.ts";
 
-/** What is assumed of a backend, where that is not what the configuration says. */
+/** The assumed state of a backend, where it differs from the configuration. */
 export interface AssumedState {
   readonly inFlight?: number;
   readonly isDown?: boolean;
   readonly mode?: BackendMode;
 }
 
-/** Where a client would go, and why. */
+/** The backend that a client would get, and why. */
 export type ExplainedPick = Omit<PickExplained, "at_ms" | "type" | "connection">;
 
 /**
- * Asks a scheduler in that state for a client: a thought experiment.
+ * Computes which backend a client would get if the backends had these states.
  *
  * @param seed The seed of the random choices.
  * @param session The client's session, if it has one.
- * @throws {UserError} if a backend cannot have so many in flight.
+ * @throws {UserError} if a backend cannot have this many connections in flight.
  */
 export function explain(
   config: Config,
@@ -81,7 +81,8 @@ export function explain(
 }
 
 /**
- * Where a client would go now, and why. Nothing is connected, and no turn or lot of the scheduler is used up.
+ * The backend that a client would get now, and why. It opens no connection, and changes neither the turns nor the
+ * random numbers of the scheduler.
  *
  * @throws {UserError} as `explain`.
  */
@@ -106,7 +107,7 @@ export function explainNow(
   return explain(config, states, client, childSeed(1, client), record);
 }
 
-/** A balancer that runs. */
+/** The parts of a running balancer that an explanation needs. */
 interface Explained {
   readonly scheduler: Scheduler;
   readonly config: Config;

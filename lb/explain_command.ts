@@ -83,7 +83,7 @@ function parseStates(text: string, { backends }: Config): Map<string, State> {
   return states;
 }
 
-/** What is stated of a backend overrides the file's mode. */
+/** The assumed states. A state from the command line overrides the mode in the file. */
 function assumed(states: ReadonlyMap<string, State>): ReadonlyMap<string, AssumedState> {
   return new Map([...states].map(([id, state]) => [
     id,

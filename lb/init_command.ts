@@ -8,7 +8,7 @@ import { writeFailure } from "../lib/io/mod.ts";
 /** The path of the JSON Schema; it is valid only beside the shipped file. */
 const SCHEMA_LINE = /^# yaml-language-server: .*\n#\n/;
 
-/** `lbsim init`: writes a configuration to begin with. */
+/** `lbsim init`: writes a first configuration. */
 export function initCommand(io: Io) {
   return new Command("init")
     .description("Write a configuration with comments, for a LAN or for one machine.")
@@ -44,7 +44,7 @@ async function write(file: string, text: string, force: boolean): Promise<void> 
   }
 }
 
-/** Why a file could not be opened for writing if it is a directory; undefined if it is none. */
+/** The error if a file could not be opened for writing because it is a directory; otherwise undefined. */
 async function openFailure(file: string): Promise<unknown> {
   try {
     (await Deno.open(file, { write: true })).close();

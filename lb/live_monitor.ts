@@ -104,7 +104,10 @@ export class LiveMonitor {
   }
 }
 
-/** The system gives a new file the lowest free number, so about this many were in use at the start. */
+/**
+ * The lowest free descriptor. The system gives this number to a new file, so about this many were in use at the
+ * start.
+ */
 function lowestFreeDescriptor(): number | undefined {
   try {
     const descriptor = openSync("/dev/null", "r");

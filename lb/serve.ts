@@ -26,9 +26,9 @@ import { tracesOf } from "./traces.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-/** How to run a balancer, besides its configuration. */
+/** Options for running a balancer, besides its configuration. */
 export interface ServeOptions {
-  /** Explains one pick of this many in the log; no picks if left out. */
+  /** Every n-th pick is explained in the log; no pick if left out. */
   readonly explainEvery?: number | undefined;
   /** Records the run; undefined: it is not recorded. */
   readonly record?: RecordOptions | undefined;
@@ -129,7 +129,7 @@ export async function serveBalancer(
   failed.signal.throwIfAborted();
 }
 
-/** SQLite makes files of its own beside the one for the sessions. */
+/** The directories that are written to. SQLite creates files beside the file for the sessions. */
 function writtenDirectories({ sticky }: Config): string[] {
   const { store = "memory" } = sticky ?? {};
   return store !== "memory" && store.sqlite !== undefined
@@ -140,7 +140,7 @@ function writtenDirectories({ sticky }: Config): string[] {
 /** Reads the files and applies them. Returns why they were not applied; undefined if they were. */
 type Reload = () => Promise<string | undefined>;
 
-/** The same, one after the other. */
+/** Makes reloads run one after the other. */
 function inTurn(reload: Reload): Reload {
   let last: Promise<unknown> = Promise.resolve();
   return () => {
@@ -209,12 +209,12 @@ function sayNotTakenOver(file: string, reason: string): void {
   logSentence(logger("lb"), "error", sentence, properties, { details: reason.split("\n") });
 }
 
-/** The file itself, and those that it names. */
+/** The configuration file, and the files that it names. */
 function watchedFiles(file: string, config: Config): string[] {
   return [file, ...Object.values(certificateFiles(file, config))];
 }
 
-/** Counting more sessions than this would delay the start. */
+/** At most this many descriptors are counted: counting more would delay the start. */
 const DESCRIPTORS_COUNTED_MAX = 65_600;
 
 function warnOfDescriptors({ limits: { connections } }: Config, monitor: LiveMonitor): void {

@@ -33,7 +33,7 @@ export class StatusReporter {
     this.#snapshot = snapshot;
   }
 
-  /** Logs a line per backend, and one on clients without a backend, at every interval until `stop`. */
+  /** Logs a line for each backend, and one for clients without a backend, at every interval until `stop`. */
   logEvery(interval: Nanoseconds, log: Logger): void {
     this.#timer = setInterval(() => {
       const snapshot = this.#snapshot();
@@ -104,13 +104,16 @@ function logOthers(snapshot: Snapshot, log: Logger): void {
   logSentence(log, "info", parts.join("; "), { event: "status", waiting, refused });
 }
 
-/** Clients that were refused, by the reason. Those that sent nothing are probes, for ever. */
+/**
+ * The refused clients, by the reason. Clients that sent nothing are left out, because they are probes, which never
+ * end.
+ */
 function refusedOf({ connections: { refused_by_reason } }: Snapshot): Record<string, number> {
   const { sent_nothing: _, ...refused } = refused_by_reason;
   return refused;
 }
 
-/** A line for each backend, in columns that are as wide as they have to be. */
+/** A line for each backend, in aligned columns. */
 function statusLines(statuses: readonly BackendStatus[]): string[] {
   return aligned(statuses.map((status) => [
     status.backend,

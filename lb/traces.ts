@@ -6,12 +6,15 @@ import type { Balancer } from "./balancer.ts";
 type TracedBalancer = Pick<Balancer, "address" | "scheduler">;
 type Api = typeof import("@opentelemetry/api");
 
-/** Where Deno registers its OpenTelemetry for `@opentelemetry/api`, if its variables switch traces on. */
+/**
+ * The property in which Deno registers its OpenTelemetry for `@opentelemetry/api`, if its variables switch traces on.
+ */
 const REGISTERED = Symbol.for("opentelemetry.js.api.1");
 
 /**
- * Makes a trace of each connection, if Deno's standard variables ask for traces (`OTEL_DENO=true`); otherwise it loads
- * nothing and returns undefined, and no event is made for it. Deno itself sends the spans, and needs no permission.
+ * Makes a trace of each connection, if Deno's standard variables ask for traces (`OTEL_DENO=true`); otherwise it
+ * loads nothing and returns undefined, and no event is created for it. Deno itself sends the spans, and needs no
+ * permission.
  *
  * Call it before the first event.
  */
@@ -28,7 +31,10 @@ interface OpenTrace {
   readonly span: Span;
   /** The span as the parent of others. */
   readonly context: Context;
-  /** Undefined while it is being connected: only the end of a connect is an event, which says how long it took. */
+  /**
+   * The present phase; undefined while it is being connected, because only the end of a connect is an event, which
+   * contains its duration.
+   */
   phase: "accept" | "queue" | "relay" | undefined;
   /** When this phase began, in milliseconds since the start of the run. */
   since: number;
@@ -39,7 +45,7 @@ type Attributes = Record<string, string | number>;
 /** The type of an error, as a span names it; undefined if there was none. */
 type ErrorType = string | undefined;
 
-/** How a connection ends because of its backend. */
+/** The ends of a connection whose cause is its backend. */
 const BACKEND_FAULTS: readonly EventOf<"connection_closed">["end"][] = [
   "backend_aborted",
   "backend_down",
@@ -55,7 +61,7 @@ export class ConnectionTraces {
   readonly #api: Api;
   readonly #tracer: Tracer;
   readonly #unsubscribe: readonly (() => void)[];
-  /** By the number of the connection. A connection that is not sampled is not kept. */
+  /** The open traces, by the number of the connection. A connection that is not sampled has none. */
   readonly #open = new Map<number, OpenTrace>();
   #epochMs = 0;
   #balancer: TracedBalancer | undefined;
@@ -84,12 +90,12 @@ export class ConnectionTraces {
     ];
   }
 
-  /** From now on, spans have the addresses of this balancer and its backends. */
+  /** Gives spans the addresses of this balancer and its backends from now on. */
   start(balancer: TracedBalancer): void {
     this.#balancer = balancer;
   }
 
-  /** Makes no more spans. */
+  /** Creates no more spans. */
   stop(): void {
     this.#unsubscribe.forEach((end) => end());
   }

@@ -2,7 +2,7 @@ import type { Connection } from "../../lib/io/mod.ts";
 import type { Preamble } from "../relay/mod.ts";
 
 const INITIAL_SIZE = 4 * 1024;
-/** While a client waits, no more than this is read from it; the rest stays in the kernel. */
+/** While a client waits, at most this many bytes are read from it; the rest stays in the kernel. */
 const SIZE_MAX = 64 * 1024;
 
 /**

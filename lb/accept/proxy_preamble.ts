@@ -7,7 +7,7 @@ import {
 } from "../../lib/io/mod.ts";
 import type { Nanoseconds } from "../../lib/base/mod.ts";
 
-/** What a client's proxy sends before the client's own bytes. */
+/** The data that a client's proxy sends before the client's own bytes. */
 export interface ProxyPreamble {
   /** Absent if the proxy itself made the connection, for a health check. */
   readonly endpoints?: Endpoints;
@@ -18,8 +18,8 @@ export interface ProxyPreamble {
 /**
  * Reads the PROXY header with which a trusted proxy begins a connection.
  *
- * @param timeout The header must be complete by then; if it is not, the connection is closed.
- * @returns Why the client is refused if there is no header in time, or a malformed one.
+ * @param timeout If the header is not complete after this time, the connection is closed.
+ * @returns The preamble, or, if there is no valid header in time, the reason for which the client is refused.
  */
 export async function readProxyPreamble(
   client: Deno.TcpConn,

@@ -32,11 +32,11 @@ export function serverContext({ certificate, key }: KeyPair): ServerContext {
 }
 
 /**
- * Does the server's side of a handshake. Owns the connection from the call on: it is closed when the
+ * Does the server's side of a handshake. It owns the connection from then on: the connection is closed when the
  * handshake fails, or when the returned connection is closed.
  *
  * @param first Bytes of the client that were read already.
- * @param timeout For the whole handshake.
+ * @param timeout The longest duration of the whole handshake.
  */
 export function acceptTls(
   tcp: Deno.TcpConn,
@@ -55,12 +55,12 @@ export function acceptTls(
   return accepted.handshake(timeout);
 }
 
-/** When this many decrypted bytes wait for a reader, nothing more is read from the client. */
+/** While this many decrypted bytes wait for a reader, no more bytes are read from the client. */
 const UNREAD_MAX = 64 * 1024;
-/** Encrypted bytes read at once; UNREAD_MAX if the last read was full. */
+/** The number of encrypted bytes of one read; after a full read it is UNREAD_MAX. */
 const READ_SIZE = 4 * 1024;
 
-/** The connection under TLS, as the stream that `node:tls` works on. */
+/** The TCP connection as the stream that `node:tls` needs. */
 class Transport extends Duplex {
   readonly #tcp: Deno.TcpConn;
   #first: Uint8Array;
@@ -68,7 +68,7 @@ class Transport extends Duplex {
   #held = false;
   /** Whether the client has sent a byte. */
   hasReceived: boolean;
-  /** Whether the client has been sent a byte. */
+  /** Whether a byte was sent to the client. */
   hasSent = false;
   /** The client's first bytes. */
   hello: Uint8Array;
@@ -76,9 +76,7 @@ class Transport extends Duplex {
    * During the handshake the socket stays open when this stream ends, so that the alert can still be sent.
    */
   isHandshaking = true;
-  /**
-   * Whether more may be read. `node:tls` itself would read everything that arrives, however slow its reader.
-   */
+  /** Whether more may be read. `node:tls` itself would read everything that arrives, even if its reader is slow. */
   readonly #hasRoom: () => boolean;
 
   constructor(tcp: Deno.TcpConn, first: Uint8Array, hasRoom: () => boolean) {
@@ -257,7 +255,7 @@ export class AcceptedTls implements Connection {
     return new Promise((resolve) => this.#wakeReader = resolve);
   }
 
-  /** The first failure is kept. */
+  /** Keeps the first failure. */
   #fail(error: Error): void {
     this.#failure ??= error;
     this.#wakeReader();
@@ -277,7 +275,7 @@ const CLIENT_HELLO_START = 11;
 const HANDSHAKE_RECORD = 22;
 const TLS_1_2 = 0x0303;
 
-/** The version in a client's hello, which is 1.2 for all later versions too. */
+/** The version in a client's hello. It is 1.2 for all later versions, too. */
 function versionIn(hello: Uint8Array): number {
   return hello.length < CLIENT_HELLO_START ? TLS_1_2 : (hello[9]! << 8) | hello[10]!;
 }

@@ -35,7 +35,7 @@ export interface AdminOptions {
 }
 
 /**
- * Prepares the admin API while the process may still write files: makes the token file, and removes an old socket.
+ * Prepares the admin API while the process may still write files: creates the token file, and removes an old socket.
  *
  * @throws {UserError} if that is not possible.
  */
@@ -55,7 +55,7 @@ export function adminDirectories(config: AdminConfig): string[] {
 
 /** A part of the API that runs until it is stopped. */
 interface Part {
-  /** Of streams that have no end. */
+  /** The number of readers of streams that have no end. */
   readonly readers?: number;
   stop(): void;
 }

@@ -20,7 +20,7 @@ import type { EventFeed } from "./event_feed.ts";
 import type { FrameFeed } from "./frame_feed.ts";
 import type { AdminMonitor, AdminSubject, ExplainClient } from "./subject.ts";
 
-/** The balancer, and what the API uses to show and change it. */
+/** The balancer, and the functions with which the API shows and changes it. */
 export interface ApiContext {
   readonly balancer: AdminSubject;
   readonly monitor: AdminMonitor;
@@ -44,10 +44,10 @@ type Handler = (
   ...parameters: Parameters
 ) => ApiAnswer | Promise<ApiAnswer>;
 
-/** The dashboard: a page and what it loads. */
+/** The paths of the dashboard: a page, and the files that it loads. */
 const DASHBOARD_PATHS = ["/", "/dashboard.js", "/dashboard.css", "/dashboard.svg"] as const;
 
-/** What the API answers, by path; `{}` is a parameter. */
+/** The functions that answer requests, by path; `{}` is a parameter. */
 const ROUTES: Readonly<Record<string, Readonly<Record<string, Handler>>>> = {
   "/api/status": { GET: ({ monitor }) => json(monitor.snapshot()) },
   "/api/sessions": { GET: sessions, DELETE: (context) => endSessions(context) },
@@ -135,7 +135,7 @@ function config({ balancer }: ApiContext): ApiAnswer {
   return json(configOf(balancer));
 }
 
-/** The configuration in use and the file's, without secrets, and how they differ. */
+/** The configuration in use and the configuration in the file, without secrets, and their differences. */
 function configOf({ config, fileConfig, wishedChanges }: AdminSubject) {
   return {
     digest: digestOf(config),
@@ -166,7 +166,7 @@ function knownBackend({ balancer }: ApiContext, id: string): AdminSubject {
   throw new BadRequest("there is no backend of this id", 404);
 }
 
-/** A page has one origin, so the balancer passes this on to the backend. */
+/** Passes the request on to the backend, because a page can send requests to one origin only. */
 async function fault(context: ApiContext, request: ApiRequest, id: string): Promise<ApiAnswer> {
   const { config } = knownBackend(context, id);
   const backend = config.backends.find((one) => one.id === id);
@@ -218,7 +218,7 @@ function explainPick({ explain }: ApiContext, request: ApiRequest): ApiAnswer {
   }
 }
 
-/** Loaded only on request: it is large. */
+/** The dashboard. It is loaded only on request, because it is large. */
 async function dashboard(path: string): Promise<ApiAnswer> {
   const { CONTENT_SECURITY_POLICY, dashboardAsset } = await import("../../web/mod.ts");
   const { type, body } = dashboardAsset(path)!;

@@ -14,18 +14,18 @@ import { type Clock, systemReason, timerDelay } from "../../lib/io/mod.ts";
 
 /** A backend must answer within this time. */
 const ANSWER_MS = 5_000;
-/** The backends are asked for their faults again after this: a fault may have been begun at the backend itself. */
+/** The backends are asked for their faults after this time again, because a fault can begin at the backend itself. */
 const ASK_EVERY_MS = 2_000;
 
 /** A fault that a backend has. */
 type ToldFault = FaultsAnswer["faults"][number];
 
-/** What the balancer needs to ask its backends. */
+/** The data with which the balancer asks its backends. */
 export interface BackendFaultsOptions {
-  /** Those of the configuration in use. */
+  /** Returns the backends of the configuration in use. */
   readonly backends: () => Config["backends"];
   readonly admin: Config["admin"];
-  /** The token of the lab: that of the balancer. */
+  /** The token of the balancer, which all backends have, too. */
   readonly token: Token | undefined;
   readonly events: EventStream;
   readonly now: Clock;
@@ -39,12 +39,12 @@ export interface BackendFaultsOptions {
 export class BackendFaultsForwarder {
   readonly #options: BackendFaultsOptions;
   readonly #stopped = new AbortController();
-  /** By backend and by the fault in words: the timers of those that end by themselves. */
+  /** The timers of faults that end by themselves, by backend and by the fault in words. */
   readonly #known = new Map<string, Map<string, ReturnType<typeof setTimeout> | undefined>>();
 
   readonly #unsubscribe: () => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Goes up when a request begins or ends: what was asked before may be out of date. */
+  /** Increases when a request begins or ends. The answer to an earlier question may then be out of date. */
   #requests = 0;
 
   constructor(options: BackendFaultsOptions) {
@@ -87,7 +87,7 @@ export class BackendFaultsForwarder {
     }
   }
 
-  /** If a backend has an admin API: otherwise not even a timer is needed. */
+  /** Asks the backends later, if one of them has an admin API; otherwise there is no timer. */
   #askLater(delayMs: number): void {
     const isNeeded = this.#options.backends().some(({ admin }) => admin !== undefined);
     if (!isNeeded || this.#timer !== undefined || this.#stopped.signal.aborted) return;
@@ -144,7 +144,7 @@ export class BackendFaultsForwarder {
     };
   }
 
-  /** Reports what is different from what was known. */
+  /** Reports the differences from the faults that were known. */
   #learn(backend: string, faults: readonly ToldFault[]): void {
     const known = this.#known.get(backend) ?? new Map();
     this.#known.set(backend, known);

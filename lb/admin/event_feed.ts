@@ -5,10 +5,12 @@ import { serverSentEvent, type StreamReader } from "../../lib/admin/mod.ts";
 const KEPT = 4096;
 /** Events are sent in batches. */
 const FLUSH_MS = 50;
-/** For this long after its end, the events of single connections go on for the last reader, which may return. */
+/**
+ * After the end of the last reader, the events of single connections continue for this time, because it may return.
+ */
 const LINGER_MS = 30_000;
 
-/** Events of single connections and picks. They are made only while a reader wants them. */
+/** The events of single connections and picks. They are created only while a reader wants them. */
 const PER_CONNECTION: ReadonlySet<EventType> = new Set<EventType>([
   "connection_arrived",
   "connection_opened",
@@ -29,7 +31,7 @@ const CONNECTION_TYPES = [...PER_CONNECTION].filter((type) => type !== "pick_exp
 
 interface KeptEvent {
   readonly event: LbEvent;
-  /** As it is sent; undefined until the first reader gets it. It is written once, however many readers there are. */
+  /** The text that is sent; undefined until the first reader gets it. It is created once for all readers. */
   text: string | undefined;
 }
 
@@ -47,7 +49,7 @@ interface Reader {
  */
 export class EventFeed {
   readonly #events: EventStream;
-  /** Each id begins with it: ids of different runs differ. */
+  /** Each id begins with this text, so ids of different runs differ. */
   readonly #run: string;
   readonly #kept: KeptEvent[] = [];
   /** The number of the oldest event that is kept. */
@@ -126,7 +128,7 @@ export class EventFeed {
     return next < this.#next;
   }
 
-  /** Sends a reader its next events, until it has all of them or is behind. */
+  /** Sends a reader its next events, until it has all of them or does not read fast enough. */
   #send(reader: Reader): void {
     const { stream, connections } = reader;
     if (stream.isBehind) return;

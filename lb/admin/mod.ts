@@ -1,2 +1,2 @@
-/** The admin API: what the live balancer shows, and lets an operator change. */
+/** The admin API, with which an operator observes and changes the live balancer. */
 export { Admin, adminDirectories, prepareAdmin } from "./admin.ts";

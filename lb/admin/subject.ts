@@ -5,7 +5,7 @@ import type { FactsSource, Frame, Snapshot } from "../../lib/observe/mod.ts";
 /** The parts of a balancer that the admin API shows and changes. */
 export interface AdminSubject {
   readonly scheduler: Scheduler;
-  /** The configuration in use: the file's, with the operator's wishes. */
+  /** The configuration in use: that of the file, with the operator's wishes. */
   readonly config: Config;
   readonly fileConfig: Config;
   readonly wishes: Wishes;
@@ -17,7 +17,7 @@ export interface AdminSubject {
   wish(wishes: Wishes): Promise<void>;
 }
 
-/** The balancer's monitor, and what it reports now. */
+/** The balancer's monitor, and its present report. */
 export interface AdminMonitor {
   readonly monitor: FactsSource;
   snapshot(): Snapshot;

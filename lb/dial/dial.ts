@@ -16,7 +16,7 @@ export class DialFailure {
   readonly reason: ConnectFailure;
   /** More about the failure, in a few words. */
   readonly detail: string | undefined;
-  /** The resource that this machine lacks. The failure then tells nothing about the backend. */
+  /** The resource that this machine lacks. Then the cause of the failure is not the backend. */
   readonly shortage: LocalResource | undefined;
 
   constructor(reason: ConnectFailure, detail?: string, shortage?: LocalResource) {
@@ -29,10 +29,10 @@ export class DialFailure {
 /** Finds all IP addresses of a name, in the order in which they are tried. */
 export type Resolver = (name: string) => Promise<readonly string[]>;
 
-/** If an address does not answer for this long, the next one is tried beside it (RFC 8305). */
+/** If an address does not answer for this long, the next one is tried at the same time (RFC 8305). */
 const NEXT_ADDRESS_MS = 250;
 
-/** If fewer descriptors than this are left, lookups at the same time may have had none. */
+/** If fewer descriptors than this are free, lookups at the same time may have found none free. */
 const DESCRIPTORS_FOR_LOOKUPS = 32;
 
 /**
@@ -99,8 +99,8 @@ function dialFirst(
 }
 
 /**
- * One failure for all addresses: a shortage if there was one, because the address that lacked it may be the
- * right one.
+ * One failure for all addresses. It is a shortage if there was one, because the connect that lacked the resource may
+ * have been to the right address.
  */
 function summary(
   failures: readonly (readonly [address: string, failure: DialFailure])[],

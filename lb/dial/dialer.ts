@@ -3,7 +3,7 @@ import { type Connection, timerDelay } from "../../lib/io/mod.ts";
 import { dial, DialFailure } from "./dial.ts";
 import { type BackendTls, dialTls } from "./tls_dial.ts";
 
-/** How much too late a connect may be given up, at most. */
+/** The longest time after its timeout until a connect is given up. */
 const LATENESS_MAX: Nanoseconds = 5 * NS_PER_MS;
 /** The same for short timeouts, as a share of the timeout. */
 const LATENESS_SHARE = 1 / 8;
@@ -15,13 +15,13 @@ interface Generation {
 }
 
 /**
- * Opens connections with one timeout for all. Connects that begin within five milliseconds share a timer and an
- * abort signal: one of each for every connect would add a tenth to the cost of a short connection.
+ * Opens connections with the same timeout for all. Connects that begin within five milliseconds share a timer and an
+ * abort signal. A timer and a signal for every connect would add a tenth to the cost of a short connection.
  */
 export class Dialer {
   readonly #timeout: Nanoseconds;
   readonly #generations = new Set<Generation>();
-  /** The one that a connect which begins now belongs to. */
+  /** The generation of connects that begin now. */
   #present: Generation | undefined;
   #closed = false;
 
@@ -39,7 +39,7 @@ export class Dialer {
    * Opens a connection. Its caller owns it and closes it.
    *
    * @param tls How to connect with TLS; without TLS if left out.
-   * @param header Sent unencrypted before the TLS handshake.
+   * @param header A PROXY header, which is sent unencrypted before the TLS handshake.
    */
   dial(
     address: Address,
@@ -51,7 +51,7 @@ export class Dialer {
     return tls === undefined ? dial(address, signal) : dialTls(address, tls, signal, header);
   }
 
-  /** Gives up every connect that is in progress, and all later ones. */
+  /** Cancels every connect that is in progress, and all later ones. */
   close(): void {
     this.#closed = true;
     this.#present = undefined;

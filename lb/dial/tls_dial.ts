@@ -25,7 +25,7 @@ export function backendTlsOf(
  * Opens a connection with TLS and verifies the peer. Its caller owns it and closes it.
  *
  * @param signal Gives up the connect and the handshake, which then count as timed out.
- * @param header Sent unencrypted before the handshake.
+ * @param header A PROXY header, which is sent unencrypted before the handshake.
  */
 export async function dialTls(
   address: Address,

@@ -13,13 +13,13 @@ import { type BackendTls, dial, DialFailure, dialTls } from "../dial/mod.ts";
 export type ProbeResult =
   | { readonly ok: true }
   | { readonly ok: false; readonly reason: string }
-  /** This machine lacked a resource for the probe, which tells nothing about the backend. */
+  /** This machine lacked a resource for the probe. The result contains no information about the backend. */
   | { readonly ok: undefined; readonly shortage: LocalResource; readonly detail: string };
 
 /** The rules by which a backend is probed. */
 export type ProbeRules = Config["healthCheck"];
 
-/** What a backend expects at the beginning of a connection to its own port. */
+/** The data that a backend expects at the beginning of a connection to its own port. */
 export interface Approach {
   /** A PROXY header. */
   readonly header?: Uint8Array | undefined;
@@ -36,15 +36,15 @@ const STATUS_LINE = // deno-lint-ignore no-control-regex -- what a reason may no
   /^HTTP\/1\.[01] ([1-5]\d\d)(?: [^\x00-\x08\x0a-\x1f\x7f]*)?\r?\n/;
 
 /**
- * Probes a backend once; `lib/core/backend/health.ts` decides what the result means. It never throws, and
- * ends within the timeout.
+ * Probes a backend once. `lib/core/backend/health.ts` decides what the result means. It never throws, and ends within
+ * the timeout.
  *
- * `tcp`: the connect succeeds, and the TLS handshake where backends use TLS. `expect`: after `send` was sent,
- * the answer contains `expect`. `http`: the answer to a GET has a status in one of the ranges.
+ * `tcp`: the connect succeeds, and the TLS handshake where backends use TLS. `expect`: after `send` was sent, the
+ * answer contains `expect`. `http`: the answer to a GET has a status in one of the ranges.
  *
  * @param signal Gives up the probe.
- * @param approach Used only on the backend's own port; on another port the probe connects without TLS and
- * without a PROXY header.
+ * @param approach Used only on the backend's own port; on another port the probe connects without TLS and without a
+ *   PROXY header.
  */
 export async function probe(
   address: Address,

@@ -19,7 +19,7 @@ interface Target {
   readonly schedule: ProbeSchedule;
   timer: ReturnType<typeof setTimeout> | undefined;
   underWay: Promise<void> | undefined;
-  /** A reload has removed this target: the result of a probe in progress is ignored. */
+  /** Whether a reload has removed this target. Then the result of a probe in progress is ignored. */
   dropped: boolean;
 }
 
@@ -29,7 +29,7 @@ export interface ProberOptions {
   readonly seed: number;
   /** How to connect to backends with TLS; without TLS if left out. */
   readonly tls?: BackendTls | undefined;
-  /** Records which resource this machine lacks when a probe fails for want of it. */
+  /** Records the resource that this machine lacks, if a probe fails because of this. */
   readonly shortages?: Pick<LocalShortages, "record">;
   /** Does one probe; tests replace it. */
   readonly probe?: (backend: BackendConfig, signal: AbortSignal) => Promise<ProbeResult>;
@@ -78,8 +78,8 @@ export class Prober {
   }
 
   /**
-   * Changes to another configuration. Resolves when each backend that is new, or is probed in another way,
-   * has been probed once.
+   * Applies another configuration. Resolves when each backend that is new, or is probed in another way, has been
+   * probed once.
    */
   async reload(config: Config, tls?: BackendTls): Promise<void> {
     const sameRules = isDeepStrictEqual(this.#config.healthCheck, config.healthCheck) &&
@@ -106,7 +106,7 @@ export class Prober {
     await Promise.all([...leaving, ...fresh.map((target) => this.#run(target))]);
   }
 
-  /** Probes all backends, and continues to. Resolves when each has been probed once. */
+  /** Begins to probe all backends. Resolves when each has been probed once. */
   async start(): Promise<void> {
     await Promise.all(this.#targets.map((target) => this.#run(target)));
   }

@@ -1,4 +1,4 @@
-/** The recording of a run: which events, in which files. */
+/** Records a run: the events, and the files in which they are written. */
 export { Recorder, type RecordOptions } from "./recorder.ts";
 export { recordingPaths } from "./recording_file.ts";
 export {

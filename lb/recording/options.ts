@@ -40,7 +40,7 @@ export interface RecordFlags {
   readonly recordKey?: string | undefined;
 }
 
-/** @throws {UserError} if there are details of a recording, but no recording. */
+/** @throws {UserError} if there is an option of a recording, but no `--record`. */
 export function recordOptions(
   { record, recordMaxSize, recordFiles, recordKey }: RecordFlags,
 ): RecordOptions | undefined {

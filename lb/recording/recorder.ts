@@ -14,9 +14,9 @@ import {
 import { keyedHashOf } from "./key.ts";
 import { type RecordingBounds, RecordingFile } from "./recording_file.ts";
 
-/** Lines that wait to be written, in characters: some seconds of a busy balancer. */
+/** The largest size of the lines that wait to be written, in characters: some seconds of a busy balancer. */
 const WAITING_MAX = 16 * 1024 * 1024;
-/** At the end, the last lines may take this long to be written. */
+/** At the end, writing the last lines may take this long. */
 const LAST_WRITE = 5 * NS_PER_S;
 
 const encoder = new TextEncoder();
@@ -24,22 +24,22 @@ const encoder = new TextEncoder();
 /** Where a run is recorded. */
 export interface RecordOptions extends RecordingBounds {
   readonly file: string;
-  /** Has the key with which pseudonyms of clients are made; undefined: the recording has their addresses. */
+  /** The file with the key for the pseudonyms of clients; undefined: the recording has their addresses. */
   readonly keyFile?: string | undefined;
 }
 
-/** What is recorded, and where. */
+/** Options of a recorder. */
 interface RecorderOptions extends RecordOptions {
   readonly events: EventStream;
   readonly now: Clock;
   readonly log: Logger;
-  /** Lines that may wait to be written, in characters. */
+  /** The largest size of the lines that wait to be written, in characters. */
   readonly waitingMax?: number;
 }
 
 /**
- * Writes the events of a run to a recording. It never delays the balancer: lines wait in a bounded buffer, and if they
- * cannot be written in time the oldest are dropped, which the recording itself reports.
+ * Writes the events of a run to a recording. It never delays the balancer: lines wait in a bounded buffer. If they
+ * cannot be written in time, the oldest are dropped, and the recording contains their number.
  */
 export class Recorder {
   readonly #options: RecorderOptions;
@@ -47,7 +47,7 @@ export class Recorder {
   readonly #output: Output;
   readonly #unsubscribe: () => void;
   #lastFailure = "";
-  /** Lines that are missing, as the recording itself says. */
+  /** The number of dropped lines that the recording has reported. */
   #dropped = 0;
   /** The number of missing lines that the write in progress reports. */
   #dropping = 0;
@@ -136,7 +136,7 @@ export class Recorder {
     return written;
   }
 
-  /** A full disk must not stop a balancer. */
+  /** Handles a failed write. A full disk must not stop a balancer. */
   #failed(error: unknown): boolean {
     const reason = writeFailure(error);
     if (reason !== this.#lastFailure) {

@@ -1,11 +1,11 @@
 import { escapeText, UserError, writeAll } from "../../lib/base/mod.ts";
 import { writeFailure } from "../../lib/io/mod.ts";
 
-/** How large a recording may become. */
+/** The limits for the size of a recording. */
 export interface RecordingBounds {
-  /** A file that would be larger is followed by a new one. */
+  /** The largest size of a file. When it is reached, a new file begins. */
   readonly maxBytes: number;
-  /** How many files are kept, the present one included. The oldest is deleted when there would be more. */
+  /** How many files are kept, including the newest. The oldest is deleted when there would be more. */
   readonly files: number;
 }
 
@@ -13,25 +13,25 @@ export interface RecordingBounds {
 const MARK = '{"type":"recording"';
 
 /**
- * The files of a recording: the present one has the given name, and the earlier ones have `.1`, `.2` and so on after
- * it, the latest first. They can be read only by their user. Each call of `write` is about whole lines, which are
- * never split between files.
+ * The files of a recording. The newest file has the given name; the earlier ones have `.1`, `.2` and so on after it,
+ * the latest first. Only their user can read them. Each call of `write` gets whole lines, which are never split
+ * between files.
  */
 export class RecordingFile {
   readonly #path: string;
   readonly #bounds: RecordingBounds;
   readonly #head: (part: number) => Uint8Array;
-  /** Undefined: the last one was moved on, and the next one could not be made yet. */
+  /** The newest file; undefined if the last one was renamed and the next one could not be created yet. */
   #file: Deno.FsFile | undefined;
   #part = 1;
-  /** Of the present file; 0: it has no head yet. */
+  /** The size of the newest file; 0 if it has no head yet. */
   #size = 0;
 
   /**
    * Begins a recording. A recording that already has this name becomes the latest of the earlier files.
    *
-   * @param head Makes the first line of each file, with its newline.
-   * @throws {UserError} if it cannot be written, or something else has this name.
+   * @param head Returns the first line of each file, with its newline.
+   * @throws {UserError} if it cannot be written, or if a file with this name exists that is not a recording.
    */
   static async create(
     path: string,
@@ -68,8 +68,8 @@ export class RecordingFile {
   }
 
   /**
-   * Writes whole lines. If that fails, the file ends where it ended before, and the next call tries again what is to
-   * be done before it: a file never has lines without a head.
+   * Writes whole lines. If this fails, the file has the same length as before, and the next call repeats the
+   * unfinished steps. So a file never has lines without a head.
    */
   async write(lines: Uint8Array): Promise<number> {
     // A file with nothing but its head is not followed by another: a single line may be larger than a file.
@@ -119,7 +119,7 @@ function earlier(path: string, age: number): string {
   return `${path}.${age}`;
 }
 
-/** Each file becomes one older; the oldest gives way. */
+/** Renames each file to the name of the next older one; the oldest is deleted. */
 async function moveOn(path: string, files: number): Promise<void> {
   const paths = recordingPaths(path, { files, maxBytes: 0 });
   for (let i = paths.length - 2; i >= 0; i--) {
@@ -139,7 +139,7 @@ function open(path: string): Promise<Deno.FsFile> {
   return Deno.open(path, { write: true, createNew: true, mode: 0o600 });
 }
 
-/** @throws {UserError} if a file is not a recording. Such a file must be neither moved nor deleted. */
+/** @throws {UserError} if a file is not a recording. Such a file is neither renamed nor deleted. */
 async function refuseOther(path: string): Promise<void> {
   const info = await Deno.stat(path).catch((error) => {
     if (error instanceof Deno.errors.NotFound) return undefined;

@@ -1,7 +1,7 @@
 /**
- * Buffers for relaying, in size classes. A connection that waits for bytes holds a buffer, so it waits with a
- * small one; it holds a large one only while a stream fills it. Buffers are reused, because zeroing fresh
- * ones took a seventh of all CPU time.
+ * Buffers for relaying, in size classes. A connection that waits for bytes holds a small buffer; it holds a large one
+ * only while a fast stream fills it. Buffers are reused, because filling new ones with zeros took a seventh of all
+ * CPU time.
  */
 export class BufferPool {
   readonly #free: readonly Uint8Array<ArrayBuffer>[][] = BUFFER_SIZES.map(() => []);
@@ -13,8 +13,8 @@ export class BufferPool {
   }
 
   /**
-   * Lends a buffer of a size class; 0 is the smallest. Its content is arbitrary. If too many of the largest
-   * class are lent, it is one of the class below.
+   * Lends a buffer of a size class; 0 is the smallest. Its content is arbitrary. If too many buffers of the largest
+   * class are lent, it lends one of the class below.
    */
   take(sizeClass: number): Uint8Array<ArrayBuffer> {
     const granted = sizeClass === LARGEST && this.#lent[LARGEST]! >= LARGEST_LENT_MAX
@@ -47,7 +47,7 @@ export class BufferPool {
   }
 }
 
-/** In bytes, by size class. The largest class halves the cost per byte of a fast stream. */
+/** The sizes in bytes, by size class. With the largest class, a byte of a fast stream costs half as much. */
 export const BUFFER_SIZES = [256, 4 * 1024, 128 * 1024, 512 * 1024] as const;
 
 /** The first size class whose buffers are allocated one by one, and freed when many are idle. */
@@ -67,9 +67,9 @@ export function sizeClassOf({ length }: Uint8Array): number {
 }
 
 /**
- * The size class for the next read, after a read of `count` bytes into a buffer of this class. A full buffer
- * means that there is more data: the next read gets a larger one. A buffer that is not full has emptied the
- * socket: the next read will wait, so it gets a small one.
+ * The size class for the next read, after a read of `count` bytes into a buffer of this class. A full buffer means
+ * that there is more data, so the next read gets a larger one. A buffer that is not full has emptied the socket: the
+ * next read will wait, so it gets a small one.
  */
 export function nextSizeClass(sizeClass: number, count: number): number {
   if (count === BUFFER_SIZES[sizeClass]) return Math.min(sizeClass + 1, LARGEST);

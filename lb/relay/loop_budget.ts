@@ -19,14 +19,15 @@ export class LoopBudget {
   #resting = true;
 
   /**
-   * @param bytesPerTurn Takes a few milliseconds: fewer bytes would cost throughput, more would cost latency.
+   * @param bytesPerTurn This many bytes take a few milliseconds. With fewer bytes, throughput would be lower; with
+   *   more, latency would be higher.
    */
   constructor(bytesPerTurn = 4 * 1024 * 1024) {
     this.#bytesPerTurn = bytesPerTurn;
     this.#left = bytesPerTurn;
   }
 
-  /** Whether fast streams have used it up of late, and the loop is made to poll for them. */
+  /** Whether fast streams have recently used up the budget, so that the event loop polls for them. */
   get isInUse(): boolean {
     return !this.#resting;
   }

@@ -16,7 +16,7 @@ export interface RelayResult extends Traffic {
 
 /** Options of all relays of a balancer. */
 export interface RelaysOptions<Owner> {
-  /** A connection that carries no byte in either direction for this long is closed. */
+  /** A connection without a byte in either direction for this long is closed. */
   readonly idleTimeout: Nanoseconds;
   /** Called when the client has sent its first byte. */
   readonly asked?: (owner: Owner) => void;
@@ -49,15 +49,15 @@ const DISCARD_INTERVAL_MS = 10;
 /** The bytes that the backend gets before those that the relay reads. */
 export interface Preamble {
   readonly bytes: Uint8Array;
-  /** How many of them, at the beginning, are a PROXY header, which does not count as the client's bytes. */
+  /** The number of bytes at the beginning that are a PROXY header. They do not count as the client's bytes. */
   readonly headerLength?: number;
   /** A read of the client that is in progress: it gives the client's next bytes, or null at its end. */
   readonly next?: Promise<Uint8Array | null> | undefined;
 }
 
 /**
- * All running relays, with their buffers and the timer that finds idle ones. Each relay has an owner, which
- * the shared callbacks get: that costs less than callbacks for each relay.
+ * All running relays, with their buffers and the timer that finds idle ones. Each relay has an owner, which the
+ * shared callbacks get. This costs less than callbacks for each relay.
  */
 export class Relays<Owner> {
   readonly #shared: Shared<Owner>;
@@ -105,7 +105,7 @@ export class Relays<Owner> {
     return { bytesToBackend, bytesToClient };
   }
 
-  /** The same, summed by a property of their owners. */
+  /** The bytes that the running relays have carried so far, summed by a property of their owners. */
   trafficBy<Key>(keyOf: (owner: Owner) => Key): Map<Key, Traffic> {
     const sums = new Map<Key, { bytesToBackend: number; bytesToClient: number }>();
     for (const { owner, bytesToBackend, bytesToClient } of this.#running) {
@@ -121,8 +121,8 @@ export class Relays<Owner> {
   }
 
   /**
-   * Relays until both sides have finished, one has aborted, or the relay is closed. Owns both connections
-   * from the call on, and has closed both when it reports its end. Never throws.
+   * Relays until both sides have finished, one has aborted, or the relay is closed. It owns both connections from
+   * then on, and has closed both when it reports its end. Never throws.
    */
   start(
     client: Connection,
@@ -179,7 +179,7 @@ export class Relays<Owner> {
   }
 }
 
-/** What all relays of a balancer share. */
+/** The parts that all relays of a balancer share. */
 interface Shared<Owner> {
   readonly options: RelaysOptions<Owner>;
   readonly buffers: BufferPool;
@@ -318,7 +318,7 @@ class Relay<Owner> implements RelayResult, Aged<Relay<Owner>> {
     return flow === this.#toBackend ? this.#toClient : this.#toBackend;
   }
 
-  /** The first reason is kept. */
+  /** Sets the reported end, if there is none yet. */
   #reason(end: ConnectionEnd): void {
     if (this.end === "closed") this.end = end;
   }

@@ -7,9 +7,9 @@ import type { SessionStore, StoredSession, StoreRules } from "./session_store.ts
 export const REDIS_PREFIX = "lbsim:session:";
 
 /**
- * Writes each session with its time to live, unless the store has a later change; the later of the two
- * expiries holds. A value is `<changed at> <backend> <home>`. A key that another program uses for something
- * else stays as it is.
+ * Writes each session with its time to live, unless the store has a later change. The session expires at the later of
+ * the two times. A value is `<changed at> <backend> <home>`. A key that another program uses in another way stays as
+ * it is.
  */
 const WRITE = `
 for i, key in ipairs(KEYS) do
@@ -25,8 +25,8 @@ end
 `;
 
 /**
- * Sessions in Redis or Valkey, which several balancers share. It has one connection, which it gives up at the
- * first failure; the next `open` makes another.
+ * Sessions in Redis or Valkey, which several balancers share. It has one connection, and closes it at the first
+ * failure; the next `open` opens another.
  */
 export class RedisStore implements SessionStore {
   readonly name: string;
@@ -126,13 +126,13 @@ export class RedisStore implements SessionStore {
   }
 }
 
-/** A key that another program uses for something else is not a session; the store stays usable. */
+/** A key that another program uses in another way is not a session; the store stays usable. */
 function unlessOfAnotherType(error: unknown): null {
   if (error instanceof Error && error.message.startsWith("WRONGTYPE")) return null;
   throw error;
 }
 
-/** Why Redis could not be asked. */
+/** Why a request to Redis failed, in words. */
 export function failureInWords(error: unknown): string {
   const { message, code } = error as Error & { readonly code?: string };
   if (code === "ECONNREFUSED") return "connection refused";

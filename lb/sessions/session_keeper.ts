@@ -19,11 +19,13 @@ import {
 } from "../../lib/core/mod.ts";
 import type { SessionStore, StoredSession, StoreRules } from "./session_store.ts";
 
-/** How many sessions are written at once: SQLite blocks the event loop for about a millisecond for these. */
+/**
+ * The number of sessions that are written together. SQLite blocks the event loop for about a millisecond for these.
+ */
 const BATCH = 256;
-/** A store that has failed is tried again after this, */
+/** A store that has failed is tried again after this time. */
 const RETRY: Nanoseconds = 100 * NS_PER_MS;
-/** The time between two attempts grows to this. */
+/** The longest time between two attempts. */
 const RETRY_MAX: Nanoseconds = 5 * NS_PER_S;
 /** The time limit for opening the store and for writing a batch. It may be long, because no client waits for it. */
 const WORK_TIMEOUT: Nanoseconds = NS_PER_S;
@@ -34,7 +36,7 @@ const CLOCK_STEP_MS = 1000;
 
 type Rules = Pick<StickyRules, "ttl" | "maxEntries">;
 
-/** What a keeper needs. */
+/** Options of a session keeper. */
 export interface SessionKeeperOptions {
   readonly scheduler: Scheduler;
   readonly store: SessionStore;
@@ -88,7 +90,7 @@ export class SessionKeeper {
     this.#running = this.#run();
   }
 
-  /** Uses other rules from now on. */
+  /** Applies other rules. */
   configure(rules: Rules): void {
     this.#rules = rules;
     this.#journal.configure(journalRules(rules));
@@ -111,7 +113,7 @@ export class SessionKeeper {
     return key === undefined ? undefined : this.#ask(key, readTimeout);
   }
 
-  /** From now on no client waits for the store. */
+  /** Makes no client wait for the store from now on. */
   stopAsking(): void {
     this.#doneAsking.abort();
   }
@@ -230,7 +232,7 @@ export class SessionKeeper {
     });
   }
 
-  /** A session in use must not expire in the store: it is written again, twice in its time to live. */
+  /** Writes the sessions in use again, twice in their time to live, so that they do not expire in the store. */
   #refresh(): void {
     clearInterval(this.#refreshing);
     this.#refreshing = setInterval(() => {
@@ -307,9 +309,9 @@ function epochOf(now: Clock): number {
 }
 
 /**
- * What a promise resolves to, unless it takes too long or is given up; the promise itself continues.
+ * The result of a promise, unless it takes too long or the waiting is cancelled. The promise itself continues.
  *
- * @throws {Error} if it takes too long or is given up, or what the promise rejects with.
+ * @throws {Error} if it takes too long or the waiting is cancelled, or the error of the promise.
  */
 async function within<T>(
   promise: Promise<T>,

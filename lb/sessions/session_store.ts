@@ -11,17 +11,17 @@ export interface StoredSession {
   readonly backend: string;
   /** The backend to which it returns. */
   readonly home: string;
-  /** When it last changed its backend. Of two changes the later one wins. */
+  /** When it last changed its backend. Of two changes, the later one counts. */
   readonly changedAt: number;
   /** When it last had a connection. */
   readonly usedAt: number;
 }
 
-/** When a store may forget sessions. */
+/** The rules by which a store may remove sessions. */
 export interface StoreRules {
-  /** A session may be forgotten this many milliseconds after it was last used. */
+  /** A session may be removed this many milliseconds after its last use. */
   readonly ttlMs: number;
-  /** If there are more sessions than this, those used least recently may be forgotten. */
+  /** If there are more sessions than this, the least recently used ones may be removed. */
   readonly maxEntries: number;
   /** The wall clock, in milliseconds. */
   readonly nowMs: number;
@@ -35,11 +35,11 @@ export interface SessionStore {
   /** Its kind and place, without secrets. */
   readonly name: string;
   /**
-   * If other balancers write to it too, it is asked about new clients, and each client waits at most this
-   * long. Undefined if it is not asked.
+   * If other balancers write to it, too: the longest time that a new client waits while its session is read.
+   * Undefined if sessions are not read for clients.
    */
   readonly readTimeout: Nanoseconds | undefined;
-  /** For how many milliseconds changes are collected before they are written. */
+  /** Changes are collected for this many milliseconds before they are written. */
   readonly pauseMs: number;
   /**
    * Opens it, or opens it again. Returns the sessions of an earlier run, least recently used first; none if

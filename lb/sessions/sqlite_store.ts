@@ -2,7 +2,7 @@ import { dirname, resolve } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { SessionStore, StoredSession, StoreRules } from "./session_store.ts";
 
-/** Marks a file as lbsim's, for SQLite and for `file`: "lbse". */
+/** Marks a file as a file of lbsim, for SQLite and for the program `file`: "lbse". */
 const APPLICATION_ID = 0x6c627365;
 /** Version of the tables in the file. */
 const FORMAT = 1;
@@ -41,10 +41,10 @@ interface Open {
 }
 
 /**
- * Sessions in a SQLite file: they survive a restart. The file is read once, when it is opened, and then only
- * written, in short transactions that wait neither for the disk nor for a lock: sessions that are lost in a
- * power failure would have expired soon anyway. No other process can open the file in the meantime. Only its
- * owner can read it, because it lists clients. A file that is not lbsim's stays as it is.
+ * Sessions in a SQLite file: they survive a restart. The file is read once, when it is opened, and then only written,
+ * in short transactions that wait neither for the disk nor for a lock: sessions that are lost in a power failure
+ * would have expired soon anyway. No other process can open the file in the meantime. Only its owner can read it,
+ * because it lists clients. A file of another program stays as it is.
  */
 export class SqliteStore implements SessionStore {
   readonly name: string;
@@ -118,7 +118,7 @@ export class SqliteStore implements SessionStore {
     database?.close();
   }
 
-  /** Whether there is no file yet, or an empty one. */
+  /** Whether the file does not exist yet, or is empty. */
   #isFresh(): boolean {
     const info = statIfThere(this.#file);
     if (info?.isFile === false) throw new Error(`${this.#file} is not a file: name another`);
@@ -147,7 +147,7 @@ export class SqliteStore implements SessionStore {
     }
   }
 
-  /** Checks that a file is lbsim's and intact, without changing a byte of it. */
+  /** Checks that a file is one of lbsim and intact, without changing a byte of it. */
   #examine(): void {
     using database = new DatabaseSync(this.#file, { readOnly: true });
     // Deno rejects the option `timeout` for a read-only database, and would wait for five seconds.
@@ -215,7 +215,7 @@ export function linkedFile(path: string): string {
   }
 }
 
-/** Makes an empty file that other users cannot read at any moment. */
+/** Creates an empty file that other users can never read. */
 function createPrivate(name: string): void {
   try {
     Deno.openSync(name, { write: true, create: true, mode: 0o600 }).close();
@@ -224,7 +224,7 @@ function createPrivate(name: string): void {
   }
 }
 
-/** Takes a file's permissions from all other users, if this user owns the file. */
+/** Removes the permissions of all other users from a file, if this user owns the file. */
 function makePrivate(name: string): void {
   const mode = statIfThere(name)?.mode ?? 0;
   if ((mode & 0o077) === 0) return;

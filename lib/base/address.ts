@@ -1,8 +1,10 @@
 import { canonicalIp, parseIp } from "./ip.ts";
 
-/** An endpoint. */
+/** An IP address or host name, with a port. */
 export interface Address {
-  /** An IP address or a host name, in its one spelling; IPv6 without brackets, with a zone if it needs one. */
+  /**
+   * An IP address or a host name in its canonical form. An IPv6 address has no brackets, and a zone if it needs one.
+   */
   readonly host: string;
   /** 0 to 65535; 0 lets the system choose when listening. */
   readonly port: number;
@@ -41,7 +43,9 @@ export function addressOf(
   return { host: canonicalIp(hostname), port };
 }
 
-/** The one spelling of a host. A zone stays: it says by which interface an address is reached. */
+/**
+ * The canonical form of a host. A zone stays, because it names the interface through which the address is reached.
+ */
 export function canonicalHost(host: string): string {
   const [address = "", ...zone] = host.split("%");
   const canonical = canonicalIp(address.toLowerCase());
@@ -77,7 +81,7 @@ export function formatAddress({ host, port }: Address): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** Whether listening there means listening on every address of the machine. */
+/** Whether a listener on this host listens on every address of the machine. */
 export function isWildcard(host: string): boolean {
   return host === "0.0.0.0" || host === "::";
 }
@@ -88,7 +92,7 @@ export function isLoopback(host: string): boolean {
     (host.startsWith("127.") && parseIp(host) !== undefined);
 }
 
-/** Whether a host is this machine, whose addresses are given. All of 127.0.0.0/8 is every machine. */
+/** Whether a host is this machine, whose addresses are given. Every address in 127.0.0.0/8 is this machine. */
 export function isLocal(host: string, local: readonly string[]): boolean {
   return isLoopback(host) || local.includes(canonicalIp(host));
 }

@@ -1,16 +1,20 @@
-/** What a member of an `AgeList` carries: its neighbours. It is in at most one list at a time. */
+/**
+ * The properties that each member of an `AgeList` must have: its neighbours. A member is in at most one list at a
+ * time.
+ */
 export interface Aged<T> {
   older: T | undefined;
   younger: T | undefined;
 }
 
 /**
- * Members in the order in which they came, each of which can leave in O(1).
+ * Members in the order in which they were added. Each of them can be removed in O(1).
  *
- * A `Map` or `Set` keeps that order too, but it finds its oldest member by walking over the gaps of all
- * those that left before: with 100,000 sessions that took up to 100 µs. And with members that come and go
- * it moves to a new table every so often, and each table that it leaves holds all that were members then
- * and the next table: once one is old, the young generation's collector frees none of them any more.
+ * A `Map` or `Set` keeps this order, too. But to find its oldest member, it must skip the gaps of all members that
+ * were removed before: with 100,000 sessions this took up to 100 µs. In addition, if members are added and removed
+ * continually, it moves to a new table now and then. Each old table refers to its members at that time and to the
+ * next table. Once such a table is in the old generation, the garbage collector of the young generation frees none of
+ * these members any more.
  */
 export class AgeList<T extends Aged<T>> {
   #oldest: T | undefined;
@@ -22,17 +26,17 @@ export class AgeList<T extends Aged<T>> {
     return this.#size;
   }
 
-  /** The member that came first. */
+  /** The member that was added first. */
   get oldest(): T | undefined {
     return this.#oldest;
   }
 
-  /** The member that came last. */
+  /** The member that was added last. */
   get youngest(): T | undefined {
     return this.#youngest;
   }
 
-  /** From the oldest to the youngest. The member at hand may leave meanwhile. */
+  /** Iterates from the oldest member to the youngest. The current member may be removed during the iteration. */
   *[Symbol.iterator](): IterableIterator<T> {
     let member = this.#oldest;
     while (member !== undefined) {
@@ -42,7 +46,7 @@ export class AgeList<T extends Aged<T>> {
     }
   }
 
-  /** Joins as the youngest. */
+  /** Adds a member as the youngest. */
   add(member: T): void {
     member.older = this.#youngest;
     member.younger = undefined;
@@ -52,7 +56,7 @@ export class AgeList<T extends Aged<T>> {
     this.#size++;
   }
 
-  /** Leaves. It must be a member. */
+  /** Removes a member. */
   delete(member: T): void {
     const { older, younger } = member;
     if (older === undefined) this.#oldest = younger;

@@ -1,4 +1,4 @@
-/** Cells as aligned lines: the first column to the left, the others to the right. */
+/** Formats cells as lines with columns: the first column is aligned to the left, the others to the right. */
 export function aligned(rows: readonly (readonly string[])[]): string[] {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   return rows.map((row) =>

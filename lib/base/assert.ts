@@ -1,6 +1,6 @@
 /**
- * States what must hold whatever users and networks do. A failure is a defect of lbsim, so it throws
- * in production too.
+ * States a condition that no user and no network can break. If it is false, this is a defect of lbsim, so it throws
+ * in production, too.
  */
 export function assert(condition: boolean, message: string): asserts condition {
   if (!condition) {

@@ -46,7 +46,7 @@ export function formatDuration(duration: Nanoseconds): string {
     (rest > 0 ? `${decimal(rest)}s` : "");
 }
 
-/** At most nine decimals, so that what binary fractions leave over is not shown. */
+/** Writes a number with at most nine decimals, so that the rounding errors of binary fractions are not shown. */
 function decimal(value: number): string {
   return String(Number(value.toFixed(9)));
 }

@@ -1,10 +1,10 @@
 /**
- * Logarithm, exponential, power and sine that give the same bits on every platform. IEEE 754 fixes
- * `+ − × ÷ √` to the last bit, but leaves these open, and engines differ; a simulation that is to give
- * the same bytes everywhere must bring its own.
+ * Logarithm, exponential, power and sine that give the same bits on every platform. IEEE 754 defines `+ − × ÷ √` to
+ * the last bit, but not these functions, and engines differ. A simulation that gives the same bytes everywhere needs
+ * its own functions.
  *
- * Source: fdlibm 5.3 (`e_log.c`, `e_exp.c`, `k_sin.c`, `k_cos.c`), © 1993 Sun Microsystems, freely
- * usable and distributable as long as this notice is kept.
+ * Source: fdlibm 5.3 (`e_log.c`, `e_exp.c`, `k_sin.c`, `k_cos.c`), © 1993 Sun Microsystems, freely usable and
+ * distributable as long as this notice is kept.
  */
 
 const LN2_HIGH = 6.93147180369123816490e-01;
@@ -15,17 +15,18 @@ const TWO_POW_54 = 2 ** 54;
 const double = new Float64Array(1);
 const words = new Int32Array(double.buffer);
 double[0] = 1;
-/** Where the word with sign and exponent is: it depends on the byte order of the machine. */
+/** The position of the word with sign and exponent, which depends on the byte order of the machine. */
 const HIGH = words[1] === 0x3ff00000 ? 1 : 0;
 
 /**
- * By biased exponent, what takes a number to between 1 and 2. To multiply is much faster than to write an
- * exponent into the bits: a load that follows a narrower store to the same place has to wait for it.
+ * By biased exponent: the factor that scales a number to between 1 and 2. A multiplication is much faster than
+ * writing an exponent into the bits, because a load that follows a narrower store to the same place has to wait for
+ * the store.
  */
 const SCALES = new Float64Array(0x800);
 for (let i = 0, scale = 2 ** 1023; i < SCALES.length; i++, scale /= 2) SCALES[i] = scale;
 
-/** The natural logarithm of `x`, right to within one unit in the last place. */
+/** The natural logarithm of `x`, with an error of less than one unit in the last place. */
 export function ln(x: number): number {
   double[0] = x;
   let high = words[HIGH]!;
@@ -67,7 +68,7 @@ function lnNearOne(f: number, exponent: number): number {
   return exponent * LN2_HIGH - (r - exponent * LN2_LOW - f);
 }
 
-/** e to the power of `x`, right to within one unit in the last place. */
+/** e to the power of `x`, with an error of less than one unit in the last place. */
 export function exp(x: number): number {
   const size = Math.abs(x);
   if (!(size < 708)) return expFarFromZero(x);
@@ -76,7 +77,7 @@ export function exp(x: number): number {
   return expPart(x, exponent) * powerOfTwo(exponent);
 }
 
-/** For arguments whose result may not be a normal number. */
+/** The exponential for arguments whose result may not be a normal number. */
 function expFarFromZero(x: number): number {
   if (x > 7.09782712893383973096e+02) return Infinity;
   if (x < -7.45133219101941108420e+02) return 0;
@@ -107,7 +108,7 @@ function expPart(x: number, exponent: number): number {
   return 1 - (low - rest * c / (2 - c) - high);
 }
 
-/** For an integer from −1024 to 1023. */
+/** 2 to the power of an integer from −1024 to 1023. */
 function powerOfTwo(exponent: number): number {
   return SCALES[1023 - exponent]!;
 }
@@ -127,7 +128,7 @@ export function decimalExponent(x: number): number {
   return Number(x.toExponential().split("e")[1]);
 }
 
-/** `x` times itself. Engines need not agree on `x ** 2`. */
+/** `x` times itself. The result of `x ** 2` may differ between engines. */
 export function square(x: number): number {
   return x * x;
 }
@@ -149,7 +150,7 @@ export function sinTurns(turns: number): number {
   }
 }
 
-/** For |x| ≤ π/4. */
+/** The sine, for |x| ≤ π/4. */
 function sinNearZero(x: number): number {
   const z = x * x;
   const r = 8.33333333332248946124e-03 +
@@ -159,7 +160,7 @@ function sinNearZero(x: number): number {
   return x + z * x * (-1.66666666666666324348e-01 + z * r);
 }
 
-/** For |x| ≤ π/4. */
+/** The cosine, for |x| ≤ π/4. */
 function cosNearZero(x: number): number {
   const z = x * x;
   const r = 4.16666666666666019037e-02 +

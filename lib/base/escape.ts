@@ -1,6 +1,6 @@
 /**
- * Text from outside (a backend's answer, a store's error, a file's name or content) on its way to a
- * terminal or a log. Nothing in it may move the cursor, change the order of what is read, or begin a line.
+ * Escapes text from outside (a backend's answer, a store's error, a file's name or content) before it is written to a
+ * terminal or a log. Such text must not move the cursor, change the order of the visible text, or begin a line.
  */
 
 /**
@@ -19,7 +19,7 @@ export function escapeText(text: string): string {
   return UNSAFE.test(text) ? text.replaceAll(ALL_UNSAFE, escaped) : text;
 }
 
-/** The same for a text whose line breaks are intended. */
+/** As `escapeText`, for a text whose line breaks stay. */
 export function escapeLines(text: string): string {
   return text.split("\n").map(escapeText).join("\n");
 }

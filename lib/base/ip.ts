@@ -1,7 +1,7 @@
-/** The eight 16-bit groups of an IP address; an IPv4 address is written into IPv6 (`::ffff:0:0/96`). */
+/** The eight 16-bit groups of an IP address; an IPv4 address has its IPv6 form (`::ffff:0:0/96`). */
 export type IpGroups = readonly number[];
 
-/** Reads an IPv4 or IPv6 address; undefined if it is none. A zone (`%eth0`) is left out. */
+/** Reads an IPv4 or IPv6 address; undefined if the text is not an address. A zone (`%eth0`) is left out. */
 export function parseIp(text: string): IpGroups | undefined {
   const v4 = parseIpv4(text);
   if (v4 !== undefined) return [0, 0, 0, 0, 0, 0xffff, ...v4];
@@ -26,14 +26,14 @@ function isIpv4(groups: IpGroups): boolean {
   return groups[5] === 0xffff && groups.slice(0, 5).every((group) => group === 0);
 }
 
-/** Writes an address in its canonical form: IPv4 with dots, also if it is mapped into IPv6. */
+/** Writes an address in its canonical form. An IPv4 address has dots, also if it was in IPv6 form. */
 export function formatIp(groups: IpGroups): string {
   return isIpv4(groups) ? dotted(groups) : formatIpv6(groups);
 }
 
 /**
- * Writes an IPv6 address as RFC 5952 does: the longest run of zeros, the first of equals, is left out, and
- * an IPv4 address in it has its dots.
+ * Writes an IPv6 address as RFC 5952 does: the longest run of zeros is left out (the first one, if several are
+ * equal), and an IPv4 address in it has its dots.
  */
 export function formatIpv6(groups: IpGroups): string {
   if (isIpv4(groups)) return `::ffff:${dotted(groups)}`;
@@ -56,8 +56,9 @@ function dotted(groups: IpGroups): string {
 }
 
 /**
- * The one spelling of an IP address: `::ffff:10.0.0.1` is `10.0.0.1`, `0:0::1` is `::1`. A zone is left out:
- * it belongs to this machine's interface, not to the address. Text that is not an address is returned unchanged.
+ * The canonical form of an IP address: that of `::ffff:10.0.0.1` is `10.0.0.1`, that of `0:0::1` is `::1`. A zone is
+ * left out, because it belongs to an interface of this machine, not to the address. Text that is not an address is
+ * returned unchanged.
  */
 export function canonicalIp(text: string): string {
   if (!text.includes(":")) return text;
@@ -65,7 +66,7 @@ export function canonicalIp(text: string): string {
   return groups === undefined ? text : formatIp(groups);
 }
 
-/** Leading zeros are none: to some they mean octal, and each client must have one spelling. */
+/** Leading zeros are not allowed: some programs read them as octal, and each client must have only one form. */
 function parseIpv4(text: string): [number, number] | undefined {
   if (!/^(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){3}$/.test(text)) return undefined;
   const [a, b, c, d] = text.split(".").map(Number) as [number, number, number, number];
@@ -90,9 +91,9 @@ export function maskIp(groups: IpGroups, bits: number): IpGroups {
 
 /** Addresses that share their leading bits. */
 export interface Prefix {
-  /** The bits that they do not share are 0. */
+  /** The leading bits that the addresses share; all other bits are 0. */
   readonly groups: IpGroups;
-  /** Of 128; an IPv4 prefix counts from 96. */
+  /** The number of shared bits, of 128. An IPv4 prefix has at least 96. */
   readonly bits: number;
 }
 
@@ -123,7 +124,7 @@ export function isInAny(prefixes: readonly Prefix[], address: IpGroups | undefin
   return address !== undefined && prefixes.some((prefix) => isIn(prefix, address));
 }
 
-/** Whether an address is one of those that a prefix stands for. */
+/** Whether a prefix contains an address. */
 export function isIn({ groups, bits }: Prefix, address: IpGroups): boolean {
   for (let i = 0; i * 16 < bits; i++) {
     const unused = Math.max(0, (i + 1) * 16 - bits);
@@ -134,7 +135,7 @@ export function isIn({ groups, bits }: Prefix, address: IpGroups): boolean {
 
 const IPV4_IN_IPV6 = parsePrefix("::ffff:0:0/96");
 
-/** Writes a prefix so that `parsePrefix` reads it; an address that stands for itself without its length. */
+/** Writes a prefix so that `parsePrefix` reads it. A single address is written without its length. */
 export function formatPrefix({ groups, bits }: Prefix): string {
   const isIpv4 = bits >= 96 && isIn(IPV4_IN_IPV6, groups);
   const address = isIpv4 ? formatIp(groups) : formatIpv6(groups);

@@ -1,12 +1,12 @@
 const NEWLINE = 10;
 const CARRIAGE_RETURN = 13;
 
-/** A line longer than its reader takes. */
+/** A line is longer than its reader allows. */
 export class LineTooLong extends Error {
   override readonly name = "LineTooLong";
 }
 
-/** Where bytes come from: a connection, or standard input. */
+/** A source of bytes: a connection, or standard input. */
 export interface ByteSource {
   read(buffer: Uint8Array): Promise<number | null>;
 }
@@ -21,7 +21,7 @@ export class LineReader {
   #buffer = new Uint8Array(2048);
   #start = 0;
   #end = 0;
-  /** Up to here there is no newline. */
+  /** The buffer has no newline before this position. */
   #searched = 0;
 
   constructor(source: ByteSource, lineBytesMax: number) {
@@ -30,7 +30,7 @@ export class LineReader {
   }
 
   /**
-   * The next line, if all of it has arrived. It is valid until the next call.
+   * The next line, if it has arrived completely. It is valid until the next call.
    *
    * @throws {LineTooLong}
    */
@@ -67,13 +67,13 @@ export class LineReader {
     }
   }
 
-  /** Whether the line that was read last ended with CRLF: not with a bare LF, or with the stream. */
+  /** Whether the line that was read last ended with CRLF, and not with LF only or at the end of the stream. */
   get endedWithCrLf(): boolean {
     const { [this.#start - 2]: before, [this.#start - 1]: last } = this.#buffer;
     return before === CARRIAGE_RETURN && last === NEWLINE;
   }
 
-  /** Passes over bytes. Returns whether there were as many. */
+  /** Skips bytes. Returns whether there were as many. */
   async skip(count: number): Promise<boolean> {
     let left = count;
     while (left > this.#end - this.#start) {

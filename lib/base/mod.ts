@@ -1,4 +1,4 @@
-/** What all pure code may use: it depends on nothing else of this project. */
+/** The functions and types that all pure code may use. They depend on no other part of this project. */
 export {
   type Address,
   addressOf,

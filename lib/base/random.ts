@@ -1,7 +1,7 @@
 import type { JumpableRandomGenerator } from "pure-rand/types/JumpableRandomGenerator";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 
-/** A source of randomness. It is always passed in, never taken from the air. */
+/** A source of random numbers. It is always an argument, never a global. */
 export interface Random {
   /** The next number, uniform in [0, 1). */
   next(): number;
@@ -37,8 +37,8 @@ class Xoroshiro implements Random {
 }
 
 /**
- * The seed of a child stream, named by its path: `childSeed(7, "arrivals", 3)`. Every purpose and
- * entity has its own, so a draw that is added in one place moves no other stream.
+ * The seed of a child stream, named by its path: `childSeed(7, "arrivals", 3)`. Every purpose and entity has a stream
+ * of its own, so an additional draw in one stream changes no other stream.
  */
 export function childSeed(seed: number, ...path: (string | number)[]): number {
   let hash = mix(seed | 0);
@@ -52,7 +52,7 @@ export function childSeed(seed: number, ...path: (string | number)[]): number {
   return hash;
 }
 
-/** A 32-bit finaliser in which every input bit moves every output bit (MurmurHash3's). */
+/** A 32-bit finaliser in which every input bit affects every output bit (that of MurmurHash3). */
 export function mix(value: number): number {
   let h = value | 0;
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);

@@ -1,10 +1,10 @@
-/** A hint at the name that was probably meant, if one is close enough: `did you mean "round-robin"?` */
+/** A hint with the name that was probably meant, if a name is similar enough: `did you mean "round-robin"?` */
 export function didYouMean(given: string, names: readonly string[]): string | undefined {
   const name = nameMeant(given, names);
   return name === undefined ? undefined : `did you mean "${name}"?`;
 }
 
-/** The name that was probably meant, if one is close enough. */
+/** The name that was probably meant, if a name is similar enough. */
 export function nameMeant(given: string, names: readonly string[]): string | undefined {
   const whole = names.filter((name) => isShort(given, name));
   if (whole.length === 1) return whole[0];
@@ -14,14 +14,16 @@ export function nameMeant(given: string, names: readonly string[]): string | und
   return best.name;
 }
 
-/** Whether one of two words is where the other begins: `warn` and `warning`, `leastconn` and `least-connections`. */
+/**
+ * Whether one of two words is the beginning of the other: `warn` and `warning`, `leastconn` and `least-connections`.
+ */
 function isShort(given: string, name: string): boolean {
   const letters = (text: string) => text.slice(0, 40).toLowerCase().replaceAll(/[-_]/g, "");
   const [a, b] = [letters(given), letters(name)];
   return a.length >= 3 && (b.startsWith(a) || (b.length >= 3 && a.startsWith(b)));
 }
 
-/** Insertions, deletions, substitutions and swaps of neighbours between two words. */
+/** The number of insertions, deletions, substitutions and swaps of neighbours between two words. */
 function editDistance(a: string, b: string): number {
   const left = a.toLowerCase().replaceAll("-", "_").slice(0, 40);
   const right = b.toLowerCase().replaceAll("-", "_").slice(0, 40);

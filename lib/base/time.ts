@@ -1,7 +1,7 @@
 /**
- * A duration or a point in time, as a whole number of nanoseconds. A double holds them exactly for
- * 104 days, which is why virtual time never rounds. Where a point in time starts counting is the
- * driver's choice: the process start in the live balancer, zero in the simulator.
+ * A duration or a point in time, as a whole number of nanoseconds. A double holds them exactly for 104 days, so
+ * virtual time is never rounded. The driver chooses the time that is 0: in the live balancer, it is the start of the
+ * process; in the simulator, the start of the run.
  */
 export type Nanoseconds = number;
 

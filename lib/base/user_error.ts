@@ -1,12 +1,12 @@
 /**
- * An error whose message is meant for the person at the terminal: it says what is wrong, where, and
- * what would be right. Everything else that reaches `main.ts` is a defect of lbsim itself.
+ * An error whose message is for the user: it states what is wrong, where, and what would be right. Every other error
+ * that reaches `main.ts` is a defect of lbsim.
  */
 export class UserError extends Error {
   override readonly name: string = "UserError";
-  /** 1: it failed. 2: it was asked for wrongly (usage or configuration). */
+  /** 1: the command failed. 2: the usage or the configuration is wrong. */
   readonly exitCode: 1 | 2;
-  /** What the person can do about it, if there is something. */
+  /** What the user can do, if this is known. */
   readonly hint: string | undefined;
 
   constructor(

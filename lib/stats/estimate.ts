@@ -4,7 +4,7 @@ import { studentTQuantile } from "./student_t.ts";
 /** The share of studies in which an interval covers the true value, by default. */
 export const CONFIDENCE = 0.95;
 
-/** A number of a study and its precision. */
+/** A value of a study, with its precision. */
 export interface Estimate {
   readonly value: number;
   /** Ends of the confidence interval; NaN if there is only one run. */
@@ -13,7 +13,7 @@ export interface Estimate {
   readonly standardError: number;
   /** The number of runs. */
   readonly count: number;
-  /** The contribution of each run to the deviation of the value, in any unit: the basis of comparisons. */
+  /** The contribution of each run to the deviation of the value, in any unit. Comparisons use it. */
   readonly scores: readonly number[];
 }
 

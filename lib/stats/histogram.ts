@@ -1,4 +1,4 @@
-/** Each power of two is cut into 2⁸ buckets. */
+/** Each power of two is divided into 2⁸ buckets. */
 const SUB_BITS = 8;
 /** The number of buckets from 0 to 2⁵³, and one more edge. */
 const BUCKETS = (53 - SUB_BITS + 2) << SUB_BITS;
@@ -8,27 +8,27 @@ const OFFSET = (1023 + SUB_BITS - 1) << SUB_BITS;
 const double = new Float64Array(1);
 const words = new Int32Array(double.buffer);
 double[0] = 1;
-/** Where the word with the exponent is: it depends on the byte order of the machine. */
+/** The position of the word with the exponent, which depends on the byte order of the machine. */
 const HIGH = words[1] === 0x3ff00000 ? 1 : 0;
 
-/** A histogram as plain data: to write as JSON, or to send to another thread. */
+/** A histogram as plain data, which can be written as JSON or sent to another thread. */
 export interface HistogramData {
   readonly count: number;
   readonly sum: number;
   /** Absent if nothing was recorded. */
   readonly min?: number;
   readonly max: number;
-  /** Bucket and count in turn, for every bucket that is not empty. */
+  /** For every bucket that is not empty: the index of the bucket, then its count. */
   readonly buckets: readonly number[];
 }
 
 /**
- * Counts of non-negative values in log-linear buckets: whole numbers up to 2⁹ have a bucket each, and
- * above that each power of two is cut into 256. Recording takes a few nanoseconds, memory does not grow
- * with the number of values, and a quantile is right to 0.4 % over the whole range up to 2⁵³.
- * Counts of several histograms add up, exactly and in any order.
+ * Counts of non-negative values in log-linear buckets: whole numbers up to 2⁹ have a bucket each, and above that each
+ * power of two is divided into 256. Recording takes a few nanoseconds, memory does not grow with the number of
+ * values, and the error of a quantile is at most 0.4 % over the whole range up to 2⁵³. Counts of several histograms
+ * add up, exactly and in any order.
  *
- * Source: the layout of HdrHistogram (Tene), read off the bits of a double.
+ * Source: the layout of HdrHistogram (Tene), computed from the bits of a double.
  */
 export class Histogram {
   readonly #counts = new Float64Array(BUCKETS);
@@ -37,7 +37,7 @@ export class Histogram {
   #min = Infinity;
   #max = 0;
 
-  /** The histogram of data that `toData` returned. */
+  /** The histogram for data that `toData` returned. */
   static fromData(data: HistogramData): Histogram {
     const histogram = new Histogram();
     histogram.#count = data.count;
@@ -55,7 +55,7 @@ export class Histogram {
     return this.#count;
   }
 
-  /** Their sum, exact as long as it is below 2⁵³ and the values are whole. */
+  /** Their sum, exact while it is below 2⁵³ and the values are whole numbers. */
   get sum(): number {
     return this.#sum;
   }
@@ -140,7 +140,7 @@ export class Histogram {
     }
   }
 
-  /** The same as plain data. */
+  /** The histogram as plain data. */
   toData(): HistogramData {
     const buckets: number[] = [];
     this.#counts.forEach((count, bucket) => {

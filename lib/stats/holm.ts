@@ -1,17 +1,17 @@
 /**
- * Decides many comparisons so that the chance of even one false claim among all of them is at most
- * `1 − confidence`: the more there are, the more certain each has to be. A comparison stands when its
- * interval excludes "no difference" at the confidence `1 − (1 − confidence) / m`, where `m` counts the
- * comparisons of the family that do not stand yet; this is repeated until no further one stands.
+ * Decides several comparisons so that the probability of one or more false claims among all of them is at most `1 −
+ * confidence`. The more comparisons there are, the more certain each must be. A comparison is accepted when its
+ * interval excludes "no difference" at the confidence `1 − (1 − confidence) / m`, where `m` is the number of
+ * comparisons of the family that are not accepted yet. This is repeated until no further comparison is accepted.
  *
- * The family may be larger than the comparisons that are looked at. When the best of k variants is
- * compared with the others, any pair might have been looked at: the family has k(k − 1)/2 pairs.
+ * The family may be larger than the comparisons that are made. When the best of k variants is compared with the
+ * others, each pair could have been compared: the family has k(k − 1)/2 pairs.
  *
  * Source: S. Holm, "A simple sequentially rejective multiple test procedure", 1979.
  *
- * @param comparisons Of each: whether its interval excludes "no difference" at a confidence.
- * @param family How many comparisons there could have been.
- * @returns Of each: the confidence at which it was decided.
+ * @param comparisons For each comparison: whether its interval excludes "no difference" at a confidence.
+ * @param family The number of comparisons that could have been made.
+ * @returns For each comparison: the confidence at which it was decided.
  */
 export function holm(
   comparisons: readonly ((confidence: number) => boolean)[],

@@ -9,10 +9,11 @@ const TWO_POW_53 = 2 ** 53;
 const [STEP, OTHER_STEP, SECOND, THIRD] = [0x9e3779b9, 0x85157af5, 0x2c1b3c6d, 0x297a2d39];
 
 /**
- * Random numbers by key: the same key always gives the same numbers, in whatever order keys are used. So the
- * draws of a request do not depend on what happened to other requests.
+ * Random numbers by key: the same key always gives the same numbers, in any order of the keys. So the draws of a
+ * request do not depend on what happened to other requests.
  *
- * Two counters whose start depends on the key, put through a finaliser. Not for secrets.
+ * They are the outputs of a finaliser for two counters whose start depends on the key. They are not suitable for
+ * secrets.
  */
 export class KeyedRandom implements Random {
   readonly #seed: number;
@@ -46,7 +47,7 @@ export class KeyedRandom implements Random {
 export class KeyedSampler {
   readonly #random: KeyedRandom;
   readonly #sampler: Sampler;
-  /** The value of every draw if the distribution is constant; else NaN. */
+  /** The value of every draw if the distribution is constant; otherwise NaN. */
   readonly #constant: number;
 
   constructor(distribution: Distribution, seed: number) {

@@ -4,11 +4,10 @@ import { square } from "../base/mod.ts";
 const BATCH = 5;
 
 /**
- * How many leading values belong to the warm-up: the cut after which the rest has the smallest standard
- * error, among cuts in the first half. MSER-5.
+ * The number of leading values that belong to the warm-up (MSER-5): if these are removed, the standard error of the
+ * rest is the smallest, among all cuts in the first half.
  *
- * Source: K. P. White, "An effective truncation heuristic for bias reduction in simulation output",
- * 1997.
+ * Source: K. P. White, "An effective truncation heuristic for bias reduction in simulation output", 1997.
  */
 export function warmupLength(values: readonly number[]): number {
   const batches = Math.floor(values.length / BATCH);

@@ -68,15 +68,14 @@ const FAR_TAIL = [
   ],
 ] as const;
 
-/** Less than the smallest share that a random number can leave to a tail. */
+/** A share that is smaller than each tail that a random number can give. */
 const SHARE_MIN = 2 ** -54;
 
 /**
- * The quantile of the standard normal distribution, exact to about 16 digits. A share of 0 or 1 gives
- * that of 2⁻⁵⁴ on its side, so a uniform random number gives a finite normal one.
+ * The quantile of the standard normal distribution, exact to about 16 digits. For a share of 0 or 1, the result is
+ * the quantile of 2⁻⁵⁴ or 1 − 2⁻⁵⁴, so every uniform random number gives a finite result.
  *
- * Source: M. J. Wichura, "Algorithm AS 241: the percentage points of the normal distribution", 1988
- * (PPND16).
+ * Source: M. J. Wichura, "Algorithm AS 241: the percentage points of the normal distribution", 1988 (PPND16).
  */
 export function normalQuantile(share: number): number {
   const fromMiddle = share - 0.5;

@@ -6,7 +6,7 @@ import { normalQuantile } from "./normal.ts";
 /** The observations of one run. */
 export interface Observations {
   readonly histogram: HistogramData;
-  /** How many observations are missing of which only this is known: they are larger than all others. */
+  /** The number of missing observations. It is only known that they are larger than all others. */
   readonly missing: number;
 }
 
@@ -39,8 +39,7 @@ export class PooledQuantiles {
   /** Buckets that are not empty in some run, in ascending order. */
   readonly #buckets: readonly number[];
   /**
-   * Entry `j`: the share of observations in bucket `j` or above; the last entry is the share of the missing
-   * ones.
+   * Entry `j` is the share of observations in bucket `j` or above; the last entry is the share of the missing ones.
    */
   readonly #shares: readonly number[];
   /** The relative standard error of each share. */
@@ -148,7 +147,7 @@ export class PooledQuantiles {
     return Math.min(Math.max(value, this.#min), this.#max);
   }
 
-  /** By run: how many more observations it has above the quantile than expected. */
+  /** For each run: how many more observations it has above the quantile than expected. */
   #scores(at: number, rest: number): number[] {
     const above = new Tail(this.#runs);
     for (let j = this.#buckets.length - 1; j > at; j--) above.include(this.#buckets[j]!);
@@ -160,7 +159,7 @@ export class PooledQuantiles {
     return this.#residuals(counts, rest);
   }
 
-  /** By run: how many more observations it has than expected, in units of a run's mean size. */
+  /** For each run: how many more observations it has than expected, in units of a run's mean size. */
   #residuals(counts: readonly number[], share: number): number[] {
     const mean = this.#total / this.#runs.length;
     return counts.map((count, i) => (count - share * this.#sizes[i]!) / mean);
@@ -170,11 +169,11 @@ export class PooledQuantiles {
 /** The share of all observations that are in a bucket or above it. */
 type ShareOf = (bucket: number) => number;
 
-/** By run: how many observations it has from a bucket on, for buckets in descending order. */
+/** For each run: how many observations it has in a bucket or above, for buckets in descending order. */
 class Tail {
   readonly counts: number[];
   readonly #buckets: readonly (readonly number[])[];
-  /** By run: where the next lower bucket is in its list. */
+  /** For each run: the position of the next lower bucket in its list. */
   readonly #next: number[];
 
   constructor(runs: readonly Observations[]) {

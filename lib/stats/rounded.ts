@@ -3,7 +3,7 @@ import { exp, ln, power } from "../base/mod.ts";
 import { lnGamma } from "./student_t.ts";
 import { type Distribution, meanOf } from "./variates.ts";
 
-/** The count that a draw gives. */
+/** The count for a draw. */
 export function countOf(draw: number): number {
   return Math.max(1, Math.round(draw));
 }
@@ -41,9 +41,9 @@ export function meanCount(distribution: Distribution): number {
 }
 
 const TERMS_MAX = 2000;
-/** A probability that no longer matters. */
+/** A probability that is small enough to be ignored. */
 const NEVER = 1e-12;
-/** Pieces of an interval of length 1: even, for Simpson's rule. */
+/** The number of pieces of an interval of length 1. Simpson's rule needs an even number. */
 const PIECES = 32;
 
 /** ∫ countOf(x) dx over [0, to]. */

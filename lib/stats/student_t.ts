@@ -1,11 +1,11 @@
 import { exp, ln } from "../base/mod.ts";
 
 /**
- * The value below which a Student-t variable lies with probability `p`: half the width of a 95 %
- * confidence interval over n replications is `studentTQuantile(0.975, n − 1)` standard errors.
+ * The value below which a Student-t variable lies with probability `p`: half the width of a 95 % confidence interval
+ * over n replications is `studentTQuantile(0.975, n − 1)` standard errors.
  *
  * @param p Strictly between 0 and 1.
- * @param degreesOfFreedom At least 1; Infinity is the normal law.
+ * @param degreesOfFreedom At least 1; Infinity gives the normal distribution.
  * @throws {RangeError} if an argument is out of range.
  */
 export function studentTQuantile(p: number, degreesOfFreedom: number): number {
@@ -15,7 +15,7 @@ export function studentTQuantile(p: number, degreesOfFreedom: number): number {
   return last.quantile;
 }
 
-/** A study asks for the same quantile for every number in it: 70,000 times with 10,000 backends. */
+/** The latest result. A study needs the same quantile for each of its values: 70,000 times with 10,000 backends. */
 let last = { p: NaN, degreesOfFreedom: NaN, quantile: NaN };
 
 function computeQuantile(p: number, degreesOfFreedom: number): number {
@@ -85,7 +85,7 @@ function betaFraction(x: number, a: number, b: number): number {
 }
 
 /**
- * The logarithm of the gamma function, for x > 0: Stirling's series, after shifting x up to where it is
+ * The logarithm of the gamma function, for x > 0: Stirling's series, for an x that was increased until the series is
  * exact to the last digits.
  */
 export function lnGamma(x: number): number {

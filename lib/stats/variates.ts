@@ -20,7 +20,7 @@ export type Distribution =
     readonly kind: "hyperexponential";
     readonly phases: readonly { readonly probability: number; readonly mean: number }[];
   }
-  /** Its logarithm is normal with standard deviation `sigma`. */
+  /** The logarithm of a draw is normally distributed with standard deviation `sigma`. */
   | { readonly kind: "lognormal"; readonly mean: number; readonly sigma: number }
   /** Bounded Pareto: density proportional to x^(−alpha − 1) between `min` and `max`. */
   | {
@@ -36,7 +36,10 @@ export type Distribution =
     readonly weights?: readonly number[];
   };
 
-/** Below this, 1 − e^(−x) loses more to rounding than its series loses to the terms that are left out. */
+/**
+ * Below this value, the rounding error of 1 − e^(−x) is larger than the error of its series, which has only a few
+ * terms.
+ */
 const SMALL = 1e-4;
 
 /** A product of uniforms is replaced by its logarithm before it underflows to 0. */
@@ -75,7 +78,10 @@ export function meanOf(distribution: Distribution): number {
   return momentOf(distribution, 1);
 }
 
-/** The squared coefficient of variation: variance over squared mean; 1 for the exponential law. */
+/**
+ * The squared coefficient of variation: the variance divided by the squared mean. It is 1 for the exponential
+ * distribution.
+ */
 export function scvOf(distribution: Distribution): number {
   const mean = momentOf(distribution, 1);
   return mean === 0 ? 0 : momentOf(distribution, 2) / (mean * mean) - 1;
@@ -117,14 +123,17 @@ function momentOf(distribution: Distribution, order: 1 | 2): number {
   }
 }
 
-/** ∫ x^(order − α − 1) dx over [min, max], over the same without x^order. */
+/** ∫ x^(order − α − 1) dx over [min, max], divided by ∫ x^(−α − 1) dx over [min, max]. */
 function boundedParetoMoment(min: number, max: number, alpha: number, order: 1 | 2): number {
   if (max === min) return raised(min, order);
   const width = ln(max / min);
   return raised(min, order) * decayed(alpha - order, width) / decayed(alpha, width);
 }
 
-/** ∫ e^(−rate·t) dt over [0, width], also where `rate` is so small that 1 − e^(−rate·width) is all rounding. */
+/**
+ * ∫ e^(−rate·t) dt over [0, width], also for a `rate` that is so small that 1 − e^(−rate·width) would be only
+ * rounding error.
+ */
 function decayed(rate: number, width: number): number {
   const decay = rate * width;
   if (Math.abs(decay) < SMALL) return width * (1 - decay / 2 + decay * decay / 6);
@@ -302,7 +311,7 @@ class Empirical implements Sampler {
   }
 }
 
-/** An index below `size`, each with the same probability. */
+/** Draws an index below `size`; all have the same probability. */
 class Equal implements Sampler {
   readonly #size: number;
   readonly #random: Random;
@@ -318,11 +327,10 @@ class Equal implements Sampler {
 }
 
 /**
- * An index with probability proportional to its weight, in constant time and with one uniform number per
- * draw.
+ * Draws an index with probability proportional to its weight, in constant time and with one uniform number.
  *
- * Source: M. D. Vose, "A linear algorithm for generating random numbers with a given distribution", 1991
- * (Walker's alias method).
+ * Source: M. D. Vose, "A linear algorithm for generating random numbers with a given distribution", 1991 (Walker's
+ * alias method).
  */
 class Alias implements Sampler {
   readonly #keep: Float64Array;
@@ -357,7 +365,7 @@ class Alias implements Sampler {
 }
 
 /**
- * Ranks from 0 to `count` (exclusive), rank k with probability proportional to (k + 1)^(−exponent): Zipf's
+ * Draws ranks from 0 to `count` (exclusive). Rank k has a probability proportional to (k + 1)^(−exponent): Zipf's
  * law. An exponent of 0 makes all ranks equally likely.
  */
 export function createZipf(count: number, exponent: number, random: Random): Sampler {
