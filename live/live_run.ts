@@ -347,24 +347,29 @@ class LiveRun {
   #result(): LiveRunResult {
     const to = this.#end ?? readTotals(this, this.#health, this.#alarms.now());
     const from = this.#warm ?? to;
+    const isInterrupted = this.#options.signal.aborted;
     const { recorder, backends } = this;
+    // Requests that the signal cut off are no failures: they are left out.
+    if (isInterrupted) recorder.requests.offered -= recorder.inFlight;
     const { count, sum, max } = this.#load.tally.lag;
+    const result = replicationResult({
+      seed: this.#seed,
+      events: this.#attempts,
+      from,
+      to,
+      endedAt: this.#alarms.now(),
+      recorder,
+      backends,
+      balancers: this.#streams.length,
+      spread: this.#spread,
+      health: this.#health,
+      readerFailures: this.#failures,
+      series: this.#series,
+    });
     return {
-      result: replicationResult({
-        seed: this.#seed,
-        events: this.#attempts,
-        from,
-        to,
-        endedAt: this.#alarms.now(),
-        recorder,
-        backends,
-        balancers: this.#streams.length,
-        spread: this.#spread,
-        health: this.#health,
-        readerFailures: this.#failures,
-        series: this.#series,
-      }),
-      isInterrupted: this.#options.signal.aborted,
+      // A fault that had not begun could not be detected either.
+      result: { ...result, faults: result.faults.filter(({ at }) => at < to.at) },
+      isInterrupted,
       lateness: { mean: count === 0 ? 0 : sum / count, max },
     };
   }

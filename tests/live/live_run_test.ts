@@ -36,7 +36,9 @@ Deno.test("runLive() does the work that simulate() does with the same seed", asy
 });
 
 Deno.test("runLive() ends at once when it is aborted, with what was measured until then", async () => {
-  const scenario = studyFrom(SMALL).variants[0]!.scenario as ReadyScenario;
+  const text =
+    `${SMALL}faults: [{at: 0s, backend: B1, kind: {slow: 2}}, {at: 1900ms, backend: B1, kind: hang}]`;
+  const scenario = studyFrom(text).variants[0]!.scenario as ReadyScenario;
   const stop = new AbortController();
   const running = runLive(scenario, 1, {
     signal: stop.signal,
@@ -45,7 +47,8 @@ Deno.test("runLive() ends at once when it is aborted, with what was measured unt
   });
   const { result, isInterrupted } = await running;
   assert.ok(isInterrupted);
-  assert.ok(result.requests.done <= result.requests.offered);
+  assert.equal(result.requests.done, result.requests.offered, "requests in flight are left out");
+  assert.deepEqual(result.faults.map(({ at }) => at), [0], "and so are faults that had not begun");
 });
 
 const IMPOSSIBLE: readonly (readonly [what: string, text: string, says: RegExp])[] = [
