@@ -4,7 +4,7 @@
  */
 import { parseStudy } from "../lib/scenario/mod.ts";
 import type { Asset } from "./asset.ts";
-import { bundled, chartStyle, readSource } from "./bundler.ts";
+import { bundled, bundledInParts, chartStyle, readSource } from "./bundler.ts";
 import { type Library, parseLessons } from "./playground/mod.ts";
 
 const HERE = new URL("./", import.meta.url);
@@ -13,8 +13,8 @@ const DIST = new URL("dist/playground/", ROOT);
 
 /** The files of the playground by name. The same sources give the same files. */
 export async function playgroundFiles(): Promise<Record<string, Asset>> {
-  const [page, worker, html, icon, chart, shared, own] = await Promise.all([
-    bundled("playground/main.tsx"),
+  const [parts, worker, html, icon, chart, shared, own] = await Promise.all([
+    bundledInParts(["playground/start.ts", "playground/main.tsx"]),
     bundled("playground/worker.ts"),
     readSource("playground/playground.html"),
     readSource("dashboard/dashboard.svg"),
@@ -23,13 +23,24 @@ export async function playgroundFiles(): Promise<Record<string, Asset>> {
     readSource("playground/playground.css"),
   ]);
   return {
-    "index.html": { type: "text/html; charset=utf-8", body: html },
-    "playground.js": { type: "text/javascript; charset=utf-8", body: page },
-    "worker.js": { type: "text/javascript; charset=utf-8", body: worker },
+    "index.html": { type: "text/html; charset=utf-8", body: withPreloads(html, parts) },
+    ...Object.fromEntries([...parts].map(([name, body]) => [name, script(body)])),
+    "worker.js": script(worker),
     "playground.css": { type: "text/css; charset=utf-8", body: chart + shared + own },
     "playground.svg": { type: "image/svg+xml", body: icon },
     "lessons.json": { type: "application/json", body: JSON.stringify(await library()) },
   };
+}
+
+function script(body: string): Asset {
+  return { type: "text/javascript; charset=utf-8", body };
+}
+
+/** Names the parts that the page's script needs at once, so that a browser need not read it to learn of them. */
+function withPreloads(html: string, parts: ReadonlyMap<string, string>): string {
+  const needed = [...parts.get("main.js")!.matchAll(/from"\.\/([^"]+)"/g)].map(([, name]) => name!);
+  const links = needed.sort().map((name) => `<link rel="modulepreload" href="${name}">\n    `).join("");
+  return html.replace("<script ", () => `${links}<script `);
 }
 
 /** The text of web/playground_assets.ts. */
@@ -63,6 +74,8 @@ async function library(): Promise<Library> {
 }
 
 async function writeDist(): Promise<void> {
+  // Parts have the digest of their content in their names: those of another version are not needed any more.
+  await Deno.remove(DIST, { recursive: true }).catch(() => {});
   await Deno.mkdir(DIST, { recursive: true });
   for (const [name, { body }] of Object.entries(await playgroundFiles())) {
     await Deno.writeTextFile(new URL(name, DIST), body);

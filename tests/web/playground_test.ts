@@ -98,7 +98,7 @@ test("a click on a backend breaks it, and the next click repairs it", async (pag
   await passed(page, 100);
   await page.getByRole("button", { name: "Pause" }).click();
   // The picture has been drawn, so it has its size.
-  await until(page, `Number(document.querySelector("[data-frame-rate]").dataset.frameRate) > 0`);
+  await until(page, `Number(document.querySelector("[data-dots]").dataset.picturesPerS) > 0`);
   const canvas = page.locator(".scene canvas");
   const box = (await canvas.boundingBox())!;
   // The first backend of the last variant is at the right edge.

@@ -2,14 +2,11 @@
  * The dashboard: components that show a stream of frames. They do not know whether frames come from a balancer or
  * from a simulation.
  */
-export { App } from "./app.tsx";
-export { Backends } from "./backends.tsx";
 export { type Page, PageContext } from "./context.ts";
 export { Dashboard } from "./dashboard.ts";
 export { EventLog } from "./event_log.tsx";
 export { Candidates } from "./explain_pick.tsx";
 export { formatAge, formatMs, formatNumber, formatShare } from "./format.ts";
-export { LiveSource } from "./live_source.ts";
 export { SIGNS, type Stroke, strokeOf } from "./palette.ts";
 export { Sessions } from "./sessions.tsx";
 export type {
@@ -23,4 +20,4 @@ export type {
   SourceReader,
 } from "./source.ts";
 export { applyTheme, mediaSignal } from "./theme.ts";
-export { onViewChange, parseView, type Theme, type ViewState } from "./view_state.ts";
+export { parseView, type Theme, type ViewState } from "./view_state.ts";

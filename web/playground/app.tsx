@@ -1,18 +1,13 @@
-import { Dashboard, EventLog, PageContext, parseView, Sessions } from "../dashboard/mod.ts";
-import { useMemo } from "preact/hooks";
-import { BackendsPanel } from "./backends_panel.tsx";
-import { Compare } from "./compare.tsx";
+import type { FunctionComponent } from "preact";
+import { useEffect, useState } from "preact/hooks";
 import { type Shared, SharedContext, useShared } from "./context.ts";
-import { Controls } from "./controls.tsx";
 import { Header } from "./header.tsx";
-import { LessonPanel, Library } from "./lesson_panel.tsx";
-import { Plots, Verdict } from "./plots.tsx";
+import { LessonPanel } from "./lesson_panel.tsx";
+import { measure } from "./measure.ts";
 import { RecordingPanel } from "./recording_panel.tsx";
 import { SceneView } from "./scene_view.tsx";
-import { SimSource } from "./sim_source.ts";
 import { Timeline } from "./timeline.tsx";
-import { Tour } from "./tour.tsx";
-import { WhyPanel } from "./why.tsx";
+import { Verdict } from "./verdict.tsx";
 
 /** The whole page. */
 export function App(shared: Shared) {
@@ -29,20 +24,8 @@ export function App(shared: Shared) {
           <Verdict />
         </section>
         <SceneView />
-        <Plots />
-        <div class="pair">
-          <BackendsPanel />
-          <div class="stack">
-            <WhyPanel />
-            <Controls />
-          </div>
-        </div>
-        <Compare />
-        <FromTheDashboard />
-        <Library />
-        <Description />
+        <LaterPanels />
       </main>
-      <Tour />
       <div class="unseen" role="status" aria-live="polite">{playground.announcement}</div>
     </SharedContext.Provider>
   );
@@ -54,52 +37,21 @@ function skip(event: MouseEvent): void {
   document.querySelector<HTMLElement>("#time")?.focus();
 }
 
-/** Components of the dashboard, for one variant. */
-function FromTheDashboard() {
-  const { playground, isDark, hasReducedMotion } = useShared();
-  const variant = playground.variant.value;
-  const epoch = playground.opened.value;
-  const page = useMemo(() => {
-    const dashboard = new Dashboard(new SimSource(playground));
-    dashboard.start();
-    return { dashboard, view: parseView(""), isDark, hasReducedMotion };
-  }, [variant, epoch]);
-  const variants = epoch?.variants ?? [];
-  return (
-    <PageContext.Provider value={page}>
-      {variants.length > 1 && (
-        <div class="choice of-variant" role="group" aria-label="Variant whose events are shown">
-          {variants.map(({ name }, i) => (
-            <button
-              key={name}
-              type="button"
-              aria-pressed={variant === i}
-              onClick={() => playground.variant.value = i}
-            >
-              {name}
-            </button>
-          ))}
-        </div>
-      )}
-      <EventLog />
-      <Sessions />
-    </PageContext.Provider>
-  );
-}
-
-function Description() {
+/** The panels below the requests. They are loaded when the run is on the screen, so that it is there soon. */
+function LaterPanels() {
   const { playground } = useShared();
-  const opened = playground.opened.value;
-  if (opened === undefined) return null;
-  return (
-    <section aria-labelledby="about-title">
-      <h2 id="about-title">What is simulated</h2>
-      <p>{opened.description}</p>
-      {opened.source.length > 0 && <p class="muted">Source: {opened.source.join("; ")}</p>}
-      <details>
-        <summary>The scenario</summary>
-        <pre class="scroll" tabIndex={0} aria-label="The scenario as YAML">{playground.text}</pre>
-      </details>
-    </section>
-  );
+  const [Panels, setPanels] = useState<FunctionComponent>();
+  useEffect(() => {
+    void (async () => {
+      await playground.interactive;
+      try {
+        const loaded = await import("./panels.tsx");
+        setPanels(() => loaded.Panels);
+        requestAnimationFrame(() => setTimeout(() => measure("complete")));
+      } catch (error) {
+        playground.fail(`a part of the page could not be loaded: ${error}`);
+      }
+    })();
+  }, []);
+  return Panels === undefined ? null : <Panels />;
 }

@@ -1,4 +1,6 @@
 import { useSignal } from "@preact/signals";
+import { useMemo } from "preact/hooks";
+import type { BackendCondition } from "../../lib/core/mod.ts";
 import { CONDITIONS } from "../../lib/observe/frame.ts";
 import { formatNumber, SIGNS } from "../dashboard/mod.ts";
 import { useShared } from "./context.ts";
@@ -65,70 +67,23 @@ export function BackendsPanel() {
           </thead>
           <tbody>
             {truth.ids.map((id, i) => {
-              const condition = CONDITIONS[beliefs[0]?.condition[i] ?? -1];
-              const isGone = truth.configured[i] === 0;
-              const isBroken = isHurt(frame, i);
+              const start = atStart.get(id);
               return (
-                <tr key={id} data-backend={id} data-broken={isBroken}>
-                  <th scope="row">{id}</th>
-                  <td class={`condition ${condition ?? ""}`}>
-                    {condition === undefined ? "removed" : `${SIGNS[condition]} ${condition}`}
-                  </td>
-                  <td class={truth.state[i] === 0 ? "" : "bad"}>{truth.faults[i] || "no fault"}</td>
-                  <td class="number">
-                    {formatNumber(beliefs.reduce((sum, one) => sum + one.in_flight[i]!, 0))}
-                  </td>
-                  <td>
-                    <button
-                      type="button"
-                      class={isBroken ? "" : "danger"}
-                      aria-label={isBroken ? `Repair ${id}` : `Break ${id}: ${fault.label}`}
-                      disabled={isGone}
-                      onClick={() => playground.toggleFault(id)}
-                    >
-                      {isBroken ? "Repair" : "Break"}
-                    </button>
-                  </td>
-                  <td>
-                    <Setting
-                      path={`balancer.backends.${id}.weight`}
-                      label={`Weight of ${id}`}
-                      initial={String(atStart.get(id)?.weight ?? 1)}
-                    />
-                  </td>
-                  <td>
-                    <Setting
-                      path={`servers.${id}.speed`}
-                      label={`Speed of ${id}`}
-                      initial={String(atStart.get(id)?.speed ?? 1)}
-                    />
-                  </td>
-                  <td>
-                    <Setting
-                      path={`servers.${id}.slots`}
-                      label={`Slots of ${id}`}
-                      initial={Number.isFinite(truth.slots[i]!) ? String(truth.slots[i]) : ""}
-                    />
-                  </td>
-                  <td>
-                    <Setting
-                      path={`balancer.backends.${id}.max_connections`}
-                      label={`Connections of ${id} at most`}
-                      initial={limitInWords(beliefs[0]?.limit[i])}
-                    />
-                  </td>
-                  <td>
-                    <button
-                      type="button"
-                      class="small"
-                      aria-label={`Remove ${id}`}
-                      disabled={isGone}
-                      onClick={() => playground.change({ kind: "remove backend", id })}
-                    >
-                      Remove
-                    </button>
-                  </td>
-                </tr>
+                <Row
+                  key={id}
+                  id={id}
+                  condition={CONDITIONS[beliefs[0]?.condition[i] ?? -1]}
+                  isGone={truth.configured[i] === 0}
+                  isBroken={isHurt(frame, i)}
+                  isTrulyHurt={truth.state[i] !== 0}
+                  faults={truth.faults[i] ?? ""}
+                  inFlight={beliefs.reduce((sum, one) => sum + one.in_flight[i]!, 0)}
+                  cause={fault.label}
+                  weight={start?.weight ?? 1}
+                  speed={start?.speed ?? 1}
+                  slots={truth.slots[i]!}
+                  limit={beliefs[0]?.limit[i] ?? Infinity}
+                />
               );
             })}
           </tbody>
@@ -161,8 +116,93 @@ export function BackendsPanel() {
   );
 }
 
-function limitInWords(limit = Infinity): string {
-  return Number.isFinite(limit) ? String(limit) : "";
+interface RowValues {
+  readonly id: string;
+  readonly condition: BackendCondition | undefined;
+  readonly isGone: boolean;
+  readonly isBroken: boolean;
+  readonly isTrulyHurt: boolean;
+  readonly faults: string;
+  readonly inFlight: number;
+  /** What a click on Break causes. */
+  readonly cause: string;
+  readonly weight: number;
+  readonly speed: number;
+  readonly slots: number;
+  readonly limit: number;
+}
+
+/** A backend. It is made anew only if one of its values has changed: there may be hundreds. */
+function Row(values: RowValues) {
+  const { playground } = useShared();
+  return useMemo(() => {
+    const { id, condition, isGone, isBroken, isTrulyHurt, faults, inFlight, cause } = values;
+    return (
+      <tr data-backend={id} data-broken={isBroken}>
+        <th scope="row">{id}</th>
+        <td class={`condition ${condition ?? ""}`}>
+          {condition === undefined ? "removed" : `${SIGNS[condition]} ${condition}`}
+        </td>
+        <td class={isTrulyHurt ? "bad" : ""}>{faults || "no fault"}</td>
+        <td class="number">{formatNumber(inFlight)}</td>
+        <td>
+          <button
+            type="button"
+            class={isBroken ? "" : "danger"}
+            aria-label={isBroken ? `Repair ${id}` : `Break ${id}: ${cause}`}
+            disabled={isGone}
+            onClick={() => playground.toggleFault(id)}
+          >
+            {isBroken ? "Repair" : "Break"}
+          </button>
+        </td>
+        <td>
+          <Setting
+            path={`balancer.backends.${id}.weight`}
+            label={`Weight of ${id}`}
+            initial={String(values.weight)}
+          />
+        </td>
+        <td>
+          <Setting
+            path={`servers.${id}.speed`}
+            label={`Speed of ${id}`}
+            initial={String(values.speed)}
+          />
+        </td>
+        <td>
+          <Setting
+            path={`servers.${id}.slots`}
+            label={`Slots of ${id}`}
+            initial={orNothing(values.slots)}
+          />
+        </td>
+        <td>
+          <Setting
+            path={`balancer.backends.${id}.max_connections`}
+            label={`Connections of ${id} at most`}
+            initial={orNothing(values.limit)}
+          />
+        </td>
+        <td>
+          <button
+            type="button"
+            class="small"
+            aria-label={`Remove ${id}`}
+            disabled={isGone}
+            onClick={() => playground.change({ kind: "remove backend", id })}
+          >
+            Remove
+          </button>
+        </td>
+      </tr>
+    );
+  }, Object.values(values));
+}
+
+/** A number; nothing if it has no bound. */
+function orNothing(value: number): string {
+  return Number.isFinite(value) ? String(value) : "";
 }
 
 /** A number that can be changed during the run. */

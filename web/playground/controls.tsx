@@ -10,7 +10,7 @@ const OPEN = ["load", "algorithm"];
 export function Controls() {
   const { playground } = useShared();
   const controls = playground.opened.value?.controls ?? [];
-  const running = playground.frames.value.map((frame) => frame.algorithm);
+  const running = playground.algorithms.value.split(",");
   const groups = Map.groupBy(
     // A parameter belongs to its algorithm: all variants must have that.
     controls.filter(({ algorithm }) =>

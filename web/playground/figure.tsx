@@ -1,5 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
+import { AsTable } from "./as_table.tsx";
 import { useColours } from "./colours.ts";
 import { fileName, savePicture, saveText } from "./save.ts";
 
@@ -9,7 +10,7 @@ export function Figure({ title, note, svg, csv, table, children }: {
   readonly note?: string | undefined;
   readonly svg: () => string;
   readonly csv: () => string;
-  readonly table: ComponentChildren;
+  readonly table: () => ComponentChildren;
   /** It has one canvas. */
   readonly children: ComponentChildren;
 }) {
@@ -27,12 +28,13 @@ export function Figure({ title, note, svg, csv, table, children }: {
       {children}
       {note !== undefined && <small class="line">{note}</small>}
       <div class="plot-tools">
-        <details>
-          <summary>As a table</summary>
-          <div class="scroll" tabIndex={0} role="region" aria-label={`${title} as a table`}>
-            {table}
-          </div>
-        </details>
+        <AsTable>
+          {() => (
+            <div class="scroll" tabIndex={0} role="region" aria-label={`${title} as a table`}>
+              {table()}
+            </div>
+          )}
+        </AsTable>
         {saves.map(([kind, save]) => (
           <button
             key={kind}

@@ -124,6 +124,11 @@ export class Flock {
     return nearest;
   }
 
+  /** How many dots are drawn. */
+  get size(): number {
+    return this.#birds.size + this.#homeward.length;
+  }
+
   draw(context: CanvasRenderingContext2D, look: Look): void {
     const paths: Record<DotClass, Path2D> = {
       travelling: new Path2D(),

@@ -74,7 +74,7 @@ export function HeatMap({ title, series, ids, max }: {
       note={`The darkest colour is ${formatNumber(max)} in flight.`}
       svg={() => heatSvg(title, heat, ids, max, colours)}
       csv={() => heatCsv(heat, ids)}
-      table={<HeatTable heat={heat} ids={ids} />}
+      table={() => <HeatTable heat={heat} ids={ids} />}
     >
       <canvas
         ref={canvas}

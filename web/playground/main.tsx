@@ -1,4 +1,5 @@
 /** The page of the playground. The simulation runs in a worker. */
+import { library, worker } from "./start.ts";
 import { signal } from "@preact/signals";
 import { render } from "preact";
 import { applyTheme, mediaSignal, type Theme } from "../dashboard/mod.ts";
@@ -9,7 +10,7 @@ import { WorkerLink } from "./worker_link.ts";
 
 const playground = new Playground((page) =>
   new WorkerLink(
-    new Worker("worker.js", { type: "module" }),
+    worker,
     (update) => page.take(update),
     (words) => page.fail(`the simulation has a defect: ${words}`),
   )
@@ -32,5 +33,10 @@ addEventListener("drop", (event) => {
   event.preventDefault();
   void opener.files([...event.dataTransfer?.files ?? []]);
 });
-playground.library.value = await (await fetch("lessons.json")).json();
-await opener.follow();
+try {
+  playground.library.value = await library;
+  await opener.follow();
+} catch (error) {
+  playground.fail(`the page could not be loaded: ${error}`);
+}
+playground.waitNoMore();

@@ -2,6 +2,7 @@ import { computed, signal } from "@preact/signals";
 import { CONDITIONS } from "../../lib/observe/frame.ts";
 import { type FaultKind, FAULTS } from "./faults.ts";
 import type { Library } from "./lessons.ts";
+import { measure } from "./measure.ts";
 import type {
   Changed,
   Command,
@@ -67,13 +68,28 @@ export class Playground {
   readonly library = signal<Library>({ examples: [], lessons: [] });
   /** Where the text came from: the name of its file. */
   readonly file = signal("scenario.yaml");
-  /** Drawn frames per second, and what they show. */
-  readonly frameRate = signal(0);
+  /** Pictures drawn in the last second, and the dots in the latest of them. */
+  readonly drawn = signal({ pictures_per_s: 0, dots: 0 });
   readonly isPaused = computed(() => (this.run.value?.speed ?? 0) === 0);
   /** The speed at which the run goes on after a pause. */
   readonly speed = signal(1);
   /** A sentence for screen readers. */
   readonly announcement = signal("");
+  /** Resolves when the run is on the screen and its buttons answer, or when no run could be opened. */
+  readonly interactive: Promise<void>;
+  #becomeInteractive = () => {};
+  /** The algorithm of each variant, at the present time. */
+  readonly algorithms = computed(() => this.frames.value.map(({ algorithm }) => algorithm).join());
+  /** The changes of settings, by time. */
+  readonly #changes = computed(() =>
+    this.interventions.value.filter(({ set }) => set !== null)
+      .toSorted((a, b) => a.at_ms - b.at_ms)
+  );
+  /** How many of them were made by now. Forms depend on this and not on the time, which changes all the time. */
+  readonly #changesMade = computed(() => {
+    const now = this.run.value?.at_ms ?? 0;
+    return this.#changes.value.filter(({ at_ms }) => at_ms <= now).length;
+  });
   readonly #link: WorkerLink;
   readonly #readers = new Set<(update: Update) => void>();
   #latest: Update | undefined;
@@ -83,6 +99,18 @@ export class Playground {
 
   constructor(connect: (playground: Playground) => WorkerLink) {
     this.#link = connect(this);
+    this.interactive = new Promise((resolve) => this.#becomeInteractive = resolve);
+  }
+
+  /** The run has been painted for the first time. */
+  painted(): void {
+    measure("interactive");
+    this.#becomeInteractive();
+  }
+
+  /** There may be no run to show: the rest of the page does not wait for it. */
+  waitNoMore(): void {
+    if (this.opened.peek() === undefined) this.#becomeInteractive();
   }
 
   /** The latest update, even if it is not shown yet. */
@@ -243,10 +271,8 @@ export class Playground {
 
   /** The value that a change has given to a setting by now; undefined if no change has. */
   valueOf(path: string): unknown {
-    const now = this.run.value?.at_ms ?? 0;
     let value: unknown;
-    const made = this.interventions.value.filter(({ set, at_ms }) => set !== null && at_ms <= now);
-    for (const { set } of made.toSorted((a, b) => a.at_ms - b.at_ms)) {
+    for (const { set } of this.#changes.value.slice(0, this.#changesMade.value)) {
       for (const [key, to] of Object.entries(set!)) value = partOf(key, to, path) ?? value;
     }
     return value;

@@ -41,7 +41,7 @@ export function PlotView(
       note={note}
       svg={() => plotSvg(data, colours)}
       csv={() => plotCsv(data)}
-      table={<PlotTable data={data} />}
+      table={() => <PlotTable data={data} />}
     >
       <div
         ref={place}

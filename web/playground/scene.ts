@@ -46,6 +46,11 @@ export class Scene {
       : "There are too many requests to draw each: lines show their flow.";
   }
 
+  /** How many dots the last picture showed. */
+  get dots(): number {
+    return this.#isFlow ? 0 : this.#flock.size;
+  }
+
   /** The number of the dot at a point; undefined if there is none. */
   dotAt(x: number, y: number, within: number): number | undefined {
     return this.#isFlow ? undefined : this.#flock.at(x, y, within);
@@ -106,55 +111,63 @@ export class Scene {
   #edges({ flows, beliefs, truth }: VariantFrame, colours: Colours): void {
     const context = this.#context;
     const { clients, balancers, backends } = this.#layout;
+    /** The ways on which nothing flows: they look alike, so they are drawn together. */
+    const still = new Path2D();
     context.lineCap = "round";
+    context.globalAlpha = 0.75;
+    context.setLineDash([6, 8]);
     balancers.forEach((box, i) => {
-      const rate = flows.to_balancer[i] ?? 0;
-      this.#line(
+      this.#way(
         [clients.x + clients.width, clients.y + clients.height / 2],
         [box.x, box.y + box.height / 2],
-        rate,
+        flows.to_balancer[i] ?? 0,
         colours.accent,
-        colours,
+        still,
       );
       backends.forEach((target, k) => {
-        const toBackend = flows.to_backend[i * truth.ids.length + k] ?? 0;
+        const rate = flows.to_backend[i * truth.ids.length + k] ?? 0;
         const condition = beliefs[i]?.condition[k] ?? UNCONFIGURED;
-        if (condition === UNCONFIGURED && toBackend === 0) return;
+        if (condition === UNCONFIGURED && rate === 0) return;
         const isUp = (beliefs[i]?.available[k] ?? 0) === 1;
-        this.#line(
+        this.#way(
           [box.x + box.width, box.y + box.height / 2],
           [target.x, target.y + target.height / 2],
-          toBackend,
+          rate,
           isUp ? colours.accent : colours.muted,
-          colours,
+          still,
         );
       });
     });
     context.setLineDash([]);
+    context.globalAlpha = 0.4;
+    context.strokeStyle = colours.line;
+    context.lineWidth = 1;
+    context.stroke(still);
     context.globalAlpha = 1;
   }
 
-  #line(
+  /** Draws a way on which requests flow, or adds it to those on which nothing does. */
+  #way(
     [x0, y0]: readonly [number, number],
     [x1, y1]: readonly [number, number],
     rate: number,
     colour: string,
-    colours: Colours,
+    still: Path2D,
   ): void {
     const context = this.#context;
     const middle = (x0 + x1) / 2;
+    if (!this.#isFlow || rate === 0) {
+      still.moveTo(x0, y0);
+      still.bezierCurveTo(middle, y0, middle, y1, x1, y1);
+      return;
+    }
+    context.strokeStyle = colour;
+    context.lineWidth = 1 + Math.min(6, Math.log2(1 + rate) / 2);
+    // Dashes move faster with the rate, up to what the eye can follow.
+    context.lineDashOffset = -this.#flowing * Math.min(90, 20 + 8 * Math.log2(1 + rate));
     context.beginPath();
     context.moveTo(x0, y0);
     context.bezierCurveTo(middle, y0, middle, y1, x1, y1);
-    const isFlow = this.#isFlow && rate > 0;
-    context.strokeStyle = isFlow ? colour : colours.line;
-    context.globalAlpha = isFlow ? 0.75 : 0.4;
-    context.lineWidth = isFlow ? 1 + Math.min(6, Math.log2(1 + rate) / 2) : 1;
-    if (isFlow) {
-      context.setLineDash([6, 8]);
-      // Dashes move faster with the rate, up to what the eye can follow.
-      context.lineDashOffset = -this.#flowing * Math.min(90, 20 + 8 * Math.log2(1 + rate));
-    } else context.setLineDash([]);
     context.stroke();
   }
 
@@ -238,12 +251,13 @@ export class Scene {
     }
     context.strokeStyle = colours.muted;
     context.lineWidth = 1;
+    context.beginPath();
     for (let slot = 0; slot < slots; slot++) {
       const { x, y } = slotPlace(box, slot);
-      context.beginPath();
+      context.moveTo(x + 4, y);
       context.arc(x, y, 4, 0, 2 * Math.PI);
-      context.stroke();
     }
+    context.stroke();
   }
 
   #label(

@@ -3,6 +3,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { useSignal } from "@preact/signals";
 import { CONDITIONS } from "../../lib/observe/frame.ts";
 import { formatNumber } from "../dashboard/mod.ts";
+import { AsTable } from "./as_table.tsx";
 import { coloursOf } from "./colours.ts";
 import { useShared } from "./context.ts";
 import type { Update, VariantFrame } from "./protocol.ts";
@@ -62,21 +63,25 @@ export function SceneView() {
     let frames = 0;
     let countedFrom = last;
     let isStale = true;
+    // Asked for once and not for each picture: the browser would have to lay out the page at once.
+    let width = 0;
     const draw = (now: number) => {
       request = requestAnimationFrame(draw);
       const update = playground.latest;
-      if (update === undefined) return;
+      if (update === undefined || width === 0) return;
       const { variants, run } = update;
       frames++;
       if (now - countedFrom >= 1000) {
-        playground.frameRate.value = Math.round(1000 * frames / (now - countedFrom));
+        playground.drawn.value = {
+          pictures_per_s: Math.round(1000 * frames / (now - countedFrom)),
+          dots: scenes.reduce((sum, { dots }) => sum + dots, 0),
+        };
         frames = 0;
         countedFrom = now;
       }
       const isStill = hasReducedMotion.peek();
       if (isStill && update === drawn && !isStale) return;
       isStale = false;
-      const width = element.clientWidth;
       const layout = placesOf(variants, width);
       places = layout.places;
       heightNow.value = layout.height;
@@ -100,6 +105,8 @@ export function SceneView() {
         const name = variants.length > 1 ? names[i]?.name ?? "" : "";
         scenes[i]!.draw(frame, width, name, update !== drawn, style);
       });
+      // The browser paints after this function and before the next task.
+      if (drawn === undefined) setTimeout(() => playground.painted());
       drawn = update;
       flowReason.value = scenes.map((scene) => scene.flowReason).find((words) => words !== "") ??
         "";
@@ -109,7 +116,10 @@ export function SceneView() {
       colours = coloursOf(isDark.value);
       isStale = true;
     });
-    const resize = new ResizeObserver(() => isStale = true);
+    const resize = new ResizeObserver(() => {
+      width = element.clientWidth;
+      isStale = true;
+    });
     resize.observe(element);
     drawing.current = {
       at(x, y) {
@@ -165,10 +175,7 @@ export function SceneView() {
       />
       <Legend />
       <p class="flow-note" role="status" hidden={flowReason.value === ""}>{flowReason}</p>
-      <details>
-        <summary>As a table</summary>
-        <SceneTable />
-      </details>
+      <AsTable>{() => <SceneTable />}</AsTable>
     </section>
   );
 }
@@ -186,7 +193,7 @@ function fit(element: HTMLCanvasElement, width: number, height: number): void {
 }
 
 function Legend() {
-  const { playground } = useShared();
+  const { pictures_per_s, dots } = useShared().playground.drawn.value;
   return (
     <ul class="legend scene-legend">
       <li>
@@ -208,10 +215,10 @@ function Legend() {
         <Form kind="cross" colour="bad" /> error or retry
       </li>
       <li>
-        <Form kind="square" colour="bad" /> held back
+        <Form kind="square" colour="bad" /> gets no answer
       </li>
-      <li class="muted" data-frame-rate={playground.frameRate}>
-        {playground.frameRate} pictures/s
+      <li class="muted" data-pictures-per-s={pictures_per_s} data-dots={dots}>
+        {pictures_per_s} pictures/s, {formatNumber(dots)} dots
       </li>
     </ul>
   );

@@ -1,0 +1,13 @@
+import { useSignal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
+
+/** The numbers of a picture as a table. It is made only while it is open: most pictures have many numbers. */
+export function AsTable({ children }: { readonly children: () => ComponentChildren }) {
+  const isOpen = useSignal(false);
+  return (
+    <details onToggle={({ currentTarget }) => isOpen.value = currentTarget.open}>
+      <summary>As a table</summary>
+      {isOpen.value && children()}
+    </details>
+  );
+}

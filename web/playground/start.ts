@@ -1,0 +1,15 @@
+import type { Library } from "./lessons.ts";
+
+/*
+ * What the page waits for longest begins before anything else of the page is evaluated: the simulation in its worker,
+ * and the examples and lessons.
+ */
+
+/** The thread of the simulation. */
+export const worker = new Worker("worker.js", { type: "module" });
+
+/** The examples and lessons. Rejects if they cannot be loaded. */
+export const library: Promise<Library> = fetch("lessons.json").then((response) => {
+  if (!response.ok) throw new Error(`lessons.json: ${response.status} ${response.statusText}`);
+  return response.json();
+});
