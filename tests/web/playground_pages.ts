@@ -94,3 +94,16 @@ export async function drop(page: Page, files: Readonly<Record<string, string>>):
     dispatchEvent(new DragEvent("drop", { dataTransfer: data, cancelable: true }));
   })()`);
 }
+
+/** Drags the line of time to a point. */
+export async function seek(page: Page, at_ms: number): Promise<void> {
+  await page.evaluate(`(() => {
+    const slider = document.querySelector('input[type="range"]');
+    slider.value = ${at_ms};
+    slider.dispatchEvent(new Event("input", { bubbles: true }));
+  })()`);
+  await until(
+    page,
+    `Math.abs(Number(document.querySelector(".clock").dataset.at) - ${at_ms}) < 100`,
+  );
+}

@@ -44,19 +44,6 @@ async function picture(page: Page): Promise<string> {
   );
 }
 
-/** Drags the line of time to a point. */
-async function seek(page: Page, at_ms: number): Promise<void> {
-  await page.evaluate(`(() => {
-    const slider = document.querySelector('input[type="range"]');
-    slider.value = ${at_ms};
-    slider.dispatchEvent(new Event("input", { bubbles: true }));
-  })()`);
-  await until(
-    page,
-    `Math.abs(Number(document.querySelector(".clock").dataset.at) - ${at_ms}) < 100`,
-  );
-}
-
 const LOOKS: readonly Look[] = [
   { width: 1280, theme: "light" },
   { width: 1280, theme: "dark" },

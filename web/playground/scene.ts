@@ -29,6 +29,7 @@ export class Scene {
   #flowing = 0;
   #isFlow = false;
   #followed = 1;
+  #hasJumped = false;
 
   constructor(context: CanvasRenderingContext2D) {
     this.#context = context;
@@ -59,6 +60,7 @@ export class Scene {
   /** All dots that were on their way are forgotten: the time has jumped. */
   forget(): void {
     this.#flock.forget();
+    this.#hasJumped = true;
   }
 
   /** Draws at the origin of the canvas's coordinates, in a place of this width. */
@@ -68,7 +70,9 @@ export class Scene {
     this.#layout = layoutOf(truth.ids.length, beliefs.length, width);
     if (isNew && dots !== null) {
       const followed = this.#flock.take(dots, this.#layout);
-      this.#followed += 0.15 * (followed - this.#followed);
+      // After a jump all dots are new, however long they stay.
+      if (!this.#hasJumped) this.#followed += 0.15 * (followed - this.#followed);
+      this.#hasJumped = false;
     }
     // Two bounds, so that the picture does not flicker between its two forms.
     this.#isFlow = dots === null ||

@@ -1,0 +1,78 @@
+/**
+ * Records the movie of the playground at the top of README: docs/pictures/playground.gif. A backend hangs; round-robin
+ * goes on sending to it until probes detect that, least-connections stops at once; then the backend is repaired.
+ *
+ * The page is paused and moved on by a step for each picture, so the movie is the same on a slow machine.
+ */
+import { fileURLToPath } from "node:url";
+import { installed } from "../support/tools.ts";
+import { closeBrowser, hasNoBrowser, withPage } from "./browser.ts";
+import { drop, passed, seek, served } from "./playground_pages.ts";
+
+const FILE = fileURLToPath(new URL("../../docs/pictures/playground.gif", import.meta.url));
+const WIDTH = 800;
+/** Between two pictures, in virtual time, which passes as fast as real time in the movie. */
+const STEP_MS = 80;
+const END_MS = 11_000;
+/** GitHub shows larger ones, but they take long to load. */
+const BYTES_MAX = 2_000_000;
+
+const SCENARIO = `title: A backend hangs
+seed: 1
+duration: 11s
+balancer:
+  backends: 3
+  health_check: { type: tcp, interval: 800ms, timeout: 400ms, rise: 2, fall: 3 }
+  timeouts: { connect: 2s }
+workload:
+  arrivals: { poisson: { rate: 11/s } }
+service: { uniform: { min: 200ms, max: 400ms } }
+servers: { default: { slots: 4 } }
+network: { latency: 90ms }
+faults:
+  - { at: 2500ms, for: 4s, backend: B2, kind: hang }
+compare: { balancer.algorithm: [round-robin, least-connections] }
+`;
+
+if (hasNoBrowser) throw new Error("the movie needs Chromium: install the package chromium");
+if (installed("ffmpeg") === undefined) {
+  throw new Error("the movie needs ffmpeg: install the package ffmpeg");
+}
+const folder = await Deno.makeTempDir({ prefix: "lbsim-movie-" });
+try {
+  await served(async (url) => {
+    await withPage(url, async (page) => {
+      await passed(page, 1);
+      await drop(page, { "movie.yaml": SCENARIO });
+      await page.getByRole("heading", { name: "A backend hangs" }).waitFor();
+      await page.getByRole("button", { name: "Pause" }).click();
+      await page.getByRole("button", { name: "Play" }).waitFor();
+      for (let at = 0, i = 0; at <= END_MS; at += STEP_MS, i++) {
+        await seek(page, at);
+        const box = (await page.locator(".scene canvas").boundingBox())!;
+        await page.screenshot({
+          path: `${folder}/${String(i).padStart(4, "0")}.png`,
+          clip: { x: 0, y: box.y - 10, width: WIDTH, height: box.height + 20 },
+        });
+      }
+      // Without it nothing moves between the steps, and each dot is at its true place.
+    }, { width: WIDTH, theme: "light", reducedMotion: true });
+  });
+  const palette = "split[a][b];[a]palettegen=max_colors=64:stats_mode=full[p];[b][p]";
+  const { success, stderr } = await new Deno.Command("ffmpeg", {
+    args: [
+      ...["-loglevel", "error", "-y", "-framerate", String(1000 / STEP_MS)],
+      ...["-i", `${folder}/%04d.png`, "-loop", "0"],
+      ...["-vf", `${palette}paletteuse=dither=none:diff_mode=rectangle`, FILE],
+    ],
+  }).output();
+  if (!success) throw new Error(`ffmpeg: ${new TextDecoder().decode(stderr)}`);
+} finally {
+  await closeBrowser();
+  await Deno.remove(folder, { recursive: true });
+}
+const { size } = await Deno.stat(FILE);
+if (size > BYTES_MAX) {
+  throw new Error(`the movie has ${size} bytes: at most ${BYTES_MAX} are wanted`);
+}
+console.log(`${FILE}: ${size} bytes`);
