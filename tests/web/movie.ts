@@ -12,7 +12,7 @@ import { drop, passed, seek, served } from "./playground_pages.ts";
 const FILE = fileURLToPath(new URL("../../docs/pictures/playground.gif", import.meta.url));
 const WIDTH = 800;
 /** Between two pictures, in virtual time, which passes as fast as real time in the movie. */
-const STEP_MS = 80;
+const STEP_MS = 50;
 const END_MS = 11_000;
 /** GitHub shows larger ones, but they take long to load. */
 const BYTES_MAX = 2_000_000;
@@ -28,7 +28,7 @@ workload:
   arrivals: { poisson: { rate: 11/s } }
 service: { uniform: { min: 200ms, max: 400ms } }
 servers: { default: { slots: 4 } }
-network: { latency: 90ms }
+network: { latency: 130ms }
 faults:
   - { at: 2500ms, for: 4s, backend: B2, kind: hang }
 compare: { balancer.algorithm: [round-robin, least-connections] }
@@ -47,12 +47,19 @@ try {
       await page.getByRole("heading", { name: "A backend hangs" }).waitFor();
       await page.getByRole("button", { name: "Pause" }).click();
       await page.getByRole("button", { name: "Play" }).waitFor();
+      await page.evaluate(`document.querySelector("[data-dots]").hidden = true`);
       for (let at = 0, i = 0; at <= END_MS; at += STEP_MS, i++) {
         await seek(page, at);
-        const box = (await page.locator(".scene canvas").boundingBox())!;
+        const canvas = (await page.locator(".scene canvas").boundingBox())!;
+        const legend = (await page.locator(".scene-legend").boundingBox())!;
         await page.screenshot({
           path: `${folder}/${String(i).padStart(4, "0")}.png`,
-          clip: { x: 0, y: box.y - 10, width: WIDTH, height: box.height + 20 },
+          clip: {
+            x: 0,
+            y: canvas.y - 10,
+            width: WIDTH,
+            height: legend.y + legend.height - canvas.y + 20,
+          },
         });
       }
       // Without it nothing moves between the steps, and each dot is at its true place.

@@ -10,7 +10,16 @@ import {
   type Look,
   withPage,
 } from "./browser.ts";
-import { drop, NGINX, passed, problems, served, servedByNginx, until } from "./playground_pages.ts";
+import {
+  drop,
+  NGINX,
+  passed,
+  problems,
+  seek,
+  served,
+  servedByNginx,
+  until,
+} from "./playground_pages.ts";
 
 Deno.test.afterAll(closeBrowser);
 
