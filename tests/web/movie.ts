@@ -7,32 +7,16 @@
 import { fileURLToPath } from "node:url";
 import { installed } from "../support/tools.ts";
 import { closeBrowser, hasNoBrowser, withPage } from "./browser.ts";
-import { drop, passed, seek, served } from "./playground_pages.ts";
+import { drop, hangs, passed, seek, served } from "./playground_pages.ts";
 
 const FILE = fileURLToPath(new URL("../../docs/pictures/playground.gif", import.meta.url));
 const WIDTH = 800;
 /** Between two pictures, in virtual time, which passes as fast as real time in the movie. */
 const STEP_MS = 50;
+const BEGIN_MS = 800;
 const END_MS = 11_000;
 /** GitHub shows larger ones, but they take long to load. */
 const BYTES_MAX = 2_000_000;
-
-const SCENARIO = `title: A backend hangs
-seed: 1
-duration: 11s
-balancer:
-  backends: 3
-  health_check: { type: tcp, interval: 800ms, timeout: 400ms, rise: 2, fall: 3 }
-  timeouts: { connect: 2s }
-workload:
-  arrivals: { poisson: { rate: 11/s } }
-service: { uniform: { min: 200ms, max: 400ms } }
-servers: { default: { slots: 4 } }
-network: { latency: 130ms }
-faults:
-  - { at: 2500ms, for: 4s, backend: B2, kind: hang }
-compare: { balancer.algorithm: [round-robin, least-connections] }
-`;
 
 if (hasNoBrowser) throw new Error("the movie needs Chromium: install the package chromium");
 if (installed("ffmpeg") === undefined) {
@@ -43,12 +27,12 @@ try {
   await served(async (url) => {
     await withPage(url, async (page) => {
       await passed(page, 1);
-      await drop(page, { "movie.yaml": SCENARIO });
+      await drop(page, { "movie.yaml": hangs({ at_s: [2.5], for_s: 4, duration_s: 11 }) });
       await page.getByRole("heading", { name: "A backend hangs" }).waitFor();
       await page.getByRole("button", { name: "Pause" }).click();
       await page.getByRole("button", { name: "Play" }).waitFor();
-      await page.evaluate(`document.querySelector("[data-dots]").hidden = true`);
-      for (let at = 0, i = 0; at <= END_MS; at += STEP_MS, i++) {
+      await page.evaluate(`document.querySelector("[data-dots]").remove()`);
+      for (let at = BEGIN_MS, i = 0; at <= END_MS; at += STEP_MS, i++) {
         await seek(page, at);
         const canvas = (await page.locator(".scene canvas").boundingBox())!;
         const legend = (await page.locator(".scene-legend").boundingBox())!;

@@ -1,10 +1,12 @@
 /**
- * Takes the pictures of the dashboard that the documents show: wide, with the form that hurts a backend, and narrow;
- * light and dark.
+ * Takes the pictures of the dashboard and of the playground that the documents show: wide and narrow, light and dark.
+ * The wide ones of the dashboard have the form that hurts a backend.
  */
 import { fileURLToPath } from "node:url";
+import type { Page } from "playwright-core";
 import { closeBrowser, withPage } from "./browser.ts";
 import { serveFixture } from "./fixture_server.ts";
+import { drop, hangs, passed, seek, served } from "./playground_pages.ts";
 
 const FOLDER = new URL("../../docs/pictures/", import.meta.url);
 /** A picture ends where this section of the page ends; on a phone, with the traffic. */
@@ -23,17 +25,35 @@ for (const width of [1280, 390]) {
         await page.getByRole("form", { name: "Hurt B1" }).waitFor();
       }
       await page.waitForTimeout(3000); // Until connections flow everywhere.
-      await page.evaluate("scrollTo(0, 0)"); // The form has the focus, and the page has moved to it.
-      const last = await page.getByRole("region", { name: LAST[width]!, exact: true })
-        .boundingBox();
-      const path = fileURLToPath(new URL(`dashboard-${width}-${theme}.png`, FOLDER));
-      const clip = { x: 0, y: 0, width, height: last!.y + last!.height + 12 };
-      await page.screenshot({ path, fullPage: true, clip });
-      // A picture of few colours takes a third of the space.
-      await new Deno.Command("pngquant", { args: ["--force", "--output", path, "64", path] })
-        .output();
+      await take(page, `dashboard-${width}-${theme}.png`, width, LAST[width]!);
     }, { width, theme });
   }
 }
-await closeBrowser();
 await fixture.stop();
+await served(async (url) => {
+  for (const width of [1280, 390]) {
+    for (const theme of ["light", "dark"] as const) {
+      await withPage(url, async (page) => {
+        await passed(page, 1);
+        await drop(page, { "hangs.yaml": hangs({ at_s: [10, 50], for_s: 20, duration_s: 80 }) });
+        await page.getByRole("heading", { name: "A backend hangs" }).waitFor();
+        await page.getByRole("button", { name: "Pause" }).click();
+        await seek(page, 51_400); // The backend hangs, and the balancer does not know it yet.
+        await page.waitForTimeout(2000); // Until the dots are at their places, and the plots are drawn.
+        await take(page, `playground-${width}-${theme}.png`, width, "Measured so far");
+      }, { width, theme });
+    }
+  }
+});
+await closeBrowser();
+
+/** Takes a picture from the top of the page to the end of this section. */
+async function take(page: Page, name: string, width: number, last: string): Promise<void> {
+  await page.evaluate("scrollTo(0, 0)"); // A form may have the focus, and the page has moved to it.
+  const box = await page.getByRole("region", { name: last, exact: true }).boundingBox();
+  const path = fileURLToPath(new URL(name, FOLDER));
+  const clip = { x: 0, y: 0, width, height: box!.y + box!.height + 12 };
+  await page.screenshot({ path, fullPage: true, clip });
+  // A picture of few colours takes a third of the space.
+  await new Deno.Command("pngquant", { args: ["--force", "--output", path, "64", path] }).output();
+}

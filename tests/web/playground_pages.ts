@@ -107,3 +107,32 @@ export async function seek(page: Page, at_ms: number): Promise<void> {
     `Math.abs(Number(document.querySelector(".clock").dataset.at) - ${at_ms}) < 100`,
   );
 }
+
+/** A scenario for pictures: two algorithms, and a backend that hangs at these times. Its network is slow, so that requests are seen on their way. */
+export function hangs(
+  { at_s, for_s, duration_s }: {
+    readonly at_s: readonly number[];
+    readonly for_s: number;
+    readonly duration_s: number;
+  },
+): string {
+  return `title: A backend hangs
+watch: >-
+  B2 becomes silent. Until the probes detect that, round-robin sends every third request to it;
+  least-connections notices that the requests there do not end.
+seed: 1
+duration: ${duration_s}s
+balancer:
+  backends: 3
+  health_check: { type: tcp, interval: 800ms, timeout: 400ms, rise: 2, fall: 3 }
+  timeouts: { connect: 2s }
+workload: { arrivals: { poisson: { rate: 11/s } } }
+service: { uniform: { min: 200ms, max: 400ms } }
+servers: { default: { slots: 4 } }
+network: { latency: 130ms }
+faults:
+${
+    at_s.map((at) => `  - { at: ${at}s, for: ${for_s}s, backend: B2, kind: hang }\n`).join("")
+  }compare: { balancer.algorithm: [round-robin, least-connections] }
+`;
+}

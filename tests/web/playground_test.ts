@@ -34,6 +34,7 @@ function test(
     await served(async (url) => {
       await withPage(url + hash, async (page, complaints) => {
         await passed(page, 0);
+        await until(page, `performance.getEntriesByName("complete").length > 0`);
         await use(page, url);
         assert.deepEqual(complaints, NO_COMPLAINT);
       }, look);

@@ -118,7 +118,7 @@ function scaleOf(
     ? (value: number) => Math.log10(value / min) / Math.log10(max / min)
     : (value: number) => (value - min) / (max - min);
   return {
-    ticks: axis.isLog ? decadesIn(min, max) : evenTicks(min, max),
+    ticks: axis.isLog ? logTicks(min, max) : evenTicks(min, max),
     place: (value) => from + (to - from) * part(value),
   };
 }
@@ -139,13 +139,18 @@ export function rangeOf(axis: PlotAxis, values: readonly (number | null)[]): [nu
   return axis.isLog ? [min, 10 * min] : [min, min + 1];
 }
 
-/** The powers of ten from `min` to `max`. */
-export function decadesIn(min: number, max: number): number[] {
-  const ticks: number[] = [];
-  for (let k = Math.ceil(Math.log10(min) - 1e-9); k <= Math.log10(max) + 1e-9; k++) {
-    ticks.push(10 ** k);
-  }
-  return ticks;
+/** The ticks of a logarithmic axis: powers of ten; if there are too few, also 2 and 5 times them, or even steps. */
+export function logTicks(min: number, max: number): number[] {
+  const first = Math.floor(Math.log10(min));
+  const decades = Array.from(
+    { length: Math.ceil(Math.log10(max)) - first + 1 },
+    (_, k) => 10 ** (first + k),
+  );
+  const isInside = (tick: number) => tick >= min * (1 - 1e-9) && tick <= max * (1 + 1e-9);
+  const whole = decades.filter(isInside);
+  if (whole.length >= 2) return whole;
+  const finer = decades.flatMap((decade) => [decade, 2 * decade, 5 * decade]).filter(isInside);
+  return finer.length >= 2 ? finer : evenTicks(min, max);
 }
 
 function evenTicks(min: number, max: number): number[] {

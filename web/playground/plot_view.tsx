@@ -2,7 +2,7 @@ import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import { type Colours, useColours } from "./colours.ts";
 import { Figure } from "./figure.tsx";
-import { decadesIn, type PlotAxis, plotCsv, type PlotData, plotSvg, rangeOf } from "./plot.ts";
+import { logTicks, type PlotAxis, plotCsv, type PlotData, plotSvg, rangeOf } from "./plot.ts";
 
 const HEIGHT = 220;
 /** The table has at most this many rows: they are as far apart as the points of the plot. */
@@ -103,7 +103,7 @@ function optionsOf(
   };
   const labels = ({ format }: PlotAxis): uPlot.Axis.DynamicValues => (_, splits) =>
     splits.map((value) => format(value));
-  const decades = (_: uPlot, __: number, min: number, max: number) => decadesIn(min, max);
+  const ticks = (_: uPlot, __: number, min: number, max: number) => logTicks(min, max);
   const scale = (
     { isLog }: PlotAxis,
     range: () => [number, number],
@@ -120,8 +120,8 @@ function optionsOf(
       ),
     },
     axes: [
-      { ...axis, space: 56, values: labels(x), ...x.isLog && { splits: decades } },
-      { ...axis, size: 54, values: labels(y), ...y.isLog && { splits: decades } },
+      { ...axis, space: 56, values: labels(x), ...x.isLog && { splits: ticks } },
+      { ...axis, size: 54, values: labels(y), ...y.isLog && { splits: ticks } },
     ],
     series: [
       {},

@@ -89,7 +89,9 @@ function theoryNote(
 ): string {
   if (variants.some(({ theory }) => theory !== null)) return "Dotted: queueing theory.";
   const reason = variants.map(({ no_theory }) => no_theory).find((words) => words !== null);
-  return reason ? `No line of theory: ${reason}.` : "";
+  return reason
+    ? `No line of queueing theory: ${reason.replace("theory would need", "it needs")}.`
+    : "";
 }
 
 /** The numbers of each variant; they are also the legend of the plots. */

@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { plotCsv, type PlotData, plotSvg, rangeOf } from "../../../web/playground/plot.ts";
+import {
+  logTicks,
+  plotCsv,
+  type PlotData,
+  plotSvg,
+  rangeOf,
+} from "../../../web/playground/plot.ts";
 import { backendAt, layoutOf } from "../../../web/playground/scene_layout.ts";
 
 const COLOURS = { ground: "#fff", text: "#000", muted: "#555", grid: "#ddd" };
@@ -11,6 +17,12 @@ const PLOT: PlotData = {
   xs: [1, 2, 3],
   series: [{ label: 'a "b"', colour: "#123456", dash: [4, 2], values: [1, null, 0.01] }],
 };
+
+Deno.test("logTicks() has powers of ten, and finer ticks where these are too few", () => {
+  assert.deepEqual(logTicks(1, 1000), [1, 10, 100, 1000]);
+  assert.deepEqual(logTicks(0.9, 8), [1, 2, 5]);
+  assert.deepEqual(logTicks(1100, 1400), [1100, 1150, 1200, 1250, 1300, 1350, 1400]);
+});
 
 Deno.test("plotCsv() quotes names and leaves unknown values empty", () => {
   assert.equal(plotCsv(PLOT), '"time, s","a ""b"""\n1,1\n2,\n3,0.01\n');
