@@ -132,72 +132,82 @@ interface RowValues {
   readonly limit: number;
 }
 
-/** A backend. It is made anew only if one of its values has changed: there may be hundreds. */
-function Row(values: RowValues) {
+/** A backend. There may be hundreds, so its forms are made anew only if one of their values has changed. */
+function Row({ inFlight, ...values }: RowValues) {
+  const { id, condition, isBroken, isTrulyHurt, faults } = values;
+  const forms = useMemo(() => <Forms {...values} />, Object.values(values));
+  return (
+    <tr data-backend={id} data-broken={isBroken}>
+      <th scope="row">{id}</th>
+      <td class={`condition ${condition ?? ""}`}>
+        {condition === undefined ? "removed" : `${SIGNS[condition]} ${condition}`}
+      </td>
+      <td class={isTrulyHurt ? "bad" : ""}>{faults || "no fault"}</td>
+      <td class="number">{formatNumber(inFlight)}</td>
+      {forms}
+    </tr>
+  );
+}
+
+/** What can be done to a backend: the other cells of its row. */
+function Forms(
+  { id, isGone, isBroken, cause, weight, speed, slots, limit }: Omit<RowValues, "inFlight">,
+) {
   const { playground } = useShared();
-  return useMemo(() => {
-    const { id, condition, isGone, isBroken, isTrulyHurt, faults, inFlight, cause } = values;
-    return (
-      <tr data-backend={id} data-broken={isBroken}>
-        <th scope="row">{id}</th>
-        <td class={`condition ${condition ?? ""}`}>
-          {condition === undefined ? "removed" : `${SIGNS[condition]} ${condition}`}
-        </td>
-        <td class={isTrulyHurt ? "bad" : ""}>{faults || "no fault"}</td>
-        <td class="number">{formatNumber(inFlight)}</td>
-        <td>
-          <button
-            type="button"
-            class={isBroken ? "" : "danger"}
-            aria-label={isBroken ? `Repair ${id}` : `Break ${id}: ${cause}`}
-            disabled={isGone}
-            onClick={() => playground.toggleFault(id)}
-          >
-            {isBroken ? "Repair" : "Break"}
-          </button>
-        </td>
-        <td>
-          <Setting
-            path={`balancer.backends.${id}.weight`}
-            label={`Weight of ${id}`}
-            initial={String(values.weight)}
-          />
-        </td>
-        <td>
-          <Setting
-            path={`servers.${id}.speed`}
-            label={`Speed of ${id}`}
-            initial={String(values.speed)}
-          />
-        </td>
-        <td>
-          <Setting
-            path={`servers.${id}.slots`}
-            label={`Slots of ${id}`}
-            initial={orNothing(values.slots)}
-          />
-        </td>
-        <td>
-          <Setting
-            path={`balancer.backends.${id}.max_connections`}
-            label={`Connections of ${id} at most`}
-            initial={orNothing(values.limit)}
-          />
-        </td>
-        <td>
-          <button
-            type="button"
-            class="small"
-            aria-label={`Remove ${id}`}
-            disabled={isGone}
-            onClick={() => playground.change({ kind: "remove backend", id })}
-          >
-            Remove
-          </button>
-        </td>
-      </tr>
-    );
-  }, Object.values(values));
+  return (
+    <>
+      <td>
+        <button
+          type="button"
+          class={isBroken ? "" : "danger"}
+          aria-label={isBroken ? `Repair ${id}` : `Break ${id}: ${cause}`}
+          disabled={isGone}
+          onClick={() => playground.toggleFault(id)}
+        >
+          {isBroken ? "Repair" : "Break"}
+        </button>
+      </td>
+      <td>
+        <Setting
+          path={`balancer.backends.${id}.weight`}
+          label={`Weight of ${id}`}
+          initial={String(weight)}
+        />
+      </td>
+      <td>
+        <Setting
+          path={`servers.${id}.speed`}
+          label={`Speed of ${id}`}
+          initial={String(speed)}
+        />
+      </td>
+      <td>
+        <Setting
+          path={`servers.${id}.slots`}
+          label={`Slots of ${id}`}
+          initial={orNothing(slots)}
+        />
+      </td>
+      <td>
+        <Setting
+          path={`balancer.backends.${id}.max_connections`}
+          label={`Connections of ${id} at most`}
+          initial={orNothing(limit)}
+        />
+      </td>
+      <td>
+        <button
+          type="button"
+          class="small"
+          aria-label={`Remove ${id}`}
+          disabled={isGone}
+          onClick={() => playground.change({ kind: "remove backend", id })}
+        >
+          Remove
+        </button>
+      </td>
+    </>
+  );
 }
 
 /** A number; nothing if it has no bound. */
