@@ -33,14 +33,47 @@ export async function bundledInParts(
   try {
     await bundle(paths, ["--code-splitting", "--outdir", folder]);
     const names = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
-    return new Map(
-      await Promise.all(names.map(async (name) =>
-        [name, await Deno.readTextFile(`${folder}/${name}`)] as const
-      )),
+    return await renamed(
+      await Promise.all(
+        names.map(async (name) => [name, await Deno.readTextFile(`${folder}/${name}`)] as const),
+      ),
     );
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+/** The digest that the bundler appends to a name depends on where this folder stands. */
+const DIGEST = /-[A-Z0-9]{8}(?=\.js\b)/g;
+
+/** The parts with digests in their names that depend on nothing but the texts. */
+async function renamed(
+  parts: readonly (readonly [name: string, text: string])[],
+): Promise<ReadonlyMap<string, string>> {
+  const texts = parts.map(([, text]) => text.replaceAll(DIGEST, "")).sort().join();
+  const names = new Map(
+    await Promise.all(
+      parts.filter(([name]) => name.search(DIGEST) >= 0).map(
+        async ([name, text]) => {
+          const own = await digest(text.replaceAll(DIGEST, "") + texts);
+          return [name, name.replace(DIGEST, `-${own}`)] as const;
+        },
+      ),
+    ),
+  );
+  return new Map(
+    parts.map(([name, text]) =>
+      [
+        names.get(name) ?? name,
+        [...names].reduce((changed, [from, to]) => changed.replaceAll(from, to), text),
+      ] as const
+    ).sort(([a], [b]) => a < b ? -1 : 1),
+  );
+}
+
+async function digest(text: string): Promise<string> {
+  const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return new Uint8Array(bytes).toHex().slice(0, 8);
 }
 
 async function bundle(paths: readonly string[], options: readonly string[]): Promise<string> {

@@ -39,7 +39,9 @@ function script(body: string): Asset {
 /** Names the parts that the page's script needs at once, so that a browser need not read it to learn of them. */
 function withPreloads(html: string, parts: ReadonlyMap<string, string>): string {
   const needed = [...parts.get("main.js")!.matchAll(/from"\.\/([^"]+)"/g)].map(([, name]) => name!);
-  const links = needed.sort().map((name) => `<link rel="modulepreload" href="${name}">\n    `).join("");
+  const links = needed.sort().map((name) => `<link rel="modulepreload" href="${name}">\n    `).join(
+    "",
+  );
   return html.replace("<script ", () => `${links}<script `);
 }
 
