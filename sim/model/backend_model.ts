@@ -15,13 +15,13 @@ export class BackendModel {
   readonly server: Server;
   /** Whether the backend drops a request when it learns that the client has left. */
   dropsAbandoned: boolean;
-  /** Its process has crashed. */
+  /** Whether its process has crashed. */
   down = false;
-  /** Its machine answers nothing. */
+  /** Whether its machine answers nothing. */
   silent = false;
-  /** Its process is paused. */
+  /** Whether its process is paused. */
   paused = false;
-  /** Gray failure: probes succeed whatever the load. */
+  /** Whether it has a gray failure: probes succeed at any load. */
   gray = false;
   /** Share of requests that are served and then end in an error. */
   failRate = 0;
@@ -29,10 +29,10 @@ export class BackendModel {
   probeFailRate = 0;
   /** Share of requests and probes that get an error at once. */
   fastErrorRate = 0;
-  /** Connections in flight to it, over all balancers. */
+  /** The number of its connections in flight, over all balancers. */
   inFlight = 0;
   /**
-   * Counts of the measured time: connections that reached it, requests done there, requests that failed
+   * Counts of the measured time: connections that reached it, requests that it has done, and requests that failed
    * there.
    */
   reached = 0;
@@ -52,7 +52,7 @@ export class BackendModel {
     this.server = new Kind(index, options, context);
   }
 
-  /** Another speed, other slots, another queue. Its discipline stays. */
+  /** Changes its speed, slots and queue. Its discipline stays. */
   change(options: ServerOptions, now: Nanoseconds): void {
     this.dropsAbandoned = options.abandoned === "drop";
     this.server.change(options, now);
@@ -78,7 +78,7 @@ export class BackendModel {
     return this.#faults.length > 0;
   }
 
-  /** A fault begins. `flap` is a `crash` that comes and goes. */
+  /** A fault begins. A `flap` is a `crash` that begins and ends again and again. */
   begin(fault: ServerFault, now: Nanoseconds): void {
     this.#faults.push(fault);
     this.#assess(now);

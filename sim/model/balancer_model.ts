@@ -10,7 +10,7 @@ import { type EventQueue, WAKE } from "../engine/mod.ts";
 import type { BackendModel } from "./backend_model.ts";
 import type { IdealStore } from "./ideal_store.ts";
 
-/** A simulated load balancer: the same scheduler as the live one, with its own view of the backends. */
+/** A simulated load balancer: it has the scheduler of the live balancer, and its own view of the backends. */
 export class BalancerModel {
   readonly index: number;
   readonly events = new EventStream((failure) => this.readerFailures.push(failure));
@@ -20,7 +20,7 @@ export class BalancerModel {
   listening = false;
   /** How many faults stop it at present. */
   stops = 0;
-  /** By backend index: the number of partitions between this balancer and the backend. */
+  /** The number of partitions between this balancer and each backend, by backend index. */
   readonly cuts: number[];
   /** By index in the scheduler: the backend that this was when it was last asked for. */
   readonly #models: BackendModel[] = [];
@@ -34,7 +34,7 @@ export class BalancerModel {
   #scheduler: Scheduler;
   #starts = 0;
 
-  /** @param store Keeps its sessions; undefined if they are in memory only. */
+  /** @param store The store for its sessions; undefined if they are in memory only. */
   constructor(
     options: Balancer,
     index: number,
@@ -82,7 +82,7 @@ export class BalancerModel {
     this.#scheduler = this.#newScheduler();
   }
 
-  /** Other options from now on, as after a reload of the live balancer. */
+  /** Applies other options, as a reload of the live balancer does. */
   change(options: Balancer, now: Nanoseconds): void {
     this.#options = options;
     this.#scheduler.reconfigure(options, now);

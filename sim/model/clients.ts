@@ -16,30 +16,29 @@ import {
 import type { Outcome } from "../measure/mod.ts";
 import type { World } from "./world.ts";
 
-/** A connection that belongs to no client of a closed loop. */
+/** The owner of a connection that belongs to no client of a closed loop. */
 const NO_OWNER = -1;
 
 /**
  * The clients: they arrive, connect, send requests, wait, time out, retry, think and leave.
  *
- * A connection costs its client a handshake: its first request reaches the balancer three messages after the
- * client began. The sojourn time counts from that beginning, with all retries and pauses and whatever
- * happened to earlier requests, so there is no coordinated omission.
+ * A connection begins with a handshake: its first request reaches the balancer three messages after the client began.
+ * The sojourn time counts from this beginning and includes all retries and pauses. It does not depend on earlier
+ * requests, so there is no coordinated omission.
  *
- * The draws of a request (its work, its pauses, its balancer) depend only on its origin (a client of the
- * closed loop, or an arrival) and its number there. So all variants get the same requests, in whatever order
- * they occur.
+ * The draws of a request (its work, its pauses, its balancer) depend only on its origin (a client of the closed loop,
+ * or an arrival) and its number there. So all variants get the same requests, in any order of the events.
  */
 export class Clients {
   readonly #world: World;
   #demand: Demand;
   readonly #chances: Chances;
-  /** One for each timeout that clients have had; the last is that of the present. */
+  /** The deadlines, one object for each timeout that clients have had. The last one has the present timeout. */
   readonly #deadlines: Deadlines[];
   #changes = 0;
   readonly #lastConnection: number;
   #arrived = 0;
-  /** By client of the closed loop: how many requests it has begun. */
+  /** The number of requests that each client of the closed loop has begun. */
   readonly #begun: number[];
   #stopped = false;
 
@@ -58,7 +57,7 @@ export class Clients {
     return this.#demand.population;
   }
 
-  /** How many clients the closed loop has; 0 for arrivals from outside. */
+  /** The number of clients of the closed loop; 0 in an open loop. */
   get inLoop(): number {
     return this.#demand.inLoop;
   }
@@ -74,7 +73,7 @@ export class Clients {
     for (let owner = 0; owner < this.inLoop; owner++) this.#scheduleNextConnection(owner, 0);
   }
 
-  /** Clients stop: from now on no client begins a connection or a request. */
+  /** Clients stop: no client begins a connection or a request from now on. */
   stop(): void {
     this.#stopped = true;
   }
@@ -206,8 +205,8 @@ export class Clients {
   }
 
   /**
-   * Creates a connection that carries on with the request of another one. The client waits on the new
-   * connection from now on.
+   * Creates a connection that continues the request of another one. The client waits on the new connection from now
+   * on.
    */
   takeOver(connection: Connection): Connection {
     const { startedAt, work, origin, nth, client, owner, requestsLeft, attempt } = connection;

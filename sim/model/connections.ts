@@ -6,7 +6,7 @@ import { ABORT_AT_BACKEND, ABORT_AT_BALANCER, RESET_AT_BALANCER } from "../engin
 
 /** The client waits for the answer to its request, or for its next attempt. */
 export const AWAITED = 1;
-/** Its balancer has given it a backend, where it counts as in flight. */
+/** It has a backend, where it counts as in flight. */
 export const ASSIGNED = 2;
 /** The backend has reserved a place for its request, which is on the way. */
 export const RESERVED = 4;
@@ -24,16 +24,16 @@ export const BROKEN = 128;
 export const PROBE = 256;
 /** The backend has answered the present request. */
 export const ANSWERED = 512;
-/** It is in use, not free. */
+/** It is in use: it is not free for another client. */
 export const IN_USE = 1024;
-/** It waits at the balancer until a backend has room. */
+/** It waits at the balancer until a backend has a free place. */
 export const QUEUED = 2048;
 /** The balancer has passed on the answer to the present request. */
 export const RELAYED = 4096;
 /** Its present event has waited for the event loop of its balancer. */
 export const LOOPED = 8192;
 
-/** What the answer is. */
+/** The kinds of an answer. */
 export const OK = 0;
 export const ERROR = 1;
 export const REFUSED = 2;
@@ -50,16 +50,16 @@ const UNKNOWN = NaN;
  * later connection does not expect.
  */
 export class Connection {
-  /** Its index in `Connections`, by which events name it. */
+  /** Its index in `Connections`. Events refer to it by this number. */
   readonly number: number;
   flags = 0;
   /** Sequence number of the next event of this connection; 0 if there is none. */
   pending = 0;
-  /** The same for messages that travel beside that event: its client's abort, on the way to the balancer. */
+  /** Sequence number of its client's abort that is on the way to the balancer; 0 if there is none. */
   clientAbort = 0;
-  /** The balancer's abort, on the way to the backend. */
+  /** Sequence number of the balancer's abort that is on the way to the backend; 0 if there is none. */
   balancerAbort = 0;
-  /** The backend's reset, on the way to the balancer. */
+  /** Sequence number of the backend's reset that is on the way to the balancer; 0 if there is none. */
   reset = 0;
   /** Number of the present wait. A deadline that was set for another wait is out of date. */
   wait = 0;
@@ -71,11 +71,11 @@ export class Connection {
   answerAt: Nanoseconds = UNKNOWN;
   /** How long its request waited at the backend before it was served. */
   waited: Nanoseconds = UNKNOWN;
-  /** How long its first request waited at the balancer until a backend had room. */
+  /** How long its first request waited at the balancer until a backend had a free place. */
   queued: Nanoseconds = UNKNOWN;
   /** The work of the request. */
   work = UNKNOWN;
-  /** The work left at `servedFrom`; for a shared server, the virtual time of completion. */
+  /** The remaining work at `servedFrom`; for a shared server, the virtual time of completion. */
   workLeft = UNKNOWN;
   servedFrom: Nanoseconds = UNKNOWN;
   /**
@@ -89,13 +89,13 @@ export class Connection {
   nth = 0;
   /** When the balancer first picked a backend for it. */
   pickedAt: Nanoseconds = UNKNOWN;
-  /** When data was last seen to move on it. */
+  /** When data last moved on it. */
   movedAt: Nanoseconds = UNKNOWN;
-  /** The backend that was picked last, if one was. */
+  /** The backend that was picked last; undefined if none was. */
   picked: BackendModel | undefined;
   /**
-   * The balancer that its client connects to. Unused for a probe, and for a connection that only carries the
-   * news of a failure.
+   * The balancer that its client connects to. Unused for a probe, and for a connection that only reports a failure to
+   * its client.
    */
   balancer!: BalancerModel;
   /** The scheduler's object for this connection, once it has reached the balancer. */
@@ -104,13 +104,13 @@ export class Connection {
   client = 0;
   /** Index of its client in the closed loop, or of its probe; −1 if none. */
   owner = -1;
-  /** Requests still to be sent, including the present one. */
+  /** The number of requests that remain to be sent, including the present one. */
   requestsLeft = 0;
   /** Number of the present attempt at the request, from 1. */
   attempt = 0;
-  /** What the answer is. */
+  /** The kind of the answer. */
   answer = OK;
-  /** Neighbours in a server's queue; `next` is also the next free connection. */
+  /** Its neighbours in a server's queue. `next` of a free connection is the next free one. */
   next: Connection | undefined;
   previous: Connection | undefined;
   /** Its place in a shared server's heap. */
@@ -141,7 +141,7 @@ export class Connection {
     }
   }
 
-  /** Makes it wait for this event, in place of any other event of the kind; for none if `sequence` is 0. */
+  /** Makes it wait for this event instead of any other event of this kind. If `sequence` is 0, it waits for none. */
   expect(kind: number, sequence: number): void {
     switch (kind) {
       case ABORT_AT_BALANCER:
@@ -170,7 +170,7 @@ export class Connection {
  */
 export class Connections {
   readonly #all: Connection[] = [];
-  /** The free ones, as a list by `next`. */
+  /** The first free connection; `next` links the others. */
   #free: Connection | undefined;
 
   /** All connection objects, free ones included, in the order of their numbers. */
@@ -183,7 +183,7 @@ export class Connections {
     return this.#all[number]!;
   }
 
-  /** Takes a free connection, or makes one. Its flags are `flags`; the caller sets the other fields. */
+  /** Takes a free connection, or creates one. Its flags are `flags`; the caller sets the other fields. */
   take(flags: number): Connection {
     let connection = this.#free;
     if (connection === undefined) {
@@ -197,7 +197,7 @@ export class Connections {
     return connection;
   }
 
-  /** Makes a connection free for reuse. */
+  /** Frees a connection for reuse. */
   free(connection: Connection): void {
     connection.flags = 0;
     connection.pending = 0;

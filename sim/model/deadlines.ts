@@ -3,9 +3,9 @@ import type { Connection } from "./connections.ts";
 import type { EventQueue } from "../engine/mod.ts";
 
 /**
- * Deadlines that are all set equally far ahead, so that they pass in the order in which they were set. They
- * are kept in a ring, and only the first one is in the event queue. Most deadlines are never reached; such a
- * deadline costs a few stores and no heap operation.
+ * Deadlines that all have the same delay, so they pass in the order in which they were set. They are kept in a ring,
+ * and only the first one is in the event queue. Most deadlines are never reached; such a deadline costs a few stores
+ * and no heap operation.
  */
 export class Deadlines {
   readonly #delay: Nanoseconds;

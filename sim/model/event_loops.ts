@@ -10,7 +10,7 @@ import { type Connection, LOOPED } from "./connections.ts";
 export class EventLoops {
   readonly #overheads: Overheads;
   readonly #queue: EventQueue;
-  /** By balancer: when it has done everything that has come so far. */
+  /** The time at which each balancer has finished all work that it has got so far. */
   readonly #freeAt: Float64Array;
 
   constructor(overheads: Overheads, balancers: number, queue: EventQueue) {
@@ -19,7 +19,10 @@ export class EventLoops {
     this.#freeAt = new Float64Array(balancers);
   }
 
-  /** Whether an event of a connection waits for the event loop of its balancer: it then comes again. */
+  /**
+   * Whether an event of a connection must wait for the event loop of its balancer. If so, the event happens again
+   * later.
+   */
   delays(kind: number, connection: Connection, now: Nanoseconds): boolean {
     const cost = this.#costOf(kind);
     if (cost === 0) return false;

@@ -14,14 +14,11 @@ const MODES: readonly BackendMode[] = ["ready", "drain", "maintenance"];
 interface FaultState {
   fault: Fault;
   active: boolean;
-  /** Set while a flapping backend is down: the crash that stands for it. */
+  /** While a flapping backend is down: the crash that represents this. */
   crashed: ServerFault | undefined;
 }
 
-/**
- * Begins and ends the faults of the scenario. Their effects are computed by the parts of the world that they
- * concern.
- */
+/** Begins and ends the faults of the scenario. Their effects are computed by the affected parts of the world. */
 export class FaultInjector {
   /**
    * How many links between balancers and backends are cut at present; a link cut by two faults counts twice.
@@ -62,7 +59,7 @@ export class FaultInjector {
     this.#schedule(this.#states.length - 1);
   }
 
-  /** Replaces a fault without an end by the same one with an end. */
+  /** Replaces a fault without an end by the same fault with an end. */
   replace(index: number, fault: Fault): void {
     this.#states[index]!.fault = fault;
     this.#scheduleEnd(index);
@@ -78,7 +75,7 @@ export class FaultInjector {
     this.#change(index, false, now);
   }
 
-  /** A flapping backend crashes or comes back. */
+  /** A flapping backend crashes or returns. */
   flap(index: number, now: Nanoseconds): void {
     const state = this.#states[index]!;
     const { fault } = state;
@@ -190,7 +187,7 @@ export class FaultInjector {
     if (change < 0) this.#resume(backend, now);
   }
 
-  /** A partition, a hang or a pause has ended: messages that were held back go on. */
+  /** A partition, a hang or a pause has ended: messages that were held back are sent. */
   #resume(backend: number, now: Nanoseconds): void {
     for (const balancer of this.#world.balancers) {
       this.#world.relay.resume(balancer, this.#world.backends[backend]!, now);

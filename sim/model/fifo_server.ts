@@ -120,7 +120,7 @@ export class FifoServer extends Server {
     this.waiting--;
   }
 
-  /** Searched for when needed, which is only when a fault begins or ends. */
+  /** The connections in service. They are searched only when a fault begins or ends. */
   #inService(): readonly Connection[] {
     return this.connections.all.filter((connection) =>
       connection.is(IN_SERVICE) && connection.picked?.index === this.index

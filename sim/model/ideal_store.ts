@@ -9,8 +9,8 @@ import type { Nanoseconds } from "../../lib/base/mod.ts";
 import type { Balancer } from "../../lib/scenario/types.ts";
 
 /**
- * An ideal store of sessions: it learns every change at once, answers at once and never fails. It outlives
- * the balancers that write to it.
+ * An ideal store of sessions: it gets every change at once, answers at once and never fails. It survives the restarts
+ * of balancers.
  */
 export class IdealStore {
   readonly #sessions: SessionMap<string>;

@@ -14,7 +14,7 @@ import type { World } from "./world.ts";
 export class IdleReports {
   readonly #world: World;
   readonly #random: Random;
-  /** By backend index: the balancer that has its report. */
+  /** The balancer that has the report of each backend, by backend index. */
   readonly #reportedTo: (BalancerModel | undefined)[] = [];
 
   constructor(world: World) {
@@ -27,7 +27,7 @@ export class IdleReports {
     for (const backend of this.#world.backends) this.mayBeIdle(backend, 0);
   }
 
-  /** The configuration has changed: reports of other backends and to other algorithms are lost. */
+  /** The configuration has changed: reports of removed backends and to replaced algorithms are lost. */
   configurationChanged(now: Nanoseconds): void {
     this.#reportedTo.length = 0;
     for (const backend of this.#world.backends) this.mayBeIdle(backend, now);
@@ -38,7 +38,7 @@ export class IdleReports {
     if (this.#reportedTo[backend.index] === by) this.#reportedTo[backend.index] = undefined;
   }
 
-  /** A request has left the backend, or the backend has come back. */
+  /** A request has left the backend, or the backend has returned. */
   mayBeIdle(backend: BackendModel, now: Nanoseconds): void {
     if (backend.server.size > 0 || this.#reportedTo[backend.index] !== undefined) return;
     if (backend.down || backend.silent || backend.paused) return;

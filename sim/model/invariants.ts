@@ -13,8 +13,8 @@ import {
 import type { World } from "./world.ts";
 
 /**
- * Checks what must be true between any two events: no request is lost or counted twice, and all counts of the
- * same thing agree.
+ * Checks the conditions that must be true between any two events: no request is lost or counted twice, and all counts
+ * of the same thing are equal.
  */
 export function checkInvariants(world: World, balances: readonly EventBalance[]): void {
   const { connections, recorder, backends, balancers, clients, warmup } = world;
@@ -90,7 +90,7 @@ export function checkInvariants(world: World, balances: readonly EventBalance[])
   }
 }
 
-/** Whether the connection still has an event, a message or a service ahead of it. */
+/** Whether an event, a message or a service of the connection is still to come. */
 function isGoingOn({ flags, pending, clientAbort, reset }: Connection): boolean {
   if (pending !== 0 || (flags & (AT_BACKEND | QUEUED)) !== 0) return true;
   if ((flags & ASSIGNED) === 0) return false;

@@ -4,12 +4,12 @@ import { meanOf } from "../../lib/stats/mod.ts";
 import type { World } from "./world.ts";
 
 const HOUR = 3600 * NS_PER_S;
-/** The number of events at one instant that is normal; each possible request adds the same number. */
+/** The largest normal number of events at one instant; each possible request adds the same number. */
 const AT_ONCE = 1_000_000;
 const AT_ONCE_EACH = 100;
 /** From this many events at one instant on, the number is compared with a limit. */
 export const MANY_AT_ONCE = 1000;
-/** If no request ends for this many times the length of a run, the run does not wait for the rest. */
+/** If no request ends for this many times the length of a run, the run does not wait for the remaining requests. */
 const QUIET_RUNS = 10;
 const QUIET_TIMEOUTS = 2;
 
@@ -106,7 +106,7 @@ function hintFor({ arrivals, retries }: Scenario["workload"]): string {
     "reduce the rate, or set a `think_time`";
 }
 
-/** How many clients can arrive at one instant besides those that are connected. */
+/** The number of clients that can arrive at one instant, besides those that are connected. */
 function comingAtOnce(arrivals: Arrivals): number {
   if (arrivals.kind === "trace") return arrivals.entries.length;
   return arrivals.kind === "closed" ? arrivals.clients : 0;

@@ -5,9 +5,9 @@ import { meanOf } from "../../lib/stats/mod.ts";
 import { meanRate } from "../../lib/workload/mod.ts";
 
 /**
- * The offered load: the work that clients bring over the capacity of the backends for clients, λ·E[S] / Σ
- * slots·speed. NaN for a closed loop, where the load is a result. From 1 on, queues grow as long as the run
- * lasts.
+ * The offered load: the work that clients bring, divided by the capacity of the backends that take clients, λ·E[S] /
+ * Σ slots·speed. It is NaN for a closed loop, where the load is a result. If it is 1 or more, queues grow until the
+ * end of the run.
  */
 export function offeredLoad({ workload, service, servers, balancer, end }: Scenario): number {
   const arrivals = untilEnd(workload.arrivals, end);

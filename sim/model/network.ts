@@ -20,7 +20,7 @@ export class Link {
     this.#latency = createSampler(latency, this.#random);
   }
 
-  /** Messages that are sent from now on have another latency. */
+  /** Changes the latency of the messages that are sent from now on. */
   change(latency: Distribution): void {
     this.instant = this.#mayBeInstant && isInstant(latency);
     this.#latency = createSampler(latency, this.#random);
@@ -45,7 +45,7 @@ export interface Network {
 }
 
 /**
- * Makes the network of a scenario.
+ * Creates the network of a scenario.
  *
  * @param instant Whether messages may take no time at all. If not, each has an event of its own.
  */

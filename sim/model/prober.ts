@@ -29,15 +29,15 @@ interface Probing {
 /**
  * Health probes, over the simulated network and through the backends' own queues.
  *
- * A `tcp` probe succeeds if the backend accepts a connect: it is alive and its queue is not full. An `expect`
- * or `http` probe then sends a request of no work, which waits in the queue like any other, so an overloaded
- * or paused backend answers late or not at all. Without an answer in time, the probe has failed. A balancer
- * listens once it has probed every backend.
+ * A `tcp` probe succeeds if the backend accepts a connect: it is alive and its queue is not full. An `expect` or
+ * `http` probe then sends a request without work, which waits in the queue like any other. So an overloaded or paused
+ * backend answers late or not at all. Without an answer in time, the probe has failed. A balancer listens when it has
+ * probed every backend.
  */
 export class Prober {
   readonly #world: World;
   readonly #probings: Probing[];
-  /** By balancer: how many backends it has not probed since its start. */
+  /** The number of backends that each balancer has not probed since its start. */
   readonly #unprobed: number[];
   readonly #failDraws: Random;
   /**
@@ -67,7 +67,7 @@ export class Prober {
     }
   }
 
-  /** All balancers have probed all backends before the run begins. */
+  /** Starts the probes. All balancers have probed all backends before the run begins. */
   start(): void {
     for (const balancer of this.#world.balancers) balancer.listening = true;
     if (this.#off) return;
@@ -94,7 +94,7 @@ export class Prober {
     }
   }
 
-  /** A balancer has started: it listens once it has probed all backends. */
+  /** A balancer has started: it listens when it has probed all backends. */
   restart(balancer: BalancerModel, now: Nanoseconds): void {
     if (this.#off) {
       balancer.listening = true;
@@ -115,7 +115,7 @@ export class Prober {
     this.#unprobed[balancer.index] = this.#world.backends.length - absent;
   }
 
-  /** The configuration has changed: backends that joined are probed at once, those that left no more. */
+  /** The configuration has changed: added backends are probed at once, and removed ones are no longer probed. */
   change(before: Balancer, now: Nanoseconds): void {
     const { healthCheck } = this.#world.scenario.balancer;
     const isSame = JSON.stringify(before.healthCheck) === JSON.stringify(healthCheck);
@@ -189,7 +189,7 @@ export class Prober {
     return index * this.#world.backends.length;
   }
 
-  /** Like the live balancer, it sends no probe to a backend in maintenance. */
+  /** Whether a probe is sent. Like the live balancer, it sends no probe to a backend in maintenance. */
   #shouldProbe(p: number): boolean {
     const { balancer, backend } = this.#probings[p]!;
     return balancer.scheduler.backend(backend.id)?.mode !== "maintenance";
@@ -313,7 +313,7 @@ export class Prober {
     if (--this.#unprobed[balancer.index]! === 0) balancer.listening = true;
   }
 
-  /** A probe has ended: its request at the backend belongs to no probe any more. */
+  /** A probe has ended: its request at the backend no longer belongs to a probe. */
   #abandon(probing: Probing, now: Nanoseconds): void {
     const { connection, backend } = probing;
     if (connection === undefined) return;

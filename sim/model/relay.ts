@@ -42,18 +42,18 @@ import type { World } from "./world.ts";
 interface Held {
   readonly kind: number;
   readonly connection: Connection;
-  /** What the connection expects while the message is held back, in place of an event's sequence number. */
+  /** The number that the connection expects while the message is held back, instead of an event's sequence number. */
   readonly token: number;
 }
 
 /**
- * What happens at the balancers: a client is accepted, a backend is picked and connected to, messages pass in
- * both directions, and the connection ends. It does in virtual time what the live balancer does with sockets;
- * the scheduler makes every decision.
+ * The work of the balancers: a client is accepted, a backend is picked and connected to, messages pass in both
+ * directions, and the connection ends. It does in virtual time what the live balancer does with sockets; the
+ * scheduler makes every decision.
  */
 export class Relay {
   readonly #world: World;
-  /** By balancer and backend: messages held back until a partition, a hang or a pause ends. */
+  /** The messages that are held back until a partition, a hang or a pause ends, by balancer and backend. */
   readonly #held = new Map<number, Held[]>();
   #lastToken = 0;
   /** Sequence number of the next search for idle connections; an event with another number is out of date. */
@@ -120,7 +120,7 @@ export class Relay {
     this.#follow(connection, this.#endAttempt(connection, reason, now), now);
   }
 
-  /** A backend has room for a connection that waited. */
+  /** A backend has a free place for a connection that waited. */
   hasRoom(connection: Connection, now: Nanoseconds): void {
     connection.pending = 0;
     if (!this.#dial(connection, now)) this.connectFailed(connection, "refused", now);
@@ -224,7 +224,7 @@ export class Relay {
     this.#scheduleSweep(Math.max(oldest + idle, now + Math.round(sweepInterval(idle))));
   }
 
-  /** Holds a message back until it can go on. */
+  /** Holds a message back until it can be sent. */
   hold(connection: Connection, kind: number): void {
     const token = --this.#lastToken;
     const link = this.#linkOf(connection.balancer, connection.backend);
@@ -235,7 +235,8 @@ export class Relay {
   }
 
   /**
-   * A partition, a hang or a pause has ended. Unless another one holds them, the messages held back are sent.
+   * A partition, a hang or a pause has ended. The messages that were held back are sent, unless another fault holds
+   * them back.
    */
   resume(balancer: BalancerModel, backend: BackendModel, now: Nanoseconds): void {
     if (balancer.cuts[backend.index]! > 0) return;
@@ -287,7 +288,7 @@ export class Relay {
     return verdict !== "refused";
   }
 
-  /** The client waits until a backend has room. */
+  /** The client waits until a backend has a free place. */
   #queue(connection: Connection): void {
     const { queue } = this.#world;
     connection.flags |= QUEUED;
@@ -396,7 +397,10 @@ export class Relay {
     successor.pending = queue.push(now + network.client.delay(), ANSWER, successor.number);
   }
 
-  /** Ends the connection at the balancer. If the backend has a request of this connection, it learns of the end. */
+  /**
+   * Ends the connection at the balancer. If the backend has a request of this connection, a message about the end is
+   * sent to it.
+   */
   #abort(connection: Connection, end: ConnectionEnd, now: Nanoseconds): void {
     const { network, service } = this.#world;
     const open = connection.is(OPEN);

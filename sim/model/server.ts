@@ -3,15 +3,15 @@ import type { ServerOptions } from "../../lib/scenario/types.ts";
 import type { Connection, Connections } from "./connections.ts";
 import type { EventQueue } from "../engine/mod.ts";
 
-/** What a server needs from its world: the connections, which carry the requests, and the event queue. */
+/** The parts of the world that a server uses: the connections, which carry the requests, and the event queue. */
 export interface ServerContext {
   readonly connections: Connections;
   readonly queue: EventQueue;
 }
 
 /**
- * Serves requests: it has slots, a bounded queue and a speed. A request is given by its connection. A
- * `WORK_DONE` event tells that its work is done; call `done` then.
+ * Serves requests: it has slots, a bounded queue and a speed. A request is given by its connection. When its work is
+ * done, there is a `WORK_DONE` event, after which `done` must be called.
  */
 export abstract class Server {
   /** Places reserved for connections whose request is on the way. */
@@ -20,10 +20,10 @@ export abstract class Server {
   protected readonly connections: Connections;
   protected readonly queue: EventQueue;
   slots: number;
-  /** Work done per nanosecond and slot; 0 while it stands still. */
+  /** Work done per nanosecond and slot; 0 while the server is stopped. */
   protected speed: number;
   #places: number;
-  /** The slots that it had, each from a time on. */
+  /** The numbers of slots that it has had, each with the time from which it applied. */
   readonly #slotsFrom: { readonly at: Nanoseconds; readonly slots: number }[] = [];
   #since: Nanoseconds = 0;
   #busyTime = 0;
@@ -40,7 +40,7 @@ export abstract class Server {
     this.#slotsFrom.push({ at: 0, slots: options.slots });
   }
 
-  /** Other slots and another queue. Requests that have more than their part stay until they are done. */
+  /** Changes its slots and its queue. Requests above a lower limit stay until they are done. */
   change({ slots, queue }: Pick<ServerOptions, "slots" | "queue">, now: Nanoseconds): void {
     this.#places = slots + queue;
     if (slots === this.slots) return;
@@ -62,7 +62,7 @@ export abstract class Server {
     return time / (to - from);
   }
 
-  /** Work done per unit of time and slot at present; 0 while it stands still. */
+  /** The present work per unit of time and slot; 0 while the server is stopped. */
   get speedNow(): number {
     return this.speed;
   }

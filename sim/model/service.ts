@@ -18,11 +18,11 @@ import { ABORT_AT_BACKEND, REQUEST } from "../engine/mod.ts";
 import type { World } from "./world.ts";
 
 /**
- * What happens at the backends: a request arrives, waits, is served and answered; its client may leave; the
- * backend may crash.
+ * The work of the backends: a request arrives, waits, is served and answered; its client may leave; the backend may
+ * crash.
  *
- * Whether a request fails is a random draw that depends only on its origin, number and attempt: the same
- * request fails or not, whichever algorithm sent it there.
+ * Whether a request fails is a random draw that depends only on its origin, number and attempt: so the same request
+ * fails with every algorithm, or with none.
  */
 export class Service {
   readonly #world: World;

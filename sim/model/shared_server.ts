@@ -6,15 +6,16 @@ import { Server } from "./server.ts";
 /**
  * Processor sharing: all requests are served at the same time; n requests share min(n, slots) slots equally.
  *
- * Virtual time passes at the rate at which each request is served. A request that arrives at virtual time v
- * with work w is therefore done at virtual time v + w, whatever other requests arrive or leave. Requests are
- * kept in a heap by that time, and only the end of the first one is scheduled: O(log n) per request.
+ * Virtual time passes at the rate at which each request is served. A request that arrives at virtual time v with work
+ * w is therefore done at virtual time v + w, even if other requests arrive or leave. Requests are kept in a heap by
+ * this time, and only the end of the first one is scheduled: O(log n) for each request.
  *
  * Source: the virtual time of Parekh and Gallager's generalised processor sharing, 1993.
  */
 export class SharedServer extends Server {
   /**
-   * Heap of connections by virtual time of completion, which is in `workLeft`; ties are broken by request.
+   * A heap of the connections by virtual time of completion, which is in `workLeft`. If two times are equal, the
+   * numbers of the requests decide.
    */
   readonly #heap: Connection[] = [];
   #virtual = 0;

@@ -26,7 +26,7 @@ import { Service } from "./service.ts";
 import { Chances } from "../../lib/workload/mod.ts";
 import { idealStoresOf } from "./ideal_store.ts";
 
-/** Reads how requests end, those of the warm-up included. It changes nothing. */
+/** Observes how requests end, including those of the warm-up. It changes nothing. */
 export interface RequestWatcher {
   /** An answer has reached its client. */
   answered(connection: Connection, now: Nanoseconds): void;
@@ -50,7 +50,7 @@ const USED = AWAITED | ASSIGNED | RESERVED | AT_BACKEND | QUEUED;
  */
 export class World {
   scenario: Scenario;
-  /** The seed of this replication. Every purpose has a child seed of it. */
+  /** The seed of this replication. Every purpose has a seed that is computed from it. */
   readonly seed: number;
   /** Requests that begin from this time on are measured. */
   readonly warmup: Nanoseconds;
@@ -129,7 +129,7 @@ export class World {
     return added;
   }
 
-  /** Goes on with other settings: those of a change of the scenario. */
+  /** Applies the settings of a change of the scenario. */
   change(index: number, now: Nanoseconds): void {
     const before = this.scenario;
     const { faults, end, warmup, changes, idleReports, hashPlacement, loadBalancers } = before;
@@ -171,7 +171,7 @@ export class World {
   }
 }
 
-/** All backends that are configured at some time of a run: those of the start, then those that join. */
+/** All backends that are configured at some time of a run: first those of the start, then those that join. */
 export function serversById(
   { balancer, servers, changes = [] }: Scenario,
 ): [string, ServerOptions][] {

@@ -17,7 +17,10 @@ export interface Contender {
   readonly measured: Measured;
 }
 
-/** Every pair of variants, in every metric that is compared. Each interval stands by itself. */
+/**
+ * Compares every pair of variants, in every metric that is compared. The intervals are not corrected for the number
+ * of comparisons.
+ */
 export function pairedReports(
   contenders: readonly Contender[],
   confidence: number,
@@ -36,13 +39,13 @@ export function pairedReports(
   );
 }
 
-/** A difference of a metric up to this does not matter. */
+/** The largest difference of a metric that has no practical meaning. */
 function negligible(metric: MetricName): number {
   return metricInfo(metric).negligible ?? 0;
 }
 
 /**
- * The variant with the fewest errors; among equals the one with the lowest p99. Errors come first because
+ * The variant with the fewest errors; among equal ones, the one with the lowest p99. Errors come first, because
  * refused requests are fast.
  */
 export function bestOf(contenders: readonly Contender[]): Contender {
@@ -59,9 +62,9 @@ export function bestOf(contenders: readonly Contender[]): Contender {
 }
 
 /**
- * The best variant compared with each of the others. Because the best one is chosen from the results, any
- * pair of variants could have been reported, in two metrics. All these comparisons are one family: the
- * probability of even one false "beats" in it is as low as that of a single interval that does not cover.
+ * The best variant compared with each of the others. Because the best one is chosen from the results, any pair of
+ * variants could have been reported, in two metrics. All these comparisons are one family: the probability that it
+ * has one or more false "beats" is as low as the probability that a single interval does not contain the true value.
  */
 export function comparisonsOf(
   contenders: readonly Contender[],
@@ -93,7 +96,7 @@ interface Comparison {
   readonly best: Contender;
   readonly other: Contender;
   readonly metric: "errors" | "p99_ms";
-  /** By how much the metric is lower with the best, with an interval of a confidence. */
+  /** How much lower the metric is with the best variant, with an interval of a confidence. */
   readonly lower: (confidence: number) => Estimate;
   /** The variant counts as better only if its value is lower by at least this much. */
   readonly margin: number;
@@ -107,7 +110,7 @@ function errorsOf(best: Contender, other: Contender, confidence: number): Compar
   return { best, other, metric: "errors", lower, margin: negligible("errors") };
 }
 
-/** By how much p99 is lower, as a share of the other's. */
+/** How much lower p99 is, as a share of the p99 of the other variant. */
 function p99Of(best: Contender, other: Contender, confidence: number): Comparison {
   const of = ({ measured }: Contender) => measured.estimate("p99_ms", undefined, confidence);
   const logRatio = logRatioOf(of(best), of(other));

@@ -10,7 +10,7 @@ export function reportDigest(seed: number, summary: Summary): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** A text in UTF-8. Not every engine that runs this has a `TextEncoder`. */
+/** Converts a text to UTF-8. Not every engine that runs this code has a `TextEncoder`. */
 function utf8(text: string): Uint8Array {
   const bytes = encodeURIComponent(text)
     .replaceAll(/%(..)/g, (_, code) => String.fromCharCode(Number.parseInt(code, 16)));

@@ -2,7 +2,7 @@ import type { Nanoseconds } from "../../lib/base/mod.ts";
 import type { Change, Fault } from "../../lib/scenario/types.ts";
 import type { ReadyScenario } from "./replications.ts";
 
-/** What a scenario has that another one has not, all of it later than a time. */
+/** The differences of a scenario from another one, which are all later than a time. */
 export interface Extension {
   readonly scenario: ReadyScenario;
   readonly changes: readonly Change[];
@@ -14,8 +14,9 @@ export interface Extension {
 }
 
 /**
- * What is added to a scenario: changes and faults at the end of their lists, and ends of faults. A run that has come to
- * a time before all of them can go on with it, and is the run that it would be had it begun with it.
+ * The additions to a scenario: changes and faults at the end of their lists, and ends of faults. A run that has
+ * reached a time before all of them can continue with the new scenario. The result is the same as if the run had
+ * begun with it.
  *
  * @returns Undefined if the scenarios differ in something else.
  */
@@ -53,7 +54,7 @@ function withoutEvents(scenario: ReadyScenario): object {
   return { ...scenario, faults: undefined, changes: undefined };
 }
 
-/** The faults of its scenario do not count. */
+/** The settings of a change, without the faults of its scenario. */
 function settingsOf({ at, to }: Change): object {
   return { at, to: { ...to, faults: undefined } };
 }

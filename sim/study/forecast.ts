@@ -4,7 +4,7 @@ import type { Progress } from "./run_study.ts";
 
 /** A study that takes less than this shows no progress. */
 const QUIET: Nanoseconds = 2 * NS_PER_S;
-/** Width of the progress bar, in columns. */
+/** The smallest width of the progress bar, in columns. */
 const BAR_MIN = 5;
 const BAR_MAX = 30;
 const GAP = "  ";

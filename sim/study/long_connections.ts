@@ -5,13 +5,14 @@ import type { Scenario } from "../../lib/scenario/types.ts";
 import { meanCount, meanOf } from "../../lib/stats/mod.ts";
 import type { Measured } from "../measure/mod.ts";
 
-/** A smaller share of missing requests is not worth a warning. */
+/** There is no warning if the share of missing requests is smaller than this. */
 const MISSING_MAX = 0.05;
 
 /**
- * A run begins without connections. Until the first of them have ended, fewer are open than in the long run,
- * and so clients send fewer requests: at time t about t / L of them, where a connection lasts L. In a
- * closed loop all clients are there from the start, and of a trace what happens in it is what is asked for.
+ * A run begins without connections. Until the first of them have ended, fewer connections are open than in the long
+ * run, so clients send fewer requests: at time t, about t / L of the later number, where L is the duration of a
+ * connection. There is no warning for a closed loop, where all clients are present from the start, and none for a
+ * trace, because the trace itself is the subject of the study.
  */
 export function longConnectionLines(
   { workload, service }: Scenario,

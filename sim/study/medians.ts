@@ -3,7 +3,7 @@ import type { FaultMedians } from "../../lib/report/mod.ts";
 
 /**
  * The medians of each fault's times over the runs in which it was detected, by variant and fault. They are shown
- * where a mean says nothing, and are no part of the result.
+ * where a mean has no meaning. They are not part of the result.
  */
 export function faultMedians(
   results: readonly (readonly ReplicationResult[])[],
@@ -19,7 +19,7 @@ export function faultMedians(
   );
 }
 
-/** Of those that are numbers; null if none is. */
+/** The median of the values that are numbers; null if there are none. */
 function median(values: readonly number[]): number | null {
   const sorted = values.filter(Number.isFinite).sort((a, b) => a - b);
   if (sorted.length === 0) return null;

@@ -1,17 +1,19 @@
 /**
  * When a study with `precision` has enough replications.
  *
- * The intervals are checked after a first number of replications, and again after each further half as many.
- * A study that is checked often and stops when the interval happens to be narrow would cover too rarely: runs
- * that stop early are those that vary little by chance. So the number of checkpoints is fixed beforehand, and
- * the intervals at each checkpoint have a confidence of `1 − 5 % / checkpoints`. All of them together then
- * cover in 95 % of studies (Bonferroni), whichever is the last. The reported intervals have the same
- * confidence.
+ * The intervals are checked after a first number of replications, and again after each further half as many. If a
+ * study were checked often and stopped when the interval was narrow by chance, its interval would contain the true
+ * value too rarely: the studies that stop early are those whose runs differ little by chance. So the number of
+ * checkpoints is fixed beforehand, and the intervals at each checkpoint have a confidence of `1 − 5 % / checkpoints`.
+ * Then all of them together are right in 95 % of studies (Bonferroni), for any last checkpoint. The reported
+ * intervals have the same confidence.
  */
 import type { Repetition } from "../../lib/scenario/mod.ts";
 import { CONFIDENCE, type Estimate } from "../../lib/stats/mod.ts";
 
-/** Replications before the first checkpoint: the spread of fewer replications is known too badly. */
+/**
+ * The number of replications before the first checkpoint. The spread of fewer replications is not known well enough.
+ */
 const FIRST = 20;
 const GROWTH = 1.5;
 
@@ -29,14 +31,17 @@ export function checkpointsOf(repetition: Repetition): number[] {
   return [...checkpoints, maxReplications];
 }
 
-/** The confidence of each single interval, such that all intervals of a study cover in 95 % of studies. */
+/**
+ * The confidence of each single interval with which all intervals of a study contain the true values in 95 % of
+ * studies.
+ */
 export function confidenceOf(repetition: Repetition): number {
   return 1 - (1 - CONFIDENCE) / checkpointsOf(repetition).length;
 }
 
 /**
- * The larger half of an interval, relative to its value. Infinity for a value of 0: something that happened
- * in no run may be rare, and how rare is unknown.
+ * The larger half of an interval, relative to its value. Infinity for a value of 0: an event that happened in no run
+ * may be rare, and it is unknown how rare.
  */
 export function relativeHalf({ value, low, high }: Estimate): number {
   if (value === 0) return Infinity;

@@ -12,15 +12,15 @@ export function withWarmup(scenario: Scenario, seed: number): ReadyScenario {
 }
 
 /**
- * Scenarios to compare, each with its warm-up. With `auto`, all scenarios of the same length get the same
- * warm-up, the longest that one of them needs, so that their differences are about the same requests. Depends
- * only on the scenarios and the seed.
+ * Scenarios to compare, each with its warm-up. With `auto`, all scenarios of the same length get the same warm-up,
+ * the longest that one of them needs. So their differences concern the same requests. Depends only on the scenarios
+ * and the seed.
  */
 export function withWarmups(scenarios: readonly Scenario[], seed: number): ReadyScenario[] {
   return finished(warmupsInPieces(scenarios, seed, Infinity));
 }
 
-/** The same, with a pause after each batch of events of a pilot run. */
+/** As `withWarmups`, with a pause after each batch of events of a pilot run. */
 export function* warmupsInPieces(
   scenarios: readonly Scenario[],
   seed: number,
@@ -40,8 +40,8 @@ export function* warmupsInPieces(
 }
 
 /**
- * A pilot run without faults finds the time after which the mean sojourn time is as steady as it gets
- * (MSER-5), at most half of the run.
+ * A pilot run without faults finds the time after which the mean sojourn time is steady (MSER-5). It is at most half
+ * of the run.
  */
 function* pilotWarmup(
   scenario: Scenario,

@@ -10,7 +10,7 @@ export interface Task {
   readonly replication: number;
 }
 
-/** The part of a study that its tasks need: plain data, so that it can be sent to another thread. */
+/** The part of a study that its tasks need: plain data, which can be sent to another thread. */
 export interface Runnable {
   readonly seed: number;
   readonly variants: readonly { readonly scenario: Scenario }[];

@@ -14,20 +14,23 @@ import type { Measured } from "../measure/mod.ts";
 const TOTAL_MIN = 500;
 /** Each single run must be at least this many long, because it begins with empty queues. */
 const RUN_MIN = 10;
-/** The same where the warm-up is too short for the queues to fill: otherwise the mean is 2 % too low. */
+/**
+ * The smallest length if the warm-up is too short for the queues to fill; in a shorter run the mean would be 2 % too
+ * low.
+ */
 const COLD_RUN_MIN = 50;
 /** A percentile needs at least this many requests above it. */
 const BEYOND_MIN = 5;
-/** From this utilisation on no length is enough. */
+/** If the utilisation is this high, no length is sufficient. */
 const BUSY_MAX = 0.995;
-/** Algorithms that balance queues: all backends relax together, like one backend with all their slots. */
+/** Algorithms that balance queues. With them all backends relax together, like one backend with all slots. */
 const LEVELLING: readonly string[] = [
   ...["least-connections", "power-of-two", "peak-ewma", "prequal", "join-idle-queue"],
 ];
 
-/** Runs that are too short, and what would be enough. */
+/** Runs that are too short, and the sufficient lengths. */
 export interface TooShort {
-  /** How long the queues take to forget their past. */
+  /** The relaxation time of the queues: how long their past has an effect. */
   readonly relaxation: Nanoseconds;
   /** The factor by which the runs must be longer. */
   readonly factor: number;
@@ -38,9 +41,7 @@ export interface TooShort {
   readonly replications: number;
 }
 
-/**
- * Whether the runs of a variant are too short for intervals that cover; undefined if they are long enough.
- */
+/** The problem if the runs of a variant are too short for correct intervals; undefined if they are long enough. */
 export function tooShort(scenario: Scenario, measured: Measured): TooShort | undefined {
   const { results } = measured;
   const { from, to } = results[0]!.window;
@@ -60,19 +61,18 @@ export function tooShort(scenario: Scenario, measured: Measured): TooShort | und
 }
 
 /**
- * How long a queue takes to forget its past: the relaxation time of M/M/c/K, at least a service time,
+ * How long the past of a queue has an effect: the relaxation time of M/M/c/K, at least a service time,
  *
  *     1 / (cμ(1 + ρ − 2√ρ cos(π / (K + 1))))
  *
- * times `(c²ₐ + c²ₛ) / 2` for other arrivals and services. If backends do not relax together, the busiest one
- * counts. Arrivals that change their rate add their own time. In a closed loop a queue forgets faster: the
- * longer it is, the fewer clients are left to arrive. The rate at which one of them arrives is added to that of
- * the queue; the eigenvalues of M/M/c//N show that this is right, or too slow by up to a factor of 2.
+ * times `(c²ₐ + c²ₛ) / 2` for other arrivals and services. If backends do not relax together, the busiest one counts.
+ * Arrivals that change their rate add their own time. In a closed loop this time is shorter: the longer a queue is,
+ * the fewer clients can still arrive. The rate at which one of them arrives is added to that of the queue. The
+ * eigenvalues of M/M/c//N show that the result is right, or too long by up to a factor of 2.
  *
- * Undefined in overload. Undefined also for a trace, because every run plays the whole trace and cannot be longer.
+ * Undefined in overload, and for a trace, because every run plays the whole trace and cannot be longer.
  *
- * Source: J. W. Cohen, "The Single Server Queue", II.2 and III.6; W. Whitt, "Planning queueing simulations",
- * 1989.
+ * Source: J. W. Cohen, "The Single Server Queue", II.2 and III.6; W. Whitt, "Planning queueing simulations", 1989.
  */
 function relaxationTime(scenario: Scenario, measured: Measured): Nanoseconds | undefined {
   const { workload: { arrivals }, servers, balancer } = scenario;
@@ -120,7 +120,7 @@ function arrivalScv(arrivals: Arrivals): number {
   return arrivals.kind === "renewal" ? scvOf(arrivals.gap) : 1;
 }
 
-/** How long arrivals take to forget their present rate: about a quarter of a cycle. */
+/** How long the present rate of arrivals has an effect: about a quarter of a cycle. */
 function ownTime(arrivals: Arrivals): Nanoseconds {
   switch (arrivals.kind) {
     case "mmpp":

@@ -20,8 +20,7 @@ export interface TaskResult extends Task {
 }
 
 /**
- * Runs a whole study, or a shard of it. The results are in the order of the tasks, however many run at a
- * time.
+ * Runs a whole study, or a shard of it. The results are in the order of the tasks, for any number of threads.
  *
  * @throws The signal's reason, when it is aborted.
  */
@@ -53,7 +52,7 @@ export async function runStudy(
   return results;
 }
 
-/** Results by variant, each in the order of its replications. */
+/** The results of each variant, in the order of its replications. */
 export function byVariant(
   study: Study,
   results: readonly TaskResult[],
@@ -87,7 +86,7 @@ function isPrecise(study: Study, results: readonly TaskResult[]): boolean {
   );
 }
 
-/** If there are several variants, an error names its variant. */
+/** Makes errors name their variant, if there are several. */
 function named({ variants }: Study, executor: Executor): Executor {
   if (variants.length === 1) return executor;
   const run = async (task: Task) => {
@@ -127,7 +126,7 @@ async function runAll(
   return results;
 }
 
-/** The promise, or the signal's reason if that comes first. */
+/** The result of the promise; throws the signal's reason if the signal comes first. */
 async function orAborted<T>(promise: Promise<T>, signal: StopSignal): Promise<T> {
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const stop = () => reject(signal.reason);

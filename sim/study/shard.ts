@@ -9,7 +9,7 @@ export interface Shard {
   readonly of: number;
 }
 
-/** The file that a shard writes, as JSON: everything that merging needs. */
+/** The file that a shard writes, as JSON. It contains everything that a merge needs. */
 export interface ShardFile {
   readonly lbsim: string;
   readonly shard: Shard;
@@ -28,7 +28,7 @@ export interface Merged {
 /**
  * Reads a shard's file.
  *
- * @throws {UserError} if it is not one.
+ * @throws {UserError} if the file is not the result of a shard.
  */
 export function parseShard(file: string, text: string): ShardFile {
   let data: Partial<ShardFile> | null;

@@ -69,7 +69,7 @@ import { sliceOf } from "./slices.ts";
 
 /** Reads the events of every balancer. */
 export interface Observer {
-  /** What `run_started` states: as config.yaml would, with all defaults, and without passwords. */
+  /** The configuration in `run_started`: in the form of config.yaml, with all defaults, and without passwords. */
   readonly configuration: RunStarted["configuration"];
   read(event: LbEvent, balancer: number): void;
 }
@@ -104,13 +104,13 @@ export function simulate(
 }
 
 /**
- * One replication that can be stopped anywhere: `advance` handles all events before a time, `step` handles one. However
- * it is cut into pieces, it is the same run.
+ * One replication that can pause at any event: `advance` handles all events before a time, `step` handles one event.
+ * The pauses do not change the run.
  */
 export class Simulation {
   readonly #world: World;
   readonly #seed: number;
-  /** By balancer, its events so far; undefined if the run is not checked. */
+  /** The events of each balancer so far; undefined if the run is not checked. */
   readonly #balances: readonly EventBalance[] | undefined;
   readonly #health: HealthLog;
   readonly #spread: Spread;
@@ -191,12 +191,12 @@ export class Simulation {
     }
   }
 
-  /** The simulated world, to read. */
+  /** The simulated world, for reading only. */
   get world(): World {
     return this.#world;
   }
 
-  /** Whether the run has ended: nothing can happen any more that it measures. */
+  /** Whether the run has ended: no event that it measures can happen any more. */
   get isOver(): boolean {
     return this.#isOver;
   }
@@ -282,9 +282,10 @@ export class Simulation {
   }
 
   /**
-   * Whether the run can go on with a scenario that has more changes and faults from now on, as if it had begun with it:
-   * not if the run has not begun or is measured no more, nor if something else
-   * happens at the same instant as what is added, because what is known from the start comes first.
+   * Whether the run can continue with a scenario that has more changes and faults from now on, with the same result
+   * as if it had begun with it. This is not possible before the run has begun, and after its measurement has ended.
+   * It is also not possible if another change happens at the same instant as an added one, because changes that are
+   * known from the start come first.
    */
   canExtend({ changes, faults, ends, joins }: Extension): boolean {
     if (!this.#isStarted || this.#isOver || this.#end !== undefined) return false;
@@ -301,7 +302,7 @@ export class Simulation {
     return isFree;
   }
 
-  /** Goes on with a scenario for which `canExtend` holds. */
+  /** Continues with a scenario for which `canExtend` is true. */
   extend({ scenario, changes: added, faults: begun, ends, joins }: Extension): void {
     const { changes = [] } = scenario;
     const world = this.#world;
@@ -359,7 +360,7 @@ export class Simulation {
     if ("duration" in scenario.end) queue.push(scenario.end.duration, END, 0);
   }
 
-  /** Virtual time begins in 1970. */
+  /** Emits `run_started`. Virtual time begins in 1970. */
   #emitStart({ configuration }: Observer): void {
     const seed = this.#seed;
     for (const { events } of this.#world.balancers) {
@@ -505,7 +506,7 @@ export class Simulation {
     this.#health.faultBegins(fault);
   }
 
-  /** Clients have stopped: the measured window closes. */
+  /** Clients have stopped: no further request is measured. */
   #endMeasurement(now: Nanoseconds): void {
     if (this.#end !== undefined) return;
     this.#end = readTotals(this.#world, this.#health, now);
@@ -513,12 +514,12 @@ export class Simulation {
     this.#warm ??= this.#end;
   }
 
-  /** By backend: how often a balancer has marked it as down so far. */
+  /** How often a balancer has marked each backend as down so far. */
   get downs(): Float64Array {
     return this.#health.downs;
   }
 
-  /** What it has measured. To be called when it is over. */
+  /** The measurements. Call it when the run is over. */
   result(): ReplicationResult {
     const { recorder, balancers, backends, queue } = this.#world;
     const from = this.#warm;

@@ -46,7 +46,7 @@ export type Summary = Pick<
 /**
  * Summarises a study.
  *
- * @param results By variant: the result of each replication, in order.
+ * @param results For each variant, the results of its replications in their order.
  */
 export function summarise(
   study: Study,
@@ -146,9 +146,8 @@ function faultReport(
 }
 
 /**
- * Backends that are always busy although the load as a whole is below 1: the others could have helped. A
- * closed loop has none, because no queue grows without end there: all clients may wait at one backend, and
- * then none arrives.
+ * Backends that are always busy although the load of all backends together is below 1. A closed loop has none,
+ * because no queue grows without end there: when all clients wait at one backend, none arrives.
  */
 function saturated(
   { scenario }: Variant,
@@ -194,7 +193,7 @@ function checkExpectation(
   });
 }
 
-/** Why a time is unknown; undefined if it is known, or nothing was measured. */
+/** The reason why a time is unknown; undefined if it is known, or if there was no measurement. */
 function unknownReason(
   { metric }: MetricTerm,
   value: number,
@@ -213,8 +212,8 @@ function countsUnanswered(metric: MetricName): boolean {
 }
 
 /**
- * A metric's value in a comparison. A percentile among requests without an answer is larger than every
- * answer; an unknown mean is not a number, so that no comparison with it holds.
+ * A metric's value in a comparison. A percentile among requests without an answer is larger than every answer; an
+ * unknown mean is NaN, so every comparison with it is false.
  */
 function termValue({ metric, backend }: MetricTerm, measured: Measured): number {
   const { kind } = definitionOf(metric, backend);

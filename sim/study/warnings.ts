@@ -1,4 +1,4 @@
-/** Warnings about how far a variant's numbers can be trusted. */
+/** Warnings about the reliability of a variant's numbers. */
 import { isHash } from "../../lib/core/mod.ts";
 import { NS_PER_MS, NS_PER_S } from "../../lib/base/mod.ts";
 import { percent, plain } from "../../lib/report/format.ts";
@@ -10,9 +10,9 @@ import { longConnectionLines } from "./long_connections.ts";
 import { relativeHalf } from "./precision.ts";
 import { roundedUp, tooShort } from "./run_length.ts";
 
-/** From this utilisation on a backend counts as always busy. */
+/** A backend with at least this utilisation counts as always busy. */
 export const SATURATED = 0.995;
-/** A limit that cut off a smaller share of requests has not distorted the result. */
+/** If a limit has refused a smaller share of requests than this, it has not distorted the result. */
 const BENT_MIN = 0.001;
 /** The metrics that the main table shows, with their names there. */
 const SHOWN: readonly (readonly [suffix: string, name: string])[] = [
@@ -60,7 +60,7 @@ function failureLines({ results }: Measured): string[] {
   return [...failures].map((failure) => `a defect of lbsim: ${failure}`);
 }
 
-/** Overload: queues that grow without end. */
+/** Warnings about overload: queues that grow without end. */
 function growth(
   load: number,
   saturated: readonly string[],
@@ -83,8 +83,9 @@ function growth(
 }
 
 /**
- * A backend may be overloaded in some runs only, if clients are placed anew in each run: by a hash, or by
- * sticky sessions. Otherwise a backend that was always busy in one run was so by chance.
+ * Warnings about backends that are overloaded in some runs only. This happens if clients are placed differently in
+ * each run, by a hash or by sticky sessions. Without these, a backend that was always busy in one run was busy by
+ * chance.
  */
 function sometimesSaturated(
   { servers, balancer, workload }: Scenario,
@@ -104,7 +105,7 @@ function sometimesSaturated(
   ];
 }
 
-/** Times that are unknown because too many requests were not answered. */
+/** Warnings about times that are unknown because too many requests were not answered. */
 function unansweredLines(measured: Measured): string[] {
   const share = measured.unansweredShare;
   if (share === 0) return [];
@@ -126,7 +127,7 @@ function unansweredLines(measured: Measured): string[] {
   ];
 }
 
-/** Runs that are too short for intervals that cover. */
+/** Warnings about runs that are too short for correct intervals. */
 function lengthLines(scenario: Scenario, measured: Measured): string[] {
   const short = tooShort(scenario, measured);
   if (short === undefined) return [];
@@ -148,7 +149,7 @@ function lengthLines(scenario: Scenario, measured: Measured): string[] {
   ];
 }
 
-/** A study that ended before it was as precise as the scenario asks for. */
+/** Warnings about a study that ended before it reached the precision that the scenario asks for. */
 function precisionLines({ repetition }: Study, measured: Measured, confidence: number): string[] {
   if ("replications" in repetition) return [];
   const { metric, relative, maxReplications } = repetition;
@@ -170,7 +171,7 @@ function precisionLines({ repetition }: Study, measured: Measured, confidence: n
   ];
 }
 
-/** Settings of the balancer, often defaults, that distorted the result. */
+/** Warnings about settings of the balancer, often defaults, that distorted the result. */
 function limitLines({ balancer }: Scenario, measured: Measured): string[] {
   const offered = measured.total("offered");
   const attempts = offered + measured.total("retried");
