@@ -7,13 +7,13 @@ import { Histogram } from "../lib/stats/mod.ts";
 import type { ReadyScenario } from "../sim/study/mod.ts";
 import { runLive } from "./live_run.ts";
 
-/** What was measured. */
+/** The result of a calibration. */
 export interface Calibration {
-  /** The keys of a scenario. */
+  /** The keys `overheads` of a scenario. */
   readonly overheads: Overheads;
-  /** How late the moments come that a run waits for: the median, and the 99th percentile. */
+  /** How late a run notices the moments for which it waits: the median, and the 99th percentile. */
   readonly timerLateness: { readonly p50: Nanoseconds; readonly p99: Nanoseconds };
-  /** How much later `setTimeout` of 10 ms is than asked: the median. */
+  /** How late a `setTimeout` of 10 ms fires: the median. */
   readonly timeoutLateness: Nanoseconds;
 }
 
@@ -35,7 +35,7 @@ service: ${SERVICE / NS_PER_MS}ms
 `;
 
 /**
- * Measures in about ten seconds. Nothing else should run meanwhile.
+ * Measures in about ten seconds. No other program should run in this time.
  *
  * @throws The signal's reason, when it is aborted.
  */
@@ -65,12 +65,12 @@ export async function calibrate(
   };
 }
 
-/** To whole microseconds. */
+/** A duration, rounded to whole microseconds. */
 function rounded(duration: Nanoseconds): Nanoseconds {
   return Math.round(duration / 1000) * 1000;
 }
 
-/** The median time that a request takes on top of its work. */
+/** The median time that a request takes in addition to its work. */
 async function addedTo(requests: number, signal: AbortSignal): Promise<Nanoseconds> {
   const text = scenarioOf(requests);
   const study = parseStudy({ scenario: { file: "calibration", text }, files: {}, set: [] });
@@ -99,7 +99,7 @@ async function measureTimers() {
   };
 }
 
-/** From the call until both ends have the connection: the median. */
+/** The time from the call until both ends have the connection: the median. */
 async function measureConnect(): Promise<Nanoseconds> {
   using listener = listen({ host: "127.0.0.1", port: 0 });
   const alarms = new Alarms(monotonicNow);

@@ -7,11 +7,11 @@ import { readText, refuseUnwritable, replaceText } from "../lib/files/mod.ts";
 import { calibrate, type Calibration } from "./calibrate.ts";
 import { withOverheads } from "./with_overheads.ts";
 
-/** Measures what this machine adds. */
+/** Measures how much time this machine adds. */
 export type Calibrate = typeof calibrate;
 
 /**
- * `lbsim calibrate`: what this machine adds to a live run.
+ * `lbsim calibrate`: measures how much time this machine adds to a live run.
  *
  * @param measure Takes the measurements.
  */

@@ -2,20 +2,20 @@ import type { Address, Nanoseconds } from "../lib/base/mod.ts";
 import { type Alarms, closeIfOpen, type Connection } from "../lib/io/mod.ts";
 import { dial, DialError, type DialOptions, type SessionRequest } from "../bench/mod.ts";
 
-/** What the network between clients and balancers needs. */
+/** Options of the network between clients and balancers. */
 export interface ClientNetworkContext {
   readonly alarms: Alarms;
   /** Draws the one-way latency of a message. */
   readonly latency: () => Nanoseconds;
-  /** Where the balancer listens that gets a request; undefined while it is stopped. */
+  /** The address of the balancer that gets a request; undefined while it is stopped. */
   readonly balancer: (request: SessionRequest) => Address | undefined;
 }
 
-/** Messages that pass before the first request of a connection reaches the balancer. */
+/** The number of messages that pass before the first request of a connection reaches the balancer. */
 const HANDSHAKE = 3;
 
 /**
- * The network between the clients and the balancers: connections of loopback, on which each message takes the
+ * The network between the clients and the balancers: its connections are on loopback, and each message takes the
  * latency of the scenario. This process delays the messages.
  */
 export class ClientNetwork {
@@ -83,7 +83,7 @@ export class ClientNetwork {
   }
 }
 
-/** A connection on which every message takes its time, the client's end of it included. */
+/** A connection on which every message takes its time, including the message with which the client ends it. */
 class DelayedConnection implements Connection {
   readonly #connection: Connection;
   readonly #network: ClientNetwork;

@@ -26,7 +26,7 @@ export interface DemoOptions {
   readonly seed: number;
   /** Ends it early. */
   readonly signal: AbortSignal;
-  /** Called with the summary; the lab runs on until the promise resolves. */
+  /** Called with the summary. The lab keeps running until the promise resolves. */
   readonly finished?: ((summary: DemoSummary) => Promise<void>) | undefined;
 }
 
@@ -39,7 +39,7 @@ export type DemoEvent =
       readonly address: string;
       /** The address of the dashboard. */
       readonly dashboard: string;
-      /** What the dashboard's buttons need; it is valid for this demo only. */
+      /** The token for the dashboard's buttons. It is valid for this demo only. */
       readonly token: string;
     }
     | { readonly type: "first_answer"; readonly backend: string }
@@ -56,7 +56,7 @@ export type DemoEvent =
     | { readonly type: "serves_again" }
   );
 
-/** A moment of it, for the live line. */
+/** The state of the demo at a moment, for the live line. */
 export interface DemoState {
   readonly at_ms: number;
   readonly backends: readonly {
@@ -81,27 +81,30 @@ export interface DemoSummary {
     readonly connections: number;
     readonly share: number;
   }[];
-  /** Requests of clients that got their answer. */
+  /** The number of requests that were answered. */
   readonly answers: number;
-  /** Requests of clients that got none. */
+  /** The number of requests that were not answered. */
   readonly client_errors: number;
-  /** Those among them that B2 was working on when it stopped: these could not be saved. */
+  /** The number of those among them on which B2 was working when it stopped. These could not be saved. */
   readonly client_errors_unavoidable: number;
-  /** Connects that failed and were made good on another backend, unnoticed. */
+  /** The number of failed connects after which another backend got the connection. Their clients did not notice. */
   readonly failed_over: number;
-  /** From the stop of B2 until the balancer marked it as down; null if the balancer did not. */
+  /** The time from the stop of B2 until the balancer marked it as down; null if the balancer did not. */
   readonly detection_ms: number | null;
-  /** The longest that this can take by the configuration. */
+  /** The longest time that this can take with this configuration. */
   readonly detection_bound_ms: number;
-  /** From its return to marking it up; null if it did not come to that. */
+  /** The time from its return until the balancer marked it as up; null if the balancer did not. */
   readonly failback_ms: number | null;
   readonly failback_bound_ms: number;
   readonly latency_ms: { readonly p50: number; readonly p99: number; readonly max: number };
-  /** It went as it should: `problemsOf` has nothing to say. */
+  /** Whether the demo went as expected: `problemsOf` returns no problem. */
   readonly ok: boolean;
 }
 
-/** What did not go as it should, one sentence each. What a demo that was ended early did not show is no problem. */
+/**
+ * The problems of a demo, one sentence each. If a demo was ended early, the parts that it did not show are not
+ * problems.
+ */
 export function problemsOf(summary: Omit<DemoSummary, "ok">): string[] {
   const { interrupted, answers, client_errors, client_errors_unavoidable } = summary;
   const { detection_ms, failback_ms } = summary;
@@ -157,8 +160,8 @@ export function demoScenario(algorithm: AlgorithmName, duration: Nanoseconds): R
 }
 
 /**
- * Tells the story of a live run of the demo's scenario: B2 crashes and comes back. The events are what the balancer
- * and the clients observed, not what the scenario says.
+ * Reports a live run of the demo's scenario, in which B2 crashes and returns. The events are observations of the
+ * balancer and the clients; they do not come from the text of the scenario.
  */
 export class Demo {
   readonly #options: DemoOptions;
@@ -180,7 +183,7 @@ export class Demo {
 
   /**
    * @param report Gets each event when it happens.
-   * @param show Is handed the state, ten times a second.
+   * @param show Called with the state, ten times a second.
    */
   constructor(
     options: DemoOptions,
@@ -195,8 +198,8 @@ export class Demo {
   }
 
   /**
-   * Runs it to its end, or to the signal; everything that it opened is then closed. Resolves to undefined if the
-   * signal comes before the balancer listens.
+   * Runs the demo until its end, or until the signal. Then everything that it has opened is closed. Resolves to
+   * undefined if the signal comes before the balancer listens.
    */
   async run(): Promise<DemoSummary | undefined> {
     const { seed, signal, finished } = this.#options;
@@ -361,7 +364,10 @@ export class Demo {
     return (this.#options.now() - this.#begun) / NS_PER_MS;
   }
 
-  /** The story has announced it: on a busy machine it may come late, but not later than its bound from now on. */
+  /**
+   * Waits for the failback, which the output has announced. On a busy machine it may come late, but at most its bound
+   * after this moment.
+   */
   async #untilFailedBack(): Promise<void> {
     if (this.#returnedAt === undefined) return;
     const { healthCheck } = this.#scenario.balancer;

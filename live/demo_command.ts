@@ -143,7 +143,7 @@ class DemoPrinter {
     this.#io.out(this.#paint(summary.ok ? "green" : "red", verdict));
   }
 
-  /** The width of the terminal; Infinity without one: lines are then not cut. */
+  /** The width of the terminal; Infinity if there is no terminal, so that lines are not cut. */
   get #columns(): number {
     return this.#io.stdoutIsTerminal ? this.#io.columns : Infinity;
   }
@@ -155,7 +155,7 @@ class DemoPrinter {
   }
 }
 
-/** Columns before the words of a line: the time. */
+/** The width of the time, before the words of a line. */
 const INDENT = 9;
 
 type Style = "plain" | "bold" | "dim" | "green" | "yellow" | "red" | "cyan";

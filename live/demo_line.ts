@@ -1,11 +1,11 @@
 import type { DemoState } from "./demo.ts";
 
-/** Widths of a backend's bar; one connection in flight is one character. */
+/** The possible widths of a backend's bar. One connection in flight is one character. */
 const BARS = [8, 6, 4];
 
 /**
- * The demo's live line: `  3.2 s  in flight  B1 ███····· 3  B2  down  ·  1204 answered, 2 errors`, with as much
- * of it as there are columns for.
+ * The demo's live line: `  3.2 s  in flight  B1 ███····· 3  B2  down  ·  1204 answered, 2 errors`, shortened to the
+ * number of columns.
  */
 export function liveLine({ at_ms, backends, answers, errors }: DemoState, columns: number): string {
   const time = `${(at_ms / 1000).toFixed(1).padStart(5)} s  in flight`;

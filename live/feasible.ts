@@ -1,4 +1,4 @@
-/** What cannot be done in real time on one machine, and why. */
+/** Checks whether one machine can run a study in real time. */
 import { formatDuration, type Nanoseconds, NS_PER_S, UserError } from "../lib/base/mod.ts";
 import { plain } from "../lib/report/mod.ts";
 import type { Study } from "../lib/scenario/mod.ts";
@@ -12,8 +12,8 @@ const BACKENDS_MAX = 100;
 const BALANCERS_MAX = 10;
 const CLIENTS_MAX = 2000;
 /**
- * Requests per second that the clients, the balancer and the backends of one process serve together before they
- * delay each other noticeably.
+ * The highest rate of requests per second at which the clients, the balancer and the backends, which share one
+ * process, hardly delay each other.
  */
 const RATE_MAX = 1000;
 

@@ -19,7 +19,7 @@ const LOOPBACK = { host: "127.0.0.1", port: 0 };
 export class LabDashboard {
   /** Where the admin API of each backend listens. */
   readonly backends: readonly Address[];
-  /** What the balancer is observed with. */
+  /** Observes the balancer. */
   readonly monitor: LiveMonitor;
   readonly #token: MemoryToken;
   readonly #servers: readonly BackendAdmin[];
@@ -55,7 +55,7 @@ export class LabDashboard {
     this.monitor = new LiveMonitor(events, now);
   }
 
-  /** What the buttons need. */
+  /** The token for the buttons. */
   get token(): string {
     return this.#token.value;
   }

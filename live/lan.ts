@@ -25,7 +25,7 @@ import { backendsIn, type LanFacts, requirePossible } from "./lan_limits.ts";
 import { LanSystem } from "./lan_system.ts";
 import type { MakeSystem } from "./live_system.ts";
 
-/** How a LAN is used. */
+/** Options for a run on a LAN. */
 export interface LanOptions {
   /** The configuration file of its balancer. */
   readonly file: string;
@@ -33,20 +33,20 @@ export interface LanOptions {
   readonly ca?: string | undefined;
   /** Ends the run. */
   readonly signal: AbortSignal;
-  /** Ends even what puts everything back. */
+  /** Ends also the requests that restore the settings. */
   readonly hurry: AbortSignal;
-  /** Called with one sentence for each warning, and for everything that could not be put back. */
+  /** Called with one sentence for each warning, and for each setting that could not be restored. */
   readonly warn: (sentence: string, isLeft?: boolean) => void;
 }
 
-/** A balancer that does not accept in this time is not reachable. */
+/** A balancer that does not accept a connection in this time is not reachable. */
 const CONNECT_MS = 5000;
 /** A backend that does not answer in this time is not reachable. */
 const ANSWER_MS = 4000;
 
 /**
- * The balancer and the backends of a LAN, which run already, maybe on other machines. Runs of scenarios use them by
- * their admin APIs.
+ * The balancer and the backends of a LAN, which are running already, perhaps on other machines. Runs of scenarios use
+ * them through their admin APIs.
  */
 export class Lan {
   readonly config: Config;
@@ -58,10 +58,10 @@ export class Lan {
   readonly #backends: ReadonlyMap<string, Target>;
 
   /**
-   * Finds the LAN of a configuration, and makes sure that it can run these scenarios: everything answers, has the
-   * version of this program and accepts the token.
+   * Finds the LAN of a configuration, and checks that it can run these scenarios: the balancer and all backends
+   * answer, have the version of this program, and accept the token.
    *
-   * @throws {UserError} that says what is missing.
+   * @throws {UserError} that names what is missing.
    */
   static async open(options: LanOptions, study: Study): Promise<Lan> {
     const { file, ca, signal } = options;
@@ -138,7 +138,7 @@ export class Lan {
   /** Makes the system of a run. */
   readonly system: MakeSystem = (context) => new LanSystem(this, context);
 
-  /** @throws {UserError} if a backend does not answer, is another one, or is in use. */
+  /** @throws {UserError} if a backend does not answer, is a different backend, or is in use. */
   async #requireReady(id: string): Promise<void> {
     const client = this.backend(id, this.options.signal);
     const answer = await serviceOf(client, id);
@@ -162,9 +162,9 @@ export class Lan {
 }
 
 /**
- * What the backend answers about its service.
+ * The answer of a backend about the service of a scenario.
  *
- * @throws {UserError} if it is another backend, or none that can serve a scenario.
+ * @throws {UserError} if it is a different backend, or cannot serve a scenario.
  */
 export async function serviceOf(
   client: AdminClient,
@@ -200,7 +200,7 @@ function requireVersion(who: string, place: string, version: string): void {
   );
 }
 
-/** Asks for something that needs the token and changes nothing. */
+/** Checks the token by a request that needs it and changes nothing. */
 async function acceptsToken(client: AdminClient): Promise<void> {
   try {
     await client.ask("POST", "/api/explain", { client: "192.0.2.1" });
@@ -210,7 +210,7 @@ async function acceptsToken(client: AdminClient): Promise<void> {
   }
 }
 
-/** The file of this machine and that of the balancer may not be the same. */
+/** Compares the file of this machine with that of the balancer, which may be different. */
 function requireSameBackends(
   file: string,
   { backends }: Config,
@@ -226,13 +226,13 @@ function requireSameBackends(
   );
 }
 
-/** A balancer that listens on every address is reached where its API is. */
+/** The address at which clients reach the balancer. If it listens on every address, this is the host of its API. */
 function reachable(listen: Address, { listen: admin }: Target): Address {
   if (!isWildcard(listen.host)) return listen;
   return { host: "path" in admin ? "127.0.0.1" : admin.host, port: listen.port };
 }
 
-/** The address of this machine on the way to the balancer. */
+/** The local address with which this machine connects to the balancer. */
 async function addressTowards({ host, port }: Address): Promise<string> {
   const late = AbortSignal.timeout(CONNECT_MS);
   try {

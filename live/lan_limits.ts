@@ -1,11 +1,11 @@
-/** What the admin APIs of a LAN cannot do, found before a run begins. */
+/** Finds, before a run begins, the parts of a scenario that the admin APIs of a LAN cannot do. */
 import { formatDuration, UserError } from "../lib/base/mod.ts";
 import { changedValues, type Config, isData, writtenConfig } from "../lib/config/mod.ts";
 import type { BackendFault, Scenario } from "../lib/scenario/types.ts";
 import type { Study } from "../lib/scenario/mod.ts";
 import { configOf } from "./live_system.ts";
 
-/** Why something is not possible, and what would be. */
+/** Why something is not possible, and what would be possible. */
 interface Problem {
   readonly message: string;
   readonly hint: string;
@@ -13,7 +13,7 @@ interface Problem {
 
 type Data = Readonly<Record<string, unknown>>;
 
-/** Algorithms for which it matters who the client is. */
+/** Algorithms whose picks depend on the client. */
 const BY_CLIENT: readonly string[] = ["source-hash", "ring-hash", "maglev"];
 
 /** Settings that may differ: the API changes them, or they belong to the machines. */
@@ -28,13 +28,13 @@ const OWN: readonly string[] = [
   "backend_tls",
 ];
 
-/** What is known of a LAN. */
+/** The properties of a LAN on which the checks depend. */
 export interface LanFacts {
   /** The configuration that its balancer uses, as config.yaml states it. */
   readonly inUse: Data;
   /** Whether its balancer accepts PROXY headers from this machine. */
   readonly isProxied: boolean;
-  /** The address of this machine there. */
+  /** The address of this machine on the LAN. */
   readonly ownAddress: string;
 }
 
@@ -140,7 +140,7 @@ function isSameAtOnce(one: BackendFault, two: BackendFault): boolean {
     one.at < two.at + two.for && two.at < one.at + one.for;
 }
 
-/** If all clients have one address, nothing may depend on who they are. */
+/** If all clients have the same address, no setting may depend on the client. */
 function problemOfClients(scenario: Scenario, facts: LanFacts): Problem | undefined {
   const { inUse, isProxied, ownAddress } = facts;
   if (isData(inUse.tls)) {

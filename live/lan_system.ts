@@ -24,21 +24,21 @@ import {
   type SystemContext,
 } from "./live_system.ts";
 
-/** A backend that is not asked again for so long serves as before by itself. */
+/** If the request is not repeated for this long, a backend stops serving the scenario. */
 const LEASE: Nanoseconds = 15 * NS_PER_S;
 const RENEW_EVERY_MS = 4000;
-/** A fault lasts no longer than the run. So much is added, since its requests end later. */
+/** A fault lasts no longer than the run. This time is added, because requests end later than the run. */
 const AFTER_RUN: Nanoseconds = 60 * NS_PER_S;
-/** A fault of a run of unknown length. */
+/** The duration of a fault if the length of the run is unknown. */
 const FAULT_MAX: Nanoseconds = 3600 * NS_PER_S;
 /** The balancer sends its events in batches. */
 const EVENTS_LATE: Nanoseconds = 300 * NS_PER_MS;
-/** Figures that are younger are not asked for again. */
+/** Numbers that are younger than this are not requested again. */
 const FRESH: Nanoseconds = 200 * NS_PER_MS;
-/** For each request that puts something back. */
+/** The time limit for each request that restores a setting. */
 const UNDO_MS = 3000;
 
-/** A backend of the LAN, as it is measured. */
+/** A backend of the LAN, with its measurements. */
 class LanBackend implements MeasuredBackend {
   readonly id: string;
   readonly index: number;
@@ -47,11 +47,11 @@ class LanBackend implements MeasuredBackend {
   reached = 0;
   done = 0;
   failed = 0;
-  /** Its service, as it was told last. */
+  /** Its latest answer about its service. */
   told: NonNullable<ServiceAnswer["service"]> | undefined;
-  /** When that was. */
+  /** When it sent this answer. */
   toldAt: Nanoseconds = -Infinity;
-  /** When it was last asked to continue, and has agreed. */
+  /** When it last accepted the request to continue. */
   renewedAt: Nanoseconds = 0;
 
   constructor(id: string, index: number, options: ServerOptions, flights: InFlight) {
@@ -71,7 +71,7 @@ class LanBackend implements MeasuredBackend {
     return this.flights.time(now);
   }
 
-  /** What its admin API is asked, so that it serves the scenario. */
+  /** The body of the request with which it serves the scenario. */
   get wanted() {
     const { slots, queue, speed, discipline, abandoned } = this.options;
     const limit = (count: number) => count === Infinity ? "unlimited" : count;
@@ -82,9 +82,9 @@ class LanBackend implements MeasuredBackend {
   }
 }
 
-/** Something that was changed on the LAN. */
+/** A setting that was changed on the LAN. */
 interface Change {
-  /** What stays as it is if it is not put back. */
+  /** The setting, in words, for the warning if it cannot be restored. */
   readonly left: string;
   readonly undo: () => Promise<unknown>;
 }
@@ -96,15 +96,15 @@ export class LanSystem implements LiveSystem {
   readonly eventsLate = EVENTS_LATE;
   readonly #lan: Lan;
   readonly #context: SystemContext;
-  /** Ends everything but what puts things back. */
+  /** Ends everything except the requests that restore settings. */
   readonly #ended = new AbortController();
-  /** By what was changed. */
+  /** The changed settings, by their names. */
   readonly #changes = new Map<string, Change>();
   readonly #active = new Set<Fault>();
   readonly #modes: BackendMode[];
-  /** Connections that began during this run. */
+  /** The connections that began during this run. */
   readonly #open = new Map<number, LanBackend>();
-  /** Requests to the API that are under way, one after the other. */
+  /** The requests to the API that have not ended, one after the other. */
   #requests: Promise<unknown> = Promise.resolve();
   /** The time of this process at which the balancer's time was 0. */
   #epoch: Nanoseconds = 0;
@@ -171,7 +171,7 @@ export class LanSystem implements LiveSystem {
     return undefined;
   }
 
-  /** A scenario with changes was refused. */
+  /** Does nothing: a scenario with changes is refused before the run. */
   change(): void {}
 
   begin(fault: Fault): void {
@@ -223,12 +223,12 @@ export class LanSystem implements LiveSystem {
     return this.#lan.balancer(this.#ended.signal);
   }
 
-  /** For what puts a backend's state back, also after the run was stopped. */
+  /** The requests that restore a backend's state, also after the run was stopped. */
   #undoing(id: string): AdminClient {
     return this.#lan.backend(id, this.#lan.options.hurry);
   }
 
-  /** Changes a setting of the balancer, to be withdrawn at the end. */
+  /** Changes a setting of the balancer. The change is withdrawn at the end. */
   async #set(who: string, what: string, path: string, body: unknown): Promise<void> {
     const { hurry, file } = this.#lan.options;
     this.#changes.set(path, {
@@ -262,7 +262,7 @@ export class LanSystem implements LiveSystem {
     this.#later(() => client.ask("PUT", "/api/fault", { kind: writtenFault(kind), for: time }));
   }
 
-  /** Asks the API, after what it is asked already. */
+  /** Sends a request to the API, after the requests before it have ended. */
   #later(ask: () => Promise<unknown>): void {
     this.#requests = this.#requests.then(ask).catch((error) => this.#fail(error));
   }
@@ -271,7 +271,7 @@ export class LanSystem implements LiveSystem {
     if (!this.#ended.signal.aborted) this.#context.onFailed(error);
   }
 
-  /** A failure does not matter as long as the backend continues. */
+  /** Asks a backend to continue. A failure has no effect while the backend continues. */
   async #continue(backend: LanBackend): Promise<void> {
     try {
       await this.#renew(backend);
@@ -298,7 +298,7 @@ export class LanSystem implements LiveSystem {
     backend.toldAt = monotonicNow();
   }
 
-  /** Reads the events of the balancer, and what it says of the backends. */
+  /** Reads the events of the balancer, and the state of the backends in them. */
   async #follow(): Promise<void> {
     const opened = Promise.withResolvers<void>();
     this.#reading = this.#read(opened.resolve).catch((error) => {

@@ -20,7 +20,7 @@ import { Lan } from "./lan.ts";
 import { runLive } from "./live_run.ts";
 import type { MakeSystem } from "./live_system.ts";
 
-/** From this mean lateness of arrivals on, the machine was too busy for the result to be of use. */
+/** If arrivals were late by more than this on average, the machine was too busy, and the result is not useful. */
 const LATE: Nanoseconds = NS_PER_MS;
 
 /** `lbsim live`: runs a scenario on real sockets of this machine. */
@@ -112,8 +112,8 @@ already, and are changed through their admin APIs: each backend needs the key
 type Results = readonly (readonly ReplicationResult[])[];
 
 /**
- * What was measured of a study that was ended early: the variants that have a run, all with the same number of
- * them, since they are compared run by run.
+ * The measured part of a study that was ended early: the variants that have a run. All have the same number of runs,
+ * because they are compared run by run.
  */
 function measuredPart(study: Study, results: Results): { study: Study; results: Results } {
   const measured = results.map((runs) => runs.filter(({ requests }) => requests.offered > 0));

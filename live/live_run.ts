@@ -50,7 +50,7 @@ export interface LiveRunOptions {
   readonly attempted?: ((request: SessionRequest, outcome: SessionOutcome) => void) | undefined;
   /** Called before a fault begins, and after it has ended. */
   readonly faultChanges?: ((fault: Fault, change: "begins" | "ended") => void) | undefined;
-  /** Called at the end of the duration: clients go on until it resolves. */
+  /** Called at the end of the duration. Clients continue until it resolves. */
   readonly beforeEnd?: (() => Promise<void>) | undefined;
 }
 

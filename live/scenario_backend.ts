@@ -11,20 +11,20 @@ import type { Alarms } from "../lib/io/mod.ts";
 import type { BackendFault, ServerOptions } from "../lib/scenario/types.ts";
 import { InFlight } from "./live_system.ts";
 
-/** What the backends of a run have in common. */
+/** The parts that all backends of a run share. */
 export interface BackendContext {
   readonly alarms: Alarms;
   /** The number of balancers. Each has an address of its own at every backend, so that its link can be cut. */
   readonly balancers: number;
-  /** What an `expect` probe wants to hear. */
+  /** The text that an `expect` probe expects. */
   readonly expected: string;
   /** Draws which probes fail. */
   readonly random: Random;
   /** Draws the one-way latency between balancer and backend. */
   readonly latency: () => Nanoseconds;
-  /** A backend has got this attempt at a request. */
+  /** Called when a backend has got this attempt at a request. */
   readonly onJob: (id: string, backend: number) => void;
-  /** A backend cannot listen any more. */
+  /** Called when a backend cannot listen any more. */
   readonly onFailed: (error: unknown) => void;
 }
 
@@ -34,7 +34,7 @@ const OK = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 /** The network between one balancer and the backend. */
 interface Link {
   readonly entrance: Entrance;
-  /** How many partitions cut it at present. */
+  /** The number of present partitions that cut it. */
   cuts: number;
   isCut: boolean;
   /** Resolves when messages pass. */
@@ -87,12 +87,14 @@ export class ScenarioBackend implements FaultyBackend {
     return this.#jobs.service;
   }
 
-  /** Where each balancer reaches it. */
+  /** The address at which each balancer reaches it. */
   get addresses(): readonly Address[] {
     return this.#links.map(({ entrance }) => entrance.address);
   }
 
-  /** Applies the effect of `faults`. What messages meet changes at once, though a listener may take a while. */
+  /**
+   * Applies the effect of `faults`. For messages it changes at once; a listener may need some time to open or close.
+   */
   async applyFaults(effect: FaultEffect): Promise<void> {
     this.#effect = effect;
     const entering = this.#setEntrances();
@@ -109,12 +111,12 @@ export class ScenarioBackend implements FaultyBackend {
     void this.#setEntrances();
   }
 
-  /** Its server has other settings from now on. */
+  /** Applies other settings to its server. */
   change(options: ServerOptions): void {
     this.#jobs.change(options);
   }
 
-  /** Ends everything. */
+  /** Closes all listeners and connections. */
   async close(): Promise<void> {
     this.#closed = true;
     void this.faults.end();
@@ -139,7 +141,10 @@ export class ScenarioBackend implements FaultyBackend {
     return link;
   }
 
-  /** A full queue refuses connects, as a backend that is down does. Resolves when that is in force. */
+  /**
+   * Opens or closes the listeners: a full queue refuses connects, as a backend that is down does. Resolves when this
+   * is done.
+   */
   async #setEntrances(): Promise<void> {
     if (this.#closed || this.#links === undefined) return;
     const entering: Promise<void>[] = [];

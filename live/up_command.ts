@@ -37,7 +37,7 @@ import {
   loadListeningConfig,
 } from "../lib/files/mod.ts";
 
-/** Which parts of a lab belong to one machine. */
+/** The parts of a lab that belong to one machine. */
 export interface Roles {
   readonly balancer: boolean;
   readonly backends: Config["backends"];

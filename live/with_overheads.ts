@@ -3,7 +3,7 @@ import { isMap, isScalar, parseDocument, type YAMLMap } from "yaml";
 import { formatDuration } from "../lib/base/mod.ts";
 import type { Overheads } from "../lib/scenario/types.ts";
 
-/** What a change of the overheads makes of a scenario. */
+/** A scenario after a change of its overheads. */
 export interface WrittenOverheads {
   readonly text: string;
   /** One line for each key, like `overheads.connect: 200us → 231us`. */
@@ -15,7 +15,7 @@ type Scenario = Readonly<Record<string, unknown>> & {
   readonly overheads?: Readonly<Record<string, unknown>>;
 };
 
-/** A part of a text, and what takes its place. */
+/** A part of a text, and the text that replaces it. */
 interface Edit {
   readonly start: number;
   readonly end: number;
@@ -23,8 +23,8 @@ interface Edit {
 }
 
 /**
- * The text of a scenario with these overheads, in place of those that it has. Everything else, comments included,
- * stays as it is. Only where the YAML is written in an unusual way, like all in one line, its layout may change.
+ * The text of a scenario with these overheads instead of its old ones. Everything else, including comments, stays as
+ * it is. If the YAML has an unusual form, such as everything in one line, its layout may change.
  *
  * @param text A valid scenario.
  */
