@@ -4,7 +4,7 @@ import { fileOption, type Io, portOption } from "../lib/cli/mod.ts";
 import { loadStudy } from "../lib/files/load_study.ts";
 import { isRecordingFile, readRecording } from "../lib/files/recording_files.ts";
 import { giveUp, openInBrowser, untilAborted } from "../lib/io/mod.ts";
-import { PlayServer } from "./server.ts";
+import { servePlayground } from "./server.ts";
 
 /** `lbsim play`: the simulator as a page, with the requests drawn one by one. */
 export function playCommand(io: Io) {
@@ -18,9 +18,9 @@ export function playCommand(io: Io) {
     .action(async (file, { port, open }) => {
       const given = file === undefined ? undefined : await givenFile(file);
       await giveUp("read");
-      const server = await PlayServer.start(port, given);
+      const server = await servePlayground(port, given);
       try {
-        const url = given === undefined ? server.url : `${server.url}#given`;
+        const url = `${server.url}/${given === undefined ? "" : "#given"}`;
         io.out(escapeText(`the playground is at ${url}; Ctrl-C stops it`));
         if (open) {
           void openInBrowser(url).then((failure) => {

@@ -1,8 +1,32 @@
 /** The dashboard and the playground as they are served, from memory. */
-import type { Asset } from "./asset.ts";
+import { type Asset, CONTENT_SECURITY_POLICY, PLAYGROUND_POLICY } from "./asset.ts";
 import { CSS, HTML, ICON, SCRIPT } from "./assets.ts";
 
 export { type Asset, CONTENT_SECURITY_POLICY, PLAYGROUND_POLICY } from "./asset.ts";
+
+/** An asset as it is served, with the policy of its page. */
+export interface ServedAsset {
+  readonly status: 200;
+  readonly type: string;
+  readonly text: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** A file of the playground with its policy, "" for the page; undefined if there is none. */
+export async function playgroundPage(name: string): Promise<ServedAsset | undefined> {
+  const asset = await playgroundAsset(name);
+  return asset && served(asset, PLAYGROUND_POLICY);
+}
+
+/** A file of the dashboard with its policy; undefined if it has none at this path. */
+export function dashboardPage(path: string): ServedAsset | undefined {
+  const asset = dashboardAsset(path);
+  return asset && served(asset, CONTENT_SECURITY_POLICY);
+}
+
+function served({ type, body }: Asset, policy: string): ServedAsset {
+  return { status: 200, type, text: body, headers: { "Content-Security-Policy": policy } };
+}
 
 const ASSETS: Readonly<Record<string, Asset>> = {
   "/": { type: "text/html; charset=utf-8", body: HTML },

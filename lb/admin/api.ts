@@ -220,19 +220,14 @@ function explainPick({ explain }: ApiContext, request: ApiRequest): ApiAnswer {
 
 /** The dashboard. It is loaded only on request, because it is large. */
 async function dashboard(path: string): Promise<ApiAnswer> {
-  const { CONTENT_SECURITY_POLICY, dashboardAsset } = await import("../../web/mod.ts");
-  const { type, body } = dashboardAsset(path)!;
-  const headers = { "Content-Security-Policy": CONTENT_SECURITY_POLICY };
-  return { status: 200, type, text: body, headers };
+  const { dashboardPage } = await import("../../web/mod.ts");
+  return dashboardPage(path)!;
 }
 
 /** The simulator as a page; it opens this balancer's configuration. */
 async function playground(name: string): Promise<ApiAnswer> {
-  const { PLAYGROUND_POLICY, playgroundAsset } = await import("../../web/mod.ts");
-  const asset = await playgroundAsset(name);
-  if (asset === undefined) return failure(404, "there is nothing at this path");
-  const headers = { "Content-Security-Policy": PLAYGROUND_POLICY };
-  return { status: 200, type: asset.type, text: asset.body, headers };
+  const { playgroundPage } = await import("../../web/mod.ts");
+  return await playgroundPage(name) ?? failure(404, "there is nothing at this path");
 }
 
 function metrics({ monitor }: ApiContext): ApiAnswer {

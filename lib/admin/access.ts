@@ -8,6 +8,10 @@ export interface AccessRules {
   readonly hosts: ReadonlySet<string>;
   /** The scheme by which it is reached. */
   readonly scheme: "http" | "https";
+  /** Where further names of this machine are listed; `admin.hosts` if left out. */
+  readonly hostHint?: string;
+  /** Whether nothing can be changed, with or without a token. */
+  readonly isReadOnly?: boolean;
 }
 
 /** The parts of a request on which access depends. */
@@ -19,9 +23,11 @@ export interface RequestHead {
 
 /** A request that is refused: the status, and why. */
 export interface AccessRefusal {
-  readonly status: 400 | 401 | 403 | 415 | 421;
+  readonly status: 400 | 401 | 403 | 405 | 415 | 421;
   readonly error: string;
 }
+
+const ADMIN_HOSTS = "admin.hosts lists further names of this machine";
 
 /** Whether a request changes something. */
 export function isChange(method: string): boolean {
@@ -35,7 +41,7 @@ export function isChange(method: string): boolean {
  */
 export function refusalOf(
   { method, rawHeaders }: RequestHead,
-  { hosts, scheme }: AccessRules,
+  { hosts, scheme, hostHint = ADMIN_HOSTS, isReadOnly }: AccessRules,
 ): AccessRefusal | undefined {
   const hostHeaders = valuesOf(rawHeaders, "host");
   const [host] = hostHeaders;
@@ -45,7 +51,7 @@ export function refusalOf(
   if (!hosts.has(nameOf(host))) {
     return {
       status: 421,
-      error: "this host is not served here; admin.hosts lists further names of this machine",
+      error: `this host is not served here; ${hostHint}`,
     };
   }
   const isForeign = valuesOf(rawHeaders, "origin").some((origin) =>
@@ -56,6 +62,7 @@ export function refusalOf(
     return { status: 403, error: "requests from pages of other sites are refused" };
   }
   if (!isChange(method)) return undefined;
+  if (isReadOnly) return { status: 405, error: "only GET is possible here" };
   const [type, ...more] = valuesOf(rawHeaders, "content-type");
   const isJson = type !== undefined && more.length === 0 &&
     /^application\/json[ \t]*(;|$)/i.test(type);

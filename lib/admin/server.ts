@@ -48,6 +48,8 @@ export type Api = (request: ApiRequest) => ApiAnswer | Promise<ApiAnswer>;
 
 /** The parts and settings of the server. */
 export interface AdminServerOptions {
+  /** Its name in messages; `the admin API` if left out. */
+  readonly name?: string;
   readonly listen: { readonly host: string; readonly port: number } | { readonly path: string };
   readonly access: AccessRules;
   /** Undefined if the API refuses all changes. */
@@ -56,7 +58,7 @@ export interface AdminServerOptions {
   readonly api: Api;
 }
 
-/** The port of the admin API is taken. */
+/** The port of a server is taken. */
 export class PortInUse extends UserError {}
 
 /** Headers of every answer. With them, a page of another site cannot read the answer or show it in a frame. */
@@ -69,7 +71,7 @@ const HEADERS = {
 };
 
 /**
- * The HTTP server of the admin API. It uses Node's server, because `Deno.serve` waits for a request's headers without
+ * The HTTP server of an admin API, or of a page. It uses Node's server, because `Deno.serve` waits for a request's headers without
  * a limit. Node's server limits the time and size of headers and bodies, and the number of connections.
  */
 export class AdminServer {
@@ -98,9 +100,9 @@ export class AdminServer {
         key: tls.key,
       }) as unknown as Server;
     server.maxConnections = CONNECTIONS_MAX;
-    const { listen } = options;
+    const { listen, name = "the admin API" } = options;
     await new Promise<void>((resolve, reject) => {
-      server.once("error", (error) => reject(listenFailure(error, listen)));
+      server.once("error", (error) => reject(listenFailure(error, listen, name)));
       server.listen("path" in listen ? listen : { host: listen.host, port: listen.port }, resolve);
     });
     // Only the user of the balancer may connect, as for the token file.
@@ -149,7 +151,11 @@ export class AdminServer {
       await this.#withoutToken({ method, rawHeaders });
     if (refusal !== undefined) {
       const challenge = wantsPage({ method, rawHeaders }) ? 'Basic realm="lbsim"' : "Bearer";
-      const headers = refusal.status === 401 ? { "WWW-Authenticate": challenge } : {};
+      const headers = refusal.status === 401
+        ? { "WWW-Authenticate": challenge }
+        : refusal.status === 405
+        ? { "Allow": "GET, HEAD" }
+        : {};
       return { ...failure(refusal.status, refusal.error), headers: { ...headers, ...CLOSE } };
     }
     if (!url.startsWith("/")) return failure(400, "the request's target must be a path");
@@ -247,13 +253,17 @@ function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
   return bytes;
 }
 
-function listenFailure(error: Error, listen: AdminServerOptions["listen"]): UserError {
+function listenFailure(
+  error: Error,
+  listen: AdminServerOptions["listen"],
+  name: string,
+): UserError {
   const where = "path" in listen ? `unix:${listen.path}` : formatAddress(listen);
   const { code } = error as Error & { readonly code?: string };
   if (code === "EADDRINUSE" || error instanceof Deno.errors.AddrInUse) {
-    return new PortInUse(`the admin API cannot listen on ${where}: it is in use`, { cause: error });
+    return new PortInUse(`${name} cannot listen on ${where}: it is in use`, { cause: error });
   }
-  return new UserError(`the admin API cannot listen on ${where}: ${systemReason(error)}`, {
+  return new UserError(`${name} cannot listen on ${where}: ${systemReason(error)}`, {
     cause: error,
   });
 }

@@ -15,6 +15,9 @@ import type { TheoryLines } from "./types.ts";
 /** Of so many events, the latest, it is known when they were scheduled: since then a message is in progress. */
 const PUSH_TIMES = 1 << 15;
 
+/** From so many backends on, the probes at the start of a run are not observed. */
+const MANY_BACKENDS = 500;
+
 /**
  * One simulated run of a variant. Two runs of one scenario that stand at the same time show the same, whatever way they
  * came there.
@@ -41,6 +44,8 @@ export class PlayRun implements ShownRun {
       refused: new Float64Array(world.balancers.length),
     };
     this.settings = settingsOf(scenario);
+    // Each backend that is found up is an event that lists all backends that are: with many, none is listened to.
+    if (backends > MANY_BACKENDS) void this.simulation.nextTime;
     this.#events = new RunEvents(world.balancers);
     this.#slices = new SliceLog(
       reader,

@@ -85,8 +85,28 @@ function seriesOf(slices: readonly Slice[], sliceMs: number): Series {
   };
 }
 
-/** The lines of theory for a scenario, or the reason why there are none. */
-export function theoryOf(
+/** What theory gives for a scenario, by what else it depends on. Some models take half a second to solve. */
+const SOLVED = new WeakMap<
+  Scenario,
+  { readonly key: string; readonly lines: TheoryLines | string }
+>();
+
+/** The lines of theory for a scenario, or the reason why there are none. The caller may give the columns away. */
+export function theoryOf(scenario: Scenario, simulation: Simulation): TheoryLines | string {
+  const { downs, world: { recorder: { refusals, idleCuts } } } = simulation;
+  const key = JSON.stringify([[...refusals], idleCuts, [...downs]]);
+  let solved = SOLVED.get(scenario);
+  if (solved?.key !== key) {
+    solved = { key, lines: solve(scenario, simulation) };
+    SOLVED.set(scenario, solved);
+  }
+  const { lines } = solved;
+  if (typeof lines === "string" || lines.ccdf === null) return lines;
+  const { latency_ms, share } = lines.ccdf;
+  return { ...lines, ccdf: { latency_ms: latency_ms.slice(), share: share.slice() } };
+}
+
+function solve(
   scenario: Scenario,
   { downs, world: { recorder } }: Simulation,
 ): TheoryLines | string {

@@ -1,6 +1,6 @@
 /** Servers of the playground for tests, and what tests do on its page. */
 import type { Page } from "playwright-core";
-import { PlayServer } from "../../play/server.ts";
+import { servePlayground } from "../../play/server.ts";
 import { playgroundFiles } from "../../web/playground_bundle.ts";
 import { installed } from "../support/tools.ts";
 import { eventually, freePort } from "../support/sockets.ts";
@@ -10,9 +10,9 @@ export const NGINX = installed("nginx");
 
 /** Serves the page as `lbsim play` does, with its policy, while `use` runs. */
 export async function served<T>(use: (url: string) => Promise<T>): Promise<T> {
-  const server = await PlayServer.start(0, undefined);
+  const server = await servePlayground(0, undefined);
   try {
-    return await use(server.url);
+    return await use(`${server.url}/`);
   } finally {
     await server.stop();
   }

@@ -163,6 +163,35 @@ Deno.test("changes in the middle of a fault, of variants with different faults, 
   assert.match(one.ask<Exported>({ kind: "export" }).digest, /^[0-9a-f]{64}$/);
 });
 
+Deno.test("statistics that are given to the page leave the next ones whole", () => {
+  const one = playing(
+    "balancer: {backends: 1}\nduration: 60s\nwarmup: 0s\nservice: {exponential: {mean: 10ms}}\n" +
+      "workload: {arrivals: {poisson: {load: 50%}}}\n",
+  );
+  const theoryAt = (at_ms: number) => {
+    one.ask({ kind: "seek", at_ms });
+    const { theory } = one.rest()!.statistics!.variants[0]!;
+    return structuredClone(theory, {
+      transfer: [theory!.ccdf!.latency_ms.buffer, theory!.ccdf!.share.buffer],
+    });
+  };
+  const first = theoryAt(30_000);
+  assert.equal(first!.model, "M/M/1");
+  assert.ok(first!.ccdf!.share.length > 50);
+  assert.deepEqual(theoryAt(40_000), first);
+});
+
+Deno.test("a run with 10,000 backends lists none of them as an event of its start", () => {
+  const one = playing(
+    "balancer: {backends: 10000}\nduration: 2s\nwarmup: 0s\nworkload: {arrivals: {poisson: 500/s}}\n",
+  );
+  one.ask({ kind: "seek", at_ms: 100 });
+  const [variant] = one.rest()!.variants;
+  assert.deepEqual([variant!.events.length, variant!.events_lost], [0, 0]);
+  assert.equal(variant!.truth.ids.length, 10_000);
+  assert.ok(one.ask<Why>({ kind: "why", variant: 0 }).backend !== null);
+});
+
 const WRONG: readonly (readonly [command: Command, words: RegExp])[] = [
   [{ kind: "speed", speed: NaN }, /NaN is not a number from 0 on/],
   [{ kind: "speed", speed: -1 }, /-1 is not a number from 0 on/],
