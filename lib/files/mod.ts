@@ -1,4 +1,4 @@
-/** Configurations, scenarios and certificates: read from files. */
+/** Configurations, scenarios, recordings and certificates: read from files. */
 export {
   certificateChanges,
   certificateFiles,

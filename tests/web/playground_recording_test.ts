@@ -96,6 +96,31 @@ test("what does not fit into an address is offered as a file, which opens the sa
   await page.locator(".notice.bad", { hasText: "the file is damaged" }).waitFor();
 });
 
+test("what cannot be opened is refused in words, and the run that is open goes on", async (page) => {
+  const wrong: readonly (readonly [files: Record<string, string>, words: string])[] = [
+    [{ "a.yaml": "\u0000\u0001" }, "a.yaml"],
+    [{ "run.jsonl": "GET / HTTP/1.1" }, "the first line is not the head of one"],
+    [{ "run.jsonl": TEXT.replace('"format":1', '"format":9') }, "this recording has format 9"],
+    [{ "run.jsonl": TEXT, "a.yaml": "duration: 3s" }, "a recording is opened alone"],
+    [{ "a.yaml": `duration: 3s # ${"x".repeat(2 ** 20)}` }, "larger than 1 MB"],
+    [{ "mine.yaml": "extends: config.yaml\nduration: 5s\n" }, "config.yaml"],
+    [{ "a.playground": "2.abc.x" }, "the file is from a newer playground"],
+  ];
+  for (const [files, words] of wrong) {
+    await drop(page, files);
+    await page.locator(".notice.bad", { hasText: words }).waitFor();
+    assert.doesNotMatch((await problems(page)).join(), /undefined|\bat .*:\d+:\d+\)/);
+  }
+  const at = `Number(document.querySelector(".clock").dataset.at)`;
+  const before: number = await page.evaluate(at);
+  await until(page, `${at} > ${before}`);
+  // Two scenarios: one is opened, and the page names the other.
+  const scenario = "title: One of two\nbalancer: {backends: 2}\nduration: 3s\n";
+  await drop(page, { "b.yaml": scenario, "c.yaml": scenario });
+  await page.getByRole("heading", { name: "One of two" }).waitFor();
+  await page.locator(".notice", { hasText: "it does not name c.yaml" }).waitFor();
+});
+
 /** A run of millions of events. */
 const LONG = `title: Long
 balancer: {backends: 3}

@@ -172,7 +172,7 @@ Deno.test("statistics that are given to the page leave the next ones whole", () 
     one.ask({ kind: "seek", at_ms });
     const { theory } = one.rest()!.statistics!.variants[0]!;
     return structuredClone(theory, {
-      transfer: [theory!.ccdf!.latency_ms.buffer, theory!.ccdf!.share.buffer],
+      transfer: [theory!.ccdf!.latency_ms.buffer, theory!.ccdf!.share.buffer] as ArrayBuffer[],
     });
   };
   const first = theoryAt(30_000);
