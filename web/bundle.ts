@@ -1,12 +1,18 @@
 /** Bundles the dashboard into web/assets.ts, so that it is part of every build and no start waits for it. */
 import { bundled, chartStyle, readSource } from "./bundler.ts";
+import { pageHtml } from "./page_html.ts";
 
 const HERE = new URL("./", import.meta.url);
 
 /** The text of web/assets.ts. The same sources give the same text. */
 export async function assetsModule(): Promise<string> {
   const texts = {
-    HTML: await readSource("dashboard/dashboard.html"),
+    HTML: pageHtml({
+      title: "lbsim dashboard",
+      files: "/dashboard",
+      scripts: ['<script type="module" src="/dashboard.js"></script>'],
+      noscript: "The dashboard needs JavaScript. The same is in /api/status.",
+    }),
     SCRIPT: await bundled("dashboard/main.tsx"),
     CSS: await chartStyle() + await readSource("dashboard/dashboard.css"),
     ICON: await readSource("dashboard/dashboard.svg"),

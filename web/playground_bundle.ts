@@ -5,6 +5,7 @@
 import { parseStudy } from "../lib/scenario/mod.ts";
 import type { Asset } from "./asset.ts";
 import { bundled, bundledInParts, chartStyle, readSource } from "./bundler.ts";
+import { pageHtml } from "./page_html.ts";
 import { type Library, parseLessons } from "./playground/mod.ts";
 
 const HERE = new URL("./", import.meta.url);
@@ -13,17 +14,16 @@ const DIST = new URL("dist/playground/", ROOT);
 
 /** The files of the playground by name. The same sources give the same files. */
 export async function playgroundFiles(): Promise<Record<string, Asset>> {
-  const [parts, worker, html, icon, chart, shared, own] = await Promise.all([
+  const [parts, worker, icon, chart, shared, own] = await Promise.all([
     bundledInParts(["playground/start.ts", "playground/main.tsx"]),
     bundled("playground/worker.ts"),
-    readSource("playground/playground.html"),
     readSource("dashboard/dashboard.svg"),
     chartStyle(),
     readSource("dashboard/dashboard.css"),
     readSource("playground/playground.css"),
   ]);
   return {
-    "index.html": { type: "text/html; charset=utf-8", body: withPreloads(html, parts) },
+    "index.html": { type: "text/html; charset=utf-8", body: htmlOf(parts) },
     ...Object.fromEntries([...parts].map(([name, body]) => [name, script(body)])),
     "worker.js": script(worker),
     "playground.css": { type: "text/css; charset=utf-8", body: chart + shared + own },
@@ -36,13 +36,19 @@ function script(body: string): Asset {
   return { type: "text/javascript; charset=utf-8", body };
 }
 
-/** Names the parts that the page's script needs at once, so that a browser need not read it to learn of them. */
-function withPreloads(html: string, parts: ReadonlyMap<string, string>): string {
+/** The page names the parts that its script needs at once, so that a browser need not read it to learn of them. */
+function htmlOf(parts: ReadonlyMap<string, string>): string {
   const needed = [...parts.get("main.js")!.matchAll(/from"\.\/([^"]+)"/g)].map(([, name]) => name!);
-  const links = needed.sort().map((name) => `<link rel="modulepreload" href="${name}">\n    `).join(
-    "",
-  );
-  return html.replace("<script ", () => `${links}<script `);
+  return pageHtml({
+    title: "lbsim playground",
+    files: "playground",
+    scripts: [
+      ...needed.sort().map((name) => `<link rel="modulepreload" href="${name}">`),
+      '<script type="module" src="start.js" async></script>',
+      '<script type="module" src="main.js"></script>',
+    ],
+    noscript: "The playground needs JavaScript.",
+  });
 }
 
 /** The text of web/playground_assets.ts. */

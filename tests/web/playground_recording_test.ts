@@ -99,7 +99,7 @@ test("what does not fit into an address is offered as a file, which opens the sa
 test("what cannot be opened is refused in words, and the run that is open goes on", async (page) => {
   const wrong: readonly (readonly [files: Record<string, string>, words: string])[] = [
     [{ "a.yaml": "\u0000\u0001" }, "a.yaml"],
-    [{ "run.jsonl": "GET / HTTP/1.1" }, "the first line is not the head of one"],
+    [{ "run.jsonl": "GET / HTTP/1.1" }, "its first line is not the head of a recording"],
     [{ "run.jsonl": TEXT.replace('"format":1', '"format":9') }, "this recording has format 9"],
     [{ "run.jsonl": TEXT, "a.yaml": "duration: 3s" }, "a recording is opened alone"],
     [{ "a.yaml": `duration: 3s # ${"x".repeat(2 ** 20)}` }, "larger than 1 MB"],
