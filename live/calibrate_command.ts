@@ -77,8 +77,8 @@ async function readScenario(file: string): Promise<string> {
 }
 
 const MORE = `
-By default, the simulator adds no such times. With the measured keys, it adds the
-times of this machine.
+By default, the simulator adds no such times. With the measured keys, it adds
+the times of this machine.
 
 Examples:
   lbsim calibrate --write scenario.yaml

@@ -191,6 +191,12 @@ const CASES: readonly Case[] = [
     stderr: /^lbsim: unknown --log-level "loud"\n {2}one of: debug, info, warning, error\n$/,
   },
   {
+    name: "the help of sim merge, which lists its own options once, and none of sim",
+    args: ["sim", "merge", "--help"],
+    code: 0,
+    stdout: /^(?![^]*--json[^]*--json)(?![^]*--selftest)[^]*--json[^]*--version/,
+  },
+  {
     name: "shards that are none",
     args: ["sim", "merge", "deno.json"],
     code: 2,
