@@ -8,6 +8,7 @@ import { type Lost, Output } from "./lib/cli/output.ts";
 import { escapeLines, escapeText } from "./lib/base/escape.ts";
 import { hasTerminal, listenForHangup, listenToSignals } from "./lib/cli/signals.ts";
 import { giveUp, keepWritingTo } from "./lib/io/permissions.ts";
+import { runFolder } from "./lib/io/run_folder.ts";
 import { sleep } from "./lib/io/sleep.ts";
 import { writeFailure } from "./lib/io/system_error.ts";
 import { writtenPaths } from "./lib/io/written_paths.ts";
@@ -129,7 +130,7 @@ const BALANCES: readonly string[] = ["lb", "up"];
 const WRITES: Readonly<Record<string, (command: CommandUnknownOpts) => readonly string[]>> = {
   sim: pagesOf,
   bench: pagesOf,
-  live: pagesOf,
+  live: (command) => [...pagesOf(command), ...usesNetem(command) ? [runFolder("netem")] : []],
   compare: pagesOf,
   calibrate: scenarioOf,
   init: ({ processedArgs: [file] }) => file === "-" ? [] : [file as string],
@@ -139,6 +140,11 @@ const WRITES: Readonly<Record<string, (command: CommandUnknownOpts) => readonly 
 function pagesOf(command: CommandUnknownOpts): readonly string[] {
   const { html } = command.optsWithGlobals() as { html?: string };
   return html === undefined ? [] : [html];
+}
+
+/** Whether it makes a network with `ip`. Only then does it keep the permission to run that, if it was given one. */
+function usesNetem(command: CommandUnknownOpts): boolean {
+  return (command.optsWithGlobals() as { network?: string }).network === "netem";
 }
 
 /** The scenario of `--write`, and the file that takes its place. */
@@ -172,7 +178,7 @@ const GRANTED: readonly Deno.PermissionName[] = ["net", "read", "write", "sys", 
 /** Gives up the permissions that a subcommand does not need, and listens to what it alone listens to. */
 async function prepare(command: CommandUnknownOpts): Promise<void> {
   const subcommand = subcommandOf(command).name();
-  const needed = NEEDS[subcommand] ?? [];
+  const needed = [...NEEDS[subcommand] ?? [], ...usesNetem(command) ? ["run"] as const : []];
   await giveUp(...GRANTED.filter((name) => !needed.includes(name)));
   const files = WRITES[subcommand]?.(command);
   if (files !== undefined) await keepWritingTo(files);

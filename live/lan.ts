@@ -29,6 +29,8 @@ import type { MakeSystem } from "./live_system.ts";
 export interface LanOptions {
   /** The configuration file of its balancer. */
   readonly file: string;
+  /** Whether its network has the latency of the scenario. */
+  readonly hasLatency?: boolean | undefined;
   /** A file with further CAs to trust. */
   readonly ca?: string | undefined;
   /** Ends the run. */
@@ -97,7 +99,12 @@ export class Lan {
     requireSameBackends(file, config, in_use);
     const listen = reachable(config.listen, balancer);
     const ownAddress = await addressTowards(listen);
-    const facts = { inUse: in_use, isProxied: acceptsProxy(in_use, ownAddress), ownAddress };
+    const facts = {
+      inUse: in_use,
+      isProxied: acceptsProxy(in_use, ownAddress),
+      ownAddress,
+      hasLatency: options.hasLatency ?? false,
+    };
     requirePossible(study, facts);
     const lan = new Lan(config, listen, facts, options, balancer, backends);
     for (const id of backends.keys()) await lan.#requireReady(id);

@@ -36,6 +36,8 @@ export interface LanFacts {
   readonly isProxied: boolean;
   /** The address of this machine on the LAN. */
   readonly ownAddress: string;
+  /** Whether its network has the latency of the scenario. */
+  readonly hasLatency: boolean;
 }
 
 /**
@@ -56,7 +58,7 @@ export function requirePossible(study: Study, facts: LanFacts): void {
 }
 
 function problemOf(scenario: Scenario, facts: LanFacts): Problem | undefined {
-  return problemOfBackends(scenario, facts) ?? problemOfWorld(scenario) ??
+  return problemOfBackends(scenario, facts) ?? problemOfWorld(scenario, facts) ??
     problemOfFaults(scenario) ?? problemOfClients(scenario, facts) ??
     problemOfSettings(scenario, facts);
 }
@@ -78,7 +80,7 @@ function problemOfBackends(scenario: Scenario, { inUse }: LanFacts): Problem | u
   };
 }
 
-function problemOfWorld(scenario: Scenario): Problem | undefined {
+function problemOfWorld(scenario: Scenario, { hasLatency }: LanFacts): Problem | undefined {
   const { loadBalancers, network: { backendLatency }, hashPlacement, changes = [] } = scenario;
   if (loadBalancers > 1) {
     return {
@@ -86,11 +88,13 @@ function problemOfWorld(scenario: Scenario): Problem | undefined {
       hint: "set `load_balancers: 1`",
     };
   }
-  if (backendLatency.kind !== "deterministic" || backendLatency.value !== 0) {
+  const isInstant = backendLatency.kind === "deterministic" && backendLatency.value === 0;
+  if (!hasLatency && !isInstant) {
     return {
       message:
         "`network`: messages between balancer and backends take the time of the real network",
-      hint: "set `network.backend_latency: 0s`",
+      hint:
+        "set `network.backend_latency: 0s`; or if the real network has this latency: --network real",
     };
   }
   const { name } = configOf(scenario).algorithm;

@@ -93,6 +93,7 @@ interface Change {
 export class LanSystem implements LiveSystem {
   readonly backends: readonly LanBackend[];
   readonly clientAddress: string | undefined;
+  readonly hasLatency: boolean;
   readonly eventsLate = EVENTS_LATE;
   readonly #lan: Lan;
   readonly #context: SystemContext;
@@ -117,6 +118,7 @@ export class LanSystem implements LiveSystem {
     this.#lan = lan;
     this.#context = context;
     this.clientAddress = lan.facts.isProxied ? undefined : lan.facts.ownAddress;
+    this.hasLatency = lan.facts.hasLatency;
     this.backends = config.backends.map(({ id }, index) =>
       new LanBackend(id, index, scenario.servers[index]!, new InFlight(alarms.now))
     );

@@ -1,4 +1,4 @@
-import { Command } from "@commander-js/extra-typings";
+import { Command, Option } from "@commander-js/extra-typings";
 import {
   escapeText,
   formatDuration,
@@ -7,7 +7,14 @@ import {
   NS_PER_S,
   UserError,
 } from "../lib/base/mod.ts";
-import { durationOption, fileOption, integerOption, type Io } from "../lib/cli/mod.ts";
+import {
+  durationOption,
+  type ExitCode,
+  fileOption,
+  integerOption,
+  type Io,
+  nameOption,
+} from "../lib/cli/mod.ts";
 import { loadStudy } from "../lib/files/load_study.ts";
 import { monotonicNow } from "../lib/io/mod.ts";
 import type { ReplicationResult } from "../lib/metrics/mod.ts";
@@ -16,12 +23,15 @@ import { replicationSeed } from "../lib/workload/mod.ts";
 import { refuseTwoFormats, refuseUnwritable, showStudy, withOutput } from "../sim/show.ts";
 import type { ReadyScenario } from "../sim/study/mod.ts";
 import { LIVE_TIME_MAX, liveTime, requireFeasible } from "./feasible.ts";
-import { Lan } from "./lan.ts";
+import { Lan, type LanOptions } from "./lan.ts";
 import { runLive } from "./live_run.ts";
 import type { MakeSystem } from "./live_system.ts";
 
 /** If arrivals were late by more than this on average, the machine was too busy, and the result is not useful. */
 const LATE: Nanoseconds = NS_PER_MS;
+
+/** What gives messages the latency of the scenario. */
+const NETWORKS = ["process", "netem", "real"] as const;
 
 /** `lbsim live`: runs a scenario on real sockets of this machine. */
 export function liveCommand(io: Io) {
@@ -43,6 +53,12 @@ export function liveCommand(io: Io) {
         "use the balancer and the backends of this configuration, which run already, through their admin APIs",
         fileOption,
       )
+      .addOption(
+        new Option(
+          "--network <kind>",
+          "process: lbsim delays messages by the latency of the scenario (default). netem: in network namespaces, whose links have this latency; needs Linux and root. real: with --config, if the real network has this latency",
+        ).choices(NETWORKS).argParser(nameOption("--network", NETWORKS)),
+      )
       .option(
         "--ca <file>",
         "with --config, if the APIs speak TLS: also trust the CAs in this PEM file",
@@ -55,12 +71,18 @@ export function liveCommand(io: Io) {
       ),
   ).addHelpText("after", MORE)
     .action(async (file, options) => {
-      const { seed, replications, set = [], limit = LIVE_TIME_MAX, config, ca, ...output } =
-        options;
+      const {
+        seed,
+        replications,
+        set = [],
+        limit = LIVE_TIME_MAX,
+        config,
+        ca,
+        network,
+        ...output
+      } = options;
       refuseTwoFormats(output);
-      if (ca !== undefined && config === undefined) {
-        throw new UserError("--ca needs --config", { exitCode: 2 });
-      }
+      refuseIneffective({ config, ca, network });
       await refuseUnwritable(output);
       const study = await loadStudy(file, [
         ...set,
@@ -69,7 +91,14 @@ export function liveCommand(io: Io) {
         ...output.expect ? [] : ["expect=[]"],
       ]);
       requireFeasible(study, limit);
-      const lan = config === undefined ? undefined : await openLan(io, study, config, ca);
+      if (network === "netem") {
+        const { runInNamespaces, thisMachine } = await import("./netem.ts");
+        const code = await runInNamespaces(io, study, Deno.args, await thisMachine());
+        return io.setExitCode(code as ExitCode);
+      }
+      const lan = config === undefined
+        ? undefined
+        : await openLan(io, study, { file: config, ca, hasLatency: network === "real" });
       const started = monotonicNow();
       const results = await runAll(io, study, lan?.system);
       const wallSeconds = () => (monotonicNow() - started) / NS_PER_S;
@@ -127,12 +156,29 @@ function measuredPart(study: Study, results: Results): { study: Study; results: 
   };
 }
 
+/** @throws {UserError} if an option needs another one, or excludes it. */
+function refuseIneffective(
+  { config, ca, network }: {
+    readonly config: string | undefined;
+    readonly ca: string | undefined;
+    readonly network: typeof NETWORKS[number] | undefined;
+  },
+): void {
+  const refuse = (message: string): never => {
+    throw new UserError(message, { exitCode: 2 });
+  };
+  if (ca !== undefined && config === undefined) refuse("--ca needs --config");
+  if (network === "real" && config === undefined) refuse("--network real needs --config");
+  if (network === "netem" && config !== undefined) {
+    refuse("--network netem makes a network of its own: it takes no --config");
+  }
+}
+
 /** The LAN of a configuration, which can run the study. */
 async function openLan(
   io: Io,
   study: Study,
-  file: string,
-  ca: string | undefined,
+  where: Pick<LanOptions, "file" | "ca" | "hasLatency">,
 ): Promise<Lan> {
   const { signal, hurry } = io;
   const warn = (sentence: string, isLeft = false) => {
@@ -140,7 +186,7 @@ async function openLan(
     io.err(`lbsim: ${escapeText(sentence)}`);
     if (isLeft) io.setExitCode(1);
   };
-  return await Lan.open({ file, ca, signal, hurry, warn }, study);
+  return await Lan.open({ ...where, signal, hurry, warn }, study);
 }
 
 /** Runs all replications, one after the other, and shows the progress. Ctrl-C ends it, with what was measured. */

@@ -151,7 +151,7 @@ class LiveRun {
     const chances = new Chances(seed);
     this.#network = new ClientNetwork({
       alarms: this.#alarms,
-      latency: () => this.#links.client.delay(),
+      latency: () => this.#system.hasLatency ? 0 : this.#links.client.delay(),
       balancer: ({ origin, nth, attempt }) => {
         const index = chances.balancer(origin, nth, attempt, loadBalancers);
         return this.#system.addressOf(index);

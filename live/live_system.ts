@@ -29,6 +29,8 @@ export interface LiveSystem {
   readonly backends: readonly MeasuredBackend[];
   /** The address that all clients share; undefined if each one names its own in a PROXY header. */
   readonly clientAddress: string | undefined;
+  /** Whether the network between clients and balancer has the scenario's latency, so that this process adds none. */
+  readonly hasLatency: boolean;
   /** For how long after an event the balancer may report it. */
   readonly eventsLate: Nanoseconds;
   /**

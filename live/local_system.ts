@@ -43,6 +43,7 @@ export interface LocalOptions {
 export class LocalSystem implements LiveSystem {
   readonly backends: readonly ScenarioBackend[];
   readonly clientAddress = undefined;
+  readonly hasLatency = false;
   readonly eventsLate = 0;
   readonly #context: SystemContext;
   readonly #options: LocalOptions;

@@ -1,5 +1,5 @@
 /** What all subcommands share: options, output and the log. */
-export type { Io } from "./io.ts";
+export type { ExitCode, Io } from "./io.ts";
 export { logger, logSentence, startLogging } from "./log.ts";
 export { type ByteSink, Output } from "./output.ts";
 export {

@@ -19,6 +19,7 @@ export {
   parseProxyHeader,
   PROXY_HEADER_MAX,
 } from "./proxy_protocol.ts";
+export { runFolder } from "./run_folder.ts";
 export { sleep } from "./sleep.ts";
 export {
   type LocalResource,

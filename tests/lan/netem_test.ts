@@ -1,0 +1,101 @@
+/**
+ * `lbsim live --network netem`, with everything but netem itself: the kernels of many test machines do not have it.
+ */
+import assert from "node:assert/strict";
+import { loadStudy } from "../../lib/files/load_study.ts";
+import { type NetemMachine, runInNamespaces, thisMachine } from "../../live/netem.ts";
+import { ioFor } from "../support/io.ts";
+import { eventually } from "../support/sockets.ts";
+import { whyNoLan } from "./network.ts";
+
+const reason = await whyNoLan();
+if (reason !== undefined) console.log(`skipped: netem: ${reason}`);
+
+/** This machine, as if its kernel had netem: the commands for it are only noted. */
+async function withoutDelay(noted: string[]): Promise<NetemMachine> {
+  const machine = await thisMachine();
+  return {
+    ...machine,
+    run: (command) => {
+      if (!command.includes("netem")) return machine.run(command);
+      noted.push(command.join(" "));
+      return Promise.resolve("");
+    },
+  };
+}
+
+async function namespaces(): Promise<string[]> {
+  const { run } = await thisMachine();
+  const prefix = `lbsim-netem-${Deno.pid}`;
+  return (await run(["netns", "list"])).split("\n").filter((line) => line.startsWith(prefix));
+}
+
+/** The numbers of the namespaces. */
+const BALANCER = 1;
+const CLIENTS = 2;
+
+/** The processes in a namespace; none if it is not there. */
+async function pidsOf(namespace: number): Promise<number[]> {
+  const { run } = await thisMachine();
+  const text = await run(["netns", "pids", `lbsim-netem-${Deno.pid}-${namespace}`]).catch(() => "");
+  return text.split("\n").filter((line) => line !== "").map(Number);
+}
+
+Deno.test({
+  name: "lbsim live --network netem runs a scenario in namespaces, and removes them",
+  ignore: reason !== undefined,
+  async fn(t) {
+    const folder = await Deno.makeTempDir({ prefix: "lbsim-netem-" });
+    const [file, page] = [`${folder}/scenario.yaml`, `${folder}/page.html`];
+    const scenario = (duration: string) => `
+balancer: {backends: 2, algorithm: round-robin, health_check: {interval: 200ms, timeout: 150ms, rise: 1}}
+duration: ${duration}
+warmup: 200ms
+network: {latency: 1ms}
+workload: {arrivals: {poisson: 20/s}}
+service: 5ms
+`;
+    try {
+      await t.step("the client's result is that of lbsim live", async () => {
+        await Deno.writeTextFile(file, scenario("2s"));
+        const noted: string[] = [];
+        const args = ["live", file, "--network", "netem", "--html", page, "--no-expect"];
+        const study = await loadStudy(file, ["replications=1"]);
+        const code = await runInNamespaces(ioFor([]), study, args, await withoutDelay(noted));
+        assert.equal(code, 0);
+        assert.match(await Deno.readTextFile(page), /round-robin/);
+        assert.equal(noted.filter((line) => line.includes("delay 1000us")).length, 6);
+        assert.deepEqual(await namespaces(), []);
+      });
+
+      const start = async (signal: AbortSignal) => {
+        await Deno.writeTextFile(file, scenario("60s"));
+        const study = await loadStudy(file, ["replications=1"]);
+        const args = ["live", file, "--network", "netem", "--json"];
+        const io = ioFor([], { signal });
+        const running = runInNamespaces(io, study, args, await withoutDelay([]));
+        // A failure must not be lost while this waits.
+        running.catch(() => {});
+        await eventually(async () => (await pidsOf(CLIENTS)).length > 0, "the client runs");
+        return { running };
+      };
+
+      await t.step("Ctrl-C ends it, and no namespace is left", async () => {
+        const stop = new AbortController();
+        const { running } = await start(stop.signal);
+        stop.abort();
+        assert.equal(await running, 130);
+        assert.deepEqual(await namespaces(), []);
+      });
+
+      await t.step("the end of the balancer is reported, and no namespace is left", async () => {
+        const { running } = await start(new AbortController().signal);
+        for (const pid of await pidsOf(BALANCER)) Deno.kill(pid, "SIGKILL");
+        await assert.rejects(running, /the balancer has ended/);
+        assert.deepEqual(await namespaces(), []);
+      });
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
