@@ -41,7 +41,8 @@ export async function thisMachine(): Promise<NetemMachine> {
   const { state } = await Deno.permissions.query({ name: "run", command: ip ?? "ip" });
   return {
     os: Deno.build.os,
-    uid: Deno.uid(),
+    // To ask for it takes a permission, too, which only those have who may run `ip`.
+    uid: state === "granted" ? Deno.uid() : null,
     ip,
     mayRunIp: state === "granted",
     run: (command) => runIp(ip!, command),
