@@ -92,7 +92,11 @@ const REFUSED: readonly (readonly [what: string, machine: NetemMachine, says: Re
     failing(/ netem delay/, "Error: Specified qdisc kind is unknown."),
     /this kernel has no netem/,
   ],
-  ["a machine without tc", failing(/ netem delay/, 'exec of "tc" failed: No such file'), /`tc` fails/],
+  [
+    "a machine without tc",
+    failing(/ netem delay/, 'exec of "tc" failed: No such file'),
+    /`tc` fails/,
+  ],
 ];
 
 for (const [what, one, says] of REFUSED) {
