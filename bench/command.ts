@@ -62,7 +62,7 @@ const DEFAULT_TIMEOUT: Nanoseconds = 5 * NS_PER_S;
 /** Descriptors that the generator needs besides its connections. */
 const SPARE_DESCRIPTORS = 16;
 
-/** `lbsim bench`: puts a load on a balancer or a server, and measures its answers. */
+/** `lbsim bench`: generates load on a balancer or a server, and measures its answers. */
 export function benchCommand(io: Io) {
   return new Command("bench")
     .description(
@@ -238,7 +238,7 @@ async function watched(load: Load, clock: RunClock, plan: Plan, io: Io) {
   }
 }
 
-/** Whether no connection could be opened, so that none will be. */
+/** Whether no connection could be opened, so that later ones would fail, too. */
 function isHopeless({ tally, firstFailure }: Load): boolean {
   return firstFailure !== undefined && tally.connections === 0;
 }
@@ -292,7 +292,7 @@ interface TlsOptions {
   readonly serverName?: string | undefined;
 }
 
-/** The peer that TLS must prove; undefined without TLS. */
+/** The peer whose certificate TLS verifies; undefined without TLS. */
 async function peerOf(
   { host }: Address,
   { tls, ca, serverName }: TlsOptions,
@@ -320,7 +320,10 @@ function sourcesOf(from: Prefix | undefined, tls: ExpectedPeer | undefined): Sou
   });
 }
 
-/** Many connections need as many descriptors: a shortage is better known before the run than after it. */
+/**
+ * Refuses a run for which there are not enough descriptors, so that the user learns this before the run. Each
+ * connection needs a descriptor.
+ */
 function refuseShortage(connections: number): void {
   const needed = connections + SPARE_DESCRIPTORS;
   const left = descriptorsLeft(needed) ?? needed;
@@ -371,7 +374,7 @@ async function writePage(file: string, result: BenchResult, tally: Tally, io: Io
   io.err(`report written to ${file}`);
 }
 
-/** A page that cannot be written must fail before the run, not after it. */
+/** Refuses a page that cannot be written, so that the user learns this before the run. */
 async function refuseUnwritable(file: string | undefined): Promise<void> {
   if (file === undefined) return;
   const isDirectory = await Deno.stat(file).then((info) => info.isDirectory, () => false);

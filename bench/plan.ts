@@ -1,4 +1,4 @@
-/** From the options of the command line to a load. */
+/** Creates a load from the options of the command line. */
 import {
   childSeed,
   formatDuration,
@@ -21,7 +21,7 @@ import {
 import type { Tally } from "./core/mod.ts";
 import { type LinksOptions, type Load, PooledLoad, SessionLoad } from "./drive/mod.ts";
 
-/** How much load, as the flags say it. Exactly one of the first six is given. */
+/** The flags that describe the load. Exactly one of the first six is set. */
 export interface LoadFlags {
   readonly rate?: number | undefined;
   readonly ramp?: { readonly from: number; readonly to: number } | undefined;

@@ -1,4 +1,6 @@
-/** Finds the end of an answer in the bytes of a connection, and judges it. Allocates nothing per answer. */
+/**
+ * Finds the end of an answer in the bytes of a connection, and checks the answer. It allocates nothing per answer.
+ */
 import type { Nanoseconds } from "../../lib/base/mod.ts";
 import { type BackendNames, NO_BACKEND } from "./backend_names.ts";
 import type { ErrorKind } from "./errors.ts";
@@ -7,7 +9,7 @@ import type { ErrorKind } from "./errors.ts";
 export const MORE = -1;
 /** More bytes are needed; those so far are not needed again. */
 export const MORE_WITHOUT = -2;
-/** This is no valid answer. */
+/** The answer is not valid. */
 export const INVALID = -3;
 
 /** Reads the answers of one connection, one at a time. */
@@ -38,7 +40,7 @@ const CARRIAGE_RETURN = 13;
 /** The number of bytes at the end of a line that distinguish it from other lines. */
 const TAIL_BYTES = 12;
 
-/** A line for a line. An echo of lbsim's backend must be that of the request. */
+/** Answers that are a line for each line. An echo of lbsim's backend must contain the line of the request. */
 export class LineAnswers implements AnswerReader {
   backend = NO_BACKEND;
   error: ErrorKind | undefined;
@@ -227,7 +229,7 @@ export class HttpAnswers implements AnswerReader {
     return true;
   }
 
-  /** Reads the status line and the fields that say where the body ends. Returns whether it is HTTP. */
+  /** Reads the status line and the fields that define the end of the body. Returns whether the answer is HTTP. */
   #readHead(bytes: Uint8Array, end: number): boolean {
     // HTTP/1.x nnn
     if (
@@ -277,14 +279,17 @@ function headEnd(bytes: Uint8Array, from: number, to: number): number {
   return -1;
 }
 
-/** Where the text of a body begins: in chunks, behind the line with the size of the first. */
+/**
+ * The beginning of the text of a body. If the body is in chunks, this is behind the line with the size of the first
+ * chunk.
+ */
 function bodyStart(bytes: Uint8Array, at: number, phase: number): number {
   if (phase !== CHUNK_SIZE) return at;
   const newline = bytes.indexOf(NEWLINE, at);
   return newline === -1 ? at : newline + 1;
 }
 
-/** Whether a word, in lower case, stands at an index; letters of any case are the same. */
+/** Whether a word is at an index. The word is in lower case; the case of the bytes does not matter. */
 function isField(bytes: Uint8Array, at: number, word: string): boolean {
   for (let i = 0; i < word.length; i++) {
     const expected = word.charCodeAt(i);

@@ -15,7 +15,7 @@ export const NO_BACKEND = -1;
 export class BackendNames {
   readonly #names: string[] = [];
   readonly #bytes: Uint8Array[] = [];
-  /** By hash: the numbers of the names. */
+  /** The numbers of the names, by hash. */
   readonly #numbers = new Map<number, number[]>();
 
   /** The names, by number. */

@@ -1,4 +1,4 @@
-/** The load generator without its sockets: what is sent, how answers are read, and what is recorded. Pure. */
+/** The load generator without its sockets: the payloads, the readers of answers, and the tally. Pure. */
 export { Agenda } from "./agenda.ts";
 export { type AnswerReader, INVALID, MORE, MORE_WITHOUT } from "./answers.ts";
 export { BackendNames, NO_BACKEND } from "./backend_names.ts";

@@ -1,15 +1,15 @@
-/** What is sent, and the reader of its answers. */
+/** The requests that are sent, and the readers of their answers. */
 import { type AnswerReader, HttpAnswers, LineAnswers, RawAnswers } from "./answers.ts";
 import type { BackendNames } from "./backend_names.ts";
 
 /** A kind of request. */
 export interface Payload {
   readonly kind: "line" | "http" | "raw";
-  /** Bytes of a request. */
+  /** The size of a request in bytes. */
   readonly size: number;
   /** The request with this number, in a buffer of `size` bytes that belongs to one connection. */
   write(number: number, buffer: Uint8Array): Uint8Array;
-  /** Whether each connection needs a buffer of its own for `write`: requests differ. */
+  /** Whether requests differ, so that each connection needs a buffer of its own for `write`. */
   readonly differs: boolean;
   /** A reader of the answers on one connection. */
   reader(names: BackendNames): AnswerReader;
@@ -21,13 +21,13 @@ const NEWLINE = 10;
 const X = 120;
 /** `request 0000000001` and a newline. */
 const LINE_BYTES = 19;
-/** Larger requests are all the same, so that they share one buffer. */
+/** Requests that are larger than this are all equal, so that they share one buffer. */
 const DIFFERENT_BYTES_MAX = 4096;
 
 /**
- * Lines with a number, so that an echo is that of its request. A line with room for no number is all `x`.
+ * Lines with a number, by which an echo is recognised. A line that is too short for a number consists of `x`.
  *
- * @param size Bytes of a line with its newline, at least 1.
+ * @param size The size of a line with its newline in bytes, at least 1.
  */
 export function linePayload(size = LINE_BYTES): Payload {
   const differs = size >= LINE_BYTES && size <= DIFFERENT_BYTES_MAX;
@@ -60,8 +60,8 @@ export function linePayload(size = LINE_BYTES): Payload {
  * HTTP/1.1 requests.
  *
  * @param host The Host field.
- * @param path What is requested, from `/` on.
- * @param body Bytes of a body; with a body the method is POST, without one GET.
+ * @param path The requested path, which begins with `/`.
+ * @param body The size of the body in bytes. With a body the method is POST, without one GET.
  * @param close Whether the server is asked to close the connection after its answer.
  */
 export function httpPayload(host: string, path: string, body: number, close: boolean): Payload {

@@ -3,21 +3,21 @@ import { Histogram } from "../../lib/stats/mod.ts";
 import { type BackendNames, NO_BACKEND } from "./backend_names.ts";
 import type { ErrorKind } from "./errors.ts";
 
-/** What happened in one slice of time. */
+/** The results of one slice of time. */
 export interface Slice {
   readonly answers: number;
   readonly errors: number;
-  /** Of the answers; NaN if there are none. */
+  /** The mean latency of the answers; NaN if there are none. */
   readonly meanLatency: Nanoseconds;
 }
 
-/** Time is cut into slices of this length. */
+/** Time is divided into slices of this length. */
 export const SLICE: Nanoseconds = NS_PER_S / 10;
 
 /**
- * Records how requests ended. Each valid answer has two latencies: the corrected one, from the planned start of
- * its request; and the uncorrected one, from the time at which the request was sent (on a new connection: at
- * which the connect began). In a closed loop the two are equal.
+ * Records how requests ended. Each valid answer has two latencies: the corrected one, from the planned start of its
+ * request; and the uncorrected one, from the time at which the request was sent. For a new connection, this is the
+ * time at which the connect began. In a closed loop the two are equal.
  */
 export class Tally {
   readonly corrected: Histogram = new Histogram();
@@ -38,7 +38,7 @@ export class Tally {
   readonly #sums: number[] = [];
   /** Planned requests. */
   offered = 0;
-  /** Those of them that were written to a connection. */
+  /** The planned requests that were written to a connection. */
   sent = 0;
   bytesSent = 0;
   bytesReceived = 0;

@@ -2,13 +2,13 @@ import type { Nanoseconds } from "../../lib/base/mod.ts";
 import { NS_PER_MS } from "../../lib/base/mod.ts";
 import { type Clock, EventLoopGate } from "../../lib/io/mod.ts";
 
-/** A timer fires up to a millisecond late, more on a busy machine: it is set this much too early. */
+/** A timer fires up to a millisecond late, and later on a busy machine. So it is set this much too early. */
 const LEAD: Nanoseconds = 2 * NS_PER_MS;
 
 /**
- * Rings at a time, precise to some microseconds. A timer is not: it fires up to a millisecond late. So the
- * last two milliseconds pass in turns of the event loop, which takes the processor time that is left over. In
- * each turn input and output are handled.
+ * Rings at a time, with an error of some microseconds. A timer is less precise: it fires up to a millisecond late. So
+ * in the last two milliseconds the event loop runs turn after turn, which uses the free processor time. In each turn
+ * input and output are handled.
  */
 export class Alarm {
   readonly #now: Clock;
@@ -30,7 +30,7 @@ export class Alarm {
     return new Alarm(now, ring, await EventLoopGate.open());
   }
 
-  /** Sets the time at which the alarm rings, instead of the time that was set before. With Infinity it does not ring. */
+  /** Sets the time at which the alarm rings, and replaces the earlier time. With Infinity it does not ring. */
   set(at: Nanoseconds): void {
     if (at === this.#at || this.#isStopped) return;
     this.#at = at;

@@ -3,8 +3,8 @@ import type { Clock, MakeTimer, Timer } from "../../lib/io/mod.ts";
 import type { Link } from "./link.ts";
 
 /**
- * The deadlines of connections, all equally far ahead when they are set, so that they pass in this order. Most
- * are never reached: such a deadline costs a place in a list, and no timer.
+ * The deadlines of connections. All have the same delay, so they pass in the order in which they were set. Most are
+ * never reached: such a deadline costs a place in a list, and no timer.
  */
 export class Deadlines<User> {
   readonly #links = new AgeList<Link<User>>();

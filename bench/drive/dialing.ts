@@ -13,10 +13,10 @@ import {
 import type { ErrorKind } from "../core/mod.ts";
 import { connectFrom } from "./connect_from.ts";
 
-/** Where connections go, and what precedes their requests. */
+/** The target of connections, and the data that is sent before their requests. */
 export interface DialOptions {
   readonly address: Address;
-  /** The peer that TLS must prove; undefined without TLS. */
+  /** The peer whose certificate TLS verifies; undefined without TLS. */
   readonly tls?: ExpectedPeer | undefined;
   /** The version of a PROXY header that is sent first; undefined for none. */
   readonly proxy?: "v1" | "v2" | undefined;

@@ -15,26 +15,29 @@ import type { Links } from "./links.ts";
 const BUFFER_BYTES = 1024;
 /** The buffer of a connection whose answers fill it. */
 const LARGE_BUFFER_BYTES = 64 * 1024;
-/** The longest line, or head of an HTTP answer, that is taken. */
+/** The longest line, or head of an HTTP answer, that is accepted. */
 const KEPT_BYTES_MAX = 1024 * 1024;
 
 /**
  * A connection of the generator. It carries one request at a time. It is read from all the time, so its end is
  * noticed at once.
  *
- * It runs in callbacks, the same ones for each request, and allocates nothing per request of its own.
+ * It runs in callbacks, which are the same for each request, so it allocates nothing per request itself.
  */
 export class Link<User> implements Aged<Link<User>> {
-  /** What its user keeps with it. */
+  /** The data that its user keeps with it. */
   user: User | undefined;
-  /** The planned start of the request, and when it was sent; if the connection is new, when its connect began. */
+  /**
+   * The planned start of the request, and the time at which it was sent. For a new connection, the latter is the time
+   * at which its connect began.
+   */
   due: Nanoseconds = 0;
   sentAt: Nanoseconds = 0;
-  /** The list of deadlines that it is in, and its neighbours there. */
+  /** The list of deadlines in which it is, and its neighbours there. */
   deadlines: Deadlines<User> | undefined;
   older: Link<User> | undefined;
   younger: Link<User> | undefined;
-  /** Requests that were sent on it. */
+  /** The number of requests that were sent on it. */
   requests = 0;
   /** Its place in the list of all. */
   place = -1;
@@ -48,7 +51,7 @@ export class Link<User> implements Aged<Link<User>> {
   #isOpen = true;
   #scratch: Uint8Array | undefined;
   #buffer: Uint8Array = new Uint8Array(BUFFER_BYTES);
-  /** Bytes of the buffer that hold the beginning of an answer. */
+  /** The number of bytes in the buffer that are the beginning of an answer. */
   #filled = 0;
   #request: Uint8Array | undefined;
   #written = 0;
@@ -102,7 +105,7 @@ export class Link<User> implements Aged<Link<User>> {
     return this.#isOpen && !this.#isStray && !this.#reader.isLast;
   }
 
-  /** It is connected. Returns whether it is still wanted; otherwise the connection is closed. */
+  /** The connect has succeeded. Returns whether the connection is still needed; otherwise it is closed. */
   connected(socket: Connection): boolean {
     if (!this.#isOpen) {
       closeIfOpen(socket);
@@ -133,7 +136,7 @@ export class Link<User> implements Aged<Link<User>> {
     this.#socket!.write(request).then(this.#onWritten, ignore);
   }
 
-  /** Closes it. Its user hears nothing more of it. */
+  /** Closes it. Its user gets no further events. */
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
@@ -209,7 +212,7 @@ export class Link<User> implements Aged<Link<User>> {
     this.fail(isReset ? "reset" : "closed");
   }
 
-  /** Makes room behind bytes that are needed again. Returns whether that is allowed. */
+  /** Makes room behind bytes that are needed again. Returns whether this is allowed. */
   #grow(): boolean {
     if (this.#buffer.length >= KEPT_BYTES_MAX) return false;
     const larger = new Uint8Array(2 * this.#buffer.length);

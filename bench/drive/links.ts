@@ -5,11 +5,11 @@ import { Deadlines } from "./deadlines.ts";
 import { dial, DialError, type DialOptions } from "./dialing.ts";
 import { Link } from "./link.ts";
 
-/** What the user of the connections hears of them. */
+/** The events of connections for their user. */
 export interface LinkEvents<User> {
   /** It is connected. */
   opened(link: Link<User>): void;
-  /** Its request has its answer; `link.error` says if that is not a valid one. */
+  /** Its request has its answer. If the answer is not valid, `link.error` is set. */
   answered(link: Link<User>): void;
   /** Its connect or its request has failed, and it is closed. */
   failed(link: Link<User>, kind: ErrorKind, message: string | undefined): void;
@@ -17,7 +17,7 @@ export interface LinkEvents<User> {
   endedIdle(link: Link<User>): void;
 }
 
-/** Opens a connection for its user: `dial`, or one in its place. */
+/** Opens a connection for its user: `dial`, or a replacement. */
 export type Dial<User> = (
   options: DialOptions,
   from: string | undefined,
@@ -26,13 +26,13 @@ export type Dial<User> = (
   user: User | undefined,
 ) => Promise<Connection>;
 
-/** Options of all connections of a load. `User` is what a connection serves. */
+/** Options of all connections of a load. `User` is the type of the data that a user keeps with a connection. */
 export interface LinksOptions<User = unknown> extends DialOptions {
   readonly payload: Payload;
   /** How long a connect, and a request, may take. May be Infinity. */
   readonly timeout: Nanoseconds;
   readonly now: Clock;
-  /** Makes the timers of the timeouts; those of the system if left out. */
+  /** Creates the timers of the timeouts; if left out, the timers of the system are used. */
   readonly timers?: MakeTimer;
   /** Opens a connection; `dial` if left out. */
   readonly dial?: Dial<User>;
@@ -46,7 +46,7 @@ export class Links<User> {
   readonly #all: Link<User>[] = [];
   readonly #stopping = new AbortController();
   readonly #timers: MakeTimer;
-  /** One list for each timeout that there has been, that of the present last. */
+  /** One list for each timeout that there has been; the last is that of the present timeout. */
   readonly #deadlines: Deadlines<User>[] = [];
   #timeout: Nanoseconds;
   #dialing = 0;
@@ -61,7 +61,7 @@ export class Links<User> {
     this.#deadlines.push(new Deadlines(options.now, this.#timers));
   }
 
-  /** How long a connect, and a request, may take. A new timeout is for those that begin from now on. */
+  /** How long a connect, and a request, may take. A new timeout applies to those that begin from now on. */
   get timeout(): Nanoseconds {
     return this.#timeout;
   }
@@ -77,12 +77,12 @@ export class Links<User> {
     return this.#deadlines.at(-1)!;
   }
 
-  /** How many there are, those included that are being opened. */
+  /** The number of connections, including those that are being opened. */
   get size(): number {
     return this.#all.length;
   }
 
-  /** How many carry a request, or are being opened for one. */
+  /** The number of connections that carry a request, or are being opened for one. */
   get busy(): number {
     return this.#all.reduce((sum, link) => sum + (link.isBusy ? 1 : 0), 0);
   }

@@ -1,14 +1,14 @@
 import type { Nanoseconds } from "../../lib/base/mod.ts";
 import type { Tally } from "../core/mod.ts";
 
-/** What sends requests, driven by `run`. Times count from the start of the run. */
+/** A load: it sends requests, and `run` drives it. Times count from the start of the run. */
 export interface Load {
   readonly tally: Tally;
-  /** Why the first connection could not be opened: then the whole run would fail. */
+  /** The reason if the first connection could not be opened. Then the whole run would fail. */
   readonly firstFailure: string | undefined;
   /** Called when `nextAt` may have become earlier, and when nothing is in flight any more. */
   changed: () => void;
-  /** Requests that were sent, or wait for a connection, and have not ended. */
+  /** The number of requests that were sent, or wait for a connection, and have not ended. */
   readonly inFlight: number;
   /** When it wants `ring` to be called; Infinity if it waits for answers only. */
   readonly nextAt: Nanoseconds;
@@ -16,13 +16,13 @@ export interface Load {
   readonly isStopped: boolean;
   /** Whether nothing is left to do. */
   readonly isDone: boolean;
-  /** Opens what must be open before the first request. */
+  /** Opens the connections that must be open before the first request. */
   prepare?(): Promise<void>;
   /** The run begins. */
   start(): void;
-  /** Begins what is due by now. */
+  /** Begins the requests that are due. */
   ring(now: Nanoseconds): void;
-  /** From now on no request begins. Those that have begun are completed. */
+  /** Makes no request begin from now on. Requests that have begun are completed. */
   stop(): void;
   /** Closes all connections at once. */
   close(): Promise<void>;

@@ -24,10 +24,12 @@ export interface PooledOptions extends LinksOptions {
 
 /** The number of simultaneous connects while the pool is filled. */
 const DIALS = 128;
-/** Requests that begin in one turn of the event loop: answers are handled in between. */
+/**
+ * The largest number of requests that begin in one turn of the event loop. Between two turns, answers are handled.
+ */
 const BEGUN_PER_TURN = 256;
 
-/** A link of the pool carries a request. */
+/** The user of a link of the pool: it carries a request. */
 const REQUEST = true;
 
 /**
@@ -184,7 +186,7 @@ export class PooledLoad implements Load, LinkEvents<typeof REQUEST> {
     else this.#send(link, due, this.#options.now());
   }
 
-  /** A connection has gone: a request that waits may open another. */
+  /** A connection has ended: a request that waits may open another. */
   #serveWaiting(): void {
     if (this.#hasClosed || this.#links.size >= this.#options.connections) return;
     const due = this.#takeWaiting();

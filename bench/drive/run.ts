@@ -3,17 +3,17 @@ import type { Alarms, Clock } from "../../lib/io/mod.ts";
 import { Alarm } from "./alarm.ts";
 import type { Load } from "./load.ts";
 
-/** How long a run lasts, and what ends it early. */
+/** Options of a run: its duration, and the signal that ends it early. */
 export interface RunOptions {
   /** Requests begin in this time. */
   readonly duration: Nanoseconds;
-  /** How long the run waits after that for requests that have begun; as long as they take if left out. */
+  /** How long the run then waits for requests that have begun; if left out, until all of them have ended. */
   readonly patience?: Nanoseconds | undefined;
   /** Ends the run at once: requests that have no answer yet remain unfinished. */
   readonly signal: AbortSignal;
   /** Called before the first request. */
   readonly started?: (() => void) | undefined;
-  /** The alarms of everything in this process, by the same clock. If left out, the run has one of its own. */
+  /** The alarms of this process, which use the same clock. If left out, the run has alarms of its own. */
   readonly alarms?: Alarms | undefined;
 }
 
@@ -36,11 +36,11 @@ export class RunClock {
 }
 
 /**
- * Drives a load to its end: to the end of its duration and the last answer, or to the signal. Its connections
- * are then closed.
+ * Drives a load to its end: to the end of its duration and the last answer, or to the signal. Its connections are
+ * then closed.
  *
  * @param clock The clock by which the load measures.
- * @returns For how long requests began: the duration, unless the signal or the last arrival came before.
+ * @returns How long requests began: the duration, unless the signal or the last arrival came before.
  */
 export async function run(
   load: Load,

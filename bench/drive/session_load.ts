@@ -6,17 +6,17 @@ import type { Link } from "./link.ts";
 import { type LinkEvents, Links, type LinksOptions } from "./links.ts";
 import type { Load } from "./load.ts";
 
-/** A request of a session, by the numbers that its draws depend on. */
+/** A request of a session. Its random draws depend only on these numbers. */
 export interface SessionRequest {
   /** The number of the arrival, or of the client of the closed loop. */
   readonly origin: number;
-  /** The number of the request there, from 1. */
+  /** The number of the request at this origin, from 1. */
   readonly nth: number;
   /** Index of the client. */
   readonly client: number;
   /** The number of the attempt, from 1. */
   readonly attempt: number;
-  /** When the client meant to begin it. */
+  /** The planned start of the attempt. */
   readonly due: Nanoseconds;
 }
 
@@ -29,11 +29,11 @@ export interface SessionOutcome {
   /** How long the request waited there; undefined if the answer does not state it. */
   readonly waited: Nanoseconds | undefined;
   readonly at: Nanoseconds;
-  /** Whether the request has ended with it: it has its answer, or is not tried again. */
+  /** Whether the request has ended with this attempt: it has its answer, or is not tried again. */
   readonly isLast: boolean;
 }
 
-/** What a load of sessions reports while it runs. */
+/** The events of a load of sessions. */
 export interface SessionEvents {
   /**
    * A client begins a request.
@@ -47,12 +47,12 @@ export interface SessionEvents {
   readonly stopped?: (() => void) | undefined;
 }
 
-/** What clients ask for, and how long and how often they try. It may change during a run. */
+/** The demand of clients, their timeout and their retries. They may change during a run. */
 export interface SessionDemand {
   readonly demand: Demand;
   /** How long a client waits for an answer, from when it begins to connect, or to send. May be Infinity. */
   readonly timeout: Nanoseconds;
-  /** How often a client tries a request again. */
+  /** The largest number of retries of a request. */
   readonly retries: number;
 }
 
@@ -62,9 +62,9 @@ export interface SessionOptions extends LinksOptions<SessionRequest>, SessionDem
   readonly until: Nanoseconds;
   /** After this many connections, no further connection or request begins. */
   readonly connections?: number | undefined;
-  /** Connections that begin earlier do not count. From the start if left out. */
+  /** Connections that begin earlier do not count. If left out, all count. */
   readonly countedFrom?: Nanoseconds | undefined;
-  /** A request that failed is not tried again at this time or later. Always, if left out. */
+  /** A request that failed is not tried again at this time or later. If left out, there is no such limit. */
   readonly retryUntil?: Nanoseconds | undefined;
   /** A client of the closed loop that failed waits at least this long; 10 ms if left out. */
   readonly pauseAfterFailure?: Nanoseconds | undefined;
@@ -86,7 +86,7 @@ interface Session extends SessionRequest {
   readonly isInLoop: boolean;
   nth: number;
   attempt: number;
-  /** Requests that are left on this connection, the present one included. */
+  /** The number of requests that remain on this connection, including the present one. */
   left: number;
   due: Nanoseconds;
   sentAt: Nanoseconds;
@@ -185,8 +185,8 @@ export class SessionLoad implements Load, LinkEvents<Session> {
   }
 
   /**
-   * Clients go on with another demand. Its population and its arrivals may be those of the demand before. A new
-   * timeout is for waits that begin from now on.
+   * Applies another demand. Its population and its arrivals may be those of the demand before. A new timeout applies
+   * to waits that begin from now on.
    */
   change({ demand, timeout, retries }: SessionDemand): void {
     const { arrivals } = this.#demand;

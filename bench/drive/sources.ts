@@ -2,8 +2,8 @@
 import { formatIp, type IpGroups, maskIp, type Prefix } from "../../lib/base/mod.ts";
 
 /**
- * The addresses of a prefix, by number. The first and the last address of an IPv4 prefix are left out if there
- * are others: they mean the network and all of its machines.
+ * The addresses of a prefix, by number. The first and the last address of an IPv4 prefix are left out if there are
+ * others, because they stand for the network and for all of its machines.
  */
 export class Sources {
   readonly #first: IpGroups;
@@ -17,7 +17,7 @@ export class Sources {
     this.count = 2 ** hostBits - 2 * leaveOut;
   }
 
-  /** The address with a number; numbers beyond the last begin anew. */
+  /** The address with a number. After the last address, the first follows again. */
   address(number: number): string {
     return formatIp(added(this.#first, number % this.count));
   }

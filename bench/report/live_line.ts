@@ -1,10 +1,10 @@
 import { type Nanoseconds, NS_PER_MS, NS_PER_S } from "../../lib/base/mod.ts";
 import type { Histogram } from "../../lib/stats/mod.ts";
 
-/** A moment of a run. */
+/** The state of a run at a moment. */
 export interface Moment {
   readonly elapsed: Nanoseconds;
-  /** How long requests begin; undefined if their arrivals end it. */
+  /** The time in which requests begin; undefined if it ends with the last arrival. */
   readonly duration: Nanoseconds | undefined;
   /** The corrected latencies of the answers in the last `interval`. */
   readonly recent: Histogram;

@@ -2,18 +2,18 @@ import { type Nanoseconds, NS_PER_MS, NS_PER_S } from "../../lib/base/mod.ts";
 import type { Histogram } from "../../lib/stats/mod.ts";
 import { type ErrorKind, ERRORS, type Payload, SHORTAGES, type Tally } from "../core/mod.ts";
 
-/** What was run. */
+/** The facts about a run. */
 export interface RunFacts {
   readonly lbsim: string;
   /** The address, as the user wrote it. */
   readonly target: string;
   /** The load in words. */
   readonly load: string;
-  /** Whether requests begin when answers come, and so have no planned start. */
+  /** Whether the load is a closed loop, in which requests have no planned start. */
   readonly isClosed: boolean;
   readonly payload: Pick<Payload, "kind" | "size">;
   readonly seed: number;
-  /** For how long requests began. */
+  /** How long requests began. */
   readonly length: Nanoseconds;
   readonly isInterrupted: boolean;
   /** The processor time of the generator during the run, in units of one processor. */
@@ -45,7 +45,7 @@ export interface Bucket {
 /** The result of a run. `--json` prints it in this form. */
 export type BenchResult = ReturnType<typeof resultOf>;
 
-/** Of 100 requests, one began later than this, and later than this share of p99: the generator was the limit. */
+/** The generator was the limit if one of 100 requests began later than this, and later than this share of p99. */
 const LAG_LIMIT: Nanoseconds = NS_PER_MS;
 const LAG_SHARE_LIMIT = 0.1;
 /** A closed loop that uses more of a processor than this is limited by it. */
@@ -136,7 +136,7 @@ function* edges(): Generator<number> {
   }
 }
 
-/** Why the result is about the generator, not about the server; undefined if it is not. */
+/** Why the generator, and not the server, was the limit; undefined if it was not. */
 function limitOf({ isClosed, processors }: RunFacts, { lag, corrected }: Tally) {
   if (isClosed) {
     if (processors < PROCESSORS_LIMIT) return undefined;

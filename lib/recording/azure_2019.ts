@@ -2,9 +2,12 @@ import { childSeed, createRandom, type Random } from "../base/mod.ts";
 import type { TrafficReader, TrafficRow } from "./traffic.ts";
 
 const MINUTE_MS = 60_000;
-/** A table is about a day. */
+/** The number of minutes of a table, which covers a day. */
 const MINUTES = 24 * 60;
-/** No function is invoked more often in a minute: a larger number is damaged, and would be drawn for hours. */
+/**
+ * The largest number of invocations of a function in a minute. A larger number is damaged, and drawing its
+ * invocations would take hours.
+ */
 const COUNT_MAX = 10_000_000;
 const DURATION_MS_MAX = 24 * 60 * MINUTE_MS;
 /** The percentiles of a duration that the data has. */

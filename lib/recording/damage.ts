@@ -1,6 +1,6 @@
 /**
- * Where a text stops being JSON: the index of the first character that cannot be right, or the length of the text if
- * it ends too early; undefined if it is JSON. `JSON.parse` says whether it is, but not on every engine where not.
+ * The place at which a text is not JSON: the index of the first wrong character, or the length of the text if it ends
+ * too early; undefined if it is JSON. `JSON.parse` does not report this place on every engine.
  */
 export function jsonDamage(text: string): number | undefined {
   const scanner = new Scanner(text);
@@ -14,7 +14,7 @@ export function jsonDamage(text: string): number | undefined {
   }
 }
 
-/** How deep groups may be inside each other: no event needs more. */
+/** The largest depth of groups inside each other. No event needs more. */
 const DEPTH_MAX = 100;
 
 class Damage extends Error {
@@ -102,7 +102,7 @@ class Scanner {
     return word !== undefined;
   }
 
-  /** Passes over what matches here. Returns whether anything did. */
+  /** Skips the text that matches at this place. Returns whether a text matched. */
   #skip(pattern: RegExp): boolean {
     pattern.lastIndex = this.#at;
     const { length } = pattern.exec(this.#text)?.[0] ?? "";

@@ -1,13 +1,13 @@
 /**
- * A recording: JSON lines. The first line is the head, which says what the file is; each further line is an event, as
- * the stream of a run carries it. A long recording has several files, and each has a head of its own.
+ * A recording: JSON lines. The first line is the head, which describes the file; each further line is an event of the
+ * stream of a run. A long recording has several files, and each has a head of its own.
  */
 import { EVENT_TYPES, REPLAY_TYPES, type StreamEvent, type StreamType } from "../core/mod.ts";
 
 /** The version of the format. A reader refuses a recording with a higher one. */
 export const FORMAT = 1;
 
-/** What a recording was made from, if it is not one of lbsim. */
+/** The format from which a recording was imported, if lbsim did not record it. */
 export type Origin = (typeof ORIGINS)[number];
 
 /** The formats of other programs that can be imported. */
@@ -19,17 +19,17 @@ export interface RecordingHead {
   readonly format: number;
   /** The version of lbsim that wrote it. */
   readonly lbsim: string;
-  /** The same in all files of a recording. */
+  /** An id, which is the same in all files of a recording. */
   readonly run: string;
-  /** From 1: the number of this file in the recording. */
+  /** The number of this file in the recording, from 1. */
   readonly part: number;
-  /** Whether clients have their addresses, or pseudonyms that a key made of them. */
+  /** Whether the recording has the addresses of clients, or pseudonyms that were computed from them with a key. */
   readonly clients: "addresses" | "pseudonyms";
   /** For the files after the first: the configuration in use at the beginning of this file. */
   readonly configuration?: Readonly<Record<string, unknown>>;
-  /** Where it was imported from; absent if lbsim recorded it. */
+  /** The format from which it was imported; absent if lbsim recorded it. */
   readonly origin?: Origin;
-  /** What an import had to assume, one sentence each. */
+  /** The assumptions of an import, one sentence each. */
   readonly assumptions?: readonly string[];
 }
 

@@ -9,7 +9,7 @@ const AT_MS_MAX = Date.UTC(9999, 0);
 /** No longer duration can be simulated: 104 days. */
 const DURATION_MS_MAX = Number.MAX_SAFE_INTEGER / NS_PER_MS;
 
-/** The row of a line; undefined if there is no such connection. */
+/** The row, or undefined if its values are not possible. */
 function plausible(row: TrafficRow): TrafficRow[] | undefined {
   const { at, connected = 0, service = 0, bytesToBackend = 0, bytesToClient = 0 } = row;
   const isRight = row.backend !== "" && Math.abs(at) <= AT_MS_MAX &&
@@ -21,8 +21,9 @@ function plausible(row: TrafficRow): TrafficRow[] | undefined {
 /** `[06/Feb/2009:12:12:51.443]`, without a time zone: only the differences of times matter. */
 const HAPROXY_DATE = String.raw`\[(\d\d)/([A-Z][a-z][a-z])/(\d{4}):(\d\d):(\d\d):(\d\d)\.(\d{3})\]`;
 /**
- * Client, date, frontend, backend and server; a syslog server may have put anything before them. A client begins only
- * where a word begins: otherwise a long line without spaces would take time that grows with its length squared.
+ * Client, date, frontend, backend and server. A syslog server may have added text before them. A client begins only
+ * at the beginning of a word; otherwise a long line without spaces would take a time that grows with the square of
+ * its length.
  */
 const HAPROXY_BEGINNING = String
   .raw`(?<!\S)([^\s,"]+):\d+ ${HAPROXY_DATE} \S+ [^\s/]+/(\S+)`;
@@ -68,7 +69,7 @@ function rowOf(match: RegExpExecArray, fields: {
   readonly request: number;
   readonly wait: string | undefined;
   readonly connect: string | undefined;
-  /** A plus, if the line was written before the end. */
+  /** A plus if the line was written before the end of the connection. */
   readonly early: string | undefined;
   readonly total: string | undefined;
   readonly bytes: string | undefined;
@@ -99,7 +100,7 @@ function rowOf(match: RegExpExecArray, fields: {
   });
 }
 
-/** The value for a connection that reached no server. */
+/** The reason for which a connection reached no server. */
 function refusalOf(cause: string, phase: string, server: string): RefusalReason | "left" {
   if (cause === "C" || cause === "c") return "left";
   if (phase === "Q") return "queue_timeout";
@@ -133,7 +134,7 @@ export const NGINX_FORMAT =
 const NGINX =
   /^(\d+\.\d+) ([^\s,"]+) (\d+\.\d+) (\d{3}) (\d+) (\d+) "([^"]+)" "([-\d., :]+)" "([-\d., :]+)"$/;
 
-/** What nginx reports if it reached no server. */
+/** The statuses that nginx reports if it reached no server. */
 const NGINX_REFUSALS: Readonly<Record<string, RefusalReason>> = {
   "400": "bad_proxy_header",
   "403": "denied",
@@ -171,7 +172,7 @@ export class NginxLog implements TrafficReader {
   }
 }
 
-/** A dash says that it was never reached. */
+/** Whether a text is a time of nginx. A dash means that the step was never reached. */
 function isNginxTime(text: string | undefined): boolean {
   return text !== undefined && /^(-|\d+(\.\d+)?)$/.test(text);
 }
@@ -201,7 +202,7 @@ export class CsvTable implements TrafficReader {
   }
 }
 
-/** NaN if the text is not a time; undefined without a text. */
+/** A time in milliseconds; NaN if the text is not a time, undefined if there is no text. */
 function millisecondsOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   if (/^\d+(\.\d+)?(e-?\d+)?$/i.test(text)) return 1000 * Number(text);
@@ -217,8 +218,8 @@ function cellsOf(line: string): string[] {
 }
 
 /**
- * The Azure Functions trace of 2021: a table of invocations with their ends and durations, in seconds. The application
- * is taken for the client.
+ * The Azure Functions trace of 2021: a table of invocations with their ends and durations, in seconds. The
+ * application counts as the client.
  *
  * Source: AzureFunctionsInvocationTrace2021.md in Azure/AzurePublicDataset; Zhang et al., SOSP 2021.
  */

@@ -1,6 +1,6 @@
 /**
- * Whether a file is meant as a recording, by its name or its first characters: a damaged or foreign one is meant as
- * one, too.
+ * Whether the user means a file as a recording, by its name or its first characters. This includes damaged
+ * recordings, and those of other versions.
  */
 export function isMeantAsRecording(file: string, beginning: string): boolean {
   return /\.jsonl(\.\d+)?(\.gz)?$/i.test(file) || beginning.startsWith('{"type":"recording"');

@@ -1,4 +1,4 @@
-/** Recordings: what a run was given and what it did, as JSON lines; and their replay. Pure. */
+/** Recordings: the inputs and the decisions of a run as JSON lines; and their replay. Pure. */
 export {
   FORMAT,
   type LinesDropped,

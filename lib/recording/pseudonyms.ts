@@ -10,11 +10,11 @@ const REMEMBERED_MAX = 65_536;
 const IPV4_FROM = 12;
 
 /**
- * Pseudonyms of addresses: the same address always has the same pseudonym, two addresses have two, and addresses that
- * share their first bits have pseudonyms that share as many. So clients that count as one by a prefix still do. An
- * IPv4 address stays one.
+ * Pseudonyms of addresses. The same address always has the same pseudonym, and different addresses have different
+ * ones. If two addresses share their first bits, their pseudonyms share the same number of bits. So clients that
+ * count as one because of a prefix still count as one. The pseudonym of an IPv4 address is an IPv4 address.
  *
- * Each bit is flipped or not, as a keyed hash of the bits before it says; one hash serves eight bits.
+ * A keyed hash of the bits before a bit decides whether this bit is inverted; one hash is used for eight bits.
  *
  * Source: Xu, Fan, Ammar and Moon, Prefix-preserving IP address anonymization, ICNP 2002, with another hash.
  */
@@ -63,7 +63,7 @@ export class Pseudonyms {
     return Array.from({ length: 8 }, (_, i) => result[2 * i]! << 8 | result[2 * i + 1]!);
   }
 
-  /** The same event without addresses of clients, and without texts that may have one. */
+  /** The event without addresses of clients, and without texts that may contain one. */
   event(event: StreamEvent): StreamEvent {
     const { detail: _, changes: __, ignored: ___, wishes: ____, ...rest } = event as
       & StreamEvent
@@ -76,7 +76,7 @@ export class Pseudonyms {
     return written as unknown as StreamEvent;
   }
 
-  /** A configuration, whose lists of clients have pseudonyms. */
+  /** The configuration, with pseudonyms in its lists of clients. */
   #configuration(configuration: Readonly<Record<string, unknown>>): Record<string, unknown> {
     const list = (value: unknown) =>
       Array.isArray(value) ? value.map((one) => this.of(String(one))) : value;

@@ -4,7 +4,7 @@ import { jsonDamage } from "./damage.ts";
 import { isMeantAsRecording } from "./meant.ts";
 import { FORMAT, type RecordedLine, type RecordingHead } from "./format.ts";
 
-/** A longer line is no event. A configuration with ten thousand backends has about a million characters. */
+/** The longest line of a recording. A configuration with ten thousand backends has about a million characters. */
 const LINE_MAX = 16 * 1024 * 1024;
 
 /** A line of a recording, and its place. */
@@ -14,7 +14,7 @@ export interface ReadLine {
   readonly event: RecordedLine;
 }
 
-/** A recording that cannot be read from here on. The message names the file, the line and the column. */
+/** A recording cannot be read from a place on. The message names the file, the line and the column. */
 export class RecordingDamage extends UserError {
   override readonly name = "RecordingDamage";
   readonly line: number;
@@ -38,7 +38,7 @@ const DAMAGE_HINT = "--until-damage uses everything before this place";
 const FOREIGN_HINT =
   "a recording is written by `lbsim lb --record FILE`, or by `lbsim import` from the log of another program";
 
-/** What must be in each kind of line: s a text, n a number, b true or false, g a group of keys. */
+/** The fields that each kind of line must have: s is a text, n a number, b true or false, g a group of keys. */
 const FIELDS: Readonly<
   Record<RecordedLine["type"], Readonly<Record<string, "s" | "n" | "b" | "g">>>
 > = {
@@ -98,8 +98,8 @@ const KINDS = { s: "a text", n: "a number", b: "true or false", g: "a group of k
 /**
  * Reads one file of a recording, whose text comes in pieces. It needs no more memory than its longest line.
  *
- * @param pieces The text, cut anywhere.
- * @throws {RecordingDamage} while lines are read: at the first one that is not right.
+ * @param pieces The text, divided at any places.
+ * @throws {RecordingDamage} while lines are read, at the first damaged line.
  */
 export class RecordingReader {
   readonly head: RecordingHead;
@@ -226,7 +226,7 @@ function isOf(kind: keyof typeof KINDS, value: unknown): boolean {
   }
 }
 
-/** The column of a key's value; of the line's beginning if the key is written in another way. */
+/** The column of a key's value; the first column if the key is written in an unusual way. */
 function columnOf(text: string, key: string): number {
   const at = text.indexOf(`"${key}":`);
   return at === -1 ? 1 : at + key.length + 4;

@@ -1,4 +1,4 @@
-/** What a recording says: whether its decisions are made again, and what of its traffic a simulation needs. */
+/** Reads a recording: compares its decisions with those of a replay, and collects its traffic for a simulation. */
 import { escapedJson, escapeText, UserError } from "../base/mod.ts";
 import { isHash } from "../core/mod.ts";
 import type { RecordingHead } from "./format.ts";
@@ -8,11 +8,11 @@ import { type Wanted, type WhatIf, WhatIfBuilder } from "./what_if.ts";
 
 const LINES_PER_STEP = 2000;
 
-/** A recording that is read. */
+/** An opened recording. */
 export interface Recording {
   /** The name that messages show. */
   readonly file: string;
-  /** That of the first file. */
+  /** The head of the first file. */
   readonly head: RecordingHead;
   /** Whether the algorithm at the start of the recording hashes addresses. */
   readonly isHash: boolean;
@@ -20,19 +20,19 @@ export interface Recording {
   readonly lines: Iterable<ReadLine>;
 }
 
-/** How a recording is replayed. */
+/** Options of a replay. */
 export interface RepeatOptions {
-  /** Uses what comes before the first damage, instead of refusing a damaged recording. */
+  /** Whether the part before the first damage is used, instead of refusing a damaged recording. */
   readonly untilDamage: boolean;
   /** Undefined: only the decisions are compared. */
   readonly wanted: Wanted | undefined;
 }
 
-/** What a recording says. */
+/** The result of reading a recording. */
 export interface Repeated {
-  /** The same in a form that is printed as JSON. */
+  /** The result in the form that is printed as JSON. */
   readonly json: Readonly<Record<string, unknown>>;
-  /** The same in words, and what a simulation of the traffic assumes. */
+  /** The result in words, and the assumptions of a simulation of the traffic. */
   readonly lines: readonly string[];
   /** The result in words, without the assumptions. */
   readonly result: readonly string[];
@@ -57,8 +57,8 @@ export function beginsWithHash(file: string, pieces: Iterable<string>): boolean 
 }
 
 /**
- * The files of a recording, in the order in which they were written: the present one, and those before it, which have
- * `.1`, `.2` and so on after its name.
+ * The files of a recording, in the order in which they were written. The newest file has the given name; the earlier
+ * ones have `.1`, `.2` and so on after it.
  *
  * @param headOf The head of a file; undefined if there is no such file, or it is no recording.
  */
@@ -79,8 +79,8 @@ export function filesOf(
 }
 
 /**
- * Repeats the decisions of a recording, and compares them. Collects its traffic, if a simulation of it is wanted. With
- * pauses, so that other work can be done in between.
+ * Repeats the decisions of a recording, and compares them. Collects its traffic, if a simulation of it is wanted. It
+ * works in small steps, so that other work can be done in between.
  *
  * @throws {UserError} if it cannot be read, or has no traffic to simulate.
  */

@@ -31,7 +31,7 @@ export interface Difference {
   /** The number of the pick, from 1, if it is one. */
   readonly pick?: number;
   readonly recorded: RecordedLine;
-  /** What the replay did instead; null: nothing. */
+  /** The event of the replay instead; null if there was none. */
   readonly replayed: StreamEvent | null;
 }
 
@@ -45,9 +45,12 @@ export interface ReplayResult {
   readonly refusals: number;
   /** Undefined: every event is the same. */
   readonly difference?: Difference;
-  /** The line at which the comparison ended, since lines are missing there. */
+  /** The line at which the comparison ended, because lines are missing there. */
   readonly dropped?: { readonly file: string; readonly line: number; readonly count: number };
-  /** The line at which the comparison ended, since addresses are hashed from there, and clients have pseudonyms. */
+  /**
+   * The line at which the comparison ended, because the algorithm hashes addresses from there on, and clients have
+   * pseudonyms.
+   */
   readonly hashed?: { readonly file: string; readonly line: number };
 }
 
@@ -59,7 +62,7 @@ export interface ReplayFlags {
   readonly onLine?: ((line: ReadLine) => void) | undefined;
 }
 
-/** What a scheduler emits. All other events are those of its driver. */
+/** The events that a scheduler emits. All other events are those of its driver. */
 const SCHEDULERS: ReadonlySet<string> = new Set<StreamType>([
   ...["connection_arrived", "connection_opened", "connect_failed", "connection_queued"] as const,
   ...["connection_dequeued", "connection_refused", "connection_left", "connection_closed"] as const,
@@ -69,7 +72,10 @@ const SCHEDULERS: ReadonlySet<string> = new Set<StreamType>([
   ...REPLAY_TYPES.filter((type) => type !== "configuration_used"),
 ]);
 
-/** What the replay compares. Of a client that asked, the replay has read when it did before it emits that itself. */
+/**
+ * The events that the replay compares. `client_asked` is left out, because the replay reads it before it emits it
+ * itself.
+ */
 const COMPARED_TYPES = RECORDED_TYPES.filter((type) => type !== "client_asked");
 
 /** Refusals by the driver: it could not serve the connection. */
@@ -118,7 +124,7 @@ export class Replay {
   }
 
   /**
-   * Replays all of it, a little in each step, so that other work can be done in between.
+   * Replays the whole recording in small steps, so that other work can be done in between.
    *
    * @throws {UserError} if the recording cannot be read, or is not that of one run from its start.
    */
@@ -146,9 +152,9 @@ export class Replay {
   }
 
   /**
-   * Replays the next line, with those that follow from it.
+   * Replays the next line, with the lines that follow from it.
    *
-   * @returns Undefined if it goes on after that.
+   * @returns The result; undefined if the replay continues.
    * @throws {UserError} as `run` does.
    */
   step(): ReplayResult | undefined {
@@ -241,7 +247,7 @@ export class Replay {
     }
   }
 
-  /** Does what the recorded event says, if it is an input; otherwise lets time pass until it. */
+  /** If the recorded event is an input, gives it to the scheduler; otherwise lets time pass until the event. */
   #step(event: StreamEvent): void {
     this.#now = Math.round(event.at_ms * NS_PER_MS);
     if (!SCHEDULERS.has(event.type)) {
@@ -285,13 +291,13 @@ export class Replay {
     this.#moveOn(replayed, event);
   }
 
-  /** The events of its arrival came before it is known here: it may have been refused already. */
+  /** A connection has arrived. The events of its arrival came before, so it may have been refused already. */
   #arrives(connection: Connection): void {
     if (connection.phase === "ended") return;
     this.#connections.set(connection.number, { connection, openedAt: NaN });
   }
 
-  /** What the recorded driver did with a connection. */
+  /** Repeats a step that the recorded driver did with a connection. */
   #moveOn(replayed: Replayed, event: StreamEvent): void {
     const { connection } = replayed;
     const now = this.#now;
@@ -341,7 +347,7 @@ export class Replay {
     }
   }
 
-  /** When it left is known from the event of its end. */
+  /** A connection leaves the queue. The event of its end has the time. */
   #leavesQueue(connection: Connection): void {
     for (let ahead = 1;; ahead++) {
       const event = this.#source.peek(ahead)?.event;
@@ -437,16 +443,16 @@ export class Replay {
   }
 }
 
-/** Whether a configuration with such an algorithm is used from here on. */
+/** Whether an event begins the use of a configuration whose algorithm hashes addresses. */
 function hashesAddresses(event: RecordedLine): boolean {
   if (event.type !== "run_started" && event.type !== "configuration_used") return false;
   return isHash(configOf(event.configuration).algorithm);
 }
 
 /**
- * A configuration as a recording has it.
+ * Reads a configuration in the form of a recording.
  *
- * @throws {DiagnosticsError} if it is not right.
+ * @throws {DiagnosticsError} if it is not valid.
  */
 export function configOf(configuration: Readonly<Record<string, unknown>>): Config {
   return parseConfig({ file: "the recorded configuration", text: JSON.stringify(configuration) });
@@ -463,7 +469,7 @@ function isEnd(type: StreamType): boolean {
     type === "connection_left";
 }
 
-/** Whether the replay says all that was recorded. A later version may have more to say of an event. */
+/** Whether an event of the replay has all recorded fields. In a later version it may have more fields. */
 function isSameEvent(recorded: RecordedLine, replayed: StreamEvent): boolean {
   const [a, b] = [recorded, replayed] as unknown as [Fields, Fields];
   for (const key in a) if (!isSameValue(a[key], b[key])) return false;
@@ -477,7 +483,7 @@ function isSameValue(a: unknown, b: unknown): boolean {
   return a.length === b.length && a.every((value, i) => value === b[i]);
 }
 
-/** Lines, of which the next ones can be looked at before they are taken. */
+/** Lines, of which the next ones can be read in advance. */
 class Lookahead {
   readonly #lines: Iterator<ReadLine>;
   readonly #onLine: ((line: ReadLine) => void) | undefined;
@@ -489,7 +495,7 @@ class Lookahead {
     this.#onLine = onLine;
   }
 
-  /** The next line; with `ahead`, the one so many lines after it. */
+  /** The next line, or the line that is `ahead` lines after it. */
   peek(ahead = 0): ReadLine | undefined {
     while (this.#next.length <= ahead) {
       const { value, done } = this.#lines.next();

@@ -3,16 +3,16 @@ import { VERSION } from "../base/mod.ts";
 import type { ConnectionEnd, LbEvent, RefusalReason } from "../core/mod.ts";
 import { FORMAT, type Origin, type RecordedLine, type RecordingHead } from "./format.ts";
 
-/** A connection as a log of another program has it. Times are in milliseconds. */
+/** A connection in the log of another program. Times are in milliseconds. */
 export interface TrafficRow {
-  /** When the client connected, from any fixed moment on. */
+  /** When the client connected, counted from any fixed moment. */
   readonly at: number;
   readonly client: string;
-  /** Undefined: it reached none. */
+  /** The backend; undefined if it reached none. */
   readonly backend?: string | undefined;
-  /** From its arrival until the backend was reached. */
+  /** The time from its arrival until it reached the backend. */
   readonly connected?: number | undefined;
-  /** From then until its end; undefined if the log does not say it. */
+  /** The time from then until its end; undefined if the log does not have it. */
   readonly service?: number | undefined;
   readonly end?: ConnectionEnd | undefined;
   /** Why it reached no backend; `left`: the client did not wait. */
@@ -24,7 +24,7 @@ export interface TrafficRow {
 /** Reads a log of one format, line by line. */
 export interface TrafficReader {
   readonly origin: Origin;
-  /** What it has to assume, one sentence each. */
+  /** The assumptions of the reader, one sentence each. */
   readonly assumptions: readonly string[];
   /** The connections of a line; undefined: the line is not understood. */
   rows(line: string): Iterable<TrafficRow> | undefined;
@@ -34,7 +34,7 @@ export interface TrafficReader {
 const STRANGE = /[^A-Za-z0-9._-]/g;
 const ASSUMED_BACKENDS = 3;
 
-/** What happens at a time, in the order of times. Simultaneous things happen in the order in which they were added. */
+/** Events in the order of their times. Events with the same time are in the order in which they were added. */
 class Agenda {
   readonly #heap: { readonly at: number; readonly order: number; readonly act: () => void }[] = [];
   #order = 0;
@@ -83,7 +83,7 @@ function isBefore(
   return a.at < b.at || (a.at === b.at && a.order < b.order);
 }
 
-/** What is known of all connections before the first is written. */
+/** Facts about all connections, which are known before the first is written. */
 export interface TrafficFacts {
   readonly reader: TrafficReader;
   /** The names of the backends, as the log has them. */
@@ -189,7 +189,7 @@ export function* recordingOf(
   }
 }
 
-/** An id for each name: the name itself, if it may be one. */
+/** An id for each name: the name itself, if it is a valid id. */
 function idsOf(names: Iterable<string>): Map<string, string> {
   const ids = new Map<string, string>();
   const taken = new Set<string>();

@@ -2,20 +2,20 @@ import { NS_PER_MS } from "../base/mod.ts";
 import type { EventOf, RefusalReason } from "../core/mod.ts";
 import type { RecordedLine, RecordingHead } from "./format.ts";
 
-/** What a recording says of its traffic, as a scenario. */
+/** The traffic of a recording as a scenario. */
 export interface WhatIf {
   /** A scenario as YAML. It names the trace `TRACE_NAME`. */
   readonly scenario: string;
   /** The recorded connections, as CSV. */
   readonly trace: string;
-  /** What had to be assumed, one sentence each. */
+  /** The assumptions, one sentence each. */
   readonly assumptions: readonly string[];
 }
 
 /** The name under which the scenario names the recorded connections. */
 export const TRACE_NAME = "recording.csv";
 
-/** What a user wants to be different. */
+/** The settings that the user wants to vary. */
 export interface Wanted {
   /** Algorithms to compare with the recorded one. */
   readonly algorithms: readonly string[];
@@ -23,7 +23,7 @@ export interface Wanted {
   readonly backends: readonly number[];
 }
 
-/** Reasons for which every balancer refuses a client: such a client is no load for the backends. */
+/** Reasons for which every balancer would refuse a client. Such a client causes no load on the backends. */
 const NO_LOAD: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
   "bad_proxy_header",
   "bad_tls_handshake",
@@ -45,7 +45,7 @@ interface Fault {
   readonly until: number | undefined;
 }
 
-/** The probes of a backend: since when they contradict its state. */
+/** The state of a backend by its probes, and the time since which they contradict it. */
 interface ProbedState {
   failingSince: number | undefined;
   workingSince: number | undefined;
@@ -53,8 +53,9 @@ interface ProbedState {
 }
 
 /**
- * Collects from a recording what a simulation of the same traffic needs: arrivals, clients, service times, outages,
- * and what the operator did. It keeps a few numbers for each connection, and the address of each client once.
+ * Collects the data of a recording that a simulation of the same traffic needs: arrivals, clients, service times,
+ * outages, and the actions of the operator. It keeps a few numbers for each connection, and the address of each
+ * client once.
  */
 export class WhatIfBuilder {
   readonly #head: RecordingHead;
@@ -63,7 +64,7 @@ export class WhatIfBuilder {
   #endMs = 0;
   readonly #at: number[] = [];
   readonly #client: number[] = [];
-  /** Milliseconds; or UNKNOWN, or LEFT_OUT. */
+  /** The service time of each connection in milliseconds; or UNKNOWN, or LEFT_OUT. */
   readonly #service: number[] = [];
   readonly #clients = new Map<string, number>();
   readonly #open = new Map<number, { readonly index: number; openedAt: number }>();
@@ -365,7 +366,7 @@ function named(names: readonly string[]): string {
   return names.slice(0, NAMED_MAX).join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
-/** The first ones; further ones are like the last one, with names of their own. */
+/** The first backends of a list. If more are needed, copies of the last one follow, with names of their own. */
 function soMany(
   backends: readonly Record<string, unknown>[],
   number: number,
@@ -382,7 +383,7 @@ function soMany(
   return [...backends, ...more].slice(0, number);
 }
 
-/** Values that stand for all: one of each of many equal parts. */
+/** A few values that represent all: one from each of many equal parts. */
 function quantiles(sorted: readonly number[]): string[] {
   const count = Math.min(QUANTILES, sorted.length);
   return Array.from(
