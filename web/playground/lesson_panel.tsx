@@ -9,6 +9,8 @@ export function LessonPanel() {
   const watch = playground.opened.value?.watch;
   if (lesson === undefined) {
     const title = playground.opened.value?.title;
+    // A recording has a panel of its own.
+    if (playground.opened.value?.recording) return null;
     if (!title && !watch) return null;
     return (
       <section aria-labelledby="lesson-title" class="lesson">
