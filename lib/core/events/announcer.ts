@@ -67,6 +67,7 @@ export class Announcer {
   }
 
   connectionArrived({ number, client }: Connection, now: Nanoseconds): void {
+    if (!this.#events.followsConnections) return;
     this.#events.meter?.arrived();
     if (!this.#wanted.connection_arrived) return;
     this.#events.emit({
@@ -79,6 +80,7 @@ export class Announcer {
 
   /** @param inFlight The connections in flight over all backends, including this one. */
   connectionPicked(connection: AssignedConnection, inFlight: number, now: Nanoseconds): void {
+    if (!this.#events.followsConnections) return;
     const { backend } = connection;
     this.#events.meter?.picked(backend, inFlight);
     if (!this.#wanted.backend_picked) return;
@@ -94,6 +96,7 @@ export class Announcer {
   }
 
   connectionOpened(connection: AssignedConnection, now: Nanoseconds): void {
+    if (!this.#events.followsConnections) return;
     const { number, client, arrivedAt, backend, attempts, pickedAt } = connection;
     this.#events.meter?.opened(backend, attempts + 1, now - pickedAt);
     if (!this.#wanted.connection_opened) return;
@@ -112,6 +115,7 @@ export class Announcer {
 
   /** @param latency The time from the pick, without the time during which the client had sent nothing. */
   connectionAnswered(connection: OpenConnection, latency: Nanoseconds, now: Nanoseconds): void {
+    if (!this.#events.followsConnections) return;
     this.#events.meter?.answered(connection.backend, latency);
     if (!this.#wanted.backend_answered) return;
     this.#events.emit({ type: "backend_answered", at_ms: toMs(now), ...idleOf(connection) });
@@ -194,6 +198,7 @@ export class Announcer {
     { bytesToBackend, bytesToClient }: Traffic,
     now: Nanoseconds,
   ): void {
+    if (!this.#events.followsConnections) return;
     this.#events.meter?.closed(backend, end, now - pickedAt, bytesToBackend, bytesToClient);
     if (!this.#wanted.connection_closed) return;
     this.#events.emit({

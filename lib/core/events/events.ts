@@ -618,6 +618,15 @@ interface Subscription {
   readonly read: (event: StreamEvent) => void;
 }
 
+/** The types of the events that every connection has if it meets no failure. */
+const USUAL_TYPES = [
+  "connection_arrived",
+  "backend_picked",
+  "connection_opened",
+  "backend_answered",
+  "connection_closed",
+] as const;
+
 /**
  * Hands each event to the readers of its kind, in the order in which they subscribed. Readers are isolated: the
  * stream detaches a reader that throws, and reports it once, by its name. The other readers get the event, and the
@@ -629,8 +638,9 @@ export class EventStream {
    * a reader costs nothing. It is a property and not a method, because a look-up by name costs more than a pick.
    */
   readonly wanted = forEachType(() => false);
-  /** Counts the connections; undefined if there is no meter. */
-  meter: ConnectionMeter | undefined;
+  /** Whether anything reads or counts the usual events of connections. Most simulations have no such reader. */
+  followsConnections = false;
+  #meter: ConnectionMeter | undefined;
   readonly #subscriptions = forEachType((): readonly Subscription[] => []);
   readonly #onReaderFailed: (failure: ReaderFailure) => void;
 
@@ -640,6 +650,16 @@ export class EventStream {
    */
   constructor(onReaderFailed: (failure: ReaderFailure) => void) {
     this.#onReaderFailed = onReaderFailed;
+  }
+
+  /** Counts the connections; undefined if there is no meter. */
+  get meter(): ConnectionMeter | undefined {
+    return this.#meter;
+  }
+
+  set meter(meter: ConnectionMeter | undefined) {
+    this.#meter = meter;
+    this.#readersChanged();
   }
 
   /**
@@ -680,6 +700,12 @@ export class EventStream {
   #setSubscriptions(type: StreamType, subscriptions: readonly Subscription[]): void {
     this.#subscriptions[type] = subscriptions;
     this.wanted[type] = subscriptions.length > 0;
+    this.#readersChanged();
+  }
+
+  #readersChanged(): void {
+    this.followsConnections = this.#meter !== undefined ||
+      USUAL_TYPES.some((type) => this.wanted[type]);
   }
 }
 

@@ -5,9 +5,13 @@ import {
   EventStream,
   type LbEvent,
   ReaderFailure,
+  REPLAY_TYPES,
+  Scheduler,
   toMs,
 } from "../../../../lib/core/mod.ts";
+import { createRandom, NS_PER_S } from "../../../../lib/base/mod.ts";
 import { strictEventStream } from "../../../support/events.ts";
+import { open } from "../../../support/phases.ts";
 
 function modeChanged(backend: string): BackendModeChanged {
   return { type: "backend_mode_changed", at_ms: 0, backend, mode: "drain", in_flight: 0 };
@@ -34,6 +38,34 @@ Deno.test("EventStream.wanted says whether a type of event has a reader", () => 
   assert.deepEqual(EVENT_TYPES.filter((type) => events.wanted[type]), ["probe", "backend_up"]);
   stopReading();
   assert.ok(EVENT_TYPES.every((type) => !events.wanted[type]));
+});
+
+Deno.test("EventStream.followsConnections is true if any usual event of connections has a reader", () => {
+  const types = [...EVENT_TYPES, ...REPLAY_TYPES];
+  /** What a reader of some types reads of one connection. */
+  const readOfOne = (wanted: typeof types) => {
+    const events = strictEventStream();
+    const read: string[] = [];
+    events.subscribe("test", wanted, ({ type }) => read.push(type));
+    const options = {
+      algorithm: { name: "random" },
+      backends: [{ id: "B1", weight: 1, backup: false }],
+      healthCheck: { type: "none", interval: NS_PER_S, jitter: 0, rise: 1, fall: 1 },
+      retries: 0,
+      limits: { connections: 1 },
+    } as const;
+    const connection = open(new Scheduler(options, events, createRandom(1)));
+    connection.asked(1);
+    connection.answered(2);
+    connection.close("closed", 3);
+    return { read, follows: events.followsConnections };
+  };
+  for (const type of types) {
+    const usual = readOfOne(types).read.includes(type) && type !== "pick_explained";
+    const { read, follows } = readOfOne([type]);
+    if (usual) assert.deepEqual(read, [type]);
+    assert.equal(follows, usual, type);
+  }
 });
 
 Deno.test("EventStream.subscribe() is undone for itself alone, even when one function reads twice", () => {
