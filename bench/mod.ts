@@ -1,6 +1,6 @@
 /**
- * The load generator. `SessionLoad` plays the clients of a scenario against an address, `PooledLoad` sends
- * requests over a pool of connections; `run` drives either to its end.
+ * The load generator. `SessionLoad` plays the clients of a scenario, for `lbsim bench` and for `lbsim live`;
+ * `PooledLoad` sends requests over a pool of connections; `run` drives either to its end.
  */
 export {
   type AnswerReader,
