@@ -10,6 +10,7 @@ import {
   requireNetem,
 } from "../../live/netem.ts";
 import { netemOf, planNetem } from "../../live/netem_plan.ts";
+import { lbsim } from "../support/process.ts";
 import { studyFrom } from "../sim/study.ts";
 
 const NONE = { kind: "deterministic", value: 0 } as const;
@@ -167,4 +168,21 @@ Deno.test("netemConfig() is a valid configuration of the scenario's balancer", (
     ["B2", "10.77.2.2"],
   ]);
   assert.equal(config.admin.tokenFile, "/run/token");
+});
+
+const USAGE: readonly (readonly [flags: readonly string[], says: RegExp])[] = [
+  [["--network", "netem"], /--network netem is not possible: .*\n.*without --network netem/],
+  [["--network", "real"], /--network real needs --config/],
+  [["--network", "netem", "--config", "config.yaml"], /it takes no --config/],
+  [["--network", "netm"], /unknown --network "netm"\n.*did you mean "netem"/],
+];
+
+Deno.test("lbsim live has no permission to make a network, and refuses options without effect", async () => {
+  const file = new URL("../../examples/crash-and-return.yaml", import.meta.url).pathname;
+  for (const [flags, says] of USAGE) {
+    const { code, stdout, stderr } = await lbsim(["live", file, ...flags]);
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, says);
+    assert.equal(stdout, "");
+  }
 });
