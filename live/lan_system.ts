@@ -216,7 +216,7 @@ export class LanSystem implements LiveSystem {
         await undo();
       } catch (error) {
         const why = error instanceof Error ? error.message : String(error);
-        this.#lan.options.warn(`not put back: ${left}. ${why}`, true);
+        this.#lan.options.warn(`not restored: ${left}. ${why}`, true);
       }
     }
   }

@@ -125,7 +125,7 @@ compare the two results. A run takes as long as the scenario's duration. If one
 machine cannot run the scenario, lbsim gives the reason and starts nothing.
 
 Exit codes: 0: the expectations of the scenario hold. 1: one of them does not.
-130: Ctrl-C ended the run; what was measured until then has been printed.
+130: Ctrl-C ended the run; the result so far has been printed.
 
 Examples:
   lbsim live examples/slow-server.yaml --set duration=20s --json > live.json
@@ -136,7 +136,7 @@ Examples:
 
 With --config, the balancer and the backends of a LAN run the scenario. They run
 already, and are changed through their admin APIs: each backend needs the key
-\`admin\`. At the end, everything that was changed is put back.`;
+\`admin\`. At the end, all changed settings are restored.`;
 
 type Results = readonly (readonly ReplicationResult[])[];
 

@@ -11,5 +11,5 @@ export const CONTENT_SECURITY_POLICY: string = [
   ...["base-uri", "form-action", "frame-ancestors"].map((kind) => `${kind} 'none'`),
 ].join("; ");
 
-/** The same for the playground, whose simulation runs in a worker. */
+/** The policy for the playground, whose simulation runs in a worker. */
 export const PLAYGROUND_POLICY: string = `${CONTENT_SECURITY_POLICY}; worker-src 'self'`;

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 const HERE = new URL("./", import.meta.url);
 const ROOT = new URL("../", HERE);
 
-/** A file of the folder web/, as it is. */
+/** A file of the folder web/, unchanged. */
 export async function readSource(path: string): Promise<string> {
   return await Deno.readTextFile(new URL(path, HERE));
 }
@@ -19,8 +19,9 @@ export async function bundled(path: string): Promise<string> {
 }
 
 /**
- * Modules of the folder web/ and all that they import, as several scripts by their names. A module's own script has its
- * name with the ending `.js`. What several of them import, or what one imports later by `await import()`, is apart.
+ * Modules of the folder web/ and all that they import, as several scripts by their names. A module's own script has
+ * its name with the ending `.js`. Modules that several of them import, or that one imports later by `await import()`,
+ * are in scripts of their own.
  *
  * @throws {Error} if they cannot be bundled.
  */
@@ -43,7 +44,7 @@ export async function bundledInParts(
   }
 }
 
-/** The digest that the bundler appends to a name depends on where this folder stands. */
+/** The digest that the bundler appends to a name. It depends on the path of this folder. */
 const DIGEST = /-[A-Z0-9]{8}(?=\.js\b)/g;
 
 /** The parts with digests in their names that depend on nothing but the texts. */

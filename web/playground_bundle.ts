@@ -36,7 +36,10 @@ function script(body: string): Asset {
   return { type: "text/javascript; charset=utf-8", body };
 }
 
-/** The page names the parts that its script needs at once, so that a browser need not read it to learn of them. */
+/**
+ * Adds the names of the parts that the page's script needs at once, so that a browser can load them before it has
+ * read the script.
+ */
 function htmlOf(parts: ReadonlyMap<string, string>): string {
   const needed = [...parts.get("main.js")!.matchAll(/from"\.\/([^"]+)"/g)].map(([, name]) => name!);
   return pageHtml({

@@ -23,8 +23,9 @@ const CHECKS: readonly ((data: unknown) => Finding[])[] = [
 ];
 
 /**
- * Finds values that do not fit together, which a schema cannot express. It reads the data as written in the
- * file, so that these mistakes are reported together with all others. It ignores values that it cannot read.
+ * Finds combinations of values that are not possible. A schema cannot express such rules. It reads the data as
+ * written in the file, so that these mistakes are reported together with all others. It ignores values that it cannot
+ * read.
  */
 export function checkConfig(data: unknown): Finding[] {
   return CHECKS.flatMap((check) => check(data));
@@ -108,7 +109,7 @@ function isLonger(a: unknown, b: unknown): boolean {
   return (read(a, parseDuration) ?? -Infinity) > (read(b, parseDuration) ?? Infinity);
 }
 
-/** Two values of a section, and where one of them is written: the first, unless it is left to its default. */
+/** Two values of a section, and the place of one of them: the place of the first, unless it has its default. */
 function pairAt(
   data: unknown,
   section: string,
@@ -192,7 +193,7 @@ function weightless(data: unknown): Finding[] {
   }];
 }
 
-/** Finds sections without effect. */
+/** Finds sections that have no effect. */
 function idle(data: unknown): Finding[] {
   const findings: Finding[] = [];
   const limited = backends(data).some((backend) => backend.max_connections !== undefined);
@@ -290,7 +291,7 @@ function orDefault(written: unknown, { def: { defaultValue } }: Defaulted): unkn
   return written ?? defaultValue;
 }
 
-/** Off loopback an admin API answers only to its token. */
+/** Finds an admin API on an address other than loopback without a token: there every request needs the token. */
 function openAdmin(data: unknown): Finding[] {
   const admin = valueAt(data, ["admin"]);
   if (isData(admin) && admin.token_file !== undefined) return [];
@@ -309,7 +310,9 @@ function openAdmin(data: unknown): Finding[] {
   });
 }
 
-/** The balancer connects to the admin API of a backend, so the address must name one machine. */
+/**
+ * Finds addresses of backends' admin APIs that do not name one machine. The balancer must be able to connect to them.
+ */
 function unreachableAdmin(data: unknown): Finding[] {
   return backends(data).flatMap(({ admin, address }, i): Finding[] => {
     const listen = read(admin, parseAddress);

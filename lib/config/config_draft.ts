@@ -1,4 +1,4 @@
-/** config.yaml: from its text to a `Config`, or to diagnostics that say what is wrong with it. */
+/** Reads the text of config.yaml: the result is a `Config`, or diagnostics with its mistakes. */
 import type { AlgorithmName } from "../core/mod.ts";
 import { checkConfig } from "./check.ts";
 import type { Source } from "./diagnostic.ts";
@@ -63,9 +63,9 @@ export class ConfigDraft {
   /**
    * Accepts the configuration.
    *
-   * @param later What further checks of `config` have found.
-   * @param options `isElsewhere`: all of that is about this machine, and the file may be right on another one.
-   * `files`: the files that the text names.
+   * @param later The findings of further checks of `config`.
+   * @param options `isElsewhere`: all these findings concern this machine, and the file may be valid on another one.
+   *   `files`: the files that the text names.
    * @throws {DiagnosticsError} with everything that is wrong.
    */
   conclude(

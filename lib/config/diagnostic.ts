@@ -62,7 +62,7 @@ export interface LocatedDiagnostic {
   readonly column?: number;
 }
 
-/** The text that diagnostics point into. */
+/** The text to which diagnostics refer. */
 export interface Source {
   /** The file's name, as the user gave it. */
   readonly file: string;
@@ -121,8 +121,8 @@ export function render(diagnostic: Diagnostic, source: Source): string {
 }
 
 /**
- * The characters of a line that are read on each side of a place: more than are shown, because a password may
- * begin there.
+ * The number of characters of a line that are read on each side of a place. This is more than are shown, because a
+ * password may begin before the visible part.
  */
 const LINE_MAX = 4000;
 /** The longest message: it may quote a very long value. */

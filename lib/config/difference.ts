@@ -40,7 +40,7 @@ export function difference(before: Config, after: Config, started = before): Dif
   };
 }
 
-/** A configuration as config.yaml would state it, with all its defaults; asterisks are in place of passwords. */
+/** A configuration in the notation of config.yaml, with all its defaults. Passwords are replaced by asterisks. */
 export function writtenConfig(config: Config): Data {
   const { sticky } = config;
   const { store = "memory" } = sticky ?? {};
@@ -116,7 +116,7 @@ function keysOf(...groups: readonly Data[]): string[] {
   return [...new Set(groups.flatMap((group) => Object.keys(group)))];
 }
 
-/** As YAML writes it on one line. */
+/** A value in YAML, on one line. */
 function shown(value: unknown): string {
   if (value === undefined) return "off";
   if (Array.isArray(value)) return `[${value.map(shown).join(", ")}]`;

@@ -1,4 +1,4 @@
-/** Faults of a backend, as scenarios and the admin API write them. */
+/** Faults of a backend, in the notation of scenarios and the admin API. */
 import * as z from "zod";
 import { NS_PER_MS } from "../base/mod.ts";
 import type { ServerFault } from "../fault/mod.ts";
@@ -30,7 +30,7 @@ export const serverFault = z.union([
   faultsWithValues,
 ]);
 
-/** A fault, from how it is written. */
+/** Converts a fault from its notation. */
 export function serverFaultOf(written: z.output<typeof serverFault>): ServerFault {
   if (typeof written === "string") return { name: written };
   if (written.slow !== undefined) return { name: "slow", factor: written.slow };

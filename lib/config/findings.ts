@@ -40,7 +40,7 @@ export function validate<S extends z.ZodType>(
 /** The number of items of a long list that are checked first. */
 const BEGINNING = 100;
 
-/** The findings at the beginning of long lists, if there are so many that the rest need not be checked. */
+/** The findings at the beginning of long lists, if there are enough of them that the rest need not be checked. */
 function wrongInBeginning(schema: z.ZodType, data: unknown): readonly Finding[] | undefined {
   const beginning = beginningOf(data);
   if (beginning === data) return undefined;
@@ -49,7 +49,7 @@ function wrongInBeginning(schema: z.ZodType, data: unknown): readonly Finding[] 
   return findings.length < FINDINGS_MAX ? undefined : findings;
 }
 
-/** The data with its long lists cut; the same object if there are none. */
+/** The data with shortened lists; the same object if no list is long. */
 function beginningOf(data: unknown): unknown {
   if (Array.isArray(data)) {
     const items = data.slice(0, BEGINNING).map(beginningOf);
@@ -76,8 +76,8 @@ function findingsOf(error: z.ZodError, schema: z.ZodType, data: unknown): Findin
 }
 
 /**
- * Each mistake once. A value that breaks several rules is one mistake. So is a key that is missing because it
- * is misspelt.
+ * Returns each mistake once. A value that breaks several rules is one mistake. A key that is missing because it is
+ * misspelt is also one mistake.
  */
 function eachOnce(findings: readonly Finding[]): Finding[] {
   const misspelt = new Set(findings.map(({ meant }) => JSON.stringify(meant)));

@@ -30,7 +30,7 @@ export function jsonSchema(title: string, schema: z.ZodType): Record<string, unk
 /**
  * The reference of a file: a Markdown table with a line for each key.
  *
- * @param isElsewhere Whether the inside of a group with these keys is described in another place.
+ * @param isElsewhere Whether the keys inside a group with these keys are described in another place.
  */
 export function referenceTable(
   schema: z.ZodType,

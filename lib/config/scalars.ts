@@ -46,7 +46,7 @@ export const TEXT_MAX = 2000;
 
 /** The schema of a text with a parser that throws a SyntaxError with a helpful message. */
 export function text<T>(options: {
-  /** A name for the end of "must be …". */
+  /** The words after "must be" in a message. */
   readonly what: string;
   readonly examples: readonly string[];
   /** A pattern for editors. The parser may be stricter. */
@@ -140,7 +140,7 @@ export function adminListen() {
   });
 }
 
-/** As config.yaml says where the admin API listens. */
+/** The address of the admin API in the notation of config.yaml. */
 export function formatAdminListen(listen: AdminListen): string {
   if (listen === "off") return listen;
   return "path" in listen ? `unix:${listen.path}` : formatAddress(listen);
@@ -247,7 +247,7 @@ export function flag() {
   return z.boolean({ error: () => "must be true or false" });
 }
 
-/** Text that is taken as it is. */
+/** Text that is used unchanged. */
 export function words(what: string) {
   const error = ({ input }: { readonly input?: unknown }) =>
     typeof input === "number" || typeof input === "boolean"
@@ -258,7 +258,7 @@ export function words(what: string) {
   });
 }
 
-/** Where a Redis or Valkey server is, and who asks. */
+/** The address of a Redis or Valkey server, and the user. */
 export interface RedisAddress extends Address {
   readonly tls: boolean;
   readonly database: number;

@@ -1,6 +1,6 @@
 /**
- * What config.yaml may say. Validation, the JSON Schema for editors and the reference in docs/config.md are
- * all made from this.
+ * The schema of config.yaml. Validation, the JSON Schema for editors and the reference in docs/config.md are
+ * generated from it.
  */
 import * as z from "zod";
 import {
@@ -58,7 +58,7 @@ const bound = z.number({ error: () => "must be a number of at least 1, like 1.25
     "must be at least 1: below that, even a perfectly even spread would exceed the bound",
 }).max(1000).optional();
 
-/** A parameter of an algorithm; undefined if config.yaml does not know it. */
+/** The schema of a parameter of an algorithm; undefined if config.yaml does not have it. */
 function parameterSchema(parameter: Parameter): z.ZodType | undefined {
   switch (parameter.kind) {
     case "hidden":
@@ -101,7 +101,7 @@ const parametered = z.discriminatedUnion(
 
 type Algorithm = AlgorithmOptions;
 
-/** An algorithm whose parameters are all as they are when none are given. */
+/** An algorithm whose parameters all have their defaults. */
 const named = z.codec(z.enum(ALGORITHM_NAMES), z.custom<Algorithm>(), {
   decode: (name) => parametered.parse({ name }),
   encode(algorithm, { issues }) {
@@ -115,7 +115,7 @@ const named = z.codec(z.enum(ALGORITHM_NAMES), z.custom<Algorithm>(), {
 
 const algorithm = z.union([named, parametered]);
 
-/** What a backend may be called. */
+/** The valid ids of backends. */
 export const BACKEND_ID = /^[A-Za-z0-9._-]{1,64}$/;
 
 /** The keys of a backend. */
@@ -210,10 +210,10 @@ const memoryStore = text<"memory">({
   format: (value) => value,
 });
 
-/** How long a client waits for a Redis server, if nothing is written. */
+/** How long a client waits for a Redis server, if the key is left out. */
 const REDIS_TIMEOUT: Nanoseconds = 50 * NS_PER_MS;
 
-/** A store other than memory: one of the two. */
+/** A store other than memory: SQLite or Redis. */
 type Store =
   | { sqlite: string; redis?: undefined; timeout?: undefined }
   | { redis: RedisAddress; timeout: Nanoseconds; sqlite?: undefined };
@@ -361,7 +361,7 @@ const limits = group({
   }).optional().describe("limits for each client address (IPv6: each /64); off if left out"),
 });
 
-/** Where the admin API listens if a file is silent, as it would be written. */
+/** Where the admin API listens if the key is left out, in the notation of config.yaml. */
 export const DEFAULT_ADMIN_LISTEN = "127.0.0.1:9900";
 
 const admin = group({
@@ -457,7 +457,7 @@ export const configKeys = {
   admin: admin.prefault({}).describe("the API that shows the state of the balancer and changes it"),
 };
 
-/** The whole of config.yaml. */
+/** The schema of the whole config.yaml. */
 export const configSchema = group(configKeys);
 
 /** A configuration: complete, valid, durations in nanoseconds. */

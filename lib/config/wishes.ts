@@ -2,15 +2,15 @@ import { checkConfig } from "./check.ts";
 import { difference, writtenConfig } from "./difference.ts";
 import type { Config } from "./schema.ts";
 
-/** What the operator wants of one backend, other than the file says. */
+/** The operator's wishes for one backend, which override the file. */
 export interface BackendWish {
   readonly mode?: Config["backends"][number]["mode"];
   readonly weight?: number;
 }
 
 /**
- * What the operator has changed while the balancer runs. Wishes survive a reload of the file, and stand until they are
- * withdrawn. A wish for a backend that the file does not name waits until it does.
+ * The changes by the operator while the balancer runs. Wishes survive a reload of the file, and stay until they are
+ * withdrawn. A wish for a backend that the file does not name has an effect when a later file names it.
  */
 export interface Wishes {
   readonly algorithm?: Config["algorithm"];
@@ -34,7 +34,7 @@ export function wishedChanges(file: Config, wishes: Wishes): readonly string[] {
   return difference(file, withWishes(file, wishes)).changes;
 }
 
-/** Why wishes do not go together with the file, in words; undefined if they do. */
+/** Why the wishes are not possible with the file, in words; undefined if they are. */
 export function problemWithWishes(file: Config, wishes: Wishes): string | undefined {
   const known = new Set(checkConfig(writtenConfig(file)).map(({ message }) => message));
   const wrong = checkConfig(writtenConfig(withWishes(file, wishes)))

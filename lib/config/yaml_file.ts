@@ -9,11 +9,11 @@ import { readYaml, type YamlText } from "./yaml_text.ts";
 /** A text that was read as YAML. It knows the place of each value in the text. */
 export class YamlFile {
   readonly source: Source;
-  /** Its value as plain data; undefined where there is none. */
+  /** Its value as plain data; undefined if there is none. */
   readonly data: unknown;
   readonly #yaml: YamlText;
 
-  /** Reads a text in one go. */
+  /** Reads a text in one step. */
   constructor(source: Source, yaml: YamlText = finish(readYaml(source.text))) {
     this.source = source;
     this.#yaml = yaml;
@@ -21,7 +21,7 @@ export class YamlFile {
   }
 
   /**
-   * Reads a text that may be long, a little in each step.
+   * Reads a text that may be long, in small steps.
    *
    * @throws {DiagnosticsError} if its beginning has so many mistakes that the rest need not be read.
    */

@@ -24,19 +24,25 @@ export interface YamlText {
   readonly isBroken: boolean;
 }
 
-/** Nested brackets, and lists that begin on one line: the YAML parser's time grows faster than their number. */
+/**
+ * The largest number of nested brackets, and of lists that begin on one line. The YAML parser's time grows faster
+ * than their number.
+ */
 const NESTED_MAX = 50;
-/** Words, brackets, spaces and line ends: ten thousand backends have 200,000. */
+/** The largest number of lexemes (words, brackets, spaces and line ends). Ten thousand backends have 200,000. */
 const LEXEMES_MAX = 300_000;
-/** A few aliases of aliases can stand for millions. */
+/** The largest number of values. A few aliases of aliases can stand for millions of values. */
 const VALUES_MAX = 500_000;
-/** A step takes less than a millisecond, so that requests of a running balancer do not wait long. */
+/**
+ * The number of lexemes in a step, which takes less than a millisecond, so that requests of a running balancer do not
+ * wait long.
+ */
 const LEXEMES_PER_STEP = 200;
 
-/** Lexemes with which the lexer announces the next one. They are no part of the text. */
+/** Lexemes with which the lexer announces the next one. They are not part of the text. */
 const SIGNS: readonly string[] = ["\u0002", "\u0018", "\u001f"];
 
-/** Reads a text, a little in each step. */
+/** Reads a text in small steps. */
 export function* readYaml(text: string): Generator<void, YamlText> {
   const composer = new Composer({ uniqueKeys: false, logLevel: "error" });
   const parser = new Parser();
@@ -79,7 +85,7 @@ const TOO_MUCH: Diagnostic = {
 
 type Documents = Generator<Document.Parsed>;
 
-/** The lexeme at which the lexer gives up on brackets that are not closed. */
+/** The lexeme that the lexer emits when it stops because of brackets that are not closed. */
 const FLOW_BROKEN = "\u0018";
 
 /** Counts while a text is read, and records opened brackets and quotes. */

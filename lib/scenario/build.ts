@@ -24,15 +24,15 @@ import type {
   TraceEntry,
 } from "./types.ts";
 
-/** A scenario, or findings that say why there is none. */
+/** A scenario, or the findings for which there is none. */
 export interface Built {
   readonly scenario?: Scenario;
-  /** Connections per second that keep all backends exactly busy. */
+  /** The rate of connections per second at which all backends are always busy. */
   readonly capacity?: number;
   readonly findings: readonly Finding[];
 }
 
-/** What a scenario depends on beside its own file. */
+/** The inputs of a scenario besides its own file. */
 export interface BuildOptions {
   /** Ids of backends that are configured at other times of the run. */
   readonly others?: readonly string[] | undefined;
@@ -107,7 +107,7 @@ export function buildScenario(
   };
 }
 
-/** The same balancer, with backends that report when they are idle. */
+/** The configuration, with backends that report when they are idle. */
 function reportedTo(config: Config): Config {
   const { algorithm } = config;
   if (algorithm.name !== "join-idle-queue") return config;
@@ -136,7 +136,7 @@ function serversOf(
   );
 }
 
-/** The rate of connections, per second, that keeps all backends for clients exactly busy. */
+/** The rate of connections per second at which all backends that take clients are always busy. */
 function capacityOf(
   { service, workload }: ScenarioFile,
   { backends }: Config,

@@ -18,7 +18,7 @@ export const CHANGEABLE: readonly string[] = [
   "network",
 ];
 
-/** Why other parts cannot. */
+/** The reasons for which other parts cannot change. */
 const FIXED: Readonly<Record<string, string>> = {
   load_balancers: "the number of balancers is fixed; `kind: lb-restart` restarts one",
   idle_reports: "this setting is the same for the whole run",
@@ -112,7 +112,7 @@ export function changesOf(
   return { changes: stages, findings };
 }
 
-/** In the order of time; among changes of one time, as written. */
+/** Sorts changes by time. Changes at the same time keep their order. */
 function inOrder(changes: readonly WrittenChange[]) {
   return changes.map((change, place) => ({ change, place }))
     .toSorted((a, b) => a.change.at - b.change.at);
@@ -130,7 +130,7 @@ function refusalOf(key: string, path: Path): Finding | undefined {
   };
 }
 
-/** A number of backends as a list, if the path leads into it. */
+/** Replaces a number of backends by a list, if the path names a part of it. */
 function expanded(data: unknown, key: string): unknown {
   const [first, second, ...rest] = parsePath(key);
   if (first !== "balancer" || second !== "backends" || rest.length === 0) return data;
@@ -149,7 +149,7 @@ function stageOf(data: unknown, reader: StageReader): Built {
   return reader.build(value, config);
 }
 
-/** Why a run cannot go on with these settings; undefined if it can. */
+/** Why a run cannot continue with these settings; undefined if it can. */
 function impossibleChange(from: Scenario, to: Scenario): string | undefined {
   const [before, after] = [from.workload.arrivals, to.workload.arrivals];
   if (isOpen(before) !== isOpen(after) || !isOpen(before) && before.kind !== after.kind) {

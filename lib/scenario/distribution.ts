@@ -5,7 +5,7 @@ import type { Nanoseconds, Random } from "../base/mod.ts";
 import { durations } from "./scalars.ts";
 import { createSampler, type Distribution } from "../stats/mod.ts";
 
-/** The parameters of each distribution in the order in which they are written, named as in a scenario. */
+/** The parameters of each distribution, in the order in which they are written, with their names in a scenario. */
 const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
   deterministic: ["value"],
   exponential: ["mean"],
@@ -24,8 +24,8 @@ const LAWS = Object.entries(PARAMETERS).map(([law, names]) =>
 const schema = z.strictObject({ latency: durations() });
 
 /**
- * Reads a distribution: a duration, a law with its main parameters in parentheses, or the notation of a
- * scenario in braces. The schema of scenarios parses it, so that it has the same meaning in both.
+ * Reads a distribution: a duration, a name with the main parameters in parentheses, or the notation of a scenario in
+ * braces. The schema of scenarios parses it, so that it has the same meaning in both.
  *
  * @throws {SyntaxError} whose message names the valid forms.
  */

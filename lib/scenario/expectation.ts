@@ -5,7 +5,7 @@ import { isMetric, metricInfo, type MetricName, metricNames, scopeOf } from "../
 /** The comparison of two numbers. */
 export type Comparator = "<" | "<=" | ">" | ">=";
 
-/** A metric; of one backend and of some variants if they are named. */
+/** A metric. It may name a backend, and labels of variants. */
 export interface MetricTerm {
   readonly metric: MetricName;
   readonly backend?: string;
@@ -20,7 +20,7 @@ export type Bound =
 
 /** A condition that must hold. */
 export interface Expectation {
-  /** As it was written. */
+  /** The text of the expectation. */
   readonly text: string;
   readonly left: MetricTerm;
   readonly comparator: Comparator;

@@ -21,7 +21,7 @@ const KINDS: readonly string[] = [
   ...["exponential", "uniform", "erlang", "hyperexponential", "lognormal", "pareto", "empirical"],
 ];
 
-/** What is wrong with a path that names item 0. */
+/** The error message for a path that names item 0. */
 export const FROM_ONE = "items of a list are counted from 1: there is no item 0";
 
 /** Keys of which only one may be present: setting one removes the others. */
@@ -33,7 +33,7 @@ const EXCLUSIVE: readonly (readonly string[])[] = [
 ];
 
 /**
- * `workload.arrivals.rate=900/s` → a path and a value, which is read as YAML.
+ * Reads a setting like `workload.arrivals.rate=900/s`: a path, and a value in YAML.
  *
  * @throws {SyntaxError} if it has another form.
  */
@@ -50,7 +50,7 @@ export function parseSetting(text: string): Setting {
   return { path: parsePath(text.slice(0, at)), value, blame: { flag: `--set ${text}` } };
 }
 
-/** `faults[1].for` → its steps. The number in brackets is an item of a list, counted from 1. */
+/** The steps of a path like `faults[1].for`. The number in brackets is an item of a list, counted from 1. */
 export function parsePath(text: string): Path {
   return text.trim().replaceAll(/\[(\d+)\]/g, ".$1").split(".")
     .map((step) => /^\d+$/.test(step) ? Number(step) - 1 : step);

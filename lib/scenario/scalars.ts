@@ -38,7 +38,7 @@ export function durationOr(word: string) {
 
 type WithDefault = z.ZodDefault<z.core.SomeType> | z.ZodPrefault<z.core.SomeType>;
 
-/** The same keys, all optional. Their defaults are documented, but not filled in. */
+/** Makes all keys optional. Their defaults are documented, but not filled in. */
 export function optionalKeys<Shape extends Readonly<Record<string, WithDefault>>>(shape: Shape) {
   const optional = Object.entries(shape).map(([key, schema]) => [
     key,

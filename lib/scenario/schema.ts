@@ -187,7 +187,7 @@ const change = z.strictObject({
 
 const texts = z.union([words("text"), z.array(words("text"))]);
 
-/** The whole of a scenario file. */
+/** The schema of a whole scenario file. */
 export const scenarioSchema = z.strictObject({
   title: words("text").optional().describe("the title of the report"),
   watch: words("text").optional().describe("a text that tells the reader what to look at"),

@@ -47,7 +47,7 @@ import type { Scenario, Trace } from "./types.ts";
 /** All texts of a study. It can be written as JSON and read again without a change. */
 export interface StudyInputs {
   readonly scenario: Source;
-  /** The files that the scenario names, by the path that it uses. */
+  /** The files that the scenario names, by the paths in the scenario. */
   readonly files: Readonly<Record<string, Source>>;
   /** Settings from the command line, `key=value`. They override the file. */
   readonly set: readonly string[];
@@ -89,7 +89,7 @@ export interface Study {
 const OF_RUN: readonly string[] = metricNames().filter((name) => scopeOf(name) === "run");
 /** More variants than this are an error. */
 const VARIANTS_MAX = 10_000;
-/** What `compare` may vary. */
+/** The settings that `compare` may vary. */
 const COMPARABLE = [
   ...["balancer", "workload", "service", "servers", "network", "load_balancers", "idle_reports"],
   ...["faults", "duration", "warmup", "hash_placement", "overheads"],
@@ -112,7 +112,7 @@ export class ScenarioDraft {
 
   /**
    * @param set Settings from the command line, `key=value`; they override the file's.
-   * @throws {DiagnosticsError} if there is nothing to read in it; {UserError} if a setting is wrong.
+   * @throws {DiagnosticsError} if the text is empty or not YAML; {UserError} if a setting is wrong.
    */
   constructor(yaml: YamlFile, set: readonly string[]) {
     yaml.mustBeReadable("it needs at least `extends: config.yaml`, or `balancer: {backends: 3}`");
@@ -168,8 +168,8 @@ export class ScenarioDraft {
   }
 
   /**
-   * A setting may be wrong only in combination with the rest of the file. The flag with which the mistake first
-   * appears is to blame.
+   * Finds the flag that causes a mistake: the first flag with which it appears. A setting may be wrong only in
+   * combination with the rest of the file.
    *
    * @throws {UserError} that names the first flag that causes a mistake.
    */
@@ -491,7 +491,9 @@ function withLimit(limits: unknown): unknown {
   return isData(limits) ? { connections, ...limits } : limits;
 }
 
-/** Numbers of backends by id. A backend that is configured again has the number, and so the address, that it had. */
+/**
+ * Numbers of backends by id. A backend that is configured again gets its earlier number, and so its earlier address.
+ */
 type Places = Map<unknown, number>;
 
 function placeOf(id: unknown, places: Places): number {
@@ -504,7 +506,7 @@ function asData(value: unknown): Readonly<Record<string, unknown>> {
   return isData(value) ? value : {};
 }
 
-/** `100` stands for B1 … B100. Backends of a simulation need no addresses, so missing ones are made up. */
+/** `100` stands for B1 … B100. Backends of a simulation need no real addresses, so missing ones are filled in. */
 function withAddresses(backends: unknown, places: Places): unknown {
   const list = typeof backends === "number"
     ? Array.from({ length: backends }, (_, i) => ({ id: `B${i + 1}` }))
@@ -596,7 +598,7 @@ function labelsOf(settings: Readonly<Record<string, unknown>>, { algorithm }: Co
   });
 }
 
-/** The shortest end of a path that no other path has. */
+/** The shortest part at the end of a path that distinguishes it from the other paths. */
 function shortest(path: Path, paths: readonly Path[]): string {
   for (let length = 1; length < path.length; length++) {
     const end = path.slice(-length).join(".");

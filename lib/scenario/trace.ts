@@ -13,7 +13,7 @@ interface Time {
 
 /** The longest run, about 104 days: more nanoseconds do not fit into a number exactly. */
 const RUN_SECONDS_MAX = Math.floor(Number.MAX_SAFE_INTEGER / NS_PER_S);
-/** The largest time in seconds since 1970, in the year 5138. A larger number is not in seconds. */
+/** The largest time in seconds since 1970, in the year 5138. A larger number cannot be in seconds. */
 const CLOCK_SECONDS_MAX = 1e11;
 
 /**

@@ -28,10 +28,10 @@ export interface Scenario {
   /** The behaviour of the backends, in the order of `balancer.backends`. */
   readonly servers: readonly ServerOptions[];
   readonly network: NetworkSettings;
-  /** What real sockets and event loops add; nothing if left out. */
+  /** The time that real sockets and event loops add; none if left out. */
   readonly overheads?: Overheads;
   readonly faults: readonly Fault[];
-  /** Settings that change during the run, in the order of time; absent if none does. */
+  /** Settings that change during the run, in the order of time; absent if there are none. */
   readonly changes?: readonly Change[];
   /** When clients stop arriving. Requests that have begun by then are completed. */
   readonly end: End;
@@ -39,14 +39,14 @@ export interface Scenario {
   readonly warmup: Nanoseconds | "auto";
 }
 
-/** From this time on, the run has other settings. */
+/** A change of settings at a time of the run. */
 export interface Change {
   readonly at: Nanoseconds;
-  /** All settings from then on. Its own changes, faults, end and warm-up do not count. */
+  /** All settings from then on. Its own changes, faults, end and warm-up are ignored. */
   readonly to: Scenario;
 }
 
-/** After a time, or after a number of measured connections. */
+/** The end of a run: after a time, or after a number of measured connections. */
 export type End =
   | { readonly duration: Nanoseconds }
   | { readonly connections: number };
@@ -93,11 +93,11 @@ export interface Workload {
 
 /** The arrivals of connections, not of requests. Rates are per second. */
 export type Arrivals =
-  /** Independent of each other: the gaps are exponential. */
+  /** Arrivals that are independent of each other: the gaps are exponential. */
   | { readonly kind: "poisson"; readonly rate: number }
   /** Evenly spaced, the first at once. */
   | { readonly kind: "deterministic"; readonly rate: number }
-  /** Independent gaps of any law. */
+  /** Independent gaps with any distribution. */
   | { readonly kind: "renewal"; readonly gap: Distribution }
   /**
    * Poisson with a rate that depends on a state. The time in a state is exponential with mean `stay`; then the
@@ -115,8 +115,8 @@ export type Arrivals =
     readonly off: Distribution;
   }
   /**
-   * Poisson with a rate that swings: `rate · (1 + amplitude · sin(2π · (t / period + phase)))`.
-   * Amplitude from 0 to 1; phase in turns.
+   * Poisson with a rate that rises and falls: `rate · (1 + amplitude · sin(2π · (t / period + phase)))`. Amplitude
+   * from 0 to 1; phase in turns.
    */
   | {
     readonly kind: "diurnal";
@@ -132,7 +132,7 @@ export type Arrivals =
 
 /** Recorded connections. */
 export interface Trace {
-  /** In the order of their times. */
+  /** The connections in the order of their times. */
   readonly entries: readonly TraceEntry[];
   /** The addresses of the clients, by their numbers; absent if the trace has only numbers. */
   readonly addresses?: readonly string[];
@@ -175,13 +175,13 @@ export interface ServerOptions {
   /** Work done per unit of time, per slot; above 0. */
   readonly speed: number;
   /**
-   * `fifo`: in order of arrival, each slot serves one request at full speed.
-   * `processor-sharing`: all at once; n requests share `min(n, slots)` slots equally.
+   * `fifo`: requests are served in order of arrival, and each slot serves one request at full speed.
+   * `processor-sharing`: all requests are served at the same time; n requests share `min(n, slots)` slots equally.
    */
   readonly discipline: "fifo" | "processor-sharing";
   /**
-   * What happens to a request whose client has left. `serve`: it is served in vain, as by a server that uses the
-   * connection only to answer. `drop`: the server stops as soon as it notices.
+   * What happens to a request whose client has left. `serve`: it is served nevertheless, as by a server that uses the
+   * connection only to answer. `drop`: the server stops serving it when it notices.
    */
   readonly abandoned: "serve" | "drop";
 }
@@ -194,7 +194,7 @@ export interface NetworkSettings {
   readonly backendLatency: Distribution;
 }
 
-/** What a machine adds to each connection and request. `lbsim calibrate` measures it. */
+/** The time that a machine adds to each connection and request. `lbsim calibrate` measures it. */
 export interface Overheads {
   /** A connect until it is accepted: once between client and balancer, once between balancer and backend. */
   readonly connect: Nanoseconds;
@@ -227,8 +227,8 @@ export type BackendFaultKind =
    */
   | { readonly name: "partition"; readonly loadBalancer?: number }
   /**
-   * No failure: the operator sets this mode in every balancer, and sets it back after the fault. If several
-   * modes apply, the strictest one holds. A restarted balancer keeps the mode.
+   * This is not a failure: the operator sets this mode in every balancer, and sets the old mode after the fault. If
+   * there are several modes, the strictest one applies. A restarted balancer keeps the mode.
    */
   | { readonly name: "drain" | "maintenance" };
 

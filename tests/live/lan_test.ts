@@ -119,7 +119,7 @@ Deno.test("lbsim live --config drives the balancer and the backends of a LAN by 
     live.kill("SIGINT");
     assert.equal(await live.ended(), 130);
     assert.match(live.lines.join("\n"), /stopped (after|before)/);
-    assert.doesNotMatch(live.lines.join("\n"), /not put back/);
+    assert.doesNotMatch(live.lines.join("\n"), /not restored/);
     assert.deepEqual(await lab.leftovers(), []);
   });
 
@@ -155,7 +155,7 @@ Deno.test("lbsim live --config drives the balancer and the backends of a LAN by 
     await b2.ended();
     assert.equal(await live.ended(), 1);
     const text = live.lines.join("\n");
-    assert.match(text, /not put back: B2 serves the scenario/);
+    assert.match(text, /not restored: B2 serves the scenario/);
     assert.match(text, /no backend answers at/);
     await assert.rejects(open(lab), /no backend answers at/);
     assert.equal((await lab.api("B1", "GET", "/api/service")).service, null);

@@ -210,7 +210,7 @@ const STATES: readonly (readonly [state: BackendMode, label: string])[] = [
   ["maintenance", "Maintenance"],
 ];
 
-/** What the operator can do to a backend. */
+/** The buttons with which the operator changes a backend. */
 function Actions({ backend }: { readonly backend: BackendSnapshot }) {
   const { dashboard } = usePage();
   const { id, wish, weight } = backend;
@@ -279,7 +279,7 @@ function Weight({ id, weight }: { readonly id: string; readonly weight: number }
   );
 }
 
-/** As scenarios write them. */
+/** The kinds of faults, in the notation of scenarios. */
 const FAULTS: readonly (readonly [kind: WrittenFault, label: string])[] = [
   ["crash", "crash"],
   ["hang", "hang: answers nothing"],

@@ -9,7 +9,7 @@ import { isFault, markSign } from "./marks.ts";
 import { strokeOf } from "./palette.ts";
 import { WINDOWS } from "./view_state.ts";
 
-/** A chart draws at most this many lines: a reader could not tell more apart. */
+/** The largest number of lines in a chart. A reader could not distinguish more. */
 const LINES_MAX = 12;
 
 /** The last minutes: in flight, rate and latency of each backend. */

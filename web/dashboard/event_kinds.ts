@@ -45,7 +45,7 @@ const KINDS: Readonly<Record<EventType, EventKind>> = {
   probe: "probes",
 };
 
-/** The group of an event. The group "machine" is about the machine of the balancer, and about its stores. */
+/** The group of an event. The group "machine" contains the events of the balancer's machine and of its stores. */
 export function kindOf(type: EventType): EventKind {
   return KINDS[type];
 }

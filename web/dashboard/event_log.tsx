@@ -4,7 +4,7 @@ import { formatTime } from "./format.ts";
 
 const SHOWN_MAX = 200;
 
-/** What happened, filtered by kind and text. */
+/** The events, filtered by kind and text. */
 export function EventLog() {
   const { dashboard, view } = usePage();
   const kinds = view.kinds.value;

@@ -4,7 +4,7 @@ import { formatNumber } from "./format.ts";
 import { ClientInput } from "./sessions.tsx";
 import type { ExplainedPick } from "./source.ts";
 
-/** Where a client would go now, and why. */
+/** The backend that a client would get now, and why. */
 export function ExplainPick() {
   const { dashboard, view } = usePage();
   const pick = useSignal<ExplainedPick | undefined>(undefined);

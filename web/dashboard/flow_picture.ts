@@ -8,7 +8,7 @@ const DRAWN_MAX = 12;
 const ROW = 40;
 /** How long a dot takes from the clients to a backend. */
 const TRAVEL_S = 1.4;
-/** A line gets at most this many dots per second: the eye cannot tell more apart. */
+/** A line gets at most this many dots per second. The eye cannot distinguish more. */
 const SHOWN_PER_S_MAX = 40;
 const DOTS_MAX = 1024;
 
@@ -50,7 +50,7 @@ export function flowHeight(backends: number): number {
  */
 export class FlowPicture {
   readonly #context: CanvasRenderingContext2D;
-  /** For each dot: its place on the right (−1: refused), how far it has come, and its distance from the line. */
+  /** For each dot: its place on the right (−1: refused), its progress on the line, and its distance from the line. */
   readonly #target = new Int16Array(DOTS_MAX);
   readonly #progress = new Float32Array(DOTS_MAX).fill(2);
   readonly #offset = new Float32Array(DOTS_MAX);

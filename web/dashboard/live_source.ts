@@ -180,7 +180,7 @@ export class LiveSource implements FrameSource, Operator {
     return await (await this.#fetch("GET", path, { signal })).json();
   }
 
-  /** @throws {RequestFailed} with what the balancer says. */
+  /** @throws {RequestFailed} with the message of the balancer. */
   async #fetch(
     method: string,
     path: string,
@@ -233,7 +233,7 @@ function errorIn(text: string): string | undefined {
   }
 }
 
-/** Browsers do not give the reason of a failed connect. */
+/** The words for an error. Browsers do not give the reason for a failed connect. */
 function wordsOf(error: unknown): string {
   if (error instanceof TypeError) return "the balancer does not answer";
   return error instanceof Error ? error.message : String(error);

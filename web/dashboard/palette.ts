@@ -1,6 +1,6 @@
 import type { BackendCondition } from "../../lib/core/mod.ts";
 
-/** Colours that people with any colour vision can tell apart (Okabe and Ito), for light and dark backgrounds. */
+/** Colours that people with any colour vision can distinguish (Okabe and Ito), for light and dark backgrounds. */
 const LIGHT = [
   "#0072b2",
   "#c1500a",
@@ -21,10 +21,10 @@ const DARK = [
   "#c8c8c8",
   "#e58b8b",
 ];
-/** Dashes tell lines apart whose colours repeat. */
+/** Dashes distinguish lines that have the same colour. */
 const DASHES: readonly (readonly number[])[] = [[], [7, 4], [2, 3], [9, 3, 2, 3]];
 
-/** How the line of a backend is drawn: by a dash and not by its colour alone. */
+/** How the line of a backend is drawn. It has a dash pattern, so lines differ not only by colour. */
 export interface Stroke {
   readonly colour: string;
   readonly dash: readonly number[];
@@ -40,7 +40,7 @@ export function strokeOf(index: number, isDark: boolean): Stroke {
   };
 }
 
-/** A sign for each condition, so that a user does not have to tell conditions apart by colour. */
+/** A sign for each condition, so that conditions differ not only by colour. */
 export const SIGNS: Readonly<Record<BackendCondition, string>> = {
   unknown: "?",
   up: "✓",

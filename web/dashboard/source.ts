@@ -25,7 +25,7 @@ export interface SourceReader {
 export interface SessionRow {
   readonly client: string;
   readonly backend: string;
-  /** Where it returns to when that backend is available. */
+  /** The backend to which it returns when that backend is available. */
   readonly home: string;
   readonly connections: number;
   readonly used_at_ms: number;
@@ -38,7 +38,7 @@ export interface SessionPage {
   readonly sessions: readonly SessionRow[];
 }
 
-/** Where a client would go, and why. */
+/** The backend that a client would get, and why. */
 export interface ExplainedPick {
   readonly client: string;
   /** Null if no backend is available. */
@@ -49,7 +49,7 @@ export interface ExplainedPick {
 
 /** A fault that the operator can cause in a backend of the lab. */
 export interface Fault {
-  /** As scenarios write it: `hang`, or `{slow: 5}`. */
+  /** The kind in the notation of scenarios: `hang`, or `{slow: 5}`. */
   readonly kind: WrittenFault;
   readonly duration_s: number;
 }

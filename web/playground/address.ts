@@ -1,11 +1,11 @@
-/** What the page's address says to open. */
+/** The part of the page's address that names what the page opens. */
 import { decodeShare, encodeShare, fitsAddress, ShareError } from "./share.ts";
 import type { TextFile } from "./protocol.ts";
 
-/** A run that the address, or a file, holds as a whole. */
+/** A run that the address, or a file, contains completely. */
 export interface SharedRun {
   readonly source: TextFile;
-  /** The files of a recording, if its decisions are shown: then the source does not matter. */
+  /** The files of a recording, if its decisions are shown. Then the source is not used. */
   readonly recording?: readonly TextFile[];
   readonly files: Readonly<Record<string, TextFile>>;
   readonly at_ms: number;
@@ -13,14 +13,14 @@ export interface SharedRun {
   readonly variant: number;
 }
 
-/** What an address leads to. */
+/** What an address opens. */
 export type Route =
   | { readonly kind: "start" }
   | { readonly kind: "example"; readonly name: string }
   | { readonly kind: "lesson"; readonly number: number; readonly change: number | undefined }
   /** The file that `lbsim play FILE` was started with. */
   | { readonly kind: "given" }
-  /** The configuration of the balancer whose dashboard led here. */
+  /** The configuration of the balancer whose dashboard has the link to this page. */
   | { readonly kind: "live" }
   | { readonly kind: "shared"; readonly run: SharedRun };
 
@@ -47,7 +47,7 @@ export async function readRoute(hash: string): Promise<Route> {
   throw new ShareError("the address is damaged: it leads to nothing that the playground knows");
 }
 
-/** A run as a text: as the part of an address that holds it, or for a file if it does not fit into an address. */
+/** A run as a text: the part of an address, or the text of a file if the run does not fit into an address. */
 export async function writtenRun(
   run: SharedRun,
 ): Promise<{ readonly hash: string } | { readonly file: string }> {
@@ -58,7 +58,7 @@ export async function writtenRun(
 /**
  * Reads the text of a run.
  *
- * @param what What the text is, for messages.
+ * @param what The name of the text in messages.
  * @param bytesMax The longest run.
  * @throws {ShareError} if it is damaged, too long, or of a newer version.
  */

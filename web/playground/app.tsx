@@ -31,7 +31,7 @@ export function App(shared: Shared) {
   );
 }
 
-/** Goes to a part of the page without changing its address, which holds the run. */
+/** Goes to a part of the page without changing the address, which contains the run. */
 function skip(event: MouseEvent): void {
   event.preventDefault();
   document.querySelector<HTMLElement>("#time")?.focus();

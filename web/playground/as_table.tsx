@@ -1,7 +1,9 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 
-/** The numbers of a picture as a table. It is made only while it is open: most pictures have many numbers. */
+/**
+ * The numbers of a picture as a table. It is created only while it is open, because most pictures have many numbers.
+ */
 export function AsTable({ children }: { readonly children: () => ComponentChildren }) {
   const isOpen = useSignal(false);
   return (

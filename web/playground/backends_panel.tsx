@@ -7,7 +7,7 @@ import { useShared } from "./context.ts";
 import { FAULTS } from "./faults.ts";
 import { isHurt } from "./playground.ts";
 
-/** What a click on a backend does, and the settings of each backend. */
+/** The effect of a click on a backend, and the settings of each backend. */
 export function BackendsPanel() {
   const { playground } = useShared();
   const { chosenFault, faultValues } = playground;
@@ -124,7 +124,7 @@ interface RowValues {
   readonly isTrulyHurt: boolean;
   readonly faults: string;
   readonly inFlight: number;
-  /** What a click on Break causes. */
+  /** The fault that a click on Break causes. */
   readonly cause: string;
   readonly weight: number;
   readonly speed: number;
@@ -132,7 +132,7 @@ interface RowValues {
   readonly limit: number;
 }
 
-/** A backend. There may be hundreds, so its forms are made anew only if one of their values has changed. */
+/** A backend. There may be hundreds, so its forms are created again only if one of their values has changed. */
 function Row({ inFlight, ...values }: RowValues) {
   const { id, condition, isBroken, isTrulyHurt, faults } = values;
   const forms = useMemo(() => <Forms {...values} />, Object.values(values));
@@ -149,7 +149,7 @@ function Row({ inFlight, ...values }: RowValues) {
   );
 }
 
-/** What can be done to a backend: the other cells of its row. */
+/** The forms that change a backend: the other cells of its row. */
 function Forms(
   { id, isGone, isBroken, cause, weight, speed, slots, limit }: Omit<RowValues, "inFlight">,
 ) {

@@ -1,7 +1,7 @@
 import { useMemo } from "preact/hooks";
 import { useShared } from "./context.ts";
 
-/** The colours of the page's theme, as values for what is drawn. */
+/** The colours of the page's theme, for drawing. */
 export interface Colours {
   /** Changes with the theme. */
   readonly key: string;
@@ -27,7 +27,7 @@ export function useColours(): Colours {
   return useMemo(() => coloursOf(isDark), [isDark]);
 }
 
-/** The colours as the style sheet has them now. */
+/** The present colours of the style sheet. */
 export function coloursOf(isDark: boolean): Colours {
   const style = getComputedStyle(document.documentElement);
   const colours = Object.fromEntries(

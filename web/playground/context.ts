@@ -5,7 +5,7 @@ import type { Theme } from "../dashboard/mod.ts";
 import type { Opener } from "./opener.ts";
 import type { Playground } from "./playground.ts";
 
-/** What all components share. */
+/** The state that all components share. */
 export interface Shared {
   readonly playground: Playground;
   readonly opener: Opener;

@@ -6,7 +6,7 @@ import type { Control } from "./protocol.ts";
 /** These groups are open at the start. */
 const OPEN = ["load", "algorithm"];
 
-/** Everything of a scenario that can be changed during the run. */
+/** All settings of a scenario that can be changed during the run. */
 export function Controls() {
   const { playground } = useShared();
   const controls = playground.opened.value?.controls ?? [];

@@ -1,4 +1,4 @@
-/** What a user has dropped on the page or chosen in the file dialog. */
+/** The files that a user has dropped on the page or chosen in the file dialog. */
 import { isMeantAsRecording } from "../../lib/recording/meant.ts";
 import { RECORDING_MAX, tooLargeWords } from "../../lib/recording/page_limit.ts";
 import { runOfText, type SharedRun } from "./address.ts";
@@ -18,9 +18,9 @@ export type Dropped =
 /** The files cannot be opened; the message says why, for the user. */
 export class DropError extends Error {}
 
-/** As on the command line: a larger one cannot be the right file. */
+/** The largest scenario or configuration, as on the command line. A larger file cannot be the right one. */
 const YAML_MAX = 1024 * 1024;
-/** A trace may be larger. */
+/** The largest file of any other kind: a trace may be larger. */
 const FILE_MAX = 64 * 1024 * 1024;
 const MIB = 1024 * 1024;
 
@@ -91,7 +91,7 @@ async function textOf(file: File): Promise<string> {
   }
 }
 
-/** A scenario comes before a configuration. */
+/** The rank of a file: a scenario comes before a configuration. */
 function rank({ text }: TextFile): number {
   return /^(balancer|workload|service|extends|compare|duration):/m.test(text) ? 0 : 1;
 }

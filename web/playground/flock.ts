@@ -13,9 +13,9 @@ export interface Look {
   readonly ground: string;
 }
 
-/** A dot comes this much nearer to its place in a second: e^−RATE of the distance is left. */
+/** How fast a dot moves to its place: after a second, e^−RATE of the distance remains. */
 const RATE = 14;
-/** A request that is over flies back to its client for this time. */
+/** When a request has ended, its dot moves back to its client in this time. */
 const HOMEWARD_S = 0.35;
 const RADIUS = 3.4;
 
@@ -44,15 +44,16 @@ interface Bird {
   toX: number;
   toY: number;
   kind: DotClass;
-  /** The update in which it was seen last. */
+  /** The latest update that has this request. */
   seen: number;
-  /** For a request that is over: seconds until it is home. */
+  /** For a request that has ended: the seconds until its dot is back at the client. */
   left: number;
 }
 
 /**
- * The dots of a variant. A frame says where each request is; between frames its dot moves there. With a network that
- * takes no time, a request would otherwise jump. When a request is over, its dot flies back to its client.
+ * The dots of a variant. A frame contains the place of each request; between frames its dot moves there. Otherwise,
+ * with a network that takes no time, a request would jump. When a request has ended, its dot moves back to its
+ * client.
  */
 export class Flock {
   readonly #birds = new Map<number, Bird>();
@@ -158,7 +159,7 @@ export class Flock {
   }
 }
 
-/** A form for each class, so that colour is not needed to tell them apart. */
+/** Adds the form of a dot. Each class has a form of its own, so the classes differ not only by colour. */
 function addForm(path: Path2D, { x, y, kind }: Bird): void {
   if (kind === "failed") {
     path.moveTo(x - RADIUS, y - RADIUS);
@@ -250,7 +251,7 @@ function inService(
   bird.toY = place.y;
 }
 
-/** To a point of the curve that the picture draws between two places. */
+/** Moves a dot to a point of the curve that the picture draws between two places. */
 function move(
   bird: Bird,
   from: { readonly x: number; readonly y: number },

@@ -1,7 +1,7 @@
 import { useShared } from "./context.ts";
 import { Inline } from "./inline.tsx";
 
-/** The lesson that is open: its question, what to look at, what to change, and the answers. */
+/** The open lesson: its question, the things to look at and to change, and the answers. */
 export function LessonPanel() {
   const { playground } = useShared();
   const { lessons } = playground.library.value;
@@ -74,7 +74,7 @@ function shortSetting(setting: string): string {
   return `${path.split(".").at(-1)}=${value.join("=")}`;
 }
 
-/** Every example and lesson, each one click away. */
+/** All examples and lessons. Each opens with one click. */
 export function Library() {
   const { playground } = useShared();
   const { examples, lessons } = playground.library.value;

@@ -7,7 +7,7 @@ export interface Example {
   readonly text: string;
 }
 
-/** Something to try in a lesson: a scenario with settings that override its own. */
+/** An experiment of a lesson: a scenario with settings that override its own. */
 export interface LessonRun {
   readonly example: string;
   /** As after `--set` on the command line. */

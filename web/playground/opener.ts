@@ -5,10 +5,10 @@ import { DropError, readDropped } from "./dropped.ts";
 import { ShareError } from "./share.ts";
 import { SPEEDS } from "./speeds.ts";
 
-/** The scenario for visitors without a plan. */
+/** The scenario that opens if the user has chosen none. */
 const FIRST = "two-choices";
 
-/** Opens what the address, a file or a click asks for. */
+/** Opens the run that the address, a file or a click names. */
 export class Opener {
   readonly #playground: Playground;
 
@@ -133,7 +133,7 @@ export class Opener {
     }
   }
 
-  /** Begins slowly, and goes on at a speed that fits the number of requests. */
+  /** Begins slowly, and continues at a speed that suits the number of requests. */
   async #begin(): Promise<void> {
     const playground = this.#playground;
     const begin = 0.1;
@@ -174,7 +174,7 @@ export class Opener {
 
 /** The number of requests per second that a viewer can follow. */
 const FOLLOWED_PER_S = 40;
-/** A run is over after at most this time, in seconds of the wall clock. */
+/** The longest time that a run may take on the page, in seconds of the wall clock. */
 const RUN_S_MAX = 900;
 
 /** The speed at which the eye can follow the requests, if the run is not too long for that. */

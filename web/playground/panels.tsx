@@ -10,7 +10,7 @@ import { SimSource } from "./sim_source.ts";
 import { Tour } from "./tour.tsx";
 import { WhyPanel } from "./why.tsx";
 
-/** All that stands below the requests. The page loads it when the run is on the screen. */
+/** All panels below the requests. The page loads them when the run is on the screen. */
 export function Panels() {
   return (
     <>

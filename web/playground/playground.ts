@@ -25,14 +25,14 @@ import { CommandFailed, type WorkerLink } from "./worker_link.ts";
 /** Numbers in the page change at most this often, so that a person can read them. The canvas draws every frame. */
 const SHOWN_EVERY_MS = 200;
 
-/** The page waits this long at most for the frames of a time. */
+/** The longest time that the page waits for the frames of a point in time. */
 const SEEK_MS_MAX = 1000;
 
-/** The page's message about what was done last. */
+/** The page's message about the latest action. */
 export interface Notice {
   readonly isError: boolean;
   readonly text: string;
-  /** What the user can do about it. */
+  /** A button with which the user can react to it. */
   readonly action?: { readonly label: string; readonly run: () => void };
 }
 
@@ -40,7 +40,7 @@ export interface Notice {
 export class Playground {
   readonly opened = signal<Opened | undefined>(undefined);
   readonly run = signal<RunState | undefined>(undefined);
-  /** The run as a scenario, with what was changed by hand. */
+  /** The run as a scenario, with the changes by hand. */
   readonly text = signal("");
   readonly interventions = signal<readonly Intervention[]>([]);
   readonly statistics = signal<Statistics | null>(null);
@@ -48,12 +48,12 @@ export class Playground {
   readonly frames = signal<readonly VariantFrame[]>([]);
   readonly notice = signal<Notice | undefined>(undefined);
   readonly why = signal<Why | undefined>(undefined);
-  /** What a click on a backend causes, and with which numbers. */
+  /** The fault that a click on a backend causes, and its numbers. */
   readonly chosenFault = signal(FAULTS[0]!.name);
   readonly faultValues = signal<readonly string[]>([]);
   /** The variant whose details are shown. */
   readonly variant = signal(0);
-  /** The part of the page's address that led to what is open. */
+  /** The part of the page's address from which the present run was opened. */
   readonly route = signal("");
   /** The number of the lesson that is open. */
   readonly lesson = signal<number | undefined>(undefined);
@@ -61,21 +61,21 @@ export class Playground {
   readonly exported = signal<{ readonly digest: string; readonly file: string } | undefined>(
     undefined,
   );
-  /** How much of an export is done, from 0 to 1; undefined if none is in progress. */
+  /** The progress of an export, from 0 to 1; undefined if none is in progress. */
   readonly exporting = signal<number | undefined>(undefined);
   /** The files of the recording that is open. */
   parts: readonly TextFile[] | undefined;
   readonly library = signal<Library>({ examples: [], lessons: [] });
-  /** Where the text came from: the name of its file. */
+  /** The name of the file from which the text comes. */
   readonly file = signal("scenario.yaml");
-  /** Pictures drawn in the last second, and the dots in the latest of them. */
+  /** The number of pictures drawn in the last second, and of dots in the latest of them. */
   readonly drawn = signal({ pictures_per_s: 0, dots: 0 });
   readonly isPaused = computed(() => (this.run.value?.speed ?? 0) === 0);
-  /** The speed at which the run goes on after a pause. */
+  /** The speed at which the run continues after a pause. */
   readonly speed = signal(1);
   /** A sentence for screen readers. */
   readonly announcement = signal("");
-  /** Resolves when the run is on the screen and its buttons answer, or when no run could be opened. */
+  /** Resolves when the run is on the screen and its buttons work, or when no run could be opened. */
   readonly interactive: Promise<void>;
   #becomeInteractive = () => {};
   /** The algorithm of each variant, at the present time. */
@@ -85,7 +85,10 @@ export class Playground {
     this.interventions.value.filter(({ set }) => set !== null)
       .toSorted((a, b) => a.at_ms - b.at_ms)
   );
-  /** How many of them were made by now. Forms depend on this and not on the time, which changes all the time. */
+  /**
+   * The number of changes that have been made. Forms depend on this number and not on the time, which changes
+   * continually.
+   */
   readonly #changesMade = computed(() => {
     const now = this.run.value?.at_ms ?? 0;
     return this.#changes.value.filter(({ at_ms }) => at_ms <= now).length;
@@ -108,7 +111,7 @@ export class Playground {
     this.#becomeInteractive();
   }
 
-  /** There may be no run to show: the rest of the page does not wait for it. */
+  /** There may be no run to show, so the rest of the page no longer waits for it. */
   waitNoMore(): void {
     if (this.opened.peek() === undefined) this.#becomeInteractive();
   }
@@ -150,7 +153,7 @@ export class Playground {
     if (this.variant.peek() >= variants.length) this.variant.value = 0;
   }
 
-  /** Says what went wrong. */
+  /** Shows an error message. */
   fail(words: string): void {
     this.notice.value = { isError: true, text: words };
   }
@@ -196,7 +199,7 @@ export class Playground {
     }
   }
 
-  /** Shows the recorded decisions again, in place of a simulation. */
+  /** Shows the recorded decisions again, instead of a simulation. */
   async replay(): Promise<void> {
     const opened = await this.#try<Opened>({ kind: "replay" });
     if (opened !== undefined) this.#took(opened);
@@ -219,7 +222,7 @@ export class Playground {
     this.exported.value = undefined;
   }
 
-  /** @param speed Virtual seconds per second; the run goes on if it was paused. */
+  /** @param speed Virtual seconds per second. If the run was paused, it continues. */
   async play(speed: number = this.speed.peek()): Promise<void> {
     this.speed.value = speed;
     await this.#setSpeed(speed);
@@ -261,7 +264,7 @@ export class Playground {
     this.say(stepped.text ?? "the run is over");
   }
 
-  /** Changes the run, and shows what was changed. Returns whether it could be done. */
+  /** Changes the run, and shows a message about the change. Returns whether it succeeded. */
   async change(command: Command): Promise<boolean> {
     const changed = await this.#try<Changed>(command);
     if (changed === undefined) return false;
@@ -278,12 +281,12 @@ export class Playground {
     return value;
   }
 
-  /** Changes a setting now. A text is read as YAML. Returns whether it could be done. */
+  /** Changes a setting now. A text is read as YAML. Returns whether it succeeded. */
   async set(path: string, value: unknown): Promise<boolean> {
     return await this.change({ kind: "change", set: { [path]: value } });
   }
 
-  /** Chooses what a click on a backend causes. */
+  /** Chooses the fault that a click on a backend causes. */
   chooseFault(name: string): void {
     this.chosenFault.value = name;
     this.faultValues.value = faultNamed(name).parameters.map(({ initial }) => initial);
@@ -312,7 +315,7 @@ export class Playground {
     else if (why !== undefined) this.why.value = why;
   }
 
-  /** Undefined if it could not be done. */
+  /** Exports the run. Undefined if it failed. */
   async export(): Promise<Exported | undefined> {
     this.exporting.value = 0;
     const exported = await this.#try<Exported>(
@@ -327,17 +330,17 @@ export class Playground {
     await this.#try({ kind: "cancel export" });
   }
 
-  /** The series of all variants. Undefined if it could not be done. */
+  /** The series of all variants as CSV. Undefined if it failed. */
   async csv(): Promise<string | undefined> {
     return (await this.#try<{ readonly text: string }>({ kind: "csv" }))?.text;
   }
 
-  /** For what has its own way to show a failure. @throws {CommandFailed} */
+  /** Sends a command, for callers that show a failure themselves. @throws {CommandFailed} */
   ask<T extends Result>(command: Command): Promise<T> {
     return this.#link.ask<T>(command);
   }
 
-  /** Says what was done. */
+  /** Shows a message about the latest action. */
   say(text: string): void {
     this.notice.value = { isError: false, text };
     this.announcement.value = text;
@@ -367,7 +370,7 @@ export function isHurt({ truth, beliefs }: VariantFrame, index: number): boolean
   return (truth.faults[index] ?? "") !== "" || condition === "drain" || condition === "maintenance";
 }
 
-/** What a setting says about a path: itself, or a part of its value. */
+/** The value that a setting gives to a path: its whole value, or a part of it. */
 function partOf(key: string, value: unknown, path: string): unknown {
   if (key === path) return value;
   if (!path.startsWith(`${key}.`)) return undefined;

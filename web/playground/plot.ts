@@ -10,7 +10,7 @@ export interface PlotData {
 
 /** An axis of a plot. */
 export interface PlotAxis {
-  /** With its unit. */
+  /** The name of the axis, with its unit. */
   readonly label: string;
   readonly isLog?: boolean;
   /** The end of the axis that does not depend on the data. */
@@ -24,7 +24,7 @@ export interface PlotSeries {
   readonly label: string;
   readonly colour: string;
   readonly dash: readonly number[];
-  /** One value for each place; null: nothing is known there. */
+  /** One value for each place; null if it is unknown. */
   readonly values: readonly (number | null)[];
 }
 
@@ -123,7 +123,7 @@ function scaleOf(
   };
 }
 
-/** The ends of an axis. They differ. On a logarithmic axis both are above 0. */
+/** The two ends of an axis, which are different. On a logarithmic axis both are above 0. */
 export function rangeOf(axis: PlotAxis, values: readonly (number | null)[]): [number, number] {
   let min = Infinity;
   let max = -Infinity;

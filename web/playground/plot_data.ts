@@ -14,7 +14,10 @@ export interface NamedStroke {
   readonly stroke: Stroke;
 }
 
-/** The share of requests that took longer, by latency; with the lines of theory where it holds. */
+/**
+ * The share of requests that took longer, by latency; with the lines of queueing theory where its assumptions are
+ * true.
+ */
 export function latencyPlotData(
   variants: readonly VariantStatistics[],
   names: readonly NamedStroke[],

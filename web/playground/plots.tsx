@@ -17,7 +17,7 @@ function useNames(): NamedStroke[] {
   }));
 }
 
-/** What was measured so far. */
+/** The measurements so far. */
 export function Plots() {
   const { playground } = useShared();
   const names = useNames();

@@ -1,6 +1,6 @@
 /**
- * The messages between the page and its worker. The page imports them from here: everything except constants is types,
- * which cost the page nothing.
+ * The messages between the page and its worker. The page imports them from here. Everything except constants is a
+ * type, which does not make the page larger.
  */
 export { NONE, PHASES } from "../../lib/observe/simulation_frame.ts";
 export type * from "../../lib/observe/simulation_frame.ts";

@@ -1,6 +1,9 @@
 import { useShared } from "./context.ts";
 
-/** The recording that is open: whether its decisions are made again, and what a simulation of its traffic assumes. */
+/**
+ * The open recording: whether the replay makes the same decisions, and the assumptions of a simulation of its
+ * traffic.
+ */
 export function RecordingPanel() {
   const { playground } = useShared();
   const recording = playground.opened.value?.recording ?? null;

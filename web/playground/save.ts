@@ -13,7 +13,7 @@ export function saveText(name: string, type: string, text: string): void {
   saveFile(name, new Blob([text], { type }));
 }
 
-/** Gives the user what a canvas shows, on an opaque ground. */
+/** Gives the user the picture of a canvas, on an opaque background. */
 export function savePicture(name: string, canvas: HTMLCanvasElement, ground: string): void {
   const copy = document.createElement("canvas");
   copy.width = canvas.width;

@@ -6,18 +6,18 @@ import type { Beliefs, Truth, VariantFrame } from "./protocol.ts";
 import { type Box, layoutOf, type SceneLayout } from "./scene_layout.ts";
 import { slotPlace } from "./slot_place.ts";
 
-/** Not in the configuration of a balancer. */
+/** The condition of a backend that is not in the configuration of a balancer. */
 const UNCONFIGURED = 255;
 /** A backend's slots are drawn one by one up to this number. */
 const SLOTS_MAX = 24;
-/** If fewer of the dots than this were there in the frame before, the eye cannot follow them. */
+/** If the share of dots that were in the previous frame is smaller than this, the eye cannot follow them. */
 const FOLLOWED_MIN = 0.25;
 
-/** How a picture is drawn. */
+/** Options for drawing a picture. */
 export interface SceneStyle {
   readonly colours: Colours;
   readonly isStill: boolean;
-  /** Seconds since the picture before. */
+  /** The seconds since the previous picture. */
   readonly passed: number;
 }
 
@@ -57,13 +57,13 @@ export class Scene {
     return this.#isFlow ? undefined : this.#flock.at(x, y, within);
   }
 
-  /** All dots that were on their way are forgotten: the time has jumped. */
+  /** Removes all dots, because the time has jumped. */
   forget(): void {
     this.#flock.forget();
     this.#hasJumped = true;
   }
 
-  /** Draws at the origin of the canvas's coordinates, in a place of this width. */
+  /** Draws at the origin of the canvas, with this width. */
   draw(frame: VariantFrame, width: number, name: string, isNew: boolean, style: SceneStyle): void {
     const { truth, beliefs, dots } = frame;
     const { colours, isStill, passed } = style;
@@ -115,7 +115,7 @@ export class Scene {
   #edges({ flows, beliefs, truth }: VariantFrame, colours: Colours): void {
     const context = this.#context;
     const { clients, balancers, backends } = this.#layout;
-    /** The ways on which nothing flows: they look alike, so they are drawn together. */
+    /** The ways without requests. They look alike, so they are drawn together. */
     const still = new Path2D();
     context.lineCap = "round";
     context.globalAlpha = 0.75;
@@ -150,7 +150,7 @@ export class Scene {
     context.globalAlpha = 1;
   }
 
-  /** Draws a way on which requests flow, or adds it to those on which nothing does. */
+  /** Draws a way with requests, or adds it to the ways without requests. */
   #way(
     [x0, y0]: readonly [number, number],
     [x1, y1]: readonly [number, number],
@@ -200,7 +200,7 @@ export class Scene {
     this.#words(box, name, detail, colours);
   }
 
-  /** Its fill is what the balancers believe, its outline what is true. */
+  /** Draws a backend. Its fill shows its state as the balancers see it, its outline the true state. */
   #backend(
     i: number,
     truth: Truth,

@@ -1,4 +1,4 @@
-/** Where everything of a variant stands in the picture. All lengths are CSS pixels. */
+/** The places of all parts of a variant in the picture. All lengths are in CSS pixels. */
 export interface SceneLayout {
   readonly width: number;
   readonly height: number;
@@ -17,15 +17,15 @@ export interface Box {
   readonly height: number;
 }
 
-/** Above the picture there is the name of the variant. */
+/** The height of the variant's name above the picture. */
 export const TITLE = 26;
 const ROW_MAX = 44;
 const ROW_MIN = 15;
 const GAP = 4;
-/** The room before a backend in which its queue stands. */
+/** The width of the place before a backend, in which its queue is drawn. */
 export const QUEUE = 46;
 
-/** How many columns the backends get, and how high a row is. */
+/** The number of columns of backends, and the height of a row. */
 function gridOf(backends: number, width: number): { columns: number; rows: number; row: number } {
   const columnsMax = Math.max(1, Math.floor(0.62 * width / 96));
   const columns = Math.min(columnsMax, Math.ceil(backends / 16));
@@ -40,7 +40,7 @@ export function sceneHeight(backends: number, balancers: number, width: number):
   return Math.round(TITLE + Math.max(rows * row, balancers * 40, 150) + 12);
 }
 
-/** Places everything. */
+/** Computes the places of all parts. */
 export function layoutOf(backends: number, balancers: number, width: number): SceneLayout {
   const height = sceneHeight(backends, balancers, width);
   const { columns, rows, row } = gridOf(backends, width);

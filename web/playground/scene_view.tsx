@@ -15,10 +15,10 @@ const GAP = 20;
 const DOT_NEAR = 8;
 /** The same inside a backend. */
 const DOT_EXACT = 3;
-/** A variant is not drawn narrower than this: others then stand below it. */
+/** The smallest width of a variant. If there is less room, the variants are drawn below each other. */
 const WIDTH_MIN = 340;
 
-/** Where each variant's picture stands on the canvas. */
+/** The place of each variant's picture on the canvas. */
 function placesOf(
   variants: readonly VariantFrame[],
   width: number,
@@ -235,7 +235,7 @@ function Form({ kind, colour }: { readonly kind: string; readonly colour: string
   );
 }
 
-/** What the canvas shows, as numbers. */
+/** The numbers that the canvas shows, as a table. */
 function SceneTable() {
   const { playground } = useShared();
   const names = playground.opened.value?.variants ?? [];

@@ -1,6 +1,6 @@
 /**
  * The state of the page as a text for its address: `version.body.check`. The body is a JSON text, compressed, in
- * base64url; the check tells whether all of it arrived, which not every browser notices.
+ * base64url; the check shows whether the text is complete, which not every browser checks.
  */
 
 /** Addresses of this version are written; those of a newer one are refused in words. */
@@ -8,19 +8,19 @@ const VERSION = 1;
 
 /** The longest state of an address, in bytes of JSON. A damaged address must not fill the memory. */
 const ADDRESS_BYTES_MAX = 4 * 1024 * 1024;
-/** The same for a file, which the user has chosen. */
+/** The longest state in a file that the user has chosen, in bytes of JSON. */
 export const FILE_BYTES_MAX = 128 * 1024 * 1024;
 
-/** A longer text does not fit into an address: browsers and the programs that send addresses cut it. */
+/** The longest text in an address. Browsers, and programs that send addresses, cut a longer one. */
 export const ADDRESS_MAX = 100_000;
 
-/** The ending of files that hold a state. */
+/** The ending of the names of files that contain a state. */
 export const RUN_ENDING = ".playground";
 
 /** An address that cannot be read; the message says why, for the user. */
 export class ShareError extends Error {}
 
-/** Whether a state, and the text that `encodeShare` made of it, fit into an address. */
+/** Whether a state, and the text that `encodeShare` returned for it, fit into an address. */
 export function fitsAddress(state: unknown, text: string): boolean {
   return text.length <= ADDRESS_MAX && JSON.stringify(state).length <= ADDRESS_BYTES_MAX / 2;
 }
@@ -35,7 +35,7 @@ export async function encodeShare(state: unknown): Promise<string> {
 /**
  * Reads a state that `encodeShare` wrote.
  *
- * @param what What the text is, for messages.
+ * @param what The name of the text in messages.
  * @param bytesMax The longest state.
  * @throws {ShareError} if the text is damaged, too long, or of a newer version.
  */

@@ -2,7 +2,10 @@ import type { ExplainedPick, FrameSource, SessionPage, SourceReader } from "../d
 import type { Playground } from "./playground.ts";
 import type { Sessions, Update, Why } from "./protocol.ts";
 
-/** A variant of the run as the dashboard's components read it. They change nothing: the page has its own controls. */
+/**
+ * A variant of the run, as a source for the components of the dashboard. They change nothing, because the page has
+ * its own controls.
+ */
 export class SimSource implements FrameSource {
   readonly operator = undefined;
   readonly #playground: Playground;

@@ -1,6 +1,6 @@
 import type { Box } from "./scene_layout.ts";
 
-/** Where a slot of a backend is drawn: below its name; with no room for a name, at its right. */
+/** The place of a slot of a backend: below its name, or, if there is no room for a name, at its right. */
 export function slotPlace(box: Box, slot: number): { x: number; y: number } {
   const perRow = Math.max(1, Math.floor((box.width - 8) / 11));
   const column = slot % perRow;

@@ -4,7 +4,7 @@ import { formatNumber } from "../dashboard/mod.ts";
 import { useShared } from "./context.ts";
 import { SPEEDS } from "./speeds.ts";
 
-/** The clock of the run: pause, steps, speed, and a line on which any time can be reached. */
+/** The controls of time: pause, steps, speed, and a line on which the user chooses a time. */
 export function Timeline() {
   const { playground } = useShared();
   const run = playground.run.value;
@@ -116,7 +116,7 @@ function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(3)} s`;
 }
 
-/** How fast time really passes, if that is not as it was asked for. */
+/** The real speed of time, if it differs from the chosen one. */
 function Reached() {
   const run = useShared().playground.run.value!;
   if (run.progress !== null) {
@@ -127,7 +127,7 @@ function Reached() {
   return <span class="muted">reached: × {formatNumber(run.actual_speed)}</span>;
 }
 
-/** Where something was done by hand. */
+/** The marks of the changes by hand. */
 function Marks({ length }: { readonly length: number }) {
   const { playground } = useShared();
   return (
@@ -147,7 +147,7 @@ function Marks({ length }: { readonly length: number }) {
   );
 }
 
-/** What was done by hand: part of the run. */
+/** The changes by hand, which are a part of the run. */
 function Interventions() {
   const { playground } = useShared();
   const all = playground.interventions.value;

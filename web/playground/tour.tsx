@@ -2,7 +2,7 @@ import { useEffect } from "preact/hooks";
 import { useShared } from "./context.ts";
 import type { Playground } from "./playground.ts";
 
-/** A stop of the tour: a sentence, what happens, and how long it stays. */
+/** A stop of the tour: a sentence, an action, and the duration of the stop. */
 interface Stop {
   readonly text: string;
   readonly seconds: number;

@@ -1,6 +1,6 @@
 import { useShared } from "./context.ts";
 
-/** Which variant leads, and whether that is more than chance. */
+/** The better variant, and whether the difference is significant. */
 export function Verdict() {
   const { playground } = useShared();
   const sentence = playground.statistics.value?.verdict.sentence ?? "";

@@ -141,7 +141,7 @@ function Rows({ title, heads, rows }: {
   );
 }
 
-/** How large a share of the ring or of the table each backend has. */
+/** The share of each backend of the ring or of the table. */
 function Shares({ title, backends, shares }: {
   readonly title: string;
   readonly backends: readonly string[];

@@ -1,19 +1,19 @@
 /**
- * The playground's worker: it runs the simulation and sends what the page draws. Everything else about it is in
- * `sim/play`, which is pure.
+ * The playground's worker: it runs the simulation and sends the frames that the page draws. The rest of the code is
+ * in `sim/play`, which is pure.
  */
 import { type Message, Player, type Request } from "../../sim/play/mod.ts";
 
-/** What a worker has that a page has not. */
+/** The properties of a worker that a page does not have. */
 interface WorkerScope {
   postMessage(message: Message, transfer: readonly ArrayBufferLike[]): void;
   onmessage: ((event: { readonly data: Request }) => void) | null;
 }
 
 const scope = globalThis as unknown as WorkerScope;
-/** The longest time of a tick: messages of the page are answered between two ticks. */
+/** The longest duration of a tick. Messages of the page are answered between two ticks. */
 const TICK_MS = 12;
-/** The pause between two ticks, if there is nothing to hurry. */
+/** The pause between two ticks. */
 const PAUSE_MS = 4;
 
 const player = new Player(() => performance.now(), send);
@@ -36,7 +36,7 @@ function tick(): void {
   schedule();
 }
 
-/** Columns are handed over, not copied. */
+/** Sends a message. Its columns are transferred, not copied. */
 function send(message: Message): void {
   const buffers = new Set<ArrayBufferLike>();
   if (message.kind === "update") collect(message, buffers);

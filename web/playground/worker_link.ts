@@ -10,7 +10,7 @@ export class CommandFailed extends Error {
   }
 }
 
-/** What a worker needs to be for the link; a test may use another. */
+/** The part of a worker that the link uses. A test may use another object. */
 export interface WorkerPort {
   postMessage(message: unknown): void;
   onmessage: ((event: MessageEvent) => void) | null;
@@ -27,7 +27,7 @@ export class WorkerLink {
   #requests = 0;
 
   /**
-   * @param update Called with each message that was not asked for.
+   * @param update Called with each message that is not an answer.
    * @param fail Called if the worker cannot be loaded or has a defect.
    */
   constructor(port: WorkerPort, update: (update: Update) => void, fail: (words: string) => void) {
@@ -47,8 +47,8 @@ export class WorkerLink {
   /**
    * Sends a command, and waits for its result.
    *
-   * @param progress Called now and then with how much of it is done, from 0 to 1.
-   * @throws {CommandFailed} if it could not be done.
+   * @param progress Called now and then with the progress, from 0 to 1.
+   * @throws {CommandFailed} if the command failed.
    */
   ask<T extends Result>(command: Command, progress = (_share: number) => {}): Promise<T> {
     const request = ++this.#requests;
