@@ -43,7 +43,9 @@ interface Exported {
 const EXPORTS = `(async () => {
   const worker = new Worker("worker.js", { type: "module" });
   const pending = new Map();
-  worker.onmessage = ({ data }) => pending.get(data.request)?.(data);
+  worker.onmessage = ({ data }) => {
+    if (data.kind === "reply" || data.kind === "failed") pending.get(data.request)?.(data);
+  };
   let request = 0;
   const ask = (command) => new Promise((resolve, reject) => {
     // Of a command that takes long, there are also messages about its progress.
