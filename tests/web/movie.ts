@@ -14,7 +14,7 @@ const WIDTH = 800;
 /** Between two pictures, in virtual time, which passes as fast as real time in the movie. */
 const STEP_MS = 50;
 const BEGIN_MS = 800;
-const END_MS = 11_000;
+const END_MS = 10_000;
 /** GitHub shows larger ones, but they take long to load. */
 const BYTES_MAX = 2_000_000;
 
@@ -27,13 +27,13 @@ try {
   await served(async (url) => {
     await withPage(url, async (page) => {
       await passed(page, 1);
-      await drop(page, { "movie.yaml": hangs({ at_s: [2.5], for_s: 4, duration_s: 11 }) });
+      await drop(page, { "movie.yaml": hangs({ at_s: [2.5], for_s: 4, duration_s: 10 }) });
       await page.getByRole("heading", { name: "A backend hangs" }).waitFor();
       await page.getByRole("button", { name: "Pause" }).click();
       await page.getByRole("button", { name: "Play" }).waitFor();
       await page.evaluate(`document.querySelector("[data-dots]").remove()`);
       for (let at = BEGIN_MS, i = 0; at <= END_MS; at += STEP_MS, i++) {
-        await seek(page, at);
+        await seek(page, at, 1);
         const canvas = (await page.locator(".scene canvas").boundingBox())!;
         const legend = (await page.locator(".scene-legend").boundingBox())!;
         await page.screenshot({

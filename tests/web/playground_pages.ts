@@ -95,8 +95,8 @@ export async function drop(page: Page, files: Readonly<Record<string, string>>):
   })()`);
 }
 
-/** Drags the line of time to a point. */
-export async function seek(page: Page, at_ms: number): Promise<void> {
+/** Drags the line of time to a point. It has a thousand places. */
+export async function seek(page: Page, at_ms: number, within_ms = 100): Promise<void> {
   await page.evaluate(`(() => {
     const slider = document.querySelector('input[type="range"]');
     slider.value = ${at_ms};
@@ -104,7 +104,7 @@ export async function seek(page: Page, at_ms: number): Promise<void> {
   })()`);
   await until(
     page,
-    `Math.abs(Number(document.querySelector(".clock").dataset.at) - ${at_ms}) < 100`,
+    `Math.abs(Number(document.querySelector(".clock").dataset.at) - ${at_ms}) < ${within_ms}`,
   );
 }
 

@@ -103,7 +103,11 @@ function optionsOf(
   };
   const labels = ({ format }: PlotAxis): uPlot.Axis.DynamicValues => (_, splits) =>
     splits.map((value) => format(value));
-  const ticks = (_: uPlot, __: number, min: number, max: number) => logTicks(min, max);
+  const logAxis = {
+    splits: (_: uPlot, __: number, min: number, max: number) => logTicks(min, max),
+    // All ticks have a label, not only those of powers of ten.
+    filter: (_: uPlot, splits: number[]) => splits,
+  };
   const scale = (
     { isLog }: PlotAxis,
     range: () => [number, number],
@@ -120,8 +124,8 @@ function optionsOf(
       ),
     },
     axes: [
-      { ...axis, space: 56, values: labels(x), ...x.isLog && { splits: ticks } },
-      { ...axis, size: 54, values: labels(y), ...y.isLog && { splits: ticks } },
+      { ...axis, space: 56, values: labels(x), ...x.isLog && logAxis },
+      { ...axis, size: 62, values: labels(y), ...y.isLog && logAxis },
     ],
     series: [
       {},

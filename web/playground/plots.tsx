@@ -90,7 +90,7 @@ function theoryNote(
   if (variants.some(({ theory }) => theory !== null)) return "Dotted: queueing theory.";
   const reason = variants.map(({ no_theory }) => no_theory).find((words) => words !== null);
   return reason
-    ? `No line of queueing theory: ${reason.replace("theory would need", "it needs")}.`
+    ? `No line of queueing theory: ${reason.replace("theory would need:", "it holds only if")}.`
     : "";
 }
 
