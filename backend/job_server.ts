@@ -65,6 +65,7 @@ export class JobServer {
   /** Each ends the wait for work that is lost. */
   readonly #losses = new Set<() => void>();
   #effect: FaultEffect = NO_EFFECT;
+  #isClosed = false;
 
   constructor(id: string, options: JobServerOptions, context: JobServerContext) {
     const { alarms } = context;
@@ -74,7 +75,8 @@ export class JobServer {
     this.#dropsAbandoned = options.abandoned === "drop";
     this.#alarm = alarms.alarm(() => this.service.passTime(alarms.now()));
     this.service.onChange = () => {
-      this.#alarm.set(this.service.nextEnd);
+      // After the end no work is waited for: an alarm would outlive it.
+      this.#alarm.set(this.#isClosed ? undefined : this.service.nextEnd);
       context.onRoom();
     };
   }
@@ -130,10 +132,10 @@ export class JobServer {
 
   /** Ends everything. Whatever its connections wait for must pass. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#alarm.set(undefined);
     this.dropConnections();
     await Promise.all([...this.#visits].map(({ over }) => over));
-    this.#alarm.set(undefined);
   }
 
   #reserve(visit: Visit, change: 1 | -1): void {

@@ -119,11 +119,11 @@ export class ScenarioBackend implements FaultyBackend {
   /** Closes all listeners and connections. */
   async close(): Promise<void> {
     this.#closed = true;
+    const over = this.#jobs.close();
     void this.faults.end();
-    this.#jobs.dropConnections();
     for (const { passing } of this.#links) passing.resolve();
     await Promise.all(this.#links.map(({ entrance }) => entrance.setMode("closed")));
-    await this.#jobs.close();
+    await over;
   }
 
   inFlightTime(now: Nanoseconds): number {
