@@ -10,8 +10,8 @@ interface Task {
 }
 
 /**
- * Work that takes time, at a speed that can change meanwhile: at speed 0.5 what remains takes twice as long, and
- * at speed 0 it stops.
+ * Work that takes time, at a speed that can change during the work. At speed 0.5 the remaining work takes twice as
+ * long, and at speed 0 it stops.
  */
 export class Work {
   readonly #tasks = new Set<Task>();

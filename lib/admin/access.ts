@@ -4,11 +4,11 @@ import { isLoopback } from "../base/mod.ts";
 export interface AccessRules {
   /** Whether only this machine can reach the API. If not, reading needs the token, too. */
   readonly isLocal: boolean;
-  /** The names and addresses under which it may be reached, in lower case. */
+  /** The names and addresses that a request may use for it, in lower case. */
   readonly hosts: ReadonlySet<string>;
   /** The scheme by which it is reached. */
   readonly scheme: "http" | "https";
-  /** Where further names of this machine are listed; `admin.hosts` if left out. */
+  /** The setting that lists further names of this machine; `admin.hosts` if left out. */
   readonly hostHint?: string;
   /** Whether nothing can be changed, with or without a token. */
   readonly isReadOnly?: boolean;
@@ -17,11 +17,11 @@ export interface AccessRules {
 /** The parts of a request on which access depends. */
 export interface RequestHead {
   readonly method: string;
-  /** Names in lower case and values in turn, as they came. */
+  /** The names, in lower case, and the values alternately, in the order of the request. */
   readonly rawHeaders: readonly string[];
 }
 
-/** A request that is refused: the status, and why. */
+/** The refusal of a request: its status, and the reason. */
 export interface AccessRefusal {
   readonly status: 400 | 401 | 403 | 405 | 415 | 421;
   readonly error: string;
@@ -78,8 +78,9 @@ export function presentedToken(rawHeaders: readonly string[]): string | undefine
 }
 
 /**
- * The token that a person typed where a browser asked for a password. It is for reading only: the browser adds it to
- * each request by itself, and a change needs what only the page can add. Undefined if there is none, or more than one.
+ * The token that the user has typed when the browser asked for a password. It allows only reading, because the
+ * browser adds it to each request by itself; a change needs a header that only the page can add. Undefined if there
+ * is no such token, or more than one.
  */
 export function typedToken(rawHeaders: readonly string[]): string | undefined {
   const [value, ...more] = valuesOf(rawHeaders, "authorization");

@@ -3,22 +3,22 @@ import { type Address, formatAddress, parseIp, UserError } from "../base/mod.ts"
 import { systemCode, systemReason } from "../io/mod.ts";
 import { EventStreamParser, type ServerSentEvent } from "../observe/mod.ts";
 
-/** An answer must have come within this time; a reload reads files. */
+/** The longest time until an answer. It is long because a reload reads files. */
 const ANSWER_MS = 30_000;
 
-/** Where an admin API is, and what it takes to be let in. */
+/** The address of an admin API, and the data for access to it. */
 export interface Target {
   readonly listen: Address | { readonly path: string };
-  /** The name of its machine: what its certificate must contain, and what a request asks for. */
+  /** The name of its machine, for the `Host` of requests. Its certificate must contain this name. */
   readonly name: string;
   /** The certificates to trust, in PEM, if it speaks TLS. */
   readonly trusted: readonly string[] | undefined;
   readonly token: string | undefined;
-  /** Why there is no token, or which one it is, for the message when it is refused. */
+  /** The origin of the token, or why there is none, for the message when a request is refused. */
   readonly tokenSource: string;
 }
 
-/** The API's answer to a request that it has not done: its status, and why, in words. */
+/** The API has refused a request. The error has the status, and the reason in words. */
 export class RequestRefused extends UserError {
   readonly status: number;
 
@@ -29,12 +29,12 @@ export class RequestRefused extends UserError {
   }
 }
 
-/** Nothing answers, or what answers is not the API. */
+/** The API does not answer, or the answer is not from the API. */
 export class Unreachable extends UserError {}
 
 /**
- * Asks the admin API. It goes through Node's HTTP client, which knows Unix sockets and, unlike `fetch`, sends nothing
- * through the proxy of the environment: the token is for the balancer alone.
+ * A client of the admin API. It uses Node's HTTP client, which supports Unix sockets. Unlike `fetch`, this client
+ * never uses the proxy of the environment, because only the balancer may get the token.
  */
 export class AdminClient {
   /** Where the API is, in words. */
@@ -45,7 +45,7 @@ export class AdminClient {
 
   /**
    * @param signal Ends every request.
-   * @param role Whose API it is.
+   * @param role The role that has the API.
    */
   constructor(target: Target, signal: AbortSignal, role: "balancer" | "backend" = "balancer") {
     this.place = placeOf(target);
@@ -59,7 +59,7 @@ export class AdminClient {
    *
    * @returns The answer, which is JSON.
    * @param timeoutMs The longest wait for the answer.
-   * @throws {RequestRefused} if it was not done; {Unreachable} if nothing answers.
+   * @throws {RequestRefused} if the API refuses it; {Unreachable} if the API does not answer.
    */
   async ask(
     method: string,
@@ -74,7 +74,7 @@ export class AdminClient {
   /**
    * The events of a stream, until it or the signal ends.
    *
-   * @param opened Called when the stream has begun: what happens from now on is in it.
+   * @param opened Called when the stream has begun. It contains all events from then on.
    * @throws As `ask`; {Unreachable} when the balancer has closed the stream.
    */
   async *events(path: string, opened?: () => void): AsyncGenerator<ServerSentEvent> {
@@ -179,7 +179,7 @@ export class AdminClient {
   }
 }
 
-/** Where it is, in words. */
+/** The place of an API, in words. */
 export function placeOf({ listen }: Pick<Target, "listen">): string {
   return "path" in listen ? `unix:${listen.path}` : formatAddress(listen);
 }

@@ -1,4 +1,4 @@
-/** What the admin APIs of the balancer and of backends share: their server, access rules and client. */
+/** The common parts of the admin APIs of the balancer and of backends: server, access rules and client. */
 export { presentedToken, refusalOf, servedHosts, typedToken } from "./access.ts";
 export { AdminClient, placeOf, RequestRefused, type Target, Unreachable } from "./client.ts";
 export { BadRequest, bodyOf, type Handler, json, routed, type Routes } from "./router.ts";

@@ -7,7 +7,7 @@ export type Handler = (
   ...parameters: readonly string[]
 ) => ApiAnswer | Promise<ApiAnswer>;
 
-/** What an API answers, by path and method; `{}` in a path is a parameter. */
+/** The handlers of an API, by path and method; `{}` in a path is a parameter. */
 export type Routes = Readonly<Record<string, Readonly<Record<string, Handler>>>>;
 
 /** A request that is invalid, names something that does not exist, or cannot be done now. */
@@ -61,7 +61,7 @@ export function json(value: unknown): ApiAnswer {
 /**
  * The body of a request, which is JSON.
  *
- * @throws {BadRequest} if it is not, or not of this schema.
+ * @throws {BadRequest} if it is not JSON, or does not satisfy the schema.
  */
 export function bodyOf<Schema extends z.ZodType>(
   schema: Schema,

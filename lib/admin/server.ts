@@ -58,7 +58,7 @@ export interface AdminServerOptions {
   readonly api: Api;
 }
 
-/** The port of a server is taken. */
+/** The port of a server is in use. */
 export class PortInUse extends UserError {}
 
 /** Headers of every answer. With them, a page of another site cannot read the answer or show it in a frame. */
@@ -223,7 +223,7 @@ const CLIENT_ERRORS: Readonly<Record<string, string>> = {
   HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",
 };
 
-/** An answer that says what is wrong. */
+/** An answer with an error message. */
 export function failure(status: number, error: string): ApiAnswer {
   return { status, text: `${JSON.stringify({ error })}\n` };
 }

@@ -52,9 +52,9 @@ export async function startAdmin(
 }
 
 /**
- * Makes the token file, unless it exists, and warns if it cannot be used.
+ * Creates the token file, unless it exists, and warns if it cannot be used.
  *
- * @throws {UserError} if it cannot be made.
+ * @throws {UserError} if it cannot be created.
  */
 export async function prepareTokenFile(file: string, warn: Warn): Promise<void> {
   const token = new TokenFile(file);

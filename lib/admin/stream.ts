@@ -2,7 +2,7 @@ import type { ServerResponse } from "node:http";
 
 /** A reader with this many bytes unread gets nothing more until it has read them. */
 export const BACKLOG_BYTES_MAX = 256 * 1024;
-/** Without traffic, the balancer may not notice that a connection has ended. */
+/** The time between two heartbeats. Without traffic, the balancer may not notice that a connection has ended. */
 const HEARTBEAT_MS = 15_000;
 /** A reader that is behind for more heartbeats than this is disconnected. */
 const BEATS_BEHIND_MAX = 4;
@@ -35,7 +35,7 @@ export class StreamReader {
     if (!this.#response.destroyed) this.#response.write(text);
   }
 
-  /** Calls `ended` once, when the reader has gone. */
+  /** Calls `ended` once, when the reader has disconnected. */
   onEnd(ended: () => void): void {
     this.#response.once("close", ended);
   }

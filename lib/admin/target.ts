@@ -31,10 +31,10 @@ export async function targetOf(
 }
 
 /**
- * The admin API of a backend. It has the token and the certificate of the balancer's.
+ * The admin API of a backend. It has the token and the certificate of the balancer's admin API.
  *
  * @param balancer The admin API of the balancer.
- * @param address Where the backend's is.
+ * @param address The address of the backend's admin API.
  */
 export function backendTarget(balancer: Target, { admin }: Config, address: Address): Target {
   const place = reachable(address);
@@ -45,7 +45,7 @@ export function backendTarget(balancer: Target, { admin }: Config, address: Addr
   };
 }
 
-/** A balancer that listens on every address is asked on this machine. */
+/** An address at which this machine reaches the API. If it listens on every address, this is a loopback address. */
 function reachable({ host, port }: Address): Address {
   if (!isWildcard(host)) return { host, port };
   return { host: host === "::" ? "::1" : "127.0.0.1", port };

@@ -9,7 +9,7 @@ const TOKEN_LENGTH_MIN = 16;
 
 /** The token that changes need. */
 export interface Token {
-  /** The token; undefined if there is none that could be used. */
+  /** The token; undefined if there is no valid token. */
   read(): Promise<string | undefined>;
   /** Whether this is the token. The time of the comparison does not depend on the token. */
   matches(presented: string): Promise<boolean>;
@@ -40,7 +40,7 @@ export class TokenFile implements Token {
   }
 
   /**
-   * Makes the file with a new token, unless the file exists.
+   * Creates the file with a new token, unless the file exists.
    *
    * @returns Whether it was made.
    * @throws {UserError} if it cannot be made.
@@ -101,7 +101,10 @@ export function newToken(): string {
   });
 }
 
-/** Digests have one length, so that the time of a comparison does not reveal the length of the token. */
+/**
+ * The digest of a text. All digests have the same length, so the time of a comparison does not reveal the length of
+ * the token.
+ */
 function digest(text: string): Uint8Array {
   return createHash("sha256").update(text).digest();
 }

@@ -4,8 +4,8 @@ import type { Io } from "./io.ts";
 import { nameOption } from "./options.ts";
 
 /**
- * Each asks `lbsim complete-words` for what could stand next, and reads lines `word TAB meaning`; a last
- * line `:files` asks for names of files as well.
+ * The script of each shell. It calls `lbsim complete-words`, which prints the possible next words as lines `word TAB
+ * meaning`. If the last line is `:files`, names of files are possible, too.
  */
 const SCRIPTS = {
   bash: String.raw`# Completions for lbsim in bash. In ~/.bashrc: source <(lbsim complete bash)

@@ -1,13 +1,13 @@
-/** What could be typed next on a command line, from what Commander knows of it. */
+/** Finds the possible next words of a command line, from the definitions of commands in Commander. */
 import type { CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 
-/** A word that could stand next, and what it means. */
+/** A possible next word, and its meaning. */
 export type Candidate = readonly [word: string, meaning: string];
 
-/** What the user could type next. */
+/** The possible completions. */
 export interface Completions {
   readonly words: readonly Candidate[];
-  /** Whether the name of a file could. */
+  /** Whether the name of a file is possible. */
   readonly files: boolean;
 }
 
@@ -16,10 +16,10 @@ const NOTHING: Completions = { words: [], files: false };
 const FILE = /^files?$/;
 
 /**
- * What could stand in place of the last word. Bash hands over `--flag=value` as three words, other shells
- * as one: both are understood.
+ * The possible words in place of the last word. Bash passes `--flag=value` as three words, other shells as one; both
+ * are accepted.
  *
- * @param words All after the program's name, up to the cursor; the last one may be empty.
+ * @param words All words after the program's name, up to the cursor. The last one may be empty.
  */
 export function completionsOf(root: CommandUnknownOpts, words: readonly string[]): Completions {
   const { command, position, awaiting, optionsEnded } = read(root, words.slice(0, -1));
@@ -35,8 +35,7 @@ export function completionsOf(root: CommandUnknownOpts, words: readonly string[]
 }
 
 /**
- * What the words select: a command, the number of its next argument, and an option that still needs a
- * value.
+ * Finds the command that the words select, the number of its next argument, and an option that still needs a value.
  */
 function read(root: CommandUnknownOpts, words: readonly string[]) {
   let command = root;
@@ -98,7 +97,7 @@ function optionNamed(command: CommandUnknownOpts, name: string): Option | undefi
   return optionsOf(command).find(({ long, short }) => name === long || name === short);
 }
 
-/** A command's own options and those that it has from above. */
+/** The options of a command, and those of the commands above it. */
 function optionsOf(command: CommandUnknownOpts): Option[] {
   const help = command.createHelp();
   const own = help.visibleOptions(command);

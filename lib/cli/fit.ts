@@ -1,8 +1,8 @@
 import { stripVTControlCharacters } from "node:util";
 
 /**
- * A line that a terminal of so many columns does not wrap: a wrapped status line could not be replaced. A
- * line that is too long loses its colours with its end.
+ * Shortens a line so that a terminal with this number of columns does not wrap it, because a wrapped status line
+ * could not be replaced. A shortened line has no colours.
  */
 export function fitted(line: string, columns: number): string {
   const text = stripVTControlCharacters(line);

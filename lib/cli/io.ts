@@ -1,38 +1,43 @@
 import type { LogTarget } from "./log.ts";
 
-/** 0 fine, 1 failed, 2 wrong usage or configuration, 3 not valid, 130 ended by Ctrl-C before the end. */
+/**
+ * 0: success. 1: failure. 2: wrong usage or configuration. 3: the result is not valid. 130: ended early by Ctrl-C.
+ */
 export type ExitCode = 0 | 1 | 2 | 3 | 130;
 
-/** The environment of a subcommand. `main.ts` makes the real one, tests make others. */
+/** The environment of a subcommand. `main.ts` creates the real one, and tests create others. */
 export interface Io {
-  /** Writes a line to standard output. None of this waits for a reader: see `written`. */
+  /** Writes a line to standard output. This and the other functions do not wait for a reader: see `written`. */
   out(line: string): void;
-  /** Writes text to standard output as it is, like a prompt. */
+  /** Writes text to standard output without a line end, like a prompt. */
   print(text: string): void;
   /** Writes a line to standard error. */
   err(line: string): void;
-  /** Where the log goes: standard output. Lines are dropped if the reader is too slow for them. */
+  /** The target of the log: standard output. Lines are dropped if the reader is too slow. */
   readonly log: LogTarget;
   /**
-   * Shows a line below all others in place of the last one shown so, or none: how far something is. Goes
-   * to the terminal, and nowhere if there is none.
+   * Shows a line with the progress below all other lines. It replaces the previous one; without an argument, it
+   * removes it. If there is no terminal, nothing is shown.
    */
   status(line?: string): void;
   /**
-   * Resolves when the readers have taken what was written, or the command is to stop. A command that
-   * writes a line for each it reads waits for this.
+   * Resolves when the readers have taken everything that was written, or when the command must stop. A command that
+   * writes a line for each line that it reads waits for this.
    */
   written(): Promise<void>;
   readonly stdoutIsTerminal: boolean;
   readonly stdinIsTerminal: boolean;
-  /** Whether to colour what goes to standard output: it is a terminal and NO_COLOR is not set. */
+  /** Whether standard output has colours: it is a terminal, and NO_COLOR is not set. */
   readonly color: boolean;
-  /** Width of the terminal in characters; 80 when there is none. */
+  /** The width of the terminal in characters; 80 if there is no terminal. */
   readonly columns: number;
   /** The code with which `main.ts` will exit. */
   setExitCode(code: ExitCode): void;
-  /** Aborted by the first Ctrl-C or SIGTERM: finish what you do and return. */
+  /** Aborted by the first Ctrl-C or SIGTERM: the command must finish its work and return. */
   readonly signal: AbortSignal;
-  /** Aborted by the second: stop at once, without waiting for open connections. A third ends the process. */
+  /**
+   * Aborted by the second Ctrl-C or SIGTERM: the command must stop at once, without waiting for open connections. A
+   * third one ends the process.
+   */
   readonly hurry: AbortSignal;
 }

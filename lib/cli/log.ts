@@ -11,18 +11,16 @@ import { styleText } from "node:util";
 import { fitted } from "./fit.ts";
 import { escapedJson, escapeText } from "../base/mod.ts";
 
-/** What is written and how. */
+/** Options of the log. */
 export interface LogOptions {
   readonly level: "debug" | "info" | "warning" | "error";
   /** `auto`: pretty on a terminal, JSON lines otherwise. */
   readonly format: "auto" | "pretty" | "json";
 }
 
-/** Where it is written. */
+/** The target of the log. */
 export interface LogTarget {
-  /**
-   * Takes a line. It may have to drop lines: `describeDropped` makes the line that then says how many.
-   */
+  /** Takes a line. If it must drop lines, `describeDropped` returns the line that states their number. */
   out(line: string, describeDropped: (count: number) => string): void;
   readonly stdoutIsTerminal: boolean;
   readonly color: boolean;
@@ -30,7 +28,10 @@ export interface LogTarget {
   width?(): number;
 }
 
-/** Tells LogTape that a sink keeps no record: it need not copy each one first, which is a third of the cost. */
+/**
+ * Tells LogTape that a sink keeps no record. Then LogTape does not copy each record first, which would be a third of
+ * the cost.
+ */
 const IMMEDIATE = { [Symbol.for("LogTape.sinkSnapshotPolicy.immediate")]: true };
 
 /** The logger of a part of lbsim: `logger("lb")`. */
@@ -58,11 +59,11 @@ export function startLogging(options: LogOptions, target: LogTarget): void {
 }
 
 /**
- * Writes a record: a sentence as it stands (LogTape's own methods take braces for placeholders) and what
- * it is made of. Both may contain text from outside.
+ * Writes a record: a sentence, and the data from which it was made. The sentence is written unchanged, while
+ * LogTape's own methods would read braces as placeholders. Both may contain text from outside.
  *
- * @param more `details`: lines that belong below the sentence, like an excerpt of a file. `timestamp`: when
- * it happened, in milliseconds, if not now.
+ * @param more `details`: lines that belong below the sentence, like an excerpt of a file. `timestamp`: when it
+ *   happened, in milliseconds, if not now.
  */
 export function logSentence(
   log: Logger,

@@ -1,4 +1,4 @@
-/** What all subcommands share: options, output and the log. */
+/** The common parts of all subcommands: options, output and the log. */
 export type { ExitCode, Io } from "./io.ts";
 export { logger, logSentence, startLogging } from "./log.ts";
 export { type ByteSink, Output } from "./output.ts";

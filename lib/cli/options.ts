@@ -1,4 +1,4 @@
-/** What flags and arguments can be; each says in words what is wrong with it. */
+/** Parsers for the values of flags and arguments. Each has a clear message for a wrong value. */
 import { InvalidArgumentError } from "commander";
 import {
   type Address,
@@ -73,7 +73,7 @@ export function fileOption(text: string): string {
   return text;
 }
 
-/** `--server-name lab.example`: the name that a certificate is to have. */
+/** `--server-name lab.example`: the name that a certificate must contain. */
 export function hostOption(text: string): string {
   if (!/^[^\s/]+$/.test(text)) throw new InvalidArgumentError("it must be a name or an address");
   return text;

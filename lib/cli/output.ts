@@ -1,32 +1,29 @@
 import { NS_PER_MS, NS_PER_S } from "../base/mod.ts";
 import { sleep } from "../io/sleep.ts";
 
-/** Where bytes go: standard output or standard error. */
+/** The target of bytes: standard output or standard error. */
 export interface ByteSink {
   write(bytes: Uint8Array): Promise<number>;
 }
 
 /** Options of an output. */
 export interface OutputOptions {
-  /**
-   * Called when a write fails. Returns whether log lines are to be tried again later; otherwise the output
-   * is closed.
-   */
+  /** Called when a write fails. Returns whether to write log lines again later; otherwise the output is closed. */
   failed(error: unknown, lost: Lost): boolean;
-  /** Characters of log lines that may wait to be written. */
+  /** The largest size of the log lines that wait to be written, in characters. */
   readonly logMax?: number;
 }
 
-/** What a failed write carried. `text` includes log lines, if there were any. */
+/** The content of a failed write. `text` may include log lines. */
 export type Lost = "text" | "log";
 
-/** Log lines that wait, in characters, if nothing else is said: some seconds of a busy log. */
+/** The default of `logMax`: some seconds of a busy log. */
 const LOG_MAX = 1024 * 1024;
 /** One write has about this many characters at most, so that few lines are in progress. */
 const BATCH_MAX = 64 * 1024;
 /** Log lines that arrive within this time after a write are written together, in the next write. */
 const LOG_PACE = 10 * NS_PER_MS;
-/** A stream that another program made non-blocking is full: when to try again. */
+/** The time until the next attempt if a stream that another program made non-blocking is full. */
 const FULL_RETRY = 20 * NS_PER_MS;
 /** Time until the next attempt to write to a stream that has failed, like a file on a full disk. */
 const FAILED_RETRY = NS_PER_S;
@@ -36,10 +33,10 @@ const CLEAR_LINE = "\r\x1b[2K";
 const encoder = new TextEncoder();
 
 /**
- * Writes to standard output or standard error without ever blocking the event loop: a pipe or a terminal
- * whose reader has stopped blocks a write for as long as it likes. So one write at a time is in progress on
- * another thread, and the rest waits here. Text waits for as long as it takes. Log lines wait in a bounded
- * buffer: when it is full the oldest are dropped, and the next write says how many.
+ * Writes to standard output or standard error, and never blocks the event loop. A pipe or a terminal whose reader has
+ * stopped could block a write without a limit. So one write at a time is in progress on another thread, and the rest
+ * waits here. Text waits without a limit. Log lines wait in a bounded buffer: when it is full, the oldest are
+ * dropped, and the next write states their number.
  */
 export class Output {
   readonly #sink: ByteSink;
@@ -67,7 +64,7 @@ export class Output {
     return this.#isWritingText || this.#text.length > 0;
   }
 
-  /** How many lines of the log have not been written, those included that were dropped. */
+  /** The number of lines of the log that have not been written, including dropped ones. */
   get unwrittenLogLines(): number {
     return this.#logLinesUnderWay + this.#log.lines;
   }
@@ -83,7 +80,7 @@ export class Output {
   /**
    * Writes a line of a log, unless the reader is too slow for it.
    *
-   * @param describeDropped Makes the line that says how many were dropped.
+   * @param describeDropped Returns the line that states the number of dropped lines.
    */
   log(line: string, describeDropped: (count: number) => string): void {
     if (this.#isClosed) return;
@@ -110,7 +107,7 @@ export class Output {
     return promise;
   }
 
-  /** Ends the wait of those who called `written` until now. */
+  /** Resolves all promises that `written` has returned so far. */
   stopWaiting(): void {
     this.#waiting.forEach((resolve) => resolve());
     this.#waiting = [];
@@ -135,7 +132,7 @@ export class Output {
     this.stopWaiting();
   }
 
-  /** Lets log lines come together for one write, unless something else waits. */
+  /** Collects log lines for one write, unless other text waits. */
   async #gather(): Promise<void> {
     if (this.#log.isEmpty || this.#text.length > 0 || this.#waiting.length > 0) return;
     const ended = new AbortController();
@@ -201,7 +198,7 @@ async function writePatiently(sink: ByteSink, bytes: Uint8Array): Promise<void> 
 class LogBuffer {
   readonly #max: number;
   #lines: string[] = [];
-  /** Where the oldest line is: those before it are gone. */
+  /** The index of the oldest line; the lines before it were taken or dropped. */
   #start = 0;
   #size = 0;
   #dropped = 0;
@@ -215,7 +212,7 @@ class LogBuffer {
     return this.lines === 0;
   }
 
-  /** How many there are, those included that were dropped and not yet reported. */
+  /** The number of lines, including dropped ones that have not been reported yet. */
   get lines(): number {
     return this.#lines.length - this.#start + this.#dropped;
   }
@@ -234,7 +231,7 @@ class LogBuffer {
     }
   }
 
-  /** Lines that have been taken were not written after all. */
+  /** Notes that lines that had been taken were not written. */
   noteDropped(count: number): void {
     this.#dropped += count;
   }

@@ -5,14 +5,16 @@ import { NS_PER_MS } from "../base/mod.ts";
 
 /** Deno opens the debugger's port within a turn or two of the event loop after SIGUSR1. */
 const DEBUGGER_WAIT = 100 * NS_PER_MS;
-/** On a busy machine it takes longer: the port is looked for so often, this far apart. */
+/**
+ * On a busy machine this takes longer. So the port is checked this many times more, every `LATE_LOOK_MS` milliseconds.
+ */
 const LATE_LOOKS = 50;
 const LATE_LOOK_MS = 100;
 
 /**
- * Listens to the signals that mean the same for every subcommand, until the process ends.
+ * Handles the signals that have the same meaning for every subcommand, until the process ends.
  *
- * @param stop Ctrl-C and SIGTERM ask for this.
+ * @param stop Called after Ctrl-C or SIGTERM.
  */
 export function listenToSignals(stop: () => void): void {
   Deno.addSignalListener("SIGINT", stop);
@@ -24,8 +26,8 @@ export function listenToSignals(stop: () => void): void {
 }
 
 /**
- * Listens for the end of the terminal, for a subcommand to which SIGHUP also means something else. A
- * process without a terminal is not affected, since `nohup` and services rely on this.
+ * Handles the end of the terminal, for a subcommand in which SIGHUP has another meaning, too. A process without a
+ * terminal is not affected, since `nohup` and services rely on this.
  */
 export function listenForHangup(stop: () => void): void {
   if (Deno.build.os === "windows" || !hasTerminal()) return;
@@ -40,9 +42,9 @@ export function hasTerminal(): boolean {
 }
 
 /**
- * Deno answers SIGUSR1 with a debugger on port 9229, which cannot be forbidden. A debugger gets its
- * session only when the event loop turns, so the port is closed again in the turn in which it opens:
- * a program that tries to connect all the time gets a session seldom, and loses it at once.
+ * Closes the debugger on port 9229, which Deno opens after SIGUSR1 and which cannot be forbidden. A debugger gets its
+ * session only in a turn of the event loop, so the port is closed again in the turn in which it opens. A program that
+ * tries to connect all the time rarely gets a session, and loses it at once.
  */
 function closeDebugger(): void {
   const { _debugEnd: end } = process as unknown as { readonly _debugEnd?: () => void };

@@ -34,7 +34,7 @@ function wrongValue(_: string, flag: string, value: string): string {
   return `lbsim: ${flag} ${value === "" ? '""' : value}: `;
 }
 
-/** An option in the help. A default of "off" or "nothing" is not worth a word. */
+/** The description of an option in the help. It does not mention a default of "off" or "nothing". */
 export function optionDescription(this: Help, option: Option): string {
   const isPlain = option.defaultValue === false || option.defaultValue === "";
   if (!isPlain) return Help.prototype.optionDescription.call(this, option);

@@ -6,7 +6,7 @@ import { UserError } from "../base/mod.ts";
 export type AcceptFailure =
   /** The client has gone or its network has failed: the next client can be accepted at once. */
   | "client"
-  /** This machine lacks something, or the error is unknown: accepting again may work later. */
+  /** This machine lacks a resource, or the error is unknown: accepting again may work later. */
   | "shortage"
   /** The listener itself is unusable: no accept will succeed. */
   | "listener"
@@ -14,9 +14,9 @@ export type AcceptFailure =
   | "closed";
 
 /**
- * Errors of one connection. ECONNABORTED, ECONNRESET: the client reset it while it was queued. ENOTCONN
- * (EINVAL on macOS): the same, noticed only when the system was asked for the client's address. The others
- * are network errors that Linux reports through accept, and a refusal by the firewall (EPERM).
+ * Errors of a single connection. ECONNABORTED, ECONNRESET: the client reset it while it was queued. ENOTCONN (EINVAL
+ * on macOS): the client reset it, and this was noticed only when the client's address was read. The others are
+ * network errors that Linux reports through accept, and a refusal by the firewall (EPERM).
  */
 const CLIENT_ERRORS: ReadonlySet<string> = new Set([
   "ECONNABORTED",

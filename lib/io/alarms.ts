@@ -3,17 +3,20 @@ import { NS_PER_US } from "../base/mod.ts";
 import { type Clock, timerDelay } from "./clock.ts";
 import { eventLoopTurn } from "./event_loop.ts";
 
-/** `setTimeout` has a grain of a millisecond and fires up to 1.3 ms late on an idle machine. */
+/**
+ * `setTimeout` is exact to a millisecond only, and fires up to 1.3 ms late on an idle machine. So it is set this much
+ * too early.
+ */
 const EARLY: Nanoseconds = 1300 * NS_PER_US;
 
 /**
- * Wakes at given moments, a few tens of microseconds late on an idle machine: `setTimeout` wakes a little
- * early, and the event loop turns until the moment comes. So input and output go on meanwhile, at the price
- * of about half a millisecond of processor time for each moment.
+ * Wakes at given moments. On an idle machine it is a few tens of microseconds late: `setTimeout` fires a little
+ * early, and then the event loop runs turn after turn until the moment comes. So input and output continue, but each
+ * moment costs about half a millisecond of processor time.
  */
 export class Alarms {
   readonly #now: Clock;
-  /** Alarms that are set, the next one last. */
+  /** The alarms that are set; the next one is the last in the list. */
   readonly #set: Alarm[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerAt = Infinity;
@@ -23,12 +26,12 @@ export class Alarms {
     this.#now = now;
   }
 
-  /** The clock that the moments are times of. */
+  /** The clock by which the moments are defined. */
   get now(): Clock {
     return this.#now;
   }
 
-  /** Makes an alarm that calls `ring`. */
+  /** Creates an alarm that calls `ring`. */
   alarm(ring: () => void): Alarm {
     return new Alarm(this, ring);
   }

@@ -4,7 +4,7 @@ export interface Connection {
   read(buffer: Uint8Array): Promise<number | null>;
   /** Writes at least a part. Returns how many bytes were written. */
   write(bytes: Uint8Array): Promise<number>;
-  /** Finishes sending. Bytes of the other side still arrive. */
+  /** Ends the sending side. Bytes of the other side still arrive. */
   closeWrite(): Promise<void>;
   /** Closes it at once; pending reads and writes fail. */
   close(): void;

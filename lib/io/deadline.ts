@@ -1,9 +1,7 @@
 import { timerDelay } from "./clock.ts";
 import type { Nanoseconds } from "../base/mod.ts";
 
-/**
- * A signal that is aborted at a deadline, or earlier when another signal is aborted. Dispose of it when done.
- */
+/** A signal that is aborted at a deadline, or earlier when another signal is aborted. Dispose of it after use. */
 export class Deadline implements Disposable {
   readonly #controller = new AbortController();
   readonly #timer: ReturnType<typeof setTimeout>;

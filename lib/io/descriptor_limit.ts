@@ -1,23 +1,29 @@
 import { closeDescriptors, descriptorsLeft, openDescriptors } from "./descriptors.ts";
 import { type Nanoseconds, NS_PER_MS } from "../base/mod.ts";
 
-/** Enough for a few probes at the same time, a name lookup, and reading the configuration. */
+/**
+ * The number of descriptors in the reserve: enough for a few probes at the same time, a name lookup, and reading the
+ * configuration.
+ */
 const RESERVE = 16;
 
-/** What a client's next try may take: an accept, a connect, and a lookup of the backend's name. */
+/**
+ * The number of descriptors that a client's next try may need: for an accept, a connect, and a lookup of the
+ * backend's name.
+ */
 const PER_TRY = 4;
 
 /** A try that was allowed has opened its descriptors after this long. */
 const TRY: Nanoseconds = 100 * NS_PER_MS;
 
 /**
- * Shares out the file descriptors that this process may open. A few are held in reserve for what must work
- * even while clients have taken all others: probes, name lookups and reloads. Once the limit was reached, a
- * client may try again only if there are descriptors besides the reserve.
+ * Distributes the file descriptors that this process may open. A few are kept in reserve for probes, name lookups and
+ * reloads, which must work even while clients have taken all others. After the limit was reached, a client may try
+ * again only if there are descriptors besides the reserve.
  */
 export class DescriptorLimit {
   #reserve: Deno.FsFile[] = [];
-  /** Tries allowed since `#allowedAt`: the descriptors that they will open are still free. */
+  /** The number of tries allowed since `#allowedAt`. The descriptors that they will open are still free. */
   #allowed = 0;
   #allowedAt: Nanoseconds = -Infinity;
 

@@ -12,7 +12,7 @@ const BACKLOG = 4096;
 /**
  * Listens for TCP connections.
  *
- * @throws {UserError} whose message tells in one line why it cannot, and what to do.
+ * @throws {UserError} if it cannot listen. The message has the reason and the remedy in one line.
  */
 export function listen(address: Address): Deno.TcpListener {
   return attempt(address, (where) => Deno.listen({ ...where, tcpBacklog: BACKLOG }));
