@@ -4,7 +4,7 @@ import type { RunDocument } from "./document.ts";
 import type { Session } from "./session.ts";
 import type { AddBackend } from "./types.ts";
 
-/** The backends of the configuration at present, as a scenario writes them. */
+/** The backends of the present configuration, in the notation of a scenario. */
 function written(session: Session): Readonly<Record<string, unknown>>[] {
   return session.runs[0]!.backends.map(({ id, weight, backup, maxConnections, mode }) => ({
     id,

@@ -1,4 +1,6 @@
-/** The settings of a scenario that can change during a run, as forms show them: made from the schema of scenarios. */
+/**
+ * The settings of a scenario that can change during a run, for forms. They are computed from the schema of scenarios.
+ */
 import * as z from "zod";
 import { isData, valueAt, YamlFile } from "../../lib/config/mod.ts";
 import { ScenarioDraft, scenarioSchema } from "../../lib/scenario/mod.ts";
@@ -69,7 +71,7 @@ function optional(group: string, keys: string): string[] {
   return [group, ...keysOf(group, keys)];
 }
 
-/** What a form can change in a run, with the values at its start. */
+/** The settings that a form can change in a run, with their values at the start. */
 export function controlsOf(document: RunDocument): Control[] {
   const written = writtenIn(document);
   const arrivals = written("workload.arrivals") ?? { poisson: {} };
@@ -89,7 +91,7 @@ export function controlsOf(document: RunDocument): Control[] {
 
 type Written = (path: string) => unknown;
 
-/** Reads values as a scenario has them, or the config.yaml that it extends. */
+/** Reads values from a scenario, or from the config.yaml that it extends. */
 function writtenIn(document: RunDocument): Written {
   const { data } = new ScenarioDraft(new YamlFile(document), []);
   const base = isData(data) ? document.files[String(data.extends)] : undefined;
@@ -174,7 +176,7 @@ function algorithmGroups() {
   });
 }
 
-/** What the schema says about a key. */
+/** The description of a key in the schema. */
 interface Described {
   readonly leaf: z.core.$ZodType;
   readonly meaning: string;
@@ -197,7 +199,7 @@ function describe(steps: readonly string[]): Described {
   return described;
 }
 
-/** A schema without what stands around it: defaults, conversions, alternatives to a group. */
+/** The inner schema, without defaults, conversions, and alternatives to a group. */
 function unwrapped(schema: z.core.$ZodType): Described {
   let leaf = schema;
   let meaning: string | undefined;

@@ -29,7 +29,7 @@ export function seriesCsv(variants: readonly VariantSeries[], sliceMs: number): 
   return [header, ...lines].map((cells) => `${cells.map(cell).join(",")}\n`).join("");
 }
 
-/** A number that is not known is left out. */
+/** The text of a cell; empty for an unknown number. */
 function cell(value: string | number): string {
   if (typeof value === "number") return Number.isFinite(value) ? String(value) : "";
   return /[",\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;

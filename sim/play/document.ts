@@ -1,4 +1,4 @@
-/** The run as a text: a scenario, with everything that is changed by hand written into it. */
+/** The run as a text: a scenario that contains all changes by hand. */
 import { Document, isMap, isSeq, parseDocument, stringify } from "yaml";
 import {
   formatDuration,
@@ -11,7 +11,7 @@ import { isData, YamlFile } from "../../lib/config/mod.ts";
 import { parseStudy, ScenarioDraft, type Study } from "../../lib/scenario/mod.ts";
 import type { Intervention, TextFile } from "./types.ts";
 
-/** More variants than this are not run side by side. */
+/** The largest number of variants that run side by side. */
 export const VARIANTS_MAX = 3;
 
 type Files = Readonly<Record<string, TextFile>>;
@@ -29,14 +29,14 @@ export class MissingFiles extends UserError {
   }
 }
 
-/** A scenario's text and what it means. Every change gives another document; this one stays. */
+/** A scenario's text and its meaning. Every change returns another document; this one stays. */
 export class RunDocument {
   readonly file: string;
   readonly text: string;
   readonly files: Files;
   readonly wasConfig: boolean;
   readonly study: Study;
-  /** The comparison of the text that was opened, of which not all variants may be run. */
+  /** The comparison in the text that was opened. Perhaps not all of its variants are run. */
   readonly offered: Readonly<Record<string, readonly unknown[]>>;
   /** All variants of the text that was opened. */
   readonly offeredNames: readonly string[];
@@ -90,7 +90,7 @@ export class RunDocument {
     return set.length === 0 ? document : document.withSettings(set);
   }
 
-  /** With settings as after `--set`. */
+  /** The document with settings as after `--set`. */
   withSettings(set: readonly string[]): RunDocument {
     // Reports mistakes as the command line does.
     parseStudy({ scenario: this, files: this.files, set });
@@ -98,7 +98,10 @@ export class RunDocument {
     return this.#with(textOf(new Document(data)));
   }
 
-  /** The same run with another comparison; the expectations may name variants that are gone, so they go, too. */
+  /**
+   * The document with another comparison. The expectations are removed, because they may name variants that no longer
+   * exist.
+   */
   withComparison(compare: Readonly<Record<string, readonly unknown[]>>): RunDocument {
     return this.#with(withComparison(this.text, compare));
   }
@@ -107,12 +110,12 @@ export class RunDocument {
     return this.#edited((document) => document.set("seed", seed));
   }
 
-  /** With settings that change at a time. */
+  /** The document with settings that change at a time. */
   withChange(at: Nanoseconds, set: Readonly<Record<string, unknown>>): RunDocument {
     return this.#edited((document) => append(document, "changes", { at: inNanoseconds(at), set }));
   }
 
-  /** With a fault that begins at a time. */
+  /** The document with a fault that begins at a time. */
   withFault(at: Nanoseconds, fault: Readonly<Record<string, unknown>>): RunDocument {
     return this.#edited((document) =>
       append(document, "faults", { at: inNanoseconds(at), ...fault })
@@ -120,7 +123,7 @@ export class RunDocument {
   }
 
   /**
-   * With the faults of a backend, or all faults, ended at a time.
+   * The document in which the faults of a backend, or all faults, end at a time.
    *
    * @throws {UserError} if there is none.
    */
@@ -146,7 +149,7 @@ export class RunDocument {
   }
 
   /**
-   * Without one of the interventions, or without any.
+   * The document without one of the interventions, or without all of them.
    *
    * @param index Its place in `interventions`.
    */
@@ -165,7 +168,7 @@ export class RunDocument {
     return this.withList("faults", faults.toSpliced(place, 1));
   }
 
-  /** With other entries of a list. */
+  /** The document with other entries of a list. */
   withList(key: "changes" | "faults", entries: readonly unknown[]): RunDocument {
     return this.#edited((document) => {
       document.delete(key);
@@ -173,7 +176,7 @@ export class RunDocument {
     });
   }
 
-  /** What is changed during the run, and then the faults. */
+  /** The changes during the run, and then the faults. */
   get interventions(): readonly Intervention[] {
     return [
       ...this.list("changes").map((change): Intervention => ({
@@ -197,7 +200,7 @@ export class RunDocument {
     ];
   }
 
-  /** The entries of a list, as written. */
+  /** The entries of a list, in the notation of the text. */
   list(key: "changes" | "faults"): readonly Readonly<Record<string, unknown>>[] {
     const list = parseDocument(this.text).toJS()?.[key];
     return Array.isArray(list) ? list : [];
@@ -223,7 +226,7 @@ export class RunDocument {
   }
 }
 
-/** A time to the nanosecond. Decimals of a second could not be read back exactly. */
+/** A time in nanoseconds. Decimals of a second could not be read exactly again. */
 function inNanoseconds(time: Nanoseconds): string {
   return time % NS_PER_MS === 0 ? formatDuration(time) : `${time}ns`;
 }

@@ -6,7 +6,7 @@ import type { Warmups } from "./warmups.ts";
 
 const EVENTS_PER_PIECE = 5_000;
 
-/** The run as files, with the digest of `lbsim sim`. Each piece tells which share of it is done. */
+/** The run as files, with the digest of `lbsim sim`. Each step yields the progress as a share. */
 export function* exported(document: RunDocument, warmups: Warmups): Generator<number, Exported> {
   const { study, text, files } = document.exported();
   const scenarios = yield* withProgress(warmups.of(document));
@@ -25,7 +25,7 @@ export function* exported(document: RunDocument, warmups: Warmups): Generator<nu
   return { text, files, digest: reportDigest(study.seed, summarise(study, results)) };
 }
 
-/** The same work; it adds nothing to the progress. */
+/** Does work that adds nothing to the progress. */
 function* withProgress<T>(work: Generator<unknown, T>): Generator<number, T> {
   let piece = work.next();
   for (; !piece.done; piece = work.next()) yield 0;

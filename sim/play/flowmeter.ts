@@ -2,7 +2,7 @@ import { NS_PER_S } from "../../lib/base/mod.ts";
 import type { Flows } from "../../lib/observe/mod.ts";
 import type { ShownRun } from "./shown_run.ts";
 
-/** Rates are those of this time of the machine's clock, in milliseconds. */
+/** Rates are measured over this time of the machine's clock, in milliseconds. */
 const WINDOW_MS = 300;
 
 interface Reading {

@@ -1,4 +1,4 @@
-/** The playground without its page: runs that can be stopped, turned back, changed and shown. */
+/** The playground without its page: runs that can be paused, moved back in time, changed and shown. */
 export type * from "./types.ts";
 export { MissingFiles, RunDocument } from "./document.ts";
 export { PlayRun } from "./play_run.ts";

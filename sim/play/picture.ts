@@ -1,4 +1,7 @@
-/** Pictures of a run at one moment: the backends as they are, what balancers believe, and the requests in progress. */
+/**
+ * Pictures of a run at one moment: the true state of the backends, their state as balancers see it, and the requests
+ * in progress.
+ */
 import { type Nanoseconds, NS_PER_MS } from "../../lib/base/mod.ts";
 import { conditionOf, type Scheduler } from "../../lib/core/mod.ts";
 import {
@@ -59,7 +62,7 @@ export function pictureOf(world: World, now: Nanoseconds, dotsMax: number): Pict
   };
 }
 
-/** The backends as they are. */
+/** The true state of the backends. */
 function truthOf({ backends, balancers }: World): Truth {
   const column = (read: (backend: BackendModel) => number) => Float32Array.from(backends, read);
   const scheduler = balancers[0]!.scheduler;
@@ -108,7 +111,7 @@ function faultInWords(kind: ServerFault): string {
   }
 }
 
-/** What a balancer believes. */
+/** The state of the backends as a balancer sees it. */
 export function beliefsOf(
   scheduler: Scheduler,
   listening: boolean,
@@ -247,7 +250,7 @@ function phaseOf({ flags, pending, answer }: Connection, kind: number | undefine
   return phase === "returning" && answer !== OK ? "failing" : phase;
 }
 
-/** Since when a connection is in its phase. */
+/** The time since which a connection is in its phase. */
 function sinceOf(
   { submittedAt, servedFrom, waited, scheduled, startedAt }: Connection,
   phase: Phase,

@@ -12,15 +12,17 @@ import { SliceLog, type SliceReader } from "./slice_log.ts";
 import { theoryOf } from "./statistics.ts";
 import type { TheoryLines } from "./types.ts";
 
-/** Of so many events, the latest, it is known when they were scheduled: since then a message is in progress. */
+/**
+ * For this number of latest events, the time is known at which they were scheduled. At this time a message was sent.
+ */
 const PUSH_TIMES = 1 << 15;
 
-/** From so many backends on, the probes at the start of a run are not observed. */
+/** With this number of backends or more, the probes at the start of a run are not observed. */
 const MANY_BACKENDS = 500;
 
 /**
- * One simulated run of a variant. Two runs of one scenario that stand at the same time show the same, whatever way they
- * came there.
+ * One simulated run of a variant. Two runs of the same scenario at the same time show the same picture, even if they
+ * reached this time in different ways.
  */
 export class PlayRun implements ShownRun {
   readonly simulation: Simulation;
@@ -208,7 +210,7 @@ function aligned(numbers: Float64Array, length: number): Float64Array {
   return longer;
 }
 
-/** What a snapshot says of the configuration. */
+/** The part of a snapshot that describes the configuration. */
 export function settingsOf({ balancer }: ReadyScenario): Settings {
   const { algorithm, limits, queue, sticky, backends } = balancer;
   const digest = [1, 2].map((seed) =>

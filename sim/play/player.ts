@@ -1,4 +1,4 @@
-/** Answers what the page asks: the commands of the playground. */
+/** Executes the commands of the page. */
 import { type Nanoseconds, NS_PER_MS, UserError, VERSION } from "../../lib/base/mod.ts";
 import { sentenceOf } from "../../lib/observe/mod.ts";
 import { offeredLoad } from "../model/mod.ts";
@@ -27,10 +27,10 @@ import type {
 /** Raised when a message changes in a way that an older page or worker does not understand. */
 export const PROTOCOL_VERSION = 2;
 
-/** How far a paused run goes on after a change. */
+/** How far a paused run continues after a change. */
 const MOMENT: Nanoseconds = 1000;
 
-/** A tick tells how far an export is at most this often, in milliseconds. */
+/** The shortest time between two reports of an export's progress, in milliseconds. */
 const PROGRESS_EVERY = 200;
 
 type Work = Generator<Pause, Result>;
@@ -42,8 +42,8 @@ interface Pending<T> {
 }
 
 /**
- * The whole of the worker but for its clock and its messages. What takes long is done in pieces, in the ticks that come:
- * so other requests are answered in the meantime.
+ * The whole worker, except its clock and its messages. Long work is done in small steps, in the ticks that follow, so
+ * that other requests are answered in the meantime.
  */
 export class Player {
   readonly #wallMs: () => number;
@@ -120,7 +120,7 @@ export class Player {
     }
   }
 
-  /** Does a piece of the first request that waits. Returns whether there is more that can be done now. */
+  /** Does a step of the first request that waits. Returns whether more can be done now. */
   #work(): boolean {
     const [first] = this.#pending;
     if (first === undefined) return false;
@@ -129,7 +129,7 @@ export class Player {
     return pause !== "wait" && this.#pending.length > 0;
   }
 
-  /** Does a piece of a request, and answers it if that was the last one. Returns why it pauses. */
+  /** Does a step of a request, and answers the request after the last step. Returns the reason of a pause. */
   #advance({ request, work }: Pending<Work>): Pause | undefined {
     try {
       const { done, value } = work.next();
@@ -266,7 +266,7 @@ export class Player {
     }
   }
 
-  /** Opens a document in place of what is open. */
+  /** Opens a document instead of the present one. */
   *#open(
     document: RunDocument,
     recording: OpenedRecording | undefined,
@@ -330,7 +330,7 @@ function nothingOpen(): UserError {
   return new UserError("nothing is open", { exitCode: 2 });
 }
 
-/** What is open, for the page. */
+/** The description of the open document for the page. */
 function openedOf(session: Session, recording: OpenedRecording | undefined): Opened {
   const { document, scenarios } = session;
   const { study, text, files, wasConfig } = document;
@@ -379,7 +379,7 @@ function positive(value: number): number {
   return value;
 }
 
-/** A mistake in words. An error that is none of the user's is a defect; its message is all that the page can show. */
+/** A mistake in words. Any other error is a defect, of which the page can only show the message. */
 function problemOf(error: unknown): Problem {
   const { message } = error instanceof Error ? error : new Error(String(error));
   const hint = error instanceof UserError ? error.hint : undefined;
@@ -391,7 +391,7 @@ function problemOf(error: unknown): Problem {
   };
 }
 
-/** Values as typed in a form: a text is read as YAML. */
+/** The values of a form; a text is read as YAML. */
 function asYaml<T>(settings: Readonly<Record<string, T>>): Readonly<Record<string, T>> {
   const read = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(read);

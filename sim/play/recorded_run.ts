@@ -17,7 +17,7 @@ import { RunEvents } from "./run_events.ts";
 import type { ExplainedPick, Picture, ShownRun, Totals } from "./shown_run.ts";
 import { SliceLog, type SliceReader } from "./slice_log.ts";
 
-/** The lines of a recording, and what its runs need to know of all of them. */
+/** The lines of a recording, and the facts about all of them that its runs need. */
 export class RecordedLines {
   readonly lines: readonly ReadLine[];
   readonly isPseudonymous: boolean;
@@ -84,9 +84,9 @@ export class RecordedRun implements ShownRun {
   readonly #slices: SliceLog;
   readonly #open = new Map<number, OpenConnection>();
   readonly #places: ReadonlyMap<string, number>;
-  /** By backend: the faults that its own events tell of. */
+  /** The faults of each backend, as its own events report them. */
   readonly #faults: readonly Set<string>[];
-  /** By backend: connections in flight; and the same, integrated over time until `#inFlightSince`. */
+  /** The connections in flight of each backend; and their integral over time until `#inFlightSince`. */
   readonly #inFlight: Float64Array;
   readonly #inFlightTime: Float64Array;
   readonly #inFlightSince: Float64Array;
@@ -96,7 +96,7 @@ export class RecordedRun implements ShownRun {
   #algorithm: ReadyScenario["balancer"]["algorithm"];
   #latestPick: { readonly at: Nanoseconds; readonly connection: number } | undefined;
 
-  /** @param scenario What a simulation of the recorded traffic begins with. */
+  /** @param scenario The scenario with which a simulation of the recorded traffic begins. */
   constructor(recorded: RecordedLines, scenario: ReadyScenario, reader: SliceReader) {
     const { lines, isPseudonymous, ids } = recorded;
     this.#recorded = recorded;
@@ -204,7 +204,7 @@ export class RecordedRun implements ShownRun {
     };
   }
 
-  /** A recording is what it is. */
+  /** Always false: a recording cannot be changed. */
   canExtend(): boolean {
     return false;
   }
@@ -353,7 +353,7 @@ export class RecordedRun implements ShownRun {
     return { ...rest, timed_out: timedOut };
   }
 
-  /** What the recording tells of the backends. */
+  /** The state of the backends, as far as the recording contains it. */
   #truth(): Truth {
     const { length } = this.ids;
     const column = (value: number) => new Float32Array(length).fill(value);
@@ -406,7 +406,7 @@ function idsIn({ backends }: Readonly<Record<string, unknown>>): string[] {
   );
 }
 
-/** Whether it ended as its client or its backend wanted. */
+/** Whether its client or its backend closed it normally. */
 function isDone({ end }: EventOf<"connection_closed">): boolean {
   return end === "closed";
 }

@@ -30,7 +30,7 @@ export interface OpenedRecording {
 /**
  * Opens a recording, as `lbsim sim --replay` does: compares its decisions, and makes a scenario of its traffic.
  *
- * @throws {UserError} if it is no recording, is damaged, or is too large.
+ * @throws {UserError} if it is not a recording, is damaged, or is too large.
  */
 export function* openRecording(
   { parts, until_damage: untilDamage = false }: Omit<OpenRecordingCommand, "kind">,
@@ -77,7 +77,7 @@ export function* openRecording(
   };
 }
 
-/** The present file: the others have its name, and `.1`, `.2` and so on. */
+/** The newest file: the others have its name with `.1`, `.2` and so on. */
 function presentOf(parts: readonly TextFile[]): string {
   const age = ({ file }: TextFile) => Number(/\.(\d+)$/.exec(file)?.[1] ?? 0);
   return parts.toSorted((a, b) => age(a) - age(b))[0]!.file;

@@ -11,7 +11,7 @@ import {
 import { Monitor } from "../../lib/observe/mod.ts";
 import type { ExplainedPick } from "./shown_run.ts";
 
-/** Events of single connections: there are too many of them to send. */
+/** The events of single connections, which are too many to be sent. */
 const OF_CONNECTIONS: readonly EventType[] = [
   ...["connection_arrived", "connection_opened", "connection_queued"] as const,
   ...["connection_dequeued", "connection_refused", "connection_left"] as const,
@@ -22,17 +22,17 @@ const REPORTED = EVENT_TYPES.filter((type) => !OF_CONNECTIONS.includes(type));
 const HEALTH = ["backend_up", "backend_down", "backend_ejected", "backend_readmitted"] as const;
 /** Events of one run that are kept until they are sent. */
 const EVENTS_MAX = 200;
-/** How many balancers are observed as the dashboard shows them. */
+/** The number of balancers that are observed for the dashboard's components. */
 const MONITORS_MAX = 8;
 
 /** A balancer of a run. */
 export interface Observed {
   readonly events: EventStream;
-  /** The present one: a restart gives the balancer another one. */
+  /** The present scheduler: after a restart, the balancer has another one. */
   readonly scheduler: Scheduler;
 }
 
-/** What the balancers of a run say: their latest events, and how they have picked. */
+/** The latest events of the balancers of a run, and the explanations of their picks. */
 export class RunEvents {
   latest: LbEvent[] = [];
   lost = 0;
@@ -42,7 +42,7 @@ export class RunEvents {
   /** How many readers of explained picks there are. */
   #explains = 0;
   #steps = 0;
-  /** By balancer: what its algorithm decided by before the step of this number. */
+  /** For each balancer: the data from which its algorithm decides, before the step with this number. */
   #detailsBefore: readonly { readonly step: number; readonly details: PickDetails | undefined }[];
 
   constructor(balancers: readonly Observed[]) {
@@ -67,7 +67,7 @@ export class RunEvents {
     this.latest.push(event);
   }
 
-  /** A single event is to happen. Picks in it are explained by the state before it. */
+  /** A single event will happen. Picks in it are explained by the state before it. */
   stepBegins(now: Nanoseconds, isHashed: boolean): void {
     this.#steps++;
     // A ring or a table is the same after the pick, and large.
@@ -78,7 +78,7 @@ export class RunEvents {
     }));
   }
 
-  /** It has happened. */
+  /** The single event has happened. */
   stepEnded(): void {
     this.#steps++;
   }
@@ -107,7 +107,7 @@ function detailsAt({ scheduler }: Observed, { client, at_ms }: PickExplained) {
   return scheduler.pickDetails(client, Math.round(at_ms * NS_PER_MS));
 }
 
-/** The tables of a balancer, whichever scheduler it has at present. */
+/** The tables of a balancer's present scheduler. */
 function tablesOf(balancer: Observed) {
   return {
     get backends() {

@@ -25,22 +25,22 @@ import type { RunState, Sessions, Statistics, Update, VariantFrame, Why } from "
 import { Flowmeter } from "./flowmeter.ts";
 import { whyOf } from "./why.ts";
 
-/** Slices of the time line, for the series. */
+/** The number of slices of the run, for the series. */
 const SLICES = 300;
 /** A run whose length is not known has slices of this length. */
 const SLICE_DEFAULT: Nanoseconds = NS_PER_S / 10;
-/** Spares stand this many events apart, over all variants, or further if there are many. */
+/** The distance between two spares in events, over all variants. It is larger if there are many spares. */
 const SPARE_DISTANCE = 50_000;
 /** A piece of work between two looks at the clock has about this many events. */
 const EVENTS_PER_PIECE = 5_000;
 /** Statistics are sent this often at most, in milliseconds of the machine's clock. */
 const STATISTICS_EVERY = 250;
-/** And so rarely that they take at most this share of the time. */
+/** Computing statistics takes at most this share of the time. */
 const STATISTICS_SHARE = 0.1;
 const SNAPSHOT_EVERY = 1000;
 const FRAMES_PER_S_MAX = 60;
 
-/** What the page shows. */
+/** The choice of the data that the page shows. */
 export interface Shown {
   dots: boolean;
   statistics: boolean;
@@ -49,31 +49,31 @@ export interface Shown {
   frames_per_s: number;
 }
 
-/** Where a step leads. */
+/** The kind of event at which a step ends. */
 export type StepTarget = "event" | "pick" | "health";
 
-/** Where a step has led: the variant in which it happened, and the pick. */
+/** The result of a step: the variant in which the event happened, and the pick. */
 export interface Step {
   readonly variant: number;
   readonly pick: ExplainedPick | undefined;
 }
 
 /**
- * Why long work pauses: it has more to do; or it waits until the runs stand at the time that is shown, for which the
- * session's owner must call `tick`.
+ * Why long work pauses. `work`: there is more to do. `wait`: it waits until the runs have reached the time that is
+ * shown; for this, the session's owner must call `tick`.
  */
 export type Pause = "work" | "wait";
 
-/** What a session shows. */
+/** Options of a session. */
 export interface SessionOptions {
-  /** Its scenarios with their warm-ups; found if left out. */
+  /** Its scenarios with their warm-ups; computed if left out. */
   readonly scenarios?: readonly ReadyScenario[] | undefined;
-  /** Shows this recording, until something is changed: then its document is simulated. */
+  /** The recording that is shown until the first change; after it, the document is simulated. */
   readonly recorded?: RecordedLines | undefined;
 }
 
 /**
- * A run that is shown: variants side by side, with a clock that can be stopped, turned back and made faster or slower.
+ * A run that is shown: variants side by side, with a clock that can be paused, set back, and made faster or slower.
  * Its owner calls `tick` again and again, and sends what it returns to the page.
  */
 export class Session {
@@ -90,16 +90,16 @@ export class Session {
   #variants: readonly { readonly variant: Variant; readonly scenario: ReadyScenario }[] = [];
   #runs: readonly ShownRun[] = [];
   readonly #spares = new Spares();
-  /** The spare that is being made, and where it is to stand. */
+  /** The spare that is being created, and the time at which it will stop. */
   #growing: { readonly runs: readonly ShownRun[]; readonly place: number } | undefined;
-  /** By variant, the slices so far. They stay when time is turned back. */
+  /** The slices of each variant so far. They stay when the user goes back in time. */
   #slices: Slice[][] = [];
   #batches: Batch[][] = [];
   #sliceLength: Nanoseconds = SLICE_DEFAULT;
   #length: Nanoseconds = 0;
   /** The time that is shown. It has fractions of a nanosecond if time passes slowly. */
   #at: Nanoseconds = 0;
-  /** The furthest time that was reached, and the events until then. */
+  /** The latest time that was reached, and the number of events until then. */
   #furthest = { at: 0, events: 0 };
   #flowmeters: Flowmeter[] = [];
   #epoch = 0;
@@ -116,7 +116,7 @@ export class Session {
   /** The recording that is shown; undefined if runs are simulated. */
   #recorded: RecordedLines | undefined;
   #isStepping = false;
-  /** One more whenever the runs become other ones. */
+  /** A number that increases each time the runs are replaced. */
   #generation = 0;
 
   /** @param wallMs A clock of the machine, in milliseconds. It paces the run and has no influence on it. */
@@ -144,7 +144,7 @@ export class Session {
     return this.#at;
   }
 
-  /** Whether the runs stand at the time that is shown. */
+  /** Whether the runs have reached the time that is shown. */
   get isThere(): boolean {
     const at = Math.floor(this.#at);
     return this.#runs.every((run) => run.now >= at || run.isOver);
@@ -154,7 +154,7 @@ export class Session {
     return this.#runs.every((run) => run.isOver);
   }
 
-  /** Whether single steps are in progress: the clock stands still. */
+  /** Whether single steps are in progress. The clock is paused then. */
   get isStepping(): boolean {
     return this.#isStepping;
   }
@@ -165,10 +165,10 @@ export class Session {
   }
 
   /**
-   * Shows another document at the present time. If it differs only in what comes later, the runs go on with it; else
-   * everything is run from the start.
+   * Shows another document at the present time. If only later events differ, the runs continue with it; otherwise
+   * everything is simulated from the start.
    *
-   * @param at Where to go; the present time if left out.
+   * @param at The time to show; the present time if left out.
    */
   show(
     document: RunDocument,
@@ -186,7 +186,7 @@ export class Session {
     this.seek(at);
   }
 
-  /** Lets the runs go on with another document. Returns whether that can be done; if not, nothing has changed. */
+  /** Continues the runs with another document. Returns whether this is possible; if not, nothing has changed. */
   #extend(document: RunDocument, scenarios: readonly ReadyScenario[]): boolean {
     const { seed, variants } = document.study;
     const isAlike = seed === this.#document.study.seed && this.isThere &&
@@ -245,14 +245,14 @@ export class Session {
   /**
    * Moves on to the next event, the next pick, or the next change of health, of any variant.
    *
-   * @returns Undefined if the run is over.
+   * @returns The result; undefined if the run has ended.
    */
   step(to: StepTarget): Step | undefined {
     this.finish();
     return finished(this.stepping(to));
   }
 
-  /** The same in pieces. */
+  /** As `step`, in small steps of work. */
   *stepping(to: StepTarget): Generator<Pause, Step | undefined> {
     this.speed = 0;
     yield* this.reaching();
@@ -301,20 +301,20 @@ export class Session {
     return first;
   }
 
-  /** Waits until the runs stand at the time that is shown. */
+  /** Waits until the runs have reached the time that is shown. */
   *reaching(): Generator<Pause, void> {
     while (!this.isThere) yield "wait";
   }
 
-  /** Lets the runs reach the time that is shown, however long it takes. */
+  /** Makes the runs reach the time that is shown, without a limit of time. */
   finish(): void {
     while (!this.isThere) this.#work();
   }
 
   /**
-   * Lets time pass, as the clock of the machine says, for about this many milliseconds of work.
+   * Lets virtual time pass by the clock of the machine, with about this many milliseconds of work.
    *
-   * @returns What is to be drawn; undefined if nothing has changed.
+   * @returns The data to draw; undefined if nothing has changed.
    */
   tick(budgetMs: number): Update | undefined {
     const from = this.#wallMs();
@@ -334,7 +334,7 @@ export class Session {
     return this.#update(this.#wallMs());
   }
 
-  /** Whether `tick` has something to do although time stands still. */
+  /** Whether `tick` has work to do although time is paused. */
   get isBusy(): boolean {
     return !this.isThere || this.#isFrameDue || this.#growing !== undefined ||
       this.#missingSpare() !== undefined;
@@ -402,7 +402,7 @@ export class Session {
     this.#isFrameDue = true;
   }
 
-  /** A time in which a few thousand events happen, as far as the past shows. */
+  /** A time in which a few thousand events happen, estimated from the past. */
   #pieceLength(): Nanoseconds {
     const { at, events } = this.#furthest;
     const now = Math.max(...this.#runs.map((run) => run.now));
@@ -432,7 +432,7 @@ export class Session {
     return this.#spares.missing(SPARE_DISTANCE, this.#furthest.events);
   }
 
-  /** Works a little on a spare. Returns whether there is something to do. */
+  /** Does a step of work on a spare. Returns whether there was work to do. */
   #growSpare(): boolean {
     if (this.#growing === undefined) {
       const place = this.#missingSpare();
@@ -467,7 +467,7 @@ export class Session {
 
   #speedFrom = { wall: 0, at: 0, epoch: -1 };
 
-  /** Virtual time per time of the machine since the last second. */
+  /** The virtual time per time of the machine, over the last second. */
   #measuredSpeed(wall: number): number {
     const from = this.#speedFrom;
     const passed = wall - from.wall;
@@ -584,7 +584,10 @@ export class Session {
     return found === undefined ? null : whyOf(variant, found);
   }
 
-  /** Where a client would go now. Asked of a repeated run, so that no turn and no lot is used up. */
+  /**
+   * The backend that a client would get now. A repeated run computes it, so the turns and the random numbers of the
+   * shown run do not change.
+   */
   *explain(variant: number, address: string): Generator<Pause, Why> {
     if (parseIp(address) === undefined) {
       throw new UserError(`"${escapeText(address)}" is not an IP address`, { exitCode: 2 });
@@ -618,7 +621,7 @@ export class Session {
     };
   }
 
-  /** Lets a run reach a time, in pieces. */
+  /** Makes a run reach a time, in small steps. */
   *#advancing(run: ShownRun, to: Nanoseconds): Generator<Pause, void> {
     while (run.now < to && !run.isOver) {
       run.runTo(Math.min(to, Math.max(0, run.now) + this.#pieceLength()));
@@ -666,7 +669,7 @@ export class Session {
     return run;
   }
 
-  /** Other runs than those that are shown, at some moment before a time. They are no longer among the spares. */
+  /** Runs that are not shown, at a moment before a time. They are removed from the spares. */
   #runsBefore(time: Nanoseconds): readonly ShownRun[] {
     return this.#spares.take(time - 1)?.runs ?? this.#fresh();
   }

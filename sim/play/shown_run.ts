@@ -22,17 +22,17 @@ export interface Picture {
   readonly dots_total: number;
 }
 
-/** What has been counted since the start, the warm-up included. */
+/** The counts since the start, including the warm-up. */
 export interface Totals {
-  /** By backend: requests that are done. */
+  /** The number of finished requests of each backend. */
   done: Float64Array;
-  /** By backend: attempts that failed there. */
+  /** The number of failed attempts of each backend. */
   failed: Float64Array;
-  /** By balancer: clients that were refused. */
+  /** The number of clients that each balancer has refused. */
   readonly refused: Float64Array;
 }
 
-/** A run of a variant that can be stopped anywhere and shown: a simulated one, or one that was recorded. */
+/** A run of a variant that can be paused at any event and shown: a simulated or a recorded run. */
 export interface ShownRun {
   /** All events before and at this time have happened, or, after single steps, some of those at this time. */
   readonly now: Nanoseconds;
@@ -48,18 +48,18 @@ export interface ShownRun {
   eventsLost: number;
   /** How often a balancer has marked a backend as up or down, or ejected or readmitted it. */
   readonly healthChanges: number;
-  /** Of the first balancers. */
+  /** The monitors of the first balancers. */
   readonly monitors: readonly Monitor[];
   readonly settings: Settings;
   readonly totals: Totals;
   /** All backends, also those that are in the configuration only for a part of the run. */
   readonly ids: readonly string[];
   readonly schedulers: readonly Scheduler[];
-  /** The present one. */
+  /** The present algorithm. */
   readonly algorithm: string;
-  /** The backends of the present configuration; of a recording, those with which a simulation of it begins. */
+  /** The backends of the present configuration. For a recording, the backends with which its simulation begins. */
   readonly backends: Balancer["backends"];
-  /** What was measured since the end of the warm-up. */
+  /** The measurements since the end of the warm-up. */
   readonly measured: {
     readonly sojourn: Histogram;
     readonly requests: {
@@ -69,7 +69,7 @@ export interface ShownRun {
       readonly timedOut: number;
     };
   };
-  /** What theory gives, or why it gives nothing. */
+  /** The results of queueing theory, or the reason why there are none. */
   theory(): TheoryLines | string;
   /** Handles all events up to and including this time. */
   runTo(time: Nanoseconds): void;
@@ -78,16 +78,16 @@ export interface ShownRun {
   /** Calls `read` for every pick from now on, until the returned function is called. */
   explainPicks(read: (pick: ExplainedPick) => void): () => void;
   /**
-   * The latest pick so far: when it was, and the number of its connection. With `dot`, the one that sent this dot to its
-   * backend.
+   * The latest pick so far: when it was, and the number of its connection. With `dot`, the pick that sent this dot to
+   * its backend.
    */
   latestPick(
     dot: number | undefined,
   ): { readonly at: Nanoseconds; readonly connection: number | undefined } | undefined;
   /** @param dotsMax With more dots than this, there are none. */
   picture(now: Nanoseconds, dotsMax: number): Picture;
-  /** Whether it can go on with a scenario that has more changes and faults: see `Simulation.canExtend`. */
+  /** Whether it can continue with a scenario that has more changes and faults: see `Simulation.canExtend`. */
   canExtend(extension: Extension): boolean;
-  /** Goes on with that scenario. */
+  /** Continues with that scenario. */
   extend(extension: Extension): void;
 }

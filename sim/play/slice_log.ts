@@ -2,17 +2,17 @@ import { type Nanoseconds, NS_PER_MS, NS_PER_S } from "../../lib/base/mod.ts";
 import type { Monitor } from "../../lib/observe/mod.ts";
 import { Histogram, type HistogramData } from "../../lib/stats/mod.ts";
 
-/** What a slice of time of a run has brought. */
+/** The measurements of a slice of time. */
 export interface Slice {
   readonly done: number;
   readonly errors: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
-  /** By backend: the mean number in flight. */
+  /** The mean number of connections in flight of each backend. */
   readonly inFlight: Float32Array;
 }
 
-/** How many slices make a batch. */
+/** The number of slices in a batch. */
 export const SLICES_PER_BATCH = 5;
 
 /** The requests that ended in several slices. */
@@ -28,22 +28,22 @@ export interface Batch {
 export interface SliceReader {
   /** The length of a slice. */
   readonly sliceLength: Nanoseconds;
-  /** Whether this slice is new: else it is known from before, and need not be handed over. */
+  /** Whether this slice is new. If not, it is known already and need not be passed on. */
   needsSlice(slice: number): boolean;
   sliceEnded(data: Slice): void;
-  /** The same for batches. */
+  /** Whether this batch is new. */
   needsBatch(batch: number): boolean;
   batchEnded(data: Batch): void;
 }
 
-/** How a request ended that was not done. */
+/** The ways in which a request ends without an answer. */
 export type Failure = "failed" | "refused" | "timedOut";
 
-/** Cuts a run into slices, and lets its monitors see each second. */
+/** Divides a run into slices, and updates its monitors each second. */
 export class SliceLog {
   readonly #reader: SliceReader;
   readonly #monitors: readonly Monitor[];
-  /** By backend: connections in flight, integrated over time. */
+  /** The connections in flight of each backend, integrated over time. */
   readonly #inFlightTimes: (now: Nanoseconds) => Float64Array;
   #nextSecond: Nanoseconds = NS_PER_S;
   #slice = 0;
