@@ -10,7 +10,7 @@ export interface ActiveFault {
   readonly until: Nanoseconds;
 }
 
-/** The faults that a backend has now. It owns no clock: `passTime` ends what is over. */
+/** The faults that a backend has now. It owns no clock: `passTime` ends the faults whose time is over. */
 export class ActiveFaults {
   #active: readonly ActiveFault[] = [];
 
@@ -37,14 +37,14 @@ export class ActiveFaults {
     return this.#active.length < before;
   }
 
-  /** Ends those whose time is over, and returns them. */
+  /** Ends the faults whose time is over, and returns them. */
   passTime(now: Nanoseconds): readonly ActiveFault[] {
     const over = this.#active.filter(({ until }) => until <= now);
     if (over.length > 0) this.#active = this.#active.filter(({ until }) => until > now);
     return over;
   }
 
-  /** What they do together now. */
+  /** The present effect of all faults together. */
   effect(now: Nanoseconds): FaultEffect {
     return effectOf(
       this.#active.map((one) => isFlappedDown(one, now) ? { name: "crash" } : one.fault),
@@ -65,7 +65,7 @@ function isFlappedDown({ fault, since }: ActiveFault, now: Nanoseconds): boolean
   return fault.name === "flap" && (now - since) % fault.period < downTime(fault);
 }
 
-/** When a flapping backend next goes down or comes back. */
+/** When a flapping backend next crashes or returns. */
 function nextFlap(one: ActiveFault, now: Nanoseconds): Nanoseconds {
   const { fault, since } = one;
   if (fault.name !== "flap" || downTime(fault) === 0 || downTime(fault) === fault.period) {

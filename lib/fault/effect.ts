@@ -1,18 +1,18 @@
 import type { ServerFault } from "./kind.ts";
 
-/** What the present faults of a backend do together. */
+/** The effect of all present faults of a backend together. */
 export interface FaultEffect {
-  /** The process is gone. */
+  /** Whether the process has crashed. */
   readonly down: boolean;
-  /** The machine answers nothing. */
+  /** Whether the machine answers nothing. */
   readonly silent: boolean;
-  /** The process is paused. */
+  /** Whether the process is paused. */
   readonly paused: boolean;
-  /** It does not listen. */
+  /** Whether it does not listen. */
   readonly refusing: boolean;
-  /** Each connection is reset when its first data arrive. */
+  /** Whether each connection is reset when its first data arrive. */
   readonly resetting: boolean;
-  /** Probes succeed whatever the load. */
+  /** Whether probes succeed at any load. */
   readonly gray: boolean;
   /** Everything takes this many times as long. */
   readonly slowness: number;
@@ -24,7 +24,10 @@ export interface FaultEffect {
   readonly fastErrorRate: number;
 }
 
-/** The effect of these faults together. `flap` has none of its own: it is a `crash` that comes and goes. */
+/**
+ * The effect of these faults together. `flap` has no effect of its own: it is a `crash` that begins and ends again
+ * and again.
+ */
 export function effectOf(faults: Iterable<ServerFault>): FaultEffect {
   const names = new Set<ServerFault["name"]>();
   let slowness = 1;

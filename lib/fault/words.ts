@@ -15,7 +15,7 @@ export const FAULT_NAMES = [
   "flap",
 ] as const satisfies readonly ServerFault["name"][];
 
-/** What follows the name of a fault on the command line, by an example of each word. */
+/** The words after the name of a fault on the command line, each as an example. */
 const EXAMPLES: Readonly<Record<ServerFault["name"], readonly string[]>> = {
   crash: [],
   hang: [],
@@ -84,7 +84,7 @@ export function parseFault([name = "", ...rest]: readonly string[]): ServerFault
   }
 }
 
-/** A fault as scenarios and the API write it. */
+/** A fault in the notation of scenarios and the API. */
 export type WrittenFault =
   | "crash"
   | "hang"
@@ -93,7 +93,7 @@ export type WrittenFault =
   | "reset"
   | Readonly<Record<string, unknown>>;
 
-/** `"hang"`, `{slow: 5}`: as scenarios and the API write it. */
+/** A fault in the notation of scenarios and the API: `"hang"`, `{slow: 5}`. */
 export function writtenFault(fault: ServerFault): WrittenFault {
   switch (fault.name) {
     case "slow":

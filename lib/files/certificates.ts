@@ -101,7 +101,7 @@ export interface ReadCertificates {
  *
  * @param file The path of the configuration itself.
  * @param nowMs In milliseconds since 1970: what has expired by then is wrong.
- * @param inUse The content in use. It stays in use if the only mistake in a file is that it has expired.
+ * @param inUse The content in use. It stays in use if the only mistake in a new file is that it has expired.
  */
 export async function readCertificates(
   file: string,

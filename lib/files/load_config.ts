@@ -1,4 +1,4 @@
-/** A configuration from its file, with what is in the files that it names. */
+/** Reads a configuration from its file, with the content of the files that it names. */
 import { UserError } from "../base/mod.ts";
 import {
   checkListen,
@@ -14,11 +14,11 @@ import { certificateFiles, type Certificates, readCertificates } from "./certifi
 import { ownBackendsHere } from "./own_backends_here.ts";
 import { readText } from "./text_file.ts";
 
-/** A configuration, with what is in the files that it names. */
+/** A configuration, with the content of the files that it names. */
 export interface LoadedConfig {
   readonly config: Config;
   readonly certificates: Certificates;
-  /** One line for each file that has expired and is replaced by what is in use. */
+  /** One line for each file that has expired and is replaced by the content in use. */
   readonly expired: readonly string[];
 }
 
@@ -79,7 +79,7 @@ export function loadListeningConfig(
 /** The result of the checks that need more than the text. */
 interface Checks {
   readonly findings: readonly Finding[];
-  /** Whether all findings are about this machine, so that the file may be right on another one. */
+  /** Whether all findings concern this machine, so that the file may be valid on another one. */
   readonly isElsewhere?: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** Scenarios: from a file to a `Study`, or to diagnostics that say what is wrong with it. */
+/** Reads a scenario from a file: the result is a `Study`, or diagnostics with its mistakes. */
 import { basename } from "node:path";
 import { UserError } from "../base/mod.ts";
 import { isData, type Source, YamlFile } from "../config/mod.ts";
@@ -15,8 +15,8 @@ const TRACE_HINT =
 const CONFIG_HINT = "`extends` names a config.yaml; its path is relative to the scenario";
 
 /**
- * Reads a scenario and the files that it names. Of a balancer's configuration it makes a scenario that
- * compares all algorithms.
+ * Reads a scenario and the files that it names. For a balancer's configuration, it creates a scenario that compares
+ * all algorithms.
  *
  * @param set Settings that override the file's, `key=value`.
  * @throws {UserError} if a file cannot be read; {DiagnosticsError} if there are mistakes in one.

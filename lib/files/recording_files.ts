@@ -17,16 +17,17 @@ const PIECE_BYTES = 256 * 1024;
 
 /** A recording in files. */
 export interface RecordingFiles extends Recording {
-  /** In the order in which they were written. */
+  /** The files in the order in which they were written. */
   readonly files: readonly string[];
-  /** Of all files, in bytes. */
+  /** The size of all files in bytes. */
   readonly size: number;
-  /** How many of them have been read. */
+  /** The number of bytes that have been read. */
   readonly read: number;
 }
 
 /**
- * Opens a recording: the named file, and those before it, which have `.1`, `.2` and so on after its name.
+ * Opens a recording: the named file, which is the newest, and the earlier ones, which have `.1`, `.2` and so on after
+ * its name.
  *
  * @throws {UserError} if there is no such file, or it is not a recording.
  */
@@ -95,7 +96,7 @@ function headOf(file: string): RecordingHead {
   return new RecordingReader(file, piecesOf(file)).head;
 }
 
-/** The head of an earlier file; undefined if there is none, or it is no recording. */
+/** The head of an earlier file; undefined if there is no such file, or it is not a recording. */
 function earlierHead(file: string): RecordingHead | undefined {
   try {
     return headOf(file);

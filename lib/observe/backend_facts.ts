@@ -45,7 +45,7 @@ export class BackendFacts {
   failedProbes = 0;
   isDown = false;
   timesDown = 0;
-  /** How long it was down before it was last up. */
+  /** The time for which it was down, until it was last up. */
   downBefore: Nanoseconds = 0;
   ejections = 0;
   /** The injected faults that it has, in words. */

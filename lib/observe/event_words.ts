@@ -43,7 +43,7 @@ const PHASES: Readonly<Record<EventOf<"connection_left">["phase"], string>> = {
   connecting: "before it was connected to a backend",
 };
 
-/** What happened, in one sentence without a full stop. */
+/** An event in words: one sentence without a full stop. */
 export function sentenceOf(event: LbEvent): string {
   switch (event.type) {
     case "run_started":
@@ -161,7 +161,7 @@ const REMEDIES: Readonly<Record<ScarceResource, string>> = {
   other: "The balancer tries again",
 };
 
-/** The detail of an event behind a colon, if it has one. */
+/** The detail of an event after a colon, if it has one. */
 export function detailed({ detail }: { readonly detail?: string }): string {
   return detail === undefined ? "" : `: ${detail}`;
 }
@@ -188,7 +188,7 @@ function wished({ changes, wishes }: EventOf<"wishes_changed">): string {
   return [sentence, ...rest].join("; ");
 }
 
-/** The operator's wishes that stand. */
+/** The operator's wishes that differ from the file. */
 function standing(wishes: readonly string[]): string[] {
   return wishes.length === 0 ? [] : [`different from the file: ${shortened(wishes)}`];
 }
@@ -209,7 +209,7 @@ function explained(candidate: ExplainedBackend): string {
   ].join(" ");
 }
 
-/** A sentence lists at most this many ids; of more, only the first few. */
+/** A sentence lists at most this many ids. If there are more, it lists only the first few. */
 export const IDS_MAX = 8;
 const IDS_OF_MORE = 3;
 

@@ -1,7 +1,10 @@
 import { aligned } from "../base/mod.ts";
 import type { ExplainedBackend, PickExplained } from "../core/mod.ts";
 
-/** Where a client goes, and why, as lines: a sentence, and the candidates with what they were judged by. */
+/**
+ * The backend of a client, and the reason, as lines: a sentence, and the candidates with the values that the
+ * algorithm compared.
+ */
 export function explanationLines(
   { client, backend, rule, candidates }: Omit<PickExplained, "at_ms" | "type" | "connection">,
 ): string[] {

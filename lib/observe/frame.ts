@@ -11,21 +11,24 @@ export const CONDITIONS = [
 ] as const satisfies readonly BackendCondition[];
 
 /**
- * What a page draws at one moment, about ten times a second. Each column has one number per backend, in
- * the order of `backends`. A frame is complete: a reader that missed some frames continues with the next one.
- * Frames of real sockets and of virtual time look the same.
+ * The data that a page draws at one moment, about ten times a second. Each column has one number per backend, in the
+ * order of `backends`. A frame is complete: a reader that missed some frames continues with the next one. Frames of
+ * real sockets and of virtual time look the same.
  */
 export interface Frame extends FrameTotals, FrameColumns {
   readonly backends: readonly string[];
-  /** What happened since the frame before, but for single connections: flips, wishes, faults, reloads. */
+  /**
+   * The events since the previous frame, without those of single connections: changes of health, wishes, faults,
+   * reloads.
+   */
   readonly marks: readonly LbEvent[];
 }
 
 /** The totals of a frame. */
 export interface FrameTotals {
-  /** One more than in the frame before. */
+  /** The number of the frame; one more than in the previous frame. */
   readonly sequence: number;
-  /** From the start of the run. */
+  /** The time since the start of the run. */
   readonly at_ms: number;
   readonly in_flight: number;
   readonly waiting: number;
@@ -44,7 +47,7 @@ export interface FrameTotals {
 export interface FrameColumns {
   /** Indices into `CONDITIONS`. */
   readonly condition: Uint8Array;
-  /** Less than the weight of the configuration while it starts slowly. */
+  /** The weight that the algorithm uses: less than the configured weight during a slow start. */
   readonly effective_weight: Float64Array;
   readonly backend_in_flight: Float64Array;
   readonly backend_opened: Float64Array;
@@ -82,7 +85,7 @@ export function encodeFrame(frame: Frame): string {
 /**
  * The frame that `encodeFrame` wrote.
  *
- * @throws {SyntaxError} if it is no JSON.
+ * @throws {SyntaxError} if it is not JSON.
  */
 export function decodeFrame(text: string): Frame {
   const parsed = JSON.parse(text);

@@ -1,9 +1,9 @@
 import { type Nanoseconds, NS_PER_MS, NS_PER_S, NS_PER_US } from "../base/mod.ts";
 
-/** Each power of two is cut into 2⁴ buckets, so that a quantile is right to a few per cent. */
+/** Each power of two is divided into 2⁴ buckets, so the error of a quantile is a few per cent. */
 const SUB_BITS = 4;
 const SUBS = 1 << SUB_BITS;
-/** Microseconds up to 2³², which are 71 minutes. */
+/** The number of buckets for microseconds up to 2³², which are 71 minutes. */
 const BUCKETS = (32 - SUB_BITS + 1) << SUB_BITS;
 
 /** A cumulative histogram in the form that Prometheus uses. */
@@ -52,7 +52,7 @@ export class Latencies {
     if (bucket > recent.highest) recent.highest = bucket;
   }
 
-  /** Begins the next part of the window: what is older than two parts is forgotten. */
+  /** Begins the next part of the window. Durations that are older than two parts are dropped. */
   rotate(): void {
     [this.#recent, this.#before] = [this.#before, this.#recent];
     this.#recent.clear(this.#count);

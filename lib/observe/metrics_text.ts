@@ -3,7 +3,7 @@ import type { BackendFacts } from "./backend_facts.ts";
 import type { Latencies } from "./latencies.ts";
 import type { BackendSnapshot, Snapshot } from "./snapshot.ts";
 
-/** A reason has its line from the start, so that a rate of it begins at its first refusal. */
+/** The reasons of refusals. Each has a line from the start, so that its rate is right from the first refusal. */
 const REFUSAL_REASONS = [
   "no_backend_available",
   "all_backends_full",

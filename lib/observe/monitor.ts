@@ -32,7 +32,7 @@ import type {
   Snapshot,
 } from "./snapshot.ts";
 
-/** The scheduler's tables, to read. */
+/** The scheduler's tables, for reading only. */
 export interface Tables {
   readonly backends: readonly Backend[];
   readonly activeServers: readonly string[];
@@ -48,7 +48,7 @@ export interface OpenTraffic {
   readonly bytesToClient: number;
 }
 
-/** What the monitor needs beyond events and the scheduler's tables. */
+/** The data that the monitor needs besides events and the scheduler's tables. */
 export interface Surroundings {
   readonly settings: Settings;
   /** Absent in the simulator. */
@@ -86,9 +86,9 @@ const MARKS = [
 const NO_TRAFFIC: OpenTraffic = { bytesToBackend: 0, bytesToClient: 0 };
 
 /**
- * Folds events and the scheduler's tables into snapshots and frames. Live and simulated runs are
- * observed alike: time is an argument. What happens once per connection arrives as numbers through the
- * meter, so that no event object is created; everything else arrives as events.
+ * Folds events and the scheduler's tables into snapshots and frames. Live and simulated runs are observed alike: time
+ * is an argument. Changes that happen for each connection arrive as numbers through the meter, so that no event
+ * object is created; all other changes arrive as events.
  *
  * Call `advance` once a second; `snapshot` and `frame` call it themselves.
  */
@@ -161,7 +161,7 @@ export class Monitor implements ConnectionMeter {
     ];
   }
 
-  /** Observes these tables from now on. Call it before anything happens to them. */
+  /** Observes these tables from now on. Call it before they change for the first time. */
   observe(tables: Tables, now: Nanoseconds): void {
     this.#tables = tables;
     for (const backend of tables.backends) this.#facts.set(backend, new BackendFacts(now));
@@ -349,7 +349,7 @@ export class Monitor implements ConnectionMeter {
     };
   }
 
-  /** What the metrics need beyond a snapshot: histograms, and counts by outcome. */
+  /** The data that the metrics need besides a snapshot: histograms, and counts by outcome. */
   factsOf(id: string): BackendFacts | undefined {
     return this.#factsById(id);
   }

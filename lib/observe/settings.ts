@@ -22,9 +22,9 @@ export interface Settings {
 }
 
 /**
- * @param config In use: the file's, with the operator's wishes.
- * @param file As the file says.
- * @param wishes How they differ, one line each.
+ * @param config The configuration in use: that of the file, with the operator's wishes.
+ * @param file The configuration in the file.
+ * @param wishes The differences between the two, one line each.
  */
 export function settingsOf(
   config: Config,

@@ -1,4 +1,4 @@
-/** What only a simulation can show, beside the frames that a live balancer has, too. */
+/** The data that only a simulation can show, besides the frames that a live balancer has, too. */
 /**
  * The present state of the backends. One number for each backend, in the order of `ids`: the configuration's, then those that
  * were added. A removed one stays.
@@ -7,7 +7,7 @@ export interface Truth {
   readonly ids: readonly string[];
   /** Bits: 1 crashed, 2 silent (hang), 4 paused, 8 gray, 16 cut off from some balancer, 32 has any fault. */
   readonly state: Uint8Array;
-  /** Work per second and slot, faults included: 0 stands still, 1 is the normal speed. */
+  /** The work per second and slot, including faults: 0 means stopped, 1 is the normal speed. */
   readonly speed: Float32Array;
   /** Infinity: unlimited. */
   readonly slots: Float32Array;
@@ -24,7 +24,7 @@ export interface Truth {
   readonly configured: Uint8Array;
 }
 
-/** What a balancer believes. One number for each backend, in the order of `Truth.ids`. */
+/** The state of the backends as a balancer sees it. One number for each backend, in the order of `Truth.ids`. */
 export interface Beliefs {
   readonly listening: boolean;
   /** Clients that wait for a backend. */
@@ -35,7 +35,7 @@ export interface Beliefs {
   readonly in_flight: Float32Array;
   /** Infinity: no limit. */
   readonly limit: Float32Array;
-  /** Less than the configured weight while it starts slowly. */
+  /** The weight that the algorithm uses: less than the configured weight during a slow start. */
   readonly weight: Float32Array;
 }
 
@@ -54,7 +54,7 @@ export interface Counts {
 export const PHASES = [
   /** From the client to the balancer. */
   "to balancer",
-  /** It waits at the balancer until a backend has room. */
+  /** It waits at the balancer until a backend has a free place. */
   "queued at balancer",
   /** The balancer connects to the backend. */
   "connecting",
@@ -84,15 +84,17 @@ export const NONE = 0xffff;
 /** The requests in progress, as columns: entry i of each is dot i. */
 export interface Dots {
   readonly count: number;
-  /** Identifies a request for as long as it is in progress: the same number in the next frame is the same request. */
+  /** Identifies a request while it is in progress: the same number in the next frame is the same request. */
   readonly number: Uint32Array;
   /** Indices into `PHASES`. */
   readonly phase: Uint8Array;
-  /** How much of the phase has passed, from 0 to 1; NaN where its end is unknown (waiting, stuck). */
+  /** The progress of the phase, from 0 to 1; NaN if its end is unknown (waiting, stuck). */
   readonly progress: Float32Array;
   /** How long it has been in this phase, in virtual milliseconds. */
   readonly since_ms: Float32Array;
-  /** Its place in the queue it waits in, from 0; or which of the busy slots serves it. NaN elsewhere. */
+  /**
+   * Its place in the queue in which it waits, from 0; or the number of the slot that serves it. NaN in other phases.
+   */
   readonly place: Float32Array;
   /** Index of its client: from 0 to `Opened.clients` − 1. */
   readonly client: Uint32Array;
@@ -104,13 +106,16 @@ export interface Dots {
 
 /** Requests per virtual second along each edge, over the last part of a second of the wall clock. */
 export interface Flows {
-  /** By balancer: from clients. */
+  /** For each balancer: requests from clients. */
   readonly to_balancer: Float32Array;
-  /** By balancer, then backend: `balancer × ids.length + backend`. Connections that reached the backend. */
+  /**
+   * For each balancer and backend: connections that reached the backend. The index is `balancer × ids.length +
+   * backend`.
+   */
   readonly to_backend: Float32Array;
-  /** By backend: requests done, and attempts that failed there. */
+  /** For each backend: finished requests, and attempts that failed there. */
   readonly done: Float32Array;
   readonly failed: Float32Array;
-  /** By balancer: clients that were refused. */
+  /** For each balancer: clients that were refused. */
   readonly refused: Float32Array;
 }

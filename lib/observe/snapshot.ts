@@ -10,7 +10,7 @@ export interface Snapshot {
   /** The wall-clock time at which `at_ms` is 0, in milliseconds since 1970. */
   readonly epoch_ms: number;
   readonly version: string;
-  /** For how long the balancer has run. */
+  /** How long the balancer has been running. */
   readonly uptime_ms: number;
   /** Where clients connect; null in the simulator. */
   readonly listen: string | null;
@@ -22,12 +22,12 @@ export interface Snapshot {
   readonly wishes: readonly string[];
   /** The backends that are healthy and enabled. */
   readonly active_servers: readonly string[];
-  /** Connections in flight on each backend, those being opened included. */
+  /** Connections in flight on each backend, including those that are being opened. */
   readonly connection_count: Readonly<Record<string, number>>;
   readonly connections: ConnectionsSnapshot;
   readonly queue: QueueSnapshot;
   readonly sessions: SessionsSnapshot;
-  /** Bytes since the start, those of open connections included. */
+  /** Bytes since the start, including those of open connections. */
   readonly bytes_to_backends: number;
   readonly bytes_to_clients: number;
   /** The process; null in the simulator. */
@@ -55,7 +55,7 @@ export interface ConnectionsSnapshot {
   readonly refused_by_reason: Readonly<Record<string, number>>;
   /** Clients that left before their connections were open. */
   readonly left: number;
-  /** Connects that followed a failed one on another backend. */
+  /** Connects that followed a failed connect to another backend. */
   readonly retried: number;
 }
 
@@ -78,13 +78,13 @@ export interface SessionsSnapshot {
   readonly evicted: number;
 }
 
-/** What the balancer uses of this machine. */
+/** The resources of this machine that the balancer uses. */
 export interface ProcessSnapshot {
   /** Open file descriptors; null if the system does not tell. */
   readonly descriptors: number | null;
   /** How many may be open; null if the system does not tell. */
   readonly descriptors_limit: number | null;
-  /** By how much the event loop was late in the last seconds, at most. */
+  /** The largest delay of the event loop in the last seconds. */
   readonly event_loop_delay_ms: number;
   readonly memory_bytes: number;
 }
@@ -103,11 +103,11 @@ export interface BackendSnapshot {
   readonly address: string | null;
   /** `backup`: used only while no other backend is available. */
   readonly tier: "primary" | "backup";
-  /** Its state in one word: what the operator wants comes before what probes and connects show. */
+  /** Its state in one word. The operator's wish comes first, then the results of probes and connects. */
   readonly condition: BackendCondition;
-  /** Its weight, wishes included. */
+  /** Its weight, including the operator's wish. */
   readonly weight: number;
-  /** Less than its weight while it starts slowly. */
+  /** The weight that the algorithm uses: less than `weight` during a slow start. */
   readonly effective_weight: number;
   readonly health: HealthSnapshot;
   readonly wish: WishSnapshot;
@@ -123,13 +123,13 @@ export interface BackendSnapshot {
   /** Its part of the connections of the last seconds; 0 to 1. */
   readonly recent_share: number;
   readonly connects_failed: number;
-  /** Connects to it that followed a failed one on another backend. */
+  /** Connects to it that followed a failed connect to another backend. */
   readonly retried: number;
   readonly bytes_to_backend: number;
   readonly bytes_to_client: number;
-  /** From the pick to the end of the connect. */
+  /** The time from the pick to the end of the connect. */
   readonly connect: LatencySnapshot;
-  /** From the pick to the first byte of an answer, without the time in which the client asked nothing. */
+  /** The time from the pick to the first byte of an answer, without the time in which the client had sent nothing. */
   readonly first_byte: LatencySnapshot;
   /** Null if failed connects eject no backend. */
   readonly ejection: EjectionSnapshot | null;
@@ -139,7 +139,7 @@ export interface BackendSnapshot {
   readonly fault?: string | null | undefined;
 }
 
-/** What probes say of a backend. */
+/** The result of the probes of a backend. */
 export interface HealthSnapshot {
   readonly state: "unknown" | "up" | "down";
   readonly since_ms: number;
@@ -149,7 +149,7 @@ export interface HealthSnapshot {
   readonly probes: number;
   readonly failed_probes: number;
   readonly times_down: number;
-  /** How long it was down altogether, until now. */
+  /** The sum of the times for which it was down, until now. */
   readonly down_ms: number;
 }
 
@@ -162,11 +162,11 @@ export interface ProbeSnapshot {
   readonly text: string;
 }
 
-/** What the operator wants of a backend. Apart from health: neither changes the other. */
+/** The operator's wish for a backend. It is independent of the health: a change of one does not change the other. */
 export interface WishSnapshot {
   readonly state: BackendMode;
   readonly since_ms: number;
-  /** What the file says; it differs from the wish until the wish is withdrawn. */
+  /** The mode in the file. It may differ from the wish until the wish is withdrawn. */
   readonly file_state: BackendMode;
   readonly file_weight: number;
 }
@@ -182,7 +182,7 @@ export interface EjectionSnapshot {
   readonly times: number;
 }
 
-/** How far a backend has come in its slow start. */
+/** The progress of a slow start. */
 export interface SlowStartSnapshot {
   /** The share of its weight that it has now. */
   readonly share: number;

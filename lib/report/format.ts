@@ -1,9 +1,9 @@
-/** Formats numbers for people. */
+/** Formats numbers for readers. */
 import { decimalExponent } from "../base/mod.ts";
 import type { Unit } from "../metrics/mod.ts";
 import type { Interval, Occurrence } from "./metric_reports.ts";
 
-/** Shown in place of a missing number. */
+/** The sign that is shown instead of a missing number. */
 const NOTHING = "–";
 /** An interval that is narrower than this share of its value is not shown. */
 const CERTAIN = 1e-6;
@@ -16,7 +16,7 @@ export function plain(value: number | null): string {
   return value.toFixed(digits);
 }
 
-/** If one half of an interval is this many times the other, both are shown. */
+/** If one half of an interval is at least this many times the other, both are shown. */
 const LOPSIDED = 2;
 
 /**
@@ -41,8 +41,8 @@ export function plusMinus({ value, low, high }: Interval, scale = 1): string {
 }
 
 /**
- * How long something took, in seconds: `2.39 ± 0.63`, or `203 (median; at most 430)` where the interval is as wide as
- * the value, so that a mean says nothing.
+ * How long something took, in seconds: `2.39 ± 0.63`, or `203 (median; at most 430)` if the interval is as wide as
+ * the value, so that a mean has no meaning.
  */
 export function secondsTaken(
   time: Occurrence,
@@ -71,7 +71,7 @@ export function inUnit(unit: Unit, value: number | null): string {
   return unit === "share" ? percent(value) : plain(value);
 }
 
-/** The same with its interval; a share is shown without it. */
+/** A metric's value with its interval; a share is shown without it. */
 export function withInterval(unit: Unit, interval: Interval): string {
   return unit === "share" ? percent(interval.value) : plusMinus(interval);
 }

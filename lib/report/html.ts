@@ -17,7 +17,7 @@ import { backendHeads, backendRow, mainColumns, THEORY_HEADS, theoryRows } from 
 import { heading, verdicts, warnings } from "./text.ts";
 import type { FaultMedians, StudyReport, VariantReport } from "./types.ts";
 
-/** What the page shows besides the numbers. */
+/** The parts of the page besides the numbers. */
 export interface PageDetails {
   readonly plots: readonly VariantPlots[];
   /** By variant and fault. */
@@ -28,7 +28,7 @@ export interface PageDetails {
   readonly command: string;
   readonly watch?: string | undefined;
   readonly source: readonly string[];
-  /** The date of the report, as YYYY-MM-DD. Left out where the same result must have the same bytes. */
+  /** The date of the report, as YYYY-MM-DD. Left out if the same result must have the same bytes. */
   readonly date?: string | undefined;
 }
 
@@ -78,7 +78,7 @@ first of them. All variants have the same scales, except where a caption says ot
   );
 }
 
-/** What was run: load, replications, seed, version, and the date if it is known. */
+/** The facts about the run: load, replications, seed, version, and the date if it is known. */
 function facts(report: StudyReport, date: string | undefined): string {
   return [
     heading({ ...report, title: null }),

@@ -1,4 +1,4 @@
-/** Where a report has each metric: derived from the table of metrics, as types and as values. */
+/** The place of each metric in a report, derived from the table of metrics, as types and as values. */
 import {
   backendMetrics,
   metricInfo,
@@ -18,10 +18,10 @@ export interface Interval {
   readonly high: number | null;
 }
 
-/** A time that can be measured only in some replications, over these. */
+/** A time that can be measured only in some replications. The numbers are over these replications. */
 export interface Occurrence extends Interval {
   readonly max: number | null;
-  /** Replications in which it did not happen for at least one balancer. */
+  /** The number of replications in which it did not happen for at least one balancer. */
   readonly missing: number;
 }
 
@@ -40,7 +40,7 @@ type Intersection<Union> = (Union extends unknown ? (part: Union) => void : neve
 type OccurrenceName = With<{ readonly fault: unknown }>;
 type IntervalName = Exclude<With<{ readonly run: unknown }>, OccurrenceName>;
 
-/** A metric of a run as a variant's report has it. An occurrence is `null` if there was no fault to measure. */
+/** A metric of a run in a variant's report. An occurrence is `null` if there was no fault to measure. */
 export type Reported = Interval | Occurrence | null;
 
 /** The metrics of a whole run, each at its path. */
@@ -54,7 +54,7 @@ export type Totals = { readonly [N in With<{ readonly total: true }>]: number };
 /** The metrics of a backend. */
 export type BackendMetrics = { readonly [N in With<{ readonly backend: unknown }>]: Interval };
 
-/** Puts the metrics of a run where a variant's report has them. */
+/** Puts the metrics of a run into the places of a variant's report. */
 export function runMetricReports(
   of: (name: MetricName) => Reported,
   total: (name: MetricName) => number,

@@ -6,7 +6,7 @@ import type { Histogram } from "../stats/mod.ts";
 import { escape } from "./markup.ts";
 import { type Sheet, WIDE } from "./sheet.ts";
 
-/** How one replication went over time, in slices of `interval`. */
+/** The course of one replication over time, in slices of `interval`. */
 export interface Course extends Pick<Series, "interval" | "meanSojourn" | "errors"> {
   readonly backends: readonly (
     & { readonly id: string }
@@ -47,7 +47,7 @@ const FAULT_COLOR = "#f0ad2e";
 const FAULT_TEXT_COLOR = "#7a4f00";
 const DOWN_COLOR = "#c0392b";
 const HEAT_COLOR = "#08519c";
-/** Each colour of the plots, and what it is on a dark page. */
+/** Each colour of the plots, and its counterpart on a dark page. */
 const DARK: Readonly<Record<string, string>> = {
   "#0072b2": "#4aa8e0",
   "#d55e00": "#ff8c42",
@@ -77,7 +77,10 @@ const LINES_MAX = 12;
 const ROWS_MAX = 40;
 /** Shades of a heat map. */
 const SHADES = 16;
-/** Rows of fault labels; a fault without room for its label has it on hover and in the table. */
+/**
+ * The number of rows of fault labels. If there is no room for a label, it is shown when a pointer rests on the fault,
+ * and in the table.
+ */
 const FAULT_LANES = 5;
 /** Longer names are cut in legends. */
 const NAME_MAX = 80;
@@ -239,7 +242,7 @@ interface Lines extends EChartsCoreOption {
   /** Room at the right of the plot, and the height of its inside. */
   readonly right: number;
   readonly height: number;
-  /** What shows when a pointer rests on a slice of time. */
+  /** The values that are shown when a pointer rests on a slice of time. */
   readonly values: (slice: number) => readonly string[];
 }
 
@@ -442,7 +445,7 @@ function loadLines({ backends, meanSojourn }: Course) {
   }];
 }
 
-/** The quantile at which the latency plot begins: one request of fifty is faster. */
+/** The quantile at which the latency plot begins: one of fifty requests is faster. */
 function almostLeastMs({ sojourn }: VariantPlots): number {
   return sojourn.count === 0 ? 1 : Math.max(sojourn.quantile(0.02) / NS_PER_MS, 1e-3);
 }
@@ -472,7 +475,7 @@ function shareShown(course: Course, { end_s }: Scales): number {
   return lengthOf(course) / NS_PER_S / end_s;
 }
 
-/** What happened in one slice of time. */
+/** The text about one slice of time. */
 function sliceTitle(course: Course, slice: number, lines: readonly string[]): string {
   const [from, to] = [slice * course.interval, (slice + 1) * course.interval];
   const faults = course.faults.filter(({ at, until = Infinity }) => at < to && until > from);

@@ -1,21 +1,21 @@
-/** The sheets that plots are drawn on. */
+/** The sheets on which plots are drawn. */
 
-/** What a plot is drawn on. */
+/** A sheet on which a plot is drawn. */
 export interface Sheet {
   readonly width: number;
-  /** Free at the right. */
+  /** The free width at the right. */
   readonly edge: number;
-  /** Room for a vertical axis, and how far its name is from it. */
+  /** The width of a vertical axis, and the distance of its name. */
   readonly axis: number;
   readonly nameGap: number;
-  /** The same for shares of requests, whose numbers are long. */
+  /** The width of a vertical axis for shares of requests, whose numbers are long. */
   readonly shareAxis: number;
   readonly shareNameGap: number;
   /** Where a legend begins. */
   readonly legend: number;
   /** Characters of a backend's name. */
   readonly nameMax: number;
-  /** Whether values show when a pointer rests on them. */
+  /** Whether values are shown when a pointer rests on them. */
   readonly hasTitles: boolean;
 }
 

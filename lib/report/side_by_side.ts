@@ -18,11 +18,11 @@ export interface MetricDifference {
   readonly a: number | null;
   readonly b: number | null;
   /**
-   * b minus a. Its interval is that of independent runs, so it is too wide rather than too narrow if both have
-   * the same clients and jobs. It has none if one of them was run only once.
+   * b minus a. Its interval is that of independent runs, so it is too wide rather than too narrow if both have the
+   * same clients and jobs. It has no interval if one of them was run only once.
    */
   readonly difference: Interval;
-  /** The difference as a share of a; `null` for a share, and where a is 0. */
+  /** The difference as a share of a; `null` for a share, and if a is 0. */
   readonly relative: number | null;
 }
 
@@ -40,14 +40,14 @@ export interface SideBySide {
   /** Variants that only one of the results has. */
   readonly only_a: readonly string[];
   readonly only_b: readonly string[];
-  /** Why the two should not be compared as they are. */
+  /** The reasons for which the two are not comparable. */
   readonly warnings: readonly string[];
 }
 
 /** The metrics of a run and of a backend that are compared. */
 const OF_BACKEND: readonly MetricName[] = ["share", "utilisation", "queue"];
 
-/** Compares the variants that both results have. If each has a single one, these two. */
+/** Compares the variants that both results have. If each result has only one variant, compares these two. */
 export function sideBySide(a: StudyReport, b: StudyReport): SideBySide {
   const isSingle = a.variants.length === 1 && b.variants.length === 1;
   const partner = ({ name }: VariantReport) =>

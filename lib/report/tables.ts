@@ -44,10 +44,10 @@ export function backendRow(backend: BackendReport): string[] {
   ];
 }
 
-/** The heads of the table that compares theory with what was measured. */
+/** The heads of the table that compares theory with measured values. */
 export const THEORY_HEADS = ["variant", "model", "metric", "theory", "measured"];
 
-/** What theory gives for the variants beside what was measured. */
+/** The results of queueing theory for the variants, beside the measured values. */
 export function theoryRows(variants: readonly VariantReport[]): string[][] {
   return variants.flatMap(({ name, theory }) =>
     theory.map(({ metric, model, value, measured }) => {

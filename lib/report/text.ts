@@ -27,7 +27,7 @@ type Style = keyof typeof STYLES;
 
 /** With more variants than this, the tables below the first one are left out. */
 const DETAILED_MAX = 4;
-/** From this difference in utilisation on, backends are shown one by one. */
+/** If the utilisations differ by at least this much, backends are shown one by one. */
 const UNEVEN = 0.05;
 /** Rows of a table of backends, unless all details are shown. */
 const BACKENDS_MAX = 12;
@@ -70,7 +70,7 @@ export function wrapped(text: string, columns: number, indent = "  "): string[] 
   return lines;
 }
 
-/** What was simulated, in a line. */
+/** The description of the study, in a line. */
 export function heading({ title, scenario, variants }: StudyReport): string {
   const loads = [...new Set(variants.map(({ load }) => load))];
   const load = loads.length === 1 && loads[0] !== null ? `, ${percent(loads[0]!)} load` : "";
@@ -196,7 +196,7 @@ export function verdicts({ comparisons }: StudyReport): string[] {
   });
 }
 
-/** `, 0.54 percentage points lower`: the difference of two shares is not a share of one of them. */
+/** `, 0.54 percentage points lower`: the difference of two shares is given in percentage points. */
 function pointsLower({ value }: Interval): string {
   return value === null ? "" : `, ${plain(100 * value)} percentage points lower`;
 }

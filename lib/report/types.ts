@@ -7,7 +7,7 @@ export interface BackendReport extends BackendMetrics {
   readonly id: string;
 }
 
-/** What stands for a mean that says nothing. It is beside the result, not part of it. */
+/** The medians that are shown instead of a mean without meaning. They are not part of the result. */
 export interface FaultMedians {
   readonly detection_ms: number | null;
   readonly failback_ms: number | null;
@@ -20,13 +20,13 @@ export interface FaultReport {
   readonly at_ms: number;
   /** `null` if it lasts to the end of the run. */
   readonly until_ms: number | null;
-  /** Until the last balancer considered the backend down. */
+  /** The time until the last balancer considered the backend down. */
   readonly detection_ms: Occurrence;
-  /** From its end until the last balancer considered the backend up. */
+  /** The time from its end until the last balancer considered the backend up. */
   readonly failback_ms: Occurrence | null;
 }
 
-/** What queueing theory gives for a metric, and what was measured. */
+/** The result of queueing theory for a metric, and the measured value. */
 export interface Theory {
   readonly metric: MetricName;
   /** The model, in the field's notation. */
@@ -42,7 +42,7 @@ export interface Theory {
  */
 export type VariantReport = VariantFacts & RunMetrics & Totals;
 
-/** What a variant's report says besides the metrics. */
+/** The parts of a variant's report besides the metrics. */
 export interface VariantFacts {
   readonly name: string;
   /** The compared settings that this variant has, by path. */
@@ -57,13 +57,16 @@ export interface VariantFacts {
   readonly turned_away: Readonly<Record<string, number>>;
   readonly backends: readonly BackendReport[];
   readonly faults: readonly FaultReport[];
-  /** Offered work over the capacity of all backends but backups; `null` in a closed loop, where it is an outcome. */
+  /**
+   * The offered work divided by the capacity of all backends except backups; `null` in a closed loop, where it is a
+   * result.
+   */
   readonly load: number | null;
-  /** Whether the offered work exceeds the capacity, so that queues grow as long as the run lasts. */
+  /** Whether the offered work exceeds the capacity, so that queues grow until the run ends. */
   readonly overloaded: boolean;
   /** Backends that were always busy although others were not. */
   readonly saturated: readonly string[];
-  /** Warnings about how far these numbers can be trusted. */
+  /** Warnings about the reliability of these numbers. */
   readonly warnings: readonly string[];
   readonly theory: readonly Theory[];
 }
@@ -73,7 +76,10 @@ export interface PairedReport {
   readonly a: string;
   readonly b: string;
   readonly metric: MetricName;
-  /** a minus b. Each interval stands by itself: for a statement about many pairs, use `comparisons`. */
+  /**
+   * a minus b. The interval is not corrected for the number of pairs: for a statement about many pairs, use
+   * `comparisons`.
+   */
   readonly difference: Interval;
 }
 
@@ -88,7 +94,7 @@ export interface ComparisonReport {
   readonly other_value: number | null;
   /** The other variant minus the best one: for p99 as a share of the other's p99, for errors absolute. */
   readonly lower: Interval;
-  /** The confidence of this interval, such that all claims of a study are right in 95 % of studies (Holm). */
+  /** The confidence of this interval, with which all claims of a study are right in 95 % of studies (Holm). */
   readonly confidence: number;
 }
 
@@ -99,7 +105,7 @@ export interface ExpectationReport {
   readonly value: number | null;
   readonly bound: number | null;
   readonly holds: boolean;
-  /** Why there is no value. */
+  /** The reason why there is no value. */
   readonly reason?: string;
 }
 

@@ -87,7 +87,8 @@ class Renewal implements ArrivalProcess {
 }
 
 /**
- * Evenly spaced from 0. Times are multiples, not sums, so a gap that is not a whole number does not drift.
+ * Evenly spaced from 0. Times are multiples of the gap, not sums, so a gap that is not a whole number causes no
+ * drift.
  */
 class Even implements ArrivalProcess {
   readonly #gap: number;
@@ -103,8 +104,8 @@ class Even implements ArrivalProcess {
 }
 
 /**
- * A Poisson process whose rate jumps from state to state. It has no memory, so a gap that a jump cuts short
- * is drawn anew.
+ * A Poisson process whose rate jumps from state to state. It has no memory, so if the rate jumps during a gap, the
+ * gap is drawn again.
  */
 class Jumping implements ArrivalProcess {
   readonly #states: readonly { readonly rate: number; readonly stay: Nanoseconds }[];
@@ -169,11 +170,10 @@ class OnOff implements ArrivalProcess {
 }
 
 /**
- * A Poisson process with a rate that swings, by thinning: arrivals at the highest rate, each kept with
+ * A Poisson process with a rate that rises and falls, by thinning: arrivals at the highest rate, each kept with
  * probability rate / highest rate.
  *
- * Source: P. A. W. Lewis and G. S. Shedler, "Simulation of nonhomogeneous Poisson processes by thinning",
- * 1979.
+ * Source: P. A. W. Lewis and G. S. Shedler, "Simulation of nonhomogeneous Poisson processes by thinning", 1979.
  */
 class Diurnal implements ArrivalProcess {
   readonly #options: Extract<Arrivals, { kind: "diurnal" }>;

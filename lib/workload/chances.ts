@@ -2,9 +2,9 @@ import { childSeed } from "../base/mod.ts";
 import { KeyedRandom } from "../stats/mod.ts";
 
 /**
- * What chance decides about the attempts at a request. The draws depend only on the request's origin and number
- * and the number of the attempt: an attempt goes to the same balancer, and fails or not, whatever else happens,
- * in every variant and in both worlds.
+ * The random decisions about the attempts at a request. The draws depend only on the request's origin and number and
+ * on the number of the attempt. So an attempt goes to the same balancer, and fails or not, in every variant and in
+ * both worlds.
  */
 export class Chances {
   readonly #balancers: KeyedRandom;

@@ -28,11 +28,10 @@ export interface DemandOptions {
 }
 
 /**
- * Draws what clients ask for.
+ * Draws the requests of clients.
  *
- * The draws of a request depend only on its origin (the number of an arrival, or of a client of the closed
- * loop) and on its number there. So a request is the same in every variant and in both worlds, in whatever
- * order requests occur.
+ * The draws of a request depend only on its origin (the number of an arrival, or of a client of the closed loop) and
+ * on its number there. So a request is the same in every variant and in both worlds, in any order of the requests.
  */
 export class Demand {
   readonly population: Population;
@@ -46,9 +45,7 @@ export class Demand {
   readonly #thinkTime: KeyedSampler;
   readonly #backoff: KeyedRandom;
 
-  /**
-   * @param before The demand until now, if it changes during a run: what stays the same goes on.
-   */
+  /** @param before The demand until now, if it changes during a run. The parts that stay the same continue. */
   constructor(options: DemandOptions, seed: number, before?: DemandBefore) {
     const { workload, service } = options;
     const { arrivals, requestsPerConnection: requests } = workload;
@@ -86,7 +83,7 @@ export class Demand {
       );
   }
 
-  /** How many clients the closed loop has; 0 for arrivals from outside. */
+  /** The number of clients of the closed loop; 0 in an open loop. */
   get inLoop(): number {
     return this.#loopPauses.length;
   }
