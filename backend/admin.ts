@@ -37,10 +37,10 @@ export interface BackendAdmin {
 }
 
 /**
- * Starts the admin API of a backend: it tells the backend's faults, begins and ends them; and it lets the backend
- * serve a scenario.
+ * Starts the admin API of a backend. It shows, begins and ends the backend's faults, and it lets the backend serve a
+ * scenario.
  *
- * @param report Called when the backend begins to serve a scenario, and when it serves as before again.
+ * @param report Called when the backend begins to serve a scenario, and when it stops.
  * @throws {UserError} if it cannot listen.
  */
 export async function startBackendAdmin(

@@ -1,4 +1,4 @@
-/** What a backend logs: each request at debug, and its totals when it stops. */
+/** The log of a backend: each request at debug, and its totals when it stops. */
 import { escapedJson, formatAddress, formatDuration, NS_PER_MS } from "../lib/base/mod.ts";
 import { logger, logSentence } from "../lib/cli/mod.ts";
 import { faultWords } from "../lib/fault/mod.ts";
@@ -6,7 +6,7 @@ import type { FaultChange } from "./faults.ts";
 import type { JobsChange } from "./jobs.ts";
 import type { BackendTotals, Behaviour } from "./server.ts";
 
-/** Logs each request at debug; undefined at other levels, at which a request costs nothing more. */
+/** Logs each request at debug; undefined at other levels, so that a request costs no additional time. */
 export function requestLogger(id: string, level: string): Behaviour["onRequest"] {
   if (level !== "debug") return undefined;
   const log = logger("backend");
@@ -43,7 +43,7 @@ export function faultLogger(id: string): (change: FaultChange) => void {
   };
 }
 
-/** Logs when a backend begins to serve a scenario, and when it serves as before again. */
+/** Logs when a backend begins to serve a scenario, and when it stops. */
 export function jobsLogger(id: string): (change: JobsChange) => void {
   const log = logger("backend");
   return (change) => {

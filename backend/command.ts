@@ -141,14 +141,14 @@ function warn(sentence: string): void {
   logSentence(logger("backend"), "warning", sentence, { event: "admin_warning" });
 }
 
-/** Where a backend and its admin API listen. */
+/** The addresses on which a backend and its admin API listen. */
 interface Place {
   readonly address: Address;
   /** Undefined if it has no admin API. */
   readonly admin: AdminSettings | undefined;
 }
 
-/** The flags that say where the admin API is. */
+/** The flags of the admin API. */
 interface AdminFlags {
   readonly admin?: Address | undefined;
   readonly tokenFile?: string | undefined;

@@ -8,18 +8,18 @@ import type { KeyPair } from "../lib/files/mod.ts";
 export type Socket = Deno.TcpConn | Deno.TlsConn;
 
 /**
- * What a client meets at the backend's address. `open`: it is accepted. `closed`: its connect is refused.
+ * The reaction to a client at the backend's address. `open`: it is accepted. `closed`: its connect is refused.
  * `silent`: its connect gets no answer. `resetting`: its connect succeeds, and its first data are answered by a
  * reset.
  */
 export type EntranceMode = "open" | "closed" | "silent" | "resetting";
 
-/** Whether all work of a backend stands still. */
+/** Whether all work of a backend is stopped. */
 export function isHalted({ silent, paused }: FaultEffect): boolean {
   return silent || paused;
 }
 
-/** What a client meets at a backend with these faults. */
+/** The reaction to a client at a backend with these faults. */
 export function entranceMode({ down, silent, refusing, resetting }: FaultEffect): EntranceMode {
   if (down) return "closed";
   if (silent) return "silent";
@@ -27,7 +27,7 @@ export function entranceMode({ down, silent, refusing, resetting }: FaultEffect)
   return resetting ? "resetting" : "open";
 }
 
-/** Something that listens. `close` resolves when another can listen at the same address. */
+/** A listener. `close` resolves when another one can listen at the same address. */
 interface Listening {
   close(): Promise<void>;
 }
@@ -37,7 +37,7 @@ const SHORTAGE_PAUSE_MS = 50;
 
 /** A connect to this machine that takes longer gets no answer. */
 const CONNECT_MS = 200;
-/** As many connections fill the backlog of a silent listener, on every system on which one can be filled. */
+/** This many connections fill the backlog of a silent listener, on every system on which it can be filled. */
 const FILLERS_MAX = 16;
 
 /** The listening side of a backend. */
@@ -71,7 +71,7 @@ export class Entrance {
     this.address = listener.address;
   }
 
-  /** Changes the mode. Resolves when it is in force. Connections that were accepted are not touched. */
+  /** Changes the mode. Resolves when it is in force. Accepted connections stay as they are. */
   setMode(mode: EntranceMode): Promise<void> {
     if (mode !== this.#mode) {
       this.#mode = mode;
@@ -125,7 +125,7 @@ const CLOSED: Listening = { close: () => Promise.resolve() };
 
 /**
  * Listens with a backlog that is full, so that the system drops further connects: they time out, as with a machine
- * that hangs. Linux does so. Where the system does not, a connect succeeds and no data come.
+ * that hangs. Linux does so. On other systems, a connect succeeds and no data come.
  */
 async function listenSilently({ host, port }: Address): Promise<Listening> {
   const listener = Deno.listen({ hostname: host, port, tcpBacklog: 1 });

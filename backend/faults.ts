@@ -16,9 +16,7 @@ import type { Nanoseconds } from "../lib/base/mod.ts";
 /** A backend on which faults can act. */
 export interface FaultyBackend {
   readonly id: string;
-  /**
-   * Applies the effect of all present faults; it replaces the one before. Resolves when it is in force.
-   */
+  /** Applies the effect of all present faults; it replaces the previous effect. Resolves when it is in force. */
   applyFaults(effect: FaultEffect): Promise<void>;
 }
 
@@ -27,7 +25,7 @@ export interface BackendFaultsOptions {
   /** Called when a fault begins and when it ends. */
   readonly report?: (change: FaultChange) => void;
   readonly now?: Clock;
-  /** Makes the timers that end faults; those of the system if left out. */
+  /** Creates the timers that end faults; if left out, the timers of the system are used. */
   readonly timers?: MakeTimer;
 }
 
@@ -57,7 +55,7 @@ export class BackendFaults {
     this.#timer = timers(() => void this.#apply());
   }
 
-  /** Those that it has now, in the order in which they began. */
+  /** The present faults, in the order in which they began. */
   get active(): readonly ActiveFault[] {
     return this.#active.all;
   }
@@ -74,13 +72,13 @@ export class BackendFaults {
     return begun;
   }
 
-  /** Begins a fault in place of those of the same kind. Resolves when it is in force. */
+  /** Begins a fault, and ends faults of the same kind. Resolves when it is in force. */
   async replace(fault: ServerFault, duration: Nanoseconds = Infinity): Promise<ActiveFault> {
     this.#drop(this.active.filter((one) => one.fault.name === fault.name));
     return await this.begin(fault, duration);
   }
 
-  /** Ends some faults, by default all. Those that have ended already are left out. */
+  /** Ends some faults, by default all. Faults that have ended already are ignored. */
   async end(faults: readonly ActiveFault[] = this.active): Promise<void> {
     this.#drop(faults);
     await this.#apply();

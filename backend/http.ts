@@ -21,7 +21,7 @@ const PIECE_BYTES = 64 * 1024;
 const VERSION = / HTTP\/\d\.\d$/;
 const REQUEST_LINE = /^([!#$%&'*+.^_`|~\w-]+) [\x21-\x7e]+ HTTP\/1\.(\d)$/;
 const FIELD = /^([!#$%&'*+.^_`|~\w-]+):([\t\x20-\x7e\x80-\uffff]*)$/;
-/** At most 13 digits: a longer size is not a safe integer. */
+/** The size of a chunk, with at most 13 digits: a longer size is not a safe integer. */
 const CHUNK_SIZE = /^([0-9a-f]{1,13})([ \t]*;[\t\x20-\x7e\x80-\uffff]*)?$/i;
 
 const decoder = new TextDecoder("latin1");
@@ -47,14 +47,14 @@ class Refusal extends Error {
 /** The `User-Agent` of the balancer's probes. */
 const PROBE_AGENT = "lbsim";
 
-/** How long a body is. */
+/** The length of a body. */
 type Body = { readonly bytes: number } | "chunked";
 
 /**
- * HTTP/1 as far as curl, a browser and wrk need it: any request gets the same short answer.
+ * The part of HTTP/1 that curl, browsers and wrk need. Every request gets the same short answer.
  *
- * Where a request begins and ends is decided as strictly as RFC 9112 permits. What two readers could
- * understand in two ways is refused, since a proxy in front may be the other reader.
+ * The beginning and the end of a request are determined as strictly as RFC 9112 permits. A request that can be
+ * understood in two ways is refused, because a proxy in front of the backend may understand it in the other way.
  */
 export class HttpConversation {
   readonly #reader: LineReader;
@@ -73,8 +73,8 @@ export class HttpConversation {
   }
 
   /**
-   * The rest of a request, its body skipped. If it was refused, the client has been told, and the
-   * connection must close.
+   * Reads the rest of a request, and skips its body. If the request was refused, the client has got the reason, and
+   * the connection must be closed.
    */
   async readRequest(first: Uint8Array): Promise<Request | "refused" | "ended"> {
     try {
@@ -86,7 +86,7 @@ export class HttpConversation {
     }
   }
 
-  /** Answers a request. Returns whether the connection goes on. */
+  /** Answers a request. Returns whether the connection stays open. */
   async answer(request: Request, well: boolean): Promise<boolean> {
     const status = well ? "200 OK" : "500 Internal Server Error";
     const body = well ? this.#body : `${this.#body.trimEnd()}: failed on purpose
@@ -287,7 +287,7 @@ function listOf(value: string): string[] {
   return value.toLowerCase().split(",").map(withoutSpace);
 }
 
-/** Without spaces and tabs at its ends. `trim` takes more away, like a no-break space. */
+/** The value without spaces and tabs at its ends. `trim` would remove more, like a no-break space. */
 function withoutSpace(value: string): string {
   let start = 0;
   let end = value.length;

@@ -8,24 +8,24 @@ import { Service, type ServiceOptions } from "./service.ts";
 /** How a backend serves the requests of a scenario: the keys of `servers` there. */
 export interface JobServerOptions extends ServiceOptions {
   /**
-   * What happens to a request whose client has left. `serve`: it is served in vain. `drop`: the server stops as soon
-   * as it notices.
+   * What happens to a request whose client has left. `serve`: it is served nevertheless. `drop`: the server stops
+   * serving it when it notices.
    */
   readonly abandoned: "serve" | "drop";
 }
 
-/** What a server of jobs needs. */
+/** Options of a job server. */
 export interface JobServerContext {
   readonly alarms: Alarms;
   /** Draws which probes fail. */
   readonly random: Random;
-  /** What it answers to a line that is no job: a probe. */
+  /** Returns the answer to a line that is not a job, but a probe. */
   readonly answerTo: (line: string) => string;
-  /** Draws the one-way latency between balancer and backend; messages take no time of their own if left out. */
+  /** Draws the one-way latency between balancer and backend; if left out, messages are not delayed. */
   readonly latency?: (() => Nanoseconds) | undefined;
-  /** It has got this attempt at a request. */
+  /** Called when it has got this attempt at a request. */
   readonly onJob?: ((id: string) => void) | undefined;
-  /** Whether there is room may have changed. */
+  /** Called when its queue may have become full, or have a free place again. */
   readonly onRoom: () => void;
 }
 
@@ -39,7 +39,7 @@ const decoder = new TextDecoder();
 /** A connection of a balancer. */
 interface Visit {
   readonly socket: Socket;
-  /** Resolves as soon as messages pass between it and its balancer. */
+  /** Resolves when messages can pass between it and its balancer. */
   readonly passing: () => Promise<void>;
   /** Whether a place is reserved for its first request. */
   reserved: boolean;
@@ -62,7 +62,7 @@ export class JobServer {
   #dropsAbandoned: boolean;
   readonly #alarm: Alarm;
   readonly #visits = new Set<Visit>();
-  /** Each ends the wait for work that is lost. */
+  /** Functions that end the waits for work that is lost. */
   readonly #losses = new Set<() => void>();
   #effect: FaultEffect = NO_EFFECT;
   #isClosed = false;
@@ -98,13 +98,13 @@ export class JobServer {
     this.dropConnections();
   }
 
-  /** Another speed, other slots, another queue. The discipline stays. */
+  /** Changes its speed, slots and queue. The discipline stays. */
   change(options: JobServerOptions): void {
     this.#dropsAbandoned = options.abandoned === "drop";
     this.service.change(options, this.#context.alarms.now());
   }
 
-  /** Takes a connection over. */
+  /** Takes a connection, and owns it from then on. */
   take(socket: Socket, passing: () => Promise<void> = () => Promise.resolve()): void {
     const visit: Visit = {
       socket,
@@ -130,7 +130,7 @@ export class JobServer {
     for (const { socket } of this.#visits) closeIfOpen(socket);
   }
 
-  /** Ends everything. Whatever its connections wait for must pass. */
+  /** Closes everything. Messages for which its connections wait must be able to pass. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#alarm.set(undefined);
@@ -190,7 +190,7 @@ export class JobServer {
     return `${answerLine({ backend: this.id, waited })}\n`;
   }
 
-  /** A probe waits for its turn as a request does, unless the backend hides what is wrong with it. */
+  /** Answers a probe. It waits for its turn as a request does, unless the backend has a gray failure. */
   async #probe(text: string, visit: Visit): Promise<string | undefined> {
     const answer = this.#context.answerTo(text);
     if (this.#effect.gray) return answer;
@@ -204,9 +204,9 @@ export class JobServer {
   }
 
   /**
-   * Resolves when so much work is done, to how long it waited.
+   * Resolves when this much work is done, to the time for which it waited.
    *
-   * @throws {Error} if a crash loses it, or its client has given up and it is dropped.
+   * @throws {Error} if it is lost in a crash, or is dropped because its client has given up.
    */
   #work(work: Nanoseconds, visit: Visit): Promise<Nanoseconds> {
     const { alarms } = this.#context;

@@ -3,26 +3,29 @@ import { type Alarm, Alarms, monotonicNow } from "../lib/io/mod.ts";
 import { JobServer, type JobServerOptions } from "./job_server.ts";
 import type { BackendServer } from "./server.ts";
 
-/** A backend begins to serve a scenario, or serves as before again. */
+/** A backend begins to serve a scenario, or stops. */
 export type JobsChange = "begun" | "ended" | "expired";
 
 /** How a backend serves a scenario now. */
 export interface ActiveJobs {
   readonly options: JobServerOptions;
-  /** Another one each time. */
+  /** An id that changes each time it begins. */
   readonly run: string;
   readonly until: Nanoseconds;
-  /** Since it began: busy slots and waiting requests, integrated over time. */
+  /** Busy slots and waiting requests since it began, integrated over time. */
   readonly busyTime: number;
   readonly waitingTime: number;
 }
 
-/** A backend serves one scenario at a time, and other settings than its own need its end. */
+/**
+ * The backend is serving another scenario, or has other settings. Other settings are possible only after this has
+ * ended.
+ */
 export class OtherJobs extends Error {}
 
 /**
- * Lets a backend serve the requests of a scenario for a time, and then as before. The time must be extended again and
- * again: if what drives the scenario is gone, the backend serves as before by itself.
+ * Lets a backend serve the requests of a scenario for a limited time. The time must be extended again and again. So
+ * if the program that drives the scenario has ended, the backend stops serving the scenario by itself.
  */
 export class BackendJobs {
   readonly server: BackendServer;
@@ -78,7 +81,7 @@ export class BackendJobs {
     await this.server.serveJobs(jobs);
   }
 
-  /** Serves as before the scenario. Requests in progress are lost. */
+  /** Stops serving the scenario. Requests in progress are lost. */
   async end(): Promise<void> {
     await this.#stop("ended");
   }

@@ -20,23 +20,26 @@ import type { JobServer } from "./job_server.ts";
 import { Slots } from "./slots.ts";
 import { Work } from "./work.ts";
 
-/** How a backend behaves, for lab work. An option that is left out causes no delay and no error. */
+/** The behaviour of a backend, for experiments. An option that is left out causes no delay and no error. */
 export interface Behaviour {
   /** How long serving one request takes. */
   readonly latency?: (() => Nanoseconds) | undefined;
-  /** How many requests are served at a time; the rest wait, first come, first served. */
+  /** The number of requests that are served at a time; other requests wait, first come, first served. */
   readonly slots?: number | undefined;
-  /** The share of requests that fail, 0 to 1: HTTP gets status 500, a line gets no answer but a close. */
+  /**
+   * The share of requests that fail, from 0 to 1. HTTP gets status 500; after a line, the connection is closed
+   * without an answer.
+   */
   readonly failRate?: number | undefined;
-  /** How long a client may send nothing, or take nothing of its answer, before it is disconnected. */
+  /** The connection is closed when the client has sent nothing, or read nothing of its answer, for this long. */
   readonly idleTimeout?: Nanoseconds | undefined;
-  /** It speaks TLS by this; in the clear if left out. */
+  /** The certificate for TLS; if left out, the backend does not use TLS. */
   readonly tls?: KeyPair | undefined;
   /** Called with every request that has been served. */
   readonly onRequest?: ((request: ServedRequest) => void) | undefined;
 }
 
-/** A request that was answered, or made to fail. */
+/** A request that was answered, or that failed on purpose. */
 export interface ServedRequest {
   readonly client: Address;
   /** The line, or the first line of an HTTP request. */
@@ -46,11 +49,11 @@ export interface ServedRequest {
   readonly failed: boolean;
 }
 
-/** What a backend has served since it was made. */
+/** The totals of a backend since it was created. */
 export interface BackendTotals {
   readonly connections: number;
   readonly requests: number;
-  /** Requests that were made to fail. */
+  /** Requests that failed on purpose. */
   readonly failed: number;
 }
 
@@ -62,19 +65,16 @@ const LINE_BYTES_MAX = 64 * 1024;
  * decides.
  */
 export const IDLE_TIMEOUT: Nanoseconds = 600 * NS_PER_S;
-/** Idle clients are looked for so often within their timeout. */
+/** How often idle clients are searched during their timeout. */
 const IDLE_CHECKS = 10;
 
-/**
- * For this long, and so many bytes, a refused client may continue to send before its connection is
- * closed.
- */
+/** A refused client may continue to send for this time, and this number of bytes, before its connection is closed. */
 const LINGER_MS = 1000;
 const LINGER_BYTES_MAX = 1024 * 1024;
 
 /**
- * A backend without service times has none that could grow. While it is slow, each of its requests counts as so
- * much work.
+ * A backend without service times has no time that could grow. So while it is slow, each of its requests counts as
+ * this much work.
  */
 const NOMINAL_WORK: Nanoseconds = 1 * NS_PER_MS;
 
@@ -82,8 +82,8 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /**
- * The echo backend. To each line it answers `Hello from B1: <line>`; to an HTTP request on the same port,
- * `Hello from B1`. Answers of one connection come in the order of its requests.
+ * The echo backend. To each line it answers `Hello from B1: <line>`; to an HTTP request on the same port, `Hello from
+ * B1`. The answers on a connection are in the order of its requests.
  */
 export class BackendServer {
   readonly id: string;
@@ -97,7 +97,7 @@ export class BackendServer {
   #failed = 0;
   readonly #work = new Work();
   #effect = NO_EFFECT;
-  /** Serves the clients that come while it is there. */
+  /** If present, serves the clients that connect. */
   #jobs: JobServer | undefined;
   #entrance: Entrance | undefined;
   #ended = Promise.withResolvers<void>();
@@ -129,7 +129,7 @@ export class BackendServer {
   }
 
   /**
-   * Begins to listen. May be called again after `stop` or `kill`.
+   * Begins to listen. It may be called again after `stop` or `kill`.
    *
    * @returns Where it listens; the port is the real one if it was asked for port 0.
    * @throws {UserError} if it cannot.
@@ -180,8 +180,8 @@ export class BackendServer {
   }
 
   /**
-   * From now on this server serves those who connect; undefined: they are served as before. Resolves when it is in
-   * force. Connections that are open stay with what serves them.
+   * Makes this job server serve the clients that connect from now on; with undefined, the backend serves them itself.
+   * Resolves when this is in force. Open connections stay with their server.
    */
   async serveJobs(jobs: JobServer | undefined): Promise<void> {
     this.#jobs = jobs;
@@ -189,7 +189,7 @@ export class BackendServer {
     await this.#entrance?.setMode(this.#mode);
   }
 
-  /** Whether its server of jobs has room may have changed: one that is full refuses connects. */
+  /** Called when its job server may have become full, or have a free place again. A full one refuses connects. */
   roomChanged(): void {
     void this.#entrance?.setMode(this.#mode);
   }
@@ -249,7 +249,7 @@ export class BackendServer {
   }
 
   /**
-   * Serves one request: a promise only if there is something to wait for. The result is whether it went well.
+   * Serves one request, and returns whether it succeeded; as a promise only if it must wait.
    *
    * @param isProbe Whether it is certainly a probe of a balancer.
    */
@@ -272,7 +272,7 @@ export class BackendServer {
     return false;
   }
 
-  /** Whether something happens that has this probability. */
+  /** Draws whether an event with this probability happens. */
   #happens(share: number): boolean {
     return share > 0 && this.random.next() < share;
   }
@@ -342,7 +342,7 @@ class ServedConnection implements Aged<ServedConnection> {
     return this.#waitingSince;
   }
 
-  /** Closes once the request that is being served, if any, has been answered. */
+  /** Closes the connection when the request in progress, if there is one, has been answered. */
   finish(): void {
     this.#finishing = true;
     if (!this.#busy) this.close();
@@ -426,7 +426,7 @@ class ServedConnection implements Aged<ServedConnection> {
     }
   }
 
-  /** Says why it will close, as far as the client still listens. */
+  /** Sends the reason for the close, if the client still reads. */
   async #complain(error: LineTooLong): Promise<void> {
     try {
       await writeAll(this.#socket, encoder.encode(`${this.#id}: ${error.message}; closing\n`));
@@ -437,7 +437,7 @@ class ServedConnection implements Aged<ServedConnection> {
   }
 
   /**
-   * Ends the answer, and takes in what the client still sends: a socket that is closed with unread bytes
+   * Ends the answer, and reads the bytes that the client still sends: a socket that is closed with unread bytes
    * resets its connection, and the client may lose the answer.
    */
   async #linger(): Promise<void> {

@@ -1,6 +1,6 @@
 import { assert, type Nanoseconds } from "../lib/base/mod.ts";
 
-/** How a backend serves requests: the keys of `servers` in a scenario. */
+/** The options of a service: the keys of `servers` in a scenario. */
 export interface ServiceOptions {
   /** The number of requests that are served at the same time. May be Infinity. */
   readonly slots: number;
@@ -9,8 +9,8 @@ export interface ServiceOptions {
   /** Work done per unit of time, per slot; above 0. */
   readonly speed: number;
   /**
-   * `fifo`: in order of arrival, each slot serves one request at full speed.
-   * `processor-sharing`: all at once; n requests share `min(n, slots)` slots equally.
+   * `fifo`: requests are served in order of arrival, and each slot serves one request at full speed.
+   * `processor-sharing`: all requests are served at the same time; n requests share `min(n, slots)` slots equally.
    */
   readonly discipline: "fifo" | "processor-sharing";
 }
@@ -28,12 +28,12 @@ export interface Job {
 }
 
 /**
- * The slots and the queue of a backend, as the simulator models them. It has no timer: call `passTime` at
- * `nextEnd`. A call that comes late does not delay what follows: the next request in the queue is served
- * from the moment at which its slot was due to be free. So the lateness of timers does not add up.
+ * The slots and the queue of a backend, as the simulator models them. It has no timer: call `passTime` at `nextEnd`.
+ * A late call does not delay later requests: the service of the next request in the queue begins at the moment at
+ * which its slot was due to be free. So the delays of timers do not accumulate.
  *
- * Virtual time passes at the rate at which each request in service is served. A request that is begun at
- * virtual time v with work w is done at virtual time v + w, whatever comes or leaves meanwhile.
+ * Virtual time passes at the rate at which each request in service is served. A request that is begun at virtual time
+ * v with work w is done at virtual time v + w, even if other requests arrive or leave.
  *
  * Source: the virtual time of Parekh and Gallager's generalised processor sharing, 1993.
  */
@@ -43,11 +43,11 @@ export class Service {
   /** Places reserved for requests that are on the way. */
   reserved = 0;
   #options: ServiceOptions;
-  /** The share of the usual speed; 0 while it stands still. */
+  /** The share of the usual speed; 0 while it is stopped. */
   #share = 1;
-  /** The slots that it had, each from a time on. */
+  /** The numbers of slots that it has had, each with the time from which it applied. */
   readonly #slotsFrom: { readonly at: Nanoseconds; readonly slots: number }[];
-  /** Requests in service by the virtual time of their end, the next one last. */
+  /** The requests in service, sorted by the virtual time of their end; the next one is the last. */
   readonly #serving: Job[] = [];
   readonly #waiting: Job[] = [];
   #virtual = 0;
@@ -78,7 +78,7 @@ export class Service {
     return this.#serving.length + this.#waiting.length + this.reserved < slots + queue;
   }
 
-  /** When the next request is done; undefined if none is in service, or the service stands still. */
+  /** When the next request is done; undefined if none is in service, or the service is stopped. */
   get nextEnd(): Nanoseconds | undefined {
     const next = this.#serving.at(-1);
     const rate = this.#rate;
@@ -115,7 +115,7 @@ export class Service {
     this.onChange?.();
   }
 
-  /** Another speed, other slots, another queue. Its discipline stays, and so does what is in service. */
+  /** Changes its speed, slots and queue. Its discipline stays, and so do the requests in service. */
   change(options: Omit<ServiceOptions, "discipline">, now: Nanoseconds): void {
     this.passTime(now);
     const { discipline } = this.#options;

@@ -17,7 +17,7 @@ export class Slots {
     await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Gives the slot to the next in line. */
+  /** Gives the slot to the next request that waits. */
   release(): void {
     const next = this.#waiting.shift();
     if (next === undefined) this.#taken--;

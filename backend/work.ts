@@ -3,7 +3,7 @@ import type { Nanoseconds } from "../lib/base/mod.ts";
 
 /** Work in progress. */
 interface Task {
-  /** It is done when so much has been worked since the start. */
+  /** It is done when this much work was done since the start. */
   readonly end: Nanoseconds;
   readonly done: () => void;
   timer: ReturnType<typeof setTimeout> | undefined;
@@ -16,7 +16,7 @@ interface Task {
 export class Work {
   readonly #tasks = new Set<Task>();
   #speed = 1;
-  /** What a task that began at the start has worked until `#since`. */
+  /** The work of a task that began at the start, until `#since`. */
   #worked: Nanoseconds = 0;
   #since: Nanoseconds = monotonicNow();
 
@@ -32,7 +32,7 @@ export class Work {
   /**
    * Works.
    *
-   * @param duration How long it takes at speed 1.
+   * @param duration The duration at speed 1.
    * @throws The signal's reason, if it is aborted before the end.
    */
   async run(duration: Nanoseconds, signal: AbortSignal): Promise<void> {

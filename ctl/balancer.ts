@@ -31,7 +31,7 @@ export interface Sessions {
 
 type Explained = Parameters<typeof explanationLines>[0];
 
-/** A running balancer, by its admin API. Its answers are text from outside, and not yet escaped. */
+/** A running balancer, through its admin API. Its answers are text from outside, and not yet escaped. */
 export class Balancer {
   readonly #client: AdminClient;
 
@@ -100,12 +100,12 @@ export class Balancer {
     return await this.#client.ask("POST", "/api/explain", { client }) as Explained;
   }
 
-  /** The same as lines that are safe to show. */
+  /** The explanation as lines that are safe to show. */
   async explanation(client: string): Promise<string[]> {
     return explanationLines(escapeAll(await this.explain(client)));
   }
 
-  /** @throws {UserError} with the ids that there are, if there is no such backend. */
+  /** @throws {UserError} if there is no such backend; the hint has the existing ids. */
   async #change(method: string, id: string, key: string, body?: unknown): Promise<unknown> {
     try {
       const path = `/api/backends/${encodeURIComponent(id)}/${key}`;

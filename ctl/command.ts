@@ -30,17 +30,17 @@ import { Balancer, type Wished } from "./balancer.ts";
 import { age, differences, summaryLines, tableLines } from "./table.ts";
 import { watchOnScreen, watchPlainly } from "./watch.ts";
 
-/** What all subcommands of `ctl` know. */
+/** The data that all subcommands of `ctl` have. */
 interface Ctl {
   readonly balancer: Balancer;
   readonly client: AdminClient;
   readonly json: boolean;
 }
 
-/** What a subcommand does once the API is known. */
+/** The action of a subcommand, which gets the API. */
 type Act = (ctl: Ctl) => Promise<void>;
 
-/** `lbsim ctl`: shows and steers a running balancer. */
+/** `lbsim ctl`: shows and changes a running balancer. */
 export function ctlCommand(io: Io) {
   const ctl = new Command("ctl")
     .description("Show the state of a running balancer, and change it, through its admin API.")
@@ -251,7 +251,7 @@ function faultLines({ faults }: FaultsAnswer, id: string): string[] {
   });
 }
 
-/** Looked for again this often. */
+/** The time between two checks of a drain. */
 const DRAIN_EVERY: Nanoseconds = 200 * NS_PER_MS;
 const DRAIN_TIMEOUT: Nanoseconds = 60 * NS_PER_S;
 
@@ -366,7 +366,7 @@ async function sessions(
   }
 }
 
-/** Events that come with every connection, or every probe, besides those that the API sends only when asked. */
+/** Events of every connection or every probe, besides those that the API sends only on request. */
 const SELDOM_WANTED: Readonly<Record<string, "connections" | "probes">> = {
   connection_arrived: "connections",
   probe: "probes",

@@ -1,22 +1,22 @@
-/** What a key does in `lbsim ctl status --watch`, and what the screen shows. Pure. */
+/** The effects of keys in `lbsim ctl status --watch`, and the content of the screen. Pure. */
 import type { BackendMode } from "../lib/core/mod.ts";
 import type { Snapshot } from "../lib/observe/mod.ts";
 import { clipped, summaryLines, tableLines } from "./table.ts";
 
-/** What the screen shows. */
+/** The content of the screen. */
 export interface View {
   readonly snapshot: Snapshot;
-  /** The id of the backend that keys are about. Undefined: there is none. */
+  /** The id of the backend that keys change; undefined if there is none. */
   readonly selected: string | undefined;
   /** Lines in place of the table, until a key is pressed. */
   readonly page: readonly string[] | undefined;
-  /** The address of a client, as far as it is typed; undefined while it is not asked for. */
+  /** The typed part of a client's address; undefined while no address is needed. */
   readonly typed: string | undefined;
   /** The outcome of the last key, or why the table is old. */
   readonly message: string;
 }
 
-/** What a key asks the balancer for. */
+/** The request to the balancer that a key causes. */
 export type Action =
   | { readonly kind: "state"; readonly backend: string; readonly state: BackendMode }
   | { readonly kind: "weight"; readonly backend: string; readonly weight: number }
@@ -35,7 +35,7 @@ export function firstView(snapshot: Snapshot): View {
   return { snapshot, selected, page: undefined, typed: undefined, message: "" };
 }
 
-/** The view with a newer snapshot. What is selected stays, as long as it is there. */
+/** The view with a newer snapshot. The selection stays while its backend exists. */
 export function refreshed(view: View, snapshot: Snapshot): View {
   const { backends } = snapshot;
   const isThere = backends.some(({ id }) => id === view.selected);
@@ -192,7 +192,7 @@ export function screenLines(view: View, { columns, rows, color }: ScreenStyle): 
   return [...summary, "", ...body, "", ...foot].slice(-rows);
 }
 
-/** As much of the table as there is room for, around what is selected. */
+/** The part of the table that fits, around the selected row. */
 function tableBody(
   view: View,
   style: Parameters<typeof tableLines>[1],

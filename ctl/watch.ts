@@ -15,10 +15,10 @@ import {
   type View,
 } from "./view.ts";
 
-/** The time between two looks at the balancer. */
+/** The time between two requests for the state of the balancer. */
 const EVERY = NS_PER_S;
 
-/** Calls `show` with the state of the balancer, again and again, until there is a stop. */
+/** Calls `show` with the state of the balancer, again and again, until it is stopped. */
 export async function watchPlainly(
   balancer: Balancer,
   show: (snapshot: Snapshot) => void,
@@ -31,7 +31,7 @@ export async function watchPlainly(
   }
 }
 
-/** Shows the state of the balancer on the whole terminal, and does what keys ask for, until there is a stop. */
+/** Shows the state of the balancer on the whole terminal, and executes the commands of keys, until it is stopped. */
 export async function watchOnScreen(balancer: Balancer, io: Io): Promise<void> {
   const first = await balancer.status();
   using screen = new Screen(io, io.stdinIsTerminal);
@@ -45,7 +45,7 @@ class Watch {
   readonly #io: Io;
   readonly #ended = Promise.withResolvers<void>();
   #view: View;
-  /** What keys have asked for is done one after the other. */
+  /** The actions of keys, which run one after the other. */
   #doing: Promise<void> = Promise.resolve();
   #toDo = 0;
 
@@ -125,7 +125,7 @@ class Watch {
     }
   }
 
-  /** Asks for the state of the balancer, and draws it; what is older than a key does not undo it. */
+  /** Requests the state of the balancer, and draws it. A state that is older than the latest key is ignored. */
   async #look(): Promise<void> {
     try {
       const snapshot = escapeAll(await this.#balancer.status());
@@ -145,5 +145,5 @@ class Watch {
   }
 }
 
-/** Begins the message while the balancer cannot be asked. */
+/** The beginning of the message while the balancer does not answer. */
 const OLD = "not up to date: ";

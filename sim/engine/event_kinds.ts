@@ -1,4 +1,4 @@
-/** The kinds of events in the simulated world. The subject of each kind stands in brackets. */
+/** The kinds of events in the simulated world. The subject of each kind is in brackets. */
 
 /** A backend has finished the work of a request [connection]. */
 export const WORK_DONE = 0;
@@ -28,13 +28,13 @@ export const ABORT_AT_BALANCER = 11;
 export const ABORT_AT_BACKEND = 12;
 /** The balancer learns that the backend has reset a connection [connection]. */
 export const RESET_AT_BALANCER = 13;
-/** A backend has room for a connection that waited for it [connection]. */
+/** A backend has a free place for a connection that waited for it [connection]. */
 export const HAS_ROOM = 14;
 /** The next client connects. This kind and those that follow have no connection as subject. */
 export const ARRIVAL = 15;
 /** The timeout of the client that has waited longest may have passed. */
 export const CLIENT_DEADLINE = 16;
-/** Something that only time brings about happens at a balancer: a wait or an ejection ends [balancer]. */
+/** A change that only time causes happens at a balancer: a wait or an ejection ends [balancer]. */
 export const WAKE = 17;
 /** Idle connections are searched for and closed. */
 export const IDLE_SWEEP = 18;
@@ -60,7 +60,7 @@ export const PROBE_CONNECT = 25;
 export const PROBE_REQUEST = 26;
 /** A probe's result is known: an answer, or no answer in time [probe]. */
 export const PROBE_RESULT = 27;
-/** A flapping backend crashes or comes back [fault]. */
+/** A flapping backend crashes or returns [fault]. */
 export const FLAP = 28;
 /** A slice of the time series ends. */
 export const SLICE = 29;

@@ -2,7 +2,7 @@ import { assert, type Nanoseconds } from "../../lib/base/mod.ts";
 
 /** Children of a node in the heap. A flat heap has fewer cache misses than a binary one. */
 const ARITY = 4;
-/** Low bits of an entry that hold the kind of the event; the other bits hold its subject. */
+/** The number of low bits of an entry that contain the kind of the event; the other bits contain its subject. */
 const KIND_BITS = 5;
 const KIND_MASK = (1 << KIND_BITS) - 1;
 
@@ -10,21 +10,21 @@ const KIND_MASK = (1 << KIND_BITS) - 1;
 export const MAX_KIND = KIND_MASK;
 
 /**
- * The scheduled events in order of time, and at the same time in the order in which they were scheduled. A
- * 4-ary heap in typed arrays: no object per event.
+ * The scheduled events in order of time, and at the same time in the order in which they were scheduled. A 4-ary heap
+ * in typed arrays: no object per event.
  *
- * `next` moves on to the earliest event, which is then read from `time`, `kind`, `subject` and `sequence`. It
- * leaves a hole at the top of the heap that the next `push` fills, so an event that schedules its successor
- * costs one descent instead of a removal and an insertion.
+ * `next` goes to the earliest event, which is then read from `time`, `kind`, `subject` and `sequence`. It leaves a
+ * hole at the top of the heap, which the next `push` fills. So an event that schedules its successor costs one
+ * descent instead of a removal and an insertion.
  *
- * The `single` kind has at most one scheduled event, which is kept beside the heap. Where every other event
- * is of this kind, as arrivals often are, the heap has half as much to do.
+ * The `single` kind has at most one scheduled event, which is kept beside the heap. If every second event is of this
+ * kind, as arrivals often are, the heap has half as much work.
  *
- * Kinds from `background` on repeat until the end of the run, as probes do, and no client waits for them: a
- * queue that holds only such events is `idle`.
+ * Kinds from `background` on repeat until the end of the run, as probes do, and no client waits for them: a queue
+ * that holds only such events is `idle`.
  *
- * An event cannot be cancelled. The caller of `push` keeps the sequence number that it returned, and ignores
- * an event with another number.
+ * An event cannot be cancelled. The caller of `push` keeps the sequence number that it returned, and ignores an event
+ * with another number.
  */
 export class EventQueue {
   /** When the current event happens. */
@@ -112,7 +112,7 @@ export class EventQueue {
   /**
    * Keeps from now on when each event was scheduled.
    *
-   * @param latest Of how many events, the latest ones: a power of two.
+   * @param latest The number of latest events for which this is kept: a power of two.
    */
   keepPushTimes(latest: number): void {
     assert((latest & (latest - 1)) === 0, "the ring's length is a power of two");

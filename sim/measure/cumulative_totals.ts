@@ -18,7 +18,7 @@ export interface CumulativeTotals {
   }[];
 }
 
-/** A run, simulated or real, as its measurements see it. */
+/** The part of a run, simulated or real, that its measurements read. */
 export interface MeasuredRun {
   readonly recorder: Recorder;
   readonly backends: readonly MeasuredBackend[];

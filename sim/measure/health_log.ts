@@ -15,7 +15,7 @@ interface Detection {
 /** Records when the balancers mark backends as up or down, and compares that with the faults. */
 export class HealthLog {
   falseDowns = 0;
-  /** By backend: how often a balancer marked it as down. */
+  /** How often a balancer has marked each backend as down. */
   downs: Float64Array;
   readonly changes: Series["health"][number][] = [];
   readonly #balancers: number;
@@ -25,11 +25,11 @@ export class HealthLog {
    * passes.
    */
   readonly #probeTimeout: Nanoseconds;
-  /** By balancer and backend: 1 if the balancer has marked it as up. */
+  /** For each balancer and backend: 1 if the balancer has marked it as up. */
   #up: Uint8Array;
-  /** By balancer and backend: since when it has been marked as down; NaN if it is not. */
+  /** For each balancer and backend: the time at which it was marked as down; NaN if it is not. */
   #downSince: Float64Array;
-  /** By backend: time marked as down, over all balancers. */
+  /** For each backend: the time for which it was marked as down, summed over all balancers. */
   #downTime: Float64Array;
 
   constructor(
@@ -48,7 +48,7 @@ export class HealthLog {
     for (const fault of faults) this.addFault(fault);
   }
 
-  /** Another backend, after those that are known. There must be one balancer only. */
+  /** Adds another backend. There must be only one balancer. */
   addBackend(): void {
     this.#up = Uint8Array.of(...this.#up, 0);
     this.downs = Float64Array.of(...this.downs, 0);
@@ -56,14 +56,14 @@ export class HealthLog {
     this.#downSince = Float64Array.of(...this.#downSince, NaN);
   }
 
-  /** Another fault, after those that are known. */
+  /** Adds another fault. */
   addFault(fault: Fault): void {
     if (!("backend" in fault) || isPlanned(fault.kind)) return;
     const none = () => Array.from({ length: this.#balancers }, () => null);
     this.#detections.push({ fault, detection: none(), failback: none() });
   }
 
-  /** The same fault, with another end, which is still to come. */
+  /** Replaces a fault by the same fault with another end in the future. */
   replaceFault(before: Fault, after: Fault): void {
     const place = this.#detections.findIndex(({ fault }) => fault === before);
     if (place === -1 || !("backend" in after)) return;
@@ -167,7 +167,7 @@ export class HealthLog {
   }
 }
 
-/** Whether an operator does this on purpose, so that no probe has to detect it. */
+/** Whether this is a planned action of an operator, which no probe has to detect. */
 export function isPlanned(
   kind: BackendFaultKind,
 ): kind is Extract<BackendFaultKind, { name: "drain" | "maintenance" }> {

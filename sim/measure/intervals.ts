@@ -1,7 +1,7 @@
 import type { Interval, Occurrence } from "../../lib/report/mod.ts";
 import { type Estimate, estimateMean } from "../../lib/stats/mod.ts";
 
-/** An estimate as a report has it. */
+/** An estimate in the form of a report. */
 export function intervalOf({ value, low, high }: Estimate): Interval {
   return { value: finite(value), low: finite(low), high: finite(high) };
 }

@@ -1,6 +1,6 @@
 import type { Nanoseconds } from "../../lib/base/mod.ts";
 
-/** What the measurements of a run read of a backend, be it simulated or real. */
+/** The part of a backend, simulated or real, that the measurements of a run read. */
 export interface MeasuredBackend {
   readonly id: string;
   readonly index: number;
@@ -13,7 +13,7 @@ export interface MeasuredBackend {
     meanSlots(from: Nanoseconds, to: Nanoseconds): number;
   };
   /**
-   * Counts of the measured time: connections that reached it, requests done there, requests that failed
+   * Counts of the measured time: connections that reached it, requests that it has done, and requests that failed
    * there.
    */
   reached: number;

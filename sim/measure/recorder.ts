@@ -5,7 +5,7 @@ import { Histogram } from "../../lib/stats/mod.ts";
 /** How a request can end. */
 export type Outcome = "done" | "failed" | "refused" | "timedOut";
 
-/** Records what happens to requests that begin after the warm-up. */
+/** Records the results of requests that begin after the warm-up. */
 export class Recorder {
   readonly requests: RequestCounts = {
     offered: 0,
@@ -18,11 +18,11 @@ export class Recorder {
   };
   /** Connections that clients began. */
   connections = 0;
-  /** Requests done since the start, whenever they began. */
+  /** Requests done since the start, including those that began during the warm-up. */
   completions = 0;
   readonly sojourn: Histogram = new Histogram();
   readonly wait: Histogram = new Histogram();
-  /** How long it took to reach another backend after the first connect had failed. */
+  /** The times to reach another backend after the first connect had failed. */
   readonly failover: Histogram = new Histogram();
   readonly refusals: Map<RefusalCause, number> = new Map();
   /** Requests cut off by the idle timeout. */

@@ -2,27 +2,24 @@ import { square } from "../../lib/base/mod.ts";
 import type { MeasuredBackend } from "./measured_backend.ts";
 import type { Imbalance } from "../../lib/metrics/mod.ts";
 
-/** Whether a backend is to get new clients at present, and its weight. */
+/** Whether a backend should get new clients at present, and its weight. */
 export interface Share {
   readonly weight: number;
   readonly eligible: boolean;
 }
 
 /**
- * How evenly connections are spread over the backends that are to get clients, relative to their weights.
- * Backups do not count, nor does a backend while an operator has withdrawn it. Between two changes of mode,
- * each backend's connections are compared with its share of the connections that all of them got.
+ * How evenly connections are spread over the backends that should get clients, relative to their weights. Backups do
+ * not count, nor does a backend while an operator has withdrawn it. Between two changes of mode, each backend's
+ * connections are compared with its share of the connections that all of them got.
  */
 export class Spread {
   readonly #backends: readonly MeasuredBackend[];
   readonly #shares: () => readonly Share[];
-  /**
-   * By backend: the connections that it got while it was to get clients, and its share of the connections of
-   * all.
-   */
+  /** For each backend: the connections that it got while it should get clients, and its share of all connections. */
   #received: Float64Array;
   #expected: Float64Array;
-  /** By backend: connections that had reached it at the last change of mode. */
+  /** For each backend: the connections that had reached it at the last change of mode. */
   #counted: Float64Array;
   #current: readonly Share[] = [];
 
@@ -36,7 +33,7 @@ export class Spread {
     this.modeChanged();
   }
 
-  /** There is another backend, after those that are known, which gets no clients yet. */
+  /** Adds another backend, which gets no clients yet. */
   addBackend(): void {
     this.#received = Float64Array.of(...this.#received, 0);
     this.#expected = Float64Array.of(...this.#expected, 0);

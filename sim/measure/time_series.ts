@@ -9,8 +9,8 @@ export const SLICES = 240;
 export const SERIES_BACKENDS_MAX = 200;
 
 /**
- * Readings of the totals at equal distances. When there are too many, every other one is dropped and the
- * distance doubles, so the memory is bounded however long the run is.
+ * Readings of the totals at equal distances. When there are too many, every other one is dropped and the distance
+ * doubles, so the memory is bounded for runs of any length.
  */
 export class TimeSeries {
   interval: Nanoseconds;
@@ -35,7 +35,7 @@ export class TimeSeries {
     this.interval *= 2;
   }
 
-  /** There is another backend, of which there was nothing to read until now. */
+  /** Adds another backend, which has had no values until now. */
   addBackend(): void {
     this.#readings = this.#readings.map((reading) =>
       reading.backends.length < SERIES_BACKENDS_MAX ? withIdleBackend(reading) : reading
