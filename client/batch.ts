@@ -11,9 +11,9 @@ import {
 import { LiveLine } from "./live_line.ts";
 import type { ClientSession, Exchange } from "./session.ts";
 
-/** How a batch is sent. */
+/** Options of a batch. */
 export interface BatchOptions {
-  /** Between the lines. */
+  /** The pause between two lines. */
   readonly interval: Nanoseconds;
   readonly json: boolean;
 }
@@ -21,7 +21,7 @@ export interface BatchOptions {
 /** Longest line that is read from standard input. */
 const LINE_BYTES_MAX = 1024 * 1024;
 
-/** Sends lines one after the other and prints the answers. Sets exit code 1 if a line got none. */
+/** Sends lines one after the other and prints the answers. Sets exit code 1 if a line got no answer. */
 export async function sendBatch(
   session: ClientSession,
   lines: AsyncIterable<string> | Iterable<string>,
@@ -68,7 +68,10 @@ function print(exchange: Exchange, { json }: BatchOptions, io: Io): void {
   else io.out(exchange.answer);
 }
 
-/** Many users expect each line at another backend: a balancer balances connections, not lines. */
+/**
+ * Prints a hint, because many users expect that each line goes to another backend. A balancer balances connections,
+ * not lines.
+ */
 function hint(session: ClientSession, { json }: BatchOptions, io: Io): void {
   const { answers, connections } = session.counts;
   const oneOfMany = answers > 1 && connections === 1;

@@ -14,7 +14,7 @@ import { repeated, sendBatch, standardInput } from "./batch.ts";
 import { converse } from "./interactive.ts";
 import { ClientSession } from "./session.ts";
 
-/** `lbsim client`: talks to a balancer or a backend. */
+/** `lbsim client`: sends lines to a balancer or a backend. */
 export function clientCommand(io: Io) {
   return new Command("client")
     .description(
@@ -107,7 +107,7 @@ interface TlsOptions {
   readonly serverName?: string | undefined;
 }
 
-/** The peer that TLS must prove; undefined without TLS. */
+/** The peer whose certificate TLS verifies; undefined without TLS. */
 async function peerOf(
   { address, speaksTls }: Target,
   { tls, ca, serverName }: TlsOptions,

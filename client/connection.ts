@@ -34,17 +34,17 @@ export class NoAnswer extends Error {
   }
 }
 
-/** Longest answer that is taken. */
+/** The longest answer that is accepted. */
 const ANSWER_BYTES_MAX = 1024 * 1024;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** What can happen to a connection while no answer is awaited. */
+/** The events of a connection while no answer is awaited. */
 export interface IdleEvents {
-  /** A line came that answers nothing. */
+  /** A line has arrived that is not an answer. */
   unasked(line: string): void;
-  /** The other side closed the connection, or it broke. */
+  /** The other side has closed the connection, or the connection has failed. */
   closed(): void;
 }
 
@@ -73,7 +73,7 @@ export class EchoConnection {
   /**
    * Connects.
    *
-   * @param tls The peer that TLS must prove; no TLS if left out.
+   * @param tls The peer whose certificate TLS verifies; no TLS if left out.
    * @param idle Gets the events while no answer is awaited.
    * @throws {NoAnswer} if that fails or takes longer than the timeout.
    */
@@ -105,7 +105,7 @@ export class EchoConnection {
     }
   }
 
-  /** Whether lines can be sent: neither side has closed it, and no answer has failed to come. */
+  /** Whether lines can be sent: neither side has closed the connection, and every line so far was answered. */
   get open(): boolean {
     return this.#open;
   }
@@ -184,7 +184,7 @@ function connectError(error: unknown, late: boolean, address: Address): NoAnswer
   return new NoAnswer("unreachable", `${where} cannot be reached: ${systemReason(error)}`);
 }
 
-/** Which backend wrote an answer, if it is one of lbsim's: `Hello from B1: …`. */
+/** The backend that an answer of lbsim names: `Hello from B1: …`. Undefined for other answers. */
 export function backendOf(answer: string): string | undefined {
   return /^Hello from ([^\s:]+)(?::|$)/.exec(answer)?.[1];
 }

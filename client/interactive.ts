@@ -7,16 +7,16 @@ import type { Io } from "../lib/cli/mod.ts";
 import type { IdleEvents } from "./connection.ts";
 import { ClientSession, type Exchange, type SessionOptions } from "./session.ts";
 
-/** What a conversation needs of a terminal. */
+/** The part of a terminal that a conversation uses. */
 export type Terminal = Pick<
   Interface,
   "on" | "prompt" | "close" | "getCursorPos" | typeof Symbol.asyncIterator
 >;
 
-/** What it needs of a session. */
+/** The part of a session that a conversation uses. */
 export type Session = Pick<ClientSession, "send" | "close" | "counts" | "backends">;
 
-/** Sends what is typed at the terminal, line by line, until Ctrl-C or Ctrl-D. */
+/** Sends the lines that the user types at the terminal, until Ctrl-C or Ctrl-D. */
 export async function converse(options: SessionOptions, io: Io): Promise<void> {
   const where = formatAddress(options.address);
   io.out(`lbsim client for ${where}: type a line, Enter sends it; Ctrl-D ends.`);
@@ -30,10 +30,10 @@ export async function converse(options: SessionOptions, io: Io): Promise<void> {
 }
 
 /**
- * Holds a conversation until the terminal closes, and then says how many lines were sent and answered.
+ * Holds a conversation until the terminal closes, and then prints how many lines were sent and answered.
  *
- * @param newSession Makes a session that reports what happens between two lines.
- * @param where What the session talks to.
+ * @param newSession Creates a session that reports events between two lines.
+ * @param where The address to which the session connects, in words.
  */
 export async function hold(
   terminal: Terminal,
@@ -79,7 +79,7 @@ export async function hold(
   );
 }
 
-/** The terminal as `readline` writes to it: in order with all else that is printed, and without waiting. */
+/** The terminal for `readline`: its output is in order with all other output, and does not wait. */
 function terminalOutput(io: Io): Writable {
   const output = new Writable({
     write(chunk, _encoding, done) {

@@ -7,8 +7,8 @@ import { Histogram } from "../lib/stats/mod.ts";
 const EVERY: Nanoseconds = NS_PER_S;
 
 /**
- * What the answers are like now, on the terminal, once a second: rate and p99 of the last second, and all
- * errors. Without a terminal nothing is shown.
+ * Shows the state on the terminal, once a second: rate and p99 of the last second, and all errors. Without a terminal
+ * nothing is shown.
  */
 export class LiveLine implements Disposable {
   readonly #io: Pick<Io, "status">;
@@ -26,7 +26,7 @@ export class LiveLine implements Disposable {
     this.#timer = setInterval(() => this.#show(), timerDelay(EVERY));
   }
 
-  /** Takes a request into account that has ended. */
+  /** Records a request that has ended. */
   record(latency: Nanoseconds, hasFailed: boolean): void {
     if (hasFailed) this.#errors++;
     else this.#latency.record(latency);

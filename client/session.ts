@@ -27,25 +27,25 @@ export interface Exchange {
 /** Options of a session. */
 export interface SessionOptions {
   readonly address: Address;
-  /** The peer that TLS must prove; undefined without TLS. */
+  /** The peer whose certificate TLS verifies; undefined without TLS. */
   readonly tls?: ExpectedPeer | undefined;
-  /** For a connect, and for an answer. */
+  /** The longest duration of a connect, and the longest wait for an answer. */
   readonly timeout: Nanoseconds;
-  /** Whether each line goes over a connection of its own. */
+  /** Whether each line has a connection of its own. */
   readonly newConnection: boolean;
   /** Called with events of the connection between two lines. */
   readonly idle?: IdleEvents | undefined;
   readonly now: Clock;
 }
 
-/** What a session has counted. */
+/** The counts of a session. */
 export interface SessionCounts {
   readonly lines: number;
   readonly answers: number;
   readonly connections: number;
 }
 
-/** Sends lines, over one connection as long as it holds, and keeps count. */
+/** Sends lines, on one connection while it is open, and counts them. */
 export class ClientSession {
   readonly #options: SessionOptions;
   #connection: EchoConnection | undefined;

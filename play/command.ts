@@ -37,7 +37,7 @@ export function playCommand(io: Io) {
 }
 
 /**
- * A file as the page gets it: its text, and those of the files that it names.
+ * The file for the page: its text, and the texts of the files that it names.
  *
  * @throws {UserError} if one cannot be read; {DiagnosticsError} if there are mistakes in one.
  */

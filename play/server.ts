@@ -1,4 +1,4 @@
-/** The server of `lbsim play`: the page and all that it loads, to a browser of this machine. */
+/** The server of `lbsim play`: serves the page, and all files that it loads, to a browser of this machine. */
 import { AdminServer, type ApiAnswer, failure } from "../lib/admin/mod.ts";
 import { playgroundPage } from "../web/mod.ts";
 
@@ -8,7 +8,7 @@ const HOST = "127.0.0.1";
  * Serves the playground until it is stopped.
  *
  * @param port 0 for any.
- * @param given What the page gets at `given.json`; undefined if it has none.
+ * @param given The content of `given.json` for the page; undefined if there is none.
  * @throws {UserError} if it cannot listen.
  */
 export async function servePlayground(

@@ -33,7 +33,7 @@ export class LocalShortages {
 
   /**
    * @param connectionEnded Notifies when a connection has ended, because its resources may then be free.
-   * @param connections Returns how many connections are open; the events name the number.
+   * @param connections Returns the number of open connections, which the events contain.
    */
   constructor(
     events: EventStream,
@@ -49,7 +49,7 @@ export class LocalShortages {
   }
 
   /**
-   * Records that a probe or a reload failed for want of a resource. The next one may use the reserve.
+   * Records that a probe or a reload failed because a resource was missing. The next one may use the reserve.
    *
    * @param detail The system's message.
    */

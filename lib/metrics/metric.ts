@@ -4,7 +4,7 @@ import type { BackendResult, FaultResult, ReplicationResult } from "./result.ts"
 /** The unit of a metric. */
 export type Unit = "ms" | "share" | "count" | "per_s" | "ratio";
 
-/** Which of a run's histograms a time is read from. */
+/** The histogram of a run from which a time is read. */
 export type Quantity = "sojourn" | "wait" | "failover";
 
 type Read<T> = (from: T) => number;
@@ -49,8 +49,8 @@ export interface Column {
 }
 
 /**
- * One metric, with everything that the program needs to know of it. It is read from a run (`run`), from a
- * backend of a run (`backend`), or from the faults of a run or of one backend (`fault`).
+ * One metric, with all data about it that the program needs. It is read from a run (`run`), from a backend of a run
+ * (`backend`), or from the faults of a run or of one backend (`fault`).
  */
 export interface Metric {
   readonly unit: Unit;
@@ -60,7 +60,7 @@ export interface Metric {
   readonly run?: Definition;
   readonly backend?: Read<BackendResult>;
   readonly fault?: Read<FaultResult>;
-  /** Where a variant's report has it, if not under its name: `sojourn_ms.p99`. */
+  /** Its place in a variant's report, like `sojourn_ms.p99`; if left out, its name. */
   readonly path?: string;
   /** Whether a variant's report also has the sum over all runs, under the metric's name. */
   readonly total?: boolean;
@@ -70,7 +70,7 @@ export interface Metric {
   readonly notInCsv?: boolean;
   /** Whether every pair of variants is compared by it. */
   readonly paired?: boolean;
-  /** A difference smaller than this does not matter: of a share absolute, of a time relative. */
+  /** A smaller difference than this has no practical meaning. For a share it is absolute, for a time relative. */
   readonly negligible?: number;
 }
 
@@ -84,7 +84,7 @@ export function quantile(of: Quantity, q: number): Definition {
   return { kind: "quantile", of, q, answered: of === "failover" };
 }
 
-/** The same of the answered requests only. */
+/** A percentile of the answered requests only. */
 export function answeredQuantile(q: number): Definition {
   return { kind: "quantile", of: "sojourn", q, answered: true };
 }
@@ -154,12 +154,12 @@ function backendOf(result: ReplicationResult, id: string): BackendResult | undef
   return index.get(id);
 }
 
-/** Until the last balancer considered the backend down; Infinity if one never did. */
+/** The time until the last balancer considered the backend down; Infinity if one never did. */
 export function detectionMs({ detection }: FaultResult): number {
   return worst(detection.map((time) => time === null ? Infinity : time / NS_PER_MS));
 }
 
-/** Until the last balancer considered the backend up; NaN if the fault never ended, or was not detected. */
+/** The time until the last balancer considered the backend up; NaN if the fault never ended, or was not detected. */
 export function failbackMs({ until, detection, failback }: FaultResult): number {
   if (until === undefined) return NaN;
   return worst(failback.map((time, balancer) => {

@@ -14,8 +14,8 @@ import {
 } from "./metric.ts";
 
 /**
- * From this share of requests without an answer on, no mean time is reported: it would be the mean of the
- * requests that were easy to answer.
+ * If the share of requests without an answer is larger than this, no mean time is reported, because it would be the
+ * mean of only those requests that were easy to answer.
  */
 export const UNANSWERED_MAX = 0.01;
 

@@ -19,9 +19,9 @@ export interface RequestCounts {
 }
 
 /**
- * The results of one replication, as plain data: they go through JSON and between threads unchanged. Times
- * are in nanoseconds. Unless stated otherwise, a field is about the window: from the end of the warm-up until
- * clients stop.
+ * The results of one replication, as plain data: they can be written as JSON, and sent between threads, without a
+ * change. Times are in nanoseconds. Unless stated otherwise, a field covers the window: from the end of the warm-up
+ * until clients stop.
  */
 export interface ReplicationResult {
   readonly seed: number;
@@ -34,24 +34,21 @@ export interface ReplicationResult {
   readonly connections: number;
   /** Requests that began in the window, and how they ended. */
   readonly requests: Readonly<RequestCounts> & {
-    /** Requests that had not ended when nothing could happen any more. */
+    /** Requests that had not ended at the last event of the run. */
     readonly unfinished: number;
   };
   /** How often a client was refused, by reason. Each attempt counts. */
   readonly turnedAway: Readonly<Partial<Record<RefusalCause, number>>>;
   /** Requests that ended because no data had moved on their connection for `timeouts.idle`. */
   readonly idleCuts: number;
-  /** Requests done per second of the window, whenever they began. */
+  /** Requests done per second of the window, including those that began before it. */
   readonly throughput: number;
   /** From when a client first wanted to send a request to the end of its answer; requests done only. */
   readonly sojourn: HistogramData;
   /** Time in a backend's queue; 0 under processor sharing. */
   readonly wait: HistogramData;
   readonly backends: readonly BackendResult[];
-  /**
-   * How unevenly connections were spread over the backends that were to get clients, relative to their
-   * weights.
-   */
+  /** How unevenly connections were spread over the backends that should get clients, relative to their weights. */
   readonly imbalance: Imbalance;
   readonly faults: readonly FaultResult[];
   /** How often a balancer marked a backend as down that had no fault. */
@@ -103,13 +100,13 @@ export interface FaultResult {
   /** Absent if it lasts to the end of the run. */
   readonly until?: Nanoseconds;
   /**
-   * By balancer: from its beginning until the balancer marked the backend as down; 0 if it was already, null
-   * if never.
+   * For each balancer: the time from the beginning of the fault until the balancer marked the backend as down; 0 if
+   * it was marked already, null if it was never marked.
    */
   readonly detection: readonly (Nanoseconds | null)[];
   /**
-   * By balancer: from its end until the balancer marked the backend as up; 0 if it was already, null if
-   * never.
+   * For each balancer: the time from the end of the fault until the balancer marked the backend as up; 0 if it was
+   * marked already, null if it was never marked.
    */
   readonly failback: readonly (Nanoseconds | null)[];
 }

@@ -18,11 +18,11 @@ import {
 } from "../../lib/recording/mod.ts";
 import { SortedRows } from "./sorted_rows.ts";
 
-/** No line of a log is longer. */
+/** The longest line of a log. */
 const LINE_BYTES_MAX = 1024 * 1024;
 const LINES_PER_STEP = 5000;
 const LINES_PER_WRITE = 500;
-/** More names are not those of backends. */
+/** The largest number of backends. If there are more names, they are not names of backends. */
 const BACKENDS_MAX = 10_000;
 
 /** `lbsim import`: makes a recording from the log of another program. */

@@ -7,8 +7,8 @@ const PIECE_BYTES = 64 * 1024;
 const encoder = new TextEncoder();
 
 /**
- * Sorts rows by their times in bounded memory: when there are many, sorted parts of them are written to files, and
- * these are read side by side. Rows with equal times keep their order.
+ * Sorts rows by their times in bounded memory: if there are many, sorted parts of them are written to files, and
+ * these files are merged. Rows with equal times keep their order.
  */
 export class SortedRows {
   readonly #directory: string;

@@ -5,7 +5,7 @@ import { eventLoopTurn } from "../../lib/io/mod.ts";
 import { type Repeated, repeated, type RepeatOptions } from "../../lib/recording/mod.ts";
 
 /**
- * Repeats the decisions of a recording, and shows how far it is.
+ * Repeats the decisions of a recording, and shows the progress.
  *
  * @throws {UserError} if it cannot be read, or has no traffic to simulate.
  */

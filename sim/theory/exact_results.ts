@@ -21,7 +21,7 @@ export interface ExactResult {
 interface Case {
   readonly scenario: Scenario;
   readonly results: readonly ReplicationResult[];
-  /** The first backend's. */
+  /** The server of the first backend. */
   readonly server: ServerOptions;
   readonly backends: number;
   readonly load: number;
@@ -40,7 +40,7 @@ export interface Model {
   /** In the field's notation. */
   readonly name: string;
   readonly gives: readonly MetricName[];
-  /** Besides those that all models share. */
+  /** Its assumptions besides those that all models share. */
   readonly assumes: readonly Assumption[];
   readonly source: string;
   readonly of: (one: Case) => readonly ExactResult[];
@@ -148,7 +148,7 @@ const CHAIN_BACKENDS_MAX = 5;
 const CHAIN_LONGEST = [0, 200, 70, 40, 25, 16];
 const CHAIN_TAIL_MAX = 1e-6;
 
-/** Every model. The first one whose assumptions hold is used. */
+/** All models. The first one whose assumptions are true is used. */
 export const MODELS: readonly Model[] = [
   {
     name: "M/M/c/K",

@@ -74,14 +74,14 @@ function joinedQueueLengths(
 }
 
 /**
- * Gauss–Seidel on the balance equations: the flow into each state equals the flow out of it. The number of
- * jobs settles slowest. So after each sweep all states with the same number of jobs are scaled such that as
- * much flows up from each number as flows down to it, which saves most of the sweeps.
+ * Gauss–Seidel on the balance equations: the flow into each state equals the flow out of it. The number of jobs
+ * settles slowest. So after each sweep, all states with the same number of jobs are scaled: afterwards the flow up
+ * from each number of jobs equals the flow down to it. This saves most of the sweeps.
  *
- * Source: J. R. Koury, D. F. McAllister and W. J. Stewart, "Iterative methods for computing stationary
- * distributions of nearly completely decomposable Markov chains", 1984.
+ * Source: J. R. Koury, D. F. McAllister and W. J. Stewart, "Iterative methods for computing stationary distributions
+ * of nearly completely decomposable Markov chains", 1984.
  *
- * @param jobs By state; a flow leads from one number of jobs to the next.
+ * @param jobs The number of jobs of each state; a flow leads from one number of jobs to the next.
  */
 function solve(
   into: readonly (readonly { from: number; rate: number }[])[],
@@ -134,7 +134,7 @@ function solve(
   return chance;
 }
 
-/** By server, longest queue first: the probability that the next client joins it. */
+/** For each server, longest queue first: the probability that the next client joins it. */
 function joinChances(state: readonly number[], choices: number): number[] {
   const servers = state.length;
   const all = binomial(servers, choices);
@@ -159,7 +159,10 @@ function key(state: readonly number[]): string {
   return state.join();
 }
 
-/** Long enough that longer queues do not matter, short enough to solve in a second or two. */
+/**
+ * The longest queue in the chain. It is long enough that longer queues are very rare, and short enough that the
+ * solution takes only a second or two.
+ */
 function defaultLongest(servers: number): number {
   return [0, 200, 70, 40, 25, 16, 12][servers] ?? 8;
 }

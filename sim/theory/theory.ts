@@ -4,7 +4,7 @@
  */
 import { exp, ln, power } from "../../lib/base/mod.ts";
 
-/** The distribution of a sojourn time, as far as it is known. */
+/** The known properties of the distribution of a sojourn time. */
 export interface Sojourn {
   /** Waiting and service. */
   readonly mean: number;
@@ -44,7 +44,7 @@ export function mmc(servers: number, arrivalRate: number, serviceRate: number): 
   };
 }
 
-/** The share of clients that M/M/c/K refuses: `places` in all, those in service included. */
+/** The share of clients that M/M/c/K refuses. `places` includes the places in service. */
 export function mmckLoss(
   servers: number,
   places: number,
@@ -121,8 +121,8 @@ export function closedLoop(
 }
 
 /**
- * A healthy backend whose probes fail by chance: for how many probes it is up between two times down, and for
- * what share of the time it is down.
+ * A healthy backend whose probes fail by chance: the number of probes for which it is up between two times down, and
+ * the share of the time for which it is down.
  */
 export function flapping(
   failure: number,

@@ -1,2 +1,2 @@
-/** The name of a worker that serves tasks. The program recognises by it that it runs as one. */
+/** The name of a worker that serves tasks. By this name, the program recognises that it runs as such a worker. */
 export const WORKER_NAME = "lbsim sim";

@@ -19,7 +19,7 @@ export interface WorkerScope {
   postMessage(message: unknown): void;
 }
 
-/** The worker's side: serves tasks from here on. */
+/** The worker's side: serves tasks from now on. */
 export function serveTasks(scope: WorkerScope): void {
   let replicator: Replicator | undefined;
   scope.onmessage = ({ data }: MessageEvent<Request>) => {
