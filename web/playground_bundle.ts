@@ -69,18 +69,16 @@ async function library(): Promise<Library> {
   const names = [...Deno.readDirSync(new URL("examples/", ROOT))]
     .filter(({ name }) => name.endsWith(".yaml") && name !== "local.yaml")
     .map(({ name }) => name.replace(/\.yaml$/, "")).sort();
-  const texts = await Promise.all(names.map((name) => read(`examples/${name}.yaml`)));
-  // One click opens a text, without the configuration that it may extend.
-  const alone = names.map((name, i) => ({ name, text: texts[i]! }))
-    .filter(({ text }) => !/^extends:/m.test(text));
-  const examples = alone.map(({ name, text }) => {
-    const { title = name, watch = "" } = parseStudy({
-      scenario: { file: `${name}.yaml`, text },
-      files: {},
-      set: [],
-    });
-    return { name, title, watch, text };
-  });
+  const examples = await Promise.all(names.map(async (name) => {
+    const text = await read(`examples/${name}.yaml`);
+    const extended = /^extends: (.+)$/m.exec(text)?.[1];
+    const files = extended === undefined
+      ? {}
+      : { [extended]: { file: extended, text: await read(`examples/${extended}`) } };
+    const scenario = { file: `${name}.yaml`, text };
+    const { title = name, watch = "" } = parseStudy({ scenario, files, set: [] });
+    return { name, title, watch, text, files };
+  }));
   return {
     examples,
     lessons: parseLessons(await read("docs/lab.md"), await read("docs/lab-answers.md")),

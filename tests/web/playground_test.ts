@@ -83,6 +83,7 @@ test("every example and every lesson opens and runs", async (page) => {
     `[...document.querySelectorAll("#library a")].map(({ hash }) => hash)`,
   );
   assert.ok(hashes.length > 30, `${hashes.length}`);
+  assert.ok(hashes.includes("#example=three-worlds"), "also one that extends a config.yaml");
   for (const hash of hashes) {
     await open(page, hash);
     await until(page, `document.querySelector("main").dataset.route === ${JSON.stringify(hash)}`);

@@ -1,3 +1,5 @@
+import type { TextFile } from "./protocol.ts";
+
 /** A scenario that the page can open: its text, and the files that it names. */
 export interface Example {
   /** The name of its file without the ending. */
@@ -5,6 +7,8 @@ export interface Example {
   readonly title: string;
   readonly watch: string;
   readonly text: string;
+  /** The configuration that it extends, by the path that it uses. */
+  readonly files: Readonly<Record<string, TextFile>>;
 }
 
 /** An experiment of a lesson: a scenario with settings that override its own. */

@@ -70,8 +70,10 @@ export class Opener {
       const names = this.#playground.library.peek().examples.map((one) => one.name).join(", ");
       throw new ShareError(`there is no example ${name}; there are: ${names}`);
     }
-    const source = { file: `${name}.yaml`, text: example.text };
-    if (await this.#playground.open({ source, set: [...set, "expect=[]"] })) await this.#begin();
+    const { text, files } = example;
+    const source = { file: `${name}.yaml`, text };
+    const open = { source, files, set: [...set, "expect=[]"] };
+    if (await this.#playground.open(open)) await this.#begin();
   }
 
   async #lesson(number: number, change: number | undefined): Promise<void> {
