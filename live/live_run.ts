@@ -88,7 +88,7 @@ const encoder = new TextEncoder();
 class LiveRun {
   readonly recorder: Recorder;
   readonly backends: readonly MeasuredBackend[];
-  /** That of the present: its settings may change during the run. */
+  /** The present scenario: its settings may change during the run. */
   #scenario: ReadyScenario;
   readonly #seed: number;
   readonly #options: LiveRunOptions;
@@ -102,11 +102,11 @@ class LiveRun {
   readonly #health: HealthLog;
   readonly #spread: Spread;
   readonly #series: TimeSeries | undefined;
-  /** By client: how often it was refused and has not noticed yet. */
+  /** For each client: how often it was refused and has not noticed it yet. */
   readonly #refusals = new Map<string, number>();
-  /** By client: how long its connections waited for a backend that has room. */
+  /** For each client: how long its connections waited for a backend with a free place. */
   readonly #queued = new Map<string, Nanoseconds[]>();
-  /** Figures that are on the way. */
+  /** The readings that have not ended. */
   readonly #reading: Promise<unknown>[] = [];
   readonly #clock = new RunClock(monotonicNow);
   readonly #failing = new AbortController();
@@ -322,7 +322,7 @@ class LiveRun {
     this.#readTotals((totals) => this.#end = totals);
   }
 
-  /** Reads the totals as of now, or, if backends must be asked first, as of their answers. */
+  /** Reads the present totals, or, if backends must be asked first, the totals at their answers. */
   #readTotals(read: (totals: CumulativeTotals) => void): void {
     const now = () => read(readTotals(this, this.#health, this.#alarms.now()));
     if (this.#system.refresh === undefined) return now();
@@ -337,7 +337,7 @@ class LiveRun {
     }
   }
 
-  /** Waits for what the balancers and backends have yet to report. */
+  /** Waits for the outstanding reports of the balancers and backends. */
   async #allReported(): Promise<void> {
     const { eventsLate } = this.#system;
     if (eventsLate > 0) await this.#alarms.until(this.#alarms.now() + 2 * eventsLate);

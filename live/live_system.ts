@@ -6,7 +6,7 @@ import type { Fault, Scenario } from "../lib/scenario/types.ts";
 import type { MeasuredBackend } from "../sim/measure/mod.ts";
 import type { ReadyScenario } from "../sim/study/mod.ts";
 
-/** What the balancers and backends of a live run are given. */
+/** The context of the balancers and backends of a live run. */
 export interface SystemContext {
   readonly scenario: ReadyScenario;
   readonly seed: number;
@@ -16,7 +16,7 @@ export interface SystemContext {
   readonly streams: readonly EventStream[];
   /** Ends the run. */
   readonly signal: AbortSignal;
-  /** The run cannot go on. */
+  /** Called when the run cannot continue. */
   readonly onFailed: (error: unknown) => void;
 }
 
@@ -31,7 +31,7 @@ export interface LiveSystem {
   readonly clientAddress: string | undefined;
   /** Whether the network between clients and balancer has the scenario's latency, so that this process adds none. */
   readonly hasLatency: boolean;
-  /** For how long after an event the balancer may report it. */
+  /** The longest time after an event until the balancer reports it. */
   readonly eventsLate: Nanoseconds;
   /**
    * Balancers and backends are ready for clients when it resolves.
@@ -41,7 +41,7 @@ export interface LiveSystem {
   start(): Promise<void>;
   /** Where a balancer listens; undefined while it is stopped. */
   addressOf(balancer: number): Address | undefined;
-  /** What the operator of the first balancer wants of a backend at present. */
+  /** The present wish of the first balancer's operator for a backend. */
   modeOf(backend: number): BackendMode | undefined;
   /** The backend that got an attempt at a request; undefined if that is not known. The attempt has ended. */
   takeBackendOf(attempt: string): number | undefined;
@@ -51,9 +51,9 @@ export interface LiveSystem {
   begin(fault: Fault): void;
   /** A fault ends. One with a time of its own ends by itself. */
   end(fault: Fault): void;
-  /** Brings the figures of the backends up to date. Undefined if they always are. */
+  /** Updates the numbers of the backends. Undefined if they are always up to date. */
   refresh?(): Promise<void>;
-  /** Ends everything, and puts back what was changed. */
+  /** Ends everything, and restores the changed settings. */
   close(): Promise<void>;
 }
 

@@ -48,12 +48,12 @@ export class LocalSystem implements LiveSystem {
   readonly #context: SystemContext;
   readonly #options: LocalOptions;
   readonly #links: Network;
-  /** That of the present. */
+  /** The present scenario. */
   #scenario: ReadyScenario;
-  /** By balancer. */
+  /** The configuration of each balancer. */
   #configs: readonly Config[];
   readonly #balancers: (Balancer | undefined)[];
-  /** By attempt that is in progress: the backend that got it. */
+  /** The backend that got each attempt in progress. */
   readonly #backendOf = new Map<string, number>();
   readonly #active = new Set<Fault>();
   readonly #stopping: Promise<unknown>[] = [];
@@ -159,7 +159,7 @@ export class LocalSystem implements LiveSystem {
     this.#configs = this.#localConfigs();
   }
 
-  /** A fault of a backend begins or ends. What has a time of its own ends by itself. */
+  /** A fault of a backend begins or ends. A fault with a time of its own ends by itself. */
   #change(fault: BackendFault, change: 1 | -1): void {
     const { kind, backend: index } = fault;
     const backend = this.backends[index]!;

@@ -25,7 +25,7 @@ const LINES_MAX = 100;
 /** Runs `ip`. */
 export type RunIp = (command: IpCommand) => Promise<string>;
 
-/** What this machine has, as far as netem needs it. */
+/** The properties of this machine that netem needs. */
 export interface NetemMachine {
   readonly os: string;
   readonly uid: number | null;
@@ -68,7 +68,7 @@ async function runIp(ip: string, command: IpCommand): Promise<string> {
 }
 
 /**
- * Makes sure that this machine can make the network.
+ * Checks that this machine can create the network.
  *
  * @throws {UserError} with the reason, and what would be possible.
  */
@@ -232,7 +232,7 @@ export async function runInNamespaces(
 }
 
 /**
- * Waits for the client. Ctrl-C is passed on to it: it puts everything back.
+ * Waits for the client. Ctrl-C is passed on to it, and it restores all settings.
  *
  * @returns Its exit code.
  * @throws {UserError} if another process ends before.
@@ -324,7 +324,7 @@ class Child {
     this.ended = this.#process.status.then(({ code }) => code);
   }
 
-  /** What it has said last. */
+  /** The last lines that it has printed. */
   get lastLines(): string {
     return this.#lines.slice(-LINES_KEPT).join("\n") || "it said nothing";
   }

@@ -22,7 +22,7 @@ export class BalancerModel {
   stops = 0;
   /** The number of partitions between this balancer and each backend, by backend index. */
   readonly cuts: number[];
-  /** By index in the scheduler: the backend that this was when it was last asked for. */
+  /** The backends by their indices in the scheduler, as they were at the latest look-up. */
   readonly #models: BackendModel[] = [];
   readonly #backends: ReadonlyMap<string, BackendModel>;
   #options: Balancer;

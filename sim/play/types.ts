@@ -32,7 +32,7 @@ export interface Problem {
   readonly hint?: string;
   /** The paths of files that the scenario names and that were not given. */
   readonly missing?: readonly string[];
-  /** A recording is damaged: what comes before the damage can be opened. */
+  /** Whether a recording is damaged. The part before the damage can be opened. */
   readonly damaged?: boolean;
 }
 
@@ -46,10 +46,10 @@ export interface VariantInfo {
   readonly load: number | null;
 }
 
-/** A setting that a form can change: its path, its value at the start of the run, and what it may be. */
+/** A setting that a form can change: its path, its value at the start of the run, and its possible values. */
 export interface Control {
   readonly path: string;
-  /** A heading under which controls stand together: `load`, `algorithm`, `health checks`, … */
+  /** A heading for several controls: `load`, `algorithm`, `health checks`, … */
   readonly group: string;
   readonly label: string;
   /** One sentence. */
@@ -69,7 +69,7 @@ export interface Control {
     | { readonly kind: "choice"; readonly options: readonly string[] }
     /** A switch, with the values for on and off. */
     | { readonly kind: "flag"; readonly on: unknown; readonly off: unknown };
-  /** The algorithm whose parameter it is; else null. */
+  /** The algorithm that has this parameter; null for other settings. */
   readonly algorithm: string | null;
 }
 
@@ -84,7 +84,7 @@ export interface Why {
   /** The rule that decided, and how a tie was broken. */
   readonly rule: string;
   readonly candidates: readonly ExplainedBackend[];
-  /** The algorithm's own state at that moment: the ring, the table, the turns, the pool, the latencies. */
+  /** The data of the algorithm at that moment: the ring, the table, the turns, the pool, the latencies. */
   readonly details: PickDetails | null;
 }
 
@@ -100,10 +100,10 @@ export interface Sessions {
   }[];
 }
 
-/** Something that happens to the run: a change of settings or a fault, of the scenario or made by hand. */
+/** A change of the run: of settings, or a fault. It is part of the scenario, or was made by hand. */
 export interface Intervention {
   readonly at_ms: number;
-  /** When it ends; null if it does not, or only by hand. */
+  /** When it ends; null if it has no end, or ends only by hand. */
   readonly until_ms: number | null;
   readonly text: string;
   /** The settings that it changes, by path; null for a fault. */
@@ -116,7 +116,7 @@ export interface VariantFrame {
   readonly frame: Frame;
   /** About once a second, and after every seek and step. */
   readonly snapshot: Snapshot | null;
-  /** Events since the update before, oldest first: at most 200. Not those of single connections. */
+  /** The events since the previous update, oldest first: at most 200. Those of single connections are left out. */
   readonly events: readonly LbEvent[];
   /** Events that were dropped because there were too many. */
   readonly events_lost: number;
@@ -124,7 +124,7 @@ export interface VariantFrame {
   readonly truth: Truth;
   readonly beliefs: readonly Beliefs[];
   readonly counts: Counts;
-  /** Null: there are too many, or the page does not show them. `flows` stand for them. */
+  /** Null if there are too many, or if the page does not show them. Then `flows` replace them. */
   readonly dots: Dots | null;
   /** The number of requests in progress, drawn or not. */
   readonly dots_total: number;
@@ -144,7 +144,7 @@ export interface VariantStatistics {
    * `latency_ms[i]`. For logarithmic axes. Both are empty if no request is done.
    */
   readonly ccdf: { readonly latency_ms: Float64Array; readonly share: Float64Array };
-  /** What theory gives where it holds, else null, with the reason why not. */
+  /** The results of queueing theory if its assumptions are true; otherwise null, with the reason. */
   readonly theory: TheoryLines | null;
   readonly no_theory: string | null;
   /** Over all measured requests; NaN if there are none. */
@@ -186,13 +186,13 @@ export interface Series {
   readonly in_flight: Float32Array;
 }
 
-/** Which variant leads, and whether that is more than chance. */
+/** The better variant, and whether the difference is significant. */
 export interface Verdict {
   /** One sentence. Empty if there is one variant only. */
   readonly sentence: string;
   /** Index of the best variant; null if the difference is not significant. */
   readonly leader: number | null;
-  /** How many batches the comparison rests on. */
+  /** The number of batches that were compared. */
   readonly batches: number;
 }
 
@@ -208,14 +208,17 @@ export interface Update {
 
 /** The clock of the run. All variants share it. */
 export interface RunState {
-  /** One more with each text that was opened, change that was made and jump in time: drawings that grew start anew. */
+  /**
+   * A number that increases with each opened text, each change and each jump in time. Drawings that grow over time
+   * then begin again.
+   */
   readonly epoch: number;
   readonly at_ms: number;
   /** The speed that was asked for. 0: paused. */
   readonly speed: number;
   /** The speed that is reached. */
   readonly actual_speed: number;
-  /** How far the run is known: the end of the time line. Grows if the run ends after a number of connections. */
+  /** The end of the time line. It grows if the run ends after a number of connections. */
   readonly length_ms: number;
   /** Whether all variants have ended. */
   readonly over: boolean;
@@ -223,30 +226,33 @@ export interface RunState {
   readonly events: number;
   /** Whether the decisions of a recording are shown, and nothing is simulated. */
   readonly recorded: boolean;
-  /** The run as text, with all interventions. Null if it is as in the message before. */
+  /** The run as text, with all interventions. Null if it is the same as in the previous message. */
   readonly text: string | null;
-  /** The changes of settings, then the faults, also those of the scenario. Null if they are as in the message before. */
+  /**
+   * The changes of settings, then the faults, including those of the scenario. Null if they are the same as in the
+   * previous message.
+   */
   readonly interventions: readonly Intervention[] | null;
-  /** If what is shown is being computed: how much is done, from 0 to 1; else null. */
+  /** While the shown data are computed: the progress, from 0 to 1; otherwise null. */
   readonly progress: number | null;
 }
 
 /** A message to the worker. Its `request` number comes back in the reply. */
 export type Request = { readonly request: number } & Command;
 
-/** What the page can ask for. */
+/** The commands of the page. */
 export type Command =
-  /** Opens a text in place of what is open. Reply: `Opened`. */
+  /** Opens a text instead of the present one. Reply: `Opened`. */
   | OpenCommand
   | OpenRecordingCommand
   /**
-   * Shows the decisions of the open recording again, at the present time, in place of a simulation of its traffic.
+   * Shows the decisions of the open recording again, at the present time, instead of a simulation of its traffic.
    * Reply: `Opened`.
    */
   | { readonly kind: "replay" }
   /**
-   * How fast time passes: virtual seconds per second of the wall clock; 0 pauses. If the worker cannot keep up, it is
-   * slower and says so in `RunState.speed`. Reply: `null`.
+   * How fast time passes: virtual seconds per second of the wall clock; 0 pauses. If the worker is too slow for this
+   * speed, `RunState.actual_speed` shows the real one. Reply: `null`.
    */
   | { readonly kind: "speed"; readonly speed: number }
   /**
@@ -281,12 +287,12 @@ export type Command =
   /** Ends now all faults of a backend that have begun; without an id, all faults. Reply: `Changed`. */
   | { readonly kind: "repair"; readonly backend?: string }
   /**
-   * Removes what was done by hand: the entry at this place of `RunState.interventions`, or everything if left out. The
-   * run is computed again up to the present time. Reply: `Changed`.
+   * Removes changes by hand: the entry at this place of `RunState.interventions`, or everything if left out. The run
+   * is computed again up to the present time. Reply: `Changed`.
    */
   | { readonly kind: "withdraw"; readonly index?: number }
   /**
-   * Compares: variants in place of those that are open, for example `{"balancer.algorithm": ["maglev", "prequal"]}`;
+   * Compares variants, which replace the present ones, for example `{"balancer.algorithm": ["maglev", "prequal"]}`;
    * an empty object leaves one variant. At most three variants are run. The run is computed again up to the present
    * time. Reply: `Opened`.
    */
@@ -298,7 +304,7 @@ export type Command =
    * present time. Reply: `Why`; `null` if there was no pick yet.
    */
   | { readonly kind: "why"; readonly variant: number; readonly dot?: number }
-  /** Where a client of this address would go now, as `FrameSource.explain` asks. Reply: `Why`. */
+  /** The backend that a client with this address would get now, as `FrameSource.explain` asks. Reply: `Why`. */
   | { readonly kind: "explain"; readonly variant: number; readonly client: string }
   /** The session map of a balancer, as `FrameSource.sessions` asks. Reply: `Sessions`. */
   | {
@@ -317,14 +323,14 @@ export type Command =
   /** The numbers of the series as CSV, up to the present time. Reply: `{text}`. */
   | { readonly kind: "csv" }
   /**
-   * What the page shows. Reply: `null`. All are on at the start; dots, statistics and events that the page does not
-   * show need not be computed.
+   * Sets the data that the page shows. Reply: `null`. All are on at the start; dots, statistics and events that the
+   * page does not show need not be computed.
    */
   | {
     readonly kind: "show";
     readonly dots?: boolean;
     readonly statistics?: boolean;
-    /** The largest number of dots of a variant; beyond it only flows are sent. 2000 at the start. */
+    /** The largest number of dots of a variant. If there are more, only flows are sent. 2000 at the start. */
     readonly dots_max?: number;
     /** The balancer whose view the dashboard's frames and snapshots show, from 0. */
     readonly balancer?: number;
@@ -370,22 +376,22 @@ export interface OpenRecordingCommand {
   readonly kind: "open recording";
   /** The files of the recording, in any order, each under its own name: `run.jsonl`, `run.jsonl.1`, … */
   readonly parts: readonly TextFile[];
-  /** Uses what comes before the first damage, instead of refusing a damaged recording. */
+  /** Whether the part before the first damage is used, instead of refusing a damaged recording. */
   readonly until_damage?: boolean;
   readonly at_ms?: number;
 }
 
-/** What a recording says. */
+/** The result of reading a recording. */
 export interface RecordingInfo {
-  /** The name of its present file. */
+  /** The name of its newest file. */
   readonly file: string;
   /** The files that were read, in the order in which they were written. */
   readonly files: readonly string[];
-  /** What `lbsim sim --replay --json` prints. */
+  /** The output of `lbsim sim --replay --json`. */
   readonly json: Readonly<Record<string, unknown>>;
   /** Whether its decisions are made again, in the words of the command line. */
   readonly result: readonly string[];
-  /** What a simulation of its traffic assumes, one sentence each. */
+  /** The assumptions of a simulation of its traffic, one sentence each. */
   readonly assumptions: readonly string[];
 }
 
@@ -423,7 +429,7 @@ export type Result =
   | Exported
   | { readonly text: string };
 
-/** What is open. */
+/** The opened run. */
 export interface Opened {
   /** The whole run as a scenario, in YAML. */
   readonly text: string;
@@ -434,7 +440,7 @@ export interface Opened {
   /** The recording that is open; null if there is none. */
   readonly recording: RecordingInfo | null;
   readonly title: string | null;
-  /** What to look at. */
+  /** A text that tells the reader what to look at. */
   readonly watch: string | null;
   readonly source: readonly string[];
   /** What is simulated, in a few sentences, as `lbsim sim` describes it. */
@@ -461,11 +467,11 @@ export interface Opened {
   readonly compare: Readonly<Record<string, readonly unknown[]>>;
   /** The expectations of the scenario, as written. */
   readonly expect: readonly string[];
-  /** What can be changed during the run. */
+  /** The settings that can be changed during the run. */
   readonly controls: readonly Control[];
 }
 
-/** Where a step has led. */
+/** The result of a step. */
 export interface Stepped {
   readonly at_ms: number;
   /** The event in words; null if the run is over. */
@@ -479,7 +485,7 @@ export interface Stepped {
 /** A change is part of the run. */
 export interface Changed {
   readonly at_ms: number;
-  /** What was done, in words. */
+  /** The change in words. */
   readonly text: string;
 }
 

@@ -2,8 +2,8 @@
 const END = 0;
 
 /**
- * Indices in the order in which they came, each of which can leave in O(1): `AgeList` for numbers. It has no branch
- * that depends on who comes or leaves, and no object that the collector must know.
+ * Indices in the order in which they were added. Each of them can be removed in O(1): `AgeList` for numbers. It has
+ * no branch that depends on the added or removed index, and no object for the garbage collector.
  */
 export class IndexList {
   /** The places of the neighbours. A place that is not in the list is its own neighbour. */
@@ -15,17 +15,17 @@ export class IndexList {
     return this.#size;
   }
 
-  /** The index that came first; −1 if there is none. */
+  /** The index that was added first; −1 if there is none. */
   get oldest(): number {
     return this.#younger[END]! - 1;
   }
 
-  /** The index that came after this one; −1 if it is the last. */
+  /** The index that was added after this one; −1 if it is the last. */
   after(index: number): number {
     return this.#younger[index + 1]! - 1;
   }
 
-  /** From the oldest to the youngest. The index at hand may leave meanwhile. */
+  /** Iterates from the oldest to the youngest. The current index may be removed during the iteration. */
   *[Symbol.iterator](): IterableIterator<number> {
     let index = this.oldest;
     while (index >= 0) {
@@ -43,7 +43,7 @@ export class IndexList {
     this.#younger = Int32Array.from({ length: 2 * length }, (_, i) => this.#younger[i] ?? i);
   }
 
-  /** Joins as the youngest. It must not be in the list. */
+  /** Adds an index as the youngest. It must not be in the list. */
   add(index: number): void {
     const place = index + 1;
     const youngest = this.#older[END]!;
@@ -54,7 +54,7 @@ export class IndexList {
     this.#size++;
   }
 
-  /** Leaves, if it is in the list. */
+  /** Removes an index, if it is in the list. */
   delete(index: number): void {
     const place = index + 1;
     const older = this.#older[place]!;

@@ -16,7 +16,7 @@ interface Place extends Aged<Place> {
 }
 
 /**
- * `join-idle-queue`: a backend that becomes idle joins a queue, and the next connection goes to the one that has
+ * `join-idle-queue`: a backend that becomes idle joins a queue, and the next connection goes to the backend that has
  * waited longest. If the queue is empty, a backend is drawn at random, in proportion to weight. A pick compares no
  * loads.
  *
