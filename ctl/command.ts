@@ -105,7 +105,11 @@ export function ctlCommand(io: Io) {
   ctl.command("weight")
     .description("change the weight of a backend")
     .addArgument(backendArgument())
-    .argument("<weight>", "a whole number from 0 to 256; 0 gets no new clients", integerOption(0))
+    .argument(
+      "<weight>",
+      "a whole number from 0 to 256; with 0, the backend gets no new clients",
+      integerOption(0),
+    )
     .action((id, weight) =>
       run(async (ctl) => {
         const answer = await ctl.balancer.setWeight(id, weight);

@@ -50,13 +50,13 @@ export function liveCommand(io: Io) {
       .option("--replications <n>", "number of runs of each variant (default: 1)", integerOption(1))
       .option(
         "-c, --config <file>",
-        "use the balancer and the backends of this configuration, which run already, through their admin APIs",
+        "run the scenario on the balancer and the backends of this configuration, through their admin APIs; they must be running",
         fileOption,
       )
       .addOption(
         new Option(
           "--network <kind>",
-          "process: lbsim delays messages by the latency of the scenario (default). netem: in network namespaces, whose links have this latency; needs Linux and root. real: with --config, if the real network has this latency",
+          "process: lbsim delays messages by the latency of the scenario (default). netem: the kernel delays them, in network namespaces; needs Linux, root and `deno task live:netem`. real: with --config; the real network has this latency already, and lbsim delays nothing",
         ).choices(NETWORKS).argParser(nameOption("--network", NETWORKS)),
       )
       .option(
@@ -121,7 +121,7 @@ export function liveCommand(io: Io) {
 
 const MORE = `
 The same seed gives the arrivals, clients and jobs of lbsim sim, so that you can
-compare the two results. A run takes as long as the scenario's duration. If one
+compare the two results. A run takes as long as the scenario's duration. If this
 machine cannot run the scenario, lbsim gives the reason and starts nothing.
 
 Exit codes: 0: the expectations of the scenario hold. 1: one of them does not.
@@ -134,9 +134,9 @@ Examples:
   lbsim compare sim.json live.json
   lbsim live scenario.yaml --config config.yaml
 
-With --config, the balancer and the backends of a LAN run the scenario. They run
-already, and are changed through their admin APIs: each backend needs the key
-\`admin\`. At the end, all changed settings are restored.`;
+With --config, the balancer and the backends of a LAN run the scenario. Start
+them first. lbsim live changes their settings through their admin APIs, and
+restores them at the end. Each backend needs the key \`admin\`.`;
 
 type Results = readonly (readonly ReplicationResult[])[];
 
