@@ -9,18 +9,8 @@ const ROOT = `${import.meta.dirname}/../../`;
 const DOCUMENTS = [
   "README.md",
   "CONTRIBUTING.md",
-  "docs/algorithms.md",
-  "docs/bench.md",
-  "docs/commands.md",
-  "docs/config.md",
-  "docs/lab-answers.md",
-  "docs/lab.md",
-  "docs/operate.md",
-  "docs/replay.md",
-  "docs/scenarios.md",
-  "docs/switch-from-round-robin.md",
-  "docs/trust.md",
-  "docs/which-algorithm.md",
+  ...[...Deno.readDirSync(`${ROOT}docs`)].map(({ name }) => `docs/${name}`)
+    .filter((path) => path.endsWith(".md")).sort(),
 ];
 
 const read = (file: string) => Deno.readTextFileSync(`${ROOT}${file}`);
