@@ -16,6 +16,7 @@ import { withBackend, withoutBackend } from "./backends.ts";
 import type {
   Changed,
   Command,
+  Intervention,
   Message,
   Opened,
   Problem,
@@ -247,11 +248,13 @@ export class Player {
         return yield* this.#change(
           session,
           (document, at) => document.withoutFaultsFrom(at, command.backend),
+          () => `${command.backend ?? "every backend"} is repaired`,
         );
       case "withdraw":
         return yield* this.#change(
           session,
           (document) => document.withoutIntervention(command.index),
+          (before, after) => `withdrawn: ${without(before, after)}`,
         );
       case "why":
         return yield* session.why(command.variant, command.dot);
@@ -291,10 +294,16 @@ export class Player {
     return openedOf(session, this.#recording);
   }
 
-  /** Everything is checked before anything changes. */
+  /**
+   * Everything is checked before anything changes.
+   *
+   * @param sentence What was done, in words, from the interventions before and after it.
+   */
   *#change(
     session: Session,
     edit: (document: RunDocument, at: Nanoseconds) => RunDocument,
+    sentence = (before: readonly Intervention[], after: readonly Intervention[]) =>
+      without(after, before),
   ): Generator<Pause, Changed> {
     yield* session.reaching();
     const before = session.document.interventions;
@@ -304,12 +313,7 @@ export class Player {
     // A change takes effect when time passes: a run that is paused goes on for a moment.
     const at = session.speed === 0 ? session.at + MOMENT : session.at;
     session.show(document, at, scenarios);
-    const known = new Set(before.map((one) => JSON.stringify(one)));
-    const added = document.interventions.filter((one) => !known.has(JSON.stringify(one)));
-    return {
-      at_ms: session.at / NS_PER_MS,
-      text: added.map(({ text }) => text).join("; "),
-    };
+    return { at_ms: session.at / NS_PER_MS, text: sentence(before, document.interventions) };
   }
 
   *#step(session: Session, to: "event" | "pick" | "health"): Generator<Pause, Stepped> {
@@ -324,6 +328,12 @@ export class Player {
       why: pick === undefined ? null : whyOf(variant, pick),
     };
   }
+}
+
+/** The interventions that are not among the others, in words. */
+function without(all: readonly Intervention[], others: readonly Intervention[]): string {
+  const known = new Set(others.map((one) => JSON.stringify(one)));
+  return all.filter((one) => !known.has(JSON.stringify(one))).map(({ text }) => text).join("; ");
 }
 
 function nothingOpen(): UserError {

@@ -536,6 +536,7 @@ export class Session {
   statistics(): Statistics {
     const ended = Math.floor(this.#at / this.#sliceLength);
     const slices = this.#slices.map((ofVariant) => ofVariant.slice(0, ended));
+    const warm = Math.max(...this.#variants.map(({ scenario }) => scenario.warmup));
     return {
       variants: this.#runs.map((run, variant) =>
         statisticsOf(
@@ -551,6 +552,7 @@ export class Session {
           const warm = this.#variants[i]!.scenario.warmup / this.#sliceLength / SLICES_PER_BATCH;
           return ofVariant.slice(Math.ceil(warm), Math.floor(ended / SLICES_PER_BATCH));
         }),
+        this.#at < warm ? warm : undefined,
       ),
     };
   }

@@ -1,5 +1,5 @@
 /** Statistics of all variants while they run. */
-import { exp, NS_PER_MS } from "../../lib/base/mod.ts";
+import { exp, type Nanoseconds, NS_PER_MS, NS_PER_S } from "../../lib/base/mod.ts";
 import type { ReplicationResult } from "../../lib/metrics/mod.ts";
 import type { ComparisonReport } from "../../lib/report/mod.ts";
 import type { Scenario } from "../../lib/scenario/types.ts";
@@ -150,16 +150,22 @@ function exponentialCcdf(mean: number): NonNullable<TheoryLines["ccdf"]> {
  * runs of a study. The same comparison as in a report decides.
  *
  * @param pieces By variant: the requests of equal pieces of time since the end of the warm-up.
+ * @param warm When the warm-up ends, if it has not ended.
  */
 export function verdictOf(
   names: readonly string[],
   pieces: readonly (readonly Batch[])[],
+  warm: Nanoseconds | undefined,
 ): Verdict {
   if (names.length < 2) return { sentence: "", leader: null, batches: 0 };
   const length = Math.min(...pieces.map((ofVariant) => ofVariant.length));
   if (length < BATCHES_MIN) {
     return {
-      sentence: "Too early to compare: the run has measured too little so far.",
+      sentence: warm === undefined
+        ? "Too early to compare: the run has measured too little so far."
+        : `Too early to compare: the run warms up, and is measured from ${
+          (warm / NS_PER_S).toFixed(1)
+        } s on.`,
       leader: null,
       batches: 0,
     };

@@ -283,6 +283,11 @@ test("a pick is explained with its candidates; ring-hash shows its ring", async 
   await page.getByText("Compared: balancer.algorithm").waitFor();
   await page.getByRole("button", { name: "Explain the last pick" }).click();
   await page.getByRole("img", { name: /^The ring with/ }).waitFor();
+  // A colour of the ring belongs to each backend.
+  const colours: readonly string[] = await page.evaluate(
+    `[...document.querySelectorAll(".why-picture .swatch rect")].map((one) => one.getAttribute("fill"))`,
+  );
+  assert.ok(colours.length >= 2 && new Set(colours).size === colours.length, colours.join());
 });
 
 test(
@@ -293,6 +298,9 @@ test(
     await page.evaluate(
       `document.querySelectorAll("main details").forEach((one) => one.open = true)`,
     );
+    const algorithm = page.getByLabel("algorithm", { exact: true });
+    const names = "round-robin, least-connections, power-of-two";
+    assert.equal(await algorithm.locator("option:checked").innerText(), `compared: ${names}`);
     const change = async (label: string, value: string) => {
       const field = page.getByLabel(label, { exact: true });
       await field.fill(value);
@@ -307,7 +315,7 @@ test(
     await change("Connections of B1 at most", "40");
     await page.getByLabel("queue", { exact: true }).check();
     await page.getByLabel("sticky", { exact: true }).check();
-    await page.getByLabel("algorithm", { exact: true }).selectOption("power-of-two");
+    await algorithm.selectOption("power-of-two");
     await change("choices", "3");
     await page.getByRole("button", { name: "Add a backend" }).click();
     await page.locator('tr[data-backend="B4"]').waitFor();

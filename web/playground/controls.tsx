@@ -1,7 +1,8 @@
 import { useSignal } from "@preact/signals";
 import { useId } from "preact/hooks";
 import { useShared } from "./context.ts";
-import type { Control } from "./protocol.ts";
+import { Inline } from "./inline.tsx";
+import type { Control, Opened } from "./protocol.ts";
 
 /** These groups are open at the start. */
 const OPEN = ["load", "algorithm"];
@@ -41,7 +42,9 @@ function Field({ control }: { readonly control: Control }) {
   const { path, label, meaning, input } = control;
   const id = useId();
   const typed = useSignal<string | undefined>(undefined);
-  const value = playground.valueOf(path) ?? control.value;
+  const changed = playground.valueOf(path);
+  const compared = changed === undefined ? comparedIn(playground.opened.value, path) : "";
+  const value = changed ?? (compared === "" ? control.value : null);
   const set = async (next: unknown) => {
     await playground.set(path, next);
     typed.value = undefined;
@@ -67,7 +70,7 @@ function Field({ control }: { readonly control: Control }) {
             onChange={({ currentTarget }) => set(currentTarget.value)}
           >
             {[...new Set([...words === "" ? [""] : [], ...input.options, words])].map((option) => (
-              <option key={option} value={option}>{option === "" ? "not set" : option}</option>
+              <option key={option} value={option}>{option || compared || "not set"}</option>
             ))}
           </select>
         )
@@ -77,15 +80,27 @@ function Field({ control }: { readonly control: Control }) {
             type="text"
             spellcheck={false}
             autocomplete="off"
-            placeholder={input.example}
+            placeholder={compared || input.example}
             value={typed.value ?? words}
             onInput={({ currentTarget }) => typed.value = currentTarget.value}
             onChange={({ currentTarget }) => set(currentTarget.value)}
           />
         )}
-      <small title={path}>{meaning}</small>
+      <small title={path}>
+        <Inline text={meaning} />
+      </small>
     </div>
   );
+}
+
+/** The values of a setting in the variants, if they are compared by it. */
+function comparedIn(opened: Opened | undefined, path: string): string {
+  const values = opened?.compare[path];
+  if (values === undefined) return "";
+  const isOnly = Object.keys(opened!.compare).length === 1;
+  // The name of a variant is the short form of its value.
+  const words = isOnly ? opened!.variants.map(({ name }) => name) : values.map(wordsOf);
+  return `compared: ${words.join(", ")}`;
 }
 
 function wordsOf(value: unknown): string {

@@ -17,6 +17,8 @@ const FOLLOWED_MIN = 0.25;
 export interface SceneStyle {
   readonly colours: Colours;
   readonly isStill: boolean;
+  /** Whether the warm-up has not ended: its requests are not counted. */
+  readonly isWarmingUp: boolean;
   /** The seconds since the previous picture. */
   readonly passed: number;
 }
@@ -78,7 +80,7 @@ export class Scene {
     this.#isFlow = dots === null ||
       this.#followed < (this.#isFlow ? 1.6 * FOLLOWED_MIN : FOLLOWED_MIN);
     if (!isStill) this.#flowing += passed;
-    this.#title(name, frame, colours);
+    this.#title(name, frame, style);
     this.#edges(frame, colours);
     truth.ids.forEach((_, i) => this.#backend(i, truth, beliefs, colours));
     if (!this.#isFlow) {
@@ -86,30 +88,33 @@ export class Scene {
       this.#flock.draw(this.#context, lookOf(colours));
     }
     // Requests pass behind what only passes them on.
-    this.#clients(frame, colours);
+    this.#clients(frame, style);
     beliefs.forEach((belief, i) => this.#balancer(i, belief, frame, colours));
   }
 
-  #title(name: string, { algorithm, dots_total, counts }: VariantFrame, colours: Colours): void {
+  #title(
+    name: string,
+    { algorithm, dots_total, counts }: VariantFrame,
+    { colours, isWarmingUp }: SceneStyle,
+  ): void {
     const context = this.#context;
+    const { width } = this.#layout;
     context.textBaseline = "middle";
     context.textAlign = "left";
     context.font = "600 14px system-ui, sans-serif";
     context.fillStyle = colours.text;
     const title = name === "" ? algorithm : name;
-    context.fillText(title, 2, 12, 0.6 * this.#layout.width);
+    const titleWidth = Math.min(context.measureText(title).width, 0.5 * width);
+    context.fillText(title, 2, 12, titleWidth);
     context.textAlign = "right";
     context.font = "12px system-ui, sans-serif";
     context.fillStyle = colours.muted;
     const errors = counts.failed + counts.refused + counts.timed_out;
-    context.fillText(
-      `${formatNumber(dots_total)} under way · ${formatNumber(counts.done)} done · ${
-        formatNumber(errors)
-      } errors`,
-      this.#layout.width - 4,
-      12,
-      0.55 * this.#layout.width,
-    );
+    const measured = isWarmingUp
+      ? "warm-up: not counted yet"
+      : `${formatNumber(counts.done)} done · ${formatNumber(errors)} errors`;
+    const words = `${formatNumber(dots_total)} under way · ${measured}`;
+    context.fillText(words, width - 4, 12, width - titleWidth - 16);
   }
 
   #edges({ flows, beliefs, truth }: VariantFrame, colours: Colours): void {
@@ -175,10 +180,10 @@ export class Scene {
     context.stroke();
   }
 
-  #clients({ counts }: VariantFrame, colours: Colours): void {
+  #clients({ counts }: VariantFrame, { colours, isWarmingUp }: SceneStyle): void {
     const { clients } = this.#layout;
     this.#box(clients, colours.card, colours.line, 1.5, []);
-    this.#words(clients, "clients", `${formatNumber(counts.offered)}`, colours);
+    this.#words(clients, "clients", isWarmingUp ? "" : formatNumber(counts.offered), colours);
   }
 
   #balancer(

@@ -95,6 +95,7 @@ export function SceneView() {
       const style = {
         colours,
         isStill,
+        isWarmingUp: run.at_ms < (playground.opened.peek()?.warmup_ms ?? 0),
         passed: Math.min(0.1, (now - last) / 1000),
       };
       last = now;

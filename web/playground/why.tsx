@@ -107,10 +107,12 @@ function Details({ details }: { readonly details: PickDetails }) {
   }
 }
 
-function Rows({ title, heads, rows }: {
+function Rows({ title, heads, rows, colours }: {
   readonly title: string;
   readonly heads: readonly string[];
   readonly rows: readonly (readonly string[])[];
+  /** The colour that each row has in a picture. */
+  readonly colours?: readonly string[];
 }) {
   return (
     <>
@@ -129,7 +131,12 @@ function Rows({ title, heads, rows }: {
               <tr key={k}>
                 {row.map((cell, i) =>
                   i === 0
-                    ? <th key={i} scope="row">{cell}</th>
+                    ? (
+                      <th key={i} scope="row">
+                        {colours && <Swatch colour={colours[k]!} />}
+                        {cell}
+                      </th>
+                    )
                     : <td key={i} class="number">{cell}</td>
                 )}
               </tr>
@@ -141,16 +148,26 @@ function Rows({ title, heads, rows }: {
   );
 }
 
+function Swatch({ colour }: { readonly colour: string }) {
+  return (
+    <svg class="swatch" width="14" height="14" aria-hidden="true">
+      <rect width="14" height="14" rx="3" fill={colour} />
+    </svg>
+  );
+}
+
 /** The share of each backend of the ring or of the table. */
 function Shares({ title, backends, shares }: {
   readonly title: string;
   readonly backends: readonly string[];
   readonly shares: readonly number[];
 }) {
+  const { isDark } = useColours();
   return (
     <Rows
       title={title}
       heads={["Backend", "Share"]}
+      colours={backends.map((_, i) => strokeOf(i, isDark).colour)}
       rows={backends.map((id, i) => [id, `${(100 * shares[i]!).toFixed(1)} %`])}
     />
   );

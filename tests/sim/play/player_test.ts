@@ -75,6 +75,29 @@ Deno.test("compare: other variants of the same run, with what was changed by han
   assert.equal(one.ask<Opened>({ kind: "compare", compare: {} }).variants.length, 1);
 });
 
+Deno.test("during the warm-up the sentence about the variants states when measuring begins", () => {
+  const one = playing(
+    `${TEXT}warmup: 3s\ncompare: { balancer.algorithm: [random, least-connections] }\n`,
+  );
+  const sentenceAt = (at_ms: number) => {
+    one.ask({ kind: "seek", at_ms });
+    return one.rest()!.statistics!.verdict.sentence;
+  };
+  assert.match(sentenceAt(2000), /^Too early to compare: .* is measured from 3\.0 s on\.$/);
+  assert.match(sentenceAt(3100), /^Too early to compare: .* has measured too little so far\.$/);
+});
+
+Deno.test("a repair and what is withdrawn have sentences of their own", () => {
+  const one = playing(TEXT);
+  const textOf = (command: Command) => one.ask<Changed>(command).text;
+  one.ask({ kind: "seek", at_ms: 2000 });
+  assert.equal(textOf({ kind: "break", backend: "B2", fault: "crash" }), "B2: crash");
+  assert.equal(textOf({ kind: "repair", backend: "B2" }), "B2 is repaired");
+  assert.equal(textOf({ kind: "withdraw", index: 0 }), "withdrawn: B2: crash");
+  one.ask({ kind: "break", backend: "B1", fault: "hang" });
+  assert.equal(textOf({ kind: "repair" }), "every backend is repaired");
+});
+
 Deno.test("a config.yaml becomes a scenario that extends it, and exports to the digest of the command line", () => {
   const one = new Playing();
   const source = { file: "config.yaml", text: CONFIG };
