@@ -107,8 +107,8 @@ export class PlayRun implements ShownRun {
     this.#events.lost = lost;
   }
 
-  get healthChanges(): number {
-    return this.#events.healthChanges;
+  get lastHealthChange(): LbEvent | undefined {
+    return this.#events.lastHealthChange;
   }
 
   get monitors(): RunEvents["monitors"] {

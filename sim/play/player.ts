@@ -320,10 +320,11 @@ export class Player {
     const step = yield* session.stepping(to);
     const at_ms = session.at / NS_PER_MS;
     if (step === undefined) return { at_ms, text: null, variant: null, why: null };
-    const { variant, pick } = step;
+    const { variant, pick, health } = step;
+    const event = pick?.event ?? health;
     return {
       at_ms,
-      text: pick === undefined ? to : sentenceOf(pick.event),
+      text: event === undefined ? `an event at ${(at_ms / 1000).toFixed(6)} s` : sentenceOf(event),
       variant,
       why: pick === undefined ? null : whyOf(variant, pick),
     };

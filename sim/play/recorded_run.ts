@@ -156,8 +156,8 @@ export class RecordedRun implements ShownRun {
     this.#events.lost = lost;
   }
 
-  get healthChanges(): number {
-    return this.#events.healthChanges;
+  get lastHealthChange(): LbEvent | undefined {
+    return this.#events.lastHealthChange;
   }
 
   get monitors(): RunEvents["monitors"] {

@@ -36,7 +36,7 @@ export interface Observed {
 export class RunEvents {
   latest: LbEvent[] = [];
   lost = 0;
-  healthChanges = 0;
+  lastHealthChange: LbEvent | undefined;
   readonly monitors: readonly Monitor[];
   readonly #balancers: readonly Observed[];
   /** How many readers of explained picks there are. */
@@ -54,7 +54,7 @@ export class RunEvents {
       return monitor;
     });
     for (const { events } of balancers) {
-      events.subscribe("playground", HEALTH, () => void this.healthChanges++);
+      events.subscribe("playground", HEALTH, (event) => void (this.lastHealthChange = event));
       events.subscribe("playground", REPORTED, (event) => this.add(event));
     }
   }

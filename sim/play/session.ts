@@ -8,7 +8,7 @@ import {
   parseIp,
   UserError,
 } from "../../lib/base/mod.ts";
-import { Explanation } from "../../lib/core/mod.ts";
+import { Explanation, type LbEvent } from "../../lib/core/mod.ts";
 import { refusalInWords } from "../../lib/observe/mod.ts";
 import type { Variant } from "../../lib/scenario/mod.ts";
 import { meanRate } from "../../lib/workload/mod.ts";
@@ -56,6 +56,8 @@ export type StepTarget = "event" | "pick" | "health";
 export interface Step {
   readonly variant: number;
   readonly pick: ExplainedPick | undefined;
+  /** For a step to a change of health: the change. */
+  readonly health: LbEvent | undefined;
 }
 
 /**
@@ -256,18 +258,21 @@ export class Session {
   *stepping(to: StepTarget): Generator<Pause, Step | undefined> {
     this.speed = 0;
     yield* this.reaching();
-    const before = this.#healthChanges;
+    const before = this.#runs.map((run) => run.lastHealthChange);
     let pick: ExplainedPick | undefined;
     const ends = to === "pick"
       ? this.#runs.map((run) => run.explainPicks((explained) => pick ??= explained))
       : [];
     let variant: number | undefined;
+    let health: LbEvent | undefined;
     this.#isStepping = true;
     try {
       for (let count = 1;; count++) {
         variant = this.#stepOnce();
         if (variant === undefined || to === "event") break;
-        if (to === "pick" ? pick !== undefined : this.#healthChanges !== before) break;
+        const change = this.#runs[variant]!.lastHealthChange;
+        if (to === "health" && change !== before[variant]) health = change;
+        if (pick !== undefined || health !== undefined) break;
         if (count % EVENTS_PER_PIECE !== 0) continue;
         this.#isFrameDue = true;
         yield "work";
@@ -280,11 +285,7 @@ export class Session {
       this.#epoch++;
       this.#lastStatistics = this.#lastSnapshot = -Infinity;
     }
-    return variant === undefined ? undefined : { variant, pick };
-  }
-
-  get #healthChanges(): number {
-    return this.#runs.reduce((sum, run) => sum + run.healthChanges, 0);
+    return variant === undefined ? undefined : { variant, pick, health };
   }
 
   #stepOnce(): number | undefined {

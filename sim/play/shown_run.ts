@@ -46,8 +46,8 @@ export interface ShownRun {
   /** The latest events, and how many were dropped. Their reader empties them. */
   events: LbEvent[];
   eventsLost: number;
-  /** How often a balancer has marked a backend as up or down, or ejected or readmitted it. */
-  readonly healthChanges: number;
+  /** The latest event in which a balancer marked a backend as up or down, or ejected or readmitted it. */
+  readonly lastHealthChange: LbEvent | undefined;
   /** The monitors of the first balancers. */
   readonly monitors: readonly Monitor[];
   readonly settings: Settings;

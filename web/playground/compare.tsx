@@ -13,7 +13,8 @@ export function Compare() {
   if (opened === undefined) return null;
   const choices = opened.controls.find((control) => control.path === path.value)?.input;
   const options = choices?.kind === "choice" ? choices.options : undefined;
-  const [compared] = Object.entries(opened.compare);
+  const compared = Object.entries(opened.compare).filter(([, values]) => values.length > 1)
+    .map(([path]) => path).join(", ");
   const run = () => {
     const wanted = values.value.filter((value) => value !== "");
     void playground.compare(wanted.length < 2 ? {} : { [path.value]: wanted });
@@ -24,9 +25,9 @@ export function Compare() {
       <p class="muted">
         {opened.variants.length === 1
           ? "One variant runs. Choose two or three values of a setting to compare them."
-          : `Compared: ${compared?.[0] ?? ""}. All variants get the same arrivals and jobs.`}
+          : `Compared: ${compared}. All variants get the same arrivals and jobs.`}
         {opened.variant_names.length > opened.variants.length &&
-          ` The scenario has ${opened.variant_names.length} variants; the first ${opened.variants.length} run here.`}
+          ` The scenario has ${opened.variant_names.length} variants; ${opened.variants.length} of them run here.`}
       </p>
       <form
         class="heading"

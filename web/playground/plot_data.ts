@@ -142,3 +142,15 @@ function overTime(
     })),
   };
 }
+
+/** A sentence about the lines of theory in the plot of latencies; empty if nothing is known yet. */
+export function theoryNote(
+  variants: readonly { readonly theory: unknown; readonly no_theory: string | null }[],
+): string {
+  if (variants.some(({ theory }) => theory !== null)) return "Dotted: queueing theory.";
+  const reason = variants.map(({ no_theory }) => no_theory).find((words) => words !== null);
+  if (!reason) return "";
+  const words = reason.replace(/^theory/, "it").replace("would need:", "holds only if")
+    .replaceAll("`", "");
+  return `No line of queueing theory: ${words}.`;
+}

@@ -4,7 +4,13 @@ import { formatMs, formatNumber, strokeOf } from "../dashboard/mod.ts";
 import { useShared } from "./context.ts";
 import { HeatMap, largestInFlight } from "./heat_map.tsx";
 import { PlotView } from "./plot_view.tsx";
-import { errorPlotData, latencyPlotData, type NamedStroke, quantilePlotData } from "./plot_data.ts";
+import {
+  errorPlotData,
+  latencyPlotData,
+  type NamedStroke,
+  quantilePlotData,
+  theoryNote,
+} from "./plot_data.ts";
 import { saveText } from "./save.ts";
 
 /** The names of the variants and their lines. */
@@ -82,16 +88,6 @@ export function Plots() {
       </div>
     </section>
   );
-}
-
-function theoryNote(
-  variants: readonly { readonly theory: unknown; readonly no_theory: string | null }[],
-): string {
-  if (variants.some(({ theory }) => theory !== null)) return "Dotted: queueing theory.";
-  const reason = variants.map(({ no_theory }) => no_theory).find((words) => words !== null);
-  return reason
-    ? `No line of queueing theory: ${reason.replace("theory would need:", "it holds only if")}.`
-    : "";
 }
 
 /** The numbers of each variant; they are also the legend of the plots. */

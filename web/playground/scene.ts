@@ -111,7 +111,7 @@ export class Scene {
     context.fillStyle = colours.muted;
     const errors = counts.failed + counts.refused + counts.timed_out;
     const measured = isWarmingUp
-      ? "warm-up: not counted yet"
+      ? "warm-up"
       : `${formatNumber(counts.done)} done · ${formatNumber(errors)} errors`;
     const words = `${formatNumber(dots_total)} under way · ${measured}`;
     context.fillText(words, width - 4, 12, width - titleWidth - 16);

@@ -1,6 +1,14 @@
 /** What the worker of the playground answers to each command, and that nothing waits for what takes long. */
 import assert from "node:assert/strict";
-import type { Changed, Command, Exported, Opened, Sessions, Why } from "../../../sim/play/mod.ts";
+import type {
+  Changed,
+  Command,
+  Exported,
+  Opened,
+  Sessions,
+  Stepped,
+  Why,
+} from "../../../sim/play/mod.ts";
 import { Failed, Playing, playing } from "./playing.ts";
 
 const TEXT = `balancer:
@@ -73,6 +81,31 @@ Deno.test("compare: other variants of the same run, with what was changed by han
   assert.ok(Math.abs(run.at_ms - 2000) < 1);
   assert.ok(variants.every(({ truth }) => truth.faults[1] === "crash"));
   assert.equal(one.ask<Opened>({ kind: "compare", compare: {} }).variants.length, 1);
+});
+
+Deno.test("open: of more than three variants, those run that show the setting with the most values", () => {
+  const one = new Playing();
+  const namesOf = (compare: string) =>
+    one.ask<Opened>({
+      kind: "open",
+      source: { file: "a.yaml", text: `${TEXT}compare: { ${compare} }\n` },
+    }).variants.map(({ name }) => name);
+  assert.deepEqual(
+    namesOf("balancer.algorithm: [least-connections, random], load_balancers: [1, 4, 16]"),
+    [1, 4, 16].map((count) => `least-connections, load_balancers=${count}`),
+  );
+  assert.deepEqual(
+    namesOf("balancer.algorithm: [random, least-connections], load_balancers: [1, 2]"),
+    ["random, load_balancers=1", "least-connections, load_balancers=1"],
+  );
+});
+
+Deno.test("a step to a change of health states the change; a step to an event states its time", () => {
+  const one = playing(TEXT);
+  const step = (to: "event" | "health") => one.ask<Stepped>({ kind: "step", to });
+  assert.match(step("event").text!, /^an event at 0\.\d{6} s$/);
+  one.ask({ kind: "break", backend: "B2", fault: "crash" });
+  assert.match(step("health").text!, /B2.*down/);
 });
 
 Deno.test("during the warm-up the sentence about the variants states when measuring begins", () => {

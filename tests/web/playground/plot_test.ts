@@ -6,6 +6,7 @@ import {
   plotSvg,
   rangeOf,
 } from "../../../web/playground/plot.ts";
+import { theoryNote } from "../../../web/playground/plot_data.ts";
 import { backendAt, layoutOf } from "../../../web/playground/scene_layout.ts";
 
 const COLOURS = { ground: "#fff", text: "#000", muted: "#555", grid: "#ddd" };
@@ -63,4 +64,19 @@ Deno.test("layoutOf() keeps everything inside, apart from each other, and backen
       assert.equal(backendAt(layout, x + width / 2, y + height / 2), i);
     });
   }
+});
+
+Deno.test("theoryNote() states in a whole sentence why there is no line of theory", () => {
+  const note = (no_theory: string) => theoryNote([{ theory: null, no_theory }]);
+  assert.equal(
+    note("theory would need: there are no faults"),
+    "No line of queueing theory: it holds only if there are no faults.",
+  );
+  assert.equal(
+    note(
+      "the nearest model, M/M/c, would need: there is one backend, or the algorithm is `random`",
+    ),
+    "No line of queueing theory: the nearest model, M/M/c, holds only if there is one backend, or the algorithm is random.",
+  );
+  assert.equal(theoryNote([{ theory: {}, no_theory: null }]), "Dotted: queueing theory.");
 });
