@@ -352,5 +352,7 @@ async function serve(scope: WorkerScope): Promise<void> {
 }
 
 // The same file is the program and, so that a binary is one file, the simulator's worker.
-if (globalThis.name === WORKER_NAME) await serve(globalThis as unknown as WorkerScope);
+// Not every set of types that this file is checked with has the name of a worker.
+const { name } = globalThis as unknown as { readonly name?: string };
+if (name === WORKER_NAME) await serve(globalThis as unknown as WorkerScope);
 else await main();
