@@ -53,7 +53,7 @@ Deno.test({
       assert.match(lab.process("B2").lines.join("\n"), /fault hang begins[^]*fault hang ends/);
     });
 
-    await t.step("a pulled cable ends the run, which says what it could not put back", async () => {
+    await t.step("a pulled cable ends the run, which says what it could not restore", async () => {
       await using live = await lab.startLive({
         duration: "60s",
         faults: "[{at: 200ms, backend: B1, kind: {slow: 2}}]",
@@ -61,8 +61,8 @@ Deno.test({
       await lab.process("B1").line((line) => line.includes("fault slow 2x begins"));
       await lan.cable("B1", false);
       assert.equal(await live.ended(), 1);
-      assert.match(live.lines.join("\n"), /not put back: B1 keeps the fault slow/);
-      assert.match(live.lines.join("\n"), /not put back: B1 serves the scenario/);
+      assert.match(live.lines.join("\n"), /not restored: B1 keeps the fault slow/);
+      assert.match(live.lines.join("\n"), /not restored: B1 serves the scenario/);
       await lab.process("B1").line((line) => line.includes("it was not asked to continue"));
     });
   },

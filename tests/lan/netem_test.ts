@@ -34,11 +34,18 @@ async function namespaces(): Promise<string[]> {
 const BALANCER = 1;
 const CLIENTS = 2;
 
-/** The processes in a namespace; none if it is not there. */
+/**
+ * The processes of lbsim in a namespace; none if it is not there. While a namespace is made, commands of `ip` are in
+ * it for a moment.
+ */
 async function pidsOf(namespace: number): Promise<number[]> {
   const { run } = await thisMachine();
   const text = await run(["netns", "pids", `lbsim-netem-${Deno.pid}-${namespace}`]).catch(() => "");
-  return text.split("\n").filter((line) => line !== "").map(Number);
+  const pids = text.split("\n").filter((line) => line !== "").map(Number);
+  const words = await Promise.all(
+    pids.map((pid) => Deno.readTextFile(`/proc/${pid}/cmdline`).catch(() => "")),
+  );
+  return pids.filter((_, i) => words[i]!.includes("main.ts"));
 }
 
 Deno.test({
