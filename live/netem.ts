@@ -283,11 +283,14 @@ function isDirectory(path: string): boolean {
   }
 }
 
+/** With `main.ts` in this URL, `deno compile` would embed the program a second time, as a worker. */
+const ROOT = fileURLToPath(new URL("../", import.meta.url));
+
 /** The words that run this program again, with its usual permissions. */
 function ownCommand(): string[] {
   if (Deno.build.standalone) return [Deno.execPath()];
   const flags = deno.tasks["lbsim:run"].command.split(" ").filter((word) => word.startsWith("--"));
-  return [Deno.execPath(), "run", ...flags, fileURLToPath(new URL("../main.ts", import.meta.url))];
+  return [Deno.execPath(), "run", ...flags, `${ROOT}main.ts`];
 }
 
 /** A process in a namespace. Signals of the terminal do not reach it: this process passes them on. */
