@@ -8,7 +8,6 @@
  */
 import { formatDuration } from "../../../lib/base/mod.ts";
 import type { Overheads } from "../../../lib/scenario/types.ts";
-import { percent } from "../../../lib/report/mod.ts";
 import { calibrate } from "../../../live/calibrate.ts";
 import { BOUNDS, compareWorlds, type Gap, shareGap } from "./parity.ts";
 import { parityPlot } from "./plot.ts";
@@ -81,11 +80,10 @@ async function main(): Promise<void> {
   }
   const rows = tableOf(gaps.map(rowOf));
   const inside = gaps.filter(({ outside }) => outside.length === 0).length;
-  const summary = `${inside} of ${gaps.length} scenarios are inside all bounds (${
-    percent(inside / gaps.length)
-  }). Overheads of this machine: ${measured}. Times are in milliseconds, ${
-    repetitions === 1 ? "of one live run" : `medians of ${repetitions} live runs`
-  }.`;
+  const summary =
+    `${inside} of ${gaps.length} scenarios are inside all bounds. Overheads of this machine: ${measured}. Times are in milliseconds, ${
+      repetitions === 1 ? "of one live run" : `medians of ${repetitions} live runs`
+    }.`;
   console.log(summary);
   if (!Deno.args.includes("--write")) return;
   const page = await Deno.readTextFile(PAGE);
