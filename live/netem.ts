@@ -41,7 +41,7 @@ export async function thisMachine(): Promise<NetemMachine> {
   const { state } = await Deno.permissions.query({ name: "run", command: ip ?? "ip" });
   return {
     os: Deno.build.os,
-    // To ask for it takes a permission, too, which only those have who may run `ip`.
+    // Deno needs a permission to read it. Only a program that may run `ip` has this permission.
     uid: state === "granted" ? Deno.uid() : null,
     ip,
     mayRunIp: state === "granted",
@@ -146,13 +146,16 @@ export class Namespaces implements AsyncDisposable {
 /**
  * Removes the namespaces of runs that were killed.
  *
- * @param lives Whether there is a process of this number.
+ * @param lives Whether there is a process of this number, seen from one of its namespaces.
  */
-export async function removeStale(run: RunIp, lives: (pid: number) => boolean): Promise<void> {
+export async function removeStale(
+  run: RunIp,
+  lives: (pid: number, namespace: string) => boolean | Promise<boolean>,
+): Promise<void> {
   const present = await run(["netns", "list"]);
   for (const line of present.split("\n")) {
     const [, name, pid] = /^(lbsim-netem-(\d+)-\w+)/.exec(line) ?? [];
-    if (name !== undefined && !lives(Number(pid))) await run(["netns", "del", name]);
+    if (name !== undefined && !await lives(Number(pid), name)) await run(["netns", "del", name]);
   }
 }
 
@@ -199,7 +202,7 @@ export async function runInNamespaces(
   const { scenario } = study.variants[0]!;
   const ids = scenario.balancer.backends.map(({ id }) => id);
   const plan = planNetem(`lbsim-netem-${Deno.pid}`, ids, scenario.network);
-  await removeStale(machine.run, (pid) => isDirectory(`/proc/${pid}`));
+  await removeStale(machine.run, (pid, namespace) => lives(machine.run, pid, namespace));
   const folder = runFolder("netem");
   const config = `${folder}/config.yaml`;
   await Deno.mkdir(folder, { mode: 0o700 });
@@ -275,9 +278,11 @@ async function allUp(io: Io, balancer: Child, ids: readonly string[]): Promise<v
   io.status();
 }
 
-function isDirectory(path: string): boolean {
+/** Whether there is a process of this number. `ip` looks, because Deno reads /proc only with all permissions. */
+async function lives(run: RunIp, pid: number, namespace: string): Promise<boolean> {
   try {
-    return Deno.statSync(path).isDirectory;
+    await run(["netns", "exec", namespace, "test", "-d", `/proc/${pid}`]);
+    return true;
   } catch {
     return false;
   }

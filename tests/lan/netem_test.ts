@@ -70,6 +70,27 @@ workload: {arrivals: {poisson: 20/s}}
 service: 5ms
 `;
     try {
+      await t.step(
+        "namespaces of a killed run are removed, those of another run stay",
+        async () => {
+          const { run } = await thisMachine();
+          // No process has such a number.
+          const [killed, running] = ["lbsim-netem-99999999-0", `lbsim-netem-${Deno.ppid}-0`];
+          for (const name of [killed, running]) await run(["netns", "add", name]);
+          try {
+            await Deno.writeTextFile(file, scenario("500ms"));
+            const args = ["live", file, "--network", "netem", "--json"];
+            const study = await loadStudy(file, ["replications=1"]);
+            await runInNamespaces(ioFor([]), study, args, await withoutDelay([]));
+            const present = await run(["netns", "list"]);
+            assert.ok(!present.includes(killed), present);
+            assert.ok(present.includes(running), present);
+          } finally {
+            for (const name of [killed, running]) await run(["netns", "del", name]).catch(() => {});
+          }
+        },
+      );
+
       await t.step("the client's result is that of lbsim live", async () => {
         await Deno.writeTextFile(file, scenario("2s"));
         const noted: string[] = [];
