@@ -1,4 +1,5 @@
 import { assert, type Nanoseconds } from "../lib/base/mod.ts";
+import { SlotHistory } from "../lib/workload/mod.ts";
 
 /** The options of a service: the keys of `servers` in a scenario. */
 export interface ServiceOptions {
@@ -45,8 +46,7 @@ export class Service {
   #options: ServiceOptions;
   /** The share of the usual speed; 0 while it is stopped. */
   #share = 1;
-  /** The numbers of slots that it has had, each with the time from which it applied. */
-  readonly #slotsFrom: { readonly at: Nanoseconds; readonly slots: number }[];
+  readonly #slotHistory: SlotHistory;
   /** The requests in service, sorted by the virtual time of their end; the next one is the last. */
   readonly #serving: Job[] = [];
   readonly #waiting: Job[] = [];
@@ -57,7 +57,7 @@ export class Service {
 
   constructor(options: ServiceOptions) {
     this.#options = options;
-    this.#slotsFrom = [{ at: 0, slots: options.slots }];
+    this.#slotHistory = new SlotHistory(options.slots);
   }
 
   /** Busy slots. */
@@ -120,7 +120,7 @@ export class Service {
     this.passTime(now);
     const { discipline } = this.#options;
     if (options.slots !== this.#options.slots) {
-      this.#slotsFrom.push({ at: now, slots: options.slots });
+      this.#slotHistory.changed(now, options.slots);
     }
     this.#options = { ...options, discipline };
     this.#fill(now);
@@ -167,14 +167,7 @@ export class Service {
 
   /** Its slots, averaged over a time. */
   meanSlots(from: Nanoseconds, to: Nanoseconds): number {
-    const changes = this.#slotsFrom;
-    if (changes.length === 1) return this.#options.slots;
-    const time = changes.reduce((sum, { at, slots }, i) => {
-      const begins = Math.max(from, at);
-      const ends = Math.min(to, changes[i + 1]?.at ?? Infinity);
-      return ends > begins ? sum + slots * (ends - begins) : sum;
-    }, 0);
-    return time / (to - from);
+    return this.#slotHistory.mean(from, to);
   }
 
   /** Work done per nanosecond for each request in service. */

@@ -21,3 +21,4 @@ export {
 } from "./job_line.ts";
 export { Population } from "./population.ts";
 export { replicationSeed } from "./replication_seed.ts";
+export { SlotHistory } from "./slot_history.ts";

@@ -1,5 +1,6 @@
 import type { Nanoseconds } from "../../lib/base/mod.ts";
 import type { ServerOptions } from "../../lib/scenario/types.ts";
+import { SlotHistory } from "../../lib/workload/mod.ts";
 import type { Connection, Connections } from "./connections.ts";
 import type { EventQueue } from "../engine/mod.ts";
 
@@ -23,8 +24,7 @@ export abstract class Server {
   /** Work done per nanosecond and slot; 0 while the server is stopped. */
   protected speed: number;
   #places: number;
-  /** The numbers of slots that it has had, each with the time from which it applied. */
-  readonly #slotsFrom: { readonly at: Nanoseconds; readonly slots: number }[] = [];
+  readonly #slotHistory: SlotHistory;
   #since: Nanoseconds = 0;
   #busyTime = 0;
   #waitingTime = 0;
@@ -37,7 +37,7 @@ export abstract class Server {
     this.slots = options.slots;
     this.speed = options.speed;
     this.#places = options.slots + options.queue;
-    this.#slotsFrom.push({ at: 0, slots: options.slots });
+    this.#slotHistory = new SlotHistory(options.slots);
   }
 
   /** Changes its slots and its queue. Requests above a lower limit stay until they are done. */
@@ -46,20 +46,13 @@ export abstract class Server {
     if (slots === this.slots) return;
     this.beforeSlotsChange(now);
     this.slots = slots;
-    this.#slotsFrom.push({ at: now, slots });
+    this.#slotHistory.changed(now, slots);
     this.afterSlotsChange(now);
   }
 
   /** How many slots it had on average between two times. */
   meanSlots(from: Nanoseconds, to: Nanoseconds): number {
-    const changes = this.#slotsFrom;
-    if (changes.length === 1) return this.slots;
-    const time = changes.reduce((sum, { at, slots }, i) => {
-      const begins = Math.max(from, at);
-      const ends = Math.min(to, changes[i + 1]?.at ?? Infinity);
-      return ends > begins ? sum + slots * (ends - begins) : sum;
-    }, 0);
-    return time / (to - from);
+    return this.#slotHistory.mean(from, to);
   }
 
   /** The present work per unit of time and slot; 0 while the server is stopped. */
