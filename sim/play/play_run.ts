@@ -1,5 +1,5 @@
 import { childSeed, type Nanoseconds } from "../../lib/base/mod.ts";
-import { isHash, type LbEvent, type Scheduler } from "../../lib/core/mod.ts";
+import { isHash, type Scheduler } from "../../lib/core/mod.ts";
 import type { ReplicationResult } from "../../lib/metrics/mod.ts";
 import type { Settings } from "../../lib/observe/mod.ts";
 import { replicationSeed } from "../../lib/workload/mod.ts";
@@ -28,10 +28,10 @@ export class PlayRun implements ShownRun {
   readonly simulation: Simulation;
   readonly settings: Settings;
   readonly totals: Totals;
+  readonly events: RunEvents;
+  readonly slices: SliceLog;
   now: Nanoseconds = -1;
   #scenario: ReadyScenario;
-  readonly #events: RunEvents;
-  readonly #slices: SliceLog;
 
   constructor(scenario: ReadyScenario, seed: number, reader: SliceReader) {
     this.#scenario = scenario;
@@ -48,19 +48,19 @@ export class PlayRun implements ShownRun {
     this.settings = settingsOf(scenario);
     // Each backend that is found up is an event that lists all backends that are: with many, none is listened to.
     if (backends > MANY_BACKENDS) void this.simulation.nextTime;
-    this.#events = new RunEvents(world.balancers);
-    this.#slices = new SliceLog(
+    this.events = new RunEvents(world.balancers);
+    this.slices = new SliceLog(
       reader,
-      this.#events.monitors,
+      this.events.monitors,
       (end) => Float64Array.from(world.backends, (backend) => backend.inFlightTime(end)),
     );
     world.watcher = {
       answered: ({ startedAt, backend: { index } }, now) => {
-        this.#slices.done(now - startedAt);
+        this.slices.done(now - startedAt);
         this.totals.done[index]!++;
       },
       attemptFailed: ({ picked, balancer }, outcome, isLast) => {
-        if (isLast) this.#slices.failed(outcome);
+        if (isLast) this.slices.failed(outcome);
         if (outcome === "refused") this.totals.refused[balancer.index]!++;
         else if (picked !== undefined) this.totals.failed[picked.index]!++;
       },
@@ -85,34 +85,6 @@ export class PlayRun implements ShownRun {
 
   get nextTime(): Nanoseconds {
     return this.simulation.nextTime;
-  }
-
-  get slicesEnded(): number {
-    return this.#slices.ended;
-  }
-
-  get events(): LbEvent[] {
-    return this.#events.latest;
-  }
-
-  set events(events: LbEvent[]) {
-    this.#events.latest = events;
-  }
-
-  get eventsLost(): number {
-    return this.#events.lost;
-  }
-
-  set eventsLost(lost: number) {
-    this.#events.lost = lost;
-  }
-
-  get lastHealthChange(): LbEvent | undefined {
-    return this.#events.lastHealthChange;
-  }
-
-  get monitors(): RunEvents["monitors"] {
-    return this.#events.monitors;
   }
 
   get ids(): string[] {
@@ -165,7 +137,7 @@ export class PlayRun implements ShownRun {
   }
 
   explainPicks(read: (pick: ExplainedPick) => void): () => void {
-    return this.#events.explainPicks(read);
+    return this.events.explainPicks(read);
   }
 
   runTo(time: Nanoseconds): void {
@@ -177,10 +149,10 @@ export class PlayRun implements ShownRun {
     const { simulation, world: { queue, scenario } } = this;
     const { nextTime } = simulation;
     if (nextTime > until || nextTime === Infinity) return false;
-    this.#slices.passBoundaries(nextTime);
-    this.#events.stepBegins(nextTime, isHash(scenario.balancer.algorithm));
+    this.slices.passBoundaries(nextTime);
+    this.events.stepBegins(nextTime, isHash(scenario.balancer.algorithm));
     if (!simulation.step()) return false;
-    this.#events.stepEnded();
+    this.events.stepEnded();
     this.now = queue.time;
     return true;
   }
@@ -194,10 +166,10 @@ export class PlayRun implements ShownRun {
   #handleBefore(before: Nanoseconds): void {
     const { simulation } = this;
     while (true) {
-      const boundary = Math.min(before, this.#slices.nextBoundary);
+      const boundary = Math.min(before, this.slices.nextBoundary);
       simulation.advance(boundary);
       if (boundary === before || simulation.isOver) return;
-      this.#slices.passBoundaries(boundary);
+      this.slices.passBoundaries(boundary);
     }
   }
 }

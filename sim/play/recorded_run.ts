@@ -1,11 +1,5 @@
 import { type Nanoseconds, NS_PER_MS } from "../../lib/base/mod.ts";
-import {
-  type EventOf,
-  isHash,
-  type LbEvent,
-  type Scheduler,
-  type StreamEvent,
-} from "../../lib/core/mod.ts";
+import { type EventOf, isHash, type Scheduler, type StreamEvent } from "../../lib/core/mod.ts";
 import type { Counts, Dots, Phase, Settings, Truth } from "../../lib/observe/mod.ts";
 import { isData } from "../../lib/config/mod.ts";
 import { configOf, type ReadLine, Replay } from "../../lib/recording/mod.ts";
@@ -74,14 +68,14 @@ const DRAWN = [
 export class RecordedRun implements ShownRun {
   readonly settings: Settings;
   readonly totals: Totals;
+  readonly events: RunEvents;
+  readonly slices: SliceLog;
   readonly ids: readonly string[];
   now: Nanoseconds = -1;
   handled = 0;
   isOver = false;
   readonly #replay: Replay;
   readonly #recorded: RecordedLines;
-  readonly #events: RunEvents;
-  readonly #slices: SliceLog;
   readonly #open = new Map<number, OpenConnection>();
   readonly #places: ReadonlyMap<string, number>;
   /** The faults of each backend, as its own events report them. */
@@ -118,8 +112,8 @@ export class RecordedRun implements ShownRun {
     };
     this.settings = settingsOf(scenario);
     const { events } = this.#replay;
-    this.#events = new RunEvents([{ events, scheduler: this.#scheduler }]);
-    this.#slices = new SliceLog(reader, this.#events.monitors, (end) => this.#inFlightTimes(end));
+    this.events = new RunEvents([{ events, scheduler: this.#scheduler }]);
+    this.slices = new SliceLog(reader, this.events.monitors, (end) => this.#inFlightTimes(end));
     events.subscribe("playground", DRAWN, (event) => this.#draw(event));
   }
 
@@ -134,34 +128,6 @@ export class RecordedRun implements ShownRun {
     return event !== undefined && "at_ms" in event
       ? Math.round(event.at_ms * NS_PER_MS)
       : Math.max(0, this.now);
-  }
-
-  get slicesEnded(): number {
-    return this.#slices.ended;
-  }
-
-  get events(): LbEvent[] {
-    return this.#events.latest;
-  }
-
-  set events(events: LbEvent[]) {
-    this.#events.latest = events;
-  }
-
-  get eventsLost(): number {
-    return this.#events.lost;
-  }
-
-  set eventsLost(lost: number) {
-    this.#events.lost = lost;
-  }
-
-  get lastHealthChange(): LbEvent | undefined {
-    return this.#events.lastHealthChange;
-  }
-
-  get monitors(): RunEvents["monitors"] {
-    return this.#events.monitors;
   }
 
   get schedulers(): Scheduler[] {
@@ -212,27 +178,27 @@ export class RecordedRun implements ShownRun {
   extend(): void {}
 
   explainPicks(read: (pick: ExplainedPick) => void): () => void {
-    return this.#events.explainPicks(read);
+    return this.events.explainPicks(read);
   }
 
   runTo(time: Nanoseconds): void {
     while (this.nextTime <= time) this.#replayNext();
-    if (!this.isOver) this.#slices.passBoundaries(time);
+    if (!this.isOver) this.slices.passBoundaries(time);
     if (time > this.now) this.now = time;
   }
 
   step(until: Nanoseconds = Infinity): boolean {
     const at = this.nextTime;
     if (at > until || at === Infinity) return false;
-    this.#events.stepBegins(at, isHash(this.#algorithm));
+    this.events.stepBegins(at, isHash(this.#algorithm));
     this.#replayNext();
-    this.#events.stepEnded();
+    this.events.stepEnded();
     this.now = Math.max(this.now, at);
     return true;
   }
 
   #replayNext(): void {
-    this.#slices.passBoundaries(this.nextTime);
+    this.slices.passBoundaries(this.nextTime);
     const event = this.#replay.next?.event;
     if (event?.type === "configuration_used") {
       this.#algorithm = configOf(event.configuration).algorithm;
@@ -240,7 +206,7 @@ export class RecordedRun implements ShownRun {
       const faults = this.#faults[this.#places.get(event.backend) ?? -1];
       if (event.type === "backend_fault_began") faults?.add(event.fault);
       else faults?.delete(event.fault);
-      this.#events.add(event);
+      this.events.add(event);
     }
     this.isOver = this.#replay.step() !== undefined;
     this.handled++;
@@ -311,7 +277,7 @@ export class RecordedRun implements ShownRun {
       const sojourn = Math.round(event.since_arrival_ms * NS_PER_MS);
       this.#requests.done++;
       this.#sojourn.record(sojourn);
-      this.#slices.done(sojourn);
+      this.slices.done(sojourn);
       return;
     }
     this.#leave(one, now, false);
@@ -321,7 +287,7 @@ export class RecordedRun implements ShownRun {
       ? "timedOut"
       : "failed";
     this.#requests[how]++;
-    this.#slices.failed(how);
+    this.slices.failed(how);
     if (how === "refused") this.totals.refused[0]!++;
   }
 

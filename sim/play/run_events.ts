@@ -34,10 +34,12 @@ export interface Observed {
 
 /** The latest events of the balancers of a run, and the explanations of their picks. */
 export class RunEvents {
-  latest: LbEvent[] = [];
-  lost = 0;
+  /** The latest event in which a balancer marked a backend as up or down, or ejected or readmitted it. */
   lastHealthChange: LbEvent | undefined;
+  /** The monitors of the first balancers. */
   readonly monitors: readonly Monitor[];
+  #latest: LbEvent[] = [];
+  #lost = 0;
   readonly #balancers: readonly Observed[];
   /** How many readers of explained picks there are. */
   #explains = 0;
@@ -60,11 +62,19 @@ export class RunEvents {
   }
 
   add(event: LbEvent): void {
-    if (this.latest.length === EVENTS_MAX) {
-      this.latest.shift();
-      this.lost++;
+    if (this.#latest.length === EVENTS_MAX) {
+      this.#latest.shift();
+      this.#lost++;
     }
-    this.latest.push(event);
+    this.#latest.push(event);
+  }
+
+  /** The events since the last call, and how many were dropped because there were too many. */
+  take(): { readonly events: LbEvent[]; readonly lost: number } {
+    const taken = { events: this.#latest, lost: this.#lost };
+    this.#latest = [];
+    this.#lost = 0;
+    return taken;
   }
 
   /** A single event will happen. Picks in it are explained by the state before it. */

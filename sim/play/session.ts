@@ -209,10 +209,10 @@ export class Session {
     this.#growing = undefined;
     this.#furthest = { at: now, events: handledBy(this.#runs) };
     // The stored future of the run is no longer valid.
-    this.#runs.forEach(({ slicesEnded, ids }, i) => {
+    this.#runs.forEach(({ slices: { ended }, ids }, i) => {
       const slices = this.#slices[i]!;
-      slices.splice(slicesEnded);
-      this.#batches[i]!.splice(Math.floor(slicesEnded / SLICES_PER_BATCH));
+      slices.splice(ended);
+      this.#batches[i]!.splice(Math.floor(ended / SLICES_PER_BATCH));
       // A backend that joins has had nothing in flight until now.
       slices.forEach((slice, at) => {
         if (slice.inFlight.length === ids.length) return;
@@ -258,7 +258,7 @@ export class Session {
   *stepping(to: StepTarget): Generator<Pause, Step | undefined> {
     this.speed = 0;
     yield* this.reaching();
-    const before = this.#runs.map((run) => run.lastHealthChange);
+    const before = this.#runs.map((run) => run.events.lastHealthChange);
     let pick: ExplainedPick | undefined;
     const ends = to === "pick"
       ? this.#runs.map((run) => run.explainPicks((explained) => pick ??= explained))
@@ -270,7 +270,7 @@ export class Session {
       for (let count = 1;; count++) {
         variant = this.#stepOnce();
         if (variant === undefined || to === "event") break;
-        const change = this.#runs[variant]!.lastHealthChange;
+        const change = this.#runs[variant]!.events.lastHealthChange;
         if (to === "health" && change !== before[variant]) health = change;
         if (pick !== undefined || health !== undefined) break;
         if (count % EVENTS_PER_PIECE !== 0) continue;
@@ -508,15 +508,15 @@ export class Session {
     if (withSnapshot) this.#lastSnapshot = wall;
     const now = Math.floor(this.#at);
     return this.#runs.map((run, variant): VariantFrame => {
-      const { monitors, settings, events, eventsLost } = run;
-      run.events = [];
-      run.eventsLost = 0;
+      const { settings } = run;
+      const { monitors } = run.events;
+      const { events, lost } = run.events.take();
       const monitor = monitors[this.shown.balancer] ?? monitors[0]!;
       return {
         frame: monitor.frame(now, {}),
         snapshot: withSnapshot ? monitor.snapshot(now, { settings }) : null,
         events,
-        events_lost: eventsLost,
+        events_lost: lost,
         algorithm: run.algorithm,
         ...run.picture(now, this.shown.dots ? this.shown.dots_max : -1),
         flows: this.#flowmeters[variant]!.read(wall),

@@ -1,9 +1,11 @@
 import type { Nanoseconds } from "../../lib/base/mod.ts";
-import type { LbEvent, PickDetails, PickExplained, Scheduler } from "../../lib/core/mod.ts";
-import type { Beliefs, Counts, Dots, Monitor, Settings, Truth } from "../../lib/observe/mod.ts";
+import type { PickDetails, PickExplained, Scheduler } from "../../lib/core/mod.ts";
+import type { Beliefs, Counts, Dots, Settings, Truth } from "../../lib/observe/mod.ts";
 import type { Balancer } from "../../lib/scenario/types.ts";
 import type { Histogram } from "../../lib/stats/mod.ts";
 import type { Extension } from "../study/mod.ts";
+import type { RunEvents } from "./run_events.ts";
+import type { SliceLog } from "./slice_log.ts";
 import type { TheoryLines } from "./types.ts";
 
 /** A pick, explained at the moment at which it was made. */
@@ -41,15 +43,8 @@ export interface ShownRun {
   readonly handled: number;
   /** When the next event happens; Infinity if there is none. */
   readonly nextTime: Nanoseconds;
-  /** How many slices have ended. */
-  readonly slicesEnded: number;
-  /** The latest events, and how many were dropped. Their reader empties them. */
-  events: LbEvent[];
-  eventsLost: number;
-  /** The latest event in which a balancer marked a backend as up or down, or ejected or readmitted it. */
-  readonly lastHealthChange: LbEvent | undefined;
-  /** The monitors of the first balancers. */
-  readonly monitors: readonly Monitor[];
+  readonly slices: SliceLog;
+  readonly events: RunEvents;
   readonly settings: Settings;
   readonly totals: Totals;
   /** All backends, also those that are in the configuration only for a part of the run. */
