@@ -1,6 +1,7 @@
 /** A YAML text, its data, and the places of values in it. */
 import { isMap, isNode, isScalar, isSeq, type Pair, type YAMLMap } from "yaml";
 import type * as z from "zod";
+import { finished } from "../base/mod.ts";
 import { isData } from "./data.ts";
 import { type Diagnostic, DiagnosticsError, type Source, type Span } from "./diagnostic.ts";
 import { type Finding, FINDINGS_MAX, type Path, validate } from "./findings.ts";
@@ -14,7 +15,7 @@ export class YamlFile {
   readonly #yaml: YamlText;
 
   /** Reads a text in one step. */
-  constructor(source: Source, yaml: YamlText = finish(readYaml(source.text))) {
+  constructor(source: Source, yaml: YamlText = finished(readYaml(source.text))) {
     this.source = source;
     this.#yaml = yaml;
     this.data = yaml.isBroken ? undefined : yaml.document.toJS({ maxAliasCount: -1 });
@@ -119,11 +120,4 @@ function refuseBeginning(source: Source, schema: z.ZodType): void {
   const wrong = isData(yaml.data) ? findings.filter(({ path }) => path.length > 0) : findings;
   const error = yaml.error(wrong);
   if (!isData(yaml.data) || error.diagnostics.length > FINDINGS_MAX) throw error;
-}
-
-function finish<T>(steps: Generator<void, T>): T {
-  while (true) {
-    const { done, value } = steps.next();
-    if (done) return value;
-  }
 }

@@ -39,7 +39,7 @@ async function hurtable(listen = LOOPBACK) {
         },
         ...body !== undefined && { body: JSON.stringify(body) },
       }),
-    /** What is told of the service of scenarios. */
+    /** The changes of the service of scenarios, as they are reported. */
     changes,
     /** Resolves at the next change of the service. */
     nextChange: () => new Promise<void>((resolve) => changed.push(resolve)),

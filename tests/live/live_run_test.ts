@@ -16,15 +16,19 @@ workload: {arrivals: {poisson: 40/s}}
 service: {exponential: {mean: 15ms}}
 `;
 
-Deno.test("runLive() does the work that simulate() does with the same seed", async () => {
-  const scenario = studyFrom(SMALL).variants[0]!.scenario as ReadyScenario;
+/** A live and a simulated run with the same seed, which have the same requests. */
+async function inBothWorlds(text: string, series = false) {
+  const scenario = studyFrom(text).variants[0]!.scenario as ReadyScenario;
   const seed = replicationSeed(1, 0);
   const simulated = simulate(scenario, seed);
-  const { result } = await runLive(scenario, seed, {
-    signal: new AbortController().signal,
-    series: true,
-  });
+  const { signal } = new AbortController();
+  const { result } = await runLive(scenario, seed, { signal, series });
   assert.deepEqual(result.requests, simulated.requests);
+  return { result, simulated };
+}
+
+Deno.test("runLive() does the work that simulate() does with the same seed", async () => {
+  const { result, simulated } = await inBothWorlds(SMALL, true);
   assert.deepEqual(
     result.backends.map(({ done }) => done),
     simulated.backends.map(({ done }) => done),
@@ -149,19 +153,14 @@ Deno.test("runLive() restarts a balancer: it accepts no clients meanwhile, and l
 });
 
 Deno.test("runLive() delays each message between client, balancer and backend by the latency", async () => {
-  const scenario = studyFrom(`
+  const { result, simulated } = await inBothWorlds(`
 balancer: {backends: 1, algorithm: round-robin, health_check: {type: none}}
 duration: 1s
 warmup: 0s
 network: {client_latency: 5ms, backend_latency: 3ms}
 workload: {arrivals: {deterministic: 10/s}, requests_per_connection: 2}
 service: 1ms
-`).variants[0]!.scenario as ReadyScenario;
-  const seed = replicationSeed(1, 0);
-  const simulated = simulate(scenario, seed);
-  const { signal } = new AbortController();
-  const { result } = await runLive(scenario, seed, { signal, series: false });
-  assert.deepEqual(result.requests, simulated.requests);
+`);
   // First three messages and the answer at either side, then one message and the answer.
   assert.equal(simulated.sojourn.min, (2 * (5 + 3) + 1) * NS_PER_MS);
   assert.ok(result.sojourn.min! >= simulated.sojourn.min! - NS_PER_MS, `${result.sojourn.min}`);
@@ -169,7 +168,7 @@ service: 1ms
 });
 
 Deno.test("runLive() changes its settings at the times of the scenario, as simulate() does", async () => {
-  const scenario = studyFrom(`
+  const { result, simulated } = await inBothWorlds(`
 balancer: {backends: 2, algorithm: round-robin, health_check: {interval: 200ms, timeout: 100ms}}
 duration: 2s
 warmup: 0s
@@ -178,12 +177,7 @@ service: 5ms
 changes:
   - {at: 500ms, set: {workload.arrivals: {poisson: 60/s}, service: 10ms}}
   - {at: 1s, set: {balancer.backends: 3, network.latency: 2ms, servers.default.slots: 2}}
-`).variants[0]!.scenario as ReadyScenario;
-  const seed = replicationSeed(1, 0);
-  const simulated = simulate(scenario, seed);
-  const { signal } = new AbortController();
-  const { result } = await runLive(scenario, seed, { signal, series: false });
-  assert.deepEqual(result.requests, simulated.requests);
+`);
   assert.ok(result.requests.offered > 70, "more arrive after the change");
   assert.equal(result.backends.length, 3);
   assert.ok(result.backends[2]!.connections > 0, "the backend that joined gets connections");

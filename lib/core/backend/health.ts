@@ -78,7 +78,7 @@ export class ProbeSchedule {
     this.#dueAt = now;
   }
 
-  /** When the next probe is to begin; undefined while one is in progress. */
+  /** The time of the next probe; undefined while a probe runs. */
   get dueAt(): Nanoseconds | undefined {
     return this.#underWay ? undefined : this.#dueAt;
   }

@@ -1,5 +1,5 @@
 /** One scenario in both worlds, and the gap between them. */
-import { childSeed, NS_PER_MS } from "../../../lib/base/mod.ts";
+import { childSeed, finished, NS_PER_MS } from "../../../lib/base/mod.ts";
 import {
   definitionOf,
   detectionMs,
@@ -110,11 +110,7 @@ function replayOf(recording: readonly string[]): ReplayResult {
   const lines = recording.map((text, i): ReadLine => (
     { file: "", line: i + 1, event: JSON.parse(text) as RecordedLine }
   ));
-  const steps = new Replay(lines.values()).run();
-  for (;;) {
-    const step = steps.next();
-    if (step.done) return step.value;
-  }
+  return finished(new Replay(lines.values()).run());
 }
 
 /** The figures of a run. */
