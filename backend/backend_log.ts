@@ -16,8 +16,9 @@ export function requestLogger(id: string, level: string): Behaviour["onRequest"]
     logSentence(
       log,
       "debug",
-      `${id} ${failed ? "failed" : "answered"} ${escapedJson(line)} from ${from} in ` +
-        `${ms.toFixed(1)} ms`,
+      failed
+        ? `${id} let the request ${escapedJson(line)} from ${from} fail after ${ms.toFixed(1)} ms`
+        : `${id} answered ${escapedJson(line)} from ${from} in ${ms.toFixed(1)} ms`,
       { event: "request", backend: id, client: from, line, ms, failed },
     );
   };
@@ -55,7 +56,7 @@ export function jobsLogger(id: string): (change: JobsChange) => void {
 const JOBS_IN_WORDS: Readonly<Record<JobsChange, string>> = {
   begun: "serves the requests of a scenario",
   ended: "serves as before the scenario",
-  expired: "serves as before the scenario: it was not asked to continue",
+  expired: "serves as before the scenario, because it was not asked again to serve the scenario",
 };
 
 /** `2 connections, 4 requests, 0 failed`. */

@@ -48,7 +48,7 @@ export function backendCommand(io: Io) {
     )
     .argument(
       "[host:port]",
-      "the address to listen on; with --config, it is the address of the backend with this --id",
+      "the address to listen on (default with --config: the address of the backend --id in that file)",
     )
     .option("-i, --id <id>", "the backend's name", backendId, "B1")
     .option("-c, --config <file>", "take the address from this configuration file", fileOption)
@@ -85,7 +85,7 @@ export function backendCommand(io: Io) {
     )
     .option(
       "--admin <host:port>",
-      "address of the backend's admin API, which injects faults; with --config, it is the key `admin` of the backend",
+      "address of the backend's admin API, which injects faults (default with --config: the backend's key `admin` in that file)",
       (text) => addressOption("--admin", text),
     )
     .option(

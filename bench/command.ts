@@ -96,7 +96,7 @@ export function benchCommand(io: Io) {
     )
     .option(
       "--connections <n>",
-      "connections at the same time (default: 50; 1000 if each has at most 50 requests)",
+      "number of connections that are open at the same time (default: 50; with --requests-per-connection 50 or less: 1000)",
       integerOption(1),
     )
     .option(
@@ -129,7 +129,7 @@ export function benchCommand(io: Io) {
     .addOption(
       new Option(
         "--proxy-protocol <version>",
-        "send a PROXY header first; with --scenario, it has the client's address",
+        "send a PROXY header first; with --scenario, it has the address of the simulated client",
       ).choices(["v1", "v2"]),
     )
     .option(

@@ -182,7 +182,8 @@ async function ofScenario(flags: LoadFlags, file: string): Promise<Plan> {
   if (loads.size > 1) {
     throw new UserError(`${file} compares different workloads`, {
       exitCode: 2,
-      hint: "choose one workload: --set compare={}, and a --set for each of its values",
+      hint:
+        "choose one workload: --set compare={}, and a --set for each setting that the scenario compares",
     });
   }
   const isClosed = workload.arrivals.kind === "closed";

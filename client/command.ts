@@ -22,7 +22,7 @@ export function clientCommand(io: Io) {
     )
     .argument(
       "[host:port]",
-      "the address to connect to; with --config, it is the balancer's address in the file",
+      "the address to connect to (default with --config: the balancer's address in that file)",
     )
     .argument(
       "[lines...]",

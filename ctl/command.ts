@@ -70,7 +70,7 @@ export function ctlCommand(io: Io) {
 
   ctl.command("status")
     .description("show the balancer and its backends")
-    .option("--watch", "redraw the table until q or Ctrl-C; ? lists the keys", false)
+    .option("--watch", "redraw the table until q or Ctrl-C; press ? to see all keys", false)
     .action(({ watch }) => run((ctl) => status(ctl, watch, io)));
 
   ctl.command("drain")
@@ -154,7 +154,7 @@ export function ctlCommand(io: Io) {
     )
     .argument(
       "[values...]",
-      "for slow: 5x; for fail-rate and fast-errors: 30%; for gray: 30% 2x; for flap: 10s 50%",
+      "slow: 5x (times as slow). fail-rate, fast-errors: 30% (of requests). gray: 30% 2x (of requests fail; times as slow). flap: 10s 50% (period; down for this share of it)",
     )
     .option(
       "--for <duration>",
@@ -229,7 +229,7 @@ async function keepOnly({ listen }: Target): Promise<void> {
 
 const EXAMPLES = `
 Examples:
-  lbsim ctl status --watch                 a table that redraws in place; ? lists its keys
+  lbsim ctl status --watch                 a table that redraws; press ? to see which keys you can press
   lbsim ctl drain B1 --wait --timeout 60s  before B1 is stopped
   lbsim ctl ready B1
   lbsim ctl explain --client 192.168.1.50

@@ -28,7 +28,7 @@ export function explainCommand(io: Io) {
     )
     .option(
       "--state <states>",
-      "assumed states of backends, like B1=down,B2=7: up, down, drain, maintenance, or a number of connections in flight",
+      "assumed states of backends, like B1=down,B2=7. A state is up, down, drain, maintenance, or a number of connections in flight",
       "",
     )
     .option("--seed <n>", "seed of the random choices", integerOption(0), 1)

@@ -290,9 +290,14 @@ function sayStopping({ scheduler: { connections }, config: { timeouts } }: Balan
 }
 
 function sayStopped({ finished, closed }: StopSummary): void {
-  logSentence(logger("lb"), "info", `stopped: ${finished} connections finished, ${closed} closed`, {
-    event: "stopped",
-    finished,
-    closed,
-  });
+  logSentence(
+    logger("lb"),
+    "info",
+    `stopped: ${finished} connections finished by themselves, and the balancer closed ${closed}`,
+    {
+      event: "stopped",
+      finished,
+      closed,
+    },
+  );
 }

@@ -114,8 +114,8 @@ export function problemsOf(summary: Omit<DemoSummary, "ok">): string[] {
     ...lost > 0
       ? [
         lost === 1
-          ? "1 request got no answer, and could have been saved"
-          : `${lost} requests got no answer, and could have been saved`,
+          ? "1 request got no answer, although the balancer could have sent it to another backend"
+          : `${lost} requests got no answer, although the balancer could have sent them to another backend`,
       ]
       : [],
     ...detection_ms === null && !interrupted ? [`${VICTIM} was not marked as down`] : [],

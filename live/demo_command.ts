@@ -24,7 +24,11 @@ export function demoCommand(io: Io) {
     )
     .option("--duration <duration>", "duration of the demo (default: 20s)", durationOption)
     .option("--open", "open the dashboard in the browser", false)
-    .option("--hold", "keep the lab running after the demo, until Ctrl-C", false)
+    .option(
+      "--hold",
+      "after the demo, keep the balancer, the backends, the clients and the dashboard running until Ctrl-C",
+      false,
+    )
     .option("--json", "print only one JSON object at the end", false)
     .action(async ({ algorithm, duration = 20 * NS_PER_S, open, hold, json }) => {
       if (duration < DURATION_MIN) {
@@ -119,7 +123,9 @@ class DemoPrinter {
 
   hold(): void {
     this.#io.out("");
-    this.#io.out("The lab keeps running, and so does its dashboard. Ctrl-C ends it.");
+    this.#io.out(
+      "The balancer, the backends, the clients and the dashboard keep running. Ctrl-C ends them.",
+    );
   }
 
   show(state: DemoState): void {

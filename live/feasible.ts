@@ -115,6 +115,7 @@ function problemOf(scenario: Scenario): Problem | undefined {
     message: `${
       plain(requests)
     } requests/s are more than this process serves without delaying them`,
-    hint: `at most ${RATE_MAX}/s: make the service times longer, and the load stays the same`,
+    hint:
+      `at most ${RATE_MAX}/s: with a lower rate and longer service times, the load stays the same`,
   };
 }

@@ -153,7 +153,7 @@ export class Lan {
     if (answer.service !== null) {
       throw refusal(
         `${id} serves a scenario already`,
-        "wait until the other run has ended; a run that was killed ends by itself within 15s",
+        "wait until the other run has ended; if it was killed, the backend stops serving it within 15s",
       );
     }
     const { faults } = faultsAnswer.parse(await client.ask("GET", "/api/fault"));

@@ -132,7 +132,7 @@ function problemOfFaults({ faults, balancer }: Scenario): Problem | undefined {
     return {
       message: `two faults ${one.kind.name} of ${
         balancer.backends[one.backend]!.id
-      } at the same time: a backend has one of each kind`,
+      } at the same time: a backend can have only one fault of each kind`,
       hint: `let the second one begin after ${formatDuration(one.at + one.for)}`,
     };
   }
@@ -178,7 +178,10 @@ function problemOfSettings(scenario: Scenario, { inUse }: LanFacts): Problem | u
   if (first === undefined) return undefined;
   const others = more.length === 0 ? "" : `, and ${more.length} more`;
   return {
-    message: `the API does not set ${first.replace(/^\./, "")}${others} (balancer → scenario)`,
+    message:
+      `a setting of the balancer that the API cannot change differs from the scenario (balancer → scenario): ${
+        first.replace(/^\./, "")
+      }${others}`,
     hint: "write `extends: config.yaml` in the scenario, or change the balancer's configuration",
   };
 }

@@ -148,9 +148,9 @@ export class LanSystem implements LiveSystem {
     if (configOf(scenario).sticky !== undefined) await balancer.ask("DELETE", "/api/sessions");
     for (const backend of this.backends) {
       this.#changes.set(`service of ${backend.id}`, {
-        left: `${backend.id} serves the scenario until it has not been asked to for ${
+        left: `${backend.id} continues to serve the scenario for ${
           formatDuration(LEASE)
-        }, and then as before`,
+        } after the last request to do so, and then serves as before`,
         undo: () => this.#undoing(backend.id).ask("DELETE", "/api/service", undefined, UNDO_MS),
       });
       await this.#renew(backend);

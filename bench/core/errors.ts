@@ -7,7 +7,7 @@ export const ERRORS = {
   closed: "the connection was closed before the answer was complete",
   reset: "the connection was reset",
   failed: "the backend answered that the request failed",
-  wrong_answer: "the answer was not one to this request",
+  wrong_answer: "what arrived was not an answer to this request",
   http_4xx: "an HTTP status from 400 to 499",
   http_5xx: "an HTTP status of 500 or more",
   not_sent: "all connections were busy until the timeout",

@@ -61,7 +61,7 @@ function totals(result: BenchResult): string[] {
     ...unfinished === 0 ? [] : [["unfinished", `${unfinished}`, ""]],
     ["connections", `${result.connections_opened} opened`, ""],
     ["bytes", `${result.bytes_sent} sent, ${result.bytes_received} received`, ""],
-    ...result.interrupted ? [["ended", "before its time", ""]] : [],
+    ...result.interrupted ? [["ended", "early (interrupted)", ""]] : [],
   ];
   return rows.map(([name, value, more]) =>
     [name!.padEnd(11), value, more].filter((cell) => cell !== "").join("  ")

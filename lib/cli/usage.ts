@@ -22,7 +22,7 @@ export function usageError(text: string): string {
       (_, command, most) =>
         `lbsim: ${command} takes ${most === "0" ? "no" : most} argument${
           most === "1" ? "" : "s"
-        }, and not these: `,
+        }, but got: `,
     )
     .replace(/^error: (unknown \w+) '(.*?)'/s, 'lbsim: $1 "$2"')
     .replace(/^error: /, "lbsim: ")

@@ -237,7 +237,7 @@ export function integer(min: number, max: number) {
     : `a whole number from ${min} to ${max}`;
   const error = ({ input }: { readonly input?: unknown }) =>
     typeof input === "string" && /^\d+$/.test(input)
-      ? `must be ${what}: take the quotes off`
+      ? `must be ${what}: remove the quotes`
       : `must be ${what}`;
   return z.int({ error }).min(min, { error }).max(max, { error });
 }
@@ -319,7 +319,7 @@ function decoded(part: string): string {
   try {
     return decodeURIComponent(part);
   } catch {
-    throw new SyntaxError("must have each % of a name or password written as %25");
+    throw new SyntaxError("has a % in the name or the password that must be written as %25");
   }
 }
 

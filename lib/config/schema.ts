@@ -237,7 +237,8 @@ const sessionStore = z.codec(
     if ((sqlite === undefined) === (redis === undefined)) return { message: `must be ${STORES}` };
     if (redis !== undefined || timeout === undefined) return undefined;
     return {
-      message: "applies only to redis: a file is read once, at the start",
+      message:
+        "applies only to redis: no client waits for a file, because it is read once, at the start",
       path: ["timeout"],
     };
   })),

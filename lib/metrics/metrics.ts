@@ -253,7 +253,7 @@ export const METRICS = {
     unit: "ratio",
     better: "lower",
     meaning:
-      "connections of the backend that has the most, divided by the mean of all backends; backups and backends in drain or maintenance do not count",
+      "how many connections a backend got in the run, relative to its share by weight: the largest value, divided by the mean of all backends; 1 is perfectly even. Backups, and backends while they are in drain or maintenance, do not count",
     run: ofRun(({ imbalance }) => imbalance.maxOverMean),
     path: "imbalance.max_over_mean",
     column: { title: "imbalance", place: 9, rank: 4 },
@@ -261,7 +261,7 @@ export const METRICS = {
   imbalance_cv: {
     unit: "ratio",
     better: "lower",
-    meaning: "coefficient of variation of the connections of these backends",
+    meaning: "coefficient of variation of the same values",
     run: ofRun(({ imbalance }) => imbalance.coefficientOfVariation),
     path: "imbalance.coefficient_of_variation",
   },

@@ -29,7 +29,7 @@ export function refusalInWords(reason: RefusalReason): string {
 }
 
 const ENDS: Readonly<Record<EventOf<"connection_closed">["end"], string>> = {
-  closed: "closed",
+  closed: "ended normally",
   client_aborted: "aborted by the client",
   backend_aborted: "aborted by the backend",
   idle_timeout: "closed by timeouts.idle",
@@ -55,8 +55,8 @@ export function sentenceOf(event: LbEvent): string {
         ` (${event.in_flight} in flight, connect ${ms(event.connect_ms)})`;
     case "connection_closed":
       return `#${event.connection} ${event.client} → ${event.backend} ${ENDS[event.end]} after ` +
-        `${ms(event.duration_ms)} (${bytes(event.bytes_to_backend)} in, ` +
-        `${bytes(event.bytes_to_client)} out)`;
+        `${ms(event.duration_ms)} (${bytes(event.bytes_to_backend)} to the backend, ` +
+        `${bytes(event.bytes_to_client)} to the client)`;
     case "connect_failed":
       return `#${event.connection} ${event.client} → ${event.backend} connect failed: ` +
         `${event.reason}${detailed(event)} (attempt ${event.attempt})`;
@@ -135,7 +135,7 @@ export function sentenceOf(event: LbEvent): string {
       return event.client === null
         ? `the operator ended all sessions (${event.sessions})`
         : event.sessions === 0
-        ? `the operator wanted to end the session of ${event.client}, which has no session`
+        ? `the operator wanted to end the session of ${event.client}, but this client has no session`
         : `the operator ended the session of ${event.client}`;
     case "shortage_began":
       return `this machine has run out of ${
@@ -157,7 +157,7 @@ const RESOURCES: Readonly<Record<ScarceResource, string>> = {
 const REMEDIES: Readonly<Record<ScarceResource, string>> = {
   descriptors: "Raise the limit with `ulimit -n`, or lower limits.connections",
   local_ports: "Widen net.ipv4.ip_local_port_range, or lower limits.connections",
-  memory: "Free memory, or lower limits.connections",
+  memory: "Make memory free, or lower limits.connections",
   other: "The balancer tries again",
 };
 

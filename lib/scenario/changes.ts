@@ -165,7 +165,7 @@ function impossibleChange(from: Scenario, to: Scenario): string | undefined {
     disciplines.has(id) && disciplines.get(id) !== to.servers[i]!.discipline
   );
   if (changed !== undefined) {
-    return `the discipline of ${changed.id} cannot change during a run: its requests are in the order of the old one`;
+    return `the discipline of ${changed.id} cannot change during a run: its requests are already in the order of the present discipline`;
   }
   const stores = [from, to].map(({ balancer: { sticky } }) => sticky?.store ?? "memory");
   const isStored = stores.some((store) => store !== "memory");

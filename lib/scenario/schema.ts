@@ -148,7 +148,7 @@ const workload = z.strictObject({
     max: integer(0, 1000).default(0).describe("the largest number of retries"),
     backoff: duration().prefault("100ms").describe("pause before the first retry"),
     multiplier: number(0, 100).default(2).describe(
-      "each pause is this many times as long as the last",
+      "each pause is this many times as long as the previous one",
     ),
     jitter: share().prefault("0%").describe(
       "each pause is shorter or longer at random, by at most this share",
@@ -216,7 +216,7 @@ export const scenarioSchema = z.strictObject({
   ),
   precision: z.strictObject({
     metric: words("a metric").default("p99_ms").describe(
-      "a metric of the whole run, as in `expect`",
+      "a metric as in `expect`, but not one of a single backend, like share(B1), and not a maximum",
     ),
     relative: share({ positive: true }).prefault("2%").describe(
       "half of the interval must be at most this share of the value",

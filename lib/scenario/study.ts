@@ -671,7 +671,8 @@ function missingBackend(
   if (ids.includes(backend)) {
     return [{
       message: `variant "${without.name}" has no backend "${backend}"`,
-      hint: "add the variants that have this backend, in square brackets",
+      hint:
+        "write after the metric, in square brackets, which variants are meant: those that have this backend",
     }];
   }
   const hint = didYouMean(backend, ids) ?? `one of: ${ids.join(", ")}`;

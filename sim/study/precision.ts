@@ -32,8 +32,8 @@ export function checkpointsOf(repetition: Repetition): number[] {
 }
 
 /**
- * The confidence of each single interval with which all intervals of a study contain the true values in 95 % of
- * studies.
+ * The confidence of each single interval with which, in 95 % of studies, the intervals of a value contain the true
+ * value at all checkpoints.
  */
 export function confidenceOf(repetition: Repetition): number {
   return 1 - (1 - CONFIDENCE) / checkpointsOf(repetition).length;

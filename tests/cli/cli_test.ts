@@ -116,7 +116,7 @@ const CASES: readonly Case[] = [
     name: "arguments that a command does not take",
     args: ["lb", "a", "b"],
     code: 2,
-    stderr: /^lbsim: lb takes no arguments, and not these: a, b\n/,
+    stderr: /^lbsim: lb takes no arguments, but got: a, b\n/,
   },
   {
     name: "a page of a part of a result",
@@ -863,7 +863,7 @@ signalTest("lbsim demo ends clean on Ctrl-C, with the exit code for that", async
 
 signalTest("lbsim demo --hold keeps its lab and its dashboard until Ctrl-C", async () => {
   await using demo = new RunningLbsim(["demo", "--duration", "4s", "--hold"]);
-  await demo.line((line) => line.includes("The lab keeps running"));
+  await demo.line((line) => line.includes("the dashboard keep running"));
   const found = (pattern: RegExp) =>
     demo.lines.map((line) => pattern.exec(line)?.[1]).find((text) => text !== undefined)!;
   const url = found(/dashboard: (\S+)/);

@@ -36,7 +36,7 @@ Deno.test("logEvents() writes one JSON object per event, with its numbers", () =
   assert.deepEqual(records.map(({ message }) => message), [
     "#1 10.0.0.9 → B1 connect failed: refused (attempt 1)",
     "#1 10.0.0.9 → B2 (1 in flight, connect 1.0 ms)",
-    "#1 10.0.0.9 → B2 closed after 7.0 ms (10 B in, 2.0 KB out)",
+    "#1 10.0.0.9 → B2 ended normally after 7.0 ms (10 B to the backend, 2.0 KB to the client)",
     "B1 is down after 3 failed probes: connect: refused; 0 connections still open; active: B2",
   ]);
   assert.equal(records[2].bytes_to_client, 2048);
@@ -62,7 +62,7 @@ Deno.test("logEvents() tells of those who wait, and of those who waited in vain"
     "#2 10.0.0.2 waits: every backend is full (1 waiting)",
     "#3 10.0.0.3 waits: every backend is full (2 waiting)",
     "#4 10.0.0.4 refused: every backend and the queue are full",
-    "#1 10.0.0.1 → B1 closed after 500 ms (0 B in, 0 B out)",
+    "#1 10.0.0.1 → B1 ended normally after 500 ms (0 B to the backend, 0 B to the client)",
     "#2 10.0.0.2 → B1 after 500 ms in the queue (1 waiting)",
     "#3 10.0.0.3 refused: no backend had a free place within queue.timeout",
   ]);
@@ -527,6 +527,9 @@ Deno.test("logReaderFailure() names a reader that failed, the log itself include
     ["error", "reader_failed", "log"],
   ]);
   const [, { message, failed_with, error }] = records;
-  assert.match(message, /^a defect of lbsim: the reader "recording" failed with backend_mode_/);
+  assert.match(
+    message,
+    /^a defect of lbsim: the reader "recording" failed at an event backend_mode_/,
+  );
   assert.deepEqual([failed_with, error], ["backend_mode_changed", "TypeError: a defect"]);
 });

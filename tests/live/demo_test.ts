@@ -21,14 +21,14 @@ Deno.test("problemsOf() says only what happened", () => {
   assert.deepEqual(problemsOf(GOOD), []);
   assert.deepEqual(problemsOf({ ...GOOD, failback_ms: null }), ["B2 was not marked as up again"]);
   assert.deepEqual(problemsOf({ ...GOOD, detection_ms: null, client_errors: 3 }), [
-    "1 request got no answer, and could have been saved",
+    "1 request got no answer, although the balancer could have sent it to another backend",
     "B2 was not marked as down",
   ]);
   const early = { ...GOOD, interrupted: true, detection_ms: null, failback_ms: null };
   assert.deepEqual(problemsOf(early), []);
   assert.deepEqual(problemsOf({ ...early, answers: 0, client_errors: 4 }), [
     "no request got an answer",
-    "2 requests got no answer, and could have been saved",
+    "2 requests got no answer, although the balancer could have sent them to another backend",
   ]);
 });
 

@@ -16,9 +16,9 @@ const IMPOSSIBLE: readonly (readonly [what: string, settings: Settings, says: Re
   ["two balancers", { load_balancers: "2" }, /2 load balancers/],
   ["another network", { network: "{backend_latency: 1ms}" }, /`network`.*real network/],
   [
-    "a setting that the API does not set",
+    "a setting that the API cannot change",
     { balancer: "{health_check: {interval: 1s}}" },
-    /the API does not set health_check\.interval: 200ms → 1s/,
+    /that the API cannot change .*: health_check\.interval: 200ms → 1s/,
   ],
   [
     "other backends",
@@ -155,7 +155,7 @@ Deno.test("lbsim live --config drives the balancer and the backends of a LAN by 
     await b2.ended();
     assert.equal(await live.ended(), 1);
     const text = live.lines.join("\n");
-    assert.match(text, /not restored: B2 serves the scenario/);
+    assert.match(text, /not restored: B2 continues to serve the scenario/);
     assert.match(text, /no backend answers at/);
     await assert.rejects(open(lab), /no backend answers at/);
     assert.equal((await lab.api("B1", "GET", "/api/service")).service, null);

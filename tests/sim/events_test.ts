@@ -38,7 +38,8 @@ Deno.test("simulate() gives the same result when a reader of its events throws, 
   const sound = run(observer(() => {}));
   const { readerFailures, ...result } = run(throwing);
   assert.deepEqual(result, sound);
-  const failure = 'the reader "observer" failed with connection_opened and gets no more events: ' +
+  const failure =
+    'the reader "observer" failed at an event connection_opened and gets no more events: ' +
     "TypeError: a defect";
   assert.deepEqual(readerFailures, [failure, failure], "one of each balancer");
   const study = studyFrom("{balancer: {backends: 2}, replications: 1, duration: 20s}");

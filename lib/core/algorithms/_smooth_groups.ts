@@ -158,7 +158,9 @@ export class SmoothGroups {
       if (group.score === lowest) tied += group.heap.length;
     }
     trace.decided(
-      tied > 1 ? `smooth weighted round-robin among ${tied} that are level` : "lowest score",
+      tied > 1
+        ? `smooth weighted round-robin among the ${tied} backends with the lowest score`
+        : "lowest score",
     );
   }
 

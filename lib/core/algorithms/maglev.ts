@@ -82,7 +82,11 @@ export class Maglev extends TableHash {
       const owner = this.#sorted[this.#table[slot]!]!;
       if (this.bound.admits(owner)) {
         trace?.considered(owner, slot);
-        trace?.decided([`owner of slot ${first}, or of the client's next`, ...refusals].join("; "));
+        trace?.decided(
+          [`owner of slot ${first}, or of the next slot in the client's order`, ...refusals].join(
+            "; ",
+          ),
+        );
         return owner;
       }
       if (trace !== undefined) refusals.add(this.bound.refusal(owner));

@@ -4,7 +4,7 @@ import { Sampler } from "./_sampler.ts";
 import { define } from "./_definition.ts";
 import type { Algorithm, Candidate, PickDetails, PickTrace, Tried } from "./algorithm.ts";
 
-const RULE = "least latency × (in flight + 1) / weight of two drawn";
+const RULE = "of two backends drawn, the one with the least latency × (in flight + 1) / weight";
 
 /** Longer than any latency. So a backend that has not answered yet gets no second connection. */
 const PENALTY: Nanoseconds = 1e6 * NS_PER_S;

@@ -3,7 +3,8 @@ import { Sampler } from "./_sampler.ts";
 import { define } from "./_definition.ts";
 import type { Algorithm, Candidate, PickTrace, Tried } from "./algorithm.ts";
 
-const RULE = "least in flight for its weight among those drawn; of equals, the first drawn";
+const RULE =
+  "of the backends drawn, the one with the least in flight / weight; of equal ones, the first drawn";
 
 /**
  * `power-of-two`: draws a few backends, and picks the least loaded of them.

@@ -603,7 +603,7 @@ export class ReaderFailure extends Error {
   readonly event: StreamType;
 
   constructor(reader: string, event: StreamType, cause: unknown) {
-    super(`the reader "${reader}" failed with ${event} and gets no more events: ${cause}`, {
+    super(`the reader "${reader}" failed at an event ${event} and gets no more events: ${cause}`, {
       cause,
     });
     this.reader = reader;

@@ -34,11 +34,11 @@ Deno.test("usageError() words Commander's messages as lbsim words its own", () =
     ["error: missing required argument 'files'\n", "lbsim: the argument <files> is missing\n"],
     [
       "error: too many arguments for 'lb'. Expected 0 arguments but got 2: a, b.\n",
-      "lbsim: lb takes no arguments, and not these: a, b\n",
+      "lbsim: lb takes no arguments, but got: a, b\n",
     ],
     [
       "error: too many arguments for 'sim'. Expected 1 argument but got 2: a, b.\n",
-      "lbsim: sim takes 1 argument, and not these: a, b\n",
+      "lbsim: sim takes 1 argument, but got: a, b\n",
     ],
   ];
   for (const [commanders, ours] of cases) assert.equal(usageError(commanders), ours);

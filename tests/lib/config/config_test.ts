@@ -288,7 +288,7 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
     /:1:17: .*put quotes around it/,
   ],
   ["true for a path", `${ONE}health_check: {path: true}\n`, /:2:22: .*put quotes around it/],
-  ["quotes around a number", `${ONE}retries: "3"\n`, /:2:10: .*take the quotes off/],
+  ["quotes around a number", `${ONE}retries: "3"\n`, /:2:10: .*remove the quotes/],
   [
     "one status for a list",
     `${ONE}health_check: {status: 200}\n`,

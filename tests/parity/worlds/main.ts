@@ -16,7 +16,7 @@ import { sensitivityCells, sensitivityOf } from "./sensitivity.ts";
 
 const HEADS = [
   ...["scenario", "mean: sim", "with overheads", "live", "p99: sim", "with overheads", "live"],
-  ...["shares differ by", "detection: sim, live", "outside"],
+  ...["shares differ by", "detection: sim, live", "outside its bound"],
 ];
 const PAGE = "docs/parity.md";
 const PLOT = "docs/plots/parity.svg";
@@ -81,8 +81,8 @@ async function main(): Promise<void> {
   const rows = tableOf(gaps.map(rowOf));
   const inside = gaps.filter(({ outside }) => outside.length === 0).length;
   const summary =
-    `${inside} of ${gaps.length} scenarios are inside all bounds. Overheads of this machine: ${measured}. Times are in milliseconds, ${
-      repetitions === 1 ? "of one live run" : `medians of ${repetitions} live runs`
+    `${inside} of ${gaps.length} scenarios are inside all bounds. Overheads of this machine: ${measured}. Times are in milliseconds; the live times are ${
+      repetitions === 1 ? "those of one run" : `the medians of ${repetitions} runs`
     }.`;
   console.log(summary);
   if (!Deno.args.includes("--write")) return;

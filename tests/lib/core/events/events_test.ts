@@ -110,7 +110,10 @@ Deno.test("EventStream.emit() detaches a reader that throws, reports it once, an
   assert.deepEqual(failures.map(({ reader, event, cause }) => [reader, event, cause]), [
     ["first", "backend_mode_changed", defect],
   ]);
-  assert.match(failures[0]!.message, /"first" failed with backend_mode_changed.*: a defect$/);
+  assert.match(
+    failures[0]!.message,
+    /"first" failed at an event backend_mode_changed.*: a defect$/,
+  );
   assert.ok(!events.wanted.probe, "it reads no other kind either");
 });
 
