@@ -17,9 +17,9 @@ type Read<T> = (from: T) => number;
  *   many requests have no answer.
  * - `ratio`: one count over another, each summed over all runs.
  * - `run`: each run has one value; the metric is the mean of these values.
- * - `occurrence`: each run has one value, NaN if there was nothing to measure, and Infinity if what should
- *   have happened did not. The metric is the mean of the finite values; an expectation is held against
- *   the largest value.
+ * - `occurrence`: each run has one value: a time until something happened, like a detection. It is NaN if there
+ *   was nothing to measure, and Infinity if it did not happen. The metric is the mean of the finite values; an
+ *   expectation is compared with the largest value.
  * - `max`: the largest value of all runs. It has no interval, because it grows with the length of a run.
  */
 export type Definition =
@@ -112,10 +112,10 @@ export function longest(of: "sojourn" | "wait", answered: boolean): Definition {
 }
 
 /**
- * How a metric is computed, of a whole run or of one backend.
+ * How a metric of a whole run, or of one backend, is computed.
  *
- * @param backend Its id, for a metric of a backend.
- * @throws {RangeError} if the metric is not one of a whole run, or not one of a backend.
+ * @param backend The id of the backend; undefined for a whole run.
+ * @throws {RangeError} if a whole run (or, with `backend`, a backend) does not have this metric.
  */
 export function definitionFor(
   name: string,
@@ -144,7 +144,7 @@ export function definitionFor(
 
 const indexes = new WeakMap<ReplicationResult, ReadonlyMap<string, BackendResult>>();
 
-/** A run's backend by its id; there may be thousands, asked for one after the other. */
+/** A run's backend by its id. The index is kept, because there may be thousands of backends to find. */
 function backendOf(result: ReplicationResult, id: string): BackendResult | undefined {
   let index = indexes.get(result);
   if (index === undefined) {

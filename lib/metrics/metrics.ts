@@ -80,7 +80,7 @@ export const METRICS = {
   unfinished: {
     unit: "count",
     better: "lower",
-    meaning: "requests that were never answered",
+    meaning: "requests that had not ended at the end of the run",
     run: ofRequests(({ unfinished }) => unfinished),
     path: "per_replication.unfinished",
     total: true,
@@ -261,7 +261,8 @@ export const METRICS = {
   imbalance_cv: {
     unit: "ratio",
     better: "lower",
-    meaning: "coefficient of variation of the same values",
+    meaning:
+      "coefficient of variation of the backends' connections, each relative to its share by weight",
     run: ofRun(({ imbalance }) => imbalance.coefficientOfVariation),
     path: "imbalance.coefficient_of_variation",
   },
@@ -276,7 +277,7 @@ export const METRICS = {
   failover_p99_ms: {
     unit: "ms",
     better: "lower",
-    meaning: "99th percentile of this time",
+    meaning: "99th percentile of the failover time",
     run: quantile("failover", 0.99),
     path: "failover_ms.p99",
     notInCsv: true,
@@ -308,33 +309,33 @@ export const METRICS = {
   },
   share: {
     unit: "share",
-    meaning: "its share of all connections that reached a backend",
+    meaning: "the backend's share of all connections that reached a backend",
     backend: ({ share }) => share,
     column: { title: "share", place: 1, rank: 1 },
   },
   utilisation: {
     unit: "share",
-    meaning: "mean share of its slots that are busy",
+    meaning: "mean share of the backend's slots that are busy",
     backend: ({ utilisation }) => utilisation,
     column: { title: "busy", place: 2, rank: 1 },
   },
   queue: {
     unit: "count",
     better: "lower",
-    meaning: "mean number of requests in its queue",
+    meaning: "mean number of requests in the backend's queue",
     backend: ({ meanQueue }) => meanQueue,
     column: { title: "queue", place: 3, rank: 1 },
   },
   in_flight: {
     unit: "count",
-    meaning: "mean number of its connections in flight",
+    meaning: "mean number of the backend's connections in flight",
     backend: ({ meanInFlight }) => meanInFlight,
     column: { title: "in flight", place: 4, rank: 1 },
   },
   down_share: {
     unit: "share",
     better: "lower",
-    meaning: "share of the time for which it was considered down",
+    meaning: "share of the time for which the backend was considered down",
     backend: ({ downShare }) => downShare,
     column: { title: "down", place: 5, rank: 1 },
     notInCsv: true,
@@ -342,7 +343,7 @@ export const METRICS = {
   downs: {
     unit: "count",
     better: "lower",
-    meaning: "how often it was marked as down",
+    meaning: "how often the backend was marked as down",
     backend: ({ downs }) => downs,
     notInCsv: true,
   },
@@ -366,7 +367,7 @@ export function isMetric(name: string): name is MetricName {
   return Object.hasOwn(METRICS, name);
 }
 
-/** Whether a metric is one of a whole run, of one backend (`share(B1)`), or can be asked of either. */
+/** Whether a metric belongs to a whole run, to one backend (`share(B1)`), or to either. */
 export function scopeOf(name: MetricName): "run" | "backend" | "either" {
   const { run, backend, fault } = metricInfo(name);
   if (fault !== undefined || (run !== undefined && backend !== undefined)) return "either";
@@ -374,10 +375,10 @@ export function scopeOf(name: MetricName): "run" | "backend" | "either" {
 }
 
 /**
- * How a metric is computed, of a whole run or of one backend.
+ * How a metric of a whole run, or of one backend, is computed.
  *
- * @param backend Its id, for a metric of a backend.
- * @throws {RangeError} if the metric is not one of a whole run, or not one of a backend.
+ * @param backend The id of the backend; undefined for a whole run.
+ * @throws {RangeError} if a whole run (or, with `backend`, a backend) does not have this metric.
  */
 export function definitionOf(name: MetricName, backend?: string): Definition {
   return definitionFor(name, metricInfo(name), backend);

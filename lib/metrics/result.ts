@@ -51,9 +51,9 @@ export interface ReplicationResult {
   /** How unevenly connections were spread over the backends that should get clients, relative to their weights. */
   readonly imbalance: Imbalance;
   readonly faults: readonly FaultResult[];
-  /** How often a balancer marked a backend as down that had no fault. */
+  /** How often a balancer marked a backend without a fault as down. */
   readonly falseDowns: number;
-  /** From the first pick to reaching another backend, for connections whose first pick failed. */
+  /** For connections whose first connect failed: the time from the first pick until another backend was reached. */
   readonly failover: HistogramData;
   /** Sessions that changed their backend, over the whole run. */
   readonly sessionsMoved: { readonly failover: number; readonly failback: number };
@@ -73,7 +73,7 @@ export interface BackendResult {
   readonly done: number;
   /** Attempts that ended there in an error, a reset or the client's timeout. */
   readonly failed: number;
-  /** Busy slots, on average; `utilisation` is the same as a share of its slots. */
+  /** The average number of busy slots; `utilisation` is this number divided by the number of its slots. */
   readonly meanBusy: number;
   readonly utilisation: number;
   /** Requests in its queue, on average. */

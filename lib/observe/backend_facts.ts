@@ -10,7 +10,7 @@ const LATENCY_BOUNDS = [
 /** Upper bounds of the histogram of the durations of connections, in seconds. */
 const DURATION_BOUNDS = [0.001, 0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600];
 
-/** How many samples of its totals are kept, for rates. */
+/** The number of samples of each backend's totals that are kept; rates are computed from them. */
 export const SAMPLES = 12;
 
 /** What the monitor records about one backend, in addition to the scheduler's table. */
@@ -45,7 +45,7 @@ export class BackendFacts {
   failedProbes = 0;
   isDown = false;
   timesDown = 0;
-  /** The time for which it was down, until it was last up. */
+  /** How long it was down in all, without the present outage. */
   downBefore: Nanoseconds = 0;
   ejections = 0;
   /** The injected faults that it has, in words. */

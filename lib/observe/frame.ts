@@ -85,7 +85,7 @@ export function encodeFrame(frame: Frame): string {
 /**
  * The frame that `encodeFrame` wrote.
  *
- * @throws {SyntaxError} if it is not JSON.
+ * @throws {SyntaxError} if the text is not JSON.
  */
 export function decodeFrame(text: string): Frame {
   const parsed = JSON.parse(text);

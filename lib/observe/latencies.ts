@@ -18,7 +18,7 @@ export interface CumulativeHistogram {
 
 /**
  * Durations of one kind: counts since the start in a few buckets with exact bounds, and quantiles of the last
- * seconds. Recording one takes a few nanoseconds, and memory does not grow with their number.
+ * seconds. To record a duration takes a few nanoseconds, and memory does not grow with the number of durations.
  */
 export class Latencies {
   readonly #bounds: readonly number[];
@@ -87,7 +87,7 @@ export class Latencies {
     return NaN;
   }
 
-  /** All since the start. */
+  /** The counts and the sum of all durations since the start. */
   get cumulative(): CumulativeHistogram {
     let below = 0;
     const counts = this.#bounds.map((_, bound) => below += this.#byBound[bound]!);
@@ -95,7 +95,10 @@ export class Latencies {
   }
 }
 
-/** A part of the window. A frame reads quantiles of every backend, so they look only at buckets that are in use. */
+/**
+ * A part of the window. It has the bounds of the buckets that are in use: a frame reads quantiles of every backend,
+ * and looks only at these buckets.
+ */
 class Part {
   readonly counts = new Uint32Array(BUCKETS);
   lowest = BUCKETS;

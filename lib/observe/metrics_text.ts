@@ -3,7 +3,7 @@ import type { BackendFacts } from "./backend_facts.ts";
 import type { Latencies } from "./latencies.ts";
 import type { BackendSnapshot, Snapshot } from "./snapshot.ts";
 
-/** The reasons of refusals. Each has a line from the start, so that its rate is right from the first refusal. */
+/** The reasons of refusals. Each reason has a line from the start, so that its rate is right from the first refusal. */
 const REFUSAL_REASONS = [
   "no_backend_available",
   "all_backends_full",
@@ -75,7 +75,7 @@ export function metricsText(snapshot: Snapshot, source: FactsSource): string {
   metric(
     "lbsim_operator_wishes",
     "gauge",
-    "Differences from the file that the operator wants.",
+    "Number of settings that the operator has changed from the file.",
     one(snapshot.wishes.length),
   );
   metric(
@@ -93,7 +93,7 @@ export function metricsText(snapshot: Snapshot, source: FactsSource): string {
   metric(
     "lbsim_backend_weight",
     "gauge",
-    "The weight that the backend has now; less than its full weight while it starts slowly.",
+    "The weight that the backend has now; less than its full weight during a slow start.",
     each(({ effective_weight }) => effective_weight),
   );
   metric(
@@ -171,7 +171,7 @@ export function metricsText(snapshot: Snapshot, source: FactsSource): string {
   metric(
     "lbsim_retries_total",
     "counter",
-    "Connects to the backend that followed a failed one on another backend.",
+    "Connects to the backend that followed a failed connect to another backend.",
     each(({ retried }) => retried),
   );
   metric(
@@ -198,11 +198,11 @@ export function metricsText(snapshot: Snapshot, source: FactsSource): string {
   );
   histogram(
     "lbsim_first_byte_seconds",
-    "From the pick of the backend to the first byte of an answer, without the time in which the client asked nothing.",
+    "From the pick of the backend to the first byte of an answer, without the time in which the client had sent nothing.",
     ({ firstByte }) => firstByte,
   );
 
-  metric("lbsim_queue_waiting", "gauge", "Clients that wait.", one(queue.waiting));
+  metric("lbsim_queue_waiting", "gauge", "Clients that wait in the queue.", one(queue.waiting));
   metric("lbsim_queued_total", "counter", "Clients that had to wait.", one(queue.queued));
   metric("lbsim_sessions", "gauge", "Sessions in the session map.", one(sessions.count));
   metric(
@@ -221,7 +221,7 @@ export function metricsText(snapshot: Snapshot, source: FactsSource): string {
     metric(
       "lbsim_event_loop_delay_seconds",
       "gauge",
-      "By how much the event loop was late in the last ten seconds, at most.",
+      "The largest delay of the event loop in the last ten seconds.",
       one(process.event_loop_delay_ms / 1000),
     );
     metric(
@@ -246,7 +246,10 @@ export function metricsText(snapshot: Snapshot, source: FactsSource): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** With a thousand backends these are most of the lines, so the labels are written once for each backend. */
+/**
+ * The lines of one histogram. With a thousand backends most lines are those of histograms, so the text of the label is
+ * built once for each backend.
+ */
 function histogramLines(name: string, backend: string, latencies: Latencies): string {
   const { bounds, counts, count, sum_s } = latencies.cumulative;
   const label = `backend="${escaped(backend)}"`;

@@ -59,9 +59,9 @@ export interface Surroundings {
 
 /** The interval between samples of the totals. Rates are computed from these samples. */
 const SAMPLED_EVERY: Nanoseconds = NS_PER_S;
-/** Rates and latencies are those of this time, or of a shorter one after the start. */
+/** Rates and latencies are computed over this time, or over a shorter one soon after the start. */
 const WINDOW: Nanoseconds = 10 * NS_PER_S;
-/** The window of latencies has two parts. */
+/** The window of latencies has two parts. After this time, the next part begins. */
 const ROTATED_EVERY: Nanoseconds = WINDOW / 2;
 /** The largest number of marks between two frames; older marks are dropped. */
 const MARKS_MAX = 100;
@@ -227,7 +227,7 @@ export class Monitor implements ConnectionMeter {
   }
 
   refused(reason: RefusalReason): void {
-    if (reason !== "sent_nothing") this.#refused++; // These are probes, which go on without end.
+    if (reason !== "sent_nothing") this.#refused++; // Clients that send nothing are probes, which never stop.
     this.#refusedByReason.set(reason, (this.#refusedByReason.get(reason) ?? 0) + 1);
   }
 
@@ -464,7 +464,7 @@ export class Monitor implements ConnectionMeter {
     for (let back = 1; back < SAMPLES; back++) {
       const sample = (this.#sample - back + SAMPLES) % SAMPLES;
       const at = this.#sampledAt[sample]!;
-      // NaN: there was none.
+      // NaN: no such sample was taken.
       if (!(now - at <= age)) break;
       found = sample;
     }

@@ -11,11 +11,11 @@ export interface Settings {
   readonly connectionsLimit: number;
   /** Null if there is no queue. */
   readonly queueLimit: number | null;
-  /** Null if clients do not stick. */
+  /** Null if there are no sticky sessions. */
   readonly sessionsLimit: number | null;
   /** How the operator's wishes differ from the file, one line each. */
   readonly wishes: readonly string[];
-  /** The file's settings of each backend. */
+  /** Each backend's settings in the file. */
   readonly file: ReadonlyMap<string, { readonly state: BackendMode; readonly weight: number }>;
   /** The backends that have an admin API, which can inject faults. */
   readonly takesFaults: ReadonlySet<string>;

@@ -1,7 +1,7 @@
 /** The data that only a simulation can show, besides the frames that a live balancer has, too. */
 /**
- * The present state of the backends. One number for each backend, in the order of `ids`: the configuration's, then those that
- * were added. A removed one stays.
+ * The present state of the backends. Each column has one number for each backend, in the order of `ids`: first the
+ * backends of the configuration, then those that were added. A removed backend keeps its place.
  */
 export interface Truth {
   readonly ids: readonly string[];
@@ -24,7 +24,7 @@ export interface Truth {
   readonly configured: Uint8Array;
 }
 
-/** The state of the backends as a balancer sees it. One number for each backend, in the order of `Truth.ids`. */
+/** The state of the backends as a balancer sees it. Columns are in the order of `Truth.ids`. */
 export interface Beliefs {
   readonly listening: boolean;
   /** Clients that wait for a backend. */
@@ -78,7 +78,7 @@ export const PHASES = [
 /** A phase of a request. */
 export type Phase = (typeof PHASES)[number];
 
-/** Backend or balancer of a dot that has none. */
+/** The value of `backend` or `balancer` for a dot that has none. */
 export const NONE = 0xffff;
 
 /** The requests in progress, as columns: entry i of each is dot i. */
@@ -104,7 +104,7 @@ export interface Dots {
   readonly attempt: Uint8Array;
 }
 
-/** Requests per virtual second along each edge, over the last part of a second of the wall clock. */
+/** Requests per virtual second between clients, balancers and backends, over the last fraction of a real second. */
 export interface Flows {
   /** For each balancer: requests from clients. */
   readonly to_balancer: Float32Array;

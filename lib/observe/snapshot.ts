@@ -32,7 +32,7 @@ export interface Snapshot {
   readonly bytes_to_clients: number;
   /** The process; null in the simulator. */
   readonly process: ProcessSnapshot | null;
-  /** The largest length of the time from which rates and latencies are computed: the last seconds. */
+  /** Rates and latencies are computed over this many last seconds, or over fewer soon after the start. */
   readonly window_s: number;
   /** In the order of the configuration. */
   readonly backends: readonly BackendSnapshot[];
@@ -72,7 +72,7 @@ export interface QueueSnapshot {
 /** The session map. */
 export interface SessionsSnapshot {
   readonly count: number;
-  /** The largest number; null if clients do not stick. */
+  /** The largest number of sessions; null if there are no sticky sessions. */
   readonly limit: number | null;
   readonly moved: number;
   readonly evicted: number;
@@ -133,7 +133,7 @@ export interface BackendSnapshot {
   readonly first_byte: LatencySnapshot;
   /** Null if failed connects eject no backend. */
   readonly ejection: EjectionSnapshot | null;
-  /** Null if it does not start slowly. */
+  /** Null if it has no slow start. */
   readonly slow_start: SlowStartSnapshot | null;
   /** The injected faults that it has, like `hang, slow 5x`; null if none. Absent if it has no admin API. */
   readonly fault?: string | null | undefined;
@@ -171,7 +171,7 @@ export interface WishSnapshot {
   readonly file_weight: number;
 }
 
-/** Whether failed connects keep a backend out. */
+/** Whether a backend is ejected because of failed connects. */
 export interface EjectionSnapshot {
   readonly ejected: boolean;
   /** When it is used again; null if it is not ejected. */

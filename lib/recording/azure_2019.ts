@@ -54,14 +54,14 @@ export class Azure2019 implements TrafficReader {
       "minute, with durations between the percentiles of their function",
       "an application is a client, and each invocation is a connection of it",
       ...this.#unknown === 0 ? [] : [
-        `${this.#unknown} functions have no durations: those of the other connections are used`,
+        `${this.#unknown} functions have no durations: the durations of other connections are used`,
       ],
     ];
   }
 
   rows(line: string): Iterable<TrafficRow> | undefined {
     const [owner, app, func, trigger, ...counts] = line.trim().split(",");
-    // Several tables may have been put together.
+    // If several tables were put together, the header comes again.
     if (owner === "HashOwner") return [];
     if (!app || func === undefined || trigger === undefined) return undefined;
     if (counts.length === 0 || counts.length > MINUTES || !counts.every(isCount)) return undefined;

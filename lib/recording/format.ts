@@ -4,7 +4,7 @@
  */
 import { EVENT_TYPES, REPLAY_TYPES, type StreamEvent, type StreamType } from "../core/mod.ts";
 
-/** The version of the format. A reader refuses a recording with a higher one. */
+/** The version of the format. A reader refuses a recording with another version. */
 export const FORMAT = 1;
 
 /** The format from which a recording was imported, if lbsim did not record it. */

@@ -21,9 +21,9 @@ function plausible(row: TrafficRow): TrafficRow[] | undefined {
 /** `[06/Feb/2009:12:12:51.443]`, without a time zone: only the differences of times matter. */
 const HAPROXY_DATE = String.raw`\[(\d\d)/([A-Z][a-z][a-z])/(\d{4}):(\d\d):(\d\d):(\d\d)\.(\d{3})\]`;
 /**
- * Client, date, frontend, backend and server. A syslog server may have added text before them. A client begins only
- * at the beginning of a word; otherwise a long line without spaces would take a time that grows with the square of
- * its length.
+ * Client, date, frontend, backend and server. A syslog server may have added text before them. The expression looks
+ * for a client only at the beginning of a word: otherwise the time for a long line without spaces would grow with the
+ * square of its length.
  */
 const HAPROXY_BEGINNING = String
   .raw`(?<!\S)([^\s,"]+):\d+ ${HAPROXY_DATE} \S+ [^\s/]+/(\S+)`;
@@ -82,7 +82,7 @@ function rowOf(match: RegExpExecArray, fields: {
     ...[Number(year), monthIndex, Number(day)] as const,
     ...[Number(hour), Number(minute), Number(second), Number(ms)] as const,
   );
-  // It accepts 31 February and 25 o'clock, and means a later day.
+  // `Date.UTC` accepts 31 February and 25 o'clock, and returns a time on a later day.
   const date = new Date(at);
   if (date.getUTCDate() !== Number(day) || date.getUTCHours() !== Number(hour)) return undefined;
   const [total, connect] = [Number(fields.total), Number(fields.connect)];
@@ -143,8 +143,8 @@ const NGINX_REFUSALS: Readonly<Record<string, RefusalReason>> = {
 
 /**
  * A log of nginx's stream module in the format `NGINX_FORMAT`. A line is written at the end of a session. After
- * retries the fields of the upstream servers are lists with commas, of which the last item is the server that took
- * the session.
+ * retries, each field about upstream servers is a list with commas; its last item is about the server that took the
+ * session.
  *
  * Source: nginx documentation, ngx_stream_log_module, ngx_stream_core_module and ngx_stream_upstream_module.
  */
@@ -229,7 +229,7 @@ export class Azure2021 implements TrafficReader {
 
   rows(line: string): TrafficRow[] | undefined {
     const [app = "", func, ended = "", duration = ""] = line.trim().split(/[,\s]+/);
-    // Several tables may have been put together.
+    // If several tables were put together, the header comes again.
     if (app === "app" && func === "func") return [];
     if (app === "") return undefined;
     const [end, service] = [millisecondsOf(ended), millisecondsOf(duration)];

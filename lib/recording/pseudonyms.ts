@@ -11,10 +11,11 @@ const IPV4_FROM = 12;
 
 /**
  * Pseudonyms of addresses. The same address always has the same pseudonym, and different addresses have different
- * ones. If two addresses share their first bits, their pseudonyms share the same number of bits. So clients that
- * count as one because of a prefix still count as one. The pseudonym of an IPv4 address is an IPv4 address.
+ * ones. If two addresses share their first bits, their pseudonyms share the same number of bits. So addresses that
+ * count as one client because of their prefix still do so. The pseudonym of an IPv4 address is an IPv4 address.
  *
- * A keyed hash of the bits before a bit decides whether this bit is inverted; one hash is used for eight bits.
+ * Whether a bit is inverted depends on all bits before it. One keyed hash, of the bytes before a byte, is used for the
+ * eight bits of this byte.
  *
  * Source: Xu, Fan, Ammar and Moon, Prefix-preserving IP address anonymization, ICNP 2002, with another hash.
  */
@@ -52,7 +53,8 @@ export class Pseudonyms {
     const result = bytes.slice();
     for (let i = from; i < bytes.length; i++) {
       const hash = this.#hash(bytes.slice(0, i));
-      // The bits of the byte lead through a tree whose 255 inner nodes have a bit of the hash each.
+      // Each of the 255 inner nodes of a binary tree has a bit of the hash. The bits of the byte lead through the tree:
+      // the node before a bit tells whether this bit is inverted.
       let node = 1;
       for (let bit = 7; bit >= 0; bit--) {
         const flip = hash[node >> 3]! >> (node & 7) & 1;

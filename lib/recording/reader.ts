@@ -14,7 +14,7 @@ export interface ReadLine {
   readonly event: RecordedLine;
 }
 
-/** A recording cannot be read from a place on. The message names the file, the line and the column. */
+/** A recording cannot be read beyond a place. The message names the file, the line and the column. */
 export class RecordingDamage extends UserError {
   override readonly name = "RecordingDamage";
   readonly line: number;
@@ -107,7 +107,7 @@ export class RecordingReader {
   readonly #lines: Iterator<NumberedText>;
   #last = 0;
 
-  /** @throws {RecordingDamage} if the text is not that of a recording, or of one with a newer format. */
+  /** @throws {RecordingDamage} if the text is not a recording, or is a recording in another format. */
   constructor(file: string, pieces: Iterable<string>) {
     this.#file = file;
     this.#lines = linesOf(file, pieces);
@@ -136,7 +136,7 @@ export class RecordingReader {
     try {
       head = JSON.parse(text);
     } catch {
-      // A recording that was cut in its first line begins like one.
+      // If a recording was cut in its first line, the text still begins like a recording.
       if (!first.isWhole && isMeantAsRecording("", text)) {
         return place(
           text.length + 1,

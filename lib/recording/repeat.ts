@@ -79,10 +79,10 @@ export function filesOf(
 }
 
 /**
- * Repeats the decisions of a recording, and compares them. Collects its traffic, if a simulation of it is wanted. It
- * works in small steps, so that other work can be done in between.
+ * Repeats the decisions of a recording, and compares them. Collects its traffic, if a simulation of it is wanted. The
+ * work is divided into small steps, so that other work can be done in between.
  *
- * @throws {UserError} if it cannot be read, or has no traffic to simulate.
+ * @throws {UserError} if the recording cannot be read, or has no traffic to simulate.
  */
 export function* repeated(
   recording: Recording,
@@ -99,7 +99,7 @@ export function* repeated(
   const result = why === undefined
     ? yield* new Replay(source, { isPseudonymous, onLine }).run()
     : undefined;
-  // The traffic after a difference or a gap still counts.
+  // The simulation uses the traffic after a difference or a gap, too.
   yield* readRest(source, onLine);
   if (builder?.isEmpty) {
     throw new UserError(`${escapeText(file)}: there are no connections in it to simulate`);

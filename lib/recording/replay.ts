@@ -28,7 +28,7 @@ import type { ReadLine } from "./reader.ts";
 export interface Difference {
   /** The place in the recording. */
   readonly place: { readonly file: string; readonly line: number };
-  /** The number of the pick, from 1, if it is one. */
+  /** The number of the pick, from 1, if the event is a pick. */
   readonly pick?: number;
   readonly recorded: RecordedLine;
   /** The event of the replay instead; null if there was none. */
@@ -73,8 +73,8 @@ const SCHEDULERS: ReadonlySet<string> = new Set<StreamType>([
 ]);
 
 /**
- * The events that the replay compares. `client_asked` is left out, because the replay reads it before it emits it
- * itself.
+ * The events that the replay compares. `client_asked` is left out: the replay takes this line from the recording
+ * itself, after it has told the scheduler.
  */
 const COMPARED_TYPES = RECORDED_TYPES.filter((type) => type !== "client_asked");
 
@@ -183,7 +183,7 @@ export class Replay {
       this.#step(event as StreamEvent);
     } catch (error) {
       if (error instanceof UserError) throw error;
-      // The scheduler asserts what every driver keeps to.
+      // The scheduler asserts rules that every driver follows; a changed recording may break them.
       throw new UserError(
         `${escapeText(file)}:${line}: ${event.type} cannot follow what was recorded before it`,
         { cause: error },
@@ -208,7 +208,7 @@ export class Replay {
     this.#source.next();
   }
 
-  /** The scheduler has emitted an event: the recording must have the same. */
+  /** The scheduler has emitted an event: the next event of the recording must be the same. */
   #compare(event: StreamEvent): void {
     if (this.#isMuted || this.#difference !== undefined) return;
     const next = this.#source.peek();
@@ -251,7 +251,7 @@ export class Replay {
   #step(event: StreamEvent): void {
     this.#now = Math.round(event.at_ms * NS_PER_MS);
     if (!SCHEDULERS.has(event.type)) {
-      // Before it, the scheduler may emit events that time alone causes.
+      // Before this event, the scheduler may emit events that time alone causes.
       this.#scheduler?.passTime(this.#now);
       if (this.#difference === undefined) this.#driver(event);
       return;
@@ -291,7 +291,7 @@ export class Replay {
     this.#moveOn(replayed, event);
   }
 
-  /** A connection has arrived. The events of its arrival came before, so it may have been refused already. */
+  /** Keeps a connection that has arrived, unless the scheduler has refused it at once. */
   #arrives(connection: Connection): void {
     if (connection.phase === "ended") return;
     this.#connections.set(connection.number, { connection, openedAt: NaN });
@@ -347,7 +347,7 @@ export class Replay {
     }
   }
 
-  /** A connection leaves the queue. The event of its end has the time. */
+  /** A connection leaves the queue. A later event, that of its end, tells when and how. */
   #leavesQueue(connection: Connection): void {
     for (let ahead = 1;; ahead++) {
       const event = this.#source.peek(ahead)?.event;
@@ -370,13 +370,16 @@ export class Replay {
     else this.#scheduler!.passTime(this.#now);
   }
 
-  /** A proxied connection that is refused before its client is named was refused by the driver. */
+  /** If a proxied connection is refused as "stopping" before its client is named, the driver has refused it. */
   #assignOrRefuse(connection: Connection, event: EventOf<"connection_refused">): void {
     if (event.reason === "stopping") connection.refuse("stopping", this.#now, event.detail);
     else connection.assign(this.#now);
   }
 
-  /** A connection asks for a backend, which changes sessions before the pick, or before it has to wait. */
+  /**
+   * A connection asks for a backend. This changes sessions before the connection gets a backend or has to wait, so a
+   * later event tells which connection it is.
+   */
   #sessionChanges(scheduler: Scheduler): void {
     for (let ahead = 1;; ahead++) {
       const event = this.#source.peek(ahead)?.event;
@@ -409,7 +412,7 @@ export class Replay {
     this.#isMuted = true;
     let left = records.length;
     const unmute = this.#events.subscribe("restored", ["session_received"], () => {
-      // The last one is followed by what the restored sessions make possible.
+      // After the last session, the scheduler serves clients that wait. Those events are compared again.
       if (--left === 0) this.#isMuted = false;
     });
     scheduler.restore(records, this.#now);

@@ -30,7 +30,7 @@ export interface TrafficReader {
   rows(line: string): Iterable<TrafficRow> | undefined;
 }
 
-/** A backend's id in a recording may have these characters. */
+/** The characters that a backend's id in a recording cannot have. */
 const STRANGE = /[^A-Za-z0-9._-]/g;
 const ASSUMED_BACKENDS = 3;
 
@@ -163,7 +163,7 @@ export function* recordingOf(
         ));
       return;
     }
-    // Without backends in the log, all connections were somewhere.
+    // A connection without a backend in the log is given to the first one.
     const where = backend ?? ids.values().next().value!;
     agenda.add(at + connected, () => {
       const in_flight = (inFlight.get(where) ?? 0) + 1;

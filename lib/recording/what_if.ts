@@ -12,7 +12,7 @@ export interface WhatIf {
   readonly assumptions: readonly string[];
 }
 
-/** The name under which the scenario names the recorded connections. */
+/** The name of the trace, the file of recorded connections, in the scenario. */
 export const TRACE_NAME = "recording.csv";
 
 /** The settings that the user wants to vary. */
@@ -45,7 +45,7 @@ interface Fault {
   readonly until: number | undefined;
 }
 
-/** The state of a backend by its probes, and the time since which they contradict it. */
+/** The state of a backend by its probes: since when they fail or succeed without a break, and the present outage. */
 interface ProbedState {
   failingSince: number | undefined;
   workingSince: number | undefined;
@@ -207,7 +207,7 @@ export class WhatIfBuilder {
   }
 
   /**
-   * The scenario. Without a wish it has the recorded settings.
+   * The scenario. It has the recorded settings, except those that `Wanted` varies.
    *
    * @throws {RangeError} if a number of backends is less than 1.
    */
@@ -311,8 +311,8 @@ export class WhatIfBuilder {
       ...this.#head.assumptions ?? [],
       "a connection takes as long as recorded, on any backend and at any load: " +
       "set servers.default.slots to model backends that get slower",
-      "the network takes no time, and clients wait for as long as it takes",
-      "every run has the same connections, so ± is only the variation of the algorithm's own draws",
+      "the network takes no time, and clients never give up",
+      "every run has the same connections, so ± is only the variation of the algorithm's random draws",
       ...this.#unknown === 0 ? [] : [
         `${
           counted(this.#unknown, "connection")
@@ -326,7 +326,7 @@ export class WhatIfBuilder {
         "service time is drawn from those of the others",
       ],
       ...this.#leftOut === 0 ? [] : [
-        `${counted(this.#leftOut, "client")} without a valid beginning ${
+        `${counted(this.#leftOut, "client")} without data or without a valid header or handshake ${
           this.#leftOut === 1 ? "is" : "are"
         } left out`,
       ],
@@ -339,19 +339,17 @@ export class WhatIfBuilder {
         }: only the first configuration is simulated`,
       ],
       ...faults.kept === 0 ? [] : [
-        `${counted(faults.kept, "outage")} of backends, or changes of their mode, come when they ` +
-        "were recorded: set faults to move them",
+        `outages of backends and changes of their mode (${faults.kept}) come when they were ` +
+        "recorded: set faults to move them",
       ],
       ...faults.lost.length === 0 ? [] : [
-        `${counted(faults.lost.length, "outage")} or changes of mode of ${
-          named(without)
-        } are left ` +
+        `outages and changes of mode (${faults.lost.length}) of ${named(without)} are left ` +
         "out of every variant, since not every variant has " +
         (without.length === 1 ? "this backend" : "these backends"),
       ],
       ...this.#head.clients === "addresses" ? [] : [
-        "clients have pseudonyms: an algorithm that hashes addresses assigns them by these, and not " +
-        "as it was recorded",
+        "clients have pseudonyms: an algorithm that hashes addresses hashes the pseudonyms, so its picks " +
+        "differ from the recorded ones",
       ],
       ...numbers.some((number) => number > recorded)
         ? ["a new backend is like the last recorded one, and as fast"]
@@ -366,7 +364,7 @@ function named(names: readonly string[]): string {
   return names.slice(0, NAMED_MAX).join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
-/** The first backends of a list. If more are needed, copies of the last one follow, with names of their own. */
+/** The first backends of a list. If more are needed, copies of the last one follow, with other names. */
 function soMany(
   backends: readonly Record<string, unknown>[],
   number: number,
@@ -383,7 +381,7 @@ function soMany(
   return [...backends, ...more].slice(0, number);
 }
 
-/** A few values that represent all: one from each of many equal parts. */
+/** A few values that represent all: the list is divided into equal parts, and the middle value of each is taken. */
 function quantiles(sorted: readonly number[]): string[] {
   const count = Math.min(QUANTILES, sorted.length);
   return Array.from(

@@ -9,10 +9,7 @@ import {
 import { backendMetricOf, type Interval, runMetricOf, totalOf } from "./metric_reports.ts";
 import type { StudyReport, VariantReport } from "./types.ts";
 
-/**
- * The whole table in the format of RFC 4180, with `
- * ` at the end of a line.
- */
+/** The whole table in the format of RFC 4180, with `\n` at the end of a line. */
 export function csv({ variants }: StudyReport): string {
   const rows = variants.map((variant) => new Map(cells(variant)));
   const columns = [...new Set(rows.flatMap((row) => [...row.keys()]))];

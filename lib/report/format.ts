@@ -16,7 +16,7 @@ export function plain(value: number | null): string {
   return value.toFixed(digits);
 }
 
-/** If one half of an interval is at least this many times the other, both are shown. */
+/** If one half of an interval is more than this many times the other, both are shown. */
 const LOPSIDED = 2;
 
 /**
@@ -88,7 +88,7 @@ export function grouped(value: number): string {
   return String(Math.round(value)).replaceAll(/\B(?=(\d{3})+$)/g, ",");
 }
 
-/** As many digits as leave two digits of the half interval. */
+/** The number of decimal places with which half an interval has two significant digits. */
 function digitsFor(half: number): number {
   return Math.min(4, Math.max(0, 1 - decimalExponent(half)));
 }

@@ -20,7 +20,7 @@ import type { FaultMedians, StudyReport, VariantReport } from "./types.ts";
 /** The parts of the page besides the numbers. */
 export interface PageDetails {
   readonly plots: readonly VariantPlots[];
-  /** By variant and fault. */
+  /** The medians of times: for each variant, a list with an entry for each fault. */
   readonly medians?: readonly (readonly FaultMedians[])[] | undefined;
   /** The scenario, as it was written. */
   readonly scenario: string;
@@ -37,7 +37,7 @@ export async function reportPage(report: StudyReport, details: PageDetails): Pro
   const { plots, medians, scenario, command, watch, source, date } = details;
   const title = report.title ?? report.scenario;
   const common = commonScales(plots);
-  // One after the other, because a plot takes memory only while it is drawn.
+  // Plots are drawn one after the other, because a plot takes memory only while it is drawn.
   const sections: string[] = [];
   for (const [i, variant] of plots.entries()) {
     sections.push(
@@ -172,7 +172,7 @@ function backendTable(
     `${kind} of ${backend}`,
     `${plain(at_ms / 1000)} s`,
     secondsTaken(detection_ms, medians?.[i]?.detection_ms) +
-    (detection_ms.missing > 0 ? ` (${detection_ms.missing} ×: no)` : ""),
+    (detection_ms.missing > 0 ? ` (not in ${detection_ms.missing} of the runs)` : ""),
     failback_ms === null ? "–" : secondsTaken(failback_ms, medians?.[i]?.failback_ms),
   ]);
   return tableOf(["backend", ...backendHeads()], backends.map(backendRow)) +
@@ -181,7 +181,7 @@ function backendTable(
       : tableOf(["fault", "at", "detected after, s", "back after, s"], found));
 }
 
-/** A source that is an address becomes a link to it. */
+/** The text of a source; if the source is a web address, as a link. */
 function link(text: string): string {
   const shown = escape(text);
   return /^https:\/\/\S+$/.test(text) ? `<a href="${shown}">${shown}</a>` : shown;

@@ -1,4 +1,4 @@
-/** The place of each metric in a report, derived from the table of metrics, as types and as values. */
+/** The place of each metric in a report: once as types, once as values. Both follow from the table of metrics. */
 import {
   backendMetrics,
   metricInfo,
@@ -8,9 +8,9 @@ import {
 } from "../metrics/mod.ts";
 
 /**
- * A number over all replications with its confidence interval. `null`: nothing was measured, or the number is
- * unknown because it falls among requests without an answer. Without both ends it has no interval (one
- * replication, or a maximum); without `high` alone, its upper end is unknown.
+ * A number over all replications with its confidence interval. `value` is null if nothing was measured, or if the
+ * number is unknown because it falls among requests without an answer. If both ends are null, there is no interval
+ * (one replication, or a maximum). If only `high` is null, the upper end is unknown.
  */
 export interface Interval {
   readonly value: number | null;

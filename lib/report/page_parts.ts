@@ -59,7 +59,7 @@ ${body}</main>
 `);
 }
 
-/** The library numbers the styles of all plots of a process; here the numbers start anew for each page. */
+/** The chart library numbers the styles of all plots of a process. Here the numbers start again for each page. */
 export function withStableNames(page: string): string {
   const names = new Map<string, string>();
   return page.replaceAll(/\bzr\d+-[a-z]+-?\d+\b/g, (name) => {
@@ -74,7 +74,7 @@ export function figureOf(caption: string, plots: string): string {
   return `<figure>${plots}<figcaption>${escape(caption)}</figcaption></figure>`;
 }
 
-/** A plot for a page and one for a phone, of which the screen's width shows one. */
+/** A plot for a wide screen and one for a phone. The page shows the one that fits the width of the screen. */
 export async function bothSheets(draw: (sheet: Sheet) => Promise<string>): Promise<string> {
   return `<div class="wide">${await draw(WIDE)}</div><div class="narrow">${await draw(
     NARROW,

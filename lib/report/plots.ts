@@ -78,8 +78,8 @@ const ROWS_MAX = 40;
 /** Shades of a heat map. */
 const SHADES = 16;
 /**
- * The number of rows of fault labels. If there is no room for a label, it is shown when a pointer rests on the fault,
- * and in the table.
+ * The number of rows of fault labels. A fault without room for a label is named in the table, and when a pointer rests
+ * on it.
  */
 const FAULT_LANES = 5;
 /** Longer names are cut in legends. */
@@ -94,7 +94,10 @@ interface Frame {
   readonly height: number;
 }
 
-/** A variant whose maximum is this many times the median has a scale of its own: it would flatten the others. */
+/**
+ * A variant whose maximum is more than this many times the median has a scale of its own. Otherwise it would flatten
+ * the plots of the others.
+ */
 const OUTLIER = 4;
 
 /** The scales that the plots of several variants have in common. */
@@ -170,7 +173,7 @@ export function latencyPlot(
       axisLabel: {
         color: TEXT_COLOR,
         fontSize: FONT_SIZE,
-        // Powers of ten are too wide where a decade is narrow.
+        // On a narrow sheet, large powers of ten are too wide.
         formatter: (value: number) =>
           sheet.hasTitles || value < 10_000 ? short(value) : `${short(value / 1000)}k`,
       },
@@ -189,7 +192,7 @@ export function latencyPlot(
   }, { over: legend.svg + hoverColumns(frame, titles, 1) });
 }
 
-/** Draws how a variant went over time. Its own scales and a wide sheet are assumed if they are left out. */
+/** Draws the course of a variant over time; by default with its own scales, on a wide sheet. */
 type CoursePlot = (variant: VariantPlots, scales?: Scales, sheet?: Sheet) => Promise<string>;
 
 function ofCourse(
@@ -308,7 +311,7 @@ export const healthPlot = /* @__PURE__ */ ofCourse((course, scales, sheet) => {
   const down = rows.flatMap(({ up }, row) =>
     spans(up, (value) => value).filter(({ key }) => key < 1).map(({ from, to, key }) => ({
       ...{ row, from, to, opacity: 1 - key },
-      title: `considered down${key === 0 ? "" : ` by ${short(100 * (1 - key))} %`}`,
+      title: `considered down${key === 0 ? "" : ` for ${short(100 * (1 - key))} % of the time`}`,
     }))
   );
   const legend = legendOf(
@@ -363,7 +366,7 @@ function rowsOf({ backends }: Course): Row[] {
   });
 }
 
-/** Neighbours with the same key are one span. Its end is exclusive. */
+/** Neighbouring values with the same key are one span. Its end is exclusive. */
 function spans(values: readonly number[], keyOf: (value: number) => number) {
   const found: { from: number; to: number; key: number; values: number[] }[] = [];
   values.forEach((value, i) => {
@@ -667,7 +670,7 @@ function variable(color: string): string {
   return `--plot-${color.slice(1)}`;
 }
 
-/** Draws without a page. The library is large, so it is loaded only when a plot is drawn. */
+/** Draws without a browser. The library is large, so it is loaded only when a plot is drawn. */
 async function draw(
   { sheet, left, right, top, height }: Frame,
   option: EChartsCoreOption,

@@ -18,8 +18,8 @@ export interface MetricDifference {
   readonly a: number | null;
   readonly b: number | null;
   /**
-   * b minus a. Its interval is that of independent runs, so it is too wide rather than too narrow if both have the
-   * same clients and jobs. It has no interval if one of them was run only once.
+   * b minus a. The interval is computed as for independent runs; if both results have the same clients and jobs, it is
+   * wider than necessary. There is no interval if one of the two was run only once.
    */
   readonly difference: Interval;
   /** The difference as a share of a; `null` for a share, and if a is 0. */
@@ -44,7 +44,7 @@ export interface SideBySide {
   readonly warnings: readonly string[];
 }
 
-/** The metrics of a run and of a backend that are compared. */
+/** The metrics of a backend that are compared. */
 const OF_BACKEND: readonly MetricName[] = ["share", "utilisation", "queue"];
 
 /** Compares the variants that both results have. If each result has only one variant, compares these two. */
@@ -127,7 +127,7 @@ function differenceOf(
   };
 }
 
-/** Half the interval of a difference: the halves of independent intervals add up as squares. */
+/** Half the interval of a difference: the squares of the halves of independent intervals add up. */
 function halfOf(a: Interval | null, b: Interval | null): number | null {
   let sum = 0;
   for (const interval of [a, b]) {
@@ -191,7 +191,7 @@ function rowOf({ metric, backend, fault, unit, a, b, difference, relative }: Met
   ];
 }
 
-/** A difference with its sign: that of shares in percentage points. */
+/** A difference with its sign; a difference of shares is in percentage points. */
 function signed(difference: Interval, unit: Unit): string {
   const { value, low, high } = difference;
   if (value === null) return plain(null);

@@ -11,13 +11,13 @@ export interface TextOptions {
   readonly color: boolean;
   /** Width of the terminal. */
   readonly columns: number;
-  /** The width in columns: longer sentences are broken between words. Without it, they are not broken. */
+  /** Longer sentences than this number of columns are broken between words. If left out, no sentence is broken. */
   readonly proseColumns?: number | undefined;
-  /** Every variant's backends, and all of them. */
+  /** Whether the tables show all backends of all variants. */
   readonly details?: boolean | undefined;
   /** Sentences below the heading: what is simulated, and what to watch. */
   readonly about?: readonly string[] | undefined;
-  /** By variant and fault. */
+  /** The medians of times: for each variant, a list with an entry for each fault. */
   readonly medians?: readonly (readonly FaultMedians[])[] | undefined;
 }
 
@@ -25,9 +25,9 @@ export interface TextOptions {
 const STYLES = { bold: [1, 22], red: [31, 39], green: [32, 39], yellow: [33, 39] } as const;
 type Style = keyof typeof STYLES;
 
-/** With more variants than this, the tables below the first one are left out. */
+/** With more variants than this, the tables of backends are left out. */
 const DETAILED_MAX = 4;
-/** If the utilisations differ by at least this much, backends are shown one by one. */
+/** If the utilisations differ by more than this, backends are shown one by one. */
 const UNEVEN = 0.05;
 /** Rows of a table of backends, unless all details are shown. */
 const BACKENDS_MAX = 12;
@@ -201,14 +201,14 @@ function pointsLower({ value }: Interval): string {
   return value === null ? "" : `, ${plain(100 * value)} percentage points lower`;
 }
 
-/** Beyond this, as a share, the end of an interval is called infinite. */
+/** If the end of an interval, as a share, is larger than this, it is shown as infinite. */
 const WIDE_SHARE = 100;
 
-/** `37 % lower (31 to 43 %)`, or `12 % higher (−3 to 27 %)` if the best has fewer errors instead. */
+/** `37 % lower (31 to 43 %)`, or `12 % higher (−3 to 27 %)` if the variant is the best only because of fewer errors. */
 function lowerBy({ value, low, high }: Interval): string {
   const whole = (share: number) =>
     String(Number((share * 100).toFixed(Math.abs(share) < 0.1 ? 1 : 0))).replace("-", "−");
-  // Of a few runs an interval may be so wide that its ends are no numbers to read.
+  // With few runs, an interval may be so wide that the numbers of its ends mean nothing.
   const bound = (share: number) =>
     Math.abs(share) <= WIDE_SHARE ? whole(share) : share < 0 ? "−∞" : "∞";
   const isHigher = value! < 0;

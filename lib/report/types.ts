@@ -36,9 +36,9 @@ export interface Theory {
 }
 
 /**
- * One variant's outcome over all replications: facts about it, the metrics of a whole run at the paths that
- * the table of metrics gives, and the sums over all runs of those that count requests. `sojourn_ms` and
- * `wait_ms` count requests that were not answered as slower than every answer; `answered_ms` leaves them out.
+ * One variant's outcome over all replications: facts about it; the metrics of a whole run, at the paths that the table
+ * of metrics gives; and, for metrics that count requests, the sums over all runs. `sojourn_ms` and `wait_ms` count
+ * requests that were not answered as slower than every answer; `answered_ms` leaves them out.
  */
 export type VariantReport = VariantFacts & RunMetrics & Totals;
 
@@ -58,8 +58,8 @@ export interface VariantFacts {
   readonly backends: readonly BackendReport[];
   readonly faults: readonly FaultReport[];
   /**
-   * The offered work divided by the capacity of all backends except backups; `null` in a closed loop, where it is a
-   * result.
+   * The offered work divided by the capacity of all backends except backups; `null` in a closed loop, where the load is
+   * a result.
    */
   readonly load: number | null;
   /** Whether the offered work exceeds the capacity, so that queues grow until the run ends. */
@@ -94,7 +94,7 @@ export interface ComparisonReport {
   readonly other_value: number | null;
   /** The other variant minus the best one: for p99 as a share of the other's p99, for errors absolute. */
   readonly lower: Interval;
-  /** The confidence of this interval, with which all claims of a study are right in 95 % of studies (Holm). */
+  /** The confidence of this interval. It is so high that all claims of a study are right in 95 % of studies (Holm). */
   readonly confidence: number;
 }
 

@@ -24,7 +24,7 @@ import type {
   TraceEntry,
 } from "./types.ts";
 
-/** A scenario, or the findings for which there is none. */
+/** A scenario; or the findings because of which there is none. */
 export interface Built {
   readonly scenario?: Scenario;
   /** The rate of connections per second at which all backends are always busy. */
@@ -130,7 +130,7 @@ function serversOf(
       follows: BACKENDS,
     });
   }
-  // No value is undefined: a key that is left out is absent.
+  // The cast is right: a key that is left out is absent, so it does not replace a default by undefined.
   return present.map((id) =>
     ({ ...SERVER_DEFAULTS, ...servers.default, ...servers[id] }) as ServerOptions
   );
@@ -184,7 +184,7 @@ function arrivalsOf(
   return { kind, ...rest, rate: load * capacity } as unknown as Arrivals;
 }
 
-/** The shortest cycle of a changing rate. A shorter cycle costs time, and has the same effect as its mean rate. */
+/** The shortest cycle of a changing rate. A shorter cycle costs computing time, and acts like its mean rate. */
 const CYCLE_MIN = NS_PER_US;
 const CYCLE_TOO_SHORT = `the rate would change too often: one cycle must last ${
   formatDuration(CYCLE_MIN)

@@ -1,4 +1,4 @@
-/** Settings that change during a run: from a list of values to one scenario for each time between two changes. */
+/** Settings that change during a run: makes a complete scenario for each stage, the time between two changes. */
 import { type Config, type Finding, isData, type Path, validate } from "../config/mod.ts";
 import { didYouMean, formatDuration } from "../base/mod.ts";
 import type { Built } from "./build.ts";
@@ -96,7 +96,7 @@ export function changesOf(
     const next = stageOf(data, reader);
     for (const finding of next.findings) {
       const moved = reassign(finding, patches);
-      // It may be about a setting that only goes together with the old value of a changed one.
+      // The mistake may be in another setting, which is valid only with the old value of a changed setting.
       findings.push(
         moved.path[0] === "changes" ? moved : { ...moved, path: [...path, "set"], key: true },
       );
@@ -130,7 +130,7 @@ function refusalOf(key: string, path: Path): Finding | undefined {
   };
 }
 
-/** Replaces a number of backends by a list, if the path names a part of it. */
+/** Replaces a number of backends by a list of backends, if the path names one of them. */
 function expanded(data: unknown, key: string): unknown {
   const [first, second, ...rest] = parsePath(key);
   if (first !== "balancer" || second !== "backends" || rest.length === 0) return data;

@@ -25,7 +25,7 @@ const schema = z.strictObject({ latency: durations() });
 
 /**
  * Reads a distribution: a duration, a name with the main parameters in parentheses, or the notation of a scenario in
- * braces. The schema of scenarios parses it, so that it has the same meaning in both.
+ * braces. The schema of scenarios parses all of them, so a distribution means the same here and in a scenario.
  *
  * @throws {SyntaxError} whose message names the valid forms.
  */

@@ -17,8 +17,8 @@ export function meanServiceTime(
 }
 
 /**
- * The work that all backends that take clients do per unit of time while they are busy: Σ slots · speed. Backups and
- * backends that get no clients do not count.
+ * The work that the backends do per unit of time while all of them are busy: Σ slots · speed. Backups, and backends
+ * that get no clients, do not count.
  */
 export function workCapacity(
   backends: readonly Parameters<typeof takesClients>[0][],

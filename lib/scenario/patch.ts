@@ -87,7 +87,7 @@ export function apply(
   };
 }
 
-/** Merges two groups of keys, and the groups inside them. Values of the second override. Lists are not merged. */
+/** Merges two groups of keys, and the groups inside them. The second overrides the first. Lists are not merged. */
 export function merge(base: unknown, over: unknown): unknown {
   if (!isData(base) || !isData(over)) return over === undefined ? base : over;
   const keys = [...new Set([...Object.keys(base), ...Object.keys(over)])];

@@ -106,7 +106,7 @@ function distributionOf(scalar: () => z.ZodType<number>): z.ZodType<Distribution
   });
   return z.union([scalar(), kinds]).transform((input): Distribution => {
     if (typeof input === "number") return { kind: "deterministic", value: input };
-    // There is no key if the only one is unknown, which is reported elsewhere.
+    // No key is left if the only key was unknown; that mistake is reported elsewhere.
     const [kind, value] = Object.entries(input)[0] ?? ["deterministic", 0];
     return fromKind(kind, value as number | Record<string, unknown>);
   });

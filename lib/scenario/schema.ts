@@ -35,7 +35,7 @@ export const DEFAULT_ARRIVALS = { poisson: { load: "80%" } } as const;
 /** The default service time, in the notation of a scenario. */
 export const DEFAULT_SERVICE = { exponential: { mean: "10ms" } } as const;
 
-/** The default simulated time. With recorded arrivals it is their length. */
+/** The default simulated time. With recorded arrivals, the default is the length of the recording. */
 export const DEFAULT_DURATION: Nanoseconds = 60 * NS_PER_S;
 /** The default number of replications. */
 export const DEFAULT_REPLICATIONS = 10;

@@ -66,7 +66,7 @@ export type Repetition =
 /** One of the compared scenarios. */
 export interface Variant {
   readonly name: string;
-  /** A short label for each compared setting. Its name consists of these labels. */
+  /** A short label for each compared setting. The name of the variant consists of these labels. */
   readonly labels: readonly string[];
   /** Its values of the compared settings, by path, as written in the file. */
   readonly settings: Readonly<Record<string, unknown>>;
@@ -100,7 +100,7 @@ export interface NamedFile {
   /** The path as the scenario writes it. */
   readonly path: string;
   readonly kind: "config" | "trace";
-  /** The flag of the command line that names it, if the file does not. */
+  /** The flag of the command line that names it, if the scenario's file does not name it. */
   readonly flag?: string;
 }
 
@@ -126,7 +126,7 @@ export class ScenarioDraft {
     return this.#patched.data;
   }
 
-  /** The files that it names: the configuration first, then traces. */
+  /** The files that the scenario names: the configuration first, then traces. */
   get files(): NamedFile[] {
     const data = withDefaults(this.#yaml.data);
     return filesNamedIn(this.#patched.data).map((file) => {
@@ -142,7 +142,7 @@ export class ScenarioDraft {
   /**
    * The study that the scenario describes.
    *
-   * @param files The files that it names, by the path that it uses.
+   * @param files The files that the scenario names, by the paths in the scenario.
    * @param read The YAML of files that have been read already.
    * @throws {DiagnosticsError} with everything that is wrong in the scenario, or in the file it extends;
    * {UserError} if a setting from the command line is wrong.
@@ -202,7 +202,7 @@ function messagesOf(
     return checked(patched(data, set.map(setting)), files, read).findings
       .map(({ message }) => message);
   } catch (error) {
-    // A file that a later setting replaces was not read.
+    // The scenario may name a file that was not read, because a later setting names another file instead.
     if (error instanceof UserError) return [];
     throw error;
   }
@@ -587,7 +587,7 @@ function combinations({ compare = {} }: ScenarioFile): Combination[] {
   return all;
 }
 
-/** The labels of a variant; the algorithm, if nothing is compared. A number gets the name of its setting. */
+/** The labels of a variant; the algorithm, if nothing is compared. The label of a number names its setting. */
 function labelsOf(settings: Readonly<Record<string, unknown>>, { algorithm }: Config): string[] {
   const entries = Object.entries(settings);
   if (entries.length === 0) return [algorithm.name];
@@ -624,7 +624,7 @@ function wrongExpectations(file: ScenarioFile, variants: readonly Variant[]): Fi
     const path = ["expect", i];
     try {
       const expectation = parseExpectation(text);
-      // Without variants the mistake is elsewhere.
+      // If there are no variants, the scenario has another mistake.
       if (variants.length === 0) return [];
       return unknownNames(expectation, variants).map((finding) => ({ ...finding, path }));
     } catch (error) {

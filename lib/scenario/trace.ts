@@ -17,10 +17,10 @@ const RUN_SECONDS_MAX = Math.floor(Number.MAX_SAFE_INTEGER / NS_PER_S);
 const CLOCK_SECONDS_MAX = 1e11;
 
 /**
- * Reads recorded arrivals: a CSV file whose first line names its columns. `at` is when a connection
- * arrived, `client` the number of its client, `address` the client's address instead, `service` its work. Times are durations (`1.5s`) or plain
- * numbers of seconds. The connections are sorted by time. Times of a clock, like seconds since 1970, are
- * counted from the first.
+ * Reads recorded arrivals: a CSV file whose first line names its columns. `at` is the time at which a connection
+ * arrived, `client` the number of its client (or `address` the client's address), and `service` the work. Times are
+ * durations (`1.5s`) or plain numbers of seconds. The connections are sorted by time. Times of a clock, like seconds
+ * since 1970, are counted from the first one.
  *
  * @throws {UserError} that names the line of a mistake.
  */
@@ -101,7 +101,7 @@ function readTime(text: string, fail: (message: string) => never): Time {
     }
     return { seconds, nanoseconds: Math.round(Number(`0.${fraction}`) * NS_PER_S) };
   }
-  // Other programs write small numbers like this.
+  // Other programs write small numbers in this form.
   if (/^\d+(\.\d*)?e-\d{1,2}$/i.test(text)) {
     return { seconds: 0, nanoseconds: Math.round(Number(text) * NS_PER_S) };
   }

@@ -51,7 +51,7 @@ export type End =
   | { readonly duration: Nanoseconds }
   | { readonly connections: number };
 
-/** The balancer's settings. A configuration of the live balancer is one. */
+/** The balancer's settings. The configuration of a live balancer has this type, too. */
 export interface Balancer extends SchedulerOptions {
   /** What happens to open connections of a backend that is marked as down; `keep` by default. */
   readonly onDown?: "keep" | "close";
@@ -72,8 +72,8 @@ export interface Balancer extends SchedulerOptions {
 /** How clients stick to backends, and where sessions are stored. */
 export interface Sticky extends StickyRules {
   /**
-   * `memory`, the default: sessions are lost when their balancer restarts. Balancers share a store with `redis`;
-   * every other store belongs to one balancer. The simulator does not connect to it.
+   * `memory`, the default: sessions are lost when their balancer restarts. With `redis`, balancers share a store; every
+   * other store belongs to one balancer. The simulator does not connect to a store.
    */
   readonly store?: "memory" | { readonly redis?: unknown };
 }
@@ -95,7 +95,7 @@ export interface Workload {
 export type Arrivals =
   /** Arrivals that are independent of each other: the gaps are exponential. */
   | { readonly kind: "poisson"; readonly rate: number }
-  /** Evenly spaced, the first at once. */
+  /** Evenly spaced; the first arrival is at time 0. */
   | { readonly kind: "deterministic"; readonly rate: number }
   /** Independent gaps with any distribution. */
   | { readonly kind: "renewal"; readonly gap: Distribution }
@@ -107,7 +107,7 @@ export type Arrivals =
     readonly kind: "mmpp";
     readonly states: readonly { readonly rate: number; readonly stay: Nanoseconds }[];
   }
-  /** Poisson at `rate` for an `on` time, nothing for an `off` time, and so on. Starts on. */
+  /** Poisson at `rate` for an `on` time, nothing for an `off` time, and so on. The first time is an `on` time. */
   | {
     readonly kind: "on_off";
     readonly rate: number;
@@ -115,8 +115,8 @@ export type Arrivals =
     readonly off: Distribution;
   }
   /**
-   * Poisson with a rate that rises and falls: `rate · (1 + amplitude · sin(2π · (t / period + phase)))`. Amplitude
-   * from 0 to 1; phase in turns.
+   * Poisson with a rate that rises and falls: `rate · (1 + amplitude · sin(2π · (t / period + phase)))`. The amplitude
+   * is from 0 to 1; the phase is a share of the period.
    */
   | {
     readonly kind: "diurnal";
@@ -196,11 +196,11 @@ export interface NetworkSettings {
 
 /** The time that a machine adds to each connection and request. `lbsim calibrate` measures it. */
 export interface Overheads {
-  /** A connect until it is accepted: once between client and balancer, once between balancer and backend. */
+  /** From a connect until it is accepted. It is added between client and balancer, and between balancer and backend. */
   readonly connect: Nanoseconds;
   /** How long a new connection occupies the balancer's event loop. */
   readonly relayConnection: Nanoseconds;
-  /** How long a request and its answer occupy it. */
+  /** How long a request and its answer occupy the balancer's event loop. */
   readonly relayRequest: Nanoseconds;
 }
 

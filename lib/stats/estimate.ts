@@ -62,10 +62,10 @@ export function scaled(estimate: Estimate, factor: number): Estimate {
 
 /**
  * `a − b` of two estimates from the same runs. Variation that both have in common cancels: with common random
- * numbers the interval is far narrower than that of either. Each end is as far from the value as `√(x² + y² −
- * 2rxy)`, where `x` and `y` are the distances of those ends of `a` and `b` that make the difference extreme
- * in the same direction, and `r` is the correlation of the runs' scores. For two means this is exactly the
- * paired t-interval, and it also holds for intervals that are not symmetric.
+ * numbers the interval is far narrower than that of either. The distance of an end from the value is `√(x² + y² −
+ * 2rxy)`, where `r` is the correlation of the runs' scores. For the upper end, `x` is the distance of the upper end
+ * of `a` from its value, and `y` that of the lower end of `b`; for the lower end, the other way round. For two means
+ * this is exactly the paired t-interval, and it also holds for intervals that are not symmetric.
  *
  * Source: G. Y. Zou and A. Donner, "Construction of confidence limits about effect measures: a general
  * approach", 2008 (MOVER).
@@ -75,7 +75,7 @@ export function scaled(estimate: Estimate, factor: number): Estimate {
 export function differenceOf(a: Estimate, b: Estimate): Estimate {
   if (a.count !== b.count) {
     throw new RangeError(
-      `Cannot compare estimates: they must be of equally many runs: current numbers are ${a.count} and ${b.count}`,
+      `Cannot compare estimates: they must have the same number of runs: current numbers are ${a.count} and ${b.count}`,
     );
   }
   const r = correlation(a.scores, b.scores);

@@ -1,12 +1,12 @@
 import { exp, ln, type Random } from "../base/mod.ts";
 
 const LAYERS = 256;
-/** Where the lowest layer's tail begins. With exactly this value the topmost layer ends at the peak. */
+/** Where the tail begins, in the lowest layer. With exactly this value the topmost layer ends at the peak. */
 const TAIL = 7.69711747013104972;
 /** The area of each layer. */
 const AREA = 3.9496598225815571993e-3;
 
-/** The right end of each layer, from the bottom up. The lowest one is as wide as if it had no tail. */
+/** The right end of each layer, from the bottom up. For the lowest layer, the end of a rectangle with the same area. */
 const ENDS = new Float64Array(LAYERS + 1);
 /** The density at each end. */
 const HEIGHTS = new Float64Array(LAYERS + 1);
@@ -22,9 +22,9 @@ HEIGHTS[LAYERS] = 1;
 /**
  * Draws from the exponential distribution of mean 1.
  *
- * The area below the density is covered by layers of equal area. A layer is drawn, and a point across it. In
- * 98 of 100 cases the point is also within the width of the layer above, and therefore below the density:
- * that takes one uniform number and no logarithm. Platforms agree on every bit.
+ * The area below the density is covered by layers of equal area. A layer is drawn, and a point within its width.
+ * In 98 of 100 cases the point is also within the width of the layer above, and therefore below the density.
+ * Such a draw takes one uniform number and no logarithm. All platforms give the same bits.
  *
  * Source: G. Marsaglia and W. W. Tsang, "The ziggurat method for generating random variables", 2000.
  */
@@ -32,7 +32,7 @@ export function exponential(random: Random): number {
   const scaled = random.next() * LAYERS;
   const layer = scaled | 0;
   const x = (scaled - layer) * ENDS[layer]!;
-  // The sum with 0 is surely a number: without it, the engine would make an object of every draw.
+  // The engine knows that a sum with 0 is a number. Without the sum, it would create an object for every draw.
   return x < ENDS[layer + 1]! ? x : 0 + atTheEdge(layer, x, random);
 }
 

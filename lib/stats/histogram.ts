@@ -24,7 +24,7 @@ export interface HistogramData {
 
 /**
  * Counts of non-negative values in log-linear buckets: whole numbers up to 2⁹ have a bucket each, and above that each
- * power of two is divided into 256. Recording takes a few nanoseconds, memory does not grow with the number of
+ * power of two is divided into 256 buckets. Recording takes a few nanoseconds, memory does not grow with the number of
  * values, and the error of a quantile is at most 0.4 % over the whole range up to 2⁵³. Counts of several histograms
  * add up, exactly and in any order.
  *
@@ -55,22 +55,22 @@ export class Histogram {
     return this.#count;
   }
 
-  /** Their sum, exact while it is below 2⁵³ and the values are whole numbers. */
+  /** The sum of the values, exact while it is below 2⁵³ and the values are whole numbers. */
   get sum(): number {
     return this.#sum;
   }
 
-  /** Their mean; NaN if there are none. */
+  /** The mean of the values; NaN if there are none. */
   get mean(): number {
     return this.#sum / this.#count;
   }
 
-  /** The smallest; Infinity if there are none. */
+  /** The smallest value; Infinity if there are none. */
   get min(): number {
     return this.#min;
   }
 
-  /** The largest; 0 if there are none. */
+  /** The largest value; 0 if there are none. */
   get max(): number {
     return this.#max;
   }

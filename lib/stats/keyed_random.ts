@@ -12,8 +12,8 @@ const [STEP, OTHER_STEP, SECOND, THIRD] = [0x9e3779b9, 0x85157af5, 0x2c1b3c6d, 0
  * Random numbers by key: the same key always gives the same numbers, in any order of the keys. So the draws of a
  * request do not depend on what happened to other requests.
  *
- * They are the outputs of a finaliser for two counters whose start depends on the key. They are not suitable for
- * secrets.
+ * The start of two counters depends on the key, and a hash function mixes the bits of the counters. The numbers are
+ * not suitable for secrets.
  */
 export class KeyedRandom implements Random {
   readonly #seed: number;

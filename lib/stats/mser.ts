@@ -20,7 +20,7 @@ export function warmupLength(values: readonly number[]): number {
   let bestScore = Infinity;
   let sum = 0;
   let squares = 0;
-  // From the end, so that each cut costs one addition.
+  // The loop goes backwards, so that each cut costs one addition.
   for (let cut = batches - 1; cut >= 0; cut--) {
     sum += means[cut]!;
     squares += square(means[cut]!);

@@ -1,6 +1,6 @@
 import { ln } from "../base/mod.ts";
 
-/** Numerators and denominators, by descending power. */
+/** Coefficients of the numerator and the denominator, by descending power. */
 const CENTRE = [
   [
     2509.0809287301226727,

@@ -11,20 +11,19 @@ export interface Observations {
 }
 
 /**
- * Quantiles of the observations of several runs together, with confidence intervals from how much the runs
- * differ.
+ * Quantiles of the observations of several runs together. Their confidence intervals follow from the differences
+ * between the runs.
  *
  * The value is that of all observations together: the mean of the runs' own quantiles would be too low,
  * because the rare long queues occur in only a few of the runs.
  *
- * Whether `x` may be the true value depends on the share of observations above `x`, which is a mean over the
- * runs with relative standard error `e`: `1 − q` must be within its interval. A share of rare events is
- * skewed to the right like a lognormal variable, so the interval is `share · exp(e²/2 ± t(n − 1) · √(e² +
- * e⁴/2))`.
+ * `x` may be the true value if `1 − q` is within the interval of the share of observations above `x`. This share
+ * is a mean over the runs, with relative standard error `e`. A share of rare events is skewed to the right like
+ * a lognormal variable, so the interval is `share · exp(e²/2 ± t(n − 1) · √(e² + e⁴/2))`.
  *
- * A few runs may be similar by chance. So the interval is at least that of the same number of independent
- * observations, whose standard error is known: `e = √((1 − share) / (share · N))`, with the normal quantile
- * in place of Student's. If none of N observations is above `x`, the share may still be up to `ln(2 / (1 −
+ * A few runs may be similar by chance. So the interval is at least as wide as that of the same number of
+ * independent observations, whose standard error is known: `e = √((1 − share) / (share · N))`, with the normal
+ * quantile in place of Student's. If none of N observations is above `x`, the share may still be up to `ln(2 / (1 −
  * confidence)) / N`: if there are so few observations that this exceeds `1 − q`, the interval has no upper
  * end.
  *
@@ -75,8 +74,8 @@ export class PooledQuantiles {
   }
 
   /**
-   * The quantile of a share `q` of all observations. Infinity if it is among the missing ones; an interval
-   * whose upper end is among them has no upper end.
+   * The quantile of a share `q` of all observations. The value is Infinity if it is among the missing observations,
+   * and so is the upper end of the interval.
    *
    * @param q Strictly between 0 and 1.
    */
@@ -107,7 +106,7 @@ export class PooledQuantiles {
     return (1 - q) * this.#total;
   }
 
-  /** The bucket in which the share above falls to `rest`; the number of buckets if it never does. */
+  /** The bucket in which the share of larger observations falls to `rest`; the number of buckets if it never does. */
   #bucketAt(rest: number): number {
     let low = 0;
     let high = this.#buckets.length;
@@ -119,7 +118,7 @@ export class PooledQuantiles {
     return low;
   }
 
-  /** The ends of the interval of the share from a bucket on. */
+  /** The ends of the interval of the share of observations in a bucket or above it. */
   #bounds(confidence: number, t: number): { readonly least: ShareOf; readonly most: ShareOf } {
     const z = normalQuantile((1 + confidence) / 2);
     const ofNone = ln(2 / (1 - confidence)) / this.#total;
@@ -137,7 +136,11 @@ export class PooledQuantiles {
     return { least: end(-1), most: end(1) };
   }
 
-  /** The value within a bucket at which the share above, or an end of its interval, is `rest`. */
+  /**
+   * The value within bucket `j` above which the share of observations is `rest`.
+   *
+   * @param shareOf The share of the observations in a bucket or above it, or an end of the interval of this share.
+   */
   #crossing(j: number, rest: number, shareOf: ShareOf): number {
     const bucket = this.#buckets[j];
     if (bucket === undefined) return this.#total > 0 ? Infinity : NaN;
@@ -182,7 +185,7 @@ class Tail {
     this.#next = this.#buckets.map(({ length }) => length - 2);
   }
 
-  /** Adds the next lower bucket that is not empty in all runs. */
+  /** Adds the next lower bucket. It may be empty in some of the runs. */
   include(bucket: number): void {
     this.#buckets.forEach((list, run) => {
       const at = this.#next[run]!;

@@ -1,4 +1,4 @@
-/** Means of counts that are drawn from a continuous distribution: rounded, and at least 1. */
+/** Means of counts. A count is a draw from a distribution that is rounded, and at least 1. */
 import { exp, ln, power } from "../base/mod.ts";
 import { lnGamma } from "./student_t.ts";
 import { type Distribution, meanOf } from "./variates.ts";
@@ -32,7 +32,7 @@ export function meanCount(distribution: Distribution): number {
   const above = survival(distribution);
   const mean = meanOf(distribution);
   let correction = 1 - integral(above, 0, 1);
-  // Beyond its mean a distribution is so smooth on the scale of 1 that the midpoint equals the integral.
+  // Far beyond its mean, a distribution is so smooth within an interval of 1 that the midpoint equals the integral.
   const last = Math.min(TERMS_MAX, Math.ceil(50 * mean));
   for (let k = 1; k <= last && above(k) > NEVER; k++) {
     correction += above(k + 0.5) - integral(above, k, k + 1);

@@ -31,7 +31,7 @@ function computeQuantile(p: number, degreesOfFreedom: number): number {
   }
   if (p === 0.5) return 0;
   if (p < 0.5) return -computeQuantile(1 - p, degreesOfFreedom);
-  // Beyond this the distribution is normal to ten digits, and the continued fraction becomes slow.
+  // With more degrees of freedom the distribution is normal to ten digits, and the continued fraction becomes slow.
   const freedom = Math.min(degreesOfFreedom, 1e10);
   let high = 1;
   while (studentTUpperTail(high, freedom) > 1 - p) high *= 2;

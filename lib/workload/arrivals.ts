@@ -18,7 +18,7 @@ export interface Ramp {
   readonly to: number;
   /** How long the rate changes. */
   readonly over: Nanoseconds;
-  /** `deterministic`: evenly spaced for the rate of the moment. `poisson`: at random. */
+  /** `deterministic`: evenly spaced, by the rate of the moment. `poisson`: at random. */
   readonly spacing: "deterministic" | "poisson";
 }
 
@@ -44,7 +44,7 @@ export function createArrivals(arrivals: OpenArrivals | Ramp, random: Random): A
   }
 }
 
-/** Long-run connections per second; NaN for a closed loop, where the rate is a result. */
+/** The mean number of connections per second in the long run; NaN for a closed loop, where the rate is a result. */
 export function meanRate(arrivals: Arrivals): number {
   switch (arrivals.kind) {
     case "poisson":
@@ -170,8 +170,8 @@ class OnOff implements ArrivalProcess {
 }
 
 /**
- * A Poisson process with a rate that rises and falls, by thinning: arrivals at the highest rate, each kept with
- * probability rate / highest rate.
+ * A Poisson process with a rate that rises and falls, by thinning: arrivals are drawn at the highest rate, and each is
+ * kept with probability rate / highest rate.
  *
  * Source: P. A. W. Lewis and G. S. Shedler, "Simulation of nonhomogeneous Poisson processes by thinning", 1979.
  */
@@ -198,8 +198,9 @@ class Diurnal implements ArrivalProcess {
 }
 
 /**
- * Arrivals of a process of rate 1 per second, at the times when the ramp's expected number of arrivals reaches
- * theirs: Λ(t) = from·t + (to − from)·t² / (2·over), and from the end of the ramp on a straight line.
+ * The arrivals of a process with rate 1 per second, at other times: an arrival at x comes at the time t at which the
+ * ramp's expected number of arrivals Λ(t) is x. During the ramp, Λ(t) = from·t + (to − from)·t² / (2·over); after the
+ * ramp, Λ grows with the rate `to`.
  */
 class Ramped implements ArrivalProcess {
   readonly #ramp: Ramp;

@@ -3,8 +3,8 @@ import { KeyedRandom } from "../stats/mod.ts";
 
 /**
  * The random decisions about the attempts at a request. The draws depend only on the request's origin and number and
- * on the number of the attempt. So an attempt goes to the same balancer, and fails or not, in every variant and in
- * both worlds.
+ * on the number of the attempt. So in every variant and in both worlds, an attempt goes to the same balancer, and the
+ * same draws decide whether it fails.
  */
 export class Chances {
   readonly #balancers: KeyedRandom;
@@ -23,12 +23,12 @@ export class Chances {
     return Math.floor(this.#balancers.seek(origin, nth, attempt).next() * count);
   }
 
-  /** A number in [0, 1). A backend whose share of immediate errors is above it answers with one. */
+  /** A number in [0, 1). A backend whose share of immediate errors is above this number answers with an error. */
   fastError(origin: number, nth: number, attempt: number): number {
     return this.#fastErrors.seek(origin, nth, attempt).next();
   }
 
-  /** A number in [0, 1). A backend whose share of errors is above it serves the request and fails. */
+  /** A number in [0, 1). A backend whose share of errors is above this number serves the request, then fails. */
   failure(origin: number, nth: number, attempt: number): number {
     return this.#failures.seek(origin, nth, attempt).next();
   }

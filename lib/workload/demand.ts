@@ -14,9 +14,9 @@ import { Population } from "./population.ts";
 /** The demand before a change. */
 export interface DemandBefore {
   readonly demand: Demand;
-  /** When it changes. */
+  /** When the demand changes. */
   readonly at: Nanoseconds;
-  /** The number of the change, from 1: arrivals that change draw other random numbers. */
+  /** The number of the change, from 1. If the arrivals change, it selects their random numbers. */
   readonly change: number;
 }
 
@@ -31,7 +31,8 @@ export interface DemandOptions {
  * Draws the requests of clients.
  *
  * The draws of a request depend only on its origin (the number of an arrival, or of a client of the closed loop) and
- * on its number there. So a request is the same in every variant and in both worlds, in any order of the requests.
+ * on its number at this origin. So a request is the same in every variant and in both worlds, in any order of the
+ * requests.
  */
 export class Demand {
   readonly population: Population;
@@ -45,7 +46,7 @@ export class Demand {
   readonly #thinkTime: KeyedSampler;
   readonly #backoff: KeyedRandom;
 
-  /** @param before The demand until now, if it changes during a run. The parts that stay the same continue. */
+  /** @param before The demand until now, if it changes during a run. Parts whose settings stay the same continue. */
   constructor(options: DemandOptions, seed: number, before?: DemandBefore) {
     const { workload, service } = options;
     const { arrivals, requestsPerConnection: requests } = workload;
@@ -125,7 +126,7 @@ export class Demand {
   }
 }
 
-/** Arrivals that begin at a time. */
+/** Arrivals whose times are counted from `from`. */
 class Delayed implements ArrivalProcess {
   readonly #arrivals: ArrivalProcess;
   readonly #from: Nanoseconds;

@@ -9,7 +9,7 @@ export interface JobLine {
   /** Identifies the attempt: origin, number and attempt. */
   readonly id: string;
   readonly work: Nanoseconds;
-  /** Numbers in [0, 1): with a rate of errors above it, the request fails. */
+  /** Numbers in [0, 1). If the rate of immediate errors (`fastDraw`) or of others (`failDraw`) is larger, it fails. */
   readonly fastDraw: number;
   readonly failDraw: number;
 }
@@ -35,7 +35,7 @@ export function parseJobLine(line: string): JobLine | undefined {
   return isSound ? job : undefined;
 }
 
-/** The line of an answer. It begins as every answer of lbsim's backend: `Hello from B1: done 0`. */
+/** The line of an answer. It begins like every answer of lbsim's backend: `Hello from B1: done 0`. */
 export function answerLine({ backend, waited }: AnswerLine): string {
   return `Hello from ${backend}: ${waited === undefined ? "error" : `done ${Math.round(waited)}`}`;
 }

@@ -1,6 +1,6 @@
 /**
  * What clients ask for, drawn from a seed: when they arrive, how many requests they send, and the work of each
- * request. The simulator and the load generator draw it here, so the same seed means the same in both.
+ * request. The simulator and the load generator draw it here, so the same seed gives the same requests in both.
  */
 export {
   type ArrivalProcess,

@@ -23,12 +23,12 @@ export class Population {
     return this.#choice === undefined ? 0 : this.#choice.next();
   }
 
-  /** Index of a client that has a number of its own. */
+  /** Index of the client with a recorded number. */
   indexOf(number: number): number {
     return number % this.#count;
   }
 
-  /** The address of a client; from 10.0.0.1 on, if it is not known. */
+  /** The address of a client. If it is not known, the first client has 10.0.0.1, the second 10.0.0.2, and so on. */
   address(index: number): string {
     return this.#addresses[index] ??= addressOf(index + 1);
   }

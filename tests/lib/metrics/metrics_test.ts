@@ -1,4 +1,4 @@
-/** The table of metrics: an entry is all that a metric takes. */
+/** The table of metrics: a new metric needs only an entry there. */
 import assert from "node:assert/strict";
 import { GENERATED_PARTS } from "../../../docs/generate.ts";
 import {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createRandom, exp, NS_PER_MS, NS_PER_S } from "../../../lib/base/mod.ts";
 import { Latencies } from "../../../lib/observe/mod.ts";
 
-Deno.test("recentQuantileMs() is right to a few per cent over the whole range", () => {
+Deno.test("recentQuantileMs() is wrong by at most a few per cent, over the whole range", () => {
   const random = createRandom(1);
   for (const scale of [20e3, 1e6, 50e6, 2e9, 600e9]) {
     const latencies = new Latencies([1]);
@@ -17,7 +17,7 @@ Deno.test("recentQuantileMs() is right to a few per cent over the whole range", 
   }
 });
 
-Deno.test("rotate() forgets what is two parts old; the count since the start stays", () => {
+Deno.test("rotate() drops durations that are two parts old; the count since the start stays", () => {
   const latencies = new Latencies([0.01, 0.1]);
   latencies.record(5 * NS_PER_MS);
   latencies.rotate();

@@ -36,7 +36,7 @@ function observed(ejection?: EjectionRules) {
   };
 }
 
-Deno.test("snapshot() says of each backend what happened to its connections", () => {
+Deno.test("snapshot() reports for each backend what happened to its connections", () => {
   const { scheduler, at } = observed();
   const first = connecting(acquire(scheduler, "192.0.2.9", 1 * NS_PER_MS));
   const second = connecting(acquire(scheduler, "192.0.2.9", 1 * NS_PER_MS));
@@ -104,7 +104,7 @@ Deno.test("snapshot() shows probed health and the operator's wish side by side",
   assert.equal(wish.state, "drain");
 });
 
-Deno.test("snapshot() counts refusals by reason, and of probes that send nothing none", () => {
+Deno.test("snapshot() counts refusals by reason", () => {
   const { scheduler, at } = observed();
   scheduler.setMode("B1", "maintenance", 0);
   scheduler.setMode("B2", "maintenance", 0);
@@ -147,7 +147,7 @@ Deno.test("snapshot() shows ejections", () => {
   assert.equal(at(2000).backends[1]!.ejection!.times, 0);
 });
 
-Deno.test("frame() stands alone, is numbered, and carries marks once", () => {
+Deno.test("frame() is complete and numbered, and each mark is in one frame only", () => {
   const { scheduler, monitor } = observed();
   scheduler.setMode("B2", "drain", NS_PER_MS);
   const connection = connecting(acquire(scheduler, "192.0.2.9", 2 * NS_PER_MS));
@@ -174,7 +174,7 @@ Deno.test("decodeFrame() gives back what encodeFrame() was given", () => {
   assert.deepEqual(decodeFrame(encodeFrame(frame)), frame);
 });
 
-Deno.test("without a monitor, or after its end, the stream has no meter", () => {
+Deno.test("EventStream.meter is the monitor until Monitor.stop()", () => {
   const { monitor, events } = observed();
   assert.equal(events.meter, monitor);
   assert.equal(events.wanted.connection_opened, false);

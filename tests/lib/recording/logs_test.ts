@@ -22,7 +22,7 @@ function rowsOf(reader: TrafficReader, lines: readonly string[]): TrafficRow[] {
   });
 }
 
-Deno.test("HaproxyLog reads tcplog and httplog: from the accept on, without the wait and the connect", () => {
+Deno.test("HaproxyLog reads tcplog and httplog; a service time is without the wait and the connect", () => {
   const reader = new HaproxyLog();
   const [tcp] = rowsOf(reader, [
     "Feb  6 12:12:56 lab haproxy[143]: 10.0.1.2:33313 [06/Feb/2009:12:12:51.443] fnt bck/srv1 20/5/5007 212 -- 0/0/0/0/3 0/0",
@@ -53,7 +53,7 @@ Deno.test("HaproxyLog reads tcplog and httplog: from the accept on, without the 
   }
 });
 
-Deno.test("NginxLog takes the last item of each list, and counts back from the end", () => {
+Deno.test("NginxLog takes the last item of each list, and computes the arrival from the end", () => {
   const rows = rowsOf(new NginxLog(), [
     '1700000010.500 10.0.0.1 2.500 200 3 18 "10.1.0.3:80, 10.1.0.1:80" "-, 0.100" "1.000, 1.400"',
     '1700000011.000 10.0.0.2 1.000 502 0 0 "10.1.0.3:80" "-" "1.000"',
@@ -94,7 +94,7 @@ for (
   });
 }
 
-Deno.test("Azure2021 subtracts the duration from the end", () => {
+Deno.test("Azure2021 computes the arrival from the end and the duration", () => {
   const rows = rowsOf(new Azure2021(), [
     "app,func,end_timestamp,duration",
     "a,f,10.5,0.25",
@@ -106,7 +106,7 @@ Deno.test("Azure2021 subtracts the duration from the end", () => {
   ]);
 });
 
-Deno.test("Azure2019 draws invocations in their minutes, between the percentiles", () => {
+Deno.test("Azure2019 draws times within the minute, and durations between the percentiles", () => {
   const [key, values] = durationsOf("o,a,f,50,9,1,100,0,1,25,50,75,99,100")!;
   assert.equal(
     durationsOf("HashOwner,HashApp,HashFunction,Average,Count,Minimum,Maximum,p"),
@@ -141,7 +141,7 @@ Deno.test("CsvTable reads seconds and durations", () => {
 
 Deno.test("the readers of logs survive any damage, and lose no good line", () => damageLogs(150));
 
-Deno.test("the readers of logs do not understand numbers and dates that cannot be", () => {
+Deno.test("the readers of logs refuse impossible numbers and dates", () => {
   const cases: [TrafficReader, string][] = [
     [new HaproxyLog(), "10.0.1.2:1 [31/Feb/2009:12:12:51.443] f b/s 0/0/9 0 -- 1/1/0/0/0 0/0"],
     [new HaproxyLog(), "10.0.1.2:1 [06/Feb/2009:25:12:51.443] f b/s 0/0/9 0 -- 1/1/0/0/0 0/0"],
@@ -154,7 +154,7 @@ Deno.test("the readers of logs do not understand numbers and dates that cannot b
   ];
   for (const [reader, line] of cases) assert.equal(reader.rows(line), undefined, line);
   assert.equal(durationsOf("o,a,f,50,9,1,100,0,1,,50,75,99,100"), undefined);
-  // A megabyte without a space, or with many colons, takes no time that can be noticed.
+  // A line of a megabyte without a space, or with many colons, is read quickly.
   for (const piece of ["a", "1:", ":1", "[01/Feb/2009:12:12:51.443]"]) {
     assert.equal(new HaproxyLog().rows(piece.repeat(1_000_000 / piece.length)), undefined);
   }

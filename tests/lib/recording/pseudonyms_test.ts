@@ -28,7 +28,7 @@ Deno.test("Pseudonyms are stable, differ by key, and keep IPv4 and IPv6 apart", 
   assert.equal(one.of("no address"), "no address");
 });
 
-Deno.test("Pseudonyms share as many first bits as the addresses do", () => {
+Deno.test("Pseudonyms of two addresses share as many first bits as the addresses", () => {
   const pseudonyms = withKey("key");
   for (let bits = 1; bits <= 32; bits++) {
     const same = (a: string, b: string) => clientKey(a, bits, 128) === clientKey(b, bits, 128);
@@ -41,7 +41,7 @@ Deno.test("Pseudonyms share as many first bits as the addresses do", () => {
   }
 });
 
-Deno.test("Replay makes the decisions again if clients have pseudonyms, unless addresses are hashed", () => {
+Deno.test("Replay repeats the decisions if clients have pseudonyms, unless addresses are hashed", () => {
   const pseudonyms = withKey("key");
   let replayed = 0;
   for (let seed = 1; replayed < 5; seed++) {
@@ -57,12 +57,12 @@ Deno.test("Replay makes the decisions again if clients have pseudonyms, unless a
   }
 });
 
-Deno.test("Replay with pseudonyms ends where a reload brings an algorithm that hashes addresses", () => {
+Deno.test("Replay with pseudonyms ends at a reload with an algorithm that hashes addresses", () => {
   const pseudonyms = withKey("key");
   const hashes = (line: string) => /"algorithm":"(source-hash|ring-hash|maglev)"/.test(line);
   let ended = 0;
   for (let seed = 1; ended < 3; seed++) {
-    assert.ok(seed < 500, "enough lives begin without a hash, and get one later");
+    assert.ok(seed < 500, "enough runs begin without an algorithm that hashes, and get one later");
     const lines = recordedLife(seed, 300);
     const at = lines.findIndex(hashes);
     if (at < 2) continue;

@@ -19,7 +19,7 @@ function damageOf(text: string): string {
   return "";
 }
 
-Deno.test("RecordingReader reads lines that are cut anywhere", () => {
+Deno.test("RecordingReader reads a text that comes in pieces of any size", () => {
   const text = `${JSON.stringify(HEAD)}\n${ARRIVED}\n${ARRIVED}\n`;
   for (let size = 1; size < 40; size++) {
     const pieces = text.match(new RegExp(`[^]{1,${size}}`, "g"))!;
@@ -29,7 +29,7 @@ Deno.test("RecordingReader reads lines that are cut anywhere", () => {
   }
 });
 
-Deno.test("RecordingReader names the place of what is wrong", () => {
+Deno.test("RecordingReader names the place of a mistake", () => {
   const head = JSON.stringify(HEAD);
   const cases: [text: string, expected: RegExp][] = [
     ["", /^run\.jsonl:1:1: is empty, so it is not a recording \(a recording is written by/],
@@ -59,7 +59,7 @@ Deno.test("RecordingReader names the place of what is wrong", () => {
   for (const [text, expected] of cases) assert.match(damageOf(text), expected, text);
 });
 
-Deno.test("jsonDamage() finds a place in a text exactly if it is no JSON", () => {
+Deno.test("jsonDamage() returns a place if a text is not JSON, and none if it is", () => {
   const mutated = fc.tuple(fc.json(), fc.nat(), fc.string({ maxLength: 3 }))
     .map(([text, at, put]) => {
       const from = at % (text.length + 1);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { recordedLife } from "../../support/recorded_life.ts";
 import { replayLives, replayOf } from "../../support/replays.ts";
 
-Deno.test("Replay makes the decisions of random lives again", () => replayLives(16));
+Deno.test("Replay repeats the decisions of random runs", () => replayLives(16));
 
 Deno.test("Replay names the first event that differs", () => {
   const lines = recordedLife(1, 600);
@@ -15,7 +15,7 @@ Deno.test("Replay names the first event that differs", () => {
   assert.equal(difference?.pick, 1);
   assert.deepEqual(difference.place, { file: "test", line: at + 1 });
   assert.deepEqual(difference.replayed, picked);
-  // Without an event, what it was for is missing: the first event after it that needs it differs.
+  // If an event is removed, the first later event that depends on it differs.
   const { difference: missing } = replayOf(`${lines.toSpliced(at, 1).join("\n")}\n`);
   assert.ok(missing !== undefined && missing.place!.line >= at + 1);
 });

@@ -18,7 +18,7 @@ const CONFIGURATION = {
 const BACKEND = { backend: "B1", active_servers: [] } as const;
 const CLOSED = { end: "closed", bytes_to_backend: 0, bytes_to_client: 0, in_flight: 0 } as const;
 
-/** Three clients; the second is refused, and the third has not ended. B1 is down for a while. */
+/** Three connections: the second is refused, and the third does not end. B1 is down for a while. */
 const EVENTS: readonly LbEvent[] = [
   {
     type: "run_started",
@@ -72,7 +72,7 @@ function whatIf(wanted: Partial<Wanted>, events = EVENTS, head = HEAD) {
   };
 }
 
-Deno.test("WhatIfBuilder makes a scenario of the arrivals, clients, service times and outages", () => {
+Deno.test("WhatIfBuilder makes a scenario from the arrivals, clients, service times and outages", () => {
   const { study, assumptions } = whatIf({});
   const { workload, faults, balancer, service } = study.variants[0]!.scenario;
   assert.deepEqual(workload.arrivals, {
@@ -85,17 +85,17 @@ Deno.test("WhatIfBuilder makes a scenario of the arrivals, clients, service time
     ],
   });
   assert.deepEqual(service, { kind: "empirical", values: [30 * NS_PER_MS] });
-  // It began when the first failed probe did, and ended with the first that succeeded.
+  // The outage began when the first failed probe began, and ended with the first successful probe.
   const [at, until] = [18 * NS_PER_MS, 60 * NS_PER_MS];
   assert.deepEqual(faults, [{ at, for: until - at, backend: 0, kind: { name: "crash" } }]);
   assert.equal(balancer.algorithm.name, "source-hash");
   const said = assumptions.join("\n");
   assert.match(said, /1 connection reached no backend, so the service time is drawn/);
   assert.match(said, /1 connection had not ended at the end of the recording/);
-  assert.match(said, /1 outage of backends/);
+  assert.match(said, /outages of backends and changes of their mode \(1\) come when/);
 });
 
-Deno.test("WhatIfBuilder compares algorithms and numbers of backends with those recorded", () => {
+Deno.test("WhatIfBuilder compares algorithms and numbers of backends with the recorded ones", () => {
   const algorithms = whatIf({ algorithms: ["random", "source-hash"] }).study.variants;
   assert.deepEqual(algorithms.map(({ name }) => name), ["source-hash", "random"]);
   const { study, assumptions } = whatIf({ backends: [1, 4] });
@@ -104,19 +104,19 @@ Deno.test("WhatIfBuilder compares algorithms and numbers of backends with those 
   assert.match(assumptions.join("\n"), /a new backend is like the last recorded one/);
 });
 
-Deno.test("WhatIfBuilder says which outages no variant has", () => {
+Deno.test("WhatIfBuilder names the outages that it leaves out, because a variant lacks their backend", () => {
   const events = EVENTS.map((event) =>
     "backend" in event && event.backend === "B1" ? { ...event, backend: "B2" } as LbEvent : event
   );
   const { study, assumptions } = whatIf({ backends: [1] }, events);
   assert.deepEqual(study.variants.map(({ scenario }) => scenario.faults.length), [0, 0]);
   const said = assumptions.join("\n");
-  assert.match(said, /^1 outage or changes of mode of B2 are left out of every variant/m);
+  assert.match(said, /^outages and changes of mode \(1\) of B2 are left out of every variant/m);
   assert.doesNotMatch(said, /come when they were recorded/);
   assert.doesNotMatch(whatIf({ backends: [2, 3] }, events).assumptions.join("\n"), /left out of/);
 });
 
-Deno.test("WhatIfBuilder says that pseudonyms are hashed", () => {
+Deno.test("WhatIfBuilder says that an algorithm hashes pseudonyms instead of addresses", () => {
   const said = (head: RecordingHead) => whatIf({}, EVENTS, head).assumptions.join("\n");
   assert.match(said({ ...HEAD, clients: "pseudonyms" }), /^clients have pseudonyms: an algorithm/m);
   assert.doesNotMatch(said(HEAD), /pseudonyms/);

@@ -55,7 +55,7 @@ Deno.test("reportLines() has a row for each variant, faults, verdicts and expect
   assert.match(lines, /^6 runs, [\d,]+ events in 2\.0 s \(3\.0 million a second\); seed 1/m);
 });
 
-Deno.test("reportLines() says what ± is where it is not a 95 % interval", () => {
+Deno.test("reportLines() says which interval ± is, if it is not the 95 % interval", () => {
   const variants = REPORT.variants.map((variant) => ({ ...variant, confidence: 0.99375 }));
   const [heading] = reportLines({ ...REPORT, variants }, { color: false, columns: 100 });
   assert.match(heading!, /3 replications of each variant; ± is a 99\.4 % interval$/);
@@ -81,7 +81,7 @@ Deno.test("reportLines() says what is simulated, and shows all backends of all v
   assert.equal(lines.filter((line) => line.startsWith("B20 ")).length, 5);
 });
 
-Deno.test("verdicts() calls a difference of shares percentage points", () => {
+Deno.test("verdicts() gives a difference of shares in percentage points", () => {
   const comparison = { best: "a", other: "b", metric: "errors", confidence: 0.95 } as const;
   const lower = { value: 0.005, low: 0.004, high: 0.006 };
   assert.deepEqual(
@@ -99,7 +99,7 @@ Deno.test("verdicts() calls a difference of shares percentage points", () => {
   );
 });
 
-Deno.test("verdicts() says which way a p99 differs", () => {
+Deno.test("verdicts() says whether a p99 is higher or lower", () => {
   const comparison = { best: "a", other: "b", metric: "p99_ms", confidence: 0.95 } as const;
   const values = { best_value: 30, other_value: 20 };
   const lower = { value: -0.5, low: -0.75, high: 0.1 };
@@ -110,7 +110,7 @@ Deno.test("verdicts() says which way a p99 differs", () => {
   );
 });
 
-Deno.test("plusMinus() shows an interval without an upper end as such", () => {
+Deno.test("plusMinus() shows +∞ for an interval without an upper end", () => {
   assert.equal(plusMinus({ value: 460, low: 454, high: null }), "460 −6.00 +∞");
   assert.equal(plusMinus({ value: 460, low: null, high: null }), "460");
 });
@@ -129,7 +129,7 @@ Deno.test("reportLines() leaves out columns that a narrow terminal has no room f
   assert.doesNotMatch(table(60)[0]!, /p90 ms/);
 });
 
-Deno.test("reportLines() colours only when it may", () => {
+Deno.test("reportLines() uses colours only if its options allow it", () => {
   assert.ok(text().every((line) => !line.includes("\x1b")));
   assert.ok(
     reportLines(REPORT, { color: true, columns: 80 }).some((line) => line.includes("\x1b")),
@@ -149,7 +149,7 @@ Deno.test("csv() has a line for each variant and a column for each number", () =
   assert.equal(Number(cell(1, "share(B1)")), REPORT.variants[1]!.backends[0]!.share.value);
 });
 
-Deno.test("plusMinus(), plain(), percent() and large() show what is known and no more", () => {
+Deno.test("plusMinus(), plain(), percent() and large() show only as many digits as are known", () => {
   const interval = (value: number, half: number) =>
     plusMinus({ value, low: value - half, high: value + half });
   assert.equal(interval(31.4159, 0.62), "31.42 ± 0.62");
@@ -169,8 +169,8 @@ Deno.test("plusMinus(), plain(), percent() and large() show what is known and no
 });
 
 Deno.test({
-  name: "reportPage() is one page that needs nothing else, and says what it is of",
-  // The plotting library leaves a timer of 16 ms behind, which does nothing. So this test is the last.
+  name: "reportPage() is one page without other files, with its scenario, seed and version",
+  // The plotting library leaves a timer of 16 ms behind, which does nothing.
   sanitizeOps: false,
   sanitizeResources: false,
   fn: async () => {
@@ -230,7 +230,7 @@ function testPlots(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, sanitizeOps: false, sanitizeResources: false, fn });
 }
 
-testPlots("reportPage() plots every variant, however many there are", async () => {
+testPlots("reportPage() plots all variants, even if there are many", async () => {
   const count = 23;
   const named = <T extends object>(value: T) =>
     Array.from({ length: count }, (_, i) => ({ ...value, name: `variant <${i}> of the study` }));
@@ -252,7 +252,7 @@ testPlots("reportPage() plots every variant, however many there are", async () =
   assertApart(textsOf(latency));
 });
 
-testPlots("coursePlot() and loadPlot() keep fault labels and legends apart", async () => {
+testPlots("plots over time: fault labels and legends do not overlap", async () => {
   const [variant] = plotsOf(STUDY, RESULTS);
   const { course } = variant!;
   const long = "a-backend-with-quite-a-long-name";
@@ -276,7 +276,7 @@ testPlots("coursePlot() and loadPlot() keep fault labels and legends apart", asy
   assertApart(textsOf(await coursePlot({ ...variant!, course: { ...course, faults } })));
 });
 
-testPlots("queuePlot() has at most forty rows, and its scale is that of the rows", async () => {
+testPlots("queuePlot() has at most forty rows, and its scale fits their means", async () => {
   const [variant] = plotsOf(STUDY, RESULTS);
   const { course } = variant!;
   const backends = Array.from({ length: 80 }, (_, i) => ({
@@ -291,7 +291,7 @@ testPlots("queuePlot() has at most forty rows, and its scale is that of the rows
   assert.equal(svg.match(/<title>/g)!.length, 40);
 });
 
-Deno.test("commonScales() are the same for all but a variant that is far beyond the others", () => {
+Deno.test("commonScales() fit all variants, except one with far larger values than the others", () => {
   const [variant] = plotsOf(STUDY, RESULTS);
   const times = (factor: number) => ({
     ...variant!,
@@ -316,7 +316,7 @@ interface TextBox {
   readonly y: number;
 }
 
-/** The legend and the fault labels of a plot: its texts that start at a place of their own. */
+/** The legend and the fault labels of a plot: its texts with their own `x` and `y`. */
 function textsOf(svg: string): TextBox[] {
   const found = svg.matchAll(/<text x="([\d.]+)" y="([\d.]+)"[^>]*>([^<]*)<\/text>/g);
   return [...found].map(([, x, y, content]) => ({
@@ -338,7 +338,7 @@ function assertApart(texts: readonly TextBox[], end = 800): void {
   }
 }
 
-Deno.test("verdicts() calls the end of an interval infinite where it is too far away to be a number", () => {
+Deno.test("verdicts() shows ∞ for the end of an interval that is too far away to mean anything", () => {
   const far: ComparisonReport = {
     ...{ best: "a", other: "b", best_value: 10, other_value: 17, confidence: 0.95 },
     metric: "p99_ms",
@@ -350,7 +350,7 @@ Deno.test("verdicts() calls the end of an interval infinite where it is too far 
   ]);
 });
 
-Deno.test("secondsTaken() gives the median where a mean has an interval as wide as itself", () => {
+Deno.test("secondsTaken() shows the median if the interval of the mean is as wide as the mean", () => {
   const vague = { value: 203_000, low: -32_000, high: 438_000, max: 430_000, missing: 0 };
   assert.equal(secondsTaken(vague, 120_000), "120 (median; at most 430)");
   assert.equal(secondsTaken(vague, 120_000, " s"), "120 s (median; at most 430 s)");
@@ -359,7 +359,7 @@ Deno.test("secondsTaken() gives the median where a mean has an interval as wide 
   assert.equal(secondsTaken(clear, 2400, " s"), "2.39 ± 0.63 s");
 });
 
-Deno.test("reportLines() shows the medians of faults' times where their means say nothing", () => {
+Deno.test("reportLines() shows the median detection time of a fault if its mean has no meaning", () => {
   const time = { value: 10_000, low: -5000, high: 25_000, max: 31_000, missing: 1 };
   const fault = { backend: "B1", kind: "hang", at_ms: 0, until_ms: null };
   const variant = {
@@ -379,7 +379,7 @@ Deno.test("reportLines() shows the medians of faults' times where their means sa
   );
 });
 
-Deno.test("reportLines() breaks sentences between words where a terminal ends, and only there", () => {
+Deno.test("reportLines() breaks sentences between words for a terminal, and for nothing else", () => {
   const options = { color: false, columns: 60 };
   const about = ["Poisson arrivals, 90 connections/s; service exponential, mean 10ms; 1 slot"];
   const onTerminal = reportLines(REPORT, { ...options, about, proseColumns: 60 });

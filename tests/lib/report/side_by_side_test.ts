@@ -58,7 +58,7 @@ Deno.test("sideBySide() of a result with itself has no difference", () => {
   }
 });
 
-Deno.test("sideBySide() compares single variants whatever their names, and names other seeds", async () => {
+Deno.test("sideBySide() compares two single variants with different names, and warns if the seeds differ", async () => {
   const one = await reportOf("random", 30);
   const other = await reportOf("maglev", 30, "seed: 2");
   const { variants, only_a, warnings } = sideBySide(one, other);
@@ -67,7 +67,7 @@ Deno.test("sideBySide() compares single variants whatever their names, and names
   assert.match(warnings.join(), /seeds differ \(1 and 2\)/);
 });
 
-Deno.test("sideBySideLines() and sideBySidePage() show values, differences and what has no partner", () => {
+Deno.test("sideBySideLines() and sideBySidePage() show values, differences and variants without a partner", () => {
   const compared = sideBySide(LOW, HIGH);
   const lines = sideBySideLines(compared).join("\n");
   assert.match(lines, /^mean ms +[\d.]+ +[\d.]+ +\+[\d.]+ ± [\d.]+ +\+\d+ %$/m);

@@ -4,7 +4,7 @@ import { durationSampler, parseDistribution } from "../../../lib/scenario/distri
 import { type Distribution, meanOf } from "../../../lib/stats/variates.ts";
 import { studyFrom } from "../../sim/study.ts";
 
-/** As on the command line, as in a scenario, and the mean in milliseconds by formula. */
+/** A distribution as on the command line and as in a scenario, and its mean in milliseconds by formula. */
 const LAWS: readonly (readonly [string, string, number])[] = [
   ["20ms", "20ms", 20],
   ["deterministic(20ms)", "{deterministic: 20ms}", 20],
@@ -32,13 +32,13 @@ const LAWS: readonly (readonly [string, string, number])[] = [
   ],
 ];
 
-/** The service times of a scenario that says this. */
+/** The distribution of service times in a scenario with this value of `service`. */
 function serviceOf(yaml: string): Distribution {
   return studyFrom(`balancer: {backends: 1}\nservice: ${yaml}\n`).variants[0]!.scenario.service;
 }
 
 for (const [text, yaml, mean] of LAWS) {
-  Deno.test(`parseDistribution() makes of ${text} what a scenario makes of ${yaml}`, () => {
+  Deno.test(`parseDistribution() reads ${text} as a scenario reads ${yaml}`, () => {
     const law = parseDistribution(text);
     assert.deepEqual(law, serviceOf(yaml));
     assert.ok(Math.abs(meanOf(law) / NS_PER_MS - mean) < 1e-9, `${meanOf(law)}`);

@@ -51,7 +51,7 @@ for (const [text, message] of MISTAKES) {
   });
 }
 
-Deno.test("holds() compares, and nothing holds of a number that is not there", () => {
+Deno.test("holds() compares numbers, and is false if a number is missing", () => {
   for (const comparator of ["<", "<=", ">", ">="] as const) {
     assert.equal(holds(1, comparator, 2), comparator.startsWith("<"));
     assert.equal(holds(2, comparator, 2), comparator.endsWith("="));
@@ -70,7 +70,7 @@ function variantsOf(...dimensions: readonly (readonly string[])[]) {
   );
 }
 
-Deno.test("counterpartOf() finds the variant that differs in nothing but what the bound names", () => {
+Deno.test("counterpartOf() finds the variant that differs only in the labels that the bound names", () => {
   const variants = variantsOf(["random", "maglev"], ["load=50%", "load=90%"], [
     "slots=1",
     "slots=2",

@@ -31,7 +31,7 @@ function only(text: string, set: readonly string[] = []) {
   return variants[0]!.scenario;
 }
 
-Deno.test("parseStudy() makes a scenario of next to nothing", () => {
+Deno.test("parseStudy() needs only a number of backends, and fills in all defaults", () => {
   const { variants, seed, repetition, expect } = parse("balancer: {backends: 3}");
   const [{ name, scenario }] = variants as [(typeof variants)[0]];
   assert.deepEqual([name, seed, repetition, expect], ["round-robin", 1, { replications: 10 }, []]);
@@ -49,7 +49,7 @@ Deno.test("parseStudy() makes a scenario of next to nothing", () => {
   });
 });
 
-Deno.test("parseStudy() takes a live balancer's file, and the scenario's keys win", () => {
+Deno.test("parseStudy() extends a live balancer's file, and the scenario's keys override it", () => {
   const { balancer } = only(
     "extends: config.yaml\nbalancer: {algorithm: power-of-two, health_check: {interval: 3s}}",
   );
@@ -59,7 +59,7 @@ Deno.test("parseStudy() takes a live balancer's file, and the scenario's keys wi
   assert.deepEqual([interval, timeout], [3 * NS_PER_S, 500 * NS_PER_MS]);
 });
 
-Deno.test("parseStudy() gives each server what it is said to be, and else the default", () => {
+Deno.test("parseStudy() gives each server its own settings, and the default for the others", () => {
   const { servers } = only(`
 balancer: {backends: 3}
 servers:
@@ -73,7 +73,7 @@ servers:
   ]);
 });
 
-Deno.test("parseStudy() reads a load as a share of what all backends but backups can do", () => {
+Deno.test("parseStudy() reads a load as a share of the capacity of all backends except backups", () => {
   const { workload } = only(`
 balancer: {backends: [{id: a}, {id: b}, {id: c, backup: true}]}
 servers: {b: {speed: 3, slots: 2}}
@@ -83,7 +83,7 @@ workload: {arrivals: {deterministic: {load: 50%}}, requests_per_connection: 5}
   assert.deepEqual(workload.arrivals, { kind: "deterministic", rate: 0.5 * 7 / 0.02 / 5 });
 });
 
-Deno.test("parseStudy() makes a variant of every combination, in order, and names each", () => {
+Deno.test("parseStudy() makes a variant for every combination of compared values, in order, and names it", () => {
   const { variants } = parse(`
 balancer: {backends: 4}
 compare:
@@ -138,7 +138,7 @@ faults: [{at: 1s, for: 2s, backend: B1, kind: crash}]
 `;
 
 for (const [set, read, value] of SETTINGS) {
-  Deno.test(`parseStudy() lets --set ${set} win`, () => {
+  Deno.test(`parseStudy() overrides the file by --set ${set}`, () => {
     assert.deepEqual(read(parse(BASE, [set])), value);
   });
 }
@@ -150,7 +150,7 @@ Deno.test("parseStudy() refuses --set of item 0, which no list has", () => {
   );
 });
 
-Deno.test("parseStudy() finds what is not written with --set too", () => {
+Deno.test("parseStudy() applies --set to a part of a default that is not in the file", () => {
   const { workload } = only("balancer: {backends: 1}", ["workload.arrivals.load=50%"]);
   assert.deepEqual(workload.arrivals, { kind: "poisson", rate: 50 });
 });
@@ -209,7 +209,7 @@ Deno.test("parseStudy() reads every kind of arrivals, service and fault", () => 
   ]);
 });
 
-Deno.test("parseStudy() reads a trace, in any order, with clients and work if they are known", () => {
+Deno.test("parseStudy() reads a trace with rows in any order, with clients and work if they are known", () => {
   const trace = "client,at,service\n3,2s,5ms\n,0.5,\n";
   const text = "balancer: {backends: 1}\nworkload: {arrivals: {trace: visits.csv}}";
   const { arrivals } = parse(text, [], trace).variants[0]!.scenario.workload;
@@ -219,9 +219,9 @@ Deno.test("parseStudy() reads a trace, in any order, with clients and work if th
   });
 });
 
-/** What is written, and what is said of it. */
+/** Scenarios with a mistake, and the message about it. */
 const MISTAKES: readonly [name: string, text: string, message: RegExp][] = [
-  ["nothing", "", /scenario\.yaml: the file has no settings\n {2}it needs at least `extends/],
+  ["an empty file", "", /scenario\.yaml: the file has no settings\n {2}it needs at least `extends/],
   ["no backends", "seed: 1", /there are no backends\n[^]*add `extends: config\.yaml` or/],
   [
     "an unknown key",
@@ -299,7 +299,7 @@ const MISTAKES: readonly [name: string, text: string, message: RegExp][] = [
     /:2:11: there is no backend "web-2"[^]*did you mean "web-1"\?/,
   ],
   [
-    "a fault of no backend",
+    "a fault of an unknown backend",
     "balancer: {backends: 3}\nfaults: [{at: 1s, backend: B9, kind: crash}]",
     /:2:28: there is no backend "B9"/,
   ],
@@ -324,12 +324,12 @@ const MISTAKES: readonly [name: string, text: string, message: RegExp][] = [
     /the backend is missing[^]*add it, like `backend: B1`/,
   ],
   [
-    "a balancer that there is not",
+    "a balancer that does not exist",
     "balancer: {backends: 3}\nfaults: [{at: 1s, backend: B1, kind: partition, load_balancer: 2}]",
     /there is no load balancer 2: 1 in all/,
   ],
   [
-    "a comparison of something else",
+    "a comparison of a key that cannot be compared",
     "balancer: {backends: 3}\ncompare: {balancr.algorithm: [random]}",
     /:2:11: "balancr\.algorithm" cannot be compared[^]*did you mean "balancer"\?/,
   ],
@@ -365,7 +365,7 @@ const MISTAKES: readonly [name: string, text: string, message: RegExp][] = [
     /there is no variant "random, maglev"/,
   ],
   [
-    "a bound that two variants have the name of",
+    "a bound whose name two variants have",
     "balancer: {backends: 3}\ncompare: {balancer.algorithm: [maglev, random, random]}\n" +
     'expect: ["p99_ms[maglev] < p99_ms[random]"]',
     /there are 2 variants "random"/,
@@ -383,7 +383,7 @@ const MISTAKES: readonly [name: string, text: string, message: RegExp][] = [
     /there is no variant "maglef"/,
   ],
   [
-    "a precision of nothing",
+    "a precision of an unknown metric",
     "balancer: {backends: 3}\nprecision: {metric: p97_ms}",
     /unknown metric "p97_ms"/,
   ],
@@ -408,12 +408,12 @@ const MISTAKES: readonly [name: string, text: string, message: RegExp][] = [
     /:2:33: unknown key "rat" in workload\.arrivals\.poisson[^]*did you mean "rate"\?/,
   ],
   [
-    "a law that there is not",
+    "an unknown distribution",
     "balancer: {backends: 3}\nservice: {gaussian: 3ms}",
     /:2:11: unknown key "gaussian" in service[^]*one of: deterministic, exponential/,
   ],
   [
-    "a fault with a parameter that there is not",
+    "an unknown fault with a parameter",
     "balancer: {backends: 3}\nfaults: [{at: 1s, backend: B1, kind: {slo: 2}}]",
     /:2:39: unknown key "slo" in faults\[1\]\.kind[^]*did you mean "slow"\?/,
   ],
@@ -423,12 +423,12 @@ const MISTAKES: readonly [name: string, text: string, message: RegExp][] = [
     /:2:16: unknown key "slotz" in servers\.B1[^]*did you mean "slots"\?/,
   ],
   [
-    "a number that is not whole, where a word would do, too",
+    "a number that is not whole, for a key that also takes a word",
     "balancer: {backends: 3}\nservers: {B1: {slots: 1.5}}",
     /:2:23: servers\.B1\.slots must be a whole number of at least 1/,
   ],
   [
-    "text that is no duration, where a word would do, too",
+    "a text that is not a duration, for a key that also takes a word",
     "balancer: {backends: 3}\nwarmup: 50%",
     /:2:9: warmup: "50%" is not a duration[^]*\n {2}or: auto$/,
   ],
@@ -443,7 +443,7 @@ const MISTAKES: readonly [name: string, text: string, message: RegExp][] = [
     /:2:10: servers must be a group of keys, not a list/,
   ],
   [
-    "a comparison of a key that does not exist, whatever its values are",
+    "a comparison of a key that does not exist, with valid values",
     "balancer: {backends: 3}\ncompare: {balancer.algoritm: [random, maglev]}",
     /:2:11: unknown key "algoritm" in balancer[^]*did you mean "algorithm"\?/,
   ],
@@ -460,7 +460,7 @@ const MISTAKES: readonly [name: string, text: string, message: RegExp][] = [
 ];
 
 for (const [name, text, message] of MISTAKES) {
-  Deno.test(`parseStudy() says where and what: ${name}`, () => {
+  Deno.test(`parseStudy() reports a mistake with its place: ${name}`, () => {
     assert.throws(() => parse(text), (error) => {
       assert.ok(error instanceof DiagnosticsError, String(error));
       assert.match(error.message, message);
@@ -470,7 +470,7 @@ for (const [name, text, message] of MISTAKES) {
   });
 }
 
-Deno.test("parseStudy() tells all mistakes at once, each of them once", () => {
+Deno.test("parseStudy() reports all mistakes at once, and each of them once", () => {
   const text = `
 balancer: {backends: 3}
 service: 10
@@ -507,7 +507,7 @@ for (
   });
 }
 
-/** A file that is right by itself, and a setting with which it is not. */
+/** Settings that are wrong together with the file, and the messages. */
 const TOGETHER: readonly (readonly [set: string, says: RegExp])[] = [
   ["duration=2s", /^UserError: --set duration=2s: the warm-up is as long as the run/],
   ["duration=6s", /^UserError: --set duration=6s: the fault begins after the end of the run/],
@@ -520,7 +520,7 @@ const TOGETHER: readonly (readonly [set: string, says: RegExp])[] = [
 ];
 
 for (const [set, says] of TOGETHER) {
-  Deno.test(`parseStudy() blames the flag for what is wrong with it and the file: ${set}`, () => {
+  Deno.test(`parseStudy() blames the flag for a mistake that comes from the flag and the file together: ${set}`, () => {
     const text = `balancer: {backends: 3, health_check: {interval: 1s, timeout: 500ms}}
 duration: 60s
 warmup: 5s
@@ -534,14 +534,14 @@ expect: ["p99_ms[round-robin] < 1s"]
   });
 }
 
-Deno.test("parseStudy() does not blame a flag for what is wrong without it", () => {
+Deno.test("parseStudy() does not blame a flag for a mistake of the file", () => {
   assert.throws(
     () => parse("balancer: {backends: 1}\nduration: 1s\nwarmup: 2s\n", ["seed=3"]),
     /^DiagnosticsError: scenario\.yaml:3:9: the warm-up/,
   );
 });
 
-Deno.test("parseStudy() refuses a setting that every variant would write over", () => {
+Deno.test("parseStudy() refuses a setting that every variant would override", () => {
   const text = `
 balancer: {backends: 2}
 compare: {workload.retries.max: [0, 4], workload.arrivals.load: [50%]}
@@ -575,7 +575,7 @@ function traced(trace: string, text = "") {
   return { at: arrivals.entries.map(({ at }) => at / NS_PER_S), end, warmup };
 }
 
-Deno.test("parseStudy() runs all of a trace, unless the scenario says how long", () => {
+Deno.test("parseStudy() runs a whole trace, unless the scenario limits the run", () => {
   const rows = Array.from({ length: 300 }, (_, i) => `${i}`).join("\n");
   const { end, warmup } = traced(`at\n${rows}\n`);
   assert.deepEqual(end, { duration: 300 * NS_PER_S });
@@ -586,13 +586,13 @@ Deno.test("parseStudy() runs all of a trace, unless the scenario says how long",
   assert.deepEqual(traced(`at\n${rows}\n`, "connections: 9\n").end, { connections: 9 });
 });
 
-Deno.test("parseStudy() counts the times of a clock from the first", () => {
+Deno.test("parseStudy() counts the times of a trace from the first one if they are those of a clock", () => {
   assert.deepEqual(traced("at\n1700000002.25\n1700000000.123456789\n1700000001\n").at, [
     0,
     0.876543211,
     2.126543211,
   ]);
-  // A time of day is one of a run, too.
+  // Times since the beginning of a day are not converted.
   assert.deepEqual(traced("at\n50000\n50001\n").at, [50000, 50001]);
 });
 
@@ -615,21 +615,21 @@ const WRONG_TRACES: readonly (readonly [string, string, string, RegExp])[] = [
     /:1: unknown column "0\.1"\n.*\n.*\n +the first line names the columns/,
   ],
   ["a date", "at\n2026-01-01\n", "", /:2: at: "2026-01-01" is not a time/],
-  ["nothing", "at\n", "", /the trace has no connections/],
+  ["no connections", "at\n", "", /the trace has no connections/],
   [
-    "an end before the warm-up is over",
+    "an end before the default warm-up is over",
     "at\n0\n1\n2\n",
     "duration: 1m\n",
     /nothing would be measured: the trace ends at 2s, and the warm-up takes 6s[^]*without `duration`/,
   ],
   [
-    "an end before its warm-up is over",
+    "an end before the given warm-up is over",
     "at\n0\n2\n",
     "warmup: 5s\n",
     /:3:9: nothing would be measured/,
   ],
   [
-    "a late begin",
+    "a beginning after the end of the run",
     "at\n50000\n",
     "duration: 1m\n",
     /:3:11: no client would come: the trace begins at 13h53m20s/,
@@ -648,7 +648,7 @@ for (const [what, trace, text, expected] of WRONG_TRACES) {
   });
 }
 
-Deno.test("parseStudy() finds at once what is wrong with the schema, the backends and the trace", () => {
+Deno.test("parseStudy() reports mistakes of keys, of backends and of the trace at once", () => {
   const text = `balancer: {backends: 2, algorithm: foo}
 faults:
   - {at: 1s, backend: B1, kind: crsh}
@@ -666,7 +666,7 @@ seed: x
   });
 });
 
-Deno.test("parseStudy() says what is wrong with a variant once", () => {
+Deno.test("parseStudy() reports a wrong compared value once", () => {
   const text =
     "balancer: {backends: 2}\ncompare: {balancer.algorithm: [random, foo, maglev, bar]}\n";
   assert.throws(() => parse(text), (error) => {
@@ -679,7 +679,7 @@ Deno.test("parseStudy() says what is wrong with a variant once", () => {
   });
 });
 
-Deno.test("parseStudy() takes nothing for wrong that only follows from what is", () => {
+Deno.test("parseStudy() does not report mistakes that only follow from others", () => {
   const text = `balancer: {backends: [{id: B1}, {id: "B 2"}]}
 duration: 5
 faults: [{at: 2m, backend: B2, kind: crash}, {at: 1s, backend: B1, load_balancer: 3, kind: partition}]
@@ -694,7 +694,7 @@ expect: ["p99_ms[B2] < 5"]
   });
 });
 
-Deno.test("parseStudy() says what is wrong with a scenario along with the file that it extends", () => {
+Deno.test("parseStudy() reports the mistakes of a scenario together with those of the file that it extends", () => {
   const files = { "config.yaml": { file: "config.yaml", text: "retries: x\n" } };
   const scenario = { file: "s.yaml", text: "extends: config.yaml\nseed: y\n" };
   assert.throws(
@@ -724,7 +724,7 @@ const GROUPS: readonly (readonly [text: string, ...says: RegExp[]])[] = [
 ];
 
 for (const [text, ...says] of GROUPS) {
-  Deno.test(`parseStudy() reports a mistake of a group along with one inside it: ${text}`, () => {
+  Deno.test(`parseStudy() reports a mistake of a group together with one inside it: ${text}`, () => {
     for (const each of says) {
       assert.throws(() => parse(`balancer: {backends: 1}\n${text}\n`), each);
     }
@@ -743,7 +743,7 @@ compare: {workload.arrivals.trace: [one.csv, two.csv]}
   ]);
 });
 
-Deno.test("parseStudy() blames the flag, the file that is extended, or the trace", () => {
+Deno.test("parseStudy() names the source of a mistake: the flag, the extended file, or the trace", () => {
   const wrongFlag = () => parse("balancer: {backends: 1}", ["duration=1"]);
   assert.throws(wrongFlag, /^UserError: --set duration=1: duration: 1 has no unit/);
   assert.throws(
@@ -763,7 +763,7 @@ Deno.test("parseStudy() blames the flag, the file that is extended, or the trace
   assert.throws(() => parse(text, [], "at\n"), /the trace has no connections/);
 });
 
-Deno.test("parseStudy() meets any text with a study or diagnostics, and nothing else", () => {
+Deno.test("parseStudy() returns a study or throws a UserError, whatever the file contains", () => {
   const key = fc.constantFrom(
     ...["balancer", "workload", "service", "servers", "faults", "compare", "expect", "seed"],
     ...["network", "duration", "precision", "extends", "warmup", "x"],

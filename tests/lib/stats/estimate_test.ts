@@ -18,14 +18,14 @@ Deno.test("estimateMean() gives the interval of the textbook", () => {
   assert.ok(Math.abs(high + low - 6) < 1e-12);
 });
 
-Deno.test("estimateMean() knows no interval from one value, and leaves out NaN", () => {
+Deno.test("estimateMean() gives no interval for a single value, and leaves out NaN", () => {
   const one = estimateMean([7, NaN]);
   assert.deepEqual([one.value, one.count], [7, 1]);
   assert.ok(Number.isNaN(one.low) && Number.isNaN(one.high));
   assert.ok(Number.isNaN(estimateMean([]).value));
 });
 
-Deno.test("estimateMean() covers the truth as often as it says", () => {
+Deno.test("estimateMean() gives an interval that covers the true mean in 95 % of cases", () => {
   const uniform = createSampler({ kind: "uniform", min: 0, max: 1 }, createRandom(1));
   const runs = 4000;
   let covered = 0;
@@ -38,12 +38,12 @@ Deno.test("estimateMean() covers the truth as often as it says", () => {
   assert.ok(Math.abs(covered / runs - 0.95) < bound, `${covered} of ${runs}`);
 });
 
-Deno.test("estimateRatio() gives each run the weight of what it has seen", () => {
+Deno.test("estimateRatio() weights each run by its number of observations", () => {
   const { value, low, high, scores } = estimateRatio([10, 300], [10, 100]);
   assert.equal(value, 310 / 110);
   assert.ok(Math.abs(scores[0]! + scores[1]!) < 1e-12, "residuals sum to zero");
   assert.ok(low < value && value < high);
-  // Equal counts make it the mean of means.
+  // With equal counts, the ratio is the mean of the runs' means.
   const [ratio, mean] = [estimateRatio([2, 4, 9], [2, 2, 2]), estimateMean([1, 2, 4.5])];
   assert.deepEqual([ratio.value, ratio.count], [mean.value, mean.count]);
   assert.ok(Math.abs(ratio.high - mean.high) < 1e-12);
@@ -58,10 +58,13 @@ Deno.test("differenceOf() of two means is the paired t-interval", () => {
   for (const end of ["value", "low", "high"] as const) {
     assert.ok(Math.abs(difference[end] - paired[end]) < 1e-6, end);
   }
-  assert.ok(difference.high - difference.low < 0.01, "what the pairs have in common cancels");
+  assert.ok(
+    difference.high - difference.low < 0.01,
+    "the variation that both values of a pair have in common cancels",
+  );
 });
 
-Deno.test("differenceOf() keeps an interval that is longer on one side", () => {
+Deno.test("differenceOf() computes both ends of an interval that is not symmetric", () => {
   const of = (value: number, low: number, high: number, scores: number[]) => (
     { value, low, high, standardError: 1, count: 2, scores }
   );
@@ -76,7 +79,7 @@ Deno.test("differenceOf() refuses estimates of different numbers of runs", () =>
   assert.throws(() => differenceOf(estimateMean([1]), estimateMean([1, 2])), RangeError);
 });
 
-Deno.test("logRatioOf() is of the ratio, and endless where an end is not positive", () => {
+Deno.test("logRatioOf() is the logarithm of the ratio, and its lower end is −∞ if an end is not positive", () => {
   const [a, b] = [estimateMean([8, 8, 8]), estimateMean([2, 2, 2])];
   const { value, low, high } = logRatioOf(a, b);
   for (const end of [value, low, high]) assert.ok(Math.abs(end - Math.log(4)) < 1e-12);

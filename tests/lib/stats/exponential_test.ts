@@ -3,7 +3,7 @@ import { createRandom, type Random } from "../../../lib/base/mod.ts";
 import { exponential } from "../../../lib/stats/exponential.ts";
 import { assertMean, assertProportional } from "../../support/statistics.ts";
 
-Deno.test("exponential() falls into intervals of equal probability equally often, everywhere", () => {
+Deno.test("exponential() draws equally often from each of 500 intervals of equal probability", () => {
   const random = createRandom(11);
   const counts = new Array<number>(500).fill(0);
   for (let i = 0; i < 2_000_000; i++) {
@@ -25,7 +25,7 @@ Deno.test("exponential() has no memory where its tail begins", () => {
   assertMean(beyond, 1);
 });
 
-Deno.test("exponential() takes one uniform a draw, and rarely more", () => {
+Deno.test("exponential() takes one uniform number for a draw, and rarely more", () => {
   const random = createRandom(13);
   let uniforms = 0;
   const counting: Random = { next: () => (uniforms++, random.next()) };
@@ -33,7 +33,7 @@ Deno.test("exponential() takes one uniform a draw, and rarely more", () => {
   assert.ok(uniforms >= 100_000 && uniforms < 104_000, `${uniforms}`);
 });
 
-Deno.test("exponential() gives the same bits everywhere", () => {
+Deno.test("exponential() gives the same bits on every platform", () => {
   const random = createRandom(1);
   assert.deepEqual(
     Array.from({ length: 4 }, () => exponential(random)),

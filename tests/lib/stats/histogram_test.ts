@@ -27,7 +27,7 @@ Deno.test("Histogram.quantile() is within 0.4 % of the sorted values", () => {
   assert.equal(histogram.quantile(1), values.at(-1));
 });
 
-Deno.test("Histogram agrees with node's", () => {
+Deno.test("Histogram agrees with the histogram of node:perf_hooks", () => {
   const values = sample(20_000, 2).map((value) => value + 1);
   const oracle = createHistogram({ figures: 4 });
   for (const value of values) oracle.record(value);
@@ -66,14 +66,14 @@ Deno.test("Histogram without values has no mean and no quantile", () => {
   assert.ok(Number.isNaN(empty.mean) && Number.isNaN(empty.quantile(0.5)));
 });
 
-Deno.test("Histogram.add() equals recording everything in one", () => {
+Deno.test("Histogram.add() gives the same as recording all values in one histogram", () => {
   const [a, b] = [sample(1000, 4), sample(1000, 5)];
   const sum = filled(a);
   sum.add(filled(b));
   assert.deepEqual(sum.toData(), filled([...b, ...a]).toData());
 });
 
-Deno.test("Histogram.fromData() undoes toData(), through JSON too", () => {
+Deno.test("Histogram.fromData() undoes toData(), also if the data were JSON in between", () => {
   for (const values of [[], sample(1000, 6)]) {
     const data = filled(values).toData();
     const back = Histogram.fromData(JSON.parse(JSON.stringify(data)));
@@ -82,7 +82,7 @@ Deno.test("Histogram.fromData() undoes toData(), through JSON too", () => {
   }
 });
 
-Deno.test("Histogram.countAbove() counts what is above a limit", () => {
+Deno.test("Histogram.countAbove() counts the values above a limit", () => {
   const histogram = filled([1, 2, 3, 4, 5]);
   assert.equal(histogram.countAbove(0), 5);
   assert.equal(histogram.countAbove(3), 3 - 0);

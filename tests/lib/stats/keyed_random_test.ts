@@ -11,7 +11,7 @@ import { queueing, type QueueingOptions } from "../../sim/scenarios.ts";
 
 const KEYS = 100_000;
 
-/** Kolmogorov and Smirnov's distance from the uniform law, in units of 1/√n: above 2, one in a thousand. */
+/** Kolmogorov and Smirnov's distance from the uniform law, in units of 1/√n. It is above 2 in one of 1000 samples. */
 function distance(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const n = sorted.length;
@@ -19,7 +19,7 @@ function distance(values: readonly number[]): number {
     Math.max(...chunks(sorted.map((value, i) => Math.abs(value - (i + 0.5) / n))));
 }
 
-/** The largest of each thousand: an argument list must not be too long. */
+/** The largest value of each thousand, because an argument list must not be too long. */
 function chunks(values: readonly number[]): number[] {
   return Array.from(
     { length: Math.ceil(values.length / 1000) },
@@ -27,7 +27,7 @@ function chunks(values: readonly number[]): number[] {
   );
 }
 
-Deno.test("KeyedRandom gives a key the same numbers, in whichever order keys are asked for", () => {
+Deno.test("KeyedRandom gives a key the same numbers, in any order of the keys", () => {
   const random = new KeyedRandom(7);
   const draw = (first: number, second: number, third?: number) => {
     random.seek(first, second, third);
@@ -71,7 +71,7 @@ for (
   });
 }
 
-Deno.test("KeyedRandom is uniform and independent along one key, too", () => {
+Deno.test("KeyedRandom is uniform and independent within one key, too", () => {
   const random = new KeyedRandom(4).seek(0, 0);
   const draws = Array.from({ length: 10 * KEYS }, () => random.next());
   assert.ok(distance(draws) < 2.2, `${distance(draws)}`);
@@ -84,7 +84,7 @@ Deno.test("KeyedRandom is uniform and independent along one key, too", () => {
   }
 });
 
-Deno.test("KeyedSampler draws every law by key", () => {
+Deno.test("KeyedSampler draws from every law, and always the same for a key", () => {
   for (
     const [law, mean] of [
       [{ kind: "exponential", mean: 10 }, 10],
@@ -170,7 +170,7 @@ for (
   });
 }
 
-Deno.test("simulate() gives all requests of a recorded connection the work that was recorded", () => {
+Deno.test("simulate() gives all requests of a recorded connection the recorded work", () => {
   const works = [
     ...jobs({
       arrivals: {

@@ -13,7 +13,7 @@ Deno.test("warmupLength() cuts off a start that is unlike the rest", () => {
   assert.ok(length >= 80 && length <= 130, `${length}`);
 });
 
-Deno.test("warmupLength() cuts off little of what is steady", () => {
+Deno.test("warmupLength() cuts off little of a steady series", () => {
   const lengths = Array.from({ length: 20 }, (_, seed) => warmupLength(noise(1000, seed + 2)));
   const mean = lengths.reduce((sum, length) => sum + length, 0) / lengths.length;
   assert.ok(mean < 150, `${lengths}`);

@@ -23,7 +23,7 @@ Deno.test("normalQuantile() is exact, in the middle and in the tails", () => {
   }
 });
 
-Deno.test("normalQuantile() stays finite and in order at both ends", () => {
+Deno.test("normalQuantile() is finite and increasing, also at both ends", () => {
   const shares = [0, 2 ** -53, 1e-9, 0.0749999, 0.0750001, 0.5, 0.925, 1 - 1e-9, 1 - 2 ** -53, 1];
   const quantiles = shares.map(normalQuantile);
   assert.ok(quantiles.every(Number.isFinite));

@@ -16,7 +16,7 @@ function pooled(runs: readonly (readonly number[])[], missing: readonly number[]
   );
 }
 
-/** The observations of several runs, each drawn anew. */
+/** The observations of several runs; each observation is a new draw. */
 function runsOf(runs: number, size: number, draw: () => number): number[][] {
   return Array.from({ length: runs }, () => Array.from({ length: size }, draw));
 }
@@ -28,7 +28,7 @@ function shareOfStudies(holds: () => boolean): number {
   return Array.from({ length: STUDIES }, holds).filter(Boolean).length / STUDIES;
 }
 
-Deno.test("PooledQuantiles has the quantile of all observations as one", () => {
+Deno.test("PooledQuantiles gives the quantile of the observations of all runs together", () => {
   const random = createRandom(1);
   const runs = Array.from(
     { length: 4 },
@@ -43,13 +43,13 @@ Deno.test("PooledQuantiles has the quantile of all observations as one", () => {
   }
 });
 
-Deno.test("PooledQuantiles is certain of what does not vary", () => {
+Deno.test("PooledQuantiles gives an interval without width if all observations are the same", () => {
   const runs = [200, 100, 100].map((size) => new Array<number>(size).fill(1e7));
   const { value, low, high, standardError } = pooled(runs).estimate(0.99);
   assert.deepEqual([value, low, high, standardError], [1e7, 1e7, 1e7, 0]);
 });
 
-Deno.test("PooledQuantiles counts what is missing as larger than all", () => {
+Deno.test("PooledQuantiles counts missing observations as larger than all others", () => {
   const values = Array.from({ length: 98 }, (_, i) => i + 1);
   const complete = pooled([values, values]);
   const some = pooled([values, values], [2, 2]);
@@ -57,20 +57,20 @@ Deno.test("PooledQuantiles counts what is missing as larger than all", () => {
   assert.ok(Math.abs(some.estimate(0.5).value - 51) < 1);
   assert.equal(some.estimate(0.99).value, Infinity);
   assert.ok(Number.isFinite(some.estimate(0.97).value));
-  // The runs differ in how much is missing: the upper end may be among it.
+  // The runs have different numbers of missing observations, so the upper end may be among these.
   const uneven = pooled([values, values, values], [0, 0, 2]).estimate(0.99);
   assert.ok(Number.isFinite(uneven.value));
   assert.equal(uneven.high, Infinity);
 });
 
-Deno.test("PooledQuantiles knows no interval of one run, and nothing of none", () => {
+Deno.test("PooledQuantiles gives no interval for one run, and no value without observations", () => {
   const one = pooled([[1, 2, 3]]).estimate(0.5);
   assert.ok(Math.abs(one.value - 2) <= 1);
   assert.ok(Number.isNaN(one.low) && Number.isNaN(one.high));
   assert.ok(Number.isNaN(pooled([[], []]).estimate(0.5).value));
 });
 
-Deno.test("PooledQuantiles covers the truth of independent observations as often as it says", () => {
+Deno.test("PooledQuantiles covers the true quantile of independent observations in 95 % of studies", () => {
   const random = createRandom(3);
   const truth = -Math.log(0.01) * 1e6;
   const covered = shareOfStudies(() => {
@@ -82,7 +82,7 @@ Deno.test("PooledQuantiles covers the truth of independent observations as often
   assert.ok(Math.abs(covered - 0.95) < slack, `${covered}`);
 });
 
-Deno.test("PooledQuantiles has no upper end where none of so few observations may be above the quantile", () => {
+Deno.test("PooledQuantiles gives no upper end if, of few observations, perhaps none is above the quantile", () => {
   const random = createRandom(4);
   // Of 1000 observations none is above p99.9 in 37 % of studies.
   const truth = -Math.log(0.001) * 1e6;
@@ -97,7 +97,7 @@ Deno.test("PooledQuantiles has no upper end where none of so few observations ma
   assert.ok(Number.isFinite(pooled([[1, 2], [1, 2], [1, 2], [1, 2]]).estimate(0.3).high));
 });
 
-Deno.test("PooledQuantiles does not take runs that are alike by chance for certain", () => {
+Deno.test("PooledQuantiles gives wide enough intervals if runs are alike by chance", () => {
   const random = createRandom(5);
   const truth = 1e6 * Math.pow(0.01, -1 / 1.2);
   const covered = shareOfStudies(() => {

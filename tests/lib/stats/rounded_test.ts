@@ -10,7 +10,7 @@ Deno.test("meanCount() of an exponential law is the sum of a geometric series", 
   }
 });
 
-Deno.test("meanCount() of what does not vary is its count", () => {
+Deno.test("meanCount() of a law without variation is countOf() of its value", () => {
   for (const value of [1, 1.4, 1.5, 3]) {
     assert.equal(meanCount({ kind: "deterministic", value }), countOf(value));
     assert.equal(meanCount({ kind: "uniform", min: value, max: value }), countOf(value));
@@ -41,7 +41,7 @@ const LAWS: readonly Distribution[] = [
 ];
 
 for (const law of LAWS) {
-  Deno.test(`meanCount() is what is drawn from ${JSON.stringify(law)}`, () => {
+  Deno.test(`meanCount() is the mean of the counts that are drawn from ${JSON.stringify(law)}`, () => {
     const sampler = createSampler(law, createRandom(5));
     const draws = 200_000;
     let [sum, squares] = [0, 0];

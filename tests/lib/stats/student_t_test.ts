@@ -30,13 +30,13 @@ Deno.test("studentTQuantile() agrees with the closed forms for one and two degre
   }
 });
 
-Deno.test("studentTQuantile() is odd around one half, and normal in the limit", () => {
+Deno.test("studentTQuantile() changes its sign from p to 1 − p, and is normal in the limit", () => {
   near(studentTQuantile(0.025, 7), -studentTQuantile(0.975, 7), 1e-12);
   assert.equal(studentTQuantile(0.5, 3), 0);
   near(studentTQuantile(0.975, Infinity), 1.959963984540054, 1e-6);
 });
 
-Deno.test("studentTQuantile() refuses what is out of range", () => {
+Deno.test("studentTQuantile() refuses arguments out of range", () => {
   for (const p of [0, 1, -1, NaN]) assert.throws(() => studentTQuantile(p, 3), RangeError);
   for (const freedom of [0, -1, NaN]) {
     assert.throws(() => studentTQuantile(0.9, freedom), RangeError);
@@ -52,7 +52,7 @@ Deno.test("lnGamma() gives factorials and the gamma function of one half", () =>
   near(lnGamma(0.5), Math.log(Math.PI) / 2, 1e-11);
 });
 
-Deno.test("incompleteBeta() is a probability, with its mirror image", () => {
+Deno.test("incompleteBeta() goes from 0 to 1, and I(x; a, b) = 1 − I(1 − x; b, a)", () => {
   assert.deepEqual([incompleteBeta(0, 2, 3), incompleteBeta(1, 2, 3)], [0, 1]);
   for (const x of [0.1, 0.4, 0.8]) {
     near(incompleteBeta(x, 2, 5), 1 - incompleteBeta(1 - x, 5, 2), 1e-13);

@@ -74,7 +74,7 @@ Deno.test("createSampler() keeps a bounded Pareto within its bounds", () => {
   assertProportional([above, size - above], [exact, 1 - exact]);
 });
 
-Deno.test("createSampler() gives the same draws for the same seed, others for another", () => {
+Deno.test("createSampler() gives the same draws for the same seed, and other draws for another seed", () => {
   for (const { law } of LAWS) {
     if (law.kind === "deterministic") continue;
     const draws = (seed: number) => {
@@ -86,7 +86,7 @@ Deno.test("createSampler() gives the same draws for the same seed, others for an
   }
 });
 
-Deno.test("createZipf() draws ranks in proportion to their power", () => {
+Deno.test("createZipf() draws rank k in proportion to (k + 1)^(−exponent)", () => {
   for (const exponent of [0, 0.8, 1.1, 2]) {
     const zipf = createZipf(50, exponent, createRandom(10));
     const counts = new Array<number>(50).fill(0);
@@ -112,7 +112,7 @@ for (const stages of [650, 700, 745, 800, 1000, 5000]) {
 const LONGEST = Number.MAX_SAFE_INTEGER;
 const TINY = 5e-324;
 
-/** The ends of every parameter of every law, as far as a scenario lets them go. */
+/** The smallest and largest values that a scenario allows for the parameters of each law. */
 const EXTREMES: readonly Distribution[] = [0, 1, LONGEST].flatMap((mean): Distribution[] => [
   { kind: "deterministic", value: mean },
   { kind: "uniform", min: 0, max: mean },
@@ -133,7 +133,7 @@ const EXTREMES: readonly Distribution[] = [0, 1, LONGEST].flatMap((mean): Distri
   ]),
 ]);
 
-/** Sources that draw nothing but an end of [0, 1), and one that is like any other. */
+/** Sources that always draw the same end of [0, 1), and a usual one. */
 const SOURCES: readonly (() => { next(): number })[] = [
   () => ({ next: () => 0 }),
   () => ({ next: () => 1 - 2 ** -53 }),
@@ -146,7 +146,7 @@ Deno.test("createSampler(), meanOf() and scvOf() stay finite at the ends of ever
     assert.ok(Number.isFinite(meanOf(law)) && meanOf(law) >= 0, `mean of ${what}: ${meanOf(law)}`);
     assert.ok(Number.isFinite(scvOf(law)), `scv of ${what}: ${scvOf(law)}`);
     for (const [i, source] of SOURCES.entries()) {
-      // The ziggurat's tail follows itself.
+      // With a constant source, the ziggurat method may never end.
       const rejects = ["exponential", "hyperexponential"].includes(law.kind);
       if (i < 2 && rejects) continue;
       const sampler = createSampler(law, source());
@@ -159,7 +159,7 @@ Deno.test("createSampler(), meanOf() and scvOf() stay finite at the ends of ever
   }
 });
 
-Deno.test("createSampler() draws a Pareto law of a very small alpha as its limit, a uniform logarithm", () => {
+Deno.test("createSampler() draws a Pareto law with a very small alpha as its limit: the logarithm is uniform", () => {
   for (const alpha of [TINY, 1e-20, 1e-12, 1e-6]) {
     const law: Distribution = { kind: "pareto", min: 1, max: 1e6, alpha };
     const exact = (1e6 - 1) / Math.log(1e6);
@@ -170,8 +170,8 @@ Deno.test("createSampler() draws a Pareto law of a very small alpha as its limit
   }
 });
 
-Deno.test("createSampler() and meanOf() change little where a Pareto law changes its formula", () => {
-  // The formulas meet where alpha, or what it differs from an order by, times ln(max/min) is 10⁻⁴.
+Deno.test("createSampler() and meanOf() do not jump at an alpha where they change the formula of a Pareto law", () => {
+  // The formula changes where alpha, or its distance from the order 1 or 2, times ln(max/min) is 10⁻⁴.
   const step = 1e-4 / Math.log(1000);
   for (const alpha of [step, 1 - step, 1, 1 + step, 2 - step, 2, 2 + step]) {
     const [below, above] = [alpha * (1 - 1e-12), alpha * (1 + 1e-12)].map((

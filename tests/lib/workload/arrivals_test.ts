@@ -14,22 +14,22 @@ function countBefore(ramp: Ramp, seconds: number, seed = 1): number {
 
 for (
   const [name, ramp, seconds, expected] of [
-    ["rises", RAMP, 10, 2000],
-    ["has half of its time behind it", RAMP, 5, 750],
-    ["falls", { ...RAMP, from: 300, to: 100 }, 5, 1250],
-    ["is flat", { ...RAMP, to: 100 }, 10, 1000],
-    ["begins with nothing", { ...RAMP, from: 0 }, 10, 1500],
-    ["is over", RAMP, 12, 2600],
+    ["a rising ramp", RAMP, 10, 2000],
+    ["half of a rising ramp", RAMP, 5, 750],
+    ["half of a falling ramp", { ...RAMP, from: 300, to: 100 }, 5, 1250],
+    ["a flat ramp", { ...RAMP, to: 100 }, 10, 1000],
+    ["a ramp from 0", { ...RAMP, from: 0 }, 10, 1500],
+    ["a ramp and the time after it", RAMP, 12, 2600],
   ] as const
 ) {
-  Deno.test(`a ramp that ${name} brings as many arrivals as its rate`, () => {
+  Deno.test(`createArrivals() draws as many arrivals as the rate gives: ${name}`, () => {
     assert.equal(countBefore({ ...ramp, spacing: "deterministic" }, seconds), expected);
     const random = countBefore({ ...ramp, spacing: "poisson" }, seconds);
     assert.ok(Math.abs(random - expected) < 4 * Math.sqrt(expected), `${random}`);
   });
 }
 
-Deno.test("a ramp to nothing ends", () => {
+Deno.test("createArrivals() draws no arrivals after a ramp to 0", () => {
   const ramp: Ramp = { ...RAMP, to: 0, spacing: "deterministic" };
   const arrivals = createArrivals(ramp, createRandom(1));
   const times = Array.from({ length: 600 }, () => arrivals.next());
