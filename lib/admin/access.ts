@@ -4,20 +4,20 @@ import { isLoopback } from "../base/mod.ts";
 export interface AccessRules {
   /** Whether only this machine can reach the API. If not, reading needs the token, too. */
   readonly isLocal: boolean;
-  /** The names and addresses that a request may use for it, in lower case. */
+  /** The host names and addresses that the `Host` header of a request may have, in lower case. */
   readonly hosts: ReadonlySet<string>;
-  /** The scheme by which it is reached. */
+  /** The scheme of the API's URLs. */
   readonly scheme: "http" | "https";
-  /** The setting that lists further names of this machine; `admin.hosts` if left out. */
+  /** The hint for a request with another `Host`; if left out, it names the setting `admin.hosts`. */
   readonly hostHint?: string;
-  /** Whether nothing can be changed, with or without a token. */
+  /** Whether every change is refused, even with the token. */
   readonly isReadOnly?: boolean;
 }
 
 /** The parts of a request on which access depends. */
 export interface RequestHead {
   readonly method: string;
-  /** The names, in lower case, and the values alternately, in the order of the request. */
+  /** The names and values of the headers alternately, in the order of the request. */
   readonly rawHeaders: readonly string[];
 }
 
@@ -35,7 +35,7 @@ export function isChange(method: string): boolean {
 }
 
 /**
- * The reason to refuse a request, whether or not it has the token; undefined if there is none. A page of another
+ * The reason to refuse a request, even if it has the token; undefined if there is no such reason. A page of another
  * site must not reach the API through the browser of a permitted user: neither by a host name that leads here
  * (Host), nor by a form or a script (Origin, Sec-Fetch-Site, Content-Type).
  */
@@ -66,7 +66,7 @@ export function refusalOf(
   const [type, ...more] = valuesOf(rawHeaders, "content-type");
   const isJson = type !== undefined && more.length === 0 &&
     /^application\/json[ \t]*(;|$)/i.test(type);
-  // Before a page of another site can send DELETE, the browser asks for permission, and gets none.
+  // Before a page of another site can send DELETE, its browser asks this server for permission, and gets none.
   if (isJson || method === "DELETE" && type === undefined) return undefined;
   return { status: 415, error: "a change needs the header Content-Type: application/json" };
 }
@@ -93,7 +93,7 @@ export function typedToken(rawHeaders: readonly string[]): string | undefined {
   }
 }
 
-/** Whether the browser asks its user for a password. It does so for a page, and not for a request of a script. */
+/** Whether a request is for a page. Then the browser may ask its user for a password; a script must not cause this. */
 export function wantsPage({ method, rawHeaders }: RequestHead): boolean {
   return !isChange(method) &&
     valuesOf(rawHeaders, "accept").some((type) => type.includes("text/html"));

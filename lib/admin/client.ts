@@ -9,9 +9,9 @@ const ANSWER_MS = 30_000;
 /** The address of an admin API, and the data for access to it. */
 export interface Target {
   readonly listen: Address | { readonly path: string };
-  /** The name of its machine, for the `Host` of requests. Its certificate must contain this name. */
+  /** The name of the API's machine, for the `Host` of requests. The API's certificate must contain this name. */
   readonly name: string;
-  /** The certificates to trust, in PEM, if it speaks TLS. */
+  /** The certificates to trust, in PEM, if the API speaks TLS. */
   readonly trusted: readonly string[] | undefined;
   readonly token: string | undefined;
   /** The origin of the token, or why there is none, for the message when a request is refused. */
@@ -23,7 +23,7 @@ export class RequestRefused extends UserError {
   readonly status: number;
 
   constructor(status: number, message: string) {
-    // What was asked for is wrong, or it cannot be done now.
+    // 400 and 404: the request is wrong. Other statuses: it cannot be done now.
     super(message, { exitCode: status === 400 || status === 404 ? 2 : 1 });
     this.status = status;
   }
@@ -55,11 +55,11 @@ export class AdminClient {
   }
 
   /**
-   * Asks once.
+   * Sends one request.
    *
    * @returns The answer, which is JSON.
    * @param timeoutMs The longest wait for the answer.
-   * @throws {RequestRefused} if the API refuses it; {Unreachable} if the API does not answer.
+   * @throws {RequestRefused} if the API refuses the request; {Unreachable} if the API does not answer.
    */
   async ask(
     method: string,
@@ -72,10 +72,10 @@ export class AdminClient {
   }
 
   /**
-   * The events of a stream, until it or the signal ends.
+   * The events of a stream, until the signal is aborted.
    *
-   * @param opened Called when the stream has begun. It contains all events from then on.
-   * @throws As `ask`; {Unreachable} when the balancer has closed the stream.
+   * @param opened Called when the stream has begun. The stream contains all events from then on.
+   * @throws As `ask`; {Unreachable} when the server has closed the stream, or the connection has failed.
    */
   async *events(path: string, opened?: () => void): AsyncGenerator<ServerSentEvent> {
     const response = await this.#send("GET", path, undefined);
@@ -88,7 +88,7 @@ export class AdminClient {
     try {
       for await (const text of response) yield* parser.push(text as string);
     } catch {
-      // Its end was an abort.
+      // The stream broke off: the signal was aborted, or the connection failed.
     }
     if (!this.#signal.aborted) {
       throw new Unreachable(`the ${this.#role} at ${this.place} has closed the stream of events`);
@@ -119,7 +119,7 @@ export class AdminClient {
       },
       ..."path" in listen ? { socketPath: listen.path } : { host: listen.host, port: listen.port },
       ...isTls && { ca: [...trusted] },
-      // An address is no name for TLS: it is verified as the host.
+      // An IP address cannot be a server name in TLS. Without a server name, the certificate is verified for `host`.
       ...isTls && parseIp(name) === undefined && { servername: name },
     };
     return await new Promise((resolve, reject) => {

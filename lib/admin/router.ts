@@ -21,7 +21,7 @@ export class BadRequest extends Error {
 }
 
 /**
- * An API of these routes.
+ * An API with these routes.
  *
  * @param streams The paths whose answers have no end, so that HEAD is not possible.
  */
@@ -53,7 +53,7 @@ export function routed(routes: Routes, streams: readonly string[] = []): Api {
   };
 }
 
-/** An answer of JSON. */
+/** An answer in JSON. */
 export function json(value: unknown): ApiAnswer {
   return { status: 200, text: `${JSON.stringify(value)}\n` };
 }
@@ -84,6 +84,6 @@ function decoded(part: string): string {
   try {
     return decodeURIComponent(part);
   } catch {
-    throw new BadRequest("the path is not valid percent-encoding");
+    throw new BadRequest("the percent-encoding in the path is not valid");
   }
 }

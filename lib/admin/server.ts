@@ -17,7 +17,7 @@ import type { Token } from "./token.ts";
 const HEADERS_MS = 5_000;
 const REQUEST_MS = 10_000;
 const KEEP_ALIVE_MS = 5_000;
-/** A client must read an answer within this time, unless it is a stream. */
+/** A client must read an answer within this time, unless the answer is a stream. */
 const ANSWER_MS = 30_000;
 const HEADER_BYTES_MAX = 8 * 1024;
 const BODY_BYTES_MAX = 64 * 1024;
@@ -48,7 +48,7 @@ export type Api = (request: ApiRequest) => ApiAnswer | Promise<ApiAnswer>;
 
 /** The parts and settings of the server. */
 export interface AdminServerOptions {
-  /** Its name in messages; `the admin API` if left out. */
+  /** The server's name in messages; `the admin API` if left out. */
   readonly name?: string;
   readonly listen: { readonly host: string; readonly port: number } | { readonly path: string };
   readonly access: AccessRules;
@@ -71,17 +71,18 @@ const HEADERS = {
 };
 
 /**
- * The HTTP server of an admin API, or of a page. It uses Node's server, because `Deno.serve` waits for a request's headers without
- * a limit. Node's server limits the time and size of headers and bodies, and the number of connections.
+ * The HTTP server of an admin API, or of a page. It uses Node's server, because `Deno.serve` waits for a request's
+ * headers without a limit. Node's server limits the time and size of headers and bodies, and the number of
+ * connections.
  */
 export class AdminServer {
-  /** Its address: `http://127.0.0.1:9900`, or `unix:/path`. */
+  /** The server's address: `http://127.0.0.1:9900`, or `unix:/path`. */
   readonly url: string;
   readonly #server: Server;
   readonly #options: AdminServerOptions;
   #readers = 0;
 
-  /** @throws {UserError} if it cannot listen. */
+  /** @throws {UserError} if the server cannot listen. */
   static async start(options: AdminServerOptions): Promise<AdminServer> {
     const settings = {
       headersTimeout: HEADERS_MS,
@@ -105,7 +106,7 @@ export class AdminServer {
       server.once("error", (error) => reject(listenFailure(error, listen, name)));
       server.listen("path" in listen ? listen : { host: listen.host, port: listen.port }, resolve);
     });
-    // Only the user of the balancer may connect, as for the token file.
+    // As with the token file, only the user of this process has access.
     if ("path" in listen) await Deno.chmod(listen.path, 0o600);
     server.removeAllListeners("error");
     server.on("error", () => {}); // A connection failed before its first request.

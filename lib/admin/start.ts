@@ -7,11 +7,11 @@ import { type Token, TokenFile } from "./token.ts";
 /** Where an admin API listens and who may use it. */
 export interface AdminSettings {
   readonly listen: Address | { readonly path: string };
-  /** Further names under which it is reached. */
+  /** Further names under which the API is reached. */
   readonly hosts: readonly string[];
   /** The token for changes; without it, the API changes nothing. */
   readonly token: Token | undefined;
-  /** PEM files, if it speaks TLS. */
+  /** PEM files, if the API speaks TLS. */
   readonly tls?: { readonly certificate: string; readonly key: string } | undefined;
 }
 
@@ -21,7 +21,7 @@ export type Warn = (sentence: string) => void;
 /**
  * Starts the server of an admin API.
  *
- * @throws {UserError} if it cannot listen, or there is no certificate.
+ * @throws {UserError} if the server cannot listen, or a file of `tls` cannot be read.
  */
 export async function startAdmin(
   { listen, hosts, token, tls }: AdminSettings,

@@ -8,7 +8,7 @@ import type { Target } from "./client.ts";
  * The admin API of a balancer with this configuration.
  *
  * @param file The file of the configuration.
- * @param ca A file with CAs to trust, too.
+ * @param ca A file with further CAs to trust.
  * @throws {UserError} if the balancer has no admin API.
  */
 export async function targetOf(
@@ -45,7 +45,7 @@ export function backendTarget(balancer: Target, { admin }: Config, address: Addr
   };
 }
 
-/** An address at which this machine reaches the API. If it listens on every address, this is a loopback address. */
+/** An address at which this machine reaches the API: a loopback address if the API listens on every address. */
 function reachable({ host, port }: Address): Address {
   if (!isWildcard(host)) return { host, port };
   return { host: host === "::" ? "::1" : "127.0.0.1", port };
@@ -79,7 +79,7 @@ async function tokenOf(
     if (/^[!-~]+$/.test(token)) return { token, tokenSource: tokenFile };
     return { token: undefined, tokenSource: `there is no token in ${tokenFile}` };
   } catch (error) {
-    // Reading the state of a balancer on this machine needs no token.
+    // This is not an error yet: reading the state of a balancer on this machine needs no token.
     const tokenSource = `the token file ${tokenFile} cannot be read: ${systemReason(error)}`;
     return { token: undefined, tokenSource };
   }

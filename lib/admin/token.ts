@@ -7,11 +7,11 @@ const TOKEN_BYTES_MAX = 4096;
 /** An attacker could guess a shorter token. */
 const TOKEN_LENGTH_MIN = 16;
 
-/** The token that changes need. */
+/** The token that is needed for changes. */
 export interface Token {
   /** The token; undefined if there is no valid token. */
   read(): Promise<string | undefined>;
-  /** Whether this is the token. The time of the comparison does not depend on the token. */
+  /** Whether the presented text is the token. The time of the comparison does not depend on the token. */
   matches(presented: string): Promise<boolean>;
 }
 
@@ -29,8 +29,8 @@ export class MemoryToken implements Token {
 }
 
 /**
- * The token that changes need, in a file that only its user may read. The file is read again for each request with a
- * token, so a new token applies at once. If the file has no readable token, every such request is refused.
+ * The token that is needed for changes, in a file that only its user may read. The file is read again for each request
+ * with a token, so a new token applies at once. If the file has no readable token, every such request is refused.
  */
 export class TokenFile implements Token {
   readonly #file: string;
@@ -42,8 +42,8 @@ export class TokenFile implements Token {
   /**
    * Creates the file with a new token, unless the file exists.
    *
-   * @returns Whether it was made.
-   * @throws {UserError} if it cannot be made.
+   * @returns Whether the file was created.
+   * @throws {UserError} if it cannot be created.
    */
   async create(): Promise<boolean> {
     try {
@@ -56,7 +56,7 @@ export class TokenFile implements Token {
       return true;
     } catch (error) {
       if (error instanceof Deno.errors.AlreadyExists) return false;
-      throw new UserError(`cannot make the token file ${this.#file}: ${systemReason(error)}`, {
+      throw new UserError(`cannot create the token file ${this.#file}: ${systemReason(error)}`, {
         cause: error,
       });
     }

@@ -28,7 +28,7 @@ const health = z.strictObject({
   probes: count,
   failed_probes: count,
   times_down: count,
-  down_ms: number.describe("sum of the times for which it was down"),
+  down_ms: number.describe("sum of the times for which the backend was down"),
 });
 
 const backend = z.strictObject({
@@ -52,12 +52,14 @@ const backend = z.strictObject({
   in_flight: count,
   in_flight_max: count,
   limit: count.nullable().describe("max_connections; null: no limit"),
-  opened: count.describe("connections that reached it since the start"),
+  opened: count.describe("connections that reached the backend since the start"),
   opened_per_s: number,
-  share: number.describe("its part of all connections since the start, 0 to 1"),
-  recent_share: number.describe("its part of the connections of the last seconds"),
+  share: number.describe("the backend's share of all connections since the start, 0 to 1"),
+  recent_share: number.describe(
+    "the backend's share of the connections of the last seconds, 0 to 1",
+  ),
   connects_failed: count,
-  retried: count.describe("connects to it that followed a failed connect to another backend"),
+  retried: count.describe("connects to the backend that followed a failed connect to another one"),
   bytes_to_backend: count,
   bytes_to_client: count,
   connect: latency,
@@ -70,14 +72,16 @@ const backend = z.strictObject({
   }).nullable(),
   slow_start: z.strictObject({ share: number }).nullable(),
   fault: z.string().nullable().optional().describe(
-    "the injected faults that it has, like hang or slow 5x; null: none. Absent if the backend has no admin API",
+    "the injected faults of the backend, like hang or slow 5x; null: none. Absent if the backend has no admin API",
   ),
 });
 
 /** `GET /api/status`. */
 export const status = z.strictObject({
   at_ms: moment,
-  epoch_ms: number.describe("the wall-clock time of 0, in milliseconds since 1970"),
+  epoch_ms: number.describe(
+    "the wall-clock time at the start of the run, in milliseconds since 1970",
+  ),
   version: z.string(),
   uptime_ms: number,
   listen: z.string().nullable(),
@@ -120,7 +124,7 @@ export const status = z.strictObject({
     memory_bytes: count,
   }).nullable(),
   window_s: number.describe(
-    "rates and latencies are those of the last seconds: of at most this many",
+    "rates and latencies are those of the last seconds; this is how many, at most",
   ),
   backends: z.array(backend),
 });
@@ -158,7 +162,7 @@ export const config = z.strictObject({
   wishes: z.array(z.string()),
 });
 
-/** Answers to wishes. */
+/** The answer to a change of the operator's wishes. */
 export const wishes = z.strictObject({
   wishes: z.array(z.string()).describe("how the wishes in force differ from the file"),
 });
@@ -186,7 +190,7 @@ export const faults = z.strictObject({
   faults: z.array(z.strictObject({
     kind: z.union([z.string(), z.record(z.string(), z.unknown())]).describe("as in the request"),
     fault: z.string().describe("the same in words, like slow 5x"),
-    for_ms: number.nullable().describe("how long it lasts; null: until it is ended"),
+    for_ms: number.nullable().describe("how long the fault lasts; null: until a request ends it"),
     ends_in_ms: number.nullable(),
   })).describe("the present faults of the backend; simultaneous faults add up"),
 });
@@ -211,14 +215,16 @@ export const service = z.strictObject({
       "time until the backend stops serving the scenario, unless the request is repeated",
     ),
     busy_ms: number.describe(
-      "sum of the busy times of all its slots since it began to serve the scenario",
+      "sum of the busy times of all slots since the backend began to serve the scenario",
     ),
-    waiting_ms: number.describe("sum of the times that requests waited in its queue"),
-  }).nullable().describe("how it serves the requests of a scenario; null: it serves no scenario"),
+    waiting_ms: number.describe("sum of the times that requests waited in the backend's queue"),
+  }).nullable().describe(
+    "how the backend serves the requests of a scenario; null: it serves no scenario",
+  ),
 });
 
 /** The answer of a backend to a request about how it serves a scenario. */
 export type ServiceAnswer = z.output<typeof service>;
 
 /** The body of every answer that refuses a request. */
-export const failed = z.strictObject({ error: z.string().describe("a sentence") });
+export const failed = z.strictObject({ error: z.string().describe("the reason, as a sentence") });

@@ -3,21 +3,21 @@ import * as z from "zod";
 import { NS_PER_S, parseIp } from "../base/mod.ts";
 import { configKeys, duration, serverFault, serverKeys } from "../config/mod.ts";
 
-/** What the operator wants of a backend. */
+/** The state that the operator wants for a backend. */
 export const stateBody = z.strictObject({
   state: z.enum(["ready", "drain", "maintenance"], {
     error: () => "must be ready, drain or maintenance",
   }),
 });
 
-/** Its weight. */
+/** The weight that the operator wants for a backend. */
 export const weightBody = z.strictObject({
   weight: z.int({ error: () => "must be a whole number" })
     .min(0, { error: () => "must be at least 0" })
     .max(256, { error: () => "must be at most 256" }),
 });
 
-/** The algorithm, as config.yaml has it. */
+/** The algorithm, in the notation of config.yaml. */
 export const algorithmBody = z.strictObject({ algorithm: configKeys.algorithm });
 
 /** The client whose pick is explained. */
@@ -33,11 +33,11 @@ export const faultBody = z.strictObject({
       "{fast-errors: 100%}, {gray: {rate: 30%, slow: 2}}, {flap: {period: 10s, down: 50%}}",
   }),
   for: duration({ positive: true }).optional().describe(
-    "how long it lasts; until it is ended if left out",
+    "how long the fault lasts; if left out, until a request ends it",
   ),
 });
 
-/** A backend serves a scenario for no longer than this without being asked again. */
+/** The longest time for which a backend serves a scenario after a request. */
 const SERVICE_TIME_MAX = 600 * NS_PER_S;
 
 /** How a backend is to serve the requests of a scenario, and for how long. */
@@ -46,6 +46,6 @@ export const serviceBody = z.strictObject({
   for: duration({ positive: true })
     .refine((time) => time <= SERVICE_TIME_MAX, { error: () => "must be at most 10m" })
     .describe(
-      "the backend serves as before after this time, unless the request is repeated; at most 10m",
+      "after this time, the backend serves as before again, unless the request is repeated; at most 10m",
     ),
 });

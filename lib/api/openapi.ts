@@ -74,7 +74,8 @@ const OPERATIONS: Readonly<Record<string, Path>> = {
   },
   "/api/events": {
     get: {
-      summary: "Events as they happen, as server-sent events; the header Last-Event-ID resumes",
+      summary:
+        "Events as they happen, as server-sent events. With the header Last-Event-ID, the events after that one come first",
       query: {
         connections: "true: events of single connections, too",
         last_event_id: "the same as the header Last-Event-ID, for readers that cannot set headers",
@@ -85,7 +86,8 @@ const OPERATIONS: Readonly<Record<string, Path>> = {
   },
   "/api/frames": {
     get: {
-      summary: "Ten frames a second to draw, as server-sent events",
+      summary:
+        "Ten times a second, the present numbers for charts (a frame), as server-sent events",
       answer: STREAM,
       refusals: [503],
     },
@@ -141,7 +143,11 @@ const OPERATIONS: Readonly<Record<string, Path>> = {
   "/metrics": { get: { summary: "Metrics for Prometheus", answer: TEXT } },
   "/healthz": { get: { summary: "200 while the process runs", answer: TEXT } },
   "/readyz": {
-    get: { summary: "200 while a backend is active; otherwise 503", answer: TEXT, refusals: [503] },
+    get: {
+      summary: "200 while at least one backend is active; otherwise 503",
+      answer: TEXT,
+      refusals: [503],
+    },
   },
 };
 
@@ -188,7 +194,7 @@ export function openApi(): Json {
       license: { name: "MIT", identifier: "MIT" },
       description:
         "Shows the state of the balancer, and changes it. A backend can have an admin API of its own, " +
-        "which injects faults and can serve the requests of a scenario. Each name contains its unit.",
+        "which injects faults and can serve the requests of a scenario. The name of each quantity contains the unit.",
     },
     servers: [{ url: "http://127.0.0.1:9900" }],
     paths: {
@@ -273,7 +279,7 @@ function described(
   };
 }
 
-/** OpenAPI 3.1 takes JSON Schema 2020-12. */
+/** Converts to JSON Schema 2020-12, which OpenAPI 3.1 contains. */
 function schemaOf(schema: z.ZodType, io: "input" | "output" = "output"): Json {
   const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, target: "draft-2020-12" });
   return rest;

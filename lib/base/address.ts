@@ -61,7 +61,7 @@ function whatIsWrong(text: string): string {
   const port = /^(?:\*?:)?(\d{1,5})$/.exec(text)?.[1];
   if (Number(port) > 65535) return `port ${port} is out of range: a port is 1 to 65535`;
   if (port !== undefined) {
-    return `the host is missing: write 127.0.0.1:${port} for this machine, or another's address`;
+    return `the host is missing: write 127.0.0.1:${port} for this machine, or the address of another machine`;
   }
   const url = /^[a-z][a-z0-9+.-]*:\/\/([^/]+)/i.exec(text);
   if (url !== null) return `"${text}" is a URL: write only its host and port, like ${url[1]}`;

@@ -11,10 +11,10 @@ export interface Aged<T> {
  * Members in the order in which they were added. Each of them can be removed in O(1).
  *
  * A `Map` or `Set` keeps this order, too. But to find its oldest member, it must skip the gaps of all members that
- * were removed before: with 100,000 sessions this took up to 100 µs. In addition, if members are added and removed
- * continually, it moves to a new table now and then. Each old table refers to its members at that time and to the
- * next table. Once such a table is in the old generation, the garbage collector of the young generation frees none of
- * these members any more.
+ * were removed before: with 100,000 sessions this took up to 100 µs. In addition, while members are added and removed,
+ * a `Map` moves to a new table now and then. Each old table refers to its members at that time and to the next table.
+ * Once such a table is in the old generation, the garbage collector of the young generation frees none of these
+ * members any more.
  */
 export class AgeList<T extends Aged<T>> {
   #oldest: T | undefined;

@@ -39,7 +39,7 @@ export function ln(x: number): number {
     high = words[HIGH]!;
   }
   if (high >= 0x7ff00000) return x;
-  // What is above √2 counts to the next power of two.
+  // Above √2 times a power of two, the next power of two is used, so that f is close to 0.
   const biased = (high + 0x95f64) >> 20;
   exponent += biased - 1023;
   const f = double[0]! * SCALES[biased]! - 1;

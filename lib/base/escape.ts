@@ -7,7 +7,7 @@
  * The control characters C0, DEL and C1; the marks, embeddings, overrides and isolates that change the
  * direction of text; and the separators at which some viewers begin a line.
  */
-const UNSAFE = // deno-lint-ignore no-control-regex -- these are what it is about
+const UNSAFE = // deno-lint-ignore no-control-regex -- this expression looks for control characters
   /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
 const ALL_UNSAFE = new RegExp(UNSAFE, "g");
 
@@ -19,7 +19,7 @@ export function escapeText(text: string): string {
   return UNSAFE.test(text) ? text.replaceAll(ALL_UNSAFE, escaped) : text;
 }
 
-/** As `escapeText`, for a text whose line breaks stay. */
+/** Like `escapeText`, but the line breaks stay. */
 export function escapeLines(text: string): string {
   return text.split("\n").map(escapeText).join("\n");
 }

@@ -113,7 +113,9 @@ export function parsePrefix(text: string): Prefix {
   const most = address.includes(":") ? 128 : 32;
   const bits = length === undefined ? most : /^\d{1,3}$/.test(length) ? Number(length) : NaN;
   if (!(bits <= most)) {
-    throw new SyntaxError(`"${text}" has no such length: it is 0 to ${most} bits`);
+    throw new SyntaxError(
+      `"${text}": after the / must be the length of the prefix, 0 to ${most} bits`,
+    );
   }
   const counted = bits + 128 - most;
   return { groups: maskIp(groups, counted), bits: counted };

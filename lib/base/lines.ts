@@ -73,7 +73,7 @@ export class LineReader {
     return before === CARRIAGE_RETURN && last === NEWLINE;
   }
 
-  /** Skips bytes. Returns whether there were as many. */
+  /** Skips bytes. Returns whether the stream had that many. */
   async skip(count: number): Promise<boolean> {
     let left = count;
     while (left > this.#end - this.#start) {

@@ -25,7 +25,7 @@ class Xoroshiro implements Random {
 
   constructor(seed: number) {
     this.#generator = xoroshiro128plus(mix(seed | 0));
-    // The state starts out mostly zeros and ones; these steps spread the seed over all of it.
+    // At first, half of the state is the same for every seed. These steps spread the seed over the whole state.
     for (let i = 0; i < WARM_UP; i++) this.#generator.next();
   }
 

@@ -86,7 +86,7 @@ Register-ArgumentCompleter -Native -CommandName lbsim -ScriptBlock {
   param($current, $line, $cursor)
   $words = @($line.CommandElements | Select-Object -Skip 1 |
     Where-Object { $_.Extent.EndOffset -lt $cursor } | ForEach-Object { $_.ToString() })
-  # "=" stands for an empty word, which older versions do not hand over.
+  # "=" stands for an empty word, because older versions of PowerShell do not pass an empty one.
   $words += if ($current) { $current } else { '=' }
   & $line.CommandElements[0].ToString() complete-words '--' @words 2>$null |
     Where-Object { $_ -notlike ':*' -and $_ -like "$current*" } | ForEach-Object {

@@ -7,7 +7,7 @@ export type ExitCode = 0 | 1 | 2 | 3 | 130;
 
 /** The environment of a subcommand. `main.ts` creates the real one, and tests create others. */
 export interface Io {
-  /** Writes a line to standard output. This and the other functions do not wait for a reader: see `written`. */
+  /** Writes a line to standard output. This function and the others do not wait until it is read: see `written`. */
   out(line: string): void;
   /** Writes text to standard output without a line end, like a prompt. */
   print(text: string): void;
@@ -16,8 +16,8 @@ export interface Io {
   /** The target of the log: standard output. Lines are dropped if the reader is too slow. */
   readonly log: LogTarget;
   /**
-   * Shows a line with the progress below all other lines. It replaces the previous one; without an argument, it
-   * removes it. If there is no terminal, nothing is shown.
+   * Shows a line with the progress below all other lines, in place of the previous one. Without an argument, the
+   * previous one is removed. If there is no terminal, nothing is shown.
    */
   status(line?: string): void;
   /**
@@ -31,7 +31,7 @@ export interface Io {
   readonly color: boolean;
   /** The width of the terminal in characters; 80 if there is no terminal. */
   readonly columns: number;
-  /** The code with which `main.ts` will exit. */
+  /** Sets the code with which `main.ts` will exit. */
   setExitCode(code: ExitCode): void;
   /** Aborted by the first Ctrl-C or SIGTERM: the command must finish its work and return. */
   readonly signal: AbortSignal;

@@ -59,11 +59,11 @@ export function startLogging(options: LogOptions, target: LogTarget): void {
 }
 
 /**
- * Writes a record: a sentence, and the data from which it was made. The sentence is written unchanged, while
- * LogTape's own methods would read braces as placeholders. Both may contain text from outside.
+ * Writes a record: a sentence, and the data from which it was made. The sentence is written unchanged: LogTape's own
+ * methods would read braces in it as placeholders. The sentence and the data may contain text from outside.
  *
- * @param more `details`: lines that belong below the sentence, like an excerpt of a file. `timestamp`: when it
- *   happened, in milliseconds, if not now.
+ * @param more `details`: lines that belong below the sentence, like an excerpt of a file. `timestamp`: the time of the
+ *   event in milliseconds since 1970, if it is not now.
  */
 export function logSentence(
   log: Logger,
@@ -82,7 +82,7 @@ interface RecordDetails {
   readonly timestamp?: number;
 }
 
-/** A record whose message is lines, not the parts of one. */
+/** A record whose `message` is a list of lines. In LogTape's own records, it is a list of the parts of one line. */
 function recordOf(
   category: readonly string[],
   level: LogOptions["level"],
@@ -100,7 +100,7 @@ function recordOf(
   };
 }
 
-/** The lines of a record: LogTape's own have one. */
+/** The lines of a record. A record of LogTape's own has one line. */
 function linesOf({ category, message }: LogRecord): readonly string[] {
   return category[0] === "lbsim" ? message as string[] : [message.map(String).join("")];
 }
@@ -112,7 +112,7 @@ function droppedRecord(count: number): LogRecord {
   return recordOf(["lbsim"], "warning", sentence, { event: "log_lines_dropped", count });
 }
 
-/** Forgets the target. */
+/** Ends logging: the target gets no more lines. */
 export function stopLogging(): void {
   resetSync();
 }
@@ -130,7 +130,7 @@ function jsonLine(record: LogRecord): string {
 
 let lastTime = { timestamp: NaN, text: "" };
 
-/** Many records have the time of the one before. */
+/** The time in ISO 8601. The last one is kept, because many records have the same time as the record before. */
 function isoTime(timestamp: number): string {
   if (lastTime.timestamp !== timestamp) {
     lastTime = { timestamp, text: new Date(timestamp).toISOString() };
@@ -151,8 +151,8 @@ const STYLES = {
 const PREFIX = "12:34:56.789 warning ".length;
 
 /**
- * Columns for a sentence. A sentence is worth more than one line of a terminal; a status line, which comes again
- * and again, is not.
+ * The largest number of columns for a sentence. Only a status line is cut to one line of the terminal, because it is
+ * logged again and again.
  */
 function roomFor({ properties }: LogRecord, { stdoutIsTerminal, width }: LogTarget): number {
   const isStatus = properties.event === "status" && stdoutIsTerminal;

@@ -59,7 +59,7 @@ export function rateOption(text: string): number {
 
 const SIZES: Readonly<Record<string, number>> = { KB: 1024, MB: 1024 ** 2, GB: 1024 ** 3 };
 
-/** `--record-max-size 100MB`: a number of bytes. A KB has 1024 of them. */
+/** `--record-max-size 100MB`, as a number of bytes. A KB has 1024 bytes. */
 export function sizeOption(text: string): number {
   const [, number, unit = ""] = /^(\d+(?:\.\d+)?) ?(KB|MB|GB)$/i.exec(text) ?? [];
   const value = Math.floor(Number(number) * (SIZES[unit.toUpperCase()] ?? NaN));
@@ -106,7 +106,7 @@ export function addressOption(name: string, text: string): Address {
   }
 }
 
-/** An option's value by a parser that throws a SyntaxError with a helpful message. */
+/** Parses an option's value with a parser that throws a SyntaxError with a helpful message. */
 export function parsed<T>(parse: () => T): T {
   try {
     return parse();

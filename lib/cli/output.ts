@@ -19,11 +19,11 @@ export type Lost = "text" | "log";
 
 /** The default of `logMax`: some seconds of a busy log. */
 const LOG_MAX = 1024 * 1024;
-/** One write has about this many characters at most, so that few lines are in progress. */
+/** One write has at most about this many characters, so that only a few lines are being written at the same time. */
 const BATCH_MAX = 64 * 1024;
 /** Log lines that arrive within this time after a write are written together, in the next write. */
 const LOG_PACE = 10 * NS_PER_MS;
-/** The time until the next attempt if a stream that another program made non-blocking is full. */
+/** If another program has made a stream non-blocking, and the stream is full: the time until the next attempt. */
 const FULL_RETRY = 20 * NS_PER_MS;
 /** Time until the next attempt to write to a stream that has failed, like a file on a full disk. */
 const FAILED_RETRY = NS_PER_S;
@@ -116,7 +116,7 @@ export class Output {
   #start(): void {
     if (this.#isWriting) return;
     this.#isWriting = true;
-    // What else is written in this turn of the event loop goes into the same write.
+    // Everything that is written in this turn of the event loop goes into the same write.
     queueMicrotask(() => void this.#run());
   }
 
@@ -231,14 +231,14 @@ class LogBuffer {
     }
   }
 
-  /** Notes that lines that had been taken were not written. */
+  /** Counts lines as dropped: `take` returned them, but they were not written. */
   noteDropped(count: number): void {
     this.#dropped += count;
   }
 
   /**
    * Takes the oldest lines, as many as fit. If lines were dropped, the text begins with a line that states their
-   * number. `lines` counts the lines that the text stands for.
+   * number. `lines` is the number of lines that were taken or dropped.
    */
   take(max: number): { text: string; lines: number } {
     let text = "";

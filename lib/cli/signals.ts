@@ -6,7 +6,7 @@ import { NS_PER_MS } from "../base/mod.ts";
 /** Deno opens the debugger's port within a turn or two of the event loop after SIGUSR1. */
 const DEBUGGER_WAIT = 100 * NS_PER_MS;
 /**
- * On a busy machine this takes longer. So the port is checked this many times more, every `LATE_LOOK_MS` milliseconds.
+ * On a busy machine this takes longer. So the port is closed this many times more, every `LATE_LOOK_MS` milliseconds.
  */
 const LATE_LOOKS = 50;
 const LATE_LOOK_MS = 100;
@@ -20,7 +20,7 @@ export function listenToSignals(stop: () => void): void {
   Deno.addSignalListener("SIGINT", stop);
   if (Deno.build.os === "windows") return;
   Deno.addSignalListener("SIGTERM", stop);
-  // Both would otherwise end the process at once.
+  // Without a listener, each of these signals would end the process at once.
   Deno.addSignalListener("SIGUSR1", closeDebugger);
   Deno.addSignalListener("SIGUSR2", () => {});
 }
@@ -36,13 +36,13 @@ export function listenForHangup(stop: () => void): void {
   });
 }
 
-/** Whether input or output is a terminal: not for a service, in a script, or when the terminal is gone. */
+/** Whether input or output is a terminal. This is false in a service, in a script, and after the terminal closed. */
 export function hasTerminal(): boolean {
   return [Deno.stdin, Deno.stdout, Deno.stderr].some((stream) => stream.isTerminal());
 }
 
 /**
- * Closes the debugger on port 9229, which Deno opens after SIGUSR1 and which cannot be forbidden. A debugger gets its
+ * Closes the debugger on port 9229. Deno opens it after SIGUSR1, and has no setting against that. A debugger gets its
  * session only in a turn of the event loop, so the port is closed again in the turn in which it opens. A program that
  * tries to connect all the time rarely gets a session, and loses it at once.
  */

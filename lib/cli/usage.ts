@@ -1,7 +1,7 @@
 /** Formats help texts and usage errors like lbsim's other messages. */
 import { Help, type Option } from "commander";
 
-/** What Commander says of a mistake → `lbsim: unknown option "--listn"` and, below it, a hint. */
+/** Converts Commander's message about a mistake: `lbsim: unknown option "--listn"` and, on the next line, a hint. */
 export function usageError(text: string): string {
   return text
     .replace(
@@ -34,7 +34,7 @@ function wrongValue(_: string, flag: string, value: string): string {
   return `lbsim: ${flag} ${value === "" ? '""' : value}: `;
 }
 
-/** The description of an option in the help. It does not mention a default of "off" or "nothing". */
+/** The description of an option in the help. It does not mention a default that is false or an empty text. */
 export function optionDescription(this: Help, option: Option): string {
   const isPlain = option.defaultValue === false || option.defaultValue === "";
   if (!isPlain) return Help.prototype.optionDescription.call(this, option);

@@ -23,9 +23,8 @@ const CHECKS: readonly ((data: unknown) => Finding[])[] = [
 ];
 
 /**
- * Finds combinations of values that are not possible. A schema cannot express such rules. It reads the data as
- * written in the file, so that these mistakes are reported together with all others. It ignores values that it cannot
- * read.
+ * Finds combinations of values that are not possible. A schema cannot express such rules. The data are as written in
+ * the file, so that these mistakes are reported together with all others. Values that cannot be read are ignored.
  */
 export function checkConfig(data: unknown): Finding[] {
   return CHECKS.flatMap((check) => check(data));
@@ -82,7 +81,7 @@ function repeatedAddresses(data: unknown): Finding[] {
   });
 }
 
-/** Finds backends that are the balancer itself on every machine. */
+/** Finds backends that are the balancer itself, whatever machine it runs on. */
 function itself(data: unknown): Finding[] {
   const listen = read(orDefault(valueAt(data, ["listen"]), configKeys.listen), parseAddress);
   if (listen === undefined) return [];
@@ -104,12 +103,12 @@ function itself(data: unknown): Finding[] {
 
 const NOWHERE: Address = { host: "", port: 0 };
 
-/** Whether a duration is longer than another one. It is not if one of them cannot be read. */
+/** Whether a duration is longer than another one; false if one of them cannot be read. */
 function isLonger(a: unknown, b: unknown): boolean {
   return (read(a, parseDuration) ?? -Infinity) > (read(b, parseDuration) ?? Infinity);
 }
 
-/** Two values of a section, and the place of one of them: the place of the first, unless it has its default. */
+/** Two values of a section, and the place of a mistake: the first value, or the second if the first is left out. */
 function pairAt(
   data: unknown,
   section: string,
@@ -184,7 +183,7 @@ function tooManyPoints(data: unknown): Finding[] {
 
 function weightless(data: unknown): Finding[] {
   const all = backends(data);
-  // A backup gets clients while no primary can, and a primary of weight 0 never can.
+  // One backend with a weight above 0 is enough. A backup gets clients while all primaries have weight 0.
   if (all.length === 0 || all.some(({ weight }) => weight !== 0)) return [];
   return [{
     path: ["backends"],

@@ -125,7 +125,7 @@ export function render(diagnostic: Diagnostic, source: Source): string {
  * password may begin before the visible part.
  */
 const LINE_MAX = 4000;
-/** The longest message: it may quote a very long value. */
+/** A longer message is shortened, because it may quote a very long value. */
 const MESSAGE_MAX = 400;
 
 function shown(message: string): string {

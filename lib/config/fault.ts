@@ -4,7 +4,7 @@ import { NS_PER_MS } from "../base/mod.ts";
 import type { ServerFault } from "../fault/mod.ts";
 import { duration, number, oneKeyOf, share } from "./scalars.ts";
 
-/** The period of a flap. */
+/** The bound for the period of a flap. */
 const RESTARTED = {
   least: { value: NS_PER_MS, because: "no process can end and start again in less time" },
 };

@@ -40,7 +40,7 @@ export function validate<S extends z.ZodType>(
 /** The number of items of a long list that are checked first. */
 const BEGINNING = 100;
 
-/** The findings at the beginning of long lists, if there are enough of them that the rest need not be checked. */
+/** The findings at the beginning of long lists; undefined if they are too few to leave the rest unchecked. */
 function wrongInBeginning(schema: z.ZodType, data: unknown): readonly Finding[] | undefined {
   const beginning = beginningOf(data);
   if (beginning === data) return undefined;
@@ -116,11 +116,11 @@ function findingsOfIssue(issue: Issue, base: Path, shape: JsonSchema, data: unkn
       });
     case "invalid_union": {
       if (given === undefined && !isDiscriminated(issue)) return [missing(path, issue, shape)];
-      // The alternative that was meant is the one whose kind of value this is.
+      // The kind of the value shows which alternatives may be meant.
       const meant = (issue.errors as Issue[][]).filter((errors) =>
         !errors.some((inner) => inner.path.length === 0 && isOfOtherKind(inner, given))
       );
-      // A word that stands for something else is hinted at; what is wrong is said of the rest.
+      // Some alternatives are single words. The hint lists them, and the message is about another alternative.
       const words = meant.flat().flatMap((inner) =>
         inner.code === "invalid_value" && inner.path.length === 0 ? inner.values.map(String) : []
       );
@@ -132,11 +132,11 @@ function findingsOfIssue(issue: Issue, base: Path, shape: JsonSchema, data: unkn
         const word = typeof given === "string" ? didYouMean(given, words) : undefined;
         return findings.map((finding) => ({ hint: word ?? `or: ${words.join(", ")}`, ...finding }));
       }
-      // What chooses among the alternatives is there or not, and names none of them.
+      // The key that chooses the alternative is missing, or its value names none of them.
       if (isDiscriminated(issue)) {
         return [notOneOf(path, given, namesAt(shape, path))];
       }
-      // Of another kind than all of them, yet one may know what was meant: 10 is nearly 10ms.
+      // The value is of the wrong kind for every alternative. The message of one may still help: 10 is nearly 10ms.
       const knowing = (issue.errors.flat() as Issue[]).find(({ path: inner, message }) =>
         inner.length === 0 && !/^(must be [^:]*$|Invalid)/.test(message)
       );

@@ -31,7 +31,7 @@ export function withOverrides({ config, data }: ConfigDraft, overrides: Override
     log: {
       ...config.log,
       ...logLevel !== undefined && { level: flagValue("--log-level", logKeys.level, logLevel) },
-      // The flag can only switch it off.
+      // The flag is `--no-log-connections`: it cannot switch them on.
       ...logConnections === false && { connections: false },
       ...logFormat !== undefined &&
         { format: flagValue("--log-format", logKeys.format, logFormat) },

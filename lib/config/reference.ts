@@ -30,7 +30,7 @@ export function jsonSchema(title: string, schema: z.ZodType): Record<string, unk
 /**
  * The reference of a file: a Markdown table with a line for each key.
  *
- * @param isElsewhere Whether the keys inside a group with these keys are described in another place.
+ * @param isElsewhere Whether a group with these keys is described in another place, so that the table leaves them out.
  */
 export function referenceTable(
   schema: z.ZodType,
@@ -55,7 +55,7 @@ function rows(prefix: string, property: Property, isElsewhere: IsElsewhere): str
   });
 }
 
-/** The keys inside a value: of a group, of a list's items, of each of a group's values. */
+/** The lines for the keys inside a value: in a group, in the items of a list, or in each value of a group. */
 function inside(name: string, property: Property, isElsewhere: IsElsewhere): string[] {
   const { items, additionalProperties, anyOf } = property;
   if (items?.properties !== undefined) return rows(`${name}[].`, items, isElsewhere);

@@ -41,7 +41,7 @@ export function rule(
   }, { when: () => true });
 }
 
-/** The longest text that is given to a parser: a longer one could take a parser too long. */
+/** The longest text that is given to a parser, which could need too much time for a longer one. */
 export const TEXT_MAX = 2000;
 
 /** The schema of a text with a parser that throws a SyntaxError with a helpful message. */

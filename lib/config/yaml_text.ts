@@ -34,7 +34,7 @@ const LEXEMES_MAX = 300_000;
 /** The largest number of values. A few aliases of aliases can stand for millions of values. */
 const VALUES_MAX = 500_000;
 /**
- * The number of lexemes in a step, which takes less than a millisecond, so that requests of a running balancer do not
+ * The number of lexemes in a step. A step takes less than a millisecond, so that clients of a running balancer do not
  * wait long.
  */
 const LEXEMES_PER_STEP = 200;
@@ -88,7 +88,7 @@ type Documents = Generator<Document.Parsed>;
 /** The lexeme that the lexer emits when it stops because of brackets that are not closed. */
 const FLOW_BROKEN = "\u0018";
 
-/** Counts while a text is read, and records opened brackets and quotes. */
+/** Counts lexemes and open brackets while a text is read, and records the places of brackets and quotes. */
 class Bounds implements Openings {
   lexemes = 0;
   bracket: Span | undefined;
@@ -183,7 +183,7 @@ class Survey {
     return values;
   }
 
-  /** The node; for an alias without an anchor, the text that may have been meant. */
+  /** The node itself; for an alias without an anchor, the text that may have been meant. */
   #known(node: unknown): unknown {
     if (!isAlias(node) || this.#anchors.has(node.source)) return node;
     this.#addUnresolved(node);
@@ -192,7 +192,7 @@ class Survey {
     return text;
   }
 
-  /** Tests items of a group: each needs a key that is text and that no other item has. */
+  /** Returns a test for the items of a group: is the key text? It reports keys that are not text or appear twice. */
   #hasKey(): (item: { readonly key: unknown }) => boolean {
     const seen = new Set<string>();
     return ({ key }) => {

@@ -14,13 +14,13 @@ export interface ActiveFault {
 export class ActiveFaults {
   #active: readonly ActiveFault[] = [];
 
-  /** In the order in which they began. */
+  /** The active faults, in the order in which they began. */
   get all(): readonly ActiveFault[] {
     return this.#active;
   }
 
   /**
-   * Begins a fault; it is added to those that are active.
+   * Begins a fault, in addition to the active ones.
    *
    * @param duration Infinity if only `end` ends it.
    */
@@ -51,7 +51,7 @@ export class ActiveFaults {
     );
   }
 
-  /** When `passTime` or `effect` next has another result; Infinity if it has none. */
+  /** The next time at which `passTime` or `effect` returns something else; Infinity if there is none. */
   nextChange(now: Nanoseconds): Nanoseconds {
     return this.#active.reduce(
       (next, one) => Math.min(next, one.until, nextFlap(one, now)),
@@ -60,7 +60,7 @@ export class ActiveFaults {
   }
 }
 
-/** Whether this is a flapping backend in the part of its period in which it is down. */
+/** Whether the fault is a flap, and the backend is down at this time of the period. */
 function isFlappedDown({ fault, since }: ActiveFault, now: Nanoseconds): boolean {
   return fault.name === "flap" && (now - since) % fault.period < downTime(fault);
 }

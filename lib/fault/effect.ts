@@ -8,7 +8,7 @@ export interface FaultEffect {
   readonly silent: boolean;
   /** Whether the process is paused. */
   readonly paused: boolean;
-  /** Whether it does not listen. */
+  /** Whether the process does not listen. */
   readonly refusing: boolean;
   /** Whether each connection is reset when its first data arrive. */
   readonly resetting: boolean;

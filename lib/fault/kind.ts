@@ -17,7 +17,7 @@ export type ServerFault =
    * requests queue, and `expect` and `http` probes time out.
    */
   | { readonly name: "pause" }
-  /** It does not listen: connects and probes are refused, and open connections continue. */
+  /** The process does not listen: connects and probes are refused, and open connections continue. */
   | { readonly name: "refuse" }
   /**
    * Connects and `tcp` probes succeed, and each connection is reset when its first data arrive. Connections

@@ -1,7 +1,7 @@
 import { didYouMean, formatDuration, parseDuration } from "../base/mod.ts";
 import type { ServerFault } from "./kind.ts";
 
-/** The kinds of faults that a backend can have on demand, in the order of the documents. */
+/** The kinds of faults that a backend can have on demand, in the order in which the documents list them. */
 export const FAULT_NAMES = [
   "crash",
   "hang",
@@ -29,7 +29,7 @@ const EXAMPLES: Readonly<Record<ServerFault["name"], readonly string[]>> = {
   flap: ["10s", "50%"],
 };
 
-/** `hang`, `slow 5x`, `gray 30% 2x`: as `parseFault` reads it. */
+/** A fault in words that `parseFault` can read: `hang`, `slow 5x`, `gray 30% 2x`. */
 export function faultWords(fault: ServerFault): string {
   switch (fault.name) {
     case "slow":

@@ -20,7 +20,7 @@ export interface KeyPair {
 
 /** The content of all files that a configuration names for TLS. */
 export interface Certificates {
-  /** The certificate that the balancer shows to clients; absent if they do not use TLS. */
+  /** The certificate that the balancer shows to clients; absent if clients do not use TLS. */
   readonly listener?: KeyPair;
   /** In PEM: CAs with which backends are verified, in addition to the public ones. */
   readonly backendCa?: string;
@@ -76,7 +76,7 @@ export function namesInWords({ names }: KeyPair): string {
   return names.length === 0 ? "no name at all" : names.join(", ");
 }
 
-/** The files that a configuration names for TLS. Relative paths start at its own directory. */
+/** The files that a configuration names for TLS. Relative paths start at the directory of the configuration. */
 export function certificateFiles(file: string, { tls, backendTls }: Config) {
   return {
     ...tls !== undefined && {
@@ -92,7 +92,7 @@ export interface ReadCertificates {
   readonly certificates: Certificates;
   /** All mistakes in the files. */
   readonly findings: readonly Finding[];
-  /** One line for each file that has expired and is replaced by the content in use. */
+  /** One line for each file whose certificate has expired, so that the content in use stays. */
   readonly expired: readonly string[];
 }
 
@@ -100,8 +100,8 @@ export interface ReadCertificates {
  * Reads the files that a configuration names for TLS.
  *
  * @param file The path of the configuration itself.
- * @param nowMs In milliseconds since 1970: what has expired by then is wrong.
- * @param inUse The content in use. It stays in use if the only mistake in a new file is that it has expired.
+ * @param nowMs In milliseconds since 1970: a certificate that has expired by then is a mistake.
+ * @param inUse The content in use. It stays in use if the only mistake in a new file is an expired certificate.
  */
 export async function readCertificates(
   file: string,
@@ -162,7 +162,7 @@ export async function readCertificates(
  * Reads CAs.
  *
  * @returns The CAs in PEM.
- * @throws {UserError} if there is none in the file.
+ * @throws {UserError} if the file has no CA.
  */
 export async function loadAuthorities(file: string): Promise<string> {
   return (await readChain(file)).pem;
@@ -171,7 +171,7 @@ export async function loadAuthorities(file: string): Promise<string> {
 /**
  * Reads a certificate and its key.
  *
- * @param nowMs In milliseconds since 1970: what has expired by then is wrong.
+ * @param nowMs In milliseconds since 1970: a certificate that has expired by then is a mistake.
  * @throws {UserError} that says what is wrong with them.
  */
 export async function loadKeyPair(

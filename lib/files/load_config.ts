@@ -18,7 +18,7 @@ import { readText } from "./text_file.ts";
 export interface LoadedConfig {
   readonly config: Config;
   readonly certificates: Certificates;
-  /** One line for each file that has expired and is replaced by the content in use. */
+  /** One line for each file whose certificate has expired, so that the content in use stays. */
   readonly expired: readonly string[];
 }
 
@@ -35,7 +35,7 @@ export async function loadConfig(file: string, overrides: Overrides = {}): Promi
 /**
  * Reads a configuration file and the files that it names.
  *
- * @param nowMs In milliseconds since 1970: what has expired by then is wrong.
+ * @param nowMs In milliseconds since 1970: a certificate that has expired by then is a mistake.
  * @param inUse The certificates in use. One stays in use if the only mistake in the new one is that it has expired.
  * @throws {UserError} as `loadConfig`, also for mistakes in a certificate or key.
  */
@@ -51,7 +51,7 @@ export function loadConfigAndCertificates(
  * Reads a configuration file, and the files that it names, for a balancer on this machine, and applies the
  * settings of the command line.
  *
- * @param nowMs In milliseconds since 1970: what has expired by then is wrong.
+ * @param nowMs In milliseconds since 1970: a certificate that has expired by then is a mistake.
  * @param inUse The certificates in use. One stays in use if the only mistake in the new one is that it has expired.
  * @throws {UserError} as `loadConfigAndCertificates`; also if a flag is wrong, if this machine does not
  * have the address to listen on, or if the balancer would be its own backend.
@@ -135,7 +135,7 @@ async function withCertificates(
   return { config, ...await readCertificates(file, config, nowMs, inUse) };
 }
 
-/** Runs the steps one by one, and lets the event loop turn between them. */
+/** Runs the steps one by one, and lets the event loop handle other events between them. */
 async function inTurns<T>(steps: Generator<void, T>): Promise<T> {
   while (true) {
     const { done, value } = steps.next();

@@ -7,7 +7,7 @@ import { type NamedFile, ScenarioDraft, type Study } from "../scenario/mod.ts";
 import { beside } from "./beside.ts";
 import { readText } from "./text_file.ts";
 
-/** A million rows have about 24 MB. */
+/** The largest size of a trace. A million rows take about 24 MB. */
 const TRACE_BYTES_MAX = 256 * 1024 * 1024;
 
 const TRACE_HINT =
@@ -15,11 +15,11 @@ const TRACE_HINT =
 const CONFIG_HINT = "`extends` names a config.yaml; its path is relative to the scenario";
 
 /**
- * Reads a scenario and the files that it names. For a balancer's configuration, it creates a scenario that compares
- * all algorithms.
+ * Reads a scenario and the files that it names. If the file is a balancer's configuration, the scenario compares all
+ * algorithms with this configuration.
  *
  * @param set Settings that override the file's, `key=value`.
- * @throws {UserError} if a file cannot be read; {DiagnosticsError} if there are mistakes in one.
+ * @throws {UserError} if a file cannot be read; {DiagnosticsError} if a file has mistakes.
  */
 export async function loadStudy(file: string, set: readonly string[]): Promise<Study> {
   const source = await readText(file, "name a scenario or a config.yaml: lbsim sim FILE");
@@ -32,7 +32,7 @@ export async function loadStudy(file: string, set: readonly string[]): Promise<S
 /**
  * Reads the files that a scenario names; paths in it are relative to its file.
  *
- * @param read The YAML of files that have been read already.
+ * @param read By path: the YAML of files that have been read already.
  * @throws {UserError} as `loadStudy`.
  */
 export async function studyOf(
@@ -63,7 +63,7 @@ async function readNamed({ path, kind, flag }: NamedFile, scenario: string): Pro
   }
 }
 
-/** A scenario for a balancer's configuration: which algorithm suits it? */
+/** A scenario that compares all algorithms with a balancer's configuration. */
 function everyAlgorithm(file: string): string {
   return `extends: ${JSON.stringify(file)}
 duration: 1m

@@ -4,13 +4,13 @@ import { type Address, canonicalIp, NS_PER_S, parseIp } from "../base/mod.ts";
 import { arrivesAt, type Endpoints, type Finding, ownBackends } from "../config/mod.ts";
 import { sleep } from "../io/mod.ts";
 
-/** The IP addresses of a host name; none if there are none. */
+/** Returns the IP addresses of a host name; an empty list if it has none. */
 export type Resolve = (name: string) => Promise<readonly string[]>;
 
-/** The longest time that a start waits for the addresses of a name. */
+/** The longest time that the start of a balancer waits for the addresses of a name. */
 const LOOKUP_TIMEOUT = NS_PER_S;
 
-/** Asks the system, as a connect does. */
+/** Looks a name up as a connect does. The list is empty if the lookup fails or takes too long. */
 export async function resolveName(name: string): Promise<readonly string[]> {
   const done = new AbortController();
   const found = lookup(name, { all: true })
@@ -22,7 +22,7 @@ export async function resolveName(name: string): Promise<readonly string[]> {
 }
 
 /**
- * Finds the backends that are the balancer itself, by this machine's addresses and those of host names.
+ * Finds the backends that are the balancer itself, by the addresses of this machine and of host names.
  *
  * @param local The addresses of this machine.
  */

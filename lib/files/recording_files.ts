@@ -42,7 +42,7 @@ export function openRecording(file: string): RecordingFiles {
 export function isRecordingFile(file: string): boolean {
   if (isMeantAsRecording(file, "")) return true;
   try {
-    // A pipe could be read only once.
+    // A pipe is not read here, because it can be read only once.
     if (!Deno.statSync(file).isFile) return false;
   } catch {
     return false;

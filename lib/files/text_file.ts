@@ -6,7 +6,7 @@ import { localShortage, systemReason } from "../io/mod.ts";
 const MIB = 1024 * 1024;
 /** Larger files are refused: no configuration is that large, so the path must be wrong. */
 const FILE_BYTES_MAX = MIB;
-/** A pipe that is open already, like that of a shell for `<(…)`. */
+/** A pipe that is open already, like the one that a shell opens for `<(…)`. */
 const OPEN_PIPE = /^\/(dev|proc\/self)\/fd\/\d+$/;
 
 /** The system could not read a file now, but may be able to later. */
@@ -24,7 +24,7 @@ export class UnreadableError extends UserError {
 /**
  * Reads a text file.
  *
- * @param hint What to do if it is missing.
+ * @param hint What to do if the file is missing.
  * @param bytesMax Larger files are refused.
  * @throws {UserError} if it is missing, unreadable, not a file, too large, or not UTF-8; an
  * `UnreadableError` if it may be readable later.
@@ -48,7 +48,7 @@ export async function readText(
 /**
  * Reads a file.
  *
- * @param hint What to do if it is missing.
+ * @param hint What to do if the file is missing.
  * @param bytesMax Larger files are refused.
  * @throws {UserError} as `readText`.
  */

@@ -14,8 +14,8 @@ export type AcceptFailure =
   | "closed";
 
 /**
- * Errors of a single connection. ECONNABORTED, ECONNRESET: the client reset it while it was queued. ENOTCONN (EINVAL
- * on macOS): the client reset it, and this was noticed only when the client's address was read. The others are
+ * Errors of a single connection. ECONNABORTED, ECONNRESET: the client reset the connection before it was accepted.
+ * ENOTCONN (EINVAL on macOS): the same, but this was noticed only when the client's address was read. The others are
  * network errors that Linux reports through accept, and a refusal by the firewall (EPERM).
  */
 const CLIENT_ERRORS: ReadonlySet<string> = new Set([
@@ -59,7 +59,7 @@ const ACCEPTS_PER_TURN = 64;
  * Accepts connections until the listener is closed.
  *
  * @param take Gets each connection, and owns it.
- * @param shortage Called when this machine lacks a resource; accepting continues when it resolves.
+ * @param shortage Called when this machine lacks a resource; accepting continues when the promise resolves.
  * @param turn Lets the event loop poll.
  * @throws {UserError} if the listener itself has failed.
  */

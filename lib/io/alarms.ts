@@ -10,8 +10,8 @@ import { eventLoopTurn } from "./event_loop.ts";
 const EARLY: Nanoseconds = 1300 * NS_PER_US;
 
 /**
- * Wakes at given moments. On an idle machine it is a few tens of microseconds late: `setTimeout` fires a little
- * early, and then the event loop runs turn after turn until the moment comes. So input and output continue, but each
+ * Calls functions at given moments. On an idle machine a call is a few tens of microseconds late: `setTimeout` fires a
+ * little early, and then the event loop runs turn after turn until the moment comes. So input and output continue, but each
  * moment costs about half a millisecond of processor time.
  */
 export class Alarms {
@@ -49,7 +49,7 @@ export class Alarms {
     this.#arm();
   }
 
-  /** Only for `Alarm`. */
+  /** Only `Alarm` calls this. */
   insert(alarm: Alarm, at: Nanoseconds): void {
     let low = 0;
     let high = this.#set.length;
@@ -62,7 +62,7 @@ export class Alarms {
     this.#arm();
   }
 
-  /** Only for `Alarm`. */
+  /** Only `Alarm` calls this. */
   remove(alarm: Alarm): void {
     const place = this.#set.lastIndexOf(alarm);
     if (place >= 0) this.#set.splice(place, 1);
@@ -82,7 +82,7 @@ export class Alarms {
       queueMicrotask(() => void this.#turn());
       return;
     }
-    // Rounded down: the event loop turns for the rest.
+    // Rounded down: the turns of the event loop fill the rest of the time.
     this.#timer = setTimeout(() => void this.#turn(), Math.max(0, timerDelay(early) - 1));
   }
 

@@ -12,8 +12,8 @@ export function monotonicNow(): Nanoseconds {
 const DELAY_MAX_MS = 2 ** 31 - 1;
 
 /**
- * A delay for `setTimeout`, in milliseconds and rounded down, so that the timer fires early rather than late. A delay
- * of more than 24 days is shortened to 24 days.
+ * A delay for `setTimeout`, in milliseconds and rounded up, so that the timer does not fire too early. A delay of more
+ * than 24 days is shortened to 24 days.
  */
 export function timerDelay(duration: Nanoseconds): number {
   return Math.min(Math.max(0, Math.ceil(duration / NS_PER_MS)), DELAY_MAX_MS);

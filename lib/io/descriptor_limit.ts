@@ -13,7 +13,7 @@ const RESERVE = 16;
  */
 const PER_TRY = 4;
 
-/** A try that was allowed has opened its descriptors after this long. */
+/** After this time, a try that was allowed has opened its descriptors. */
 const TRY: Nanoseconds = 100 * NS_PER_MS;
 
 /**

@@ -1,8 +1,8 @@
 import { localShortage } from "./system_error.ts";
 
 /**
- * Opens this many descriptors, or as many as this process gets. Undefined where they cannot be counted in
- * this way: on Windows, and without the permission to read `/dev/null`.
+ * Opens this many descriptors, or as many as this process gets. Undefined where descriptors cannot be counted in this
+ * way: on Windows, and without the permission to read `/dev/null`.
  */
 export function openDescriptors(count: number): Deno.FsFile[] | undefined {
   const opened: Deno.FsFile[] = [];

@@ -43,7 +43,7 @@ export class EventLoopGate {
       if (far.remoteAddr.port === near.localAddr.port) return gate;
       gate.close();
     } catch {
-      // Without a gate a pause is sufficient.
+      // The caller has no gate then, and uses a timer instead.
     }
     return undefined;
   }

@@ -4,8 +4,8 @@ import { systemReason } from "./system_error.ts";
 
 /**
  * How many connections the system completes and keeps until they are accepted. Linux allows
- * net.core.somaxconn, 4096 by default. Deno's own 511 overflows in a burst, and each dropped client tries
- * again only after a second.
+ * net.core.somaxconn, 4096 by default. Deno's own value, 511, is too small for a burst of clients: the system drops
+ * some of them, and each of these tries again only after a second.
  */
 const BACKLOG = 4096;
 

@@ -4,7 +4,7 @@ import { type Nanoseconds, NS_PER_S } from "../base/mod.ts";
 import { DescriptorLimit } from "./descriptor_limit.ts";
 import type { Notifier } from "./notifier.ts";
 
-/** How long to wait before another try, if no connection ends before that. */
+/** The wait before another try, if no connection ends earlier. */
 const POLL_MS = 100;
 
 /** A shortage has ended when the system has reported none for this long. */
@@ -49,7 +49,8 @@ export class LocalShortages {
   }
 
   /**
-   * Records that a probe or a reload failed because a resource was missing. The next one may use the reserve.
+   * Records that a probe or a reload failed because a resource was missing. The next probe or reload may use the
+   * reserve.
    *
    * @param detail The system's message.
    */
@@ -66,7 +67,7 @@ export class LocalShortages {
   }
 
   /**
-   * Records that a client's accept or connect failed because a resource was short, and waits a moment.
+   * Records that a client's accept or connect failed because a resource was missing, and waits a moment.
    *
    * @returns Whether another try may succeed.
    */

@@ -1,4 +1,4 @@
-/** Lets callers wait for the next occurrence of something. It costs nothing while none waits. */
+/** Lets callers wait for the next occurrence of something. It costs nothing while no caller waits. */
 export class Notifier {
   #next: PromiseWithResolvers<void> | undefined;
 

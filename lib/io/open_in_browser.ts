@@ -1,17 +1,17 @@
-/** The program of each system that opens a page in the user's browser: its whole path, as in the permissions. */
+/** The program of each system that opens a page in the user's browser. lbsim may run only these paths. */
 const OPENERS: Readonly<Partial<Record<typeof Deno.build.os, string>>> = {
   linux: "/usr/bin/xdg-open",
   freebsd: "/usr/bin/xdg-open",
   darwin: "/usr/bin/open",
 };
 
-/** A program that runs longer has opened a browser, and waits for its end. */
+/** A program that runs longer has opened a browser, and waits until the browser ends. */
 const STARTED_MS = 5000;
 
 /**
  * Opens a page in the user's browser.
  *
- * @param program Opens it; the system's if left out.
+ * @param program The program that opens the page; the system's own if left out.
  * @returns Why that was not possible, in words; undefined if it was.
  */
 export async function openInBrowser(

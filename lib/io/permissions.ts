@@ -14,8 +14,8 @@ export async function giveUp(...names: readonly Deno.PermissionName[]): Promise<
  *
  * Deno cannot remove a part of a permission, but it can revoke one and keep another inside it. So lbsim is
  * started with `--allow-write=/`. A request for a path inside becomes a permission of its own, without a
- * prompt, and remains when the one for the root is revoked. A process that was started with a plain
- * `--allow-write` keeps all of it if it keeps any.
+ * prompt, and remains when the permission for the root is revoked. A process that was started with a plain
+ * `--allow-write` can only keep the whole permission, or nothing.
  */
 export async function keepWritingTo(paths: readonly string[]): Promise<void> {
   if (paths.length === 0) return await giveUp("write");

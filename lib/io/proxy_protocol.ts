@@ -25,8 +25,8 @@ export type ProxyHeader =
   | { readonly status: "incomplete" }
   | { readonly status: "invalid"; readonly reason: string }
   /**
-   * A header of this many bytes. Without endpoints the connection's own addresses hold, as for a proxy's own
-   * probe.
+   * A header of this many bytes. Without endpoints, the addresses of the connection itself apply: for example, the
+   * proxy probes.
    */
   | { readonly status: "complete"; readonly length: number; readonly endpoints?: Endpoints };
 
@@ -99,7 +99,7 @@ function parseV2(bytes: Uint8Array): ProxyHeader {
   if (bytes.length < length) return { status: "incomplete" };
   const family = bytes[13]!;
   const size = family === 0x11 ? 4 : family === 0x21 ? 16 : undefined;
-  // LOCAL, and families other than TCP over IP: the connection's own addresses hold.
+  // LOCAL, and families other than TCP over IP: the addresses of the connection itself apply.
   if (command === 0 || size === undefined) return { status: "complete", length };
   if (length < V2_FIXED + 2 * size + 4) return invalid("its addresses are cut off");
   const ports = V2_FIXED + 2 * size;
@@ -119,8 +119,8 @@ function hostAt(view: DataView, offset: number, size: number): string {
 }
 
 /**
- * A header with the original addresses of a connection; without endpoints: of the proxy itself. A header has
- * one family: if one side is IPv4 and the other IPv6, the IPv4 address is written as IPv6.
+ * A header with the original addresses of a connection; without endpoints, for a connection of the proxy itself. A
+ * header has one family: if one side is IPv4 and the other IPv6, the IPv4 address is written as IPv6.
  */
 export function encodeProxyHeader(version: ProxyVersion, endpoints?: Endpoints): Uint8Array {
   return version === "v1" ? encodeV1(endpoints) : encodeV2(endpoints);

@@ -10,7 +10,7 @@ export function systemCode(error: unknown): string | undefined {
 /** The resources that this machine can lack when it opens connections. */
 export type LocalResource = Exclude<ScarceResource, "other">;
 
-/** What the system reports if one of them is used up. */
+/** The codes that the system reports if a resource is used up. */
 const CODES: Readonly<Record<LocalResource, readonly string[]>> = {
   descriptors: ["EMFILE", "ENFILE"],
   local_ports: ["EADDRNOTAVAIL", "EADDRINUSE", "EAGAIN"],
@@ -24,7 +24,7 @@ const SHORTAGES: ReadonlyMap<string, LocalResource> = new Map(
 );
 
 /**
- * The resource that this machine lacked, if an accept or a connect failed because of it. An outgoing
+ * The resource that this machine lacked, if an accept or a connect failed because of that. An outgoing
  * connection without a local address or port fails with EADDRNOTAVAIL, EADDRINUSE or EAGAIN, depending on the
  * system.
  */
@@ -40,7 +40,7 @@ export function writeFailure(error: unknown): string {
   if (error instanceof Deno.errors.PermissionDenied) {
     return "this user has no permission to write it";
   }
-  // Deno keeps devices, and on Windows other drives, from lbsim: its message is about its own flags.
+  // Deno does not let lbsim write to devices, or to other drives on Windows. Its message would name Deno's flags.
   if (error instanceof Deno.errors.NotCapable) return "lbsim has no permission to write there";
   return systemReason(error);
 }

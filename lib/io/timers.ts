@@ -3,7 +3,7 @@ import { type Clock, timerDelay } from "./clock.ts";
 
 /** Rings once each time it is set. */
 export interface Timer {
-  /** Sets it to another moment; undefined switches it off. */
+  /** Sets the timer to another moment; undefined switches it off. */
   set(at: Nanoseconds | undefined): void;
 }
 

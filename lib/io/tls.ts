@@ -19,7 +19,7 @@ export interface ExpectedPeer {
  * Does the client's side of a handshake. Owns the connection from the call on; the caller owns the returned
  * connection and closes it.
  *
- * @param signal Gives up the handshake.
+ * @param signal Ends the handshake when it is aborted.
  */
 export async function startTls(
   tcp: Deno.TcpConn,
@@ -28,7 +28,7 @@ export async function startTls(
 ): Promise<Deno.TlsConn | TlsFailure> {
   let open: { close(): void } = tcp;
   const close = () => closeIfOpen(open);
-  // Closing the connection wakes a handshake that would never end.
+  // Closing the connection ends a handshake that would otherwise never end.
   signal.addEventListener("abort", close);
   try {
     tcp.setNoDelay();
@@ -49,7 +49,10 @@ export async function startTls(
 /** What is wrong with the peer, from the TLS library's message. */
 const MEANINGS: readonly (readonly [RegExp, string])[] = [
   [/UnknownIssuer/, "its certificate is not signed by a CA that is trusted"],
-  [/CaUsedAsEndEntity/, "its certificate is that of a CA, which must not serve (basicConstraints)"],
+  [
+    /CaUsedAsEndEntity/,
+    "its certificate is that of a CA, and no server may use one (basicConstraints)",
+  ],
   [/certificate expired|: Expired/, "its certificate has expired"],
   [/not valid yet|NotValidYet/, "its certificate is not valid yet"],
   [/Revoked/, "its certificate is revoked"],

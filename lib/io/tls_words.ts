@@ -42,8 +42,7 @@ const ALERTS: Readonly<Record<string, string>> = {
 
 /** Errors whose words are the same for every peer. */
 const OTHERS: readonly (readonly [pattern: RegExp, words: string])[] = [
-  // The rest of such a message names another cause: the library begins all of them with "wrong version
-  // number".
+  // This pattern comes first: such a message contains "wrong version number", too, but has another cause.
   [
     /corrupt message of type (?!InvalidContentType|UnknownProtocolVersion)/,
     "breaks the TLS protocol",

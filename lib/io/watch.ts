@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { type Nanoseconds, NS_PER_MS } from "../base/mod.ts";
 import { sleep } from "./sleep.ts";
 
-/** Two checks within a second detect a change; one check handles a SIGHUP. */
+/** The time between two checks. Two checks detect a change, so it takes a second; a SIGHUP takes one check. */
 const LOOK_EVERY = 500 * NS_PER_MS;
 
 const HAS_SIGHUP = Deno.build.os !== "windows";
@@ -10,9 +10,9 @@ const HAS_SIGHUP = Deno.build.os !== "windows";
 /**
  * Detects when files are written or replaced, and when this process gets a SIGHUP.
  *
- * It checks them at intervals. `Deno.watchFs` would need every link and directory on the path, sees nothing
- * on a network file system, and opens new files beside the watched ones: a FIFO there would block it, and
- * with it the end of the process.
+ * It checks the files at intervals. `Deno.watchFs` would have to watch every link and directory on the path. It sees
+ * nothing on a network file system. And it opens new files in the same directory: a FIFO there would block it, and the
+ * process could not end.
  */
 export class FileWatch implements Disposable {
   readonly #every: Nanoseconds;
@@ -33,12 +33,12 @@ export class FileWatch implements Disposable {
    * yet.
    */
   async watch(files: readonly string[]): Promise<void> {
-    // A file may have changed since the last check: the change is still to be reported.
+    // A file may have changed since the last check: this change must still be reported.
     const watched = [...this.#states].filter(([file]) => files.includes(file));
     this.#states = new Map([...await statesOf(files), ...watched]);
   }
 
-  /** Reports the last change once more, because the file could not be read. */
+  /** Lets `changed` report the last change once more, because the file could not be read. */
   again(): void {
     this.#isAsked = true;
   }
@@ -46,7 +46,7 @@ export class FileWatch implements Disposable {
   /**
    * Waits until a file has changed, or a SIGHUP has come, since the last call.
    *
-   * @returns Whether that is so; false if the signal was aborted.
+   * @returns True; false if the signal was aborted first.
    */
   async changed(stopping: AbortSignal): Promise<boolean> {
     let differs = false;
@@ -56,11 +56,11 @@ export class FileWatch implements Disposable {
       const before = this.#states;
       this.#states = await statesOf([...before.keys()]);
       if (this.#isAsked) {
-        // Changes up to this check will be read with it.
+        // The files are read now, with all changes up to this check: no further report is needed.
         this.#isAsked = false;
         return true;
       }
-      // Editors write a file in several steps: it is read when it has not changed between two checks.
+      // Editors write a file in several steps, so a change is reported when the file is the same at two checks.
       if (!isDeepStrictEqual(before, this.#states)) differs = true;
       else if (differs) return true;
     }
@@ -78,8 +78,8 @@ async function statesOf(files: readonly string[]): Promise<Map<string, string>> 
 }
 
 /**
- * A text that differs for another file, or for other content, at the end of all links; also if there is no
- * file.
+ * The state of a file, behind all links, as a text. The text is another one for another file, for other content, and
+ * if there is no file.
  */
 async function stateOf(file: string): Promise<string> {
   try {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import openapi from "../../../docs/openapi.json" with { type: "json" };
 import { adminLab, ask } from "../../support/admin.ts";
 
-/** What each operation answers; every answer that `ask` gets is held to the description. */
+/** A request for each operation. `ask` compares every answer with the description. */
 const CALLS: readonly [method: string, path: string, body?: unknown][] = [
   ["get", "/api/status"],
   ["get", "/api/sessions"],
@@ -23,15 +23,15 @@ const CALLS: readonly [method: string, path: string, body?: unknown][] = [
   ["post", "/api/explain", { client: "10.0.0.1" }],
 ];
 
-/** They need a backend with an admin API; tests/lb/admin/faults_test.ts asks one. */
+/** These operations need a backend with an admin API; tests/lb/admin/faults_test.ts tests them. */
 const FAULTS = ["get", "put", "delete"].map((method) => `${method} /api/backends/{id}/fault`);
 
-/** Those of a backend's own API; tests/backend/admin_test.ts holds its answers to the description. */
+/** The operations of a backend's own API; tests/backend/admin_test.ts compares the answers with the description. */
 const OF_BACKENDS = ["/api/fault", "/api/service"].flatMap((path) =>
   ["get", "put", "delete"].map((method) => `${method} ${path}`)
 );
 
-/** They have no end. */
+/** The answers of these operations have no end. */
 const STREAMS = ["get /api/events", "get /api/frames"];
 
 Deno.test("the OpenAPI description has every operation, and no other", async () => {
@@ -65,7 +65,7 @@ for (const [method, path, body] of CALLS) {
       body,
     );
     assert.equal(status, 200);
-    // And without the token, which only reading does not need.
+    // Without the token, only reading is possible.
     const open = await ask(`${lab.url}${path.replaceAll(/\{\w+\}/g, "B1")}`, {
       method: method.toUpperCase(),
       headers: { "Content-Type": "application/json" },

@@ -8,7 +8,7 @@ class Member implements Aged<Member> {
   younger: Member | undefined;
 }
 
-Deno.test("AgeList keeps the order in which members came when others leave", () => {
+Deno.test("AgeList keeps its members in the order in which they were added, while others are removed", () => {
   const steps = fc.array(fc.nat({ max: 9 }), { maxLength: 100, size: "max" });
   fc.assert(fc.property(steps, (steps) => {
     const members = Array.from({ length: 10 }, () => new Member());
@@ -31,7 +31,7 @@ Deno.test("AgeList keeps the order in which members came when others leave", () 
   }));
 });
 
-Deno.test("AgeList can be walked while the member at hand leaves", () => {
+Deno.test("AgeList: the current member can be removed during an iteration", () => {
   const members = Array.from({ length: 4 }, () => new Member());
   const list = new AgeList<Member>();
   for (const member of members) list.add(member);
@@ -44,12 +44,12 @@ Deno.test("AgeList can be walked while the member at hand leaves", () => {
   assert.equal(list.oldest, undefined);
 });
 
-/** A member that is big enough for the heap to show it. */
+/** A member that is so large that the size of the heap shows it. */
 class BigMember extends Member {
   readonly ballast = new Array<number>(100).fill(0.5);
 }
 
-Deno.test("AgeList leaves none of those who have left to the old generation", () => {
+Deno.test("AgeList: members that were removed do not get into the old generation of the heap", () => {
   const list = new AgeList<Member>();
   const present: Member[] = [];
   const come = () => {
@@ -58,7 +58,7 @@ Deno.test("AgeList leaves none of those who have left to the old generation", ()
     present.push(member);
   };
   for (let i = 0; i < 32; i++) come();
-  // A quiet time, in which those who are there grow old, and with them what holds them.
+  // For a while, the members do not change. So they and the list get into the old generation.
   for (let i = 0; i < 50_000; i++) new BigMember();
   const before = oldGenerationBytes();
   let most = 0;
@@ -67,8 +67,8 @@ Deno.test("AgeList leaves none of those who have left to the old generation", ()
     list.delete(present.shift()!);
     if (i % 1000 === 0) most = Math.max(most, oldGenerationBytes() - before);
   }
-  // With a `Set` it is more than ten million.
-  assert.ok(most < 2e6, `${most} bytes of 45 million have grown old`);
+  // With a `Set`, it is more than ten million bytes.
+  assert.ok(most < 2e6, `${most} bytes of 45 million got into the old generation`);
 });
 
 function oldGenerationBytes(): number {

@@ -52,7 +52,7 @@ Deno.test("exp() knows the edges of its range", () => {
   assert.equal(exp(NaN), NaN);
 });
 
-Deno.test("power() agrees with ** as far as it promises", () => {
+Deno.test("power() agrees with ** within its error bound", () => {
   const random = createRandom(3);
   for (let i = 0; i < 50_000; i++) {
     const base = random.next() * 1000;
@@ -72,7 +72,7 @@ Deno.test("sinTurns() agrees with Math.sin", () => {
   assert.equal(sinTurns(0), 0);
 });
 
-Deno.test("elementary functions give these very bits on every platform", () => {
+Deno.test("elementary functions give exactly these bits on every platform", () => {
   const bits = (x: number) => {
     const view = new DataView(new ArrayBuffer(8));
     view.setFloat64(0, x);
@@ -87,7 +87,7 @@ Deno.test("elementary functions give these very bits on every platform", () => {
   ]);
 });
 
-/** Of 400 bits, by mpmath, rounded to the nearest double. */
+/** Computed by mpmath with 400 bits, and rounded to the nearest double. */
 const KNOWN: Readonly<Record<string, readonly (readonly number[])[]>> = {
   ln: [
     [0.1, -2.3025850929940455],
@@ -166,8 +166,9 @@ function ulpsBetween(actual: number, expected: number): number {
 }
 
 for (const [name, rows] of Object.entries(KNOWN)) {
-  Deno.test(`${name}() gives known values to within its bound`, () => {
-    // power() promises |exponent · ln(base)| · 10⁻¹⁶: a few units for these. An angle is rounded once more.
+  Deno.test(`${name}() differs from known values by at most its error bound`, () => {
+    // The bound of power(), |exponent · ln(base)| · 10⁻¹⁶, is a few units for these values. sinTurns() also rounds the
+    // angle.
     const bound = { ln: 1, exp: 1, power: 8, sinTurns: 2 }[name]!;
     const compute = { ln, exp, power, sinTurns }[name] as (...given: number[]) => number;
     for (const row of rows) {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { escapeAll, escapedJson, escapeLines, escapeText } from "../../../lib/base/escape.ts";
 
-/** Every character that must not reach a terminal as it is, by its code. */
+/** The codes of all characters that must not reach a terminal unescaped. */
 const UNSAFE = [
   ...range(0x00, 0x1f),
   ...range(0x7f, 0x9f),
@@ -15,7 +15,7 @@ function range(from: number, to: number): number[] {
   return Array.from({ length: to - from + 1 }, (_, i) => from + i);
 }
 
-Deno.test("escapeText() leaves no control, bidirectional or line-separating character", () => {
+Deno.test("escapeText() escapes every control, bidirectional and line-separating character, and no other", () => {
   const unsafe = new Set(UNSAFE);
   for (let code = 0; code <= 0xffff; code++) {
     const character = String.fromCharCode(code);
@@ -25,7 +25,7 @@ Deno.test("escapeText() leaves no control, bidirectional or line-separating char
   }
 });
 
-Deno.test("escapeText() shows what a character was", () => {
+Deno.test("escapeText() shows which characters it has escaped", () => {
   assert.equal(
     escapeText("\x1b]0;owned\x07\n\t\u009b31m\u202e"),
     "\\u001b]0;owned\\u0007\\n\\t\\u009b31m\\u202e",
@@ -33,7 +33,7 @@ Deno.test("escapeText() shows what a character was", () => {
   assert.equal(escapeText("naïve 日本 👩‍👧 C:\\dir"), "naïve 日本 👩‍👧 C:\\dir");
 });
 
-Deno.test("escapeLines() keeps line feeds and nothing else", () => {
+Deno.test("escapeLines() keeps line feeds, and escapes all other control characters", () => {
   assert.equal(escapeLines("a\r\nb\x1b[2J\n"), "a\\r\nb\\u001b[2J\n");
 });
 

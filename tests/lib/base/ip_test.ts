@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { formatPrefix, parsePrefix } from "../../../lib/base/ip.ts";
 
-Deno.test("formatPrefix() has one spelling of each prefix", () => {
+Deno.test("formatPrefix() writes a prefix in the same way, whatever its spelling was", () => {
   const spellings = {
     "::ffff:10.0.0.0/104": "10.0.0.0/8",
     "::ffff:a00:0/104": "10.0.0.0/8",

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { LineReader, LineTooLong } from "../../../lib/base/lines.ts";
 
-/** A source that hands out these pieces, however small the buffer. */
+/** A source of these pieces. A read returns one piece, or as much of it as the buffer holds. */
 function sourceOf(pieces: readonly Uint8Array[]) {
   const rest = pieces.filter(({ length }) => length > 0);
   return {
@@ -20,7 +20,7 @@ function sourceOf(pieces: readonly Uint8Array[]) {
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
-Deno.test("LineReader.next() gives the lines of a text, however it is cut", async () => {
+Deno.test("LineReader.next() gives the lines of a text, whatever the pieces in which it arrives", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.string({ unit: fc.constantFrom("a", "é", "\n", "\r\n", "x".repeat(700)) })),
@@ -39,14 +39,14 @@ Deno.test("LineReader.next() gives the lines of a text, however it is cut", asyn
   );
 });
 
-Deno.test("LineReader.next() throws for a line that is too long, ended or not", async () => {
+Deno.test("LineReader.next() throws for a line that is too long, with or without a line end", async () => {
   for (const text of ["x".repeat(5000), `${"x".repeat(5000)}\n`]) {
     const reader = new LineReader(sourceOf([bytes(text)]), 4096);
     await assert.rejects(reader.next(), LineTooLong);
   }
 });
 
-Deno.test("LineReader.skip() passes over bytes between lines", async () => {
+Deno.test("LineReader.skip() skips bytes between lines", async () => {
   const reader = new LineReader(sourceOf([bytes("head\nabc"), bytes("defrest\n")]), 100);
   await reader.next();
   assert.equal(await reader.skip(6), true);

@@ -33,7 +33,7 @@ for (const seed of [0, 1, -1, 2 ** 31, 123456789]) {
     assertMean(sample.map((value) => value * value), 1 / 3);
   });
 
-  Deno.test(`createRandom(${seed}) draws each number whatever the one before it was`, () => {
+  Deno.test(`createRandom(${seed}) draws numbers that do not depend on earlier ones`, () => {
     const sample = draws(seed, DRAWS);
     for (const lag of [1, 2, 5]) {
       const counts = Array<number>(100).fill(0);
@@ -61,12 +61,12 @@ for (const seed of [0, 1, -1, 2 ** 31, 123456789]) {
   });
 }
 
-Deno.test("createRandom() gives the same numbers for the same seed, and others for another", () => {
+Deno.test("createRandom() gives the same numbers for the same seed, and other numbers for another seed", () => {
   assert.deepEqual(draws(42, 100), draws(42, 100));
   assert.notDeepEqual(draws(42, 100), draws(43, 100));
 });
 
-Deno.test("createRandom() starts differently for seeds that are neighbours", () => {
+Deno.test("createRandom() with neighbouring seeds: the first numbers are uniform", () => {
   for (const nth of [0, 1, 2]) {
     const counts = Array<number>(100).fill(0);
     for (let seed = 0; seed < DRAWS; seed++) {
@@ -78,7 +78,7 @@ Deno.test("createRandom() starts differently for seeds that are neighbours", () 
   }
 });
 
-Deno.test("childSeed() tells paths apart", () => {
+Deno.test("childSeed() gives different seeds for different paths", () => {
   const paths: (string | number)[][] = [
     [],
     [""],
@@ -112,11 +112,12 @@ Deno.test("childSeed() spreads the children of a seed evenly", () => {
   }
   assertProportional(counts, counts.map(() => 1));
   assertProportional(low, low.map(() => 1));
-  // Drawn at random from 2³², n seeds have n²/2³³ pairs in common: 1.16. Poisson: above 8 in a million.
-  assert.ok(seen.size >= DRAWS - 8, `${DRAWS - seen.size} in common`);
+  // Of n seeds drawn at random from 2³², n²/2³³ = 1.16 pairs are equal on average. More than 8 equal pairs have a
+  // probability of four in a million (Poisson).
+  assert.ok(seen.size >= DRAWS - 8, `${DRAWS - seen.size} equal pairs`);
 });
 
-Deno.test("childSeed() makes streams that have nothing to do with each other or their parent", () => {
+Deno.test("childSeed() makes streams that are independent of each other and of their parent", () => {
   const pairs: [number, number][] = [];
   for (let i = 0; i < 1000; i++) {
     pairs.push([childSeed(7, i), childSeed(7, i + 1)], [childSeed(i, "x"), childSeed(i + 1, "x")]);

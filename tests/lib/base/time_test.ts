@@ -1,4 +1,4 @@
-/** Time passes for everything at once, whatever the scheduler is asked or told. */
+/** Every call of the scheduler first does everything that is due by the time of the call. */
 import assert from "node:assert/strict";
 import type { Connection, Outcome, Scheduler, SchedulerOptions } from "../../../lib/core/mod.ts";
 import { NS_PER_S } from "../../../lib/base/mod.ts";
@@ -20,8 +20,8 @@ const OPTIONS: SchedulerOptions = {
 };
 
 /**
- * B1 is ejected until 10 s and B2 starts slowly from 0 s on; a session has expired by 6 s, a client waits until
- * 4 s. What it takes to ask or tell something at 10 s is at hand.
+ * B1 is ejected until 10 s, and B2 has a slow start from 0 s on. A session has expired by 6 s; two clients wait until
+ * 4 s. The result has everything that a call at 10 s needs.
  */
 function situation() {
   const { scheduler, emitted } = schedulerOf(OPTIONS);
@@ -49,7 +49,7 @@ type Situation = ReturnType<typeof situation>;
 const AT = 10 * S;
 const RECORD = { key: "10.9.9.9", backend: "B3", home: "B3", changedAt: 1, usedAt: 1 };
 
-/** Everything that can be asked or told, at 10 s. */
+/** All calls of the scheduler and of its connections, at 10 s. */
 const CALLS: Readonly<Record<string, (on: Situation) => unknown>> = {
   passTime: ({ scheduler }) => scheduler.passTime(AT),
   accept: ({ scheduler }) => scheduler.accept("10.0.2.1", AT),
@@ -71,12 +71,12 @@ const CALLS: Readonly<Record<string, (on: Situation) => unknown>> = {
   "Connection.close": ({ held }) => held.close("closed", AT),
   "Connection.admit": ({ proxied }) => proxied.admit("10.0.0.7", AT),
   "Connection.assign": ({ accepted }) => accepted.assign(AT),
-  "Connection.refuse, while it arrives,": ({ accepted }) =>
+  "Connection.refuse of a client that has just arrived": ({ accepted }) =>
     accepted.refuse("bad_tls_handshake", AT),
 };
 
 for (const [name, call] of Object.entries(CALLS)) {
-  Deno.test(`Scheduler: ${name}() first lets happen what time has brought`, () => {
+  Deno.test(`Scheduler first does everything that is due: ${name}`, () => {
     const on = situation();
     const { scheduler, emitted, outcomes } = on;
     call(on);
@@ -90,13 +90,13 @@ for (const [name, call] of Object.entries(CALLS)) {
     ]);
     assert.deepEqual(outcomes, [{ kind: "refused", reason: "queue_timeout" }]);
     assert.equal(scheduler.backend("B1")!.ejection!.ejected, false);
-    // Half of 20 s have passed.
+    // Half of the slow start of 20 s has passed.
     assert.equal(scheduler.backend("B2")!.weight, 0.55);
     assert.equal(scheduler.sessionMap.has("10.0.0.2"), false);
   });
 }
 
-Deno.test("Connection.leave() of one that waits lets time pass, too, and is not late for itself", () => {
+Deno.test("Connection.leave() while it waits does everything that is due, but does not refuse this connection as overdue", () => {
   const { scheduler, other, outcomes } = situation();
   other.leave(AT);
   assert.equal(outcomes.length, 1);
@@ -104,7 +104,7 @@ Deno.test("Connection.leave() of one that waits lets time pass, too, and is not 
   assert.deepEqual(scheduler.activeServers, ["B1", "B2", "B3"]);
 });
 
-/** Calls the scheduler only when it says so. */
+/** Calls the scheduler only at the times of `nextWake`, and returns these times in seconds. */
 function driven(scheduler: Scheduler, until: number): number[] {
   const wakes: number[] = [];
   for (let at = scheduler.nextWake; at !== undefined && at <= until; at = scheduler.nextWake) {
@@ -114,7 +114,7 @@ function driven(scheduler: Scheduler, until: number): number[] {
   return wakes;
 }
 
-Deno.test("Scheduler.nextWake is when something next happens by itself, and nothing is late", () => {
+Deno.test("Scheduler.nextWake is the time at which something next happens by itself, so nothing is late", () => {
   const { scheduler, emitted } = situation();
   const wakes = driven(scheduler, 100 * S);
   // Each second B2 gains weight; from 10 s on, when its ejection has ended, so does B1.
@@ -141,15 +141,15 @@ Deno.test("Scheduler.onWake() is called whenever the next wake becomes earlier, 
   assert.deepEqual(calls, [10, 5]);
   acquire(scheduler, "10.0.0.2", 2 * S);
   scheduler.setMode("B3", "maintenance", 2 * S);
-  assert.deepEqual(calls, [10, 5], "those that come later are not earlier");
+  assert.deepEqual(calls, [10, 5], "a later wake is not reported");
   scheduler.setMode("B3", "ready", 2 * S);
   assert.deepEqual(calls, [10, 5, 3], "the first step of its slow start");
   takeDown(scheduler, "B3", 2 * S);
   assert.deepEqual(driven(scheduler, 100 * S).slice(0, 3), [3, 5, 6]);
-  assert.deepEqual(calls, [10, 5, 3], "a driver that has been called looks by itself");
+  assert.deepEqual(calls, [10, 5, 3], "a driver that was called reads nextWake by itself");
 });
 
-Deno.test("Scheduler serves a client that waits when an ejection ends, although no other client comes", () => {
+Deno.test("When an ejection ends, Scheduler serves a waiting client, although no other client comes", () => {
   const { scheduler } = schedulerOf({
     backends: [{ id: "B1", maxConnections: 1 }, { id: "B2", maxConnections: 1 }],
     ejection: { failures: 1, base: S, max: 300 * S, maxShare: 0.5 },
@@ -165,8 +165,8 @@ Deno.test("Scheduler serves a client that waits when an ejection ends, although 
   assert.deepEqual(settled, [["B1", S]]);
 });
 
-Deno.test("Scheduler lets things happen in their order, however late it is called", () => {
-  // The ejection ends at 1 s, before the wait at 2 s: at 9 s the client has been served.
+Deno.test("Scheduler does everything that is due in the order of the times, however late it is called", () => {
+  // The ejection ends at 1 s. A client that waits for 2 s is served; one that waits for 0.5 s is refused earlier.
   for (const [timeout, outcome] of [[2, "B1"], [0.5, "queue_timeout"]] as const) {
     const { scheduler } = schedulerOf({
       backends: [{ id: "B1", maxConnections: 1 }, { id: "B2", maxConnections: 1 }],

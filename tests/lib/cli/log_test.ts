@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { logger, logSentence, startLogging, stopLogging } from "../../../lib/cli/log.ts";
 
-/** What is logged on a terminal of so many columns, without the time. */
+/** The line that is logged on a terminal with this number of columns. */
 function logged(columns: number, event: string, sentence: string): string {
   const lines: string[] = [];
   startLogging({ level: "info", format: "auto" }, {

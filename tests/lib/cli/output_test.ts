@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import FakeTimers from "@sinonjs/fake-timers";
 import { type Lost, Output } from "../../../lib/cli/output.ts";
 
-/** A stream whose reader takes a write when it is told to. */
+/** A stream. If `reads` is false, its reader takes a write only when `take` is called. */
 class ManualSink {
   readonly written: string[] = [];
   readonly #pending: { bytes: Uint8Array; done: PromiseWithResolvers<number> }[] = [];
@@ -50,7 +50,7 @@ function stuck(failed: (error: unknown, lost: Lost) => boolean = never, logMax?:
   return { sink, output };
 }
 
-Deno.test("Output.write() writes what comes together at once, in its order", async () => {
+Deno.test("Output.write() combines texts that come at the same time into one write, in their order", async () => {
   const sink = new ManualSink();
   const output = new Output(sink, { failed: never });
   output.write("a\n");
@@ -135,7 +135,7 @@ Deno.test("Output.log() gathers lines for one write", async () => {
   }
 });
 
-Deno.test("Output.write() writes the rest of what a reader took a part of", async () => {
+Deno.test("Output.write() writes the rest of a text of which the reader took only a part", async () => {
   const { sink, output } = stuck();
   output.write("abcdef");
   await settle();

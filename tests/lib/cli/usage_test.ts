@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { usageError } from "../../../lib/cli/usage.ts";
 
-Deno.test("usageError() words Commander's messages as lbsim words its own", () => {
+Deno.test("usageError() rewrites Commander's messages in the style of lbsim's own", () => {
   const cases: readonly (readonly [string, string])[] = [
     [
       "error: option '-n, --count <n>' argument '0' is invalid. it must be a whole number\n",

@@ -1,4 +1,4 @@
-/** config.yaml: what is right is understood, what is wrong is told, all of it, with its place. */
+/** config.yaml: valid files are read, and all mistakes of an invalid file are reported with their places. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { configKeys } from "../../../lib/config/schema.ts";
@@ -11,7 +11,7 @@ const ONE = "backends: [{id: B1, address: 10.0.0.1:80}]\n";
 
 const parse = (text: string): Config => parseConfig({ file: "config.yaml", text });
 
-/** What is said about a text that is wrong. */
+/** The error for an invalid text. */
 function complaint(text: string): DiagnosticsError {
   try {
     parse(text);
@@ -19,7 +19,7 @@ function complaint(text: string): DiagnosticsError {
     if (error instanceof DiagnosticsError) return error;
     throw error;
   }
-  throw new Error(`nothing is said to be wrong with\n${text}`);
+  throw new Error(`no mistake is reported in\n${text}`);
 }
 
 Deno.test("parseConfig() has a default for everything but the backends", () => {
@@ -59,7 +59,7 @@ Deno.test("parseConfig() has a default for everything but the backends", () => {
   });
 });
 
-Deno.test("config.yaml as shipped says what the defaults are", async () => {
+Deno.test("the shipped config.yaml states the defaults", async () => {
   const shipped = await loadConfig(`${ROOT}config.yaml`);
   const { backends, listen } = shipped;
   assert.deepEqual(listen, { host: "192.168.1.10", port: 8000 });
@@ -75,7 +75,7 @@ Deno.test("config.yaml as shipped says what the defaults are", async () => {
   });
 });
 
-Deno.test("config.yaml as shipped shows the right defaults for what is commented out", async () => {
+Deno.test("the shipped config.yaml shows the right defaults in the sections that are commented out", async () => {
   const text = await Deno.readTextFile(`${ROOT}config.yaml`);
   for (const section of ["sticky", "queue", "slow_start", "ejection"]) {
     const commented = new RegExp(`^# ${section}:\\n(#   .*\\n)+`, "m").exec(text)?.[0];
@@ -87,7 +87,7 @@ Deno.test("config.yaml as shipped shows the right defaults for what is commented
   }
 });
 
-Deno.test("config.yaml as shipped shows every key that there is", async () => {
+Deno.test("the shipped config.yaml shows every key", async () => {
   const text = await Deno.readTextFile(`${ROOT}config.yaml`);
   const keys = Object.entries(configKeys).flatMap(([key, schema]) => [
     key,
@@ -136,7 +136,7 @@ timeouts: {drain: 0s}
   });
 });
 
-/** A mistake; then what is said: place and message, and the hint. */
+/** The mistake, a text with it, and what the error must contain: place, message and hint. */
 const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
   [
     "an unknown key",
@@ -144,12 +144,12 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
     /:2:1: unknown key "algoritm"[^]*did you mean "algorithm"\?/,
   ],
   [
-    "an unknown key inside",
+    "an unknown key in a group",
     `${ONE}health_check: {jiter: 5%}\n`,
     /:2:16: unknown key "jiter"[^]*"jitter"\?/,
   ],
   [
-    "an unknown key that is like none",
+    "an unknown key that is similar to no key",
     `${ONE}zzzzzz: 1\n`,
     /:2:1: unknown key "zzzzzz"[^]*listen, algorithm/,
   ],
@@ -160,7 +160,7 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
     /:2:12: unknown algorithm "round-robbin"[^]*"round-robin"\?/,
   ],
   [
-    "an unknown algorithm by name",
+    "an unknown algorithm under the key name",
     `${ONE}algorithm: {name: power-of-tow}\n`,
     /:2:19: unknown algorithm\S* "power-of-tow"[^]*"power-of-two"\?/,
   ],
@@ -169,20 +169,24 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
     `${ONE}algorithm: {name: random, choices: 2}\n`,
     /:2:27: unknown key "choices"/,
   ],
-  ["a number for a list", "backends: 3\n", /:1:11: backends must be a list/],
+  ["a number instead of a list", "backends: 3\n", /:1:11: backends must be a list/],
   [
-    "text for a number",
+    "text instead of a number",
     `${ONE}retries: many\n`,
     /:2:10: retries must be a whole number from 0 to 100/,
   ],
-  ["half a number", `${ONE}retries: 2.5\n`, /:2:10: retries must be a whole number/],
   [
-    "text for a flag",
+    "a fraction instead of a whole number",
+    `${ONE}retries: 2.5\n`,
+    /:2:10: retries must be a whole number/,
+  ],
+  [
+    "text instead of true or false",
     "backends: [{id: B1, address: 10.0.0.1:80, backup: maybe}]",
     /:1:51: .*backup must be true or false/,
   ],
   [
-    "text for a group",
+    "text instead of a group",
     "backends: [{id: B1, address: 10.0.0.1:80}]\nlog: loud\n",
     /:2:6: log must be a group of keys/,
   ],
@@ -198,7 +202,7 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
     /:2:9: listen: the port is missing: write 10\.0\.0\.2:8000/,
   ],
   [
-    "an address that is none",
+    "an IPv4 address with a number out of range",
     "backends: [{id: B1, address: 10.0.0.256:80}]",
     /"10\.0\.0\.256" is not an IPv4 address/,
   ],
@@ -230,7 +234,7 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
     /:2:30: backend 1 is the balancer itself, because the balancer listens on localhost:8000 \(0\.0\.0\.0:8000\)/,
   ],
   [
-    "a backend that is the balancer where it listens by default",
+    "a backend at the address at which the balancer listens by default",
     "backends: [{id: B1, address: localhost:8000}]\n",
     /:1:30: backend 1 is the balancer itself/,
   ],
@@ -246,18 +250,18 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
   ],
   ["a port after a colon", `${ONE}listen: ":8000"\n`, /:2:9: .*write 127\.0\.0\.1:8000/],
   [
-    "a backend's port only",
+    "a backend's port without a host",
     "backends: [{id: B1, address: 80}]",
     /:1:30: .*write 127\.0\.0\.1:80 for/,
   ],
   [
-    "a star for a host, which is an alias in YAML",
+    "a star as a host, which is an alias in YAML",
     `${ONE}listen: *:8000\n`,
     /:2:9: "\*:8000" is not an address\n.*\n.*\n.*write 0\.0\.0\.0:8000/,
   ],
-  ["a star for a host", `${ONE}listen: "*:8000"\n`, /:2:9: .*0\.0\.0\.0:8000/],
+  ["a star as a host, in quotes", `${ONE}listen: "*:8000"\n`, /:2:9: .*0\.0\.0\.0:8000/],
   [
-    "a host that is none",
+    "a host with a slash",
     "backends: [{id: B1, address: 'a/b:80'}]",
     /neither an IP address nor a host/,
   ],
@@ -272,31 +276,35 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
     /in quotes: "\[::1\]:8000"/,
   ],
   [
-    "an alias of nothing",
+    "an alias without an anchor",
     `${ONE}on_down: *keep\n`,
     /:2:10: \*keep refers to an anchor[^]*"\*keep"/,
   ],
   ["a tag", `${ONE}health_check: {type: expect, expect: !ok}\n`, /:2:38: unknown tag !ok[^]*"!ok"/],
   [
-    "a number for text",
+    "a number instead of text",
     `${ONE}health_check: {type: expect, expect: 220}\n`,
     /:2:38: .*put quotes around it/,
   ],
   [
-    "a number for an id",
+    "a number as an id",
     "backends: [{id: 1, address: 10.0.0.1:80}]",
     /:1:17: .*put quotes around it/,
   ],
-  ["true for a path", `${ONE}health_check: {path: true}\n`, /:2:22: .*put quotes around it/],
+  ["true as a path", `${ONE}health_check: {path: true}\n`, /:2:22: .*put quotes around it/],
   ["quotes around a number", `${ONE}retries: "3"\n`, /:2:10: .*remove the quotes/],
   [
-    "one status for a list",
+    "one status instead of a list",
     `${ONE}health_check: {status: 200}\n`,
     /:2:24: .*list.*\n.*\n.*\n.*status: \[200\]/,
   ],
-  ["one prefix for a list", `${ONE}deny: 10.0.0.0/8\n`, /:2:7: .*list[^]*deny: \[10\.0\.0\.0\/8\]/],
   [
-    "a status that is none",
+    "one prefix instead of a list",
+    `${ONE}deny: 10.0.0.0/8\n`,
+    /:2:7: .*list[^]*deny: \[10\.0\.0\.0\/8\]/,
+  ],
+  [
+    "a status out of range",
     `${ONE}health_check: {status: [600]}\n`,
     /:2:25: .*"600" is not a status/,
   ],
@@ -315,29 +323,29 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
     `${ONE}algorithm: [random]\n`,
     /:2:12: algorithm must be text or a group of keys/,
   ],
-  ["groups in each other without end", "{".repeat(1000), /nested more than 50 deep/],
-  ["a group for a key", `${ONE}? {a: 1}\n: 1\n`, /:2:3: a key must be text/],
+  ["groups that are nested too deep", "{".repeat(1000), /nested more than 50 deep/],
+  ["a group as a key", `${ONE}? {a: 1}\n: 1\n`, /:2:3: a key must be text/],
   [
     "a duration without a unit",
     `${ONE}timeouts: {connect: 2}\n`,
     /:2:21: .*2 has no unit: write 2ms, 2s or 2m/,
   ],
   [
-    "probes without a pause",
+    "an interval of probes that is too short",
     `${ONE}health_check: {interval: 1ms, timeout: 1ms}\n`,
     /:2:26: .*1ms is too short: at least 10ms, because each probe is a connect/,
   ],
   [
-    "a timeout that no timer has",
+    "a timeout that is too short for a timer",
     `${ONE}timeouts: {connect: 999us}\n`,
     /:2:21: .*999us is too short: at least 1ms, because timers/,
   ],
   [
-    "a line per backend all the time",
+    "a status interval that is too short",
     `${ONE}log: {status_interval: 1ms}\n`,
     /:2:24: .*1ms is too short: at least 100ms/,
   ],
-  ["a duration of nothing", `${ONE}timeouts: {connect: 0s}\n`, /must be longer than 0s/],
+  ["a duration of 0s", `${ONE}timeouts: {connect: 0s}\n`, /must be longer than 0s/],
   ["a jitter without a percent sign", `${ONE}health_check: {jitter: 0.1}\n`, /:2:24: .*write 10%/],
   ["too much jitter", `${ONE}health_check: {jitter: 80%}\n`, /at most 50%/],
   [
@@ -366,7 +374,7 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
     /:2:17: sticky\.store must be memory, \{sqlite/,
   ],
   [
-    "a session store whose URL is another's",
+    "a session store whose URL is not a Redis URL",
     `${ONE}sticky: {store: {redis: "http://h"}}\n`,
     /:2:25: sticky\.store\.redis must be a URL like redis:/,
   ],
@@ -376,12 +384,12 @@ const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
     /must end after the host and port, or with the number of a database/,
   ],
   [
-    "a timeout for a file",
+    "a timeout for a session store in a file",
     `${ONE}sticky: {store: {sqlite: a, timeout: 3s}}\n`,
     /:2:38: .*applies only to redis/,
   ],
   [
-    "more points than a ring has room for",
+    "more points than a ring may have",
     `backends: [{id: B1, address: 10.0.0.1:80, weight: 256}, {id: B2, address: 10.0.0.2:80, weight: 256}]
 algorithm: {name: ring-hash, points: 8193}\n`,
     /:2:38: 8193 points .* 512 units of weight are 4194816 points .*: at most 4194304/,
@@ -392,7 +400,7 @@ algorithm: {name: ring-hash, points: 8193}\n`,
     /:2:42: .*there are only 1 backends/,
   ],
   [
-    "a probe that expects nothing",
+    "an expect probe without the expected text",
     `${ONE}health_check: {type: expect}\n`,
     /:2:22: health_check\.expect is missing/,
   ],
@@ -412,38 +420,38 @@ algorithm: {name: ring-hash, points: 8193}\n`,
     /:2:53: \[::\]:9911 stands for every address of a machine, [^]*like \[fd00::2\]:9911/,
   ],
   [
-    "a socket of the admin API without a whole path",
+    "a Unix socket of the admin API with a relative path",
     `${ONE}admin: {listen: "unix:admin.sock"}\n`,
     /:2:17: .*a Unix socket needs a path, like unix:\/run\/lbsim\.sock/,
   ],
   [
-    "a port among the hosts of the admin API",
+    "a path in the hosts of the admin API",
     `${ONE}admin: {hosts: ["lab.example/x"]}\n`,
     /:2:17: .*must be a host name or an IP address, without a port/,
   ],
   ["a tab", "\tbackends: []\n", /:1:1: not valid YAML: a tab/],
-  ["brackets that do not close", "backends: [{id: B1\n", /not valid YAML/],
+  ["brackets that are not closed", "backends: [{id: B1\n", /not valid YAML/],
   ["a second document", `${ONE}---\nlisten: 10.0.0.1:80\n`, /second document/],
-  ["a list", "- a\n- b\n", /:1:1: the file must be a group of keys/],
-  ["nothing", "", /^config\.yaml: the file has no settings/],
+  ["a file that is a list", "- a\n- b\n", /:1:1: the file must be a group of keys/],
+  ["an empty file", "", /^config\.yaml: the file has no settings/],
   ["comments only", "# nothing\n", /the file has no settings/],
   [
-    "a key that is misspelt, and missing for that",
+    "a required key that is misspelt",
     "backends: [{id: B1, adress: 127.0.0.1:9000}]\n",
     /1:21: unknown key "adress" in backends\[1\]\n.*\n.*\n {2}did you mean "address"\?/,
   ],
   [
-    "the only key that is needed, misspelt",
+    "the only key that every file needs, misspelt",
     "backend: [{id: B1, address: 127.0.0.1:9000}]\n",
     /1:1: unknown key "backend"\n.*\n.*\n {2}did you mean "backends"\?/,
   ],
   [
-    "a list in itself, under a name that something else had before",
+    "a list that contains itself, under the name of an earlier anchor",
     `allow: &a [10.0.0.0/8]\n${ONE}deny: &a [*a]\n`,
     /3:11: \*a refers to an anchor &a that does not exist/,
   ],
   [
-    "a number that is too large to be one",
+    "a number that is too large",
     `${ONE}listen: ${"1".repeat(400)}\n`,
     /2:9: listen must be an address with its port, like 192\.168\.1\.10:8000\n/,
   ],
@@ -453,24 +461,24 @@ algorithm: {name: ring-hash, points: 8193}\n`,
     /1:17: backends\[1\]\.id must be a name, like B1: it is empty/,
   ],
   [
-    "a number that breaks two rules, and what follows from it",
+    "a number that breaks two rules, and causes a further mistake",
     "algorithm: ring-hash\nbackends: [{id: B1, address: 127.0.0.1:9000, weight: 1e300}]\n",
     /2:54: backends\[1\]\.weight must be a whole number from 0 to 256/,
   ],
   [
-    "a value that could not be the only one of its list either",
+    "a value instead of a list, which cannot be an item of the list either",
     "backends: 3\n",
     /1:11: backends must be a list of backends, [^\n]*\n[^\n]*\n[^\n]*\^$/,
   ],
   [
-    "nothing in the place of a list",
+    "an empty value instead of a list",
     "backends:\n",
     /1:10: backends must be a list of backends, [^\n]*\n[^\n]*\n[^\n]*\^$/,
   ],
 ];
 
 for (const [what, text, expected] of MISTAKES) {
-  Deno.test(`parseConfig() says where and what: ${what}`, () => {
+  Deno.test(`parseConfig() reports a mistake and its place: ${what}`, () => {
     const error = complaint(text);
     assert.match(error.message, expected);
     assert.equal(error.exitCode, 2);
@@ -478,7 +486,7 @@ for (const [what, text, expected] of MISTAKES) {
   });
 }
 
-Deno.test("parseConfig() lets the admin API listen beyond loopback with a token, or nowhere", () => {
+Deno.test("parseConfig() accepts an admin API beyond loopback with a token, one on this machine without a token, or none", () => {
   for (
     const [admin, listen] of [
       ['{listen: "0.0.0.0:9900", token_file: t}', { host: "0.0.0.0", port: 9900 }],
@@ -492,12 +500,12 @@ Deno.test("parseConfig() lets the admin API listen beyond loopback with a token,
   }
 });
 
-Deno.test("parseConfig() marks the value that it has read, where a key appears twice", () => {
+Deno.test("parseConfig() reads the second value of a key that appears twice, and marks a mistake in that value", () => {
   const { diagnostics } = complaint(`retries: 1\nretries: x\n${ONE}`);
   assert.deepEqual(diagnostics.map(({ at }) => at!.start), [11, 20]);
 });
 
-Deno.test("parseConfig() reports a mistake of a group along with one inside it", () => {
+Deno.test("parseConfig() reports a mistake of a whole group together with a mistake inside the group", () => {
   assert.match(
     complaint(`${ONE}sticky: {store: {sqlite: 5, timeout: 1s}}\n`).message,
     /:2:26: sticky\.store\.sqlite must be a path[^]*:2:38: sticky\.store\.timeout: applies only to/,
@@ -525,7 +533,7 @@ Deno.test("parseConfig() reads where sessions are kept", () => {
   });
 });
 
-Deno.test("DiagnosticsError shows no password: it may go to a log", () => {
+Deno.test("DiagnosticsError shows no password, because its message may be logged", () => {
   for (
     const store of [
       "{redis: 'redis://me:s3cret@h/x'}",
@@ -548,7 +556,7 @@ Deno.test("DiagnosticsError shows no password: it may go to a log", () => {
   }
 });
 
-Deno.test("parseConfig() tells all mistakes at once, in the order of the file", () => {
+Deno.test("parseConfig() reports all mistakes at once, in the order of the file", () => {
   const error = complaint(`listen: 1.2.3.4
 backends:
   - {id: B1, address: 10.0.0.1:99999}
@@ -578,14 +586,14 @@ Deno.test("DiagnosticsError shows the line, with a caret under the place", () =>
   );
 });
 
-Deno.test("DiagnosticsError puts the caret right after wide characters", () => {
+Deno.test("DiagnosticsError marks a wide character with two carets", () => {
   const { message } = complaint(`backends: [{id: "日本", address: 10.0.0.1:80}]\n`);
   const [, line, caret] = message.split("\n");
   assert.equal(caret!.indexOf("^"), line!.indexOf('"'));
   assert.match(caret!, /\^{6}$/, "two columns for each of them, and the quotes");
 });
 
-Deno.test("parseConfig() takes a status for a number or for text", () => {
+Deno.test("parseConfig() accepts a status as a number or as text", () => {
   const { healthCheck } = parse(`${ONE}health_check: {status: [200, "204", 300-302]}\n`);
   assert.deepEqual(healthCheck.status, [
     { min: 200, max: 200 },
@@ -601,7 +609,7 @@ Deno.test("DiagnosticsError shows twenty mistakes, and says how many more there 
   assert.match(message, /\nconfig\.yaml: and at least 980 more mistakes$/);
 });
 
-Deno.test("DiagnosticsError quotes no more than a few words of a value without end", () => {
+Deno.test("DiagnosticsError quotes only a part of a very long value", () => {
   for (const text of ["x".repeat(900_000), `"${"1s".repeat(400_000)}"`]) {
     const { message } = complaint(`${ONE}timeouts: {idle: ${text}}\n`);
     assert.ok(message.length < 1000, `${message.length} characters`);
@@ -621,18 +629,21 @@ const WRONG_FILES: readonly (readonly [string, string])[] = [
   ["a long line", `a: ${"x".repeat(1_000_000)}`],
   ["a list that is its own item", "a: &a [*a]\n"],
   ["aliases of a long list", `a: &a [${"x,".repeat(10_000)}]\nb: [${"*a,".repeat(1000)}]\n`],
-  ["backends that are none", `backends:\n${"  - {idd: B1, addres: x}\n".repeat(15_000)}`],
+  [
+    "backends whose keys are all unknown",
+    `backends:\n${"  - {idd: B1, addres: x}\n".repeat(15_000)}`,
+  ],
 ];
 
 for (const [what, text] of WRONG_FILES) {
-  Deno.test(`parseConfig() says in a few lines what is wrong with ${what}`, () => {
+  Deno.test(`parseConfig() reports the mistake in a few lines: ${what}`, () => {
     const { diagnostics, message } = complaint(text);
     assert.ok(message.length < 20_000, `${message.length} characters`);
     assert.ok(diagnostics.length <= 21);
   });
 }
 
-Deno.test("parseConfig() survives an alias bomb", () => {
+Deno.test("parseConfig() reports aliases that expand to billions of values", () => {
   const lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"];
   for (let i = 1; i < 10; i++) {
     const alias = Array(9).fill(`*a${i - 1}`).join(", ");
@@ -641,7 +652,7 @@ Deno.test("parseConfig() survives an alias bomb", () => {
   assert.ok(complaint(lines.join("\n")).message.length < 100_000);
 });
 
-Deno.test("parseConfig() meets any text with a config or diagnostics, and nothing else", async () => {
+Deno.test("parseConfig() returns a configuration or throws diagnostics for any change of the shipped config.yaml", async () => {
   const shipped = await Deno.readTextFile(`${ROOT}config.yaml`);
   const scrap = fc.oneof(
     fc.string({ unit: "grapheme" }),

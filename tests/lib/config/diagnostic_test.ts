@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { render } from "../../../lib/config/diagnostic.ts";
 import { escapeText } from "../../../lib/base/escape.ts";
 
-Deno.test("render() puts its carets under the text that they are about, escaped as it may be", () => {
+Deno.test("render() puts the carets under the wrong text, even if that text is escaped", () => {
   for (const before of ["", "a: ", "\x1b[2J", "\u009b\u202e\x07: ", "\t"]) {
     for (const marked of ["value", "\x1b[31mred", "\u202e\u2066", "a\x00b\x7f"]) {
       const text = `first: 1\n${before}${marked} # \x1b]0;title\x07\nlast: 1\n`;

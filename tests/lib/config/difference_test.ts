@@ -1,4 +1,4 @@
-/** What a reload says that is different: in the words in which it is written. */
+/** How a reload reports differences: in the notation of config.yaml. */
 import assert from "node:assert/strict";
 import { difference, writtenConfig } from "../../../lib/config/difference.ts";
 import { parseConfig } from "../../../lib/config/mod.ts";
@@ -7,11 +7,11 @@ const ONE = "backends: [{id: B1, address: 10.0.0.1:80}]\n";
 
 const parse = (text: string) => parseConfig({ file: "config.yaml", text });
 
-/** What changes when this is written, where before nothing was. */
+/** The changes if a file with one backend gets this text in place of `before`. */
 const changes = (text: string, before = "") =>
   difference(parse(ONE + before), parse(ONE + text)).changes;
 
-Deno.test("difference() tells values as they are written, whatever they are", () => {
+Deno.test("difference() shows values of every kind in the notation of config.yaml", () => {
   assert.deepEqual(
     changes("health_check: {interval: 90s, jitter: 12.5%, status: [200-299, '304']}\n"),
     [
@@ -32,7 +32,7 @@ Deno.test("difference() tells values as they are written, whatever they are", ()
   );
 });
 
-Deno.test("difference() names an algorithm by its name, with parameters only if they are its own", () => {
+Deno.test("difference() shows an algorithm by its name, and with its parameters only if one is not the default", () => {
   assert.deepEqual(changes("algorithm: maglev\n"), ["algorithm: round-robin → maglev"]);
   assert.deepEqual(changes("algorithm: {name: maglev, bounded_load: 1.25}\n"), [
     "algorithm: round-robin → {name: maglev, table_size: 65537, bounded_load: 1.25}",
@@ -46,7 +46,7 @@ Deno.test("difference() names an algorithm by its name, with parameters only if 
   );
 });
 
-Deno.test("difference() tells which backends come, go and change", () => {
+Deno.test("difference() lists the backends that are added, removed and changed", () => {
   const before = parse(
     "backends: [{id: B1, address: 10.0.0.1:80}, {id: B2, address: '[::1]:80'}]\n",
   );
@@ -61,7 +61,7 @@ Deno.test("difference() tells which backends come, go and change", () => {
   ]);
 });
 
-Deno.test("difference() tells apart what needs a restart", () => {
+Deno.test("difference() lists the changes that need a restart separately", () => {
   const { changes, ignored } = difference(
     parse(ONE),
     parse(`${ONE}listen: 127.0.0.1:81\nlog: {status_interval: 1m}\nretries: 1\n`),
@@ -73,7 +73,7 @@ Deno.test("difference() tells apart what needs a restart", () => {
   ]);
 });
 
-Deno.test("difference() tells that another session store needs a restart, and tells no password", () => {
+Deno.test("difference() reports another session store as a change that needs a restart, and shows no password", () => {
   const of = (store: string) => parse(`${ONE}sticky: {ttl: 1m, store: ${store}}\n`);
   const before = of("{redis: 'redis://:s3cret@one'}");
   assert.deepEqual(difference(before, before), { changes: [], ignored: [] });
@@ -98,7 +98,7 @@ Deno.test("difference() tells that another session store needs a restart, and te
   ]);
 });
 
-Deno.test("writtenConfig() is what config.yaml would state, with all defaults: parsed again it is the same", () => {
+Deno.test("writtenConfig() writes a configuration with all defaults; parsed again, it is the same", () => {
   const config = parse(`${ONE}algorithm: {name: peak-ewma, decay: 5s}\nsticky: {ttl: 90s}\n`);
   const written = writtenConfig(config);
   assert.deepEqual([written.retries, written.listen], [3, "127.0.0.1:8000"]);

@@ -1,4 +1,4 @@
-/** Whatever a configuration says: a value or diagnostics, never a crash. */
+/** For any text, `parseConfig` returns a configuration or throws diagnostics. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { DiagnosticsError, parseConfig } from "../../../lib/config/mod.ts";
@@ -24,7 +24,7 @@ deny: [192.168.1.66]
 on_down: close
 `;
 
-/** Pieces that mean something in YAML, or to a parser of addresses, durations and the like. */
+/** Pieces that have a meaning in YAML, or for a parser of addresses, durations and the like. */
 const PIECES = [
   ...[
     "{",
@@ -77,7 +77,7 @@ const mutated = fc.tuple(
   }, text)
 );
 
-Deno.test("parseConfig() has a value or diagnostics for whatever it is given", () => {
+Deno.test("parseConfig() returns a configuration or throws diagnostics for any text", () => {
   parseConfig({ file: "config.yaml", text: EVERYTHING });
   fc.assert(
     fc.property(fc.oneof(mutated, fc.string({ unit: "binary" })), (text) => {

@@ -9,7 +9,7 @@ Deno.test("readYaml() reads a long text in many short steps", () => {
   assert.ok(count > 100, `${count} steps`);
 });
 
-Deno.test("readYaml() stops where a text becomes too much", () => {
+Deno.test("readYaml() stops where a text is nested too deep or has too many parts", () => {
   const reading = (text: string) => {
     const steps = readYaml(text);
     for (let count = 1;; count++) {

@@ -1,4 +1,4 @@
-/** What is wrong with a text as YAML is said in plain words, at the place that is to be changed. */
+/** Mistakes in YAML are reported in plain words, at the place that must be changed. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { DiagnosticsError, parseConfig } from "../../../lib/config/mod.ts";
@@ -41,7 +41,7 @@ const CASES: readonly (readonly [text: string, says: RegExp])[] = [
 ];
 
 for (const [text, says] of CASES) {
-  Deno.test(`parseConfig() says in plain words what is wrong as YAML: ${JSON.stringify(text)}`, () => {
+  Deno.test(`parseConfig() reports a YAML mistake in plain words: ${JSON.stringify(text)}`, () => {
     assert.match(said(text), says);
   });
 }

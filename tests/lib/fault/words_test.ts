@@ -17,7 +17,7 @@ const WORDS: Readonly<Record<(typeof FAULT_NAMES)[number], string>> = {
 };
 
 for (const [name, words] of Object.entries(WORDS)) {
-  Deno.test(`parseFault() reads "${words}", and the API means the same by it`, () => {
+  Deno.test(`parseFault() reads "${words}", and the notation of the API gives the same fault`, () => {
     const fault = parseFault(words.split(" "));
     assert.equal(fault.name, name);
     assert.equal(faultWords(fault), words);

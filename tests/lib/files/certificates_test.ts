@@ -17,7 +17,7 @@ interface Files {
   readonly ca?: string;
 }
 
-/** What is read, and what is wrong: `path: message (hint)`. */
+/** The content of the files, and their mistakes in the form `path: message (hint)`. */
 async function read(
   { certificate = "one.pem", key = "one.key", ca }: Files,
   now = NOW,
@@ -46,7 +46,7 @@ async function read(
   };
 }
 
-Deno.test("readCertificates() reads what the configuration names, relative to its file", async () => {
+Deno.test("readCertificates() reads the files that the configuration names, relative to its own directory", async () => {
   const { certificates, wrong } = await read({ ca: "ca.pem" });
   assert.deepEqual(wrong, []);
   const expected: Certificates = {
@@ -64,11 +64,15 @@ const MISTAKES: readonly (readonly [string, Files, readonly RegExp[]])[] = [
     /^tls\/key: tls\.key: no\.key: there is no such file$/,
   ]],
   ["a directory", { certificate: "." }, [/^tls\/certificate: .*: is a directory/]],
-  ["what is not PEM", { certificate: "make.sh" }, [/it is not PEM \(.*BEGIN CERTIFICATE/]],
-  ["DER", { certificate: "one.der" }, [/it is not PEM \(.*openssl x509 -inform der -in one\.der/]],
-  ["a key for a certificate", { certificate: "one.key" }, [/there is no certificate in it/]],
+  ["a file that is not PEM", { certificate: "make.sh" }, [/it is not PEM \(.*BEGIN CERTIFICATE/]],
+  ["a file in DER", { certificate: "one.der" }, [
+    /it is not PEM \(.*openssl x509 -inform der -in one\.der/,
+  ]],
+  ["a key instead of a certificate", { certificate: "one.key" }, [/there is no certificate in it/]],
   ["a damaged certificate", { certificate: "damaged.pem" }, [/the certificate in it is damaged$/]],
-  ["a certificate for a key", { key: "one.pem" }, [/^tls\/key: .*there is no private key in it/]],
+  ["a certificate instead of a key", { key: "one.pem" }, [
+    /^tls\/key: .*there is no private key in it/,
+  ]],
   ["an encrypted key", { key: "encrypted.key" }, [
     /the private key is encrypted \(.*openssl pkey -in encrypted\.key/,
   ]],
@@ -83,13 +87,13 @@ const MISTAKES: readonly (readonly [string, Files, readonly RegExp[]])[] = [
   ["an expired certificate", { certificate: "expired.pem" }, [
     /the certificate \(CN=expired\) expired on 2021-01-01 \(renew it\)$/,
   ]],
-  ["a certificate of the future", { certificate: "future.pem" }, [
+  ["a certificate that is not valid yet", { certificate: "future.pem" }, [
     /is not valid before 2090-01-01 \(check this machine's clock: it shows 2026-11-24\)$/,
   ]],
   ["a CA that has expired", { ca: "expired.pem" }, [
     /^backend_tls\/ca: .*expired\.pem: the CA in it has expired, on 2021-01-01 \(renew it\)$/,
   ]],
-  ["a CA file without one", { ca: "one.key" }, [/^backend_tls\/ca: .*there is no certificate/]],
+  ["a CA file without a CA", { ca: "one.key" }, [/^backend_tls\/ca: .*there is no certificate/]],
 ];
 
 for (const [name, files, expected] of MISTAKES) {
@@ -100,7 +104,7 @@ for (const [name, files, expected] of MISTAKES) {
   });
 }
 
-Deno.test("readCertificates() goes by the time that it is told", async () => {
+Deno.test("readCertificates() checks the dates against the given time", async () => {
   assert.deepEqual(
     (await read({ certificate: "expired.pem" }, Date.parse("2020-06-01"))).wrong,
     [],
@@ -109,14 +113,14 @@ Deno.test("readCertificates() goes by the time that it is told", async () => {
   assert.match(wrong[0]!, /expired on 2099-12-31/);
 });
 
-Deno.test("readCertificates() takes a CA file in which one has not expired", async () => {
+Deno.test("readCertificates() accepts a CA file if one of its CAs has not expired", async () => {
   const ca = await Deno.makeTempFile();
   await Deno.writeTextFile(ca, pem("expired.pem") + CA);
   assert.deepEqual((await read({ ca })).wrong, []);
   await Deno.remove(ca);
 });
 
-Deno.test("readCertificates() leaves in use what is, if there is nothing wrong but that it expired", async () => {
+Deno.test("readCertificates() keeps the content in use if the only mistake in a new file is an expired certificate", async () => {
   const inUse = { listener: TWO, backendCa: CA };
   const { certificates, wrong, expired } = await read(
     { certificate: "expired.pem", ca: "expired.pem" },
@@ -130,7 +134,7 @@ Deno.test("readCertificates() leaves in use what is, if there is nothing wrong b
     "backend_tls.ca: expired.pem: the CA in it has expired, on 2021-01-01: the present certificate stays in use",
   ]);
   const other = await read({ certificate: "expired.pem", key: "two.key" }, NOW, inUse);
-  assert.equal(other.wrong.length, 2, "another key is wrong all the same");
+  assert.equal(other.wrong.length, 2, "a wrong key is reported, too");
   assert.equal((await read({ certificate: "future.pem" }, NOW, inUse)).wrong.length, 1);
 });
 
@@ -142,7 +146,7 @@ Deno.test("certificateWarnings() says that clients refuse a certificate without 
   assert.deepEqual(certificateWarnings(ONE, NOW), []);
 });
 
-Deno.test("expiryWarning() begins two weeks before", () => {
+Deno.test("expiryWarning() warns from two weeks before the expiry on", () => {
   const at = (daysLeft: number) => expiryWarning(ONE, ONE.expiresAtMs - daysLeft * DAY_MS);
   assert.equal(at(14), undefined);
   assert.equal(at(13.9), "the certificate expires in 13 days, on 2099-12-31: renew it");

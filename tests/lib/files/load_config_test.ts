@@ -32,7 +32,7 @@ Deno.test("loadConfig() says what is wrong with a file that it cannot read", asy
   }
 });
 
-Deno.test("loadConfig() finds what is wrong with certificates along with all else", async () => {
+Deno.test("loadConfigAndCertificates() reports mistakes in certificates together with all others", async () => {
   const directory = await Deno.makeTempDir();
   try {
     const file = `${directory}/config.yaml`;
@@ -54,7 +54,7 @@ Deno.test("loadConfig() finds what is wrong with certificates along with all els
   }
 });
 
-Deno.test("loadConfig() refuses a wrong file by its beginning", async () => {
+Deno.test("loadConfig() refuses a long file that begins with many mistakes, without reading the rest", async () => {
   const file = await Deno.makeTempFile();
   const says = async (text: string) => {
     await Deno.writeTextFile(file, text);
@@ -63,13 +63,13 @@ Deno.test("loadConfig() refuses a wrong file by its beginning", async () => {
     return error;
   };
   try {
-    // Broken at its end, of which nothing is said.
+    // The end is not valid YAML, but only mistakes of the beginning are reported.
     const keys = Array.from({ length: 10_000 }, (_, i) => `k${i}: b\n`).join("");
     const { diagnostics, message } = await says(`${keys}[[[`);
     assert.equal(diagnostics.length, 21);
     assert.match(message, /:1:1: unknown key "k0"/);
     assert.match((await says("- a\n".repeat(10_000))).message, /:1:1: the file must be a group of/);
-    // What is missing where it begins, and cut there, may follow.
+    // A key that is missing in the beginning may follow, and a list that is cut there may continue.
     const comments = "# a comment\n".repeat(1000);
     assert.match((await says(`${comments}retries: x\n${ONE}`)).message, /^[^\n]*:1001:10: retries/);
     const long = Array.from({ length: 1000 }, (_, i) => `  - {id: B${i}, address: "a:${i + 1}"}\n`);
@@ -82,7 +82,7 @@ Deno.test("loadConfig() refuses a wrong file by its beginning", async () => {
   }
 });
 
-Deno.test("loadConfig() takes a path in a file as relative to that file", async () => {
+Deno.test("loadConfig() resolves a relative path in a file from the directory of that file", async () => {
   const directory = await Deno.makeTempDir();
   try {
     const file = `${directory}/lb.yaml`;

@@ -36,7 +36,7 @@ Deno.test("studyOf() reads a trace of more than a megabyte", async () => {
   }
 });
 
-Deno.test("studyOf() names the flag with which a file is named that is missing", async () => {
+Deno.test("studyOf() names the flag if the file that the flag names is missing", async () => {
   const scenario = new YamlFile({ file: "s.yaml", text: "balancer: {backends: 1}\n" });
   for (const set of ["extends=none.yaml", "workload.arrivals.trace=none.csv"]) {
     await assert.rejects(studyOf(scenario, ["seed=1", set]), (error) => {
@@ -47,7 +47,7 @@ Deno.test("studyOf() names the flag with which a file is named that is missing",
   }
 });
 
-Deno.test("loadStudy() compares all algorithms for a configuration", async () => {
+Deno.test("loadStudy() compares all algorithms if the file is a balancer's configuration", async () => {
   const { pathname } = new URL("../../../config.yaml", import.meta.url);
   const { variants, inputs } = await loadStudy(pathname, []);
   assert.equal(variants.length, 11);

@@ -21,7 +21,7 @@ const NAMES: Readonly<Record<string, readonly string[]>> = {
   "other.lab": ["192.0.2.9"],
 };
 
-Deno.test("ownBackendsHere() finds backends that are the balancer by any name", async () => {
+Deno.test("ownBackendsHere() finds backends that are the balancer itself, under any name of this machine", async () => {
   const asked: string[] = [];
   const resolve = (name: string) => {
     asked.push(name);
@@ -37,7 +37,7 @@ Deno.test("ownBackendsHere() finds backends that are the balancer by any name", 
     ["backends", 1, "address"],
     ["backends", 6, "address"],
   ]);
-  // What listens on another port cannot be the balancer.
+  // A backend on another port cannot be the balancer, so no name is looked up for it.
   assert.deepEqual(asked.toSorted(), ["gone.lab", "me.lab", "other.lab", "two.lab"]);
   assert.deepEqual(
     await ownBackendsHere(endpoints("192.0.2.2:80", ["me.lab:80"]), LOCAL, resolve),
@@ -62,7 +62,7 @@ Deno.test("ownBackendsHere() finds probes that arrive at the balancer", async ()
   );
 });
 
-Deno.test("loadListeningConfig() refuses a balancer that is its own backend on this machine only", async () => {
+Deno.test("loadListeningConfig() refuses a balancer that is its own backend, if only on this machine", async () => {
   const own = localAddresses().find((address) => !address.includes(":") && !isLoopback(address));
   if (own === undefined) return; // A machine without a network.
   const file = await Deno.makeTempFile();
@@ -78,14 +78,14 @@ Deno.test("loadListeningConfig() refuses a balancer that is its own backend on t
       return true;
     });
     await loadListeningConfig(file, { listen: "127.0.0.1:21004" }, 0);
-    // On another machine it may be right.
+    // On another machine the file may be valid.
     await loadConfigAndCertificates(file, 0);
   } finally {
     await Deno.remove(file);
   }
 });
 
-Deno.test("resolveName() asks this machine", async () => {
+Deno.test("resolveName() looks names up as this machine does", async () => {
   assert.ok((await resolveName("localhost")).some((ip) => ["127.0.0.1", "::1"].includes(ip)));
   assert.deepEqual(await resolveName("no-such-name.invalid"), []);
   assert.ok(localAddresses().includes("127.0.0.1"));

@@ -26,7 +26,7 @@ Deno.test("acceptFailure() tells a client's error, a shortage and a failed liste
   assert.equal(acceptFailure(new Error("of a kind that is not known")), "shortage");
 });
 
-/** A listener whose accepts have these outcomes, and then wait for ever. */
+/** A listener whose accepts have these outcomes; after them it is closed. */
 function listenerOf(...outcomes: (number | Error)[]) {
   let accepts = 0;
   return {
@@ -38,7 +38,7 @@ function listenerOf(...outcomes: (number | Error)[]) {
   };
 }
 
-Deno.test("acceptAll() passes over clients that have gone, and waits only for a shortage", async () => {
+Deno.test("acceptAll() ignores clients that have gone, and waits only after a shortage", async () => {
   const taken: number[] = [];
   const shortages: unknown[] = [];
   const gone = Array.from({ length: 300 }, () => systemError("ENOTCONN"));

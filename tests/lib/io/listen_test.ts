@@ -13,7 +13,7 @@ async function output(command: string, ...args: string[]): Promise<string> {
 /** How many connections the system keeps for a listener until they are accepted. */
 async function backlogOf({ addr }: Deno.TcpListener | Deno.TlsListener): Promise<number> {
   const { port } = addr as Deno.NetAddr;
-  // State, bytes in the receive queue, and for a listener its backlog.
+  // The columns are the state, Recv-Q, and Send-Q, which is the backlog of a listener.
   const fields = await output("ss", "--no-header", "-ltn", `sport = :${port}`);
   return Number(fields.split(/\s+/)[2]);
 }
@@ -29,7 +29,7 @@ for (
     ignore: Deno.build.os !== "linux",
     async fn() {
       using listener = open();
-      // Deno reads what is under /proc/sys only with every permission.
+      // Deno itself reads files under /proc/sys only with all permissions.
       const allowed = Number(await output("cat", "/proc/sys/net/core/somaxconn"));
       assert.equal(await backlogOf(listener), Math.min(BACKLOG, allowed));
     },

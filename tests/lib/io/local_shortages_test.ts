@@ -41,7 +41,7 @@ for (
       await eventually(() => connects > 10, "probes and the client have tried");
       return client;
     })();
-    // It is served as soon as there is what it takes.
+    // The client is served as soon as the resource is available again.
     await eventually(() => lab.of("connection_opened").length === 2, "the other is served, too");
     assert.deepEqual(lab.of("shortage_began").map((event) => event.resource), [resource]);
     assert.deepEqual(lab.of("shortage_began")[0]!.detail, `it failed (${code})`);
@@ -54,7 +54,7 @@ for (
   });
 }
 
-Deno.test("Balancer refuses a client for which a shortage lasts too long, and says which", async () => {
+Deno.test("Balancer refuses a client if a shortage lasts too long, and says which shortage", async () => {
   await using one = new TestServer(echo);
   await using lab = await balance([one.address], {
     healthCheck: { ...configOf([]).healthCheck, type: "none" },

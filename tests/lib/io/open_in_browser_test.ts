@@ -25,7 +25,7 @@ Deno.test({
   },
 });
 
-Deno.test("openInBrowser() says why it could not", async () => {
+Deno.test("openInBrowser() says why it could not open the page", async () => {
   assert.match(
     await openInBrowser("http://127.0.0.1:1/", "/no/such/program") ?? "",
     /^there is no/,

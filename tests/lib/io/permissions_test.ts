@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { resolve } from "node:path";
 import { giveUp, keepWritingTo } from "../../../lib/io/permissions.ts";
 
-/** As lbsim is started, for one test only. */
+/** The permissions with which lbsim is started. They apply to one test only. */
 const STARTED: Deno.PermissionOptionsObject = {
   read: true,
   write: [resolve("/")],
@@ -22,7 +22,7 @@ Deno.test("giveUp() gives up permissions as a whole", { permissions: STARTED }, 
 });
 
 Deno.test(
-  "keepWritingTo() leaves the named directory, what is below it, and nothing else",
+  "keepWritingTo() keeps the permission for the named directory and everything below it, and for nothing else",
   { permissions: STARTED },
   async () => {
     const directory = resolve("/srv/lbsim");
@@ -37,32 +37,40 @@ Deno.test(
   },
 );
 
-Deno.test("keepWritingTo() leaves a single file", { permissions: STARTED }, async () => {
-  await keepWritingTo([resolve("/srv/report.html")]);
-  assert.equal(await state({ name: "write", path: resolve("/srv/report.html") }), "granted");
-  for (const path of ["/srv", "/srv/report.html2", "/srv/other.html"]) {
-    assert.equal(await state({ name: "write", path: resolve(path) }), "prompt", path);
-  }
-});
+Deno.test(
+  "keepWritingTo() keeps the permission for a single file",
+  { permissions: STARTED },
+  async () => {
+    await keepWritingTo([resolve("/srv/report.html")]);
+    assert.equal(await state({ name: "write", path: resolve("/srv/report.html") }), "granted");
+    for (const path of ["/srv", "/srv/report.html2", "/srv/other.html"]) {
+      assert.equal(await state({ name: "write", path: resolve(path) }), "prompt", path);
+    }
+  },
+);
 
-Deno.test("keepWritingTo() leaves nothing to write if no path is named", {
+Deno.test("keepWritingTo() without paths gives up the whole permission", {
   permissions: STARTED,
 }, async () => {
   await keepWritingTo([]);
   assert.equal(await state({ name: "write", path: resolve("/tmp") }), "prompt");
 });
 
-Deno.test("keepWritingTo() leaves nothing to write of a general grant if no path is named", {
-  permissions: { write: true },
-}, async () => {
-  await keepWritingTo([]);
-  assert.equal(await state({ name: "write", path: resolve("/tmp") }), "prompt");
-});
+Deno.test(
+  "keepWritingTo() without paths gives up the whole permission, also after a plain --allow-write",
+  {
+    permissions: { write: true },
+  },
+  async () => {
+    await keepWritingTo([]);
+    assert.equal(await state({ name: "write", path: resolve("/tmp") }), "prompt");
+  },
+);
 
-Deno.test("keepWritingTo() asks for nothing that was not granted", {
+Deno.test("keepWritingTo() requests no permission that was not granted", {
   permissions: { write: [resolve("/srv")] },
 }, async () => {
-  // It would wait for an answer at a terminal.
+  // A request for /tmp would wait for an answer at a terminal.
   await keepWritingTo([resolve("/tmp"), resolve("/srv")]);
   assert.equal(await state({ name: "write", path: resolve("/tmp") }), "prompt");
   assert.equal(await state({ name: "write", path: resolve("/srv/x") }), "granted");

@@ -30,7 +30,7 @@ Deno.test("parseProxyHeader() reads version 1", () => {
   assert.ok(six.status === "complete" && six.endpoints?.source.host === "2001:db8::1");
 });
 
-Deno.test("parseProxyHeader() reads version 2, and passes over what follows the addresses", () => {
+Deno.test("parseProxyHeader() reads version 2, and skips the extensions after the addresses", () => {
   const header = hex(`${SIGNATURE} 21 11 000f c0a80132 c0a8010a c822 1f40 040000`);
   assert.deepEqual(parseProxyHeader(header), {
     status: "complete",
@@ -51,7 +51,7 @@ Deno.test("parseProxyHeader() reads version 2, and passes over what follows the 
   });
 });
 
-Deno.test("parseProxyHeader() refuses what is malformed, and says why", () => {
+Deno.test("parseProxyHeader() refuses malformed headers, and says why", () => {
   const cases: readonly (readonly [Uint8Array, RegExp])[] = [
     [bytes("GET / HTTP/1.1\r\n"), /does not begin/],
     [bytes("PROXY UDP4 1.2.3.4 1.2.3.4 1 2\r\n"), /family/],
@@ -93,7 +93,7 @@ const endpoints = fc.oneof(
     }, { noNullPrototype: true })
   );
 
-Deno.test("encodeProxyHeader() writes what parseProxyHeader() reads, however it is cut", () => {
+Deno.test("encodeProxyHeader() writes headers that parseProxyHeader() reads; a part of a header is incomplete", () => {
   fc.assert(
     fc.property(
       endpoints,
@@ -110,7 +110,7 @@ Deno.test("encodeProxyHeader() writes what parseProxyHeader() reads, however it 
   );
 });
 
-Deno.test("encodeProxyHeader() writes IPv4 into IPv6 when the two sides differ", () => {
+Deno.test("encodeProxyHeader() writes an IPv4 address in IPv6 form if the other side is IPv6", () => {
   const ends = { source: FROM, destination: { host: "2001:db8::1", port: 1 } };
   assert.equal(
     new TextDecoder().decode(encodeProxyHeader("v1", ends)),
@@ -124,7 +124,7 @@ Deno.test("encodeProxyHeader() writes IPv4 into IPv6 when the two sides differ",
   );
 });
 
-Deno.test("parseProxyHeader() reads an IPv4 address that was written into IPv6 as IPv4", () => {
+Deno.test("parseProxyHeader() reads an IPv4 address in IPv6 form as IPv4", () => {
   const mixed = { source: FROM, destination: { host: "2001:db8::1", port: 1 } };
   for (
     const header of [
@@ -150,7 +150,7 @@ Deno.test("parseProxyHeader() reads an IPv4 address that was written into IPv6 a
   );
 });
 
-Deno.test("parseProxyHeader() survives whatever comes, and never asks for more than a header can be", () => {
+Deno.test("parseProxyHeader() does not throw for any bytes, and never waits for more than the longest header", () => {
   const mutated = fc.tuple(
     endpoints,
     fc.constantFrom("v1" as const, "v2" as const),

@@ -19,7 +19,7 @@ Deno.test("writeFailure() says why a file was not written, without the system's 
   for (const [error, words] of cases) assert.equal(writeFailure(error), words);
 });
 
-Deno.test("systemReason() leaves the system's numbers out, and says plainly that a name is unknown", () => {
+Deno.test("systemReason() leaves out the system's numbers, and reports an unknown name in plain words", () => {
   const cases: readonly (readonly [unknown, string])[] = [
     [new Error("Network is unreachable (os error 101)"), "Network is unreachable"],
     [

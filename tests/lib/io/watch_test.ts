@@ -6,7 +6,7 @@ import { NS_PER_MS } from "../../../lib/base/mod.ts";
 
 const LOOK_EVERY_MS = 500;
 
-/** A directory of its own, and a watch of files in it that looks when it is told to. */
+/** A temporary directory, and a watch of files in it, which checks them only when `look` is called. */
 class Watched implements AsyncDisposable {
   readonly cwd: string;
   readonly #watch = new FileWatch(LOOK_EVERY_MS * NS_PER_MS);
@@ -34,7 +34,7 @@ class Watched implements AsyncDisposable {
     return this.#watch.watch(files.map((file) => `${this.cwd}/${file}`));
   }
 
-  /** What `changed` says after one look; undefined if it is still waiting. */
+  /** Makes one check. Returns the result of `changed`; undefined if it still waits. */
   async look(): Promise<boolean | undefined> {
     this.#told = undefined;
     this.#waiting ??= this.#watch.changed(this.#stopping.signal).then((told) => {
@@ -46,7 +46,7 @@ class Watched implements AsyncDisposable {
     return this.#told;
   }
 
-  /** Makes sure that there has been a change: it is told when it has been the same for two looks. */
+  /** Asserts that a change is reported: at the second check, because the file is the same at both. */
   async next(): Promise<void> {
     assert.deepEqual([await this.look(), await this.look()], [undefined, true]);
   }
@@ -65,7 +65,7 @@ class Watched implements AsyncDisposable {
   }
 }
 
-/** A link in the place of another one, in one step. */
+/** Replaces a link with another one in one step. */
 async function swap(link: string, target: string): Promise<void> {
   await Deno.symlink(target, `${link}.new`);
   await Deno.rename(`${link}.new`, link);
@@ -90,7 +90,7 @@ Deno.test("FileWatch notices a file that is written, replaced, removed, and put 
   await watched.next();
 });
 
-Deno.test("FileWatch notices a file that is written and made to look as old as before", async () => {
+Deno.test("FileWatch notices a file that is replaced with one of the same size and time", async () => {
   const time = new Date("2026-01-01");
   await using watched = await Watched.start(async (cwd) => {
     await Deno.writeTextFile(`${cwd}/one.pem`, "1");
@@ -116,7 +116,7 @@ Deno.test("FileWatch waits until a file has been written to its end", async () =
 
 const ignore = Deno.build.os === "windows";
 
-Deno.test("FileWatch notices that a link in the middle is swapped, and again", {
+Deno.test("FileWatch notices each time that a link on the path is replaced", {
   ignore,
 }, async () => {
   await using watched = await Watched.start(async (cwd) => {
@@ -147,7 +147,7 @@ Deno.test("FileWatch notices that the target of a link is written", { ignore }, 
   await watched.next();
 });
 
-Deno.test("FileWatch notices a file whose directory comes later, goes, and comes back", async () => {
+Deno.test("FileWatch notices a file whose directory is created later, removed, and created again", async () => {
   await using watched = await Watched.start(() => Promise.resolve(), "certs/live/one.pem");
   const { cwd } = watched;
   for (let i = 0; i < 2; i++) {
@@ -161,7 +161,7 @@ Deno.test("FileWatch notices a file whose directory comes later, goes, and comes
   }
 });
 
-Deno.test("FileWatch is not lost in a circle of links", { ignore }, async () => {
+Deno.test("FileWatch notices a file that replaces a circle of links", { ignore }, async () => {
   await using watched = await Watched.start(async (cwd) => {
     await Deno.symlink("b", `${cwd}/a`);
     await Deno.symlink("a", `${cwd}/b`);
@@ -171,7 +171,7 @@ Deno.test("FileWatch is not lost in a circle of links", { ignore }, async () => 
   await watched.next();
 });
 
-Deno.test("FileWatch notices a change from before the files became others", async () => {
+Deno.test("FileWatch notices a change of a file that came before it got another list of files", async () => {
   await using watched = await Watched.start(
     (cwd) => Deno.writeTextFile(`${cwd}/config.yaml`, "1"),
     "config.yaml",
@@ -195,29 +195,33 @@ Deno.test("FileWatch notices a SIGHUP", { ignore }, async () => {
   }
 });
 
-Deno.test("FileWatch tells once of a change that a SIGHUP came with", { ignore }, async () => {
-  await using watched = await Watched.start(
-    (cwd) => Deno.writeTextFile(`${cwd}/config.yaml`, "1"),
-    "config.yaml",
-  );
-  await Deno.writeTextFile(`${watched.cwd}/config.yaml`, "22");
-  let delivered = false;
-  const listener = () => {
-    delivered = true;
-  };
-  Deno.addSignalListener("SIGHUP", listener);
-  Deno.kill(Deno.pid, "SIGHUP");
-  for (let turns = 0; !delivered; turns++) {
-    assert.ok(turns < 1_000_000);
-    await setImmediate();
-  }
-  Deno.removeSignalListener("SIGHUP", listener);
-  const told = [];
-  for (let look = 0; look < 4; look++) told.push(await watched.look());
-  assert.deepEqual(told, [true, undefined, undefined, undefined]);
-});
+Deno.test(
+  "FileWatch reports a change and a SIGHUP at the same time only once",
+  { ignore },
+  async () => {
+    await using watched = await Watched.start(
+      (cwd) => Deno.writeTextFile(`${cwd}/config.yaml`, "1"),
+      "config.yaml",
+    );
+    await Deno.writeTextFile(`${watched.cwd}/config.yaml`, "22");
+    let delivered = false;
+    const listener = () => {
+      delivered = true;
+    };
+    Deno.addSignalListener("SIGHUP", listener);
+    Deno.kill(Deno.pid, "SIGHUP");
+    for (let turns = 0; !delivered; turns++) {
+      assert.ok(turns < 1_000_000);
+      await setImmediate();
+    }
+    Deno.removeSignalListener("SIGHUP", listener);
+    const told = [];
+    for (let look = 0; look < 4; look++) told.push(await watched.look());
+    assert.deepEqual(told, [true, undefined, undefined, undefined]);
+  },
+);
 
-Deno.test("FileWatch waits while nothing changes, until there is a stop", async () => {
+Deno.test("FileWatch waits while nothing changes, until its signal is aborted", async () => {
   await using watched = await Watched.start(
     (cwd) => Deno.writeTextFile(`${cwd}/config.yaml`, "1"),
     "config.yaml",

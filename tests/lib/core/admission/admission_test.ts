@@ -67,8 +67,8 @@ Deno.test("isIn() agrees with arithmetic on 32-bit numbers", () => {
 
 Deno.test("parsePrefix() says what is wrong", () => {
   assert.throws(() => parsePrefix("nobody"), /"nobody" is neither an address nor a prefix/);
-  assert.throws(() => parsePrefix("10.0.0.0/33"), /no such length: it is 0 to 32 bits/);
-  assert.throws(() => parsePrefix("10.0.0.0/"), /no such length/);
+  assert.throws(() => parsePrefix("10.0.0.0/33"), /must be the length of the prefix, 0 to 32 bits/);
+  assert.throws(() => parsePrefix("10.0.0.0/"), /must be the length of the prefix/);
   assert.throws(() => parsePrefix("10.0.0.0/8/8"), /neither/);
 });
 
