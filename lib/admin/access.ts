@@ -117,7 +117,7 @@ function valuesOf(rawHeaders: readonly string[], name: string): string[] {
  *
  * @param listening The host; undefined for a Unix socket.
  * @param local The addresses of this machine.
- * @param further What the operator has added.
+ * @param further The names that the operator has added.
  */
 export function servedHosts(
   listening: string | undefined,

@@ -44,7 +44,7 @@ export class AdminClient {
   readonly #role: "balancer" | "backend";
 
   /**
-   * @param signal Ends every request.
+   * @param signal Ends every request when it is aborted.
    * @param role The role that has the API.
    */
   constructor(target: Target, signal: AbortSignal, role: "balancer" | "backend" = "balancer") {

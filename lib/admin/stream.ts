@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 
-/** A reader with this many bytes unread gets nothing more until it has read them. */
+/** A reader with more unread bytes than this gets nothing more until it has read a part of them. */
 export const BACKLOG_BYTES_MAX = 256 * 1024;
 /** The time between two heartbeats. Without traffic, the balancer may not notice that a connection has ended. */
 const HEARTBEAT_MS = 15_000;

@@ -40,7 +40,7 @@ export const faultBody = z.strictObject({
 /** The longest time for which a backend serves a scenario after a request. */
 const SERVICE_TIME_MAX = 600 * NS_PER_S;
 
-/** How a backend is to serve the requests of a scenario, and for how long. */
+/** How a backend must serve the requests of a scenario, and for how long. */
 export const serviceBody = z.strictObject({
   ...serverKeys,
   for: duration({ positive: true })

@@ -1,4 +1,4 @@
-/** The admin API as schemas: what it takes and answers, and its OpenAPI description. Pure. */
+/** The admin API: its requests and answers as schemas, and its OpenAPI description. Pure. */
 export {
   faults as faultsAnswer,
   type FaultsAnswer,

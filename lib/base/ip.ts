@@ -56,7 +56,7 @@ function dotted(groups: IpGroups): string {
 }
 
 /**
- * The canonical form of an IP address: that of `::ffff:10.0.0.1` is `10.0.0.1`, that of `0:0::1` is `::1`. A zone is
+ * The canonical form of an IP address: `::ffff:10.0.0.1` becomes `10.0.0.1`, and `0:0::1` becomes `::1`. A zone is
  * left out, because it belongs to an interface of this machine, not to the address. Text that is not an address is
  * returned unchanged.
  */

@@ -29,8 +29,8 @@ export interface LogTarget {
 }
 
 /**
- * Tells LogTape that a sink keeps no record. Then LogTape does not copy each record first, which would be a third of
- * the cost.
+ * Tells LogTape that a sink keeps no record. Then LogTape does not copy each record first. The copy would be a third of
+ * the cost of a log line.
  */
 const IMMEDIATE = { [Symbol.for("LogTape.sinkSnapshotPolicy.immediate")]: true };
 

@@ -118,7 +118,7 @@ export class Alarm {
     this.ring = ring;
   }
 
-  /** Sets it to another moment; undefined switches it off. */
+  /** Sets the alarm to another moment; undefined switches it off. */
   set(at: Nanoseconds | undefined): void {
     if (at === this.at) return;
     if (this.at !== undefined) this.#alarms.remove(this);

@@ -25,8 +25,8 @@ export type ProxyHeader =
   | { readonly status: "incomplete" }
   | { readonly status: "invalid"; readonly reason: string }
   /**
-   * A header of this many bytes. Without endpoints, the addresses of the connection itself apply: for example, the
-   * proxy probes.
+   * A header of this many bytes. Without endpoints, the addresses of the connection itself apply, for example if the
+   * proxy only probes.
    */
   | { readonly status: "complete"; readonly length: number; readonly endpoints?: Endpoints };
 

@@ -117,7 +117,7 @@ function driven(scheduler: Scheduler, until: number): number[] {
 Deno.test("Scheduler.nextWake is the time at which something next happens by itself, so nothing is late", () => {
   const { scheduler, emitted } = situation();
   const wakes = driven(scheduler, 100 * S);
-  // Each second B2 gains weight; from 10 s on, when its ejection has ended, so does B1.
+  // Each second B2 gains weight. From 10 s on, when the ejection of B1 has ended, B1 does, too.
   assert.deepEqual(wakes, Array.from({ length: 30 }, (_, i) => i + 1));
   assert.deepEqual(emitted.map(({ type, at_ms }) => [type, at_ms]), [
     ["connection_refused", 4000],
@@ -165,7 +165,7 @@ Deno.test("When an ejection ends, Scheduler serves a waiting client, although no
   assert.deepEqual(settled, [["B1", S]]);
 });
 
-Deno.test("Scheduler does everything that is due in the order of the times, however late it is called", () => {
+Deno.test("Scheduler does everything in the order in which it was due, however late the call comes", () => {
   // The ejection ends at 1 s. A client that waits for 2 s is served; one that waits for 0.5 s is refused earlier.
   for (const [timeout, outcome] of [[2, "B1"], [0.5, "queue_timeout"]] as const) {
     const { scheduler } = schedulerOf({
@@ -184,7 +184,7 @@ Deno.test("Scheduler does everything that is due in the order of the times, howe
   }
 });
 
-Deno.test("Scheduler counts no ejection that has ended towards max_share", () => {
+Deno.test("Scheduler does not count ejections that have ended towards max_share", () => {
   const { scheduler, emitted } = schedulerOf({
     backends: ["B1", "B2"],
     ejection: { failures: 1, base: 10 * S, max: 300 * S, maxShare: 0.5 },

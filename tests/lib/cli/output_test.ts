@@ -166,7 +166,7 @@ Deno.test("Output.write() tries again when a non-blocking stream is full", async
   }
 });
 
-Deno.test("Output.log() counts the lines of a write that failed, and tries again", async () => {
+Deno.test("Output.log() counts the lines of a failed write as dropped, and tries again", async () => {
   const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
   try {
     const failures: Lost[] = [];

@@ -4,7 +4,7 @@ import { arrivesAt } from "../../../lib/config/own_backend.ts";
 
 const LOCAL = ["192.0.2.2", "fd00::2"];
 
-Deno.test("arrivesAt() knows where a connect to an address arrives on this machine", () => {
+Deno.test("arrivesAt() says whether a connect to an address arrives at the listener", () => {
   const cases: readonly (readonly [listen: string, target: string, boolean])[] = [
     ["192.0.2.2:80", "192.0.2.2:80", true],
     ["192.0.2.2:80", "192.0.2.2:81", false],

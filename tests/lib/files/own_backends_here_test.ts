@@ -62,7 +62,7 @@ Deno.test("ownBackendsHere() finds probes that arrive at the balancer", async ()
   );
 });
 
-Deno.test("loadListeningConfig() refuses a balancer that is its own backend, if only on this machine", async () => {
+Deno.test("loadListeningConfig() refuses a file with which the balancer would be its own backend on this machine", async () => {
   const own = localAddresses().find((address) => !address.includes(":") && !isLoopback(address));
   if (own === undefined) return; // A machine without a network.
   const file = await Deno.makeTempFile();

@@ -6,7 +6,7 @@ function systemError(code: string): Error {
   return Object.assign(new Error("it failed"), { code });
 }
 
-Deno.test("acceptFailure() tells a client's error, a shortage and a failed listener apart", () => {
+Deno.test("acceptFailure() distinguishes an error of a client, a shortage and a failed listener", () => {
   const client = [
     ["ECONNABORTED", "ECONNRESET", "ENOTCONN", "EPIPE", "ETIMEDOUT", "EINTR", "EAGAIN", "EPERM"],
     ["EPROTO", "ENOPROTOOPT", "EOPNOTSUPP", "ENETDOWN", "ENETUNREACH", "ENONET", "EHOSTDOWN"],

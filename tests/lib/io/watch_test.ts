@@ -171,7 +171,7 @@ Deno.test("FileWatch notices a file that replaces a circle of links", { ignore }
   await watched.next();
 });
 
-Deno.test("FileWatch notices a change of a file that came before it got another list of files", async () => {
+Deno.test("FileWatch.watch() with another list of files keeps a change that was not reported yet", async () => {
   await using watched = await Watched.start(
     (cwd) => Deno.writeTextFile(`${cwd}/config.yaml`, "1"),
     "config.yaml",
