@@ -14,7 +14,7 @@ export interface RequestCounts {
   timedOut: number;
   /** Attempts beyond the first of a request. */
   retried: number;
-  /** Done within the client's timeout, counted from when it first wanted to send the request. */
+  /** Done within the client's timeout, counted from when the client first wanted to send the request. */
   inTime: number;
 }
 

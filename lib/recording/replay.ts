@@ -126,7 +126,7 @@ export class Replay {
   /**
    * Replays the whole recording in small steps, so that other work can be done in between.
    *
-   * @throws {UserError} if the recording cannot be read, or is not that of one run from its start.
+   * @throws {UserError} if the recording cannot be read, or does not have exactly one run, from its start.
    */
   *run(): Generator<void, ReplayResult> {
     for (let i = 1;; i++) {

@@ -37,7 +37,7 @@ const QUANTILES = 200;
 const UNKNOWN = -1;
 const LEFT_OUT = -2;
 
-/** An outage or a mode of a backend, in milliseconds from the start. */
+/** An outage or a mode of a backend. Times are in milliseconds, as in the recording. */
 interface Fault {
   readonly backend: string;
   readonly kind: string;

@@ -229,7 +229,7 @@ function expectationLines(
     if (holds) return { line: `✓ ${where}${text} (${plain(value)})`, holds };
     const found = value === null ? reason : plain(value);
     const limit = bound === null && value !== null ? reason : plain(bound);
-    return { line: `✗ ${where}${text}: it is ${found}, bound ${limit}`, holds };
+    return { line: `✗ ${where}${text} (measured: ${found}; bound: ${limit})`, holds };
   });
 }
 

@@ -58,11 +58,11 @@ export interface VariantFacts {
   readonly backends: readonly BackendReport[];
   readonly faults: readonly FaultReport[];
   /**
-   * The offered work divided by the capacity of all backends except backups; `null` in a closed loop, where the load is
-   * a result.
+   * The offered work divided by the capacity of the backends that take clients while all are healthy; `null` in a closed
+   * loop, where the load is a result.
    */
   readonly load: number | null;
-  /** Whether the offered work exceeds the capacity, so that queues grow until the run ends. */
+  /** Whether `load` is 1 or more, so that queues grow until the run ends. */
   readonly overloaded: boolean;
   /** Backends that were always busy although others were not. */
   readonly saturated: readonly string[];

@@ -144,7 +144,7 @@ export class ScenarioDraft {
    *
    * @param files The files that the scenario names, by the paths in the scenario.
    * @param read The YAML of files that have been read already.
-   * @throws {DiagnosticsError} with everything that is wrong in the scenario, or in the file it extends;
+   * @throws {DiagnosticsError} with all mistakes of the scenario, or of the file that it extends;
    * {UserError} if a setting from the command line is wrong.
    */
   study(files: StudyInputs["files"], read: Readonly<Record<string, YamlFile>> = {}): Study {

@@ -74,8 +74,8 @@ export class PooledQuantiles {
   }
 
   /**
-   * The quantile of a share `q` of all observations. The value is Infinity if it is among the missing observations,
-   * and so is the upper end of the interval.
+   * The quantile of a share `q` of all observations. It is Infinity if it is among the missing observations. The same
+   * applies to the upper end of its interval.
    *
    * @param q Strictly between 0 and 1.
    */

@@ -58,7 +58,7 @@ const CASES: readonly Case[] = [
     name: "a scenario whose expectation does not hold",
     args: ["sim", "--set", "duration=2s", "--replications", "2", "--set", "expect=[mean_ms < 1]"],
     code: 1,
-    stdout: /✗ random: mean_ms < 1: it is/,
+    stdout: /✗ random: mean_ms < 1 \(measured: /,
   },
   {
     name: "a simulation as JSON",

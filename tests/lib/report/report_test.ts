@@ -51,7 +51,7 @@ Deno.test("reportLines() has a row for each variant, faults, verdicts and expect
   assert.match(lines, /^random +crash of B1 at 4\.00 s +detected after [\d.]+ ± [\d.]+ s/m);
   assert.match(lines, /^power-of-two choices=3 (beats|and) random/m);
   assert.match(lines, /^✓ random: mean_ms < 1s \(/m);
-  assert.match(lines, /^✗ random: mean_ms < 1: it is [\d.]+, bound 1\.00$/m);
+  assert.match(lines, /^✗ random: mean_ms < 1 \(measured: [\d.]+; bound: 1\.00\)$/m);
   assert.match(lines, /^6 runs, [\d,]+ events in 2\.0 s \(3\.0 million a second\); seed 1/m);
 });
 
@@ -225,7 +225,7 @@ Deno.test({
   },
 });
 
-/** A test that draws, after which the plotting library leaves a timer of 16 ms behind. */
+/** A test that draws. The plotting library leaves a timer of 16 ms behind. */
 function testPlots(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, sanitizeOps: false, sanitizeResources: false, fn });
 }
