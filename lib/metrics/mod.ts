@@ -1,4 +1,4 @@
-/** The results of a run, and the table of all metrics: their meanings, and how they are read from runs. */
+/** What a run measures, and the table of all metrics: what they mean and how they are read from runs. */
 export {
   backendMetrics,
   definitionOf,
