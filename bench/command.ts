@@ -332,7 +332,7 @@ function refuseShortage(connections: number): void {
     `${connections} connections need as many file descriptors, and this process may open only ${
       Math.max(0, left - SPARE_DESCRIPTORS)
     } more`,
-    { hint: `ulimit -n ${needed + 100} allows more, if the hard limit does; or use fewer` },
+    { hint: `use fewer connections, or raise the limit with \`ulimit -n ${needed + 100}\`` },
   );
 }
 

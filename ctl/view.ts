@@ -155,7 +155,7 @@ const HELP = [
   "",
   "state    what the operator wants, or what probes and connects show",
   "wt       its weight; in a slow start the part of it that is in effect",
-  "*        not what the configuration file says",
+  "*        differs from the configuration file",
   "in flight  its bar is full at max_connections; without this limit,",
   "         at the largest number in this column",
   "rate, share and p99 are those of the last seconds; p99 is the time",

@@ -269,9 +269,11 @@ function probeLines(config: Config): string[] {
   return [
     `each backend every ${formatDuration(interval)} (±${Math.round(jitter * 100)} %) ${how}, ` +
     `timeout ${formatDuration(timeout)}`,
-    `down after ${fall} failed in a row: ${range(detection_refusing_ms)} if it refuses connects, ` +
+    `down after ${fall} failed probes in a row: ${
+      range(detection_refusing_ms)
+    } if it refuses connects, ` +
     `${range(detection_silent_ms)} if it is silent`,
-    `up after ${rise} successful in a row: ${range(recovery_ms)} after its return`,
+    `up after ${rise} successful probes in a row: ${range(recovery_ms)} after its return`,
   ];
 }
 

@@ -73,7 +73,7 @@ function parseStates(text: string, { backends }: Config): Map<string, State> {
     const inFlight = /^\d{1,6}$/.test(value) ? Number(value) : undefined;
     if (more.length > 0 || (state === undefined && inFlight === undefined)) {
       throw wrong(
-        `"${part}" says nothing of ${id}`,
+        `"${part}" is not a state of a backend`,
         `write ${id}=down, ${id}=drain, ${id}=maintenance, or ${id}=7 for seven in flight`,
       );
     }

@@ -112,9 +112,7 @@ function problemOf(scenario: Scenario): Problem | undefined {
   const requests = meanRate(arrivals) * Math.max(1, meanOf(requestsPerConnection));
   if (!(requests > RATE_MAX)) return undefined;
   return {
-    message: `${
-      plain(requests)
-    } requests/s are more than this process serves without delaying them`,
+    message: `${plain(requests)} requests/s are too many: this process would delay them`,
     hint:
       `at most ${RATE_MAX}/s: with a lower rate and longer service times, the load stays the same`,
   };

@@ -92,7 +92,7 @@ export class Lan {
     if (wishes.length > 0) {
       throw refusal(
         `the balancer has settings that are not those of its file: ${wishes.join("; ")}`,
-        `put them back: lbsim ctl --config ${file} withdraw`,
+        `withdraw them: lbsim ctl --config ${file} withdraw`,
       );
     }
     await acceptsToken(client);
@@ -111,7 +111,9 @@ export class Lan {
     requireUp(status);
     const others = status.connections.in_flight;
     if (others > 0) {
-      options.warn(`the balancer has ${others} connections of others: the result counts them, too`);
+      options.warn(
+        `other clients have ${others} connections to the balancer: the result counts them, too`,
+      );
     }
     return lan;
   }
@@ -190,9 +192,9 @@ export async function serviceOf(
     throw new UserError(`${id}: ${error.message}`, { exitCode: error.exitCode, cause: error });
   });
   const { success, data } = serviceAnswer.safeParse(answer);
-  if (!success) throw refusal(`${id}: what answers at ${client.place} is not its admin API`);
+  if (!success) throw refusal(`the server at ${client.place} is not the admin API of ${id}`);
   if (data.backend === id) return data;
-  throw refusal(`what answers at ${client.place} is not ${id}, but ${data.backend}`);
+  throw refusal(`the backend at ${client.place} is not ${id}, but ${data.backend}`);
 }
 
 function refusal(message: string, hint?: string): UserError {
@@ -202,7 +204,7 @@ function refusal(message: string, hint?: string): UserError {
 function requireVersion(who: string, place: string, version: string): void {
   if (version === VERSION) return;
   throw refusal(
-    `${who} at ${place} is lbsim ${version}, and this is lbsim ${VERSION}`,
+    `${who} at ${place} runs lbsim ${version}, and this machine runs lbsim ${VERSION}`,
     "use one version on all machines",
   );
 }

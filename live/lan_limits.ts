@@ -149,7 +149,8 @@ function problemOfClients(scenario: Scenario, facts: LanFacts): Problem | undefi
   const { inUse, isProxied, ownAddress } = facts;
   if (isData(inUse.tls)) {
     return {
-      message: "the balancer speaks TLS with its clients, and those of a scenario do not",
+      message:
+        "the balancer speaks TLS with its clients, but the clients of a scenario do not use TLS",
       hint: "remove `tls` from its configuration",
     };
   }
@@ -165,9 +166,9 @@ function problemOfClients(scenario: Scenario, facts: LanFacts): Problem | undefi
   if (reason === undefined) return undefined;
   return {
     message:
-      `${reason} needs to know the clients, and here they all have the address ${ownAddress}`,
+      `${reason} depends on the clients' addresses, but here all clients have the address ${ownAddress}`,
     hint: `write \`proxy_protocol: {accept_from: [${ownAddress}]}\` in the configuration of the ` +
-      "balancer: clients then name themselves",
+      "balancer: then each client has its own address",
   };
 }
 

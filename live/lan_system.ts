@@ -234,7 +234,8 @@ export class LanSystem implements LiveSystem {
   async #set(who: string, what: string, path: string, body: unknown): Promise<void> {
     const { hurry, file } = this.#lan.options;
     this.#changes.set(path, {
-      left: `${who} keeps ${what}; lbsim ctl --config ${file} withdraw puts it back`,
+      left:
+        `${who} keeps ${what}; lbsim ctl --config ${file} withdraw restores the value of the file`,
       undo: () => this.#lan.balancer(hurry).ask("DELETE", path, undefined, UNDO_MS),
     });
     await this.#balancer().ask("PUT", path, body);

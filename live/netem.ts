@@ -83,7 +83,7 @@ export async function requireNetem({ os, uid, ip, mayRunIp, run }: NetemMachine)
       "in a checkout: sudo deno task live:netem SCENARIO; " + INSTEAD,
     );
   }
-  if (uid !== 0) refuse("it takes root to make network namespaces", `use sudo; ${INSTEAD}`);
+  if (uid !== 0) refuse("only root can create network namespaces", `use sudo; ${INSTEAD}`);
   if (ip === undefined) refuse("`ip` is not installed", `install iproute2; ${INSTEAD}`);
   const probe = `lbsim-netem-${Deno.pid}-probe`;
   try {
@@ -334,7 +334,7 @@ class Child {
 
   /** The last lines that it has printed. */
   get lastLines(): string {
-    return this.#lines.slice(-LINES_KEPT).join("\n") || "it said nothing";
+    return this.#lines.slice(-LINES_KEPT).join("\n") || "it printed nothing";
   }
 
   /**

@@ -25,7 +25,7 @@ export function playCommand(io: Io) {
         if (open) {
           void openInBrowser(url).then((failure) => {
             if (failure === undefined) return;
-            io.err(`lbsim: no browser was started: ${failure}. Open this address in one`);
+            io.err(`lbsim: no browser was started: ${failure}. Open this address in a browser`);
           });
         }
         await giveUp("run", "net");

@@ -143,7 +143,11 @@ function mergeCommand(io: Io) {
     refuseTwoFormats(output);
     await refuseUnwritable(output);
     const shards = await Promise.all(files.map(async (file) => {
-      const { text } = await readText(file, "name what each --shard has printed", SHARD_BYTES_MAX);
+      const { text } = await readText(
+        file,
+        "name the files with the output of each --shard",
+        SHARD_BYTES_MAX,
+      );
       return { file, shard: parseShard(file, text) };
     }));
     const { study, results, wallSeconds } = mergeShards(deno.version, shards);

@@ -140,7 +140,9 @@ export class BackendFaultsForwarder {
       token: await token?.read(),
       tokenSource: token === undefined
         ? "the configuration of the balancer has no admin.token_file"
-        : `${tokenFile ?? "the memory of the balancer"}: its token file must be the same`,
+        : `${
+          tokenFile ?? "the memory of the balancer"
+        }: the token file of the backend must be the same`,
     };
   }
 

@@ -150,7 +150,7 @@ async function addressesOf(name: string): Promise<readonly string[]> {
 
 function connectFailure(error: Error, ip: string): DialFailure {
   if (systemCode(error) === "EADDRNOTAVAIL" && !hasAddressFor(ip)) {
-    return new DialFailure("unreachable", "this machine has no such kind of address");
+    return new DialFailure("unreachable", "this machine has no IPv6 address to connect from");
   }
   const shortage = localShortage(error);
   if (shortage !== undefined) return new DialFailure("other", systemReason(error), shortage);

@@ -56,5 +56,5 @@ export function recordOptions(
     ? "--record-key"
     : undefined;
   if (flag === undefined) return undefined;
-  throw new UserError(`${flag} is about a recording: add --record FILE`, { exitCode: 2 });
+  throw new UserError(`${flag} applies only to a recording: add --record FILE`, { exitCode: 2 });
 }

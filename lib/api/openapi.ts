@@ -161,7 +161,7 @@ const BACKEND_OPERATIONS: Readonly<Record<string, Path>> = {
     },
     put: {
       summary:
-        "Begin to serve the requests of a scenario; each request contains its service time. The same settings again only extend the time",
+        "Begin to serve the requests of a scenario; each request contains its service time. A repeated request with the same settings only extends the time",
       body: serviceBody,
       answer: answers.service,
       refusals: [400, 409],
@@ -173,7 +173,8 @@ const BACKEND_OPERATIONS: Readonly<Record<string, Path>> = {
 const REFUSALS: Readonly<Record<number, string>> = {
   400: "The request cannot be understood",
   401: "The token is missing or wrong",
-  403: "The request comes from a page of another site, or nothing can be changed",
+  403:
+    "The request comes from a page of another site, or there is no token file, so nothing can be changed",
   404: "The path, the backend or the client does not exist",
   405: "The path has no such method",
   409: "The configuration does not allow this",

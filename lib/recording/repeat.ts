@@ -190,7 +190,7 @@ function resultLines(
   const both = `${counted(picks, "pick")} and ${counted(refusals, "refusal")}`;
   const lines = difference === undefined
     ? [`all ${both} are the same under the recorded settings`]
-    : [`${both} are the same; then they differ`, ...differenceLines(difference)];
+    : [`${both} are the same; then the replay differs`, ...differenceLines(difference)];
   if (dropped !== undefined) {
     lines.push(
       `the comparison ends at ${escapeText(dropped.file)}:${dropped.line}: ` +

@@ -314,16 +314,12 @@ export class WhatIfBuilder {
       "the network takes no time, and clients never give up",
       "every run has the same connections, so ± is only the variation of the algorithm's random draws",
       ...this.#unknown === 0 ? [] : [
-        `${
-          counted(this.#unknown, "connection")
-        } reached no backend, so the service time is drawn ` +
-        "from those of the others",
+        `${counted(this.#unknown, "connection")} reached no backend: such a connection gets ` +
+        "a service time drawn from those of the other connections",
       ],
       ...this.#unfinished === 0 ? [] : [
-        `${
-          counted(this.#unfinished, "connection")
-        } had not ended at the end of the recording: the ` +
-        "service time is drawn from those of the others",
+        `${counted(this.#unfinished, "connection")} had not ended at the end of the recording: ` +
+        "such a connection gets a service time drawn from those of the other connections",
       ],
       ...this.#leftOut === 0 ? [] : [
         `${counted(this.#leftOut, "client")} without data or without a valid header or handshake ${

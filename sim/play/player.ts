@@ -109,7 +109,7 @@ export class Player {
       case "seek":
       case "speed":
         // The user does not want to wait for the step any more.
-        if (this.#session?.isStepping) this.#giveUp("the step was ended before it was there");
+        if (this.#session?.isStepping) this.#giveUp("the step was ended early");
     }
     // Neither changes the run: they need not wait for what does.
     const isUrgent = command.kind === "speed" || command.kind === "show";

@@ -123,7 +123,9 @@ function solve(
   }];
   const exact = exactResults(scenario, results);
   const [first] = exact;
-  if (first === undefined) return whyNoTheory(scenario, results) ?? "no model gives a latency here";
+  if (first === undefined) {
+    return whyNoTheory(scenario, results) ?? "no model of queueing theory gives a latency here";
+  }
   const value = (metric: string) => exact.find((one) => one.metric === metric)?.value ?? null;
   const [mean, p99] = [value("mean_ms"), value("p99_ms")];
   return {
@@ -205,7 +207,7 @@ function sentenceOf(comparisons: readonly ComparisonReport[], batches: number): 
     const isSame = others.every(({ verdict }) => verdict === "no practical difference");
     return isSame
       ? `${best} and ${names}: no practical difference ${basis}.`
-      : `${best} is ahead of ${names}, but this may be chance ${basis}.`;
+      : `${best} is better than ${names}, but this may be chance ${basis}.`;
   }
   const words = beaten.map(({ other, metric, lower: { value, low, high } }) => {
     const percent = (share: number | null) => `${Math.round(100 * (share ?? 0))}`;
@@ -216,7 +218,7 @@ function sentenceOf(comparisons: readonly ComparisonReport[], batches: number): 
   const rest = others.length === 0
     ? ""
     : `; it cannot be told apart from ${others.map(({ other }) => other).join(" and ")}`;
-  return `${best} leads before ${words.join(" and ")}, more than chance explains${rest} ${basis}.`;
+  return `${best} is better than ${words.join(" and ")}, by more than chance${rest} ${basis}.`;
 }
 
 /** What the comparison reads of a run, for a batch. */

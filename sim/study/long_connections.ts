@@ -31,13 +31,13 @@ export function longConnectionLines(
   if (missing < MISSING_MAX) return [];
   const longer = length > to
     ? `longer than the run (${plain(to / NS_PER_S)} s)`
-    : `long beside the run (${plain(to / NS_PER_S)} s)`;
+    : `long compared with the run (${plain(to / NS_PER_S)} s)`;
   return [
     `a connection lasts about ${
       plain(length / NS_PER_S)
     } s, which is ${longer}. A run begins without ` +
-    `connections, so clients send only about ${percent(1 - missing)} of the requests of the long ` +
-    `run, and the load is lower than stated. Set warmup to ${
+    `connections, so clients send only about ${percent(1 - missing)} of the requests that they ` +
+    `would send in a long run, and the load is lower than stated. Set warmup to ${
       plain(length / NS_PER_S)
     } s or more, and a ` +
     "longer duration",

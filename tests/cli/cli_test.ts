@@ -206,7 +206,8 @@ const CASES: readonly Case[] = [
     name: "shards that are not there",
     args: ["sim", "merge", "part1.json"],
     code: 2,
-    stderr: /^lbsim: part1\.json: there is no such file\n {2}name what each --shard has printed\n$/,
+    stderr:
+      /^lbsim: part1\.json: there is no such file\n {2}name the files with the output of each --shard\n$/,
   },
   {
     name: "a shard of something that ends by itself",
@@ -457,7 +458,7 @@ limits: {per_client: {}}
     name: "an explanation of a state that there is not",
     args: ["explain", "--state", "B1=tired"],
     code: 2,
-    stderr: /"B1=tired" says nothing of B1/,
+    stderr: /"B1=tired" is not a state of a backend/,
   },
 ];
 

@@ -105,8 +105,8 @@ Deno.test("examples/local.yaml is a balancer and three backends on loopback, and
   for (const address of ["8000: only this machine", "9001", "9002", "9003"]) {
     assert.ok(stdout.includes(`127.0.0.1:${address}`), address);
   }
-  const [, down] = /down after 3 failed in a row: ([\d.]+ to [\d.]+ s)/.exec(stdout)!;
-  const [, up] = /up after 2 successful in a row: ([\d.]+ to [\d.]+ s)/.exec(stdout)!;
+  const [, down] = /down after 3 failed probes in a row: ([\d.]+ to [\d.]+ s)/.exec(stdout)!;
+  const [, up] = /up after 2 successful probes in a row: ([\d.]+ to [\d.]+ s)/.exec(stdout)!;
   const text = await Deno.readTextFile(`${ROOT}${file}`);
   assert.ok(text.includes(`detects a stopped backend in ${down}, and its return in ${up}`));
 });

@@ -28,7 +28,7 @@ const IMPOSSIBLE: readonly (readonly [what: string, settings: Settings, says: Re
   [
     "clients with addresses of their own",
     { balancer: "{algorithm: source-hash}", hash_placement: "fixed" },
-    /source-hash needs to know the clients, and here they all have the address 127\.0\.0\.1/,
+    /source-hash depends on the clients' addresses, but here all clients have the address 127\.0\.0\.1/,
   ],
   [
     "changes of settings",

@@ -80,7 +80,7 @@ function failing(pattern: RegExp, message: string, done: string[] = []): NetemMa
 
 const REFUSED: readonly (readonly [what: string, machine: NetemMachine, says: RegExp])[] = [
   ["another system", machine({ os: "darwin" }), /namespaces are a part of Linux/],
-  ["a user who is not root", machine({ uid: 1000 }), /it takes root/],
+  ["a user who is not root", machine({ uid: 1000 }), /only root/],
   ["a program that may not run ip", machine({ mayRunIp: false }), /no permission to run `ip`/],
   ["a machine without ip", machine({ ip: undefined }), /`ip` is not installed/],
   [

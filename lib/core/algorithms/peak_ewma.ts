@@ -103,6 +103,6 @@ export const peakEwma = define({
     },
   },
   summary: () =>
-    "of two drawn at random, the one with the lowest latency times connections in flight",
+    "of two backends drawn at random, the one with the lowest latency times connections in flight",
   create: ({ decay, initial }, random) => new PeakEwma(decay, initial, random),
 });

@@ -90,7 +90,10 @@ Deno.test("WhatIfBuilder makes a scenario from the arrivals, clients, service ti
   assert.deepEqual(faults, [{ at, for: until - at, backend: 0, kind: { name: "crash" } }]);
   assert.equal(balancer.algorithm.name, "source-hash");
   const said = assumptions.join("\n");
-  assert.match(said, /1 connection reached no backend, so the service time is drawn/);
+  assert.match(
+    said,
+    /1 connection reached no backend: such a connection gets a service time drawn/,
+  );
   assert.match(said, /1 connection had not ended at the end of the recording/);
   assert.match(said, /outages of backends and changes of their mode \(1\) come when/);
 });

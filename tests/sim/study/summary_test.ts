@@ -384,7 +384,7 @@ Deno.test("summarise() warns of connections that outlast the run, and of no othe
     /^a connection lasts about 199 s, which is longer than the run \(60\.0 s\).* about 17 % of/,
   );
   const [slow] = await warned(long, "workload.think_time=300ms");
-  assert.match(slow!, /^a connection lasts about 30\.7 s, which is long beside the run/);
+  assert.match(slow!, /^a connection lasts about 30\.7 s, which is long compared with the run/);
   assert.deepEqual(await warned(long, "workload.think_time=50ms"), []);
   assert.deepEqual(
     await warned(
