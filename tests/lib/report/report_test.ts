@@ -195,7 +195,7 @@ Deno.test({
       /scenario\.yaml: 3 backends, 60 % load, 3 replications .* seed 1 · lbsim 1\.2\.3</,
     );
     const dated = await reportPage(REPORT, { ...details, date: "2026-11-26" });
-    assert.equal(dated.replace(" · 2026-11-26", ""), page, "the date is all that is added");
+    assert.equal(dated.replace(" · 2026-11-26", ""), page, "only the date is added");
     assert.match(page, /prefers-color-scheme: dark/);
     const ids = [...page.matchAll(/<li><a href="#([^"]+)">/g)].map(([, id]) => id);
     assert.deepEqual(

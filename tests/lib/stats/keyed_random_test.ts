@@ -166,7 +166,7 @@ for (
     const both = [...one.keys()].filter((request) => other.has(request));
     assert.ok(both.length > 0.9 * one.size && both.length > 1000, `${both.length} of ${one.size}`);
     for (const request of both) assert.equal(one.get(request), other.get(request), request);
-    assert.ok(new Set(one.values()).size > 0.99 * one.size, "each has its own");
+    assert.ok(new Set(one.values()).size > 0.99 * one.size, "each request has its own work");
   });
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes the samples of logs in this folder: Debian's HAProxy and nginx run in front of three backends of lbsim, of which
-# one is not there. Needs haproxy, nginx with its stream module, python3 and `lbsim` as a command.
+# Makes the samples of logs in this folder: Debian's HAProxy and nginx run in front of three backends, and only two of
+# these are started. Needs haproxy, nginx with its stream module, python3 and `lbsim` as a command.
 #
 #   tests/lib/recording/samples/make.sh
 set -eu
@@ -20,7 +20,7 @@ for i in 1 2; do
   pids+=($!)
 done
 
-# HAProxy logs to a socket; this prints what it gets.
+# HAProxy logs to a socket; this program prints the lines that arrive there.
 cat >"$work/syslog.py" <<PY
 import re, socket
 server = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -86,7 +86,7 @@ CFG
 nginx -e "$work/error.log" -c "$work/nginx.conf" &
 pids+=($!)
 
-# Clients: some at once, some that leave early, some that say nothing.
+# Clients: some send a line, some send an HTTP request, and some send nothing and leave early.
 python3 - "$base" <<'PY'
 import random, socket, sys, threading, time
 base = int(sys.argv[1])
