@@ -1,4 +1,4 @@
-/** lbsim: argv → a subcommand. The only place that exits. */
+/** lbsim: runs the subcommand that the command line names. Only this file ends the process. */
 import type { Command, CommanderError, CommandUnknownOpts } from "@commander-js/extra-typings";
 import deno from "./deno.json" with { type: "json" };
 import { NS_PER_S } from "./lib/base/time.ts";
@@ -19,13 +19,13 @@ import type { WorkerScope } from "./sim/threads/workers.ts";
 const stopping = new AbortController();
 const hurrying = new AbortController();
 let exitCode: ExitCode = 0;
-/** Whether output was lost that must not be. */
+/** Whether output that must not be lost was lost: then the exit code is not 0. */
 let isOutputLost = false;
 
 const stdoutIsTerminal = Deno.stdout.isTerminal();
 const stdout = new Output(Deno.stdout, { failed: outputFailed });
 const stderr = new Output(Deno.stderr, { failed: () => false });
-/** Where there is a terminal to show on how far something is. */
+/** The output that shows progress: a terminal; undefined if there is none. */
 const shown = stdoutIsTerminal ? stdout : Deno.stderr.isTerminal() ? stderr : undefined;
 
 const io: Io = {
@@ -53,7 +53,7 @@ const io: Io = {
   hurry: hurrying.signal,
 };
 
-/** Of the terminal; 80 if there is none, or it does not know. */
+/** The width of the terminal; 80 if there is no terminal, or it does not know its width. */
 function columns(): number {
   try {
     return Deno.consoleSize().columns || 80;
@@ -62,7 +62,7 @@ function columns(): number {
   }
 }
 
-/** The first asks, the second urges, the third insists. */
+/** The first call asks lbsim to stop, the second one hurries the stop, and the third one ends the process at once. */
 function stop(): void {
   if (hurrying.signal.aborted) Deno.exit(130);
   if (stopping.signal.aborted) hurrying.abort();
@@ -71,7 +71,7 @@ function stop(): void {
   stderr.stopWaiting();
 }
 
-/** For what may come twice without urging. */
+/** Asks lbsim to stop, like `stop`, but further calls do not hurry the stop. */
 function stopOnce(): void {
   if (!stopping.signal.aborted) stop();
 }
@@ -80,16 +80,16 @@ async function allWritten(): Promise<void> {
   await Promise.all([stdout.written(), stderr.written()]);
 }
 
-/** Whether nothing can read standard output any more: a pipe's other end or the terminal is gone. */
+/** Whether no program can read standard output any more: the other end of the pipe, or the terminal, is closed. */
 function isOutputClosed(error: unknown): boolean {
   return error instanceof Deno.errors.BrokenPipe || error instanceof Deno.errors.ConnectionReset ||
     (stdoutIsTerminal && !Deno.stdout.isTerminal());
 }
 
 /**
- * A write to standard output has failed. When nothing can read the log any more, the log ends; the process
- * goes on only if it has a terminal, where the user is told and can stop it. A log that cannot be written
- * for now, like one on a full disk, must not stop a balancer.
+ * A write to standard output has failed. If no program can read the log any more, the log ends; then the process
+ * continues only if it has a terminal, where it prints a warning and the user can stop it. A failure that may end,
+ * like a full disk, must not stop a balancer.
  *
  * @returns Whether to try again.
  */
@@ -116,17 +116,17 @@ function outputFailed(error: unknown, lost: Lost): boolean {
 
 let lastWarning = "";
 
-/** Says it once, however often it happens. */
+/** Prints a warning, unless it is the same as the last one. */
 function warnOfLog(warning: string): void {
   if (warning === lastWarning) return;
   lastWarning = warning;
   io.err(`lbsim: ${escapeText(warning)}`);
 }
 
-/** What runs a balancer is stopped by the end of its terminal, too. */
+/** The subcommands that run a balancer: they also stop when their terminal is closed. */
 const BALANCES: readonly string[] = ["lb", "up"];
 
-/** The files that a subcommand writes by their names; it can write no others. */
+/** The files that a subcommand writes; it has no permission to write others. */
 const WRITES: Readonly<Record<string, (command: CommandUnknownOpts) => readonly string[]>> = {
   sim: pagesOf,
   bench: pagesOf,
@@ -136,24 +136,24 @@ const WRITES: Readonly<Record<string, (command: CommandUnknownOpts) => readonly 
   init: ({ processedArgs: [file] }) => file === "-" ? [] : [file as string],
 };
 
-/** The page of `--html`. */
+/** The file that `--html` names. */
 function pagesOf(command: CommandUnknownOpts): readonly string[] {
   const { html } = command.optsWithGlobals() as { html?: string };
   return html === undefined ? [] : [html];
 }
 
-/** Whether it makes a network with `ip`. Only then does it keep the permission to run that, if it was given one. */
+/** Whether a command makes a network with the program `ip`. Only then does it keep its permission to run programs. */
 function usesNetem(command: CommandUnknownOpts): boolean {
   return (command.optsWithGlobals() as { network?: string }).network === "netem";
 }
 
-/** The scenario of `--write`, and the file that takes its place. */
+/** The scenario that `--write` names, and the temporary file that replaces it. */
 function scenarioOf(command: CommandUnknownOpts): readonly string[] {
   const { write } = command.optsWithGlobals() as { write?: string };
   return write === undefined ? [] : writtenPaths(write);
 }
 
-/** What each subcommand needs to start. The roles give up more as soon as they run. */
+/** The permissions that each subcommand needs to start. As soon as the roles run, they give up more of them. */
 const NEEDS: Readonly<Record<string, readonly Deno.PermissionName[]>> = {
   lb: ["net", "read", "write", "sys"],
   up: ["net", "read", "write", "sys"],
@@ -175,7 +175,7 @@ const NEEDS: Readonly<Record<string, readonly Deno.PermissionName[]>> = {
 
 const GRANTED: readonly Deno.PermissionName[] = ["net", "read", "write", "sys", "run"];
 
-/** Gives up the permissions that a subcommand does not need, and listens to what it alone listens to. */
+/** Gives up the permissions that a subcommand does not need. Makes one that runs a balancer stop with its terminal. */
 async function prepare(command: CommandUnknownOpts): Promise<void> {
   const subcommand = subcommandOf(command).name();
   const needed = [...NEEDS[subcommand] ?? [], ...usesNetem(command) ? ["run"] as const : []];
@@ -185,7 +185,7 @@ async function prepare(command: CommandUnknownOpts): Promise<void> {
   if (BALANCES.includes(subcommand)) listenForHangup(stopOnce);
 }
 
-/** The subcommand of lbsim that a command is, or belongs to: `ctl` for `ctl drain`. */
+/** The subcommand of lbsim to which a command belongs: `ctl` for `ctl drain`, and for `ctl` itself. */
 function subcommandOf(command: CommandUnknownOpts): CommandUnknownOpts {
   const { parent } = command;
   return parent === null || parent.parent === null ? command : subcommandOf(parent);
@@ -194,7 +194,7 @@ function subcommandOf(command: CommandUnknownOpts): CommandUnknownOpts {
 /** Makes a subcommand. */
 type MakeCommand = (io: Io) => unknown;
 
-/** The subcommands, in the order of the help. Each is imported only when it is needed: a start loads no others. */
+/** The subcommands, in the order of the help. A start imports only those that it needs. */
 const COMMANDS: Readonly<Record<string, () => Promise<MakeCommand>>> = {
   lb: async () => (await import("./lb/command.ts")).lbCommand,
   backend: async () => (await import("./backend/command.ts")).backendCommand,
@@ -218,7 +218,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<MakeCommand>>> = {
   complete: async () => (await import("./lib/cli/complete_command.ts")).completeCommand,
 };
 
-/** The subcommands that a command line may need: the one that it names, or all to list or compare them. */
+/** The subcommands that a command line may need: the one that it names; otherwise all, to list or to suggest them. */
 function neededCommands(args: readonly string[]): string[] {
   if (args[0] === "--version") return [];
   const named = args.find((word) => !word.startsWith("-"));
@@ -266,7 +266,7 @@ async function program(args: readonly string[]): Promise<Command> {
   return root as unknown as Command;
 }
 
-/** Commander hands settings down only to commands that it made itself. A command may have its own settings of the help. */
+/** Copies settings to a command, because Commander does so only for commands that it made. Own help settings stay. */
 function inherit(command: Command, parent: { exitOverride(): unknown }): Command {
   for (const sub of command.commands) inherit(sub as unknown as Command, parent);
   const own = command.configureHelp();
@@ -278,13 +278,13 @@ function isCommanders(error: unknown): error is CommanderError {
   return error instanceof Error && error.name === "CommanderError";
 }
 
-/** Says what went wrong, in words unless --debug asks for more. Returns the exit code. */
+/** Reports an error in words, with --debug also its stack trace. Returns the exit code. */
 function report(error: unknown): 0 | 1 | 2 {
-  // Commander has said it already; help and version end this way too.
+  // Commander has printed its message already. Help and version end with such an error, too.
   if (isCommanders(error)) return error.exitCode === 0 ? 0 : 2;
   const debug = Deno.args.includes("--debug");
   if (error instanceof UserError) {
-    // An excerpt of a file has several lines.
+    // The message has several lines if it contains an excerpt of a file.
     io.err(`lbsim: ${escapeLines(error.message)}`);
     if (error.hint !== undefined) io.err(`  ${escapeLines(error.hint)}`);
     if (debug) io.err(escapeLines(error.stack ?? ""));
@@ -300,10 +300,10 @@ function report(error: unknown): 0 | 1 | 2 {
   return 1;
 }
 
-/** A log's reader that has stopped reading delays the end by no more than this. */
+/** If the reader of the log has stopped reading, it delays the end of the process by at most this time. */
 const LAST_WRITE = 1 * NS_PER_S;
 
-/** Ends the process when its output has been written: results in any case, unless there is a stop. */
+/** Ends the process when its output has been written. Without a stop, it waits for results as long as necessary. */
 async function exit(code: ExitCode): Promise<never> {
   io.status();
   const owing = [stdout, stderr].filter((output) => output.owesText);
@@ -319,7 +319,7 @@ async function exit(code: ExitCode): Promise<never> {
 
 let isDefective = false;
 
-/** An error that nothing caught is a defect: the first ends the process. */
+/** An error that was not caught is a defect of lbsim. The first such error ends the process. */
 function onUncaught(event: Event, error: unknown): void {
   event.preventDefault();
   if (isDefective) return;
@@ -330,7 +330,7 @@ function onUncaught(event: Event, error: unknown): void {
 async function main(): Promise<void> {
   globalThis.addEventListener("unhandledrejection", (event) => onUncaught(event, event.reason));
   globalThis.addEventListener("error", (event) => onUncaught(event, event.error));
-  // What libraries print must not block either.
+  // Output of libraries must not block the process either.
   console.log = (...data) => io.out(data.join(" "));
   console.error = (...data) => io.err(data.join(" "));
   listenToSignals(stop);
@@ -342,7 +342,7 @@ async function main(): Promise<void> {
   await exit(exitCode);
 }
 
-/** Runs tasks of the simulator. Those that come while its modules are loaded wait. */
+/** Runs tasks of the simulator in a worker. Tasks that arrive before the modules are loaded wait. */
 async function serve(scope: WorkerScope): Promise<void> {
   const early: MessageEvent[] = [];
   scope.onmessage = (event) => early.push(event);
@@ -351,8 +351,8 @@ async function serve(scope: WorkerScope): Promise<void> {
   early.forEach((event) => scope.onmessage?.(event));
 }
 
-// The same file is the program and, so that a binary is one file, the simulator's worker.
-// Not every set of types that this file is checked with has the name of a worker.
+// This file is both the program and the simulator's worker, so that the binary is one file. It is checked with several
+// sets of types, and not all of them have the name of a worker.
 const { name } = globalThis as unknown as { readonly name?: string };
 if (name === WORKER_NAME) await serve(globalThis as unknown as WorkerScope);
 else await main();

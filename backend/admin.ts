@@ -50,7 +50,7 @@ export async function startBackendAdmin(
   report: (change: JobsChange) => void = () => {},
 ): Promise<BackendAdmin> {
   const { server: backend } = faults;
-  // A backend of a live run serves a scenario anyway.
+  // Only a `BackendServer` can begin to serve a scenario: the backends of a live run serve one from their start.
   const jobs = backend instanceof BackendServer ? new BackendJobs(backend, report) : undefined;
   const answer = () => json(answerOf(faults));
   const api = routed({

@@ -111,8 +111,8 @@ export function backendCommand(io: Io) {
       const listening = server.start(address);
       const faults = new BackendFaults(server, { report: faultLogger(id) });
       const api = admin && await startBackendAdmin(faults, admin, warn, jobsLogger(id));
-      // It accepts connections; it opens none, and no files. Faults close and open its listener, and the
-      // token is read for each change.
+      // From now on the backend only accepts connections, and opens no files. With an admin API it keeps two
+      // permissions: `net`, because faults close and open its listener, and `read`, to read the token at each change.
       await giveUp("write", "sys", ...admin === undefined ? ["net", "read"] as const : []);
       io.out(`${escapeText(id)} listening on ${formatAddress(listening)}`);
       if (api !== undefined) io.out(`admin API on ${api.url}`);

@@ -8,9 +8,9 @@ import type { KeyPair } from "../lib/files/mod.ts";
 export type Socket = Deno.TcpConn | Deno.TlsConn;
 
 /**
- * The reaction to a client at the backend's address. `open`: it is accepted. `closed`: its connect is refused.
- * `silent`: its connect gets no answer. `resetting`: its connect succeeds, and its first data are answered by a
- * reset.
+ * The reaction to a client at the backend's address. `open`: the client is accepted. `closed`: its connect is refused.
+ * `silent`: its connect gets no answer. `resetting`: its connect succeeds, and the connection is reset when its first
+ * data arrive.
  */
 export type EntranceMode = "open" | "closed" | "silent" | "resetting";
 
@@ -32,17 +32,17 @@ interface Listening {
   close(): Promise<void>;
 }
 
-/** How long it waits for a descriptor before it accepts again. */
+/** The pause after an accept that failed because this process has no free descriptor. */
 const SHORTAGE_PAUSE_MS = 50;
 
-/** A connect to this machine that takes longer gets no answer. */
+/** A connect to this machine that takes longer than this will get no answer. */
 const CONNECT_MS = 200;
 /** This many connections fill the backlog of a silent listener, on every system on which it can be filled. */
 const FILLERS_MAX = 16;
 
 /** The listening side of a backend. */
 export class Entrance {
-  /** Where it listens; the port is the real one. */
+  /** Where the backend listens. If it was asked to listen on port 0, this is the real port. */
   readonly address: Address;
   readonly #tls: KeyPair | undefined;
   readonly #take: (socket: Socket) => void;
@@ -54,8 +54,8 @@ export class Entrance {
 
   /**
    * @param take Gets each client that is accepted.
-   * @param failed Called when it cannot listen any more.
-   * @throws {UserError} if it cannot listen.
+   * @param failed Called when the backend cannot listen any more.
+   * @throws {UserError} if the backend cannot listen.
    */
   constructor(
     address: Address,
@@ -85,7 +85,7 @@ export class Entrance {
     this.#present = CLOSED;
     try {
       await close();
-      // It may have changed again meanwhile.
+      // The mode may have changed again during the close.
       if (mode === this.#mode) this.#present = await this.#openAs(mode);
     } catch (error) {
       this.#failed(error);
@@ -124,8 +124,8 @@ export class Entrance {
 const CLOSED: Listening = { close: () => Promise.resolve() };
 
 /**
- * Listens with a backlog that is full, so that the system drops further connects: they time out, as with a machine
- * that hangs. Linux does so. On other systems, a connect succeeds and no data come.
+ * Listens with a full backlog. Linux drops further connects, so they time out, as if the machine hung. On other
+ * systems, a connect succeeds, and no data come.
  */
 async function listenSilently({ host, port }: Address): Promise<Listening> {
   const listener = Deno.listen({ hostname: host, port, tcpBacklog: 1 });

@@ -16,7 +16,7 @@ import type { Nanoseconds } from "../lib/base/mod.ts";
 /** A backend on which faults can act. */
 export interface FaultyBackend {
   readonly id: string;
-  /** Applies the effect of all present faults; it replaces the previous effect. Resolves when it is in force. */
+  /** Replaces the previous effect by the effect of all present faults. Resolves when this effect is in force. */
   applyFaults(effect: FaultEffect): Promise<void>;
 }
 
@@ -38,7 +38,7 @@ export interface FaultChange {
 /** The faults of one backend. They act on its sockets, and each ends by itself when its time is over. */
 export class BackendFaults {
   readonly server: FaultyBackend;
-  /** The clock by which they begin and end. */
+  /** The clock by which the faults begin and end. */
   readonly now: Clock;
   readonly #report: (change: FaultChange) => void;
   readonly #active = new ActiveFaults();
@@ -63,7 +63,7 @@ export class BackendFaults {
   /**
    * Begins a fault, in addition to those that are active. Resolves when it is in force.
    *
-   * @param duration If left out, it lasts until `end`.
+   * @param duration If left out, the fault lasts until `end` is called.
    */
   async begin(fault: ServerFault, duration: Nanoseconds = Infinity): Promise<ActiveFault> {
     const begun = this.#active.begin(fault, this.now(), duration);

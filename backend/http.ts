@@ -2,7 +2,7 @@ import { type LineReader, LineTooLong, writeAll } from "../lib/base/mod.ts";
 
 /** The parts of a request that are needed to answer it. */
 interface Request {
-  /** Its first line. */
+  /** The first line of the request. */
   readonly line: string;
   readonly head: boolean;
   readonly keepAlive: boolean;
@@ -13,7 +13,7 @@ interface Request {
 /** The limits of a header or trailer section. A request that exceeds them is refused. */
 const SECTION_BYTES_MAX = 64 * 1024;
 const SECTION_FIELDS_MAX = 100;
-/** Bytes of chunk extensions that one request may have. */
+/** The largest size of all chunk extensions of a request. */
 const EXTENSION_BYTES_MAX = 16 * 1024;
 /** A body is skipped in pieces of this size, so that its progress shows. */
 const PIECE_BYTES = 64 * 1024;
@@ -51,7 +51,7 @@ const PROBE_AGENT = "lbsim";
 type Body = { readonly bytes: number } | "chunked";
 
 /**
- * The part of HTTP/1 that curl, browsers and wrk need. Every request gets the same short answer.
+ * The part of HTTP/1 that curl, browsers and wrk need. Every request that succeeds gets the same short answer.
  *
  * The beginning and the end of a request are determined as strictly as RFC 9112 permits. A request that can be
  * understood in two ways is refused, because a proxy in front of the backend may understand it in the other way.
@@ -132,7 +132,7 @@ export class HttpConversation {
 
   /**
    * Reads header fields, or trailers, up to the empty line. Returns false if the connection ends before
-   * it.
+   * this line.
    */
   async #section(take: (name: string, value: string) => void): Promise<boolean> {
     const tooLarge = "431 Request Header Fields Too Large";

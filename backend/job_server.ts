@@ -23,14 +23,14 @@ export interface JobServerContext {
   readonly answerTo: (line: string) => string;
   /** Draws the one-way latency between balancer and backend; if left out, messages are not delayed. */
   readonly latency?: (() => Nanoseconds) | undefined;
-  /** Called when it has got this attempt at a request. */
+  /** Called when the server has received this attempt of a request. */
   readonly onJob?: ((id: string) => void) | undefined;
   /** Called when its queue may have become full, or have a free place again. */
   readonly onRoom: () => void;
 }
 
 const LINE_BYTES_MAX = 8 * 1024;
-/** Messages that pass before the first request of a connection: the connect, its reply, the request. */
+/** The number of messages until the first request of a connection has arrived: the connect, its reply, the request. */
 const HANDSHAKE = 3;
 
 const encoder = new TextEncoder();
@@ -43,9 +43,9 @@ interface Visit {
   readonly passing: () => Promise<void>;
   /** Whether a place is reserved for its first request. */
   reserved: boolean;
-  /** Whether its other end has closed. */
+  /** Whether the balancer has closed the connection. */
   isAbandoned: boolean;
-  /** Drops its request while that is at the service. */
+  /** Drops the request that waits or is served; undefined if there is none. */
   abandon: (() => void) | undefined;
   over: Promise<void>;
 }
@@ -75,18 +75,18 @@ export class JobServer {
     this.#dropsAbandoned = options.abandoned === "drop";
     this.#alarm = alarms.alarm(() => this.service.passTime(alarms.now()));
     this.service.onChange = () => {
-      // After the end no work is waited for: an alarm would outlive it.
+      // After `close` nothing waits for work, and no alarm must remain.
       this.#alarm.set(this.#isClosed ? undefined : this.service.nextEnd);
       context.onRoom();
     };
   }
 
-  /** Whether connects are refused because its queue is full. A paused process does not notice that. */
+  /** Whether connects are refused because the queue is full, which a paused process does not notice. */
   get isFull(): boolean {
     return !this.service.hasRoom && !this.#effect.paused;
   }
 
-  /** Applies the effect of the present faults to its work. */
+  /** Applies the effect of the present faults to the work. */
   applyFaults(effect: FaultEffect): void {
     const { alarms } = this.#context;
     const { down } = this.#effect;
@@ -130,7 +130,7 @@ export class JobServer {
     for (const { socket } of this.#visits) closeIfOpen(socket);
   }
 
-  /** Closes everything. Messages for which its connections wait must be able to pass. */
+  /** Closes all connections, and waits until they have ended. The messages that they wait for must be able to pass. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#alarm.set(undefined);
@@ -152,7 +152,7 @@ export class JobServer {
     let next = this.#next(reader, visit);
     for (let line = await next; line !== null; line = await next) {
       const text = decoder.decode(line);
-      // It reads while it works, so that it notices the end.
+      // The next read begins before the work, so that it notices when the balancer closes the connection.
       next = this.#next(reader, visit);
       const job = parseJobLine(text);
       await this.#travel(messages);
@@ -190,7 +190,7 @@ export class JobServer {
     return `${answerLine({ backend: this.id, waited })}\n`;
   }
 
-  /** Answers a probe. It waits for its turn as a request does, unless the backend has a gray failure. */
+  /** Answers a probe. The probe waits for a slot like a request, unless the backend has a gray failure. */
   async #probe(text: string, visit: Visit): Promise<string | undefined> {
     const answer = this.#context.answerTo(text);
     if (this.#effect.gray) return answer;
@@ -204,9 +204,9 @@ export class JobServer {
   }
 
   /**
-   * Resolves when this much work is done, to the time for which it waited.
+   * Does this much work. Returns the time for which it waited for a slot.
    *
-   * @throws {Error} if it is lost in a crash, or is dropped because its client has given up.
+   * @throws {Error} if the work is lost in a crash, or is dropped because the client has given up.
    */
   #work(work: Nanoseconds, visit: Visit): Promise<Nanoseconds> {
     const { alarms } = this.#context;

@@ -9,17 +9,17 @@ export type JobsChange = "begun" | "ended" | "expired";
 /** How a backend serves a scenario now. */
 export interface ActiveJobs {
   readonly options: JobServerOptions;
-  /** An id that changes each time it begins. */
+  /** An id that is new each time the backend begins to serve a scenario. */
   readonly run: string;
   readonly until: Nanoseconds;
-  /** Busy slots and waiting requests since it began, integrated over time. */
+  /** Busy slots and waiting requests since the backend began to serve the scenario, integrated over time. */
   readonly busyTime: number;
   readonly waitingTime: number;
 }
 
 /**
- * The backend is serving another scenario, or has other settings. Other settings are possible only after this has
- * ended.
+ * The backend already serves a scenario with other settings. Settings can change only after it has stopped serving this
+ * scenario.
  */
 export class OtherJobs extends Error {}
 
@@ -36,14 +36,14 @@ export class BackendJobs {
     | { readonly options: JobServerOptions; readonly run: string; jobs: JobServer }
     | undefined;
 
-  /** @param report Called when it begins and ends. */
+  /** @param report Called when the backend begins to serve a scenario, and when it stops. */
   constructor(server: BackendServer, report: (change: JobsChange) => void) {
     this.server = server;
     this.#report = report;
     this.#end = this.#alarms.alarm(() => void this.#stop("expired"));
   }
 
-  /** How it serves now; undefined if it does not serve a scenario. */
+  /** How the backend serves a scenario now; undefined if it does not serve one. */
   get active(): ActiveJobs | undefined {
     if (this.#active === undefined) return undefined;
     const { options, run, jobs: { service } } = this.#active;
@@ -56,9 +56,9 @@ export class BackendJobs {
   }
 
   /**
-   * Begins, or extends the time if it serves with these options already.
+   * Begins to serve a scenario, or extends the time if the backend serves one with these options already.
    *
-   * @throws {OtherJobs} if it serves with other options.
+   * @throws {OtherJobs} if the backend serves a scenario with other options.
    */
   async begin(options: JobServerOptions, duration: Nanoseconds): Promise<void> {
     if (this.#active !== undefined) {

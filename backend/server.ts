@@ -65,7 +65,7 @@ const LINE_BYTES_MAX = 64 * 1024;
  * decides.
  */
 export const IDLE_TIMEOUT: Nanoseconds = 600 * NS_PER_S;
-/** How often idle clients are searched during their timeout. */
+/** The number of times that the backend searches for idle clients during one timeout. */
 const IDLE_CHECKS = 10;
 
 /** A refused client may continue to send for this time, and this number of bytes, before its connection is closed. */
@@ -73,8 +73,8 @@ const LINGER_MS = 1000;
 const LINGER_BYTES_MAX = 1024 * 1024;
 
 /**
- * A backend without service times has no time that could grow. So while it is slow, each of its requests counts as
- * this much work.
+ * Without service times, a backend would have no time that a fault could make longer. So while it is slow, each of its
+ * requests counts as this much work.
  */
 const NOMINAL_WORK: Nanoseconds = 1 * NS_PER_MS;
 
@@ -97,7 +97,7 @@ export class BackendServer {
   #failed = 0;
   readonly #work = new Work();
   #effect = NO_EFFECT;
-  /** If present, serves the clients that connect. */
+  /** If present, this job server serves the clients that connect. */
   #jobs: JobServer | undefined;
   #entrance: Entrance | undefined;
   #ended = Promise.withResolvers<void>();
@@ -113,17 +113,17 @@ export class BackendServer {
     this.#slots = behaviour.slots === undefined ? undefined : new Slots(behaviour.slots);
   }
 
-  /** Resolves when it has stopped; rejects with a `UserError` if it cannot listen any more. */
+  /** Resolves when the backend has stopped; rejects with a `UserError` if it cannot listen any more. */
   get accepting(): Promise<void> {
     return this.#ended.promise;
   }
 
-  /** What it has served. */
+  /** The totals since the backend was created. */
   get totals(): BackendTotals {
     return { connections: this.#accepted, requests: this.#requests, failed: this.#failed };
   }
 
-  /** Connections that are open. */
+  /** The number of open connections. */
   get connections(): number {
     return this.#connections.size;
   }
@@ -131,13 +131,13 @@ export class BackendServer {
   /**
    * Begins to listen. It may be called again after `stop` or `kill`.
    *
-   * @returns Where it listens; the port is the real one if it was asked for port 0.
-   * @throws {UserError} if it cannot.
+   * @returns Where the backend listens. If it was asked to listen on port 0, this is the real port.
+   * @throws {UserError} if the backend cannot listen.
    */
   start(address: Address): Address {
     this.#ended = Promise.withResolvers();
     const { promise, reject } = this.#ended;
-    promise.catch(() => {}); // `accepting` reports it.
+    promise.catch(() => {}); // `accepting` reports this error.
     const { tls, idleTimeout = IDLE_TIMEOUT } = this.#behaviour;
     this.#entrance = new Entrance(address, tls, (socket) => this.#take(socket), reject);
     this.#giveUp = new AbortController();
@@ -148,7 +148,7 @@ export class BackendServer {
     return this.#entrance.address;
   }
 
-  /** Stops listening, finishes what is being served, and closes every connection. It then has no fault. */
+  /** Stops listening, finishes requests that are being served, closes every connection, and ends all faults. */
   async stop(): Promise<void> {
     this.#setEffect(NO_EFFECT);
     const closed = this.#stopListening();
@@ -166,7 +166,7 @@ export class BackendServer {
   }
 
   /**
-   * Applies the effect of its present faults to its sockets and its work. Resolves when it is in force.
+   * Applies the effect of the present faults to the sockets and the work. Resolves when this effect is in force.
    *
    * @param effect Replaces the previous one.
    */
@@ -189,7 +189,7 @@ export class BackendServer {
     await this.#entrance?.setMode(this.#mode);
   }
 
-  /** Called when its job server may have become full, or have a free place again. A full one refuses connects. */
+  /** Called when the job server may have become full, or have a free place again. While it is full, connects fail. */
   roomChanged(): void {
     void this.#entrance?.setMode(this.#mode);
   }
@@ -249,7 +249,7 @@ export class BackendServer {
   }
 
   /**
-   * Serves one request, and returns whether it succeeded; as a promise only if it must wait.
+   * Serves one request, and returns whether it succeeded. Returns a promise only if the request must wait.
    *
    * @param isProbe Whether it is certainly a probe of a balancer.
    */
@@ -283,7 +283,7 @@ export class BackendServer {
     isProbe: boolean,
     onRequest: (request: ServedRequest) => void,
   ): Promise<boolean> {
-    // The bytes lie in a buffer that is used again.
+    // Decodes the bytes before the wait, because their buffer will be used again.
     const line = typeof request === "string" ? request : decoder.decode(request);
     const begun = monotonicNow();
     const well = await this.#serve(isProbe);
@@ -303,8 +303,8 @@ export class BackendServer {
 }
 
 /**
- * Serves a request: the line, or the first line of an HTTP request, and whether it is certainly a probe. A promise
- * only if there is something to wait for. The result is whether it went well.
+ * Serves a request, and returns whether it succeeded. Returns a promise only if the request must wait. `line` is the
+ * line, or the first line of an HTTP request; `isProbe` is true if it is certainly a probe.
  */
 type Serve = (line: Uint8Array | string, isProbe: boolean) => Promise<boolean> | boolean;
 
@@ -361,7 +361,7 @@ class ServedConnection implements Aged<ServedConnection> {
       if (first !== null && isRequestLine(first)) await this.#http(first);
       else if (first !== null) await this.#lines(first);
     } catch (error) {
-      // The client has left, or this side has closed: there is no reader for a message.
+      // After any other error, the client has left or this side has closed, so a message would have no reader.
       if (error instanceof LineTooLong && this.#open) await this.#complain(error);
     }
     this.close();
@@ -392,7 +392,7 @@ class ServedConnection implements Aged<ServedConnection> {
     await answers.flush();
   }
 
-  /** Waits for what the client has no part in. */
+  /** Waits until a request has been served. The client does not count as idle meanwhile. */
   async #served(served: Promise<boolean>): Promise<boolean> {
     this.#waitingSince = Infinity;
     try {
@@ -432,13 +432,13 @@ class ServedConnection implements Aged<ServedConnection> {
       await writeAll(this.#socket, encoder.encode(`${this.#id}: ${error.message}; closing\n`));
       await this.#linger();
     } catch {
-      // It does not.
+      // The client does not read any more.
     }
   }
 
   /**
-   * Ends the answer, and reads the bytes that the client still sends: a socket that is closed with unread bytes
-   * resets its connection, and the client may lose the answer.
+   * Ends the answer, and reads the bytes that the client still sends. If the socket were closed with unread bytes, its
+   * connection would be reset, and the client might lose the answer.
    */
   async #linger(): Promise<void> {
     this.#busy = false;

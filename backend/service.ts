@@ -22,9 +22,9 @@ export interface Job {
   readonly submittedAt: Nanoseconds;
   /** How long it waited for a slot. */
   waited: Nanoseconds;
-  /** The virtual time at which it is done; undefined while it waits. */
+  /** The virtual time at which the request is done; undefined while it waits. */
   doneAt: number | undefined;
-  /** Called when the work of the request is done, with the time at which it was due. */
+  /** Called when the work of the request is done, with the time at which it was due to be done. */
   readonly done: (job: Job, at: Nanoseconds) => void;
 }
 
@@ -44,7 +44,7 @@ export class Service {
   /** Places reserved for requests that are on the way. */
   reserved = 0;
   #options: ServiceOptions;
-  /** The share of the usual speed; 0 while it is stopped. */
+  /** The present speed as a share of the usual speed; 0 while the service is stopped. */
   #share = 1;
   readonly #slotHistory: SlotHistory;
   /** The requests in service, sorted by the virtual time of their end; the next one is the last. */
@@ -63,7 +63,7 @@ export class Service {
   /** Busy slots. */
   get busy(): number {
     const { discipline, slots } = this.#options;
-    // With fewer slots than before, each still serves its request to the end.
+    // If the number of slots was reduced, requests that are served already keep their slots to the end.
     return discipline === "fifo" ? this.#serving.length : Math.min(this.#serving.length, slots);
   }
 
@@ -141,7 +141,7 @@ export class Service {
     for (let end = this.nextEnd; end !== undefined && end <= now; end = this.nextEnd) {
       const job = this.#serving.at(-1)!;
       this.#advance(Math.max(end, this.#since));
-      // What rounding to whole nanoseconds has left.
+      // Times are rounded to whole nanoseconds, so the virtual time may be slightly less than `doneAt`.
       this.#virtual = Math.max(this.#virtual, job.doneAt!);
       this.#serving.pop();
       this.#fill(this.#since);
@@ -165,7 +165,7 @@ export class Service {
     return this.#waitingTime;
   }
 
-  /** Its slots, averaged over a time. */
+  /** The number of slots, averaged over a time. */
   meanSlots(from: Nanoseconds, to: Nanoseconds): number {
     return this.#slotHistory.mean(from, to);
   }
@@ -191,7 +191,7 @@ export class Service {
     job.doneAt = this.#virtual + job.work;
     let low = 0;
     let high = this.#serving.length;
-    // Of requests that end at the same moment, the one that came first ends first.
+    // Of requests that end at the same moment, the one whose service began first ends first.
     while (low < high) {
       const middle = (low + high) >> 1;
       if (this.#serving[middle]!.doneAt! > job.doneAt) low = middle + 1;

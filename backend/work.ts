@@ -3,7 +3,7 @@ import type { Nanoseconds } from "../lib/base/mod.ts";
 
 /** Work in progress. */
 interface Task {
-  /** It is done when this much work was done since the start. */
+  /** The task is done when `Work` has done this much work since its start. */
   readonly end: Nanoseconds;
   readonly done: () => void;
   timer: ReturnType<typeof setTimeout> | undefined;
@@ -16,7 +16,7 @@ interface Task {
 export class Work {
   readonly #tasks = new Set<Task>();
   #speed = 1;
-  /** The work of a task that began at the start, until `#since`. */
+  /** The work that was done from the start until `#since`. */
   #worked: Nanoseconds = 0;
   #since: Nanoseconds = monotonicNow();
 
@@ -30,9 +30,9 @@ export class Work {
   }
 
   /**
-   * Works.
+   * Works until the work is done.
    *
-   * @param duration The duration at speed 1.
+   * @param duration The duration of the work at speed 1.
    * @throws The signal's reason, if it is aborted before the end.
    */
   async run(duration: Nanoseconds, signal: AbortSignal): Promise<void> {

@@ -18,7 +18,7 @@ export interface BatchOptions {
   readonly json: boolean;
 }
 
-/** Longest line that is read from standard input. */
+/** The longest line that is read from standard input. */
 const LINE_BYTES_MAX = 1024 * 1024;
 
 /** Sends lines one after the other and prints the answers. Sets exit code 1 if a line got no answer. */

@@ -51,8 +51,8 @@ export interface IdleEvents {
 const NO_EVENTS: IdleEvents = { unasked() {}, closed() {} };
 
 /**
- * A connection on which lines are sent and answers read, one for each. It is read from all the time, so
- * its end is noticed at once. Otherwise the next line would be lost.
+ * A connection on which the client sends lines and gets one answer to each. It reads all the time, so it notices
+ * the end of the connection at once. Otherwise the next line would be lost.
  */
 export class EchoConnection {
   readonly #socket: Deno.TcpConn | Deno.TlsConn;
@@ -75,7 +75,7 @@ export class EchoConnection {
    *
    * @param tls The peer whose certificate TLS verifies; no TLS if left out.
    * @param idle Gets the events while no answer is awaited.
-   * @throws {NoAnswer} if that fails or takes longer than the timeout.
+   * @throws {NoAnswer} if the connect or the TLS handshake fails, or both together take longer than the timeout.
    */
   static async open(
     address: Address,
@@ -123,7 +123,7 @@ export class EchoConnection {
     );
     try {
       if (!this.#open) throw new NoAnswer("closed", "the connection is closed");
-      // Where a write fails, an answer may still come, and otherwise the read fails, too.
+      // If the write fails, an answer may still come. If none comes, the read fails, too.
       writeAll(this.#socket, encoder.encode(`${line}\n`)).catch(() => {});
       return await asked.promise;
     } catch (error) {
@@ -166,7 +166,7 @@ export class EchoConnection {
     asked.resolve(line);
   }
 
-  /** An answer passes through promises first, so an event after it is reported a moment later. */
+  /** Reports an event one turn of the event loop later, so that the caller first gets an answer that came before it. */
   #report(event: () => void): void {
     if (this.#idle === NO_EVENTS) return;
     this.#reported = this.#reported.then(eventLoopTurn).then(event);

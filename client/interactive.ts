@@ -97,7 +97,7 @@ class Narrator {
   readonly #where: string;
   #backend: string | undefined;
   #connection = 0;
-  /** Lines that have been entered and not begun. */
+  /** The number of lines that have been entered, and whose sending has not begun. */
   #waiting = 0;
   #isPrompting = false;
 
@@ -111,7 +111,7 @@ class Narrator {
   prompt(): void {
     if (this.#waiting > 0) return;
     this.#isPrompting = true;
-    // What was typed while an answer was awaited stays, and so does the cursor behind it.
+    // `true` keeps the text that was typed while an answer was awaited, and the place of the cursor in it.
     this.#terminal.prompt(true);
   }
 
@@ -135,7 +135,7 @@ class Narrator {
     const { answer, backend, connection, error, message, ms } = exchange;
     if (error !== undefined) {
       this.#note("red", `no answer: ${message}`);
-      // A refused connect carried nothing; anything later may have reached a backend.
+      // After a refused connect, the line was certainly not sent. After these errors, it may have reached a backend.
       if (error === "closed" || error === "timeout") {
         this.#note(
           "yellow",
@@ -171,12 +171,12 @@ class Narrator {
     this.#print(this.#io.color ? styleText(style, safe, { validateStream: false }) : safe);
   }
 
-  /** Prints a line above what is being typed, if anything is. */
+  /** Prints a line above the prompt and the typed text, if there is a prompt. */
   #print(line: string): void {
     if (!this.#isPrompting) return this.#io.out(line);
     const { rows } = this.#terminal.getCursorPos();
     const up = rows > 0 ? `\x1b[${rows}A` : "";
-    // The prompt is drawn anew from so many rows above the cursor as it had.
+    // `prompt` draws again from `rows` rows above the cursor: the newlines make room for these rows.
     this.#io.out(`${up}\r\x1b[J${line}${"\n".repeat(rows)}`);
     this.#io.written().then(() => {
       if (this.#isPrompting) this.#terminal.prompt(true);

@@ -3,7 +3,7 @@ import type { Io } from "../lib/cli/mod.ts";
 import { type Clock, timerDelay } from "../lib/io/mod.ts";
 import { Histogram } from "../lib/stats/mod.ts";
 
-/** The time between two updates of the line, whose rate and p99 are of this time. */
+/** The time between two updates of the line. Its rate and p99 are those of this time. */
 const EVERY: Nanoseconds = NS_PER_S;
 
 /**

@@ -56,7 +56,7 @@ export class ClientSession {
     this.#options = options;
   }
 
-  /** How many lines it was to send, how many were answered, and over how many connections. */
+  /** The number of lines that were to be sent, of answers, and of connections. */
   get counts(): SessionCounts {
     return this.#counts;
   }
@@ -101,7 +101,7 @@ export class ClientSession {
   }
 
   async #connected(): Promise<EchoConnection> {
-    // An end that has arrived but not been read yet is noticed by this.
+    // After one turn of the event loop, an end of the connection that has already arrived has been read.
     if (this.#connection?.open) await eventLoopTurn();
     if (this.#connection?.open) return this.#connection;
     this.#counts.connections++;

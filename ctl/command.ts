@@ -63,7 +63,7 @@ export function ctlCommand(io: Io) {
       await act({ balancer: new Balancer(client), client, json });
     } catch (error) {
       if (!io.signal.aborted) throw error;
-      // The request that was in progress has failed because of it.
+      // The request in progress has failed because of the stop.
       io.setExitCode(130);
     }
   };
@@ -222,7 +222,7 @@ export function ctlCommand(io: Io) {
 /** Gives up every permission that is not needed to ask this API. */
 async function keepOnly({ listen }: Target): Promise<void> {
   if (!("path" in listen)) return await giveUp("read", "write", "sys");
-  // To connect to a Unix socket is to read and to write it.
+  // A connect to a Unix socket needs the permission to read and to write its path.
   await keepWritingTo([listen.path]);
   await giveUp("sys");
 }
@@ -235,7 +235,7 @@ Examples:
   lbsim ctl explain --client 192.168.1.50
   lbsim ctl fault B2 slow 5x --for 30s     and ctl fault B2 --end ends it earlier`;
 
-/** @throws {UserError} that says what would be right. */
+/** @throws {UserError} if these words are not a fault. */
 function faultOf(words: readonly string[]): ServerFault {
   try {
     return parseFault(words);
@@ -370,7 +370,7 @@ async function sessions(
   }
 }
 
-/** Events of every connection or every probe, besides those that the API sends only on request. */
+/** Events that are shown only with this flag, besides those that the API sends only on request. */
 const SELDOM_WANTED: Readonly<Record<string, "connections" | "probes">> = {
   connection_arrived: "connections",
   probe: "probes",

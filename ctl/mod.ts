@@ -1,2 +1,2 @@
-/** `lbsim ctl`: shows and steers a running balancer by its admin API. */
+/** `lbsim ctl`: shows and changes a running balancer through its admin API. */
 export { ctlCommand } from "./command.ts";

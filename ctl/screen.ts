@@ -8,8 +8,8 @@ const ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l";
 const LEAVE = "\x1b[?7h\x1b[?25h\x1b[?1049l";
 
 /**
- * Uses the whole terminal until it is disposed. Then the terminal is as before. This is so even if an
- * uncaught error ends the command, because its message must appear on the normal screen.
+ * Uses the whole terminal until it is disposed. Then it restores the terminal, even if an uncaught error ends the
+ * command, because the message of this error must appear on the normal screen.
  */
 export class Screen implements Disposable {
   readonly #io: Pick<Io, "print" | "written">;
@@ -44,7 +44,7 @@ export class Screen implements Disposable {
     }
   }
 
-  /** Shows these lines in place of all others. A terminal that is slow gets the last ones only. */
+  /** Shows these lines in place of all others. If the terminal is slow, it gets only the latest lines. */
   draw(lines: readonly string[]): void {
     this.#next = lines;
     if (this.#isWriting || !this.#isEntered) return;
@@ -61,7 +61,7 @@ export class Screen implements Disposable {
     for (const event of EMERGENCIES) {
       globalThis.removeEventListener(event, this.#emergency, { capture: true });
     }
-    // In order with what has been drawn.
+    // `print` comes after all that has been drawn.
     this.#leave((text) => this.#io.print(text));
   }
 
@@ -72,7 +72,7 @@ export class Screen implements Disposable {
       if (this.#hasKeys) Deno.stdin.setRaw(false);
       print(LEAVE);
     } catch {
-      // The terminal is gone.
+      // The terminal is closed.
     }
   }
 }

@@ -4,14 +4,14 @@ import type { BackendSnapshot, Snapshot } from "../lib/observe/mod.ts";
 
 /** How a table is drawn. */
 export interface TableStyle {
-  /** Columns that a line may have; Infinity where lines do not end. */
+  /** The largest number of characters in a line; Infinity for no limit. */
   readonly width: number;
   readonly color: boolean;
   /** Whether the numbers in flight have bars. */
   readonly bars: boolean;
-  /** The id of the backend that is marked. Undefined: there is no room for a mark. */
+  /** The id of the backend that is marked. Undefined: the table has no column for a mark. */
   readonly selected?: string | undefined;
-  /** The backends to show; all of them if left out. Columns are as wide as all of them need. */
+  /** The backends to show; all if left out. The widths of the columns are those for all backends in any case. */
   readonly rows?: readonly [from: number, to: number];
 }
 
@@ -167,7 +167,7 @@ function least({ column, natural }: { readonly column: Column; readonly natural:
   return Math.min(natural, column.narrowest ?? natural);
 }
 
-/** Their widths: text of the lowest rank is cut first. */
+/** The widths of these columns, of which text in a column of the lowest rank is cut first. */
 function narrowed(
   shown: readonly { readonly column: Column; readonly natural: number }[],
   room: number,
@@ -187,7 +187,7 @@ function total(widths: readonly number[]): number {
   return widths.reduce((sum, width) => sum + width, 0) + GAP.length * (widths.length - 1);
 }
 
-/** `drain*` where the operator's wish is not the file's; `drain, down` where the probes say more. */
+/** The state. `drain*`: the operator's wish differs from the file. `drain, down`: also down by its probes. */
 function stateCell({ condition, health, wish }: BackendSnapshot): Cell {
   const isOther = wish.state !== wish.file_state;
   const alsoDown = condition !== "down" && health.state === "down";
@@ -219,7 +219,7 @@ function inFlightCell({ in_flight, limit }: BackendSnapshot): Cell {
   };
 }
 
-/** A bar that is full at the backend's limit or, without one, at the number of the fullest backend. */
+/** A bar that is full at the backend's limit; without a limit, at the largest number in flight of all backends. */
 function barOf({ in_flight, limit }: BackendSnapshot, fullest: number, width: number): string {
   const share = Math.min(1, in_flight / Math.max(1, limit ?? fullest));
   const full = in_flight === 0 ? 0 : Math.max(1, Math.round(share * width));
@@ -261,13 +261,13 @@ export function clipped(text: string, width: number): string {
   return width < 1 ? "" : `${text.slice(0, width - 1)}…`;
 }
 
-/** A drawn line that is too long all the same loses its colours with its end. */
+/** A line that is still too long loses its end, and also its colours. */
 function cutLine(text: string, width: number): string {
   const plain = text.replaceAll(COLORS, "");
   return plain.length <= width ? text : clipped(plain, width);
 }
 
-// deno-lint-ignore no-control-regex -- these are what it is about
+// deno-lint-ignore no-control-regex -- it finds control characters
 const COLORS = /\x1b\[[\d;]*m/g;
 
 function painter(color: boolean): (paint: Paint | undefined, text: string) => string {

@@ -43,9 +43,9 @@ export function refreshed(view: View, snapshot: Snapshot): View {
   return { ...view, snapshot, selected: isThere ? view.selected : backends[place]?.id };
 }
 
-/** Splits what a terminal has sent into keys: characters, and names for the others. */
+/** Splits the text that a terminal has sent into keys. A key without a character of its own has a name. */
 export function keysIn(text: string): string[] {
-  // deno-lint-ignore no-control-regex -- these are what it is about
+  // deno-lint-ignore no-control-regex -- it finds control characters
   const parts = text.match(/\x1b[[O][\d;]*[A-Za-z~]|./gsu) ?? [];
   return parts.map((part) => KEYS[part] ?? part);
 }
@@ -116,7 +116,7 @@ export function press(view: View, key: string): Pressed {
   const step = key === "+" || key === "=" ? 1 : key === "-" ? -1 : 0;
   const weight = Math.min(Math.max(0, backend.weight + step), WEIGHT_MAX);
   if (weight === backend.weight) return { view };
-  // The next key may come before the balancer's answer.
+  // The next key may come before the balancer's answer, and must see this weight.
   const changed = backends.map((one) => one === backend ? { ...one, weight } : one);
   return {
     view: { ...view, snapshot: { ...view.snapshot, backends: changed } },
@@ -175,7 +175,7 @@ export interface ScreenStyle {
   readonly color: boolean;
 }
 
-/** The lines of the screen: at most as many as it has rows, and shorter than they are wide. */
+/** The lines of the screen: at most as many as its rows, and each shorter than its width. */
 export function screenLines(view: View, { columns, rows, color }: ScreenStyle): string[] {
   const { snapshot, page, typed, message, selected } = view;
   // A terminal may wrap a line that reaches its last column.
@@ -200,7 +200,7 @@ function tableBody(
 ): string[] {
   const { length } = view.snapshot.backends;
   const whole = length + 1 <= room;
-  // One line is the head, and one says how many more there are.
+  // One line is the head, and one says which backends of how many are shown.
   const size = whole ? length : Math.max(1, room - 2);
   const place = Math.max(0, placeOf(view));
   const from = whole ? 0 : Math.min(Math.max(0, place - Math.floor(size / 2)), length - size);

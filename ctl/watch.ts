@@ -84,7 +84,7 @@ class Watch {
     const bytes = new Uint8Array(1024);
     while (true) {
       const count = await Deno.stdin.read(bytes);
-      if (count === null) return this.#ended.resolve(); // The terminal is gone.
+      if (count === null) return this.#ended.resolve(); // The terminal is closed.
       for (const key of keysIn(decoder.decode(bytes.subarray(0, count), { stream: true }))) {
         const { view, action } = press(this.#view, key);
         this.#view = view;
@@ -105,7 +105,7 @@ class Watch {
     }).catch((error) => this.#ended.reject(error));
   }
 
-  /** What the view shows after it. */
+  /** Executes an action, and returns what the view shows afterwards. */
   async #outcomeOf(action: Exclude<Action, { readonly kind: "quit" }>): Promise<Partial<View>> {
     try {
       switch (action.kind) {

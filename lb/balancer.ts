@@ -229,7 +229,7 @@ export class Balancer {
       (error) => this.#acceptAgain(error),
       () => this.#relays.turn(),
     );
-    this.#accepting.catch(() => {}); // `accepting` reports it.
+    this.#accepting.catch(() => {}); // `accepting` reports this error.
   }
 
   /** Resolves when it has stopped listening; rejects with a `UserError` if the listener has failed. */
@@ -335,7 +335,7 @@ export class Balancer {
     this.#backendTls = backendTls;
     this.#certificates = certificates;
     const now = this.#now();
-    // What time brings until now still belongs to the configuration before.
+    // Changes that time has made due by now still follow the previous configuration.
     this.scheduler.passTime(now);
     if (this.#events.wanted.configuration_used) {
       const configuration = writtenConfig(config);
@@ -414,7 +414,7 @@ export class Balancer {
     let outcome = scheduled.assign(this.#now());
     let early: EarlyReader | undefined;
     while (outcome.kind !== "refused") {
-      // One connect is short; a client that has to wait for more may leave meanwhile.
+      // The first connect is short. A client that must wait longer may leave meanwhile, so it is read from now on.
       if (outcome.kind === "wait" || scheduled.attempt > 1) early ??= new EarlyReader(client);
       if (outcome.kind === "wait") {
         const settled = await this.#roomFor(scheduled, early!);
@@ -449,7 +449,7 @@ export class Balancer {
     this.#ended();
   }
 
-  /** Resolves when a waiting client gets a backend or is refused; with undefined if it has left. */
+  /** Resolves when a waiting client gets a backend or is refused; to undefined if the client leaves. */
   #roomFor(
     scheduled: ScheduledConnection,
     early: EarlyReader,

@@ -35,7 +35,7 @@ export interface EventLogOptions {
 
 /**
  * Writes events to the log, one line each: a sentence, with the event itself as the record's properties.
- * Repeated conditions are summarised once a second. Returns a function that ends it.
+ * Repeated conditions are summarised once a second. Returns a function that ends this log.
  */
 export function logEvents(
   events: EventStream,
@@ -104,13 +104,13 @@ interface HeldLine {
   readonly timestamp: number;
 }
 
-/** An opened connection without a byte is logged after this time at the earliest. */
+/** The line of a connection that stays open is held back for this time at least, and for twice this time at most. */
 const FIRST_BYTE_MS = 100;
 
 /**
- * Logs that connections were opened and closed. A connection that ends soon and without a byte is a probe of
- * a monitor, or of a balancer in front of this one: it is logged at `debug`. So the line of an opened
- * connection is held back for a moment, with the time at which it was opened.
+ * Logs that connections were opened and closed. If a connection ends soon and without a byte, the client is a monitor
+ * or another balancer that probes this one: this is logged at `debug`. So the line of an opened connection is held
+ * back for a moment, with the time at which it was opened.
  */
 class ConnectionLines {
   readonly #log: Logger;
@@ -202,8 +202,8 @@ interface Repeats {
 }
 
 /**
- * Keeps repeated conditions from flooding the log: it writes the first event of a condition, then one summary
- * per interval. It covers refusals, failed connects, sessions and stores.
+ * Prevents repeated conditions from flooding the log: the log gets the first event of a condition, and then one summary
+ * per interval. The conditions are those of `conditionOf`.
  */
 class RepeatThrottle {
   /**
@@ -308,7 +308,7 @@ function levelOf(event: LbEvent): "debug" | "info" | "warning" | "error" {
     case "session_evicted":
       return "debug";
     case "connection_refused":
-      // It is a probe of a balancer or a monitor in front of this one.
+      // The client is a monitor, or a balancer in front of this one, that probes.
       return event.reason === "sent_nothing" ? "debug" : "warning";
     case "connect_failed":
     case "backend_down":

@@ -38,7 +38,7 @@ export function explain(
     throw failure;
   });
   const { backends, healthCheck } = config;
-  // No backend recovers here, and connections in flight are given per backend.
+  // Without slow start, all backends have their full weight; `connections` must not limit the assumed connections.
   const { slowStart: _, ...rest } = config;
   const asked = { ...rest, limits: { ...rest.limits, connections: Infinity } };
   const scheduler = new Scheduler(
@@ -84,7 +84,7 @@ export function explain(
  * The backend that a client would get now, and why. It opens no connection, and changes neither the turns nor the
  * random numbers of the scheduler.
  *
- * @throws {UserError} as `explain`.
+ * @throws {UserError} as `explain` does.
  */
 export function explainNow(
   { scheduler, config }: Explained,

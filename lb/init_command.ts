@@ -5,7 +5,7 @@ import { fileOption, type Io } from "../lib/cli/mod.ts";
 import { escapeText, UserError } from "../lib/base/mod.ts";
 import { writeFailure } from "../lib/io/mod.ts";
 
-/** The path of the JSON Schema; it is valid only beside the shipped file. */
+/** The line with the path of the JSON Schema. This path is valid only beside the shipped file. */
 const SCHEMA_LINE = /^# yaml-language-server: .*\n#\n/;
 
 /** `lbsim init`: writes a first configuration. */
@@ -32,7 +32,7 @@ async function write(file: string, text: string, force: boolean): Promise<void> 
   try {
     await Deno.writeTextFile(file, text, { createNew: !force });
   } catch (failure) {
-    // A directory exists already as well, but --force would not replace it.
+    // A directory also counts as existing, but --force cannot replace it.
     const error = await openFailure(file) ?? failure;
     const fail = (message: string, hint?: string): never => {
       throw new UserError(`${escapeText(file)}: ${message}`, { hint, cause: error });

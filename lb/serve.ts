@@ -59,7 +59,7 @@ export async function serveBalancer(
     ...adminDirectories(config.admin),
     ...record === undefined ? [] : recordingPaths(record.file, record),
   ]);
-  // Changes during the start, which may take as long as a probe, are applied after it.
+  // The start may take as long as a probe. Files that change during the start are applied after it.
   using watch = new FileWatch();
   await watch.watch(watchedFiles(reload.file, config));
   const events = new EventStream((failure) => logReaderFailure(log, failure));
@@ -116,7 +116,7 @@ export async function serveBalancer(
   clearInterval(daily);
   sayStopping(balancer);
   const summary = await balancer.stop(hurry);
-  // The probes of a reload have been given up, so the reload ends soon.
+  // The stop has cancelled the probes of a reload in progress, so this reload ends soon.
   await following;
   await admin?.stop();
   await recorder?.stop();
@@ -161,7 +161,7 @@ async function followFiles(
   while (await watch.changed(stopping)) {
     const before = failure;
     failure = await reload();
-    // Repeated attempts are reported once.
+    // If repeated attempts fail for the same reason, it is reported once.
     if (failure !== undefined && failure !== before) sayNotTakenOver(file, failure);
   }
 }
@@ -194,7 +194,7 @@ async function reloadConfig(
     return undefined;
   } catch (error) {
     if (error instanceof UnreadableError) watch.again();
-    // The mistake may be in a file that was not named before.
+    // The mistake may be in a file that was not watched before.
     if (error instanceof DiagnosticsError && error.files.length > 0) {
       await watch.watch([file, ...error.files]);
     }

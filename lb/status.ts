@@ -105,8 +105,8 @@ function logOthers(snapshot: Snapshot, log: Logger): void {
 }
 
 /**
- * The refused clients, by the reason. Clients that sent nothing are left out, because they are probes, which never
- * end.
+ * The number of refused clients, by reason. Clients that sent nothing are left out: they are probes, which come again
+ * and again.
  */
 function refusedOf({ connections: { refused_by_reason } }: Snapshot): Record<string, number> {
   const { sent_nothing: _, ...refused } = refused_by_reason;

@@ -7,13 +7,14 @@ type TracedBalancer = Pick<Balancer, "address" | "scheduler">;
 type Api = typeof import("@opentelemetry/api");
 
 /**
- * The property in which Deno registers its OpenTelemetry for `@opentelemetry/api`, if its variables switch traces on.
+ * The property in which Deno registers its OpenTelemetry for `@opentelemetry/api`, if environment variables of Deno
+ * switch traces on.
  */
 const REGISTERED = Symbol.for("opentelemetry.js.api.1");
 
 /**
- * Makes a trace of each connection, if Deno's standard variables ask for traces (`OTEL_DENO=true`); otherwise it
- * loads nothing and returns undefined, and no event is created for it. Deno itself sends the spans, and needs no
+ * Makes a trace of each connection, if environment variables of Deno ask for traces (`OTEL_DENO=true`). Otherwise it
+ * loads nothing and returns undefined, and no event is created for traces. Deno itself sends the spans, and needs no
  * permission.
  *
  * Call it before the first event.
@@ -32,8 +33,8 @@ interface OpenTrace {
   /** The span as the parent of others. */
   readonly context: Context;
   /**
-   * The present phase; undefined while it is being connected, because only the end of a connect is an event, which
-   * contains its duration.
+   * The present phase; undefined during a connect to a backend, because only the end of a connect is an event. This
+   * event contains its duration.
    */
   phase: "accept" | "queue" | "relay" | undefined;
   /** When this phase began, in milliseconds since the start of the run. */
@@ -45,7 +46,7 @@ type Attributes = Record<string, string | number>;
 /** The type of an error, as a span names it; undefined if there was none. */
 type ErrorType = string | undefined;
 
-/** The ends of a connection whose cause is its backend. */
+/** The ends of a connection that its backend causes. */
 const BACKEND_FAULTS: readonly EventOf<"connection_closed">["end"][] = [
   "backend_aborted",
   "backend_down",
@@ -180,7 +181,7 @@ export class ConnectionTraces {
     if (trace.phase !== undefined) this.#child(trace, trace.phase, at_ms, attributes, error);
   }
 
-  /** A part of the connection that has just ended. */
+  /** Makes the span of a part of the connection that has just ended. */
   #child(
     { context, since }: OpenTrace,
     name: string,

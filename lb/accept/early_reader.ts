@@ -6,8 +6,8 @@ const INITIAL_SIZE = 4 * 1024;
 const SIZE_MAX = 64 * 1024;
 
 /**
- * Keeps a read pending on a client that waits for a backend, so that its end is noticed. The bytes that were
- * read go to the backend first.
+ * Keeps a read pending on a client that waits for a backend, so that the balancer notices when the client leaves. The
+ * bytes that were read go to the backend first.
  *
  * TCP does not distinguish a client that has left from one that has only finished sending and waits for an
  * answer. In the queue both count as gone, as with HAProxy's `option abortonclose`: nearly every client that
@@ -41,7 +41,7 @@ export class EarlyReader {
     return this.#hasFailed;
   }
 
-  /** Hands over the bytes that were read and the pending read. Reads no more after that. */
+  /** Hands over the bytes that were read, and the pending read. Then it reads no more. */
   take(): Preamble {
     this.#isTaken = true;
     return { bytes: this.#buffer.subarray(0, this.#length), next: this.#reading };

@@ -47,7 +47,7 @@ export async function readProxyPreamble(
     }
     return failure();
   } catch {
-    return failure(); // It went away, or it was too slow.
+    return failure(); // The client has left, or it was too slow.
   } finally {
     clearTimeout(timer);
   }

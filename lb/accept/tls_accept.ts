@@ -32,7 +32,7 @@ export function serverContext({ certificate, key }: KeyPair): ServerContext {
 }
 
 /**
- * Does the server's side of a handshake. It owns the connection from then on: the connection is closed when the
+ * Does the server's side of a handshake, and owns the TCP connection from then on. It closes this connection when the
  * handshake fails, or when the returned connection is closed.
  *
  * @param first Bytes of the client that were read already.
@@ -57,7 +57,7 @@ export function acceptTls(
 
 /** While this many decrypted bytes wait for a reader, no more bytes are read from the client. */
 const UNREAD_MAX = 64 * 1024;
-/** The number of encrypted bytes of one read; after a full read it is UNREAD_MAX. */
+/** The largest number of encrypted bytes of one read; for the read after a full one, it is UNREAD_MAX. */
 const READ_SIZE = 4 * 1024;
 
 /** The TCP connection as the stream that `node:tls` needs. */
@@ -166,7 +166,7 @@ export class AcceptedTls implements Connection {
     this.#transport = new Transport(tcp, first, hasRoom);
     // The types ask for a `net.Socket`, but any duplex stream works.
     this.#socket = new tls.TLSSocket(this.#transport as never, { isServer: true, secureContext });
-    // The socket starts in the next tick, and throws there if bytes have made it fail before.
+    // The socket starts in the next tick. If it got bytes earlier and failed because of them, it would throw there.
     process.nextTick(() => {
       this.#isStarted = true;
       this.#transport.resumeReading();
@@ -181,7 +181,7 @@ export class AcceptedTls implements Connection {
       this.#wakeReader();
     });
     this.#socket.on("error", (error) => this.#fail(error));
-    // After the handshake, Deno reports bytes that cannot be decrypted only in this way.
+    // After the handshake, this event is the only way in which Deno reports bytes that cannot be decrypted.
     this.#socket.on("_tlsError", (error) => this.#fail(error));
     this.#socket.on("close", () => this.#fail(new Deno.errors.ConnectionReset(HUNG_UP)));
     this.#transport.on("error", (error) => this.#fail(error));
@@ -203,8 +203,8 @@ export class AcceptedTls implements Connection {
     const { hello } = this.#transport;
     const message = this.#failure?.message ?? HUNG_UP;
     const why = isLate ? "it did not come in time" : inWords(message, hello);
-    // Deno ends a failed handshake without an alert. Once the server has answered, the alert would have to be
-    // encrypted.
+    // Deno sends no alert when a handshake fails, so it is sent here. After the server has answered, none is sent,
+    // because it would have to be encrypted.
     const alert = isLate || this.#transport.hasSent ? undefined : alertFor(message, hello);
     this.close();
     await this.#transport.endHandshake(alert);
@@ -275,7 +275,7 @@ const CLIENT_HELLO_START = 11;
 const HANDSHAKE_RECORD = 22;
 const TLS_1_2 = 0x0303;
 
-/** The version in a client's hello. It is 1.2 for all later versions, too. */
+/** The TLS version in a client's hello. For later versions than 1.2 it is 1.2, too. */
 function versionIn(hello: Uint8Array): number {
   return hello.length < CLIENT_HELLO_START ? TLS_1_2 : (hello[9]! << 8) | hello[10]!;
 }

@@ -21,7 +21,7 @@ type AdminConfig = Config["admin"];
 /** The balancer that the admin API shows and changes, and the API's settings. */
 export interface AdminOptions {
   readonly config: AdminConfig;
-  /** The token for changes; that of the configuration's file if left out. */
+  /** The token that is needed for changes; if left out, the one in the token file of the configuration. */
   readonly token?: Token | undefined;
   readonly balancer: AdminSubject;
   readonly monitor: AdminMonitor;
@@ -37,7 +37,7 @@ export interface AdminOptions {
 /**
  * Prepares the admin API while the process may still write files: creates the token file, and removes an old socket.
  *
- * @throws {UserError} if that is not possible.
+ * @throws {UserError} if the token file cannot be created, or the socket cannot be removed.
  */
 export async function prepareAdmin(config: AdminConfig, warn: AdminOptions["warn"]): Promise<void> {
   const listen = listenOf(config);

@@ -81,7 +81,7 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, Handler>>>> = {
   "/readyz": { GET: ready },
 };
 
-/** Their answers have no end, so HEAD is not possible. */
+/** The paths whose answers have no end, so HEAD is not possible. */
 const STREAMS = ["/api/events", "/api/frames"];
 
 /** The admin API of a balancer. */
@@ -126,7 +126,7 @@ function limitOf(text: string | null): number {
 
 function events({ eventFeed }: ApiContext, { query, lastEventId }: ApiRequest): ApiAnswer {
   const connections = query.get("connections") === "true";
-  // Not every reader can set a header at its first connect.
+  // The id may also be a parameter, because not every reader can set a header at its first connect.
   const lastId = lastEventId ?? query.get("last_event_id") ?? undefined;
   return { status: 200, stream: (reader) => eventFeed.add(reader, lastId, connections) };
 }

@@ -14,7 +14,7 @@ import { type Clock, systemReason, timerDelay } from "../../lib/io/mod.ts";
 
 /** A backend must answer within this time. */
 const ANSWER_MS = 5_000;
-/** The backends are asked for their faults after this time again, because a fault can begin at the backend itself. */
+/** The time between two requests for the faults of all backends. A fault can also begin at the backend itself. */
 const ASK_EVERY_MS = 2_000;
 
 /** A fault that a backend has. */
@@ -25,7 +25,7 @@ export interface BackendFaultsOptions {
   /** Returns the backends of the configuration in use. */
   readonly backends: () => Config["backends"];
   readonly admin: Config["admin"];
-  /** The token of the balancer, which all backends have, too. */
+  /** The token of the balancer. All backends have the same token. */
   readonly token: Token | undefined;
   readonly events: EventStream;
   readonly now: Clock;
@@ -39,7 +39,7 @@ export interface BackendFaultsOptions {
 export class BackendFaultsForwarder {
   readonly #options: BackendFaultsOptions;
   readonly #stopped = new AbortController();
-  /** The timers of faults that end by themselves, by backend and by the fault in words. */
+  /** For each backend, its known faults, in words; each with the timer of its end, if it ends by itself. */
   readonly #known = new Map<string, Map<string, ReturnType<typeof setTimeout> | undefined>>();
 
   readonly #unsubscribe: () => void;
@@ -105,7 +105,7 @@ export class BackendFaultsForwarder {
       const { faults } = await this.#ask(id, admin, "GET", undefined);
       if (requests === this.#requests && !this.#stopped.signal.aborted) this.#learn(id, faults);
     } catch {
-      // A backend that does not answer, like one that is switched off, is seen by the probes.
+      // The probes report a backend that does not answer, for example because it is switched off.
     }
   }
 
@@ -146,7 +146,7 @@ export class BackendFaultsForwarder {
     };
   }
 
-  /** Reports the differences from the faults that were known. */
+  /** Reports faults of a backend that began or ended since its last answer. */
   #learn(backend: string, faults: readonly ToldFault[]): void {
     const known = this.#known.get(backend) ?? new Map();
     this.#known.set(backend, known);

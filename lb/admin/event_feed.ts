@@ -6,7 +6,8 @@ const KEPT = 4096;
 /** Events are sent in batches. */
 const FLUSH_MS = 50;
 /**
- * After the end of the last reader, the events of single connections continue for this time, because it may return.
+ * When the last reader has left, the events of single connections are created for this time longer, because this
+ * reader may return.
  */
 const LINGER_MS = 30_000;
 
@@ -97,7 +98,7 @@ export class EventFeed {
     return this.#first + this.#kept.length;
   }
 
-  /** The number of the next event for a reader; −1 if the number of events that it missed is unknown. */
+  /** The number of the next event for a reader; −1 if it is unknown how many events the reader has missed. */
   #placeAfter(lastId: string | undefined): number {
     if (lastId === undefined) return this.#next;
     const [run, number] = lastId.split(":");

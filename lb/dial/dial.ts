@@ -32,15 +32,15 @@ export type Resolver = (name: string) => Promise<readonly string[]>;
 /** If an address does not answer for this long, the next one is tried at the same time (RFC 8305). */
 const NEXT_ADDRESS_MS = 250;
 
-/** If fewer descriptors than this are free, lookups at the same time may have found none free. */
+/** If fewer descriptors than this are free, simultaneous lookups may have used all of them. */
 const DESCRIPTORS_FOR_LOOKUPS = 32;
 
 /**
- * Opens a connection. Its caller owns it and closes it. If the host is a name, all of its addresses are
- * tried, and the first one that answers is used. Deno could do that (`autoSelectFamily`), but it waits for a
+ * Opens a connection. The caller owns it and closes it. If the host is a name, all of its addresses are
+ * tried, and the first one that answers is used. Deno could try them itself (`autoSelectFamily`), but it waits for a
  * quarter of a second even after an address that refuses.
  *
- * @param signal Gives up the connect, which then counts as timed out.
+ * @param signal If it is aborted, the connect is given up and counts as timed out.
  */
 export function dial(
   address: Address,
@@ -99,8 +99,8 @@ function dialFirst(
 }
 
 /**
- * One failure for all addresses. It is a shortage if there was one, because the connect that lacked the resource may
- * have been to the right address.
+ * One failure for all addresses. It is a shortage if any of the failures was one, because the connect that lacked the
+ * resource may have been to the right address.
  */
 function summary(
   failures: readonly (readonly [address: string, failure: DialFailure])[],
@@ -163,13 +163,13 @@ function connectFailure(error: Error, ip: string): DialFailure {
     : new DialFailure("other", systemReason(error));
 }
 
-/** Whether this machine has an address of the family that is needed to reach the other one. */
+/** Whether this machine can reach this address: always if it is IPv4; if it is IPv6, only with an own IPv6 address. */
 function hasAddressFor(ip: string): boolean {
   try {
     const own = localAddresses();
     return !isIPv6(ip) || (ip === "::1" ? own.includes(ip) : own.some((one) => isIPv6(one)));
   } catch {
-    return true; // It is not permitted to know.
+    return true; // There is no permission to read the addresses.
   }
 }
 

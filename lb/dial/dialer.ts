@@ -3,7 +3,7 @@ import { type Connection, timerDelay } from "../../lib/io/mod.ts";
 import { dial, DialFailure } from "./dial.ts";
 import { type BackendTls, dialTls } from "./tls_dial.ts";
 
-/** The longest time after its timeout until a connect is given up. */
+/** A connect is given up at most this long after its timeout. */
 const LATENESS_MAX: Nanoseconds = 5 * NS_PER_MS;
 /** The same for short timeouts, as a share of the timeout. */
 const LATENESS_SHARE = 1 / 8;
@@ -36,7 +36,7 @@ export class Dialer {
   }
 
   /**
-   * Opens a connection. Its caller owns it and closes it.
+   * Opens a connection. The caller owns it and closes it.
    *
    * @param tls How to connect with TLS; without TLS if left out.
    * @param header A PROXY header, which is sent unencrypted before the TLS handshake.

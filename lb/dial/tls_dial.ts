@@ -22,9 +22,9 @@ export function backendTlsOf(
 }
 
 /**
- * Opens a connection with TLS and verifies the peer. Its caller owns it and closes it.
+ * Opens a connection with TLS and verifies the peer. The caller owns it and closes it.
  *
- * @param signal Gives up the connect and the handshake, which then count as timed out.
+ * @param signal If it is aborted, the connect and the handshake are given up and count as timed out.
  * @param header A PROXY header, which is sent unencrypted before the handshake.
  */
 export async function dialTls(

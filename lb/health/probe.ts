@@ -32,7 +32,7 @@ const ANSWER_BYTES_MAX = 64 * 1024;
 /** The longest status line of HTTP that a probe reads. */
 const STATUS_LINE_MAX = 8 * 1024;
 /** RFC 9112, section 4: version, status, reason; a line may end in LF alone. */
-const STATUS_LINE = // deno-lint-ignore no-control-regex -- what a reason may not have
+const STATUS_LINE = // deno-lint-ignore no-control-regex -- a reason must not have control characters
   /^HTTP\/1\.[01] ([1-5]\d\d)(?: [^\x00-\x08\x0a-\x1f\x7f]*)?\r?\n/;
 
 /**
@@ -42,7 +42,7 @@ const STATUS_LINE = // deno-lint-ignore no-control-regex -- what a reason may no
  * `tcp`: the connect succeeds, and the TLS handshake where backends use TLS. `expect`: after `send` was sent, the
  * answer contains `expect`. `http`: the answer to a GET has a status in one of the ranges.
  *
- * @param signal Gives up the probe.
+ * @param signal If it is aborted, the probe is given up.
  * @param approach Used only on the backend's own port; on another port the probe connects without TLS and without a
  *   PROXY header.
  */

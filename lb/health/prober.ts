@@ -78,8 +78,8 @@ export class Prober {
   }
 
   /**
-   * Applies another configuration. Resolves when each backend that is new, or is probed in another way, has been
-   * probed once.
+   * Applies another configuration. Resolves when each new backend, and each backend that is now probed in another way,
+   * has been probed once.
    */
   async reload(config: Config, tls?: BackendTls): Promise<void> {
     const sameRules = isDeepStrictEqual(this.#config.healthCheck, config.healthCheck) &&

@@ -16,7 +16,7 @@ import { type RecordingBounds, RecordingFile } from "./recording_file.ts";
 
 /** The largest size of the lines that wait to be written, in characters: some seconds of a busy balancer. */
 const WAITING_MAX = 16 * 1024 * 1024;
-/** At the end, writing the last lines may take this long. */
+/** The longest time for writing the last lines when the recording ends. */
 const LAST_WRITE = 5 * NS_PER_S;
 
 const encoder = new TextEncoder();
@@ -60,7 +60,7 @@ export class Recorder {
       : new Pseudonyms(await keyedHashOf(keyFile));
     const run = crypto.randomUUID();
     let configuration: RecordingHead["configuration"];
-    // It is written before each later file, so that each file can be understood alone.
+    // The head of each later file contains the configuration, so that each file can be understood alone.
     const stop = options.events.subscribe(
       "recorded configuration",
       ["run_started", "configuration_used"],
@@ -131,7 +131,7 @@ export class Recorder {
     const dropping = this.#dropping;
     this.#dropping = 0;
     const written = await file.write(bytes);
-    // If it fails, these lines are reported again, together with those that were to be written now.
+    // If the write has failed, the recording reports the missing lines later, together with those of this write.
     this.#dropped += dropping;
     return written;
   }

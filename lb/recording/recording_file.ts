@@ -72,7 +72,7 @@ export class RecordingFile {
    * unfinished steps. So a file never has lines without a head.
    */
   async write(lines: Uint8Array): Promise<number> {
-    // A file with nothing but its head is not followed by another: a single line may be larger than a file.
+    // A file that has only its head gets the lines in any case, because a single line may be larger than `maxBytes`.
     const hasLines = this.#size > this.#head(this.#part).length;
     if (hasLines && this.#size + lines.length > this.#bounds.maxBytes) {
       this.close();
@@ -91,7 +91,7 @@ export class RecordingFile {
   }
 
   async #next(): Promise<Deno.FsFile> {
-    // It was moved on already, if only the next file could not be made.
+    // If the last attempt renamed the file, and only failed to create the next one, there is nothing to rename.
     if (await isThere(this.#path)) await moveOn(this.#path, this.#bounds.files);
     return await open(this.#path);
   }

@@ -121,8 +121,8 @@ export class Relays<Owner> {
   }
 
   /**
-   * Relays until both sides have finished, one has aborted, or the relay is closed. It owns both connections from
-   * then on, and has closed both when it reports its end. Never throws.
+   * Relays until both sides have finished, one has aborted, or the relay is closed. The relay owns both connections
+   * from then on, and has closed both when it reports its end. Never throws.
    */
   start(
     client: Connection,
@@ -138,7 +138,7 @@ export class Relays<Owner> {
 
   /** Resolves when the event loop has polled. */
   async turn(): Promise<void> {
-    // To make the loop poll for certain costs as much as some connections: it is done where fast streams need it.
+    // A poll that is certain costs as much as some connections, so it is made only while fast streams need it.
     const { budget } = this.#shared;
     if (!budget.isInUse) await eventLoopTurn();
     else await new Promise<void>((resolve) => budget.wait({ resume: resolve }));
@@ -268,7 +268,7 @@ class Relay<Owner> implements RelayResult, Aged<Relay<Owner>> {
   }
 
   /**
-   * The source of a direction has aborted, and all that it sent has been passed on. Bytes on their way to it
+   * The source of a direction has aborted, and all that it sent has been passed on. Bytes on their way to this source
    * cannot be written any more; if there are none, the relay has nothing left to do.
    */
   sourceAborted(flow: Flow<Owner>): void {
@@ -276,7 +276,7 @@ class Relay<Owner> implements RelayResult, Aged<Relay<Owner>> {
     if (this.#otherThan(flow).isWaiting) this.close(this.end);
   }
 
-  /** The destination of a direction takes no more bytes. The bytes that it has sent are still passed on. */
+  /** The destination of a direction takes no more bytes. The bytes that it has sent itself are still passed on. */
   destinationAborted(flow: Flow<Owner>): void {
     this.#reason(flow === this.#toBackend ? "backend_aborted" : "client_aborted");
     this.stopped();
@@ -326,8 +326,8 @@ class Relay<Owner> implements RelayResult, Aged<Relay<Owner>> {
 
 /**
  * One direction of a relay. It copies until its source has finished, and then finishes only the sending half
- * of its destination: the other direction continues. If its destination takes no more bytes, it discards
- * further ones, and the other direction continues as well.
+ * of its destination: the other direction continues. If its destination takes no more bytes, this direction discards
+ * further bytes, and the other direction continues as well.
  *
  * It runs in callbacks, the same ones each time, and not in an async function: most connections wait most of
  * the time, and a waiting async function holds more memory.
@@ -352,7 +352,7 @@ class Flow<Owner> implements Resumable {
   /** How many of them have been written; while the relay lingers, how many bytes have been discarded. */
   #written = 0;
   #messages = 0;
-  /** One callback for every read and write, because each callback costs memory while it waits. */
+  /** All reads and writes share this callback. One callback for each would cost memory while it waits. */
   readonly #onOutcome = this.#goOn.bind(this);
 
   constructor(
@@ -407,7 +407,7 @@ class Flow<Owner> implements Resumable {
     this.#read();
   }
 
-  /** Whether the destination has taken all. */
+  /** Writes these bytes. Returns whether the destination has taken all of them. */
   async #send(bytes: Uint8Array): Promise<boolean> {
     try {
       if (bytes.length > 0) await writeAll(this.#to, bytes);
@@ -473,7 +473,7 @@ class Flow<Owner> implements Resumable {
     else this.#budget.wait(this);
   }
 
-  /** The next read gets a buffer of the size that the last one suggests. */
+  /** Exchanges the buffer if the size of the last read suggests another size for the next one. */
   #fitBuffer(lastRead: number): void {
     const current = sizeClassOf(this.#buffer);
     const next = nextSizeClass(current, lastRead);

@@ -7,9 +7,9 @@ import type { SessionStore, StoredSession, StoreRules } from "./session_store.ts
 export const REDIS_PREFIX = "lbsim:session:";
 
 /**
- * Writes each session with its time to live, unless the store has a later change. The session expires at the later of
- * the two times. A value is `<changed at> <backend> <home>`. A key that another program uses in another way stays as
- * it is.
+ * Writes each session with its time to live. If the store has a later change of a session, this change stays. If the
+ * key in the store would expire later, this time stays, too. A value is `<changed at> <backend> <home>`. A key that
+ * another program uses in another way stays as it is.
  */
 const WRITE = `
 for i, key in ipairs(KEYS) do
@@ -36,7 +36,7 @@ export class RedisStore implements SessionStore {
   #client: RedisClientType | undefined;
   /** Why the connection broke, if it did. */
   #broken: unknown;
-  /** How often it was closed: the result of an operation that began earlier is ignored. */
+  /** The number of closes so far. The result of an operation that began before the last close is ignored. */
   #closes = 0;
 
   constructor(address: RedisAddress, readTimeout: Nanoseconds) {
@@ -62,7 +62,7 @@ export class RedisStore implements SessionStore {
         RESP: 2,
         disableOfflineQueue: true,
         disableClientInfo: true,
-        // Announcements of a commercial server; asking for them needs a permission.
+        // Only a commercial server sends these notifications, and the client would need a permission to ask for them.
         maintNotifications: "disabled",
       }) as unknown as RedisClientType;
       this.#client = client;
@@ -126,7 +126,7 @@ export class RedisStore implements SessionStore {
   }
 }
 
-/** A key that another program uses in another way is not a session; the store stays usable. */
+/** If another program uses a key in another way, this key holds no session, and the store stays usable. */
 function unlessOfAnotherType(error: unknown): null {
   if (error instanceof Error && error.message.startsWith("WRONGTYPE")) return null;
   throw error;

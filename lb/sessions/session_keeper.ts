@@ -31,7 +31,7 @@ const RETRY_MAX: Nanoseconds = 5 * NS_PER_S;
 const WORK_TIMEOUT: Nanoseconds = NS_PER_S;
 /** At most this many clients wait for the store at a time; further ones are served from memory. */
 const ASKING_MAX = 1000;
-/** If the wall clock differs by more than this from the expected time, it was set. */
+/** If the wall clock differs by more than this from the expected time, it has been set to another time. */
 const CLOCK_STEP_MS = 1000;
 
 type Rules = Pick<StickyRules, "ttl" | "maxEntries">;
@@ -321,7 +321,7 @@ async function within<T>(
   const late = Promise.withResolvers<never>();
   const giveUp = () => late.reject(new Error(`no answer within ${formatDuration(duration)}`));
   let timer = setTimeout(() => {
-    // If this process was late, the answer has arrived already, and is only not read yet.
+    // If this process was busy, the answer may have arrived in time, and the event loop has not read it yet.
     timer = setTimeout(giveUp);
   }, timerDelay(duration));
   signal?.addEventListener("abort", giveUp);

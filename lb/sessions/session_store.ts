@@ -35,15 +35,15 @@ export interface SessionStore {
   /** Its kind and place, without secrets. */
   readonly name: string;
   /**
-   * If other balancers write to it, too: the longest time that a new client waits while its session is read.
+   * If other balancers write to the store, too: the longest time that a new client waits while its session is read.
    * Undefined if sessions are not read for clients.
    */
   readonly readTimeout: Nanoseconds | undefined;
   /** Changes are collected for this many milliseconds before they are written. */
   readonly pauseMs: number;
   /**
-   * Opens it, or opens it again. Returns the sessions of an earlier run, least recently used first; none if
-   * other balancers write to it too.
+   * Opens the store, for the first time or again. Returns the sessions of an earlier run, least recently used first;
+   * none if other balancers write to the store, too.
    */
   open(rules: StoreRules): Promise<readonly StoredSession[]>;
   /**
@@ -52,9 +52,9 @@ export interface SessionStore {
    * @param nowMs The wall clock, in milliseconds.
    */
   read(key: string, nowMs: number): Promise<StoredSession | undefined>;
-  /** Writes sessions. If other balancers write to it too, a later change in the store stays. */
+  /** Writes sessions. If other balancers write to the store, too, a later change of theirs stays. */
   write(sessions: readonly StoredSession[], rules: StoreRules): Promise<void>;
-  /** Closes it at once; operations in progress may fail. */
+  /** Closes the store at once; operations in progress may fail. */
   close(): void;
 }
 

@@ -43,7 +43,7 @@ interface Open {
 /**
  * Sessions in a SQLite file: they survive a restart. The file is read once, when it is opened, and then only written,
  * in short transactions that wait neither for the disk nor for a lock: sessions that are lost in a power failure
- * would have expired soon anyway. No other process can open the file in the meantime. Only its owner can read it,
+ * would have expired soon anyway. While the file is open, no other process can open it. Only its owner can read it,
  * because it lists clients. A file of another program stays as it is.
  */
 export class SqliteStore implements SessionStore {
@@ -73,9 +73,9 @@ export class SqliteStore implements SessionStore {
         // This fails if the file cannot be written.
         database.exec(`BEGIN IMMEDIATE; ${fresh ? CREATE : ""} COMMIT`);
         database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF");
-        // This file is for several readers; there are none, and it would be left behind.
+        // SQLite needs this file only if there are several readers. There are none, and SQLite would not delete it.
         removeIfThere(`${this.#file}-shm`);
-        // SQLite gives the files beside it the mode of this one.
+        // SQLite gives its other files the mode of the database file.
         for (const name of [this.#file, `${this.#file}-wal`]) makePrivate(name);
         const sessions = load(database, rules);
         const open = prepared(database);
@@ -104,7 +104,7 @@ export class SqliteStore implements SessionStore {
         write(this.#open, sessions, rules);
         database.exec("COMMIT");
       } catch (error) {
-        // A failure that ended the transaction leaves nothing to roll back.
+        // If the failure has ended the transaction, there is nothing to roll back.
         if (database.isTransaction) database.exec("ROLLBACK");
         throw error;
       }
@@ -220,7 +220,7 @@ function createPrivate(name: string): void {
   try {
     Deno.openSync(name, { write: true, create: true, mode: 0o600 }).close();
   } catch {
-    // SQLite finds the same fault, and its message is explained.
+    // SQLite will fail for the same reason, and `#explain` explains its message.
   }
 }
 

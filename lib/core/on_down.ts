@@ -11,7 +11,7 @@ export type OnDown = "keep" | "close";
  * @param scheduler Returns the present scheduler: a restarted balancer has another one.
  * @param onDown Returns the present setting: a reload may change it.
  * @param close Closes the connections of this backend, and not those of a removed backend with the same id.
- * @returns A function that stops this.
+ * @returns A function that ends the subscription to the events.
  */
 export function closeOnDown(
   events: EventStream,

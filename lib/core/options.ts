@@ -31,6 +31,6 @@ export interface SchedulerOptions extends RecoveryRules {
   readonly whenNoneAvailable?: "refuse" | "try-anyway" | undefined;
   /** The queue in which clients wait while every backend is full. If left out, they are refused. */
   readonly queue?: QueueRules | undefined;
-  /** One connection in this many has its picks explained, if these events have a reader; 1 if left out. */
+  /** The picks of every n-th connection are explained, if these events have a reader; n is 1 if left out. */
   readonly explainEvery?: number | undefined;
 }

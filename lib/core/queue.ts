@@ -19,17 +19,17 @@ export class ConnectionQueue {
     return this.#places.size;
   }
 
-  /** How many of them have tried a backend before. */
+  /** How many of the waiting connections have tried a backend before. */
   get retries(): number {
     return this.#retries;
   }
 
-  /** When the first of them will have waited for too long; Infinity if none waits. */
+  /** The time at which the connection that came first will have waited for too long; Infinity if none waits. */
   get dueAt(): Nanoseconds {
     return this.#places.oldest?.until ?? Infinity;
   }
 
-  /** The first that has waited for too long. */
+  /** The connection that came first, if it has waited for too long. */
   overdue(now: Nanoseconds): ConnectionState | undefined {
     const { oldest } = this.#places;
     return oldest !== undefined && oldest.until <= now ? oldest.connection : undefined;

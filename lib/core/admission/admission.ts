@@ -16,7 +16,7 @@ export interface AdmissionRules {
   readonly allow?: readonly Prefix[] | undefined;
   /** These addresses are refused, even if `allow` contains them. */
   readonly deny?: readonly Prefix[] | undefined;
-  /** For each client address: an IPv4 address, or the /64 of an IPv6 one. */
+  /** For each client: an IPv4 address, or the /64 of an IPv6 address. */
   readonly perClient?: {
     /** The largest number of connections at the same time; no limit if left out. */
     readonly connections?: number | undefined;
@@ -29,7 +29,7 @@ export interface AdmissionRules {
 interface Known extends Aged<Known> {
   readonly key: string;
   open: number;
-  /** The number of connections that it may open, at the time `at`. */
+  /** The number of connections that the client may open at the time `at`. */
   tokens: number;
   /** The time for which `tokens` was computed. */
   at: Nanoseconds;
@@ -86,7 +86,7 @@ export class Admission {
     const burst = Math.max(1, rate);
     known.tokens = Math.min(burst, known.tokens + (now - known.at) * rate / NS_PER_S);
     known.at = now;
-    // Sums of fractions may fall short of a whole one by a rounding.
+    // Rounding errors may make a sum of fractions slightly less than 1.
     if (known.tokens < 1 - 1e-9) return "client_rate_limit";
     known.tokens--;
     return undefined;
@@ -98,7 +98,7 @@ export class Admission {
     if (known.open++ === 0) this.#idle.delete(known);
   }
 
-  /** One of its connections ended. */
+  /** One of the client's connections ended. */
   closed(client: string): void {
     const known = this.#known.get(keyOf(client));
     if (known === undefined || known.open === 0 || --known.open > 0) return;

@@ -60,7 +60,7 @@ type Widened<Value> = Value extends boolean ? boolean : number;
  */
 export interface Definition<P extends Parameters> {
   readonly parameters: P;
-  /** Its rule in a few words. */
+  /** The rule of the algorithm in a few words. */
   summary(values: Values<P>): string;
   /** @param random The source of an algorithm's random draws. */
   create(values: Values<P>, random: Random): Algorithm;
@@ -82,7 +82,7 @@ export const HASH_PARAMETERS = {
     means:
       "no backend has more than this many times its share of the connections in flight, like 1.25; no bound if left out",
   },
-  /** Another salt gives another hash: with it, the simulator places clients differently. */
+  /** Another salt gives another hash, so the simulator can place clients differently. */
   salt: { kind: "hidden", default: 0 as number },
 } as const satisfies Parameters;
 

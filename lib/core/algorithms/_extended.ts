@@ -1,4 +1,4 @@
-/** The same numbers in a longer array; what is new is 0. */
+/** The same numbers in a longer array; the new elements are 0. */
 export function extended(
   numbers: Float64Array<ArrayBuffer>,
   length: number,

@@ -21,7 +21,7 @@ export class PeakAverages {
   readonly #known: boolean[] = [];
   /** The averages at their latest observations. */
   #values = new Float64Array(0);
-  /** The value of g at that time; 0 if there was no observation, or if it was so long ago that its weight is 0. */
+  /** The value of g at the latest observation; 0 if there was none, or if its weight has fallen to 0. */
   #growths = new Float64Array(0);
   #landmark: Nanoseconds = 0;
   /** The latest time, and the value of g at this time. */
@@ -33,7 +33,7 @@ export class PeakAverages {
     this.#decay = decay;
   }
 
-  /** Resets an average: it has no observation. */
+  /** Resets an average: from now on it has no observation. */
   reset(index: number): void {
     if (index >= this.#values.length) this.#extend(2 * index + 8);
     this.#known[index] = false;

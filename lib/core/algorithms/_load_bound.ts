@@ -4,9 +4,9 @@ import type { Candidate } from "./algorithm.ts";
  * The common part of the hash algorithms: the candidates, which of them may take one more connection, and the bound
  * on their load if there is one.
  *
- * With a bound `c` no backend gets more than `⌈c · (in_flight_total + 1) · weight / weights⌉`, counted over the
- * available backends. The sum of these bounds is larger than the number of connections, so at least one backend is
- * always below its bound.
+ * With a bound `c` no backend gets more than `⌈c · (in_flight_total + 1) · weight / Σ weight⌉` connections; both sums
+ * are over the available backends. The sum of these bounds is larger than the number of connections, so at least one
+ * backend is always below its bound.
  *
  * Source: V. Mirrokni, M. Thorup, M. Zadimoghaddam, "Consistent hashing with bounded loads", arXiv 1608.01350;
  * HAProxy, `hash-balance-factor`.

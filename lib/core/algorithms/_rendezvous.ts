@@ -2,8 +2,8 @@ import { ln } from "../../base/mod.ts";
 import { scramble } from "./_hash.ts";
 
 /**
- * The least number of 32 bits. It is not −∞, with which the search for the highest hash would use slower
- * floating-point numbers.
+ * The smallest integer of 32 bits. With −∞ instead, the search for the highest hash would compare floating-point
+ * numbers, which is slower.
  */
 export const LOWEST = -(2 ** 31);
 

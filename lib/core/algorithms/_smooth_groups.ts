@@ -1,7 +1,7 @@
 import { assert } from "../../base/mod.ts";
 import type { Candidate, PickDetails, PickTrace, Tried } from "./algorithm.ts";
 
-/** Candidates with the same weight and load: at every pick they take the same step. */
+/** Candidates with the same weight and load: every pick adds the same to `current` of each of them. */
 interface Group {
   weight: number;
   load: number;
@@ -17,7 +17,7 @@ interface Group {
  *
  * Each pick adds the weight of every tied candidate to its `current`. The candidate with the largest `current` is
  * picked, and the sum of the added weights is subtracted from its `current`. Over one cycle each candidate is picked
- * in proportion to weight, and the picks of a heavy one are spread out: weights 5, 1, 1 give `a a b a c a a`.
+ * in proportion to weight, and the picks of a heavy candidate are spread out: weights 5, 1, 1 give `a a b a c a a`.
  *
  * Candidates with the same weight and load always gain the same. So a group stores this gain once for all of them,
  * and their order does not change between picks. A pick costs O(groups + log n) instead of O(n), and gives exactly
@@ -27,7 +27,7 @@ interface Group {
  */
 export class SmoothGroups {
   readonly #score: (load: number, weight: number) => number;
-  /** The first `#inUse` groups have members; the empty groups behind them are used again later. */
+  /** The first `#inUse` groups have members; the groups after them are empty, and are used again later. */
   readonly #groups: Group[] = [];
   #inUse = 0;
   /** By candidate index: `current`, minus the gain of its group since it became a member. */
@@ -40,13 +40,13 @@ export class SmoothGroups {
     this.#score = score;
   }
 
-  /** Forgets the candidate and its turn. */
+  /** Forgets the candidate and its `current`. */
   delete(candidate: Candidate): void {
     this.take(candidate);
     this.#current[candidate.index] = 0;
   }
 
-  /** Moves the candidate to the group of its weight and load. It keeps its turn. */
+  /** Moves the candidate to the group of its weight and load. It keeps its `current`. */
   place(candidate: Candidate, load: number): void {
     const { index, weight } = candidate;
     const present = this.#groupOf[index];
@@ -60,7 +60,7 @@ export class SmoothGroups {
     this.#siftUp(group.heap, group.heap.length - 1);
   }
 
-  /** Removes the candidate for a while; its turn is kept until it is placed again. */
+  /** Removes the candidate for a while; its `current` is kept until it is placed again. */
   take(candidate: Candidate): void {
     const { index } = candidate;
     const group = this.#groupOf[index];
@@ -79,7 +79,7 @@ export class SmoothGroups {
     if (heap.length === 0) this.#retire(group);
   }
 
-  /** The order of the candidates changed, which decides between equal ones. Turns stay. */
+  /** The order of the candidates, which decides if `current` is equal, has changed. */
   reorder(): void {
     for (const { heap } of this.#groups) {
       for (let position = (heap.length >> 1) - 1; position >= 0; position--) {
@@ -102,7 +102,7 @@ export class SmoothGroups {
     }
   }
 
-  /** The turns of the candidates that can be picked, in the order of the configuration. */
+  /** The weight and `current` of each candidate that can be picked, in the order of the configuration. */
   details(): PickDetails {
     const turns = this.#groups.slice(0, this.#inUse).flatMap(({ heap, gained, weight }) =>
       heap.map(({ id, index, order }) => ({
@@ -179,8 +179,8 @@ export class SmoothGroups {
   }
 
   /**
-   * Moves a group without members behind the groups in use. The order of the groups in use stays the same, because
-   * sums of fractions depend on it.
+   * Moves a group without members to the place after the groups in use. The order of the groups in use stays the same,
+   * because sums of fractions depend on it.
    */
   #retire(group: Group): void {
     const groups = this.#groups;

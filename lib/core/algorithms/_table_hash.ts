@@ -6,7 +6,7 @@ import type { Algorithm, Candidate, PickDetails, PickTrace, Tried } from "./algo
 /**
  * The common part of the hashes with a table: its members and the bound on their load. The table is
  * rebuilt when a candidate was added or removed, or has another weight. An unavailable candidate stays
- * in it.
+ * in the table.
  */
 export abstract class TableHash implements Algorithm {
   protected readonly bound: LoadBound;
@@ -27,9 +27,10 @@ export abstract class TableHash implements Algorithm {
   }
 
   /**
-   * Makes the table.
+   * Builds the table.
    *
-   * @param members In the order of their ids: balancers that list them in another order make the same table.
+   * @param members In the order of their ids, so that balancers with another order in the configuration build the same
+   *   table.
    */
   protected abstract build(members: readonly Candidate[]): void;
 
@@ -81,7 +82,7 @@ export abstract class TableHash implements Algorithm {
 
   #refresh(): void {
     if (!this.#stale) return;
-    // `flatMap` passes over indices that others have.
+    // `flatMap` skips indices that no member has.
     const members = this.#members.flatMap((member) => member?.candidate ?? []);
     this.build(members.sort((a, b) => a.id < b.id ? -1 : 1));
     this.#stale = false;

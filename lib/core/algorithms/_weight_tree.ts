@@ -42,7 +42,7 @@ export class WeightTree {
     this.#size = Math.max(this.#size, index + 1);
     this.#weights[index] = exact;
     this.#total += change;
-    // Just then their sum is as large as it can be.
+    // The total has this value only if each index has the greatest weight.
     this.#evenSize = this.#total === this.#greatest * this.#size ? this.#size : 0;
     const sums = this.#sums;
     for (let node = index + 1; node < sums.length; node += node & -node) {
@@ -69,7 +69,7 @@ export class WeightTree {
     let rest = point;
     for (let step = this.#weights.length >> 1; step > 0; step >>= 1) {
       const sum = sums[node + step]!;
-      // Arithmetic, not a branch: a processor cannot foretell which way a draw goes.
+      // Arithmetic instead of a branch: a processor cannot predict a branch that depends on a random draw.
       const passed = Number(sum <= rest);
       node += step * passed;
       rest -= sum * passed;
@@ -78,7 +78,7 @@ export class WeightTree {
     return node;
   }
 
-  /** The distance of the last found point from the beginning of its index. */
+  /** The distance of the point of the last `find` from the sum of the weights of all lower indices. */
   get rest(): number {
     return this.#rest;
   }

@@ -7,7 +7,7 @@ export interface Candidate {
   readonly index: number;
   /** Its place in the configuration, from 0. A rule that picks "the first" uses this order. */
   readonly order: number;
-  /** Share of the load it should get, relative to the others; above 0. */
+  /** The share of the load that it should get, relative to the others; above 0. */
   readonly weight: number;
   /** Its connections: those that are being opened, and those that are open. */
   readonly inFlight: number;
@@ -15,7 +15,7 @@ export interface Candidate {
   readonly available: boolean;
 }
 
-/** Records how a pick was decided. Absent on the hot path. */
+/** Records how a pick was decided. Only a pick that is explained has one, because it costs time. */
 export interface PickTrace {
   /** A candidate that the algorithm compared, and its score. */
   considered(candidate: Candidate, score: number): void;
@@ -25,12 +25,12 @@ export interface PickTrace {
 
 /**
  * The data from which an algorithm decides, besides the candidates' weights and their connections in flight. Pictures
- * and explanations show it. Backends are indices into `backends`.
+ * and explanations show these data. Backends are given as indices into `backends`.
  */
 export type PickDetails =
   /**
    * Consistent hashing: the points of the ring in ascending order, from 0 to 1, and the backend of each. The client is
-   * at `key`; the first point from there on decides.
+   * at `key`; the first point at or after `key` decides.
    */
   | {
     readonly kind: "ring";
@@ -46,7 +46,7 @@ export type PickDetails =
     readonly owners: Uint32Array;
     readonly entry: number;
   }
-  /** Weighted round-robin: whose turn it is, as the numbers by which the turns are counted. */
+  /** Weighted round-robin: the weight and the `current` of each backend (see `SmoothGroups`). */
   | {
     readonly kind: "turns";
     readonly backends: readonly string[];
@@ -65,7 +65,7 @@ export type PickDetails =
       readonly hot: boolean;
     }[];
   }
-  /** The latencies that an algorithm remembers; NaN: not known. */
+  /** The latency that an algorithm remembers for each backend; NaN: not known. */
   | {
     readonly kind: "latencies";
     readonly backends: readonly string[];
@@ -79,7 +79,7 @@ export type Tried = readonly Candidate[];
 
 /**
  * Chooses among the available backends. It is notified of every change at once, so that it can maintain
- * data for a cheap pick. It never reads the clock, and gets its random numbers from the constructor.
+ * data for a cheap pick. It never reads the clock, and its constructor gets the source of its random numbers.
  */
 export interface Algorithm {
   /** A candidate joins. */
@@ -103,7 +103,7 @@ export interface Algorithm {
   answered?(candidate: Candidate, latency: Nanoseconds, others: number, now: Nanoseconds): void;
   /**
    * A connection ended without an answer: it timed out, was reset, or the client left. An answer would
-   * have taken at least that long. Also called when the client has closed its sending side, since it
+   * have taken at least as long as `waited`. Also called when the client has closed its sending side, since the client
    * may have left; then a second call or an answer may follow. An algorithm that does not use this
    * omits the method.
    *

@@ -2,8 +2,8 @@ import { define } from "./_definition.ts";
 import type { Algorithm, Candidate, PickTrace, Tried } from "./algorithm.ts";
 
 /**
- * `first-available`: the first in the order of the configuration that is available. With `max_connections` it fills
- * one backend after the other, so that the last ones can be switched off.
+ * `first-available`: the first available backend in the order of the configuration. With `max_connections` it fills
+ * one backend after the other, so that the last backends can be switched off.
  *
  * There is a bit for each candidate, so a pick is O(n / 32). Weights have no effect.
  *
@@ -63,7 +63,7 @@ export class FirstAvailable implements Algorithm {
   }
 }
 
-/** The bits of candidates in a word. */
+/** The bits of those candidates that have a bit in this word. */
 function bitsOf(candidates: readonly Candidate[], word: number): number {
   let bits = 0;
   for (const { order } of candidates) if (order >>> 5 === word) bits |= 1 << (order & 31);

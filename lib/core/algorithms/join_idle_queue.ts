@@ -97,7 +97,7 @@ export class JoinIdleQueue implements Algorithm {
     return { kind: "idle", backends: Array.from(this.#idle, ({ candidate }) => candidate.id) };
   }
 
-  /** Adds it to the queue, or removes it. */
+  /** Adds a backend to the queue if it is idle; otherwise removes it. */
   #queue(place: Place, isIdle: boolean): void {
     if (place.queued === isIdle) return;
     place.queued = isIdle;
@@ -106,7 +106,7 @@ export class JoinIdleQueue implements Algorithm {
   }
 }
 
-/** Whether a backend is idle by its latest report. It no longer is when it gets a connection from this balancer. */
+/** Whether a backend has reported that it is idle, and has got no connection from this balancer since then. */
 function stillReported(place: Place): boolean {
   const { inFlight } = place.candidate;
   if (inFlight > place.inFlight) place.reported = false;

@@ -4,7 +4,7 @@ import { TableHash } from "./_table_hash.ts";
 import { define, HASH_PARAMETERS, hashSummary } from "./_definition.ts";
 import type { Candidate, PickDetails, PickTrace } from "./algorithm.ts";
 
-/** The order in which a member claims slots: `offset`, `offset + skip`, … modulo the table's size. */
+/** The order in which a member claims slots: `offset`, `offset + skip`, … modulo the size of the table. */
 export interface Permutation {
   readonly offset: number;
   readonly skip: number;
@@ -47,10 +47,10 @@ export function maglevTable(
  * configuration, a few clients of the other backends move, too. A backend that is only unavailable keeps its slots,
  * and only its own clients move.
  *
- * Rule: slot `hash(client) mod M`; if its backend is not available or at its bound, further slots, in steps that
- * depend on the client's hash. So the clients of a backend that is down spread over the others by weight. The
- * permutation of a backend has `offset = h1(id) mod M` and `skip = h2(id) mod (M − 1) + 1`; that of a client is
- * computed from its hash.
+ * Rule: slot `hash(client) mod M`; if the backend of this slot is not available or at its bound, further slots follow,
+ * in steps that depend on the client's hash. So the clients of a backend that is down spread over the others by
+ * weight. The permutation of a backend has `offset = h1(id) mod M` and `skip = h2(id) mod (M − 1) + 1`. The steps of a
+ * client are computed from its hash.
  *
  * Source: D. Eisenbud et al., "Maglev: a fast and reliable software network load balancer", NSDI 2016.
  */
@@ -93,7 +93,7 @@ export class Maglev extends TableHash {
       if (skip === 0) skip = skipOf(hash, size);
       slot = (slot + skip) % size;
     }
-    // The few that are left may be too many for the table, and own no slot.
+    // A backend may own no slot if there are more backends than slots. Such a backend may be the only one left.
     return this.#highest(hash, trace);
   }
 
@@ -106,7 +106,7 @@ export class Maglev extends TableHash {
     };
   }
 
-  /** Picks as `source-hash` does. */
+  /** Picks among all candidates as `source-hash` does, without the table. */
   #highest(hash: number, trace?: PickTrace): Candidate | undefined {
     const multiplier = multiplierOf(hash);
     let best: Candidate | undefined;

@@ -19,7 +19,7 @@ export type { Algorithm, Candidate, PickDetails, PickTrace } from "./algorithm.t
 export { isPrime } from "./maglev.ts";
 export { RING_POINTS_MAX } from "./ring_hash.ts";
 
-/** All algorithms, by their names in config.yaml. The order is a good order for learning them. */
+/** All algorithms, by their names in config.yaml, in a good order for learning them. */
 const ALGORITHMS = {
   "round-robin": roundRobin,
   "least-connections": leastConnections,

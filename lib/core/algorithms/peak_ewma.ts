@@ -6,7 +6,7 @@ import type { Algorithm, Candidate, PickDetails, PickTrace, Tried } from "./algo
 
 const RULE = "of two backends drawn, the one with the least latency × (in flight + 1) / weight";
 
-/** Longer than any latency. So a backend that has not answered yet gets no second connection. */
+/** Longer than any latency: a backend that has a connection and has never answered loses to one that has answered. */
 const PENALTY: Nanoseconds = 1e6 * NS_PER_S;
 
 /**

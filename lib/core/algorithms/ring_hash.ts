@@ -30,9 +30,9 @@ export class RingHash extends TableHash {
   #places = new Uint32Array(0);
   /** The index of each point's member. */
   #owners = new Uint32Array(0);
-  /** By the first bits of a place: the first point that is not before all such places. */
+  /** For each value of a place's first bits: the first point at or after the lowest place with these bits. */
   #firsts = new Uint32Array(1);
-  /** The number of a place's bits after these first bits. */
+  /** The number of bits of a place that follow these first bits. */
   #shift = 31;
 
   /**
@@ -90,7 +90,7 @@ export class RingHash extends TableHash {
   protected override build(members: readonly Candidate[]): void {
     const counts = members.map(({ weight }) => Math.max(1, Math.round(weight * this.#points)));
     const length = counts.reduce((sum, count) => sum + count, 0);
-    // Numbers sort many times faster than objects. A place that two points share is the first's by id.
+    // Numbers sort many times faster than objects. Of two points at the same place, the one of the lower id is first.
     const points = new Float64Array(length);
     let filled = 0;
     members.forEach(({ id }, member) => {
@@ -110,7 +110,7 @@ export class RingHash extends TableHash {
     this.#index();
   }
 
-  /** Builds `#firsts`, with about one point for each beginning of a place. */
+  /** Builds `#firsts`, so that there is about one point for each value of a place's first bits. */
   #index(): void {
     const places = this.#places;
     const bits = Math.max(1, 31 - Math.clz32(places.length));

@@ -5,7 +5,7 @@ import { without } from "./_without.ts";
 import { define, HASH_PARAMETERS, hashSummary } from "./_definition.ts";
 import type { Algorithm, Candidate, PickTrace, Tried } from "./algorithm.ts";
 
-/** The number of backends from which on picks are cached. With fewer, a comparison of all is as fast as a look-up. */
+/** With at least this many backends, picks are cached. With fewer, comparing all of them is as fast as a look-up. */
 const REMEMBERING = 64;
 /** The number of clients whose picks are cached: a power of two. */
 const CLIENTS = 2 ** 15;
@@ -20,14 +20,14 @@ interface Group {
 
 /**
  * `source-hash`: rendezvous hashing, also called highest random weight. Each client ranks all backends in an order of
- * its own; it goes to the first that is available. When a backend is removed, its clients spread over all others by
- * weight, and no other client moves.
+ * its own, and goes to the first backend in it that is available. When a backend is removed, its clients spread over
+ * all others by weight, and no other client moves.
  *
- * Rule: maximise `−weight_i / ln(h_i)`, where `h_i` in (0, 1) is the hash of client and backend id. Among equal
- * weights this is the highest `h_i`, so only the best backend of each weight is compared. A pick computes a hash for
- * each backend: O(n). So `h_i` must be cheap: it is `(hash(id) xor hash(client)) · m` in 32 bits with a sign, where
- * `m` is odd and depends on the client. With many backends, the picks of the latest clients are cached until a
- * backend changes.
+ * Rule: maximise `−weight_i / ln(h_i)`, where `h_i` in (0, 1) is the hash of client and backend id. Of backends with
+ * equal weights, the one with the highest `h_i` is the best, so only the best backend of each weight is compared. A
+ * pick computes a hash for each backend: O(n). So `h_i` must be cheap: it is `(hash(id) xor hash(client)) · m` in 32
+ * bits with a sign, where `m` is odd and depends on the client. With many backends, the picks of the latest clients
+ * are cached until a backend changes.
  *
  * Source: D. Thaler, C. V. Ravishankar, "Using name-based mappings to increase hit rates", 1998; Traefik, `hrw.go`.
  */

@@ -26,7 +26,7 @@ export function conditionOf(backend: Judged): BackendCondition {
   return backend.health.state;
 }
 
-/** Whether it is healthy and enabled. It may be full, or have weight 0. */
+/** Whether a backend is healthy and enabled. It may be full, or have weight 0. */
 export function isActive(backend: Judged): boolean {
   return backend.mode === "ready" && isHealthy(backend);
 }
@@ -36,44 +36,44 @@ export function isServing(backend: Judged): boolean {
   return isActive(backend) && backend.fullWeight > 0 && !backend.removed;
 }
 
-/** Whether it is at its limit of connections. */
+/** Whether a backend is at its limit of connections. */
 export function isFull({ inFlight, maxConnections }: Judged): boolean {
   return inFlight >= maxConnections;
 }
 
-/** Whether a new client may be sent to it now: the one question that algorithms ask. */
+/** Whether a new client may be sent to a backend now: the one question that algorithms ask. */
 export function isAvailable(backend: Judged): boolean {
   return isServing(backend) && !isFull(backend);
 }
 
-/** Whether a client that finds it full may find room if it waits. */
+/** Whether a backend is full, but a client that waits may get a place there. */
 export function mayHaveRoom(backend: Judged): boolean {
   return isServing(backend) && isFull(backend);
 }
 
 /**
- * Whether it takes clients that are pinned to it; it may be full.
+ * Whether a backend takes clients that are pinned to it; it may be full.
  *
- * @param drain `allow`: also while it drains or has no weight.
+ * @param drain `allow`: also while the backend drains or has weight 0.
  */
 export function takesItsOwn(backend: Judged, drain: "move" | "allow"): boolean {
   return isServing(backend) || (drain === "allow" && isForItsOwnOnly(backend));
 }
 
-/** Whether it can take clients that are pinned to it, but takes no new ones. */
+/** Whether a backend can take clients that are pinned to it, but takes no new clients. */
 export function isForItsOwnOnly(backend: Judged): boolean {
   return isHealthy(backend) && backend.mode !== "maintenance" && !isServing(backend) &&
     !backend.removed;
 }
 
-/** Whether it may be tried when no backend is active: it is not in drain or maintenance. */
+/** Whether a backend may be tried when no backend is active: it is not in drain or maintenance, and not full. */
 export function mayBeTriedAnyway(backend: Judged): boolean {
   return backend.mode === "ready" && backend.fullWeight > 0 && !isFull(backend);
 }
 
 /**
- * Whether it gets clients while all backends are healthy: it is not a backup, and not in drain or
- * maintenance.
+ * Whether a backend gets clients while all backends are healthy: it is not a backup, not in drain or
+ * maintenance, and has a weight.
  */
 export function takesClients(
   { backup, weight, mode = "ready" }: Pick<BackendOptions, "backup" | "weight" | "mode">,
@@ -90,7 +90,7 @@ export function unavailability(backend: Judged): string | undefined {
   return undefined;
 }
 
-/** Whether it is up by its probes, and not ejected because of failed connects. */
+/** Whether a backend is up by its probes, and not ejected because of failed connects. */
 function isHealthy({ health, ejection }: Judged): boolean {
   return health.state === "up" && ejection?.ejected !== true;
 }

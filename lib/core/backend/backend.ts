@@ -42,7 +42,7 @@ export interface Backend extends Candidate {
   readonly connections: number;
   /** Connects to it that failed, since the start. */
   readonly connectFailures: number;
-  /** Passive ejection: keeps the backend out for a while if connects fail too often. */
+  /** Passive ejection: the backend gets no clients for a while if connects to it fail too often. */
   readonly ejection: Pick<Readonly<Ejection>, "ejected" | "until" | "failures"> | undefined;
   /** The progress of its slow start; undefined while there is none. */
   readonly slowStart: Pick<Readonly<SlowStart>, "share" | "nextStepAt"> | undefined;
@@ -51,7 +51,7 @@ export interface Backend extends Candidate {
   /** When a probe or a connect last failed; −Infinity if none has. */
   readonly failedAt: Nanoseconds;
   /**
-   * It was removed from the configuration. Its open connections still count, but no algorithm picks it.
+   * Whether it was removed from the configuration. Its open connections still count, but no algorithm picks it.
    */
   readonly removed: boolean;
 }
@@ -79,7 +79,7 @@ export class BackendState implements Backend {
   provenAt: Nanoseconds = -Infinity;
   failedAt: Nanoseconds = -Infinity;
   removed = false;
-  /** The latest result of `isAvailable` that its algorithm has got. */
+  /** The result of `isAvailable` that the algorithm was notified of last. */
   available = false;
 
   constructor(options: BackendOptions, rules: HealthRules, ejection?: EjectionRules) {
@@ -90,8 +90,8 @@ export class BackendState implements Backend {
   }
 
   /**
-   * It joins the configuration, for the first time or again. It keeps only the number of its connections in flight
-   * and of its connections so far.
+   * It joins the configuration, for the first time or again. It keeps only its counts: connections in flight,
+   * connections so far, and failed connects.
    */
   join(options: BackendOptions, rules: HealthRules, ejection?: EjectionRules): void {
     this.backup = options.backup;
@@ -107,7 +107,7 @@ export class BackendState implements Backend {
     this.removed = false;
   }
 
-  /** Whether these options belong to it, and not to another backend with the same name. */
+  /** Whether these options belong to this backend, and not to another backend with the same name. */
   isMeantBy({ id, address }: BackendOptions): boolean {
     return id === this.id && address?.host === this.address?.host &&
       address?.port === this.address?.port;

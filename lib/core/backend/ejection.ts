@@ -1,8 +1,8 @@
 import type { Nanoseconds } from "../../base/mod.ts";
 
-/** When failed connects keep a backend out, and for how long. */
+/** When failed connects eject a backend, and for how long. */
 export interface EjectionRules {
-  /** Failed connects in a row that eject a backend. */
+  /** This many failed connects in a row eject a backend. */
   readonly failures: number;
   /** The duration of the first ejection. */
   readonly base: Nanoseconds;
@@ -20,7 +20,7 @@ export interface EjectionRules {
  * Source: Envoy, outlier detection.
  */
 export class Ejection {
-  /** They may change while it runs. */
+  /** The rules may change during the run. */
   rules: EjectionRules;
   #failures = 0;
   #ejections = 0;

@@ -6,9 +6,9 @@ export interface HealthRules {
   readonly interval: Nanoseconds;
   /** By how much an interval may be shorter or longer, as a share of it: 0.1 is ±10 %. */
   readonly jitter: number;
-  /** Successful probes in a row that mark a backend as up. */
+  /** This many successful probes in a row mark a backend as up. */
   readonly rise: number;
-  /** Failed probes in a row that mark it as down. */
+  /** This many failed probes in a row mark it as down. */
   readonly fall: number;
 }
 
@@ -89,7 +89,7 @@ export class ProbeSchedule {
     const { interval, jitter } = this.#rules;
     const draw = this.#random.next();
     const wait = this.#begun === 0 ? draw * interval : interval * (1 + jitter * (2 * draw - 1));
-    // From when it was due, not from when a busy driver came round to it: the rate stays the rate.
+    // The interval begins when this probe was due, even if a busy driver starts it later: the rate must not fall.
     const lateness = now - this.#dueAt;
     const from = lateness < interval ? this.#dueAt : now;
     this.#dueAt = Math.round(from + wait);

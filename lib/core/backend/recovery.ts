@@ -25,14 +25,14 @@ export interface RecoveryContext {
 }
 
 /**
- * The changes of backends that come with time: a backend whose connects fail is ejected and returns after a while,
- * and a recovered backend starts slowly.
+ * Changes backends as time passes: a backend whose connects fail is ejected and returns after a while, and a recovered
+ * backend starts slowly.
  */
 export class BackendRecovery {
   #rules: RecoveryRules;
   readonly #announcer: Announcer;
   readonly #context: RecoveryContext;
-  /** The backends that time will change. */
+  /** The backends that are ejected or start slowly: time will change them. */
   readonly #passing = new Set<BackendState>();
 
   constructor(rules: RecoveryRules, announcer: Announcer, context: RecoveryContext) {
@@ -68,7 +68,7 @@ export class BackendRecovery {
     this.follow(backend, now);
   }
 
-  /** A connect failed: ejects its backend if that is enough, unless too many are ejected. */
+  /** A connect failed: ejects its backend if too many have failed in a row, unless too many backends are ejected. */
   connectFailed(backend: BackendState, now: Nanoseconds): void {
     if (backend.ejection?.failed() && !backend.removed) this.#eject(backend, backend.ejection, now);
   }

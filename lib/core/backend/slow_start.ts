@@ -25,12 +25,12 @@ export class SlowStart {
   /** The rules may change during a slow start; the share that the backend has reached stays. */
   rules: SlowStartRules;
   #steps = 0;
-  /** When it would have begun if it had never been paused. */
+  /** When the slow start would have begun if it had never been paused. */
   #beganAt: Nanoseconds;
   /** When it was paused; undefined while it runs. */
   #pausedAt: Nanoseconds | undefined;
 
-  /** It is paused until it is resumed. */
+  /** A new slow start is paused until `resume` is called. */
   constructor(rules: SlowStartRules, now: Nanoseconds) {
     this.rules = rules;
     this.#beganAt = now;

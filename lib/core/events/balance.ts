@@ -16,7 +16,7 @@ const TYPES = [
 /**
  * Checks that the events of a scheduler balance: each connection arrives once and ends once, and has no event before
  * its arrival or after its end. If it was opened, it ends with a close; otherwise it is refused, or its client
- * leaves. Tests use it, and runs with checks.
+ * leaves. Tests, and runs with checks, use this class.
  */
 export class EventBalance {
   /** For each connection that has not ended: whether it was opened. */

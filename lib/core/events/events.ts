@@ -14,17 +14,17 @@ export type RefusalReason =
   | "all_backends_full"
   /** Every backend is full, and so is the queue. */
   | "queue_full"
-  /** It has waited for a free place at a backend for `queue.timeout`. */
+  /** The client has waited for a free place at a backend for `queue.timeout`. */
   | "queue_timeout"
   /** The balancer is at `limits.connections`. */
   | "connection_limit"
-  /** Its address is not on the list `allow`, or on the list `deny`. */
+  /** The client's address is on the list `deny`, or is missing on the list `allow`. */
   | "denied"
   /** A trusted proxy sent no PROXY header in time, or an invalid one. */
   | "bad_proxy_header"
-  /** Its TLS handshake failed, or was not complete in time. */
+  /** The client's TLS handshake failed, or was not complete in time. */
   | "bad_tls_handshake"
-  /** It closed its connection before it had sent a byte of a PROXY header or a handshake, as a probe does. */
+  /** The client closed its connection before it had sent a byte of a PROXY header or a handshake, as a probe does. */
   | "sent_nothing"
   /** The client is at `limits.per_client.connections`. */
   | "client_connection_limit"
@@ -42,7 +42,7 @@ export type ConnectFailure =
   | "refused"
   | "timeout"
   | "unreachable"
-  /** The TLS handshake failed: most often its certificate does not verify. */
+  /** The TLS handshake failed, most often because the backend's certificate cannot be verified. */
   | "tls"
   | "other";
 
@@ -84,7 +84,7 @@ export interface RunStarted extends At {
 export interface ConnectionArrived extends At {
   readonly type: "connection_arrived";
   readonly connection: number;
-  /** The address of a trusted proxy whose header with the client's address has not arrived yet. */
+  /** The client's address; that of a trusted proxy, if its header with the client's address has not arrived yet. */
   readonly client: string;
 }
 
@@ -123,7 +123,7 @@ export interface ConnectionQueued extends At {
   readonly type: "connection_queued";
   readonly connection: number;
   readonly client: string;
-  /** How many wait, this one included. */
+  /** The number of clients that wait, including this one. */
   readonly waiting: number;
 }
 
@@ -155,7 +155,7 @@ export interface ConnectionLeft extends At {
   readonly type: "connection_left";
   readonly connection: number;
   readonly client: string;
-  /** The phase of its connection: it had not asked for a backend, waited for one, or was being connected to one. */
+  /** `arriving`: before a backend was asked for. `waiting`: in the queue. `connecting`: during a connect. */
   readonly phase: "arriving" | "waiting" | "connecting";
   /** How many connects to backends had failed. */
   readonly attempts: number;
@@ -184,7 +184,7 @@ export interface ProbeDone extends At {
   readonly backend: string;
   readonly ok: boolean;
   readonly probe_ms: number;
-  /** What went wrong, in a few words; absent when it went well. */
+  /** Why the probe failed, in a few words; absent if it succeeded. */
   readonly reason?: string;
   /** Results in a row that contradict the present state, this one included. */
   readonly streak: number;
@@ -269,7 +269,7 @@ export interface BackendFaultBegan extends At {
   readonly for_ms: number | null;
 }
 
-/** Such a fault has ended. */
+/** An injected fault of a backend has ended. */
 export interface BackendFaultEnded extends At {
   readonly type: "backend_fault_ended";
   readonly backend: string;
@@ -311,7 +311,7 @@ export interface SessionAdopted extends At {
 /** The session store has been opened. */
 export interface SessionStoreOpened extends At {
   readonly type: "session_store_opened";
-  /** What it is and where, without secrets. */
+  /** The kind and the place of the store, without secrets. */
   readonly store: string;
   /** The number of sessions of an earlier run that were read from it. */
   readonly restored: number;
@@ -331,7 +331,7 @@ export interface SessionStoreRecovered extends At {
   readonly type: "session_store_recovered";
   readonly store: string;
   readonly degraded_ms: number;
-  /** The number of sessions that were written to it since it works again. */
+  /** The number of sessions that were written to the store since it works again. */
   readonly written: number;
 }
 
@@ -496,7 +496,7 @@ export interface ClientAsked extends At {
 
 /**
  * A connection leaves the queue without a backend: `connection_left` or `connection_refused` follows. This event is
- * written only if other events, caused by the passing of time, come before the one that follows.
+ * written only if events that the passing of time causes come between the two.
  */
 export interface QueueLeft extends At {
   readonly type: "queue_left";
@@ -618,7 +618,7 @@ interface Subscription {
   readonly read: (event: StreamEvent) => void;
 }
 
-/** The types of the events that every connection has if it meets no failure. */
+/** The types of the events that every connection has if nothing fails. */
 const USUAL_TYPES = [
   "connection_arrived",
   "backend_picked",
@@ -629,8 +629,8 @@ const USUAL_TYPES = [
 
 /**
  * Hands each event to the readers of its kind, in the order in which they subscribed. Readers are isolated: the
- * stream detaches a reader that throws, and reports it once, by its name. The other readers get the event, and the
- * code that emitted it continues.
+ * stream detaches a reader that throws, and reports this reader once, by its name. The other readers get the event, and
+ * the code that emitted it continues.
  */
 export class EventStream {
   /**

@@ -1,9 +1,9 @@
 import { formatIp, formatIpv6, maskIp, parseIp } from "../../base/mod.ts";
 
 /**
- * The client that an address stands for, when clients that share a prefix count as one: `clientKey("192.168.1.77",
- * 24, 64)` is `192.168.1.0/24`. With a full prefix length, the key is the address itself in its canonical form. An
- * IPv4 address in IPv6 form (`::ffff:192.168.1.77`) counts as this IPv4 address.
+ * The key of a client, if all addresses with the same prefix count as one client: `clientKey("192.168.1.77", 24, 64)`
+ * is `192.168.1.0/24`. With a full prefix length, the key is the address itself in its canonical form. An IPv4 address
+ * in IPv6 form (`::ffff:192.168.1.77`) counts as this IPv4 address.
  *
  * A text that is not an IP address (a client's name in a simulation) is returned unchanged.
  */

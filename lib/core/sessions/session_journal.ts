@@ -3,7 +3,7 @@ import { assert, type Nanoseconds } from "../../base/mod.ts";
 /** The rules for writing to a store of sessions. */
 export interface SessionJournalRules {
   /**
-   * How many sessions there may be. At most twice as many changes wait. When there are more, the
+   * The largest number of sessions. At most twice as many changes wait to be written. If there are more, the
    * changes of dropped sessions are discarded first, and then the oldest changes.
    */
   readonly maxEntries: number;
@@ -12,8 +12,8 @@ export interface SessionJournalRules {
   /** The pause after a failure of the store; twice as long after each further failure. */
   readonly retry: Nanoseconds;
   /**
-   * The longest pause. If the store fails again within this time after its recovery, it counts as not
-   * recovered.
+   * The longest pause. If the store fails again within this time after its recovery, the recovery does not count:
+   * the pauses go on growing.
    */
   readonly retryMax: Nanoseconds;
 }
@@ -22,7 +22,7 @@ export interface SessionJournalRules {
 export interface StoreRecovery {
   /** From its first failure until now. */
   readonly outage: Nanoseconds;
-  /** Sessions that were written to it since it came back. */
+  /** The number of sessions that were written to the store since it works again. */
   readonly written: number;
 }
 
@@ -32,7 +32,7 @@ export interface StoreRecovery {
  * since the store may have lost them.
  *
  * A driver notes each session that has changed, takes one batch at a time, and reports whether the batch was
- * written. At first there is no store: the driver tries to open it, and calls `opened` or `failed`.
+ * written. At first the store is not open: the driver tries to open it, and calls `opened` or `failed`.
  *
  * @typeParam S A session. Only its state at the time at which a batch is taken is written.
  */
@@ -167,7 +167,7 @@ export class SessionJournal<S extends { readonly key: string; readonly dropped: 
     const most = 2 * this.#rules.maxEntries;
     if (this.#unwritten.size <= most) return;
     this.#letGo(({ dropped }) => dropped);
-    // Only when there may suddenly be far fewer than there are.
+    // This removes changes only if `maxEntries` has just become much smaller.
     this.#letGo(() => this.#unwritten.size > most);
   }
 

@@ -15,8 +15,8 @@ export interface StickyRules {
   /** Whether a client that was moved from a failed backend returns when this backend has recovered. */
   readonly onFailback: "return" | "stay";
   /**
-   * What a client does whose backend drains or has weight 0. `allow`: it may return to this backend. `move`, the
-   * default: it moves to another one.
+   * The backend of a client whose own backend drains or has weight 0. `allow`: the client may return to its own
+   * backend. `move`, the default: the client moves to another backend.
    */
   readonly drain?: "move" | "allow" | undefined;
 }
@@ -114,8 +114,8 @@ export class SessionMap<B> {
   }
 
   /**
-   * Adopts a session, unless it has expired, or the session that is known here is newer, to the millisecond. If there
-   * are several, adopt the least recently used first.
+   * Adopts a session, unless it has expired, or the session that is known here is newer by a millisecond or more. If
+   * there are several sessions, adopt the least recently used one first.
    *
    * @returns Whether anything changed.
    */
@@ -131,7 +131,7 @@ export class SessionMap<B> {
       return true;
     }
     if (now - record.usedAt > this.#ttl) return false;
-    // Those without a connection stay in the order in which they will expire.
+    // Sessions without a connection must stay in the order in which they will expire.
     const usedAt = Math.max(Math.min(record.usedAt, now), this.#idle.youngest?.usedAt ?? -Infinity);
     this.#add({ ...record, usedAt }, now);
     return true;
@@ -142,7 +142,7 @@ export class SessionMap<B> {
     this.#count(session as Entry<B>, 1, now);
   }
 
-  /** One of the session's connections ended: it was in use until now. */
+  /** One of the session's connections ended: the session was in use until now. */
   closed(session: Session<B>, now: Nanoseconds): void {
     this.#count(session as Entry<B>, -1, now);
   }

@@ -9,8 +9,8 @@ import { type Nanoseconds, NS_PER_MS } from "../../base/mod.ts";
 type Tried = readonly BackendState[] | undefined;
 
 /**
- * Picks for a client among the primaries that have proven since a time that they work, without counting;
- * undefined if none of them is available.
+ * Picks a backend for a client among the primaries that have proven since a time that they work. The pick does not
+ * count a connection. Undefined if none of these primaries is available.
  */
 type ProvenPrimary = (
   key: string,
@@ -70,12 +70,12 @@ export class Stickiness {
     return this.#mayTakeBack(backend, tried) && !isFull(backend);
   }
 
-  /** Whether a session's backend has failed its client, and has not proven since that it works. */
+  /** Whether a connect of the client to its session's backend has failed, and no probe or connect succeeded since. */
   hasFailed({ backend, failedAt }: Session<BackendState>): boolean {
     return failedAt >= backend.provenAt && failedAt !== -Infinity;
   }
 
-  /** The backend that takes this client although it takes no new clients. It may be full. */
+  /** The backend of the client's session, if it takes this client although it takes no new clients. It may be full. */
   ownBackend(client: string, now: Nanoseconds, tried: Tried): BackendState | undefined {
     if (this.#rules.drain !== "allow") return undefined;
     const backend = this.sessions.find(this.keyOf(client), now)?.backend;
@@ -103,7 +103,7 @@ export class Stickiness {
     return backend.backup ? this.#provenPrimary(key, movedAt, now, tried) : undefined;
   }
 
-  /** The session after a pick: a new one, or the old one moved. */
+  /** The client's session after a pick: a new session, or the existing one, which may have moved. */
   pin(
     key: string,
     session: Session<BackendState> | undefined,
@@ -112,7 +112,7 @@ export class Stickiness {
     tried: Tried,
   ): Session<BackendState> {
     if (session !== undefined) {
-      // A full backend lends this one connection out; its pin is as good as before.
+      // If the session's backend is only full, just this connection goes to another one: the session stays pinned.
       const lent = isFull(session.backend) && this.#mayTakeBack(session.backend, tried) &&
         !this.hasFailed(session);
       if (!lent && backend !== session.backend) this.#move(session, backend, "failover", now);

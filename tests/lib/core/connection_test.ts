@@ -1,4 +1,4 @@
-/** A connection from its arrival on: what counts for limits, and when it is admitted. */
+/** A connection from its arrival: for which limits it counts, and when it is admitted. */
 import assert from "node:assert/strict";
 import type { Connection, Scheduler } from "../../../lib/core/mod.ts";
 import { type Nanoseconds, parsePrefix } from "../../../lib/base/mod.ts";
@@ -19,7 +19,7 @@ function acceptProxy(scheduler: Scheduler, proxy = CLIENT, now: Nanoseconds = 0)
   return connection;
 }
 
-/** The connection, which has asked for a backend and has one. */
+/** Asks for a backend, and returns the connection, which has got one. */
 function assigned(connection: Connection, now: Nanoseconds = 0): Connection {
   connection.assign(now);
   return connecting(connection);
@@ -30,7 +30,7 @@ function refusal(scheduler: Scheduler, client: string) {
   return scheduler.accept(client, 0).refusal;
 }
 
-/** The same of a proxy. */
+/** Why a proxy is refused as soon as it connects; undefined if it is not. */
 function proxyRefusal(scheduler: Scheduler, proxy: string) {
   return scheduler.acceptProxy(proxy, 0).refusal;
 }
@@ -41,7 +41,7 @@ function admissionRefusal(connection: Connection, client: string) {
   return connection.refusal;
 }
 
-Deno.test("Scheduler.acceptProxy() counts among the connections, until the connection ends", () => {
+Deno.test("Scheduler.acceptProxy() counts the connection for limits.connections until it ends", () => {
   const { scheduler } = schedulerOf({ limits: { connections: 2 } });
   open(scheduler, CLIENT);
   const silent = acceptProxy(scheduler);
@@ -57,7 +57,7 @@ Deno.test("Scheduler.acceptProxy() counts among the connections, until the conne
   acceptProxy(scheduler, "10.0.0.2");
 });
 
-Deno.test("Connection.admit() looks at lists, and at who the client is, not at its proxy", () => {
+Deno.test("Connection.admit() applies the lists to the client, not to its proxy", () => {
   const { scheduler } = schedulerOf({
     limits: { connections: 1 },
     deny: [parsePrefix("10.6.6.0/24")],
@@ -73,14 +73,14 @@ Deno.test("Connection.admit() looks at lists, and at who the client is, not at i
   }
 });
 
-Deno.test("Connection.assign() asserts that its client was admitted", () => {
+Deno.test("Connection.assign() asserts that the client was admitted", () => {
   const { scheduler } = schedulerOf();
   assert.throws(() => acceptProxy(scheduler).assign(0), /that was admitted/);
   const connection = acquire(scheduler);
   assert.throws(() => connection.assign(0), /given a backend once/);
 });
 
-Deno.test("Connection.admit() counts for the client's limits, and asking for a backend does not count again", () => {
+Deno.test("Connection.admit() counts the connection for the client's limits, and assign() does not count it again", () => {
   const limits = { connections: 100, perClient: { connections: 2, rate: 3 } };
   const { scheduler } = schedulerOf({ limits });
   const [one, two, three] = [
@@ -99,7 +99,7 @@ Deno.test("Connection.admit() counts for the client's limits, and asking for a b
   assert.equal(refusal(scheduler, CLIENT), "client_rate_limit", "three have come");
 });
 
-Deno.test("Connection ends where it was counted, whatever a reload has changed meanwhile", () => {
+Deno.test("Connection.leave() ends the connection in all counts that contain it, even if a reload has changed the limits", () => {
   const { scheduler } = schedulerOf({ limits: { connections: 100 } });
   const options = {
     algorithm: { name: "round-robin" as const },
@@ -148,7 +148,7 @@ Deno.test("Scheduler.accept() counts a client for all limits until its connectio
   accept(scheduler, CLIENT);
 });
 
-Deno.test("Scheduler decides in one order: stopping, lists, the client's connections, all connections, its rate", () => {
+Deno.test("Scheduler checks in this order: stopping, lists, the client's connections, all connections, its rate", () => {
   const { scheduler } = schedulerOf({
     limits: { connections: 1, perClient: { connections: 1, rate: 1 } },
     deny: [parsePrefix("10.6.6.0/24")],

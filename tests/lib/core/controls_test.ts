@@ -1,4 +1,4 @@
-/** Slow start, ejection, weight 0, drain, when no backend is available, explanations. */
+/** Slow start, ejection, weight 0, drain, `when_none_available` and explanations. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Ejection } from "../../../lib/core/backend/ejection.ts";
@@ -33,7 +33,7 @@ function fails(scheduler: Scheduler, id: string, now: number): void {
   if (lease.connectFailed("refused", now).kind === "connect") lease.leave(now);
 }
 
-Deno.test("Scheduler lets a backend that has recovered gain weight linearly, from the floor", () => {
+Deno.test("Scheduler raises the weight of a recovered backend linearly, from the floor", () => {
   const { scheduler } = schedulerOf({
     slowStart: SLOW,
     backends: [{ id: "B1", weight: 40 }, "B2"],
@@ -59,7 +59,7 @@ Deno.test("Scheduler does not flood a backend that has just come back", () => {
     bringUp(scheduler, "B1", 2 * NS_PER_S);
     for (let i = 0; i < 100; i++) open(scheduler, `10.0.0.${i}`, 2 * NS_PER_S);
     const flooded = scheduler.connectionCount.get("B1")!;
-    // Without it least-connections would send all hundred there, the others a third.
+    // Without slow start, least-connections would send all hundred clients there, the other algorithms a third.
     assert.ok(flooded <= 25, `${algorithm}: ${flooded}`);
   }
 });
@@ -98,7 +98,7 @@ Deno.test("slow start: floor + (1 − floor) · t / duration, in twenty equal st
   }
 });
 
-Deno.test("slow start: clients come as the rule says", () => {
+Deno.test("slow start: a backend gets clients in proportion to its present weight", () => {
   const { scheduler } = schedulerOf({
     algorithm: "round-robin",
     slowStart: SLOW,
@@ -114,7 +114,7 @@ Deno.test("slow start: clients come as the rule says", () => {
   assert.equal(atB1, 110);
 });
 
-/** How a backend B3 of a scheduler comes to take clients, from 10 s on; and whether it was there at boot. */
+/** The ways in which backend B3 begins to take clients at 10 s. */
 const RETURNS: Readonly<Record<string, (scheduler: Scheduler, options: SchedulerOptions) => void>> =
   {
     "it comes up again": (scheduler) => {
@@ -203,7 +203,7 @@ for (const [how, lets] of Object.entries(RETURNS)) {
   });
 }
 
-Deno.test("slow start: never at boot, whatever the first probe says of the others", () => {
+Deno.test("slow start: no backend starts slowly when the balancer starts, with or without probes", () => {
   const { scheduler } = schedulerOf({ slowStart: SLOW });
   assert.deepEqual(scheduler.backends.map(({ weight }) => weight), [1, 1, 1]);
   const none = { type: "none", interval: 1, jitter: 0, rise: 1, fall: 1 };
@@ -219,7 +219,7 @@ Deno.test("slow start: without probes a backend that a reload adds starts slowly
   assert.deepEqual(sharesOf(scheduler, "B1", [30]), [1]);
 });
 
-Deno.test("slow start: a drain in the middle of it stops its time, and nothing that was gained is lost", () => {
+Deno.test("slow start: a drain pauses it, and the backend keeps the weight that it has reached", () => {
   const { scheduler } = schedulerOf({ slowStart: SLOW });
   takeDown(scheduler, "B1", 0);
   bringUp(scheduler, "B1", 0);
@@ -230,7 +230,7 @@ Deno.test("slow start: a drain in the middle of it stops its time, and nothing t
   assert.deepEqual(sharesOf(scheduler, "B1", [500.4, 500.5, 509.5]), [0.55, 0.595, 1]);
 });
 
-Deno.test("slow start: a reload of its rules or of the weight keeps what was gained", () => {
+Deno.test("slow start: a reload that changes its rules or the weight keeps the share that was reached", () => {
   const options = {
     algorithm: { name: "round-robin" } as const,
     backends: ["B1", "B2"].map((id) => ({ id, weight: 1, backup: false })),
@@ -262,7 +262,7 @@ Deno.test("Scheduler starts a backend slowly after maintenance, too", () => {
   assert.equal(scheduler.backend("B1")!.weight, 0.1);
 });
 
-Deno.test("Scheduler ejects a backend after so many failed connects in a row, for a while", () => {
+Deno.test("Scheduler ejects a backend for a while after the configured number of failed connects in a row", () => {
   const { scheduler, emitted } = schedulerOf({ ejection: EJECTION });
   fails(scheduler, "B2", 0);
   fails(scheduler, "B2", 0);
@@ -295,7 +295,7 @@ Deno.test("Scheduler counts failed connects in a row: a successful one resets th
   assert.deepEqual(scheduler.activeServers, ["B1", "B2"]);
 });
 
-Deno.test("Scheduler never ejects more than the share allowed", () => {
+Deno.test("Scheduler never ejects more than the allowed share of the backends", () => {
   const { scheduler } = schedulerOf({ ejection: EJECTION, backends: ["B1", "B2", "B3"] });
   for (const id of ["B1", "B2", "B3"]) {
     for (let i = 0; i < 5; i++) {
@@ -305,7 +305,7 @@ Deno.test("Scheduler never ejects more than the share allowed", () => {
   assert.deepEqual(scheduler.activeServers, ["B2", "B3"]);
 });
 
-Deno.test("Ejection grows with each ejection up to the cap, and is forgotten after as long a time of work", () => {
+Deno.test("Ejection lasts longer each time, up to the cap, and is forgotten when the backend has worked for as long as it lasted", () => {
   const ejection = new Ejection(EJECTION);
   const durations = [];
   let now = 0;
@@ -331,14 +331,14 @@ for (const algorithm of ALGORITHM_NAMES) {
   });
 }
 
-Deno.test("a drain ends: chatty sticky clients leave, unless they are allowed to stay", () => {
+Deno.test("sticky clients leave a draining backend at their next connection, unless they may stay", () => {
   for (const drain of ["move", "allow"] as const) {
     const { scheduler } = schedulerOf({ sticky: { ...STICKY, drain } });
     const home = open(scheduler, "10.0.0.7").backend.id;
     scheduler.setMode(home, "drain", 0);
     const next = open(scheduler, "10.0.0.7").backend.id;
     assert.equal(next === home, drain === "allow");
-    // Somebody else does not come, whatever the rule.
+    // Other clients do not come, whatever the rule.
     for (let i = 0; i < 10; i++) {
       assert.notEqual(open(scheduler, `10.0.1.${i}`).backend.id, home);
     }
@@ -356,7 +356,7 @@ Deno.test("a client that may stay on a draining backend still leaves one that is
   assert.notEqual(open(scheduler, "10.0.0.7").backend.id, home);
 });
 
-Deno.test("Scheduler tries anyway when no backend is available, if it is told to", () => {
+Deno.test("Scheduler with try-anyway uses a backend that is down when no backend is available", () => {
   for (const whenNoneAvailable of ["refuse", "try-anyway"] as const) {
     const { scheduler } = schedulerOf({ whenNoneAvailable });
     for (const id of ["B1", "B2", "B3"]) takeDown(scheduler, id);
@@ -369,7 +369,7 @@ Deno.test("Scheduler tries anyway when no backend is available, if it is told to
   }
 });
 
-Deno.test("Scheduler does not try anyway while a healthy backend is only full", () => {
+Deno.test("Scheduler with try-anyway uses no backend that is down while a healthy one is only full", () => {
   const { scheduler } = schedulerOf({
     whenNoneAvailable: "try-anyway",
     backends: [{ id: "B1", maxConnections: 1 }, "B2"],
@@ -418,7 +418,7 @@ Deno.test("pick_explained comes for every n-th client, and for no client without
   assert.deepEqual(only(emitted, "pick_explained").map(({ connection }) => connection), [1, 4, 7]);
 });
 
-Deno.test("Ejection never lasts longer than its cap, whatever happens", () => {
+Deno.test("Ejection never lasts longer than its cap, in any sequence of failures", () => {
   fc.assert(
     fc.property(fc.array(fc.record({ fail: fc.boolean(), after: fc.nat(40) })), (steps) => {
       const ejection = new Ejection(EJECTION);
@@ -435,7 +435,7 @@ Deno.test("Ejection never lasts longer than its cap, whatever happens", () => {
   );
 });
 
-Deno.test("Scheduler: a backend of weight 0 neither makes others full nor is tried anyway", () => {
+Deno.test("Scheduler: a backend of weight 0 does not count as full, and try-anyway does not use it", () => {
   const backends = [{ id: "B1", weight: 0 }, "B2"];
   const { scheduler } = schedulerOf({ backends });
   takeDown(scheduler, "B2");

@@ -1,6 +1,6 @@
 /**
- * Every pair of controls: what is to happen when both have a say. Each rule is tested alone elsewhere; this
- * table is where they meet.
+ * Every pair of controls: what must happen when both apply. Other files test each rule alone; this table tests two
+ * rules together.
  */
 import assert from "node:assert/strict";
 import type {
@@ -29,18 +29,18 @@ const CONTROLS = [
 
 type Control = typeof CONTROLS[number];
 
-/** What is said of some backends, by id. */
+/** The settings of some backends, by id. */
 type Backends = Readonly<Record<string, Partial<Omit<BackendOptions, "id">>>>;
 
-/** What a configuration says. Where it says nothing, clients go to the first available. */
+/** A configuration. By default, clients go to the first available backend. */
 interface Setting extends Partial<Omit<SchedulerOptions, "backends">> {
   readonly backends: Backends;
 }
 
 /**
- * What happens, and then what that leads to. A client (`a`, `b` …) `comes`, `ends` its oldest connection, or
+ * An action, and then its outcomes. A client (`a`, `b` …) `comes`, `ends` its oldest connection, or
  * `fails`: it comes, and its connect fails. A backend `drains`, is in `maintenance`, `ready`, `down`, `up` or
- * `probed`. `12 clients` come, `at 5 s` time has passed. An object is another configuration.
+ * `probed`. `12 clients` come; `at 5 s`: it is now this time. An object is another configuration.
  */
 type Step = readonly [action: string | Setting, ...outcome: readonly string[]];
 
@@ -63,7 +63,7 @@ const ONE = { maxConnections: 1 };
 const MEETINGS: readonly Meeting[] = [
   {
     pair: ["sticky", "queue"],
-    expected: "a client that waits takes the first room there is, and its pin stays",
+    expected: "a client that waits takes the first free place at any backend, and stays pinned",
     setting: { sticky: STICKY, queue: QUEUE, backends: { B1: ONE, B2: ONE } },
     steps: [
       ["a comes", "a: B1"],
@@ -129,7 +129,7 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["sticky", "ejection"],
-    expected: "without probes it is another client's connect that lets a pinned one return",
+    expected: "without probes, a pinned client returns after another client's connect has succeeded",
     setting: {
       healthCheck: UNPROBED,
       sticky: STICKY,
@@ -161,7 +161,7 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["sticky", "backup"],
-    expected: "a client that came to a backup leaves it for a primary that works",
+    expected: "a client that was pinned to a backup moves to a primary that works",
     setting: { sticky: STICKY, backends: { B1: {}, B2: { backup: true } } },
     steps: [
       ["B1 down"],
@@ -173,7 +173,7 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["sticky", "weight 0"],
-    expected: "a pinned client moves, with drain: allow it comes back",
+    expected: "a pinned client moves; with drain: allow it comes back",
     setting: { sticky: STICKY, backends: { B1: {}, B2: {} } },
     steps: [
       ["a comes", "a: B1"],
@@ -188,7 +188,7 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["sticky", "limits"],
-    expected: "a full backend lends a connection out, and keeps the pin",
+    expected: "while a backend is full, a connection of its client goes to another backend, and the client stays pinned",
     setting: { sticky: STICKY, backends: { B1: ONE, B2: {} } },
     steps: [
       ["a comes", "a: B1"],
@@ -199,7 +199,7 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["sticky", "limits"],
-    expected: "a pin gives no right of way: limits come first",
+    expected: "limits apply to pinned clients, too",
     setting: {
       sticky: STICKY,
       limits: { connections: 2, perClient: { connections: 1 } },
@@ -214,7 +214,7 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["sticky", "reload"],
-    expected: "pins stay, but for those to a backend that is gone or has moved",
+    expected: "pins stay, except those to a backend that was removed or has another address",
     setting: { sticky: STICKY, backends: { B1: {}, B2: {} } },
     steps: [
       ["a comes", "a: B1"],
@@ -227,7 +227,7 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["queue", "drain"],
-    expected: "a client that waits gets nothing from a backend that drains, and none waits for it",
+    expected: "a client that waits gets no place at a backend that drains, and no client waits for such a backend",
     setting: { queue: QUEUE, backends: { B1: ONE, B2: ONE } },
     steps: [
       ["a comes", "a: B1"],
@@ -242,7 +242,7 @@ const MEETINGS: readonly Meeting[] = [
   {
     pair: ["queue", "drain"],
     expected:
-      "with drain: allow a pinned client waits for its backend, and is served past the others",
+      "with drain: allow a pinned client waits for its backend, and is served before clients that wait longer",
     setting: { sticky: ALLOW, queue: QUEUE, backends: { B1: ONE, B2: ONE } },
     steps: [
       ["a comes", "a: B1"],
@@ -261,7 +261,7 @@ const MEETINGS: readonly Meeting[] = [
   {
     pair: ["queue", "maintenance"],
     expected:
-      "clients wait as long as another backend may have room; the end of maintenance serves them",
+      "clients wait as long as another backend may get room; when maintenance ends, they are served",
     setting: { queue: QUEUE, backends: { B1: ONE, B2: ONE } },
     steps: [
       ["a comes", "a: B1"],
@@ -297,7 +297,7 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["queue", "backup"],
-    expected: "a backup serves before clients wait, and they wait for it, too",
+    expected: "clients wait only when the backup is full, too, and also for the backup",
     setting: { queue: QUEUE, backends: { B1: ONE, B2: { ...ONE, backup: true } } },
     steps: [
       ["a comes", "a: B1"],
@@ -308,7 +308,7 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["queue", "weight 0"],
-    expected: "none waits for a backend of weight 0",
+    expected: "no client waits for a backend of weight 0",
     setting: { queue: QUEUE, backends: { B1: ONE } },
     steps: [
       ["a comes", "a: B1"],
@@ -337,7 +337,7 @@ const MEETINGS: readonly Meeting[] = [
   {
     pair: ["queue", "reload"],
     expected:
-      "more room serves those that wait; another timeout holds at once; without a queue they may stay",
+      "more room serves clients that wait; another timeout applies to them at once; without a queue they continue to wait",
     setting: { queue: QUEUE, backends: { B1: ONE } },
     steps: [
       ["a comes", "a: B1"],
@@ -352,7 +352,7 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["drain", "maintenance"],
-    expected: "from one to the other nothing comes back, not even a pinned client in maintenance",
+    expected: "no client comes when a backend changes from one to the other; in maintenance, not even a pinned client",
     setting: { sticky: ALLOW, backends: { B1: {}, B2: {} } },
     steps: [
       ["a comes", "a: B1"],
@@ -367,7 +367,7 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["drain", "ejection"],
-    expected: "an ejection ends while its backend drains, and clients come only when it is ready",
+    expected: "an ejection ends although the backend drains, and clients come only when the backend is ready",
     setting: { ejection: EJECTION, backends: { B1: {}, B2: {} } },
     steps: [
       ["a fails", "a: B1 fails", "B1 ejected", "a: B2"],
@@ -380,7 +380,7 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["drain", "slow start"],
-    expected: "no time runs while a backend drains",
+    expected: "the time of a slow start does not run while the backend drains",
     setting: { ...TURNS, slowStart: SLOW, backends: { B1: {}, B2: {} } },
     steps: [
       ["B1 down"],
@@ -406,7 +406,7 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["drain", "weight 0"],
-    expected: "either keeps new clients away; the end of one does not end the other",
+    expected: "each keeps new clients away; the end of one does not end the other",
     setting: { backends: { B1: { weight: 0 }, B2: {} } },
     steps: [
       ["B1 drains"],
@@ -433,7 +433,7 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["drain", "reload"],
-    expected: "the operator's drain outlives a reload, unless the file changes the mode",
+    expected: "the operator's drain stays after a reload, unless the file changes the mode",
     setting: { backends: { B1: {}, B2: {} } },
     steps: [
       ["B1 drains"],
@@ -447,7 +447,7 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["maintenance", "ejection"],
-    expected: "an ejection goes on through maintenance, and ends at its time",
+    expected: "an ejection continues during and after maintenance, and ends at its time",
     setting: { ejection: EJECTION, backends: { B1: {}, B2: {} } },
     steps: [
       ["a fails", "a: B1 fails", "B1 ejected", "a: B2"],
@@ -461,7 +461,7 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["maintenance", "slow start"],
-    expected: "a backend that comes back from maintenance starts slowly, each time anew",
+    expected: "a backend starts slowly after each maintenance, from the floor",
     setting: { ...TURNS, slowStart: SLOW, backends: { B1: {}, B2: {} } },
     steps: [
       ["B1 maintenance"],
@@ -475,7 +475,7 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["maintenance", "backup"],
-    expected: "a backup serves while all primaries are in maintenance; one in maintenance does not",
+    expected: "a backup serves while all primaries are in maintenance; a backup in maintenance does not",
     setting: { backends: { B1: {}, B2: { backup: true } } },
     steps: [
       ["B1 maintenance"],
@@ -488,7 +488,7 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["maintenance", "weight 0"],
-    expected: "the end of maintenance gives no weight",
+    expected: "at the end of maintenance, weight 0 stays 0",
     setting: { backends: { B1: { weight: 0 }, B2: {} } },
     steps: [
       ["B1 maintenance"],
@@ -500,7 +500,7 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["maintenance", "limits"],
-    expected: "connections from before maintenance still fill the backend after it",
+    expected: "connections that were opened before maintenance count for max_connections after it",
     setting: { backends: { B1: ONE, B2: ONE } },
     steps: [
       ["a comes", "a: B1"],
@@ -515,7 +515,7 @@ const MEETINGS: readonly Meeting[] = [
   {
     pair: ["maintenance", "reload"],
     expected:
-      "a backend that the file puts into maintenance leaves, and returns when the file says so",
+      "a backend gets no clients while the file has it in maintenance",
     setting: { backends: { B1: {}, B2: {} } },
     steps: [
       ["a comes", "a: B1"],
@@ -532,7 +532,7 @@ const MEETINGS: readonly Meeting[] = [
     steps: [
       ["a fails", "a: B1 fails", "B1 ejected", "a: B2"],
       ["at 10 s", "B1 readmitted"],
-      // It has had its turn with the connect that failed.
+      // The connect that failed was a turn of B1.
       ["22 clients", "B1 1, B2 21"],
       ["at 30 s"],
       ["20 clients", "B1 10, B2 10"],
@@ -553,7 +553,7 @@ const MEETINGS: readonly Meeting[] = [
   {
     pair: ["ejection", "weight 0"],
     expected:
-      "a backend of weight 0 is not needed for the others to be ejected, and takes none of their clients",
+      "the last backend with a weight can be ejected, and a backend of weight 0 takes none of its clients",
     setting: { ejection: EJECTION, backends: { B1: {}, B2: { weight: 0 } } },
     steps: [
       ["a fails", "a: B1 fails", "B1 ejected", "a: connects_failed"],
@@ -565,7 +565,7 @@ const MEETINGS: readonly Meeting[] = [
   {
     pair: ["ejection", "limits"],
     expected:
-      "max_share counts those that are ejected now, and a retry on a full backend is refused",
+      "max_share counts only backends that are ejected now, and a retry does not go to a full backend",
     setting: { ejection: EJECTION, backends: { B1: {}, B2: ONE } },
     steps: [
       ["a fails", "a: B1 fails", "B1 ejected", "a: B2"],
@@ -578,7 +578,7 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["ejection", "reload"],
-    expected: "an ejection outlives a reload, unless the file asks for none any more",
+    expected: "an ejection stays after a reload, unless the new file has no ejection",
     setting: { ejection: EJECTION, backends: { B1: {}, B2: {} } },
     steps: [
       ["a fails", "a: B1 fails", "B1 ejected", "a: B2"],
@@ -590,7 +590,7 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["slow start", "backup"],
-    expected: "a primary that starts slowly is a primary all the same: no backup helps",
+    expected: "a backup does not serve while a primary starts slowly",
     setting: { ...TURNS, slowStart: SLOW, backends: { B1: {}, B2: { backup: true } } },
     steps: [
       ["B1 down"],
@@ -601,7 +601,7 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["slow start", "weight 0"],
-    expected: "a backend that comes up with weight 0 starts slowly when it is given weight",
+    expected: "a backend that came up with weight 0 starts slowly when it gets a weight",
     setting: { ...TURNS, slowStart: SLOW, backends: { B1: { weight: 0 }, B2: {} } },
     steps: [
       ["B1 down"],
@@ -614,7 +614,7 @@ const MEETINGS: readonly Meeting[] = [
   {
     pair: ["slow start", "limits"],
     expected:
-      "max_connections is not scaled down, and what a full backend cannot take goes to the slow one",
+      "slow start does not reduce max_connections, and clients of a full backend go to the one that starts slowly",
     setting: { ...TURNS, slowStart: SLOW, backends: { B1: {}, B2: { maxConnections: 4 } } },
     steps: [
       ["B1 down"],
@@ -624,7 +624,7 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["slow start", "reload"],
-    expected: "a backend that a reload adds starts slowly when it comes up; those that stay do not",
+    expected: "a backend that a reload adds starts slowly when it comes up; the others do not",
     setting: { ...TURNS, slowStart: SLOW, backends: { B2: {} } },
     steps: [
       [{ ...TURNS, slowStart: SLOW, backends: { B1: {}, B2: {} } }],
@@ -637,7 +637,7 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["backup", "weight 0"],
-    expected: "a backup serves when the only primary has weight 0; a backup of weight 0 never",
+    expected: "a backup serves if the only primary has weight 0; a backup of weight 0 never serves",
     setting: { backends: { B1: { weight: 0 }, B2: { backup: true } } },
     steps: [
       ["a comes", "a: B2"],
@@ -659,7 +659,7 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["backup", "reload"],
-    expected: "a reload makes a backup of a primary and the reverse, and nothing is lost",
+    expected: "a reload changes a primary into a backup and a backup into a primary, and no connection is lost",
     setting: { backends: { B1: {}, B2: { backup: true } } },
     steps: [
       ["a comes", "a: B1"],
@@ -673,7 +673,7 @@ const MEETINGS: readonly Meeting[] = [
   {
     pair: ["weight 0", "limits"],
     expected:
-      "a pin to a full backend of weight 0 moves, as one to any backend that takes no clients",
+      "a client that is pinned to a full backend of weight 0 moves, as from any backend that takes no clients",
     setting: { sticky: STAY, backends: { B1: ONE, B2: {} } },
     steps: [
       ["a comes", "a: B1"],
@@ -686,7 +686,7 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["weight 0", "reload"],
-    expected: "a reload takes the weight and gives it back; what is open stays",
+    expected: "after a reload to weight 0 a backend gets no clients; after a reload to another weight it does",
     setting: { backends: { B1: {}, B2: {} } },
     steps: [
       ["a comes", "a: B1"],
@@ -699,7 +699,7 @@ const MEETINGS: readonly Meeting[] = [
   {
     pair: ["limits", "reload"],
     expected:
-      "a backend that is taken out and put back finds its connections; under another address it does not",
+      "a backend that is removed and added again counts its open connections; with another address it does not",
     setting: { backends: { B1: ONE, B2: {} } },
     steps: [
       ["a comes", "a: B1"],
@@ -717,7 +717,7 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["limits", "reload"],
-    expected: "a smaller limit refuses new clients and closes nothing",
+    expected: "after a reload to a smaller limit, new clients are refused, and no connection is closed",
     setting: { limits: { connections: 10 }, backends: { B1: {} } },
     steps: [
       ["a comes", "a: B1"],
@@ -746,11 +746,11 @@ function optionsOf({ backends, ...rest }: Setting) {
   } as const;
 }
 
-/** A scheduler to which things happen, and what that leads to. */
+/** A scheduler that executes actions, and their outcomes. */
 class Stage {
   readonly #scheduler: ReturnType<typeof schedulerOf>["scheduler"];
   readonly #held = new Map<string, Connection[]>();
-  /** Those whose connects succeed as soon as what is happening has happened. */
+  /** Connections whose connects succeed at the end of the present action. */
   readonly #opening: Connection[] = [];
   #now = 0;
   #outcome: string[] = [];
@@ -764,7 +764,7 @@ class Stage {
     });
   }
 
-  /** Lets something happen. Returns what it led to. */
+  /** Executes an action. Returns its outcomes. */
   act(action: string | Setting): string[] {
     this.#outcome = [];
     if (typeof action === "string") this.#act(action);

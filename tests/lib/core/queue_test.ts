@@ -14,7 +14,7 @@ import {
 const QUEUE = { length: 3, timeout: 5 * NS_PER_S };
 const FULL = [{ id: "B1", maxConnections: 1 }, { id: "B2", maxConnections: 1 }];
 
-/** A scheduler with a queue, and who came out of it: the client, and where to or why not. */
+/** A scheduler with a queue, and the clients that have left the queue: each with its backend, or why it was refused. */
 function queueOf(overrides: SchedulerOverrides = {}) {
   const { scheduler, emitted } = schedulerOf({ queue: QUEUE, backends: FULL, ...overrides });
   const settled: string[] = [];
@@ -30,7 +30,7 @@ function queueOf(overrides: SchedulerOverrides = {}) {
   return { scheduler, emitted, settled, served, queue };
 }
 
-Deno.test("Connection.assign() lets clients wait while all are full, and serves them in order", () => {
+Deno.test("Connection.assign() lets clients wait while all backends are full, and serves them in order", () => {
   const { scheduler, settled, served, queue } = queueOf();
   const [one, other] = [open(scheduler), open(scheduler)];
   queue("c");
@@ -55,7 +55,7 @@ Deno.test("Connection.assign() refuses clients for which the queue has no place"
   assert.equal(acquire(scheduler, "f", 0).refusal, "queue_full");
 });
 
-Deno.test("Connection.assign() lets no client wait for a backend that is down, drains or has no weight", () => {
+Deno.test("Connection.assign() lets no client wait for a backend that is down, drains or has weight 0", () => {
   for (const hinder of ["down", "drain", "weight"]) {
     const { scheduler } = queueOf({
       backends: [{ id: "B1", maxConnections: 1, weight: hinder === "weight" ? 0 : 1 }],
@@ -66,7 +66,7 @@ Deno.test("Connection.assign() lets no client wait for a backend that is down, d
   }
 });
 
-Deno.test("Scheduler.passTime() refuses a client that has waited for too long, once", () => {
+Deno.test("Scheduler.passTime() refuses a client once when it has waited for too long", () => {
   const { scheduler, emitted, settled, queue } = queueOf();
   open(scheduler);
   open(scheduler);
@@ -115,7 +115,7 @@ Deno.test("Scheduler.reconfigure() applies another queue timeout to clients that
   assert.deepEqual(settled, ["c: queue_timeout", "d: queue_timeout"], "as long as it was to wait");
 });
 
-Deno.test("Connection.leave() makes room in the queue, and tells so", () => {
+Deno.test("Connection.leave() makes room in the queue, and emits connection_left", () => {
   const { scheduler, emitted, settled, queue } = queueOf();
   const first = open(scheduler);
   open(scheduler);
@@ -149,14 +149,14 @@ Deno.test("Connection.leave() makes room in the queue, and tells so", () => {
   ]);
 });
 
-Deno.test("Scheduler lets a client that has tried a backend in vain wait for another, and others pass it", () => {
+Deno.test("Scheduler lets a client whose connect failed wait for another backend, and serves later clients before it", () => {
   const { scheduler, settled, queue } = queueOf({ retries: 3 });
   const failing = connecting(acquire(scheduler, "a", 0));
   const lasting = open(scheduler);
   const failed = failing.backend;
   failing.connectFailed("refused", 1);
   waiting(failing).onSettled = () => settled.push(`a: ${placeOf(failing)}`);
-  // Its own backend has room now, but it is not for one that has just tried it.
+  // The backend that failed has room now, but not for the client that has just tried it.
   const next = connecting(acquire(scheduler, "b", 2));
   assert.equal(next.backend, failed);
   queue("c", 3);
@@ -166,7 +166,7 @@ Deno.test("Scheduler lets a client that has tried a backend in vain wait for ano
   assert.deepEqual(settled[1], `a: ${lasting.backend.id}`);
 });
 
-Deno.test("Scheduler serves those who wait when a backend comes up, is enabled, or is given room", () => {
+Deno.test("Scheduler serves clients that wait when a backend comes up or is enabled", () => {
   const makeRoom: Record<string, (scheduler: ReturnType<typeof queueOf>["scheduler"]) => void> = {
     up: (scheduler) => bringUp(scheduler, "B3", 1),
     enabled: (scheduler) => scheduler.setMode("B4", "ready", 1),
@@ -183,7 +183,7 @@ Deno.test("Scheduler serves those who wait when a backend comes up, is enabled, 
   }
 });
 
-Deno.test("Scheduler.reconfigure() with more room serves those who wait", () => {
+Deno.test("Scheduler.reconfigure() with more room serves clients that wait", () => {
   const options = {
     algorithm: { name: "round-robin" },
     healthCheck: { type: "none", interval: 1, jitter: 0, rise: 1, fall: 1 },
@@ -211,7 +211,7 @@ Deno.test("Scheduler.stop() refuses the clients that wait", () => {
   assert.equal(scheduler.waiting, 0);
 });
 
-Deno.test("Scheduler counts those who wait for limits.connections and for limits of their client", () => {
+Deno.test("Scheduler counts clients that wait for limits.connections and for limits.per_client", () => {
   const limits = { connections: 3, perClient: { connections: 2 } };
   const { scheduler, queue } = queueOf({ limits });
   open(scheduler, "10.0.0.1");
@@ -228,7 +228,7 @@ Deno.test("Scheduler counts those who wait for limits.connections and for limits
   assert.equal(scheduler.waiting, 0);
 });
 
-Deno.test("Scheduler refuses the clients that wait as soon as no backend can have room for them any more", () => {
+Deno.test("Scheduler refuses the clients that wait as soon as no backend can get room for them any more", () => {
   for (const how of ["drain", "down", "gone"]) {
     const { scheduler, settled, queue } = queueOf();
     const lasting = open(scheduler);
@@ -248,7 +248,7 @@ Deno.test("Scheduler refuses the clients that wait as soon as no backend can hav
   }
 });
 
-Deno.test("Scheduler explains once that no backend is available for a client that waits, and then its backend", () => {
+Deno.test("Scheduler explains a client that waits twice: that no backend is available, and later the pick of its backend", () => {
   const { scheduler, emitted, queue } = queueOf({ explained: true });
   const one = open(scheduler);
   open(scheduler);
@@ -264,7 +264,7 @@ Deno.test("Scheduler explains once that no backend is available for a client tha
   ]);
 });
 
-Deno.test("Scheduler lets a client wait for its own draining backend, ahead of its next connection", () => {
+Deno.test("Scheduler gives a place at a draining backend to its own client that waits, before a client that waits longer", () => {
   const { scheduler, settled, queue } = queueOf({ sticky: { ...STICKY, drain: "allow" } });
   const own = open(scheduler, "sticky");
   const other = open(scheduler, "x");
@@ -278,7 +278,7 @@ Deno.test("Scheduler lets a client wait for its own draining backend, ahead of i
   assert.deepEqual(settled.slice(1), [`new: ${other.backend.id}`]);
 });
 
-Deno.test("Scheduler refuses a client that waits in vain behind one that waits for its own backend", () => {
+Deno.test("Scheduler refuses a client that waits without hope, although a client before it waits for its own backend", () => {
   const { scheduler, settled, queue } = queueOf({ sticky: { ...STICKY, drain: "allow" } });
   const own = open(scheduler, "sticky");
   open(scheduler, "x");
@@ -291,7 +291,7 @@ Deno.test("Scheduler refuses a client that waits in vain behind one that waits f
   assert.deepEqual(settled.slice(1), [`sticky: ${own.backend.id}`]);
 });
 
-Deno.test("Scheduler refuses a client that has tried the only backend left, also behind others", () => {
+Deno.test("Scheduler refuses a client that waits and has tried the only backend left, although others wait before it", () => {
   const { scheduler, settled, queue } = queueOf({ retries: 3 });
   const failing = connecting(acquire(scheduler, "a", 0));
   open(scheduler, "b");

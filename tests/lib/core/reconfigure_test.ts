@@ -1,4 +1,4 @@
-/** Another configuration while it runs: what stays, what goes, what is new. */
+/** Another configuration while the scheduler runs: what stays and what changes. */
 import assert from "node:assert/strict";
 import { createRandom, NS_PER_S } from "../../../lib/base/mod.ts";
 import { type LbEvent, Scheduler, type SchedulerOptions } from "../../../lib/core/mod.ts";
@@ -47,7 +47,7 @@ Deno.test("Scheduler.reconfigure() drops no connection, no count and no state of
   assert.equal(scheduler.connections, 0);
 });
 
-Deno.test("Scheduler.reconfigure() removes a backend whose connections go on to their end", () => {
+Deno.test("Scheduler.reconfigure() removes a backend, and its open connections stay until they end", () => {
   const scheduler = schedulerOf(optionsOf());
   const leases = Array.from({ length: 3 }, () => open(scheduler));
   scheduler.reconfigure(optionsOf({ backends: named("B1", "B3") }), 0);
@@ -58,7 +58,7 @@ Deno.test("Scheduler.reconfigure() removes a backend whose connections go on to 
   assert.equal(scheduler.connections, 12);
 });
 
-Deno.test("Scheduler.reconfigure() keeps sessions that still make sense", () => {
+Deno.test("Scheduler.reconfigure() keeps sessions whose backend and prefix length have not changed", () => {
   const backends = named("B1", "B2");
   const scheduler = schedulerOf(optionsOf({ sticky: STICKY, backends }));
   for (let i = 0; i < 4; i++) open(scheduler, `10.0.0.${i}`);
@@ -74,7 +74,7 @@ Deno.test("Scheduler.reconfigure() keeps sessions that still make sense", () => 
   assert.equal(scheduler.sessionCount, 0);
 });
 
-Deno.test("Scheduler.reconfigure() heeds smaller bounds: of sessions, of connections", () => {
+Deno.test("Scheduler.reconfigure() applies smaller limits of sessions and of connections", () => {
   const backends = named("B1");
   const scheduler = schedulerOf(optionsOf({ sticky: STICKY, backends }));
   for (let i = 0; i < 9; i++) open(scheduler, `10.0.0.${i}`).close("closed", 0);
@@ -91,7 +91,7 @@ Deno.test("Scheduler.reconfigure() heeds smaller bounds: of sessions, of connect
   assert.equal(acquire(scheduler, "c", 0).refusal, "all_backends_full");
 });
 
-Deno.test("Scheduler.reconfigure() to the same goes on in turn, as if nothing had been", () => {
+Deno.test("Scheduler.reconfigure() to the same configuration does not change whose turn is next", () => {
   const scheduler = schedulerOf(optionsOf());
   const next = () => open(scheduler).backend.id;
   assert.equal(next(), "B1");
@@ -99,7 +99,7 @@ Deno.test("Scheduler.reconfigure() to the same goes on in turn, as if nothing ha
   assert.deepEqual([next(), next()], ["B2", "B3"]);
 });
 
-Deno.test("Scheduler.reconfigure() refuses what is wrong, and then nothing has changed", () => {
+Deno.test("Scheduler.reconfigure() throws at a wrong configuration, and then nothing has changed", () => {
   const scheduler = schedulerOf(optionsOf());
   assert.throws(
     () => scheduler.reconfigure(optionsOf({ backends: named("B9", "B9") }), 0),
@@ -112,7 +112,7 @@ Deno.test("Scheduler.reconfigure() refuses what is wrong, and then nothing has c
   assert.deepEqual(scheduler.backends.map(({ id }) => id), ["B1", "B2", "B3"]);
 });
 
-Deno.test("Scheduler.reconfigure() makes a backup of a backend, and a primary of a backup", () => {
+Deno.test("Scheduler.reconfigure() changes a primary into a backup", () => {
   const scheduler = schedulerOf(optionsOf());
   const [one, two, three] = named("B1", "B2", "B3");
   scheduler.reconfigure(optionsOf({ backends: [{ ...one!, backup: true }, two!, three!] }), 0);
@@ -122,7 +122,7 @@ Deno.test("Scheduler.reconfigure() makes a backup of a backend, and a primary of
   assert.equal(open(scheduler).backend.id, "B1");
 });
 
-Deno.test("Scheduler.reconfigure() lets a lease of a backend that is gone look for another", () => {
+Deno.test("Scheduler.reconfigure() lets a connection whose backend was removed try another backend", () => {
   const scheduler = schedulerOf(optionsOf({ backends: named("B1") }));
   const lease = connecting(acquire(scheduler, "c", 0));
   scheduler.reconfigure(optionsOf({ backends: named("B2") }), 0);
@@ -130,7 +130,7 @@ Deno.test("Scheduler.reconfigure() lets a lease of a backend that is gone look f
   assert.equal(retried(lease, 0).backend.id, "B2");
 });
 
-Deno.test("Scheduler.reconfigure() sets the mode that the file has changed, and leaves the others", () => {
+Deno.test("Scheduler.reconfigure() sets modes that the file has changed, and keeps the others", () => {
   const scheduler = schedulerOf(optionsOf());
   scheduler.setMode("B2", "maintenance", 0);
   const [one, two, three] = named("B1", "B2", "B3");
@@ -144,7 +144,7 @@ Deno.test("Scheduler.reconfigure() sets the mode that the file has changed, and 
   assert.deepEqual(modes(), ["ready", "maintenance", "ready"]);
 });
 
-Deno.test("Scheduler.reconfigure() to no probes marks all backends as up, and says so", () => {
+Deno.test("Scheduler.reconfigure() to no probes marks all backends as up, and emits backend_up", () => {
   const events = strictEventStream();
   const told: LbEvent[] = [];
   const options = optionsOf();
@@ -166,7 +166,7 @@ Deno.test("Scheduler.reconfigure() to no probes marks all backends as up, and sa
   ]);
 });
 
-Deno.test("Scheduler.reconfigure() without ejection ends all ejections, and says so", () => {
+Deno.test("Scheduler.reconfigure() without ejection ends all ejections, and emits backend_readmitted", () => {
   const events = strictEventStream();
   const ejection = { failures: 1, base: NS_PER_S, max: NS_PER_S, maxShare: 1 };
   const scheduler = new Scheduler(optionsOf({ ejection }), events, createRandom(1));
@@ -185,7 +185,7 @@ Deno.test("Scheduler.reconfigure() without ejection ends all ejections, and says
   }]);
 });
 
-/** Where one client after the other goes; each leaves before the next comes. */
+/** The backends of clients that come one after the other; each leaves before the next one comes. */
 function visits(scheduler: Scheduler, count: number): string[] {
   return Array.from({ length: count }, () => {
     const lease = open(scheduler, "c");
@@ -235,7 +235,7 @@ for (const name of ["round-robin", "least-connections"] as const) {
   });
 }
 
-Deno.test("Scheduler.reconfigure() to another order keeps turns: only those that are level change places", () => {
+Deno.test("Scheduler.reconfigure() to another order of backends keeps their turns: the order only decides ties", () => {
   const scheduler = schedulerOf(optionsOf());
   assert.deepEqual(visits(scheduler, 1), ["B1"]);
   scheduler.reconfigure(optionsOf({ backends: named("B3", "B2", "B1") }), 0);
@@ -243,7 +243,7 @@ Deno.test("Scheduler.reconfigure() to another order keeps turns: only those that
   assert.deepEqual(visits(scheduler, 5), ["B3", "B2", "B3", "B2", "B1"]);
 });
 
-Deno.test("Scheduler.addBackend() puts a backend behind the others, also when some have left", () => {
+Deno.test("Scheduler.addBackend() adds a backend after the others, also when some were removed", () => {
   const scheduler = schedulerOf(optionsOf({ algorithm: { name: "first-available" } }));
   scheduler.removeBackend("B1", 0);
   scheduler.addBackend({ id: "B0", weight: 1, backup: false }, 0);
@@ -279,7 +279,7 @@ Deno.test("Scheduler.reconfigure() counts the live connections of a backend that
   assert.equal(scheduler.connections, 0);
 });
 
-Deno.test("Scheduler.reconfigure() knows nothing else of a backend that comes back: it waits for its first probe", () => {
+Deno.test("Scheduler.reconfigure() knows only the open connections of a backend that comes back, and it waits for its first probe", () => {
   const ejection = { failures: 1, base: 100 * NS_PER_S, max: 100 * NS_PER_S, maxShare: 1 };
   const scheduler = schedulerOf(optionsOf({ ejection, retries: 0 }));
   open(scheduler);
@@ -293,7 +293,7 @@ Deno.test("Scheduler.reconfigure() knows nothing else of a backend that comes ba
   assert.deepEqual(scheduler.activeServers, ["B1", "B2", "B3"]);
 });
 
-Deno.test("Scheduler.reconfigure() takes a backend under another address for another one", () => {
+Deno.test("Scheduler.reconfigure() treats a backend with another address as another backend", () => {
   const at = (port: number) =>
     limited("B1").map((one) => ({ ...one, address: { host: "10.0.0.1", port } }));
   const optionsAt = (port: number) => optionsOf({ healthCheck: UNPROBED, backends: at(port) });
@@ -311,7 +311,7 @@ Deno.test("Scheduler.reconfigure() takes a backend under another address for ano
 });
 
 for (const how of ["moves to another address", "leaves and comes back"]) {
-  Deno.test(`Scheduler.adopt() restores no pin from before its backend ${how}`, () => {
+  Deno.test(`Scheduler.adopt() ignores a session that is older than the time when its backend ${how}`, () => {
     const backends = named("B1", "B2");
     const options = optionsOf({ sticky: STICKY, healthCheck: UNPROBED, backends });
     const scheduler = schedulerOf(options);

@@ -11,7 +11,7 @@ import { acquire, connecting, open, retried } from "../../support/phases.ts";
 import { bringUp, schedulerOf, takeDown } from "../../support/scheduling.ts";
 import { strictEventStream } from "../../support/events.ts";
 
-Deno.test("Connection.assign() counts before the connect is over", () => {
+Deno.test("Connection.assign() counts the connection before its connect has finished", () => {
   const { scheduler } = schedulerOf({ algorithm: "least-connections" });
   const leases = Array.from({ length: 9 }, () => connecting(acquire(scheduler, "c", 0)));
   assert.deepEqual([...scheduler.connectionCount], [["B1", 3], ["B2", 3], ["B3", 3]]);
@@ -69,13 +69,13 @@ Deno.test("Connection.connectFailed() tries every backend once, whatever the alg
     }
     assert.deepEqual(tried.toSorted(), ids, algorithm);
     assert.equal(connection.refusal, "connects_failed");
-    // What one connection has tried in vain is open to the next.
+    // The backends that one connection has tried are available to the next one.
     assert.equal(scheduler.backends.every(({ available }) => available), true);
     assert.equal(scheduler.connections, 0);
   }
 });
 
-Deno.test("Connection.connectFailed() gives up after `retries` others", () => {
+Deno.test("Connection.connectFailed() gives up after `retries` further backends", () => {
   const { scheduler } = schedulerOf({ retries: 1 });
   const second = retried(acquire(scheduler, "c", 0), 1, "timeout");
   assert.equal(second.attempt, 2);
@@ -85,7 +85,7 @@ Deno.test("Connection.connectFailed() gives up after `retries` others", () => {
   });
 });
 
-Deno.test("a connection fails with the chance that all it may try are dead", () => {
+Deno.test("a connection fails with the probability that all backends that it may try are dead", () => {
   // P(fail) = C(k, r + 1) / C(n, r + 1): k = 6 of n = 8 dead, r = 2 retries: 20 / 56.
   const { scheduler } = schedulerOf({
     algorithm: "random",
@@ -118,7 +118,7 @@ Deno.test("Connection.assign() says why there is no backend", () => {
   assert.equal(acquire(scheduler, "c", 0).refusal, "stopping");
 });
 
-Deno.test("Connection.assign() keeps to the limit of connections", () => {
+Deno.test("Connection.assign() refuses a client at the limit of connections", () => {
   const { scheduler } = schedulerOf({ limits: { connections: 2 } });
   const first = open(scheduler);
   open(scheduler);
@@ -127,7 +127,7 @@ Deno.test("Connection.assign() keeps to the limit of connections", () => {
   open(scheduler);
 });
 
-Deno.test("Scheduler.probed() keeps counting connections that live on a backend marked down", () => {
+Deno.test("Scheduler.probed() does not change the count of open connections when it marks a backend as down", () => {
   const { scheduler } = schedulerOf({ backends: ["B1"] });
   const lease = open(scheduler);
   takeDown(scheduler, "B1");
@@ -139,7 +139,7 @@ Deno.test("Scheduler.probed() keeps counting connections that live on a backend 
   assert.equal(scheduler.connectionCount.get("B1"), 0);
 });
 
-Deno.test("Connection.close() of a normal close by the backend is no failure", () => {
+Deno.test("Connection.close() counts no failed connect, also if the backend aborted the connection", () => {
   const { scheduler } = schedulerOf({ backends: ["B1"] });
   for (let i = 0; i < 10; i++) open(scheduler).close("backend_aborted", i);
   open(scheduler).close("closed", 20);
@@ -159,7 +159,7 @@ Deno.test("Scheduler uses backups only while no primary is available", () => {
   assert.deepEqual(ids(2), ["B1", "B1"]);
 });
 
-Deno.test("Scheduler.setMode() takes a backend out and leaves what is on it", () => {
+Deno.test("Scheduler.setMode() to drain sends a backend no new clients, and its open connections stay", () => {
   const { scheduler, emitted } = schedulerOf({ backends: ["B1", "B2"] });
   const lease = open(scheduler);
   scheduler.setMode("B1", "drain", 5e6);
@@ -176,7 +176,7 @@ Deno.test("Scheduler.setMode() takes a backend out and leaves what is on it", ()
   assert.throws(() => scheduler.setMode("B9", "drain", 0), RangeError);
 });
 
-Deno.test("Scheduler.removeBackend() lets live connections end as they will", () => {
+Deno.test("Scheduler.removeBackend() lets open connections end by themselves", () => {
   const { scheduler } = schedulerOf({ backends: ["B1", "B2"], algorithm: "least-connections" });
   const lease = open(scheduler);
   scheduler.removeBackend("B1", 0);
@@ -190,7 +190,7 @@ Deno.test("Scheduler.removeBackend() lets live connections end as they will", ()
   assert.throws(() => scheduler.addBackend({ id: "B1", weight: 1, backup: false }, 0), RangeError);
 });
 
-Deno.test("Scheduler.addBackend() gives a backend with an earlier id or index no history", () => {
+Deno.test("Scheduler.addBackend() adds a backend without history, also if its id or index was used before", () => {
   const { scheduler } = schedulerOf({ backends: ["B1", { id: "B2", weight: 9 }] });
   const next = () => open(scheduler).backend.id;
   const picksUntilB1 = () => {
@@ -208,7 +208,7 @@ Deno.test("Scheduler.addBackend() gives a backend with an earlier id or index no
   assert.ok(picksUntilB1() < 10, "it does not wait for the turn of the one before it");
 });
 
-Deno.test("Scheduler tells the story of a failover in events", () => {
+Deno.test("Scheduler emits the events of a failover", () => {
   const { scheduler, emitted } = schedulerOf({ backends: ["B1", "B2"] });
   const failed = connecting(acquire(scheduler, "10.0.0.9", 1e6));
   const lease = retried(failed, 2e6);
@@ -299,7 +299,7 @@ Deno.test("Connection.assign() explains a pick among backups, whatever the algor
   }
 });
 
-Deno.test("Connection.assign() explains nothing when there is nothing to pick", () => {
+Deno.test("Connection.assign() explains no pick if no backend is available", () => {
   for (const name of ALGORITHM_NAMES) {
     const { scheduler } = schedulerOf({ algorithm: name });
     for (const { id } of scheduler.backends) takeDown(scheduler, id);

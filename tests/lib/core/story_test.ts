@@ -1,4 +1,4 @@
-/** Whole stories, event by event: what the log, the metrics and a recording will be told. */
+/** Complete sequences of events, as the log, the metrics and a recording get them. */
 import assert from "node:assert/strict";
 import type { LbEvent, StickyRules } from "../../../lib/core/mod.ts";
 import { NS_PER_MS, NS_PER_S } from "../../../lib/base/mod.ts";
@@ -18,13 +18,13 @@ function ms(milliseconds: number): number {
   return milliseconds * NS_PER_MS;
 }
 
-/** Asserts what has been emitted since it was last asked. */
+/** Asserts which events were emitted since the last call. */
 function assertTold(emitted: LbEvent[], expected: LbEvent[]): void {
   const told = emitted.splice(0).filter(({ type }) => type !== "connection_arrived");
   assert.deepEqual(told, expected);
 }
 
-Deno.test("Scheduler tells of a sticky client whose backend fails and returns", () => {
+Deno.test("Scheduler emits all events of a sticky client whose backend fails and returns", () => {
   const { scheduler, emitted } = schedulerOf({ backends: ["B1", "B2"], sticky: STICKY });
   const client = "10.0.0.9";
 
@@ -164,7 +164,7 @@ Deno.test("Scheduler reports clients that it refuses, and why", () => {
     { ...refused, connection: 3, client: "c", reason: "connection_limit", attempts: 0 },
   ]);
 
-  // B1 is full, so no backend is left that was not tried, although a retry is.
+  // A retry is left, but no backend to try: B1 is full.
   assert.equal(second.backend.id, "B2");
   second.connectFailed("refused", ms(1));
   const failed = { type: "connect_failed", at_ms: 1, connect_ms: 0, reason: "refused" } as const;
@@ -181,7 +181,7 @@ Deno.test("Scheduler reports clients that it refuses, and why", () => {
 
   const changed = { type: "backend_mode_changed", at_ms: 1, in_flight: 0 } as const;
   for (const id of ["B1", "B2"]) scheduler.setMode(id, "maintenance", ms(1));
-  scheduler.setMode("B2", "maintenance", ms(1)); // It is already.
+  scheduler.setMode("B2", "maintenance", ms(1)); // It is in maintenance already.
   acquire(scheduler, "d", ms(1));
   assertTold(emitted, [
     { ...changed, backend: "B1", mode: "maintenance" },
@@ -209,14 +209,14 @@ Deno.test("Scheduler reports clients that it refuses, and why", () => {
   ]);
 });
 
-Deno.test("Scheduler tells of the first probes, which decide alone", () => {
+Deno.test("Scheduler emits events of the first probes, which decide alone", () => {
   const { scheduler, emitted } = schedulerOf({ backends: [] });
   for (const id of ["B1", "B2"]) scheduler.addBackend({ id, weight: 1, backup: false }, 0);
   assert.equal(acquire(scheduler, "a", 0).refusal, "no_backend_available");
   emitted.length = 0;
   scheduler.probed("B1", true, 0, 0);
   scheduler.probed("B2", false, 0, 0, "connect: refused");
-  scheduler.probed("B9", false, 0, 0); // One that was removed while its probe was under way.
+  scheduler.probed("B9", false, 0, 0); // A backend that was removed during its probe.
   const at_ms = 0;
   assertTold(emitted, [
     { type: "probe", at_ms, backend: "B1", ok: true, probe_ms: 0, streak: 1 },

@@ -1,7 +1,7 @@
 /**
- * Random lives of a scheduler, each with a subset of features, weights and faults of its own, drawn from one seed.
- * Connects fail, connections close, probes change their mind, operators drain and reload, backends come and go,
- * the store of sessions is down. Whatever happens, the scheduler does what books that are kept apart from it say.
+ * Random lives of a scheduler, each with its own features, weights and faults, drawn from one seed. Connects fail,
+ * connections close, results of probes change, operators drain and reload, backends are added and removed, the session
+ * store is down. In all cases, the scheduler must agree with books: separate code that computes the same counts.
  */
 import fc from "fast-check";
 import { createRandom } from "../../../lib/base/mod.ts";
@@ -9,9 +9,9 @@ import { ACTIONS, Life } from "../../support/swarm/life.ts";
 import { drawSettings } from "../../support/swarm/settings.ts";
 import { swarm } from "../../support/swarm/swarm.ts";
 
-Deno.test("Scheduler does what its books say in a swarm of eight hundred lives", () => swarm(800));
+Deno.test("Scheduler agrees with separate bookkeeping in eight hundred random lives", () => swarm(800));
 
-Deno.test("Scheduler does what its books say in short lives, the shortest of which is shown", () => {
+Deno.test("Scheduler agrees with separate bookkeeping in short random lives; if one fails, the shortest is shown", () => {
   const unit = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
   const settings = fc.integer().map((seed) => drawSettings(createRandom(seed)));
   const step = fc.record({ action: fc.constantFrom(...ACTIONS), which: unit, how: unit });

@@ -1,4 +1,4 @@
-/** A scheduler that is woken at its time decides as one that is not. */
+/** A scheduler that is woken when it asks for it decides the same as one that is not woken. */
 import assert from "node:assert/strict";
 import type { Connection, Scheduler } from "../../../lib/core/mod.ts";
 import { childSeed, createRandom, NS_PER_MS } from "../../../lib/base/mod.ts";
@@ -6,7 +6,7 @@ import { drawSettings, optionsOf, type Settings } from "../../support/swarm/sett
 import { acquire } from "../../support/phases.ts";
 import { schedulerOf } from "../../support/scheduling.ts";
 
-/** One of two schedulers to which the same happens. */
+/** One of two schedulers that get the same calls. */
 class Twin {
   readonly scheduler: Scheduler;
   readonly emitted: ReturnType<typeof schedulerOf>["emitted"];
@@ -80,7 +80,7 @@ Deno.test("Scheduler decides the same, at the same times, whether or not it is w
       }
       const [draw, which] = [random.next(), random.next()];
       const client = `10.0.0.${Math.floor(random.next() * 6)}`;
-      // What waits for time alone is settled first, in both: the draws are of the same clients.
+      // First, time passes in both, so that the same clients wait when the step draws one.
       for (const { scheduler } of [woken, quiet]) scheduler.passTime(now);
       for (const twin of [woken, quiet]) twin.step(draw, which, client, now);
       if (step % 100 === 99) {

@@ -1,4 +1,4 @@
-/** Who may come in, and how often. */
+/** Which clients are accepted, and how often. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Admission } from "../../../../lib/core/mod.ts";
@@ -10,7 +10,7 @@ function isInside(prefix: string, address: string): boolean {
   return isIn(parsePrefix(prefix), parseIp(address)!);
 }
 
-Deno.test("parseIp() reads what is an address, and nothing else", () => {
+Deno.test("parseIp() parses IP addresses, and nothing else", () => {
   assert.deepEqual(parseIp("192.168.1.50"), [0, 0, 0, 0, 0, 0xffff, 0xc0a8, 0x0132]);
   assert.deepEqual(parseIp("::ffff:192.168.1.50"), parseIp("192.168.1.50"));
   assert.deepEqual(parseIp("::"), [0, 0, 0, 0, 0, 0, 0, 0]);
@@ -65,7 +65,7 @@ Deno.test("isIn() agrees with arithmetic on 32-bit numbers", () => {
   );
 });
 
-Deno.test("parsePrefix() says what is wrong", () => {
+Deno.test("parsePrefix() says what is wrong with a text", () => {
   assert.throws(() => parsePrefix("nobody"), /"nobody" is neither an address nor a prefix/);
   assert.throws(() => parsePrefix("10.0.0.0/33"), /must be the length of the prefix, 0 to 32 bits/);
   assert.throws(() => parsePrefix("10.0.0.0/"), /must be the length of the prefix/);
@@ -84,7 +84,7 @@ Deno.test("Scheduler accepts clients that are allowed and not denied", () => {
   assert.equal(emitted.filter(({ type }) => type === "connection_refused").length, 4);
 });
 
-Deno.test("Scheduler holds each client to its number of connections", () => {
+Deno.test("Scheduler limits the number of connections of each client", () => {
   const { scheduler } = schedulerOf({
     limits: { connections: 100, perClient: { connections: 2 } },
   });
@@ -92,14 +92,14 @@ Deno.test("Scheduler holds each client to its number of connections", () => {
   const second = connecting(acquire(scheduler, "10.0.0.1", 0));
   assert.equal(acquire(scheduler, "10.0.0.1", 0).refusal, "client_connection_limit");
   open(scheduler, "10.0.0.2");
-  // A retry is no second connection.
+  // A retry does not count as a second connection.
   retried(second, 0);
   assert.equal(acquire(scheduler, "10.0.0.1", 0).refusal, "client_connection_limit");
   first.close("closed", 0);
   open(scheduler, "10.0.0.1");
 });
 
-Deno.test("Scheduler counts an IPv6 client by its /64", () => {
+Deno.test("Scheduler counts all IPv6 addresses in a /64 as one client", () => {
   const { scheduler } = schedulerOf({
     limits: { connections: 100, perClient: { connections: 1 } },
   });
@@ -108,7 +108,7 @@ Deno.test("Scheduler counts an IPv6 client by its /64", () => {
   assert.equal(acquire(scheduler, "2001:db8:0:1::2", 0).phase, "connecting");
 });
 
-Deno.test("Scheduler holds each client to its rate, with a second's worth in one burst", () => {
+Deno.test("Scheduler limits the rate of each client, and accepts the connections of one second in one burst", () => {
   const { scheduler } = schedulerOf({ limits: { connections: 1e6, perClient: { rate: 5 } } });
   const cameIn = (at: number, attempts: number) => {
     let count = 0;
@@ -123,7 +123,7 @@ Deno.test("Scheduler holds each client to its rate, with a second's worth in one
   assert.equal(cameIn(60, 20), 5);
 });
 
-Deno.test("Admission never lets in more than rate · time + a burst", () => {
+Deno.test("Admission never accepts more than rate · time + one burst", () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 20 }),
@@ -143,7 +143,7 @@ Deno.test("Admission never lets in more than rate · time + a burst", () => {
   );
 });
 
-Deno.test("Admission is bounded in memory, and forgets no client with a connection", () => {
+Deno.test("Admission remembers a limited number of clients, and every client with a connection", () => {
   const admission = new Admission({ perClient: { connections: 1 } });
   admission.opened("10.0.0.1", 0);
   for (let i = 0; i < 250_000; i++) {
@@ -155,7 +155,7 @@ Deno.test("Admission is bounded in memory, and forgets no client with a connecti
   assert.equal(admission.refusal("10.0.0.1", 1), undefined);
 });
 
-Deno.test("Scheduler.reconfigure() brings limits and takes them away", () => {
+Deno.test("Scheduler.reconfigure() adds limits and removes them", () => {
   const { scheduler } = schedulerOf({});
   const options = {
     algorithm: { name: "round-robin" },

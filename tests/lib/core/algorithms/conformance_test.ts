@@ -1,4 +1,4 @@
-/** What every algorithm must do, whatever its rule: one table of cases, run against all of them. */
+/** What every algorithm must do, whatever its rule: one table of cases, which runs against all algorithms. */
 import assert from "node:assert/strict";
 import {
   type Algorithm,
@@ -25,76 +25,76 @@ interface Skip {
 }
 
 const BLIND: Skip = {
-  reason: "it does not look at what is in flight",
-  cases: ["evens out what is in flight"],
+  reason: "it does not use the numbers in flight",
+  cases: ["evens out the numbers in flight"],
 };
 
 const BY_LOT: Skip = {
-  reason: "it draws lots, so a burst spreads only as evenly as lots fall",
-  cases: ["spreads a burst evenly before any connect is over"],
+  reason: "it picks at random, so a burst is only as even as chance makes it",
+  cases: ["spreads a burst evenly before any connect has finished"],
 };
 
 const CHECKS_LATENCY_FIRST: Skip = {
   reason: "it judges backends by the latency of their answers, and here there are no answers",
   cases: [
-    "shares in proportion to weight when idle",
-    "shares in proportion to weight when connections are held",
-    "gives a backend its share in any place",
+    "picks idle backends in proportion to weight",
+    "picks in proportion to weight while connections stay open",
+    "gives a backend its share at any place in the list",
     "follows a change of weight",
-    "evens out what is in flight",
+    "evens out the numbers in flight",
   ],
 };
 
 const BY_QUEUE: Skip = {
-  reason: "while all are idle they take turns, whatever their weight",
-  cases: ["shares in proportion to weight when idle", "gives a backend its share in any place"],
+  reason: "while all backends are idle, they take turns, whatever their weight",
+  cases: ["picks idle backends in proportion to weight", "gives a backend its share at any place in the list"],
 };
 
 const BY_HASH: Skip = {
-  reason: "a client's place is a matter of its address and of names: see hashes_test.ts",
+  reason: "its picks depend on the client's address and the names of backends: see hashes_test.ts",
   cases: [
-    "shares evenly among equals",
-    "shares in proportion to weight when idle",
-    "shares in proportion to weight when connections are held",
-    "gives a backend its share in any place",
-    "does not care for names",
-    "leaves room for indices that others have",
-    "finds the few that are available among a thousand",
+    "picks equal backends equally often",
+    "picks idle backends in proportion to weight",
+    "picks in proportion to weight while connections stay open",
+    "gives a backend its share at any place in the list",
+    "decides independently of the names of backends",
+    "works if other backends have some of the indices",
+    "finds the few available backends among a thousand",
     "follows a change of weight",
-    "treats one that takes over an index as new",
-    "counts a burst before any connect is over",
+    "treats a backend that gets the index of a removed one as new",
+    "counts the connections of a burst before any connect has finished",
   ],
 };
 
 const BY_ORDER: Skip = {
-  reason: "all goes to the first that is not full",
+  reason: "all connections go to the first backend that is not full",
   cases: [
-    "reaches every backend",
-    "shares evenly among equals",
-    "shares in proportion to weight when idle",
-    "shares in proportion to weight when connections are held",
-    "gives a backend its share in any place",
-    "leaves room for indices that others have",
-    "finds the few that are available among a thousand",
+    "picks every backend",
+    "picks equal backends equally often",
+    "picks idle backends in proportion to weight",
+    "picks in proportion to weight while connections stay open",
+    "gives a backend its share at any place in the list",
+    "works if other backends have some of the indices",
+    "finds the few available backends among a thousand",
     "follows a change of weight",
-    "takes in one that is added, and forgets one that is removed",
-    "treats one that takes over an index as new",
-    "counts a burst before any connect is over",
-    "leaves out a backend that is down, and takes it in when it is up",
+    "picks a backend that was added, and none that was removed",
+    "treats a backend that gets the index of a removed one as new",
+    "counts the connections of a burst before any connect has finished",
+    "picks no backend that is down, and picks it again when it is up",
   ],
 };
 
-/** Every algorithm, and again with each parameter that makes it another one. */
+/** Every algorithm, and some of them again with a parameter that changes the rule. */
 const SUBJECTS: readonly { readonly options: AlgorithmOptions; readonly skip?: readonly Skip[] }[] =
   [
     { options: { name: "round-robin" }, skip: [BLIND] },
     {
       options: { name: "least-connections" },
       skip: [{
-        reason: "(0 + 1) / weight is least for the heaviest: an idle cluster sends all to it",
+        reason: "(0 + 1) / weight is least for the heaviest backend, so it gets all while all are idle",
         cases: [
-          "shares in proportion to weight when idle",
-          "gives a backend its share in any place",
+          "picks idle backends in proportion to weight",
+          "gives a backend its share at any place in the list",
         ],
       }],
     },
@@ -114,13 +114,13 @@ const SUBJECTS: readonly { readonly options: AlgorithmOptions; readonly skip?: r
     { options: { name: "first-available" }, skip: [BLIND, BY_LOT, BY_ORDER] },
   ];
 
-/** One of them, ready to be tried. */
+/** An algorithm with its options, ready for the cases. */
 interface Subject {
   readonly options: AlgorithmOptions;
   make(candidates: readonly TestCandidate[], seed?: number): Algorithm;
 }
 
-/** Calls for each of many picks, before which one candidate became available, or was no longer. */
+/** Makes one candidate available or unavailable, and then calls a function; repeats this many times. */
 function asAvailabilityChanges(
   algorithm: Algorithm,
   candidates: readonly TestCandidate[],
@@ -136,20 +136,20 @@ function asAvailabilityChanges(
 }
 
 const CASES: Readonly<Record<string, (subject: Subject) => void>> = {
-  "picks no backend when there is none"({ make }) {
+  "picks nothing if there is no backend"({ make }) {
     assert.equal(make([]).pick("c", 0), undefined);
   },
-  "picks no backend when none is available"({ make }) {
+  "picks nothing if no backend is available"({ make }) {
     const candidates = candidatesOf([1, 2, 3]);
     for (const candidate of candidates) candidate.available = false;
     assert.equal(make(candidates).pick("c", 0), undefined);
   },
-  "picks the only one, always"({ make }) {
+  "always picks the only backend"({ make }) {
     const [only] = candidatesOf([3]);
     const algorithm = make([only!]);
     for (let i = 0; i < 100; i++) assert.equal(algorithm.pick(`c${i}`, i), only);
   },
-  "picks only those available, as availability changes"({ make }) {
+  "picks only available backends while availability changes"({ make }) {
     const candidates = candidatesOf([1, 5, 2, 1, 3]);
     const algorithm = make(candidates);
     asAvailabilityChanges(algorithm, candidates, createRandom(42), (i) => {
@@ -159,7 +159,7 @@ const CASES: Readonly<Record<string, (subject: Subject) => void>> = {
       if (picked !== undefined) assert.ok(picked.available, `picked ${picked.id}`);
     });
   },
-  "picks none of those that are excluded, and then picks as if nothing had been"({ make }) {
+  "picks no excluded backend, and picks each again when it is not excluded"({ make }) {
     const candidates = candidatesOf([1, 5, 2, 1, 3]);
     const algorithm = make(candidates);
     const random = createRandom(43);
@@ -188,44 +188,44 @@ const CASES: Readonly<Record<string, (subject: Subject) => void>> = {
       assert.equal(algorithm.pick("c", PICKS, undefined, others), candidate);
     }
   },
-  "considers none of those that are excluded"({ make }) {
+  "considers no excluded backend"({ make }) {
     const candidates = candidatesOf([1, 2, 3]);
     const considered: string[] = [];
     const trace = { considered: ({ id }: { id: string }) => considered.push(id), decided() {} };
     make(candidates).pick("c", 0, trace, [candidates[1]!]);
     assert.ok(considered.length > 0 && !considered.includes("b"));
   },
-  "reaches every backend"({ make }) {
+  "picks every backend"({ make }) {
     const candidates = candidatesOf([1, 1, 1, 1, 1]);
     const counts = pickMany(make(candidates), candidates, PICKS, { hold: true });
     assert.ok(counts.every((count) => count > 0), `${counts}`);
   },
-  "shares evenly among equals"({ make }) {
+  "picks equal backends equally often"({ make }) {
     const candidates = candidatesOf([1, 1, 1, 1]);
     const counts = pickMany(make(candidates), candidates, PICKS, { hold: false });
     assertProportional(counts, [1, 1, 1, 1]);
   },
-  "shares in proportion to weight when idle"({ make }) {
+  "picks idle backends in proportion to weight"({ make }) {
     const weights = [5, 3, 2];
     const candidates = candidatesOf(weights);
     const counts = pickMany(make(candidates), candidates, PICKS, { hold: false });
-    // Of two or more drawn by weight, idle ones tie and the first drawn wins: that draw is by weight.
+    // Algorithms that draw several backends pick the first one drawn if all are idle, and they draw by weight.
     assertProportional(counts, weights);
   },
-  "shares in proportion to weight when connections are held"({ make }) {
+  "picks in proportion to weight while connections stay open"({ make }) {
     const weights = [5, 3, 2];
     const candidates = candidatesOf(weights);
     const counts = pickMany(make(candidates), candidates, PICKS, { hold: true });
     assertProportional(counts, weights);
   },
-  "gives a backend its share in any place"({ make }) {
+  "gives a backend its share at any place in the list"({ make }) {
     for (const weights of [[1, 2, 4], [2, 4, 1], [4, 1, 2], [4, 2, 1]]) {
       const candidates = candidatesOf(weights);
       const counts = pickMany(make(candidates), candidates, PICKS, { hold: false });
       assertProportional(counts, weights);
     }
   },
-  "does not care for names"({ make }) {
+  "decides independently of the names of backends"({ make }) {
     const run = (prefix: string) => {
       const candidates = candidatesOf([1, 2, 3, 1]).map((candidate) => ({
         ...candidate,
@@ -236,12 +236,12 @@ const CASES: Readonly<Record<string, (subject: Subject) => void>> = {
     };
     assert.equal(run("x"), run("y"));
   },
-  "leaves room for indices that others have"({ make }) {
+  "works if other backends have some of the indices"({ make }) {
     const [, b, , d, , , g] = candidatesOf([1, 1, 1, 1, 1, 1, 1]);
     const some = [b!, d!, g!];
     assertProportional(pickMany(make(some), some, PICKS, { hold: false }), [1, 1, 1]);
   },
-  "finds the few that are available among a thousand"({ make }) {
+  "finds the few available backends among a thousand"({ make }) {
     const candidates = candidatesOf(Array<number>(1000).fill(1));
     candidates.forEach((candidate, index) => candidate.available = index % 333 === 7);
     const few = candidates.filter(({ available }) => available);
@@ -260,7 +260,7 @@ const CASES: Readonly<Record<string, (subject: Subject) => void>> = {
     }
     assertProportional(pickMany(algorithm, candidates, PICKS, { hold: true }), [1, 4]);
   },
-  "takes in one that is added, and forgets one that is removed"({ make }) {
+  "picks a backend that was added, and none that was removed"({ make }) {
     const candidates = candidatesOf([1, 1, 1]);
     const algorithm = make(candidates.slice(0, 2));
     algorithm.add(candidates[2]!);
@@ -270,7 +270,7 @@ const CASES: Readonly<Record<string, (subject: Subject) => void>> = {
     algorithm.remove(candidates[1]!);
     assert.equal(pickMany(algorithm, candidates, 1000, { hold: true })[1], 0);
   },
-  "never picks one that was removed while it was available"({ make }) {
+  "never picks a backend that was removed while it was available"({ make }) {
     const candidates = candidatesOf([1, 1, 1]);
     const algorithm = make(candidates);
     algorithm.remove(candidates[1]!);
@@ -279,7 +279,7 @@ const CASES: Readonly<Record<string, (subject: Subject) => void>> = {
     algorithm.remove(candidates[2]!);
     assert.equal(algorithm.pick("c", 0), undefined);
   },
-  "treats one that takes over an index as new"({ make }) {
+  "treats a backend that gets the index of a removed one as new"({ make }) {
     const candidates = candidatesOf([1, 1]);
     const algorithm = make(candidates);
     pickMany(algorithm, candidates, 101, { hold: false });
@@ -291,7 +291,7 @@ const CASES: Readonly<Record<string, (subject: Subject) => void>> = {
     const now = [candidates[0]!, heir];
     assertProportional(pickMany(algorithm, now, PICKS, { hold: false }), [1, 1]);
   },
-  "decides alike for the same seed"({ make }) {
+  "decides the same with the same seed"({ make }) {
     const run = (seed: number) => {
       const candidates = candidatesOf([1, 2, 3, 4]);
       const algorithm = make(candidates, seed);
@@ -299,7 +299,7 @@ const CASES: Readonly<Record<string, (subject: Subject) => void>> = {
     };
     assert.equal(run(7), run(7));
   },
-  "decides alike whether or not it is asked why"({ make }) {
+  "decides the same whether or not its picks are explained"({ make }) {
     const run = (trace?: { considered(): void; decided(): void }) => {
       const candidates = candidatesOf([1, 2, 3, 4]);
       const algorithm = make(candidates);
@@ -312,14 +312,14 @@ const CASES: Readonly<Record<string, (subject: Subject) => void>> = {
     };
     assert.equal(run({ considered() {}, decided() {} }), run());
   },
-  "evens out what is in flight"({ make }) {
+  "evens out the numbers in flight"({ make }) {
     const candidates = candidatesOf(Array<number>(20).fill(1));
     const counts = pickMany(make(candidates), candidates, 20_000, { hold: true });
-    // Picked blindly, each count would have a standard deviation of √(20,000 / 20) = 32, and the fullest
-    // and the emptiest of 20 would lie almost four of them apart.
+    // With picks at random, each count would have a standard deviation of √(20,000 / 20) = 32. The largest and
+    // the smallest of 20 counts would differ by almost four standard deviations.
     assert.ok(Math.max(...counts) - Math.min(...counts) <= 20, `${counts}`);
   },
-  "explains a pick by candidates that are available, and a rule"({ make }) {
+  "explains a pick by available candidates and one rule"({ make }) {
     const candidates = candidatesOf([1, 2, 3]);
     candidates[1]!.available = false;
     const considered: string[] = [];
@@ -337,7 +337,7 @@ const CASES: Readonly<Record<string, (subject: Subject) => void>> = {
   },
 };
 
-/** How often each was picked. With `hold`, connections stay open; otherwise each ends at once. */
+/** How often each candidate was picked. With `hold`, connections stay open; otherwise each ends at once. */
 function pickMany(
   algorithm: Algorithm,
   candidates: readonly TestCandidate[],
@@ -360,14 +360,14 @@ function pickMany(
 
 const IDS = ["B1", "B2", "B3", "B4"];
 
-/** The same, for what an algorithm does in the hands of the scheduler. */
+/** Cases that run an algorithm in a scheduler. */
 const SCHEDULED: Readonly<Record<string, (options: AlgorithmOptions) => void>> = {
-  "spreads a burst evenly before any connect is over"(algorithm) {
+  "spreads a burst evenly before any connect has finished"(algorithm) {
     const { scheduler } = schedulerOf({ algorithm, backends: IDS });
     for (let i = 0; i < 400; i++) connecting(acquire(scheduler, `10.0.1.${i}`, 0));
     assert.deepEqual([...scheduler.connectionCount.values()], [100, 100, 100, 100]);
   },
-  "counts a burst before any connect is over"(algorithm) {
+  "counts the connections of a burst before any connect has finished"(algorithm) {
     const { scheduler } = schedulerOf({ algorithm, backends: IDS });
     for (let i = 0; i < 4000; i++) connecting(acquire(scheduler, `10.0.1.${i}`, 0));
     assertProportional([...scheduler.connectionCount.values()], [1, 1, 1, 1]);
@@ -396,7 +396,7 @@ const SCHEDULED: Readonly<Record<string, (options: AlgorithmOptions) => void>> =
     }
     assert.deepEqual([...scheduler.connectionCount.values()], [0, 0, 0, 0]);
   },
-  "leaves out a backend that is down, and takes it in when it is up"(algorithm) {
+  "picks no backend that is down, and picks it again when it is up"(algorithm) {
     const { scheduler } = schedulerOf({ algorithm, backends: IDS });
     takeDown(scheduler, "B2");
     const picked = () =>
@@ -433,12 +433,12 @@ for (const { options, skip = [] } of SUBJECTS) {
   }
 }
 
-Deno.test("the conformance suite runs against every algorithm there is", () => {
+Deno.test("the conformance suite runs against every algorithm", () => {
   const names = new Set(SUBJECTS.map(({ options }) => options.name));
   assert.deepEqual(ALGORITHM_NAMES.filter((name) => !names.has(name)), []);
 });
 
-Deno.test("the conformance suite skips only cases that there are", () => {
+Deno.test("the conformance suite skips only cases that exist", () => {
   for (const { skip = [] } of SUBJECTS) {
     for (const name of skip.flatMap(({ cases }) => cases)) {
       assert.ok(name in CASES || name in SCHEDULED, name);

@@ -1,4 +1,4 @@
-/** What each algorithm shows of what it decides by, for an explanation. */
+/** The data that each algorithm shows for an explanation of its picks. */
 import assert from "node:assert/strict";
 import {
   type Algorithm,
@@ -52,12 +52,12 @@ for (const name of ALGORITHM_NAMES) {
     assert.equal(run(true), run(false));
   });
 
-  Deno.test(`details() of ${name} can be asked for without a backend`, () => {
+  Deno.test(`details() of ${name} works without a backend`, () => {
     make({ name } as AlgorithmOptions, []).details?.("c", 0);
   });
 }
 
-Deno.test("RingHash.details() shows the ring, on which the first point from the client on decides", () => {
+Deno.test("RingHash.details() shows the ring, on which the first point at or after the client decides", () => {
   const algorithm = make({ name: "ring-hash", points: 20 }, candidatesOf([1, 2, 1]));
   for (let i = 0; i < 200; i++) {
     const { backends, points, owners, key } = detailsOf(algorithm, "ring", `c${i}`);
@@ -76,7 +76,7 @@ Deno.test("Maglev.details() shows the table, in which the client's entry decides
   }
 });
 
-Deno.test("RoundRobin.details() shows the turns: the largest of current + weight is next", () => {
+Deno.test("RoundRobin.details() shows weights and current: the backend with the largest sum of both is next", () => {
   const candidates = candidatesOf([5, 1, 1]);
   const algorithm = make({ name: "round-robin" }, candidates);
   for (let i = 0; i < 50; i++) {
@@ -107,7 +107,7 @@ Deno.test("Prequal.details() shows the pool, without results that are too old", 
   assert.deepEqual(detailsOf(algorithm, "pool", "c", 2 * NS_PER_S).results, []);
 });
 
-Deno.test("PeakEwma.details() shows the latencies as they have faded by then", () => {
+Deno.test("PeakEwma.details() shows the latencies as they have fallen by the given time", () => {
   const candidates = candidatesOf([1, 1]);
   const algorithm = make({ name: "peak-ewma", decay: NS_PER_S }, candidates);
   algorithm.answered!(candidates[0]!, 100 * NS_PER_MS, 0, 0);
@@ -117,7 +117,7 @@ Deno.test("PeakEwma.details() shows the latencies as they have faded by then", (
   assert.ok(Number.isNaN(latency_ms[1]));
 });
 
-Deno.test("JoinIdleQueue.details() shows the idle ones in the order of their turns", () => {
+Deno.test("JoinIdleQueue.details() shows the idle backends in the order in which they will be picked", () => {
   const candidates = candidatesOf([1, 1, 1]);
   const algorithm = make({ name: "join-idle-queue" }, candidates);
   for (let i = 0; i < 3; i++) {

@@ -1,4 +1,4 @@
-/** The three hashes: how even they are, how little moves when a backend leaves, and the bound on load. */
+/** The three hashes: how even they are, how few clients move when a backend is removed, and the bound on load. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { LoadBound } from "../../../../lib/core/algorithms/_load_bound.ts";
@@ -26,7 +26,7 @@ function clientOf(number: number): string {
   return `10.${number >> 16 & 255}.${number >> 8 & 255}.${number & 255}`;
 }
 
-/** Who each of so many clients goes to. */
+/** The backend to which each of this many clients goes. */
 function assignment(algorithm: Algorithm, clients: number): string[] {
   return Array.from({ length: clients }, (_, i) => algorithm.pick(clientOf(i), 0)!.id);
 }
@@ -35,7 +35,7 @@ function countsOf(ids: readonly string[], candidates: readonly TestCandidate[]):
   return candidates.map(({ id }) => ids.filter((other) => other === id).length);
 }
 
-Deno.test("hashText() gives the published FNV-1a, finished as MurmurHash3 does", () => {
+Deno.test("hashText() gives the published FNV-1a with MurmurHash3's finaliser", () => {
   // FNV-1a of "a" is e40c292c, of "foobar" bf9cf968; then fmix32, computed with another program.
   assert.deepEqual(["a", "foobar"].map((text) => fmix32(fnv1a(text))), [
     fmix32(0xe40c292cn),
@@ -61,7 +61,7 @@ function fmix32(value: bigint): bigint {
   return h ^ (h >> 16n);
 }
 
-Deno.test("maglevTable() gives the paper's example", () => {
+Deno.test("maglevTable() builds the table of the paper's example", () => {
   const b0 = { offset: 3, skip: 4, weight: 1 };
   const b1 = { offset: 0, skip: 2, weight: 1 };
   const b2 = { offset: 3, skip: 1, weight: 1 };
@@ -70,7 +70,7 @@ Deno.test("maglevTable() gives the paper's example", () => {
   assert.deepEqual(withoutB1, [0, 0, 0, 0, 2, 2, 2]);
 });
 
-Deno.test("maglevTable() gives each its weight's share of slots, to one slot among equals", () => {
+Deno.test("maglevTable() gives members slots in proportion to weight; equal members differ by at most one slot", () => {
   fc.assert(
     fc.property(
       fc.array(fc.record({ hash: fc.nat(0xffff), weight: fc.integer({ min: 1, max: 20 }) }), {
@@ -91,7 +91,7 @@ Deno.test("maglevTable() gives each its weight's share of slots, to one slot amo
         members.forEach(({ weight }, m) => {
           const slots = table.filter((owner) => owner === m).length;
           const ideal = size * weight / total;
-          // The last round ends in the middle of it.
+          // The last round may be incomplete.
           assert.ok(
             Math.abs(slots - ideal) <= 2 + members.length * weight / total,
             `${slots} ${ideal}`,
@@ -110,7 +110,7 @@ Deno.test("maglevTable() gives each its weight's share of slots, to one slot amo
   );
 });
 
-Deno.test("maglevTable() moves a tenth of 65537 entries when one of ten leaves, and hardly more", () => {
+Deno.test("maglevTable() changes a tenth of 65537 entries, and few others, when one of ten members is removed", () => {
   const members = Array.from({ length: 10 }, (_, i) => {
     const hash = hashText(`B${i}`);
     return { offset: hash % 65537, skip: hash % 65536 + 1, weight: 1 };
@@ -124,7 +124,7 @@ Deno.test("maglevTable() moves a tenth of 65537 entries when one of ten leaves, 
 });
 
 for (const name of HASHES) {
-  Deno.test(`${name} sends a client to the same backend, always`, () => {
+  Deno.test(`${name} always sends a client to the same backend`, () => {
     const candidates = candidatesOf([1, 3, 2, 1]);
     const algorithm = algorithmOf({ name }, candidates);
     assert.deepEqual(assignment(algorithm, 1000), assignment(algorithm, 1000));
@@ -134,7 +134,7 @@ for (const name of HASHES) {
     const weights = [1, 2, 3, 4];
     const candidates = candidatesOf(weights);
     const counts = countsOf(assignment(algorithmOf({ name }, candidates), 40_000), candidates);
-    // A ring of 160 points a unit is uneven by itself: a standard deviation of about 1 / √160 of a share.
+    // A ring with 160 points per unit of weight is uneven: a share's standard deviation is about 1 / √160 of it.
     counts.forEach((count, i) => {
       const ideal = weights[i]! * 4000;
       assert.ok(Math.abs(count - ideal) < (name === "ring-hash" ? 0.3 : 0.05) * ideal, `${counts}`);
@@ -174,7 +174,7 @@ for (const name of HASHES) {
     }
   });
 
-  Deno.test(`${name} spreads what a bound sends elsewhere over the others by weight`, () => {
+  Deno.test(`${name}: if a backend is at its bound, its clients go to the other backends in proportion to weight`, () => {
     const weights = [1, 1, 1, 2];
     const candidates = candidatesOf(weights);
     const algorithm = algorithmOf({ name, boundedLoad: 1.5 }, candidates);
@@ -185,7 +185,7 @@ for (const name of HASHES) {
     assertByWeight(name, countsOf(heirs, candidates.slice(1)), weights.slice(1));
   });
 
-  Deno.test(`${name} moves few others when a backend is removed`, () => {
+  Deno.test(`${name} moves few clients of other backends when a backend is removed`, () => {
     const candidates = candidatesOf(Array<number>(10).fill(1));
     const algorithm = algorithmOf({ name }, candidates);
     const before = assignment(algorithm, 10_000);
@@ -193,11 +193,11 @@ for (const name of HASHES) {
     const after = assignment(algorithm, 10_000);
     const others = before.filter((id, client) => id !== "d" && after[client] !== id).length;
     assert.ok(!after.includes("d"));
-    // Maglev's table is built again: about 1 % of the clients move without need. The other two move no other client.
+    // Maglev builds its table again: about 1 % of the clients move without need. The other two hashes move no others.
     assert.ok(name === "maglev" ? others > 0 && others < 300 : others === 0, `${others}`);
   });
 
-  Deno.test(`${name} is agreed on by balancers that list their backends in another order`, () => {
+  Deno.test(`${name} decides the same in balancers that list their backends in another order`, () => {
     const ids = ["B1", "B2", "B3", "B4", "B5"];
     const one = schedulerOf({ algorithm: name, backends: ids, seed: 1 }).scheduler;
     const other = schedulerOf({ algorithm: name, backends: ids.toReversed(), seed: 2 }).scheduler;
@@ -213,7 +213,7 @@ for (const name of HASHES) {
     }
   });
 
-  Deno.test(`${name} with a bound on load holds it at every pick`, () => {
+  Deno.test(`${name} keeps its bound on load at every pick`, () => {
     fc.assert(
       fc.property(
         fc.double({ min: 1, max: 3, noNaN: true }),
@@ -232,7 +232,7 @@ for (const name of HASHES) {
             const bound = Math.ceil(boundedLoad * inFlight * (picked.weight / total));
             assert.ok(picked.inFlight <= bound, `${picked.inFlight} > ${bound}`);
             if (client % 5 > 0) continue;
-            // Somebody leaves now and then.
+            // Some of the connections end at once.
             picked.inFlight--;
             inFlight--;
             algorithm.loadChanged!(picked);
@@ -243,7 +243,7 @@ for (const name of HASHES) {
     );
   });
 
-  Deno.test(`${name} says why a bound sent a client elsewhere`, () => {
+  Deno.test(`${name} explains that a bound sent a client to another backend`, () => {
     const candidates = candidatesOf([1, 1]);
     const algorithm = algorithmOf({ name, boundedLoad: 1 }, candidates);
     const home = algorithm.pick("10.0.0.1", 0) as TestCandidate;
@@ -261,7 +261,8 @@ for (const name of HASHES) {
 
 /**
  * The counts are in proportion to weight. On a ring a backend of weight 1 has 160 arcs of random length, each
- * of which goes to a random heir: with a share p, an heir's standard deviation is √(2 / (160 · p)) of its own.
+ * of which passes to a random other backend. If such a backend gets a share p of the arcs, the standard deviation of
+ * its count is √(2 / (160 · p)) of the count.
  */
 function assertByWeight(name: string, counts: readonly number[], weights: readonly number[]): void {
   if (name !== "ring-hash") return assertProportional(counts, weights);
@@ -304,7 +305,7 @@ Deno.test("ring-hash finds the first point at or after a client's place", () => 
 });
 
 Deno.test("maglev spreads clients by weight over backends that own no slot", () => {
-  // Two heavy ones take the whole of a small table, and are down.
+  // Two heavy backends own all slots of a small table, and are down.
   const weights = [1000, 1000, 1, 2, 1];
   const candidates = candidatesOf(weights);
   const algorithm = algorithmOf({ name: "maglev", tableSize: 11 }, candidates);
@@ -316,10 +317,10 @@ Deno.test("maglev spreads clients by weight over backends that own no slot", () 
   assertProportional(counts, weights.slice(2));
 });
 
-/** E[max] / mean of K clients over n backends, by simulation with a source that has nothing to do with it. */
+/** E[max] / mean of this many clients on ten backends, if each client picks at random; from a separate simulation. */
 const FULLEST_OF_TEN = { 100: 1.512453, 10_000: 1.048942 } as const;
 
-Deno.test("source-hash and maglev are as even as lots", () => {
+Deno.test("source-hash and maglev spread clients as evenly as random picks", () => {
   for (const name of ["source-hash", "maglev"] as const) {
     for (const clients of [100, 10_000] as const) {
       const ROUNDS = 60;
@@ -340,7 +341,7 @@ Deno.test("source-hash and maglev are as even as lots", () => {
   }
 });
 
-Deno.test("source-hash picks for a client that it remembers as for one that is new", () => {
+Deno.test("source-hash picks the same for a client whose pick is cached as for a new client", () => {
   const random = createRandom(5);
   const candidates = candidatesOf(Array.from({ length: 200 }, (_, i) => 1 + i % 3));
   const algorithm = algorithmOf({ name: "source-hash" }, candidates);
@@ -380,7 +381,7 @@ Deno.test("source-hash spreads the clients of a removed backend over all others 
   );
 });
 
-Deno.test("LoadBound refuses a bound below an even spread", () => {
+Deno.test("LoadBound refuses a bound below 1", () => {
   assert.throws(() => new LoadBound(0.9), /must be at least 1: current value is 0.9/);
 });
 
@@ -391,13 +392,13 @@ Deno.test("Maglev refuses a table whose size is not a prime", () => {
   );
 });
 
-Deno.test("isPrime() knows the primes", () => {
+Deno.test("isPrime() finds exactly the primes", () => {
   const primes = Array.from({ length: 30 }, (_, i) => i).filter(isPrime);
   assert.deepEqual(primes, [2, 3, 5, 7, 11, 13, 17, 19, 23, 29]);
 });
 
 for (const name of ["source-hash", "ring-hash", "maglev"] as const) {
-  Deno.test(`${name} sends an address where it belongs, however it is spelt`, () => {
+  Deno.test(`${name} sends a client to the same backend, however its address is spelt`, () => {
     const { scheduler } = schedulerOf({
       algorithm: name,
       backends: Array.from({ length: 20 }, (_, i) => `B${i + 1}`),

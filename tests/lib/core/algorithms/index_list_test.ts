@@ -2,7 +2,7 @@ import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { createRandom } from "../../../../lib/base/mod.ts";
 import { IndexList } from "../../../../lib/core/algorithms/_index_list.ts";
 
-Deno.test("IndexList keeps the order in which indices came, whichever leave", () => {
+Deno.test("IndexList keeps the order in which indices were added, whichever are removed", () => {
   const random = createRandom(3);
   const list = new IndexList();
   let expected: number[] = [];
@@ -22,7 +22,7 @@ Deno.test("IndexList keeps the order in which indices came, whichever leave", ()
   }
 });
 
-Deno.test("IndexList lets the index at hand leave during an iteration", () => {
+Deno.test("IndexList allows an iteration to remove its present index", () => {
   const list = new IndexList();
   list.reserve(4);
   for (const index of [2, 0, 3]) list.add(index);

@@ -1,4 +1,4 @@
-/** The algorithms that look at answers or at who is idle: their exact rules. */
+/** The exact rules of the algorithms that use answers or idle backends. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { PeakAverages } from "../../../../lib/core/algorithms/_latency.ts";
@@ -22,7 +22,7 @@ function algorithmOf(options: AlgorithmOptions, candidates: readonly TestCandida
   return algorithm;
 }
 
-/** An algorithm with two backends of one weight. */
+/** An algorithm with two backends of equal weight. */
 function pairOf(options: AlgorithmOptions) {
   const candidates = candidatesOf([1, 1]);
   const [first, second] = candidates as [TestCandidate, TestCandidate];
@@ -56,7 +56,7 @@ class SingleAverage {
   }
 }
 
-Deno.test("PeakAverages jump up, and come down by e^(−Δt/τ)", () => {
+Deno.test("PeakAverages rise at once, and fall by e^(−Δt/τ)", () => {
   const average = new SingleAverage(10);
   assert.equal(average.known, false);
   assert.equal(average.at(0), 0);
@@ -69,7 +69,7 @@ Deno.test("PeakAverages jump up, and come down by e^(−Δt/τ)", () => {
   close(average.at(10), 300 / Math.E + 50 * (1 - 1 / Math.E));
 });
 
-Deno.test("PeakAverages never lie below the latest latency, nor above the highest", () => {
+Deno.test("PeakAverages are never below the latest latency, and never above the highest one", () => {
   fc.assert(
     fc.property(
       fc.array(fc.record({ after: fc.nat(50), latency: fc.nat(1000) }), { minLength: 1 }),
@@ -90,7 +90,7 @@ Deno.test("PeakAverages never lie below the latest latency, nor above the highes
   );
 });
 
-/** The rule as it is written: each average by itself, with an exponential each time it is looked at. */
+/** The rule as it is documented: each average is computed alone, with an exponential for each reading. */
 class WrittenRule {
   #average = 0;
   #at = -Infinity;
@@ -109,14 +109,14 @@ class WrittenRule {
 }
 
 const TAU = 10 * NS_PER_S;
-/** Mostly short, and now and then so long that little or nothing is left. */
+/** Mostly short, and sometimes so long that an average falls to nearly 0. */
 const gap = fc.oneof(
   { weight: 6, arbitrary: fc.integer({ min: 0, max: TAU }) },
   { weight: 2, arbitrary: fc.integer({ min: 0, max: 90 * TAU }) },
   { weight: 1, arbitrary: fc.integer({ min: 0, max: 5000 * TAU }) },
 );
 
-Deno.test("PeakAverages are what the rule says, over gaps of any length", () => {
+Deno.test("PeakAverages follow the documented rule, over gaps of any length", () => {
   const step = fc.record({ gap, who: fc.nat(4), latency: fc.nat(60 * NS_PER_S) });
   const begin = fc.nat(1e6 * NS_PER_S);
   fc.assert(
@@ -135,7 +135,7 @@ Deno.test("PeakAverages are what the rule says, over gaps of any length", () => 
           assert.equal(averages.isKnown(who), known.has(who));
           const expected = known.has(who) ? rule.at(now) : 0;
           const actual = averages.current(who);
-          // What is 600 τ old may be nothing: it is e^−600 of what it was.
+          // After 600 τ an average may be 0, because it has fallen to e^−600 of its value.
           const tolerance = 1e-9 * expected + 60 * NS_PER_S * Math.exp(-600);
           assert.ok(Math.abs(actual - expected) <= tolerance, `${actual}, not ${expected}`);
         });
@@ -145,7 +145,7 @@ Deno.test("PeakAverages are what the rule says, over gaps of any length", () => 
   );
 });
 
-Deno.test("PeakAverages take an earlier time for the latest there was", () => {
+Deno.test("PeakAverages treat an earlier time as the latest time so far", () => {
   const average = new SingleAverage(10);
   average.observe(100, 20);
   assert.equal(average.at(10), 100);
@@ -154,7 +154,7 @@ Deno.test("PeakAverages take an earlier time for the latest there was", () => {
   close(average.at(20), faded + 1 - 1 / Math.E);
 });
 
-Deno.test("PeakAverages begin anew when an index is given to another", () => {
+Deno.test("PeakAverages begin again when an index is given to another backend", () => {
   const averages = new PeakAverages(10);
   averages.reset(3);
   averages.observe(3, 100, 0);
@@ -164,11 +164,11 @@ Deno.test("PeakAverages begin anew when an index is given to another", () => {
   assert.equal(averages.current(3), 1);
 });
 
-Deno.test("peak-ewma takes the faster of two for what it has in flight", () => {
+Deno.test("peak-ewma compares latencies multiplied by the numbers in flight", () => {
   const { algorithm, first: slow, second: fast } = pairOf({ name: "peak-ewma" });
   algorithm.answered!(slow, 40 * NS_PER_MS, 0, 0);
   algorithm.answered!(fast, 10 * NS_PER_MS, 0, 0);
-  // 40 · (0 + 1) against 10 · (k + 1): level at k = 3, where the first drawn wins.
+  // 40 · (0 + 1) against 10 · (k + 1): equal at k = 3, where the first one drawn is picked.
   for (fast.inFlight = 0; fast.inFlight < 3; fast.inFlight++) {
     assert.equal(algorithm.pick("c", 0), fast);
   }
@@ -197,11 +197,11 @@ Deno.test("peak-ewma tries a slow backend again when its average has fallen", ()
   assert.equal(algorithm.pick("c", 8 * NS_PER_S), slow);
 });
 
-Deno.test("peak-ewma takes a wait without an answer for a latency of at least that", () => {
+Deno.test("peak-ewma counts a wait without an answer as a latency, if it is longer than the average", () => {
   const { algorithm, first: silent, second: works } = pairOf({ name: "peak-ewma" });
   algorithm.answered!(silent, 10 * NS_PER_MS, 0, 0);
   algorithm.answered!(works, 20 * NS_PER_MS, 0, 0);
-  // Shorter than an answer takes: the client has left early, or the backend has reset. That is not fast.
+  // The wait is shorter than answers take: the client has left early, or the backend has reset. This is not fast.
   algorithm.unanswered!(silent, NS_PER_MS, 0, 0);
   works.inFlight = 1;
   assert.equal(algorithm.pick("c", 0), silent);
@@ -212,7 +212,7 @@ Deno.test("peak-ewma takes a wait without an answer for a latency of at least th
   assert.equal(algorithm.pick("c", 0), silent);
 });
 
-Deno.test("peak-ewma learns of a backend that has never answered only by a wait beyond what it assumes", () => {
+Deno.test("peak-ewma: if a backend has never answered, only a wait longer than the assumed latency counts", () => {
   const { algorithm, first: silent, second: works } = pairOf({
     name: "peak-ewma",
     initial: 30 * NS_PER_MS,
@@ -224,7 +224,7 @@ Deno.test("peak-ewma learns of a backend that has never answered only by a wait 
   assert.equal(algorithm.pick("c", 0), works);
 });
 
-/** What the algorithm of a scheduler hears of one connection that goes as a script says. */
+/** The reports that an algorithm gets about one connection that follows a script. */
 function heard(
   script: (lease: Connection) => void,
   algorithm: "peak-ewma" | "prequal" = "peak-ewma",
@@ -265,14 +265,14 @@ Deno.test("Connection.close() reports the wait of a client that asked and got no
   );
 });
 
-Deno.test("Connection.close() says nothing of the time after an answer", () => {
+Deno.test("Connection.close() reports no latency for the time after an answer", () => {
   assert.deepEqual(
     heard(played("connected 2, asked 2, answered 5, closed 3600000")),
     [["answered", 5, 0]],
   );
 });
 
-Deno.test("Connection.answered() and close() leave out the time for which a client asks nothing", () => {
+Deno.test("Connection.answered() and close() leave out the time in which a client has sent no request", () => {
   assert.deepEqual(
     heard(played("connected 2, asked 60002, answered 60012, closed 70000")),
     [["answered", 12, 0]],
@@ -294,14 +294,14 @@ Deno.test("Connection.clientFinished() reports the wait so far, and an answer ma
   );
 });
 
-Deno.test("Connection.close() says nothing of a client that has asked nothing", () => {
+Deno.test("Connection.close() reports no wait of a client that has sent nothing", () => {
   assert.deepEqual(
     heard(played("connected 2, closed 60000")),
     [],
   );
 });
 
-Deno.test("Connection.close() reports a greeting that does not come where backends speak first", () => {
+Deno.test("Connection.close() reports the wait for a greeting, if other backends greet without a request", () => {
   const { scheduler } = schedulerOf({ algorithm: "peak-ewma", backends: ["B1", "B2"] });
   const open = () => {
     const scores = new Map<string, number>();
@@ -317,17 +317,17 @@ Deno.test("Connection.close() reports a greeting that does not come where backen
   close(open().scores.get(silent.backend.id)!, 1000 * MS);
 });
 
-Deno.test("Connection.connectFailed() reports for how long a connect was in vain", () => {
+Deno.test("Connection.connectFailed() reports how long the failed connect took", () => {
   assert.deepEqual(heard((lease) => void lease.connectFailed("timeout", 2000 * MS)), [
     ["silent", 2000, 0],
   ]);
 });
 
-Deno.test("Connection.refuse() says nothing of a backend that was not tried", () => {
+Deno.test("Connection.refuse() reports nothing about a backend that was not tried", () => {
   assert.deepEqual(heard((lease) => void lease.refuse("stopping", 2000 * MS)), []);
 });
 
-Deno.test("Connection.answered() tells prequal how many others were in flight when it was picked", () => {
+Deno.test("Connection.answered() tells prequal how many other connections were in flight at the pick", () => {
   const { scheduler } = schedulerOf({ algorithm: "prequal", backends: ["B1"] });
   const others: number[] = [];
   const { answered } = Prequal.prototype;
@@ -381,7 +381,7 @@ Deno.test("join-idle-queue picks the backend that has been idle for the longest 
   assert.equal(pick() + pick(), "ca");
 });
 
-Deno.test("join-idle-queue with reports goes by them, not by its own connections", () => {
+Deno.test("join-idle-queue with reports uses the reports of backends, not its own connections", () => {
   const candidates = candidatesOf([1, 1, 1]);
   const [a, b, c] = candidates as [TestCandidate, TestCandidate, TestCandidate];
   const algorithm = algorithmOf({ name: "join-idle-queue", backendsReport: true }, candidates);
@@ -394,18 +394,18 @@ Deno.test("join-idle-queue with reports goes by them, not by its own connections
   pick();
   assert.match(rule, /^none is idle/); // None has reported.
   change(b, 1);
-  algorithm.reportedIdle!(b); // It may be idle with a connection open.
+  algorithm.reportedIdle!(b); // A backend may be idle although a connection is open.
   algorithm.reportedIdle!(a);
   assert.equal(pick(), b);
   change(b, 1);
   assert.equal(pick(), a);
-  change(b, -1); // Its report has been used.
+  change(b, -1); // The report of b has been used.
   assert.equal(pick(), a);
   a.available = false;
   algorithm.update(a);
   pick();
   assert.match(rule, /^none is idle/);
-  a.available = true; // Its report stands.
+  a.available = true; // The report of a is still valid.
   algorithm.update(a);
   algorithm.reportedIdle!(c);
   assert.equal(pick(), a);
@@ -416,7 +416,7 @@ Deno.test("join-idle-queue with reports goes by them, not by its own connections
   assert.match(rule, /^none is idle/);
 });
 
-Deno.test("Scheduler.reportIdle() reaches the algorithm of the backend's tier, and none after a removal", () => {
+Deno.test("Scheduler.reportIdle() notifies the algorithm of the backend's tier, and none after the backend was removed", () => {
   const { scheduler } = schedulerOf({
     algorithm: { name: "join-idle-queue", backendsReport: true },
     backends: ["B1", "B2", "B3"],
@@ -428,7 +428,7 @@ Deno.test("Scheduler.reportIdle() reaches the algorithm of the backend's tier, a
   assert.notEqual(connecting(acquire(scheduler, "c", 0)).backend.id, "B2");
 });
 
-Deno.test("join-idle-queue never picks a busy one while another is idle", () => {
+Deno.test("join-idle-queue never picks a busy backend while another one is idle", () => {
   fc.assert(
     fc.property(
       fc.array(fc.record({ who: fc.nat(7), what: fc.nat(3) }), { maxLength: 200 }),
@@ -460,22 +460,22 @@ Deno.test("join-idle-queue never picks a busy one while another is idle", () => 
   );
 });
 
-Deno.test("LatencyByLoad estimates the latency at a load, not over all loads", () => {
+Deno.test("LatencyByLoad estimates the latency at one load, not the mean over all loads", () => {
   const latencies = new LatencyByLoad(10 * NS_PER_S);
   latencies.reset(0);
-  // One server that works one job after the other, 10 ms each: k others make 10 · (k + 1).
+  // A server works on one job after the other, 10 ms each: with k other jobs, the latency is 10 · (k + 1).
   for (let i = 0; i < 50; i++) {
     for (const load of [0, 1, 2, 5, 20]) latencies.observe(0, 10 * MS * (load + 1), load, i * MS);
   }
   for (const load of [0, 1, 2, 5, 20]) {
     close(latencies.estimate(0, load, 50 * MS), 10 * MS * (load + 1));
   }
-  // Where there was none, the nearest: below it first.
+  // At a load without an observation, the nearest load is used; of two equally near, the lower one.
   close(latencies.estimate(0, 3, 50 * MS), 30 * MS);
   close(latencies.estimate(0, 4, 50 * MS), 60 * MS);
 });
 
-Deno.test("LatencyByLoad comes to the median, whatever the outliers", () => {
+Deno.test("LatencyByLoad approaches the median, whatever outliers there are", () => {
   const random = createRandom(3);
   const latencies = new LatencyByLoad(10 * NS_PER_S);
   latencies.reset(0);
@@ -486,12 +486,12 @@ Deno.test("LatencyByLoad comes to the median, whatever the outliers", () => {
     latencies.observe(0, latency, 0, i * MS);
     if (i >= 10_000) sum += latencies.estimate(0, 0, i * MS);
   }
-  const median = 5 + 10 * (0.5 / 0.95); // Of all: the outliers are all above.
+  const median = 5 + 10 * (0.5 / 0.95); // The median of all latencies: every outlier is above it.
   const mean = sum / 10_000 / MS;
   assert.ok(Math.abs(mean / median - 1) < 0.05, `${mean}, not ${median}`);
 });
 
-Deno.test("LatencyByLoad fills what is not known of one from the curve of all", () => {
+Deno.test("LatencyByLoad uses the curve of all backends for the loads that are unknown of one", () => {
   const latencies = new LatencyByLoad(10 * NS_PER_S);
   for (const index of [0, 1, 2]) latencies.reset(index);
   assert.equal(latencies.estimate(0, 3, 0), 0);
@@ -499,15 +499,15 @@ Deno.test("LatencyByLoad fills what is not known of one from the curve of all", 
     for (const load of [0, 1, 2, 3]) latencies.observe(0, 10 * MS * (load + 1), load, 0);
   }
   close(latencies.estimate(1, 2, 0), 30 * MS);
-  // It is three times as slow at one load, so it is taken to be that at others.
+  // Backend 1 is three times as slow at one load, so it is expected to be as slow at other loads.
   for (let i = 0; i < 60; i++) latencies.observe(1, 60 * MS, 1, 0);
   const ratio = latencies.estimate(1, 3, 0) / latencies.estimate(0, 3, 0);
   close(latencies.estimate(1, 1, 0), 60 * MS);
-  // The curve of all has moved, too, at the load at which it was observed.
+  // At the observed load, the curve of all backends has changed, too.
   close(ratio, 60 / latencies.estimate(2, 1, 0) * MS);
 });
 
-Deno.test("LatencyByLoad forgets what is older than its life, and tries a slow one again", () => {
+Deno.test("LatencyByLoad forgets old observations, so that a slow backend is tried again", () => {
   const latencies = new LatencyByLoad(10 * NS_PER_S);
   for (const index of [0, 1]) latencies.reset(index);
   latencies.observe(0, 10 * MS, 0, 0);
@@ -517,7 +517,7 @@ Deno.test("LatencyByLoad forgets what is older than its life, and tries a slow o
   close(latencies.estimate(1, 0, 11 * NS_PER_S), 10 * MS);
 });
 
-Deno.test("LatencyByLoad knows again what it knew when a silent one answers", () => {
+Deno.test("LatencyByLoad uses its earlier observations again when a silent backend answers", () => {
   const latencies = new LatencyByLoad(10 * NS_PER_S);
   latencies.reset(0);
   for (let i = 0; i < 50; i++) {
@@ -529,23 +529,23 @@ Deno.test("LatencyByLoad knows again what it knew when a silent one answers", ()
   close(latencies.estimate(0, 1, 80), 20 * MS);
 });
 
-Deno.test("LatencyByLoad takes a pile of connections that is higher than any before for slow", () => {
+Deno.test("LatencyByLoad expects a higher latency if more connections are in flight than ever before", () => {
   const latencies = new LatencyByLoad(10 * NS_PER_S);
   latencies.reset(0);
   for (let i = 0; i < 50; i++) latencies.observe(0, 10 * MS, 3, 0);
   close(latencies.estimate(0, 7, 0), 10 * MS * 8 / 4);
   close(latencies.estimate(0, 64, 0), 10 * MS * 65 / 4);
-  close(latencies.estimate(0, 1, 0), 10 * MS); // Below it, nothing is known to be quicker.
+  close(latencies.estimate(0, 1, 0), 10 * MS); // No lower load was observed, so the estimate is not lower.
 });
 
-Deno.test("prequal takes a wait without an answer for what answers take at any load", () => {
+Deno.test("prequal counts a long wait without an answer as the latency at every load", () => {
   const candidates = candidatesOf([1, 1]);
   const [silent, works] = candidates as [TestCandidate, TestCandidate];
   const algorithm = algorithmOf({ name: "prequal" }, candidates);
   for (let i = 0; i < 50; i++) {
     for (const candidate of candidates) algorithm.answered!(candidate, 10 * MS, i % 4, i);
   }
-  algorithm.unanswered!(silent, NS_PER_MS, 2, 50); // Says nothing.
+  algorithm.unanswered!(silent, NS_PER_MS, 2, 50); // Too short to count.
   works.inFlight = 1;
   warmUp(algorithm);
   assert.equal(algorithm.pick("c", 60), silent);
@@ -575,7 +575,7 @@ Deno.test("prequal drops the most loaded result if it is hot, else the slowest",
       const n = results.length;
       const options = { pool: n, age: NS_PER_S, probes: n };
       const algorithm = new Prequal(options, createRandom(seed));
-      // As many again are down, so that the pool has room for all that are up.
+      // Half of the backends are down, so that the pool has room for all that are up.
       const candidates = candidatesOf(Array<number>(2 * n).fill(1));
       candidates.forEach((candidate, i) => {
         candidate.available = i < n;
@@ -584,17 +584,17 @@ Deno.test("prequal drops the most loaded result if it is hot, else the slowest",
         if (i < n) algorithm.unanswered(candidate, results[i]!.latency, candidate.inFlight, 0);
       });
       algorithm.pick("c", 0);
-      options.probes = 0; // What has been probed so far is all that there will be.
+      options.probes = 0; // No more probes from now on.
       const pooled: number[][] = [];
-      // The first of these drops the oldest, the second the worst.
+      // The first of these picks drops the oldest result, the second one the worst.
       const picked = [0, 1, 2].map(() => {
         const indices: number[] = [];
         pooled.push(indices);
         const trace = { considered: ({ index }: { index: number }) => indices.push(index) };
         return algorithm.pick("c", 0, { ...trace, decided() {} })!.index;
       });
-      if (pooled[1]!.length < 4) return; // With fewer, the next pick is drawn.
-      // The one picked is used up, and no longer in the pool when the worst is sought.
+      if (pooled[1]!.length < 4) return; // With fewer results, the next pick is random.
+      // The picked result is used up: it has left the pool before the worst result is dropped.
       const before = pooled[1]!.filter((index) => index !== picked[1]);
       const [dropped, ...more] = before.filter((index) => !pooled[2]!.includes(index));
       assert.ok(dropped !== undefined && more.length === 0);
@@ -620,11 +620,11 @@ function warmUp(algorithm: Algorithm, picks = 50): void {
   for (let i = 0; i < picks; i++) algorithm.pick("c", i);
 }
 
-Deno.test("prequal avoids the hot, and takes the fastest of the cold", () => {
+Deno.test("prequal avoids hot backends, and picks the fastest of the cold ones", () => {
   const candidates = candidatesOf(Array<number>(20).fill(1));
   const algorithm = algorithmOf({ name: "prequal" }, candidates);
   candidates.forEach((candidate, i) => {
-    // One is swamped although it is the fastest. Hot is what lies above the 84 % quantile of the pool.
+    // The fastest backend is overloaded. A backend above the 84 % quantile of the loads is hot.
     candidate.inFlight = i === 0 ? 100 : 1;
     algorithm.loadChanged?.(candidate);
     algorithm.answered!(candidate, (i + 1) * NS_PER_MS, candidate.inFlight, 0);
@@ -637,7 +637,7 @@ Deno.test("prequal avoids the hot, and takes the fastest of the cold", () => {
   assert.ok(fast > 400, `${fast} of 500 went to the faster half of the others`);
 });
 
-Deno.test("prequal uses no answer that is too old", () => {
+Deno.test("prequal uses no probe result that is too old", () => {
   const candidates = candidatesOf(Array<number>(20).fill(1));
   const algorithm = algorithmOf({ name: "prequal", age: NS_PER_S }, candidates);
   warmUp(algorithm);
@@ -646,7 +646,7 @@ Deno.test("prequal uses no answer that is too old", () => {
   assert.match(rule, /fewer than two probe results: drawn at random/);
 });
 
-Deno.test("prequal picks the fastest of those at most at the quantile, else the least loaded", () => {
+Deno.test("prequal picks the fastest of the results at or below the quantile; without one, the least loaded", () => {
   const backend = fc.record({
     inFlight: fc.nat(6),
     weights: fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 4 })),
@@ -658,13 +658,13 @@ Deno.test("prequal picks the fastest of those at most at the quantile, else the 
       fc.nat(),
       (backends, seed) => {
         const candidates = candidatesOf(backends.map(({ weights }) => weights[0]));
-        // With so many probes each answer is used once: none is ever told of one more in flight.
+        // With this many probes each result is used once, so none is corrected for one more connection in flight.
         const algorithm = createAlgorithm({ name: "prequal", probes: 6 }, createRandom(seed));
         candidates.forEach((candidate, i) => {
           candidate.inFlight = backends[i]!.inFlight;
           algorithm.add(candidate);
           const { inFlight, latency } = backends[i]!;
-          algorithm.unanswered!(candidate, latency, inFlight, 0); // The one way to set it at once.
+          algorithm.unanswered!(candidate, latency, inFlight, 0); // Only this call sets the latency at once.
         });
         for (let i = 0; i < 10; i++) algorithm.pick("c", 0);
         for (let i = 0; i < 20; i++) {
@@ -701,7 +701,7 @@ Deno.test("prequal picks the fastest of those at most at the quantile, else the 
   );
 });
 
-Deno.test("prequal takes for hot what exceeds 84 % of the latest probes", () => {
+Deno.test("prequal: a backend is hot if its load exceeds 84 % of the latest probes", () => {
   const candidates = candidatesOf(Array<number>(20).fill(1));
   candidates.forEach((candidate, i) => candidate.inFlight = i);
   const algorithm = algorithmOf({ name: "prequal" }, candidates);
@@ -710,11 +710,11 @@ Deno.test("prequal takes for hot what exceeds 84 % of the latest probes", () => 
   warmUp(algorithm);
   for (let i = 0; i < 500; i++) algorithm.pick("c", 50, { considered() {}, decided });
   const mean = quantiles.reduce((sum, value) => sum + value, 0) / quantiles.length;
-  // Of 0..19 all are probed alike, so 84 % of the probes find at most 16.
+  // All loads from 0 to 19 are probed equally often, so 84 % of the probes find at most 16.
   assert.ok(mean > 14.5 && mean < 16.5, `${mean}`);
 });
 
-Deno.test("prequal picks the least loaded if all in the pool are hot", () => {
+Deno.test("prequal picks the least loaded backend if all results in the pool are hot", () => {
   const candidates = candidatesOf(Array<number>(20).fill(1));
   const algorithm = algorithmOf({ name: "prequal", age: NS_PER_S }, candidates);
   warmUp(algorithm);
@@ -722,7 +722,7 @@ Deno.test("prequal picks the least loaded if all in the pool are hot", () => {
     candidate.inFlight = 5 + i;
     algorithm.unanswered!(candidate, (100 - i) * MS, candidate.inFlight, NS_PER_S);
   });
-  const now = 3 * NS_PER_S; // Too late for what has been pooled so far.
+  const now = 3 * NS_PER_S; // The results in the pool are too old now.
   algorithm.pick("c", now);
   const pooled: number[] = [];
   let rule = "";
@@ -759,7 +759,7 @@ Deno.test("prequal never picks a backend that has become unavailable", () => {
   );
 });
 
-Deno.test("prequal keeps the answers of those that were full only between two picks", () => {
+Deno.test("prequal keeps the probe results of backends that were unavailable only between two picks", () => {
   const candidates = candidatesOf(Array<number>(20).fill(1));
   const algorithm = algorithmOf({ name: "prequal" }, candidates);
   warmUp(algorithm);
@@ -774,7 +774,7 @@ Deno.test("prequal keeps the answers of those that were full only between two pi
   assert.match(rule, /least latency/);
 });
 
-Deno.test("prequal has a use for its pool however few backends there are", () => {
+Deno.test("prequal picks every backend, however few there are", () => {
   for (let n = 1; n <= 40; n++) {
     const candidates = candidatesOf(Array<number>(n).fill(1));
     const algorithm = algorithmOf({ name: "prequal" }, candidates);
@@ -800,7 +800,7 @@ Deno.test("first-available fills one backend after the other", () => {
   assert.equal(connecting(acquire(scheduler, "c", 0)).backend.id, "B1");
 });
 
-Deno.test("first-available takes the lowest of any set of places", () => {
+Deno.test("first-available picks the first of any set of available backends", () => {
   fc.assert(
     fc.property(fc.array(fc.boolean(), { minLength: 1, maxLength: 200 }), (available) => {
       const candidates = candidatesOf(available.map(() => 1));

@@ -3,7 +3,7 @@ import { createRandom } from "../../../../lib/base/mod.ts";
 import { LatestQuantile } from "../../../../lib/core/algorithms/_latest_quantile.ts";
 
 for (const share of [0, 0.5, 0.84, 1]) {
-  Deno.test(`LatestQuantile.isBelow() compares as the sorted latest values do, at ${share}`, () => {
+  Deno.test(`LatestQuantile.isBelow() agrees with the quantile ${share} of the sorted latest values`, () => {
     const random = createRandom(5);
     const latest = new LatestQuantile(share, 8);
     const values: number[] = [];

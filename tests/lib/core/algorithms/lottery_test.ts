@@ -20,7 +20,7 @@ function lotteryOf(weights: readonly number[], seed: number): Lottery {
 }
 
 for (const weights of [[1, 1], [1, 1, 1, 1, 1], [2.5, 2.5, 2.5], [1, 2, 3, 4], [5, 0, 0.5, 1]]) {
-  Deno.test(`Lottery draws pairs over weights ${weights} as if the first were put aside`, () => {
+  Deno.test(`Lottery draws two different backends of weights ${weights} like a draw without replacement`, () => {
     const lottery = lotteryOf(weights, 21);
     const total = weights.reduce((sum, weight) => sum + weight, 0);
     const counts = weights.flatMap(() => weights.map(() => 0));
@@ -37,7 +37,7 @@ for (const weights of [[1, 1], [1, 1, 1, 1, 1], [2.5, 2.5, 2.5], [1, 2, 3, 4], [
 }
 
 for (const weights of [[1, 1, 1], [1, 2, 5]]) {
-  Deno.test(`Lottery draws thrice with one uniform over weights ${weights} as if with three`, () => {
+  Deno.test(`Lottery draws three times with one random number, of weights ${weights}, like with three numbers`, () => {
     const lottery = lotteryOf(weights, 24);
     const size = weights.length;
     const counts = Array<number>(size ** 3).fill(0);

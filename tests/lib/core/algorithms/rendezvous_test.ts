@@ -17,7 +17,7 @@ function assertAgrees(weightA: number, hashA: number, weightB: number, hashB: nu
 Deno.test("compareRendezvous() agrees with the scores for any weights and hashes", () => {
   const random = createRandom(1);
   const hash = () => Math.floor(random.next() * 2 ** 32) + LOWEST;
-  // As a pick has them, hashes are high: the highest of several.
+  // In a pick, the compared hashes are high, because each is the highest of several.
   const high = () => HIGHEST - Math.floor(2 ** 32 * random.next() ** 8);
   for (let i = 0; i < 50_000; i++) {
     const [weightA, weightB] = [1 + Math.floor(random.next() * 256), 1 + random.next()];

@@ -21,22 +21,22 @@ Deno.test("RoundRobin.pick() gives nginx's sequence for weights 5, 1, 1", () => 
   assert.equal(sequence({ name: "round-robin" }, [5, 1, 1], 14), "a a b a c a a a a b a c a a");
 });
 
-Deno.test("RoundRobin.pick() goes round in order when all weigh the same", () => {
+Deno.test("RoundRobin.pick() follows the order of the configuration if all weights are equal", () => {
   assert.equal(sequence({ name: "round-robin" }, [1, 1, 1], 7), "a b c a b c a");
 });
 
-Deno.test("RoundRobin.pick() gives each its weight in every cycle, and spreads the heavy ones", () => {
+Deno.test("RoundRobin.pick() picks each backend as often as its weight in every cycle, and spreads these picks", () => {
   const weights = [7, 4, 2, 1];
   const picks = sequence({ name: "round-robin" }, weights, 10 * 14).split(" ");
   for (let cycle = 0; cycle < 10; cycle++) {
     const turn = picks.slice(14 * cycle, 14 * cycle + 14);
     assert.deepEqual([..."abcd"].map((id) => turn.filter((pick) => pick === id).length), weights);
   }
-  // Half of all picks are for a: it never waits for more than two, nor is it picked three times running.
+  // Half of all picks are for a: it never waits for three others, and is never picked three times in a row.
   assert.doesNotMatch(picks.join(""), /[^a]{3}|aaa/);
 });
 
-Deno.test("RoundRobin.pick() goes on where it was when a backend returns", () => {
+Deno.test("RoundRobin.pick() continues its cycle when a backend returns", () => {
   const { scheduler } = schedulerOf();
   const next = () => open(scheduler).backend.id;
   assert.deepEqual([next(), next()], ["B1", "B2"]);
@@ -46,8 +46,8 @@ Deno.test("RoundRobin.pick() goes on where it was when a backend returns", () =>
   assert.deepEqual(new Set([next(), next(), next()]), new Set(["B1", "B2", "B3"]));
 });
 
-Deno.test("LeastConnections.pick() counts the connection that is to come", () => {
-  // (0 + 1) / 4 < (0 + 1) / 1: the heavy one first, until it is level at (3 + 1) / 4 = 1.
+Deno.test("LeastConnections.pick() also counts the new connection", () => {
+  // (0 + 1) / 4 < (0 + 1) / 1: the heavy backend is picked first, until both are equal at (3 + 1) / 4 = 1.
   const candidates = candidatesOf([1, 4]);
   const algorithm = createAlgorithm({ name: "least-connections" }, createRandom(1));
   for (const candidate of candidates) algorithm.add(candidate);
@@ -61,7 +61,7 @@ Deno.test("LeastConnections.pick() counts the connection that is to come", () =>
   assert.deepEqual(picks.slice(3).toSorted(), ["a", "b"]);
 });
 
-Deno.test("LeastConnections.pick() takes turns among the idle, not always the first", () => {
+Deno.test("LeastConnections.pick() lets idle backends take turns, and does not always pick the first", () => {
   const { scheduler } = schedulerOf({ algorithm: "least-connections" });
   const picks = Array.from({ length: 6 }, () => {
     const lease = open(scheduler);
@@ -71,7 +71,7 @@ Deno.test("LeastConnections.pick() takes turns among the idle, not always the fi
   assert.deepEqual(picks, ["B1", "B2", "B3", "B1", "B2", "B3"]);
 });
 
-Deno.test("LeastConnections.pick() forgets those that were level when it finds a lower one", () => {
+Deno.test("LeastConnections.pick() picks the least loaded backend, not the others that were equal before it", () => {
   const { scheduler } = schedulerOf({ algorithm: "least-connections" });
   const leases = Array.from({ length: 6 }, () => open(scheduler)); // Two each.
   leases.find(({ backend }) => backend.id === "B3")!.close("closed", 0);
@@ -83,7 +83,7 @@ Deno.test("LeastConnections.pick() forgets those that were level when it finds a
 });
 
 Deno.test("PowerOfTwo.pick() draws distinct backends", () => {
-  // Of three backends with loads 0, 1, 2 the worst is picked only by drawing it twice: never.
+  // Of three backends with loads 0, 1, 2, the third could be picked only if it were drawn twice.
   const candidates = candidatesOf([1, 1, 1]);
   candidates.forEach((candidate, i) => candidate.inFlight = i);
   const algorithm = createAlgorithm({ name: "power-of-two" }, createRandom(5));
@@ -92,12 +92,12 @@ Deno.test("PowerOfTwo.pick() draws distinct backends", () => {
   const picks = 30_000;
   for (let i = 0; i < picks; i++) counts[algorithm.pick("x", 0)!.id as "a"]++;
   assert.equal(counts.c, 0);
-  // The least loaded is among two of three with probability 2/3.
+  // The least loaded backend is one of the two drawn with probability 2/3.
   const deviation = Math.sqrt(picks * (2 / 3) * (1 / 3));
   assert.ok(Math.abs(counts.a - picks * 2 / 3) < 5 * deviation, `${counts.a}`);
 });
 
-/** Backends that are to be chosen between, and what is in flight on each. */
+/** The weights of some backends, and the number of connections in flight on each. */
 interface Scene {
   readonly weights: readonly number[];
   readonly loads: readonly number[];
@@ -113,8 +113,9 @@ const SCENES: readonly Scene[] = [
 ];
 
 /**
- * The probability that each is picked, by going through all ordered draws. A draw takes each of those
- * left in proportion to weight; of those drawn the least in flight for its weight wins, the first of equals.
+ * The probability that each backend is picked, computed over all sequences of draws. Each draw takes one of the
+ * remaining backends in proportion to weight. The drawn backend with the least in flight / weight is picked; of equal
+ * ones, the first one drawn.
  */
 function chances({ weights, loads }: Scene, choices: number, distinct: boolean): number[] {
   const chance = weights.map(() => 0);
@@ -148,13 +149,13 @@ function picksOf({ weights, loads }: Scene, choices: number): number[] {
 for (const scene of SCENES) {
   for (const choices of [1, 2, 3]) {
     const { weights, loads } = scene;
-    Deno.test(`PowerOfTwo.pick() picks weights ${weights} with loads ${loads} as often as ${choices} draws imply`, () => {
+    Deno.test(`PowerOfTwo.pick() picks weights ${weights} with loads ${loads} with the probabilities for ${choices} draws`, () => {
       assertProportional(picksOf(scene, choices), chances(scene, choices, true));
     });
   }
 }
 
-Deno.test("PowerOfTwo.pick() is told apart from drawing with replacement", () => {
+Deno.test("assertProportional() can tell PowerOfTwo.pick() from draws with replacement", () => {
   for (const scene of SCENES.filter(({ loads }) => new Set(loads).size > 1)) {
     const counts = picksOf(scene, 2);
     const expected = chances(scene, 2, false).map((chance) => chance * 50_000);
@@ -174,15 +175,15 @@ function pairsPicked(algorithm: Algorithm): number[] {
   return pairs;
 }
 
-Deno.test("PowerOfTwo.pick() draws anew each time", () => {
-  // Pairs of consecutive picks among equals are as likely as each other.
+Deno.test("PowerOfTwo.pick() draws independently each time", () => {
+  // Among equal backends, all pairs of consecutive picks have the same probability.
   const algorithm = createAlgorithm({ name: "power-of-two" }, createRandom(4));
   for (const candidate of candidatesOf([1, 1, 1])) algorithm.add(candidate);
   const pairs = pairsPicked(algorithm);
   assertProportional(pairs, pairs.map(() => 1));
 });
 
-Deno.test("RandomChoice.pick() draws by weight, whatever it drew before", () => {
+Deno.test("RandomChoice.pick() draws by weight, independently of earlier draws", () => {
   const weights = [5, 3, 2];
   const algorithm = createAlgorithm({ name: "random" }, createRandom(4));
   for (const candidate of candidatesOf(weights)) algorithm.add(candidate);
@@ -190,7 +191,7 @@ Deno.test("RandomChoice.pick() draws by weight, whatever it drew before", () => 
   assertProportional(pairs, weights.flatMap((first) => weights.map((second) => first * second)));
 });
 
-Deno.test("PowerOfTwo.pick() with as many choices as backends is least connections", () => {
+Deno.test("PowerOfTwo.pick() with as many choices as backends picks the least loaded backend", () => {
   const candidates = candidatesOf([1, 1, 1, 1]);
   candidates.forEach((candidate, i) => candidate.inFlight = 9 - i);
   const algorithm = createAlgorithm({ name: "power-of-two", choices: 4 }, createRandom(5));
@@ -198,7 +199,7 @@ Deno.test("PowerOfTwo.pick() with as many choices as backends is least connectio
   for (let i = 0; i < 200; i++) assert.equal(algorithm.pick("x", 0)!.id, "d");
 });
 
-Deno.test("PowerOfTwo.pick() judges by what is in flight for the weight", () => {
+Deno.test("PowerOfTwo.pick() compares connections in flight divided by weight", () => {
   const candidates = candidatesOf([1, 3]);
   candidates[0]!.inFlight = 1;
   candidates[1]!.inFlight = 2; // 1 against 2/3.
@@ -207,7 +208,7 @@ Deno.test("PowerOfTwo.pick() judges by what is in flight for the weight", () => 
   for (let i = 0; i < 100; i++) assert.equal(algorithm.pick("x", 0)!.id, "b");
 });
 
-Deno.test("PowerOfTwo throws for choices that are no number of backends", () => {
+Deno.test("PowerOfTwo throws a RangeError if choices is not a positive integer", () => {
   for (const choices of [0, -1, 1.5, NaN]) {
     assert.throws(() => new PowerOfTwo(choices, createRandom(1)), RangeError);
   }

@@ -6,7 +6,7 @@ import { candidatesOf, type TestCandidate } from "../../../support/scheduling.ts
 
 type Score = (load: number, weight: number) => number;
 
-/** nginx's rule, word for word: a scan over all, in order. */
+/** nginx's rule without changes: a scan over all candidates, in order. */
 class PlainScan {
   readonly #current = new Map<TestCandidate, number>();
 
@@ -38,7 +38,7 @@ const SCORES: Readonly<Record<string, Score>> = {
   "least-connections": (load, weight) => (load + 1) / weight,
 };
 
-/** `SmoothGroups` and the scan, side by side in the same changing world. */
+/** `SmoothGroups` and the scan, which get the same changes. */
 class SideBySide {
   readonly #candidates: TestCandidate[];
   readonly #groups: SmoothGroups;
@@ -78,7 +78,7 @@ class SideBySide {
     this.#refresh(picked);
   }
 
-  /** One leaves, and another takes over its index with no history. */
+  /** Removes a candidate, and gives its index to another one without history. */
   #replace(candidate: TestCandidate, weight: number): void {
     this.#groups.delete(candidate);
     this.#scan.forget(candidate);
@@ -117,7 +117,7 @@ for (const [name, score] of Object.entries(SCORES)) {
     );
   });
 
-  Deno.test(`SmoothGroups picks what nginx's scan picks among hundreds, for ${name}`, () => {
+  Deno.test(`SmoothGroups picks what nginx's scan picks among hundreds of candidates, for ${name}`, () => {
     const random = createRandom(17);
     const below = (count: number) => Math.floor(random.next() * count);
     const both = new SideBySide(score, Array.from({ length: 300 }, () => 1 + below(4)));

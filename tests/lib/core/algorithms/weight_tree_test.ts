@@ -8,7 +8,7 @@ const sets = fc.array(fc.tuple(fc.nat({ max: 40 }), fc.integer({ min: 0, max: 25
   size: "max",
 });
 
-/** The tree, and the array that it stands for. */
+/** The tree, and an array with the same weights. */
 function treeAndArray(sets: readonly (readonly [number, number])[]) {
   const tree = new WeightTree();
   const weights = Array<number>(41).fill(0);
@@ -66,7 +66,7 @@ Deno.test("WeightTree.find() finds the last index for the largest number below 1
   }
 });
 
-Deno.test("WeightTree.set() leaves nothing behind after fractions came and went", () => {
+Deno.test("WeightTree.set() leaves a total of exactly 0 when all fractions are set to 0 again", () => {
   const tree = new WeightTree();
   for (let i = 0; i < 1000; i++) tree.set(i % 7, (i % 13) / 10);
   for (let i = 0; i < 7; i++) tree.set(i, 0);
@@ -87,7 +87,7 @@ Deno.test("WeightTree.find() and below() are exact while all weights are equal",
   }));
 });
 
-Deno.test("WeightTree.evenSize notices that weights are equal no more, and that they are again", () => {
+Deno.test("WeightTree.evenSize is 0 while weights differ, and correct when they are equal again", () => {
   const tree = new WeightTree();
   for (const index of [0, 1, 2]) tree.set(index, 1);
   assert.equal(tree.evenSize, 3);

@@ -10,7 +10,7 @@ import {
 } from "../../../../lib/core/mod.ts";
 import { assertMean } from "../../../support/statistics.ts";
 
-Deno.test("detectionTime() counts intervals until the last probe that is needed", () => {
+Deno.test("detectionTime() counts the intervals until the last necessary probe", () => {
   const rules = { interval: 2, fall: 3, jitter: 0 };
   assert.deepEqual(detectionTime(rules), { least: 4, mean: 5, most: 6 });
   assert.deepEqual(detectionTime(rules, 1), { least: 5, mean: 6, most: 7 });
@@ -36,7 +36,7 @@ for (
     ["failbackTime", true, failbackTime(RULES)],
   ] as const
 ) {
-  Deno.test(`${name}() is what ProbeSchedule and Health need, with jitter`, () => {
+  Deno.test(`${name}() is the time that ProbeSchedule and Health take, with jitter`, () => {
     const { least, mean, most }: NoticeTime = expected;
     const times = Array.from({ length: RUNS }, (_, seed) => noticed(ok, seed));
     for (const time of times) assert.ok(time >= least && time <= most, `${time}`);
@@ -44,7 +44,7 @@ for (
   });
 }
 
-/** How long after the change the state follows it. Probes take no time. */
+/** The time from a change until the state shows it. Probes take no time. */
 function noticed(ok: boolean, seed: number): number {
   const schedule = new ProbeSchedule(RULES, createRandom(seed), 0);
   const health = new Health(RULES);

@@ -36,7 +36,7 @@ Deno.test("Health.record() flips after fall failures and rise successes in a row
   assert.deepEqual(statesAfter(RULES, "+---++"), ["up", "up", "up", "down", "down", "up"]);
 });
 
-Deno.test("Health.record() tells when it flipped, and by how many results", () => {
+Deno.test("Health.record() reports whether the state changed, and after how many results", () => {
   const health = new Health(RULES);
   const told = [true, false, false, false, false, true, true, true].map((ok) => health.record(ok));
   assert.deepEqual(told, [
@@ -60,7 +60,7 @@ Deno.test("Health.record() follows its definition for every sequence of twelve r
         let up: boolean | undefined;
         results.forEach((ok, i) => {
           health.record(ok);
-          // Down when the last `fall` results were all bad, up when the last `rise` were all good.
+          // Down if the last `fall` results were all bad, up if the last `rise` results were all good.
           const needed = up === undefined ? 1 : up ? fall : rise;
           const last = results.slice(Math.max(i + 1 - needed, 0), i + 1);
           if (last.length === needed && last.every((result) => result !== up)) up = ok;
@@ -119,7 +119,7 @@ Deno.test("ProbeSchedule probes at once, then after a random part of the interva
 });
 
 for (const jitter of [0.1, 0.5]) {
-  Deno.test(`ProbeSchedule stretches and shrinks intervals evenly by up to ${100 * jitter} %`, () => {
+  Deno.test(`ProbeSchedule makes intervals longer or shorter by up to ${100 * jitter} %, evenly distributed`, () => {
     const at = starts({ ...RULES, jitter }, createRandom(3), 50_000).slice(1);
     assert.ok(at.every(Number.isInteger), "whole nanoseconds");
     const gaps = at.slice(1).map((time, i) => time - at[i]!);
@@ -153,7 +153,7 @@ Deno.test("ProbeSchedule never has two probes of one backend at once", () => {
   );
 });
 
-Deno.test("ProbeSchedule.begin() and end() assert that they take turns", () => {
+Deno.test("ProbeSchedule.begin() and end() assert that they are called alternately", () => {
   const schedule = new ProbeSchedule(RULES, createRandom(1), 0);
   assert.throws(() => schedule.end(0), /Assertion failed/);
   schedule.begin(0);
@@ -162,7 +162,7 @@ Deno.test("ProbeSchedule.begin() and end() assert that they take turns", () => {
   assert.throws(() => schedule.end(2), /Assertion failed/);
 });
 
-Deno.test("ProbeSchedule probes next when a probe ends that took longer than the interval", () => {
+Deno.test("ProbeSchedule: after a probe that took longer than the interval, the next one is due at once", () => {
   const schedule = new ProbeSchedule(RULES, createRandom(1), 0);
   schedule.begin(0);
   schedule.end(7 * NS_PER_S);
@@ -195,7 +195,7 @@ Deno.test("ProbeSchedule does not make up for the probes that a sleeping machine
   assert.equal(schedule.dueAt, woken + RULES.interval);
 });
 
-/** A probe that began: what comes of it, and after how long. */
+/** The result of a probe that began at this time, and how long it took. */
 type Probe = (begun: Nanoseconds) => { ok: boolean; took: Nanoseconds };
 
 /** Probes a backend in virtual time. Returns when it was first in this state after `from`. */
@@ -258,7 +258,7 @@ for (const { what, rules, took } of DETECTIONS) {
   });
 }
 
-Deno.test("ProbeSchedule and Health detect a crash within the intervals as jitter stretches them", () => {
+Deno.test("ProbeSchedule and Health detect a crash in (fall − 1) to fall intervals, which jitter makes longer or shorter", () => {
   const rules = { ...RULES, jitter: 0.1 };
   const waits = Array.from({ length: RUNS }, (_, seed) => {
     const probe: Probe = (begun) => ({ ok: begun < BREAKS, took: 0 });
@@ -267,12 +267,12 @@ Deno.test("ProbeSchedule and Health detect a crash within the intervals as jitte
   for (const wait of waits) {
     assert.ok(wait >= 2 * 0.9 * rules.interval && wait <= 3 * 1.1 * rules.interval, `${wait}`);
   }
-  // Until the next probe, half of an interval, and longer ones are hit more often: E[I²] / 2E[I], where
-  // E[I²] = I² (1 + jitter²/3); then two whole ones.
+  // The crash is more often in a long interval, so the mean time to the next probe is E[I²] / 2E[I], where
+  // E[I²] = I² (1 + jitter²/3). Then two whole intervals follow.
   assertMean(waits, rules.interval * (2 + (1 + 0.1 ** 2 / 3) / 2));
 });
 
-Deno.test("ProbeSchedule and Health find a backend back in (rise − 1) to rise intervals", () => {
+Deno.test("ProbeSchedule and Health detect that a backend is back in (rise − 1) to rise intervals", () => {
   const back = BREAKS + 60 * NS_PER_S;
   const waits = Array.from({ length: RUNS }, (_, seed) => {
     const probe: Probe = (begun) => ({ ok: begun < BREAKS || begun >= back, took: 0 });
@@ -282,7 +282,7 @@ Deno.test("ProbeSchedule and Health find a backend back in (rise − 1) to rise 
   assertMean(waits, 1.5 * RULES.interval);
 });
 
-Deno.test("ProbeSchedule and Health overlook an outage that is shorter than fall − 1 intervals", () => {
+Deno.test("ProbeSchedule and Health do not detect an outage that is shorter than fall − 1 intervals", () => {
   for (let seed = 0; seed < 500; seed++) {
     const back = BREAKS + 2 * RULES.interval;
     const schedule = new ProbeSchedule(RULES, createRandom(seed), 0);

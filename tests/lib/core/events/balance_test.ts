@@ -81,7 +81,7 @@ Deno.test("EventBalance counts connections from their arrival to their end", () 
   assert.equal(balance.present, 0);
 });
 
-Deno.test("Events tell since when a client has been there, over waits and failovers", () => {
+Deno.test("events contain the time since a client arrived, also after waits and failovers", () => {
   const { scheduler, emitted } = schedulerOf({
     backends: [{ id: "B1", maxConnections: 1 }, { id: "B2", maxConnections: 1 }],
     queue: { length: 1, timeout: 1e9 },

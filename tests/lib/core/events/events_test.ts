@@ -17,7 +17,7 @@ function modeChanged(backend: string): BackendModeChanged {
   return { type: "backend_mode_changed", at_ms: 0, backend, mode: "drain", in_flight: 0 };
 }
 
-Deno.test("EventStream.emit() calls the readers of that kind, in the order in which they came", () => {
+Deno.test("EventStream.emit() calls the readers of the event's type, in the order in which they subscribed", () => {
   const events = strictEventStream();
   const heard: string[] = [];
   events.subscribe(
@@ -42,7 +42,7 @@ Deno.test("EventStream.wanted says whether a type of event has a reader", () => 
 
 Deno.test("EventStream.followsConnections is true if any usual event of connections has a reader", () => {
   const types = [...EVENT_TYPES, ...REPLAY_TYPES];
-  /** What a reader of some types reads of one connection. */
+  /** The events of one connection that a reader of these types reads. */
   const readOfOne = (wanted: typeof types) => {
     const events = strictEventStream();
     const read: string[] = [];
@@ -68,7 +68,7 @@ Deno.test("EventStream.followsConnections is true if any usual event of connecti
   }
 });
 
-Deno.test("EventStream.subscribe() is undone for itself alone, even when one function reads twice", () => {
+Deno.test("EventStream.subscribe() returns a function that ends only this subscription of a reader that has two", () => {
   const events = strictEventStream();
   const heard: LbEvent[] = [];
   const reader = (event: LbEvent) => heard.push(event);
@@ -81,7 +81,7 @@ Deno.test("EventStream.subscribe() is undone for itself alone, even when one fun
   assert.ok(events.wanted.probe);
 });
 
-Deno.test("EventStream.emit() finishes with the readers it began with when one of them leaves", () => {
+Deno.test("EventStream.emit() still calls all readers of an event when one of them ends its subscription", () => {
   const events = strictEventStream();
   const heard: string[] = [];
   const stopFirst = events.subscribe("test", ["backend_mode_changed"], () => {
@@ -117,7 +117,7 @@ Deno.test("EventStream.emit() detaches a reader that throws, reports it once, an
   assert.ok(!events.wanted.probe, "it reads no other kind either");
 });
 
-Deno.test("EventStream.emit() isolates a reader that throws while another one makes an event", () => {
+Deno.test("EventStream.emit() isolates a reader that throws at an event which another reader has emitted", () => {
   const failures: ReaderFailure[] = [];
   const events = new EventStream((failure) => failures.push(failure));
   const heard: string[] = [];
@@ -134,7 +134,7 @@ Deno.test("EventStream.emit() isolates a reader that throws while another one ma
   assert.deepEqual(failures.map(({ reader }) => reader), ["inner"]);
 });
 
-Deno.test("EventStream.emit() lets a failure pass when the stream's owner throws it", () => {
+Deno.test("EventStream.emit() throws the failure of a reader if onReaderFailed throws it", () => {
   const events = strictEventStream();
   events.subscribe("reader", ["backend_mode_changed"], () => {
     throw new TypeError("a defect");

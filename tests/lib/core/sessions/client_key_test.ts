@@ -3,12 +3,12 @@ import fc from "fast-check";
 import { clientKey } from "../../../../lib/core/mod.ts";
 
 const CASES: readonly [address: string, ipv4: number, ipv6: number, key: string][] = [
-  // The whole address, as it came.
+  // The whole address, unchanged.
   ["192.168.1.77", 32, 128, "192.168.1.77"],
   ["2001:db8::1", 32, 128, "2001:db8::1"],
   ["::1", 32, 128, "::1"],
   ["::", 32, 128, "::"],
-  // In its one spelling.
+  // In its canonical form.
   ["2001:DB8:0:0::1", 32, 128, "2001:db8::1"],
   ["2001:0db8:0:1:0:0:0:1", 32, 128, "2001:db8:0:1::1"],
   ["1:0:0:2:0:0:0:3", 32, 128, "1:0:0:2::3"],
@@ -46,7 +46,7 @@ const CASES: readonly [address: string, ipv4: number, ipv6: number, key: string]
   ["::ffff:c0a8:14d", 32, 64, "192.168.1.77"],
   ["::ffff:c0a8:14d", 24, 64, "192.168.1.0/24"],
   ["0:0:0:0:0:FFFF:C0A8:014D", 32, 128, "192.168.1.77"],
-  // A simulation names its clients as it likes.
+  // A simulation may give its clients any names.
   ["client-7", 24, 64, "client-7"],
   ["", 24, 64, ""],
   ["a.b.c.d", 24, 64, "a.b.c.d"],
@@ -63,7 +63,7 @@ const CASES: readonly [address: string, ipv4: number, ipv6: number, key: string]
 ];
 
 for (const [address, ipv4, ipv6, key] of CASES) {
-  Deno.test(`clientKey() takes "${address}" with /${ipv4} and /${ipv6} for "${key}"`, () => {
+  Deno.test(`clientKey() of "${address}" with /${ipv4} and /${ipv6} is "${key}"`, () => {
     assert.equal(clientKey(address, ipv4, ipv6), key);
   });
 }
@@ -75,9 +75,9 @@ function bits(parts: readonly number[], width: number): string {
   return parts.map((part) => part.toString(2).padStart(width, "0")).join("");
 }
 
-Deno.test("clientKey() is the same for two IPv4 addresses exactly if their leading bits are", () => {
+Deno.test("clientKey() is the same for two IPv4 addresses exactly if their leading bits are the same", () => {
   fc.assert(fc.property(octets, octets, fc.nat({ max: 32 }), fc.nat({ max: 32 }), (a, b, k, n) => {
-    // Two drawn at random share next to nothing, so the second one starts with k bits of the first.
+    // Two random addresses share almost no bits, so the second one begins with k bits of the first.
     const joined = bits(a, 8).slice(0, k) + bits(b, 8).slice(k);
     const c = [0, 8, 16, 24].map((at) => parseInt(joined.slice(at, at + 8), 2));
     const same = bits(a, 8).slice(0, n) === joined.slice(0, n);
@@ -85,7 +85,7 @@ Deno.test("clientKey() is the same for two IPv4 addresses exactly if their leadi
   }));
 });
 
-Deno.test("clientKey() is the same for two IPv6 addresses exactly if their leading bits are", () => {
+Deno.test("clientKey() is the same for two IPv6 addresses exactly if their leading bits are the same", () => {
   const text = (parts: readonly number[]) => parts.map((part) => part.toString(16)).join(":");
   fc.assert(
     fc.property(groups, groups, fc.nat({ max: 128 }), fc.nat({ max: 128 }), (a, b, k, n) => {

@@ -10,7 +10,7 @@ interface Note {
 
 const RULES = { maxEntries: 1000, batch: 2, retry: 100, retryMax: 350 };
 
-/** A journal whose store is there. */
+/** A journal whose store is open. */
 function opened(rules = RULES): SessionJournal<Note> {
   const journal = new SessionJournal<Note>(rules);
   assert.equal(journal.opened([], 0), undefined);
@@ -29,7 +29,7 @@ function taken(journal: SessionJournal<Note>): string | undefined {
   return journal.take()?.map(({ key }) => key).join("");
 }
 
-Deno.test("SessionJournal.take() hands out batches, what has waited longest first", () => {
+Deno.test("SessionJournal.take() returns batches, the changes that have waited longest first", () => {
   const journal = opened();
   note(journal, "abcde");
   assert.equal(taken(journal), "ab");
@@ -41,7 +41,7 @@ Deno.test("SessionJournal.take() hands out batches, what has waited longest firs
   assert.equal(taken(journal), undefined);
 });
 
-Deno.test("SessionJournal.take() hands out one batch at a time, and nothing before there is a store", () => {
+Deno.test("SessionJournal.take() returns one batch at a time, and nothing before the store is open", () => {
   const journal = new SessionJournal<Note>(RULES);
   note(journal, "abc");
   assert.equal(journal.usable, false);
@@ -51,7 +51,7 @@ Deno.test("SessionJournal.take() hands out one batch at a time, and nothing befo
   assert.equal(taken(journal), undefined);
 });
 
-Deno.test("SessionJournal.note() keeps the latest of a session, in its place", () => {
+Deno.test("SessionJournal.note() replaces an earlier change of the same session, and keeps its place", () => {
   const journal = opened();
   note(journal, "ab", 1);
   note(journal, "a", 2);
@@ -59,7 +59,7 @@ Deno.test("SessionJournal.note() keeps the latest of a session, in its place", (
   assert.deepEqual(journal.take(), [...notes("a", 2), ...notes("b", 1)]);
 });
 
-Deno.test("SessionJournal.note() while a session is being written has it written again", () => {
+Deno.test("SessionJournal.note() of a session that is being written makes the journal write it again", () => {
   const journal = opened();
   note(journal, "a", 1);
   journal.take();
@@ -68,7 +68,7 @@ Deno.test("SessionJournal.note() while a session is being written has it written
   assert.deepEqual(journal.take(), notes("a", 2));
 });
 
-Deno.test("SessionJournal.note() drops removed sessions when there is too much, and then the oldest", () => {
+Deno.test("SessionJournal.note() discards changes of removed sessions if there are too many, and then the oldest changes", () => {
   const journal = opened({ ...RULES, maxEntries: 2, batch: 9 });
   note(journal, "ab");
   note(journal, "c", 0, true);
@@ -81,7 +81,7 @@ Deno.test("SessionJournal.note() drops removed sessions when there is too much, 
   assert.equal(taken(journal), "bcde");
 });
 
-Deno.test("SessionJournal.note() that drops what a store missed does not keep it from catching up", () => {
+Deno.test("SessionJournal.note() may discard a change that the store missed, and the outage still ends", () => {
   const journal = opened({ ...RULES, maxEntries: 1, batch: 9 });
   journal.failed(100);
   note(journal, "a", 0, true);
@@ -91,7 +91,7 @@ Deno.test("SessionJournal.note() that drops what a store missed does not keep it
   assert.deepEqual(journal.written(300), { outage: 200, written: 2 });
 });
 
-Deno.test("SessionJournal.failed() says once that an outage begins, and leaves the store alone ever longer", () => {
+Deno.test("SessionJournal.failed() returns true only when an outage begins, and makes each pause longer", () => {
   const journal = opened();
   const waits = [];
   for (const first of [true, false, false, false]) {
@@ -102,7 +102,7 @@ Deno.test("SessionJournal.failed() says once that an outage begins, and leaves t
   assert.equal(journal.usable, false);
 });
 
-Deno.test("SessionJournal.failed() goes on with its waits when a recovery does not last", () => {
+Deno.test("SessionJournal.failed(): the pauses go on growing if a recovery does not last", () => {
   const journal = opened();
   let now = 0;
   const fails = (after: number) => {
@@ -115,7 +115,7 @@ Deno.test("SessionJournal.failed() goes on with its waits when a recovery does n
   assert.equal(fails(350), 100, "it has worked for as long as the longest wait");
 });
 
-Deno.test("SessionJournal.failed() takes the batch back, and a later change in it stays the later", () => {
+Deno.test("SessionJournal.failed() takes the batch back, and a later change of the same session replaces the one in the batch", () => {
   const journal = opened();
   note(journal, "ab", 1);
   assert.deepEqual(journal.take(), notes("ab", 1));
@@ -125,14 +125,14 @@ Deno.test("SessionJournal.failed() takes the batch back, and a later change in i
   assert.deepEqual(journal.take(), [...notes("a", 2), ...notes("b", 1)]);
 });
 
-Deno.test("SessionJournal.opened() after an outage has everything written, and says when that is done", () => {
+Deno.test("SessionJournal.opened() after an outage makes the journal write all sessions, and written() reports when that is done", () => {
   const journal = opened();
   journal.failed(100);
   note(journal, "c");
   assert.equal(journal.opened(notes("abc"), 500), undefined);
   assert.equal(taken(journal), "ca");
   assert.equal(journal.written(600), undefined);
-  // What comes meanwhile is no part of what was missed.
+  // Changes that come now are not among those that the store has missed.
   note(journal, "xyz");
   assert.equal(taken(journal), "bx");
   assert.deepEqual(journal.written(700), { outage: 600, written: 4 });
@@ -142,13 +142,13 @@ Deno.test("SessionJournal.opened() after an outage has everything written, and s
   assert.equal(journal.retryAt, 1200);
 });
 
-Deno.test("SessionJournal.opened() ends an outage at once if there is nothing to tell", () => {
+Deno.test("SessionJournal.opened() ends an outage at once if there is nothing to write", () => {
   const journal = new SessionJournal<Note>(RULES);
   assert.equal(journal.failed(100), true);
   assert.deepEqual(journal.opened([], 300), { outage: 200, written: 0 });
 });
 
-Deno.test("SessionJournal goes on with the same outage if the store fails before it has caught up", () => {
+Deno.test("SessionJournal continues the same outage if the store fails before all missed changes are written", () => {
   const journal = opened();
   journal.failed(100);
   journal.opened(notes("abc"), 200);
@@ -164,7 +164,7 @@ Deno.test("SessionJournal goes on with the same outage if the store fails before
 /** What can happen to a journal and its store. */
 type Step = "change" | "write" | "fail" | "open" | "lose";
 
-Deno.test("SessionJournal: whatever fails, a store that works in the end knows every session as it is", () => {
+Deno.test("SessionJournal: after any failures, a store that works again has the present state of every session", () => {
   const step = fc.record({
     what: fc.constantFrom<Step>(
       "change",

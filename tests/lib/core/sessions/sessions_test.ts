@@ -13,7 +13,7 @@ function keys(map: SessionMap<string>): string[] {
   return [...map.values()].map(({ key }) => key);
 }
 
-/** The keys of the sessions that have had to make room so far. */
+/** The keys of the sessions that were removed so far to make room. */
 function evictionsOf(map: SessionMap<string>): string[] {
   const evicted: string[] = [];
   map.onEvict = ({ key }) => evicted.push(key);
@@ -27,7 +27,7 @@ function connect(map: SessionMap<string>, key: string, now: number): Session<str
   return session;
 }
 
-Deno.test("SessionMap.find() gives a client's session, and only that client's", () => {
+Deno.test("SessionMap.find() returns the session of this client, and of no other client", () => {
   const map = sessions();
   assert.equal(map.find("a", 0), undefined);
   const session = map.pin("a", "B1", 0);
@@ -49,7 +49,7 @@ Deno.test("SessionMap.find() does not prolong a session: connections do", () => 
   const map = sessions();
   const session = connect(map, "a", 0);
   map.closed(session, 0);
-  // A client that asks and is turned away has had no connection.
+  // A client that asks for a backend and is refused has had no connection.
   assert.equal(map.find("a", TTL / 2), session);
   assert.equal(map.find("a", TTL + 1), undefined);
 });
@@ -67,7 +67,7 @@ Deno.test("SessionMap keeps a session in use for as long as a connection is open
   assert.equal(map.find("a", 12 * TTL + 1), undefined);
 });
 
-Deno.test("SessionMap.pin() drops whatever has expired", () => {
+Deno.test("SessionMap.pin() drops all expired sessions", () => {
   const map = sessions();
   for (let i = 0; i < 10; i++) map.closed(connect(map, `old${i}`, i), i);
   connect(map, "open", 10);
@@ -76,7 +76,7 @@ Deno.test("SessionMap.pin() drops whatever has expired", () => {
   assert.deepEqual(keys(map).toSorted(), ["new", "open", "young"]);
 });
 
-Deno.test("SessionMap.pin() makes room by the least recently used", () => {
+Deno.test("SessionMap.pin() drops the least recently used session to make room", () => {
   const map = sessions(3);
   for (const [now, key] of ["a", "b", "c"].entries()) map.closed(connect(map, key, now), now);
   map.closed(connect(map, "a", 3), 3);
@@ -87,7 +87,7 @@ Deno.test("SessionMap.pin() makes room by the least recently used", () => {
   assert.equal(map.find("b", 4), undefined);
 });
 
-Deno.test("SessionMap.pin() rather evicts an idle client than one with an open connection", () => {
+Deno.test("SessionMap.pin() evicts an idle client before a client with an open connection", () => {
   const map = sessions(2);
   connect(map, "talking", 0);
   map.closed(connect(map, "idle", 1), 2);
@@ -96,14 +96,14 @@ Deno.test("SessionMap.pin() rather evicts an idle client than one with an open c
   assert.deepEqual(evicted, ["idle"]);
 });
 
-Deno.test("SessionMap.pin() evicts a client with open connections when all have some", () => {
+Deno.test("SessionMap.pin() evicts a client with open connections if all clients have some", () => {
   const map = sessions(2);
   const eldest = connect(map, "a", 0);
   connect(map, "b", 1);
   const evicted = evictionsOf(map);
   map.pin("c", "B1", 2);
   assert.deepEqual(evicted, ["a"]);
-  // Its connections still end, which neither brings it back nor disturbs its client's next session.
+  // When its connections end, the session does not come back, and the client's next session does not change.
   const next = connect(map, "a", 3);
   map.closed(eldest, 4);
   assert.equal(eldest.open, 0);
@@ -122,7 +122,7 @@ Deno.test("SessionMap.pin() never keeps more than max_entries", () => {
   }
 });
 
-Deno.test("SessionMap.configure() with fewer max_entries evicts all that are too many at the next session", () => {
+Deno.test("SessionMap.configure() with a smaller max_entries: the next session evicts all sessions beyond it", () => {
   const map = sessions(5);
   for (const [now, key] of ["a", "b", "c", "d", "e"].entries()) connect(map, key, now);
   const evicted = evictionsOf(map);
@@ -148,7 +148,7 @@ Deno.test("SessionMap.forget() ends a backend's sessions, and no client waits to
   assert.equal(map.find("talking", 1), undefined);
 });
 
-/** What a `SessionMap` is to do, by a list and scans over it. */
+/** The same rules as those of `SessionMap`, by scans over a list. */
 class Model {
   readonly clients: { key: string; open: number; usedAt: number; order: number }[] = [];
   #order = 0;
@@ -182,7 +182,7 @@ class Model {
   }
 }
 
-Deno.test("SessionMap does what scans over a list do", () => {
+Deno.test("SessionMap does the same as scans over a list", () => {
   const step = fc.record({
     what: fc.constantFrom("open", "open", "close"),
     client: fc.nat({ max: 7 }),
@@ -229,7 +229,7 @@ Deno.test("SessionMap does what scans over a list do", () => {
   }));
 });
 
-Deno.test("SessionMap.adopt() takes over what is new, and what is newer than what is known", () => {
+Deno.test("SessionMap.adopt() adopts a session that is new, or newer than the one that is known", () => {
   const map = sessions();
   const record = { key: "a", backend: "B1", home: "B2", changedAt: 1e6, usedAt: 5e6 };
   assert.equal(map.adopt(record, 9e6), true);
@@ -245,7 +245,7 @@ Deno.test("SessionMap.adopt() takes over what is new, and what is newer than wha
   assert.equal(session.backend, "B3");
 });
 
-Deno.test("SessionMap.adopt() gives way to the store when both changed in the same millisecond", () => {
+Deno.test("SessionMap.adopt() prefers the session of the store if both changed in the same millisecond", () => {
   const map = sessions();
   map.pin("a", "B1", 1_900_000);
   assert.equal(
@@ -254,7 +254,7 @@ Deno.test("SessionMap.adopt() gives way to the store when both changed in the sa
   );
 });
 
-Deno.test("SessionMap.adopt() ignores what has expired, and is bounded", () => {
+Deno.test("SessionMap.adopt() ignores an expired session, and keeps no more than max_entries", () => {
   const map = sessions(2);
   const record = { backend: "B1", home: "B1", changedAt: 0, usedAt: 0 };
   assert.equal(map.adopt({ key: "a", ...record }, TTL + 1), false);
@@ -263,7 +263,7 @@ Deno.test("SessionMap.adopt() ignores what has expired, and is bounded", () => {
   assert.equal(map.find("b", TTL + 1), undefined);
 });
 
-Deno.test("SessionMap.adopt() keeps those without a connection in the order in which they expire", () => {
+Deno.test("SessionMap.adopt() keeps sessions without a connection in the order in which they expire", () => {
   const map = sessions();
   map.closed(connect(map, "a", 100), 100);
   map.adopt({ key: "b", backend: "B1", home: "B1", changedAt: 0, usedAt: 50 }, 200);
@@ -272,7 +272,7 @@ Deno.test("SessionMap.adopt() keeps those without a connection in the order in w
   assert.equal(map.find("c", 200)!.usedAt, 200, "another clock may be ahead");
 });
 
-Deno.test("SessionMap says of each session that is one no more that it is dropped", () => {
+Deno.test("SessionMap sets `dropped` of each session that it removes", () => {
   const map = new SessionMap<string>({ ttl: 10, maxEntries: 2 });
   const pin = (key: string, now: number) => map.pin(key, "B1", now);
   const [expired, evicted] = [pin("a", 0), pin("b", 5)];

@@ -1,4 +1,4 @@
-/** Several balancers that tell each other of their sessions, each by a clock of its own. */
+/** Several balancers that share their sessions, each with a clock of its own. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { NS_PER_MS, NS_PER_S } from "../../../../lib/base/mod.ts";
@@ -15,7 +15,7 @@ interface Stored {
   readonly changedAt: number;
 }
 
-/** A balancer, whose wall clock is wrong by so many milliseconds, and the store that all of them share. */
+/** A balancer whose wall clock is wrong by `skewMs`. All balancers share the store. */
 function balancer(store: Map<string, Stored>, skewMs: number, onFailback: "return" | "stay") {
   const { scheduler } = schedulerOf({
     backends: BACKENDS,
@@ -49,7 +49,7 @@ function balancer(store: Map<string, Stored>, skewMs: number, onFailback: "retur
   };
 }
 
-Deno.test("balancers that share sessions agree on a client's backend, however wrong their clocks are", () => {
+Deno.test("balancers that share sessions send a client to the same backend, however wrong their clocks are", () => {
   const step = fc.record({
     balancer: fc.nat({ max: 2 }),
     client: fc.constantFrom("a", "b", "c", "d", "e"),

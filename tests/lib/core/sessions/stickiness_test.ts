@@ -3,14 +3,14 @@ import { NS_PER_S } from "../../../../lib/base/mod.ts";
 import { acquire, connecting, open, retried } from "../../../support/phases.ts";
 import { bringUp, schedulerOf, STICKY, takeDown } from "../../../support/scheduling.ts";
 
-/** Opens a connection of a client and closes it at once; who served it. */
+/** Opens a connection of a client and closes it at once. Returns its backend. */
 function visit(lab: ReturnType<typeof schedulerOf>, client = "10.0.0.1", now = 0): string {
   const lease = open(lab.scheduler, client, now);
   lease.close("closed", now);
   return lease.backend.id;
 }
 
-Deno.test("sessionMap keeps a client on its backend, and clients apart", () => {
+Deno.test("sessionMap keeps each client on its own backend", () => {
   const lab = schedulerOf({ sticky: STICKY });
   assert.equal(visit(lab, "10.0.0.1"), "B1");
   assert.equal(visit(lab, "10.0.0.2"), "B2");
@@ -21,7 +21,7 @@ Deno.test("sessionMap keeps a client on its backend, and clients apart", () => {
   assert.deepEqual([...lab.scheduler.sessionMap], [["10.0.0.1", "B1"], ["10.0.0.2", "B2"]]);
 });
 
-Deno.test("sessionMap counts clients that share a prefix as one", () => {
+Deno.test("sessionMap counts clients with the same prefix as one client", () => {
   const lab = schedulerOf({ sticky: { ...STICKY, ipv4Prefix: 24 } });
   assert.equal(visit(lab, "10.0.0.1"), "B1");
   assert.equal(visit(lab, "10.0.0.200"), "B1");
@@ -40,13 +40,13 @@ Deno.test("a session expires when its client has been away for longer than the t
 Deno.test("a session does not expire while its client has a connection open", () => {
   const lab = schedulerOf({ sticky: { ...STICKY, ttl: 10 } });
   const long = open(lab.scheduler, "c", 0);
-  visit(lab, "other", 500); // Sweeps what has expired.
+  visit(lab, "other", 500); // Removes expired sessions.
   assert.equal(visit(lab, "c", 1000), long.backend.id);
   long.close("closed", 2000);
   assert.equal(visit(lab, "c", 2010), long.backend.id, "the ttl begins when the connection ends");
 });
 
-Deno.test("sessionMap drops the least recently used when it is full, and says so", () => {
+Deno.test("sessionMap drops the least recently used session when it is full, and emits session_evicted", () => {
   const lab = schedulerOf({ sticky: { ...STICKY, maxEntries: 2 } });
   visit(lab, "a", 1);
   visit(lab, "b", 2);
@@ -58,7 +58,7 @@ Deno.test("sessionMap drops the least recently used when it is full, and says so
   ]);
 });
 
-Deno.test("a client whose backend is down is pinned to another, once", () => {
+Deno.test("a client whose backend is down is moved once, to another backend", () => {
   const lab = schedulerOf({ sticky: STICKY });
   assert.equal(visit(lab), "B1");
   takeDown(lab.scheduler, "B1", 5);
@@ -94,7 +94,7 @@ Deno.test("a moved client stays where it is, with on_failback: stay", () => {
   assert.equal(visit(lab, "10.0.0.1", 11), moved);
 });
 
-Deno.test("a client returns to a backend that failed it only after a probe has succeeded", () => {
+Deno.test("a client whose connect has failed returns to this backend only after a probe has succeeded", () => {
   const lab = schedulerOf({ sticky: STICKY });
   visit(lab);
   const failed = connecting(acquire(lab.scheduler, "10.0.0.1", 5));
@@ -103,13 +103,13 @@ Deno.test("a client returns to a backend that failed it only after a probe has s
   next.connected(6);
   next.close("closed", 6);
   assert.notEqual(next.backend.id, "B1");
-  // B1 is still marked up: without the rule every connection would first run into it again.
+  // B1 is still marked as up: without this rule, each connection would first try B1 again.
   assert.equal(visit(lab, "10.0.0.1", 7), next.backend.id);
   lab.scheduler.probed("B1", true, 8, 0);
   assert.equal(visit(lab, "10.0.0.1", 9), "B1");
 });
 
-Deno.test("a client does not return on the strength of a probe from before the failure", () => {
+Deno.test("a client does not return because of a probe that succeeded before the failure", () => {
   const lab = schedulerOf({ sticky: STICKY });
   visit(lab, "c", 1);
   lab.scheduler.probed("B1", true, 2, 0);
@@ -119,7 +119,7 @@ Deno.test("a client does not return on the strength of a probe from before the f
   assert.equal(visit(lab, "c", 5), next.backend.id);
 });
 
-Deno.test("a full backend lends a connection out and keeps the pin", () => {
+Deno.test("while a backend is full, a connection of its client goes to another backend, and the session stays pinned", () => {
   const lab = schedulerOf({
     sticky: STICKY,
     backends: [{ id: "B1", maxConnections: 1 }, { id: "B2" }],
@@ -131,7 +131,7 @@ Deno.test("a full backend lends a connection out and keeps the pin", () => {
   assert.equal(visit(lab), "B1");
 });
 
-Deno.test("removeBackend() ends its sessions, and no client waits to return to it", () => {
+Deno.test("removeBackend() ends the sessions of the backend, and no client returns to it", () => {
   const lab = schedulerOf({ sticky: STICKY });
   visit(lab, "a");
   visit(lab, "b");
@@ -148,7 +148,7 @@ Deno.test("removeBackend() ends its sessions, and no client waits to return to i
 const UNPROBED = { type: "none", interval: 1, jitter: 0, rise: 1, fall: 1 };
 const PAIR_AND_BACKUP = ["B1", "B2", { id: "B3", backup: true }];
 
-Deno.test("a client that came while only a backup was there leaves it when a primary works", () => {
+Deno.test("a client that was pinned to a backup moves to a primary when one works", () => {
   const lab = schedulerOf({ sticky: STICKY, backends: PAIR_AND_BACKUP });
   takeDown(lab.scheduler, "B1", 1);
   takeDown(lab.scheduler, "B2", 1);
@@ -167,7 +167,7 @@ Deno.test("a client that came while only a backup was there leaves it when a pri
   assert.equal(visit(lab, "c", 6), "B2", "a primary is as good as another");
 });
 
-Deno.test("a client leaves a backup although its own primary never comes back", () => {
+Deno.test("a client leaves a backup for another primary while its own primary is still down", () => {
   const lab = schedulerOf({ sticky: STICKY, backends: PAIR_AND_BACKUP });
   assert.equal(visit(lab, "c", 0), "B1");
   takeDown(lab.scheduler, "B1", 1);
@@ -179,7 +179,7 @@ Deno.test("a client leaves a backup although its own primary never comes back", 
   assert.equal(visit(lab, "c", 6), "B1", "it still has a home to return to");
 });
 
-Deno.test("a client does not leave a backup for a primary that has only just let it down", () => {
+Deno.test("a client does not leave a backup for a primary to which its connect has just failed", () => {
   const lab = schedulerOf({ sticky: STICKY, backends: ["B1", { id: "B3", backup: true }] });
   const failed = connecting(acquire(lab.scheduler, "c", 1));
   retried(failed, 2).leave(2);
@@ -188,7 +188,7 @@ Deno.test("a client does not leave a backup for a primary that has only just let
   assert.equal(visit(lab, "c", 5), "B1");
 });
 
-Deno.test("a client that a backup let down is not sent back to it while a primary is there", () => {
+Deno.test("a client that has left a failed backup for a primary stays there when the backup works again", () => {
   const lab = schedulerOf({ sticky: STICKY, backends: ["B1", { id: "B3", backup: true }] });
   takeDown(lab.scheduler, "B1", 1);
   assert.equal(visit(lab, "c", 2), "B3");
@@ -199,7 +199,7 @@ Deno.test("a client that a backup let down is not sent back to it while a primar
   assert.equal(visit(lab, "c", 6), "B1");
 });
 
-Deno.test("a client leaves a backup although the primary that comes first never proves that it works", () => {
+Deno.test("a client leaves a backup although the primary that it would get first never proves that it works", () => {
   for (const algorithm of ["first-available", "source-hash", "round-robin"] as const) {
     const lab = schedulerOf({
       algorithm,
@@ -212,7 +212,7 @@ Deno.test("a client leaves a backup although the primary that comes first never 
     const second = retried(connection, 2).backend;
     retried(connection, 2).leave(3);
     assert.equal(visit(lab, "c", 4), "B3");
-    // Another client's connect proves one of them, and never the one that this client would get.
+    // Another client's connect proves one primary, but not the one that this client would get.
     let lease = connecting(acquire(lab.scheduler, "other", 5));
     if (lease.backend === first) lease = retried(lease, 5);
     assert.equal(lease.backend, second);
@@ -257,7 +257,7 @@ Deno.test("a session keeps its home over several failovers", () => {
   assert.equal(visit(lab, "c", 8), "B1");
 });
 
-Deno.test("without health checks a client returns to a backend that failed it only after another's connect has succeeded", () => {
+Deno.test("without health checks a client returns to a backend that failed only after another client's connect has succeeded", () => {
   const lab = schedulerOf({ sticky: STICKY, healthCheck: UNPROBED });
   const next = connecting(acquire(lab.scheduler, "c", 1));
   const failed = next.backend;
@@ -284,7 +284,7 @@ Deno.test("a client returns only if no connect has failed since the last success
   assert.equal(visit(lab, "c", 9), "B1");
 });
 
-Deno.test("a client whose backend has failed it with no retry left goes to another at its next connection", () => {
+Deno.test("a client whose connect failed without a retry left goes to another backend at its next connection", () => {
   for (const healthCheck of [UNPROBED, { ...UNPROBED, type: "tcp" }]) {
     const lab = schedulerOf({ sticky: STICKY, retries: 0, healthCheck });
     assert.equal(visit(lab, "c", 1), "B1");
@@ -296,7 +296,7 @@ Deno.test("a client whose backend has failed it with no retry left goes to anoth
   }
 });
 
-Deno.test("a client whose backend has failed it tries it again if there is no other", () => {
+Deno.test("a client whose connect failed tries the same backend again if there is no other", () => {
   const lab = schedulerOf({ sticky: STICKY, retries: 0, backends: ["B1", "B2"] });
   assert.equal(visit(lab, "c", 1), "B1");
   takeDown(lab.scheduler, "B2", 1);
@@ -314,7 +314,7 @@ Deno.test("without health checks a client returns to a backend that was only dra
   assert.equal(visit(lab, "c", 5), "B1");
 });
 
-Deno.test("IPv4 clients of a dual-stack listener share a session with themselves", () => {
+Deno.test("IPv4 clients have the same session on a dual-stack listener as on an IPv4 listener", () => {
   const lab = schedulerOf({ sticky: { ...STICKY, ipv4Prefix: 24, ipv6Prefix: 64 } });
   assert.equal(visit(lab, "10.0.0.1"), "B1");
   assert.equal(visit(lab, "::ffff:10.0.0.2"), "B1");
@@ -325,7 +325,7 @@ Deno.test("IPv4 clients of a dual-stack listener share a session with themselves
 /** A session of 10.0.0.1 that another balancer pinned. */
 const ELSEWHERE = { key: "10.0.0.1", backend: "B3", home: "B3", changedAt: 0, usedAt: 0 };
 
-Deno.test("Scheduler.adopt() sends a client where another balancer pinned it, and says so", () => {
+Deno.test("Scheduler.adopt() sends a client to the backend to which another balancer pinned it, and emits session_adopted", () => {
   const lab = schedulerOf({ sticky: STICKY });
   lab.scheduler.adopt(ELSEWHERE, 1e6);
   lab.scheduler.adopt(ELSEWHERE, 2e6);
@@ -335,7 +335,7 @@ Deno.test("Scheduler.adopt() sends a client where another balancer pinned it, an
   assert.equal(visit(lab, "10.0.0.1", 3e6), "B3");
 });
 
-Deno.test("Scheduler.adopt() knows the way home of a client that another balancer moved", () => {
+Deno.test("Scheduler.adopt() lets a client that another balancer moved return to its home", () => {
   const lab = schedulerOf({ sticky: STICKY });
   lab.scheduler.adopt({ ...ELSEWHERE, backend: "B2", changedAt: 1e6 }, 2e6);
   assert.equal(visit(lab, "10.0.0.1", 2e6), "B2", "B3 has not been probed since");
@@ -343,7 +343,7 @@ Deno.test("Scheduler.adopt() knows the way home of a client that another balance
   assert.equal(visit(lab, "10.0.0.1", 4e6), "B3");
 });
 
-Deno.test("Scheduler.adopt() ignores a backend that is not here, and clients that do not stick", () => {
+Deno.test("Scheduler.adopt() ignores unknown backends, and all sessions if clients do not stick", () => {
   const lab = schedulerOf({ sticky: STICKY });
   lab.scheduler.adopt({ ...ELSEWHERE, backend: "B9" }, 0);
   assert.equal(lab.scheduler.sessionCount, 0);
@@ -356,7 +356,7 @@ Deno.test("Scheduler.adopt() ignores a backend that is not here, and clients tha
   assert.equal(loose.scheduler.sessionToAskFor("10.0.0.1", 0), undefined);
 });
 
-Deno.test("a session's move is later than the change that it moved away from, whatever the clocks say", () => {
+Deno.test("a move of a session counts as later than the change before it, even if the other balancer's clock is ahead", () => {
   const lab = schedulerOf({ sticky: STICKY });
   const ahead = 3600 * NS_PER_S;
   lab.scheduler.adopt({ ...ELSEWHERE, changedAt: ahead }, 0);
@@ -365,7 +365,7 @@ Deno.test("a session's move is later than the change that it moved away from, wh
   assert.ok([...lab.scheduler.sessions][0]!.changedAt > ahead);
 });
 
-Deno.test("Scheduler.restore() takes over the sessions of an earlier run without an event", () => {
+Deno.test("Scheduler.restore() adopts the sessions of an earlier run without an event", () => {
   const lab = schedulerOf({ sticky: STICKY });
   const records = ["a", "b", "c"].map((key) => ({ ...ELSEWHERE, key }));
   assert.equal(lab.scheduler.restore([...records, { ...ELSEWHERE, backend: "B9" }], 0), 3);
@@ -385,7 +385,7 @@ Deno.test("Scheduler.onSessionUse is called for each connection that a session g
   assert.deepEqual([...scheduler.sessionsInUse], []);
 });
 
-Deno.test("Scheduler.sessionToAskFor() is that of a client without a connection here", () => {
+Deno.test("Scheduler.sessionToAskFor() returns the key of a client only if it has no connection here", () => {
   const { scheduler } = schedulerOf({ sticky: { ...STICKY, ipv4Prefix: 24 } });
   assert.equal(scheduler.sessionToAskFor("10.0.0.9", 0), "10.0.0.0/24");
   const lease = open(scheduler, "10.0.0.1", 5);
