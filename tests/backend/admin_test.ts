@@ -39,9 +39,9 @@ async function hurtable(listen = LOOPBACK) {
         },
         ...body !== undefined && { body: JSON.stringify(body) },
       }),
-    /** The changes of the service of scenarios, as they are reported. */
+    /** The reported changes: the backend began to serve a scenario, or stopped. */
     changes,
-    /** Resolves at the next change of the service. */
+    /** Resolves at the next of these changes. */
     nextChange: () => new Promise<void>((resolve) => changed.push(resolve)),
     serve: (method: string, body?: unknown) =>
       ask(`${api.url}/api/service`, {
@@ -59,7 +59,7 @@ async function hurtable(listen = LOOPBACK) {
   };
 }
 
-Deno.test("PUT /api/fault begins a fault, GET tells it, DELETE ends it", async () => {
+Deno.test("PUT /api/fault begins a fault, GET shows it, DELETE ends it", async () => {
   await using lab = await hurtable();
   const { status, json } = await lab.change("PUT", { kind: "crash", for: "30s" });
   assert.equal(status, 200);
@@ -72,7 +72,7 @@ Deno.test("PUT /api/fault begins a fault, GET tells it, DELETE ends it", async (
   assert.equal(await talk(lab.address, "hi\n"), "Hello from B1: hi\n");
 });
 
-Deno.test("PUT /api/fault takes every kind in the words of scenarios, and tells them the same", async () => {
+Deno.test("PUT /api/fault accepts every kind of fault as a scenario writes it, and GET shows it in the same words", async () => {
   await using lab = await hurtable();
   const kinds: [kind: unknown, words: string][] = [
     ["crash", "crash"],
@@ -91,7 +91,7 @@ Deno.test("PUT /api/fault takes every kind in the words of scenarios, and tells 
     assert.deepEqual(json.faults.at(-1), { kind, fault: words, for_ms: null, ends_in_ms: null });
   }
   assert.equal(lab.faults.active.length, kinds.length);
-  // A fault of the same kind takes the place of the earlier one.
+  // A fault of the same kind replaces the earlier one.
   const { json } = await lab.change("PUT", { kind: { slow: 2 } });
   assert.equal(json.faults.length, kinds.length);
 });
@@ -155,7 +155,7 @@ Deno.test("the admin API of a backend refuses pages of other sites and other hos
   assert.deepEqual(lab.faults.active, []);
 });
 
-Deno.test("the admin API of a backend limits bodies, and what it reads changes nothing", async () => {
+Deno.test("the admin API of a backend refuses a body that is too large, and then nothing has changed", async () => {
   await using lab = await hurtable();
   const { status } = await lab.change("PUT", { kind: "hang", for: "x".repeat(70_000) });
   assert.equal(status, 413);
@@ -163,7 +163,7 @@ Deno.test("the admin API of a backend limits bodies, and what it reads changes n
   assert.deepEqual(lab.faults.active, []);
 });
 
-Deno.test("beyond loopback, reading the faults of a backend needs the token, too", async () => {
+Deno.test("if the admin API of a backend listens beyond loopback, reading its faults needs the token, too", async () => {
   await using lab = await hurtable({ host: "0.0.0.0", port: 0 });
   const url = `http://127.0.0.1:${new URL(lab.url).port}/api/fault`;
   assert.equal((await ask(url)).status, 401);
@@ -205,7 +205,7 @@ const SERVICE = {
 /** A job of 2 ms that fails under no fault. */
 const JOB = "job 1.1.1 2000000 0.99 0.99\n";
 
-Deno.test("PUT /api/service lets the backend serve the jobs of a scenario; DELETE ends that", async () => {
+Deno.test("PUT /api/service lets the backend serve the jobs of a scenario; DELETE stops this", async () => {
   await using lab = await hurtable();
   assert.equal(await talk(lab.address, JOB), `Hello from B1: ${JOB}`, "an echo");
   const { json } = await lab.serve("PUT", SERVICE);
@@ -268,7 +268,7 @@ Deno.test("faults act on a backend that serves a scenario", async () => {
   assert.equal(await talk(lab.address, JOB), "Hello from B1: done 0\n");
 });
 
-Deno.test("a backend whose queue is full refuses connects, and accepts them when it has room", async () => {
+Deno.test("a backend that serves a scenario refuses connects while its queue is full, and accepts them when it has room", async () => {
   await using lab = await hurtable();
   await lab.serve("PUT", { ...SERVICE, slots: 1, queue: 0 });
   const one = await Deno.connect({ hostname: "127.0.0.1", port: lab.address.port });

@@ -65,7 +65,7 @@ Deno.test({
     const connecting = connect(one.address);
     await one.faults.end([hang]);
     assert.equal(await answer, HELLO);
-    // The system of the client has tried again.
+    // The client's system has tried the connect again.
     using late = await connecting;
     assert.equal(await say(late, "hi"), HELLO);
   },
@@ -133,7 +133,7 @@ Deno.test("BackendFaults: slow applies to requests that are already being served
   assert.equal(await nextAnswer, HELLO);
 });
 
-Deno.test("BackendFaults: slow takes so many times as long, also without a service time", async () => {
+Deno.test("BackendFaults: slow makes a request take `factor` times as long, also without a service time", async () => {
   for (const latency of [undefined, () => 4 * NS_PER_MS]) {
     const took: number[] = [];
     await using one = backend({
@@ -154,7 +154,7 @@ const ERRORS: readonly ServerFault[] = [
 ];
 
 for (const fault of ERRORS) {
-  Deno.test(`BackendFaults: ${fault.name} closes for a line, and answers HTTP with 500`, async () => {
+  Deno.test(`BackendFaults: ${fault.name} closes the connection after a line, and answers HTTP with 500`, async () => {
     await using one = backend();
     await one.faults.begin(fault);
     assert.equal(await ask(one.address, "hi\n"), "");
@@ -211,7 +211,7 @@ Deno.test("BackendFaults: simultaneous faults add up, and each lasts until its o
   assert.equal(await ask(one.address, "hi\n"), HELLO);
 });
 
-Deno.test("BackendFaults.replace() ends those of the same kind", async () => {
+Deno.test("BackendFaults.replace() ends the other faults of the same kind", async () => {
   await using one = backend();
   await one.faults.begin({ name: "slow", factor: 2 });
   await one.faults.begin({ name: "fail-rate", rate: 0.5 });
@@ -222,7 +222,7 @@ Deno.test("BackendFaults.replace() ends those of the same kind", async () => {
   ]);
 });
 
-Deno.test("BackendServer.stop() answers what a hang or a pause holds back", async () => {
+Deno.test("BackendServer.stop() answers the requests that a hang or a pause has delayed", async () => {
   for (const name of ["hang", "pause"] as const) {
     const one = backend();
     using open = await connect(one.address);
@@ -247,7 +247,7 @@ Deno.test("BackendFaults: a backend that cannot listen again ends with the reaso
   await failed;
 });
 
-Deno.test("BackendFaults: faults in quick succession leave the last in force", async () => {
+Deno.test("BackendFaults: after faults have begun and ended in quick succession, the backend has none", async () => {
   await using one = backend();
   const names = ["hang", "crash", "reset", "refuse", "reset", "hang", "pause"] as const;
   await Promise.all(names.map(async (name) => {

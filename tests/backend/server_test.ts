@@ -71,7 +71,7 @@ Deno.test("BackendServer answers lines that come in pieces, across its buffers",
   );
 });
 
-Deno.test("BackendServer ends a connection with a line that does not end, and says why", async () => {
+Deno.test("BackendServer closes a connection with a line that does not end, and says why", async () => {
   await using one = backend();
   using connection = await connect(one.address);
   const sending = writeAll(connection, bytes("x".repeat(100_000))).catch(() => {});
@@ -88,7 +88,11 @@ const REQUESTS: readonly (readonly [string, string, RegExp])[] = [
     /200 OK[^]*keep-alive[^]*\r\n\r\nHello from B1\n$/,
   ],
   ["HTTP/1.0 and closes", "GET / HTTP/1.0\r\n\r\n", /200 OK[^]*Connection: close/],
-  ["HTTP/1.0 that asks to keep", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", /keep-alive/],
+  [
+    "HTTP/1.0 that asks to keep the connection",
+    "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+    /keep-alive/,
+  ],
   ["HEAD without a body", "HEAD / HTTP/1.1\r\n\r\n", /Content-Length: 14[^]*\r\n\r\n$/],
   ["POST with a body", "POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello", /Hello from B1\n$/],
   [
@@ -102,7 +106,7 @@ const REQUESTS: readonly (readonly [string, string, RegExp])[] = [
     /^HTTP\/1\.1 200 OK[^]*Hello from B1\n$/,
   ],
   [
-    "a body that is announced, when there is one",
+    "an Expect header and the body that follows",
     "POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi",
     /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK/,
   ],
@@ -112,14 +116,14 @@ const REQUESTS: readonly (readonly [string, string, RegExp])[] = [
     "GET / HTTP/1.1\r\n\r\n\r\nGET / HTTP/1.1\r\n\r\n",
     /(200[^]*){2}/,
   ],
-  ["a method of its own", "Brew-It! /pot HTTP/1.1\r\n\r\n", /200 OK/],
+  ["an unknown method", "Brew-It! /pot HTTP/1.1\r\n\r\n", /200 OK/],
   [
-    "a field that names a close among others",
+    "a Connection field that names close among others",
     "GET / HTTP/1.1\r\nConnection: te, Close\r\n\r\n",
     /Connection: close/,
   ],
   [
-    "a field whose name only contains close",
+    "a Connection field with a name that only contains close",
     "GET / HTTP/1.1\r\nConnection: x-close\r\n\r\n",
     /keep-alive/,
   ],
@@ -135,7 +139,7 @@ for (const [what, request, expected] of REQUESTS) {
 const post = (fields: string, body = "") => `POST / HTTP/1.1\r\n${fields}\r\n${body}`;
 const chunked = (body: string) => post("Transfer-Encoding: chunked\r\n", body);
 
-/** What two readers could understand in two ways, and what has no end. */
+/** Requests that two readers could understand in two ways, and requests without an end. */
 const REFUSED: readonly (readonly [string, string, string])[] = [
   ...["0x5", "1e1", "+5", "-5", "", "5.0", "5 5", "5,5", "5;", "٥", "9007199254740992", "Infinity"]
     .map(
@@ -209,8 +213,8 @@ const REFUSED: readonly (readonly [string, string, string])[] = [
   ["a control character in the target", "GET /\x01 HTTP/1.1\r\n\r\n", "400"],
   ["another version", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "505"],
   ["a tunnel", "CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", "501"],
-  ["a second request that is none", "GET / HTTP/1.1\r\n\r\nhello\r\n", "400"],
-  ["more fields than it takes", `GET / HTTP/1.1\r\n${"X: y\r\n".repeat(101)}\r\n`, "431"],
+  ["a second request that is not HTTP", "GET / HTTP/1.1\r\n\r\nhello\r\n", "400"],
+  ["too many fields", `GET / HTTP/1.1\r\n${"X: y\r\n".repeat(101)}\r\n`, "431"],
   [
     "a header section that is too long",
     `GET / HTTP/1.1\r\n${`X: ${"y".repeat(2000)}\r\n`.repeat(40)}\r\n`,
@@ -232,7 +236,7 @@ const REFUSED: readonly (readonly [string, string, string])[] = [
 for (const [what, request, status] of REFUSED) {
   Deno.test(`BackendServer refuses HTTP with ${status} and closes: ${JSON.stringify(what)}`, async () => {
     await using one = backend();
-    // What follows would be a second request for a reader that understands the first one otherwise.
+    // If the first request were understood in another way, these bytes would be a second request.
     const answer = await ask(one.address, `${request}GET /smuggled HTTP/1.1\r\n\r\n`);
     const answers = [...answer.matchAll(/HTTP\/1\.1 (\d+) /g)].map(([, code]) => code);
     assert.equal(answers.at(-1), status, answer);
@@ -243,7 +247,7 @@ for (const [what, request, status] of REFUSED) {
 }
 
 for (const field of ["Content-Length: 5", "Content-Length: ", "Transfer-Encoding: chunked"]) {
-  Deno.test(`BackendServer takes only spaces and tabs for space: ${field}`, async () => {
+  Deno.test(`BackendServer accepts only spaces and tabs around a value: ${field}`, async () => {
     await using one = backend();
     using connection = await connect(one.address);
     for (const byte of [0xa0, 0x85, 0x0b, 0x0c]) {
@@ -262,17 +266,17 @@ for (const field of ["Content-Length: 5", "Content-Length: ", "Transfer-Encoding
   });
 }
 
-Deno.test("BackendServer lets a refused client that goes on sending have the whole answer", async () => {
+Deno.test("BackendServer sends the whole answer to a refused client that continues to send", async () => {
   await using one = backend();
   using connection = await connect(one.address);
   await writeAll(connection, bytes(post("Content-Length: x\r\n")));
-  // More than the sockets hold: it can be sent only if it is read.
+  // More bytes than the sockets can buffer: they can be sent only if the backend reads them.
   await writeAll(connection, new Uint8Array(500_000));
   await connection.closeWrite();
   assert.match(new TextDecoder().decode(await readAll(connection)), /^HTTP\/1\.1 400 Bad Request/);
 });
 
-Deno.test("BackendServer answers pipelined requests in order, with lengths that are right", async () => {
+Deno.test("BackendServer answers pipelined requests in order, with the correct lengths", async () => {
   await using one = backend();
   const answer = await ask(
     one.address,
@@ -283,7 +287,7 @@ Deno.test("BackendServer answers pipelined requests in order, with lengths that 
   assert.match(head(answer), /Content-Length: 14/);
 });
 
-Deno.test("BackendServer serves so many at a time, and the rest in the order they came", async () => {
+Deno.test("BackendServer serves as many requests at a time as it has slots; the others wait", async () => {
   await using one = backend({ slots: 1, latency: () => 20 * NS_PER_MS });
   const ended: number[] = [];
   const begun = performance.now();
@@ -295,13 +299,13 @@ Deno.test("BackendServer serves so many at a time, and the rest in the order the
   assert.ok(Math.max(...ended) >= 4 * 19, `${ended}`);
 });
 
-Deno.test("BackendServer fails the share of requests that it is told to", async () => {
+Deno.test("BackendServer with failRate lets requests fail", async () => {
   await using one = backend({ failRate: 1 });
   assert.equal(await ask(one.address, "hi\n"), "");
   assert.match(await ask(one.address, "GET / HTTP/1.1\r\n\r\n"), /500 Internal Server Error/);
 });
 
-/** Ways to keep a connection without using it. */
+/** What a client may send before it stops sending. */
 const IDLERS: readonly (readonly [string, string])[] = [
   ["nothing", ""],
   ["half a line", "he"],
@@ -334,11 +338,11 @@ Deno.test("BackendServer disconnects a client that sends its header one byte at 
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   };
-  await trickle().catch(() => {}); // Its last byte may meet a closed socket.
+  await trickle().catch(() => {}); // The last byte may be written to a closed socket.
   assert.equal(one.server.connections, 0);
 });
 
-Deno.test("BackendServer disconnects a client that does not take its answers", async () => {
+Deno.test("BackendServer disconnects a client that does not read its answers", async () => {
   await using one = backend({ idleTimeout: 50 * NS_PER_MS });
   using connection = await connect(one.address);
   const line = bytes(`${"x".repeat(60_000)}\n`);
@@ -370,7 +374,7 @@ Deno.test("BackendServer keeps a client whose body comes slowly", async () => {
   assert.match(new TextDecoder().decode(await readAll(connection)), /200 OK/);
 });
 
-Deno.test("BackendServer.kill() cuts connections at once, and start() brings it back", async () => {
+Deno.test("BackendServer.kill() closes connections at once, and start() listens again", async () => {
   const { server, address } = backend({ latency: () => 60_000 * NS_PER_MS });
   using connection = await connect(address);
   await writeAll(connection, bytes("hi\n"));
@@ -384,7 +388,7 @@ Deno.test("BackendServer.kill() cuts connections at once, and start() brings it 
   await server.kill();
 });
 
-Deno.test("BackendServer.stop() finishes what it is serving and closes what is idle", async () => {
+Deno.test("BackendServer.stop() finishes requests that are being served, and closes idle connections", async () => {
   const { server, address } = backend({ latency: () => 50 * NS_PER_MS });
   using idle = await connect(address);
   using busy = await connect(address);

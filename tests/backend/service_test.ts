@@ -18,7 +18,7 @@ function randomTrace(seed: number, slots: number): TraceEntry[] {
   });
 }
 
-/** The sojourn times of a trace, with time that passes only where something is due. */
+/** The sojourn times of a trace. Time passes only at the steps, and not at every end of a request. */
 function served(
   options: ServiceOptions,
   trace: readonly TraceEntry[],
@@ -36,7 +36,7 @@ function served(
     ...changes.map(([at, to]) => ({ at, act: () => service.change(to, at) })),
   ].toSorted((a, b) => a.at - b.at);
   for (const { at, act } of steps) {
-    // As a timer that is late: what is due earlier is noticed only now.
+    // Like a timer that is late: ends that were due earlier are noticed only now.
     service.passTime(at);
     act();
   }
@@ -96,7 +96,7 @@ for (const discipline of ["fifo", "processor-sharing"] as const) {
   });
 }
 
-Deno.test("Service.meanSlots() weighs the slots by their times", () => {
+Deno.test("Service.meanSlots() weights each number of slots by the time for which it was valid", () => {
   const service = new Service({ ...FIFO, slots: 1 });
   service.change({ ...FIFO, slots: 3 }, 60);
   assert.equal(service.meanSlots(0, 60), 1);
@@ -117,7 +117,7 @@ Deno.test("Service has room for as many requests as it has slots and places in i
   assert.deepEqual([service.busy, service.waiting], [2, 0], "the next in the queue is served");
 });
 
-Deno.test("Service that stands still ends nothing, and goes on where it stopped", () => {
+Deno.test("Service finishes no request while its speed is 0, and then continues where it stopped", () => {
   const service = new Service(FIFO);
   let doneAt: Nanoseconds | undefined;
   service.submit(10 * NS_PER_MS, 0, (_, at) => doneAt = at);
@@ -131,7 +131,7 @@ Deno.test("Service that stands still ends nothing, and goes on where it stopped"
   assert.equal(doneAt, NS_PER_S + 6 * NS_PER_MS);
 });
 
-Deno.test("Service forgets all requests when it is cleared", () => {
+Deno.test("Service.clear() removes all requests", () => {
   const service = new Service(FIFO);
   service.submit(NS_PER_MS, 0, () => assert.fail("it was cleared"));
   service.submit(NS_PER_MS, 0, () => assert.fail("it was cleared"));

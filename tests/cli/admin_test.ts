@@ -38,7 +38,7 @@ Deno.test("lbsim lb: the token is in no log; a wish survives a reload and is log
     const { json } = await ask(`${url}/api/status`);
     assert.deepEqual(json.active_servers, []);
 
-    // A file that cannot be taken over: the answer says why, and all stays.
+    // An invalid file: the answer says why it was rejected, and the configuration stays.
     await Deno.writeTextFile(`${cwd}/config.yaml`, `${CONFIG}retires: 7\n`);
     const { status, json: refused } = await ask(`${url}/api/reload`, {
       method: "POST",
@@ -65,7 +65,7 @@ Deno.test("lbsim lb: a configured port of the admin API that is in use is an err
     await Deno.writeTextFile(`${cwd}/config.yaml`, text);
     await using lb = new RunningLbsim(["lb"], { cwd });
     assert.equal(await lb.ended(), 1);
-    // The log and the message are two streams, and either may come last.
+    // The log and the message are in two streams, and either of them may come last.
     const message = `lbsim: the admin API cannot listen on 127.0.0.1:${port}: it is in use`;
     assert.ok(lb.lines.includes(message), lb.lines.join("\n"));
   } finally {

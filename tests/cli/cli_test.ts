@@ -1,4 +1,4 @@
-/** The command line as declared cases: what is typed, what comes out, which exit code. */
+/** The command line as a table of cases: the arguments, the output and the exit code. */
 import assert from "node:assert/strict";
 import { formatAddress, parseAddress } from "../../lib/base/address.ts";
 import { addressOf, lbsim, RunningLbsim } from "../support/process.ts";
@@ -14,7 +14,7 @@ timeouts: {drain: 200ms}
 
 interface Case {
   readonly name: string;
-  /** Is in the file CONFIG. */
+  /** The content of the file CONFIG in `args`. */
   readonly config?: string;
   readonly args: readonly string[];
   readonly stdin?: string;
@@ -89,13 +89,13 @@ const CASES: readonly Case[] = [
     stdout: /^(?![^]*✗)[^]*digest/,
   },
   {
-    name: "a page in place of a directory",
+    name: "sim --html with a directory",
     args: ["sim", "--set", "duration=1s", "--replications", "1", "--html", "docs"],
     code: 1,
     stderr: /^lbsim: --html docs: it is a directory: name a file in it\n$/,
   },
   {
-    name: "a configuration in place of a directory",
+    name: "init with a directory",
     args: ["init", "docs"],
     code: 1,
     stderr: /^lbsim: docs: cannot be written: it is a directory: name a file in it\n$/,
@@ -119,7 +119,7 @@ const CASES: readonly Case[] = [
     stderr: /^lbsim: lb takes no arguments, but got: a, b\n/,
   },
   {
-    name: "a page of a part of a result",
+    name: "sim --shard with --html",
     args: ["sim", "--shard", "1/2", "--html", "page.html"],
     code: 2,
     stderr: /^lbsim: --shard prints a part of the result as JSON: use --html with `sim merge`\n$/,
@@ -131,55 +131,55 @@ const CASES: readonly Case[] = [
     stderr: /^lbsim: --id "": it must be a name of letters/,
   },
   {
-    name: "a backend at a name that is unknown",
+    name: "a backend at an unknown host name",
     args: ["backend", "backend.invalid:9000"],
     code: 1,
     stderr: /^lbsim: cannot listen on backend\.invalid:9000: the name is unknown; is /,
   },
   {
-    name: "a load without its size",
+    name: "bench without a load",
     args: ["bench", "127.0.0.1:1"],
     code: 2,
     stderr: /^lbsim: the load is missing: use one of these flags: --rate, .*\n {2}lbsim bench /,
   },
   {
-    name: "two loads at once",
+    name: "bench with two kinds of load",
     args: ["bench", "127.0.0.1:1", "--rate", "5", "--closed", "2"],
     code: 2,
     stderr: /^lbsim: --rate and --closed: use only one of them\n/,
   },
   {
-    name: "a load on nothing",
+    name: "bench of an address where nothing listens",
     args: ["bench", "127.0.0.1:1", "--rate", "5"],
     code: 1,
     stderr: /^lbsim: nothing listens on 127\.0\.0\.1:1\n$/,
   },
   {
-    name: "a load from an address of another machine",
+    name: "bench from an address of another machine",
     args: ["bench", "127.0.0.1:1", "--rate", "5", "--from", "203.0.113.0/24"],
     code: 2,
     stderr: /^lbsim: --from: 203\.0\.113\.1 is not an address of this machine\n {2}it has /,
   },
   {
-    name: "arrivals that are none",
+    name: "arrivals of an unknown kind",
     args: ["bench", "127.0.0.1:1", "--arrivals", "{poison: 5/s}"],
     code: 2,
     stderr: /--arrivals:2:[^]*poison[^]*poisson/,
   },
   {
-    name: "shards that are missing",
+    name: "sim merge without files",
     args: ["sim", "merge"],
     code: 2,
     stderr: /^lbsim: the argument <files> is missing\n {2}--help/,
   },
   {
-    name: "defaults with their units, and none where nothing is the default",
+    name: "help that shows defaults with their units, and no empty defaults",
     args: ["client", "--help"],
     code: 0,
     stdout: /^(?![^]*default: (false|\d+\)))[^]*default: 5s/,
   },
   {
-    name: "an unknown algorithm for a thought experiment",
+    name: "an unknown algorithm in explain",
     args: ["explain", "-a", "maglevv"],
     code: 2,
     stderr: /^lbsim: unknown --algorithm "maglevv"\n {2}did you mean "maglev"\?\n$/,
@@ -191,51 +191,51 @@ const CASES: readonly Case[] = [
     stderr: /^lbsim: unknown --log-level "loud"\n {2}one of: debug, info, warning, error\n$/,
   },
   {
-    name: "the help of sim merge, which lists its own options once, and none of sim",
+    name: "the help of sim merge, which lists its own options once, and no others of sim",
     args: ["sim", "merge", "--help"],
     code: 0,
     stdout: /^(?![^]*--json[^]*--json)(?![^]*--selftest)[^]*--json[^]*--version/,
   },
   {
-    name: "shards that are none",
+    name: "sim merge of a file that is not a shard",
     args: ["sim", "merge", "deno.json"],
     code: 2,
     stderr: /^lbsim: deno\.json: was not written by `lbsim sim --shard`\n$/,
   },
   {
-    name: "shards that are not there",
+    name: "sim merge of a file that does not exist",
     args: ["sim", "merge", "part1.json"],
     code: 2,
     stderr:
       /^lbsim: part1\.json: there is no such file\n {2}name the files with the output of each --shard\n$/,
   },
   {
-    name: "a shard of something that ends by itself",
+    name: "a shard of a study that ends when it is precise enough",
     args: ["sim", "--shard", "1/2", "--set", "precision={}"],
     code: 2,
     stderr: /known only at the end\n {2}use --replications/,
   },
   {
-    name: "a setting that is wrong",
+    name: "a wrong setting",
     args: ["sim", "--set", "workload.arrivals.rate=900"],
     code: 2,
     stderr: /^lbsim: --set workload\.arrivals\.rate=900: .*900 has no unit: write 900\/s\n$/,
   },
   {
-    name: "a scenario that is not there",
+    name: "a scenario that does not exist",
     args: ["sim", "nowhere.yaml"],
     code: 2,
     stderr: /^lbsim: nowhere\.yaml: there is no such file\n {2}name a scenario/,
   },
   {
-    name: "a shard that there is not",
+    name: "a shard with a number above the number of shards",
     args: ["sim", "--shard", "4/3"],
     code: 2,
     stderr: /^lbsim: --shard 4\/3: it must be like 3\/10, which means the third of ten parts\n/,
   },
   { name: "--version", args: ["--version"], code: 0, stdout: /^\d+\.\d+\.\d+\n$/ },
   { name: "shell completions", args: ["complete", "bash"], code: 0, stdout: /lbsim/ },
-  { name: "nothing", args: [], code: 2, stderr: /Usage: lbsim/ },
+  { name: "no arguments", args: [], code: 2, stderr: /Usage: lbsim/ },
   {
     name: "an unknown subcommand",
     args: ["clent"],
@@ -273,12 +273,12 @@ const CASES: readonly Case[] = [
     stderr: /too short/,
   },
   {
-    name: "a config that is not there",
+    name: "a config that does not exist",
     args: ["check", "nowhere.yaml"],
     code: 2,
     stderr: /^lbsim: nowhere\.yaml: there is no such file/,
   },
-  { name: "a directory for a config", args: ["check", "/"], code: 2, stderr: /is a directory/ },
+  { name: "a config that is a directory", args: ["check", "/"], code: 2, stderr: /is a directory/ },
   {
     name: "check of the shipped config",
     args: ["check"],
@@ -294,14 +294,14 @@ const CASES: readonly Case[] = [
       /config\.yaml:\d+:9: this machine does not have the address 192\.168\.1\.10\n.*\n +\| +\^+/,
   },
   {
-    name: "no role for this machine",
+    name: "up on a machine that has no address of the config",
     args: ["up"],
     code: 1,
     stderr:
       /no address in config\.yaml belongs to this machine\n.*127\.0\.0\.1.*192\.168\.1\.10:8000/,
   },
   {
-    name: "a client without a server",
+    name: "a client of an address where nothing listens",
     args: ["client", "127.0.0.1:1", "hi"],
     code: 1,
     stderr: /no answer to "hi": nothing listens on 127\.0\.0\.1:1/,
@@ -313,13 +313,13 @@ const CASES: readonly Case[] = [
     stderr: /an address to connect to is missing/,
   },
   {
-    name: "a client with half an address",
+    name: "a client with an address without a port",
     args: ["client", "localhost"],
     code: 2,
     stderr: /the port is missing: write localhost:8000/,
   },
   {
-    name: "a backend that the config does not know",
+    name: "a backend that is not in the config",
     args: ["backend", "--config", "config.yaml", "--id", "B9"],
     code: 2,
     stderr: /has no backend "B9"\n.*B1, B2, B3/,
@@ -344,7 +344,7 @@ const CASES: readonly Case[] = [
     stdout: /"backend":"B2","rule":.*"score":2/,
   },
   {
-    name: "an explanation for a backend that is not there",
+    name: "an explanation with the state of an unknown backend",
     args: ["explain", "--state", "B9=down"],
     code: 2,
     stderr: /there is no backend "B9"\n {2}did you mean "B1"\?/,
@@ -357,7 +357,7 @@ const CASES: readonly Case[] = [
     stdout: /^192\.168\.1\.50 gets no backend: address not allowed\n\n.*\nB1 +1 +0 +-\n/,
   },
   {
-    name: "an explanation of what no client could bring about",
+    name: "an explanation of states that no client could cause",
     config: `backends: [{id: B1, address: 127.0.0.1:1, weight: 0}, {id: B2, address: 127.0.0.1:2}]
 allow: [10.0.0.0/8]
 `,
@@ -366,7 +366,7 @@ allow: [10.0.0.0/8]
     stdout: /^10\.0\.0\.7 goes to B2: .*\nB1 +0 +3 .*weight 0\nB2 +1 +2 /s,
   },
   {
-    name: "an explanation for what is no address",
+    name: "an explanation for a client that is not an IP address",
     args: ["explain", "--client", "foo"],
     code: 2,
     stderr: /--client: "foo" is not an IP address\n {2}write it like 192/,
@@ -380,7 +380,7 @@ allow: [10.0.0.0/8]
       /"valid":false,"diagnostics":\[\{.*wieght.*"line":1,"column":43\},\{.*"line":2,"column":1\}/,
   },
   {
-    name: "sections that do nothing, and times that cannot be",
+    name: "sections without effect, and impossible times",
     config: `${VALID}queue: {}
 proxy_protocol: {}
 ejection: {base: 10m}
@@ -400,7 +400,7 @@ limits: {per_client: {}}
     ),
   },
   {
-    name: "weights of 0 that leave no backend",
+    name: "weight 0 of all backends",
     config: `backends:
   - {id: B1, address: 127.0.0.1:1, weight: 0}
   - {id: B2, address: 127.0.0.1:2, weight: 0, backup: true}
@@ -420,14 +420,14 @@ limits: {per_client: {}}
     stdout: /is valid\.[^]* backends +B1 .*weight 0 +0\.0 %\n +B2 .*backup/,
   },
   ...["first-available", "{name: first-available}"].map((algorithm): Case => ({
-    name: `a slow start that ${algorithm} does not look at`,
+    name: `a slow start that ${algorithm} ignores`,
     config: `${VALID}algorithm: ${algorithm}\nslow_start: {}\n`,
     args: ["check", "CONFIG"],
     code: 2,
     stderr: /:8:1: slow_start does nothing: first-available does not use weights\n/,
   })),
   {
-    name: "a slow start of which join-idle-queue heeds little",
+    name: "a slow start that join-idle-queue mostly ignores",
     config: `${VALID}algorithm: join-idle-queue\nslow_start: {}\n`,
     args: ["check", "CONFIG"],
     code: 0,
@@ -435,14 +435,14 @@ limits: {per_client: {}}
       /slow start .* in 30s\n +but an idle backend gets the next client, whatever its weight\n/,
   },
   {
-    name: "an ejection that can never be",
+    name: "an ejection that can never happen",
     config: `${VALID}ejection: {}\n`,
     args: ["check", "CONFIG"],
     code: 2,
     stderr: /:7:1: ejection does nothing: 50% of 1 backend is less than one\n[^]*at least 100%/,
   },
   {
-    name: "an explanation of two states of one backend",
+    name: "an explanation with two states of one backend",
     args: ["explain", "--state", "B1=2,B1=down"],
     code: 2,
     stderr: /--state: B1 appears twice/,
@@ -455,7 +455,7 @@ limits: {per_client: {}}
     stderr: /:9:1: "sticky" appears twice\n {2}9 \| sticky: \{\}\n {4}\| \^{6}\n/,
   },
   {
-    name: "an explanation of a state that there is not",
+    name: "an explanation with an unknown state",
     args: ["explain", "--state", "B1=tired"],
     code: 2,
     stderr: /"B1=tired" is not a state of a backend/,
@@ -490,7 +490,7 @@ async function withConfig(text: string, run: (directory: string) => Promise<void
   }
 }
 
-Deno.test("lbsim client sends what is piped to it and prints the answers", async () => {
+Deno.test("lbsim client sends the lines of its standard input and prints the answers", async () => {
   await using backend = new RunningLbsim(["backend", "127.0.0.1:0", "--id", "P1"]);
   const address = await addressOf(backend);
   const { code, stdout } = await lbsim(["client", address], { stdin: "one\ntwo\nthree" });
@@ -557,14 +557,14 @@ Deno.test("lbsim lb shows every mistake of a config at once, and exits with 2", 
   });
 });
 
-/** A test that stops lbsim by a signal. Windows ends a process without asking it. */
+/** A test that sends lbsim a signal. On Windows, a signal ends a process at once. */
 function signalTest(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, ignore: Deno.build.os === "windows", fn });
 }
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
   signalTest(
-    `lbsim lb stops on ${signal}: it drains, closes what is left, and says so`,
+    `lbsim lb stops on ${signal}: it drains, closes the remaining connections, and logs their number`,
     async () => {
       await using backend = new RunningLbsim(["backend", "127.0.0.1:0", "--id", "B1"]);
       const text = VALID.replace("127.0.0.1:1}", `${await addressOf(backend)}}`);
@@ -583,10 +583,10 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
   );
 }
 
-/** Longer than any test takes: only who gives it up sees the end of it. */
+/** A probe that takes longer than any test: it ends only if it is cancelled. */
 const SLOW_PROBE = "health_check: {type: expect, expect: never, interval: 300s, timeout: 300s}\n";
 
-signalTest("lbsim lb stops at once while its first probes are under way", async () => {
+signalTest("lbsim lb stops at once during its first probes", async () => {
   await using silent = new TestServer(async (connection) => void await readAll(connection));
   const text = VALID.replace("127.0.0.1:1}", `${formatAddress(silent.address)}}`) + SLOW_PROBE;
   await withConfig(text, async (cwd) => {
@@ -598,7 +598,7 @@ signalTest("lbsim lb stops at once while its first probes are under way", async 
   });
 });
 
-Deno.test("lbsim lb takes over what has changed while its first probes were under way", async () => {
+Deno.test("lbsim lb applies changes of its config that were made during its first probes", async () => {
   const { promise: edited, resolve: letGo } = Promise.withResolvers<void>();
   await using slow = new TestServer(() => edited);
   const text = VALID.replace("127.0.0.1:1}", `${formatAddress(slow.address)}}`) + SLOW_PROBE;
@@ -611,7 +611,7 @@ Deno.test("lbsim lb takes over what has changed while its first probes were unde
   });
 });
 
-signalTest("lbsim lb stops at once while the probes of a reload are under way", async () => {
+signalTest("lbsim lb stops at once during the probes of a reload", async () => {
   await using silent = new TestServer(async (connection) => void await readAll(connection));
   await withConfig(VALID, async (cwd) => {
     await using lb = new RunningLbsim(["lb"], { cwd });
@@ -701,7 +701,7 @@ signalTest("lbsim lb reads its config again on SIGHUP, and says what needs a res
   });
 });
 
-signalTest("lbsim is not held up by a FIFO, beside its config or in the place of it", async () => {
+signalTest("lbsim does not wait for a FIFO beside its config, or in place of it", async () => {
   await withConfig(VALID, async (cwd) => {
     const fifo = `${cwd}/fifo`;
     await using lb = new RunningLbsim(["lb"], { cwd });
@@ -729,7 +729,7 @@ async function exchange(conn: Deno.Conn): Promise<string> {
   return new TextDecoder().decode(buffer.subarray(0, await conn.read(buffer) ?? 0));
 }
 
-signalTest("lbsim lb logs connections and status, and leaves them out when told to", async () => {
+signalTest("lbsim lb logs connections and status, unless the config turns them off", async () => {
   await using backend = new RunningLbsim(["backend", "127.0.0.1:0", "--id", "B1"]);
   const base = VALID.replace("127.0.0.1:1}", `${await addressOf(backend)}}`);
   for (const connections of [true, false]) {
@@ -766,7 +766,7 @@ signalTest("lbsim lb --no-log-connections logs no connection", async () => {
   });
 });
 
-signalTest("lbsim backend says at its end what it served", async () => {
+signalTest("lbsim backend prints its totals at the end", async () => {
   await using backend = new RunningLbsim(["backend", "127.0.0.1:0", "--id", "B1"]);
   const address = await addressOf(backend);
   await lbsim(["client", address, "a", "b", "c"]);
@@ -809,7 +809,7 @@ signalTest(
   },
 );
 
-signalTest("lbsim lb --log-format pretty writes lines for people", async () => {
+signalTest("lbsim lb --log-format pretty writes sentences and no JSON", async () => {
   await withConfig(VALID, async (cwd) => {
     await using lb = new RunningLbsim(["lb", "--log-format", "pretty"], { cwd });
     await lb.line((line) =>
@@ -820,7 +820,7 @@ signalTest("lbsim lb --log-format pretty writes lines for people", async () => {
   });
 });
 
-Deno.test("lbsim demo tells its story and exits with 0", async () => {
+Deno.test("lbsim demo prints each step and exits with 0", async () => {
   const { code, stdout } = await lbsim(["demo", "--duration", "4s"]);
   assert.equal(code, 0, stdout);
   for (
@@ -854,7 +854,7 @@ Deno.test("lbsim demo --json prints one object with units", async () => {
   assert.equal(summary.client_errors, summary.client_errors_unavoidable);
 });
 
-signalTest("lbsim demo ends clean on Ctrl-C, with the exit code for that", async () => {
+signalTest("lbsim demo ends at Ctrl-C without an error message, with exit code 130", async () => {
   await using demo = new RunningLbsim(["demo"]);
   await demo.line((line) => line.includes("first answer"));
   demo.kill("SIGINT");
@@ -862,7 +862,7 @@ signalTest("lbsim demo ends clean on Ctrl-C, with the exit code for that", async
   assert.ok(demo.lines.some((line) => line.includes("ended early")));
 });
 
-signalTest("lbsim demo --hold keeps its lab and its dashboard until Ctrl-C", async () => {
+signalTest("lbsim demo --hold keeps balancer, backends and dashboard until Ctrl-C", async () => {
   await using demo = new RunningLbsim(["demo", "--duration", "4s", "--hold"]);
   await demo.line((line) => line.includes("the dashboard keep running"));
   const found = (pattern: RegExp) =>
@@ -882,7 +882,7 @@ signalTest("lbsim demo --hold keeps its lab and its dashboard until Ctrl-C", asy
 });
 
 signalTest(
-  "lbsim backend waits for half a request, and at the second signal no longer",
+  "lbsim backend waits for the rest of a request when it stops, but not after a second signal",
   async () => {
     await using backend = new RunningLbsim(["backend", "127.0.0.1:0", "--id", "B1"]);
     const { host, port } = parseAddress(await addressOf(backend));
@@ -893,7 +893,7 @@ signalTest(
     await half.write(new TextEncoder().encode("POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf"));
     await new Promise((resolve) => setTimeout(resolve, 100));
     backend.kill("SIGTERM");
-    // An idle connection is closed at once: the first signal has come.
+    // The close of the idle connection shows that the first signal has arrived.
     assert.equal(await client.read(new Uint8Array(100)), null);
     backend.kill("SIGTERM");
     assert.equal(await backend.ended(), 0);

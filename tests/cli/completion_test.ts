@@ -1,4 +1,4 @@
-/** Completions in the shells themselves. Those that are not installed are skipped. */
+/** Completions, tested in the shells. Tests of shells that are not installed are skipped. */
 import assert from "node:assert/strict";
 import { lbsimArgs } from "../support/process.ts";
 
@@ -44,7 +44,7 @@ function isInstalled(shell: string): boolean {
   }
 }
 
-/** What bash hands over when these words have been typed, and what it takes back. */
+/** Calls the completion function with these words, as bash does, and prints its suggestions. */
 const BASH = `
 source <(lbsim complete bash)
 source <(lbsim complete bash)
@@ -64,7 +64,7 @@ words lbsim check c
 `;
 
 Deno.test({
-  name: "lbsim complete bash works without any package, and may be read twice",
+  name: "lbsim complete bash works without further packages, and may be sourced twice",
   ignore: !isInstalled("bash"),
   async fn() {
     await withShell(async (shell) => {
@@ -74,7 +74,7 @@ Deno.test({
         "backend|",
         "--log-level|",
         "warning|",
-        // Beside a word, files are its own; without one they are bash's default.
+        // If lbsim suggests a word, its script also lists files; if it suggests none, bash completes file names itself.
         "merge|my file.yaml|",
         "|",
         "",
@@ -92,7 +92,7 @@ end
 `;
 
 Deno.test({
-  name: "lbsim complete fish completes words and files, and may be read twice",
+  name: "lbsim complete fish completes words and files, and may be sourced twice",
   ignore: !isInstalled("fish"),
   async fn() {
     await withShell(async (shell) => {
@@ -104,7 +104,7 @@ Deno.test({
   },
 });
 
-/** Completions only work while a line is edited, so what they are made of is put in their place. */
+/** zsh's functions for completions work only while a line is edited, so the script replaces them. */
 const ZSH = `
 compdef() { print "compdef $*"; }
 _describe() { local -a all=("\${(@P)4}"); print -r -- "\${(j:|:)all[@]%%:*}"; }
@@ -118,7 +118,7 @@ words=(lbsim lb --log-level w) CURRENT=4 _lbsim
 `;
 
 Deno.test({
-  name: "lbsim complete zsh completes words and files, and may be read twice",
+  name: "lbsim complete zsh completes words and files, and may be sourced twice",
   ignore: !isInstalled("zsh"),
   async fn() {
     await withShell(async (shell) => {

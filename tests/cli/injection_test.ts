@@ -1,11 +1,11 @@
-/** Text from outside on its way to the terminal: whatever it is, it cannot act on it. */
+/** No text from outside can control the terminal on which lbsim shows it. */
 import assert from "node:assert/strict";
 import { escapeLines } from "../../lib/base/escape.ts";
 import { lbsim } from "../support/process.ts";
 
-/** Clears the screen, writes over the line, begins another, turns the direction around. */
+/** Characters that clear the screen, overwrite the line, begin another line and reverse the direction of text. */
 const EVIL = "\x1b[2J\r\u009b1m\u202e\u2066\u061c\u2028\x7f";
-/** The same where a YAML text must not hold it as it is. */
+/** The same characters, escaped for YAML, which must not contain them unescaped. */
 const EVIL_IN_YAML = JSON.stringify(EVIL + "\n").replaceAll(
   /[\u007f-\uffff]/g,
   (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
@@ -36,17 +36,17 @@ const CASES: readonly {
     args: (file) => ["check", file],
   },
   {
-    name: "a value that is wrong",
+    name: "a wrong value",
     text: CONFIG.replace("127.0.0.1:1", EVIL_IN_YAML),
     args: (file) => ["check", file],
   },
   {
-    name: "characters that a file holds as they are",
+    name: "unescaped characters in a file",
     text: `${CONFIG}algorithm: a\u202eb\u2066\u061c\u009b1m\u2028\n`,
     args: (file) => ["check", file],
   },
   {
-    name: "the same for programs",
+    name: "unescaped characters in a file, as JSON",
     text: `${CONFIG}algorithm: a\u202eb\u2066\u061c\u009b1m\u2028\n`,
     args: (file) => ["check", file, "--json"],
   },

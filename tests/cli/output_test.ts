@@ -1,13 +1,13 @@
-/** Standard output whose reader stops, goes, or has no room; and signals. Each with lbsim as a process. */
+/** lbsim as a process whose output has a reader that stops reading, ends, or has no room; and signals. */
 import assert from "node:assert/strict";
 import { formatAddress, parseAddress } from "../../lib/base/address.ts";
 import { writeConfig } from "../support/folder.ts";
 import { addressOf, RunningLbsim } from "../support/process.ts";
 import { ask, echo, eventually, freePort, say, TestServer } from "../support/sockets.ts";
 
-/** Signals, FIFOs and terminals are not Windows'. */
+/** Windows does not have these signals, FIFOs and terminals. */
 const ignore = Deno.build.os === "windows";
-/** `script`, which runs a command on a terminal, takes other arguments elsewhere. */
+/** `script`, which runs a command on a terminal, has other arguments on other systems. */
 const noTerminal = Deno.build.os !== "linux";
 
 function testOnTerminal(name: string, fn: () => Promise<void>): void {
@@ -79,7 +79,7 @@ async function connectOften(address: string, times = 1000): Promise<number> {
   return answered;
 }
 
-/** Reads a file until it has brought this text, and closes it. */
+/** Reads a file until this text has come, and closes it. */
 async function readUntil(path: string, text: string): Promise<void> {
   using file = await Deno.open(path, { read: true });
   const buffer = new Uint8Array(4096);
@@ -91,7 +91,7 @@ async function readUntil(path: string, text: string): Promise<void> {
   }
 }
 
-/** Waits until a balancer answers, which may be while it cannot say so. */
+/** Waits until a balancer answers. It may do so although its log cannot be written. */
 async function serves(address: string): Promise<void> {
   await eventually(
     () => connectOften(address, 1).then((answered) => answered === 1, () => false),
@@ -110,7 +110,7 @@ function startBalancer({ config }: { readonly config: string }, prefix: readonly
   };
 }
 
-/** Stops a balancer, which must end without an error. */
+/** Stops a balancer, and asserts that it ends without an error. */
 async function stop(process: RunningLbsim): Promise<void> {
   process.kill("SIGTERM");
   assert.equal(await endsInTime(process), 0);
@@ -150,7 +150,7 @@ Deno.test("lbsim lb serves and stops while its terminal is stopped by Ctrl-S", {
   await eventually(() => !isRunning(pid), "the balancer ends");
 });
 
-Deno.test("lbsim lb says how many log lines a slow reader missed", { ignore }, async () => {
+Deno.test("lbsim lb logs how many log lines a slow reader has missed", { ignore }, async () => {
   await using world = await lab();
   await using balancer = startBalancer(world, writingTo(world.fifo));
   const reader = await Deno.open(world.fifo, { read: true });
@@ -181,7 +181,7 @@ Deno.test(
   },
 );
 
-Deno.test("lbsim lb on a terminal goes on when its log has no reader any more", {
+Deno.test("lbsim lb on a terminal continues when its log has no reader any more", {
   ignore: noTerminal,
 }, async () => {
   await using world = await lab("log: {status_interval: 100ms}\n");
@@ -198,7 +198,7 @@ Deno.test("lbsim lb on a terminal goes on when its log has no reader any more", 
   assert.equal(await endsInTime(process), 0);
 });
 
-testOnTerminal("lbsim lb goes on when its log cannot be written", async () => {
+testOnTerminal("lbsim lb continues when its log cannot be written", async () => {
   await using world = await lab();
   await using balancer = startBalancer(world, writingTo("/dev/full"));
   const { listen, process } = balancer;
@@ -234,7 +234,7 @@ log: {format: json}
     const counted = (lines: typeof records) =>
       lines.reduce((sum, { held_back = 1 }) => sum + Number(held_back), 0);
     assert.deepEqual([counted(refused), counted(failed)], [1000, 3000]);
-    // Each has a first line, one for each second begun, and one at the end.
+    // Both kinds have a first line, one line for each second that has begun, and one at the end.
     for (const lines of [refused, failed]) assert.ok(lines.length <= seconds + 3);
   }
   await Deno.remove(directory, { recursive: true });
@@ -265,7 +265,7 @@ Deno.test("lbsim lb logs connections without a byte at debug only", { ignore }, 
     // Arrivals are logged at debug only.
     assert.equal(of("connection_arrived").length, level === "debug" ? 6 : 0);
     if (level === "debug") assert.equal(silent.length, 5);
-    // On a busy machine one may last for so long that it is logged like any other.
+    // On a busy machine, such a connection may last so long that it is logged like any other.
     else assert.ok(silent.every(({ duration_ms }) => Number(duration_ms) > 100));
   }
   await Deno.remove(directory, { recursive: true });
@@ -276,7 +276,7 @@ const SCENARIO =
   "service: 1ms\n";
 
 Deno.test({
-  name: "lbsim says plainly that its output could not be written",
+  name: "lbsim prints one clear line if its output could not be written",
   ignore: noTerminal,
   async fn(test) {
     await using world = await lab();
@@ -301,7 +301,7 @@ Deno.test({
   },
 });
 
-testOnTerminal("lbsim up that fails ends although its log cannot be written", async () => {
+testOnTerminal("lbsim up ends after a failure, although its log cannot be written", async () => {
   await using world = await lab();
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const file = `${world.directory}/up.yaml`;
@@ -316,7 +316,7 @@ testOnTerminal("lbsim up that fails ends although its log cannot be written", as
 });
 
 Deno.test(
-  "lbsim sim waits with its result for a reader, until it is told to stop",
+  "lbsim sim waits for the reader of its result, until it gets SIGTERM",
   { ignore },
   async () => {
     await using world = await lab();
@@ -333,7 +333,7 @@ Deno.test(
   },
 );
 
-Deno.test("lbsim client sends no more than its reader takes, and stops", { ignore }, async () => {
+Deno.test("lbsim client sends only what the reader of its output takes", { ignore }, async () => {
   await using world = await lab();
   const answers: number[] = [];
   await using server = new TestServer(async (connection) => {
@@ -368,7 +368,7 @@ Deno.test("lbsim client ends when its answers have no reader any more", { ignore
 for (const signal of ["SIGUSR1", "SIGUSR2"] as const) {
   for (const role of ["lb", "backend", "up"]) {
     Deno.test({
-      name: `lbsim ${role} is not ended by ${signal}`,
+      name: `lbsim ${role} continues after ${signal}`,
       ignore,
       async fn() {
         await using world = await lab();
@@ -376,7 +376,7 @@ for (const signal of ["SIGUSR1", "SIGUSR2"] as const) {
         if (role === "up") args.splice(1, 2, "-c", await labFile(world.directory));
         await using process = new RunningLbsim(args);
         await addressOf(process);
-        // Deno answers SIGUSR1 only half a second after the start.
+        // Deno handles SIGUSR1 only half a second after the start.
         await new Promise((resolve) => setTimeout(resolve, 700));
         process.kill(signal);
         await new Promise((resolve) => setTimeout(resolve, 300));
@@ -396,7 +396,7 @@ async function labFile(directory: string): Promise<string> {
   return file;
 }
 
-testOnTerminal("lbsim closes the debugger's port that SIGUSR1 opens", async () => {
+testOnTerminal("lbsim closes the port of the debugger that SIGUSR1 opens", async () => {
   await using world = await lab();
   await using process = new RunningLbsim(["lb", "-c", world.config, "--log-format", "json"], {
     prefix: ["sh", "-c", 'echo "pid=$$"; exec "$@"', "sh"],
@@ -406,12 +406,12 @@ testOnTerminal("lbsim closes the debugger's port that SIGUSR1 opens", async () =
   const pid = pidOf(process);
   assert.equal(await listeningPorts(pid), 1);
   process.kill("SIGUSR1");
-  // No port opens if another process has the debugger's.
+  // No port opens if another process has the port of the debugger.
   await process.line((line) => line.startsWith("Debugger listening"), 10_000).catch(() => {});
   await eventually(async () => await listeningPorts(pid) === 1, "the port is closed");
 });
 
-/** How many sockets of a process listen. */
+/** The number of ports on which a process listens. */
 async function listeningPorts(pid: number): Promise<number> {
   const table = (await output("cat", "/proc/net/tcp")).split("\n")
     .map((line) => line.trim().split(/\s+/))
@@ -439,7 +439,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-testOnTerminal("lbsim lb stops when the terminal goes that it was started on", async () => {
+testOnTerminal("lbsim lb stops when the terminal on which it was started is closed", async () => {
   await using world = await lab();
   await using terminal = new RunningLbsim(["lb", "-c", world.config], { prefix: ON_A_TERMINAL });
   await addressOf(terminal);

@@ -1,4 +1,4 @@
-/** What each role may still do when it runs, having been started with what the `lbsim` task grants. */
+/** The permissions that each role still has when it runs. It is started with those that the `lbsim` task grants. */
 import assert from "node:assert/strict";
 import { resolve } from "node:path";
 import { backendCommand } from "../../backend/command.ts";
@@ -18,8 +18,8 @@ import deno from "../../deno.json" with { type: "json" };
 
 const { net, read, write, env, sys, run } = deno.permissions.default;
 /**
- * The same grants as the task's, for one test only. `Deno.test` needs real paths. Programs can be started by
- * `lbsim play` only: for every other subcommand, main.ts gives that up first.
+ * The same permissions as those of the task, for one test only. `Deno.test` needs real paths. Only `lbsim play` can
+ * start programs: for every other subcommand, main.ts first gives up the permission to run them.
  */
 const STARTED = {
   net,
@@ -39,7 +39,7 @@ const granted = () =>
     (name === "sys" && state({ name, kind: "networkInterfaces" }) === "granted")
   );
 
-/** What a role prints, until it is stopped. */
+/** Collects the lines that a role prints, until it is stopped. */
 function ioFor(lines: string[], signal: AbortSignal): Io {
   return {
     out: (line: string) => lines.push(line),
@@ -57,7 +57,7 @@ function ioFor(lines: string[], signal: AbortSignal): Io {
   } as unknown as Io;
 }
 
-Deno.test("STARTED is what lbsim is started with", { permissions: STARTED }, () => {
+Deno.test("STARTED has the permissions that lbsim starts with", { permissions: STARTED }, () => {
   assert.deepEqual(granted(), ["net", "read", "write", "sys"]);
   assert.equal(state({ name: "run" }), "prompt");
   assert.equal(state({ name: "ffi" }), "prompt");
@@ -97,7 +97,7 @@ Deno.test(
 );
 
 Deno.test(
-  "a load keeps the permission for the network only",
+  "bench keeps the permission for the network only",
   { permissions: STARTED },
   async () => {
     let seen: string[] | undefined;
@@ -117,7 +117,7 @@ Deno.test(
   },
 );
 
-Deno.test("a playground that is served has no permission left, and answers", {
+Deno.test("play gives up its permissions when it serves the playground", {
   permissions: { ...STARTED, run } as Deno.PermissionOptionsObject,
 }, async () => {
   assert.equal(state({ name: "run", command: run[0]! }), "granted");
@@ -128,7 +128,7 @@ Deno.test("a playground that is served has no permission left, and answers", {
     from: "user",
   });
   await eventually(() => lines.length > 0, "it listens");
-  // What no role needs is given up by main.ts.
+  // main.ts gives up the permissions that no role needs.
   assert.deepEqual(granted(), ["write", "sys"]);
   for (const command of run) assert.equal(state({ name: "run", command }), "prompt");
   stopping.abort();
@@ -136,7 +136,7 @@ Deno.test("a playground that is served has no permission left, and answers", {
 });
 
 const CTL_CONFIG = resolve("/tmp", `lbsim-ctl-${crypto.randomUUID()}.yaml`);
-// The test itself may not write any more.
+// This is done after the tests, because the test itself has no permission to write any more.
 Deno.test.afterAll(() => Deno.remove(CTL_CONFIG));
 
 Deno.test("ctl keeps the permission for the network only", { permissions: STARTED }, async () => {
@@ -161,7 +161,7 @@ Deno.test("ctl keeps the permission for the network only", { permissions: STARTE
   assert.deepEqual(seen, ["net"]);
 });
 
-/** Runs a balancer with a store while a test looks at what it may do. */
+/** Runs a balancer with a store while a test checks its permissions. */
 async function serving(
   store: "memory" | { sqlite: string },
   look: () => void,
@@ -201,10 +201,10 @@ Deno.test(
     }),
 );
 
-Deno.test("a balancer with an admin API has made the token file before it gives up writing", {
+Deno.test("a balancer with an admin API creates the token file before it gives up writing", {
   permissions: STARTED,
 }, async () => {
-  // It stays: what would remove it has lost the permission.
+  // This file stays after the test, which has lost the permission to remove it.
   const tokenFile = `${await Deno.makeTempDir()}/admin.token`;
   const listen = { host: "127.0.0.1", port: 0 };
   await serving("memory", () => {
@@ -217,7 +217,7 @@ Deno.test("a balancer with an admin API has made the token file before it gives 
 Deno.test("a balancer with a store in a file writes to its directory and nowhere else", {
   permissions: STARTED,
 }, async () => {
-  // It stays: what would remove it has lost the permission.
+  // This directory stays after the test, which has lost the permission to remove it.
   const parent = await Deno.makeTempDir();
   const directory = `${parent}/store`;
   await Deno.mkdir(directory);

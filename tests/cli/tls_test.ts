@@ -1,9 +1,9 @@
-/** TLS from the command line: what `check` says, and certificates that change under a running balancer. */
+/** TLS from the command line: the output of `check`, and certificates that change while the balancer runs. */
 import assert from "node:assert/strict";
 import { connectTls, TLS_FILES } from "../support/certificates.ts";
 import { addressOf, lbsim, RunningLbsim } from "../support/process.ts";
 
-/** In a directory with a configuration and copies of the certificates. */
+/** Runs a test in a directory with a configuration and copies of the certificates. */
 async function inLab(text: string, act: (cwd: string) => Promise<void>): Promise<void> {
   const cwd = await Deno.makeTempDir();
   try {
@@ -30,7 +30,7 @@ interface Case {
 
 const CASES: readonly Case[] = [
   {
-    name: "a certificate that is good",
+    name: "a valid certificate",
     tls: "tls: {certificate: one.pem, key: one.key}",
     code: 0,
     says: /TLS +clients speak TLS; .* for localhost, one\.test, 127\.0\.0\.1, ::1, .* 2099-12-31\n/,
@@ -61,7 +61,7 @@ const CASES: readonly Case[] = [
     says: /TLS +.* for the host of its address, signed by a public CA\n/,
   },
   {
-    name: "a file that is not there",
+    name: "a file that does not exist",
     tls: "tls: {certificate: no.pem, key: one.key}",
     code: 2,
     says:
@@ -74,14 +74,14 @@ const CASES: readonly Case[] = [
     says: /:4:34: tls\.key: two\.key: the key does not belong to the certificate in one\.pem\n/,
   },
   {
-    name: "a certificate that has expired, and a CA file that is none",
+    name: "a certificate that has expired, and a CA file without a certificate",
     tls: "tls:\n  certificate: expired.pem\n  key: one.key\nbackend_tls: {ca: one.key}",
     code: 2,
     says:
       /:5:16: tls\.certificate: .* expired on 2021-01-01\n[^]*renew it\n\n.*:7:19: backend_tls\.ca: .* no certificate/,
   },
   {
-    name: "a key that was forgotten",
+    name: "a certificate without a key",
     tls: "tls: {certificate: one.pem}",
     code: 2,
     says: /:4:1: tls\.key is missing\n[^]*add it, like `key: key\.pem`/,
@@ -89,7 +89,7 @@ const CASES: readonly Case[] = [
 ];
 
 for (const { name, tls, code, says } of CASES) {
-  Deno.test(`lbsim check meets ${name}`, () =>
+  Deno.test(`lbsim check of ${name}`, () =>
     inLab(config(tls), async (cwd) => {
       const outcome = await lbsim(["check"], { cwd });
       assert.match(code === 0 ? outcome.stdout : outcome.stderr, says);
@@ -97,7 +97,7 @@ for (const { name, tls, code, says } of CASES) {
     }));
 }
 
-Deno.test("lbsim check finds the files from another directory, and tells programs of them", () =>
+Deno.test("lbsim check finds the files from another directory, and --json shows the certificate", () =>
   inLab(config("tls: {certificate: one.pem, key: one.key}"), async (cwd) => {
     const { code, stdout } = await lbsim(["check", `${cwd}/config.yaml`, "--json"]);
     assert.equal(code, 0);
@@ -118,14 +118,14 @@ for (const command of ["lb", "up"]) {
 }
 
 for (const args of [["explain"], ["sim", "--set", "duration=1s", "--replications", "2"]]) {
-  Deno.test(`lbsim ${args[0]} asks for no certificate`, () =>
+  Deno.test(`lbsim ${args[0]} needs no certificate`, () =>
     inLab(config("tls: {certificate: no.pem, key: no.key}\nbackend_tls: {}"), async (cwd) => {
       const { code, stderr } = await lbsim(args, { cwd });
       assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
     }));
 }
 
-Deno.test("lbsim client and lbsim backend speak TLS, and the client only with a server that it can verify", () =>
+Deno.test("lbsim client and lbsim backend use TLS, and the client refuses a server that it cannot verify", () =>
   inLab("", async (cwd) => {
     const speaking = ["--tls-cert", "one.pem", "--tls-key", "one.key"];
     await using backend = new RunningLbsim(["backend", "127.0.0.1:0", ...speaking], { cwd });
@@ -153,7 +153,7 @@ Deno.test("lbsim client and lbsim backend speak TLS, and the client only with a 
     assert.ok(JSON.parse(stdout).answers > 0);
   }));
 
-Deno.test("lbsim client speaks TLS where the config says that the balancer does", () =>
+Deno.test("lbsim client uses TLS if the config says that the balancer does", () =>
   inLab("", async (cwd) => {
     await using backend = new RunningLbsim(["backend", "127.0.0.1:0"]);
     const text = config("tls: {certificate: one.pem, key: one.key}", await addressOf(backend));
@@ -193,11 +193,11 @@ for (
 
 const TLS_ONE = "tls: {certificate: one.pem, key: one.key}\ntimeouts: {drain: 200ms}";
 
-/** Windows ends a process without asking it. */
+/** On Windows, a signal ends a process at once. */
 const ignore = Deno.build.os === "windows";
 
 Deno.test(
-  "lbsim lb takes over a certificate that is replaced, and refuses a bad one",
+  "lbsim lb uses a certificate that replaces the old one, and rejects an invalid one",
   { ignore },
   async () => {
     await using backend = new RunningLbsim(["backend", "127.0.0.1:0", "--id", "B1"]);
@@ -209,7 +209,7 @@ Deno.test(
       using early = await connect("one.test");
       assert.match(await hello(early), /Hello from B1/);
 
-      // A new file in the place of the old one, the key before the certificate.
+      // New files replace the old ones, the key before the certificate.
       const replace = async (from: string, to: string) => {
         await Deno.copyFile(`${cwd}/${from}`, `${cwd}/new`);
         await Deno.rename(`${cwd}/new`, `${cwd}/${to}`);
@@ -230,7 +230,7 @@ Deno.test(
       assert.match(await hello(early), /Hello from B1/);
       assert.equal(lb.records.filter(({ event }) => event === "reload_failed").length, 1);
 
-      // A file that is named before it is there is taken over when it comes.
+      // The configuration may name a file that does not exist yet: the balancer uses it when it is created.
       await Deno.writeTextFile(
         `${cwd}/config.yaml`,
         config(TLS_ONE, address).replace("one.pem", "next.pem"),
@@ -245,7 +245,7 @@ Deno.test(
 );
 
 Deno.test(
-  "lbsim lb reloads all the rest if a certificate has expired",
+  "lbsim lb applies all other changes if a certificate has expired",
   { ignore },
   () =>
     inLab(config(TLS_ONE), async (cwd) => {

@@ -5,7 +5,7 @@ import { monotonicNow } from "../../lib/io/clock.ts";
 import { NS_PER_MS, NS_PER_S } from "../../lib/base/mod.ts";
 import { deadAddress, eventually, readAll, TestServer } from "../support/sockets.ts";
 
-/** Answers each line as a backend would, so many times; then closes. */
+/** Answers lines as a backend does, this many times; then closes the connection. */
 function answers(id: string, times = Infinity) {
   return async (connection: Deno.TcpConn) => {
     const buffer = new Uint8Array(4096);
@@ -20,7 +20,7 @@ function answers(id: string, times = Infinity) {
 
 const SESSION = { timeout: NS_PER_S, newConnection: false, now: monotonicNow };
 
-Deno.test("backendOf() knows who wrote an answer", () => {
+Deno.test("backendOf() returns the backend that an answer names", () => {
   assert.equal(backendOf("Hello from B1: hi"), "B1");
   assert.equal(backendOf("Hello from B1"), "B1");
   assert.equal(backendOf("something else"), undefined);
@@ -64,7 +64,7 @@ Deno.test("EchoConnection reports lines without a request, and when it is closed
   assert.deepEqual(told, ["421 shutting down", "closed"]);
 });
 
-Deno.test("EchoConnection says what comes along with an answer after the answer", async () => {
+Deno.test("EchoConnection reports a line that arrives together with the answer, after it has given the answer", async () => {
   const told: string[] = [];
   const idle = {
     unasked: (line: string) => told.push(line),
@@ -80,7 +80,7 @@ Deno.test("EchoConnection says what comes along with an answer after the answer"
   assert.deepEqual(told, ["answer", "more", "closed"]);
 });
 
-Deno.test("EchoConnection.close() is not taken for the other side's", async () => {
+Deno.test("EchoConnection.close() is not reported as a close by the other side", async () => {
   let told = false;
   await using server = new TestServer(answers("B1"));
   const idle = { unasked: () => {}, closed: () => told = true };
@@ -91,7 +91,7 @@ Deno.test("EchoConnection.close() is not taken for the other side's", async () =
   assert.equal(told, false);
 });
 
-Deno.test("EchoConnection.ask() gets an answer that comes before the whole line is taken", async () => {
+Deno.test("EchoConnection.ask() gets an answer that arrives before the whole line is sent", async () => {
   await using server = new TestServer(async (connection) => {
     await connection.read(new Uint8Array(10));
     await connection.write(new TextEncoder().encode("too long\n"));
@@ -103,7 +103,7 @@ Deno.test("EchoConnection.ask() gets an answer that comes before the whole line 
   connection.close();
 });
 
-Deno.test("ClientSession.send() keeps its connection, and reconnects before it sends when it has ended", async () => {
+Deno.test("ClientSession.send() keeps its connection; if that has ended, it reconnects before it sends", async () => {
   await using server = new TestServer(answers("B1", 2));
   const closed = Promise.withResolvers<void>();
   const idle = { unasked: () => {}, closed: () => closed.resolve() };
@@ -118,7 +118,7 @@ Deno.test("ClientSession.send() keeps its connection, and reconnects before it s
   assert.deepEqual([...session.backends], [["B1", 3]]);
 });
 
-Deno.test("ClientSession.send() says when the connection ends while it waits for an answer", async () => {
+Deno.test("ClientSession.send() reports that the connection has ended while it waited for an answer", async () => {
   await using server = new TestServer(async (connection) => {
     await connection.read(new Uint8Array(10));
   });
@@ -128,7 +128,7 @@ Deno.test("ClientSession.send() says when the connection ends while it waits for
   session.close();
 });
 
-Deno.test("ClientSession.send() opens a connection for each line when it is told to", async () => {
+Deno.test("ClientSession.send() with newConnection opens a connection for each line", async () => {
   await using server = new TestServer(answers("B1"));
   const session = new ClientSession({ ...SESSION, address: server.address, newConnection: true });
   for (let i = 1; i <= 3; i++) assert.equal((await session.send("x")).connection, i);

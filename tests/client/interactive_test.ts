@@ -1,4 +1,4 @@
-/** The interactive client as a person sees it: in a terminal, in front of a balancer with two backends. */
+/** The interactive client in a terminal, connected to a balancer with two backends. */
 import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import { BackendServer } from "../../backend/server.ts";
@@ -14,7 +14,7 @@ import { InTerminal } from "../support/terminal.ts";
 
 const LOOPBACK = { host: "127.0.0.1", port: 0 };
 
-/** Two backends, a balancer in front, and a client in a terminal that has sent its first line. */
+/** Two backends, a balancer in front of them, and a client in a terminal that has sent its first line. */
 async function conversation(
   test: (client: InTerminal, first: BackendServer, others: string) => Promise<void>,
 ): Promise<void> {
@@ -59,7 +59,7 @@ Deno.test(
 );
 
 Deno.test(
-  "converse() keeps what is being typed when a backend closes the connection",
+  "converse() keeps the typed text when a backend closes the connection",
   LINUX,
   () =>
     conversation(async (client, first, other) => {
@@ -75,7 +75,7 @@ Deno.test(
 );
 
 Deno.test(
-  "converse() goes on behind what was typed while an answer was awaited",
+  "converse() keeps the text that was typed while an answer was awaited, and the user can continue it",
   LINUX,
   () =>
     conversation(async (client, first) => {
@@ -89,7 +89,7 @@ Deno.test(
 );
 
 Deno.test(
-  "converse() sends each line that is pasted, in order",
+  "converse() sends all pasted lines in order",
   LINUX,
   () =>
     conversation(async (client, first) => {
@@ -101,12 +101,12 @@ Deno.test(
       await client.type("\x03");
       await client.shows(/4 lines, 4 answers/);
       assert.equal(await client.ended(), 0);
-      // deno-lint-ignore no-control-regex -- what moves the cursor
+      // deno-lint-ignore no-control-regex -- it finds sequences that move the cursor
       assert.doesNotMatch(client.screen.replaceAll(/\x1b\[\d*[A-Z]/g, ""), /> *Hello/);
     }),
 );
 
-/** A terminal on which a test types. As the real one, it takes no prompt once it is closed. */
+/** A terminal on which a test types. Like a real one, it accepts no prompt when it is closed. */
 class FakeTerminal extends EventEmitter {
   prompts = 0;
   #isClosed = false;
@@ -146,7 +146,7 @@ class FakeTerminal extends EventEmitter {
   }
 }
 
-/** A conversation of which a test decides when an answer comes, and when what is printed has been written. */
+/** A conversation in which the test decides when an answer comes, and when the output has been written. */
 class FakeConversation {
   readonly terminal = new FakeTerminal();
   readonly printed: string[] = [];
@@ -184,7 +184,7 @@ class FakeConversation {
     return eventually(() => this.#answers.length > 0, "a line was sent");
   }
 
-  /** Waits until something is being written. */
+  /** Waits until output is being written. */
   writes(): Promise<void> {
     return eventually(() => this.#writes.length > 0, "something is being written");
   }
@@ -194,7 +194,7 @@ class FakeConversation {
     this.#answers.shift()!.resolve(exchange);
   }
 
-  /** All that was printed has been written. */
+  /** All output so far has been written. */
   write(): void {
     this.#writes.splice(0).forEach(({ resolve }) => resolve());
   }
@@ -238,7 +238,7 @@ Deno.test("hold() ends when Ctrl-D comes while an answer is being written", asyn
   assert.deepEqual(printed, ["Hello from B1: one", "  answered by B1 in 1.0 ms", SUMMARY]);
 });
 
-Deno.test("hold() shows no answer that arrives when the conversation has ended", async () => {
+Deno.test("hold() shows no answer that arrives after the conversation has ended", async () => {
   const conversation = new FakeConversation();
   const { terminal, printed } = conversation;
   terminal.enter("one");

@@ -3,7 +3,7 @@ import FakeTimers from "@sinonjs/fake-timers";
 import { LiveLine } from "../../client/live_line.ts";
 import { NS_PER_MS } from "../../lib/base/mod.ts";
 
-Deno.test("LiveLine shows the last second's rate and p99, and all errors, and is gone at the end", () => {
+Deno.test("LiveLine shows the rate and the p99 of the last second, and all errors; at the end it removes its line", () => {
   const clock = FakeTimers.install({ toFake: ["setInterval", "clearInterval"] });
   const shown: (string | undefined)[] = [];
   try {

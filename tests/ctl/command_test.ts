@@ -1,4 +1,4 @@
-/** `lbsim ctl` as a program, in front of a real balancer with its admin API. */
+/** `lbsim ctl` as a program, with a real balancer and its admin API. */
 import assert from "node:assert/strict";
 import type { Balancer } from "../../lb/balancer.ts";
 import { adminLab, type AdminLabOptions } from "../support/admin.ts";
@@ -9,7 +9,7 @@ import { lbsim, type Outcome, RunningLbsim } from "../support/process.ts";
 
 type Lab = Awaited<ReturnType<typeof adminLab>>;
 
-/** A configuration file that names where the API of a lab is. */
+/** A configuration file with the address of a lab's API. */
 async function fileOf(lab: Lab, admin: string = adminOf(lab)): Promise<string> {
   const file = `${lab.folder}/config.yaml`;
   await Deno.writeTextFile(
@@ -23,7 +23,7 @@ function adminOf({ url }: Lab): string {
   return `listen: "${url.replace(/^https?:\/\//, "")}", token_file: admin.token`;
 }
 
-/** A balancer over two backends that need not exist, and how to ask it. */
+/** A balancer with two backends that need not exist, and a function that runs `ctl`. */
 async function withCtl(
   test: (ctl: (...args: string[]) => Promise<Outcome>, lab: Lab, file: string) => Promise<void>,
   options: AdminLabOptions = {},
@@ -33,7 +33,7 @@ async function withCtl(
   await test((...args) => lbsim(["ctl", ...args, "--config", file]), lab, file);
 }
 
-/** What was printed, when all went well. */
+/** The output of a command that has succeeded. */
 function printed({ code, stdout, stderr }: Outcome): string {
   assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
   return stdout;
@@ -41,12 +41,12 @@ function printed({ code, stdout, stderr }: Outcome): string {
 
 const modeOf = ({ balancer }: Lab, id: string) => balancer.scheduler.backend(id)!.mode;
 
-Deno.test("ctl status prints plain lines into a pipe, and with --json what the API says", () =>
+Deno.test("ctl status prints plain lines into a pipe, and with --json the answer of the API", () =>
   withCtl(async (ctl, lab) => {
     const text = printed(await ctl("status"));
     assert.match(text, /^lbsim \S+ on 127\.0\.0\.1:\d+ {2}round-robin {2}up \d+s\n/);
     assert.match(text, /\nid {2}state +wt {2}last probe .* changed\nB1 {2}.*\nB2 {2}.*\n$/);
-    // deno-lint-ignore no-control-regex -- there is none
+    // deno-lint-ignore no-control-regex -- the output must not have any
     assert.doesNotMatch(text, /\x1b/);
     const snapshot = JSON.parse(printed(await ctl("status", "--json")));
     assert.deepEqual(Object.keys(snapshot), Object.keys((await lab.get("/api/status")).json));
@@ -62,7 +62,7 @@ Deno.test("ctl status --watch prints the state again and again into a pipe, unti
     assert.equal(await ctl.ended(), 0);
   }));
 
-Deno.test("ctl drain, maintenance and ready set what the operator wants of a backend", () =>
+Deno.test("ctl drain, maintenance and ready set the operator's wish for a backend", () =>
   withCtl(async (ctl, lab) => {
     assert.equal(
       printed(await ctl("drain", "B1")),
@@ -81,7 +81,7 @@ Deno.test("ctl drain, maintenance and ready set what the operator wants of a bac
     });
   }));
 
-Deno.test("ctl drain --wait ends when the last connection has, or fails after --timeout", async () => {
+Deno.test("ctl drain --wait ends when the last connection has ended, or fails after --timeout", async () => {
   await using server = new TestServer(echo);
   await withCtl(async (ctl, lab, file) => {
     const { host, port } = lab.balancer.address;
@@ -101,13 +101,13 @@ Deno.test("ctl drain --wait ends when the last connection has, or fails after --
       try {
         client.close();
       } catch {
-        // It is closed.
+        // The connection is closed already.
       }
     }
   }, { backends: [server.address] });
 });
 
-Deno.test("ctl drain --wait is ended by Ctrl-C, with exit code 130", async () => {
+Deno.test("ctl drain --wait ends at Ctrl-C, with exit code 130", async () => {
   await using server = new TestServer(echo);
   await withCtl(async (_, lab, file) => {
     const { host, port } = lab.balancer.address;
@@ -121,7 +121,7 @@ Deno.test("ctl drain --wait is ended by Ctrl-C, with exit code 130", async () =>
   }, { backends: [server.address] });
 });
 
-Deno.test("ctl weight and algorithm change them, and withdraw lets the file decide again", () =>
+Deno.test("ctl weight and ctl algorithm override the file, and ctl withdraw lets the file decide again", () =>
   withCtl(async (ctl, { balancer }) => {
     const weight = () => balancer.scheduler.backend("B2")!.weight;
     assert.equal(
@@ -143,7 +143,7 @@ Deno.test("ctl weight and algorithm change them, and withdraw lets the file deci
     assert.equal(balancer.config.algorithm.name, "round-robin");
   }));
 
-Deno.test("ctl sessions lists which client sticks to which backend", async () => {
+Deno.test("ctl sessions lists each client with the backend to which it sticks", async () => {
   await withCtl(async (ctl) => {
     assert.match(printed(await ctl("sessions")), /^clients do not stick/);
   });
@@ -177,7 +177,7 @@ Deno.test("ctl sessions lists which client sticks to which backend", async () =>
   }, { backends: [server.address], config: { sticky } });
 });
 
-/** Runs `ctl events` until it has printed what fits; changes happen until it has. */
+/** Runs `ctl events` until it has printed a fitting line. A weight is changed again and again until then. */
 async function eventsUntil(
   file: string,
   args: readonly string[],
@@ -186,7 +186,7 @@ async function eventsUntil(
 ): Promise<string> {
   await using ctl = new RunningLbsim(["ctl", "events", ...args, "--config", file]);
   let isDone = false;
-  // The first changes may come before it reads.
+  // The first changes may come before `ctl` reads events.
   const changing = (async () => {
     for (let i = 1; !isDone; i = i % 2 + 1) {
       await balancer.wish({ backends: { B1: { weight: i } } });
@@ -204,7 +204,7 @@ async function eventsUntil(
   }
 }
 
-Deno.test("ctl events prints what happens in sentences, with --json as the API sends it", () =>
+Deno.test("ctl events prints events as sentences, and with --json as the API sends them", () =>
   withCtl(async (_, { balancer }, file) => {
     await eventsUntil(
       file,
@@ -216,7 +216,7 @@ Deno.test("ctl events prints what happens in sentences, with --json as the API s
     assert.equal(JSON.parse(line).type, "wishes_changed");
   }));
 
-Deno.test("ctl explain shows where a client would go now", () =>
+Deno.test("ctl explain shows the backend that a client would get now", () =>
   withCtl(async (ctl) => {
     const text = printed(await ctl("explain", "--client", "10.0.0.7"));
     assert.match(text, /^10\.0\.0\.7 goes to B1: .*\n\nbackend +weight +in flight +score\nB1 /);
@@ -226,7 +226,7 @@ Deno.test("ctl explain shows where a client would go now", () =>
     assert.deepEqual({ client, backend }, { client: "10.0.0.7", backend: "B1" });
   }));
 
-Deno.test("ctl reload reads the configuration again, or says why it was not taken over", async () => {
+Deno.test("ctl reload makes the balancer read its configuration again, or says why it was not applied", async () => {
   await withCtl(async (ctl) => {
     assert.equal(printed(await ctl("reload")), "the balancer has read its configuration again\n");
   });
@@ -236,7 +236,7 @@ Deno.test("ctl reload reads the configuration again, or says why it was not take
   }, { reload: () => Promise.resolve("a\x1b[2J mistake") });
 });
 
-Deno.test("ctl asks by a Unix socket, too", async () => {
+Deno.test("ctl connects to a Unix socket, too", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const path = `${folder}/admin.sock`;
@@ -251,7 +251,7 @@ Deno.test("ctl asks by a Unix socket, too", async () => {
   }
 });
 
-Deno.test("ctl asks by TLS, and verifies the certificate", async () => {
+Deno.test("ctl connects with TLS, and verifies the certificate", async () => {
   const tls = { certificate: `${TLS_FILES}/one.pem`, key: `${TLS_FILES}/one.key` };
   await withCtl(async (ctl, lab) => {
     const written = `, tls: {certificate: "${tls.certificate}", key: "${tls.key}"}`;
@@ -265,7 +265,7 @@ Deno.test("ctl asks by TLS, and verifies the certificate", async () => {
   }, { admin: { tls } });
 });
 
-Deno.test("ctl fault hurts a backend, shows its faults and ends them", async () => {
+Deno.test("ctl fault begins faults of a backend, shows them and ends them", async () => {
   await using one = await hurtableLab();
   const file = `${one.lab.folder}/config.yaml`;
   await Deno.writeTextFile(
@@ -332,7 +332,7 @@ Deno.test("ctl says in one sentence that nothing listens, and fails", async () =
   assert.match(off.stderr, /has no admin API: admin\.listen is off\n$/);
 });
 
-Deno.test("ctl says that something else answers", async () => {
+Deno.test("ctl says that the server is not the API of a balancer", async () => {
   await using lab = await adminLab();
   await using server = new TestServer(async (connection) => {
     await connection.read(new Uint8Array(1024));
@@ -346,7 +346,7 @@ Deno.test("ctl says that something else answers", async () => {
   assert.match(stderr, /^lbsim: the server at \S+ is not the admin API of lbsim\n$/);
 });
 
-Deno.test("ctl reads without a token on this machine, and says what is wrong with it at a change", () =>
+Deno.test("ctl reads without a token on this machine; for a change, it says what is wrong with the token", () =>
   withCtl(async (ctl, lab) => {
     const refused = async (reason: RegExp) => {
       printed(await ctl("status"));
@@ -371,7 +371,7 @@ Deno.test("ctl reads without a token on this machine, and says what is wrong wit
     );
   }));
 
-Deno.test("ctl says why the API does nothing", async () => {
+Deno.test("ctl says why the API refuses a change", async () => {
   await withCtl(async (ctl) => {
     const unknown = await ctl("drain", "B9");
     assert.deepEqual({ ...unknown, stdout: "" }, {
@@ -390,7 +390,7 @@ Deno.test("ctl says why the API does nothing", async () => {
   }, { admin: { tokenFile: undefined } as never });
 });
 
-Deno.test("ctl takes wrong usage for that", async () => {
+Deno.test("ctl ends with exit code 2 after wrong usage", async () => {
   for (
     const args of [
       [],
@@ -409,7 +409,7 @@ Deno.test("ctl takes wrong usage for that", async () => {
   }
 });
 
-Deno.test("completions know the subcommands of ctl, their flags and the algorithms", async () => {
+Deno.test("completions suggest the subcommands of ctl, their flags and the algorithms", async () => {
   const complete = async (...words: string[]) => {
     const { stdout } = await lbsim(["complete-words", "--", ...words]);
     return stdout.split("\n").map((line) => line.split("\t")[0]!);

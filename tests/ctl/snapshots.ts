@@ -1,7 +1,7 @@
-/** Snapshots for tests of what is drawn. */
+/** Snapshots for tests of tables and screens. */
 import type { BackendSnapshot, Snapshot } from "../../lib/observe/mod.ts";
 
-/** A backend that is up, and what a test says differently. */
+/** A backend that is up, with the properties that a test changes. */
 export function backendSnapshot(
   id: string,
   { health, wish, ...more }: Partial<Omit<BackendSnapshot, "health" | "wish">> & {

@@ -27,7 +27,7 @@ const MIXED = snapshotOf([
   backendSnapshot("B4", { condition: "maintenance", health: { last_probe: null } }),
 ]);
 
-Deno.test("tableLines() has all that fits into 80 columns, in columns that are as wide as they need", () => {
+Deno.test("tableLines() shows all columns within 80 characters, each as wide as necessary", () => {
   assert.deepEqual(tableLines(MIXED, { ...PLAIN, selected: "B2" }), [
     "  id  state         wt  last probe   in flight       rate  share   p99  changed",
     "  B1  up             1  ok 0.82ms         5/10 ██··  12/s    25%  12ms       1m",
@@ -37,7 +37,7 @@ Deno.test("tableLines() has all that fits into 80 columns, in columns that are a
   ]);
 });
 
-Deno.test("tableLines() leaves out what matters least in 60 columns", () => {
+Deno.test("tableLines() leaves out the least important columns if there are only 60 characters", () => {
   assert.deepEqual(tableLines(MIXED, { ...PLAIN, width: 59 }), [
     "id  state        in flight       rate  share   p99  changed",
     "B1  up                5/10 ██··  12/s    25%  12ms       1m",
@@ -47,7 +47,7 @@ Deno.test("tableLines() leaves out what matters least in 60 columns", () => {
   ]);
 });
 
-Deno.test("tableLines() cuts nothing where lines have no end", () => {
+Deno.test("tableLines() cuts nothing if the width is infinite", () => {
   const lines = tableLines(MIXED, { width: Infinity, color: false, bars: false });
   assert.deepEqual(lines, [
     "id  state         wt  last probe        in flight  rate  share   p99  changed",
@@ -58,7 +58,7 @@ Deno.test("tableLines() cuts nothing where lines have no end", () => {
   ]);
 });
 
-Deno.test("tableLines() marks a weight that is not the file's, and a slow start", () => {
+Deno.test("tableLines() marks a weight that differs from the file, and a slow start", () => {
   const snapshot = snapshotOf([
     backendSnapshot("B1", { weight: 3, effective_weight: 3 }),
     backendSnapshot("B2", { weight: 4, effective_weight: 1.5, wish: { file_weight: 4 } }),
@@ -97,7 +97,7 @@ Deno.test("tableLines() writes no line that is longer than the width", () => {
   ));
 });
 
-Deno.test("summaryLines() says what is going on, and how it differs from the file", () => {
+Deno.test("summaryLines() shows the state of the balancer, and how the wishes differ from the file", () => {
   const snapshot = snapshotOf([backendSnapshot("B1"), backendSnapshot("B2")], {
     wishes: ["B1.mode: ready → drain"],
     queue: { waiting: 3, waiting_max: 4, limit: 10, queued: 20 },
@@ -112,7 +112,7 @@ Deno.test("summaryLines() says what is going on, and how it differs from the fil
   assert.equal(summaryLines(snapshotOf([], { active_servers: [] }), 80)[2], "active: none");
 });
 
-Deno.test("age(), duration() and clipped() are short", () => {
+Deno.test("age(), duration() and clipped() return short texts", () => {
   assert.deepEqual([0, 59_999, 60_000, 3_600_000, 172_800_000].map(age), [
     "0s",
     "59s",

@@ -13,7 +13,7 @@ import { backendSnapshot, snapshotOf } from "./snapshots.ts";
 
 const MANY = snapshotOf(Array.from({ length: 50 }, (_, i) => backendSnapshot(`B${i + 1}`)));
 
-/** The view after some keys, and what they asked for. */
+/** The view after some keys, and the actions of these keys. */
 function after(view: View, ...keys: readonly string[]): { view: View; actions: Action[] } {
   const actions: Action[] = [];
   for (const key of keys) {
@@ -24,7 +24,7 @@ function after(view: View, ...keys: readonly string[]): { view: View; actions: A
   return { view, actions };
 }
 
-Deno.test("keysIn() knows arrows and other keys of terminals, however many come at once", () => {
+Deno.test("keysIn() names arrows and other keys of terminals, also if several come at once", () => {
   assert.deepEqual(keysIn("a\x1b[A\x1bOB+\x1b[5~\x1b[1~\r\x7f\x03ü\x1b"), [
     ...["a", "up", "down", "+", "page up", "home"],
     ...["enter", "backspace", "ctrl-c", "ü", "escape"],
@@ -43,7 +43,7 @@ Deno.test("press() selects a backend, and stops at the first and the last", () =
   assert.equal(selected("end", "home"), "B1");
 });
 
-Deno.test("press() asks for the state that d, r and m stand for", () => {
+Deno.test("press() returns the action for d, r and m: drain, ready and maintenance", () => {
   assert.deepEqual(after(firstView(MANY), "d", "down", "r", "m").actions, [
     { kind: "state", backend: "B1", state: "drain" },
     { kind: "state", backend: "B2", state: "ready" },
@@ -51,7 +51,7 @@ Deno.test("press() asks for the state that d, r and m stand for", () => {
   ]);
 });
 
-Deno.test("press() raises and lowers a weight from where the key before has put it, within its bounds", () => {
+Deno.test("press() changes a weight from the value that the previous key gave it, within the bounds of weights", () => {
   assert.deepEqual(after(firstView(MANY), "+", "+", "-", "-", "-", "-").actions, [
     ...[2, 3, 2, 1, 0].map((weight) => ({ kind: "weight", backend: "B1", weight }) as const),
   ]);
@@ -59,13 +59,13 @@ Deno.test("press() raises and lowers a weight from where the key before has put 
   assert.deepEqual(after(full, "+").actions, []);
 });
 
-Deno.test("press() asks for an address before it explains; Escape and an empty line do not", () => {
+Deno.test("press() explains a client after its address was typed, but not after Escape or an empty line", () => {
   assert.deepEqual(after(firstView(MANY), "e", ..."10.0.x0.78", "backspace", "enter").actions, [
     { kind: "explain", client: "10.0.0.7" },
   ]);
   assert.deepEqual(after(firstView(MANY), "e", "1", "escape").actions, []);
   assert.deepEqual(after(firstView(MANY), "e", "enter").actions, []);
-  // What is typed is no command.
+  // Typed characters are no commands.
   assert.deepEqual(after(firstView(MANY), "e", "d", "q").actions, []);
   assert.match(
     screenLines(after(firstView(MANY), "e", "1", "0").view, SIZE).join("\n"),
@@ -73,7 +73,7 @@ Deno.test("press() asks for an address before it explains; Escape and an empty l
   );
 });
 
-Deno.test("press() ends with q and with Ctrl-C, also where q is typed or leaves a page", () => {
+Deno.test("press() quits with q, except while an address or a page is shown, and always with Ctrl-C", () => {
   const quit = [{ kind: "quit" }];
   assert.deepEqual(after(firstView(MANY), "q").actions, quit);
   assert.deepEqual(after(firstView(MANY), "ctrl-c").actions, quit);
@@ -88,13 +88,13 @@ Deno.test("press() shows the help, and any key returns", () => {
   assert.deepEqual(after(view, "d").actions, []);
 });
 
-Deno.test("press() does nothing to a backend where there is none", () => {
+Deno.test("press() returns no action if there is no backend", () => {
   const { view, actions } = after(firstView(snapshotOf([])), "d", "+", "down", "up");
   assert.deepEqual(actions, []);
   assert.equal(view.selected, undefined);
 });
 
-Deno.test("refreshed() keeps what is selected, or what is in its place", () => {
+Deno.test("refreshed() keeps the selected backend; if it is gone, the one in its place is selected", () => {
   const { view } = after(firstView(MANY), "down", "down");
   const fewer = (...gone: string[]) =>
     refreshed(view, { ...MANY, backends: MANY.backends.filter(({ id }) => !gone.includes(id)) });
@@ -106,7 +106,7 @@ Deno.test("refreshed() keeps what is selected, or what is in its place", () => {
 
 const SIZE = { columns: 80, rows: 24, color: false };
 
-Deno.test("screenLines() shows the part of the table with what is selected", () => {
+Deno.test("screenLines() shows the part of the table with the selected backend", () => {
   const lines = screenLines(after(firstView(MANY), "page down", "page down").view, SIZE);
   assert.equal(lines.length, 24);
   assert.ok(lines.some((line) => line.startsWith("> B21 ")));

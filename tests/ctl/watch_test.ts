@@ -1,4 +1,4 @@
-/** `lbsim ctl status --watch` as a person sees it: in a terminal, in front of a real balancer. */
+/** `lbsim ctl status --watch` in a terminal, with a real balancer. */
 import assert from "node:assert/strict";
 import { adminLab } from "../support/admin.ts";
 import { lbsimArgs } from "../support/process.ts";
@@ -10,7 +10,7 @@ const LINUX = { ignore: Deno.build.os !== "linux" };
 const ENTER = "\x1b[?1049h\x1b[?25l";
 const LEAVE = "\x1b[?25h\x1b[?1049l";
 
-/** A shell that says the process id of a command, runs it, and says its exit code and how the terminal is set. */
+/** A shell that prints the process id of a command, runs it, and prints its exit code and the terminal's settings. */
 function inShell(command: readonly string[]): string[] {
   const quoted = command.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(" ");
   const program = `(sh -c 'echo "pid $$"; exec "$@"' sh ${quoted})`;
@@ -19,7 +19,7 @@ function inShell(command: readonly string[]): string[] {
 
 type Lab = Awaited<ReturnType<typeof adminLab>>;
 
-/** Two backends, a balancer, and the table in a terminal that shows its first lines. */
+/** A balancer with two backends, and a terminal that shows the first lines of the table. */
 async function watching(
   test: (terminal: InTerminal, lab: Lab) => Promise<void>,
 ): Promise<void> {
@@ -37,7 +37,7 @@ async function watching(
   await givesBack(terminal);
 }
 
-/** The command ends, and the terminal is as it was. */
+/** Asserts that the command ends, and that the terminal is as before. */
 async function givesBack(terminal: InTerminal, code = 0): Promise<void> {
   await terminal.shows(new RegExp(`code ${code}\\b[\\s\\S]*\\nend`));
   const { screen } = terminal;
@@ -49,7 +49,7 @@ async function givesBack(terminal: InTerminal, code = 0): Promise<void> {
 }
 
 Deno.test(
-  "watchOnScreen() does what keys say, shows it, and gives the terminal back after q",
+  "watchOnScreen() executes the actions of keys, shows the results, and restores the terminal after q",
   LINUX,
   () =>
     watching(async (terminal, { balancer }) => {
@@ -74,13 +74,13 @@ Deno.test(
 );
 
 Deno.test(
-  "watchOnScreen() gives the terminal back after Ctrl-C",
+  "watchOnScreen() restores the terminal after Ctrl-C",
   LINUX,
   () => watching((terminal) => terminal.type("\x03")),
 );
 
 Deno.test(
-  "watchOnScreen() gives the terminal back after SIGTERM",
+  "watchOnScreen() restores the terminal after SIGTERM",
   LINUX,
   () =>
     watching((terminal) => {
@@ -91,7 +91,7 @@ Deno.test(
 );
 
 Deno.test(
-  "watchOnScreen() says that the balancer is gone, and keeps the table",
+  "watchOnScreen() says that the balancer does not answer, and keeps the table",
   LINUX,
   () =>
     watching(async (terminal, { stopAdmin }) => {
@@ -103,7 +103,7 @@ Deno.test(
 );
 
 Deno.test(
-  "Screen gives the terminal back when nothing catches an error, before its message",
+  "Screen restores the terminal after an uncaught error, before the message of this error",
   LINUX,
   async () => {
     const script = `

@@ -1,4 +1,4 @@
-/** Who may come in is decided first, and who is being looked after counts. */
+/** The balancer first decides whether it accepts a client, and counts it while it waits for the session store. */
 import assert from "node:assert/strict";
 import { NS_PER_S, parsePrefix } from "../../lib/base/mod.ts";
 import type { Config } from "../../lib/config/mod.ts";
@@ -12,12 +12,12 @@ function stickyIn(redis: SilentRedis, timeout: number): Pick<Config, "sticky"> {
   return { sticky: { ...STICKY, store: { redis: redis.address, timeout } } };
 }
 
-/** Waits for a store: the balancer serves before it is open, and opening it asks it, too. */
+/** Waits until the store is open. The balancer serves before, and opening the store also sends requests to it. */
 function storeOpened(lab: Awaited<ReturnType<typeof balance>>): Promise<void> {
   return eventually(() => lab.of("session_store_opened").length > 0, "the store is open");
 }
 
-/** As a configuration has it. */
+/** A prefix in the form of the configuration. */
 function prefix(text: string) {
   const { groups, bits } = parsePrefix(text);
   return { groups: [...groups], bits };
@@ -45,7 +45,7 @@ for (const [who, overrides] of Object.entries(FORBIDDEN)) {
     });
     await storeOpened(lab);
     const { host: hostname, port } = lab.balancer.address;
-    // As many as a limit allows.
+    // As many connections as a limit allows.
     using held = overrides.limits && await Deno.connect({ hostname, port });
     await held?.write(new Uint8Array(1));
     await held?.read(new Uint8Array(1));
@@ -56,7 +56,7 @@ for (const [who, overrides] of Object.entries(FORBIDDEN)) {
   });
 }
 
-Deno.test("Balancer asks a store about a client that a proxy speaks for only if that client may come in", async () => {
+Deno.test("Balancer asks a store about a client behind a proxy only if this client is accepted", async () => {
   await using redis = new SilentRedis();
   await using backend = new TestServer(say("B1"));
   const sticky = stickyIn(redis, 10 * NS_PER_S);
@@ -74,7 +74,7 @@ Deno.test("Balancer asks a store about a client that a proxy speaks for only if 
   assert.equal(redis.gets, before + 1);
 });
 
-Deno.test("Balancer counts a client that waits for the store towards limits.connections and its own limit", async () => {
+Deno.test("Balancer counts a client that waits for the store for limits.connections and limits.per_client", async () => {
   await using redis = new SilentRedis();
   await using backend = new TestServer(say("B1"));
   const sticky = stickyIn(redis, NS_PER_S);

@@ -57,7 +57,7 @@ Deno.test("Balancer retries a refused connect on a backend that was not tried", 
   assert.ok(lab.of("connection_opened").some(({ attempt }) => attempt === 3));
 });
 
-Deno.test("Balancer refuses when every connect fails, and says so", async () => {
+Deno.test("Balancer refuses a client when every connect fails, and emits connection_refused", async () => {
   await using lab = await balance([deadAddress(), deadAddress()], UNPROBED);
   assert.equal(await ask(lab.balancer.address).catch(() => ""), "");
   const [refusal] = lab.of("connection_refused");
@@ -67,7 +67,7 @@ Deno.test("Balancer refuses when every connect fails, and says so", async () => 
 });
 
 Deno.test({
-  name: "Balancer gives up a connect into silence when its timeout has passed",
+  name: "Balancer gives up a connect that gets no answer when its timeout has passed",
   // Only Linux leaves connects unanswered when a listener's queue is full.
   ignore: Deno.build.os !== "linux",
   fn: giveUpSilence,
@@ -93,7 +93,7 @@ async function giveUpSilence() {
   for (const filler of fillers) filler.close();
 }
 
-Deno.test("Balancer serves thousands of short connections and loses none", async () => {
+Deno.test("Balancer serves thousands of short connections, and none is lost", async () => {
   await using one = new TestServer(echo);
   await using two = new TestServer(echo);
   await using lab = await balance([one.address, two.address]);
@@ -112,7 +112,7 @@ Deno.test("Balancer serves thousands of short connections and loses none", async
   assert.equal(lab.of("connection_closed").filter(({ end }) => end === "closed").length, total);
 });
 
-Deno.test("Balancer ends the client's connection when its backend is killed in mid-stream", async () => {
+Deno.test("Balancer ends the client's connection when its backend is killed during the transfer", async () => {
   const one = new TestServer(echo);
   await using lab = await balance([one.address]);
   const { host, port } = lab.balancer.address;
@@ -126,7 +126,7 @@ Deno.test("Balancer ends the client's connection when its backend is killed in m
   await eventually(() => lab.of("connection_closed").length === 1, "the connection is closed");
 });
 
-Deno.test("Balancer tells a client's abort from a normal end", async () => {
+Deno.test("Balancer distinguishes an abort by the client from a normal end", async () => {
   await using one = new TestServer(echo);
   await using lab = await balance([one.address]);
   const socket = await abortable(lab.balancer.address);
@@ -176,7 +176,7 @@ Deno.test("Balancer.stop() closes the remaining connections when the drain timeo
   assert.equal(lab.of("connection_closed")[0]!.end, "closed_by_balancer");
 });
 
-Deno.test("Balancer.stop() does not wait when it is told to hurry", async () => {
+Deno.test("Balancer.stop() does not wait for open connections when `hurry` is aborted", async () => {
   await using one = new TestServer(echo);
   const lab = await balance([one.address], { timeouts: { ...TIMEOUTS, drain: 3600 * NS_PER_S } });
   using client = await come(lab.balancer.address);
@@ -184,7 +184,7 @@ Deno.test("Balancer.stop() does not wait when it is told to hurry", async () => 
   assert.deepEqual(await lab.balancer.stop(AbortSignal.abort()), { finished: 0, closed: 1 });
 });
 
-Deno.test("Balancer keeps a client on its backend when it is told to", async () => {
+Deno.test("Balancer with sticky keeps a client on its backend", async () => {
   await using one = new TestServer(say("B1"));
   await using two = new TestServer(say("B2"));
   await using lab = await balance([one.address, two.address], {
@@ -203,7 +203,7 @@ Deno.test("Balancer keeps a client on its backend when it is told to", async () 
   assert.deepEqual([...lab.balancer.scheduler.sessionMap], [["127.0.0.1", "B1"]]);
 });
 
-Deno.test("Balancer closes the connections of a backend that is marked down, if it is told to", async () => {
+Deno.test("Balancer with on_down: close closes the connections of a backend that is marked as down", async () => {
   for (const onDown of ["keep", "close"] as const) {
     await using one = new TestServer(echo);
     await using two = new TestServer(echo);
@@ -245,7 +245,7 @@ Deno.test("Balancer tells peak-ewma when a backend has sent its first byte", asy
   assert.ok(answers.filter((answer) => answer === "slow").length <= 1, answers.join(" "));
 });
 
-Deno.test("Balancer closes the connection of a client that is not let in", async () => {
+Deno.test("Balancer closes the connection of a client that is on the list deny", async () => {
   await using one = new TestServer(say("B1"));
   for (const [deny, answer] of [["127.0.0.0/8", ""], ["10.0.0.0/8", "B1"]] as const) {
     const { groups, bits } = parsePrefix(deny);
@@ -272,7 +272,7 @@ Deno.test("Balancer.reload() keeps open connections, adds new backends, and remo
   await client.write(new TextEncoder().encode("y"));
   assert.equal(await client.read(new Uint8Array(1)), 1);
   assert.equal(lab.balancer.scheduler.connections, 1);
-  // The same id at another address is another backend.
+  // A backend with the same id and another address is another backend.
   await lab.balancer.reload(configOf([two.address], { backends: [{ ...moved!, id: "B1" }] }));
   assert.equal(await ask(lab.balancer.address), "B2");
   const changes = lab.of("config_reloaded").map(({ changes }) => changes.slice(0, 2));
@@ -280,7 +280,7 @@ Deno.test("Balancer.reload() keeps open connections, adds new backends, and remo
   client.close();
 });
 
-/** Sends this, finishes, and reads what comes. */
+/** Sends these bytes, finishes, and reads the answer. */
 async function tell({ host, port }: Address, bytes: Uint8Array): Promise<string> {
   const conn = await Deno.connect({ hostname: host, port });
   await conn.write(bytes);
@@ -293,7 +293,7 @@ async function tell({ host, port }: Address, bytes: Uint8Array): Promise<string>
 const PROXIED = new TextEncoder().encode("PROXY TCP4 203.0.113.9 192.168.1.10 5000 8000\r\nhello");
 const FROM_LOOPBACK = [{ groups: [0, 0, 0, 0, 0, 0xffff, 0x7f00, 0], bits: 104 }];
 
-Deno.test("Balancer takes a trusted proxy's word for where a client comes from, and passes its bytes on", async () => {
+Deno.test("Balancer uses the client's address from a trusted proxy's header, and passes the client's bytes on", async () => {
   await using one = new TestServer(echo);
   await using lab = await balance([one.address], {
     proxyProtocol: { acceptFrom: FROM_LOOPBACK, timeout: NS_PER_S, send: "off" },
@@ -302,7 +302,7 @@ Deno.test("Balancer takes a trusted proxy's word for where a client comes from, 
   assert.equal(lab.of("connection_opened")[0]!.client, "203.0.113.9");
 });
 
-Deno.test("Balancer ignores the PROXY header of a client that is not trusted", async () => {
+Deno.test("Balancer does not interpret the PROXY header of a client that is not trusted", async () => {
   await using one = new TestServer(echo);
   await using lab = await balance([one.address], {
     proxyProtocol: { acceptFrom: [], timeout: NS_PER_S, send: "off" },
@@ -331,7 +331,7 @@ Deno.test("Balancer refuses a malformed, an oversized and a slow PROXY header wi
   assert.equal(await tell(address, PROXIED), "hello");
 });
 
-Deno.test("Balancer counts a client's bytes, and not the PROXY header that it sends itself", async () => {
+Deno.test("Balancer counts the client's bytes, and not the PROXY header that the balancer itself sends", async () => {
   await using one = new TestServer(echo);
   await using lab = await balance([one.address], {
     proxyProtocol: { acceptFrom: [], timeout: NS_PER_S, send: "v1" },
@@ -342,7 +342,7 @@ Deno.test("Balancer counts a client's bytes, and not the PROXY header that it se
   assert.deepEqual(lab.of("connection_closed").map((event) => event.bytes_to_backend), [0, 5]);
 });
 
-Deno.test("Balancer tells a probe that sends nothing from a missing PROXY header", async () => {
+Deno.test("Balancer distinguishes a probe that sends nothing from a missing PROXY header", async () => {
   await using one = new TestServer(echo);
   await using lab = await balance([one.address], {
     proxyProtocol: { acceptFrom: FROM_LOOPBACK, timeout: 2 * NS_PER_S, send: "off" },
@@ -359,7 +359,7 @@ Deno.test("Balancer tells a probe that sends nothing from a missing PROXY header
   );
 });
 
-Deno.test("Balancer counts connections whose PROXY header is awaited in its limit", async () => {
+Deno.test("Balancer counts connections whose PROXY header is awaited for limits.connections", async () => {
   await using one = new TestServer(echo);
   await using lab = await balance([one.address], {
     limits: { connections: 2 },
@@ -379,7 +379,7 @@ Deno.test("Balancer counts connections whose PROXY header is awaited in its limi
   assert.equal(await tell(lab.balancer.address, PROXIED), "hello");
 });
 
-Deno.test("Balancer tells its backends where a client comes from", async () => {
+Deno.test("Balancer sends its backends a PROXY header with the client's address", async () => {
   await using one = new TestServer(echo);
   for (const acceptFrom of [[], FROM_LOOPBACK]) {
     await using lab = await balance([one.address], {
@@ -392,7 +392,7 @@ Deno.test("Balancer tells its backends where a client comes from", async () => {
   }
 });
 
-/** Each takes one connection. */
+/** Backends with room for one connection each. */
 function narrow(addresses: readonly Address[]): Partial<Config> {
   const backends = configOf(addresses).backends.map((backend) => ({
     ...backend,
@@ -410,7 +410,7 @@ function queueing(
   return balance([address], { ...narrow([address]), queue, ...overrides });
 }
 
-/** Connects, and says something without finishing. */
+/** Connects and sends a byte without finishing. */
 async function come({ host, port }: Address): Promise<Deno.TcpConn> {
   const client = await Deno.connect({ hostname: host, port });
   await client.write(new TextEncoder().encode("x"));
@@ -431,7 +431,7 @@ Deno.test("Balancer lets clients wait while every backend is full, and serves th
   assert.equal(await tell(address, new Uint8Array(1)).catch(() => ""), "");
   assert.deepEqual(lab.of("connection_refused").map(({ reason }) => reason), ["queue_full"]);
   for (const client of [first, ...waiters]) {
-    // What a client has sent while it waited is not lost.
+    // The byte that a client sent while it waited is not lost.
     assert.equal(await client.read(new Uint8Array(1)), 1);
     client.close();
   }
@@ -449,7 +449,7 @@ Deno.test("Balancer closes a client for which no backend has a free place in tim
   assert.deepEqual(lab.of("connection_refused").map(({ reason }) => reason), ["queue_timeout"]);
 });
 
-Deno.test("Balancer.stop() closes those who wait at once", async () => {
+Deno.test("Balancer.stop() closes clients that wait at once", async () => {
   await using one = new TestServer(echo);
   const lab = await queueing(one, { length: 9, timeout: 60 * NS_PER_S });
   using first = await come(lab.balancer.address);
@@ -462,7 +462,7 @@ Deno.test("Balancer.stop() closes those who wait at once", async () => {
   assert.deepEqual(lab.of("connection_refused").map(({ reason }) => reason), ["stopping"]);
 });
 
-Deno.test("Balancer.reload() with a backend that drains: new clients go elsewhere, the open one stays", async () => {
+Deno.test("Balancer.reload() to drain a backend: new clients go to another one, and an open connection stays", async () => {
   await using one = new TestServer(echo);
   await using two = new TestServer(echo);
   await using lab = await balance([one.address, two.address]);
@@ -481,7 +481,7 @@ Deno.test("Balancer.reload() with a backend that drains: new clients go elsewher
   assert.equal(await client.read(new Uint8Array(1)), 1);
 });
 
-Deno.test("Balancer with on_down: close leaves the connections to a backend's former address alone", async () => {
+Deno.test("Balancer with on_down: close does not close connections to a backend's former address", async () => {
   await using one = new TestServer(echo);
   await using lab = await balance([one.address], { onDown: "close" });
   using client = await come(lab.balancer.address);
@@ -515,7 +515,7 @@ Deno.test("Balancer.stop() and the PROXY header's timeout may close a client at 
 });
 
 for (const how of ["ends", "aborts"] as const) {
-  Deno.test(`Balancer takes a client that ${how} while it waits out of the queue`, async () => {
+  Deno.test(`Balancer removes a client that ${how} while it waits from the queue`, async () => {
     await using one = new TestServer(echo);
     await using lab = await queueing(one, { length: 2, timeout: 60 * NS_PER_S });
     const { address, scheduler } = lab.balancer;
@@ -542,7 +542,7 @@ for (const how of ["ends", "aborts"] as const) {
   });
 }
 
-Deno.test("Balancer passes on all that a client sends while it waits and later, in order", async () => {
+Deno.test("Balancer passes on all bytes that a client sends while it waits and later, in order", async () => {
   await using one = new TestServer(echo);
   await using lab = await queueing(one, { length: 2, timeout: 60 * NS_PER_S }, {
     proxyProtocol: { acceptFrom: FROM_LOOPBACK, timeout: NS_PER_S, send: "v1" },

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { lbsim } from "../support/process.ts";
 
-/** What `lbsim check` says of where sessions are kept. */
+/** The lines of `lbsim check` about the session store. */
 async function storeLines(sticky: string): Promise<string[]> {
   const cwd = await Deno.makeTempDir();
   const text = `backends: [{id: B1, address: 10.0.0.1:80}]\n${sticky}\n`;
@@ -14,7 +14,7 @@ async function storeLines(sticky: string): Promise<string[]> {
   return start < 0 ? [] : lines.slice(start, start + 2).map((line) => line.trim());
 }
 
-Deno.test("lbsim check says where sessions are kept, if they outlive the process, and no password", async () => {
+Deno.test("lbsim check shows the session store, if there is one, without its password", async () => {
   const meanwhile = "while the store fails or is slow, sessions are only in memory";
   assert.deepEqual(await storeLines("sticky: {store: memory}"), []);
   assert.deepEqual(await storeLines("sticky: {store: {sqlite: sessions.db}}"), [

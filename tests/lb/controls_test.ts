@@ -1,4 +1,4 @@
-/** Each control as a client meets it, on real sockets. What it decides in detail is tested in lib/core. */
+/** The effect of each control on clients, on real sockets. tests/lib/core tests the decisions in detail. */
 import assert from "node:assert/strict";
 import type { Config } from "../../lib/config/mod.ts";
 import { NS_PER_S } from "../../lib/base/mod.ts";
@@ -12,10 +12,10 @@ import { echo, say, TestServer } from "../support/test_server.ts";
 
 const HOUR = 3600 * NS_PER_S;
 
-/** Probed once at the start, and then by the test alone. */
+/** Backends are probed once at the start; later results come only from the test. */
 const RARELY_PROBED = { healthCheck: { ...configOf([]).healthCheck, interval: HOUR } };
 
-/** Two backends that say who they are, under a balancer whose backends are as a test wishes. */
+/** Two backends that answer with their ids, and a balancer with the configuration of the test. */
 async function lab(overrides: (config: Config) => Partial<Config>) {
   const stack = new AsyncDisposableStack();
   const servers = ["B1", "B2"].map((id) => stack.use(new TestServer(say(id))));
@@ -25,7 +25,7 @@ async function lab(overrides: (config: Config) => Partial<Config>) {
   return { ...running, servers, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
-/** Who answers so many clients, one after the other. */
+/** The answers to this many clients, which come one after the other. */
 async function answers({ address }: Balancer, count: number): Promise<string[]> {
   const all = [];
   for (let i = 0; i < count; i++) all.push(await ask(address).catch(() => ""));
@@ -42,7 +42,7 @@ function assertLater(event: { at_ms: number }, than: { at_ms: number }, ms: numb
   assert.ok(Math.abs(later - ms) < 1e-3, `${later} ms later`);
 }
 
-Deno.test("slow_start: a backend that has recovered begins with hardly any client", async () => {
+Deno.test("slow_start: a backend that has recovered begins with almost no clients", async () => {
   await using world = await lab(() => ({ slowStart: { duration: HOUR, floor: 0.01 } }));
   const { balancer } = world;
   assert.deepEqual((await answers(balancer, 4)).toSorted(), ["B1", "B1", "B2", "B2"]);
@@ -51,7 +51,7 @@ Deno.test("slow_start: a backend that has recovered begins with hardly any clien
   assert.deepEqual(await answers(balancer, 10), Array(10).fill("B2"));
 });
 
-Deno.test("slow_start: a backend that a reload adds, or moves, begins with hardly any client", async () => {
+Deno.test("slow_start: a backend that a reload adds, or gives another address, begins with almost no clients", async () => {
   await using world = await lab(({ backends: [, two] }) => ({
     backends: [two!],
     slowStart: { duration: HOUR, floor: 0.01 },
@@ -68,7 +68,7 @@ Deno.test("slow_start: a backend that a reload adds, or moves, begins with hardl
   assert.deepEqual(balancer.scheduler.backends.map(({ weight }) => weight), [0.01, 1]);
 });
 
-Deno.test("ejection: a backend whose connects fail is left out, and no client notices", async () => {
+Deno.test("ejection: a backend whose connects fail gets no clients, and every client is answered", async () => {
   await using alive = new TestServer(say("B2"));
   await using world = await balance([deadAddress(), alive.address], {
     ...UNPROBED,
@@ -79,7 +79,7 @@ Deno.test("ejection: a backend whose connects fail is left out, and no client no
   assert.deepEqual(world.of("backend_ejected").map(({ backend }) => backend), ["B1"]);
 });
 
-Deno.test("ejection: ends at its time on a quiet balancer, and no status shows it any more", async () => {
+Deno.test("ejection: ends at its time although no client comes, and the status does not show it any more", async () => {
   await using alive = new TestServer(say("B2"));
   await using world = await balance([deadAddress(), alive.address], {
     ...UNPROBED,
@@ -94,7 +94,7 @@ Deno.test("ejection: ends at its time on a quiet balancer, and no status shows i
   assert.deepEqual(scheduler.activeServers, ["B1", "B2"]);
 });
 
-Deno.test("ejection: its end serves a client that waits, although no other client comes", async () => {
+Deno.test("ejection: when it ends, a client that waits is served, although no other client comes", async () => {
   const address = deadAddress();
   await using busy = new TestServer(echo);
   const [one, two] = configOf([address, busy.address]).backends;
@@ -114,7 +114,7 @@ Deno.test("ejection: its end serves a client that waits, although no other clien
   assert.deepEqual(world.of("connection_dequeued").map(({ backend }) => backend), ["B1"]);
 });
 
-Deno.test("queue: its timeout refuses a client at its time, and a stop leaves no timer behind", async () => {
+Deno.test("queue: a client that has waited for the timeout is refused at this time, and a stop leaves no timer behind", async () => {
   await using busy = new TestServer(echo);
   const [one] = configOf([busy.address]).backends;
   await using world = await balance([], {
@@ -137,7 +137,7 @@ Deno.test("queue: its timeout refuses a client at its time, and a stop leaves no
   (await later).close();
 });
 
-Deno.test("limits: a backend that a reload takes out and puts back is as full as it was", async () => {
+Deno.test("limits: a backend that a reload removes and another one adds again is still full", async () => {
   await using server = new TestServer(echo);
   await using other = new TestServer(say("B2"));
   const [one, two] = configOf([server.address, other.address]).backends;
@@ -154,14 +154,14 @@ Deno.test("limits: a backend that a reload takes out and puts back is as full as
   assert.equal(world.of("connection_refused")[0]!.reason, "all_backends_full");
 });
 
-Deno.test("weight 0: no new client", async () => {
+Deno.test("weight 0: the backend gets no new client", async () => {
   await using world = await lab(({ backends: [one, two] }) => ({
     backends: [{ ...one!, weight: 0 }, two!],
   }));
   assert.deepEqual(await answers(world.balancer, 4), Array(4).fill("B2"));
 });
 
-Deno.test("backup: serves while no other can, and no longer", async () => {
+Deno.test("backup: serves only while no primary can", async () => {
   await using world = await lab(({ backends: [one, two] }) => ({
     backends: [one!, { ...two!, backup: true }],
   }));
@@ -173,7 +173,7 @@ Deno.test("backup: serves while no other can, and no longer", async () => {
   assert.deepEqual(await answers(balancer, 2), ["B1", "B1"]);
 });
 
-Deno.test("mode: maintenance, by reload, keeps clients and probes away until it is ended", async () => {
+Deno.test("mode: a backend in maintenance by a reload gets no clients and no probes until this ends", async () => {
   await using world = await lab(() => ({
     healthCheck: { ...configOf([]).healthCheck, interval: NS_PER_S / 100, timeout: HOUR },
   }));
@@ -184,7 +184,7 @@ Deno.test("mode: maintenance, by reload, keeps clients and probes away until it 
   const probes = of("probe").length;
   await eventually(() => of("probe").length > probes + 5, "B2 goes on being probed");
   assert.deepEqual(await answers(balancer, 3), Array(3).fill("B2"));
-  // A probe that was under way when the mode changed may still have come.
+  // A probe that had begun when the mode changed may still have arrived.
   assert.ok(servers[0]!.accepted <= knocks + 1);
   await balancer.reload(config);
   assert.ok((await answers(balancer, 4)).includes("B1"));
@@ -204,7 +204,7 @@ Deno.test("when_none_available: clients are refused, or sent to a backend that m
   }
 });
 
-Deno.test("limits.per_client: so many connections at once, and so many new ones", async () => {
+Deno.test("limits.per_client: limits the connections of a client and its rate", async () => {
   const limits = configOf([]).limits;
   await using world = await lab(() => ({ limits: { ...limits, perClient: { connections: 1 } } }));
   const { balancer, of, config } = world;
@@ -233,7 +233,7 @@ Deno.test("allow: clients that are not on the list are refused", async () => {
   }
 });
 
-Deno.test("every pick can say why, and why the others were not picked", async () => {
+Deno.test("pick_explained: says why a backend was picked, and why the others were not", async () => {
   await using world = await lab(() => ({ algorithm: { name: "least-connections" } }));
   probed(world.balancer, "B1", false);
   assert.deepEqual(await answers(world.balancer, 1), ["B2"]);

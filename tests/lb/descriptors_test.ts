@@ -5,7 +5,7 @@ import { echo, eventually, TestServer } from "../support/sockets.ts";
 
 Deno.test({
   name:
-    "lbsim lb survives running out of file descriptors: it says so once, goes on probing, and resumes",
+    "lbsim lb without free file descriptors logs this once, continues to probe, and later accepts clients again",
   ignore: Deno.build.os === "windows",
   async fn() {
     await using backend = new TestServer(echo);
@@ -22,7 +22,7 @@ log: {connections: false, level: debug}
       );
       await using lb = new RunningLbsim(["lb"], {
         cwd: directory,
-        // Some sixty are Deno's own; what is left is enough for a few dozen connections.
+        // Deno itself needs about sixty; the rest is enough for a few dozen connections.
         prefix: ["sh", "-c", 'ulimit -n 128; exec "$@"', "sh"],
       });
       const line = await lb.line((text) => text.includes("listening on 127"));
@@ -34,20 +34,20 @@ log: {connections: false, level: debug}
         /^limits\.connections: 1000 needs 2000 file descriptors/,
       );
 
-      // Twice as many as there can be: the rest wait in the listener's queue.
+      // Twice as many as the balancer can accept: the others wait in the listener's queue.
       for (let i = 0; i < 100; i++) {
         clients.push(await Deno.connect({ hostname: "127.0.0.1", port }));
       }
       await lb.line((text) => text.includes("shortage_began"));
 
-      // Probes go on, though they need a lookup of the name and a connect each.
+      // Probes continue, although each needs a lookup of the name and a connect.
       const probes = () => lb.records.filter(({ event }) => event === "probe").length;
       const before = probes();
       await eventually(() => probes() >= before + 5, "the backend is probed");
 
       for (const client of clients.splice(0, 90)) client.close();
       await lb.line((text) => text.includes("shortage_ended"));
-      // Everybody who waited is served now.
+      // All clients that waited are served now.
       for (const client of clients) {
         await client.write(new Uint8Array([7]));
         const buffer = new Uint8Array(1);

@@ -1,4 +1,4 @@
-/** Random clients of a live balancer: whatever they do, each of its connections arrives once and ends once. */
+/** Random clients of a live balancer: in any case, each connection arrives once and ends once. */
 import assert from "node:assert/strict";
 import type { Socket } from "node:net";
 import { createRandom, NS_PER_S } from "../../lib/base/mod.ts";
@@ -11,7 +11,7 @@ import { abortable, deadAddress, echo, eventually, TestServer } from "../support
 
 const STEPS = 60;
 
-/** Clients come and go as drawn from a seed; the balancer then stops. */
+/** Clients come and leave as drawn from a seed; then the balancer stops. */
 async function play(seed: number): Promise<void> {
   const random = createRandom(seed);
   const draw = (count: number) => Math.floor(random.next() * count);
@@ -36,7 +36,7 @@ async function play(seed: number): Promise<void> {
     const action = draw(10);
     if (action < 4) {
       const client = await abortable(address);
-      client.on("error", () => {}); // It is reset where it was refused.
+      client.on("error", () => {}); // If the balancer refuses it, its connection is reset.
       client.resume();
       clients.push(client);
       if (isProxied && draw(4) > 0) {

@@ -9,7 +9,7 @@ import { acquire, open, retried, waiting } from "../support/phases.ts";
 import { schedulerOf, takeDown } from "../support/scheduling.ts";
 import { strictEventStream } from "../support/events.ts";
 
-/** Collects what is logged. */
+/** Collects the lines of the log. */
 function logged(options: LogOptions, color = false): string[] {
   const lines: string[] = [];
   startLogging(options, { out: (line) => lines.push(line), stdoutIsTerminal: false, color });
@@ -43,7 +43,7 @@ Deno.test("logEvents() writes one JSON object per event, with its numbers", () =
   assert.match(records[0].time, /^\d{4}-\d\d-\d\dT/);
 });
 
-Deno.test("logEvents() tells of those who wait, and of those who waited in vain", () => {
+Deno.test("logEvents() logs clients that wait, and clients that have waited for too long", () => {
   const lines = logged({ level: "info", format: "auto" });
   const { scheduler, events } = schedulerOf({
     backends: [{ id: "B1", maxConnections: 1 }],
@@ -68,7 +68,7 @@ Deno.test("logEvents() tells of those who wait, and of those who waited in vain"
   ]);
 });
 
-Deno.test("logEvents() without connections does not even have them made", () => {
+Deno.test("logEvents() without connections: events of connections are not even created", () => {
   logged({ level: "info", format: "json" });
   const events = strictEventStream();
   const end = logEvents(events, logger("lb"), { connections: false });
@@ -82,7 +82,7 @@ Deno.test("logEvents() without connections does not even have them made", () => 
   stopLogging();
 });
 
-Deno.test("logEvents() tells of every probe at level debug", () => {
+Deno.test("logEvents() logs every probe at level debug", () => {
   const lines = logged({ level: "debug", format: "pretty" });
   const { scheduler, events } = schedulerOf({ backends: ["B1"] });
   const end = logEvents(events, logger("lb"), { connections: true });
@@ -93,14 +93,14 @@ Deno.test("logEvents() tells of every probe at level debug", () => {
   assert.match(lines[0]!, /^\d\d:\d\d:\d\d\.\d{3} debug {3}probe of B1 failed: got "\{x\}"$/);
 });
 
-Deno.test("startLogging() colours what is pretty, if it may", () => {
+Deno.test("startLogging() colours pretty lines if colours are allowed", () => {
   const lines = logged({ level: "info", format: "pretty" }, true);
   logger("lb").warn("careful");
   stopLogging();
   assert.ok(lines[0]!.includes("\x1b["));
 });
 
-Deno.test("logEvents() is not flooded by refused clients, and says how many it held back", () => {
+Deno.test("logEvents() does not log every refused client, and says how many lines it held back", () => {
   const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
   try {
     const lines = logged({ level: "info", format: "auto" });
@@ -113,7 +113,7 @@ Deno.test("logEvents() is not flooded by refused clients, and says how many it h
     clock.tick(1000);
     comes(2);
     clock.tick(1000);
-    // A second without clients.
+    // No client comes in this second.
     clock.tick(1000);
     comes(3);
     end();
@@ -132,7 +132,7 @@ Deno.test("logEvents() is not flooded by refused clients, and says how many it h
   }
 });
 
-Deno.test("logEvents() says where sessions are kept, and when they cannot be", () => {
+Deno.test("logEvents() logs when the session store is opened, fails and works again", () => {
   const lines = logged({ level: "info", format: "json" });
   const events = strictEventStream();
   const end = logEvents(events, logger("lb"), { connections: true });
@@ -167,7 +167,7 @@ Deno.test("logEvents() says where sessions are kept, and when they cannot be", (
   assert.equal(records[4].degraded_ms, 12_345);
 });
 
-Deno.test("logEvents() says once a second what is wrong with TLS handshakes", () => {
+Deno.test("logEvents() logs once a second why TLS handshakes fail", () => {
   const lines = logged({ level: "info", format: "auto" });
   const { scheduler, events } = schedulerOf({});
   const end = logEvents(events, logger("lb"), { connections: true });
@@ -183,7 +183,7 @@ Deno.test("logEvents() says once a second what is wrong with TLS handshakes", ()
   ]);
 });
 
-/** Runs with a clock that stands still until it is told to tick. */
+/** Runs a test with a clock that moves only when the test calls `tick`. */
 function withClock(run: (clock: { tick(ms: number): number }) => void): void {
   const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout", "Date"] });
   try {
@@ -234,7 +234,7 @@ const REPEATED: readonly { readonly name: string; readonly event: (i: number) =>
     }),
   })),
   {
-    name: "sessions that move",
+    name: "session moves",
     event: (i) => ({
       type: "session_moved",
       at_ms: i,
@@ -245,7 +245,7 @@ const REPEATED: readonly { readonly name: string; readonly event: (i: number) =>
     }),
   },
   {
-    name: "a store that fails",
+    name: "failures of a store",
     event: (i) => ({
       type: "session_store_degraded",
       at_ms: i,
@@ -255,7 +255,7 @@ const REPEATED: readonly { readonly name: string; readonly event: (i: number) =>
     }),
   },
   {
-    name: "a store that recovers",
+    name: "recoveries of a store",
     event: (i) => ({
       type: "session_store_recovered",
       at_ms: i,
@@ -278,7 +278,7 @@ const REPEATED: readonly { readonly name: string; readonly event: (i: number) =>
 ];
 
 for (const { name, event } of REPEATED) {
-  Deno.test(`logEvents() writes a line a second of ${name}, and loses no count`, () => {
+  Deno.test(`logEvents() writes one line per second for repeated events, and counts all: ${name}`, () => {
     withClock((clock) => {
       const lines = logged({ level: "info", format: "json" });
       const events = strictEventStream();
@@ -297,7 +297,7 @@ for (const { name, event } of REPEATED) {
   });
 }
 
-Deno.test("logEvents() says of failed connects which backends they were to", () => {
+Deno.test("logEvents() names the backends of failed connects", () => {
   withClock((clock) => {
     const lines = logged({ level: "info", format: "json" });
     const events = strictEventStream();
@@ -325,7 +325,7 @@ Deno.test("logEvents() says of failed connects which backends they were to", () 
   });
 });
 
-/** Opens a connection and closes it after so many ticks, with so many bytes. */
+/** Emits that a connection was opened, and that it was closed, with these numbers of bytes. */
 function connection(
   events: EventStream,
   number: number,
@@ -359,7 +359,7 @@ function connection(
   };
 }
 
-Deno.test("logEvents() logs a short connection without a byte for those who debug", () => {
+Deno.test("logEvents() logs a short connection without a byte only at level debug", () => {
   withClock((clock) => {
     for (const level of ["info", "debug"] as const) {
       const lines = logged({ level, format: "json" });
@@ -392,7 +392,7 @@ Deno.test("logEvents() logs a short connection without a byte for those who debu
   });
 });
 
-Deno.test("logEvents() logs a connection without a byte that its client did not end", () => {
+Deno.test("logEvents() logs a connection that carried no byte, if something other than its client ended it", () => {
   const lines = logged({ level: "info", format: "json" });
   const events = strictEventStream();
   const end = logEvents(events, logger("lb"), { connections: true });
@@ -429,7 +429,7 @@ Deno.test("logEvents() logs an opened connection before its first byte, with its
   });
 });
 
-Deno.test("logEvents() keeps a line about one of many backends short", () => {
+Deno.test("logEvents() writes only the number of active servers if there are many", () => {
   const lines = logged({ level: "info", format: "json" });
   const events = strictEventStream();
   const end = logEvents(events, logger("lb"), { connections: true });
@@ -464,7 +464,7 @@ Deno.test("logEvents() keeps a line about one of many backends short", () => {
   );
 });
 
-Deno.test("startLogging() lets no text from outside move the cursor or begin a line", () => {
+Deno.test("startLogging() escapes text from outside that could move the cursor or begin a line", () => {
   const nasty = "\x1b[2J\r\nfake\u009b31m\u202e\u2028";
   for (const format of ["pretty", "json"] as const) {
     const lines = logged({ level: "info", format });
@@ -486,7 +486,7 @@ Deno.test("startLogging() lets no text from outside move the cursor or begin a l
   }
 });
 
-Deno.test("logEvents() begins with the version, the seed, the epoch and the configuration", () => {
+Deno.test("logEvents() first logs the version, the seed, the epoch and the configuration", () => {
   const lines = logged({ level: "info", format: "json" });
   const events = strictEventStream();
   const end = logEvents(events, logger("lb"), { connections: false });
@@ -504,7 +504,7 @@ Deno.test("logEvents() begins with the version, the seed, the epoch and the conf
   });
 });
 
-Deno.test("logReaderFailure() names a reader that failed, the log itself included", () => {
+Deno.test("logReaderFailure() names a reader that failed, even if it is the log itself", () => {
   const lines = logged({ level: "info", format: "json" });
   const log = logger("lb");
   const events = new EventStream((failure) => logReaderFailure(log, failure));
@@ -515,7 +515,7 @@ Deno.test("logReaderFailure() names a reader that failed, the log itself include
   const mode = { type: "backend_mode_changed", at_ms: 0, backend: "B1", in_flight: 0 } as const;
   events.emit({ ...mode, mode: "drain" });
   events.emit({ ...mode, mode: "ready" });
-  // The log's own reader cannot put this into words.
+  // The log's own reader fails at this event, because a property is missing.
   events.emit({ type: "config_reloaded", at_ms: 0 } as unknown as LbEvent);
   end();
   stopLogging();

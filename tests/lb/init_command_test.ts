@@ -1,4 +1,4 @@
-/** `lbsim init`, as a user types it. */
+/** `lbsim init` as a program. */
 import assert from "node:assert/strict";
 import { DiagnosticsError, parseConfig } from "../../lib/config/mod.ts";
 import { inFolder } from "../support/folder.ts";
@@ -6,7 +6,7 @@ import { lbsim } from "../support/process.ts";
 
 const ROOT = `${import.meta.dirname}/../../`;
 
-/** A shipped file without the line that says where its schema is in a checkout. */
+/** A shipped file without the line with the path of its schema, which is valid only in a checkout. */
 async function shipped(file: string): Promise<string> {
   const lines = (await Deno.readTextFile(`${ROOT}${file}`)).split("\n");
   assert.match(lines[0]!, /^# yaml-language-server: /);
@@ -84,7 +84,7 @@ Deno.test("lbsim init says why a file cannot be written", () =>
   }));
 
 for (const file of ["config.yaml", "examples/local.yaml"]) {
-  Deno.test(`${file} is valid, and its JSON Schema is where its first line says`, async () => {
+  Deno.test(`${file} is valid, and its first line has the right path of its JSON Schema`, async () => {
     const text = await Deno.readTextFile(`${ROOT}${file}`);
     try {
       parseConfig({ file, text });
@@ -98,7 +98,7 @@ for (const file of ["config.yaml", "examples/local.yaml"]) {
   });
 }
 
-Deno.test("examples/local.yaml is a balancer and three backends on loopback, and promises what check says", async () => {
+Deno.test("examples/local.yaml has a balancer and three backends on loopback, and its comments agree with lbsim check", async () => {
   const file = "examples/local.yaml";
   const { code, stdout } = await lbsim(["check", file], { cwd: ROOT });
   assert.equal(code, 0);

@@ -4,7 +4,7 @@ import { writeConfig } from "../support/folder.ts";
 import { addressOf, RunningLbsim } from "../support/process.ts";
 import { parseAddress } from "../../lib/base/address.ts";
 
-/** Connects and resets, while the process is stopped: it finds only connections that are gone. */
+/** Connects and resets while the process is stopped. When it runs again, it accepts connections that are reset. */
 async function resetBeforeAccept(process: RunningLbsim, address: string): Promise<void> {
   process.kill("SIGSTOP");
   for (let i = 0; i < 50; i++) {
@@ -15,7 +15,8 @@ async function resetBeforeAccept(process: RunningLbsim, address: string): Promis
 }
 
 Deno.test({
-  name: "lbsim lb takes clients that reset before they are accepted for what they are",
+  name:
+    "lbsim lb does not treat clients that reset before they are accepted as a shortage of this machine",
   ignore: Deno.build.os === "windows",
   async fn() {
     await using backend = new TestServer(echo);

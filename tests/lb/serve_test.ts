@@ -11,7 +11,7 @@ import { ONE } from "../support/certificates.ts";
 import { configOf } from "../support/config.ts";
 import { deadAddress, eventually } from "../support/sockets.ts";
 
-/** What a balancer gives up, it gives up for its test only. */
+/** Permissions of one test: the balancer gives up some, and later tests must still have them. */
 const PERMISSIONS = {
   read: true,
   write: true,
@@ -21,7 +21,7 @@ const PERMISSIONS = {
   run: true,
 } as const;
 
-/** A balancer without clients: a test looks at its log. */
+/** Runs a balancer without clients; a test checks its log. */
 async function serving(
   read: () => Promise<LoadedConfig>,
   look: (records: () => Record<string, unknown>[]) => Promise<void>,
@@ -56,7 +56,7 @@ async function serving(
 const read = () => Promise.reject(new TypeError("it was not foreseen"));
 
 Deno.test(
-  "serveBalancer() survives a reload that fails for a reason that is not the user's",
+  "serveBalancer() survives a reload that fails because of a defect of lbsim",
   { permissions: PERMISSIONS, ignore: Deno.build.os === "windows" },
   () =>
     serving(read, async (records) => {
@@ -74,7 +74,7 @@ Deno.test(
 );
 
 Deno.test(
-  "serveBalancer() reads a file again that could not be read, and says so once",
+  "serveBalancer() repeats the read of a file that could not be read, and logs the failure once",
   { permissions: PERMISSIONS, ignore: Deno.build.os === "windows" },
   () => {
     let attempts = 0;
@@ -100,7 +100,7 @@ Deno.test(
 );
 
 Deno.test(
-  "serveBalancer() warns every day of a certificate that expires, from two weeks before",
+  "serveBalancer() warns every day that a certificate will expire, from two weeks before",
   { permissions: PERMISSIONS },
   async () => {
     const DAY_MS = 24 * 60 * 60 * 1000;
@@ -108,7 +108,7 @@ Deno.test(
     const clock = FakeTimers.install({ now, toFake: ["setInterval", "clearInterval", "Date"] });
     try {
       await serving(read, (records) => {
-        // A jump calls what is due once: the balancer's other intervals are of a second and less.
+        // A jump calls each due timer only once, and the balancer has intervals of a second and less.
         for (let day = 0; day < 18; day++) clock.jump(DAY_MS);
         const warnings = records().filter(({ event }) => event === "certificate_warning")
           .map(({ message }) => String(message));

@@ -1,4 +1,4 @@
-/** The live balancer learns from answers that do not come. */
+/** The live balancer also learns from missing answers. */
 import assert from "node:assert/strict";
 import { algorithmNamed } from "../../lib/config/mod.ts";
 import { NS_PER_MS } from "../../lib/base/mod.ts";
@@ -9,7 +9,7 @@ import { echo, eventually, readAll, TestServer } from "../support/sockets.ts";
 /** How long a client waits for an answer. */
 const PATIENCE = 300 * NS_PER_MS;
 
-/** Says something first, and then no more. */
+/** Sends a greeting, and then nothing. */
 const greet = async (connection: Deno.TcpConn) => {
   await connection.write(new TextEncoder().encode("220 ready\r\n"));
   await readAll(connection);
@@ -22,7 +22,7 @@ class SilentServer extends TestServer {
   /** Connections whose client has finished. */
   readonly finished: number[];
 
-  /** @param rest What it does when its client has finished. */
+  /** @param rest Called when the client has finished; the connection stays open until it resolves. */
   constructor(rest: () => Promise<void> = () => Promise.resolve()) {
     const asked: number[] = [];
     const finished: number[] = [];
@@ -39,7 +39,7 @@ class SilentServer extends TestServer {
   }
 }
 
-/** A balancer, one of its backends silent, on a clock that only the test moves. */
+/** A balancer with one silent backend, on a clock that only the test moves. */
 async function lab(name: "peak-ewma" | "prequal", silent: SilentServer, others: TestServer[]) {
   let now = 0;
   const overrides = { ...UNPROBED, algorithm: algorithmNamed(name) };
@@ -48,7 +48,7 @@ async function lab(name: "peak-ewma" | "prequal", silent: SilentServer, others: 
   const { host: hostname, port } = world.balancer.address;
   return {
     ...world,
-    /** A client comes, and leaves when it has an answer, or has waited for as long as it can. */
+    /** A client comes, and leaves when it has an answer or has waited for `PATIENCE`. */
     async client(text: string): Promise<void> {
       const opened = world.of("connection_opened").length;
       const [asked, finished] = [silent.asked.length, silent.finished.length];
@@ -77,7 +77,7 @@ for (const name of ["peak-ewma", "prequal"] as const) {
       ["a greeting", greet, ""],
     ] as const
   ) {
-    Deno.test(`Balancer with ${name} avoids a backend from which ${kind} does not come`, async () => {
+    Deno.test(`Balancer with ${name} avoids a backend that does not send ${kind}`, async () => {
       await using one = new SilentServer();
       await using two = new TestServer(works);
       await using world = await lab(name, one, [two]);
@@ -88,9 +88,9 @@ for (const name of ["peak-ewma", "prequal"] as const) {
 }
 
 for (const name of ["peak-ewma", "prequal"] as const) {
-  Deno.test(`Balancer with ${name} avoids a backend that does not even close`, async () => {
+  Deno.test(`Balancer with ${name} avoids a silent backend that does not even close its connections`, async () => {
     const { promise: isOver, resolve: over } = Promise.withResolvers<void>();
-    // As a stopped process: its kernel takes everything in, and nothing comes back.
+    // Like a stopped process: its kernel accepts all bytes, and nothing comes back.
     await using one = new SilentServer(() => isOver);
     await using two = new TestServer(echo);
     await using three = new TestServer(echo);
@@ -104,7 +104,7 @@ for (const name of ["peak-ewma", "prequal"] as const) {
   });
 }
 
-Deno.test("Balancer takes an idle client for no slow answer", async () => {
+Deno.test("Balancer does not count the time of an idle client as a slow answer", async () => {
   await using one = new TestServer(echo);
   await using two = new TestServer(echo);
   let now = 0;

@@ -18,14 +18,14 @@ function snapshotsOf(scheduler: Scheduler, events: EventStream, now: Nanoseconds
   return () => monitor.snapshot(now, { settings: settingsOf(configOf([ADDRESS])) });
 }
 
-/** Collects what is logged. */
+/** Collects the lines of the log. */
 function logged(options: LogOptions): string[] {
   const lines: string[] = [];
   startLogging(options, { out: (line) => lines.push(line), stdoutIsTerminal: false, color: false });
   return lines;
 }
 
-Deno.test("backendStatuses() tells state, load, share and the last probe of each", () => {
+Deno.test("backendStatuses() returns the state, load, share and last probe of each backend", () => {
   const { scheduler, events } = schedulerOf({ backends: ["B1", "B2"] });
   const snapshot = snapshotsOf(scheduler, events, 5 * NS_PER_S);
   for (let i = 0; i < 3; i++) open(scheduler);
@@ -46,7 +46,7 @@ Deno.test("backendStatuses() tells state, load, share and the last probe of each
   ]);
 });
 
-Deno.test("StatusReporter.logEvery() says how many clients wait, and how many were refused", () => {
+Deno.test("StatusReporter.logEvery() logs how many clients wait, and how many were refused", () => {
   const clock = FakeTimers.install({ toFake: ["setInterval", "clearInterval"] });
   try {
     const lines = logged({ level: "info", format: "auto" });

@@ -20,12 +20,12 @@ const FROM_LOOPBACK = [{ groups: [0, 0, 0, 0, 0, 0xffff, 0x7f00, 0], bits: 104 }
 const bytes = (text: string) => new TextEncoder().encode(text);
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
-/** A balancer whose clients speak TLS. */
+/** A balancer whose clients use TLS. */
 function terminate(one: TestServer, overrides: Partial<Config> = {}) {
   return balance([one.address], { tls: TLS, ...overrides }, { listener: ONE });
 }
 
-/** A balancer that speaks TLS to its backends. */
+/** A balancer that uses TLS with its backends. */
 function originate(
   backends: readonly TestServer[],
   backendTls: Config["backendTls"] = { ca: "ca.pem" },
@@ -35,7 +35,7 @@ function originate(
   return balance(addresses, { ...UNPROBED, backendTls, ...overrides }, { backendCa: CA });
 }
 
-/** What a client gets by TLS for what it sends. */
+/** Sends a question with TLS, and returns the answer. */
 async function askTls(address: { host: string; port: number }, question = ""): Promise<string> {
   using connection = await connectTls(address);
   if (question !== "") await connection.write(bytes(question));
@@ -43,7 +43,7 @@ async function askTls(address: { host: string; port: number }, question = ""): P
   return text(await readAll(connection));
 }
 
-/** Reads all, then answers with it. */
+/** Reads until the end, and then sends the text back. */
 async function answerAtTheEnd(connection: Deno.TcpConn): Promise<void> {
   const all = await readAll(connection);
   await writeAll(connection, bytes(`you said ${text(all)}`));
@@ -72,7 +72,7 @@ function refusals(
   return lab.of("connection_refused").map(({ reason, detail }) => `${reason}: ${detail}`);
 }
 
-Deno.test("Balancer speaks TLS with clients, and lets each side finish by itself", async () => {
+Deno.test("Balancer uses TLS with clients, and each side can finish before the other", async () => {
   await using one = new TestServer(answerAtTheEnd);
   await using lab = await terminate(one);
   assert.equal(await askTls(lab.balancer.address, "hello"), "you said hello");
@@ -85,7 +85,7 @@ Deno.test("Balancer speaks TLS with clients, and lets each side finish by itself
   ]);
 });
 
-Deno.test("Balancer passes on what a TLS client says after its backend has finished", async () => {
+Deno.test("Balancer passes on the bytes that a TLS client sends after its backend has finished", async () => {
   let heard: Promise<Uint8Array> | undefined;
   await using one = new TestServer(async (connection) => {
     await connection.write(bytes("bye"));
@@ -104,7 +104,7 @@ Deno.test("Balancer passes on what a TLS client says after its backend has finis
 });
 
 for (const side of ["clients", "backends", "both"] as const) {
-  Deno.test(`Balancer loses and changes no byte of much, with TLS on the side of ${side}`, async () => {
+  Deno.test(`Balancer with TLS passes on 8 MB unchanged; TLS with: ${side}`, async () => {
     await using one = new TestServer(echo, 0, side === "clients" ? undefined : served(TWO));
     await using lab = await balance([one.address], {
       ...side !== "backends" && { tls: TLS },
@@ -126,7 +126,7 @@ for (const side of ["clients", "backends", "both"] as const) {
   });
 }
 
-Deno.test("Balancer lets a backend that reads slowly slow down a TLS client", async () => {
+Deno.test("Balancer slows down a TLS client if its backend reads slowly", async () => {
   const read = Promise.withResolvers<void>();
   const got = Promise.withResolvers<string>();
   await using one = new TestServer(async (connection) => {
@@ -148,14 +148,14 @@ Deno.test("Balancer lets a backend that reads slowly slow down a TLS client", as
     before = sent;
     return quiet === 40 || sent === all.length;
   }, "the client stalls");
-  // What stays in the kernels' buffers is not much; what a balancer took in would have no bound.
+  // The kernel's buffers hold little; if the balancer read without limit, all bytes would be sent.
   assert.ok(sent < all.length / 2, `${sent} bytes were taken in`);
   read.resolve();
   await sending;
   assert.equal(await got.promise, await digest(all));
 });
 
-Deno.test("Balancer refuses clients that do not speak TLS, hang up or trust no CA, and says so", async () => {
+Deno.test("Balancer refuses clients that do not speak TLS, close early or do not trust the CA, and reports the reasons", async () => {
   await using one = new TestServer(say("B1"));
   await using lab = await terminate(one);
   const { address } = lab.balancer;
@@ -175,7 +175,7 @@ Deno.test("Balancer refuses clients that do not speak TLS, hang up or trust no C
   assert.equal(await askTls(address), "B1");
 });
 
-Deno.test("Balancer tells a probe that sends nothing from a failed TLS handshake", async () => {
+Deno.test("Balancer distinguishes a probe that sends nothing from a failed TLS handshake", async () => {
   await using one = new TestServer(say("B1"));
   await using lab = await terminate(one);
   await ask(lab.balancer.address).catch(() => {});
@@ -185,7 +185,7 @@ Deno.test("Balancer tells a probe that sends nothing from a failed TLS handshake
   assert.deepEqual(refusals(lab), Array(2).fill("sent_nothing: undefined"));
 });
 
-Deno.test("Balancer serves others while a TLS handshake does not come, and gives that up in time", async () => {
+Deno.test("Balancer serves other clients while it waits for a TLS handshake, and gives this handshake up in time", async () => {
   await using one = new TestServer(say("B1"));
   await using lab = await terminate(one, { tls: { ...TLS, timeout: 3 * NS_PER_S } });
   const { host, port } = lab.balancer.address;
@@ -195,7 +195,7 @@ Deno.test("Balancer serves others while a TLS handshake does not come, and gives
   assert.deepEqual(refusals(lab), ["bad_tls_handshake: it did not come in time"]);
 });
 
-Deno.test("Balancer counts TLS handshakes under way in its limit of connections", async () => {
+Deno.test("Balancer counts TLS handshakes in progress for limits.connections", async () => {
   await using one = new TestServer(echo);
   await using lab = await terminate(one, {
     limits: { connections: 2 },
@@ -216,7 +216,7 @@ Deno.test("Balancer counts TLS handshakes under way in its limit of connections"
   assert.equal(await askTls(lab.balancer.address, "again"), "again");
 });
 
-Deno.test("Balancer does no TLS handshake with a client that is not let in", async () => {
+Deno.test("Balancer does no TLS handshake with a client that is on the list deny", async () => {
   await using one = new TestServer(say("B1"));
   const deny = [{ groups: [0, 0, 0, 0, 0, 0xffff, 0x7f00, 0], bits: 104 }];
   await using lab = await terminate(one, { deny });
@@ -224,7 +224,7 @@ Deno.test("Balancer does no TLS handshake with a client that is not let in", asy
   assert.deepEqual(lab.of("connection_refused").map(({ reason }) => reason), ["denied"]);
 });
 
-Deno.test("Balancer counts TLS handshakes under way in the limits of each client", async () => {
+Deno.test("Balancer counts TLS handshakes in progress for limits.per_client", async () => {
   await using one = new TestServer(say("B1"));
   await using lab = await terminate(one, {
     limits: { connections: 100, perClient: { connections: 2 } },
@@ -243,19 +243,19 @@ Deno.test("Balancer counts TLS handshakes under way in the limits of each client
   assert.equal(await askTls(lab.balancer.address), "B1");
 });
 
-Deno.test("Balancer ends a TLS handshake that is under way when it stops", async () => {
+Deno.test("Balancer ends a TLS handshake in progress when it stops", async () => {
   await using one = new TestServer(say("B1"));
   const lab = await terminate(one, { tls: { ...TLS, timeout: 600 * NS_PER_S } });
   const { host, port } = lab.balancer.address;
   using silent = await Deno.connect({ hostname: host, port });
-  // It has been accepted if a later client has been served.
+  // When a later client has been served, this one has been accepted.
   await askTls(lab.balancer.address);
   await lab.balancer.stop();
   assert.equal((await readAll(silent)).length, 0);
   assert.deepEqual(lab.of("connection_refused").map(({ reason }) => reason), ["stopping"]);
 });
 
-Deno.test("Balancer ends a backend's connection when a TLS client is cut off", async () => {
+Deno.test("Balancer closes a backend's connection when a client closes its TCP connection without ending TLS", async () => {
   const over = Promise.withResolvers<void>();
   await using one = new TestServer(async (connection) => {
     await connection.write(bytes("hi"));
@@ -269,7 +269,7 @@ Deno.test("Balancer ends a backend's connection when a TLS client is cut off", a
   await over.promise;
 });
 
-Deno.test("Balancer lets a TLS client know that its backend was cut off", async () => {
+Deno.test("Balancer lets a TLS client notice that the backend has closed its TCP connection without ending TLS", async () => {
   await using one = new TestServer(async (connection) => {
     const secure = await acceptTls(connection, serverContext(ONE), new Uint8Array(0), NS_PER_S);
     assert.ok(!("tlsFailure" in secure));
@@ -288,7 +288,7 @@ Deno.test("Balancer lets a TLS client know that its backend was cut off", async 
   assert.equal(lab.of("connection_closed")[0]!.end, "backend_aborted");
 });
 
-Deno.test("Balancer takes a PROXY header before the TLS handshake", async () => {
+Deno.test("Balancer reads a PROXY header before the TLS handshake", async () => {
   await using one = new TestServer(echo);
   await using lab = await terminate(one, {
     proxyProtocol: { acceptFrom: FROM_LOOPBACK, timeout: NS_PER_S, send: "off" },
@@ -301,7 +301,7 @@ Deno.test("Balancer takes a PROXY header before the TLS handshake", async () => 
   assert.equal(lab.of("connection_opened")[0]!.client, "203.0.113.9");
 });
 
-Deno.test("acceptTls() takes the bytes that were read before it was called", async () => {
+Deno.test("acceptTls() uses the bytes that were read before it was called", async () => {
   const [near, far] = await socketPair();
   const client = await Deno.startTls(near, { hostname: "localhost", caCerts: [CA] });
   const shaking = client.handshake();
@@ -319,7 +319,7 @@ Deno.test("acceptTls() takes the bytes that were read before it was called", asy
   server.close();
 });
 
-Deno.test("Balancer speaks TLS with backends, by the name that it is told", async () => {
+Deno.test("Balancer uses TLS with backends, and verifies server_name or the host of the address", async () => {
   await using one = new TestServer(answerAtTheEnd, 0, served(ONE));
   for (const serverName of [undefined, "one.test"]) {
     await using lab = await originate([one], { ca: "ca.pem", serverName });
@@ -327,7 +327,7 @@ Deno.test("Balancer speaks TLS with backends, by the name that it is told", asyn
   }
 });
 
-Deno.test("Balancer takes no backend that it cannot verify, and tries another", async () => {
+Deno.test("Balancer does not use a backend that it cannot verify, and tries another one", async () => {
   await using plain = new TestServer(echo);
   await using nobody = new TestServer(say("B2"), 0, served(TWO));
   await using good = new TestServer(say("B3"), 0, served(ONE));
@@ -345,7 +345,7 @@ Deno.test("Balancer takes no backend that it cannot verify, and tries another", 
   assert.match(detail!, /^its certificate is not for one\.test, but for localhost, two\.test, /);
 });
 
-Deno.test("Balancer detects by probes a backend without a valid certificate, and its recovery", async () => {
+Deno.test("Balancer detects with probes that a backend has no valid certificate, and that it has one again", async () => {
   await using one = new TestServer(say("B1"), 0, served(ONE));
   const { healthCheck } = configOf([]);
   const overrides = { healthCheck, backendTls: { ca: "other_ca.pem" } };
@@ -371,7 +371,7 @@ for (
     { type: "expect" as const, send: "GET / HTTP/1.1\r\n\r\n", expect: "200 OK" },
   ]
 ) {
-  Deno.test(`Balancer asks backends by TLS in probes of type ${rules.type}`, async () => {
+  Deno.test(`Balancer uses TLS in probes of type ${rules.type}`, async () => {
     await using one = new TestServer(
       async (connection) => {
         await connection.read(new Uint8Array(1000));
@@ -386,7 +386,7 @@ for (
   });
 }
 
-Deno.test("Balancer probes another port than the backend's own in the clear", async () => {
+Deno.test("Balancer probes another port than the backend's own without TLS", async () => {
   await using one = new TestServer(say("B1"), 0, served(ONE));
   await using status = new TestServer(say("fine"));
   const healthCheck = {
@@ -409,7 +409,7 @@ Deno.test("Balancer gives up a backend that does not answer a TLS handshake", as
   assert.equal(lab.of("connection_refused")[0]!.reason, "connects_failed");
 });
 
-Deno.test("Balancer tells a backend where a client comes from before the TLS handshake", async () => {
+Deno.test("Balancer sends a backend the PROXY header before the TLS handshake", async () => {
   const headers: string[] = [];
   await using one = new TestServer(async (connection) => {
     let header = "";
@@ -432,7 +432,7 @@ Deno.test("Balancer tells a backend where a client comes from before the TLS han
   assert.match(headers[1]!, /^PROXY TCP4 127\.0\.0\.1 127\.0\.0\.1 \d+ \d+\r\n$/);
 });
 
-Deno.test("Balancer loses no connection while its certificate is replaced, again and again", async () => {
+Deno.test("Balancer loses no connection while its certificate is replaced several times", async () => {
   await using one = new TestServer(echo);
   await using lab = await terminate(one);
   const { address } = lab.balancer;
@@ -464,7 +464,7 @@ Deno.test("Balancer loses no connection while its certificate is replaced, again
   assert.deepEqual(lab.of("config_reloaded")[0]!.changes, [
     `another certificate, for ${TWO.names.join(", ")}, until 2099-12-31`,
   ]);
-  // Only those were refused who asked for a name that was not there.
+  // Only clients that asked for a name that the certificate did not contain were refused.
   assert.equal(new Set(refusals(lab)).size, 1);
   assert.equal(refusals(lab).length, 10);
 });
@@ -480,7 +480,7 @@ Deno.test("Balancer turns TLS on and off while it runs", async () => {
   assert.equal(await ask(address, "plain"), "plain");
 });
 
-Deno.test("Balancer neither starts nor goes on in the clear if it was told to speak TLS", async () => {
+Deno.test("Balancer neither starts nor continues without a certificate if the configuration has TLS", async () => {
   const defect = /there is a certificate if, and only if/;
   const nobody = [deadAddress()];
   await assert.rejects(balance(nobody, { tls: TLS }), defect);
@@ -498,12 +498,12 @@ function helloOf(version: number): Uint8Array {
   ]);
 }
 
-Deno.test("Balancer ends a handshake that cannot succeed with an alert, and says why in words", async () => {
+Deno.test("Balancer ends a handshake that cannot succeed with an alert, and reports the reason in words", async () => {
   await using one = new TestServer(say("B1"));
   await using lab = await terminate(one);
   const { host, port } = lab.balancer.address;
   const cases = [
-    // TLS 1.0, 1.1: protocol_version. TLS 1.2 without what it needs: handshake_failure.
+    // TLS 1.0 and 1.1: protocol_version. TLS 1.2 without necessary extensions: handshake_failure.
     [helloOf(1), [21, 3, 1, 0, 2, 2, 70], "offers only versions of TLS below 1.2"],
     [helloOf(2), [21, 3, 2, 0, 2, 2, 70], "offers only versions of TLS below 1.2"],
     [helloOf(3), [21, 3, 3, 0, 2, 2, 40], "offers no signature scheme that is supported"],
@@ -534,7 +534,7 @@ Deno.test("Balancer ends a handshake that cannot succeed with an alert, and says
   }
 });
 
-Deno.test("Balancer survives a handshake that fails by what comes with the PROXY header", async () => {
+Deno.test("Balancer survives a handshake that fails because of the bytes that came together with the PROXY header", async () => {
   await using one = new TestServer(say("B1"));
   await using lab = await terminate(one, {
     proxyProtocol: { acceptFrom: FROM_LOOPBACK, timeout: NS_PER_S, send: "off" },
@@ -562,13 +562,13 @@ Deno.test("Balancer closes a connection whose client sends data that cannot be d
   secure.on("error", () => {});
   await once(secure, "secureConnect");
   const closed = once(socket, "close");
-  // A record of data whose code does not fit.
+  // A data record with a wrong authentication code.
   socket.write(new Uint8Array([23, 3, 3, 0, 32, ...Array(32).fill(7)]));
   await closed;
   await eventually(() => lab.balancer.scheduler.connections === 0, "it has ended");
 });
 
-Deno.test("Balancer notices between two connects that the client has reset its connection", async () => {
+Deno.test("Balancer notices between two connects to backends that the client has reset its connection", async () => {
   const inHandshake: Deno.TcpConn[] = [];
   const silent = () =>
     new TestServer(async (connection) => {

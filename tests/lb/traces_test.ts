@@ -1,4 +1,4 @@
-/** Traces, as a receiver of OpenTelemetry gets them from a balancer. */
+/** Traces that a receiver of OpenTelemetry gets from a balancer. */
 import assert from "node:assert/strict";
 import { strictEventStream } from "../support/events.ts";
 import { addressOf, RunningLbsim } from "../support/process.ts";
@@ -41,7 +41,7 @@ class Receiver implements AsyncDisposable {
     return `http://127.0.0.1:${this.#server.addr.port}`;
   }
 
-  /** The traces of connections that have arrived as a whole, in the order of their connections. */
+  /** The traces that have arrived completely, in the order of their connections. */
   get traces(): { readonly root: OtlpSpan; readonly children: readonly OtlpSpan[] }[] {
     const start = ({ startTimeUnixNano }: OtlpSpan) => BigInt(startTimeUnixNano);
     const byStart = (a: OtlpSpan, b: OtlpSpan) => Number(start(a) - start(b));
@@ -75,7 +75,7 @@ function attributesOf({ attributes }: Pick<OtlpSpan, "attributes">): Record<stri
   return Object.fromEntries(attributes.map(({ key, value }) => [key, Object.values(value)[0]]));
 }
 
-/** A balancer as a process, with these variables. */
+/** A balancer as a process, with these environment variables. */
 async function tracedBalancer(
   folder: string,
   config: string,
@@ -131,10 +131,10 @@ backends:
     const first = await connect();
     await first.write(new Uint8Array(3));
     await first.read(new Uint8Array(3));
-    // B1 refuses it, and B2 is full: it waits.
+    // B1 refuses the connect, and B2 is full: this client waits.
     const second = await connect();
     await logged("waits");
-    // There is no more room in the queue.
+    // The queue is full.
     const third = await connect();
     assert.equal(await third.read(new Uint8Array(1)), null);
     third.close();
@@ -176,7 +176,7 @@ backends:
     });
     assert.deepEqual(attributesOf(dial!)["lbsim.attempt"], 2);
     for (const { root, children } of [one!, two!]) {
-      // One follows the other without a gap, from the arrival to the end. Deno rounds times to about 0.3 µs.
+      // The phases follow one another without a gap, from the arrival to the end. Deno rounds times to about 0.3 µs.
       const near = (a: string, b: string) =>
         assert.ok(Math.abs(Number(BigInt(a) - BigInt(b))) < 50_000, `${a} is about ${b}`);
       near(root.startTimeUnixNano, children[0]!.startTimeUnixNano);
@@ -195,7 +195,7 @@ backends:
   }
 });
 
-Deno.test("lbsim lb sends the traces of its last connections when it stops", async () => {
+Deno.test("lbsim lb sends the traces of its last connections before it ends", async () => {
   await using receiver = new Receiver();
   await using backend = new TestServer(echo);
   const folder = await Deno.makeTempDir({ prefix: "lbsim-traces-" });
@@ -221,7 +221,7 @@ Deno.test("lbsim lb sends the traces of its last connections when it stops", asy
   }
 });
 
-Deno.test("tracesOf() makes no reader of events without Deno's variables", async () => {
+Deno.test("tracesOf() subscribes to no events without Deno's environment variables", async () => {
   const events = strictEventStream();
   assert.equal(await tracesOf(events), undefined);
   assert.deepEqual(Object.values(events.wanted).filter((wanted) => wanted), []);

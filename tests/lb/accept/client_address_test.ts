@@ -1,18 +1,18 @@
-/** Each client has one address, however it is written where it enters. */
+/** Each client has one address, in whatever form the balancer gets it. */
 import assert from "node:assert/strict";
 import { type Config, parseConfig } from "../../../lib/config/mod.ts";
 import { encodeProxyHeader } from "../../../lib/io/proxy_protocol.ts";
 import { balance } from "../../support/balance.ts";
 import { ask, echo, eventually, TestServer } from "../../support/sockets.ts";
 
-/** A balancer that is told so. */
+/** A balancer with these rules. */
 function lab({ address }: TestServer, text: string) {
   const backends = "backends: [{id: B1, address: 127.0.0.1:1}]\nhealth_check: {type: none}\n";
   const { backends: _, ...rules }: Config = parseConfig({ file: "test", text: backends + text });
   return balance([address], rules);
 }
 
-Deno.test("Balancer takes a client for IPv4 that a dual-stack socket shows as IPv6", async () => {
+Deno.test("Balancer treats an IPv4 client as IPv4, although a dual-stack socket shows it as IPv6", async () => {
   await using one = new TestServer(echo);
   await using running = await lab(
     one,
@@ -28,7 +28,7 @@ proxy_protocol: {send: v1}
   assert.deepEqual(running.of("connection_opened").map(({ client }) => client), ["127.0.0.1"]);
 });
 
-Deno.test("Balancer trusts a proxy on a dual-stack socket by its IPv4 address", async () => {
+Deno.test("Balancer recognises a trusted proxy on a dual-stack socket by its IPv4 address", async () => {
   await using one = new TestServer(echo);
   await using running = await lab(
     one,
@@ -44,7 +44,7 @@ proxy_protocol: {accept_from: [127.0.0.1]}
 });
 
 for (const version of ["v1", "v2"] as const) {
-  Deno.test(`Balancer counts IPv4 clients separately that a PROXY ${version} header writes as IPv6`, async () => {
+  Deno.test(`Balancer counts IPv4 clients separately, although a PROXY ${version} header writes them as IPv6`, async () => {
     await using one = new TestServer(echo);
     await using running = await lab(
       one,

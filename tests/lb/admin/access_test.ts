@@ -1,4 +1,4 @@
-/** Each rule by which the admin API is safe, and what tries to break it. */
+/** Each rule that protects the admin API, and attempts to break it. */
 import assert from "node:assert/strict";
 import {
   presentedToken,
@@ -23,7 +23,7 @@ const status = (method: string, headers: Record<string, string> | [string, strin
     rawHeaders: (Array.isArray(headers) ? headers : Object.entries(headers)).flat(),
   }, RULES)?.status;
 
-Deno.test("refusalOf() refuses hosts that are not configured, as after DNS rebinding", () => {
+Deno.test("refusalOf() refuses hosts that are not configured, as in DNS rebinding", () => {
   for (const host of ["127.0.0.1:9900", "localhost", "[::1]:9900", "LAB.example:80", "127.0.0.1"]) {
     assert.equal(status("GET", { Host: host }), undefined, host);
   }
@@ -46,7 +46,7 @@ Deno.test("refusalOf() refuses hosts that are not configured, as after DNS rebin
   assert.equal(status("GET", [["Host", "localhost"], ["host", "evil.example"]]), 400);
 });
 
-Deno.test("refusalOf() refuses pages of other sites, and those without an origin", () => {
+Deno.test("refusalOf() refuses requests of pages of other sites, and of pages without an origin", () => {
   const from = (headers: Record<string, string>) =>
     status("GET", { Host: "localhost:9900", ...headers });
   assert.equal(from({ Origin: "http://localhost:9900" }), undefined);
@@ -65,7 +65,7 @@ Deno.test("refusalOf() refuses pages of other sites, and those without an origin
   }
 });
 
-Deno.test("refusalOf() takes a change only as JSON, which a page cannot send without asking first", () => {
+Deno.test("refusalOf() accepts a change only as JSON, which a page of another site cannot send without a preflight request", () => {
   const typed = (type: string, method = "PUT") =>
     status(method, { Host: "localhost", "Content-Type": type });
   for (const type of ["application/json", "Application/JSON; charset=utf-8"]) {
@@ -110,7 +110,7 @@ Deno.test("typedToken() reads the password of one Authorization header", () => {
   assert.equal(typedToken([...one, ...one]), undefined);
 });
 
-Deno.test("the API: beyond loopback a browser asks for the token; by what it then adds nothing can be changed", async () => {
+Deno.test("the API: beyond loopback a browser asks for the token; with the password that it then sends, nothing can be changed", async () => {
   await using lab = await adminLab({ admin: { listen: { host: "0.0.0.0", port: 0 } } });
   const url = lab.url.replace("0.0.0.0", "127.0.0.1");
   for (const path of ["/", "/dashboard.js", "/api/status"]) {
@@ -134,7 +134,7 @@ Deno.test("the API: beyond loopback a browser asks for the token; by what it the
   assert.equal(status, 401);
 });
 
-Deno.test("the API serves the dashboard under its policy", async () => {
+Deno.test("the API serves the dashboard with its Content-Security-Policy", async () => {
   await using lab = await adminLab();
   const { status, text, headers } = await lab.get("/?theme=dark");
   assert.equal(status, 200);
@@ -181,7 +181,7 @@ Deno.test("the API: without a token file nothing can be changed", async () => {
   assert.equal((await lab.get("/api/status")).status, 200);
 });
 
-Deno.test("the API: a token file is made at the first start, for its user only, and kept", async () => {
+Deno.test("the API: the token file is created at the first start, only its user can read it, and later starts keep it", async () => {
   await using lab = await adminLab();
   assert.match(lab.token, /^[\w-]{43}$/);
   if (Deno.build.os !== "windows") {
@@ -191,7 +191,7 @@ Deno.test("the API: a token file is made at the first start, for its user only, 
   assert.equal((await Deno.readTextFile(lab.tokenFile)).trim(), lab.token);
 });
 
-Deno.test("the API: a token file that is empty, short, away or a folder lets no change in", async () => {
+Deno.test("the API: if the token file is empty, too short, missing or a folder, no change is possible", async () => {
   await using lab = await adminLab();
   const drain = () => lab.change("PUT", "/api/backends/B1/state", { state: "drain" });
   const token = new TokenFile(lab.tokenFile);
@@ -210,7 +210,7 @@ Deno.test("the API: a token file that is empty, short, away or a folder lets no 
   assert.equal((await drain()).status, 200);
 });
 
-Deno.test("TokenFile.problem() says that others may read the file", {
+Deno.test("TokenFile.problem() says that other users may read the file", {
   ignore: Deno.build.os === "windows",
 }, async () => {
   await using lab = await adminLab();
@@ -220,7 +220,7 @@ Deno.test("TokenFile.problem() says that others may read the file", {
   assert.match((await token.problem())!, /chmod 600/);
 });
 
-Deno.test("the API: beyond loopback everything needs the token, and without TLS there is a warning", async () => {
+Deno.test("the API: beyond loopback every request needs the token, and without TLS there is a warning", async () => {
   await using lab = await adminLab({ admin: { listen: { host: "0.0.0.0", port: 0 } } });
   const url = lab.url.replace("0.0.0.0", "127.0.0.1");
   for (
@@ -264,7 +264,7 @@ Deno.test("the API: GET changes nothing", async () => {
   assert.deepEqual(lab.balancer.wishes, { backends: {} });
 });
 
-Deno.test("the API: no answer invites other sites", async () => {
+Deno.test("the API: no answer allows other sites to read it", async () => {
   await using lab = await adminLab();
   const { headers } = await lab.get("/api/status");
   assert.equal(headers.get("Access-Control-Allow-Origin"), null);
@@ -280,7 +280,7 @@ Deno.test("the API: no answer invites other sites", async () => {
   assert.doesNotMatch(preflight, /access-control-allow/i);
 });
 
-Deno.test("the API: headers and bodies are bounded in size", async () => {
+Deno.test("the API: the size of headers and bodies is limited", async () => {
   await using lab = await adminLab();
   const head = "GET /api/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
   assert.match(
@@ -297,7 +297,7 @@ Deno.test("the API: headers and bodies are bounded in size", async () => {
   assert.match(json.error, /65536 bytes/);
 });
 
-Deno.test("the API: headers and bodies that do not come end with 408", async () => {
+Deno.test("the API: if headers or a body do not arrive, the answer is 408", async () => {
   await using lab = await adminLab();
   const put =
     "PUT /api/algorithm HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" +
@@ -308,12 +308,12 @@ Deno.test("the API: headers and bodies that do not come end with 408", async () 
   for (const answer of answers) assert.match(answer, /^HTTP\/1\.1 408 /);
 });
 
-Deno.test("the API: connections are bounded, and freed", async () => {
+Deno.test("the API: the number of connections is limited, and a closed connection makes room", async () => {
   await using lab = await adminLab();
   const held: Deno.Conn[] = [];
   try {
     for (let i = 0; i < 64; i++) held.push(await Deno.connect(lab.address));
-    // What is too much is closed at once.
+    // A connection beyond the limit is closed at once.
     await eventually(
       async () =>
         (await raw(lab.address, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").catch(() =>
@@ -330,7 +330,7 @@ Deno.test("the API: connections are bounded, and freed", async () => {
   );
 });
 
-Deno.test("the API: what is no HTTP, or ambiguous, is refused", async () => {
+Deno.test("the API: text that is not HTTP, or is ambiguous, is refused", async () => {
   await using lab = await adminLab();
   for (
     const text of [
@@ -343,7 +343,7 @@ Deno.test("the API: what is no HTTP, or ambiguous, is refused", async () => {
   }
 });
 
-Deno.test("Admin.start(): the default port in use is a warning, a configured one an error", async () => {
+Deno.test("Admin.start() warns if the default port is in use, and throws if a configured port is", async () => {
   await using lab = await adminLab();
   const { balancer, monitor, events, address } = lab;
   const warnings: string[] = [];
@@ -373,7 +373,7 @@ Deno.test("Admin.start(): the default port in use is a warning, a configured one
 });
 
 Deno.test(
-  "Admin.start() listens on a Unix socket, and takes the place of one that was left behind",
+  "Admin.start() listens on a Unix socket, and replaces a socket file that a killed balancer has left",
   {
     ignore: Deno.build.os === "windows",
   },

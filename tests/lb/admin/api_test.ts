@@ -8,7 +8,7 @@ import { eventually, TestServer } from "../../support/sockets.ts";
 
 const THREE = [9, 10, 11].map((port) => ({ host: "127.0.0.1", port }));
 
-/** What is leaked takes low numbers for good. */
+/** The lowest free descriptor. It is higher if descriptors were leaked. */
 function lowestFreeDescriptor(): number {
   const descriptor = openSync("/dev/null", "r");
   closeSync(descriptor);
@@ -66,7 +66,7 @@ Deno.test("GET /api/status counts what a client did", async () => {
   const open = (await lab.get("/api/status")).json;
   assert.deepEqual(open.active_servers, ["B1"]);
   assert.deepEqual(open.connection_count, { B1: 1 });
-  // Bytes of connections that are open count, too.
+  // Bytes of open connections count, too.
   assert.equal(open.bytes_to_backends, 7);
   assert.equal(open.bytes_to_clients, 5);
   assert.equal(open.backends[0].bytes_to_client, 5);
@@ -98,7 +98,7 @@ async function pinningLab() {
   return lab;
 }
 
-Deno.test("GET /api/sessions lists sessions, as many as asked for, or that of a client", async () => {
+Deno.test("GET /api/sessions lists sessions: at most `limit` of them, or the one of a client", async () => {
   await using lab = await pinningLab();
   const { json } = await lab.get("/api/sessions?limit=3");
   assert.equal(json.count, 5);
@@ -166,7 +166,7 @@ Deno.test("a wish survives a reload, is shown as a difference from the file, and
   assert.deepEqual((await lab.change("DELETE", "/api/wishes")).json, { wishes: [] });
 });
 
-Deno.test("a wish that cannot be is refused in words, and changes nothing", async () => {
+Deno.test("a wish that cannot be applied is refused with the reason, and changes nothing", async () => {
   await using lab = await adminLab({ backends: THREE });
   for (
     const [path, body, status, error] of [
@@ -189,7 +189,7 @@ Deno.test("a wish that cannot be is refused in words, and changes nothing", asyn
   assert.deepEqual(lab.balancer.wishes, { backends: {} });
 });
 
-Deno.test("POST /api/reload says why the files were not taken over", async () => {
+Deno.test("POST /api/reload says why the files were not applied", async () => {
   const reason = "config.yaml: no backends";
   const reasons = [undefined, reason];
   await using lab = await adminLab({ reload: () => Promise.resolve(reasons.shift()) });
@@ -198,7 +198,7 @@ Deno.test("POST /api/reload says why the files were not taken over", async () =>
   assert.deepEqual([status, json], [409, { error: reason }]);
 });
 
-Deno.test("POST /api/explain says where a client would go, and uses up no turn", async () => {
+Deno.test("POST /api/explain shows the backend that a client would get, and changes no turn", async () => {
   await using lab = await adminLab({ backends: THREE });
   await lab.change("PUT", "/api/backends/B1/state", { state: "drain" });
   for (let i = 0; i < 3; i++) {
@@ -230,7 +230,7 @@ Deno.test("GET /api/config shows no password", async () => {
   assert.equal(text.includes(lab.token), false);
 });
 
-Deno.test("GET /api/events sends what happens, and goes on after the last id", async () => {
+Deno.test("GET /api/events sends events, and continues after the last event id", async () => {
   await using lab = await adminLab({ backends: THREE });
   const url = `${lab.url}/api/events`;
   const [first] = await readEvents(url, 1, {}, async () => {
@@ -244,7 +244,7 @@ Deno.test("GET /api/events sends what happens, and goes on after the last id", a
   assert.deepEqual(since.map(({ event }) => event), ["backend_mode_changed", "wishes_changed"]);
 });
 
-Deno.test("GET /api/events tells a reader from another run that it has lost its place", async () => {
+Deno.test("GET /api/events tells a reader that it has missed events if its last event id is not of this run", async () => {
   await using lab = await adminLab({ backends: THREE });
   const { balancer } = lab;
   balancer.scheduler.setMode("B1", "drain", 1e9);
@@ -255,9 +255,9 @@ Deno.test("GET /api/events tells a reader from another run that it has lost its 
   }
 });
 
-Deno.test("GET /api/events has single connections only for those who ask, and makes no event else", async () => {
+Deno.test("GET /api/events sends events of single connections only on request, and otherwise they are not created", async () => {
   await using lab = await adminLab({ backends: THREE });
-  // Refusals are read by the log in any case.
+  // The log reads refusals in any case.
   for (
     const type of EVENT_TYPES.filter((type) => /^connection_|^session_(pin|adopt)|^pick/.test(type))
   ) {
@@ -273,7 +273,7 @@ Deno.test("GET /api/events has single connections only for those who ask, and ma
   connection.close("closed", 0);
 });
 
-Deno.test("GET /api/frames sends frames that stand alone", async () => {
+Deno.test("GET /api/frames sends frames of which each is complete without the others", async () => {
   await using lab = await adminLab({ backends: THREE });
   const found = await readEvents(`${lab.url}/api/frames`, 3);
   const frames = found.map(({ data }) => decodeFrame(data));
@@ -282,7 +282,7 @@ Deno.test("GET /api/frames sends frames that stand alone", async () => {
   assert.deepEqual([...frames[0]!.condition], [1, 1, 1]);
 });
 
-Deno.test("a reader that takes nothing is not waited for, and is told what it missed", async () => {
+Deno.test("the API does not wait for a reader that reads nothing, and tells it how many events it has missed", async () => {
   await using lab = await adminLab({ backends: THREE });
   const slow = await Deno.connect(lab.address);
   try {
@@ -317,7 +317,7 @@ Deno.test("a reader that takes nothing is not waited for, and is told what it mi
   }
 });
 
-Deno.test("readers that vanish leave nothing behind", async () => {
+Deno.test("readers that disconnect leave no memory, descriptors or counts behind", async () => {
   await using lab = await adminLab({ backends: THREE });
   const paths = ["/api/events?connections=true", "/api/frames", "/api/status", "/metrics"];
   const vanish = async (count: number) => {
@@ -325,7 +325,7 @@ Deno.test("readers that vanish leave nothing behind", async () => {
       const connection = await Deno.connect(lab.address);
       const request = `GET ${paths[i % 4]} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
       await connection.write(new TextEncoder().encode(request));
-      // Some go before the answer, some in its midst.
+      // Some disconnect before the answer, some during it.
       if (i % 3 > 0) await connection.read(new Uint8Array(100));
       connection.close();
     }
@@ -345,7 +345,7 @@ Deno.test("readers that vanish leave nothing behind", async () => {
   await eventually(() => lab.readers() === 0, "no feed keeps a reader that vanished");
   const { rss } = Deno.memoryUsage();
   assert.ok(rss - before.rss < 64e6, `${(rss - before.rss) / 1e6} MB more`);
-  // 32 readers may be there at once: if one of the 1200 were still counted, one of these would get 503.
+  // At most 32 readers are accepted: if one of the 1200 were still counted, one of these would get 503.
   const held: Deno.Conn[] = [];
   try {
     for (let i = 0; i < 32; i++) {

@@ -1,4 +1,4 @@
-/** Faults of a backend, through the balancer: a page has one origin. */
+/** Faults of a backend, requested through the balancer, because a page can send requests to one origin only. */
 import assert from "node:assert/strict";
 import FakeTimers from "@sinonjs/fake-timers";
 import { backendAdminSettings, startBackendAdmin } from "../../../backend/mod.ts";
@@ -12,7 +12,7 @@ import { ask, eventually, freePort } from "../../support/sockets.ts";
 
 const PATH = "/api/backends/B1/fault";
 
-Deno.test("PUT /api/backends/{id}/fault hurts the backend, and status and events tell it", async () => {
+Deno.test("PUT /api/backends/{id}/fault begins a fault, which the status and the events show", async () => {
   await using one = await hurtableLab();
   assert.deepEqual(await one.fault(), [null, undefined]);
   const { status, json } = await one.change("PUT", PATH, { kind: { slow: 5 }, for: "30s" });
@@ -33,14 +33,14 @@ Deno.test("PUT /api/backends/{id}/fault hurts the backend, and status and events
   ]);
 });
 
-Deno.test("a fault that ends by itself is gone from status and reported", async () => {
+Deno.test("the end of a fault that ends by itself is reported, and the status does not show the fault any more", async () => {
   await using one = await hurtableLab();
   await one.change("PUT", PATH, { kind: "pause", for: "50ms" });
   await eventually(() => one.events.length === 2, "the end is reported");
   assert.deepEqual(await one.fault(), [null, undefined]);
 });
 
-Deno.test("GET /api/backends/{id}/fault learns of a fault that was begun elsewhere", async () => {
+Deno.test("GET /api/backends/{id}/fault also shows a fault that was begun without the balancer", async () => {
   await using one = await hurtableLab();
   await one.faults.begin({ name: "pause" });
   assert.equal((await one.lab.get(PATH)).json.faults[0].kind, "pause");
@@ -50,7 +50,7 @@ Deno.test("GET /api/backends/{id}/fault learns of a fault that was begun elsewhe
   assert.deepEqual(await one.fault(), [null, undefined]);
 });
 
-Deno.test("a fault that was begun and ended at the backend itself is learned without a request", async () => {
+Deno.test("the balancer notices a fault that was begun and ended at the backend itself, without a request", async () => {
   await using one = await hurtableLab();
   await one.faults.begin({ name: "pause" });
   await eventually(() => one.events.length === 1, "its beginning is reported");
@@ -64,7 +64,7 @@ Deno.test("a fault that was begun and ended at the backend itself is learned wit
   ]);
 });
 
-Deno.test("BackendFaultsForwarder sets no timer as long as no backend has an admin API", () => {
+Deno.test("BackendFaultsForwarder sets no timer if no backend has an admin API", () => {
   const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
   const events = strictEventStream();
   const [backend] = configOf([{ host: "127.0.0.1", port: 9 }]).backends;
@@ -84,7 +84,7 @@ Deno.test("BackendFaultsForwarder sets no timer as long as no backend has an adm
   }
 });
 
-Deno.test("/api/backends/{id}/fault says why a backend cannot be hurt", async () => {
+Deno.test("/api/backends/{id}/fault says why a backend cannot have a fault", async () => {
   await using one = await hurtableLab();
   const put = (id: string, body: unknown = { kind: "hang" }) =>
     one.change("PUT", `/api/backends/${id}/fault`, body);
@@ -105,7 +105,7 @@ Deno.test("/api/backends/{id}/fault says why a backend cannot be hurt", async ()
   );
 });
 
-Deno.test("/api/backends/{id}/fault refuses a backend that is another one", async () => {
+Deno.test("/api/backends/{id}/fault refuses a backend that has another id", async () => {
   await using one = await hurtableLab({ id: "B7" });
   const { status, json } = await one.change("PUT", PATH, { kind: "pause" });
   assert.equal(status, 502);

@@ -1,4 +1,4 @@
-/** The metrics, judged by Prometheus itself. */
+/** The metrics, also checked by Prometheus itself. */
 import assert from "node:assert/strict";
 import { adminLab, ask } from "../../support/admin.ts";
 import { installed } from "../../support/tools.ts";
@@ -9,7 +9,7 @@ const prometheus = installed("prometheus");
 
 const TWO = [9, 10].map((port) => ({ host: "127.0.0.1", port }));
 
-/** Lines like `name{labels} value`, by what is before the value. */
+/** The values of lines like `name{labels} value`, by `name{labels}`. */
 function samplesOf(text: string): Map<string, number> {
   const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
   return new Map(lines.map((line) => {

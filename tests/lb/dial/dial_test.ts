@@ -5,7 +5,7 @@ import { stubConnect, systemError } from "../../support/stub_connect.ts";
 
 const NEVER = new AbortController().signal;
 
-/** What a name stands for. */
+/** A resolver that finds these addresses. */
 function named(...addresses: string[]) {
   return () => Promise.resolve(addresses);
 }
@@ -21,7 +21,7 @@ Deno.test("dial() tries the addresses of a name until one answers", async () => 
   }
 });
 
-Deno.test("dial() tries the next address beside one that does not answer", async () => {
+Deno.test("dial() tries the next address while one does not answer", async () => {
   await using server = new TestServer(say("hello"));
   const { port } = server.address;
   using _stub = stubConnect((options, real) =>
@@ -35,7 +35,7 @@ Deno.test("dial() tries the next address beside one that does not answer", async
   connection.close();
 });
 
-Deno.test("dial() says what each address of a name has answered", async () => {
+Deno.test("dial() reports the failure of each address of a name", async () => {
   const { port } = deadAddress();
   using _stub = stubConnect((options, real) =>
     options.hostname === "192.0.2.1" ? Promise.reject(systemError("EACCES")) : real(options)
@@ -49,7 +49,7 @@ Deno.test("dial() says what each address of a name has answered", async () => {
   assert.deepEqual(await dial({ host: "one.test", port }, NEVER, one), new DialFailure("refused"));
 });
 
-Deno.test("dial() says why a name has no address", async () => {
+Deno.test("dial() reports why a name has no address", async () => {
   const to = { host: "no.test", port: 1 };
   const unknown = () => Promise.reject(systemError("ENOTFOUND"));
   assert.deepEqual(
@@ -67,7 +67,7 @@ Deno.test("dial() says why a name has no address", async () => {
   );
 });
 
-Deno.test("dial() gives up a lookup and a connect when it is told to", async () => {
+Deno.test("dial() gives up a lookup and a connect when its signal is aborted", async () => {
   const to = { host: "slow.test", port: 1 };
   const giveUp = new AbortController();
   const dialing = dial(to, giveUp.signal, () => new Promise(() => {}));
@@ -88,7 +88,7 @@ Deno.test("dial() gives up a lookup and a connect when it is told to", async () 
   assert.deepEqual(await connecting, new DialFailure("timeout"));
 });
 
-Deno.test("dial() tells what this machine lacks from what is wrong with the backend", async () => {
+Deno.test("dial() distinguishes a shortage of this machine from a failure of the backend", async () => {
   const shortages = [
     ["EMFILE", "descriptors"],
     ["ENFILE", "descriptors"],

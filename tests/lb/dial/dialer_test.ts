@@ -6,7 +6,7 @@ import { NS_PER_S } from "../../../lib/base/mod.ts";
 import { deadAddress, say, TestServer } from "../../support/sockets.ts";
 import { stubConnect } from "../../support/stub_connect.ts";
 
-Deno.test("Dialer.dial() hands over a connection, or says why there is none", async () => {
+Deno.test("Dialer.dial() returns a connection, or the reason why there is none", async () => {
   await using server = new TestServer(say("hi"));
   const dialer = new Dialer(NS_PER_S);
   const connection = await dialer.dial(server.address);
@@ -16,14 +16,14 @@ Deno.test("Dialer.dial() hands over a connection, or says why there is none", as
   dialer.close();
 });
 
-Deno.test("Dialer.close() gives up, now and from now on", async () => {
+Deno.test("Dialer.close() makes all later connects fail", async () => {
   await using server = new TestServer(say("hi"));
   const dialer = new Dialer(NS_PER_S);
   dialer.close();
   assert.deepEqual(await dialer.dial(server.address), new DialFailure("timeout"));
 });
 
-Deno.test("Dialer keeps no timer once there is nothing that it could time", async () => {
+Deno.test("Dialer keeps no timer when no connect is in progress", async () => {
   using clock = fakeTimeouts();
   await using server = new TestServer(say("hi"));
   const dialer = new Dialer(8 * NS_PER_S);

@@ -23,7 +23,7 @@ const CASES: readonly {
 }[] = [
   { name: "tcp: a connect is enough", server: say(""), rules: { type: "tcp" } },
   {
-    name: "expect: what is said unasked",
+    name: "expect: a greeting without a request",
     server: say("220 ready\r\n"),
     rules: { type: "expect", expect: "220" },
   },
@@ -56,12 +56,12 @@ const CASES: readonly {
     reason: /HTTP status 503/,
   },
   {
-    name: "http: 404 where that is fine",
+    name: "http: 404 if it is in the ranges of `status`",
     server: answer("HTTP/1.1 404 Nope\r\n\r\n"),
     rules: { type: "http", status: [{ min: 200, max: 299 }, { min: 404, max: 404 }] },
   },
   {
-    name: "http: something else",
+    name: "http: an answer of another protocol",
     server: answer("SSH-2.0-OpenSSH\r\n"),
     rules: { type: "http" },
     reason: /not HTTP/,
@@ -105,7 +105,7 @@ const CASES: readonly {
 ];
 
 for (const { name, server, rules, reason } of CASES) {
-  Deno.test(`probe() says ${reason === undefined ? "good" : "bad"} to ${name}`, async () => {
+  Deno.test(`probe() ${reason === undefined ? "succeeds" : "fails"} with ${name}`, async () => {
     await using backend = new TestServer(server);
     const result = await probe(backend.address, { ...RULES, ...rules });
     assert.equal(result.ok, reason === undefined, JSON.stringify(result));
@@ -113,11 +113,11 @@ for (const { name, server, rules, reason } of CASES) {
   });
 }
 
-Deno.test("probe() says why when no server listens", async () => {
+Deno.test("probe() fails with the reason if no server listens", async () => {
   assert.deepEqual(await probe(deadAddress(), RULES), { ok: false, reason: "connect: refused" });
 });
 
-Deno.test("probe() knocks at the port of the rules if they name one", async () => {
+Deno.test("probe() connects to the port that the rules name, if they name one", async () => {
   await using backend = new TestServer(say(""));
   const rules = { ...RULES, port: backend.address.port };
   assert.deepEqual(await probe(deadAddress(), rules), { ok: true });

@@ -1,4 +1,4 @@
-/** The probes' schedule as the live balancer keeps it, in fake time. */
+/** The schedule of probes in the live balancer, in fake time. */
 import assert from "node:assert/strict";
 import FakeTimers from "@sinonjs/fake-timers";
 import type { Config } from "../../../lib/config/mod.ts";
@@ -34,7 +34,7 @@ function lab(
 
 const good = () => Promise.resolve<ProbeResult>({ ok: true });
 
-Deno.test("Prober.start() probes all at once, and then each at its own interval", async () => {
+Deno.test("Prober.start() probes all backends at once, and then each backend at its own intervals", async () => {
   const { clock, prober, begun, scheduler } = lab(good);
   try {
     await prober.start();
@@ -56,7 +56,7 @@ Deno.test("Prober.start() probes all at once, and then each at its own interval"
   }
 });
 
-Deno.test("Prober never has two probes of one backend under way", async () => {
+Deno.test("Prober never runs two probes of one backend at the same time", async () => {
   let underWay = 0;
   let most = 0;
   const slow = async (id: string): Promise<ProbeResult> => {
@@ -81,7 +81,7 @@ Deno.test("Prober never has two probes of one backend under way", async () => {
   }
 });
 
-Deno.test("Prober takes a backend down after `fall` bad probes and brings it up after `rise`", async () => {
+Deno.test("Prober: a backend is down after `fall` failed probes, and up after `rise` successful ones", async () => {
   const crashed = (id: string, atS: number) =>
     Promise.resolve<ProbeResult>(
       id === "B2" && atS >= 10 && atS < 30
@@ -91,9 +91,9 @@ Deno.test("Prober takes a backend down after `fall` bad probes and brings it up 
   const { clock, prober, scheduler } = lab(crashed);
   try {
     await prober.start();
-    await clock.tickAsync(10_000 + 4000 - 10); // (F − 1)·I: at the earliest.
+    await clock.tickAsync(10_000 + 4000 - 10); // The earliest time: (fall − 1) · interval.
     assert.deepEqual(scheduler.activeServers, ["B1", "B2"]);
-    await clock.tickAsync(2000 + 20); // F·I: at the latest.
+    await clock.tickAsync(2000 + 20); // The latest time: fall · interval.
     assert.deepEqual(scheduler.activeServers, ["B1"]);
     await clock.tickAsync(30_000 - clock.now + 4000 + 10);
     assert.deepEqual(scheduler.activeServers, ["B1", "B2"]);
@@ -103,7 +103,7 @@ Deno.test("Prober takes a backend down after `fall` bad probes and brings it up 
   }
 });
 
-Deno.test("Prober leaves a backend in maintenance alone", async () => {
+Deno.test("Prober does not probe a backend in maintenance", async () => {
   const { clock, prober, scheduler, begun } = lab(good);
   try {
     await prober.start();
@@ -122,7 +122,7 @@ Deno.test("Prober leaves a backend in maintenance alone", async () => {
 
 const SHORT: ProbeResult = { ok: undefined, shortage: "local_ports", detail: "none is left" };
 
-Deno.test("Prober holds a shortage of this machine against no backend", async () => {
+Deno.test("Prober: a probe that fails because of a shortage of this machine does not count", async () => {
   const { clock, prober, scheduler } = lab((_id, atS) =>
     Promise.resolve<ProbeResult>(atS < 10 ? { ok: true } : SHORT)
   );
@@ -136,7 +136,7 @@ Deno.test("Prober holds a shortage of this machine against no backend", async ()
   }
 });
 
-Deno.test("Prober with jitter stays within it", async () => {
+Deno.test("Prober with jitter changes intervals by no more than the jitter", async () => {
   const { clock, prober, begun } = lab(good, { jitter: 0.1, interval: 2 * NS_PER_S });
   try {
     await prober.start();

@@ -17,7 +17,7 @@ import { TIMEOUTS } from "../../support/balance.ts";
 const MB = 1024 * 1024;
 
 for (const name of ALGORITHM_NAMES) {
-  Deno.test(`Recorder writes what Replay needs to pick as ${name} did`, () =>
+  Deno.test(`Recorder writes all that Replay needs to repeat the picks of ${name}`, () =>
     inFolder(async (folder) => {
       const file = `${folder}/run.jsonl`;
       const events = strictEventStream();
@@ -50,7 +50,7 @@ for (const name of ALGORITHM_NAMES) {
     }));
 }
 
-/** So many clients say something, some of them at once, and get it back. */
+/** This many clients each send a line, some of them at the same time, and get it back. */
 async function talk({ address }: Balancer, clients: number): Promise<void> {
   await Promise.all(Array.from({ length: clients }, async () => {
     using client = await Deno.connect({ hostname: address.host, port: address.port });
@@ -59,14 +59,14 @@ async function talk({ address }: Balancer, clients: number): Promise<void> {
   }));
 }
 
-/** Emits so many probes. */
+/** Emits this many probes. */
 function probe(events: EventStream, from: number, count: number): void {
   for (let at_ms = from; at_ms < from + count; at_ms++) {
     events.emit({ type: "probe", at_ms, backend: "B1", ok: true, probe_ms: 1, streak: 1 });
   }
 }
 
-/** Each line of a recording after its head: the time of a probe, or how many lines are missing. */
+/** For each line of a recording after its head: the time of the probe, or the number of missing lines. */
 async function recorded(file: string): Promise<(number | string)[]> {
   const text = await Deno.readTextFile(file);
   return [...new RecordingReader(file, [text])].map(({ event }) => {
@@ -75,7 +75,7 @@ async function recorded(file: string): Promise<(number | string)[]> {
   });
 }
 
-Deno.test("Recorder drops the oldest lines if the disk is slow, and the recording says how many", () =>
+Deno.test("Recorder drops the oldest lines if the disk is slow, and the recording contains their number", () =>
   inFolder(async (folder) => {
     const file = `${folder}/run.jsonl`;
     const events = strictEventStream();
@@ -107,7 +107,7 @@ Deno.test("Recorder drops the oldest lines if the disk is slow, and the recordin
     assert.deepEqual(lines, [0, 1, 2, `${missing} missing`, ...last, "recording_ended"]);
   }));
 
-Deno.test("Recorder goes on when a full disk has room again, and counts each missing line once", () =>
+Deno.test("Recorder continues when a full disk has room again, and counts each missing line once", () =>
   inFolder(async (folder) => {
     const file = `${folder}/run.jsonl`;
     const events = strictEventStream();

@@ -17,7 +17,7 @@ async function contents(folder: string): Promise<Record<string, string>> {
   );
 }
 
-Deno.test("RecordingFile begins a new file before one gets too large, and deletes the oldest", () =>
+Deno.test("RecordingFile begins a new file before the present one gets too large, and deletes the oldest", () =>
   inFolder(async (folder) => {
     const path = `${folder}/run.jsonl`;
     const file = await RecordingFile.create(path, { maxBytes: 100, files: 3 }, head);
@@ -33,7 +33,7 @@ Deno.test("RecordingFile begins a new file before one gets too large, and delete
     }
   }));
 
-Deno.test("RecordingFile keeps one file if it may keep one, and a line that is too large", () =>
+Deno.test("RecordingFile with `files` 1 keeps only the newest file, even if its line is larger than `maxBytes`", () =>
   inFolder(async (folder) => {
     const path = `${folder}/run.jsonl`;
     const file = await RecordingFile.create(path, { maxBytes: 50, files: 1 }, head);
@@ -44,7 +44,7 @@ Deno.test("RecordingFile keeps one file if it may keep one, and a line that is t
     assert.deepEqual(found, { "run.jsonl": `{"type":"recording","part":2}\n${LINE}` });
   }));
 
-Deno.test("RecordingFile keeps an earlier recording, and touches no other file", () =>
+Deno.test("RecordingFile keeps an earlier recording, and changes no file that is not a recording", () =>
   inFolder(async (folder) => {
     const path = `${folder}/run.jsonl`;
     const bounds = { maxBytes: 1000, files: 2 };
@@ -69,7 +69,7 @@ Deno.test("RecordingFile keeps an earlier recording, and touches no other file",
     assert.deepEqual(await contents(folder), { ...before, "notes.txt": "my notes" });
   }));
 
-/** While `isFull`, each write to a file puts down half of it and fails, as on a full disk. */
+/** While `isFull` returns true, each write to a file writes only half of the bytes and fails, as on a full disk. */
 function fullDisk(isFull: () => boolean): Disposable {
   const { write } = Deno.FsFile.prototype;
   Deno.FsFile.prototype.write = async function (bytes) {
@@ -80,7 +80,7 @@ function fullDisk(isFull: () => boolean): Disposable {
   return { [Symbol.dispose]: () => void (Deno.FsFile.prototype.write = write) };
 }
 
-Deno.test("RecordingFile has whole lines and a head in each file, wherever the disk was full", () =>
+Deno.test("RecordingFile has only whole lines, and a head in each file, after the disk was full at any point", () =>
   inFolder(async (folder) => {
     const path = `${folder}/run.jsonl`;
     let full = false;
@@ -94,7 +94,7 @@ Deno.test("RecordingFile has whole lines and a head in each file, wherever the d
     };
     await fails("a");
     await file.write(line("b"));
-    // The next file cannot have its head, more than once.
+    // The head of the next file cannot be written, twice in a row.
     await fails("c");
     await fails("d");
     await file.write(line("e"));
@@ -116,7 +116,7 @@ Deno.test("RecordingFile.create() says that the disk is full, and leaves no file
     });
   }));
 
-Deno.test("RecordingFile goes on when its folder was away, and loses no earlier file", () =>
+Deno.test("RecordingFile continues after its folder was missing for a while, and no earlier file is lost", () =>
   inFolder(async (folder) => {
     const place = `${folder}/place`;
     await Deno.mkdir(place);

@@ -7,7 +7,7 @@ import {
   sizeClassOf,
 } from "../../../lb/relay/buffers.ts";
 
-Deno.test("BufferPool.take() lends buffers of the size that was asked for", () => {
+Deno.test("BufferPool.take() lends buffers of the requested size", () => {
   const pool = new BufferPool();
   for (const [sizeClass, size] of BUFFER_SIZES.entries()) {
     const buffer = pool.take(sizeClass);
@@ -17,7 +17,7 @@ Deno.test("BufferPool.take() lends buffers of the size that was asked for", () =
   assert.equal(pool.lent, BUFFER_SIZES.length);
 });
 
-Deno.test("BufferPool.take() lends no byte twice", () => {
+Deno.test("BufferPool.take() lends buffers that do not overlap", () => {
   const pool = new BufferPool();
   const buffers = BUFFER_SIZES.flatMap((_, sizeClass) =>
     Array.from({ length: sizeClass < 2 ? 300 : 40 }, () => pool.take(sizeClass))
@@ -28,7 +28,7 @@ Deno.test("BufferPool.take() lends no byte twice", () => {
   }
 });
 
-Deno.test("BufferPool.give() makes a buffer be used again", () => {
+Deno.test("BufferPool.give() lets a buffer be used again", () => {
   const pool = new BufferPool();
   for (const sizeClass of BUFFER_SIZES.keys()) {
     const buffer = pool.take(sizeClass);
@@ -38,7 +38,7 @@ Deno.test("BufferPool.give() makes a buffer be used again", () => {
   assert.equal(pool.lent, BUFFER_SIZES.length);
 });
 
-Deno.test("BufferPool.take() lends only so many of the largest, then those of the class below", () => {
+Deno.test("BufferPool.take() lends a limited number of the largest buffers, then buffers of the class below", () => {
   const pool = new BufferPool();
   const largest = BUFFER_SIZES.length - 1;
   const lent = Array.from({ length: LARGEST_LENT_MAX }, () => pool.take(largest));
@@ -51,7 +51,7 @@ Deno.test("BufferPool.take() lends only so many of the largest, then those of th
   assert.equal(pool.lent, LARGEST_LENT_MAX);
 });
 
-Deno.test("nextSizeClass() grows while reads fill the buffer, and waits small", () => {
+Deno.test("nextSizeClass() grows while reads fill the buffer, and is small again when a read will wait", () => {
   const classes = [0];
   const [small, middle, big, largest] = BUFFER_SIZES;
   const counts = [10, small, middle, big, largest, largest, largest - 1, middle, big - 1, 3, 3];

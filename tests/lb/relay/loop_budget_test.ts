@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { LoopBudget } from "../../../lb/relay/loop_budget.ts";
 import { socketPair } from "../../support/sockets.ts";
 
-Deno.test("LoopBudget.spend() says when all is spent", () => {
+Deno.test("LoopBudget.spend() returns false when the budget is used up", () => {
   const budget = new LoopBudget(100);
   assert.equal(budget.spend(60), true);
   assert.equal(budget.spend(40), false);
   assert.equal(budget.spend(1), false);
 });
 
-Deno.test("LoopBudget.wait() resumes all that waits, once, with a new budget", async () => {
+Deno.test("LoopBudget.wait() resumes all waiting work once, with a new budget", async () => {
   const budget = new LoopBudget(100);
   budget.spend(500);
   const resumed: string[] = [];
@@ -23,7 +23,7 @@ Deno.test("LoopBudget.wait() resumes all that waits, once, with a new budget", a
   budget.rest();
 });
 
-Deno.test("LoopBudget lets other connections be seen at every turn of work that is always ready", async () => {
+Deno.test("LoopBudget lets the event loop see other connections at each turn of work that is always ready", async () => {
   const budget = new LoopBudget(1);
   let turns = 0;
   let isOver = false;

@@ -11,7 +11,7 @@ import { abortable, readAll, socketPair } from "../../support/sockets.ts";
 const HOUR = 3600 * NS_PER_S;
 const MIB = 1024 * 1024;
 
-/** What the balancer holds of a connection, and a peer that can abort it. */
+/** The balancer's end of a connection, and a peer that can abort it. */
 async function abortablePair(): Promise<readonly [Deno.TcpConn, net.Socket]> {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return await Promise.all([
@@ -35,7 +35,7 @@ function run(
   return new Promise((resolve) => relays.start(client, backend, resolve));
 }
 
-/** A relay in full run, and the peers at its two ends. */
+/** A running relay, and the peers at its two ends. */
 interface Rig {
   readonly relays: Relays<Ended>;
   readonly client: Deno.TcpConn;
@@ -50,7 +50,7 @@ async function rig(idleTimeout?: number): Promise<Rig> {
   return { relays, client, backend, result: run(relays, front, back) };
 }
 
-/** Nothing is left over when the last relay has ended. */
+/** Asserts that no relay and no buffer is left when the last relay has ended. */
 function assertClean(relays: Relays<Ended>): void {
   assert.equal(relays.running, 0);
   assert.equal(relays.buffersLent, 0);
@@ -76,7 +76,7 @@ async function assertEnded(connection: Deno.TcpConn): Promise<void> {
   assert.equal((await readAll(connection)).length, 0);
 }
 
-/** Sends so many bytes in pieces of many sizes, ends its half, and returns the checksum. */
+/** Sends `length` bytes in pieces of many sizes, closes its sending side, and returns the checksum. */
 async function sendStream(connection: Deno.TcpConn, length: number, salt: number): Promise<string> {
   const hash = createHash("sha256");
   const noise = new Uint8Array(257 * 1021).map((_, i) => (i * i * 31 + i * salt) >> 3);
@@ -100,7 +100,7 @@ async function receiveStream(connection: Deno.TcpConn): Promise<string> {
   return hash.digest("hex");
 }
 
-/** Waits until a number that only grows has stood still for a hundred turns of the event loop. */
+/** Waits until a growing number has not changed for a hundred turns of the event loop. */
 async function settled(value: () => number): Promise<number> {
   for (let last = -1, still = 0;; still++) {
     if (value() !== last) still = 0;
@@ -110,7 +110,7 @@ async function settled(value: () => number): Promise<number> {
   }
 }
 
-/** As `rig`, with a client that can abort. */
+/** Like `rig`, with a client that can abort. */
 async function abortableClient() {
   const relays = startRelays();
   const [front, client] = await abortablePair();
@@ -119,7 +119,7 @@ async function abortableClient() {
   return { relays, client, backend, result };
 }
 
-/** As `rig`, with a backend that can abort. */
+/** Like `rig`, with a backend that can abort. */
 async function abortableBackend() {
   const relays = startRelays();
   const [front, client] = await socketPair();
@@ -128,7 +128,7 @@ async function abortableBackend() {
   return { relays, client, backend, result };
 }
 
-Deno.test("Relays.start() relays both ways and tells how much", async () => {
+Deno.test("Relays.start() relays both ways, and reports the number of bytes", async () => {
   const { relays, client, backend, result } = await rig();
   await writeText(client, "question");
   await assertReads(backend, "question");
@@ -147,7 +147,7 @@ Deno.test("Relays.start() relays both ways and tells how much", async () => {
   assertClean(relays);
 });
 
-Deno.test("Relays.start() passes on that the client has finished while the backend still answers", async () => {
+Deno.test("Relays.start() tells the backend that the client has finished, and the backend can still answer", async () => {
   const { relays, client, backend, result } = await rig();
   await writeText(client, "all of it");
   await client.closeWrite();
@@ -163,7 +163,7 @@ Deno.test("Relays.start() passes on that the client has finished while the backe
   assertClean(relays);
 });
 
-Deno.test("Relays.start() passes on that the backend has finished while the client still sends", async () => {
+Deno.test("Relays.start() tells the client that the backend has finished, and the client can still send", async () => {
   const { relays, client, backend, result } = await rig();
   await writeText(backend, "goodbye");
   await backend.closeWrite();
@@ -189,7 +189,7 @@ Deno.test("Relays.start() ends when both sides finish at the same time", async (
   assertClean(relays);
 });
 
-Deno.test("Relays.start() ends the backend at once when the client aborts", async () => {
+Deno.test("Relays.start() closes the backend's connection at once when the client aborts", async () => {
   const { relays, client, backend, result } = await abortableClient();
   client.write("half a ques");
   await assertReads(backend, "half a ques");
@@ -200,7 +200,7 @@ Deno.test("Relays.start() ends the backend at once when the client aborts", asyn
   assertClean(relays);
 });
 
-Deno.test("Relays.start() ends the client at once when the backend aborts", async () => {
+Deno.test("Relays.start() closes the client's connection at once when the backend aborts", async () => {
   const { relays, client, backend, result } = await abortableBackend();
   backend.write("half an ans");
   await assertReads(client, "half an ans");
@@ -222,11 +222,11 @@ Deno.test("Relays.start() ends when a side aborts after the other has finished",
   assertClean(relays);
 });
 
-Deno.test("Relays.start() ends when the backend dies in mid-stream", async () => {
+Deno.test("Relays.start() ends when the backend aborts during an upload", async () => {
   const { relays, client, backend, result } = await abortableBackend();
   const block = new Uint8Array(MIB);
   const upload = (async () => {
-    // The backend reads none of it, so this blocks; then the connection is closed under it.
+    // The backend reads nothing, so this write blocks; then the relay closes the connection, and the write fails.
     await assert.rejects(async () => {
       while (true) await writeAll(client, block);
     });
@@ -249,7 +249,7 @@ Deno.test("Relays.start() slows the sender down to the pace of the reader", asyn
       while (true) sent += await backend.write(block);
     });
   })();
-  // What the kernel holds in its socket buffers, and no more.
+  // The bytes that the kernel holds in its socket buffers, and no more.
   const stuck = await settled(() => sent);
   assert.ok(stuck < 64 * MIB, `${stuck} bytes are under way`);
   assert.equal(relays.buffersLent, 2);
@@ -258,7 +258,7 @@ Deno.test("Relays.start() slows the sender down to the pace of the reader", asyn
   for (let received = 0; received < stuck / 2;) received += (await client.read(buffer))!;
   assert.ok(await settled(() => sent) > stuck, "it goes on when the reader does");
 
-  // A write that waits for the reader does not hold up the end.
+  // A write that waits for the reader does not delay the end.
   relays.closeAll("closed_by_balancer");
   assert.equal((await result).end, "closed_by_balancer");
   await download;
@@ -330,7 +330,7 @@ Deno.test("Relays.start() survives thousands of short connections", async () => 
   assertClean(relays);
 });
 
-Deno.test("Relays.start() closes a connection that says nothing for the idle timeout", async () => {
+Deno.test("Relays.start() closes a connection without bytes for the idle timeout", async () => {
   const clock = FakeTimers.install({ toFake: ["setInterval", "clearInterval"] });
   try {
     const { relays, client, backend, result } = await rig(8 * NS_PER_S);
@@ -348,7 +348,7 @@ Deno.test("Relays.start() closes a connection that says nothing for the idle tim
   }
 });
 
-Deno.test("Relays.start() counts a byte in either direction as life", async () => {
+Deno.test("Relays.start(): a byte in either direction restarts the idle timeout", async () => {
   const clock = FakeTimers.install({ toFake: ["setInterval", "clearInterval"] });
   try {
     const { relays, client, backend, result } = await rig(8 * NS_PER_S);
@@ -389,7 +389,7 @@ Deno.test("Relays.closeAll() closes open relays and nothing else", async () => {
   assertClean(relays);
 });
 
-Deno.test("Relays.start() ends in order when it is given a connection that is gone already", async () => {
+Deno.test("Relays.start() ends without an error if one of its connections has already been reset", async () => {
   const relays = startRelays();
   const [front, client] = await abortablePair();
   const [back, backend] = await socketPair();
@@ -410,7 +410,7 @@ async function answerEarly(connection: Deno.TcpConn, answer: Uint8Array): Promis
 
 const BLOCK = new Uint8Array(MIB);
 
-/** Sends until the other side takes no more. */
+/** Sends bytes until the other side takes no more of them. */
 async function sendAll(connection: Deno.TcpConn, length: number): Promise<void> {
   try {
     for (let sent = 0; sent < length; sent += MIB) {
@@ -439,7 +439,7 @@ for (const early of ["backend", "client"] as const) {
   });
 }
 
-Deno.test("Relays.start() delivers an early answer to a client that sends all before it reads", async () => {
+Deno.test("Relays.start() delivers an early answer to a client that sends everything before it reads", async () => {
   const { relays, client, backend, result } = await rig();
   const answered = answerEarly(backend, ANSWER);
   await writeAll(client, new Uint8Array(16 * MIB));
@@ -450,7 +450,7 @@ Deno.test("Relays.start() delivers an early answer to a client that sends all be
   assertClean(relays);
 });
 
-Deno.test("Relays.start() closes in the end, though a side never stops sending", async () => {
+Deno.test("Relays.start() closes both connections in the end, although one side never stops sending", async () => {
   const { relays, client, backend, result } = await rig();
   const upload = sendAll(client, 1e12);
   await answerEarly(backend, ANSWER);
@@ -461,7 +461,7 @@ Deno.test("Relays.start() closes in the end, though a side never stops sending",
   assertClean(relays);
 });
 
-Deno.test("Relays.start() takes a waiting write for idle only when a slow reader would have read", async () => {
+Deno.test("Relays.start(): a connection whose write waits counts as idle only after the time in which even a slow reader reads", async () => {
   const clock = FakeTimers.install({ toFake: ["setInterval", "clearInterval"] });
   try {
     const { relays, client, backend, result } = await rig(NS_PER_S);
@@ -485,7 +485,7 @@ Deno.test("Relays.start() takes a waiting write for idle only when a slow reader
   }
 });
 
-Deno.test("Relays.start() sends a preamble first, then what a read under way brings", async () => {
+Deno.test("Relays.start() first sends the preamble, then the bytes of a read that is in progress", async () => {
   const relays = startRelays();
   const [front, client] = await socketPair();
   const [back, backend] = await socketPair();
@@ -509,7 +509,7 @@ Deno.test("Relays.start() sends a preamble first, then what a read under way bri
   assertClean(relays);
 });
 
-Deno.test("Relays.start() ends without data of the client when the backend refuses the preamble", async () => {
+Deno.test("Relays.start() ends when the backend has reset before the preamble, although the client sends nothing more", async () => {
   const relays = startRelays();
   const [front, client] = await socketPair();
   const [back, backend] = await abortablePair();
@@ -529,7 +529,7 @@ Deno.test("Relays.start() ends without data of the client when the backend refus
   assertClean(relays);
 });
 
-Deno.test("Relays.start() discards a large upload past an early answer in large pieces", async () => {
+Deno.test("Relays.start() reads and discards, in large pieces, the bytes that a client uploads after an early answer", async () => {
   let reads = 0;
   const relays = startRelays();
   const [front, client] = await socketPair();

@@ -1,4 +1,4 @@
-/** A balancer's sessions in a store: what survives a restart, and what becomes of a store that does not work. */
+/** A balancer's sessions in a store: which of them survive a restart, and how the balancer runs if the store fails. */
 import assert from "node:assert/strict";
 import { monotonicNow } from "../../../lib/io/clock.ts";
 import type { Config } from "../../../lib/config/mod.ts";
@@ -45,19 +45,19 @@ function servers() {
 
 const CLIENTS = Array.from({ length: 10 }, (_, i) => `203.0.113.${i}`);
 
-/** Waits until the server knows so many sessions. */
+/** Waits until the server has at least this many sessions. */
 async function written(redis: RedisServer, count: number): Promise<void> {
   await eventually(async () => Number(await redis.command("dbsize")) >= count, "all are written");
 }
 
-/** Where each client's connection went. */
+/** The backend that each client's connection reached. */
 async function visits(lab: { ask(client: string): Promise<string> }, clients = CLIENTS) {
   const places = new Map<string, string>();
   for (const client of clients) places.set(client, await lab.ask(client));
   return places;
 }
 
-Deno.test("Balancer keeps its sessions over a restart, if they are in a SQLite file", async () => {
+Deno.test("Balancer has the same sessions after a restart, if they are in a SQLite file", async () => {
   const directory = await Deno.makeTempDir();
   await using backends = servers();
   const store = { sqlite: `${directory}/sessions.db` };
@@ -68,7 +68,7 @@ Deno.test("Balancer keeps its sessions over a restart, if they are in a SQLite f
   }
   {
     await using lab = await balanceBy(backends.all, store);
-    // In the other order, round-robin would send them elsewhere.
+    // The clients come in the other order, so round-robin alone would send them to other backends.
     assert.deepEqual(new Map([...await visits(lab, CLIENTS.toReversed())].reverse()), before);
     assert.deepEqual(
       lab.of("session_store_opened").map((event) => ({
@@ -91,7 +91,7 @@ Deno.test("Balancer keeps its sessions over a restart, if they are in a SQLite f
   await Deno.remove(directory, { recursive: true });
 });
 
-/** What a store has of B1 does not lead to another server that is B1 after a restart. */
+/** Asserts that stored sessions of B1 are not used if B1 has another address after a restart. */
 async function forgetsTheMoved(store: Store, written: () => Promise<void>): Promise<void> {
   await using backends = servers();
   let before: Map<string, string>;
@@ -108,14 +108,14 @@ async function forgetsTheMoved(store: Store, written: () => Promise<void>): Prom
   assert.deepEqual(lab.of("session_pinned").map(({ client }) => client), clients);
 }
 
-Deno.test("Balancer does not restore sessions of a backend that has got another address between two runs", async () => {
+Deno.test("Balancer does not restore sessions of a backend whose address has changed between two runs", async () => {
   const directory = await Deno.makeTempDir();
   await forgetsTheMoved({ sqlite: `${directory}/sessions.db` }, () => Promise.resolve());
   await Deno.remove(directory, { recursive: true });
 });
 
 testWithRedis(
-  "Balancer does not adopt sessions of a backend that has got another address between two runs",
+  "Balancer does not adopt sessions of a backend whose address has changed between two runs",
   async () => {
     await using redis = await new RedisServer().start();
     const store = { redis: redis.address, timeout: 5 * NS_PER_S };
@@ -123,7 +123,7 @@ testWithRedis(
   },
 );
 
-Deno.test("Balancer serves with a file of another program, and says so once", async () => {
+Deno.test("Balancer serves although the file for its sessions belongs to another program, and reports this once", async () => {
   const directory = await Deno.makeTempDir();
   await using backends = servers();
   const file = `${directory}/diary.txt`;
@@ -148,7 +148,7 @@ testWithRedis("Balancer shares its sessions with other balancers by Redis", asyn
   await written(redis, CLIENTS.length);
   assert.deepEqual(new Map([...await visits(two, CLIENTS.toReversed())].reverse()), before);
   assert.equal(two.of("session_adopted").length, CLIENTS.length);
-  // What one does not know from a visit, it knows from the other, and after its own restart.
+  // A third balancer, which has seen none of these clients, reads their sessions from the store, too.
   await using three = await balanceBy(backends.all, store);
   assert.deepEqual(new Map([...await visits(three, CLIENTS.toReversed())].reverse()), before);
 });
@@ -163,7 +163,7 @@ testWithRedis("Balancer follows a client that another balancer has moved", async
   const from = await one.ask(client!);
   await written(redis, 1);
   assert.equal(await two.ask(client!), from);
-  // Only the second cannot use it any more.
+  // From now on the second balancer cannot use this backend; the first one can.
   two.balancer.scheduler.setMode(from, "maintenance", monotonicNow());
   const to = await two.ask(client!);
   assert.notEqual(to, from);
@@ -172,7 +172,7 @@ testWithRedis("Balancer follows a client that another balancer has moved", async
 });
 
 testWithRedis(
-  "Balancer.reload() gives a backend another address, and no stored session leads to it",
+  "Balancer.reload() gives a backend another address, and no stored session sends a client to it",
   async () => {
     await using redis = await new RedisServer().start();
     await using backends = servers();
@@ -199,7 +199,7 @@ testWithRedis(
 
 Deno.test("Balancer.stop() does not wait for a store that does not answer", async () => {
   let gets = 0;
-  // It answers as it is opened, and then no more.
+  // The server answers while the store is opened, and then no more.
   await using silent = new TestServer(async (connection) => {
     const buffer = new Uint8Array(1000);
     for (let count; (count = await connection.read(buffer)) !== null;) {
@@ -223,7 +223,7 @@ Deno.test("Balancer.stop() does not wait for a store that does not answer", asyn
   );
 });
 
-/** How a Redis server can fail, and come back. */
+/** Ways in which a Redis server can fail and come back. */
 const OUTAGES: readonly [
   what: string,
   timeout: number,
@@ -239,8 +239,8 @@ const OUTAGES: readonly [
     /^connection (lost|refused)$/,
   ],
   [
-    "answers no more, and then again",
-    2 * NS_PER_S, // A busy machine may keep a Redis that is well from answering for a while.
+    "stops answering for a while",
+    2 * NS_PER_S, // On a busy machine, a Redis without a fault may also need some time to answer.
     (redis) => redis.signal("SIGSTOP"),
     (redis) => redis.signal("SIGCONT"),
     /^no answer within/,
@@ -248,7 +248,7 @@ const OUTAGES: readonly [
 ];
 
 for (const [what, timeout, fail, recover, reason] of OUTAGES) {
-  testWithRedis(`Balancer fails no client under load when Redis ${what}`, async () => {
+  testWithRedis(`Balancer under load serves every client when Redis ${what}`, async () => {
     await using redis = await new RedisServer().start();
     await using backends = servers();
     const store = { redis: redis.address, timeout };
@@ -279,7 +279,7 @@ for (const [what, timeout, fail, recover, reason] of OUTAGES) {
     await fail(redis);
     await saidByBoth("session_store_degraded");
     await more();
-    // New clients are kept in memory meanwhile.
+    // Meanwhile, the sessions of new clients are in memory.
     const newcomers = Array.from({ length: 5 }, (_, i) => `198.51.100.${i}`);
     const during = await visits(one, newcomers);
     assert.deepEqual(await visits(one, newcomers), during);
@@ -298,7 +298,7 @@ for (const [what, timeout, fail, recover, reason] of OUTAGES) {
       ]);
       assert.match(lab.of("session_store_degraded")[0]!.reason, reason);
     }
-    // All that was missed is there, and both balancers agree again.
+    // The store has all sessions that it had missed, and both balancers agree again.
     await written(redis, CLIENTS.length + newcomers.length);
     assert.deepEqual(await visits(two, newcomers), during);
     const last = await visits(one);
@@ -307,7 +307,7 @@ for (const [what, timeout, fail, recover, reason] of OUTAGES) {
   });
 }
 
-Deno.test("Balancer.reload() says that another store needs a restart, and goes on with the one it has", async () => {
+Deno.test("Balancer.reload() reports that another store needs a restart, and keeps the present one", async () => {
   const directory = await Deno.makeTempDir();
   await using backends = servers();
   const store = { sqlite: `${directory}/sessions.db` };
@@ -330,7 +330,7 @@ Deno.test("Balancer.reload() says that another store needs a restart, and goes o
   await Deno.remove(directory, { recursive: true });
 });
 
-Deno.test("Balancer.reload() goes on with its store when sticky is taken out and put back", async () => {
+Deno.test("Balancer.reload() continues with its store when `sticky` is removed and added again", async () => {
   const directory = await Deno.makeTempDir();
   await using backends = servers();
   const store = { sqlite: `${directory}/sessions.db` };

@@ -14,21 +14,21 @@ function session(key: string, backend: string, changedAt: number): StoredSession
   return { key, backend, home: "B9", changedAt, usedAt: Date.now() };
 }
 
-/** When sessions are asked for. */
+/** The time at which sessions are read. */
 const NOW = 5_000_000;
 
-/** What is known of a session. */
+/** Reads a session. */
 function found(store: RedisStore, key: string) {
   return store.read(key, NOW);
 }
 
-/** A store that a test lets go of. */
+/** A store that is closed at the end of the test. */
 function storeAt(redis: RedisServer) {
   const store = new RedisStore(redis.address, NS_PER_S);
   return Object.assign(store, { [Symbol.dispose]: () => store.close() });
 }
 
-/** A server of its own, and an open store in it. */
+/** A new server, and an open store in it. */
 async function opened() {
   const redis = await new RedisServer().start();
   const store = storeAt(redis);
@@ -81,7 +81,7 @@ testWithRedis("RedisStore keeps the later of two changes, in either order of arr
 });
 
 testWithRedis(
-  "RedisStore has sessions expire a time to live after they were last used",
+  "RedisStore lets a session expire when it was not used for the time to live",
   async () => {
     await using lab = await opened();
     const { redis, store } = lab;
@@ -91,7 +91,7 @@ testWithRedis(
     assert.ok(await left() > 30_000 && await left() <= 40_000);
     await store.write([{ ...session("a", "B1", 1), usedAt: rules.nowMs }], rules);
     assert.ok(await left() > 50_000 && await left() <= 60_000);
-    // Another balancer's client is still connected.
+    // The client is still connected to another balancer.
     await store.write([{ ...session("a", "B1", 1), usedAt: rules.nowMs - 30_000 }], rules);
     assert.ok(await left() > 50_000);
     await store.write([{ ...session("b", "B1", 1), usedAt: rules.nowMs - 60_000 + 1 }], rules);
@@ -101,7 +101,7 @@ testWithRedis(
   },
 );
 
-testWithRedis("RedisStore leaves alone what is not a session", async () => {
+testWithRedis("RedisStore does not change keys that are not sessions", async () => {
   await using lab = await opened();
   const { redis, store } = lab;
   await redis.command("rpush", `${REDIS_PREFIX}a`, "x");
@@ -113,7 +113,7 @@ testWithRedis("RedisStore leaves alone what is not a session", async () => {
   assert.equal((await store.read("b", NOW))?.backend, "B1");
 });
 
-testWithRedis("RedisStore takes a password and a database, and says no password", async () => {
+testWithRedis("RedisStore uses a password and a database, and shows no password", async () => {
   await using redis = await new RedisServer("--requirepass", "s3cret").start();
   const { address } = redis;
   for (const [more, says] of [[{}, /NOAUTH/], [{ password: "0ther" }, /WRONGPASS/]] as const) {
@@ -132,7 +132,7 @@ testWithRedis("RedisStore takes a password and a database, and says no password"
   assert.equal(keys, `${REDIS_PREFIX}a`);
 });
 
-testWithRedis("RedisStore.open() fails with a server that answers a PING and no GET", async () => {
+testWithRedis("RedisStore.open() fails if the server permits PING but not GET", async () => {
   const rights = ["default", "on", "nopass", "~*", "&*", "+@all", "-get"];
   await using redis = await new RedisServer("--user", ...rights).start();
   using store = storeAt(redis);
@@ -140,7 +140,7 @@ testWithRedis("RedisStore.open() fails with a server that answers a PING and no 
 });
 
 testWithRedis(
-  "RedisStore fails at once when its server is killed, and can be opened anew",
+  "RedisStore fails at once when its server is killed, and can be opened again",
   async () => {
     await using lab = await opened();
     const { redis, store } = lab;
@@ -155,14 +155,14 @@ testWithRedis(
   },
 );
 
-Deno.test("RedisStore says what is wrong when no server listens", async () => {
+Deno.test("RedisStore reports that the connection is refused if no server listens", async () => {
   const store = new RedisStore({ ...deadAddress(), tls: false, database: 0 }, NS_PER_S);
   await assert.rejects(store.open(), /^Error: connection refused$/);
   await assert.rejects(store.read("a", NOW), /not connected|connection/);
   store.close();
 });
 
-Deno.test("RedisStore.close() gives up a server that does not answer", async () => {
+Deno.test("RedisStore.close() cancels the wait for a server that does not answer", async () => {
   await using silent = new TestServer(async (connection) => {
     while (await connection.read(new Uint8Array(100)) !== null);
   });
@@ -174,7 +174,7 @@ Deno.test("RedisStore.close() gives up a server that does not answer", async () 
   assert.match(String(await over), /connection lost/);
 });
 
-Deno.test("RedisStore.close() lets nothing connect, and closes what connects too late", async () => {
+Deno.test("RedisStore.close() cancels a connect in progress, and closes a connection that opens too late", async () => {
   let open = 0;
   await using silent = new TestServer(async (connection) => {
     open++;
@@ -187,7 +187,7 @@ Deno.test("RedisStore.close() lets nothing connect, and closes what connects too
   store.close();
   await eventually(() => said === "closed", "it gives up");
   assert.equal(silent.accepted, 0);
-  // Wherever it may be in its connect.
+  // At every point of the connect.
   for (let turns = 0; turns < 20; turns++) {
     const opening = assert.rejects(store.open());
     for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
@@ -197,7 +197,7 @@ Deno.test("RedisStore.close() lets nothing connect, and closes what connects too
   await eventually(() => open === 0, "no connection is left");
 });
 
-testWithRedis("RedisStore speaks TLS, and only with whom it can verify", async () => {
+testWithRedis("RedisStore uses TLS, and only with a server that it can verify", async () => {
   const file = (name: string) => `${TLS_FILES}/${name}`;
   const { port } = deadAddress();
   await using redis = await new RedisServer(
@@ -212,7 +212,7 @@ testWithRedis("RedisStore speaks TLS, and only with whom it can verify", async (
   }
 });
 
-Deno.test("failureInWords() says that the connection is lost, however the system reports it", () => {
+Deno.test("failureInWords() reports a lost connection in the same words, however the system reports it", () => {
   const failure = (message: string, code?: string) => Object.assign(new Error(message), { code });
   for (
     const lost of [

@@ -13,7 +13,7 @@ import { eventually } from "../../support/sockets.ts";
 
 const TTL = 600 * NS_PER_S;
 
-/** A store that does as the test pleases. */
+/** A store that works, fails or is silent, as the test sets it. */
 class TestStore implements SessionStore {
   readonly name = "a test's store";
   readonly readTimeout: number | undefined;
@@ -54,7 +54,7 @@ class TestStore implements SessionStore {
   }
 }
 
-/** A scheduler, whose sessions are kept in a store. */
+/** A scheduler whose sessions are kept in a store. */
 async function keep(
   store: TestStore,
   rules = { ttl: TTL, maxEntries: 1000 },
@@ -71,7 +71,7 @@ async function keep(
       lease.close("closed", monotonicNow());
       return lease.backend.id;
     },
-    /** What was said of the store. */
+    /** The events of the store. */
     get said() {
       return emitted.filter(({ type }) => type.startsWith("session_store_"));
     },
@@ -82,13 +82,13 @@ async function keep(
   };
 }
 
-/** As another balancer, or an earlier run, left it. */
+/** A session in the store, from another balancer or an earlier run. */
 function stored(key: string, backend: string, overrides: Partial<StoredSession> = {}) {
   const now = Date.now();
   return { key, backend, home: backend, changedAt: now - 1000, usedAt: now - 1000, ...overrides };
 }
 
-Deno.test("SessionKeeper writes sessions behind the connections, and all of them before it stops", async () => {
+Deno.test("SessionKeeper writes sessions without delaying connections, and all of them before it stops", async () => {
   const store = new TestStore();
   const lab = await keep(store);
   const backend = lab.visit("10.0.0.1");
@@ -105,14 +105,14 @@ Deno.test("SessionKeeper writes sessions behind the connections, and all of them
   assert.equal(store.rules!.ttlMs, TTL / NS_PER_MS);
 });
 
-Deno.test("SessionKeeper takes a backend under another address for another one, also as a home", async () => {
+Deno.test("SessionKeeper treats a backend with another address as another backend, also if it is a session's home", async () => {
   const store = new TestStore();
   const backends = ["B1", "B2"].map((id, i) => ({ id, address: { host: "::1", port: 9001 + i } }));
   const moved = "B1@[::1]:8000";
   store.sessions.set("10.0.0.1", stored("10.0.0.1", "B1@[::1]:9001"));
   store.sessions.set("10.0.0.2", stored("10.0.0.2", moved));
   store.sessions.set("10.0.0.3", stored("10.0.0.3", "B2@[::1]:9002", { home: moved }));
-  store.sessions.set("10.0.0.4", stored("10.0.0.4", "B2")); // As an earlier version wrote it.
+  store.sessions.set("10.0.0.4", stored("10.0.0.4", "B2")); // In the form of an earlier version.
   await using lab = await keep(store, undefined, backends);
   assert.deepEqual(
     [...lab.scheduler.sessions].map(({ key, backend, home }) => [key, backend.id, home.id]),
@@ -123,7 +123,7 @@ Deno.test("SessionKeeper takes a backend under another address for another one, 
   assert.match(store.sessions.get("10.0.0.2")!.backend, /^B[12]@\[::1\]:900[12]$/);
 });
 
-Deno.test("SessionKeeper takes over the sessions of an earlier run", async () => {
+Deno.test("SessionKeeper restores the sessions of an earlier run", async () => {
   const store = new TestStore();
   store.sessions.set("10.0.0.1", stored("10.0.0.1", "B3"));
   store.sessions.set("10.0.0.2", stored("10.0.0.2", "gone"));
@@ -139,7 +139,7 @@ Deno.test("SessionKeeper takes over the sessions of an earlier run", async () =>
   assert.equal(lab.keeper.ask("10.0.0.7"), undefined, "there is nothing to ask");
 });
 
-Deno.test("SessionKeeper.ask() finds out where another balancer has pinned a client", async () => {
+Deno.test("SessionKeeper.ask() reads the session of a client that another balancer has pinned", async () => {
   const store = new TestStore(NS_PER_S);
   await using lab = await keep(store);
   store.sessions.set("10.0.0.1", stored("10.0.0.1", "B3"));
@@ -151,7 +151,7 @@ Deno.test("SessionKeeper.ask() finds out where another balancer has pinned a cli
   assert.equal(store.reads, 1);
 });
 
-Deno.test("SessionKeeper.ask() waits no longer than it may, and then no more at all", async () => {
+Deno.test("SessionKeeper.ask() waits for at most readTimeout, and then asks no more until the store works again", async () => {
   const store = new TestStore(20 * NS_PER_MS);
   await using lab = await keep(store);
   store.mode = "silent";
@@ -166,7 +166,7 @@ Deno.test("SessionKeeper.ask() waits no longer than it may, and then no more at 
   await eventually(() => lab.keeper.ask("e") !== undefined, "it is asked again");
 });
 
-Deno.test("SessionKeeper.ask() lets only so many clients wait", async () => {
+Deno.test("SessionKeeper.ask() lets at most a thousand clients wait at the same time", async () => {
   const store = new TestStore(20 * NS_PER_MS);
   await using lab = await keep(store);
   store.mode = "silent";
@@ -175,7 +175,7 @@ Deno.test("SessionKeeper.ask() lets only so many clients wait", async () => {
   await Promise.all(asked);
 });
 
-Deno.test("SessionKeeper.stopAsking() lets those who wait go on", async () => {
+Deno.test("SessionKeeper.stopAsking() ends the waits of clients", async () => {
   const store = new TestStore(3600 * NS_PER_S);
   await using lab = await keep(store);
   store.mode = "silent";
@@ -187,7 +187,7 @@ Deno.test("SessionKeeper.stopAsking() lets those who wait go on", async () => {
   store.mode = "well";
 });
 
-Deno.test("SessionKeeper says once that a store is down, and once that it has caught up", async () => {
+Deno.test("SessionKeeper reports once that the store is down, and once that it has received all changes again", async () => {
   const store = new TestStore();
   await using lab = await keep(store);
   for (let i = 0; i < 300; i++) lab.visit(`10.0.${i >> 8}.${i & 255}`);
@@ -196,7 +196,7 @@ Deno.test("SessionKeeper says once that a store is down, and once that it has ca
   lab.visit("10.9.0.1");
   await eventually(() => lab.saidTypes.includes("degraded"), "it is said");
   lab.visit("10.9.0.2");
-  // A store that was restarted without its memory.
+  // The store was restarted, and has lost its sessions.
   store.sessions.clear();
   store.mode = "well";
   await eventually(() => lab.saidTypes.includes("recovered"), "it is said");
@@ -210,7 +210,7 @@ Deno.test("SessionKeeper says once that a store is down, and once that it has ca
   assert.ok(recovered.degraded_ms > 0);
 });
 
-Deno.test("SessionKeeper starts without a store, and takes its sessions over when it comes", async () => {
+Deno.test("SessionKeeper starts although the store is down, and restores its sessions when it works", async () => {
   const store = new TestStore();
   store.sessions.set("10.0.0.1", stored("10.0.0.1", "B3"));
   store.mode = "down";
@@ -224,7 +224,7 @@ Deno.test("SessionKeeper starts without a store, and takes its sessions over whe
   assert.equal(lab.visit("10.0.0.2"), mine);
 });
 
-Deno.test("SessionKeeper keeps what is in use from expiring in the store", async () => {
+Deno.test("SessionKeeper writes sessions in use again, so that they do not expire in the store", async () => {
   const store = new TestStore();
   await using lab = await keep(store, { ttl: 100 * NS_PER_MS, maxEntries: 10 });
   const lease = open(lab.scheduler, "10.0.0.1", monotonicNow());
@@ -236,7 +236,7 @@ Deno.test("SessionKeeper keeps what is in use from expiring in the store", async
   lease.close("closed", monotonicNow());
 });
 
-Deno.test("SessionKeeper.configure() takes over another time to live", async () => {
+Deno.test("SessionKeeper.configure() applies another time to live", async () => {
   const store = new TestStore();
   await using lab = await keep(store);
   lab.keeper.configure({ ttl: 50 * NS_PER_MS, maxEntries: 10 });
@@ -246,7 +246,7 @@ Deno.test("SessionKeeper.configure() takes over another time to live", async () 
   lease.close("closed", monotonicNow());
 });
 
-Deno.test("SessionKeeper.stop() gives up a silent store, and reports the unwritten changes", async () => {
+Deno.test("SessionKeeper.stop() does not wait for a silent store, and reports the unwritten changes", async () => {
   const store = new TestStore();
   const lab = await keep(store);
   store.mode = "silent";
@@ -260,7 +260,7 @@ Deno.test("SessionKeeper.stop() gives up a silent store, and reports the unwritt
   assert.equal(incomplete.unwritten, 2);
 });
 
-Deno.test("SessionKeeper knows a client again that was stored in another spelling", async () => {
+Deno.test("SessionKeeper recognises a client whose address was stored in another spelling", async () => {
   const store = new TestStore();
   const at = Date.now();
   for (const key of ["::ffff:a09:909", "2001:DB8:0:0::1"]) {

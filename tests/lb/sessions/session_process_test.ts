@@ -40,7 +40,7 @@ log: {format: json}
   };
 }
 
-/** Where a balancer listens, once it does. */
+/** The address on which a balancer listens, as soon as it listens. */
 async function listening(balancer: RunningLbsim): Promise<Address> {
   const line = await balancer.line((line) => line.includes('"event":"listening"'));
   return parseAddress(JSON.parse(line).address);
@@ -56,7 +56,7 @@ function said(balancer: RunningLbsim): Record<string, unknown>[] {
   return balancer.records.filter(({ event }) => String(event).startsWith("session_store_"));
 }
 
-/** How many sessions are in a file that a balancer has for itself: in a copy of it. */
+/** The number of sessions in a file. It is counted in a copy, because the balancer locks the file. */
 function countCopied(file: string): number {
   if (![...Deno.readDirSync(dirname(file))].some(({ name }) => name.endsWith(".db-wal"))) return 0;
   for (const end of ["", "-wal"]) Deno.copyFileSync(file + end, `${file}.copy${end}`);
@@ -64,7 +64,7 @@ function countCopied(file: string): number {
   return database.prepare("SELECT count(*) AS count FROM sessions").get()!.count as number;
 }
 
-Deno.test("lbsim lb finds its sessions again after it was killed", async () => {
+Deno.test("lbsim lb has its sessions again after it was killed", async () => {
   await using here = await lab();
   let before: Map<string, string>;
   {
@@ -84,7 +84,7 @@ Deno.test("lbsim lb finds its sessions again after it was killed", async () => {
   assert.equal(await balancer.ended(), 0);
 });
 
-Deno.test("lbsim lb makes its file anew when it is deleted, and tells it everything", async () => {
+Deno.test("lbsim lb creates its session file again after it was deleted, and writes all sessions to it", async () => {
   await using here = await lab();
   await using balancer = here.start();
   const address = await listening(balancer);
@@ -103,7 +103,7 @@ Deno.test("lbsim lb makes its file anew when it is deleted, and tells it everyth
   assert.equal(await balancer.ended(), 0);
 });
 
-Deno.test("lbsim lb works from memory while another has its file, and says so once", async () => {
+Deno.test("lbsim lb keeps sessions in memory while another process has locked its file, and reports this once", async () => {
   await using here = await lab();
   await using first = here.start();
   await listening(first);
@@ -125,7 +125,7 @@ Deno.test("lbsim lb works from memory while another has its file, and says so on
   );
 });
 
-/** Runs a shell script that can make a directory read-only, even for root. */
+/** The beginning of a command that runs a shell script, which can make a directory read-only even for root. */
 const READ_ONLY = ["unshare", "--mount", "sh", "-ec"];
 
 function canMount(): boolean {
@@ -135,7 +135,8 @@ function canMount(): boolean {
 }
 
 Deno.test({
-  name: "lbsim lb serves with a file that it may not write, and says so once (needs root on Linux)",
+  name:
+    "lbsim lb serves although it cannot write its session file, and reports this once (needs root on Linux)",
   ignore: !canMount(),
   async fn() {
     await using here = await lab();

@@ -10,7 +10,7 @@ function session(key: string, usedAt = 10_000, backend = "B1"): StoredSession {
   return { key, backend, home: "B2", changedAt: 5000, usedAt };
 }
 
-/** What another run finds in the file. */
+/** The sessions that another run finds in the file. */
 async function reopened(file: string, rules = RULES): Promise<readonly StoredSession[]> {
   const store = new SqliteStore(file);
   const found = await store.open(rules);
@@ -47,7 +47,7 @@ Deno.test("SqliteStore keeps sessions from one run to the next, least recently u
     ]);
   }));
 
-Deno.test("SqliteStore forgets what has expired, and no more than that is left in the file", () =>
+Deno.test("SqliteStore does not return expired sessions, and deletes them from the file", () =>
   inFolder(async (directory) => {
     const file = `${directory}/sessions.db`;
     const store = new SqliteStore(file);
@@ -62,7 +62,7 @@ Deno.test("SqliteStore forgets what has expired, and no more than that is left i
     assert.deepEqual(await reopened(file, all), [session("c", 20_000)]);
   }));
 
-Deno.test("SqliteStore is bounded: the least recently used go", () =>
+Deno.test("SqliteStore keeps at most maxEntries sessions, and deletes the least recently used ones", () =>
   inFolder(async (directory) => {
     const file = `${directory}/sessions.db`;
     const rules = { ...RULES, maxEntries: 2 };
@@ -80,7 +80,7 @@ Deno.test("SqliteStore is bounded: the least recently used go", () =>
     ]);
   }));
 
-Deno.test("SqliteStore writes all of a batch or nothing", () =>
+Deno.test("SqliteStore writes either all sessions of a batch or none", () =>
   inFolder(async (directory) => {
     const file = `${directory}/sessions.db`;
     const store = new SqliteStore(file);
@@ -92,7 +92,7 @@ Deno.test("SqliteStore writes all of a batch or nothing", () =>
     assert.deepEqual(await reopened(file), [session("c")]);
   }));
 
-Deno.test("SqliteStore begins anew in an empty file", () =>
+Deno.test("SqliteStore accepts an empty file as a new one", () =>
   inFolder(async (directory) => {
     const file = `${directory}/sessions.db`;
     await Deno.writeTextFile(file, "");
@@ -102,11 +102,11 @@ Deno.test("SqliteStore begins anew in an empty file", () =>
 
 const modeOf = (file: string) => (Deno.statSync(file).mode ?? 0) & 0o777;
 
-/** Ways to a file that other users could read. */
+/** Ways to create a file that other users could read. */
 const PUBLIC: readonly [what: string, make: (file: string) => Promise<unknown> | unknown][] = [
-  ["a new one", () => {}],
-  ["an empty one", (file) => Deno.writeTextFile(file, "", { mode: 0o644 })],
-  ["one of an earlier version", async (file) => {
+  ["a new file", () => {}],
+  ["an empty file", (file) => Deno.writeTextFile(file, "", { mode: 0o644 })],
+  ["a file of an earlier version", async (file) => {
     await filled(file);
     await Deno.chmod(file, 0o664);
   }],
@@ -130,7 +130,7 @@ const PUBLIC: readonly [what: string, make: (file: string) => Promise<unknown> |
 
 for (const [what, make] of PUBLIC) {
   Deno.test({
-    name: `SqliteStore keeps its files from other users: ${what}`,
+    name: `SqliteStore makes its files unreadable for other users: ${what}`,
     ignore: Deno.build.os === "windows",
     fn: () =>
       inFolder(async (directory) => {
@@ -149,7 +149,7 @@ for (const [what, make] of PUBLIC) {
 }
 
 Deno.test({
-  name: "SqliteStore leaves the mode of a file that is not lbsim's",
+  name: "SqliteStore does not change the mode of a file that is not lbsim's",
   ignore: Deno.build.os === "windows",
   fn: () =>
     inFolder(async (directory) => {
@@ -161,7 +161,7 @@ Deno.test({
     }),
 });
 
-/** What a file can be besides lbsim's own, and what is said of it. */
+/** Files that are not an intact file of lbsim, and the message about each. */
 const UNUSABLE: readonly [what: string, make: (file: string) => unknown, says: RegExp][] = [
   [
     "a text file",
@@ -195,7 +195,7 @@ const UNUSABLE: readonly [what: string, make: (file: string) => unknown, says: R
     /is damaged: move it away, and lbsim creates a new one/,
   ],
   [
-    "its own file, of which the header is left",
+    "its own file, of which only the header is left",
     async (file) => {
       await filled(file);
       await Deno.truncate(file, 50);
@@ -203,7 +203,7 @@ const UNUSABLE: readonly [what: string, make: (file: string) => unknown, says: R
     /name another file|is damaged/,
   ],
   [
-    "its own file, with another's bytes in the middle",
+    "its own file, with bytes of another file in the middle",
     async (file) => {
       await filled(file);
       using open = await Deno.open(file, { write: true });
@@ -216,7 +216,7 @@ const UNUSABLE: readonly [what: string, make: (file: string) => unknown, says: R
 ];
 
 for (const [what, make, says] of UNUSABLE) {
-  Deno.test(`SqliteStore says what is wrong, and changes nothing: ${what}`, () =>
+  Deno.test(`SqliteStore reports what is wrong with a file, and does not change it: ${what}`, () =>
     inFolder(async (directory) => {
       const file = `${directory}/sessions.db`;
       await make(file);
@@ -235,13 +235,13 @@ for (const [what, make, says] of UNUSABLE) {
     }));
 }
 
-Deno.test("SqliteStore does not make the directory of its file", () =>
+Deno.test("SqliteStore does not create the directory of its file", () =>
   inFolder(async (directory) => {
     const store = new SqliteStore(`${directory}/none/sessions.db`);
     await assert.rejects(store.open(RULES), /cannot be opened for writing: may this user write/);
   }));
 
-Deno.test("SqliteStore waits for no lock, and goes on when it is gone", () =>
+Deno.test("SqliteStore does not wait for a lock, and can be opened when the lock has been released", () =>
   inFolder(async (directory) => {
     const file = `${directory}/sessions.db`;
     await filled(file);
@@ -257,7 +257,7 @@ Deno.test("SqliteStore waits for no lock, and goes on when it is gone", () =>
     assert.deepEqual((await reopened(file)).at(-1), session("b"));
   }));
 
-Deno.test("SqliteStore has its file for itself, and leaves nothing else behind", () =>
+Deno.test("SqliteStore locks its file for all other processes, and leaves no other file behind", () =>
   inFolder(async (directory) => {
     const file = `${directory}/sessions.db`;
     for (const before of [[], [session("a")]]) {
@@ -274,7 +274,7 @@ Deno.test("SqliteStore has its file for itself, and leaves nothing else behind",
     }
   }));
 
-/** What can be done to the files of a store that is open, what it says, and whether it can go on. */
+/** Changes of the files of an open store, and the message about each. */
 const TAMPERED: readonly [what: string, tamper: (file: string) => void, says: RegExp][] = [
   [
     "are deleted",
@@ -299,7 +299,7 @@ const TAMPERED: readonly [what: string, tamper: (file: string) => void, says: Re
 ];
 
 for (const [what, tamper, says] of TAMPERED) {
-  Deno.test(`SqliteStore says that its files ${what} while they are open, and can be opened anew`, () =>
+  Deno.test(`SqliteStore reports that its files ${what} while they are open; then the store can be opened again`, () =>
     inFolder(async (directory) => {
       const file = `${directory}/sessions.db`;
       await filled(file);
@@ -315,7 +315,7 @@ for (const [what, tamper, says] of TAMPERED) {
     }));
 }
 
-Deno.test("SqliteStore leaves its file as it is when that is damaged while it is open", () =>
+Deno.test("SqliteStore does not change its file if the file is damaged while it is open", () =>
   inFolder(async (directory) => {
     const file = `${directory}/sessions.db`;
     const store = new SqliteStore(file);
@@ -334,7 +334,7 @@ Deno.test("SqliteStore leaves its file as it is when that is damaged while it is
     assert.deepEqual(await Deno.readFile(file), before);
   }));
 
-Deno.test("SqliteStore begins anew when a damaged file has been moved away", () =>
+Deno.test("SqliteStore creates a new file when a damaged file has been moved away", () =>
   inFolder(async (directory) => {
     const file = `${directory}/sessions.db`;
     await filled(file);

@@ -129,7 +129,8 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["sticky", "ejection"],
-    expected: "without probes, a pinned client returns after another client's connect has succeeded",
+    expected:
+      "without probes, a pinned client returns after another client's connect has succeeded",
     setting: {
       healthCheck: UNPROBED,
       sticky: STICKY,
@@ -188,7 +189,8 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["sticky", "limits"],
-    expected: "while a backend is full, a connection of its client goes to another backend, and the client stays pinned",
+    expected:
+      "while a backend is full, a connection of its client goes to another backend, and the client stays pinned",
     setting: { sticky: STICKY, backends: { B1: ONE, B2: {} } },
     steps: [
       ["a comes", "a: B1"],
@@ -227,7 +229,8 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["queue", "drain"],
-    expected: "a client that waits gets no place at a backend that drains, and no client waits for such a backend",
+    expected:
+      "a client that waits gets no place at a backend that drains, and no client waits for such a backend",
     setting: { queue: QUEUE, backends: { B1: ONE, B2: ONE } },
     steps: [
       ["a comes", "a: B1"],
@@ -352,7 +355,8 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["drain", "maintenance"],
-    expected: "no client comes when a backend changes from one to the other; in maintenance, not even a pinned client",
+    expected:
+      "no client comes when a backend changes from one to the other; in maintenance, not even a pinned client",
     setting: { sticky: ALLOW, backends: { B1: {}, B2: {} } },
     steps: [
       ["a comes", "a: B1"],
@@ -367,7 +371,8 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["drain", "ejection"],
-    expected: "an ejection ends although the backend drains, and clients come only when the backend is ready",
+    expected:
+      "an ejection ends although the backend drains, and clients come only when the backend is ready",
     setting: { ejection: EJECTION, backends: { B1: {}, B2: {} } },
     steps: [
       ["a fails", "a: B1 fails", "B1 ejected", "a: B2"],
@@ -475,7 +480,8 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["maintenance", "backup"],
-    expected: "a backup serves while all primaries are in maintenance; a backup in maintenance does not",
+    expected:
+      "a backup serves while all primaries are in maintenance; a backup in maintenance does not",
     setting: { backends: { B1: {}, B2: { backup: true } } },
     steps: [
       ["B1 maintenance"],
@@ -514,8 +520,7 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["maintenance", "reload"],
-    expected:
-      "a backend gets no clients while the file has it in maintenance",
+    expected: "a backend gets no clients while the file has it in maintenance",
     setting: { backends: { B1: {}, B2: {} } },
     steps: [
       ["a comes", "a: B1"],
@@ -659,7 +664,8 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["backup", "reload"],
-    expected: "a reload changes a primary into a backup and a backup into a primary, and no connection is lost",
+    expected:
+      "a reload changes a primary into a backup and a backup into a primary, and no connection is lost",
     setting: { backends: { B1: {}, B2: { backup: true } } },
     steps: [
       ["a comes", "a: B1"],
@@ -686,7 +692,8 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["weight 0", "reload"],
-    expected: "after a reload to weight 0 a backend gets no clients; after a reload to another weight it does",
+    expected:
+      "after a reload to weight 0 a backend gets no clients; after a reload to another weight it does",
     setting: { backends: { B1: {}, B2: {} } },
     steps: [
       ["a comes", "a: B1"],
@@ -717,7 +724,8 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     pair: ["limits", "reload"],
-    expected: "after a reload to a smaller limit, new clients are refused, and no connection is closed",
+    expected:
+      "after a reload to a smaller limit, new clients are refused, and no connection is closed",
     setting: { limits: { connections: 10 }, backends: { B1: {} } },
     steps: [
       ["a comes", "a: B1"],

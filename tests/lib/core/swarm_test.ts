@@ -9,7 +9,8 @@ import { ACTIONS, Life } from "../../support/swarm/life.ts";
 import { drawSettings } from "../../support/swarm/settings.ts";
 import { swarm } from "../../support/swarm/swarm.ts";
 
-Deno.test("Scheduler agrees with separate bookkeeping in eight hundred random lives", () => swarm(800));
+Deno.test("Scheduler agrees with separate bookkeeping in eight hundred random lives", () =>
+  swarm(800));
 
 Deno.test("Scheduler agrees with separate bookkeeping in short random lives; if one fails, the shortest is shown", () => {
   const unit = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });

@@ -47,7 +47,10 @@ const CHECKS_LATENCY_FIRST: Skip = {
 
 const BY_QUEUE: Skip = {
   reason: "while all backends are idle, they take turns, whatever their weight",
-  cases: ["picks idle backends in proportion to weight", "gives a backend its share at any place in the list"],
+  cases: [
+    "picks idle backends in proportion to weight",
+    "gives a backend its share at any place in the list",
+  ],
 };
 
 const BY_HASH: Skip = {
@@ -91,7 +94,8 @@ const SUBJECTS: readonly { readonly options: AlgorithmOptions; readonly skip?: r
     {
       options: { name: "least-connections" },
       skip: [{
-        reason: "(0 + 1) / weight is least for the heaviest backend, so it gets all while all are idle",
+        reason:
+          "(0 + 1) / weight is least for the heaviest backend, so it gets all while all are idle",
         cases: [
           "picks idle backends in proportion to weight",
           "gives a backend its share at any place in the list",
