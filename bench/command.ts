@@ -56,7 +56,9 @@ import {
   resultPage,
 } from "./report/mod.ts";
 
-/** The time between two updates of the live line, whose rate and percentiles are of this time. */
+/**
+ * The time between two updates of the live line. Its rate and percentiles are those of this time.
+ */
 const SHOW_EVERY: Nanoseconds = NS_PER_S;
 const DEFAULT_TIMEOUT: Nanoseconds = 5 * NS_PER_S;
 /** Descriptors that the generator needs besides its connections. */

@@ -33,7 +33,7 @@ export const GENERATED_PARTS: readonly {
 ];
 
 /**
- * A document with a part of it put between its markers.
+ * A document in which this text replaces the part between the markers.
  *
  * @throws {Error} if the markers are not there.
  */
@@ -43,7 +43,8 @@ export function withPart(document: string, name: string, text: string): string {
   const [before, rest] = document.split(start);
   const after = rest?.split(end)[1];
   if (before === undefined || after === undefined) throw new Error(`there is no ${start} … ${end}`);
-  // The formatter would pad the columns to the longest cell, off any screen.
+  // The formatter would make each column as wide as its longest cell, and the table wider than a
+  // screen.
   const [from, to] = ["<!-- deno-fmt-ignore-start -->", "<!-- deno-fmt-ignore-end -->"];
   return `${before}${start}\n${from}\n\n${text}\n\n${to}\n${end}${after}`;
 }
@@ -69,7 +70,7 @@ function metricsTable(): string {
 
 const UNITS = { ms: "ms", share: "%", count: "", per_s: "/s", ratio: "" } as const;
 
-/** What queueing theory knows, and what each formula assumes. */
+/** The models of queueing theory, and the assumptions of each formula. */
 function theoryTable(): string {
   const lines = MODELS.map(({ name, gives, assumes, source }) => {
     const metrics = gives.map((metric) => `\`${metric}\``).join(", ");

@@ -35,13 +35,13 @@ const PLOTS: Readonly<Record<string, (sheet: Sheet) => Promise<string>>> = {
   },
 };
 
-/** A document shows the second plot on a phone. */
+/** A document shows the second form on a phone. */
 const SHEETS: readonly (readonly [ending: string, sheet: Sheet])[] = [
   [".svg", WIDE],
   ["-narrow.svg", NARROW],
 ];
 
-/** One replication of each variant of an example, or of one of them. */
+/** One replication of each variant of an example, or of the variant with this name. */
 async function variants(
   example: string,
   name?: string,

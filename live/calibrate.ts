@@ -51,7 +51,8 @@ export async function calibrate(
   const single = await addedTo(1, signal);
   progress("requests that follow each other on a connection");
   const many = await addedTo(MANY, signal);
-  // Nearly all of many requests are not the first of their connection. A first one also costs what a connection costs.
+  // With many requests on a connection, the median request is not the first one. The first request also includes the
+  // cost of its connection.
   const relayRequest = Math.max(0, many);
   const relayConnection = Math.max(0, single - relayRequest - 2 * connect);
   return {

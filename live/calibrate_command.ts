@@ -25,7 +25,7 @@ export function calibrateCommand(io: Io, measure: Calibrate = calibrate) {
     .addHelpText("after", MORE)
     .action(async ({ json, write }) => {
       if (write !== undefined) {
-        // What cannot be written must fail before the measurement, not after it.
+        // If the file cannot be written, this must fail before the measurement, not after it.
         await readScenario(write);
         await refuseUnwritable(write);
       }
@@ -52,7 +52,7 @@ async function writeInto(
   file: string,
   { overheads }: Calibration,
 ): Promise<{ readonly file: string; readonly changes: readonly string[] }> {
-  // It may have changed during the measurement.
+  // The file may have changed during the measurement.
   const { text, changes } = withOverheads(await readScenario(file), overheads);
   await replaceText(file, text);
   return { file, changes };

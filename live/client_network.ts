@@ -20,7 +20,7 @@ const HANDSHAKE = 3;
  */
 export class ClientNetwork {
   readonly #context: ClientNetworkContext;
-  /** Connections that are open, or whose end is on the way. */
+  /** Connections that are open, or whose close the latency of the network still delays. */
   readonly #open = new Set<Connection>();
   #isClosed = false;
 

@@ -11,7 +11,9 @@ import {
 } from "../lib/report/mod.ts";
 import { refuseUnwritable, writePage } from "../sim/show.ts";
 
-/** The longest result: that of a large study has thousands of backends. */
+/**
+ * The largest file of a result, in bytes. The result of a large study has thousands of backends.
+ */
 const RESULT_BYTES_MAX = 2 ** 28;
 
 /** `lbsim compare`: two results side by side. */
@@ -58,7 +60,7 @@ Examples:
 /**
  * Reads a result.
  *
- * @throws {UserError} if it is not one.
+ * @throws {UserError} if the file is not a result.
  */
 async function readResult(file: string): Promise<StudyReport> {
   const { text } = await readText(

@@ -26,7 +26,10 @@ export interface DemoOptions {
   readonly seed: number;
   /** Ends it early. */
   readonly signal: AbortSignal;
-  /** Called with the summary. The lab keeps running until the promise resolves. */
+  /**
+   * Called with the summary. The balancer, the backends and the clients run until the promise
+   * resolves.
+   */
   readonly finished?: ((summary: DemoSummary) => Promise<void>) | undefined;
 }
 
@@ -72,7 +75,7 @@ export interface DemoState {
 export interface DemoSummary {
   readonly algorithm: string;
   readonly duration_ms: number;
-  /** Whether it was ended before its time. */
+  /** Whether the demo was interrupted before its end. */
   readonly interrupted: boolean;
   /** Connections to backends. */
   readonly connections: number;
@@ -85,7 +88,7 @@ export interface DemoSummary {
   readonly answers: number;
   /** The number of requests that were not answered. */
   readonly client_errors: number;
-  /** The number of those among them on which B2 was working when it stopped. These could not be saved. */
+  /** The number of unanswered requests on which B2 was working when it stopped. These could not be saved. */
   readonly client_errors_unavoidable: number;
   /** The number of failed connects after which another backend got the connection. Their clients did not notice. */
   readonly failed_over: number;
@@ -229,7 +232,7 @@ export class Demo {
           await finished(summary);
         },
       });
-      // A defect of the narrator must not be taken for a good run.
+      // If the reader of the events has a defect, the demo must not end as a success.
       const [failure] = result.readerFailures ?? [];
       if (failure !== undefined) throw new Error(failure);
     } catch (error) {
@@ -238,7 +241,8 @@ export class Demo {
     } finally {
       stopShowing();
     }
-    // What was in progress at the end of the story counts, too, unless the lab ran on.
+    // The summary also counts requests that were in progress at the end, unless the run continued
+    // with `finished`.
     return summary ?? this.#summary();
   }
 

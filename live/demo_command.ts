@@ -61,7 +61,8 @@ export function demoCommand(io: Io) {
           },
         },
         (event) => {
-          // Until now parts of the program may have been loaded, and Deno has said so on the terminal.
+          // The title comes only now: until now, Deno may have written to the terminal that it loads parts of the
+          // program.
           if (!json && event.type === "started") printer.title(algorithm, duration);
           printer.print(event);
           if (open && event.type === "started") void openDashboard(event.dashboard, io);
@@ -74,7 +75,7 @@ export function demoCommand(io: Io) {
         return io.setExitCode(130);
       }
       if (!hold) finish(summary);
-      // Ctrl-C is how a lab that is held ends.
+      // With `--hold`, Ctrl-C is the normal end.
       if (io.signal.aborted && !isHeld) io.setExitCode(130);
       else if (!summary.ok) io.setExitCode(1);
     });

@@ -60,7 +60,10 @@ export class LabDashboard {
     return this.#token.value;
   }
 
-  /** The page shows a balancer, which was started with `monitor`. Resolves to its address. */
+  /**
+   * Serves the page for a balancer, which was started with `monitor`. Resolves to the address of
+   * the page.
+   */
   async serve(balancer: Balancer): Promise<string> {
     this.monitor.start(balancer);
     this.#admin = await Admin.start({

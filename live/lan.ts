@@ -165,7 +165,7 @@ export class Lan {
         `end it first: lbsim ctl --config ${this.options.file} fault ${id} --end`,
       );
     }
-    // Nothing is there to be ended: it only shows whether the token is accepted.
+    // There is no service to end: this request only shows whether the token is accepted.
     await client.ask("DELETE", "/api/service");
   }
 }

@@ -31,7 +31,7 @@ const RENEW_EVERY_MS = 4000;
 const AFTER_RUN: Nanoseconds = 60 * NS_PER_S;
 /** The duration of a fault if the length of the run is unknown. */
 const FAULT_MAX: Nanoseconds = 3600 * NS_PER_S;
-/** The balancer sends its events in batches. */
+/** The longest time until an event arrives, because the balancer sends its events in batches. */
 const EVENTS_LATE: Nanoseconds = 300 * NS_PER_MS;
 /** Numbers that are younger than this are not requested again. */
 const FRESH: Nanoseconds = 200 * NS_PER_MS;
@@ -185,7 +185,7 @@ export class LanSystem implements LiveSystem {
       case "maintenance":
         return this.#setMode(fault.backend);
       case "partition":
-        return; // It was refused.
+        return; // A scenario with a partition is refused before the run.
       default:
         this.#hurt(fault, kind);
     }
@@ -210,7 +210,7 @@ export class LanSystem implements LiveSystem {
     clearInterval(this.#renewal);
     this.#ended.abort();
     await Promise.all([this.#reading, this.#requests]);
-    // Faults first: what was changed last is put back first.
+    // The latest change is undone first. So faults end before other settings are restored.
     for (const { left, undo } of [...this.#changes.values()].reverse()) {
       try {
         await undo();
@@ -311,7 +311,8 @@ export class LanSystem implements LiveSystem {
     await opened.promise;
     const asked = monotonicNow();
     const { at_ms, backends } = await this.#balancer().ask("GET", "/api/status") as Snapshot;
-    // The answer is about as long under way as the request.
+    // The request and the answer take about the same time, so the balancer read its clock halfway
+    // between.
     this.#epoch = Math.round((asked + monotonicNow()) / 2 - at_ms * NS_PER_MS);
     for (const { id, health } of backends) {
       if (health.state !== "up") continue;
@@ -344,7 +345,7 @@ export class LanSystem implements LiveSystem {
   #take(event: LbEvent): void {
     const now = this.#context.alarms.now();
     const age = monotonicNow() - this.#epoch - event.at_ms * NS_PER_MS;
-    // Events before the start belong to nothing that is measured.
+    // Events before the start of the run are not measured: their time becomes 0.
     const at_ms = Math.max(0, now - age) / NS_PER_MS;
     switch (event.type) {
       case "connection_opened":

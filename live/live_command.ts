@@ -30,7 +30,7 @@ import type { MakeSystem } from "./live_system.ts";
 /** If arrivals were late by more than this on average, the machine was too busy, and the result is not useful. */
 const LATE: Nanoseconds = NS_PER_MS;
 
-/** What gives messages the latency of the scenario. */
+/** What adds the latency of the scenario to messages: this process, netem, or the real network. */
 const NETWORKS = ["process", "netem", "real"] as const;
 
 /** `lbsim live`: runs a scenario on real sockets of this machine. */
@@ -156,7 +156,7 @@ function measuredPart(study: Study, results: Results): { study: Study; results: 
   };
 }
 
-/** @throws {UserError} if an option needs another one, or excludes it. */
+/** @throws {UserError} if an option needs another option, or excludes it. */
 function refuseIneffective(
   { config, ca, network }: {
     readonly config: string | undefined;

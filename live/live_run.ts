@@ -44,7 +44,7 @@ export interface LiveRunOptions {
   readonly progress?: ((elapsed: Nanoseconds, ended: number) => void) | undefined;
   /** Makes the balancers and backends. If left out, they are in this process. */
   readonly system?: MakeSystem | undefined;
-  /** Is given the events of each balancer before the run begins. */
+  /** Called with the events of each balancer before the run begins. */
   readonly observe?: ((events: EventStream, balancer: number) => void) | undefined;
   /** An attempt at a request has ended. */
   readonly attempted?: ((request: SessionRequest, outcome: SessionOutcome) => void) | undefined;
@@ -57,13 +57,13 @@ export interface LiveRunOptions {
 /** The result of a live run, and how well this machine kept its times. */
 export interface LiveRunResult {
   readonly result: ReplicationResult;
-  /** Whether the signal ended it before its time. */
+  /** Whether the signal ended the run before its end. */
   readonly isInterrupted: boolean;
   /** How late requests of arrivals began, after the moments at which they were due. */
   readonly lateness: { readonly mean: Nanoseconds; readonly max: Nanoseconds };
 }
 
-/** How long it waits after the end for requests that have not ended, at most. */
+/** The longest time that the run waits after its end for requests that have not ended. */
 const PATIENCE: Nanoseconds = 10 * NS_PER_S;
 const PROGRESS_EVERY_MS = 200;
 /** The network decides where connections go. */
@@ -219,7 +219,8 @@ class LiveRun {
           );
         },
       });
-      // The last request may have come before the end of the time.
+      // If the last request ended before the end of the duration, nothing has ended the measurement
+      // yet.
       this.#endMeasurement();
       if (!signal.aborted) await this.#allReported();
       this.#failing.signal.throwIfAborted();
@@ -230,7 +231,7 @@ class LiveRun {
     }
   }
 
-  /** When clients stop; Infinity if something else decides it. */
+  /** When clients stop; Infinity if not the duration ends the run. */
   get #duration(): Nanoseconds {
     const { end } = this.#scenario;
     return "duration" in end && this.#options.beforeEnd === undefined ? end.duration : Infinity;
@@ -268,14 +269,17 @@ class LiveRun {
       (named === -1 ? undefined : named);
     const { eventsLate } = this.#system;
     const record = () => this.#record(request, outcome, backend);
-    // The balancer may not have reported yet what it did.
+    // The balancer may report an event of this attempt later.
     if (eventsLate > 0 && this.#needsEvents(outcome)) {
       this.#alarms.alarm(record).set(this.#alarms.now() + eventsLate);
     } else record();
     this.#options.attempted?.(request, outcome);
   }
 
-  /** Whether an event says more about an attempt: why its connection was closed, or how long it waited in the queue. */
+  /**
+   * Whether an event of the balancer is needed to understand an attempt: why its connection was closed, or how long it
+   * waited in the queue.
+   */
   #needsEvents({ error }: SessionOutcome): boolean {
     if (error === undefined) return configOf(this.#scenario).queue !== undefined;
     return error !== "timeout" && error !== "refused" && error !== "failed";
@@ -367,7 +371,7 @@ class LiveRun {
       series: this.#series,
     });
     return {
-      // A fault that had not begun could not be detected either.
+      // A fault that had not begun could not be detected, so it is left out.
       result: { ...result, faults: result.faults.filter(({ at }) => at < to.at) },
       isInterrupted,
       lateness: { mean: count === 0 ? 0 : sum / count, max },
@@ -428,7 +432,7 @@ class LiveRun {
     return count > 0;
   }
 
-  /** Goes on with other settings, as the simulator does. */
+  /** Continues with other settings, as the simulator does. */
   #goOnWith({ at, to }: Change, change: number): void {
     const { faults, end, warmup, loadBalancers, changes } = this.#scenario;
     this.#scenario = { ...to, faults, end, warmup, loadBalancers, changes: changes! };

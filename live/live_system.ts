@@ -10,7 +10,7 @@ import type { ReadyScenario } from "../sim/study/mod.ts";
 export interface SystemContext {
   readonly scenario: ReadyScenario;
   readonly seed: number;
-  /** By the time of the run. */
+  /** Alarms, whose times count from the start of the run. */
   readonly alarms: Alarms;
   /** The events of each balancer, with times of the run. */
   readonly streams: readonly EventStream[];
@@ -45,11 +45,11 @@ export interface LiveSystem {
   modeOf(backend: number): BackendMode | undefined;
   /** The backend that got an attempt at a request; undefined if that is not known. The attempt has ended. */
   takeBackendOf(attempt: string): number | undefined;
-  /** Goes on with the settings of this scenario. */
+  /** Continues with the settings of this scenario. */
   change(scenario: ReadyScenario): void;
   /** A fault begins. */
   begin(fault: Fault): void;
-  /** A fault ends. One with a time of its own ends by itself. */
+  /** A fault ends. A fault of a backend that has a duration ends by itself. */
   end(fault: Fault): void;
   /** Updates the numbers of the backends. Undefined if they are always up to date. */
   refresh?(): Promise<void>;

@@ -24,7 +24,7 @@ const LISTEN: Address = { host: "127.0.0.1", port: 0 };
 /** A busy machine may take its time. */
 const PROXY_TIMEOUT: Nanoseconds = 60 * NS_PER_S;
 
-/** What runs in this process. */
+/** The first balancer of a system in this process, and its dashboard. */
 export interface LiveLab {
   /** The first balancer. */
   readonly balancer: Balancer;
@@ -159,7 +159,7 @@ export class LocalSystem implements LiveSystem {
     this.#configs = this.#localConfigs();
   }
 
-  /** A fault of a backend begins or ends. A fault with a time of its own ends by itself. */
+  /** A fault of a backend begins or ends. A fault that has a duration ends by itself. */
   #change(fault: BackendFault, change: 1 | -1): void {
     const { kind, backend: index } = fault;
     const backend = this.backends[index]!;
@@ -185,7 +185,7 @@ export class LocalSystem implements LiveSystem {
     this.#configs = this.#localConfigs();
     this.#balancers.forEach((balancer, index) => {
       if (balancer === undefined) return;
-      // It is in force at once; new backends are probed first.
+      // The configuration applies at once, except that new backends are probed first.
       balancer.reload(this.#configs[index]!).catch(this.#context.onFailed);
       this.#setModes(balancer);
     });
@@ -221,7 +221,10 @@ export class LocalSystem implements LiveSystem {
     if (balancer !== undefined) this.#stopping.push(balancer.stop(AbortSignal.abort()));
   }
 
-  /** It listens after every backend was probed once, unless another fault stops it. */
+  /**
+   * Starts a balancer again, unless another fault stops it. It listens after every backend was
+   * probed once.
+   */
   #restartBalancer(index: number): void {
     const isStopped = [...this.#active].some((fault) =>
       "loadBalancer" in fault && fault.loadBalancer === index

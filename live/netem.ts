@@ -12,7 +12,10 @@ import { type IpCommand, type NetemPlan, planNetem } from "./netem_plan.ts";
 const LISTEN_PORT = 8000;
 const BACKEND_PORT = 9000;
 const ADMIN_PORT = 9900;
-/** Where `ip` is. It is run by its whole path, which is all that this process may run. */
+/**
+ * The possible places of `ip`. This process may run no other program, and runs `ip` by its whole
+ * path.
+ */
 const IP_PATHS = ["/usr/sbin/ip", "/sbin/ip", "/usr/bin/ip", "/bin/ip"];
 const INSTEAD = "without --network netem, lbsim live delays the messages itself";
 /** The balancer and the backends must serve in this time. */
@@ -117,7 +120,7 @@ export class Namespaces implements AsyncDisposable {
   }
 
   /**
-   * Makes them all, or none.
+   * Makes all namespaces, or none.
    *
    * @throws {UserError} if a command fails.
    */
@@ -272,7 +275,7 @@ async function allUp(io: Io, balancer: Child, ids: readonly string[]): Promise<v
   io.status("waiting until the balancer has found its backends");
   const found = new AbortController();
   const late = sleep(START, AbortSignal.any([io.signal, found.signal]));
-  // After that the client says what is wrong.
+  // If the wait is too long, the client starts, and reports the problem.
   await Promise.race([late, balancer.line(new RegExp(`active:.*${ids.at(-1)}\\b`), io.signal)]);
   found.abort();
   io.status();
@@ -301,14 +304,14 @@ function ownCommand(): string[] {
 /** A process in a namespace. Signals of the terminal do not reach it: this process passes them on. */
 class Child {
   readonly name: string;
-  /** Resolves to its exit code. */
+  /** Resolves to the exit code of the process. */
   readonly ended: Promise<number>;
   readonly #process: Deno.ChildProcess;
   readonly #lines: string[] = [];
   readonly #waiting = new Set<(line: string) => void>();
   readonly #reading: Promise<unknown>;
 
-  /** @param isQuiet Whether its output is kept for messages, and not shown. */
+  /** @param isQuiet Whether the output of the process is kept for messages, and not shown. */
   constructor(
     ip: string,
     namespace: string,
@@ -358,11 +361,11 @@ class Child {
     try {
       this.#process.kill(signal);
     } catch (error) {
-      if (!(error instanceof TypeError)) throw error; // It has ended already.
+      if (!(error instanceof TypeError)) throw error; // The process has ended already.
     }
   }
 
-  /** Ends it, and waits for that. */
+  /** Ends the process, and waits for its end. */
   async end(): Promise<void> {
     this.kill("SIGTERM");
     const timer = setTimeout(() => this.kill("SIGKILL"), END_MS);

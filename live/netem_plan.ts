@@ -23,13 +23,16 @@ export interface NetemPlan {
   readonly commands: readonly IpCommand[];
 }
 
-/** So many packets may be on the way on a link. The default, 1000, loses packets at a high rate. */
+/**
+ * The largest number of packets that are on the way on a link. With the default, 1000, packets are
+ * lost at a high rate.
+ */
 const PACKETS_MAX = 20_000;
 
 /**
  * Plans the network: the clients, the balancer and each backend have a namespace of their own. A link joins the
- * balancer with the clients and with each backend; both ends of it delay what they send. All are joined by a bridge
- * without latency, too, for the admin APIs.
+ * balancer with the clients and with each backend; both ends of it delay what they send. A bridge without latency also
+ * joins all of them, for the admin APIs.
  *
  * @param tag The beginning of the names of the namespaces.
  * @throws {UserError} if netem cannot do the latency.

@@ -92,9 +92,7 @@ export class ScenarioBackend implements FaultyBackend {
     return this.#links.map(({ entrance }) => entrance.address);
   }
 
-  /**
-   * Applies the effect of `faults`. For messages it changes at once; a listener may need some time to open or close.
-   */
+  /** Applies the effect of `faults`: to messages at once, and to listeners when they have opened or closed. */
   async applyFaults(effect: FaultEffect): Promise<void> {
     this.#effect = effect;
     const entering = this.#setEntrances();

@@ -73,7 +73,7 @@ export function upCommand(io: Io) {
           }`,
         });
       }
-      // A machine of backends only needs no certificates.
+      // A machine that runs no balancer needs no certificates.
       const read = (inUse?: Certificates) =>
         loadListeningConfig(file, { logConnections }, Date.now(), inUse);
       const loaded = roles.balancer ? await read() : undefined;
@@ -138,7 +138,8 @@ async function runRoles(
     }
     if (loaded !== undefined) await serveBalancer(loaded, io, { record, reload });
     else {
-      // Faults close and open listeners, and the token is read for each change.
+      // Permissions to listen and to read remain if there is an admin API: faults close and open
+      // listeners, and each change reads the token.
       await giveUp("write", "sys", ...apis.length === 0 ? ["net", "read"] as const : []);
       await untilAborted(io.signal);
     }

@@ -2,7 +2,7 @@
 import { runFlags } from "./flags.ts";
 import { smoke } from "./smoke.ts";
 
-/** What is built: Deno's name of the platform, and the file's. */
+/** The executables: Deno's name of each platform, and the name of its file. */
 export const TARGETS: Readonly<Record<string, string>> = {
   "x86_64-unknown-linux-gnu": "lbsim-linux-x64",
   "aarch64-unknown-linux-gnu": "lbsim-linux-arm64",
@@ -15,8 +15,8 @@ export const TARGETS: Readonly<Record<string, string>> = {
 export function compileArgs(target: string, output: string): string[] {
   return [
     "compile",
-    // The program alone is embedded, not the packages that it was bundled from.
-    // Not minified: names of the minifier's own can hide from Deno's bundler the `require` it must replace.
+    // The program alone is embedded, not the packages that it was bundled from. Not minified: Deno's bundler must
+    // replace `require`, and does not find it under a name that the minifier has made.
     "--bundle",
     "--no-check",
     ...["--target", target],
@@ -54,7 +54,7 @@ async function main(): Promise<number> {
     console.error(`there is no target ${only}; there is: ${Object.keys(TARGETS).join(", ")}`);
     return 2;
   }
-  // A local runtime is this machine's, and no other platform's.
+  // A local runtime is only for the platform of this machine.
   const wanted = only ?? (Deno.env.has("DENORT_BIN") ? Deno.build.target : undefined);
   const targets = Object.entries(TARGETS).filter(([target]) =>
     wanted === undefined || target === wanted
@@ -79,7 +79,10 @@ async function main(): Promise<number> {
   return 0;
 }
 
-/** A download that failed, in one line with the ways out; anything else as it is. */
+/**
+ * If a download failed, one line that says so, with the possible remedies; any other failure as it
+ * is.
+ */
 export function explain(target: string, failure: string): string {
   return /error sending request|dns error|failed to lookup|Download|denort/i.test(failure)
     ? `cannot download Deno's runtime for ${target}: set DENORT_BIN to a local copy of denort, ` +

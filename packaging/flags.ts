@@ -1,19 +1,22 @@
 import deno from "../deno.json" with { type: "json" };
 
 /**
- * The flags that lbsim runs with: those of the `lbsim:run` task, which every build takes over, so that a
- * binary may do what a checkout may do and no more, and is as quick. It is never asked for a permission:
- * what is not granted, or was given up, fails. `--allow-write=/` can be narrowed later, and a plain
- * `--allow-write` cannot (see lib/io/permissions.ts); on Windows it is the drive on which lbsim is started.
- * The only programs that it may run are those that open a browser for `demo --open`, by their whole paths.
- * Every other subcommand gives this up before it starts.
+ * The flags with which lbsim runs: those of the task `lbsim:run`. Every build has the same flags, so
+ * a binary has the same permissions as a checkout, and is as fast. Deno never asks for a permission:
+ * an access that was not granted, or was given up, fails. `--allow-write=/` can be narrowed later, and
+ * a plain `--allow-write` cannot (see lib/io/permissions.ts). On Windows, `/` is the drive on which
+ * lbsim is started. lbsim may run only the programs that open a browser for `demo --open`, by their
+ * whole paths. Every other subcommand gives this permission up before it starts.
  *
- * The engine's own: a young generation of 4 MB, since a balancer keeps little and thousands of idle
- * connections should not; more generous limits for inlining, which the simulator's many small functions
- * gain a fifth from; an old generation that grows by more than itself before it is collected, as Deno
- * leaves 400 bytes there for each connection, and to mark the rest of it every few seconds took more than
- * a hundredth of all time; and memory is given back after a minute without traffic, not after eight
- * seconds, since what was compiled goes with it and the next connections wait until it is compiled again.
+ * The flags of the engine:
+ *
+ * - A young generation of 4 MB: a balancer needs little memory, also with thousands of idle
+ *   connections.
+ * - Higher limits for inlining: the simulator has many small functions, and is a fifth faster.
+ * - An old generation that may grow by 150 % before it is collected: Deno leaves 400 bytes there for
+ *   each connection, and a collection every few seconds took more than a hundredth of all time.
+ * - Memory is returned after a minute without traffic, not after eight seconds: compiled code is
+ *   discarded with it, and the next connections wait until it is compiled again.
  */
 export function runFlags(): string[] {
   return deno.tasks["lbsim:run"].command.split(" ").filter((word) =>
@@ -21,12 +24,12 @@ export function runFlags(): string[] {
   );
 }
 
-/** Of these, what it may do. */
+/** Those of the flags that grant permissions. */
 export function permissionFlags(): string[] {
   return runFlags().filter((flag) => flag.startsWith("--allow-"));
 }
 
-/** Of these, those of the engine. */
+/** Those of the flags that set the engine. */
 export function engineFlags(): string[] {
   return runFlags().filter((flag) => flag.startsWith("--v8-flags="));
 }

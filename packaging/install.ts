@@ -1,7 +1,7 @@
 /** Installs the command `lbsim`, which runs this checkout, with `deno install`. */
 import { runFlags } from "./flags.ts";
 
-/** The arguments of `deno install`. It would not take over the permissions that deno.json grants. */
+/** The arguments of `deno install`. It does not use the permissions in deno.json, so they are given as flags. */
 export function installArgs(): string[] {
   return [
     ...["install", "--global", "--force", "--quiet", "--name", "lbsim", "--config", "deno.json"],

@@ -7,15 +7,15 @@ import { runFlags } from "./flags.ts";
 import { smoke } from "./smoke.ts";
 
 /**
- * The head of the file. What it unpacks and runs must not come from another user, also for root with a
- * user's HOME, in a shared cache, and while links are swapped. So it uses only a directory of its own
- * below directories in which no other user can replace anything, by its path without links. It unpacks
- * beside the final place and renames, so that no start sees half of it; and it ends in `exec`, so that
- * signals and the exit code are lbsim's own.
+ * The head of the file. No other user may replace what it unpacks and runs. This also holds for root with a user's
+ * HOME, in a shared cache, and while links are swapped. So it uses only a directory of its own, below directories in
+ * which no other user can replace anything, and uses their path without links. It unpacks beside the final place and
+ * then renames, so that no start sees half of the files. It ends in `exec`, so that signals reach lbsim, and its exit
+ * code is that of lbsim.
  */
 function head(digest: string, flags: readonly string[]): string {
   return `#!/bin/sh
-# lbsim, self-extracting. What follows the line __ARCHIVE__ is a compressed tar archive.
+# lbsim, self-extracting. After the line __ARCHIVE__ follows a compressed tar archive.
 set -euf
 mask=$(umask)
 umask 077
@@ -23,8 +23,8 @@ uid=$(id -u)
 
 fail() { echo "lbsim: $1" >&2; exit 1; }
 
-# Whether no user but this one and root can replace a file or a directory, or what is in it. What is in a
-# sticky directory is its owner's alone.
+# Whether only this user and root can replace a file or a directory, or its content. A file in a sticky
+# directory can be replaced only by its owner.
 guarded() {
   set -- $(LC_ALL=C ls -ldn "$1" 2>/dev/null)
   mode=\${1:-} owner=\${3:-}
@@ -59,7 +59,7 @@ private() {
   case $mode in ?????w* | ????????w*) return 1 ;; esac
 }
 
-# Whether everything is there and nothing is another user's.
+# Whether all files are there, and none belongs to another user.
 complete() {
   for file in "$1" "$1/deno" "$1/lbsim.js"; do guarded "$file" || return 1; done
   if [ -e "$1/cache" ] || [ -L "$1/cache" ]; then guarded "$1/cache" || return 1; fi
@@ -78,7 +78,7 @@ unpack() {
   [ -x "$fresh/deno" ] || fail "programs in $cache cannot be started: it may be mounted noexec; set XDG_CACHE_HOME to another directory"
   complete "$home" || rm -rf "$home"
   mv "$fresh" "$home" 2>/dev/null || true
-  # If another start was first, it went in there.
+  # If another start was first, mv has moved the files into its directory.
   rm -rf "$home/\${fresh##*/}" "$fresh"
   trap - EXIT HUP INT TERM
 }
@@ -94,9 +94,9 @@ case \${XDG_CACHE_HOME:-} in
     esac
     ;;
 esac
-# Where others could change things, and without a home: a directory of its own for temporary files.
+# If other users could change the cache, or there is no home: a directory below that for temporary files.
 { [ -n "$wanted" ] && private "$wanted" lbsim; } || private "\${TMPDIR:-/tmp}" "lbsim-$uid" ||
-  fail "no directory to unpack into in which only this user can write: set XDG_CACHE_HOME to one"
+  fail "there is no directory in which only this user can write: set XDG_CACHE_HOME to such a directory"
 home=$cache/${digest}
 complete "$home" && [ -x "$home/deno" ] || unpack
 umask "$mask"

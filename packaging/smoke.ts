@@ -1,13 +1,13 @@
 /**
- * Tries an lbsim executable as a newcomer would: its version, a check, a line to a backend and back.
+ * Tries an lbsim executable as a newcomer would: its version, a check, and a line that a backend sends back.
  *
- * @param command What runs it.
- * @throws {Error} that says what did not work.
+ * @param command The words that run the executable.
+ * @throws {Error} with what did not work.
  */
 export async function smoke(command: readonly string[]): Promise<void> {
   await expect(command, ["--version"], /^\d+\.\d+\.\d+$/m);
   await expect(command, ["check", `${import.meta.dirname}/../config.yaml`], /is valid/);
-  // These texts are embedded.
+  // The executable contains the texts that `init` prints.
   await expect(command, ["init", "-"], /^backends:$/m);
   await expect(command, ["init", "--local", "-"], /127\.0\.0\.1:9003/);
   const [program, ...before] = command;

@@ -23,7 +23,7 @@ import { type Output, refuseTwoFormats, refuseUnwritable, showStudy, withOutput 
 import { WorkerPool } from "./threads/mod.ts";
 import { judge, selftestStudies, type Verdict, verdictLines } from "./theory/mod.ts";
 
-/** The longest file of a shard: that of a large study has many histograms. */
+/** The largest file of a shard, in bytes. The file of a large study has many histograms. */
 const SHARD_BYTES_MAX = 2 ** 30;
 
 /**
@@ -250,7 +250,7 @@ function inputsOf(
   return { scenario: { file, text: scenario }, files, set };
 }
 
-/** Whether more is asked than a comparison of the decisions. */
+/** Whether the options ask for more than a comparison of the decisions. */
 function isWanted(
   set: readonly string[],
   algorithms: readonly string[] | undefined,
@@ -261,7 +261,7 @@ function isWanted(
     html !== undefined || csv === true;
 }
 
-/** Some options are about a recording. */
+/** Refuses options that are about a recording if there is none. */
 function refuseWithoutReplay(
   recording: string | undefined,
   { untilDamage, algorithm, backends }: {

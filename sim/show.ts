@@ -22,7 +22,7 @@ export interface Output {
   readonly timing: boolean;
   /** What the replay of a recording has found. */
   readonly replay?: Readonly<Record<string, unknown>> | undefined;
-  /** Whether the run was ended before its time. */
+  /** Whether the run was interrupted before its end. */
   readonly interrupted?: boolean | undefined;
 }
 
@@ -94,7 +94,7 @@ export async function showStudy(
   const report = reportOf(judged, results, output.timing ? wallSeconds : undefined);
   io.status();
   if (output.html !== undefined) {
-    // The page has no date where the same result must have the same bytes.
+    // Without timing, the same result must give the same bytes, so the page has no date.
     const date = output.timing ? today() : undefined;
     await writePage(output.html, await pageOf(report, study, world, results, date));
     io.err(`report written to ${escapeText(output.html)}`);

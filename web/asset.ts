@@ -4,7 +4,7 @@ export interface Asset {
   readonly body: string;
 }
 
-/** A page may load only the kinds listed here, from its own server, and no other page may show it in a frame. */
+/** A page may load only files of these kinds, and only from its own server. No other page may show it in a frame. */
 export const CONTENT_SECURITY_POLICY: string = [
   "default-src 'none'",
   ...["script-src", "style-src", "img-src", "connect-src"].map((kind) => `${kind} 'self'`),

@@ -1,4 +1,4 @@
-/** The dashboard and the playground as they are served, from memory. */
+/** Serves the files of the dashboard and of the playground from memory. */
 import { type Asset, CONTENT_SECURITY_POLICY, PLAYGROUND_POLICY } from "./asset.ts";
 import { CSS, HTML, ICON, SCRIPT } from "./assets.ts";
 

@@ -1,15 +1,17 @@
-/** What the HTML of the two pages does not share. */
+/** The parts of the HTML that differ between the two pages. */
 export interface PageNames {
   readonly title: string;
   /** The address of the icon and of the style sheet, without their endings. */
   readonly files: string;
-  /** Scripts, and what is loaded before them: one element each. */
+  /** The elements of the scripts, and of the files that are loaded before them. */
   readonly scripts: readonly string[];
-  /** For a browser without JavaScript. */
+  /** The text for a browser without JavaScript. */
   readonly noscript: string;
 }
 
-/** The HTML of the dashboard or of the playground: everything else is made by its script. */
+/**
+ * The HTML of the dashboard or of the playground: the script of the page creates everything else.
+ */
 export function pageHtml({ title, files, scripts, noscript }: PageNames): string {
   return `<!DOCTYPE html>
 <html lang="en">

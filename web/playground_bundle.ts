@@ -86,7 +86,7 @@ async function library(): Promise<Library> {
 }
 
 async function writeDist(): Promise<void> {
-  // Parts have the digest of their content in their names: those of another version are not needed any more.
+  // The names of parts contain the digest of their content, so the parts of another version would remain.
   await Deno.remove(DIST, { recursive: true }).catch(() => {});
   await Deno.mkdir(DIST, { recursive: true });
   for (const [name, { body }] of Object.entries(await playgroundFiles())) {

@@ -5,9 +5,9 @@ import type { Nanoseconds } from "../../lib/base/mod.ts";
 import { type BackendNames, NO_BACKEND } from "./backend_names.ts";
 import type { ErrorKind } from "./errors.ts";
 
-/** More bytes are needed, and those so far are needed again. */
+/** More bytes are needed, and the bytes so far are needed again. */
 export const MORE = -1;
-/** More bytes are needed; those so far are not needed again. */
+/** More bytes are needed; the bytes so far are not needed again. */
 export const MORE_WITHOUT = -2;
 /** The answer is not valid. */
 export const INVALID = -3;
@@ -25,10 +25,10 @@ export interface AnswerReader {
   /** A request has been sent: its answer comes next. */
   begin(request: Uint8Array): void;
   /**
-   * Reads the bytes of the answer from `from` on; those before were read by an earlier call that returned
-   * `MORE`.
+   * Reads the bytes of the answer from `from` on. An earlier call, which returned `MORE`, has read the bytes before
+   * `from`.
    *
-   * @returns The index behind the answer's last byte, or `MORE`, `MORE_WITHOUT` or `INVALID`.
+   * @returns The index after the answer's last byte, or `MORE`, `MORE_WITHOUT` or `INVALID`.
    */
   take(bytes: Uint8Array, from: number, to: number): number;
   /** Whether the end of the connection is the end of the answer. */
@@ -237,7 +237,7 @@ export class HttpAnswers implements AnswerReader {
       bytes[8] !== 32
     ) return false;
     const status = (bytes[9]! - ZERO) * 100 + (bytes[10]! - ZERO) * 10 + bytes[11]! - ZERO;
-    // A status below 200 answers what these requests do not ask.
+    // A status below 200 answers only requests that ask for it, which these requests do not.
     if (!(status >= 200 && status <= 999)) return false;
     this.error = status >= 500 ? "http_5xx" : status >= 400 ? "http_4xx" : undefined;
     this.isLast = bytes[7] === ZERO;
@@ -267,7 +267,7 @@ export class HttpAnswers implements AnswerReader {
   }
 }
 
-/** The index behind the empty line that ends a head; -1 if it has not arrived. */
+/** The index after the empty line that ends a head; -1 if it has not arrived. */
 function headEnd(bytes: Uint8Array, from: number, to: number): number {
   for (let at = bytes.indexOf(NEWLINE, from); at !== -1 && at < to - 1;) {
     if (bytes[at + 1] === NEWLINE) return at + 2;
@@ -280,7 +280,7 @@ function headEnd(bytes: Uint8Array, from: number, to: number): number {
 }
 
 /**
- * The beginning of the text of a body. If the body is in chunks, this is behind the line with the size of the first
+ * The beginning of the text of a body. If the body is in chunks, this is after the line with the size of the first
  * chunk.
  */
 function bodyStart(bytes: Uint8Array, at: number, phase: number): number {

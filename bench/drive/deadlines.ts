@@ -41,7 +41,7 @@ export class Deadlines<User> {
     this.#isSet = false;
     const now = this.#now();
     for (let link = this.#links.oldest; link !== undefined; link = this.#links.oldest) {
-      // One that is idle has its next deadline when it is used again.
+      // An idle connection gets its next deadline when it is used again.
       if (link.isBusy && link.deadline > now) break;
       this.remove(link);
       if (link.isBusy) link.fail("timeout", "no answer came in time");

@@ -172,7 +172,7 @@ export class Link<User> implements Aged<Link<User>> {
     if (count === null) return this.#ended();
     const { tally } = this.#links;
     tally.bytesReceived += count;
-    // Bytes that no request asked for: the connection is out of step.
+    // No request asked for these bytes: later answers would be those to other requests.
     if (!this.isBusy) return this.fail("wrong_answer");
     const from = this.#filled;
     const to = from + count;
@@ -212,7 +212,7 @@ export class Link<User> implements Aged<Link<User>> {
     this.fail(isReset ? "reset" : "closed");
   }
 
-  /** Makes room behind bytes that are needed again. Returns whether this is allowed. */
+  /** Makes room after the bytes that are needed again. Returns whether this is allowed. */
   #grow(): boolean {
     if (this.#buffer.length >= KEPT_BYTES_MAX) return false;
     const larger = new Uint8Array(2 * this.#buffer.length);

@@ -46,7 +46,7 @@ export class Links<User> {
   readonly #all: Link<User>[] = [];
   readonly #stopping = new AbortController();
   readonly #timers: MakeTimer;
-  /** One list for each timeout that there has been; the last is that of the present timeout. */
+  /** One list for each timeout that there has been; the last list is for the present timeout. */
   readonly #deadlines: Deadlines<User>[] = [];
   #timeout: Nanoseconds;
   #dialing = 0;

@@ -10,7 +10,7 @@ export interface Load {
   changed: () => void;
   /** The number of requests that were sent, or wait for a connection, and have not ended. */
   readonly inFlight: number;
-  /** When it wants `ring` to be called; Infinity if it waits for answers only. */
+  /** When `ring` must be called; Infinity if the load waits for answers only. */
   readonly nextAt: Nanoseconds;
   /** Whether no request begins any more. */
   readonly isStopped: boolean;

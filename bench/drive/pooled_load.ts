@@ -134,7 +134,7 @@ export class PooledLoad implements Load, LinkEvents<typeof REQUEST> {
       this.#serveWaiting();
       this.changed();
     } else if (this.#isFilling) {
-      // No further connection would open either.
+      // Further connections would probably fail, too, so no more are opened.
       this.#opened = this.#options.connections;
       this.#fill();
     }

@@ -36,11 +36,11 @@ export class RunClock {
 }
 
 /**
- * Drives a load to its end: to the end of its duration and the last answer, or to the signal. Its connections are
- * then closed.
+ * Drives a load to its end: to the end of its duration and the last answer, or to the signal. Its connections are then
+ * closed.
  *
  * @param clock The clock by which the load measures.
- * @returns How long requests began: the duration, unless the signal or the last arrival came before.
+ * @returns For how long requests began: the duration, unless the signal or the last arrival came earlier.
  */
 export async function run(
   load: Load,
@@ -54,7 +54,7 @@ export async function run(
   const ring = () => {
     const now = clock.now();
     load.ring(now);
-    // What was due before the end begins, however late it is.
+    // Requests that were due before the end still begin, however late it is.
     if (!load.isStopped && now >= duration && load.nextAt >= duration) load.stop();
     if (now >= last) end();
     check();

@@ -38,7 +38,8 @@ export interface SessionEvents {
   /**
    * A client begins a request.
    *
-   * @param connects Whether a connection begins with it; the first of a client's requests, if it keeps its connection.
+   * @param connects Whether a connection begins with the request. If the client keeps its connection, this is only its
+   * first request.
    */
   readonly began?: ((request: SessionRequest, connects: boolean) => void) | undefined;
   /** An attempt at a request has ended. */
@@ -66,7 +67,9 @@ export interface SessionOptions extends LinksOptions<SessionRequest>, SessionDem
   readonly countedFrom?: Nanoseconds | undefined;
   /** A request that failed is not tried again at this time or later. If left out, there is no such limit. */
   readonly retryUntil?: Nanoseconds | undefined;
-  /** A client of the closed loop that failed waits at least this long; 10 ms if left out. */
+  /**
+   * A client of the closed loop whose request failed waits at least this long; 10 ms if left out.
+   */
   readonly pauseAfterFailure?: Nanoseconds | undefined;
   /** The local address, and the address for a PROXY header, of a client. */
   readonly from?: ((client: number) => string) | undefined;
@@ -94,12 +97,12 @@ interface Session extends SessionRequest {
 }
 
 /**
- * Clients as in a scenario: each arrival connects, sends its requests one after the other with pauses between
- * them, and closes; failed requests are tried again. Or a closed loop: a fixed number of such clients, each of
- * which begins anew when it has finished.
+ * Clients as in a scenario: each arrival connects, sends its requests one after the other with pauses between them, and
+ * closes; failed requests are tried again. Or a closed loop: a fixed number of such clients, each of which begins again
+ * when it has finished.
  *
- * The draws are those of the simulator: with the same seed, the same clients arrive at the same times and send
- * the same requests.
+ * The draws are those of the simulator: with the same seed, the same clients arrive at the same times and send the same
+ * requests.
  */
 export class SessionLoad implements Load, LinkEvents<Session> {
   readonly tally: Tally;
@@ -244,7 +247,7 @@ export class SessionLoad implements Load, LinkEvents<Session> {
   }
 
   endedIdle(link: Link<Session>): void {
-    // Its client notices when it sends its next request.
+    // The client notices the end when it sends its next request.
     if (link.user?.link === link) link.user.link = undefined;
   }
 
@@ -267,7 +270,7 @@ export class SessionLoad implements Load, LinkEvents<Session> {
     this.changed();
   }
 
-  /** A client arrives, has thought, or tries again. */
+  /** A client arrives, sends its next request after its think time, or tries again. */
   #begin(session: Session, now: Nanoseconds): void {
     if (session.attempt > 1) return this.#connect(session, now);
     // The requests of a closed loop have no planned start.
@@ -338,7 +341,7 @@ export class SessionLoad implements Load, LinkEvents<Session> {
     this.changed();
   }
 
-  /** A client has finished. In the closed loop it begins anew after its pause. */
+  /** A client has finished. In the closed loop it begins again after its pause. */
   #leave(session: Session, now: Nanoseconds, least: Nanoseconds): void {
     if (!session.isInLoop || this.#isStopped) return this.changed();
     session.left = 0;

@@ -14,7 +14,7 @@ import { type ErrorKind, ERRORS, SLICE, type Tally } from "../core/mod.ts";
 import { type BenchResult, PERCENTILES } from "./result.ts";
 import { ms } from "./text.ts";
 
-/** More points than this cannot be seen. */
+/** More points than this cannot be distinguished in a plot. */
 const SLICES_MAX = 200;
 
 /** The result as one HTML page without other files. */

@@ -13,7 +13,7 @@ export interface RunFacts {
   readonly isClosed: boolean;
   readonly payload: Pick<Payload, "kind" | "size">;
   readonly seed: number;
-  /** How long requests began. */
+  /** For how long requests began. */
   readonly length: Nanoseconds;
   readonly isInterrupted: boolean;
   /** The processor time of the generator during the run, in units of one processor. */
@@ -45,7 +45,10 @@ export interface Bucket {
 /** The result of a run. `--json` prints it in this form. */
 export type BenchResult = ReturnType<typeof resultOf>;
 
-/** The generator was the limit if one of 100 requests began later than this, and later than this share of p99. */
+/**
+ * The generator was the limit if one of 100 requests began later than `LAG_LIMIT`, and later than `LAG_SHARE_LIMIT` of
+ * p99.
+ */
 const LAG_LIMIT: Nanoseconds = NS_PER_MS;
 const LAG_SHARE_LIMIT = 0.1;
 /** A closed loop that uses more of a processor than this is limited by it. */

@@ -7,8 +7,8 @@ export function intervalOf({ value, low, high }: Estimate): Interval {
 }
 
 /**
- * The mean of a time over the runs in which the event happened, and the number of the others; null if there
- * was nothing to measure in any run.
+ * The mean of a time over the runs in which the event happened, and the number of the other runs; null if there was
+ * nothing to measure in any run.
  */
 export function occurrenceOf(values: readonly number[], confidence: number): Occurrence | null {
   const due = values.filter((value) => !Number.isNaN(value));

@@ -81,7 +81,7 @@ export class Measured {
   values(metric: MetricName, backend?: string): number[] {
     const definition = definitionOf(metric, backend);
     if (definition.kind !== "run" && definition.kind !== "occurrence") {
-      throw new RangeError(`${metric} is of all runs together`);
+      throw new RangeError(`${metric} has only one value for all runs together`);
     }
     return this.results.map(definition.read);
   }

@@ -3,7 +3,7 @@ import { type CumulativeTotals, withIdleBackend } from "./cumulative_totals.ts";
 import type { HealthLog } from "./health_log.ts";
 import type { Series } from "../../lib/metrics/mod.ts";
 
-/** Slices of a time series: at least this many, less than twice as many. */
+/** A time series has at least this many slices, and less than twice as many. */
 export const SLICES = 240;
 /** How many backends a time series has at most: more lines cannot be distinguished in a plot. */
 export const SERIES_BACKENDS_MAX = 200;

@@ -67,7 +67,10 @@ export class Connection {
   startedAt: Nanoseconds = UNKNOWN;
   /** When its request reached the backend. */
   submittedAt: Nanoseconds = UNKNOWN;
-  /** When the backend's answer reaches the balancer; a reset sent after it arrives no earlier. */
+  /**
+   * When the backend's answer reaches the balancer. A reset that is sent later does not arrive
+   * before the answer.
+   */
   answerAt: Nanoseconds = UNKNOWN;
   /** How long its request waited at the backend before it was served. */
   waited: Nanoseconds = UNKNOWN;
@@ -83,9 +86,7 @@ export class Connection {
    * identifies the request.
    */
   origin = 0;
-  /**
-   * The number of the request at its origin, from 1. All random draws for the request depend on these two.
-   */
+  /** The number of the request at its origin, from 1. All random draws for the request depend on `origin` and `nth`. */
   nth = 0;
   /** When the balancer first picked a backend for it. */
   pickedAt: Nanoseconds = UNKNOWN;
@@ -204,7 +205,7 @@ export class Connections {
     connection.clientAbort = 0;
     connection.balancerAbort = 0;
     connection.reset = 0;
-    // What the scheduler knew of it need not survive a collection.
+    // Lets the garbage collector free what the scheduler knew of the connection.
     connection.scheduled = undefined;
     connection.next = this.#free;
     this.#free = connection;

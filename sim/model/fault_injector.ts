@@ -134,7 +134,7 @@ export class FaultInjector {
     }
   }
 
-  /** The configuration has changed: modes that faults ask for apply again. */
+  /** The configuration has changed: sets the modes that faults ask for again. */
   configurationChanged(now: Nanoseconds): void {
     for (const { fault, active } of this.#states) {
       if (active && "backend" in fault && isPlanned(fault.kind)) this.#setMode(fault.backend, now);

@@ -27,7 +27,10 @@ export class IdleReports {
     for (const backend of this.#world.backends) this.mayBeIdle(backend, 0);
   }
 
-  /** The configuration has changed: reports of removed backends and to replaced algorithms are lost. */
+  /**
+   * The configuration has changed: all idle backends report again, because a removed backend or a replaced algorithm
+   * has lost its reports.
+   */
   configurationChanged(now: Nanoseconds): void {
     this.#reportedTo.length = 0;
     for (const backend of this.#world.backends) this.mayBeIdle(backend, now);

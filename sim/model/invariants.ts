@@ -29,7 +29,7 @@ export function checkInvariants(world: World, balances: readonly EventBalance[])
     if (!connection.is(IN_USE)) continue;
     assert(
       isGoingOn(connection),
-      "a connection is kept only as long as something is to come of it",
+      "a connection is in use only while an event, a message or a service of it is to come",
     );
     if (connection.is(AWAITED) && connection.startedAt >= warmup) waitedFor++;
     if (connection.owner >= 0 && !connection.is(PROBE)) atWork[connection.owner]!++;
@@ -43,7 +43,7 @@ export function checkInvariants(world: World, balances: readonly EventBalance[])
     held[connection.balancer.index]!++;
     assert(
       connection.scheduled?.backend.id === connection.backend.id,
-      "the scheduler has given a connection the backend where it counts",
+      "the scheduler and the simulated world name the same backend of a connection",
     );
   }
   assert(
@@ -60,11 +60,17 @@ export function checkInvariants(world: World, balances: readonly EventBalance[])
       server.waiting === 0 || server.busy >= server.slots,
       "no request waits while a slot is free",
     );
-    assert(server.size === atBackend[index], "a server has the requests that are with it");
-    assert(server.reserved === reserved[index], "as many places are promised as are waited for");
+    assert(
+      server.size === atBackend[index],
+      "a server counts the requests whose connections are at the backend",
+    );
+    assert(
+      server.reserved === reserved[index],
+      "a server reserves one place for each connection whose request is on the way",
+    );
     assert(
       inFlight === assigned[index],
-      "a backend has as many connections in flight as were given it",
+      "a backend counts the connections that were assigned to it",
     );
     const counted = balancers.reduce(
       (sum, { scheduler }) => sum + (scheduler.backend(id)?.inFlight ?? 0),
@@ -82,10 +88,10 @@ export function checkInvariants(world: World, balances: readonly EventBalance[])
       scheduler.connections === held[index],
       "a balancer counts the connections that have a backend",
     );
-    assert(scheduler.waiting === queued[index], "a balancer counts those that wait");
+    assert(scheduler.waiting === queued[index], "a balancer counts the connections that wait");
     assert(
       balances[index]!.present === held[index]! + queued[index]!,
-      "by its events, a balancer has the connections that have a backend or wait",
+      "the events of a balancer account for all connections that have a backend or wait",
     );
   }
 }

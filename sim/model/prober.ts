@@ -73,7 +73,7 @@ export class Prober {
     if (this.#off) return;
     this.#probings.forEach(({ schedule, backend, balancer }, p) => {
       if (balancer.scheduler.backend(backend.id) === undefined) {
-        // It joins later.
+        // This backend joins later.
         this.#unprobed[balancer.index]!--;
         return;
       }

@@ -276,7 +276,7 @@ export class Relay {
     }
     const verdict = cut ? "silent" : connection.backend.verdict;
     if (verdict === "accepted") {
-      // Its request arrives at the same instant, so no other request can take its place.
+      // The request arrives at the same instant, so it needs no reserved place.
       this.#connected(connection, now);
     } else if (verdict === "silent") {
       connection.pending = queue.push(
@@ -434,10 +434,7 @@ export class Relay {
     connection.backend.server.reserved++;
   }
 
-  /**
-   * Sends a message between balancer and backend. Messages of one end arrive in the order in which they were
-   * sent.
-   */
+  /** Sends a message between balancer and backend. A reset that follows an answer does not arrive before the answer. */
   #depart(connection: Connection, kind: number, now: Nanoseconds): void {
     const { network, queue } = this.#world;
     let at = now + network.backend.delay();

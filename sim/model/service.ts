@@ -46,7 +46,7 @@ export class Service {
       // A machine that hangs receives nothing, and a paused process cannot refuse a request.
       this.#world.relay.hold(connection, REQUEST);
     } else {
-      assert(!backend.down, "a crash takes every connection with it");
+      assert(!backend.down, "a crash has ended every connection of the backend");
       connection.submittedAt = now;
       connection.waited = 0;
       this.cancelReservation(connection);

@@ -48,7 +48,7 @@ export class SharedServer extends Server {
 
   override done(connection: Connection, now: Nanoseconds): void {
     this.#passTime(now);
-    // What rounding to whole nanoseconds has left.
+    // Times are rounded to whole nanoseconds: makes up for the difference.
     this.#virtual = Math.max(this.#virtual, connection.workLeft);
     this.#scheduled = undefined;
     this.#remove(connection);

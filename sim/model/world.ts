@@ -106,15 +106,15 @@ export class World {
   }
 
   /**
-   * Whether backends that join later can be added when the run has begun, as if they had been known from its start: not
-   * with several balancers, whose probes are numbered by the number of backends, nor with idle reports, which draw lots
-   * for all backends at the start.
+   * Whether backends can be added after the start of the run, with the same result as if the run had begun with them.
+   * This is not possible with several balancers, because the numbers of their probes depend on the number of backends.
+   * It is not possible with idle reports either, because every backend draws a balancer at the start.
    */
   get canAddBackends(): boolean {
     return this.balancers.length === 1 && this.idleReports === undefined;
   }
 
-  /** Adds the backends that a scenario has in addition. They join by a change that is still to come. */
+  /** Adds the backends of a scenario that this world does not have yet. They join by a later change. */
   addBackends(scenario: Scenario): BackendModel[] {
     const added: BackendModel[] = [];
     for (const [id, options] of serversById(scenario)) {

@@ -48,7 +48,7 @@ export function withoutBackend(
   return document.withChange(at, { "balancer.backends": left });
 }
 
-/** B4 after B1, B2 and B3. */
+/** The next free name: B4 after B1, B2 and B3. */
 function nextName(taken: readonly string[]): string {
   for (let number = taken.length + 1;; number++) {
     if (!taken.includes(`B${number}`)) return `B${number}`;

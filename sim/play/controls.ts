@@ -7,7 +7,10 @@ import { ScenarioDraft, scenarioSchema } from "../../lib/scenario/mod.ts";
 import type { RunDocument } from "./document.ts";
 import type { Control } from "./types.ts";
 
-/** The groups of controls, in the order of the page, with their settings. `load` and `algorithm` are not fixed. */
+/**
+ * The groups of controls, in the order of the page, with their settings. The groups `load` and `algorithm` depend on
+ * the scenario.
+ */
 const GROUPS: readonly (readonly [group: string, paths: readonly string[]])[] = [
   ["health checks", keysOf("balancer.health_check", "type interval timeout rise fall jitter")],
   ["stickiness", optional("balancer.sticky", "ttl max_entries on_failback drain ipv4_prefix")],
@@ -80,7 +83,7 @@ export function controlsOf(document: RunDocument): Control[] {
   return [
     ...keys === undefined ? [] : keysOf(`workload.arrivals.${kind}`, keys).map((path) => ({
       ...controlAt(path, "load", written),
-      // The short form goes on to apply if a change replaces the kind of arrivals.
+      // The path without the kind stays valid if a change replaces the kind of arrivals.
       path: path.replace(`.${kind}.`, "."),
       value: loadIn(arrivals, kind, path.split(".").at(-1)!),
     })),

@@ -1,4 +1,4 @@
-/** The run as a text: a scenario that contains all changes by hand. */
+/** The run as a text: a scenario that contains all changes that the user has made. */
 import { Document, isMap, isSeq, parseDocument, stringify } from "yaml";
 import {
   formatDuration,
@@ -206,7 +206,7 @@ export class RunDocument {
     return Array.isArray(list) ? list : [];
   }
 
-  /** The text for `lbsim sim`: one run of each variant, as the page shows it. */
+  /** The text for `lbsim sim`. Like the page, it makes one run of each variant. */
   exported(): RunDocument {
     return this.#edited((document) => {
       document.delete("precision");
@@ -257,8 +257,9 @@ function withComparison(text: string, compare: RunDocument["offered"]): string {
 }
 
 /**
- * As many values as give at most `VARIANTS_MAX` combinations. The setting with the most values keeps them first: of two
- * algorithms with one, four and sixteen balancers, three variants show the number of balancers.
+ * Leaves out values until there are at most `VARIANTS_MAX` variants. The setting with the most values keeps as many as
+ * possible: if two algorithms are compared, each with one, four and sixteen balancers, one algorithm remains with all
+ * three numbers of balancers.
  */
 function shortened(compare: RunDocument["offered"]): RunDocument["offered"] {
   const kept = { ...compare };

@@ -23,7 +23,7 @@ export class Flowmeter {
     this.#run = run;
   }
 
-  /** The rates of the last part of a second of the machine's clock. */
+  /** The rates of the last 300 ms of the machine's clock. */
   read(wall: number): Flows {
     const { schedulers, ids, totals, now } = this.#run;
     const latest: Reading = {

@@ -224,7 +224,7 @@ function dotsOf(
 /** The event that a connection waits for. */
 interface Leg {
   readonly kind: number;
-  /** NaN: it was too long ago. */
+  /** When the event was scheduled; NaN if that was too long ago to be known. */
   readonly from: Nanoseconds;
   readonly end: Nanoseconds;
 }

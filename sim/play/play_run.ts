@@ -13,7 +13,8 @@ import { theoryOf } from "./statistics.ts";
 import type { TheoryLines } from "./types.ts";
 
 /**
- * For this number of latest events, the time is known at which they were scheduled. At this time a message was sent.
+ * For this many of the latest events, the queue keeps the time at which they were scheduled: the time at which their
+ * message was sent.
  */
 const PUSH_TIMES = 1 << 15;
 
@@ -35,7 +36,8 @@ export class PlayRun implements ShownRun {
 
   constructor(scenario: ReadyScenario, seed: number, reader: SliceReader) {
     this.#scenario = scenario;
-    // The first replication of a variant records its series, too: so both handle the same events.
+    // In `lbsim sim`, the first replication of a variant records its series. This run does so, too,
+    // so that both handle the same events.
     this.simulation = new Simulation(scenario, replicationSeed(seed, 0), { series: true });
     const { world } = this;
     world.queue.keepPushTimes(PUSH_TIMES);
@@ -46,7 +48,8 @@ export class PlayRun implements ShownRun {
       refused: new Float64Array(world.balancers.length),
     };
     this.settings = settingsOf(scenario);
-    // Each backend that is found up is an event that lists all backends that are: with many, none is listened to.
+    // For each backend that is found up there is an event, which lists all backends that are up. With many backends,
+    // these events happen before the run is observed.
     if (backends > MANY_BACKENDS) void this.simulation.nextTime;
     this.events = new RunEvents(world.balancers);
     this.slices = new SliceLog(

@@ -89,7 +89,7 @@ export class Player {
   }
 
   /**
-   * Takes a request. The reply is sent at once, or in one of the ticks that come. It never throws: mistakes are answers,
+   * Takes a request. The reply is sent at once, or in one of the next ticks. It never throws: mistakes are answers,
    * too.
    */
   take({ request, ...command }: Request): void {
@@ -111,7 +111,7 @@ export class Player {
         // The user does not want to wait for the step any more.
         if (this.#session?.isStepping) this.#giveUp("the step was ended early");
     }
-    // Neither changes the run: they need not wait for what does.
+    // These two commands do not change the run, so they need not wait for commands that change it.
     const isUrgent = command.kind === "speed" || command.kind === "show";
     const pending = { request, work: this.#do(command as Command) };
     if (isUrgent) this.#advance(pending);
@@ -385,7 +385,7 @@ function openedOf(session: Session, recording: OpenedRecording | undefined): Ope
 
 function positive(value: number): number {
   if (!Number.isFinite(value) || value < 0) {
-    throw new UserError(`${value} is not a number from 0 on`, { exitCode: 2 });
+    throw new UserError(`${value} is not a number of at least 0`, { exitCode: 2 });
   }
   return value;
 }
@@ -408,7 +408,7 @@ function asYaml<T>(settings: Readonly<Record<string, T>>): Readonly<Record<strin
     if (Array.isArray(value)) return value.map(read);
     if (typeof value !== "string") return value;
     const yaml = new YamlFile({ file: "form", text: value });
-    // What cannot be read is a mistake that the check of the whole run reports, with its place.
+    // If the text is not valid YAML, the check of the whole run reports this, with its place.
     return yaml.isSound ? yaml.data : value;
   };
   return Object.fromEntries(

@@ -62,8 +62,9 @@ const DRAWN = [
 ];
 
 /**
- * The replay of a recording as a run that can be shown: the scheduler gets what the recorded one got, and makes its
- * decisions again. What happened inside of the backends is not known: a connection takes a slot for as long as it is open.
+ * The replay of a recording as a run that can be shown: the scheduler gets the recorded inputs, and makes the decisions
+ * again. The recording does not show what happened inside the backends: a connection takes a slot for as long as it is
+ * open.
  */
 export class RecordedRun implements ShownRun {
   readonly settings: Settings;
@@ -97,7 +98,7 @@ export class RecordedRun implements ShownRun {
     this.#scenario = scenario;
     this.#algorithm = scenario.balancer.algorithm;
     this.#replay = new Replay(lines[Symbol.iterator](), { isPseudonymous });
-    // The scheduler exists from the start of the run on.
+    // The first step reads the start of the run, which creates the scheduler.
     this.#replay.step();
     this.ids = ids;
     this.#places = new Map(ids.map((id, place) => [id, place]));
@@ -124,7 +125,7 @@ export class RecordedRun implements ShownRun {
   get nextTime(): Nanoseconds {
     if (this.isOver) return Infinity;
     const event = this.#replay.next?.event;
-    // What has no time of its own, like the note that lines are missing, follows at once.
+    // A line without a time, like the note that lines are missing, follows at once.
     return event !== undefined && "at_ms" in event
       ? Math.round(event.at_ms * NS_PER_MS)
       : Math.max(0, this.now);
@@ -291,7 +292,7 @@ export class RecordedRun implements ShownRun {
     if (how === "refused") this.totals.refused[0]!++;
   }
 
-  /** It is no longer in flight to its backend. */
+  /** A connection is no longer in flight to its backend. */
   #leave(one: OpenConnection, now: Nanoseconds, isDone: boolean): void {
     if (one.backend === -1) return;
     this.#count(one.backend, -1, now);

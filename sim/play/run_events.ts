@@ -80,7 +80,8 @@ export class RunEvents {
   /** A single event will happen. Picks in it are explained by the state before it. */
   stepBegins(now: Nanoseconds, isHashed: boolean): void {
     this.#steps++;
-    // A ring or a table is the same after the pick, and large.
+    // The ring or the table of a hash algorithm is large. A pick does not change it, so it is read
+    // after the pick.
     if (this.#explains === 0 || isHashed) return;
     this.#detailsBefore = this.#balancers.map(({ scheduler }) => ({
       step: this.#steps,

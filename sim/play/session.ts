@@ -75,8 +75,8 @@ export interface SessionOptions {
 }
 
 /**
- * A run that is shown: variants side by side, with a clock that can be paused, set back, and made faster or slower.
- * Its owner calls `tick` again and again, and sends what it returns to the page.
+ * A run that is shown: variants side by side, with a clock that can be paused, set back, and made faster or slower. Its
+ * owner calls `tick` again and again, and sends the result to the page.
  */
 export class Session {
   readonly shown: Shown = {
@@ -423,7 +423,8 @@ export class Session {
 
   #keep(runs: readonly ShownRun[]): void {
     const at = Math.max(...runs.map((run) => run.now));
-    // Single steps have left them within an instant: they stand between two times.
+    // After single steps, the runs may have handled only a part of the events of one time. Such
+    // runs are not kept.
     if (runs.some(({ now, isOver }) => now !== at && !isOver)) return;
     const events = handledBy(runs);
     if (events > 0) this.#spares.add({ at, events, runs });
@@ -582,7 +583,7 @@ export class Session {
     end();
     const stopped = Math.max(...runs.map((run) => run.now));
     for (const run of runs) yield* this.#advancing(run, stopped);
-    // If the run has changed in the meantime, they belong to the former one.
+    // If the shown run has changed in the meantime, these runs are repetitions of the former run.
     if (this.#generation === generation) this.#keep(runs);
     return found === undefined ? null : whyOf(variant, found);
   }

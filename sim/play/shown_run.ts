@@ -36,7 +36,10 @@ export interface Totals {
 
 /** A run of a variant that can be paused at any event and shown: a simulated or a recorded run. */
 export interface ShownRun {
-  /** All events before and at this time have happened, or, after single steps, some of those at this time. */
+  /**
+   * All events before this time have happened. All events at this time have happened, too, or, after single steps, some
+   * of them.
+   */
   readonly now: Nanoseconds;
   readonly isOver: boolean;
   /** Events handled so far. */
@@ -79,10 +82,10 @@ export interface ShownRun {
   latestPick(
     dot: number | undefined,
   ): { readonly at: Nanoseconds; readonly connection: number | undefined } | undefined;
-  /** @param dotsMax With more dots than this, there are none. */
+  /** @param dotsMax If there were more dots than this, the picture has none. */
   picture(now: Nanoseconds, dotsMax: number): Picture;
   /** Whether it can continue with a scenario that has more changes and faults: see `Simulation.canExtend`. */
   canExtend(extension: Extension): boolean;
-  /** Continues with that scenario. */
+  /** Continues with a scenario for which `canExtend` is true. */
   extend(extension: Extension): void;
 }

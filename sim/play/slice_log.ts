@@ -85,7 +85,7 @@ export class SliceLog {
     this.#ended[how]++;
   }
 
-  /** Lets seconds and slices end that end by this time. */
+  /** Ends the seconds and slices whose end is at this time or earlier. */
   passBoundaries(time: Nanoseconds): void {
     while (this.#nextSecond <= time) {
       for (const monitor of this.#monitors) monitor.advance(this.#nextSecond);

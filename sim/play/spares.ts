@@ -13,8 +13,8 @@ export interface Spare {
 }
 
 /**
- * Runs that are paused at different times, so that time can be turned back: to reach a time, the latest one before it is
- * taken and run on. A run cannot be copied, so each of them was run from the start.
+ * Runs that are paused at different times, so that time can be turned back: to reach a time, the latest spare before
+ * this time is taken and continued. A run cannot be copied, so each spare was run from the start.
  */
 export class Spares {
   #spares: Spare[] = [];
@@ -24,7 +24,7 @@ export class Spares {
     return this.#spares;
   }
 
-  /** Keeps a spare. If there are too many, the one is dropped whose neighbours are nearest to each other. */
+  /** Keeps a spare. If there are too many, the spare whose neighbours are nearest to each other is dropped. */
   add(spare: Spare): void {
     if (this.#spares.some(({ at }) => at === spare.at)) return;
     this.#spares.push(spare);
@@ -70,7 +70,7 @@ export class Spares {
     return undefined;
   }
 
-  /** Keeps only the spares of which this holds. */
+  /** Keeps only the spares for which `holds` is true. */
   retain(holds: (spare: Spare) => boolean): void {
     this.#spares = this.#spares.filter(holds);
   }

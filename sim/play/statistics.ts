@@ -11,9 +11,9 @@ import type { ShownRun } from "./shown_run.ts";
 import type { Batch, Slice } from "./slice_log.ts";
 import type { Series, TheoryLines, VariantStatistics, Verdict } from "./types.ts";
 
-/** The points of a distribution, at most. */
+/** A distribution has at most this many points. */
 const POINTS_MAX = 300;
-/** The backends of a heat map, at most. */
+/** A heat map has at most this many backends. */
 const HEAT_MAP_MAX = 200;
 /** A comparison rests on at least this many batches, and on at most twice as many. */
 const BATCHES_MIN = 10;
@@ -85,13 +85,19 @@ function seriesOf(slices: readonly Slice[], sliceMs: number): Series {
   };
 }
 
-/** What theory gives for a scenario, by what else it depends on. Some models take half a second to solve. */
+/**
+ * The lines of theory of each scenario. They also depend on counts of the run, which `key` contains. They are kept
+ * because some models take half a second to solve.
+ */
 const SOLVED = new WeakMap<
   Scenario,
   { readonly key: string; readonly lines: TheoryLines | string }
 >();
 
-/** The lines of theory for a scenario, or the reason why there are none. The caller may give the columns away. */
+/**
+ * The lines of theory for a scenario, or the reason why there are none. The columns are copies, which the caller may
+ * transfer to another thread.
+ */
 export function theoryOf(scenario: Scenario, simulation: Simulation): TheoryLines | string {
   const { downs, world: { recorder: { refusals, idleCuts } } } = simulation;
   const key = JSON.stringify([[...refusals], idleCuts, [...downs]]);

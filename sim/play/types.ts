@@ -1,11 +1,11 @@
 /**
- * The messages between the page of the playground and its worker: plain data that can be sent to another thread. The page
- * sends a `Request` and gets one `Reply` with the same number; the worker sends an `Update` whenever something has
+ * The messages between the page of the playground and its worker: plain data that can be sent to another thread. The
+ * page sends a `Request` and gets one `Reply` with the same number; the worker sends an `Update` whenever something has
  * changed. Names carry their units; `_ms` without another word is virtual time from the start of the run.
  *
- * What a run is: a scenario's text, with the changes that were made by hand written into it. The worker keeps that
- * text up to date (`Opened.text`, `RunState.text`), so a link to the playground needs to hold only the text, the files
- * that it names, and the time.
+ * A run is a scenario's text, which contains the changes that the user has made. The worker keeps that text up to date
+ * (`Opened.text`, `RunState.text`), so a link to the playground needs to hold only the text, the files that it names,
+ * and the time.
  */
 import type { ExplainedBackend, LbEvent, PickDetails } from "../../lib/core/mod.ts";
 import type {
@@ -284,7 +284,7 @@ export type Command =
     readonly load_balancer?: number;
     readonly for_s?: number;
   }
-  /** Ends now all faults of a backend that have begun; without an id, all faults. Reply: `Changed`. */
+  /** Ends all present faults of a backend now; without an id, those of all backends. Reply: `Changed`. */
   | { readonly kind: "repair"; readonly backend?: string }
   /**
    * Removes changes by hand: the entry at this place of `RunState.interventions`, or everything if left out. The run
@@ -415,10 +415,10 @@ export interface Started {
 /** The answer to a request. */
 export type Reply =
   | { readonly kind: "reply"; readonly request: number; readonly result: Result }
-  /** It could not be done. */
+  /** The request failed. */
   | { readonly kind: "failed"; readonly request: number; readonly problem: Problem };
 
-/** The result of each command: see there. */
+/** The result of a command: `Command` states which command has which result. */
 export type Result =
   | null
   | Opened
@@ -482,7 +482,7 @@ export interface Stepped {
   readonly why: Why | null;
 }
 
-/** A change is part of the run. */
+/** The result of a change, which is now part of the run. */
 export interface Changed {
   readonly at_ms: number;
   /** The change in words. */

@@ -39,7 +39,7 @@ export function pairedReports(
   );
 }
 
-/** The largest difference of a metric that has no practical meaning. */
+/** A difference of a metric up to this size has no practical meaning. */
 function negligible(metric: MetricName): number {
   return metricInfo(metric).negligible ?? 0;
 }
@@ -96,7 +96,9 @@ interface Comparison {
   readonly best: Contender;
   readonly other: Contender;
   readonly metric: "errors" | "p99_ms";
-  /** How much lower the metric is with the best variant, with an interval of a confidence. */
+  /**
+   * How much lower the metric is with the best variant, with an interval of the given confidence.
+   */
   readonly lower: (confidence: number) => Estimate;
   /** The variant counts as better only if its value is lower by at least this much. */
   readonly margin: number;

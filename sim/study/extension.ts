@@ -33,7 +33,7 @@ export function extensionOf(
   if (changes.some(({ at }) => at <= now)) return undefined;
   const present = idsOf(before);
   const joins = [...idsOf(after)].some((id) => !present.has(id));
-  // The world prepares for the closing of connections at its start.
+  // Only a world that closes connections at some time prepares for this at its start.
   if (closes(after) && !closes(before)) return undefined;
   if (after.faults.length < before.faults.length) return undefined;
   const ends = new Map<number, Fault>();

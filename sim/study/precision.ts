@@ -1,12 +1,12 @@
 /**
  * When a study with `precision` has enough replications.
  *
- * The intervals are checked after a first number of replications, and again after each further half as many. If a
- * study were checked often and stopped when the interval was narrow by chance, its interval would contain the true
- * value too rarely: the studies that stop early are those whose runs differ little by chance. So the number of
- * checkpoints is fixed beforehand, and the intervals at each checkpoint have a confidence of `1 − 5 % / checkpoints`.
- * Then all of them together are right in 95 % of studies (Bonferroni), for any last checkpoint. The reported
- * intervals have the same confidence.
+ * The intervals are checked after a first number of replications, and again after each further half as many. If a study
+ * were checked often and stopped when the interval was narrow by chance, its interval would contain the true value too
+ * rarely: the studies that stop early are those whose runs differ little by chance. So the number of checkpoints is
+ * fixed beforehand, and the intervals at each checkpoint have a confidence of `1 − 5 % / checkpoints`. Then, in 95 % of
+ * studies, the intervals of a value are right at all checkpoints (Bonferroni), whichever checkpoint is the last. The
+ * reported intervals have the same confidence.
  */
 import type { Repetition } from "../../lib/scenario/mod.ts";
 import { CONFIDENCE, type Estimate } from "../../lib/stats/mod.ts";
@@ -32,8 +32,8 @@ export function checkpointsOf(repetition: Repetition): number[] {
 }
 
 /**
- * The confidence of each single interval with which, in 95 % of studies, the intervals of a value contain the true
- * value at all checkpoints.
+ * The confidence of each interval. With it, the intervals of a value contain the true value at all checkpoints, in 95 %
+ * of studies.
  */
 export function confidenceOf(repetition: Repetition): number {
   return 1 - (1 - CONFIDENCE) / checkpointsOf(repetition).length;

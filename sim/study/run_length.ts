@@ -12,11 +12,13 @@ import type { Measured } from "../measure/mod.ts";
  * with 500.
  */
 const TOTAL_MIN = 500;
-/** Each single run must be at least this many long, because it begins with empty queues. */
+/**
+ * Each single run must last for at least this many relaxation times, because it begins with empty
+ * queues.
+ */
 const RUN_MIN = 10;
 /**
- * The smallest length if the warm-up is too short for the queues to fill; in a shorter run the mean would be 2 % too
- * low.
+ * The same number if the warm-up is too short for the queues to fill. In a shorter run the mean would be 2 % too low.
  */
 const COLD_RUN_MIN = 50;
 /** A percentile needs at least this many requests above it. */

@@ -121,8 +121,8 @@ export function closedLoop(
 }
 
 /**
- * A healthy backend whose probes fail by chance: the number of probes for which it is up between two times down, and
- * the share of the time for which it is down.
+ * A healthy backend whose probes fail by chance: the mean number of probes from the moment when it is marked as up
+ * until it is marked as down again, and the share of the time for which it is down.
  */
 export function flapping(
   failure: number,

@@ -1,10 +1,11 @@
 /**
- * What a pick costs: `deno task bench`.
+ * The cost of a pick: `deno task bench`.
  *
- * In a steady state, each connection is picked for, counted and answered, and the oldest of those open
- * ends: the time per connection is what an algorithm costs the balancer, upkeep included. In brackets the ratio to
- * finding the least loaded by a plain scan over an array, in the same run. The last column is what a pick
- * allocates, above what the measurement itself does: a number that is returned and not inlined takes 16 bytes.
+ * The state is steady: for each connection a backend is picked, the connection is counted and answered, and the oldest
+ * open connection ends. So the time per connection is the whole cost of an algorithm, including the update of its data.
+ * The number in brackets is the ratio to a plain scan over an array for the least loaded backend, in the same run. The
+ * last column is the memory that a pick allocates, without the memory of the measurement itself: a number that is
+ * returned and not inlined takes 16 bytes.
  */
 import {
   type Algorithm,
@@ -20,12 +21,15 @@ const SIZES = [3, 10, 100, 1000];
 const ROUNDS = 7;
 const ROUND_MS = 15;
 const OPEN_PER_BACKEND = 4;
-/** Few enough that the collector seldom comes in between: it makes what was allocated look less. */
+/**
+ * So few connections that the garbage collector seldom runs between them. It would hide a part of
+ * the allocated memory.
+ */
 const ALLOCATING = 1000;
 
-/** Addresses are there before the clock starts: making them is not what is measured. */
+/** The addresses are created before the measurement, so that their cost is not measured. */
 const CLIENTS = Array.from({ length: 1024 }, (_, i) => `192.168.${i >> 8}.${i & 255}`);
-/** From one connection to the next, and until each is answered. */
+/** The time from one connection to the next. */
 const INTERVAL = 10 * NS_PER_US;
 const LATENCIES = CLIENTS.map((_, i) => (1 + i % 7) * NS_PER_MS);
 
@@ -33,7 +37,7 @@ interface Counted extends Candidate {
   inFlight: number;
 }
 
-/** The plain way: look at every backend at each pick. It keeps no data that must be updated. */
+/** A plain scan: each pick reads every backend. No data must be updated. */
 class Scan implements Algorithm {
   readonly #candidates: Candidate[] = [];
 
@@ -70,7 +74,7 @@ function candidates(count: number, heaviest: number): Counted[] {
   }));
 }
 
-/** Connections that come, are answered and go: the oldest ends whenever a new one is picked for. */
+/** Connections that begin, are answered and end: whenever one begins, the oldest one ends. */
 class Traffic {
   readonly #algorithm: Algorithm;
   readonly #open: Counted[];
@@ -106,13 +110,16 @@ class Traffic {
   }
 }
 
-/** What a connection costs. */
+/** The cost of a connection. */
 interface Cost {
   readonly ns: number;
   readonly bytes: number;
 }
 
-/** The best of several rounds, as noise only ever adds; and the most that was allocated in one. */
+/**
+ * The shortest time of several rounds, because noise only adds time; and the most memory that a
+ * round allocated.
+ */
 function measure(algorithm: Algorithm, backends: readonly Counted[]): Cost {
   const traffic = new Traffic(algorithm, backends);
   let connections = 100;
@@ -122,7 +129,7 @@ function measure(algorithm: Algorithm, backends: readonly Counted[]): Cost {
     traffic.run(connections);
     const took = performance.now() - begun;
     if (took < ROUND_MS) {
-      connections *= 2; // Warming up, and finding out how many make a round.
+      connections *= 2; // Warm-up, which also finds the number of connections in a round.
       continue;
     }
     best = Math.min(best, took * 1e6 / connections);
@@ -136,7 +143,7 @@ function measure(algorithm: Algorithm, backends: readonly Counted[]): Cost {
   return { ns: best, bytes: Math.max(...allocated) };
 }
 
-/** Each size in turn, on backends that weigh 1 to `heaviest`. */
+/** Measures each number of backends in turn. Their weights are 1 to `heaviest`. */
 function measureAll(name: string, heaviest: number): Cost[] {
   return SIZES.map((size) => {
     const algorithm = name === SCAN
@@ -178,7 +185,7 @@ function line(name: string, cells: readonly string[]): string {
   return name.padEnd(20) + cells.map((cell) => cell.padStart(14)).join("");
 }
 
-/** What a worker knows of itself: its name says what it is to measure. */
+/** The global scope of a worker: its name states what it must measure. */
 const scope = globalThis as unknown as {
   readonly name?: string;
   postMessage(message: unknown): void;

@@ -21,7 +21,7 @@ for (const { path, name, text } of GENERATED_PARTS) {
   });
 }
 
-Deno.test("withPart() puts a text between its markers, and says when they are missing", () => {
+Deno.test("withPart() puts a text between its markers, and throws if the markers are missing", () => {
   const document = "a\n<!-- x:start -->\nold\n<!-- x:end -->\nb\n";
   const changed = withPart(document, "x", "new");
   assert.match(changed, /^a\n<!-- x:start -->[^]*\nnew\n[^]*<!-- x:end -->\nb\n$/);

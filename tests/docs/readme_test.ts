@@ -1,4 +1,4 @@
-/** What the documents tell people to type, and what they say will come of it. */
+/** The commands in the documents, and the results that the documents state. */
 import assert from "node:assert/strict";
 import deno from "../../deno.json" with { type: "json" };
 import { DiagnosticsError, parseConfig } from "../../lib/config/mod.ts";
@@ -15,7 +15,7 @@ const DOCUMENTS = [
 
 const read = (file: string) => Deno.readTextFileSync(`${ROOT}${file}`);
 
-/** Everything in a document that is set as code, in blocks for a shell or in a line. */
+/** All code in a document: lines of shell blocks, and code within a paragraph. */
 function codeOf(text: string): string[] {
   const blocks = [...text.matchAll(/```sh\n([^]*?)```/g)].flatMap(([, block]) =>
     block!.split("\n").map((line) => line.trim())
@@ -26,7 +26,7 @@ function codeOf(text: string): string[] {
 
 const helps = new Map<string, ReturnType<typeof lbsim>>();
 
-/** What `lbsim COMMAND --help` prints. */
+/** The output of `lbsim COMMAND --help`. */
 function helpOf(command: string): ReturnType<typeof lbsim> {
   if (!helps.has(command)) helps.set(command, lbsim([command, "--help"]));
   return helps.get(command)!;
@@ -35,7 +35,7 @@ function helpOf(command: string): ReturnType<typeof lbsim> {
 for (const file of DOCUMENTS) {
   const code = codeOf(read(file));
 
-  Deno.test(`${file} names tasks that exist, and Deno in the version that is pinned`, () => {
+  Deno.test(`${file} names only tasks that exist, and the version of Deno in .dvmrc`, () => {
     for (const line of code) {
       const task = /\btask ([\w:]+)/.exec(line)?.[1];
       if (task !== undefined) assert.ok(task in deno.tasks, line);
@@ -44,7 +44,7 @@ for (const file of DOCUMENTS) {
     }
   });
 
-  Deno.test(`${file} names flags that exist`, async () => {
+  Deno.test(`${file} names only flags that exist`, async () => {
     for (const line of code) {
       const command = /^lbsim (\w+)/.exec(line)?.[1];
       if (command === undefined || command === "help" || command === "complete") continue;
@@ -56,7 +56,7 @@ for (const file of DOCUMENTS) {
     }
   });
 
-  Deno.test(`${file} points at files that exist`, () => {
+  Deno.test(`${file} names and links only files that exist`, () => {
     for (const [, path] of read(file).matchAll(/`((?:[\w.-]+\/)+[\w.-]*\.(?:ts|md|yaml|json))`/g)) {
       assert.ok(Deno.statSync(`${ROOT}${path}`), path);
     }
@@ -67,7 +67,7 @@ for (const file of DOCUMENTS) {
   });
 }
 
-Deno.test("CONTRIBUTING.md's three walks have five to eight steps, each with a file and what to look at", () => {
+Deno.test("CONTRIBUTING.md's three walks have five to eight steps, each with a file and names in this file", () => {
   const [, section] = /## Three walks through the code\n([^]*?)\n## /.exec(
     read("CONTRIBUTING.md"),
   )!;
@@ -112,7 +112,7 @@ Deno.test("docs/worksheets.html has a table and space for answers to each lesson
   assert.equal(sheets.match(/<p>\d+\. .*<\/p>\n<div class="line">/g)?.length, questions);
 });
 
-Deno.test("docs/config.md shows a mistake as it is shown", () => {
+Deno.test("docs/config.md shows a mistake in the words of lbsim", () => {
   const shown = /```text\n(config\.yaml:[^]*?)\n```/.exec(read("docs/config.md"))![1]!;
   try {
     parseConfig({
@@ -145,7 +145,7 @@ Deno.test("`deno task lbsim` runs lbsim without showing its flags", async () => 
   assert.doesNotMatch(new TextDecoder().decode(stderr), /--allow|--v8-flags/);
 });
 
-Deno.test("README.md's client commands do what it says", async () => {
+Deno.test("the client commands in README.md work as README.md says", async () => {
   await using backend = new RunningLbsim(["backend", "127.0.0.1:0", "--id", "B1", "--slots", "4"]);
   const line = await backend.line((text) => text.includes("listening on"));
   const address = /listening on (\S+)/.exec(line)![1]!;
@@ -161,7 +161,7 @@ Deno.test("README.md's client commands do what it says", async () => {
 const noLan = await whyNoLan();
 
 Deno.test({
-  name: `README.md's walk in five terminals works as it is written${
+  name: `README.md's walk in five terminals works as README.md says${
     noLan === undefined ? "" : ` (skipped: ${noLan})`
   }`,
   ignore: noLan !== undefined,
@@ -172,7 +172,7 @@ Deno.test({
     assert.equal(commands.length, 8);
     const shown = [...walk!.matchAll(/^ +(Hello from .*)$/gm)].map(([, line]) => line);
     const cwd = await Deno.makeTempDir();
-    // The walk's ports may be in use outside.
+    // Outside of a namespace, other programs may use the ports of the walk.
     await using lan = await Lan.create([{ name: "laptop", address: "192.168.1.20" }]);
     const on = { cwd, prefix: lan.on("laptop") };
     try {
@@ -205,7 +205,7 @@ Deno.test({
 
 for (const file of ["docs/lab.md", "docs/trust.md"]) {
   Deno.test({
-    name: `${file}'s experiment on real sockets works as it is written, for a shorter time${
+    name: `${file}'s experiment on real sockets works as ${file} says, with a shorter duration${
       noLan === undefined ? "" : ` (skipped: ${noLan})`
     }`,
     ignore: noLan !== undefined,
@@ -243,7 +243,7 @@ Deno.test("docs/lab.md's shorter lessons name scenarios, each of which tests/exa
   for (const [, path] of lessons) assert.ok(Deno.statSync(`${ROOT}${path}`).isFile, path);
 });
 
-Deno.test("docs/lab.md's lessons have objectives, prerequisites, a time, and their answers elsewhere", () => {
+Deno.test("docs/lab.md's lessons have objectives, prerequisites and a time; docs/lab-answers.md has the answers", () => {
   const lab = read("docs/lab.md");
   const answers = read("docs/lab-answers.md");
   const titles = (text: string) => [...text.matchAll(/^## (.*)$/gm)].map(([, title]) => title);

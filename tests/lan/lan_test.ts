@@ -1,6 +1,6 @@
 /**
- * The lab as it is meant to be used: one machine per role, the shipped config.yaml unchanged, `lbsim up`
- * everywhere. The machines are network namespaces.
+ * The normal use of lbsim on a LAN: one machine per role, the shipped config.yaml unchanged, `lbsim up` on every
+ * machine. The machines are network namespaces.
  */
 import assert from "node:assert/strict";
 import { loadConfig } from "../../lib/files/mod.ts";
@@ -25,10 +25,13 @@ const HOSTS = [
 const reason = await whyNoLan();
 if (reason !== undefined) console.log(`skipped: the LAN test: ${reason}`);
 
-/** What a busy machine may add to a bound: process start, timers, the log's way here. */
+/**
+ * The time that a busy machine may add to a bound: by the start of processes, by timers, and until
+ * a log line arrives here.
+ */
 const SLACK_MS = 1500;
 
-/** The log records that came after so many. */
+/** The log records after the first `since` ones. */
 function recordsSince(process: RunningLbsim, since: number): Record<string, unknown>[] {
   return process.records.slice(since);
 }
@@ -50,7 +53,7 @@ async function record(
 }
 
 Deno.test({
-  name: "a LAN of one machine per role serves, fails over and fails back, all by `lbsim up`",
+  name: "a LAN with `lbsim up` on one machine per role serves, fails over and fails back",
   ignore: reason !== undefined,
   async fn(t) {
     const config = await loadConfig(CONFIG);
@@ -83,14 +86,17 @@ Deno.test({
         assert.deepEqual(b2.records[0]!.roles, ["B2"]);
       });
 
-      await t.step("a host without a role says which addresses it looked at", async () => {
-        const { code, stderr } = await lbsim(["up", "--config", CONFIG], {
-          prefix: lan.on("client"),
-        });
-        assert.equal(code, 1);
-        assert.match(stderr, /192\.168\.1\.50/);
-        assert.match(stderr, /192\.168\.1\.10:8000/);
-      });
+      await t.step(
+        "on a host without a role, `lbsim up` fails and names the addresses that it compared",
+        async () => {
+          const { code, stderr } = await lbsim(["up", "--config", CONFIG], {
+            prefix: lan.on("client"),
+          });
+          assert.equal(code, 1);
+          assert.match(stderr, /192\.168\.1\.50/);
+          assert.match(stderr, /192\.168\.1\.10:8000/);
+        },
+      );
 
       await t.step("answers come in turn", async () => {
         const { exchanges, code } = await ask(["hi", "--count", "6", "--new-connection"]);
@@ -99,25 +105,28 @@ Deno.test({
         assert.equal(exchanges[0]!.answer, "Hello from B1: hi");
       });
 
-      await t.step("a killed backend is detected in time, and no client notices", async () => {
-        const since = lb.records.length;
-        const load = ask(["hi", "--count", "80", "--interval", "100ms", "--new-connection"]);
-        const killedAt = Date.now();
-        b2.kill("SIGKILL");
-        await b2.ended();
-        const down = await record(lb, since, "backend_down", "B2");
-        const detection = Date.parse(String(down.time)) - killedAt;
-        assert.ok(detection <= bound(fall), `detected after ${detection} ms`);
-        assert.match(String(down.reason), /refused/);
-        assert.deepEqual(down.active_servers, ["B1", "B3"]);
-        const { exchanges, code } = await load;
-        assert.equal(code, 0, "a refused connect is retried elsewhere, so no client notices");
-        assert.equal(exchanges.length, 80);
-        const after = await ask(["hi", "--count", "4", "--new-connection"]);
-        assert.ok(!answers(after.exchanges).includes("B2"));
-      });
+      await t.step(
+        "a killed backend is detected in time, and every client gets its answers",
+        async () => {
+          const since = lb.records.length;
+          const load = ask(["hi", "--count", "80", "--interval", "100ms", "--new-connection"]);
+          const killedAt = Date.now();
+          b2.kill("SIGKILL");
+          await b2.ended();
+          const down = await record(lb, since, "backend_down", "B2");
+          const detection = Date.parse(String(down.time)) - killedAt;
+          assert.ok(detection <= bound(fall), `detected after ${detection} ms`);
+          assert.match(String(down.reason), /refused/);
+          assert.deepEqual(down.active_servers, ["B1", "B3"]);
+          const { exchanges, code } = await load;
+          assert.equal(code, 0, "a refused connect is retried elsewhere, so no client notices");
+          assert.equal(exchanges.length, 80);
+          const after = await ask(["hi", "--count", "4", "--new-connection"]);
+          assert.ok(!answers(after.exchanges).includes("B2"));
+        },
+      );
 
-      await t.step("it is used again after it has come back", async () => {
+      await t.step("a backend that has returned is used again", async () => {
         const since = lb.records.length;
         const returnedAt = Date.now();
         b2 = up("B2");
@@ -152,32 +161,36 @@ Deno.test({
         },
       );
 
-      await t.step("and it is back when the cable is", async () => {
+      await t.step("a backend whose cable is plugged in again is used again", async () => {
         const since = lb.records.length;
         await lan.cable("B3", true);
         const pluggedAt = Date.now();
         const back = await record(lb, since, "backend_up", "B3");
         const failback = Date.parse(String(back.time)) - pluggedAt;
-        // The neighbour's address may first have to be found again: ARP retries once a second.
+        // The kernel may first have to find the neighbour's address again: ARP retries once a
+        // second.
         assert.ok(failback <= bound(rise) + 4000, `back after ${failback} ms`);
         const { exchanges, code } = await ask(["hi", "--count", "6", "--new-connection"]);
         assert.equal(code, 0);
         assert.deepEqual(new Set(answers(exchanges)), new Set(["B1", "B2", "B3"]));
       });
 
-      await t.step("a balancer that restarts drains, and then serves again", async () => {
-        lb.kill("SIGTERM");
-        assert.equal(await lb.ended(), 0);
-        assert.ok(lb.records.some(({ event }) => event === "stopped"));
-        const { code, stderr } = await ask(["hi"]);
-        assert.equal(code, 1);
-        assert.match(stderr + "", /^$|no answer/);
-        lb = up("lb");
-        await lb.line((line) => line.includes('"listening"'));
-        const again = await ask(["hi", "--count", "3", "--new-connection"]);
-        assert.equal(again.code, 0);
-        assert.deepEqual(answers(again.exchanges), ["B1", "B2", "B3"]);
-      });
+      await t.step(
+        "a balancer that is restarted lets its connections end, and then serves again",
+        async () => {
+          lb.kill("SIGTERM");
+          assert.equal(await lb.ended(), 0);
+          assert.ok(lb.records.some(({ event }) => event === "stopped"));
+          const { code, stderr } = await ask(["hi"]);
+          assert.equal(code, 1);
+          assert.match(stderr + "", /^$|no answer/);
+          lb = up("lb");
+          await lb.line((line) => line.includes('"listening"'));
+          const again = await ask(["hi", "--count", "3", "--new-connection"]);
+          assert.equal(again.code, 0);
+          assert.deepEqual(answers(again.exchanges), ["B1", "B2", "B3"]);
+        },
+      );
 
       await t.step(
         "with stickiness, each client keeps its backend, and returns to it",
@@ -218,7 +231,10 @@ Deno.test({
       const directory = await Deno.makeTempDir();
       const file = `${directory}/config.yaml`;
       const shipped = await Deno.readTextFile(CONFIG);
-      /** The shipped configuration with something else for these backends, and more at its end. */
+      /**
+       * The shipped configuration with other settings of these backends, and with `more` at its
+       * end.
+       */
       const edited = (backends: Record<string, string>, more: string) =>
         Object.entries(backends).reduce((text, [id, settings]) => {
           const line = new RegExp(`(\\{id: ${id}, address: [^,]+), [^}]*\\}`);
@@ -246,7 +262,7 @@ Deno.test({
           async () => {
             const [one, two] = [await ask(["hi"]), await ask(["hi"], "client2")];
             assert.deepEqual(answers([...one.exchanges, ...two.exchanges]), ["B1", "B2"]);
-            // The record of that connection may come later than its answer.
+            // The log record of the connection of `two` may come later than the answer.
             await record(lb, 0, "connection_opened", "B2");
             const since = lb.records.length;
             const open = ask(["hi", "--count", "40", "--interval", "100ms"], "client2");
@@ -268,25 +284,28 @@ Deno.test({
           assert.equal((await ask(["hi"])).code, 0);
         });
 
-        await t.step("the backup tier serves while no primary can, and hands back", async () => {
-          await reload(edited({ B1: "backup: true", B3: "weight: 2" }, ""));
-          const primaries = await ask(["hi", "--count", "4", "--new-connection"]);
-          assert.deepEqual(new Set(answers(primaries.exchanges)), new Set(["B2", "B3"]));
-          await reload(edited({ B1: "backup: true", B3: "mode: maintenance" }, ""));
-          const since = lb.records.length;
-          b2.kill("SIGKILL");
-          await b2.ended();
-          await record(lb, since, "backend_down", "B2");
-          const backup = await ask(["hi", "--count", "3", "--new-connection"]);
-          assert.deepEqual(answers(backup.exchanges), ["B1", "B1", "B1"]);
-          b2 = up("B2");
-          await record(lb, since, "backend_up", "B2");
-          const back = await ask(["hi", "--count", "3", "--new-connection"]);
-          assert.deepEqual(answers(back.exchanges), ["B2", "B2", "B2"]);
-        });
+        await t.step(
+          "the backup serves while no primary can; then the primaries serve again",
+          async () => {
+            await reload(edited({ B1: "backup: true", B3: "weight: 2" }, ""));
+            const primaries = await ask(["hi", "--count", "4", "--new-connection"]);
+            assert.deepEqual(new Set(answers(primaries.exchanges)), new Set(["B2", "B3"]));
+            await reload(edited({ B1: "backup: true", B3: "mode: maintenance" }, ""));
+            const since = lb.records.length;
+            b2.kill("SIGKILL");
+            await b2.ended();
+            await record(lb, since, "backend_down", "B2");
+            const backup = await ask(["hi", "--count", "3", "--new-connection"]);
+            assert.deepEqual(answers(backup.exchanges), ["B1", "B1", "B1"]);
+            b2 = up("B2");
+            await record(lb, since, "backend_up", "B2");
+            const back = await ask(["hi", "--count", "3", "--new-connection"]);
+            assert.deepEqual(answers(back.exchanges), ["B2", "B2", "B2"]);
+          },
+        );
 
         await t.step(
-          "a reload changes the algorithm under load, and no client notices",
+          "a reload changes the algorithm under load, and every client gets its answers",
           async () => {
             const load = ask(["hi", "--count", "60", "--interval", "50ms", "--new-connection"]);
             const other = shipped.replace("algorithm: round-robin", "algorithm: first-available");
@@ -299,7 +318,7 @@ Deno.test({
           },
         );
 
-        await t.step("the simulator makes the decisions of the recording again", async () => {
+        await t.step("`sim --replay` makes the recorded decisions again", async () => {
           lb.kill("SIGTERM");
           await lb.ended();
           const { code, stdout, stderr } = await lbsim(["sim", "--replay", recording, "--json"]);

@@ -25,23 +25,26 @@ Deno.test({
       on: (role) => lan.on(role),
     });
 
-    await t.step("clients name themselves, and a fault is detected", async () => {
-      const { code, stdout, stderr } = await lab.live({
-        duration: "4s",
-        workload: "{arrivals: {poisson: 20/s}, clients: {count: 30}, timeout: 2s}",
-        balancer: "{algorithm: source-hash}",
-        hash_placement: "fixed",
-        faults: "[{at: 1s, for: 1500ms, backend: B2, kind: hang}]",
-      }, "--json");
-      assert.equal(code, 0, stderr);
-      const { variants: [{ faults: [fault], backends }] } = JSON.parse(stdout);
-      assert.ok(fault.detection_ms.value > 0, JSON.stringify(fault));
-      assert.ok(fault.failback_ms.value > 0, JSON.stringify(fault));
-      // With one address for all clients, they would all have one backend.
-      for (const { id, done } of backends) assert.ok(done.value > 5, `${id}: ${done.value}`);
-    });
+    await t.step(
+      "clients send PROXY headers with their addresses, and a fault is detected",
+      async () => {
+        const { code, stdout, stderr } = await lab.live({
+          duration: "4s",
+          workload: "{arrivals: {poisson: 20/s}, clients: {count: 30}, timeout: 2s}",
+          balancer: "{algorithm: source-hash}",
+          hash_placement: "fixed",
+          faults: "[{at: 1s, for: 1500ms, backend: B2, kind: hang}]",
+        }, "--json");
+        assert.equal(code, 0, stderr);
+        const { variants: [{ faults: [fault], backends }] } = JSON.parse(stdout);
+        assert.ok(fault.detection_ms.value > 0, JSON.stringify(fault));
+        assert.ok(fault.failback_ms.value > 0, JSON.stringify(fault));
+        // If all clients had the same address, all of them would get the same backend.
+        for (const { id, done } of backends) assert.ok(done.value > 5, `${id}: ${done.value}`);
+      },
+    );
 
-    await t.step("every backend serves as before", () => {
+    await t.step("every backend serves as before the run", () => {
       for (const id of ["B1", "B2"]) {
         const text = lab.process(id).lines.join("\n");
         assert.match(
@@ -53,17 +56,20 @@ Deno.test({
       assert.match(lab.process("B2").lines.join("\n"), /fault hang begins[^]*fault hang ends/);
     });
 
-    await t.step("a pulled cable ends the run, which says what it could not restore", async () => {
-      await using live = await lab.startLive({
-        duration: "60s",
-        faults: "[{at: 200ms, backend: B1, kind: {slow: 2}}]",
-      });
-      await lab.process("B1").line((line) => line.includes("fault slow 2x begins"));
-      await lan.cable("B1", false);
-      assert.equal(await live.ended(), 1);
-      assert.match(live.lines.join("\n"), /not restored: B1 keeps the fault slow/);
-      assert.match(live.lines.join("\n"), /not restored: B1 continues to serve the scenario/);
-      await lab.process("B1").line((line) => line.includes("it was not asked again"));
-    });
+    await t.step(
+      "a pulled cable ends the run, and the output names the settings that were not restored",
+      async () => {
+        await using live = await lab.startLive({
+          duration: "60s",
+          faults: "[{at: 200ms, backend: B1, kind: {slow: 2}}]",
+        });
+        await lab.process("B1").line((line) => line.includes("fault slow 2x begins"));
+        await lan.cable("B1", false);
+        assert.equal(await live.ended(), 1);
+        assert.match(live.lines.join("\n"), /not restored: B1 keeps the fault slow/);
+        assert.match(live.lines.join("\n"), /not restored: B1 continues to serve the scenario/);
+        await lab.process("B1").line((line) => line.includes("it was not asked again"));
+      },
+    );
   },
 });

@@ -1,6 +1,4 @@
-/**
- * `lbsim live --network netem`, with everything but netem itself: the kernels of many test machines do not have it.
- */
+/** `lbsim live --network netem` without netem itself, because the kernels of many test machines do not have it. */
 import assert from "node:assert/strict";
 import { loadStudy } from "../../lib/files/load_study.ts";
 import { type NetemMachine, runInNamespaces, thisMachine } from "../../live/netem.ts";
@@ -11,7 +9,9 @@ import { whyNoLan } from "./network.ts";
 const reason = await whyNoLan();
 if (reason !== undefined) console.log(`skipped: netem: ${reason}`);
 
-/** This machine, as if its kernel had netem: the commands for it are only noted. */
+/**
+ * This machine, as if its kernel had netem: commands for netem are not run, but added to `noted`.
+ */
 async function withoutDelay(noted: string[]): Promise<NetemMachine> {
   const machine = await thisMachine();
   return {
@@ -74,7 +74,7 @@ service: 5ms
         "namespaces of a killed run are removed, those of another run stay",
         async () => {
           const { run } = await thisMachine();
-          // No process has such a number.
+          // No process has the number 99999999.
           const [killed, running] = ["lbsim-netem-99999999-0", `lbsim-netem-${Deno.ppid}-0`];
           for (const name of [killed, running]) await run(["netns", "add", name]);
           try {
@@ -91,7 +91,7 @@ service: 5ms
         },
       );
 
-      await t.step("the client's result is that of lbsim live", async () => {
+      await t.step("the client writes the result of lbsim live", async () => {
         await Deno.writeTextFile(file, scenario("2s"));
         const noted: string[] = [];
         const args = ["live", file, "--network", "netem", "--html", page, "--no-expect"];
@@ -109,13 +109,13 @@ service: 5ms
         const args = ["live", file, "--network", "netem", "--json"];
         const io = ioFor([], { signal });
         const running = runInNamespaces(io, study, args, await withoutDelay([]));
-        // A failure must not be lost while this waits.
+        // A failure during the wait must not count as unhandled: the test awaits it later.
         running.catch(() => {});
         await eventually(async () => (await pidsOf(CLIENTS)).length > 0, "the client runs");
         return { running };
       };
 
-      await t.step("Ctrl-C ends it, and no namespace is left", async () => {
+      await t.step("Ctrl-C ends the run, and no namespace remains", async () => {
         const stop = new AbortController();
         const { running } = await start(stop.signal);
         stop.abort();
@@ -123,12 +123,15 @@ service: 5ms
         assert.deepEqual(await namespaces(), []);
       });
 
-      await t.step("the end of the balancer is reported, and no namespace is left", async () => {
-        const { running } = await start(new AbortController().signal);
-        for (const pid of await pidsOf(BALANCER)) Deno.kill(pid, "SIGKILL");
-        await assert.rejects(running, /the balancer has ended/);
-        assert.deepEqual(await namespaces(), []);
-      });
+      await t.step(
+        "if the balancer ends, the run fails with this reason, and no namespace remains",
+        async () => {
+          const { running } = await start(new AbortController().signal);
+          for (const pid of await pidsOf(BALANCER)) Deno.kill(pid, "SIGKILL");
+          await assert.rejects(running, /the balancer has ended/);
+          assert.deepEqual(await namespaces(), []);
+        },
+      );
     } finally {
       await Deno.remove(folder, { recursive: true });
     }

@@ -8,21 +8,23 @@ export interface Host {
   readonly address: string;
 }
 
-/** Why there can be no LAN here; undefined if there can. */
+/** Why this machine cannot have the LAN; undefined if it can. */
 export async function whyNoLan(): Promise<string | undefined> {
-  if (Deno.build.os !== "linux") return "network namespaces are Linux's";
-  if (Deno.uid() !== 0) return "making network namespaces takes root";
+  if (Deno.build.os !== "linux") return "only Linux has network namespaces";
+  if (Deno.uid() !== 0) return "network namespaces need root";
   if (installed("ip") === undefined) return "`ip` is not installed (package iproute2)";
   const probe = `lbsim-probe-${Deno.pid}`;
   try {
     await ip("netns", "add", probe);
     await ip("netns", "del", probe);
   } catch (error) {
-    return `this system does not let us make network namespaces: ${(error as Error).message}`;
+    return `this system cannot make network namespaces: ${(error as Error).message}`;
   }
 }
 
-/** The LAN 192.168.1.0/24. It exists in namespaces only, and is gone when it is disposed of. */
+/**
+ * The LAN 192.168.1.0/24. It exists only in namespaces, which are removed when it is disposed of.
+ */
 export class Lan {
   readonly #tag: string;
   readonly #hosts: readonly Host[];
@@ -43,7 +45,7 @@ export class Lan {
     return lan;
   }
 
-  /** What runs a command on a host. */
+  /** The words before a command that run it on a host. */
   on(name: string): string[] {
     return ["ip", "netns", "exec", this.#namespace(name)];
   }

@@ -11,7 +11,7 @@ const OVERHEADS = {
   relayRequest: 428 * NS_PER_US,
 };
 
-/** Takes no time. */
+/** Measurements that take no time. */
 const measured: Calibrate = () =>
   Promise.resolve({
     overheads: OVERHEADS,
@@ -63,7 +63,7 @@ const CASES: readonly (readonly [what: string, before: string, after: string])[]
     "overheads: {connect: 231us, relay_connection: 697us, relay_request: 428us}}\n",
   ],
   [
-    "does not become a part of a text that ends the file",
+    "does not add the block to a text at the end of the file",
     "balancer: {backends: 3}\ntitle: |+\n  a text\n",
     "balancer: {backends: 3}\ntitle: |\n  a text\n" +
     "overheads:\n  connect: 231us\n  relay_connection: 697us\n  relay_request: 428us\n",

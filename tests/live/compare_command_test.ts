@@ -43,7 +43,7 @@ const FOREIGN: readonly (readonly [what: string, text: string, says: RegExp])[] 
   ["an empty file", "", /foreign\.json: is not JSON/],
 ];
 
-Deno.test("lbsim compare refuses what is not a result, and names the file", async () => {
+Deno.test("lbsim compare refuses a file that is not a result, and names the file", async () => {
   await withResult(async (result, directory) => {
     const foreign = `${directory}/foreign.json`;
     for (const [what, text, says] of FOREIGN) {

@@ -12,14 +12,14 @@ const STATE = {
   errors: 1,
 };
 
-Deno.test("liveLine() names what its bars and numbers are", () => {
+Deno.test("liveLine() has words for its bars and numbers", () => {
   assert.equal(
     liveLine(STATE, 100),
     "  3.2 s  in flight  B1 ███·····  3  B2 down         B3 ████████ 12  ·  1204 answered, 1 error",
   );
 });
 
-Deno.test("liveLine() shortens its bars, then leaves tallies out, where a terminal is narrow", () => {
+Deno.test("liveLine() fits into a narrow terminal: it shortens its bars, and then leaves counts out", () => {
   assert.match(liveLine(STATE, 80), /B1 ███····· {2}3 .* 12 {2}· {2}1 error$/);
   for (const columns of [20, 40, 60, 80]) {
     assert.ok(liveLine(STATE, columns).length <= columns, `${columns}`);

@@ -17,7 +17,7 @@ const GOOD: DemoSummary = {
   ...{ latency_ms: { p50: 1, p99: 1, max: 1 }, ok: true },
 };
 
-Deno.test("problemsOf() says only what happened", () => {
+Deno.test("problemsOf() returns only the problems that occurred", () => {
   assert.deepEqual(problemsOf(GOOD), []);
   assert.deepEqual(problemsOf({ ...GOOD, failback_ms: null }), ["B2 was not marked as up again"]);
   assert.deepEqual(problemsOf({ ...GOOD, detection_ms: null, client_errors: 3 }), [
@@ -35,17 +35,17 @@ Deno.test("problemsOf() says only what happened", () => {
 Deno.test("Demo waits for the failback that it announced, even if the machine is busy until its end", async () => {
   const types: string[] = [];
   const now = monotonicNow;
-  // Long enough that the crash is detected before the return, also on a busy machine.
+  // With this duration, the crash is detected before the return, also on a busy machine.
   const duration = 3000 * NS_PER_MS;
   let begun = 0;
   const report = ({ type }: DemoEvent) => {
     types.push(type);
     if (type === "started") begun = now();
-    // Until after the end, no probe and no timer can run.
+    // Keeps the thread busy until after the end of the demo, so that no probe and no timer can run.
     while (type === "returned" && now() < begun + 1.1 * duration);
   };
   const { signal } = new AbortController();
-  // With this, the summary does not wait for requests that are under way, either.
+  // With `finished`, the summary does not wait for requests that are in progress.
   const finished = () => Promise.resolve();
   const options = { algorithm: "random", duration, now, seed: 1, signal, finished } as const;
   const summary = await new Demo(options, report, () => {}).run();

@@ -1,10 +1,13 @@
-/** `lbsim live --config`: a scenario on processes that run already, by their admin APIs. */
+/**
+ * `lbsim live --config`: runs a scenario on processes that are running already, through their admin
+ * APIs.
+ */
 import assert from "node:assert/strict";
 import { loadStudy } from "../../lib/files/load_study.ts";
 import { Lan } from "../../live/lan.ts";
 import { LiveLab, type Settings } from "../support/live_lab.ts";
 
-/** What a study needs that a LAN cannot do. */
+/** Settings of a study that a LAN cannot have, and the error message. */
 const IMPOSSIBLE: readonly (readonly [what: string, settings: Settings, says: RegExp])[] = [
   ["a partition", { faults: "[{at: 1s, backend: B1, kind: partition}]" }, /partition.*cut/],
   ["a restart of the balancer", { faults: "[{at: 1s, kind: lb-restart}]" }, /cannot restart it/],
@@ -37,14 +40,14 @@ const IMPOSSIBLE: readonly (readonly [what: string, settings: Settings, says: Re
   ],
 ];
 
-/** Checks the lab for a scenario. */
+/** Checks whether the lab can run a scenario. */
 async function open(lab: LiveLab, settings: Settings = {}, file = lab.config): Promise<void> {
   const { signal } = new AbortController();
   const study = await loadStudy(await lab.scenario(settings), ["replications=1"]);
   await Lan.open({ file, signal, hurry: signal, warn: () => {} }, study);
 }
 
-Deno.test("lbsim live --config drives the balancer and the backends of a LAN by their admin APIs", async (t) => {
+Deno.test("lbsim live --config runs a scenario on a LAN through the admin APIs of the balancer and the backends", async (t) => {
   await using lab = await LiveLab.start();
 
   for (const [what, settings, says] of IMPOSSIBLE) {
@@ -84,7 +87,7 @@ Deno.test("lbsim live --config drives the balancer and the backends of a LAN by 
     },
   );
 
-  await t.step("a run has the result of lbsim live, and everything is put back", async () => {
+  await t.step("a run prints the result of lbsim live, and restores all settings", async () => {
     const { code, stdout, stderr } = await lab.live({
       faults: "[{at: 1s, for: 1s, backend: B2, kind: crash}, " +
         "{at: 2200ms, for: 400ms, backend: B1, kind: drain}]",
@@ -106,7 +109,7 @@ Deno.test("lbsim live --config drives the balancer and the backends of a LAN by 
     assert.deepEqual(modes.map(({ mode }) => mode), ["drain", "ready"]);
   });
 
-  await t.step("Ctrl-C ends a run, and everything is put back", async () => {
+  await t.step("Ctrl-C ends a run, which restores all settings", async () => {
     const served = lab.process("B2").lines.length;
     await using live = await lab.startLive({
       duration: "60s",
@@ -124,7 +127,7 @@ Deno.test("lbsim live --config drives the balancer and the backends of a LAN by 
   });
 
   await t.step(
-    "a balancer that is restarted ends the run, and the backends serve as before",
+    "a restart of the balancer ends the run, and the backends serve as before",
     async () => {
       await using live = await lab.startLive({
         duration: "60s",
@@ -144,20 +147,23 @@ Deno.test("lbsim live --config drives the balancer and the backends of a LAN by 
     },
   );
 
-  await t.step("a backend that is gone is named, before a run and in its middle", async () => {
-    await using live = await lab.startLive({ duration: "3s" });
-    const b2 = lab.process("B2");
-    const scenarios = () =>
-      b2.lines.filter((line) => line.includes("serves the requests of")).length;
-    const before = scenarios();
-    await b2.line(() => scenarios() > before);
-    b2.kill("SIGKILL");
-    await b2.ended();
-    assert.equal(await live.ended(), 1);
-    const text = live.lines.join("\n");
-    assert.match(text, /not restored: B2 continues to serve the scenario/);
-    assert.match(text, /no backend answers at/);
-    await assert.rejects(open(lab), /no backend answers at/);
-    assert.equal((await lab.api("B1", "GET", "/api/service")).service, null);
-  });
+  await t.step(
+    "a backend that does not answer is named, before a run and during a run",
+    async () => {
+      await using live = await lab.startLive({ duration: "3s" });
+      const b2 = lab.process("B2");
+      const scenarios = () =>
+        b2.lines.filter((line) => line.includes("serves the requests of")).length;
+      const before = scenarios();
+      await b2.line(() => scenarios() > before);
+      b2.kill("SIGKILL");
+      await b2.ended();
+      assert.equal(await live.ended(), 1);
+      const text = live.lines.join("\n");
+      assert.match(text, /not restored: B2 continues to serve the scenario/);
+      assert.match(text, /no backend answers at/);
+      await assert.rejects(open(lab), /no backend answers at/);
+      assert.equal((await lab.api("B1", "GET", "/api/service")).service, null);
+    },
+  );
 });

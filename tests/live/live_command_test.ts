@@ -12,7 +12,10 @@ service: 1ms
 compare: {balancer.algorithm: [round-robin, random]}
 `;
 
-/** Runs `lbsim live` until its progress says what ends it. */
+/**
+ * Runs `lbsim live`, and interrupts it when its progress line matches `until`, or at once if there
+ * is none.
+ */
 async function stopped(until: RegExp | undefined, ...args: string[]) {
   const stopping = new AbortController();
   const out: string[] = [];
@@ -38,7 +41,7 @@ async function stopped(until: RegExp | undefined, ...args: string[]) {
   return { out: out.join("\n"), err: err.join("\n"), code };
 }
 
-Deno.test("lbsim live shows what was measured when Ctrl-C ends it, with exit code 130", async () => {
+Deno.test("lbsim live shows the measurements so far when Ctrl-C ends it, with exit code 130", async () => {
   const { out, err, code } = await stopped(/round-robin: [1-9]\d* requests done/);
   assert.equal(code, 130);
   assert.match(out, /^round-robin +[\d.]/m);
@@ -46,7 +49,7 @@ Deno.test("lbsim live shows what was measured when Ctrl-C ends it, with exit cod
   assert.match(err, /the result is what was measured until then/);
 });
 
-Deno.test("lbsim live --json says that Ctrl-C ended it", async () => {
+Deno.test("lbsim live --json states that the run was interrupted", async () => {
   const { out, code } = await stopped(/round-robin: [1-9]\d* requests done/, "--json");
   assert.equal(code, 130);
   const { interrupted, variants } = JSON.parse(out);

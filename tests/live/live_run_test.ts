@@ -27,7 +27,7 @@ async function inBothWorlds(text: string, series = false) {
   return { result, simulated };
 }
 
-Deno.test("runLive() does the work that simulate() does with the same seed", async () => {
+Deno.test("runLive() serves the same requests with the same work as simulate() with the same seed", async () => {
   const { result, simulated } = await inBothWorlds(SMALL, true);
   assert.deepEqual(
     result.backends.map(({ done }) => done),
@@ -39,7 +39,7 @@ Deno.test("runLive() does the work that simulate() does with the same seed", asy
   assert.equal(result.series!.backends.length, 3);
 });
 
-Deno.test("runLive() ends at once when it is aborted, with what was measured until then", async () => {
+Deno.test("runLive() ends at once when it is aborted, with the measurements so far", async () => {
   const text =
     `${SMALL}faults: [{at: 0s, backend: B1, kind: {slow: 2}}, {at: 1900ms, backend: B1, kind: hang}]`;
   const scenario = studyFrom(text).variants[0]!.scenario as ReadyScenario;
@@ -71,7 +71,7 @@ for (const [what, text, says] of IMPOSSIBLE) {
 }
 
 for (const abandoned of ["serve", "drop"]) {
-  Deno.test(`runLive() does what servers.abandoned says: ${abandoned}`, async () => {
+  Deno.test(`runLive() follows servers.abandoned: ${abandoned}`, async () => {
     const scenario = studyFrom(`
 balancer: {backends: 1, algorithm: round-robin, health_check: {type: none}}
 duration: 2s
@@ -88,7 +88,7 @@ servers: {default: {abandoned: ${abandoned}}}
   });
 }
 
-/** What a fault of B2 during the whole run does to it, and to the requests. */
+/** For each kind of fault of B2: its effect on B2 and on the requests. */
 const FAULTS: readonly (readonly [kind: string, effect: (result: ReplicationResult) => void])[] = [
   ["partition", ({ backends }) => assert.ok(backends[1]!.downs > 0, "probes do not come through")],
   ["pause", ({ backends }) => {
@@ -130,7 +130,7 @@ service: 5ms
 `;
 
 for (const [kind, effect] of FAULTS) {
-  Deno.test(`runLive() lets a fault act on the sockets of its backend: ${kind}`, async () => {
+  Deno.test(`runLive() applies a fault to the sockets of its backend: ${kind}`, async () => {
     const text = `${FAULTY}faults: [{at: 100ms, backend: B2, kind: ${kind}}]`;
     const scenario = studyFrom(text).variants[0]!.scenario as ReadyScenario;
     const { signal } = new AbortController();
@@ -138,7 +138,7 @@ for (const [kind, effect] of FAULTS) {
   });
 }
 
-Deno.test("runLive() restarts a balancer: it accepts no clients meanwhile, and later it does", async () => {
+Deno.test("runLive() restarts a balancer, which accepts no clients during the restart, and accepts them again afterwards", async () => {
   const text = `${FAULTY}faults: [{at: 500ms, for: 500ms, load_balancer: 1, kind: lb-restart}]`;
   const scenario = studyFrom(text).variants[0]!.scenario as ReadyScenario;
   const ended: number[] = [];
@@ -161,7 +161,8 @@ network: {client_latency: 5ms, backend_latency: 3ms}
 workload: {arrivals: {deterministic: 10/s}, requests_per_connection: 2}
 service: 1ms
 `);
-  // First three messages and the answer at either side, then one message and the answer.
+  // The shortest sojourn is that of a later request: one message in each direction on both links,
+  // and the work of 1 ms.
   assert.equal(simulated.sojourn.min, (2 * (5 + 3) + 1) * NS_PER_MS);
   assert.ok(result.sojourn.min! >= simulated.sojourn.min! - NS_PER_MS, `${result.sojourn.min}`);
   assert.ok(result.sojourn.sum >= simulated.sojourn.sum - NS_PER_MS, `${result.sojourn.sum}`);

@@ -16,7 +16,7 @@ import { studyFrom } from "../sim/study.ts";
 const NONE = { kind: "deterministic", value: 0 } as const;
 const MS = { kind: "deterministic", value: NS_PER_MS } as const;
 
-Deno.test("planNetem() gives every machine a namespace, and both ends of each link the latency", () => {
+Deno.test("planNetem() gives every machine a namespace, and adds the latency at both ends of each link", () => {
   const { commands, namespaces, clients, balancer, backends } = planNetem("t", ["B1", "B2"], {
     clientLatency: MS,
     backendLatency: { kind: "uniform", min: NS_PER_MS, max: 3 * NS_PER_MS },
@@ -51,14 +51,14 @@ Deno.test("planNetem() adds no queueing discipline where there is no latency", (
   assert.ok(!commands.some((command) => command.includes("tc")));
 });
 
-Deno.test("netemOf() refuses laws that netem does not have, and names what it has", () => {
+Deno.test("netemOf() refuses laws that netem does not have, and names the laws that it has", () => {
   assert.throws(
     () => netemOf("client_latency", { kind: "exponential", mean: NS_PER_MS }),
     /`network\.client_latency` is exponential, and netem has a fixed latency or a uniform one/,
   );
 });
 
-/** A machine that can do everything. */
+/** A machine on which everything works. */
 function machine(changes: Partial<NetemMachine> = {}): NetemMachine {
   return {
     ...{ os: "linux", uid: 0, ip: "/usr/sbin/ip", mayRunIp: true },
@@ -101,7 +101,7 @@ const REFUSED: readonly (readonly [what: string, machine: NetemMachine, says: Re
 ];
 
 for (const [what, one, says] of REFUSED) {
-  Deno.test(`requireNetem() refuses ${what}, and says what to use instead`, async () => {
+  Deno.test(`requireNetem() refuses ${what}, and names the alternative`, async () => {
     await assert.rejects(
       requireNetem(one),
       (error: Error & { hint?: string; exitCode?: number }) => {
@@ -119,7 +119,7 @@ Deno.test("requireNetem() removes the namespace in which it tries netem", async 
   assert.match(done.at(-1)!, /^netns del lbsim-netem-\d+-probe$/);
 });
 
-Deno.test("Namespaces removes what was made when a command fails", async () => {
+Deno.test("Namespaces.make() removes the namespaces that it has made if a command fails", async () => {
   const plan = planNetem("t", ["B1"], { clientLatency: MS, backendLatency: NONE });
   const present = new Set<string>();
   const run = (command: readonly string[]) => {
@@ -177,7 +177,7 @@ const USAGE: readonly (readonly [flags: readonly string[], says: RegExp])[] = [
   [["--network", "netm"], /unknown --network "netm"\n.*did you mean "netem"/],
 ];
 
-Deno.test("lbsim live has no permission to make a network, and refuses options without effect", async () => {
+Deno.test("lbsim live refuses --network netem without permission for it, and options that have no effect", async () => {
   const file = new URL("../../examples/crash-and-return.yaml", import.meta.url).pathname;
   for (const [flags, says] of USAGE) {
     const { code, stdout, stderr } = await lbsim(["live", file, ...flags]);

@@ -1,12 +1,12 @@
 /**
  * The small scenarios of `deno task parity`, in both worlds with the same seed. A machine that runs tests is noisy, so
- * the bounds of times are wide here; decisions and errors have none. docs/parity.md has the narrow bounds.
+ * the bounds of times are wide here; decisions and errors must be the same. docs/parity.md has the narrow bounds.
  */
 import assert from "node:assert/strict";
 import { compareWorlds, shareGap } from "../parity/worlds/parity.ts";
 import { PARITY_SCENARIOS } from "../parity/worlds/scenarios.ts";
 
-/** What another process may take from this one, at each of several hundred requests. */
+/** Wide bounds, because other processes may delay each of several hundred requests. */
 const NOISY = { meanShare: 2, meanMs: 100, p99Share: 10, p99Ms: 2000, share: 0.01 };
 
 for (const scenario of PARITY_SCENARIOS.filter(({ small }) => small)) {
@@ -17,7 +17,7 @@ for (const scenario of PARITY_SCENARIOS.filter(({ small }) => small)) {
       set: hasFault ? [...set, "faults=[{at: 1s, for: 1500ms, backend: B2, kind: crash}]"] : set,
     });
     const { simulated, live } = gap;
-    // After a fault, the moment of each probe decides who is picked, and it is not the same in both.
+    // After a fault, the picks depend on the exact times of probes, which differ between the two worlds.
     if (!hasFault) {
       assert.ok(shareGap(simulated, live) < 0.01, "the same requests went to the same backends");
       assert.equal(live.errors, simulated.errors);

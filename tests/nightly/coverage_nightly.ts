@@ -1,6 +1,7 @@
 /**
- * Whether intervals, comparisons and `precision` keep their promise, with the real simulator:
- * `deno task test:nightly`. Each test is of 100 studies and more, of which the truth is known.
+ * Whether intervals, comparisons and `precision` are right in 95 % of studies, with the real
+ * simulator: `deno task test:nightly`. Each test runs at least 100 studies, whose true values are
+ * known.
  */
 import assert from "node:assert/strict";
 import type { StudyReport } from "../../lib/report/types.ts";
@@ -23,7 +24,10 @@ async function studies(text: string, set: readonly string[] = []): Promise<Summa
   return summaries;
 }
 
-/** Asserts that intervals cover the truth in 95 % of studies, but for what chance does once in 30,000. */
+/**
+ * Asserts that the intervals contain the true value in at least 95 % of studies. The bound is lower by as much as
+ * chance explains in one of 30,000 cases.
+ */
 function assertCovers(
   what: string,
   intervals: readonly StudyReport["paired"][number]["difference"][],
@@ -43,7 +47,7 @@ service: {exponential: {mean: ${SERVICE}ms}}
 const RANDOM = mmc(1, 0.7, 1);
 const TURNS = roundRobin(2, 0.7);
 
-Deno.test("summarise() covers mean, p99 and their differences in 95 % of studies", async () => {
+Deno.test("summarise(): the intervals of mean, p99 and their differences contain the true values in 95 % of studies", async () => {
   const summaries = await studies(`${TWO}
 duration: 32s
 compare: {balancer.algorithm: [random, round-robin]}
@@ -75,7 +79,7 @@ for (
     ["p99_ms", "15%", SERVICE * RANDOM.quantile(0.99)],
   ] as const
 ) {
-  Deno.test(`summarise() covers ${metric} in 95 % of studies that stop when it is precise`, async () => {
+  Deno.test(`summarise(): the interval of ${metric} contains the true value in 95 % of studies with `precision``, async () => {
     const summaries = await studies(TWO, [
       ...["balancer.algorithm=random", "duration=20s"],
       `precision={metric: ${metric}, relative: ${relative}, max_replications: 200}`,
@@ -88,7 +92,7 @@ for (
   });
 }
 
-Deno.test("summarise() of M/M/1 at 90 % load warns in the default minute, and covers when it does not", async () => {
+Deno.test("summarise() of M/M/1 at 90 % load warns with the default duration; with a longer one, it does not warn, and its intervals contain the true values", async () => {
   const text = `
 balancer: {backends: 1, health_check: {type: none}}
 workload: {arrivals: {poisson: {load: 90%}}}
@@ -107,7 +111,7 @@ service: {exponential: {mean: ${SERVICE}ms}}
   assertCovers("p99 at 90 % load", sojourns.map(({ p99 }) => p99), SERVICE * truth.quantile(0.99));
 });
 
-Deno.test("summarise() lets one of eleven identical variants win in at most 5 % of studies", async () => {
+Deno.test("summarise() finds a winner among eleven identical variants in at most 5 % of studies", async () => {
   const summaries = await studies(`
 balancer: {backends: 6, algorithm: random, health_check: {type: none}}
 duration: 15s

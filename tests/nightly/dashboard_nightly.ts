@@ -1,6 +1,6 @@
 /**
- * A balancer under load with its dashboard open, for an hour: its memory and its descriptors stay flat, and so does
- * the memory of the page. LBSIM_SOAK_MINUTES=5 sets another length. Linux; the page needs Chromium.
+ * A balancer under load with its dashboard open, for an hour: its memory and the number of its descriptors do not grow,
+ * nor does the memory of the page. LBSIM_SOAK_MINUTES=5 sets another length. Linux; the page needs Chromium.
  */
 import assert from "node:assert/strict";
 import { browserTest, closeBrowser, hasNoBrowser, withPage } from "../web/browser.ts";
@@ -9,10 +9,13 @@ import { echo, TestServer } from "../support/sockets.ts";
 import { LiveSource } from "../../web/dashboard/live_source.ts";
 
 const MINUTES = Number(Deno.env.get("LBSIM_SOAK_MINUTES") ?? "60");
-/** The first third is the warm-up: code is compiled, and buffers and caches grow. Then come two to compare. */
+/**
+ * The first third is the warm-up: code is compiled, and buffers and caches grow. Then the second and the last third are
+ * compared.
+ */
 const SAMPLES_PER_THIRD = 20;
 const SAMPLE_MS = MINUTES * 60_000 / (3 * SAMPLES_PER_THIRD);
-/** Clients that connect, ask once and close, each in turn. The load is as much as the machine gives them. */
+/** Clients that connect, send one request and close, again and again. They are as fast as the machine allows. */
 const CLIENTS = 8;
 const PAUSE_MS = 5;
 
@@ -31,7 +34,7 @@ async function outputOf(command: string, ...args: string[]): Promise<string> {
   return new TextDecoder().decode(stdout);
 }
 
-/** What the balancer's process uses. */
+/** The memory and the descriptors of the balancer's process. */
 async function processSample({ pid }: RunningLbsim): Promise<Sample> {
   const [status, descriptors] = await Promise.all([
     outputOf("cat", `/proc/${pid}/status`),
@@ -78,7 +81,10 @@ function assertFlat(samples: readonly Sample[]): void {
   }
 }
 
-/** Runs a balancer under load. `watch` opens a dashboard, and gives a function that measures it. */
+/**
+ * Runs a balancer under load. `watch` opens a dashboard, and passes a function that measures it to
+ * `sampled`.
+ */
 async function soak(
   watch: (url: string, sampled: (measure: () => Promise<Sample>) => Promise<void>) => Promise<void>,
 ): Promise<void> {

@@ -1,4 +1,6 @@
-/** Numbers of queueing theory that take minutes to show: `deno task test:nightly`. */
+/**
+ * Compares the simulator with queueing theory where this takes minutes: `deno task test:nightly`.
+ */
 import assert from "node:assert/strict";
 import { NS_PER_S } from "../../lib/base/mod.ts";
 import { manyServersSojourn, shortestOf } from "../../sim/theory/shortest_queue.ts";
@@ -52,7 +54,7 @@ testOracles([
 ]);
 
 for (const load of [0.5, 0.8]) {
-  Deno.test(`simulate() of power-of-two comes close to infinitely many servers at ρ = ${load}`, () => {
+  Deno.test(`simulate() of power-of-two over 1000 servers is close to the limit of infinitely many servers at ρ = ${load}`, () => {
     const limit = manyServersSojourn(2, load);
     const mean = (n: number, connections: number) => {
       const results = replicate({
@@ -69,7 +71,7 @@ for (const load of [0.5, 0.8]) {
   });
 }
 
-Deno.test("simulate() flaps as rarely as one bad probe in ten makes it", () => {
+Deno.test("simulate() marks a backend as down as rarely as theory says, if one of ten probes fails by chance", () => {
   const results = replicate({
     n: 1,
     arrivals: { kind: "poisson", rate: 0.0001 },

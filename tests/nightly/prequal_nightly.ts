@@ -1,4 +1,4 @@
-/** Prequal beside power-of-two over the whole grid. */
+/** Compares Prequal with power-of-two for many numbers of backends and loads. */
 import { testAntagonists, testPrequal } from "../sim/prequal.ts";
 
 for (const n of [10, 20, 100]) {

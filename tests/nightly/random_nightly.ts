@@ -1,4 +1,4 @@
-/** What tests/sim/random_test.ts does to 500 scenarios, to ten thousand. */
+/** The same as tests/sim/random_test.ts, with ten thousand scenarios instead of 500. */
 import { checkRandomScenarios } from "../sim/random_scenarios.ts";
 
 Deno.test("simulate() keeps every invariant in ten thousand random scenarios", async () => {

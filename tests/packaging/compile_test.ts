@@ -5,7 +5,7 @@ import deno from "../../deno.json" with { type: "json" };
 
 const ROOT = `${import.meta.dirname}/../../`;
 
-Deno.test("permissionFlags() is least privilege: the same as the permission set, and no more", () => {
+Deno.test("permissionFlags() grants exactly the permissions of deno.json's permission set", () => {
   const { net, read, write, env, sys, run } = deno.permissions.default;
   assert.deepEqual([net, read, write], [true, true, ["/"]]);
   assert.deepEqual(
@@ -26,11 +26,11 @@ Deno.test("no build ever asks for a permission", () => {
   assert.ok(compileArgs("x86_64-unknown-linux-gnu", "lbsim").includes("--no-prompt"));
 });
 
-Deno.test("what `deno compile` embeds is the bundled program and nothing else", async () => {
+Deno.test("`deno compile` embeds only the bundled program", async () => {
   const directory = await Deno.makeTempDir();
   try {
-    // Deno itself stands in for its compile runtime: the result would not run, but what is embedded, and
-    // the list of it, are the same.
+    // Deno itself replaces its compile runtime. The result would not run, but the embedded files and their list are the
+    // same.
     const { success, stderr } = await new Deno.Command(Deno.execPath(), {
       args: compileArgs("x86_64-unknown-linux-gnu", `${directory}/lbsim`),
       cwd: ROOT,
@@ -43,7 +43,8 @@ Deno.test("what `deno compile` embeds is the bundled program and nothing else", 
     assert.equal(files.length, 1, `one file and no node_modules, tests or sources:\n${list}`);
     const [, name, size, unit] = files[0]!;
     assert.match(name!, /bundle.*\.mjs$/);
-    // As it is written, and not minified, it is 7.0 MB, of which the pages are 0.9; the packages whole would be 60.
+    // The bundle is 7.0 MB, because it is not minified. 0.9 MB of it are the pages. The complete packages would be 60
+    // MB.
     const megabytes = Number(size) / (unit === "M" ? 1 : 1000);
     assert.ok(megabytes < 9, `${size} ${unit}B`);
   } finally {
@@ -51,7 +52,7 @@ Deno.test("what `deno compile` embeds is the bundled program and nothing else", 
   }
 });
 
-Deno.test("explain() names the ways out when the runtime cannot be downloaded, in one line", () => {
+Deno.test("explain() names the remedies in one line if the runtime cannot be downloaded", () => {
   const line = explain(
     "x86_64-apple-darwin",
     "error: error sending request for url …\n  dns error",
@@ -62,7 +63,7 @@ Deno.test("explain() names the ways out when the runtime cannot be downloaded, i
   assert.equal(explain("x86_64-apple-darwin", "TS2322: no"), "TS2322: no");
 });
 
-Deno.test("checksums() writes what sha256sum reads", async () => {
+Deno.test("checksums() returns lines that sha256sum can check", async () => {
   const directory = await Deno.makeTempDir();
   try {
     await Deno.writeTextFile(`${directory}/a`, "abc");

@@ -3,7 +3,7 @@ import { runFlags } from "../../packaging/flags.ts";
 
 const ROOT = `${import.meta.dirname}/../../`;
 
-Deno.test("deno task install installs a command that runs anywhere, with the flags of the task", async () => {
+Deno.test("deno task install installs a command that runs in any directory, with the flags of the task", async () => {
   const root = await Deno.makeTempDir();
   try {
     const env = { DENO_INSTALL_ROOT: root, DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" };

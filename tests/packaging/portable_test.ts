@@ -4,7 +4,7 @@ import { smoke } from "../../packaging/smoke.ts";
 
 const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
-/** A user that is not this one. */
+/** The id of another user. */
 const OTHER = 12345;
 
 /** The executable, and a directory for each attempt to run it. */
@@ -46,7 +46,7 @@ class Portable implements AsyncDisposable {
     return path;
   }
 
-  /** The name of the directory that it unpacks into. */
+  /** The name of the directory into which the executable unpacks its files. */
   async unpacked(): Promise<string> {
     const HOME = await this.place();
     assert.equal((await this.run(["--version"], { HOME })).code, 0);
@@ -54,7 +54,7 @@ class Portable implements AsyncDisposable {
   }
 }
 
-/** What would be run if it were trusted. */
+/** Puts files into a directory that the executable would run if it trusted the directory. */
 async function plant(directory: string, owner?: number): Promise<void> {
   await Deno.mkdir(directory, { recursive: true });
   await Deno.writeTextFile(`${directory}/deno`, "#!/bin/sh\necho planted\n", { mode: 0o755 });
@@ -82,7 +82,7 @@ Deno.test({
     await buildPortable(portable.file);
     const HOME = await portable.place();
 
-    await t.step("two first starts at once both work", async () => {
+    await t.step("two first starts at the same time both work", async () => {
       const outcomes = await Promise.all([1, 2].map(() => portable.run(["--version"], { HOME })));
       for (const { code, stdout, stderr } of outcomes) {
         assert.equal(code, 0, stderr);
@@ -92,15 +92,15 @@ Deno.test({
       assert.equal(names.length, 1, `${names}`);
     });
 
-    await t.step("a check, and a line to a backend and back", () => smoke([portable.file]));
+    await t.step("a check works, and a backend sends a line back", () => smoke([portable.file]));
 
-    await t.step("exit codes and messages are lbsim's own", async () => {
+    await t.step("exit codes and messages are those of lbsim", async () => {
       const { code, stderr } = await portable.run(["lbb"], { HOME });
       assert.equal(code, 2);
       assert.match(stderr, /did you mean lb\?/);
     });
 
-    await t.step("signals reach it", async () => {
+    await t.step("signals reach lbsim", async () => {
       const process = portable.command(["backend", "127.0.0.1:0"], { HOME }).spawn();
       const reader = process.stdout.getReader();
       await reader.read();
@@ -115,12 +115,12 @@ Deno.test({
 });
 
 Deno.test({
-  name: "packPortable() makes a file that runs nothing which another user could have put there",
+  name: "packPortable() makes a file that runs no program which another user could have written",
   ignore: Deno.build.os === "windows",
   async fn(t) {
     await using portable = new Portable(await Deno.makeTempDir());
     const isRoot = Deno.uid() === 0;
-    // What is unpacked stands in for Deno, so that a start takes no time.
+    // A script replaces Deno, so that a start takes no time.
     const stub = await portable.place();
     await Deno.writeTextFile(`${stub}/deno`, "#!/bin/sh\necho 1.2.3\n", { mode: 0o755 });
     await Deno.writeTextFile(`${stub}/lbsim.js`, "x".repeat(2_000_000));
@@ -128,21 +128,24 @@ Deno.test({
     await packPortable(stub, portable.file);
     const name = await portable.unpacked();
 
-    await t.step("without a home it uses a directory of its own under TMPDIR", async () => {
-      const TMPDIR = await portable.place();
-      await Deno.chmod(TMPDIR, 0o1777);
-      const { code, stdout, stderr } = await portable.run(["--version"], { TMPDIR });
-      assert.equal(code, 0, stderr);
-      assert.match(stdout, VERSION);
-      const info = await Deno.lstat(`${TMPDIR}/lbsim-${Deno.uid()}`);
-      assert.deepEqual([info.isDirectory, info.mode! & 0o777, info.uid], [
-        true,
-        0o700,
-        Deno.uid(),
-      ]);
-    });
+    await t.step(
+      "without a home, the executable uses a directory of its own below TMPDIR",
+      async () => {
+        const TMPDIR = await portable.place();
+        await Deno.chmod(TMPDIR, 0o1777);
+        const { code, stdout, stderr } = await portable.run(["--version"], { TMPDIR });
+        assert.equal(code, 0, stderr);
+        assert.match(stdout, VERSION);
+        const info = await Deno.lstat(`${TMPDIR}/lbsim-${Deno.uid()}`);
+        assert.deepEqual([info.isDirectory, info.mode! & 0o777, info.uid], [
+          true,
+          0o700,
+          Deno.uid(),
+        ]);
+      },
+    );
 
-    await t.step("a home that does not exist is not made", async () => {
+    await t.step("a home that does not exist is not created", async () => {
       const [place, TMPDIR] = [await portable.place(), await portable.place()];
       const HOME = `${place}/nonexistent`;
       const { code, stderr } = await portable.run(["--version"], { HOME, TMPDIR });
@@ -153,7 +156,7 @@ Deno.test({
       ]);
     });
 
-    await t.step("what it unpacks belongs to the user that runs it", async () => {
+    await t.step("the unpacked files belong to the user that runs the executable", async () => {
       const HOME = await portable.place();
       await portable.run(["--version"], { HOME });
       const files = await filesIn(`${HOME}/.cache/lbsim/${name}`);
@@ -161,7 +164,7 @@ Deno.test({
       for (const file of files) assert.equal((await Deno.lstat(file)).uid, Deno.uid(), file);
     });
 
-    /** Caches in which others could put files, made at a path. They are not used. */
+    /** Caches in which other users could put files. The executable must not use them. */
     const UNSAFE: readonly [string, (cache: string) => Promise<unknown>][] = [
       ["that all users can write to", async (cache) => {
         await plant(`${cache}/lbsim/${name}`);
@@ -192,7 +195,7 @@ Deno.test({
         await Deno.chmod(cache, 0o777);
         return "/inner";
       }],
-      ["that cannot be made where all users can write", async (cache) => {
+      ["that does not exist yet, below a directory that all users can write to", async (cache) => {
         await Deno.chmod(cache, 0o777);
         return "/a/b";
       }],
@@ -218,7 +221,7 @@ Deno.test({
       ] as [string, (cache: string) => Promise<unknown>][],
     ];
     for (const [what, make] of UNSAFE) {
-      await t.step(`it does not use a cache ${what}`, async () => {
+      await t.step(`the executable does not use a cache ${what}`, async () => {
         const cache = await portable.place();
         const below = await make(cache);
         const before = await filesIn(cache);
@@ -235,15 +238,18 @@ Deno.test({
       });
     }
 
-    await t.step("it uses its own part of a cache that is shared and sticky", async () => {
-      const XDG_CACHE_HOME = await portable.place();
-      await Deno.chmod(XDG_CACHE_HOME, 0o1777);
-      const { stdout } = await portable.run(["--version"], { XDG_CACHE_HOME });
-      assert.match(stdout, VERSION);
-      assert.ok((await filesIn(`${XDG_CACHE_HOME}/lbsim/${name}`)).length > 0);
-    });
+    await t.step(
+      "the executable uses a directory of its own in a cache that is shared and sticky",
+      async () => {
+        const XDG_CACHE_HOME = await portable.place();
+        await Deno.chmod(XDG_CACHE_HOME, 0o1777);
+        const { stdout } = await portable.run(["--version"], { XDG_CACHE_HOME });
+        assert.match(stdout, VERSION);
+        assert.ok((await filesIn(`${XDG_CACHE_HOME}/lbsim/${name}`)).length > 0);
+      },
+    );
 
-    /** What can be wrong with files unpacked earlier, in a cache that is safe now. */
+    /** Faults of files that were unpacked earlier, in a cache that is safe now. */
     const SPOILT: readonly [string, (home: string) => Promise<unknown>][] = [
       ["lacks a file", (home) => Deno.remove(`${home}/lbsim.js`)],
       ["can be written to by others", (home) => Deno.chmod(`${home}/deno`, 0o777)],
@@ -260,30 +266,33 @@ Deno.test({
         await Deno.symlink(`${home}.real`, home);
       }],
       ...!isRoot ? [] : [
-        ["is another user's", (home: string) => Deno.chown(`${home}/deno`, OTHER, OTHER)],
+        ["has a file of another user", (home: string) => Deno.chown(`${home}/deno`, OTHER, OTHER)],
       ] as [string, (home: string) => Promise<unknown>][],
     ];
     for (const [what, spoil] of SPOILT) {
-      await t.step(`it unpacks anew what ${what}`, async () => {
-        const HOME = await portable.place();
-        assert.equal((await portable.run(["--version"], { HOME })).code, 0);
-        const home = `${HOME}/.cache/lbsim/${name}`;
-        await spoil(home);
-        const { code, stdout, stderr } = await portable.run(["--version"], { HOME });
-        assert.equal(code, 0, stderr);
-        assert.match(stdout, VERSION);
-        for (const file of [home, `${home}/deno`, `${home}/lbsim.js`]) {
-          const info = await Deno.lstat(file);
-          assert.ok(
-            !info.isSymlink && info.uid === Deno.uid() && (info.mode! & 0o022) === 0,
-            file,
-          );
-        }
-      });
+      await t.step(
+        `the executable unpacks its files again if the old directory ${what}`,
+        async () => {
+          const HOME = await portable.place();
+          assert.equal((await portable.run(["--version"], { HOME })).code, 0);
+          const home = `${HOME}/.cache/lbsim/${name}`;
+          await spoil(home);
+          const { code, stdout, stderr } = await portable.run(["--version"], { HOME });
+          assert.equal(code, 0, stderr);
+          assert.match(stdout, VERSION);
+          for (const file of [home, `${home}/deno`, `${home}/lbsim.js`]) {
+            const info = await Deno.lstat(file);
+            assert.ok(
+              !info.isSymlink && info.uid === Deno.uid() && (info.mode! & 0o022) === 0,
+              file,
+            );
+          }
+        },
+      );
     }
 
     await t.step(
-      "it says in a sentence that it could not unpack, and leaves nothing",
+      "if the executable cannot unpack, it prints one sentence and leaves no files",
       async () => {
         const HOME = await portable.place();
         const { code, stderr } = await new Deno.Command("sh", {
@@ -297,10 +306,10 @@ Deno.test({
       },
     );
 
-    await t.step("it says in a sentence that a cache is mounted noexec", async () => {
+    await t.step("if a cache is mounted noexec, the executable prints one sentence", async () => {
       const HOME = await portable.place();
       const bin = await portable.place();
-      // To the shell it looks the same: a file that is there and cannot be run.
+      // For the shell, this looks the same as noexec: a file that exists and cannot be run.
       await Deno.writeTextFile(
         `${bin}/tar`,
         '#!/bin/sh\n/usr/bin/env PATH=/usr/bin:/bin tar "$@" && chmod 600 "$4/deno"\n',
@@ -316,13 +325,19 @@ Deno.test({
       assert.deepEqual([...Deno.readDirSync(`${HOME}/.cache/lbsim`)], []);
     });
 
-    await t.step("it runs nothing if no directory is safe, and says what to do", async () => {
-      const TMPDIR = await portable.place();
-      await plant(`${TMPDIR}/lbsim-${Deno.uid()}/${name}`);
-      await Deno.chmod(`${TMPDIR}/lbsim-${Deno.uid()}`, 0o777);
-      const { code, stdout, stderr } = await portable.run(["--version"], { TMPDIR });
-      assert.deepEqual([code, stdout], [1, ""]);
-      assert.match(stderr, /^lbsim: no directory .*: set XDG_CACHE_HOME to one\n$/);
-    });
+    await t.step(
+      "if no directory is safe, the executable runs nothing, and names the remedy",
+      async () => {
+        const TMPDIR = await portable.place();
+        await plant(`${TMPDIR}/lbsim-${Deno.uid()}/${name}`);
+        await Deno.chmod(`${TMPDIR}/lbsim-${Deno.uid()}`, 0o777);
+        const { code, stdout, stderr } = await portable.run(["--version"], { TMPDIR });
+        assert.deepEqual([code, stdout], [1, ""]);
+        assert.match(
+          stderr,
+          /^lbsim: there is no directory .*: set XDG_CACHE_HOME to such a directory\n$/,
+        );
+      },
+    );
   },
 });

@@ -22,7 +22,7 @@ const workflow = (name: string): Workflow =>
   parse(Deno.readTextFileSync(`${ROOT}.github/workflows/${name}`));
 
 for (const name of ["ci.yml", "release.yml"]) {
-  Deno.test(`${name} runs tasks that exist, with the pinned Deno and few permissions`, () => {
+  Deno.test(`${name} runs only tasks that exist, with the pinned Deno, and may only read the repository`, () => {
     const { permissions, jobs } = workflow(name);
     assert.deepEqual(permissions, { contents: "read" });
     const steps = Object.values(jobs).flatMap((job) => job.steps);
@@ -36,7 +36,7 @@ for (const name of ["ci.yml", "release.yml"]) {
   });
 }
 
-Deno.test("ci.yml checks on Linux, macOS and Windows", () => {
+Deno.test("ci.yml runs its checks on Linux, macOS and Windows", () => {
   assert.deepEqual(workflow("ci.yml").jobs.checks!.strategy!.matrix.os, [
     "ubuntu-latest",
     "macos-latest",
@@ -44,7 +44,7 @@ Deno.test("ci.yml checks on Linux, macOS and Windows", () => {
   ]);
 });
 
-Deno.test("release.yml publishes everything in dist/, where all targets and their checksums are", () => {
+Deno.test("release.yml publishes all files in dist/, and there are five targets", () => {
   const { jobs } = workflow("release.yml");
   assert.deepEqual(jobs.release!.permissions, { contents: "write" });
   assert.ok(

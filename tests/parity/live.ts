@@ -8,50 +8,56 @@ import { type Decision, decisionOf, DECISIONS } from "./decisions.ts";
 import { configOf, FAREWELL, HANDSHAKE, ns, type Script, type Step } from "./script.ts";
 import { strictEventStream } from "../support/events.ts";
 
-/** Clients come through proxies, and a busy machine may take its time. */
+/** Clients come through proxies. The long timeout is for a busy machine. */
 const PROXIES = "proxy_protocol: {accept_from: [127.0.0.0/8], timeout: 1h}\n";
 
-/** The decisions after each step, and after each client that closed, by the moment. */
+/**
+ * Plays a script. Returns the decisions after each step, and after each client that closed, by the
+ * time.
+ */
 export async function playLive(script: Script): Promise<Map<number, Decision[]>> {
   await using stage = await Stage.open(script);
   await stage.play();
-  // What is decided while the stage is cleared is not part of the play.
+  // The copy leaves out decisions that are made while the stage is closed.
   return new Map(stage.decisions);
 }
 
-/** The client leaves that came at this moment. */
+/** The client that came at this time closes its connection. */
 interface Closes {
   readonly closes: number;
 }
 
-/** The client is answered that came at this moment. */
+/** The client that came at this time gets its answer. */
 interface Answers {
   readonly answers: number;
 }
 
-/** A client, and how long it stays once it is with a backend. */
+/** A client, and how long it stays after it has got a backend. */
 interface Guest {
   readonly client: Client;
   readonly stays: number;
-  /** Undefined if it was turned away. */
+  /** The number of its connection; undefined if it was refused. */
   readonly connection: number | undefined;
 }
 
 class Stage {
   readonly decisions = new Map<number, Decision[]>();
   readonly #backends: ReadonlyMap<string, LiveBackend>;
-  /** What is to happen, the next first. */
+  /** The steps that are still to come, in the order of time. */
   readonly #moments: { readonly at: number; readonly step: Step | Closes | Answers }[];
-  /** By the moment they came. */
+  /** The clients, by the times at which they came. */
   readonly #clients = new Map<number, Guest>();
   readonly #open = new Set<number>();
-  /** Those who have waited, and are being connected now. */
+  /** Connections that have left the queue, and are being connected to a backend. */
   readonly #opening = new Set<number>();
   #balancer: Balancer | undefined;
   #now = 0;
-  /** What the clients of connections that are under way are to learn. */
+  /** The events for which `#until` waits. */
   readonly #waiting: { fits: (event: LbEvent) => boolean; resolve: () => void }[] = [];
-  /** Connections that were opened, and those on which a backend has been asked something. */
+  /**
+   * The number of connections that were opened, and of those on which a backend has received a
+   * first byte.
+   */
   #opened = 0;
   #asked = 0;
   #allAsked: (() => void) | undefined;
@@ -81,19 +87,19 @@ class Stage {
     const balancer = await Balancer.start(config, {
       events,
       now: () => ns(stage.#now),
-      // The first balancer of a simulated world has this one.
+      // The first balancer of a simulated world has the same seed.
       seed: childSeed(script.seed, "balancer", 0),
     });
     stage.#balancer = balancer;
     return stage;
   }
 
-  /** Lets happen whatever there is to happen. */
+  /** Plays all steps, in the order of time. */
   async play(): Promise<void> {
     for (let moment = this.#moments.shift(); moment; moment = this.#moments.shift()) {
       await this.#play(moment.at, moment.step);
       while (this.#opening.size > 0) await this.#until(isOpenedOrRefused);
-      // A client asks at the moment at which it is connected, as in the simulated world.
+      // A client sends its request at the time at which it is connected, as in the simulated world.
       if (this.#asked < this.#opened) {
         await new Promise<void>((resolve) => this.#allAsked = resolve);
       }
@@ -161,13 +167,14 @@ class Stage {
     await closed;
   }
 
-  /** Its connections end with it. Clients that were refused before have left by then. */
+  /** Kills a backend, which ends its connections. */
   async #kill(id: string): Promise<void> {
     const backend = this.#backends.get(id)!;
-    // What the balancer has connected may still wait to be accepted.
+    // Connections that the balancer has opened may still wait to be accepted.
     const open = this.#balancer!.scheduler.connectionCount.get(id)!;
     await eventually(() => backend.open === open, `${id} has accepted all ${open}`);
-    // One after the other: which session was used last decides which goes when there is no room.
+    // Closes one connection after the other: the order of use decides which session is evicted
+    // later.
     await backend.kill(async (close) => {
       const closed = this.#until(({ type }) => type === "connection_closed");
       close();
@@ -175,7 +182,10 @@ class Stage {
     });
   }
 
-  /** The next event of a kind. Whoever waits for as many gets one each. */
+  /**
+   * Resolves at the next event that fits. If several calls wait for the same kind, each event
+   * resolves one of them.
+   */
   #until(fits: (event: LbEvent) => boolean): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#waiting.push({ fits, resolve });
@@ -204,7 +214,7 @@ class Stage {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // Those who still wait are turned away by that.
+    // This refuses clients that still wait.
     const stopped = this.#balancer?.stop(AbortSignal.abort());
     await Promise.all(this.#clients.values().map(({ client }) => client.close()));
     await stopped;
@@ -212,7 +222,7 @@ class Stage {
   }
 }
 
-/** To whole microseconds, as moments are compared. */
+/** Rounds to whole microseconds, so that times can be compared. */
 function rounded(ms: number): number {
   return Math.round(ms * 1000) / 1000;
 }
@@ -223,31 +233,34 @@ function isOpenedOrRefused(
   return event.type === "connection_opened" || event.type === "connection_refused";
 }
 
-/** A connection that is refused before its PROXY header is read is that of the proxy, 127.0.0.1 for 10.0.0.1. */
+/**
+ * If a connection is refused before its PROXY header is read, the event has the address of the proxy: 127.0.0.1 instead
+ * of 10.0.0.1.
+ */
 function withClient(event: LbEvent): LbEvent {
   if (event.type !== "connection_refused") return event;
   return { ...event, client: event.client.replace(/^127\./, "10.") };
 }
 
 /**
- * A client behind a proxy of its own. In the simulated world clients have addresses of the network 10, which
- * loopback does not have: the proxy names its client. It closes when its peer does.
+ * A client behind a proxy of its own. Simulated clients have addresses of the network 10, which loopback does not have,
+ * so the proxy states the address of its client. The client closes when its peer does.
  */
 class Client {
   readonly #ended: Promise<void>;
   readonly #socket: Socket;
 
-  /** @param number Is the end of its address, and of its proxy's. */
+  /** @param number The last number of its address, and of its proxy's address. */
   constructor(port: number, number: number) {
     this.#socket = connect({ host: "127.0.0.1", port, localAddress: `127.0.0.${number}` });
-    // A reset is an end like any other.
+    // A reset needs no other treatment than a normal end.
     this.#socket.on("error", () => {});
     this.#socket.resume();
     this.#socket.write(`PROXY TCP4 10.0.0.${number} 10.0.0.254 1024 80\r\n?`);
     this.#ended = new Promise((resolve) => this.#socket.on("close", () => resolve()));
   }
 
-  /** Has the backend answer, and waits for that, or for the end. */
+  /** Asks the backend to answer, and waits for the answer, or for the end of the connection. */
   async ask(): Promise<void> {
     const answered = new Promise<void>((resolve) => this.#socket.once("data", () => resolve()));
     this.#socket.write(ANSWER_NOW);
@@ -260,10 +273,10 @@ class Client {
   }
 }
 
-/** What a client sends when its answer is due. */
+/** The text that a client sends when its answer is due. */
 const ANSWER_NOW = "!";
 
-/** Accepts, reads, and when its client says so or closes answers, and closes, too; until it is killed. */
+/** A backend. It answers when its client asks for the answer or closes; then it closes, too. */
 class LiveBackend {
   readonly port: number;
   #listener: Deno.TcpListener;
@@ -289,12 +302,12 @@ class LiveBackend {
     this.#serving = this.#serve();
   }
 
-  /** @param each Closes a connection, and waits for whatever follows from that. */
+  /** @param each Closes a connection, and waits for the consequences. */
   async kill(each = (close: () => void): Promise<void> | void => close()): Promise<void> {
     try {
       this.#listener.close();
     } catch (error) {
-      if (!(error instanceof Deno.errors.BadResource)) throw error; // Dead already.
+      if (!(error instanceof Deno.errors.BadResource)) throw error; // The backend was killed before.
     }
     await this.#serving;
     for (const conn of this.#open) await each(() => conn.close());
@@ -323,12 +336,12 @@ class LiveBackend {
         const isDue = buffer.subarray(0, size).includes(ANSWER_NOW.charCodeAt(0));
         if (isDue) await conn.write(buffer.subarray(0, 1));
       }
-      // The client has all it came for at the moment at which it closes, as in the simulated world.
+      // The client gets its answer at the time at which it closes, as in the simulated world.
       await conn.write(buffer.subarray(0, 1));
       this.#open.delete(conn);
       conn.close();
     } catch {
-      this.#open.delete(conn); // Killed.
+      this.#open.delete(conn); // The backend was killed.
     }
   }
 }

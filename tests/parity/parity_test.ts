@@ -1,4 +1,4 @@
-/** One scheduler in two worlds: the same script, the same decisions. */
+/** The same script must give the same decisions in the live balancer and in the simulated one. */
 import assert from "node:assert/strict";
 import { ALGORITHM_NAMES } from "../../lib/core/mod.ts";
 import { createRandom } from "../../lib/base/mod.ts";
@@ -9,7 +9,7 @@ import { playSimulated } from "./simulated.ts";
 
 const IDS = ["B1", "B2", "B3", "spare"];
 
-/** A balancer with a bit of everything. */
+/** A balancer with different weights, a limit of connections and a backup. */
 function config(algorithm: string, more = ""): string {
   return `
 algorithm: ${algorithm}
@@ -34,7 +34,7 @@ async function assertParity(script: Script): Promise<void> {
   assert.ok(moments.length > 5, "something was decided");
 }
 
-/** Everything that can happen to a balancer, once. */
+/** Each kind of step at least once. */
 const STORY: readonly Step[] = [
   { at: 10, connect: 1, until: 900 },
   { at: 20, connect: 2, until: 300 },
@@ -70,24 +70,28 @@ const STORY: readonly Step[] = [
 
 for (const algorithm of ALGORITHM_NAMES) {
   for (const [name, more] of [["", ""], [" with sticky sessions", STICKY]] as const) {
-    Deno.test(`the live balancer and the simulated one decide alike: ${algorithm}${name}`, async () => {
+    Deno.test(`the live balancer and the simulated one make the same decisions: ${algorithm}${name}`, async () => {
       await assertParity({ config: config(algorithm, more), ids: IDS, seed: 1, steps: STORY });
     });
   }
 }
 
-/** Every moment that follows from a step has a fraction that no other kind of moment has. */
+/**
+ * With this latency, the times of messages have different fractions, so no two events are at the
+ * same time.
+ */
 const LATENCY_MS = 3.7;
 
 for (const algorithm of ALGORITHM_NAMES) {
-  Deno.test(`the live balancer and the simulated one decide alike over a network: ${algorithm}`, async () => {
+  Deno.test(`the live balancer and the simulated one make the same decisions over a network: ${algorithm}`, async () => {
     const script = { config: config(algorithm), ids: IDS, seed: 1, steps: STORY };
     await assertParity({ ...script, latency: LATENCY_MS });
   });
 }
 
-Deno.test("the live balancer and the simulated one go by the same latencies, over a slow network, too", async () => {
-  // All is well, and clients stay for moments: who has answered faster decides.
+Deno.test("the live balancer and the simulated one make the same decisions by latency, also over a slow network", async () => {
+  // Nothing fails, and clients stay only for a short time: the picks depend on which backend has
+  // answered faster.
   for (const algorithm of ["peak-ewma", "prequal"]) {
     for (let seed = 1; seed <= 5; seed++) {
       const { steps } = randomScript(seed);
@@ -102,27 +106,29 @@ Deno.test("the live balancer and the simulated one go by the same latencies, ove
 
 const RANDOM_SCRIPTS = 60;
 const QUEUE_SCRIPTS = 20;
-/** Nobody who waits goes away. */
+/** No client that waits in the queue reaches this timeout. */
 const FOREVER_MS = 1e9;
-/** Every play is over by then; the simulated world may go on with probes of its own. */
+/** Every script has ended by this time. The simulated world may continue with its own probes. */
 const PLAY_MS = 1e5;
 
-Deno.test("the live balancer and the simulated one decide alike, whatever happens", async () => {
+Deno.test("the live balancer and the simulated one make the same decisions in random scripts", async () => {
   for (let seed = 1; seed <= RANDOM_SCRIPTS; seed++) await assertParity(randomScript(seed));
 });
 
-Deno.test("the live balancer and the simulated one decide alike over a network, whatever happens", async () => {
+Deno.test("the live balancer and the simulated one make the same decisions in random scripts over a network", async () => {
   for (let seed = 101; seed <= 100 + RANDOM_SCRIPTS / 3; seed++) {
     await assertParity({ ...randomScript(seed), latency: LATENCY_MS });
   }
 });
 
-Deno.test("the live balancer and the simulated one let the same clients wait, as long", async () => {
+Deno.test("the live balancer and the simulated one let the same clients wait for the same time", async () => {
   for (let seed = 1; seed <= QUEUE_SCRIPTS; seed++) {
     const { ids, steps } = randomScript(seed);
-    // Who finds a dead backend and when is chance if several connections end at one stroke.
+    // If several connections end at the same moment, chance decides which client tries a dead
+    // backend, and when.
     const deathless = steps.filter((step) => !("kill" in step || "revive" in step))
-      // A client that waits leaves later than its script says. With odd stays, no client leaves when another arrives.
+      // A client that waits leaves later than its script says. The small fractions prevent that a client leaves at the
+      // time at which another arrives.
       .map((step, i) => "until" in step ? { ...step, until: step.until + i / 1000 } : step);
     const small = ids.map((id) => `  - {id: ${id}, max_connections: 1}`).join("\n");
     const queue = `queue: {length: ${1 + seed % 7}, timeout: ${FOREVER_MS}ms}`;
@@ -131,7 +137,7 @@ Deno.test("the live balancer and the simulated one let the same clients wait, as
   }
 });
 
-/** A script by lot. */
+/** A random script. */
 function randomScript(seed: number): Script {
   const random = createRandom(seed);
   const draw = (below: number) => Math.floor(random.next() * below);
@@ -139,7 +145,7 @@ function randomScript(seed: number): Script {
   const dead = new Set<string>();
   const steps: Step[] = [];
   for (let i = 0; i < 60; i++) {
-    // Steps are at even moments and ends at odd ones, so that no two are at the same.
+    // Steps have even times and ends have odd ones, so that no two are at the same time.
     const at = 20 * (i + 1);
     const lot = random.next();
     const id = one(IDS);
@@ -155,7 +161,8 @@ function randomScript(seed: number): Script {
     else steps.push({ at, mode: one(["ready", "ready", "drain", "maintenance"]), of: id });
   }
   const more = [
-    // Room for all: when several connections end at one stroke, who was used last is chance.
+    // There is room for all sessions: if several connections end at the same moment, chance decides
+    // which session was used last.
     ...random.next() < 0.5 ? [STICKY.replace("max_entries: 5", "max_entries: 100")] : [],
     ...random.next() < 0.3 ? ["limits: {connections: 6}"] : [],
   ];

@@ -1,21 +1,21 @@
-/** What happens to a balancer, step by step: the same for the live one and for the simulated one. */
+/** The steps of a test, which are the same for the live balancer and for the simulated one. */
 import type { Nanoseconds } from "../../lib/base/mod.ts";
 import { type Config, parseConfig } from "../../lib/config/mod.ts";
 
-/** A step; each is at a moment of its own, in milliseconds, in ascending order. */
+/** A step. Each step has its own time, in milliseconds, in ascending order. */
 export type Step =
-  /** The client with this number connects, and closes at `until`: as much later as it had to wait. */
+  /** The client with this number connects, and closes at `until`, or later by the time that it had to wait. */
   | { readonly at: number; readonly connect: number; readonly until: number }
   /** A backend dies: its connections end, connects are refused. */
   | { readonly at: number; readonly kill: string }
-  /** It is there again. */
+  /** A dead backend returns. */
   | { readonly at: number; readonly revive: string }
   /** A probe has ended. */
   | { readonly at: number; readonly probe: string; readonly ok: boolean }
-  /** The operator's wish. */
+  /** The operator wishes a mode. */
   | { readonly at: number; readonly mode: "ready" | "drain" | "maintenance"; readonly of: string };
 
-/** A script, and the balancer to which it happens. */
+/** A script, and the configuration of its balancer. */
 export interface Script {
   /** The balancer's configuration in YAML, without addresses and probes. */
   readonly config: string;
@@ -23,20 +23,21 @@ export interface Script {
   readonly seed: number;
   readonly steps: readonly Step[];
   /**
-   * How long a message takes between a client and the balancer, in milliseconds; no time if left out. A
-   * client's request then reaches the balancer three messages after its step, is answered after as long
-   * as it was to stay, and its close follows two messages later.
+   * How long a message takes between a client and the balancer, in milliseconds; no time if left out. A client's
+   * request then reaches the balancer three messages after its step. The answer comes after the time that the client
+   * should stay. The close of the client follows two messages later.
    */
   readonly latency?: number;
 }
 
-/** Messages before a client's request is at the balancer: the handshake. */
+/** The number of messages until a client's request is at the balancer: the handshake. */
 export const HANDSHAKE = 3;
-/** Messages between an answer at the balancer and the client's close there. */
+/** The number of messages from an answer at the balancer to the client's close there. */
 export const FAREWELL = 2;
 
 /**
- * A configuration with these backends; their probes come from the script alone.
+ * A configuration with these backends. The balancer sends no probes: their results come only from
+ * the script.
  *
  * @param more Further lines.
  */
@@ -53,7 +54,7 @@ timeouts: {connect: 1h}
   return parseConfig({ file: "parity.yaml", text: withPorts });
 }
 
-/** Milliseconds as the scheduler counts. */
+/** Milliseconds as nanoseconds, which the scheduler uses. */
 export function ns(ms: number): Nanoseconds {
   return Math.round(ms * 1e6);
 }

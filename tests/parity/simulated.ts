@@ -6,7 +6,10 @@ import { type Decision, decisionOf, DECISIONS } from "./decisions.ts";
 import { configOf, FAREWELL, HANDSHAKE, ns, type Script, type Step } from "./script.ts";
 import { observer } from "../support/events.ts";
 
-/** The decisions after each step, and after each client that closed, by the moment. */
+/**
+ * Plays a script. Returns the decisions after each step, and after each client that closed, by the
+ * time.
+ */
 export function playSimulated(script: Script): Map<number, Decision[]> {
   const { ids, steps, seed, latency = 0 } = script;
   const connects = steps.filter((step) => "connect" in step);

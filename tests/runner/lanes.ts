@@ -1,9 +1,9 @@
 /** Which test files run beside each other. */
 
 /**
- * Files that compute for most of their time, the longest first. The other files wait for sockets, timers, browsers
- * and terminals. One of each kind runs at a time: then the one that computes has a core of its own, and the others,
- * some of which measure time, are disturbed little.
+ * Files that compute for most of their time, the longest first. The other files wait for sockets, timers, browsers and
+ * terminals. One file of each kind runs at a time. Then the file that computes has a core of its own. It hardly
+ * disturbs the other file, which may measure time.
  */
 const COMPUTING: readonly RegExp[] = [
   /^tests\/docs\//,

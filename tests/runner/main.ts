@@ -17,12 +17,12 @@ const [, ...DENO_TEST] = deno.tasks["test:files"].command.split(" ");
 /** A file that runs longer than this hangs. It is stopped, and has failed. */
 const LIMIT_MINUTES = 10;
 
-/** What stops this program, and with it the tests that run. */
+/** The signals that stop this program, and with it the tests that are running. */
 const SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
   ? ["SIGINT"]
   : ["SIGINT", "SIGTERM", "SIGHUP"];
 
-/** A test file that runs. */
+/** A test file that is running. */
 interface Running {
   readonly process: Deno.ChildProcess;
   readonly lines: string[];
@@ -36,7 +36,7 @@ export function testFiles(folder = "tests/"): string[] {
   }).sort();
 }
 
-/** Runs `deno test` with these arguments, as if it had been called itself. Returns its exit code. */
+/** Runs `deno test` with these arguments, with the output on this terminal. Returns its exit code. */
 async function runDeno(args: readonly string[]): Promise<number> {
   const process = new Deno.Command(Deno.execPath(), { args: [...DENO_TEST, ...args] }).spawn();
   const stop = stopping(() => [process]);
@@ -135,7 +135,7 @@ function stopping(processes: () => readonly Deno.ChildProcess[]) {
         try {
           process.kill(name);
         } catch (error) {
-          if (!(error instanceof TypeError)) throw error; // It has ended already.
+          if (!(error instanceof TypeError)) throw error; // The process has ended already.
         }
       }
     };

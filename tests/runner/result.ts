@@ -23,10 +23,10 @@ const SKIPPED = /^(?<name>.*) \.\.\. ignored\b/;
 /**
  * The result of a file.
  *
- * @param file Its path, which names what went wrong outside of a test.
+ * @param file Its path, for failures that belong to no test.
  * @param printed The lines that `deno test` printed.
- * @param code Its exit code. A file that ends with an error, or without Deno's closing line, counts as one failure
- * even if no test failed.
+ * @param code Its exit code. A file that ends with an error, or without Deno's closing line, counts as one failure even
+ * if no test failed.
  */
 export function resultOf(file: string, printed: readonly string[], code: number): FileResult {
   const lines = printed.map((line) => stripVTControlCharacters(line));

@@ -22,7 +22,7 @@ service: {deterministic: 10ms}
 workload: {arrivals: {deterministic: 100/s}}
 `;
 
-Deno.test("simulate() applies a change from its time on", () => {
+Deno.test("simulate() applies a change at its time, and not before", () => {
   const { connections, backends } = run(`${START}balancer: {backends: 2}
 changes:
   - {at: 2s, set: {workload.arrivals.rate: 200/s}}
@@ -37,7 +37,7 @@ changes:
   assert.ok(second! > first! + 350, `B2: ${second}`);
 });
 
-Deno.test("simulate() sends clients that wait to a backend that joins, at once and under any index", () => {
+Deno.test("simulate() sends waiting clients to a backend as soon as it joins, also if it gets the index of a backend that left", () => {
   const busy = `${START.replace("10ms", "1s")}balancer:
   backends: [{id: B1, max_connections: 1}, {id: B2, max_connections: 1}]
   health_check: {type: none}
@@ -56,7 +56,7 @@ Deno.test("simulate() sends clients that wait to a backend that joins, at once a
   }
 });
 
-Deno.test("parseStudy() names the place of a change that is not possible", () => {
+Deno.test("parseStudy() refuses a change that is not possible, and names its place in the file", () => {
   const cases: readonly [string, RegExp][] = [
     ["{at: 1s, set: {load_balancers: 2}}", /6:\d+: "load_balancers" cannot change during a run/],
     ["{at: 9s, set: {service: 1ms}}", /6:\d+: the change comes after the end of the run/],
@@ -74,7 +74,7 @@ Deno.test("parseStudy() names the place of a change that is not possible", () =>
   }
 });
 
-/** Changes of which every combination is possible. */
+/** Changes that can be combined in every way. */
 const POSSIBLE = [
   "workload.arrivals.rate: 400/s",
   "workload.arrivals: {deterministic: 300/s}",
@@ -105,7 +105,7 @@ const POSSIBLE = [
   "balancer.timeouts: {connect: 50ms, idle: 1s}",
 ];
 
-Deno.test("simulate() keeps its invariants whatever changes", async (t) => {
+Deno.test("simulate() keeps its invariants with any combination of changes", async (t) => {
   const seed = askedSeed() ?? newSeed();
   for (let i = 0; i < 12; i++) {
     const random = createRandom(seed + i);

@@ -11,7 +11,7 @@ duration: 2s
 replications: 2
 `;
 
-/** Runs `lbsim sim` here, on a terminal that remembers. */
+/** Runs `lbsim sim` in this process, on a terminal that keeps its output. */
 async function sim(args: readonly string[], signal = new AbortController().signal) {
   const out: string[] = [];
   const status: (string | undefined)[] = [];
@@ -35,7 +35,7 @@ async function sim(args: readonly string[], signal = new AbortController().signa
   return { out, status, exitCode };
 }
 
-/** Runs with a scenario in a directory of its own. */
+/** Calls `run` with a scenario in a directory of its own. */
 async function withScenario(text: string, run: (directory: string, file: string) => Promise<void>) {
   const directory = await Deno.makeTempDir();
   const file = `${directory}/scenario.yaml`;
@@ -47,7 +47,7 @@ async function withScenario(text: string, run: (directory: string, file: string)
   }
 }
 
-Deno.test("lbsim sim ends clean when it is stopped, and says that there is no result", async () => {
+Deno.test("lbsim sim that is stopped ends with the message that there is no result", async () => {
   await withScenario(`${SCENARIO}compare: {duration: [900h]}\n`, async (_directory, file) => {
     const stopping = new AbortController();
     const running = sim([file, "--jobs", "1"], stopping.signal);
@@ -69,7 +69,7 @@ Deno.test("lbsim sim says what is wrong with a scenario whose run would never en
   });
 });
 
-Deno.test("lbsim sim reads the files that a scenario names, beside it", async () => {
+Deno.test("lbsim sim reads the files that a scenario names from the scenario's directory", async () => {
   const text = "extends: lb.yaml\nduration: 10s\nreplications: 2\n" +
     "workload: {arrivals: {trace: visits.csv}}\nwarmup: 0s\n";
   await withScenario(text, async (directory, file) => {
@@ -97,7 +97,7 @@ Deno.test("lbsim sim --no-timing prints the same bytes, on one thread, on two, a
   });
 });
 
-Deno.test("lbsim sim sets the exit code to 1 when something expected does not hold", async () => {
+Deno.test("lbsim sim sets the exit code to 1 when an expectation does not hold", async () => {
   await withScenario(`${SCENARIO}expect: ["mean_ms < 1us"]\n`, async (_directory, file) => {
     assert.equal((await sim([file])).exitCode, 1);
     assert.equal((await sim([file, "--set", "expect=[mean_ms > 1us]"])).exitCode, 0);
@@ -105,7 +105,7 @@ Deno.test("lbsim sim sets the exit code to 1 when something expected does not ho
 });
 
 Deno.test({
-  name: "lbsim sim --html writes a page, and says when it cannot",
+  name: "lbsim sim --html writes a page, and fails with a message if it cannot write it",
   // The plotting library leaves a timer of 16 ms behind, which does nothing. So this test is the last.
   sanitizeOps: false,
   sanitizeResources: false,

@@ -1,4 +1,4 @@
-/** What a simulated run says of itself, and of readers of its events that fail. */
+/** The events of a simulated run, and readers of these events that fail. */
 import assert from "node:assert/strict";
 import type { LbEvent } from "../../lib/core/mod.ts";
 import { NS_PER_S, VERSION } from "../../lib/base/mod.ts";

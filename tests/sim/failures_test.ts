@@ -1,4 +1,4 @@
-/** What is known of probes, failover and stalls. */
+/** Compares probes, failover and stalls with theory. */
 import assert from "node:assert/strict";
 import { NS_PER_MS, NS_PER_S } from "../../lib/base/mod.ts";
 import { detectionTime } from "../../lib/core/mod.ts";
@@ -14,7 +14,10 @@ import { observer } from "../support/events.ts";
 /** There are few clients: these tests are about probes. */
 const QUIET = { kind: "poisson", rate: 0.1 } as const;
 
-/** Runs a fault of B1 that begins at 20 s, at many phases of the probes. */
+/**
+ * Runs a fault of B1 that begins at 20 s, at many phases of the probes. Returns the detection times
+ * in seconds.
+ */
 function detections(
   kind: BackendFaultKind,
   healthCheck: { interval: number; timeout: number; fall: number; jitter: number },
@@ -51,7 +54,7 @@ for (const rule of RULES) {
   const { interval, timeout, fall } = rule;
   for (const [kind, silence] of [["crash", 0], ["hang", timeout]] as const) {
     const name = `${kind}, interval ${interval} s, timeout ${timeout} s, fall ${fall}`;
-    Deno.test(`simulate() detects when theory says: ${name}`, () => {
+    Deno.test(`simulate() detects a fault after the times that theory gives: ${name}`, () => {
       const { least, mean, most } = detectionTime(rule, silence);
       const times = detections({ name: kind }, rule);
       assert.ok(Math.min(...times) >= least - 1e-9, `${Math.min(...times)} < ${least}`);
@@ -62,7 +65,7 @@ for (const rule of RULES) {
   }
 }
 
-/** Kolmogorov and Smirnov's test, at one in a thousand: 1.95/√n. */
+/** Kolmogorov and Smirnov's test, which fails by chance once in a thousand cases: 1.95/√n. */
 function assertUniform(values: readonly number[], from: number, to: number): void {
   const sorted = values.toSorted((a, b) => a - b);
   const distance = Math.max(
@@ -71,18 +74,19 @@ function assertUniform(values: readonly number[], from: number, to: number): voi
   assert.ok(distance < 1.95 / Math.sqrt(sorted.length), `distance ${distance}`);
 }
 
-Deno.test("simulate() detects later over a slow network, and jitter widens the bounds", () => {
+Deno.test("simulate() detects a fault later over a slow network, and with jitter the detection times vary more", () => {
   const rule = { interval: 2, timeout: 1, fall: 3, jitter: 0.1 };
   const jittered = detections({ name: "crash" }, rule);
   assert.ok(Math.min(...jittered) >= 2 * 2 * 0.9 && Math.max(...jittered) <= 3 * 2 * 1.1);
   const slow = detections({ name: "crash" }, { ...rule, jitter: 0 }, {
     latency: { kind: "deterministic", value: 100 * NS_PER_MS },
   });
-  // The probe that is on its way when the fault begins is refused too: it counts from its arrival.
+  // A probe that is on its way when the fault begins is refused, too: its arrival at the backend
+  // decides.
   assert.ok(Math.min(...slow) >= 4 && Math.max(...slow) <= 6 + 0.2 + 1e-9);
 });
 
-Deno.test("simulate() flaps as often as runs of unlucky probes come, and is down as long", () => {
+Deno.test("simulate() marks a backend as down as often and as long as probes that fail by chance should cause", () => {
   const [failure, fall, rise] = [0.3, 3, 2];
   const results = replicate({
     n: 1,
@@ -111,7 +115,7 @@ Deno.test("simulate() flaps as often as runs of unlucky probes come, and is down
 
 for (const [n, dead, retries] of [[5, 3, 1], [10, 5, 2], [4, 2, 0], [6, 4, 3]] as const) {
   const name = `${dead} of ${n} dead, ${retries} retries`;
-  Deno.test(`simulate() loses whom failover over distinct backends cannot save: ${name}`, () => {
+  Deno.test(`simulate() refuses the share of clients that picked only dead backends in all tries: ${name}`, () => {
     const results = replicate({
       n,
       load: 0.1,
@@ -138,7 +142,7 @@ const STALL: QueueingOptions = {
   warmup: 0,
 };
 
-Deno.test("simulate() counts from the intended start: a stall shows in an open loop", () => {
+Deno.test("simulate() counts a sojourn from the intended start, so the result of an open loop shows a stall", () => {
   const [result] = replicate({ ...STALL, arrivals: { kind: "deterministic", rate: 100 } }, 1);
   const sojourn = Histogram.fromData(result!.sojourn);
   assert.equal(sojourn.count, 20_000);
@@ -146,15 +150,15 @@ Deno.test("simulate() counts from the intended start: a stall shows in an open l
   assert.ok(Math.abs(sojourn.quantile(0.99) / NS_PER_MS - 98_000) < 0.004 * 98_000);
 });
 
-Deno.test("simulate() of a closed loop hides the stall: coordinated omission", () => {
+Deno.test("simulate() of a closed loop hides nearly all of a stall: coordinated omission", () => {
   const think = { kind: "deterministic", value: 9 * NS_PER_MS } as const;
   const [result] = replicate({ ...STALL, arrivals: { kind: "closed", clients: 1, think } }, 1);
   const sojourn = Histogram.fromData(result!.sojourn);
   assert.ok(sojourn.quantile(0.9998) / NS_PER_MS < 1.005);
-  assert.ok(sojourn.max >= 99 * NS_PER_S, "the one that was stalled is there");
+  assert.ok(sojourn.max >= 99 * NS_PER_S, "the request that was stalled is recorded");
 });
 
-Deno.test("simulate() gives a balancer that sees nothing of the others no more than its own view", () => {
+Deno.test("simulate() of several balancers: each sees only its own connections, so least-connections gets worse with their number", () => {
   const mean = (loadBalancers: number) =>
     replicate({
       n: 5,
@@ -167,7 +171,8 @@ Deno.test("simulate() gives a balancer that sees nothing of the others no more t
     mean(count).reduce((sum, value) => sum + value, 0) / 6 / NS_PER_S
   );
   assert.ok(one! < four! && four! < many!, `${one} ${four} ${many}`);
-  // With a balancer for every few clients the views are empty, and the picks as good as random: M/M/1.
+  // With a balancer for every few clients, each balancer sees hardly any connections. So its picks are nearly random:
+  // M/M/1.
   assert.ok(many! > 3.2 && many! < 5.1, `${many}`);
 });
 
@@ -185,7 +190,7 @@ const THINKING: QueueingOptions = {
   warmup: 0,
 };
 
-Deno.test("simulate() lets a client that was thinking when its connection was cut connect again", () => {
+Deno.test("simulate(): a client whose connection was cut during its think time connects again", () => {
   const cut: readonly QueueingOptions[] = [
     { faults: [{ at: 20e9, for: 1e9, loadBalancer: 0, kind: { name: "lb-restart" } }] },
     {
@@ -200,7 +205,7 @@ Deno.test("simulate() lets a client that was thinking when its connection was cu
   }
 });
 
-Deno.test("simulate() starts a balancer again when the last of the restarts is over", () => {
+Deno.test("simulate() starts a balancer again after the last of several restarts that overlap", () => {
   const restart = (at: number, length: number) => ({
     at: at * NS_PER_S,
     for: length * NS_PER_S,
@@ -215,13 +220,13 @@ Deno.test("simulate() starts a balancer again when the last of the restarts is o
     faults: [restart(20, 10), restart(25, 15)],
   }, 1) as [ReplicationResult];
   assert.equal(requests.unfinished, 0);
-  // Five new clients a second for twenty seconds, and those that were cut off.
+  // Five new clients per second for twenty seconds, and the clients whose connections were cut.
   assert.ok(turnedAway.balancer_down! > 60, `${turnedAway.balancer_down}`);
   assert.equal(turnedAway.balancer_down, requests.refused);
 });
 
-Deno.test("simulate() closes the connections of a backend that is marked down, if it is told to", () => {
-  // One client whose request hangs with B1 from 5 s on; probes find that out.
+Deno.test("simulate() closes the connections of a backend that is marked as down, with on_down: close", () => {
+  // One client, whose request hangs at B1 from 5 s on. The probes detect this.
   const run = (onDown: "keep" | "close") => {
     const ends: string[] = [];
     simulate(
@@ -259,7 +264,7 @@ Deno.test("simulate() closes the connections of a backend that is marked down, i
   assert.notEqual(run("keep"), "backend_down");
 });
 
-Deno.test("simulate() of a drain lets every connection end well, and sends no new clients", () => {
+Deno.test("simulate() of a drain lets every connection end normally, and sends no new clients to the backend", () => {
   const told: string[] = [];
   const { requests, backends, faults } = simulate(
     queueing({
@@ -291,7 +296,7 @@ Deno.test("simulate() of a drain lets every connection end well, and sends no ne
   assert.deepEqual(faults, [], "nothing is there to be detected");
 });
 
-Deno.test("simulate() keeps the balancer's queue in order through faults, timeouts and impatience", () => {
+Deno.test("simulate() keeps the invariants of the balancer's queue through faults, timeouts and clients that give up", () => {
   const kinds: BackendFaultKind[] = [
     { name: "crash" },
     { name: "hang" },
@@ -350,7 +355,7 @@ Deno.test("simulate() keeps the balancer's queue in order through faults, timeou
   }
 });
 
-Deno.test("simulate() lets a client that gives up leave the balancer's queue at once", () => {
+Deno.test("simulate() removes a client that gives up from the balancer's queue at once", () => {
   const told: string[] = [];
   const { requests } = simulate(
     queueing({

@@ -1,7 +1,7 @@
 /**
- * The same seed gives the same bytes, on every platform and in every version that does not say otherwise:
- * digests of what came out when they were written down. A change that is meant to change results brings
- * new ones, printed by the test.
+ * The same seed gives the same bytes, on every platform, and in every version unless a change of results is intended.
+ * The digests are those of the results at the time when they were recorded. A change that is meant to change results
+ * needs new digests, which the failed test prints.
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -29,7 +29,7 @@ const GOLDEN: Readonly<Record<string, string>> = {
   "rolling-restart": "d727a0adcf0e006b",
 };
 
-/** Algorithms that compute with more than counts, in a run in which each has something to learn. */
+/** Algorithms that compute with more than counts, in a run with faults and slow backends. */
 const BY_ALGORITHM: Readonly<Record<string, string>> = {
   "peak-ewma": "23b46728adddc963",
   "prequal": "af922702c7680501",
@@ -37,7 +37,7 @@ const BY_ALGORITHM: Readonly<Record<string, string>> = {
 };
 
 for (const [name, digest] of Object.entries(BY_ALGORITHM)) {
-  Deno.test(`simulate() gives the bytes that it gave for ${name} when that was written down`, () => {
+  Deno.test(`simulate() with ${name} gives the recorded digest`, () => {
     const study = studyFrom(`
 balancer:
   algorithm: ${name}
@@ -55,7 +55,7 @@ faults:
 }
 
 for (const [name, digest] of Object.entries(GOLDEN)) {
-  Deno.test(`simulate() gives the bytes that it gave when ${name} was written down`, async () => {
+  Deno.test(`simulate() of examples/${name}.yaml gives the recorded digest`, async () => {
     const { pathname } = new URL(`../../examples/${name}.yaml`, import.meta.url);
     assert.equal(digestOf(await loadStudy(pathname, [])), digest);
   });
@@ -67,7 +67,10 @@ const INEXACT = [
   ...["expm1", "hypot", "log", "log10", "log1p", "log2", "pow", "sin", "sinh", "tan", "tanh"],
 ] as const;
 
-/** Of the first replication of every variant; none may call what differs between engines. */
+/**
+ * The digest of the first replication of every variant. The runs must not call functions that
+ * differ between engines.
+ */
 function digestOf(study: Study): string {
   const replicator = new Replicator(study);
   const hash = createHash("sha256");

@@ -1,4 +1,4 @@
-/** Every law of service times, at the ends of its parameters, gives a result that consists of numbers. */
+/** Every law of service times, with extreme parameters, gives a result without NaN or Infinity. */
 import assert from "node:assert/strict";
 import { Replicator } from "../../sim/study/replicator.ts";
 import { studyFrom } from "./study.ts";

@@ -1,11 +1,11 @@
-/** Thousands of backends: nothing is done for all of them whenever something happens to one. */
+/** Thousands of backends: an event of one backend must not cause work for all backends. */
 import assert from "node:assert/strict";
 import { Health } from "../../lib/core/mod.ts";
 import { NS_PER_MS, NS_PER_S } from "../../lib/base/mod.ts";
 import { simulate } from "../../sim/mod.ts";
 import { PROBES, queueing } from "./scenarios.ts";
 
-/** How often a run asks a backend whether it is up, per backend. */
+/** How often a run asks a backend whether it is up: the mean over the backends. */
 function questions(n: number): number {
   const original = Object.getOwnPropertyDescriptor(Health.prototype, "state")!;
   let asked = 0;
@@ -39,12 +39,12 @@ function questions(n: number): number {
   return asked / n;
 }
 
-Deno.test("simulate() asks each backend as often when there are many of them", () => {
+Deno.test("simulate() asks each of many backends about as often as each of a few whether it is up", () => {
   const [few, many] = [questions(50), questions(1000)];
   assert.ok(many < 2 * few, `${few} of 50, ${many} of 1000`);
 });
 
-Deno.test("simulate() keeps the course of as many backends as can be told apart", () => {
+Deno.test("simulate() keeps time series of at most 200 backends, and results of all", () => {
   const course = (n: number) =>
     simulate(
       queueing({
@@ -60,5 +60,5 @@ Deno.test("simulate() keeps the course of as many backends as can be told apart"
   assert.equal(course(200).series!.backends.length, 200);
   const many = course(500);
   assert.equal(many.series!.backends.length, 200);
-  assert.equal(many.backends.length, 500, "results are of all");
+  assert.equal(many.backends.length, 500, "there is a result for each backend");
 });

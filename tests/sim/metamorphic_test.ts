@@ -1,4 +1,4 @@
-/** What must hold of any simulation, whatever the numbers. */
+/** Properties that every simulation must have, with any numbers. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { LbEvent } from "../../lib/core/mod.ts";
@@ -22,7 +22,7 @@ const seconds = (min: number, max: number) =>
 const percent = (min: number, max: number) => fc.integer({ min, max }).map((value) => `${value}%`);
 
 /**
- * Long enough for some thousand requests at most: each event is followed by a check of all connections, so the cost
+ * Times with which a run has at most some thousand requests. All connections are checked after each event, so the cost
  * of a scenario grows with the square of their number.
  */
 const duration = fc.oneof(
@@ -97,7 +97,7 @@ const anyScenario = fc.record({
   ),
 });
 
-Deno.test("simulate() loses nothing and miscounts nothing, at any instant, whatever happens", () => {
+Deno.test("simulate() loses no request and counts each request once, at any time, in any scenario", () => {
   fc.assert(
     fc.property(anyScenario, fc.nat(1000), (data, seed) => {
       const text = JSON.stringify({ ...data, duration: "6s", warmup: "1s" });
@@ -125,7 +125,7 @@ function run(options: QueueingOptions, seed = 1) {
   return simulate(queueing({ ...BUSY, ...options }), seed);
 }
 
-Deno.test("simulate() gives something else for another seed", () => {
+Deno.test("simulate() gives another result for another seed", () => {
   assert.notEqual(JSON.stringify(run({}).sojourn), JSON.stringify(run({}, 2).sojourn));
 });
 
@@ -143,7 +143,7 @@ Deno.test("simulate() takes half the time when everything is twice as fast", () 
   }
 });
 
-Deno.test("simulate() permutes its results with the backends", () => {
+Deno.test("simulate(): if the backends are in another order, their results are in this order, too", () => {
   const speeds = [4, 1, 2];
   const orders = [[0, 1, 2], [2, 0, 1], [1, 2, 0]];
   const shares = orders.map((order) => {
@@ -192,7 +192,7 @@ Deno.test("simulate() gives every algorithm the same clients at the same moments
   }
 });
 
-Deno.test("simulate() of jobs sent to the least unfinished work is one central queue, path by path", () => {
+Deno.test("simulate(): if each job goes to the backend with the least unfinished work, all sojourn times are those of one central queue", () => {
   const [n, jobs] = [3, 5000];
   const random = createRandom(5);
   const gap = createSampler({ kind: "exponential", mean: NS_PER_S / (0.8 * n) }, random);
@@ -202,7 +202,7 @@ Deno.test("simulate() of jobs sent to the least unfinished work is one central q
     at += Math.round(gap.next());
     return { at, client: 0, work: Math.round(size.next()) };
   });
-  // When each backend will have done all that it has; the soonest gets the job.
+  // When each backend will have done all its jobs. The first one to finish gets the next job.
   const free = new Array<number>(n).fill(0);
   const parts: Required<TraceEntry>[][] = free.map(() => []);
   for (const entry of trace) {

@@ -6,7 +6,7 @@ import type { Sojourn } from "../../sim/theory/theory.ts";
 import { assertMean } from "../support/statistics.ts";
 import { queueing, type QueueingOptions } from "./scenarios.ts";
 
-/** A number that theory knows, and where a run shows it. */
+/** Numbers that theory gives, and the functions that read them from a run. */
 export interface Oracle {
   readonly name: string;
   readonly options: QueueingOptions;
@@ -36,7 +36,7 @@ export function meanWait(result: ReplicationResult): number {
   return Histogram.fromData(result.wait).mean / NS_PER_S;
 }
 
-/** Share of requests that were turned away. */
+/** Share of requests that were refused. */
 export function refusedShare({ requests }: ReplicationResult): number {
   return requests.refused / requests.offered;
 }
@@ -54,7 +54,10 @@ export function replicate(
   );
 }
 
-/** Registers a test for each: within four standard errors, themselves below 1 %. */
+/**
+ * Registers a test for each oracle: the measured values are within four standard errors, which are
+ * below 1 %.
+ */
 export function testOracles(oracles: readonly Oracle[]): void {
   for (const { name, options, connections, replications = 10, expected } of oracles) {
     Deno.test(`simulate() gives ${name}`, () => {

@@ -1,4 +1,7 @@
-/** The numbers of queueing theory, at loads where a run of seconds can show them. */
+/**
+ * Compares the simulator with queueing theory, at loads at which runs of a few seconds are precise
+ * enough.
+ */
 import { NS_PER_S } from "../../lib/base/mod.ts";
 import { shortestOf } from "../../sim/theory/shortest_queue.ts";
 import { gm1, mg1Wait, mmc, mmckLoss } from "../../sim/theory/theory.ts";
@@ -57,7 +60,7 @@ const SINGLE_SERVER: readonly Oracle[] = [
   },
 ];
 
-/** Backends that take one connection each, and a queue in front of them: one line for all. */
+/** Backends that take one connection each, and one queue in front of all of them. */
 function centralQueue(n: number, length: number, load: number): Oracle["options"] {
   const backends = Array.from({ length: n }, (_, i) => ({
     id: `B${i + 1}`,
@@ -195,7 +198,7 @@ const CLOSED: readonly Oracle[] = [
   },
 ];
 
-/** Members of the same families that tables do not list. */
+/** Models of the same families with parameters that are in no tables. */
 const RELATIVES: readonly Oracle[] = [
   {
     name: "M/G/1 with hyperexponential service, c² = 4, at ρ = 0.6",
@@ -271,7 +274,7 @@ const RELATIVES: readonly Oracle[] = [
       weights: [4, 2, 1],
     },
     connections: 200_000,
-    // Each is an M/M/1 of load 0.6, and gets its part of the clients.
+    // Each backend is an M/M/1 of load 0.6, and gets its share of the clients.
     expected: [[meanSojourn, (4 / 4 + 2 / 2 + 1 / 1) / 7 / (1 - 0.6)]],
   },
   {
@@ -299,7 +302,7 @@ function interruptedPoisson(rate: number, leaveOn: number, leaveOff: number) {
 
 testOracles(RELATIVES);
 
-Deno.test("simulate() of power-of-two draws distinct backends: drawing one twice would be slower", () => {
+Deno.test("simulate() of power-of-two draws distinct backends: if it drew a backend twice, it would be slower", () => {
   const sojourns = replicate({
     n: 5,
     load: 0.7,

@@ -1,11 +1,14 @@
-/** Prequal beside power-of-two: the same arrivals and jobs for both. */
+/** Compares Prequal with power-of-two: both get the same arrivals and jobs. */
 import assert from "node:assert/strict";
 import { childSeed, createRandom, NS_PER_S } from "../../lib/base/mod.ts";
 import type { Scenario } from "../../lib/scenario/types.ts";
 import { meanSojourn, p99, replicate } from "./oracle.ts";
 import type { QueueingOptions } from "./scenarios.ts";
 
-/** The share of power-of-two's mean and 99th percentile that prequal has: below 1 it is better. */
+/**
+ * Prequal's mean and 99th percentile, divided by those of power-of-two. Prequal is better if this
+ * is below 1.
+ */
 export function prequalOverPowerOfTwo(
   options: QueueingOptions,
   replications: number,
@@ -41,7 +44,7 @@ export function antagonists(n: number, seconds: number, seed = 1): Scenario["fau
   }).flat();
 }
 
-/** Registers a test: prequal is at least as good, or with antagonists better. */
+/** Registers a test: prequal is at least as good as power-of-two. */
 export function testPrequal(n: number, load: number, connections: number, replications = 3): void {
   const end = { connections };
   Deno.test(`prequal is at least as good as power-of-two over ${n} backends at ρ = ${load}`, () => {
@@ -50,7 +53,10 @@ export function testPrequal(n: number, load: number, connections: number, replic
   });
 }
 
-/** Registers a test with antagonists, which take a fifth of the capacity: `load` is of what they leave. */
+/**
+ * Registers a test with antagonists, which take a fifth of the capacity. `load` is relative to the rest of the
+ * capacity.
+ */
 export function testAntagonists(n: number, load: number, seconds: number, replications = 3): void {
   Deno.test(`prequal is better than power-of-two over ${n} backends with antagonists at ρ = ${load}`, () => {
     const faults = antagonists(n, seconds);

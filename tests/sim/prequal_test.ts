@@ -1,4 +1,4 @@
-/** Where Prequal belongs: no worse than power-of-two among equals, and better where some are slow. */
+/** Prequal is not worse than power-of-two if all backends are equal, and better if some are slow. */
 import { testAntagonists, testPrequal } from "./prequal.ts";
 
 testPrequal(10, 0.7, 40_000);

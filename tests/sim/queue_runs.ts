@@ -1,6 +1,6 @@
 /**
- * Runs of a single queue, made by Lindley's recursion instead of the simulator: cheap enough to make
- * thousands of studies of them, and what is true of them is known.
+ * Runs of a single queue, made by Lindley's recursion instead of the simulator: they are cheap enough for thousands of
+ * studies, and their true values are known.
  */
 import { createRandom } from "../../lib/base/mod.ts";
 import { exponential } from "../../lib/stats/exponential.ts";
@@ -15,9 +15,9 @@ export interface QueueOptions {
   readonly load: number;
   /** How long clients come, in mean service times; the first tenth is the warm-up. */
   readonly length: number;
-  /** Of the arrivals and the services: the same for variants that are compared. */
+  /** The seed of the arrivals and the services: the same for variants that are compared. */
   readonly seed: number;
-  /** By how much the server is faster than another that meets the same jobs. */
+  /** The speed of the server; 1 if left out. */
   readonly speed?: number;
 }
 

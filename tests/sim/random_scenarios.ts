@@ -1,4 +1,4 @@
-/** Scenarios by lot: every feature of the simulator, in every combination. */
+/** Scenarios drawn at random: every feature of the simulator, in every combination. */
 import assert from "node:assert/strict";
 import { ALGORITHM_NAMES } from "../../lib/core/mod.ts";
 import { createRandom } from "../../lib/base/mod.ts";
@@ -7,14 +7,14 @@ import { parseStudy } from "../../lib/scenario/study.ts";
 import { type ReadyScenario, type ReplicationResult, simulate } from "../../sim/mod.ts";
 import { askedSeed, seedOfCommit } from "../support/seeds.ts";
 
-/** What a scenario's file would say, and the lot by which all of it was drawn. */
+/** The text of a scenario, and the seed from which it was drawn. */
 export interface RandomScenario {
   readonly seed: number;
   readonly text: string;
   readonly trace: string;
 }
 
-/** Draws one thing after the other. */
+/** Draws random values, one after the other. */
 class Lot {
   readonly #random;
 
@@ -39,11 +39,17 @@ class Lot {
   }
 }
 
-/** How long a run is, so that 500 of them are checked after every event in well under a minute. */
+/**
+ * The duration of a run. 500 such runs take less than a minute, although they are checked after
+ * every event.
+ */
 const DURATION_MS = 3000;
 const ENTRIES = 300;
 
-/** Draws a scenario. Half of them leave most features out: what is rare beside others is then common. */
+/**
+ * Draws a scenario. Half of the scenarios have few features. So combinations that are rare beside many other features
+ * are common there.
+ */
 export function randomScenario(seed: number): RandomScenario {
   const lot = new Lot(seed);
   const plain = lot.chance(0.5);
@@ -230,7 +236,7 @@ function algorithm(lot: Lot, n: number) {
 }
 
 function fault(lot: Lot, ids: readonly string[], balancers: number): unknown {
-  // Whole tenths, so that faults often begin and end at the same moment.
+  // Tenths of a second, so that faults often begin and end at the same moment.
   const at = `${lot.integer(0, DURATION_MS / 100 - 1) * 100}ms`;
   const length = lot.maybe(0.85, `${lot.integer(1, 15) * 100}ms`);
   if (lot.chance(0.15)) {
@@ -252,7 +258,7 @@ function fault(lot: Lot, ids: readonly string[], balancers: number): unknown {
   return {
     at,
     for: length,
-    // Often the same one: faults that overlap are the point.
+    // Often the same backend, because faults of a backend should overlap.
     backend: lot.one([ids[0], ids[0], lot.one(ids), ids]),
     load_balancer: kind === "partition" ? lot.maybe(0.5, lot.integer(1, balancers)) : undefined,
     kind,
@@ -260,8 +266,8 @@ function fault(lot: Lot, ids: readonly string[], balancers: number): unknown {
 }
 
 /**
- * Checks so many scenarios: half of them the same every time, half of them others for every commit. With
- * `LBSIM_SEED=1234` in the environment it is the one scenario that this draws.
+ * Checks this many scenarios: half of them are the same every time, half of them differ with every commit. With
+ * `LBSIM_SEED=1234` in the environment, it checks only the scenario of this seed.
  */
 export async function checkRandomScenarios(count: number): Promise<void> {
   const asked = askedSeed();
@@ -279,7 +285,8 @@ export async function checkRandomScenarios(count: number): Promise<void> {
       try {
         checkRandomScenario(seed);
       } catch (error) {
-        // Settings that make no sense together are refused, and say nothing about the simulator.
+        // A scenario may be refused because its settings exclude each other. This is not a failure
+        // of the simulator.
         if ((error as Error).cause instanceof DiagnosticsError) refused++;
         else failures.push((error as Error).message);
       }
@@ -292,7 +299,7 @@ export async function checkRandomScenarios(count: number): Promise<void> {
 /**
  * Runs a scenario with every invariant checked after every event.
  *
- * @throws What is wrong, with the seed by which to draw the scenario again.
+ * @throws {Error} with what is wrong, and the seed that draws the scenario again.
  */
 export function checkRandomScenario(seed: number): ReplicationResult {
   const { text, trace } = randomScenario(seed);

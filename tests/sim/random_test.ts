@@ -1,4 +1,4 @@
-/** Scenarios by lot, with everything checked after every event; ten thousand of them every night. */
+/** Random scenarios, checked after every event. Every night ten thousand of them are checked. */
 import { checkRandomScenarios } from "./random_scenarios.ts";
 
 Deno.test("simulate() keeps every invariant in random scenarios", async () => {

@@ -9,10 +9,10 @@ import type {
 } from "../../lib/scenario/types.ts";
 import type { Distribution } from "../../lib/stats/variates.ts";
 
-/** Mean service time of the scenarios here: a second, so that rates are loads. */
+/** Mean service time of these scenarios: a second, so that a rate per second is a load. */
 export const SERVICE = NS_PER_S;
 
-/** One client that waits as long as it takes, and sends one request a connection. */
+/** One client without a timeout, which sends one request on each connection. */
 export const PATIENT: Omit<Workload, "arrivals"> = {
   clients: { count: 1, zipf: 0 },
   requestsPerConnection: { kind: "deterministic", value: 1 },
@@ -40,7 +40,7 @@ export const PROBES = {
   jitter: 0,
 } as const;
 
-/** What is left out is plain queueing: no probes, no latency, no faults. */
+/** Options of a scenario. The defaults are plain queueing: no probes, no latency, no faults. */
 export interface QueueingOptions {
   readonly algorithm?: AlgorithmOptions;
   readonly n?: number;
@@ -61,7 +61,7 @@ export interface QueueingOptions {
   readonly warmup?: number;
 }
 
-/** A scenario of plain queueing, and whatever is asked for on top of it. */
+/** A scenario of plain queueing, with these options. */
 export function queueing(options: QueueingOptions): Scenario & { readonly warmup: number } {
   const { load = 0.7, servers = [] } = options;
   const n = options.n ?? (servers.length || 1);

@@ -1,4 +1,4 @@
-/** Algorithms that go by latency learn from answers that do not come. */
+/** Algorithms that use latency learn from answers that do not come. */
 import assert from "node:assert/strict";
 import { Replicator } from "../../sim/study/replicator.ts";
 import { studyFrom } from "./study.ts";
@@ -25,14 +25,14 @@ compare: {balancer.algorithm: [${algorithms}]}
   }));
 }
 
-Deno.test("peak-ewma and prequal lose fewer requests to a paused backend than those that count", () => {
+Deno.test("peak-ewma and prequal lose fewer requests to a paused backend than least-connections", () => {
   const { "least-connections": counting, "peak-ewma": ewma, prequal } = timedOut("pause", 1);
   assert.ok(counting! > 0.005, `${counting}`);
   assert.ok(ewma! < counting!, `peak-ewma ${ewma}, least-connections ${counting}`);
   assert.ok(prequal! < counting! / 2, `prequal ${prequal}, least-connections ${counting}`);
 });
 
-Deno.test("peak-ewma and prequal lose fewer requests when connections carry several", () => {
+Deno.test("peak-ewma and prequal lose fewer requests than least-connections, also if connections carry several requests", () => {
   const { "least-connections": counting, "peak-ewma": ewma, prequal } = timedOut("pause", 5);
   assert.ok(ewma! < counting!, `peak-ewma ${ewma}, least-connections ${counting}`);
   assert.ok(prequal! < counting!, `prequal ${prequal}, least-connections ${counting}`);

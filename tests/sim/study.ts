@@ -3,12 +3,15 @@ import type { ReplicationResult } from "../../sim/mod.ts";
 import type { Executor } from "../../sim/study/executor.ts";
 import { Replicator, type Task } from "../../sim/study/replicator.ts";
 
-/** A study that is written here. */
+/** The study of a scenario's text. */
 export function studyFrom(text: string, set: readonly string[] = []): Study {
   return parseStudy({ scenario: { file: "scenario.yaml", text }, files: {}, set });
 }
 
-/** Runs tasks on this thread, as if on several: those that begin together end in reverse. */
+/**
+ * Runs tasks on this thread, as if it were several: tasks that begin together end in the reverse
+ * order.
+ */
 export class LocalExecutor implements Executor {
   readonly width: number;
   readonly #replicator: Replicator;

@@ -1,4 +1,4 @@
-/** What waits for time alone happens at its time in a simulated world, too, with or without clients. */
+/** Changes that only time causes happen at their time in a simulated world, too, with or without clients. */
 import assert from "node:assert/strict";
 import type { LbEvent } from "../../lib/core/mod.ts";
 import { NS_PER_S } from "../../lib/base/mod.ts";
@@ -27,7 +27,7 @@ function run(observe: (event: LbEvent) => void) {
   );
 }
 
-Deno.test("simulate() ends an ejection when it is over, and a wait when it is too long", () => {
+Deno.test("simulate() ends an ejection at its time, and a wait at the timeout of the queue", () => {
   const readmissions: number[] = [];
   const expected: number[] = [];
   const queuedAt = new Map<number, number>();
@@ -48,7 +48,7 @@ Deno.test("simulate() ends an ejection when it is over, and a wait when it is to
   assert.deepEqual(new Set(waits.map((wait) => Math.round(wait))), new Set([3000]));
 });
 
-Deno.test("simulate() serves a client that waits at the moment an ejection ends", () => {
+Deno.test("simulate() serves a waiting client at the moment when an ejection ends", () => {
   let readmittedAt = NaN;
   let servedThen = 0;
   run((event) => {

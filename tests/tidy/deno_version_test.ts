@@ -1,4 +1,4 @@
-/** One version of lbsim; and one of Deno: `.dvmrc` states it, and every file that starts Deno repeats it. */
+/** All files state the same version of lbsim, and the same version of Deno: the version in `.dvmrc`. */
 import assert from "node:assert/strict";
 import { VERSION } from "../../lib/base/mod.ts";
 import { readText, ROOT } from "./source.ts";
@@ -12,7 +12,7 @@ function mentionsIn(text: string): string[] {
   return [...text.matchAll(MENTION)].map((match) => match[1]!);
 }
 
-/** The files at a place: itself, or everything below it. None if it is not there yet. */
+/** The files at a place: the file itself, or all files of the folder. None if it does not exist. */
 function filesAt(place: string): string[] {
   const url = new URL(place, ROOT);
   try {
@@ -24,7 +24,7 @@ function filesAt(place: string): string[] {
   return [...Deno.readDirSync(url)].flatMap(({ name }) => filesAt(`${place}/${name}`));
 }
 
-Deno.test(".dvmrc pins the Deno that everything else names", () => {
+Deno.test(".dvmrc has the version of Deno that all other files name", () => {
   const pinned = readText(".dvmrc")!.trim();
   assert.match(pinned, /^\d+\.\d+\.\d+$/);
   for (const file of PLACES.flatMap(filesAt)) {
@@ -34,13 +34,13 @@ Deno.test(".dvmrc pins the Deno that everything else names", () => {
   }
 });
 
-Deno.test("README.md tells a newcomer how to start the Deno that .dvmrc pins", () => {
+Deno.test("README.md shows how to start the version of Deno in .dvmrc", () => {
   const readme = readText("README.md");
   if (readme === undefined) return;
   assert.ok(readme.includes(`npx -y deno@${readText(".dvmrc")!.trim()} task demo`));
 });
 
-Deno.test("a mention of a version of Deno is recognised in whatever way it is written", () => {
+Deno.test("mentionsIn() finds a version of Deno in each way of writing it", () => {
   for (
     const text of [
       "npx -y deno@1.2.3 task demo",
@@ -55,7 +55,7 @@ Deno.test("a mention of a version of Deno is recognised in whatever way it is wr
   assert.deepEqual(mentionsIn("uses: denoland/setup-deno@v2\npure-rand 8.0.0"), []);
 });
 
-Deno.test("VERSION is the version that deno.json and the rooms name", () => {
+Deno.test("VERSION is the version in deno.json and in the deno.json of each pure folder", () => {
   const { version, workspace } = JSON.parse(readText("deno.json")!);
   assert.equal(VERSION, version);
   for (const room of workspace) {

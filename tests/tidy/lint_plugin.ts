@@ -1,16 +1,16 @@
 /**
- * What must not be written in this house, each with what to write instead. `deno lint` runs it.
+ * Finds code that this project must not contain, and names the replacement. `deno lint` runs it.
  *
- * Code that decides is handed time and randomness; code that takes them from the air could not run in
- * virtual time, nor twice with the same result. Nor does it compute with functions whose last bits
- * engines are free to choose: a simulation gives the same bytes everywhere.
+ * Code that decides gets time and randomness as arguments. If it took them from the system, it could not run in virtual
+ * time, nor twice with the same result. It must not call functions whose last bits depend on the engine either, because
+ * a simulation gives the same bytes on every platform.
  */
 
 import deno from "../../deno.json" with { type: "json" };
 
 /**
- * The rooms that run anywhere, also in a browser, and give the same bytes there: those of the workspace, in
- * which the platform's types are missing, but for the pages'.
+ * The pure folders, whose code runs anywhere, also in a browser, and gives the same bytes there. They are the folders
+ * of the workspace, whose code has no types of the platform, except those of the pages.
  */
 const ROOMS = deno.workspace.map((room) => room.replace("./", "")).filter((room) =>
   !room.startsWith("web/")
@@ -35,7 +35,10 @@ const AMBIENT: Readonly<Record<string, string>> = {
 const OWN = (name: string) => `use \`${name}\` (lib/base/elementary.ts)`;
 const ADD = "add one to lib/base/elementary.ts, made of + − × ÷ √ alone";
 
-/** What ECMAScript leaves to the engine. IEEE 754 fixes `Math.sqrt`, so that is not among them. */
+/**
+ * Functions whose results ECMAScript leaves to the engine. `Math.sqrt` is not one of them, because
+ * IEEE 754 defines its result.
+ */
 const INEXACT: Readonly<Record<string, string>> = {
   "Math.acos": ADD,
   "Math.acosh": ADD,

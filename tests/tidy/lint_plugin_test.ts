@@ -59,18 +59,18 @@ function lint(file: string, source: string): Deno.lint.Diagnostic[] {
 }
 
 for (const [source, message] of BANNED) {
-  Deno.test(`the lint plugin reports \`${source}\` once, and names what to write instead`, () => {
+  Deno.test(`the lint plugin reports \`${source}\` once, and names the replacement`, () => {
     assert.deepEqual(lint("lib/core/x.ts", source).map((found) => found.message), [message]);
   });
 }
 
 for (const source of ALLOWED) {
-  Deno.test(`the lint plugin has nothing against \`${source}\``, () => {
+  Deno.test(`the lint plugin accepts \`${source}\``, () => {
     assert.deepEqual(lint("lib/core/x.ts", source), []);
   });
 }
 
-Deno.test("the lint plugin looks where code decides, and nowhere else", () => {
+Deno.test("the lint plugin checks only the pure folders, whose code decides", () => {
   const reported = (file: string) => lint(file, "Math.random();").length > 0;
   for (
     const file of [
@@ -102,7 +102,7 @@ Deno.test("the lint plugin looks where code decides, and nowhere else", () => {
   ) assert.ok(!reported(file), file);
 });
 
-Deno.test("the lint plugin looks for engine-dependent functions where results come from", () => {
+Deno.test("the lint plugin finds functions that differ between engines only in the pure folders", () => {
   const reported = (file: string) => lint(file, "Math.exp(1);").length > 0;
   for (const folder of ["lib/base", "lib/core", "lib/report", "lib/config", "sim/theory"]) {
     assert.ok(reported(`${folder}/x.ts`), folder);
@@ -112,7 +112,7 @@ Deno.test("the lint plugin looks for engine-dependent functions where results co
   }
 });
 
-Deno.test("the lint plugin takes the paths that deno lint hands it: absolute ones", () => {
+Deno.test("the lint plugin accepts absolute paths, which deno lint passes", () => {
   const path = (relative: string) => fileURLToPath(new URL(`../../${relative}`, import.meta.url));
   assert.equal(lint(path("sim/model/x.ts"), "Date.now();").length, 1);
   assert.equal(lint(path("lb/x.ts"), "Date.now();").length, 0);

@@ -1,6 +1,6 @@
 /**
- * What reaches for the outside does not type-check in a pure room, nor does it pass the lint. Tried on a copy,
- * by the commands that `deno task ok` runs.
+ * Code that uses the platform does not type-check in a pure folder, or does not pass the lint. The test adds such code
+ * to a copy, and runs the commands of `deno task ok`.
  */
 import assert from "node:assert/strict";
 import { cp } from "node:fs/promises";
@@ -8,18 +8,21 @@ import { fileURLToPath } from "node:url";
 import { join } from "node:path";
 import { readText, ROOT } from "./source.ts";
 
-/** The rooms that deno.json lists as its workspace. */
+/** The folders that deno.json lists as its workspace. */
 const { workspace } = JSON.parse(readText("deno.json")!);
 const WORKSPACE: readonly string[] = workspace.map((room: string) => room.replace("./", ""));
-/** The rooms of the pages have the types of a browser. */
+/**
+ * The pure folders. The folders of the pages are left out, because they have the types of a
+ * browser.
+ */
 const ROOMS = WORKSPACE.filter((room) => !room.startsWith("web/"));
 
 const COPIED = ["deno.json", "deno.lock", ...WORKSPACE, "tests/tidy/lint_plugin.ts"];
 
-/** All files are tried in this room, and one in each other. */
+/** All impure files are added to this folder, and the first of them to every pure folder. */
 const FIRST = "lib/core";
 
-/** One file each, so that one error cannot hide another. */
+/** The texts of the impure files. Each has one error, so that no error hides another. */
 const IMPURE: Readonly<Record<string, string>> = {
   Deno: "export const cwd = Deno.cwd();",
   setTimeout: "setTimeout(() => {}, 1);",
@@ -31,7 +34,7 @@ const IMPURE: Readonly<Record<string, string>> = {
   process: "export const { pid } = process;",
 };
 
-/** What only the lint can see: these names are part of the language itself. */
+/** Impure code that only the lint finds, because these names are part of the language itself. */
 const AMBIENT: Readonly<Record<string, string>> = {
   "Date.now": "export const now = Date.now();",
   "Math.random": "export const draw = Math.random();",
@@ -65,25 +68,29 @@ async function deno(folder: string, ...args: string[]): Promise<{ ok: boolean; t
     const { success, code, signal, stdout, stderr } = await command.output();
     const decoder = new TextDecoder();
     const text = decoder.decode(stdout) + decoder.decode(stderr);
-    // A finding has a message. Without one Deno itself has crashed, as its lint was seen to do.
+    // A finding has a message. If there is no output, Deno itself has crashed, which its lint does
+    // sometimes.
     if (success || text !== "" || tries === 2) {
       return { ok: success, text: text || `no output, exit code ${code}, signal ${signal}` };
     }
   }
 }
 
-/** The rooms in which a file was found to be impure. The report has a line for each: `lib/core/impure_3.ts:1:20`. */
+/** The folders in which this impure file was reported. The report has a line for each: `lib/core/impure_3.ts:1:20`. */
 function foundIn(text: string, index: number): string[] {
   return ROOMS.filter((room) => text.includes(`${room}/impure_${index}.ts:1:`));
 }
 
-/** The rooms themselves are clean, without the rest of the tree: all that was found is in files that were added. */
+/**
+ * Asserts that only the added files were reported: the folders themselves have no errors, also without the rest of the
+ * tree.
+ */
 function assertRestClean(text: string): void {
   const places = [...text.matchAll(/[\w./-]+\.tsx?:\d+:\d+/g)].map(([place]) => place);
   assert.deepEqual(places.filter((place) => !/\/impure_\d+\.ts:/.test(place)), [], text);
 }
 
-Deno.test("the pure rooms type-check by themselves, and with nothing of the outside in them", async () => {
+Deno.test("the pure folders type-check by themselves, and code that uses the platform does not", async () => {
   await inCopy(IMPURE, async (folder) => {
     const { ok, text } = await deno(folder, "check");
     assert.equal(ok, false);
@@ -95,7 +102,7 @@ Deno.test("the pure rooms type-check by themselves, and with nothing of the outs
   });
 });
 
-Deno.test("the pure rooms pass the lint by themselves, and with no clock or dice in them", async () => {
+Deno.test("the pure folders pass the lint by themselves, and code with a clock or random numbers does not", async () => {
   await inCopy(AMBIENT, async (folder) => {
     const { ok, text } = await deno(folder, "lint");
     assert.equal(ok, false);

@@ -1,4 +1,4 @@
-/** `deno task test`: no test file is lost, and no failure. */
+/** `deno task test` runs every test file, and reports every failure. */
 import assert from "node:assert/strict";
 import { Lanes } from "../runner/lanes.ts";
 import { testFiles } from "../runner/main.ts";
@@ -20,7 +20,7 @@ async function denoTest(text: string): Promise<{ lines: string[]; code: number }
   });
 }
 
-Deno.test("Lanes hands out each test file once, and no other file", () => {
+Deno.test("Lanes returns each test file once, and no other file", () => {
   const files = testFiles();
   assert.deepEqual(files, sourceFiles("tests/").filter((file) => file.endsWith("_test.ts")));
   const lanes = new Lanes(files);
@@ -30,14 +30,14 @@ Deno.test("Lanes hands out each test file once, and no other file", () => {
   assert.deepEqual(handed.sort(), files);
 });
 
-Deno.test("Lanes gives both lanes of what one of them prefers when the rest has run", () => {
+Deno.test("Lanes gives a lane a file of the other kind if no file of its own kind is left", () => {
   const computing = ["tests/docs/readme_test.ts", "tests/sim/command_test.ts"];
   assert.equal(new Lanes(["tests/lb/relay_test.ts", ...computing]).next(1), computing[0]);
   const lanes = new Lanes(computing);
   assert.deepEqual([lanes.next(0), lanes.next(1)], computing);
 });
 
-Deno.test("resultOf() counts what passed, failed and was ignored, and names it", async () => {
+Deno.test("resultOf() counts the tests that passed, failed and were ignored, and names the last two", async () => {
   const { lines, code } = await denoTest(`
     Deno.test("good", () => {});
     Deno.test("better", async (t) => { await t.step("step", () => {}); });
@@ -62,7 +62,7 @@ Deno.test("resultOf() counts a file that passes", async () => {
   assert.equal(closingLine(result, 119.9), "ok | 1 passed | 0 failed | 0 ignored (2m0s)");
 });
 
-Deno.test("resultOf() counts a file as failed that ends before its tests, or does not even load", async () => {
+Deno.test("resultOf() counts a failure if a file ends before its tests, or cannot be loaded", async () => {
   for (
     const text of [
       'Deno.test("good", () => {}); Deno.test("lost", () => { Deno.kill(Deno.pid, "SIGKILL"); });',
@@ -78,7 +78,7 @@ Deno.test("resultOf() counts a file as failed that ends before its tests, or doe
   }
 });
 
-Deno.test("resultOf() counts a file as failed that passes and ends with an error", () => {
+Deno.test("resultOf() counts a failure if all tests pass but the process ends with an error", () => {
   const closing = "\u001b[32mok\u001b[0m | 3 passed (2 steps) | 0 failed (1ms)";
   const { failed, failures } = resultOf("tests/one_test.ts", [closing], 1);
   assert.equal(failed, 1);

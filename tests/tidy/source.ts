@@ -1,4 +1,4 @@
-/** The project's own source files, and what the tidy tests want to know of them. */
+/** The project's own source files, and facts about them for the tests in tests/tidy. */
 
 /** Root of the repository. */
 export const ROOT = new URL("../../", import.meta.url);
@@ -26,7 +26,7 @@ export function readText(path: string): string | undefined {
   }
 }
 
-/** What a file names in its imports and exports, whether of values or of types. */
+/** The modules that a file names in its imports and exports, of values and of types. */
 export function importsOf(path: string, source: string): string[] {
   const found: string[] = [];
   const take = (from: Deno.lint.Node | null) => {
@@ -41,7 +41,7 @@ export function importsOf(path: string, source: string): string[] {
   return found;
 }
 
-/** What a file loads as soon as it is loaded itself: no types, and nothing that is imported later. */
+/** The modules that are loaded together with a file: not those of types, and not those of `await import()`. */
 export function loadedBy(path: string, source: string): string[] {
   const found: string[] = [];
   const take = (from: Deno.lint.Node | null, kind: "type" | "value") => {

@@ -1,18 +1,18 @@
-/** Who may import whom, and by which door; and who may end the process. */
+/** Which folder may import which, and through which file; and which file may end the process. */
 import assert from "node:assert/strict";
 import { posix } from "node:path";
 import { exits, importsOf, loadedBy, readText, sourceFiles } from "./source.ts";
 
 const ROLES = ["lb", "backend", "client", "bench", "ctl", "sim"];
 
-/** The simulator without its threads and its command: all that a page in a browser needs. */
+/** The simulator without its threads and its command: the part that a page in a browser needs. */
 const SIMULATION = [
   ...["sim/engine", "sim/model", "sim/measure", "sim/study", "sim/theory", "sim/play"],
 ];
 
 /**
- * The pure rooms: what each may import besides itself, and the packages that it is built on. deno.json lists
- * the same rooms as its workspace, in which the platform's types are missing.
+ * The pure folders: the folders that each may import besides itself, and the packages that it may import. deno.json
+ * lists the same folders as its workspace, whose code has no types of the platform.
  */
 const PURE: Readonly<Record<string, { readonly rooms: readonly string[]; packages?: RegExp }>> = {
   "lib/base": { rooms: [], packages: /^pure-rand\// },
@@ -40,16 +40,16 @@ const PURE: Readonly<Record<string, { readonly rooms: readonly string[]; package
       ...["lib/observe", "lib/scenario", "lib/recording", "lib/report", "lib/workload"],
       ...SIMULATION,
     ],
-    // It writes what is changed by hand into the scenario's text, and shows what the dashboard shows.
+    // `sim/play` writes the changes of the user into the scenario's YAML, and reads the schema for its forms.
     ...room === "sim/play" && { packages: /^(?:yaml|zod)$/ },
     ...room === "sim/study" && { packages: /^@noble\/hashes\// },
   }])),
 };
 
-/** Anything in `lib`, pure or not. */
+/** All folders of `lib`, pure or not. */
 const LIB = ["lib", ...Object.keys(PURE).filter((room) => room.startsWith("lib/"))];
 
-/** What each other part may import besides itself. A role is named only where roles are put together. */
+/** The parts that each other part may import besides itself. Only parts that combine roles may import a role. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "lib": LIB,
   // `lbsim init` writes the configurations that are shipped; the admin API serves the dashboard.
@@ -71,7 +71,7 @@ function partOf(path: string): string {
   return Object.keys(PURE).find((room) => path.startsWith(`${room}/`)) ?? path.split("/")[0]!;
 }
 
-/** What is wrong with an import, or undefined. */
+/** What is wrong with an import; undefined if it is allowed. */
 function wrong(file: string, specifier: string): string | undefined {
   const part = partOf(file);
   const pure = PURE[part];
@@ -93,33 +93,36 @@ function wrong(file: string, specifier: string): string | undefined {
 /** Folders with a `mod.ts`, which lists what others may use; an outer one comes before its inner ones. */
 const rooms = sourceFiles().filter((file) => file.endsWith("/mod.ts")).map(posix.dirname).sort();
 
-/** Folders without one: nothing imports them but `main.ts`, or nothing at all. */
+/** Folders without a `mod.ts`: only `main.ts` imports them, or no file does. */
 const WITHOUT_FRONT = ["docs", "live", "packaging"];
 
 /**
- * What may be imported past a `mod.ts`, by whom, so that a start loads no more than it needs: a worker of the
- * simulator loads neither zod nor YAML nor charts, and a balancer and a backend load no scenarios.
+ * The files that may be imported directly instead of through their `mod.ts`, and the files that may do so. Then a start
+ * loads no more than it needs: a worker of the simulator loads neither zod nor YAML nor charts, and a balancer and a
+ * backend load no scenarios.
  */
 const PAST_THE_FRONT: readonly (readonly [by: RegExp, target: RegExp])[] = [
   [/^main\.ts$/, /./],
   [/^lib\/cli\/(?:output|signals)\.ts$/, /^lib\/io\/(?:clock|sleep)\.ts$/],
   [/./, /^lib\/scenario\/(?:distribution|load|types)\.ts$/],
   [/./, /^lib\/files\/(?:load_study|recording_files)\.ts$/],
-  // The page is without what reads configurations: zod and YAML are three quarters of its size.
+  // The page does not load the code that reads configurations: with zod and YAML, it would be four
+  // times as large.
   [
     /^web\/(?:dashboard|playground)\//,
     /^lib\/observe\/(?:frame|simulation_frame|event_stream|event_words)\.ts$/,
   ],
-  // The types of its messages, which cost nothing, and what its worker runs.
+  // The page imports only types from `sim/play`, which do not make it larger. Its worker imports
+  // the code.
   [/^web\/playground\//, /^(?:sim\/play\/mod|lib\/recording\/(?:meant|page_limit))\.ts$/],
-  // A live run is measured and shown as a simulated one. The front of the simulator is for pages, which do neither.
+  // A live run is measured and shown by the same code as a simulated run. `sim/mod.ts` does not have this code.
   [/^live\//, /^sim\/(?:show|(?:measure|model|study)\/mod)\.ts$/],
-  // The plots of a report, and the chart library with them, are no part of a run.
+  // A run does not load the plots of a report, which need the chart library.
   [/^sim\/(?:study|theory)\//, /^lib\/report\/(?:format|variant_report)\.ts$/],
   [/^sim\/threads\//, /^sim\/study\/(?:executor|replicator)\.ts$/],
 ];
 
-/** How an import enters a room other than by its front, or undefined. */
+/** What is wrong with an import that does not go through a `mod.ts`; undefined if it is allowed. */
 function reachesPast(file: string, specifier: string): string | undefined {
   if (!/^\..*\.ts$/.test(specifier)) return undefined;
   const target = posix.join(posix.dirname(file), specifier);
@@ -147,7 +150,7 @@ function complaints(wrongWith: typeof wrong): string[] {
   );
 }
 
-Deno.test("the walls have something to hold", () => {
+Deno.test("the checks of imports find files and imports", () => {
   for (
     const part of ["lib/base", "lib/core", "lib", "lb", "backend", "client", "live", "main.ts"]
   ) {
@@ -157,13 +160,13 @@ Deno.test("the walls have something to hold", () => {
   assert.ok(imports.length > files.length, `${imports.length} imports`);
 });
 
-Deno.test("a role imports lib, never another role; a pure room imports pure rooms only", () => {
+Deno.test("the folder of a role imports lib, never another role; a pure folder imports only pure folders", () => {
   assert.deepEqual(complaints(wrong), []);
 });
 
-Deno.test("deno.json lists the pure rooms as its workspace, each without the platform's types", () => {
+Deno.test("deno.json lists the pure folders as its workspace, and each has no types of the platform", () => {
   const { workspace } = JSON.parse(readText("deno.json")!);
-  // And the pages' rooms, with the types of a browser.
+  // The workspace also has the folders of the pages, which have the types of a browser.
   const rooms = [...Object.keys(PURE), "web/dashboard", "web/playground"];
   assert.deepEqual(workspace.toSorted(), rooms.map((room) => `./${room}`).toSorted());
   for (const room of Object.keys(PURE)) {
@@ -172,11 +175,11 @@ Deno.test("deno.json lists the pure rooms as its workspace, each without the pla
   }
 });
 
-Deno.test("a room is entered by its mod.ts", () => {
+Deno.test("a folder is imported only through its mod.ts", () => {
   assert.deepEqual(complaints(reachesPast), []);
 });
 
-Deno.test("each folder of source is a room", () => {
+Deno.test("each folder of the source has a mod.ts, except those in WITHOUT_FRONT", () => {
   const folders = new Set(files.map(posix.dirname));
   const without = [...folders].filter((folder) => folder !== "." && !rooms.includes(folder));
   assert.deepEqual(without.sort(), WITHOUT_FRONT);
@@ -203,14 +206,14 @@ const ENTRIES: readonly [file: string, source: string, ok: boolean][] = [
 ];
 
 for (const [file, source, ok] of ENTRIES) {
-  Deno.test(`${file} ${ok ? "may" : "may not"} enter a room by \`${source}\``, () => {
+  Deno.test(`${file} ${ok ? "may" : "may not"} contain \`${source}\`: a folder is imported through its mod.ts`, () => {
     const found = importsOf(file, source).map((specifier) => reachesPast(file, specifier))
       .filter((message) => message !== undefined);
     assert.equal(found.length, ok ? 0 : 1, `${found}`);
   });
 }
 
-/** What is loaded with a file of this project: other files of it, and packages. */
+/** The files of this project and the packages that are loaded together with a file. */
 function allLoadedBy(entry: string): Set<string> {
   const all = new Set<string>();
   const load = (file: string) => {
@@ -225,7 +228,7 @@ function allLoadedBy(entry: string): Set<string> {
   return all;
 }
 
-Deno.test("main.ts loads no role before it is asked for: neither --version nor a worker needs one", () => {
+Deno.test("main.ts loads a role only when it runs it: neither --version nor a worker needs one", () => {
   const heavy = [...allLoadedBy("main.ts")].filter((file) =>
     !/^(main\.ts|deno\.json|node:|pure-rand\/|lib\/(base|cli|io)\/|sim\/threads\/worker_name\.ts)/
       .test(
@@ -242,7 +245,7 @@ Deno.test("`lbsim lb` loads no scenario and no other role", () => {
   assert.deepEqual(heavy, []);
 });
 
-Deno.test("a worker of the simulator loads neither zod nor YAML, charts or what reads files", () => {
+Deno.test("a worker of the simulator loads neither zod nor YAML, charts or code that reads files", () => {
   const heavy = [...allLoadedBy("sim/threads/workers.ts")].filter((file) =>
     /^(zod|yaml|echarts|node:)|^lib\/(config|files|report|io)\//.test(file)
   );
@@ -295,7 +298,7 @@ const IMPORTS: readonly [file: string, source: string, ok: boolean][] = [
 ];
 
 for (const [file, source, ok] of IMPORTS) {
-  Deno.test(`the wall ${ok ? "lets" : "does not let"} ${file} say \`${source}\``, () => {
+  Deno.test(`${file} ${ok ? "may" : "may not"} contain \`${source}\`: parts import only what they may`, () => {
     const found = importsOf(file, source).map((specifier) => wrong(file, specifier))
       .filter((message) => message !== undefined);
     assert.equal(found.length, ok ? 0 : 1, `${found}`);

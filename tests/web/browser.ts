@@ -3,30 +3,31 @@ import axe from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { installed } from "../support/tools.ts";
 
-// Without this, Playwright looks for Windows in a file that tests must not read.
+// Without this, Playwright reads a file to find out whether it runs on Windows. Tests must not read
+// this file.
 Deno.env.set("__IS_WSL_TEST__", "1");
 const { chromium } = await import("playwright-core");
 
 const PROGRAM = installed("chromium", "chromium-browser", "google-chrome");
 
-/** Whether there is no browser: why a test is skipped. */
+/** Whether no browser is installed. Tests that need one are skipped then. */
 export const hasNoBrowser = PROGRAM === undefined;
 
-/** On a busy machine, what is awaited may take as long. */
+/** The longest time that a test waits, because a machine may be busy. */
 export const PATIENCE_MS = 60_000;
 
-/** How a page is looked at. */
+/** The properties of the window in which a page is opened. */
 export interface Look {
   readonly width?: number;
   readonly theme?: "light" | "dark";
   readonly reducedMotion?: boolean;
-  /** What the user types where the browser asks for a password. */
+  /** The text that the user enters when the browser asks for a password. */
   readonly password?: string;
 }
 
-/** What a page did that it must not do. */
+/** The errors of a page, and its forbidden requests. */
 export interface Complaints {
-  /** Errors and warnings of its console, and errors that nothing caught. */
+  /** Errors and warnings of its console, and uncaught errors. */
   readonly console: string[];
   /** Requests to another origin. */
   readonly foreign: string[];
@@ -36,8 +37,8 @@ let browser: Promise<Browser> | undefined;
 let endBrowser: () => Promise<void> = () => Promise.resolve();
 
 /**
- * Starts the browser and connects to it by a socket: through the pipe that Playwright's own `launch` takes, now and
- * then no answer arrives under Deno.
+ * Starts the browser and connects to it through a socket. Playwright's own `launch` uses a pipe, on which answers are
+ * sometimes lost under Deno.
  */
 async function startBrowser(): Promise<Browser> {
   const folder = await Deno.makeTempDir({ prefix: "lbsim-browser-" });
@@ -65,7 +66,7 @@ async function startBrowser(): Promise<Browser> {
     try {
       child.kill("SIGTERM");
     } catch {
-      // It has ended by itself.
+      // The browser has ended by itself.
     }
     await child.status;
     await drained;
@@ -74,7 +75,7 @@ async function startBrowser(): Promise<Browser> {
   return await connect(await address.promise, 3);
 }
 
-/** Connects to a browser. Now and then its answer is lost: then it is tried again. */
+/** Connects to a browser. Its answer is sometimes lost; then this tries again. */
 async function connect(address: string, attempts: number): Promise<Browser> {
   try {
     return await chromium.connectOverCDP(address, { timeout: PATIENCE_MS / 3 });
@@ -84,7 +85,7 @@ async function connect(address: string, attempts: number): Promise<Browser> {
   }
 }
 
-/** To be called when a file's tests are over. */
+/** Closes the browser. A test file calls it after its tests. */
 export async function closeBrowser(): Promise<void> {
   const opened = browser;
   browser = undefined;
@@ -92,7 +93,7 @@ export async function closeBrowser(): Promise<void> {
   await endBrowser();
 }
 
-/** Opens a page in a context of its own. `use` gets it; the context ends with it. */
+/** Opens a page in a context of its own, while `use` runs. */
 export async function withPage<T>(
   url: string,
   use: (page: Page, complaints: Complaints) => Promise<T>,
@@ -124,9 +125,9 @@ export async function withPage<T>(
   }
 }
 
-/** What axe finds on a page, one line each. */
+/** The findings of axe on a page, one line each. */
 export async function axeFindings(page: Page): Promise<string[]> {
-  // As an expression of the debugger's: the page's policy allows no script of another's.
+  // The debugger evaluates the script, because the policy of the page allows no foreign script.
   await page.evaluate(axe.source);
   const { violations } = await page.evaluate("axe.run()") as {
     readonly violations: readonly {

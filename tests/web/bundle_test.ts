@@ -10,7 +10,7 @@ Deno.test("web/assets.ts is up to date: run `deno task dashboard`", async () => 
   );
 });
 
-Deno.test("the page's script contains nothing of deno.json, which changes for other reasons", () => {
+Deno.test("the page's script contains no part of deno.json, so that changes there do not change the script", () => {
   assert.doesNotMatch(dashboardAsset("/dashboard.js")!.body, /@lbsim|compilerOptions/);
 });
 
@@ -31,7 +31,7 @@ Deno.test("the page has neither inline script nor inline style, and its policy a
   assert.match(CONTENT_SECURITY_POLICY, /default-src 'none'/);
 });
 
-Deno.test("the page names no other origin", () => {
+Deno.test("the page refers to no other origin", () => {
   for (const path of ["/", "/dashboard.css"]) {
     assert.doesNotMatch(dashboardAsset(path)!.body, /https?:\/\/|url\(/, path);
   }

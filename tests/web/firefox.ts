@@ -5,9 +5,9 @@ const PROGRAM = installed("firefox-esr", "firefox");
 
 /** A page in Firefox. */
 export interface FirefoxPage {
-  /** The value of an expression; a promise is awaited. It has to be JSON. */
+  /** The value of an expression; a promise is awaited. The value must be possible in JSON. */
   evaluate(expression: string): Promise<unknown>;
-  /** Everything that the page's console and its errors said. */
+  /** All messages of the page's console, and its errors. */
   readonly complaints: readonly string[];
 }
 
@@ -96,7 +96,7 @@ class Session {
       complaints: this.#complaints,
       evaluate: async (expression) => {
         const { type, result, exceptionDetails } = await this.#ask("script.evaluate", {
-          // As JSON, since the protocol has its own form for objects.
+          // The value is passed as JSON, because the protocol has a form of its own for objects.
           expression: `(async () => JSON.stringify(await (${expression})) ?? "null")()`,
           target: { context },
           awaitPromise: true,

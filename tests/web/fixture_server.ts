@@ -1,6 +1,6 @@
 /**
- * A stand-in for the admin API of a balancer: three backends with a story, one of them down. `deno run --allow-net
- * --allow-read tests/web/fixture_server.ts 9901` serves it for a look at the page.
+ * A stand-in for the admin API of a balancer with three backends. Their past is made up; B2 was down for a time. `deno
+ * run --allow-net --allow-read tests/web/fixture_server.ts 9901` serves the page to look at.
  */
 import type { LbEvent } from "../../lib/core/mod.ts";
 import { CONDITIONS, encodeFrame, type Frame, type Snapshot } from "../../lib/observe/mod.ts";
@@ -8,10 +8,10 @@ import { CONTENT_SECURITY_POLICY, dashboardAsset } from "../../web/mod.ts";
 
 const EPOCH_MS = Date.UTC(2026, 0, 15, 12);
 const IDS = ["B1", "B2", "B3"];
-/** When the story has come to its present: the page gets the five minutes before at once. */
+/** The present time of the made-up past: the page gets the five minutes before it at once. */
 const PRESENT_MS = 300_000;
 
-/** What is told of a moment, `at_ms` after the start. */
+/** The frame at a time, `at_ms` after the start. */
 function frameAt(at_ms: number, sequence: number): Frame {
   const s = at_ms / 1000;
   const isDown = (i: number) => i === 1 && s >= 150 && s < 210;
@@ -172,7 +172,7 @@ const SESSIONS = Array.from({ length: 40 }, (_, i) => ({
   moved_at_ms: 0,
 }));
 
-/** A server of the page and of what it shows. `stop` ends it and all its streams. */
+/** A server of the page and its data. `stop` ends it and all its streams. */
 export function serveFixture(port = 0) {
   const ending = new AbortController();
   const startedAt = performance.now();

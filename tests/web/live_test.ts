@@ -20,7 +20,7 @@ class Lab {
   readonly port = freePort();
   readonly url = `http://127.0.0.1:${freePort()}`;
   readonly #ports = [freePort(), freePort()];
-  /** Of the admin API of B2. */
+  /** The port of the admin API of B2. */
   readonly #adminPort = freePort();
   readonly #backends: RunningLbsim[] = [];
   #balancer: RunningLbsim | undefined;
@@ -118,12 +118,12 @@ function card(page: Page, id: string, condition = "") {
   return page.locator(`li[data-backend="${id}"]${wanted}`);
 }
 
-/** What the page says is other than in the file. */
+/** The page's list of settings that differ from the file. */
 function wishes(page: Page, text = "") {
   return page.locator(".wishes", { hasText: text });
 }
 
-/** Notes in the page when a backend's card changes its condition. */
+/** A script for the page: it notes when a backend's card changes its condition. */
 const NOTE_CHANGES = `
 globalThis.noted = [];
 new MutationObserver((changes) => {
@@ -134,13 +134,13 @@ new MutationObserver((changes) => {
 }).observe(document.body, { subtree: true, attributes: true, attributeFilter: ["data-condition"] });
 `;
 
-/** When the balancer knew that B2 has changed, on the wall clock. */
+/** When the state of B2 last changed at the balancer, on the wall clock. */
 async function knownAt(lab: Lab): Promise<number> {
   const { epoch_ms, backends } = await (await fetch(`${lab.url}/api/status`)).json();
   return epoch_ms + backends[1].health.since_ms;
 }
 
-/** How long after the balancer the page showed that B2 changed. */
+/** The delay from the change of B2 at the balancer until the page showed it. */
 async function delayOf(lab: Lab, page: Page, condition: "up" | "down"): Promise<number> {
   await card(page, "B2", condition).waitFor();
   const noted = await page.evaluate("noted") as {
@@ -156,7 +156,7 @@ test("the page follows a killed and returned backend within two seconds of the b
   await withPage(lab.url, async (page, complaints) => {
     await card(page, "B2", "up").waitFor();
     await page.evaluate(NOTE_CHANGES);
-    // A machine that has other things to do may delay each; it is not always busy.
+    // A busy machine may delay some attempts, so one attempt that is in time is enough.
     const delays: { down: number; up: number }[] = [];
     while (delays.length < 5 && !delays.some(({ down, up }) => down < 2000 && up < 2000)) {
       await lab.killBackend(1);
@@ -176,7 +176,7 @@ test("the page follows a killed and returned backend within two seconds of the b
   });
 });
 
-test("drain by button reaches zero in flight, and the wish survives a reload", async (lab) => {
+test("a click on Drain empties the backend, and the wish remains after a reload of the file and of the page", async (lab) => {
   const connections = await Promise.all(Array.from({ length: 6 }, () => lab.connect()));
   await withPage(lab.url, async (page, complaints) => {
     const inFlight = (count: number) =>
@@ -212,7 +212,7 @@ test("drain by button reaches zero in flight, and the wish survives a reload", a
   });
 });
 
-test("weight, algorithm and maintenance are changed by the page, and withdrawn", async (lab) => {
+test("the page changes weight, algorithm and mode, and withdraws the changes", async (lab) => {
   await withPage(lab.url, async (page) => {
     await page.getByLabel("Token").fill(lab.token);
     await page.getByLabel("Weight of B2", { exact: true }).fill("7");
@@ -229,7 +229,7 @@ test("weight, algorithm and maintenance are changed by the page, and withdrawn",
   });
 });
 
-test("a backend is hurt by the page, with the keyboard alone, and recovers", async (lab) => {
+test("the page begins and ends a fault of a backend, with the keyboard alone", async (lab) => {
   await withPage(lab.url, async (page, complaints) => {
     await card(page, "B2", "up").waitFor();
     // B1 has no admin API.
@@ -265,7 +265,7 @@ test("a backend is hurt by the page, with the keyboard alone, and recovers", asy
   });
 });
 
-test("a pick is explained", async (lab) => {
+test("the page explains a pick of the balancer", async (lab) => {
   await withPage(lab.url, async (page) => {
     await page.getByLabel("Token").fill(lab.token);
     await page.getByLabel("Where would this client go now?").fill("192.0.2.7");
@@ -283,7 +283,7 @@ test("a wrong token changes nothing, and the page says why", async (lab) => {
   });
 });
 
-test("beyond loopback the browser asks for the token, and a change still needs it in the page", async (lab) => {
+test("if the admin API listens beyond loopback, the browser asks for the token, and a change also needs it in the page", async (lab) => {
   await lab.stopBalancer();
   await lab.configure("", "0.0.0.0");
   await lab.startBalancer();
@@ -297,7 +297,7 @@ test("beyond loopback the browser asks for the token, and a change still needs i
   }, { password: lab.token });
 });
 
-test("the page reconnects after a restart of the balancer, and says so", async (lab) => {
+test("the page shows that the balancer is gone, and reconnects after its restart", async (lab) => {
   await withPage(lab.url, async (page, complaints) => {
     await page.getByText("● live").waitFor();
     await lab.stopBalancer();
@@ -307,7 +307,7 @@ test("the page reconnects after a restart of the balancer, and says so", async (
     await lab.killBackend(0);
     await card(page, "B1", "down").waitFor();
     await page.locator("li", { hasText: "B1 is down" }).first().waitFor();
-    // The browser itself reports requests that found no server.
+    // The browser itself reports requests that reached no server.
     const others = complaints.console.filter((text) => !/net::ERR_/.test(text));
     assert.deepEqual(others, []);
     assert.deepEqual(complaints.foreign, []);

@@ -10,7 +10,7 @@ Deno.test.afterAll(closeBrowser);
 
 const PER_S = 10_000;
 const TICK_MS = 10;
-/** After a pause of the machine, no more than this much is caught up. */
+/** After a pause of the machine, at most this many connections are made in one tick. */
 const PER_TICK_MAX = 1000;
 const TASK_MAX_MS = 200;
 
@@ -45,7 +45,7 @@ function begin({ balancer: { scheduler }, events }: Awaited<ReturnType<typeof ad
   return () => clearInterval(timer);
 }
 
-/** What a page uses, after its garbage was collected. */
+/** The memory and the nodes of a page, after its garbage was collected. */
 async function usageOf(session: CDPSession): Promise<{ heap: number; nodes: number }> {
   await session.send("HeapProfiler.collectGarbage");
   const { usedSize } = await session.send("Runtime.getHeapUsage");
@@ -84,36 +84,39 @@ async function longestTaskMs(session: CDPSession, act: () => Promise<void>): Pro
   return Math.max(...tasks.map(({ tdur = 0 }) => tdur)) / 1000;
 }
 
-browserTest("the page is steady at 10,000 connections and 10,000 refusals a second", async () => {
-  await using lab = await adminLab({
-    backends: [9, 10, 11].map((port) => ({ host: "127.0.0.1", port })),
-  });
-  const end = begin(lab);
-  try {
-    await withPage(lab.url, async (page, complaints) => {
-      await page.getByText("● live").waitFor();
-      const session = await page.context().newCDPSession(page);
-      const browser = await page.context().browser()!.newBrowserCDPSession();
-      // Frames by the number of the balancer's own: what the page has drawn, however slow the machine is.
-      let frames = 0;
-      const frame = lab.monitor.frame.bind(lab.monitor);
-      lab.monitor.frame = () => (frames++, frame());
-      const pass = async (count: number) => {
-        const until = frames + count;
-        await eventually(() => frames >= until, `${count} frames were sent`);
-      };
-      await pass(30);
-      const before = await usageOf(session);
-      const longest = await longestTaskMs(browser, () => pass(60));
-      const after = await usageOf(session);
-      assert.ok(longest < TASK_MAX_MS, `the longest task takes ${longest} ms of CPU time`);
-      assert.ok(after.heap < before.heap + 8e6, `${before.heap} → ${after.heap} bytes`);
-      assert.ok(after.nodes < before.nodes + 500, `${before.nodes} → ${after.nodes} nodes`);
-      assert.ok(await page.locator('[role="log"] li').count() <= 200, "the log is bounded");
-      assert.ok(await page.locator('[role="log"] li').count() > 100, "the log has events");
-      assert.deepEqual(complaints.console, []);
+browserTest(
+  "the page has no long tasks and no growing memory at 10,000 connections and 10,000 refusals a second",
+  async () => {
+    await using lab = await adminLab({
+      backends: [9, 10, 11].map((port) => ({ host: "127.0.0.1", port })),
     });
-  } finally {
-    end();
-  }
-});
+    const end = begin(lab);
+    try {
+      await withPage(lab.url, async (page, complaints) => {
+        await page.getByText("● live").waitFor();
+        const session = await page.context().newCDPSession(page);
+        const browser = await page.context().browser()!.newBrowserCDPSession();
+        // Counts the frames that the balancer has sent. So the test does not depend on the speed of the machine.
+        let frames = 0;
+        const frame = lab.monitor.frame.bind(lab.monitor);
+        lab.monitor.frame = () => (frames++, frame());
+        const pass = async (count: number) => {
+          const until = frames + count;
+          await eventually(() => frames >= until, `${count} frames were sent`);
+        };
+        await pass(30);
+        const before = await usageOf(session);
+        const longest = await longestTaskMs(browser, () => pass(60));
+        const after = await usageOf(session);
+        assert.ok(longest < TASK_MAX_MS, `the longest task takes ${longest} ms of CPU time`);
+        assert.ok(after.heap < before.heap + 8e6, `${before.heap} → ${after.heap} bytes`);
+        assert.ok(after.nodes < before.nodes + 500, `${before.nodes} → ${after.nodes} nodes`);
+        assert.ok(await page.locator('[role="log"] li').count() <= 200, "the log is bounded");
+        assert.ok(await page.locator('[role="log"] li').count() > 100, "the log has events");
+        assert.deepEqual(complaints.console, []);
+      });
+    } finally {
+      end();
+    }
+  },
+);

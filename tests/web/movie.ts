@@ -1,8 +1,9 @@
 /**
  * Records the movie of the playground at the top of README: docs/pictures/playground.gif. A backend hangs; round-robin
- * goes on sending to it until probes detect that, least-connections stops at once; then the backend is repaired.
+ * continues to send requests to it until probes detect this, least-connections stops at once. Then the backend is
+ * repaired.
  *
- * The page is paused and moved on by a step for each picture, so the movie is the same on a slow machine.
+ * The page is paused, and its time moves by one step for each picture. So the movie is the same on a slow machine.
  */
 import { fileURLToPath } from "node:url";
 import { installed } from "../support/tools.ts";
@@ -11,11 +12,11 @@ import { drop, hangs, passed, seek, served } from "./playground_pages.ts";
 
 const FILE = fileURLToPath(new URL("../../docs/pictures/playground.gif", import.meta.url));
 const WIDTH = 800;
-/** Between two pictures, in virtual time, which passes as fast as real time in the movie. */
+/** The virtual time between two pictures. In the movie, it passes as fast as real time. */
 const STEP_MS = 50;
 const BEGIN_MS = 800;
 const END_MS = 10_000;
-/** GitHub shows larger ones, but they take long to load. */
+/** GitHub shows larger movies, too, but they take long to load. */
 const BYTES_MAX = 2_000_000;
 
 if (hasNoBrowser) throw new Error("the movie needs Chromium: install the package chromium");
@@ -46,7 +47,7 @@ try {
           },
         });
       }
-      // Without it nothing moves between the steps, and each dot is at its true place.
+      // With reduced motion, nothing moves between the steps, and each dot is at its true place.
     }, { width: WIDTH, theme: "light", reducedMotion: true });
   });
   const palette = "split[a][b];[a]palettegen=max_colors=64:stats_mode=full[p];[b][p]";

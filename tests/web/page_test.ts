@@ -1,4 +1,4 @@
-/** The page in a browser, with a stand-in for the balancer: looks, keyboard, screen readers, address. */
+/** The page in a browser, with a stand-in for the balancer: its appearance, keyboard, screen readers and address. */
 import assert from "node:assert/strict";
 import {
   axeFindings,
@@ -48,7 +48,7 @@ for (const look of LOOKS) {
   });
 }
 
-test("what is drawn is also there as tables", async (url) => {
+test("the page also shows its pictures as tables", async (url) => {
   await withPage(url, async (page) => {
     for (const summary of await page.locator("summary").all()) await summary.click();
     const traffic = page.getByRole("region", { name: "Traffic as a table" });
@@ -59,7 +59,7 @@ test("what is drawn is also there as tables", async (url) => {
   });
 });
 
-test("the address keeps what is shown and how", async (url) => {
+test("the address of the page contains the user's choices", async (url) => {
   const query = "theme=dark&backends=table&window=60&search=B2";
   await withPage(`${url}/?${query}`, async (page) => {
     await page.locator('tr[data-backend="B1"]').waitFor();
@@ -73,7 +73,7 @@ test("the address keeps what is shown and how", async (url) => {
   });
 });
 
-test("the keyboard reaches what the mouse reaches", async (url) => {
+test("every button can be reached with the keyboard", async (url) => {
   await withPage(url, async (page) => {
     await page.getByText("● live").waitFor();
     await page.locator('[data-backend="B3"]').waitFor();
@@ -92,7 +92,7 @@ test("the keyboard reaches what the mouse reaches", async (url) => {
   });
 });
 
-test("a change without the token says so and goes to where it is typed", async (url) => {
+test("a change without the token shows a message, and moves the focus to the field for the token", async (url) => {
   await withPage(url, async (page) => {
     await page.getByRole("button", { name: "Drain B1" }).click();
     await page.getByText("enter the token first").waitFor();
@@ -100,7 +100,7 @@ test("a change without the token says so and goes to where it is typed", async (
   });
 });
 
-test("a pick is explained on demand", async (url) => {
+test("a click on Explain shows why a client gets its backend", async (url) => {
   await withPage(url, async (page) => {
     await page.locator("input[type=password]").fill("token");
     await page.getByRole("button", { name: "Choose 192.0.2.104" }).click();
@@ -110,7 +110,7 @@ test("a pick is explained on demand", async (url) => {
   });
 });
 
-test("a backend is hurt in the words of scenarios", async (url) => {
+test("the form of a fault sends it in the notation of scenarios", async (url) => {
   await withPage(url, async (page) => {
     await page.getByLabel("Token").fill("token");
     await page.getByRole("button", { name: "Hurt B1" }).click();

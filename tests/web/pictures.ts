@@ -1,6 +1,6 @@
 /**
  * Takes the pictures of the dashboard and of the playground that the documents show: wide and narrow, light and dark.
- * The wide ones of the dashboard have the form that hurts a backend.
+ * The wide pictures of the dashboard show the form for a fault of a backend.
  */
 import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
@@ -9,7 +9,7 @@ import { serveFixture } from "./fixture_server.ts";
 import { drop, hangs, passed, seek, served } from "./playground_pages.ts";
 
 const FOLDER = new URL("../../docs/pictures/", import.meta.url);
-/** A picture ends where this section of the page ends; on a phone, with the traffic. */
+/** A picture ends where this section of the page ends. The section depends on the width. */
 const LAST: Readonly<Record<number, string>> = { 1280: "Last minutes", 390: "Traffic" };
 
 await Deno.mkdir(FOLDER, { recursive: true });
@@ -24,7 +24,7 @@ for (const width of [1280, 390]) {
         await page.getByRole("button", { name: "Hurt B1" }).click();
         await page.getByRole("form", { name: "Hurt B1" }).waitFor();
       }
-      await page.waitForTimeout(3000); // Until connections flow everywhere.
+      await page.waitForTimeout(3000); // Until dots are on all lines.
       await take(page, `dashboard-${width}-${theme}.png`, width, LAST[width]!);
     }, { width, theme });
   }
@@ -54,6 +54,6 @@ async function take(page: Page, name: string, width: number, last: string): Prom
   const path = fileURLToPath(new URL(name, FOLDER));
   const clip = { x: 0, y: 0, width, height: box!.y + box!.height + 12 };
   await page.screenshot({ path, fullPage: true, clip });
-  // A picture of few colours takes a third of the space.
+  // With fewer colours, a picture has a third of the size.
   await new Deno.Command("pngquant", { args: ["--force", "--output", path, "64", path] }).output();
 }

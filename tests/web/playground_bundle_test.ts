@@ -29,7 +29,7 @@ Deno.test("a first load of the playground has at most 300 KB, compressed", async
   assert.ok(sum <= FIRST_LOAD_BYTES_MAX, `${sum}: ${JSON.stringify(Object.fromEntries(sizes))}`);
 });
 
-Deno.test("the playground's scripts contain nothing of deno.json, which changes for other reasons", () => {
+Deno.test("the playground's scripts contain no part of deno.json, so that changes there do not change the scripts", () => {
   for (const name of Object.keys(PLAYGROUND).filter((name) => name.endsWith(".js"))) {
     assert.doesNotMatch(PLAYGROUND[name]!.body, /@lbsim|compilerOptions/, name);
   }
@@ -43,7 +43,7 @@ Deno.test("the playground has neither inline script nor inline style, and only r
   assert.doesNotMatch((await playgroundAsset("playground.css"))!.body, /https?:\/\/|url\(/);
 });
 
-Deno.test("playgroundAsset() has no file of another name", async () => {
+Deno.test("playgroundAsset() returns undefined for other names", async () => {
   for (const name of ["/", "worker.ts", "toString", "__proto__", "../mod.ts"]) {
     assert.equal(await playgroundAsset(name), undefined, name);
   }

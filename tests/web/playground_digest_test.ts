@@ -1,4 +1,4 @@
-/** The worker of the playground computes in every browser what `lbsim sim` computes. */
+/** The worker of the playground computes the same results as `lbsim sim` in every browser. */
 import assert from "node:assert/strict";
 import { lbsim } from "../support/process.ts";
 import { readText } from "../tidy/source.ts";
@@ -8,7 +8,7 @@ import { served } from "./playground_pages.ts";
 
 Deno.test.afterAll(closeBrowser);
 
-/** What a user does by hand: commands of the page. */
+/** Changes of a user: commands of the page. */
 const BY_HAND = [
   { kind: "seek", at_ms: 1000 },
   { kind: "change", set: { "workload.arrivals.load": "110%", "servers.B2.slots": 2 } },
@@ -29,7 +29,7 @@ const RUNS = [
   })),
   { name: "gray-failure", commands: BY_HAND },
 ].map(({ name, commands }) => ({
-  // The digest is of all replications, and each takes seconds.
+  // The digest depends on all replications, and each takes seconds, so there are only two.
   text: `replications: 2\n${readText(`examples/${name}.yaml`)}`,
   commands,
 }));
@@ -48,7 +48,7 @@ const EXPORTS = `(async () => {
   };
   let request = 0;
   const ask = (command) => new Promise((resolve, reject) => {
-    // Of a command that takes long, there are also messages about its progress.
+    // A command that takes long also sends messages about its progress.
     pending.set(++request, ({ kind, result, problem }) => {
       if (kind === "reply") resolve(result);
       else if (kind !== "progress") reject(new Error(problem.message));
@@ -87,17 +87,23 @@ async function mustBeAsOnTheCommandLine(exported: readonly Exported[]): Promise<
   assert.deepEqual(exported.map(({ digest }) => digest), await expected);
 }
 
-browserTest("the worker exports runs to the digests of the command line, in Chromium", async () => {
-  await served((url) =>
-    withPage(url, async (page) => await mustBeAsOnTheCommandLine(await page.evaluate(EXPORTS)))
-  );
-});
+browserTest(
+  "the worker exports runs with the digests of the command line, in Chromium",
+  async () => {
+    await served((url) =>
+      withPage(url, async (page) => await mustBeAsOnTheCommandLine(await page.evaluate(EXPORTS)))
+    );
+  },
+);
 
-firefoxTest("the worker exports runs to the digests of the command line, in Firefox", async () => {
-  await served((url) =>
-    withFirefox(url, async ({ evaluate, complaints }) => {
-      await mustBeAsOnTheCommandLine(await evaluate(EXPORTS) as readonly Exported[]);
-      assert.deepEqual(complaints, []);
-    })
-  );
-});
+firefoxTest(
+  "the worker exports runs with the digests of the command line, in Firefox",
+  async () => {
+    await served((url) =>
+      withFirefox(url, async ({ evaluate, complaints }) => {
+        await mustBeAsOnTheCommandLine(await evaluate(EXPORTS) as readonly Exported[]);
+        assert.deepEqual(complaints, []);
+      })
+    );
+  },
+);

@@ -1,4 +1,4 @@
-/** Servers of the playground for tests, and what tests do on its page. */
+/** Servers of the playground for tests, and actions of tests on its page. */
 import type { Page } from "playwright-core";
 import { servePlayground } from "../../play/server.ts";
 import { playgroundFiles } from "../../web/playground_bundle.ts";
@@ -60,7 +60,10 @@ http {
   }
 }
 
-/** Waits until an expression is true in the page. Its policy allows no script to be made of a text. */
+/**
+ * Waits until an expression is true in the page. `page.waitForFunction` is not possible: it makes a script of a text,
+ * which the policy of the page forbids.
+ */
 export async function until(page: Page, condition: string): Promise<void> {
   const came = await page.evaluate(`new Promise((resolve) => {
     const end = performance.now() + ${PATIENCE_MS};
@@ -79,7 +82,7 @@ export async function passed(page: Page, at_ms: number): Promise<void> {
   await until(page, `Number(document.querySelector(".clock")?.dataset.at) >= ${at_ms}`);
 }
 
-/** What the page says went wrong; empty if nothing did. */
+/** The error messages on the page. */
 export async function problems(page: Page): Promise<string[]> {
   return await page.locator(".notice.bad:visible").allInnerTexts();
 }
@@ -95,7 +98,7 @@ export async function drop(page: Page, files: Readonly<Record<string, string>>):
   })()`);
 }
 
-/** Drags the line of time to a point. It has a thousand places. */
+/** Moves the slider of time to a point. The slider has a thousand places. */
 export async function seek(page: Page, at_ms: number, within_ms = 100): Promise<void> {
   await page.evaluate(`(() => {
     const slider = document.querySelector('input[type="range"]');

@@ -65,18 +65,18 @@ test("a dropped recording shows the recorded decisions; a change simulates its t
   assert.deepEqual(await problems(page), []);
 });
 
-test("a damaged recording gets the words of the command line, and can be opened until the damage", async (page) => {
+test("a damaged recording is refused with the message of the command line, and can be opened up to the damage", async (page) => {
   const text = `${LIFE.slice(0, 300).join("\n")}\n{`;
   await drop(page, { "run.jsonl": text });
   await page.locator(".notice.bad").waitFor();
   const { stderr } = await onCommandLine(text);
   const words = stderr.replace(/^lbsim: /, "").split("\n")[0]!;
   assert.ok((await problems(page)).join().includes(words), words);
-  await page.getByRole("button", { name: "Open what comes before the damage" }).click();
+  await page.getByRole("button", { name: "Open the part before the damage" }).click();
   await page.getByText("the rest of the recording was not used").waitFor();
 });
 
-test("what does not fit into an address is offered as a file, which opens the same run", async (page) => {
+test("a run that does not fit into an address is offered as a file, which opens the same run", async (page) => {
   const long = `${recordedLife(2, 6000).join("\n")}\n`;
   await drop(page, { "run.jsonl": long });
   await page.getByRole("heading", { name: "Recording: run.jsonl" }).waitFor();
@@ -96,7 +96,7 @@ test("what does not fit into an address is offered as a file, which opens the sa
   await page.locator(".notice.bad", { hasText: "the file is damaged" }).waitFor();
 });
 
-test("what cannot be opened is refused in words, and the run that is open goes on", async (page) => {
+test("a file that cannot be opened is refused with a message, and the open run continues", async (page) => {
   const wrong: readonly (readonly [files: Record<string, string>, words: string])[] = [
     [{ "a.yaml": "\u0000\u0001" }, "a.yaml"],
     [{ "run.jsonl": "GET / HTTP/1.1" }, "its first line is not the head of a recording"],
@@ -129,7 +129,7 @@ workload: {arrivals: {poisson: {load: 80%}}}
 service: {exponential: {mean: 2ms}}
 `;
 
-test("frames and buttons go on while a long run is exported, and the export can be cancelled", async (page) => {
+test("the page and its buttons keep working while a long run is exported, and the export can be cancelled", async (page) => {
   await drop(page, { "long.yaml": LONG });
   await page.getByRole("heading", { name: "Long" }).waitFor();
   await page.getByRole("button", { name: "Export", exact: true }).click();

@@ -1,6 +1,6 @@
 /**
- * How soon the page of the playground is there, and how fluently it draws. The numbers are the page's own. They are
- * printed and not judged: they depend on the machine and on what else it does.
+ * How soon the page of the playground is visible, and how many pictures per second it draws. The page itself measures
+ * these numbers. They are only printed, because they depend on the machine and on its other work.
  */
 import assert from "node:assert/strict";
 import { browserTest, closeBrowser, withPage } from "./browser.ts";
@@ -8,18 +8,21 @@ import { drop, passed, problems, served, until } from "./playground_pages.ts";
 
 Deno.test.afterAll(closeBrowser);
 
-/** How many times slower the page's thread is. */
+/** The factor by which the page's thread is slowed down. */
 const SLOWDOWN = 4;
 
 interface Start {
   readonly interactive_ms: number;
   readonly complete_ms: number;
   readonly answered_ms: number;
-  /** The scripts that were asked for before the page was interactive. */
+  /** The scripts that were requested before the page was interactive. */
   readonly scripts: readonly string[];
 }
 
-/** Waits for the page's marks. Clicks on Pause as soon as the page is interactive, and waits for the answer. */
+/**
+ * A script for the page: waits for the page's marks, clicks on Pause as soon as the page is interactive, and waits for
+ * the answer.
+ */
 const START = `new Promise((resolve) => {
   const duration = (name) => performance.getEntriesByName(name)[0]?.duration;
   let clicked;
@@ -70,7 +73,7 @@ browserTest(
   },
 );
 
-/** A scenario with about so many requests under way at once, most of them on the network. */
+/** A scenario with about this many requests in progress at a time, most of them on the network. */
 function crowded(backends: number, requests: number): string {
   const perS = Math.round(requests / 0.75); // A request takes 750 ms.
   return `duration: 10m
@@ -112,7 +115,8 @@ for (const [backends, requests] of [[20, 500], [200, 500]] as const) {
           assert.deepEqual(await problems(page), []);
           for (const { picturesPerS, dots } of counts) {
             assert.ok(Number(picturesPerS) > 0, picturesPerS);
-            // The dots of a Poisson number of requests, and some that fly home.
+            // The number of requests in progress varies, and some dots are on their way back to a
+            // client.
             assert.ok(Number(dots) > 0.6 * requests, dots);
           }
         });

@@ -42,12 +42,12 @@ function test(
   });
 }
 
-/** Opens an example or a lesson in place of what is open. */
+/** Opens an example or a lesson. */
 async function open(page: Page, hash: string): Promise<void> {
   await page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
 }
 
-/** The tables that say what the canvas shows, at a point of the run's time. */
+/** The tables of the numbers that the canvas shows, at the present time of the run. */
 async function picture(page: Page): Promise<string> {
   return await page.evaluate(
     `[...document.querySelectorAll(".scene table")].map((one) => one.innerText).join("\\n")`,
@@ -63,7 +63,7 @@ const LOOKS: readonly Look[] = [
 
 for (const look of LOOKS) {
   test(
-    `the playground at ${look.width} px, ${look.theme}: axe finds nothing, also in its tables`,
+    `the playground at ${look.width} px, ${look.theme}: axe finds nothing, also with all tables open`,
     async (page) => {
       await passed(page, 200);
       await page.getByRole("button", { name: "Next pick" }).click();
@@ -95,7 +95,7 @@ test("every example and every lesson opens and runs", async (page) => {
 test("a click on a backend breaks it, and the next click repairs it", async (page) => {
   await passed(page, 100);
   await page.getByRole("button", { name: "Pause" }).click();
-  // The picture has been drawn, so it has its size.
+  // Waits until the picture has been drawn, so that its size is final.
   await until(page, `Number(document.querySelector("[data-dots]").dataset.picturesPerS) > 0`);
   const canvas = page.locator(".scene canvas");
   const box = (await canvas.boundingBox())!;
@@ -107,7 +107,7 @@ test("a click on a backend breaks it, and the next click repairs it", async (pag
   assert.match(await row.innerText(), /crash/);
   await canvas.click({ position });
   await page.locator('tr[data-backend="B1"][data-broken="false"]').waitFor();
-  // And the fault of the scenario.
+  // One fault is the user's, the other is in the scenario.
   await page.getByText("Faults and changes: 2").waitFor();
 });
 
@@ -127,7 +127,7 @@ test("every kind of fault can be caused and repaired by buttons", async (page) =
   }
 });
 
-test("going back to a time and forward again shows the same", async (page) => {
+test("the page shows the same numbers of a time after it has gone back and forward", async (page) => {
   await page.locator(".scene summary").click();
   await page.getByRole("button", { name: "Pause" }).click();
   const times = [31_000, 45_000, 60_000];
@@ -144,7 +144,7 @@ test("going back to a time and forward again shows the same", async (page) => {
   }
 });
 
-test("the frames of a time are the same bytes, whichever way leads there", async (page) => {
+test("the frames of a time are the same bytes, no matter how the run has reached this time", async (page) => {
   const digests = await page.evaluate(`(async () => {
     const { examples } = await (await fetch("lessons.json")).json();
     const { text } = examples.find(({ name }) => name === "retry-storm");
@@ -191,7 +191,7 @@ test("the frames of a time are the same bytes, whichever way leads there", async
 });
 
 test(
-  "the shared address opens the same run, with what was done by hand, at the same time",
+  "the shared address opens the same run with the changes of the user, at the same time",
   async (page, url) => {
     await page.locator(".scene summary").click();
     await passed(page, 300);
@@ -227,7 +227,7 @@ for (
   ] as const
 ) {
   test(
-    `an address that is ${what} gets a clear message, and the page still works`,
+    `an address ${what} is refused with a clear message, and the page still works`,
     async (page) => {
       await page.locator(".notice.bad").waitFor();
       assert.match((await problems(page)).join(), words);
@@ -283,7 +283,7 @@ test("a pick is explained with its candidates; ring-hash shows its ring", async 
   await page.getByText("Compared: balancer.algorithm").waitFor();
   await page.getByRole("button", { name: "Explain the last pick" }).click();
   await page.getByRole("img", { name: /^The ring with/ }).waitFor();
-  // A colour of the ring belongs to each backend.
+  // Each backend has a colour of its own in the ring.
   const colours: readonly string[] = await page.evaluate(
     `[...document.querySelectorAll(".why-picture .swatch rect")].map((one) => one.getAttribute("fill"))`,
   );
@@ -291,7 +291,7 @@ test("a pick is explained with its candidates; ring-hash shows its ring", async 
 });
 
 test(
-  "forms change settings during the run, and show what is set at the present time",
+  "forms change settings during the run, and show the settings at the present time",
   async (page) => {
     await passed(page, 100);
     await page.getByRole("button", { name: "Pause" }).click();
@@ -321,7 +321,7 @@ test(
     await page.locator('tr[data-backend="B4"]').waitFor();
     await page.getByRole("button", { name: "Remove B2" }).click();
     await page.locator('tr[data-backend="B2"]', { hasText: "removed" }).waitFor();
-    // The 12 changes, and the fault of the scenario.
+    // The 12 changes of this test, and the fault of the scenario.
     await page.getByText("Faults and changes: 13").waitFor();
     assert.deepEqual(await problems(page), []);
     await seek(page, 0);
@@ -333,13 +333,13 @@ test(
   { hash: "#example=gray-failure" },
 );
 
-/** Opens a picture as a browser does. Returns its size, and how many colours it has. */
+/** Opens a picture in a browser. Returns its size, and the number of its colours. */
 async function opened(
   page: Page,
   bytes: Uint8Array,
   type: string,
 ): Promise<{ readonly width: number; readonly height: number; readonly colours: number }> {
-  // The policy of the playground allows no picture from memory: a page without one opens it.
+  // The policy of the playground allows no picture from memory, so an empty page opens it.
   const blank = await page.context().newPage();
   const result = await blank.evaluate(`(async () => {
     const image = new Image();
@@ -356,7 +356,10 @@ async function opened(
   return result as { width: number; height: number; colours: number };
 }
 
-/** As many cells in each line; and after the head, every cell but the first of a line is a number or empty. */
+/**
+ * Asserts that all lines have the same number of cells. After the head, every cell except the first of a line must be a
+ * number or empty.
+ */
 function mustBeTable(csv: string, what: string): void {
   const rows = csv.trimEnd().split("\n").map((line) => line.split(","));
   assert.ok(rows.length > 2, `${what}: ${rows.length} lines`);
@@ -421,7 +424,7 @@ test("the tour breaks a backend, repairs it, goes back, explains a pick, and end
   await tour.waitFor({ state: "hidden" });
 });
 
-test("the page works by keyboard: pause, steps, time and the link to the run", async (page) => {
+test("the page can be used with the keyboard: pause, steps, time and the link to the run", async (page) => {
   await page.keyboard.press("Tab");
   await page.keyboard.press("Enter");
   assert.equal(await page.evaluate("document.activeElement.id"), "time");

@@ -288,7 +288,7 @@ const FAULTS: readonly (readonly [kind: WrittenFault, label: string])[] = [
   [{ slow: 50 }, "slow: takes 50 times as long"],
   [{ "fail-rate": "30%" }, "fail-rate: 30 % of requests fail"],
   [{ "fast-errors": "100%" }, "fast-errors: all requests fail at once"],
-  [{ gray: { rate: "30%", slow: 2 } }, "gray: fails and slow, but probes succeed"],
+  [{ gray: { rate: "30%", slow: 2 } }, "gray: requests fail or are slow, but probes succeed"],
   ["refuse", "refuse: new connections are refused"],
   ["reset", "reset: connections are reset"],
   [{ flap: { period: "10s", down: "50%" } }, "flap: crashes and returns every 10 s"],

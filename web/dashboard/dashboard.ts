@@ -33,7 +33,7 @@ export class Dashboard {
   readonly history = new History();
   /** Counts the samples of the history. */
   readonly samples = signal(0);
-  /** The latest first. */
+  /** The events of the log, the latest first. */
   readonly events = signal<readonly LoggedEvent[]>([]);
   readonly notice = signal<Notice | undefined>(undefined);
   /** Counts the changes that were not made because there was no token. */
@@ -68,7 +68,7 @@ export class Dashboard {
       lost: (missed) => {
         const count = missed === null ? "some" : String(missed);
         const at = this.#latest?.at_ms ?? 0;
-        this.#log(at, "machine", `${count} events are missing here: the page fell behind`);
+        this.#log(at, "machine", `${count} events are missing here: the page could not keep up`);
       },
     });
     return () => {

@@ -42,7 +42,7 @@ export function EventLog() {
         </label>
       </div>
       <div class="scroll log" tabIndex={0} role="log" aria-live="off" aria-label="Event log">
-        {found.length === 0 && <p class="muted">No event yet that is of these kinds.</p>}
+        {found.length === 0 && <p class="muted">There is no such event yet.</p>}
         <ol>
           {found.slice(0, SHOWN_MAX).map(({ id, time, kind, text }) => (
             <li key={id}>

@@ -55,7 +55,7 @@ export class FlowPicture {
   readonly #progress = new Float32Array(DOTS_MAX).fill(2);
   readonly #offset = new Float32Array(DOTS_MAX);
   #next = 0;
-  /** The fraction of the next dot that is due, for each place; the last one is for refusals. */
+  /** The fraction of the next dot that is due, for each place; the last entry is for refusals. */
   readonly #due = new Float32Array(DRAWN_MAX + 2);
   #inFlightMax = 1;
 

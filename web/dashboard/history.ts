@@ -3,7 +3,7 @@ import type { LbEvent } from "../../lib/core/mod.ts";
 
 /** The history keeps one sample per second, for this many seconds. */
 export const HISTORY_S = 900;
-/** The charts mark this many events at most, the latest. */
+/** The charts mark at most this many events. The latest ones are kept. */
 export const MARKS_MAX = 300;
 /** After this time without a sample, a line has a gap. */
 const GAP_S = 4;
@@ -23,8 +23,8 @@ export interface Mark {
 }
 
 /**
- * The last minutes, one sample a second. Its time axis is in seconds since 1970, also across restarts of a balancer;
- * virtual time begins at 0.
+ * The last minutes, one sample a second. The time axis is in seconds since 1970, so it continues when a balancer
+ * restarts. In a simulation it is the virtual time, from 0.
  */
 export class History {
   readonly times: number[] = [];

@@ -30,13 +30,13 @@ class RequestFailed extends Error {
 export class LiveSource implements FrameSource, Operator {
   readonly operator = this;
   readonly #base: string;
-  /** Kept in memory only. */
+  /** The token, which is kept in memory only. */
   #token = "";
   #lastEventId = "";
   /** Ends the wait for the next status or for the next attempt to connect. */
   #hurry: () => void = () => {};
 
-  /** @param base Put before each path; empty for this page's own server. */
+  /** @param base The text before each path; empty for the server of this page. */
   constructor(base = "") {
     this.#base = base;
   }

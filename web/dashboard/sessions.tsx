@@ -65,7 +65,7 @@ export function Sessions() {
                 <th scope="col">Backend</th>
                 <th scope="col" class="number">Connections</th>
                 <th scope="col" class="number">Last use</th>
-                <th scope="col">Do</th>
+                <th scope="col">Action</th>
               </tr>
             </thead>
             <tbody>

@@ -13,11 +13,13 @@ export type LinkState =
 /** The functions that a source calls. */
 export interface SourceReader {
   link(state: LinkState): void;
-  /** The first comes before any frame of the same run; later ones about once a second. */
+  /**
+   * The first snapshot comes before any frame of the same run; then one comes about once a second.
+   */
   snapshot(snapshot: Snapshot): void;
   frame(frame: Frame): void;
   event(event: LbEvent): void;
-  /** Events were lost after the last one: this many, or null if the number is unknown. */
+  /** Events were lost after the latest event: this many, or null if the number is unknown. */
   lost(missed: number | null): void;
 }
 

@@ -25,7 +25,7 @@ export type Route =
   | { readonly kind: "shared"; readonly run: SharedRun };
 
 /**
- * Reads the part of an address behind `#`.
+ * Reads the part of an address after `#`.
  *
  * @throws {ShareError} if it is damaged, or of a newer version.
  */
@@ -44,7 +44,7 @@ export async function readRoute(hash: string): Promise<Route> {
     };
   }
   if (key === "s") return { kind: "shared", run: await runOfText(value!) };
-  throw new ShareError("the address is damaged: it leads to nothing that the playground knows");
+  throw new ShareError("the address is damaged: it names nothing that the playground can open");
 }
 
 /** A run as a text: the part of an address, or the text of a file if the run does not fit into an address. */
@@ -78,7 +78,7 @@ export async function runOfText(
     Object.values(files).every(isFile) && isAmount(at_ms) && isAmount(speed) && isAmount(variant);
   if (!isSound) {
     throw new ShareError(
-      `${what ?? "the address"} is damaged: what it holds is no run of the playground`,
+      `${what ?? "the address"} is damaged: it does not contain a run of the playground`,
     );
   }
   return {

@@ -37,7 +37,7 @@ function skip(event: MouseEvent): void {
   document.querySelector<HTMLElement>("#time")?.focus();
 }
 
-/** The panels below the requests. They are loaded when the run is on the screen, so that it is there soon. */
+/** The panels below the requests. They are loaded when the run is on the screen, so that they do not delay it. */
 function LaterPanels() {
   const { playground } = useShared();
   const [Panels, setPanels] = useState<FunctionComponent>();

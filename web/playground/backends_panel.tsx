@@ -45,17 +45,18 @@ export function BackendsPanel() {
       </div>
       <p class="muted">
         {fault.meaning}{" "}
-        A click on a backend in the picture causes it, and the next click repairs the backend.
+        A click on a backend in the picture causes this fault, and the next click repairs the
+        backend.
       </p>
       <div class="scroll" tabIndex={0} role="region" aria-label="Backends and their settings">
         <table>
           <thead>
             <tr>
               <th scope="col">Backend</th>
-              <th scope="col">Believed</th>
-              <th scope="col">True</th>
+              <th scope="col">Believed state</th>
+              <th scope="col">True state</th>
               <th scope="col" class="number">In flight</th>
-              <th scope="col">Do</th>
+              <th scope="col">Action</th>
               <th scope="col">Weight</th>
               <th scope="col">Speed</th>
               <th scope="col">Slots</th>

@@ -13,7 +13,7 @@ export function Controls() {
   const controls = playground.opened.value?.controls ?? [];
   const running = playground.algorithms.value.split(",");
   const groups = Map.groupBy(
-    // A parameter belongs to its algorithm: all variants must have that.
+    // A parameter belongs to an algorithm: it is shown only if all variants have this algorithm.
     controls.filter(({ algorithm }) =>
       algorithm === null || running.every((name) => name === algorithm)
     ),
@@ -22,7 +22,7 @@ export function Controls() {
   if (groups.size === 0) return null;
   return (
     <section aria-labelledby="controls-title">
-      <h2 id="controls-title">Change it while it runs</h2>
+      <h2 id="controls-title">Settings that you can change during the run</h2>
       <div class="groups">
         {[...groups].map(([group, members]) => (
           <details key={group} class="group" open={OPEN.includes(group)}>

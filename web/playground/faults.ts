@@ -85,14 +85,15 @@ export const FAULTS: readonly FaultKind[] = [
   {
     name: "drain",
     label: "drain",
-    meaning: "No fault: the operator sends it no new clients.",
+    meaning: "Not a fault: the operator lets the balancer send no new clients to the backend.",
     parameters: [],
     kindOf: bare("drain"),
   },
   {
     name: "maintenance",
     label: "maintenance",
-    meaning: "No fault: the operator sends it no connections and no probes.",
+    meaning:
+      "Not a fault: the operator lets the balancer send no connections and no probes to the backend.",
     parameters: [],
     kindOf: bare("maintenance"),
   },

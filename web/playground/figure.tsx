@@ -11,7 +11,7 @@ export function Figure({ title, note, svg, csv, table, children }: {
   readonly svg: () => string;
   readonly csv: () => string;
   readonly table: () => ComponentChildren;
-  /** It has one canvas. */
+  /** The picture, which has one canvas. */
   readonly children: ComponentChildren;
 }) {
   const { ground } = useColours();

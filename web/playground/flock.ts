@@ -51,8 +51,8 @@ interface Bird {
 }
 
 /**
- * The dots of a variant. A frame contains the place of each request; between frames its dot moves there. Otherwise,
- * with a network that takes no time, a request would jump. When a request has ended, its dot moves back to its
+ * The dots of a variant. A frame contains the place of each request. Between two frames, the dot moves to the new
+ * place: with a network that takes no time, the place itself jumps. When a request has ended, its dot moves back to its
  * client.
  */
 export class Flock {

@@ -80,9 +80,10 @@ function Share() {
           const size = `${Math.ceil(shared.file.length / 1000)} KB`;
           playground.notice.value = {
             isError: true,
-            text: `This run does not fit into an address: it has ${size}, and an address takes ` +
-              `${ADDRESS_MAX / 1000} KB. Save it as a file: dropped on this page, the file opens ` +
-              "the same run.",
+            text:
+              `This run does not fit into an address: it has ${size}, and an address can have ` +
+              `${ADDRESS_MAX / 1000} KB. Save it as a file: if you drop the file on this page, ` +
+              "it opens the same run.",
             action: {
               label: "Save the run as a file",
               run: () => {
@@ -98,13 +99,13 @@ function Share() {
           await navigator.clipboard.writeText(shared.address);
           isCopied = true;
         } catch {
-          // The browser does not allow it; the address bar has it.
+          // The browser does not allow the copy. The address bar shows the address.
         }
         playground.notice.value = {
           isError: false,
           text: isCopied
-            ? "The address holds the whole run, and was copied."
-            : "The address of this page now holds the whole run: copy it.",
+            ? "The address was copied. It contains the whole run."
+            : "The address of this page now contains the whole run: copy it.",
         };
       }}
     >

@@ -75,7 +75,7 @@ function shortLessons(lab: string, answers: string): Lesson[] {
   const given = itemsOf(sectionsOf(answers).get("Shorter lessons") ?? "");
   return [...itemsOf(sectionsOf(lab).get("Shorter lessons") ?? "")].flatMap(([number, text]) => {
     const [run] = runsIn(text);
-    // It is on real sockets.
+    // A lesson on real sockets has no run here.
     if (run === undefined) return [];
     const title = boldIn(text);
     const question = text.slice(text.indexOf(")") + 1).replace(/^\.\s*/, "").trim();
@@ -92,7 +92,7 @@ function shortLessons(lab: string, answers: string): Lesson[] {
   });
 }
 
-/** The second-level sections, by heading. */
+/** The sections of the second level, by their headings. */
 function sectionsOf(text: string): Map<string, string> {
   const [, ...sections] = text.split(/^## /m);
   return new Map(sections.map((section) => {

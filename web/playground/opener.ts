@@ -143,7 +143,7 @@ export class Opener {
       const perS = variants[0]?.flows.to_balancer.reduce((sum, rate) => sum + rate, 0) ?? 0;
       if (run.at_ms < 30 || perS === 0) return;
       end();
-      // The user may have chosen another speed by now.
+      // The user may have chosen another speed in the meantime.
       if (run.speed === begin) void playground.play(speedFor(perS, run.length_ms));
     });
     await playground.play(begin);

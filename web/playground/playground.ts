@@ -111,7 +111,7 @@ export class Playground {
     this.#becomeInteractive();
   }
 
-  /** There may be no run to show, so the rest of the page no longer waits for it. */
+  /** Makes the rest of the page wait no longer for a run, because there may be none to show. */
   waitNoMore(): void {
     if (this.opened.peek() === undefined) this.#becomeInteractive();
   }
@@ -190,7 +190,7 @@ export class Playground {
         text: error.message,
         ...error.problem.damaged && {
           action: {
-            label: "Open what comes before the damage",
+            label: "Open the part before the damage",
             run: () => void this.openRecording(parts, { ...options, until_damage: true }),
           },
         },
@@ -249,7 +249,7 @@ export class Playground {
       end = this.onUpdate((update) => {
         if (isThere(update)) resolve();
       });
-      // A run that goes on may have passed it already.
+      // A run that continues may have passed this time already.
       setTimeout(resolve, SEEK_MS_MAX);
     });
     const isDone = await this.#try({ kind: "seek", at_ms }) !== undefined;

@@ -5,7 +5,7 @@ import { Figure } from "./figure.tsx";
 import { logTicks, type PlotAxis, plotCsv, type PlotData, plotSvg, rangeOf } from "./plot.ts";
 
 const HEIGHT = 220;
-/** The table has at most this many rows: they are as far apart as the points of the plot. */
+/** The table has at most this many rows: every n-th point of the plot. */
 const ROWS = 12;
 
 /** A plot that grows with its data, with buttons that save it, and with its values as a table. */

@@ -28,7 +28,7 @@ export function RecordingPanel() {
           <p>
             <button type="button" onClick={() => playground.replay()}>Back to the recording</button>
             {" "}
-            The changes that you have made are removed by this.
+            This removes the changes that you have made.
           </p>
         )}
       <details open={!run.recorded}>

@@ -45,7 +45,7 @@ export class Scene {
   get flowReason(): string {
     if (!this.#isFlow) return "";
     return this.#followed < FOLLOWED_MIN
-      ? "Requests are over too soon for the eye: lines show their flow."
+      ? "Requests end too soon to be seen as dots: lines show their flow."
       : "There are too many requests to draw each: lines show their flow.";
   }
 
@@ -72,7 +72,7 @@ export class Scene {
     this.#layout = layoutOf(truth.ids.length, beliefs.length, width);
     if (isNew && dots !== null) {
       const followed = this.#flock.take(dots, this.#layout);
-      // After a jump all dots are new, however long they stay.
+      // After a jump all dots are new, so their share says nothing about how long requests last.
       if (!this.#hasJumped) this.#followed += 0.15 * (followed - this.#followed);
       this.#hasJumped = false;
     }
@@ -87,7 +87,7 @@ export class Scene {
       this.#flock.move(isStill ? Infinity : passed);
       this.#flock.draw(this.#context, lookOf(colours));
     }
-    // Requests pass behind what only passes them on.
+    // Clients and balancers are drawn last, so that requests pass behind them.
     this.#clients(frame, style);
     beliefs.forEach((belief, i) => this.#balancer(i, belief, frame, colours));
   }
@@ -120,7 +120,7 @@ export class Scene {
   #edges({ flows, beliefs, truth }: VariantFrame, colours: Colours): void {
     const context = this.#context;
     const { clients, balancers, backends } = this.#layout;
-    /** The ways without requests. They look alike, so they are drawn together. */
+    /** The lines without requests. They look alike, so they are drawn together. */
     const still = new Path2D();
     context.lineCap = "round";
     context.globalAlpha = 0.75;
@@ -155,7 +155,7 @@ export class Scene {
     context.globalAlpha = 1;
   }
 
-  /** Draws a way with requests, or adds it to the ways without requests. */
+  /** Draws a line with requests, or adds it to the lines without requests. */
   #way(
     [x0, y0]: readonly [number, number],
     [x1, y1]: readonly [number, number],

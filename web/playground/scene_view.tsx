@@ -63,7 +63,8 @@ export function SceneView() {
     let frames = 0;
     let countedFrom = last;
     let isStale = true;
-    // Asked for once and not for each picture: the browser would have to lay out the page at once.
+    // The width is not read for each picture, because the browser would have to lay out the page at
+    // once.
     let width = 0;
     const draw = (now: number) => {
       request = requestAnimationFrame(draw);
@@ -264,8 +265,8 @@ function SceneTable() {
               <thead>
                 <tr>
                   <th scope="col">Backend</th>
-                  <th scope="col">Believed</th>
-                  <th scope="col">True</th>
+                  <th scope="col">Believed state</th>
+                  <th scope="col">True state</th>
                   <th scope="col" class="number">In flight</th>
                   <th scope="col" class="number">Busy slots</th>
                   <th scope="col" class="number">In its queue</th>

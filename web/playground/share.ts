@@ -1,9 +1,12 @@
 /**
  * The state of the page as a text for its address: `version.body.check`. The body is a JSON text, compressed, in
- * base64url; the check shows whether the text is complete, which not every browser checks.
+ * base64url; the check shows whether the text is complete, because not every browser notices that a part is missing.
  */
 
-/** Addresses of this version are written; those of a newer one are refused in words. */
+/**
+ * The version of the addresses that are written. An address of a newer version is refused with a
+ * message.
+ */
 const VERSION = 1;
 
 /** The longest state of an address, in bytes of JSON. A damaged address must not fill the memory. */
@@ -25,7 +28,7 @@ export function fitsAddress(state: unknown, text: string): boolean {
   return text.length <= ADDRESS_MAX && JSON.stringify(state).length <= ADDRESS_BYTES_MAX / 2;
 }
 
-/** Writes a state as the part of an address behind `#s=`. */
+/** Writes a state as the part of an address after `#s=`. */
 export async function encodeShare(state: unknown): Promise<string> {
   const json = new TextEncoder().encode(JSON.stringify(state));
   const bytes = await collected(piped(json, new CompressionStream("deflate-raw")));
@@ -86,7 +89,7 @@ async function collected(
     length += value.length;
     if (length > bytesMax) {
       await reader.cancel();
-      throw new ShareError(`${what} holds more than ${bytesMax / 1024 / 1024} MB`);
+      throw new ShareError(`${what} contains more than ${bytesMax / 1024 / 1024} MB`);
     }
   }
   const all = new Uint8Array(length);

@@ -1,8 +1,8 @@
 import type { Library } from "./lessons.ts";
 
 /*
- * What the page waits for longest begins before anything else of the page is evaluated: the simulation in its worker,
- * and the examples and lessons.
+ * The simulation in its worker, and the examples and lessons, take longest to load. So they begin before any other part
+ * of the page is evaluated.
  */
 
 /** The thread of the simulation. */

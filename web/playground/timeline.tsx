@@ -15,7 +15,7 @@ export function Timeline() {
     state.wanted = at_ms;
     if (state.isBusy) return;
     state.isBusy = true;
-    // Only the latest place is reached: those that the pointer has left in the meantime are skipped.
+    // Goes only to the latest time: times that the pointer has left in the meantime are skipped.
     while (state.wanted !== undefined) {
       const next: number = state.wanted;
       state.wanted = undefined;

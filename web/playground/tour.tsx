@@ -27,7 +27,7 @@ const STOPS: readonly Stop[] = [
   },
   {
     text:
-      "B2 crashes now. Its outline, which is the truth, changes at once. Its fill, which is what the balancer believes, does not.",
+      "B2 crashes now. Its outline shows the true state, and changes at once. Its fill shows what the balancer believes, and does not change yet.",
     seconds: 10,
     act: async (playground) => {
       await playground.play(0.3);
@@ -47,7 +47,7 @@ const STOPS: readonly Stop[] = [
   },
   {
     text:
-      "Time can be turned back: drag the line of time. The run, with everything that you did, is the same again.",
+      "You can go back in time: drag the time line. The run repeats exactly, with everything that you did.",
     seconds: 8,
     act: async (playground) => {
       const now = playground.latest?.run.at_ms ?? 0;

@@ -28,7 +28,7 @@ for (const program of ["wrk", "nginx", "taskset"]) {
 }
 
 const ROOT = new URL("../../../", import.meta.url).pathname;
-/** What is asked for, and by how many connections. */
+/** The requested paths, and the number of connections. */
 const LOADS = [
   { path: PATHS.small, connections: 32 },
   { path: PATHS.small, connections: 4 },
@@ -37,7 +37,7 @@ const LOADS = [
 /** The cores of the server and of the generator. */
 const [SERVER_CORE, GENERATOR_CORE] = ["0", "1"];
 
-/** What a generator measured. */
+/** The measurements of a generator. */
 interface Measured {
   readonly requests_per_s: number;
   readonly cpu_us_per_request: number;
@@ -73,7 +73,7 @@ const GENERATORS: Readonly<Record<string, Generator>> = {
     const { answers_per_s, processors, latency_ms } = JSON.parse(stdout);
     return {
       requests_per_s: answers_per_s,
-      // Without the start of the program, which a longer run would hide.
+      // This leaves out the CPU time of the program's start, which does not matter in a longer run.
       cpu_us_per_request: processors * 1e6 / answers_per_s,
       p50_ms: latency_ms.corrected.p50,
       p99_ms: latency_ms.corrected.p99,
@@ -142,7 +142,7 @@ interface Row {
   readonly all: readonly Measured[];
 }
 
-/** The median of each number, with the smallest and the largest: that is a generator's error. */
+/** The median of each number, with the smallest and the largest, which show the error. */
 function table(rows: readonly Row[]): string {
   const columns = ["requests_per_s", "cpu_us_per_request", "p50_ms", "p99_ms"] as const;
   const cells = rows.map(({ load: { path, connections }, name, all }) => [

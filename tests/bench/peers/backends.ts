@@ -1,17 +1,17 @@
 import { nginxHead } from "./peers.ts";
 import { isInstalled, listening, Process } from "./process.ts";
 
-/** What is asked of the backends: a greeting, a large file, and a greeting after DELAY_MS. */
+/** The paths of the backends: a greeting, a large file, and a greeting after `DELAY_MS`. */
 export const PATHS = { small: "/", bulk: "/bulk", delayed: "/delayed" } as const;
 
-/** How long an answer takes that is delayed. */
+/** How long a delayed answer takes. */
 export const DELAY_MS = 10;
 
 const BULK_BYTES = 64 * 1024 * 1024;
 
 /**
- * Starts web servers on all given ports, as one process, the same for every peer: nginx if it is
- * installed, as it costs the least CPU that is not measured.
+ * Starts web servers on all given ports, as one process. All peers have the same backends. These
+ * are nginx if it is installed, because it takes the least CPU time from the peers.
  *
  * @param directory An empty directory for its files.
  */
@@ -43,7 +43,7 @@ http {
     ${ports.map((port) => `listen 127.0.0.1:${port} backlog=4096;`).join(" ")}
     location = ${PATHS.small} { return 200 "Hello from a backend\\n"; }
     location = ${PATHS.bulk} { root ${directory}; }
-    # What nginx can delay is its answer to a wrong password.
+    # nginx can delay only its answer to a wrong password.
     location = ${PATHS.delayed} {
       auth_basic bench;
       auth_basic_user_file ${directory}/passwords;
@@ -69,6 +69,6 @@ function denoCommand(ports: readonly number[]): string[] {
         return new Response(request.url.endsWith("${PATHS.bulk}") ? bulk : "Hello from a backend\\n");
       });
     }`;
-  // `deno eval` has all permissions and takes nothing that is not written here.
+  // `deno eval` has all permissions. It gets only the text above.
   return [Deno.execPath(), "eval", server];
 }

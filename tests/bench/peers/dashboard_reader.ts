@@ -1,6 +1,6 @@
 /**
- * Reads what the dashboard reads, in the way in which it reads, until it is killed:
- * `deno run --allow-net=127.0.0.1:9900 dashboard_reader.ts http://127.0.0.1:9900`.
+ * Reads the same data as the dashboard, in the same way, until it is killed: `deno run
+ * --allow-net=127.0.0.1:9900 dashboard_reader.ts http://127.0.0.1:9900`.
  */
 import { LiveSource } from "../../../web/dashboard/live_source.ts";
 

@@ -1,11 +1,11 @@
 /**
- * Holds connections open: `deno run --allow-net=127.0.0.1 idle_clients.ts PORT COUNT`. On each, one
- * request is answered, so each is known to be relayed; then it says nothing. Writes one line of JSON when
- * all of them are, and holds them until standard input ends.
+ * Holds connections open: `deno run --allow-net=127.0.0.1 idle_clients.ts PORT COUNT`. One request on each connection
+ * is answered, which shows that the connection is relayed; then the connection is idle. Writes one line of JSON when
+ * all requests are answered, and holds the connections until standard input ends.
  */
 const [port, count] = Deno.args.map(Number);
 const REQUEST = new TextEncoder().encode("GET / HTTP/1.1\r\nHost: lbsim\r\n\r\n");
-/** How many to open at a time. */
+/** The number of connections that are opened at a time. */
 const AT_A_TIME = 64;
 
 const held: Deno.TcpConn[] = [];
@@ -22,7 +22,7 @@ async function open(): Promise<void> {
       await connection.write(REQUEST);
       if (await connection.read(buffer) !== null) answered++;
     } catch {
-      // What is not answered is not counted.
+      // A connection whose request is not answered does not count.
     }
   }
 }

@@ -1,10 +1,10 @@
 /**
- * What it costs to relay: lbsim against other balancers on this machine, CPU seconds and resident bytes
- * of the proxy's process per unit of work. Everybody is measured in turns, so that what else happens on
- * the machine hits all alike. It installs nothing, and names the peers that are missing. Linux.
+ * The cost of relaying: compares lbsim with other balancers on this machine, in CPU seconds and resident bytes of the
+ * proxy's process per unit of work. All peers are measured in turns, so that other work of the machine affects all of
+ * them equally. It installs nothing, and names the peers that are missing. Linux.
  *
- * All of it takes less than four minutes. `--quick` less of everything (under a minute), `--only lbsim,haproxy`, `--workloads short,idle`,
- * `--rounds 3`, `--seconds 1`, `--json FILE`.
+ * All of it takes less than four minutes. Flags: `--quick` (less of everything, under a minute), `--only
+ * lbsim,haproxy`, `--workloads short,idle`, `--rounds 3`, `--seconds 1`, `--json FILE`.
  */
 import { parseArgs } from "node:util";
 import { startBackends } from "./backends.ts";
@@ -35,7 +35,7 @@ interface Result {
   readonly peer: Peer;
   readonly workload: Workload;
   readonly costs: number[];
-  /** Why there are no more of them. */
+  /** Why later rounds have no number. */
   problem?: string;
 }
 
@@ -109,10 +109,10 @@ async function inTurns(
   rows: readonly Result[],
 ): Promise<void> {
   if (!workload.fresh) {
-    // One after the other: how warm one gets must not depend on how many take part.
+    // One peer after the other: the warm-up of a peer must not depend on the number of peers.
     for (const { peer, process, port } of contestants) {
       progress(`${workload.name} warm-up ${peer.name}`);
-      // Whatever goes wrong here goes wrong again when it counts.
+      // An error of the warm-up comes again in the measurement, which reports it.
       await workload.measure(process, port, { ...size, seconds: WARM_UP_SECONDS }).catch(() => {});
     }
   }
@@ -135,7 +135,7 @@ async function inTurns(
   }
 }
 
-/** `µs CPU/connection: lbsim 45.1, haproxy 33.0`: what this round has measured. */
+/** `µs CPU/connection: lbsim 45.1, haproxy 33.0`: the measurements of this round. */
 function roundLine(rows: readonly Result[], { cost }: Workload): string {
   const measured = rows.map(({ peer, costs, problem }) =>
     problem === undefined
@@ -145,7 +145,7 @@ function roundLine(rows: readonly Result[], { cost }: Workload): string {
   return `${cost.unit}: ${measured.join(", ")}`;
 }
 
-/** What is being done, on a terminal. */
+/** Shows the current step, if there is a terminal. */
 function progress(text: string): void {
   if (!Deno.stderr.isTerminal()) return;
   Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${text}`));
@@ -181,7 +181,7 @@ async function subdirectory(name: string): Promise<string> {
   return path;
 }
 
-/** Those that can take part; says who cannot, and why. */
+/** The peers that can take part. Prints the others, with the reason. */
 async function present(peers: readonly Peer[]): Promise<Peer[]> {
   const found: Peer[] = [];
   for (const peer of peers) {
@@ -220,13 +220,14 @@ function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/** Whose costs a peer's are compared with. */
+/** The name of the peer with whose costs the costs of this peer are compared. */
 function baselineOf({ against }: Peer): string {
   return against?.peer ?? BASELINE;
 }
 
-/** The median over the rounds of the ratio to the baseline's cost in the same round, or undefined if either
- * was not measured.
+/**
+ * The median over the rounds of the ratio to the baseline's cost in the same round; undefined if one of the two was not
+ * measured.
  */
 function ratio(result: Result, results: readonly Result[]): number | undefined {
   const wanted = baselineOf(result.peer);
@@ -240,7 +241,7 @@ function ratio(result: Result, results: readonly Result[]): number | undefined {
   return ratios.length === 0 ? undefined : median(ratios);
 }
 
-/** What a peer should cost; empty if nothing is wanted of it. */
+/** The cost that a peer should not exceed; empty if there is no such limit. */
 function wantedOf({ peer, workload: { wanted, cost } }: Result): string {
   if (peer.against !== undefined) return `≤ ${peer.against.ratio} × ${peer.against.peer}`;
   if (peer.name !== "lbsim") return "";

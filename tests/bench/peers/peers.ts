@@ -4,7 +4,7 @@ import { freePort, isInstalled, run } from "./process.ts";
 /** A program that balances TCP connections over backends on this machine. */
 export interface Peer {
   readonly name: string;
-  /** Why it cannot take part, or undefined if it can. */
+  /** Why the peer cannot take part; undefined if it can. */
   missing(): Promise<string | undefined>;
   /**
    * The command that runs it in the foreground.
@@ -12,13 +12,13 @@ export interface Peer {
    * @param directory An empty directory for its files.
    */
   command(port: number, backends: readonly number[], directory: string): Promise<readonly string[]>;
-  /** Whose costs its own are compared with, if not with HAProxy's, and the greatest ratio that is wanted. */
+  /** The peer with which its costs are compared, if not with HAProxy, and the largest acceptable ratio. */
   readonly against?: { readonly peer: string; readonly ratio: number; readonly workloads: RegExp };
   /** The command of a program that runs beside it, and is not measured. */
   beside?(directory: string): Promise<readonly string[]>;
 }
 
-/** Room for connections beyond what any run opens. */
+/** A limit of connections that no run reaches. */
 const CONNECTIONS_MAX = 60_000;
 
 const NGINX_MODULES = "/usr/lib/nginx/modules";
@@ -28,7 +28,7 @@ async function missingProgram(name: string): Promise<string | undefined> {
   return await isInstalled(name) ? undefined : `${name} is not installed`;
 }
 
-/** The address of a script that lies beside this file. */
+/** The path of a script in the folder of this file. */
 function script(name: string): string {
   return new URL(name, import.meta.url).pathname;
 }
@@ -168,7 +168,7 @@ stream {
   },
 };
 
-/** Undefined if the stream module is built in. */
+/** The line that loads the stream module; undefined if the module is built in. */
 async function streamModule(): Promise<string | undefined> {
   const { stderr } = await run(["nginx", "-V"]);
   return /--with-stream( |$)/m.test(stderr)
@@ -186,7 +186,10 @@ async function missingStreamModule(): Promise<string | undefined> {
   }
 }
 
-/** How every nginx here starts: in the foreground, with one worker and its files in a directory. */
+/**
+ * The settings of every nginx here: in the foreground, with one worker and its files in a
+ * directory.
+ */
 export function nginxHead(directory: string): string {
   return `daemon off;
 worker_processes 1;
@@ -196,7 +199,9 @@ error_log ${directory}/error.log crit;
 events { worker_connections ${CONNECTIONS_MAX}; }`;
 }
 
-/** Its idle connections seem to cost nothing: it sets memory aside for the most it may have, at start. */
+/**
+ * Idle connections of pen seem to cost nothing: at its start, it reserves memory for the largest number of connections.
+ */
 const pen: Peer = {
   name: "pen",
   missing: () => missingProgram("pen"),
@@ -226,7 +231,7 @@ const asyncio: Peer = {
     Promise.resolve(["python3", script("asyncio_proxy.py"), `${port}`, ...backends.map(String)]),
 };
 
-/** Everybody who may take part. `relay` is the relay of lbsim with nothing around it. */
+/** All peers. `relay` is the relay of lbsim without the rest of the balancer. */
 export const PEERS: readonly Peer[] = [
   ...[lbsim, admin, dashboard, recording, relay],
   ...[haproxy, nginx, pen, node, asyncio],

@@ -1,11 +1,13 @@
-/** Runs a program with as many file descriptors as the system lets it have, and watches what it uses. */
+/**
+ * Runs a program with as many file descriptors as the system allows, and measures the CPU time and memory that it uses.
+ */
 
-/** Kernel clock ticks a second: the unit of CPU time in /proc, and 100 on every Linux there is. */
+/** Kernel clock ticks per second: the unit of CPU time in /proc. It is 100 on every Linux. */
 const TICKS_PER_SECOND = 100;
 
 const RAISE_LIMIT = 'ulimit -n "$(ulimit -H -n)"; exec "$@"';
 
-/** What a program wrote, and whether it succeeded. */
+/** The output of a program, and whether the program succeeded. */
 export interface Output {
   readonly ok: boolean;
   readonly stdout: string;
@@ -39,14 +41,14 @@ export async function isInstalled(name: string): Promise<boolean> {
   return success;
 }
 
-/** A file of /proc, by way of a program: Deno reads there only with every permission there is. */
+/** A file of /proc, read by another program: Deno itself reads there only with all permissions. */
 async function proc(path: string): Promise<string> {
   const { ok, stdout, stderr } = await run(["cat", `/proc/${path}`]);
   if (!ok) throw new Error(stderr.trim());
   return stdout.trim();
 }
 
-/** A running program with its workers. Whoever starts it stops it. */
+/** A running program with its workers. The code that starts it must stop it. */
 export class Process {
   readonly #child: Deno.ChildProcess;
   readonly #command: readonly string[];
@@ -74,7 +76,7 @@ export class Process {
     return ticks / TICKS_PER_SECOND;
   }
 
-  /** Bytes of resident memory, its workers' included. */
+  /** Bytes of resident memory, including those of its workers. */
   async residentBytes(): Promise<number> {
     let kilobytes = 0;
     for (const pid of await this.#family()) {
@@ -84,13 +86,13 @@ export class Process {
     return kilobytes * 1024;
   }
 
-  /** Rejects if the process ends: it ended too early. */
+  /** Rejects when the process ends, because it should not end by itself. */
   async ended(): Promise<never> {
     const { code } = await this.#child.status;
     throw new Error(`ended with code ${code}: ${this.#command.join(" ")}`);
   }
 
-  /** Asks it to end, insists after two seconds, and waits until it has. */
+  /** Asks the process to end, kills it after two seconds, and waits for its end. */
   async stop(): Promise<void> {
     const insist = setTimeout(() => this.#kill("SIGKILL"), 2000);
     this.#kill("SIGTERM");
@@ -102,7 +104,7 @@ export class Process {
     try {
       this.#child.kill(signal);
     } catch (error) {
-      if (!(error instanceof TypeError)) throw error; // It has ended already.
+      if (!(error instanceof TypeError)) throw error; // The process has ended already.
     }
   }
 

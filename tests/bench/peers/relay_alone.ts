@@ -1,6 +1,6 @@
 /**
- * The relay with nothing around it: accept, connect, relay. What `lbsim lb` costs beyond this is the
- * price of deciding. `deno run --allow-net relay_alone.ts PORT BACKEND_PORT…`
+ * The relay without the rest of the balancer: it accepts, connects and relays. The additional cost of `lbsim lb` is the
+ * cost of its decisions. `deno run --allow-net relay_alone.ts PORT BACKEND_PORT…`
  */
 import { Relays } from "../../../lb/relay/relay.ts";
 import { NS_PER_S } from "../../../lib/base/mod.ts";

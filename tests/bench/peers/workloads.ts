@@ -1,24 +1,24 @@
 import { PATHS } from "./backends.ts";
 import { type Process, run } from "./process.ts";
 
-/** A kind of traffic, and the unit of work in which its cost is told. */
+/** A kind of traffic, and the unit of work for its cost. */
 export interface Workload {
   readonly name: string;
-  /** What a proxy uses up for a unit of work, and the factor from seconds or bytes to what is shown. */
+  /** The unit of the cost that is shown, and the factor from seconds or bytes to this unit. */
   readonly cost: { readonly unit: string; readonly scale: number };
-  /** The greatest ratio to HAProxy that is wanted, or for memory the greatest cost itself. */
+  /** The largest acceptable ratio to HAProxy, or, for memory, the largest acceptable cost. */
   readonly wanted: { readonly ratio: number } | { readonly cost: number };
-  /** Whether each run needs a process that has done nothing yet. */
+  /** Whether each run needs a new process. */
   readonly fresh: boolean;
-  /** Drives it through a proxy and returns its cost a unit of work: CPU seconds, or bytes of memory. */
+  /** Sends the traffic through a proxy, and returns the cost per unit of work: CPU seconds, or bytes of memory. */
   measure(proxy: Process, port: number, size: Size): Promise<number>;
 }
 
-/** How much of it. */
+/** The amount of the traffic. */
 export interface Size {
   readonly seconds: number;
   readonly idleConnections: number;
-  /** For memory to come to rest after the last connection was opened. */
+  /** The wait after the last connection was opened, until the memory no longer changes. */
   readonly settleMs: number;
 }
 
@@ -59,7 +59,7 @@ export const WORKLOADS: readonly Workload[] = [
       cpuPer("bytes", proxy, [
         `-c${BULK_CONNECTIONS}`,
         `-d${seconds}s`,
-        // So much in one answer may take its time: it is no error that it does.
+        // Such a large answer may take long, and this is not an error.
         "--timeout=30s",
         url(port, PATHS.bulk),
       ]),
@@ -73,7 +73,7 @@ export const WORKLOADS: readonly Workload[] = [
   },
 ];
 
-/** What wrk says in the end, as `wrk_report.lua` writes it. */
+/** The report of wrk at its end, as `wrk_report.lua` writes it. */
 interface WrkReport {
   readonly requests: number;
   readonly bytes: number;
@@ -91,7 +91,7 @@ async function cpuPer(
   if (!ok) throw new Error(`wrk failed: ${stderr || stdout}`);
   const report = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as WrkReport;
   if (report[unit] === 0) throw new Error("nothing was answered");
-  // wrk's very last requests may be cut off; more than that is a proxy that does not do its work.
+  // The end of wrk may cut off its last requests. More errors show that the proxy fails.
   if (report.errors > report.requests / 1000) throw new Error(`wrk saw ${report.errors} errors`);
   return used / report[unit];
 }

@@ -21,7 +21,10 @@ const { values: options } = parseArgs({
 const ROUNDS = options.quick ? 3 : 7;
 const REQUESTS = options.quick ? 300_000 : 1_000_000;
 
-/** The scenario in virtual seconds: service has a mean of one. Who comes does not matter, as in the loop. */
+/**
+ * The scenario in virtual seconds: service has a mean of one. Which client comes does not matter, as in the minimal
+ * loop.
+ */
 function study(backends: number, connections: number) {
   const text = `
 balancer: {backends: ${backends}, algorithm: power-of-two, health_check: {type: none}}
@@ -38,7 +41,7 @@ function scenario(backends: number, connections: number): ReadyScenario {
   return study(backends, connections).variants[0]!.scenario as ReadyScenario;
 }
 
-/** Seconds that something takes. */
+/** The seconds that a function takes. */
 function seconds(run: () => void): number {
   const began = performance.now();
   run();
@@ -49,7 +52,10 @@ function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1]!;
 }
 
-/** What another program measured of itself: its last number is seconds. Undefined if it is not there. */
+/**
+ * The seconds that another program measured itself: the last number of its output. Undefined if the program is not
+ * installed.
+ */
 async function foreign(command: string, args: readonly string[]): Promise<number | undefined> {
   try {
     const { success, stdout } = await new Deno.Command(command, {
@@ -97,7 +103,7 @@ async function rates(): Promise<Rates> {
   for (let round = 0; round <= ROUNDS; round++) {
     const engine = REQUESTS / seconds(() => simulate(ours, round));
     const loop = REQUESTS / seconds(() => minimalLoop(SERVERS, LOAD, REQUESTS));
-    if (round === 0) continue; // The first round is for the compiler.
+    if (round === 0) continue; // In the first round, the engine compiles the code.
     all.engine.push(engine);
     all.loop.push(loop);
     if (program !== undefined) {
@@ -115,7 +121,7 @@ async function rates(): Promise<Rates> {
   return all;
 }
 
-/** Time of an event with a thousand backends, over that with ten. */
+/** The time of an event with a thousand backends, divided by the time with ten. */
 function costOfThousand(): number {
   const cost = (backends: number) => {
     const one = scenario(backends, REQUESTS / 2);
@@ -127,7 +133,7 @@ function costOfThousand(): number {
   return median(Array.from({ length: 3 }, () => cost(1000) / cost(SERVERS)));
 }
 
-/** Resident memory after many requests, over that after few. */
+/** Resident memory after a few requests, and after many. */
 function memoryGrowth(): { few_mb: number; many_mb: number } {
   const after = (connections: number) => {
     simulate(scenario(SERVERS, connections), 1);
@@ -136,7 +142,7 @@ function memoryGrowth(): { few_mb: number; many_mb: number } {
   return { few_mb: after(REQUESTS / 2), many_mb: after(REQUESTS * 5) };
 }
 
-/** How much sooner two threads are done than one, with jobs that are longer than it takes to compile them. */
+/** The time of one thread divided by the time of two. The runs take longer than the compilation of their code. */
 async function speedup(): Promise<number> {
   const two = study(SERVERS, REQUESTS * 6);
   const time = async (jobs: number) => {

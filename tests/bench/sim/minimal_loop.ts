@@ -1,11 +1,14 @@
-/** The least that simulates power of two choices: what an engine's features are paid for with. */
+/**
+ * A minimal simulation of power of two choices: the difference to it is the cost of an engine's
+ * features.
+ */
 
-/** Two events a request: it comes, and it is done. */
+/** Each request has two events: it arrives, and it is done. */
 export const EVENTS_PER_REQUEST = 2;
 
 /**
- * Single servers with exponential service of mean 1, first come, first served; Poisson arrivals; each
- * request goes to the shorter queue of two. No objects, no features, nothing measured but the mean.
+ * Single servers with exponential service of mean 1, first come, first served; Poisson arrivals; each request goes to
+ * the shorter queue of two. It has no objects and no features, and measures only the mean.
  *
  * @returns The mean sojourn.
  */
@@ -18,7 +21,7 @@ export function minimalLoop(servers: number, load: number, requests: number): nu
     return (state >>> 0) / 2 ** 32;
   };
   const exponential = (mean: number) => -mean * Math.log(1 - uniform());
-  // A departure a server at most, and the next arrival at the end.
+  // At most one departure for each server; the last entry is the next arrival.
   const times = new Float64Array(servers + 1).fill(Infinity);
   const heap = Int32Array.from(times, (_, i) => i);
   const place = Int32Array.from(heap);

@@ -1,10 +1,10 @@
 /**
- * `deno task parity`: runs every scenario in both worlds and prints the gap. With `--write`, the table and a plot go
- * to docs/parity.md and docs/plots. `--repetitions N` runs each scenario N times live and takes the medians;
- * `--only WORDS` runs the scenarios with these words in their names.
+ * `deno task parity`: runs every scenario in both worlds and prints the gap. With `--write`, the table and a plot go to
+ * docs/parity.md and docs/plots. `--repetitions N` runs each scenario N times live and takes the medians; `--only
+ * WORDS` runs the scenarios with these words in their names.
  *
  * With `--seeds N`, it runs only the scenarios that compare numbers in flight, with N seeds each, and prints from which
- * pick on the worlds differ, and why; with `--set duration=10s`, for so long.
+ * pick on the worlds differ, and why. `--set duration=10s` sets the duration of these runs.
  */
 import { formatDuration } from "../../../lib/base/mod.ts";
 import type { Overheads } from "../../../lib/scenario/types.ts";

@@ -21,13 +21,13 @@ import { simulate } from "../../../sim/mod.ts";
 import type { ReadyScenario } from "../../../sim/study/mod.ts";
 import type { ParityScenario } from "./scenarios.ts";
 
-/** What is compared of a run. Times are in milliseconds. */
+/** The numbers of a run that are compared. Times are in milliseconds. */
 export interface Figures {
   readonly mean: number;
   readonly p99: number;
   readonly shares: readonly number[];
   readonly errors: number;
-  /** NaN without a fault that is detected. */
+  /** NaN if no fault was detected. */
   readonly detection: number;
   readonly failback: number;
 }
@@ -42,7 +42,7 @@ export interface Gap {
   readonly live: Figures;
   /** How many decisions of the live runs the scheduler repeated in virtual time, from their recordings. */
   readonly repeated: number;
-  /** What is outside its bound, in words. */
+  /** The differences that exceed their bounds, in words. */
   readonly outside: readonly string[];
 }
 
@@ -52,11 +52,11 @@ export interface Bounds {
   readonly meanMs: number;
   readonly p99Share: number;
   readonly p99Ms: number;
-  /** In shares, 0.01 is a percentage point. */
+  /** The largest difference of a share: 0.01 is a percentage point. */
   readonly share: number;
 }
 
-/** Below saturation, on a machine that has nothing else to do. */
+/** The bounds below saturation, on a machine that does no other work. */
 export const BOUNDS: Bounds = {
   meanShare: 0.05,
   meanMs: 0.3,

@@ -4,7 +4,7 @@
  */
 import type { EventOf, LbEvent } from "../../../lib/core/mod.ts";
 
-/** The types of events that say what the picks were, and what they depended on. */
+/** The types of the events that contain the picks, or on which the picks depend. */
 export const PICK_EVENTS = [
   ...["connection_arrived", "connection_opened", "connect_failed", "connection_closed"] as const,
   ...["backend_up", "backend_down"] as const,
@@ -14,10 +14,10 @@ export const PICK_EVENTS = [
 export class PickLog {
   /** The backend that each connection got first, in order of arrival. */
   readonly picks: string[] = [];
-  /** Arrivals, ends and changes of health, in order, and when each was. */
+  /** Arrivals, ends and changes of health, in order. `atMs` has their times. */
   readonly order: string[] = [];
   readonly atMs = new Map<string, number>();
-  /** By pick, its place in `order`. */
+  /** For each pick: its place in `order`. */
   readonly placeOfPick: number[] = [];
   readonly #places = new Map<number, number>();
 
@@ -64,7 +64,7 @@ export interface Swap {
   readonly events: readonly [string, string];
   /** The time between them in the first run. */
   readonly apartMs: number;
-  /** How much later the first of them was in the second run. */
+  /** How much later the first of them happened in the second run. */
   readonly lateMs: number;
 }
 

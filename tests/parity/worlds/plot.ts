@@ -1,4 +1,4 @@
-/** Simulated against live times, on logarithmic axes: where the worlds agree, a point is on the diagonal. */
+/** Plots live times over simulated times, on logarithmic axes. If the worlds agree, a point is on the diagonal. */
 import { ln } from "../../../lib/base/mod.ts";
 import type { Gap } from "./parity.ts";
 

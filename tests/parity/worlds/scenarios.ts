@@ -1,16 +1,16 @@
 /**
  * The scenarios that are run in both worlds: algorithms × loads × faults.
  *
- * A comparison of numbers in flight makes chance out of small differences of time: two runs of ten seconds of which one
- * has 10 % higher overheads differ by up to 3.6 percentage points in the share of a backend, though both are simulated.
- * So these scenarios are longer, until such runs differ by less than one percentage point.
+ * If an algorithm compares numbers in flight, small differences of time change its picks at random. Two simulated runs
+ * of ten seconds, one of them with 10 % higher overheads, differ by up to 3.6 percentage points in the share of a
+ * backend. So these scenarios are so long that such runs differ by less than one percentage point.
  */
 
 /** A scenario and its name in the table. */
 export interface ParityScenario {
   readonly name: string;
   readonly text: string;
-  /** Small enough for every run of the tests. */
+  /** Whether the scenario is small enough for every run of the tests. */
   readonly small?: boolean;
 }
 
@@ -40,7 +40,7 @@ const fault = (kind: string) => `faults: [${faultAt(3, kind)}]`;
 const repeated = (kind: string) =>
   `faults: [${Array.from({ length: 19 }, (_, i) => faultAt(3 + 6 * i, kind)).join(", ")}]`;
 
-/** All of them. */
+/** All scenarios. */
 export const PARITY_SCENARIOS: readonly ParityScenario[] = [
   { name: "round-robin, 30 %", text: scenario("round-robin", at(30)), small: true },
   { name: "round-robin, 60 %", text: scenario("round-robin", at(60)) },

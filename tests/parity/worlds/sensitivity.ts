@@ -1,6 +1,6 @@
 /**
- * How much chance is in the gap of one scenario: where the picks of both worlds part, for several seeds; and how far
- * the figures of the simulator alone move when its overheads are a little different.
+ * How much of the gap of one scenario is chance: from which pick on both worlds differ, for several seeds; and how much
+ * the figures of the simulator alone change if its overheads are slightly different.
  */
 import { childSeed } from "../../../lib/base/mod.ts";
 import { parseStudy } from "../../../lib/scenario/mod.ts";
@@ -12,7 +12,7 @@ import { type Figures, figuresOf, shareGap } from "./parity.ts";
 import { PICK_EVENTS, PickLog, type Split, splitOf, type Swap } from "./picks.ts";
 import type { ParityScenario } from "./scenarios.ts";
 
-/** One seed of a scenario. */
+/** The result for one seed of a scenario. */
 export interface Sensitivity {
   readonly split: Split;
   readonly simulated: Figures;
@@ -25,7 +25,7 @@ export interface Sensitivity {
 
 const FACTORS = Array.from({ length: 21 }, (_, i) => 0.9 + i / 100);
 
-/** Runs one seed in both worlds, and its neighbours in virtual time. */
+/** Runs one seed in both worlds, and in virtual time with slightly different overheads. */
 export async function sensitivityOf(
   { name, text }: ParityScenario,
   overheads: Overheads,

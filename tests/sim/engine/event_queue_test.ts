@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createRandom } from "../../../lib/base/mod.ts";
 import { EventQueue, MAX_KIND } from "../../../sim/engine/event_queue.ts";
 
-Deno.test("EventQueue.next() hands out events in order of time", () => {
+Deno.test("EventQueue.next() returns events in the order of their times", () => {
   const queue = new EventQueue();
   for (const time of [5, 1, 4, 2, 3]) queue.push(time, 1, time * 10);
   const seen: number[] = [];
@@ -13,7 +13,7 @@ Deno.test("EventQueue.next() hands out events in order of time", () => {
   assert.deepEqual(seen, [1, 2, 3, 4, 5]);
 });
 
-Deno.test("EventQueue.next() hands out events of one time in the order they were scheduled", () => {
+Deno.test("EventQueue.next() returns events of the same time in the order in which they were scheduled", () => {
   const queue = new EventQueue();
   const random = createRandom(1);
   for (let i = 0; i < 5000; i++) queue.push(Math.floor(random.next() * 5), 0, i);
@@ -27,7 +27,7 @@ Deno.test("EventQueue.next() hands out events of one time in the order they were
   }
 });
 
-Deno.test("EventQueue agrees with a sorted list over random pushes and nexts", () => {
+Deno.test("EventQueue returns the same events as a sorted list, for random calls of push() and next()", () => {
   const random = createRandom(2);
   const single = 3;
   const queue = new EventQueue(undefined, single);
@@ -55,7 +55,7 @@ Deno.test("EventQueue agrees with a sorted list over random pushes and nexts", (
   }
 });
 
-Deno.test("EventQueue.push() takes one event of the single kind at a time", () => {
+Deno.test("EventQueue.push() accepts only one event of the single kind at a time", () => {
   const queue = new EventQueue(undefined, 1);
   queue.push(5, 1, 0);
   assert.throws(() => queue.push(6, 1, 0), /one event of the single kind/);
@@ -66,7 +66,7 @@ Deno.test("EventQueue.push() takes one event of the single kind at a time", () =
   assert.equal(queue.idle, false);
 });
 
-Deno.test("EventQueue.next() returns false when nothing is left, and goes on after a push", () => {
+Deno.test("EventQueue.next() returns false when no event is left, and returns events again after a push", () => {
   const queue = new EventQueue();
   assert.equal(queue.next(), false);
   queue.push(1, 2, 3);
@@ -79,7 +79,7 @@ Deno.test("EventQueue.next() returns false when nothing is left, and goes on aft
   assert.equal(queue.scheduled, 2);
 });
 
-Deno.test("EventQueue.pushedAt() tells when the latest events were scheduled", () => {
+Deno.test("EventQueue.pushedAt() returns when an event was scheduled, for the latest events", () => {
   const queue = new EventQueue();
   const early = queue.push(5, 1, 1);
   assert.ok(Number.isNaN(queue.pushedAt(early)));

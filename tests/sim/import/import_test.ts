@@ -6,7 +6,7 @@ import { lbsim } from "../../support/process.ts";
 
 const SAMPLE = `${import.meta.dirname}/../../lib/recording/samples/haproxy.log`;
 
-Deno.test("import makes a recording of a log, which sim simulates; it shows what it does not understand", () =>
+Deno.test("import makes a recording of a log, which sim simulates; import shows the lines that it does not understand", () =>
   inFolder(async (folder) => {
     const log = `${folder}/haproxy.log`;
     await Deno.writeTextFile(log, `what\n${await Deno.readTextFile(SAMPLE)}is\nthis\n`);

@@ -1,4 +1,6 @@
-/** Whether the intervals keep what they promise: studies of many runs, of which the truth is known. */
+/**
+ * Whether intervals contain the true value as often as they should: studies of many runs whose true values are known.
+ */
 import assert from "node:assert/strict";
 import { childSeed } from "../../../lib/base/mod.ts";
 import { differenceOf, type Estimate } from "../../../lib/stats/estimate.ts";
@@ -11,7 +13,10 @@ function covers({ low, high }: Estimate, truth: number): boolean {
   return low <= truth && truth <= high;
 }
 
-/** Asserts that a share of studies is at least 95 %, but for what chance does in one case of 30,000. */
+/**
+ * Asserts that the intervals contain the true value in at least 95 % of studies. The bound is lower by as much as
+ * chance explains in one of 30,000 cases.
+ */
 function assertCovers(what: string, covered: number, studies: number): void {
   const least = 0.95 - 4 * Math.sqrt(0.95 * 0.05 / studies);
   assert.ok(covered >= least * studies, `${what}: ${covered} of ${studies} intervals cover`);
@@ -26,7 +31,7 @@ function study(options: Omit<QueueOptions, "seed">, seed: number, runs: number):
   );
 }
 
-Deno.test("Measured.estimate() and differenceOf() cover mean, p99 and their differences", () => {
+Deno.test("Measured.estimate() and differenceOf(): the intervals of mean, p99 and their differences contain the true values in 95 % of studies", () => {
   const studies = 250;
   // Ten runs, together about 550 relaxation times of the slower queue.
   const [slow, fast] = [{ load: 0.6, length: 3200 }, { load: 0.6, length: 3200, speed: 1.25 }];
@@ -43,7 +48,7 @@ Deno.test("Measured.estimate() and differenceOf() cover mean, p99 and their diff
   for (const [what, count] of Object.entries(covered)) assertCovers(what, count, studies);
 });
 
-Deno.test("checkpointsOf() and confidenceOf() keep the promise of `precision`, however early it stops", () => {
+Deno.test("checkpointsOf() and confidenceOf(): with `precision`, the interval contains the true value in 95 % of studies, also of those that stop early", () => {
   const studies = 120;
   const options = { load: 0.5, length: 300 };
   const repetition = { metric: "mean_ms", relative: 0.15, maxReplications: 60 } as const;
@@ -65,7 +70,7 @@ Deno.test("checkpointsOf() and confidenceOf() keep the promise of `precision`, h
   assertCovers("mean", covered, studies);
 });
 
-Deno.test("comparisonsOf() finds a winner among eleven alike in at most 5 % of studies", () => {
+Deno.test("comparisonsOf() finds a winner among eleven equal variants in at most 5 % of studies", () => {
   const studies = 60;
   let wrong = 0;
   for (let seed = 0; seed < studies; seed++) {
@@ -81,7 +86,7 @@ Deno.test("comparisonsOf() finds a winner among eleven alike in at most 5 % of s
   );
 });
 
-Deno.test("comparisonsOf() compares no p99 that is unknown, and takes no worse one for the same", () => {
+Deno.test("comparisonsOf() compares no unknown p99, and does not call a much higher p99 no practical difference", () => {
   const contender = (name: string, speed: number, errors: readonly number[]) => ({
     name,
     measured: new Measured(

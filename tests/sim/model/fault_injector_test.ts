@@ -12,7 +12,7 @@ function fault(kind: BackendFaultKind, from: number, to = Infinity): Fault {
   return { at: from * NS_PER_S, for: (to - from) * NS_PER_S, backend: 0, kind };
 }
 
-/** Runs a scenario for a minute and takes down what the balancer says. */
+/** Runs a scenario for a minute, and collects the events of the balancer. */
 function run(options: QueueingOptions) {
   const events: LbEvent[] = [];
   const result = simulate(
@@ -30,13 +30,16 @@ function ends(events: readonly LbEvent[]): { at: number; end: string }[] {
   );
 }
 
-/** One client that comes at once, with so many seconds of work. */
+/** One client that arrives at the start, with this many seconds of work. */
 function oneClient(work: number, client: Partial<QueueingOptions["workload"]> = {}) {
   const entries: TraceEntry[] = [{ at: 0, client: 0, work: work * NS_PER_S }];
   return { n: 1, arrivals: { kind: "trace", entries }, workload: client } as const;
 }
 
-/** Two wishes, each with when it begins and ends in seconds, and what becomes of the backend. */
+/**
+ * Two wishes, each with its start and end in seconds, and the modes of the backend that follow from
+ * them.
+ */
 const WISHES = [
   ["drain", 5, 15, "maintenance", 10, 30, "5 drain, 10 maintenance, 30 ready"],
   ["maintenance", 5, 15, "drain", 10, 30, "5 maintenance, 15 drain, 30 ready"],
@@ -48,7 +51,7 @@ const WISHES = [
 
 for (const [first, from, to, second, secondFrom, secondTo, expected] of WISHES) {
   const wishes = `${first} from ${from} to ${to}, ${second} from ${secondFrom} to ${secondTo}`;
-  Deno.test(`simulate() lets the strictest of the operator's wishes hold: ${wishes}`, () => {
+  Deno.test(`simulate() sets a backend to the strictest mode that the operator wishes at the time: ${wishes}`, () => {
     const faults = [
       fault({ name: first }, from, to),
       fault({ name: second }, secondFrom, secondTo),
@@ -60,7 +63,7 @@ for (const [first, from, to, second, secondFrom, secondTo, expected] of WISHES) 
   });
 }
 
-Deno.test("simulate() keeps a backend withdrawn while its balancer is restarted", () => {
+Deno.test("simulate() sends no clients to a drained backend, also after a restart of the balancer", () => {
   const { events } = run({
     load: 0.5,
     balancer: { healthCheck: PROBES },
@@ -101,7 +104,7 @@ Deno.test("simulate() sends no probe to a backend that the file puts in maintena
   assert.equal(requests.done, requests.offered);
 });
 
-Deno.test("simulate() says that a fault was detected at once if its backend was down already", () => {
+Deno.test("simulate() measures a detection time of 0 if the backend was already marked as down when the fault began", () => {
   const { faults, falseDowns } = run({
     balancer: { healthCheck: PROBES },
     faults: [fault({ name: "crash" }, 10, 20), fault({ name: "hang" }, 18, 38)],
@@ -115,8 +118,8 @@ Deno.test("simulate() says that a fault was detected at once if its backend was 
   assert.equal(falseDowns, 0);
 });
 
-Deno.test("simulate() says that a backend was back at once if it was up before its fault was over", () => {
-  // It fails every probe at first; from 20 s on it is gray, and passes them all.
+Deno.test("simulate() measures a failback time of 0 if the backend was marked as up before the fault ended", () => {
+  // B1 fails every probe at first. From 20 s on, it has a gray failure, and all its probes succeed.
   const { faults } = run({
     balancer: { healthCheck: { ...PROBES, type: "http" } },
     faults: [
@@ -128,7 +131,7 @@ Deno.test("simulate() says that a backend was back at once if it was up before i
   assert.equal(faults[0]!.failback[0], 0);
 });
 
-Deno.test("simulate() counts a probe that began before a fault was over for the fault", () => {
+Deno.test("simulate(): if a probe that began during a fault fails after it, this belongs to the fault, and is no false alarm", () => {
   let late = 0;
   for (let seed = 1; seed <= 40; seed++) {
     const { faults: [hang], falseDowns } = simulate(
@@ -157,9 +160,10 @@ for (
     ["hang, slow network", { name: "hang" }, 10],
   ] as const
 ) {
-  Deno.test(`simulate() lets no reset and no abort pass: ${name}`, () => {
+  Deno.test(`simulate() holds resets and aborts back while messages cannot pass: ${name}`, () => {
     const network = { latency: { kind: "deterministic", value: latency * NS_PER_MS } } as const;
-    // The process dies while it cannot be reached. The client learns of it when it can be reached again.
+    // The process crashes while its machine cannot be reached. The balancer learns this when the machine can be reached
+    // again.
     const reset = run({
       ...oneClient(40),
       ...network,
@@ -170,7 +174,7 @@ for (
       end: "backend_aborted",
     }]);
     assert.equal(reset.requests.failed, 1);
-    // The client gives up while its backend cannot be reached. The backend works on until it learns that.
+    // The client gives up while its backend cannot be reached. The backend continues its work until it learns this.
     const abort = run({
       ...oneClient(40, { timeout: 10 * NS_PER_S }),
       ...network,
@@ -183,13 +187,13 @@ for (
   });
 }
 
-Deno.test("simulate() resets a connection that is idle, too, and after what was sent before", () => {
+Deno.test("simulate(): a crash also resets an idle connection; the reset arrives after messages that were sent before it", () => {
   const thinks = {
     requestsPerConnection: { kind: "deterministic", value: 2 },
     thinkTime: { kind: "deterministic", value: 30 * NS_PER_S },
   } as const;
   const latency = { kind: "deterministic", value: NS_PER_S } as const;
-  // It dies while its client thinks: the balancer hears of it a second later.
+  // The backend crashes while the client thinks: the balancer learns this a second later.
   const idle = run({
     ...oneClient(1, thinks),
     latency,
@@ -197,7 +201,7 @@ Deno.test("simulate() resets a connection that is idle, too, and after what was 
   });
   assert.deepEqual(ends(idle.events)[0], { at: 21, end: "backend_aborted" });
   assert.equal(idle.requests.done, 2, "the client connects again");
-  // It dies with its answer on the way, which is there before the reset.
+  // The backend crashes while its answer is on the way. The answer arrives before the reset.
   const [answered] = ends(run({ ...oneClient(1), latency }).events);
   const behind = run({
     ...oneClient(1, thinks),
@@ -207,7 +211,7 @@ Deno.test("simulate() resets a connection that is idle, too, and after what was 
   assert.equal(behind.requests.failed, 0);
 });
 
-Deno.test("simulate() has no answer from a backend that stands still, not even a refusal", () => {
+Deno.test("simulate(): a paused backend gives no answer, not even a refusal", () => {
   const second = { ...oneClient(2), workload: { timeout: 3 * NS_PER_S } };
   const fast = run({
     ...second,
@@ -216,7 +220,8 @@ Deno.test("simulate() has no answer from a backend that stands still, not even a
   });
   assert.deepEqual(ends(fast.events).map(({ at }) => at), [30]);
   assert.equal(fast.requests.failed, 1);
-  // Two requests on two connections to one slot and no queue: the second request of one is refused.
+  // Two connections with two requests each, for one slot without a queue: the second request of one
+  // connection is refused.
   const full = run({
     n: 1,
     arrivals: {
@@ -234,9 +239,9 @@ Deno.test("simulate() has no answer from a backend that stands still, not even a
   assert.equal(refused, 20);
 });
 
-Deno.test("simulate() lets all of a backend's work be lost at once when a probe is among it", () => {
-  // Two slots, always full; a probe waits when the backend dies, fails with it, and so the balancer
-  // closes what it has open there, at the same moment.
+Deno.test("simulate(): a crash ends all requests of a backend at once, also if one of them belongs to a probe", () => {
+  // Both slots are always busy, so a probe waits when the backend crashes. The probe fails, and the
+  // balancer closes its open connections to this backend at the same moment.
   for (let seed = 1; seed <= 20; seed++) {
     const { requests } = simulate(
       queueing({
@@ -274,11 +279,14 @@ const KINDS: readonly BackendFaultKind[] = [
   { name: "drain" },
   { name: "maintenance" },
 ];
-/** While one of these lasts, no request gets an answer; while one of those, no reset either. */
+/**
+ * During a fault in `NO_ANSWER`, no request gets an answer. During a fault in `NO_RESET`, no reset
+ * arrives either.
+ */
 const NO_ANSWER = ["crash", "hang", "pause", "partition"];
 const NO_RESET = ["hang", "partition"];
 
-Deno.test("simulate() gives each of two faults at once its due, whichever they are", () => {
+Deno.test("simulate(): of two faults at the same time, both have their effects, for any two kinds", () => {
   for (const a of KINDS) {
     for (const b of KINDS) {
       for (const [to, latency] of [[25, 0], [35, 0], [25, 1], [35, 1]] as const) {
@@ -315,7 +323,7 @@ Deno.test("simulate() gives each of two faults at once its due, whichever they a
   }
 });
 
-Deno.test("simulate() holds a backend against its share of what came while clients were meant for it", () => {
+Deno.test("simulate() measures imbalance: it compares each backend with its share of the connections that came while it should get clients", () => {
   const backends = (backup: boolean) =>
     [1, 1, 2, 1].map((weight, i) => ({ id: `B${i + 1}`, weight, backup: backup && i === 3 }));
   const even = { maxOverMean: 1, coefficientOfVariation: 0 };

@@ -14,7 +14,7 @@ duration: 5s
 warmup: 0s
 `;
 
-/** By client, the backends that its connections went to. */
+/** For each client, the backends of its connections. */
 function places(set: readonly string[]): Map<string, Set<string>> {
   const { scenario } = studyFrom(TEXT, set).variants[0]!;
   const found = new Map<string, Set<string>>();
@@ -29,12 +29,12 @@ function places(set: readonly string[]): Map<string, Set<string>> {
   return found;
 }
 
-/** The most backends that a client met. */
+/** The largest number of backends that a client had. */
 function most(set: readonly string[]): number {
   return Math.max(...[...places(set).values()].map((backends) => backends.size));
 }
 
-/** A store that does not exist: it must not be asked for. */
+/** A store that does not exist: the simulator must not connect to it. */
 const REDIS = 'balancer.sticky.store={redis: "redis://:s3cret@redis.invalid"}';
 const SQLITE = "balancer.sticky.store={sqlite: /nowhere/sessions.db}";
 
@@ -44,22 +44,22 @@ Deno.test("simulate() keeps a client on its backend over several balancers if th
   assert.equal(new Set(spread).size, 3);
 });
 
-Deno.test("simulate() has each balancer pin clients for itself if they share none", () => {
+Deno.test("simulate(): balancers without a shared store each keep sessions of their own", () => {
   assert.ok(most(["balancer.sticky.store=memory"]) > 1);
   assert.ok(most([SQLITE]) > 1, "a file belongs to one balancer");
 });
 
-Deno.test("simulate() lets sessions outlive a balancer that is restarted, if they are in a store", () => {
+Deno.test("simulate() keeps sessions across a restart of the balancer, if they are in a store", () => {
   const restart = ["load_balancers=1", "faults=[{kind: lb-restart, at: 2s, for: 100ms}]"];
   assert.equal(most([...restart, SQLITE]), 1);
   assert.equal(most([...restart, REDIS]), 1);
   assert.ok(most([...restart, "balancer.sticky.store=memory"]) > 1);
 });
 
-Deno.test("simulate() forgets a session in a store when its time is over", () => {
+Deno.test("simulate() removes a session from a store after its ttl", () => {
   assert.ok(most([REDIS, "balancer.sticky.ttl=20ms"]) > 1);
 });
 
-Deno.test("simulate() bounds a store as it does the memory of a balancer", () => {
+Deno.test("simulate() limits a store to max_entries sessions", () => {
   assert.ok(most([REDIS, "balancer.sticky.max_entries=2"]) > 1);
 });

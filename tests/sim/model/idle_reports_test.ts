@@ -1,4 +1,4 @@
-/** Backends that report when they are idle, as the source of join-idle-queue has them. */
+/** Backends that report when they are idle, as the paper on join-idle-queue describes. */
 import assert from "node:assert/strict";
 import { NS_PER_S } from "../../../lib/base/mod.ts";
 import { simulate } from "../../../sim/mod.ts";
@@ -24,7 +24,7 @@ function mean(options: QueueingOptions): number {
 
 /** Lu et al. 2011: mean sojourn in service times, 100 servers at ρ = 0.9, by number of dispatchers. */
 for (const [dispatchers, published] of [[10, 1.9], [50, 3.8]] as const) {
-  Deno.test(`simulate() gives the published ${published} for join-idle-queue with ${dispatchers} dispatchers`, () => {
+  Deno.test(`simulate() gives the published mean sojourn of ${published} for join-idle-queue with ${dispatchers} dispatchers`, () => {
     const measured = mean({ ...REPORTED, loadBalancers: dispatchers });
     assert.ok(Math.abs(measured / published - 1) < 0.05, `${measured}`);
   });
@@ -47,7 +47,7 @@ Deno.test("simulate() of join-idle-queue is the same with and without reports fo
   assert.ok(Math.abs(reported / own - 1) < 0.01, `${reported} ${own}`);
 });
 
-Deno.test("simulate() goes on with reports when backends and balancers fail and return", () => {
+Deno.test("simulate(): backends continue to report after backends and balancers have failed and returned", () => {
   const scenario = queueing({
     ...REPORTED,
     n: 6,
@@ -72,7 +72,7 @@ Deno.test("simulate() goes on with reports when backends and balancers fail and 
   assert.deepEqual(run(), result);
 });
 
-Deno.test("a scenario says by idle_reports whether backends report, and compares both", () => {
+Deno.test("`idle_reports` of a scenario states whether backends report, and can be compared", () => {
   const { variants } = studyFrom(`
 balancer: {backends: 3, algorithm: join-idle-queue}
 load_balancers: 2

@@ -51,7 +51,7 @@ const STANDSTILLS: readonly (readonly [string, RegExp, QueueingOptions])[] = [
 ];
 
 for (const [name, hint, options] of STANDSTILLS) {
-  Deno.test(`simulate() says that virtual time stands still: ${name}`, () => {
+  Deno.test(`simulate() fails with a hint if virtual time stands still: ${name}`, () => {
     assert.throws(() => run(options), (error) => {
       assert.ok(error instanceof UserError && error.exitCode === 2);
       assert.match(error.message, /^virtual time does not advance at /);
@@ -61,7 +61,7 @@ for (const [name, hint, options] of STANDSTILLS) {
   });
 }
 
-Deno.test("simulate() takes as much as there is at one instant, if there is an end to it", () => {
+Deno.test("simulate() handles a million events at one instant, if their number is limited", () => {
   const entries = Array.from({ length: 300_000 }, () => ({ at: NS_PER_S, work: 0 }));
   const { requests } = run({
     arrivals: { kind: "trace", entries },
@@ -96,7 +96,7 @@ const NO_MORE: readonly (readonly [string, RegExp, QueueingOptions])[] = [
 ];
 
 for (const [name, came, options] of NO_MORE) {
-  Deno.test(`simulate() says that no more clients can come: ${name}`, () => {
+  Deno.test(`simulate() fails if no more clients can come: ${name}`, () => {
     assert.throws(() => run(options), (error) => {
       assert.ok(error instanceof UserError && error.exitCode === 2);
       assert.match(error.message, /^no more clients can come: /);
@@ -106,7 +106,7 @@ for (const [name, came, options] of NO_MORE) {
   });
 }
 
-Deno.test("simulate() waits for probes and flaps to end what hangs", () => {
+Deno.test("simulate() waits until probes or flaps end the connections that hang", () => {
   const hangs = { at: NS_PER_S, for: Infinity, backend: 0, kind: { name: "hang" } } as const;
   const probes = { type: "tcp", interval: 1e9, timeout: 5e8, rise: 1, fall: 3, jitter: 0 } as const;
   const closed = run({
@@ -127,7 +127,7 @@ Deno.test("simulate() waits for probes and flaps to end what hangs", () => {
   assert.equal(flapped.requests.unfinished, 0);
 });
 
-Deno.test("simulate() does not wait for what would take days after clients have stopped coming", () => {
+Deno.test("simulate() does not wait days for the last requests after clients have stopped", () => {
   const probes = { type: "tcp", interval: 1e9, timeout: 1e9, rise: 1, fall: 1, jitter: 0 } as const;
   const { requests, endedAt } = run({
     arrivals: { kind: "deterministic", rate: 1 },
@@ -141,10 +141,10 @@ Deno.test("simulate() does not wait for what would take days after clients have 
     balancer: { healthCheck: probes },
     service: { kind: "deterministic", value: 1800 * NS_PER_S },
   });
-  assert.equal(patient.done, 10, "half an hour each is waited for");
+  assert.equal(patient.done, 10, "requests of half an hour are waited for");
 });
 
-Deno.test("simulate() retries at the latest when time as it is counted ends", () => {
+Deno.test("simulate() ends although the time of a retry is beyond the largest time that it can count", () => {
   const { requests } = run({
     arrivals: { kind: "deterministic", rate: 1 },
     faults: [{ at: 0, for: Infinity, backend: 0, kind: { name: "crash" } }],
@@ -173,7 +173,7 @@ for (
     ["{poisson: 5/s}", "period", "faults: [{at: 1s, backend: B1, kind: {flap: {period: 3ns}}}]"],
   ] as const
 ) {
-  Deno.test(`parseStudy() refuses what keeps a run from its end: ${[arrivals, rest].join(" ")}`, () => {
+  Deno.test(`parseStudy() refuses a scenario whose run would never end: ${[arrivals, rest].join(" ")}`, () => {
     const text = [
       ...rest?.startsWith("balancer") ? [] : ["balancer: {backends: 2}"],
       `workload: {arrivals: ${arrivals}}`,

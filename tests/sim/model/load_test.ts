@@ -4,7 +4,7 @@ import { simulate } from "../../../sim/mod.ts";
 import { replicationSeed } from "../../../lib/workload/mod.ts";
 import { offeredLoad } from "../../../sim/model/load.ts";
 
-/** What the load is said to be, and how busy the backends were. */
+/** The offered load, and the share of the slots that were busy in runs. */
 function loads(text: string, files: Readonly<Record<string, string>> = {}) {
   const named = Object.entries(files).map(([file, text]) => [file, { file, text }]);
   const study = parseStudy({
@@ -35,7 +35,7 @@ const COUNTS = [
 ];
 
 for (const requests of COUNTS) {
-  Deno.test(`offeredLoad() is what clients bring that send ${requests} requests a connection`, () => {
+  Deno.test(`offeredLoad() is the load of clients that send ${requests} requests on each connection`, () => {
     const { load, busy } = loads(`
 balancer: {backends: 4, algorithm: random, health_check: {type: none}}
 duration: 4m
@@ -47,8 +47,9 @@ service: {exponential: {mean: 10ms}}
   });
 }
 
-Deno.test("offeredLoad() of a trace is made of the work that it names", () => {
-  // Every 100 ms a job of 10 ms: a load of 10 %. The service that is not used would be 10 times that.
+Deno.test("offeredLoad() of a trace is computed from the work that the trace states", () => {
+  // Every 100 ms a job of 10 ms: a load of 10 %. The key `service`, which has no effect here, would give a load of 100
+  // %.
   const rows = Array.from({ length: 600 }, (_, i) => `${i / 10},10ms`);
   const text = `
 balancer: {backends: 1, health_check: {type: none}}
@@ -58,13 +59,13 @@ service: 100ms
 `;
   const { load, busy } = loads(text, { "t.csv": ["at,service", ...rows].join("\n") });
   assert.ok(Math.abs(load - 0.1) < 0.001 && Math.abs(busy - 0.1) < 0.001, `${load} ${busy}`);
-  // Without the column it is the service; where only some rows have it, the rest is drawn.
+  // If some rows state no work, the work of these rows is drawn from `service`.
   const half = rows.map((row, i) => i % 2 === 0 ? row : row.replace("10ms", ""));
   const mixed = loads(text, { "t.csv": ["at,service", ...half].join("\n") });
   assert.ok(Math.abs(mixed.load - 0.55) < 0.005 && Math.abs(mixed.busy - 0.55) < 0.005);
 });
 
-Deno.test("offeredLoad() of a trace is that of the part which is played", () => {
+Deno.test("offeredLoad() of a trace is the load of the part that the run plays", () => {
   const rows = Array.from({ length: 1200 }, (_, i) => `${i / 10},${i < 600 ? 10 : 90}ms`);
   const text = `
 balancer: {backends: 1, health_check: {type: none}}

@@ -1,4 +1,7 @@
-/** A run that goes on after a change made by hand is the run that begins with this change in its scenario. */
+/**
+ * A run that continues after a change of the user gives the same result as a run whose scenario contains this change
+ * from the start.
+ */
 import assert from "node:assert/strict";
 import { type PlayRun, RunDocument, Session } from "../../../sim/play/mod.ts";
 import { Replicator } from "../../../sim/study/mod.ts";
@@ -20,7 +23,7 @@ function open(text = TEXT): Session {
   return new Session(RunDocument.open({ file: "test.yaml", text }, {}, []), () => 0);
 }
 
-/** Makes a change now. Returns whether the runs went on. */
+/** Makes a change now. Returns whether the runs continued. */
 function change(session: Session, edit: Edit): boolean {
   session.finish();
   const { runs } = session;
@@ -29,7 +32,7 @@ function change(session: Session, edit: Edit): boolean {
   return session.runs === runs;
 }
 
-/** The runs to their ends are those of `lbsim sim`. */
+/** Asserts that the complete runs have the results of `lbsim sim`. */
 function assertSameAsStudy(session: Session): void {
   const replicator = new Replicator(session.document.study);
   session.runs.forEach((run, variant) =>
@@ -57,7 +60,7 @@ const EDITS: Readonly<Record<string, Edit>> = {
 };
 
 for (const [name, edit] of Object.entries(EDITS)) {
-  Deno.test(`Session.show() goes on after ${name}, and it is the run that begins with it`, () => {
+  Deno.test(`Session.show() continues the run after ${name}, with the result of a run that has it from the start`, () => {
     const session = open();
     session.seek(2.5e9);
     assert.equal(change(session, edit), true);
@@ -67,7 +70,7 @@ for (const [name, edit] of Object.entries(EDITS)) {
   });
 }
 
-Deno.test("Session.show() lets paused runs go on with what was changed by hand, too", () => {
+Deno.test("Session.show() also continues its spares with the changes of the user", () => {
   const session = open();
   for (const at of [1e9, 6e9, 2e9, 3e9]) {
     session.seek(at);
@@ -90,7 +93,7 @@ Deno.test("Session.show() lets paused runs go on with what was changed by hand, 
   assert.equal(session.csv(), again.csv());
 });
 
-Deno.test("Session.show() begins again if what happened is changed", () => {
+Deno.test("Session.show() begins the run again if a change concerns the past", () => {
   const session = open();
   session.seek(3e9);
   assert.equal(change(session, (document) => document.withoutIntervention(0)), false);
@@ -99,7 +102,7 @@ Deno.test("Session.show() begins again if what happened is changed", () => {
 });
 
 for (const more of ["load_balancers: 2\n", "idle_reports: true\n"]) {
-  Deno.test(`Session.show() begins again if a backend joins with ${more.trim()}`, () => {
+  Deno.test(`Session.show() begins the run again if a backend joins with ${more.trim()}`, () => {
     const session = open(more + TEXT.replace("least-connections", "join-idle-queue"));
     session.seek(3e9);
     assert.equal(change(session, EDITS["a backend that joins"]!), false);

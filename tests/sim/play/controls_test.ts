@@ -89,7 +89,7 @@ Deno.test("Opened.controls have the values of the scenario, of the file that it 
   assert.deepEqual(input.options, ALGORITHM_NAMES);
 });
 
-Deno.test("a text of a form is read as YAML, and a mistake in it gets the words of the command line", () => {
+Deno.test("the text of a form is read as YAML, and a mistake in it gives the message of the command line", () => {
   const { ask } = play("balancer: {backends: 2}\nduration: 3s\n");
   ask({ kind: "seek", at_ms: 1000 });
   ask({ kind: "change", set: { service: "{exponential: {mean: 5ms}}" } });

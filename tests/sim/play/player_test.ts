@@ -1,4 +1,4 @@
-/** What the worker of the playground answers to each command, and that nothing waits for what takes long. */
+/** The answers of the playground's worker to each command. No command waits for work that takes long. */
 import assert from "node:assert/strict";
 import type {
   Changed,
@@ -34,7 +34,7 @@ workload: {arrivals: {poisson: {load: 60%}}}
 service: {exponential: {mean: 5ms}}
 `;
 
-Deno.test("sessions: the session map at the present time, whole, in part and of one client", () => {
+Deno.test("sessions: returns the session map at the present time, the whole map, a part, or one client", () => {
   const one = playing(TEXT);
   one.ask({ kind: "seek", at_ms: 4000 });
   const all = one.ask<Sessions>({ kind: "sessions", variant: 0, limit: 1000 });
@@ -52,7 +52,7 @@ Deno.test("sessions: the session map at the present time, whole, in part and of 
   assert.deepEqual(own.sessions, [all.sessions[5]]);
 });
 
-Deno.test("explain: where a client would go now; it uses up no turn, and the run stays the same", () => {
+Deno.test("explain: returns the backend that a client would get now, and does not change the run", () => {
   const one = playing(TEXT);
   const without = one.ask<Exported>({ kind: "export" }).digest;
   one.ask({ kind: "seek", at_ms: 4000 });
@@ -68,7 +68,7 @@ Deno.test("explain: where a client would go now; it uses up no turn, and the run
   assert.throws(() => one.ask({ kind: "explain", variant: 7, client }), /there is no variant 7/);
 });
 
-Deno.test("compare: other variants of the same run, with what was changed by hand, and back to one", () => {
+Deno.test("compare: runs other variants with the changes of the user, and then one variant again", () => {
   const one = playing(TEXT);
   one.ask({ kind: "seek", at_ms: 2000 });
   one.ask({ kind: "break", backend: "B2", fault: "crash" });
@@ -83,7 +83,7 @@ Deno.test("compare: other variants of the same run, with what was changed by han
   assert.equal(one.ask<Opened>({ kind: "compare", compare: {} }).variants.length, 1);
 });
 
-Deno.test("open: of more than three variants, those run that show the setting with the most values", () => {
+Deno.test("open: of more than three variants, those run that differ in the setting with the most values", () => {
   const one = new Playing();
   const namesOf = (compare: string) =>
     one.ask<Opened>({
@@ -100,7 +100,7 @@ Deno.test("open: of more than three variants, those run that show the setting wi
   );
 });
 
-Deno.test("a step to a change of health states the change; a step to an event states its time", () => {
+Deno.test("step: a step to a change of health states the change; a step to an event states its time", () => {
   const one = playing(TEXT);
   const step = (to: "event" | "health") => one.ask<Stepped>({ kind: "step", to });
   assert.match(step("event").text!, /^an event at 0\.\d{6} s$/);
@@ -120,7 +120,7 @@ Deno.test("during the warm-up the sentence about the variants states when measur
   assert.match(sentenceAt(3100), /^Too early to compare: .* has measured too little so far\.$/);
 });
 
-Deno.test("a repair and what is withdrawn have sentences of their own", () => {
+Deno.test("the answers to repair and withdraw state in words what was repaired or withdrawn", () => {
   const one = playing(TEXT);
   const textOf = (command: Command) => one.ask<Changed>(command).text;
   one.ask({ kind: "seek", at_ms: 2000 });
@@ -131,7 +131,7 @@ Deno.test("a repair and what is withdrawn have sentences of their own", () => {
   assert.equal(textOf({ kind: "repair" }), "every backend is repaired");
 });
 
-Deno.test("a config.yaml becomes a scenario that extends it, and exports to the digest of the command line", () => {
+Deno.test("a config.yaml becomes a scenario that extends it, and its export contains the config.yaml", () => {
   const one = new Playing();
   const source = { file: "config.yaml", text: CONFIG };
   const opened = one.ask<Opened>({ kind: "open", source });
@@ -151,7 +151,7 @@ Deno.test("a config.yaml becomes a scenario that extends it, and exports to the 
   );
 });
 
-Deno.test("an export goes on in the background, with progress, while time passes and can be paused", () => {
+Deno.test("an export continues in the background and reports its progress, while the run continues and can be paused", () => {
   const one = playing(LONG);
   one.ask({ kind: "speed", speed: 10 });
   const request = one.send({ kind: "export" });
@@ -159,7 +159,7 @@ Deno.test("an export goes on in the background, with progress, while time passes
   let last = 0;
   for (let i = 0; i < 200 && one.answerTo(request) === undefined; i++) {
     const before = one.messages.length;
-    // A clock on which each look takes a millisecond: then a tick has an end.
+    // Each look at the clock takes a millisecond, so that a tick ends.
     one.wall += 250;
     one.tickWithCost(12);
     for (const message of one.messages.slice(before)) {
@@ -182,7 +182,7 @@ Deno.test("an export goes on in the background, with progress, while time passes
   assert.equal(one.answerTo(seek)!.kind, "reply");
 });
 
-Deno.test("an export can be cancelled, and ends when something else is opened", () => {
+Deno.test("an export can be cancelled, and ends when another text is opened", () => {
   const one = playing(LONG);
   const first = one.send({ kind: "export" });
   one.tickWithCost(12);
@@ -197,7 +197,7 @@ Deno.test("an export can be cancelled, and ends when something else is opened", 
   assert.match(one.ask<Exported>({ kind: "export" }).digest, /^[0-9a-f]{64}$/);
 });
 
-Deno.test("a step that finds nothing for long is ended by a jump in time", () => {
+Deno.test("seek: ends a step that has not found its event yet", () => {
   const one = playing(LONG);
   const step = one.send({ kind: "step", to: "health" });
   one.tickWithCost(12);
@@ -207,7 +207,7 @@ Deno.test("a step that finds nothing for long is ended by a jump in time", () =>
   assert.ok(Math.abs(one.rest()!.run.at_ms - 100) < 0.001);
 });
 
-Deno.test("changes in the middle of a fault, of variants with different faults, and of a seek", () => {
+Deno.test("changes are possible during a fault, with variants that have different faults, and during a seek", () => {
   const one = playing(`${TEXT}compare: {faults: [
     [{at: 1s, for: 4s, backend: B1, kind: hang}], [{at: 2s, backend: B2, kind: {slow: 5}}]]}\n`);
   one.ask({ kind: "seek", at_ms: 3000 });
@@ -219,7 +219,7 @@ Deno.test("changes in the middle of a fault, of variants with different faults, 
   assert.match(one.ask<Exported>({ kind: "export" }).digest, /^[0-9a-f]{64}$/);
 });
 
-Deno.test("statistics that are given to the page leave the next ones whole", () => {
+Deno.test("statistics that were transferred to the page do not change the next statistics", () => {
   const one = playing(
     "balancer: {backends: 1}\nduration: 60s\nwarmup: 0s\nservice: {exponential: {mean: 10ms}}\n" +
       "workload: {arrivals: {poisson: {load: 50%}}}\n",
@@ -237,7 +237,7 @@ Deno.test("statistics that are given to the page leave the next ones whole", () 
   assert.deepEqual(theoryAt(40_000), first);
 });
 
-Deno.test("a run with 10,000 backends lists none of them as an event of its start", () => {
+Deno.test("a run with 10,000 backends sends no events of their first probes", () => {
   const one = playing(
     "balancer: {backends: 10000}\nduration: 2s\nwarmup: 0s\nworkload: {arrivals: {poisson: 500/s}}\n",
   );
@@ -249,9 +249,9 @@ Deno.test("a run with 10,000 backends lists none of them as an event of its star
 });
 
 const WRONG: readonly (readonly [command: Command, words: RegExp])[] = [
-  [{ kind: "speed", speed: NaN }, /NaN is not a number from 0 on/],
-  [{ kind: "speed", speed: -1 }, /-1 is not a number from 0 on/],
-  [{ kind: "seek", at_ms: -5 }, /-5 is not a number from 0 on/],
+  [{ kind: "speed", speed: NaN }, /NaN is not a number of at least 0/],
+  [{ kind: "speed", speed: -1 }, /-1 is not a number of at least 0/],
+  [{ kind: "seek", at_ms: -5 }, /-5 is not a number of at least 0/],
   [{ kind: "seed", seed: NaN }, /seed/],
   [{ kind: "seed", seed: -3 }, /seed/],
   [{ kind: "change", set: { "balancer.backends.B1.weight": NaN } }, /weight/],
@@ -278,7 +278,7 @@ const WRONG: readonly (readonly [command: Command, words: RegExp])[] = [
   [{ kind: "replay" }, /no recording/],
   [{ kind: "nonsense" } as unknown as Command, /no such command/],
 ];
-Deno.test("each wrong command gets an answer in words, and nothing changes", () => {
+Deno.test("each wrong command is answered with a message, and changes nothing", () => {
   const one = playing(TEXT);
   one.ask({ kind: "seek", at_ms: 1000 });
   const before = one.ask<Exported>({ kind: "export" });

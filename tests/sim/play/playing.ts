@@ -11,7 +11,7 @@ import {
   type Update,
 } from "../../../sim/play/mod.ts";
 
-/** So many ticks are enough for everything that a test asks for. */
+/** This many ticks are enough for every command of a test. */
 const TICKS_MAX = 100_000;
 
 /** A command failed. */
@@ -65,14 +65,14 @@ export class Playing {
     throw new Error(`there is no answer to ${command.kind}`);
   }
 
-  /** A tick in which every look at the clock takes a millisecond: so it ends although its work does not. */
+  /** A tick in which every look at the clock takes a millisecond, so that the tick ends although work remains. */
   tickWithCost(budgetMs: number): void {
     this.#lookCost = 1;
     this.player.tick(budgetMs);
     this.#lookCost = 0;
   }
 
-  /** Lets the player work until it has nothing to do. Returns what is drawn at the end. */
+  /** Lets the player work until it has nothing to do. Returns the last update. */
   rest(): Update | undefined {
     const before = this.messages.length;
     for (let i = 0; this.player.isBusy; i++) {

@@ -1,4 +1,4 @@
-/** A backend that joins a run by hand, in scenarios drawn at random. */
+/** A user adds a backend to a run, in scenarios drawn at random. */
 import assert from "node:assert/strict";
 import { type PlayRun, RunDocument, Session } from "../../../sim/play/mod.ts";
 import { Replicator } from "../../../sim/study/mod.ts";
@@ -7,7 +7,7 @@ import { randomScenario } from "../random_scenarios.ts";
 
 const SCENARIOS = 24;
 
-/** Lets a backend join at some time. Returns whether the run went on. */
+/** Lets a backend join at some time. Returns whether the run continued. */
 function joins(seed: number): boolean {
   const { text, trace } = randomScenario(seed);
   const files = { "t.csv": { file: "t.csv", text: trace } };
@@ -33,7 +33,7 @@ function joins(seed: number): boolean {
   return wentOn;
 }
 
-Deno.test("Session.show() lets a backend join any run, and it is the run that begins with it", () => {
+Deno.test("Session.show() lets a backend join any run, with the result of a run that has this change from the start", () => {
   const asked = askedSeed();
   const first = asked ?? newSeed();
   const count = asked === undefined ? SCENARIOS : 1;

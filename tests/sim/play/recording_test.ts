@@ -19,13 +19,13 @@ function opened(...lines: readonly string[]): { one: Playing; info: Opened } {
   return { one, info };
 }
 
-/** What is drawn at a time. */
+/** The update at a time. */
 function at(one: Playing, at_ms: number): Update {
   one.ask({ kind: "seek", at_ms });
   return one.rest()!;
 }
 
-/** Without what depends on the frame before. */
+/** The parts of an update that do not depend on earlier frames. */
 function picture({ variants }: Update): unknown {
   return variants.map(({ truth, beliefs, counts, dots }) => ({ truth, beliefs, counts, dots }));
 }
@@ -43,7 +43,7 @@ Deno.test("Player opens a recording with the result of `sim --replay --json`", (
     assert.equal(rest.picks, PICKS.length);
   }));
 
-Deno.test("Player steps through the recorded picks, and explains each", () => {
+Deno.test("Player steps through the recorded picks, and explains each pick", () => {
   const { one } = opened();
   const next = () => one.ask<Stepped>({ kind: "step", to: "pick" }).why;
   for (const { client, backend, at_ms } of PICKS.slice(0, 60)) {
@@ -58,7 +58,7 @@ Deno.test("Player steps through the recorded picks, and explains each", () => {
   assert.deepEqual([why.client, why.backend], [last.client, last.backend]);
 });
 
-Deno.test("Player shows a recording as dots, the same after it has gone back and forward", () => {
+Deno.test("Player shows a recording as dots, and shows the same dots after it has gone back and forward in time", () => {
   const { one } = opened();
   const { length_ms } = one.rest()!.run;
   const times = [0.2, 0.5, 0.9].map((share) => share * length_ms);
@@ -93,7 +93,7 @@ Deno.test("a change of settings simulates the recorded traffic, and `replay` sho
   assert.ok(again.run.interventions!.every(({ set }) => set === null), "the change is gone");
 });
 
-Deno.test("what a recording exports has the digest of the command line", () =>
+Deno.test("the export of a recording has the digest of the command line", () =>
   inFolder(async (folder) => {
     const { one } = opened();
     one.ask({
@@ -112,7 +112,7 @@ Deno.test("what a recording exports has the digest of the command line", () =>
     assert.equal(JSON.parse(stdout).digest, digest);
   }));
 
-/** What the command line says to a recording. */
+/** The message of the command line about a wrong recording. */
 async function onCommandLine(text: string): Promise<string> {
   let first = "";
   await inFolder(async (folder) => {
@@ -130,7 +130,7 @@ const WRONG: Readonly<Record<string, readonly string[]>> = {
   newer: [JSON.stringify({ ...HEAD, format: 2 })],
 };
 for (const [what, lines] of Object.entries(WRONG)) {
-  Deno.test(`a recording that is ${what} gets the words of the command line`, async () => {
+  Deno.test(`a recording that is ${what} is refused with the message of the command line`, async () => {
     let problem: Failed["problem"] | undefined;
     try {
       opened(...lines);
@@ -143,7 +143,7 @@ for (const [what, lines] of Object.entries(WRONG)) {
   });
 }
 
-Deno.test("what comes before the damage is opened if asked", () => {
+Deno.test("the part of a recording before its damage is opened with until_damage", () => {
   const one = new Playing();
   const text = `${LIFE.slice(0, 300).join("\n")}\n{`;
   const parts = [{ file: "run.jsonl", text }];
@@ -152,7 +152,7 @@ Deno.test("what comes before the damage is opened if asked", () => {
   assert.equal(one.rest()!.run.recorded, true);
 });
 
-Deno.test("the files of a recording are opened together, and a later one alone is simulated", () => {
+Deno.test("all files of a recording are opened together; a later file alone is only simulated", () => {
   const { configuration } = JSON.parse(LIFE[1]!);
   const later = { ...HEAD, part: 2, configuration };
   const parts = [

@@ -1,4 +1,4 @@
-/** A run that is stopped, stepped and turned back is the same run. */
+/** A run that is paused, stepped and moved back in time has the same result. */
 import assert from "node:assert/strict";
 import {
   type Command,
@@ -28,7 +28,7 @@ function open(text = TEXT): Session {
   return new Session(RunDocument.open({ file: "test.yaml", text }, {}, []), () => 0);
 }
 
-/** Everything that is drawn at a time, but for what depends on the frame before. */
+/** Everything that is drawn at a time, except the parts that depend on earlier frames. */
 function picture(session: Session): unknown {
   session.finish();
   return session.frames().map(({ frame, truth, beliefs, counts, dots }) => ({
@@ -37,7 +37,7 @@ function picture(session: Session): unknown {
   }));
 }
 
-Deno.test("Session.step() and seek() make the run that simulate() makes", () => {
+Deno.test("Session.step() and seek() give the result of simulate()", () => {
   const session = open();
   for (let i = 0; i < 3000; i++) session.step("event");
   session.step("pick");
@@ -50,7 +50,7 @@ Deno.test("Session.step() and seek() make the run that simulate() makes", () => 
   );
 });
 
-Deno.test("Session.seek() shows the same after it has gone back and forward", () => {
+Deno.test("Session.seek() shows the same picture of a time after it has gone back and forward", () => {
   const session = open();
   const times = [1e9, 3.2e9, 5.5e9, 7.9e9];
   const first = times.map((at) => {
@@ -63,7 +63,7 @@ Deno.test("Session.seek() shows the same after it has gone back and forward", ()
   }
 });
 
-/** What `lbsim sim` prints for a scenario. */
+/** The digest that `lbsim sim` prints for a scenario. */
 async function digestOnCommandLine(text: string): Promise<string> {
   const file = await Deno.makeTempFile({ suffix: ".yaml" });
   try {
@@ -80,7 +80,7 @@ async function digestOnCommandLine(text: string): Promise<string> {
   }
 }
 
-/** A player whose clock stands still, and what it answers. */
+/** Sends commands to a player whose clock stands still, and returns its answers. */
 function play(text: string) {
   const one = playing(text);
   return (command: Command): Result => one.ask(command);
@@ -88,7 +88,7 @@ function play(text: string) {
 
 const EXAMPLES = ["two-choices", "gray-failure", "retry-storm", "scale-out"];
 for (const name of EXAMPLES) {
-  Deno.test(`Player.take() exports ${name} to the digest of the command line`, async () => {
+  Deno.test(`Player.take() exports ${name} with the digest of the command line`, async () => {
     const url = new URL(`../../../examples/${name}.yaml`, import.meta.url);
     const ask = play(await Deno.readTextFile(url));
     const { text, digest } = ask({ kind: "export" }) as Exported;
@@ -96,7 +96,7 @@ for (const name of EXAMPLES) {
   });
 }
 
-Deno.test("Player.take() exports what was changed by hand to the digest of the command line", async () => {
+Deno.test("Player.take() exports the changes of the user with the digest of the command line", async () => {
   const ask = play(TEXT);
   ask({ kind: "seek", at_ms: 1000 });
   ask({ kind: "change", set: { "workload.arrivals.load": "120%", "servers.B2.slots": 3 } });
@@ -111,7 +111,7 @@ Deno.test("Player.take() exports what was changed by hand to the digest of the c
     kind: "change",
     set: { "balancer.backends.B4.weight": 1, "balancer.sticky": { ttl: "1m" } },
   });
-  // Made at an earlier time than others.
+  // This change is at an earlier time than the others.
   ask({ kind: "seek", at_ms: 2000 });
   ask({ kind: "change", set: { "balancer.retries": 1 } });
   const { text, digest } = ask({ kind: "export" }) as Exported;
@@ -119,7 +119,7 @@ Deno.test("Player.take() exports what was changed by hand to the digest of the c
   assert.equal(digest, await digestOnCommandLine(text));
 });
 
-Deno.test("Player.take() refuses a change with the words of the command line, and nothing changes", () => {
+Deno.test("Player.take() refuses a wrong change with the message of the command line, and changes nothing", () => {
   const ask = play(TEXT);
   ask({ kind: "seek", at_ms: 1000 });
   const before = (ask({ kind: "export" }) as Exported).text;
@@ -145,7 +145,7 @@ Deno.test("Player.take() explains a pick with the algorithm's rule and candidate
   assert.equal(again.candidates.length, 3);
 });
 
-Deno.test("Player.take() shows a change at once, though the run is paused", () => {
+Deno.test("Player.take() shows a change at once, although the run is paused", () => {
   const one = playing(TEXT);
   const broken = (command: Command) => {
     one.ask(command);

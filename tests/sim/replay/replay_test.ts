@@ -3,7 +3,7 @@ import { inFolder } from "../../support/folder.ts";
 import { lbsim } from "../../support/process.ts";
 import { HEAD, recordedLife } from "../../support/recorded_life.ts";
 
-Deno.test("sim --replay repeats the decisions of a recording, and says what other settings would do", () =>
+Deno.test("sim --replay repeats the decisions of a recording, and simulates its traffic with other settings", () =>
   inFolder(async (folder) => {
     const file = `${folder}/run.jsonl`;
     const lines = recordedLife(1, 600);
@@ -35,7 +35,8 @@ Deno.test("sim --replay repeats the decisions of a recording, and says what othe
       /are the same.*\nthe rest of the recording was not used: .*:301:2: this is not JSON/,
     );
 
-    // The later files of a recording say what they are, and are simulated without those before.
+    // A later file of a recording states its number, and can be simulated without the earlier
+    // files.
     const begun = lines.filter((line) => !/"(run_started|configuration_used)"/.test(line)).slice(1);
     const { configuration } = JSON.parse(lines[1]!);
     const later = [JSON.stringify({ ...HEAD, part: 3, configuration }), ...begun];

@@ -27,7 +27,7 @@ Deno.test("runStudy() gives the same bytes on one thread, on several, and in wor
   assert.equal(JSON.stringify(await runStudy(study, pool)), one);
 });
 
-Deno.test("WorkerPool starts no more threads than there are cores, and runs for them", async () => {
+Deno.test("WorkerPool starts no more threads than there are cores or runs", async () => {
   const cores = navigator.hardwareConcurrency;
   const many = studyFrom(TEXT, ["duration=1s", `replications=${2 * cores}`]);
   using pool = new WorkerPool(MAIN, 64, many);
@@ -68,13 +68,13 @@ Deno.test("runStudy() in parts, merged in any order, gives the same bytes", asyn
   assert.throws(wrong([shards[0]!, stranger, shards[2]!]), /belongs to another study than/);
 });
 
-Deno.test("parseShard() refuses what --shard did not write", () => {
+Deno.test("parseShard() refuses a file that --shard did not write", () => {
   assert.throws(() => parseShard("x.json", "no"), /x\.json: is not JSON/);
   assert.throws(() => parseShard("x.json", "{}"), /was not written by `lbsim sim --shard`/);
   assert.throws(() => parseShard("x.json", "null"), /was not written by `lbsim sim --shard`/);
 });
 
-Deno.test("runStudy() runs until the result is as precise as was asked for, and no longer", async () => {
+Deno.test("runStudy() with `precision` runs until the result is precise enough, or max_replications are reached", async () => {
   const precision = (relative: string, max = 200) =>
     studyFrom(TEXT, [
       `precision={metric: mean_ms, relative: ${relative}, max_replications: ${max}}`,
@@ -86,7 +86,7 @@ Deno.test("runStudy() runs until the result is as precise as was asked for, and 
   assert.equal(await runs(precision("0.01%", 12)), 12);
 });
 
-Deno.test("runStudy() stops when it is told to", async () => {
+Deno.test("runStudy() stops when its signal is aborted", async () => {
   const study = studyFrom(TEXT);
   const stopping = new AbortController();
   const executor = new LocalExecutor(study);
@@ -104,7 +104,7 @@ Deno.test("runStudy() stops when it is told to", async () => {
   );
 });
 
-Deno.test("Forecast shows the remaining time, except for a study that ends in a moment", () => {
+Deno.test("Forecast shows the remaining time, except for a study that is about to end", () => {
   const forecast = new Forecast(10 * NS_PER_S);
   const line = (seconds: number, done: number, total: number, columns = 52) =>
     forecast.line({ done, total }, (10 + seconds) * NS_PER_S, columns);
@@ -154,7 +154,7 @@ workload: {arrivals: {poisson: {load: 50%}}, clients: {count: 20}}
     );
   };
 
-  Deno.test(`${algorithm} places clients anew in every replication, unless hash_placement is fixed`, async () => {
+  Deno.test(`${algorithm} places clients differently in every replication, unless hash_placement is fixed`, async () => {
     const [redrawn, again, fixed] = [
       await shares([]),
       await shares(["seed=2"]),
@@ -165,7 +165,7 @@ workload: {arrivals: {poisson: {load: 50%}}, clients: {count: 20}}
     assert.ok(new Set(fixed.map(String)).size <= 3, fixed.join("; "));
   });
 
-  Deno.test(`${algorithm} places clients as all balancers of a replication agree on`, () => {
+  Deno.test(`${algorithm} places a client on the same backend at all balancers of a replication`, () => {
     const study = studyFrom(text, ["load_balancers=3", "replications=1", "duration=20s"]);
     const owners = new Map<string, Set<string>>();
     const { scenario } = study.variants[0]!;

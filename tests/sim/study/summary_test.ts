@@ -15,7 +15,7 @@ duration: 200s
 replications: 8
 `;
 
-Deno.test("summarise() prints what theory knows beside what was measured, and they agree", async () => {
+Deno.test("summarise() shows theory beside the measured values, and they agree", async () => {
   const models: readonly [set: readonly string[], model: string][] = [
     [["balancer.algorithm=random"], "M/M/1"],
     [["balancer.algorithm=round-robin"], "E2/M/1"],
@@ -45,7 +45,7 @@ Deno.test("summarise() prints what theory knows beside what was measured, and th
   }
 });
 
-Deno.test("summarise() claims no theory where the model is another", async () => {
+Deno.test("summarise() shows no theory if an assumption of the model is not true", async () => {
   const others = [
     "network.latency=1ms",
     "workload.timeout=1s",
@@ -84,7 +84,7 @@ compare: {balancer.algorithm: [least-connections, round-robin]}
   assert.equal((await summaryOf(PLAIN, ["duration=1s"])).winner, null);
 });
 
-Deno.test("summarise() recognises overload, of all and of one", async () => {
+Deno.test("summarise() recognises overload of all backends, and of one backend", async () => {
   const { variants: [over] } = await summaryOf(PLAIN, [
     "workload.arrivals.load=120%",
     "duration=5s",
@@ -114,7 +114,7 @@ Deno.test("summarise() counts every request once", async () => {
   assert.ok(Math.abs(variant!.errors.value! - errors) < 0.005);
 });
 
-Deno.test("summarise() holds expectations against the mean, or the worst", async () => {
+Deno.test("summarise() checks expectations with the mean; for times of faults, with the worst value", async () => {
   const text = `${PLAIN}
 faults: [{at: 20s, for: 30s, backend: B1, kind: crash}]
 `.replace("{type: none}", "{interval: 2s, timeout: 1s, fall: 3}").replace("200s", "60s");
@@ -139,7 +139,7 @@ expect:
   assert.ok(variant!.detection_ms!.value! < variant!.detection_ms!.max!);
 });
 
-Deno.test("summarise() warns of runs that are too short for their load, with a length that would do", async () => {
+Deno.test("summarise() warns if runs are too short for their load, and states a sufficient length", async () => {
   const text = `
 balancer: {backends: 1, health_check: {type: none}}
 workload: {arrivals: {poisson: {load: 90%}}}
@@ -152,10 +152,11 @@ workload: {arrivals: {poisson: {load: 90%}}}
   assert.deepEqual(await warnings([`duration=${long[1]}`]), []);
   assert.deepEqual(await warnings([`replications=${long[2]}`]), []);
   assert.deepEqual(await warnings(["workload.arrivals.load=60%"]), []);
-  // So short that no number of replications would do.
+  // These runs are so short that no number of replications is sufficient.
   const [hopeless] = await warnings(["duration=10s"]);
   assert.match(hopeless!, /too short .* Sufficient: duration: \w+$/);
-  // A queue that in some of the runs was never empty: by chance, for its load is bearable.
+  // In some of these runs the queue was never empty. This is chance, because the load is below 100
+  // %.
   const [chance, ...rest] = await warnings(["workload.arrivals.load=98%"]);
   assert.match(chance!, /^the runs are too short .* Sufficient: duration: \w+$/);
   assert.deepEqual(rest, []);
@@ -195,7 +196,7 @@ expect: [p99_ms < 80, mean_ms < 80, p99_ms > 80, mean_ms > 80, max_ms < 80, wait
     variant!.warnings[0]!,
     /^\d+ % of requests were not answered and count as slower than every answer.*p99 \d\d\.\d ms/,
   );
-  // A few errors move a percentile up, and nothing else.
+  // A few errors increase only the percentiles.
   const few = await summaryOf(PLAIN, ["workload.timeout=140ms"]);
   const { sojourn_ms: all, answered_ms: some, errors } = few.variants[0]!;
   assert.ok(errors.value! > 0 && errors.value! < 0.01, `${errors.value}`);
@@ -204,7 +205,7 @@ expect: [p99_ms < 80, mean_ms < 80, p99_ms > 80, mean_ms > 80, max_ms < 80, wait
   assert.equal(all.max.value, null);
 });
 
-Deno.test("summarise() shows theory only where a limit or a timeout has had no effect, and says so", async () => {
+Deno.test("summarise() shows theory only if no limit or timeout had an effect, and warns otherwise", async () => {
   const one = (set: readonly string[]) =>
     summaryOf(PLAIN, ["balancer.backends=1", "duration=60s", ...set]);
   const warned = async (set: readonly string[], what: RegExp) => {
@@ -241,7 +242,7 @@ Deno.test("summarise() shows theory only where a limit or a timeout has had no e
   }
 });
 
-Deno.test("summarise() says when a result is not as precise as was asked for", async () => {
+Deno.test("summarise() warns if a result is not as precise as requested", async () => {
   const precision = (relative: string) =>
     summaryOf(PLAIN.replace(/replications.*/, ""), [
       "duration=5s",
@@ -261,7 +262,7 @@ Deno.test("summarise() says when a result is not as precise as was asked for", a
   assert.deepEqual([enough!.replications, enough!.warnings.length], [20, 0]);
 });
 
-Deno.test("runStudy() does not take a metric that is 0 in all runs for precise", async () => {
+Deno.test("runStudy() does not treat a metric that is 0 in all runs as precise", async () => {
   const { variants: [variant] } = await summaryOf(PLAIN.replace(/replications.*/, ""), [
     "duration=1s",
     "precision={metric: errors, relative: 10%, max_replications: 25}",
@@ -273,7 +274,7 @@ Deno.test("runStudy() does not take a metric that is 0 in all runs for precise",
   );
 });
 
-Deno.test("summarise() has the maximum of all runs, and no interval of it", async () => {
+Deno.test("summarise() shows the maximum of all runs, without an interval", async () => {
   const study = studyFrom(PLAIN, ["duration=5s", "replications=4"]);
   const [results] = byVariant(study, await runStudy(study, new LocalExecutor(study)));
   const { variants: [variant] } = summarise(study, [results!]);
@@ -282,7 +283,7 @@ Deno.test("summarise() has the maximum of all runs, and no interval of it", asyn
   assert.ok(variant!.sojourn_ms.p999.value! <= value);
 });
 
-Deno.test("summarise() judges no two times that are both unknown", async () => {
+Deno.test("summarise(): an expectation that compares two unknown times does not hold", async () => {
   const { expectations } = await summaryOf(`
 balancer: {backends: 2, health_check: {type: none}}
 duration: 5s
@@ -298,7 +299,7 @@ expect:
   for (const { reason } of expectations) assert.match(reason!, /^unknown: /);
 });
 
-Deno.test("summarise() judges the length of a closed loop, too, where no queue grows without end", async () => {
+Deno.test("summarise() also warns if runs of a closed loop are too short, but never calls a closed loop overloaded", async () => {
   const closed = async (think: string, set: readonly string[]) => {
     const arrivals = `workload.arrivals={closed: {clients: 50, think: {exponential: ${think}}}}`;
     const { variants: [variant] } = await summaryOf(PLAIN, [
@@ -308,7 +309,7 @@ Deno.test("summarise() judges the length of a closed loop, too, where no queue g
     return variant!;
   };
   const { warnings: [short] } = await closed("500ms", []);
-  // The eigenvalues of the chain say 0.25 s.
+  // By the eigenvalues of the chain, the relaxation time is 0.25 s.
   const [, relaxation] = /^the runs are too short .* a long queue needs about ([\d.]+) s/.exec(
     short!,
   )!;
@@ -320,7 +321,7 @@ Deno.test("summarise() judges the length of a closed loop, too, where no queue g
   assert.deepEqual([busy.saturated, busy.warnings], [[], []]);
 });
 
-Deno.test("summarise() asks for longer runs where nothing warms them up", async () => {
+Deno.test("summarise() warns that runs are too short if they have no warm-up", async () => {
   const warnings = async (set: readonly string[]) =>
     (await summaryOf(PLAIN, ["duration=3s", "replications=60", ...set])).variants[0]!.warnings;
   assert.deepEqual(await warnings([]), []);
@@ -328,7 +329,7 @@ Deno.test("summarise() asks for longer runs where nothing warms them up", async 
   assert.match(cold!, /^the runs are too short/);
 });
 
-Deno.test("summarise() says of each variant how it compares with the best, in per cent", async () => {
+Deno.test("summarise() compares each variant with the best one, in per cent", async () => {
   const { comparisons, winner } = await summaryOf(`${PLAIN}
 compare:
   balancer.algorithm: [random, least-connections, {name: power-of-two, choices: 2}]
@@ -338,12 +339,13 @@ compare:
   assert.equal(of("random").verdict, "beats");
   const { value, low, high } = of("random").lower;
   assert.ok(0.2 < low! && low! < value! && value! < high! && high! < 0.7);
-  // Of two backends, two distinct choices are all: the same but for the order of ties.
+  // With two backends, power of two compares all of them, so it differs from least-connections only
+  // in the order of ties.
   const alike = comparisons.find(({ other }) => other !== "random")!;
   assert.notEqual(alike.verdict, "beats");
 });
 
-Deno.test("summarise() holds an expectation against the variant that is the same in all else", async () => {
+Deno.test("summarise() compares the two sides of an expectation between variants that differ in nothing else", async () => {
   const { expectations, variants } = await summaryOf(`
 balancer: {backends: 4, health_check: {type: none}}
 duration: 10s
@@ -366,7 +368,7 @@ expect: ["mean_ms[least-connections] < mean_ms[random]"]
   );
 });
 
-Deno.test("summarise() warns of connections that outlast the run, and of no others", async () => {
+Deno.test("summarise() warns only of connections that are long compared with the run", async () => {
   const warned = async (...set: string[]) => {
     const { variants: [variant] } = await summaryOf(PLAIN, [
       ...set,

@@ -4,7 +4,7 @@ import { byVariant, runStudy } from "../../../sim/study/run_study.ts";
 import { judge, selftestStudies, verdictLines } from "../../../sim/theory/selftest.ts";
 import { LocalExecutor } from "../study.ts";
 
-Deno.test("judge() agrees with theory where the simulator does, and refuses to judge noise", async () => {
+Deno.test("judge() finds that the simulator agrees with theory, and gives no verdict if the noise is too large", async () => {
   const [models] = selftestStudies();
   const short = (...set: string[]) => parseStudy({ ...models!.inputs, set });
   const verdicts = async (study: typeof models & object) =>

@@ -15,7 +15,7 @@ import {
   type Sojourn,
 } from "../../../sim/theory/theory.ts";
 
-/** As many digits as the expected number is written with. */
+/** Compares as many digits as the expected number has. */
 function assertDigits(actual: number, expected: string): void {
   const digits = expected.split(".")[1]?.length ?? 0;
   assert.equal(actual.toFixed(digits), Number(expected).toFixed(digits));
@@ -34,8 +34,8 @@ Deno.test("mmc() gives M/M/1 and M/M/c", () => {
   assertSojourn(mmc(5, 4, 1), "1.554113", "6.079663");
 });
 
-Deno.test("mmc() is continuous where its two rates meet", () => {
-  // Two servers at offered load 1: the wait drains at the rate of a service.
+Deno.test("mmc() is continuous where its two rates are equal", () => {
+  // Two servers at offered load 1: the rate at which the queue drains is the rate of a service.
   const [exact, beside] = [mmc(2, 1, 1), mmc(2, 1.0000001, 1)];
   assert.ok(Math.abs(exact.quantile(0.99) - beside.quantile(0.99)) < 1e-5);
 });
@@ -50,7 +50,7 @@ Deno.test("erlangB() and erlangC() give the values of the tables", () => {
 Deno.test("mmckLoss() gives the share that a full backend refuses", () => {
   assertDigits(mmckLoss(10, 20, 8, 1), "0.00910718");
   assertDigits(mmckLoss(3, 3, 2, 1), erlangB(3, 2).toFixed(9));
-  // So many that powers and factorials of them are no numbers any more.
+  // Powers and factorials of these numbers are too large for a double.
   assertDigits(mmckLoss(2000, 2000, 1990, 1), erlangB(2000, 1990).toFixed(9));
   assertDigits(mmckLoss(1, 5000, 2, 1), "0.500000000");
 });
@@ -102,13 +102,13 @@ Deno.test("closedLoop() gives the machine repair model", () => {
   assert.ok(Math.abs(response - (20 / throughput - 10)) < 1e-9);
 });
 
-Deno.test("flapping() gives runs of failed probes", () => {
+Deno.test("flapping() gives how often and how long failed probes mark a healthy backend as down", () => {
   const { probesUp, downShare } = flapping(0.1, 3, 2);
   assertDigits(probesUp, "1110");
   assertDigits(downShare, "0.00210877");
 });
 
-Deno.test("failoverLoss() counts the ways to meet only dead backends", () => {
+Deno.test("failoverLoss() gives the probability that all tried backends are dead", () => {
   assertDigits(failoverLoss(5, 3, 1), "0.3");
   assert.equal(failoverLoss(5, 2, 2), 0);
   assert.equal(failoverLoss(5, 5, 3), 1);

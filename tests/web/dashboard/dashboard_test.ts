@@ -4,7 +4,7 @@ import { Dashboard } from "../../../web/dashboard/dashboard.ts";
 import type { FrameSource, Operator, SourceReader } from "../../../web/dashboard/source.ts";
 import { frameOf } from "./frames.ts";
 
-/** A source that a test plays by hand. */
+/** A source whose calls a test makes itself. */
 function handSource(operator?: Partial<Operator>) {
   let reader: SourceReader | undefined;
   const source: FrameSource = {
@@ -19,7 +19,7 @@ function handSource(operator?: Partial<Operator>) {
   return { source, reader: () => reader! };
 }
 
-Deno.test("Dashboard shows the frames of any source, and a flip at once", () => {
+Deno.test("Dashboard shows the frames of any source, and a frame with a change of state at once", () => {
   const { source, reader } = handSource();
   const dashboard = new Dashboard(source);
   const end = dashboard.start();
@@ -37,7 +37,7 @@ Deno.test("Dashboard shows the frames of any source, and a flip at once", () => 
   assert.equal(reader(), undefined);
 });
 
-Deno.test("operate() says how it went", async () => {
+Deno.test("operate() shows whether the change succeeded", async () => {
   const { source } = handSource({ needsToken: false });
   const dashboard = new Dashboard(source);
   assert.ok(await dashboard.operate("drain B1", () => Promise.resolve()));
@@ -47,7 +47,7 @@ Deno.test("operate() says how it went", async () => {
   assert.deepEqual(dashboard.notice.value, { isError: true, text: "drain B9: no B9" });
 });
 
-Deno.test("operate() asks for the token and sends nothing without it", async () => {
+Deno.test("operate() without a token asks for it and sends nothing", async () => {
   const { source } = handSource({ needsToken: true });
   const dashboard = new Dashboard(source);
   const isDone = await dashboard.operate("drain B1", () => Promise.reject(new Error("was sent")));

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { EVENT_TYPES } from "../../../lib/core/mod.ts";
 import { EVENT_KINDS, kindOf } from "../../../web/dashboard/event_kinds.ts";
 
-Deno.test("kindOf() puts what happens to a client's connection into one group", () => {
+Deno.test("kindOf() puts all events of clients' connections into one group", () => {
   const types = EVENT_TYPES.filter((type) => type.startsWith("connection_"));
   assert.deepEqual([...new Set(types.map(kindOf))], ["clients"]);
 });

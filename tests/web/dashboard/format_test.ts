@@ -7,7 +7,7 @@ Deno.test("formatNumber() is short at every size", () => {
   assert.deepEqual(given.map(formatNumber), expected);
 });
 
-Deno.test("formatMs() names the unit, and nothing measured is a dash", () => {
+Deno.test("formatMs() shows the unit, or a dash if nothing was measured", () => {
   assert.deepEqual(
     [0.123, 1, 12.6, 999, 1500, NaN, null, undefined].map(formatMs),
     ["0.12 ms", "1 ms", "13 ms", "999 ms", "1.5 s", "–", "–", "–"],

@@ -18,7 +18,7 @@ Deno.test("add() takes one sample a second", () => {
   assert.deepEqual(history.times, [0, 1, 2, 3]);
 });
 
-Deno.test("add() keeps the last minutes and no more", () => {
+Deno.test("add() keeps only the last minutes", () => {
   const history = new History();
   for (let s = 0; s < 3 * HISTORY_S; s++) history.add(frameOf({ at_ms: s * S }));
   assert.equal(history.times.length, HISTORY_S + 1);
@@ -27,13 +27,13 @@ Deno.test("add() keeps the last minutes and no more", () => {
   }
 });
 
-Deno.test("add() interrupts the lines where frames are missing", () => {
+Deno.test("add() makes a gap in the lines where frames are missing", () => {
   const history = historyOf(frameOf({ at_ms: 0 }), frameOf({ at_ms: 60 * S }));
   assert.deepEqual(history.times, [0, 1, 60]);
   assert.deepEqual(history.column("B1", "in_flight"), [1, null, 1]);
 });
 
-Deno.test("beginRun() keeps the time axis across a restart of the balancer", () => {
+Deno.test("beginRun() continues the time axis after a restart of the balancer", () => {
   const history = new History();
   history.beginRun(1_000 * S);
   history.add(frameOf({ at_ms: 50 * S }));
@@ -42,12 +42,12 @@ Deno.test("beginRun() keeps the time axis across a restart of the balancer", () 
   assert.deepEqual(history.times, [1050, 1053]);
 });
 
-Deno.test("add() begins anew when time goes back: another simulation", () => {
+Deno.test("add() removes all samples when time goes back, because another simulation has begun", () => {
   const history = historyOf(frameOf({ at_ms: 100 * S }), frameOf({ at_ms: 0 }));
   assert.deepEqual(history.times, [0]);
 });
 
-Deno.test("column() has one value for each time, also of a backend that came later", () => {
+Deno.test("column() has one value for each time, also for a backend that joined later", () => {
   const history = historyOf(
     frameOf({ at_ms: 0 }),
     frameOf({ at_ms: 1 * S, backends: ["B1", "B2"] }),
@@ -76,7 +76,7 @@ Deno.test("marks are kept as long as the samples around them", () => {
   assert.deepEqual(history.marks, []);
 });
 
-Deno.test("marks are bounded: a backend that flaps all the time leaves the latest", () => {
+Deno.test("the number of marks is limited: if a backend flaps all the time, the latest marks remain", () => {
   const history = historyOf(frameOf({ at_ms: 0 }));
   const frames = 100;
   for (let i = 1; i <= frames; i++) {

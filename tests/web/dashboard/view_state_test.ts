@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { formatView, onViewChange, parseView } from "../../../web/dashboard/view_state.ts";
 
-Deno.test("formatView() states nothing of what is as usual", () => {
+Deno.test("formatView() leaves out values that are defaults", () => {
   assert.equal(formatView(parseView("")), "");
 });
 
@@ -11,18 +11,18 @@ Deno.test("parseView() reads what formatView() wrote", () => {
   assert.equal(formatView(parseView(query)), query);
 });
 
-Deno.test("parseView() takes what it does not know as usual", () => {
+Deno.test("parseView() replaces unknown values by defaults", () => {
   const view = parseView("?theme=pink&window=7&events=health,gossip&more=1");
   assert.equal(formatView(view), "events=health");
 });
 
-Deno.test("an empty list of kinds is kept: it is not the usual one", () => {
+Deno.test("parseView() and formatView() keep an empty list of kinds, because it is not the default", () => {
   const view = parseView("");
   view.kinds.value = [];
   assert.deepEqual(parseView(formatView(view)).kinds.value, []);
 });
 
-Deno.test("onViewChange() calls at once and at every change, until it is ended", () => {
+Deno.test("onViewChange() calls its function at once and at every change, until it is stopped", () => {
   const view = parseView("");
   const written: string[] = [];
   const end = onViewChange(view, (query) => written.push(query));

@@ -13,7 +13,7 @@ function large(name: string, size: number): File {
   return Object.defineProperty(new File(["backends"], name), "size", { value: size });
 }
 
-/** What a folder looks like to a page. */
+/** A folder as a page sees it. */
 function folder(name: string): File {
   const refuse = () => {
     throw new DOMException("A requested file or directory could not be found", "NotFoundError");
@@ -30,7 +30,7 @@ Deno.test("readDropped() finds the scenario among the files that it names", asyn
   });
 });
 
-Deno.test("readDropped() knows a recording by its beginning and by its name", async () => {
+Deno.test("readDropped() recognises a recording by its beginning or by its name", async () => {
   for (const [name, text] of [["run.txt", HEAD], ["run.jsonl", "GET /"], ["run.jsonl.2", ""]]) {
     const dropped = await readDropped([new File([text!], name!)]);
     assert.deepEqual(dropped, { kind: "recording", parts: [{ file: name, text }] });
@@ -49,7 +49,7 @@ const REFUSED: readonly (readonly [what: string, files: readonly File[], words: 
   ],
 ];
 for (const [what, files, words] of REFUSED) {
-  Deno.test(`readDropped() refuses ${what} in words`, async () => {
+  Deno.test(`readDropped() refuses ${what} with a message`, async () => {
     await assert.rejects(readDropped(files), (error: Error) => {
       assert.ok(error instanceof DropError);
       assert.match(error.message, words);
@@ -58,7 +58,7 @@ for (const [what, files, words] of REFUSED) {
   });
 }
 
-Deno.test("readDropped() refuses a damaged run of the playground in words", async () => {
+Deno.test("readDropped() refuses a damaged run of the playground with a ShareError", async () => {
   const files = [new File(["1.abc.x\n"], "mine.playground")];
   await assert.rejects(readDropped(files), ShareError);
 });

@@ -5,7 +5,7 @@ import { readText } from "../../tidy/source.ts";
 
 const LESSONS = parseLessons(readText("docs/lab.md")!, readText("docs/lab-answers.md")!);
 
-Deno.test("parseLessons() finds every lesson of the lab that is a scenario, with its question, its run and its answers", () => {
+Deno.test("parseLessons() finds every lesson of the lab that runs a scenario, with its question, its run and its answers", () => {
   const items = readText("docs/lab.md")!.split(/^(?:## )?(?=\d+\. \S)/m).slice(1);
   const simulated = items.filter((text) => text.includes("lbsim sim examples/"));
   const numbers = simulated.map((text) => parseInt(text));

@@ -19,7 +19,7 @@ const PLOT: PlotData = {
   series: [{ label: 'a "b"', colour: "#123456", dash: [4, 2], values: [1, null, 0.01] }],
 };
 
-Deno.test("logTicks() has powers of ten, and finer ticks where these are too few", () => {
+Deno.test("logTicks() returns powers of ten, and finer ticks if these are too few", () => {
   assert.deepEqual(logTicks(1, 1000), [1, 10, 100, 1000]);
   assert.deepEqual(logTicks(0.9, 8), [1, 2, 5]);
   assert.deepEqual(logTicks(1100, 1400), [1100, 1200, 1300, 1400]);
@@ -29,7 +29,7 @@ Deno.test("plotCsv() quotes names and leaves unknown values empty", () => {
   assert.equal(plotCsv(PLOT), '"time, s","a ""b"""\n1,1\n2,\n3,0.01\n');
 });
 
-Deno.test("plotSvg() draws each line, with gaps where nothing is known, and escapes words", () => {
+Deno.test("plotSvg() draws each line, with gaps at unknown values, and escapes its texts", () => {
   const svg = plotSvg(PLOT, COLOURS);
   assert.match(svg, /^<svg xmlns=/);
   assert.match(svg, /Errors &lt;over&gt; time/);
@@ -50,7 +50,7 @@ Deno.test("rangeOf() gives two different ends, above 0 on a logarithmic axis", (
   assert.deepEqual(rangeOf({ ...axis, isLog: true }, [0, 3, 30]), [3, 30]);
 });
 
-Deno.test("layoutOf() keeps everything inside, apart from each other, and backendAt() finds it again", () => {
+Deno.test("layoutOf() places all boxes inside the picture, and backendAt() finds each backend at its place", () => {
   for (
     const [backends, balancers, width] of [[1, 1, 340], [3, 2, 600], [20, 1, 600], [200, 3, 1200]]
   ) {
@@ -66,7 +66,7 @@ Deno.test("layoutOf() keeps everything inside, apart from each other, and backen
   }
 });
 
-Deno.test("theoryNote() states in a whole sentence why there is no line of theory", () => {
+Deno.test("theoryNote() states the reason in a sentence if there is no line of theory", () => {
   const note = (no_theory: string) => theoryNote([{ theory: null, no_theory }]);
   assert.equal(
     note("theory would need: there are no faults"),

@@ -17,7 +17,7 @@ const RUN: SharedRun = {
   variant: 1,
 };
 
-/** The address that holds a run. */
+/** The address that contains a run. */
 async function runAddress(run: SharedRun): Promise<string> {
   const written = await writtenRun(run);
   assert.ok("hash" in written);
@@ -31,7 +31,7 @@ Deno.test("readRoute() reads what writtenRun() wrote, and the address is short",
   assert.deepEqual(await readRoute(address), { kind: "shared", run: RUN });
 });
 
-Deno.test("readRoute() knows the examples, the lessons and the start", async () => {
+Deno.test("readRoute() reads the addresses of examples, of lessons and of the start page", async () => {
   assert.deepEqual(await readRoute(""), { kind: "start" });
   assert.deepEqual(await readRoute("#given"), { kind: "given" });
   assert.deepEqual(await readRoute("#example=two-choices"), {
@@ -69,9 +69,12 @@ Deno.test("readRoute() refuses an address of which a part is missing", async () 
   }
 });
 
-Deno.test("readRoute() refuses a state that is no run", async () => {
+Deno.test("readRoute() refuses a state that is not a run", async () => {
   for (const state of [null, 7, [], {}, { ...RUN, at_ms: -1 }, { ...RUN, source: "x" }]) {
-    await assert.rejects(readRoute(`#s=${await encodeShare(state)}`), /no run of the playground/);
+    await assert.rejects(
+      readRoute(`#s=${await encodeShare(state)}`),
+      /does not contain a run of the playground/,
+    );
   }
 });
 
@@ -89,9 +92,9 @@ Deno.test("decodeShare() does not fill the memory with a small address", async (
   await assert.rejects(decodeShare(bomb), /more than 4 MB/);
 });
 
-Deno.test("writtenRun() makes a file of what does not fit into an address, and runOfText() reads it", async () => {
+Deno.test("writtenRun() returns a file if a run does not fit into an address, and runOfText() reads the file", async () => {
   const random = createRandom(1);
-  // Cannot be compressed.
+  // This text cannot be compressed.
   const text = Array.from({ length: 200_000 }, () => Math.floor(10 * random.next())).join("");
   const recording = [{ file: "run.jsonl", text }];
   const written = await writtenRun({ ...RUN, recording });
@@ -102,7 +105,7 @@ Deno.test("writtenRun() makes a file of what does not fit into an address, and r
     runOfText(written.file.slice(1, -1), "the file"),
     /^Error: the file is damaged/,
   );
-  // What is long, but compresses well, could not be read as an address.
+  // A long text that compresses well would be too long after it is read from an address.
   const long = await writtenRun({ ...RUN, recording: [{ file: "a", text: "a".repeat(5e6) }] });
   assert.ok("file" in long);
 });
@@ -110,7 +113,7 @@ Deno.test("writtenRun() makes a file of what does not fit into an address, and r
 const DAMAGES = 400;
 const CHARACTERS = "AZaz09-_.=%#é \n";
 
-Deno.test("an address that is damaged anywhere gives a ShareError, or the run", async () => {
+Deno.test("readRoute() of an address that is damaged anywhere throws a ShareError, or returns the run", async () => {
   const asked = askedSeed();
   const seeds = asked === undefined ? [newSeed(), await seedOfCommit()] : [asked];
   console.log(`damaged addresses; seeds: ${seeds.join(", ")}`);
