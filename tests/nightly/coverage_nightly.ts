@@ -79,7 +79,7 @@ for (
     ["p99_ms", "15%", SERVICE * RANDOM.quantile(0.99)],
   ] as const
 ) {
-  Deno.test(`summarise(): the interval of ${metric} contains the true value in 95 % of studies with `precision``, async () => {
+  Deno.test(`summarise(): the interval of ${metric} contains the true value in 95 % of studies with a precision`, async () => {
     const summaries = await studies(TWO, [
       ...["balancer.algorithm=random", "duration=20s"],
       `precision={metric: ${metric}, relative: ${relative}, max_replications: 200}`,
