@@ -15,7 +15,7 @@ export class Lottery {
    * The rest of the last draw's random number: its position within the weight of the drawn candidate, which is
    * uniform again.
    */
-  #left = 0;
+  #left = NaN;
 
   constructor(random: Random) {
     this.#random = random;
@@ -39,7 +39,13 @@ export class Lottery {
 
   /** Draws a candidate; undefined if there is none. The candidate stays in the lottery. */
   draw(): Candidate | undefined {
-    return this.#weights.total === 0 ? undefined : this.#drawBy(this.#random.next());
+    const index = this.drawIndex();
+    return index < 0 ? undefined : this.#candidates[index];
+  }
+
+  /** As `draw`, but returns only the index; −1 if there is no candidate. */
+  drawIndex(): number {
+    return this.#weights.isEmpty ? -1 : this.#indexBy(this.#random.next());
   }
 
   /**
@@ -62,8 +68,8 @@ export class Lottery {
    * Draws again, possibly the same candidate, with the rest of the last random number. Only for a few
    * draws in a row, since each uses some of its bits.
    */
-  drawAgain(): Candidate | undefined {
-    return this.#weights.total === 0 ? undefined : this.#drawBy(this.#left);
+  drawIndexAgain(): number {
+    return this.#weights.isEmpty ? -1 : this.#indexBy(this.#left);
   }
 
   /**
@@ -85,18 +91,18 @@ export class Lottery {
     return this.#candidates[index];
   }
 
-  #drawBy(uniform: number): Candidate {
+  #indexBy(uniform: number): number {
     const weights = this.#weights;
-    const { total, evenSize } = weights;
-    let index: number;
+    const { evenSize } = weights;
     if (evenSize > 0) {
-      index = Math.floor(uniform * evenSize);
-      this.#left = uniform * evenSize - index;
-    } else {
-      index = weights.find(uniform * total);
-      this.#left = weights.rest / weights.get(index);
+      const scaled = uniform * evenSize;
+      const index = scaled | 0;
+      this.#left = scaled - index;
+      return index;
     }
-    return this.#candidates[index]!;
+    const index = weights.find(uniform * weights.total);
+    this.#left = weights.rest / weights.get(index);
+    return index;
   }
 
   /** Visits each candidate, with the probability that it is drawn. */

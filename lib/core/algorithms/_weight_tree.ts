@@ -27,6 +27,11 @@ export class WeightTree {
     return this.#evenSize;
   }
 
+  /** Whether all weights are 0. */
+  get isEmpty(): boolean {
+    return this.#evenSize === 0 && this.#total === 0;
+  }
+
   /** The weight of an index; 0 if it was never set. */
   get(index: number): number {
     return this.#weights[index] ?? 0;

@@ -1,5 +1,4 @@
 import { type Nanoseconds, NS_PER_MS, NS_PER_S, type Random } from "../../base/mod.ts";
-import { extended } from "./_extended.ts";
 import { IndexList } from "./_index_list.ts";
 import { LatencyByLoad } from "./_latency_by_load.ts";
 import { LatestQuantile } from "./_latest_quantile.ts";
@@ -8,18 +7,20 @@ import { without } from "./_without.ts";
 import { define } from "./_definition.ts";
 import type { Algorithm, Candidate, PickDetails, PickTrace, Tried } from "./algorithm.ts";
 
-/** The result of a backend's latest probe: a few numbers in a row. */
-const FIELDS = 6;
-const IN_FLIGHT = 0;
-/** The backend's connections in flight, divided by its weight. */
-const LOAD = 1;
-/** The latency of an answer at this number in flight. */
-const LATENCY = 2;
-const TAKEN_AT = 3;
-/** How many more picks may use it. */
-const USES = 4;
-/** The number of the pick that took this result. */
-const PICK = 5;
+/** A backend, and the result of its latest probe. There is one object for each backend: a probe allocates nothing. */
+interface Result {
+  readonly candidate: Candidate;
+  inFlight: number;
+  /** The connections in flight, divided by the backend's weight. */
+  load: number;
+  /** The latency of an answer at this number in flight. */
+  latency: Nanoseconds;
+  takenAt: Nanoseconds;
+  /** How many more picks may use it. */
+  uses: number;
+  /** The number of the pick that took this result. */
+  pick: number;
+}
 
 const FEW_RESULTS = "fewer than two probe results: drawn at random, in proportion to weight";
 
@@ -33,6 +34,7 @@ const SURPLUS = 1;
 const DRAWS = 3;
 /** If this pick has already probed the drawn backend, the draw is repeated, at most this many times. */
 const REDRAWS = 8;
+
 /** How long a latency is used for the estimate of its backend. */
 const LATENCY_LIFE: Nanoseconds = 10 * NS_PER_S;
 
@@ -72,8 +74,7 @@ export class Prequal implements Algorithm {
   readonly #lottery: Lottery;
   readonly #latencies = new LatencyByLoad(LATENCY_LIFE);
   /** The probe results, by candidate index. */
-  readonly #candidates: Candidate[] = [];
-  #results = new Float64Array(0);
+  readonly #results: Result[] = [];
   /** The candidates whose results are kept, by the age of their results. */
   readonly #pool = new IndexList();
   /** Whether a backend that may be in the pool has become unavailable. */
@@ -98,11 +99,17 @@ export class Prequal implements Algorithm {
   add(candidate: Candidate): void {
     this.#resize(this.#members + 1);
     const { index } = candidate;
-    const at = index * FIELDS;
-    if (at >= this.#results.length) this.#results = extended(this.#results, 2 * at + 8 * FIELDS);
-    this.#results.fill(0, at, at + FIELDS);
+    // NaN, so that these fields are doubles from the start: later, each of them would change the type of the object.
+    this.#results[index] = {
+      candidate,
+      inFlight: 0,
+      load: NaN,
+      latency: NaN,
+      takenAt: NaN,
+      uses: 0,
+      pick: 0,
+    };
     this.#pool.reserve(index + 1);
-    this.#candidates[index] = candidate;
     this.#latencies.reset(index);
     this.#lottery.update(candidate);
   }
@@ -116,8 +123,8 @@ export class Prequal implements Algorithm {
   update(candidate: Candidate): void {
     this.#lottery.update(candidate);
     if (!candidate.available) this.#mayBeUnfit = true;
-    const at = candidate.index * FIELDS;
-    this.#results[at + LOAD] = this.#results[at + IN_FLIGHT]! / candidate.weight;
+    const result = this.#results[candidate.index]!;
+    result.load = result.inFlight / candidate.weight;
   }
 
   answered({ index }: Candidate, latency: Nanoseconds, others: number, now: Nanoseconds): void {
@@ -126,8 +133,9 @@ export class Prequal implements Algorithm {
 
   unanswered({ index }: Candidate, waited: Nanoseconds, others: number, now: Nanoseconds): void {
     const latencies = this.#latencies;
+    latencies.advance(now);
     // A wait that is shorter than what an answer takes says nothing.
-    if (waited <= latencies.estimate(index, others, now)) return;
+    if (waited <= latencies.estimate(index, others)) return;
     latencies.observeSilence(index, waited, now);
   }
 
@@ -138,10 +146,11 @@ export class Prequal implements Algorithm {
   }
 
   #pick(now: Nanoseconds, trace?: PickTrace): Candidate | undefined {
+    this.#latencies.advance(now);
     this.#dropUnfit(now);
     const picked = this.#pool.size < 2
       ? this.#lottery.pick(FEW_RESULTS, trace)
-      : this.#chosen(now, trace);
+      : this.#chosen(trace);
     if (picked === undefined) return undefined;
     this.#picks++;
     this.#dropOne();
@@ -151,7 +160,7 @@ export class Prequal implements Algorithm {
   }
 
   details(_client: string, now: Nanoseconds): PickDetails {
-    const usable = [...this.#pool].map((index) => this.#resultOf(index)).filter((
+    const usable = [...this.#pool].map((index) => this.#results[index]!).filter((
       { candidate, takenAt },
     ) => candidate.available && now - takenAt <= this.#options.age);
     return {
@@ -167,55 +176,52 @@ export class Prequal implements Algorithm {
   }
 
   /** The backend with the best result in the pool. */
-  #chosen(now: Nanoseconds, trace?: PickTrace): Candidate {
+  #chosen(trace?: PickTrace): Candidate {
     if (trace !== undefined) this.#explain(trace);
-    const results = this.#results;
-    const index = this.#choose();
-    const at = index * FIELDS;
-    const candidate = this.#candidates[index]!;
-    const uses = results[at + USES]! - 1;
+    const result = this.#choose();
+    const { candidate } = result;
+    const uses = result.uses - 1;
     if (uses <= 0) {
-      this.#pool.delete(index);
+      this.#pool.delete(candidate.index);
       return candidate;
     }
     // The backend has one more in flight when the next pick uses the same result.
-    const inFlight = results[at + IN_FLIGHT]! + 1;
-    results[at + USES] = uses;
-    results[at + IN_FLIGHT] = inFlight;
-    results[at + LOAD] = inFlight / candidate.weight;
-    results[at + LATENCY] = this.#latencies.estimate(index, inFlight, now);
+    const inFlight = result.inFlight + 1;
+    result.uses = uses;
+    result.inFlight = inFlight;
+    result.load = inFlight / candidate.weight;
+    result.latency = this.#latencies.estimate(candidate.index, inFlight);
     return candidate;
   }
 
   /** The fastest result that is not hot; if all are hot, the least loaded. */
-  #choose(): number {
-    let fastest = this.#fastestBelow(Infinity);
+  #choose(): Result {
+    let fastest = this.#fastestBelow(Infinity)!;
     // Seldom more than once or twice: cheaper than to sort. Every load that is not below a hot one is hot.
-    while (true) {
-      const load = this.#results[fastest * FIELDS + LOAD]!;
-      if (!this.#hot.isBelow(load)) return fastest;
-      const cooler = this.#fastestBelow(load);
-      if (cooler === -1) return fastest; // All are hot, and this is the least loaded.
+    while (this.#hot.isBelow(fastest.load)) {
+      const cooler = this.#fastestBelow(fastest.load);
+      if (cooler === undefined) return fastest; // All are hot, and this is the least loaded.
       fastest = cooler;
     }
+    return fastest;
   }
 
   /**
    * The result with the least latency among those with a load below a bound; of equal ones, the one with the least
-   * load. −1 if there is none.
+   * load. Undefined if there is none.
    */
-  #fastestBelow(bound: number): number {
+  #fastestBelow(bound: number): Result | undefined {
     const pool = this.#pool;
     const results = this.#results;
-    let best = -1;
+    let best: Result | undefined;
     let bestLatency = Infinity;
     let bestLoad = Infinity;
     for (let index = pool.oldest; index >= 0; index = pool.after(index)) {
-      const load = results[index * FIELDS + LOAD]!;
-      const latency = results[index * FIELDS + LATENCY]!;
+      const result = results[index]!;
+      const { load, latency } = result;
       if (load >= bound || latency > bestLatency) continue;
       if (latency === bestLatency && load >= bestLoad) continue;
-      best = index;
+      best = result;
       bestLatency = latency;
       bestLoad = load;
     }
@@ -226,7 +232,7 @@ export class Prequal implements Algorithm {
     const { quantile } = this.#hot;
     let areAllHot = true;
     for (const index of this.#pool) {
-      const { candidate, load, latency } = this.#resultOf(index);
+      const { candidate, load, latency } = this.#results[index]!;
       const isHot = load > quantile;
       if (!isHot) areAllHot = false;
       trace.considered(candidate, isHot ? load : latency);
@@ -241,12 +247,12 @@ export class Prequal implements Algorithm {
   #dropUnfit(now: Nanoseconds): void {
     const pool = this.#pool;
     const { age } = this.#options;
-    while (pool.size > 0 && now - this.#results[pool.oldest * FIELDS + TAKEN_AT]! > age) {
+    while (pool.size > 0 && now - this.#results[pool.oldest]!.takenAt > age) {
       pool.delete(pool.oldest);
     }
     if (!this.#mayBeUnfit) return;
     this.#mayBeUnfit = false;
-    for (const index of pool) if (!this.#candidates[index]!.available) pool.delete(index);
+    for (const index of pool) if (!this.#results[index]!.candidate.available) pool.delete(index);
   }
 
   /** Drops a result to make room for new ones: alternately the oldest and the worst. */
@@ -265,8 +271,7 @@ export class Prequal implements Algorithm {
     let slowest = -1;
     let highestLatency = -Infinity;
     for (let index = pool.oldest; index >= 0; index = pool.after(index)) {
-      const load = results[index * FIELDS + LOAD]!;
-      const latency = results[index * FIELDS + LATENCY]!;
+      const { load, latency } = results[index]!;
       if (load > highestLoad) {
         hottest = index;
         highestLoad = load;
@@ -285,30 +290,29 @@ export class Prequal implements Algorithm {
     const results = this.#results;
     const { probes } = this.#options;
     for (let probed = 0; probed < probes; probed++) {
-      let candidate = probed % DRAWS === 0 ? lottery.draw() : lottery.drawAgain();
-      let redraws = 0;
-      while (
-        candidate !== undefined && results[candidate.index * FIELDS + PICK] === this.#picks
-      ) {
-        if (redraws++ === REDRAWS) return;
-        candidate = lottery.draw();
+      let index = probed % DRAWS === 0 ? lottery.drawIndex() : lottery.drawIndexAgain();
+      if (index < 0) return;
+      let result = results[index]!;
+      for (let redraws = 0; result.pick === this.#picks; redraws++) {
+        if (redraws === REDRAWS) return;
+        index = lottery.drawIndex();
+        result = results[index]!;
       }
-      if (candidate === undefined) return;
-      this.#probe(candidate, now);
+      this.#probe(result, index, now);
     }
   }
 
-  #probe({ index, inFlight, weight }: Candidate, now: Nanoseconds): void {
-    const results = this.#results;
-    const at = index * FIELDS;
-    const load = inFlight / weight;
+  #probe(result: Result, index: number, now: Nanoseconds): void {
+    const { inFlight, weight } = result.candidate;
+    // Most weights are 1, and a division of integers takes as long as all assignments below.
+    const load = weight === 1 ? inFlight : inFlight / weight;
     const isUsedOnceMore = this.#onceMore > 0 && this.#random.next() < this.#onceMore;
-    results[at + IN_FLIGHT] = inFlight;
-    results[at + LOAD] = load;
-    results[at + LATENCY] = this.#latencies.estimate(index, inFlight, now);
-    results[at + TAKEN_AT] = now;
-    results[at + USES] = this.#uses + Number(isUsedOnceMore);
-    results[at + PICK] = this.#picks;
+    result.inFlight = inFlight;
+    result.load = load;
+    result.latency = this.#latencies.estimate(index, inFlight);
+    result.takenAt = now;
+    result.uses = this.#uses + Number(isUsedOnceMore);
+    result.pick = this.#picks;
     this.#hot.add(load);
     this.#pool.delete(index);
     this.#pool.add(index);
@@ -323,19 +327,6 @@ export class Prequal implements Algorithm {
     const uses = left > 0 ? Math.max(1, (1 + SURPLUS) / left) : 1;
     this.#uses = Math.floor(uses);
     this.#onceMore = uses - this.#uses;
-  }
-
-  /** A result as an object, for code that runs rarely. */
-  #resultOf(index: number) {
-    const results = this.#results;
-    const at = index * FIELDS;
-    return {
-      candidate: this.#candidates[index]!,
-      inFlight: results[at + IN_FLIGHT]!,
-      load: results[at + LOAD]!,
-      latency: results[at + LATENCY]!,
-      takenAt: results[at + TAKEN_AT]!,
-    };
   }
 }
 

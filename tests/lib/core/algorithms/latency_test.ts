@@ -12,7 +12,7 @@ import {
   type ConnectionEnd,
   createAlgorithm,
 } from "../../../../lib/core/mod.ts";
-import { createRandom, NS_PER_MS, NS_PER_S } from "../../../../lib/base/mod.ts";
+import { createRandom, type Nanoseconds, NS_PER_MS, NS_PER_S } from "../../../../lib/base/mod.ts";
 import { acquire, connecting } from "../../../support/phases.ts";
 import { candidatesOf, schedulerOf, type TestCandidate } from "../../../support/scheduling.ts";
 
@@ -460,6 +460,16 @@ Deno.test("join-idle-queue never picks a busy backend while another one is idle"
   );
 });
 
+function estimateOf(
+  latencies: LatencyByLoad,
+  index: number,
+  load: number,
+  now: Nanoseconds,
+): Nanoseconds {
+  latencies.advance(now);
+  return latencies.estimate(index, load);
+}
+
 Deno.test("LatencyByLoad estimates the latency at one load, not the mean over all loads", () => {
   const latencies = new LatencyByLoad(10 * NS_PER_S);
   latencies.reset(0);
@@ -468,11 +478,11 @@ Deno.test("LatencyByLoad estimates the latency at one load, not the mean over al
     for (const load of [0, 1, 2, 5, 20]) latencies.observe(0, 10 * MS * (load + 1), load, i * MS);
   }
   for (const load of [0, 1, 2, 5, 20]) {
-    close(latencies.estimate(0, load, 50 * MS), 10 * MS * (load + 1));
+    close(estimateOf(latencies, 0, load, 50 * MS), 10 * MS * (load + 1));
   }
   // At a load without an observation, the nearest load is used; of two equally near, the lower one.
-  close(latencies.estimate(0, 3, 50 * MS), 30 * MS);
-  close(latencies.estimate(0, 4, 50 * MS), 60 * MS);
+  close(estimateOf(latencies, 0, 3, 50 * MS), 30 * MS);
+  close(estimateOf(latencies, 0, 4, 50 * MS), 60 * MS);
 });
 
 Deno.test("LatencyByLoad approaches the median, whatever outliers there are", () => {
@@ -484,7 +494,7 @@ Deno.test("LatencyByLoad approaches the median, whatever outliers there are", ()
     // Uniform in 5..15 ms, and one in twenty a hundred times that.
     const latency = (5 + 10 * random.next()) * MS * (random.next() < 0.05 ? 100 : 1);
     latencies.observe(0, latency, 0, i * MS);
-    if (i >= 10_000) sum += latencies.estimate(0, 0, i * MS);
+    if (i >= 10_000) sum += estimateOf(latencies, 0, 0, i * MS);
   }
   const median = 5 + 10 * (0.5 / 0.95); // The median of all latencies: every outlier is above it.
   const mean = sum / 10_000 / MS;
@@ -494,17 +504,17 @@ Deno.test("LatencyByLoad approaches the median, whatever outliers there are", ()
 Deno.test("LatencyByLoad uses the curve of all backends for the loads that are unknown of one", () => {
   const latencies = new LatencyByLoad(10 * NS_PER_S);
   for (const index of [0, 1, 2]) latencies.reset(index);
-  assert.equal(latencies.estimate(0, 3, 0), 0);
+  assert.equal(estimateOf(latencies, 0, 3, 0), 0);
   for (let i = 0; i < 50; i++) {
     for (const load of [0, 1, 2, 3]) latencies.observe(0, 10 * MS * (load + 1), load, 0);
   }
-  close(latencies.estimate(1, 2, 0), 30 * MS);
+  close(estimateOf(latencies, 1, 2, 0), 30 * MS);
   // Backend 1 is three times as slow at one load, so it is expected to be as slow at other loads.
   for (let i = 0; i < 60; i++) latencies.observe(1, 60 * MS, 1, 0);
-  const ratio = latencies.estimate(1, 3, 0) / latencies.estimate(0, 3, 0);
-  close(latencies.estimate(1, 1, 0), 60 * MS);
+  const ratio = estimateOf(latencies, 1, 3, 0) / estimateOf(latencies, 0, 3, 0);
+  close(estimateOf(latencies, 1, 1, 0), 60 * MS);
   // At the observed load, the curve of all backends has changed, too.
-  close(ratio, 60 / latencies.estimate(2, 1, 0) * MS);
+  close(ratio, 60 / estimateOf(latencies, 2, 1, 0) * MS);
 });
 
 Deno.test("LatencyByLoad forgets old observations, so that a slow backend is tried again", () => {
@@ -512,9 +522,9 @@ Deno.test("LatencyByLoad forgets old observations, so that a slow backend is tri
   for (const index of [0, 1]) latencies.reset(index);
   latencies.observe(0, 10 * MS, 0, 0);
   latencies.observeSilence(1, NS_PER_S, 0);
-  for (const load of [0, 5, 30]) close(latencies.estimate(1, load, 0), NS_PER_S);
-  close(latencies.estimate(0, 0, 0), 10 * MS);
-  close(latencies.estimate(1, 0, 11 * NS_PER_S), 10 * MS);
+  for (const load of [0, 5, 30]) close(estimateOf(latencies, 1, load, 0), NS_PER_S);
+  close(estimateOf(latencies, 0, 0, 0), 10 * MS);
+  close(estimateOf(latencies, 1, 0, 11 * NS_PER_S), 10 * MS);
 });
 
 Deno.test("LatencyByLoad uses its earlier observations again when a silent backend answers", () => {
@@ -524,18 +534,18 @@ Deno.test("LatencyByLoad uses its earlier observations again when a silent backe
     for (const load of [0, 1]) latencies.observe(0, 10 * MS * (load + 1), load, i);
   }
   latencies.observeSilence(0, NS_PER_S, 60);
-  close(latencies.estimate(0, 1, 70), NS_PER_S);
+  close(estimateOf(latencies, 0, 1, 70), NS_PER_S);
   latencies.observe(0, 10 * MS, 0, 80);
-  close(latencies.estimate(0, 1, 80), 20 * MS);
+  close(estimateOf(latencies, 0, 1, 80), 20 * MS);
 });
 
 Deno.test("LatencyByLoad expects a higher latency if more connections are in flight than ever before", () => {
   const latencies = new LatencyByLoad(10 * NS_PER_S);
   latencies.reset(0);
   for (let i = 0; i < 50; i++) latencies.observe(0, 10 * MS, 3, 0);
-  close(latencies.estimate(0, 7, 0), 10 * MS * 8 / 4);
-  close(latencies.estimate(0, 64, 0), 10 * MS * 65 / 4);
-  close(latencies.estimate(0, 1, 0), 10 * MS); // No lower load was observed, so the estimate is not lower.
+  close(estimateOf(latencies, 0, 7, 0), 10 * MS * 8 / 4);
+  close(estimateOf(latencies, 0, 64, 0), 10 * MS * 65 / 4);
+  close(estimateOf(latencies, 0, 1, 0), 10 * MS); // No lower load was observed, so the estimate is not lower.
 });
 
 Deno.test("prequal counts a long wait without an answer as the latency at every load", () => {
