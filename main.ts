@@ -88,7 +88,7 @@ function isOutputClosed(error: unknown): boolean {
 
 /**
  * A write to standard output has failed. If no program can read the log any more, the log ends; then the process
- * continues only if it has a terminal, where it prints a warning and the user can stop it. A failure that may end,
+ * continues only if it has a terminal, where it prints a warning and the user can stop it. A temporary failure,
  * like a full disk, must not stop a balancer.
  *
  * @returns Whether to try again.

@@ -17,7 +17,7 @@ export interface Wished {
   readonly wishes: readonly string[];
 }
 
-/** The answer to a question for sessions. */
+/** The answer to a request for sessions. */
 export interface Sessions {
   readonly count: number;
   readonly sessions: readonly {

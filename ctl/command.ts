@@ -334,7 +334,7 @@ async function untilIdle(ctl: Ctl, id: string, timeout: Nanoseconds, io: Io): Pr
   if (!ctl.json) io.out(escapeText(`${id} has no connection in flight`));
 }
 
-/** @throws {UserError} if a reload has removed it meanwhile. */
+/** @throws {UserError} if a reload has removed the backend meanwhile. */
 async function backendOf({ balancer }: Ctl, id: string) {
   const backend = (await balancer.status()).backends.find((one) => one.id === id);
   if (backend === undefined) throw new UserError(`the balancer has no backend ${id} any more`);

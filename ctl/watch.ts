@@ -18,7 +18,7 @@ import {
 /** The time between two requests for the state of the balancer. */
 const EVERY = NS_PER_S;
 
-/** Calls `show` with the state of the balancer, again and again, until it is stopped. */
+/** Calls `show` with the state of the balancer once per second, until the user stops the command. */
 export async function watchPlainly(
   balancer: Balancer,
   show: (snapshot: Snapshot) => void,
@@ -31,7 +31,7 @@ export async function watchPlainly(
   }
 }
 
-/** Shows the state of the balancer on the whole terminal, and executes the commands of keys, until it is stopped. */
+/** Shows the state of the balancer on the whole terminal, and executes the actions of keys, until the user stops it. */
 export async function watchOnScreen(balancer: Balancer, io: Io): Promise<void> {
   const first = await balancer.status();
   using screen = new Screen(io, io.stdinIsTerminal);

@@ -99,7 +99,7 @@ interface Parts {
   readonly shortages: LocalShortages;
 }
 
-/** The client connects directly, without a PROXY header. */
+/** The preamble of a client that connects directly, without a PROXY header. */
 const NO_PREAMBLE: ProxyPreamble = { rest: new Uint8Array(0) };
 
 /** A client whose PROXY header and TLS handshake are complete, if it has them. */
@@ -136,7 +136,7 @@ export class Balancer {
   readonly #accepting: Promise<void>;
   /** Connections whose PROXY header or TLS handshake is awaited. */
   readonly #handshaking = new Set<Deno.TcpConn>();
-  /** Wakes the scheduler. */
+  /** The timer that wakes the scheduler. */
   #waking: ReturnType<typeof setTimeout> | undefined;
   #stopping = false;
   readonly #shortages: LocalShortages;

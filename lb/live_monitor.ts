@@ -14,7 +14,7 @@ import {
 import { formatAddress } from "../lib/base/mod.ts";
 import type { Balancer } from "./balancer.ts";
 
-/** How often the event loop's delay is measured. */
+/** The time between two measurements of the event loop's delay. */
 const BEAT_MS = 200;
 /** Delays of the last ten seconds are remembered. */
 const BEATS = 10_000 / BEAT_MS;

@@ -10,9 +10,9 @@ export interface BackendStatus {
   readonly backend: string;
   readonly state: BackendCondition;
   readonly in_flight: number;
-  /** Connections that reached it since the start. */
+  /** Connections that reached the backend since the start. */
   readonly connections: number;
-  /** Its share of all connections since the start; 0 to 1. */
+  /** The backend's share of all connections since the start; 0 to 1. */
   readonly share: number;
   /** The last probe, if there was one. */
   readonly last_probe_ok?: boolean;

@@ -36,8 +36,8 @@ const STATUS_LINE = // deno-lint-ignore no-control-regex -- a reason must not ha
   /^HTTP\/1\.[01] ([1-5]\d\d)(?: [^\x00-\x08\x0a-\x1f\x7f]*)?\r?\n/;
 
 /**
- * Probes a backend once. `lib/core/backend/health.ts` decides what the result means. It never throws, and ends within
- * the timeout.
+ * Probes a backend once. It never throws, and ends within the timeout. `lib/core/backend/health.ts` decides what the
+ * result means.
  *
  * `tcp`: the connect succeeds, and the TLS handshake where backends use TLS. `expect`: after `send` was sent, the
  * answer contains `expect`. `http`: the answer to a GET has a status in one of the ranges.

@@ -52,11 +52,11 @@ export const BUFFER_SIZES = [256, 4 * 1024, 128 * 1024, 512 * 1024] as const;
 
 /** The first size class whose buffers are allocated one by one, and freed when many are idle. */
 const BIG = 2;
-/** How many idle buffers of each of these classes are kept. */
+/** For each of these classes, idle buffers up to this total size are kept. */
 const BIG_FREE_BYTES = 4 * 1024 * 1024;
 
 const LARGEST = BUFFER_SIZES.length - 1;
-/** More streams than this at a time use smaller buffers: 32 MiB are enough for speed. */
+/** At most this many of the largest buffers are lent, because 32 MiB are enough for speed. */
 export const LARGEST_LENT_MAX = 64;
 
 const SLAB_SIZE = 64 * 1024;

@@ -194,7 +194,7 @@ class Relay<Owner> implements RelayResult, Aged<Relay<Owner>> {
   younger: Relay<Owner> | undefined;
   /** The end that is reported, unless an earlier event changes it. */
   end: ConnectionEnd = "closed";
-  /** Sweeps since the last byte. */
+  /** The number of sweeps since the last byte. */
   quietSweeps = 0;
   readonly owner: Owner;
   readonly #shared: Shared<Owner>;
@@ -202,9 +202,9 @@ class Relay<Owner> implements RelayResult, Aged<Relay<Owner>> {
   readonly #backend: Connection;
   readonly #toBackend: Flow<Owner>;
   readonly #toClient: Flow<Owner>;
-  /** Directions that still carry bytes. */
+  /** The number of directions that still carry bytes. */
   #carrying = 2;
-  /** Directions that have not ended. A direction that discards bytes carries none, but has not ended. */
+  /** The number of directions that have not ended. A direction that discards bytes carries none, but has not ended. */
   #running = 2;
   #open = true;
   #lingering: ReturnType<typeof setTimeout> | undefined;

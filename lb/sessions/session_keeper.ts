@@ -20,7 +20,7 @@ import {
 import type { SessionStore, StoredSession, StoreRules } from "./session_store.ts";
 
 /**
- * The number of sessions that are written together. SQLite blocks the event loop for about a millisecond for these.
+ * The number of sessions that are written together. SQLite blocks the event loop for about a millisecond to write them.
  */
 const BATCH = 256;
 /** A store that has failed is tried again after this time. */

@@ -202,7 +202,7 @@ const SERVICE = {
   abandoned: "serve",
   for: "30s",
 };
-/** A job of 2 ms that fails under no fault. */
+/** A job of 2 ms. It fails only under a fault with a rate of errors above 0.99. */
 const JOB = "job 1.1.1 2000000 0.99 0.99\n";
 
 Deno.test("PUT /api/service lets the backend serve the jobs of a scenario; DELETE stops this", async () => {
@@ -257,7 +257,7 @@ Deno.test("PUT /api/service refuses other settings while the backend serves a sc
   assert.equal((await lab.serve("GET")).json.service.slots, 2);
 });
 
-Deno.test("faults act on a backend that serves a scenario", async () => {
+Deno.test("faults also act on a backend while it serves a scenario", async () => {
   await using lab = await hurtable();
   await lab.change("PUT", { kind: { "fail-rate": "100%" } });
   await lab.serve("PUT", SERVICE);

@@ -175,7 +175,7 @@ Deno.test("BackendFaults: fail-rate and fast-errors fail their share of requests
   }
 });
 
-Deno.test("BackendFaults: flap goes down and comes back", async () => {
+Deno.test("BackendFaults: flap makes the backend refuse connects and accept them again, several times", async () => {
   await using one = backend();
   await one.faults.begin({ name: "flap", period: 20 * NS_PER_MS, down: 0.5 });
   const isUp = () => ask(one.address, "hi\n").then((answer) => answer === HELLO, () => false);
@@ -185,7 +185,7 @@ Deno.test("BackendFaults: flap goes down and comes back", async () => {
   }
 });
 
-Deno.test("BackendFaults: a fault ends by itself and is reported twice", async () => {
+Deno.test("BackendFaults: a fault ends by itself, and its beginning and its end are reported", async () => {
   await using one = backend();
   await one.faults.begin({ name: "refuse" }, 20 * NS_PER_MS);
   assert.deepEqual(one.changes.map(({ type }) => type), ["begun"]);

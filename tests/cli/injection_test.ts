@@ -89,7 +89,7 @@ const CASES: readonly {
 
 for (const { name, file = "x.yaml", text, args } of CASES) {
   Deno.test({
-    name: `lbsim shows ${name} without harm`,
+    name: `lbsim escapes control characters in ${name}`,
     ignore: Deno.build.os === "windows",
     async fn() {
       const directory = await Deno.makeTempDir();

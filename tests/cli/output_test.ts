@@ -127,7 +127,7 @@ Deno.test("lbsim lb serves and stops while nothing reads its log", { ignore }, a
   assert.match(process.lines.join(), /^lbsim: \d+ lines of the log not written$/);
 });
 
-Deno.test("lbsim lb serves and stops while its terminal is stopped by Ctrl-S", {
+Deno.test("lbsim lb serves and can be stopped while Ctrl-S has stopped its terminal", {
   ignore: noTerminal,
 }, async () => {
   await using world = await lab();

@@ -439,7 +439,7 @@ Deno.test("Balancer lets clients wait while every backend is full, and serves th
   assert.deepEqual(lab.of("connection_dequeued").map(({ connection }) => connection), [2, 3]);
 });
 
-Deno.test("Balancer closes a client for which no backend has a free place in time", async () => {
+Deno.test("Balancer closes the connection of a client that has waited for queue.timeout", async () => {
   await using one = new TestServer(echo);
   await using lab = await queueing(one, { length: 9, timeout: 50 * NS_PER_MS });
   using first = await come(lab.balancer.address);

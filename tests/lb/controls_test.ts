@@ -36,7 +36,7 @@ function probed({ scheduler }: Balancer, id: string, ok: boolean): void {
   for (let i = 0; i < 3; i++) scheduler.probed(id, ok, monotonicNow(), 0);
 }
 
-/** Asserts how much later an event came, to the microsecond: milliseconds are rounded in their last bits. */
+/** Asserts that an event came this much later, within a microsecond, because times in ms have rounding errors. */
 function assertLater(event: { at_ms: number }, than: { at_ms: number }, ms: number): void {
   const later = event.at_ms - than.at_ms;
   assert.ok(Math.abs(later - ms) < 1e-3, `${later} ms later`);

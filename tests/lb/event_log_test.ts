@@ -408,7 +408,7 @@ Deno.test("logEvents() logs a connection that carried no byte, if something othe
   assert.deepEqual(lines.map((line) => JSON.parse(line).connection), [1, 1, 2, 2]);
 });
 
-Deno.test("logEvents() logs an opened connection before its first byte, with its own time", () => {
+Deno.test("logEvents() logs an opened connection without a byte later, with the time at which it was opened", () => {
   withClock((clock) => {
     const lines = logged({ level: "info", format: "json" });
     const events = strictEventStream();

@@ -17,9 +17,9 @@ const greet = async (connection: Deno.TcpConn) => {
 
 /** A backend that answers nothing. */
 class SilentServer extends TestServer {
-  /** Connections on which something was read. */
+  /** One element for each connection on which bytes were read. */
   readonly asked: number[];
-  /** Connections whose client has finished. */
+  /** One element for each connection whose client has finished. */
   readonly finished: number[];
 
   /** @param rest Called when the client has finished; the connection stays open until it resolves. */

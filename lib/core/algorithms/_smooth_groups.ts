@@ -88,7 +88,7 @@ export class SmoothGroups {
     }
   }
 
-  /** The next in turn among those with the lowest score, or undefined if there is none. */
+  /** Picks the candidate whose turn is next among those with the lowest score; undefined if there is none. */
   pick(trace?: PickTrace, tried?: Tried): Candidate | undefined {
     if (tried === undefined) return this.#pick(trace);
     const loads = tried.map(({ index }) => this.#groupOf[index]?.load);

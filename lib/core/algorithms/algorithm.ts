@@ -71,7 +71,7 @@ export type PickDetails =
     readonly backends: readonly string[];
     readonly latency_ms: readonly number[];
   }
-  /** Backends that have reported that they are idle, in the order in which they will be used. */
+  /** Idle backends, in the order in which they will be picked. */
   | { readonly kind: "idle"; readonly backends: readonly string[] };
 
 /** Candidates that a connection has tried, and that its next pick excludes. */

@@ -93,7 +93,7 @@ export class Maglev extends TableHash {
       if (skip === 0) skip = skipOf(hash, size);
       slot = (slot + skip) % size;
     }
-    // A backend may own no slot if there are more backends than slots. Such a backend may be the only one left.
+    // A backend with little weight may own no slot of a small table, and may be the only one left.
     return this.#highest(hash, trace);
   }
 

@@ -18,7 +18,7 @@ export interface RecoveryContext {
   readonly backends: readonly BackendState[];
   /** The backend has become available or unavailable for clients. */
   refresh(backend: BackendState): void;
-  /** Its weight has changed. */
+  /** The weight of the backend has changed. */
   reweighed(backend: BackendState): void;
   /** Makes the scheduler wake at this time or earlier. */
   wakeBy(at: Nanoseconds): void;

@@ -54,14 +54,14 @@ export class SlowStart {
     return this.#beganAt + Math.ceil((this.#steps + 1) * this.rules.duration / STEPS);
   }
 
-  /** The time of the slow start continues. */
+  /** Continues the slow start after a pause. */
   resume(now: Nanoseconds): void {
     if (this.#pausedAt === undefined) return;
     this.#beganAt += now - this.#pausedAt;
     this.#pausedAt = undefined;
   }
 
-  /** The time of the slow start does not advance until it is resumed. */
+  /** Pauses the slow start until `resume` is called. */
   pause(now: Nanoseconds): void {
     this.#pausedAt ??= now;
   }

@@ -147,7 +147,7 @@ Deno.test("the API serves the dashboard with its Content-Security-Policy", async
   assert.equal((await lab.get("/dashboard.html")).status, 404);
 });
 
-Deno.test("the API: loopback reads without a token; a change needs it", async () => {
+Deno.test("the API: on loopback, reading needs no token, but a change needs it", async () => {
   await using lab = await adminLab();
   assert.equal((await lab.get("/api/status")).status, 200);
   const change = (headers: Record<string, string>, query = "") =>

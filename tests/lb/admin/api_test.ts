@@ -16,7 +16,7 @@ function lowestFreeDescriptor(): number {
 }
 
 /**
- * Reads server-sent events until there are as many as asked for, or the stream ends.
+ * Reads server-sent events until `count` of them have come, or the stream ends.
  *
  * @param begun Called when the stream has begun.
  */

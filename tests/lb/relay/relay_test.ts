@@ -424,7 +424,7 @@ async function sendAll(connection: Deno.TcpConn, length: number): Promise<void> 
 const ANSWER = new Uint8Array(50_000).map((_, i) => i * i);
 
 for (const early of ["backend", "client"] as const) {
-  Deno.test(`Relays.start() delivers what the ${early} sent before it closed early`, async () => {
+  Deno.test(`Relays.start() delivers all bytes that the ${early} sent before it closed early`, async () => {
     for (let i = 0; i < 20; i++) {
       const { relays, client, backend, result } = await rig();
       const [closing, sending] = early === "backend" ? [backend, client] : [client, backend];

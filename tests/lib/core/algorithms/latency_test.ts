@@ -245,7 +245,7 @@ function heard(
 
 const MS = NS_PER_MS;
 
-/** What happens to a connection, each with its time in milliseconds; the last one may be how it ends. */
+/** The steps of a connection, each with its time in milliseconds. The last step may be the end. */
 function played(steps: string): (lease: Connection) => void {
   return (lease) => {
     for (const step of steps.split(", ")) {

@@ -163,7 +163,7 @@ Deno.test("assertProportional() can tell PowerOfTwo.pick() from draws with repla
   }
 });
 
-/** How often each of three candidates was picked after each of them. */
+/** For each pair of the three candidates: how often the second was picked right after the first. */
 function pairsPicked(algorithm: Algorithm): number[] {
   const pairs = Array<number>(9).fill(0);
   let previous = 0;

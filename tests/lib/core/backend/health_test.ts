@@ -71,7 +71,7 @@ Deno.test("Health.record() follows its definition for every sequence of twelve r
   }
 });
 
-Deno.test("Health keeps a backend whose probes fail at random up for as long as theory says", () => {
+Deno.test("Health: if probes fail at random, a backend is up and down for as long as theory says", () => {
   // Failures come with p = 0.1. A run of n in a row that each have probability p takes
   // (1 − pⁿ) / (pⁿ (1 − p)) tries on average: 1110 for three failures, 190/81 for two successes.
   const random = createRandom(9);

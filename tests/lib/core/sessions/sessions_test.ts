@@ -45,7 +45,7 @@ Deno.test("SessionMap.find() drops a session that was idle for longer than the t
   assert.equal(map.size, 0);
 });
 
-Deno.test("SessionMap.find() does not prolong a session: connections do", () => {
+Deno.test("SessionMap.find() does not prolong a session: only connections do", () => {
   const map = sessions();
   const session = connect(map, "a", 0);
   map.closed(session, 0);
@@ -132,7 +132,7 @@ Deno.test("SessionMap.configure() with a smaller max_entries: the next session e
   assert.deepEqual(keys(map), ["f", "e"]);
 });
 
-Deno.test("SessionMap.forget() ends a backend's sessions, and no client waits to return to it", () => {
+Deno.test("SessionMap.forget() ends a backend's sessions, and no client returns to it", () => {
   const map = sessions();
   map.pin("here", "B1", 0);
   const moved = map.pin("moved", "B1", 0);
