@@ -5,8 +5,8 @@ import deno from "../deno.json" with { type: "json" };
  * a binary has the same permissions as a checkout, and is as fast. Deno never asks for a permission:
  * an access that was not granted, or was given up, fails. `--allow-write=/` can be narrowed later, and
  * a plain `--allow-write` cannot (see lib/io/permissions.ts). On Windows, `/` is the drive on which
- * lbsim is started. lbsim may run only the programs that open a browser for `demo --open`, by their
- * whole paths. Every other subcommand gives this permission up before it starts.
+ * lbsim is started. lbsim may run only the programs that open a browser, for `play` and
+ * `demo --open`, by their whole paths. Every other subcommand gives this permission up before it starts.
  *
  * The flags of the engine:
  *
