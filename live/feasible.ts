@@ -6,7 +6,7 @@ import type { Scenario } from "../lib/scenario/types.ts";
 import { meanRate } from "../lib/workload/mod.ts";
 import { meanOf } from "../lib/stats/mod.ts";
 
-/** A longer study is refused unless the caller says that it may take so long. */
+/** A longer study is refused unless the caller allows it. */
 export const LIVE_TIME_MAX: Nanoseconds = 3600 * NS_PER_S;
 const BACKENDS_MAX = 100;
 const BALANCERS_MAX = 10;
@@ -30,7 +30,7 @@ function lengthOf({ end, workload }: Scenario): Nanoseconds {
 }
 
 /**
- * Refuses what this machine cannot do in real time, before anything starts.
+ * Refuses a study that this machine cannot run in real time, before anything starts.
  *
  * @throws {UserError} with the reason, and what would be possible.
  */

@@ -219,7 +219,7 @@ async function acceptsToken(client: AdminClient): Promise<void> {
   }
 }
 
-/** Compares the file of this machine with that of the balancer, which may be different. */
+/** Checks that the file of this machine has the same backends as the file of the balancer. */
 function requireSameBackends(
   file: string,
   { backends }: Config,

@@ -189,7 +189,9 @@ async function openLan(
   return await Lan.open({ ...where, signal, hurry, warn }, study);
 }
 
-/** Runs all replications, one after the other, and shows the progress. Ctrl-C ends it, with what was measured. */
+/**
+ * Runs all replications, one after the other, and shows the progress. After Ctrl-C, it returns the measurements so far.
+ */
 async function runAll(io: Io, study: Study, system?: MakeSystem): Promise<Results> {
   const started = monotonicNow();
   const total = liveTime(study);

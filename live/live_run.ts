@@ -36,7 +36,7 @@ import { LocalSystem } from "./local_system.ts";
 
 /** Options of a live run. */
 export interface LiveRunOptions {
-  /** Ends the run at once; the result is then what was measured until then. */
+  /** Ends the run at once; the result then has the measurements so far. */
   readonly signal: AbortSignal;
   /** Whether to record a time series. */
   readonly series: boolean;
@@ -160,7 +160,7 @@ class LiveRun {
     this.#load = this.#clients(new Demand(scenario, seed), chances);
   }
 
-  /** The clients: those of the simulator, on sockets. */
+  /** The clients on sockets, with the draws of the simulator. */
   #clients(demand: Demand, chances: Chances): SessionLoad {
     const { workload, end, warmup } = this.#scenario;
     return new SessionLoad({

@@ -18,10 +18,13 @@ import { configOf, type LiveSystem, modeUnder, type SystemContext } from "./live
 import { LabDashboard } from "./lab_dashboard.ts";
 import { ScenarioBackend } from "./scenario_backend.ts";
 
-/** Clients of a run come from here, as if through a proxy, and name themselves. */
+/**
+ * Clients of a run connect from these addresses. Like a proxy, they state the client's address in a
+ * PROXY header.
+ */
 const LOOPBACK = parsePrefix("127.0.0.0/8");
 const LISTEN: Address = { host: "127.0.0.1", port: 0 };
-/** A busy machine may take its time. */
+/** This timeout is long, because the machine may be busy. */
 const PROXY_TIMEOUT: Nanoseconds = 60 * NS_PER_S;
 
 /** The first balancer of a system in this process, and its dashboard. */

@@ -281,7 +281,10 @@ async function allUp(io: Io, balancer: Child, ids: readonly string[]): Promise<v
   io.status();
 }
 
-/** Whether there is a process of this number. `ip` looks, because Deno reads /proc only with all permissions. */
+/**
+ * Whether there is a process with this number. A program that `ip` runs checks this, because Deno reads /proc only with
+ * all permissions.
+ */
 async function lives(run: RunIp, pid: number, namespace: string): Promise<boolean> {
   try {
     await run(["netns", "exec", namespace, "test", "-d", `/proc/${pid}`]);

@@ -134,7 +134,8 @@ function mergeCommand(io: Io) {
   return withOutput(
     new Command("merge")
       .description("Combine the parts that --shard has printed, in any order.")
-      // Of the options of `sim`, it has those that it uses.
+      // Leaves the options of `sim` out of the help: `merge` has its own options for those that it
+      // uses.
       .configureHelp({ visibleGlobalOptions: ({ parent }) => [...parent?.parent?.options ?? []] })
       .argument("<files...>", "the output of each part"),
   ).action(async (files, _options, command) => {

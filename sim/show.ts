@@ -20,7 +20,7 @@ export interface Output {
   readonly expect: boolean;
   /** Whether the time that the study took is shown; without it the same result has the same bytes. */
   readonly timing: boolean;
-  /** What the replay of a recording has found. */
+  /** The result of the replay of a recording. */
   readonly replay?: Readonly<Record<string, unknown>> | undefined;
   /** Whether the run was interrupted before its end. */
   readonly interrupted?: boolean | undefined;

@@ -40,7 +40,10 @@ const CARRIAGE_RETURN = 13;
 /** The number of bytes at the end of a line that distinguish it from other lines. */
 const TAIL_BYTES = 12;
 
-/** Answers that are a line for each line. An echo of lbsim's backend must contain the line of the request. */
+/**
+ * Each answer is one line, for each line that was sent. An echo of lbsim's backend must contain the line of the
+ * request.
+ */
 export class LineAnswers implements AnswerReader {
   backend = NO_BACKEND;
   error: ErrorKind | undefined;
@@ -121,7 +124,10 @@ const ZERO = 48;
 const NINE = 57;
 const SEMICOLON = 59;
 
-/** HTTP/1 answers to requests that are not HEAD: with a length, in chunks, or up to the end. */
+/**
+ * HTTP/1 answers to requests that are not HEAD: with a length, in chunks, or up to the end of the
+ * connection.
+ */
 export class HttpAnswers implements AnswerReader {
   backend = NO_BACKEND;
   error: ErrorKind | undefined;

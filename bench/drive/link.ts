@@ -39,7 +39,7 @@ export class Link<User> implements Aged<Link<User>> {
   younger: Link<User> | undefined;
   /** The number of requests that were sent on it. */
   requests = 0;
-  /** Its place in the list of all. */
+  /** Its place in the list of all connections. */
   place = -1;
   /** Whether a request waits for its answer, or for the connection to open. */
   isBusy = false;
@@ -117,7 +117,7 @@ export class Link<User> implements Aged<Link<User>> {
     return true;
   }
 
-  /** Sends the request of this number, or these bytes instead. */
+  /** Sends the request with this number, or these bytes instead. */
   send(number: number, bytes?: Uint8Array): void {
     this.isBusy = true;
     this.requests++;

@@ -311,7 +311,7 @@ export class SessionLoad implements Load, LinkEvents<Session> {
   }
 
   #send(link: Link<Session>, session: Session): void {
-    // The client waits from when it begins to connect, or to send.
+    // The client's wait began when it began to connect, or to send.
     link.deadline = session.sentAt + this.#links.timeout;
     link.send(this.tally.sent, this.#options.request?.(session));
   }

@@ -16,9 +16,11 @@ export const CONNECT_REPLY = 5;
 export const REACH_BALANCER = 6;
 /** The client's close reaches the balancer [connection]. */
 export const CLOSE = 7;
-/** A client has thought, and sends another request [connection]. */
+/** A client's think time has ended: it sends another request [connection]. */
 export const NEXT_REQUEST = 8;
-/** A client begins to connect: it has thought, or waited before a retry [connection]. */
+/**
+ * A client begins to connect: its think time, or its wait before a retry, has ended [connection].
+ */
 export const BEGIN = 9;
 /** A connect was not answered in time [connection]. */
 export const CONNECT_TIMEOUT = 10;

@@ -390,7 +390,7 @@ export class Relay {
       clients.fail(connection, "failed", now);
       return;
     }
-    // The backend may go on with the request, so the news of the failure travels on a connection of its own.
+    // The backend may continue to serve this request, so another connection carries the failure to the client.
     const successor = clients.takeOver(connection);
     successor.answer = ERROR;
     successor.picked = connection.picked;

@@ -307,10 +307,10 @@ export class Player {
   ): Generator<Pause, Changed> {
     yield* session.reaching();
     const before = session.document.interventions;
-    // What is done by hand comes after everything that has happened until now.
+    // A change of the user comes after all events that have happened until now.
     const document = edit(session.document, Math.floor(session.at) + 1);
     const scenarios = yield* this.#warmups.of(document);
-    // A change takes effect when time passes: a run that is paused goes on for a moment.
+    // A change takes effect when time passes: a run that is paused continues for a moment.
     const at = session.speed === 0 ? session.at + MOMENT : session.at;
     session.show(document, at, scenarios);
     return { at_ms: session.at / NS_PER_MS, text: sentence(before, document.interventions) };

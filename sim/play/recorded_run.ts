@@ -54,7 +54,7 @@ interface OpenConnection {
   pickedAt: Nanoseconds;
 }
 
-/** The events that change what is drawn. */
+/** The events that change the picture. */
 const DRAWN = [
   ...["connection_arrived", "client_named", "backend_picked", "connection_queued"] as const,
   ...["connection_opened", "connect_failed", "backend_answered", "client_asked"] as const,

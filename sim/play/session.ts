@@ -225,7 +225,7 @@ export class Session {
     return true;
   }
 
-  /** Goes to a time. The runs follow in the ticks that come. */
+  /** Goes to a time. The runs follow in the next ticks. */
   seek(to: Nanoseconds): void {
     const at = Math.max(0, Math.min(to, this.#length));
     const there = Math.floor(at);

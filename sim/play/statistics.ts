@@ -227,7 +227,7 @@ function sentenceOf(comparisons: readonly ComparisonReport[], batches: number): 
   return `${best} is better than ${words.join(" and ")}, by more than chance${rest} ${basis}.`;
 }
 
-/** What the comparison reads of a run, for a batch. */
+/** The parts of a run's result that the comparison reads, for a batch. */
 function batchResult(pieces: readonly Batch[]): ReplicationResult {
   const sum = (read: (batch: Batch) => number) =>
     pieces.reduce((total, batch) => total + read(batch), 0);

@@ -4,7 +4,7 @@ import type { Pause } from "./session.ts";
 
 const EVENTS_PER_PIECE = 5_000;
 
-/** Finds the warm-ups of documents. A pilot run takes time, so what it found is kept. */
+/** Finds the warm-ups of documents. A pilot run takes time, so its result is kept. */
 export class Warmups {
   #key: string | undefined;
   #lengths: readonly number[] = [];

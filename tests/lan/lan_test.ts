@@ -119,7 +119,11 @@ Deno.test({
           assert.match(String(down.reason), /refused/);
           assert.deepEqual(down.active_servers, ["B1", "B3"]);
           const { exchanges, code } = await load;
-          assert.equal(code, 0, "a refused connect is retried elsewhere, so no client notices");
+          assert.equal(
+            code,
+            0,
+            "a refused connect is retried at another backend, so no client notices",
+          );
           assert.equal(exchanges.length, 80);
           const after = await ask(["hi", "--count", "4", "--new-connection"]);
           assert.ok(!answers(after.exchanges).includes("B2"));
@@ -151,7 +155,11 @@ Deno.test({
           const detection = Date.parse(String(down.time)) - pulledAt;
           assert.ok(detection <= bound(fall, timeout), `detected after ${detection} ms`);
           const { code, exchanges } = await load;
-          assert.equal(code, 0, "a connect into silence times out and is retried elsewhere");
+          assert.equal(
+            code,
+            0,
+            "a connect without an answer times out, and is retried at another backend",
+          );
           assert.equal(exchanges.length, 40);
           const inSilence = exchanges.filter(({ ms }) => ms > 1000).length;
           assert.ok(
@@ -214,7 +222,11 @@ Deno.test({
             const moved = await ask(["hi", "--count", "3", "--new-connection"], "client2");
             assert.equal(moved.code, 0);
             assert.ok(!answers(moved.exchanges).includes("B2"));
-            assert.equal(new Set(answers(moved.exchanges)).size, 1, "moved once, then stays");
+            assert.equal(
+              new Set(answers(moved.exchanges)).size,
+              1,
+              "the session moves once, and then stays",
+            );
             await record(lb, since, "backend_down", "B2");
             b2 = up("B2");
             await record(lb, since, "backend_up", "B2");
@@ -271,9 +283,12 @@ Deno.test({
             assert.deepEqual(changes, ["B2.mode: ready → drain"]);
             const moved = await ask(["hi", "--count", "3", "--new-connection"], "client2");
             assert.equal(moved.code, 0);
-            assert.ok(!answers(moved.exchanges).includes("B2"), "a sticky client leaves, too");
+            assert.ok(
+              !answers(moved.exchanges).includes("B2"),
+              "a sticky client also moves to another backend",
+            );
             const { code, exchanges } = await open;
-            assert.equal(code, 0, "what is open stays open");
+            assert.equal(code, 0, "the open connection stays open");
             assert.deepEqual(new Set(answers(exchanges)), new Set(["B2"]));
           },
         );

@@ -52,15 +52,23 @@ Deno.test("runLive() ends at once when it is aborted, with the measurements so f
   const { result, isInterrupted } = await running;
   assert.ok(isInterrupted);
   assert.equal(result.requests.done, result.requests.offered, "requests in flight are left out");
-  assert.deepEqual(result.faults.map(({ at }) => at), [0], "and so are faults that had not begun");
+  assert.deepEqual(
+    result.faults.map(({ at }) => at),
+    [0],
+    "faults that had not begun are left out",
+  );
 });
 
 const IMPOSSIBLE: readonly (readonly [what: string, text: string, says: RegExp])[] = [
   ["10,000 backends", "balancer: {backends: 10000}", /10000 backends on one machine/],
-  ["virtual hours", "balancer: {backends: 3}\nduration: 5h", /take 5h, more than 1h/],
-  ["a rate beyond this machine", "balancer: {backends: 3}\nservice: 1ms", /2400 requests\/s/],
+  ["a study of five hours", "balancer: {backends: 3}\nduration: 5h", /take 5h, more than 1h/],
+  [
+    "a rate that is too high for one machine",
+    "balancer: {backends: 3}\nservice: 1ms",
+    /2400 requests\/s/,
+  ],
   ["a warm-up that a pilot run finds", "balancer: {backends: 3}\nwarmup: auto", /pilot run/],
-  ["a million balancers", "balancer: {backends: 3}\nload_balancers: 1000", /1000 load balancers/],
+  ["a thousand balancers", "balancer: {backends: 3}\nload_balancers: 1000", /1000 load balancers/],
 ];
 
 for (const [what, text, says] of IMPOSSIBLE) {
@@ -90,14 +98,14 @@ servers: {default: {abandoned: ${abandoned}}}
 
 /** For each kind of fault of B2: its effect on B2 and on the requests. */
 const FAULTS: readonly (readonly [kind: string, effect: (result: ReplicationResult) => void])[] = [
-  ["partition", ({ backends }) => assert.ok(backends[1]!.downs > 0, "probes do not come through")],
+  ["partition", ({ backends }) => assert.ok(backends[1]!.downs > 0, "probes get no answer")],
   ["pause", ({ backends }) => {
     assert.ok(backends[1]!.failed > 0, "nothing answers its clients");
     assert.equal(backends[1]!.downs, 0, "its machine still accepts the probes");
   }],
   ["{flap: {period: 600ms}}", ({ backends }) => {
     assert.ok(backends[1]!.downs > 0);
-    assert.ok(backends[1]!.done > 0, "it comes back");
+    assert.ok(backends[1]!.done > 0, "the backend returns");
   }],
   ["drain", withoutClients],
   ["maintenance", withoutClients],
@@ -117,7 +125,7 @@ const FAULTS: readonly (readonly [kind: string, effect: (result: ReplicationResu
 
 function withoutClients({ backends: [b1, b2], requests }: ReplicationResult): void {
   assert.ok(b1!.connections > 20);
-  assert.equal(b2!.connections, 0, "new connections go elsewhere");
+  assert.equal(b2!.connections, 0, "new connections go to the other backend");
   assert.equal(requests.failed, 0);
 }
 

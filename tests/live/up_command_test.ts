@@ -18,7 +18,9 @@ const CASES: readonly (readonly [string, string, readonly string[], boolean, rea
     ["a balancer", "192.168.1.10:8000", ["127.0.0.1", "192.168.1.10"], true, []],
     ["a backend", "192.168.1.10:8000", ["127.0.0.1", "192.168.1.11"], false, ["B1"]],
     ["two backends on one machine", "192.168.1.10:8000", ["192.168.1.12"], false, ["B2", "B3"]],
-    ["both", "192.168.1.11:8000", ["192.168.1.11"], true, ["B1"]],
+    ["a balancer and a backend on one machine", "192.168.1.11:8000", ["192.168.1.11"], true, [
+      "B1",
+    ]],
     ["no role for another machine", "192.168.1.10:8000", ["10.0.0.1"], false, []],
     [
       "no role for a wildcard address, which names no machine",

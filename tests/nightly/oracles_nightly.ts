@@ -67,7 +67,10 @@ for (const load of [0.5, 0.8]) {
       return results.reduce((sum, value) => sum + value, 0) / results.length;
     };
     assert.ok(Math.abs(mean(1000, 1_500_000) / limit - 1) < 0.005);
-    assert.ok(Math.abs(mean(10, 500_000) / limit - 1) > 0.01, "ten are not that many");
+    assert.ok(
+      Math.abs(mean(10, 500_000) / limit - 1) > 0.01,
+      "ten servers are not close to the limit",
+    );
   });
 }
 

@@ -293,7 +293,7 @@ Deno.test("simulate() of a drain lets every connection end normally, and sends n
   assert.deepEqual(told, ["drain at 50000", "ready at 150000"]);
   assert.equal(requests.done, requests.offered);
   assert.ok(backends[0]!.connections > 0 && backends[0]!.connections < backends[1]!.connections);
-  assert.deepEqual(faults, [], "nothing is there to be detected");
+  assert.deepEqual(faults, [], "a drain is not a fault to detect");
 });
 
 Deno.test("simulate() keeps the invariants of the balancer's queue through faults, timeouts and clients that give up", () => {

@@ -267,7 +267,8 @@ const RELATIVES: readonly Oracle[] = [
     expected: sojournAs(shortestOf(3, 3, 0.7)),
   },
   {
-    name: "M/M/1 each for random in proportion to unequal speeds",
+    name:
+      "M/M/1 at each of three backends of unequal speeds for random, with weights in proportion to the speeds",
     options: {
       arrivals: { kind: "poisson", rate: 0.6 * 7 },
       servers: [{ speed: 4 }, { speed: 2 }, { speed: 1 }],

@@ -33,7 +33,7 @@ const AMBIENT: Readonly<Record<string, string>> = {
 };
 
 const OWN = (name: string) => `use \`${name}\` (lib/base/elementary.ts)`;
-const ADD = "add one to lib/base/elementary.ts, made of + − × ÷ √ alone";
+const ADD = "add this function to lib/base/elementary.ts, with + − × ÷ √ only";
 
 /**
  * Functions whose results ECMAScript leaves to the engine. `Math.sqrt` is not one of them, because

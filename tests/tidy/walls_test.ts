@@ -77,14 +77,12 @@ function wrong(file: string, specifier: string): string | undefined {
   const pure = PURE[part];
   if (!specifier.startsWith(".")) {
     if (pure === undefined || pure.packages?.test(specifier)) return undefined;
-    return `${file} imports "${specifier}": ${part} may be built on ${
-      pure.packages ?? "no package"
-    }`;
+    return `${file} imports "${specifier}": ${part} may import ${pure.packages ?? "no package"}`;
   }
   const target = posix.join(posix.dirname(file), specifier);
   if (target.endsWith(".json") && pure === undefined) return undefined;
   const allowed = pure?.rooms ?? MAY_IMPORT[part];
-  if (allowed === undefined) return `${file}: say in MAY_IMPORT what "${part}" may import`;
+  if (allowed === undefined) return `${file}: add to MAY_IMPORT what "${part}" may import`;
   const other = partOf(target);
   if (other === part || allowed.includes(other)) return undefined;
   return `${file} imports "${target}": ${part} may import only ${[part, ...allowed].join(", ")}`;
@@ -138,7 +136,7 @@ function reachesPast(file: string, specifier: string): string | undefined {
   if (own === undefined || target.startsWith(`${own}/`) && target !== `${own}/mod.ts`) {
     return undefined;
   }
-  return `${file} imports "${target}": a room imports neither its own mod.ts nor what is above it`;
+  return `${file} imports "${target}": a folder imports neither its own mod.ts nor files of the folders above it`;
 }
 
 const files = sourceFiles().filter((file) => !file.startsWith("tests/"));

@@ -6,7 +6,7 @@ import { readText } from "../tidy/source.ts";
 Deno.test("web/assets.ts is up to date: run `deno task dashboard`", async () => {
   assert.ok(
     await assetsModule() === readText("web/assets.ts"),
-    "it is not what would be bundled now",
+    "the file differs from the bundle of the present sources",
   );
 });
 

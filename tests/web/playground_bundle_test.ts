@@ -15,7 +15,7 @@ async function compressedBytes(text: string): Promise<number> {
 Deno.test("web/playground_assets.ts is up to date: run `deno task playground`", async () => {
   assert.ok(
     await playgroundModule() === readText("web/playground_assets.ts"),
-    "it is not what would be bundled now",
+    "the file differs from the bundle of the present sources",
   );
 });
 

@@ -74,7 +74,7 @@ export async function until(page: Page, condition: string): Promise<void> {
     };
     look();
   })`);
-  if (came !== true) throw new Error(`it did not become true: ${condition}`);
+  if (came !== true) throw new Error(`this condition did not become true: ${condition}`);
 }
 
 /** Waits until a run is open and its time has passed this point. */

@@ -60,7 +60,7 @@ export class Flock {
   readonly #homeward: Bird[] = [];
   #update = 0;
 
-  /** Takes the requests of a frame. Returns the share of them that were there before; 1 if there are none. */
+  /** Takes the requests of a frame. Returns the share of them that were in the previous frame; 1 if there are none. */
   take(dots: Dots, layout: SceneLayout): number {
     const update = ++this.#update;
     let known = 0;

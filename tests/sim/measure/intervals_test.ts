@@ -107,5 +107,5 @@ Deno.test("comparisonsOf() compares no unknown p99, and does not call a much hig
   assert.deepEqual(unknown!.lower, { value: null, low: null, high: null });
   const [slower] = comparisonsOf([contender("slow", 1, none), contender("fast", 3, some)], 0.95);
   assert.deepEqual([slower!.best, slower!.verdict], ["slow", "cannot be told apart"]);
-  assert.ok(slower!.lower.high! < 0, "its p99 is higher, and certainly so");
+  assert.ok(slower!.lower.high! < 0, "its p99 is significantly higher");
 });

@@ -89,7 +89,10 @@ Deno.test("simulate() sends no probe to a backend in maintenance, as the live ba
   assert.deepEqual(probes.filter((at) => at > 10 && at < 50), []);
   assert.ok(probes.some((at) => at < 10) && probes.some((at) => at > 50));
   const [{ detection: [detection] }] = faults as [typeof faults[0]];
-  assert.ok(detection! >= 38 * NS_PER_S && detection! <= 39 * NS_PER_S, "once it is back");
+  assert.ok(
+    detection! >= 38 * NS_PER_S && detection! <= 39 * NS_PER_S,
+    "the crash is detected after the maintenance",
+  );
 });
 
 Deno.test("simulate() sends no probe to a backend that the file puts in maintenance", () => {
@@ -317,7 +320,7 @@ Deno.test("simulate(): of two faults at the same time, both have their effects, 
           }
         }
         const after = ends(events).filter(({ at, end }) => at > 50 && end === "closed");
-        assert.ok(after.length > 0, `${pair}: all is well again`);
+        assert.ok(after.length > 0, `${pair}: after the faults, requests are answered again`);
       }
     }
   }
@@ -342,7 +345,11 @@ Deno.test("simulate() measures imbalance: it compares each backend with its shar
     };
   };
   assert.deepEqual(spread({}), even);
-  assert.deepEqual(spread({}, true), even, "a backup is for another day");
+  assert.deepEqual(
+    spread({}, true),
+    even,
+    "a backup should get no clients while other backends are up",
+  );
   for (const name of ["drain", "maintenance"] as const) {
     assert.deepEqual(spread({ faults: [fault({ name }, 0)] }), even);
     assert.deepEqual(spread({ faults: [fault({ name }, 20, 50)] }), even);
@@ -352,5 +359,8 @@ Deno.test("simulate() measures imbalance: it compares each backend with its shar
   );
   assert.deepEqual(spread({ balancer: { backends: drained } }), even);
   const crashed = spread({ faults: [fault({ name: "crash" }, 20, 50)] });
-  assert.ok(crashed.maxOverMean > 1.1, "a crash is not the operator's wish");
+  assert.ok(
+    crashed.maxOverMean > 1.1,
+    "a crashed backend should still get clients, so the crash is imbalance",
+  );
 });

@@ -39,12 +39,12 @@ const STANDSTILLS: readonly (readonly [string, RegExp, QueueingOptions])[] = [
     faults: [{ at: NS_PER_S, for: NS_PER_S, loadBalancer: 0, kind: { name: "lb-restart" } }],
   }],
   ["work that takes no time", /think/, { arrivals: CLOSED, service: NONE }],
-  ["retries without a pause, too", /think/, {
+  ["retries without a pause", /think/, {
     arrivals: CLOSED,
     server: { queue: 0 },
     workload: { retries: { max: 5, backoff: 0, multiplier: 1, jitter: 0 } },
   }],
-  ["more arrivals in a nanosecond than anything can count", /rate/, {
+  ["more arrivals in a nanosecond than can be counted", /rate/, {
     arrivals: { kind: "poisson", rate: 1e16 },
     server: { queue: 0 },
   }],

@@ -1,4 +1,4 @@
-/** The forms of the playground: what a scenario can change during a run. */
+/** The forms of the playground: the settings that can change during a run. */
 import assert from "node:assert/strict";
 import { ALGORITHM_NAMES } from "../../../lib/core/mod.ts";
 import type { Command, Control, Opened, Result } from "../../../sim/play/mod.ts";

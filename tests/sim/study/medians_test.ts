@@ -3,7 +3,7 @@ import { NS_PER_S } from "../../../lib/base/mod.ts";
 import type { ReplicationResult } from "../../../lib/metrics/mod.ts";
 import { faultMedians } from "../../../sim/study/medians.ts";
 
-Deno.test("faultMedians() are over the runs in which a fault was detected", () => {
+Deno.test("faultMedians() returns medians over the runs in which a fault was detected", () => {
   const run = (detection: number | null) => ({
     faults: [{ backend: "B1", kind: "hang", at: 0, detection: [detection], failback: [] }],
   } as unknown as ReplicationResult);
