@@ -199,7 +199,7 @@ async function ofScenario(flags: LoadFlags, file: string): Promise<Plan> {
     create(options, tally) {
       const load = { workload, service };
       const { population } = new Demand(load, seed);
-      // Each client has its address of the simulator, which decides where hashes and sessions send it.
+      // Each client has the same address as in the simulator, because hashes and sessions depend on the address.
       const client = (index: number) => population.address(index);
       return sessions({ ...options, client }, tally, load, duration, seed, end);
     },

@@ -102,7 +102,7 @@ class LiveRun {
   readonly #health: HealthLog;
   readonly #spread: Spread;
   readonly #series: TimeSeries | undefined;
-  /** For each client: how often it was refused and has not noticed it yet. */
+  /** For each client: the number of refusals that it has not noticed yet. */
   readonly #refusals = new Map<string, number>();
   /** For each client: how long its connections waited for a backend with a free place. */
   readonly #queued = new Map<string, Nanoseconds[]>();

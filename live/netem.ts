@@ -44,7 +44,8 @@ export async function thisMachine(): Promise<NetemMachine> {
   const { state } = await Deno.permissions.query({ name: "run", command: ip ?? "ip" });
   return {
     os: Deno.build.os,
-    // Deno needs a permission to read it. Only a program that may run `ip` has this permission.
+    // Deno needs a permission to read the user id. Only a program that may run `ip` has this
+    // permission.
     uid: state === "granted" ? Deno.uid() : null,
     ip,
     mayRunIp: state === "granted",
@@ -331,7 +332,7 @@ class Child {
       stderr: output,
       detached: true,
     }).spawn();
-    // Without a pipe there is no stream.
+    // Only the output of a quiet process goes through pipes and can be read.
     this.#reading = isQuiet
       ? Promise.all([this.#read(this.#process.stdout), this.#read(this.#process.stderr)])
       : Promise.resolve();

@@ -166,7 +166,8 @@ function reportOf(
   const summary = summarise(study, results);
   const events = summary.variants.reduce((sum, variant) => sum + variant.events, 0);
   const digest = reportDigest(study.seed, summary);
-  // Summarising takes seconds too, with many backends or a Markov chain to solve.
+  // The duration is read only now, because the summary also takes seconds if there are many
+  // backends, or a Markov chain to solve.
   const taken = wallSeconds?.();
   return {
     lbsim: deno.version,

@@ -172,7 +172,8 @@ export class Link<User> implements Aged<Link<User>> {
     if (count === null) return this.#ended();
     const { tally } = this.#links;
     tally.bytesReceived += count;
-    // No request asked for these bytes: later answers would be those to other requests.
+    // No request waits for these bytes. The connection cannot be used any more, because it is
+    // unknown to which request the next bytes belong.
     if (!this.isBusy) return this.fail("wrong_answer");
     const from = this.#filled;
     const to = from + count;

@@ -126,7 +126,7 @@ export class Prober {
       if (isSame && isPresent === had.has(backend.id)) return;
       probing.pending = NONE;
       this.#abandon(probing, now);
-      // A balancer that has stopped probes when it starts again.
+      // A stopped balancer sends its probes when it starts again.
       if (balancer.stops > 0) return;
       const wasAwaited = !probing.probed && !balancer.listening;
       if (isPresent && !this.#off) {

@@ -128,7 +128,7 @@ export class Service {
         connection.flags |= LOST;
         relay.reset(connection, now);
       } else if ((flags & (ASSIGNED | AWAITED | QUEUED)) === 0) {
-        // Its client has left, but its request may still be on the way.
+        // The client of this connection has left, but a request of it may still be on the way.
         connection.flags |= LOST;
         this.#world.freeIfUnused(connection);
       }

@@ -48,7 +48,7 @@ export class SharedServer extends Server {
 
   override done(connection: Connection, now: Nanoseconds): void {
     this.#passTime(now);
-    // Times are rounded to whole nanoseconds: makes up for the difference.
+    // Corrects the virtual time, because times are rounded to whole nanoseconds.
     this.#virtual = Math.max(this.#virtual, connection.workLeft);
     this.#scheduled = undefined;
     this.#remove(connection);

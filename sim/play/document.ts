@@ -226,7 +226,7 @@ export class RunDocument {
   }
 }
 
-/** A time in nanoseconds. Decimals of a second could not be read exactly again. */
+/** A time in nanoseconds. A decimal number of seconds could not be read back exactly. */
 function inNanoseconds(time: Nanoseconds): string {
   return time % NS_PER_MS === 0 ? formatDuration(time) : `${time}ns`;
 }

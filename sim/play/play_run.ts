@@ -18,7 +18,7 @@ import type { TheoryLines } from "./types.ts";
  */
 const PUSH_TIMES = 1 << 15;
 
-/** With this number of backends or more, the probes at the start of a run are not observed. */
+/** With more backends than this, the probes at the start of a run are not observed. */
 const MANY_BACKENDS = 500;
 
 /**

@@ -54,7 +54,7 @@ export class Spares {
   }
 
   /**
-   * Where the next spare should stand: the first of the places at which no spare stands nearby.
+   * Where the next spare should stand: the first of the regular places that has no spare nearby.
    *
    * @param distance Events between two spares.
    * @param events Events handled up to the furthest time that was shown.

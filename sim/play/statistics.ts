@@ -143,7 +143,9 @@ function solve(
   };
 }
 
-/** An exponential time exceeds ln 100 times its mean with a probability of 1 %. */
+/**
+ * Whether a mean and a p99 are those of an exponential time, whose p99 is ln 100 times its mean.
+ */
 function isExponential(mean: number, p99: number): boolean {
   return Math.abs(exp(-p99 / mean) - 0.01) < 1e-6;
 }

@@ -389,7 +389,7 @@ export interface RecordingInfo {
   readonly files: readonly string[];
   /** The output of `lbsim sim --replay --json`. */
   readonly json: Readonly<Record<string, unknown>>;
-  /** Whether its decisions are made again, in the words of the command line. */
+  /** Whether the replay makes the same decisions: the lines that the command line prints. */
   readonly result: readonly string[];
   /** The assumptions of a simulation of its traffic, one sentence each. */
   readonly assumptions: readonly string[];

@@ -130,7 +130,7 @@ function ownTime(arrivals: Arrivals): Nanoseconds {
         ? 0
         : arrivals.states.reduce((sum, { stay }) => sum + stay, 0) / 4;
     case "on_off": {
-      // A cycle that is the same in every run needs no time to be forgotten.
+      // A cycle of constant times is the same in every run, so it adds no time.
       const { on, off } = arrivals;
       return scvOf(on) + scvOf(off) === 0 ? 0 : (meanOf(on) + meanOf(off)) / 4;
     }

@@ -91,7 +91,7 @@ const CLOSED = queues(
   "workload: {arrivals: {closed: {clients: 20, think: {exponential: 100ms}}}}",
 );
 
-/** A crash and a hang, in each replication at another phase of the probes. */
+/** A crash and a hang. In each replication they begin at another phase of the probes. */
 const DETECTION = `
 title: selftest
 balancer: {backends: 3, health_check: {type: tcp, interval: 2s, timeout: 1s, fall: 3, jitter: 0%}}

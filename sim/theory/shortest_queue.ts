@@ -48,7 +48,7 @@ function joinedQueueLengths(
   const index = new Map(states.map((state, i) => [key(state), i]));
   const at = (state: readonly number[]) => index.get(key([...state].sort((a, b) => b - a)))!;
   const rate = servers * load;
-  // By state: the states from which it is entered, and the rates.
+  // For each state: the states from which it is entered, and the rates.
   const into: { from: number; rate: number }[][] = states.map(() => []);
   const out = new Float64Array(states.length);
   const join = states.map((state) => joinChances(state, choices));

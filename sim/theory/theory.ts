@@ -51,7 +51,8 @@ export function mmckLoss(
   arrivalRate: number,
   serviceRate: number,
 ): number {
-  // As in Erlang's recursion: the weights themselves are too large for thousands of servers.
+  // A recursion like Erlang's, because the weights themselves would be too large with thousands of
+  // servers.
   let loss = 1;
   for (let n = 1; n <= places; n++) {
     const ratio = arrivalRate / (serviceRate * Math.min(n, servers));

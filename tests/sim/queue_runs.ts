@@ -17,7 +17,7 @@ export interface QueueOptions {
   readonly length: number;
   /** The seed of the arrivals and the services: the same for variants that are compared. */
   readonly seed: number;
-  /** The speed of the server; 1 if left out. */
+  /** The speed of the server, 1 if left out: variants with other speeds get the same jobs. */
   readonly speed?: number;
 }
 

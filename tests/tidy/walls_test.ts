@@ -49,7 +49,9 @@ const PURE: Readonly<Record<string, { readonly rooms: readonly string[]; package
 /** All folders of `lib`, pure or not. */
 const LIB = ["lib", ...Object.keys(PURE).filter((room) => room.startsWith("lib/"))];
 
-/** The parts that each other part may import besides itself. Only parts that combine roles may import a role. */
+/**
+ * For each other part: the parts that it may import besides itself. Only parts that combine roles may import a role.
+ */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "lib": LIB,
   // `lbsim init` writes the configurations that are shipped; the admin API serves the dashboard.

@@ -64,7 +64,7 @@ export async function readDropped(list: readonly File[]): Promise<Dropped> {
     return { file: file.name, text: await textOf(file) };
   }));
   const yaml = texts.filter(({ file }) => isYaml(file));
-  // A scenario names the other files. Without one, it is a configuration alone.
+  // A scenario names the other files. Without a scenario, the only file is a configuration.
   const [source = texts[0]!] = yaml.toSorted((a, b) => rank(a) - rank(b));
   const others = texts.filter((one) => one !== source);
   return {

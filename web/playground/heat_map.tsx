@@ -113,7 +113,7 @@ function drawHeat(
   for (let column = 0; column < heat.columns; column++) {
     for (let row = 0; row < heat.rows; row++) {
       context.globalAlpha = strength(heat.at(column, row), max);
-      // A little wider, so that no gap shows between two columns.
+      // Each cell is drawn a little wider, so that no gap shows between two columns.
       context.fillRect(LEFT + column * wide, row * high, wide + 0.5, high - (high > 6 ? 1 : 0));
     }
   }

@@ -235,7 +235,7 @@ export class Playground {
   async #setSpeed(speed: number): Promise<void> {
     if (await this.#try({ kind: "speed", speed }) === undefined) return;
     if (this.#latest === undefined) return;
-    // No update follows if nothing moves, and the latest may not have been shown yet.
+    // If nothing moves, no update follows, so this shows the latest one.
     this.#latest = { ...this.#latest, run: { ...this.#latest.run, speed } };
     this.#show();
   }

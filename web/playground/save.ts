@@ -4,7 +4,7 @@ export function saveFile(name: string, content: Blob): void {
   link.href = URL.createObjectURL(content);
   link.download = name;
   link.click();
-  // The browser has begun to read by then.
+  // After ten seconds, the browser has begun to read the content.
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 

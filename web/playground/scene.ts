@@ -76,7 +76,8 @@ export class Scene {
       if (!this.#hasJumped) this.#followed += 0.15 * (followed - this.#followed);
       this.#hasJumped = false;
     }
-    // Two bounds, so that the picture does not flicker between its two forms.
+    // The bound depends on the present form, so that the picture does not flicker between its two
+    // forms.
     this.#isFlow = dots === null ||
       this.#followed < (this.#isFlow ? 1.6 * FOLLOWED_MIN : FOLLOWED_MIN);
     if (!isStill) this.#flowing += passed;
