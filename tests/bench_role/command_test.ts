@@ -93,7 +93,7 @@ Deno.test({
     assert.equal(code, 1);
     assert.match(
       stderr,
-      /^lbsim: 20000 connections need as many file descriptors, and this process may open only \d+ more\n {2}ulimit -n 20116 /,
+      /^lbsim: 20000 connections need as many file descriptors, and this process may open only \d+ more\n {2}use fewer connections, or raise the limit with `ulimit -n 20116`/,
     );
   },
 });
