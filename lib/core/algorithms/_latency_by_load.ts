@@ -17,6 +17,8 @@ const COUNT = 2;
  */
 const STEPS = Float64Array.from({ length: 15 }, (_, count) => 1 + 1 / (count + 2));
 
+const LAST = STEPS.length - 1;
+
 /**
  * The longest wait without an answer since the latest answer, and the time at which this wait ended; 0 if there was
  * none.
@@ -162,9 +164,9 @@ function curveOf(index: number): number {
 
 /** Adds a latency to a level. */
 function move(levels: Numbers, at: number, latency: Nanoseconds, now: Nanoseconds): void {
-  const count = levels[at + COUNT]!;
+  const count = levels[at + COUNT]! | 0;
   const step = STEPS[count]!;
-  levels[at + COUNT] = Math.min(count + 1, STEPS.length - 1);
+  if (count < LAST) levels[at + COUNT] = count + 1;
   levels[at + OBSERVED_AT] = now;
   const median = levels[at]!;
   levels[at] = latency > median

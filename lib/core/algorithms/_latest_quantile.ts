@@ -34,6 +34,16 @@ export class LatestQuantile {
     return sorted[sorted.length - this.#rank] ?? NaN;
   }
 
+  /** No number up to this one is above the quantile. It costs nothing to know; there may be greater ones. */
+  get low(): number {
+    return this.#low;
+  }
+
+  /** All numbers from this one on are above the quantile. It costs nothing to know; there may be smaller ones. */
+  get high(): number {
+    return this.#high;
+  }
+
   /** Adds a value, in place of the oldest one if there are enough. */
   add(value: number): void {
     const values = this.#values;

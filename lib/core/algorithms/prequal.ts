@@ -196,7 +196,8 @@ export class Prequal implements Algorithm {
 
   /** The fastest result that is not hot; if all are hot, the least loaded. */
   #choose(): Result {
-    let fastest = this.#fastestBelow(Infinity)!;
+    // Most hot results are known to be hot, and are passed over at once.
+    let fastest = this.#fastestBelow(this.#hot.high) ?? this.#fastestBelow(Infinity)!;
     // Seldom more than once or twice: cheaper than to sort. Every load that is not below a hot one is hot.
     while (this.#hot.isBelow(fastest.load)) {
       const cooler = this.#fastestBelow(fastest.load);
@@ -219,7 +220,7 @@ export class Prequal implements Algorithm {
     for (let index = pool.oldest; index >= 0; index = pool.after(index)) {
       const result = results[index]!;
       const { load, latency } = result;
-      if (load >= bound || latency > bestLatency) continue;
+      if (latency > bestLatency || load >= bound) continue;
       if (latency === bestLatency && load >= bestLoad) continue;
       best = result;
       bestLatency = latency;
@@ -266,22 +267,30 @@ export class Prequal implements Algorithm {
   #worst(): number {
     const pool = this.#pool;
     const results = this.#results;
+    // Most results are known not to be hot, and are passed over at once.
     let hottest = -1;
-    let highestLoad = -Infinity;
+    let highestLoad = this.#hot.low;
+    for (let index = pool.oldest; index >= 0; index = pool.after(index)) {
+      const { load } = results[index]!;
+      if (load <= highestLoad) continue;
+      hottest = index;
+      highestLoad = load;
+    }
+    return this.#hot.isBelow(highestLoad) ? hottest : this.#slowest();
+  }
+
+  #slowest(): number {
+    const pool = this.#pool;
+    const results = this.#results;
     let slowest = -1;
     let highestLatency = -Infinity;
     for (let index = pool.oldest; index >= 0; index = pool.after(index)) {
-      const { load, latency } = results[index]!;
-      if (load > highestLoad) {
-        hottest = index;
-        highestLoad = load;
-      }
-      if (latency > highestLatency) {
-        slowest = index;
-        highestLatency = latency;
-      }
+      const { latency } = results[index]!;
+      if (latency <= highestLatency) continue;
+      slowest = index;
+      highestLatency = latency;
     }
-    return this.#hot.isBelow(highestLoad) ? hottest : slowest;
+    return slowest;
   }
 
   /** Probes `probes` distinct backends, or all if there are fewer. */
