@@ -1,5 +1,9 @@
 import { assert, type Nanoseconds } from "../../lib/base/mod.ts";
 
+/** A list of this many events becomes a heap when another event is scheduled. */
+const LIST_MAX = 64;
+/** A heap becomes a list when only this many events are left: so few that it seldom becomes a heap again soon. */
+const LIST_AGAIN = 16;
 /** Children of a node in the heap. A flat heap has fewer cache misses than a binary one. */
 const ARITY = 4;
 /** The number of low bits of an entry that contain the kind of the event; the other bits contain its subject. */
@@ -10,15 +14,16 @@ const KIND_MASK = (1 << KIND_BITS) - 1;
 export const MAX_KIND = KIND_MASK;
 
 /**
- * The scheduled events in order of time, and at the same time in the order in which they were scheduled. A 4-ary heap
- * in typed arrays: no object per event.
+ * The scheduled events in order of time, and at the same time in the order in which they were scheduled. They are in
+ * typed arrays: no object per event. `next` goes to the earliest event, which is then read from `time`, `kind`,
+ * `subject` and `sequence`.
  *
- * `next` goes to the earliest event, which is then read from `time`, `kind`, `subject` and `sequence`. It leaves a
- * hole at the top of the heap, which the next `push` fills. So an event that schedules its successor costs one
- * descent instead of a removal and an insertion.
+ * A few events are kept as a sorted list, and many events as a 4-ary heap. A list is faster as long as it is short,
+ * because the processor predicts its branches better. In the heap, `next` leaves a hole at the top, which the next
+ * `push` fills. So an event that schedules its successor costs one descent instead of a removal and an insertion.
  *
- * The `single` kind has at most one scheduled event, which is kept beside the heap. If every second event is of this
- * kind, as arrivals often are, the heap has half as much work.
+ * The `single` kind has at most one scheduled event, which is kept outside of list and heap. If every second event is
+ * of this kind, as arrivals often are, these have half as much work.
  *
  * Kinds from `background` on repeat until the end of the run, as probes do, and no client waits for them: a queue
  * that holds only such events is `idle`.
@@ -37,9 +42,11 @@ export class EventQueue {
   sequence = 0;
   /** When the latest event happened that is not a background event. */
   awaitedAt: Nanoseconds = 0;
-  #times = new Float64Array(64);
-  #sequences = new Float64Array(64);
-  #entries = new Int32Array(64);
+  /** Whether the events are a list, with the earliest event last. Otherwise they are a heap, with the earliest first. */
+  #isList = true;
+  #times = new Float64Array(LIST_MAX);
+  #sequences = new Float64Array(LIST_MAX);
+  #entries = new Int32Array(LIST_MAX);
   readonly #single: number;
   /** When the single event happens; Infinity if none is scheduled. */
   #singleTime = Infinity;
@@ -48,6 +55,7 @@ export class EventQueue {
   readonly #background: number;
   #backgroundSize = 0;
   #size = 0;
+  /** Whether the event at the top of the heap has already been taken. */
   #hole = false;
   #lastSequence = 0;
   /** When the latest events were scheduled, by sequence number in a ring; undefined if that is not kept. */
@@ -99,13 +107,8 @@ export class EventQueue {
     }
     const entry = (subject << KIND_BITS) | kind;
     if (kind >= this.#background) this.#backgroundSize++;
-    if (this.#hole) {
-      this.#hole = false;
-      this.#descend(time, sequence, entry);
-    } else {
-      if (this.#size === this.#times.length) this.#grow();
-      this.#ascend(this.#size++, time, sequence, entry);
-    }
+    if (this.#isList && this.#size < LIST_MAX) this.#insert(time, sequence, entry);
+    else this.#pushToHeap(time, sequence, entry);
     return sequence;
   }
 
@@ -138,32 +141,40 @@ export class EventQueue {
    */
   next(before = Infinity): boolean {
     if (this.#hole) this.#closeHole();
-    if (this.#isSingleFirst()) {
-      if (this.#singleTime >= before) return false;
-      this.time = this.#singleTime;
+    const first = this.#isList ? this.#size - 1 : 0;
+    const time = this.#size === 0 ? Infinity : this.#times[first]!;
+    const singleTime = this.#singleTime;
+    const isSingleFirst = singleTime < time ||
+      (singleTime === time && this.#size > 0 && this.#singleSequence < this.#sequences[first]!);
+    if (isSingleFirst) {
+      if (singleTime >= before) return false;
+      this.time = singleTime;
       this.kind = this.#single;
       this.subject = this.#singleSubject;
       this.sequence = this.#singleSequence;
       this.#singleTime = Infinity;
-      this.awaitedAt = this.time;
+      this.awaitedAt = singleTime;
       return true;
     }
-    if (this.#size === 0 || this.#times[0]! >= before) return false;
-    const entry = this.#entries[0]!;
-    this.time = this.#times[0]!;
-    this.kind = entry & KIND_MASK;
+    if (time >= before) return false;
+    const entry = this.#entries[first]!;
+    const kind = entry & KIND_MASK;
+    this.time = time;
+    this.kind = kind;
     this.subject = entry >>> KIND_BITS;
-    this.sequence = this.#sequences[0]!;
-    if (this.kind >= this.#background) this.#backgroundSize--;
-    else this.awaitedAt = this.time;
-    this.#hole = true;
+    this.sequence = this.#sequences[first]!;
+    if (kind >= this.#background) this.#backgroundSize--;
+    else this.awaitedAt = time;
+    if (this.#isList) this.#size = first;
+    else this.#hole = true;
     return true;
   }
 
   /** When the earliest event happens; Infinity if there is none. */
   get nextTime(): Nanoseconds {
     if (this.#hole) this.#closeHole();
-    return Math.min(this.#singleTime, this.#size === 0 ? Infinity : this.#times[0]!);
+    const first = this.#isList ? this.#size - 1 : 0;
+    return Math.min(this.#singleTime, this.#size === 0 ? Infinity : this.#times[first]!);
   }
 
   /** Calls `visit` for every scheduled event, in no particular order. */
@@ -179,18 +190,66 @@ export class EventQueue {
     visit(this.#singleTime, this.#single, this.#singleSubject, this.#singleSequence);
   }
 
-  /** Whether the single event comes before all others. */
-  #isSingleFirst(): boolean {
-    const time = this.#singleTime;
-    if (this.#size === 0) return time < Infinity;
-    const first = this.#times[0]!;
-    return time < first || (time === first && this.#singleSequence < this.#sequences[0]!);
+  /** Puts the newest event into the list. It happens after the other events of the same time. */
+  #insert(time: Nanoseconds, sequence: number, entry: number): void {
+    const times = this.#times;
+    const sequences = this.#sequences;
+    const entries = this.#entries;
+    let position = this.#size++;
+    while (position > 0) {
+      const earlier = times[position - 1]!;
+      if (earlier > time) break;
+      times[position] = earlier;
+      sequences[position] = sequences[position - 1]!;
+      entries[position] = entries[position - 1]!;
+      position--;
+    }
+    times[position] = time;
+    sequences[position] = sequence;
+    entries[position] = entry;
+  }
+
+  #pushToHeap(time: Nanoseconds, sequence: number, entry: number): void {
+    if (this.#isList) this.#becomeHeap();
+    if (this.#hole) {
+      this.#hole = false;
+      this.#descend(time, sequence, entry);
+    } else {
+      if (this.#size === this.#times.length) this.#grow();
+      this.#ascend(this.#size++, time, sequence, entry);
+    }
+  }
+
+  /** Events in order of time are a heap. */
+  #becomeHeap(): void {
+    this.#isList = false;
+    for (const numbers of [this.#times, this.#sequences, this.#entries]) {
+      numbers.subarray(0, this.#size).reverse();
+    }
+  }
+
+  /** Heapsort: the earliest event of the heap goes behind its last one, again and again. */
+  #becomeList(): void {
+    const size = this.#size;
+    while (this.#size > 1) {
+      const last = --this.#size;
+      const time = this.#times[last]!;
+      const sequence = this.#sequences[last]!;
+      const entry = this.#entries[last]!;
+      this.#times[last] = this.#times[0]!;
+      this.#sequences[last] = this.#sequences[0]!;
+      this.#entries[last] = this.#entries[0]!;
+      this.#descend(time, sequence, entry);
+    }
+    this.#size = size;
+    this.#isList = true;
   }
 
   #closeHole(): void {
     this.#hole = false;
     const last = --this.#size;
     if (last > 0) this.#descend(this.#times[last]!, this.#sequences[last]!, this.#entries[last]!);
+    if (last <= LIST_AGAIN) this.#becomeList();
   }
 
   /** Puts an event where the top of the heap was. */

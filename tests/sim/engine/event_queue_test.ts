@@ -33,8 +33,12 @@ Deno.test("EventQueue returns the same events as a sorted list, for random calls
   const queue = new EventQueue(undefined, single);
   let model: { time: number; kind: number; subject: number; sequence: number }[] = [];
   let now = 0;
+  let longest = 0;
+  let emptied = 0;
   for (let step = 0; step < 30_000; step++) {
-    const pushes = random.next() < 0.5 ? Math.floor(random.next() * 4) : 0;
+    // The queue grows to about 150 events and shrinks to none, again and again: it is a list and a heap in turn.
+    const isGrowing = step % 600 < 300;
+    const pushes = isGrowing || random.next() < 0.3 ? Math.floor(random.next() * 4) : 0;
     for (let i = 0; i < pushes; i++) {
       const time = now + Math.floor(random.next() * 20);
       const kind = Math.floor(random.next() * (MAX_KIND + 1));
@@ -43,6 +47,9 @@ Deno.test("EventQueue returns the same events as a sorted list, for random calls
       model.push({ time, kind, subject, sequence: queue.push(time, kind, subject) });
     }
     assert.equal(queue.size, model.length);
+    longest = Math.max(longest, model.length);
+    if (model.length === 0) emptied++;
+    assert.equal(queue.nextTime, Math.min(Infinity, ...model.map((event) => event.time)));
     const more = queue.next();
     assert.equal(more, model.length > 0);
     if (!more) continue;
@@ -53,6 +60,7 @@ Deno.test("EventQueue returns the same events as a sorted list, for random calls
     now = time;
     model = rest;
   }
+  assert.ok(longest > 100 && emptied > 10, `${longest}, ${emptied}`);
 });
 
 Deno.test("EventQueue.push() accepts only one event of the single kind at a time", () => {
