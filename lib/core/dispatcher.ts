@@ -52,6 +52,8 @@ export class Dispatcher implements ConnectionSteps {
   #backendsSpeakFirst = false;
   /** The time of the next change that time alone causes; Infinity if there is none. */
   #nextWake: Nanoseconds = Infinity;
+  /** `passTime` has nothing to do before this. With stickiness it is −Infinity, because any session may expire. */
+  #dueAt: Nanoseconds = Infinity;
   /** When expired sessions were last removed. */
   #expiredAt: Nanoseconds = NaN;
   /** Called when `nextWake` has become earlier. */
@@ -66,6 +68,7 @@ export class Dispatcher implements ConnectionSteps {
     this.#pool = pool;
     this.#selector = selector;
     this.#recovery = recovery;
+    this.#wakeNext(Infinity);
     this.#configureAdmission(options);
   }
 
@@ -86,12 +89,16 @@ export class Dispatcher implements ConnectionSteps {
 
   /** See `Scheduler.passTime`. */
   passTime(now: Nanoseconds): void {
+    // Every step of a connection begins with this, and usually nothing is due.
+    if (this.#dueAt <= now) this.#letHappenUntil(now);
+  }
+
+  #letHappenUntil(now: Nanoseconds): void {
     while (this.#nextWake <= now) this.#letHappen(this.#nextWake);
-    const { sessions } = this.#selector;
     // Most connections take several steps at one instant.
-    if (sessions === undefined || now === this.#expiredAt) return;
+    if (now === this.#expiredAt) return;
     this.#expiredAt = now;
-    sessions.expire(now);
+    this.#selector.sessions?.expire(now);
   }
 
   #letHappen(at: Nanoseconds): void {
@@ -99,21 +106,27 @@ export class Dispatcher implements ConnectionSteps {
     for (let late = this.#queue.overdue(at); late !== undefined; late = this.#queue.overdue(at)) {
       this.#dismiss(late, "queue_timeout", at);
     }
-    this.#nextWake = Math.min(this.#recovery.dueAt, this.#queue.dueAt);
+    this.#wakeNext(Math.min(this.#recovery.dueAt, this.#queue.dueAt));
     assert(this.#nextWake > at, "what is due happens, and is due no more");
   }
 
   /** Makes sure that `nextWake` is not later than this. */
   wakeBy(at: Nanoseconds): void {
     if (at >= this.#nextWake) return;
-    this.#nextWake = at;
+    this.#wakeNext(at);
     this.onWake?.(at);
+  }
+
+  #wakeNext(at: Nanoseconds): void {
+    this.#nextWake = at;
+    this.#dueAt = this.#options.sticky === undefined ? at : -Infinity;
   }
 
   /** Applies other options. Connections in the queue stay there; the new timeout applies to them. */
   reconfigure(options: SchedulerOptions, now: Nanoseconds): void {
     this.#options = options;
     this.#expiredAt = NaN; // Their time to live may be shorter from now on.
+    this.#wakeNext(this.#nextWake);
     this.#configureAdmission(options);
     if (options.queue === undefined) return;
     this.#queue.reconfigure(options.queue, now);
@@ -159,7 +172,7 @@ export class Dispatcher implements ConnectionSteps {
   #begin(client: string, now: Nanoseconds): ConnectionState {
     this.#present++;
     const connection = new ConnectionState(this, ++this.#lastNumber, client, now);
-    this.#announcer.connectionArrived(connection, now);
+    if (this.#announcer.followsConnections) this.#announcer.connectionArrived(connection, now);
     return connection;
   }
 
@@ -186,13 +199,16 @@ export class Dispatcher implements ConnectionSteps {
 
   #admitted(connection: ConnectionState, now: Nanoseconds): void {
     connection.welcome();
-    this.#countForClient(connection, now);
+    if (this.#admission !== undefined) this.#countForClient(connection, now);
   }
 
   /** Counts a connection for its client. A reload may have added or removed limits per client since the last count. */
   #countForClient(connection: ConnectionState, now: Nanoseconds): void {
+    if (connection.admission !== this.#admission) this.#recountForClient(connection, now);
+  }
+
+  #recountForClient(connection: ConnectionState, now: Nanoseconds): void {
     const { admission, client } = connection;
-    if (admission === this.#admission) return;
     admission?.closed(client);
     connection.admission = this.#admission;
     this.#admission?.opened(client, now);
@@ -227,7 +243,9 @@ export class Dispatcher implements ConnectionSteps {
     if (backend === undefined) return false;
     this.#inFlight++;
     connection.give(backend, now);
-    this.#announcer.connectionPicked(connection, this.#inFlight, now);
+    if (this.#announcer.followsConnections) {
+      this.#announcer.connectionPicked(connection, this.#inFlight, now);
+    }
     this.#countForClient(connection, now);
     return true;
   }
@@ -270,7 +288,10 @@ export class Dispatcher implements ConnectionSteps {
    * backend can serve any more is refused.
    */
   serveWaiting(now: Nanoseconds): void {
-    if (this.#queue.size === 0) return;
+    if (this.#queue.size > 0) this.#serveQueue(now);
+  }
+
+  #serveQueue(now: Nanoseconds): void {
     /** Whether there may be room for a connection that has tried no backend, and whose client is pinned to none. */
     let isRoomForAny = true;
     for (const connection of this.#queue) {
@@ -301,7 +322,7 @@ export class Dispatcher implements ConnectionSteps {
     backend.connections++;
     backend.provenAt = now;
     backend.ejection?.succeeded(now);
-    this.#announcer.connectionOpened(connection, now);
+    if (this.#announcer.followsConnections) this.#announcer.connectionOpened(connection, now);
   }
 
   answered(connection: ConnectionState, now: Nanoseconds): void {
@@ -309,13 +330,16 @@ export class Dispatcher implements ConnectionSteps {
     this.#backendsSpeakFirst = !connection.isAsked;
     const { backend, others } = connection;
     const latency = connection.waitedForAnswer(now);
-    this.#announcer.connectionAnswered(connection, latency, now);
+    if (this.#announcer.followsConnections) {
+      this.#announcer.connectionAnswered(connection, latency, now);
+    }
     this.#pool.answered(backend, latency, others, now);
   }
 
   clientFinished(connection: ConnectionState, now: Nanoseconds): void {
     this.passTime(now);
-    if (!connection.isAnswered) this.#announcer.clientFinished(connection, now);
+    if (connection.isAnswered) return;
+    this.#announcer.clientFinished(connection, now);
     this.#noteSilence(connection, now);
   }
 
@@ -324,7 +348,6 @@ export class Dispatcher implements ConnectionSteps {
    * as a slow answer.
    */
   #noteSilence(connection: ConnectionState, now: Nanoseconds): void {
-    if (connection.isAnswered) return;
     // A client that asks nothing and gets nothing is idle, unless backends are those that begin.
     if (connection.isIdle && !this.#backendsSpeakFirst) return;
     const { backend, others } = connection;
@@ -404,7 +427,9 @@ export class Dispatcher implements ConnectionSteps {
     if (!connection.isAnswered) this.#announcer.clientAsked(connection, now);
     this.#release(connection, now);
     this.#end(connection);
-    this.#announcer.connectionClosed(connection, end, traffic, now);
+    if (this.#announcer.followsConnections) {
+      this.#announcer.connectionClosed(connection, end, traffic, now);
+    }
     this.serveWaiting(now);
   }
 
@@ -413,7 +438,7 @@ export class Dispatcher implements ConnectionSteps {
    */
   #release(connection: ConnectionState, now: Nanoseconds): void {
     this.#leaveBackend(connection, now);
-    this.#noteSilence(connection, now);
+    if (!connection.isAnswered) this.#noteSilence(connection, now);
   }
 
   #leaveBackend(connection: ConnectionState, now: Nanoseconds): void {

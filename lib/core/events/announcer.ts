@@ -48,7 +48,12 @@ interface Traffic {
   readonly bytesToClient: number;
 }
 
-/** Emits the events of the scheduler. Each kind of event has a function. An event without a reader is not created. */
+/**
+ * Emits the events of the scheduler. Each kind of event has a function. An event without a reader is not created.
+ *
+ * The functions for the usual events of connections may be called only if `followsConnections` is true. The caller
+ * checks this, because most simulations have no reader, and the compiler inlines a check but not a whole function.
+ */
 export class Announcer {
   readonly #events: EventStream;
   /** The `wanted` of the stream, kept here because it is read several times for each connection. */
@@ -66,8 +71,12 @@ export class Announcer {
     return this.#wanted.pick_explained;
   }
 
+  /** Whether anything reads or counts the usual events of connections; see `EventStream.followsConnections`. */
+  get followsConnections(): boolean {
+    return this.#events.followsConnections;
+  }
+
   connectionArrived({ number, client }: Connection, now: Nanoseconds): void {
-    if (!this.#events.followsConnections) return;
     this.#events.meter?.arrived();
     if (!this.#wanted.connection_arrived) return;
     this.#events.emit({
@@ -80,7 +89,6 @@ export class Announcer {
 
   /** @param inFlight The connections in flight over all backends, including this one. */
   connectionPicked(connection: AssignedConnection, inFlight: number, now: Nanoseconds): void {
-    if (!this.#events.followsConnections) return;
     const { backend } = connection;
     this.#events.meter?.picked(backend, inFlight);
     if (!this.#wanted.backend_picked) return;
@@ -96,7 +104,6 @@ export class Announcer {
   }
 
   connectionOpened(connection: AssignedConnection, now: Nanoseconds): void {
-    if (!this.#events.followsConnections) return;
     const { number, client, arrivedAt, backend, attempts, pickedAt } = connection;
     this.#events.meter?.opened(backend, attempts + 1, now - pickedAt);
     if (!this.#wanted.connection_opened) return;
@@ -115,7 +122,6 @@ export class Announcer {
 
   /** @param latency The time from the pick, without the time during which the client had sent nothing. */
   connectionAnswered(connection: OpenConnection, latency: Nanoseconds, now: Nanoseconds): void {
-    if (!this.#events.followsConnections) return;
     this.#events.meter?.answered(connection.backend, latency);
     if (!this.#wanted.backend_answered) return;
     this.#events.emit({ type: "backend_answered", at_ms: toMs(now), ...idleOf(connection) });
@@ -198,7 +204,6 @@ export class Announcer {
     { bytesToBackend, bytesToClient }: Traffic,
     now: Nanoseconds,
   ): void {
-    if (!this.#events.followsConnections) return;
     this.#events.meter?.closed(backend, end, now - pickedAt, bytesToBackend, bytesToClient);
     if (!this.#wanted.connection_closed) return;
     this.#events.emit({
