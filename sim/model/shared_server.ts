@@ -89,14 +89,14 @@ export class SharedServer extends Server {
     this.#scheduleFirst(now);
   }
 
-  /** Work done per nanosecond for each request. */
-  get #rate(): number {
+  /** Work done per nanosecond for each request. A method, because V8 optimizes no private getter. */
+  #rate(): number {
     return this.speed * Math.min(1, this.slots / this.#heap.length);
   }
 
   #passTime(now: Nanoseconds): void {
     this.advance(now);
-    if (this.#heap.length > 0) this.#virtual += (now - this.#virtualSince) * this.#rate;
+    if (this.#heap.length > 0) this.#virtual += (now - this.#virtualSince) * this.#rate();
     else this.#virtual = 0;
     this.#virtualSince = now;
   }
@@ -110,7 +110,7 @@ export class SharedServer extends Server {
     }
     const left = Math.max(0, first.workLeft - this.#virtual);
     this.#scheduled = first;
-    const end = now + Math.round(left / this.#rate);
+    const end = now + Math.round(left / this.#rate());
     first.pending = this.queue.push(end, WORK_DONE, first.number);
   }
 
