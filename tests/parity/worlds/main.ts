@@ -5,14 +5,17 @@
  *
  * With `--seeds N`, it runs only the scenarios that compare numbers in flight, with N seeds each, and prints from which
  * pick on the worlds differ, and why. `--set duration=10s` sets the duration of these runs.
+ *
+ * With `--chance`, it prints only the table of how much the shares of a backend differ by chance, for the overheads
+ * that docs/parity.md states; `--chance --write` writes the table there.
  */
-import { formatDuration } from "../../../lib/base/mod.ts";
+import { formatDuration, parseDuration } from "../../../lib/base/mod.ts";
 import type { Overheads } from "../../../lib/scenario/types.ts";
 import { calibrate } from "../../../live/calibrate.ts";
 import { BOUNDS, compareWorlds, type Gap, shareGap } from "./parity.ts";
 import { parityPlot } from "./plot.ts";
 import { PARITY_SCENARIOS } from "./scenarios.ts";
-import { sensitivityCells, sensitivityOf } from "./sensitivity.ts";
+import { chanceRows, sensitivityCells, sensitivityOf } from "./sensitivity.ts";
 
 const HEADS = [
   ...["scenario", "mean: sim", "with overheads", "live", "p99: sim", "with overheads", "live"],
@@ -35,13 +38,38 @@ function rowOf({ name, plain, simulated, live, outside }: Gap): string[] {
   ];
 }
 
-function tableOf(rows: readonly (readonly string[])[]): string[] {
+function tableOf(heads: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
   return [
-    line(HEADS),
-    line(HEADS.map((_, i) => i === 0 || i > 7 ? "---" : "--:")),
+    line(heads),
+    line(heads.map((_, i) => i === 0 || i > 7 ? "---" : "--:")),
     ...rows.map(line),
   ];
+}
+
+/** Writes lines into the page, between the marks with a name. */
+async function writeInto(mark: string, lines: readonly string[]): Promise<void> {
+  const page = await Deno.readTextFile(PAGE);
+  const [before, after] = [`<!-- ${mark}: begin -->`, `<!-- ${mark}: end -->`];
+  const [head] = page.split(before);
+  const tail = page.split(after)[1];
+  await Deno.writeTextFile(PAGE, `${head}${[before, "", ...lines, "", after].join("\n")}${tail}`);
+}
+
+/** How much the shares differ by chance, with the overheads that the page states. */
+async function chance(): Promise<string[]> {
+  const page = await Deno.readTextFile(PAGE);
+  const stated = (key: string) => parseDuration(new RegExp(`${key}\\s+(\\w+)`).exec(page)![1]!);
+  const overheads = {
+    connect: stated("machine: connect"),
+    relayConnection: stated("relay_connection"),
+    relayRequest: stated("relay_request"),
+  };
+  const scenarios = PARITY_SCENARIOS.filter(({ name, text }) =>
+    name.startsWith("least-connections") && !text.includes("faults:")
+  );
+  const [heads, ...rows] = chanceRows(scenarios, overheads);
+  return tableOf(heads!, rows);
 }
 
 async function printSensitivity(overheads: Overheads, seeds: number): Promise<void> {
@@ -62,6 +90,12 @@ function optionOf(name: string): string | undefined {
 }
 
 async function main(): Promise<void> {
+  if (Deno.args.includes("--chance")) {
+    const lines = await chance();
+    console.log(lines.join("\n"));
+    if (Deno.args.includes("--write")) await writeInto("chance", lines);
+    return;
+  }
   const repetitions = Number(optionOf("--repetitions") ?? 3);
   const { overheads } = await calibrate(new AbortController().signal, () => {});
   const { connect, relayConnection, relayRequest } = overheads;
@@ -78,7 +112,7 @@ async function main(): Promise<void> {
     gaps.push(gap);
     console.log(rowOf(gap).join("  "));
   }
-  const rows = tableOf(gaps.map(rowOf));
+  const rows = tableOf(HEADS, gaps.map(rowOf));
   const inside = gaps.filter(({ outside }) => outside.length === 0).length;
   const summary =
     `${inside} of ${gaps.length} scenarios are inside all bounds. Overheads of this machine: ${measured}. Times are in milliseconds; the live times are ${
@@ -86,12 +120,8 @@ async function main(): Promise<void> {
     }.`;
   console.log(summary);
   if (!Deno.args.includes("--write")) return;
-  const page = await Deno.readTextFile(PAGE);
-  const [before, after] = ["<!-- measured: begin -->", "<!-- measured: end -->"];
-  const [head] = page.split(before);
-  const tail = page.split(after)[1];
-  const text = [before, "", summary, "", ...rows, "", after].join("\n");
-  await Deno.writeTextFile(PAGE, `${head}${text}${tail}`);
+  await writeInto("measured", [summary, "", ...rows]);
+  await writeInto("chance", await chance());
   await Deno.writeTextFile(PLOT, parityPlot(gaps));
 }
 

@@ -2,8 +2,8 @@
  * The scenarios that are run in both worlds: algorithms × loads × faults.
  *
  * If an algorithm compares numbers in flight, small differences of time change its picks at random. Two simulated runs
- * of ten seconds, one of them with 10 % higher overheads, differ by up to 3.6 percentage points in the share of a
- * backend. So these scenarios are so long that such runs differ by less than one percentage point.
+ * of ten seconds, one of them with 10 % higher overheads, differ by up to 4.4 percentage points in the share of a
+ * backend. So these scenarios are so long that few such runs differ by more than one percentage point.
  */
 
 /** A scenario and its name in the table. */

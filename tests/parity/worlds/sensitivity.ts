@@ -25,6 +25,47 @@ export interface Sensitivity {
 
 const FACTORS = Array.from({ length: 21 }, (_, i) => 0.9 + i / 100);
 
+/** In the table of chance: the lengths of the runs in seconds, the number of seeds, and the factors of the overheads. */
+const DURATIONS = [10, 30, 60, 120, 240];
+const SEEDS = 6;
+const FEW_FACTORS = [0.9, 0.95, 1, 1.05, 1.1];
+
+/**
+ * The table of how much the shares of a backend differ by chance, from the simulator alone: for each duration, the
+ * largest difference between two runs with the same seed and slightly different overheads.
+ */
+export function chanceRows(
+  scenarios: readonly ParityScenario[],
+  overheads: Overheads,
+  durations: readonly number[] = DURATIONS,
+): string[][] {
+  const rows = scenarios.map(({ name, text }) => [
+    name.replace("least-connections, ", ""),
+    ...durations.map((duration) => {
+      const set = [`duration=${duration}s`];
+      const { seed, variants } = parseStudy({ scenario: { file: name, text }, files: {}, set });
+      const scenario = variants[0]!.scenario as ReadyScenario;
+      const gaps = Array.from({ length: SEEDS }, (_, number) => {
+        const runs = FEW_FACTORS.map((factor) =>
+          figuresOf(
+            simulate(
+              { ...scenario, overheads: scaled(overheads, factor) },
+              childSeed(seed, "parity", ...number === 0 ? [] : [number]),
+            ),
+          )
+        );
+        return largestGap(runs);
+      });
+      return `${(100 * Math.max(...gaps)).toFixed(1)} pp`;
+    }),
+  ]);
+  return [["scenario, with least-connections", ...durations.map((one) => `${one} s`)], ...rows];
+}
+
+function largestGap(figures: readonly Figures[]): number {
+  return Math.max(...figures.flatMap((one) => figures.map((other) => shareGap(one, other))));
+}
+
 /** Runs one seed in both worlds, and in virtual time with slightly different overheads. */
 export async function sensitivityOf(
   { name, text }: ParityScenario,
@@ -54,7 +95,7 @@ export async function sensitivityOf(
     simulated,
     live: figuresOf(result),
     near,
-    nearShareGap: Math.max(...near.flatMap((one) => near.map((other) => shareGap(one, other)))),
+    nearShareGap: largestGap(near),
   };
 }
 
