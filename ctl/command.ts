@@ -154,7 +154,7 @@ export function ctlCommand(io: Io) {
     )
     .argument(
       "[values...]",
-      "slow: 5x (times as slow). fail-rate, fast-errors: 30% (of requests). gray: 30% 2x (of requests fail; times as slow). flap: 10s 50% (period; down for this share of it)",
+      "slow: 5x (everything takes 5 times as long). fail-rate, fast-errors: 30% (30% of requests fail). gray: 30% 2x (30% of requests fail; everything takes 2 times as long). flap: 10s 50% (down for 50% of every 10s)",
     )
     .option(
       "--for <duration>",

@@ -138,7 +138,8 @@ export class Relays<Owner> {
 
   /** Resolves when the event loop has polled. */
   async turn(): Promise<void> {
-    // A poll that is certain costs as much as some connections, so it is made only while fast streams need it.
+    // `budget.wait` makes sure that the loop polls, but costs as much as some connections. So it is called only while
+    // fast streams need it; otherwise `eventLoopTurn` is enough, after which the loop has almost always polled.
     const { budget } = this.#shared;
     if (!budget.isInUse) await eventLoopTurn();
     else await new Promise<void>((resolve) => budget.wait({ resume: resolve }));
@@ -349,7 +350,7 @@ class Flow<Owner> implements Resumable {
   #buffer: Uint8Array<ArrayBuffer>;
   /** How many bytes of the buffer are being written; 0 during a read. */
   #filled = 0;
-  /** How many of them have been written; while the relay lingers, how many bytes have been discarded. */
+  /** How many bytes of the buffer have been written; while the relay lingers, how many bytes have been discarded. */
   #written = 0;
   #messages = 0;
   /** All reads and writes share this callback. One callback for each would cost memory while it waits. */

@@ -38,7 +38,7 @@ const ENDS: Readonly<Record<EventOf<"connection_closed">["end"], string>> = {
 };
 
 const PHASES: Readonly<Record<EventOf<"connection_left">["phase"], string>> = {
-  arriving: "before it asked for a backend",
+  arriving: "before the balancer looked for a backend",
   waiting: "while it waited in the queue",
   connecting: "before it was connected to a backend",
 };
@@ -188,7 +188,7 @@ function wished({ changes, wishes }: EventOf<"wishes_changed">): string {
   return [sentence, ...rest].join("; ");
 }
 
-/** The operator's wishes that differ from the file. */
+/** The operator's changes that differ from the file. */
 function standing(wishes: readonly string[]): string[] {
   return wishes.length === 0 ? [] : [`different from the file: ${shortened(wishes)}`];
 }
@@ -200,7 +200,7 @@ function shortened(changes: readonly string[]): string {
   return shown.join("; ");
 }
 
-/** `B1 3 in flight, score 4`. */
+/** `B1 3 in flight score 4`. */
 function explained(candidate: ExplainedBackend): string {
   const { backend, in_flight, score, unavailable } = candidate;
   return [

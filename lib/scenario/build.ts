@@ -66,7 +66,7 @@ export function buildScenario(
   const arrivals = arrivalsOf(file, capacity, readTrace, findings);
   const end = endOf(file, arrivals);
   const warmup = file.warmup ?? warmupOf(end, arrivals);
-  findings.push(...neverComing(arrivals, end, warmup));
+  findings.push(...neverComing(arrivals, end, warmup, file.warmup !== undefined));
   const isShort = "duration" in end && arrivals.kind !== "trace" && warmup !== "auto" &&
     warmup >= end.duration;
   if (isShort) {
@@ -195,6 +195,7 @@ function neverComing(
   arrivals: Arrivals,
   end: End,
   warmup: Nanoseconds | "auto",
+  isWarmupSet: boolean,
 ): Finding[] {
   const found = (message: string, hint: string, ...path: string[]): Finding[] => [
     { path: ["workload", "arrivals", ...path], message, hint },
@@ -221,7 +222,9 @@ function neverComing(
       if (meanOf(arrivals.gap) > 0) return [];
       return found("all clients would come at once", "make it longer than 0s", "renewal", "gap");
     case "trace": {
-      if (!("connections" in end)) return outside(arrivals.entries, end.duration, warmup);
+      if (!("connections" in end)) {
+        return outside(arrivals.entries, end.duration, warmup, isWarmupSet);
+      }
       const { length } = arrivals.entries;
       if (length === 0 || end.connections <= length) return [];
       return [{
@@ -240,6 +243,7 @@ function outside(
   entries: readonly TraceEntry[],
   duration: Nanoseconds,
   warmup: Nanoseconds | "auto",
+  isWarmupSet: boolean,
 ): Finding[] {
   const [first, last] = [entries[0]?.at, entries.at(-1)?.at];
   if (first === undefined || last === undefined) return [];
@@ -259,7 +263,10 @@ function outside(
     path: ["warmup"],
     message: `nothing would be measured: the trace ends at ${formatDuration(last)}, and the ` +
       `warm-up takes ${formatDuration(warmup)}`,
-    hint: "without \`duration\`, the run is as long as the trace; or set `warmup: 0s`",
+    hint: isWarmupSet
+      ? "make `warmup` shorter than the trace, or set `warmup: 0s`"
+      : "without `duration`, the run is as long as the trace, and the warm-up is a tenth of it; " +
+        "or set `warmup: 0s`",
     follows,
   }];
 }

@@ -191,7 +191,9 @@ const texts = z.union([words("text"), z.array(words("text"))]);
 export const scenarioSchema = z.strictObject({
   title: words("text").optional().describe("the title of the report"),
   watch: words("text").optional().describe("a text that tells the reader what to look at"),
-  source: texts.optional().describe("the source of the scenario: a text, or a list of texts"),
+  source: texts.optional().describe(
+    "where the scenario comes from, like a paper or a web address: a text, or a list of texts",
+  ),
   extends: words("the path of a config.yaml").optional().describe(
     "the path of a config.yaml, relative to this file; its settings apply here",
   ),

@@ -276,7 +276,7 @@ export class Relay {
     }
     const verdict = cut ? "silent" : connection.backend.verdict;
     if (verdict === "accepted") {
-      // The request arrives at the same instant, so it needs no reserved place.
+      // Without latency, the request arrives together with the connect, so the backend reserves no place for it.
       this.#connected(connection, now);
     } else if (verdict === "silent") {
       connection.pending = queue.push(
@@ -380,8 +380,8 @@ export class Relay {
   }
 
   /**
-   * If the client waits for an answer that the balancer has not passed on, its attempt fails. A client that
-   * thinks notices before it sends its next request.
+   * If the client waits for an answer that the balancer has not passed on, its attempt fails. A client
+   * in its think time detects the end when it is about to send its next request.
    */
   #failForClient(connection: Connection, now: Nanoseconds): void {
     const { network, clients, queue } = this.#world;

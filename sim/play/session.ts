@@ -29,7 +29,10 @@ import { whyOf } from "./why.ts";
 const SLICES = 300;
 /** A run whose length is not known has slices of this length. */
 const SLICE_DEFAULT: Nanoseconds = NS_PER_S / 10;
-/** The distance between two spares in events, over all variants. It is larger if there are many spares. */
+/**
+ * The least distance between two spares (paused runs), in events of all variants together. In a long run the distance
+ * is larger, because the number of spares is limited.
+ */
 const SPARE_DISTANCE = 50_000;
 /** A piece of work between two looks at the clock has about this many events. */
 const EVENTS_PER_PIECE = 5_000;
@@ -673,7 +676,7 @@ export class Session {
     return run;
   }
 
-  /** Runs that are not shown, at a moment before a time. They are removed from the spares. */
+  /** Runs that are not shown: the latest spare before a time, which is removed from the spares; or new runs. */
   #runsBefore(time: Nanoseconds): readonly ShownRun[] {
     return this.#spares.take(time - 1)?.runs ?? this.#fresh();
   }

@@ -61,7 +61,8 @@ export interface PrequalOptions {
  * been used `max(1, (1 + δ) / ((1 − m/n) · probes − 1))` times. In addition, each pick drops one result: alternately
  * the oldest and the worst. The worst is the most loaded if that is hot, and otherwise the slowest. If the pool size
  * `m` is not well below the number of backends `n`, the denominator is not positive. So the pool has at most half as
- * many results as there are backends, or as many as a pick probes if that is more.
+ * many results as there are backends, or as many as a pick probes if that is more. If the denominator is still not
+ * positive, each result is used once.
  *
  * Over opaque TCP a balancer cannot ask a backend for its state. So a probe reads this balancer's own data about the
  * backend.

@@ -70,7 +70,7 @@ function variantsOf(...dimensions: readonly (readonly string[])[]) {
   );
 }
 
-Deno.test("counterpartOf() finds the variant that differs only in the labels that the bound names", () => {
+Deno.test("counterpartOf() finds the variant that has the labels in the bound, and otherwise the same labels", () => {
   const variants = variantsOf(["random", "maglev"], ["load=50%", "load=90%"], [
     "slots=1",
     "slots=2",

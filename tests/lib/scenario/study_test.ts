@@ -620,13 +620,19 @@ const WRONG_TRACES: readonly (readonly [string, string, string, RegExp])[] = [
     "an end before the default warm-up is over",
     "at\n0\n1\n2\n",
     "duration: 1m\n",
-    /nothing would be measured: the trace ends at 2s, and the warm-up takes 6s[^]*without `duration`/,
+    /nothing would be measured: the trace ends at 2s, and the warm-up takes 6s[^]*without `duration`, [^]*a tenth of it;\s+or set `warmup: 0s`/,
   ],
   [
     "an end before the given warm-up is over",
     "at\n0\n2\n",
     "warmup: 5s\n",
-    /:3:9: nothing would be measured/,
+    /:3:9: nothing would be measured[^]*make `warmup` shorter than the trace, or set `warmup: 0s`/,
+  ],
+  [
+    "an end before the given warm-up of a longer run is over",
+    "at\n0\n2\n",
+    "duration: 20s\nwarmup: 5s\n",
+    /:4:9: nothing would be measured[^]*make `warmup` shorter than the trace, or set `warmup: 0s`/,
   ],
   [
     "a beginning after the end of the run",

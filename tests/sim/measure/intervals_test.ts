@@ -86,7 +86,7 @@ Deno.test("comparisonsOf() finds a winner among eleven equal variants in at most
   );
 });
 
-Deno.test("comparisonsOf() compares no unknown p99, and does not call a much higher p99 no practical difference", () => {
+Deno.test('comparisonsOf() does not compare an unknown p99, and its verdict on a much higher p99 is not "no practical difference"', () => {
   const contender = (name: string, speed: number, errors: readonly number[]) => ({
     name,
     measured: new Measured(

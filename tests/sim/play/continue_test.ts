@@ -60,7 +60,7 @@ const EDITS: Readonly<Record<string, Edit>> = {
 };
 
 for (const [name, edit] of Object.entries(EDITS)) {
-  Deno.test(`Session.show() continues the run after ${name}, with the result of a run that has it from the start`, () => {
+  Deno.test(`Session.show() continues the run after ${name}: the result is that of a run with this change from the start`, () => {
     const session = open();
     session.seek(2.5e9);
     assert.equal(change(session, edit), true);
@@ -70,7 +70,7 @@ for (const [name, edit] of Object.entries(EDITS)) {
   });
 }
 
-Deno.test("Session.show() also continues its spares with the changes of the user", () => {
+Deno.test("Session.show() also continues its paused runs with the changes of the user", () => {
   const session = open();
   for (const at of [1e9, 6e9, 2e9, 3e9]) {
     session.seek(at);

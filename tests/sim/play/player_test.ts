@@ -83,7 +83,7 @@ Deno.test("compare: runs other variants with the changes of the user, and then o
   assert.equal(one.ask<Opened>({ kind: "compare", compare: {} }).variants.length, 1);
 });
 
-Deno.test("open: of more than three variants, those run that differ in the setting with the most values", () => {
+Deno.test("open: if there are more than three variants, only the setting with the most values is compared", () => {
   const one = new Playing();
   const namesOf = (compare: string) =>
     one.ask<Opened>({

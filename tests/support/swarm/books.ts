@@ -25,13 +25,13 @@ interface BackendBook {
   readonly id: string;
   options: NamedBackend;
   mode: BackendMode;
-  /** By its probes. */
+  /** Its state according to its probes. */
   probes: "unknown" | "up" | "down";
-  /** Results in a row that contradict that. */
+  /** The number of latest probe results in a row that contradict `probes`. */
   contrary: number;
-  /** Undefined if there are no rules for it. */
+  /** Undefined if the configuration has no `ejection`. */
   ejection: EjectionBook | undefined;
-  /** Undefined if it has all of its weight. */
+  /** Undefined if the backend has its full weight. */
   slowStart: SlowStartBook | undefined;
   /** When a probe or a connect last succeeded, and last failed. */
   worked: number;
@@ -46,7 +46,7 @@ interface EjectionBook {
   failures: number;
   /** Ejections in a row. */
   times: number;
-  /** When the latest ends, or ended; how long it lasts. */
+  /** When the latest ejection ends or has ended, and how long it lasts. */
   until: number;
   lasts: number;
   isOut: boolean;
@@ -54,7 +54,7 @@ interface EjectionBook {
 
 interface SlowStartBook {
   steps: number;
-  /** For how long it took new clients, until `since`; `since` is undefined while it takes none. */
+  /** For how long the backend took new clients before `since`; `since` is undefined while it takes none. */
   served: number;
   since: number | undefined;
 }
@@ -76,7 +76,7 @@ interface ConnectionBook {
   client: string;
   readonly arrivedAt: number;
   phase: "arriving" | "accepted" | "waiting" | "connecting" | "open";
-  /** Which limits of clients it counts for. */
+  /** The number of the limits (`#limits`) for which it counts; undefined if it counts for none. */
   limits: number | undefined;
   backend: BackendBook | undefined;
   pickedAt: number;
@@ -91,7 +91,7 @@ type Details<Type extends EventType> = Omit<EventOf<Type>, "type" | "at_ms">;
 export class Books implements Subject {
   /** Events that must have been emitted since the step began. */
   events: LbEvent[] = [];
-  /** What the latest call that asks for a backend must have answered since the step began. */
+  /** The answer that the latest call in this step that asks for a backend must have given. */
   outcome: Outcome | undefined;
   readonly connections = new Map<number, ConnectionBook>();
   readonly queue: ConnectionBook[] = [];
@@ -104,16 +104,16 @@ export class Books implements Subject {
   #grants = new Map<number, string>();
   /** Backends that a reload removed while they had connections. One that is added again is the same backend. */
   #departed: BackendBook[] = [];
-  /** By name, when one was last removed. */
+  /** The time at which a backend with this id was last removed. */
   readonly #removedAt = new Map<string, number>();
-  /** What the latest reload said of each backend's mode. */
+  /** The mode of each backend in the latest configuration. */
   #modes = new Map<string, BackendMode>();
   /** Least recently used first, with and without connections. */
   #sessions: SessionBook[] = [];
-  /** Numbers the times in which there were limits of clients without a break; undefined: there are none. */
+  /** A number that increases each time limits of clients come into force; undefined while there are none. */
   #limits: number | undefined;
   #lastLimits = 0;
-  /** New connections that a client may open, and since when it may. */
+  /** How many new connections each client may open (`left`), as computed at the time `at`. */
   #tokens = new Map<string, { left: number; at: number }>();
   /** Place in the list of the backend that was last tried although none was active. */
   #lastAnyway = 0;
@@ -140,7 +140,7 @@ export class Books implements Subject {
     assert.deepEqual([...this.#grants], [], "backends were given to connections that get none");
   }
 
-  /** What ends by then ends, each at its own time. */
+  /** Ends the ejections and waits that end until then, each at its own time. */
   passTime(now: number): void {
     const waits = () => this.queue[0]?.waitsUntil ?? Infinity;
     for (let at = 0; (at = Math.min(this.#nextReturn(), waits())) <= now;) {
@@ -174,7 +174,7 @@ export class Books implements Subject {
     );
   }
 
-  /** When something must happen that waits for time alone; Infinity if nothing does. */
+  /** The next time at which something must happen without any call; Infinity if there is none. */
   get nextDue(): number {
     const steps = this.backends.map(({ slowStart }) => {
       if (slowStart?.since === undefined) return Infinity;
@@ -193,7 +193,7 @@ export class Books implements Subject {
     return this.#isHealthy(backend) && backend.mode === "ready";
   }
 
-  /** New clients may come, were it not full. */
+  /** Whether it takes new clients, unless it is full. */
   #serves(backend: BackendBook): boolean {
     return this.#isActive(backend) && backend.options.weight > 0;
   }
@@ -206,7 +206,7 @@ export class Books implements Subject {
     return this.#serves(backend) && !this.#isFull(backend);
   }
 
-  /** Clients may come that are pinned to it, were it not full. */
+  /** Whether it takes the clients that are pinned to it, unless it is full. */
   #takesItsOwn(backend: BackendBook): boolean {
     if (this.#settings.sticky?.drain !== "allow") return this.#serves(backend);
     return this.#isHealthy(backend) && backend.mode !== "maintenance";
@@ -226,7 +226,7 @@ export class Books implements Subject {
     return options.weight * (floor + (1 - floor) * slowStart.steps / STEPS);
   }
 
-  /** After how long a step of a slow start is reached. */
+  /** The time that a slow start needs to reach a step. */
   #stepAt(step: number): number {
     return Math.ceil(step * this.#settings.slowStart!.duration / STEPS);
   }
@@ -237,7 +237,7 @@ export class Books implements Subject {
     this.#noteService(backend);
   }
 
-  /** New clients may come now, or no longer: the time of a slow start runs, or stands still. */
+  /** The time of a slow start passes only while the backend takes new clients. */
   #noteService(backend: BackendBook): void {
     const { slowStart } = backend;
     if (slowStart === undefined) return;
@@ -347,7 +347,7 @@ export class Books implements Subject {
     this.#serveQueue();
   }
 
-  /** Nothing is known of it but the connections that it has kept. */
+  /** Adds a backend. If it was removed before, only its open connections are still known. */
   #add(options: NamedBackend): void {
     const { id, mode } = options;
     const former = this.#departed.find((one) => one.id === id);
@@ -424,13 +424,13 @@ export class Books implements Subject {
     }
     this.#grow(backend);
     this.#noteService(backend);
-    // What the operator has asked for since stands, unless the file says something new.
+    // The mode that the operator has set stays, unless the new configuration has another mode than the previous one.
     if (this.#modes.get(options.id) !== options.mode) this.#setMode(backend, options.mode);
   }
 
   // Clients.
 
-  /** Limits of clients may have come into force, or been lifted. */
+  /** Notes whether there are limits of clients, after a change of the settings. */
   #countLimits(): void {
     const { allow, deny, perClient } = this.#settings;
     const has = allow || deny || perClient !== undefined;
@@ -442,7 +442,7 @@ export class Books implements Subject {
   /**
    * Why a client is refused at once; undefined if it is accepted.
    *
-   * @param counted It counts for `limits.connections` already.
+   * @param counted Whether the connection already counts for `limits.connections`.
    */
   #unwelcome(client: string, counted = false): RefusalReason | undefined {
     const { allow, deny, perClient, connections } = this.#settings;
@@ -468,7 +468,7 @@ export class Books implements Subject {
     return undefined;
   }
 
-  /** What it may open; a client that comes for the first time may open as many as in a second. */
+  /** How many connections a client may open: at its first connection, as many as in one second. */
   #tokensOf(client: string): { left: number; at: number } {
     const key = limitKey(client);
     let tokens = this.#tokens.get(key);
@@ -559,7 +559,7 @@ export class Books implements Subject {
     return serves ? "all_backends_full" : "no_backend_available";
   }
 
-  /** Whether one for which there is no room may find some if it waits. */
+  /** Whether a connection for which there is no free place may get one if it waits. */
   #mayFindRoom({ client, tried }: ConnectionBook): boolean {
     const untried = this.backends.filter((backend) => !tried.includes(backend));
     if (untried.some((backend) => this.#serves(backend) && this.#isFull(backend))) return true;
@@ -602,7 +602,7 @@ export class Books implements Subject {
 
   // Picks.
 
-  /** A backend for a connection, if there is one. */
+  /** Gives a backend to a connection; false if there is none. */
   #give(connection: ConnectionBook): boolean {
     const { client } = connection;
     let session = this.#sessionOf(client);
@@ -622,7 +622,7 @@ export class Books implements Subject {
     return true;
   }
 
-  /** For a client that is pinned: its own backend, the one it left, or another. */
+  /** The backend for a client with a session: its own, its former one, or another. */
   #pickFor(session: SessionBook, connection: ConnectionBook): BackendBook | undefined {
     const { tried } = connection;
     const own = session.backend;
@@ -635,7 +635,7 @@ export class Books implements Subject {
     const hasFailed = session.failedAt !== -Infinity && session.failedAt >= own.worked;
     if (takesBack && !hasFailed) {
       if (!this.#isFull(own)) return this.#given(connection, [own]);
-      // It is lent out: the pin stays.
+      // The client uses another backend for this connection only: the session stays.
       return this.#pick(connection, tried);
     }
     let other = this.#pick(connection, hasFailed ? [...tried, own] : tried);
@@ -647,7 +647,7 @@ export class Books implements Subject {
     return other;
   }
 
-  /** Where the client goes that had to leave its backend, as soon as that works again. */
+  /** The backend to which a client returns after a failover; undefined if it does not return now. */
   #wayBack(session: SessionBook, connection: ConnectionBook): BackendBook | undefined {
     const { backend, home, movedAt } = session;
     if (this.#settings.sticky!.onFailback === "stay") return undefined;
@@ -660,7 +660,7 @@ export class Books implements Subject {
     return primaries.length === 0 ? undefined : this.#granted(connection, primaries);
   }
 
-  /** The algorithm's pick among those that are available, primaries first. */
+  /** The algorithm's pick among the available backends: backups only if no other is available. */
   #pick(
     connection: ConnectionBook,
     excluded: readonly BackendBook[],
@@ -676,7 +676,7 @@ export class Books implements Subject {
     return picked;
   }
 
-  /** No backend is active, and clients are sent on all the same: to those that are ready, in turn. */
+  /** If no backend is active and `tryAnyway` is set: the next backend in turn that is ready. */
   #anyway(
     connection: ConnectionBook,
     excluded: readonly BackendBook[],
@@ -695,7 +695,7 @@ export class Books implements Subject {
     return undefined;
   }
 
-  /** The backend that the connection was given, which must be one of these. */
+  /** The backend that the scheduler gave to the connection; asserts that it is one of the candidates. */
   #given(connection: ConnectionBook, candidates: readonly BackendBook[]): BackendBook {
     const backend = this.#granted(connection, candidates);
     this.#grants.delete(connection.number);
@@ -710,7 +710,7 @@ export class Books implements Subject {
     return backend;
   }
 
-  /** What the algorithm's rule says of a single pick, where it says anything. */
+  /** Asserts that a pick obeys the rule of its algorithm, if this can be seen from a single pick. */
   #judge(picked: BackendBook, candidates: readonly BackendBook[]): void {
     const { algorithm } = this.#settings;
     if (algorithm.name === "first-available") {
@@ -745,7 +745,7 @@ export class Books implements Subject {
     return session;
   }
 
-  /** Makes room first: sessions without a connection go before those that have one. */
+  /** Adds a session. If there are too many, sessions without an open connection are evicted first. */
   #addSession(
     key: string,
     backend: BackendBook,
@@ -798,7 +798,7 @@ export class Books implements Subject {
     if (session === undefined) {
       if (this.#now - usedAt > sticky.ttl) return;
       const idle = this.#sessions.findLast(({ open }) => open === 0);
-      // It may have been used longer ago than the others, but it goes after them.
+      // It may have been used longer ago than the other sessions without a connection, but it is evicted after them.
       const asIfUsedAt = Math.max(Math.min(usedAt, this.#now), idle?.usedAt ?? -Infinity);
       this.#addSession(key, backend, home, changedAt, asIfUsedAt);
     } else {
@@ -922,7 +922,7 @@ export class Books implements Subject {
     for (const connection of [...this.queue]) this.#dismiss(connection, "stopping");
   }
 
-  /** What the scheduler's properties must show. */
+  /** The values that the scheduler's properties must have. */
   view(): View {
     const on = [...this.connections.values()].filter(({ phase }) =>
       phase === "connecting" || phase === "open"
@@ -953,7 +953,7 @@ export class Books implements Subject {
   }
 }
 
-/** The client that an address stands for where sessions are kept. */
+/** The key of the session of an address. */
 function sessionKey(
   address: string,
   { ipv4Prefix, ipv6Prefix }: { readonly ipv4Prefix: number; readonly ipv6Prefix: number },
@@ -962,7 +962,7 @@ function sessionKey(
   return ipv4Prefix === 32 ? address : address.replace(/\d+$/, "0/24");
 }
 
-/** The client that an address stands for where it is limited. */
+/** The key by which the limits of clients count an address. */
 function limitKey(address: string): string {
   return address.includes(":") ? "2001:db8::/64" : address;
 }
