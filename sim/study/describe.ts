@@ -6,7 +6,7 @@ import type { Distribution } from "../../lib/stats/mod.ts";
 /** The parts of a description, and the text for a part that differs between variants. */
 const PARTS: readonly (readonly [(scenario: Scenario) => string, string])[] = [
   [({ workload }) => arrivalsInWords(workload.arrivals), "arrivals differ"],
-  [({ service }) => `service ${law(service, duration)}`, "service times differ"],
+  [serviceInWords, "service times differ"],
   [({ servers }) => `${range(servers.map(({ slots }) => slots))} per backend`, "slots differ"],
   [
     ({ workload }) => requestsInWords(workload.requestsPerConnection),
@@ -45,6 +45,16 @@ function arrivalsInWords(arrivals: Arrivals): string {
     case "trace":
       return `arrivals of a trace, ${arrivals.entries.length} connections`;
   }
+}
+
+/** A trace may have service times; the law of the scenario applies to its other connections. */
+function serviceInWords({ service, workload: { arrivals } }: Scenario): string {
+  const words = law(service, duration);
+  if (arrivals.kind !== "trace") return `service ${words}`;
+  const recorded = arrivals.entries.filter(({ work }) => work !== undefined).length;
+  if (recorded === 0) return `service ${words}`;
+  if (recorded === arrivals.entries.length) return "service times of the trace";
+  return `service times of the trace, otherwise ${words}`;
 }
 
 function requestsInWords(requests: Distribution): string {

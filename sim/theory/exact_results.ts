@@ -65,9 +65,10 @@ export const COMMON: readonly Assumption[] = [
     ({ scenario: { changes = [] } }) => changes.length === 0,
   ),
   assumption(
-    "messages take no time",
-    ({ scenario: { network: { clientLatency, backendLatency } } }) =>
-      isConstant(clientLatency, 0) && isConstant(backendLatency, 0),
+    "messages take no time, and there are no `overheads`",
+    ({ scenario: { network: { clientLatency, backendLatency }, overheads } }) =>
+      isConstant(clientLatency, 0) && isConstant(backendLatency, 0) &&
+      Object.values(overheads ?? {}).every((time) => time === 0),
   ),
   assumption(
     "each connection has one request",

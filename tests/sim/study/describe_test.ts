@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describeScenarios } from "../../../sim/study/mod.ts";
 import { studyFrom } from "../study.ts";
+import { parseStudy } from "../../../lib/scenario/study.ts";
 
 function described(yaml: string): string {
   const { variants } = studyFrom(`balancer: {backends: 2}\nduration: 2s\n${yaml}`);
@@ -24,6 +25,26 @@ Deno.test("describeScenarios() names arrivals, service law, slots and requests p
     "9 clients in a closed loop, think time always 1s; service always 5ms; " +
       "1 to 2 slots per backend; 1 request per connection",
   );
+});
+
+Deno.test("describeScenarios() names the service times of a trace instead of a law that is not used", () => {
+  const of = (trace: string) => {
+    const { variants } = parseStudy({
+      scenario: {
+        file: "x.yaml",
+        text: "balancer: {backends: 2}\nworkload: {arrivals: {trace: t.csv}}\nservice: 50ms\n",
+      },
+      files: { "t.csv": { file: "t.csv", text: trace } },
+      set: [],
+    });
+    return describeScenarios(variants.map(({ scenario }) => scenario));
+  };
+  assert.match(of("at,service\n0,1ms\n1,2ms\n"), /; service times of the trace; 1 slot/);
+  assert.match(
+    of("at,service\n0,1ms\n1,\n"),
+    /; service times of the trace, otherwise always 50ms; 1 slot/,
+  );
+  assert.match(of("at\n0\n1\n"), /; service always 50ms; 1 slot/);
 });
 
 Deno.test("describeScenarios() says which part differs between variants", () => {

@@ -48,6 +48,8 @@ Deno.test("summarise() shows theory beside the measured values, and they agree",
 Deno.test("summarise() shows no theory if an assumption of the model is not true", async () => {
   const others = [
     "network.latency=1ms",
+    "overheads={connect: 1ms}",
+    "overheads={relay_connection: 2ms}",
     "workload.timeout=1s",
     "servers.B1.speed=2",
     "balancer.backends=[{id: B1}, {id: B2, weight: 2}]",
