@@ -144,7 +144,7 @@ export function summaryLines(snapshot: Snapshot, width: number): string[] {
 export function differences(wishes: readonly string[]): string {
   return wishes.length === 0
     ? "nothing differs from the file"
-    : `different from the file: ${wishes.join("; ")}`;
+    : `set by the operator: ${wishes.join("; ")}`;
 }
 
 /**

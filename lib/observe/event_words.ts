@@ -190,7 +190,7 @@ function wished({ changes, wishes }: EventOf<"wishes_changed">): string {
 
 /** The operator's changes that differ from the file. */
 function standing(wishes: readonly string[]): string[] {
-  return wishes.length === 0 ? [] : [`different from the file: ${shortened(wishes)}`];
+  return wishes.length === 0 ? [] : [`set by the operator: ${shortened(wishes)}`];
 }
 
 function shortened(changes: readonly string[]): string {

@@ -66,7 +66,7 @@ Deno.test("ctl drain, maintenance and ready set the operator's wish for a backen
   withCtl(async (ctl, lab) => {
     assert.equal(
       printed(await ctl("drain", "B1")),
-      "B1 is draining with 0 connections in flight; different from the file: B1.mode: ready → drain\n",
+      "B1 is draining with 0 connections in flight; set by the operator: B1.mode: ready → drain\n",
     );
     assert.equal(modeOf(lab, "B1"), "drain");
     assert.match(printed(await ctl("maintenance", "B1")), /^B1 is in maintenance with 0 /);
@@ -126,7 +126,7 @@ Deno.test("ctl weight and ctl algorithm override the file, and ctl withdraw lets
     const weight = () => balancer.scheduler.backend("B2")!.weight;
     assert.equal(
       printed(await ctl("weight", "B2", "3")),
-      "B2 has weight 3; different from the file: B2.weight: 1 → 3\n",
+      "B2 has weight 3; set by the operator: B2.weight: 1 → 3\n",
     );
     assert.equal(weight(), 3);
     assert.match(
@@ -134,7 +134,10 @@ Deno.test("ctl weight and ctl algorithm override the file, and ctl withdraw lets
       /^the algorithm is least-connections; .*algorithm: round-robin → least-connections/,
     );
     assert.equal(balancer.config.algorithm.name, "least-connections");
-    assert.match(printed(await ctl("withdraw", "B2")), /^the changes to B2 are withdrawn; diff/);
+    assert.match(
+      printed(await ctl("withdraw", "B2")),
+      /^the changes to B2 are withdrawn; set by the operator/,
+    );
     assert.equal(weight(), 1);
     assert.equal(
       printed(await ctl("withdraw")),

@@ -107,7 +107,7 @@ Deno.test("summaryLines() shows the state of the balancer, and how the wishes di
     "lbsim 1.2.3 on 127.0.0.1:8000  round-robin  up 1m",
     "5 in flight (max 12, limit 10,000)  25/s  refused 0  retried 0  waiting 3  sessions 1,203",
     "active: B1 B2",
-    "different from the file: B1.mode: ready → drain",
+    "set by the operator: B1.mode: ready → drain",
   ]);
   assert.equal(summaryLines(snapshotOf([], { active_servers: [] }), 80)[2], "active: none");
 });

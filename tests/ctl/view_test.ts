@@ -73,7 +73,7 @@ Deno.test("press() explains a client after its address was typed, but not after 
   );
 });
 
-Deno.test("press() quits with q, except while an address or a page is shown, and always with Ctrl-C", () => {
+Deno.test("press() quits with q, except while an address is typed or a page is shown, and always with Ctrl-C", () => {
   const quit = [{ kind: "quit" }];
   assert.deepEqual(after(firstView(MANY), "q").actions, quit);
   assert.deepEqual(after(firstView(MANY), "ctrl-c").actions, quit);

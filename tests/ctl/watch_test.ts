@@ -57,7 +57,7 @@ Deno.test(
       let from = await terminal.shows(/> B2 /);
       await terminal.type("d");
       from = await terminal.shows(
-        /> B2 +drain\*[\s\S]*different from the file: B2\.mode: ready → drain/,
+        /> B2 +drain\*[\s\S]*set by the operator: B2\.mode: ready → drain/,
         from,
       );
       assert.equal(balancer.scheduler.backend("B2")!.mode, "drain");

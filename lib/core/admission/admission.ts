@@ -20,7 +20,7 @@ export interface AdmissionRules {
   readonly perClient?: {
     /** The largest number of connections at the same time; no limit if left out. */
     readonly connections?: number | undefined;
-    /** New connections per second, and the largest burst of new connections. No limit if left out. */
+    /** New connections per second. The largest burst is the same number, but at least 1. No limit if left out. */
     readonly rate?: number | undefined;
   } | undefined;
 }

@@ -79,7 +79,7 @@ export class SmoothGroups {
     if (heap.length === 0) this.#retire(group);
   }
 
-  /** The order of the candidates, which decides if `current` is equal, has changed. */
+  /** The order of the candidates has changed. It decides between candidates with equal `current`. */
   reorder(): void {
     for (const { heap } of this.#groups) {
       for (let position = (heap.length >> 1) - 1; position >= 0; position--) {

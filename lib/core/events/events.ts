@@ -486,7 +486,7 @@ export interface ClientFinished extends At {
   readonly idle_ms?: number;
 }
 
-/** A client had sent something and got no answer: its connection ends now. */
+/** A connection is about to end, for any reason. Its client had sent something, and the backend has not answered. */
 export interface ClientAsked extends At {
   readonly type: "client_asked";
   readonly connection: number;

@@ -50,7 +50,7 @@ Deno.test("GET /api/backends/{id}/fault also shows a fault that was begun withou
   assert.deepEqual(await one.fault(), [null, undefined]);
 });
 
-Deno.test("the balancer notices a fault that was begun and ended at the backend itself, without a request", async () => {
+Deno.test("the balancer notices when a fault begins or ends at the backend itself, although no client asks its API", async () => {
   await using one = await hurtableLab();
   await one.faults.begin({ name: "pause" });
   await eventually(() => one.events.length === 1, "its beginning is reported");

@@ -166,7 +166,7 @@ Deno.test("Output.write() tries again when a non-blocking stream is full", async
   }
 });
 
-Deno.test("Output.log() counts the lines of a failed write as dropped, and tries again", async () => {
+Deno.test("after a failed write, Output.log() counts its lines as dropped, and later writes their number", async () => {
   const clock = FakeTimers.install({ toFake: ["setTimeout", "clearTimeout"] });
   try {
     const failures: Lost[] = [];

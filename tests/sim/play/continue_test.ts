@@ -70,7 +70,7 @@ for (const [name, edit] of Object.entries(EDITS)) {
   });
 }
 
-Deno.test("Session.show() also continues its paused runs with the changes of the user", () => {
+Deno.test("Session.show() applies the changes of the user also to the spare runs that it keeps for going back in time", () => {
   const session = open();
   for (const at of [1e9, 6e9, 2e9, 3e9]) {
     session.seek(at);
