@@ -61,6 +61,23 @@ for (const [name, hint, options] of STANDSTILLS) {
   });
 }
 
+Deno.test("simulate() fails with a hint if virtual time advances by a nanosecond per event", () => {
+  const think = { kind: "deterministic", value: 1 } as const;
+  const refused = { arrivals: { ...CLOSED, think }, server: { queue: 1 } } as const;
+  assert.throws(() => run(refused), (error) => {
+    assert.ok(error instanceof UserError && error.exitCode === 2);
+    assert.match(
+      error.message,
+      /^virtual time hardly advances at 1[\d.]+ms: \d+ events in 1\.001ms, /,
+    );
+    assert.match(error.hint!, /think/);
+    return true;
+  });
+  // The same pace, but the run ends soon.
+  const { requests } = run({ ...refused, end: { duration: 2 * NS_PER_MS } });
+  assert.ok(requests.refused > 1_500_000, `${requests.refused}`);
+});
+
 Deno.test("simulate() handles a million events at one instant, if their number is limited", () => {
   const entries = Array.from({ length: 300_000 }, () => ({ at: NS_PER_S, work: 0 }));
   const { requests } = run({
