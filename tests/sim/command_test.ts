@@ -63,7 +63,7 @@ Deno.test("lbsim sim says what is wrong with a scenario whose run would never en
     await assert.rejects(sim([file, "--jobs", "1"]), (error) => {
       assert.ok(error instanceof UserError && error.exitCode === 2);
       assert.match(error.message, /virtual time does not advance/);
-      assert.match(error.hint!, /set a `think` time/);
+      assert.match(error.hint!, /set a longer `think` time/);
       return true;
     });
   });
