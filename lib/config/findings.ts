@@ -356,6 +356,12 @@ export function salvage<S extends z.ZodType>(
     const wrong = new Set(findings.map(({ path }) => JSON.stringify(entryOf(data, path))));
     if (wrong.has("[]")) return undefined;
     data = without(data, [], wrong, origins);
+    // A check of a long list takes long, so it is made only if the beginning is right.
+    const inBeginning = wrongInBeginning(schema, data);
+    if (inBeginning !== undefined) {
+      findings = inBeginning;
+      continue;
+    }
     const result = schema.safeParse(data);
     if (result.success) {
       const salvaged = data;
