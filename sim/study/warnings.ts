@@ -12,6 +12,12 @@ import { roundedUp, tooShort } from "./run_length.ts";
 
 /** A backend with at least this utilisation counts as always busy. */
 export const SATURATED = 0.995;
+/**
+ * A backend that was always busy is overloaded if each of its slots has served this many requests, in all runs together.
+ * With fewer requests, a queue may also last for the whole run by chance: of 300 backends with M/M/1 at 90 % load, two
+ * were busy during all of 900 requests.
+ */
+const CERTAIN_MIN = 1000;
 /** If a limit has refused a smaller share of requests than this, it has not distorted the result. */
 const BENT_MIN = 0.001;
 /** The metrics that the main table shows, with their names there. */
@@ -23,7 +29,7 @@ const SHOWN: readonly (readonly [suffix: string, name: string])[] = [
 /** Findings about a variant that were computed elsewhere. */
 export interface Findings {
   readonly load: number;
-  /** Backends that are overloaded. */
+  /** Backends that were always busy. */
   readonly saturated: readonly string[];
   readonly confidence: number;
 }
@@ -74,11 +80,27 @@ function growth(
     ];
   }
   if (saturated.length === 0) return sometimesSaturated(scenario, measured);
-  const [verb, whose] = saturated.length === 1
+  const isCertain = (id: string) => {
+    const i = scenario.balancer.backends.findIndex((backend) => backend.id === id);
+    const { slots } = scenario.servers[i]!;
+    return measured.results.reduce((sum, { backends }) => sum + backends[i]!.done, 0) >=
+      CERTAIN_MIN * slots;
+  };
+  const certain = saturated.filter(isCertain);
+  const others = saturated.filter((id) => !isCertain(id));
+  const [verb, whose] = certain.length === 1
     ? ["is", "its queue grows"]
     : ["are", "their queues grow"];
   return [
-    `${saturated.join(", ")} ${verb} overloaded: ${whose} until the run ends.`,
+    ...certain.length === 0
+      ? []
+      : [`${certain.join(", ")} ${verb} overloaded: ${whose} until the run ends.`],
+    ...others.length === 0 ? [] : [
+      `${others.join(", ")} ${
+        others.length === 1 ? "was" : "were"
+      } always busy: overloaded, or busy by ` +
+      "chance. Longer runs show which.",
+    ],
   ];
 }
 

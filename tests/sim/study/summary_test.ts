@@ -101,6 +101,26 @@ Deno.test("summarise() recognises overload of all backends, and of one backend",
   assert.deepEqual([none!.overloaded, none!.saturated, none!.load], [false, [], 0.5]);
 });
 
+Deno.test("summarise() calls a backend overloaded only if it has served enough requests", async () => {
+  const text = `
+balancer: {backends: 1000, algorithm: random, health_check: {type: none}}
+workload: {arrivals: {poisson: {load: 60%}}}
+service: {exponential: {mean: 10ms}}
+duration: 300ms
+replications: 1
+`;
+  const { variants: [short] } = await summaryOf(text);
+  const [warning] = short!.warnings.filter((line) => line.includes("busy"));
+  assert.ok(short!.saturated.length > 0);
+  assert.match(warning!, /always busy: overloaded, or busy by chance/);
+  assert.ok(!short!.warnings.some((line) => /(is|are) overloaded/.test(line)), warning);
+  const { variants: [long] } = await summaryOf(PLAIN, [
+    "workload.arrivals.load=75%",
+    "servers.B1.speed=0.3",
+  ]);
+  assert.match(long!.warnings.join(), /B1 is overloaded: its queue grows/);
+});
+
 Deno.test("summarise() counts every request once", async () => {
   const { variants: [variant] } = await summaryOf(PLAIN, [
     "servers.default.queue=3",
