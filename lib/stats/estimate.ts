@@ -65,7 +65,8 @@ export function scaled(estimate: Estimate, factor: number): Estimate {
  * numbers the interval is far narrower than that of either. The distance of an end from the value is `√(x² + y² −
  * 2rxy)`, where `r` is the correlation of the runs' scores. For the upper end, `x` is the distance of the upper end
  * of `a` from its value, and `y` that of the lower end of `b`; for the lower end, the other way round. For two means
- * this is exactly the paired t-interval, and it also holds for intervals that are not symmetric.
+ * this is exactly the paired t-interval, and it also holds for intervals that are not symmetric. If both are the same in
+ * every run, the difference is known exactly: it is 0. (Otherwise `x` and `y` would not cancel if they differ.)
  *
  * Source: G. Y. Zou and A. Donner, "Construction of confidence limits about effect measures: a general
  * approach", 2008 (MOVER).
@@ -77,6 +78,10 @@ export function differenceOf(a: Estimate, b: Estimate): Estimate {
     throw new RangeError(
       `Cannot compare estimates: they must have the same number of runs: current numbers are ${a.count} and ${b.count}`,
     );
+  }
+  if (isSameInEachRun(a, b)) {
+    const scores = a.scores.map(() => 0);
+    return { ...a, value: 0, low: 0, high: 0, standardError: 0, scores };
   }
   const r = correlation(a.scores, b.scores);
   const distance = (x: number, y: number) => {
@@ -94,6 +99,13 @@ export function differenceOf(a: Estimate, b: Estimate): Estimate {
     count: a.count,
     scores: a.scores.map((score, i) => score - b.scores[i]!),
   };
+}
+
+/** An end that is infinite is unknown, so nothing is known exactly. */
+function isSameInEachRun(a: Estimate, b: Estimate): boolean {
+  return a.value === b.value && a.low === b.low && a.high === b.high &&
+    Number.isFinite(a.low) && Number.isFinite(a.high) &&
+    a.scores.every((score, i) => score === b.scores[i]);
 }
 
 /** `ln a − ln b` of two positive estimates from the same runs: the logarithm of their ratio. */

@@ -75,6 +75,19 @@ Deno.test("differenceOf() computes both ends of an interval that is not symmetri
   assert.ok(Math.abs(high - 5 - Math.sqrt(16 + 9)) < 1e-12);
 });
 
+Deno.test("differenceOf() is exactly 0 if both estimates are the same in every run, even if their interval is not symmetric", () => {
+  const skewed = { ...estimateMean([8, 9, 10, 13]), low: 9, high: 14 };
+  const { value, low, high } = differenceOf(skewed, { ...skewed });
+  assert.deepEqual([value, low, high], [0, 0, 0]);
+  const ratio = logRatioOf(skewed, { ...skewed });
+  assert.deepEqual([ratio.value, ratio.low, ratio.high], [0, 0, 0]);
+  // The same values in another order of the runs are another result.
+  const other = { ...estimateMean([13, 10, 9, 8]), low: 9, high: 14 };
+  assert.ok(differenceOf(skewed, other).high > 0);
+  const unknown = { ...skewed, high: Infinity };
+  assert.equal(differenceOf(unknown, { ...unknown }).high, Infinity);
+});
+
 Deno.test("differenceOf() refuses estimates of different numbers of runs", () => {
   assert.throws(() => differenceOf(estimateMean([1]), estimateMean([1, 2])), RangeError);
 });

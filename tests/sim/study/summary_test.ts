@@ -101,6 +101,20 @@ Deno.test("summarise() recognises overload of all backends, and of one backend",
   assert.deepEqual([none!.overloaded, none!.saturated, none!.load], [false, [], 0.5]);
 });
 
+Deno.test("summarise() finds no practical difference between variants whose runs are the same", async () => {
+  const { comparisons, paired } = await summaryOf(
+    `${PLAIN}\ncompare: {balancer.timeouts.connect: [1s, 2s]}`,
+    ["duration=10s"],
+  );
+  assert.deepEqual(
+    comparisons.map(({ verdict, lower }) => [verdict, lower]),
+    [["no practical difference", { value: 0, low: 0, high: 0 }]],
+  );
+  for (const { metric, difference } of paired) {
+    assert.deepEqual(difference, { value: 0, low: 0, high: 0 }, metric);
+  }
+});
+
 Deno.test("summarise() calls a backend overloaded only if it has served enough requests", async () => {
   const text = `
 balancer: {backends: 1000, algorithm: random, health_check: {type: none}}
