@@ -175,14 +175,13 @@ const NEEDS: Readonly<Record<string, readonly Deno.PermissionName[]>> = {
 
 const GRANTED: readonly Deno.PermissionName[] = ["net", "read", "write", "sys", "run"];
 
-/** Gives up the permissions that a subcommand does not need. Makes one that runs a balancer stop with its terminal. */
+/** Gives up the permissions that a subcommand does not need. */
 async function prepare(command: CommandUnknownOpts): Promise<void> {
   const subcommand = subcommandOf(command).name();
   const needed = [...NEEDS[subcommand] ?? [], ...usesNetem(command) ? ["run"] as const : []];
   await giveUp(...GRANTED.filter((name) => !needed.includes(name)));
   const files = WRITES[subcommand]?.(command);
   if (files !== undefined) await keepWritingTo(files);
-  if (BALANCES.includes(subcommand)) listenForHangup(stopOnce);
 }
 
 /** The subcommand of lbsim to which a command belongs: `ctl` for `ctl drain`, and for `ctl` itself. */
@@ -334,6 +333,10 @@ async function main(): Promise<void> {
   console.log = (...data) => io.out(data.join(" "));
   console.error = (...data) => io.err(data.join(" "));
   listenToSignals(stop);
+  const [name, ...others] = neededCommands(Deno.args);
+  if (others.length === 0 && name !== undefined && BALANCES.includes(name)) {
+    listenForHangup(stopOnce);
+  }
   try {
     await (await program(Deno.args)).parseAsync(Deno.args, { from: "user" });
   } catch (error) {

@@ -9,6 +9,7 @@ import {
   recordOption,
   recordOptions,
 } from "./recording/mod.ts";
+import { FileWatch } from "../lib/io/mod.ts";
 import { serveBalancer } from "./serve.ts";
 
 const LEVELS = ["debug", "info", "warning", "error"] as const;
@@ -45,9 +46,15 @@ export function lbCommand(io: Io) {
       const record = recordOptions(options);
       const read = (inUse?: Certificates) =>
         loadListeningConfig(file, overrides, Date.now(), inUse);
+      using watch = new FileWatch();
+      await watch.watch([file]);
       const loaded = await read();
       startLogging(loaded.config.log, io.log);
       const every = explainEvery ?? (explain ? 1 : undefined);
-      await serveBalancer(loaded, io, { explainEvery: every, record, reload: { file, read } });
+      await serveBalancer(loaded, io, {
+        explainEvery: every,
+        record,
+        reload: { file, read, watch },
+      });
     });
 }

@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
 import { formatAddress, formatDuration, UserError } from "../lib/base/mod.ts";
 import { type Io, logger, logSentence } from "../lib/cli/mod.ts";
-import { FileWatch, keepWritingTo, monotonicNow, untilAborted } from "../lib/io/mod.ts";
+import { type FileWatch, keepWritingTo, monotonicNow, untilAborted } from "../lib/io/mod.ts";
 import { type Config, DiagnosticsError } from "../lib/config/mod.ts";
 import {
   certificateFiles,
@@ -35,6 +35,8 @@ export interface ServeOptions {
   /** Reads the configuration again while certificates are in use. Throws a `UserError` if it is invalid. */
   readonly reload: {
     readonly file: string;
+    /** Has watched the file since before it was read: a change or a SIGHUP during the start is not lost. */
+    readonly watch: FileWatch;
     readonly read: (inUse: Certificates) => Promise<LoadedConfig>;
   };
 }
@@ -60,7 +62,7 @@ export async function serveBalancer(
     ...record === undefined ? [] : recordingPaths(record.file, record),
   ]);
   // The start may take as long as a probe. Files that change during the start are applied after it.
-  using watch = new FileWatch();
+  const { watch } = reload;
   await watch.watch(watchedFiles(reload.file, config));
   const events = new EventStream((failure) => logReaderFailure(log, failure));
   const stopLogging = logEvents(events, log, {
@@ -101,7 +103,7 @@ export async function serveBalancer(
   const daily = setInterval(() => warnOfExpiry(balancer.certificates.listener), DAY_MS);
   const failed = new AbortController();
   const stopping = AbortSignal.any([signal, failed.signal]);
-  const reloadNow = inTurn(() => reloadConfig(balancer, reload, watch, stopping));
+  const reloadNow = inTurn(() => reloadConfig(balancer, reload, stopping));
   balancer.accepting.catch((error) => failed.abort(error));
   const admin = await Admin.start({
     ...{ config: config.admin, balancer, monitor, events, now: monotonicNow, warn },
@@ -180,8 +182,7 @@ async function reloadForOperator(file: string, reload: Reload): Promise<string |
  */
 async function reloadConfig(
   balancer: Balancer,
-  { file, read }: ServeOptions["reload"],
-  watch: FileWatch,
+  { file, read, watch }: ServeOptions["reload"],
   stopping: AbortSignal,
 ): Promise<string | undefined> {
   try {

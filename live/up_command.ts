@@ -27,7 +27,7 @@ import {
   isWildcard,
   UserError,
 } from "../lib/base/mod.ts";
-import { giveUp, localAddresses, untilAborted } from "../lib/io/mod.ts";
+import { FileWatch, giveUp, localAddresses, untilAborted } from "../lib/io/mod.ts";
 import { fileOption, type Io, logger, logSentence, startLogging } from "../lib/cli/mod.ts";
 import type { Config } from "../lib/config/mod.ts";
 import {
@@ -62,6 +62,8 @@ export function upCommand(io: Io) {
     .addOption(recordKeyOption())
     .action(async ({ config: file, logConnections, ...flags }) => {
       const record = recordOptions(flags);
+      using watch = new FileWatch();
+      await watch.watch([file]);
       const config = await loadConfig(file);
       const local = localAddresses();
       const roles = rolesOf(config, local);
@@ -78,7 +80,7 @@ export function upCommand(io: Io) {
         loadListeningConfig(file, { logConnections }, Date.now(), inUse);
       const loaded = roles.balancer ? await read() : undefined;
       startLogging(config.log, io.log);
-      await runRoles({ record, reload: { file, read } }, loaded, roles, config, io);
+      await runRoles({ record, reload: { file, read, watch } }, loaded, roles, config, io);
     });
 }
 

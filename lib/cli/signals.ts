@@ -27,12 +27,14 @@ export function listenToSignals(stop: () => void): void {
 
 /**
  * Handles the end of the terminal, for a subcommand in which SIGHUP has another meaning, too. A process without a
- * terminal is not affected, since `nohup` and services rely on this.
+ * terminal is not affected, since `nohup` and services rely on this. A SIGHUP that comes before the subcommand listens
+ * to it does not end the process either.
  */
 export function listenForHangup(stop: () => void): void {
-  if (Deno.build.os === "windows" || !hasTerminal()) return;
+  if (Deno.build.os === "windows") return;
+  const hadTerminal = hasTerminal();
   Deno.addSignalListener("SIGHUP", () => {
-    if (!hasTerminal()) stop();
+    if (hadTerminal && !hasTerminal()) stop();
   });
 }
 

@@ -1,6 +1,7 @@
 /** The command line as a table of cases: the arguments, the output and the exit code. */
 import assert from "node:assert/strict";
 import { formatAddress, parseAddress } from "../../lib/base/address.ts";
+import { writeAll } from "../../lib/base/mod.ts";
 import { addressOf, lbsim, RunningLbsim } from "../support/process.ts";
 import { eventually, readAll, TestServer } from "../support/sockets.ts";
 
@@ -610,6 +611,30 @@ Deno.test("lbsim lb applies changes of its config that were made during its firs
     await lb.line((line) => line.includes("retries: 3 → 7"));
   });
 });
+
+signalTest(
+  "lbsim lb survives a SIGHUP while it reads its config, and then reads it again",
+  async () => {
+    await withConfig(VALID, async (cwd) => {
+      const fifo = `${cwd}/fifo`;
+      assert.ok((await new Deno.Command("mkfifo", { args: [fifo] }).output()).success);
+      const prefix = ["bash", "-c", 'exec "$@" 3< <(cat fifo)', "bash"];
+      await using lb = new RunningLbsim(["lb", "--config", "/dev/fd/3"], { cwd, prefix });
+      {
+        using pipe = await Deno.open(fifo, { write: true });
+        // The pipes hold less than this, so the write ends only when lbsim reads.
+        await writeAll(pipe, new TextEncoder().encode(`# ${"-".repeat(98)}\n`.repeat(5000)));
+        lb.kill("SIGHUP");
+        await writeAll(pipe, new TextEncoder().encode(VALID));
+      }
+      await addressOf(lb);
+      // The pipe is closed, so it cannot be read again.
+      await lb.line((line) => line.includes("reload_failed"));
+      lb.kill("SIGTERM");
+      assert.equal(await lb.ended(), 0);
+    });
+  },
+);
 
 signalTest("lbsim lb stops at once during the probes of a reload", async () => {
   await using silent = new TestServer(async (connection) => void await readAll(connection));

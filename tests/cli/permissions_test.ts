@@ -10,6 +10,7 @@ import type { Io } from "../../lib/cli/io.ts";
 import type { Config } from "../../lib/config/mod.ts";
 import type { LoadedConfig } from "../../lib/files/mod.ts";
 import { startLogging, stopLogging } from "../../lib/cli/log.ts";
+import { FileWatch } from "../../lib/io/mod.ts";
 import { serveBalancer } from "../../lb/serve.ts";
 import { UNPROBED } from "../support/balance.ts";
 import { configOf, STICKY } from "../support/config.ts";
@@ -181,7 +182,8 @@ async function serving(
   };
   const read = () => Promise.reject(new Error("not asked for"));
   const io = { signal: stopping.signal, hurry: stopping.signal };
-  const running = serveBalancer(loaded, io, { reload: { file: "config.yaml", read } });
+  using watch = new FileWatch();
+  const running = serveBalancer(loaded, io, { reload: { file: "config.yaml", read, watch } });
   try {
     await eventually(() => lines.some((line) => line.includes('"listening"')), "it listens");
     look();

@@ -5,6 +5,7 @@ import type { LoadedConfig } from "../../lib/files/mod.ts";
 import { UnreadableError } from "../../lib/files/text_file.ts";
 import { NS_PER_S } from "../../lib/base/mod.ts";
 import { startLogging, stopLogging } from "../../lib/cli/log.ts";
+import { FileWatch } from "../../lib/io/mod.ts";
 import { serveBalancer } from "../../lb/serve.ts";
 import { UNPROBED } from "../support/balance.ts";
 import { ONE } from "../support/certificates.ts";
@@ -42,7 +43,8 @@ async function serving(
     certificates: { ...listener && { listener } },
     expired: [],
   };
-  const serving = serveBalancer(loaded, io, { reload: { file: "config.yaml", read } });
+  using watch = new FileWatch();
+  const serving = serveBalancer(loaded, io, { reload: { file: "config.yaml", read, watch } });
   try {
     await eventually(() => records().some(({ event }) => event === "listening"), "it listens");
     await look(records);
