@@ -186,7 +186,10 @@ async function reloadConfig(
   stopping: AbortSignal,
 ): Promise<string | undefined> {
   try {
-    const { config, certificates, expired } = await read(balancer.certificates);
+    // A read from a pipe or a network file system may never end. A stop does not wait for it.
+    const loaded = await Promise.race([read(balancer.certificates), untilAborted(stopping)]);
+    if (loaded === undefined) return undefined;
+    const { config, certificates, expired } = loaded;
     await watch.watch(watchedFiles(file, config));
     if (stopping.aborted) return undefined;
     expired.forEach(logCertificate);

@@ -125,3 +125,19 @@ Deno.test(
     }
   },
 );
+
+Deno.test(
+  "serveBalancer() stops although a reload waits for a file that cannot be read",
+  { permissions: PERMISSIONS, ignore: Deno.build.os === "windows" },
+  () => {
+    let isReading = false;
+    const read = () => {
+      isReading = true;
+      return new Promise<LoadedConfig>(() => {});
+    };
+    return serving(read, async () => {
+      Deno.kill(Deno.pid, "SIGHUP");
+      await eventually(() => isReading, "the file is read again");
+    });
+  },
+);
