@@ -9,7 +9,7 @@ import {
   recordOption,
   recordOptions,
 } from "./recording/mod.ts";
-import { FileWatch } from "../lib/io/mod.ts";
+import { FileWatch, untilAborted } from "../lib/io/mod.ts";
 import { serveBalancer } from "./serve.ts";
 
 const LEVELS = ["debug", "info", "warning", "error"] as const;
@@ -48,7 +48,9 @@ export function lbCommand(io: Io) {
         loadListeningConfig(file, overrides, Date.now(), inUse);
       using watch = new FileWatch();
       await watch.watch([file]);
-      const loaded = await read();
+      // A read from a pipe or a network file system may never end. A stop does not wait for it.
+      const loaded = await Promise.race([read(), untilAborted(io.signal)]);
+      if (loaded === undefined) return;
       startLogging(loaded.config.log, io.log);
       const every = explainEvery ?? (explain ? 1 : undefined);
       await serveBalancer(loaded, io, {

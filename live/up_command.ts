@@ -64,7 +64,10 @@ export function upCommand(io: Io) {
       const record = recordOptions(flags);
       using watch = new FileWatch();
       await watch.watch([file]);
-      const config = await loadConfig(file);
+      // A read from a pipe or a network file system may never end. A stop does not wait for it.
+      const stopped = untilAborted(io.signal);
+      const config = await Promise.race([loadConfig(file), stopped]);
+      if (config === undefined) return;
       const local = localAddresses();
       const roles = rolesOf(config, local);
       if (!roles.balancer && roles.backends.length === 0) {
@@ -78,7 +81,8 @@ export function upCommand(io: Io) {
       // A machine that runs no balancer needs no certificates.
       const read = (inUse?: Certificates) =>
         loadListeningConfig(file, { logConnections }, Date.now(), inUse);
-      const loaded = roles.balancer ? await read() : undefined;
+      const loaded = roles.balancer ? await Promise.race([read(), stopped]) : undefined;
+      if (roles.balancer && loaded === undefined) return;
       startLogging(config.log, io.log);
       await runRoles({ record, reload: { file, read, watch } }, loaded, roles, config, io);
     });

@@ -75,8 +75,11 @@ export async function readBytes(
   } catch (error) {
     if (error instanceof UserError) throw error;
     if (error instanceof Deno.errors.NotFound) return fail("there is no such file", hint);
-    if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) {
+    if (error instanceof Deno.errors.PermissionDenied) {
       return fail("this user has no permission to read it");
+    }
+    if (error instanceof Deno.errors.NotCapable) {
+      return fail("Deno lets only a program with all permissions read it", "name an ordinary file");
     }
     throw new UnreadableError(file, error);
   }

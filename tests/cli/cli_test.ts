@@ -636,6 +636,23 @@ signalTest(
   },
 );
 
+for (const command of ["lb", "up"]) {
+  signalTest(`lbsim ${command} stops while it waits for the rest of its config`, async () => {
+    await withConfig(VALID, async (cwd) => {
+      const fifo = `${cwd}/fifo`;
+      assert.ok((await new Deno.Command("mkfifo", { args: [fifo] }).output()).success);
+      // The output of `cat` must not keep that of lbsim open.
+      const prefix = ["bash", "-c", 'exec "$@" 3< <(cat fifo 2>/dev/null)', "bash"];
+      await using lbsim = new RunningLbsim([command, "--config", "/dev/fd/3"], { cwd, prefix });
+      using pipe = await Deno.open(fifo, { write: true });
+      // The pipes hold less than this, so the write ends only when lbsim reads.
+      await writeAll(pipe, new TextEncoder().encode(`# ${"-".repeat(98)}\n`.repeat(5000)));
+      lbsim.kill("SIGTERM");
+      assert.equal(await lbsim.ended(), 0);
+    });
+  });
+}
+
 signalTest("lbsim lb stops at once during the probes of a reload", async () => {
   await using silent = new TestServer(async (connection) => void await readAll(connection));
   await withConfig(VALID, async (cwd) => {
