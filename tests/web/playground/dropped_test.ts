@@ -41,7 +41,7 @@ const REFUSED: readonly (readonly [what: string, files: readonly File[], words: 
   ["a binary", [new File([new Uint8Array([0x89, 0x50, 0xff, 0])], "a.yaml")], /is not UTF-8 text/],
   ["a folder", [folder("examples")], /examples: cannot be read\. If it is a folder/],
   ["a huge scenario", [large("a.yaml", 2 ** 21)], /larger than 1 MB: this cannot be the right/],
-  ["a huge recording", [large("a.jsonl", RECORDING_MAX + 1)], /has 65 MB, .* takes 64 MB/],
+  ["a huge recording", [large("a.jsonl", RECORDING_MAX + 1)], /has 65 MB, .* at most 64 MB/],
   [
     "a recording and a scenario",
     [new File([HEAD], "a.jsonl"), new File([SCENARIO], "b.yaml")],
