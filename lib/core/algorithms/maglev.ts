@@ -73,6 +73,13 @@ export class Maglev extends TableHash {
   }
 
   protected override lookUp(hash: number, trace?: PickTrace): Candidate | undefined {
+    // Nearly every pick ends at its first slot, and then it allocates nothing.
+    const owner = this.#sorted[this.#table[hash % this.#size]!]!;
+    return trace === undefined && this.bound.admits(owner) ? owner : this.#walk(hash, trace);
+  }
+
+  /** Goes through the table from the client's first slot on, until a backend may take the client. */
+  #walk(hash: number, trace?: PickTrace): Candidate | undefined {
     const size = this.#size;
     const first = hash % size;
     const refusals = new Set<string>();
