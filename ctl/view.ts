@@ -200,7 +200,7 @@ function tableBody(
 ): string[] {
   const { length } = view.snapshot.backends;
   const whole = length + 1 <= room;
-  // One line is the head, and one says which backends of how many are shown.
+  // Two lines are not for backends: the head, and the line with the visible range, like "3 to 9 of 20".
   const size = whole ? length : Math.max(1, room - 2);
   const place = Math.max(0, placeOf(view));
   const from = whole ? 0 : Math.min(Math.max(0, place - Math.floor(size / 2)), length - size);

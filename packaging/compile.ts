@@ -80,8 +80,8 @@ async function main(): Promise<number> {
 }
 
 /**
- * If a download failed, one line that says so, with the possible remedies; any other failure as it
- * is.
+ * The text of a failure. For a failed download, it is one line with the possible remedies; any other failure stays
+ * unchanged.
  */
 export function explain(target: string, failure: string): string {
   return /error sending request|dns error|failed to lookup|Download|denort/i.test(failure)

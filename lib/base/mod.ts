@@ -30,7 +30,7 @@ export {
 } from "./ip.ts";
 export { LineReader, LineTooLong, writeAll } from "./lines.ts";
 export { finished } from "./pieces.ts";
-export { childSeed, createRandom, mix, type Random } from "./random.ts";
+export { childSeed, createRandom, mix, type Random, uniformOf } from "./random.ts";
 export { type Nanoseconds, NS_PER_MS, NS_PER_S, NS_PER_US } from "./time.ts";
 export { didYouMean, nameMeant } from "./suggest.ts";
 export { UserError } from "./user_error.ts";

@@ -30,11 +30,19 @@ class Xoroshiro implements Random {
   }
 
   next(): number {
-    const high = this.#generator.next() >>> 3; // 29 bits
-    const low = this.#generator.next() >>> 8; // 24 bits
-    // Exact: both parts are independent until the sum, so the processor computes them at the same time.
-    return high * TWO_POW_MINUS_29 + low * TWO_POW_MINUS_53;
+    return uniformOf(this.#generator.next(), this.#generator.next());
   }
+}
+
+/**
+ * A number in [0, 1) with 53 random bits.
+ *
+ * @param first 32 random bits, of which 29 are used.
+ * @param second 32 random bits, of which 24 are used.
+ */
+export function uniformOf(first: number, second: number): number {
+  // Exact: both parts are independent until the sum, so the processor computes them at the same time.
+  return (first >>> 3) * TWO_POW_MINUS_29 + (second >>> 8) * TWO_POW_MINUS_53;
 }
 
 /**

@@ -1,8 +1,6 @@
-import { childSeed, mix, type Random } from "../base/mod.ts";
+import { childSeed, mix, type Random, uniformOf } from "../base/mod.ts";
 import { createSampler, type Distribution, type Sampler } from "./variates.ts";
 
-const TWO_POW_24 = 2 ** 24;
-const TWO_POW_53 = 2 ** 53;
 /**
  * Odd constants that differ from each other in many bits: steps of the counters, and multipliers of the keys.
  */
@@ -37,9 +35,8 @@ export class KeyedRandom implements Random {
   next(): number {
     this.#counter = (this.#counter + STEP) | 0;
     this.#otherCounter = (this.#otherCounter + OTHER_STEP) | 0;
-    const high = mix(this.#counter) >>> 3; // 29 bits
-    const low = mix(this.#otherCounter ^ high) >>> 8; // 24 bits
-    return (high * TWO_POW_24 + low) / TWO_POW_53;
+    const first = mix(this.#counter);
+    return uniformOf(first, mix(this.#otherCounter ^ (first >>> 3)));
   }
 }
 

@@ -612,20 +612,32 @@ Deno.test("lbsim lb applies changes of its config that were made during its firs
   });
 });
 
+/** Starts a subcommand whose config comes through a pipe, and writes a part of it. lbsim then waits for the rest. */
+async function startReading(
+  command: string,
+  cwd: string,
+): Promise<{ lbsim: RunningLbsim; pipe: Deno.FsFile }> {
+  const fifo = `${cwd}/fifo`;
+  assert.ok((await new Deno.Command("mkfifo", { args: [fifo] }).output()).success);
+  // The output of `cat` must not keep that of lbsim open.
+  const prefix = ["bash", "-c", 'exec "$@" 3< <(cat fifo 2>/dev/null)', "bash"];
+  const lbsim = new RunningLbsim([command, "--config", "/dev/fd/3"], { cwd, prefix });
+  const pipe = await Deno.open(fifo, { write: true });
+  // The pipes hold less than this, so the write ends only when lbsim reads.
+  await writeAll(pipe, new TextEncoder().encode(`# ${"-".repeat(98)}\n`.repeat(5000)));
+  return { lbsim, pipe };
+}
+
 signalTest(
   "lbsim lb survives a SIGHUP while it reads its config, and then reads it again",
   async () => {
     await withConfig(VALID, async (cwd) => {
-      const fifo = `${cwd}/fifo`;
-      assert.ok((await new Deno.Command("mkfifo", { args: [fifo] }).output()).success);
-      const prefix = ["bash", "-c", 'exec "$@" 3< <(cat fifo)', "bash"];
-      await using lb = new RunningLbsim(["lb", "--config", "/dev/fd/3"], { cwd, prefix });
+      const { lbsim, pipe } = await startReading("lb", cwd);
+      await using lb = lbsim;
       {
-        using pipe = await Deno.open(fifo, { write: true });
-        // The pipes hold less than this, so the write ends only when lbsim reads.
-        await writeAll(pipe, new TextEncoder().encode(`# ${"-".repeat(98)}\n`.repeat(5000)));
+        using rest = pipe;
         lb.kill("SIGHUP");
-        await writeAll(pipe, new TextEncoder().encode(VALID));
+        await writeAll(rest, new TextEncoder().encode(VALID));
       }
       await addressOf(lb);
       // The pipe is closed, so it cannot be read again.
@@ -639,16 +651,11 @@ signalTest(
 for (const command of ["lb", "up"]) {
   signalTest(`lbsim ${command} stops while it waits for the rest of its config`, async () => {
     await withConfig(VALID, async (cwd) => {
-      const fifo = `${cwd}/fifo`;
-      assert.ok((await new Deno.Command("mkfifo", { args: [fifo] }).output()).success);
-      // The output of `cat` must not keep that of lbsim open.
-      const prefix = ["bash", "-c", 'exec "$@" 3< <(cat fifo 2>/dev/null)', "bash"];
-      await using lbsim = new RunningLbsim([command, "--config", "/dev/fd/3"], { cwd, prefix });
-      using pipe = await Deno.open(fifo, { write: true });
-      // The pipes hold less than this, so the write ends only when lbsim reads.
-      await writeAll(pipe, new TextEncoder().encode(`# ${"-".repeat(98)}\n`.repeat(5000)));
-      lbsim.kill("SIGTERM");
-      assert.equal(await lbsim.ended(), 0);
+      const { lbsim, pipe } = await startReading(command, cwd);
+      await using running = lbsim;
+      using _ = pipe;
+      running.kill("SIGTERM");
+      assert.equal(await running.ended(), 0);
     });
   });
 }

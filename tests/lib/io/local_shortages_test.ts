@@ -54,7 +54,7 @@ for (
   });
 }
 
-Deno.test("Balancer refuses a client if a shortage lasts too long, and says which shortage", async () => {
+Deno.test("Balancer refuses a client if a shortage lasts too long, and names the shortage", async () => {
   await using one = new TestServer(echo);
   await using lab = await balance([one.address], {
     healthCheck: { ...configOf([]).healthCheck, type: "none" },

@@ -55,7 +55,7 @@ Deno.test("reportLines() has a row for each variant, faults, verdicts and expect
   assert.match(lines, /^6 runs, [\d,]+ events in 2\.0 s \(3\.0 million a second\); seed 1/m);
 });
 
-Deno.test("reportLines() says which interval ± is, if it is not the 95 % interval", () => {
+Deno.test("reportLines() names the interval that ± means, unless it is the 95 % interval", () => {
   const variants = REPORT.variants.map((variant) => ({ ...variant, confidence: 0.99375 }));
   const [heading] = reportLines({ ...REPORT, variants }, { color: false, columns: 100 });
   assert.match(heading!, /3 replications of each variant; ± is a 99\.4 % interval$/);
